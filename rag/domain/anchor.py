@@ -1,0 +1,116 @@
+"""Where a text stood in its source, kept from parsing to the citation."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any, ClassVar
+
+from rag.domain.messages import UiLanguage
+
+Box = tuple[float, float, float, float]
+"""Left, top, right, bottom in points (1/72 inch) from the page's top left corner."""
+
+
+@dataclass(frozen=True, slots=True)
+class PageAnchor:
+    """Pages of a PDF or image: `page`..`last_page`, counted from 1; `boxes` lie on the page named first in each pair."""
+
+    kind: ClassVar[str] = "page"
+    page: int
+    last_page: int
+    boxes: tuple[tuple[int, Box], ...] = ()
+
+    def label(self, language: UiLanguage) -> str:
+        """`p. 3` or `3쪽`."""
+        span = str(self.page) if self.page == self.last_page else f"{self.page}-{self.last_page}"
+        return f"{span}쪽" if language == "ko" else f"p. {span}"
+
+
+@dataclass(frozen=True, slots=True)
+class ParagraphAnchor:
+    """Paragraphs `first`..`last` of a flowing document (DOCX, HTML), counted from 1 in document order."""
+
+    kind: ClassVar[str] = "paragraph"
+    first: int
+    last: int
+
+    def label(self, language: UiLanguage) -> str:
+        """`¶ 12-14` or `12-14번째 문단`."""
+        span = str(self.first) if self.first == self.last else f"{self.first}-{self.last}"
+        return f"{span}번째 문단" if language == "ko" else f"¶ {span}"
+
+
+@dataclass(frozen=True, slots=True)
+class SheetAnchor:
+    """A range of a spreadsheet, such as `한도!A1:D9`."""
+
+    kind: ClassVar[str] = "sheet"
+    sheet: str
+    cells: str
+
+    def label(self, language: UiLanguage) -> str:
+        """`Limits!A1:D9`, the same in both languages."""
+        return f"{self.sheet}!{self.cells}"
+
+
+@dataclass(frozen=True, slots=True)
+class SlideAnchor:
+    """Slides `slide`..`last_slide` of a presentation, counted from 1."""
+
+    kind: ClassVar[str] = "slide"
+    slide: int
+    last_slide: int
+
+    def label(self, language: UiLanguage) -> str:
+        """`slide 4` or `슬라이드 4`."""
+        span = str(self.slide) if self.slide == self.last_slide else f"{self.slide}-{self.last_slide}"
+        return f"슬라이드 {span}" if language == "ko" else f"slide {span}"
+
+
+@dataclass(frozen=True, slots=True)
+class LineAnchor:
+    """Lines `first`..`last` of a text or code file, counted from 1."""
+
+    kind: ClassVar[str] = "lines"
+    first: int
+    last: int
+
+    def label(self, language: UiLanguage) -> str:
+        """`lines 10-24` or `10-24행`."""
+        span = str(self.first) if self.first == self.last else f"{self.first}-{self.last}"
+        return f"{span}행" if language == "ko" else f"lines {span}"
+
+
+Anchor = PageAnchor | ParagraphAnchor | SheetAnchor | SlideAnchor | LineAnchor
+
+
+def anchor_to_json(anchor: Anchor) -> dict[str, Any]:
+    """A JSON object with `kind` and the anchor's own fields."""
+    return {"kind": anchor.kind, **asdict(anchor)}
+
+
+def anchor_from_json(data: dict[str, Any]) -> Anchor:
+    """The inverse of `anchor_to_json`.
+
+    Raises:
+        KeyError, TypeError, ValueError: `data` is not an anchor.
+    """
+    match data["kind"]:
+        case "page":
+            boxes = tuple((int(page), _box(box)) for page, box in data["boxes"])
+            return PageAnchor(int(data["page"]), int(data["last_page"]), boxes)
+        case "paragraph":
+            return ParagraphAnchor(int(data["first"]), int(data["last"]))
+        case "sheet":
+            return SheetAnchor(str(data["sheet"]), str(data["cells"]))
+        case "slide":
+            return SlideAnchor(int(data["slide"]), int(data["last_slide"]))
+        case "lines":
+            return LineAnchor(int(data["first"]), int(data["last"]))
+        case other:
+            raise ValueError(f"unknown anchor kind {other!r}")
+
+
+def _box(values: Any) -> Box:
+    left, top, right, bottom = (float(value) for value in values)
+    return (left, top, right, bottom)

@@ -1,0 +1,241 @@
+"""Every error that Seogo raises on purpose.
+
+SeogoError
+├── InputError                     the caller can mend the request
+│   ├── InvalidRequest             invalid_request
+│   ├── PayloadTooLarge            payload_too_large
+│   ├── EmptyFile                  empty_file
+│   ├── UnsupportedFormat          unsupported_format
+│   ├── FileEncrypted              file_encrypted
+│   ├── FileDamaged                file_damaged
+│   ├── NoTextFound                no_text_found
+│   ├── QuestionTooLong            question_too_long
+│   ├── NameTaken                  name_taken
+│   └── UnknownModel               unknown_model
+├── NotAuthenticated               not_authenticated
+├── NotPermitted                   not_permitted
+├── NotFound                       not_found
+│   ├── CollectionNotFound         collection_not_found
+│   └── DocumentNotFound           document_not_found
+├── ParseLimitExceeded             parse_limit_exceeded
+├── ParserCrashed                  parser_crashed
+├── Unavailable                    the service can't do it now; a retry can help
+│   ├── IndexUnavailable           index_unavailable
+│   ├── StoreUnavailable           store_unavailable
+│   ├── IndexWriteMismatch         index_write_mismatch
+│   └── ModelUnavailable           model_unavailable
+└── ConfigurationError             configuration_invalid
+    ├── StoreInUse                 store_in_use
+    └── SchemaOutdated             schema_outdated
+
+The first line of a class's docstring is its message in English; `messages.py` holds the Korean one under the same code.
+Placeholders in braces are filled from the keyword arguments given to the constructor.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterator
+from typing import ClassVar
+
+
+class SeogoError(Exception):
+    """Something went wrong inside Seogo. The operator's log has the details."""
+
+    code: ClassVar[str] = "internal_error"
+    retryable: ClassVar[bool] = False
+
+    def __init__(self, **params: str | int | float) -> None:
+        self.params = params
+        super().__init__(self.message_en())
+
+    @classmethod
+    def template_en(cls) -> str:
+        """The English message with its placeholders."""
+        return inspect.cleandoc(cls.__doc__ or "").split("\n\n")[0].replace("\n", " ")
+
+    def message_en(self) -> str:
+        """The English message with the placeholders filled; a missing value shows as an ellipsis."""
+        return self.template_en().format_map(_Lenient(self.params))
+
+
+class _Lenient(dict[str, "str | int | float"]):
+    """Fills what is known: an error message must never raise."""
+
+    def __missing__(self, key: str) -> str:
+        return "…"
+
+
+def fill(template: str, params: dict[str, str | int | float]) -> str:
+    """Fill `template`'s placeholders from `params`, leaving an ellipsis for a missing one."""
+    return template.format_map(_Lenient(params))
+
+
+class InputError(SeogoError):
+    """The request can't be carried out as sent."""
+
+    code = "input_error"
+
+
+class InvalidRequest(InputError):
+    """The request is not valid: {detail}"""
+
+    code = "invalid_request"
+
+
+class PayloadTooLarge(InputError):
+    """The upload is larger than the limit of {limit_mb} MB. Nothing of it was kept."""
+
+    code = "payload_too_large"
+
+
+class EmptyFile(InputError):
+    """The file {name} is empty (0 bytes)."""
+
+    code = "empty_file"
+
+
+class UnsupportedFormat(InputError):
+    """The content of {name} is {found}, which no parser here reads."""
+
+    code = "unsupported_format"
+
+
+class FileEncrypted(InputError):
+    """The file {name} is protected by a password. Remove the protection and upload it again."""
+
+    code = "file_encrypted"
+
+
+class FileDamaged(InputError):
+    """The file {name} is damaged or incomplete: {detail}"""
+
+    code = "file_damaged"
+
+
+class NoTextFound(InputError):
+    """The file {name} was read, but it holds no text."""
+
+    code = "no_text_found"
+
+
+class QuestionTooLong(InputError):
+    """The question has {length} characters; the limit is {limit}."""
+
+    code = "question_too_long"
+
+
+class NameTaken(InputError):
+    """The name {name} is in use already."""
+
+    code = "name_taken"
+
+
+class UnknownModel(InputError):
+    """There is no model {name} that this key may use."""
+
+    code = "unknown_model"
+
+
+class NotAuthenticated(SeogoError):
+    """The API key is missing or not valid. Send it as `Authorization: Bearer …`."""
+
+    code = "not_authenticated"
+
+
+class NotPermitted(SeogoError):
+    """This key is not permitted to do that."""
+
+    code = "not_permitted"
+
+
+class NotFound(SeogoError):
+    """There is nothing under this address that you may see."""
+
+    code = "not_found"
+
+
+class CollectionNotFound(NotFound):
+    """There is no collection {name} that you may see."""
+
+    code = "collection_not_found"
+
+
+class DocumentNotFound(NotFound):
+    """There is no document {name} that you may see."""
+
+    code = "document_not_found"
+
+
+class ParseLimitExceeded(SeogoError):
+    """Reading {name} took more than its share of {resource} and was stopped."""
+
+    code = "parse_limit_exceeded"
+
+
+class ParserCrashed(SeogoError):
+    """The parser stopped without a result on {name}. The service itself is not affected."""
+
+    code = "parser_crashed"
+    retryable = True
+
+
+class Unavailable(SeogoError):
+    """A part of the service is not available at the moment. Please try again shortly."""
+
+    code = "unavailable"
+    retryable = True
+
+
+class IndexUnavailable(Unavailable):
+    """The search index is not available at the moment. Please try again shortly."""
+
+    code = "index_unavailable"
+
+
+class StoreUnavailable(Unavailable):
+    """The database is not available at the moment. Please try again shortly."""
+
+    code = "store_unavailable"
+
+
+class IndexWriteMismatch(Unavailable):
+    """The index holds {found} of {expected} chunks after writing. The document will be tried again."""
+
+    code = "index_write_mismatch"
+
+
+class ModelUnavailable(Unavailable):
+    """The model {name} is not available at the moment. Please try again shortly."""
+
+    code = "model_unavailable"
+
+
+class ConfigurationError(SeogoError):
+    """The configuration is not valid: {detail}"""
+
+    code = "configuration_invalid"
+
+
+class StoreInUse(ConfigurationError):
+    """The data folder {path} is in use by another Seogo process. Give that server's address with --server."""
+
+    code = "store_in_use"
+
+
+class SchemaOutdated(ConfigurationError):
+    """The database is at revision {found}, this version needs {expected}. Run `seogo db upgrade`."""
+
+    code = "schema_outdated"
+
+
+def all_error_types(root: type[SeogoError] = SeogoError) -> Iterator[type[SeogoError]]:
+    """`root` and every class below it, parents first."""
+    yield root
+    for child in root.__subclasses__():
+        yield from all_error_types(child)
+
+
+def error_type_of(code: str) -> type[SeogoError]:
+    """The class with this stable code; `SeogoError` when a newer release wrote a code unknown here."""
+    return next((kind for kind in all_error_types() if kind.code == code), SeogoError)

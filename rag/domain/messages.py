@@ -1,0 +1,51 @@
+"""Korean wording of every error, by its stable code. English stands in the docstrings of `errors.py`."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from rag.domain.errors import SeogoError, error_type_of, fill
+
+UiLanguage = Literal["ko", "en"]
+
+KOREAN: dict[str, str] = {
+    "internal_error": "서고 내부에서 오류가 발생했습니다. 자세한 내용은 운영자 로그에 있습니다.",
+    "input_error": "요청을 그대로 처리할 수 없습니다.",
+    "invalid_request": "요청 형식이 올바르지 않습니다: {detail}",
+    "payload_too_large": "업로드가 한도 {limit_mb}MB를 넘었습니다. 저장된 내용은 없습니다.",
+    "empty_file": "파일 {name}이(가) 비어 있습니다(0바이트).",
+    "unsupported_format": "{name}의 내용은 {found} 형식이며, 이를 읽을 수 있는 파서가 없습니다.",
+    "file_encrypted": "파일 {name}에 암호가 걸려 있습니다. 암호를 해제한 뒤 다시 올려 주세요.",
+    "file_damaged": "파일 {name}이(가) 손상되었거나 불완전합니다: {detail}",
+    "no_text_found": "파일 {name}을(를) 읽었지만 텍스트가 없습니다.",
+    "question_too_long": "질문이 {length}자입니다. 한도는 {limit}자입니다.",
+    "name_taken": "이름 {name}은(는) 이미 사용 중입니다.",
+    "unknown_model": "이 키로 사용할 수 있는 모델 {name}이(가) 없습니다.",
+    "not_authenticated": "API 키가 없거나 올바르지 않습니다. `Authorization: Bearer …` 헤더로 보내 주세요.",
+    "not_permitted": "이 키에는 해당 작업의 권한이 없습니다.",
+    "not_found": "볼 수 있는 대상이 이 주소에 없습니다.",
+    "collection_not_found": "볼 수 있는 컬렉션 {name}이(가) 없습니다.",
+    "document_not_found": "볼 수 있는 문서 {name}이(가) 없습니다.",
+    "parse_limit_exceeded": "{name}을(를) 읽는 데 {resource} 한도를 넘어 중단했습니다.",
+    "parser_crashed": "{name}을(를) 읽던 파서가 결과 없이 종료되었습니다. 서비스에는 영향이 없습니다.",
+    "unavailable": "서비스 일부를 잠시 사용할 수 없습니다. 잠시 뒤 다시 시도해 주세요.",
+    "index_unavailable": "검색 색인을 잠시 사용할 수 없습니다. 잠시 뒤 다시 시도해 주세요.",
+    "store_unavailable": "데이터베이스를 잠시 사용할 수 없습니다. 잠시 뒤 다시 시도해 주세요.",
+    "index_write_mismatch": "기록 후 색인에 청크 {expected}개 중 {found}개만 있습니다. 문서를 다시 처리합니다.",
+    "model_unavailable": "모델 {name}을(를) 잠시 사용할 수 없습니다. 잠시 뒤 다시 시도해 주세요.",
+    "configuration_invalid": "설정이 올바르지 않습니다: {detail}",
+    "store_in_use": "데이터 폴더 {path}을(를) 다른 서고 프로세스가 사용 중입니다. --server로 그 서버의 주소를 지정하세요.",
+    "schema_outdated": "데이터베이스 리비전이 {found}인데 {expected}이(가) 필요합니다. `seogo db upgrade`를 실행하세요.",
+}
+
+
+def message_for(code: str, params: dict[str, str | int | float], language: UiLanguage) -> str:
+    """The user-facing sentence of the error with this code, in `language`."""
+    if language == "ko" and code in KOREAN:
+        return fill(KOREAN[code], params)
+    return fill(error_type_of(code).template_en(), params)
+
+
+def localized(error: SeogoError, language: UiLanguage) -> str:
+    """The user-facing sentence of `error`, in `language`."""
+    return message_for(error.code, error.params, language)
