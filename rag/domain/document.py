@@ -1,0 +1,100 @@
+"""From a file to chunks: what parsers give and chunkers cut."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from uuid import UUID, uuid5
+
+from rag.domain.anchor import Anchor
+from rag.domain.language import Language
+
+NAMESPACE = UUID("5e060000-5e06-5e06-8e06-5e065e065e06")
+"""Root of every deterministic id (uuid5) in Seogo; changing it orphans all stored ids."""
+
+
+class ElementKind(StrEnum):
+    """Role of an element in its document."""
+
+    HEADING = "heading"
+    TEXT = "text"
+    LIST_ITEM = "list_item"
+    TABLE = "table"
+    CODE = "code"
+
+
+@dataclass(frozen=True, slots=True)
+class Element:
+    """One block of a parsed document, in reading order.
+
+    Attributes:
+        text: NFC text. A table is Markdown, one line a row, header first, so that rows can be told apart.
+        anchor: where the whole element stands.
+        level: depth of a heading, from 1; 0 for everything else.
+        line_anchors: for elements whose lines have anchors of their own (PDF lines, table rows, code): one per line of `text`.
+    """
+
+    kind: ElementKind
+    text: str
+    anchor: Anchor
+    level: int = 0
+    line_anchors: tuple[Anchor, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ParsedDocument:
+    """What a parser made of one file.
+
+    Attributes:
+        title: from the document's own metadata or first heading; empty when there is none.
+        parser: name and version, such as `pdf/1`; part of every chunk id.
+        warnings: codes of what was read only in part, shown to the user.
+    """
+
+    title: str
+    media_type: str
+    parser: str
+    elements: tuple[Element, ...]
+    pages: int = 0
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """A citable piece of one document version.
+
+    Attributes:
+        text: verbatim text of the piece; what is quoted.
+        heading_path: headings above it, outermost first; searched together with the text, never quoted.
+        language: what the piece is written in; the language gate reads it.
+    """
+
+    id: UUID
+    ordinal: int
+    text: str
+    anchor: Anchor
+    heading_path: tuple[str, ...] = ()
+    language: Language = Language.OTHER
+    kind: ElementKind = ElementKind.TEXT
+    tokens: int = 0
+    line_anchors: tuple[Anchor, ...] = field(default=(), repr=False)
+
+    @property
+    def search_text(self) -> str:
+        """What embedders see: heading path, then the text."""
+        return "\n".join((*self.heading_path, self.text))
+
+
+def chunk_id(version_id: UUID, recipe: str, ordinal: int) -> UUID:
+    """Deterministic id: the same version cut by the same parser and chunker (`recipe`) gives the same ids."""
+    return uuid5(version_id, f"{recipe}#{ordinal}")
+
+
+def document_id(collection_id: UUID, source_key: str) -> UUID:
+    """Deterministic id of the document at `source_key` (its path) in a collection."""
+    return uuid5(collection_id, source_key)
+
+
+def version_id(document: UUID, number: int, content_hash: str) -> UUID:
+    """Deterministic id of a document's `number`-th version with this content."""
+    return uuid5(document, f"{number}:{content_hash}")

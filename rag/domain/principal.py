@@ -1,0 +1,53 @@
+"""Who asks, and what the policy let them read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from uuid import UUID
+
+
+class Scope(StrEnum):
+    """What a credential may do. A wider scope includes the narrower ones only where the policy says so."""
+
+    READ = "read"
+    WRITE = "write"
+    ADMIN = "admin"
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """An authenticated caller.
+
+    Attributes:
+        collections: collections that the credential is limited to; None means all of the tenant's.
+    """
+
+    id: UUID
+    name: str
+    tenant_id: UUID
+    scopes: frozenset[Scope]
+    collections: frozenset[UUID] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Permit:
+    """The right of `principal` to read the chunks of `collections`, for one question.
+
+    Only `rag.access.policy` builds one (a test reads the source tree for it); retrieval and index require it, so there
+    is no unfiltered search.
+
+    Attributes:
+        collections: never empty of meaning: an empty set permits nothing.
+        as_of: read the versions valid at this moment; None means the current ones.
+    """
+
+    principal: Principal
+    collections: frozenset[UUID]
+    as_of: datetime | None = None
+
+    @property
+    def tenant_id(self) -> UUID:
+        """The one tenant whose data can be read."""
+        return self.principal.tenant_id

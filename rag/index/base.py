@@ -1,0 +1,109 @@
+"""What a vector index is. One file per backend beside this one; `registry.py` names them.
+
+The index is derived: everything in it can be rebuilt from the database. It holds vectors and the few payload fields that
+filters need, never text.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+from uuid import UUID
+
+from rag.domain.principal import Permit
+from rag.domain.vectors import SparseVector
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+DENSE = "dense"
+SPARSE = "sparse"
+
+
+@dataclass(frozen=True, slots=True)
+class IndexSchema:
+    """What an index folder or collection is built for; a change means a rebuild.
+
+    Attributes:
+        space: name of the embedding space (models and analyzer versions) that the vectors come from.
+        dimensions: width of the dense leg; None when the space has no dense leg. The sparse leg always exists and
+            its query weights are multiplied by the engine's own idf.
+    """
+
+    space: str
+    dimensions: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class IndexPoint:
+    """One chunk as the index holds it. `dense` has shape (d,), float32, unit length, or is None (language gate)."""
+
+    chunk_id: UUID
+    tenant_id: UUID
+    collection_id: UUID
+    document_id: UUID
+    version_id: UUID
+    sparse: SparseVector
+    dense: NDArray[np.float32] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LegQuery:
+    """The query's vector in one leg, and how many hits to fetch from it."""
+
+    vector: NDArray[np.float32] | SparseVector
+    limit: int
+
+
+@dataclass(frozen=True, slots=True)
+class LegHit:
+    """A chunk and its raw score in one leg (cosine, or BM25), higher is better."""
+
+    chunk_id: UUID
+    score: float
+
+
+class VectorIndex(Protocol):
+    """Stores points and searches them under a permit. Thread-safe."""
+
+    @property
+    def schema(self) -> IndexSchema:
+        """The schema that the index was opened with."""
+
+    def upsert(self, points: Sequence[IndexPoint]) -> None:
+        """Insert or replace by chunk id; returns when a search sees the points.
+
+        Raises:
+            IndexUnavailable: nothing is known about how much was written; repeating the call is safe.
+        """
+
+    def delete_versions(self, version_ids: Sequence[UUID]) -> None:
+        """Remove every point of these versions; unknown ids are no error."""
+
+    def count(self, version_id: UUID | None = None) -> int:
+        """Exact number of points, of one version or of all."""
+
+    def search(self, permit: Permit, legs: Mapping[str, LegQuery]) -> dict[str, list[LegHit]]:
+        """The best hits per leg (`DENSE`, `SPARSE`), best first, ties by chunk id. Tenant and collections of the permit are conditions inside the
+        engine's query. Points without a dense vector never appear in the dense leg; sparse hits have score > 0.
+
+        Raises:
+            IndexUnavailable: the engine can't be reached.
+        """
+
+    def search_batch(self, permit: Permit, queries: Sequence[Mapping[str, LegQuery]]) -> list[dict[str, list[LegHit]]]:
+        """`search` for several queries under one permit in one engine call where the engine can."""
+
+    def versions_of(self) -> Iterator[tuple[UUID, UUID]]:
+        """Every (chunk id, version id) in the index, each once, in bounded memory: what `seogo index verify` compares."""
+
+    def optimize(self) -> None:
+        """Build the engine's search structures. May block for minutes; never called in the serving process."""
+
+    def clear(self) -> None:
+        """Remove every point; the payload indexes stay."""
+
+    def close(self) -> None:
+        """Flush and release. Closing twice is allowed."""
