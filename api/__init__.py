@@ -1,0 +1,1 @@
+"""The ways in: HTTP, the OpenAI surface and the command line."""

@@ -1,0 +1,1 @@
+"""Cutting parsed documents into citable chunks."""

@@ -1,0 +1,1 @@
+"""Durable workflows and queues around the steps."""

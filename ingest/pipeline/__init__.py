@@ -1,0 +1,1 @@
+"""The steps of ingestion, each safe to repeat."""

@@ -1,0 +1,1 @@
+"""Originals by content hash, and files derived from them."""

@@ -1,0 +1,1 @@
+"""The nouns of Seogo: frozen dataclasses and errors, standard library only."""

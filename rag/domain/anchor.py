@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, ClassVar
 
 from rag.domain.messages import UiLanguage
+
+_CELL = re.compile(r"([A-Z]+)([0-9]+)")
 
 Box = tuple[float, float, float, float]
 """Left, top, right, bottom in points (1/72 inch) from the page's top left corner."""
@@ -13,7 +17,7 @@ Box = tuple[float, float, float, float]
 
 @dataclass(frozen=True, slots=True)
 class PageAnchor:
-    """Pages of a PDF or image: `page`..`last_page`, counted from 1; `boxes` lie on the page named first in each pair."""
+    """Pages `page`..`last_page` of a PDF or image, counted from 1; each box goes with the page it lies on."""
 
     kind: ClassVar[str] = "page"
     page: int
@@ -114,3 +118,63 @@ def anchor_from_json(data: dict[str, Any]) -> Anchor:
 def _box(values: Any) -> Box:
     left, top, right, bottom = (float(value) for value in values)
     return (left, top, right, bottom)
+
+
+def mergeable(first: Anchor, second: Anchor) -> bool:
+    """Whether one anchor can cover both: the same kind, and on the same sheet."""
+    if isinstance(first, SheetAnchor) and isinstance(second, SheetAnchor):
+        return first.sheet == second.sheet
+    return type(first) is type(second)
+
+
+def merge_anchors(anchors: Sequence[Anchor]) -> Anchor:
+    """The smallest anchor that covers all of `anchors`; boxes are kept, each once.
+
+    Raises:
+        ValueError: there is none, or they can't be covered by one (`mergeable`).
+    """
+    if not anchors:
+        raise ValueError("no anchors")
+    first = anchors[0]
+    if not all(mergeable(first, other) for other in anchors[1:]):
+        raise ValueError("anchors of different kinds or sheets")
+    if isinstance(first, PageAnchor):
+        pages = [item for item in anchors if isinstance(item, PageAnchor)]
+        boxes = tuple(dict.fromkeys(box for item in pages for box in item.boxes))
+        return PageAnchor(min(item.page for item in pages), max(item.last_page for item in pages), boxes)
+    if isinstance(first, SheetAnchor):
+        return SheetAnchor(
+            first.sheet, _covering_range([item.cells for item in anchors if isinstance(item, SheetAnchor)])
+        )
+    spans = [(a.slide, a.last_slide) if isinstance(a, SlideAnchor) else (a.first, a.last) for a in _spans(anchors)]
+    return type(first)(min(low for low, _ in spans), max(high for _, high in spans))
+
+
+def _spans(anchors: Sequence[Anchor]) -> list[ParagraphAnchor | LineAnchor | SlideAnchor]:
+    return [item for item in anchors if isinstance(item, ParagraphAnchor | LineAnchor | SlideAnchor)]
+
+
+def _covering_range(ranges: Sequence[str]) -> str:
+    corners = [_cell(cell) for cells in ranges for cell in cells.split(":")]
+    low = (min(column for column, _ in corners), min(row for _, row in corners))
+    high = (max(column for column, _ in corners), max(row for _, row in corners))
+    return _cell_name(*low) if low == high else f"{_cell_name(*low)}:{_cell_name(*high)}"
+
+
+def _cell(name: str) -> tuple[int, int]:
+    """Column and row, from 1, of a cell name such as `AB12`."""
+    match = _CELL.fullmatch(name)
+    if match is None:
+        raise ValueError(f"not a cell: {name!r}")
+    column = 0
+    for letter in match[1]:
+        column = column * 26 + ord(letter) - ord("A") + 1
+    return column, int(match[2])
+
+
+def _cell_name(column: int, row: int) -> str:
+    letters = ""
+    while column:
+        column, rest = divmod(column - 1, 26)
+        letters = chr(ord("A") + rest) + letters
+    return f"{letters}{row}"

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from uuid import UUID, uuid5
 
-from rag.domain.anchor import Anchor
+from rag.domain.anchor import Anchor, merge_anchors
 from rag.domain.language import Language
 
 NAMESPACE = UUID("5e060000-5e06-5e06-8e06-5e065e065e06")
@@ -31,7 +31,7 @@ class Element:
         text: NFC text. A table is Markdown, one line a row, header first, so that rows can be told apart.
         anchor: where the whole element stands.
         level: depth of a heading, from 1; 0 for everything else.
-        line_anchors: for elements whose lines have anchors of their own (PDF lines, table rows, code): one per line of `text`.
+        line_anchors: one per line of `text`, where lines have anchors of their own (PDF, tables, code).
     """
 
     kind: ElementKind
@@ -83,6 +83,14 @@ class Chunk:
     def search_text(self) -> str:
         """What embedders see: heading path, then the text."""
         return "\n".join((*self.heading_path, self.text))
+
+    def anchor_of(self, start: int, end: int) -> Anchor:
+        """The anchor of the characters `start`..`end` of `text`: their lines' where known, else the chunk's own."""
+        if not self.line_anchors:
+            return self.anchor
+        first = self.text.count("\n", 0, start)
+        last = first + self.text.count("\n", start, max(start, end - 1))
+        return merge_anchors(self.line_anchors[first : last + 1])
 
 
 def chunk_id(version_id: UUID, recipe: str, ordinal: int) -> UUID:

@@ -34,8 +34,8 @@ KOREAN: dict[str, str] = {
     "index_write_mismatch": "기록 후 색인에 청크 {expected}개 중 {found}개만 있습니다. 문서를 다시 처리합니다.",
     "model_unavailable": "모델 {name}을(를) 잠시 사용할 수 없습니다. 잠시 뒤 다시 시도해 주세요.",
     "configuration_invalid": "설정이 올바르지 않습니다: {detail}",
-    "store_in_use": "데이터 폴더 {path}을(를) 다른 서고 프로세스가 사용 중입니다. --server로 그 서버의 주소를 지정하세요.",
-    "schema_outdated": "데이터베이스 리비전이 {found}인데 {expected}이(가) 필요합니다. `seogo db upgrade`를 실행하세요.",
+    "store_in_use": "데이터 폴더 {path}을(를) 다른 서고 프로세스가 사용 중입니다. --server로 서버 주소를 지정하세요.",
+    "schema_outdated": "데이터베이스가 {found}인데 {expected}이(가) 필요합니다. `seogo db upgrade`를 실행하세요.",
 }
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
@@ -46,6 +47,10 @@ class Permit:
     principal: Principal
     collections: frozenset[UUID]
     as_of: datetime | None = None
+
+    def narrowed(self, collections: Iterable[UUID]) -> Permit:
+        """The same permit for fewer collections; it can never grow."""
+        return replace(self, collections=self.collections & frozenset(collections))
 
     @property
     def tenant_id(self) -> UUID:

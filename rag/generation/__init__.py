@@ -1,0 +1,1 @@
+"""Generators: what turns passages into the sentences of an answer."""

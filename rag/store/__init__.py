@@ -1,0 +1,1 @@
+"""The relational record: tables (one file per noun), repositories and sessions."""

@@ -1,0 +1,1 @@
+"""Language detection, lexical analysis, sentence splitting and normalisation, Korean and English."""

@@ -1,0 +1,76 @@
+"""The whole configuration: one YAML file, overridden by environment variables, overridden by the command line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from ingest.settings import IngestSettings
+from rag.domain.errors import ConfigurationError
+from rag.settings import RagSettings
+
+
+class ApiSettings(BaseModel):
+    """Everything below `api:` in the configuration file."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    host: str = "127.0.0.1"
+    port: int = Field(8080, ge=0, le=65_535)
+    public_url: str | None = Field(
+        None, description="address under which users reach the service; used in citation links"
+    )
+    cors_origins: tuple[str, ...] = ()
+
+
+class Settings(BaseSettings):
+    """Configuration of a Seogo process. Environment: `SEOGO_RAG__INDEX__BACKEND=qdrant` and the like."""
+
+    model_config = SettingsConfigDict(env_prefix="SEOGO_", env_nested_delimiter="__", extra="ignore", frozen=True)
+
+    rag: RagSettings = RagSettings()
+    ingest: IngestSettings = IngestSettings()
+    api: ApiSettings = ApiSettings()
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Environment before the file, whose content arrives as init arguments."""
+        return env_settings, init_settings
+
+
+def load_settings(config: Path | None = None, data_dir: Path | None = None) -> Settings:
+    """Read `config` (YAML) and the environment.
+
+    Raises:
+        ConfigurationError: the file is missing, is not YAML, or a value is not valid.
+    """
+    values = _read_yaml(config) if config else {}
+    try:
+        settings = Settings(**values)
+    except ValidationError as error:
+        detail = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
+        raise ConfigurationError(detail=detail) from error
+    if data_dir is None:
+        return settings
+    return settings.model_copy(update={"rag": settings.rag.model_copy(update={"data_dir": data_dir})})
+
+
+def _read_yaml(path: Path) -> dict[str, Any]:
+    try:
+        loaded = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, yaml.YAMLError) as error:
+        raise ConfigurationError(detail=f"{path}: {error}") from error
+    if not isinstance(loaded, dict) or (unknown := set(loaded) - {"rag", "ingest", "api"}):
+        raise ConfigurationError(detail=f"{path}: expected the sections rag, ingest, api; found {unknown or loaded!r}")
+    return loaded

@@ -1,0 +1,68 @@
+"""What a parser is: a file format in, elements with anchors out.
+
+A parser runs inside the sandbox's child process (`sandbox.py`), on a file that nobody trusts. It raises `SeogoError`s for
+what the user can understand (`FileDamaged`, `FileEncrypted`, `NoTextFound`); anything else is reported as `ParserCrashed`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from rag.domain.document import ParsedDocument
+
+
+@dataclass(frozen=True, slots=True)
+class Identified:
+    """What the content of a file says it is.
+
+    Attributes:
+        media_type: from the content; for kinds of text, the extension has a say (`identify.py`).
+        extension: what the name claims, lower case, without the dot; a whole name such as `dockerfile` when it has no dot.
+        charset: Python codec name for text formats, empty for binary ones.
+    """
+
+    media_type: str
+    extension: str = ""
+    charset: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SourceFile:
+    """What a parser may know of the file besides its bytes.
+
+    Attributes:
+        name: file name as uploaded, only for messages, the title and the kind of source code; never a path to open.
+        charset: Python codec name that `identify` found, empty for binary formats.
+    """
+
+    name: str
+    media_type: str
+    charset: str = ""
+
+
+class Parser(Protocol):
+    """Reads one family of formats."""
+
+    @property
+    def name(self) -> str:
+        """Name and version, such as `pdf/1`; part of every chunk id, so raise the version when the output changes."""
+        ...
+
+    @property
+    def media_types(self) -> tuple[str, ...]:
+        """What it may be offered; the same as in its registry entry."""
+        ...
+
+    def bid(self, identified: Identified) -> int:
+        """How well it reads such a file: 0 cannot, 50 as a fallback, 100 made for it. The best bid wins."""
+        ...
+
+    def parse(self, path: Path, source: SourceFile) -> ParsedDocument:
+        """Read the file at `path` (which may be `/proc/self/fd/N`: open it, don't take it apart).
+
+        Raises:
+            FileDamaged, FileEncrypted, NoTextFound, ParseLimitExceeded: as their messages say.
+        """
+        ...

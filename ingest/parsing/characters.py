@@ -1,0 +1,39 @@
+"""Character clean-up that every parser's text goes through."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+_LINE_ENDS = re.compile("\r\n?")
+_BREAKS_AND_SPACES = re.compile("[\x0b\x0c\x1c\x1d\x1e\x85\u2028\u2029\u00a0\u2007\u202f]")
+"""Line breaks that `str.splitlines` knows and an anchored line must not hold, and spaces that only forbid a line break."""
+
+_INVISIBLE = re.compile(
+    "[\x00-\x08\x0e-\x1b\x1f\x7f-\x84\x86-\x9f\u00ad\u200b\u200e\u200f\u202a-\u202e\u2060-\u2064\u2066-\u206f\ufeff\ufff9-\ufffb\ufffe\uffff]"
+)
+"""Controls, soft hyphens and direction marks: unseen by a reader, and a way to hide text from a matcher."""
+
+_SURROGATES = re.compile("[\ud800-\udfff]")
+_RUNS = re.compile(r"[ \t]+")
+
+
+def clean(text: str) -> str:
+    """NFC text whose only line break is `\\n`; the number of lines is kept."""
+    text = _LINE_ENDS.sub("\n", text)
+    if text.isascii() and text.isprintable():
+        return text
+    text = _BREAKS_AND_SPACES.sub(" ", text)
+    text = _INVISIBLE.sub("", text)
+    text = _SURROGATES.sub("\ufffd", text)
+    return unicodedata.normalize("NFC", text)
+
+
+def one_line(text: str) -> str:
+    """`clean` text on one line, runs of white space made one space: for headings, table cells and titles."""
+    return " ".join(clean(text).split())
+
+
+def squeeze(text: str) -> str:
+    """`clean` text with blanks run together and lines trimmed; line breaks are kept, empty lines at the ends are not."""
+    return "\n".join(_RUNS.sub(" ", line).strip() for line in clean(text).split("\n")).strip("\n")

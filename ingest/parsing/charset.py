@@ -1,0 +1,111 @@
+"""Which encoding a text is in: UTF-8, UTF-16, CP949 (Korean Windows) or, last, Windows-1252."""
+
+from __future__ import annotations
+
+import codecs
+import re
+
+_BOMS = (
+    (codecs.BOM_UTF8, "utf-8-sig"),
+    (codecs.BOM_UTF32_LE, "utf-32"),
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
+
+SAMPLE_BYTES = 1 << 20
+"""Enough text to decide on; a UTF-8 file with CP949 lines only after its first megabyte is read with replacements."""
+
+_CONTROLS = re.compile("[\x00-\x08\x0e-\x1a\x1c-\x1f\x7f]")
+_CONTROL_SHARE = 0.002
+"""Text has next to none; form feed, escape and the line ends are not counted."""
+
+_BROKEN_SHARE = 0.01
+"""A text with up to one wrong byte in a hundred is still that text (a file cut in the middle, one pasted line)."""
+
+_PLAUSIBLE = re.compile(
+    "[\t\n\r -~\u00a0-\u00ff\u2010-\u2027\u2030-\u203b\u2190-\u2193\u2460-\u24ff\u2500-\u25ff\u3000-\u303f\u3130-\u318f\u4e00-\u9fff\uac00-\ud7a3\uff01-\uff5e]"
+)
+
+
+def detect_charset(sample: bytes) -> str | None:
+    """Python codec name of the text that `sample` (the file's first `SAMPLE_BYTES`) begins, None if it is not text."""
+    for bom, name in _BOMS:
+        if sample.startswith(bom):
+            return name if _mostly_decodes(sample, name) else None
+    if wide := _utf16_without_bom(sample):
+        return wide
+    if _has_controls(sample.decode("latin-1")):
+        return None
+    if _decodes(sample, "utf-8"):
+        return "utf-8"
+    if _decodes(sample, "cp949") and _is_korean_cp949(sample):
+        return "cp949"
+    if _mostly_decodes(sample, "utf-8"):
+        return "utf-8"
+    if _is_korean_cp949(sample) and _mostly_decodes(sample, "cp949"):
+        return "cp949"
+    return "cp1252" if _is_western(sample) else None
+
+
+def decode(data: bytes, charset: str) -> tuple[str, bool]:
+    """The text, and whether some bytes had to be replaced by U+FFFD."""
+    try:
+        return data.decode(charset), False
+    except UnicodeDecodeError:
+        return data.decode(charset, errors="replace"), True
+
+
+def _decodes(sample: bytes, charset: str) -> bool:
+    """Decodes up to a character cut off by the end of the sample."""
+    decoder = codecs.getincrementaldecoder(charset)("strict")
+    try:
+        decoder.decode(sample, final=len(sample) < SAMPLE_BYTES)
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _mostly_decodes(sample: bytes, charset: str) -> bool:
+    text = sample.decode(charset, errors="replace")
+    non_ascii = sum(1 for character in text if character > "\x7f")
+    broken = text.count("\ufffd")
+    # Seen against all text and against what is not ASCII: English with one accent in CP1252 is not "broken UTF-8".
+    return not _has_controls(text) and broken <= 1 + len(text) * _BROKEN_SHARE and broken * 10 <= non_ascii
+
+
+def _has_controls(text: str) -> bool:
+    return len(_CONTROLS.findall(text)) > len(text) * _CONTROL_SHARE
+
+
+def _utf16_without_bom(sample: bytes) -> str | None:
+    """UTF-16 shows by NULs on one side only (Latin) or, for Korean, by decoding to plausible characters alone."""
+    if len(sample) < 4 or len(sample) % 2 and len(sample) < SAMPLE_BYTES:
+        return None
+    if b"\0" not in sample:
+        return None
+    even = sample[: len(sample) // 2 * 2]
+    for name in ("utf-16-le", "utf-16-be"):
+        text = even.decode(name, errors="replace")
+        if len(_PLAUSIBLE.findall(text)) >= 0.95 * len(text):
+            return name
+    return None
+
+
+def _is_korean_cp949(sample: bytes) -> bool:
+    """At least half of the double-byte characters are in KS X 1001's Hangul rows (lead B0..C8, trail A1..FE)."""
+    pairs = hangul = index = 0
+    while index < len(sample) - 1:
+        if sample[index] < 0x80:
+            index += 1
+            continue
+        pairs += 1
+        hangul += 0xB0 <= sample[index] <= 0xC8 and sample[index + 1] >= 0xA1
+        index += 2
+    return pairs > 0 and hangul * 2 >= pairs
+
+
+def _is_western(sample: bytes) -> bool:
+    """Few high bytes, and none of the five that Windows-1252 leaves undefined."""
+    high = sum(byte >= 0x80 for byte in sample)
+    return high <= len(sample) * 0.15 and not any(byte in sample for byte in b"\x81\x8d\x8f\x90\x9d")

@@ -1,0 +1,135 @@
+"""What a forked child of the zygote does: give everything up, identify, parse, answer, exit."""
+
+from __future__ import annotations
+
+import gc
+import os
+import signal
+import sys
+import sysconfig
+import traceback
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ingest.parsing import confine, frames
+from ingest.parsing.base import Parser, SourceFile
+from ingest.parsing.identify import identify
+from ingest.parsing.landlock import restrict_files
+from ingest.parsing.registry import ParserEntry, best, candidates
+from ingest.parsing.seccomp import install_filter
+from ingest.parsing.wire import encode_document
+from rag.domain.errors import ParseLimitExceeded, ParserCrashed, SeogoError
+
+_DETAIL_CHARACTERS = 4000
+_NEAR_THE_LIMIT = 0.9
+"""An error raised with this share of the address space once in use is taken for the lack of more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One parse.
+
+    Attributes:
+        name: file name as uploaded, for messages only.
+        input: descriptor of the file, open for reading.
+        output: descriptor of the pipe that takes the one frame.
+        memory_bytes: address space on top of the zygote's own.
+    """
+
+    name: str
+    input: int
+    output: int
+    memory_bytes: int
+    cpu_s: int
+
+
+def run(job: Job, zygote: int, parsers: Mapping[str, ParserEntry], loaded: Mapping[str, Parser]) -> None:
+    """Never returns. Must be called in a process that was just forked from the zygote."""
+    exit_status = 1
+    try:
+        _let_go(job, zygote)
+        frames.write_all(job.output, answer(job, parsers, loaded))
+        exit_status = 0
+    except BrokenPipeError:
+        pass  # the parent gave up on us
+    finally:
+        # Not sys.exit: destructors of half-parsed C structures are the parser's last chance to crash.
+        os._exit(exit_status)
+
+
+def _let_go(job: Job, zygote: int) -> None:
+    os.setsid()
+    confine.die_with_parent(zygote)
+    signal.set_wakeup_fd(-1)
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    null = os.open(os.devnull, os.O_RDWR)
+    for standard in (0, 1, 2):
+        os.dup2(null, standard)
+    confine.close_other_descriptors({job.input, job.output})
+    confine_process(job.input)
+    confine.limit_resources(job.memory_bytes, job.cpu_s)
+
+
+def confine_process(input_descriptor: int) -> dict[str, bool]:
+    """Apply the layers that need no privilege and say which held."""
+    privileges = confine.forbid_new_privileges()
+    return {
+        "landlock": privileges and restrict_files(readable_paths(), input_descriptor),
+        "seccomp": privileges and install_filter(),
+    }
+
+
+def readable_paths() -> list[Path]:
+    """What a parser may read besides its input: the interpreter, the libraries, and Seogo's own packages."""
+    root = Path(__file__).resolve().parents[2]
+    libraries = (sysconfig.get_path(kind) for kind in ("stdlib", "platstdlib", "purelib", "platlib"))
+    system = ("/usr", "/lib", "/lib64", "/etc/ld.so.cache", "/etc/mime.types", "/etc/localtime")
+    devices = ("/dev/null", "/dev/urandom", "/proc/self", "/proc/cpuinfo", "/proc/meminfo")
+    own = (root / "ingest", root / "rag", sys.base_prefix)
+    return [Path(path) for path in (*own, *libraries, *system, *devices)]
+
+
+def answer(job: Job, parsers: Mapping[str, ParserEntry], loaded: Mapping[str, Parser]) -> bytes:
+    """The frame to send: the document, an error, or the parsers that the zygote has to load first."""
+    try:
+        return _parse(job, parsers, loaded)
+    except MemoryError:
+        gc.collect()
+        error: SeogoError = ParseLimitExceeded(name=job.name, resource="memory")
+        return _error_frame(error)
+    except SeogoError as error:
+        return _error_frame(_short_of_memory(job) or error)
+    except Exception:
+        detail = traceback.format_exc()[-_DETAIL_CHARACTERS:]
+        return _error_frame(_short_of_memory(job) or ParserCrashed(name=job.name), detail)
+
+
+def _parse(job: Job, parsers: Mapping[str, ParserEntry], loaded: Mapping[str, Parser]) -> bytes:
+    path = Path(f"/proc/self/fd/{job.input}")
+    identified = identify(path, job.name)
+    keys = candidates(identified, job.name, parsers)
+    missing = [key for key in keys if key not in loaded]
+    if missing:
+        return frames.pack_json("N", {"parsers": missing})
+    parser = best(identified, job.name, {key: loaded[key] for key in keys})
+    source = SourceFile(job.name, identified.media_type, identified.charset)
+    return frames.pack("R", encode_document(parser.parse(path, source)))
+
+
+def _short_of_memory(job: Job) -> SeogoError | None:
+    """Libraries turn a failed allocation into errors of all kinds; how close the process came tells."""
+    import resource
+
+    ceiling, _ = resource.getrlimit(resource.RLIMIT_AS)
+    if ceiling == resource.RLIM_INFINITY:
+        return None
+    spare = ceiling - confine.peak_address_space()
+    short = spare < (1 - _NEAR_THE_LIMIT) * job.memory_bytes
+    return ParseLimitExceeded(name=job.name, resource="memory") if short else None
+
+
+def _error_frame(error: SeogoError, detail: str = "") -> bytes:
+    data: dict[str, Any] = {"code": error.code, "params": error.params, "detail": detail}
+    return frames.pack_json("E", data)

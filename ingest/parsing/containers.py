@@ -1,0 +1,135 @@
+"""Looking into ZIP and OLE containers without unpacking them: what they hold, and whether it is safe to open."""
+
+from __future__ import annotations
+
+import zipfile
+from pathlib import Path
+
+from ingest.parsing import media_types
+from rag.domain.errors import FileDamaged, FileEncrypted, ParseLimitExceeded
+
+MAX_ENTRIES = 20_000
+"""A 500-sheet workbook with 10,000 pictures stays below."""
+
+MAX_UNPACKED_BYTES = 2 << 30
+MAX_RATIO = 200
+"""DEFLATE can't exceed 1,032:1; real Office XML of the sample sets stays below 40:1."""
+
+RATIO_MATTERS_BYTES = 64 << 20
+"""Below this a high ratio does no harm, and empty sheets reach it honestly."""
+
+_END_OF_DIRECTORY = b"PK\x05\x06"
+_END_RECORD_BYTES = 22
+_LONGEST_COMMENT = 0xFFFF
+_ENCRYPTED_FLAG = 0x1
+_CONTENT_TYPES_BYTES = 4 << 20
+
+
+def open_zip(path: Path, name: str) -> zipfile.ZipFile:
+    """The archive, after its directory was walked against the caps.
+
+    The caps hold for reading too: `zipfile` stops at the size that the directory declares.
+
+    Raises:
+        FileDamaged: the directory can't be read, as in a file cut off.
+        FileEncrypted: entries are encrypted.
+        ParseLimitExceeded: too many entries, too large unpacked, or packed too tightly to be honest.
+    """
+    if _declared_entries(path) > MAX_ENTRIES:
+        raise ParseLimitExceeded(name=name, resource="ZIP entries")
+    try:
+        archive = zipfile.ZipFile(path)
+    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
+        raise FileDamaged(name=name, detail="ZIP") from error
+    try:
+        check_directory(archive, name)
+    except BaseException:
+        archive.close()
+        raise
+    return archive
+
+
+def check_directory(archive: zipfile.ZipFile, name: str) -> None:
+    """Refuse what must not be unpacked (`open_zip` lists how)."""
+    entries = archive.infolist()
+    unpacked = sum(entry.file_size for entry in entries)
+    packed = sum(entry.compress_size for entry in entries)
+    if len(entries) > MAX_ENTRIES:
+        raise ParseLimitExceeded(name=name, resource="ZIP entries")
+    if unpacked > MAX_UNPACKED_BYTES or (unpacked > RATIO_MATTERS_BYTES and unpacked > MAX_RATIO * max(packed, 1)):
+        raise ParseLimitExceeded(name=name, resource="unpacked size")
+    if any(entry.flag_bits & _ENCRYPTED_FLAG for entry in entries):
+        raise FileEncrypted(name=name)
+
+
+def _declared_entries(path: Path) -> int:
+    """Number of entries that the end record states, before `zipfile` builds an object for each; 0 if there is none."""
+    with path.open("rb") as file:
+        size = file.seek(0, 2)
+        file.seek(max(0, size - _END_RECORD_BYTES - _LONGEST_COMMENT))
+        tail = file.read()
+    at = tail.rfind(_END_OF_DIRECTORY)
+    if at < 0 or at + _END_RECORD_BYTES > len(tail):
+        return 0
+    count = int.from_bytes(tail[at + 10 : at + 12], "little")
+    directory_bytes = int.from_bytes(tail[at + 12 : at + 16], "little")
+    # The count is 16 bits wide and wraps; an entry takes at least 46 bytes, so the directory's size bounds it better.
+    return max(count, directory_bytes // 400) if directory_bytes != 0xFFFFFFFF else MAX_ENTRIES + 1
+
+
+def zip_media_type(path: Path, name: str) -> str:
+    """What the ZIP archive at `path` is.
+
+    Raises:
+        As `open_zip`.
+    """
+    with open_zip(path, name) as archive:
+        names = set(archive.namelist())
+        if "mimetype" in names and archive.getinfo("mimetype").file_size < 200:
+            declared = archive.read("mimetype").decode("ascii", errors="replace").strip()
+            if declared:
+                return declared
+        if "[Content_Types].xml" in names:
+            return _opc_media_type(archive, names)
+        for part, media_type in media_types.OPC_MAIN_NAMES:
+            if part in names:
+                return media_type
+    return "application/java-archive" if "META-INF/MANIFEST.MF" in names else media_types.ZIP
+
+
+def _opc_media_type(archive: zipfile.ZipFile, names: set[str]) -> str:
+    with archive.open("[Content_Types].xml") as stream:
+        content_types = stream.read(_CONTENT_TYPES_BYTES).decode("utf-8", errors="replace")
+    for main_part, media_type in media_types.OPC_MAIN_PARTS:
+        if main_part in content_types:
+            return media_type
+    for part, media_type in media_types.OPC_MAIN_NAMES:
+        if part in names:
+            return media_type
+    return media_types.ZIP
+
+
+def ole_media_type(path: Path, name: str) -> str:
+    """What the compound file (OLE) at `path` is.
+
+    Raises:
+        FileEncrypted: it wraps an Office document protected by a password ([MS-OFFCRYPTO] 2.3).
+        FileDamaged: its directory can't be read.
+    """
+    import olefile
+
+    try:
+        with olefile.OleFileIO(path.read_bytes()) as ole:
+            streams = {"/".join(parts).lower() for parts in ole.listdir()}
+            if "encryptedpackage" in streams:
+                raise FileEncrypted(name=name)
+            if "fileheader" in streams and ole.openstream("FileHeader").read(17) == b"HWP Document File":
+                return media_types.HWP
+    except FileEncrypted:
+        raise
+    except Exception as error:  # olefile lets IndexError, struct.error and others through on damaged directories
+        raise FileDamaged(name=name, detail="OLE") from error
+    for stream, media_type in media_types.OLE_STREAMS:
+        if stream in streams:
+            return media_type
+    return "application/x-ole-storage"

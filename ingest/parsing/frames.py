@@ -1,0 +1,41 @@
+"""The frames that a parsing child writes to its result pipe: one tag byte, four length bytes, JSON.
+
+Nothing else is ever accepted from a child: it has read a file that nobody trusts.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import Any, Literal
+
+Tag = Literal["R", "E", "N"]
+"""R: the document (`wire.py`). E: `{"code", "params", "detail"}` of an error. N: `{"parsers"}` to load in the zygote first."""
+
+_TAGS: dict[int, Tag] = {ord("R"): "R", ord("E"): "E", ord("N"): "N"}
+HEADER_BYTES = 5
+
+
+def pack(tag: Tag, payload: bytes) -> bytes:
+    """One frame."""
+    return tag.encode() + len(payload).to_bytes(4, "big") + payload
+
+
+def pack_json(tag: Tag, data: dict[str, Any]) -> bytes:
+    """One frame with a JSON object; what JSON can't hold (lone surrogates) is escaped."""
+    return pack(tag, json.dumps(data).encode())
+
+
+def unpack(data: bytes | bytearray) -> tuple[Tag, memoryview] | None:
+    """The only frame in `data`, None if it is cut off, has something after it, or is no frame."""
+    if len(data) < HEADER_BYTES or data[0] not in _TAGS:
+        return None
+    payload = memoryview(data)[HEADER_BYTES:]
+    return (_TAGS[data[0]], payload) if len(payload) == int.from_bytes(data[1:HEADER_BYTES], "big") else None
+
+
+def write_all(descriptor: int, data: bytes) -> None:
+    """Write everything, however little the pipe takes at a time."""
+    view = memoryview(data)
+    while view:
+        view = view[os.write(descriptor, view) :]

@@ -1,0 +1,108 @@
+"""What a file is, by its content. The extension is only asked which kind of text a text is.
+
+Container formats are looked into (`containers.py`): a DOCX and a ZIP of holiday pictures begin alike. Nothing here depends
+on libmagic: the library is absent on many servers, and its answers change with its version.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from ingest.parsing import media_types
+from ingest.parsing.base import Identified
+from ingest.parsing.charset import SAMPLE_BYTES, detect_charset
+from ingest.parsing.containers import ole_media_type, zip_media_type
+from rag.domain.errors import EmptyFile, FileEncrypted, UnsupportedFormat
+
+_PDF_HEADER_WITHIN = 1024
+"""Readers accept junk before `%PDF-` up to here (PDF 1.7, annex H, note 13)."""
+
+_DRM_MARKS = (b"DRMONE  This Document is encrypted", b"SCDSA00", b"<## NASCA DRM FILE", b"DOCUMENT SAFER")
+"""What Korean document-security products (Fasoo, SoftCamp, NASCA, MarkAny) write at the head of what they encrypt."""
+
+_HTML_START = re.compile(
+    r"\s*(?:<\?xml[^>]*>\s*)?(?:<!--.{0,2000}?-->\s*)*<(?:!doctype\s+html|html[\s>]|head[\s>]|body[\s>])", re.I | re.S
+)
+_MAIL_HEADER = re.compile(r"(?:^|\n)(from|to|cc|subject|date|message-id|received|mime-version|content-type|return-path):", re.I)
+_MAIL_START = re.compile(r"(?:From [^\n]+\n)?[A-Za-z][A-Za-z0-9-]*:[ \t]")
+_MIN_MAIL_HEADERS = 3
+
+
+def identify(path: Path, name: str) -> Identified:
+    """Media type, extension and charset of the file at `path` that was uploaded as `name`.
+
+    A format that no parser reads is not an error here (`registry.choose` refuses it).
+
+    Raises:
+        EmptyFile: 0 bytes.
+        FileEncrypted: a protected Office file, an encrypted ZIP, or a document locked by a DRM product.
+        FileDamaged: a container whose directory can't be read.
+        ParseLimitExceeded: a ZIP that must not be unpacked.
+        UnsupportedFormat: neither a known format nor text.
+    """
+    extension = extension_of(name)
+    with path.open("rb") as file:
+        head = file.read(SAMPLE_BYTES)
+    if not head:
+        raise EmptyFile(name=name)
+    media_type = _binary_media_type(path, name, head)
+    if media_type:
+        return Identified(media_type, extension)
+    charset = detect_charset(head)
+    if charset is None:
+        raise UnsupportedFormat(name=name, found=media_types.format_name(media_types.BINARY))
+    text = head[:65536].decode(charset, errors="replace").lstrip("\ufeff")
+    return Identified(_text_media_type(text, extension), extension, charset)
+
+
+def extension_of(name: str) -> str:
+    """Lower case, without the dot; the whole name for names such as `Dockerfile` and `.gitignore`."""
+    base = name.replace("\\", "/").rsplit("/", 1)[-1].lower()
+    return base.rsplit(".", 1)[-1]
+
+
+def _binary_media_type(path: Path, name: str, head: bytes) -> str:
+    """The media type, empty when the content may be text."""
+    if head.startswith((b"PK\x03\x04", b"PK\x05\x06", b"PK\x07\x08")):
+        return zip_media_type(path, name)
+    if head.startswith(b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"):
+        return ole_media_type(path, name)
+    if any(mark in head[:512] for mark in _DRM_MARKS):
+        raise FileEncrypted(name=name)
+    if b"%PDF-" in head[:_PDF_HEADER_WITHIN]:
+        return media_types.PDF
+    for offset, magic, media_type in media_types.MAGIC:
+        if head[offset : offset + len(magic)] == magic:
+            if magic in media_types.LOOKS_LIKE_WORDS and detect_charset(head) is not None:
+                continue
+            return media_type
+    return ""
+
+
+def _text_media_type(text: str, extension: str) -> str:
+    """Which kind of text: by how it begins where that is sure, else by extension."""
+    if _HTML_START.match(text) and extension not in media_types.TEMPLATE_EXTENSIONS:
+        return media_types.HTML
+    if extension in media_types.CODE_EXTENSIONS:
+        return media_types.SOURCE_CODE
+    if extension in media_types.MARKDOWN_EXTENSIONS:
+        return media_types.MARKDOWN
+    if extension in media_types.HTML_EXTENSIONS:
+        return media_types.HTML
+    if extension == "csv":
+        return media_types.CSV
+    if extension in ("tsv", "tab"):
+        return media_types.TSV
+    return _mail_media_type(text) or media_types.TEXT
+
+
+def _mail_media_type(text: str) -> str:
+    """E-mail or a web page saved as MHTML: a block of mail headers comes first; empty when it is neither."""
+    if not _MAIL_START.match(text):
+        return ""
+    headers = re.split(r"\r?\n\r?\n", text, maxsplit=1)[0]
+    known = {found.lower() for found in _MAIL_HEADER.findall(headers)}
+    if len(known) < _MIN_MAIL_HEADERS:
+        return ""
+    return "multipart/related" if "multipart/related" in headers and "snapshot-content-location" in headers.lower() else media_types.EMAIL

@@ -1,0 +1,135 @@
+"""Media types that Seogo tells apart, and the tables that `identify.py` decides by."""
+
+from __future__ import annotations
+
+PDF = "application/pdf"
+DOCX = "application/vnd.openxmlformats-officedocument.wordprocessingml.document"
+PPTX = "application/vnd.openxmlformats-officedocument.presentationml.presentation"
+XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+ODT = "application/vnd.oasis.opendocument.text"
+ODS = "application/vnd.oasis.opendocument.spreadsheet"
+ODP = "application/vnd.oasis.opendocument.presentation"
+HWP = "application/x-hwp"
+HWP3 = "application/x-hwp-v3"
+HWPX = "application/hwp+zip"
+HTML = "text/html"
+MARKDOWN = "text/markdown"
+CSV = "text/csv"
+TSV = "text/tab-separated-values"
+TEXT = "text/plain"
+SOURCE_CODE = "text/x-source"
+EMAIL = "message/rfc822"
+OUTLOOK = "application/vnd.ms-outlook"
+ZIP = "application/zip"
+BINARY = "application/octet-stream"
+
+NAMES = {
+    PDF: "PDF",
+    DOCX: "Word (.docx)",
+    PPTX: "PowerPoint (.pptx)",
+    XLSX: "Excel (.xlsx)",
+    ODT: "OpenDocument Text (.odt)",
+    ODS: "OpenDocument Spreadsheet (.ods)",
+    ODP: "OpenDocument Presentation (.odp)",
+    HWP: "HWP 5",
+    HWP3: "HWP 3",
+    HWPX: "HWPX",
+    EMAIL: "e-mail (.eml)",
+    OUTLOOK: "Outlook (.msg)",
+    ZIP: "ZIP",
+    BINARY: "binary data",
+    "application/msword": "Word 97-2003 (.doc)",
+    "application/vnd.ms-excel": "Excel 97-2003 (.xls)",
+    "application/vnd.ms-powerpoint": "PowerPoint 97-2003 (.ppt)",
+    "application/vnd.ms-excel.sheet.binary.macroenabled.12": "Excel (.xlsb)",
+    "application/x-ole-storage": "OLE",
+    "application/epub+zip": "EPUB",
+    "application/java-archive": "JAR",
+    "application/rtf": "RTF",
+    "multipart/related": "MHTML",
+}
+"""How a format is called in a message, in both languages; a media type that is not here is shown as it is."""
+
+MAGIC: tuple[tuple[int, bytes, str], ...] = (
+    (0, b"\x89PNG\r\n\x1a\n", "image/png"),
+    (0, b"\xff\xd8\xff", "image/jpeg"),
+    (0, b"GIF87a", "image/gif"),
+    (0, b"GIF89a", "image/gif"),
+    (0, b"II*\0", "image/tiff"),
+    (0, b"MM\0*", "image/tiff"),
+    (8, b"WEBPVP8", "image/webp"),
+    (0, b"HWP Document File V3", HWP3),
+    (0, b"{\\rtf", "application/rtf"),
+    (0, b"%!PS", "application/postscript"),
+    (0, b"\x1f\x8b", "application/gzip"),
+    (0, b"BZh", "application/x-bzip2"),
+    (0, b"\xfd7zXZ\0", "application/x-xz"),
+    (0, b"\x28\xb5\x2f\xfd", "application/zstd"),
+    (0, b"7z\xbc\xaf\x27\x1c", "application/x-7z-compressed"),
+    (0, b"Rar!\x1a\x07", "application/vnd.rar"),
+    (0, b"EGGA", "application/x-egg"),
+    (0, b"ALZ\x01", "application/x-alz"),
+    (257, b"ustar", "application/x-tar"),
+    (0, b"\x7fELF", "application/x-elf"),
+    (0, b"MZ", "application/vnd.microsoft.portable-executable"),
+    (0, b"SQLite format 3\0", "application/vnd.sqlite3"),
+    (0, b"PAR1", "application/vnd.apache.parquet"),
+    (4, b"ftyp", "video/mp4"),
+    (0, b"ID3", "audio/mpeg"),
+    (0, b"OggS", "audio/ogg"),
+    (0, b"RIFF", "application/x-riff"),
+    (0, b"\x1aE\xdf\xa3", "video/x-matroska"),
+)
+"""(offset, bytes, media type), first match wins; signatures as in the formats' own specifications."""
+
+LOOKS_LIKE_WORDS = frozenset({b"MZ", b"BZh", b"ID3", b"PAR1", b"RIFF", b"ftyp", b"EGGA", b"OggS", b"ALZ\x01"})
+"""Signatures that a text may begin with: believed only if what follows is no text."""
+
+CODE_EXTENSIONS = frozenset(
+    """bash bat c cc cfg clj cmake cmd cpp cs cshtml css cxx dart ddl dockerfile ejs el env erb erl ex exs fs gitignore go
+    gradle graphql groovy h hcl hpp hs ini ipynb java jl js json jsonl jsp jsx kt kts less lua m makefile mjs ml mm nginx
+    pas php pl plsql pm proto ps1 psm1 py pyi pyx r rb rs sass scala scss sh sol sql svelte swift tcl tf thrift toml ts
+    tsx vb vbs vue xml xsd xsl yaml yml zig zsh properties conf""".split()
+)
+"""Extensions (or whole names without a dot) read as source code or configuration: lines matter."""
+
+TEMPLATE_EXTENSIONS = frozenset({"cshtml", "ejs", "erb", "jsp", "php", "svelte", "vue", "xml", "xsl"})
+"""Source code that may begin like an HTML page and is code all the same."""
+
+MARKDOWN_EXTENSIONS = frozenset({"md", "markdown", "mdown", "mkd", "mdx", "qmd", "rmd"})
+HTML_EXTENSIONS = frozenset({"html", "htm", "xhtml"})
+
+OPC_MAIN_PARTS = (
+    ("wordprocessingml.document.main+xml", DOCX),
+    ("wordprocessingml.template.main+xml", DOCX),
+    ("ms-word.document.macroEnabled.main+xml", DOCX),
+    ("ms-word.template.macroEnabledTemplate.main+xml", DOCX),
+    ("presentationml.presentation.main+xml", PPTX),
+    ("presentationml.slideshow.main+xml", PPTX),
+    ("presentationml.template.main+xml", PPTX),
+    ("ms-powerpoint.presentation.macroEnabled.main+xml", PPTX),
+    ("ms-powerpoint.slideshow.macroEnabled.main+xml", PPTX),
+    ("spreadsheetml.sheet.main+xml", XLSX),
+    ("spreadsheetml.template.main+xml", XLSX),
+    ("ms-excel.sheet.macroEnabled.main+xml", XLSX),
+    ("ms-excel.template.macroEnabled.main+xml", XLSX),
+    ("ms-excel.sheet.binary.macroEnabled.main", "application/vnd.ms-excel.sheet.binary.macroenabled.12"),
+)
+"""Content types of the main part (ECMA-376 part 1, and Microsoft's macro variants of them)."""
+
+OPC_MAIN_NAMES = (("word/document.xml", DOCX), ("ppt/presentation.xml", PPTX), ("xl/workbook.xml", XLSX))
+"""Where the main part stands in practice, for packages whose content types are missing."""
+
+OLE_STREAMS = (
+    ("worddocument", "application/msword"),
+    ("workbook", "application/vnd.ms-excel"),
+    ("book", "application/vnd.ms-excel"),
+    ("powerpoint document", "application/vnd.ms-powerpoint"),
+    ("__properties_version1.0", OUTLOOK),
+)
+"""Top-level streams of compound files ([MS-DOC], [MS-XLS], [MS-PPT], [MS-OXMSG]), lower case."""
+
+
+def format_name(media_type: str) -> str:
+    """What to call a format in a message to the user."""
+    return NAMES.get(media_type, media_type)

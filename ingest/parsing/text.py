@@ -1,0 +1,102 @@
+"""Plain text: paragraphs between empty lines, with the lines they stand on."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from ingest.parsing import media_types
+from ingest.parsing.base import Identified, SourceFile
+from ingest.parsing.characters import clean
+from ingest.parsing.charset import decode, detect_charset
+from ingest.parsing.headings import numbered_heading
+from rag.domain.anchor import LineAnchor
+from rag.domain.document import Element, ElementKind, ParsedDocument
+from rag.domain.errors import NoTextFound
+
+CHARSET_WARNING = "charset_replaced"
+"""Some bytes did not fit the encoding and show as U+FFFD."""
+
+_BULLET = re.compile(r"\s*(?:[-*•·▪◦○●■□▶▷※]\s|\(?\d{1,3}[.)]\s|[가-하][.)]\s|[①-⑳])")
+
+
+def read_lines(path: Path, source: SourceFile) -> tuple[list[str], tuple[str, ...]]:
+    """Cleaned lines without their ends, and warnings; line n of the file is at n - 1.
+
+    Raises:
+        NoTextFound: nothing but white space.
+    """
+    data = path.read_bytes()
+    charset = source.charset or detect_charset(data) or "utf-8"
+    text, replaced = decode(data, charset)
+    lines = clean(text).split("\n")
+    if not any(line.strip() for line in lines):
+        raise NoTextFound(name=source.name)
+    return lines, (CHARSET_WARNING,) if replaced else ()
+
+
+class TextParser:
+    """Text without mark-up. Every line keeps its own anchor: where a paragraph ends is only a guess."""
+
+    name = "text/1"
+    media_types = (media_types.TEXT,)
+
+    def bid(self, identified: Identified) -> int:
+        """Reads any text, as a fallback."""
+        return 50 if identified.charset else 0
+
+    def parse(self, path: Path, source: SourceFile) -> ParsedDocument:
+        """See `Parser.parse`."""
+        lines, warnings = read_lines(path, source)
+        elements: list[Element] = []
+        for first, block in _blocks(lines):
+            elements += _block_elements(first, block)
+        title = next((element.text for element in elements if element.kind is ElementKind.HEADING), "")
+        return ParsedDocument(title, source.media_type, self.name, tuple(elements), warnings=warnings)
+
+
+def _blocks(lines: list[str]) -> list[tuple[int, list[str]]]:
+    """Runs of lines between empty ones, each with the number of its first line."""
+    blocks: list[tuple[int, list[str]]] = []
+    open_block = False
+    for number, line in enumerate(lines, start=1):
+        if not line.strip():
+            open_block = False
+        elif open_block:
+            blocks[-1][1].append(line)
+        else:
+            blocks.append((number, [line]))
+            open_block = True
+    return blocks
+
+
+def _block_elements(first: int, block: list[str]) -> list[Element]:
+    """The block cut before headings and list items."""
+    elements: list[Element] = []
+    start = 0
+    for index in range(1, len(block) + 1):
+        if index < len(block) and not _begins_something(block[index]) and not _is_heading(block[index - 1]):
+            continue
+        elements.append(_element(first + start, block[start:index]))
+        start = index
+    return elements
+
+
+def _is_heading(line: str) -> bool:
+    found = numbered_heading(line)
+    return found is not None and not found.rest
+
+
+def _begins_something(line: str) -> bool:
+    return _BULLET.match(line) is not None or numbered_heading(line) is not None
+
+
+def _element(first: int, lines: list[str]) -> Element:
+    anchor = LineAnchor(first, first + len(lines) - 1)
+    anchors = tuple(LineAnchor(number, number) for number in range(first, first + len(lines)))
+    text = "\n".join(line.rstrip() for line in lines)
+    heading = numbered_heading(lines[0]) if len(lines) == 1 else None
+    if heading and not heading.rest:
+        return Element(ElementKind.HEADING, heading.title, anchor, level=heading.level)
+    kind = ElementKind.LIST_ITEM if _BULLET.match(lines[0]) else ElementKind.TEXT
+    return Element(kind, text, anchor, line_anchors=anchors)

@@ -1,0 +1,123 @@
+"""`ParsedDocument` as JSON: how a result leaves the sandbox. No pickle: the bytes come from a process that nobody trusts.
+
+Anchors are short lists, not objects with names: a long PDF has one for every line.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from rag.domain.anchor import Anchor, Box, LineAnchor, PageAnchor, ParagraphAnchor, SheetAnchor, SlideAnchor
+from rag.domain.document import Element, ElementKind, ParsedDocument
+
+
+class WireError(ValueError):
+    """The bytes are not a document as `encode_document` writes it."""
+
+
+def encode_document(document: ParsedDocument) -> bytes:
+    """UTF-8 JSON."""
+    data = {
+        "title": document.title,
+        "media_type": document.media_type,
+        "parser": document.parser,
+        "pages": document.pages,
+        "warnings": document.warnings,
+        "elements": [_element_to_list(element) for element in document.elements],
+    }
+    return json.dumps(data, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
+
+
+def decode_document(payload: bytes) -> ParsedDocument:
+    """The inverse of `encode_document`.
+
+    Raises:
+        WireError: whatever is wrong with the payload.
+    """
+    try:
+        data = json.loads(payload)
+        document = ParsedDocument(
+            title=_text(data["title"]),
+            media_type=_text(data["media_type"]),
+            parser=_text(data["parser"]),
+            elements=tuple(_element_from_list(item) for item in data["elements"]),
+            pages=_integer(data["pages"]),
+            warnings=tuple(_text(warning) for warning in data["warnings"]),
+        )
+    except (KeyError, IndexError, TypeError, ValueError, RecursionError) as error:
+        raise WireError(f"not a document: {type(error).__name__}") from error
+    return document
+
+
+def _element_to_list(element: Element) -> list[Any]:
+    lines = [_anchor_to_list(anchor) for anchor in element.line_anchors]
+    return [element.kind.value, element.text, element.level, _anchor_to_list(element.anchor), lines]
+
+
+def _element_from_list(item: Any) -> Element:
+    kind, text, level, anchor, lines = item
+    return Element(
+        kind=ElementKind(kind),
+        text=_text(text),
+        anchor=_anchor_from_list(anchor),
+        level=_integer(level),
+        line_anchors=tuple(_anchor_from_list(line) for line in lines),
+    )
+
+
+def _anchor_to_list(anchor: Anchor) -> list[Any]:
+    match anchor:
+        case PageAnchor(page, last_page, boxes):
+            return ["page", page, last_page, boxes]
+        case ParagraphAnchor(first, last):
+            return ["paragraph", first, last]
+        case SheetAnchor(sheet, cells):
+            return ["sheet", sheet, cells]
+        case SlideAnchor(slide, last_slide):
+            return ["slide", slide, last_slide]
+        case LineAnchor(first, last):
+            return ["lines", first, last]
+
+
+def _anchor_from_list(item: Any) -> Anchor:
+    match item:
+        case ["page", page, last_page, boxes]:
+            return PageAnchor(_integer(page), _integer(last_page), tuple(_page_box(box) for box in boxes))
+        case ["paragraph", first, last]:
+            return ParagraphAnchor(_integer(first), _integer(last))
+        case ["sheet", sheet, cells]:
+            return SheetAnchor(_text(sheet), _text(cells))
+        case ["slide", slide, last_slide]:
+            return SlideAnchor(_integer(slide), _integer(last_slide))
+        case ["lines", first, last]:
+            return LineAnchor(_integer(first), _integer(last))
+        case _:
+            raise ValueError("not an anchor")
+
+
+def _page_box(item: Any) -> tuple[int, Box]:
+    page, (left, top, right, bottom) = item
+    return _integer(page), (_number(left), _number(top), _number(right), _number(bottom))
+
+
+def _text(value: Any) -> str:
+    """A string that can be stored: JSON escapes can smuggle in lone surrogates and NUL, which no database takes."""
+    if not isinstance(value, str) or "\0" in value:
+        raise TypeError("not a text")
+    value.encode()
+    return value
+
+
+def _integer(value: Any) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value < 2**31:
+        raise TypeError("not a count that a database takes")
+    return value
+
+
+def _number(value: Any) -> float:
+    if not isinstance(value, (int, float)) or isinstance(value, bool):
+        raise TypeError("not a number")
+    if value != value or value in (float("inf"), float("-inf")):
+        raise ValueError("not a finite number")
+    return float(value)

@@ -1,0 +1,105 @@
+"""Accepting uploads: from a stored blob to a queued version, in one transaction."""
+
+from __future__ import annotations
+
+import unicodedata
+from dataclasses import dataclass
+from enum import StrEnum
+from uuid import UUID
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from rag.blobs.store import BlobRef
+from rag.domain.document import document_id, version_id
+from rag.domain.errors import InvalidRequest
+from rag.store.document import Document
+from rag.store.session import Database
+from rag.store.version import DocumentVersion, VersionState
+
+_MAX_KEY = 1000
+_BLOCKED = {"Cc", "Cs", "Cn"}
+
+
+class Outcome(StrEnum):
+    """What became of an upload at the door."""
+
+    CREATED = "created"
+    NEW_VERSION = "new_version"
+    UNCHANGED = "unchanged"
+    RETRIED = "retried"
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """An upload that is on record. `queued` says whether ingestion has to run."""
+
+    document_id: UUID
+    version_id: UUID
+    number: int
+    source_key: str
+    outcome: Outcome
+
+    @property
+    def queued(self) -> bool:
+        """Whether ingestion has to run for it."""
+        return self.outcome is not Outcome.UNCHANGED
+
+
+def clean_source_key(name: str) -> str:
+    """The name under which a document is kept: NFC, forward slashes, no control characters. It is a label, never a path.
+
+    Raises:
+        InvalidRequest: nothing is left, or it is too long.
+    """
+    text = unicodedata.normalize("NFC", name).replace("\\", "/")
+    parts = [part.strip() for part in text.split("/")]
+    key = "/".join(part for part in parts if part not in ("", ".", ".."))
+    key = "".join(char for char in key if unicodedata.category(char) not in _BLOCKED)
+    if not key or len(key) > _MAX_KEY:
+        raise InvalidRequest(detail=f"file name of {len(key)} characters (1 to {_MAX_KEY} allowed)")
+    return key
+
+
+def accept(database: Database, tenant_id: UUID, collection_id: UUID, source_key: str, blob: BlobRef) -> Accepted:
+    """Record an upload. The same content as the latest version is `UNCHANGED`, or `RETRIED` when that one failed."""
+    doc_id = document_id(collection_id, source_key)
+    with database.write() as session:
+        document = session.get(Document, doc_id, with_for_update=True)
+        if document is None:
+            document = Document(id=doc_id, tenant_id=tenant_id, collection_id=collection_id, source_key=source_key)
+            session.add(document)
+            session.flush()
+        latest = session.get(DocumentVersion, document.latest_version_id) if document.latest_version_id else None
+        repeated = _repeat(document, latest, blob, source_key)
+        return repeated or _new_version(session, document, blob)
+
+
+def _repeat(document: Document, latest: DocumentVersion | None, blob: BlobRef, source_key: str) -> Accepted | None:
+    if latest is None or latest.content_hash != blob.content_hash or document.deleted_at is not None:
+        return None
+    outcome = Outcome.UNCHANGED
+    if latest.state == VersionState.FAILED:
+        latest.state, latest.error_code, latest.error_params, latest.finished_at = VersionState.QUEUED, None, None, None
+        outcome = Outcome.RETRIED
+    return Accepted(document.id, latest.id, latest.number, source_key, outcome)
+
+
+def _new_version(session: Session, document: Document, blob: BlobRef) -> Accepted:
+    taken = session.scalar(select(func.max(DocumentVersion.number)).where(DocumentVersion.document_id == document.id))
+    number = (taken or 0) + 1
+    version = DocumentVersion(
+        id=version_id(document.id, number, blob.content_hash),
+        tenant_id=document.tenant_id,
+        collection_id=document.collection_id,
+        document_id=document.id,
+        number=number,
+        content_hash=blob.content_hash,
+        size=blob.size,
+        filename=document.source_key.rsplit("/", 1)[-1],
+    )
+    session.add(version)
+    document.latest_version_id = version.id
+    document.deleted_at, document.purged_at = None, None
+    outcome = Outcome.CREATED if number == 1 else Outcome.NEW_VERSION
+    return Accepted(document.id, version.id, number, document.source_key, outcome)

@@ -1,0 +1,27 @@
+"""Settings of the ingestion lane."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class IngestSettings(BaseModel):
+    """Everything below `ingest:` in the configuration file."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    max_upload_mb: int = Field(100, ge=1, le=10_000, description="largest single upload request")
+    batch_documents: int = Field(32, ge=1, le=500, description="documents that one durable workflow handles together")
+    concurrency: int = Field(2, ge=1, le=64, description="workflows running at once in this process")
+    parse_concurrency: int = Field(2, ge=1, le=64, description="parser children running at once")
+    parse_memory_mb: int = Field(1024, ge=128, le=16_384)
+    parse_cpu_s: int = Field(60, ge=1, le=3600)
+    parse_wall_s: int = Field(120, ge=1, le=7200)
+    parse_output_mb: int = Field(50, ge=1, le=1000)
+    chunk_tokens: int = Field(
+        240, ge=32, le=4096, description="longest chunk in the embedder's tokens, heading included"
+    )
+    queue_database_url: str | None = Field(
+        None, description="SQLAlchemy URL of the durable queue; none means SQLite in the data folder"
+    )
+    executor_id: str = Field("local", description="name of this worker; unique per process on a shared queue")

@@ -1,0 +1,82 @@
+"""The one place that decides who may do what, and the only one that builds a Permit."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from enum import Enum
+from uuid import UUID
+
+from rag.domain.errors import CollectionNotFound, NotPermitted
+from rag.domain.principal import Permit, Principal, Scope
+from rag.store import collection
+from rag.store.collection import Collection
+from rag.store.session import Database
+
+
+class Action(Enum):
+    """Everything that a route can do, with the scope that it takes."""
+
+    LIST_COLLECTIONS = ("list_collections", Scope.READ)
+    READ_COLLECTION = ("read_collection", Scope.READ)
+    CREATE_COLLECTION = ("create_collection", Scope.ADMIN)
+    DELETE_COLLECTION = ("delete_collection", Scope.ADMIN)
+    READ_DOCUMENTS = ("read_documents", Scope.READ)
+    UPLOAD_DOCUMENTS = ("upload_documents", Scope.WRITE)
+    DELETE_DOCUMENTS = ("delete_documents", Scope.WRITE)
+    SEARCH = ("search", Scope.READ)
+    ASK = ("ask", Scope.READ)
+    LIST_MODELS = ("list_models", Scope.READ)
+
+    def __init__(self, label: str, scope: Scope) -> None:
+        self.label = label
+        self.scope = scope
+
+
+_IMPLIED: dict[Scope, frozenset[Scope]] = {
+    Scope.READ: frozenset({Scope.READ}),
+    Scope.WRITE: frozenset({Scope.READ, Scope.WRITE}),
+    Scope.ADMIN: frozenset({Scope.READ, Scope.WRITE, Scope.ADMIN}),
+}
+
+
+class Policy:
+    """Turns a principal and an action into a Permit, or refuses."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def authorize(
+        self,
+        principal: Principal,
+        action: Action,
+        collections: Sequence[str] | None = None,
+        as_of: datetime | None = None,
+    ) -> Permit:
+        """The permit of `principal` for `action` on `collections` (names or ids), or on all that it may see.
+
+        Every call reads the record: a change of rights counts from the next request.
+
+        Raises:
+            NotPermitted: no scope of the principal covers the action.
+            CollectionNotFound: one of `collections` does not exist or is not the principal's to see.
+        """
+        granted = frozenset[Scope]().union(*(_IMPLIED[scope] for scope in principal.scopes))
+        if action.scope not in granted:
+            raise NotPermitted
+        visible = self._visible(principal)
+        if collections is None:
+            return Permit(principal, frozenset(item.id for item in visible), as_of)
+        return Permit(principal, frozenset(_named(visible, wanted) for wanted in collections), as_of)
+
+    def _visible(self, principal: Principal) -> list[Collection]:
+        with self._database.read() as session:
+            rows = collection.of_tenant(session, principal.tenant_id)
+        return [row for row in rows if principal.collections is None or row.id in principal.collections]
+
+
+def _named(visible: Sequence[Collection], wanted: str) -> UUID:
+    for row in visible:
+        if wanted in (row.name, str(row.id)):
+            return row.id
+    raise CollectionNotFound(name=wanted)

@@ -1,0 +1,169 @@
+"""Blob storage on a local folder, NFS or S3, by obstore (one code path for all of them).
+
+Originals lie under `originals/<sha256>`, so the same content is stored once; derived files under `derived/<version>/<name>`.
+User input never becomes a key.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+from uuid import UUID, uuid4
+
+import obstore
+from obstore.store import LocalStore, MemoryStore, from_url
+
+from rag.domain.errors import EmptyFile, PayloadTooLarge
+
+_HASH = re.compile(r"[0-9a-f]{64}")
+_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,99}")
+_READ_BYTES = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class BlobRef:
+    """A stored original: SHA-256 in hex, and bytes."""
+
+    content_hash: str
+    size: int
+
+
+class BlobWriter:
+    """Receives an original piece by piece; memory stays at one buffer whatever the size."""
+
+    def __init__(self, store: LocalStore | MemoryStore, limit: int) -> None:
+        self._store = store
+        self._limit = limit
+        self._key = f"incoming/{uuid4().hex}"
+        self._writer = obstore.open_writer(store, self._key, buffer_size=5 << 20)
+        self._digest = hashlib.sha256()
+        self._size = 0
+
+    def write(self, data: bytes) -> None:
+        """Append `data`.
+
+        Raises:
+            PayloadTooLarge: the limit is passed; call `abort`.
+        """
+        self._size += len(data)
+        if self._size > self._limit:
+            raise PayloadTooLarge(limit_mb=self._limit // (1 << 20))
+        self._digest.update(data)
+        self._writer.write(data)
+
+    def finish(self, name: str) -> BlobRef:
+        """Close, and move the content under its hash.
+
+        Raises:
+            EmptyFile: nothing was written.
+        """
+        if self._size == 0:
+            self.abort()
+            raise EmptyFile(name=name)
+        self._writer.close()
+        content_hash = self._digest.hexdigest()
+        obstore.rename(self._store, self._key, _original(content_hash))
+        return BlobRef(content_hash, self._size)
+
+    def abort(self) -> None:
+        """Throw away what was written."""
+        self._writer.close()
+        obstore.delete(self._store, self._key)
+
+
+class BlobStore:
+    """Originals and derived files."""
+
+    def __init__(self, url: str) -> None:
+        self._root: Path | None = None
+        self._store: LocalStore | MemoryStore
+        if url.startswith("file:"):
+            self._root = Path(unquote(urlsplit(url).path))
+            self._root.mkdir(parents=True, exist_ok=True)
+            self._store = LocalStore(self._root, mkdir=True)
+        elif url == "memory:":
+            self._store = MemoryStore()
+        else:
+            self._store = from_url(url)  # type: ignore[assignment]
+
+    def writer(self, limit: int) -> BlobWriter:
+        """A writer for one original of at most `limit` bytes."""
+        return BlobWriter(self._store, limit)
+
+    def exists(self, content_hash: str) -> bool:
+        """Whether an original with this hash is stored."""
+        try:
+            obstore.head(self._store, _original(content_hash))
+        except FileNotFoundError:
+            return False
+        return True
+
+    def stream(self, content_hash: str) -> Iterator[bytes]:
+        """The original's bytes in pieces of about 1 MiB."""
+        for piece in obstore.get(self._store, _original(content_hash)).stream(min_chunk_size=_READ_BYTES):
+            yield bytes(piece)
+
+    @contextmanager
+    def local_copy(self, content_hash: str) -> Iterator[Path]:
+        """A readable file with the original's content: the blob itself on a folder, a temporary copy otherwise."""
+        if self._root is not None:
+            yield self._root / _original(content_hash)
+            return
+        with tempfile.NamedTemporaryFile(prefix="seogo-") as copy:
+            for piece in self.stream(content_hash):
+                copy.write(piece)
+            copy.flush()
+            yield Path(copy.name)
+
+    def put_derived(self, version_id: UUID, name: str, data: bytes) -> None:
+        """Store a derived file of a version, replacing an earlier one."""
+        obstore.put(self._store, _derived(version_id, name), data)
+
+    def get_derived(self, version_id: UUID, name: str) -> bytes | None:
+        """A derived file; None when there is none."""
+        try:
+            return bytes(obstore.get(self._store, _derived(version_id, name)).bytes())
+        except FileNotFoundError:
+            return None
+
+    def delete_derived(self, version_id: UUID, name: str | None = None) -> None:
+        """Remove one derived file of a version, or all."""
+        keys = [_derived(version_id, name)] if name else self._keys(f"derived/{version_id}/")
+        self._delete(keys)
+
+    def delete_original(self, content_hash: str) -> None:
+        """Remove an original. The caller has made sure that no version needs it."""
+        self._delete([_original(content_hash)])
+
+    def original_hashes(self) -> Iterator[str]:
+        """The hash of every stored original."""
+        for key in self._keys("originals/"):
+            yield key.rsplit("/", 1)[-1]
+
+    def _keys(self, prefix: str) -> list[str]:
+        return [str(meta["path"]) for page in obstore.list(self._store, prefix=prefix) for meta in page]
+
+    def _delete(self, keys: list[str]) -> None:
+        for key in keys:
+            try:
+                obstore.delete(self._store, key)
+            except FileNotFoundError:
+                continue
+
+
+def _original(content_hash: str) -> str:
+    if not _HASH.fullmatch(content_hash):
+        raise ValueError("not a SHA-256 in hex")
+    return f"originals/{content_hash[:2]}/{content_hash}"
+
+
+def _derived(version_id: UUID, name: str) -> str:
+    if not _NAME.fullmatch(name):
+        raise ValueError(f"not a derived file's name: {name!r}")
+    return f"derived/{version_id}/{name}"

@@ -1,0 +1,121 @@
+"""The answer contract as types: what breaks it can't be built."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from enum import StrEnum
+
+from rag.domain.anchor import Anchor
+from rag.domain.passage import Passage
+
+_FACT = re.compile(r"\d+(?:[.,:/-]\d+)*")
+
+
+@dataclass(frozen=True, slots=True)
+class Citation:
+    """The characters `start`..`end` of a passage's text, and where they stand in the document.
+
+    Attributes:
+        number: marker of the passage in the answer, from 1.
+        anchor: computed from the passage, so there is none that can't be resolved.
+
+    Raises:
+        ValueError: the span is empty or lies outside the passage.
+    """
+
+    number: int
+    passage: Passage
+    start: int
+    end: int
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.start < self.end <= len(self.passage.chunk.text) or not self.quote.strip():
+            raise ValueError("a citation needs a span of its passage")
+        if self.number < 1:
+            raise ValueError("markers count from 1")
+
+    @property
+    def quote(self) -> str:
+        """The cited characters, verbatim."""
+        return self.passage.chunk.text[self.start : self.end]
+
+    @property
+    def anchor(self) -> Anchor:
+        """Where the quote stands."""
+        return self.passage.chunk.anchor_of(self.start, self.end)
+
+
+class Support(StrEnum):
+    """Whether a sentence stands on its citations."""
+
+    VERBATIM = "verbatim"
+    SUPPORTED = "supported"
+    UNSUPPORTED = "unsupported"
+
+
+@dataclass(frozen=True, slots=True)
+class Sentence:
+    """One sentence of an answer. Without citations it must be marked unsupported.
+
+    Raises:
+        ValueError: a supported sentence has no citation, states a number that its cited passages don't hold, or is called
+            verbatim and is not.
+    """
+
+    text: str
+    citations: tuple[Citation, ...]
+    support: Support
+
+    def __post_init__(self) -> None:
+        if self.support is Support.UNSUPPORTED:
+            return
+        if not self.citations:
+            raise ValueError("a supported sentence needs a citation")
+        if self.support is Support.VERBATIM and self.text != "\n".join(item.quote for item in self.citations):
+            raise ValueError("not the words of the citations")
+        if missing := missing_facts(self.text, self.citations):
+            raise ValueError(f"not in the cited passages: {missing}")
+
+
+def missing_facts(text: str, citations: tuple[Citation, ...]) -> list[str]:
+    """Numbers, dates and amounts of `text` that none of the cited passages holds."""
+    held = "\n".join(item.passage.chunk.search_text for item in citations)
+    known = {_plain(match) for match in _FACT.findall(held)}
+    return [fact for fact in _FACT.findall(text) if _plain(fact) not in known]
+
+
+def _plain(number: str) -> str:
+    return number.replace(",", "")
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """Sentences in the order to be read, best evidence first."""
+
+    sentences: tuple[Sentence, ...]
+
+    def __post_init__(self) -> None:
+        if not self.sentences:
+            raise ValueError("an answer has sentences; without evidence there is an Abstention")
+
+
+class AbstentionReason(StrEnum):
+    """Why there is no answer."""
+
+    NOTHING_FOUND = "nothing_found"
+    WEAK_EVIDENCE = "weak_evidence"
+
+
+@dataclass(frozen=True, slots=True)
+class Abstention:
+    """A stated refusal: what was searched, and the nearest passages for the reader to judge.
+
+    Attributes:
+        collections: names of the collections that were searched.
+        missing_terms: words of the question that the best evidence does not hold.
+    """
+
+    reason: AbstentionReason
+    collections: tuple[str, ...]
+    missing_terms: tuple[str, ...] = ()

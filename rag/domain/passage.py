@@ -1,0 +1,89 @@
+"""Passages: permitted chunks with the place they come from, ranked for one question."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import NamedTuple
+from uuid import UUID
+
+from rag.domain.anchor import Anchor
+from rag.domain.document import Chunk
+from rag.domain.language import CollectionKind, Language
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """The document version that a chunk belongs to."""
+
+    document_id: UUID
+    version_id: UUID
+    version_number: int
+    collection_id: UUID
+    collection_name: str
+    collection_kind: CollectionKind
+    source_key: str
+    title: str
+    media_type: str
+
+
+class LocatedChunk(NamedTuple):
+    """A chunk and its source, read under a permit."""
+
+    chunk: Chunk
+    source: Source
+
+
+@dataclass(frozen=True, slots=True)
+class LegScore:
+    """A hit's place in one leg: rank from 1, raw score in the leg's own unit."""
+
+    rank: int
+    score: float
+
+
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """A chunk that may be shown and cited.
+
+    Attributes:
+        rank: place in the result, from 1.
+        score: fused score; comparable within one result only.
+        legs: where the hit stood in each leg.
+    """
+
+    rank: int
+    score: float
+    chunk: Chunk
+    source: Source
+    legs: dict[str, LegScore] = field(default_factory=dict)
+
+    @property
+    def anchor(self) -> Anchor:
+        """Where the whole passage stands."""
+        return self.chunk.anchor
+
+
+@dataclass(frozen=True, slots=True)
+class SearchTrace:
+    """How a result came about, for people who have to explain it.
+
+    Attributes:
+        legs: legs that were asked.
+        withheld: hits of the index that the record no longer permits.
+        timings_ms: milliseconds per stage.
+    """
+
+    language: Language
+    legs: tuple[str, ...]
+    candidates: int
+    withheld: int
+    timings_ms: dict[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class SearchResult:
+    """The passages for one question, best first."""
+
+    question: str
+    passages: tuple[Passage, ...]
+    trace: SearchTrace

@@ -1,0 +1,81 @@
+"""An embedding space: the embedders whose vectors live together in one index, behind the language gate."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from rag.domain.language import Language
+from rag.domain.vectors import SparseVector
+from rag.embedding.base import Embedder, Role
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, slots=True)
+class TextVectors:
+    """The vectors of one text. `dense` has shape (d,), float32, or is None where no dense model knows the language."""
+
+    sparse: SparseVector
+    dense: NDArray[np.float32] | None
+
+
+class EmbeddingSpace:
+    """A lexical embedder for every language, and optionally a dense one for the languages that it knows.
+
+    Passing text to a dense model that does not know its language ruins the fused ranking (measured:
+    docs/decisions/0003-language-gate.md), so such texts have no dense vector at all.
+    """
+
+    def __init__(self, lexical: Embedder, dense: Embedder | None) -> None:
+        self._lexical = lexical
+        self._dense = dense
+        self.name = "+".join(item.name for item in (lexical, dense) if item is not None)
+
+    @property
+    def dimensions(self) -> int | None:
+        """Width of the dense vectors; None without a dense model."""
+        return self._dense.dimensions if self._dense is not None else None
+
+    def knows(self, language: Language) -> bool:
+        """Whether texts in `language` get a dense vector."""
+        return self._dense is not None and language in self._dense.languages
+
+    def budget_embedder(self, language: Language) -> Embedder:
+        """The embedder whose tokens limit a chunk in `language`: the dense one where it is used."""
+        return self._dense if self._dense is not None and self.knows(language) else self._lexical
+
+    def embed_passages(self, texts: Sequence[str], languages: Sequence[Language]) -> list[TextVectors]:
+        """Vectors of n passages, in order.
+
+        Raises:
+            ModelUnavailable: an embedder failed.
+        """
+        return self._embed(texts, languages, Role.PASSAGE)
+
+    def embed_query(self, text: str, language: Language) -> TextVectors:
+        """Vectors of one query."""
+        return self._embed([text], [language], Role.QUERY)[0]
+
+    def _embed(self, texts: Sequence[str], languages: Sequence[Language], role: Role) -> list[TextVectors]:
+        if not texts:
+            return []
+        sparse = self._lexical.embed(texts, role).sparse
+        if sparse is None:
+            raise TypeError(f"{self._lexical.name} gives no sparse vectors")
+        rows = self._dense_rows(texts, languages, role)
+        return [TextVectors(vector, rows.get(i)) for i, vector in enumerate(sparse)]
+
+    def _dense_rows(
+        self, texts: Sequence[str], languages: Sequence[Language], role: Role
+    ) -> dict[int, NDArray[np.float32]]:
+        known = [i for i, language in enumerate(languages) if self.knows(language)]
+        if self._dense is None or not known:
+            return {}
+        matrix = self._dense.embed([texts[i] for i in known], role).dense
+        if matrix is None:
+            raise TypeError(f"{self._dense.name} gives no dense vectors")
+        return dict(zip(known, matrix, strict=True))

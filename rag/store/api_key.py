@@ -1,0 +1,54 @@
+"""API keys. The secret itself is never stored."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import ForeignKey, LargeBinary, String, select, update
+from sqlalchemy.orm import Mapped, Session, mapped_column
+
+from rag.store.base import Base, utc_now
+
+
+class ApiKey(Base):
+    """A credential of a tenant.
+
+    Attributes:
+        prefix: public part of the key, by which it is found and shown.
+        secret_hash: SHA-256 of the whole key. The key has 256 random bits, so a slow hash would add nothing.
+        collections: ids that the key is limited to; None means all of the tenant's.
+    """
+
+    __tablename__ = "api_key"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    tenant_id: Mapped[UUID] = mapped_column(ForeignKey("tenant.id"), index=True)
+    name: Mapped[str] = mapped_column(String(200))
+    prefix: Mapped[str] = mapped_column(String(20), unique=True)
+    secret_hash: Mapped[bytes] = mapped_column(LargeBinary(32))
+    scopes: Mapped[list[Any]]
+    collections: Mapped[list[Any] | None]
+    created_at: Mapped[datetime] = mapped_column(default=utc_now)
+    expires_at: Mapped[datetime | None]
+    revoked_at: Mapped[datetime | None]
+    last_used_at: Mapped[datetime | None]
+
+
+def by_prefix(session: Session, prefix: str) -> ApiKey | None:
+    """The key with this public part, whatever its state."""
+    return session.scalar(select(ApiKey).where(ApiKey.prefix == prefix))
+
+
+def list_keys(session: Session, tenant_id: UUID | None = None) -> Sequence[ApiKey]:
+    """Keys of one tenant, or of all, oldest first."""
+    query = select(ApiKey).order_by(ApiKey.created_at, ApiKey.id)
+    return session.scalars(query if tenant_id is None else query.where(ApiKey.tenant_id == tenant_id)).all()
+
+
+def revoke(session: Session, prefix: str) -> bool:
+    """Revoke the key with this public part; False when there is none in force."""
+    change = update(ApiKey).where(ApiKey.prefix == prefix, ApiKey.revoked_at.is_(None)).values(revoked_at=utc_now())
+    return session.execute(change.returning(ApiKey.id)).first() is not None

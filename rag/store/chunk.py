@@ -1,0 +1,159 @@
+"""Chunks: the text that the index points to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import ForeignKey, Index, String, Text, delete, func, insert, select
+from sqlalchemy.orm import Mapped, Session, mapped_column
+
+from rag.domain.anchor import Anchor, anchor_from_json, anchor_to_json
+from rag.domain.document import Chunk, ElementKind
+from rag.domain.language import CollectionKind, Language
+from rag.domain.passage import LocatedChunk, Source
+from rag.domain.principal import Permit
+from rag.store.base import Base
+from rag.store.collection import Collection
+from rag.store.document import Document
+from rag.store.version import DocumentVersion, VersionState
+
+
+class ChunkRow(Base):
+    """One chunk of a version. `anchor`, `line_anchors` and `heading_path` are JSON (`rag.domain.anchor`)."""
+
+    __tablename__ = "chunk"
+    __table_args__ = (Index("ix_chunk_version_id_ordinal", "version_id", "ordinal", unique=True),)
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    version_id: Mapped[UUID] = mapped_column(ForeignKey("document_version.id", ondelete="CASCADE"))
+    ordinal: Mapped[int]
+    text: Mapped[str] = mapped_column(Text)
+    heading_path: Mapped[list[Any]]
+    anchor: Mapped[dict[str, Any]]
+    line_anchors: Mapped[list[Any]]
+    language: Mapped[str] = mapped_column(String(10))
+    kind: Mapped[str] = mapped_column(String(20))
+    tokens: Mapped[int]
+
+
+def to_domain(row: ChunkRow) -> Chunk:
+    """The chunk that `row` stores."""
+    return Chunk(
+        id=row.id,
+        ordinal=row.ordinal,
+        text=row.text,
+        anchor=anchor_from_json(row.anchor),
+        heading_path=tuple(row.heading_path),
+        language=Language(row.language),
+        kind=ElementKind(row.kind),
+        tokens=row.tokens,
+        line_anchors=tuple(anchor_from_json(item) for item in row.line_anchors),
+    )
+
+
+def _line_anchors_json(anchors: Sequence[Anchor]) -> list[dict[str, Any]]:
+    return [anchor_to_json(anchor) for anchor in anchors]
+
+
+def replace_chunks(session: Session, version_id: UUID, chunks: Sequence[Chunk]) -> None:
+    """Store the chunks of a version in place of what was there: replaying the step changes nothing."""
+    session.execute(delete(ChunkRow).where(ChunkRow.version_id == version_id))
+    if not chunks:
+        return
+    rows = [
+        {
+            "id": chunk.id,
+            "version_id": version_id,
+            "ordinal": chunk.ordinal,
+            "text": chunk.text,
+            "heading_path": list(chunk.heading_path),
+            "anchor": anchor_to_json(chunk.anchor),
+            "line_anchors": _line_anchors_json(chunk.line_anchors),
+            "language": chunk.language,
+            "kind": chunk.kind,
+            "tokens": chunk.tokens,
+        }
+        for chunk in chunks
+    ]
+    session.execute(insert(ChunkRow), rows)
+
+
+def of_version(session: Session, version_id: UUID) -> list[Chunk]:
+    """All chunks of a version in document order. For ingestion and rebuild, which act for no principal."""
+    query = select(ChunkRow).where(ChunkRow.version_id == version_id).order_by(ChunkRow.ordinal)
+    return [to_domain(row) for row in session.scalars(query)]
+
+
+def delete_of_versions(session: Session, version_ids: Iterable[UUID]) -> None:
+    """Remove the chunks of these versions."""
+    session.execute(delete(ChunkRow).where(ChunkRow.version_id.in_(list(version_ids))))
+
+
+def read_permitted(session: Session, permit: Permit, chunk_ids: Sequence[UUID]) -> dict[UUID, LocatedChunk]:
+    """The chunks among `chunk_ids` that the permit covers right now: the re-check against the record.
+
+    A chunk is readable when its document is not deleted, its version is the active one, and its collection is in the
+    permit. Everything else is left out without a word.
+    """
+    if not chunk_ids or not permit.collections:
+        return {}
+    query = (
+        select(ChunkRow, DocumentVersion, Document, Collection)
+        .join(DocumentVersion, DocumentVersion.id == ChunkRow.version_id)
+        .join(Document, Document.id == DocumentVersion.document_id)
+        .join(Collection, Collection.id == Document.collection_id)
+        .where(
+            ChunkRow.id.in_(chunk_ids),
+            Document.tenant_id == permit.tenant_id,
+            Document.collection_id.in_(permit.collections),
+            Document.deleted_at.is_(None),
+            Document.current_version_id == DocumentVersion.id,
+            DocumentVersion.state == VersionState.ACTIVE,
+        )
+    )
+    return {row[0].id: _located(*row) for row in session.execute(query)}
+
+
+def _located(row: ChunkRow, version: DocumentVersion, document: Document, collection: Collection) -> LocatedChunk:
+    source = Source(
+        document_id=document.id,
+        version_id=version.id,
+        version_number=version.number,
+        collection_id=collection.id,
+        collection_name=collection.name,
+        collection_kind=CollectionKind(collection.kind),
+        source_key=document.source_key,
+        title=document.title or document.source_key,
+        media_type=version.media_type,
+    )
+    return LocatedChunk(to_domain(row), source)
+
+
+def neighbours(session: Session, version_id: UUID, ordinal: int, reach: int) -> list[Chunk]:
+    """Chunks at most `reach` away from `ordinal`. The caller has checked the permit for the version."""
+    query = select(ChunkRow).where(
+        ChunkRow.version_id == version_id, ChunkRow.ordinal.between(ordinal - reach, ordinal + reach)
+    )
+    return [to_domain(row) for row in session.scalars(query.order_by(ChunkRow.ordinal))]
+
+
+def active_ids(session: Session) -> Iterator[tuple[UUID, UUID]]:
+    """Every (chunk id, version id) that the index must hold, streamed."""
+    query = (
+        select(ChunkRow.id, ChunkRow.version_id)
+        .join(DocumentVersion, DocumentVersion.id == ChunkRow.version_id)
+        .where(DocumentVersion.state == VersionState.ACTIVE)
+        .execution_options(yield_per=5000)
+    )
+    for row in session.execute(query):
+        yield row[0], row[1]
+
+
+def count_active(session: Session) -> int:
+    """Number of chunks that the index must hold."""
+    query = select(func.coalesce(func.sum(DocumentVersion.chunk_count), 0)).where(
+        DocumentVersion.state == VersionState.ACTIVE
+    )
+    return int(session.scalar(query) or 0)

@@ -1,0 +1,43 @@
+"""Collections: named sets of documents, the unit of permission in this release."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import ForeignKey, String, Text, UniqueConstraint, func, select
+from sqlalchemy.orm import Mapped, Session, mapped_column
+
+from rag.domain.principal import Permit
+from rag.store.base import Base, utc_now
+
+
+class Collection(Base):
+    """A named set of documents of one tenant. `kind` is a `CollectionKind`."""
+
+    __tablename__ = "collection"
+    __table_args__ = (UniqueConstraint("tenant_id", "name"),)
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    tenant_id: Mapped[UUID] = mapped_column(ForeignKey("tenant.id"), index=True)
+    name: Mapped[str] = mapped_column(String(100))
+    kind: Mapped[str] = mapped_column(String(20))
+    description: Mapped[str] = mapped_column(Text, default="")
+    created_at: Mapped[datetime] = mapped_column(default=utc_now)
+
+
+def of_tenant(session: Session, tenant_id: UUID) -> Sequence[Collection]:
+    """All collections of a tenant, by name. Only the policy calls this; everything else has a Permit."""
+    return session.scalars(select(Collection).where(Collection.tenant_id == tenant_id).order_by(Collection.name)).all()
+
+
+def permitted(session: Session, permit: Permit) -> Sequence[Collection]:
+    """The collections of the permit, by name."""
+    query = select(Collection).where(Collection.tenant_id == permit.tenant_id, Collection.id.in_(permit.collections))
+    return session.scalars(query.order_by(Collection.name)).all()
+
+
+def count_of_tenant(session: Session, tenant_id: UUID) -> int:
+    """Number of collections of a tenant."""
+    return session.scalar(select(func.count()).select_from(Collection).where(Collection.tenant_id == tenant_id)) or 0

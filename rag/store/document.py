@@ -1,0 +1,87 @@
+"""Documents: the stable identity behind versions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, ForeignKey, String, UniqueConstraint, func, select
+from sqlalchemy.orm import Mapped, Session, mapped_column, relationship
+
+from rag.domain.errors import DocumentNotFound
+from rag.domain.principal import Permit
+from rag.store.base import Base, utc_now
+from rag.store.collection import Collection
+from rag.store.version import DocumentVersion
+
+
+class Document(Base):
+    """A document at `source_key` (its path or name) of a collection.
+
+    Attributes:
+        latest_version_id: the newest upload, whatever became of it.
+        current_version_id: the version that answers questions; None until the first one is active.
+        deleted_at: set at once when the document is deleted; from then on nobody sees it.
+        purged_at: set when index, chunks and blobs are gone too.
+    """
+
+    __tablename__ = "document"
+    __table_args__ = (UniqueConstraint("collection_id", "source_key"),)
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    tenant_id: Mapped[UUID] = mapped_column(ForeignKey("tenant.id"), index=True)
+    collection_id: Mapped[UUID] = mapped_column(ForeignKey("collection.id"))
+    source_key: Mapped[str] = mapped_column(String(1000))
+    title: Mapped[str] = mapped_column(String(500), default="")
+    latest_version_id: Mapped[UUID | None]
+    current_version_id: Mapped[UUID | None]
+    created_at: Mapped[datetime] = mapped_column(default=utc_now)
+    deleted_at: Mapped[datetime | None]
+    purged_at: Mapped[datetime | None]
+
+    collection: Mapped[Collection] = relationship(lazy="raise")
+    latest: Mapped[DocumentVersion | None] = relationship(
+        primaryjoin="foreign(Document.latest_version_id) == DocumentVersion.id", lazy="raise", viewonly=True
+    )
+
+
+def _visible(permit: Permit) -> tuple[ColumnElement[bool], ...]:
+    return (
+        Document.tenant_id == permit.tenant_id,
+        Document.collection_id.in_(permit.collections),
+        Document.deleted_at.is_(None),
+    )
+
+
+def get_permitted(session: Session, permit: Permit, document_id: UUID) -> Document:
+    """The document, if the permit covers it.
+
+    Raises:
+        DocumentNotFound: it does not exist, is deleted, or lies outside the permit: the caller can't tell which.
+    """
+    found = session.scalar(select(Document).where(Document.id == document_id, *_visible(permit)))
+    if found is None:
+        raise DocumentNotFound(name=str(document_id))
+    return found
+
+
+def page_permitted(
+    session: Session, permit: Permit, *, after: str | None, limit: int
+) -> Sequence[tuple[Document, DocumentVersion | None]]:
+    """Documents of the permit with their latest version, by (source key, id), after the key `after`."""
+    query = (
+        select(Document, DocumentVersion)
+        .outerjoin(DocumentVersion, DocumentVersion.id == Document.latest_version_id)
+        .where(*_visible(permit))
+    )
+    if after is not None:
+        query = query.where(Document.source_key > after)
+    rows = session.execute(query.order_by(Document.source_key, Document.id).limit(limit)).all()
+    return [(row[0], row[1]) for row in rows]
+
+
+def counts_by_collection(session: Session, permit: Permit) -> dict[UUID, int]:
+    """Number of visible documents per collection of the permit."""
+    query = select(Document.collection_id, func.count()).where(*_visible(permit))
+    return {row[0]: row[1] for row in session.execute(query.group_by(Document.collection_id))}

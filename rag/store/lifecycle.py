@@ -1,0 +1,93 @@
+"""What happens to versions over time: activation, retirement, deletion."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import exists, select, update
+from sqlalchemy.orm import Session
+
+from rag.store.base import utc_now
+from rag.store.document import Document
+from rag.store.version import DocumentVersion, VersionState
+
+_ENDED = (VersionState.RETIRED, VersionState.DELETED)
+
+
+def activate(session: Session, version_id: UUID) -> None:
+    """Let a running version answer questions and retire the one before it.
+
+    A version that a newer one has overtaken retires at once; one that was deleted meanwhile stays deleted.
+    """
+    version = session.get_one(DocumentVersion, version_id)
+    document = session.get_one(Document, version.document_id, with_for_update=True)
+    session.refresh(version, with_for_update=True)
+    if version.state != VersionState.RUNNING:
+        return
+    now = utc_now()
+    current = session.get(DocumentVersion, document.current_version_id) if document.current_version_id else None
+    version.finished_at = now
+    if current is not None and current.number > version.number:
+        version.state = VersionState.RETIRED
+        return
+    if current is not None and current.id != version.id:
+        current.state, current.valid_to = VersionState.RETIRED, now
+    version.state, version.valid_from = VersionState.ACTIVE, now
+    document.current_version_id = version.id
+
+
+def not_active_siblings(session: Session, version_ids: Sequence[UUID]) -> Sequence[UUID]:
+    """Versions of the same documents (these versions among them) that must have no point in the index."""
+    documents = select(DocumentVersion.document_id).where(DocumentVersion.id.in_(version_ids))
+    query = select(DocumentVersion.id).where(
+        DocumentVersion.document_id.in_(documents), DocumentVersion.state.in_(_ENDED)
+    )
+    return session.scalars(query).all()
+
+
+def hide(session: Session, document: Document) -> None:
+    """Delete a document for every reader, at this transaction's commit. Purging follows."""
+    now = utc_now()
+    document.deleted_at, document.purged_at = now, None
+    document.current_version_id = None
+    session.execute(
+        update(DocumentVersion)
+        .where(DocumentVersion.document_id == document.id, DocumentVersion.state != VersionState.DELETED)
+        .values(state=VersionState.DELETED, valid_to=now)
+    )
+
+
+def deleted_versions(session: Session, document_id: UUID) -> Sequence[DocumentVersion]:
+    """The deleted versions of a document."""
+    query = select(DocumentVersion).where(
+        DocumentVersion.document_id == document_id, DocumentVersion.state == VersionState.DELETED
+    )
+    return session.scalars(query).all()
+
+
+def is_needed(session: Session, content_hash: str) -> bool:
+    """Whether a version that is not deleted has this original."""
+    query = select(
+        exists().where(DocumentVersion.content_hash == content_hash, DocumentVersion.state != VersionState.DELETED)
+    )
+    return bool(session.scalar(query))
+
+
+def unfinished(session: Session) -> Sequence[UUID]:
+    """Versions that are queued or running."""
+    query = select(DocumentVersion.id).where(DocumentVersion.state.in_([VersionState.QUEUED, VersionState.RUNNING]))
+    return session.scalars(query.order_by(DocumentVersion.created_at)).all()
+
+
+def unfinished_jobs(session: Session, created_before: datetime) -> dict[str, list[UUID]]:
+    """The versions that are queued or running, by job, as far as they are older than `created_before`."""
+    query = select(DocumentVersion.job_id, DocumentVersion.id).where(
+        DocumentVersion.state.in_([VersionState.QUEUED, VersionState.RUNNING]),
+        DocumentVersion.created_at < created_before,
+    )
+    jobs: dict[str, list[UUID]] = {}
+    for job_id, version_id in session.execute(query.order_by(DocumentVersion.created_at)):
+        jobs.setdefault(job_id, []).append(version_id)
+    return jobs

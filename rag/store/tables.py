@@ -1,0 +1,14 @@
+"""Imports every table, so that `METADATA` is complete for migrations and their drift test."""
+
+from __future__ import annotations
+
+from rag.store.api_key import ApiKey
+from rag.store.base import Base
+from rag.store.chunk import ChunkRow
+from rag.store.collection import Collection
+from rag.store.document import Document
+from rag.store.tenant import Tenant
+from rag.store.version import DocumentVersion
+
+METADATA = Base.metadata
+TABLES = (Tenant, ApiKey, Collection, Document, DocumentVersion, ChunkRow)

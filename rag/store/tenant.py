@@ -1,0 +1,35 @@
+"""Tenants: organisations whose data never meets."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from uuid import UUID, uuid5
+
+from sqlalchemy import String
+from sqlalchemy.orm import Mapped, Session, mapped_column
+
+from rag.domain.document import NAMESPACE
+from rag.store.base import Base, utc_now
+
+DEFAULT_TENANT = "default"
+
+
+class Tenant(Base):
+    """One organisation."""
+
+    __tablename__ = "tenant"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    name: Mapped[str] = mapped_column(String(100), unique=True)
+    created_at: Mapped[datetime] = mapped_column(default=utc_now)
+
+
+def ensure_tenant(session: Session, name: str) -> Tenant:
+    """The tenant of this name, created when it does not exist."""
+    tenant_id = uuid5(NAMESPACE, f"tenant:{name}")
+    tenant = session.get(Tenant, tenant_id)
+    if tenant is None:
+        tenant = Tenant(id=tenant_id, name=name)
+        session.add(tenant)
+        session.flush()
+    return tenant
