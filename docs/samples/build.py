@@ -34,6 +34,7 @@ from openpyxl import Workbook
 from openpyxl.cell import Cell
 from openpyxl.styles import Alignment, Border, Font, PatternFill, Side
 from openpyxl.utils import get_column_letter
+from openpyxl.worksheet.properties import PageSetupProperties
 from openpyxl.worksheet.worksheet import Worksheet
 from reportlab import rl_config
 from reportlab.lib import colors
@@ -123,6 +124,13 @@ def parse_line(line: str) -> Block:
     return Block("para", line)
 
 
+def column_widths(rows: list[list[str]], total: float) -> list[float]:
+    """Share the width between columns by their longest cells, within sensible bounds."""
+    longest = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    weights = [min(max(length, 9), 26) for length in longest]
+    return [total * weight / sum(weights) for weight in weights]
+
+
 def normalise_zip(data: bytes) -> bytes:
     """Rewrite an OOXML package with fixed time stamps so that equal content gives equal bytes."""
     stamp = FIXED_TIME.strftime("%Y-%m-%dT%H:%M:%SZ").encode()
@@ -205,16 +213,20 @@ def fill_docx_table(table: DocxTable, rows: list[list[str]], header: bool) -> No
                 shade.set(qn("w:val"), "clear")
                 shade.set(qn("w:fill"), PALE)
                 cell._tc.get_or_add_tcPr().append(shade)
-    if header:
-        mark = OxmlElement("w:tblHeader")
-        mark.set(qn("w:val"), "true")
-        table.rows[0]._tr.get_or_add_trPr().append(mark)
+    for row_index, docx_row in enumerate(table.rows):
+        for tag in ("w:cantSplit", "w:tblHeader") if header and row_index == 0 else ("w:cantSplit",):
+            docx_row._tr.get_or_add_trPr().append(OxmlElement(tag))
 
 
 def add_docx_table(document: DocxDocument, rows: list[list[str]], header: bool = True) -> None:
-    """Append one ruled table and a small gap after it."""
+    """Append one ruled table, its columns sized by their content, and a small gap after it."""
     table = document.add_table(rows=len(rows), cols=len(rows[0]))
     table.style = "Table Grid"
+    table.autofit = False
+    for column, width in zip(table.columns, column_widths(rows, 16.4), strict=True):
+        column.width = Cm(width)
+        for cell in column.cells:
+            cell.width = Cm(width)
     fill_docx_table(table, rows, header)
     document.add_paragraph().paragraph_format.space_after = Pt(2)
 
@@ -283,6 +295,14 @@ def pdf_styles() -> dict[str, ParagraphStyle]:
     return made
 
 
+class Heading(Paragraph):
+    """A heading that appears in the table of contents and the PDF outline."""
+
+    def __init__(self, text: str, style: ParagraphStyle, level: int) -> None:
+        super().__init__(escape(text), style)
+        self.level = level
+
+
 class PolicyTemplate(BaseDocTemplate):
     """A4 template with a cover, a running header, page numbers, bookmarks and a table of contents."""
 
@@ -312,27 +332,19 @@ class PolicyTemplate(BaseDocTemplate):
         canvas.drawString(20 * mm, 12 * mm, self.meta["classification"])
         canvas.drawRightString(A4[0] - 20 * mm, 12 * mm, f"{doc.page} / {self.total}")
 
-    def afterFlowable(self, flowable: Flowable) -> None:  # noqa: N802 - name fixed by reportlab
+    def afterFlowable(self, flowable: Flowable) -> None:
         """Register headings for the table of contents and the PDF outline."""
-        level = getattr(flowable, "outline_level", None)
-        if level is None or not isinstance(flowable, Paragraph):
+        if not isinstance(flowable, Heading):
             return
-        text = flowable.getPlainText()
+        text, level = flowable.getPlainText(), flowable.level
         key = f"sec-{text.split(' ')[0]}"
         self.canv.bookmarkPage(key)
         self.canv.addOutlineEntry(text, key, level, closed=level == 0)
         self.notify("TOCEntry", (level, text, self.page, key))
 
-    def afterPage(self) -> None:  # noqa: N802 - name fixed by reportlab
+    def afterPage(self) -> None:
         """Remember the page count; the last pass of ``multiBuild`` prints the count of the pass before."""
         self.total = max(self.total, self.page)
-
-
-def column_widths(rows: list[list[str]], total: float) -> list[float]:
-    """Share the width between columns by their longest cells, within sensible bounds."""
-    longest = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-    weights = [min(max(length, 9), 26) for length in longest]
-    return [total * weight / sum(weights) for weight in weights]
 
 
 def pdf_table(rows: list[list[str]], styles: dict[str, ParagraphStyle], header: bool = True) -> Table:
@@ -342,7 +354,7 @@ def pdf_table(rows: list[list[str]], styles: dict[str, ParagraphStyle], header: 
         [Paragraph(escape(text), styles["head" if header and index == 0 else "cell"]) for text in row]
         for index, row in enumerate(rows)
     ]
-    rules = [
+    rules: list[Any] = [
         ("GRID", (0, 0), (-1, -1), 0.6, colors.HexColor("#7F7F7F")),
         ("VALIGN", (0, 0), (-1, -1), "TOP"),
         ("BACKGROUND", (0, 0), (-1, 0) if header else (0, -1), colors.HexColor(f"#{PALE}")),
@@ -390,10 +402,9 @@ def pdf_block(block: Block, styles: dict[str, ParagraphStyle]) -> list[Flowable]
         return [Paragraph(escape(clause[2]), styles["clause"], bulletText=clause[1])]
     if block.kind == "bullet":
         return [Paragraph(escape(block.text), styles["bullet"], bulletText="-")]
-    paragraph = Paragraph(escape(block.text), styles[block.kind])
     if block.kind in ("h1", "h2"):
-        paragraph.outline_level = 0 if block.kind == "h1" else 1
-    return [paragraph]
+        return [Heading(block.text, styles[block.kind], 0 if block.kind == "h1" else 1)]
+    return [Paragraph(escape(block.text), styles[block.kind])]
 
 
 def build_pdf(source: Path, target: Path, font: Path, bold_font: Path) -> None:
@@ -474,7 +485,7 @@ def write_sheet(sheet: Worksheet, spec: dict[str, Any], book: dict[str, Any]) ->
     sheet.freeze_panes = "B6"
     sheet.page_setup.orientation = "landscape"
     sheet.page_setup.fitToWidth, sheet.page_setup.fitToHeight = 1, 0
-    sheet.sheet_properties.pageSetUpPr.fitToPage = True
+    sheet.sheet_properties.pageSetUpPr = PageSetupProperties(fitToPage=True)
     sheet.print_title_rows = "5:5"
 
 

@@ -10,11 +10,10 @@ import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
 from uuid import UUID
 
 from dbos import DBOS, DBOSConfig, DBOSPortableJSONSerializer, SetWorkflowID, StepOptions
-from dbos.error import DBOSMaxStepRetriesExceeded
+from dbos import error as dbos_error
 
 from ingest.pipeline import maintenance
 from ingest.pipeline.steps import Pipeline
@@ -64,7 +63,6 @@ class IngestJobs:
         config: DBOSConfig = {
             "name": "seogo",
             "system_database_url": self._settings.database_url,
-            "run_admin_server": False,
             "enable_otlp": False,
             "log_level": "ERROR",
             "application_version": WORKFLOW_VERSION,
@@ -136,7 +134,7 @@ def _run_batch(pipeline: Pipeline, version_ids: list[str]) -> None:
     for name, step in steps:
         try:
             remaining = DBOS.run_step(_options(name), _run_step, step, remaining)
-        except DBOSMaxStepRetriesExceeded:
+        except dbos_error.DBOSMaxStepRetriesExceeded:
             log.error("step %s failed for good on a batch of %d documents", name, len(remaining))
             DBOS.run_step(_options("fail"), _record_failure, pipeline, remaining)
             return
@@ -158,12 +156,11 @@ def _record_failure(pipeline: Pipeline, ids: list[str]) -> None:
 
 
 def _options(name: str) -> StepOptions:
-    options: dict[str, Any] = {
-        "name": name,
-        "retries_allowed": True,
-        "max_attempts": 3,
-        "interval_seconds": 1.0,
-        "backoff_rate": 4.0,
-        "should_retry": lambda error: isinstance(error, Unavailable),
-    }
-    return StepOptions(**options)
+    return StepOptions(
+        name=name,
+        retries_allowed=True,
+        max_attempts=3,
+        interval_seconds=1.0,
+        backoff_rate=4.0,
+        should_retry=lambda error: isinstance(error, Unavailable),
+    )

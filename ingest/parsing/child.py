@@ -84,11 +84,11 @@ def confine_process(input_descriptor: int) -> dict[str, bool]:
 def readable_paths() -> list[Path]:
     """What a parser may read besides its input: the interpreter, the libraries, and Seogo's own packages."""
     root = Path(__file__).resolve().parents[2]
-    libraries = (sysconfig.get_path(kind) for kind in ("stdlib", "platstdlib", "purelib", "platlib"))
+    libraries = [sysconfig.get_path(kind) for kind in ("stdlib", "platstdlib", "purelib", "platlib")]
     system = ("/usr", "/lib", "/lib64", "/etc/ld.so.cache", "/etc/mime.types", "/etc/localtime")
     devices = ("/dev/null", "/dev/urandom", "/proc/self", "/proc/cpuinfo", "/proc/meminfo")
-    own = (root / "ingest", root / "rag", sys.base_prefix)
-    return [Path(path) for path in (*own, *libraries, *system, *devices)]
+    own = [root / "ingest", root / "rag", Path(sys.base_prefix)]
+    return own + [Path(path) for path in (*libraries, *system, *devices)]
 
 
 def answer(job: Job, parsers: Mapping[str, ParserEntry], loaded: Mapping[str, Parser]) -> bytes:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from ingest.parsing import media_types
 from ingest.parsing.base import Identified, SourceFile
+from ingest.parsing.cell_ranges import cell_range
 from ingest.parsing.tables import table_element
 from ingest.parsing.text import read_lines
 from rag.domain.anchor import SheetAnchor
@@ -94,19 +95,3 @@ def table_parts(rows: Sequence[tuple[int, Sequence[str]]], sheet: str) -> Iterat
 
 def _range(sheet: str, first: int, last: int, columns: int) -> SheetAnchor:
     return SheetAnchor(sheet, cell_range(first, 1, last, columns))
-
-
-def cell_range(first_row: int, first_column: int, last_row: int, last_column: int) -> str:
-    """`A1:D9`, or `A1` for one cell."""
-    start = f"{column_letters(first_column)}{first_row}"
-    end = f"{column_letters(last_column)}{last_row}"
-    return start if start == end else f"{start}:{end}"
-
-
-def column_letters(number: int) -> str:
-    """1 is A, 27 is AA."""
-    letters = ""
-    while number:
-        number, rest = divmod(number - 1, 26)
-        letters = chr(65 + rest) + letters
-    return letters

@@ -14,7 +14,9 @@ _BARE_ARTICLE = re.compile(r"제\s?\d{1,4}\s?조(?:의\s?\d{1,3})?(?:\s+[^.。]{
 _NOT_A_TITLE = re.compile(r"\s*(?:및|또는|내지|부터|까지|그|중|에|의|를|을|와|과|각|제\d)")
 """What follows an article's number where it is cited, not where it begins."""
 
-_ANNEX = re.compile(r"[\[<〈【(]?\s?(?:별표|별지|부록|붙임|서식)\s?(?:제\s?)?\d*(?:호)?(?:의\s?\d+)?\s?(?:서식)?\s?[\]>〉】)]?(?:\s+\S.{0,50})?$")
+_ANNEX = re.compile(
+    r"[\[<〈【(]?\s?(?:별표|별지|부록|붙임|서식)\s?(?:제\s?)?\d*(?:호)?(?:의\s?\d+)?\s?(?:서식)?\s?[\]>〉】)]?(?:\s+\S.{0,50})?$"
+)
 _SUPPLEMENT = re.compile(r"부\s*칙\s*(?:[<(〈].{1,60}[)>〉])?$")
 _DECIMAL = re.compile(r"\d{1,2}(?:\.\d{1,2}){1,4}\.?\s+\S")
 _ROMAN = re.compile(r"(?:[Ⅰ-Ⅻ]|[IVX]{1,5})\.\s*\S")
@@ -33,11 +35,13 @@ class NumberedHeading:
 
     Attributes:
         rest: text that follows on the same line, as after `제1조(목적)`; empty for most.
+        sure: by its form; otherwise only a number and no sentence, which the first line of a longer text may be too.
     """
 
     title: str
     level: int
     rest: str = ""
+    sure: bool = False
 
 
 def numbered_heading(text: str) -> NumberedHeading | None:
@@ -62,7 +66,7 @@ def _article(text: str) -> NumberedHeading | None:
     if found := _ARTICLE.match(text):
         rest = text[found.end() :].strip()
         if not _NOT_A_TITLE.match(rest) or rest[:1] in "①":
-            return NumberedHeading(found[1], _STATUTE_LEVELS["조"], rest)
+            return NumberedHeading(found[1], _STATUTE_LEVELS["조"], rest, sure=True)
     if _BARE_ARTICLE.match(text) and not _SENTENCE_END.search(text):
         after = re.sub(r"^제\s?\d+\s?조(?:의\s?\d+)?\s*", "", text)
         if not _NOT_A_TITLE.match(after):

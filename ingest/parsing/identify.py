@@ -24,7 +24,9 @@ _DRM_MARKS = (b"DRMONE  This Document is encrypted", b"SCDSA00", b"<## NASCA DRM
 _HTML_START = re.compile(
     r"\s*(?:<\?xml[^>]*>\s*)?(?:<!--.{0,2000}?-->\s*)*<(?:!doctype\s+html|html[\s>]|head[\s>]|body[\s>])", re.I | re.S
 )
-_MAIL_HEADER = re.compile(r"(?:^|\n)(from|to|cc|subject|date|message-id|received|mime-version|content-type|return-path):", re.I)
+_MAIL_HEADER = re.compile(
+    r"(?:^|\n)(from|to|cc|subject|date|message-id|received|mime-version|content-type|return-path):", re.I
+)
 _MAIL_START = re.compile(r"(?:From [^\n]+\n)?[A-Za-z][A-Za-z0-9-]*:[ \t]")
 _MIN_MAIL_HEADERS = 3
 
@@ -105,4 +107,8 @@ def _mail_media_type(text: str) -> str:
     known = {found.lower() for found in _MAIL_HEADER.findall(headers)}
     if len(known) < _MIN_MAIL_HEADERS:
         return ""
-    return "multipart/related" if "multipart/related" in headers and "snapshot-content-location" in headers.lower() else media_types.EMAIL
+    return (
+        "multipart/related"
+        if "multipart/related" in headers and "snapshot-content-location" in headers.lower()
+        else media_types.EMAIL
+    )

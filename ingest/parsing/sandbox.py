@@ -1,9 +1,9 @@
-"""Parsing in a disposable child process, from the service's side: start the zygote, send a file, collect the answer.
+"""Parsing in a disposable child process, from the service's side: send a file to the zygote, collect the answer.
 
 ```
 service ── SOCK_SEQPACKET: request + file, result pipe, status pipe ──► zygote ── fork ──► child ── one frame ──► result pipe
 ```
-Whatever the file does to its parser, the service gets a `ParsedDocument` or a `SeogoError`: never a hang, a crash, or more
+Whatever a file does to its parser, the service gets a `ParsedDocument` or a `SeogoError`: never a hang, a crash, or more
 memory than the output cap. The child's bytes are JSON and are checked (`frames.py`, `wire.py`).
 """
 
@@ -15,12 +15,8 @@ import logging
 import os
 import select
 import signal
-import socket
-import subprocess
-import sys
 import threading
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -28,6 +24,7 @@ from typing import Any, Self
 
 from ingest.parsing import frames
 from ingest.parsing.wire import WireError, decode_document
+from ingest.parsing.zygote_client import ZygoteClient, ZygoteGone
 from rag.domain.document import ParsedDocument
 from rag.domain.errors import (
     ConfigurationError,
@@ -42,16 +39,14 @@ from rag.domain.errors import (
 
 _LOG = logging.getLogger(__name__)
 _CHUNK_BYTES = 1 << 18
-_START_S = 30.0
-_GRACE_S = 2.0
+_IMPORT_S = 120.0
 _PARAM_CHARACTERS = 300
+_STATUS_BYTES = 4096
 _MEMORY_SHARE = 0.75
-"""A child that dies without a word and had this share of its memory resident died of the lack of more."""
+"""A child that died without a word and had this share of its memory resident died of the lack of more."""
 
-_FROM_CHILD = frozenset(
-    kind.code for root in (InputError, ParseLimitExceeded, ParserCrashed) for kind in all_error_types(root)
-)
-"""Errors that a child may name; a parser taken over by its file can't claim, say, a configuration error."""
+_ROUNDS = 3
+"""The first may ask for a parser to be loaded, one may meet a zygote that has just died."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +55,7 @@ class ParseLimits:
 
     Attributes:
         memory_bytes: address space on top of what the libraries themselves take.
-        wall_s: seconds from the request to the answer, waiting for a library to be imported the first time included.
+        wall_s: seconds until the answer, importing a library the first time included.
         output_bytes: size of the answer.
     """
 
@@ -75,16 +70,24 @@ class _Outcome:
     """What came back for one request."""
 
     frame: bytearray = field(default_factory=bytearray)
-    status: dict[str, Any] = field(default_factory=dict)
+    status_lines: bytearray = field(default_factory=bytearray)
     exceeded: str = ""
+
+    @property
+    def status(self) -> dict[str, Any]:
+        """All that the zygote said about the child, in one."""
+        merged: dict[str, Any] = {}
+        for line in bytes(self.status_lines).splitlines():
+            merged |= json.loads(line)
+        return merged
 
 
 class ParseSandbox:
-    """Parses files in children of one zygote process. Thread-safe; `close` when done.
+    """Parses files in children of one zygote process, which starts at the first use. Thread-safe; `close` when done.
 
     Args:
-        registry: module whose `PARSERS` the zygote uses. A constant of the program, never a setting: it is imported.
         concurrency: children at once; more calls wait.
+        registry: module whose `PARSERS` the zygote imports. A constant of the program, never a setting.
     """
 
     def __init__(
@@ -98,9 +101,7 @@ class ParseSandbox:
         self._registry = registry
         self._slots = threading.BoundedSemaphore(concurrency)
         self._lock = threading.Lock()
-        self._process: subprocess.Popen[bytes] | None = None
-        self._control: socket.socket | None = None
-        self._capabilities: dict[str, bool] = {}
+        self._client: ZygoteClient | None = None
         self._closed = False
 
     def parse(self, path: Path, name: str) -> ParsedDocument:
@@ -108,7 +109,7 @@ class ParseSandbox:
 
         Raises:
             EmptyFile, UnsupportedFormat, FileEncrypted, FileDamaged, NoTextFound: what is wrong with the file.
-            ParseLimitExceeded: it took more than its share (`resource`: CPU time, time, memory, output, unpacked size).
+            ParseLimitExceeded: more than its share of `resource`: CPU time, time, memory, output, unpacked size.
             ParserCrashed: the child died, or its parser failed in a way nobody foresaw; the log has the details.
             ConfigurationError: children can't be kept off the network here, or a parser's library is missing.
         """
@@ -119,25 +120,25 @@ class ParseSandbox:
 
     def capabilities(self) -> dict[str, bool]:
         """Which layers of confinement hold: `network_namespace`, `seccomp`, `landlock`."""
-        self._control_socket()
-        return dict(self._capabilities)
+        return dict(self._zygote().capabilities)
 
     def zygote_rss_kb(self) -> int:
         """Resident memory of the zygote, for the operator's metrics."""
-        return int(self._hello(self._control_socket())["rss_kb"])
+        return int(self._zygote().hello()["rss_kb"])
 
     def warm_up(self, *keys: str) -> None:
-        """Import these parsers in the zygote now (all of them if none is named), instead of at their first file."""
-        outcome = _Outcome()
-        self._exchange(None, "", list(keys), outcome, time.monotonic() + self._limits.wall_s)
-        if refused := outcome.status.get("refused"):
+        """Import these parsers in the zygote now, instead of at their first file."""
+        answer = self._zygote().ask({"op": "load", "load": list(keys)}, _IMPORT_S)
+        if refused := answer.get("refused"):
             raise ConfigurationError(detail=f"parser: {refused}")
 
     def close(self) -> None:
         """Kill what is running and wait for the zygote's end."""
         with self._lock:
             self._closed = True
-            self._stop()
+            client, self._client = self._client, None
+        if client:
+            client.stop()
 
     def __enter__(self) -> Self:
         return self
@@ -146,3 +147,138 @@ class ParseSandbox:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+    def _zygote(self) -> ZygoteClient:
+        with self._lock:
+            if self._closed:
+                raise RuntimeError("the sandbox is closed")
+            if self._client is None:
+                client = ZygoteClient(self._registry)
+                if not (client.capabilities.get("network_namespace") or client.capabilities.get("seccomp")):
+                    client.stop()
+                    raise ConfigurationError(detail="neither a network namespace nor seccomp is available for parsers")
+                self._client = client
+            return self._client
+
+    def _forget(self, client: ZygoteClient) -> None:
+        """A zygote that died or hangs is replaced at the next use."""
+        with self._lock:
+            if self._client is client:
+                self._client = None
+        client.kill()
+
+    def _parse(self, descriptor: int, name: str) -> ParsedDocument:
+        deadline = time.monotonic() + self._limits.wall_s
+        load: list[str] = []
+        for _ in range(_ROUNDS):
+            client = self._zygote()
+            try:
+                outcome = self._exchange(client, descriptor, name, load, deadline)
+            except ZygoteGone:
+                self._forget(client)
+                continue
+            status = outcome.status
+            if outcome.exceeded and "pid" not in status:
+                self._forget(client)  # it had all the time and did not even fork
+            elif not outcome.exceeded and not status.keys() & {"status", "refused"}:
+                self._forget(client)
+                raise ParserCrashed(name=name)
+            result = self._result(outcome, name)
+            if isinstance(result, ParsedDocument):
+                return result
+            load = result
+        raise ParserCrashed(name=name)
+
+    def _exchange(self, client: ZygoteClient, descriptor: int, name: str, load: list[str], deadline: float) -> _Outcome:
+        request = {
+            "op": "parse",
+            "name": name,
+            "load": load,
+            "memory_bytes": self._limits.memory_bytes,
+            "cpu_s": self._limits.cpu_s,
+        }
+        with contextlib.ExitStack() as open_pipes:
+            result, result_writer = os.pipe()
+            open_pipes.callback(os.close, result)
+            status, status_writer = os.pipe()
+            open_pipes.callback(os.close, status)
+            try:
+                client.send(request, [descriptor, result_writer, status_writer])
+            finally:
+                os.close(result_writer)
+                os.close(status_writer)
+            # Leaving this block hangs up: whatever the child is still doing, the zygote kills it.
+            return self._collect(result, status, deadline)
+
+    def _collect(self, result: int, status: int, deadline: float) -> _Outcome:
+        """Read both pipes until the zygote and the child have closed them, or a limit is passed."""
+        outcome = _Outcome()
+        poll = select.poll()
+        sinks = {result: (outcome.frame, self._limits.output_bytes), status: (outcome.status_lines, _STATUS_BYTES)}
+        for descriptor in sinks:
+            poll.register(descriptor, select.POLLIN)
+        while sinks:
+            left_s = deadline - time.monotonic()
+            ready = poll.poll(max(0.0, left_s) * 1000)
+            if not ready:
+                outcome.exceeded = "time"
+                return outcome
+            for descriptor, _ in ready:
+                sink, cap = sinks[descriptor]
+                chunk = os.read(descriptor, _CHUNK_BYTES)
+                sink += chunk
+                if len(sink) > cap:
+                    outcome.exceeded = "output"
+                    return outcome
+                if not chunk:
+                    poll.unregister(descriptor)
+                    del sinks[descriptor]
+        return outcome
+
+    def _result(self, outcome: _Outcome, name: str) -> ParsedDocument | list[str]:
+        """The document, or the parsers that have to be loaded first."""
+        if outcome.exceeded:
+            raise ParseLimitExceeded(name=name, resource=outcome.exceeded)
+        if refused := outcome.status.get("refused"):
+            raise ConfigurationError(detail=f"parser: {refused}")
+        frame = frames.unpack(outcome.frame)
+        if frame is None:
+            raise self._death(outcome.status, name)
+        tag, payload = frame
+        try:
+            if tag == "R":
+                return decode_document(bytes(payload))
+            data = json.loads(bytes(payload))
+            if tag == "N":
+                return [str(key) for key in data["parsers"]]
+            error = _error(data, name)
+        except (WireError, ValueError, KeyError, TypeError) as wrong:
+            _LOG.warning("the answer of a parser child is malformed: %s", wrong)
+            raise ParserCrashed(name=name) from wrong
+        raise error
+
+    def _death(self, status: dict[str, Any], name: str) -> SeogoError:
+        """Why a child ended without an answer."""
+        code = int(status["status"])
+        died_of = os.WTERMSIG(code) if os.WIFSIGNALED(code) else 0
+        if died_of == signal.SIGXCPU or float(status["cpu_s"]) >= self._limits.cpu_s:
+            return ParseLimitExceeded(name=name, resource="CPU time")
+        own_bytes = (int(status["max_rss_kb"]) - int(status["base_rss_kb"])) * 1024
+        if own_bytes >= _MEMORY_SHARE * self._limits.memory_bytes:
+            return ParseLimitExceeded(name=name, resource="memory")
+        _LOG.warning("a parser child ended without an answer: signal %d, exit status %d", died_of, code)
+        return ParserCrashed(name=name)
+
+
+def _error(data: dict[str, Any], name: str) -> SeogoError:
+    """The error that a child reports. Its parameters are shown to users: short, and under the name that we know."""
+    if detail := str(data.get("detail", "")):
+        _LOG.warning("a parser failed in a way it does not know:\n%s", detail)
+    kind = error_type_of(str(data["code"]))
+    roots = (InputError, ParseLimitExceeded, ParserCrashed)
+    # A parser taken over by its file can't claim, say, that a key is not permitted.
+    if not issubclass(kind, roots) or kind not in set(all_error_types()):
+        raise ValueError("a child may not raise this")
+    params = {str(key): str(value)[:_PARAM_CHARACTERS] for key, value in data["params"].items()}
+    params["name"] = name
+    return kind(**params)

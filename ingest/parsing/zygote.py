@@ -5,9 +5,10 @@ whose `PARSERS` are used. Each message is one JSON object with open files:
 
 - `{"op": "parse", "name", "load", "memory_bytes", "cpu_s"}` with the input file, the result pipe and the status pipe. `load`
   names parsers to import here first: trusted code, and no byte of the file is looked at in this process. The child
-  writes one frame to the result pipe. This process writes to the status pipe `{"pid"}` at the fork and, after the child's
+  writes one frame to the result pipe. This process writes to the status pipe `{"pid", "base_rss_kb"}` at the fork and, after the child's
   death, `{"status", "max_rss_kb", "cpu_s"}`; or `{"refused"}` if it could not start one.
 - `{"op": "hello"}` with a status pipe: `{"capabilities", "rss_kb"}`.
+- `{"op": "load", "load"}` with a status pipe: `{"loaded"}` once these parsers are imported.
 
 A status pipe whose reader has gone means that nobody waits: its child is killed. A closed socket means that the parent
 is gone: everything is.
@@ -79,10 +80,14 @@ class Zygote:
         keep_status = False
         try:
             request = json.loads(message)
-            if request["op"] == "hello":
-                _say(status, {"capabilities": self._capabilities(), "rss_kb": rss_kb()})
-            else:
-                keep_status = self._start(request, *descriptors)
+            match request["op"]:
+                case "hello":
+                    _say(status, {"capabilities": self._capabilities(), "rss_kb": rss_kb()})
+                case "load":
+                    self._load(request["load"])
+                    _say(status, {"loaded": sorted(self.loaded)})
+                case _:
+                    keep_status = self._start(request, *descriptors)
         except Exception as error:
             # Too many processes, a parser that can't be imported: the request fails, the zygote goes on.
             _say(status, {"refused": f"{type(error).__name__}: {error}"})
@@ -100,7 +105,7 @@ class Zygote:
             job = child.Job(request["name"], source, result, request["memory_bytes"], request["cpu_s"])
             child.run(job, zygote, self.parsers, self.loaded)
         self.running[pid] = status
-        _say(status, {"pid": pid})
+        _say(status, {"pid": pid, "base_rss_kb": rss_kb()})
         return True
 
     def _load(self, keys: list[str]) -> None:

@@ -8,17 +8,19 @@ from enum import StrEnum
 from uuid import UUID
 
 from sqlalchemy import func, select
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from rag.blobs.store import BlobRef
+from rag.blobs.store import BlobRef, BlobStore
 from rag.domain.document import document_id, version_id
-from rag.domain.errors import InvalidRequest
+from rag.domain.errors import InvalidRequest, StoreUnavailable
 from rag.store.document import Document
 from rag.store.session import Database
-from rag.store.version import DocumentVersion, VersionState
+from rag.store.version import DocumentVersion, Stage, VersionState
 
 _MAX_KEY = 1000
-_BLOCKED = {"Cc", "Cs", "Cn"}
+_BLOCKED = {"Cc", "Cf", "Cs", "Cn"}
+_TRIES = 3
 
 
 class Outcome(StrEnum):
@@ -32,7 +34,7 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """An upload that is on record. `queued` says whether ingestion has to run."""
+    """An upload that is on record."""
 
     document_id: UUID
     version_id: UUID
@@ -47,45 +49,69 @@ class Accepted:
 
 
 def clean_source_key(name: str) -> str:
-    """The name under which a document is kept: NFC, forward slashes, no control characters. It is a label, never a path.
+    """The name under which a document is kept. It is a label, never a path: NFC, forward slashes, nothing invisible.
 
     Raises:
         InvalidRequest: nothing is left, or it is too long.
     """
     text = unicodedata.normalize("NFC", name).replace("\\", "/")
-    parts = [part.strip() for part in text.split("/")]
-    key = "/".join(part for part in parts if part not in ("", ".", ".."))
-    key = "".join(char for char in key if unicodedata.category(char) not in _BLOCKED)
+    text = "".join(char for char in text if unicodedata.category(char) not in _BLOCKED)
+    key = "/".join(part for part in (raw.strip() for raw in text.split("/")) if part not in ("", ".", ".."))
     if not key or len(key) > _MAX_KEY:
         raise InvalidRequest(detail=f"file name of {len(key)} characters (1 to {_MAX_KEY} allowed)")
     return key
 
 
-def accept(database: Database, tenant_id: UUID, collection_id: UUID, source_key: str, blob: BlobRef) -> Accepted:
-    """Record an upload. The same content as the latest version is `UNCHANGED`, or `RETRIED` when that one failed."""
+def accept(
+    database: Database,
+    blobs: BlobStore,
+    tenant_id: UUID,
+    collection_id: UUID,
+    source_key: str,
+    blob: BlobRef,
+    job_id: str,
+) -> Accepted:
+    """Record an upload. The content of the latest version again is `UNCHANGED`, or `RETRIED` when that one failed.
+
+    Raises:
+        StoreUnavailable: the original was purged by a deletion just now; uploading again helps.
+    """
+    for attempt in range(1, _TRIES + 1):
+        try:
+            with database.write() as session:
+                document = _document(session, tenant_id, collection_id, source_key)
+                if not blobs.exists(blob.content_hash):
+                    raise StoreUnavailable
+                return _repeat(session, document, blob, job_id) or _new_version(session, document, blob, job_id)
+        except IntegrityError:  # two first uploads of one document at once: the second finds the first's row
+            if attempt == _TRIES:
+                raise
+    raise AssertionError("unreachable")
+
+
+def _document(session: Session, tenant_id: UUID, collection_id: UUID, source_key: str) -> Document:
     doc_id = document_id(collection_id, source_key)
-    with database.write() as session:
-        document = session.get(Document, doc_id, with_for_update=True)
-        if document is None:
-            document = Document(id=doc_id, tenant_id=tenant_id, collection_id=collection_id, source_key=source_key)
-            session.add(document)
-            session.flush()
-        latest = session.get(DocumentVersion, document.latest_version_id) if document.latest_version_id else None
-        repeated = _repeat(document, latest, blob, source_key)
-        return repeated or _new_version(session, document, blob)
+    document = session.get(Document, doc_id, with_for_update=True)
+    if document is None:
+        document = Document(id=doc_id, tenant_id=tenant_id, collection_id=collection_id, source_key=source_key)
+        session.add(document)
+        session.flush()
+    return document
 
 
-def _repeat(document: Document, latest: DocumentVersion | None, blob: BlobRef, source_key: str) -> Accepted | None:
+def _repeat(session: Session, document: Document, blob: BlobRef, job_id: str) -> Accepted | None:
+    latest = session.get(DocumentVersion, document.latest_version_id) if document.latest_version_id else None
     if latest is None or latest.content_hash != blob.content_hash or document.deleted_at is not None:
         return None
     outcome = Outcome.UNCHANGED
     if latest.state == VersionState.FAILED:
-        latest.state, latest.error_code, latest.error_params, latest.finished_at = VersionState.QUEUED, None, None, None
+        latest.state, latest.stage, latest.job_id = VersionState.QUEUED, Stage.IDENTIFY, job_id
+        latest.error_code, latest.error_params, latest.finished_at = None, None, None
         outcome = Outcome.RETRIED
-    return Accepted(document.id, latest.id, latest.number, source_key, outcome)
+    return Accepted(document.id, latest.id, latest.number, document.source_key, outcome)
 
 
-def _new_version(session: Session, document: Document, blob: BlobRef) -> Accepted:
+def _new_version(session: Session, document: Document, blob: BlobRef, job_id: str) -> Accepted:
     taken = session.scalar(select(func.max(DocumentVersion.number)).where(DocumentVersion.document_id == document.id))
     number = (taken or 0) + 1
     version = DocumentVersion(
@@ -97,6 +123,7 @@ def _new_version(session: Session, document: Document, blob: BlobRef) -> Accepte
         content_hash=blob.content_hash,
         size=blob.size,
         filename=document.source_key.rsplit("/", 1)[-1],
+        job_id=job_id,
     )
     session.add(version)
     document.latest_version_id = version.id

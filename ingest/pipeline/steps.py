@@ -14,8 +14,9 @@ from pathlib import Path
 from uuid import UUID
 
 from ingest.chunking.base import Chunker
-from ingest.parsing import wire
+from ingest.parsing.identify import identify
 from ingest.parsing.sandbox import ParseSandbox
+from ingest.parsing.wire import decode_document, encode_document
 from ingest.pipeline import vectors as vector_file
 from rag.blobs.store import BlobStore
 from rag.domain.document import Chunk, ParsedDocument
@@ -134,14 +135,14 @@ class Pipeline:
 
     def _identify_one(self, version: DocumentVersion) -> None:
         with self.blobs.local_copy(version.content_hash) as path:
-            media_type = self.sandbox.identify(path, version.filename)
+            media_type = identify(path, version.filename).media_type
         with self.database.write() as session:
             session.get_one(DocumentVersion, version.id).media_type = media_type
 
     def _parse_one(self, version: DocumentVersion) -> None:
         with self.blobs.local_copy(version.content_hash) as path:
             parsed = self._parse_twice(path, version.filename)
-        self.blobs.put_derived(version.id, _PARSED, wire.dumps(parsed))
+        self.blobs.put_derived(version.id, _PARSED, encode_document(parsed))
         with self.database.write() as session:
             row = session.get_one(DocumentVersion, version.id)
             row.parser, row.pages, row.warnings = parsed.parser, parsed.pages, list(parsed.warnings)
@@ -169,7 +170,7 @@ class Pipeline:
         data = self.blobs.get_derived(version_id, _PARSED)
         if data is None:
             raise FileNotFoundError(f"parse result of version {version_id}")
-        return wire.loads(data)
+        return decode_document(data)
 
     def _embed_group(self, group: Sequence[tuple[DocumentVersion, list[Chunk]]]) -> None:
         chunks = [chunk for _, own in group for chunk in own]

@@ -46,6 +46,11 @@ class Policy:
     def __init__(self, database: Database) -> None:
         self._database = database
 
+    def require(self, principal: Principal, action: Action) -> None:
+        """Raise NotPermitted unless a scope of the principal covers the action; what it may act on, `authorize` says."""
+        if not any(action.scope in _IMPLIED[scope] for scope in principal.scopes):
+            raise NotPermitted
+
     def authorize(
         self,
         principal: Principal,
@@ -61,9 +66,7 @@ class Policy:
             NotPermitted: no scope of the principal covers the action.
             CollectionNotFound: one of `collections` does not exist or is not the principal's to see.
         """
-        granted = frozenset[Scope]().union(*(_IMPLIED[scope] for scope in principal.scopes))
-        if action.scope not in granted:
-            raise NotPermitted
+        self.require(principal, action)
         visible = self._visible(principal)
         if collections is None:
             return Permit(principal, frozenset(item.id for item in visible), as_of)

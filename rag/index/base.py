@@ -1,7 +1,7 @@
 """What a vector index is. One file per backend beside this one; `registry.py` names them.
 
-The index is derived: everything in it can be rebuilt from the database. It holds vectors and the few payload fields that
-filters need, never text.
+The index is derived: everything in it can be rebuilt from the database. It holds vectors and the few payload fields
+that filters need, never text.
 """
 
 from __future__ import annotations
@@ -77,6 +77,7 @@ class VectorIndex(Protocol):
 
         Raises:
             IndexUnavailable: nothing is known about how much was written; repeating the call is safe.
+            ValueError: a vector doesn't fit the schema; nothing was written.
         """
 
     def delete_versions(self, version_ids: Sequence[UUID]) -> None:
@@ -86,18 +87,25 @@ class VectorIndex(Protocol):
         """Exact number of points, of one version or of all."""
 
     def search(self, permit: Permit, legs: Mapping[str, LegQuery]) -> dict[str, list[LegHit]]:
-        """The best hits per leg (`DENSE`, `SPARSE`), best first, ties by chunk id. Tenant and collections of the permit are conditions inside the
-        engine's query. Points without a dense vector never appear in the dense leg; sparse hits have score > 0.
+        """The best hits per leg (`DENSE`, `SPARSE`), best first, ties by chunk id.
+
+        Tenant and collections of the permit are conditions inside the engine's query, and the idf of the sparse leg is
+        that of the permitted points: scores tell nothing about the others. Points without a dense vector never appear
+        in the dense leg; sparse hits have score > 0.
 
         Raises:
             IndexUnavailable: the engine can't be reached.
+            ValueError: a query's vector doesn't fit the schema.
         """
 
     def search_batch(self, permit: Permit, queries: Sequence[Mapping[str, LegQuery]]) -> list[dict[str, list[LegHit]]]:
         """`search` for several queries under one permit in one engine call where the engine can."""
 
     def versions_of(self) -> Iterator[tuple[UUID, UUID]]:
-        """Every (chunk id, version id) in the index, each once, in bounded memory: what `seogo index verify` compares."""
+        """Every (chunk id, version id) in the index, each once, in bounded memory.
+
+        `seogo index verify` compares them with the database.
+        """
 
     def optimize(self) -> None:
         """Build the engine's search structures. May block for minutes; never called in the serving process."""

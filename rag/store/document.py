@@ -7,12 +7,11 @@ from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, ForeignKey, String, UniqueConstraint, func, select
-from sqlalchemy.orm import Mapped, Session, mapped_column, relationship
+from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from rag.domain.errors import DocumentNotFound
 from rag.domain.principal import Permit
 from rag.store.base import Base, utc_now
-from rag.store.collection import Collection
 from rag.store.version import DocumentVersion
 
 
@@ -39,11 +38,6 @@ class Document(Base):
     created_at: Mapped[datetime] = mapped_column(default=utc_now)
     deleted_at: Mapped[datetime | None]
     purged_at: Mapped[datetime | None]
-
-    collection: Mapped[Collection] = relationship(lazy="raise")
-    latest: Mapped[DocumentVersion | None] = relationship(
-        primaryjoin="foreign(Document.latest_version_id) == DocumentVersion.id", lazy="raise", viewonly=True
-    )
 
 
 def _visible(permit: Permit) -> tuple[ColumnElement[bool], ...]:
@@ -79,6 +73,18 @@ def page_permitted(
         query = query.where(Document.source_key > after)
     rows = session.execute(query.order_by(Document.source_key, Document.id).limit(limit)).all()
     return [(row[0], row[1]) for row in rows]
+
+
+def with_versions(
+    session: Session, permit: Permit, ids: Sequence[UUID]
+) -> Sequence[tuple[Document, DocumentVersion | None]]:
+    """The documents among `ids` that the permit covers, with their latest versions."""
+    query = (
+        select(Document, DocumentVersion)
+        .outerjoin(DocumentVersion, DocumentVersion.id == Document.latest_version_id)
+        .where(Document.id.in_(ids), *_visible(permit))
+    )
+    return [(row[0], row[1]) for row in session.execute(query)]
 
 
 def counts_by_collection(session: Session, permit: Permit) -> dict[UUID, int]:

@@ -47,16 +47,18 @@ def not_active_siblings(session: Session, version_ids: Sequence[UUID]) -> Sequen
     return session.scalars(query).all()
 
 
-def hide(session: Session, document: Document) -> None:
-    """Delete a document for every reader, at this transaction's commit. Purging follows."""
+def hide(session: Session, document: Document) -> int:
+    """Delete a document for every reader, at this transaction's commit; purging follows. Returns how many versions."""
     now = utc_now()
     document.deleted_at, document.purged_at = now, None
     document.current_version_id = None
-    session.execute(
+    change = (
         update(DocumentVersion)
         .where(DocumentVersion.document_id == document.id, DocumentVersion.state != VersionState.DELETED)
         .values(state=VersionState.DELETED, valid_to=now)
+        .returning(DocumentVersion.id)
     )
+    return len(session.execute(change).all())
 
 
 def deleted_versions(session: Session, document_id: UUID) -> Sequence[DocumentVersion]:

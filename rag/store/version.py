@@ -65,6 +65,7 @@ class DocumentVersion(Base):
     job_id: Mapped[str] = mapped_column(String(100), default="")
     state: Mapped[str] = mapped_column(String(20), default=VersionState.QUEUED, index=True)
     stage: Mapped[str] = mapped_column(String(20), default=Stage.IDENTIFY)
+    stage_started_at: Mapped[datetime | None]
     done: Mapped[int] = mapped_column(default=0)
     total: Mapped[int] = mapped_column(default=0)
     pages: Mapped[int] = mapped_column(default=0)
@@ -102,6 +103,7 @@ def enter_stage(session: Session, ids: Iterable[UUID], stage: Stage) -> None:
         .values(
             state=VersionState.RUNNING,
             stage=stage,
+            stage_started_at=utc_now(),
             done=0,
             started_at=func.coalesce(DocumentVersion.started_at, utc_now()),
         )

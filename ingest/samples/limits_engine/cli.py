@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Sequence
 from datetime import date, datetime
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 
-from .audit import AuditError, AuditLog, verify_log
+from .audit import AuditLog, verify_log
 from .bizcalendar import CalendarError, is_business_day, next_business_day
 from .limits import LIMITS, RESTRICTED
 from .models import AuthMethod, Channel, Currency, CustomerType, Outcome, TransferRequest
@@ -105,6 +106,6 @@ def main(argv: Sequence[str] | None = None) -> int:
         count, _ = verify_log(args.path)
         print(f"{count} records, chain intact")
         return 0
-    except (AuditError, CalendarError, ValueError, OSError) as error:
-        print(f"error: {error}")
+    except (CalendarError, ValueError, FileNotFoundError) as error:  # AuditError is a ValueError
+        print(f"error: {error}", file=sys.stderr)
         return 1

@@ -1,0 +1,67 @@
+# Two commands: `make run` serves, `make test` tests. Both set up what they need.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+PORT ?= 8080
+# Arguments for installing torch, e.g. TORCH_ARGS="--index-url …" where the registry's own build is not wanted.
+TORCH_ARGS ?=
+export DO_NOT_TRACK := 1
+
+.PHONY: run demo test test-slow check format openapi bench bench-retrieval bench-search bench-ingest bench-encoding bench-memory bench-start clean
+
+run: $(READY)
+	$(BIN)/seogo serve --init --port $(PORT)
+
+demo: $(READY)
+	$(BIN)/seogo demo
+
+test: $(READY)
+	$(BIN)/python -m pytest -m "not slow" $(ARGS)
+
+test-slow: $(READY)
+	$(BIN)/python -m pytest -m slow $(ARGS)
+
+check: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python tests/licences.py
+	$(BIN)/python -m pytest -q tests/packaging
+
+format: $(READY)
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+openapi: $(READY)
+	$(BIN)/python -m api.schemas.export docs/openapi.json
+
+bench: bench-retrieval bench-encoding bench-search bench-ingest bench-memory bench-start
+
+bench-retrieval: $(READY)
+	$(BIN)/python -m benchmarks.retrieval
+
+bench-encoding: $(READY)
+	$(BIN)/python -m benchmarks.encoding
+
+bench-search: $(READY)
+	$(BIN)/python -m benchmarks.search_overhead
+
+bench-ingest: $(READY) $(VENV)-peers/.ready
+	$(BIN)/python -m benchmarks.ingestion
+
+bench-memory: $(READY)
+	$(BIN)/python -m benchmarks.memory
+
+bench-start: $(READY)
+	$(BIN)/python -m benchmarks.start
+
+$(READY): constraints.txt pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check $(TORCH_ARGS) torch==2.13.0
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[embedded,postgres,dev]"
+	@touch $@
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info

@@ -1,0 +1,92 @@
+"""The HTTP application."""
+
+from __future__ import annotations
+
+from importlib.metadata import PackageNotFoundError, version
+
+from fastapi import FastAPI
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from api import errors
+from api.deps import Services
+from api.openai import chat, models
+from api.routes import answers, collections, documents, health, search
+
+NATIVE = "/api/v1"
+OPENAI = "/v1"
+
+
+def distribution_version() -> str:
+    """Version of the installed distribution; `0` in a checkout that is not installed."""
+    try:
+        return version("seogo")
+    except PackageNotFoundError:
+        return "0"
+
+
+def create_app(services: Services | None = None) -> FastAPI:
+    """The application. Without services it has routes and schemas only, which is what the OpenAPI check needs."""
+
+    # The interactive documentation pages load scripts from foreign hosts, so they are off.
+    app = FastAPI(
+        title="Seogo",
+        version=distribution_version(),
+        docs_url=None,
+        redoc_url=None,
+        openapi_url=f"{NATIVE}/openapi.json",
+        redirect_slashes=False,
+    )
+    app.state.services = services
+    for module in (health, collections, documents, search, answers):
+        app.include_router(module.router, prefix=NATIVE)
+    for surface in (models, chat):
+        app.include_router(surface.router, prefix=OPENAI)
+    errors.install(app)
+    app.add_middleware(TidyPath)
+    app.add_middleware(JsonLimit)
+    return app
+
+
+class TidyPath:
+    """Tolerates `//` and a trailing slash below `/v1`, which clients produce when they join a base address."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on, its path tidied."""
+        if scope["type"] == "http":
+            tidy = "/" + "/".join(part for part in scope["path"].split("/") if part)
+            if tidy != scope["path"] and tidy.startswith(f"{OPENAI}/"):
+                scope = {**scope, "path": tidy, "raw_path": tidy.encode()}
+        await self._app(scope, receive, send)
+
+
+class JsonLimit:
+    """Refuses JSON bodies over 2 MiB while they arrive; uploads have a limit of their own."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on, its body counted."""
+        if scope["type"] != "http" or _is_upload(scope):
+            await self._app(scope, receive, send)
+            return
+        seen = 0
+
+        async def counted() -> Message:
+            nonlocal seen
+            message = await receive()
+            seen += len(message.get("body", b""))
+            if seen > errors.MAX_JSON_BYTES:
+                raise HTTPException(413)
+            return message
+
+        await self._app(scope, counted, send)
+
+
+def _is_upload(scope: Scope) -> bool:
+    kind = dict(scope["headers"]).get(b"content-type", b"")
+    return bytes(kind).startswith(b"multipart/form-data")

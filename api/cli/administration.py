@@ -1,0 +1,151 @@
+"""Commands that work on the store itself: keys, index, schema."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from datetime import timedelta
+from uuid import UUID
+
+import typer
+from rich.console import Console
+from rich.progress import Progress
+from rich.table import Table
+
+from api.cli.connection import reporting_failures
+from api.cli.options import Options
+from api.cli.services import retrieval_lane, upgrade_schema
+from api.cli.texts import text
+from ingest import bootstrap as ingest_bootstrap
+from ingest.pipeline import maintenance
+from ingest.pipeline.steps import Pipeline
+from rag import bootstrap as rag_bootstrap
+from rag.access.keys import Keys
+from rag.domain.errors import CollectionNotFound, InvalidRequest
+from rag.domain.principal import Scope
+from rag.store import collection, schema
+from rag.store.base import utc_now
+from rag.store.session import Database
+from rag.store.tenant import ensure_tenant
+
+_SHOWN_IDS = 20
+
+
+@contextmanager
+def _database(options: Options) -> Iterator[Database]:
+    settings = options.settings()
+    upgrade_schema(settings)
+    database = rag_bootstrap.open_database(settings.rag)
+    try:
+        yield database
+    finally:
+        database.close()
+
+
+def create_key(
+    options: Options, name: str, scope: str, tenant: str, collections: list[str] | None, days: int | None
+) -> None:
+    """`seogo keys create`."""
+    with reporting_failures(), _database(options) as database:
+        if scope not in set(Scope):
+            raise InvalidRequest(detail=f"scope: one of {', '.join(Scope)}")
+        expires = utc_now() + timedelta(days=days) if days else None
+        limited = _collection_ids(database, tenant, collections)
+        secret, _ = Keys(database).create(tenant, name, [Scope(scope)], limited, expires)
+        typer.echo(f"{text('key_made')}:", err=True)
+        typer.echo(secret)
+
+
+def _collection_ids(database: Database, tenant: str, names: list[str] | None) -> list[UUID] | None:
+    if names is None:
+        return None
+    with database.write() as session:
+        rows = {row.name: row.id for row in collection.of_tenant(session, ensure_tenant(session, tenant).id)}
+    for name in names:
+        if name not in rows:
+            raise CollectionNotFound(name=name)
+    return [rows[name] for name in names]
+
+
+def list_keys(options: Options) -> None:
+    """`seogo keys list`."""
+    with reporting_failures(), _database(options) as database:
+        rows = Keys(database).list()
+    table = Table("prefix", "name", "scopes", "created", "expires", "last used", "revoked")
+    for row in rows:
+        instants = (row.created_at, row.expires_at, row.last_used_at, row.revoked_at)
+        shown = (item.strftime("%Y-%m-%d %H:%M") if item else "" for item in instants)
+        table.add_row(row.prefix, row.name, ", ".join(row.scopes), *shown)
+    Console().print(table)
+
+
+def revoke_key(options: Options, prefix: str) -> None:
+    """`seogo keys revoke`."""
+    with reporting_failures(), _database(options) as database:
+        revoked = Keys(database).revoke(prefix)
+    typer.echo(text("revoked" if revoked else "no_such_key"))
+    if not revoked:
+        raise typer.Exit(1)
+
+
+@contextmanager
+def _pipeline(options: Options, *, recreate_index: bool = False) -> Iterator[Pipeline]:
+    settings = options.settings()
+    upgrade_schema(settings)
+    with retrieval_lane(settings, local_operator=False, recreate_index=recreate_index) as rag:
+        pipeline = ingest_bootstrap.build_pipeline(settings.ingest, rag)
+        try:
+            yield pipeline
+        finally:
+            pipeline.sandbox.close()
+
+
+def rebuild_index(options: Options) -> None:
+    """`seogo index rebuild`."""
+    with reporting_failures(), _pipeline(options, recreate_index=True) as pipeline:
+        with Progress(console=Console(stderr=True), transient=True) as progress:
+            task = progress.add_task(text("rebuilding"), total=None)
+            written = maintenance.rebuild_index(
+                pipeline, lambda done, total: progress.update(task, completed=done, total=total)
+            )
+        typer.echo(f"{text('rebuilt')}: {written}")
+
+
+def optimize_index(options: Options) -> None:
+    """`seogo index optimize`."""
+    with reporting_failures(), _pipeline(options) as pipeline:
+        pipeline.index.optimize()
+        typer.echo(text("optimized"))
+
+
+def verify_index(options: Options, as_json: bool) -> None:
+    """`seogo index verify`."""
+    with reporting_failures(), _pipeline(options) as pipeline:
+        found = maintenance.verify(pipeline)
+    if as_json:
+        typer.echo(json.dumps(asdict(found), default=str, indent=2))
+    else:
+        for name, value in asdict(found).items():
+            shown = value if isinstance(value, int) else [str(item) for item in value[:_SHOWN_IDS]]
+            typer.echo(f"{name}: {shown if isinstance(value, int) else f'{len(value)} {shown if shown else str()}'}")
+        typer.echo(text("healthy" if found.healthy else "unhealthy"))
+    if not found.healthy:
+        raise typer.Exit(1)
+
+
+def upgrade_database(options: Options) -> None:
+    """`seogo db upgrade`."""
+    with reporting_failures():
+        typer.echo(f"{text('upgraded')}: {upgrade_schema(options.settings())}")
+
+
+def show_revision(options: Options) -> None:
+    """`seogo db current`."""
+    with reporting_failures():
+        database = rag_bootstrap.open_database(options.settings().rag)
+        try:
+            typer.echo(f"{text('upgraded')}: {schema.current(database)} (needed: {schema.head(database)})")
+        finally:
+            database.close()

@@ -1,0 +1,115 @@
+"""How commands reach a service: a server by its address, or one started inside this process on the local data folder.
+
+Both speak the same HTTP API, so every command is written once and passes the same policy.
+"""
+
+from __future__ import annotations
+
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import typer
+
+from api.cli.options import Options
+from api.cli.texts import text, ui_language
+
+_START_S = 60.0
+_TIMEOUT = httpx.Timeout(30.0, read=600.0)
+
+
+class CommandFailed(Exception):
+    """A command ends with this message for its user and exit code 1."""
+
+
+@contextmanager
+def connect(options: Options) -> Iterator[httpx.Client]:
+    """A client that is authenticated and speaks the user's language."""
+    if options.server:
+        with _client(options.server, options.key or "", None) as client:
+            yield client
+        return
+    with _local_service(options) as (uds, token), _client("http://seogo", token, uds) as client:
+        yield client
+
+
+def _client(address: str, key: str, uds: str | None) -> httpx.Client:
+    # No proxy or netrc from the environment: the address given is the address meant.
+    return httpx.Client(
+        base_url=address,
+        headers={"Authorization": f"Bearer {key}", "Accept-Language": ui_language()},
+        transport=httpx.HTTPTransport(uds=uds),
+        timeout=_TIMEOUT,
+        trust_env=False,
+    )
+
+
+@contextmanager
+def _local_service(options: Options) -> Iterator[tuple[str, str]]:
+    import uvicorn
+
+    from api.app import create_app
+    from api.cli.services import local_services
+
+    with tempfile.TemporaryDirectory(prefix="seogo-") as folder, local_services(options) as services:
+        operator = services.rag.operator
+        if operator is None:
+            raise RuntimeError("a local service has an operator")
+        uds = str(Path(folder) / "api.sock")
+        config = uvicorn.Config(create_app(services), uds=uds, log_level="warning", lifespan="off", access_log=False)
+        server = uvicorn.Server(config)
+        thread = threading.Thread(target=server.run, name="local-service", daemon=True)
+        thread.start()
+        try:
+            _wait_started(server, thread)
+            yield uds, operator.token
+        finally:
+            server.should_exit = True
+            thread.join()
+
+
+def _wait_started(server: Any, thread: threading.Thread) -> None:
+    deadline = time.monotonic() + _START_S
+    while not server.started:
+        if not thread.is_alive() or time.monotonic() > deadline:
+            raise CommandFailed(text("unreachable"))
+        time.sleep(0.01)
+
+
+def checked(response: httpx.Response) -> Any:
+    """The JSON of a good response.
+
+    Raises:
+        CommandFailed: with the service's own sentence.
+    """
+    if response.is_success:
+        return response.json()
+    try:
+        body = response.json()
+        raise CommandFailed(f"{body['title']} ({body['code']})")
+    except (ValueError, KeyError, TypeError):
+        raise CommandFailed(f"HTTP {response.status_code}") from None
+
+
+@contextmanager
+def reporting_failures() -> Iterator[None]:
+    """Turn the failures that a user can understand into a message on stderr and exit code 1."""
+    from rag.domain.errors import SeogoError
+    from rag.domain.messages import localized
+
+    try:
+        yield
+    except CommandFailed as error:
+        typer.secho(str(error), fg="red", err=True)
+        raise typer.Exit(1) from None
+    except SeogoError as error:
+        typer.secho(f"{localized(error, ui_language())} ({error.code})", fg="red", err=True)
+        raise typer.Exit(1) from None
+    except httpx.TransportError as error:
+        typer.secho(f"{text('unreachable')}: {error}", fg="red", err=True)
+        raise typer.Exit(1) from None

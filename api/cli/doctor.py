@@ -1,0 +1,143 @@
+"""`seogo doctor`: is this installation fit to work, and what to do where it is not."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from api.cli.options import Options
+from api.cli.services import silence_libraries
+from api.cli.texts import ui_language
+from api.settings import Settings
+from ingest.parsing.sandbox import ParseSandbox
+from rag import bootstrap as rag_bootstrap
+from rag.domain.errors import SeogoError
+from rag.domain.messages import localized
+from rag.store import chunk, schema
+
+_EDGE_COMFORT_CHUNKS = 200_000
+"""Beyond this the embedded index's exact search passes 20 ms (docs/decisions/0002-embedded-index.md)."""
+_MIN_FREE_BYTES = 2 << 30
+_SWITCHES = ("HF_HUB_OFFLINE", "DO_NOT_TRACK")
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One check. `status` is ok, warning or error; `advice` says what to do."""
+
+    check: str
+    status: str
+    detail: str
+    advice: str = ""
+
+
+def doctor(options: Options, as_json: bool) -> None:
+    """Run every check; exit code 1 when one is an error."""
+    given = {name: os.environ.get(name) for name in _SWITCHES}
+    silence_libraries()
+    findings = [*_settings_and_more(options), *_egress(given)]
+    if as_json:
+        typer.echo(json.dumps([asdict(item) for item in findings], ensure_ascii=False, indent=2))
+    else:
+        _print(findings)
+    if any(item.status == "error" for item in findings):
+        raise typer.Exit(1)
+
+
+def _settings_and_more(options: Options) -> Iterator[Finding]:
+    try:
+        settings = options.settings()
+    except SeogoError as error:
+        yield Finding("configuration", "error", localized(error, ui_language()))
+        return
+    yield Finding("configuration", "ok", str(options.config or "defaults"))
+    checks: tuple[tuple[str, Callable[[Settings], Iterator[Finding]]], ...] = (
+        ("data folder", _data_folder),
+        ("store", _store),
+        ("models and index", _models_and_index),
+        ("parsers", _parsers),
+    )
+    for name, check in checks:
+        try:
+            yield from check(settings)
+        except SeogoError as error:
+            yield Finding(name, "error", localized(error, ui_language()))
+
+
+def _data_folder(settings: Settings) -> Iterator[Finding]:
+    folder = settings.rag.data_dir
+    folder.mkdir(parents=True, exist_ok=True)
+    free = shutil.disk_usage(folder).free
+    status = "ok" if free >= _MIN_FREE_BYTES else "warning"
+    advice = "" if status == "ok" else "make room or point --data-dir to a larger disk"
+    yield Finding("data folder", status, f"{folder} ({free >> 30} GiB free)", advice)
+
+
+def _store(settings: Settings) -> Iterator[Finding]:
+    database = rag_bootstrap.open_database(settings.rag)
+    try:
+        found, needed = schema.current(database), schema.head(database)
+        where = database.url.render_as_string(hide_password=True)
+        if found == needed:
+            yield Finding("store", "ok", f"{where} at {found}")
+        else:
+            yield Finding("store", "error", f"{where} at {found}, needed {needed}", "run `seogo db upgrade`")
+    finally:
+        database.close()
+
+
+def _models_and_index(settings: Settings) -> Iterator[Finding]:
+    rag = rag_bootstrap.build(settings.rag)
+    try:
+        yield Finding("models", "ok", rag.space.name)
+        with rag.database.read() as session:
+            wanted = chunk.count_active(session)
+        held = rag.index.count()
+        agree = held >= wanted
+        yield Finding(
+            "index",
+            "ok" if agree else "error",
+            f"{settings.rag.index.backend}: {held} points for {wanted} chunks",
+            "" if agree else "run `seogo index verify`, then `seogo index rebuild`",
+        )
+        if settings.rag.index.backend == "edge" and wanted > _EDGE_COMFORT_CHUNKS:
+            yield Finding("index size", "warning", f"{wanted} chunks", "move to a Qdrant server (index.backend: qdrant)")
+    finally:
+        rag.close()
+
+
+def _parsers(settings: Settings) -> Iterator[Finding]:
+    sandbox = ParseSandbox()
+    try:
+        capabilities = sandbox.capabilities()
+    finally:
+        sandbox.close()
+    for name, value in asdict(capabilities).items():
+        yield Finding(f"parser sandbox: {name}", "ok" if value else "warning", str(value))
+    missing = [name for name in ("pypdfium2", "unstructured") if importlib.util.find_spec(name) is None]
+    yield Finding("parsers", "error" if missing else "ok", f"missing: {missing}" if missing else "installed")
+
+
+def _egress(given: dict[str, str | None]) -> Iterator[Finding]:
+    for name, value in given.items():
+        detail = "set by Seogo itself" if value is None else f"{value} in the environment"
+        yield Finding(f"egress: {name}", "ok", detail)
+    proxies = [name for name in os.environ if name.lower() in ("http_proxy", "https_proxy", "all_proxy")]
+    if proxies:
+        yield Finding("egress: proxy", "warning", ", ".join(sorted(proxies)), "Seogo ignores it; unset it to be sure")
+
+
+def _print(findings: list[Finding]) -> None:
+    table = Table("", "check", "detail", "what to do")
+    marks = {"ok": "[green]ok[/green]", "warning": "[yellow]!![/yellow]", "error": "[red]XX[/red]"}
+    for item in findings:
+        table.add_row(marks[item.status], item.check, item.detail, item.advice)
+    Console().print(table)

@@ -1,0 +1,173 @@
+"""`seogo ingest`: files and folders into a collection, with a progress bar and an outcome per file."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from api.cli.connection import CommandFailed, checked
+from api.cli.texts import text
+
+_BATCH_FILES = 32
+_BATCH_BYTES = 32 << 20
+_STATUS_IDS = 500
+_POLL_S = 0.25
+_RUNNING = ("queued", "running")
+
+
+@dataclass(slots=True)
+class FileOutcome:
+    """What became of one file, from upload to search."""
+
+    source_key: str
+    outcome: str
+    document_id: str | None = None
+    state: str = "refused"
+    chunks: int = 0
+    code: str | None = None
+    message: str = ""
+    stage: str = ""
+
+    @property
+    def failed(self) -> bool:
+        """Whether the file is not searchable in the end."""
+        return self.state in ("refused", "failed")
+
+
+def find_files(paths: Sequence[Path]) -> list[tuple[Path, str]]:
+    """Files below `paths` with the names that they are kept under, relative to what was given; hidden ones are left out.
+
+    Raises:
+        CommandFailed: a path does not exist.
+    """
+    found: list[tuple[Path, str]] = []
+    for path in paths:
+        if path.is_file():
+            found.append((path, path.name))
+        elif path.is_dir():
+            found += [(item, str(item.relative_to(path.parent))) for item in sorted(path.rglob("*")) if _wanted(item, path)]
+        else:
+            raise CommandFailed(f"{path}: no such file")
+    return found
+
+
+def _wanted(item: Path, root: Path) -> bool:
+    parts = item.relative_to(root).parts
+    return item.is_file() and not any(part.startswith(".") or part == "__pycache__" for part in parts)
+
+
+def ingest_files(
+    client: httpx.Client, files: Sequence[tuple[Path, str]], collection: str, kind: str, console: Console
+) -> list[FileOutcome]:
+    """Upload `files` and wait until each is searchable or has failed."""
+    _ensure_collection(client, collection, kind)
+    outcomes: list[FileOutcome] = []
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, transient=True) as progress:
+        task = progress.add_task(text("uploading"), total=len(files))
+        for batch in _batches(files):
+            outcomes += _upload(client, batch, collection)
+            progress.update(task, completed=len(outcomes))
+        progress.update(task, completed=0, description=text("ingesting"))
+        while _refresh(client, outcomes):
+            running = next((item for item in outcomes if item.state == "running"), None)
+            stage = f" ({running.stage})" if running else ""
+            finished = sum(item.state not in _RUNNING for item in outcomes)
+            progress.update(task, completed=finished, description=text("ingesting") + stage)
+            time.sleep(_POLL_S)
+        progress.update(task, completed=len(outcomes))
+    return outcomes
+
+
+def _ensure_collection(client: httpx.Client, name: str, kind: str) -> None:
+    if client.get(f"/api/v1/collections/{name}").status_code == 404:
+        checked(client.post("/api/v1/collections", json={"name": name, "kind": kind}))
+
+
+def _batches(files: Sequence[tuple[Path, str]]) -> Iterator[list[tuple[Path, str]]]:
+    batch: list[tuple[Path, str]] = []
+    size = 0
+    for path, name in files:
+        weight = path.stat().st_size
+        if batch and (len(batch) == _BATCH_FILES or size + weight > _BATCH_BYTES):
+            yield batch
+            batch, size = [], 0
+        batch.append((path, name))
+        size += weight
+    if batch:
+        yield batch
+
+
+def _upload(client: httpx.Client, batch: Sequence[tuple[Path, str]], collection: str) -> list[FileOutcome]:
+    with ExitStack() as stack:
+        parts = [("files", (name, stack.enter_context(path.open("rb")))) for path, name in batch]
+        response = client.post(f"/api/v1/collections/{collection}/documents", files=parts)
+    body = response.json()
+    if len(batch) == 1 and not response.is_success and "code" in body:
+        return [FileOutcome(batch[0][1], "refused", code=body["code"], message=body["title"])]
+    documents = body["documents"] if "documents" in body else checked(response)["documents"]
+    return [_outcome(item) for item in documents]
+
+
+def _outcome(item: dict[str, Any]) -> FileOutcome:
+    failure = item["failure"]
+    if failure is not None:
+        return FileOutcome(item["source_key"], "refused", code=failure["code"], message=failure["message"])
+    return FileOutcome(item["source_key"], item["outcome"], item["document_id"], state="queued")
+
+
+def _refresh(client: httpx.Client, outcomes: Sequence[FileOutcome]) -> bool:
+    """Ask for the state of what is not finished; whether anything is left."""
+    open_ones = [item for item in outcomes if item.state in _RUNNING and item.document_id]
+    for start in range(0, len(open_ones), _STATUS_IDS):
+        part = {str(item.document_id): item for item in open_ones[start : start + _STATUS_IDS]}
+        body = checked(client.post("/api/v1/documents/status", json={"ids": list(part)}))
+        for document in body["documents"]:
+            _note(part[document["id"]], document["version"])
+    return any(item.state in _RUNNING for item in open_ones)
+
+
+def _note(item: FileOutcome, version: dict[str, Any]) -> None:
+    item.state, item.chunks = version["state"], version["chunks"]
+    item.stage = version["progress"]["stage"] if version["progress"] else ""
+    if version["failure"]:
+        item.code, item.message = version["failure"]["code"], version["failure"]["message"]
+
+
+def outcome_table(outcomes: Sequence[FileOutcome]) -> Table:
+    """A row per file."""
+    table = Table()
+    for name in ("file", "outcome", "state", "chunks", "note"):
+        table.add_column(text(name), overflow="fold")
+    for item in outcomes:
+        style = "red" if item.failed else None
+        note = f"{item.message} ({item.code})" if item.code else ""
+        table.add_row(item.source_key, item.outcome, item.state, str(item.chunks or ""), note, style=style)
+    return table
+
+
+def outcomes_json(outcomes: Sequence[FileOutcome]) -> str:
+    """The same for programs."""
+    rows = [
+        {
+            "source_key": item.source_key,
+            "outcome": item.outcome,
+            "document_id": item.document_id,
+            "state": item.state,
+            "chunks": item.chunks,
+            "code": item.code,
+            "message": item.message,
+        }
+        for item in outcomes
+    ]
+    return json.dumps({"documents": rows}, ensure_ascii=False, indent=2)

@@ -1,0 +1,251 @@
+"""The command `seogo`. Heavy imports wait inside the commands: `seogo --help` answers at once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from api.cli.options import Options
+
+app = typer.Typer(
+    name="seogo",
+    help="서고 Seogo: on-premise RAG. Upload documents and code, ask, check the citations.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+collections_app = typer.Typer(help="Collections: list, create.", no_args_is_help=True)
+documents_app = typer.Typer(help="Documents: list, show, delete.", no_args_is_help=True)
+keys_app = typer.Typer(help="API keys: create, list, revoke.", no_args_is_help=True)
+index_app = typer.Typer(help="The search index: rebuild, optimize, verify.", no_args_is_help=True)
+db_app = typer.Typer(help="The database: upgrade, current.", no_args_is_help=True)
+for name, group in (
+    ("collections", collections_app),
+    ("documents", documents_app),
+    ("keys", keys_app),
+    ("index", index_app),
+    ("db", db_app),
+):
+    app.add_typer(group, name=name)
+
+CollectionsOption = Annotated[
+    list[str] | None, typer.Option("--collection", "-c", help="Name or id; may be repeated. All when left out.")
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+@app.callback()
+def common(
+    context: typer.Context,
+    config: Annotated[Path | None, typer.Option(envvar="SEOGO_CONFIG", help="Configuration file (YAML).")] = None,
+    data_dir: Annotated[Path | None, typer.Option(envvar="SEOGO_DATA_DIR", help="Data folder of the embedded shape.")] = None,
+    server: Annotated[str | None, typer.Option(envvar="SEOGO_SERVER", help="Use a running server at this address.")] = None,
+    key: Annotated[str | None, typer.Option(envvar="SEOGO_API_KEY", help="API key for --server.")] = None,
+) -> None:
+    """Options of every command."""
+    context.obj = Options(config, data_dir, server, key)
+
+
+@app.command()
+def serve(
+    context: typer.Context,
+    host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
+    port: Annotated[int | None, typer.Option(help="Port to listen on.")] = None,
+    ingest: Annotated[bool, typer.Option("--ingest/--no-ingest", help="Whether this process ingests too.")] = True,
+    init: Annotated[
+        bool, typer.Option("--init", help="First start: migrate, make an admin key, ingest the samples if empty.")
+    ] = False,
+) -> None:
+    """Serve the API, and ingest in the same process."""
+    from api.cli.serving import serve as run_server
+
+    run_server(context.obj, host, port, listen=ingest, init=init)
+
+
+@app.command()
+def worker(context: typer.Context) -> None:
+    """Work on the ingestion queue without serving."""
+    from api.cli.serving import work
+
+    work(context.obj)
+
+
+@app.command()
+def ingest(
+    context: typer.Context,
+    paths: Annotated[list[Path], typer.Argument(help="Files or folders.", exists=False)],
+    collection: Annotated[str, typer.Option("--collection", "-c", help="Collection, made when it does not exist.")],
+    kind: Annotated[str, typer.Option(help="Kind of a new collection: documents or code.")] = "documents",
+    as_json: JsonOption = False,
+) -> None:
+    """Ingest files and folders; the exit code is 1 when any file failed."""
+    from api.cli.commands import ingest as run_ingest
+
+    run_ingest(context.obj, paths, collection, kind, as_json)
+
+
+@app.command()
+def search(
+    context: typer.Context,
+    question: str,
+    collections: CollectionsOption = None,
+    limit: Annotated[int, typer.Option(min=1, max=100)] = 5,
+    as_json: JsonOption = False,
+) -> None:
+    """Show the passages for a question."""
+    from api.cli.commands import search as run_search
+
+    run_search(context.obj, question, collections, limit, as_json)
+
+
+@app.command()
+def ask(
+    context: typer.Context, question: str, collections: CollectionsOption = None, as_json: JsonOption = False
+) -> None:
+    """Answer a question with citations."""
+    from api.cli.commands import ask as run_ask
+
+    run_ask(context.obj, question, collections, as_json)
+
+
+@app.command()
+def demo(context: typer.Context) -> None:
+    """Ingest the samples and ask three questions."""
+    from api.cli.samples import demo as run_demo
+
+    run_demo(context.obj)
+
+
+@app.command()
+def doctor(context: typer.Context, as_json: JsonOption = False) -> None:
+    """Check store, index, models, parsers and egress switches, and say what to do."""
+    from api.cli.doctor import doctor as run_doctor
+
+    run_doctor(context.obj, as_json)
+
+
+@collections_app.command("list")
+def collections_list(context: typer.Context, as_json: JsonOption = False) -> None:
+    """Show the collections."""
+    from api.cli.commands import list_collections
+
+    list_collections(context.obj, as_json)
+
+
+@collections_app.command("create")
+def collections_create(
+    context: typer.Context,
+    name: str,
+    kind: Annotated[str, typer.Option(help="documents or code")] = "documents",
+    description: str = "",
+) -> None:
+    """Make a collection."""
+    from api.cli.commands import create_collection
+
+    create_collection(context.obj, name, kind, description)
+
+
+@documents_app.command("list")
+def documents_list(context: typer.Context, collection: str, as_json: JsonOption = False) -> None:
+    """Show the documents of a collection."""
+    from api.cli.commands import list_documents
+
+    list_documents(context.obj, collection, as_json)
+
+
+@documents_app.command("show")
+def documents_show(context: typer.Context, document_id: str) -> None:
+    """Show one document as JSON."""
+    from api.cli.commands import show_document
+
+    show_document(context.obj, document_id)
+
+
+@documents_app.command("delete")
+def documents_delete(context: typer.Context, document_id: str) -> None:
+    """Delete a document and print the receipt."""
+    from api.cli.commands import delete_document
+
+    delete_document(context.obj, document_id)
+
+
+@keys_app.command("create")
+def keys_create(
+    context: typer.Context,
+    name: str,
+    scope: Annotated[str, typer.Option(help="read, write or admin")] = "read",
+    tenant: Annotated[str, typer.Option(help="Tenant, made when it does not exist.")] = "default",
+    collections: CollectionsOption = None,
+    days: Annotated[int | None, typer.Option(min=1, help="Days until it expires.")] = None,
+) -> None:
+    """Make an API key and print it once."""
+    from api.cli.administration import create_key
+
+    create_key(context.obj, name, scope, tenant, collections, days)
+
+
+@keys_app.command("list")
+def keys_list(context: typer.Context) -> None:
+    """Show the keys; never their secrets."""
+    from api.cli.administration import list_keys
+
+    list_keys(context.obj)
+
+
+@keys_app.command("revoke")
+def keys_revoke(context: typer.Context, prefix: str) -> None:
+    """Put the key with this prefix out of force."""
+    from api.cli.administration import revoke_key
+
+    revoke_key(context.obj, prefix)
+
+
+@index_app.command("rebuild")
+def index_rebuild(context: typer.Context) -> None:
+    """Fill the index again from the database and the blobs."""
+    from api.cli.administration import rebuild_index
+
+    rebuild_index(context.obj)
+
+
+@index_app.command("optimize")
+def index_optimize(context: typer.Context) -> None:
+    """Build the engine's search structures. Takes minutes on a large index; run it while nothing serves."""
+    from api.cli.administration import optimize_index
+
+    optimize_index(context.obj)
+
+
+@index_app.command("verify")
+def index_verify(context: typer.Context, as_json: JsonOption = False) -> None:
+    """Compare record, index and originals; the exit code is 1 when they differ."""
+    from api.cli.administration import verify_index
+
+    verify_index(context.obj, as_json)
+
+
+@db_app.command("upgrade")
+def db_upgrade(context: typer.Context) -> None:
+    """Bring the schema to this version."""
+    from api.cli.administration import upgrade_database
+
+    upgrade_database(context.obj)
+
+
+@db_app.command("current")
+def db_current(context: typer.Context) -> None:
+    """Show the revision of the database and the one needed."""
+    from api.cli.administration import show_revision
+
+    show_revision(context.obj)
+
+
+def run() -> None:
+    """Entry point of the console script."""
+    app()
+
+
+if __name__ == "__main__":
+    run()

@@ -1,0 +1,72 @@
+"""Building and closing the services of a process."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+
+from api.cli.options import Options
+from api.deps import Services
+from api.settings import Settings
+from ingest import bootstrap as ingest_bootstrap
+from rag import bootstrap as rag_bootstrap
+from rag.bootstrap import Rag
+from rag.store import schema
+
+# Libraries that would ask their hub about updates or report use; the test without a route shows that nothing depends on it.
+_SILENT = {
+    "HF_HUB_OFFLINE": "1",
+    "HF_HUB_DISABLE_TELEMETRY": "1",
+    "DO_NOT_TRACK": "1",
+    "SCARF_NO_ANALYTICS": "true",
+    "TOKENIZERS_PARALLELISM": "false",
+}
+
+
+def silence_libraries() -> None:
+    """Switch off what libraries send home, whatever the environment says, and their chatter."""
+    os.environ.update(_SILENT)
+    for noisy in ("httpx", "sentence_transformers", "dbos", "alembic"):
+        logging.getLogger(noisy).setLevel(logging.WARNING)
+
+
+@contextmanager
+def retrieval_lane(settings: Settings, *, local_operator: bool, recreate_index: bool = False) -> Iterator[Rag]:
+    """The retrieval lane, closed at the end of the block."""
+    silence_libraries()
+    rag = rag_bootstrap.build(settings.rag, local_operator=local_operator, recreate_index=recreate_index)
+    try:
+        yield rag
+    finally:
+        rag.close()
+
+
+@contextmanager
+def both_lanes(settings: Settings, *, listen: bool, local_operator: bool) -> Iterator[Services]:
+    """Both lanes, closed at the end of the block in the reverse order."""
+    with ExitStack() as stack:
+        rag = stack.enter_context(retrieval_lane(settings, local_operator=local_operator))
+        ingest = ingest_bootstrap.build(settings.ingest, rag, listen=listen)
+        stack.callback(ingest.close)
+        yield Services(settings.api, rag, ingest)
+
+
+@contextmanager
+def local_services(options: Options) -> Iterator[Services]:
+    """Services on the local data folder for one command; the schema is brought up to date first."""
+    settings = options.settings()
+    upgrade_schema(settings)
+    with both_lanes(settings, listen=True, local_operator=True) as services:
+        yield services
+
+
+def upgrade_schema(settings: Settings) -> str:
+    """Bring the store to this version's schema; returns the revision."""
+    silence_libraries()
+    database = rag_bootstrap.open_database(settings.rag)
+    try:
+        return schema.upgrade(database)
+    finally:
+        database.close()

@@ -1,0 +1,83 @@
+"""`seogo serve` and `seogo worker`."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from pathlib import Path
+
+import typer
+import uvicorn
+from rich.console import Console
+
+from api.app import create_app
+from api.cli.connection import connect, reporting_failures
+from api.cli.options import Options
+from api.cli.samples import ingest_samples, store_is_empty
+from api.cli.services import both_lanes, upgrade_schema
+from api.cli.texts import text
+from api.settings import Settings
+from rag import bootstrap as rag_bootstrap
+from rag.access.keys import Keys
+from rag.domain.principal import Scope
+from rag.store.tenant import DEFAULT_TENANT
+
+_GRACE_S = 10
+
+
+def serve(options: Options, host: str | None, port: int | None, *, listen: bool, init: bool) -> None:
+    """Serve until a signal; with `init`, prepare an empty store first."""
+    with reporting_failures():
+        settings = options.settings()
+        if init:
+            _prepare(options, settings)
+        address = (host or settings.api.host, settings.api.port if port is None else port)
+        typer.echo(text("loading"), err=True)
+        with both_lanes(settings, listen=listen, local_operator=False) as services:
+            config = uvicorn.Config(
+                create_app(services),
+                host=address[0],
+                port=address[1],
+                lifespan="off",
+                log_level="warning",
+                server_header=False,
+                timeout_graceful_shutdown=_GRACE_S,
+            )
+            typer.echo(f"{text('serving')}: http://{address[0]}:{address[1]}", err=True)
+            uvicorn.Server(config).run()
+
+
+def _prepare(options: Options, settings: Settings) -> None:
+    upgrade_schema(settings)
+    database = rag_bootstrap.open_database(settings.rag)
+    try:
+        keys = Keys(database)
+        if not keys.any_admin():
+            secret, _ = keys.create(DEFAULT_TENANT, "first admin", [Scope.ADMIN])
+            typer.echo(f"{text('admin_key')}:\n  {secret}")
+    finally:
+        database.close()
+    _ingest_samples_once(options, settings)
+
+
+def _ingest_samples_once(options: Options, settings: Settings) -> None:
+    marker = settings.rag.data_dir / "samples-offered"
+    if marker.exists():
+        return
+    console = Console(stderr=True)
+    with connect(Options(options.config, options.data_dir)) as client:
+        if store_is_empty(client):
+            console.print(text("loading_samples"))
+            ingest_samples(client, console)
+    marker.touch()
+
+
+
+
+def work(options: Options) -> None:
+    """Work on the queue until a signal."""
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    with reporting_failures(), both_lanes(options.settings(), listen=True, local_operator=False):
+        stop.wait()

@@ -1,0 +1,55 @@
+"""What the command line says, in Korean and English."""
+
+from __future__ import annotations
+
+import os
+
+from rag.domain.messages import UiLanguage
+
+_TEXTS: dict[str, tuple[str, str]] = {
+    "file": ("파일", "File"),
+    "outcome": ("접수", "Upload"),
+    "state": ("상태", "State"),
+    "chunks": ("청크", "Chunks"),
+    "note": ("비고", "Note"),
+    "uploading": ("올리는 중", "Uploading"),
+    "ingesting": ("처리 중", "Ingesting"),
+    "no_files": ("처리할 파일이 없습니다.", "There are no files to ingest."),
+    "sources": ("출처", "Sources"),
+    "question": ("질문", "Question"),
+    "nothing": ("찾은 문단이 없습니다.", "Nothing was found."),
+    "admin_key": (
+        "관리자 API 키입니다. 다시 볼 수 없으니 지금 보관하세요",
+        "This is the admin API key. It is shown only once; keep it now",
+    ),
+    "key_made": ("API 키입니다. 다시 볼 수 없으니 지금 보관하세요", "This is the API key. It is shown only once; keep it now"),
+    "serving": ("서비스 주소", "Serving at"),
+    "loading": ("모델과 색인을 여는 중", "Opening models and index"),
+    "loading_samples": ("예제 문서를 넣는 중", "Ingesting the sample documents"),
+    "revoked": ("키를 폐기했습니다.", "The key is revoked."),
+    "no_such_key": ("사용 중인 키가 아닙니다.", "There is no such key in force."),
+    "deleted": ("문서를 삭제했습니다", "The document is deleted"),
+    "rebuilding": ("색인을 다시 만드는 중", "Rebuilding the index"),
+    "rebuilt": ("다시 만든 색인의 청크", "Chunks in the rebuilt index"),
+    "optimized": ("색인을 최적화했습니다.", "The index is optimised."),
+    "healthy": ("기록, 색인, 원본이 일치합니다.", "Record, index and originals agree."),
+    "unhealthy": (
+        "기록과 색인이 다릅니다. `seogo index rebuild`로 고칠 수 있습니다.",
+        "Record and index differ. `seogo index rebuild` mends the index.",
+    ),
+    "upgraded": ("데이터베이스 리비전", "Database revision"),
+    "unreachable": ("서버에 연결할 수 없습니다", "The server can't be reached"),
+    "demo_failed": ("예제 질문에 답하지 못했습니다.", "A sample question was not answered."),
+}
+
+
+def ui_language() -> UiLanguage:
+    """Language of the terminal: `SEOGO_LANG`, else the locale."""
+    wanted = os.environ.get("SEOGO_LANG") or os.environ.get("LC_ALL") or os.environ.get("LANG") or ""
+    return "ko" if wanted.lower().startswith("ko") else "en"
+
+
+def text(name: str) -> str:
+    """The text called `name`, in the terminal's language."""
+    korean, english = _TEXTS[name]
+    return korean if ui_language() == "ko" else english

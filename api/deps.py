@@ -1,0 +1,93 @@
+"""What routes depend on: the services of this process, and the caller behind the one policy."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Annotated
+
+from fastapi import Depends, Request
+
+from api.errors import language_of
+from api.settings import ApiSettings
+from ingest.bootstrap import Ingest
+from rag.access.policy import Action
+from rag.bootstrap import Rag
+from rag.domain.errors import NotAuthenticated
+from rag.domain.messages import UiLanguage
+from rag.domain.principal import Permit, Principal
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """The two lanes of this process."""
+
+    settings: ApiSettings
+    rag: Rag
+    ingest: Ingest
+
+
+def services_of(request: Request) -> Services:
+    """The services that the application was built with."""
+    found = request.app.state.services
+    if not isinstance(found, Services):
+        raise TypeError("the application has no services")
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """An authenticated caller of a route that is bound to one action."""
+
+    principal: Principal
+    action: Action
+    language: UiLanguage
+    services: Services
+
+    def permit(self, collections: Sequence[str] | None = None, as_of: datetime | None = None) -> Permit:
+        """What the caller may do on these collections (names or ids), or on all that it may see."""
+        return self.services.rag.policy.authorize(self.principal, self.action, collections, as_of)
+
+
+def presented_key(request: Request) -> str:
+    """The API key of a request, from the headers that clients use; never from the query string.
+
+    Raises:
+        NotAuthenticated: there is none.
+    """
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    if scheme.lower() == "bearer" and token.strip():
+        return token.strip()
+    for header in ("x-api-key", "api-key"):
+        if key := request.headers.get(header, "").strip():
+            return key
+    raise NotAuthenticated
+
+
+class Guard:
+    """The dependency that every route but the public ones has: authenticates, and binds the route to one action."""
+
+    def __init__(self, action: Action) -> None:
+        self.action = action
+
+    def __call__(self, request: Request) -> Caller:
+        """The caller; refuses before the body is looked at when the scope is missing."""
+        services = services_of(request)
+        principal = services.rag.authenticate(presented_key(request))
+        services.rag.policy.require(principal, self.action)
+        return Caller(principal, self.action, language_of(request), services)
+
+
+def guarded(action: Action) -> Callable[[Request], Caller]:
+    """A guard for `action`, to be used in `Depends`."""
+    return Guard(action)
+
+
+Language = Annotated[UiLanguage, Depends(language_of)]
+
+
+def base_url(request: Request) -> str:
+    """Address of the service for links: the configured one, else the one that the request came to."""
+    configured = services_of(request).settings.public_url
+    return (configured or str(request.base_url)).rstrip("/")

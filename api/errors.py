@@ -1,0 +1,146 @@
+"""The one table from errors to HTTP, and the two shapes that they are told in."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+
+from rag.domain import errors as e
+from rag.domain.messages import UiLanguage, localized
+
+log = logging.getLogger(__name__)
+
+STATUS: dict[type[e.SeogoError], int] = {
+    e.SeogoError: 500,
+    e.InputError: 400,
+    e.InvalidRequest: 422,
+    e.PayloadTooLarge: 413,
+    e.EmptyFile: 422,
+    e.UnsupportedFormat: 415,
+    e.FileEncrypted: 422,
+    e.FileDamaged: 422,
+    e.NoTextFound: 422,
+    e.QuestionTooLong: 422,
+    e.NameTaken: 409,
+    e.UnknownModel: 404,
+    e.NotAuthenticated: 401,
+    e.NotPermitted: 403,
+    e.NotFound: 404,
+    e.CollectionNotFound: 404,
+    e.DocumentNotFound: 404,
+    e.ParseLimitExceeded: 422,
+    e.ParserCrashed: 422,
+    e.Unavailable: 503,
+    e.IndexUnavailable: 503,
+    e.StoreUnavailable: 503,
+    e.IndexWriteMismatch: 503,
+    e.ModelUnavailable: 503,
+    e.ConfigurationError: 500,
+    e.StoreInUse: 503,
+    e.SchemaOutdated: 500,
+}
+MAX_JSON_BYTES = 2 << 20
+"""Largest JSON body; uploads have a limit of their own."""
+
+_RETRY_AFTER_S = 5
+_OPENAI_TYPES = {401: "authentication_error", 403: "permission_error", 404: "not_found_error", 429: "rate_limit_error"}
+
+
+def preferred_language(header: str | None) -> UiLanguage:
+    """Korean or English by `Accept-Language`; Korean when the header names neither, since most users read it."""
+    best: tuple[float, UiLanguage] | None = None
+    for part in (header or "").split(","):
+        tag, _, parameters = part.strip().partition(";")
+        language = tag.lower().split("-")[0]
+        quality = _quality(parameters)
+        if language == "ko" and (best is None or quality > best[0]):
+            best = (quality, "ko")
+        elif language == "en" and (best is None or quality > best[0]):
+            best = (quality, "en")
+    return best[1] if best else "ko"
+
+
+def _quality(parameters: str) -> float:
+    _, _, value = parameters.partition("q=")
+    try:
+        return float(value) if value else 1.0
+    except ValueError:
+        return 0.0
+
+
+def language_of(request: Request) -> UiLanguage:
+    """The language that the caller reads."""
+    return preferred_language(request.headers.get("accept-language"))
+
+
+def problem(error: e.SeogoError, language: UiLanguage) -> dict[str, Any]:
+    """RFC 9457 body of `error`."""
+    return {
+        "type": f"urn:seogo:error:{error.code}",
+        "title": localized(error, language),
+        "status": STATUS[type(error)],
+        "code": error.code,
+        "retryable": error.retryable,
+    }
+
+
+def openai_error(error: e.SeogoError, language: UiLanguage) -> dict[str, Any]:
+    """OpenAI's error body of `error`."""
+    status = STATUS[type(error)]
+    fallback = "server_error" if status >= 500 else "invalid_request_error"
+    kind = _OPENAI_TYPES.get(status, fallback)
+    return {"error": {"message": localized(error, language), "type": kind, "param": None, "code": error.code}}
+
+
+def respond(request: Request, error: e.SeogoError) -> JSONResponse:
+    """`error` in the shape of the surface that the request came by."""
+    status = STATUS[type(error)]
+    headers = {"Retry-After": str(_RETRY_AFTER_S)} if error.retryable else {}
+    if status == 401:
+        headers["WWW-Authenticate"] = "Bearer"
+    language = language_of(request)
+    headers["Content-Language"] = language
+    if request.url.path.startswith("/v1"):
+        return JSONResponse(openai_error(error, language), status, headers)
+    return JSONResponse(problem(error, language), status, headers, media_type="application/problem+json")
+
+
+def install(app: FastAPI) -> None:
+    """Register the handlers: typed errors, request validation, unknown routes, and the unexpected."""
+
+    async def on_seogo_error(request: Request, error: Exception) -> JSONResponse:
+        if not isinstance(error, e.SeogoError):
+            raise error
+        return respond(request, error)
+
+    async def on_invalid(request: Request, error: Exception) -> JSONResponse:
+        if not isinstance(error, RequestValidationError):
+            raise error
+        # Only where and what, never the value: it may be personal data.
+        found = "; ".join(f"{'.'.join(str(p) for p in item['loc'])}: {item['msg']}" for item in error.errors()[:5])
+        return respond(request, e.InvalidRequest(detail=found))
+
+    async def on_http(request: Request, error: Exception) -> JSONResponse:
+        if not isinstance(error, HTTPException):
+            raise error
+        if error.status_code == 404:
+            return respond(request, e.NotFound())
+        if error.status_code == 413:
+            return respond(request, e.PayloadTooLarge(limit_mb=MAX_JSON_BYTES >> 20))
+        response = respond(request, e.InvalidRequest(detail=str(error.detail)))
+        response.status_code = error.status_code
+        return response
+
+    async def on_unexpected(request: Request, error: Exception) -> JSONResponse:
+        log.error("unexpected error on %s %s", request.method, request.url.path, exc_info=error)
+        return respond(request, e.SeogoError())
+
+    app.add_exception_handler(e.SeogoError, on_seogo_error)
+    app.add_exception_handler(RequestValidationError, on_invalid)
+    app.add_exception_handler(HTTPException, on_http)
+    app.add_exception_handler(Exception, on_unexpected)

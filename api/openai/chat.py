@@ -1,0 +1,129 @@
+"""`/v1/chat/completions`: a grounded answer in OpenAI's shape, citations as `url_citation` annotations."""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+from collections.abc import Iterator
+from typing import Annotated, Any
+from uuid import uuid4
+
+from fastapi import APIRouter, Depends, Request
+from fastapi.responses import JSONResponse, Response, StreamingResponse
+
+from api.deps import Caller, base_url, guarded
+from api.errors import openai_error
+from api.openai.models import permit_for_model
+from api.openai.schemas import ChatRequest
+from api.routes.answers import STREAM_HEADERS
+from api.schemas.answers import abstention_message
+from api.schemas.search import passage_url
+from rag.access.policy import Action
+from rag.answering.rendering import RenderedSentence, render
+from rag.answering.service import AnswerRun
+from rag.domain.errors import InvalidRequest, SeogoError
+
+log = logging.getLogger(__name__)
+router = APIRouter(tags=["openai"])
+
+
+@router.post("/chat/completions")
+def chat_completions(
+    body: ChatRequest, request: Request, caller: Annotated[Caller, Depends(guarded(Action.ASK))]
+) -> Response:
+    """Answer the last user message from the documents behind `model`."""
+    if body.n not in (None, 1):
+        raise InvalidRequest(detail="n: only 1 answer per request")
+    permit = permit_for_model(caller, body.model)
+    rag = caller.services.rag
+    run = rag.answerer.answer(permit, body.question(), rag.settings.answers.passages)
+    completion = _Completion(run, caller, body, base_url(request))
+    if body.stream:
+        return StreamingResponse(completion.stream(), media_type="text/event-stream", headers=STREAM_HEADERS)
+    return JSONResponse(completion.whole())
+
+
+class _Completion:
+    """One answer in OpenAI's shape, whole or streamed."""
+
+    def __init__(self, run: AnswerRun, caller: Caller, body: ChatRequest, base: str) -> None:
+        self._run = run
+        self._caller = caller
+        self._body = body
+        self._base = base
+        self._id = f"chatcmpl-{uuid4().hex}"
+        self._created = int(time.time())
+
+    def whole(self) -> dict[str, Any]:
+        """A `chat.completion`."""
+        parts = list(self._parts())
+        message = {
+            "role": "assistant",
+            "content": "".join(text for text, _ in parts),
+            "refusal": None,
+            "annotations": [item for _, annotations in parts for item in annotations],
+        }
+        choice = {"index": 0, "message": message, "finish_reason": "stop", "logprobs": None}
+        return {**self._head("chat.completion"), "choices": [choice], "usage": self._usage(message["content"])}
+
+    def stream(self) -> Iterator[str]:
+        """`chat.completion.chunk` events, ended by `[DONE]`; an error in mid-stream is an event too."""
+        written = ""
+        yield self._chunk({"role": "assistant", "content": ""})
+        try:
+            for text, annotations in self._parts():
+                written += text
+                delta: dict[str, Any] = {"content": text}
+                yield self._chunk({**delta, "annotations": annotations} if annotations else delta)
+        except SeogoError as error:
+            yield _event(openai_error(error, self._caller.language))
+        except Exception:
+            log.exception("an answer broke off in mid-stream")
+            yield _event(openai_error(SeogoError(), self._caller.language))
+        else:
+            yield self._chunk({}, finish_reason="stop")
+            if self._body.stream_options and self._body.stream_options.include_usage:
+                yield _event({**self._head("chat.completion.chunk"), "choices": [], "usage": self._usage(written)})
+        yield "data: [DONE]\n\n"
+
+    def _parts(self) -> Iterator[tuple[str, list[dict[str, Any]]]]:
+        if self._run.abstention is not None:
+            yield abstention_message(self._run.abstention, self._caller.language), []
+            return
+        offset = 0
+        for sentence in self._run.sentences:
+            rendered = render(sentence, offset)
+            offset = rendered.end
+            yield rendered.text, self._annotations(rendered)
+
+    def _annotations(self, rendered: RenderedSentence) -> list[dict[str, Any]]:
+        return [
+            {
+                "type": "url_citation",
+                "url_citation": {
+                    "url": passage_url(self._base, item.passage.chunk.id),
+                    "title": f"{item.passage.source.title} ({item.anchor.label(self._caller.language)})",
+                    "start_index": rendered.start,
+                    "end_index": rendered.end,
+                },
+            }
+            for item in rendered.citations
+        ]
+
+    def _head(self, kind: str) -> dict[str, Any]:
+        return {"id": self._id, "object": kind, "created": self._created, "model": self._body.model}
+
+    def _chunk(self, delta: dict[str, Any], finish_reason: str | None = None) -> str:
+        choice = {"index": 0, "delta": delta, "finish_reason": finish_reason, "logprobs": None}
+        return _event({**self._head("chat.completion.chunk"), "choices": [choice]})
+
+    def _usage(self, text: str) -> dict[str, int]:
+        # No model was run: the lexical analyzer's terms are the only tokens there are.
+        count = self._caller.services.rag.count_tokens
+        asked, answered = count("\n".join(message.text() for message in self._body.messages)), count(text)
+        return {"prompt_tokens": asked, "completion_tokens": answered, "total_tokens": asked + answered}
+
+
+def _event(data: dict[str, Any]) -> str:
+    return f"data: {json.dumps(data, ensure_ascii=False)}\n\n"

@@ -1,0 +1,88 @@
+"""Answers, in one piece or as server-sent events."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Iterator
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Request
+from fastapi.responses import StreamingResponse
+
+from api.deps import Caller, base_url, guarded
+from api.errors import problem
+from api.schemas.answers import AbstentionOut, AnswerOut, AskIn, SentenceOut
+from api.schemas.search import PassageOut, TraceOut
+from rag.access.policy import Action
+from rag.answering.rendering import render
+from rag.answering.service import AnswerRun
+from rag.domain.errors import SeogoError
+
+log = logging.getLogger(__name__)
+router = APIRouter(tags=["answers"])
+
+STREAM_HEADERS = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
+
+
+@router.post("/answers", response_model=AnswerOut)
+def ask(
+    body: AskIn, request: Request, caller: Annotated[Caller, Depends(guarded(Action.ASK))]
+) -> AnswerOut | StreamingResponse:
+    """Answer a question from what the key may read. With `stream`, as events `passages`, `sentence`…, then `done`."""
+    permit = caller.permit(body.collections)
+    rag = caller.services.rag
+    run = rag.answerer.answer(permit, body.question, body.passages or rag.settings.answers.passages)
+    if body.stream:
+        events = _events(run, caller, base_url(request))
+        return StreamingResponse(events, media_type="text/event-stream", headers=STREAM_HEADERS)
+    return _whole(run, caller, base_url(request))
+
+
+def _sentences(run: AnswerRun, caller: Caller, base: str) -> Iterator[SentenceOut]:
+    offset = 0
+    for sentence in run.sentences:
+        rendered = render(sentence, offset)
+        offset = rendered.end
+        yield SentenceOut.of(sentence, rendered, caller.language, base)
+
+
+def _whole(run: AnswerRun, caller: Caller, base: str) -> AnswerOut:
+    sentences = list(_sentences(run, caller, base))
+    abstention = AbstentionOut.of(run.abstention, caller.language) if run.abstention else None
+    return AnswerOut(
+        status="abstained" if abstention else "answered",
+        question=run.search.question,
+        text=abstention.message if abstention else "".join(item.rendered for item in sentences),
+        generator=run.generator,
+        sentences=sentences,
+        abstention=abstention,
+        passages=_passages(run, caller, base),
+        trace=TraceOut.of(run.search.trace),
+    )
+
+
+def _passages(run: AnswerRun, caller: Caller, base: str) -> list[PassageOut]:
+    return [PassageOut.of(item, caller.language, base) for item in run.search.passages]
+
+
+def _events(run: AnswerRun, caller: Caller, base: str) -> Iterator[str]:
+    passages = [item.model_dump(mode="json") for item in _passages(run, caller, base)]
+    yield _event("passages", {"passages": passages, "trace": TraceOut.of(run.search.trace).model_dump(mode="json")})
+    try:
+        for sentence in _sentences(run, caller, base):
+            yield _event("sentence", sentence.model_dump(mode="json"))
+    except SeogoError as error:
+        yield _event("error", problem(error, caller.language))
+        return
+    except Exception:
+        log.exception("an answer broke off in mid-stream")
+        yield _event("error", problem(SeogoError(), caller.language))
+        return
+    abstention = AbstentionOut.of(run.abstention, caller.language).model_dump() if run.abstention else None
+    status = "abstained" if abstention else "answered"
+    yield _event("done", {"status": status, "generator": run.generator, "abstention": abstention})
+
+
+def _event(name: str, data: dict[str, Any]) -> str:
+    return f"event: {name}\ndata: {json.dumps(data, ensure_ascii=False)}\n\n"

@@ -1,0 +1,54 @@
+"""Search, and the passages that citations point to."""
+
+from __future__ import annotations
+
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Depends, Request
+
+from api.deps import Caller, base_url, guarded
+from api.schemas.common import AnchorOut
+from api.schemas.search import ChunkOut, SearchIn, SearchOut
+from rag.access.policy import Action
+from rag.domain.errors import NotFound
+from rag.store import chunk
+
+router = APIRouter(tags=["search"])
+
+_NEIGHBOURS = 2
+
+
+@router.post("/search")
+def search(
+    body: SearchIn, request: Request, caller: Annotated[Caller, Depends(guarded(Action.SEARCH))]
+) -> SearchOut:
+    """The passages for a question, best first."""
+    permit = caller.permit(body.collections)
+    result = caller.services.rag.retriever.search(permit, body.question, limit=body.limit)
+    return SearchOut.of(result, caller.language, base_url(request))
+
+
+@router.get("/chunks/{chunk_id}")
+def get_chunk(chunk_id: UUID, caller: Annotated[Caller, Depends(guarded(Action.READ_DOCUMENTS))]) -> ChunkOut:
+    """A cited passage with its neighbours; the permission is checked now, whenever the citation was made."""
+    permit = caller.permit()
+    with caller.services.rag.database.read() as session:
+        located = chunk.read_permitted(session, permit, [chunk_id]).get(chunk_id)
+        if located is None:
+            raise NotFound
+        found, source = located
+        around = chunk.neighbours(session, source.version_id, found.ordinal, _NEIGHBOURS)
+    return ChunkOut(
+        chunk_id=found.id,
+        document_id=source.document_id,
+        version=source.version_number,
+        collection=source.collection_name,
+        source_key=source.source_key,
+        title=source.title,
+        heading_path=list(found.heading_path),
+        text=found.text,
+        anchor=AnchorOut.of(found.anchor, caller.language),
+        before=[item.text for item in around if item.ordinal < found.ordinal],
+        after=[item.text for item in around if item.ordinal > found.ordinal],
+    )

@@ -1,0 +1,134 @@
+"""Bodies of the answer routes."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from pydantic import BaseModel, Field
+
+from api.schemas.common import AnchorOut, Body, CollectionNames
+from api.schemas.search import PassageOut, TraceOut, passage_url
+from rag.answering.rendering import RenderedSentence
+from rag.domain.answer import Abstention, AbstentionReason, Citation, Sentence
+from rag.domain.messages import UiLanguage
+
+_ABSTENTION: dict[tuple[AbstentionReason, UiLanguage], str] = {
+    (AbstentionReason.NOTHING_FOUND, "ko"): "찾아본 컬렉션({collections})에 이 질문과 관련된 내용이 없습니다.",
+    (AbstentionReason.NOTHING_FOUND, "en"): "The collections searched ({collections}) hold nothing about this question.",
+    (AbstentionReason.WEAK_EVIDENCE, "ko"): (
+        "찾아본 컬렉션({collections})에서 답의 근거로 삼을 만한 내용을 찾지 못했습니다. 가장 가까운 문단만 보여 드립니다."
+    ),
+    (AbstentionReason.WEAK_EVIDENCE, "en"): (
+        "Nothing in the collections searched ({collections}) is enough to answer from. The nearest passages are listed."
+    ),
+}
+_MISSING: dict[UiLanguage, str] = {"ko": " 근거에 없는 말: {terms}", "en": " Not found in the evidence: {terms}"}
+_SHOWN_TERMS = 5
+
+
+class AskIn(Body):
+    """A question."""
+
+    question: str = Field(min_length=1, max_length=100_000, examples=["경조휴가는 며칠인가요?"])
+    collections: CollectionNames = None
+    passages: int | None = Field(None, ge=1, le=50, description="passages that the answer may draw on")
+    stream: bool = Field(False, description="answer as server-sent events")
+
+
+class CitationOut(BaseModel):
+    """The words that a sentence stands on, and where they stand."""
+
+    number: int = Field(description="the mark `[n]` in the answer")
+    chunk_id: UUID
+    document_id: UUID
+    version: int
+    collection: str
+    source_key: str
+    title: str
+    heading_path: list[str]
+    quote: str
+    start: int = Field(description="first character of the quote in the passage's text")
+    end: int
+    anchor: AnchorOut
+    url: str
+
+    @classmethod
+    def of(cls, item: Citation, language: UiLanguage, base_url: str) -> CitationOut:
+        """The citation as JSON."""
+        source, chunk = item.passage.source, item.passage.chunk
+        return cls(
+            number=item.number,
+            chunk_id=chunk.id,
+            document_id=source.document_id,
+            version=source.version_number,
+            collection=source.collection_name,
+            source_key=source.source_key,
+            title=source.title,
+            heading_path=list(chunk.heading_path),
+            quote=item.quote,
+            start=item.start,
+            end=item.end,
+            anchor=AnchorOut.of(item.anchor, language),
+            url=passage_url(base_url, chunk.id),
+        )
+
+
+class SentenceOut(BaseModel):
+    """One sentence of an answer."""
+
+    text: str
+    rendered: str = Field(description="with marks, as it stands in `text` of the answer")
+    support: str = Field(examples=["verbatim", "supported", "unsupported"])
+    citations: list[CitationOut]
+
+    @classmethod
+    def of(
+        cls, sentence: Sentence, rendered: RenderedSentence, language: UiLanguage, base_url: str
+    ) -> SentenceOut:
+        """The sentence as JSON."""
+        return cls(
+            text=sentence.text,
+            rendered=rendered.text,
+            support=sentence.support,
+            citations=[CitationOut.of(item, language, base_url) for item in sentence.citations],
+        )
+
+
+class AbstentionOut(BaseModel):
+    """Why there is no answer."""
+
+    reason: str
+    message: str
+    collections: list[str]
+    missing_terms: list[str]
+
+    @classmethod
+    def of(cls, item: Abstention, language: UiLanguage) -> AbstentionOut:
+        """The refusal as JSON."""
+        return cls(
+            reason=item.reason,
+            message=abstention_message(item, language),
+            collections=list(item.collections),
+            missing_terms=list(item.missing_terms),
+        )
+
+
+class AnswerOut(BaseModel):
+    """An answer with its evidence, or a stated refusal."""
+
+    status: str = Field(examples=["answered", "abstained"])
+    question: str
+    text: str = Field(description="the whole answer with marks; the refusal's message when abstained")
+    generator: str
+    sentences: list[SentenceOut]
+    abstention: AbstentionOut | None
+    passages: list[PassageOut]
+    trace: TraceOut
+
+
+def abstention_message(item: Abstention, language: UiLanguage) -> str:
+    """The refusal as a sentence for the reader."""
+    message = _ABSTENTION[item.reason, language].format(collections=", ".join(item.collections) or "–")
+    if item.missing_terms:
+        message += _MISSING[language].format(terms=", ".join(item.missing_terms[:_SHOWN_TERMS]))
+    return message

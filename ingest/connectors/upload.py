@@ -1,0 +1,144 @@
+"""The upload connector: a multipart body becomes blobs and queued versions while it is being received.
+
+The body is never held as a whole: python-multipart hands over pieces as they arrive and each goes straight to the blob store.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from python_multipart.exceptions import MultipartParseError
+from python_multipart.multipart import MultipartParser, parse_options_header
+
+from rag.blobs.store import BlobRef, BlobStore, BlobWriter
+from rag.domain.errors import InvalidRequest, SeogoError
+
+_MAX_HEADER_BYTES = 8192
+_MAX_FILES = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """One file of an upload: stored as `blob`, or refused with `error`."""
+
+    name: str
+    blob: BlobRef | None = None
+    error: SeogoError | None = None
+
+
+class UploadReceiver:
+    """Feeds on a multipart body; `received` lists its files in order. Not thread-safe.
+
+    Args:
+        clean: turns a file name into the name that the document is kept under.
+    """
+
+    def __init__(self, blobs: BlobStore, content_type: str, limit: int, clean: Callable[[str], str]) -> None:
+        self._blobs = blobs
+        self._limit = limit
+        self._clean = clean
+        self._writer: BlobWriter | None = None
+        self._headers: dict[bytes, bytes] = {}
+        self._header_name = bytearray()
+        self._header_value = bytearray()
+        self._name = ""
+        self._ended = False
+        self.received: list[Received] = []
+        self._parser = self._multipart(content_type)
+
+    def feed(self, data: bytes) -> None:
+        """Take the next piece of the body.
+
+        Raises:
+            PayloadTooLarge: a file passes the limit.
+            InvalidRequest: the body is not what its content type says.
+        """
+        try:
+            self._parser.write(data)
+        except MultipartParseError as error:
+            raise InvalidRequest(detail="multipart body") from error
+
+    def finish(self) -> list[Received]:
+        """The files, once the whole body was fed.
+
+        Raises:
+            InvalidRequest: the body ends early or holds no file.
+        """
+        if not self._ended:
+            raise InvalidRequest(detail="multipart body ends early")
+        if not self.received:
+            raise InvalidRequest(detail="no part with a file name")
+        return self.received
+
+    def abort(self) -> list[BlobRef]:
+        """Throw away the file in work; returns the complete ones, whose removal is the caller's: others may need them."""
+        if self._writer is not None:
+            self._writer.abort()
+            self._writer = None
+        return [item.blob for item in self.received if item.blob is not None]
+
+    def _multipart(self, content_type: str) -> MultipartParser:
+        kind, options = parse_options_header(content_type)
+        boundary = options.get(b"boundary")
+        if kind != b"multipart/form-data" or not boundary:
+            raise InvalidRequest(detail="expected multipart/form-data with a boundary")
+        return MultipartParser(
+            boundary,
+            {
+                "on_part_begin": self._on_part_begin,
+                "on_header_field": self._on_header_field,
+                "on_header_value": self._on_header_value,
+                "on_header_end": self._on_header_end,
+                "on_headers_finished": self._on_headers_finished,
+                "on_part_data": self._on_part_data,
+                "on_part_end": self._on_part_end,
+                "on_end": self._on_end,
+            },
+        )
+
+    def _on_part_begin(self) -> None:
+        self._headers = {}
+
+    def _on_header_field(self, data: bytes, start: int, end: int) -> None:
+        self._header_name += data[start:end]
+        self._check_header()
+
+    def _on_header_value(self, data: bytes, start: int, end: int) -> None:
+        self._header_value += data[start:end]
+        self._check_header()
+
+    def _check_header(self) -> None:
+        if len(self._header_name) + len(self._header_value) > _MAX_HEADER_BYTES:
+            raise InvalidRequest(detail="part header too long")
+
+    def _on_header_end(self) -> None:
+        self._headers[bytes(self._header_name).lower()] = bytes(self._header_value)
+        self._header_name.clear()
+        self._header_value.clear()
+
+    def _on_headers_finished(self) -> None:
+        _, options = parse_options_header(self._headers.get(b"content-disposition", b""))
+        filename = options.get(b"filename")
+        if filename is None:
+            return
+        if len(self.received) >= _MAX_FILES:
+            raise InvalidRequest(detail=f"more than {_MAX_FILES} files in one upload")
+        self._name = self._clean(filename.decode("utf-8", errors="replace"))
+        self._writer = self._blobs.writer(self._limit)
+
+    def _on_part_data(self, data: bytes, start: int, end: int) -> None:
+        if self._writer is not None:
+            self._writer.write(data[start:end])
+
+    def _on_part_end(self) -> None:
+        if self._writer is None:
+            return
+        writer, self._writer = self._writer, None
+        try:
+            self.received.append(Received(self._name, writer.finish(self._name)))
+        except SeogoError as error:
+            self.received.append(Received(self._name, error=error))
+
+    def _on_end(self) -> None:
+        self._ended = True

@@ -1,0 +1,291 @@
+"""From lines to paragraphs: repeated headers out, words divided by a line end put together, headings guessed."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+
+from ingest.parsing.headings import MAX_HEADING_CHARACTERS, NumberedHeading, numbered_heading
+from ingest.parsing.pdf_page import Line, Word, rounded, union
+from rag.domain.anchor import PageAnchor
+from rag.domain.document import Element, ElementKind
+
+_EDGE_LINES = 2
+"""How many lines at the top and at the bottom of a page may be a header or a footer."""
+
+_REPEATED_PAGES = 3
+_REPEATED_SHARE = 0.25
+"""Odd and even pages have headers of their own, and so have chapters."""
+
+_MIN_TITLE_LETTERS = 4
+_DIGITS = re.compile(r"\d+")
+_PAGE_NUMBER = re.compile(
+    r"[-–—\s]*(?:page|p\.|쪽|페이지)?\s*(\d{1,4})\s*(?:(?:/|of)\s*\d{1,4})?\s*(?:쪽|페이지)?[-–—\s]*$", re.I
+)
+
+_PARAGRAPH_GAP = 0.75
+"""A gap of more line heights than this between two lines ends a paragraph (single to 1.5-fold spacing stays below)."""
+
+_CELL_LINES = 4
+"""A cell of a table without rules rarely has more lines; a column of running text has."""
+
+_SIZE_STEP = 1.12
+"""A line this much taller than the body is a heading; the smallest step that word processors' themes use is 12 to 13.5 pt."""
+
+_SAME_SIZE = 0.12
+_SHORT_OF_MARGIN = 4.0
+"""A line that ends this many line heights before the right margin ends its paragraph."""
+
+_BULLET = re.compile(r"(?:[-–•·▪◦○●■□▶▷※❍◾➢\uf000-\uf0ff]\s|\(?\d{1,2}[.)]\s|[가-하][.)]\s|[①-⑳]|[a-z][.)]\s)")
+_OUTLINE_NUMBER = re.compile(r"(\d{1,2})((?:\.\d{1,2})*)\.?\s")
+_CAPTION = re.compile(r"[\[<〈]?\s?(?:표|그림|사진|table|figure|fig\.)\s*[\dⅠ-Ⅻ]", re.I)
+"""A caption belongs to one table or picture; as a heading it would claim all that follows."""
+
+_SENTENCE_END = re.compile(r"(?:[.!?。:;,]|[다요]\.?)[\"'”’)\]]*$")
+_HANGUL_END = re.compile(r"[가-힣]$")
+_HANGUL_START = re.compile(r"^[가-힣]")
+_SPACED_SHARE = 0.3
+"""If this share of a document's lines ends in a space, its writer marks word ends, and a line without one is cut in a word."""
+
+
+@dataclass(frozen=True, slots=True)
+class PageLines:
+    """What stands on one page outside of tables."""
+
+    number: int
+    height: float
+    lines: tuple[Line, ...]
+
+
+def without_running_lines(pages: Sequence[PageLines]) -> list[PageLines]:
+    """Pages without headers, footers and page numbers. The first copy of a header stays: it may be the only title."""
+    edges = [_edge_lines(page) for page in pages]
+    counts = Counter(pattern for lines in edges for pattern in {_pattern(line) for line in lines})
+    needed = max(_REPEATED_PAGES, _REPEATED_SHARE * len(pages))
+    repeated = {pattern for pattern, count in counts.items() if count >= needed}
+    offsets = Counter(
+        offset
+        for page, lines in zip(pages, edges, strict=True)
+        for offset in {_number_offset(line, page) for line in lines} - {None}
+    )
+    offset, count = offsets.most_common(1)[0] if offsets else (None, 0)
+    numbering = offset if count >= min(needed, len(pages)) and len(pages) > 1 else None
+    seen: set[str] = set()
+    return [_without(page, set(lines), repeated, numbering, seen) for page, lines in zip(pages, edges, strict=True)]
+
+
+def _edge_lines(page: PageLines) -> list[Line]:
+    """The lines nearest to the top and to the bottom, wherever those are: the foot follows the text in many exports."""
+    by_height = sorted(page.lines, key=lambda line: line.box[1])
+    return by_height[:_EDGE_LINES] + by_height[_EDGE_LINES:][-_EDGE_LINES:]
+
+
+def _pattern(line: Line) -> str:
+    return _DIGITS.sub("#", line.text)
+
+
+def _number_offset(line: Line, page: PageLines) -> int | None:
+    """Printed page number minus counted one, for a line that may be a page number."""
+    found = _PAGE_NUMBER.match(line.text)
+    return int(found[1]) - page.number if found else None
+
+
+def _without(page: PageLines, edge: set[Line], repeated: set[str], numbering: int | None, seen: set[str]) -> PageLines:
+    kept = []
+    middle = page.height / 2
+    for line in page.lines:
+        if line in edge:
+            if numbering is not None and _number_offset(line, page) == numbering:
+                continue
+            pattern = _pattern(line)
+            if pattern in repeated:
+                letters = sum(map(str.isalpha, pattern))
+                is_first = pattern not in seen and letters >= _MIN_TITLE_LETTERS and line.box[1] < middle
+                seen.add(pattern)
+                if not is_first:
+                    continue
+        kept.append(line)
+    return replace(page, lines=tuple(kept))
+
+
+def mend_divided_words(lines: list[Line], marks_word_ends: bool, vocabulary: frozenset[str]) -> list[Line]:
+    """Words that a line end divides, put whole on the line where they begin.
+
+    Hyphens that PDFium recognised are dropped unless the hyphenated word is used elsewhere in the document. Korean is divided
+    between any two syllables without a mark: `marks_word_ends` says whether a missing space at the line's end means that.
+    """
+    mended = list(lines)
+    for index in range(len(mended) - 1):
+        line, following = mended[index], mended[index + 1]
+        if not following.words or not line.words:
+            continue
+        head, tail = line.words[-1], following.words[0]
+        joint = _joint(line, head.text, tail.text, marks_word_ends, vocabulary)
+        if joint is None:
+            continue
+        whole = Word(head.text + joint + tail.text, head.box)
+        mended[index] = replace(line, words=(*line.words[:-1], whole), divided=False, spaced=True)
+        mended[index + 1] = replace(following, words=following.words[1:])
+    return [line for line in mended if line.words]
+
+
+def _joint(line: Line, head: str, tail: str, marks_word_ends: bool, vocabulary: frozenset[str]) -> str | None:
+    """What goes between the two parts of a divided word; None if they are two words."""
+    if line.divided:
+        return "-" if f"{head}-{tail}" in vocabulary and head + tail not in vocabulary else ""
+    if not (_HANGUL_END.search(head) and _HANGUL_START.match(tail)) or line.spaced:
+        return None
+    if marks_word_ends or (head + tail in vocabulary and head not in vocabulary):
+        return ""
+    return None
+
+
+def marks_word_ends(lines: Iterable[Line]) -> bool:
+    """Whether this document's lines carry a space where they end between two Korean words."""
+    korean = [line.spaced for line in lines if _HANGUL_END.search(line.text)]
+    return len(korean) >= 8 and _SPACED_SHARE <= sum(korean) / len(korean)
+
+
+def vocabulary_of(lines: Iterable[Line]) -> frozenset[str]:
+    """Words inside lines, where they are whole."""
+    return frozenset(word.text.strip(".,;:()[]\"'“”‘’") for line in lines for word in line.words[1:-1])
+
+
+def body_height(lines: Iterable[Line]) -> float:
+    """The height that most characters have."""
+    heights: Counter[float] = Counter()
+    for line in lines:
+        heights[round(line.height * 2) / 2] += len(line.text)
+    return heights.most_common(1)[0][0] if heights else 10.0
+
+
+def paragraphs(lines: Sequence[Line], body: float) -> list[list[Line]]:
+    """Lines of one page grouped into paragraphs, headings alone."""
+    right = sorted(line.box[2] for line in lines)[int(len(lines) * 0.9)] if lines else 0.0
+    groups: list[list[Line]] = []
+    for line in lines:
+        if groups and _continues(groups[-1], line, right, body):
+            groups[-1].append(line)
+        else:
+            groups.append([line])
+    return groups
+
+
+def _continues(group: list[Line], line: Line, right: float, body: float) -> bool:
+    before = group[-1]
+    gap = line.box[1] - before.box[3]
+    if _is_next_cell(before, line):
+        return True
+    if gap > _PARAGRAPH_GAP * max(before.height, line.height) or gap < -before.height:
+        return False  # far below, or back up: another column
+    if abs(before.height - line.height) > _SAME_SIZE * max(before.height, line.height) or before.bold != line.bold:
+        return False
+    if before.wide_gaps and line.wide_gaps:
+        return True  # rows of a table without rules, or of a table of contents, stay together
+    ends_early = right - before.box[2] > _SHORT_OF_MARGIN * before.height
+    if _BULLET.match(line.text) or numbered_heading(line.text) or (ends_early and _is_numbered(group)):
+        return False
+    if ends_early and (_SENTENCE_END.search(before.text) or line.box[2] > before.box[2] + _SHORT_OF_MARGIN * body):
+        return False
+    return True
+
+
+def _is_numbered(group: Sequence[Line]) -> bool:
+    """The group is a heading with a number, which ends here."""
+    found = numbered_heading(" ".join(line.text for line in group))
+    return found is not None and not found.rest
+
+
+def _is_next_cell(before: Line, line: Line) -> bool:
+    """A few lines up and to the right: the next cell in a row of cells with several lines each."""
+    back_up = before.box[3] - line.box[1]
+    return before.height < back_up <= _CELL_LINES * before.height and line.box[0] >= before.box[2]
+
+
+def heading_sizes(groups: Iterable[Sequence[Line]], body: float) -> dict[float, int]:
+    """Levels of the heights that headings have, tallest first; at most three."""
+    heights = {_size(group) for group in groups if _looks_like_heading(group, body)}
+    return {height: level for level, height in enumerate(sorted(heights, reverse=True)[:3], start=1)}
+
+
+def _size(group: Sequence[Line]) -> float:
+    return round(max(line.height for line in group))
+
+
+def _looks_like_heading(group: Sequence[Line], body: float) -> bool:
+    text = " ".join(line.text for line in group)
+    letters = sum(character.isalpha() for character in text)
+    return (
+        len(group) <= 2
+        and len(text) <= 1.5 * MAX_HEADING_CHARACTERS
+        and letters >= 2
+        and letters >= 0.4 * len(text.replace(" ", ""))
+        and not any(line.wide_gaps for line in group)
+        and not _CAPTION.match(text)
+        and not _SENTENCE_END.search(text)
+        and min(line.height for line in group) >= _SIZE_STEP * body
+    )
+
+
+def group_elements(group: Sequence[Line], page: int, sizes: dict[float, int], body: float) -> list[Element]:
+    """The element or, for an article that begins with its title, the two elements that a paragraph is."""
+    text = "\n".join(line.text for line in group)
+    anchors = tuple(_line_anchor(line, page) for line in group)
+    anchor = PageAnchor(page, page, ((page, rounded(union([line.box for line in group]))),))
+    found = None if group[0].wide_gaps else numbered_heading(group[0].text)
+    if found and (len(group) == 1 or found.sure):
+        return _numbered(found, group, anchor, anchors)
+    if _looks_like_heading(group, body) and _size(group) in sizes:
+        return [Element(ElementKind.HEADING, text.replace("\n", " "), anchor, level=sizes[_size(group)])]
+    if _is_bold_heading(group):
+        return [Element(ElementKind.HEADING, text, anchor, level=len(sizes) + 1)]
+    kind = ElementKind.LIST_ITEM if _BULLET.match(text) else ElementKind.TEXT
+    return [Element(kind, text, anchor, line_anchors=anchors)]
+
+
+def _numbered(
+    found: NumberedHeading, group: Sequence[Line], anchor: PageAnchor, anchors: tuple[PageAnchor, ...]
+) -> list[Element]:
+    heading = Element(ElementKind.HEADING, found.title, anchors[0], level=found.level)
+    texts = [line.text for line in group]
+    texts[0] = found.rest
+    if not found.rest:
+        texts, anchors = texts[1:], anchors[1:]
+    if not texts:
+        return [heading]
+    return [heading, Element(ElementKind.TEXT, "\n".join(texts), anchor, line_anchors=anchors)]
+
+
+def _is_bold_heading(group: Sequence[Line]) -> bool:
+    if len(group) != 1 or not group[0].bold or group[0].wide_gaps:
+        return False
+    text = group[0].text
+    letters = sum(character.isalpha() for character in text)
+    return (
+        letters >= max(2, 0.5 * len(text.replace(" ", "")))
+        and len(text) <= MAX_HEADING_CHARACTERS
+        and text[0] not in "([<"
+        and not _CAPTION.match(text)
+        and not _SENTENCE_END.search(text)
+    )
+
+
+def _line_anchor(line: Line, page: int) -> PageAnchor:
+    return PageAnchor(page, page, ((page, rounded(line.box)),))
+
+
+def nested(elements: Sequence[Element]) -> list[Element]:
+    """Headings such as 1.2 put below the chapter 1 they belong to, at whatever level its size has given that."""
+    chapters: dict[str, int] = {}
+    result = []
+    for element in elements:
+        if element.kind is ElementKind.HEADING and (found := _OUTLINE_NUMBER.match(element.text)):
+            number, dots = found[1], found[2].count(".")
+            if not dots:
+                chapters[number] = element.level
+            elif number in chapters:
+                element = replace(element, level=chapters[number] + dots)
+        result.append(element)
+    return result

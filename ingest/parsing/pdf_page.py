@@ -1,0 +1,229 @@
+"""One PDF page as lines with boxes, read character by character from PDFium's text page.
+
+All coordinates here are points from the top left corner of the page as it is displayed (rotation and crop box applied),
+which is what anchors hold.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import pypdfium2 as pdfium
+import pypdfium2.raw as pdfium_c
+
+from ingest.parsing.characters import clean
+from rag.domain.anchor import Box
+
+Transform = Callable[[float, float], tuple[float, float]]
+
+_LINE_END, _CARRIAGE_RETURN, _SPACE = 10, 13, 32
+_BOLD_WEIGHT = 600
+_BOLD_NAME = re.compile(rb"bold|heavy|black|-b(?:,|$)", re.I)
+_FONT_NAME_BYTES = 128
+_SAME_ROW_OVERLAP = 0.6
+"""Share of the smaller height that two runs of text have in common vertically when a reader sees them on one line."""
+
+_WIDE_GAP = 1.0
+"""A gap of this many line heights separates cells or columns: no space character is that wide."""
+
+_HYPHENS = "\x02\u00ad\ufffe"
+"""How PDFium reports a hyphen that it takes for the mark of a divided word."""
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """Characters without a space between them."""
+
+    text: str
+    box: Box
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """Text on one baseline.
+
+    Attributes:
+        height: of the characters, points; the font's size as it appears.
+        spaced: the source has a space after the last word: the line ends between words.
+        divided: the last word was divided by a hyphen, which is left out.
+    """
+
+    words: tuple[Word, ...]
+    box: Box
+    height: float
+    bold: bool
+    spaced: bool = False
+    divided: bool = False
+
+    @property
+    def text(self) -> str:
+        """Words with single spaces."""
+        return " ".join(word.text for word in self.words)
+
+    @property
+    def wide_gaps(self) -> int:
+        """How often the line is interrupted, as the row of a table is."""
+        pairs = zip(self.words, self.words[1:], strict=False)
+        return sum(after.box[0] - before.box[2] > _WIDE_GAP * self.height for before, after in pairs)
+
+
+def page_transform(page: pdfium.PdfPage) -> tuple[Transform, float, float]:
+    """From PDF coordinates to displayed ones, with the displayed width and height."""
+    left, bottom, right, top = page.get_bbox()
+    width, height = right - left, top - bottom
+    match page.get_rotation():
+        case 90:
+            return (lambda x, y: (y - bottom, x - left)), height, width
+        case 180:
+            return (lambda x, y: (right - x, y - bottom)), width, height
+        case 270:
+            return (lambda x, y: (top - y, right - x)), height, width
+        case _:
+            return (lambda x, y: (x - left, top - y)), width, height
+
+
+def page_lines(text_page: pdfium.PdfTextPage, transform: Transform) -> list[Line]:
+    """Lines in reading order: PDFium's order, with the runs that stand on one baseline put together."""
+    reader = _CharacterReader(text_page, transform)
+    return _join_rows(reader.runs())
+
+
+class _CharacterReader:
+    """Reads runs: what PDFium has between two line ends."""
+
+    def __init__(self, text_page: pdfium.PdfTextPage, transform: Transform) -> None:
+        self._raw = text_page.raw
+        self._count = text_page.count_chars()
+        self._transform = transform
+        self._rectangle = pdfium_c.FS_RECTF()
+        self._reference = ctypes.byref(self._rectangle)
+        self._name = ctypes.create_string_buffer(_FONT_NAME_BYTES)
+        self._flags = ctypes.c_int()
+
+    def runs(self) -> list[Line]:
+        """All runs that hold something visible."""
+        unicode_of: Any = pdfium_c.FPDFText_GetUnicode
+        raw, lines = self._raw, []
+        words: list[tuple[int, int, str]] = []
+        letters: list[str] = []
+        begin = 0
+        spaced = False
+        for index in range(self._count + 1):
+            code = unicode_of(raw, index) if index < self._count else _LINE_END
+            if code > _SPACE and code != 0xA0 or code == 2:
+                if not letters:
+                    begin = index
+                letters.append(chr(code) if code < 0x110000 else "\ufffd")
+                spaced = False
+                continue
+            if letters:
+                words.append((begin, index - 1, "".join(letters)))
+                letters = []
+            spaced = spaced or code in (_SPACE, 0xA0)
+            if code in (_LINE_END, _CARRIAGE_RETURN) and words:
+                line = self._line(words, spaced)
+                if line:
+                    lines.append(line)
+                words, spaced = [], False
+        return lines
+
+    def _line(self, words: list[tuple[int, int, str]], spaced: bool) -> Line | None:
+        divided = words[-1][2][-1] in _HYPHENS
+        shown = [Word(clean(text), self._span_box(first, last)) for first, last, text in words]
+        shown = [word for word in shown if word.text]
+        if not shown:
+            return None
+        box = union([word.box for word in shown])
+        heights = sorted((word.box[3] - word.box[1] for word in shown))
+        height = heights[len(heights) // 2]
+        lettered = [(first, last) for first, last, text in words if text[0].isalnum()] or [words[0][:2]]
+        bold = self._is_bold(lettered[0][0]) and self._is_bold(lettered[-1][1])
+        return Line(tuple(shown), box, height, bold, spaced, divided)
+
+    def _is_bold(self, index: int) -> bool:
+        """By the font's weight or, as most writers leave that out, by its name."""
+        if pdfium_c.FPDFText_GetFontWeight(self._raw, index) >= _BOLD_WEIGHT:
+            return True
+        pdfium_c.FPDFText_GetFontInfo(self._raw, index, self._name, _FONT_NAME_BYTES, self._flags)
+        return _BOLD_NAME.search(self._name.value) is not None
+
+    def _span_box(self, first: int, last: int) -> Box:
+        boxes = [self._character_box(first)]
+        if last != first:
+            boxes.append(self._character_box(last))
+        return union(boxes)
+
+    def _character_box(self, index: int) -> Box:
+        pdfium_c.FPDFText_GetLooseCharBox(self._raw, index, self._reference)
+        found = self._rectangle
+        x1, y1 = self._transform(found.left, found.top)
+        x2, y2 = self._transform(found.right, found.bottom)
+        return (min(x1, x2), min(y1, y2), max(x1, x2), max(y1, y2))
+
+
+def union(boxes: list[Box]) -> Box:
+    """The smallest box around `boxes`."""
+    return (
+        min(box[0] for box in boxes),
+        min(box[1] for box in boxes),
+        max(box[2] for box in boxes),
+        max(box[3] for box in boxes),
+    )
+
+
+def rounded(box: Box) -> Box:
+    """A tenth of a point is finer than any eye; the JSON stays short."""
+    left, top, right, bottom = (round(value, 1) for value in box)
+    return (left, top, right, bottom)
+
+
+def same_row(one: Box, other: Box) -> bool:
+    """They overlap enough vertically to be read as one line."""
+    overlap = min(one[3], other[3]) - max(one[1], other[1])
+    return overlap >= _SAME_ROW_OVERLAP * max(min(one[3] - one[1], other[3] - other[1]), 0.1)
+
+
+def _join_rows(runs: list[Line]) -> list[Line]:
+    """Neighbouring runs on one baseline become one line: cells of a row, a raised footnote mark, a change of font."""
+    lines: list[Line] = []
+    for run in runs:
+        if lines and same_row(lines[-1].box, run.box) and not _overprints(lines[-1], run):
+            lines[-1] = _joined(lines[-1], run)
+        else:
+            lines.append(run)
+    return lines
+
+
+def _overprints(line: Line, run: Line) -> bool:
+    """The run lies on top of the line's text, as fake bold and shadows do; or far before its start."""
+    return any(
+        word.box[0] < other.box[2] - 1 and other.box[0] < word.box[2] - 1 for word in run.words for other in line.words
+    )
+
+
+def _joined(line: Line, run: Line) -> Line:
+    after = run.box[0] >= line.box[0]
+    words = (*line.words, *run.words) if after else (*run.words, *line.words)
+    words = tuple(sorted(words, key=lambda word: word.box[0]))
+    # Hair-thin gaps are a change of font inside a word, not a space.
+    merged: list[Word] = [words[0]]
+    for word in words[1:]:
+        before = merged[-1]
+        if word.box[0] - before.box[2] < 0.08 * line.height and before not in line.words[:-1]:
+            merged[-1] = Word(before.text + word.text, union([before.box, word.box]))
+        else:
+            merged.append(word)
+    last = run if after else line
+    return replace(
+        line,
+        words=tuple(merged),
+        box=union([line.box, run.box]),
+        height=max(line.height, run.height),
+        bold=line.bold and run.bold,
+        spaced=last.spaced,
+        divided=last.divided,
+    )

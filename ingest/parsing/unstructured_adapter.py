@@ -1,0 +1,116 @@
+"""The only file that imports `unstructured`, and what has to be done so that it neither phones home nor downloads.
+
+- On import it asks `packages.unstructured.io` for a version unless `DO_NOT_TRACK` or `SCARF_NO_ANALYTICS` is set before.
+- To count sentences it installs a spaCy model from GitHub at first use. `unstructured.nlp.tokenize._get_nlp` is replaced by a
+  blank pipeline with a rule-based sentence splitter; `tests/unit/parsing/test_unstructured_seam.py` fails when that
+  function is no longer what it calls.
+- Through spaCy and thinc it imports torch if that is installed: 4 s and 180 MB for nothing. torch is hidden meanwhile.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """One `unstructured` element, with what Seogo keeps of it.
+
+    Attributes:
+        category: its class, such as `Title`, `NarrativeText`, `ListItem`, `Table`.
+        page: page or slide, from 1; 0 when the format has none.
+        depth: `category_depth`.
+        rows: of a table, cell texts; empty otherwise.
+    """
+
+    category: str
+    text: str
+    page: int
+    depth: int
+    rows: tuple[tuple[str, ...], ...] = ()
+
+
+class UnstructuredPptx:
+    """`partition_pptx`, imported when the object is made."""
+
+    def __init__(self) -> None:
+        self._partition = _load_partition_pptx()
+
+    def pieces(self, path: Path) -> list[Piece]:
+        """Elements of all slides in order, speaker notes before their slide.
+
+        Raises:
+            Whatever python-pptx raises on a damaged file.
+        """
+        with path.open("rb") as file:
+            elements = self._partition(
+                file=file,
+                include_page_breaks=False,
+                include_slide_notes=True,
+                languages=[""],  # no language detection: rag.text does that, for each chunk
+            )
+        return [_piece(element) for element in elements]
+
+
+def _load_partition_pptx() -> Callable[..., list[Any]]:
+    os.environ.setdefault("DO_NOT_TRACK", "1")
+    os.environ.setdefault("SCARF_NO_ANALYTICS", "1")
+    os.environ.setdefault("UNSTRUCTURED_DISABLE_NOTICE", "1")
+    with _without_torch():
+        from unstructured.nlp import tokenize
+        from unstructured.partition.pptx import partition_pptx
+
+        sentence_splitter()
+    tokenize._get_nlp = sentence_splitter
+    partition: Callable[..., list[Any]] = partition_pptx
+    return partition
+
+
+@functools.lru_cache(maxsize=1)
+def sentence_splitter() -> Any:
+    """A spaCy pipeline without a model: tokens and sentences by rule, for any language."""
+    import spacy
+
+    pipeline = spacy.blank("xx")
+    pipeline.add_pipe("sentencizer")
+    return pipeline
+
+
+@contextmanager
+def _without_torch() -> Iterator[None]:
+    """Let `import torch` fail for a while, unless it has been imported already."""
+    if "torch" in sys.modules:
+        yield
+        return
+    sys.modules["torch"] = None  # type: ignore[assignment]  # how importlib marks a module that can't be imported
+    try:
+        yield
+    finally:
+        del sys.modules["torch"]
+
+
+def _piece(element: Any) -> Piece:
+    metadata = element.metadata
+    html = getattr(metadata, "text_as_html", None)
+    return Piece(
+        category=type(element).__name__,
+        text=element.text,
+        page=metadata.page_number or 0,
+        depth=metadata.category_depth or 0,
+        rows=_rows(html) if html else (),
+    )
+
+
+def _rows(table_html: str) -> tuple[tuple[str, ...], ...]:
+    """Cell texts. The HTML is only taken apart, never shown: it has carried scripts before (a stored XSS)."""
+    from lxml import html
+
+    root = html.fragment_fromstring(table_html, create_parent="div")
+    return tuple(tuple(" ".join(cell.itertext()) for cell in row.iter("td", "th")) for row in root.iter("tr"))

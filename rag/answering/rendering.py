@@ -1,0 +1,44 @@
+"""An answer as text with `[n]` marks, and where each mark stands."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from rag.domain.answer import Citation, Sentence
+from rag.domain.language import Language
+
+
+@dataclass(frozen=True, slots=True)
+class RenderedSentence:
+    """A sentence as it is written.
+
+    Attributes:
+        text: the sentence with its marks, and the white space that separates it from the one before.
+        start, end: characters of the sentence in the whole answer, separator left out.
+        citations: those of the sentence, one per passage.
+    """
+
+    text: str
+    start: int
+    end: int
+    citations: tuple[Citation, ...]
+
+
+def render(sentence: Sentence, offset: int) -> RenderedSentence:
+    """`sentence` as it follows after `offset` characters of the answer."""
+    separator = "\n\n" if offset else ""
+    citations = tuple({item.number: item for item in sentence.citations}.values())
+    marks = "".join(f"[{item.number}]" for item in citations)
+    body = _body(sentence, marks)
+    start = offset + len(separator)
+    return RenderedSentence(separator + body, start, start + len(body), citations)
+
+
+def _body(sentence: Sentence, marks: str) -> str:
+    if any(item.passage.chunk.language is Language.CODE for item in sentence.citations):
+        return f"```\n{sentence.text}\n```\n{marks}"
+    if sentence.text.startswith("|"):
+        header, _, rest = sentence.text.partition("\n")
+        rule = "|" + " --- |" * (header.count("|") - 1)
+        return f"{header}\n{rule}\n{rest}\n\n{marks}" if rest else f"{header}\n{marks}"
+    return f"{sentence.text} {marks}"

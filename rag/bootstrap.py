@@ -1,0 +1,106 @@
+"""The composition root of retrieval and answering: the only place that wires backends."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from rag.access.keys import Keys
+from rag.access.operator import LocalOperator
+from rag.access.policy import Policy
+from rag.answering.service import Answerer
+from rag.blobs.store import BlobStore
+from rag.domain.principal import Principal
+from rag.embedding.registry import build_space
+from rag.embedding.space import EmbeddingSpace
+from rag.generation.extractive import ExtractiveGenerator
+from rag.index.base import IndexSchema, VectorIndex
+from rag.index.registry import IndexConfig, open_index
+from rag.retrieval.service import Retriever
+from rag.settings import RagSettings
+from rag.store import schema
+from rag.store.session import Database
+from rag.text.analysis import Analyzer
+from rag.text.question import QuestionReader
+
+
+@dataclass(frozen=True, slots=True)
+class Rag:
+    """The retrieval and answering lane of one process."""
+
+    settings: RagSettings
+    database: Database
+    blobs: BlobStore
+    analyzer: Analyzer
+    space: EmbeddingSpace
+    index: VectorIndex
+    keys: Keys
+    policy: Policy
+    retriever: Retriever
+    answerer: Answerer
+    operator: LocalOperator | None = None
+
+    def authenticate(self, presented: str) -> Principal:
+        """The principal behind a key, or behind the operator's token where this process has one.
+
+        Raises:
+            NotAuthenticated: neither.
+        """
+        operator = self.operator.principal_of(presented) if self.operator is not None else None
+        return operator or self.keys.authenticate(presented)
+
+    def count_tokens(self, text: str) -> int:
+        """Length of a text in the lexical analyzer's terms."""
+        return self.analyzer.analyze(text).length
+
+    def close(self) -> None:
+        """Flush the index and return the connections."""
+        self.index.close()
+        self.database.close()
+
+
+def open_database(settings: RagSettings) -> Database:
+    """The store alone: what key and migration commands need."""
+    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    return Database(settings.store_url(), settings.store.pool_size)
+
+
+def build(settings: RagSettings, *, local_operator: bool = False, recreate_index: bool = False) -> Rag:
+    """Wire the lane.
+
+    Raises:
+        SchemaOutdated: the store has to be upgraded first.
+        StoreInUse: another process has the embedded index.
+        ConfigurationError: a setting names something that is not there.
+    """
+    database = open_database(settings)
+    schema.require_current(database)
+    analyzer = Analyzer()
+    reader = QuestionReader(analyzer)
+    space = build_space(settings.embedding, analyzer, settings.data_dir / "cache")
+    index = open_index(_index_config(settings), IndexSchema(space.name, space.dimensions), recreate=recreate_index)
+    retriever = Retriever(database, index, space, settings.retrieval)
+    generator = ExtractiveGenerator(reader.terms_of)
+    return Rag(
+        settings=settings,
+        database=database,
+        blobs=BlobStore(settings.blob_url()),
+        analyzer=analyzer,
+        space=space,
+        index=index,
+        keys=Keys(database),
+        policy=Policy(database),
+        retriever=retriever,
+        answerer=Answerer(retriever, reader, generator, settings.answers.sentences),
+        operator=LocalOperator(database) if local_operator else None,
+    )
+
+
+def _index_config(settings: RagSettings) -> IndexConfig:
+    key_file = settings.index.api_key_file
+    return IndexConfig(
+        backend=settings.index.backend,
+        folder=settings.data_dir / "index",
+        url=settings.index.url,
+        api_key=key_file.read_text(encoding="utf-8").strip() if key_file is not None else None,
+        collection=settings.index.collection,
+    )

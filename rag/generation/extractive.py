@@ -1,0 +1,162 @@
+"""The generator of the embedded shape: it quotes. Every sentence is a span of a passage, so nothing can be invented.
+
+Sentences are chosen by how much of the question's weight they cover, each next one by what it adds (maximal marginal
+relevance over terms, Carbonell & Goldstein 1998); the heading path and the rank of the passage break the ties that short
+sentences leave open.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from rag.domain.document import ElementKind
+from rag.domain.language import Language
+from rag.domain.passage import Passage
+from rag.generation.base import Draft, GenerationRequest, Span
+from rag.text.sentences import split_sentences
+
+TermsOf = Callable[[str], Mapping[str, float]]
+
+_HEADING_SHARE = 0.6
+"""What a term in the heading path counts against one in the sentence: an article's title speaks for all its sentences."""
+_NEIGHBOUR_SHARE = 0.3
+"""What a term elsewhere in the same passage counts: it shows the subject, not the statement."""
+_RANK_SHARE = 0.35
+"""Weight of the retriever's own order, falling from the first passage to the last."""
+_QUANTITY_BONUS = 0.15
+_MIN_GAIN = 0.12
+"""A further sentence must add this share of the question's weight, or come from the best passage next to the best one."""
+_CODE_LINES = 14
+_QUANTITY = re.compile(
+    r"몇|얼마|언제|며칠|기간|기한|한도|금액|횟수|비율|how (?:many|much|long|often|old)|when\b|what (?:time|date|percentage|port|version)"
+    r"|limit|maximum|minimum|timeout|default",
+    re.IGNORECASE,
+)
+_DIGIT = re.compile(r"\d|[一二三四五六七八九十百]|하나|첫째")
+
+
+@dataclass(frozen=True, slots=True)
+class _Candidate:
+    spans: tuple[Span, ...]
+    covered: frozenset[str]
+    score: float
+    passage: int
+
+
+class ExtractiveGenerator:
+    """Quotes the sentences that answer best."""
+
+    name = "extractive/1"
+
+    def __init__(self, terms_of: TermsOf) -> None:
+        self._terms_of = terms_of
+
+    def generate(self, request: GenerationRequest) -> Iterator[Draft]:
+        """Verbatim drafts, best evidence first."""
+        total = sum(request.weights.values())
+        if total <= 0:
+            return
+        candidates = [
+            candidate
+            for index, passage in enumerate(request.passages)
+            for candidate in self._candidates(request, index, passage, total)
+        ]
+        for chosen in _choose(candidates, request, total):
+            yield Draft(chosen.spans)
+
+    def _candidates(
+        self, request: GenerationRequest, index: int, passage: Passage, total: float
+    ) -> Iterator[_Candidate]:
+        weights = request.weights
+        heading = self._terms_of("\n".join(passage.chunk.heading_path)).keys() & weights.keys()
+        whole = self._terms_of(passage.chunk.text).keys() & weights.keys()
+        rank = 1.0 - index / max(1, len(request.passages))
+        wants_quantity = bool(_QUANTITY.search(request.question))
+        for spans in _units(passage, index, weights, self._terms_of):
+            text = "\n".join(passage.chunk.text[span.start : span.end] for span in spans)
+            own = self._terms_of(text).keys() & weights.keys()
+            score = _mass(own, weights) + _HEADING_SHARE * _mass(heading - own, weights)
+            score = (score + _NEIGHBOUR_SHARE * _mass(whole - own - heading, weights)) / total + _RANK_SHARE * rank
+            if wants_quantity and own and _DIGIT.search(text):
+                score += _QUANTITY_BONUS
+            if own or heading:
+                yield _Candidate(spans, frozenset(own | heading), score, index)
+
+
+def _mass(terms: frozenset[str] | set[str], weights: Mapping[str, float]) -> float:
+    return sum(weights[term] for term in terms)
+
+
+def _choose(candidates: Sequence[_Candidate], request: GenerationRequest, total: float) -> Iterator[_Candidate]:
+    remaining = sorted(candidates, key=lambda item: (-item.score, item.passage, item.spans[-1].start))
+    if not remaining:
+        return
+    best = remaining.pop(0)
+    chosen, covered = [best], set(best.covered)
+    yield best
+    while remaining and len(chosen) < request.max_sentences:
+        remaining.sort(key=lambda item: -_gain(item, best, covered, request.weights, total))
+        candidate = remaining.pop(0)
+        if _gain(candidate, best, covered, request.weights, total) < _MIN_GAIN:
+            return
+        chosen.append(candidate)
+        covered |= candidate.covered
+        yield candidate
+
+
+def _gain(item: _Candidate, best: _Candidate, covered: set[str], weights: Mapping[str, float], total: float) -> float:
+    added = _mass(item.covered - covered, weights) / total
+    # A sentence as good as the best one, from the same passage, is part of the same answer.
+    companion = 0.5 * item.score if item.passage == best.passage and item.score >= 0.75 * best.score else 0.0
+    return added + companion
+
+
+def _units(passage: Passage, index: int, weights: Mapping[str, float], terms_of: TermsOf) -> Iterator[tuple[Span, ...]]:
+    """What can be quoted from a passage: sentences; table rows with their header; a window of code lines."""
+    text = passage.chunk.text
+    if passage.chunk.language is Language.CODE:
+        yield (_code_window(text, index, weights, terms_of),)
+        return
+    header: Span | None = None
+    for start, end in split_sentences(text, passage.chunk.language):
+        line = text[start:end]
+        if not _is_row(line):
+            header = None
+            yield (Span(index, start, end),)
+        elif header is None:
+            header = Span(index, start, end)
+        elif set(line) <= set("|-: "):
+            continue
+        else:
+            yield (header, Span(index, start, end))
+    if passage.chunk.kind is ElementKind.TABLE and header is not None and text.count("\n") < 1:
+        yield (header,)
+
+
+def _is_row(line: str) -> bool:
+    return line.startswith("|") and line.endswith("|") and line.count("|") > 2
+
+
+def _code_window(text: str, index: int, weights: Mapping[str, float], terms_of: TermsOf) -> Span:
+    """The run of lines that holds the most of the question's weight, from a line that begins something."""
+    lines = text.split("\n")
+    if len(lines) <= _CODE_LINES:
+        return _line_span(lines, index, 0, len(lines))
+    scores = [_mass(terms_of(line).keys() & weights.keys(), weights) for line in lines]
+    starts = range(len(lines) - _CODE_LINES + 1)
+    best = max(
+        starts,
+        key=lambda i: (sum(scores[i : i + _CODE_LINES]) + 0.5 * bool(re.match(r"\s*(def|class|@)", lines[i])), -i),
+    )
+    return _line_span(lines, index, best, best + _CODE_LINES)
+
+
+def _line_span(lines: Sequence[str], index: int, first: int, last: int) -> Span:
+    while first < last - 1 and not lines[first].strip():
+        first += 1
+    while last > first + 1 and not lines[last - 1].strip():
+        last -= 1
+    start = sum(len(line) + 1 for line in lines[:first])
+    return Span(index, start, start + len("\n".join(lines[first:last])))

@@ -1,0 +1,174 @@
+"""The twin of the engines, shipped for tests and trials: exact, in plain dictionaries, nothing on disk.
+
+It keeps to the engines' arithmetic: a sparse score is Σ query weight · idf · stored weight, with
+idf = ln((N - n + 0.5) / (n + 0.5) + 1), where N is the number of permitted points with a sparse vector and n those of
+them with the term (Qdrant's documentation of the IDF modifier; compared with Edge in `tests/contract`).
+"""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from threading import RLock
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+import numpy as np
+
+from rag.domain.errors import IndexUnavailable
+from rag.domain.principal import Permit
+from rag.domain.vectors import SparseVector
+from rag.index.base import IndexPoint, IndexSchema, LegHit, LegQuery
+from rag.index.layout import check_leg, checked_points, ranked
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+
+@dataclass(slots=True)
+class _Scope:
+    """The points of one collection of one tenant: `postings` maps term to chunk to weight."""
+
+    dense: dict[UUID, NDArray[np.float32]] = field(default_factory=dict)
+    sparse: set[UUID] = field(default_factory=set)
+    postings: dict[int, dict[UUID, float]] = field(default_factory=lambda: defaultdict(dict))
+
+
+class MemoryIndex:
+    """`VectorIndex` in memory."""
+
+    def __init__(self, schema: IndexSchema) -> None:
+        self._schema = schema
+        self._points: dict[UUID, IndexPoint] = {}
+        self._scopes: dict[tuple[UUID, UUID], _Scope] = defaultdict(_Scope)
+        self._guard = RLock()
+        self._closed = False
+
+    @property
+    def schema(self) -> IndexSchema:
+        """The schema that the index was opened with."""
+        return self._schema
+
+    def upsert(self, points: Sequence[IndexPoint]) -> None:
+        """Insert or replace by chunk id.
+
+        Raises:
+            IndexUnavailable: the index is closed.
+            ValueError: a vector doesn't fit the schema. Nothing was written.
+        """
+        with self._open():
+            for point in checked_points(self._schema, points):
+                self._remove(point.chunk_id)
+                self._insert(point)
+
+    def delete_versions(self, version_ids: Sequence[UUID]) -> None:
+        """Remove every point of these versions; unknown ids are no error."""
+        gone = set(version_ids)
+        with self._open():
+            for chunk_id in [point.chunk_id for point in self._points.values() if point.version_id in gone]:
+                self._remove(chunk_id)
+
+    def count(self, version_id: UUID | None = None) -> int:
+        """Exact number of points, of one version or of all."""
+        with self._open():
+            if version_id is None:
+                return len(self._points)
+            return sum(point.version_id == version_id for point in self._points.values())
+
+    def search(self, permit: Permit, legs: Mapping[str, LegQuery]) -> dict[str, list[LegHit]]:
+        """The best hits per leg; see `VectorIndex.search`."""
+        hits: dict[str, list[LegHit]] = {}
+        with self._open():
+            keys = [(permit.tenant_id, collection) for collection in permit.collections]
+            scopes = [self._scopes[key] for key in keys if key in self._scopes]
+            for leg, query in legs.items():
+                check_leg(self._schema, leg, query)
+                if isinstance(query.vector, SparseVector):
+                    found = _sparse_hits(scopes, query.vector)
+                else:
+                    found = _dense_hits(scopes, query.vector)
+                hits[leg] = ranked(leg, found, query.limit)
+        return hits
+
+    def search_batch(self, permit: Permit, queries: Sequence[Mapping[str, LegQuery]]) -> list[dict[str, list[LegHit]]]:
+        """`search` for several queries."""
+        return [self.search(permit, query) for query in queries]
+
+    def versions_of(self) -> Iterator[tuple[UUID, UUID]]:
+        """Every (chunk id, version id), as it was at the first step."""
+        with self._open():
+            pairs = [(point.chunk_id, point.version_id) for point in self._points.values()]
+        yield from pairs
+
+    def optimize(self) -> None:
+        """Nothing to build."""
+        with self._open():
+            pass
+
+    def clear(self) -> None:
+        """Remove every point."""
+        with self._open():
+            self._points.clear()
+            self._scopes.clear()
+
+    def close(self) -> None:
+        """Let go of the points. Closing twice is allowed."""
+        with self._guard:
+            self._closed = True
+            self._points.clear()
+            self._scopes.clear()
+
+    def _open(self) -> RLock:
+        if self._closed:
+            raise IndexUnavailable
+        return self._guard
+
+    def _insert(self, point: IndexPoint) -> None:
+        self._points[point.chunk_id] = point
+        scope = self._scopes[point.tenant_id, point.collection_id]
+        if point.dense is not None:
+            scope.dense[point.chunk_id] = point.dense
+        if point.sparse.indices:
+            scope.sparse.add(point.chunk_id)
+        for term, weight in zip(point.sparse.indices, point.sparse.values, strict=True):
+            scope.postings[term][point.chunk_id] = weight
+
+    def _remove(self, chunk_id: UUID) -> None:
+        point = self._points.pop(chunk_id, None)
+        if point is None:
+            return
+        scope = self._scopes[point.tenant_id, point.collection_id]
+        scope.dense.pop(chunk_id, None)
+        scope.sparse.discard(chunk_id)
+        for term in point.sparse.indices:
+            del scope.postings[term][chunk_id]
+
+
+def open_memory(schema: IndexSchema) -> MemoryIndex:
+    """An empty index that lives as long as the object."""
+    return MemoryIndex(schema)
+
+
+def _dense_hits(scopes: Sequence[_Scope], query: NDArray[np.float32]) -> list[LegHit]:
+    chunk_ids = [chunk_id for scope in scopes for chunk_id in scope.dense]
+    if not chunk_ids:
+        return []
+    matrix = np.stack([vector for scope in scopes for vector in scope.dense.values()])
+    norms = np.linalg.norm(matrix, axis=1) * np.linalg.norm(query)
+    cosines = matrix @ query / np.maximum(norms, np.finfo(np.float32).tiny)
+    return [LegHit(chunk_id, float(cosine)) for chunk_id, cosine in zip(chunk_ids, cosines, strict=True)]
+
+
+def _sparse_hits(scopes: Sequence[_Scope], query: SparseVector) -> list[LegHit]:
+    population = sum(len(scope.sparse) for scope in scopes)
+    scores: dict[UUID, float] = defaultdict(float)
+    for term, weight in zip(query.indices, query.values, strict=True):
+        postings = [scope.postings[term] for scope in scopes if term in scope.postings]
+        frequency = sum(len(posting) for posting in postings)
+        idf = math.log((population - frequency + 0.5) / (frequency + 0.5) + 1)
+        for posting in postings:
+            for chunk_id, stored in posting.items():
+                scores[chunk_id] += weight * idf * stored
+    return [LegHit(chunk_id, score) for chunk_id, score in scores.items()]

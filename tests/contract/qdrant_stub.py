@@ -1,0 +1,148 @@
+"""A Qdrant server's REST interface in front of the client's local mode: the real wire, without the real engine.
+
+It answers the requests that `rag/index/qdrant.py` makes, validates their bodies with the client's own models, and fails
+on demand. What it can't show is the server's own behaviour; for that, set SEOGO_TEST_QDRANT_URL.
+"""
+
+import json
+import threading
+import warnings
+from collections.abc import Callable
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import TracebackType
+from typing import Any
+
+from pydantic import TypeAdapter
+from qdrant_client import QdrantClient, models
+
+Answer = Callable[["QdrantStub", str, Any], Any]
+
+
+class QdrantStub:
+    """`with QdrantStub() as stub:` serves at `stub.url`."""
+
+    def __init__(self) -> None:
+        self.engine = QdrantClient(":memory:")
+        self.guard = threading.Lock()  # the local mode is not made for threads
+        self.failure: int | None = None
+        self.hide_collections = False
+        self.payload_indexes: dict[str, Any] = {}
+        handler = type("Handler", (_Handler,), {"stub": self})
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+        self.thread = threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.01})
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.server.server_port}"
+
+    def __enter__(self) -> "QdrantStub":
+        self.thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.server.shutdown()
+        self.thread.join()
+        self.server.server_close()
+        self.engine.close()
+
+
+def _create(stub: QdrantStub, name: str, body: Any) -> bool:
+    if stub.engine.collection_exists(name):
+        raise FileExistsError
+    request = models.CreateCollection.model_validate(body)
+    return stub.engine.create_collection(
+        name,
+        vectors_config=request.vectors,
+        sparse_vectors_config=request.sparse_vectors,
+        metadata=request.metadata,
+    )
+
+
+def _index_field(stub: QdrantStub, name: str, body: Any) -> Any:
+    request = models.CreateFieldIndex.model_validate(body)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        stub.payload_indexes[request.field_name] = request.model_dump(mode="json")["field_schema"]
+    return models.UpdateResult(operation_id=0, status=models.UpdateStatus.COMPLETED)
+
+
+def _upsert(stub: QdrantStub, name: str, body: Any) -> Any:
+    return stub.engine.upsert(name, models.PointsList.model_validate(body).points)
+
+
+def _delete(stub: QdrantStub, name: str, body: Any) -> Any:
+    return stub.engine.delete(name, models.FilterSelector.model_validate(body))
+
+
+def _count(stub: QdrantStub, name: str, body: Any) -> Any:
+    request = models.CountRequest.model_validate(body)
+    return stub.engine.count(name, count_filter=request.filter, exact=True)
+
+
+def _query(stub: QdrantStub, name: str, body: Any) -> Any:
+    request = models.QueryRequestBatch.model_validate(body)
+    return stub.engine.query_batch_points(name, request.searches)
+
+
+def _scroll(stub: QdrantStub, name: str, body: Any) -> Any:
+    request = models.ScrollRequest.model_validate(body)
+    points, offset = stub.engine.scroll(
+        name,
+        limit=request.limit or 10,
+        offset=request.offset,
+        with_payload=request.with_payload or False,
+        with_vectors=request.with_vector or False,
+    )
+    return {"points": points, "next_page_offset": offset}
+
+
+ROUTES: dict[tuple[str, str], Answer] = {
+    ("GET", "exists"): lambda stub, name, _: {
+        "exists": stub.engine.collection_exists(name) and not stub.hide_collections
+    },
+    ("GET", ""): lambda stub, name, _: stub.engine.get_collection(name),
+    ("PUT", ""): _create,
+    ("DELETE", ""): lambda stub, name, _: stub.engine.delete_collection(name),
+    ("PUT", "index"): _index_field,
+    ("PUT", "points"): _upsert,
+    ("POST", "points/delete"): _delete,
+    ("POST", "points/count"): _count,
+    ("POST", "points/query/batch"): _query,
+    ("POST", "points/scroll"): _scroll,
+}
+
+
+class _Handler(BaseHTTPRequestHandler):
+    stub: QdrantStub
+
+    def _serve(self) -> None:
+        body = json.loads(self.rfile.read(int(self.headers.get("Content-Length") or 0)) or b"null")
+        _, _, name, *rest = (*self.path.partition("?")[0].split("/"), "", "")
+        if self.stub.failure:
+            self._send(self.stub.failure, {"status": {"error": "as told"}})
+        elif not name:
+            self._send(200, {"title": "qdrant", "version": "1.20.0"})
+        else:
+            route = "/".join(part for part in rest if part)
+            try:
+                with self.stub.guard:
+                    result = ROUTES[self.command, route](self.stub, name, body)
+            except FileExistsError:
+                self._send(409, {"status": {"error": "exists"}})
+            else:
+                self._send(200, {"time": 0.0, "status": "ok", "result": result})
+
+    do_GET = do_PUT = do_POST = do_DELETE = _serve
+
+    def _send(self, status: int, content: Any) -> None:
+        payload = TypeAdapter(Any).dump_json(content)
+        self.send_response(status)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(payload)))
+        self.end_headers()
+        self.wfile.write(payload)
+
+    def log_message(self, format: str, *args: Any) -> None:
+        pass
