@@ -80,7 +80,7 @@ def _has_controls(text: str) -> bool:
 
 def _utf16_without_bom(sample: bytes) -> str | None:
     """UTF-16 shows by NULs on one side only (Latin) or, for Korean, by decoding to plausible characters alone."""
-    if len(sample) < 4 or len(sample) % 2 and len(sample) < SAMPLE_BYTES:
+    if len(sample) < 4 or (len(sample) % 2 and len(sample) < SAMPLE_BYTES):
         return None
     if b"\0" not in sample:
         return None
@@ -108,4 +108,4 @@ def _is_korean_cp949(sample: bytes) -> bool:
 def _is_western(sample: bytes) -> bool:
     """Few high bytes, and none of the five that Windows-1252 leaves undefined."""
     high = sum(byte >= 0x80 for byte in sample)
-    return high <= len(sample) * 0.15 and not any(byte in sample for byte in b"\x81\x8d\x8f\x90\x9d")
+    return high <= len(sample) * 0.3 and not any(byte in sample for byte in b"\x81\x8d\x8f\x90\x9d")

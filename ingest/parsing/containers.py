@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zipfile
+import zlib
 from pathlib import Path
 
 from ingest.parsing import media_types
@@ -18,11 +19,22 @@ MAX_RATIO = 200
 RATIO_MATTERS_BYTES = 64 << 20
 """Below this a high ratio does no harm, and empty sheets reach it honestly."""
 
+UNREADABLE = (
+    zipfile.BadZipFile, zlib.error, SyntaxError, LookupError, ValueError, TypeError, AttributeError, ArithmeticError,
+    AssertionError, EOFError, OSError, NotImplementedError,
+)  # fmt: skip
+"""What the standard library and the Office libraries raise on damaged content (found by mutating real files)."""
+
 _END_OF_DIRECTORY = b"PK\x05\x06"
 _END_RECORD_BYTES = 22
 _LONGEST_COMMENT = 0xFFFF
 _ENCRYPTED_FLAG = 0x1
 _CONTENT_TYPES_BYTES = 4 << 20
+_MIMETYPE_BYTES = 200
+_SHORTEST_ENTRY = 46
+_USUAL_ENTRY = 400
+"""Bytes of one entry in the directory: by the format at least, and more than any real one with its name."""
+
 
 
 def open_zip(path: Path, name: str) -> zipfile.ZipFile:
@@ -39,7 +51,7 @@ def open_zip(path: Path, name: str) -> zipfile.ZipFile:
         raise ParseLimitExceeded(name=name, resource="ZIP entries")
     try:
         archive = zipfile.ZipFile(path)
-    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
+    except UNREADABLE as error:
         raise FileDamaged(name=name, detail="ZIP") from error
     try:
         check_directory(archive, name)
@@ -73,8 +85,12 @@ def _declared_entries(path: Path) -> int:
         return 0
     count = int.from_bytes(tail[at + 10 : at + 12], "little")
     directory_bytes = int.from_bytes(tail[at + 12 : at + 16], "little")
-    # The count is 16 bits wide and wraps; an entry takes at least 46 bytes, so the directory's size bounds it better.
-    return max(count, directory_bytes // 400) if directory_bytes != 0xFFFFFFFF else MAX_ENTRIES + 1
+    if directory_bytes == 0xFFFFFFFF:
+        return MAX_ENTRIES + 1  # ZIP64, for directories beyond 4 GB
+    if max(directory_bytes, count * _SHORTEST_ENTRY) > size:
+        return 0  # can't be: damaged, which `zipfile` finds out
+    # The count is 16 bits wide and wraps round, so the size has a say.
+    return max(count, directory_bytes // _USUAL_ENTRY)
 
 
 def zip_media_type(path: Path, name: str) -> str:
@@ -84,29 +100,33 @@ def zip_media_type(path: Path, name: str) -> str:
         As `open_zip`.
     """
     with open_zip(path, name) as archive:
+        declared = _head(archive, "mimetype", _MIMETYPE_BYTES, name).strip()
+        if declared:
+            return declared
+        content_types = _head(archive, "[Content_Types].xml", _CONTENT_TYPES_BYTES, name)
         names = set(archive.namelist())
-        if "mimetype" in names and archive.getinfo("mimetype").file_size < 200:
-            declared = archive.read("mimetype").decode("ascii", errors="replace").strip()
-            if declared:
-                return declared
-        if "[Content_Types].xml" in names:
-            return _opc_media_type(archive, names)
-        for part, media_type in media_types.OPC_MAIN_NAMES:
-            if part in names:
-                return media_type
-    return "application/java-archive" if "META-INF/MANIFEST.MF" in names else media_types.ZIP
-
-
-def _opc_media_type(archive: zipfile.ZipFile, names: set[str]) -> str:
-    with archive.open("[Content_Types].xml") as stream:
-        content_types = stream.read(_CONTENT_TYPES_BYTES).decode("utf-8", errors="replace")
     for main_part, media_type in media_types.OPC_MAIN_PARTS:
         if main_part in content_types:
             return media_type
     for part, media_type in media_types.OPC_MAIN_NAMES:
         if part in names:
             return media_type
-    return media_types.ZIP
+    return "application/java-archive" if "META-INF/MANIFEST.MF" in names else media_types.ZIP
+
+
+def _head(archive: zipfile.ZipFile, entry: str, limit: int, name: str) -> str:
+    """The beginning of an entry as text; empty when there is none.
+
+    Raises:
+        FileDamaged: it can't be unpacked.
+    """
+    if entry not in archive.NameToInfo:
+        return ""
+    try:
+        with archive.open(entry) as stream:
+            return stream.read(limit).decode("utf-8", errors="replace")
+    except UNREADABLE as error:
+        raise FileDamaged(name=name, detail=entry) from error
 
 
 def ole_media_type(path: Path, name: str) -> str:

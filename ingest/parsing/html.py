@@ -67,7 +67,7 @@ class HtmlParser:
         if not text.strip():
             raise NoTextFound(name=source.name)
         try:
-            root = lxml_html.document_fromstring(text)
+            root = lxml_html.document_fromstring(text, parser=lxml_html.HTMLParser(huge_tree=True))
         except (etree.ParserError, etree.XMLSyntaxError, ValueError) as error:
             raise FileDamaged(name=source.name, detail="HTML") from error
         elements = tuple(_Walker().blocks(root))
@@ -263,4 +263,4 @@ def _take_pending(texts: list[str], pending: dict[int, tuple[int, str]]) -> None
 
 def _span(cell: Any, name: str) -> int:
     value = cell.get(name, "1").strip()
-    return min(max(int(value), 1), _MAX_SPAN) if value.isdigit() else 1
+    return min(max(int(value), 1), _MAX_SPAN) if value.isdecimal() and len(value) < 6 else 1

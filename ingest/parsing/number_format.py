@@ -80,7 +80,7 @@ def _number(value: int | float | Decimal, number_format: str) -> str:
     section, value = _section_for(value, sections)
     digits = [text for kind, text in section if kind == "digits"]
     literals = "".join(text for kind, text in section if kind == "literal")
-    if "/" in literals and len(digits) > 1 or any(kind == "date" for kind, _ in section):
+    if ("/" in literals and len(digits) > 1) or any(kind == "date" for kind, _ in section):
         return _general(value)
     if not digits:
         return literals.replace("General", _general(value)).strip() if section else _general(value)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import zipfile
-import zlib
 from collections.abc import Iterator
 from pathlib import PurePosixPath
 from typing import Any
@@ -12,6 +11,7 @@ from typing import Any
 from lxml import etree
 
 from ingest.parsing.characters import one_line
+from ingest.parsing.containers import UNREADABLE
 from rag.domain.errors import FileDamaged
 
 W = "{http://schemas.openxmlformats.org/wordprocessingml/2006/main}"
@@ -46,7 +46,7 @@ class Package:
         """
         try:
             return self._archive.read(self._names[part.lower()])
-        except (KeyError, zipfile.BadZipFile, EOFError, OSError, NotImplementedError, ValueError, zlib.error) as error:
+        except UNREADABLE as error:
             raise FileDamaged(name=self._name, detail=part) from error
 
     def xml(self, part: str) -> Any:

@@ -145,7 +145,7 @@ def _joint(line: Line, head: str, tail: str, marks_word_ends: bool, vocabulary: 
 def marks_word_ends(lines: Iterable[Line]) -> bool:
     """Whether this document's lines carry a space where they end between two Korean words."""
     korean = [line.spaced for line in lines if _HANGUL_END.search(line.text)]
-    return len(korean) >= 8 and _SPACED_SHARE <= sum(korean) / len(korean)
+    return len(korean) >= 8 and sum(korean) / len(korean) >= _SPACED_SHARE
 
 
 def vocabulary_of(lines: Iterable[Line]) -> frozenset[str]:

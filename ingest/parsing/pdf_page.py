@@ -114,7 +114,7 @@ class _CharacterReader:
         spaced = False
         for index in range(self._count + 1):
             code = unicode_of(raw, index) if index < self._count else _LINE_END
-            if code > _SPACE and code != 0xA0 or code == 2:
+            if (code > _SPACE and code != 0xA0) or code == 2:
                 if not letters:
                     begin = index
                 letters.append(chr(code) if code < 0x110000 else "\ufffd")
@@ -138,7 +138,7 @@ class _CharacterReader:
         if not shown:
             return None
         box = union([word.box for word in shown])
-        heights = sorted((word.box[3] - word.box[1] for word in shown))
+        heights = sorted(word.box[3] - word.box[1] for word in shown)
         height = heights[len(heights) // 2]
         lettered = [(first, last) for first, last, text in words if text[0].isalnum()] or [words[0][:2]]
         bold = self._is_bold(lettered[0][0]) and self._is_bold(lettered[-1][1])

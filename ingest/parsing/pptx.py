@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zipfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -10,7 +9,7 @@ from ingest.parsing import media_types
 from ingest.parsing.base import Identified, SourceFile
 from ingest.parsing.characters import one_line, squeeze
 from ingest.parsing.charts import chart_elements
-from ingest.parsing.containers import open_zip
+from ingest.parsing.containers import UNREADABLE, open_zip
 from ingest.parsing.ooxml import COMMENTS_LEFT_OUT, Package
 from ingest.parsing.tables import table_element
 from ingest.parsing.unstructured_adapter import Piece, UnstructuredPptx
@@ -40,7 +39,7 @@ class PptxParser:
             warnings = (COMMENTS_LEFT_OUT,) if package.has_comments() else ()
         try:
             pieces = self._partition.pieces(path)
-        except (KeyError, ValueError, AttributeError, zipfile.BadZipFile, SyntaxError) as error:
+        except UNREADABLE as error:
             raise FileDamaged(name=source.name, detail="PPTX") from error
         elements = tuple(_with_charts(list(_elements(pieces)), charts))
         if not elements:

@@ -16,7 +16,7 @@ from ingest.parsing import media_types
 from ingest.parsing.base import Identified, SourceFile
 from ingest.parsing.cell_ranges import cell_range
 from ingest.parsing.characters import one_line, squeeze
-from ingest.parsing.containers import open_zip
+from ingest.parsing.containers import UNREADABLE, open_zip
 from ingest.parsing.number_format import shown
 from ingest.parsing.ooxml import COMMENTS_LEFT_OUT, Package
 from ingest.parsing.tables import table_element
@@ -67,18 +67,21 @@ class XlsxParser:
             title = package.title()
             if package.has_comments():
                 warnings.add(COMMENTS_LEFT_OUT)
-            if _has_uncalculated(archive):
-                warnings.add(FORMULAS_WITHOUT_VALUES)
-        try:
-            # Read-only streams the cells: a full model takes fifty times the memory.
-            with path.open("rb") as file:
-                workbook = self._load(file, read_only=True, data_only=True)
-                elements = tuple(self._elements(workbook, warnings))
-        except (KeyError, ValueError, TypeError, AttributeError, IndexError, zipfile.BadZipFile, SyntaxError) as error:
-            raise FileDamaged(name=source.name, detail="XLSX") from error
+            elements = tuple(self._read(archive, path, source.name, warnings))
         if not elements:
             raise NoTextFound(name=source.name)
         return ParsedDocument(title, source.media_type, self.name, elements, warnings=tuple(sorted(warnings)))
+
+    def _read(self, archive: zipfile.ZipFile, path: Path, name: str, warnings: set[str]) -> list[Element]:
+        try:
+            if _has_uncalculated(archive):
+                warnings.add(FORMULAS_WITHOUT_VALUES)
+            with path.open("rb") as file:
+                # Read-only streams the cells: a full model takes fifty times the memory.
+                workbook = self._load(file, read_only=True, data_only=True)
+                return list(self._elements(workbook, warnings))
+        except UNREADABLE as error:
+            raise FileDamaged(name=name, detail="XLSX") from error
 
     def _elements(self, workbook: Any, warnings: set[str]) -> Iterator[Element]:
         for sheet in workbook.worksheets:

@@ -1,19 +1,82 @@
-"""temporary"""
-import zlib
+"""BM25 as sparse vectors: Korean by Kiwi, English and identifiers by rules. The index multiplies by its own idf."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from hashlib import blake2b
+
 from rag.domain.language import Language
 from rag.domain.vectors import Embeddings, SparseVector
 from rag.embedding.base import Role
-def term_id(t): return zlib.crc32(t.encode())
+from rag.text.analysis import BIGRAM_WEIGHT, Analysis, Analyzer, term_weight
+
+K1 = 1.0
+B = 0.75
+AVERAGE_LENGTH = 200.0
+"""Terms of a typical passage: a constant, so that a vector never depends on what else is in the index."""
+_UNLIMITED = 2**31 - 1
+
+
+def term_id(term: str) -> int:
+    """Unsigned 32-bit id of a term, the same on every machine and for ever (BLAKE2b, big-endian)."""
+    return int.from_bytes(blake2b(term.encode(), digest_size=4).digest())
+
+
+def _vector(weights: dict[str, float]) -> SparseVector:
+    """Weights by term id, ascending; terms that share an id are added up."""
+    by_id: dict[int, float] = {}
+    for term, weight in weights.items():
+        identity = term_id(term)
+        by_id[identity] = by_id.get(identity, 0.0) + weight
+    indices = sorted(by_id)
+    return SparseVector(tuple(indices), tuple(by_id[index] for index in indices))
+
+
 class KiwiBm25Embedder:
-    name="kiwi-bm25/tmp"; dimensions=None; max_tokens=600; languages=frozenset(Language)
-    def __init__(self, analyzer): self.a=analyzer
-    def count_tokens(self, texts): return [x.length for x in self.a.analyze_batch(texts)]
-    def embed(self, texts, role):
-        out=[]
-        for x in self.a.analyze_batch(texts):
-            d={}
-            for t,f in x.terms.items():
-                v = f if role is Role.QUERY else f*2.2/(f+1.2*(0.25+0.75*x.length/150))
-                d[term_id(t)]=d.get(term_id(t),0)+v
-            out.append(SparseVector(tuple(d),tuple(d.values())))
-        return Embeddings(sparse=tuple(out))
+    """Sparse vectors whose dot product, with the index's idf on the query's side, is the BM25 score.
+
+    A passage's term has f·(k1+1) / (f + k1·(1-b+b·length/average)) (Robertson & Zaragoza 2009, eq. 3.15), a question's term
+    its weight: 1, or less for a bigram, however often the question repeats it.
+    """
+
+    def __init__(
+        self, analyzer: Analyzer | None = None, *, k1: float = K1, b: float = B, average_length: float = AVERAGE_LENGTH
+    ) -> None:
+        self._analyzer = analyzer or Analyzer()
+        self._k1, self._b, self._average_length = k1, b, average_length
+
+    @property
+    def name(self) -> str:
+        """Analysis and parameters; vectors of different names don't go together."""
+        numbers = f"k1={self._k1:g},b={self._b:g},avg={self._average_length:g},bigram={BIGRAM_WEIGHT:g}"
+        return f"bm25/{self._analyzer.name}/{numbers}"
+
+    @property
+    def dimensions(self) -> int | None:
+        """None: there is no dense vector."""
+        return None
+
+    @property
+    def max_tokens(self) -> int:
+        """Practically unlimited."""
+        return _UNLIMITED
+
+    @property
+    def languages(self) -> frozenset[Language]:
+        """All of them."""
+        return frozenset(Language)
+
+    def count_tokens(self, texts: Sequence[str]) -> list[int]:
+        """Number of terms of each text, bigrams not counted."""
+        return [analysis.length for analysis in self._analyzer.analyze_batch(texts)]
+
+    def embed(self, texts: Sequence[str], role: Role) -> Embeddings:
+        """Sparse vectors of n texts; an empty one for a text without terms."""
+        analyses = self._analyzer.analyze_batch(texts)
+        if role is Role.QUERY:
+            return Embeddings(sparse=tuple(_vector({term: term_weight(term) for term in a.counts}) for a in analyses))
+        return Embeddings(sparse=tuple(_vector(self._passage_weights(analysis)) for analysis in analyses))
+
+    def _passage_weights(self, analysis: Analysis) -> dict[str, float]:
+        norm = self._k1 * (1.0 - self._b + self._b * analysis.length / self._average_length)
+        return {term: count * (self._k1 + 1.0) / (count + norm) for term, count in analysis.counts.items()}

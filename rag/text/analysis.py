@@ -4,25 +4,33 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
-from threading import Lock
+from dataclasses import dataclass
+from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 from rag.text.hanja import HAN_RUN, hanja_to_hangul
-from rag.text.identifiers import CHUNKS, article_term, chunk_terms, date_term
+from rag.text.identifiers import identifier_terms
+from rag.text.kiwi import shared_kiwi
 from rag.text.normalize import clean_characters
 
 if TYPE_CHECKING:
-    from kiwipiepy import Kiwi, Token
+    from kiwipiepy import Token
 
-VERSION = "1"
-"""Goes into the name of every embedding space made with this analysis; raise it with any change of terms."""
+BIGRAM_WEIGHT = 0.5
+"""Weight of a Hangul bigram against a morpheme, on the question's side only. benchmarks/retrieval: see `Analyzer`."""
+_REVISION = 1
+"""Raise it with any change of the terms that a text gives."""
 
 _HANGUL = re.compile("[가-힣]")
 _HANGUL_RUN = re.compile("[가-힣]{2,}")
 _KANA_RUN = re.compile("[\u3041-\u3096\u30a1-\u30fa\u30fc]+")
+_HANGUL_PHRASE = re.compile(r"[^\s가-힣]*[가-힣]\S*(?:[^\S\n]+[^\s가-힣]*[가-힣]\S*)*")
+_MOSTLY_FOREIGN = 0.2
+"""Share of Hangul under which Kiwi reads only the Korean phrases of a text: it is 10 times slower than the rest."""
 _CONTENT_TAGS = ("N", "V", "M", "XR")
-_DROPPED_TAGS = ("VX", "VCP")
+_FUNCTION_TAGS = ("VX", "VCP")
+_BIGRAM_MARK = "2:"
+"""Keeps bigrams apart from morphemes of the same spelling; no other term has a colon."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,124 +38,98 @@ class Analysis:
     """Terms of one text.
 
     Attributes:
-        terms: weight by term: how often it occurs, bigrams and parts counting less than one each.
-        length: number of terms before bigrams; the text's length for BM25.
+        counts: how often each term occurs.
+        length: number of terms, bigrams not counted: the text's length for BM25.
     """
 
-    terms: dict[str, float]
+    counts: dict[str, int]
     length: int
 
 
-@dataclass(frozen=True, slots=True)
-class AnalyzerSettings:
-    """Weights of the kinds of term.
-
-    Attributes:
-        bigram: of a Hangul bigram against a morpheme.
-        part: of a part of an identifier against the whole.
-        stem: whether English words are stemmed.
-    """
-
-    bigram: float = 0.4
-    part: float = 1.0
-    stem: bool = True
+def term_weight(term: str) -> float:
+    """What a term of a question counts: 1, a bigram `BIGRAM_WEIGHT`."""
+    return BIGRAM_WEIGHT if term.startswith(_BIGRAM_MARK) else 1.0
 
 
-@dataclass
-class _Counts:
-    terms: dict[str, float] = field(default_factory=dict)
-    length: int = 0
+def _bigrams(run: str) -> Iterator[str]:
+    """Marked pairs of neighbours; a single character for itself."""
+    return (_BIGRAM_MARK + run[index : index + 2] for index in range(max(len(run) - 1, 1)))
 
-    def add(self, term: str, weight: float = 1.0) -> None:
-        self.terms[term] = self.terms.get(term, 0.0) + weight
+
+def _korean_part(text: str) -> str:
+    """What Kiwi has to read of `text`; empty when there is no Hangul in it."""
+    hangul = len(_HANGUL.findall(text))
+    if not hangul:
+        return ""
+    if hangul >= _MOSTLY_FOREIGN * len(text):
+        return text
+    return "\n".join(_HANGUL_PHRASE.findall(text))
+
+
+def _is_content(token: Token) -> bool:
+    """Nouns, verb and adjective stems, modifiers, roots (FACTS 2: analyzer), as far as they are Hangul."""
+    tag = token.tag
+    return tag.startswith(_CONTENT_TAGS) and not tag.startswith(_FUNCTION_TAGS) and bool(_HANGUL.search(token.form))
+
+
+def _count(cleaned: str, read: str, morphemes: Iterable[Token]) -> Analysis:
+    """Put the terms of one text together. `read` is `cleaned` with Hanja as Hangul."""
+    words = [token.form.lower() for token in morphemes if _is_content(token)]
+    words += identifier_terms(read)
+    counts: dict[str, int] = {}
+    for term in words:
+        counts[term] = counts.get(term, 0) + 1
+    runs = _HANGUL_RUN.findall(read)
+    if not cleaned.isascii():
+        runs += HAN_RUN.findall(cleaned) + _KANA_RUN.findall(cleaned)
+    for run in runs:
+        for term in _bigrams(run):
+            counts[term] = counts.get(term, 0) + 1
+    return Analysis(counts, len(words))
 
 
 class Analyzer:
-    """Turns texts into weighted terms: Kiwi morphemes, Hangul bigrams, words and identifiers whole and in parts.
+    """Turns texts into terms: Kiwi morphemes, Hangul bigrams, words and identifiers whole and in parts.
 
-    One instance is meant to be shared: it is thread-safe and loads Kiwi's model (about 2 s) with the first Korean text.
+    Stateless and thread-safe; all instances share one Kiwi, which is loaded with the first Korean text. Hanja count both as
+    their Hangul reading and as themselves (bigrams), so an exact match of the characters ranks first.
     """
 
-    def __init__(self, settings: AnalyzerSettings | None = None, workers: int | None = None) -> None:
-        self.settings = settings or AnalyzerSettings()
-        self._workers = workers
-        self._kiwi: Kiwi | None = None
-        self._lock = Lock()
-
-    def kiwi(self) -> Kiwi:
-        """The shared Kiwi instance, loaded at first use."""
-        with self._lock:
-            if self._kiwi is None:
-                from kiwipiepy import Kiwi
-
-                self._kiwi = Kiwi(num_workers=self._workers)
-            return self._kiwi
+    @property
+    def name(self) -> str:
+        """Identity of the analysis: its revision and the version of Kiwi's model."""
+        return f"kiwi-{version('kiwipiepy_model')}-r{_REVISION}"
 
     def analyze(self, text: str) -> Analysis:
         """Terms of one text."""
         return self.analyze_batch([text])[0]
 
     def terms(self, text: str) -> dict[str, float]:
-        """Weight by term."""
-        return self.analyze(text).terms
+        """Weight by term: its count times `term_weight`."""
+        return {term: count * term_weight(term) for term, count in self.analyze(text).counts.items()}
 
-    def analyze_batch(self, texts: Sequence[str]) -> list[Analysis]:
-        """Terms of n texts; Korean ones run through Kiwi's own threads."""
-        cleaned = [clean_characters(text) for text in texts]
-        read = [hanja_to_hangul(text) for text in cleaned]
-        korean = [index for index, text in enumerate(read) if _HANGUL.search(text)]
-        morphemes = dict(zip(korean, self._tokenize([read[index] for index in korean]), strict=True))
+    def terms_batch(self, texts: Sequence[str]) -> list[dict[str, float]]:
+        """`terms` of n texts."""
         return [
-            self._count(text, plain, morphemes.get(index, ()))
-            for index, (text, plain) in enumerate(zip(cleaned, read, strict=True))
+            {term: count * term_weight(term) for term, count in analysis.counts.items()}
+            for analysis in self.analyze_batch(texts)
         ]
 
-    def _tokenize(self, texts: Sequence[str]) -> Iterator[Sequence[Token]]:
+    def analyze_batch(self, texts: Sequence[str]) -> list[Analysis]:
+        """Terms of n texts; the Korean ones run through Kiwi's own threads, one per core."""
+        cleaned = [clean_characters(text) for text in texts]
+        read = [hanja_to_hangul(text) for text in cleaned]
+        korean = {index: part for index, text in enumerate(read) if (part := _korean_part(text))}
+        morphemes = dict(zip(korean, self._tokenize(list(korean.values())), strict=True))
+        return [_count(text, read[index], morphemes.get(index, ())) for index, text in enumerate(cleaned)]
+
+    def _tokenize(self, texts: Sequence[str]) -> Iterable[Sequence[Token]]:
+        """Kiwi's tokens of each text; hashtags and mentions are analysed like other words."""
         if not texts:
-            return iter(())
+            return ()
+        from kiwipiepy import Match
+
+        kiwi = shared_kiwi()
         if len(texts) == 1:
-            return iter([self.kiwi().tokenize(texts[0], z_coda=False)])
-        return iter(self.kiwi().tokenize(texts, z_coda=False))
-
-    def _count(self, cleaned: str, read: str, morphemes: Iterable[Token]) -> Analysis:
-        counts = _Counts()
-        for token in morphemes:
-            if (
-                token.tag.startswith(_CONTENT_TAGS)
-                and not token.tag.startswith(_DROPPED_TAGS)
-                and _HANGUL.search(token.form)
-            ):
-                counts.add(token.form.lower())
-                counts.length += 1
-        self._count_chunks(counts, read)
-        weight = self.settings.bigram
-        for run in _HANGUL_RUN.findall(read):
-            for index in range(len(run) - 1):
-                counts.add("2:" + run[index : index + 2], weight)
-        for pattern in (HAN_RUN, _KANA_RUN):
-            for run in pattern.findall(cleaned):
-                for index in range(max(len(run) - 1, 1)):
-                    counts.add("2:" + run[index : index + 2], weight)
-        return Analysis(counts.terms, counts.length)
-
-    def _count_chunks(self, counts: _Counts, text: str) -> None:
-        for match in CHUNKS.finditer(text):
-            kind = match.lastgroup
-            if kind == "chunk":
-                wholes, parts = chunk_terms(match[0])
-                for term in wholes:
-                    counts.add(self._stemmed(term))
-                for term in parts:
-                    counts.add(self._stemmed(term), self.settings.part)
-                counts.length += len(wholes) + len(parts)
-                continue
-            counts.length += 1
-            if kind == "thousands":
-                counts.add(match[0].replace(",", ""))
-            elif kind == "date":
-                counts.add(date_term(match[0]))
-            else:
-                counts.add(article_term(match[0]))
-
-    def _stemmed(self, term: str) -> str:
-        return term
+            return (kiwi.tokenize(texts[0], match_options=Match.SERIAL),)
+        return kiwi.tokenize(texts, match_options=Match.SERIAL)

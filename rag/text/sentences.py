@@ -1,4 +1,148 @@
-"""temporary"""
+"""Sentence boundaries as character offsets: Korean by Kiwi, everything else by rules."""
+
+from __future__ import annotations
+
 import re
-def split_sentences(text, language):
-    return [(m.start(), m.end()) for m in re.finditer(r"[^\n]+?(?:(?<=[다요음])\.|[.?!](?=\s)|(?=\n)|$)", text) if m[0].strip()]
+from collections.abc import Iterator
+
+from rag.domain.language import Language
+from rag.text.kiwi import shared_kiwi
+
+Span = tuple[int, int]
+
+_BULLET = r"(?:[-*+•▪■□○●◦·ㆍ※◇◆▶▷►☞]|\d{1,3}\\?[.)]|\(\d{1,3}\)|[가-하]\\?[.)]|\([가-하]\)|[A-Za-z][.)]|[①-⑳㉠-㉻ⓐ-ⓩ❶-❿])"
+_LIST_ITEM = re.compile(rf"\s*{_BULLET}(?:\s|(?<=[①-⑳㉠-㉻ⓐ-ⓩ❶-❿]))")
+_BLOCK_LINE = re.compile(r"\s*(?:\||#{1,6}\s|>|```|~~~|={3,}\s*$|-{3,}\s*$|\*{3,}\s*$)")
+_ARTICLE_LINE = re.compile(r"\s*제\s?\d+\s?[조장절편관](?:\s?의\s?\d+)?(?:\s|\(|\.|$)")
+_MARKER_ONLY = re.compile(rf"(?:{_BULLET}|제\s?\d+\s?[조항호장절편관](?:\s?의\s?\d+)?\.?|[IVXⅠ-Ⅻ]+\.)\s*$")
+_CLOSED_LINE = re.compile(r"[.?!:;。？！…][\"'”’)\]」』》]*\s*$")
+_MIN_WRAPPED = 24
+"""A line shorter than this was not broken by a page's width (a Korean page holds some 35 syllables, an English one 70)."""
+_WRAPPED_SHARE = 0.7
+"""Nor was one much shorter than the longest line around it."""
+
+_BOUNDARY = re.compile(r"(?:[.!?…]+[\"'”’)\]»]*(?=\s)|[。！？]+[」』”’）]*)\s*")
+_ABBREVIATIONS = frozenset(
+    "al approx art ave bros ca cf ch chap co col corp dept dr ed eds eg e.g eq eqs esp est et etc fig figs ft gen gov hon hr ie i.e"
+    " inc jr ltd max min misc mr mrs ms mt no nos nr op p para pp prof pt ref refs rep rev sec sect sen sr st tab tel univ v"
+    " ver vol vols vs viz jan feb mar apr jun jul aug sep sept oct nov dec u.s u.k u.n a.m p.m ph.d".split()
+)
+_MAY_END = frozenset("etc al inc ltd corp co jr sr u.s u.k u.n a.m p.m ph.d dept bros".split())
+"""Abbreviations that also stand at the end of a sentence: there the next word decides."""
+_LAST_WORD = re.compile(r"([A-Za-z][A-Za-z.]*|\d+)$")
+_STARTERS = frozenset(
+    "a all also an and as at but by for from he his how however i if in it its many most no on she since so some such that the"
+    " their there these they this those to we what when where which while who why with you".split()
+)
+
+
+def _blocks(text: str) -> Iterator[Span]:
+    """Paragraphs, list items, table rows, headings: stretches that no sentence leaves."""
+    start: int | None = None
+    lines = [(match.start(), match.end()) for match in re.finditer(r"[^\n\r\f\v\x1c-\x1e\x85\u2028\u2029]+", text)]
+    lines = [(first, last) for first, last in lines if text[first:last].strip()]
+    widest = 0
+    for index, (first, last) in enumerate(lines):
+        if start is None:
+            start, widest = first, 0
+        widest = max(widest, last - first)
+        following = lines[index + 1] if index + 1 < len(lines) else None
+        if following is None or not _continues(text, (first, last), following, widest):
+            yield (start, last)
+            start = None
+
+
+def _continues(text: str, line: Span, following: Span, widest: int) -> bool:
+    """Whether the line break between two lines is only the page's width."""
+    if len(re.findall(r"\r\n|[\n\r\f\v\x1c-\x1e\x85\u2028\u2029]", text[line[1] : following[0]])) != 1:
+        return False
+    this, after = text[slice(*line)], text[slice(*following)]
+    if any(pattern.match(after) for pattern in (_LIST_ITEM, _BLOCK_LINE, _ARTICLE_LINE)):
+        return False
+    if _BLOCK_LINE.match(this) or _CLOSED_LINE.search(this):
+        return False
+    return len(this) >= _MIN_WRAPPED and len(this) >= _WRAPPED_SHARE * max(widest, len(after) * _WRAPPED_SHARE)
+
+
+def _strip(text: str, span: Span) -> Span:
+    piece = text[slice(*span)]
+    start = span[0] + len(piece) - len(piece.lstrip())
+    return (start, start + len(piece.strip()))
+
+
+def _cuts_to_spans(text: str, block: Span, cuts: list[int]) -> list[Span]:
+    """The block cut at these offsets, pieces stripped, empty ones left out."""
+    edges = [block[0], *cuts, block[1]]
+    spans = (_strip(text, (first, last)) for first, last in zip(edges, edges[1:], strict=False))
+    return [span for span in spans if span[0] < span[1]]
+
+
+def _ends_with_abbreviation(before: str, after: str) -> bool:
+    """Whether the period after `before` belongs to its last word and not to a sentence that ends here."""
+    word = _LAST_WORD.search(before)
+    if not word:
+        return False
+    last = word[1].rstrip(".")
+    following = re.match(r"[\"'“‘(\[]*(\w+)", after)
+    starter = bool(following) and following is not None and following[1].lower() in _STARTERS
+    if len(last) == 1 and last.isalpha() and last.isupper():
+        return last != "I" and not starter
+    key = last.lower()
+    if "." in key and key.replace(".", "").isalpha() and all(len(part) == 1 for part in key.split(".")):
+        return not starter
+    if key not in _ABBREVIATIONS:
+        return False
+    return not (key in _MAY_END and starter) and not (key == "no" and not after[:1].isdigit())
+
+
+def _rule_cuts(text: str, block: Span) -> list[int]:
+    """Offsets inside `block` where a new sentence starts, by punctuation."""
+    piece = text[slice(*block)]
+    cuts = []
+    last = 0
+    for match in _BOUNDARY.finditer(piece):
+        before, after = piece[last : match.start()], piece[match.end() :][:40]
+        mark = match[0].strip()
+        if not after:
+            break
+        if _MARKER_ONLY.fullmatch(piece[last : match.end()].strip()) or after[0].islower():
+            continue
+        if mark.startswith(".") and not mark.startswith("..") and _ends_with_abbreviation(before, after):
+            continue
+        last = match.end()
+        cuts.append(block[0] + last)
+    return cuts
+
+
+def _korean_cuts(text: str, block: Span) -> list[int]:
+    """Offsets inside `block` where a new sentence starts, by Kiwi, without those inside dates and after markers."""
+    piece = re.sub(r"[\s\ud800-\udfff]", " ", text[slice(*block)])
+    cuts: list[int] = []
+    last = 0
+    for sentence in shared_kiwi().split_into_sents(piece, return_sub_sents=False):
+        before = piece[last : sentence.start].rstrip()
+        if not before or _MARKER_ONLY.fullmatch(before) or re.search(r"\d\.$", before):
+            continue
+        last = sentence.start
+        cuts.append(block[0] + last)
+    return cuts
+
+
+def split_sentences(text: str, language: Language) -> list[Span]:
+    """Where the sentences of `text` stand.
+
+    Returns:
+        Character offsets (start, end), in order, without the blanks around; together they cover everything but blanks.
+        No sentence crosses a blank line, or leaves its list item or table row. In code each line is one.
+    """
+    if language is Language.CODE:
+        lines = (_strip(text, match.span()) for match in re.finditer(r"[^\n\r]+", text))
+        return [span for span in lines if span[0] < span[1]]
+    spans: list[Span] = []
+    for block in _blocks(text):
+        if _BLOCK_LINE.match(text, block[0]):
+            cuts: list[int] = []
+        else:
+            cuts = _korean_cuts(text, block) if language is Language.KOREAN else _rule_cuts(text, block)
+        spans += _cuts_to_spans(text, block, cuts)
+    return spans

@@ -1,0 +1,47 @@
+"""Fixtures for all tests. The service fixture runs every test that uses it on SQLite and on PostgreSQL."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+from sqlalchemy import create_engine, text
+
+from tests.support import postgres
+from tests.support.running import Running, running, settings_for
+
+
+@pytest.fixture(scope="session")
+def postgres_cluster() -> Iterator[str]:
+    """URL of a PostgreSQL cluster of this test run."""
+    if postgres.bin_dir() is None:
+        pytest.skip(postgres.HINT)
+    with postgres.cluster() as url:
+        yield url
+
+
+def new_database(cluster: str) -> str:
+    """URL of a new, empty database in the cluster."""
+    name = f"t_{uuid4().hex[:12]}"
+    engine = create_engine(f"{cluster}/postgres", isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        connection.execute(text(f'CREATE DATABASE "{name}"'))
+    engine.dispose()
+    return f"{cluster}/{name}"
+
+
+@pytest.fixture(scope="module", params=["sqlite", "postgres"])
+def service(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    """A running service with real models, on each store."""
+    folder: Path = tmp_path_factory.mktemp("service")
+    overrides = {}
+    if request.param == "postgres":
+        cluster = request.getfixturevalue("postgres_cluster")
+        overrides = {
+            "rag": {"store": {"url": new_database(cluster)}},
+            "ingest": {"queue_database_url": new_database(cluster)},
+        }
+    with running(settings_for(folder, overrides)) as started:
+        yield started

@@ -1,0 +1,1 @@
+"""What several tests need: a throw-away PostgreSQL, and services built for a test."""

@@ -1,0 +1,221 @@
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import docx
+import openpyxl
+import pptx
+import pytest
+
+from ingest.parsing import media_types
+from ingest.parsing.identify import identify
+from ingest.parsing.registry import PARSERS, best, candidates
+from rag.domain.errors import EmptyFile, FileDamaged, FileEncrypted, ParseLimitExceeded, UnsupportedFormat
+from tests.unit.parsing.documents import PdfPage, pdf_bytes, zip_bytes
+
+
+def office(kind: str) -> bytes:
+    out = io.BytesIO()
+    match kind:
+        case "docx":
+            docx.Document().save(out)
+        case "xlsx":
+            openpyxl.Workbook().save(out)
+        case "pptx":
+            pptx.Presentation().save(out)
+    return out.getvalue()
+
+
+def ole(*streams: str) -> bytes:
+    """A compound file with empty streams of these names ([MS-CFB]): header, one FAT sector, one directory sector."""
+    end, free = b"\xfe\xff\xff\xff", b"\xff\xff\xff\xff"
+    header = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(16) + b"\x3e\x00\x03\x00\xfe\xff\x09\x00\x06\x00" + bytes(6)
+    header += bytes(4) + b"\x01\0\0\0" + b"\x01\0\0\0" + bytes(4) + b"\0\x10\0\0" + end + bytes(4) + end + bytes(4)
+    header += bytes(4) + free * 108
+    fat = b"\xfd\xff\xff\xff" + end + free * 126
+
+    def entry(name: str, kind: int, right: int, child: int) -> bytes:
+        raw = name.encode("utf-16-le")
+        links = free + right.to_bytes(4, "little") + child.to_bytes(4, "little")
+        size = (len(raw) + 2).to_bytes(2, "little")
+        return raw.ljust(64, b"\0") + size + bytes([kind, 1]) + links + bytes(36) + end + bytes(8)
+
+    entries = [entry("Root Entry", 5, 0xFFFFFFFF, 1)]
+    for number, name in enumerate(streams, start=1):
+        entries.append(entry(name, 2, number + 1 if number < len(streams) else 0xFFFFFFFF, 0xFFFFFFFF))
+    return (header + fat + b"".join(entries)).ljust(512 * 3 + 512, b"\0")
+
+
+@pytest.fixture
+def media_type(tmp_path: Path):
+    def identify_bytes(data: bytes, name: str) -> str:
+        path = tmp_path / "upload"
+        path.write_bytes(data)
+        return identify(path, name).media_type
+
+    return identify_bytes
+
+
+@pytest.mark.parametrize("kind", ["docx", "xlsx", "pptx"])
+def test_office_files_are_told_by_their_content_types(media_type, kind):
+    expected = {"docx": media_types.DOCX, "xlsx": media_types.XLSX, "pptx": media_types.PPTX}[kind]
+    assert media_type(office(kind), "x.bin") == expected
+
+
+def test_extension_does_not_decide_what_a_binary_file_is(media_type):
+    pdf = pdf_bytes([PdfPage().text(50, 50, "Hello")])
+    assert media_type(pdf, "규정.docx") == media_types.PDF
+    assert media_type(office("docx"), "report.pdf") == media_types.DOCX
+    assert media_type(b"just words\n", "report.docx") == media_types.TEXT
+
+
+def test_pdf_after_junk(media_type):
+    assert media_type(b"\r\n--boundary\r\n" + pdf_bytes([PdfPage().text(5, 5, "x")]), "a") == media_types.PDF
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "expected"),
+    [
+        ("a.md", "# Title\n", media_types.MARKDOWN),
+        ("a.csv", "a,b\n1,2\n", media_types.CSV),
+        ("a.py", "import os\n", media_types.SOURCE_CODE),
+        ("Dockerfile", "FROM scratch\n", media_types.SOURCE_CODE),
+        ("src/.gitignore", "*.pyc\n", media_types.SOURCE_CODE),
+        ("a.txt", "<!DOCTYPE html>\n<html><body>x</body></html>", media_types.HTML),
+        ("a", "<?xml version='1.0'?>\n<!-- saved -->\n<html lang='ko'>", media_types.HTML),
+        ("view.jsp", "<html><body><%= x %></body></html>", media_types.SOURCE_CODE),
+        ("a.log", "2026-01-01 start\n", media_types.TEXT),
+        ("mail", "From: a@b.kr\nTo: c@d.kr\nSubject: x\n\nbody", media_types.EMAIL),
+        ("note.txt", "Note: remember\nDate: never\n", media_types.TEXT),
+    ],
+)
+def test_kinds_of_text(media_type, name, text, expected):
+    assert media_type(text.encode(), name) == expected
+
+
+@pytest.mark.parametrize("charset", ["utf-8", "utf-8-sig", "cp949", "utf-16", "utf-16-le", "utf-16-be"])
+def test_korean_text_in_every_charset(tmp_path, charset):
+    text = "제1조(목적) 이 규정은 정보보호에 관한 사항을 정한다.\n둘째 줄입니다.\n"
+    path = tmp_path / "규정.txt"
+    path.write_bytes(text.encode(charset))
+    found = identify(path, path.name)
+    assert found.media_type == media_types.TEXT
+    assert path.read_bytes().decode(found.charset).lstrip("\ufeff") == text
+
+
+def test_western_text(tmp_path):
+    path = tmp_path / "a.txt"
+    path.write_bytes("Café crème, déjà vu: naïve façade\n".encode("cp1252"))
+    assert identify(path, "a.txt").charset == "cp1252"
+
+
+def test_text_cut_in_the_middle_of_a_character(tmp_path):
+    path = tmp_path / "a.txt"
+    path.write_bytes(("한글 문서입니다. " * 30).encode()[:-2])
+    assert identify(path, "a.txt").charset == "utf-8"
+
+
+def test_sample_that_ends_inside_a_character(tmp_path):
+    path = tmp_path / "a.txt"
+    path.write_bytes(b"a" + "한".encode() * 400_000)
+    assert identify(path, "a.txt").charset == "utf-8"
+
+
+def test_words_that_look_like_a_signature_are_text(media_type):
+    assert media_type(b"MZ is how old programs begin.\n", "a.txt") == media_types.TEXT
+    assert media_type(b"BZh and so on, in words.\n", "a.txt") == media_types.TEXT
+
+
+def test_noise_is_refused(media_type):
+    noise = bytes((i * 197 + i // 7) % 256 for i in range(5000))
+    with pytest.raises(UnsupportedFormat):
+        media_type(noise, "a.txt")
+
+
+def test_empty(media_type):
+    with pytest.raises(EmptyFile):
+        media_type(b"", "a.pdf")
+
+
+def test_truncated_docx_is_damaged(media_type):
+    data = office("docx")
+    with pytest.raises(FileDamaged):
+        media_type(data[: len(data) // 2], "a.docx")
+
+
+def test_encrypted_office_file(media_type):
+    with pytest.raises(FileEncrypted):
+        media_type(ole("EncryptionInfo", "EncryptedPackage"), "a.docx")
+
+
+@pytest.mark.parametrize("head", [b"\x9b DRMONE  This Document is encrypted and protected", b"SCDSA004\0\1\2\3"])
+def test_documents_locked_by_drm(media_type, head):
+    with pytest.raises(FileEncrypted):
+        media_type(head + bytes(range(256)) * 4, "a.hwp")
+
+
+@pytest.mark.parametrize(
+    ("stream", "expected"),
+    [("WordDocument", "application/msword"), ("Workbook", "application/vnd.ms-excel")],
+)
+def test_old_office_files(media_type, stream, expected):
+    assert media_type(ole(stream), "a.doc") == expected
+
+
+@pytest.mark.parametrize(
+    ("entries", "expected"),
+    [
+        ({"mimetype": b"application/hwp+zip", "Contents/section0.xml": b"<x/>"}, media_types.HWPX),
+        ({"mimetype": b"application/vnd.oasis.opendocument.text", "content.xml": b"<x/>"}, media_types.ODT),
+        ({"word/document.xml": b"<x/>"}, media_types.DOCX),
+        ({"photo.jpg": b"..."}, media_types.ZIP),
+    ],
+)
+def test_other_zip_containers(media_type, entries, expected):
+    assert media_type(zip_bytes(entries), "a.zip") == expected
+
+
+def test_unreadable_formats_are_named(tmp_path):
+    path = tmp_path / "a"
+    path.write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(50))
+    with pytest.raises(UnsupportedFormat) as caught:
+        candidates(identify(path, "a.png"), "a.png", PARSERS)
+    assert caught.value.params["found"] == "image/png"
+
+
+def test_zip_bomb(media_type):
+    with pytest.raises(ParseLimitExceeded) as caught:
+        media_type(zip_bytes({"[Content_Types].xml": b"x", "word/document.xml": bytes(200 << 20)}), "a.docx")
+    assert caught.value.params["resource"] == "unpacked size"
+
+
+def test_zip_with_too_many_entries(media_type):
+    with pytest.raises(ParseLimitExceeded):
+        media_type(zip_bytes({f"{n}": b"" for n in range(20_500)}), "a.docx")
+
+
+def test_registry_agrees_with_the_parsers():
+    for key, entry in PARSERS.items():
+        parser = entry.factory()
+        assert parser.media_types == entry.media_types
+        assert parser.name.startswith(key)
+
+
+def test_best_bid_wins():
+    from ingest.parsing.base import Identified
+
+    class Bidder:
+        def __init__(self, name: str, amount: int) -> None:
+            self.name, self.amount, self.media_types = name, amount, ("x/y",)
+
+        def bid(self, identified):
+            return self.amount
+
+        def parse(self, path, source):
+            raise NotImplementedError
+
+    low, high, other = Bidder("low", 50), Bidder("high", 80), Bidder("other", 80)
+    assert best(Identified("x/y"), "f", {"a": low, "b": high, "c": other}) is high
+    with pytest.raises(UnsupportedFormat):
+        best(Identified("x/y"), "f", {"a": Bidder("none", 0)})

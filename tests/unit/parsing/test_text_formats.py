@@ -1,0 +1,236 @@
+from __future__ import annotations
+
+import pytest
+
+from rag.domain.anchor import LineAnchor, ParagraphAnchor, SheetAnchor
+from rag.domain.document import ElementKind
+from rag.domain.errors import NoTextFound
+from tests.unit.parsing.documents import outline, parse, texts
+
+
+def source_lines(path, anchor):
+    return path.read_text().split("\n")[anchor.first - 1 : anchor.last]
+
+
+def test_text_paragraphs_and_lines(tmp_path):
+    path = tmp_path / "a.txt"
+    path.write_text("첫 문단\n둘째 줄\n\n\n둘째 문단\n- 항목\n")
+    document = parse(path)
+    assert texts(document) == ["첫 문단\n둘째 줄", "둘째 문단", "- 항목"]
+    first = document.elements[0]
+    assert first.anchor == LineAnchor(1, 2)
+    assert first.line_anchors == (LineAnchor(1, 1), LineAnchor(2, 2))
+    assert document.elements[2].kind is ElementKind.LIST_ITEM
+    assert document.elements[2].anchor == LineAnchor(6, 6)
+
+
+def test_text_headings(tmp_path):
+    path = tmp_path / "a.txt"
+    path.write_text("제1장 총칙\n\n제1조(목적) 이 규정은 목적을 정한다.\n제2조(정의) 용어는 다음과 같다.\n1.2 Scope\n본문\n")
+    document = parse(path)
+    assert outline(document) == [(2, "제1장 총칙"), (2, "1.2 Scope")]
+    assert "제1조(목적) 이 규정은 목적을 정한다." in texts(document)
+
+
+@pytest.mark.parametrize("ends", ["\n", "\r\n", "\r"])
+def test_line_numbers_do_not_depend_on_line_ends(tmp_path, ends):
+    path = tmp_path / "a.txt"
+    path.write_bytes(ends.join(["one", "", "two\x0b2", "", "three"]).encode())
+    assert [element.anchor for element in parse(path).elements] == [LineAnchor(n, n) for n in (1, 3, 5)]
+
+
+@pytest.mark.parametrize("charset", ["cp949", "utf-16", "utf-8-sig"])
+@pytest.mark.parametrize("name", ["a.txt", "a.md", "a.csv", "a.py", "a.html"])
+def test_charsets_in_all_text_formats(tmp_path, charset, name):
+    path = tmp_path / name
+    content = {"a.html": "<html><body><p>한도 금액, 값</p></body></html>"}.get(name, "한도 금액, 값\n둘째 줄, 값\n")
+    path.write_bytes(content.encode(charset))
+    found = "\n".join(texts(parse(path)))
+    assert "한도 금액" in found
+    assert "\ufeff" not in found
+
+
+def test_text_is_nfc(tmp_path):
+    path = tmp_path / "a.txt"
+    path.write_text("\u1112\u1161\u11ab\u1100\u1173\u11af")  # 한글 in conjoining letters, as macOS writes names
+    assert texts(parse(path)) == ["한글"]
+
+
+def test_invisible_characters_are_dropped(tmp_path):
+    path = tmp_path / "a.txt"
+    path.write_text("pass\u200bword\u00ad \u202eabc\u00a0def")
+    assert texts(parse(path)) == ["password abc def"]
+
+
+def test_broken_bytes_are_reported(tmp_path):
+    path = tmp_path / "a.txt"
+    path.write_bytes("한글 문서입니다. ".encode() * 50 + b"\xff\n")
+    assert parse(path).warnings == ("charset_replaced",)
+
+
+def test_code_keeps_every_line(tmp_path):
+    source = "\n\ndef f():\n\treturn 1  \n\n\nclass A:\n    pass\n\n"
+    path = tmp_path / "a.py"
+    path.write_text(source)
+    (element,) = parse(path).elements
+    assert element.kind is ElementKind.CODE
+    assert element.text.split("\n") == source_lines(path, element.anchor)
+    assert element.anchor == LineAnchor(3, 8)
+    assert element.line_anchors == tuple(LineAnchor(n, n) for n in range(3, 9))
+
+
+def test_white_space_alone_is_no_text(tmp_path):
+    path = tmp_path / "a.txt"
+    path.write_text(" \n\t\n\u00a0")
+    with pytest.raises(NoTextFound):
+        parse(path)
+
+
+MARKDOWN = """---
+title: 안내서
+---
+# 제목 *강조*
+
+첫 문단은
+[두 줄](http://example.com)이다.
+
+| 이름 | 값 |
+|------|----|
+| 가 | 1 |
+| 나 | `x` |
+
+1. 하나
+2. 둘
+   - 안쪽
+
+```python
+def f():
+
+    return "```"
+```
+
+    indented
+> 인용
+<div>상자 <b>글</b></div>
+"""
+
+
+def test_markdown(tmp_path):
+    path = tmp_path / "a.md"
+    path.write_text(MARKDOWN)
+    document = parse(path)
+    assert document.title == "안내서"
+    found = {element.text: element for element in document.elements}
+    assert outline(document) == [(1, "제목 강조")]
+    assert found["제목 강조"].anchor == LineAnchor(4, 4)
+    paragraph = found["첫 문단은\n두 줄이다."]
+    assert paragraph.line_anchors == (LineAnchor(6, 6), LineAnchor(7, 7))
+    table = found["| 이름 | 값 |\n| --- | --- |\n| 가 | 1 |\n| 나 | x |"]
+    assert table.kind is ElementKind.TABLE
+    assert table.anchor == LineAnchor(9, 12)
+    assert table.line_anchors == tuple(LineAnchor(n, n) for n in (9, 9, 11, 12))
+    assert found["1. 하나"].kind is ElementKind.LIST_ITEM
+    assert found["안쪽"].anchor == LineAnchor(16, 16)
+    code = found['def f():\n\n    return "```"']
+    assert code.kind is ElementKind.CODE
+    assert code.text.split("\n") == source_lines(path, code.anchor)
+    assert found["indented"].anchor == LineAnchor(24, 24)
+    assert found["인용"].anchor == LineAnchor(25, 25)
+    assert "상자 글" in "\n".join(found)
+
+
+def test_markdown_front_matter_only_at_the_start(tmp_path):
+    path = tmp_path / "a.md"
+    path.write_text("text\n\n---\n\nmore\n")
+    assert texts(parse(path)) == ["text", "more"]
+
+
+HTML = """<html><head><title>사내 공지</title><style>p {}</style></head><body>
+<nav><a href="/">메뉴</a></nav>
+<h1>휴가 <b>규정</b></h1>
+<p>첫 문단<br>둘째   줄</p>
+제1조(목적) 이 규정은 휴가를 정한다.
+<ul><li>가<ol start="3"><li>나</li><li>다</li></ol></li></ul>
+<p style="display: none">보이지 않음</p><script>alert(1)</script>
+<table><caption>표 1</caption>
+<tr><th>구분</th><th colspan="2">일수</th></tr>
+<tr><td rowspan="2">연차</td><td>1년</td><td>15|일</td></tr>
+<tr><td>3년</td><td>16일</td></tr></table>
+<table role="presentation"><tr><td><p>배치용 표</p></td><td>옆 칸</td></tr></table>
+<pre>a  = 1
+  b</pre>
+</body></html>"""
+
+
+def test_html(tmp_path):
+    path = tmp_path / "a.html"
+    path.write_text(HTML)
+    document = parse(path)
+    assert document.title == "사내 공지"
+    assert outline(document) == [(1, "휴가 규정"), (5, "제1조(목적)")]
+    found = texts(document)
+    assert found == [
+        "휴가 규정",
+        "첫 문단\n둘째 줄",
+        "제1조(목적)",
+        "이 규정은 휴가를 정한다.",
+        "가",
+        "3. 나",
+        "4. 다",
+        "표 1",
+        "| 구분 | 일수 |  |\n| --- | --- | --- |\n| 연차 | 1년 | 15\\|일 |\n| 연차 | 3년 | 16일 |",
+        "배치용 표",
+        "옆 칸",
+        "a  = 1\n  b",
+    ]
+    assert document.elements[0].anchor == ParagraphAnchor(1, 1)
+    numbers = [element.anchor.first for element in document.elements]
+    assert numbers == sorted(numbers)
+
+
+def test_html_declares_its_charset(tmp_path):
+    path = tmp_path / "a.htm"
+    path.write_bytes('<html><head><meta charset="euc-kr"></head><body>똠방각하 뷁</body></html>'.encode("cp949"))
+    assert texts(parse(path)) == ["똠방각하 뷁"]
+
+
+def test_html_entities_and_xml_declaration(tmp_path):
+    path = tmp_path / "a.html"
+    path.write_text('<?xml version="1.0" encoding="utf-8"?><!DOCTYPE html><html><body>&lt;b&gt; &amp; &#44032;</body></html>')
+    assert texts(parse(path)) == ["<b> & 가"]
+
+
+def test_deeply_nested_html(tmp_path):
+    path = tmp_path / "a.html"
+    path.write_text("<html><body>" + "<div>" * 1500 + "깊은 글" + "</div>" * 1500)
+    assert "깊은 글" in "".join(texts(parse(path)))
+
+
+def test_csv(tmp_path):
+    path = tmp_path / "한도.csv"
+    path.write_bytes('등급;한도;비고\nA;1,000;"줄\n바꿈"\n\nB;500;\n'.encode("cp949"))
+    (table,) = parse(path).elements
+    assert table.kind is ElementKind.TABLE
+    assert table.text == "| 등급 | 한도 | 비고 |\n| --- | --- | --- |\n| A | 1,000 | 줄 바꿈 |\n| B | 500 |  |"
+    assert table.anchor == SheetAnchor("한도", "A1:C4")
+    assert table.line_anchors[2] == SheetAnchor("한도", "A2:C2")
+    assert table.line_anchors[3] == SheetAnchor("한도", "A4:C4")
+
+
+def test_long_csv_repeats_its_header(tmp_path):
+    path = tmp_path / "a.csv"
+    path.write_text("id,name\n" + "".join(f"{n},row {n}\n" for n in range(1200)))
+    parts = parse(path).elements
+    assert [part.anchor for part in parts] == [
+        SheetAnchor("a", "A1:B501"),
+        SheetAnchor("a", "A502:B1001"),
+        SheetAnchor("a", "A1002:B1201"),
+    ]
+    assert all(part.text.startswith("| id | name |\n| --- | --- |\n") for part in parts)
+    assert parts[1].line_anchors[0] == SheetAnchor("a", "A1:B1")
+
+
+def test_tsv(tmp_path):
+    path = tmp_path / "a.tsv"
+    path.write_text("a, b\tc\n1\t2\n")
+    assert texts(parse(path)) == ["| a, b | c |\n| --- | --- |\n| 1 | 2 |"]

@@ -1,0 +1,87 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ingest.parsing import frames
+from ingest.parsing.wire import WireError, decode_document, encode_document
+from rag.domain.anchor import LineAnchor, PageAnchor, ParagraphAnchor, SheetAnchor, SlideAnchor
+from rag.domain.document import Element, ElementKind, ParsedDocument
+
+text = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=50)
+count = st.integers(0, 2**31 - 1)
+number = st.floats(allow_nan=False, allow_infinity=False, width=32)
+box = st.tuples(number, number, number, number)
+anchor = st.one_of(
+    st.builds(PageAnchor, count, count, st.lists(st.tuples(count, box), max_size=3).map(tuple)),
+    st.builds(ParagraphAnchor, count, count),
+    st.builds(SheetAnchor, text, text),
+    st.builds(SlideAnchor, count, count),
+    st.builds(LineAnchor, count, count),
+)
+element = st.builds(Element, st.sampled_from(ElementKind), text, anchor, count, st.lists(anchor, max_size=3).map(tuple))
+document = st.builds(
+    ParsedDocument, text, text, text, st.lists(element, max_size=4).map(tuple), count, st.lists(text, max_size=2).map(tuple)
+)
+
+
+@given(document)
+def test_round_trip(original):
+    assert decode_document(encode_document(original)) == original
+
+
+json_value = st.recursive(
+    st.none() | st.booleans() | st.floats(allow_nan=False) | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=5), inner, max_size=4),
+    max_leaves=8,
+)
+
+
+@given(st.one_of(st.binary(max_size=60), json_value.map(lambda value: json.dumps(value).encode())))
+def test_whatever_is_no_document_is_a_wire_error(payload):
+    with pytest.raises(WireError):
+        decode_document(payload)
+
+
+GOOD = encode_document(
+    ParsedDocument("t", "m", "p", (Element(ElementKind.TEXT, "x", PageAnchor(1, 1, ((1, (1.0, 2.0, 3.0, 4.0)),))),))
+).decode()
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ('"x"', '"\\ud800"'),
+        ('"x"', '"\\u0000"'),
+        ('"x"', "7"),
+        ('"text"', '"spell"'),
+        ("1.0", "NaN"),
+        ("1.0", "1e999"),
+        ('"pages":0', '"pages":-1'),
+        ('"pages":0', '"pages":2147483648'),
+        ('"pages":0', '"pages":true'),
+        ('"page",1', '"paragraph",1'),
+    ],
+)
+def test_what_a_database_or_the_domain_would_choke_on(old, new):
+    assert old in GOOD
+    with pytest.raises(WireError):
+        decode_document(GOOD.replace(old, new, 1).encode())
+
+
+def test_nesting_bomb():
+    with pytest.raises(WireError):
+        decode_document(b"[" * 1_000_000)
+
+
+@given(st.binary(max_size=30))
+def test_frames(payload):
+    frame = frames.pack("R", payload)
+    tag, unpacked = frames.unpack(frame)
+    assert (tag, bytes(unpacked)) == ("R", payload)
+    assert frames.unpack(frame + b"x") is None
+    assert frames.unpack(frame[:-1]) is None
+    assert frames.unpack(b"X" + frame[1:]) is None
