@@ -15,6 +15,11 @@ from api.routes import answers, collections, documents, health, search
 
 NATIVE = "/api/v1"
 OPENAI = "/v1"
+ROUTERS = (
+    *((NATIVE, module.router) for module in (health, collections, documents, search, answers)),
+    *((OPENAI, module.router) for module in (models, chat)),
+)
+"""Every route of the application; a test checks that each has a policy."""
 
 
 def distribution_version() -> str:
@@ -38,10 +43,8 @@ def create_app(services: Services | None = None) -> FastAPI:
         redirect_slashes=False,
     )
     app.state.services = services
-    for module in (health, collections, documents, search, answers):
-        app.include_router(module.router, prefix=NATIVE)
-    for surface in (models, chat):
-        app.include_router(surface.router, prefix=OPENAI)
+    for prefix, router in ROUTERS:
+        app.include_router(router, prefix=prefix)
     errors.install(app)
     app.add_middleware(TidyPath)
     app.add_middleware(JsonLimit)

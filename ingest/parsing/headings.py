@@ -19,10 +19,13 @@ _ANNEX = re.compile(
 )
 _SUPPLEMENT = re.compile(r"부\s*칙\s*(?:[<(〈].{1,60}[)>〉])?$")
 _DECIMAL = re.compile(r"\d{1,2}(?:\.\d{1,2}){1,4}\.?\s+\S")
+_UNIT = re.compile(r"(?:[억만천백]|원|배|년|개월|주|일|시간|분|초|건|명|개|회|점|퍼센트|프로|[%℃])")
+"""1.5 억원 is an amount, not section 1.5."""
+
 _ROMAN = re.compile(r"(?:[Ⅰ-Ⅻ]|[IVX]{1,5})\.\s*\S")
 _CHAPTER = re.compile(r"(?:chapter|section|part|article|appendix)\s+(?:\d+|[ivxlc]+|[a-z])\b[.:]?", re.I)
 _SENTENCE_END = re.compile(r"(?:[.!?。;,:]|[다요음함임됨]\.?)$")
-_LEADERS = re.compile(r"(?:\.{3,}|…{1,}|·{3,}|\s\.\s\.)\s*\d*$|\s{2,}\d{1,4}$")
+_LEADERS = re.compile(r"(?:\.{3,}|…{2,}|·{3,}|\s\.\s\.)\s*\d*$|…\s*\d+$|\s{2,}\d{1,4}$")
 """A line of a table of contents: dot leaders and a page number."""
 
 MAX_HEADING_CHARACTERS = 80
@@ -81,7 +84,7 @@ def _by_number(text: str) -> NumberedHeading | None:
     if _DECIMAL.match(text):
         number, _, title = text.partition(" ")
         letters = sum(character.isalpha() for character in title)
-        if letters < 2 or letters * 2 < len(title.replace(" ", "")):
+        if letters < 2 or letters * 2 < len(title.replace(" ", "")) or _UNIT.match(title.strip()):
             return None
         return NumberedHeading(text, number.rstrip(".").count(".") + 1)
     if _ROMAN.match(text) or _CHAPTER.match(text):

@@ -30,6 +30,7 @@ _TOKENS = re.compile(
 )
 _WEEKDAYS_KO = "월화수목금토일"
 _WEEKDAYS_EN = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+_PLAIN = frozenset({"", "General", "GENERAL", "@"})
 _MONTHS = "January February March April May June July August September October November December".split()
 
 Token = tuple[str, str]
@@ -74,7 +75,7 @@ def _sections(number_format: str) -> tuple[tuple[Token, ...], ...]:
 
 
 def _number(value: int | float | Decimal, number_format: str) -> str:
-    if number_format in ("", "General", "@", "GENERAL"):
+    if number_format in _PLAIN:
         return _general(value)
     sections = _sections(number_format)
     section, value = _section_for(value, sections)
@@ -150,7 +151,7 @@ def _general(value: int | float | Decimal) -> str:
 
 
 def _moment(value: datetime | date | time | timedelta, number_format: str) -> str:
-    section = _sections(number_format)[0]
+    section = _sections(number_format)[0] if number_format not in _PLAIN else ()
     if isinstance(value, timedelta):
         return _elapsed(value, section)
     if not any(kind == "date" for kind, _ in section):

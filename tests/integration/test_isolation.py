@@ -1,0 +1,179 @@
+"""Tenants and keys: every route and every id-bearing field tried from outside, with an identical refusal."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+import pytest
+from fastapi.routing import APIRoute
+
+from api.app import ROUTERS, create_app
+from api.deps import Guard
+from rag.access.policy import Action
+from rag.domain.principal import Scope
+from tests.support.running import Caller, Running
+
+PUBLIC = {"/api/v1/health/live", "/api/v1/health/ready"}
+SECRET = "The vault code of the northern branch is 4711-ZULU."
+
+
+@dataclass
+class World:
+    """A tenant with a secret, a tenant that wants it, and the ids that it might have learnt."""
+
+    owner: Caller
+    stranger: Caller
+    collection: str
+    collection_id: str
+    document_id: str
+    chunk_id: str
+
+
+@pytest.fixture(scope="module")
+def world(service: Running) -> World:
+    owner, stranger = service.caller(), service.caller()
+    name = owner.collection("vault")
+    [document] = owner.ingest(name, {"vault.md": f"# Vault\n\n{SECRET}\n"})
+    [passage] = owner.search("vault code")
+    other = stranger.collection()
+    stranger.ingest(other, {"mine.md": "# Mine\n\nThe vault of our own branch has no code.\n"})
+    return World(owner, stranger, name, document["collection_id"], document["id"], passage["chunk_id"])
+
+
+def requests(world: World) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    """Every route with every id-bearing field filled with what belongs to the owner."""
+    upload = {"files": [("files", ("x.md", b"intruder"))]}
+    for collection in (world.collection, world.collection_id):
+        yield "GET", f"/api/v1/collections/{collection}", {}
+        yield "GET", f"/api/v1/collections/{collection}/documents", {}
+        yield "POST", f"/api/v1/collections/{collection}/documents", upload
+        yield "POST", "/api/v1/search", {"json": {"question": "vault code", "collections": [collection]}}
+        yield "POST", "/api/v1/answers", {"json": {"question": "vault code", "collections": [collection]}}
+        yield "GET", f"/v1/models/rag/{collection}", {}
+        messages = [{"role": "user", "content": "vault code?"}]
+        for stream in (False, True):
+            body = {"model": f"rag/{collection}", "messages": messages, "stream": stream}
+            yield "POST", "/v1/chat/completions", {"json": body}
+    yield "GET", f"/api/v1/documents/{world.document_id}", {}
+    yield "GET", f"/api/v1/documents/{world.document_id}/content", {}
+    yield "DELETE", f"/api/v1/documents/{world.document_id}", {}
+    yield "GET", f"/api/v1/chunks/{world.chunk_id}", {}
+
+
+def without_ids(text: str) -> str:
+    """The body with names and ids blanked: what is left must not tell whether they exist."""
+    return re.sub(r"[0-9a-f]{8}-[0-9a-f-]{27}|vault|nowhere", "ID", text)
+
+
+def test_a_stranger_gets_the_same_answer_as_for_what_does_not_exist(world: World) -> None:
+    nowhere = World(world.owner, world.stranger, "nowhere", str(UUID(int=1)), str(UUID(int=2)), str(UUID(int=3)))
+    for (method, path, arguments), (_, absent_path, absent_arguments) in zip(
+        requests(world), requests(nowhere), strict=True
+    ):
+        refused = world.stranger.request(method, path, **arguments)
+        absent = world.stranger.request(method, absent_path, **absent_arguments)
+        assert refused.status_code == absent.status_code == 404, (method, path)
+        assert without_ids(refused.text) == without_ids(absent.text), (method, path)
+        assert "4711" not in refused.text
+
+
+def test_a_refused_request_has_no_side_effect(world: World) -> None:
+    for method, path, arguments in requests(world):
+        world.stranger.request(method, path, **arguments)
+    assert world.owner.get(f"/api/v1/documents/{world.document_id}").json()["searchable"]
+    listed = world.owner.get(f"/api/v1/collections/{world.collection}/documents").json()["documents"]
+    assert [item["source_key"] for item in listed] == ["vault.md"]
+
+
+def test_unscoped_questions_never_reach_another_tenant(world: World) -> None:
+    assert all("4711" not in item["text"] for item in world.stranger.search("vault code northern branch ZULU 4711"))
+    answer = world.stranger.post("/api/v1/answers", json={"question": "What is the vault code 4711-ZULU?"})
+    assert "northern" not in answer.text
+    body = {"model": "rag/all", "messages": [{"role": "user", "content": "What is the northern vault code?"}]}
+    assert "4711" not in world.stranger.post("/v1/chat/completions", json=body).text
+    models = world.stranger.get("/v1/models").json()["data"]
+    assert not any("vault" in item["id"] for item in models)
+    status = world.stranger.post("/api/v1/documents/status", json={"ids": [world.document_id]}).json()
+    assert status["documents"] == []
+
+
+def test_another_tenants_words_do_not_change_scores(service: Running) -> None:
+    quiet, loud = service.caller(), service.caller()
+    name = quiet.collection()
+    quiet.ingest(name, {"a.md": "# A\n\nheliotrope mirrors\n", "b.md": "# B\n\nplain windows\n"})
+    before = [(item["source_key"], item["score"]) for item in quiet.search("heliotrope mirrors")]
+    flood = {f"{i}.md": "# F\n\nheliotrope heliotrope mirrors\n" + f"text {i}\n" for i in range(20)}
+    loud.ingest(loud.collection(), flood)
+    assert [(item["source_key"], item["score"]) for item in quiet.search("heliotrope mirrors")] == before
+
+
+def test_a_key_for_one_collection_sees_only_that(service: Running) -> None:
+    owner = service.caller()
+    open_name, closed_name = owner.collection(), owner.collection()
+    owner.ingest(open_name, {"open.md": "# Open\n\nthe canteen opens at eight\n"})
+    owner.ingest(closed_name, {"closed.md": "# Closed\n\nthe canteen budget is secret\n"})
+    open_id = owner.get(f"/api/v1/collections/{open_name}").json()["id"]
+    tenant = service.services.rag.authenticate(owner.headers["Authorization"].split()[1]).tenant_id
+    secret = _key_in_tenant(service, tenant, [Scope.READ], [UUID(open_id)])
+    limited = Caller(service, {"Authorization": f"Bearer {secret}"})
+    assert {item["source_key"] for item in limited.search("canteen")} == {"open.md"}
+    assert limited.get(f"/api/v1/collections/{closed_name}").status_code == 404
+    assert [item["name"] for item in limited.get("/api/v1/collections").json()["collections"]] == [open_name]
+
+
+def _key_in_tenant(service: Running, tenant_id: UUID, scopes: list[Scope], collections: list[UUID]) -> str:
+    from rag.store.tenant import Tenant
+
+    with service.services.rag.database.read() as session:
+        name = session.get_one(Tenant, tenant_id).name
+    return service.key(*scopes, tenant=name, collections=collections)
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "arguments"),
+    [
+        ("POST", "/api/v1/collections", {"json": {"name": "new"}}),
+        ("POST", "/api/v1/collections/c/documents", {"files": [("files", ("x.md", b"x"))]}),
+        ("DELETE", "/api/v1/documents/00000000-0000-0000-0000-000000000000", {}),
+    ],
+)
+def test_a_read_key_changes_nothing(service: Running, method: str, path: str, arguments: dict[str, Any]) -> None:
+    response = service.caller(Scope.READ).request(method, path, **arguments)
+    assert (response.status_code, response.json()["code"]) == (403, "not_permitted")
+
+
+def test_a_revoked_key_is_refused_at_once(service: Running) -> None:
+    secret = service.key(Scope.READ, tenant="revoking")
+    caller = Caller(service, {"Authorization": f"Bearer {secret}"})
+    assert caller.get("/api/v1/collections").status_code == 200
+    assert service.services.rag.keys.revoke("_".join(secret.split("_", 2)[:2]))
+    assert caller.get("/api/v1/collections").status_code == 401
+
+
+def guards(route: APIRoute) -> list[Action]:
+    """Actions that the route's dependencies are bound to."""
+    return [d.call.action for d in route.dependant.dependencies if isinstance(d.call, Guard)]
+
+
+def test_every_route_is_behind_the_policy() -> None:
+    checked = set()
+    for prefix, router in ROUTERS:
+        for route in router.routes:
+            assert isinstance(route, APIRoute)
+            path = prefix + route.path
+            assert len(guards(route)) == (0 if path in PUBLIC else 1), f"{route.methods} {path} has no policy"
+            checked.add(path.replace(":path", ""))
+    # What the application really serves is what was checked, and nothing beside it.
+    assert set(create_app().openapi()["paths"]) == checked
+
+
+def test_without_a_key_every_route_but_health_is_closed(service: Running, world: World) -> None:
+    for method, path, arguments in requests(world):
+        response = service.http.request(method, path, **arguments)
+        assert response.status_code == 401, (method, path)
+    for path in PUBLIC:
+        assert service.http.get(path).status_code == 200

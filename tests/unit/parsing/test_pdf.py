@@ -1,0 +1,203 @@
+from __future__ import annotations
+
+import io
+
+import pypdf
+import pytest
+
+from rag.domain.anchor import PageAnchor
+from rag.domain.document import ElementKind
+from rag.domain.errors import FileDamaged, FileEncrypted, NoTextFound
+from tests.unit.parsing.documents import PAGE, PdfPage, outline, parse, pdf_bytes, texts
+
+
+@pytest.fixture
+def parse_pages(tmp_path):
+    def write_and_parse(*pages: PdfPage, title: str = ""):
+        path = tmp_path / "a.pdf"
+        path.write_bytes(pdf_bytes(pages, title))
+        return parse(path)
+
+    return write_and_parse
+
+
+def body(page: PdfPage, top: float, *lines: str, size: float = 10, x: float = 60) -> PdfPage:
+    for number, line in enumerate(lines):
+        page.text(x, top + number * size * 1.4, line, size)
+    return page
+
+
+def test_lines_paragraphs_and_boxes(parse_pages):
+    page = body(PdfPage(), 100, "The first paragraph has a line that is rather long and", "goes on here.")
+    body(page, 160, "The second paragraph.")
+    document = parse_pages(page)
+    assert document.pages == 1
+    first, second = document.elements
+    assert first.text == "The first paragraph has a line that is rather long and\ngoes on here."
+    assert second.text == "The second paragraph."
+    (number, (left, top, right, bottom)) = first.line_anchors[0].boxes[0]
+    assert number == 1
+    assert left == pytest.approx(60, abs=1)
+    assert 95 < top < 105 < bottom < 115
+    assert 280 < right < 320
+    assert first.anchor.boxes[0][1][3] > bottom
+
+
+def test_korean(parse_pages):
+    document = parse_pages(body(PdfPage(), 100, "제1장 총칙", "제1조(목적) 이 규정은 정보보호를 정한다."), title="정보보호 규정")
+    assert document.title == "정보보호 규정"
+    assert outline(document) == [(2, "제1장 총칙"), (5, "제1조(목적)")]
+    assert texts(document)[-1] == "이 규정은 정보보호를 정한다."
+
+
+def test_headings_by_size_weight_and_number(parse_pages):
+    page = PdfPage().text(60, 60, "Security Policy", 20).text(60, 100, "1. Scope", 14)
+    page.text(60, 130, "1.1 People", 10, bold=True)
+    body(page, 150, "Everybody who works here is bound by this policy, wherever", "they work.")
+    page.text(60, 200, "Exceptions", bold=True)
+    body(page, 220, "There are none. Nobody may grant one either, at no time", "whatsoever.")
+    assert outline(parse_pages(page)) == [(1, "Security Policy"), (2, "1. Scope"), (3, "1.1 People"), (3, "Exceptions")]
+
+
+def test_numbered_paragraph_is_no_heading(parse_pages):
+    page = body(PdfPage(), 100, "1.1.1 Every employee shall keep the password of the account to", "himself at all times.")
+    body(page, 140, "Another line that is as long as the first one of the others is.")
+    document = parse_pages(page)
+    assert outline(document) == []
+    assert len(document.elements) == 2
+
+
+def test_headers_footers_and_page_numbers_are_removed(parse_pages):
+    pages = []
+    for number in range(1, 7):
+        page = PdfPage().text(60, 30, "Hanbit Bank Security Policy", 8).text(280, 800, f"- {number} -", 8)
+        page.text(60, 812, "confidential", 8)
+        pages.append(body(page, 100, f"Page {number} says something of its own.", "And 2026 is a year."))
+    document = parse_pages(*pages)
+    found = "\n".join(texts(document))
+    assert found.count("Hanbit Bank Security Policy") == 1  # the first stays: it may be the only title
+    assert "confidential" not in found
+    assert "- 3 -" not in found
+    assert found.count("And 2026 is a year.") == 6
+
+
+def test_ruled_table(parse_pages):
+    page = body(PdfPage(), 60, "Before the table.")
+    page.grid((60, 160, 260, 360), (100, 120, 140, 160))
+    for row, cells in enumerate((("Grade", "Daily", "Monthly"), ("A", "1,000", "20,000"), ("B", "500", "10,000"))):
+        for column, cell in enumerate(cells):
+            page.text(65 + column * 100, 104 + row * 20, cell)
+    body(page, 200, "After the table.")
+    document = parse_pages(page)
+    assert texts(document) == [
+        "Before the table.",
+        "| Grade | Daily | Monthly |\n| --- | --- | --- |\n| A | 1,000 | 20,000 |\n| B | 500 | 10,000 |",
+        "After the table.",
+    ]
+    table = document.elements[1]
+    assert table.kind is ElementKind.TABLE
+    assert table.anchor == PageAnchor(1, 1, ((1, (60.0, 100.0, 360.0, 160.0)),))
+    assert table.line_anchors[2] == PageAnchor(1, 1, ((1, (60.0, 120.0, 360.0, 140.0)),))
+
+
+def test_cell_with_two_lines_and_cell_that_spans_rows(parse_pages):
+    page = PdfPage()
+    page.line(60, 100, 260, 100).line(160, 140, 260, 140).line(60, 180, 260, 180)
+    for x in (60, 160, 260):
+        page.line(x, 100, x, 180)
+    page.text(65, 105, "Whole").text(165, 102, "first").text(165, 114, "cell").text(165, 145, "second")
+    assert texts(parse_pages(page)) == ["| Whole | first cell |\n| --- | --- |\n| Whole | second |"]
+
+
+def test_shaded_rows_are_no_grid(parse_pages):
+    page = PdfPage()
+    for row in range(6):
+        if row % 2:
+            page.shade(60, 98 + row * 14, 400, 14)
+        page.text(60, 100 + row * 14, f"Item {row}").text(300, 100 + row * 14, f"{row},000").text(400, 100 + row * 14, "5")
+    document = parse_pages(page)
+    assert texts(document) == ["\n".join(f"Item {row} {row},000 5" for row in range(6))]
+
+
+def test_frame_around_text_is_no_table(parse_pages):
+    page = body(PdfPage().grid((50, 500), (90, 200)), 100, "Text in a box.")
+    assert [element.kind for element in parse_pages(page).elements] == [ElementKind.TEXT]
+
+
+def test_table_of_contents_has_no_headings(parse_pages):
+    page = PdfPage()
+    for number in range(1, 6):
+        page.text(60, 80 + number * 14, f"1.{number} Chapter name").text(500, 80 + number * 14, str(number))
+    assert outline(parse_pages(page)) == []
+
+
+def test_hyphenated_word_is_put_together(parse_pages):
+    page = body(PdfPage(), 100, "This is a sentence that speaks of an inter-", "national agreement between two banks.")
+    body(page, 160, "It is international.")
+    assert "international agreement" in texts(parse_pages(page))[0].replace("\n", " ")
+
+
+def test_korean_word_cut_by_the_line_end(parse_pages):
+    page = PdfPage()
+    # Writers that break between syllables end the other lines with the space that stood there.
+    lines = ["회사는 고객의 정보를 보호하기 위하여 ", "필요한 조치를 다하여야 하며 개인정"]
+    lines += ["보 보호법에 따른 의무를 지킨다 그리고 ", "그 밖의 법령에서 정한 사항도 모두 "] * 4
+    body(page, 100, *lines)
+    found = texts(parse_pages(page))[0]
+    assert "개인정보\n보호법에" in found
+
+
+@pytest.mark.parametrize("rotate", [0, 90, 180, 270])
+def test_boxes_follow_the_page_as_shown(parse_pages, rotate):
+    page = PdfPage(rotate)
+    page.text(100, 200, "Turned")
+    (element,) = parse_pages(page).elements
+    (_, (left, top, right, bottom)) = element.anchor.boxes[0]
+    width, height = PAGE if rotate in (0, 180) else PAGE[::-1]
+    x, y = 100 + 17, 200 + 5  # the middle of the word on the page before it is turned
+    expected = {0: (x, y), 90: (PAGE[1] - y, x), 180: (PAGE[0] - x, PAGE[1] - y), 270: (y, PAGE[0] - x)}[rotate]
+    assert ((left + right) / 2, (top + bottom) / 2) == pytest.approx(expected, abs=6)
+    assert 0 <= left < right <= width
+    assert 0 <= top < bottom <= height
+
+
+def test_scan_has_no_text(parse_pages):
+    with pytest.raises(NoTextFound):
+        parse_pages(PdfPage().line(0, 0, 100, 100))
+
+
+def test_partly_scanned(parse_pages):
+    document = parse_pages(PdfPage(), body(PdfPage(), 100, "Only here."))
+    assert document.warnings == ("pages_without_text",)
+    assert document.elements[0].anchor.page == 2
+
+
+def test_no_pages(tmp_path):
+    path = tmp_path / "a.pdf"
+    path.write_bytes(pdf_bytes([]))
+    with pytest.raises((NoTextFound, FileDamaged)):
+        parse(path)
+
+
+def test_encrypted(tmp_path):
+    path = tmp_path / "a.pdf"
+    writer = pypdf.PdfWriter(io.BytesIO(pdf_bytes([PdfPage().text(50, 50, "secret")])))
+    writer.encrypt("password", algorithm="RC4-128")
+    writer.write(path)
+    with pytest.raises(FileEncrypted):
+        parse(path)
+
+
+def test_owner_password_alone_does_not_keep_readers_out(tmp_path):
+    path = tmp_path / "a.pdf"
+    writer = pypdf.PdfWriter(io.BytesIO(pdf_bytes([PdfPage().text(50, 50, "readable")])))
+    writer.encrypt("", owner_password="owner", algorithm="RC4-128")
+    writer.write(path)
+    assert texts(parse(path)) == ["readable"]
+
+
+def test_truncated(tmp_path):
+    path = tmp_path / "a.pdf"
+    path.write_bytes(pdf_bytes([PdfPage().text(50, 50, "gone")])[:200])
+    with pytest.raises(FileDamaged):
+        parse(path)
