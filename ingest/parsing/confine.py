@@ -66,11 +66,11 @@ def forbid_new_privileges() -> bool:
 def limit_resources(memory_bytes: int, cpu_s: int) -> None:
     """Cap this process: `memory_bytes` of address space on top of what it has now, `cpu_s` CPU seconds, no file written.
 
-    At `cpu_s` the kernel sends SIGXCPU, which kills; two seconds later SIGKILL, in case a library handles the first.
+    At `cpu_s` the kernel sends SIGXCPU, which kills; a second later SIGKILL, in case a library handles the first.
     """
     ceiling = address_space() + memory_bytes
     resource.setrlimit(resource.RLIMIT_AS, (ceiling, ceiling))
-    resource.setrlimit(resource.RLIMIT_CPU, (cpu_s, cpu_s + 2))
+    resource.setrlimit(resource.RLIMIT_CPU, (cpu_s, cpu_s + 1))
     resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     resource.setrlimit(resource.RLIMIT_NOFILE, (OPEN_FILES, OPEN_FILES))

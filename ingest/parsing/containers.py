@@ -36,7 +36,6 @@ _USUAL_ENTRY = 400
 """Bytes of one entry in the directory: by the format at least, and more than any real one with its name."""
 
 
-
 def open_zip(path: Path, name: str) -> zipfile.ZipFile:
     """The archive, after its directory was walked against the caps.
 

@@ -178,8 +178,10 @@ class ParseSandbox:
                 self._forget(client)
                 continue
             status = outcome.status
-            if outcome.exceeded and "pid" not in status:
-                self._forget(client)  # it had all the time and did not even fork
+            if not status.keys() & {"pid", "refused"}:
+                self._forget(client)  # it died, or had all the time and did not even fork
+                if not outcome.exceeded:
+                    continue
             elif not outcome.exceeded and not status.keys() & {"status", "refused"}:
                 self._forget(client)
                 raise ParserCrashed(name=name)

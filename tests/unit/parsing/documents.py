@@ -32,7 +32,10 @@ class PdfPage:
 
     def text(self, x: float, top: float, text: str, size: float = 10, *, bold: bool = False) -> PdfPage:
         if text.isascii():
-            font, shown = ("/F2" if bold else "/F1"), b"(" + text.replace("(", r"\(").replace(")", r"\)").encode() + b")"
+            font, shown = (
+                ("/F2" if bold else "/F1"),
+                b"(" + text.replace("(", r"\(").replace(")", r"\)").encode() + b")",
+            )
         else:
             font, shown = "/F3", b"<" + text.encode("utf-16-be").hex().encode() + b">"
         self.content.append(f"BT {font} {size} Tf {x} {PAGE[1] - top - size} Td ".encode() + shown + b" Tj ET")

@@ -164,7 +164,9 @@ def workbook() -> openpyxl.Workbook:
     sheet = book.active
     sheet.title = "한도"
     sheet["B2"] = "거래 한도표"
-    for row, values in enumerate((("구분", "금액", "시행일", "비율"), ("개인", 1500000, datetime.date(2026, 3, 1), 0.035)), 4):
+    for row, values in enumerate(
+        (("구분", "금액", "시행일", "비율"), ("개인", 1500000, datetime.date(2026, 3, 1), 0.035)), 4
+    ):
         for column, value in enumerate(values, 2):
             sheet.cell(row, column, value)
     sheet["C5"].number_format, sheet["D5"].number_format = '#,##0"원"', 'yyyy"년" m"월" d"일"'

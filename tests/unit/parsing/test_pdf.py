@@ -44,7 +44,9 @@ def test_lines_paragraphs_and_boxes(parse_pages):
 
 
 def test_korean(parse_pages):
-    document = parse_pages(body(PdfPage(), 100, "제1장 총칙", "제1조(목적) 이 규정은 정보보호를 정한다."), title="정보보호 규정")
+    document = parse_pages(
+        body(PdfPage(), 100, "제1장 총칙", "제1조(목적) 이 규정은 정보보호를 정한다."), title="정보보호 규정"
+    )
     assert document.title == "정보보호 규정"
     assert outline(document) == [(2, "제1장 총칙"), (5, "제1조(목적)")]
     assert texts(document)[-1] == "이 규정은 정보보호를 정한다."
@@ -60,7 +62,9 @@ def test_headings_by_size_weight_and_number(parse_pages):
 
 
 def test_numbered_paragraph_is_no_heading(parse_pages):
-    page = body(PdfPage(), 100, "1.1.1 Every employee shall keep the password of the account to", "himself at all times.")
+    page = body(
+        PdfPage(), 100, "1.1.1 Every employee shall keep the password of the account to", "himself at all times."
+    )
     body(page, 140, "Another line that is as long as the first one of the others is.")
     document = parse_pages(page)
     assert outline(document) == []
@@ -114,7 +118,9 @@ def test_shaded_rows_are_no_grid(parse_pages):
     for row in range(6):
         if row % 2:
             page.shade(60, 98 + row * 14, 400, 14)
-        page.text(60, 100 + row * 14, f"Item {row}").text(300, 100 + row * 14, f"{row},000").text(400, 100 + row * 14, "5")
+        page.text(60, 100 + row * 14, f"Item {row}").text(300, 100 + row * 14, f"{row},000").text(
+            400, 100 + row * 14, "5"
+        )
     document = parse_pages(page)
     assert texts(document) == ["\n".join(f"Item {row} {row},000 5" for row in range(6))]
 

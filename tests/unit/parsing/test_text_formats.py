@@ -26,7 +26,9 @@ def test_text_paragraphs_and_lines(tmp_path):
 
 def test_text_headings(tmp_path):
     path = tmp_path / "a.txt"
-    path.write_text("제1장 총칙\n\n제1조(목적) 이 규정은 목적을 정한다.\n제2조(정의) 용어는 다음과 같다.\n1.2 Scope\n본문\n")
+    path.write_text(
+        "제1장 총칙\n\n제1조(목적) 이 규정은 목적을 정한다.\n제2조(정의) 용어는 다음과 같다.\n1.2 Scope\n본문\n"
+    )
     document = parse(path)
     assert outline(document) == [(2, "제1장 총칙"), (2, "1.2 Scope")]
     assert "제1조(목적) 이 규정은 목적을 정한다." in texts(document)
@@ -196,7 +198,9 @@ def test_html_declares_its_charset(tmp_path):
 
 def test_html_entities_and_xml_declaration(tmp_path):
     path = tmp_path / "a.html"
-    path.write_text('<?xml version="1.0" encoding="utf-8"?><!DOCTYPE html><html><body>&lt;b&gt; &amp; &#44032;</body></html>')
+    path.write_text(
+        '<?xml version="1.0" encoding="utf-8"?><!DOCTYPE html><html><body>&lt;b&gt; &amp; &#44032;</body></html>'
+    )
     assert texts(parse(path)) == ["<b> & 가"]
 
 

@@ -24,7 +24,13 @@ anchor = st.one_of(
 )
 element = st.builds(Element, st.sampled_from(ElementKind), text, anchor, count, st.lists(anchor, max_size=3).map(tuple))
 document = st.builds(
-    ParsedDocument, text, text, text, st.lists(element, max_size=4).map(tuple), count, st.lists(text, max_size=2).map(tuple)
+    ParsedDocument,
+    text,
+    text,
+    text,
+    st.lists(element, max_size=4).map(tuple),
+    count,
+    st.lists(text, max_size=2).map(tuple),
 )
 
 
