@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Annotated
+from typing import Any
 
-from fastapi import Depends, Request
+from fastapi import Request
 
 from api.errors import language_of
+from api.schemas.common import Problem
 from api.settings import ApiSettings
 from ingest.bootstrap import Ingest
 from rag.access.policy import Action
@@ -84,7 +85,17 @@ def guarded(action: Action) -> Callable[[Request], Caller]:
     return Guard(action)
 
 
-Language = Annotated[UiLanguage, Depends(language_of)]
+PROBLEMS: dict[int | str, dict[str, Any]] = {
+    status: {"model": Problem, "content": {"application/problem+json": {}}, "description": reason}
+    for status, reason in (
+        (401, "no valid key"),
+        (403, "the key lacks the scope"),
+        (404, "nothing there that the key may see"),
+        (422, "the request is not valid"),
+        (503, "a part of the service is away; retry"),
+    )
+}
+"""Errors that every native route can answer with."""
 
 
 def base_url(request: Request) -> str:

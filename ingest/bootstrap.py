@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ingest.chunking.base import Budget
+from ingest.chunking.base import Budget, Budgets
 from ingest.chunking.structure import StructureChunker
 from ingest.jobs.intake import Intake
 from ingest.jobs.workflows import IngestJobs, JobSettings
@@ -45,7 +45,7 @@ def build_pipeline(settings: IngestSettings, rag: Rag) -> Pipeline:
         index=rag.index,
         space=rag.space,
         sandbox=ParseSandbox(limits, concurrency=settings.parse_concurrency),
-        chunker=StructureChunker(_Budgets(rag.space, settings.chunk_tokens)),
+        chunker=StructureChunker(budgets_for(settings, rag.space)),
         parse_concurrency=settings.parse_concurrency,
     )
 
@@ -59,13 +59,12 @@ def build(settings: IngestSettings, rag: Rag, *, listen: bool) -> Ingest:
     return Ingest(settings, pipeline, jobs, Intake(rag.database, rag.blobs, jobs, settings.batch_documents))
 
 
-class _Budgets:
+def budgets_for(settings: IngestSettings, space: EmbeddingSpace) -> Budgets:
     """The budget of a language, in the tokens of the embedder that will see the chunk."""
 
-    def __init__(self, space: EmbeddingSpace, limit: int) -> None:
-        self._space = space
-        self._limit = limit
+    def budget(language: Language) -> Budget:
+        embedder = space.budget_embedder(language)
+        wanted = settings.chunk_tokens if space.knows(language) else settings.chunk_terms
+        return Budget(min(wanted, embedder.max_tokens), embedder.count_tokens)
 
-    def __call__(self, language: Language) -> Budget:
-        embedder = self._space.budget_embedder(language)
-        return Budget(min(self._limit, embedder.max_tokens), embedder.count_tokens)
+    return budget

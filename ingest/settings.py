@@ -21,6 +21,9 @@ class IngestSettings(BaseModel):
     chunk_tokens: int = Field(
         240, ge=32, le=4096, description="longest chunk in the embedder's tokens, heading included"
     )
+    chunk_terms: int = Field(
+        400, ge=32, le=8192, description="longest chunk in lexical terms, for languages that no dense model knows"
+    )
     queue_database_url: str | None = Field(
         None, description="SQLAlchemy URL of the durable queue; none means SQLite in the data folder"
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from rag.access.keys import Keys
@@ -47,6 +48,12 @@ class Rag:
         """
         operator = self.operator.principal_of(presented) if self.operator is not None else None
         return operator or self.keys.authenticate(presented)
+
+    def warm_up(self) -> None:
+        """Load the models now, side by side, instead of with the first question."""
+        with ThreadPoolExecutor(2, thread_name_prefix="warm-up") as pool:
+            for loading in [pool.submit(self.analyzer.analyze, "서고"), pool.submit(self.space.warm_up)]:
+                loading.result()
 
     def count_tokens(self, text: str) -> int:
         """Length of a text in the lexical analyzer's terms."""

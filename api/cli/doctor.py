@@ -109,7 +109,9 @@ def _models_and_index(settings: Settings) -> Iterator[Finding]:
             "" if agree else "run `seogo index verify`, then `seogo index rebuild`",
         )
         if settings.rag.index.backend == "edge" and wanted > _EDGE_COMFORT_CHUNKS:
-            yield Finding("index size", "warning", f"{wanted} chunks", "move to a Qdrant server (index.backend: qdrant)")
+            yield Finding(
+                "index size", "warning", f"{wanted} chunks", "move to a Qdrant server (index.backend: qdrant)"
+            )
     finally:
         rag.close()
 
@@ -120,7 +122,7 @@ def _parsers(settings: Settings) -> Iterator[Finding]:
         capabilities = sandbox.capabilities()
     finally:
         sandbox.close()
-    for name, value in asdict(capabilities).items():
+    for name, value in capabilities.items():
         yield Finding(f"parser sandbox: {name}", "ok" if value else "warning", str(value))
     missing = [name for name in ("pypdfium2", "unstructured") if importlib.util.find_spec(name) is None]
     yield Finding("parsers", "error" if missing else "ok", f"missing: {missing}" if missing else "installed")

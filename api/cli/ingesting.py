@@ -55,7 +55,9 @@ def find_files(paths: Sequence[Path]) -> list[tuple[Path, str]]:
         if path.is_file():
             found.append((path, path.name))
         elif path.is_dir():
-            found += [(item, str(item.relative_to(path.parent))) for item in sorted(path.rglob("*")) if _wanted(item, path)]
+            found += [
+                (item, str(item.relative_to(path.parent))) for item in sorted(path.rglob("*")) if _wanted(item, path)
+            ]
         else:
             raise CommandFailed(f"{path}: no such file")
     return found
@@ -72,7 +74,13 @@ def ingest_files(
     """Upload `files` and wait until each is searchable or has failed."""
     _ensure_collection(client, collection, kind)
     outcomes: list[FileOutcome] = []
-    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    columns = (
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+    )
     with Progress(*columns, console=console, transient=True) as progress:
         task = progress.add_task(text("uploading"), total=len(files))
         for batch in _batches(files):

@@ -40,8 +40,12 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 def common(
     context: typer.Context,
     config: Annotated[Path | None, typer.Option(envvar="SEOGO_CONFIG", help="Configuration file (YAML).")] = None,
-    data_dir: Annotated[Path | None, typer.Option(envvar="SEOGO_DATA_DIR", help="Data folder of the embedded shape.")] = None,
-    server: Annotated[str | None, typer.Option(envvar="SEOGO_SERVER", help="Use a running server at this address.")] = None,
+    data_dir: Annotated[
+        Path | None, typer.Option(envvar="SEOGO_DATA_DIR", help="Data folder of the embedded shape.")
+    ] = None,
+    server: Annotated[
+        str | None, typer.Option(envvar="SEOGO_SERVER", help="Use a running server at this address.")
+    ] = None,
     key: Annotated[str | None, typer.Option(envvar="SEOGO_API_KEY", help="API key for --server.")] = None,
 ) -> None:
     """Options of every command."""

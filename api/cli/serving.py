@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import signal
 import threading
-from pathlib import Path
 
 import typer
 import uvicorn
@@ -43,8 +42,17 @@ def serve(options: Options, host: str | None, port: int | None, *, listen: bool,
                 server_header=False,
                 timeout_graceful_shutdown=_GRACE_S,
             )
+            # In the background: health and everything that needs no model answer at once, a question waits for its model.
+            threading.Thread(target=services.rag.warm_up, name="warm-up", daemon=True).start()
             typer.echo(f"{text('serving')}: http://{address[0]}:{address[1]}", err=True)
+            _outlive_signals()
             uvicorn.Server(config).run()
+
+
+def _outlive_signals() -> None:
+    """Uvicorn ends gracefully on a signal and then raises it again; the default would kill before the index is closed."""
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: None)
 
 
 def _prepare(options: Options, settings: Settings) -> None:
@@ -70,8 +78,6 @@ def _ingest_samples_once(options: Options, settings: Settings) -> None:
             console.print(text("loading_samples"))
             ingest_samples(client, console)
     marker.touch()
-
-
 
 
 def work(options: Options) -> None:

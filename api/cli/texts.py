@@ -22,7 +22,10 @@ _TEXTS: dict[str, tuple[str, str]] = {
         "관리자 API 키입니다. 다시 볼 수 없으니 지금 보관하세요",
         "This is the admin API key. It is shown only once; keep it now",
     ),
-    "key_made": ("API 키입니다. 다시 볼 수 없으니 지금 보관하세요", "This is the API key. It is shown only once; keep it now"),
+    "key_made": (
+        "API 키입니다. 다시 볼 수 없으니 지금 보관하세요",
+        "This is the API key. It is shown only once; keep it now",
+    ),
     "serving": ("서비스 주소", "Serving at"),
     "loading": ("모델과 색인을 여는 중", "Opening models and index"),
     "loading_samples": ("예제 문서를 넣는 중", "Ingesting the sample documents"),

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import StreamingResponse
 
-from api.deps import Caller, base_url, guarded
+from api.deps import PROBLEMS, Caller, base_url, guarded
 from api.errors import problem
 from api.schemas.answers import AbstentionOut, AnswerOut, AskIn, SentenceOut
 from api.schemas.search import PassageOut, TraceOut
@@ -20,7 +20,7 @@ from rag.answering.service import AnswerRun
 from rag.domain.errors import SeogoError
 
 log = logging.getLogger(__name__)
-router = APIRouter(tags=["answers"])
+router = APIRouter(tags=["answers"], responses=PROBLEMS)
 
 STREAM_HEADERS = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
 

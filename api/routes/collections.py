@@ -8,14 +8,14 @@ from uuid import uuid4
 from fastapi import APIRouter, Depends
 from sqlalchemy.exc import IntegrityError
 
-from api.deps import Caller, guarded
+from api.deps import PROBLEMS, Caller, guarded
 from api.schemas.collections import CollectionIn, CollectionList, CollectionOut
 from rag.access.policy import Action
 from rag.domain.errors import NameTaken
 from rag.store import collection, document
 from rag.store.collection import Collection
 
-router = APIRouter(prefix="/collections", tags=["collections"])
+router = APIRouter(prefix="/collections", tags=["collections"], responses=PROBLEMS)
 
 
 @router.post("", status_code=201)

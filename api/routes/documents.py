@@ -11,7 +11,7 @@ import anyio
 from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.responses import StreamingResponse
 
-from api.deps import Caller, guarded
+from api.deps import PROBLEMS, Caller, guarded
 from api.schemas.documents import (
     DeletionReceipt,
     DocumentOut,
@@ -32,7 +32,7 @@ from rag.domain.principal import Permit
 from rag.store import document, version
 from rag.store.version import DocumentVersion
 
-router = APIRouter(tags=["documents"])
+router = APIRouter(tags=["documents"], responses=PROBLEMS)
 
 _PIECE_BYTES = 1 << 18
 _UPLOAD_BODY = {
@@ -142,9 +142,7 @@ def document_status(
 
 
 @router.get("/documents/{document_id}")
-def get_document(
-    document_id: UUID, caller: Annotated[Caller, Depends(guarded(Action.READ_DOCUMENTS))]
-) -> DocumentOut:
+def get_document(document_id: UUID, caller: Annotated[Caller, Depends(guarded(Action.READ_DOCUMENTS))]) -> DocumentOut:
     """One document, with state and progress of its newest version."""
     permit = caller.permit()
     with caller.services.rag.database.read() as session:
@@ -185,8 +183,4 @@ def delete_document(
     row, versions = caller.services.ingest.intake.delete(caller.permit(), document_id)
     if row.deleted_at is None:
         raise SeogoError
-    return DeletionReceipt(
-        document_id=row.id, source_key=row.source_key, versions=versions, deleted_at=row.deleted_at
-    )
-
-
+    return DeletionReceipt(document_id=row.id, source_key=row.source_key, versions=versions, deleted_at=row.deleted_at)

@@ -7,22 +7,20 @@ from uuid import UUID
 
 from fastapi import APIRouter, Depends, Request
 
-from api.deps import Caller, base_url, guarded
+from api.deps import PROBLEMS, Caller, base_url, guarded
 from api.schemas.common import AnchorOut
 from api.schemas.search import ChunkOut, SearchIn, SearchOut
 from rag.access.policy import Action
 from rag.domain.errors import NotFound
 from rag.store import chunk
 
-router = APIRouter(tags=["search"])
+router = APIRouter(tags=["search"], responses=PROBLEMS)
 
 _NEIGHBOURS = 2
 
 
 @router.post("/search")
-def search(
-    body: SearchIn, request: Request, caller: Annotated[Caller, Depends(guarded(Action.SEARCH))]
-) -> SearchOut:
+def search(body: SearchIn, request: Request, caller: Annotated[Caller, Depends(guarded(Action.SEARCH))]) -> SearchOut:
     """The passages for a question, best first."""
     permit = caller.permit(body.collections)
     result = caller.services.rag.retriever.search(permit, body.question, limit=body.limit)

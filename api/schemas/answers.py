@@ -14,7 +14,10 @@ from rag.domain.messages import UiLanguage
 
 _ABSTENTION: dict[tuple[AbstentionReason, UiLanguage], str] = {
     (AbstentionReason.NOTHING_FOUND, "ko"): "찾아본 컬렉션({collections})에 이 질문과 관련된 내용이 없습니다.",
-    (AbstentionReason.NOTHING_FOUND, "en"): "The collections searched ({collections}) hold nothing about this question.",
+    (
+        AbstentionReason.NOTHING_FOUND,
+        "en",
+    ): "The collections searched ({collections}) hold nothing about this question.",
     (AbstentionReason.WEAK_EVIDENCE, "ko"): (
         "찾아본 컬렉션({collections})에서 답의 근거로 삼을 만한 내용을 찾지 못했습니다. 가장 가까운 문단만 보여 드립니다."
     ),
@@ -82,9 +85,7 @@ class SentenceOut(BaseModel):
     citations: list[CitationOut]
 
     @classmethod
-    def of(
-        cls, sentence: Sentence, rendered: RenderedSentence, language: UiLanguage, base_url: str
-    ) -> SentenceOut:
+    def of(cls, sentence: Sentence, rendered: RenderedSentence, language: UiLanguage, base_url: str) -> SentenceOut:
         """The sentence as JSON."""
         return cls(
             text=sentence.text,

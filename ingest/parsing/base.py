@@ -1,7 +1,8 @@
 """What a parser is: a file format in, elements with anchors out.
 
-A parser runs inside the sandbox's child process (`sandbox.py`), on a file that nobody trusts. It raises `SeogoError`s for
-what the user can understand (`FileDamaged`, `FileEncrypted`, `NoTextFound`); anything else is reported as `ParserCrashed`.
+A parser runs inside the sandbox's child process (`sandbox.py`), on a file that nobody trusts. It raises `SeogoError`s
+for what the user can understand (`FileDamaged`, `FileEncrypted`, `NoTextFound`); anything else is reported as
+`ParserCrashed`.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ class Identified:
 
     Attributes:
         media_type: from the content; for kinds of text, the extension has a say (`identify.py`).
-        extension: what the name claims, lower case, without the dot; a whole name such as `dockerfile` when it has no dot.
+        extension: what the name claims, lower case, without the dot; the whole name (`dockerfile`) when it has none.
         charset: Python codec name for text formats, empty for binary ones.
     """
 

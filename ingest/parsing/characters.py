@@ -7,22 +7,26 @@ import unicodedata
 
 _LINE_ENDS = re.compile("\r\n?")
 _BREAKS_AND_SPACES = re.compile("[\x0b\x0c\x1c\x1d\x1e\x85\u2028\u2029\u00a0\u2007\u202f]")
-"""Line breaks that `str.splitlines` knows and an anchored line must not hold, and spaces that only forbid a line break."""
+"""Line breaks that `str.splitlines` knows and an anchored line must not hold; spaces that only forbid a line break."""
 
 _INVISIBLE = re.compile(
-    "[\x00-\x08\x0e-\x1b\x1f\x7f-\x84\x86-\x9f\u00ad\u200b\u200e\u200f\u202a-\u202e\u2060-\u2064\u2066-\u206f\ufeff\ufff9-\ufffb\ufffe\uffff]"
+    "[\x00-\x08\x0e-\x1b\x1f\x7f-\x84\x86-\x9f\u00ad\u200b\u200e\u200f\u202a-\u202e\u2060-\u2064\u2066-\u206f"
+    "\ufeff\ufff9-\ufffb\ufffe\uffff]"
 )
 """Controls, soft hyphens and direction marks: unseen by a reader, and a way to hide text from a matcher."""
 
 _SURROGATES = re.compile("[\ud800-\udfff]")
+_SUSPECT = re.compile("[^\n\t -~\u00b0-\u02ff\u2010-\u2027\u2030-\u205e\u2100-\ud7ff\uf900-\ufefe\uff01-\uffdc]")
+"""Nearly all text has none of these, and needs no more than a look."""
+
 _RUNS = re.compile(r"[ \t]+")
 
 
 def clean(text: str) -> str:
     """NFC text whose only line break is `\\n`; the number of lines is kept."""
+    if _SUSPECT.search(text) is None:
+        return unicodedata.normalize("NFC", text)
     text = _LINE_ENDS.sub("\n", text)
-    if text.isascii() and text.isprintable():
-        return text
     text = _BREAKS_AND_SPACES.sub(" ", text)
     text = _INVISIBLE.sub("", text)
     text = _SURROGATES.sub("\ufffd", text)
@@ -35,5 +39,7 @@ def one_line(text: str) -> str:
 
 
 def squeeze(text: str) -> str:
-    """`clean` text with blanks run together and lines trimmed; line breaks are kept, empty lines at the ends are not."""
+    """`clean` text with blanks run together and lines trimmed; empty lines at both ends are dropped."""
+    if "\n" not in text and "\r" not in text:
+        return one_line(text)
     return "\n".join(_RUNS.sub(" ", line).strip() for line in clean(text).split("\n")).strip("\n")

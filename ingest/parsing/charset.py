@@ -24,7 +24,8 @@ _BROKEN_SHARE = 0.01
 """A text with up to one wrong byte in a hundred is still that text (a file cut in the middle, one pasted line)."""
 
 _PLAUSIBLE = re.compile(
-    "[\t\n\r -~\u00a0-\u00ff\u2010-\u2027\u2030-\u203b\u2190-\u2193\u2460-\u24ff\u2500-\u25ff\u3000-\u303f\u3130-\u318f\u4e00-\u9fff\uac00-\ud7a3\uff01-\uff5e]"
+    "[\t\n\r -~\u00a0-\u00ff\u2010-\u2027\u2030-\u203b\u2190-\u2193\u2460-\u24ff\u2500-\u25ff"
+    "\u3000-\u303f\u3130-\u318f\u4e00-\u9fff\uac00-\ud7a3\uff01-\uff5e]"
 )
 
 

@@ -1,4 +1,4 @@
-"""Charts of a presentation as tables: one row a category, one column a series, from the values the file keeps with the chart."""
+"""Charts of a presentation as tables: one row a category, one column a series, from the values kept with the chart."""
 
 from __future__ import annotations
 

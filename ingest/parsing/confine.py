@@ -1,7 +1,7 @@
 """What the kernel takes away from a parsing child: the network, memory, time, files, other processes.
 
-Each layer is used where the kernel offers it; `capabilities` says which held. Two of them, the network namespace and the
-seccomp filter, each keep a parser off the network alone.
+Each layer is used where the kernel offers it; the sandbox's `capabilities` says which held. Two of them, the network
+namespace and the seccomp filter, each keep a parser off the network alone.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ def forbid_new_privileges() -> bool:
 
 
 def limit_resources(memory_bytes: int, cpu_s: int) -> None:
-    """Cap this process: `memory_bytes` of address space on top of what it has now, `cpu_s` CPU seconds, no file written.
+    """Cap this process: `memory_bytes` of address space on top of what it has, `cpu_s` CPU seconds, no file written.
 
     At `cpu_s` the kernel sends SIGXCPU, which kills; a second later SIGKILL, in case a library handles the first.
     """

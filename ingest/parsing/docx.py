@@ -1,7 +1,7 @@
 """DOCX: paragraphs, headings, automatic numbers, tables, text boxes and footnotes, straight from the package's XML.
 
-Neither `unstructured` nor `python-docx` is used: both lose which paragraph a text came from (the anchor), automatic numbers such
-as `제1조`, text boxes, footnotes and inserted text under tracked changes, and `python-docx` opens neither .docm nor .dotx.
+Neither `unstructured` nor `python-docx` is used: both lose which paragraph a text came from (the anchor), automatic
+numbers such as `제1조`, text boxes, footnotes and text inserted under tracked changes, and open no .docm and no .dotx.
 What is left out on purpose: deleted text, comments, headers and footers, field codes.
 """
 
@@ -98,7 +98,7 @@ class DocxParser:
 
 
 class _Reader:
-    """Walks a body in document order, counting paragraphs as Word does: all of them, empty ones and those in cells too."""
+    """Walks a body in document order, counting paragraphs as Word does: all of them, empty ones and those in cells."""
 
     def __init__(self, package: Package, main: str) -> None:
         self._count = 0

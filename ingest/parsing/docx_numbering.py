@@ -1,4 +1,4 @@
-"""Automatic numbers of Word paragraphs: `제1조`, `가.`, `1.2`, `①` are not in the text, Word counts them when it shows it.
+"""Automatic numbers of Word paragraphs: `제1조`, `가.`, `1.2`, `①` are not in the text, Word counts when it shows it.
 
 Korean rules are often written with them, and a citation of an article without its number is worthless.
 """
@@ -47,7 +47,7 @@ class Numbering:
     counters: dict[str, dict[int, int]] = field(default_factory=lambda: defaultdict(dict))
 
     def label(self, number: str, depth: int) -> str | None:
-        """The number to show before the next paragraph of this list; empty for a bullet, None if there is no such list."""
+        """The number before the next paragraph of this list; empty for a bullet, None if there is no such list."""
         levels = self.levels.get(number)
         if levels is None or depth not in levels:
             return None

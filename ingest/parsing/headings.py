@@ -1,4 +1,4 @@
-"""Headings that Korean rules, contracts and reports write by number, whatever the format: 제1장, 제2조(목적), 1.2, Ⅰ., 별표 1."""
+"""Headings that Korean rules, contracts and reports write by number: 제1장, 제2조(목적), 1.2, Ⅰ., 별표 1."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class NumberedHeading:
 def numbered_heading(text: str) -> NumberedHeading | None:
     """The heading that `text` (one cleaned paragraph or line) is or begins with, None if it is none."""
     text = text.strip()
-    if not text or _LEADERS.search(text):
+    if not text or _LEADERS.search(text[-MAX_HEADING_CHARACTERS:]):
         return None
     if article := _article(text):
         return article

@@ -32,13 +32,18 @@ _KOREAN_NAMES = frozenset(
 )
 _XML_DECLARATION = re.compile(r"^\s*<\?xml[^>]*\?>")
 
-_SKIPPED = frozenset(
-    "script style noscript template head nav iframe object embed svg canvas audio video select datalist map".split()
+
+def _names(*lines: str) -> frozenset[str]:
+    return frozenset(name for line in lines for name in line.split())
+
+
+_SKIPPED = _names(
+    "script style noscript template head nav iframe object embed svg canvas audio video select datalist map"
 )
-_BLOCKS = frozenset(
-    """address article aside blockquote body center dd details dialog dir div dl dt fieldset figcaption figure footer form
-    h1 h2 h3 h4 h5 h6 header hgroup hr html legend li listing main menu ol p pre section summary table tbody td tfoot th
-    thead tr ul caption""".split()
+_BLOCKS = _names(
+    "address article aside blockquote body caption center dd details dialog dir div dl dt fieldset figcaption figure",
+    "footer form h1 h2 h3 h4 h5 h6 header hgroup hr html legend li listing main menu ol p pre section summary table",
+    "tbody td tfoot th thead tr ul",
 )
 _HIDDEN_STYLE = re.compile(r"display\s*:\s*none|visibility\s*:\s*hidden", re.I)
 _LIST_TYPES = {"a": "lowerLetter", "A": "upperLetter", "i": "lowerRoman", "I": "upperRoman"}
@@ -120,6 +125,8 @@ class _Walker:
         tag = node.tag.lower()
         if tag == "br":
             self._inline.append("\n")
+        elif tag == "img":
+            self._inline.append(f" {node.get('alt', '')} ")
         elif depth > _MAX_DEPTH:
             self._inline.append(" ".join(node.itertext()))
         elif tag not in _BLOCKS:

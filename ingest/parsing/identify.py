@@ -1,7 +1,7 @@
 """What a file is, by its content. The extension is only asked which kind of text a text is.
 
-Container formats are looked into (`containers.py`): a DOCX and a ZIP of holiday pictures begin alike. Nothing here depends
-on libmagic: the library is absent on many servers, and its answers change with its version.
+Container formats are looked into (`containers.py`): a DOCX and a ZIP of holiday pictures begin alike. Nothing here
+depends on libmagic: the library is absent on many servers, and its answers change with its version.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from rag.domain.errors import EmptyFile, FileEncrypted, UnsupportedFormat
 _PDF_HEADER_WITHIN = 1024
 """Readers accept junk before `%PDF-` up to here (PDF 1.7, annex H, note 13)."""
 
-_DRM_MARKS = (b"DRMONE  This Document is encrypted", b"SCDSA00", b"<## NASCA DRM FILE", b"DOCUMENT SAFER")
-"""What Korean document-security products (Fasoo, SoftCamp, NASCA, MarkAny) write at the head of what they encrypt."""
+_DRM_HEADS = (b"\x9b DRMONE", b"SCDSA00", b"<## NASCA DRM FILE")
+"""How files begin that Korean document-security products (Fasoo, SoftCamp, NASCA) have locked, as their users report."""
 
 _HTML_START = re.compile(
     r"\s*(?:<\?xml[^>]*>\s*)?(?:<!--.{0,2000}?-->\s*)*<(?:!doctype\s+html|html[\s>]|head[\s>]|body[\s>])", re.I | re.S
@@ -70,7 +70,7 @@ def _binary_media_type(path: Path, name: str, head: bytes) -> str:
         return zip_media_type(path, name)
     if head.startswith(b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"):
         return ole_media_type(path, name)
-    if any(mark in head[:512] for mark in _DRM_MARKS):
+    if head.startswith(_DRM_HEADS):
         raise FileEncrypted(name=name)
     if b"%PDF-" in head[:_PDF_HEADER_WITHIN]:
         return media_types.PDF

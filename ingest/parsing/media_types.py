@@ -85,12 +85,13 @@ MAGIC: tuple[tuple[int, bytes, str], ...] = (
 LOOKS_LIKE_WORDS = frozenset({b"MZ", b"BZh", b"ID3", b"PAR1", b"RIFF", b"ftyp", b"EGGA", b"OggS", b"ALZ\x01"})
 """Signatures that a text may begin with: believed only if what follows is no text."""
 
-CODE_EXTENSIONS = frozenset(
-    """bash bat c cc cfg clj cmake cmd cpp cs cshtml css cxx dart ddl dockerfile ejs el env erb erl ex exs fs gitignore go
-    gradle graphql groovy h hcl hpp hs ini ipynb java jl js json jsonl jsp jsx kt kts less lua m makefile mjs ml mm nginx
-    pas php pl plsql pm proto ps1 psm1 py pyi pyx r rb rs sass scala scss sh sol sql svelte swift tcl tf thrift toml ts
-    tsx vb vbs vue xml xsd xsl yaml yml zig zsh properties conf""".split()
+_CODE = (
+    "bash bat c cc cfg clj cmake cmd conf cpp cs cshtml css cxx dart ddl dockerfile ejs el env erb erl ex exs fs",
+    "gitignore go gradle graphql groovy h hcl hpp hs ini ipynb java jl js json jsonl jsp jsx kt kts less lua m",
+    "makefile mjs ml mm nginx pas php pl plsql pm properties proto ps1 psm1 py pyi pyx r rb rs sass scala scss sh sol",
+    "sql svelte swift tcl tf thrift toml ts tsx vb vbs vue xml xsd xsl yaml yml zig zsh",
 )
+CODE_EXTENSIONS = frozenset(name for line in _CODE for name in line.split())
 """Extensions (or whole names without a dot) read as source code or configuration: lines matter."""
 
 TEMPLATE_EXTENSIONS = frozenset({"cshtml", "ejs", "erb", "jsp", "php", "svelte", "vue", "xml", "xsl"})

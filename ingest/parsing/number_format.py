@@ -1,7 +1,7 @@
-"""Spreadsheet values as the sheet shows them: 1234567 with `#,##0` is `1,234,567`, a date with `yyyy"년" m"월"` is `2026년 3월`.
+"""Spreadsheet values as the sheet shows them: 1234567 with `#,##0` is `1,234,567`, a date is `2026년 3월`.
 
-What users search for and what a citation must quote is what they see. Covers the format codes of ECMA-376 part 1, 18.8.31,
-except fractions and conditions other than the sign; those values are shown plain.
+What users search for and what a citation must quote is what they see. Covers the format codes of ECMA-376 part 1,
+18.8.31, except fractions and conditions other than the sign; those values are shown plain.
 """
 
 from __future__ import annotations
@@ -31,7 +31,20 @@ _TOKENS = re.compile(
 _WEEKDAYS_KO = "월화수목금토일"
 _WEEKDAYS_EN = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 _PLAIN = frozenset({"", "General", "GENERAL", "@"})
-_MONTHS = "January February March April May June July August September October November December".split()
+_MONTHS = (
+    "January",
+    "February",
+    "March",
+    "April",
+    "May",
+    "June",
+    "July",
+    "August",
+    "September",
+    "October",
+    "November",
+    "December",
+)
 
 Token = tuple[str, str]
 """Kind (`literal`, `date`, `elapsed`, `noon`, `digits`, `exponent`) and text."""
@@ -164,7 +177,7 @@ def _moment(value: datetime | date | time | timedelta, number_format: str) -> st
             result += _date_part(value, "n" * len(token) if is_minute else token, twelve_hours)
         elif kind == "noon":
             hour = getattr(value, "hour", 0)
-            korean = token == "오전/오후"
+            korean = token.startswith("오전")
             result += ("오후" if hour >= 12 else "오전") if korean else ("PM" if hour >= 12 else "AM")
         else:
             result += token
@@ -180,14 +193,14 @@ def _is_minute(section: tuple[Token, ...], index: int) -> bool:
     return before or after
 
 
-def _date_part(value: datetime | date | time, token: str, twelve_hours: bool) -> str:
-    if isinstance(value, time) and token[0] in "ymdae":
+def _date_part(value: datetime | date | time, code: str, twelve_hours: bool) -> str:
+    if isinstance(value, time) and code[0] in "ymdae":
         return ""
     day = value if not isinstance(value, time) else date(1900, 1, 1)
     clock = value if not isinstance(value, date) or isinstance(value, datetime) else time()
-    match token[0], len(token):
+    match code[0], len(code):
         case "y" | "e", size:
-            return f"{day.year % 100:02d}" if size == 2 and token[0] == "y" else str(day.year)
+            return f"{day.year % 100:02d}" if size == 2 and code[0] == "y" else str(day.year)
         case "m", size:
             names = {3: _MONTHS[day.month - 1][:3], 4: _MONTHS[day.month - 1], 5: _MONTHS[day.month - 1][0]}
             return names.get(size) or f"{day.month:0{min(size, 2)}d}"
@@ -202,7 +215,7 @@ def _date_part(value: datetime | date | time, token: str, twelve_hours: bool) ->
         case "n", size:
             return f"{clock.minute:0{min(size, 2)}d}"
         case _:
-            whole = token.partition(".")[0]
+            whole = code.partition(".")[0]
             return f"{clock.second:0{min(len(whole), 2)}d}"
 
 

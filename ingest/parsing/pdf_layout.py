@@ -32,12 +32,13 @@ _CELL_LINES = 4
 """A cell of a table without rules rarely has more lines; a column of running text has."""
 
 _SIZE_STEP = 1.12
-"""A line this much taller than the body is a heading; the smallest step that word processors' themes use is 12 to 13.5 pt."""
+"""A line this much taller than the body is a heading; the smallest step in word processors' themes is 12 to 13.5 pt."""
 
 _SAME_SIZE = 0.12
 _SHORT_OF_MARGIN = 4.0
 """A line that ends this many line heights before the right margin ends its paragraph."""
 
+_SYMBOL = re.compile(r"[-–•·▪◦○●■□▶▷※❍◾➢\uf000-\uf0ff]\s")
 _BULLET = re.compile(r"(?:[-–•·▪◦○●■□▶▷※❍◾➢\uf000-\uf0ff]\s|\(?\d{1,2}[.)]\s|[가-하][.)]\s|[①-⑳]|[a-z][.)]\s)")
 _OUTLINE_NUMBER = re.compile(r"(\d{1,2})((?:\.\d{1,2})*)\.?\s")
 _CAPTION = re.compile(r"[\[<〈]?\s?(?:표|그림|사진|table|figure|fig\.)\s*[\dⅠ-Ⅻ]", re.I)
@@ -47,7 +48,7 @@ _SENTENCE_END = re.compile(r"(?:[.!?。:;,]|[다요]\.?)[\"'”’)\]]*$")
 _HANGUL_END = re.compile(r"[가-힣]$")
 _HANGUL_START = re.compile(r"^[가-힣]")
 _SPACED_SHARE = 0.3
-"""If this share of a document's lines ends in a space, its writer marks word ends, and a line without one is cut in a word."""
+"""If this share of the lines ends in a space, the writer marks word ends, and a line without one is cut in a word."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,8 +114,8 @@ def _without(page: PageLines, edge: set[Line], repeated: set[str], numbering: in
 def mend_divided_words(lines: list[Line], marks_word_ends: bool, vocabulary: frozenset[str]) -> list[Line]:
     """Words that a line end divides, put whole on the line where they begin.
 
-    Hyphens that PDFium recognised are dropped unless the hyphenated word is used elsewhere in the document. Korean is divided
-    between any two syllables without a mark: `marks_word_ends` says whether a missing space at the line's end means that.
+    Hyphens that PDFium recognised are dropped unless the hyphenated word is used elsewhere in the document. Korean is
+    divided between any two syllables without a mark: `marks_word_ends` says whether a missing space means that.
     """
     mended = list(lines)
     for index in range(len(mended) - 1):
@@ -187,9 +188,8 @@ def _continues(group: list[Line], line: Line, right: float, body: float) -> bool
     ends_early = right - before.box[2] > _SHORT_OF_MARGIN * before.height
     if _BULLET.match(line.text) or numbered_heading(line.text) or (ends_early and _is_numbered(group)):
         return False
-    if ends_early and (_SENTENCE_END.search(before.text) or line.box[2] > before.box[2] + _SHORT_OF_MARGIN * body):
-        return False
-    return True
+    longer = line.box[2] > before.box[2] + _SHORT_OF_MARGIN * body
+    return not (ends_early and (longer or _SENTENCE_END.search(before.text)))
 
 
 def _is_numbered(group: Sequence[Line]) -> bool:
@@ -224,6 +224,7 @@ def _looks_like_heading(group: Sequence[Line], body: float) -> bool:
         and letters >= 0.4 * len(text.replace(" ", ""))
         and not any(line.wide_gaps for line in group)
         and not _CAPTION.match(text)
+        and not _SYMBOL.match(text)
         and not _SENTENCE_END.search(text)
         and min(line.height for line in group) >= _SIZE_STEP * body
     )

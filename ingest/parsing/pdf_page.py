@@ -7,6 +7,7 @@ which is what anchors hold.
 from __future__ import annotations
 
 import ctypes
+import itertools
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -30,6 +31,7 @@ _SAME_ROW_OVERLAP = 0.6
 _WIDE_GAP = 1.0
 """A gap of this many line heights separates cells or columns: no space character is that wide."""
 
+_LABEL = re.compile(r"\W|[(]?\w[.)]|[(]?\d{1,2}(?:\.\d{1,2}){0,4}[.)]?|[①-⑳]")
 _HYPHENS = "\x02\u00ad\ufffe"
 """How PDFium reports a hyphen that it takes for the mark of a divided word."""
 
@@ -66,8 +68,9 @@ class Line:
 
     @property
     def wide_gaps(self) -> int:
-        """How often the line is interrupted, as the row of a table is."""
-        pairs = zip(self.words, self.words[1:], strict=False)
+        """How often the line is interrupted, as the row of a table is; the gap after a bullet or a number is none."""
+        words = self.words[1:] if _LABEL.fullmatch(self.words[0].text) else self.words
+        pairs = itertools.pairwise(words)
         return sum(after.box[0] - before.box[2] > _WIDE_GAP * self.height for before, after in pairs)
 
 

@@ -1,4 +1,4 @@
-"""Ruled tables: a grid found from the lines and rectangles that a page draws, its cells filled with the words inside."""
+"""Ruled tables: a grid found from the lines and rectangles that a page draws, filled with the words inside."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ def _path_boxes(page: pdfium.PdfPage, transform: Transform) -> Iterator[tuple[Bo
 
 
 def _rules_of(box: Box, outlined: bool) -> Iterator[tuple[Rule, bool]]:
-    """A thin box is one rule, an outlined rectangle is four; a coloured background is none: it may shade every other row.
+    """A thin box is one rule, an outlined rectangle is four; a coloured background is none: it may shade some rows.
 
     Yields the rule and whether it is horizontal.
     """
@@ -183,8 +183,8 @@ def inside(box: Box, word: Word) -> bool:
 def grid_table(grid: Grid, words: list[Word], page: int) -> Element | None:
     """The table as an element; None when the grid is a frame round something else than a table.
 
-    A cell that spans rows is repeated in each of them, so that every row can be understood alone; one that spans columns
-    stands in the first of them.
+    A cell that spans rows is repeated in each of them, so that every row can be understood alone; one that spans
+    columns stands in the first of them.
     """
     cells = _Cells(grid)
     for word in words:

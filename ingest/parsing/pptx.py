@@ -1,4 +1,4 @@
-"""PPTX through `unstructured`: it orders shapes as they stand on the slide and numbers the slides. Charts are added here."""
+"""PPTX through `unstructured`, which orders shapes as they stand on the slide; charts are added here."""
 
 from __future__ import annotations
 

@@ -1,10 +1,10 @@
 """Parsing in a disposable child process, from the service's side: send a file to the zygote, collect the answer.
 
 ```
-service ── SOCK_SEQPACKET: request + file, result pipe, status pipe ──► zygote ── fork ──► child ── one frame ──► result pipe
+service ── request + open file, result pipe, status pipe ──► zygote ── fork ──► child ── one frame ──► result pipe
 ```
-Whatever a file does to its parser, the service gets a `ParsedDocument` or a `SeogoError`: never a hang, a crash, or more
-memory than the output cap. The child's bytes are JSON and are checked (`frames.py`, `wire.py`).
+Whatever a file does to its parser, the service gets a `ParsedDocument` or a `SeogoError`: never a hang, a crash, or
+more memory than the output cap. The child's bytes are JSON and are checked (`frames.py`, `wire.py`).
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A seccomp filter that takes away system calls no parser needs: sockets, new processes, programs, other processes' memory.
+"""A seccomp filter that takes away system calls no parser needs: sockets, new processes, other processes' memory.
 
 It holds where namespaces are forbidden, as in most containers. Classic BPF by hand, for x86-64 and AArch64; elsewhere
 `install_filter` answers False. Numbers are from the kernel's `arch/x86/entry/syscalls/syscall_64.tbl` and

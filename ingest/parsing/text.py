@@ -77,7 +77,7 @@ def _block_elements(first: int, block: list[str]) -> list[Element]:
     for index in range(1, len(block) + 1):
         if index < len(block) and not _begins_something(block[index]) and not _is_heading(block[index - 1]):
             continue
-        elements.append(_element(first + start, block[start:index]))
+        elements += _part_elements(first + start, block[start:index])
         start = index
     return elements
 
@@ -91,12 +91,17 @@ def _begins_something(line: str) -> bool:
     return _BULLET.match(line) is not None or numbered_heading(line) is not None
 
 
-def _element(first: int, lines: list[str]) -> Element:
-    anchor = LineAnchor(first, first + len(lines) - 1)
+def _part_elements(first: int, lines: list[str]) -> list[Element]:
+    """A heading, a paragraph, or an article: its title and then its text, both on the first line."""
     anchors = tuple(LineAnchor(number, number) for number in range(first, first + len(lines)))
-    text = "\n".join(line.rstrip() for line in lines)
-    heading = numbered_heading(lines[0]) if len(lines) == 1 else None
-    if heading and not heading.rest:
-        return Element(ElementKind.HEADING, heading.title, anchor, level=heading.level)
-    kind = ElementKind.LIST_ITEM if _BULLET.match(lines[0]) else ElementKind.TEXT
-    return Element(kind, text, anchor, line_anchors=anchors)
+    shown = [line.rstrip() for line in lines]
+    heading = numbered_heading(lines[0])
+    if heading is None or (not heading.sure and len(lines) > 1):
+        kind = ElementKind.LIST_ITEM if _BULLET.match(lines[0]) else ElementKind.TEXT
+        return [Element(kind, "\n".join(shown), LineAnchor(first, first + len(lines) - 1), line_anchors=anchors)]
+    elements = [Element(ElementKind.HEADING, heading.title, anchors[0], level=heading.level)]
+    rest, anchors = ([heading.rest, *shown[1:]], anchors) if heading.rest else (shown[1:], anchors[1:])
+    if rest:
+        anchor = LineAnchor(anchors[0].first, anchors[-1].last)
+        elements.append(Element(ElementKind.TEXT, "\n".join(rest), anchor, line_anchors=anchors))
+    return elements

@@ -1,9 +1,9 @@
 """The only file that imports `unstructured`, and what has to be done so that it neither phones home nor downloads.
 
-- On import it asks `packages.unstructured.io` for a version unless `DO_NOT_TRACK` or `SCARF_NO_ANALYTICS` is set before.
-- To count sentences it installs a spaCy model from GitHub at first use. `unstructured.nlp.tokenize._get_nlp` is replaced by a
-  blank pipeline with a rule-based sentence splitter; `tests/unit/parsing/test_unstructured_seam.py` fails when that
-  function is no longer what it calls.
+- On import it asks `packages.unstructured.io` for a version unless `DO_NOT_TRACK` or `SCARF_NO_ANALYTICS` is set.
+- To count sentences it installs a spaCy model from GitHub at first use. `unstructured.nlp.tokenize._get_nlp` is
+  replaced by a blank pipeline with a rule-based sentence splitter; `tests/unit/parsing/test_unstructured_seam.py` fails
+  when that function is no longer what it calls.
 - Through spaCy and thinc it imports torch if that is installed: 4 s and 180 MB for nothing. torch is hidden meanwhile.
 """
 

@@ -1,4 +1,4 @@
-"""`ParsedDocument` as JSON: how a result leaves the sandbox. No pickle: the bytes come from a process that nobody trusts.
+"""`ParsedDocument` as JSON: how a result leaves the sandbox. No pickle: the bytes come from a process nobody trusts.
 
 Anchors are short lists, not objects with names: a long PDF has one for every line.
 """

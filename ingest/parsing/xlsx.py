@@ -1,7 +1,7 @@
 """XLSX through openpyxl: every block of cells with its range, values as the sheet shows them.
 
-`unstructured` reads workbooks through pandas: it loses the ranges (the anchor) and the number formats, so that a date becomes
-`2026-03-01 00:00:00` and 1,500,000 becomes 1500000.0.
+`unstructured` reads workbooks through pandas: it loses the ranges (the anchor) and the number formats, so that a date
+becomes `2026-03-01 00:00:00` and 1,500,000 becomes 1500000.0.
 """
 
 from __future__ import annotations
@@ -107,9 +107,9 @@ def _has_uncalculated(archive: zipfile.ZipFile) -> bool:
 
 
 def _rows(sheet: Any) -> Iterator[NumberedRow]:
-    for number, row in enumerate(sheet.iter_rows(max_col=_MAX_COLUMNS), start=1):
+    for number, row in enumerate(sheet.iter_rows(), start=1):
         cells: Cells = {}
-        for cell in row:
+        for cell in row[:_MAX_COLUMNS]:  # not `max_col`: that fills every row up to it
             if cell.value is not None:
                 text = squeeze(shown(cell.value, cell.number_format))
                 if text:

@@ -1,12 +1,12 @@
 """The process that parsing children are forked from: started once, off the network, with parsers already imported.
 
-`python -m ingest.parsing.zygote FD REGISTRY`: FD is a SOCK_SEQPACKET socket to the parent (`sandbox.py`), REGISTRY the module
-whose `PARSERS` are used. Each message is one JSON object with open files:
+`python -m ingest.parsing.zygote FD REGISTRY`: FD is a SOCK_SEQPACKET socket to the parent (`zygote_client.py`),
+REGISTRY the module whose `PARSERS` are used. Each message is one JSON object with open files:
 
-- `{"op": "parse", "name", "load", "memory_bytes", "cpu_s"}` with the input file, the result pipe and the status pipe. `load`
-  names parsers to import here first: trusted code, and no byte of the file is looked at in this process. The child
-  writes one frame to the result pipe. This process writes to the status pipe `{"pid", "base_rss_kb"}` at the fork and, after the child's
-  death, `{"status", "max_rss_kb", "cpu_s"}`; or `{"refused"}` if it could not start one.
+- `{"op": "parse", "name", "load", "memory_bytes", "cpu_s"}` with the input file, the result pipe and the status pipe.
+  `load` names parsers to import here first: trusted code, and no byte of the file is looked at in this process. The
+  child writes one frame to the result pipe. This process writes to the status pipe `{"pid", "base_rss_kb"}` at the fork
+  and, after the child's death, `{"status", "max_rss_kb", "cpu_s"}`; or `{"refused"}` if it could not start one.
 - `{"op": "hello"}` with a status pipe: `{"capabilities", "rss_kb"}`.
 - `{"op": "load", "load"}` with a status pipe: `{"loaded"}` once these parsers are imported.
 

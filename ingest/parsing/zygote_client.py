@@ -145,9 +145,11 @@ def _environment() -> dict[str, str]:
 def _read_line(reader: int, timeout_s: float) -> bytes:
     """What stands before the first line end; empty when it does not come."""
     deadline = time.monotonic() + timeout_s
+    poll = select.poll()  # not select, which knows no descriptors above 1,023
+    poll.register(reader, select.POLLIN)
     data = b""
     while b"\n" not in data:
-        ready, _, _ = select.select([reader], [], [], max(0.0, deadline - time.monotonic()))
+        ready = poll.poll(max(0.0, deadline - time.monotonic()) * 1000)
         chunk = os.read(reader, 65536) if ready else b""
         if not chunk:
             return b""

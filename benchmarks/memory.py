@@ -1,0 +1,83 @@
+"""Memory of the embedded service over many documents: does it stay flat?
+
+    python -m benchmarks.memory [--documents N]
+
+Uploads small distinct documents through the API of one process that also ingests, asks a question now and then, and samples the
+resident memory of the process and of its parser children's parent. Prints the series and the growth per 1,000 documents after the
+first fifth, where caches and pools have filled. What has to grow is the index: vectors in memory and on disk. Bar: at most
+8 MB per 1,000 documents, twice what 1,000 sparse and dense vectors and their index take.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+from pathlib import Path
+
+from rich.console import Console
+from starlette.testclient import TestClient
+
+from api.app import create_app
+from api.cli.ingesting import ingest_files
+from api.cli.services import both_lanes, upgrade_schema
+from api.deps import Services
+from api.settings import load_settings
+from rag.domain.principal import Scope
+
+BAR_MB = 8.0
+_ROUND = 500
+
+
+def resident_mb(services: Services) -> tuple[float, float]:
+    """Megabytes of this process and of the parsers' parent."""
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return pages * 4096 / 2**20, services.ingest.pipeline.sandbox.zygote_rss_kb() / 1024
+
+
+def write(folder: Path, start: int, count: int) -> list[tuple[Path, str]]:
+    """`count` short documents, each with words of its own."""
+    files = []
+    for number in range(start, start + count):
+        path = folder / f"{number:06}.md"
+        path.write_text(f"# Notice {number}\n\nCounter {number % 97} closes at {number % 24}:00 on day {number}.\n")
+        files.append((path, path.name))
+    return files
+
+
+def main() -> int:
+    """Ingest in rounds and print the series."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--documents", type=int, default=10_000)
+    arguments = parser.parse_args()
+    series: list[tuple[int, float, float]] = []
+    with tempfile.TemporaryDirectory(prefix="seogo-memory-") as place:
+        settings = load_settings(None, Path(place) / "data")
+        upgrade_schema(settings)
+        with both_lanes(settings, listen=True, local_operator=False) as services:
+            secret, _ = services.rag.keys.create("default", "bench", [Scope.ADMIN])
+            client = TestClient(create_app(services), headers={"Authorization": f"Bearer {secret}"})
+            for start in range(0, arguments.documents, _ROUND):
+                files = write(Path(place), start, min(_ROUND, arguments.documents - start))
+                ingest_files(client, files, "notices", "documents", Console(quiet=True))
+                client.post("/api/v1/answers", json={"question": f"When does counter {start % 97} close?"})
+                for path, _ in files:
+                    path.unlink()
+                series.append((start + len(files), *resident_mb(services)))
+                print(f"  {series[-1][0]:6} documents   service {series[-1][1]:7.1f} MB   parsers {series[-1][2]:6.1f} MB", flush=True)
+    return report(series)
+
+
+def report(series: list[tuple[int, float, float]]) -> int:
+    """Growth after the first fifth."""
+    first, last = series[len(series) // 5], series[-1]
+    thousands = max(1e-9, (last[0] - first[0]) / 1000)
+    service, parsers = (last[1] - first[1]) / thousands, (last[2] - first[2]) / thousands
+    print(f"growth per 1,000 documents: service {service:+.2f} MB, parsers {parsers:+.2f} MB")
+    reached = service <= BAR_MB and parsers <= 1.0
+    print(f"  bar: service <= {BAR_MB} MB, parsers <= 1 MB: {'reached' if reached else 'MISSED'}")
+    return 0 if reached else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,44 @@
+"""An embedder that is described at once and loaded at first use: most commands never need the model."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from threading import Lock
+
+from rag.domain.language import Language
+from rag.domain.vectors import Embeddings
+from rag.embedding.base import Embedder, Role
+
+
+class LazyEmbedder:
+    """Stands for the embedder that `load` gives; thread-safe, loads once."""
+
+    def __init__(
+        self,
+        name: str,
+        dimensions: int | None,
+        max_tokens: int,
+        languages: frozenset[Language],
+        load: Callable[[], Embedder],
+    ) -> None:
+        self.name = name
+        self.dimensions = dimensions
+        self.max_tokens = max_tokens
+        self.languages = languages
+        self._load = load
+        self._loaded: Embedder | None = None
+        self._lock = Lock()
+
+    def count_tokens(self, texts: Sequence[str]) -> list[int]:
+        """See `Embedder`."""
+        return self._embedder().count_tokens(texts)
+
+    def embed(self, texts: Sequence[str], role: Role) -> Embeddings:
+        """See `Embedder`."""
+        return self._embedder().embed(texts, role)
+
+    def _embedder(self) -> Embedder:
+        with self._lock:
+            if self._loaded is None:
+                self._loaded = self._load()
+            return self._loaded

@@ -1,0 +1,154 @@
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rag.answering.contract import verified
+from rag.domain.answer import Support
+from rag.domain.document import ElementKind
+from rag.domain.language import Language
+from rag.domain.passage import Passage
+from rag.generation.base import Draft, GenerationRequest
+from rag.generation.extractive import ExtractiveGenerator
+from tests.support.passages import make_passage
+
+
+def terms_of(text: str) -> Mapping[str, float]:
+    """Every word is a term; particles are left out of the tests' texts."""
+    return dict.fromkeys(re.findall(r"\w+", text), 1.0)
+
+
+def drafts(question: str, passages: Sequence[Passage], sentences: int = 3, weights: Mapping[str, float] | None = None) -> list[Draft]:
+    chosen = terms_of(question) if weights is None else weights
+    request = GenerationRequest(question, Language.KOREAN, chosen, passages, sentences)
+    return list(ExtractiveGenerator(terms_of).generate(request))
+
+
+def quotes(question: str, *passages: Passage, sentences: int = 3) -> list[list[str]]:
+    found = drafts(question, passages, sentences)
+    return [[passages[span.index].chunk.text[span.start : span.end] for span in draft.spans] for draft in found]
+
+
+LEAVE = make_passage("휴가 일수 는 15일이다. 휴가 신청 은 부서장 에게 한다. 회의실 은 3층이다.")
+TRAVEL = make_passage("출장 한도 는 5만원이다. 출장 신청 은 총무팀 에 한다.", rank=2)
+TABLE = make_passage("| 직급 | 한도 |\n| --- | --- |\n| 부장 | 100만원 |\n| 과장 | 50만원 |", kind=ElementKind.TABLE)
+
+
+def test_the_sentence_that_holds_the_question_comes_first() -> None:
+    assert quotes("휴가 신청", LEAVE, TRAVEL)[0] == ["휴가 신청 은 부서장 에게 한다."]
+    assert quotes("출장 한도", LEAVE, TRAVEL)[0] == ["출장 한도 는 5만원이다."]
+
+
+def test_what_has_nothing_of_the_question_is_never_quoted() -> None:
+    found = quotes("휴가 신청", LEAVE, make_passage("전혀 다른 이야기 이다.", rank=2), sentences=20)
+    assert "회의실 은 3층이다." not in sum(found, [])
+    assert "전혀 다른 이야기 이다." not in sum(found, [])
+    assert quotes("주차 요금", LEAVE, TRAVEL) == []
+
+
+def test_a_further_sentence_must_add_something() -> None:
+    same = [make_passage("휴가 일수 는 15일이다.", rank=rank) for rank in (1, 2, 3)]
+    assert len(quotes("휴가 일수", *same)) == 1
+    assert quotes("휴가 일수 출장 한도", LEAVE, TRAVEL)[:2] == [["휴가 일수 는 15일이다."], ["출장 한도 는 5만원이다."]]
+
+
+def test_of_equal_sentences_the_better_passage_wins() -> None:
+    first, second = (make_passage("휴가 일수 는 15일이다.", rank=rank) for rank in (1, 2))
+    assert [span.index for span in drafts("휴가 일수", [first, second])[0].spans] == [0]
+
+
+def test_a_heading_speaks_for_its_sentences() -> None:
+    under = make_passage("부서장 에게 신청 한다.", rank=2, headings=["제60조 휴가"])
+    plain = make_passage("총무팀 에 신청 한다.", headings=["제70조 출장"])
+    assert quotes("휴가 신청", plain, under)[0] == ["부서장 에게 신청 한다."]
+
+
+def test_a_question_for_a_quantity_prefers_a_sentence_with_one() -> None:
+    passage = make_passage("휴가 는 즐겁다. 휴가 는 15일이다.")
+    assert quotes("휴가", passage)[0] == ["휴가 는 즐겁다."]
+    assert quotes("휴가 며칠", passage)[0] == ["휴가 는 15일이다."]
+
+
+def test_rare_terms_weigh_more() -> None:
+    weights = {"휴가": 0.1, "출장": 5.0}
+    [first, *_] = drafts("휴가 출장", [LEAVE, TRAVEL], weights=weights)
+    assert first.spans[0].index == 1
+
+
+@pytest.mark.parametrize("weights", [{}, {"휴가": 0.0}])
+def test_a_question_without_weight_has_no_answer(weights: Mapping[str, float]) -> None:
+    assert drafts("휴가", [LEAVE], weights=weights) == []
+
+
+@pytest.mark.parametrize("most", [1, 2, 5])
+def test_an_answer_has_no_more_sentences_than_asked_for(most: int) -> None:
+    topics = ["휴가", "출장", "급여", "병가", "교육", "주차", "식대"]
+    passages = [make_passage(f"{topic} 는 규정 에 따른다.", rank=rank) for rank, topic in enumerate(topics, start=1)]
+    assert len(quotes(" ".join(topics), *passages, sentences=most)) == most
+
+
+def test_a_table_row_comes_with_its_header_and_not_with_the_rule() -> None:
+    assert quotes("부장 한도", TABLE)[0] == ["| 직급 | 한도 |", "| 부장 | 100만원 |"]
+    assert not any("---" in line for found in quotes("부장 과장 한도", TABLE) for line in found)
+
+
+def test_text_between_tables_ends_the_first_one() -> None:
+    passage = make_passage("| 직급 | 한도 |\n| 부장 | 100만원 |\n\n요금 은 다음 과 같다.\n\n| 지역 | 요금 |\n| 서울 | 5만원 |")
+    assert quotes("서울", passage)[0] == ["| 지역 | 요금 |", "| 서울 | 5만원 |"]
+
+
+@pytest.mark.xfail(strict=True, reason="the header is kept across the blank line between two tables: a row under a foreign header")
+def test_a_blank_line_ends_a_table() -> None:
+    passage = make_passage("| 직급 | 한도 |\n| --- | --- |\n| 부장 | 100만원 |\n\n| 지역 | 요금 |\n| --- | --- |\n| 서울 | 5만원 |")
+    assert quotes("서울", passage)[0] == ["| 지역 | 요금 |", "| 서울 | 5만원 |"]
+
+
+def test_a_header_alone_can_be_quoted() -> None:
+    assert quotes("한도", make_passage("| 직급 | 한도 |", kind=ElementKind.TABLE)) == [["| 직급 | 한도 |"]]
+
+
+@pytest.mark.xfail(strict=True, reason="only a table of one line is taken for a header alone, but parsers always add the rule")
+def test_a_header_with_its_rule_can_be_quoted() -> None:
+    assert quotes("한도", make_passage("| 직급 | 한도 |\n| --- | --- |", kind=ElementKind.TABLE)) == [["| 직급 | 한도 |"]]
+
+
+def code_passage(lines: Sequence[str]) -> Passage:
+    return make_passage("\n".join(lines), language=Language.CODE, kind=ElementKind.CODE)
+
+
+def test_a_window_of_code_keeps_whole_lines_around_the_best_ones() -> None:
+    lines = [f"    x{number} = {number}" for number in range(60)]
+    lines[30:34] = ["", "def leave(days):", "    # 휴가 일수", "    return days"]
+    [[window]] = quotes("휴가 일수 leave", code_passage(lines))
+    shown = window.split("\n")
+    assert len(shown) <= 14
+    assert {"def leave(days):", "    # 휴가 일수", "    return days"} <= set(shown)
+    assert window in "\n".join(lines)
+    assert set(shown) <= set(lines)
+
+
+def test_short_code_is_quoted_whole_without_blank_lines_around() -> None:
+    assert quotes("leave", code_passage(["", "def leave():", "", "    return 15", ""])) == [["def leave():\n\n    return 15"]]
+
+
+words = st.sampled_from(["휴가", "출장", "한도", "는", "15일", "이다.", "한다.", "\n", "\n\n", "| 직급 | 한도 |", "- "])
+texts = st.lists(words, min_size=1, max_size=25).map(" ".join).filter(str.strip)
+passages = st.builds(make_passage, texts, language=st.sampled_from([Language.KOREAN, Language.ENGLISH, Language.CODE]))
+
+
+@given(st.lists(passages, min_size=1, max_size=3), st.lists(st.sampled_from(["휴가", "출장", "한도"]), min_size=1, max_size=3), st.integers(1, 5))
+def test_every_quote_is_a_span_of_a_passage_and_stands_before_the_contract(found: list[Passage], asked: list[str], most: int) -> None:
+    proposed = drafts(" ".join(asked), found, most)
+    assert len(proposed) <= most
+    assert len({draft.spans for draft in proposed}) == len(proposed)
+    for draft in proposed:
+        assert draft.text is None
+        for span in draft.spans:
+            quoted = found[span.index].chunk.text[span.start : span.end]
+            assert 0 <= span.start < span.end <= len(found[span.index].chunk.text)
+            assert quoted == quoted.strip("\n")
+    assert [item.support for item in verified(proposed, found)] == [Support.VERBATIM] * len(proposed)

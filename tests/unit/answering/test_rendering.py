@@ -1,0 +1,89 @@
+from __future__ import annotations
+
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rag.answering.rendering import RenderedSentence, render
+from rag.domain.answer import Citation, Sentence, Support
+from rag.domain.language import Language
+from rag.domain.passage import Passage
+from tests.support.passages import make_passage
+
+RULE = make_passage("연차휴가는 15일이다. 병가는 60일이다.")
+TRAVEL = make_passage("출장비는 5만원이다.", rank=2)
+
+
+def verbatim(passage: Passage, number: int = 1) -> Sentence:
+    text = passage.chunk.text
+    return Sentence(text, (Citation(number, passage, 0, len(text)),), Support.VERBATIM)
+
+
+def supported(text: str, *numbers: int) -> Sentence:
+    return Sentence(text, tuple(Citation(number, RULE, 0, 5) for number in numbers), Support.SUPPORTED)
+
+
+def rendered_in_a_row(*sentences: Sentence) -> list[RenderedSentence]:
+    found: list[RenderedSentence] = []
+    for sentence in sentences:
+        found.append(render(sentence, found[-1].end if found else 0))
+    return found
+
+
+def table(*lines: str) -> str:
+    return render(verbatim(make_passage("\n".join(lines))), 0).text
+
+
+def test_a_sentence_carries_its_marks() -> None:
+    assert render(supported("연차가 있다.", 1, 2), 0).text == "연차가 있다. [1][2]"
+
+
+def test_a_passage_cited_twice_is_marked_once() -> None:
+    spans = (Citation(3, RULE, 0, 5), Citation(3, RULE, 6, 12))
+    found = render(Sentence("연차휴가는\n15일이다.", spans, Support.VERBATIM), 0)
+    assert found.text.endswith(" [3]")
+    assert [item.number for item in found.citations] == [3]
+
+
+@given(st.lists(st.sampled_from([supported("연차가 있다.", 1), verbatim(TRAVEL, 2), supported("병가도 있다.", 1, 2)]), max_size=6))
+def test_offsets_point_into_the_whole_answer(sentences: list[Sentence]) -> None:
+    found = rendered_in_a_row(*sentences)
+    whole = "".join(item.text for item in found)
+    for item, sentence in zip(found, sentences, strict=True):
+        assert whole[item.start : item.end] == item.text.strip()
+        assert whole[item.start : item.end].startswith(sentence.text)
+    assert all(second.start == first.end + 2 for first, second in pairwise(found))
+    assert not found or found[-1].end == len(whole)
+
+
+@pytest.mark.xfail(strict=True, reason="a sentence without marks ends in the blank that separates them")
+def test_a_sentence_without_citations_has_no_mark_and_no_blank() -> None:
+    assert render(Sentence("그렇습니다.", (), Support.UNSUPPORTED), 0).text == "그렇습니다."
+
+
+def test_a_table_row_gets_its_header_a_rule_and_its_marks_outside() -> None:
+    assert table("| 직급 | 한도 |", "| 부장 | 100만원 |") == "| 직급 | 한도 |\n| --- | --- |\n| 부장 | 100만원 |\n\n[1]"
+
+
+def test_a_header_alone_has_no_rule() -> None:
+    assert table("| 직급 | 한도 |") == "| 직급 | 한도 |\n[1]"
+
+
+@pytest.mark.xfail(strict=True, reason="an escaped pipe inside a cell is counted as a column: the table is none any more")
+def test_a_pipe_inside_a_header_cell_is_no_column() -> None:
+    _, rule, *_ = table("| A \\| B | 한도 |", "| 1 | 2 |").split("\n")
+    assert rule == "| --- | --- |"
+
+
+def test_code_is_fenced() -> None:
+    passage = make_passage("def 휴가():\n    return 15", language=Language.CODE)
+    assert render(verbatim(passage), 0).text == "```\ndef 휴가():\n    return 15\n```\n[1]"
+
+
+@pytest.mark.xfail(strict=True, reason="the fence must be longer than any run of backticks inside (CommonMark 4.5)")
+def test_a_fence_inside_code_does_not_end_it() -> None:
+    passage = make_passage('"""예:\n```\nleave(15)\n```\n"""', language=Language.CODE)
+    first, *_ = render(verbatim(passage), 0).text.split("\n")
+    assert len(first) > 3

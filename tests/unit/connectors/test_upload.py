@@ -1,0 +1,241 @@
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ingest.connectors.upload import Received, UploadReceiver
+from ingest.pipeline.records import clean_source_key
+from rag.blobs.store import BlobRef, BlobStore
+from rag.domain.errors import InvalidRequest, PayloadTooLarge
+
+BOUNDARY = "경계".encode().hex()
+TYPE = f"multipart/form-data; boundary={BOUNDARY}"
+END = f"--{BOUNDARY}--\r\n".encode()
+LIMIT = 1 << 20
+LONG_BOUNDARY = pytest.param(
+    f"multipart/form-data; boundary={'b' * 300}",
+    marks=pytest.mark.xfail(strict=True, reason="python-multipart's FormParserError is not a MultipartParseError: 500"),
+)
+
+
+def part(name: str, content: bytes, *, field: str = "files") -> bytes:
+    head = f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="{field}"; filename="{name}"\r\nContent-Type: x/y\r\n\r\n'
+    return head.encode() + content + b"\r\n"
+
+
+def receiver(blobs: BlobStore | None = None, content_type: str = TYPE, limit: int = LIMIT) -> UploadReceiver:
+    return UploadReceiver(blobs or BlobStore("memory:"), content_type, limit, clean_source_key)
+
+
+def receive(pieces: Iterable[bytes], blobs: BlobStore | None = None, limit: int = LIMIT) -> list[Received]:
+    found = receiver(blobs, limit=limit)
+    for piece in pieces:
+        found.feed(piece)
+    return found.finish()
+
+
+def stored(content: bytes) -> BlobRef:
+    return BlobRef(hashlib.sha256(content).hexdigest(), len(content))
+
+
+def files(folder: Path) -> list[Path]:
+    return [path for path in folder.rglob("*") if path.is_file()]
+
+
+# Contents that look like the end of a part, in whole or in part.
+fragments = st.sampled_from([b"\r\n", b"--", b"\r\n--", f"\r\n--{BOUNDARY[:5]}".encode(), BOUNDARY.encode(), b"\r", b"\n", b"-", "규정".encode()])
+contents = st.lists(fragments | st.binary(min_size=1, max_size=20), min_size=1, max_size=8).map(b"".join)
+bodies = st.lists(contents.filter(lambda content: f"\r\n--{BOUNDARY}".encode() not in b"\r\n" + content), min_size=1, max_size=4)
+
+
+@settings(max_examples=150)
+@given(bodies, st.lists(st.integers(0, 400), max_size=12))
+def test_any_split_of_the_body_gives_the_same_files(contents_of_parts: list[bytes], cuts: list[int]) -> None:
+    body = b"".join(part(f"규정 {number}.hwp", content) for number, content in enumerate(contents_of_parts)) + END
+    edges = sorted({0, len(body), *(cut % len(body) for cut in cuts)})
+    pieces = [body[start:end] for start, end in zip(edges, edges[1:], strict=False)]
+    expected = [Received(f"규정 {number}.hwp", stored(content)) for number, content in enumerate(contents_of_parts)]
+    assert receive(pieces) == expected
+
+
+def test_byte_by_byte_is_no_different() -> None:
+    body = part("취업규칙.hwp", "제1조".encode()) + part("급여.xlsx", b"\r\n--") + END
+    assert receive(body[i : i + 1] for i in range(len(body))) == receive([body])
+
+
+@settings(max_examples=150)
+@given(st.data())
+def test_a_body_that_ends_early_is_refused(data: st.DataObject) -> None:
+    body = part("취업규칙.hwp", "제1조 목적".encode()) + part("급여.xlsx", b"2") + END
+    cut = data.draw(st.integers(0, len(body) - len(b"-\r\n")))
+    found = receiver(blobs := BlobStore("memory:"))
+    with pytest.raises(InvalidRequest):
+        found.feed(body[:cut])
+        found.finish()
+    complete = {ref.content_hash for ref in found.abort()}
+    assert set(blobs.original_hashes()) == complete
+
+
+def test_many_files_keep_their_order_and_names() -> None:
+    names = [f"인사/{number}년 규정.pdf" for number in range(300)]
+    found = receive([b"".join(part(name, name.encode()) for name in names) + END])
+    assert found == [Received(name, stored(name.encode())) for name in names]
+
+
+def test_more_files_than_allowed_are_refused() -> None:
+    with pytest.raises(InvalidRequest, match="1000 files"):
+        receive([b"".join(part(f"{number}.txt", b"x") for number in range(1001)) + END])
+    assert len(receive([b"".join(part(f"{number}.txt", b"x") for number in range(1000)) + END])) == 1000
+
+
+def test_fields_without_a_file_name_are_passed_over() -> None:
+    field = f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="memo"\r\n\r\n메모\r\n'.encode()
+    assert receive([field + part("규정.hwp", b"1") + field + END]) == [Received("규정.hwp", stored(b"1"))]
+    with pytest.raises(InvalidRequest, match="no part with a file name"):
+        receive([field + END])
+
+
+def test_the_name_of_the_field_does_not_matter() -> None:
+    assert [item.name for item in receive([part("가.txt", b"1", field="file") + part("나.txt", b"2", field="x") + END])] == ["가.txt", "나.txt"]
+
+
+@pytest.mark.parametrize("name", ["../../etc/passwd", "/규정.hwp", "..\\..\\boot.ini"])
+def test_names_are_cleaned(name: str) -> None:
+    assert [item.name for item in receive([part(name, b"1") + END])] == [clean_source_key(name)]
+
+
+def test_a_name_that_is_not_utf8_is_taken_with_what_can_be_read() -> None:
+    body = part("NAME.hwp", b"1").replace(b"NAME", "규정".encode("cp949")) + END
+    [found] = receive([body])
+    assert found.name.endswith(".hwp")
+    assert "\ufffd" in found.name
+
+
+def test_an_empty_file_is_refused_and_the_others_are_taken() -> None:
+    found = receive([part("빈 파일.txt", b"") + part("규정.hwp", b"1") + END])
+    assert [(item.name, item.blob, item.error and item.error.code) for item in found] == [
+        ("빈 파일.txt", None, "empty_file"),
+        ("규정.hwp", stored(b"1"), None),
+    ]
+
+
+def test_a_file_at_the_limit_fits_and_one_byte_more_does_not() -> None:
+    assert receive([part("규정.hwp", bytes(10)) + END], limit=10)[0].blob == stored(bytes(10))
+    with pytest.raises(PayloadTooLarge):
+        receive([part("규정.hwp", bytes(11)) + END], limit=10)
+
+
+@pytest.mark.parametrize(
+    "content_type",
+    [
+        "",
+        "application/json",
+        "multipart/form-data",
+        "multipart/form-data; boundary=",
+        'multipart/form-data; boundary=""',
+        "multipart/mixed; boundary=x",
+        "text/plain; boundary=x",
+        LONG_BOUNDARY,
+    ],
+)
+def test_a_content_type_without_a_usable_boundary_is_refused(content_type: str) -> None:
+    with pytest.raises(InvalidRequest):
+        receiver(content_type=content_type)
+
+
+@pytest.mark.parametrize("content_type", [f"Multipart/Form-Data; boundary={BOUNDARY}", f'multipart/form-data; charset=utf-8; boundary="{BOUNDARY}"'])
+def test_the_content_type_may_be_written_in_other_ways(content_type: str) -> None:
+    found = receiver(content_type=content_type)
+    found.feed(part("규정.hwp", b"1") + END)
+    assert len(found.finish()) == 1
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"no multipart at all",
+        b"--other\r\n\r\n",
+        f"--{BOUNDARY}\r\nno colon here\r\n\r\n".encode(),
+        f"--{BOUNDARY}\r\n: empty name\r\n\r\n".encode(),
+        f"--{BOUNDARY}X\r\n".encode(),
+    ],
+)
+def test_a_body_of_another_shape_is_refused(body: bytes) -> None:
+    with pytest.raises(InvalidRequest):
+        receive([body])
+
+
+def header_bombs() -> dict[str, Sequence[bytes]]:
+    start = f"--{BOUNDARY}\r\n".encode()
+    return {
+        "long value": [start, b"X-Bomb: ", *[b"A" * 1000] * 100],
+        "long name": [start, *[b"A" * 1000] * 100],
+        "long value at once": [start + b"X-Bomb: " + b"A" * 100_000 + b"\r\n\r\n"],
+        "many headers": [start, *[b"X-Bomb: A\r\n"] * 10_000],
+        "many folded": [start, b"X-Bomb: A", *[b"\r\n A"] * 10_000],
+        "long file name": [part("가" * 50_000, b"1") + END],
+    }
+
+
+@pytest.mark.parametrize("name", header_bombs())
+def test_a_header_bomb_is_refused_while_it_is_small(name: str) -> None:
+    found, fed = receiver(), 0
+    with pytest.raises(InvalidRequest):
+        for piece in header_bombs()[name]:
+            found.feed(piece)
+            fed += len(piece)
+    assert fed < 20_000
+
+
+def test_memory_does_not_grow_with_the_upload(tmp_path: Path) -> None:
+    found, piece = receiver(BlobStore(tmp_path.as_uri()), limit=1 << 30), bytes(1 << 18)
+    found.feed(part("큰 파일.zip", piece)[: -len(b"\r\n")])
+    before, highest = resident_mb(), 0.0
+    for number in range(512):
+        found.feed(piece)
+        if number % 32 == 0:
+            highest = max(highest, resident_mb())
+    found.feed(b"\r\n" + END)
+    assert found.finish()[0].blob == stored(piece * 513)
+    assert highest - before < 64, "128 MB went through"
+
+
+def resident_mb() -> float:
+    return int(Path("/proc/self/statm").read_text().split()[1]) * 4096 / (1 << 20)
+
+
+def test_an_abort_leaves_no_blob_of_the_file_in_work(tmp_path: Path) -> None:
+    found = receiver(BlobStore(tmp_path.as_uri()), limit=1 << 30)
+    found.feed(part("규정.hwp", "완전한 파일".encode()))
+    found.feed(part("큰 파일.zip", bytes(12 << 20))[:-2])
+    assert found.abort() == [stored("완전한 파일".encode())]
+    assert [path.name for path in files(tmp_path)] == [stored("완전한 파일".encode()).content_hash]
+    assert len(found.abort()) == 1, "a second abort does no harm"
+    assert len(files(tmp_path)) == 1
+
+
+def test_a_file_that_is_too_large_leaves_nothing(tmp_path: Path) -> None:
+    found = receiver(BlobStore(tmp_path.as_uri()), limit=6 << 20)
+    with pytest.raises(PayloadTooLarge):
+        found.feed(part("큰 파일.zip", bytes(12 << 20)) + END)
+    assert found.abort() == []
+    assert files(tmp_path) == []
+
+
+@pytest.mark.parametrize("name", ["", "..", "\u200b"])
+def test_a_name_of_nothing_leaves_nothing(tmp_path: Path, name: str) -> None:
+    found = receiver(BlobStore(tmp_path.as_uri()))
+    with pytest.raises(InvalidRequest):
+        found.feed(part(name, b"1") + END)
+        found.finish()
+    assert found.abort() == []
+    assert files(tmp_path) == []
+
+
+def test_aborting_at_once_is_fine() -> None:
+    assert receiver().abort() == []
