@@ -35,7 +35,7 @@ format: $(READY)
 	$(BIN)/ruff format .
 
 openapi: $(READY)
-	$(BIN)/python -m api.schemas.export docs/openapi.json
+	$(BIN)/python -m api.export docs/openapi.json
 
 bench: bench-retrieval bench-encoding bench-search bench-ingest bench-memory bench-start
 

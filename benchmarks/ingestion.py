@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import sqlite3
 import statistics
 import subprocess
 import sys
@@ -42,9 +43,12 @@ def run_langchain(folder: Path) -> dict[str, float]:
     from langchain_text_splitters import RecursiveCharacterTextSplitter
     from qdrant_client import QdrantClient, models
     from transformers import AutoTokenizer
+    from unstructured.nlp import tokenize
 
+    from ingest.parsing.unstructured_adapter import sentence_splitter
     from rag.embedding.sentence_transformer import default_minilm_folder
 
+    tokenize._get_nlp = sentence_splitter  # offline, the peer's own one tries to download a model
     model = str(default_minilm_folder())
     embeddings = HuggingFaceEmbeddings(model_name=model, encode_kwargs={"normalize_embeddings": True})
     embeddings.embed_query("warm-up")
@@ -67,35 +71,29 @@ def run_langchain(folder: Path) -> dict[str, float]:
         )
         seconds = time.perf_counter() - start
         client.close()
-    return {"chunks": len(chunks), "seconds": seconds}
+    return {"chunks": len(chunks), "characters": sum(len(chunk.page_content) for chunk in chunks), "seconds": seconds}
 
 
 def run_seogo(folder: Path) -> dict[str, float]:
     """Ours: chunks and seconds, from the first uploaded byte to the last searchable chunk."""
-    from starlette.testclient import TestClient
-
-    from api.app import create_app
-    from api.cli.ingesting import find_files, ingest_files
-    from api.cli.services import both_lanes, upgrade_schema
-    from api.settings import load_settings
-    from rag.domain.principal import Scope
     from rich.console import Console
 
+    from api.cli.connection import connect
+    from api.cli.ingesting import find_files, ingest_files
+    from api.cli.options import Options
+
     with tempfile.TemporaryDirectory() as place:
-        settings = load_settings(None, Path(place))
-        upgrade_schema(settings)
-        with both_lanes(settings, listen=True, local_operator=False) as services:
-            services.rag.warm_up()
-            secret, _ = services.rag.keys.create("default", "bench", [Scope.ADMIN])
-            client = TestClient(create_app(services), headers={"Authorization": f"Bearer {secret}"})
+        with connect(Options(data_dir=Path(place))) as client:
             files = find_files([folder])
-            ingest_files(client, files[:1], "warm", "documents", Console(quiet=True))
+            ingest_files(client, files[:1], "warm-up", "documents", Console(quiet=True))
             start = time.perf_counter()
             outcomes = ingest_files(client, files, "handbook", "documents", Console(quiet=True))
             seconds = time.perf_counter() - start
+        with sqlite3.connect(Path(place) / "seogo.sqlite") as store:
+            [(characters,)] = store.execute("select sum(length(text)) from chunk")
     if bad := [item for item in outcomes if item.failed and item.code != "no_text_found"]:
         raise RuntimeError(f"not ingested: {bad}")
-    return {"chunks": sum(item.chunks for item in outcomes), "seconds": seconds}
+    return {"chunks": sum(item.chunks for item in outcomes), "characters": characters, "seconds": seconds}
 
 
 SIDES = {"langchain": run_langchain, "seogo": run_seogo}
@@ -124,16 +122,25 @@ def main() -> int:
 def compare(folder: Path, pages: int, rounds: int) -> int:
     """Both sides `rounds` times, in turn."""
     rates: dict[str, list[float]] = {side: [] for side in SIDES}
+    volumes: dict[str, list[float]] = {side: [] for side in SIDES}
     for _ in range(rounds):
         for side in SIDES:
             command = [sys.executable, "-m", "benchmarks.ingestion", "--side", side, "--folder", str(folder)]
             done = subprocess.run(command, capture_output=True, text=True, check=True)
             found = json.loads(done.stdout.splitlines()[-1])
             rates[side].append(found["chunks"] / found["seconds"])
-            print(f"  {side:10} {found['chunks']:.0f} chunks in {found['seconds']:.1f} s", flush=True)
+            volumes[side].append(found["characters"] / found["seconds"])
+            size = found["characters"] / found["chunks"]
+            print(
+                f"  {side:10} {found['chunks']:.0f} chunks of {size:.0f} characters in {found['seconds']:.1f} s",
+                flush=True,
+            )
     ratios = [ours / theirs for ours, theirs in zip(rates["seogo"], rates["langchain"], strict=True)]
     ratio = statistics.median(ratios)
-    print(f"{pages} Markdown pages; chunks per second, median of paired ratios: {ratio:.2f}")
+    volume = statistics.median(b / a for a, b in zip(volumes["langchain"], volumes["seogo"], strict=True))
+    print(
+        f"{pages} Markdown pages; median of paired ratios: chunks per second {ratio:.2f}, characters per second {volume:.2f}"
+    )
     print(f"  bar: >= {BAR}: {'reached' if ratio >= BAR else 'MISSED'}")
     return 0 if ratio >= BAR else 1
 

@@ -11,28 +11,30 @@ first fifth, where caches and pools have filled. What has to grow is the index: 
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 import tempfile
 from pathlib import Path
 
 from rich.console import Console
-from starlette.testclient import TestClient
 
-from api.app import create_app
+from api.cli.connection import connect
 from api.cli.ingesting import ingest_files
-from api.cli.services import both_lanes, upgrade_schema
-from api.deps import Services
-from api.settings import load_settings
-from rag.domain.principal import Scope
+from api.cli.options import Options
 
 BAR_MB = 8.0
 _ROUND = 500
 
 
-def resident_mb(services: Services) -> tuple[float, float]:
-    """Megabytes of this process and of the parsers' parent."""
-    pages = int(Path("/proc/self/statm").read_text().split()[1])
-    return pages * 4096 / 2**20, services.ingest.pipeline.sandbox.zygote_rss_kb() / 1024
+def resident_mb() -> tuple[float, float]:
+    """Megabytes of this process, which serves and ingests, and of its children, which parse."""
+    own = Path("/proc/self")
+    children = [pid for task in own.glob("task/*/children") for pid in task.read_text().split()]
+    return _resident(own), sum(_resident(Path("/proc") / pid) for pid in children)
+
+
+def _resident(process: Path) -> float:
+    return int((process / "statm").read_text().split()[1]) * os.sysconf("SC_PAGESIZE") / 2**20
 
 
 def write(folder: Path, start: int, count: int) -> list[tuple[Path, str]]:
@@ -52,19 +54,16 @@ def main() -> int:
     arguments = parser.parse_args()
     series: list[tuple[int, float, float]] = []
     with tempfile.TemporaryDirectory(prefix="seogo-memory-") as place:
-        settings = load_settings(None, Path(place) / "data")
-        upgrade_schema(settings)
-        with both_lanes(settings, listen=True, local_operator=False) as services:
-            secret, _ = services.rag.keys.create("default", "bench", [Scope.ADMIN])
-            client = TestClient(create_app(services), headers={"Authorization": f"Bearer {secret}"})
+        with connect(Options(data_dir=Path(place) / "data")) as client:
             for start in range(0, arguments.documents, _ROUND):
                 files = write(Path(place), start, min(_ROUND, arguments.documents - start))
                 ingest_files(client, files, "notices", "documents", Console(quiet=True))
                 client.post("/api/v1/answers", json={"question": f"When does counter {start % 97} close?"})
                 for path, _ in files:
                     path.unlink()
-                series.append((start + len(files), *resident_mb(services)))
-                print(f"  {series[-1][0]:6} documents   service {series[-1][1]:7.1f} MB   parsers {series[-1][2]:6.1f} MB", flush=True)
+                series.append((start + len(files), *resident_mb()))
+                done, service, parsers = series[-1]
+                print(f"  {done:6} documents   service {service:7.1f} MB   parsers {parsers:6.1f} MB", flush=True)
     return report(series)
 
 

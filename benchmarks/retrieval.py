@@ -141,7 +141,9 @@ def evaluate(name: str, bar: Bar) -> dict[str, object]:
     print(f"  fused - best leg ({best}): {gain.mean():+.4f} [{low:+.4f}, {high:+.4f}]")
     fused = (float(ndcg["fused"].mean()), float(recall["fused"].mean()))
     reached = fused[0] >= bar.ndcg and fused[1] >= bar.recall and float(gain.mean()) >= -bar.loss
-    print(f"  bar: nDCG@10 >= {bar.ndcg}, recall@10 >= {bar.recall}, loss <= {bar.loss}: {'reached' if reached else 'MISSED'}")
+    print(
+        f"  bar: nDCG@10 >= {bar.ndcg}, recall@10 >= {bar.recall}, loss <= {bar.loss}: {'reached' if reached else 'MISSED'}"
+    )
     return {"set": name, "ndcg@10": fused[0], "recall@10": fused[1], "gain": float(gain.mean()), "reached": reached}
 
 

@@ -122,7 +122,9 @@ def main() -> int:
     for name, values in (("raw engine + analysis", raw), ("service", ours)):
         p95 = statistics.quantiles(values, n=20)[-1]
         print(f"  {name:22} median {statistics.median(values) * 1000:7.1f} ms   p95 {p95 * 1000:7.1f} ms")
-    print(f"  ratio of medians {statistics.median(ours) / statistics.median(raw):.2f}, median of paired ratios {ratio:.2f}")
+    print(
+        f"  ratio of medians {statistics.median(ours) / statistics.median(raw):.2f}, median of paired ratios {ratio:.2f}"
+    )
     print(f"  bar: <= {BAR}: {'reached' if ratio <= BAR else 'MISSED'}")
     return 0 if ratio <= BAR else 1
 

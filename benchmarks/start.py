@@ -73,7 +73,9 @@ def main() -> int:
         data = Path(place)
         environment = {**os.environ, "SEOGO_LANG": "en"}
         quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-        subprocess.run(seogo(data, "ingest", str(samples_folder()), "-c", "samples"), check=True, env=environment, **quiet)
+        subprocess.run(
+            seogo(data, "ingest", str(samples_folder()), "-c", "samples"), check=True, env=environment, **quiet
+        )
         made = subprocess.run(seogo(data, "keys", "create", "b"), check=True, capture_output=True, text=True)
         rounds = [first_answers(data, made.stdout.strip()) for _ in range(arguments.rounds + 1)][1:]
     korean, english = (statistics.median(values) for values in zip(*rounds, strict=True))

@@ -50,7 +50,9 @@ class Workbench:
         flat = [(self.version_for(key), document_id(self.collection_id, key), c) for key, cs in documents for c in cs]
         for start in range(0, len(flat), _GROUP):
             part = flat[start : start + _GROUP]
-            vectors = self.rag.space.embed_passages([c.search_text for _, _, c in part], [c.language for _, _, c in part])
+            vectors = self.rag.space.embed_passages(
+                [c.search_text for _, _, c in part], [c.language for _, _, c in part]
+            )
             self.rag.index.upsert(
                 [
                     IndexPoint(c.id, self.tenant_id, self.collection_id, doc, version, v.sparse, v.dense)

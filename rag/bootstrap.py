@@ -51,9 +51,10 @@ class Rag:
 
     def warm_up(self) -> None:
         """Load the models now, side by side, instead of with the first question."""
-        with ThreadPoolExecutor(2, thread_name_prefix="warm-up") as pool:
-            for loading in [pool.submit(self.analyzer.analyze, "서고"), pool.submit(self.space.warm_up)]:
-                loading.result()
+        with ThreadPoolExecutor(1, thread_name_prefix="warm-up") as pool:
+            dense = pool.submit(self.space.warm_up)
+            self.analyzer.analyze("서고")
+            dense.result()
 
     def count_tokens(self, text: str) -> int:
         """Length of a text in the lexical analyzer's terms."""

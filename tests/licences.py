@@ -11,7 +11,9 @@ import re
 import subprocess
 import sys
 
-FORBIDDEN = re.compile(r"\b(A?GPL|Affero|SSPL|BUSL|Business Source|Elastic|Commons Clause|CC-BY-NC|NonCommercial)", re.IGNORECASE)
+FORBIDDEN = re.compile(
+    r"\b(A?GPL|Affero|SSPL|BUSL|Business Source|Elastic|Commons Clause|CC-BY-NC|NonCommercial)", re.IGNORECASE
+)
 LESSER = re.compile(r"\bLGPL|Lesser General Public", re.IGNORECASE)
 ALLOWED = re.compile(
     r"\b(MIT|BSD|Apache|ISC|PSF|Python Software Foundation|MPL|Mozilla|Unlicense|Zlib|0BSD|CC0|Public Domain|HPND|Artistic|WTFPL|"
@@ -44,7 +46,10 @@ def problem(name: str, licence: str) -> str | None:
 def main() -> int:
     """Check every installed package; 1 when one is refused."""
     listing = subprocess.run(
-        [sys.executable, "-m", "piplicenses", "--format=json", "--from=mixed"], capture_output=True, text=True, check=True
+        [sys.executable, "-m", "piplicenses", "--format=json", "--from=mixed"],
+        capture_output=True,
+        text=True,
+        check=True,
     )
     packages = json.loads(listing.stdout)
     refused = {p["Name"]: why for p in packages if (why := problem(p["Name"], p["License"]))}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import time
 from collections.abc import Iterator
@@ -16,9 +15,9 @@ from api.deps import Caller, base_url, guarded
 from api.errors import openai_error
 from api.openai.models import permit_for_model
 from api.openai.schemas import ChatRequest
-from api.routes.answers import STREAM_HEADERS
 from api.schemas.answers import abstention_message
 from api.schemas.search import passage_url
+from api.streaming import DONE, HEADERS, event
 from rag.access.policy import Action
 from rag.answering.rendering import RenderedSentence, render
 from rag.answering.service import AnswerRun
@@ -40,7 +39,7 @@ def chat_completions(
     run = rag.answerer.answer(permit, body.question(), rag.settings.answers.passages)
     completion = _Completion(run, caller, body, base_url(request))
     if body.stream:
-        return StreamingResponse(completion.stream(), media_type="text/event-stream", headers=STREAM_HEADERS)
+        return StreamingResponse(completion.stream(), media_type="text/event-stream", headers=HEADERS)
     return JSONResponse(completion.whole())
 
 
@@ -58,14 +57,15 @@ class _Completion:
     def whole(self) -> dict[str, Any]:
         """A `chat.completion`."""
         parts = list(self._parts())
+        content = "".join(text for text, _ in parts)
         message = {
             "role": "assistant",
-            "content": "".join(text for text, _ in parts),
+            "content": content,
             "refusal": None,
             "annotations": [item for _, annotations in parts for item in annotations],
         }
         choice = {"index": 0, "message": message, "finish_reason": "stop", "logprobs": None}
-        return {**self._head("chat.completion"), "choices": [choice], "usage": self._usage(message["content"])}
+        return {**self._head("chat.completion"), "choices": [choice], "usage": self._usage(content)}
 
     def stream(self) -> Iterator[str]:
         """`chat.completion.chunk` events, ended by `[DONE]`; an error in mid-stream is an event too."""
@@ -77,15 +77,15 @@ class _Completion:
                 delta: dict[str, Any] = {"content": text}
                 yield self._chunk({**delta, "annotations": annotations} if annotations else delta)
         except SeogoError as error:
-            yield _event(openai_error(error, self._caller.language))
+            yield event(openai_error(error, self._caller.language))
         except Exception:
             log.exception("an answer broke off in mid-stream")
-            yield _event(openai_error(SeogoError(), self._caller.language))
+            yield event(openai_error(SeogoError(), self._caller.language))
         else:
             yield self._chunk({}, finish_reason="stop")
             if self._body.stream_options and self._body.stream_options.include_usage:
-                yield _event({**self._head("chat.completion.chunk"), "choices": [], "usage": self._usage(written)})
-        yield "data: [DONE]\n\n"
+                yield event({**self._head("chat.completion.chunk"), "choices": [], "usage": self._usage(written)})
+        yield DONE
 
     def _parts(self) -> Iterator[tuple[str, list[dict[str, Any]]]]:
         if self._run.abstention is not None:
@@ -116,14 +116,10 @@ class _Completion:
 
     def _chunk(self, delta: dict[str, Any], finish_reason: str | None = None) -> str:
         choice = {"index": 0, "delta": delta, "finish_reason": finish_reason, "logprobs": None}
-        return _event({**self._head("chat.completion.chunk"), "choices": [choice]})
+        return event({**self._head("chat.completion.chunk"), "choices": [choice]})
 
     def _usage(self, text: str) -> dict[str, int]:
         # No model was run: the lexical analyzer's terms are the only tokens there are.
         count = self._caller.services.rag.count_tokens
         asked, answered = count("\n".join(message.text() for message in self._body.messages)), count(text)
         return {"prompt_tokens": asked, "completion_tokens": answered, "total_tokens": asked + answered}
-
-
-def _event(data: dict[str, Any]) -> str:
-    return f"data: {json.dumps(data, ensure_ascii=False)}\n\n"

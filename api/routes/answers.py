@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Iterator
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import StreamingResponse
@@ -14,6 +13,7 @@ from api.deps import PROBLEMS, Caller, base_url, guarded
 from api.errors import problem
 from api.schemas.answers import AbstentionOut, AnswerOut, AskIn, SentenceOut
 from api.schemas.search import PassageOut, TraceOut
+from api.streaming import HEADERS, event
 from rag.access.policy import Action
 from rag.answering.rendering import render
 from rag.answering.service import AnswerRun
@@ -21,8 +21,6 @@ from rag.domain.errors import SeogoError
 
 log = logging.getLogger(__name__)
 router = APIRouter(tags=["answers"], responses=PROBLEMS)
-
-STREAM_HEADERS = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
 
 
 @router.post("/answers", response_model=AnswerOut)
@@ -35,7 +33,7 @@ def ask(
     run = rag.answerer.answer(permit, body.question, body.passages or rag.settings.answers.passages)
     if body.stream:
         events = _events(run, caller, base_url(request))
-        return StreamingResponse(events, media_type="text/event-stream", headers=STREAM_HEADERS)
+        return StreamingResponse(events, media_type="text/event-stream", headers=HEADERS)
     return _whole(run, caller, base_url(request))
 
 
@@ -68,21 +66,17 @@ def _passages(run: AnswerRun, caller: Caller, base: str) -> list[PassageOut]:
 
 def _events(run: AnswerRun, caller: Caller, base: str) -> Iterator[str]:
     passages = [item.model_dump(mode="json") for item in _passages(run, caller, base)]
-    yield _event("passages", {"passages": passages, "trace": TraceOut.of(run.search.trace).model_dump(mode="json")})
+    yield event({"passages": passages, "trace": TraceOut.of(run.search.trace).model_dump(mode="json")}, "passages")
     try:
         for sentence in _sentences(run, caller, base):
-            yield _event("sentence", sentence.model_dump(mode="json"))
+            yield event(sentence.model_dump(mode="json"), "sentence")
     except SeogoError as error:
-        yield _event("error", problem(error, caller.language))
+        yield event(problem(error, caller.language), "error")
         return
     except Exception:
         log.exception("an answer broke off in mid-stream")
-        yield _event("error", problem(SeogoError(), caller.language))
+        yield event(problem(SeogoError(), caller.language), "error")
         return
     abstention = AbstentionOut.of(run.abstention, caller.language).model_dump() if run.abstention else None
     status = "abstained" if abstention else "answered"
-    yield _event("done", {"status": status, "generator": run.generator, "abstention": abstention})
-
-
-def _event(name: str, data: dict[str, Any]) -> str:
-    return f"event: {name}\ndata: {json.dumps(data, ensure_ascii=False)}\n\n"
+    yield event({"status": status, "generator": run.generator, "abstention": abstention}, "done")

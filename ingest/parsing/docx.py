@@ -21,6 +21,7 @@ from ingest.parsing.docx_numbering import Numbering, integer, read_numbering
 from ingest.parsing.headings import numbered_heading
 from ingest.parsing.ooxml import COMMENTS_LEFT_OUT, MC, Package, W
 from ingest.parsing.tables import Row, table_element
+from ingest.parsing.titles import document_title
 from rag.domain.anchor import ParagraphAnchor
 from rag.domain.document import Element, ElementKind, ParsedDocument
 from rag.domain.errors import NoTextFound
@@ -93,7 +94,7 @@ class DocxParser:
             warnings = (COMMENTS_LEFT_OUT,) if package.has_comments() else ()
         if not elements:
             raise NoTextFound(name=source.name)
-        title = title or next((element.text for element in elements if element.kind is ElementKind.HEADING), "")
+        title = document_title(title, elements)
         return ParsedDocument(title, source.media_type, self.name, elements, warnings=warnings)
 
 

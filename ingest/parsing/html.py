@@ -21,6 +21,7 @@ from ingest.parsing.docx_numbering import number_text
 from ingest.parsing.headings import numbered_heading
 from ingest.parsing.tables import Row, table_element
 from ingest.parsing.text import CHARSET_WARNING
+from ingest.parsing.titles import document_title
 from rag.domain.anchor import ParagraphAnchor
 from rag.domain.document import Element, ElementKind, ParsedDocument
 from rag.domain.errors import FileDamaged, NoTextFound
@@ -78,9 +79,7 @@ class HtmlParser:
         elements = tuple(_Walker().blocks(root))
         if not elements:
             raise NoTextFound(name=source.name)
-        title = one_line(root.findtext(".//title") or "") or next(
-            (element.text for element in elements if element.kind is ElementKind.HEADING), ""
-        )
+        title = document_title(root.findtext(".//title") or "", elements)
         warnings = (CHARSET_WARNING,) if replaced else ()
         return ParsedDocument(title, source.media_type, self.name, elements, warnings=warnings)
 

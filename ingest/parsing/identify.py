@@ -19,7 +19,7 @@ _PDF_HEADER_WITHIN = 1024
 """Readers accept junk before `%PDF-` up to here (PDF 1.7, annex H, note 13)."""
 
 _DRM_HEADS = (b"\x9b DRMONE", b"SCDSA00", b"<## NASCA DRM FILE")
-"""How files begin that Korean document-security products (Fasoo, SoftCamp, NASCA) have locked, as their users report."""
+"""How files begin that Korean document-security products (Fasoo, SoftCamp, NASCA) have locked, as users report."""
 
 _HTML_START = re.compile(
     r"\s*(?:<\?xml[^>]*>\s*)?(?:<!--.{0,2000}?-->\s*)*<(?:!doctype\s+html|html[\s>]|head[\s>]|body[\s>])", re.I | re.S
@@ -34,7 +34,7 @@ _MIN_MAIL_HEADERS = 3
 def identify(path: Path, name: str) -> Identified:
     """Media type, extension and charset of the file at `path` that was uploaded as `name`.
 
-    A format that no parser reads is not an error here (`registry.choose` refuses it).
+    A format that no parser reads is not an error here (`registry.candidates` refuses it).
 
     Raises:
         EmptyFile: 0 bytes.

@@ -17,6 +17,7 @@ from ingest.parsing.base import Identified, SourceFile
 from ingest.parsing.characters import one_line, squeeze
 from ingest.parsing.tables import Row, table_element
 from ingest.parsing.text import read_lines
+from ingest.parsing.titles import document_title
 from rag.domain.anchor import LineAnchor
 from rag.domain.document import Element, ElementKind, ParsedDocument
 from rag.domain.errors import NoTextFound
@@ -51,9 +52,7 @@ class MarkdownParser:
         elements += _Walker(self._markdown.parse("\n".join(body))).elements()
         if not elements:
             raise NoTextFound(name=source.name)
-        title = _front_title(lines[:front]) or next(
-            (element.text for element in elements if element.kind is ElementKind.HEADING), ""
-        )
+        title = document_title(_front_title(lines[:front]), elements)
         return ParsedDocument(title, source.media_type, self.name, tuple(elements), warnings=warnings)
 
 

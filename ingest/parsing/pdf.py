@@ -14,7 +14,6 @@ import pypdfium2.raw as pdfium_c
 
 from ingest.parsing import media_types
 from ingest.parsing.base import Identified, SourceFile
-from ingest.parsing.characters import one_line
 from ingest.parsing.pdf_layout import (
     PageLines,
     body_height,
@@ -29,8 +28,9 @@ from ingest.parsing.pdf_layout import (
 )
 from ingest.parsing.pdf_page import Line, page_lines, page_transform
 from ingest.parsing.pdf_tables import find_grids, grid_table, without
+from ingest.parsing.titles import document_title
 from rag.domain.anchor import PageAnchor
-from rag.domain.document import Element, ElementKind, ParsedDocument
+from rag.domain.document import Element, ParsedDocument
 from rag.domain.errors import FileDamaged, FileEncrypted, NoTextFound
 
 PAGES_WITHOUT_TEXT = "pages_without_text"
@@ -76,7 +76,7 @@ class PdfParser:
         if _unmapped_share(pages) > _UNMAPPED_SHARE:
             warnings.add(UNMAPPED_CHARACTERS)
         elements = nested(_elements(pages))
-        title = one_line(document.get_metadata_value("Title")) or _first_heading(elements)
+        title = document_title(document.get_metadata_value("Title"), elements)
         return ParsedDocument(
             title, source.media_type, self.name, tuple(elements), len(document), tuple(sorted(warnings))
         )
@@ -152,10 +152,6 @@ def _with_tables(placed: list[tuple[float, list[Element]]], tables: Sequence[Ele
 def _top(table: Element) -> float:
     anchor = table.anchor
     return anchor.boxes[0][1][1] if isinstance(anchor, PageAnchor) and anchor.boxes else 0.0
-
-
-def _first_heading(elements: Sequence[Element]) -> str:
-    return next((element.text for element in elements if element.kind is ElementKind.HEADING), "")
 
 
 def _unmapped_share(pages: Sequence[_Page]) -> float:

@@ -28,6 +28,10 @@ _PAGE_NUMBER = re.compile(
 _PARAGRAPH_GAP = 0.75
 """A gap of more line heights than this between two lines ends a paragraph (single to 1.5-fold spacing stays below)."""
 
+_COLUMN_INDENT = 3
+_COLUMN_LINES = 4
+"""So many lines that begin within so many line heights of each other make a column."""
+
 _CELL_LINES = 4
 """A cell of a table without rules rarely has more lines; a column of running text has."""
 
@@ -164,14 +168,20 @@ def body_height(lines: Iterable[Line]) -> float:
 
 def paragraphs(lines: Sequence[Line], body: float) -> list[list[Line]]:
     """Lines of one page grouped into paragraphs, headings alone."""
-    right = sorted(line.box[2] for line in lines)[int(len(lines) * 0.9)] if lines else 0.0
     groups: list[list[Line]] = []
     for line in lines:
-        if groups and _continues(groups[-1], line, right, body):
+        if groups and _continues(groups[-1], line, _right_margin(groups[-1][-1], lines), body):
             groups[-1].append(line)
         else:
             groups.append([line])
     return groups
+
+
+def _right_margin(line: Line, lines: Sequence[Line]) -> float:
+    """How far to the right the lines of this line's column reach; nine in ten, as a table may be wider."""
+    column = [other.box[2] for other in lines if abs(other.box[0] - line.box[0]) <= _COLUMN_INDENT * line.height]
+    rights = column if len(column) >= _COLUMN_LINES else [other.box[2] for other in lines]
+    return sorted(rights)[int(len(rights) * 0.9)]
 
 
 def _continues(group: list[Line], line: Line, right: float, body: float) -> bool:

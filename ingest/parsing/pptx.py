@@ -12,6 +12,7 @@ from ingest.parsing.charts import chart_elements
 from ingest.parsing.containers import UNREADABLE, open_zip
 from ingest.parsing.ooxml import COMMENTS_LEFT_OUT, Package
 from ingest.parsing.tables import table_element
+from ingest.parsing.titles import document_title
 from ingest.parsing.unstructured_adapter import Piece, UnstructuredPptx
 from rag.domain.anchor import SlideAnchor
 from rag.domain.document import Element, ElementKind, ParsedDocument
@@ -44,7 +45,7 @@ class PptxParser:
         elements = tuple(_with_charts(list(_elements(pieces)), charts))
         if not elements:
             raise NoTextFound(name=source.name)
-        title = title or next((element.text for element in elements if element.kind is ElementKind.HEADING), "")
+        title = document_title(title, elements)
         slides = max(anchor.last_slide for element in elements if isinstance(anchor := element.anchor, SlideAnchor))
         return ParsedDocument(title, source.media_type, self.name, elements, slides, warnings)
 

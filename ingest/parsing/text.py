@@ -10,6 +10,7 @@ from ingest.parsing.base import Identified, SourceFile
 from ingest.parsing.characters import clean
 from ingest.parsing.charset import decode, detect_charset
 from ingest.parsing.headings import numbered_heading
+from ingest.parsing.titles import document_title
 from rag.domain.anchor import LineAnchor
 from rag.domain.document import Element, ElementKind, ParsedDocument
 from rag.domain.errors import NoTextFound
@@ -51,7 +52,7 @@ class TextParser:
         elements: list[Element] = []
         for first, block in _blocks(lines):
             elements += _block_elements(first, block)
-        title = next((element.text for element in elements if element.kind is ElementKind.HEADING), "")
+        title = document_title("", elements)
         return ParsedDocument(title, source.media_type, self.name, tuple(elements), warnings=warnings)
 
 

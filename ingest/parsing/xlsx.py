@@ -20,6 +20,7 @@ from ingest.parsing.containers import UNREADABLE, open_zip
 from ingest.parsing.number_format import shown
 from ingest.parsing.ooxml import COMMENTS_LEFT_OUT, Package
 from ingest.parsing.tables import table_element
+from ingest.parsing.titles import usable_title
 from rag.domain.anchor import SheetAnchor
 from rag.domain.document import Element, ElementKind, ParsedDocument
 from rag.domain.errors import FileDamaged, NoTextFound
@@ -70,7 +71,9 @@ class XlsxParser:
             elements = tuple(self._read(archive, path, source.name, warnings))
         if not elements:
             raise NoTextFound(name=source.name)
-        return ParsedDocument(title, source.media_type, self.name, elements, warnings=tuple(sorted(warnings)))
+        return ParsedDocument(
+            usable_title(title), source.media_type, self.name, elements, warnings=tuple(sorted(warnings))
+        )
 
     def _read(self, archive: zipfile.ZipFile, path: Path, name: str, warnings: set[str]) -> list[Element]:
         try:

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from rag.domain.principal import Permit
-from rag.embedding.bm25 import term_id
 from rag.domain.vectors import SparseVector
+from rag.embedding.bm25 import term_id
 from rag.index.base import SPARSE, LegQuery, VectorIndex
 
 _UNKNOWN = 1.5

@@ -29,16 +29,10 @@ _ACCENTED = re.compile("[\u00c0-\u024f\u1e00-\u1eff]")
 _OTHER_LETTER = re.compile(r"[^\W\d_]")
 _WORD = re.compile("[A-Za-zÀ-ɏ']+")
 _ENGLISH_WORDS = frozenset(
-    "a an and any are as at be been but by can did do does for from had has have how i if in into is it its may no not of on or"
-    " our shall should so than that the their there these this those to was we were what when where which who whose why will"
-    " with would you your".split()
+    ["a", "an", "and", "any", "are", "as", "at", "be", "been", "but", "by", "can", "did", "do", "does", "for", "from", "had", "has", "have", "how", "i", "if", "in", "into", "is", "it", "its", "may", "no", "not", "of", "on", "or", "our", "shall", "should", "so", "than", "that", "the", "their", "there", "these", "this", "those", "to", "was", "we", "were", "what", "when", "where", "which", "who", "whose", "why", "will", "with", "would", "you", "your"]
 )
 _FOREIGN_WORDS = frozenset(
-    "aber als auch auf aus bei das dem den der des die durch ein eine einen für ist mit nach nicht oder sich sie sind und von wie"
-    " werden wird zu zum zur au aux avec ce cette dans du elle est et il la le les leur mais ne nous ou où par pas pour qui sont"
-    " sur une vous con como del el ella en esta este las lo los más para pero por que se sin sobre su un una y ao com da das dos"
-    " em foi mais na não nas nos os ou para pela pelo um uma che di è gli il nel non per sono della delle dei een het niet van"
-    " voor zijn och att det som med är jest nie się na że".split()
+    ["aber", "als", "auch", "auf", "aus", "bei", "das", "dem", "den", "der", "des", "die", "durch", "ein", "eine", "einen", "für", "ist", "mit", "nach", "nicht", "oder", "sich", "sie", "sind", "und", "von", "wie", "werden", "wird", "zu", "zum", "zur", "au", "aux", "avec", "ce", "cette", "dans", "du", "elle", "est", "et", "il", "la", "le", "les", "leur", "mais", "ne", "nous", "ou", "où", "par", "pas", "pour", "qui", "sont", "sur", "une", "vous", "con", "como", "del", "el", "ella", "en", "esta", "este", "las", "lo", "los", "más", "para", "pero", "por", "que", "se", "sin", "sobre", "su", "un", "una", "y", "ao", "com", "da", "das", "dos", "em", "foi", "mais", "na", "não", "nas", "nos", "os", "ou", "para", "pela", "pelo", "um", "uma", "che", "di", "è", "gli", "il", "nel", "non", "per", "sono", "della", "delle", "dei", "een", "het", "niet", "van", "voor", "zijn", "och", "att", "det", "som", "med", "är", "jest", "nie", "się", "na", "że"]
 ) - frozenset(("an", "as", "at", "do", "in", "no", "on", "so", "was"))
 
 _CODE_CONSTRUCTS = tuple(

@@ -23,16 +23,13 @@ _WRAPPED_SHARE = 0.7
 
 _BOUNDARY = re.compile(r"(?:[.!?…]+[\"'”’)\]»]*(?=\s)|[。！？]+[」』”’）]*)\s*")
 _ABBREVIATIONS = frozenset(
-    "al approx art ave bros ca cf ch chap co col corp dept dr ed eds eg e.g eq eqs esp est et etc fig figs ft gen gov hon hr ie i.e"
-    " inc jr ltd max min misc mr mrs ms mt no nos nr op p para pp prof pt ref refs rep rev sec sect sen sr st tab tel univ v"
-    " ver vol vols vs viz jan feb mar apr jun jul aug sep sept oct nov dec u.s u.k u.n a.m p.m ph.d".split()
+    ["al", "approx", "art", "ave", "bros", "ca", "cf", "ch", "chap", "co", "col", "corp", "dept", "dr", "ed", "eds", "eg", "e.g", "eq", "eqs", "esp", "est", "et", "etc", "fig", "figs", "ft", "gen", "gov", "hon", "hr", "ie", "i.e", "inc", "jr", "ltd", "max", "min", "misc", "mr", "mrs", "ms", "mt", "no", "nos", "nr", "op", "p", "para", "pp", "prof", "pt", "ref", "refs", "rep", "rev", "sec", "sect", "sen", "sr", "st", "tab", "tel", "univ", "v", "ver", "vol", "vols", "vs", "viz", "jan", "feb", "mar", "apr", "jun", "jul", "aug", "sep", "sept", "oct", "nov", "dec", "u.s", "u.k", "u.n", "a.m", "p.m", "ph.d"]
 )
-_MAY_END = frozenset("etc al inc ltd corp co jr sr u.s u.k u.n a.m p.m ph.d dept bros".split())
+_MAY_END = frozenset(["etc", "al", "inc", "ltd", "corp", "co", "jr", "sr", "u.s", "u.k", "u.n", "a.m", "p.m", "ph.d", "dept", "bros"])
 """Abbreviations that also stand at the end of a sentence: there the next word decides."""
 _LAST_WORD = re.compile(r"([A-Za-z][A-Za-z.]*|\d+)$")
 _STARTERS = frozenset(
-    "a all also an and as at but by for from he his how however i if in it its many most no on she since so some such that the"
-    " their there these they this those to we what when where which while who why with you".split()
+    ["a", "all", "also", "an", "and", "as", "at", "but", "by", "for", "from", "he", "his", "how", "however", "i", "if", "in", "it", "its", "many", "most", "no", "on", "she", "since", "so", "some", "such", "that", "the", "their", "there", "these", "they", "this", "those", "to", "we", "what", "when", "where", "which", "while", "who", "why", "with", "you"]
 )
 
 

@@ -15,8 +15,12 @@ import pytest
 
 from tests.support.running import SAMPLES
 
-_SWITCHES = re.compile(r"^(HF_|TRANSFORMERS_|DO_NOT_TRACK|SCARF|VLLM_|QDRANT__|RAY_|OTEL_|TOKENIZERS|SEOGO_|.*_PROXY$)", re.I)
-_FOREIGN = re.compile(r"(?:connect|sendto|sendmsg)\(\d+, \{sa_family=AF_INET6?, .*?(?:inet_addr\(\"([^\"]+)\"\)|inet_pton\(AF_INET6, \"([^\"]+)\")")
+_SWITCHES = re.compile(
+    r"^(HF_|TRANSFORMERS_|DO_NOT_TRACK|SCARF|VLLM_|QDRANT__|RAY_|OTEL_|TOKENIZERS|SEOGO_|.*_PROXY$)", re.I
+)
+_FOREIGN = re.compile(
+    r"(?:connect|sendto|sendmsg)\(\d+, \{sa_family=AF_INET6?, .*?(?:inet_addr\(\"([^\"]+)\"\)|inet_pton\(AF_INET6, \"([^\"]+)\")"
+)
 
 
 def _may_unshare() -> bool:

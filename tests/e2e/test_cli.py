@@ -35,7 +35,9 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_help_answers_at_once() -> None:
     # Not a timing: what makes it slow is importing the heavy libraries, so that is what is looked at.
-    code = "import sys; sys.argv=['seogo','--help']\ntry:\n import api.cli.main as m; m.run()\nexcept SystemExit: pass\n"
+    code = (
+        "import sys; sys.argv=['seogo','--help']\ntry:\n import api.cli.main as m; m.run()\nexcept SystemExit: pass\n"
+    )
     code += "print([n for n in ('torch','transformers','fastapi','sqlalchemy','pydantic','qdrant_edge') if n in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip().endswith("[]")

@@ -161,7 +161,13 @@ def test_a_failed_file_can_be_tried_again(service: Running) -> None:
         ("GET", "/api/v1/collections/nope/documents", {}, 404, "collection_not_found"),
         ("POST", "/api/v1/search", {"json": {"question": "x", "collections": ["nope"]}}, 404, "collection_not_found"),
         ("POST", "/api/v1/answers", {"json": {"question": "x", "collections": ["nope"]}}, 404, "collection_not_found"),
-        ("POST", "/api/v1/search", {"content": b"{not json", "headers": {"Content-Type": "application/json"}}, 422, "invalid_request"),
+        (
+            "POST",
+            "/api/v1/search",
+            {"content": b"{not json", "headers": {"Content-Type": "application/json"}},
+            422,
+            "invalid_request",
+        ),
         ("POST", "/api/v1/search", {"json": {"question": ""}}, 422, "invalid_request"),
         ("POST", "/api/v1/search", {"json": {"question": "   "}}, 422, "invalid_request"),
         ("POST", "/api/v1/search", {"json": {"question": "x" * 5000}}, 422, "question_too_long"),
@@ -194,7 +200,9 @@ def test_a_bad_request_has_a_code_and_a_message_in_both_languages(
     assert_explained(*found)
 
 
-@pytest.mark.parametrize("headers", [{}, {"Authorization": "Bearer wrong"}, {"Authorization": "Basic eDp5"}, {"api-key": "sgk_x_y"}])
+@pytest.mark.parametrize(
+    "headers", [{}, {"Authorization": "Bearer wrong"}, {"Authorization": "Basic eDp5"}, {"api-key": "sgk_x_y"}]
+)
 def test_a_missing_or_wrong_key_is_refused(service: Running, headers: dict[str, str]) -> None:
     response = service.http.get("/api/v1/collections", headers={**headers, "Accept-Language": "en"})
     assert (response.status_code, response.json()["code"]) == (401, "not_authenticated")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from api.schemas.export import document
+from api.export import document
 
 COMMITTED = Path(__file__).resolve().parents[2] / "docs" / "openapi.json"
 

@@ -25,7 +25,18 @@ def names(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
             target = source / path.relative_to(ROOT)
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_bytes(path.read_bytes())
-    command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation", "-w", str(folder), str(source)]
+    command = [
+        sys.executable,
+        "-m",
+        "pip",
+        "wheel",
+        "--quiet",
+        "--no-deps",
+        "--no-build-isolation",
+        "-w",
+        str(folder),
+        str(source),
+    ]
     subprocess.run(command, check=True)
     [wheel] = folder.glob("*.whl")
     return zipfile.ZipFile(wheel).namelist()
@@ -36,7 +47,12 @@ def test_the_top_level_is_three_packages(names: list[str]) -> None:
 
 
 def test_data_travels_with_the_code(names: list[str]) -> None:
-    for wanted in ("rag/text/hanja_readings.txt", "rag/py.typed", "ingest/samples/취업규칙.docx", "api/migrations/env.py"):
+    for wanted in (
+        "rag/text/hanja_readings.txt",
+        "rag/py.typed",
+        "ingest/samples/취업규칙.docx",
+        "api/migrations/env.py",
+    ):
         assert wanted in names
     assert any(name.startswith("api/migrations/versions/") for name in names)
 

@@ -33,7 +33,19 @@ def cluster() -> Iterator[str]:
         folder = Path(name)
         as_user = _switch_user(folder)
         subprocess.run(
-            [*as_user, programs / "initdb", "-D", folder / "data", "-U", "seogo", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8"],
+            [
+                *as_user,
+                programs / "initdb",
+                "-D",
+                folder / "data",
+                "-U",
+                "seogo",
+                "-A",
+                "trust",
+                "-E",
+                "UTF8",
+                "--locale=C.UTF-8",
+            ],
             check=True,
             capture_output=True,
             cwd="/",

@@ -34,9 +34,7 @@ def add_collection(database: Database, name: str = "규정", tenant: str = DEFAU
 
 def add_document(session: Session, collection: Collection, source_key: str = "취업규칙.docx") -> Document:
     """A document without versions."""
-    row = Document(
-        id=uuid4(), tenant_id=collection.tenant_id, collection_id=collection.id, source_key=source_key
-    )
+    row = Document(id=uuid4(), tenant_id=collection.tenant_id, collection_id=collection.id, source_key=source_key)
     session.add(row)
     session.flush()
     return row

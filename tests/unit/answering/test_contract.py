@@ -16,7 +16,9 @@ PASSAGES = [
     make_passage("출장비 한도는 50,000원이다.", rank=2),
     make_passage("급여일은 매월 25일이다.", rank=3),
 ]
-NUMBER_BURNED = pytest.mark.xfail(strict=True, reason="CitationBook.cite gives a number away before the citation is known to be good")
+NUMBER_BURNED = pytest.mark.xfail(
+    strict=True, reason="CitationBook.cite gives a number away before the citation is known to be good"
+)
 
 
 def sentences(*drafts: Draft) -> list[Sentence]:
@@ -80,7 +82,9 @@ def test_marks_count_passages_in_the_order_of_the_answer() -> None:
 
 
 @NUMBER_BURNED
-@pytest.mark.parametrize("removed", [quote(1, 0, 10_000), Draft((Span(1, 0, 3), Span(9, 0, 3))), Draft((Span(1, 0, 3),), " ")])
+@pytest.mark.parametrize(
+    "removed", [quote(1, 0, 10_000), Draft((Span(1, 0, 3), Span(9, 0, 3))), Draft((Span(1, 0, 3),), " ")]
+)
 def test_a_removed_sentence_leaves_no_gap_in_the_marks(removed: Draft) -> None:
     assert marks(removed, quote(0)) == [[1]]
 
@@ -99,7 +103,9 @@ def test_sentences_come_as_they_are_read() -> None:
 
 
 spans = st.builds(Span, st.integers(-1, 4), st.integers(-3, 30), st.integers(-3, 30))
-drafts = st.builds(Draft, st.lists(spans, max_size=3).map(tuple), st.none() | st.text(alphabet="연차는 1560일.", max_size=12))
+drafts = st.builds(
+    Draft, st.lists(spans, max_size=3).map(tuple), st.none() | st.text(alphabet="연차는 1560일.", max_size=12)
+)
 
 
 @given(st.lists(drafts, max_size=6))

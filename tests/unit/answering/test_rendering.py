@@ -47,7 +47,12 @@ def test_a_passage_cited_twice_is_marked_once() -> None:
     assert [item.number for item in found.citations] == [3]
 
 
-@given(st.lists(st.sampled_from([supported("연차가 있다.", 1), verbatim(TRAVEL, 2), supported("병가도 있다.", 1, 2)]), max_size=6))
+@given(
+    st.lists(
+        st.sampled_from([supported("연차가 있다.", 1), verbatim(TRAVEL, 2), supported("병가도 있다.", 1, 2)]),
+        max_size=6,
+    )
+)
 def test_offsets_point_into_the_whole_answer(sentences: list[Sentence]) -> None:
     found = rendered_in_a_row(*sentences)
     whole = "".join(item.text for item in found)
@@ -71,7 +76,9 @@ def test_a_header_alone_has_no_rule() -> None:
     assert table("| 직급 | 한도 |") == "| 직급 | 한도 |\n[1]"
 
 
-@pytest.mark.xfail(strict=True, reason="an escaped pipe inside a cell is counted as a column: the table is none any more")
+@pytest.mark.xfail(
+    strict=True, reason="an escaped pipe inside a cell is counted as a column: the table is none any more"
+)
 def test_a_pipe_inside_a_header_cell_is_no_column() -> None:
     _, rule, *_ = table("| A \\| B | 한도 |", "| 1 | 2 |").split("\n")
     assert rule == "| --- | --- |"

@@ -99,13 +99,17 @@ def test_a_file_that_is_not_there_is_named(config: Path) -> None:
 
 
 def test_the_refusal_does_not_repeat_a_password(config: Path) -> None:
-    found = problem(config, "rag:\n  store:\n    url: postgresql://seogo:hunter2@db/seogo\n    pool_size: 0\n    pasword: hunter2\n")
+    found = problem(
+        config, "rag:\n  store:\n    url: postgresql://seogo:hunter2@db/seogo\n    pool_size: 0\n    pasword: hunter2\n"
+    )
     assert "rag.store.pool_size" in found
     assert "hunter2" not in found
 
 
 def test_the_environment_overrides_the_file_key_by_key(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    config.write_text("rag:\n  index:\n    backend: qdrant\n    url: http://file:6333\n    collection: from_file\napi:\n  port: 9000\n")
+    config.write_text(
+        "rag:\n  index: {backend: qdrant, url: 'http://file:6333', collection: from_file}\napi: {port: 9000}\n"
+    )
     monkeypatch.setenv("SEOGO_RAG__INDEX__URL", "http://environment:6333")
     monkeypatch.setenv("SEOGO_INGEST__CONCURRENCY", "7")
     settings = load_settings(config)
@@ -121,7 +125,10 @@ def test_the_command_line_overrides_both(config: Path, monkeypatch: pytest.Monke
     assert load_settings(config, tmp_path).rag.data_dir == tmp_path
 
 
-@pytest.mark.parametrize(("name", "value"), [("SEOGO_RAG__INDX__BACKEND", "edge"), ("SEOGO_RAG__INDEX__BACKEND", "faiss"), ("SEOGO_API__PORT", "x")])
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("SEOGO_RAG__INDX__BACKEND", "edge"), ("SEOGO_RAG__INDEX__BACKEND", "faiss"), ("SEOGO_API__PORT", "x")],
+)
 def test_a_wrong_variable_is_refused(name: str, value: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(name, value)
     with pytest.raises(ConfigurationError) as refusal:
@@ -131,6 +138,11 @@ def test_a_wrong_variable_is_refused(name: str, value: str, monkeypatch: pytest.
 
 def test_settings_cannot_be_changed() -> None:
     settings = load_settings()
-    for section, name in ((settings, "rag"), (settings.rag, "data_dir"), (settings.rag.index, "url"), (settings.api, "port")):
+    for section, name in (
+        (settings, "rag"),
+        (settings.rag, "data_dir"),
+        (settings.rag.index, "url"),
+        (settings.api, "port"),
+    ):
         with pytest.raises(ValueError, match="frozen"):
             setattr(section, name, None)

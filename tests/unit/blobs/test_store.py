@@ -92,7 +92,10 @@ def test_two_writers_at_once_do_not_mix(store: BlobStore) -> None:
     assert [read(store, ref).decode() for ref in refs] == ["나", "가다"]
 
 
-@pytest.mark.parametrize(("limit", "pieces", "fits"), [(4, [b"abcd"], True), (4, [b"ab", b"cd"], True), (4, [b"abcde"], False), (4, [b"abcd", b"e"], False)])
+@pytest.mark.parametrize(
+    ("limit", "pieces", "fits"),
+    [(4, [b"abcd"], True), (4, [b"ab", b"cd"], True), (4, [b"abcde"], False), (4, [b"abcd", b"e"], False)],
+)
 def test_the_limit_counts_all_pieces(store: BlobStore, limit: int, pieces: list[bytes], fits: bool) -> None:
     writer = store.writer(limit)
     for piece in pieces[:-1]:
@@ -157,7 +160,12 @@ def test_a_deleted_original_is_gone_and_can_be_stored_again(store: BlobStore) ->
 
 @pytest.mark.parametrize("digest", [*TRAVERSAL, "../" * 21 + "x", "A" * 64, "0" * 63, "0" * 65, "0" * 64 + "\n"])
 def test_a_hash_that_is_none_never_becomes_a_path(store: BlobStore, digest: str) -> None:
-    for use in (store.exists, lambda name: list(store.stream(name)), lambda name: store.local_copy(name).__enter__(), store.delete_original):
+    for use in (
+        store.exists,
+        lambda name: list(store.stream(name)),
+        lambda name: store.local_copy(name).__enter__(),
+        store.delete_original,
+    ):
         with pytest.raises(ValueError, match="SHA-256"):
             use(digest)
 
@@ -165,7 +173,11 @@ def test_a_hash_that_is_none_never_becomes_a_path(store: BlobStore, digest: str)
 def test_derived_files_belong_to_their_version(store: BlobStore) -> None:
     other = uuid4()
     assert store.get_derived(VERSION, "parsed.json") is None
-    for version, name, data in [(VERSION, "parsed.json", b"1"), (VERSION, "vectors.npz", b"2"), (other, "parsed.json", b"3")]:
+    for version, name, data in [
+        (VERSION, "parsed.json", b"1"),
+        (VERSION, "vectors.npz", b"2"),
+        (other, "parsed.json", b"3"),
+    ]:
         store.put_derived(version, name, data)
     store.put_derived(VERSION, "parsed.json", "새것".encode())
     assert store.get_derived(VERSION, "parsed.json") == "새것".encode()

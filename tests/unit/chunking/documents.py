@@ -58,17 +58,25 @@ def misplaced_lines(parsed: ParsedDocument, chunks: Sequence[Chunk]) -> list[tup
         for line in chunk.text.split("\n"):
             end = start + len(line)
             anchor = chunk.anchor_of(start, max(end, start + 1))
-            here = isinstance(anchor, LineAnchor) and anchor.first == anchor.last
-            if line.strip() and not (here and set(line.split()) <= set(source[anchor.first].split())):
+            if line.strip() and not _holds(source, anchor, line):
                 wrong.append((line, anchor))
             start = end + 1
     return wrong
 
 
+def _holds(source: dict[int, str], anchor: Anchor, line: str) -> bool:
+    if not isinstance(anchor, LineAnchor) or anchor.first != anchor.last:
+        return False
+    return set(line.split()) <= set(source[anchor.first].split())
+
+
 def numbered(blocks: Sequence[Block]) -> list[Block]:
     """The blocks with a number on every word, so that none occurs twice."""
     numbers = count()
-    return [(kind, level, re.sub(r"[^\s|-]+", lambda word: f"{word[0]}{next(numbers)}", text)) for kind, level, text in blocks]
+    return [
+        (kind, level, re.sub(r"[^\s|-]+", lambda word: f"{word[0]}{next(numbers)}", text))
+        for kind, level, text in blocks
+    ]
 
 
 def heading(level: int, text: str) -> Block:

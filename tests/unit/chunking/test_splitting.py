@@ -16,8 +16,9 @@ from rag.domain.document import Element, ElementKind
 from tests.unit.chunking.documents import Block, code, count_characters, count_words, document, prose, table
 
 KOREAN = (
-    "사용자는 1년간 80퍼센트 이상 출근한 근로자에게 15일의 유급휴가를 주어야 한다. 계속하여 근로한 기간이 1년 미만인 근로자에게는 "
-    "1개월 개근 시 1일의 유급휴가를 준다. 휴가는 근로자가 청구한 시기에 주어야 하며, 그 기간에 대하여는 통상임금을 지급하여야 한다.\n"
+    "사용자는 1년간 80퍼센트 이상 출근한 근로자에게 15일의 유급휴가를 주어야 한다. "
+    "계속하여 근로한 기간이 1년 미만인 근로자에게는 1개월 개근 시 1일의 유급휴가를 준다. "
+    "휴가는 근로자가 청구한 시기에 주어야 하며, 그 기간에 대하여는 통상임금을 지급하여야 한다.\n"
 ) * 6
 SAMPLES = Path(ingest.__path__[0]) / "samples"
 
@@ -53,13 +54,17 @@ def test_every_line_of_a_piece_points_to_the_line_it_was_cut_from(text: str, lim
             assert line in lines[anchor.first - 1]
 
 
-@given(st.lists(st.sampled_from(["휴가", "이다.", "pay", "\n"]), min_size=1, max_size=300), st.integers(5, 60), counters)
+@given(
+    st.lists(st.sampled_from(["휴가", "이다.", "pay", "\n"]), min_size=1, max_size=300), st.integers(5, 60), counters
+)
 def test_pieces_of_an_even_text_keep_to_the_budget(words: list[str], limit: int, count: TokenCounter) -> None:
     pieces = split(prose(" ".join(words)), limit, count)
     assert all(piece.tokens <= limit and count([piece.text]) == [piece.tokens] for piece in pieces)
 
 
-@pytest.mark.xfail(strict=True, reason="_cut measures by the density of the whole text, and gives up where one part is much denser")
+@pytest.mark.xfail(
+    strict=True, reason="_cut measures by the density of the whole text, and gives up where one part is much denser"
+)
 @pytest.mark.parametrize(
     "text",
     [
@@ -106,7 +111,9 @@ ROWS = [["구분", "직급", "한도"], *[[f"{number}호", "부장 대우", f"{n
 @pytest.mark.parametrize(
     "limit",
     [
-        pytest.param(24, marks=pytest.mark.xfail(strict=True, reason="a header of more than half the budget is not repeated")),
+        pytest.param(
+            24, marks=pytest.mark.xfail(strict=True, reason="a header of more than half the budget is not repeated")
+        ),
         28,
         40,
         90,
@@ -122,7 +129,11 @@ def test_a_table_is_cut_between_rows_under_its_header(limit: int) -> None:
         assert [head, rule] == lines[:2]
         assert rows
         assert piece.tokens <= limit
-        assert [lines[anchor.first - 1] for anchor in piece.anchors if isinstance(anchor, LineAnchor)] == [head, rule, *rows]
+        assert [lines[anchor.first - 1] for anchor in piece.anchors if isinstance(anchor, LineAnchor)] == [
+            head,
+            rule,
+            *rows,
+        ]
         shown += rows
     assert shown == lines[2:]
 
@@ -138,7 +149,9 @@ def test_only_a_row_longer_than_the_budget_is_cut_and_the_order_stays() -> None:
     assert {piece.anchors for piece in pieces if "항목" in piece.text} == {(LineAnchor(4, 4),)}
 
 
-@pytest.mark.xfail(strict=True, reason="with a header of more than half the budget the table is cut like prose, inside rows that fit")
+@pytest.mark.xfail(
+    strict=True, reason="with a header of more than half the budget the table is cut like prose, inside rows that fit"
+)
 def test_rows_that_fit_are_whole_also_under_a_wide_header() -> None:
     wide = [["가나다라" * 3, "마바사아" * 3, str(number)] for number in range(3)]
     block = table(["구 분", "설 명", "값"], *wide, *[["가", "나", "다"]] * 3)
@@ -147,11 +160,19 @@ def test_rows_that_fit_are_whole_also_under_a_wide_header() -> None:
         assert set(piece.text.split("\n")) <= set(rows)
 
 
-PYTHON = "\n\n".join(f"def 휴가_{number}(days: int) -> int:\n    # {number}년차\n    return days + {number}" for number in range(20))
-JAVA = "class Leave {\n" + "\n".join(f"\npublic int leave{number}(int days) {{\n    return days + {number};\n}}" for number in range(20)) + "\n}"
+PYTHON = "\n\n".join(
+    f"def 휴가_{number}(days: int) -> int:\n    # {number}년차\n    return days + {number}" for number in range(20)
+)
+JAVA = (
+    "class Leave {\n"
+    + "\n".join(f"\npublic int leave{number}(int days) {{\n    return days + {number};\n}}" for number in range(20))
+    + "\n}"
+)
 
 
-@pytest.mark.xfail(strict=True, reason="keep_separator='end' leaves 'def ' on the piece before and begins the next with the name")
+@pytest.mark.xfail(
+    strict=True, reason="keep_separator='end' leaves 'def ' on the piece before and begins the next with the name"
+)
 @pytest.mark.parametrize(("source", "key", "begin"), [(PYTHON, "휴가.py", "def "), (JAVA, "Leave.java", "public ")])
 def test_code_is_cut_before_definitions(source: str, key: str, begin: str) -> None:
     _, *later = split(code(source), 30, key=key)
@@ -175,4 +196,6 @@ def test_code_of_a_known_language_has_separators_of_its_own(key: str) -> None:
 
 def test_code_of_an_unknown_language_is_cut_at_blank_lines() -> None:
     block = code("\n\n".join(f"규칙 {number} 이면\n  결과 {number} 이다" for number in range(20)))
-    assert all(piece.text.startswith("규칙") and piece.text.endswith("이다") for piece in split(block, 30, key="rules.dsl"))
+    assert all(
+        piece.text.startswith("규칙") and piece.text.endswith("이다") for piece in split(block, 30, key="rules.dsl")
+    )

@@ -33,7 +33,9 @@ words = st.sampled_from(["연차", "휴가는", "15일", "이다.", "회사", "l
 lines = st.lists(words, min_size=1, max_size=12).map(" ".join)
 texts = st.lists(lines, min_size=1, max_size=5).map("\n".join)
 tables = st.integers(1, 3).flatmap(
-    lambda width: st.lists(st.lists(words, min_size=width, max_size=width), min_size=2, max_size=8).map(lambda rows: table(*rows))
+    lambda width: st.lists(st.lists(words, min_size=width, max_size=width), min_size=2, max_size=8).map(
+        lambda rows: table(*rows)
+    )
 )
 blocks = st.one_of(
     texts.map(prose),
@@ -59,7 +61,11 @@ def letters(texts: Sequence[str]) -> Counter[str]:
 def test_no_character_is_lost(parsed: ParsedDocument, limit: int) -> None:
     chunks = chunked(parsed, limit)
     shown = {heading for chunk in chunks for heading in chunk.heading_path}
-    below = [element.text for element in parsed.elements if not (element.kind is ElementKind.HEADING and element.text in shown)]
+    below = [
+        element.text
+        for element in parsed.elements
+        if not (element.kind is ElementKind.HEADING and element.text in shown)
+    ]
     assert letters(below) <= letters([chunk.text for chunk in chunks])
 
 
@@ -82,7 +88,9 @@ def test_every_line_points_to_where_it_stands(parsed: ParsedDocument, limit: int
 
 @given(documents, limits)
 def test_no_chunk_crosses_a_heading(parsed: ParsedDocument, limit: int) -> None:
-    starts = sorted(e.anchor.first for e in parsed.elements if e.kind is ElementKind.HEADING and isinstance(e.anchor, LineAnchor))
+    starts = sorted(
+        e.anchor.first for e in parsed.elements if e.kind is ElementKind.HEADING and isinstance(e.anchor, LineAnchor)
+    )
     for chunk in chunked(parsed, limit):
         assert isinstance(chunk.anchor, LineAnchor)
         assert not [line for line in starts if chunk.anchor.first < line <= chunk.anchor.last]
@@ -166,7 +174,9 @@ def test_a_heading_with_nothing_below_becomes_a_text() -> None:
     ]
 
 
-@pytest.mark.xfail(strict=True, reason="a blank element counts as content of the section, and then is dropped with its heading")
+@pytest.mark.xfail(
+    strict=True, reason="a blank element counts as content of the section, and then is dropped with its heading"
+)
 def test_a_heading_above_a_blank_text_is_not_lost() -> None:
     assert any("부칙" in text for _, text in paths(heading(1, "부칙"), prose(" \n ")))
 
@@ -187,14 +197,18 @@ def test_small_elements_share_a_chunk_with_a_blank_line_between() -> None:
 
 
 def test_elements_on_different_sheets_never_share_a_chunk() -> None:
-    elements = [Element(ElementKind.TABLE, "| 부장 | 1 |", SheetAnchor(sheet, "A1:B1")) for sheet in ("한도", "한도", "요율")]
+    elements = [
+        Element(ElementKind.TABLE, "| 부장 | 1 |", SheetAnchor(sheet, "A1:B1")) for sheet in ("한도", "한도", "요율")
+    ]
     chunks = chunked(ParsedDocument("표", "x/y", "xlsx/1", tuple(elements)))
     assert [chunk.anchor for chunk in chunks] == [SheetAnchor("한도", "A1:B1"), SheetAnchor("요율", "A1:B1")]
 
 
 def test_an_element_without_line_anchors_keeps_its_own() -> None:
     page = PageAnchor(3, 3, ((3, (0.0, 0.0, 1.0, 1.0)),))
-    [chunk] = chunked(ParsedDocument("안내", "x/y", "pdf/1", (Element(ElementKind.TEXT, "연차휴가는\n15일이다.", page),)))
+    [chunk] = chunked(
+        ParsedDocument("안내", "x/y", "pdf/1", (Element(ElementKind.TEXT, "연차휴가는\n15일이다.", page),))
+    )
     assert (chunk.anchor, chunk.line_anchors) == (page, ())
 
 
@@ -213,7 +227,12 @@ def test_each_section_has_one_language(blocks: list[Block], language: Language) 
 
 
 def test_sections_have_languages_of_their_own() -> None:
-    parsed = document(heading(1, "휴가"), prose("연차휴가는 15일이다."), heading(1, "Leave"), prose("There are fifteen days of leave."))
+    parsed = document(
+        heading(1, "휴가"),
+        prose("연차휴가는 15일이다."),
+        heading(1, "Leave"),
+        prose("There are fifteen days of leave."),
+    )
     assert [chunk.language for chunk in chunked(parsed)] == [Language.KOREAN, Language.ENGLISH]
 
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Sequence
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -24,8 +25,8 @@ LONG_BOUNDARY = pytest.param(
 
 
 def part(name: str, content: bytes, *, field: str = "files") -> bytes:
-    head = f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="{field}"; filename="{name}"\r\nContent-Type: x/y\r\n\r\n'
-    return head.encode() + content + b"\r\n"
+    disposition = f'Content-Disposition: form-data; name="{field}"; filename="{name}"'
+    return f"--{BOUNDARY}\r\n{disposition}\r\nContent-Type: x/y\r\n\r\n".encode() + content + b"\r\n"
 
 
 def receiver(blobs: BlobStore | None = None, content_type: str = TYPE, limit: int = LIMIT) -> UploadReceiver:
@@ -48,9 +49,23 @@ def files(folder: Path) -> list[Path]:
 
 
 # Contents that look like the end of a part, in whole or in part.
-fragments = st.sampled_from([b"\r\n", b"--", b"\r\n--", f"\r\n--{BOUNDARY[:5]}".encode(), BOUNDARY.encode(), b"\r", b"\n", b"-", "규정".encode()])
+fragments = st.sampled_from(
+    [
+        b"\r\n",
+        b"--",
+        b"\r\n--",
+        f"\r\n--{BOUNDARY[:5]}".encode(),
+        BOUNDARY.encode(),
+        b"\r",
+        b"\n",
+        b"-",
+        "규정".encode(),
+    ]
+)
 contents = st.lists(fragments | st.binary(min_size=1, max_size=20), min_size=1, max_size=8).map(b"".join)
-bodies = st.lists(contents.filter(lambda content: f"\r\n--{BOUNDARY}".encode() not in b"\r\n" + content), min_size=1, max_size=4)
+bodies = st.lists(
+    contents.filter(lambda content: f"\r\n--{BOUNDARY}".encode() not in b"\r\n" + content), min_size=1, max_size=4
+)
 
 
 @settings(max_examples=150)
@@ -58,7 +73,7 @@ bodies = st.lists(contents.filter(lambda content: f"\r\n--{BOUNDARY}".encode() n
 def test_any_split_of_the_body_gives_the_same_files(contents_of_parts: list[bytes], cuts: list[int]) -> None:
     body = b"".join(part(f"규정 {number}.hwp", content) for number, content in enumerate(contents_of_parts)) + END
     edges = sorted({0, len(body), *(cut % len(body) for cut in cuts)})
-    pieces = [body[start:end] for start, end in zip(edges, edges[1:], strict=False)]
+    pieces = [body[start:end] for start, end in pairwise(edges)]
     expected = [Received(f"규정 {number}.hwp", stored(content)) for number, content in enumerate(contents_of_parts)]
     assert receive(pieces) == expected
 
@@ -101,7 +116,9 @@ def test_fields_without_a_file_name_are_passed_over() -> None:
 
 
 def test_the_name_of_the_field_does_not_matter() -> None:
-    assert [item.name for item in receive([part("가.txt", b"1", field="file") + part("나.txt", b"2", field="x") + END])] == ["가.txt", "나.txt"]
+    assert [
+        item.name for item in receive([part("가.txt", b"1", field="file") + part("나.txt", b"2", field="x") + END])
+    ] == ["가.txt", "나.txt"]
 
 
 @pytest.mark.parametrize("name", ["../../etc/passwd", "/규정.hwp", "..\\..\\boot.ini"])
@@ -148,7 +165,10 @@ def test_a_content_type_without_a_usable_boundary_is_refused(content_type: str) 
         receiver(content_type=content_type)
 
 
-@pytest.mark.parametrize("content_type", [f"Multipart/Form-Data; boundary={BOUNDARY}", f'multipart/form-data; charset=utf-8; boundary="{BOUNDARY}"'])
+@pytest.mark.parametrize(
+    "content_type",
+    [f"Multipart/Form-Data; boundary={BOUNDARY}", f'multipart/form-data; charset=utf-8; boundary="{BOUNDARY}"'],
+)
 def test_the_content_type_may_be_written_in_other_ways(content_type: str) -> None:
     found = receiver(content_type=content_type)
     found.feed(part("규정.hwp", b"1") + END)

@@ -28,19 +28,23 @@ corners = st.tuples(st.integers(1, 16_384), st.integers(1, 1_048_576))
 
 
 def cells(first: tuple[int, int], last: tuple[int, int]) -> str:
-    low, high = map(min, first, last), map(max, first, last)
-    names = ["{}{}".format(get_column_letter(column), row) for column, row in (tuple(low), tuple(high))]
-    return names[0] if names[0] == names[1] else ":".join(names)
+    (left, right), (top, bottom) = (sorted(pair) for pair in zip(first, last, strict=True))
+    low, high = f"{get_column_letter(left)}{top}", f"{get_column_letter(right)}{bottom}"
+    return low if low == high else f"{low}:{high}"
 
 
-pages = st.builds(lambda span, shown: PageAnchor(*span, tuple(shown)), spans, st.lists(boxes, max_size=4, unique=True))
+pages = st.builds(
+    lambda span, shown: PageAnchor(span[0], span[1], tuple(shown)), spans, st.lists(boxes, max_size=4, unique=True)
+)
 paragraphs = spans.map(lambda span: ParagraphAnchor(*span))
 slides = spans.map(lambda span: SlideAnchor(*span))
 lines = spans.map(lambda span: LineAnchor(*span))
 limits = st.builds(cells, corners, corners).map(lambda found: SheetAnchor("한도", found))
 sheets = st.builds(lambda name, found: SheetAnchor(name, found.cells), st.text(), limits)
 anchors = st.one_of(pages, paragraphs, slides, lines, sheets)
-families = st.one_of([st.lists(family, min_size=1, max_size=6) for family in (pages, paragraphs, slides, lines, limits)])
+families = st.one_of(
+    [st.lists(family, min_size=1, max_size=6) for family in (pages, paragraphs, slides, lines, limits)]
+)
 
 
 def extent(anchor: Anchor) -> tuple[Any, ...]:
@@ -59,7 +63,15 @@ def test_an_anchor_survives_json(anchor: Anchor) -> None:
     assert anchor_from_json(json.loads(json.dumps(anchor_to_json(anchor), ensure_ascii=False))) == anchor
 
 
-@pytest.mark.parametrize("data", [{"kind": "scroll"}, {"kind": "lines", "first": 1}, {}, {"kind": "page", "page": 1, "last_page": 1, "boxes": [[1, [0, 0]]]}])
+@pytest.mark.parametrize(
+    "data",
+    [
+        {"kind": "scroll"},
+        {"kind": "lines", "first": 1},
+        {},
+        {"kind": "page", "page": 1, "last_page": 1, "boxes": [[1, [0, 0]]]},
+    ],
+)
 def test_what_is_no_anchor_is_refused(data: dict[str, Any]) -> None:
     with pytest.raises((KeyError, TypeError, ValueError)):
         anchor_from_json(data)

@@ -11,7 +11,9 @@ from rag.domain.passage import Passage
 from tests.support.passages import make_chunk, make_passage
 
 LEAVE = make_passage(
-    "연차휴가는 15일이다.\n신청 기한은 2024-03-31 18:00까지, 지급 한도는 1,500,000원(월급의 30%)이다.\n제1,2항에 따른다.",
+    "연차휴가는 15일이다.\n"
+    "신청 기한은 2024-03-31 18:00까지, 지급 한도는 1,500,000원(월급의 30%)이다.\n"
+    "제1,2항에 따른다.",
     headings=["취업규칙", "제60조 연차 유급휴가"],
 )
 TRAVEL = make_passage("출장비 한도는 5만원이다.", rank=2)

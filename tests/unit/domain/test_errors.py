@@ -121,7 +121,9 @@ def test_a_code_leads_back_to_its_class(kind: type[SeogoError]) -> None:
 def test_a_code_of_a_newer_release_is_told_as_an_internal_error() -> None:
     assert error_type_of("quantum_flux") is SeogoError
     for language in ("ko", "en"):
-        assert "Seogo" in message_for("quantum_flux", {}, language) or "서고" in message_for("quantum_flux", {}, language)
+        assert "Seogo" in message_for("quantum_flux", {}, language) or "서고" in message_for(
+            "quantum_flux", {}, language
+        )
 
 
 @pytest.mark.parametrize(
@@ -145,7 +147,9 @@ def test_a_code_of_a_newer_release_is_told_as_an_internal_error() -> None:
         pytest.param("en;q=0", "ko", marks=bug("q=0 means: not this language (RFC 9110 12.4.2)")),
         pytest.param("en;q=nan, ko", "ko", marks=bug("NaN beats every later quality")),
         pytest.param("en;q=99, ko", "ko", marks=bug("a quality above 1 is not valid")),
-        pytest.param("en ; q=0.9, ko;q=0.2", "en", marks=bug("blanks before the semicolon are allowed (RFC 9110 5.6.6)")),
+        pytest.param(
+            "en ; q=0.9, ko;q=0.2", "en", marks=bug("blanks before the semicolon are allowed (RFC 9110 5.6.6)")
+        ),
     ],
 )
 def test_the_language_follows_accept_language(header: str | None, language: str) -> None:

@@ -181,7 +181,7 @@ def test_xlsx_ranges_and_displayed_values(parse_bytes):
         (ElementKind.TEXT, "거래 한도표"),
         (
             ElementKind.TABLE,
-            "| 구분 | 금액 | 시행일 | 비율 |\n| --- | --- | --- | --- |\n| 개인 | 1,500,000원 | 2026년 3월 1일 | 3.5% |",  # noqa: E501
+            "| 구분 | 금액 | 시행일 | 비율 |\n| --- | --- | --- | --- |\n| 개인 | 1,500,000원 | 2026년 3월 1일 | 3.5% |",
         ),
     ]
     table = parsed.elements[2]

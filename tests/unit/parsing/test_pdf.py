@@ -207,3 +207,12 @@ def test_truncated(tmp_path):
     path.write_bytes(pdf_bytes([PdfPage().text(50, 50, "gone")])[:200])
     with pytest.raises(FileDamaged):
         parse(path)
+
+
+def test_two_columns(parse_pages):
+    page = PdfPage()
+    left = [f"left column line {number} of the text" for number in range(12)]
+    right = [f"right column line {number} of the text" for number in range(12)]
+    body(page, 100, *left, x=60)
+    body(page, 100, *right, x=320)
+    assert texts(parse_pages(page)) == ["\n".join(left), "\n".join(right)]

@@ -1,10 +1,10 @@
 from __future__ import annotations
 
 import random
-import threading
 import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 
 import pytest
 from hypothesis import example, given
@@ -21,10 +21,14 @@ from rag.store.document import Document
 from rag.store.session import Database
 from rag.store.version import DocumentVersion, Stage, VersionState
 from tests.support.stores import add_collection
+from tests.support.threads import at_once
 
 NOTHING_LEFT = ["", ".", "..", "/", "//", "\\", " ", "../..", "./.", "\u200b", "..\u200b", "\x00", " .. / . "]
 INVISIBLE_LETTERS = "\u115f\u1160\u2028\u2029\u3164\uffa0"
-names = st.text(alphabet=st.sampled_from("가각ㄱ\u1100\u1161\u11a8e\u0301./\\ \t\n\x00\x7f\u00ad\u200b\u202e\ufeff\u3000aB규정"), max_size=30)
+names = st.text(
+    alphabet=st.sampled_from("가각ㄱ\u1100\u1161\u11a8e\u0301./\\ \t\n\x00\x7f\u00ad\u200b\u202e\ufeff\u3000aB규정"),
+    max_size=30,
+)
 
 
 def cleaned(name: str) -> str | None:
@@ -50,7 +54,9 @@ def test_a_source_key_is_a_label_and_never_a_path(name: str) -> None:
     assert 1 <= len(key) <= 1000
 
 
-@pytest.mark.xfail(strict=True, reason="invisible characters are removed after normalising, which leaves what is not NFC")
+@pytest.mark.xfail(
+    strict=True, reason="invisible characters are removed after normalising, which leaves what is not NFC"
+)
 @given(names)
 @example("e\u200b\u0301.txt")
 @example("\u1112\u200d\u1161\u11ab글.txt")
@@ -127,7 +133,12 @@ def door(database: Database) -> Iterator[Door]:
 def test_the_first_upload_creates_a_document_with_a_queued_version(door: Door) -> None:
     taken = door.take("첫 내용", job="ingest-1")
     row, document = door.version(taken), door.document(taken)
-    assert (taken.outcome, taken.queued, taken.number, taken.source_key) == (Outcome.CREATED, True, 1, "인사/취업규칙.hwp")
+    assert (taken.outcome, taken.queued, taken.number, taken.source_key) == (
+        Outcome.CREATED,
+        True,
+        1,
+        "인사/취업규칙.hwp",
+    )
     assert taken.document_id == document_id(door.collection.id, "인사/취업규칙.hwp") == document.id
     assert taken.version_id == version_id(document.id, 1, row.content_hash)
     assert (row.state, row.job_id, row.filename, row.size) == (VersionState.QUEUED, "ingest-1", "취업규칙.hwp", 10)
@@ -184,30 +195,14 @@ def test_the_same_name_in_another_collection_is_another_document(door: Door) -> 
     assert door.take("내용").document_id != other.take("내용").document_id
 
 
-def test_four_first_uploads_at_once(door: Door) -> None:
-    for same in (True, False):
-        taken: list[Accepted] = []
-        failures: list[Exception] = []
-        gate = threading.Barrier(4)
-
-        def upload(number: int, same: bool = same) -> None:
-            gate.wait(timeout=10)
-            try:
-                taken.append(door.take("내용" if same else f"내용 {number}", key=f"{same}.hwp"))
-            except Exception as error:
-                failures.append(error)
-
-        threads = [threading.Thread(target=upload, args=(number,)) for number in range(4)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join(timeout=60)
-        assert failures == []
-        assert len({item.document_id for item in taken}) == 1
-        assert sorted(item.number for item in taken) == ([1, 1, 1, 1] if same else [1, 2, 3, 4])
-        assert [item.outcome for item in taken].count(Outcome.CREATED) == 1
-        newest = max(taken, key=lambda item: item.number)
-        assert door.document(newest).latest_version_id == newest.version_id
+@pytest.mark.parametrize("same", [True, False], ids=["same content", "different contents"])
+def test_four_first_uploads_at_once(door: Door, same: bool) -> None:
+    taken = at_once([partial(door.take, "내용" if same else f"내용 {number}") for number in range(4)])
+    newest = max(taken, key=lambda item: item.number)
+    assert sorted(item.number for item in taken) == ([1, 1, 1, 1] if same else [1, 2, 3, 4])
+    assert [item.outcome for item in taken].count(Outcome.CREATED) == 1
+    assert {item.document_id for item in taken} == {newest.document_id}
+    assert door.document(newest).latest_version_id == newest.version_id
 
 
 def _hangul(count: int) -> str:

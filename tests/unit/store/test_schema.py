@@ -24,7 +24,11 @@ def empty(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
     folder = tmp_path / "100%"
     folder.mkdir()
     on_postgres = request.param == "postgres"
-    url = new_database(request.getfixturevalue("postgres_cluster")) if on_postgres else f"sqlite:///{folder / 'seogo.sqlite'}"
+    url = (
+        new_database(request.getfixturevalue("postgres_cluster"))
+        if on_postgres
+        else f"sqlite:///{folder / 'seogo.sqlite'}"
+    )
     database = Database(url)
     yield database
     database.close()
@@ -63,18 +67,19 @@ def test_upgrading_again_keeps_the_data(database: Database) -> None:
         assert session.get(type(collection), collection.id) is not None
 
 
-def test_the_way_down_and_up_again(database: Database) -> None:
-    collection = add_collection(database)
-    with database.write() as session:
+def test_the_way_down_and_up_again(empty: Database) -> None:
+    schema.upgrade(empty)
+    collection = add_collection(empty)
+    with empty.write() as session:
         add_version(session, add_document(session, collection), 1)
     config = Config()
     config.set_main_option("script_location", str(schema.migrations_folder()).replace("%", "%%"))
-    config.attributes["engine"] = database.engine
+    config.attributes["engine"] = empty.engine
     command.downgrade(config, "base")
-    assert tables(database) == set()
-    assert schema.current(database) == "base"
-    schema.upgrade(database)
-    assert tables(database) == set(METADATA.tables)
+    assert tables(empty) == set()
+    assert schema.current(empty) == "base"
+    schema.upgrade(empty)
+    assert tables(empty) == set(METADATA.tables)
 
 
 def test_the_migrations_folder_can_never_shadow_the_library() -> None:

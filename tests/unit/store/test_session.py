@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import threading
 from datetime import UTC, datetime, timedelta, timezone
+from functools import partial
 from pathlib import Path
 from uuid import uuid4
 
@@ -17,6 +18,7 @@ from rag.store.base import UtcDateTime
 from rag.store.collection import Collection
 from rag.store.session import Database
 from rag.store.tenant import Tenant, ensure_tenant
+from tests.support.threads import at_once
 
 KST = timezone(timedelta(hours=9))
 
@@ -30,7 +32,9 @@ def names(database: Database) -> list[str]:
         return list(session.scalars(select(Tenant.name).order_by(Tenant.name)))
 
 
-@pytest.mark.parametrize(("pragma", "value"), [("journal_mode", "wal"), ("foreign_keys", 1), ("synchronous", 1), ("busy_timeout", 30_000)])
+@pytest.mark.parametrize(
+    ("pragma", "value"), [("journal_mode", "wal"), ("foreign_keys", 1), ("synchronous", 1), ("busy_timeout", 30_000)]
+)
 def test_every_sqlite_connection_is_configured(sqlite: Database, pragma: str, value: object) -> None:
     with sqlite.engine.connect() as first, sqlite.engine.connect() as second:
         assert [c.exec_driver_sql(f"PRAGMA {pragma}").scalar() for c in (first, second)] == [value, value]
@@ -78,22 +82,12 @@ def test_two_writers_that_read_first_both_succeed(sqlite: Database) -> None:
 
 
 def test_many_writers_take_turns(database: Database) -> None:
-    failures: list[BaseException] = []
-
     def add(number: int) -> None:
-        try:
-            for turn in range(5):
-                with database.write() as session:
-                    session.add(tenant(f"{number}-{turn}"))
-        except BaseException as error:
-            failures.append(error)
+        for turn in range(5):
+            with database.write() as session:
+                session.add(tenant(f"{number}-{turn}"))
 
-    threads = [threading.Thread(target=add, args=(number,)) for number in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(timeout=30)
-    assert failures == []
+    at_once([partial(add, number) for number in range(4)])
     assert len(names(database)) == 20
 
 
@@ -132,9 +126,13 @@ def test_an_instant_comes_back_aware_and_the_same(database: Database) -> None:
     assert (earlier, later) == (0, 1)
 
 
-def test_an_instant_comes_back_in_utc_whatever_the_servers_zone(database: Database, request: pytest.FixtureRequest) -> None:
+def test_an_instant_comes_back_in_utc_whatever_the_servers_zone(
+    database: Database, request: pytest.FixtureRequest
+) -> None:
     if not database.is_sqlite:
-        request.applymarker(pytest.mark.xfail(strict=True, reason="process_result_value leaves PostgreSQL's session zone"))
+        request.applymarker(
+            pytest.mark.xfail(strict=True, reason="process_result_value leaves PostgreSQL's session zone")
+        )
     with database.write() as session:
         session.add(tenant("은행"))
     with database.read() as session:

@@ -1,4 +1,4 @@
-"""Writes the OpenAPI document: `python -m api.schemas.export docs/openapi.json`."""
+"""Writes the OpenAPI document: `python -m api.export docs/openapi.json`."""
 
 from __future__ import annotations
 

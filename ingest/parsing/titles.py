@@ -1,0 +1,52 @@
+"""A document's title: what its metadata says where that is a title, else its highest heading near the beginning."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from ingest.parsing.characters import one_line
+from rag.domain.document import Element, ElementKind
+
+_PRINTED_FROM = re.compile(r"^Microsoft (?:Office )?(?:Word|Excel|PowerPoint)\s*-\s*", re.I)
+_EXTENSION = re.compile(r"\.(?:docx?|hwpx?|pptx?|xlsx?|pdf|indd|txt|html?)$", re.I)
+_PLACEHOLDER = re.compile(
+    r"(?:untitled|title|document|(?:powerpoint )?presentation|slide|"
+    r"(?:powerpoint )?프레젠테이션|슬라이드|문서|빈 문서|제목 ?없음|무제)[ _-]?\d*",
+    re.I,
+)
+"""What programs write when nobody gave a title."""
+
+_NEAR_THE_BEGINNING = 12
+_MIN_LETTERS = 2
+
+
+def document_title(metadata: str, elements: Sequence[Element]) -> str:
+    """Empty when there is neither a usable title nor a heading."""
+    return usable_title(metadata) or _highest_heading(elements)
+
+
+def usable_title(metadata: str) -> str:
+    """The title in the metadata, cleaned; empty for a placeholder, a number, or characters in the wrong encoding."""
+    title = _EXTENSION.sub("", _PRINTED_FROM.sub("", one_line(_mended(metadata))))
+    letters = sum(character.isalpha() for character in title)
+    return "" if letters < _MIN_LETTERS or _PLACEHOLDER.fullmatch(title) else title
+
+
+def _mended(text: str) -> str:
+    """CP949 read as Latin-1, as old Korean PDF printers left it; empty if it can't be mended."""
+    strange = sum("\x80" <= character <= "\u02ff" for character in text)
+    if strange * 2 < len(text) or not text:
+        return text
+    try:
+        mended = text.encode("latin-1").decode("cp949")
+    except UnicodeError:
+        return ""
+    return mended if any("가" <= character <= "힣" for character in mended) else ""
+
+
+def _highest_heading(elements: Sequence[Element]) -> str:
+    headings = [element for element in elements[:_NEAR_THE_BEGINNING] if element.kind is ElementKind.HEADING]
+    if not headings:
+        headings = [element for element in elements if element.kind is ElementKind.HEADING][:1]
+    return min(headings, key=lambda element: element.level).text if headings else ""

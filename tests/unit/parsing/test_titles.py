@@ -1,0 +1,38 @@
+from __future__ import annotations
+
+import pytest
+
+from ingest.parsing.titles import document_title, usable_title
+from rag.domain.anchor import LineAnchor
+from rag.domain.document import Element, ElementKind
+
+
+@pytest.mark.parametrize(
+    ("metadata", "title"),
+    [
+        ("정보보호 규정", "정보보호 규정"),
+        ("Microsoft Word - 취업규칙.docx", "취업규칙"),
+        ("  보고서\r\n 2026 ", "보고서 2026"),
+        ("정보보호 규정".encode("cp949").decode("latin-1"), "정보보호 규정"),
+        ("Résumé of the year", "Résumé of the year"),
+        ("\x81\x8d\xff\xfe\xfd", ""),
+        ("0000320193-22-000070", ""),
+        ("PowerPoint 프레젠테이션", ""),
+        ("Document1", ""),
+        ("제목 없음", ""),
+        ("", ""),
+    ],
+)
+def test_usable_title(metadata, title):
+    assert usable_title(metadata) == title
+
+
+def heading(text: str, level: int) -> Element:
+    return Element(ElementKind.HEADING, text, LineAnchor(1, 1), level=level)
+
+
+def test_the_highest_heading_near_the_beginning():
+    assert document_title("", [heading("한빛저축은행", 3), heading("정책", 1), heading("총칙", 1)]) == "정책"
+    assert document_title("Slide 1", []) == ""
+    body = [Element(ElementKind.TEXT, "x", LineAnchor(1, 1))] * 50
+    assert document_title("", [*body, heading("늦게", 2), heading("더 늦게", 1)]) == "늦게"
