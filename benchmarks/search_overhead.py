@@ -14,6 +14,7 @@ import statistics
 import sys
 import time
 from collections.abc import Sequence
+from typing import cast
 from uuid import UUID
 
 import numpy as np
@@ -74,7 +75,7 @@ def raw_search(bench: Workbench, shard: EdgeShard, within: Filter, question: str
     legs = [Prefetch(limit=depth, query=Query.Nearest(sparse, using=SPARSE), filter=within)]
     if vectors.dense is not None:
         legs.append(Prefetch(limit=depth, query=Query.Nearest(vectors.dense.tolist(), using=DENSE), filter=within))
-    found = shard.query(QueryRequest(limit=LIMIT, prefetches=legs, query=Fusion.Rrf(k=61)))
+    found = shard.query(QueryRequest(limit=LIMIT, prefetches=legs, query=cast(Fusion, Fusion.Rrf(k=61))))
     return [UUID(str(point.id)) for point in found]
 
 

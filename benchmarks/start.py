@@ -72,10 +72,8 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="seogo-start-") as place:
         data = Path(place)
         environment = {**os.environ, "SEOGO_LANG": "en"}
-        quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-        subprocess.run(
-            seogo(data, "ingest", str(samples_folder()), "-c", "samples"), check=True, env=environment, **quiet
-        )
+        ingest = seogo(data, "ingest", str(samples_folder()), "-c", "samples")
+        subprocess.run(ingest, check=True, env=environment, capture_output=True)
         made = subprocess.run(seogo(data, "keys", "create", "b"), check=True, capture_output=True, text=True)
         rounds = [first_answers(data, made.stdout.strip()) for _ in range(arguments.rounds + 1)][1:]
     korean, english = (statistics.median(values) for values in zip(*rounds, strict=True))

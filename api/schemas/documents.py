@@ -8,7 +8,7 @@ from uuid import UUID
 from pydantic import BaseModel, Field
 
 from api.schemas.common import Body
-from rag.domain.messages import UiLanguage, message_for
+from rag.domain.messages import UiLanguage, message_for, warning_for
 from rag.store.base import utc_now
 from rag.store.document import Document
 from rag.store.version import DocumentVersion, VersionState
@@ -20,6 +20,13 @@ class Failure(BaseModel):
     code: str
     message: str
     retryable: bool
+
+
+class Warned(BaseModel):
+    """What was read only in part."""
+
+    code: str
+    message: str
 
 
 class ProgressOut(BaseModel):
@@ -45,7 +52,7 @@ class VersionOut(BaseModel):
     parser: str
     pages: int
     chunks: int
-    warnings: list[str]
+    warnings: list[Warned]
     created_at: datetime
     finished_at: datetime | None
     progress: ProgressOut | None = Field(description="while queued or running")
@@ -64,7 +71,7 @@ class VersionOut(BaseModel):
             parser=row.parser,
             pages=row.pages,
             chunks=row.chunk_count,
-            warnings=[str(item) for item in row.warnings],
+            warnings=[Warned(code=item, message=warning_for(item, language)) for item in row.warnings],
             created_at=row.created_at,
             finished_at=row.finished_at,
             progress=_progress(row),

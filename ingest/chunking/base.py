@@ -37,7 +37,7 @@ class Chunker(Protocol):
         """Name and version, such as `structure/1`; part of every chunk id."""
 
     def chunk(self, document: ParsedDocument, version_id: UUID, source_key: str) -> list[Chunk]:
-        """Chunks in document order. Every character of every element that is not white space lies in a chunk or a heading path."""
+        """Chunks in document order. All text of all elements, white space aside, lies in a chunk or a heading path."""
 
 
 @dataclass(frozen=True, slots=True)

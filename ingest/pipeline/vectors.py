@@ -1,13 +1,15 @@
 """A version's vectors as one derived file, so that indexing never embeds twice.
 
-The file is NumPy's npz with plain arrays (no pickle): `space` (name of the embedding space), `sparse_indptr`, `sparse_indices`,
-`sparse_values` (CSR rows, one per chunk), `dense_rows` (ordinals that have a dense vector) and `dense` (float32, shape (rows, d)).
+The file is NumPy's npz with plain arrays (no pickle): `space` (name of the embedding space), `sparse_indptr`,
+`sparse_indices`, `sparse_values` (CSR rows, one per chunk), `dense_rows` (ordinals that have a dense vector) and `dense`
+(float32, shape (rows, d)).
 """
 
 from __future__ import annotations
 
 import io
 from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 
@@ -45,5 +47,5 @@ def unpack(space: str, data: bytes) -> list[TextVectors] | None:
         dense = dict(zip(arrays["dense_rows"].tolist(), arrays["dense"], strict=True))
     return [
         TextVectors(SparseVector(tuple(indices[low:high]), tuple(values[low:high])), dense.get(i))
-        for i, (low, high) in enumerate(zip(bounds, bounds[1:], strict=False))
+        for i, (low, high) in enumerate(pairwise(bounds))
     ]

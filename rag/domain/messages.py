@@ -39,6 +39,27 @@ KOREAN: dict[str, str] = {
 }
 
 
+WARNINGS: dict[str, tuple[str, str]] = {
+    "charset_replaced": ("문자 일부를 읽지 못해 대체했습니다.", "Some characters could not be read and were replaced."),
+    "pages_without_text": ("텍스트가 없는 쪽이 있습니다(스캔 이미지).", "Some pages hold no text (scanned images)."),
+    "damaged_pages": ("손상되어 읽지 못한 쪽이 있습니다.", "Some pages are damaged and could not be read."),
+    "unmapped_characters": (
+        "글꼴 정보가 없어 읽지 못한 글자가 있습니다.",
+        "Some characters have no mapping in their font.",
+    ),
+    "hidden_sheets": ("숨겨진 시트가 있습니다.", "There are hidden sheets."),
+    "formulas_without_values": ("계산된 값이 없는 수식이 있습니다.", "Some formulas have no stored value."),
+    "comments_left_out": ("메모와 댓글은 읽지 않았습니다.", "Comments were left out."),
+}
+"""What a parser read only in part, Korean and English, by the code in `ParsedDocument.warnings`."""
+
+
+def warning_for(code: str, language: UiLanguage) -> str:
+    """The user-facing sentence of a parser's warning; the code itself when a newer release wrote one unknown here."""
+    korean, english = WARNINGS.get(code, (code, code))
+    return korean if language == "ko" else english
+
+
 def message_for(code: str, params: dict[str, str | int | float], language: UiLanguage) -> str:
     """The user-facing sentence of the error with this code, in `language`."""
     if language == "ko" and code in KOREAN:

@@ -30,8 +30,8 @@ _MIN_GAIN = 0.12
 """A further sentence must add this share of the question's weight, or come from the best passage next to the best one."""
 _CODE_LINES = 14
 _QUANTITY = re.compile(
-    r"몇|얼마|언제|며칠|기간|기한|한도|금액|횟수|비율|how (?:many|much|long|often|old)|when\b|what (?:time|date|percentage|port|version)"
-    r"|limit|maximum|minimum|timeout|default",
+    r"몇|얼마|언제|며칠|기간|기한|한도|금액|횟수|비율|how (?:many|much|long|often|old)|when\b"
+    r"|what (?:time|date|percentage|port|version)|limit|maximum|minimum|timeout|default",
     re.IGNORECASE,
 )
 _DIGIT = re.compile(r"\d|[一二三四五六七八九十百]|하나|첫째")

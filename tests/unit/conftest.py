@@ -28,7 +28,7 @@ def sqlite(tmp_path: Path) -> Iterator[Database]:
 
 @pytest.fixture(scope="session")
 def postgres(postgres_cluster: str) -> Iterator[Database]:
-    """A migrated PostgreSQL store, shared by all tests: making and removing one for each takes longer than the tests."""
+    """A migrated PostgreSQL store, shared by all tests: one for each would take longer than the tests do."""
     database = migrated(new_database(postgres_cluster))
     yield database
     database.close()
