@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from typing import Any
 
 from fastapi import FastAPI, Request
@@ -48,29 +49,30 @@ MAX_JSON_BYTES = 2 << 20
 """Largest JSON body; uploads have a limit of their own."""
 
 _RETRY_AFTER_S = 5
+_QUALITY = re.compile(r"0(?:\.\d{0,3})?|1(?:\.0{0,3})?")
 _OPENAI_TYPES = {401: "authentication_error", 403: "permission_error", 404: "not_found_error", 429: "rate_limit_error"}
 
 
 def preferred_language(header: str | None) -> UiLanguage:
     """Korean or English by `Accept-Language`; Korean when the header names neither, since most users read it."""
-    best: tuple[float, UiLanguage] | None = None
+    best: tuple[float, UiLanguage] = (0.0, "ko")
     for part in (header or "").split(","):
-        tag, _, parameters = part.strip().partition(";")
-        language = tag.lower().split("-")[0]
+        tag, _, parameters = part.partition(";")
+        name = tag.strip().lower().split("-")[0]
         quality = _quality(parameters)
-        if language == "ko" and (best is None or quality > best[0]):
-            best = (quality, "ko")
-        elif language == "en" and (best is None or quality > best[0]):
-            best = (quality, "en")
-    return best[1] if best else "ko"
+        if quality > best[0] and name in ("ko", "en"):
+            best = (quality, "ko" if name == "ko" else "en")
+    return best[1]
 
 
 def _quality(parameters: str) -> float:
-    _, _, value = parameters.partition("q=")
-    try:
-        return float(value) if value else 1.0
-    except ValueError:
+    """The weight of a language, 0 (refused, or not valid) to 1 (RFC 9110, 12.4.2)."""
+    name, _, value = parameters.partition("=")
+    if not name.strip() or not value.strip():
+        return 1.0
+    if name.strip().lower() != "q" or not _QUALITY.fullmatch(value.strip()):
         return 0.0
+    return float(value)
 
 
 def language_of(request: Request) -> UiLanguage:

@@ -69,8 +69,12 @@ def load_settings(config: Path | None = None, data_dir: Path | None = None) -> S
 def _read_yaml(path: Path) -> dict[str, Any]:
     try:
         loaded = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, yaml.YAMLError) as error:
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise ConfigurationError(detail=f"{path}: {error}") from error
-    if not isinstance(loaded, dict) or (unknown := set(loaded) - {"rag", "ingest", "api"}):
-        raise ConfigurationError(detail=f"{path}: expected the sections rag, ingest, api; found {unknown or loaded!r}")
+    if not isinstance(loaded, dict):
+        raise ConfigurationError(
+            detail=f"{path}: expected the sections rag, ingest, api; found {type(loaded).__name__}"
+        )
+    if unknown := set(loaded) - {"rag", "ingest", "api"}:
+        raise ConfigurationError(detail=f"{path}: unknown sections: {', '.join(sorted(map(str, unknown)))}")
     return loaded

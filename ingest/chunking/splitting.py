@@ -21,7 +21,7 @@ _SYNTAX: dict[str, SyntaxName] = {
     "scala": SyntaxName.SCALA, "swift": SyntaxName.SWIFT, "lua": SyntaxName.LUA, "proto": SyntaxName.PROTO,
     "cob": SyntaxName.COBOL, "cbl": SyntaxName.COBOL, "ps1": SyntaxName.POWERSHELL, "html": SyntaxName.HTML,
 }  # fmt: skip
-_MAX_ROUNDS = 6
+_MAX_ROUNDS = 24
 
 
 def separators_for(kind: ElementKind, source_key: str) -> Sequence[str]:
@@ -50,38 +50,50 @@ def line_anchors(element: Element) -> tuple[Anchor, ...]:
 def _split_text(
     text: str, anchors: Sequence[Anchor], kind: ElementKind, tokens: int, budget: Budget, separators: Sequence[str]
 ) -> list[Piece]:
-    """Cut by characters at the text's own tokens-per-character rate, then measure; what is still too long is cut again.
+    """Cut by characters at each part's own tokens-per-character rate, then measure; what is still too long is cut again.
 
     Asking the tokenizer for the length of every candidate piece would cost more than embedding them.
     """
-    spans, rate = [(0, len(text))], tokens / max(1, len(text))
-    counts = [tokens]
+    spans, counts = [(0, len(text))], [tokens]
     for round_number in range(_MAX_ROUNDS):
         if max(counts) <= budget.limit:
             break
-        size = max(1, math.floor(budget.limit / rate * 0.9 ** (round_number + 1)))
+        share = 0.9 ** (round_number + 1)
         spans = [
             part
-            for span, n in zip(spans, counts, strict=True)
-            for part in _cut(text, span, n, budget, size, separators)
+            for span, count in zip(spans, counts, strict=True)
+            for part in _cut(text, span, count, budget.limit, share, separators, kind)
         ]
         counts = budget.count([text[start:end] for start, end in spans])
-    return [_piece(text, anchors, kind, span, n) for span, n in zip(spans, counts, strict=True)]
+    return [_piece(text, anchors, kind, span, count) for span, count in zip(spans, counts, strict=True)]
 
 
 def _cut(
-    text: str, span: tuple[int, int], tokens: int, budget: Budget, size: int, separators: Sequence[str]
+    text: str,
+    span: tuple[int, int],
+    tokens: int,
+    limit: int,
+    share: float,
+    separators: Sequence[str],
+    kind: ElementKind,
 ) -> list[tuple[int, int]]:
-    if tokens <= budget.limit:
+    """Parts of the span `span`, which has `tokens` tokens, of about `share` of the limit each; it alone when it fits."""
+    start, stop = span
+    if tokens <= limit or stop - start <= 1:
         return [span]
+    size = max(1, min(math.floor((stop - start) * limit / tokens * share), stop - start - 1))
     splitter = RecursiveCharacterTextSplitter(
-        separators=list(separators), chunk_size=size, chunk_overlap=0, keep_separator="end", strip_whitespace=False
+        separators=list(separators),
+        chunk_size=size,
+        chunk_overlap=0,
+        # A sentence's end belongs to the sentence; a definition's keyword to the definition.
+        keep_separator="start" if kind is ElementKind.CODE else "end",
+        strip_whitespace=False,
     )
-    parts, start = [], span[0]
-    for part in splitter.split_text(text[span[0] : span[1]]):
-        # The splitter drops nothing but may repeat separators' white space: find keeps the offsets exact.
-        found = text.find(part, start, span[1])
-        begin = found if found >= 0 else start
+    parts = []
+    for part in splitter.split_text(text[start:stop]):
+        # With white space kept and no overlap the parts follow one another; find guards against a splitter that drops some.
+        begin = max(start, text.find(part, start, stop))
         parts.append((begin, begin + len(part)))
         start = begin + len(part)
     return parts
@@ -97,29 +109,37 @@ def _piece(text: str, anchors: Sequence[Anchor], kind: ElementKind, span: tuple[
 
 
 def _split_table(element: Element, budget: Budget, separators: Sequence[str]) -> list[Piece]:
-    """Groups of whole rows, each under the repeated header; only a row longer than the budget is cut."""
+    """Groups of whole rows, under the repeated header where it leaves room; only a row longer than the budget is cut."""
     lines, anchors = element.text.split("\n"), line_anchors(element)
     heads = 2 if len(lines) > 2 and set(lines[1]) <= set("|-: ") else 1
     counts = budget.count(lines)
-    head_tokens = sum(counts[:heads])
-    if head_tokens > budget.limit // 2:
-        return _split_text(element.text, anchors, element.kind, sum(counts), budget, separators)
+    head = sum(counts[:heads])
+    above = list(range(heads)) if any(head + counts[row] <= budget.limit for row in range(heads, len(lines))) else []
     pieces: list[Piece] = []
-    group: list[int] = []
-    for row in range(heads, len(lines)):
-        if group and head_tokens + sum(counts[i] for i in group) + counts[row] > budget.limit:
-            pieces.append(_rows(lines, anchors, heads, group, counts))
-            group = []
-        if head_tokens + counts[row] > budget.limit:
-            pieces.extend(_split_text(lines[row], [anchors[row]], element.kind, counts[row], budget, separators))
-            continue
-        group.append(row)
-    return [*pieces, _rows(lines, anchors, heads, group, counts)] if group else pieces
+    for group in _groups(counts, heads if above else 0, sum(counts[i] for i in above), budget.limit):
+        rows = [*above, *group] if sum(counts[i] for i in [*above, *group]) <= budget.limit else group
+        if len(rows) == 1 and counts[rows[0]] > budget.limit:
+            row = rows[0]
+            pieces += _split_text(lines[row], [anchors[row]], element.kind, counts[row], budget, separators)
+        else:
+            pieces.append(_rows(lines, anchors, rows, counts))
+    return pieces
 
 
-def _rows(
-    lines: Sequence[str], anchors: Sequence[Anchor], heads: int, rows: Sequence[int], counts: Sequence[int]
-) -> Piece:
-    chosen = [*range(heads), *rows]
-    text = "\n".join(lines[i] for i in chosen)
-    return Piece(text, tuple(anchors[i] for i in chosen), ElementKind.TABLE, sum(counts[i] for i in chosen))
+def _groups(counts: Sequence[int], first: int, head: int, limit: int) -> list[list[int]]:
+    """Row numbers from `first` on in groups that fit under a header of `head` tokens; what does not fit stands alone."""
+    groups: list[list[int]] = []
+    used = 0
+    for row in range(first, len(counts)):
+        if groups and head + used + counts[row] <= limit:
+            groups[-1].append(row)
+            used += counts[row]
+        else:
+            groups.append([row])
+            used = counts[row]
+    return groups
+
+
+def _rows(lines: Sequence[str], anchors: Sequence[Anchor], rows: Sequence[int], counts: Sequence[int]) -> Piece:
+    text = "\n".join(lines[i] for i in rows)
+    return Piece(text, tuple(anchors[i] for i in rows), ElementKind.TABLE, sum(counts[i] for i in rows))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import PurePosixPath
 from uuid import UUID
 
@@ -25,10 +26,11 @@ class StructureChunker:
     def chunk(self, document: ParsedDocument, version_id: UUID, source_key: str) -> list[Chunk]:
         """Chunks in document order, ordinals from 0."""
         recipe = f"{document.parser}+{self.name}"
-        root = document.title or PurePosixPath(source_key).stem
+        root = _root(document, source_key)
         chunks: list[Chunk] = []
-        for path, elements in _sections(document.elements, root):
-            language = _language(elements)
+        for headings, body in _sections([element for element in document.elements if element.text.strip()]):
+            language = _language(body)
+            path, elements = _fitting_path(root, headings, body, self._budgets(language))
             for pieces in self._packed(elements, path, language, source_key):
                 chunks.append(_chunk(version_id, recipe, len(chunks), path, language, pieces))
         return chunks
@@ -52,26 +54,42 @@ class StructureChunker:
         return packed
 
 
-def _sections(elements: Sequence[Element], root: str) -> list[tuple[tuple[str, ...], list[Element]]]:
-    """Runs of elements under one heading path. A heading with nothing below it becomes a text of its own."""
-    sections: list[tuple[tuple[str, ...], list[Element]]] = [((root,), [])]
-    open_headings: list[Element] = []
+def _root(document: ParsedDocument, source_key: str) -> str:
+    """What stands above all headings: the path of source code, the title of everything else."""
+    if all(element.kind is ElementKind.CODE for element in document.elements):
+        return source_key
+    return document.title or PurePosixPath(source_key).stem
+
+
+def _sections(elements: Sequence[Element]) -> list[tuple[list[Element], list[Element]]]:
+    """Runs of elements with the headings above them. A heading with nothing below it becomes a text of its own."""
+    sections: list[tuple[list[Element], list[Element]]] = [([], [])]
     for element in elements:
         if element.kind is not ElementKind.HEADING:
             sections[-1][1].append(element)
             continue
-        if open_headings and not sections[-1][1] and element.level <= open_headings[-1].level:
-            sections[-1][1].append(open_headings[-1])
-        open_headings = [item for item in open_headings if item.level < element.level] + [element]
-        sections.append((_path(root, open_headings), []))
-    if open_headings and not sections[-1][1]:
-        sections[-1][1].append(open_headings[-1])
+        above, body = sections[-1]
+        if above and not body and element.level <= above[-1].level:
+            body.append(above[-1])
+        sections.append(([item for item in above if item.level < element.level] + [element], []))
+    above, body = sections[-1]
+    if above and not body:
+        body.append(above[-1])
     return [section for section in sections if section[1]]
 
 
-def _path(root: str, headings: Sequence[Element]) -> tuple[str, ...]:
+def _fitting_path(
+    root: str, headings: Sequence[Element], body: Sequence[Element], budget: Budget
+) -> tuple[tuple[str, ...], list[Element]]:
+    """The heading path in at most half of the budget. Headings that it has no room for become text of the section."""
     texts = [" ".join(item.text.split()) for item in headings]
-    return tuple(texts) if texts and texts[0] == root else (root, *texts)
+    names = texts if texts and texts[0] == root else [root, *texts]
+    for dropped in range(len(names) + 1):
+        path = tuple(names[dropped:])
+        if not path or budget.count(["\n".join(path)])[0] <= budget.limit // 2:
+            break
+    spilled = len(headings) - min(len(headings), len(path))
+    return path, [*(replace(item, kind=ElementKind.TEXT) for item in headings[:spilled]), *body]
 
 
 def _language(elements: Sequence[Element]) -> Language:

@@ -18,8 +18,11 @@ from rag.store.document import Document
 from rag.store.session import Database
 from rag.store.version import DocumentVersion, Stage, VersionState
 
-_MAX_KEY = 1000
-_BLOCKED = {"Cc", "Cf", "Cs", "Cn"}
+_MAX_KEY_BYTES = 2000
+"""In UTF-8. PostgreSQL's index on the key takes 2,704 bytes at most."""
+_INVISIBLE = {"Cc", "Cf", "Cs", "Cn", "Zl", "Zp"}
+_FILLERS = frozenset("\u115f\u1160\u3164\uffa0")
+"""Hangul letters that show nothing."""
 _TRIES = 3
 
 
@@ -54,11 +57,12 @@ def clean_source_key(name: str) -> str:
     Raises:
         InvalidRequest: nothing is left, or it is too long.
     """
-    text = unicodedata.normalize("NFC", name).replace("\\", "/")
-    text = "".join(char for char in text if unicodedata.category(char) not in _BLOCKED)
+    shown = "".join(c for c in name if unicodedata.category(c) not in _INVISIBLE and c not in _FILLERS)
+    text = unicodedata.normalize("NFC", shown).replace("\\", "/")
     key = "/".join(part for part in (raw.strip() for raw in text.split("/")) if part not in ("", ".", ".."))
-    if not key or len(key) > _MAX_KEY:
-        raise InvalidRequest(detail=f"file name of {len(key)} characters (1 to {_MAX_KEY} allowed)")
+    size = len(key.encode())
+    if not 0 < size <= _MAX_KEY_BYTES:
+        raise InvalidRequest(detail=f"file name of {size} bytes (1 to {_MAX_KEY_BYTES} allowed)")
     return key
 
 

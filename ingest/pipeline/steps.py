@@ -20,7 +20,7 @@ from ingest.parsing.wire import decode_document, encode_document
 from ingest.pipeline import vectors as vector_file
 from rag.blobs.store import BlobStore
 from rag.domain.document import Chunk, ParsedDocument
-from rag.domain.errors import IndexWriteMismatch, NoTextFound, ParserCrashed, SeogoError, Unavailable
+from rag.domain.errors import IndexUnavailable, IndexWriteMismatch, NoTextFound, ParserCrashed, SeogoError, Unavailable
 from rag.embedding.space import EmbeddingSpace, TextVectors
 from rag.index.base import IndexPoint, VectorIndex
 from rag.store import chunk as chunks_table
@@ -104,6 +104,11 @@ class Pipeline:
         with self.database.write() as session:
             for version_id in ids:
                 versions_table.mark_failed(session, version_id, error)
+        try:
+            self.index.delete_versions(ids)
+        except IndexUnavailable:
+            # Nobody can read them (the record says failed); they leave with the document's next activation.
+            log.warning("points of %d failed versions stay in the index for now", len(ids))
 
     def _enter(self, ids: Sequence[UUID], stage: Stage) -> list[DocumentVersion]:
         """The versions that still have to run, marked as being in `stage`. Replaying a finished one is no work."""

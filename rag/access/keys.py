@@ -60,6 +60,8 @@ class Keys:
         Raises:
             NotAuthenticated: unknown, wrong, expired or revoked; the caller can't tell which.
         """
+        if not presented.isascii() or not presented.isprintable():
+            raise NotAuthenticated  # no key of ours, and not every database takes such text
         prefix = "_".join(presented.split("_", 2)[:2])  # the secret itself may hold underscores
         with self._database.read() as session:
             row = api_key.by_prefix(session, prefix)

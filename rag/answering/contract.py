@@ -27,8 +27,10 @@ class CitationBook:
         """
         if not 0 <= index < len(self._passages):
             raise ValueError("a passage that was not retrieved")
-        number = self._numbers.setdefault(index, len(self._numbers) + 1)
-        return Citation(number, self._passages[index], start, end)
+        number = self._numbers.get(index, len(self._numbers) + 1)
+        citation = Citation(number, self._passages[index], start, end)
+        self._numbers[index] = number  # only now: a citation that can't be built must not use up a mark
+        return citation
 
 
 def verified(drafts: Iterable[Draft], passages: Sequence[Passage]) -> Iterator[Sentence]:

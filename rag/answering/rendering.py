@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from rag.domain.answer import Citation, Sentence
 from rag.domain.language import Language
+
+_PIPE = re.compile(r"(?<!\\)\|")
+"""A pipe that separates cells; an escaped one is text."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,9 +40,16 @@ def render(sentence: Sentence, offset: int) -> RenderedSentence:
 
 def _body(sentence: Sentence, marks: str) -> str:
     if any(item.passage.chunk.language is Language.CODE for item in sentence.citations):
-        return f"```\n{sentence.text}\n```\n{marks}"
+        fence = _fence(sentence.text)
+        return f"{fence}\n{sentence.text}\n{fence}\n{marks}".rstrip()
     if sentence.text.startswith("|"):
         header, _, rest = sentence.text.partition("\n")
-        rule = "|" + " --- |" * (header.count("|") - 1)
-        return f"{header}\n{rule}\n{rest}\n\n{marks}" if rest else f"{header}\n{marks}"
-    return f"{sentence.text} {marks}"
+        rule = "|" + " --- |" * (len(_PIPE.findall(header)) - 1)
+        return f"{header}\n{rule}\n{rest}\n\n{marks}".rstrip() if rest else f"{header}\n{marks}".rstrip()
+    return f"{sentence.text} {marks}".rstrip()
+
+
+def _fence(code: str) -> str:
+    """A fence longer than any run of backticks in the code (CommonMark 0.31, 4.5)."""
+    longest = max((len(run) for run in re.findall("`+", code)), default=0)
+    return "`" * max(3, longest + 1)

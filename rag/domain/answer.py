@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from dataclasses import dataclass
 from enum import StrEnum
 
 from rag.domain.anchor import Anchor
 from rag.domain.passage import Passage
 
-_FACT = re.compile(r"\d+(?:[.,:/-]\d+)*")
+_NUMBER = r"\d+(?:[.,:/-]\d+)*"
+_UNIT = (
+    "개월|시간|달러|퍼센트|영업일|주|일|월|년|분|초|원|엔|조|항|호|명|회|건|자|%|"
+    "(?:business )?days?|weeks?|months?|years?|hours?|minutes?|seconds?|percent|won|dollars?|usd|krw"
+)
+_FACT = re.compile(rf"({_NUMBER})\s?((?:백|천|만|억)*(?:{_UNIT})?)", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,14 +85,17 @@ class Sentence:
 
 
 def missing_facts(text: str, citations: tuple[Citation, ...]) -> list[str]:
-    """Numbers, dates and amounts of `text` that none of the cited passages holds."""
-    held = "\n".join(item.passage.chunk.search_text for item in citations)
-    known = {_plain(match) for match in _FACT.findall(held)}
-    return [fact for fact in _FACT.findall(text) if _plain(fact) not in known]
+    """Numbers, dates and amounts of `text`, with their units, that none of the cited passages holds."""
+    held = set(_facts("\n".join(item.passage.chunk.search_text for item in citations)))
+    numbers = {number for number, _ in held}
+    return [
+        number + unit for number, unit in _facts(text) if (number, unit) not in held and (unit or number not in numbers)
+    ]
 
 
-def _plain(number: str) -> str:
-    return number.replace(",", "")
+def _facts(text: str) -> list[tuple[str, str]]:
+    found = _FACT.findall(unicodedata.normalize("NFKC", text))
+    return [(number.replace(",", ""), unit.lower().removesuffix("s")) for number, unit in found]
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,8 +35,8 @@ def _vector(weights: dict[str, float]) -> SparseVector:
 class KiwiBm25Embedder:
     """Sparse vectors whose dot product, with the index's idf on the query's side, is the BM25 score.
 
-    A passage's term has f·(k1+1) / (f + k1·(1-b+b·length/average)) (Robertson & Zaragoza 2009, eq. 3.15), a question's term
-    its weight: 1, or less for a bigram, however often the question repeats it.
+    A passage's term has f·(k1+1) / (f + k1·(1-b+b·length/average)) (Robertson & Zaragoza 2009, eq. 3.15), a question's
+    term its weight: 1, or less for a bigram, however often the question repeats it.
     """
 
     def __init__(

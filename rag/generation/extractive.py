@@ -11,7 +11,6 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from rag.domain.document import ElementKind
 from rag.domain.language import Language
 from rag.domain.passage import Passage
 from rag.generation.base import Draft, GenerationRequest, Span
@@ -119,20 +118,27 @@ def _units(passage: Passage, index: int, weights: Mapping[str, float], terms_of:
     if passage.chunk.language is Language.CODE:
         yield (_code_window(text, index, weights, terms_of),)
         return
-    header: Span | None = None
+    table: list[Span] = []
     for start, end in split_sentences(text, passage.chunk.language):
-        line = text[start:end]
-        if not _is_row(line):
-            header = None
-            yield (Span(index, start, end),)
-        elif header is None:
-            header = Span(index, start, end)
-        elif set(line) <= set("|-: "):
-            continue
+        span = Span(index, start, end)
+        if table and (not _is_row(text[start:end]) or text.count("\n", table[-1].end, start) > 1):
+            yield from _rows(table, text)
+            table = []
+        if _is_row(text[start:end]):
+            table.append(span)
         else:
-            yield (header, Span(index, start, end))
-    if passage.chunk.kind is ElementKind.TABLE and header is not None and text.count("\n") < 1:
-        yield (header,)
+            yield (span,)
+    yield from _rows(table, text)
+
+
+def _rows(table: Sequence[Span], text: str) -> Iterator[tuple[Span, ...]]:
+    """Each row with its header; the header alone when there is nothing below it."""
+    rows = [span for span in table if not set(text[span.start : span.end]) <= set("|-: ")]
+    if rows:
+        header, *rest = rows
+        yield from ((header, row) for row in rest)
+        if not rest:
+            yield (header,)
 
 
 def _is_row(line: str) -> bool:

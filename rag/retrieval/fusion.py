@@ -1,27 +1,28 @@
 """One ranking from the legs' raw hit lists, by scores.
 
-    fused = (d·cosine + s·bm25 / best bm25 of the search) / (d + s)
+    fused = (cosine + w·bm25 / best bm25) / (1 + w)        w: what the best lexical hit is worth in cosines
 
-Measured on the real engine with lists of 200 (nDCG@10; z-scores over the whole corpus, which no engine can give, as the
-yardstick; RRF with k=60):
+nDCG@10 on the engine with lists of 200; z-scores over the whole corpus, which no engine can give, are the yardstick:
 
-    set                    best leg   this     full z-scores   RRF
-    en_scifact_train       .709       .742     .746            .722
-    code_cosqa_dev         .604       .609     .610            .522
+    set                 best leg   this   full z-scores   RRF (k=60)
+    en_scifact_train    .709       .743   .746            .722
+    code_cosqa_dev      .604       .609   .610            .522
 
-Both hold from lists of 50 to 1,000, and flat around the weights chosen (s/d from .3 to .7 for prose, .05 to .2 for code).
+Lists of 50 to 1,000 give the same within .003, and the optimum is flat: w from .3 to .7 for prose, from .05 to .2 for code.
+Min-max, list z-scores and Qdrant's DBSF reach .739-.746 and .608-.610, but their best weights move with the list's length.
 
-**A hit that one list lacks.** A list that is not full holds everything, so a hit missing from the lexical list has no term of
-the question: 0. From a full list, the last score: the hit's own can only be lower. The exception are hits that *have* no
-dense vector (language gate, for example a Korean chunk under an English question). Their dense score is not low but unknown,
-and the last score would bury them: with half of en_scifact_train's vectors removed, questions whose answer had none fell
-to .487 where the lexical leg alone has .721. They get what hits of the same lexical standing have on average, by a least-squares
-line through the hits that are in both lists: .713, and .723 over all questions against .709 for the lexical leg alone. Callers
-name these hits; without names, every hit missing from a dense list that is not full is one.
+**A hit that one list lacks.** A list that is not full holds everything, so a hit missing from the lexical list has no term
+of the question: 0. From a full list the last score is taken: the hit's own can only be lower. The exception are hits that
+*have* no dense vector (language gate: a Korean chunk under an English question). Their dense score is not low but unknown,
+and the last score would bury them: with half of en_scifact_train's vectors removed, questions whose answer had lost its
+vector fell to .487, where the lexical leg alone has .721. They get what hits of the same lexical standing have on average,
+by a line fitted through the hits in both lists: .713, and .723 over all questions against .709 for the lexical leg alone.
+Callers name these hits; unnamed, every hit missing from a dense list that is not full is one.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
@@ -32,20 +33,21 @@ from rag.index.base import DENSE, SPARSE, LegHit
 
 Legs = Mapping[str, Sequence[LegHit]]
 _MIN_FOR_LINE = 5
-"""Hits in both lists that a line through them needs; with fewer, their mean is used."""
+"""Hits in both lists that a line through them needs; with fewer, their mean cosine is used."""
 
 
 @dataclass(frozen=True, slots=True)
 class FusionProfile:
-    """Weights of the legs. Only their ratio matters.
+    """How much the lexical leg counts beside the dense one.
 
     Attributes:
-        dense: of the cosine.
-        sparse: of the BM25 score, as a share of the best one: what being the best lexical hit is worth in cosines.
+        lexical: what being the best lexical hit is worth, in standard deviations of the dense scores.
+        spread: standard deviation of the dense model's cosines over a corpus, a constant of its embedding space; None for a
+            model that was not measured: then each list's own deviation stands in (at most .004 worse on both sets).
     """
 
-    dense: float
-    sparse: float
+    lexical: float
+    spread: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,39 +66,28 @@ class FusedHit:
     estimated: tuple[str, ...] = ()
 
 
-PROSE = FusionProfile(dense=1.0, sparse=0.5)
-"""en_scifact_train: .742 (s/d = .5), flat from .3 to .7; s/d = .1 gives .705."""
-CODE = FusionProfile(dense=1.0, sparse=0.1)
-"""code_cosqa_dev: .608 (s/d = .1), flat from .05 to .2; s/d = .5 gives .56."""
-PROFILES: dict[tuple[Language, CollectionKind], FusionProfile] = {
-    (Language.KOREAN, CollectionKind.DOCUMENTS): PROSE,  # with a multilingual model; not measured, no such weights offline
-    (Language.ENGLISH, CollectionKind.DOCUMENTS): PROSE,
-    (Language.OTHER, CollectionKind.DOCUMENTS): PROSE,
-    (Language.CODE, CollectionKind.DOCUMENTS): PROSE,
-    (Language.KOREAN, CollectionKind.CODE): CODE,
-    (Language.ENGLISH, CollectionKind.CODE): CODE,
-    (Language.OTHER, CollectionKind.CODE): CODE,
-    (Language.CODE, CollectionKind.CODE): CODE,
-}
+MINILM = "all-MiniLM-L6-v2"
+SPREADS = {MINILM: 0.1}
+"""By name of the dense model: .102 on en_scifact_train, .089 on code_cosqa_dev (mean over questions, whole corpus)."""
+_LIST_TO_CORPUS = 1.75
+"""Spread over the corpus against that of the best 200: 1.9 on en_scifact_train, 1.5 on code_cosqa_dev, all-MiniLM-L6-v2."""
+PROSE, CODE = 5.0, 1.5
+"""`FusionProfile.lexical`. en_scifact_train: 1 .707, 3 .741, 5 .743, 8 .742; code_cosqa_dev: .5 .609, 1 .606, 2 .608, 5 .561."""
+_LEXICAL = {CollectionKind.DOCUMENTS: PROSE, CollectionKind.CODE: CODE}
+_BY_LANGUAGE: dict[tuple[Language, CollectionKind], float] = {}
+"""Exceptions from `_LEXICAL`. None so far: Korean with a multilingual dense model could not be measured offline."""
 
 
-def profile_for(language: Language, kind: CollectionKind) -> FusionProfile:
-    """Weights for a question's language and a kind of collection. A gated question has no dense list, whatever the weight."""
-    return PROFILES[language, kind]
+def profile_for(language: Language, kind: CollectionKind, model: str = MINILM) -> FusionProfile:
+    """Weights for a question's language, a kind of collection and a dense model.
 
-
-def best_score(legs: Legs) -> float:
-    """The highest BM25 score in these lists, 0 when there is none."""
-    return max((hit.score for hit in legs.get(SPARSE, ())), default=0.0)
+    A question that the gate kept from the dense model has no dense list, so the lexical leg ranks alone whatever the weight.
+    """
+    return FusionProfile(_BY_LANGUAGE.get((language, kind), _LEXICAL[kind]), SPREADS.get(model))
 
 
 def fuse(
-    legs: Legs,
-    profile: FusionProfile,
-    *,
-    limit: int | None = None,
-    without_dense: Container[UUID] = (),
-    best_lexical: float | None = None,
+    legs: Legs, profile: FusionProfile, *, limit: int | None = None, without_dense: Container[UUID] = ()
 ) -> list[FusedHit]:
     """One ranking of all hits, best first, ties by chunk id.
 
@@ -104,69 +95,110 @@ def fuse(
         legs: lists by leg, each best first. A leg that was not asked is missing or empty.
         limit: hits asked of each leg; tells a full list from one that holds everything. Without it the longer one is full.
         without_dense: hits known to have no dense vector.
-        best_lexical: BM25 score that counts 1, where lists of several searches are to be comparable; else the best here.
     """
-    dense, sparse = _ranked(legs.get(DENSE, ())), _ranked(legs.get(SPARSE, ()))
-    full = limit or max(len(dense), len(sparse))
-    top = best_lexical or best_score(legs) or 1.0
-    if not dense or not sparse:
-        scores = {key: leg.score / (1.0 if dense else top) for key, leg in (dense or sparse).items()}
-        return _sorted(scores, dense, sparse)
-    floor = min(leg.score for leg in sparse.values()) / top if len(sparse) >= full else 0.0
-    lexical = {key: sparse[key].score / top if key in sparse else floor for key in (*dense, *sparse)}
-    ungated = _Ungated(dense, lexical, [key for key in dense if key in sparse])
-    semantic = {
-        key: dense[key].score if key in dense
-        else ungated.expected(lexical[key]) if len(dense) < full or key in without_dense
-        else ungated.lowest
-        for key in lexical
-    }  # fmt: skip
-    total = profile.dense + profile.sparse
-    return _sorted(
-        {key: (profile.dense * semantic[key] + profile.sparse * lexical[key]) / total for key in lexical}, dense, sparse
-    )
+    found = _Lists.of(legs, limit)
+    return _fused(found, profile, _Standing([found]), without_dense)
 
 
 def fuse_kinds(
     found: Mapping[CollectionKind, Legs],
     language: Language,
     *,
+    model: str = MINILM,
     limit: int | None = None,
     without_dense: Container[UUID] = (),
 ) -> list[FusedHit]:
-    """One ranking over several kinds of collection, each fused with its own weights.
+    """One ranking over several kinds of collection, each fused with its own weights; arguments as for `fuse`.
 
     Their scores are comparable: cosines are absolute, and BM25 scores are shares of the best one over all kinds, so the
     best lexical hit of a collection that has nothing on the question doesn't count like one that answers it.
     """
-    best = max((best_score(legs) for legs in found.values()), default=0.0)
-    fused = [
-        hit
-        for kind, legs in found.items()
-        for hit in fuse(
-            legs, profile_for(language, kind), limit=limit, without_dense=without_dense, best_lexical=best or None
-        )
-    ]
+    lists = {kind: _Lists.of(legs, limit) for kind, legs in found.items()}
+    standing = _Standing(list(lists.values()))
+    fused: list[FusedHit] = []
+    for kind, part in lists.items():
+        fused += _fused(part, profile_for(language, kind, model), standing, without_dense)
     return sorted(fused, key=_order)
 
 
-class _Ungated:
-    """Dense scores by lexical standing, as far as both are known: a line fitted by least squares."""
+@dataclass(frozen=True, slots=True)
+class _Lists:
+    """Both legs' hits by chunk, in their order, and whether each list was cut off at the limit."""
 
-    def __init__(self, dense: Mapping[UUID, LegScore], lexical: Mapping[UUID, float], both: Sequence[UUID]) -> None:
-        scores = [leg.score for leg in dense.values()]
-        self.lowest, self._highest = min(scores), max(scores)
-        xs, ys = [lexical[key] for key in both], [dense[key].score for key in both]
-        self._mean_x = sum(xs) / len(xs) if xs else 0.0
-        self._mean_y = sum(ys) / len(ys) if ys else self.lowest
-        spread = sum((x - self._mean_x) ** 2 for x in xs)
-        common = sum((x - self._mean_x) * (y - self._mean_y) for x, y in zip(xs, ys, strict=True))
-        self._slope = common / spread if len(xs) >= _MIN_FOR_LINE and spread > 0.0 else 0.0
+    dense: dict[UUID, LegScore]
+    sparse: dict[UUID, LegScore]
+    dense_full: bool
+    sparse_full: bool
 
-    def expected(self, lexical: float) -> float:
-        """The dense score to expect at this lexical standing, within the range seen."""
-        expected = self._mean_y + self._slope * (lexical - self._mean_x)
-        return min(max(expected, self.lowest), self._highest)
+    @classmethod
+    def of(cls, legs: Legs, limit: int | None) -> _Lists:
+        dense, sparse = _ranked(legs.get(DENSE, ())), _ranked(legs.get(SPARSE, ()))
+        full = limit or max(len(dense), len(sparse))
+        return cls(dense, sparse, len(dense) >= full, len(sparse) >= full)
+
+
+class _Standing:
+    """What the lists of one search have in common: the best BM25 score, and which cosine goes with which lexical standing.
+
+    The latter is a line fitted by least squares through the hits that are in both lists.
+    """
+
+    def __init__(self, lists: Sequence[_Lists]) -> None:
+        self.best = max((hit.score for part in lists for hit in part.sparse.values()), default=0.0) or 1.0
+        cosines = [hit.score for part in lists for hit in part.dense.values()]
+        self.has_dense = bool(cosines)
+        self._lowest, self._highest = min(cosines, default=0.0), max(cosines, default=0.0)
+        both = [
+            (part.sparse[key].score / self.best, hit.score)
+            for part in lists
+            for key, hit in part.dense.items()
+            if key in part.sparse
+        ]
+        count = len(both) or 1
+        self._x = sum(x for x, _ in both) / count
+        self._y = sum(y for _, y in both) / count if both else self._lowest
+        square = sum((x - self._x) ** 2 for x, _ in both)
+        product = sum((x - self._x) * (y - self._y) for x, y in both)
+        self._slope = product / square if count >= _MIN_FOR_LINE and square > 0.0 else 0.0
+
+    def lexical(self, score: float) -> float:
+        """A BM25 score as a share of the best one."""
+        return score / self.best
+
+    def cosine(self, lexical: float) -> float:
+        """The cosine to expect at this lexical standing, within the range seen."""
+        return min(max(self._y + self._slope * (lexical - self._x), self._lowest), self._highest)
+
+
+def _fused(
+    found: _Lists, profile: FusionProfile, standing: _Standing, without_dense: Container[UUID]
+) -> list[FusedHit]:
+    """One ranking of the hits of one kind of collection."""
+    dense, sparse = found.dense, found.sparse
+    floor = standing.lexical(_last(sparse)) if found.sparse_full else 0.0
+    lexical = {key: standing.lexical(sparse[key].score) if key in sparse else floor for key in (*dense, *sparse)}
+    if not standing.has_dense:
+        return _sorted(lexical, found)
+    semantic = {
+        key: dense[key].score if key in dense
+        else standing.cosine(lexical[key]) if not found.dense_full or key in without_dense
+        else _last(dense)
+        for key in lexical
+    }  # fmt: skip
+    weight = profile.lexical * (profile.spread or _LIST_TO_CORPUS * _deviation([hit.score for hit in dense.values()]))
+    return _sorted({key: (semantic[key] + weight * lexical[key]) / (1.0 + weight) for key in lexical}, found)
+
+
+def _last(ranked: Mapping[UUID, LegScore]) -> float:
+    return min((hit.score for hit in ranked.values()), default=0.0)
+
+
+def _deviation(values: Sequence[float]) -> float:
+    """Standard deviation; 0 without values."""
+    if not values:
+        return 0.0
+    mean = sum(values) / len(values)
+    return math.sqrt(sum((value - mean) ** 2 for value in values) / len(values))
 
 
 def _ranked(hits: Sequence[LegHit]) -> dict[UUID, LegScore]:
@@ -178,11 +210,9 @@ def _order(hit: FusedHit) -> tuple[float, UUID]:
     return (-hit.score, hit.chunk_id)
 
 
-def _sorted(
-    scores: Mapping[UUID, float], dense: Mapping[UUID, LegScore], sparse: Mapping[UUID, LegScore]
-) -> list[FusedHit]:
+def _sorted(scores: Mapping[UUID, float], found: _Lists) -> list[FusedHit]:
     """Hits with the legs that found them, best first."""
-    asked = {name: leg for name, leg in ((DENSE, dense), (SPARSE, sparse)) if leg}
+    asked = {name: leg for name, leg in ((DENSE, found.dense), (SPARSE, found.sparse)) if leg}
     hits = [
         FusedHit(
             key,

@@ -14,8 +14,8 @@ from rag.domain.language import CollectionKind, Language
 from rag.domain.passage import LocatedChunk, Passage, SearchResult, SearchTrace
 from rag.domain.principal import Permit
 from rag.embedding.space import EmbeddingSpace
-from rag.index.base import DENSE, SPARSE, LegQuery, VectorIndex
-from rag.retrieval.fusion import FusedHit, fuse, profile_for
+from rag.index.base import DENSE, SPARSE, LegHit, LegQuery, VectorIndex
+from rag.retrieval.fusion import FusedHit, fuse_kinds
 from rag.retrieval.passages import renumbered, without_repeats
 from rag.retrieval.rarity import rarities
 from rag.settings import RetrievalSettings
@@ -80,12 +80,12 @@ class Retriever:
         """Hits of all collections, best first. Each kind of collection is fused with its own weights."""
         with self.database.read() as session:
             rows = collections_table.permitted(session, permit)
-        fused: list[FusedHit] = []
+        found: dict[CollectionKind, dict[str, list[LegHit]]] = {}
         for kind in CollectionKind:
             part = permit.narrowed(row.id for row in rows if row.kind == kind)
             if part.collections:
-                fused += fuse(self.index.search(part, legs), profile_for(language, kind))
-        return sorted(fused, key=lambda hit: (-hit.score, hit.chunk_id))
+                found[kind] = self.index.search(part, legs)
+        return fuse_kinds(found, language, limit=self.settings.candidates)
 
     def _permitted(self, permit: Permit, fused: Sequence[FusedHit], limit: int) -> tuple[tuple[Passage, ...], int]:
         """The best hits that the record still permits; more are read until the limit is met or none are left."""

@@ -31,7 +31,7 @@ class Document(Base):
     id: Mapped[UUID] = mapped_column(primary_key=True)
     tenant_id: Mapped[UUID] = mapped_column(ForeignKey("tenant.id"), index=True)
     collection_id: Mapped[UUID] = mapped_column(ForeignKey("collection.id"))
-    source_key: Mapped[str] = mapped_column(String(1000))
+    source_key: Mapped[str] = mapped_column(String(2000))
     title: Mapped[str] = mapped_column(String(500), default="")
     latest_version_id: Mapped[UUID | None]
     current_version_id: Mapped[UUID | None]

@@ -6,14 +6,14 @@ from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import exists, select, update
+from sqlalchemy import ColumnElement, case, exists, select, update
 from sqlalchemy.orm import Session
 
 from rag.store.base import utc_now
 from rag.store.document import Document
 from rag.store.version import DocumentVersion, VersionState
 
-_ENDED = (VersionState.RETIRED, VersionState.DELETED)
+_NOT_SEARCHED = (VersionState.RETIRED, VersionState.DELETED, VersionState.FAILED)
 
 
 def activate(session: Session, version_id: UUID) -> None:
@@ -42,7 +42,7 @@ def not_active_siblings(session: Session, version_ids: Sequence[UUID]) -> Sequen
     """Versions of the same documents (these versions among them) that must have no point in the index."""
     documents = select(DocumentVersion.document_id).where(DocumentVersion.id.in_(version_ids))
     query = select(DocumentVersion.id).where(
-        DocumentVersion.document_id.in_(documents), DocumentVersion.state.in_(_ENDED)
+        DocumentVersion.document_id.in_(documents), DocumentVersion.state.in_(_NOT_SEARCHED)
     )
     return session.scalars(query).all()
 
@@ -55,10 +55,16 @@ def hide(session: Session, document: Document) -> int:
     change = (
         update(DocumentVersion)
         .where(DocumentVersion.document_id == document.id, DocumentVersion.state != VersionState.DELETED)
-        .values(state=VersionState.DELETED, valid_to=now)
+        .values(state=VersionState.DELETED, valid_to=_end_of_validity(now))
         .returning(DocumentVersion.id)
     )
     return len(session.execute(change).all())
+
+
+def _end_of_validity(now: datetime) -> ColumnElement[datetime | None]:
+    """`now` for the version that answers; what ended before, or never began, keeps what it has."""
+    still_valid = DocumentVersion.valid_from.is_not(None) & DocumentVersion.valid_to.is_(None)
+    return case((still_valid, now), else_=DocumentVersion.valid_to)
 
 
 def deleted_versions(session: Session, document_id: UUID) -> Sequence[DocumentVersion]:

@@ -59,7 +59,7 @@ class DocumentVersion(Base):
     number: Mapped[int]
     content_hash: Mapped[str] = mapped_column(String(64), index=True)
     size: Mapped[int] = mapped_column(BigInteger)
-    filename: Mapped[str] = mapped_column(String(500))
+    filename: Mapped[str] = mapped_column(String(2000))
     media_type: Mapped[str] = mapped_column(String(200), default="")
     parser: Mapped[str] = mapped_column(String(100), default="")
     job_id: Mapped[str] = mapped_column(String(100), default="")

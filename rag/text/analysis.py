@@ -91,8 +91,8 @@ def _count(cleaned: str, read: str, morphemes: Iterable[Token]) -> Analysis:
 class Analyzer:
     """Turns texts into terms: Kiwi morphemes, Hangul bigrams, words and identifiers whole and in parts.
 
-    Stateless and thread-safe; all instances share one Kiwi, which is loaded with the first Korean text. Hanja count both as
-    their Hangul reading and as themselves (bigrams), so an exact match of the characters ranks first.
+    Stateless and thread-safe; all instances share one Kiwi, which is loaded with the first Korean text. Hanja count both
+    as their Hangul reading and as themselves (bigrams), so an exact match of the characters ranks first.
     """
 
     @property
@@ -132,4 +132,5 @@ class Analyzer:
         kiwi = shared_kiwi()
         if len(texts) == 1:
             return (kiwi.tokenize(texts[0], match_options=Match.SERIAL),)
-        return kiwi.tokenize(texts, match_options=Match.SERIAL)
+        tokens: Iterable[Sequence[Token]] = kiwi.tokenize(texts, match_options=Match.SERIAL)
+        return tokens

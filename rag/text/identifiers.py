@@ -63,8 +63,8 @@ def _version_terms(text: str) -> list[str]:
 def chunk_terms(chunk: str) -> tuple[str, ...]:
     """Terms of one run of letters, digits and joining punctuation: the whole, its segments, its parts.
 
-    `getUserById`, `get_user_by_id` and `get-user-by-id` all give `getuserbyid`, `get`, `user`, `by`, `id`. English words are
-    stemmed. Nothing occurs twice unless the text says it twice.
+    `getUserById`, `get_user_by_id` and `get-user-by-id` all give `getuserbyid`, `get`, `user`, `by`, `id`. English words
+    are stemmed. Nothing occurs twice unless the text says it twice.
     """
     chunk = _POSSESSIVE.sub("", chunk)
     version = _VERSION.match(chunk)

@@ -72,8 +72,8 @@ def clean_characters(text: str) -> str:
     """`text` without what only the eye tells apart.
 
     NFC (also of text typed as single jamo), full-width and other compatibility forms, ligatures and CJK compatibility
-    ideographs as their plain characters, one kind of blank, dash, quote and middle dot; without zero-width characters, soft
-    hyphens, variation selectors, direction marks. Case and Hanja stay. Idempotent.
+    ideographs as their plain characters, one kind of blank, dash, quote and middle dot; without zero-width characters,
+    soft hyphens, variation selectors, direction marks. Case and Hanja stay. Idempotent.
     """
     if text.isascii():
         return text.translate(_SPELLINGS) if not text.isprintable() else text

@@ -8,14 +8,15 @@ BIGRAM_MARK = "2:"
 """Prefix of Hangul bigram terms (`analysis.py`); they repeat what the morphemes say."""
 
 _ASKING_KO = (
-    "얼마 몇 언제 어디 누구 누가 무엇 무어 뭐 뭣 어떤 어떻 어떻게 어떠하 어떻하 왜 며칠 어느 무슨 어찌 알리 설명 궁금 말하 가르치 질문 "
-    "되 하 있 없 이 그 저 것 수 때 경우 대하 관하 관련 따르 위하 하나 해당 및 등 또는 좀 주 나오 가능 정하 규정 내용 무엇무엇 얼마나 어디서"
+    "얼마 얼마나 몇 언제 어디 어디서 누구 누가 무엇 무어 뭐 뭣 어떤 어떻 어떻게 어떠하 왜 며칠 어느 무슨 어찌 "
+    "알리 설명 궁금 말하 가르치 질문 되 하 있 없 이 그 저 것 수 때 경우 대하 관하 관련 따르 위하 하나 해당 및 등 "
+    "또는 좀 주 나오 가능 정하 규정 내용 쓰 이름"
 )
 _ASKING_EN = (
-    "a an the is are was were be been do does did done can could will would shall should may might must have has had what "
-    "which who whom whose when where why how many much long often and or of in on at to for from by with about into as it "
-    "its this that these those there i you we they my your our their me us tell explain describe show give list please "
-    "if any not no so than then them use used using get happen mean"
+    "a an the is are was were be been do does did done can could will would shall should may might must has have had "
+    "what which who whom whose when where why how many much long often and or of in on at to for from by with about "
+    "into as it its this that these those there i you we they my your our their me us tell explain describe show give "
+    "list please if any not no so than then them use used using get happen mean before after can"
 )
 
 
