@@ -6,7 +6,8 @@ Texts: the first N abstracts of the scientific claims set, else made up ones of 
 .encode(texts)`, all defaults. Ours: `load_sentence_transformer(folder)` and `embed`. One process, in turn, the same threads,
 both cut at the model's 256 tokens, tokenisation included on both sides; the order swaps every round. Medians of the wall clock
 and, because neighbours on a shared machine disturb that, of the CPU seconds of the process too.
-Bar: wall ratio >= 3 at cosine >= 0.999 where the self-test finds bfloat16 fast; elsewhere the figure is only reported.
+Bar: wall ratio >= 3 at cosine >= 0.999 on a processor that announces bfloat16; exit status 1 where it is missed. Announcing is not
+having (rag/embedding/precision.py): where the self-test finds bfloat16 slow, the report says so, and the bar stays missed.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ from numpy.typing import NDArray
 from benchmarks.data import DataMissing, load
 from rag.domain.language import Language
 from rag.embedding.base import Role
-from rag.embedding.precision import MIN_COSINE
+from rag.embedding.precision import MIN_COSINE, candidate_precisions, processor
 from rag.embedding.sentence_transformer import (
     SentenceTransformerEmbedder,
     default_minilm_folder,
@@ -69,9 +70,19 @@ def sample(count: int) -> tuple[str, list[str]]:
         corpus = load("en_scifact_train").corpus
     except DataMissing:
         words = random.Random(7)
-        vocabulary = (
-            "cell gene patient trial dose protein response level risk study group effect rate blood model data".split()
-        )
+        vocabulary = [
+            "cell",
+            "gene",
+            "patient",
+            "trial",
+            "dose",
+            "protein",
+            "response",
+            "level",
+            "risk",
+            "study",
+            "group",
+        ]
         return "generated", [" ".join(words.choices(vocabulary, k=words.randint(80, 330))) for _ in range(count)]
     return "en_scifact_train", [f"{title} {text}" for title, text in list(corpus.values())[:count]]
 
@@ -120,17 +131,17 @@ def measure(count: int, rounds: int) -> Report:
         )
     load_s = time.perf_counter() - start
     sides = {"theirs": theirs(folder), "ours": ours(embedder)}
-    expected, found = (encode(texts[: max(1, count // 10)]) for encode in sides.values())  # warm-up, not counted
+    for encode in sides.values():
+        encode(texts[: max(1, count // 10)])  # warm-up, not counted
     times: dict[str, list[tuple[float, float]]] = {side: [] for side in sides}
     vectors: dict[str, NDArray[np.float32]] = {}
     for turn in range(rounds):
         for side in sorted(sides, reverse=bool(turn % 2)):
-            wall, cpu, vectors[side] = timed(sides[side], texts)
-            times[side].append((wall, cpu))
-    expected, found = vectors["theirs"], vectors["ours"]
+            wall_s, cpu_s, vectors[side] = timed(sides[side], texts)
+            times[side].append((wall_s, cpu_s))
     lengths = [min(length, embedder.max_tokens) for length in embedder.count_tokens(texts)]
     wall = {side: statistics.median(item[0] for item in times[side]) for side in sides}
-    cpu_s = {side: statistics.median(item[1] for item in times[side]) for side in sides}
+    cpu = {side: statistics.median(item[1] for item in times[side]) for side in sides}
     pairs = [a[0] / b[0] for a, b in zip(times["theirs"], times["ours"], strict=True)]
     return Report(
         source=source,
@@ -142,10 +153,10 @@ def measure(count: int, rounds: int) -> Report:
         ours_s=wall["ours"],
         ratio=statistics.median(pairs),
         lowest_ratio=min(pairs),
-        theirs_cpu_s=cpu_s["theirs"],
-        ours_cpu_s=cpu_s["ours"],
-        cpu_ratio=cpu_s["theirs"] / cpu_s["ours"],
-        min_cosine=float(np.min(np.sum(expected * found, axis=1))),
+        theirs_cpu_s=cpu["theirs"],
+        ours_cpu_s=cpu["ours"],
+        cpu_ratio=cpu["theirs"] / cpu["ours"],
+        min_cosine=float(np.min(np.sum(vectors["theirs"] * vectors["ours"], axis=1))),
         padding=padding_factor(lengths, embedder.batches(lengths)),
         load_s=load_s,
         load_1m=os.getloadavg()[0],
@@ -153,7 +164,7 @@ def measure(count: int, rounds: int) -> Report:
 
 
 def main() -> int:
-    """Measure and report; 1 where the bar applies and is missed, or the vectors differ."""
+    """Measure and report; 1 where the bar is missed or the vectors differ."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--texts", type=int, default=400)
     parser.add_argument("--rounds", type=int, default=5)
@@ -165,10 +176,11 @@ def main() -> int:
     else:
         for label, value in asdict(report).items():
             print(f"{label:>14}  {value:.4f}" if isinstance(value, float) else f"{label:>14}  {value}")
-    applies = report.precision == "bfloat16"
-    met = report.min_cosine >= MIN_COSINE and (report.ratio >= BAR or not applies)
+    announced = bool(candidate_precisions(processor()[1]))
+    met = report.min_cosine >= MIN_COSINE and (report.ratio >= BAR or not announced)
     print(
-        f"bar {BAR}x {'applies' if applies else 'does not apply: bfloat16 is not fast here'}; {'ok' if met else 'MISSED'}"
+        f"bar {BAR}x: {'ok' if met else 'MISSED'} (bfloat16 announced: {announced}; chosen: {report.precision})",
+        file=sys.stderr,
     )
     return 0 if met else 1
 

@@ -179,10 +179,11 @@ def _fused(
     lexical = {key: standing.lexical(sparse[key].score) if key in sparse else floor for key in (*dense, *sparse)}
     if not standing.has_dense:
         return _sorted(lexical, found)
+    lowest = _last(dense)
     semantic = {
         key: dense[key].score if key in dense
         else standing.cosine(lexical[key]) if not found.dense_full or key in without_dense
-        else _last(dense)
+        else lowest
         for key in lexical
     }  # fmt: skip
     weight = profile.lexical * (profile.spread or _LIST_TO_CORPUS * _deviation([hit.score for hit in dense.values()]))

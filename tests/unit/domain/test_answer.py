@@ -12,12 +12,15 @@ from tests.support.passages import make_chunk, make_passage
 
 LEAVE = make_passage(
     "연차휴가는 15일이다.\n"
-    "신청 기한은 2024-03-31 18:00까지, 지급 한도는 1,500,000원(월급의 30%)이다.\n"
-    "제1,2항에 따른다.",
+    "신청 기한은 2024-03-31 18:00까지, 지급 한도는 1,500,000원(월급의 30%), 지원금은 50만원이다.\n"
+    "제1,2항에 따른다. 첨부 파일은 20 MB까지이며 양식 HR-60을 쓴다.",
     headings=["취업규칙", "제60조 연차 유급휴가"],
 )
 TRAVEL = make_passage("출장비 한도는 5만원이다.", rank=2)
-NOT_BUILT = pytest.mark.xfail(strict=True, reason="missing_facts compares digits only")
+
+
+def bug(text: str, reason: str) -> object:
+    return pytest.param(text, marks=pytest.mark.xfail(strict=True, reason=reason))
 
 
 def whole(passage: Passage = LEAVE, number: int = 1) -> Citation:
@@ -75,6 +78,15 @@ def test_verbatim_of_several_spans_is_one_per_line() -> None:
         Sentence("출장비\n연차휴가는", citations, Support.VERBATIM)
 
 
+@pytest.mark.xfail(
+    strict=True, reason="a number at the end of a quote takes the first letters of the next for its unit"
+)
+def test_words_of_two_quotes_are_not_read_as_one() -> None:
+    passage = make_passage("정원은 15\n(단위: 명)\n일정은 따로 정한다.")
+    quotes = (Citation(1, passage, 0, 6), Citation(1, passage, 16, 27))
+    assert Sentence("정원은 15\n일정은 따로 정한다.", quotes, Support.VERBATIM)
+
+
 @pytest.mark.parametrize(
     "text",
     [
@@ -82,6 +94,10 @@ def test_verbatim_of_several_spans_is_one_per_line() -> None:
         "신청은 2024-03-31 18:00에 끝납니다.",
         "한도는 1500000원입니다.",
         "한도는 1,500,000원입니다.",
+        "한도는 1,500,000 원입니다.",
+        "월급의 30 %입니다.",
+        "월급의 ３０％입니다.",
+        bug("지원금은 50만 원입니다.", "no blank is allowed between 만 and 원, the usual way to write it"),
         "제60조가 정합니다.",
         "숫자가 없는 문장입니다.",
     ],
@@ -104,9 +120,12 @@ def test_a_sentence_with_the_facts_of_its_passage_is_supported(text: str) -> Non
         "제61조가 정합니다.",
         "연차는 15일, 그중 3일은 여름에 씁니다.",
         "연차는 １６일입니다.",
-        pytest.param("제12항에 따릅니다.", marks=NOT_BUILT),
-        pytest.param("한도는 15개월입니다.", marks=NOT_BUILT),
-        pytest.param("한도는 1,500,000달러입니다.", marks=NOT_BUILT),
+        "한도는 15개월입니다.",
+        "한도는 1,500,000달러입니다.",
+        "한도는 1,500,000만원입니다.",
+        bug("제12항에 따릅니다.", "a comma is dropped wherever it stands, not only between thousands"),
+        bug("첨부 파일은 20 GB까지입니다.", "MB and GB are not among the units"),
+        bug("양식 FI-60을 씁니다.", "identifiers are not compared (design, section 6), only the number in them"),
     ],
 )
 def test_a_sentence_with_a_fact_that_its_passage_does_not_hold_cannot_be_built(text: str) -> None:
@@ -117,7 +136,7 @@ def test_a_sentence_with_a_fact_that_its_passage_does_not_hold_cannot_be_built(t
 
 @given(st.integers(0, 10**12))
 def test_no_number_is_invented(number: int) -> None:
-    held = {15, 2024, 3, 31, 18, 0, 1_500_000, 30, 60, 1, 2, 12}
+    held = {0, 1, 2, 3, 12, 15, 18, 20, 30, 31, 50, 60, 2024, 1_500_000}
     if number in held:
         return
     with pytest.raises(ValueError, match=str(number)):

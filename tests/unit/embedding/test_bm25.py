@@ -70,7 +70,12 @@ def test_ids_are_the_same_in_another_process() -> None:
 
 
 def test_parameters_are_part_of_the_name() -> None:
-    names = {EMBEDDER.name, KiwiBm25Embedder(k1=2.0).name, KiwiBm25Embedder(b=0.1).name, KiwiBm25Embedder(average_length=9).name}
+    names = {
+        EMBEDDER.name,
+        KiwiBm25Embedder(k1=2.0).name,
+        KiwiBm25Embedder(b=0.1).name,
+        KiwiBm25Embedder(average_length=9).name,
+    }
     assert len(names) == 4
     assert Analyzer().name in EMBEDDER.name
 

@@ -19,8 +19,6 @@ from tests.support.stores import add_collection, add_document, add_version
 
 ENDED = (VersionState.ACTIVE, VersionState.RETIRED, VersionState.FAILED, VersionState.DELETED)
 
-KEPT = pytest.mark.xfail(strict=True, reason="points of a version that failed after its upsert stay in the index")
-
 
 class Story:
     """One document and what happens to its versions, each step in a transaction of its own."""
@@ -132,7 +130,6 @@ def test_hiding_ends_every_version_at_once(story: Story) -> None:
     assert story.hide() == 0, "nothing is left to delete"
 
 
-@pytest.mark.xfail(strict=True, reason="hide overwrites valid_to of versions that had retired before")
 def test_hiding_keeps_when_an_old_version_had_ended(story: Story) -> None:
     first, second = story.version(1), story.version(2)
     story.activate(first)
@@ -143,7 +140,6 @@ def test_hiding_keeps_when_an_old_version_had_ended(story: Story) -> None:
     assert story.row(first).valid_to == ended
 
 
-@pytest.mark.xfail(strict=True, reason="hide gives an end to versions that never answered")
 def test_hiding_gives_no_end_to_what_never_began(story: Story) -> None:
     failed = story.version(1, VersionState.FAILED)
     story.hide()
@@ -186,7 +182,7 @@ def test_an_original_is_needed_until_its_last_version_is_deleted(story: Story) -
         (VersionState.ACTIVE, False),
         (VersionState.RUNNING, False),
         (VersionState.QUEUED, False),
-        pytest.param(VersionState.FAILED, True, marks=KEPT),
+        (VersionState.FAILED, True),
     ],
 )
 def test_what_has_to_leave_the_index_is_read_from_the_record(story: Story, state: VersionState, leaves: bool) -> None:

@@ -126,13 +126,7 @@ def test_an_instant_comes_back_aware_and_the_same(database: Database) -> None:
     assert (earlier, later) == (0, 1)
 
 
-def test_an_instant_comes_back_in_utc_whatever_the_servers_zone(
-    database: Database, request: pytest.FixtureRequest
-) -> None:
-    if not database.is_sqlite:
-        request.applymarker(
-            pytest.mark.xfail(strict=True, reason="process_result_value leaves PostgreSQL's session zone")
-        )
+def test_an_instant_comes_back_in_utc_whatever_the_servers_zone(database: Database) -> None:
     with database.write() as session:
         session.add(tenant("은행"))
     with database.read() as session:

@@ -58,7 +58,14 @@ def test_questions_that_quote_code(text: str) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["iPhone 가격", "JavaScript and GitHub", "연차휴가(15일)", "vacation (annual leave)", "Section 3.1 of the plan", "mRNA"],
+    [
+        "iPhone 가격",
+        "JavaScript and GitHub",
+        "연차휴가(15일)",
+        "vacation (annual leave)",
+        "Section 3.1 of the plan",
+        "mRNA",
+    ],
 )
 def test_prose_is_not_code(text: str) -> None:
     assert not looks_like_code(text)

