@@ -56,6 +56,8 @@ def build(settings: IngestSettings, rag: Rag, *, listen: bool) -> Ingest:
     queue_url = settings.queue_database_url or f"sqlite:///{rag.settings.data_dir / 'queue.sqlite'}"
     jobs = IngestJobs(pipeline, JobSettings(queue_url, settings.executor_id, settings.concurrency, listen))
     jobs.start()
+    if listen:
+        rag.blobs.sweep_incoming()
     return Ingest(settings, pipeline, jobs, Intake(rag.database, rag.blobs, jobs, settings.batch_documents))
 
 

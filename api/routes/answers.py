@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request
@@ -17,6 +17,7 @@ from api.streaming import HEADERS, event
 from rag.access.policy import Action
 from rag.answering.rendering import render
 from rag.answering.service import AnswerRun
+from rag.domain.answer import Abstention, Answer, Sentence
 from rag.domain.errors import SeogoError
 
 log = logging.getLogger(__name__)
@@ -37,17 +38,18 @@ def ask(
     return _whole(run, caller, base_url(request))
 
 
-def _sentences(run: AnswerRun, caller: Caller, base: str) -> Iterator[SentenceOut]:
+def _rendered(sentences: Iterable[Sentence], caller: Caller, base: str) -> Iterator[SentenceOut]:
     offset = 0
-    for sentence in run.sentences:
+    for sentence in sentences:
         rendered = render(sentence, offset)
         offset = rendered.end
         yield SentenceOut.of(sentence, rendered, caller.language, base)
 
 
 def _whole(run: AnswerRun, caller: Caller, base: str) -> AnswerOut:
-    sentences = list(_sentences(run, caller, base))
-    abstention = AbstentionOut.of(run.abstention, caller.language) if run.abstention else None
+    outcome = run.complete()
+    sentences = list(_rendered(outcome.sentences, caller, base)) if isinstance(outcome, Answer) else []
+    abstention = AbstentionOut.of(outcome, caller.language) if isinstance(outcome, Abstention) else None
     return AnswerOut(
         status="abstained" if abstention else "answered",
         question=run.search.question,
@@ -68,7 +70,7 @@ def _events(run: AnswerRun, caller: Caller, base: str) -> Iterator[str]:
     passages = [item.model_dump(mode="json") for item in _passages(run, caller, base)]
     yield event({"passages": passages, "trace": TraceOut.of(run.search.trace).model_dump(mode="json")}, "passages")
     try:
-        for sentence in _sentences(run, caller, base):
+        for sentence in _rendered(run.sentences, caller, base):
             yield event(sentence.model_dump(mode="json"), "sentence")
     except SeogoError as error:
         yield event(problem(error, caller.language), "error")

@@ -129,7 +129,12 @@ class UploadReceiver:
             return
         if len(self.received) >= _MAX_FILES:
             raise InvalidRequest(detail=f"more than {_MAX_FILES} files in one upload")
-        self._name = self._clean(filename.decode("utf-8", errors="replace"))
+        given = filename.decode("utf-8", errors="replace")
+        try:
+            self._name = self._clean(given)
+        except InvalidRequest as error:
+            self.received.append(Received(given, error=error))
+            return
         self._writer = self._blobs.writer(self._limit)
 
     def _on_part_data(self, data: bytes, start: int, end: int) -> None:

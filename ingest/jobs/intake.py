@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from uuid import UUID, uuid4
+from uuid import UUID
 
 from ingest.connectors.upload import Received
-from ingest.jobs.workflows import IngestJobs
+from ingest.jobs.workflows import IngestJobs, new_job_id
+from ingest.pipeline.maintenance import drop_original
 from ingest.pipeline.records import Accepted, accept
 from rag.blobs.store import BlobRef, BlobStore
 from rag.domain.errors import SeogoError
@@ -39,7 +40,7 @@ class Intake:
         (collection_id,) = permit.collections
         taken: list[Accepted | Refused] = []
         for start in range(0, len(files), self._batch_documents):
-            job_id = f"ingest-{uuid4()}"
+            job_id = new_job_id()
             batch = [
                 self._take_one(permit.tenant_id, collection_id, item, job_id)
                 for item in files[start : start + self._batch_documents]
@@ -53,10 +54,7 @@ class Intake:
     def discard(self, blobs: Sequence[BlobRef]) -> None:
         """Remove originals of an upload that failed half way, as far as no document needs them."""
         for blob in blobs:
-            with self._database.read() as session:
-                needed = lifecycle.is_needed(session, blob.content_hash)
-            if not needed:
-                self._blobs.delete_original(blob.content_hash)
+            drop_original(self._database, self._blobs, blob.content_hash)
 
     def delete(self, permit: Permit, document_id: UUID) -> tuple[Document, int]:
         """Delete a document: hidden at once, purged in the background. Returns it and its number of versions.

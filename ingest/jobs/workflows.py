@@ -10,7 +10,7 @@ import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from dbos import DBOS, DBOSConfig, DBOSPortableJSONSerializer, SetWorkflowID, StepOptions
 from dbos import error as dbos_error
@@ -118,7 +118,15 @@ class IngestJobs:
             if status is None:
                 self.submit(job_id, version_ids)
             elif status.status in _ENDED:
-                self.submit(f"{job_id}+", version_ids)
+                again = new_job_id()
+                with self._pipeline.database.write() as session:
+                    lifecycle.assign_job(session, version_ids, again)
+                self.submit(again, version_ids)
+
+
+def new_job_id() -> str:
+    """Id of a job that has not been queued before."""
+    return f"ingest-{uuid4()}"
 
 
 def _run_batch(pipeline: Pipeline, version_ids: list[str]) -> None:

@@ -9,10 +9,12 @@ from uuid import UUID
 from sqlalchemy import select
 
 from ingest.pipeline.steps import Pipeline
+from rag.blobs.store import BlobStore
 from rag.store import chunk as chunks_table
 from rag.store import lifecycle
 from rag.store.base import utc_now
 from rag.store.document import Document
+from rag.store.session import Database
 from rag.store.version import DocumentVersion, VersionState
 
 Progress = Callable[[int, int], None]
@@ -29,14 +31,19 @@ def purge_document(pipeline: Pipeline, document_id: UUID) -> None:
             chunks_table.delete_of_versions(session, ids)
     for version in versions:
         pipeline.blobs.delete_derived(version.id)
-        with pipeline.database.read() as session:
-            needed = lifecycle.is_needed(session, version.content_hash)
-        if not needed:
-            pipeline.blobs.delete_original(version.content_hash)
+        drop_original(pipeline.database, pipeline.blobs, version.content_hash)
     with pipeline.database.write() as session:
         document = session.get_one(Document, document_id)
         if document.deleted_at is not None:
             document.purged_at = utc_now()
+
+
+def drop_original(database: Database, blobs: BlobStore, content_hash: str) -> None:
+    """Remove an original unless a version needs it; an upload of the same content waits meanwhile."""
+    with database.write() as session:
+        lifecycle.lock_content(session, content_hash)
+        if not lifecycle.is_needed(session, content_hash):
+            blobs.delete_original(content_hash)
 
 
 def rebuild_index(pipeline: Pipeline, progress: Progress) -> int:

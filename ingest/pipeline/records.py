@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 from rag.blobs.store import BlobRef, BlobStore
 from rag.domain.document import document_id, version_id
 from rag.domain.errors import InvalidRequest, StoreUnavailable
+from rag.store import lifecycle
 from rag.store.document import Document
 from rag.store.session import Database
 from rag.store.version import DocumentVersion, Stage, VersionState
@@ -83,6 +84,7 @@ def accept(
     for attempt in range(1, _TRIES + 1):
         try:
             with database.write() as session:
+                lifecycle.lock_content(session, blob.content_hash)
                 document = _document(session, tenant_id, collection_id, source_key)
                 if not blobs.exists(blob.content_hash):
                     raise StoreUnavailable

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from rag.domain.answer import Citation, Sentence, Support, missing_facts
 from rag.domain.passage import Passage
-from rag.generation.base import Draft
+from rag.generation.base import Draft, Span
 
 log = logging.getLogger(__name__)
 
@@ -19,35 +19,37 @@ class CitationBook:
         self._passages = passages
         self._numbers: dict[int, int] = {}
 
-    def cite(self, index: int, start: int, end: int) -> Citation:
-        """A citation of the passage at `index`.
+    def sentence(self, draft: Draft) -> Sentence | None:
+        """The draft as a sentence; None when nothing of it can be shown. Only a sentence that is shown uses up marks."""
+        numbers = dict(self._numbers)
+        try:
+            citations = tuple(self._cite(span, numbers) for span in draft.spans)
+            sentence = _sentence(draft, citations)
+        except ValueError as error:
+            log.warning("a proposed sentence was removed: %s", error)
+            return None
+        if not sentence.text.strip():
+            return None
+        self._numbers = numbers
+        return sentence
 
-        Raises:
-            ValueError: there is no such passage, or the span lies outside it.
-        """
-        if not 0 <= index < len(self._passages):
+    def _cite(self, span: Span, numbers: dict[int, int]) -> Citation:
+        if not 0 <= span.index < len(self._passages):
             raise ValueError("a passage that was not retrieved")
-        number = self._numbers.get(index, len(self._numbers) + 1)
-        citation = Citation(number, self._passages[index], start, end)
-        self._numbers[index] = number  # only now: a citation that can't be built must not use up a mark
-        return citation
+        number = numbers.setdefault(span.index, len(numbers) + 1)
+        return Citation(number, self._passages[span.index], span.start, span.end)
 
 
 def verified(drafts: Iterable[Draft], passages: Sequence[Passage]) -> Iterator[Sentence]:
     """The drafts as sentences. One that does not stand on its passages is marked or, when empty, left out."""
     book = CitationBook(passages)
     for draft in drafts:
-        try:
-            sentence = _sentence(draft, book)
-        except ValueError as error:
-            log.warning("a proposed sentence was removed: %s", error)
-            continue
-        if sentence.text.strip():
+        sentence = book.sentence(draft)
+        if sentence is not None:
             yield sentence
 
 
-def _sentence(draft: Draft, book: CitationBook) -> Sentence:
-    citations = tuple(book.cite(span.index, span.start, span.end) for span in draft.spans)
+def _sentence(draft: Draft, citations: tuple[Citation, ...]) -> Sentence:
     if draft.text is None:
         return Sentence("\n".join(item.quote for item in citations), citations, Support.VERBATIM)
     stands = citations and not missing_facts(draft.text, citations)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import chain
 
 from rag.answering.contract import verified
-from rag.answering.evidence import weigh
-from rag.domain.answer import Abstention, AbstentionReason, Sentence
-from rag.domain.passage import Passage, SearchResult
+from rag.answering.evidence import Evidence, weigh
+from rag.domain.answer import Abstention, AbstentionReason, Answer, Sentence
+from rag.domain.passage import SearchResult
 from rag.domain.principal import Permit
 from rag.generation.base import GenerationRequest, Generator
 from rag.retrieval.service import Retriever
@@ -27,6 +28,10 @@ class AnswerRun:
     generator: str
     sentences: Iterator[Sentence]
     abstention: Abstention | None = None
+
+    def complete(self) -> Answer | Abstention:
+        """All sentences at once, or the refusal."""
+        return self.abstention or Answer(tuple(self.sentences))
 
 
 class Answerer:
@@ -49,16 +54,17 @@ class Answerer:
         weights = self._retriever.rarities(permit, self._reader.content_terms(question))
         evidence = weigh(search.passages, weights, self._reader.terms_of)
         if not search.passages or evidence.weak:
-            reason = AbstentionReason.WEAK_EVIDENCE if search.passages else AbstentionReason.NOTHING_FOUND
-            searched = self._retriever.collection_names(permit)
-            return AnswerRun(search, self._generator.name, iter(()), Abstention(reason, searched, evidence.missing))
+            return self._abstain(permit, search, evidence)
         drafts = self._generator.generate(
             GenerationRequest(question, search.trace.language, weights, search.passages, self._max_sentences)
         )
-        return AnswerRun(search, self._generator.name, verified(drafts, search.passages))
+        sentences = verified(drafts, search.passages)
+        first = next(sentences, None)
+        if first is None:  # every proposal was removed: that is no answer
+            return self._abstain(permit, search, evidence)
+        return AnswerRun(search, self._generator.name, chain([first], sentences))
 
-
-def cited_passages(sentences: list[Sentence]) -> list[Passage]:
-    """The passages that the sentences cite, by their marks."""
-    cited = {item.number: item.passage for sentence in sentences for item in sentence.citations}
-    return [cited[number] for number in sorted(cited)]
+    def _abstain(self, permit: Permit, search: SearchResult, evidence: Evidence) -> AnswerRun:
+        reason = AbstentionReason.WEAK_EVIDENCE if search.passages else AbstentionReason.NOTHING_FOUND
+        searched = self._retriever.collection_names(permit)
+        return AnswerRun(search, self._generator.name, iter(()), Abstention(reason, searched, evidence.missing))

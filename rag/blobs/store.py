@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import re
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -24,6 +25,7 @@ from rag.domain.errors import EmptyFile, PayloadTooLarge
 _HASH = re.compile(r"[0-9a-f]{64}")
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,99}")
 _READ_BYTES = 1 << 20
+_ABANDONED_S = 86_400.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +147,18 @@ class BlobStore:
         """The hash of every stored original."""
         for key in self._keys("originals/"):
             yield key.rsplit("/", 1)[-1]
+
+    def sweep_incoming(self) -> None:
+        """Remove what uploads left that a crash cut off more than a day ago."""
+        before = time.time() - _ABANDONED_S
+        if self._root is not None:
+            # The parts of an unfinished file are no objects of the store yet, so its listing does not show them.
+            for path in (self._root / "incoming").glob("*"):
+                if path.stat().st_mtime < before:
+                    path.unlink(missing_ok=True)
+            return
+        stale = [m for page in obstore.list(self._store, prefix="incoming/") for m in page]
+        self._delete([str(m["path"]) for m in stale if m["last_modified"].timestamp() < before])
 
     def _keys(self, prefix: str) -> list[str]:
         return [str(meta["path"]) for page in obstore.list(self._store, prefix=prefix) for meta in page]

@@ -10,12 +10,15 @@ from enum import StrEnum
 from rag.domain.anchor import Anchor
 from rag.domain.passage import Passage
 
-_NUMBER = r"\d+(?:[.,:/-]\d+)*"
+_NUMBER = r"\d{1,3}(?:,\d{3})+(?:\.\d+)?(?!\d)|\d+(?:[.:/-]\d+)*"
 _UNIT = (
-    "개월|시간|달러|퍼센트|영업일|주|일|월|년|분|초|원|엔|조|항|호|명|회|건|자|%|"
-    "(?:business )?days?|weeks?|months?|years?|hours?|minutes?|seconds?|percent|won|dollars?|usd|krw"
+    "영업일|년차|개월|시간|달러|퍼센트|주|일|월|년|분|초|원|엔|조|항|호|명|회|건|자|개|대|세|권|쪽|배|점|층|급|%|"
+    "(?:business )?days?|weeks?|months?|years?|hours?|minutes?|seconds?|percent|won|dollars?|usd|krw|[kmgt]b"
 )
-_FACT = re.compile(rf"({_NUMBER})\s?((?:백|천|만|억)*(?:{_UNIT})?)", re.IGNORECASE)
+_FACT = re.compile(
+    rf"(?<![A-Za-z0-9_-])({_NUMBER})((?:[ \u00a0]?(?:백|천|만|억))*(?:[ \u00a0]?(?:{_UNIT}))?)", re.IGNORECASE
+)
+_IDENTIFIER = re.compile(r"(?=[A-Za-z_.-]*[0-9])[A-Za-z][A-Za-z0-9]*(?:[-_.][A-Za-z0-9]+)*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,17 +88,26 @@ class Sentence:
 
 
 def missing_facts(text: str, citations: tuple[Citation, ...]) -> list[str]:
-    """Numbers, dates and amounts of `text`, with their units, that none of the cited passages holds."""
-    held = set(_facts("\n".join(item.passage.chunk.search_text for item in citations)))
+    """Numbers, dates and amounts of `text` with their units, and identifiers, that none of the cited passages holds."""
+    evidence = unicodedata.normalize("NFKC", "\n".join(item.passage.chunk.search_text for item in citations))
+    stated = unicodedata.normalize("NFKC", text)
+    held = set(_facts(evidence))
     numbers = {number for number, _ in held}
-    return [
-        number + unit for number, unit in _facts(text) if (number, unit) not in held and (unit or number not in numbers)
+    missing = [
+        number + unit
+        for number, unit in _facts(stated)
+        if (number, unit) not in held and (unit or number not in numbers)
     ]
+    known = evidence.lower()
+    return missing + [name for name in _IDENTIFIER.findall(stated) if name.lower() not in known]
 
 
 def _facts(text: str) -> list[tuple[str, str]]:
-    found = _FACT.findall(unicodedata.normalize("NFKC", text))
-    return [(number.replace(",", ""), unit.lower().removesuffix("s")) for number, unit in found]
+    """Numbers without thousands separators, and their units without blanks and plural."""
+    return [
+        (number.replace(",", ""), "".join(unit.split()).lower().removesuffix("s"))
+        for number, unit in _FACT.findall(text)
+    ]
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,13 +35,12 @@ from rag.embedding.precision import (
 if TYPE_CHECKING:
     import torch
     from sentence_transformers import SentenceTransformer
-    from tokenizers import Tokenizer
 
 TokenIds = list[int]
 
 CPU_TOKEN_BUDGET = 1024
-"""Padded tokens a batch. Throughput is flat from 512 to 2,048 and falls above (benchmarks/encoding.py); the smaller it
-is, the sooner a waiting query gets a lane."""
+"""Padded tokens a batch. CPU time is flat from 512 to 2,048, 6 % higher at 4,096 and 30 % at 8,192, where buffers leave the
+cache (`benchmarks/encoding.py --budget`); the smaller it is, the sooner a waiting query gets a lane."""
 
 CUDA_TOKEN_BUDGET = 16_384
 """Padded tokens a batch on a GPU, which needs wide batches to be busy. Not measured here: no GPU was at hand."""
@@ -210,26 +209,21 @@ def load_sentence_transformer(
     model = _load(folder, query_prompt)
     device = "cuda" if torch.cuda.is_available() else "cpu"
     limit = _token_limit(model, max_tokens)
-    cutting, counting = _tokenizers(model, limit)
+    tokenize, count_tokens = _tokenizing(model, limit)
     lanes = _start_lanes(model, device)
-
-    def tokenize(texts: Sequence[str]) -> list[TokenIds]:
-        return [encoding.ids for encoding in cutting.encode_batch_fast(list(texts))]
-
     forwards = _Forwards(model, device)
     if precision == "auto":
         sample = [ids[:SELF_TEST_TOKENS] for ids in tokenize(SELF_TEST_TEXTS)]
         precision = _tested_precision(forwards, sample, lanes, name, cache_dir)
     forward = forwards.keep(precision)
-    probe = lanes.submit(Role.QUERY, partial(forward, tokenize(["warm-up"]))).result()
     embedder = SentenceTransformerEmbedder(
         name=name,
         languages=languages,
-        dimensions=probe.shape[1],
+        dimensions=lanes.submit(Role.QUERY, partial(forward, tokenize(["width"]))).result().shape[1],
         max_tokens=limit,
         token_budget=token_budget or (CPU_TOKEN_BUDGET if device == "cpu" else CUDA_TOKEN_BUDGET),
         tokenize=tokenize,
-        count_tokens=lambda texts: [len(encoding.ids) for encoding in counting.encode_batch_fast(list(texts))],
+        count_tokens=count_tokens,
         forward=forward,
         lanes=lanes,
         query_prompt=query_prompt,
@@ -272,8 +266,10 @@ def _token_limit(model: SentenceTransformer, wanted: int | None) -> int:
     return int(min(known))
 
 
-def _tokenizers(model: SentenceTransformer, limit: int) -> tuple[Tokenizer, Tokenizer]:
-    """Two private copies of the fast tokenizer: one that cuts at `limit`, one that never cuts.
+def _tokenizing(
+    model: SentenceTransformer, limit: int
+) -> tuple[Callable[[Sequence[str]], list[TokenIds]], Callable[[Sequence[str]], list[int]]]:
+    """Texts to token ids cut at `limit`, and texts to uncut lengths: each on its own copy of the fast tokenizer.
 
     The library's wrapper switches cutting on and off on one shared object at every call, which is not thread-safe.
     """
@@ -288,7 +284,14 @@ def _tokenizers(model: SentenceTransformer, limit: int) -> tuple[Tokenizer, Toke
         tokenizer.no_padding()
         tokenizer.no_truncation()
     cutting.enable_truncation(limit, direction=model.tokenizer.truncation_side)
-    return cutting, counting
+
+    def tokenize(texts: Sequence[str]) -> list[TokenIds]:
+        return [encoding.ids for encoding in cutting.encode_batch_fast(list(texts))]
+
+    def count_tokens(texts: Sequence[str]) -> list[int]:
+        return [len(encoding.ids) for encoding in counting.encode_batch_fast(list(texts))]
+
+    return tokenize, count_tokens
 
 
 def _start_lanes(model: SentenceTransformer, device: str) -> Lanes:

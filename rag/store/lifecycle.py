@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, case, exists, select, update
+from sqlalchemy import ColumnElement, case, exists, func, select, update
 from sqlalchemy.orm import Session
 
 from rag.store.base import utc_now
@@ -75,6 +75,15 @@ def deleted_versions(session: Session, document_id: UUID) -> Sequence[DocumentVe
     return session.scalars(query).all()
 
 
+def lock_content(session: Session, content_hash: str) -> None:
+    """Until the end of this transaction, let nobody else accept or delete the original with this hash.
+
+    SQLite has one writer at a time anyway.
+    """
+    if session.get_bind().dialect.name == "postgresql":
+        session.execute(select(func.pg_advisory_xact_lock(int(content_hash[:15], 16))))
+
+
 def is_needed(session: Session, content_hash: str) -> bool:
     """Whether a version that is not deleted has this original."""
     query = select(
@@ -99,3 +108,8 @@ def unfinished_jobs(session: Session, created_before: datetime) -> dict[str, lis
     for job_id, version_id in session.execute(query.order_by(DocumentVersion.created_at)):
         jobs.setdefault(job_id, []).append(version_id)
     return jobs
+
+
+def assign_job(session: Session, version_ids: Sequence[UUID], job_id: str) -> None:
+    """Note that another job ingests these versions from now on."""
+    session.execute(update(DocumentVersion).where(DocumentVersion.id.in_(version_ids)).values(job_id=job_id))

@@ -25,7 +25,8 @@ _POSSESSIVE = re.compile(r"'s?$", re.IGNORECASE)
 _SEPARATORS = re.compile(r"[\W_]+")
 _SEGMENTS = re.compile(r"->|[/\\@:]+")
 _MAX_TERM = 64
-"""Longer runs (base64, minified code) are no words: only their first characters count."""
+"""Longer runs (base64, digests) are no words: only their first characters count, in all and of each part."""
+_MAX_CHUNK = 256
 _CACHE = 1 << 16
 _STEMMER = snowballstemmer.stemmer("english")
 _STEMMER_LOCK = Lock()
@@ -89,7 +90,7 @@ def identifier_terms(text: str) -> list[str]:
         found = match[0]
         kind = match.lastgroup
         if kind == "chunk":
-            terms.extend(chunk_terms(found))
+            terms.extend(chunk_terms(found[:_MAX_CHUNK]))
         elif kind == "thousands":
             terms.append(found.replace(",", ""))
         elif kind == "date":

@@ -69,6 +69,14 @@ def test_the_retrievers_order_outweighs_a_word_that_hardly_counts() -> None:
     assert drafts("휴가 규정", passages, weights={"휴가": 1.0, "규정": 1.0})[0].spans[0].index == 1
 
 
+def test_a_sentence_gains_by_what_its_passage_is_about() -> None:
+    about = make_passage("휴가 는 좋다. 신청 은 부서장 에게 한다.", rank=2)
+    others = [make_passage("관계 없는 이야기 이다.", rank=rank) for rank in range(3, 11)]
+    assert (
+        drafts("휴가 신청 부서장", [make_passage("신청 은 부서장 에게 한다."), about, *others])[0].spans[0].index == 1
+    )
+
+
 def test_a_heading_speaks_for_its_sentences() -> None:
     under = make_passage("부서장 에게 신청 한다.", rank=2, headings=["제60조 휴가"])
     plain = make_passage("총무팀 에 신청 한다.", headings=["제70조 출장"])

@@ -54,13 +54,18 @@ def test_packed_batches_hold_each_text_once_within_the_budget(lengths: list[int]
 
 
 @given(st.lists(st.integers(1, 256), min_size=1, max_size=80), st.integers(256, 4096))
-def test_packing_pads_less_than_the_order_given(lengths: list[int], budget: int) -> None:
-    rows = max(1, budget // max(lengths))
-    unsorted = [list(range(len(lengths)))[i : i + rows] for i in range(0, len(lengths), rows)]
-    factor = padding_factor(lengths, pack(lengths, budget))
-    assert 1.0 <= factor
-    if len(pack(lengths, budget)) >= len(unsorted):
-        assert factor <= padding_factor(lengths, unsorted) + 1e-9
+def test_packed_batches_are_sorted_by_length_and_as_full_as_the_budget_allows(lengths: list[int], budget: int) -> None:
+    batches = pack(lengths, budget)
+    order = [lengths[i] for batch in batches for i in batch]
+    assert order == sorted(lengths, reverse=True)
+    assert all((len(batch) + 1) * lengths[batch[0]] > budget for batch in batches[:-1])
+    assert padding_factor(lengths, batches) >= 1.0
+
+
+def test_padding_factor() -> None:
+    assert padding_factor([4, 2], [[0, 1]]) == pytest.approx(8 / 6)
+    assert padding_factor([4, 2], [[0], [1]]) == 1.0
+    assert padding_factor([], []) == 0.0
 
 
 # ---- the embedder on fakes
@@ -378,7 +383,7 @@ def test_max_tokens_can_only_lower_the_limit(tmp_path: Path) -> None:
 
 def test_a_missing_or_foreign_folder_is_a_configuration_error(tmp_path: Path) -> None:
     for folder in (tmp_path / "missing", tmp_path):
-        with pytest.raises(ConfigurationError, match="modules.json"):
+        with pytest.raises(ConfigurationError, match=r"modules\.json"):
             load_sentence_transformer(folder, name="x", languages=ENGLISH)
     (tmp_path / "modules.json").write_text("[]")
     with pytest.raises(ConfigurationError):

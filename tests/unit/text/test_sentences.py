@@ -118,7 +118,22 @@ def test_lone_surrogates_do_no_harm() -> None:
     assert cut("가 \ud800 나다.", Language.KOREAN) == ["가 \ud800 나다."]
 
 
-PIECES = """회사는 준다.| |\n|\n\n|1. |가. |①|②| a |Fig. 3|e.g. |“네.” |- x|다|. """.split("|") + ["| a | b |"]
+PIECES = [
+    "회사는 준다.",
+    " ",
+    "\n",
+    "\n\n",
+    "1. ",
+    "가. ",
+    "①",
+    "| a | b |",
+    "Fig. 3",
+    "e.g. ",
+    "“네.” ",
+    "- x",
+    "다",
+    ". ",
+]
 texts = st.text() | st.lists(st.sampled_from(PIECES), max_size=14).map("".join)
 
 
