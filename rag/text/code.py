@@ -26,7 +26,10 @@ _KEYWORDS = r"(?:def|class|function\*?|func|fun|fn|interface|struct|enum|trait|m
 _OF_TYPE = r"[\w<>\[\],.*&:?@]+[ \t]+"
 _DEFINITIONS = (
     re.compile(rf"^[ \t]*{_MODIFIERS}{_KEYWORDS}[ \t]+(?:\([^)\n]*\)[ \t]*)?([A-Za-z_$][\w$]*)", re.MULTILINE),
-    re.compile(rf"^[ \t]*(?:{_OF_TYPE})+\*?([A-Za-z_]\w*)[ \t]*\([^;{{}}()]*\)[^;{{}}()=]{{0,80}}\{{", re.MULTILINE),
+    re.compile(
+        rf"^[ \t]*(?!return\b|else\b|throw\b|new\b)(?:{_OF_TYPE})+\*?([A-Za-z_]\w*)[ \t]*\([^;{{}}()]*\)[^;{{}}()=]{{0,80}}\{{",
+        re.MULTILINE,
+    ),
     re.compile(
         r"^[ \t]*(?:export[ \t]+)?(?:const|let|var)[ \t]+(\w+)[ \t]*=[ \t]*(?:async[ \t]*)?(?:\([^)\n]*\)|\w+)[ \t]*=>",
         re.MULTILINE,

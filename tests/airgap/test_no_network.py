@@ -47,11 +47,22 @@ def test_the_trace_reader_finds_a_lookup() -> None:
     assert foreign_addresses(line.replace("10.0.0.2", "127.0.0.1")) == set()
 
 
+def test_the_hook_notes_a_lookup_and_refuses_it(tmp_path: Path) -> None:
+    log = tmp_path / "lookups"
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).with_name("hook")), "AIRGAP_LOG": str(log)}
+    code = "import socket; socket.getaddrinfo('seogo.invalid', 80)"
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 1 and "refused" in done.stderr
+    assert "seogo.invalid" in log.read_text()
+
+
 @pytest.mark.skipif(not _may_unshare(), reason="user and network namespaces are not available here (unshare -rn)")
 @pytest.mark.timeout(600)
 def test_start_ingest_search_and_ask_without_a_route(tmp_path: Path) -> None:
     environment = {name: value for name, value in os.environ.items() if not _SWITCHES.match(name)}
-    environment |= {"SEOGO_LANG": "en", "HOME": str(tmp_path), "PYTHONPATH": str(SAMPLES.parents[1])}
+    log = tmp_path / "lookups"
+    path = os.pathsep.join((str(Path(__file__).with_name("hook")), str(SAMPLES.parents[1])))
+    environment |= {"SEOGO_LANG": "en", "HOME": str(tmp_path), "PYTHONPATH": path, "AIRGAP_LOG": str(log)}
     data, trace = tmp_path / "data", tmp_path / "trace"
     data.mkdir()
     script = Path(__file__).with_name("flow.sh")
@@ -66,5 +77,6 @@ def test_start_ingest_search_and_ask_without_a_route(tmp_path: Path) -> None:
     assert json.loads((data / "search.json").read_text())["passages"]
     assert "180 days" in json.loads((data / "ask.json").read_text())["text"]
     assert "5영업일" in json.loads((data / "ask-ko.json").read_text())["text"]
+    assert not log.exists(), log.read_text()
     if trace.exists():
         assert foreign_addresses(trace.read_text()) == set()
