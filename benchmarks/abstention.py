@@ -3,8 +3,8 @@
     python -m benchmarks.abstention
 
 Answerable: the questions of `ko_finlaw` against their own statutes. Off the subject: the same questions against the handbook
-set, which has nothing on them. Without gold: each question against the statutes with its own articles taken out of the result, the
-hard case, where its siblings are still there. Prints the share that would be answered at each threshold.
+set, which has nothing on them. Without gold: each question with its own articles taken out of the result, the
+hard case. Prints the share that would be answered at each threshold.
 """
 
 from __future__ import annotations
