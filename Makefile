@@ -3,12 +3,13 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+BENCH := $(VENV)/.bench
 PORT ?= 8080
 # Arguments for installing torch, e.g. TORCH_ARGS="--index-url …" where the registry's own build is not wanted.
 TORCH_ARGS ?=
 export DO_NOT_TRACK := 1
 
-.PHONY: run demo test test-slow check format openapi bench bench-retrieval bench-search bench-ingest bench-encoding bench-memory bench-start clean
+.PHONY: run demo test test-slow check format openapi bench bench-retrieval bench-abstention bench-search bench-ingest bench-encoding bench-memory bench-start clean
 
 run: $(READY)
 	$(BIN)/seogo serve --init --port $(PORT)
@@ -37,10 +38,13 @@ format: $(READY)
 openapi: $(READY)
 	$(BIN)/python -m api.export docs/openapi.json
 
-bench: bench-retrieval bench-encoding bench-search bench-ingest bench-memory bench-start
+bench: bench-retrieval bench-abstention bench-encoding bench-search bench-ingest bench-memory bench-start
 
-bench-retrieval: $(READY)
+bench-retrieval: $(READY) $(BENCH)
 	$(BIN)/python -m benchmarks.retrieval
+
+bench-abstention: $(READY) $(BENCH)
+	$(BIN)/python -m benchmarks.abstention
 
 bench-encoding: $(READY)
 	$(BIN)/python -m benchmarks.encoding
@@ -48,7 +52,7 @@ bench-encoding: $(READY)
 bench-search: $(READY)
 	$(BIN)/python -m benchmarks.search_overhead
 
-bench-ingest: $(READY) $(VENV)-peers/.ready
+bench-ingest: $(READY) $(BENCH)
 	$(BIN)/python -m benchmarks.ingestion
 
 bench-memory: $(READY)
@@ -61,6 +65,11 @@ $(READY): constraints.txt pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --disable-pip-version-check $(TORCH_ARGS) torch==2.13.0
 	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[embedded,postgres,dev]"
+	@touch $@
+
+# The peers and measures that benchmarks compare with.
+$(BENCH): $(READY)
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[bench]"
 	@touch $@
 
 clean:

@@ -20,6 +20,7 @@ STATUS: dict[type[e.SeogoError], int] = {
     e.SeogoError: 500,
     e.InputError: 400,
     e.InvalidRequest: 422,
+    e.MethodNotAllowed: 405,
     e.PayloadTooLarge: 413,
     e.EmptyFile: 422,
     e.UnsupportedFormat: 415,
@@ -112,6 +113,19 @@ def respond(request: Request, error: e.SeogoError) -> JSONResponse:
     return JSONResponse(problem(error, language), status, headers, media_type="application/problem+json")
 
 
+def _from_http(request: Request, error: HTTPException) -> e.SeogoError:
+    """What the framework itself refuses, as an error of ours."""
+    match error.status_code:
+        case 404:
+            return e.NotFound()
+        case 405:
+            return e.MethodNotAllowed(method=request.method)
+        case 413:
+            return e.PayloadTooLarge(limit_mb=MAX_JSON_BYTES >> 20)
+        case _:
+            return e.InvalidRequest(detail=str(error.detail))
+
+
 def install(app: FastAPI) -> None:
     """Register the handlers: typed errors, request validation, unknown routes, and the unexpected."""
 
@@ -130,13 +144,7 @@ def install(app: FastAPI) -> None:
     async def on_http(request: Request, error: Exception) -> JSONResponse:
         if not isinstance(error, HTTPException):
             raise error
-        if error.status_code == 404:
-            return respond(request, e.NotFound())
-        if error.status_code == 413:
-            return respond(request, e.PayloadTooLarge(limit_mb=MAX_JSON_BYTES >> 20))
-        response = respond(request, e.InvalidRequest(detail=str(error.detail)))
-        response.status_code = error.status_code
-        return response
+        return respond(request, _from_http(request, error))
 
     async def on_unexpected(request: Request, error: Exception) -> JSONResponse:
         log.error("unexpected error on %s %s", request.method, request.url.path, exc_info=error)

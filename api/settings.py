@@ -24,7 +24,6 @@ class ApiSettings(BaseModel):
     public_url: str | None = Field(
         None, description="address under which users reach the service; used in citation links"
     )
-    cors_origins: tuple[str, ...] = ()
 
 
 class Settings(BaseSettings):

@@ -14,6 +14,7 @@ import argparse
 import os
 import sys
 import tempfile
+from contextlib import ExitStack
 from pathlib import Path
 
 from rich.console import Console
@@ -53,17 +54,18 @@ def main() -> int:
     parser.add_argument("--documents", type=int, default=10_000)
     arguments = parser.parse_args()
     series: list[tuple[int, float, float]] = []
-    with tempfile.TemporaryDirectory(prefix="seogo-memory-") as place:
-        with connect(Options(data_dir=Path(place) / "data")) as client:
-            for start in range(0, arguments.documents, _ROUND):
-                files = write(Path(place), start, min(_ROUND, arguments.documents - start))
-                ingest_files(client, files, "notices", "documents", Console(quiet=True))
-                client.post("/api/v1/answers", json={"question": f"When does counter {start % 97} close?"})
-                for path, _ in files:
-                    path.unlink()
-                series.append((start + len(files), *resident_mb()))
-                done, service, parsers = series[-1]
-                print(f"  {done:6} documents   service {service:7.1f} MB   parsers {parsers:6.1f} MB", flush=True)
+    with ExitStack() as stack:
+        place = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="seogo-memory-")))
+        client = stack.enter_context(connect(Options(data_dir=place / "data")))
+        for start in range(0, arguments.documents, _ROUND):
+            files = write(place, start, min(_ROUND, arguments.documents - start))
+            ingest_files(client, files, "notices", "documents", Console(quiet=True))
+            client.post("/api/v1/answers", json={"question": f"When does counter {start % 97} close?"})
+            for path, _ in files:
+                path.unlink()
+            series.append((start + len(files), *resident_mb()))
+            done, service, parsers = series[-1]
+            print(f"  {done:6} documents   service {service:7.1f} MB   parsers {parsers:6.1f} MB", flush=True)
     return report(series)
 
 

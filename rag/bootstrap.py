@@ -68,7 +68,8 @@ class Rag:
 
 def open_database(settings: RagSettings) -> Database:
     """The store alone: what key and migration commands need."""
-    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    # Whoever may read the data folder is its operator, so nobody else may.
+    settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     return Database(settings.store_url(), settings.store.pool_size)
 
 

@@ -65,29 +65,42 @@ def ask(options: Options, question: str, collections: list[str] | None, as_json:
 
 def print_answer(client: httpx.Client, question: str, collections: list[str] | None, console: Console) -> bool:
     """Stream an answer to the terminal, then its sources; whether there was an answer."""
-    citations: dict[int, dict[str, Any]] = {}
     body = {"question": question, "collections": collections, "stream": True}
+    places: dict[int, list[str]] = {}
     answered = False
     with client.stream("POST", "/api/v1/answers", json=body) as response:
         if not response.is_success:
             response.read()
             checked(response)
         for event, data in events(response):
-            if event == "sentence":
-                console.print(escape(data["rendered"]), highlight=False)
-                for item in data["citations"]:
-                    citations.setdefault(item["number"], item)
-            elif event == "error":
-                raise CommandFailed(f"{data['title']} ({data['code']})")
-            elif event == "done":
-                answered = data["status"] == "answered"
-                if data["abstention"]:
-                    console.print(escape(data["abstention"]["message"]), style="yellow")
-    if citations:
-        console.print(f"\n[bold]{text('sources')}[/bold]")
-    for number, item in sorted(citations.items()):
-        console.print(f"[cyan]\\[{number}][/cyan] {escape(place(item))}", highlight=False)
+            match event:
+                case "sentence":
+                    console.print(escape(data["rendered"]), highlight=False, end="")
+                    _note_places(places, data["citations"])
+                case "error":
+                    raise CommandFailed(f"{data['title']} ({data['code']})")
+                case "done":
+                    answered = data["status"] == "answered"
+                    refusal = data["abstention"]["message"] if data["abstention"] else ""
+                    console.print(escape(refusal), style="yellow")
+    _print_sources(places, console)
     return answered
+
+
+def _note_places(places: dict[int, list[str]], citations: Sequence[dict[str, Any]]) -> None:
+    """All places of a passage that an answer cites, each once."""
+    for item in citations:
+        known = places.setdefault(item["number"], [])
+        if place(item) not in known:
+            known.append(place(item))
+
+
+def _print_sources(places: dict[int, list[str]], console: Console) -> None:
+    if places:
+        console.print(f"\n[bold]{text('sources')}[/bold]")
+    for number, shown in sorted(places.items()):
+        for line in shown:
+            console.print(f"[cyan]\\[{number}][/cyan] {escape(line)}", highlight=False)
 
 
 def events(response: httpx.Response) -> Iterator[tuple[str, dict[str, Any]]]:

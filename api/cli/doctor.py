@@ -19,7 +19,7 @@ from api.cli.texts import ui_language
 from api.settings import Settings
 from ingest.parsing.sandbox import ParseSandbox
 from rag import bootstrap as rag_bootstrap
-from rag.domain.errors import SeogoError
+from rag.domain.errors import SeogoError, StoreInUse
 from rag.domain.messages import localized
 from rag.store import chunk, schema
 
@@ -68,6 +68,9 @@ def _settings_and_more(options: Options) -> Iterator[Finding]:
     for name, check in checks:
         try:
             yield from check(settings)
+        except StoreInUse:
+            advice = "stop it for a full check, or ask its /api/v1/health/ready"
+            yield Finding(name, "warning", "a Seogo process is running on this data folder", advice)
         except SeogoError as error:
             yield Finding(name, "error", localized(error, ui_language()))
 

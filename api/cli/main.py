@@ -30,6 +30,9 @@ for name, group in (
 ):
     app.add_typer(group, name=name)
 
+_LOCAL_ONLY = ("serve", "worker", "keys", "index", "db", "doctor")
+"""Commands that work on the store itself, wherever a server runs."""
+
 CollectionsOption = Annotated[
     list[str] | None, typer.Option("--collection", "-c", help="Name or id; may be repeated. All when left out.")
 ]
@@ -50,6 +53,14 @@ def common(
 ) -> None:
     """Options of every command."""
     context.obj = Options(config, data_dir, server, key)
+    if server and context.invoked_subcommand in _LOCAL_ONLY:
+        typer.secho(
+            f"`seogo {context.invoked_subcommand}` works on the local store; leave out --server.", fg="red", err=True
+        )
+        raise typer.Exit(2)
+    if server and not key and context.invoked_subcommand:
+        typer.secho("--server needs a key: --key or SEOGO_API_KEY.", fg="red", err=True)
+        raise typer.Exit(2)
 
 
 @app.command()

@@ -21,7 +21,7 @@ SAMPLE_CODE = "예제-코드"
 _QUESTIONS = (
     ("위험직무를 담당하는 직원의 명령휴가는 1회에 연속 며칠 동안 실시하나요?", SAMPLE_DOCUMENTS),
     ("How long after it is issued does a gateway signing key expire?", SAMPLE_DOCUMENTS),
-    ("Which decimal rounding constant does to_usd use for limit checks?", SAMPLE_CODE),
+    ("Which decimal rounding mode does round_amount use for won and yen?", SAMPLE_CODE),
 )
 
 

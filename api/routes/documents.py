@@ -159,12 +159,18 @@ def get_content(
     found = _current_version(caller, caller.permit(), document_id)
     headers = {
         # Never inline: an uploaded page must not run as a page of ours.
-        "Content-Disposition": f"attachment; filename*=UTF-8''{quote(found.filename)}",
+        "Content-Disposition": _attachment(found.filename),
         "Content-Length": str(found.size),
         "X-Content-Type-Options": "nosniff",
     }
     pieces: Iterator[bytes] = caller.services.rag.blobs.stream(found.content_hash)
     return StreamingResponse(pieces, media_type="application/octet-stream", headers=headers)
+
+
+def _attachment(filename: str) -> str:
+    """RFC 6266: the name as it is, and for old clients without what is not plain ASCII."""
+    plain = "".join(char if char.isascii() and (char.isalnum() or char in "._-") else "_" for char in filename)
+    return f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(filename)}"
 
 
 def _current_version(caller: Caller, permit: Permit, document_id: UUID) -> DocumentVersion:

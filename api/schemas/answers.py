@@ -19,10 +19,10 @@ _ABSTENTION: dict[tuple[AbstentionReason, UiLanguage], str] = {
         "en",
     ): "The collections searched ({collections}) hold nothing about this question.",
     (AbstentionReason.WEAK_EVIDENCE, "ko"): (
-        "찾아본 컬렉션({collections})에서 답의 근거로 삼을 만한 내용을 찾지 못했습니다. 가장 가까운 문단만 보여 드립니다."
+        "찾아본 컬렉션({collections})에서 답의 근거로 삼을 만한 내용을 찾지 못했습니다."
     ),
     (AbstentionReason.WEAK_EVIDENCE, "en"): (
-        "Nothing in the collections searched ({collections}) is enough to answer from. The nearest passages are listed."
+        "Nothing in the collections searched ({collections}) is enough to answer from."
     ),
 }
 _MISSING: dict[UiLanguage, str] = {"ko": " 근거에 없는 말: {terms}", "en": " Not found in the evidence: {terms}"}

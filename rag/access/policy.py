@@ -20,7 +20,6 @@ class Action(Enum):
     LIST_COLLECTIONS = ("list_collections", Scope.READ)
     READ_COLLECTION = ("read_collection", Scope.READ)
     CREATE_COLLECTION = ("create_collection", Scope.ADMIN)
-    DELETE_COLLECTION = ("delete_collection", Scope.ADMIN)
     READ_DOCUMENTS = ("read_documents", Scope.READ)
     UPLOAD_DOCUMENTS = ("upload_documents", Scope.WRITE)
     DELETE_DOCUMENTS = ("delete_documents", Scope.WRITE)

@@ -67,4 +67,5 @@ class Answerer:
     def _abstain(self, permit: Permit, search: SearchResult, evidence: Evidence) -> AnswerRun:
         reason = AbstentionReason.WEAK_EVIDENCE if search.passages else AbstentionReason.NOTHING_FOUND
         searched = self._retriever.collection_names(permit)
-        return AnswerRun(search, self._generator.name, iter(()), Abstention(reason, searched, evidence.missing))
+        missing = self._reader.words_for(search.question, evidence.missing)
+        return AnswerRun(search, self._generator.name, iter(()), Abstention(reason, searched, missing))

@@ -80,9 +80,9 @@ class LineAnchor:
     last: int
 
     def label(self, language: UiLanguage) -> str:
-        """`lines 10-24` or `10-24행`."""
+        """`line 10`, `lines 10-24` or `10-24행`."""
         span = str(self.first) if self.first == self.last else f"{self.first}-{self.last}"
-        return f"{span}행" if language == "ko" else f"lines {span}"
+        return f"{span}행" if language == "ko" else f"line{'' if self.first == self.last else 's'} {span}"
 
 
 Anchor = PageAnchor | ParagraphAnchor | SheetAnchor | SlideAnchor | LineAnchor

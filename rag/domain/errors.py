@@ -3,6 +3,7 @@
 SeogoError
 ├── InputError                     the caller can mend the request
 │   ├── InvalidRequest             invalid_request
+│   ├── MethodNotAllowed           method_not_allowed
 │   ├── PayloadTooLarge            payload_too_large
 │   ├── EmptyFile                  empty_file
 │   ├── UnsupportedFormat          unsupported_format
@@ -81,6 +82,12 @@ class InvalidRequest(InputError):
     """The request is not valid: {detail}"""
 
     code = "invalid_request"
+
+
+class MethodNotAllowed(InputError):
+    """This address does not take {method} requests."""
+
+    code = "method_not_allowed"
 
 
 class PayloadTooLarge(InputError):

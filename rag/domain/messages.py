@@ -12,6 +12,7 @@ KOREAN: dict[str, str] = {
     "internal_error": "서고 내부에서 오류가 발생했습니다. 자세한 내용은 운영자 로그에 있습니다.",
     "input_error": "요청을 그대로 처리할 수 없습니다.",
     "invalid_request": "요청 형식이 올바르지 않습니다: {detail}",
+    "method_not_allowed": "이 주소에서는 {method} 요청을 받지 않습니다.",
     "payload_too_large": "업로드가 한도 {limit_mb}MB를 넘었습니다. 저장된 내용은 없습니다.",
     "empty_file": "파일 {name}이(가) 비어 있습니다(0바이트).",
     "unsupported_format": "{name}의 내용은 {found} 형식이며, 이를 읽을 수 있는 파서가 없습니다.",

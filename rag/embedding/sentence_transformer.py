@@ -39,8 +39,8 @@ if TYPE_CHECKING:
 TokenIds = list[int]
 
 CPU_TOKEN_BUDGET = 1024
-"""Padded tokens a batch. CPU time is flat from 512 to 2,048, 6 % higher at 4,096 and 30 % at 8,192, where buffers leave the
-cache (`benchmarks/encoding.py --budget`); the smaller it is, the sooner a waiting query gets a lane."""
+"""Padded tokens a batch. CPU time is flat within the noise from 512 to 4,096 and some 30 % higher at 8,192, where buffers leave
+the cache (`benchmarks/encoding.py --budget`); the smaller it is, the sooner a waiting query gets a lane."""
 
 CUDA_TOKEN_BUDGET = 16_384
 """Padded tokens a batch on a GPU, which needs wide batches to be busy. Not measured here: no GPU was at hand."""
@@ -338,9 +338,10 @@ class _Forwards:
         self._made: dict[Precision, Callable[[list[TokenIds]], Vectors]] = {}
 
     def of(self, precision: Precision) -> Callable[[list[TokenIds]], Vectors]:
-        """A forward pass on its own copy of the weights, so that precisions can be compared."""
+        """A forward pass to compare with others; a narrower one has a copy of the weights, for narrowing loses digits."""
         if precision not in self._made:
-            self._made[precision] = _Forward(copy.deepcopy(self._model), self.device, precision)
+            model = self._model if precision == "float32" else copy.deepcopy(self._model)
+            self._made[precision] = _Forward(model, self.device, precision)
         return self._made[precision]
 
     def keep(self, precision: Precision) -> Callable[[list[TokenIds]], Vectors]:

@@ -31,8 +31,8 @@ def _config(database: Database) -> Config:
 
 def upgrade(database: Database) -> str:
     """Bring the schema to this version's revision and return it."""
-    config = _config(database)
-    command.upgrade(config, "head")
+    database.ping()
+    command.upgrade(_config(database), "head")
     return head(database)
 
 
@@ -44,7 +44,7 @@ def head(database: Database) -> str:
 
 def current(database: Database) -> str:
     """The revision that the database is at."""
-    with database.engine.connect() as connection:
+    with database.connection() as connection:
         return MigrationContext.configure(connection).get_current_revision() or "base"
 
 

@@ -54,6 +54,16 @@ class Database:
             with _committing(session):
                 yield session
 
+    @contextmanager
+    def connection(self) -> Iterator[Connection]:
+        """A plain connection, for what stands below the tables.
+
+        Raises:
+            StoreUnavailable: the database can't be reached.
+        """
+        with self._guarded(), self.engine.connect() as connection:
+            yield connection
+
     def ping(self) -> None:
         """Raise StoreUnavailable unless the database answers."""
         with self.read() as session:

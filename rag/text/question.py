@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
+
 from rag.text.analysis import Analyzer
 
 BIGRAM_MARK = "2:"
 """Prefix of Hangul bigram terms (`analysis.py`); they repeat what the morphemes say."""
 
+_PUNCTUATION = " .,;:!?\"'()[]{}<>·…“”‘’「」『』"
 _ASKING_KO = (
     "얼마 얼마나 몇 언제 어디 어디서 누구 누가 무엇 무어 뭐 뭣 어떤 어떻 어떻게 어떠하 왜 며칠 어느 무슨 어찌 "
     "알리 설명 궁금 말하 가르치 질문 되 하 있 없 이 그 저 것 수 때 경우 대하 관하 관련 따르 위하 하나 해당 및 등 "
@@ -33,6 +36,11 @@ class QuestionReader:
         """Weight by term of any text, bigrams left out."""
         terms = self._analyzer.terms(text)
         return {term: weight for term, weight in terms.items() if not term.startswith(BIGRAM_MARK)}
+
+    def words_for(self, question: str, terms: Container[str]) -> tuple[str, ...]:
+        """The words of the question, as they are written there, that gave any of `terms`."""
+        words = (word.strip(_PUNCTUATION) for word in question.split())
+        return tuple(dict.fromkeys(word for word in words if any(term in terms for term in self.terms_of(word))))
 
     def content_terms(self, question: str) -> frozenset[str]:
         """The terms that an answer has to be about; all terms when nothing else is left."""

@@ -118,7 +118,10 @@ def test_a_second_process_on_the_same_folder_is_told_so(filled: Path) -> None:
         server.stderr.close()
 
 
-_STAGES = ("parse", "embed", "index")
+_STAGES = (
+    "embed",
+    *(pytest.param(stage, marks=pytest.mark.slow) for stage in ("identify", "parse", "chunk", "index", "activate")),
+)
 
 
 @pytest.mark.parametrize("stage", _STAGES)

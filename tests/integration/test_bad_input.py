@@ -181,7 +181,7 @@ def test_a_failed_file_can_be_tried_again(service: Running) -> None:
         ("GET", "/api/v1/documents/00000000-0000-0000-0000-000000000000", {}, 404, "document_not_found"),
         ("GET", "/api/v1/chunks/00000000-0000-0000-0000-000000000000", {}, 404, "not_found"),
         ("GET", "/api/v1/unknown", {}, 404, "not_found"),
-        ("PUT", "/api/v1/search", {}, 405, "invalid_request"),
+        ("PUT", "/api/v1/search", {}, 405, "method_not_allowed"),
     ],
 )
 def test_a_bad_request_has_a_code_and_a_message_in_both_languages(
