@@ -15,6 +15,7 @@ from rag.access.policy import Action
 from rag.bootstrap import Rag
 from rag.domain.document import Chunk, document_id, version_id
 from rag.domain.principal import Permit, Principal, Scope
+from rag.embedding.passage_text import passage_text
 from rag.index.base import IndexPoint
 from rag.store import chunk as chunks_table
 from rag.store.base import utc_now
@@ -51,7 +52,7 @@ class Workbench:
         for start in range(0, len(flat), _GROUP):
             part = flat[start : start + _GROUP]
             vectors = self.rag.space.embed_passages(
-                [c.search_text for _, _, c in part], [c.language for _, _, c in part]
+                [passage_text(c) for _, _, c in part], [c.language for _, _, c in part]
             )
             self.rag.index.upsert(
                 [

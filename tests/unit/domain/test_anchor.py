@@ -161,7 +161,7 @@ def test_nothing_cannot_be_merged() -> None:
         (ParagraphAnchor(12, 14), "12-14번째 문단", "¶ 12-14"),
         (SlideAnchor(4, 4), "슬라이드 4", "slide 4"),
         (SlideAnchor(4, 6), "슬라이드 4-6", "slide 4-6"),
-        (LineAnchor(10, 10), "10행", "lines 10"),
+        (LineAnchor(10, 10), "10행", "line 10"),
         (LineAnchor(10, 24), "10-24행", "lines 10-24"),
         (SheetAnchor("거래한도", "A1:D9"), "거래한도!A1:D9", "거래한도!A1:D9"),
     ],
