@@ -15,7 +15,6 @@ from rag.access.policy import Action
 from rag.bootstrap import Rag
 from rag.domain.document import Chunk, document_id, version_id
 from rag.domain.principal import Permit, Principal, Scope
-from rag.embedding.passage_text import passage_text
 from rag.index.base import IndexPoint
 from rag.store import chunk as chunks_table
 from rag.store.base import utc_now
@@ -51,9 +50,7 @@ class Workbench:
         flat = [(self.version_for(key), document_id(self.collection_id, key), c) for key, cs in documents for c in cs]
         for start in range(0, len(flat), _GROUP):
             part = flat[start : start + _GROUP]
-            vectors = self.rag.space.embed_passages(
-                [passage_text(c) for _, _, c in part], [c.language for _, _, c in part]
-            )
+            vectors = self.rag.space.embed_chunks([c for _, _, c in part])
             self.rag.index.upsert(
                 [
                     IndexPoint(c.id, self.tenant_id, self.collection_id, doc, version, v.sparse, v.dense)

@@ -21,7 +21,6 @@ from ingest.pipeline import vectors as vector_file
 from rag.blobs.store import BlobStore
 from rag.domain.document import Chunk, ParsedDocument
 from rag.domain.errors import IndexUnavailable, IndexWriteMismatch, NoTextFound, ParserCrashed, SeogoError, Unavailable
-from rag.embedding.passage_text import passage_text
 from rag.embedding.space import EmbeddingSpace, TextVectors
 from rag.index.base import IndexPoint, VectorIndex
 from rag.store import chunk as chunks_table
@@ -183,7 +182,7 @@ class Pipeline:
         made: list[TextVectors] = []
         for start in range(0, len(chunks), _EMBED_CHUNKS):
             part = chunks[start : start + _EMBED_CHUNKS]
-            made += self.space.embed_passages([passage_text(c) for c in part], [c.language for c in part])
+            made += self.space.embed_chunks(part)
             if len(group) == 1:
                 self._report(group[0][0].id, len(made), len(chunks))
         start = 0
@@ -210,7 +209,7 @@ class Pipeline:
         """A version's points in groups, from its stored vectors; embedded again only where those don't fit."""
         stored = self._stored_vectors(version.id)
         if stored is None or len(stored) != len(chunks):
-            stored = self.space.embed_passages([passage_text(c) for c in chunks], [c.language for c in chunks])
+            stored = self.space.embed_chunks(chunks)
             self.blobs.put_derived(version.id, vector_file.FILE, vector_file.pack(self.space.name, stored))
         for start in range(0, len(chunks), _UPSERT_POINTS):
             end = start + _UPSERT_POINTS

@@ -6,9 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from rag.domain.document import Chunk
 from rag.domain.language import Language
 from rag.domain.vectors import SparseVector
 from rag.embedding.base import Embedder, Role
+from rag.embedding.passage_text import dense_text, lexical_text
 
 if TYPE_CHECKING:
     import numpy as np
@@ -53,34 +55,33 @@ class EmbeddingSpace:
         """The embedder whose tokens limit a chunk in `language`: the dense one where it is used."""
         return self._dense if self._dense is not None and self.knows(language) else self._lexical
 
-    def embed_passages(self, texts: Sequence[str], languages: Sequence[Language]) -> list[TextVectors]:
-        """Vectors of n passages, in order.
+    def embed_chunks(self, chunks: Sequence[Chunk]) -> list[TextVectors]:
+        """Vectors of n chunks, in order.
 
         Raises:
             ModelUnavailable: an embedder failed.
         """
-        return self._embed(texts, languages, Role.PASSAGE)
+        known = [i for i, chunk in enumerate(chunks) if self.knows(chunk.language)]
+        rows = self._dense_rows([dense_text(chunks[i]) for i in known], Role.PASSAGE)
+        dense = dict(zip(known, rows, strict=True))
+        sparse = self._sparse([lexical_text(chunk) for chunk in chunks], Role.PASSAGE)
+        return [TextVectors(vector, dense.get(i)) for i, vector in enumerate(sparse)]
 
     def embed_query(self, text: str, language: Language) -> TextVectors:
-        """Vectors of one query."""
-        return self._embed([text], [language], Role.QUERY)[0]
+        """Vectors of one question."""
+        rows = self._dense_rows([text], Role.QUERY) if self.knows(language) else []
+        return TextVectors(self._sparse([text], Role.QUERY)[0], rows[0] if rows else None)
 
-    def _embed(self, texts: Sequence[str], languages: Sequence[Language], role: Role) -> list[TextVectors]:
-        if not texts:
-            return []
-        sparse = self._lexical.embed(texts, role).sparse
-        if sparse is None:
+    def _sparse(self, texts: Sequence[str], role: Role) -> tuple[SparseVector, ...]:
+        vectors = self._lexical.embed(texts, role).sparse if texts else ()
+        if vectors is None:
             raise TypeError(f"{self._lexical.name} gives no sparse vectors")
-        rows = self._dense_rows(texts, languages, role)
-        return [TextVectors(vector, rows.get(i)) for i, vector in enumerate(sparse)]
+        return vectors
 
-    def _dense_rows(
-        self, texts: Sequence[str], languages: Sequence[Language], role: Role
-    ) -> dict[int, NDArray[np.float32]]:
-        known = [i for i, language in enumerate(languages) if self.knows(language)]
-        if self._dense is None or not known:
-            return {}
-        matrix = self._dense.embed([texts[i] for i in known], role).dense
+    def _dense_rows(self, texts: Sequence[str], role: Role) -> list[NDArray[np.float32]]:
+        if self._dense is None or not texts:
+            return []
+        matrix = self._dense.embed(texts, role).dense
         if matrix is None:
             raise TypeError(f"{self._dense.name} gives no dense vectors")
-        return dict(zip(known, matrix, strict=True))
+        return list(matrix)
