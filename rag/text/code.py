@@ -27,7 +27,8 @@ _OF_TYPE = r"[\w<>\[\],.*&:?@]+[ \t]+"
 _DEFINITIONS = (
     re.compile(rf"^[ \t]*{_MODIFIERS}{_KEYWORDS}[ \t]+(?:\([^)\n]*\)[ \t]*)?([A-Za-z_$][\w$]*)", re.MULTILINE),
     re.compile(
-        rf"^(?![ \t]*(?:return|else|throw|new)\b)[ \t]*(?:{_OF_TYPE})+\*?([A-Za-z_]\w*)[ \t]*\([^;{{}}()]*\)[^;{{}}()=]{{0,80}}\{{",
+        rf"^(?![ \t]*(?:return|else|throw|new)\b)[ \t]*(?:{_OF_TYPE})+\*?([A-Za-z_]\w*)[ \t]*"
+        r"\([^;{}()]*\)[^;{}()=]{0,80}\{",
         re.MULTILINE,
     ),
     re.compile(
