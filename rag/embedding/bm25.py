@@ -11,9 +11,13 @@ from rag.embedding.base import Role
 from rag.text.analysis import BIGRAM_WEIGHT, Analysis, Analyzer, term_weight
 
 K1 = 1.0
+"""nDCG@10 for .9, 1.0, 1.2: ko_finlaw .889, .885, .877; en_scifact_train .708, .709, .708; en_hotpotqa200 .779, .780, .782."""
 B = 0.75
+"""ko_finlaw loses 2-3 points with .5; English is flat from .4 to .9."""
 AVERAGE_LENGTH = 200.0
-"""Terms of a typical passage: a constant, so that a vector never depends on what else is in the index."""
+"""Terms of a typical passage: a constant, so that a vector never depends on what else is in the index. For 100, 200, 300 and the
+set's own mean: ko_finlaw .868, .885, .894, .882; en_scifact_train .703, .709, .708, .709; en_hotpotqa200 .789, .780, .770, .789.
+Only short code suffers (code_cosqa_dev, mean 49: .364, .340, .326, .393), and there the lexical leg is worth little."""
 _UNLIMITED = 2**31 - 1
 
 

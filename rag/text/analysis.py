@@ -17,7 +17,9 @@ if TYPE_CHECKING:
     from kiwipiepy import Token
 
 BIGRAM_WEIGHT = 0.5
-"""Weight of a Hangul bigram against a morpheme, on the question's side only. benchmarks/retrieval: see `Analyzer`."""
+"""Weight of a Hangul bigram against a morpheme, on the question's side only: weighting the passage's counts too saturates them
+less and loses 1-2 points. ko_finlaw, nDCG@10 (recall@10): 0 .831 (.925), .3 .865 (.958), .5 .869 (.967), .7 .885 (.983); 700
+article headings against their bodies: 0 .545, .3 .557, .4 .561, .5 .561, .7 .554, 1 .551 (k1 1.2)."""
 _REVISION = 1
 """Raise it with any change of the terms that a text gives."""
 
