@@ -69,8 +69,7 @@ def main() -> int:
     print("share answered at a threshold of   " + "".join(f"{value:>7}" for value in THRESHOLDS))
     for name, values in rows.items():
         shares = (sum(value.coverage >= threshold for value in values) / len(values) for threshold in THRESHOLDS)
-        in_use = sum(not value.weak for value in values) / len(values)
-        print(f"  {name:32} " + "".join(f"{share:7.2f}" for share in shares) + f"   in use {in_use:.2f}")
+        print(f"  {name:32} " + "".join(f"{share:7.2f}" for share in shares))
     return 0
 
 

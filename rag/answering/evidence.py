@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -10,8 +11,10 @@ from rag.domain.passage import Passage
 MIN_COVERAGE = 0.5
 """Share of the question's rarity-weighted terms that the best passage must hold. `benchmarks/abstention.py` prints what other
 thresholds would do: at 0.5, 85 % of answerable statute questions are answered and none that is off the subject."""
-MIN_COVERAGE_WITHOUT_KEY_TERM = 0.7
-"""The same where no passage holds the heaviest term of the question: what it asks about is most likely not there at all."""
+MIN_COVERAGE_WITHOUT_NAME = 0.7
+"""The same where no passage holds a name that the question gives (an acronym, or a word with a digit): `SWIFT`, `HPG-4102`.
+What such a question asks about is most likely not there at all. Verbs and plain nouns may be put in other words."""
+_NAME = re.compile(r"\d|[A-Z]{2}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,17 +24,15 @@ class Evidence:
     Attributes:
         coverage: share of the question's weight in the best passage, 0 to 1.
         missing: terms of the question in none of the passages, heaviest first.
-        lacks_key_term: whether a term that nothing outweighs is among the missing.
     """
 
     coverage: float
     missing: tuple[str, ...]
-    lacks_key_term: bool = False
 
-    @property
-    def weak(self) -> bool:
-        """Whether an answer would be a guess."""
-        return self.coverage < (MIN_COVERAGE_WITHOUT_KEY_TERM if self.lacks_key_term else MIN_COVERAGE)
+    def is_weak(self, missing_words: Sequence[str]) -> bool:
+        """Whether an answer would be a guess. `missing_words`: the question's words behind `missing`, as written there."""
+        named = any(_NAME.search(word) for word in missing_words)
+        return self.coverage < (MIN_COVERAGE_WITHOUT_NAME if named else MIN_COVERAGE)
 
 
 def weigh(
@@ -42,5 +43,4 @@ def weigh(
     held = [terms_of(passage.chunk.search_text).keys() & weights.keys() for passage in passages]
     best = max((sum(weights[term] for term in terms) for terms in held), default=0.0)
     missing = sorted(weights.keys() - set[str]().union(*held), key=lambda term: (-weights[term], term))
-    lacks = bool(missing) and weights[missing[0]] >= max(weights.values())
-    return Evidence(best / total if total else 0.0, tuple(missing), lacks)
+    return Evidence(best / total if total else 0.0, tuple(missing))

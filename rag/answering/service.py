@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import chain
 
 from rag.answering.contract import verified
-from rag.answering.evidence import Evidence, weigh
+from rag.answering.evidence import weigh
 from rag.domain.answer import Abstention, AbstentionReason, Answer, Sentence
 from rag.domain.passage import SearchResult
 from rag.domain.principal import Permit
@@ -53,19 +53,19 @@ class Answerer:
         search = self._retriever.search(permit, question, limit=passages)
         weights = self._retriever.rarities(permit, self._reader.content_terms(question))
         evidence = weigh(search.passages, weights, self._reader.terms_of)
-        if not search.passages or evidence.weak:
-            return self._abstain(permit, search, evidence)
+        missing = self._reader.words_for(search.question, evidence.missing)
+        if not search.passages or evidence.is_weak(missing):
+            return self._abstain(permit, search, missing)
         drafts = self._generator.generate(
             GenerationRequest(question, search.trace.language, weights, search.passages, self._max_sentences)
         )
         sentences = verified(drafts, search.passages)
         first = next(sentences, None)
         if first is None:  # every proposal was removed: that is no answer
-            return self._abstain(permit, search, evidence)
+            return self._abstain(permit, search, missing)
         return AnswerRun(search, self._generator.name, chain([first], sentences))
 
-    def _abstain(self, permit: Permit, search: SearchResult, evidence: Evidence) -> AnswerRun:
+    def _abstain(self, permit: Permit, search: SearchResult, missing: tuple[str, ...]) -> AnswerRun:
         reason = AbstentionReason.WEAK_EVIDENCE if search.passages else AbstentionReason.NOTHING_FOUND
         searched = self._retriever.collection_names(permit)
-        missing = self._reader.words_for(search.question, evidence.missing)
         return AnswerRun(search, self._generator.name, iter(()), Abstention(reason, searched, missing))
