@@ -99,13 +99,23 @@ def read_permitted(session: Session, permit: Permit, chunk_ids: Sequence[UUID]) 
     """
     if not chunk_ids or not permit.collections:
         return {}
+    rows = session.scalars(select(ChunkRow).where(ChunkRow.id.in_(chunk_ids))).all()
+    sources = _permitted_sources(session, permit, {row.version_id for row in rows})
+    return {row.id: LocatedChunk(to_domain(row), sources[row.version_id]) for row in rows if row.version_id in sources}
+
+
+def _permitted_sources(session: Session, permit: Permit, version_ids: Iterable[UUID]) -> dict[UUID, Source]:
+    """Where these versions come from, as far as the permit covers them now.
+
+    A query of its own, by primary key: in one join with the chunks, SQLite starts from the tenant's documents and reads
+    the whole corpus (80 ms instead of 2 at 100,000 chunks).
+    """
     query = (
-        select(ChunkRow, DocumentVersion, Document, Collection)
-        .join(DocumentVersion, DocumentVersion.id == ChunkRow.version_id)
+        select(DocumentVersion, Document, Collection)
         .join(Document, Document.id == DocumentVersion.document_id)
         .join(Collection, Collection.id == Document.collection_id)
         .where(
-            ChunkRow.id.in_(chunk_ids),
+            DocumentVersion.id.in_(list(version_ids)),
             Document.tenant_id == permit.tenant_id,
             Document.collection_id.in_(permit.collections),
             Document.deleted_at.is_(None),
@@ -113,11 +123,11 @@ def read_permitted(session: Session, permit: Permit, chunk_ids: Sequence[UUID]) 
             DocumentVersion.state == VersionState.ACTIVE,
         )
     )
-    return {row[0].id: _located(*row) for row in session.execute(query)}
+    return {row[0].id: _source(*row) for row in session.execute(query)}
 
 
-def _located(row: ChunkRow, version: DocumentVersion, document: Document, collection: Collection) -> LocatedChunk:
-    source = Source(
+def _source(version: DocumentVersion, document: Document, collection: Collection) -> Source:
+    return Source(
         document_id=document.id,
         version_id=version.id,
         version_number=version.number,
@@ -128,7 +138,6 @@ def _located(row: ChunkRow, version: DocumentVersion, document: Document, collec
         title=document.title or document.source_key,
         media_type=version.media_type,
     )
-    return LocatedChunk(to_domain(row), source)
 
 
 def neighbours(session: Session, version_id: UUID, ordinal: int, reach: int) -> list[Chunk]:
