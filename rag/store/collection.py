@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import ForeignKey, String, Text, UniqueConstraint, func, select
+from sqlalchemy import ForeignKey, String, Text, UniqueConstraint, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from rag.domain.principal import Permit
@@ -36,8 +36,3 @@ def permitted(session: Session, permit: Permit) -> Sequence[Collection]:
     """The collections of the permit, by name."""
     query = select(Collection).where(Collection.tenant_id == permit.tenant_id, Collection.id.in_(permit.collections))
     return session.scalars(query.order_by(Collection.name)).all()
-
-
-def count_of_tenant(session: Session, tenant_id: UUID) -> int:
-    """Number of collections of a tenant."""
-    return session.scalar(select(func.count()).select_from(Collection).where(Collection.tenant_id == tenant_id)) or 0

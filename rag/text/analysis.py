@@ -31,7 +31,7 @@ _MOSTLY_FOREIGN = 0.2
 """Share of Hangul under which Kiwi reads only the Korean phrases of a text: it is 10 times slower than the rest."""
 _CONTENT_TAGS = ("N", "V", "M", "XR")
 _FUNCTION_TAGS = ("VX", "VCP")
-_BIGRAM_MARK = "2:"
+BIGRAM_MARK = "2:"
 """Keeps bigrams apart from morphemes of the same spelling; no other term has a colon."""
 
 
@@ -50,12 +50,12 @@ class Analysis:
 
 def term_weight(term: str) -> float:
     """What a term of a question counts: 1, a bigram `BIGRAM_WEIGHT`."""
-    return BIGRAM_WEIGHT if term.startswith(_BIGRAM_MARK) else 1.0
+    return BIGRAM_WEIGHT if term.startswith(BIGRAM_MARK) else 1.0
 
 
 def _bigrams(run: str) -> Iterator[str]:
     """Marked pairs of neighbours; a single character for itself."""
-    return (_BIGRAM_MARK + run[index : index + 2] for index in range(max(len(run) - 1, 1)))
+    return (BIGRAM_MARK + run[index : index + 2] for index in range(max(len(run) - 1, 1)))
 
 
 def _korean_part(text: str) -> str:

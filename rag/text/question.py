@@ -4,10 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Container
 
-from rag.text.analysis import Analyzer
-
-BIGRAM_MARK = "2:"
-"""Prefix of Hangul bigram terms (`analysis.py`); they repeat what the morphemes say."""
+from rag.text.analysis import BIGRAM_MARK, Analyzer
 
 _PUNCTUATION = " .,;:!?\"'()[]{}<>·…“”‘’「」『』"
 _ASKING_KO = (
