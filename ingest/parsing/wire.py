@@ -9,7 +9,7 @@ import json
 from typing import Any
 
 from rag.domain.anchor import Anchor, Box, LineAnchor, PageAnchor, ParagraphAnchor, SheetAnchor, SlideAnchor
-from rag.domain.document import Element, ElementKind, ParsedDocument
+from rag.domain.document import DocumentMetadata, Element, ElementKind, ParsedDocument
 
 
 class WireError(ValueError):
@@ -24,6 +24,7 @@ def encode_document(document: ParsedDocument) -> bytes:
         "parser": document.parser,
         "pages": document.pages,
         "warnings": document.warnings,
+        "metadata": _metadata_to_list(document.metadata),
         "elements": [_element_to_list(element) for element in document.elements],
     }
     return json.dumps(data, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
@@ -44,10 +45,21 @@ def decode_document(payload: bytes) -> ParsedDocument:
             elements=tuple(_element_from_list(item) for item in data["elements"]),
             pages=_integer(data["pages"]),
             warnings=tuple(_text(warning) for warning in data["warnings"]),
+            metadata=_metadata_from_list(data["metadata"]),
         )
     except (KeyError, IndexError, TypeError, ValueError, RecursionError) as error:
         raise WireError(f"not a document: {type(error).__name__}") from error
     return document
+
+
+def _metadata_to_list(metadata: DocumentMetadata) -> list[Any]:
+    return [metadata.author, metadata.created_at, metadata.modified_at, metadata.attributes]
+
+
+def _metadata_from_list(item: Any) -> DocumentMetadata:
+    author, created_at, modified_at, attributes = item
+    pairs = tuple((_text(name), _text(value)) for name, value in attributes)
+    return DocumentMetadata(_text(author), _text(created_at), _text(modified_at), pairs)
 
 
 def _element_to_list(element: Element) -> list[Any]:

@@ -42,6 +42,21 @@ class Element:
 
 
 @dataclass(frozen=True, slots=True)
+class DocumentMetadata:
+    """What a file says about itself. Everything here is the author's claim, none of it is checked.
+
+    Attributes:
+        created_at, modified_at: ISO 8601, with the offset where the file has one; empty when unknown.
+        attributes: further names and values, such as a mail's `message_id`; each name once.
+    """
+
+    author: str = ""
+    created_at: str = ""
+    modified_at: str = ""
+    attributes: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class ParsedDocument:
     """What a parser made of one file.
 
@@ -57,6 +72,7 @@ class ParsedDocument:
     elements: tuple[Element, ...]
     pages: int = 0
     warnings: tuple[str, ...] = ()
+    metadata: DocumentMetadata = DocumentMetadata()
 
 
 @dataclass(frozen=True, slots=True)

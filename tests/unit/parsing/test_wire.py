@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from ingest.parsing import frames
 from ingest.parsing.wire import WireError, decode_document, encode_document
 from rag.domain.anchor import LineAnchor, PageAnchor, ParagraphAnchor, SheetAnchor, SlideAnchor
-from rag.domain.document import Element, ElementKind, ParsedDocument
+from rag.domain.document import DocumentMetadata, Element, ElementKind, ParsedDocument
 
 text = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=50)
 count = st.integers(0, 2**31 - 1)
@@ -23,6 +23,7 @@ anchor = st.one_of(
     st.builds(LineAnchor, count, count),
 )
 element = st.builds(Element, st.sampled_from(ElementKind), text, anchor, count, st.lists(anchor, max_size=3).map(tuple))
+metadata = st.builds(DocumentMetadata, text, text, text, st.lists(st.tuples(text, text), max_size=2).map(tuple))
 document = st.builds(
     ParsedDocument,
     text,
@@ -31,6 +32,7 @@ document = st.builds(
     st.lists(element, max_size=4).map(tuple),
     count,
     st.lists(text, max_size=2).map(tuple),
+    metadata,
 )
 
 
