@@ -29,12 +29,12 @@ from numpy.typing import NDArray
 from benchmarks.data import DataMissing, load
 from rag.domain.language import Language
 from rag.embedding.base import Role
+from rag.embedding.batches import padding_factor
+from rag.embedding.dense import DenseEmbedder
 from rag.embedding.precision import MIN_COSINE, candidate_precisions, processor
 from rag.embedding.sentence_transformer import (
-    SentenceTransformerEmbedder,
     default_minilm_folder,
     load_sentence_transformer,
-    padding_factor,
 )
 
 BAR = 3.0
@@ -102,7 +102,7 @@ def timed(encode: Encode, texts: Sequence[str]) -> tuple[float, float, NDArray[n
     return time.perf_counter() - wall, time.process_time() - cpu, vectors
 
 
-def ours(embedder: SentenceTransformerEmbedder) -> Encode:
+def ours(embedder: DenseEmbedder) -> Encode:
     """Our side as a function."""
 
     def encode(texts: Sequence[str]) -> NDArray[np.float32]:

@@ -27,7 +27,9 @@ from numpy.typing import NDArray
 
 logger = logging.getLogger(__name__)
 
-Precision = Literal["float32", "bfloat16", "float16"]
+Precision = Literal["float32", "bfloat16", "float16", "openvino-float32", "openvino-bfloat16"]
+"""A number format; plain ones run on torch."""
+
 Encode = Callable[[Precision], NDArray[np.float32]]
 """Encodes the self-test's n texts in a precision; shape (n, d), float32, rows of unit length."""
 
@@ -85,19 +87,22 @@ def processor(cpuinfo: Path = Path("/proc/cpuinfo")) -> tuple[str, frozenset[str
 
 
 def candidate_precisions(
-    flags: frozenset[str], cuda_capability: tuple[int, int] | None = None
+    flags: frozenset[str], cuda_capability: tuple[int, int] | None = None, *, openvino: bool = False
 ) -> tuple[Precision, ...]:
-    """The narrower formats worth timing.
+    """What is worth timing against torch's float32.
 
     float16 is no candidate on CPUs: oneDNN widens it to float32 in registers, so it gains nothing.
 
     Args:
         flags: of the CPU, as `processor` gives them.
         cuda_capability: of the GPU that the model will run on; None for the CPU.
+        openvino: whether that library is installed; on CPUs only.
     """
     if cuda_capability is not None:
         return ("bfloat16",) if cuda_capability >= (8, 0) else ("float16",)  # bfloat16 came with Ampere, 8.0
-    return ("bfloat16",) if flags & {"amx_bf16", "avx512_bf16", "bf16"} else ()
+    if not flags & {"amx_bf16", "avx512_bf16", "bf16"}:
+        return ("openvino-float32",) if openvino else ()
+    return ("openvino-bfloat16", "bfloat16", "openvino-float32") if openvino else ("bfloat16",)
 
 
 def choose_precision(
@@ -173,13 +178,22 @@ def remembered_choice(
     """
     if cache_dir is None:
         return decide()
-    identity = hashlib.sha256(json.dumps(dict(key), sort_keys=True).encode()).hexdigest()[:16]
-    file = cache_dir / f"precision-{identity}.json"
+    file = _choice_file(cache_dir, key)
     choice = _read(file, key)
     if choice is None:
         choice = decide()
         _write(file, key, choice)
     return choice
+
+
+def stored_choice(cache_dir: Path, key: Mapping[str, str]) -> PrecisionChoice | None:
+    """The stored choice for `key`, if there is one."""
+    return _read(_choice_file(cache_dir, key), key)
+
+
+def _choice_file(cache_dir: Path, key: Mapping[str, str]) -> Path:
+    identity = hashlib.sha256(json.dumps(dict(key), sort_keys=True).encode()).hexdigest()[:16]
+    return cache_dir / f"precision-{identity}.json"
 
 
 def _read(file: Path, key: Mapping[str, str]) -> PrecisionChoice | None:

@@ -97,6 +97,13 @@ def test_candidates(flags: set[str], capability: tuple[int, int] | None, expecte
     assert candidate_precisions(frozenset(flags), capability) == expected
 
 
+def test_openvino_is_a_candidate_on_cpus_only() -> None:
+    both = ("openvino-bfloat16", "bfloat16", "openvino-float32")
+    assert candidate_precisions(frozenset({"avx512_bf16"}), openvino=True) == both
+    assert candidate_precisions(frozenset({"avx2"}), openvino=True) == ("openvino-float32",)
+    assert candidate_precisions(frozenset({"avx2"}), (9, 0), openvino=True) == ("bfloat16",)
+
+
 def test_processor_reads_x86_and_arm(tmp_path: Path) -> None:
     x86, arm = tmp_path / "x86", tmp_path / "arm"
     x86.write_text("processor\t: 0\nmodel name\t: Xeon\nmodel\t\t: 207\nflags\t\t: fpu avx2\n\nprocessor\t: 1\n")

@@ -1,0 +1,173 @@
+"""A model as an OpenVINO graph: converted once, kept in the cache folder, run from then on without torch.
+
+OpenVINO fuses what torch runs one by one and, in bfloat16, uses kernels of its own for attention: MiniLM takes 0.4 of
+torch's float32 time and 0.8 of its bfloat16 time on a processor with `avx512_bf16` (`benchmarks/encoding.py`). A start from
+the kept graph imports neither torch nor sentence-transformers, which is most of a start's time.
+
+`openvino.tools.ovc` reports every conversion to Google Analytics through the package `openvino_telemetry`, without asking,
+unless that package can't be imported; so here it can't. A test fails when the library changes that seam.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import importlib.util
+import json
+import logging
+import shutil
+import sys
+import tempfile
+import threading
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from rag.embedding.batches import Padding, TokenIds
+from rag.embedding.lanes import Vectors
+from rag.embedding.tokenizing import TokenizerSpec
+
+logger = logging.getLogger(__name__)
+
+WIDTH_MULTIPLE = 8
+"""Batches are padded to a multiple of this many tokens: a new shape costs OpenVINO a preparation, which it then keeps."""
+
+KEPT_SHAPES = 256
+"""Preparations kept. The library's own 5,000 are hundreds of megabytes after a day of texts of every length."""
+
+_MODEL = "model.xml"
+_MANIFEST = "manifest.json"
+_TOKENIZER = "tokenizer.json"
+
+
+class ConversionFailed(Exception):
+    """The library can't convert this model; it runs on torch instead."""
+
+
+@dataclass(frozen=True, slots=True)
+class GraphSpec:
+    """What has to be known besides the graph.
+
+    Attributes:
+        dimensions: width d of the vectors.
+        lanes: requests that run at once.
+        lane_threads: threads of each.
+    """
+
+    tokenizer: TokenizerSpec
+    dimensions: int
+    lanes: int
+    lane_threads: int
+
+
+def installed_version() -> str | None:
+    """Version of the installed library, found without importing it."""
+    if importlib.util.find_spec("openvino") is None:
+        return None
+    return importlib.metadata.version("openvino")
+
+
+def export(module: Any, example: dict[str, Any], spec: GraphSpec, folder: Path) -> None:
+    """Convert a torch module and write it to `folder`, in one step (aside, then renamed).
+
+    Args:
+        module: takes `input_ids` and `attention_mask`, int64 of shape (m, n), and gives unit rows, shape (m, d).
+        example: such inputs, to trace it with.
+
+    Raises:
+        ConversionFailed: the library has no translation for an operation, or the folder can't be written.
+    """
+    openvino = _library()
+    free = openvino.PartialShape([-1, -1])
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # the tracer warns of every branch in the model's code
+            model = openvino.convert_model(module, example_input=example, input=[free, free])
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        aside = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f"{folder.name}.", suffix=".part"))
+        try:
+            openvino.save_model(model, str(aside / _MODEL), compress_to_fp16=False)
+            (aside / _TOKENIZER).write_text(spec.tokenizer.serialised, encoding="utf-8")
+            (aside / _MANIFEST).write_text(json.dumps(_manifest(spec), indent=2), encoding="utf-8")
+            shutil.rmtree(folder, ignore_errors=True)
+            aside.rename(folder)
+        finally:
+            shutil.rmtree(aside, ignore_errors=True)
+    except Exception as error:  # tracing runs the model's own code, which may raise anything
+        raise ConversionFailed(str(error)) from error
+
+
+def read_spec(folder: Path) -> GraphSpec | None:
+    """What `export` noted, None when there is nothing whole in `folder`."""
+    try:
+        noted = json.loads((folder / _MANIFEST).read_text(encoding="utf-8"))
+        serialised = (folder / _TOKENIZER).read_text(encoding="utf-8")
+        padding = Padding(int(noted["padding_token"]), bool(noted["padding_left"]))
+        tokenizer = TokenizerSpec(serialised, int(noted["limit"]), str(noted["cut"]), padding)
+        return GraphSpec(tokenizer, int(noted["dimensions"]), int(noted["lanes"]), int(noted["lane_threads"]))
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        logger.warning("ignoring the damaged graph in %s: %r", folder, error)
+        return None
+
+
+def _manifest(spec: GraphSpec) -> dict[str, Any]:
+    tokenizer = spec.tokenizer
+    return {
+        "limit": tokenizer.limit,
+        "cut": tokenizer.cut,
+        "padding_token": tokenizer.padding.token,
+        "padding_left": tokenizer.padding.left,
+        "dimensions": spec.dimensions,
+        "lanes": spec.lanes,
+        "lane_threads": spec.lane_threads,
+    }
+
+
+class OpenVinoForward:
+    """The graph in one number format. Called from several lanes at once; each has a request of its own."""
+
+    def __init__(self, folder: Path, spec: GraphSpec, precision: str) -> None:
+        """Compile the graph in `folder`.
+
+        Args:
+            precision: `bfloat16` or `float32`.
+
+        Raises:
+            ConversionFailed: the graph can't be read or compiled.
+        """
+        openvino = _library()
+        options = {
+            "INFERENCE_PRECISION_HINT": {"bfloat16": "bf16", "float32": "f32"}[precision],
+            "NUM_STREAMS": spec.lanes,
+            "INFERENCE_NUM_THREADS": spec.lanes * spec.lane_threads,
+            # Bound to cores, the lanes would share theirs with a parser while others stand idle.
+            "ENABLE_CPU_PINNING": False,
+            "CPU_RUNTIME_CACHE_CAPACITY": KEPT_SHAPES,
+        }
+        try:
+            self._compiled = openvino.Core().compile_model(str(folder / _MODEL), "CPU", options)
+        except RuntimeError as error:
+            raise ConversionFailed(str(error)) from error
+        self._padding = spec.tokenizer.padding
+        self._own = threading.local()
+
+    def __call__(self, token_ids: list[TokenIds]) -> Vectors:
+        """Unit rows, shape (m, d), float32, for m token id lists."""
+        request = getattr(self._own, "request", None)
+        if request is None:
+            request = self._own.request = self._compiled.create_infer_request()
+        ids, mask = self._padding.arrays(token_ids, WIDTH_MULTIPLE)
+        result: Vectors = np.array(next(iter(request.infer([ids, mask]).values())), dtype=np.float32)
+        return result
+
+
+def _library() -> Any:
+    """The library, with its reporting out of reach."""
+    sys.modules["openvino_telemetry"] = None  # type: ignore[assignment]
+    import openvino
+
+    return openvino
