@@ -85,7 +85,7 @@ def build(settings: RagSettings, *, local_operator: bool = False, recreate_index
     schema.require_current(database)
     analyzer = Analyzer()
     reader = QuestionReader(analyzer)
-    space = build_space(settings.embedding, analyzer, settings.data_dir / "cache")
+    space = build_space(settings.embedding, analyzer, settings.cache_folder())
     index = open_index(_index_config(settings), IndexSchema(space.name, space.dimensions), recreate=recreate_index)
     retriever = Retriever(database, index, space, settings.retrieval)
     generator = ExtractiveGenerator(reader.terms_of)

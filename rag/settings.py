@@ -64,12 +64,20 @@ class RagSettings(_Section):
     """Everything below `rag:` in the configuration file."""
 
     data_dir: Path = Field(Path("seogo-data"), description="folder of the embedded store, index and blobs")
+    cache_dir: Path | None = Field(
+        None,
+        description="folder of what can be made again, such as converted models; none means `cache` in the data folder",
+    )
     store: StoreSettings = StoreSettings()
     blobs: BlobSettings = BlobSettings()
     index: IndexSettings = IndexSettings()
     embedding: EmbeddingSettings = EmbeddingSettings()
     retrieval: RetrievalSettings = RetrievalSettings()
     answers: AnswerSettings = AnswerSettings()
+
+    def cache_folder(self) -> Path:
+        """Where converted models and self-tests are kept."""
+        return self.cache_dir or self.data_dir / "cache"
 
     def store_url(self) -> str:
         """The SQLAlchemy URL of the store, the embedded default included."""

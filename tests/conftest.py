@@ -13,6 +13,14 @@ from tests.support import postgres
 from tests.support.running import Running, running, settings_for
 
 
+@pytest.fixture(scope="session", autouse=True)
+def shared_model_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """One folder of converted models for all services of this run and the commands that tests start."""
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("SEOGO_RAG__CACHE_DIR", str(tmp_path_factory.mktemp("models")))
+        yield
+
+
 @pytest.fixture(scope="session")
 def postgres_cluster() -> Iterator[str]:
     """URL of a PostgreSQL cluster of this test run."""

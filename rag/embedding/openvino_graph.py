@@ -91,12 +91,20 @@ def export(module: Any, example: dict[str, Any], spec: GraphSpec, folder: Path) 
             openvino.save_model(model, str(aside / _MODEL), compress_to_fp16=False)
             (aside / _TOKENIZER).write_text(spec.tokenizer.serialised, encoding="utf-8")
             (aside / _MANIFEST).write_text(json.dumps(_manifest(spec), indent=2), encoding="utf-8")
-            shutil.rmtree(folder, ignore_errors=True)
-            aside.rename(folder)
+            _put_in_place(aside, folder)
         finally:
             shutil.rmtree(aside, ignore_errors=True)
     except Exception as error:  # tracing runs the model's own code, which may raise anything
         raise ConversionFailed(str(error)) from error
+
+
+def _put_in_place(aside: Path, folder: Path) -> None:
+    shutil.rmtree(folder, ignore_errors=True)
+    try:
+        aside.rename(folder)
+    except OSError:
+        if read_spec(folder) is None:  # else another process has just made the same one
+            raise
 
 
 def read_spec(folder: Path) -> GraphSpec | None:
