@@ -9,7 +9,7 @@ PORT ?= 8080
 TORCH_ARGS ?=
 export DO_NOT_TRACK := 1
 
-.PHONY: run demo test test-slow check format openapi bench bench-retrieval bench-abstention bench-search bench-ingest bench-encoding bench-memory bench-start clean
+.PHONY: run demo test test-slow check format openapi bench bench-retrieval bench-abstention bench-search bench-ingest bench-encoding bench-memory bench-start bench-parsing bench-chunking bench-queue clean
 
 run: $(READY)
 	$(BIN)/seogo serve --init --port $(PORT)
@@ -38,7 +38,7 @@ format: $(READY)
 openapi: $(READY)
 	$(BIN)/python -m api.export docs/openapi.json
 
-bench: bench-retrieval bench-abstention bench-encoding bench-search bench-ingest bench-memory bench-start
+bench: bench-retrieval bench-abstention bench-encoding bench-search bench-ingest bench-memory bench-start bench-parsing bench-chunking bench-queue
 
 bench-retrieval: $(READY) $(BENCH)
 	$(BIN)/python -m benchmarks.retrieval
@@ -60,6 +60,16 @@ bench-memory: $(READY)
 
 bench-start: $(READY)
 	$(BIN)/python -m benchmarks.start
+
+# Each prints its own verdict; the target fails when one of them missed its bar.
+bench-parsing: $(READY) $(BENCH)
+	status=0; for part in parsing_hwp parsing_office parsing_pdf; do $(BIN)/python -m benchmarks.$$part || status=1; done; exit $$status
+
+bench-chunking: $(READY) $(BENCH)
+	$(BIN)/python -m benchmarks.chunking
+
+bench-queue: $(READY)
+	status=0; for part in queue_memory ingest_latency; do $(BIN)/python -m benchmarks.$$part || status=1; done; exit $$status
 
 $(READY): constraints.txt pyproject.toml
 	$(PYTHON) -m venv $(VENV)
