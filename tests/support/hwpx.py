@@ -255,8 +255,8 @@ def _part(part: Part, look: int) -> str:
             )
         case Link():
             path = f'<hp:stringParam name="Path">{escape(part.target)}</hp:stringParam>'
-            parameters = f'<hp:parameters cnt="1">{path}</hp:parameters>'
-            return _run(look, _field("HYPERLINK", parameters, part.text))
+            path = f'<hp:stringParam name="Path">{escape(part.target)}</hp:stringParam>'
+            return _run(look, _field("HYPERLINK", f'<hp:parameters cnt="1">{path}</hp:parameters>', part.text))
         case Memo():
             return _run(look, _field("MEMO", _list((Paragraph(part.note),)), part.text))
         case Table():
