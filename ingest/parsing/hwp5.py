@@ -78,9 +78,7 @@ class Hwp5Parser:
         damaged = whole < len(sections) or container.damaged_shapes
         warnings = (DAMAGED_PARTS,) * damaged + (HIDDEN_TEXT,) * assembler.hidden
         title = document_title(title, elements)
-        return ParsedDocument(
-            title, source.media_type, self.name, elements, warnings=warnings, metadata=metadata
-        )
+        return ParsedDocument(title, source.media_type, self.name, elements, warnings=warnings, metadata=metadata)
 
 
 class _Section:

@@ -12,13 +12,40 @@ import struct
 from collections.abc import Callable, Iterator
 
 from ingest.parsing.hwp5_records import (
-    CTRL_HEADER, EQUATION, FORM_OBJECT, LIST_HEADER, MEMO_LIST, PAGE_BORDER_FILL, PARA_CHAR_SHAPE, PARA_HEADER,
-    PARA_RANGE_TAG, PARA_TEXT, SHAPE_COMPONENT, TABLE, TEXT_ART, Node, text_at, trees, u16, u32,
+    CTRL_HEADER,
+    EQUATION,
+    FORM_OBJECT,
+    LIST_HEADER,
+    MEMO_LIST,
+    PAGE_BORDER_FILL,
+    PARA_CHAR_SHAPE,
+    PARA_HEADER,
+    PARA_RANGE_TAG,
+    PARA_TEXT,
+    SHAPE_COMPONENT,
+    TABLE,
+    TEXT_ART,
+    Node,
+    text_at,
+    trees,
+    u16,
+    u32,
 )  # fmt: skip
 from ingest.parsing.hwp_equation import equation_text
 from ingest.parsing.hwp_model import (
-    MAX_NESTING, Aside, AsideKind, Box, Budget, Cell, CharacterShape, Paragraph, ParagraphShape, Piece, SectionStart,
-    Shapes, Table,
+    MAX_NESTING,
+    Aside,
+    AsideKind,
+    Box,
+    Budget,
+    Cell,
+    CharacterShape,
+    Paragraph,
+    ParagraphShape,
+    Piece,
+    SectionStart,
+    Shapes,
+    Table,
 )  # fmt: skip
 from ingest.parsing.hwp_numbering import KINDS, shown
 from rag.domain.errors import ParseLimitExceeded
@@ -51,6 +78,7 @@ _NOTE_NUMBERS = (1, 2)
 _CELL_PLACE = 8
 _CELL_FILL = 32
 _DESCRIPTION = 44
+_INLINE_OBJECT = 0x1
 _CAPTION_AFTER = (1, 3)
 """Right and below; 0 is left and 2 above."""
 
@@ -159,7 +187,7 @@ class BodyReader:
         return pieces
 
     def _table(self, node: Node, filled: bool, nesting: int) -> Table:
-        table = Table()
+        table = Table(inline=bool(u32(node.data, 4) & _INLINE_OBJECT))
         properties = node.first(TABLE)
         after_rows = 18 + 2 * u16(properties, 4)
         # Zones have backgrounds of their own; which cells they cover matters less than not to miss white text on one.
@@ -197,6 +225,7 @@ class BodyReader:
         box = Box(caption=[paragraph for _, list_ in captions for paragraph in list_])
         box.caption_after = not captions or u32(captions[0][0], 8, 3) & 0x3 in _CAPTION_AFTER
         if node.data[3::-1] == b"gso ":
+            box.inline = bool(u32(node.data, 4) & _INLINE_OBJECT)
             box.description = text_at(node.data, _DESCRIPTION)[0]
         waiting = [child for child in reversed(node.children) if child.tag == SHAPE_COMPONENT]
         while waiting:
@@ -291,7 +320,9 @@ def _joined(units: str) -> str:
 
 def _has_letters(text: bytes) -> bool:
     """Whether code units hold anything that would be read: blank paragraphs are often white, and end marks always are."""
-    return any(unit > 0x20 and unit not in (0x3000, 0xA0) for (unit,) in struct.iter_unpack("<H", text[: len(text) & ~1]))
+    return any(
+        unit > 0x20 and unit not in (0x3000, 0xA0) for (unit,) in struct.iter_unpack("<H", text[: len(text) & ~1])
+    )
 
 
 def _runs(data: bytes) -> list[tuple[int, int]]:

@@ -103,28 +103,18 @@ def trees(data: bytes, tags: Collection[int]) -> Iterator[Node]:
         for tag, level, start, end in records(data):
             if tag not in tags:
                 continue
-            if path and level == 0:
-                yield path[0]
-                path = []
             while path and path[-1].level >= level:
-                if len(path) == 1:
-                    break
-                path.pop()
+                closed = path.pop()
+                if not path:
+                    yield closed
             node = Node(tag, level, data[start:end])
-            if not path:
-                path = [node]
-            elif path[-1].level < level:
+            if path:
                 path[-1].children.append(node)
-                path.append(node)
-            else:
-                yield path[0]
-                path = [node]
+            path.append(node)
     except (StreamDamaged, StreamTooLarge):
-        if path:
-            yield path[0]
+        yield from path[:1]  # what stands before the damage
         raise
-    if path:
-        yield path[0]
+    yield from path[:1]
 
 
 def u16(data: bytes, at: int, default: int = 0) -> int:

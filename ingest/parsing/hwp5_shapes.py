@@ -3,7 +3,16 @@
 from __future__ import annotations
 
 from ingest.parsing.hwp5_records import (
-    BORDER_FILL, BULLET, CHAR_SHAPE, NUMBERING, PARA_SHAPE, STYLE, records, text_at, u16, u32,
+    BORDER_FILL,
+    BULLET,
+    CHAR_SHAPE,
+    NUMBERING,
+    PARA_SHAPE,
+    STYLE,
+    records,
+    text_at,
+    u16,
+    u32,
 )  # fmt: skip
 from ingest.parsing.hwp_model import CharacterShape, Head, NumberLevel, ParagraphShape, Shapes
 from ingest.parsing.hwp_numbering import KINDS
@@ -26,9 +35,7 @@ def read_shapes(data: bytes) -> Shapes:
     Raises:
         StreamDamaged, StreamTooLarge: see `records`.
     """
-    found: dict[int, list[bytes]] = {
-        tag: [] for tag in (BORDER_FILL, CHAR_SHAPE, NUMBERING, BULLET, PARA_SHAPE, STYLE)
-    }
+    found: dict[int, list[bytes]] = {tag: [] for tag in (BORDER_FILL, CHAR_SHAPE, NUMBERING, BULLET, PARA_SHAPE, STYLE)}
     for tag, _, start, end in records(data):
         if tag in found:
             found[tag].append(data[start:end])

@@ -17,7 +17,16 @@ from dataclasses import replace
 from ingest.parsing.characters import one_line, squeeze
 from ingest.parsing.headings import MAX_HEADING_CHARACTERS, numbered_heading
 from ingest.parsing.hwp_model import (
-    Aside, AsideKind, Box, Cell, Head, Paragraph, Piece, SectionStart, Shapes, Table,
+    Aside,
+    AsideKind,
+    Box,
+    Cell,
+    Head,
+    Paragraph,
+    Piece,
+    SectionStart,
+    Shapes,
+    Table,
 )  # fmt: skip
 from ingest.parsing.hwp_numbering import Counters, bullet_text
 from ingest.parsing.tables import Row, table_element
@@ -32,7 +41,7 @@ _TITLE_STYLE = re.compile(r"(?:문서\s?)?제목$|title$", re.I)
 _CONTENTS_STYLE = re.compile(r"(?:차례|목차|toc|contents)", re.I)
 _SENTENCE_END = re.compile(r"(?:[.!?。;,]|[다요음함임됨]\.?)$")
 _OWN_DESCRIPTION = re.compile(
-    r"(?:그림|사각형|표|수식|선|타원|호|다각형|곡선|글맵시|묶음 개체|그리기 개체|OLE 개체|차트|동영상|연결선|개체 ?묶음|양식 개체)"
+    r"(?:그림|사각형|표|수식|선|타원|호|다각형|곡선|글맵시|(?:묶음|그리기|OLE|양식) ?개체|개체 ?묶음|차트|동영상|연결선)"
     r"(?:입니다|로 묶음).*",
     re.S,
 )
@@ -43,9 +52,13 @@ _ZERO_WIDTH = re.compile("[\u200b-\u200d\u2060-\u2064\ufeff]{4}|[\U000e0000-\U00
 
 _TAGS = re.compile("[\U000e0000-\U000e007f]+")
 _ZERO_WIDTH_PIECE = re.compile("[\u200b-\u200d\u2060-\u2064\ufeff]{4,}")
+_HAN = "\uf53a"
+"""How Hangul writes the first syllable of its own name, in the private area."""
+
 _LARGER = 1.15
 """A heading by its look is larger than the text by this much."""
 
+_DEEPEST_LEVEL = 7
 _MAX_GRID = 4_000_000
 """Rows by columns of one table; a file can name a million cells, each in a row and a column of its own."""
 
@@ -69,6 +82,8 @@ class Assembler:
         self._looks: dict[int, tuple[int, bool]] = {}
         self._sizes: Counter[int] = Counter()
         self.hidden = False
+        self.apart: list[Element] = []
+        """Notes, captions, page headers and what stands in boxes: text beside the flow, in the order of the file."""
 
     def section(self, paragraphs: Iterable[Paragraph]) -> None:
         """Read one section."""
@@ -98,7 +113,9 @@ class Assembler:
         chosen = {
             at: size
             for at, (size, bold) in self._looks.items()
-            if size >= body * _LARGER and (bold or size >= body * _LARGER**2) and _may_be_heading(self._elements[at].text)
+            if size >= body * _LARGER
+            and (bold or size >= body * _LARGER**2)
+            and _may_be_heading(self._elements[at].text)
         }
         levels = {size: level for level, size in enumerate(sorted(set(chosen.values()), reverse=True), 1)}
         for at, size in chosen.items():
@@ -112,17 +129,23 @@ class Assembler:
         self._count += 1
         anchor = ParagraphAnchor(self._count, self._count)
         self.hidden |= paragraph.hid
-        text, before, after = self._sorted(paragraph.pieces)
-        for block in before:
-            yield from self._block(block, anchor)
-        yield from self._text(paragraph, squeeze(text), anchor)
-        for block in after:
-            yield from self._block(block, anchor)
+        first = True
+        for part in self._parts(paragraph.pieces):
+            if isinstance(part, str):
+                text = squeeze(self._revealed(part))
+                if text:
+                    yield from self._text(paragraph, text, anchor, self._label(paragraph) if first else "")
+                    first = False
+            else:
+                yield from self._block(part, anchor)
 
-    def _sorted(self, pieces: Sequence[Piece]) -> tuple[str, list[Table | Box | Aside], list[Table | Box | Aside]]:
-        """The paragraph's own text, the objects that come before any of it, and those after; notes always come after."""
+    def _parts(self, pieces: Sequence[Piece]) -> Iterator[str | Table | Box | Aside]:
+        """The paragraph's text and objects in reading order.
+
+        An object that floats comes before the text when none precedes it, else after; notes always come after. One that
+        stands in the line comes where it stands.
+        """
         text = ""
-        before: list[Table | Box | Aside] = []
         after: list[Table | Box | Aside] = []
         for piece in pieces:
             if isinstance(piece, str):
@@ -132,22 +155,27 @@ class Assembler:
             elif isinstance(piece, Aside):
                 text += f" {piece.mark} " if piece.mark else ""
                 after.append(piece)
+            elif not text.strip():
+                yield piece
+            elif piece.inline and (isinstance(piece, Table) or piece.paragraphs):
+                yield text
+                yield piece
+                text = ""
             else:
-                (after if text.strip() else before).append(piece)
-        return self._revealed(text), before, after
+                after.append(piece)
+        yield text
+        yield from after
 
     def _revealed(self, text: str) -> str:
         """The text without characters that only a machine sees."""
+        text = text.replace(_HAN, "한")
         if text.isascii() or not _ZERO_WIDTH.search(text):
             return text
         self.hidden = True
         return _ZERO_WIDTH_PIECE.sub("", _TAGS.sub("", text))
 
-    def _text(self, paragraph: Paragraph, text: str, anchor: ParagraphAnchor) -> Iterator[Element]:
-        if not text:
-            return
+    def _text(self, paragraph: Paragraph, text: str, anchor: ParagraphAnchor, label: str) -> Iterator[Element]:
         shape = paragraph.shape
-        label = self._label(paragraph)
         shown = f"{label} {text}" if label else text
         if _CONTENTS_STYLE.match(paragraph.style):
             yield Element(ElementKind.TEXT, shown, anchor)
@@ -164,19 +192,22 @@ class Assembler:
 
     def _label(self, paragraph: Paragraph) -> str:
         shape = paragraph.shape
+        if shape.head is Head.OUTLINE:
+            return self._counters.label(self._outline, self._level(paragraph) - 1)
         if shape.head is Head.BULLET:
             return bullet_text(self._shapes.bullets.get(shape.reference, "•"))
-        if shape.head is Head.NUMBER:
-            return self._counters.label(shape.reference, shape.level)
-        return self._counters.label(self._outline, shape.level) if shape.head is Head.OUTLINE else ""
+        return self._counters.label(shape.reference, shape.level) if shape.head is Head.NUMBER else ""
 
     def _level(self, paragraph: Paragraph) -> int:
         """Depth of a heading by its outline level or style; 0 for other paragraphs."""
-        if paragraph.shape.head is Head.OUTLINE:
-            return paragraph.shape.level + 1
-        if paragraph.shape.head is not Head.NONE:
+        if paragraph.shape.head not in (Head.NONE, Head.OUTLINE):
             return 0
-        if named := _OUTLINE_STYLE.match(paragraph.style):
+        named = _OUTLINE_STYLE.match(paragraph.style)
+        if paragraph.shape.head is Head.OUTLINE:
+            # HWP 5 has three bits for the level; what is deeper only the style tells.
+            deeper = named is not None and paragraph.shape.level + 1 >= _DEEPEST_LEVEL
+            return max(int(named[1]), _DEEPEST_LEVEL) if named and deeper else paragraph.shape.level + 1
+        if named:
             return int(named[1])
         return 1 if _TITLE_STYLE.match(paragraph.style) else 0
 
@@ -201,18 +232,18 @@ class Assembler:
         elif aside.kind in (AsideKind.HEADER, AsideKind.FOOTER):
             if text not in self._seen_heads:
                 self._seen_heads.add(text)
-                self._heads.append(Element(ElementKind.TEXT, text, anchor))
+                self._heads.append(self._beside(Element(ElementKind.TEXT, text, anchor)))
         else:
             text = f"[메모] {text}" if aside.kind is AsideKind.MEMO else text
-            yield Element(ElementKind.TEXT, text, anchor)
+            yield self._beside(Element(ElementKind.TEXT, text, anchor))
 
     def _box(self, box: Box, anchor: ParagraphAnchor) -> Iterator[Element]:
         if not box.caption_after:
             yield from self._caption(box.caption)
         description = one_line(box.description)
         if description and not _OWN_DESCRIPTION.fullmatch(description):
-            yield Element(ElementKind.TEXT, description, anchor)
-        yield from self._list(box.paragraphs)
+            yield self._beside(Element(ElementKind.TEXT, description, anchor))
+        yield from map(self._beside, self._list(box.paragraphs))
         if box.caption_after:
             yield from self._caption(box.caption)
 
@@ -221,7 +252,11 @@ class Assembler:
         first = self._count + 1
         text = " ".join(one_line(element.text) for element in self._list(paragraphs))
         if text:
-            yield Element(ElementKind.TEXT, text, ParagraphAnchor(first, max(first, self._count)))
+            yield self._beside(Element(ElementKind.TEXT, text, ParagraphAnchor(first, max(first, self._count))))
+
+    def _beside(self, element: Element) -> Element:
+        self.apart.append(element)
+        return element
 
     def _list(self, paragraphs: Sequence[Paragraph]) -> Iterator[Element]:
         for paragraph in paragraphs:
@@ -288,4 +323,3 @@ class Assembler:
 def _may_be_heading(text: str) -> bool:
     """Short and no sentence: outline styles are much used for the items of a list."""
     return len(text) <= MAX_HEADING_CHARACTERS and "\n" not in text and not _SENTENCE_END.search(text)
-

@@ -98,8 +98,13 @@ class Cell:
 
 @dataclass(slots=True)
 class Table:
-    """A table, its cells in the order of the file."""
+    """A table, its cells in the order of the file.
 
+    Attributes:
+        inline: it stands in the line like a character (글자처럼 취급) and parts the text around it.
+    """
+
+    inline: bool = False
     cells: list[Cell] = field(default_factory=list)
     caption: list[Paragraph] = field(default_factory=list)
     caption_after: bool = False
@@ -108,8 +113,9 @@ class Table:
 
 @dataclass(slots=True)
 class Box:
-    """A text box, a picture or another object: its text, its caption, what its author wrote about it."""
+    """A text box, a picture or another object: its text, its caption, what its author wrote about it; see `Table`."""
 
+    inline: bool = False
     paragraphs: list[Paragraph] = field(default_factory=list)
     caption: list[Paragraph] = field(default_factory=list)
     caption_after: bool = True

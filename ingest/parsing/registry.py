@@ -71,6 +71,18 @@ def _xlsx() -> Parser:
     return XlsxParser()
 
 
+def _hwp5() -> Parser:
+    from ingest.parsing.hwp5 import Hwp5Parser
+
+    return Hwp5Parser()
+
+
+def _hwpx() -> Parser:
+    from ingest.parsing.hwpx import HwpxParser
+
+    return HwpxParser()
+
+
 def _html() -> Parser:
     from ingest.parsing.html import HtmlParser
 
@@ -106,6 +118,8 @@ PARSERS: dict[str, ParserEntry] = {
     "docx": ParserEntry((media_types.DOCX,), _docx),
     "pptx": ParserEntry((media_types.PPTX,), _pptx),
     "xlsx": ParserEntry((media_types.XLSX,), _xlsx),
+    "hwp5": ParserEntry((media_types.HWP,), _hwp5),
+    "hwpx": ParserEntry((media_types.HWPX,), _hwpx),
     "html": ParserEntry((media_types.HTML,), _html),
     "markdown": ParserEntry((media_types.MARKDOWN,), _markdown),
     "csv": ParserEntry((media_types.CSV, media_types.TSV), _csv),
