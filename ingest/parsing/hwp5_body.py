@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 import struct
+from collections import Counter
 from collections.abc import Callable, Iterator
 
 from ingest.parsing.hwp5_records import (
@@ -114,20 +115,29 @@ class BodyReader:
             raise ParseLimitExceeded(name=self._name, resource="paragraphs")
         shape = self._shapes.paragraphs.get(u16(node.data, 8), ParagraphShape())
         runs = _runs(node.first(PARA_CHAR_SHAPE))
-        paragraph = Paragraph(shape, self._shapes.styles.get(u16(node.data, 10) & 0xFF, ""), self._look(runs, text))
+        paragraph = Paragraph(shape, self._shapes.styles.get(u16(node.data, 10) & 0xFF, ""))
         controls = iter([child for child in node.children if child.tag == CTRL_HEADER])
         left_out = self._left_out(paragraph, node, runs, filled=filled or shape.filled or self._filled_page)
         pieces = _Pieces(text, left_out, lambda: self._control(next(controls, None), filled, nesting))
         paragraph.pieces = pieces.read()
+        paragraph.look = self._look(runs, pieces.plain)
         paragraph.pieces += [piece for control in controls for piece in self._control(control, filled, nesting)]
         paragraph.pieces += self._loose(node, nesting)
         return paragraph
 
-    def _look(self, runs: list[tuple[int, int]], text: bytes) -> CharacterShape:
-        """The character shape of the longest run."""
-        ends = [start for start, _ in runs[1:]] + [len(text) // 2]
-        lengths = [(end - start, shape) for (start, shape), end in zip(runs, ends, strict=True)]
-        _, shape = max(lengths, default=(0, -1), key=lambda item: item[0])
+    def _look(self, runs: list[tuple[int, int]], plain: list[tuple[int, int]]) -> CharacterShape:
+        """The shape of most of the characters; `plain` are the ranges that hold some."""
+        lengths: Counter[int] = Counter()
+        ends = [start for start, _ in runs[1:]] + [1 << 32]
+        at = 0
+        for (start, shape), end in zip(runs, ends, strict=True):
+            while at < len(plain) and plain[at][1] <= start:
+                at += 1
+            for low, high in plain[at:]:
+                if low >= end:
+                    break
+                lengths[shape] += min(high, end) - max(low, start)
+        shape, _ = max(lengths.items(), key=lambda item: item[1], default=(-1, 0))
         return self._shapes.characters.get(shape, CharacterShape())
 
     def _left_out(
@@ -270,6 +280,7 @@ class _Pieces:
         self._units = "".join(map(chr, struct.unpack(f"<{len(text) // 2}H", text[: len(text) // 2 * 2])))
         self._left_out = left_out
         self._control = control
+        self.plain: list[tuple[int, int]] = []
 
     def read(self) -> list[Piece]:
         pieces: list[Piece] = []
@@ -296,6 +307,8 @@ class _Pieces:
 
     def _plain(self, start: int, end: int) -> list[Piece]:
         """Text between two controls without what is left out."""
+        if start < end:
+            self.plain.append((start, end))
         if not self._left_out:
             return [_joined(self._units[start:end])] if start < end else []
         kept: list[Piece] = []

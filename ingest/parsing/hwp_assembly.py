@@ -39,7 +39,7 @@ HIDDEN_TEXT = "hidden_text"
 _OUTLINE_STYLE = re.compile(r"(?:개요|제목|heading|outline)\s*([1-9]|10)$", re.I)
 _TITLE_STYLE = re.compile(r"(?:문서\s?)?제목$|title$", re.I)
 _CONTENTS_STYLE = re.compile(r"(?:차례|목차|toc|contents)", re.I)
-_SENTENCE_END = re.compile(r"(?:[.!?。;,]|[다요음함임됨]\.?)$")
+_SENTENCE_END = re.compile(r"(?:[.!?。;,]|[가-힣][다까])$")
 _OWN_DESCRIPTION = re.compile(
     r"(?:그림|사각형|표|수식|선|타원|호|다각형|곡선|글맵시|(?:묶음|그리기|OLE|양식) ?개체|개체 ?묶음|차트|동영상|연결선)"
     r"(?:입니다|로 묶음).*",
@@ -271,7 +271,7 @@ class Assembler:
             yield from self._list(table.cells[0].paragraphs)
         else:
             first = self._count + 1
-            rows = self._rows(table.cells)
+            rows = list(self._rows(table.cells))
             if element := table_element(rows, ParagraphAnchor(first, max(first, self._count))):
                 yield element
         if table.caption_after:

@@ -94,7 +94,7 @@ def hwpx_container(
     encrypted: bool = False,
 ) -> bytes:
     """A ZIP archive around these parts, with the package's own files; parts of the same name replace those."""
-    sections = sorted(name for name in parts if name.startswith("Contents/section"))
+    sections = [name for name in parts if name.startswith("Contents/section")]
     files: dict[str, str | bytes] = {
         "version.xml": f'{DECLARATION}<hv:HCFVersion xmlns:hv="http://www.hancom.co.kr/hwpml/2011/version" '
         'tagetApplication="WORDPROCESSOR" major="5" minor="1" micro="0" buildNumber="1" xmlVersion="1.4"/>',
