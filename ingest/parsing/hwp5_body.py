@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 import struct
+from bisect import bisect_right
 from collections import Counter
 from collections.abc import Callable, Iterator
 
@@ -130,13 +131,14 @@ class BodyReader:
         lengths: Counter[int] = Counter()
         ends = [start for start, _ in runs[1:]] + [1 << 32]
         at = 0
-        for (start, shape), end in zip(runs, ends, strict=True):
+        for (start, shape), end in zip(runs, ends, strict=False):
             while at < len(plain) and plain[at][1] <= start:
                 at += 1
-            for low, high in plain[at:]:
-                if low >= end:
-                    break
+            overlapping = at
+            while overlapping < len(plain) and plain[overlapping][0] < end:
+                low, high = plain[overlapping]
                 lengths[shape] += min(high, end) - max(low, start)
+                overlapping += 1
         shape, _ = max(lengths.items(), key=lambda item: item[1], default=(-1, 0))
         return self._shapes.characters.get(shape, CharacterShape())
 
@@ -151,12 +153,12 @@ class BodyReader:
             if tag >> 24 == _DELETED and start < end
         ]
         ends = [start for start, _ in runs[1:]] + [1 << 32]
-        for (start, shape), end in zip(runs, ends, strict=True):
+        for (start, shape), end in zip(runs, ends, strict=False):
             look = self._shapes.characters.get(shape)
             if look is not None and look.hidden(filled):
                 ranges.append((start, end))
                 paragraph.hid |= _has_letters(node.first(PARA_TEXT)[2 * start : 2 * min(end, 1 << 20)])
-        return sorted(ranges)
+        return _merged(ranges)
 
     # --- controls --------------------------------------------------------------------------------------------
 
@@ -309,19 +311,34 @@ class _Pieces:
         """Text between two controls without what is left out."""
         if start < end:
             self.plain.append((start, end))
-        if not self._left_out:
-            return [_joined(self._units[start:end])] if start < end else []
         kept: list[Piece] = []
-        for low, high in self._left_out:
-            if start < min(low, end):
-                kept.append(_joined(self._units[start : min(low, end)]))
+        at = max(0, bisect_right(self._left_out, (start, 1 << 32)) - 1)
+        while start < end and at < len(self._left_out):
+            low, high = self._left_out[at]
+            if low >= end:
+                break
+            if start < low:
+                kept.append(_joined(self._units[start:low]))
             start = max(start, min(high, end))
+            at += 1
         if start < end:
             kept.append(_joined(self._units[start:end]))
         return kept
 
     def _seen(self, at: int) -> bool:
-        return not any(low <= at < high for low, high in self._left_out)
+        before = bisect_right(self._left_out, (at, 1 << 32)) - 1
+        return before < 0 or at >= self._left_out[before][1]
+
+
+def _merged(ranges: list[tuple[int, int]]) -> list[tuple[int, int]]:
+    """In order, none touching another."""
+    merged: list[tuple[int, int]] = []
+    for start, end in sorted(ranges):
+        if merged and start <= merged[-1][1]:
+            merged[-1] = (merged[-1][0], max(end, merged[-1][1]))
+        else:
+            merged.append((start, end))
+    return merged
 
 
 def _joined(units: str) -> str:

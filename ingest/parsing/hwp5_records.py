@@ -90,6 +90,8 @@ def records(data: bytes) -> Iterator[tuple[int, int, int, int]]:
             raise StreamTooLarge
         yield head & 0x3FF, head >> 10 & 0x3FF, at, at + size
         at += size
+    if any(data[at:]):  # zeros may follow, where a cipher wanted whole blocks
+        raise StreamDamaged
 
 
 def trees(data: bytes, tags: Collection[int]) -> Iterator[Node]:

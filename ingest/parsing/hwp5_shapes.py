@@ -87,7 +87,7 @@ def _numbering(data: bytes) -> tuple[NumberLevel, ...]:
     starts += [u32(data, end + 4 * level, 1) for level in range(len(more))]
     return tuple(
         NumberLevel(text, kind, start if 0 < start < 1 << 16 else 1)
-        for (text, kind), start in zip(heads + more, starts, strict=True)
+        for (text, kind), start in zip(heads + more, starts, strict=False)
     )
 
 
