@@ -38,6 +38,7 @@ from tests.support.hwp_content import (
     Ruby,
     Styled,
     Table,
+    note_paragraph,
 )  # fmt: skip
 
 COMPRESSED, PASSWORD, DISTRIBUTION, DRM = 0x1, 0x2, 0x4, 0x10
@@ -312,7 +313,7 @@ class _Writer:
         match part:
             case Footnote() | Endnote():
                 name = "fn  " if isinstance(part, Footnote) else "en  "
-                self._extended(17, name, bytes(8), _list(inner, (Paragraph(part.text),), bytes(8)))
+                self._extended(17, name, bytes(8), _list(inner, (note_paragraph(part),), bytes(8)))
             case Header() | Footer():
                 name = "head" if isinstance(part, Header) else "foot"
                 self._extended(16, name, bytes(8), _list(inner, (Paragraph(part.text),), bytes(26)))

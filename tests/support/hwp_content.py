@@ -58,16 +58,18 @@ class Memo:
 
 @dataclass(frozen=True)
 class Footnote:
-    """A note at the page's foot."""
+    """A note at the page's foot; with a `number` it begins with that, and so does the reference to it."""
 
     text: str
+    number: int = 0
 
 
 @dataclass(frozen=True)
 class Endnote:
-    """A note at the document's end."""
+    """A note at the document's end; see `Footnote`."""
 
     text: str
+    number: int = 0
 
 
 @dataclass(frozen=True)
@@ -216,6 +218,14 @@ BULLET = "●"
 def paragraphs(text: str) -> tuple[Paragraph, ...]:
     """One paragraph a line."""
     return tuple(Paragraph(line) for line in text.split("\n"))
+
+
+def note_paragraph(note: Footnote | Endnote) -> Paragraph:
+    """The paragraph of a note, with its number."""
+    if not note.number:
+        return Paragraph(note.text)
+    kind = "footnote" if isinstance(note, Footnote) else "endnote"
+    return Paragraph(AutoNumber(kind, note.number), f" {note.text}")
 
 
 def table(rows: Sequence[Sequence[str]], caption: str = "", *, caption_below: bool = False) -> Table:

@@ -38,6 +38,7 @@ from tests.support.hwp_content import (
     Ruby,
     Styled,
     Table,
+    note_paragraph,
 )  # fmt: skip
 
 MIMETYPE = "application/hwp+zip"
@@ -279,9 +280,9 @@ def _part(part: Part, look: int) -> str:
 def _control(part: Part) -> str:
     match part:
         case Footnote():
-            return f"<hp:footNote>{_list((Paragraph(part.text),))}</hp:footNote>"
+            return f"<hp:footNote>{_list((note_paragraph(part),))}</hp:footNote>"
         case Endnote():
-            return f"<hp:endNote>{_list((Paragraph(part.text),))}</hp:endNote>"
+            return f"<hp:endNote>{_list((note_paragraph(part),))}</hp:endNote>"
         case Header():
             return f'<hp:header id="1" applyPageType="BOTH">{_list((Paragraph(part.text),))}</hp:header>'
         case Footer():

@@ -232,6 +232,11 @@ def test_notes_follow_their_paragraph(read):
     assert [element.anchor.first for element in document.elements] == [1, 1, 1, 4]
 
 
+def test_a_note_is_referred_to_by_its_number(read):
+    document = read([Paragraph("정액으로 한다", Footnote("운임은 실비로 한다.", number=3), ".")])
+    assert texts(document) == ["정액으로 한다 3) .", "3) 운임은 실비로 한다."]
+
+
 def test_page_headers_and_footers_stand_once_before_their_section(read):
     head, foot = Header("한빛물산 여비 규정"), Footer("대외비")
     document = read([Paragraph("첫 문단"), Paragraph("둘째 문단", head, foot)], [Paragraph("새 구역", head)])
