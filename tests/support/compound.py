@@ -100,7 +100,8 @@ def _tree(entries: list[_Entry], order: list[int]) -> int:
 
 
 def _mini_stream(entries: list[_Entry]) -> tuple[bytes, list[int]]:
-    mini, mini_fat = b"", []
+    mini = b""
+    mini_fat: list[int] = []
     for entry in entries:
         if entry.kind == 2 and len(entry.data) < CUTOFF:
             body = _padded(entry.data, MINI_SECTOR)
