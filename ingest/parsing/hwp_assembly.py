@@ -55,6 +55,9 @@ _ZERO_WIDTH_PIECE = re.compile("[\u200b-\u200d\u2060-\u2064\ufeff]{4,}")
 _HAN = "\uf53a"
 """How Hangul writes the first syllable of its own name, in the private area."""
 
+_RULED_LINE = re.compile("([\U000f0000-\U0010fffd])\\1{3,}")
+"""A line drawn of one character, which Hangul keeps beyond the basic plane, where nobody else has it."""
+
 _LARGER = 1.15
 """A heading by its look is larger than the text by this much."""
 
@@ -168,7 +171,7 @@ class Assembler:
 
     def _revealed(self, text: str) -> str:
         """The text without characters that only a machine sees."""
-        text = text.replace(_HAN, "한")
+        text = _RULED_LINE.sub(" ", text.replace(_HAN, "한"))
         if text.isascii() or not _ZERO_WIDTH.search(text):
             return text
         self.hidden = True
