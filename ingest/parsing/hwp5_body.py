@@ -81,6 +81,7 @@ _CELL_PLACE = 8
 _CELL_FILL = 32
 _DESCRIPTION = 44
 _INLINE_OBJECT = 0x1
+_BEHIND = 2
 _CAPTION_AFTER = (1, 3)
 """Right and below; 0 is left and 2 above."""
 
@@ -95,6 +96,8 @@ class BodyReader:
         self._name = name
         self._budget = Budget()
         self._filled_page = False
+        self._drawn = False
+        """There is a drawing behind the text of this section, which white letters may stand on."""
 
     def section(self, data: bytes) -> Iterator[Paragraph]:
         """The paragraphs of a section's stream.
@@ -103,7 +106,7 @@ class BodyReader:
             StreamDamaged, StreamTooLarge: as `records`, after what came before.
             ParseLimitExceeded: nested too deeply, or too many paragraphs.
         """
-        self._filled_page = False
+        self._filled_page = self._drawn = False
         for node in trees(data, TAGS):
             if node.tag == PARA_HEADER:
                 yield self._paragraph(node, filled=False, nesting=0)
@@ -118,7 +121,10 @@ class BodyReader:
         runs = _runs(node.first(PARA_CHAR_SHAPE))
         paragraph = Paragraph(shape, self._shapes.styles.get(u16(node.data, 10) & 0xFF, ""))
         controls = iter([child for child in node.children if child.tag == CTRL_HEADER])
-        left_out = self._left_out(paragraph, node, runs, filled=filled or shape.filled or self._filled_page)
+        self._drawn |= any(map(_behind_text, node.children))
+        left_out = self._left_out(
+            paragraph, node, runs, filled=filled or shape.filled or self._filled_page or self._drawn
+        )
         pieces = _Pieces(text, left_out, lambda: self._control(next(controls, None), filled, nesting))
         paragraph.pieces = pieces.read()
         paragraph.look = self._look(runs, pieces.plain)
@@ -339,6 +345,11 @@ def _merged(ranges: list[tuple[int, int]]) -> list[tuple[int, int]]:
         else:
             merged.append((start, end))
     return merged
+
+
+def _behind_text(node: Node) -> bool:
+    """Whether a control is an object that lies behind the text (글 뒤로)."""
+    return node.tag == CTRL_HEADER and node.data[3::-1] == b"gso " and u32(node.data, 4) >> 21 & 0x7 == _BEHIND
 
 
 def _joined(units: str) -> str:

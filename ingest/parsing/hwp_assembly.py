@@ -52,6 +52,7 @@ _ZERO_WIDTH = re.compile("[\u200b-\u200d\u2060-\u2064\ufeff]{4}|[\U000e0000-\U00
 
 _TAGS = re.compile("[\U000e0000-\U000e007f]+")
 _ZERO_WIDTH_PIECE = re.compile("[\u200b-\u200d\u2060-\u2064\ufeff]{4,}")
+_HEADING_NUMBER = re.compile(r"(?:제\s?\d{1,2}\s?장|[Ⅰ-Ⅻ]|[IVX]{1,4}|(?P<small>\d{1,2}|[가-하]))\.?")
 _HAN = "\uf53a"
 """How Hangul writes the first syllable of its own name, in the private area."""
 
@@ -275,7 +276,10 @@ class Assembler:
         else:
             first = self._count + 1
             rows = list(self._rows(table.cells))
-            if element := table_element(rows, ParagraphAnchor(first, max(first, self._count))):
+            anchor = ParagraphAnchor(first, max(first, self._count))
+            if heading := _heading_in_a_table(rows, anchor):
+                yield heading
+            elif element := table_element(rows, anchor):
                 yield element
         if table.caption_after:
             yield from self._caption(table.caption)
@@ -321,6 +325,17 @@ class Assembler:
                 yield " / ".join(row.strip("| ").replace("\\|", "|") for row in (rows[0], *rows[2:]))
             else:
                 yield one_line(element.text)
+
+
+def _heading_in_a_table(rows: Sequence[Row], anchor: ParagraphAnchor) -> Element | None:
+    """A heading set as a bar of two or three cells, `Ⅱ | 추진 배경`, as ministries do; None for any other table."""
+    filled = [cells for cells, _ in rows if any(cells)]
+    texts = [one_line(text) for text in filled[0] if text] if len(filled) == 1 else []
+    number = _HEADING_NUMBER.fullmatch(texts[0]) if 2 <= len(texts) <= 3 else None
+    text = " ".join(texts)
+    if number is None or not _may_be_heading(text):
+        return None
+    return Element(ElementKind.HEADING, text, anchor, level=2 if number["small"] else 1)
 
 
 def _may_be_heading(text: str) -> bool:

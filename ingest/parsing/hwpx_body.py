@@ -245,6 +245,8 @@ class BodyHandler:
         self._owners.append(Table(filled=integer(attributes.get("borderFillIDRef")) in self._shapes.fills))
 
     def _start_box(self, attributes: Mapping[str, str]) -> None:
+        if attributes.get("textWrap") == "BEHIND_TEXT":
+            self._filled[0] = True  # white letters may stand on it
         box = Box()
         if art := attributes.get("text", ""):
             box.paragraphs.append(Paragraph(pieces=[art]))

@@ -359,7 +359,13 @@ class _Writer:
 def _object(part: Box | Picture) -> bytes:
     """Common properties of a drawing object, which end with its description."""
     description = part.description if isinstance(part, Picture) else ""
-    return bytes(40) + struct.pack("<H", len(description)) + description.encode("utf-16-le")
+    attributes = 2 << 21 if isinstance(part, Box) and part.behind else 0
+    return (
+        struct.pack("<I", attributes)
+        + bytes(36)
+        + struct.pack("<H", len(description))
+        + description.encode("utf-16-le")
+    )
 
 
 def _shape(part: Box | Picture, level: int) -> bytes:

@@ -118,10 +118,11 @@ class AutoNumber:
 
 @dataclass(frozen=True)
 class Box:
-    """A text box."""
+    """A text box; `behind` the text or beside it."""
 
     paragraphs: tuple[Paragraph, ...]
     caption: str = ""
+    behind: bool = False
 
 
 @dataclass(frozen=True)

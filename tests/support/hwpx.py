@@ -316,7 +316,8 @@ def _drawing(part: Box | Picture) -> str:
         comment = f"<hp:shapeComment>{escape(part.description)}</hp:shapeComment>" if part.description else ""
         return f"<hp:pic {_OBJECT}>{_PLACE}{caption}{comment}</hp:pic>"
     text = f'<hp:drawText lastWidth="100" name="" editable="0">{_list(part.paragraphs)}</hp:drawText>'
-    return f"<hp:rect {_OBJECT}>{text}{_PLACE}{caption}<hp:shapeComment>사각형입니다.</hp:shapeComment></hp:rect>"
+    common = _OBJECT.replace("TOP_AND_BOTTOM", "BEHIND_TEXT") if part.behind else _OBJECT
+    return f"<hp:rect {common}>{text}{_PLACE}{caption}<hp:shapeComment>사각형입니다.</hp:shapeComment></hp:rect>"
 
 
 def _table(table: Table) -> str:

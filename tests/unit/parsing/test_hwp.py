@@ -207,6 +207,19 @@ def test_one_cell_is_a_frame_around_text(read):
     ]
 
 
+def test_a_heading_set_as_a_bar_of_cells(read):
+    document = read(
+        [
+            Paragraph(table([["Ⅱ", "", "추진 배경"]])),
+            Paragraph(table([["1", "현황"]])),
+            Paragraph(table([["1", "2"], ["3", "4"]])),
+            Paragraph(table([["단가", "1,000원"]])),
+        ]
+    )
+    assert outline(document) == [(1, "Ⅱ 추진 배경"), (2, "1 현황")]
+    assert [element.kind.value for element in document.elements][2:] == ["table", "table"]
+
+
 def test_a_table_in_the_line_parts_the_text_around_it(read):
     document = read([Paragraph("앞 글", table([["가", "나"], ["다", "라"]]), "뒤 글")])
     # It floats, as the writers write it: the text stays whole and the table comes after it.
@@ -278,6 +291,12 @@ def test_white_text_on_a_dark_cell_is_read(read):
     document = read([Paragraph(Table(2, 1, (head, Cell(1, 0, paragraphs("일비")))))])
     assert texts(document) == ["| 구분 |\n| --- |\n| 일비 |"]
     assert document.warnings == ()
+
+
+def test_white_text_on_a_drawing_behind_it_is_read(read):
+    drawing = Box((Paragraph(),), behind=True)
+    document = read([Paragraph(drawing, Styled("2026년 업무 계획", "white"))])
+    assert (texts(document), document.warnings) == (["2026년 업무 계획"], ())
 
 
 def test_zero_width_smuggling_is_flagged(read):
