@@ -205,7 +205,8 @@ class BodyReader:
         return pieces
 
     def _table(self, node: Node, filled: bool, nesting: int) -> Table:
-        table = Table(inline=bool(u32(node.data, 4) & _INLINE_OBJECT))
+        table = Table()
+        _place(table, node.data)
         properties = node.first(TABLE)
         after_rows = 18 + 2 * u16(properties, 4)
         # Zones have backgrounds of their own; which cells they cover matters less than not to miss white text on one.
@@ -243,7 +244,7 @@ class BodyReader:
         box = Box(caption=[paragraph for _, list_ in captions for paragraph in list_])
         box.caption_after = not captions or u32(captions[0][0], 8, 3) & 0x3 in _CAPTION_AFTER
         if node.data[3::-1] == b"gso ":
-            box.inline = bool(u32(node.data, 4) & _INLINE_OBJECT)
+            _place(box, node.data)
             box.description = text_at(node.data, _DESCRIPTION)[0]
         waiting = [child for child in reversed(node.children) if child.tag == SHAPE_COMPONENT]
         while waiting:
@@ -345,6 +346,14 @@ def _merged(ranges: list[tuple[int, int]]) -> list[tuple[int, int]]:
         else:
             merged.append((start, end))
     return merged
+
+
+def _place(owner: Table | Box, data: bytes) -> None:
+    """Where an object stands, from the properties that all objects have."""
+    attributes = u32(data, 4)
+    owner.inline = bool(attributes & _INLINE_OBJECT)
+    owner.origin = str(attributes >> 3 & 0x3)
+    owner.offset = int.from_bytes(data[8:12], "little", signed=True)
 
 
 def _behind_text(node: Node) -> bool:

@@ -146,11 +146,13 @@ class Assembler:
     def _parts(self, pieces: Sequence[Piece]) -> Iterator[str | Table | Box | Aside]:
         """The paragraph's text and objects in reading order.
 
-        An object that floats comes before the text when none precedes it, else after; notes always come after. One that
-        stands in the line comes where it stands.
+        Objects that float come before the text when none precedes them, else after, from the top down; notes always
+        come after. One that stands in the line comes where it stands.
         """
         text = ""
-        after: list[Table | Box | Aside] = []
+        before: list[Table | Box] = []
+        after: list[Table | Box] = []
+        notes: list[Aside] = []
         for piece in pieces:
             if isinstance(piece, str):
                 text += piece
@@ -158,17 +160,15 @@ class Assembler:
                 self._outline = piece.outline or self._outline
             elif isinstance(piece, Aside):
                 text += f" {piece.mark} " if piece.mark else ""
-                after.append(piece)
-            elif not text.strip():
-                yield piece
-            elif piece.inline and (isinstance(piece, Table) or piece.paragraphs):
-                yield text
-                yield piece
-                text = ""
+                notes.append(piece)
+            elif not piece.inline:
+                (after if text.strip() else before).append(piece)
+            elif isinstance(piece, Table) or piece.paragraphs or not text.strip():
+                yield from (*_from_the_top(before), text, piece)
+                before, text = [], ""
             else:
                 after.append(piece)
-        yield text
-        yield from after
+        yield from (*_from_the_top(before), text, *_from_the_top(after), *notes)
 
     def _revealed(self, text: str) -> str:
         """The text without characters that only a machine sees."""
@@ -325,6 +325,13 @@ class Assembler:
                 yield " / ".join(row.strip("| ").replace("\\|", "|") for row in (rows[0], *rows[2:]))
             else:
                 yield one_line(element.text)
+
+
+def _from_the_top(objects: list[Table | Box]) -> list[Table | Box]:
+    """Objects of one paragraph that float, by their height on the page; as they come where that can't be compared."""
+    if len({piece.origin for piece in objects}) != 1:
+        return objects
+    return sorted(objects, key=lambda piece: piece.offset)
 
 
 def _heading_in_a_table(rows: Sequence[Row], anchor: ParagraphAnchor) -> Element | None:

@@ -31,6 +31,6 @@ def equation_text(script: str) -> str:
         elif word in "`~" or word.isspace():
             written.append(" ")
         else:
-            written.append(_WORDS.get(word, _WORDS.get(word.lower(), word) if word.isupper() else word))
+            written.append(_WORDS.get(word, _WORDS.get(word.lower(), word).upper() if word.isupper() else word))
     text = " ".join("".join(written).split())
     return re.sub(r"\(\s*([^()\s]*)\s*\)", r"(\1)", text)

@@ -102,9 +102,12 @@ class Table:
 
     Attributes:
         inline: it stands in the line like a character (글자처럼 취급) and parts the text around it.
+        origin, offset: of one that floats, what its height on the page is measured from, and how far below that it is.
     """
 
     inline: bool = False
+    origin: str = ""
+    offset: int = 0
     cells: list[Cell] = field(default_factory=list)
     caption: list[Paragraph] = field(default_factory=list)
     caption_after: bool = False
@@ -116,6 +119,8 @@ class Box:
     """A text box, a picture or another object: its text, its caption, what its author wrote about it; see `Table`."""
 
     inline: bool = False
+    origin: str = ""
+    offset: int = 0
     paragraphs: list[Paragraph] = field(default_factory=list)
     caption: list[Paragraph] = field(default_factory=list)
     caption_after: bool = True

@@ -139,6 +139,8 @@ class BodyHandler:
     def _position(self, attributes: Mapping[str, str]) -> None:
         if self._owners:
             self._owners[-1].inline = attributes.get("treatAsChar") == "1"
+            self._owners[-1].origin = attributes.get("vertRelTo", "")
+            self._owners[-1].offset = _signed(attributes.get("vertOffset"))
 
     def _start_caption(self, attributes: Mapping[str, str]) -> None:
         if self._owners:
@@ -345,6 +347,13 @@ _ENDS: dict[str, Callable[[BodyHandler], None]] = {
     "fieldBegin": BodyHandler._end_field,
     "autoNum": BodyHandler._end_number,
 }
+
+
+def _signed(text: str | None) -> int:
+    """A length that Hangul writes without its sign: 4294944089 is 23207 upwards."""
+    digits = (text or "").lstrip("-")
+    number = int(text or "") if digits.isascii() and digits.isdigit() and len(digits) <= 10 else 0
+    return number - (1 << 32) if number >= 1 << 31 else number
 
 
 def _within(text: str | None, default: int) -> int:

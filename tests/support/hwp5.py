@@ -302,7 +302,8 @@ class _Writer:
             case Memo():
                 self._field("%%me", "MEMO", part.text, look)
             case Table():
-                self._extended(11, "tbl ", bytes(42), _table(part, self._level + 2))
+                place = struct.pack("<Ii", part.inline, part.offset) + bytes(34)
+                self._extended(11, "tbl ", place, _table(part, self._level + 2))
             case Box() | Picture():
                 self._extended(11, "gso ", _object(part), _shape(part, self._level + 2))
             case _:

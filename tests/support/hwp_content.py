@@ -151,13 +151,19 @@ class Cell:
 
 @dataclass(frozen=True)
 class Table:
-    """A table of `rows` by `columns`, whatever its cells cover."""
+    """A table of `rows` by `columns`, whatever its cells cover.
+
+    Attributes:
+        inline: it stands in the line like a character; else it floats, `offset` 1/7200 inch below its paragraph.
+    """
 
     rows: int
     columns: int
     cells: tuple[Cell, ...]
     caption: str = ""
     caption_below: bool = False
+    inline: bool = False
+    offset: int = 0
 
 
 Part = (

@@ -326,8 +326,12 @@ def _table(table: Table) -> str:
     for cell in table.cells:
         rows.setdefault(cell.row, []).append(cell)
     body = "".join(f"<hp:tr>{''.join(map(_cell, rows[row]))}</hp:tr>" for row in sorted(rows))
+    place = _PLACE.replace('treatAsChar="0"', f'treatAsChar="{int(table.inline)}"')
+    place = place.replace('vertOffset="0"', f'vertOffset="{table.offset & 0xFFFFFFFF}"')
     size = f"rowCnt={quoteattr(str(table.rows))} colCnt={quoteattr(str(table.columns))}"
-    return f'<hp:tbl {_OBJECT} repeatHeader="1" {size} cellSpacing="0" borderFillIDRef="1">{_PLACE}{caption}{body}</hp:tbl>'
+    return (
+        f'<hp:tbl {_OBJECT} repeatHeader="1" {size} cellSpacing="0" borderFillIDRef="1">{place}{caption}{body}</hp:tbl>'
+    )
 
 
 def _cell(cell: Cell) -> str:

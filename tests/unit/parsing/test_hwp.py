@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -220,11 +221,20 @@ def test_a_heading_set_as_a_bar_of_cells(read):
     assert [element.kind.value for element in document.elements][2:] == ["table", "table"]
 
 
-def test_a_table_in_the_line_parts_the_text_around_it(read):
-    document = read([Paragraph("앞 글", table([["가", "나"], ["다", "라"]]), "뒤 글")])
-    # It floats, as the writers write it: the text stays whole and the table comes after it.
-    assert [element.kind.value for element in document.elements] == ["text", "table"]
-    assert texts(document)[0] == "앞 글뒤 글"
+def test_a_table_in_the_line_parts_the_text_and_one_that_floats_does_not(read):
+    floating = table([["가", "나"], ["다", "라"]])
+    inline = replace(floating, inline=True)
+    document = read([Paragraph("앞 글", inline, "뒤 글", number=1), Paragraph("앞 글", floating, "뒤 글")])
+    assert [element.kind.value for element in document.elements] == ["list_item", "table", "text", "text", "table"]
+    assert [texts(document)[at] for at in (0, 2, 3)] == ["1. 앞 글", "뒤 글", "앞 글뒤 글"]
+
+
+def test_objects_that_float_at_one_paragraph_are_read_from_the_top(read):
+    lower, upper = (
+        replace(table([[text, "값"], ["다", "라"]]), offset=offset) for text, offset in (("아래", 0), ("위", -23207))
+    )
+    document = read([Paragraph(lower, upper)])
+    assert [text[:4] for text in texts(document)] == ["| 위 ", "| 아래"]
 
 
 def test_notes_follow_their_paragraph(read):

@@ -63,7 +63,7 @@ def test_bullets_of_symbol_fonts_are_shown_by_letters_that_any_font_has():
         ("{a+b} over {2}", "(a+b) / (2)"),
         ("x^2 + y_{1} LEQ 3", "x^2 + y_(1) ≤ 3"),
         ('"단가" times "수량"', "단가 × 수량"),
-        ("SIGMA ~ sigma``pi", "σ σ π"),
+        ("SIGMA ~ sigma``pi", "Σ σ π"),
         ("sqrt {x}#", "√ (x)#"),
         ("", ""),
     ],
