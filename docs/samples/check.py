@@ -1,6 +1,6 @@
 """Check the bundled samples: every expected answer is where questions.yaml says, and the code agrees with the workbook.
 
-Needs python-docx, openpyxl, pypdfium2 and PyYAML:
+Needs python-docx, openpyxl, pypdfium2, lxml and PyYAML:
 
     python docs/samples/check.py
 """
@@ -10,6 +10,7 @@ from __future__ import annotations
 import datetime as dt
 import re
 import sys
+import zipfile
 from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
@@ -20,6 +21,7 @@ import openpyxl
 import pypdfium2
 import yaml
 from docx.table import Table
+from lxml import etree
 
 HERE = Path(__file__).resolve().parent
 SAMPLES = HERE.parent.parent / "ingest" / "samples"
@@ -37,6 +39,21 @@ def docx_sections(path: Path) -> dict[str, str]:
             current, text = block.text, block.text
         else:
             text = block.text
+        sections[current] = sections.get(current, "") + text + "\n"
+    return sections
+
+
+def hwpx_sections(path: Path) -> dict[str, str]:
+    """Text of every article or annex, by its heading, which has a style named 개요."""
+    with zipfile.ZipFile(path) as archive:
+        styles = etree.fromstring(archive.read("Contents/header.xml")).iter("{*}style")
+        headings = {style.get("id") for style in styles if style.get("name").startswith("개요")}
+        section = etree.fromstring(archive.read("Contents/section0.xml"))
+    sections: dict[str, str] = {}
+    current = ""
+    for paragraph in section:
+        text = "\n".join(run.text or "" for run in paragraph.iter("{*}t"))
+        current = text if paragraph.get("styleIDRef") in headings else current
         sections[current] = sections.get(current, "") + text + "\n"
     return sections
 
@@ -81,7 +98,13 @@ def code_range(where: str) -> str:
 def check_questions() -> Iterator[str]:
     """Yield one line for every question whose expected answer is not at the stated place."""
     questions = yaml.safe_load((HERE / "questions.yaml").read_text(encoding="utf-8"))["questions"]
-    readers = {".docx": docx_sections, ".pdf": pdf_pages, ".xlsx": xlsx_sheets, ".md": md_sections}
+    readers = {
+        ".docx": docx_sections,
+        ".hwpx": hwpx_sections,
+        ".pdf": pdf_pages,
+        ".xlsx": xlsx_sheets,
+        ".md": md_sections,
+    }
     places = {path.name: readers[path.suffix](path) for path in SAMPLES.iterdir() if path.suffix in readers}
     if len({question["id"] for question in questions}) != len(questions):
         yield "question ids are not unique"

@@ -142,7 +142,9 @@ def ole_media_type(path: Path, name: str) -> str:
             streams = {"/".join(parts).lower() for parts in ole.listdir()}
             if "encryptedpackage" in streams:
                 raise FileEncrypted(name=name)
-            if "fileheader" in streams and ole.openstream("FileHeader").read(17) == b"HWP Document File":
+            if "fileheader" in streams and (
+                "docinfo" in streams or ole.openstream("FileHeader").read(17) == b"HWP Document File"
+            ):
                 return media_types.HWP
     except FileEncrypted:
         raise

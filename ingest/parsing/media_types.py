@@ -118,7 +118,12 @@ OPC_MAIN_PARTS = (
 )
 """Content types of the main part (ECMA-376 part 1, and Microsoft's macro variants of them)."""
 
-OPC_MAIN_NAMES = (("word/document.xml", DOCX), ("ppt/presentation.xml", PPTX), ("xl/workbook.xml", XLSX))
+OPC_MAIN_NAMES = (
+    ("word/document.xml", DOCX),
+    ("ppt/presentation.xml", PPTX),
+    ("xl/workbook.xml", XLSX),
+    ("Contents/content.hpf", HWPX),
+)
 """Where the main part stands in practice, for packages whose content types are missing."""
 
 OLE_STREAMS = (

@@ -71,6 +71,24 @@ def _xlsx() -> Parser:
     return XlsxParser()
 
 
+def _hwp3() -> Parser:
+    from ingest.parsing.hwp3 import Hwp3Parser
+
+    return Hwp3Parser()
+
+
+def _hwp5() -> Parser:
+    from ingest.parsing.hwp5 import Hwp5Parser
+
+    return Hwp5Parser()
+
+
+def _hwpx() -> Parser:
+    from ingest.parsing.hwpx import HwpxParser
+
+    return HwpxParser()
+
+
 def _html() -> Parser:
     from ingest.parsing.html import HtmlParser
 
@@ -106,6 +124,9 @@ PARSERS: dict[str, ParserEntry] = {
     "docx": ParserEntry((media_types.DOCX,), _docx),
     "pptx": ParserEntry((media_types.PPTX,), _pptx),
     "xlsx": ParserEntry((media_types.XLSX,), _xlsx),
+    "hwp3": ParserEntry((media_types.HWP3,), _hwp3),
+    "hwp5": ParserEntry((media_types.HWP,), _hwp5),
+    "hwpx": ParserEntry((media_types.HWPX,), _hwpx),
     "html": ParserEntry((media_types.HTML,), _html),
     "markdown": ParserEntry((media_types.MARKDOWN,), _markdown),
     "csv": ParserEntry((media_types.CSV, media_types.TSV), _csv),

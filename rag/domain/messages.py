@@ -50,6 +50,11 @@ WARNINGS: dict[str, tuple[str, str]] = {
     ),
     "hidden_sheets": ("숨겨진 시트가 있습니다.", "There are hidden sheets."),
     "formulas_without_values": ("계산된 값이 없는 수식이 있습니다.", "Some formulas have no stored value."),
+    "damaged_parts": ("손상되어 읽지 못한 부분이 있습니다.", "Some parts are damaged and could not be read."),
+    "hidden_text": (
+        "보이지 않는 글자가 있어 읽지 않았습니다.",
+        "There is text that a reader cannot see; it was left out.",
+    ),
     "comments_left_out": ("메모와 댓글은 읽지 않았습니다.", "Comments were left out."),
 }
 """What a parser read only in part, Korean and English, by the code in `ParsedDocument.warnings`."""
