@@ -50,6 +50,10 @@ WARNINGS: dict[str, tuple[str, str]] = {
     ),
     "hidden_sheets": ("숨겨진 시트가 있습니다.", "There are hidden sheets."),
     "formulas_without_values": ("계산된 값이 없는 수식이 있습니다.", "Some formulas have no stored value."),
+    "hidden_text": (
+        "화면에 보이지 않는 글자나 숨겨진 글이 있습니다.",
+        "The file holds hidden text or characters that a reader does not see.",
+    ),
     "comments_left_out": ("메모와 댓글은 읽지 않았습니다.", "Comments were left out."),
 }
 """What a parser read only in part, Korean and English, by the code in `ParsedDocument.warnings`."""
