@@ -38,12 +38,13 @@ _KOREAN_NAMES = frozenset(
 )
 _XML_DECLARATION = re.compile(r"^\s*<\?xml[^>]*\?>")
 _EMPTY_XML_ELEMENT = re.compile(r"<([a-zA-Z][\w.-]*)((?:\s[^<>]*)?)/>")
-_VOID = frozenset("area base br col embed hr img input link meta param source track wbr".split())
+_VOID = frozenset(
+    ["area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "param", "source", "track", "wbr"]
+)
 _HEADING = re.compile(r"h([1-6])$")
 _MAX_DEPTH = 200
 _DIRECTORY = 3
 """A page with this many times more text in its menus than outside of them is a directory: the menus are what it says."""
-
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +88,7 @@ class HtmlParser:
         )
 
 
-def read_page(text: str, name: str, paragraphs: int = 0) -> Page:
+def read_page(text: str, name: str, paragraphs: int = 0, *, xhtml: bool = False) -> Page:
     """The page in `text`; its anchors go on after number `paragraphs`. There may be no elements.
 
     Raises:
@@ -95,9 +96,10 @@ def read_page(text: str, name: str, paragraphs: int = 0) -> Page:
     """
     odd = has_hidden_characters(text)
     text = clean(text)
-    if declared := _XML_DECLARATION.match(text):
+    declaration = _XML_DECLARATION.match(text)
+    if declaration or xhtml:
         # HTML takes `<script/>` for an open element that swallows the rest; XML closes it.
-        text = _EMPTY_XML_ELEMENT.sub(_closed, text[declared.end() :])
+        text = _EMPTY_XML_ELEMENT.sub(_closed, text[declaration.end() if declaration else 0 :])
     if not text.strip():
         return Page("", (), DocumentMetadata(), paragraphs, odd)
     try:

@@ -19,7 +19,9 @@ _SELECTOR = re.compile(r"(?:[a-zA-Z][\w-]*)?[.#][\w-]+|[a-zA-Z][\w-]*")
 _ZERO = re.compile(r"[+-]?0*\.?0*(?:[a-z]+|%)?$", re.I)
 _ALMOST_ZERO = re.compile(r"(?:0?\.\d+|1(?:\.0+)?)(?:px|pt)$", re.I)
 _FAR_AWAY = re.compile(r"-\d{3,}(?:\.\d+)?(?:px|em|rem|pt|%)$", re.I)
-_CLIPPED = re.compile(r"rect\(\s*(?:0(?:px)?|1px)[\s,]+(?:0(?:px)?|1px)[\s,]+(?:0(?:px)?|1px)[\s,]+(?:0(?:px)?|1px)\s*\)")
+_CLIPPED = re.compile(
+    r"rect\(\s*(?:0(?:px)?|1px)[\s,]+(?:0(?:px)?|1px)[\s,]+(?:0(?:px)?|1px)[\s,]+(?:0(?:px)?|1px)\s*\)"
+)
 _RGB = re.compile(r"rgba?\(\s*(\d{1,3})[\s,]+(\d{1,3})[\s,]+(\d{1,3})(?:[\s,/]+([\d.]+%?))?\s*\)")
 _HEX = re.compile(r"#?([0-9a-f]{3,8})$")
 _NAMED = {
@@ -161,10 +163,10 @@ def _end_of_at_rule(sheet: str, start: int) -> int:
     return len(sheet)
 
 
-_RELEVANT = frozenset(
-    "display visibility opacity font-size color background background-color text-indent position left top clip "
-    "width height overflow".split()
-)
+_RELEVANT = frozenset({
+    "display", "visibility", "opacity", "font-size", "color", "background", "background-color", "text-indent",
+    "position", "left", "top", "clip", "width", "height", "overflow",
+})  # fmt: skip
 
 
 def declarations(style: str) -> Declarations:

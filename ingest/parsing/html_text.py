@@ -14,9 +14,7 @@ def _names(*lines: str) -> frozenset[str]:
     return frozenset(name for line in lines for name in line.split())
 
 
-SKIPPED = _names(
-    "script style noscript template head iframe object embed svg canvas audio video select datalist map"
-)
+SKIPPED = _names("script style noscript template head iframe object embed svg canvas audio video select datalist map")
 """Not text of the page, or not shown by a browser that runs scripts."""
 
 BLOCKS = _names(

@@ -54,6 +54,11 @@ WARNINGS: dict[str, tuple[str, str]] = {
         "화면에 보이지 않는 글자나 숨겨진 글이 있습니다.",
         "The file holds hidden text or characters that a reader does not see.",
     ),
+    "includes_not_followed": (
+        "다른 파일을 불러오는 부분은 읽지 않았습니다.",
+        "Other files that the document includes were not read.",
+    ),
+    "damaged_lines": ("형식이 깨진 줄이 있습니다.", "Some lines are damaged and were kept as they are."),
     "comments_left_out": ("메모와 댓글은 읽지 않았습니다.", "Comments were left out."),
 }
 """What a parser read only in part, Korean and English, by the code in `ParsedDocument.warnings`."""
