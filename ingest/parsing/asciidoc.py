@@ -7,7 +7,7 @@ followed (a document must not name files to read); a warning says so.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -208,7 +208,7 @@ class _Reader:
         for found in _NAMED.finditer(text):
             self._block.options[found[1]] = next((value for value in found.groups()[1:] if value is not None), "")
 
-    def _one(self, lines: Sequence[str], number: int, first: int) -> Iterator[Element]:
+    def _one(self, lines: Sequence[str], number: int, first: int) -> Generator[Element, None, int]:
         """The block that begins at `lines[number]`; returns how many lines it took."""
         line, anchor = lines[number].rstrip(), LineAnchor(first + number, first + number)
         if found := _DIRECTIVE.match(line):  # ifdef::name[text]
@@ -248,7 +248,9 @@ class _Reader:
                 return _UNDERLINE_LEVELS[under[1][0]], self._shown(line), 2
         return None
 
-    def _delimited(self, lines: Sequence[str], number: int, first: int, delimiter: str) -> Iterator[Element]:
+    def _delimited(
+        self, lines: Sequence[str], number: int, first: int, delimiter: str
+    ) -> Generator[Element, None, int]:
         """A block between two lines alike; one that is never closed ends with its text."""
         closing = "```" if delimiter.startswith("```") else delimiter
         end = number + 1
@@ -281,7 +283,7 @@ class _Reader:
         yield from self._body(inner, start)
         self._depth -= 1
 
-    def _code_paragraph(self, lines: Sequence[str], number: int, first: int) -> Iterator[Element]:
+    def _code_paragraph(self, lines: Sequence[str], number: int, first: int) -> Generator[Element, None, int]:
         end = number
         while end < len(lines) and lines[end].strip():
             end += 1
@@ -289,7 +291,7 @@ class _Reader:
         yield from _code(lines[number:end], first + number)
         return end - number
 
-    def _prose(self, lines: Sequence[str], number: int, first: int) -> Iterator[Element]:
+    def _prose(self, lines: Sequence[str], number: int, first: int) -> Generator[Element, None, int]:
         """A paragraph or a list item, up to the next blank line or the next block."""
         item = _ITEM.match(lines[number])
         term = None if item else _TERM.match(lines[number])

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from json.decoder import scanstring
 
@@ -63,7 +63,7 @@ class _Scanner:
         if self._at != len(self._text):
             raise NotJson
 
-    def _value(self) -> Iterator[Value]:
+    def _value(self) -> Generator[Value, None, bool]:
         """A scalar, or the beginning of a container; returns whether a container was opened."""
         character = self._peek()
         if character == '"':
@@ -79,7 +79,7 @@ class _Scanner:
         yield Value(tuple(self._path), "" if found[0] == "null" else found[0], line)
         return False
 
-    def _open(self, character: str) -> Iterator[Value]:
+    def _open(self, character: str) -> Generator[Value, None, bool]:
         if len(self._path) >= MAX_DEPTH:
             raise NotJson
         self._at += 1

@@ -66,7 +66,7 @@ class MhtmlParser:
 
 def _message(file: Any, name: str) -> EmailMessage:
     try:
-        message: EmailMessage = BytesParser(policy=email.policy.default).parse(file)  # type: ignore[arg-type]
+        message: EmailMessage = BytesParser(policy=email.policy.default).parse(file)
     except RecursionError as error:
         raise ParseLimitExceeded(name=name, resource="nesting") from error
     except (ValueError, LookupError, AttributeError, TypeError, IndexError) as error:
