@@ -13,6 +13,11 @@ _BOMS = (
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
 
+_NO_CHARSETS = frozenset(
+    {"idna", "punycode", "unicode_escape", "raw_unicode_escape", "utf-7", "undefined", "mbcs", "oem"}
+)
+"""Codecs of Python that no page is written in, and UTF-7, which has only ever smuggled scripts."""
+
 _MIXED = {"utf-8": "cp949", "cp949": "utf-8"}
 
 SAMPLE_BYTES = 1 << 20
@@ -58,6 +63,16 @@ def _eight_bit(sample: bytes) -> str | None:
     if _is_mixed_by_line(sample):
         return "utf-8"
     return "cp1252" if _is_western(sample) else None
+
+
+def declared(name: str) -> str:
+    """The codec that a file declares by `name`; empty when there is none, or it is no charset (`hex`, `idna`, `utf-7`)."""
+    try:
+        codec = codecs.lookup(name.strip().lower()).name if name.isascii() else ""
+        b"a".decode(codec)
+    except (LookupError, ValueError, TypeError):
+        return ""
+    return "" if codec in _NO_CHARSETS else codec
 
 
 def decode(data: bytes, charset: str) -> tuple[str, bool]:

@@ -17,7 +17,7 @@ from lxml import html as lxml_html
 from ingest.parsing import media_types
 from ingest.parsing.base import Identified, SourceFile
 from ingest.parsing.characters import clean, one_line
-from ingest.parsing.charset import decode, detect_charset
+from ingest.parsing.charset import declared, decode, detect_charset
 from ingest.parsing.headings import numbered_heading
 from ingest.parsing.hidden_text import HIDDEN_TEXT, has_hidden_characters
 from ingest.parsing.html_metadata import page_metadata
@@ -128,14 +128,8 @@ def declared_charset(data: bytes, detected: str = "") -> str:
     found = _META_CHARSET.search(data[:_META_WITHIN])
     if found is None or detected.startswith("utf"):
         return detected
-    declared = found[1].decode("ascii").lower()
-    if declared in _KOREAN_NAMES:
-        return "cp949"
-    try:
-        data[:65536].decode(declared, errors="ignore")
-    except LookupError:
-        return detected
-    return declared
+    name = found[1].decode("ascii").lower()
+    return "cp949" if name in _KOREAN_NAMES else declared(name) or detected
 
 
 class _Walker:

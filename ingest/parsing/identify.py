@@ -22,14 +22,14 @@ _PDF_HEADER_WITHIN = 1024
 _DRM_HEADS = (b"\x9b DRMONE", b"SCDSA00", b"<## NASCA DRM FILE")
 """How files begin that Korean document-security products (Fasoo, SoftCamp, NASCA) have locked, as users report."""
 
-_HTML_START = re.compile(
-    r"\s*(?:<\?xml[^>]*>\s*)?(?:<!--.{0,2000}?-->\s*)*<(?:!doctype\s+html|html[\s>]|head[\s>]|body[\s>])", re.I | re.S
-)
+_HTML_START = re.compile(r"<(?:!doctype\s+html|html[\s>]|head[\s>]|body[\s>])", re.I)
 _MAIL_HEADER = re.compile(
     r"(?:^|\n)(from|to|cc|subject|date|message-id|received|mime-version|content-type|return-path):", re.I
 )
 _MAIL_START = re.compile(r"(?:From [^\n]+\n)?[A-Za-z][A-Za-z0-9-]*:[ \t]")
 _MIN_MAIL_HEADERS = 3
+_MAX_COMMENTS = 20
+"""Saved pages have one or two before the first tag."""
 
 
 def identify(path: Path, name: str) -> Identified:
@@ -89,7 +89,7 @@ def _text_media_type(text: str, extension: str, name: str) -> str:
         return media_types.VTT
     if mail := _mail_media_type(text, extension):
         return mail
-    if _HTML_START.match(text) and extension not in media_types.TEMPLATE_EXTENSIONS:
+    if _begins_html(text) and extension not in media_types.TEMPLATE_EXTENSIONS:
         return media_types.HTML
     if (kind := media_types.TEXT_EXTENSIONS.get(extension)) and not _is_settings(kind, text, name):
         return kind
@@ -104,6 +104,27 @@ def _text_media_type(text: str, extension: str, name: str) -> str:
     if extension in ("tsv", "tab"):
         return media_types.TSV
     return media_types.TEXT
+
+
+def _begins_html(text: str) -> bool:
+    """Whether a page begins, after an XML declaration and comments.
+
+    One look at each: a pattern for all of it tries every way to part a row of comments, on a text that nobody trusts.
+    """
+    at = _after_blanks(text, 0)
+    for opening, closing in (("<?xml", "?>"), *[("<!--", "-->")] * _MAX_COMMENTS):
+        if text.startswith(opening, at):
+            end = text.find(closing, at)
+            if end < 0:
+                return False
+            at = _after_blanks(text, end + len(closing))
+    return _HTML_START.match(text, at) is not None
+
+
+def _after_blanks(text: str, at: int) -> int:
+    while at < len(text) and text[at].isspace():
+        at += 1
+    return at
 
 
 def _is_settings(kind: str, text: str, name: str) -> bool:

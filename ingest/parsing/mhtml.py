@@ -12,7 +12,7 @@ from typing import Any
 from ingest.parsing import media_types
 from ingest.parsing.base import Identified, SourceFile
 from ingest.parsing.characters import one_line
-from ingest.parsing.charset import decode
+from ingest.parsing.charset import declared, decode
 from ingest.parsing.hidden_text import HIDDEN_TEXT
 from ingest.parsing.html import declared_charset, read_page
 from ingest.parsing.iso_dates import iso_date
@@ -102,13 +102,8 @@ def _text(part: EmailMessage) -> tuple[str, bool]:
     data = part.get_payload(decode=True)
     if not isinstance(data, bytes):
         return "", False
-    declared = str(part.get_param("charset") or "").lower()
-    try:
-        known = "".encode(declared) == b"" if declared else False
-    except LookupError:
-        known = False
     # Browsers write UTF-8 whatever the page's own `meta` says; older ones state no charset at all.
-    return decode(data, declared if known else declared_charset(data))
+    return decode(data, declared(str(part.get_param("charset") or "")) or declared_charset(data))
 
 
 def _metadata(message: EmailMessage, page: EmailMessage, said: DocumentMetadata) -> DocumentMetadata:

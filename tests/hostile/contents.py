@@ -380,10 +380,8 @@ def endless_patterns() -> Files:
         "styles": "<style>" + "@media{" * 20_000, "quotes": "'\"" * 80_000, "tabs": "\t" * 300_000 + "|",
     }  # fmt: skip
     for number, (label, text) in enumerate(pieces.items()):
-        for extension in (
-            ("txt", "md", "html", "adoc", "rst", "csv", "xml", "eml")[number % 8],
-            ("md", "html", "txt")[number % 3],
-        ):
+        kinds = ("txt", "md", "html", "adoc", "rst", "csv", "xml", "eml")
+        for extension in dict.fromkeys((kinds[number % 8], kinds[number % 3])):
             yield f"{label}.{extension}", text.encode()
 
 

@@ -218,7 +218,7 @@ def _directory(entries: Sequence[tuple[str, int, bytes]], folders: Mapping[str, 
         ordered = sorted(members, key=lambda n: (len(entries[n][0]), entries[n][0].upper()))
         owner = next(n for n, (name, kind, _) in enumerate(entries) if (kind == 5 if not folder else name == folder))
         child[owner] = ordered[0] if ordered else FREE
-        right |= {n: following for n, following in zip(ordered, [*ordered[1:], FREE], strict=True)}
+        right |= dict(zip(ordered, [*ordered[1:], FREE], strict=True))
     remaining = iter(starts)
     out = b""
     for number, (name, kind, data) in enumerate(entries):
@@ -277,7 +277,8 @@ def mhtml(page: str = f"<html><body><p>{WORDS}</p></body></html>") -> bytes:
     """A saved web page."""
     head = (
         "From: <Saved by Blink>\r\nSnapshot-Content-Location: https://intra.example/\r\nSubject: a\r\nMIME-Version: 1.0\r\n"
-        'Content-Type: multipart/related; type="text/html"; boundary="X"\r\n\r\n--X\r\nContent-Type: text/html; charset=utf-8\r\n\r\n'
+        'Content-Type: multipart/related; type="text/html"; boundary="X"\r\n\r\n--X\r\n'
+        "Content-Type: text/html; charset=utf-8\r\n\r\n"
     )
     return f"{head}{page}\r\n--X--\r\n".encode()
 
