@@ -90,7 +90,8 @@ def external_links() -> Files:
         linked = relations.format(kind=kind, target="http://192.0.2.1/a.dotm")
         yield f"{kind}.docx", seeds.with_parts(seeds.docx(), {"word/_rels/settings.xml.rels": linked})
     linked = relations.format(kind="externalLinkPath", target="file://192.0.2.1/share/a.xlsx")
-    book = '<externalLink xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main"><ddeLink ddeService="cmd"/></externalLink>'
+    namespace = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
+    book = f'<externalLink xmlns="{namespace}"><ddeLink ddeService="cmd"/></externalLink>'
     parts = {"xl/externalLinks/externalLink1.xml": book, "xl/externalLinks/_rels/externalLink1.xml.rels": linked}
     yield "externalLink.xlsx", seeds.with_parts(seeds.xlsx(), parts)
     picture = '<hp:pic><hc:img binaryItemIDRef="http://192.0.2.1/a.png"/></hp:pic>'
@@ -107,7 +108,8 @@ def external_links() -> Files:
     yield "page.epub", seeds.epub(page)
     yield (
         "include.rst",
-        b"a\n=\n\n.. include:: /etc/passwd\n\n.. raw:: html\n   :url: http://192.0.2.1/\n\n.. csv-table::\n   :file: /etc/passwd\n",
+        b"a\n=\n\n.. include:: /etc/passwd\n\n.. raw:: html\n   :url: http://192.0.2.1/\n\n"
+        b".. csv-table::\n   :file: /etc/passwd\n",
     )
     yield (
         "figure.rst",
@@ -344,27 +346,28 @@ def formulas() -> Files:
 
 
 def huge_lines() -> Files:
-    """Much of one thing."""
-    yield "one-line.txt", b"a" * 10 * MEGA
-    yield "one-line-of-words.txt", ("한도 " * 1_400_000).encode()
-    yield "one-line.md", ("한도는 **10억** " * 250_000).encode()
-    yield "one-line.html", b"<html><body><p>" + b"word " * 2_000_000 + b"</p></body></html>"
-    yield "one-line.json", b'{"a": "' + b"word " * 2_000_000 + b'"}'
-    yield "one-cell.csv", b'a,b\n"' + b"x" * 9 * MEGA + b'",1\n'
-    yield "one-value.xml", f"<d>{'한도 ' * 1_000_000}</d>".encode()
-    yield "one-line.rst", b"a" * 3 * MEGA
-    yield "one-line.adoc", b"*a* " * 500_000
-    yield "one-line.py", b"x = '" + b"a" * 5 * MEGA + b"'\n"
-    yield "one-cue.vtt", b"WEBVTT\n\n00:01.000 --> 00:02.000\n" + b"<v a>word " * 400_000
-    yield "lines.txt", b"a\n" * 2_000_000
-    yield "blank-lines.txt", b"\n" * 5_000_000 + b"a"
-    yield "paragraphs.txt", ("한도\n\n" * 400_000).encode()
-    yield "ten-megabytes.txt", (seeds.WORDS + "\n").encode() * 90_000
+    """Much of one thing. Korean ones are shorter: morphemes are found at 50,000 characters a second and core."""
+    sentence = "The credit department sets the limit of every branch once a year and reports it to the board. "
+    yield "ten-megabytes.txt", (sentence + "\n").encode() * 105_000
     yield "rows.csv", b"id,name,limit\n" + b"".join(b"%d,name %d,%d\n" % (n, n, n * 7) for n in range(300_000))
-    yield "rows.jsonl", b"".join(b'{"id": %d, "name": "n%d"}\n' % (n, n) for n in range(150_000))
-    yield "rows.html", b"<table border=1>" + b"<tr><td>a<td>b" * 150_000 + b"</table>"
-    yield "headings.md", b"# a\n\nb\n\n" * 100_000
-    yield "items.adoc", b"* a\n" * 200_000
+    yield "one-line.txt", b"a" * 10 * MEGA
+    yield "one-line-of-words.txt", ("한도 " * 40_000).encode()
+    yield "one-line.md", ("한도는 **10억** 입니다 " * 8_000).encode()
+    yield "one-line.html", b"<html><body><p>" + b"word " * 500_000 + b"</p></body></html>"
+    yield "one-line.json", b'{"a": "' + b"word " * 500_000 + b'"}'
+    yield "one-cell.csv", b'a,b\n"' + b"x" * 9 * MEGA + b'",1\n'
+    yield "one-value.xml", f"<d>{sentence * 20_000}</d>".encode()
+    yield "one-line.rst", b"a" * 3 * MEGA
+    yield "one-line.adoc", b"*a* " * 200_000
+    yield "one-line.py", b"x = '" + b"a" * 5 * MEGA + b"'\n"
+    yield "one-cue.vtt", b"WEBVTT\n\n00:01.000 --> 00:02.000\n" + b"<v a>word " * 100_000
+    yield "lines.txt", b"a\n" * 500_000
+    yield "blank-lines.txt", b"\n" * 5_000_000 + b"a"
+    yield "paragraphs.txt", b"limit\n\n" * 400_000
+    yield "rows.jsonl", b"".join(b'{"id": %d, "name": "n%d"}\n' % (n, n) for n in range(50_000))
+    yield "rows.html", b"<table border=1>" + b"<tr><td>a<td>b" * 50_000 + b"</table>"
+    yield "headings.md", b"# a\n\nb\n\n" * 20_000
+    yield "items.adoc", b"* a\n" * 50_000
 
 
 def endless_patterns() -> Files:

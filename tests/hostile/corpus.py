@@ -74,7 +74,7 @@ def bit_flipped() -> Files:
     """Real files with some of their bits turned: few anywhere, many in a row, and in the first kilobyte."""
     for name, make in real_files().items():
         data = make()
-        chance = random.Random(f"{SEED}-{name}")  # noqa: S311 (repeatable, no secret)
+        chance = random.Random(f"{SEED}-{name}")
         for number in range(_FLIPPED_FILES):
             changed = bytearray(data)
             reach = 1024 if number % 3 == 2 else len(data)
