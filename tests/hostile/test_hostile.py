@@ -23,7 +23,7 @@ from tests.hostile.serve import PARSING
 ROOT = Path(__file__).resolve().parents[2]
 EIGHTH = 8
 GROWTH_MB = 50
-"""What serving may keep of a whole corpus (measured: see the slow test's output)."""
+"""What serving may keep of the corpus."""
 
 CRASHES_ALLOWED = 0
 """Parsers that die without a word: each is one that nobody foresaw, and worth a fix of its own."""
@@ -105,8 +105,6 @@ def may_unshare() -> bool:
 def check_service(summary: dict[str, Any], folder: Path) -> None:
     """Every file at its end, with a code and a sentence; nothing left behind, nothing sent, nothing read from outside."""
     results = summary["results"]
-    print(collections.Counter((item["state"], item["code"]) for item in results))
-    print({key: value for key, value in summary.items() if key != "results"})
     assert summary["unsettled"] == []
     for item in results:
         assert item["state"] == "active" or (item["code"] and item["message"]), item
