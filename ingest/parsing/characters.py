@@ -11,7 +11,7 @@ _BREAKS_AND_SPACES = re.compile("[\x0b\x0c\x1c\x1d\x1e\x85\u2028\u2029\u00a0\u20
 
 _INVISIBLE = re.compile(
     "[\x00-\x08\x0e-\x1b\x1f\x7f-\x84\x86-\x9f\u00ad\u200b\u200e\u200f\u202a-\u202e\u2060-\u2064\u2066-\u206f"
-    "\ufeff\ufff9-\ufffb\ufffe\uffff]"
+    "\ufeff\ufff9-\ufffb\ufffe\uffff\U000e0000-\U000e007f]"
 )
 """Controls, soft hyphens and direction marks: unseen by a reader, and a way to hide text from a matcher."""
 

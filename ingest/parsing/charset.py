@@ -1,4 +1,4 @@
-"""Which encoding a text is in: UTF-8, UTF-16, CP949 (Korean Windows) or, last, Windows-1252."""
+"""Which encoding a text is in: UTF-8, UTF-16, CP949 (Korean Windows), Johab (Korean DOS) or, last, Windows-1252."""
 
 from __future__ import annotations
 
@@ -12,6 +12,13 @@ _BOMS = (
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
+
+_NO_CHARSETS = frozenset(
+    {"idna", "punycode", "unicode_escape", "raw_unicode_escape", "utf-7", "undefined", "mbcs", "oem"}
+)
+"""Codecs of Python that no page is written in, and UTF-7, which has only ever smuggled scripts."""
+
+_MIXED = {"utf-8": "cp949", "cp949": "utf-8"}
 
 SAMPLE_BYTES = 1 << 20
 """Enough text to decide on; a UTF-8 file with CP949 lines only after its first megabyte is read with replacements."""
@@ -38,23 +45,69 @@ def detect_charset(sample: bytes) -> str | None:
         return wide
     if _has_controls(sample.decode("latin-1")):
         return None
+    return _eight_bit(sample)
+
+
+def _eight_bit(sample: bytes) -> str | None:
+    """The charset of a text without NULs and controls."""
     if _decodes(sample, "utf-8"):
         return "utf-8"
     if _decodes(sample, "cp949") and _is_korean_cp949(sample):
         return "cp949"
+    if _is_korean_johab(sample):
+        return "johab"
     if _mostly_decodes(sample, "utf-8"):
         return "utf-8"
     if _is_korean_cp949(sample) and _mostly_decodes(sample, "cp949"):
         return "cp949"
+    if _is_mixed_by_line(sample):
+        return "utf-8"
     return "cp1252" if _is_western(sample) else None
 
 
+def declared(name: str) -> str:
+    """The codec that a file declares by `name`; empty when there is none, or it is no charset (`hex`, `idna`, `utf-7`)."""
+    try:
+        codec = codecs.lookup(name.strip().lower()).name if name.isascii() else ""
+        b"a".decode(codec)
+    except (LookupError, ValueError, TypeError):
+        return ""
+    return "" if codec in _NO_CHARSETS else codec
+
+
 def decode(data: bytes, charset: str) -> tuple[str, bool]:
-    """The text, and whether some bytes had to be replaced by U+FFFD."""
+    """The text, and whether some bytes had to be replaced by U+FFFD.
+
+    Logs and pasted mails mix UTF-8 and CP949 from line to line: a line that is not in `charset` may be in the other.
+    """
     try:
         return data.decode(charset), False
     except UnicodeDecodeError:
-        return data.decode(charset, errors="replace"), True
+        if charset not in _MIXED:
+            return data.decode(charset, errors="replace"), True
+    replaced = False
+    lines: list[str] = []
+    for line in data.split(b"\n"):
+        text = _line_in(line, charset) or _line_in(line, _MIXED[charset])
+        if text is None:
+            text, replaced = line.decode(charset, errors="replace"), True
+        lines.append(text)
+    return "\n".join(lines), replaced
+
+
+def _line_in(line: bytes, charset: str) -> str | None:
+    """The line, if it is in `charset` without doubt."""
+    try:
+        text = line.decode(charset)
+    except UnicodeDecodeError:
+        return None
+    return text if charset == "utf-8" or line.isascii() or _is_korean_cp949(line) else None
+
+
+def _is_mixed_by_line(sample: bytes) -> bool:
+    """Every line is UTF-8 or Korean CP949 (`decode` takes each as what it is); the last may be cut off."""
+    lines = [line for line in sample.split(b"\n")[:-1] if not line.isascii()]
+    return len(lines) > 1 and all(_line_in(line, "utf-8") or _line_in(line, "cp949") for line in lines)
 
 
 def _decodes(sample: bytes, charset: str) -> bool:
@@ -83,7 +136,7 @@ def _utf16_without_bom(sample: bytes) -> str | None:
     """UTF-16 shows by NULs on one side only (Latin) or, for Korean, by decoding to plausible characters alone."""
     if len(sample) < 4 or (len(sample) % 2 and len(sample) < SAMPLE_BYTES):
         return None
-    if b"\0" not in sample:
+    if b"\0" not in sample and not _has_wide_hangul(sample):
         return None
     even = sample[: len(sample) // 2 * 2]
     for name in ("utf-16-le", "utf-16-be"):
@@ -91,6 +144,13 @@ def _utf16_without_bom(sample: bytes) -> str | None:
         if len(_PLAUSIBLE.findall(text)) >= 0.95 * len(text):
             return name
     return None
+
+
+def _has_wide_hangul(sample: bytes) -> bool:
+    """Hangul alone, not even a blank: one byte of each pair is in AC..D7, and no other text has it so."""
+    if len(sample) % 2 or _decodes(sample, "utf-8") or _decodes(sample, "cp949"):
+        return False
+    return any(all(0xAC <= byte <= 0xD7 for byte in sample[side:65536:2]) for side in (0, 1))
 
 
 def _is_korean_cp949(sample: bytes) -> bool:
@@ -104,6 +164,27 @@ def _is_korean_cp949(sample: bytes) -> bool:
         hangul += 0xB0 <= sample[index] <= 0xC8 and sample[index + 1] >= 0xA1
         index += 2
     return pairs > 0 and hangul * 2 >= pairs
+
+
+def _is_korean_johab(sample: bytes) -> bool:
+    """Decodes as Johab (KS X 1001 annex 3), to Hangul of which nearly all is in everyday use.
+
+    Any two bytes above 0x84 may be Johab, so the 2,350 syllables of KS X 1001 decide: others hardly occur in real text.
+    """
+    if sample.isascii() or not _decodes(sample, "johab"):
+        return False
+    letters = [character for character in sample.decode("johab", errors="ignore") if character > "\x7f"]
+    hangul = [character for character in letters if "가" <= character <= "힣"]
+    common = sum(_is_common(character) for character in hangul)
+    return len(hangul) >= 4 and len(hangul) * 2 >= len(letters) and common >= 0.95 * len(hangul)
+
+
+def _is_common(syllable: str) -> bool:
+    try:
+        syllable.encode("euc_kr")
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _is_western(sample: bytes) -> bool:

@@ -15,6 +15,7 @@ from typing import Any
 
 from ingest.parsing import confine, frames
 from ingest.parsing.base import Parser, SourceFile
+from ingest.parsing.bounds import bounded
 from ingest.parsing.identify import identify
 from ingest.parsing.landlock import restrict_files
 from ingest.parsing.registry import ParserEntry, best, candidates
@@ -115,7 +116,7 @@ def _parse(job: Job, parsers: Mapping[str, ParserEntry], loaded: Mapping[str, Pa
         return frames.pack_json("N", {"parsers": missing})
     parser = best(identified, job.name, {key: loaded[key] for key in keys})
     source = SourceFile(job.name, identified.media_type, identified.charset)
-    return frames.pack("R", encode_document(parser.parse(path, source)))
+    return frames.pack("R", encode_document(bounded(parser.parse(path, source), job.name)))
 
 
 def _short_of_memory(job: Job) -> SeogoError | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from ingest.parsing import media_types
@@ -27,10 +28,12 @@ class CodeParser:
     def parse(self, path: Path, source: SourceFile) -> ParsedDocument:
         """See `Parser.parse`."""
         lines, warnings = read_lines(path, source)
-        filled = [number for number, line in enumerate(lines, start=1) if line.strip()]
-        first, last = filled[0], filled[-1]
-        anchors = tuple(LineAnchor(number, number) for number in range(first, last + 1))
-        element = Element(
-            ElementKind.CODE, "\n".join(lines[first - 1 : last]), LineAnchor(first, last), line_anchors=anchors
-        )
-        return ParsedDocument(source.name, source.media_type, self.name, (element,), warnings=warnings)
+        return ParsedDocument(source.name, source.media_type, self.name, (code_element(lines),), warnings=warnings)
+
+
+def code_element(lines: Sequence[str]) -> Element:
+    """The file's lines, of which some are not empty, as one element."""
+    filled = [number for number, line in enumerate(lines, start=1) if line.strip()]
+    first, last = filled[0], filled[-1]
+    anchors = tuple(LineAnchor(number, number) for number in range(first, last + 1))
+    return Element(ElementKind.CODE, "\n".join(lines[first - 1 : last]), LineAnchor(first, last), line_anchors=anchors)

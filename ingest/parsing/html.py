@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,15 +16,19 @@ from lxml import html as lxml_html
 
 from ingest.parsing import media_types
 from ingest.parsing.base import Identified, SourceFile
-from ingest.parsing.characters import clean, one_line, squeeze
-from ingest.parsing.charset import decode, detect_charset
-from ingest.parsing.docx_numbering import number_text
+from ingest.parsing.characters import clean, one_line
+from ingest.parsing.charset import declared, decode, detect_charset
 from ingest.parsing.headings import numbered_heading
+from ingest.parsing.hidden_text import HIDDEN_TEXT, has_hidden_characters
+from ingest.parsing.html_metadata import page_metadata
+from ingest.parsing.html_style import Look, read_sheets
+from ingest.parsing.html_tables import is_layout, rows_of
+from ingest.parsing.html_text import BLOCKS, SKIPPED, Sight, is_navigation, list_number
 from ingest.parsing.tables import Row, table_element
 from ingest.parsing.text import CHARSET_WARNING
 from ingest.parsing.titles import document_title
 from rag.domain.anchor import ParagraphAnchor
-from rag.domain.document import Element, ElementKind, ParsedDocument
+from rag.domain.document import DocumentMetadata, Element, ElementKind, ParsedDocument
 from rag.domain.errors import FileDamaged, NoTextFound
 
 _META_CHARSET = re.compile(rb"<meta[^>]{0,200}?charset\s*=\s*[\"']?\s*([a-zA-Z0-9_.:-]+)", re.I)
@@ -32,33 +37,37 @@ _KOREAN_NAMES = frozenset(
     {"euc-kr", "euckr", "ks_c_5601-1987", "ksc5601", "ks_c_5601", "ms949", "cp949", "windows-949"}
 )
 _XML_DECLARATION = re.compile(r"^\s*<\?xml[^>]*\?>")
-
-
-def _names(*lines: str) -> frozenset[str]:
-    return frozenset(name for line in lines for name in line.split())
-
-
-_SKIPPED = _names(
-    "script style noscript template head nav iframe object embed svg canvas audio video select datalist map"
+_EMPTY_XML_ELEMENT = re.compile(r"<([a-zA-Z][\w.-]*)((?:\s[^<>]*)?)/>")
+_VOID = frozenset(
+    ["area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "param", "source", "track", "wbr"]
 )
-_BLOCKS = _names(
-    "address article aside blockquote body caption center dd details dialog dir div dl dt fieldset figcaption figure",
-    "footer form h1 h2 h3 h4 h5 h6 header hgroup hr html legend li listing main menu ol p pre section summary table",
-    "tbody td tfoot th thead tr ul",
-)
-_HIDDEN_STYLE = re.compile(r"display\s*:\s*none|visibility\s*:\s*hidden", re.I)
-_LIST_TYPES = {"a": "lowerLetter", "A": "upperLetter", "i": "lowerRoman", "I": "upperRoman"}
 _HEADING = re.compile(r"h([1-6])$")
 _MAX_DEPTH = 200
-_MAX_SPAN = 200
-_LAYOUT_CELL_CHARACTERS = 3_000
-"""A cell this long is a column of a page laid out by a table, as Korean groupware still sends them."""
+_DIRECTORY = 3
+"""A page with this many times more text in its menus than outside of them is a directory: the menus are what it says."""
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """What one page holds.
+
+    Attributes:
+        title: as its head says, not yet checked (`titles.py`).
+        paragraphs: number of the last anchor.
+        hidden: whether text was left out because a browser would not show it, or characters hide.
+    """
+
+    title: str
+    elements: tuple[Element, ...]
+    metadata: DocumentMetadata
+    paragraphs: int
+    hidden: bool
 
 
 class HtmlParser:
     """Web pages saved to a file. What a browser hides and what leads elsewhere (`nav`) is left out."""
 
-    name = "html/1"
+    name = "html/2"
     media_types = (media_types.HTML,)
 
     def bid(self, identified: Identified) -> int:
@@ -68,97 +77,136 @@ class HtmlParser:
     def parse(self, path: Path, source: SourceFile) -> ParsedDocument:
         """See `Parser.parse`."""
         data = path.read_bytes()
-        text, replaced = decode(data, _charset(data, source))
-        text = _XML_DECLARATION.sub("", clean(text))
-        if not text.strip():
+        text, replaced = decode(data, declared_charset(data, source.charset))
+        page = read_page(text, source.name)
+        if not page.elements:
             raise NoTextFound(name=source.name)
-        try:
-            root = lxml_html.document_fromstring(text, parser=lxml_html.HTMLParser(huge_tree=True))
-        except (etree.ParserError, etree.XMLSyntaxError, ValueError) as error:
-            raise FileDamaged(name=source.name, detail="HTML") from error
-        elements = tuple(_Walker().blocks(root))
-        if not elements:
-            raise NoTextFound(name=source.name)
-        title = document_title(root.findtext(".//title") or "", elements)
-        warnings = (CHARSET_WARNING,) if replaced else ()
-        return ParsedDocument(title, source.media_type, self.name, elements, warnings=warnings)
+        warnings = (CHARSET_WARNING,) * replaced + (HIDDEN_TEXT,) * page.hidden
+        title = document_title(page.title, page.elements)
+        return ParsedDocument(
+            title, source.media_type, self.name, page.elements, warnings=warnings, metadata=page.metadata
+        )
 
 
-def _charset(data: bytes, source: SourceFile) -> str:
+def read_page(text: str, name: str, paragraphs: int = 0, *, xhtml: bool = False) -> Page:
+    """The page in `text`; its anchors go on after number `paragraphs`. There may be no elements.
+
+    Raises:
+        FileDamaged: nothing in it can be read as HTML.
+    """
+    odd = has_hidden_characters(text)
+    text = clean(text)
+    declaration = _XML_DECLARATION.match(text)
+    if declaration or xhtml:
+        # HTML takes `<script/>` for an open element that swallows the rest; XML closes it.
+        text = _EMPTY_XML_ELEMENT.sub(_closed, text[declaration.end() if declaration else 0 :])
+    if not text.strip():
+        return Page("", (), DocumentMetadata(), paragraphs, odd)
+    try:
+        # huge_tree lifts the limit on depth, which real pages pass; memory and time are the sandbox's to cap.
+        root = lxml_html.document_fromstring(text, parser=lxml_html.HTMLParser(huge_tree=True))
+    except (etree.ParserError, etree.XMLSyntaxError, ValueError) as error:
+        raise FileDamaged(name=name, detail="HTML") from error
+    linked = any("stylesheet" in link.get("rel", "").lower() for link in root.iter("link"))
+    sheet = read_sheets((style.text or "" for style in root.iter("style")), complete=not linked)
+    walker = _Walker(paragraphs, navigation=False)
+    elements = tuple(walker.blocks(root, Look(sheet=sheet)))
+    if walker.left_out > _DIRECTORY * sum(len(element.text) for element in elements):
+        walker = _Walker(paragraphs, navigation=True)
+        elements = tuple(walker.blocks(root, Look(sheet=sheet)))
+    title = root.findtext(".//title") or ""
+    return Page(title, elements, page_metadata(root), walker.count, odd or walker.sight.hidden)
+
+
+def _closed(found: re.Match[str]) -> str:
+    return found[0] if found[1].lower() in _VOID else f"<{found[1]}{found[2]}></{found[1]}>"
+
+
+def declared_charset(data: bytes, detected: str = "") -> str:
     """What the page declares, if the bytes agree; else what they look like."""
-    detected = source.charset or detect_charset(data) or "utf-8"
+    detected = detected or detect_charset(data) or "utf-8"
     found = _META_CHARSET.search(data[:_META_WITHIN])
     if found is None or detected.startswith("utf"):
         return detected
-    declared = found[1].decode("ascii").lower()
-    if declared in _KOREAN_NAMES:
-        return "cp949"
-    try:
-        data[:65536].decode(declared, errors="ignore")
-    except LookupError:
-        return detected
-    return declared
+    name = found[1].decode("ascii").lower()
+    return "cp949" if name in _KOREAN_NAMES else declared(name) or detected
 
 
 class _Walker:
     """Collects inline text until a block begins or ends."""
 
-    def __init__(self) -> None:
-        self._count = 0
+    def __init__(self, paragraphs: int, *, navigation: bool) -> None:
+        self.count = paragraphs
+        self.left_out = 0
+        self._navigation = navigation
+        self.sight = Sight()
         self._inline: list[str] = []
 
-    def blocks(self, root: Any) -> Iterator[Element]:
+    def blocks(self, root: Any, look: Look) -> Iterator[Element]:
         """Elements of everything below `root`."""
-        yield from self._walk(root, ElementKind.TEXT, 0)
+        if inner := look.inside(root):
+            yield from self._walk(root, ElementKind.TEXT, 0, inner)
         yield from self._flush(ElementKind.TEXT)
 
-    def _walk(self, node: Any, kind: ElementKind, depth: int) -> Iterator[Element]:
+    def _walk(self, node: Any, kind: ElementKind, depth: int, look: Look) -> Iterator[Element]:
         """Children of `node`, with the text between them."""
-        self._inline.append(node.text or "")
+        self._inline.append(self.sight.seen(node.text, look))
         for child in node:
-            if isinstance(child.tag, str) and not _is_hidden(child):
-                yield from self._child(child, kind, depth + 1)
-            self._inline.append(child.tail or "")
+            if isinstance(child.tag, str) and child.tag not in SKIPPED:
+                inner = look.inside(child)
+                if inner is None:
+                    self.sight.note_hidden(child)
+                elif not self._navigation and is_navigation(child):
+                    self.left_out += sum(len(text.strip()) for text in child.itertext())
+                else:
+                    yield from self._child(child, kind, depth + 1, inner)
+            self._inline.append(self.sight.seen(child.tail, look))
 
-    def _child(self, node: Any, kind: ElementKind, depth: int) -> Iterator[Element]:
-        tag = node.tag.lower()
+    def _child(self, node: Any, kind: ElementKind, depth: int, look: Look) -> Iterator[Element]:
+        tag = node.tag
         if tag == "br":
             self._inline.append("\n")
         elif tag == "img":
             self._inline.append(f" {node.get('alt', '')} ")
         elif depth > _MAX_DEPTH:
             self._inline.append(" ".join(node.itertext()))
-        elif tag not in _BLOCKS:
-            yield from self._walk(node, kind, depth)
+        elif tag not in BLOCKS:
+            yield from self._walk(node, kind, depth, look)
         else:
             yield from self._flush(kind)
-            yield from self._block(node, tag, kind, depth)
+            yield from self._block(node, kind, depth, look)
 
-    def _block(self, node: Any, tag: str, kind: ElementKind, depth: int) -> Iterator[Element]:
+    def _block(self, node: Any, kind: ElementKind, depth: int, look: Look) -> Iterator[Element]:
+        tag = node.tag
         if found := _HEADING.match(tag):
-            text = one_line(" ".join(_visible_text(node)))
+            text = one_line("".join(self.sight.visible_text(node, look)))
             if text:
                 yield Element(ElementKind.HEADING, text, self._next(), level=int(found[1]))
         elif tag in ("pre", "listing"):
             text = clean("".join(node.itertext())).strip("\n")
-            if text.strip():
+            if text.strip() and look.surely_hidden:
+                self.sight.hidden = True
+            elif text.strip():
                 yield Element(ElementKind.CODE, text, self._next())
-        elif tag == "table" and not _is_layout(node):
-            yield from self._table(node, kind, depth)
+        elif tag == "table" and not is_layout(node):
+            yield from self._table(node, kind, depth, look)
         else:
             inner = ElementKind.LIST_ITEM if tag in ("li", "dd", "dt") else kind
-            if tag == "li" and (number := _list_number(node)):
+            if tag == "li" and (number := list_number(node)):
                 self._inline.append(number + " ")
-            yield from self._walk(node, inner, depth)
+            yield from self._walk(node, inner, depth, look)
             yield from self._flush(inner)
 
-    def _table(self, node: Any, kind: ElementKind, depth: int) -> Iterator[Element]:
+    def _table(self, node: Any, kind: ElementKind, depth: int, look: Look) -> Iterator[Element]:
         for caption in node.iterchildren("caption"):
-            yield from self._walk(caption, kind, depth + 1)
-            yield from self._flush(kind)
-        first = self._count + 1
-        rows: list[Row] = [(cells, self._next()) for cells in _rows(node)]
-        element = table_element(rows, ParagraphAnchor(first, max(first, self._count)))
+            if inner := look.inside(caption):
+                yield from self._walk(caption, kind, depth + 1, inner)
+                yield from self._flush(kind)
+            else:
+                self.sight.note_hidden(caption)
+        first = self.count + 1
+        rows: list[Row] = [(cells, self._next()) for cells in rows_of(node, look, self.sight)]
+        element = table_element(rows, ParagraphAnchor(first, max(first, self.count)))
         if element:
             yield element
 
@@ -177,96 +225,16 @@ class _Walker:
             yield Element(kind, text, anchor)
 
     def _next(self) -> ParagraphAnchor:
-        self._count += 1
-        return ParagraphAnchor(self._count, self._count)
-
-
-def _list_number(item: Any) -> str:
-    """What a browser shows before an item of a numbered list."""
-    ordered = item.getparent()
-    if ordered is None or ordered.tag != "ol":
-        return ""
-    start = ordered.get("start", "1")
-    place = sum(1 for _ in item.itersiblings("li", preceding=True))
-    return (
-        number_text(place + (int(start) if start.isdecimal() else 1), _LIST_TYPES.get(ordered.get("type", ""), ""))
-        + "."
-    )
+        self.count += 1
+        return ParagraphAnchor(self.count, self.count)
 
 
 def _split_breaks(parts: list[str]) -> list[str]:
     """Text between `br` tags, which stand in `parts` as a line feed alone."""
-    lines = [""]
+    lines: list[list[str]] = [[]]
     for part in parts:
         if part == "\n":
-            lines.append("")
+            lines.append([])
         else:
-            lines[-1] += part
-    return lines
-
-
-def _is_hidden(node: Any) -> bool:
-    return (
-        node.tag.lower() in _SKIPPED
-        or node.get("hidden") is not None
-        or node.get("aria-hidden") == "true"
-        or _HIDDEN_STYLE.search(node.get("style", "")) is not None
-    )
-
-
-def _visible_text(node: Any) -> Iterator[str]:
-    if node.text:
-        yield node.text
-    for child in node:
-        if isinstance(child.tag, str) and not _is_hidden(child):
-            if child.tag in _BLOCKS or child.tag == "br":
-                yield " "
-            yield from _visible_text(child)
-        if child.tail:
-            yield child.tail
-
-
-def _is_layout(table: Any) -> bool:
-    """A table that only places things: it says so, it holds tables or headings, or one cell is a page of text."""
-    if table.get("role") in ("presentation", "none"):
-        return True
-    if next(table.iterdescendants("table", "h1", "h2", "h3"), None) is not None:
-        return True
-    cells = list(table.iterdescendants("td", "th"))
-    return len(cells) < 2 or any(len(cell.text_content()) > _LAYOUT_CELL_CHARACTERS for cell in cells)
-
-
-def _rows(table: Any) -> Iterator[tuple[str, ...]]:
-    """Texts by column. A cell that spans rows is repeated in each, so that every row can be understood alone."""
-    pending: dict[int, tuple[int, str]] = {}
-    for row in table.iterdescendants("tr"):
-        texts: list[str] = []
-        cells = [cell for cell in row if isinstance(cell.tag, str) and cell.tag in ("td", "th")]
-        for cell in cells:
-            _take_pending(texts, pending)
-            text = squeeze(" ".join(_visible_text(cell)))
-            column, columns = len(texts), _span(cell, "colspan")
-            texts += [text, *[""] * (columns - 1)]
-            rows = _span(cell, "rowspan")
-            if rows > 1:
-                for offset in range(columns):
-                    pending[column + offset] = (rows - 1, text if offset == 0 else "")
-        _take_pending(texts, pending)
-        yield tuple(texts)
-
-
-def _take_pending(texts: list[str], pending: dict[int, tuple[int, str]]) -> None:
-    """Fill the columns that cells from above still cover."""
-    while len(texts) in pending:
-        column = len(texts)
-        left, text = pending[column]
-        texts.append(text)
-        if left > 1:
-            pending[column] = (left - 1, text)
-        else:
-            del pending[column]
-
-
-def _span(cell: Any, name: str) -> int:
-    value = cell.get(name, "1").strip()
-    return min(max(int(value), 1), _MAX_SPAN) if value.isdecimal() and len(value) < 6 else 1
+            lines[-1].append(part)
+    return ["".join(line) for line in lines]

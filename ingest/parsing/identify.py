@@ -13,6 +13,7 @@ from ingest.parsing import media_types
 from ingest.parsing.base import Identified
 from ingest.parsing.charset import SAMPLE_BYTES, detect_charset
 from ingest.parsing.containers import ole_media_type, zip_media_type
+from ingest.parsing.xml_data import is_prose
 from rag.domain.errors import EmptyFile, FileEncrypted, UnsupportedFormat
 
 _PDF_HEADER_WITHIN = 1024
@@ -21,14 +22,14 @@ _PDF_HEADER_WITHIN = 1024
 _DRM_HEADS = (b"\x9b DRMONE", b"SCDSA00", b"<## NASCA DRM FILE")
 """How files begin that Korean document-security products (Fasoo, SoftCamp, NASCA) have locked, as users report."""
 
-_HTML_START = re.compile(
-    r"\s*(?:<\?xml[^>]*>\s*)?(?:<!--.{0,2000}?-->\s*)*<(?:!doctype\s+html|html[\s>]|head[\s>]|body[\s>])", re.I | re.S
-)
+_HTML_START = re.compile(r"<(?:!doctype\s+html|html[\s>]|head[\s>]|body[\s>])", re.I)
 _MAIL_HEADER = re.compile(
     r"(?:^|\n)(from|to|cc|subject|date|message-id|received|mime-version|content-type|return-path):", re.I
 )
 _MAIL_START = re.compile(r"(?:From [^\n]+\n)?[A-Za-z][A-Za-z0-9-]*:[ \t]")
 _MIN_MAIL_HEADERS = 3
+_MAX_COMMENTS = 20
+"""Saved pages have one or two before the first tag."""
 
 
 def identify(path: Path, name: str) -> Identified:
@@ -55,7 +56,7 @@ def identify(path: Path, name: str) -> Identified:
     if charset is None:
         raise UnsupportedFormat(name=name, found=media_types.format_name(media_types.BINARY))
     text = head[:65536].decode(charset, errors="replace").lstrip("\ufeff")
-    return Identified(_text_media_type(text, extension), extension, charset)
+    return Identified(_text_media_type(text, extension, name), extension, charset)
 
 
 def extension_of(name: str) -> str:
@@ -82,10 +83,16 @@ def _binary_media_type(path: Path, name: str, head: bytes) -> str:
     return ""
 
 
-def _text_media_type(text: str, extension: str) -> str:
+def _text_media_type(text: str, extension: str, name: str) -> str:
     """Which kind of text: by how it begins where that is sure, else by extension."""
-    if _HTML_START.match(text) and extension not in media_types.TEMPLATE_EXTENSIONS:
+    if text.startswith("WEBVTT"):
+        return media_types.VTT
+    if mail := _mail_media_type(text, extension):
+        return mail
+    if _begins_html(text) and extension not in media_types.TEMPLATE_EXTENSIONS:
         return media_types.HTML
+    if (kind := media_types.TEXT_EXTENSIONS.get(extension)) and not _is_settings(kind, text, name):
+        return kind
     if extension in media_types.CODE_EXTENSIONS:
         return media_types.SOURCE_CODE
     if extension in media_types.MARKDOWN_EXTENSIONS:
@@ -96,10 +103,39 @@ def _text_media_type(text: str, extension: str) -> str:
         return media_types.CSV
     if extension in ("tsv", "tab"):
         return media_types.TSV
-    return _mail_media_type(text) or media_types.TEXT
+    return media_types.TEXT
 
 
-def _mail_media_type(text: str) -> str:
+def _begins_html(text: str) -> bool:
+    """Whether a page begins, after an XML declaration and comments.
+
+    One look at each: a pattern for all of it tries every way to part a row of comments, on a text that nobody trusts.
+    """
+    at = _after_blanks(text, 0)
+    for opening, closing in (("<?xml", "?>"), *[("<!--", "-->")] * _MAX_COMMENTS):
+        if text.startswith(opening, at):
+            end = text.find(closing, at)
+            if end < 0:
+                return False
+            at = _after_blanks(text, end + len(closing))
+    return _HTML_START.match(text, at) is not None
+
+
+def _after_blanks(text: str, at: int) -> int:
+    while at < len(text) and text[at].isspace():
+        at += 1
+    return at
+
+
+def _is_settings(kind: str, text: str, name: str) -> bool:
+    """Whether JSON or XML is part of a program rather than something to read."""
+    if kind == media_types.JSON:
+        base = name.replace("\\", "/").rsplit("/", 1)[-1].lower()
+        return base in media_types.JSON_SETTINGS or base.startswith(".")
+    return kind == media_types.XML and not is_prose(text)
+
+
+def _mail_media_type(text: str, extension: str) -> str:
     """E-mail or a web page saved as MHTML: a block of mail headers comes first; empty when it is neither."""
     if not _MAIL_START.match(text):
         return ""
@@ -107,8 +143,5 @@ def _mail_media_type(text: str) -> str:
     known = {found.lower() for found in _MAIL_HEADER.findall(headers)}
     if len(known) < _MIN_MAIL_HEADERS:
         return ""
-    return (
-        "multipart/related"
-        if "multipart/related" in headers and "snapshot-content-location" in headers.lower()
-        else media_types.EMAIL
-    )
+    saved = "snapshot-content-location" in headers.lower() or extension in media_types.MHTML_EXTENSIONS
+    return media_types.MHTML if saved and "multipart/" in headers.lower() else media_types.EMAIL

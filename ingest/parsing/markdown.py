@@ -15,18 +15,25 @@ from markdown_it.token import Token
 from ingest.parsing import media_types
 from ingest.parsing.base import Identified, SourceFile
 from ingest.parsing.characters import one_line, squeeze
+from ingest.parsing.iso_dates import iso_date
 from ingest.parsing.tables import Row, table_element
 from ingest.parsing.text import read_lines
 from ingest.parsing.titles import document_title
 from rag.domain.anchor import LineAnchor
-from rag.domain.document import Element, ElementKind, ParsedDocument
+from rag.domain.document import DocumentMetadata, Element, ElementKind, ParsedDocument
 from rag.domain.errors import NoTextFound
 
 _BREAK_TAG = re.compile(r"<br\s*/?>", re.I)
 _COMMENT = re.compile(r"<!--.*?(?:-->|$)", re.S)
 _TAG = re.compile(r"</?[a-zA-Z][^<>]*>")
 _FRONT_MATTER_LINES = 200
-_FRONT_TITLE = re.compile(r"title:\s*[\"']?(.+?)[\"']?\s*$")
+_FRONT_VALUE = re.compile(r"([^\W\d][\w-]{0,60})\s*:(?:\s+(.*))?$")
+_FRONT_ITEM = re.compile(r"\s*-\s+(\S.*)$")
+_FRONT_CHARACTERS = 300
+_FRONT_ATTRIBUTES = 16
+_AUTHOR = ("author", "authors", "작성자")
+_CREATED = ("date", "created", "created_at", "published", "작성일")
+_MODIFIED = ("updated", "modified", "lastmod", "last_modified", "updated_at", "수정일")
 
 
 class MarkdownParser:
@@ -52,8 +59,11 @@ class MarkdownParser:
         elements += _Walker(self._markdown.parse("\n".join(body))).elements()
         if not elements:
             raise NoTextFound(name=source.name)
-        title = document_title(_front_title(lines[:front]), elements)
-        return ParsedDocument(title, source.media_type, self.name, tuple(elements), warnings=warnings)
+        said = _front_values(lines[1:front])
+        title = document_title(said.get("title", ""), elements)
+        return ParsedDocument(
+            title, source.media_type, self.name, tuple(elements), warnings=warnings, metadata=_metadata(said)
+        )
 
 
 def _front_matter(lines: Sequence[str]) -> int:
@@ -66,8 +76,35 @@ def _front_matter(lines: Sequence[str]) -> int:
     return 0
 
 
-def _front_title(lines: Sequence[str]) -> str:
-    return next((one_line(found[1]) for line in lines if (found := _FRONT_TITLE.match(line))), "")
+def _front_values(lines: Sequence[str]) -> dict[str, str]:
+    """The plain values of a YAML head, names in lower case; lists are joined, nested values are left where they stand.
+
+    YAML itself is not asked: a head is a handful of lines, and its anchors and tags are a risk without a use.
+    """
+    said: dict[str, str] = {}
+    name = ""
+    for line in lines:
+        if found := _FRONT_VALUE.match(line):
+            name = found[1].lower()
+            value = (found[2] or "").strip()
+            if value.startswith("[") and value.endswith("]"):
+                value = ", ".join(item.strip().strip("\"'") for item in value[1:-1].split(","))
+            said.setdefault(name, one_line(value.strip("\"'"))[:_FRONT_CHARACTERS])
+        elif name and (item := _FRONT_ITEM.match(line)):
+            joined = ", ".join(filter(None, (said[name], one_line(item[1].strip("\"'")))))
+            said[name] = joined[:_FRONT_CHARACTERS]
+    return said
+
+
+def _metadata(said: dict[str, str]) -> DocumentMetadata:
+    named = ("title", *_AUTHOR, *_CREATED, *_MODIFIED)
+    attributes = [(name, value) for name, value in said.items() if value and name not in named]
+    return DocumentMetadata(
+        author=next((said[name] for name in _AUTHOR if said.get(name)), ""),
+        created_at=next((found for name in _CREATED if (found := iso_date(said.get(name, "")))), ""),
+        modified_at=next((found for name in _MODIFIED if (found := iso_date(said.get(name, "")))), ""),
+        attributes=tuple(attributes[:_FRONT_ATTRIBUTES]),
+    )
 
 
 def _code(lines: Sequence[str], first: int) -> Element:

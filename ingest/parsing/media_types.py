@@ -20,6 +20,15 @@ TEXT = "text/plain"
 SOURCE_CODE = "text/x-source"
 EMAIL = "message/rfc822"
 OUTLOOK = "application/vnd.ms-outlook"
+MHTML = "multipart/related"
+EPUB = "application/epub+zip"
+ASCIIDOC = "text/asciidoc"
+RST = "text/x-rst"
+JSON = "application/json"
+JSONL = "application/x-ndjson"
+XML = "application/xml"
+VTT = "text/vtt"
+SRT = "application/x-subrip"
 ZIP = "application/zip"
 BINARY = "application/octet-stream"
 
@@ -43,10 +52,10 @@ NAMES = {
     "application/vnd.ms-powerpoint": "PowerPoint 97-2003 (.ppt)",
     "application/vnd.ms-excel.sheet.binary.macroenabled.12": "Excel (.xlsb)",
     "application/x-ole-storage": "OLE",
-    "application/epub+zip": "EPUB",
+    EPUB: "EPUB",
     "application/java-archive": "JAR",
     "application/rtf": "RTF",
-    "multipart/related": "MHTML",
+    MHTML: "MHTML",
 }
 """How a format is called in a message, in both languages; a media type that is not here is shown as it is."""
 
@@ -99,6 +108,20 @@ TEMPLATE_EXTENSIONS = frozenset({"cshtml", "ejs", "erb", "jsp", "php", "svelte",
 
 MARKDOWN_EXTENSIONS = frozenset({"md", "markdown", "mdown", "mkd", "mdx", "qmd", "rmd"})
 HTML_EXTENSIONS = frozenset({"html", "htm", "xhtml"})
+MHTML_EXTENSIONS = frozenset({"mht", "mhtml"})
+
+TEXT_EXTENSIONS = {
+    "adoc": ASCIIDOC, "asciidoc": ASCIIDOC, "asc": ASCIIDOC, "rst": RST, "rest": RST, "jsonl": JSONL, "ndjson": JSONL,
+    "json": JSON, "geojson": JSON, "xml": XML, "vtt": VTT, "srt": SRT,
+}  # fmt: skip
+"""Kinds of text that only the extension tells; JSON and XML are taken for code where they are settings (`identify.py`)."""
+
+JSON_SETTINGS = frozenset({
+    "package.json", "package-lock.json", "composer.json", "tsconfig.json", "jsconfig.json", "angular.json",
+    "manifest.json", "bower.json", "appsettings.json", "launch.json", "settings.json", "tasks.json", "deno.json",
+    "nx.json", "lerna.json", "turbo.json", "vercel.json",
+})  # fmt: skip
+"""JSON that is part of a program: read as code, as developers see it."""
 
 OPC_MAIN_PARTS = (
     ("wordprocessingml.document.main+xml", DOCX),

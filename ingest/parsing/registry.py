@@ -119,6 +119,48 @@ def _code() -> Parser:
     return CodeParser()
 
 
+def _mhtml() -> Parser:
+    from ingest.parsing.mhtml import MhtmlParser
+
+    return MhtmlParser()
+
+
+def _epub() -> Parser:
+    from ingest.parsing.epub import EpubParser
+
+    return EpubParser()
+
+
+def _asciidoc() -> Parser:
+    from ingest.parsing.asciidoc import AsciiDocParser
+
+    return AsciiDocParser()
+
+
+def _rst() -> Parser:
+    from ingest.parsing.rst import RstParser
+
+    return RstParser()
+
+
+def _json() -> Parser:
+    from ingest.parsing.json_records import JsonParser
+
+    return JsonParser()
+
+
+def _xml() -> Parser:
+    from ingest.parsing.xml_data import XmlParser
+
+    return XmlParser()
+
+
+def _subtitles() -> Parser:
+    from ingest.parsing.subtitles import SubtitlesParser
+
+    return SubtitlesParser()
+
+
 PARSERS: dict[str, ParserEntry] = {
     "pdf": ParserEntry((media_types.PDF,), _pdf),
     "docx": ParserEntry((media_types.DOCX,), _docx),
@@ -130,6 +172,13 @@ PARSERS: dict[str, ParserEntry] = {
     "html": ParserEntry((media_types.HTML,), _html),
     "markdown": ParserEntry((media_types.MARKDOWN,), _markdown),
     "csv": ParserEntry((media_types.CSV, media_types.TSV), _csv),
+    "mhtml": ParserEntry((media_types.MHTML,), _mhtml),
+    "epub": ParserEntry((media_types.EPUB,), _epub),
+    "asciidoc": ParserEntry((media_types.ASCIIDOC,), _asciidoc),
+    "rst": ParserEntry((media_types.RST,), _rst),
+    "json": ParserEntry((media_types.JSON, media_types.JSONL), _json),
+    "xml": ParserEntry((media_types.XML,), _xml),
+    "subtitles": ParserEntry((media_types.VTT, media_types.SRT), _subtitles),
     "text": ParserEntry((media_types.TEXT,), _text),
     "code": ParserEntry((media_types.SOURCE_CODE,), _code),
 }

@@ -10,6 +10,7 @@ from ingest.parsing.base import Identified, SourceFile
 from ingest.parsing.characters import clean
 from ingest.parsing.charset import decode, detect_charset
 from ingest.parsing.headings import numbered_heading
+from ingest.parsing.hidden_text import HIDDEN_TEXT, has_hidden_characters
 from ingest.parsing.titles import document_title
 from rag.domain.anchor import LineAnchor
 from rag.domain.document import Element, ElementKind, ParsedDocument
@@ -33,7 +34,7 @@ def read_lines(path: Path, source: SourceFile) -> tuple[list[str], tuple[str, ..
     lines = clean(text).split("\n")
     if not any(line.strip() for line in lines):
         raise NoTextFound(name=source.name)
-    return lines, (CHARSET_WARNING,) if replaced else ()
+    return lines, (CHARSET_WARNING,) * replaced + (HIDDEN_TEXT,) * has_hidden_characters(text)
 
 
 class TextParser:

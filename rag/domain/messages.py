@@ -52,9 +52,14 @@ WARNINGS: dict[str, tuple[str, str]] = {
     "formulas_without_values": ("계산된 값이 없는 수식이 있습니다.", "Some formulas have no stored value."),
     "damaged_parts": ("손상되어 읽지 못한 부분이 있습니다.", "Some parts are damaged and could not be read."),
     "hidden_text": (
-        "보이지 않는 글자가 있어 읽지 않았습니다.",
-        "There is text that a reader cannot see; it was left out.",
+        "화면에 보이지 않는 글자가 있습니다. 숨겨진 글은 읽지 않았습니다.",
+        "The file holds text or characters that a reader does not see; hidden text was left out.",
     ),
+    "includes_not_followed": (
+        "다른 파일을 불러오는 부분은 읽지 않았습니다.",
+        "Other files that the document includes were not read.",
+    ),
+    "damaged_lines": ("형식이 깨진 줄이 있습니다.", "Some lines are damaged and were kept as they are."),
     "comments_left_out": ("메모와 댓글은 읽지 않았습니다.", "Comments were left out."),
 }
 """What a parser read only in part, Korean and English, by the code in `ParsedDocument.warnings`."""

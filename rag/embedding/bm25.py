@@ -72,7 +72,7 @@ class KiwiBm25Embedder:
 
     def count_tokens(self, texts: Sequence[str]) -> list[int]:
         """Number of terms of each text, bigrams not counted."""
-        return [analysis.length for analysis in self._analyzer.analyze_batch(texts)]
+        return [analysis.length for analysis in self._analyzer.analyses(texts)]
 
     def embed(self, texts: Sequence[str], role: Role) -> Embeddings:
         """Sparse vectors of n texts; an empty one for a text without terms."""

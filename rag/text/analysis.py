@@ -29,6 +29,9 @@ _KANA_RUN = re.compile("[\u3041-\u3096\u30a1-\u30fa\u30fc]+")
 _HANGUL_PHRASE = re.compile(r"[^\s가-힣]*[가-힣]\S*(?:[^\S\n]+[^\s가-힣]*[가-힣]\S*)*")
 _MOSTLY_FOREIGN = 0.2
 """Share of Hangul under which Kiwi reads only the Korean phrases of a text: it is 10 times slower than the rest."""
+_BATCH_CHARACTERS = 100_000
+"""At once: enough for Kiwi's threads, and some 10 MB of morphemes."""
+
 _CONTENT_TAGS = ("N", "V", "M", "XR")
 _FUNCTION_TAGS = ("VX", "VCP")
 BIGRAM_MARK = "2:"
@@ -119,6 +122,20 @@ class Analyzer:
 
     def analyze_batch(self, texts: Sequence[str]) -> list[Analysis]:
         """Terms of n texts; the Korean ones run through Kiwi's own threads, one per core."""
+        return list(self.analyses(texts))
+
+    def analyses(self, texts: Sequence[str]) -> Iterator[Analysis]:
+        """Terms of each text, worked out a few at a time: the morphemes of a long document take 100 times its size."""
+        start = 0
+        while start < len(texts):
+            end, characters = start, 0
+            while end < len(texts) and (end == start or characters + len(texts[end]) <= _BATCH_CHARACTERS):
+                characters += len(texts[end])
+                end += 1
+            yield from self._analyze(texts[start:end])
+            start = end
+
+    def _analyze(self, texts: Sequence[str]) -> list[Analysis]:
         cleaned = [clean_characters(text) for text in texts]
         read = [hanja_to_hangul(text) for text in cleaned]
         korean = {index: part for index, text in enumerate(read) if (part := _korean_part(text))}

@@ -27,7 +27,10 @@ _SEGMENTS = re.compile(r"->|[/\\@:]+")
 _MAX_TERM = 64
 """Longer runs (base64, digests) are no words: only their first characters count, in all and of each part."""
 _MAX_CHUNK = 256
-_CACHE = 1 << 16
+_CACHE = 1 << 14
+_CACHED_CHARACTERS = 40
+"""Words and usual names. Longer runs hardly come back, and 65,536 of 256 characters with their parts took 400 MB."""
+
 _STEMMER = snowballstemmer.stemmer("english")
 _STEMMER_LOCK = Lock()
 """A Snowball stemmer keeps its word in itself, so it is not thread-safe."""
@@ -60,13 +63,21 @@ def _version_terms(text: str) -> list[str]:
     return [".".join(numbers[:count]) for count in range(len(numbers), 1, -1)]
 
 
-@lru_cache(maxsize=_CACHE)
 def chunk_terms(chunk: str) -> tuple[str, ...]:
     """Terms of one run of letters, digits and joining punctuation: the whole, its segments, its parts.
 
     `getUserById`, `get_user_by_id` and `get-user-by-id` all give `getuserbyid`, `get`, `user`, `by`, `id`. English words
     are stemmed. Nothing occurs twice unless the text says it twice.
     """
+    return _remembered_terms(chunk) if len(chunk) <= _CACHED_CHARACTERS else _terms(chunk)
+
+
+@lru_cache(maxsize=_CACHE)
+def _remembered_terms(chunk: str) -> tuple[str, ...]:
+    return _terms(chunk)
+
+
+def _terms(chunk: str) -> tuple[str, ...]:
     chunk = _POSSESSIVE.sub("", chunk)
     version = _VERSION.match(chunk)
     if version:

@@ -42,6 +42,8 @@ _INLINE_NUMBER = re.compile(rf"[.?!>」)]\s*(?={_NUMBER_SIGN}\s)")
 _UNREADABLE = re.compile(r"[\s\ud800-\udfff]")
 _CACHED_BLOCKS = 4096
 """Kiwi needs 12 µs a character; the same passages come back with many questions. At most some 10 MB."""
+_CACHED_CHARACTERS = 1_500
+"""Blocks of passages are shorter; a whole document without a line end must not stay here."""
 _LAST_WORD = re.compile(r"([A-Za-z][A-Za-z.]*|\d+)$")
 _STARTING = """
 a all also an and as at but by for from he his how however i if in it its many most no on she since so some such that the their
@@ -130,9 +132,17 @@ def _rule_cuts(text: str, block: Span) -> list[int]:
     return cuts
 
 
-@lru_cache(maxsize=_CACHED_BLOCKS)
 def _kiwi_starts(piece: str) -> tuple[int, ...]:
     """Offsets where Kiwi sees a sentence begin."""
+    return _remembered_starts(piece) if len(piece) <= _CACHED_CHARACTERS else _starts(piece)
+
+
+@lru_cache(maxsize=_CACHED_BLOCKS)
+def _remembered_starts(piece: str) -> tuple[int, ...]:
+    return _starts(piece)
+
+
+def _starts(piece: str) -> tuple[int, ...]:
     return tuple(sentence.start for sentence in shared_kiwi().split_into_sents(piece, return_sub_sents=False))
 
 

@@ -53,6 +53,52 @@ def test_charsets_in_all_text_formats(tmp_path, charset, name):
     assert "\ufeff" not in found
 
 
+KOREAN = "제1조(목적) 이 규정은 여신 한도의 산정에 관한 사항을 정한다.\n둘째 줄은 담당자가 씁니다.\n"
+
+
+@pytest.mark.parametrize("charset", ["cp949", "euc_kr", "johab", "utf-16-le", "utf-16-be", "utf-8-sig", "utf-8"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        KOREAN,
+        "한도와 금리 안내",
+        "가나다라마바사",
+        "담당: 김 과장 (내선 1234)\n" + "limit = 100  # ok\n" * 2000 + "끝\n",
+        "limit,rate\n" * 3000 + "여신 한도\n",
+    ],
+    ids=["규정", "짧은 글", "한글만", "거의 영문", "끝에만"],
+)
+def test_korean_text_in_every_charset(tmp_path, charset, text):
+    path = tmp_path / "a.txt"
+    path.write_bytes(text.encode(charset))
+    document = parse(path)
+    assert "".join("".join(texts(document)).split()) == "".join(text.split())
+    assert document.warnings == ()
+
+
+@pytest.mark.parametrize("text", ["Café déjà vu, naïve façade. Größe über 5 °C – “quoted”", "señor Ñandú ¿qué?"])
+def test_western_text_is_not_taken_for_korean(tmp_path, text):
+    path = tmp_path / "a.txt"
+    path.write_bytes(text.encode("cp1252"))
+    assert texts(parse(path)) == [text]
+
+
+def test_lines_in_different_charsets(tmp_path):
+    path = tmp_path / "a.log"
+    path.write_bytes(("첫 줄은 여기까지\n" * 3).encode() + "옛 시스템의 줄\n".encode("cp949") + "끝\n".encode())
+    document = parse(path)
+    assert texts(document) == ["첫 줄은 여기까지\n첫 줄은 여기까지\n첫 줄은 여기까지\n옛 시스템의 줄\n끝"]
+    assert document.warnings == ()
+
+
+def test_hidden_characters_in_text_are_flagged(tmp_path):
+    path = tmp_path / "a.txt"
+    path.write_text("\ufeff비밀\u200b번호와 \U000e0068\U000e0069 지시")
+    document = parse(path)
+    assert texts(document) == ["비밀번호와  지시"]
+    assert document.warnings == ("hidden_text",)
+
+
 def test_text_is_nfc(tmp_path):
     path = tmp_path / "a.txt"
     path.write_text("\u1112\u1161\u11ab\u1100\u1173\u11af")  # 한글 in conjoining letters, as macOS writes names
@@ -142,6 +188,19 @@ def test_markdown(tmp_path):
     assert "상자 글" in "\n".join(found)
 
 
+def test_markdown_front_matter_is_metadata(tmp_path):
+    path = tmp_path / "a.md"
+    path.write_text(
+        "---\ntitle: '여신: 안내'\nauthor: 홍길동\ndate: 2026-03-02\nlastmod: 2026.4.1.\ntags: [한도, \"금리\"]\n"
+        "부서:\n  - 여신\n  - 심사\nempty:\n---\n글\n"
+    )
+    document = parse(path)
+    said = document.metadata
+    assert document.title == "여신: 안내"
+    assert (said.author, said.created_at, said.modified_at) == ("홍길동", "2026-03-02", "2026-04-01")
+    assert dict(said.attributes) == {"tags": "한도, 금리", "부서": "여신, 심사"}
+
+
 def test_markdown_front_matter_only_at_the_start(tmp_path):
     path = tmp_path / "a.md"
     path.write_text("text\n\n---\n\nmore\n")
@@ -181,7 +240,7 @@ def test_html(tmp_path):
         "3. 나",
         "4. 다",
         "표 1",
-        "| 구분 | 일수 |  |\n| --- | --- | --- |\n| 연차 | 1년 | 15\\|일 |\n| 연차 | 3년 | 16일 |",
+        "| 구분 | 일수 | 일수 |\n| --- | --- | --- |\n| 연차 | 1년 | 15\\|일 |\n| 연차 | 3년 | 16일 |",
         "배치용 표",
         "옆 칸",
         "a  = 1\n  b",

@@ -1,0 +1,114 @@
+"""Rows of HTML tables, and which tables are none: Korean groupware still lays out pages with them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from ingest.parsing.characters import squeeze
+from ingest.parsing.html_style import Look
+from ingest.parsing.html_text import SKIPPED, Sight
+
+_MAX_SPAN = 200
+_MAX_COLUMNS = 1_000
+_LAYOUT_CELL_CHARACTERS = 3_000
+"""A cell this long is a column of a page laid out by a table."""
+
+_REPEATED_CHARACTERS = 200
+"""A spanning cell is repeated so that each row and column can be understood alone; a longer one is no label."""
+
+_SECTIONS = ("thead", "tbody", "tfoot")
+
+
+def is_layout(table: Any) -> bool:
+    """A table that only places things: it says so, it holds headings or tables, or one cell is a page of text.
+
+    Tables in a table that has header cells or a caption are data all the same.
+    """
+    if table.get("role") in ("presentation", "none"):
+        return True
+    if next(table.iterdescendants("h1", "h2", "h3"), None) is not None:
+        return True
+    cells = [cell for row in _own_rows(table) for cell in _cells(row)]
+    if next(table.iterdescendants("table"), None) is not None and not any(
+        part.tag in ("th", "caption", "thead") for part in [*cells, *table]
+    ):
+        return True
+    return len(cells) < 2 or any(_is_long(cell) for cell in cells)
+
+
+def rows_of(table: Any, look: Look, sight: Sight) -> Iterator[tuple[str, ...]]:
+    """Texts by column. A cell that spans rows or columns is repeated in each, unless it spans the whole table."""
+    pending: dict[int, tuple[int, str]] = {}
+    rows = [(row, _cells(row)) for row in _own_rows(table)]
+    width = max((sum(_span(cell, "colspan") for cell in cells) for _, cells in rows), default=0)
+    for row, cells in rows:
+        texts: list[str] = []
+        row_look = _look_of_row(row, table, look)
+        for cell in cells:
+            _take_pending(texts, pending)
+            inner = row_look.inside(cell) if row_look else None
+            if inner is None:
+                sight.note_hidden(cell)
+            text = squeeze("".join(sight.visible_text(cell, inner))) if inner else ""
+            column = len(texts)
+            columns = min(_span(cell, "colspan"), _MAX_COLUMNS - column)
+            if columns < 1:
+                break
+            again = text if len(text) <= _REPEATED_CHARACTERS else ""
+            across = again if columns < width else ""
+            texts += [text, *[across] * (columns - 1)]
+            left = _span(cell, "rowspan") - 1
+            if left:
+                for offset in range(columns):
+                    pending[column + offset] = (left, across if offset else again)
+        _take_pending(texts, pending)
+        yield tuple(texts)
+
+
+def _look_of_row(row: Any, table: Any, look: Look) -> Look | None:
+    section = row.getparent()
+    inner = look.inside(section) if section is not table else look
+    return inner.inside(row) if inner else None
+
+
+def _own_rows(table: Any) -> Iterator[Any]:
+    """Rows of `table`, not those of tables in its cells."""
+    for part in table:
+        if part.tag == "tr":
+            yield part
+        elif part.tag in _SECTIONS:
+            yield from part.iterchildren("tr")
+
+
+def _cells(row: Any) -> list[Any]:
+    return [cell for cell in row if cell.tag in ("td", "th")]
+
+
+def _is_long(cell: Any) -> bool:
+    length = 0
+    for part in cell.iter():
+        if part.tag not in SKIPPED and isinstance(part.tag, str):
+            length += len(part.text or "")
+        if part is not cell:
+            length += len(part.tail or "")
+        if length > _LAYOUT_CELL_CHARACTERS:
+            return True
+    return False
+
+
+def _take_pending(texts: list[str], pending: dict[int, tuple[int, str]]) -> None:
+    """Fill the columns that cells from above still cover."""
+    while len(texts) in pending:
+        column = len(texts)
+        left, text = pending[column]
+        texts.append(text)
+        if left > 1:
+            pending[column] = (left - 1, text)
+        else:
+            del pending[column]
+
+
+def _span(cell: Any, name: str) -> int:
+    value = cell.get(name, "1").strip()
+    return min(max(int(value), 1), _MAX_SPAN) if value.isdecimal() and len(value) < 6 else 1
