@@ -63,6 +63,14 @@ def shown(value: CellValue, number_format: str = "General") -> str:
     return _number(value, number_format)
 
 
+def is_moment(number_format: str, value: float = 0) -> bool:
+    """Whether the format shows the number `value` as a date or a time."""
+    if number_format in _PLAIN:
+        return False
+    section, _ = _section_for(value, _sections(number_format))
+    return any(kind in ("date", "elapsed") for kind, _ in section)
+
+
 @lru_cache(maxsize=512)
 def _sections(number_format: str) -> tuple[tuple[Token, ...], ...]:
     """Tokens of each part between semicolons (quoted ones don't count)."""
@@ -168,7 +176,9 @@ def _moment(value: datetime | date | time | timedelta, number_format: str) -> st
     if isinstance(value, timedelta):
         return _elapsed(value, section)
     if not any(kind == "date" for kind, _ in section):
-        return value.isoformat(sep=" ") if isinstance(value, datetime) else value.isoformat()
+        if isinstance(value, datetime):
+            return value.isoformat(sep=" ") if value.time() != time() else value.date().isoformat()
+        return value.isoformat()
     twelve_hours = any(kind == "noon" for kind, _ in section)
     result = ""
     for index, (kind, token) in enumerate(section):

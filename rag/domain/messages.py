@@ -51,6 +51,21 @@ WARNINGS: dict[str, tuple[str, str]] = {
     "hidden_sheets": ("숨겨진 시트가 있습니다.", "There are hidden sheets."),
     "formulas_without_values": ("계산된 값이 없는 수식이 있습니다.", "Some formulas have no stored value."),
     "comments_left_out": ("메모와 댓글은 읽지 않았습니다.", "Comments were left out."),
+    "hidden_text": ("숨겨진 글자(숨김 서식, 흰 글씨 등)가 있어 제외했습니다.", "Hidden text (hidden format, white on white) was left out."),
+    "hidden_slides": ("숨겨진 슬라이드가 있습니다(읽었습니다).", "There are hidden slides; they were read."),
+    "hidden_rows": ("숨겨진 행이나 열이 있습니다(읽었습니다).", "There are hidden rows or columns; they were read."),
+    "has_macros": ("매크로가 들어 있습니다. 실행하지도 읽지도 않았습니다.", "There are macros; they were neither run nor read."),
+    "embedded_not_read": ("파일에 포함된 다른 파일은 읽지 않았습니다.", "Files embedded in this file were not read."),
+    "external_content": ("외부에 연결된 내용은 가져오지 않았습니다.", "Content linked from elsewhere was not fetched."),
+    "cells_left_out": ("표가 너무 넓어 일부 열을 읽지 않았습니다.", "A sheet is too wide; some columns were not read."),
+    "converted": (
+        "LibreOffice로 변환해 읽었습니다. 위치는 변환된 문서 기준입니다.",
+        "Read through a conversion by LibreOffice; places are those of the converted document.",
+    ),
+    "formats_unknown": (
+        "숫자 표시 형식을 알 수 없어 저장된 값을 그대로 읽었습니다.",
+        "Number formats are not known here; values are shown as stored.",
+    ),
 }
 """What a parser read only in part, Korean and English, by the code in `ParsedDocument.warnings`."""
 
