@@ -2,11 +2,11 @@
 
     python -m benchmarks.parsing_office [--format docx …] [--misses] [--peers none]
 
-Files: the set `parser_docling`, each with Markdown as docling's own tests expect it. That is no truth made by hand: it leaves out
-what docling does not read, and holds LaTeX and placeholders that stand in no file. So its Markdown syntax, link addresses,
-picture placeholders, labels of its own ("author:", "Bar chart") and LaTeX commands are taken out, in the same way for everybody, and the measure is recall: which share
-of the reference's words a parser finds, in their order (longest common subsequence) and in any order. A parser that reads a
-file not at all scores 0 on it. A format's figure is over all words of its files.
+Files: the set `parser_docling`, each with Markdown as docling's own tests expect it. That is no truth made by hand: it leaves
+out what docling does not read, and holds LaTeX and placeholders that stand in no file. So its Markdown syntax, link addresses,
+picture placeholders, labels of its own ("author:", "Bar chart") and LaTeX commands are taken out, in the same way for everybody,
+and the measure is recall: which share of the reference's words a parser finds, in their order (longest common subsequence) and
+in any order. A parser that can't read a file of a format that it knows scores 0 on it. A format's figure is over all its words.
 Peers in the same run: unstructured (its own function for each format) and markitdown. "-": the peer has no reader for it.
 Bar: recall in any order >= 0.95 on each format that Seogo reads, and no peer ahead there; exit status 1 where it is missed.
 """
@@ -43,7 +43,10 @@ Read = Callable[[Path], str | None]
 _MATH = re.compile(r"\$\$.+?\$\$|(?<![\\$])\$(?!\s)[^$\n]+?(?<!\s)\$", re.S)
 _LATEX = re.compile(r"\\(?:begin|end)\{\w+\*?\}|\\[a-zA-Z]+|[_^{}&]|\\.")
 _IMAGE = re.compile(r"!\[[^\]]*\]\([^)]*\)|<!--.*?-->", re.S)
-_LINK = re.compile(r"(?<!\\)\[((?:[^\[\]]|\[[^\[\]]*\])*)\]\(\s*(?:<[^>]*>|[^()\s]*(?:\([^()\s]*\)[^()\s]*)*)(?:\s+\"[^\"]*\")?\s*\)")
+_LINK = re.compile(
+    r"(?<!\\)\[((?:[^\[\]]|\[[^\[\]]*\])*)\]"  # [text]
+    r"\(\s*(?:<[^>]*>|[^()\s]*(?:\([^()\s]*\)[^()\s]*)*)(?:\s+\"[^\"]*\")?\s*\)"  # (address "title")
+)
 _TAG = re.compile(r"</?[a-zA-Z][^<>]*>")
 _LABEL = re.compile(r"\[author: ([^\]\n]*?)(?:, time: (\d{4}-\d\d-\d\d)T[\d:.]+)?\]:")
 _CHART_KIND = re.compile(r"^(?:bar|line|pie|scatter|other) chart$", re.I | re.M)

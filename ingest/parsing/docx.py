@@ -19,7 +19,7 @@ from ingest.parsing.charts import chart_elements
 from ingest.parsing.containers import open_zip
 from ingest.parsing.diagrams import diagram_texts
 from ingest.parsing.docx_numbering import Numbering, integer, read_numbering
-from ingest.parsing.docx_styles import Look, read_styles, shading_of, value_of
+from ingest.parsing.docx_styles import read_styles, shading_of, value_of
 from ingest.parsing.docx_text import MAX_DEPTH, ParagraphText, TextCollector, chosen
 from ingest.parsing.headings import numbered_heading
 from ingest.parsing.merged import Merge, spread

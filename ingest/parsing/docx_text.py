@@ -25,6 +25,8 @@ _SKIPPED = frozenset(
 )
 _BLANKS = {f"{W}tab": " ", f"{W}br": "\n", f"{W}cr": "\n", f"{W}noBreakHyphen": "-", f"{W}ptab": " "}
 _NOTES = {f"{W}footnoteReference": "footnotes", f"{W}endnoteReference": "endnotes", f"{W}commentReference": "comments"}
+
+
 @dataclass
 class ParagraphText:
     """What was found in one `w:p`: its own text, and what hangs on it."""

@@ -71,6 +71,11 @@ def is_moment(number_format: str, value: float = 0) -> bool:
     return any(kind in ("date", "elapsed") for kind, _ in section)
 
 
+def is_elapsed(number_format: str) -> bool:
+    """Whether the format counts hours, minutes or seconds beyond a day: `[h]:mm`."""
+    return any(kind == "elapsed" for section in _sections(number_format) for kind, _ in section)
+
+
 @lru_cache(maxsize=512)
 def _sections(number_format: str) -> tuple[tuple[Token, ...], ...]:
     """Tokens of each part between semicolons (quoted ones don't count)."""

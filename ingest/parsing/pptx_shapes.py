@@ -163,7 +163,9 @@ def _shape(element: Any, transform: _Transform, inherited: Inherited) -> Shape:
         place = transform.apply(*offset)
     else:
         alike = "title" if kind == "ctrTitle" else kind
-        place = inherited.get(("idx", index)) or inherited.get(("type", kind)) or inherited.get(("type", alike)) or Place()
+        place = (
+            inherited.get(("idx", index)) or inherited.get(("type", kind)) or inherited.get(("type", alike)) or Place()
+        )
     properties = element.find(f"./*/{P}cNvPr")
     description = properties.get("descr", "") if properties is not None else ""
     return Shape(element, place, kind, index, _is_hidden(element), description)

@@ -71,6 +71,30 @@ def _xlsx() -> Parser:
     return XlsxParser()
 
 
+def _xls() -> Parser:
+    from ingest.parsing.xls import XlsParser
+
+    return XlsParser()
+
+
+def _odt() -> Parser:
+    from ingest.parsing.odt import OdtParser
+
+    return OdtParser()
+
+
+def _ods() -> Parser:
+    from ingest.parsing.ods import OdsParser
+
+    return OdsParser()
+
+
+def _odp() -> Parser:
+    from ingest.parsing.odp import OdpParser
+
+    return OdpParser()
+
+
 def _html() -> Parser:
     from ingest.parsing.html import HtmlParser
 
@@ -106,6 +130,10 @@ PARSERS: dict[str, ParserEntry] = {
     "docx": ParserEntry((media_types.DOCX,), _docx),
     "pptx": ParserEntry((media_types.PPTX,), _pptx),
     "xlsx": ParserEntry((media_types.XLSX,), _xlsx),
+    "xls": ParserEntry((media_types.XLS,), _xls),
+    "odt": ParserEntry((media_types.ODT,), _odt),
+    "ods": ParserEntry((media_types.ODS,), _ods),
+    "odp": ParserEntry((media_types.ODP,), _odp),
     "html": ParserEntry((media_types.HTML,), _html),
     "markdown": ParserEntry((media_types.MARKDOWN,), _markdown),
     "csv": ParserEntry((media_types.CSV, media_types.TSV), _csv),

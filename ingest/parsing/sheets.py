@@ -164,7 +164,9 @@ def _is_table(block: list[NumberedRow]) -> bool:
 
 
 def _block_elements(sheet: Sheet, block: list[NumberedRow], single: set[int]) -> Iterator[Element]:
-    start = next((at for at, (number, cells) in enumerate(block) if len(cells) > 1 and number not in single), len(block))
+    start = next(
+        (at for at, (number, cells) in enumerate(block) if len(cells) > 1 and number not in single), len(block)
+    )
     start = _named_header(sheet, block, start)
     for row in block[:start]:
         yield Element(ElementKind.TEXT, "\n".join(dict.fromkeys(row[1].values())), _anchor(sheet.name, [row]))

@@ -20,7 +20,8 @@ from ingest.parsing.ooxml import Package
 from ingest.parsing.remarks import comment_text, picture_text
 from ingest.parsing.sheets import HIDDEN_SHEETS, Sheet, area_of, sheet_elements
 from ingest.parsing.titles import usable_title
-from ingest.parsing.xlsx_cells import Book, S, read_sheet, read_strings, read_styles
+from ingest.parsing.workbook import Book
+from ingest.parsing.xlsx_cells import S, read_sheet, read_strings, read_styles
 from rag.domain.anchor import SheetAnchor
 from rag.domain.document import Element, ElementKind, ParsedDocument
 from rag.domain.errors import FileDamaged, NoTextFound
@@ -59,9 +60,7 @@ class XlsxParser:
             title, metadata = usable_title(package.title()), package.metadata()
         if not elements:
             raise NoTextFound(name=source.name)
-        return ParsedDocument(
-            title, source.media_type, self.name, elements, warnings=warnings, metadata=metadata
-        )
+        return ParsedDocument(title, source.media_type, self.name, elements, warnings=warnings, metadata=metadata)
 
 
 class _Reader:
