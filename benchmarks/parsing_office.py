@@ -30,6 +30,7 @@ from pathlib import Path
 
 from benchmarks.data import DataMissing, unpacked
 from benchmarks.word_recall import in_any_order, in_order, words
+from ingest.parsing.converter import find_converter
 from ingest.parsing.sandbox import ParseSandbox
 from rag.domain.errors import SeogoError
 
@@ -206,7 +207,7 @@ def _attempt(read: Read, path: Path) -> tuple[str | None, str]:
 def report(scores: Scores, names: Sequence[str], *, misses: bool) -> list[str]:
     """Print the table; the bars that were missed."""
     print(f"{'format':<10}{'words':>8}" + "".join(f"{name:>24}" for name in names))
-    missed = []
+    missed: list[str] = []
     for kind in sorted(scores):
         row = scores[kind]
         cells = ""
@@ -245,7 +246,7 @@ def main() -> int:
     warnings.simplefilter("ignore")
     peers = {"unstructured": unstructured, "markitdown": markitdown}
     try:
-        with unpacked("parser_docling") as folder, ParseSandbox() as sandbox:
+        with unpacked("parser_docling") as folder, ParseSandbox(converter=find_converter()) as sandbox:
             readers = {"seogo": seogo(sandbox)}
             readers |= {name: make() for name, make in peers.items() if name in arguments.peers}
             missed = report(measure(folder, readers, arguments.format), list(readers), misses=arguments.misses)

@@ -19,7 +19,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from ingest.parsing import media_types, office_runner
+from ingest.parsing import landlock, media_types, office_runner
 from rag.domain.errors import ConfigurationError, FileDamaged, ParseLimitExceeded
 
 _LOG = logging.getLogger(__name__)
@@ -121,10 +121,15 @@ class Converter:
             _LOG.warning("the LibreOffice runner ended with status %d", status)
 
 
+def find_program() -> str:
+    """Where LibreOffice is installed; empty where it is not."""
+    return next((place for place in _PLACES if os.access(place, os.X_OK)), "")
+
+
 def find_converter() -> Converter | None:
-    """The LibreOffice of this machine; None where there is none."""
-    program = next((place for place in _PLACES if os.access(place, os.X_OK)), None)
-    return Converter(program) if program else None
+    """The LibreOffice of this machine; None where there is none, or where it could not be confined."""
+    program = find_program()
+    return Converter(program) if program and landlock.is_available() else None
 
 
 def _check(result: Path, limit: int, name: str) -> None:

@@ -23,6 +23,16 @@ _RIGHTS_OF_VERSION = {1: (1 << 13) - 1, 2: (1 << 14) - 1, 3: (1 << 15) - 1}
 """All file rights that a version of Landlock can take away; later versions add devices and sockets."""
 
 
+def is_available() -> bool:
+    """Whether the kernel offers Landlock."""
+    return _version(ctypes.CDLL(None, use_errno=True)) >= 1
+
+
+def _version(libc: ctypes.CDLL) -> int:
+    version = libc.syscall(_CREATE_RULESET, None, ctypes.c_size_t(0), ctypes.c_uint(_CREATE_RULESET_VERSION))
+    return int(version)
+
+
 def restrict_files(readable: Iterable[Path], input_descriptor: int, *, writable: Iterable[Path] = ()) -> bool:
     """Leave read access to what is below `readable` and to the open input file, and every access to what is below
     `writable`; False where Landlock is absent.
@@ -30,7 +40,7 @@ def restrict_files(readable: Iterable[Path], input_descriptor: int, *, writable:
     `forbid_new_privileges` must have been called.
     """
     libc = ctypes.CDLL(None, use_errno=True)
-    version = libc.syscall(_CREATE_RULESET, None, ctypes.c_size_t(0), ctypes.c_uint(_CREATE_RULESET_VERSION))
+    version = _version(libc)
     if version < 1:
         return False
     everything = _RIGHTS_OF_VERSION[min(version, 3)]

@@ -111,9 +111,9 @@ class OdfPackage:
             attributes.append(("last_modified_by", last))
         if embedded := len(self._embedded()):
             attributes.append(("embedded_files", str(embedded)))
-        dates = (_moment(_text_of(meta, tag)) for tag in (f"{META}creation-date", f"{_DC}date"))
+        created, modified = (_moment(_text_of(meta, tag)) for tag in (f"{META}creation-date", f"{_DC}date"))
         kept = tuple((name, value[:_MAX_VALUE_CHARACTERS]) for name, value in attributes if value)
-        return DocumentMetadata(first or last, *dates, kept)
+        return DocumentMetadata(first or last, created, modified, kept)
 
     def warnings(self, content: Any | None) -> set[str]:
         """What the package holds that no parser reads or runs."""

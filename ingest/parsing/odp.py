@@ -200,7 +200,7 @@ class _Reader:
 
 
 def _is_title(shape: Any) -> bool:
-    return shape.get(f"{PRESENTATION}class") == "title"
+    return bool(shape.get(f"{PRESENTATION}class") == "title")
 
 
 def _reading_order(shapes: list[Any]) -> list[Any]:

@@ -58,9 +58,9 @@ def _facts(properties: Any, storages: set[str]) -> OleFacts:
         warnings.add(EMBEDDED_NOT_READ)
     if storages & _MACRO_STORAGES:
         warnings.add(HAS_MACROS)
-    dates = (_moment(getattr(properties, name, None)) for name in ("create_time", "last_saved_time"))
+    created, modified = (_moment(getattr(properties, name, None)) for name in ("create_time", "last_saved_time"))
     kept = tuple((name, value) for name, value in attributes if value)
-    return OleFacts(text("title"), DocumentMetadata(text("author"), *dates, kept), frozenset(warnings))
+    return OleFacts(text("title"), DocumentMetadata(text("author"), created, modified, kept), frozenset(warnings))
 
 
 def _codec(code_page: Any) -> str:

@@ -188,7 +188,7 @@ class _Reader:
         light = theme.find(f".//{A}clrScheme/{A}lt1") if theme is not None else None
         if mapping is None or mapping.get("bg1") != "lt1" or light is None or len(light) != 1:
             return False
-        return light[0].get("lastClr", light[0].get("val", "")).upper() == "FFFFFF"
+        return str(light[0].get("lastClr", light[0].get("val", ""))).upper() == "FFFFFF"
 
     def _notes(self, slide: str, anchor: SlideAnchor) -> Iterator[Element]:
         root = self._optional(self._package.related(slide, "notesSlide"))

@@ -270,7 +270,9 @@ def _texts(element: Any, nesting: int) -> Iterator[str]:
 
 
 def _is_white(properties: Any | None) -> bool:
-    fill = properties.find(f"{A}solidFill") if properties is not None else None
+    if properties is None:
+        return False
+    fill = properties.find(f"{A}solidFill")
     if fill is None or properties.find(f"{A}highlight") is not None:
         return False
     color = fill.find("*")

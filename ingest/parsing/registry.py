@@ -77,6 +77,24 @@ def _xls() -> Parser:
     return XlsParser()
 
 
+def _xlsb() -> Parser:
+    from ingest.parsing.xlsb import XlsbParser
+
+    return XlsbParser()
+
+
+def _rtf() -> Parser:
+    from ingest.parsing.rtf import RtfParser
+
+    return RtfParser()
+
+
+def _legacy() -> Parser:
+    from ingest.parsing.legacy import LegacyParser
+
+    return LegacyParser()
+
+
 def _odt() -> Parser:
     from ingest.parsing.odt import OdtParser
 
@@ -131,6 +149,9 @@ PARSERS: dict[str, ParserEntry] = {
     "pptx": ParserEntry((media_types.PPTX,), _pptx),
     "xlsx": ParserEntry((media_types.XLSX,), _xlsx),
     "xls": ParserEntry((media_types.XLS,), _xls),
+    "xlsb": ParserEntry((media_types.XLSB,), _xlsb),
+    "rtf": ParserEntry((media_types.RTF,), _rtf),
+    "legacy": ParserEntry((media_types.DOC, media_types.RTF, media_types.PPT, media_types.XLSB), _legacy),
     "odt": ParserEntry((media_types.ODT,), _odt),
     "ods": ParserEntry((media_types.ODS,), _ods),
     "odp": ParserEntry((media_types.ODP,), _odp),

@@ -111,7 +111,7 @@ def install_converter_filter() -> bool:
     if machine is None or calls is None:
         return False
     instructions = [
-        *((line for number in calls.pretended for line in ((_EQUAL, 0, 1, number), (_RETURN, 0, 0, _ERRNO)))),
+        *(line for number in calls.pretended for line in ((_EQUAL, 0, 1, number), (_RETURN, 0, 0, _ERRNO))),
         (_EQUAL, 0, 4, calls.socket),
         (_LOAD, 0, 0, _AT_FIRST_ARGUMENT),
         (_EQUAL, 1, 0, _AF_UNIX),

@@ -106,8 +106,9 @@ class _Reader:
                 sheet = read_sheet(stream, name, self._book)
             for table in self._package.all_related(part, "table"):
                 root = self._package.optional_xml(table)
-                area = area_of(root.get("ref", "")) if root is not None else None
-                if area and root.get("headerRowCount", "1") != "0":
+                if root is None or root.get("headerRowCount", "1") == "0":
+                    continue
+                if area := area_of(root.get("ref", "")):
                     sheet.headers.append(area)
         for drawing in self._package.all_related(part, "drawing"):
             sheet.remarks += self._drawing(drawing, name)
