@@ -224,7 +224,8 @@ class OdfStyles:
 
     def is_named(self, name: str, *wanted: str) -> bool:
         """Whether a paragraph style is one of these or based on one."""
-        return any(own in wanted or style.display_name in wanted for own, style in self.chain("paragraph", name))
+        chain = list(self.chain("paragraph", name))
+        return any(known in wanted for own, style in chain for known in (own, style.display_name, style.parent))
 
     def look(self, family: str, name: str, below: Look) -> Look:
         """What a style makes of the look around it."""
