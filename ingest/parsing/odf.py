@@ -10,7 +10,7 @@ import re
 import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import IO, Any
 
 from ingest.parsing.characters import one_line
 from ingest.parsing.containers import UNREADABLE
@@ -77,6 +77,17 @@ class OdfPackage:
         """
         try:
             return self._archive.read(part)
+        except UNREADABLE as error:
+            raise FileDamaged(name=self._name, detail=part) from error
+
+    def open(self, part: str) -> IO[bytes]:
+        """The part as a stream, for what is too large for a tree.
+
+        Raises:
+            FileDamaged: it is missing.
+        """
+        try:
+            return self._archive.open(part)
         except UNREADABLE as error:
             raise FileDamaged(name=self._name, detail=part) from error
 

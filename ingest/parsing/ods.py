@@ -16,7 +16,7 @@ from ingest.parsing import media_types
 from ingest.parsing.base import Identified, SourceFile
 from ingest.parsing.cell_ranges import cell_range
 from ingest.parsing.characters import squeeze
-from ingest.parsing.containers import open_zip
+from ingest.parsing.containers import UNREADABLE, open_zip
 from ingest.parsing.odf import (
     DRAW,
     HIDDEN_TEXT,
@@ -73,7 +73,7 @@ class OdsParser:
         with open_zip(path, source.name) as archive:
             package = OdfPackage(archive, source.name)
             reader = _Reader(package, source.name)
-            with archive.open("content.xml") if package.has("content.xml") else _missing(source.name) as stream:
+            with package.open("content.xml") as stream:
                 reader.read(stream)
             elements = tuple(element for sheet in reader.sheets for element in sheet_elements(sheet))
             title, metadata = usable_title(package.title()), package.metadata()
@@ -81,10 +81,6 @@ class OdsParser:
         if not elements:
             raise NoTextFound(name=source.name)
         return ParsedDocument(title, source.media_type, self.name, elements, warnings=warnings, metadata=metadata)
-
-
-def _missing(name: str) -> IO[bytes]:
-    raise FileDamaged(name=name, detail="content.xml")
 
 
 class _Reader:
@@ -123,7 +119,7 @@ class _Reader:
                     self._start(element)
                 else:
                     self._end(element)
-        except etree.XMLSyntaxError as error:
+        except UNREADABLE as error:  # etree.XMLSyntaxError is a SyntaxError
             raise FileDamaged(name=self.book.name, detail="content.xml") from error
         for sheet in self.sheets:
             sheet.headers += self._headers.get(sheet.name, [])

@@ -6,6 +6,7 @@ python-calamine, which is faster, returns 0.35 where the reader sees 35 %.
 from __future__ import annotations
 
 import io
+import struct
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -69,7 +70,7 @@ class XlsParser:
             if "encrypted" in str(error).lower():
                 raise FileEncrypted(name=source.name) from error
             raise FileDamaged(name=source.name, detail="XLS") from error
-        except UNREADABLE as error:
+        except (*UNREADABLE, struct.error) as error:
             raise FileDamaged(name=source.name, detail="XLS") from error
         if not elements:
             raise NoTextFound(name=source.name)
