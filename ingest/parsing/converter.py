@@ -51,6 +51,10 @@ _START_S = 15.0
 """For the runner itself, on top of the conversion's time."""
 
 
+_END_S = 5.0
+"""For the runner to end what it has started."""
+
+
 @dataclass(frozen=True, slots=True)
 class Converter:
     """An installed LibreOffice.
@@ -107,6 +111,9 @@ class Converter:
             status = process.wait(self.wall_s + _START_S)
         except subprocess.TimeoutExpired:
             status = office_runner.OUT_OF_TIME
+            process.terminate()
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(_END_S)
         finally:
             with suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)

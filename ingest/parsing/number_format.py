@@ -63,9 +63,14 @@ def shown(value: CellValue, number_format: str = "General") -> str:
     return _number(value, number_format)
 
 
+@lru_cache(maxsize=512)
+def _has_moments(number_format: str) -> bool:
+    return any(kind in ("date", "elapsed") for section in _sections(number_format) for kind, _ in section)
+
+
 def is_moment(number_format: str, value: float = 0) -> bool:
     """Whether the format shows the number `value` as a date or a time."""
-    if number_format in _PLAIN:
+    if number_format in _PLAIN or not _has_moments(number_format):
         return False
     section, _ = _section_for(value, _sections(number_format))
     return any(kind in ("date", "elapsed") for kind, _ in section)

@@ -35,11 +35,13 @@ _LOOK_EVERY_S = 0.2
 _OPEN_FILES = 512
 
 _READABLE = (
-    "/usr",
+    "/usr/bin",
+    "/usr/lib",
+    "/usr/lib64",
+    "/usr/share",
     "/bin",
     "/lib",
     "/lib64",
-    "/opt",
     "/etc/fonts",
     "/etc/libreoffice",
     "/etc/ld.so.cache",
@@ -48,7 +50,8 @@ _READABLE = (
     "/var/spool/libreoffice",
     "/var/cache/fontconfig",
     "/dev/urandom",
-    "/proc",
+    "/proc/cpuinfo",
+    "/proc/meminfo",
     "/sys/devices/system/cpu",
 )
 
@@ -93,7 +96,10 @@ def confine_self(run: Run) -> bool:
         return False
     with (run.folder / "input").open("rb") as file:
         writable = (run.folder, Path("/dev/null"))
-        if not restrict_files(map(Path, _READABLE), file.fileno(), writable=writable):
+        # Its own entry in /proc is for this process, which looks there for what is left running.
+        own = (Path(run.program).resolve().parents[1], Path(f"/proc/{os.getpid()}"))
+        readable = [*map(Path, _READABLE), *own]
+        if not restrict_files(readable, file.fileno(), writable=writable):
             return False
     if not install_converter_filter():
         return False
@@ -201,7 +207,9 @@ def main(arguments: list[str]) -> int:
     run = Run(
         Path(folder), program, extension, export_filter, float(wall_s), int(cpu_s), int(memory_bytes), int(output_bytes)
     )
-    confine.die_with_parent(os.getppid())
+    # Not killed at once when the service dies: what was started here has to be ended first.
+    signal.signal(signal.SIGTERM, lambda _signal, _frame: sys.exit(OUT_OF_TIME))
+    confine.die_with_parent(os.getppid(), signal.SIGTERM)
     os.umask(0o077)
     return convert(run) if confine_self(run) else NOT_CONFINED
 

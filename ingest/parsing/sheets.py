@@ -104,17 +104,20 @@ def _spread(sheet: Sheet) -> set[int]:
 
     Such a row is a caption: its text is said once.
     """
+    single = {number for number, cells in sheet.rows if len(cells) == 1}
+    if not sheet.merges:
+        return single
     by_number = dict(sheet.rows)
     left = MAX_SPREAD
-    single = {number for number, cells in sheet.rows if len(cells) == 1}
     for area in sheet.merges:
         text = by_number.get(area.first_row, {}).get(area.first_column)
         if not text:
             continue
         last_column = min(area.last_column, MAX_COLUMNS)
-        left -= (area.last_row - area.first_row + 1) * (last_column - area.first_column + 1)
-        if left < 0:
-            break
+        size = (area.last_row - area.first_row + 1) * (last_column - area.first_column + 1)
+        if size > left:
+            continue
+        left -= size
         for number in range(area.first_row, area.last_row + 1):
             cells = by_number.get(number)
             if cells is None or (number in single and number == area.first_row):

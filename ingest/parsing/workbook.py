@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime, time, timedelta
 
+from ingest.parsing.characters import squeeze
 from ingest.parsing.number_format import CellValue, is_elapsed, is_moment, shown
 from ingest.parsing.sheets import MAX_CELLS, MAX_CHARACTERS
 from rag.domain.errors import ParseLimitExceeded
@@ -113,10 +114,12 @@ class Book:
 
     def shown(self, number: int | float, number_format: str) -> str:
         """A number or date as its cell shows it."""
+        if number_format == "General" and isinstance(number, int):
+            return str(number)
         value: CellValue = number
         if is_moment(number_format, number):
             value = self._elapsed(number) if is_elapsed(number_format) else self.moment(number)
-        return shown(number if value is None else value, number_format)
+        return squeeze(shown(number if value is None else value, number_format))
 
     def _elapsed(self, number: float) -> timedelta | None:
         return timedelta(days=number) if abs(number) < _LAST_SERIAL else None

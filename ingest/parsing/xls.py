@@ -153,7 +153,7 @@ class _Reader:
             return str(kinds.error_text_from_code.get(cell.value, ""))
         if cell.ctype in (kinds.XL_CELL_NUMBER, kinds.XL_CELL_DATE):
             number = int(cell.value) if float(cell.value).is_integer() else cell.value
-            return squeeze(self._book.shown(number, style.number_format))
+            return self._book.shown(number, style.number_format)
         return ""
 
     def _style(self, index: int | None) -> CellStyle:

@@ -37,7 +37,7 @@ def read_strings(stream: IO[bytes], book: Book) -> list[str]:
     strings = []
     size = 0
     for item in _stream(stream, ("si",), book.name):
-        strings.append(_rich_text(item))
+        strings.append(squeeze(_rich_text(item)))
         size += len(strings[-1])
         if size > MAX_CHARACTERS:
             raise ParseLimitExceeded(name=book.name, resource="cells")
@@ -161,13 +161,13 @@ class _SheetReader:
         style = self._book.styles[number] if number < len(self._book.styles) else CellStyle()
         value = formula = inline = None
         for child in cell:
-            match etree.QName(child).localname if isinstance(child.tag, str) else "":
-                case "v":
-                    value = child.text
-                case "f":
-                    formula = child
-                case "is":
-                    inline = child
+            tag = str(child.tag)  # a sheet has millions: no names are taken apart here
+            if tag.endswith("}v"):
+                value = child.text
+            elif tag.endswith("}f"):
+                formula = child
+            elif tag.endswith("}is"):
+                inline = child
         kind = cell.get("t", "n")
         if kind == "inlineStr" and inline is not None:
             return squeeze(_rich_text(inline)), style
@@ -178,7 +178,7 @@ class _SheetReader:
         if style.number_format == ";;;":
             self._book.warnings.add(HIDDEN_TEXT)
             return "", style
-        return squeeze(self._value_text(kind, value, style)), style
+        return self._value_text(kind, value, style), style
 
     def _value_text(self, kind: str, value: str, style: CellStyle) -> str:
         match kind:
@@ -186,13 +186,13 @@ class _SheetReader:
                 at = _integer(value.strip(), -1)
                 return self._book.strings[at] if 0 <= at < len(self._book.strings) else ""
             case "str" | "e":
-                return _unescaped(value)
+                return squeeze(_unescaped(value))
             case "b":
                 return "TRUE" if value.strip() in ("1", "true") else "FALSE"
             case "d":
-                return _iso_text(value.strip(), style.number_format)
+                return squeeze(_iso_text(value.strip(), style.number_format))
         number = _number(value.strip())
-        return value if number is None else self._book.shown(number, style.number_format)
+        return squeeze(value) if number is None else self._book.shown(number, style.number_format)
 
 
 def _iso_text(value: str, number_format: str) -> str:

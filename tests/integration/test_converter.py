@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+import contextlib
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 import docx
@@ -38,7 +40,10 @@ def sandbox():
 
 
 @needs_libreoffice
-def test_rtf_becomes_a_document_with_structure_and_no_foreign_file(sandbox, tmp_path):
+def test_rtf_becomes_a_document_with_structure_and_no_foreign_file(sandbox, tmp_path, monkeypatch):
+    places = tmp_path / "temporary"
+    places.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(places))
     secret = tmp_path / "secret.txt"
     secret.write_text("KEEP-ME-OUT")
     path = tmp_path / "규정.rtf"
@@ -50,7 +55,7 @@ def test_rtf_becomes_a_document_with_structure_and_no_foreign_file(sandbox, tmp_
     assert document.elements[0].kind is ElementKind.HEADING
     assert texts(document)[:3] == ["금융 규정", "본문 5,000", "| A | B |\n| --- | --- |\n| 1 | 2 |"]
     assert "KEEP-ME-OUT" not in "".join(texts(document))
-    assert not list(Path(tempfile.gettempdir()).glob("seogo-office-*"))
+    assert not list(places.iterdir())
 
 
 @pytest.mark.slow
@@ -99,7 +104,7 @@ import os, socket, sys
 from pathlib import Path
 from ingest.parsing.office_runner import Run, confine_self
 folder, outside = Path(sys.argv[1]), Path(sys.argv[2])
-assert confine_self(Run(folder, "", "", "", 1, 5, 1 << 32, 1 << 20))
+assert confine_self(Run(folder, "/usr/bin/soffice", "", "", 1, 5, 1 << 32, 1 << 20))
 
 def attempt(name, action):
     try:
@@ -121,6 +126,8 @@ attempt("read outside", lambda: (outside / "secret").read_text())
 attempt("list outside", lambda: os.listdir(outside))
 attempt("write outside", lambda: (outside / "new").write_text("x"))
 attempt("write to the system", lambda: Path("/usr/seogo-test").write_text("x"))
+attempt("environment of another process", lambda: Path(f"/proc/{os.getppid()}/environ").read_bytes())
+attempt("command line of another process", lambda: Path(f"/proc/{os.getppid()}/cmdline").read_bytes())
 attempt("passwords", lambda: Path("/etc/passwd").read_text())
 attempt("internet", lambda: connect(socket.AF_INET, ("127.0.0.1", 9)))
 attempt("internet 6", lambda: connect(socket.AF_INET6, ("::1", 9)))
@@ -153,7 +160,7 @@ def test_the_jail_of_the_converter(tmp_path):
         ran = subprocess.run(command, capture_output=True, text=True, timeout=60, cwd=ROOT, preexec_fn=ignoring)
     outcomes = dict(line.rsplit(" ", 1) for line in ran.stdout.splitlines())
     assert outcomes.pop("own folder") == outcomes.pop("read the system") == "done"
-    assert len(outcomes) == 11, ran.stderr
+    assert len(outcomes) == 13, ran.stderr
     assert set(outcomes.values()) == {"refused"}, outcomes
 
 
@@ -181,6 +188,35 @@ def test_nothing_that_was_started_survives(tmp_path, script, status):
     command = [sys.executable, "-c", RUNAWAY, str(tmp_path), script]
     ran = subprocess.run(command, capture_output=True, text=True, timeout=60, cwd=ROOT)
     assert ran.stdout.strip() == f"{status} []", ran.stderr
+
+
+TERMINATED = """
+import sys
+from pathlib import Path
+from ingest.parsing import office_runner
+office_runner.command = lambda run: ["/bin/sh", "-c", "echo started > out/started; setsid sleep 317"]
+sys.exit(office_runner.main([sys.argv[1], "/usr/bin/soffice", "", "", "60", "5", str(1 << 32), str(1 << 20)]))
+"""
+
+
+@needs_libreoffice
+def test_the_end_of_the_service_is_the_end_of_what_it_started(tmp_path):
+    (tmp_path / "input").write_bytes(b"x")
+    runner = subprocess.Popen([sys.executable, "-c", TERMINATED, str(tmp_path)], cwd=ROOT)
+    deadline = time.monotonic() + 30
+    while not (tmp_path / "out" / "started").exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    runner.terminate()
+    assert runner.wait(10) == 3
+    assert not [line for line in _command_lines() if "sleep\x00317" in line]
+
+
+def _command_lines() -> list[str]:
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(OSError):
+            found.append(path.read_text(errors="replace"))
+    return found
 
 
 def test_only_a_plain_file_of_a_fair_size_is_accepted(tmp_path):

@@ -16,7 +16,9 @@ NAMESPACES = " ".join(
 )
 
 
-def odf_bytes(kind: str, body: str, *, automatic: str = "", styles: str = "", more: dict[str, bytes] | None = None) -> bytes:
+def odf_bytes(
+    kind: str, body: str, *, automatic: str = "", styles: str = "", more: dict[str, bytes] | None = None
+) -> bytes:
     """An ODF package of the kind `text`, `spreadsheet` or `presentation`.
 
     Args:

@@ -130,12 +130,13 @@ def test_comment_in_a_cell_does_not_stand_in_the_table(parsed):
 
 
 def test_notes_stand_after_their_paragraph(parsed):
-    notes = (
-        f'<w:footnotes {W}><w:footnote w:id="2"><w:p><w:r><w:t>은행법 제35조</w:t></w:r></w:p></w:footnote></w:footnotes>'
-    )
+    notes = f'<w:footnotes {W}><w:footnote w:id="2"><w:p><w:r><w:t>은행법 제35조</w:t></w:r></w:p></w:footnote></w:footnotes>'
     document = docx.Document()
     document.add_paragraph("동일인 한도")._p.append(parse_xml(f'<w:r {W}><w:footnoteReference w:id="2"/></w:r>'))
-    assert texts(parsed(with_part(saved(document), "footnotes.xml", notes, "footnotes"))) == ["동일인 한도", "은행법 제35조"]
+    assert texts(parsed(with_part(saved(document), "footnotes.xml", notes, "footnotes"))) == [
+        "동일인 한도",
+        "은행법 제35조",
+    ]
 
 
 def test_equations(parsed):
@@ -254,7 +255,13 @@ def test_charts_and_diagrams(parsed):
     document.add_paragraph("그림")._p.append(parse_xml(graphic))
     package = with_part(saved(document), "chart1.xml", CHART, "chart", "rIdC")
     package = with_part(package, "data1.xml", DIAGRAM, "diagramData", "rIdD")
-    assert texts(parsed(package)) == ["그림", "분기 매출", "|  | 매출 |\n| --- | --- |\n| 1분기 | 120 |", "접수", "심사"]
+    assert texts(parsed(package)) == [
+        "그림",
+        "분기 매출",
+        "|  | 매출 |\n| --- | --- |\n| 1분기 | 120 |",
+        "접수",
+        "심사",
+    ]
 
 
 def test_heading_by_a_style_that_is_based_on_one(parsed):

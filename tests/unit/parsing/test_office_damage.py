@@ -132,9 +132,7 @@ def test_parts_that_say_what_no_program_writes(tmp_path, kind, seed):
 
 LAUGHS = (
     b'<!DOCTYPE d [<!ENTITY a "lol"><!ENTITY b "&a;&a;&a;&a;&a;&a;&a;&a;&a;&a;">'
-    + b"".join(
-        b'<!ENTITY %c "%s">' % (letter, b"&%c;" % (letter - 1) * 10) for letter in range(ord("c"), ord("k"))
-    )
+    + b"".join(b'<!ENTITY %c "%s">' % (letter, b"&%c;" % (letter - 1) * 10) for letter in range(ord("c"), ord("k")))
     + b"]>"
 )
 MAIN_PARTS = {

@@ -31,7 +31,8 @@ def cells(*rows: str) -> str:
     """Rows of a table, cells separated by commas."""
     cell = "<table:table-cell><text:p>{}</text:p></table:table-cell>"
     return "".join(
-        "<table:table-row>" + "".join(cell.format(text) for text in row.split(",")) + "</table:table-row>" for row in rows
+        "<table:table-row>" + "".join(cell.format(text) for text in row.split(",")) + "</table:table-row>"
+        for row in rows
     )
 
 
@@ -48,17 +49,16 @@ def test_headings_paragraphs_and_blanks(parsed):
 
 
 def test_title_style(parsed):
-    styles = (
-        '<office:styles><style:style style:name="Title" style:family="paragraph" style:display-name="Title"/></office:styles>'
-    )
-    result = parsed(odf_bytes("text", '<text:p text:style-name="Title">취업규칙</text:p>', styles=styles))
+    title = '<style:style style:name="Title" style:family="paragraph" style:display-name="Title"/>'
+    result = parsed(odf_bytes("text", '<text:p text:style-name="Title">취업규칙</text:p>', styles=title))
     assert outline(result) == [(1, "취업규칙")]
 
 
 def test_lists_are_numbered_as_shown(parsed):
     body = (
         '<text:list text:style-name="L1"><text:list-item><text:p>(목적)</text:p><text:list><text:list-item>'
-        "<text:p>첫째</text:p></text:list-item><text:list-item><text:p>둘째</text:p><text:p>이어지는 문단</text:p></text:list-item>"
+        "<text:p>첫째</text:p></text:list-item><text:list-item><text:p>둘째</text:p>"
+        "<text:p>이어지는 문단</text:p></text:list-item>"
         "</text:list></text:list-item><text:list-item><text:p>(정의)</text:p></text:list-item></text:list>"
         '<text:list text:style-name="L1" text:continue-numbering="true"><text:list-item><text:p>(적용)</text:p></text:list-item>'
         "</text:list>"
@@ -197,14 +197,12 @@ def test_spreadsheet(parsed):
         + cells("구분,금액").replace("<table:table-row>", "<table:table-row><table:table-cell/>")
         + '<table:table-row table:visibility="filter"><table:table-cell/><table:table-cell><text:p>개인</text:p>'
         "</table:table-cell><table:table-cell><office:annotation><text:p>근거?</text:p></office:annotation>"
-        '<text:p>1,500,000원</text:p></table:table-cell></table:table-row><table:table-row '
+        "<text:p>1,500,000원</text:p></table:table-cell></table:table-row><table:table-row "
         'table:number-rows-repeated="1048570"><table:table-cell table:number-columns-repeated="16384"/></table:table-row>'
         '</table:table><table:table table:name="숨김" table:style-name="ta"><table:table-row><table:table-cell>'
         "<text:p>비밀</text:p></table:table-cell></table:table-row></table:table>"
     )
-    style = (
-        '<style:style style:name="ta" style:family="table"><style:table-properties table:display="false"/></style:style>'
-    )
+    style = '<style:style style:name="ta" style:family="table"><style:table-properties table:display="false"/></style:style>'
     result = parsed(odf_bytes("spreadsheet", body, automatic=style), "한도.ods")
     assert [(element.text, element.anchor) for element in result.elements] == [
         ("한도", SheetAnchor("한도", "B1:C5")),
@@ -217,7 +215,8 @@ def test_spreadsheet(parsed):
 
 def test_spreadsheet_with_chart_and_filter(parsed):
     body = (
-        '<table:table table:name="s">' + cells("작성,2026,", "구분,한도,비고", "개인,100,가").replace("<text:p></text:p>", "")
+        '<table:table table:name="s">'
+        + cells("작성,2026,", "구분,한도,비고", "개인,100,가").replace("<text:p></text:p>", "")
         + '<table:shapes><draw:frame><draw:object xlink:href="./Object 1"/></draw:frame></table:shapes></table:table>'
         '<table:database-ranges><table:database-range table:target-range-address="s.A2:s.C3" '
         'table:display-filter-buttons="true"/></table:database-ranges>'
