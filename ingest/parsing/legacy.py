@@ -11,9 +11,9 @@ from pathlib import Path
 from ingest.parsing import media_types
 from ingest.parsing.base import Identified, SourceFile
 from ingest.parsing.converter import CONVERSIONS, find_converter
-from ingest.parsing.ole import ole_facts
+from ingest.parsing.ole import is_encrypted, ole_facts
 from rag.domain.document import ParsedDocument
-from rag.domain.errors import ConverterMissing
+from rag.domain.errors import ConverterMissing, FileEncrypted
 
 _LAST_RESORT = 10
 """Without LibreOffice: only where no other parser reads the format, so that its message says what to install."""
@@ -38,8 +38,11 @@ class LegacyParser:
         """Always raises.
 
         Raises:
+            FileEncrypted: a password is needed.
             ConverterMissing: with the media type, and the warnings that only the original can give.
         """
+        if is_encrypted(path):
+            raise FileEncrypted(name=source.name)
         facts = ole_facts(path)
         raise ConverterMissing(
             name=source.name,

@@ -13,6 +13,12 @@ from rag.domain.document import DocumentMetadata
 
 _MACRO_STORAGES = frozenset({"macros", "_vba_project_cur", "vba"})
 _MAX_VALUE_CHARACTERS = 500
+_WORD_FLAGS_AT, _WORD_ENCRYPTED = 0x0A, 0x0100
+"""fEncrypted of the FIB ([MS-DOC] 2.5.2)."""
+
+_TOKEN_AT, _TOKEN_ENCRYPTED = 12, 0xC4DF
+"""The lower half of headerToken of the CurrentUserAtom ([MS-PPT] 2.3.2)."""
+
 _CODE_PAGES = {65001: "utf-8", 1200: "utf-16-le", 10003: "johab"}
 """Windows' numbers that Python does not know as `cpN`."""
 
@@ -39,6 +45,24 @@ def ole_facts(path: Path) -> OleFacts:
             return _facts(file.get_metadata(), storages)
     except Exception:  # olefile lets IndexError, struct.error and others through on damaged files
         return OleFacts()
+
+
+def is_encrypted(path: Path) -> bool:
+    """Whether a DOC or PPT is protected by a password; False where that can't be read."""
+    import olefile
+
+    try:
+        with olefile.OleFileIO(path.read_bytes()) as file:
+            if file.exists("WordDocument"):
+                return bool(_word(file, "WordDocument", _WORD_FLAGS_AT) & _WORD_ENCRYPTED)
+            return file.exists("Current User") and _word(file, "Current User", _TOKEN_AT) == _TOKEN_ENCRYPTED
+    except Exception:  # as above; the converter says then that the file is damaged
+        return False
+
+
+def _word(file: Any, stream: str, at: int) -> int:
+    """The 16 bits at an offset of a stream."""
+    return int.from_bytes(file.openstream(stream).read(at + 2)[at:], "little")
 
 
 def _facts(properties: Any, storages: set[str]) -> OleFacts:

@@ -6,6 +6,7 @@ linked picture) are not followed, only counted.
 
 from __future__ import annotations
 
+import contextlib
 import re
 import zipfile
 from collections.abc import Iterator
@@ -51,6 +52,7 @@ EXTERNAL_CONTENT = "external_content"
 
 _MACRO_PART = re.compile(r"(?:^|/)(?:vbaproject[^/]*\.bin|macrosheets/[^/]+\.xml)$", re.I)
 _EMBEDDED_PART = re.compile(r"^(?:word|ppt|xl)/(?:embeddings|activeX)/[^/]+\.(?!rels$|xml$)\w+$", re.I)
+_RELATIONSHIPS_PART = re.compile(r"\.rels$", re.I)
 _CHART_DATA = re.compile(r"(?:^|/)charts/_rels/[^/]+\.rels$", re.I)
 _HARMLESS_LINKS = ("/hyperlink", "/externalLinkPath", "/slideUpdateUrl")
 """Links that a reader follows by hand, or that Excel's cached values stand for."""
@@ -159,19 +161,20 @@ class Package:
 
     def _embedded(self) -> list[str]:
         """Embedded files, without the workbooks behind charts, whose values stand in the chart."""
-        behind_charts = {
-            target.lower()
-            for relationships in self.parts(_CHART_DATA)
-            for _, target in self._targets(relationships.replace("_rels/", "").removesuffix(".rels"))
-        }
+        behind_charts = set()
+        for relationships in self.parts(_CHART_DATA):
+            with contextlib.suppress(FileDamaged):
+                chart = relationships.replace("_rels/", "").removesuffix(".rels")
+                behind_charts |= {target.lower() for _, target in self._targets(chart)}
         return [part for part in self.parts(_EMBEDDED_PART) if part.lower() not in behind_charts]
 
     def _reaches_outside(self) -> bool:
-        for part in self.parts(re.compile(r"\.rels$", re.I)):
-            for relationship in self.xml(part).iter(_RELATIONSHIP):
-                kind = relationship.get("Type", "")
-                if relationship.get("TargetMode") == "External" and not kind.endswith(_HARMLESS_LINKS):
-                    return True
+        for part in self.parts(_RELATIONSHIPS_PART):
+            with contextlib.suppress(FileDamaged):  # of a part that nobody read
+                for relationship in self.xml(part).iter(_RELATIONSHIP):
+                    kind = relationship.get("Type", "")
+                    if relationship.get("TargetMode") == "External" and not kind.endswith(_HARMLESS_LINKS):
+                        return True
         return False
 
     def _core_properties(self) -> Any | None:

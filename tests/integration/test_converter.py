@@ -15,7 +15,7 @@ from ingest.parsing import media_types
 from ingest.parsing.converter import Converter, _check, find_converter
 from ingest.parsing.sandbox import ParseSandbox
 from rag.domain.document import ElementKind
-from rag.domain.errors import ConverterMissing, FileDamaged, ParseLimitExceeded
+from rag.domain.errors import ConverterMissing, FileDamaged, FileEncrypted, ParseLimitExceeded
 from tests.unit.parsing.documents import texts
 from tests.unit.parsing.test_identify import ole
 
@@ -78,6 +78,11 @@ def test_doc_and_ppt(sandbox, tmp_path):
     read = sandbox.parse(tmp_path / "a.doc", "a.doc")
     assert texts(read) == ["취업규칙", "제1조(목적)", "이 규칙은 근로조건을 정한다."]
     assert read.media_type == media_types.DOC
+    data = bytearray((tmp_path / "a.doc").read_bytes())
+    data[data.index(b"\xec\xa5") + 0x0B] |= 0x01  # fEncrypted in the file information block
+    (tmp_path / "c.doc").write_bytes(data)
+    with pytest.raises(FileEncrypted):
+        sandbox.parse(tmp_path / "c.doc", "c.doc")
     read = sandbox.parse(tmp_path / "b.ppt", "b.ppt")
     assert texts(read) == ["분기 실적", "매출 증가", "발표자 메모"]
     assert (read.media_type, read.pages) == (media_types.PPT, 1)
