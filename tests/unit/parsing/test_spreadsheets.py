@@ -66,6 +66,9 @@ def book():
         (datetime.datetime(2026, 3, 1), "mm-dd-yy", "2026-03-01"),  # built-in 14, which follows the reader's system
         (datetime.datetime(2026, 3, 1), "yyyy-mm-dd hh:mm:ss", "2026-03-01 00:00:00"),
         (datetime.datetime(2026, 3, 1, 9, 5), 'm"월" d"일" h:mm', "3월 1일 9:05"),
+        (datetime.datetime(2026, 3, 2), '[$-412]yyyy"년" m"월" d"일" dddd;@', "2026년 3월 2일 월요일"),
+        (datetime.datetime(2026, 3, 2, 15, 5), "[$-412]m/d (ddd) AM/PM h:mm", "3/2 (월) 오후 3:05"),
+        (datetime.datetime(2026, 3, 2), "dddd", "Monday"),
         (datetime.time(9, 30), "h:mm", "9:30"),
         (datetime.timedelta(hours=30, minutes=15), "[h]:mm", "30:15"),
         (1234567, "#,##0", "1,234,567"),
