@@ -24,6 +24,7 @@ STATUS: dict[type[e.SeogoError], int] = {
     e.PayloadTooLarge: 413,
     e.EmptyFile: 422,
     e.UnsupportedFormat: 415,
+    e.ConverterMissing: 415,
     e.FileEncrypted: 422,
     e.FileDamaged: 422,
     e.NoTextFound: 422,

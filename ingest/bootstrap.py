@@ -8,6 +8,7 @@ from ingest.chunking.base import Budget, Budgets
 from ingest.chunking.structure import StructureChunker
 from ingest.jobs.intake import Intake
 from ingest.jobs.workflows import IngestJobs, JobSettings
+from ingest.parsing.converter import find_converter
 from ingest.parsing.sandbox import ParseLimits, ParseSandbox
 from ingest.pipeline.steps import Pipeline
 from ingest.settings import IngestSettings
@@ -44,7 +45,7 @@ def build_pipeline(settings: IngestSettings, rag: Rag) -> Pipeline:
         blobs=rag.blobs,
         index=rag.index,
         space=rag.space,
-        sandbox=ParseSandbox(limits, concurrency=settings.parse_concurrency),
+        sandbox=ParseSandbox(limits, concurrency=settings.parse_concurrency, converter=find_converter()),
         chunker=StructureChunker(budgets_for(settings, rag.space)),
         parse_concurrency=settings.parse_concurrency,
     )

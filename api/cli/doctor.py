@@ -17,6 +17,7 @@ from api.cli.options import Options
 from api.cli.services import silence_libraries
 from api.cli.texts import ui_language
 from api.settings import Settings
+from ingest.parsing.converter import find_converter, find_program
 from ingest.parsing.sandbox import ParseSandbox
 from rag import bootstrap as rag_bootstrap
 from rag.domain.errors import SeogoError, StoreInUse
@@ -127,8 +128,20 @@ def _parsers(settings: Settings) -> Iterator[Finding]:
         sandbox.close()
     for name, value in capabilities.items():
         yield Finding(f"parser sandbox: {name}", "ok" if value else "warning", str(value))
+    yield _converter()
     missing = [name for name in ("pypdfium2", "unstructured") if importlib.util.find_spec(name) is None]
     yield Finding("parsers", "error" if missing else "ok", f"missing: {missing}" if missing else "installed")
+
+
+def _converter() -> Finding:
+    program = find_program()
+    if not program:
+        advice = "to read DOC and PPT, install libreoffice-writer-nogui and libreoffice-impress-nogui"
+        return Finding("LibreOffice", "warning", "not installed: DOC and PPT files are refused with a message", advice)
+    if find_converter() is None:
+        advice = "a kernel with Landlock (Linux 5.13 or newer) is needed"
+        return Finding("LibreOffice", "warning", f"{program} can't be confined here and is not used", advice)
+    return Finding("LibreOffice", "ok", program)
 
 
 def _egress(given: dict[str, str | None]) -> Iterator[Finding]:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import re
+
+_CELL = re.compile(r"\$?([A-Za-z]{1,3})\$?([0-9]{1,7})")
+
 
 def cell_range(first_row: int, first_column: int, last_row: int, last_column: int) -> str:
     """`A1:D9`, or `A1` for one cell; rows and columns are counted from 1."""
@@ -17,3 +21,14 @@ def column_letters(number: int) -> str:
         number, rest = divmod(number - 1, 26)
         letters = chr(65 + rest) + letters
     return letters
+
+
+def cell_position(address: str) -> tuple[int, int] | None:
+    """Row and column of `B4` or `$B$4`, from 1; None for anything else."""
+    found = _CELL.fullmatch(address)
+    if found is None or int(found[2]) == 0:
+        return None
+    column = 0
+    for letter in found[1].upper():
+        column = column * 26 + ord(letter) - 64
+    return int(found[2]), column

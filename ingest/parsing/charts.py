@@ -1,4 +1,4 @@
-"""Charts of a presentation as tables: one row a category, one column a series, from the values kept with the chart."""
+"""Charts as tables: one row a category, one column a series, from the values kept with the chart."""
 
 from __future__ import annotations
 
@@ -6,48 +6,28 @@ from collections.abc import Iterator
 from typing import Any
 
 from ingest.parsing.characters import one_line
-from ingest.parsing.ooxml import Package
 from ingest.parsing.tables import Row, table_element
-from rag.domain.anchor import SlideAnchor
+from rag.domain.anchor import Anchor
 from rag.domain.document import Element, ElementKind
 
 _C = "{http://schemas.openxmlformats.org/drawingml/2006/chart}"
 _A = "{http://schemas.openxmlformats.org/drawingml/2006/main}"
-_P = "{http://schemas.openxmlformats.org/presentationml/2006/main}"
-_R = "{http://schemas.openxmlformats.org/officeDocument/2006/relationships}"
 _MAX_POINTS = 1_000
+_MAX_SERIES = 200
 
 
-def chart_elements(package: Package) -> dict[int, list[Element]]:
-    """Titles and tables of charts, by slide (from 1)."""
-    found: dict[int, list[Element]] = {}
-    for number, slide in enumerate(_slides(package), start=1):
-        for part in package.all_related(slide, "chart"):
-            root = package.optional_xml(part)
-            if root is not None:
-                found.setdefault(number, []).extend(_elements(root, SlideAnchor(number, number)))
-    return found
-
-
-def _slides(package: Package) -> Iterator[str]:
-    """Slide parts in the order of the presentation."""
-    main = package.related("", "officeDocument") or "ppt/presentation.xml"
-    targets = package.relationships(main)
-    for slide in package.xml(main).iter(f"{_P}sldId"):
-        target = targets.get(slide.get(f"{_R}id", ""))
-        if target:
-            yield target
-
-
-def _elements(root: Any, anchor: SlideAnchor) -> Iterator[Element]:
-    title = root.find(f".//{_C}title")
-    text = one_line("".join(run.text or "" for run in title.iter(f"{_A}t"))) if title is not None else ""
-    if text:
+def chart_elements(root: Any, anchor: Anchor) -> Iterator[Element]:
+    """Title and table of the chart part `root`, and the titles of its axes."""
+    chart_title = root.find(f"{_C}chart/{_C}title")
+    if text := _text(chart_title):
         yield Element(ElementKind.TEXT, text, anchor)
-    series = list(root.iter(f"{_C}ser"))
+    axes = [_text(title) for title in root.iter(f"{_C}title") if title is not chart_title]
+    if shown := " / ".join(dict.fromkeys(filter(None, axes))):
+        yield Element(ElementKind.TEXT, shown, anchor)
+    series = list(root.iter(f"{_C}ser"))[:_MAX_SERIES]
     categories: dict[int, str] = {}
     for item in series:
-        categories |= _points(item.find(f"{_C}cat"))
+        categories |= _points(_first(item, "cat", "xVal"))
     values = [_points(_first(item, "val", "yVal")) for item in series]
     names = [_points(item.find(f"{_C}tx")).get(0, "") for item in series]
     places = sorted(set(categories).union(*values))[:_MAX_POINTS]
@@ -58,17 +38,22 @@ def _elements(root: Any, anchor: SlideAnchor) -> Iterator[Element]:
         yield table
 
 
+def _text(title: Any | None) -> str:
+    return one_line("".join(run.text or "" for run in title.iter(f"{_A}t"))) if title is not None else ""
+
+
 def _first(item: Any, *names: str) -> Any | None:
     return next((found for name in names if (found := item.find(f"{_C}{name}")) is not None), None)
 
 
 def _points(holder: Any | None) -> dict[int, str]:
-    """Cached values by index."""
+    """Cached values by index; of categories on several levels the innermost."""
     if holder is None:
         return {}
+    levels = holder.find(f".//{_C}lvl")
     points = {}
-    for point in holder.iter(f"{_C}pt"):
+    for point in (levels if levels is not None else holder).iter(f"{_C}pt"):
         value, index = point.findtext(f"{_C}v"), point.get("idx", "")
-        if value and index.isdecimal():
+        if value and index.isdecimal() and len(index) < 7:
             points[int(index)] = value
     return points

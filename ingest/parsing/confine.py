@@ -51,9 +51,9 @@ def _map_ids(user: int, group: int) -> None:
                 raise
 
 
-def die_with_parent(parent: int) -> None:
-    """Be killed when `parent` dies; at once if it is dead already."""
-    _LIBC.prctl(_PR_SET_PDEATHSIG, ctypes.c_ulong(signal.SIGKILL), 0, 0, 0)
+def die_with_parent(parent: int, with_signal: signal.Signals = signal.SIGKILL) -> None:
+    """Be killed (or told so by another signal) when `parent` dies; at once if it is dead already."""
+    _LIBC.prctl(_PR_SET_PDEATHSIG, ctypes.c_ulong(with_signal), 0, 0, 0)
     if os.getppid() != parent:
         os._exit(1)
 

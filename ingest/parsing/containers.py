@@ -101,7 +101,7 @@ def zip_media_type(path: Path, name: str) -> str:
     with open_zip(path, name) as archive:
         declared = _head(archive, "mimetype", _MIMETYPE_BYTES, name).strip()
         if declared:
-            return declared
+            return declared.removesuffix("-template")
         content_types = _head(archive, "[Content_Types].xml", _CONTENT_TYPES_BYTES, name)
         names = set(archive.namelist())
     for main_part, media_type in media_types.OPC_MAIN_PARTS:

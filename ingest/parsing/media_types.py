@@ -6,6 +6,11 @@ PDF = "application/pdf"
 DOCX = "application/vnd.openxmlformats-officedocument.wordprocessingml.document"
 PPTX = "application/vnd.openxmlformats-officedocument.presentationml.presentation"
 XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+DOC = "application/msword"
+XLS = "application/vnd.ms-excel"
+PPT = "application/vnd.ms-powerpoint"
+XLSB = "application/vnd.ms-excel.sheet.binary.macroenabled.12"
+RTF = "application/rtf"
 ODT = "application/vnd.oasis.opendocument.text"
 ODS = "application/vnd.oasis.opendocument.spreadsheet"
 ODP = "application/vnd.oasis.opendocument.presentation"
@@ -47,15 +52,15 @@ NAMES = {
     OUTLOOK: "Outlook (.msg)",
     ZIP: "ZIP",
     BINARY: "binary data",
-    "application/msword": "Word 97-2003 (.doc)",
-    "application/vnd.ms-excel": "Excel 97-2003 (.xls)",
-    "application/vnd.ms-powerpoint": "PowerPoint 97-2003 (.ppt)",
-    "application/vnd.ms-excel.sheet.binary.macroenabled.12": "Excel (.xlsb)",
+    DOC: "Word 97-2003 (.doc)",
+    XLS: "Excel 97-2003 (.xls)",
+    PPT: "PowerPoint 97-2003 (.ppt)",
+    XLSB: "Excel (.xlsb)",
     "application/x-ole-storage": "OLE",
     EPUB: "EPUB",
     "application/java-archive": "JAR",
-    "application/rtf": "RTF",
     MHTML: "MHTML",
+    RTF: "RTF",
 }
 """How a format is called in a message, in both languages; a media type that is not here is shown as it is."""
 
@@ -68,7 +73,7 @@ MAGIC: tuple[tuple[int, bytes, str], ...] = (
     (0, b"MM\0*", "image/tiff"),
     (8, b"WEBPVP8", "image/webp"),
     (0, b"HWP Document File V3", HWP3),
-    (0, b"{\\rtf", "application/rtf"),
+    (0, b"{\\rtf", RTF),
     (0, b"%!PS", "application/postscript"),
     (0, b"\x1f\x8b", "application/gzip"),
     (0, b"BZh", "application/x-bzip2"),
@@ -137,7 +142,7 @@ OPC_MAIN_PARTS = (
     ("spreadsheetml.template.main+xml", XLSX),
     ("ms-excel.sheet.macroEnabled.main+xml", XLSX),
     ("ms-excel.template.macroEnabled.main+xml", XLSX),
-    ("ms-excel.sheet.binary.macroEnabled.main", "application/vnd.ms-excel.sheet.binary.macroenabled.12"),
+    ("ms-excel.sheet.binary.macroEnabled.main", XLSB),
 )
 """Content types of the main part (ECMA-376 part 1, and Microsoft's macro variants of them)."""
 
@@ -150,10 +155,10 @@ OPC_MAIN_NAMES = (
 """Where the main part stands in practice, for packages whose content types are missing."""
 
 OLE_STREAMS = (
-    ("worddocument", "application/msword"),
-    ("workbook", "application/vnd.ms-excel"),
-    ("book", "application/vnd.ms-excel"),
-    ("powerpoint document", "application/vnd.ms-powerpoint"),
+    ("worddocument", DOC),
+    ("workbook", XLS),
+    ("book", XLS),
+    ("powerpoint document", PPT),
     ("__properties_version1.0", OUTLOOK),
 )
 """Top-level streams of compound files ([MS-DOC], [MS-XLS], [MS-PPT], [MS-OXMSG]), lower case."""

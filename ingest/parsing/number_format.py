@@ -18,18 +18,21 @@ _TOKENS = re.compile(
     r"|\\(.)"  # 2 escaped
     r"|_."  # space as wide as a character
     r"|\*."  # filler
-    r"|\[\$([^\]-]*)(?:-[^\]]*)?\]"  # 3 currency
-    r"|(\[(?:h+|m+|s+)\])"  # 4 elapsed time
+    r"|\[\$([^\]-]*)(?:-([^\]]*))?\]"  # 3 currency, 4 locale
+    r"|(\[(?:h+|m+|s+)\])"  # 5 elapsed time
     r"|\[[^\]]*\]"  # colour, condition
-    r"|(AM/PM|A/P|오전/오후)"  # 5
-    r"|([yY]+|[mM]+|[dD]+|[hH]+|[sS]+(?:\.0+)?|[aA]{3,4}|e(?![+-]))"  # 6 date part
-    r"|([0#?][0#?,]*(?:\.[0#?]*)?|\.[0#?]+)"  # 7 digits
-    r"|([eE][+-]0+)"  # 8 exponent
+    r"|(AM/PM|A/P|오전/오후)"  # 6
+    r"|([yY]+|[mM]+|[dD]+|[hH]+|[sS]+(?:\.0+)?|[aA]{3,4}|e(?![+-]))"  # 7 date part
+    r"|([0#?][0#?,]*(?:\.[0#?]*)?|\.[0#?]+)"  # 8 digits
+    r"|([eE][+-]0+)"  # 9 exponent
     r"|(.)",  # 9 anything else
     re.S,
 )
 _WEEKDAYS_KO = "월화수목금토일"
 _WEEKDAYS_EN = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+_KOREAN_LOCALE = "412"
+"""Windows' number of the language, in hexadecimal ([MS-LCID])."""
+
 _PLAIN = frozenset({"", "General", "GENERAL", "@"})
 _MONTHS = (
     "January",
@@ -47,7 +50,7 @@ _MONTHS = (
 )
 
 Token = tuple[str, str]
-"""Kind (`literal`, `date`, `elapsed`, `noon`, `digits`, `exponent`) and text."""
+"""Kind (`literal`, `date`, `elapsed`, `noon`, `digits`, `exponent`, `locale`) and text."""
 
 
 def shown(value: CellValue, number_format: str = "General") -> str:
@@ -64,11 +67,29 @@ def shown(value: CellValue, number_format: str = "General") -> str:
 
 
 @lru_cache(maxsize=512)
+def _has_moments(number_format: str) -> bool:
+    return any(kind in ("date", "elapsed") for section in _sections(number_format) for kind, _ in section)
+
+
+def is_moment(number_format: str, value: float = 0) -> bool:
+    """Whether the format shows the number `value` as a date or a time."""
+    if number_format in _PLAIN or not _has_moments(number_format):
+        return False
+    section, _ = _section_for(value, _sections(number_format))
+    return any(kind in ("date", "elapsed") for kind, _ in section)
+
+
+def is_elapsed(number_format: str) -> bool:
+    """Whether the format counts hours, minutes or seconds beyond a day: `[h]:mm`."""
+    return any(kind == "elapsed" for section in _sections(number_format) for kind, _ in section)
+
+
+@lru_cache(maxsize=512)
 def _sections(number_format: str) -> tuple[tuple[Token, ...], ...]:
     """Tokens of each part between semicolons (quoted ones don't count)."""
     sections: list[list[Token]] = [[]]
     for found in _TOKENS.finditer(number_format):
-        quoted, escaped, currency, elapsed, noon, moment, digits, exponent, other = found.groups()
+        quoted, escaped, currency, locale, elapsed, noon, moment, digits, exponent, other = found.groups()
         if other == ";":
             sections.append([])
         elif elapsed:
@@ -81,6 +102,8 @@ def _sections(number_format: str) -> tuple[tuple[Token, ...], ...]:
             sections[-1].append(("digits", digits))
         elif exponent:
             sections[-1].append(("exponent", exponent))
+        elif locale and not currency:
+            sections[-1].append(("locale", locale.lower()))
         else:
             literal = next((text for text in (quoted, escaped, currency, other) if text), "")
             sections[-1].append(("literal", literal))
@@ -168,20 +191,29 @@ def _moment(value: datetime | date | time | timedelta, number_format: str) -> st
     if isinstance(value, timedelta):
         return _elapsed(value, section)
     if not any(kind == "date" for kind, _ in section):
-        return value.isoformat(sep=" ") if isinstance(value, datetime) else value.isoformat()
+        if isinstance(value, datetime):
+            return value.isoformat(sep=" ") if value.time() != time() else value.date().isoformat()
+        return value.isoformat()
     twelve_hours = any(kind == "noon" for kind, _ in section)
+    korean = any(kind == "locale" and token.endswith(_KOREAN_LOCALE) for kind, token in section)
     result = ""
     for index, (kind, token) in enumerate(section):
         if kind == "date":
             is_minute = token[0] == "m" and _is_minute(section, index)
+            token = _korean(token) if korean else token
             result += _date_part(value, "n" * len(token) if is_minute else token, twelve_hours)
         elif kind == "noon":
             hour = getattr(value, "hour", 0)
-            korean = token.startswith("오전")
-            result += ("오후" if hour >= 12 else "오전") if korean else ("PM" if hour >= 12 else "AM")
-        else:
+            in_korean = korean or token.startswith("오전")
+            result += ("오후" if hour >= 12 else "오전") if in_korean else ("PM" if hour >= 12 else "AM")
+        elif kind == "literal":
             result += token
     return result.strip()
+
+
+def _korean(code: str) -> str:
+    """The code for the Korean name of a weekday, where the format's locale asks for names in Korean."""
+    return "a" * len(code[:4]) if code[0] == "d" and len(code) >= 3 else code
 
 
 def _is_minute(section: tuple[Token, ...], index: int) -> bool:

@@ -89,6 +89,48 @@ def _hwpx() -> Parser:
     return HwpxParser()
 
 
+def _xls() -> Parser:
+    from ingest.parsing.xls import XlsParser
+
+    return XlsParser()
+
+
+def _xlsb() -> Parser:
+    from ingest.parsing.xlsb import XlsbParser
+
+    return XlsbParser()
+
+
+def _rtf() -> Parser:
+    from ingest.parsing.rtf import RtfParser
+
+    return RtfParser()
+
+
+def _legacy() -> Parser:
+    from ingest.parsing.legacy import LegacyParser
+
+    return LegacyParser()
+
+
+def _odt() -> Parser:
+    from ingest.parsing.odt import OdtParser
+
+    return OdtParser()
+
+
+def _ods() -> Parser:
+    from ingest.parsing.ods import OdsParser
+
+    return OdsParser()
+
+
+def _odp() -> Parser:
+    from ingest.parsing.odp import OdpParser
+
+    return OdpParser()
+
+
 def _html() -> Parser:
     from ingest.parsing.html import HtmlParser
 
@@ -169,6 +211,13 @@ PARSERS: dict[str, ParserEntry] = {
     "hwp3": ParserEntry((media_types.HWP3,), _hwp3),
     "hwp5": ParserEntry((media_types.HWP,), _hwp5),
     "hwpx": ParserEntry((media_types.HWPX,), _hwpx),
+    "xls": ParserEntry((media_types.XLS,), _xls),
+    "xlsb": ParserEntry((media_types.XLSB,), _xlsb),
+    "rtf": ParserEntry((media_types.RTF,), _rtf),
+    "legacy": ParserEntry((media_types.DOC, media_types.RTF, media_types.PPT, media_types.XLSB), _legacy),
+    "odt": ParserEntry((media_types.ODT,), _odt),
+    "ods": ParserEntry((media_types.ODS,), _ods),
+    "odp": ParserEntry((media_types.ODP,), _odp),
     "html": ParserEntry((media_types.HTML,), _html),
     "markdown": ParserEntry((media_types.MARKDOWN,), _markdown),
     "csv": ParserEntry((media_types.CSV, media_types.TSV), _csv),

@@ -17,17 +17,19 @@ import select
 import signal
 import threading
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 from ingest.parsing import frames
+from ingest.parsing.converter import CONVERSIONS, CONVERTED, Converter
 from ingest.parsing.wire import WireError, decode_document
 from ingest.parsing.zygote_client import ZygoteClient, ZygoteGone
 from rag.domain.document import ParsedDocument
 from rag.domain.errors import (
     ConfigurationError,
+    ConverterMissing,
     EmptyFile,
     InputError,
     ParseLimitExceeded,
@@ -36,6 +38,7 @@ from rag.domain.errors import (
     all_error_types,
     error_type_of,
 )
+from rag.domain.messages import WARNINGS
 
 _LOG = logging.getLogger(__name__)
 _CHUNK_BYTES = 1 << 18
@@ -88,6 +91,7 @@ class ParseSandbox:
     Args:
         concurrency: children at once; more calls wait.
         registry: module whose `PARSERS` the zygote imports. A constant of the program, never a setting.
+        converter: reads the old Office formats; None where there is none.
     """
 
     def __init__(
@@ -96,7 +100,9 @@ class ParseSandbox:
         *,
         concurrency: int = 2,
         registry: str = "ingest.parsing.registry",
+        converter: Converter | None = None,
     ) -> None:
+        self._converter = converter
         self._limits = limits or ParseLimits()
         self._registry = registry
         self._slots = threading.BoundedSemaphore(concurrency)
@@ -110,13 +116,36 @@ class ParseSandbox:
         Raises:
             EmptyFile, UnsupportedFormat, FileEncrypted, FileDamaged, NoTextFound: what is wrong with the file.
             ParseLimitExceeded: more than its share of `resource`: CPU time, time, memory, output, unpacked size.
+            ConverterMissing: the format needs LibreOffice, and there is none.
             ParserCrashed: the child died, or its parser failed in a way nobody foresaw; the log has the details.
             ConfigurationError: children can't be kept off the network here, or a parser's library is missing.
         """
         with path.open("rb") as file, self._slots:
             if os.fstat(file.fileno()).st_size == 0:
                 raise EmptyFile(name=name)
-            return self._parse(file.fileno(), name)
+            try:
+                return self._parse(file.fileno(), name)
+            except ConverterMissing as missing:
+                if self._converter is None:
+                    raise
+                return self._parse_converted(self._converter, file.fileno(), name, missing)
+
+    def _parse_converted(
+        self, converter: Converter, descriptor: int, name: str, missing: ConverterMissing
+    ) -> ParsedDocument:
+        """Parse what LibreOffice makes of the file. What the child said of it is checked: it has read the file."""
+        media_type = str(missing.params.get("media_type", ""))
+        if media_type not in CONVERSIONS:
+            raise ParserCrashed(name=name)
+        with converter.converted(descriptor, media_type, name) as path, path.open("rb") as file:
+            document = self._parse(file.fileno(), name)
+        own = {code for code in str(missing.params.get("warnings", "")).split() if code in WARNINGS}
+        return replace(
+            document,
+            media_type=media_type,
+            parser=f"legacy/1>{document.parser}",
+            warnings=tuple(sorted({*document.warnings, *own, CONVERTED})),
+        )
 
     def capabilities(self) -> dict[str, bool]:
         """Which layers of confinement hold: `network_namespace`, `seccomp`, `landlock`."""

@@ -63,6 +63,34 @@ _CLONE3 = 435
 _X32_NUMBERS = 0x40000000
 
 
+@dataclass(frozen=True, slots=True)
+class _ConverterCalls:
+    """Numbers of the calls that are made harmless in a program that starts others."""
+
+    socket: int
+    pretended: tuple[int, ...]
+    """bind, listen: LibreOffice does not work when its own meeting point fails, and works when nobody ever comes."""
+
+    refused: tuple[int, ...]
+
+
+_CONVERTER = {
+    "x86_64": _ConverterCalls(
+        41,
+        (49, 50),
+        # connect, sendto, sendmsg, sendmmsg, ptrace, unshare, setns, mount, process_vm_readv/writev, bpf, add_key,
+        # request_key, keyctl, userfaultfd, perf_event_open
+        (42, 44, 46, 307, 101, 272, 308, 165, 310, 311, 321, 248, 249, 250, 323, 298, *_EVERYWHERE),
+    ),
+    "aarch64": _ConverterCalls(
+        198,
+        (200, 201),
+        (203, 206, 211, 269, 117, 97, 268, 40, 270, 271, 280, 217, 218, 219, 282, 241, *_EVERYWHERE),
+    ),
+}
+_AF_UNIX = 1
+
+
 def install_filter() -> bool:
     """Filter this process's system calls from here on; False where the kernel or the machine offers no filter.
 
@@ -70,9 +98,32 @@ def install_filter() -> bool:
     see, with ENOSYS, upon which the C library falls back to clone, which may make threads only.
     """
     machine = _MACHINES.get(os.uname().machine)
-    if machine is None:
+    return machine is not None and _install(_program(machine))
+
+
+def install_converter_filter() -> bool:
+    """As `install_filter`, for a program that has to start others: sockets lead nowhere, no look into other processes.
+
+    A socket can be made (of the local kind only), but neither bound nor connected nor sent from; binding and listening
+    pretend to succeed.
+    """
+    machine, calls = _MACHINES.get(os.uname().machine), _CONVERTER.get(os.uname().machine)
+    if machine is None or calls is None:
         return False
-    program = _program(machine)
+    instructions = [
+        *(line for number in calls.pretended for line in ((_EQUAL, 0, 1, number), (_RETURN, 0, 0, _ERRNO))),
+        (_EQUAL, 0, 4, calls.socket),
+        (_LOAD, 0, 0, _AT_FIRST_ARGUMENT),
+        (_EQUAL, 1, 0, _AF_UNIX),
+        (_RETURN, 0, 0, _ERRNO | errno.EPERM),
+        (_RETURN, 0, 0, _ALLOW),
+        (_RETURN, 0, 0, _ALLOW),
+    ]
+    after = b"".join(struct.pack("HBBI", *instruction) for instruction in instructions)
+    return _install(b"".join(_head(machine.architecture)) + b"".join(_refusals(calls.refused)) + after)
+
+
+def _install(program: bytes) -> bool:
     code = ctypes.create_string_buffer(program)
     header = ctypes.create_string_buffer(struct.pack("HxxxxxxP", len(program) // 8, ctypes.addressof(code)))
     libc = ctypes.CDLL(None, use_errno=True)
@@ -80,25 +131,39 @@ def install_filter() -> bool:
 
 
 def _program(machine: _Machine) -> bytes:
-    """The filter: each instruction is (code, jump if true, jump if false, constant)."""
-    refuse = _ERRNO | errno.EPERM
-    instructions: list[tuple[int, int, int, int]] = [
-        (_LOAD, 0, 0, _AT_ARCHITECTURE),
-        (_EQUAL, 1, 0, machine.architecture),
-        (_RETURN, 0, 0, _KILL),  # 32-bit calls have other numbers: no way round the list below
-        (_LOAD, 0, 0, _AT_NUMBER),
-        (_AT_LEAST, 0, 1, _X32_NUMBERS),
-        (_RETURN, 0, 0, refuse),
+    """The filter of a parser: nothing refused, no process made."""
+    instructions = [
         (_EQUAL, 0, 1, _CLONE3),
         (_RETURN, 0, 0, _ERRNO | errno.ENOSYS),
     ]
-    for number in machine.refused:
-        instructions += [(_EQUAL, 0, 1, number), (_RETURN, 0, 0, refuse)]
-    instructions += [
+    threads = [
         (_EQUAL, 0, 3, machine.clone),
         (_LOAD, 0, 0, _AT_FIRST_ARGUMENT),
         (_ANY_BIT, 1, 0, _CLONE_THREAD),
-        (_RETURN, 0, 0, refuse),
+        (_RETURN, 0, 0, _ERRNO | errno.EPERM),
         (_RETURN, 0, 0, _ALLOW),
     ]
-    return b"".join(struct.pack("HBBI", *instruction) for instruction in instructions)
+    before = b"".join(struct.pack("HBBI", *instruction) for instruction in instructions)
+    after = b"".join(struct.pack("HBBI", *instruction) for instruction in threads)
+    return b"".join(_head(machine.architecture)) + before + b"".join(_refusals(machine.refused)) + after
+
+
+def _head(architecture: int) -> list[bytes]:
+    """Kill what comes in another architecture's numbers; each instruction is (code, jump if true, jump if false, constant)."""
+    instructions = [
+        (_LOAD, 0, 0, _AT_ARCHITECTURE),
+        (_EQUAL, 1, 0, architecture),
+        (_RETURN, 0, 0, _KILL),  # 32-bit calls have other numbers: no way round the list below
+        (_LOAD, 0, 0, _AT_NUMBER),
+        (_AT_LEAST, 0, 1, _X32_NUMBERS),
+        (_RETURN, 0, 0, _ERRNO | errno.EPERM),
+    ]
+    return [struct.pack("HBBI", *instruction) for instruction in instructions]
+
+
+def _refusals(numbers: tuple[int, ...]) -> list[bytes]:
+    """Let these calls fail with EPERM."""
+    instructions = [
+        line for number in numbers for line in ((_EQUAL, 0, 1, number), (_RETURN, 0, 0, _ERRNO | errno.EPERM))
+    ]
+    return [struct.pack("HBBI", *instruction) for instruction in instructions]

@@ -1,4 +1,4 @@
-"""XLSX through openpyxl: every block of cells with its range, values as the sheet shows them.
+"""XLSX: every block of cells with its range, values as the sheet shows them, comments, charts and text boxes.
 
 `unstructured` reads workbooks through pandas: it loses the ranges (the anchor) and the number formats, so that a date
 becomes `2026-03-01 00:00:00` and 1,500,000 becomes 1500000.0.
@@ -6,55 +6,42 @@ becomes `2026-03-01 00:00:00` and 1,500,000 becomes 1500000.0.
 
 from __future__ import annotations
 
-import re
-import zipfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from ingest.parsing import media_types
 from ingest.parsing.base import Identified, SourceFile
-from ingest.parsing.cell_ranges import cell_range
-from ingest.parsing.characters import one_line, squeeze
+from ingest.parsing.cell_ranges import cell_position, cell_range
+from ingest.parsing.characters import squeeze
+from ingest.parsing.charts import chart_elements
 from ingest.parsing.containers import UNREADABLE, open_zip
-from ingest.parsing.number_format import shown
-from ingest.parsing.ooxml import COMMENTS_LEFT_OUT, Package
-from ingest.parsing.tables import table_element
+from ingest.parsing.ooxml import Package
+from ingest.parsing.remarks import comment_text, picture_text
+from ingest.parsing.sheets import HIDDEN_SHEETS, Sheet, area_of, sheet_elements
 from ingest.parsing.titles import usable_title
+from ingest.parsing.workbook import Book
+from ingest.parsing.xlsx_cells import S, read_sheet, read_strings, read_styles
 from rag.domain.anchor import SheetAnchor
 from rag.domain.document import Element, ElementKind, ParsedDocument
 from rag.domain.errors import FileDamaged, NoTextFound
 
-HIDDEN_SHEETS = "hidden_sheets"
-"""Sheets that a reader of the workbook doesn't see were left out."""
+_R = "{http://schemas.openxmlformats.org/officeDocument/2006/relationships}"
+_A = "{http://schemas.openxmlformats.org/drawingml/2006/main}"
+_C = "{http://schemas.openxmlformats.org/drawingml/2006/chart}"
+_XDR = "{http://schemas.openxmlformats.org/drawingml/2006/spreadsheetDrawing}"
+_T = "{http://schemas.microsoft.com/office/spreadsheetml/2018/threadedcomments}"
+_THREADED = "tc={"
+"""How the author of an old-style copy of a threaded comment is called."""
 
-FORMULAS_WITHOUT_VALUES = "formulas_without_values"
-"""Some formulas were never calculated (the file was written by a program): their cells are empty here."""
-
-ROWS_PER_ELEMENT = 500
-"""A long table is several elements, each with the header repeated."""
-
-_MAX_COLUMNS = 1_000
-_UNCALCULATED = re.compile(rb"</f>\s*(?:<v\s*/>|<v></v>)?\s*</c>|<f[^>]*/>\s*</c>")
-_SHEET_PART = re.compile(r"xl/worksheets/[^/]+\.xml$", re.I)
-_SCAN_BYTES = 64 << 20
-
-Cells = dict[int, str]
-"""Texts of a row by column, from 1; empty cells are left out."""
-
-NumberedRow = tuple[int, Cells]
+_TRUE = ("1", "true")
 
 
 class XlsxParser:
     """Excel workbooks, with and without macros."""
 
-    name = "xlsx/1"
+    name = "xlsx/2"
     media_types = (media_types.XLSX,)
-
-    def __init__(self) -> None:
-        import openpyxl
-
-        self._load = openpyxl.load_workbook
 
     def bid(self, identified: Identified) -> int:
         """Made for it."""
@@ -62,107 +49,148 @@ class XlsxParser:
 
     def parse(self, path: Path, source: SourceFile) -> ParsedDocument:
         """See `Parser.parse`."""
-        warnings: set[str] = set()
         with open_zip(path, source.name) as archive:
             package = Package(archive, source.name)
-            title = package.title()
-            if package.has_comments():
-                warnings.add(COMMENTS_LEFT_OUT)
-            elements = tuple(self._read(archive, path, source.name, warnings))
+            try:
+                reader = _Reader(package, source.name)
+                elements = tuple(reader.elements())
+            except UNREADABLE as error:
+                raise FileDamaged(name=source.name, detail="XLSX") from error
+            warnings = tuple(sorted(reader.warnings | package.warnings()))
+            title, metadata = usable_title(package.title()), package.metadata()
         if not elements:
             raise NoTextFound(name=source.name)
-        return ParsedDocument(
-            usable_title(title), source.media_type, self.name, elements, warnings=tuple(sorted(warnings))
-        )
+        return ParsedDocument(title, source.media_type, self.name, elements, warnings=warnings, metadata=metadata)
 
-    def _read(self, archive: zipfile.ZipFile, path: Path, name: str, warnings: set[str]) -> list[Element]:
-        try:
-            if _has_uncalculated(archive):
-                warnings.add(FORMULAS_WITHOUT_VALUES)
-            with path.open("rb") as file:
-                # Read-only streams the cells: a full model takes fifty times the memory.
-                workbook = self._load(file, read_only=True, data_only=True)
-                return list(self._elements(workbook, warnings))
-        except UNREADABLE as error:
-            raise FileDamaged(name=name, detail="XLSX") from error
 
-    def _elements(self, workbook: Any, warnings: set[str]) -> Iterator[Element]:
-        for sheet in workbook.worksheets:
-            if sheet.sheet_state != "visible":
-                warnings.add(HIDDEN_SHEETS)
+class _Reader:
+    """Walks the workbook sheet by sheet; only one sheet's cells are in memory at a time, besides the elements."""
+
+    def __init__(self, package: Package, name: str) -> None:
+        self._package = package
+        self._main = package.related("", "officeDocument") or "xl/workbook.xml"
+        self._book = Book(name)
+        self._root = package.xml(self._main)
+        properties = self._root.find(f"{S}workbookPr")
+        self._book.dates_from_1904 = properties is not None and properties.get("date1904") in _TRUE
+        styles = package.related(self._main, "styles")
+        self._book.styles = read_styles(package.optional_xml(styles)) if styles else []
+        strings = package.related(self._main, "sharedStrings")
+        if strings and package.has(strings):
+            with package.open(strings) as stream:
+                self._book.strings = read_strings(stream, self._book)
+        self._people = _people(package, self._main)
+
+    @property
+    def warnings(self) -> set[str]:
+        """What was left out or is hidden."""
+        return self._book.warnings
+
+    def elements(self) -> Iterator[Element]:
+        """All visible sheets in order."""
+        targets = self._package.relationships(self._main)
+        for item in self._root.iterfind(f"{S}sheets/{S}sheet"):
+            part = targets.get(item.get(f"{_R}id", ""))
+            if part is None or "macrosheet" in part.lower():
                 continue
-            sheet.reset_dimensions()  # what the file says of its size is often wrong
-            rows = [(number, cells) for number, cells in _rows(sheet) if cells]
-            if not rows:
+            if item.get("state", "visible") != "visible":
+                self.warnings.add(HIDDEN_SHEETS)
                 continue
-            used = _range(sheet.title, rows, rows[0][0], rows[-1][0])
-            yield Element(ElementKind.HEADING, one_line(sheet.title), used, level=1)
-            for block in _blocks(rows):
-                yield from _block_elements(sheet.title, block)
+            yield from sheet_elements(self._sheet(item.get("name", ""), part))
+
+    def _sheet(self, name: str, part: str) -> Sheet:
+        if "chartsheet" in part.lower():
+            sheet = Sheet(name)
+        else:
+            with self._package.open(part) as stream:
+                sheet = read_sheet(stream, name, self._book)
+            for table in self._package.all_related(part, "table"):
+                root = self._package.optional_xml(table)
+                if root is None or root.get("headerRowCount", "1") == "0":
+                    continue
+                if area := area_of(root.get("ref", "")):
+                    sheet.headers.append(area)
+        for drawing in self._package.all_related(part, "drawing"):
+            sheet.remarks += self._drawing(drawing, name)
+        sheet.remarks += self._comments(part, name)
+        return sheet
+
+    def _drawing(self, part: str, sheet: str) -> Iterator[Element]:
+        """Charts, text boxes and pictures' descriptions, at the cells that they lie on."""
+        root = self._package.optional_xml(part)
+        targets = self._package.relationships(part)
+        for place in root if root is not None else ():
+            if not isinstance(place.tag, str):
+                continue
+            anchor = SheetAnchor(sheet, _place(place))
+            for body in place.iter(f"{_XDR}txBody"):
+                if text := squeeze("\n".join(_paragraphs(body))):
+                    yield Element(ElementKind.TEXT, text, anchor)
+            for picture in place.iter(f"{_XDR}pic"):
+                properties = picture.find(f".//{_XDR}cNvPr")
+                if properties is not None and (text := picture_text(properties.get("descr", ""))):
+                    yield Element(ElementKind.TEXT, text, anchor)
+            for reference in place.iter(f"{_C}chart"):
+                chart = targets.get(reference.get(f"{_R}id", ""))
+                chart_root = self._package.optional_xml(chart) if chart else None
+                if chart_root is not None:
+                    yield from chart_elements(chart_root, anchor)
+
+    def _comments(self, part: str, sheet: str) -> list[Element]:
+        """Comments in the order of their cells, a thread's replies after its first."""
+        found: list[tuple[tuple[int, int], str]] = []
+        for threaded in self._package.all_related(part, "threadedComment"):
+            root = self._package.optional_xml(threaded)
+            for item in root.iter(f"{_T}threadedComment") if root is not None else ():
+                author = self._people.get(item.get("personId", ""), "")
+                text = comment_text(item.findtext(f"{_T}text") or "", author, item.get("dT", ""))
+                found.append((cell_position(item.get("ref", "")) or (1, 1), text))
+        for notes in self._package.all_related(part, "comments"):
+            root = self._package.optional_xml(notes)
+            if root is not None:
+                found += _notes(root)
+        found.sort(key=lambda comment: comment[0])
+        return [
+            Element(ElementKind.TEXT, text, SheetAnchor(sheet, cell_range(*position, *position)))
+            for position, text in found
+            if text
+        ]
 
 
-def _has_uncalculated(archive: zipfile.ZipFile) -> bool:
-    return any(
-        _UNCALCULATED.search(archive.read(entry))
-        for entry in archive.infolist()
-        if _SHEET_PART.match(entry.filename) and entry.file_size <= _SCAN_BYTES
-    )
+def _notes(root: Any) -> Iterator[tuple[tuple[int, int], str]]:
+    """Comments of the old kind; those that copy a threaded comment are left to it."""
+    authors = [author.text or "" for author in root.iterfind(f"{S}authors/{S}author")]
+    for item in root.iter(f"{S}comment"):
+        number = item.get("authorId", "")
+        author = authors[int(number)] if number.isdecimal() and int(number) < len(authors) else ""
+        if not author.startswith(_THREADED):
+            text = "".join(run.text or "" for run in item.iter(f"{S}t"))
+            text = text.removeprefix(f"{author}:") if author else text  # Excel puts the name into the text, too
+            yield cell_position(item.get("ref", "")) or (1, 1), comment_text(text, author)
 
 
-def _rows(sheet: Any) -> Iterator[NumberedRow]:
-    for number, row in enumerate(sheet.iter_rows(), start=1):
-        cells: Cells = {}
-        for cell in row[:_MAX_COLUMNS]:  # not `max_col`: that fills every row up to it
-            if cell.value is not None:
-                text = squeeze(shown(cell.value, cell.number_format))
-                if text:
-                    cells[cell.column] = text
-                    number = cell.row
-        yield number, cells
+def _people(package: Package, main: str) -> dict[str, str]:
+    people = {}
+    for part in package.all_related(main, "person"):
+        root = package.optional_xml(part)
+        for person in root.iter(f"{_T}person") if root is not None else ():
+            people[person.get("id", "")] = person.get("displayName", "")
+    return people
 
 
-def _blocks(rows: Sequence[NumberedRow]) -> Iterator[list[NumberedRow]]:
-    """Runs of rows without an empty row between them."""
-    block: list[NumberedRow] = []
-    for row in rows:
-        if block and row[0] > block[-1][0] + 1:
-            yield block
-            block = []
-        block.append(row)
-    if block:
-        yield block
+def _paragraphs(body: Any) -> Iterator[str]:
+    for paragraph in body.iter(f"{_A}p"):
+        yield "".join(run.text or "" for run in paragraph.iter(f"{_A}t"))
 
 
-def _block_elements(sheet: str, block: list[NumberedRow]) -> Iterator[Element]:
-    """Rows with one cell above a table are its captions; a block without a second column is text."""
-    header = next((index for index, (_, cells) in enumerate(block) if len(cells) > 1), len(block))
-    for number, cells in block[:header]:
-        text = "\n".join(cells.values())
-        yield Element(ElementKind.TEXT, text, _range(sheet, [(number, cells)], number, number))
-    table = block[header:]
-    if not table:
-        return
-    body = table[1:]
-    for start in range(0, max(len(body), 1), ROWS_PER_ELEMENT):
-        part = body[start : start + ROWS_PER_ELEMENT]
-        yield from _table(sheet, table[0], part, repeated=start > 0)
-
-
-def _table(sheet: str, header: NumberedRow, body: list[NumberedRow], *, repeated: bool) -> Iterator[Element]:
-    rows = [header, *body]
-    columns = range(min(min(cells) for _, cells in rows), max(max(cells) for _, cells in rows) + 1)
-    anchored = [
-        (tuple(cells.get(column, "") for column in columns), _range(sheet, [(number, cells)], number, number))
-        for number, cells in rows
-    ]
-    first = body[0][0] if repeated else header[0]
-    element = table_element(anchored, _range(sheet, rows, first, rows[-1][0]))
-    if element:
-        yield element
-
-
-def _range(sheet: str, rows: Sequence[NumberedRow], first: int, last: int) -> SheetAnchor:
-    """From the first to the last column that these rows use."""
-    left = min(min(cells) for _, cells in rows)
-    right = max(max(cells) for _, cells in rows)
-    return SheetAnchor(sheet, cell_range(first, left, last, right))
+def _place(anchor: Any) -> str:
+    """The cells under a drawing; its first cell where the end is not said."""
+    corners = []
+    for corner in ("from", "to"):
+        column, row = (anchor.findtext(f"{_XDR}{corner}/{_XDR}{name}", "") for name in ("col", "row"))
+        if column.isdecimal() and row.isdecimal() and len(column) < 6 and len(row) < 8:
+            corners.append((int(row) + 1, int(column) + 1))
+    if not corners:
+        return "A1"
+    first, last = corners[0], corners[-1]
+    return cell_range(min(first[0], last[0]), min(first[1], last[1]), max(first[0], last[0]), max(first[1], last[1]))

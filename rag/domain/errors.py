@@ -7,6 +7,7 @@ SeogoError
 │   ├── PayloadTooLarge            payload_too_large
 │   ├── EmptyFile                  empty_file
 │   ├── UnsupportedFormat          unsupported_format
+│   ├── ConverterMissing           converter_missing
 │   ├── FileEncrypted              file_encrypted
 │   ├── FileDamaged                file_damaged
 │   ├── NoTextFound                no_text_found
@@ -106,6 +107,12 @@ class UnsupportedFormat(InputError):
     """The content of {name} is {found}, which no parser here reads."""
 
     code = "unsupported_format"
+
+
+class ConverterMissing(InputError):
+    """The file {name} is {found}. Reading it needs LibreOffice, which is not installed on the server."""
+
+    code = "converter_missing"
 
 
 class FileEncrypted(InputError):

@@ -16,6 +16,7 @@ KOREAN: dict[str, str] = {
     "payload_too_large": "업로드가 한도 {limit_mb}MB를 넘었습니다. 저장된 내용은 없습니다.",
     "empty_file": "파일 {name}이(가) 비어 있습니다(0바이트).",
     "unsupported_format": "{name}의 내용은 {found} 형식이며, 이를 읽을 수 있는 파서가 없습니다.",
+    "converter_missing": "파일 {name}은(는) {found} 형식입니다. 읽으려면 서버에 LibreOffice가 설치되어 있어야 합니다.",
     "file_encrypted": "파일 {name}에 암호가 걸려 있습니다. 암호를 해제한 뒤 다시 올려 주세요.",
     "file_damaged": "파일 {name}이(가) 손상되었거나 불완전합니다: {detail}",
     "no_text_found": "파일 {name}을(를) 읽었지만 텍스트가 없습니다.",
@@ -61,6 +62,27 @@ WARNINGS: dict[str, tuple[str, str]] = {
     ),
     "damaged_lines": ("형식이 깨진 줄이 있습니다.", "Some lines are damaged and were kept as they are."),
     "comments_left_out": ("메모와 댓글은 읽지 않았습니다.", "Comments were left out."),
+    "hidden_text": (
+        "숨겨진 글자(숨김 서식, 흰 글씨)가 있습니다. 확실히 숨겨진 것은 제외했습니다.",
+        "There is hidden text (hidden format, white on white); what is surely hidden was left out.",
+    ),
+    "hidden_slides": ("숨겨진 슬라이드가 있습니다(읽었습니다).", "There are hidden slides; they were read."),
+    "hidden_rows": ("숨겨진 행이나 열이 있습니다(읽었습니다).", "There are hidden rows or columns; they were read."),
+    "has_macros": (
+        "매크로가 들어 있습니다. 실행하지도 읽지도 않았습니다.",
+        "There are macros; they were neither run nor read.",
+    ),
+    "embedded_not_read": ("파일에 포함된 다른 파일은 읽지 않았습니다.", "Files embedded in this file were not read."),
+    "external_content": ("외부에 연결된 내용은 가져오지 않았습니다.", "Content linked from elsewhere was not fetched."),
+    "cells_left_out": ("표가 너무 넓어 일부 열을 읽지 않았습니다.", "A sheet is too wide; some columns were not read."),
+    "converted": (
+        "LibreOffice로 변환해 읽었습니다. 위치는 변환된 문서 기준입니다.",
+        "Read through a conversion by LibreOffice; places are those of the converted document.",
+    ),
+    "formats_unknown": (
+        "숫자 표시 형식을 알 수 없어 저장된 값을 그대로 읽었습니다.",
+        "Number formats are not known here; values are shown as stored.",
+    ),
 }
 """What a parser read only in part, Korean and English, by the code in `ParsedDocument.warnings`."""
 

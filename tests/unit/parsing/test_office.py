@@ -208,7 +208,7 @@ def test_xlsx_says_what_it_left_out(parse_bytes):
     book["한도"]["F5"] = "=C5*2"
     book["한도"]["B5"].comment = Comment("검토 의견", "감사")
     parsed = parse_bytes(saved(book), "a.xlsx")
-    assert parsed.warnings == ("comments_left_out", "formulas_without_values", "hidden_sheets")
+    assert parsed.warnings == ("formulas_without_values", "hidden_sheets")
     assert "비밀" not in "".join(texts(parsed))
 
 
