@@ -27,7 +27,9 @@ from ingest.parsing.pdf_layout import (
     without_running_lines,
 )
 from ingest.parsing.pdf_page import Line, page_lines, page_transform
+from ingest.parsing.pdf_rows import visual_rows
 from ingest.parsing.pdf_tables import find_grids, grid_table, without
+from ingest.parsing.pdf_unruled import find_unruled
 from ingest.parsing.titles import document_title
 from rag.domain.anchor import PageAnchor
 from rag.domain.document import Element, ParsedDocument
@@ -116,6 +118,11 @@ def _read_page(page: pdfium.PdfPage, number: int) -> _Page:
         if table:
             tables.append(table)
             lines = outside
+    for found in find_unruled(visual_rows(lines), number):
+        table = found.element()
+        if table:
+            tables.append(table)
+            lines, _ = without(lines, found.box)
     text_page.close()
     return _Page(PageLines(number, height, tuple(lines)), tuple(tables))
 
