@@ -28,7 +28,7 @@ from ingest.parsing.pdf_layout import (
 )
 from ingest.parsing.pdf_page import Line, page_lines, page_transform
 from ingest.parsing.pdf_rows import visual_rows
-from ingest.parsing.pdf_tables import find_grids, grid_table, without
+from ingest.parsing.pdf_tables import Rules, find_grids, grid_table, page_rules, without
 from ingest.parsing.pdf_unruled import find_unruled
 from ingest.parsing.titles import document_title
 from rag.domain.anchor import PageAnchor
@@ -112,13 +112,14 @@ def _read_page(page: pdfium.PdfPage, number: int) -> _Page:
     text_page = page.get_textpage()
     lines = page_lines(text_page, transform)
     tables = []
-    for grid in find_grids(page, transform) if lines else []:
+    rules = page_rules(page, transform) if lines else Rules()
+    for grid in find_grids(rules):
         outside, words = without(lines, grid.box)
         table = grid_table(grid, words, number)
         if table:
             tables.append(table)
             lines = outside
-    for found in find_unruled(visual_rows(lines), number):
+    for found in find_unruled(visual_rows(lines), rules.horizontal, number):
         table = found.element()
         if table:
             tables.append(table)

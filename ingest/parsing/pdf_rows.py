@@ -20,11 +20,15 @@ _SUFFIX_REACH = 1.2
 _CURRENCY = re.compile(r"[(]?(?:US)?[$₩€¥£￦][(]?|[(]")
 _AMOUNT = (
     r"[(\[]?[-–—−+△▲▼▽]?[$₩€¥£￦]?[(]?[-–—−△▲]?\d[\d,.]*(?<![,.])"
-    r"(?:%p|%|‰|bps?|x|배|원|천원|만원|억원?|조원?|백만원|십억원|명|건|개|회|주|일|월|년|세|점|위|호|식|대|권|톤|평|㎡|㎞|kg|MW)?"
+    r"(?:%p|%|‰|bps?|x|배|원|천원|만원|억원?|조원?|백만원|십억원|명|건|개|회|주|일|월|년|세|점|위|호|식|대|권|톤|평|㎡|㎞|kg|MW|"
+    r"years?|months?|days?|shares|million|billion|개월)?"
     r"[)\]]?%?[)]?(?:\(\d{1,2}\))?"
 )
 _VALUE = re.compile(_AMOUNT + r"|[-–—−]{1,3}%?|[Nn][./]?[AMam]\.?|\*{1,3}|해당\s?없음")
-_SUFFIX = re.compile(r"[)\]]%?|%\)?|%p|pts?\.?|bps|\(\d{1,2}\)|원|주|명|건|배")
+_SUFFIX = re.compile(
+    r"[)\]]%?|%\)?|%p|pts?\.?|bps|\(\d{1,2}\)|원|주|명|건|배|개월|"
+    r"years?|months?|days?|million|billion"
+)
 _YEAR = re.compile(r"[(]?(?:FY\s?)?(?:19|20)\d\d(?:[.]\d{1,2}[.]?)?년?(?:도)?[)]?(?:\(\d{1,2}\))?")
 
 
@@ -67,14 +71,15 @@ class Row:
 
     @property
     def has_data(self) -> bool:
-        """A label with values behind it, or several values."""
+        """A label with values behind it, or several values; years alone are heads."""
         values = self.values
-        return bool(values) and (len(self.cells) >= 2) and not self.is_years
+        return bool(values) and len(self.cells) >= 2 and not (self.is_years and self.label is None)
 
     @property
     def is_years(self) -> bool:
-        """Nothing but years: the heads of columns."""
-        return all(_YEAR.fullmatch(cell.text) for cell in self.cells)
+        """All values are years: they name columns, if nothing but heads stands above."""
+        values = self.values
+        return bool(values) and all(_YEAR.fullmatch(cell.text) for cell in values)
 
     @property
     def text(self) -> str:
@@ -123,6 +128,8 @@ def _cells(words: Sequence[Word], height: float) -> list[Cell]:
 
 def _belongs(group: Sequence[Word], word: Word, height: float) -> bool:
     gap = word.box[0] - group[-1].box[2]
+    if _CURRENCY.fullmatch(word.text) and _is_value(group):
+        return False
     if len(group) == 1 and _CURRENCY.fullmatch(group[0].text) and _VALUE.fullmatch(word.text):
         return gap <= _CURRENCY_REACH * height
     if _SUFFIX.fullmatch(word.text) and _is_value(group):

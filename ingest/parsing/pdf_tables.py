@@ -55,16 +55,29 @@ class Grid:
         return (self.xs[0], self.ys[0], self.xs[-1], self.ys[-1])
 
 
-def find_grids(page: pdfium.PdfPage, transform: Transform) -> list[Grid]:
-    """Grids of at least two rows and two columns, from top to bottom; none on a page that is a drawing."""
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """All rules of a page; none at all on a page that is a drawing."""
+
+    horizontal: tuple[Rule, ...] = ()
+    vertical: tuple[Rule, ...] = ()
+
+
+def page_rules(page: pdfium.PdfPage, transform: Transform) -> Rules:
+    """What a page draws as lines, those that touch put together."""
     horizontal: list[Rule] = []
     vertical: list[Rule] = []
     for box in _path_boxes(page, transform):
         for rule, is_horizontal in _rules_of(*box):
             (horizontal if is_horizontal else vertical).append(rule)
         if len(horizontal) + len(vertical) > _MAX_RULES:
-            return []
-    grids = [_grid(rows, columns) for rows, columns in _connected(_merged(horizontal), _merged(vertical))]
+            return Rules()
+    return Rules(tuple(_merged(horizontal)), tuple(_merged(vertical)))
+
+
+def find_grids(rules: Rules) -> list[Grid]:
+    """Grids of at least two rows and two columns, from top to bottom."""
+    grids = [_grid(rows, columns) for rows, columns in _connected(list(rules.horizontal), list(rules.vertical))]
     return sorted((grid for grid in grids if grid), key=lambda grid: grid.box[1])
 
 

@@ -10,8 +10,10 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from ingest.parsing.pdf_heads import UNIT, Column, Heads
 from ingest.parsing.pdf_page import rounded, union
 from ingest.parsing.pdf_rows import Cell, Row
+from ingest.parsing.pdf_tables import Rule
 from ingest.parsing.tables import table_element
 from rag.domain.anchor import Box, PageAnchor
 from rag.domain.document import Element
@@ -33,31 +35,6 @@ _MAX_SECTION = 80
 
 _TOTAL = re.compile(r"(?:sub)?total\b|net (?:cash|income|loss)\b|합\s?계|소\s?계|총\s?계|계$|총", re.I)
 _SAME_HEIGHT = 1.2
-_UNIT = re.compile(
-    r"[(\[（【]\s*(?:단위|기준|(?:dollars |amounts |figures )?in\s+(?:thousands|millions|billions|won|krw|us)|unaudited|units?)"
-    r"\b.*|단위\s?[:：].*",
-    re.I,
-)
-"""What a table's amounts are counted in, where it stands above the table."""
-
-
-@dataclass(frozen=True, slots=True)
-class Column:
-    """Horizontal extent of a column's values."""
-
-    left: float
-    right: float
-
-    @property
-    def centre(self) -> float:
-        """Middle."""
-        return (self.left + self.right) / 2
-
-    def overlap(self, box: Box) -> float:
-        """Points that a box has in common with it; negative: the distance."""
-        return min(self.right, box[2]) - max(self.left, box[0])
-
-
 @dataclass(frozen=True, slots=True)
 class FoundTable:
     """A table and the part of the page that it takes.
@@ -83,13 +60,13 @@ class FoundTable:
         return table_element(rows, PageAnchor(page, page, ((page, rounded(self.box)),)))
 
 
-def find_unruled(rows: Sequence[Row], page: int) -> list[FoundTable]:
-    """Tables among a page's rows, from top to bottom."""
+def find_unruled(rows: Sequence[Row], rules: Sequence[Rule], page: int) -> list[FoundTable]:
+    """Tables among a page's rows, from top to bottom; `rules` are the horizontal ones, which underline heads."""
     tables: list[FoundTable] = []
     taken = 0
     for start, end in _blocks(rows):
         for first, last in _divided(rows, start, end):
-            found = _table(rows, taken, first, last, page)
+            found = _table(rows, rules, taken, first, last, page)
             if found:
                 table, taken = found
                 tables.append(table)
@@ -130,7 +107,8 @@ def _is_prose(rows: Sequence[Row], last: int, row: Row) -> bool:
 
 def _divided(rows: Sequence[Row], start: int, end: int) -> list[tuple[int, int]]:
     """A block cut where new heads begin: columns have other meanings from there on."""
-    left = min(cell.box[0] for row in rows[start:end] if row.has_data for cell in row.values[:1])
+    columns = _columns([row for row in rows[start:end] if row.has_data])
+    left = columns[0].left if columns else 0.0
     parts: list[tuple[int, int]] = []
     first = start
     index = start
@@ -156,19 +134,25 @@ def _is_head(row: Row, left: float) -> bool:
     return len(over) >= len(row.cells) - 1
 
 
-def _table(rows: Sequence[Row], taken: int, first: int, last: int, page: int) -> tuple[FoundTable, int] | None:
+def _table(
+    rows: Sequence[Row], rules: Sequence[Rule], taken: int, first: int, last: int, page: int
+) -> tuple[FoundTable, int] | None:
     body = list(rows[first:last])
     while body and not body[-1].has_data:
         body.pop()
+    last = first + len(body)
+    if len(body) > _MIN_DATA_ROWS and body[0].is_years and len(body[0].values) > 1:
+        first += 1
+        body.pop(0)
     data = [row for row in body if row.has_data]
     columns = _columns(data)
     if len(data) < _MIN_DATA_ROWS or not columns or (len(columns) == 1 and len(data) < _MIN_DATA_ROWS + 1):
         return None
     heads, sections = _above(rows, taken, first, columns, data)
     body = [*sections, *body]
-    left = columns[0].left
-    labels_end = max((row.cells[0].box[2] for row in body if row.label and len(row.cells) > 1), default=left)
-    head = _head(heads, columns)
+    labels = [row.cells[0] for row in body if len(row.cells) > 1 and row.cells[0].box[0] < columns[0].left]
+    labels_end = max((cell.box[2] for cell in labels), default=columns[0].left)
+    head = Heads(columns, rules, labels_end).merged(heads)
     box = union([row.box for row in [*heads, *body]])
     head_anchor = _anchor(union([row.box for row in heads]), page) if heads else None
     return FoundTable(box, head, head_anchor, tuple(_body(body, columns, labels_end, page)), tuple(columns)), last
@@ -179,18 +163,36 @@ def _anchor(box: Box, page: int) -> PageAnchor:
 
 
 def _columns(data: Sequence[Row]) -> list[Column]:
-    """Columns of values, then columns of text that recur between the labels and the values."""
+    """Columns of values and of text that recurs between them. What stands leftmost in most rows is their labels."""
     values = _clusters([cell for row in data for cell in row.values])
+    rows_of = [sum(any(column.overlap(c.box) > 0 for c in row.values) for row in data) for column in values]
+    lone = [column for column, count in zip(values, rows_of, strict=True) if count == 1]
+    labels = [row.cells[0] for row in data if not row.cells[0].value]
+    # `$136` at the start of a label's second line is no column.
+    values = [column for column in values if column not in lone or not _under(column, labels)]
+    if values and _leads(values[0], data):
+        values = values[1:]
     if not values:
         return []
-    texts: list[Cell] = []
-    for row in data:
-        for cell in row.cells[1:] if row.label else row.cells:
-            if not cell.value and all(column.overlap(cell.box) <= 0 for column in values):
-                texts.append(cell)
+    texts = [
+        cell
+        for row in data
+        for cell in row.cells[1:]
+        if not cell.value and cell.box[0] > row.cells[0].box[2] and all(c.overlap(cell.box) <= 0 for c in values)
+    ]
     recurring = [column for column in _clusters(texts) if sum(column.overlap(c.box) > 0 for c in texts) >= 2]
-    apart = [column for column in recurring if all(column.overlap((v.left, 0, v.right, 0)) <= 0 for v in values)]
+    apart = [column for column in recurring if not _under(column, labels) or column.left > values[0].left]
     return sorted([*values, *apart], key=lambda column: column.left)
+
+
+def _under(column: Column, labels: Sequence[Cell]) -> bool:
+    return any(column.overlap(cell.box) > 0 for cell in labels)
+
+
+def _leads(column: Column, data: Sequence[Row]) -> bool:
+    """The column stands where labels do: years or numbers name the rows."""
+    first = sum(column.overlap(row.cells[0].box) > 0 for row in data)
+    return first >= 0.7 * len(data) and len(data[0].cells) > 1
 
 
 def _clusters(cells: Sequence[Cell]) -> list[Column]:
@@ -216,75 +218,21 @@ def _above(
         row = rows[index]
         if below.box[1] - row.box[3] > _HEAD_GAP * height or row.height > _SAME_HEIGHT * height:
             break
-        if row.has_data and 2 * len(row.values) > len(row.cells):
+        if row.has_data and not row.is_years and 2 * len(row.values) > len(row.cells):
             break
-        if _UNIT.match(row.text) or _is_head(row, columns[0].left):
+        if UNIT.match(row.text) or _is_head(row, columns[0].left):
             heads.insert(0, row)
         elif not heads and len(sections) < _MAX_LABEL_ROWS and _is_section(row, columns, height):
             sections.insert(0, row)
         else:
             break
         below = row
-    names_columns = any(not _UNIT.match(row.text) for row in heads)
+    names_columns = any(not UNIT.fullmatch(row.text) for row in heads)
     return heads, sections if names_columns else []
 
 
 def _is_section(row: Row, columns: Sequence[Column], height: float) -> bool:
     return len(row.cells) == 1 and row.box[2] <= columns[0].left + height and len(row.text) < 60
-
-
-def _head(rows: Sequence[Row], columns: Sequence[Column]) -> tuple[str, ...]:
-    """One text for the labels, the unit included, and one for each column, from top to bottom."""
-    parts: list[list[str]] = [[] for _ in range(len(columns) + 1)]
-    for row in rows:
-        if _UNIT.match(row.text):
-            parts[0].append(row.text)
-            continue
-        cells = list(row.cells)
-        if cells and _is_label_head(cells, columns):
-            parts[0].append(cells.pop(0).text)
-        for number, cell in _spread(cells, columns).items():
-            parts[number + 1].append(cell.text)
-    return tuple(" ".join(part) for part in parts)
-
-
-def _is_label_head(cells: Sequence[Cell], columns: Sequence[Column]) -> bool:
-    first = cells[0]
-    if first.box[2] <= columns[0].left:
-        return len(cells) > 1 or first.box[0] < columns[0].left - 40
-    return len(cells) > len(columns)
-
-
-def _spread(cells: Sequence[Cell], columns: Sequence[Column]) -> dict[int, Cell]:
-    """Which head stands above which column; one that spans several goes to each of them.
-
-    Every column goes to the head nearest to it, provided that each head is then in the middle of its columns;
-    otherwise a head goes to the columns that it overlaps.
-    """
-    if not cells:
-        return {}
-    nearest = {
-        number: min(cells, key=lambda cell: abs(cell.centre - column.centre)) for number, column in enumerate(columns)
-    }
-    pitch = (columns[-1].right - columns[0].left) / len(columns)
-    for cell in cells:
-        group = [columns[number] for number, chosen in nearest.items() if chosen is cell]
-        if not group or abs((group[0].left + group[-1].right) / 2 - cell.centre) > 0.4 * pitch:
-            return _overlapping(cells, columns)
-    return nearest
-
-
-def _overlapping(cells: Sequence[Cell], columns: Sequence[Column]) -> dict[int, Cell]:
-    spread: dict[int, Cell] = {}
-    for cell in cells:
-        over = [number for number, column in enumerate(columns) if column.overlap(cell.box) > 0]
-        if not over:
-            over = [min(range(len(columns)), key=lambda number: -columns[number].overlap(cell.box))]
-        for number in over:
-            known = spread.get(number)
-            if known is None or columns[number].overlap(cell.box) > columns[number].overlap(known.box):
-                spread[number] = cell
-    return spread
 
 
 @dataclass(slots=True)
@@ -342,12 +290,21 @@ def _wraps(before: _BodyRow, new: _BodyRow, row: Row, labels_end: float) -> bool
         return not before.filled and new.filled and gap <= 0.2 * row.height
     if before.filled and new.filled:
         return False
+    if not before.filled and _names_a_part(before, new):
+        return False
     first = row.cells[0].words[0]
     no_room = before.right + (first.box[2] - first.box[0]) + 0.2 * row.height > labels_end
     goes_on = new.label[0].islower() or not new.label[0].isalpha()
     if before.filled:
         return no_room and goes_on
     return no_room
+
+
+def _names_a_part(before: _BodyRow, new: _BodyRow) -> bool:
+    """A name in capitals, or a name of its own further in: both stand above what follows."""
+    if before.label.isupper() != new.label.isupper():
+        return True
+    return not new.filled and new.label[0].isupper() and new.left > before.left + _INDENT
 
 
 def _name_sections(rows: Sequence[_BodyRow]) -> None:
