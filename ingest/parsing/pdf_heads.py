@@ -11,18 +11,24 @@ from ingest.parsing.pdf_tables import Rule
 from rag.domain.anchor import Box
 
 UNIT = re.compile(
-    r"[(\[（【]\s*(?:단위|기준|(?:dollars |amounts |figures )?in\s+(?:thousands|millions|billions|won|krw|us)|unaudited|units?)"
+    r"[(\[（【]\s*(?:단위|기준|(?:dollars |amounts |figures |\$ ?)?in\s+(?:thousands|millions|billions|won|krw|us)|unaudited|units?)"
     r"\b.*|단위\s?[:：].*",
     re.I,
 )
 """What a table's amounts are counted in, where it stands above the table."""
 
-_UNDERLINE_REACH = 2.5
-"""A rule belongs to a head if it is at most this many line heights below it: heads have up to two lines above it."""
-
 _OFF_CENTRE = 0.4
 _UNNAMED = 0.2
 """In column pitches: how far a head may be from the middle of its columns, and what a column without a head costs."""
+
+_NO_SPREAD = 1.0
+"""What a head costs in a column that has no rule below it while others have."""
+
+_SAME_MIDDLE = 4.0
+"""Points between the middles of two lines of one head, which is centred."""
+
+_HEAD_DEPTH = 6.0
+"""Line heights in which a table's heads end."""
 
 _MAX_COLUMNS = 24
 """Wider tables have a head for each column; the search for the best spread grows with the third power."""
@@ -46,6 +52,14 @@ class Column:
 
 
 @dataclass(frozen=True, slots=True)
+class _Spread:
+    """Some heads on some columns, and how badly they fit."""
+
+    cost: float
+    heads: dict[int, Cell]
+
+
+@dataclass(frozen=True, slots=True)
 class Heads:
     """Columns to be named, with the page's horizontal rules and where the labels end."""
 
@@ -56,18 +70,24 @@ class Heads:
     def merged(self, rows: Sequence[Row]) -> tuple[str, ...]:
         """One text for the labels, the unit included, and one for each column, from top to bottom."""
         parts: list[list[str]] = [[] for _ in range(len(self.columns) + 1)]
-        underlined = self._underlined(rows)
-        for row in rows:
-            cells = list(row.cells)
-            if UNIT.match(cells[0].text) and (len(cells) == 1 or cells[0].box[2] <= self.columns[0].left + row.height):
-                parts[0].append(cells.pop(0).text)
-            elif self._names_labels(cells):
-                parts[0].append(cells.pop(0).text)
-            units = [cell for cell in cells if UNIT.match(cell.text)]
-            parts[0] += [cell.text for cell in units]
-            for number, cell in self._spread([cell for cell in cells if cell not in units], underlined).items():
-                parts[number + 1].append(cell.text)
+        ends = [row.box[1] for row in rows[1:]] + [rows[-1].box[3] + rows[-1].height] if rows else []
+        below: dict[int, Cell] = {}
+        for row, end in zip(reversed(rows), reversed(ends), strict=True):
+            labels, cells = self._without_labels(row)
+            parts[0][:0] = labels
+            below = self._spread(cells, self._underlined(row, end), below) if cells else below
+            for number, cell in below.items() if cells else ():
+                parts[number + 1].insert(0, cell.text)
         return tuple(" ".join(part) for part in parts)
+
+    def _without_labels(self, row: Row) -> tuple[list[str], list[Cell]]:
+        """What names the labels or says the unit, and the rest of the row."""
+        cells = list(row.cells)
+        names: list[Cell] = []
+        if self._names_labels(cells):
+            names.append(cells.pop(0))
+        names += [cell for cell in cells if UNIT.match(cell.text)]
+        return [cell.text for cell in names], [cell for cell in cells if cell not in names]
 
     def _names_labels(self, cells: Sequence[Cell]) -> bool:
         first = cells[0]
@@ -75,53 +95,78 @@ class Heads:
             return True
         return first.box[2] <= self.columns[0].left and first.centre < self.labels_end and not first.value
 
-    def _underlined(self, rows: Sequence[Row]) -> dict[Cell, list[int]]:
-        """Columns that the rule below a head spans."""
-        found: dict[Cell, list[int]] = {}
-        for row in rows:
-            for cell in row.cells:
-                below = [
-                    rule
-                    for rule in self.rules
-                    if -1 <= rule.at - cell.box[3] <= _UNDERLINE_REACH * row.height
-                    and rule.start <= cell.centre <= rule.end
-                ]
-                if below:
-                    rule = min(below, key=lambda rule: rule.at)
-                    span = [n for n, column in enumerate(self.columns) if rule.start <= column.centre <= rule.end]
-                    found[cell] = span
-        return found
+    def _underlined(self, row: Row, end: float) -> list[list[int]]:
+        """Columns above each of the rules between a row and the next one at `end`."""
+        below = [rule for rule in self.rules if row.box[3] - 2 <= rule.at <= end + 2]
+        spans = [[n for n, column in enumerate(self.columns) if r.start <= column.centre <= r.end] for r in below]
+        return [span for span in spans if span]
 
-    def _spread(self, cells: Sequence[Cell], underlined: dict[Cell, list[int]]) -> dict[int, Cell]:
-        """Which head stands above which column; one that spans several goes to each of them."""
-        if not cells:
-            return {}
-        wide = [cell for cell in cells if len(underlined.get(cell, ())) > 1]
-        if not any(cell in underlined for cell in cells) and len(self.columns) <= _MAX_COLUMNS:
-            if best := self._centred(cells):
+    def _spread(self, cells: Sequence[Cell], ruled: list[list[int]], below: dict[int, Cell]) -> dict[int, Cell]:
+        """Which head stands above which column; one that spans several goes to each of them.
+
+        A rule below a head says how far it reaches. Where only some heads have one, lines without are the upper lines
+        of those that follow. Otherwise a head is in the middle of its columns.
+        """
+        if wide := self._by_rules(cells, ruled):
+            return wide
+        if inherited := self._as_below(cells, below):
+            return inherited
+        ruled_columns = {number for span in ruled for number in span}
+        if len(self.columns) <= _MAX_COLUMNS and (ruled_columns or not self._any_rules(cells)):
+            if best := self._centred(cells, ruled_columns):
                 return best
-        spread = self._overlapping([cell for cell in cells if cell not in wide])
-        return spread | {number: cell for cell in wide for number in underlined[cell]}
+        return self._overlapping(cells)
 
-    def _centred(self, cells: Sequence[Cell]) -> dict[int, Cell]:
+    def _by_rules(self, cells: Sequence[Cell], ruled: list[list[int]]) -> dict[int, Cell]:
+        """Each rule under exactly one head, one of them at least over several columns; empty if that is not so."""
+        if not any(len(span) > 1 for span in ruled):
+            return {}
+        found: dict[int, Cell] = {}
+        for span in ruled:
+            left, right = self.columns[span[0]].left, self.columns[span[-1]].right
+            over = [cell for cell in cells if left - 2 <= cell.centre <= right + 2]
+            if len(over) > 1:
+                return {}
+            found |= dict.fromkeys(span, over[0]) if over else {}
+        return found if set(found.values()) == set(cells) else {}
+
+    def _as_below(self, cells: Sequence[Cell], below: dict[int, Cell]) -> dict[int, Cell]:
+        """The upper lines of heads on several lines; empty if one of the cells is none."""
+        found: dict[int, Cell] = {}
+        for cell in cells:
+            same = [n for n, other in below.items() if abs(other.centre - cell.centre) <= _SAME_MIDDLE]
+            if not same:
+                return {}
+            found |= dict.fromkeys(same, cell)
+        return found if len(set(below.values())) == len(cells) or len(cells) > 1 else {}
+
+    def _any_rules(self, cells: Sequence[Cell]) -> bool:
+        """Some head of this table is underlined."""
+        top = min(cell.box[1] for cell in cells)
+        left, right = self.columns[0].left, self.columns[-1].right
+        reach = _HEAD_DEPTH * (cells[0].box[3] - cells[0].box[1])
+        return any(top < r.at < top + reach and r.start < right and r.end > left for r in self.rules)
+
+    def _centred(self, cells: Sequence[Cell], ruled: set[int]) -> dict[int, Cell]:
         """The spread in which every head is in the middle of its columns and the fewest columns have none."""
         columns = self.columns
         pitch = max((columns[-1].right - columns[0].left) / len(columns), 1.0)
-        # best[k][n]: cost and groups with the first k heads on the first n columns
-        best: list[list[tuple[float, dict[int, Cell]] | None]] = [[(n * _UNNAMED, {}) for n in range(len(columns) + 1)]]
+        bare = [_NO_SPREAD if ruled and number not in ruled else 0.0 for number in range(len(columns))]
+        best: list[_Spread | None] = [_Spread(n * _UNNAMED, {}) for n in range(len(columns) + 1)]
         for cell in cells:
-            above, row = best[-1], [None] * (len(columns) + 1)  # type: list, list
+            row: list[_Spread | None] = [None] * (len(columns) + 1)
             for end in range(1, len(columns) + 1):
-                options = [(row[end - 1][0] + _UNNAMED, row[end - 1][1])] if row[end - 1] else []
+                before = row[end - 1]
+                options = [_Spread(before.cost + _UNNAMED, before.heads)] if before else []
                 for start in range(end):
+                    above = best[start]
                     off = abs((columns[start].left + columns[end - 1].right) / 2 - cell.centre) / pitch
-                    if above[start] and off <= _OFF_CENTRE:
-                        groups = above[start][1] | dict.fromkeys(range(start, end), cell)
-                        options.append((above[start][0] + off, groups))
-                row[end] = min(options, key=lambda option: option[0], default=None)
-            best.append(row)
-        last = best[-1][-1]
-        return last[1] if last else {}
+                    if above and off <= _OFF_CENTRE:
+                        heads = above.heads | dict.fromkeys(range(start, end), cell)
+                        options.append(_Spread(above.cost + off + sum(bare[start:end]), heads))
+                row[end] = min(options, key=lambda option: option.cost, default=None)
+            best = row
+        return best[-1].heads if best[-1] else {}
 
     def _overlapping(self, cells: Sequence[Cell]) -> dict[int, Cell]:
         spread: dict[int, Cell] = {}

@@ -72,8 +72,7 @@ class Row:
     @property
     def has_data(self) -> bool:
         """A label with values behind it, or several values; years alone are heads."""
-        values = self.values
-        return bool(values) and len(self.cells) >= 2 and not (self.is_years and self.label is None)
+        return any(cell.value for cell in self.cells[1:]) and not (self.is_years and self.label is None)
 
     @property
     def is_years(self) -> bool:
