@@ -35,6 +35,8 @@ _MAX_SECTION = 80
 
 _TOTAL = re.compile(r"(?:sub)?total\b|net (?:cash|income|loss)\b|합\s?계|소\s?계|총\s?계|계$|총", re.I)
 _SAME_HEIGHT = 1.2
+
+
 @dataclass(frozen=True, slots=True)
 class FoundTable:
     """A table and the part of the page that it takes.
