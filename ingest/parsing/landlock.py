@@ -21,8 +21,8 @@ _RIGHTS_OF_VERSION = {1: (1 << 13) - 1, 2: (1 << 14) - 1, 3: (1 << 15) - 1}
 """All file rights that a version of Landlock can take away; later versions add devices and sockets."""
 
 
-def restrict_files(readable: Iterable[Path], input_descriptor: int) -> bool:
-    """Leave read access to what is below `readable` and to the open input file only; False where Landlock is absent.
+def restrict_files(readable: Iterable[Path], input_descriptor: int | None) -> bool:
+    """Leave read access to what is below `readable` and to the open input file, if any, only; False where Landlock is absent.
 
     `forbid_new_privileges` must have been called.
     """
@@ -35,7 +35,8 @@ def restrict_files(readable: Iterable[Path], input_descriptor: int) -> bool:
     if ruleset < 0:
         return False
     try:
-        _allow(libc, ruleset, input_descriptor, _READ_FILE)
+        if input_descriptor is not None:
+            _allow(libc, ruleset, input_descriptor, _READ_FILE)
         for path in readable:
             _allow_path(libc, ruleset, path)
         return bool(libc.syscall(_RESTRICT_SELF, ruleset, ctypes.c_uint(0)) == 0)

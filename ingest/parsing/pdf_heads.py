@@ -11,8 +11,8 @@ from ingest.parsing.pdf_tables import Rule
 from rag.domain.anchor import Box
 
 UNIT = re.compile(
-    r"[(\[（【]\s*(?:단위|기준|(?:dollars |amounts |figures |\$ ?)?in\s+(?:thousands|millions|billions|won|krw|us)|unaudited|units?)"
-    r"\b.*|단위\s?[:：].*",
+    r"[(\[（【]\s*(?:단위|기준|(?:dollars |amounts |figures |\$ ?)?in\s+(?:thousands|millions|billions|won|krw|us)|"
+    r"unaudited|units?)\b.*|단위\s?[:：].*",
     re.I,
 )
 """What a table's amounts are counted in, where it stands above the table."""
@@ -112,10 +112,8 @@ class Heads:
         if inherited := self._as_below(cells, below):
             return inherited
         ruled_columns = {number for span in ruled for number in span}
-        if len(self.columns) <= _MAX_COLUMNS and (ruled_columns or not self._any_rules(cells)):
-            if best := self._centred(cells, ruled_columns):
-                return best
-        return self._overlapping(cells)
+        searchable = len(self.columns) <= _MAX_COLUMNS and (ruled_columns or not self._any_rules(cells))
+        return (self._centred(cells, ruled_columns) if searchable else {}) or self._overlapping(cells)
 
     def _by_rules(self, cells: Sequence[Cell], ruled: list[list[int]]) -> dict[int, Cell]:
         """Each rule under exactly one head, one of them at least over several columns; empty if that is not so."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import ctypes
 import itertools
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -30,6 +30,9 @@ _SAME_ROW_OVERLAP = 0.6
 
 _WIDE_GAP = 1.0
 """A gap of this many line heights separates cells or columns: no space character is that wide."""
+
+_TINY = 1.5
+"""Points: text this low is not meant to be read."""
 
 _LABEL = re.compile(r"\W|[(]?\w[.)]|[(]?\d{1,2}(?:\.\d{1,2}){0,4}[.)]?|[①-⑳]")
 _HYPHENS = "\x02\u00ad\ufffe"
@@ -89,23 +92,50 @@ def page_transform(page: pdfium.PdfPage) -> tuple[Transform, float, float]:
             return (lambda x, y: (x - left, top - y)), width, height
 
 
-def page_lines(text_page: pdfium.PdfTextPage, transform: Transform) -> list[Line]:
-    """Lines in reading order: PDFium's order, with the runs that stand on one baseline put together."""
-    reader = _CharacterReader(text_page, transform)
-    return _join_rows(reader.runs())
+@dataclass(frozen=True, slots=True)
+class PageText:
+    """A page's text layer.
+
+    Attributes:
+        hidden: words left out because nobody sees them: text objects said to be hidden, tiny or off the page.
+        noise: share of characters that the font does not map to any.
+    """
+
+    lines: list[Line]
+    hidden: int
+    noise: float
+
+
+def page_text(
+    text_page: pdfium.PdfTextPage, transform: Transform, size: tuple[float, float], hidden: set[int]
+) -> PageText:
+    """Lines in reading order: PDFium's order, with the runs that stand on one baseline put together.
+
+    Args:
+        size: displayed width and height.
+        hidden: addresses of text objects to leave out.
+    """
+    reader = _CharacterReader(text_page, transform, size, hidden)
+    lines = _join_rows(reader.runs())
+    return PageText(lines, reader.left_out, reader.noise / max(reader.characters, 1))
 
 
 class _CharacterReader:
     """Reads runs: what PDFium has between two line ends."""
 
-    def __init__(self, text_page: pdfium.PdfTextPage, transform: Transform) -> None:
+    def __init__(
+        self, text_page: pdfium.PdfTextPage, transform: Transform, size: tuple[float, float], hidden: set[int]
+    ) -> None:
         self._raw = text_page.raw
         self._count = text_page.count_chars()
         self._transform = transform
+        self._width, self._height = size
+        self._hidden = hidden
         self._rectangle = pdfium_c.FS_RECTF()
         self._reference = ctypes.byref(self._rectangle)
         self._name = ctypes.create_string_buffer(_FONT_NAME_BYTES)
         self._flags = ctypes.c_int()
+        self.left_out = self.noise = self.characters = 0
 
     def runs(self) -> list[Line]:
         """All runs that hold something visible."""
@@ -126,6 +156,8 @@ class _CharacterReader:
             if letters:
                 words.append((begin, index - 1, "".join(letters)))
                 letters = []
+            self.noise += code == 0
+            self.characters += code == 0
             spaced = spaced or code in (_SPACE, 0xA0)
             if code in (_LINE_END, _CARRIAGE_RETURN) and words:
                 line = self._line(words, spaced)
@@ -134,16 +166,41 @@ class _CharacterReader:
                 words, spaced = [], False
         return lines
 
+    def _shown(self, words: list[tuple[int, int, str]]) -> Iterator[tuple[int, int, Word]]:
+        """Words that a reader sees."""
+        for first, last, text in words:
+            self.characters += len(text)
+            if pdfium_c.FPDFText_HasUnicodeMapError(self._raw, first) == 1:
+                self.noise += len(text)
+            elif any(letter == "\ufffd" or "\ue000" <= letter <= "\uf8ff" for letter in text):
+                self.noise += sum(letter == "\ufffd" or "\ue000" <= letter <= "\uf8ff" for letter in text)
+            word = Word(clean(text), self._span_box(first, last))
+            if not word.text:
+                continue
+            if self._is_hidden(first, word.box):
+                self.left_out += 1
+            else:
+                yield first, last, word
+
+    def _is_hidden(self, index: int, box: Box) -> bool:
+        if self._hidden:
+            drawn = pdfium_c.FPDFText_GetTextObject(self._raw, index)
+            if (ctypes.cast(drawn, ctypes.c_void_p).value or 0) in self._hidden:
+                return True
+        if min(box[3] - box[1], max(box[2] - box[0], box[3] - box[1])) < _TINY and box[3] > box[1]:
+            return True
+        return box[2] < 0 or box[3] < 0 or box[0] > self._width or box[1] > self._height
+
     def _line(self, words: list[tuple[int, int, str]], spaced: bool) -> Line | None:
         divided = words[-1][2][-1] in _HYPHENS
-        shown = [Word(clean(text), self._span_box(first, last)) for first, last, text in words]
-        shown = [word for word in shown if word.text]
+        kept = list(self._shown(words))
+        shown = [word for _, _, word in kept]
         if not shown:
             return None
         box = union([word.box for word in shown])
         heights = sorted(word.box[3] - word.box[1] for word in shown)
         height = heights[len(heights) // 2]
-        lettered = [(first, last) for first, last, text in words if text[0].isalnum()] or [words[0][:2]]
+        lettered = [(first, last) for first, last, word in kept if word.text[0].isalnum()] or [kept[0][:2]]
         bold = self._is_bold(lettered[0][0]) and self._is_bold(lettered[-1][1])
         return Line(tuple(shown), box, height, bold, spaced, divided)
 

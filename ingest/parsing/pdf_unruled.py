@@ -13,10 +13,8 @@ from dataclasses import dataclass
 from ingest.parsing.pdf_heads import UNIT, Column, Heads
 from ingest.parsing.pdf_page import rounded, union
 from ingest.parsing.pdf_rows import Cell, Row
-from ingest.parsing.pdf_tables import Rule
-from ingest.parsing.tables import table_element
+from ingest.parsing.pdf_tables import FoundTable, Rule
 from rag.domain.anchor import Box, PageAnchor
-from rag.domain.document import Element
 
 _ROW_GAP = 2.2
 """Rows of one table are at most this many line heights apart, blank lines between groups of rows included."""
@@ -35,31 +33,6 @@ _MAX_SECTION = 80
 
 _TOTAL = re.compile(r"(?:sub)?total\b|net (?:cash|income|loss)\b|합\s?계|소\s?계|총\s?계|계$|총", re.I)
 _SAME_HEIGHT = 1.2
-
-
-@dataclass(frozen=True, slots=True)
-class FoundTable:
-    """A table and the part of the page that it takes.
-
-    Attributes:
-        head: the merged head, empty strings where the page has none above a column.
-        head_anchor: where the head stood; None without a head.
-        columns: of the values, in points; for finding its continuation on the next page.
-    """
-
-    box: Box
-    head: tuple[str, ...]
-    head_anchor: PageAnchor | None
-    rows: tuple[tuple[tuple[str, ...], PageAnchor], ...]
-    columns: tuple[Column, ...]
-
-    def element(self) -> Element | None:
-        """The table with its head first."""
-        rows = list(self.rows)
-        if any(self.head) and self.head_anchor:
-            rows.insert(0, (self.head, self.head_anchor))
-        page = self.rows[0][1].page
-        return table_element(rows, PageAnchor(page, page, ((page, rounded(self.box)),)))
 
 
 def find_unruled(rows: Sequence[Row], rules: Sequence[Rule], page: int) -> list[FoundTable]:
@@ -157,7 +130,10 @@ def _table(
     head = Heads(columns, rules, labels_end).merged(heads)
     box = union([row.box for row in [*heads, *body]])
     head_anchor = _anchor(union([row.box for row in heads]), page) if heads else None
-    return FoundTable(box, head, head_anchor, tuple(_body(body, columns, labels_end, page)), tuple(columns)), last
+    edges = tuple((column.left, column.right) for column in columns)
+    if head_anchor is None:
+        head = ("",) * len(head)
+    return FoundTable(box, head, head_anchor, tuple(_body(body, columns, labels_end, page)), edges), last
 
 
 def _anchor(box: Box, page: int) -> PageAnchor:
