@@ -17,6 +17,7 @@ from api.cli.options import Options
 from api.cli.services import silence_libraries
 from api.cli.texts import ui_language
 from api.settings import Settings
+from ingest.parsing.ocr import WANTED_LANGUAGES, find_tesseract
 from ingest.parsing.sandbox import ParseSandbox
 from rag import bootstrap as rag_bootstrap
 from rag.domain.errors import SeogoError, StoreInUse
@@ -64,6 +65,7 @@ def _settings_and_more(options: Options) -> Iterator[Finding]:
         ("store", _store),
         ("models and index", _models_and_index),
         ("parsers", _parsers),
+        ("ocr", _ocr),
     )
     for name, check in checks:
         try:
@@ -129,6 +131,18 @@ def _parsers(settings: Settings) -> Iterator[Finding]:
         yield Finding(f"parser sandbox: {name}", "ok" if value else "warning", str(value))
     missing = [name for name in ("pypdfium2", "unstructured") if importlib.util.find_spec(name) is None]
     yield Finding("parsers", "error" if missing else "ok", f"missing: {missing}" if missing else "installed")
+
+
+def _ocr(settings: Settings) -> Iterator[Finding]:
+    """What scans and pictures are read with."""
+    tesseract = find_tesseract()
+    advice = "install tesseract-ocr and tesseract-ocr-kor; until then pages that are pictures are not read"
+    if tesseract is None:
+        yield Finding("ocr", "warning", "Tesseract or its language data is missing", advice)
+        return
+    missing = [language for language in WANTED_LANGUAGES if language not in tesseract.languages]
+    detail = f"{tesseract.program}, {'+'.join(tesseract.languages)}"
+    yield Finding("ocr", "warning" if missing else "ok", detail, advice if missing else "")
 
 
 def _egress(given: dict[str, str | None]) -> Iterator[Finding]:

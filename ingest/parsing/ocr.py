@@ -28,6 +28,10 @@ _DATA_FOLDERS = ("usr/share/tesseract-ocr/*/tessdata", "usr/share/tessdata", "us
 _ENVIRONMENT = {"OMP_THREAD_LIMIT": "1", "LC_ALL": "C"}
 """Tesseract's own threads cost more than they give (its FAQ); pages are read side by side instead."""
 
+_ONE_COLUMN = "4"
+"""Page segmentation: lines across the page. The default loses whole lines of Korean: on rendered pages in three fonts 7.4 %
+of the characters are wrong with it, 2.7 % so. Columns are found in the lines afterwards."""
+
 _MAX_TSV_BYTES = 16 << 20
 
 
@@ -76,7 +80,7 @@ class Tesseract:
         command = [self.program, "stdin", "stdout", "-l", "+".join(self.languages), "--dpi", str(image.dpi)]
         try:
             done = subprocess.run(  # noqa: S603 (a fixed command; the languages are our own constants)
-                [*command, "--psm", "3", "-c", "tessedit_create_tsv=1"],
+                [*command, "--psm", _ONE_COLUMN, "-c", "tessedit_create_tsv=1"],
                 input=header + image.pixels,
                 stdout=subprocess.PIPE,
                 env=_ENVIRONMENT,

@@ -24,8 +24,6 @@ OCR_OUT_OF_TIME = "ocr_out_of_time"
 PAGES_WITHOUT_TEXT = "pages_without_text"
 """Some pages have no text layer (scans) and were not read; the others were."""
 
-_POINTS = 72.0
-
 
 @dataclass(slots=True)
 class OcrQueue:
@@ -40,7 +38,7 @@ class OcrQueue:
     left_out: list[int] = field(default_factory=list)
     unread: list[int] = field(default_factory=list)
     read: list[int] = field(default_factory=list)
-    _waiting: list[tuple[int, int, Future[bytes | None]]] = field(default_factory=list)
+    _waiting: list[tuple[int, GrayImage, Future[bytes | None]]] = field(default_factory=list)
     _lines: dict[int, list[Line]] = field(default_factory=dict)
     _pool: ThreadPoolExecutor | None = None
     _begin: float = field(default_factory=time.monotonic)
@@ -63,7 +61,7 @@ class OcrQueue:
             self.left_out.append(number)
             return
         image = picture()
-        self._waiting.append((number, image.dpi, self._pool.submit(self.reader.read, image)))
+        self._waiting.append((number, image, self._pool.submit(self.reader.read, image)))
 
     def results(self) -> dict[int, list[Line]]:
         """Lines of every page that was read, in points."""
@@ -91,7 +89,7 @@ class OcrQueue:
         return (time.monotonic() - self._begin) / done * min(lanes, done) if done else 0.0
 
     def _collect_oldest(self) -> None:
-        number, dpi, future = self._waiting.pop(0)
+        number, image, future = self._waiting.pop(0)
         deadline = self.reader.deadline if self.reader else 0.0
         try:
             tsv = future.result(timeout=max(0.0, deadline - time.monotonic()))
@@ -102,7 +100,7 @@ class OcrQueue:
             self.unread.append(number)
             return
         self.read.append(number)
-        self._lines[number] = words_of(tsv, _POINTS / dpi)
+        self._lines[number] = words_of(tsv, image)
 
 
 def page_ranges(numbers: Iterable[int]) -> str:
