@@ -127,14 +127,12 @@ def _read_text(page: pdfium.PdfPage, number: int, warnings: set[str]) -> _RawPag
     transform, width, height = page_transform(page)
     objects = page_objects(page, transform)
     covered = objects.coverage(width, height) >= _SCAN_COVERAGE
-    over_scan = covered and bool(objects.unseen)
-    hidden = objects.disguised if over_scan else objects.disguised | objects.unseen
     text_page = page.get_textpage()
-    text = page_text(text_page, transform, (width, height), hidden)
+    text = page_text(text_page, transform, (width, height), objects, keep_unseen=covered)
     text_page.close()
     if text.hidden:
         warnings.add(HIDDEN_TEXT)
     letters = letters_of(text.lines)
-    noisy = text.noise > _NOISE or (over_scan and not is_language(text.lines))
+    noisy = text.noise > _NOISE or (covered and text.unseen > 0 and not is_language(text.lines))
     is_picture = (letters == 0 and objects.count > 0) or noisy or (covered and letters < _STAMP_LETTERS)
     return _RawPage(number, height, text.lines, page_rules(objects.paths), is_picture, text.noise)

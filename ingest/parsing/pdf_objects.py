@@ -1,17 +1,19 @@
-"""What a page draws: rules, pictures, and text that no reader sees. One walk over its objects, forms included."""
+"""What a page draws besides text: rules, pictures, backgrounds. One walk over its objects, forms included."""
 
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
 import pypdfium2 as pdfium
 import pypdfium2.raw as pdfium_c
 
-from ingest.parsing.pdf_page import Transform
 from rag.domain.anchor import Box
+
+Transform = Callable[[float, float], tuple[float, float]]
+"""From PDF coordinates to displayed ones."""
 
 _MAX_OBJECTS = 20_000
 """Above this a page is a drawing (a map, a plan), and its lines are no table."""
@@ -19,9 +21,9 @@ _MAX_OBJECTS = 20_000
 _MAX_DEPTH = 3
 _MAX_SEGMENTS = 8
 _MAX_BACKGROUNDS = 500
-_WHITE = 250
-_INVISIBLE_MODES = (3, 7)
-"""Text rendering modes of PDF 1.7, table 106: neither filled nor stroked; the second only clips."""
+WHITE = 250
+"""Of 255: what the eye takes for white."""
+
 
 _Matrix = tuple[float, float, float, float, float, float]
 _IDENTITY: _Matrix = (1.0, 0.0, 0.0, 1.0, 0.0, 0.0)
@@ -34,17 +36,22 @@ class PageObjects:
     Attributes:
         paths: boxes of simple paths, and whether their outline is drawn; empty on a drawing.
         pictures: boxes of images.
-        unseen: addresses of text objects in rendering mode 3, as OCR layers have them.
-        disguised: addresses of text objects in the colour of what is behind them, or fully transparent.
-        texts: how many text objects there are.
+        backgrounds: filled boxes and pictures, and whether they are white, in the order of drawing.
+        count: of all objects, text included.
     """
 
     paths: list[tuple[Box, bool]] = field(default_factory=list)
     pictures: list[Box] = field(default_factory=list)
-    unseen: set[int] = field(default_factory=set)
-    disguised: set[int] = field(default_factory=set)
-    texts: int = 0
+    backgrounds: list[tuple[Box, bool]] = field(default_factory=list)
     count: int = 0
+
+    def is_white_at(self, box: Box) -> bool:
+        """What was drawn last behind the middle of the box is white, or the bare page."""
+        x, y = (box[0] + box[2]) / 2, (box[1] + box[3]) / 2
+        for (left, top, right, bottom), white in reversed(self.backgrounds):
+            if left <= x <= right and top <= y <= bottom:
+                return white
+        return len(self.backgrounds) < _MAX_BACKGROUNDS
 
     def coverage(self, width: float, height: float) -> float:
         """Share of the page that the largest picture, or several strips of one, takes."""
@@ -61,46 +68,44 @@ def page_objects(page: pdfium.PdfPage, transform: Transform) -> PageObjects:
 
 
 class _Walk:
+    """One page."""
+
     def __init__(self, transform: Transform) -> None:
         self._transform = transform
         self._found = PageObjects()
-        self._backgrounds: list[tuple[Box, bool]] = []
-        """Filled boxes and pictures in the order of drawing, and whether they are white."""
         self._edges = [ctypes.c_float() for _ in range(4)]
         self._colour = [ctypes.c_uint() for _ in range(4)]
         self._fill, self._stroke = ctypes.c_int(), ctypes.c_int()
 
     def over(self, page: pdfium.PdfPage) -> PageObjects:
         """The whole page."""
-        for drawn, kind, matrix in self._objects(page):
-            self._found.count += 1
-            if self._found.count > _MAX_OBJECTS:
-                self._found.paths.clear()
-                break
-            if kind == pdfium_c.FPDF_PAGEOBJ_PATH:
-                self._path(drawn, matrix)
-            elif kind == pdfium_c.FPDF_PAGEOBJ_TEXT:
-                self._text(drawn, matrix)
-            elif kind in (pdfium_c.FPDF_PAGEOBJ_IMAGE, pdfium_c.FPDF_PAGEOBJ_SHADING):
-                self._picture(drawn, matrix, kind)
+        count = pdfium_c.FPDFPage_CountObjects(page)
+        for index in range(min(count, _MAX_OBJECTS)):
+            self._object(pdfium_c.FPDFPage_GetObject(page, index), _IDENTITY, 0)
+        if max(count, self._found.count) > _MAX_OBJECTS:
+            self._found.paths.clear()
         return self._found
 
-    def _objects(self, page: pdfium.PdfPage) -> Iterator[tuple[Any, int, _Matrix]]:
-        for index in range(min(pdfium_c.FPDFPage_CountObjects(page), _MAX_OBJECTS + 1)):
-            yield from self._with_parts(pdfium_c.FPDFPage_GetObject(page, index), _IDENTITY, 0)
-
-    def _with_parts(self, drawn: Any, matrix: _Matrix, depth: int) -> Iterator[tuple[Any, int, _Matrix]]:
+    def _object(self, drawn: Any, matrix: _Matrix, depth: int) -> None:
+        self._found.count += 1
         kind = pdfium_c.FPDFPageObj_GetType(drawn)
-        if kind != pdfium_c.FPDF_PAGEOBJ_FORM:
-            yield drawn, kind, matrix
+        if kind == pdfium_c.FPDF_PAGEOBJ_TEXT:
             return
-        if depth >= _MAX_DEPTH:
-            return
+        if kind == pdfium_c.FPDF_PAGEOBJ_PATH:
+            self._path(drawn, matrix)
+        elif kind == pdfium_c.FPDF_PAGEOBJ_FORM:
+            self._form(drawn, matrix, depth)
+        else:
+            self._picture(drawn, matrix, kind)
+
+    def _form(self, drawn: Any, matrix: _Matrix, depth: int) -> None:
         own = pdfium_c.FS_MATRIX()
         if pdfium_c.FPDFPageObj_GetMatrix(drawn, own):
             matrix = _product((own.a, own.b, own.c, own.d, own.e, own.f), matrix)
-        for index in range(min(pdfium_c.FPDFFormObj_CountObjects(drawn), _MAX_OBJECTS + 1)):
-            yield from self._with_parts(pdfium_c.FPDFFormObj_GetObject(drawn, index), matrix, depth + 1)
+        for index in range(pdfium_c.FPDFFormObj_CountObjects(drawn) if depth < _MAX_DEPTH else 0):
+            if self._found.count > _MAX_OBJECTS:
+                return
+            self._object(pdfium_c.FPDFFormObj_GetObject(drawn, index), matrix, depth + 1)
 
     def _box(self, drawn: Any, matrix: _Matrix) -> Box | None:
         if not pdfium_c.FPDFPageObj_GetBounds(drawn, *self._edges):
@@ -131,39 +136,13 @@ class _Walk:
         self._background(box, False)
 
     def _background(self, box: Box, white: bool) -> None:
-        if len(self._backgrounds) < _MAX_BACKGROUNDS:
-            self._backgrounds.append((box, white))
+        if len(self._found.backgrounds) < _MAX_BACKGROUNDS:
+            self._found.backgrounds.append((box, white))
 
     def _is_white(self, drawn: Any) -> bool:
         if not pdfium_c.FPDFPageObj_GetFillColor(drawn, *self._colour):
             return False
-        return all(part.value >= _WHITE for part in self._colour[:3])
-
-    def _text(self, drawn: Any, matrix: _Matrix) -> None:
-        self._found.texts += 1
-        mode = pdfium_c.FPDFTextObj_GetTextRenderMode(drawn)
-        if mode in _INVISIBLE_MODES:
-            self._found.unseen.add(_address(drawn))
-            return
-        if mode == 0 and self._is_white(drawn):
-            box = self._box(drawn, matrix)
-            if box and self._is_on_white(box):
-                self._found.disguised.add(_address(drawn))
-        elif self._colour_is_transparent(drawn, mode):
-            self._found.disguised.add(_address(drawn))
-
-    def _colour_is_transparent(self, drawn: Any, mode: int) -> bool:
-        if mode != 0 or not pdfium_c.FPDFPageObj_GetFillColor(drawn, *self._colour):
-            return False
-        return bool(self._colour[3].value == 0)
-
-    def _is_on_white(self, box: Box) -> bool:
-        """What was drawn last below the middle of the box is white, or the bare page."""
-        x, y = (box[0] + box[2]) / 2, (box[1] + box[3]) / 2
-        for (left, top, right, bottom), white in reversed(self._backgrounds):
-            if left <= x <= right and top <= y <= bottom:
-                return white
-        return len(self._backgrounds) < _MAX_BACKGROUNDS
+        return all(part.value >= WHITE for part in self._colour[:3])
 
 
 def _product(one: _Matrix, other: _Matrix) -> _Matrix:
@@ -171,7 +150,3 @@ def _product(one: _Matrix, other: _Matrix) -> _Matrix:
     a, b, c, d, e, f = one
     k, m, n, p, q, r = other
     return (a * k + b * n, a * m + b * p, c * k + d * n, c * m + d * p, e * k + f * n + q, e * m + f * p + r)
-
-
-def _address(drawn: Any) -> int:
-    return ctypes.cast(drawn, ctypes.c_void_p).value or 0

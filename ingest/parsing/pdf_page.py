@@ -9,7 +9,7 @@ from __future__ import annotations
 import ctypes
 import itertools
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -17,9 +17,8 @@ import pypdfium2 as pdfium
 import pypdfium2.raw as pdfium_c
 
 from ingest.parsing.characters import clean
+from ingest.parsing.pdf_objects import WHITE, PageObjects, Transform
 from rag.domain.anchor import Box
-
-Transform = Callable[[float, float], tuple[float, float]]
 
 _LINE_END, _CARRIAGE_RETURN, _SPACE = 10, 13, 32
 _BOLD_WEIGHT = 600
@@ -30,6 +29,9 @@ _SAME_ROW_OVERLAP = 0.6
 
 _WIDE_GAP = 1.0
 """A gap of this many line heights separates cells or columns: no space character is that wide."""
+
+_INVISIBLE_MODES = (3, 7)
+"""Text rendering modes of PDF 1.7, table 106: neither filled nor stroked; the second only clips."""
 
 _TINY = 1.5
 """Points: text this low is not meant to be read."""
@@ -97,45 +99,59 @@ class PageText:
     """A page's text layer.
 
     Attributes:
-        hidden: words left out because nobody sees them: text objects said to be hidden, tiny or off the page.
+        hidden: words left out because nobody sees them: invisible, transparent, white on white, tiny or off the page.
+        unseen: words in a rendering mode without ink, left out unless they were to be kept.
         noise: share of characters that the font does not map to any.
     """
 
     lines: list[Line]
     hidden: int
+    unseen: int
     noise: float
 
 
 def page_text(
-    text_page: pdfium.PdfTextPage, transform: Transform, size: tuple[float, float], hidden: set[int]
+    text_page: pdfium.PdfTextPage,
+    transform: Transform,
+    size: tuple[float, float],
+    objects: PageObjects,
+    keep_unseen: bool,
 ) -> PageText:
     """Lines in reading order: PDFium's order, with the runs that stand on one baseline put together.
 
     Args:
         size: displayed width and height.
-        hidden: addresses of text objects to leave out.
+        objects: what else the page draws; white text shows on some of it.
+        keep_unseen: text without ink is an OCR layer over a picture of the page.
     """
-    reader = _CharacterReader(text_page, transform, size, hidden)
+    reader = _CharacterReader(text_page, transform, size, objects, keep_unseen)
     lines = _join_rows(reader.runs())
-    return PageText(lines, reader.left_out, reader.noise / max(reader.characters, 1))
+    return PageText(lines, reader.hidden, reader.unseen, reader.noise / max(reader.characters, 1))
 
 
 class _CharacterReader:
     """Reads runs: what PDFium has between two line ends."""
 
     def __init__(
-        self, text_page: pdfium.PdfTextPage, transform: Transform, size: tuple[float, float], hidden: set[int]
+        self,
+        text_page: pdfium.PdfTextPage,
+        transform: Transform,
+        size: tuple[float, float],
+        objects: PageObjects,
+        keep_unseen: bool,
     ) -> None:
         self._raw = text_page.raw
         self._count = text_page.count_chars()
         self._transform = transform
         self._width, self._height = size
-        self._hidden = hidden
+        self._objects = objects
+        self._keep_unseen = keep_unseen
         self._rectangle = pdfium_c.FS_RECTF()
         self._reference = ctypes.byref(self._rectangle)
         self._name = ctypes.create_string_buffer(_FONT_NAME_BYTES)
         self._flags = ctypes.c_int()
-        self.left_out = self.noise = self.characters = 0
+        self._colour = [ctypes.c_uint() for _ in range(4)]
+        self.hidden = self.unseen = self.noise = self.characters = 0
 
     def runs(self) -> list[Line]:
         """All runs that hold something visible."""
@@ -177,19 +193,28 @@ class _CharacterReader:
             word = Word(clean(text), self._span_box(first, last))
             if not word.text:
                 continue
-            if self._is_hidden(first, word.box):
-                self.left_out += 1
+            if self._is_without_ink(first):
+                self.unseen += 1
+                self.hidden += not self._keep_unseen
+                if self._keep_unseen:
+                    yield first, last, word
+            elif self._is_hidden(first, word.box):
+                self.hidden += 1
             else:
                 yield first, last, word
 
+    def _is_without_ink(self, index: int) -> bool:
+        drawn = pdfium_c.FPDFText_GetTextObject(self._raw, index)
+        return bool(drawn) and pdfium_c.FPDFTextObj_GetTextRenderMode(drawn) in _INVISIBLE_MODES
+
     def _is_hidden(self, index: int, box: Box) -> bool:
-        if self._hidden:
-            drawn = pdfium_c.FPDFText_GetTextObject(self._raw, index)
-            if (ctypes.cast(drawn, ctypes.c_void_p).value or 0) in self._hidden:
-                return True
-        if min(box[3] - box[1], max(box[2] - box[0], box[3] - box[1])) < _TINY and box[3] > box[1]:
+        left, top, right, bottom = box
+        if 0 < bottom - top < _TINY or right < 0 or bottom < 0 or left > self._width or top > self._height:
             return True
-        return box[2] < 0 or box[3] < 0 or box[0] > self._width or box[1] > self._height
+        if not pdfium_c.FPDFText_GetFillColor(self._raw, index, *self._colour):
+            return False
+        red, green, blue, alpha = (part.value for part in self._colour)
+        return alpha == 0 or (min(red, green, blue) >= WHITE and self._objects.is_white_at(box))
 
     def _line(self, words: list[tuple[int, int, str]], spaced: bool) -> Line | None:
         divided = words[-1][2][-1] in _HYPHENS
