@@ -16,8 +16,9 @@ from ingest.parsing import media_types
 from ingest.parsing.base import Identified, SourceFile
 from ingest.parsing.ocr_queue import PAGES_WITHOUT_TEXT, OcrQueue, page_ranges
 from ingest.parsing.pdf_elements import Page, letters_of, page_elements, unmapped_share
+from ingest.parsing.pdf_extras import Extras, attachments, metadata_of, outline_of, page_extras
 from ingest.parsing.pdf_objects import page_objects
-from ingest.parsing.pdf_page import Line, page_text, page_transform
+from ingest.parsing.pdf_page import Line, Turn, page_text, page_transform, turn_of
 from ingest.parsing.pdf_tables import Rules, page_rules
 from ingest.parsing.scans import is_language, nothing_read, page_picture
 from ingest.parsing.titles import document_title
@@ -32,6 +33,9 @@ UNMAPPED_CHARACTERS = "unmapped_characters"
 
 HIDDEN_TEXT = "hidden_text"
 """Text that no reader sees was left out: invisible, in the colour of its background, tiny, or off the page."""
+
+ATTACHMENTS = "attachments_not_read"
+"""Files are attached to this one."""
 
 _UNMAPPED_SHARE = 0.02
 _NOISE = 0.3
@@ -55,6 +59,8 @@ class _RawPage:
     rules: Rules
     is_picture: bool
     noise: float
+    extras: Extras
+    turn: Turn | None
 
 
 class PdfParser:
@@ -83,17 +89,28 @@ class PdfParser:
             warnings.add(f"{PAGES_WITHOUT_TEXT}:{page_ranges(unread)}")
         if unmapped_share(pages) > _UNMAPPED_SHARE:
             warnings.add(UNMAPPED_CHARACTERS)
-        elements = page_elements(pages)
+        if count := attachments(document):
+            warnings.add(f"{ATTACHMENTS}:{count}")
+        elements = page_elements(pages, outline_of(document))
         title = document_title(document.get_metadata_value("Title"), elements)
         return ParsedDocument(
-            title, source.media_type, self.name, tuple(elements), len(document), tuple(sorted(warnings))
+            title,
+            source.media_type,
+            self.name,
+            tuple(elements),
+            len(document),
+            tuple(sorted(warnings)),
+            metadata_of(document),
         )
 
 
 def _open(path: Path, name: str) -> pdfium.PdfDocument:
     try:
         # The bytes, not the path: pypdfium2 resolves paths, and /proc/self/fd/N resolves to what the sandbox can't see.
-        return pdfium.PdfDocument(path.read_bytes())
+        document = pdfium.PdfDocument(path.read_bytes())
+        if document.get_formtype() != pdfium_c.FORMTYPE_NONE:
+            document.init_forms()
+        return document
     except pdfium.PdfiumError as error:
         if getattr(error, "err_code", None) in _ENCRYPTED:
             raise FileEncrypted(name=name) from error
@@ -113,26 +130,35 @@ def _read_pages(document: pdfium.PdfDocument, queue: OcrQueue, warnings: set[str
             queue.add(index + 1, functools.partial(page_picture, page))
         page.close()  # a long document must not hold all its pages
     read = queue.results()
-    laid_out = []
-    for page in pages:
-        found, lines = read.get(page.number), page.lines
-        if found is not None and (page.noise > _NOISE or letters_of(found) >= letters_of(lines)):
-            lines = found
-        laid_out.append(Page.laid_out(page.number, page.height, lines, page.rules))
-    return laid_out
+    return [_laid_out(page, read.get(page.number)) for page in pages]
 
 
-def _read_text(page: pdfium.PdfPage, number: int, warnings: set[str]) -> _RawPage:
+def _laid_out(page: _RawPage, read: list[Line] | None) -> Page:
+    """What OCR read replaces a text layer that is worse."""
+    lines, turn, rules = page.lines, page.turn, page.rules
+    if read is not None and (page.noise > _NOISE or letters_of(read) >= letters_of(lines)):
+        lines, turn, rules = read, None, Rules() if turn else rules
+    lines = [*lines, *page.extras.lines]
+    return Page.laid_out(page.number, page.height, lines, rules, page.extras.comments, turn)
+
+
+def _read_text(page: pdfium.PdfPage, number: int, warnings: set[str], turn: Turn | None = None) -> _RawPage:
     """The text layer, and whether it is what a reader sees."""
     transform, width, height = page_transform(page)
+    if turn:
+        transform, width, height = turn.applied(transform), height, width
     objects = page_objects(page, transform)
     covered = objects.coverage(width, height) >= _SCAN_COVERAGE
     text_page = page.get_textpage()
     text = page_text(text_page, transform, (width, height), objects, keep_unseen=covered)
     text_page.close()
+    if turn is None and (needed := turn_of(text.lines, width, height)):
+        return _read_text(page, number, warnings, needed)
     if text.hidden:
         warnings.add(HIDDEN_TEXT)
     letters = letters_of(text.lines)
     noisy = text.noise > _NOISE or (covered and text.unseen > 0 and not is_language(text.lines))
     is_picture = (letters == 0 and objects.count > 0) or noisy or (covered and letters < _STAMP_LETTERS)
-    return _RawPage(number, height, text.lines, page_rules(objects.paths), is_picture, text.noise)
+    extras = page_extras(page, number, transform)
+    rules = page_rules(objects.paths)
+    return _RawPage(number, height, text.lines, rules, is_picture, text.noise, extras, turn)

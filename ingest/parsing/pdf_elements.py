@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Self
 
+from ingest.parsing.pdf_columns import Columns, find_columns
+from ingest.parsing.pdf_extras import Outline, bookmark_key
 from ingest.parsing.pdf_layout import (
     PageLines,
     body_height,
@@ -18,35 +20,62 @@ from ingest.parsing.pdf_layout import (
     vocabulary_of,
     without_running_lines,
 )
-from ingest.parsing.pdf_page import Line
+from ingest.parsing.pdf_page import Line, Turn, rounded
 from ingest.parsing.pdf_rows import visual_rows
 from ingest.parsing.pdf_tables import FoundTable, Rules, find_grids, grid_table, without
 from ingest.parsing.pdf_unruled import find_unruled
-from rag.domain.anchor import PageAnchor
-from rag.domain.document import Element
+from rag.domain.anchor import Anchor, Box, PageAnchor
+from rag.domain.document import Element, ElementKind
+
+_MAX_BOOKMARK = 200
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """A page with its tables found and taken out of the lines."""
+    """A page with its tables found and taken out of the lines.
+
+    Attributes:
+        columns: the order in which it is read.
+        comments: what stands on the page as annotations.
+        turn: the sheet was turned to be read.
+    """
 
     lines: PageLines
     tables: tuple[FoundTable, ...]
+    columns: Columns = field(default_factory=Columns)
+    comments: tuple[Element, ...] = ()
+    turn: Turn | None = None
 
     @classmethod
-    def laid_out(cls, number: int, height: float, lines: list[Line], rules: Rules) -> Self:
-        """Find the tables: by their rules first, then by their values."""
+    def laid_out(
+        cls,
+        number: int,
+        height: float,
+        lines: list[Line],
+        rules: Rules,
+        comments: tuple[Element, ...] = (),
+        turn: Turn | None = None,
+    ) -> Self:
+        """Find the tables: by their rules first, then by their values, in each column."""
         tables: list[FoundTable] = []
+        sideways = [line for line in lines if line.turned and not turn]
+        lines = [line for line in lines if turn or not line.turned]
         for grid in find_grids(rules) if lines else []:
             outside, words = without(lines, grid.box)
             table = grid_table(grid, words, number)
             if table:
                 tables.append(table)
                 lines = outside
-        for table in find_unruled(visual_rows(lines), rules.horizontal, number):
-            tables.append(table)
-            lines, _ = without(lines, table.box)
-        return cls(PageLines(number, height, tuple(lines)), tuple(sorted(tables, key=lambda table: table.box[1])))
+        columns = find_columns(visual_rows(lines))
+        kept: list[Line] = []
+        for part in columns.parts(lines):
+            rest = part
+            for table in find_unruled(visual_rows(part), rules.horizontal, number):
+                tables.append(table)
+                rest, _ = without(rest, table.box)
+            kept += rest
+        tables.sort(key=lambda table: columns.key(table.box))
+        return cls(PageLines(number, height, (*kept, *sideways)), tuple(tables), columns, comments, turn)
 
 
 def letters_of(lines: Sequence[Line]) -> int:
@@ -54,7 +83,7 @@ def letters_of(lines: Sequence[Line]) -> int:
     return sum(len(word.text) for line in lines for word in line.words)
 
 
-def page_elements(pages: Sequence[Page]) -> list[Element]:
+def page_elements(pages: Sequence[Page], outline: Outline | None = None) -> list[Element]:
     """Elements of a document in reading order: running lines out, paragraphs, headings, tables in their places."""
     kept = without_running_lines([page.lines for page in pages])
     every_line = [line for page in kept for line in page.lines]
@@ -69,9 +98,50 @@ def page_elements(pages: Sequence[Page]) -> list[Element]:
     tables = _continued(pages, kept)
     for page, groups in zip(pages, groups_of_page, strict=True):
         number = page.lines.number
-        placed = [(group[0].box[1], group_elements(group, number, sizes, body)) for group in groups if group]
-        elements += _with_tables(placed, tables[number])
-    return nested(elements)
+        placed = [
+            (page.columns.key(group[0].box), group_elements(group, number, sizes, body)) for group in groups if group
+        ]
+        elements += [*_with_tables(placed, tables[number], page.columns), *page.comments]
+    turns = {page.lines.number: page.turn for page in pages if page.turn}
+    if turns:
+        elements = [_turned_back(element, turns) for element in elements]
+    return nested(_by_outline(elements, outline or {}))
+
+
+def _turned_back(element: Element, turns: Mapping[int, Turn]) -> Element:
+    """Anchors on the pages as they are shown."""
+    anchors = tuple(_shown(anchor, turns) for anchor in element.line_anchors)
+    return replace(element, anchor=_shown(element.anchor, turns), line_anchors=anchors)
+
+
+def _shown(anchor: Anchor, turns: Mapping[int, Turn]) -> Anchor:
+    if not isinstance(anchor, PageAnchor):
+        return anchor
+    boxes = tuple((page, rounded(turns[page].back(box)) if page in turns else box) for page, box in anchor.boxes)
+    return replace(anchor, boxes=boxes)
+
+
+def _by_outline(elements: Sequence[Element], outline: Outline) -> list[Element]:
+    """Headings that have a bookmark get its level, the others stand below the last of them."""
+    result: list[Element] = []
+    deepest = max((level for titles in outline.values() for level in titles.values()), default=0)
+    begun = False
+    for element in elements:
+        anchor = element.anchor
+        page = anchor.page if isinstance(anchor, PageAnchor) else 0
+        level = outline.get(page, {}).get(bookmark_key(element.text)) if _may_be_heading(element) else None
+        if level is not None:
+            begun = True
+            result.append(Element(ElementKind.HEADING, " ".join(element.text.split()), anchor, level=level))
+        elif begun and element.kind is ElementKind.HEADING:
+            result.append(replace(element, level=element.level + deepest))
+        else:
+            result.append(element)
+    return result
+
+
+def _may_be_heading(element: Element) -> bool:
+    return element.kind is not ElementKind.TABLE and len(element.text) <= _MAX_BOOKMARK
 
 
 def _continued(pages: Sequence[Page], kept: Sequence[PageLines]) -> dict[int, list[Element]]:
@@ -94,20 +164,22 @@ def _continued(pages: Sequence[Page], kept: Sequence[PageLines]) -> dict[int, li
     return result
 
 
-def _with_tables(placed: list[tuple[float, list[Element]]], tables: Sequence[Element]) -> list[Element]:
-    """Each table goes before the first paragraph that begins below its top."""
+def _with_tables(
+    placed: list[tuple[tuple[int, int, float], list[Element]]], tables: Sequence[Element], columns: Columns
+) -> list[Element]:
+    """Each table goes before the first paragraph that begins below its top, in its column."""
     result: list[Element] = []
     waiting = list(tables)
-    for top, found in placed:
-        while waiting and _top(waiting[0]) <= top:
+    for key, found in placed:
+        while waiting and columns.key(_box(waiting[0])) <= key:
             result.append(waiting.pop(0))
         result += found
     return [*result, *waiting]
 
 
-def _top(table: Element) -> float:
+def _box(table: Element) -> Box:
     anchor = table.anchor
-    return anchor.boxes[0][1][1] if isinstance(anchor, PageAnchor) and anchor.boxes else 0.0
+    return anchor.boxes[0][1] if isinstance(anchor, PageAnchor) and anchor.boxes else (0.0, 0.0, 0.0, 0.0)
 
 
 def unmapped_share(pages: Sequence[Page]) -> float:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ctypes
 import itertools
+import math
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -33,12 +34,19 @@ _WIDE_GAP = 1.0
 _INVISIBLE_MODES = (3, 7)
 """Text rendering modes of PDF 1.7, table 106: neither filled nor stroked; the second only clips."""
 
+_LIGATURES = str.maketrans({
+    "\ufb00": "ff", "\ufb01": "fi", "\ufb02": "fl", "\ufb03": "ffi", "\ufb04": "ffl", "\ufb05": "st", "\ufb06": "st",
+})  # fmt: skip
+_TURNED_SHARE = 0.6
 _TINY = 1.5
 """Points: text this low is not meant to be read."""
 
 _LABEL = re.compile(r"\W|[(]?\w[.)]|[(]?\d{1,2}(?:\.\d{1,2}){0,4}[.)]?|[①-⑳]")
 _HYPHENS = "\x02\u00ad\ufffe"
 """How PDFium reports a hyphen that it takes for the mark of a divided word."""
+
+
+UP, DOWN = 1, -1
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +65,7 @@ class Line:
         height: of the characters, points; the font's size as it appears.
         spaced: the source has a space after the last word: the line ends between words.
         divided: the last word was divided by a hyphen, which is left out.
+        turned: it runs up the page (`UP`) or down, letters on their side.
     """
 
     words: tuple[Word, ...]
@@ -65,6 +74,7 @@ class Line:
     bold: bool
     spaced: bool = False
     divided: bool = False
+    turned: int = 0
 
     @property
     def text(self) -> str:
@@ -110,6 +120,45 @@ class PageText:
     noise: float
 
 
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """A page whose text runs up or down is laid out as if the sheet were turned; anchors stay those of the page as shown.
+
+    Attributes:
+        direction: `UP` or `DOWN`, how the text runs on the page as shown.
+        width, height: of the page as shown.
+    """
+
+    direction: int
+    width: float
+    height: float
+
+    def applied(self, transform: Transform) -> Transform:
+        """From PDF coordinates to those of the turned sheet."""
+
+        def turned(x: float, y: float) -> tuple[float, float]:
+            across, down = transform(x, y)
+            return (self.height - down, across) if self.direction == UP else (down, self.width - across)
+
+        return turned
+
+    def back(self, box: Box) -> Box:
+        """From the turned sheet to the page as shown."""
+        left, top, right, bottom = box
+        if self.direction == UP:
+            return (top, self.height - right, bottom, self.height - left)
+        return (self.width - bottom, left, self.width - top, right)
+
+
+def turn_of(lines: list[Line], width: float, height: float) -> Turn | None:
+    """How to turn a page most of whose letters lie on their side."""
+    letters = dict.fromkeys((0, UP, DOWN), 0)
+    for line in lines:
+        letters[line.turned] += sum(len(word.text) for word in line.words)
+    most = max(letters, key=lambda direction: letters[direction])
+    return Turn(most, width, height) if most and letters[most] > _TURNED_SHARE * sum(letters.values()) else None
+
+
 def page_text(
     text_page: pdfium.PdfTextPage,
     transform: Transform,
@@ -146,6 +195,7 @@ class _CharacterReader:
         self._width, self._height = size
         self._objects = objects
         self._keep_unseen = keep_unseen
+        self._upright = transform(0, 1)[0] == transform(0, 0)[0]  # the page itself is shown as it was written
         self._rectangle = pdfium_c.FS_RECTF()
         self._reference = ctypes.byref(self._rectangle)
         self._name = ctypes.create_string_buffer(_FONT_NAME_BYTES)
@@ -190,7 +240,7 @@ class _CharacterReader:
                 self.noise += len(text)
             elif any(letter == "\ufffd" or "\ue000" <= letter <= "\uf8ff" for letter in text):
                 self.noise += sum(letter == "\ufffd" or "\ue000" <= letter <= "\uf8ff" for letter in text)
-            word = Word(clean(text), self._span_box(first, last))
+            word = Word(clean(text.translate(_LIGATURES)), self._span_box(first, last))
             if not word.text:
                 continue
             if self._is_without_ink(first):
@@ -227,7 +277,20 @@ class _CharacterReader:
         height = heights[len(heights) // 2]
         lettered = [(first, last) for first, last, word in kept if word.text[0].isalnum()] or [kept[0][:2]]
         bold = self._is_bold(lettered[0][0]) and self._is_bold(lettered[-1][1])
-        return Line(tuple(shown), box, height, bold, spaced, divided)
+        turned = self._turned(kept)
+        if turned:
+            height = sorted(word.box[2] - word.box[0] for word in shown)[len(shown) // 2]
+        return Line(tuple(shown), box, height, bold, spaced, divided, turned)
+
+    def _turned(self, words: list[tuple[int, int, Word]]) -> int:
+        """Whether the longest word runs up or down; vertical writing, whose letters stand upright, does not count."""
+        first, last, word = max(words, key=lambda item: len(item[2].text))
+        left, top, right, bottom = word.box
+        if len(word.text) < 3 or bottom - top < 1.3 * (right - left):
+            return 0
+        if self._upright and abs(math.sin(pdfium_c.FPDFText_GetCharAngle(self._raw, first))) < 0.5:
+            return 0
+        return UP if self._character_box(first)[1] > self._character_box(last)[1] else DOWN
 
     def _is_bold(self, index: int) -> bool:
         """By the font's weight or, as most writers leave that out, by its name."""
@@ -276,7 +339,8 @@ def _join_rows(runs: list[Line]) -> list[Line]:
     """Neighbouring runs on one baseline become one line: cells of a row, a raised footnote mark, a change of font."""
     lines: list[Line] = []
     for run in runs:
-        if lines and same_row(lines[-1].box, run.box) and not _overprints(lines[-1], run):
+        level = lines and not (run.turned or lines[-1].turned)
+        if level and same_row(lines[-1].box, run.box) and not _overprints(lines[-1], run):
             lines[-1] = _joined(lines[-1], run)
         else:
             lines.append(run)
