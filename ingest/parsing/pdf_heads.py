@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from ingest.parsing.pdf_page import union
 from ingest.parsing.pdf_rows import Cell, Row
 from ingest.parsing.pdf_tables import Rule
 from rag.domain.anchor import Box
@@ -17,6 +18,7 @@ UNIT = re.compile(
 )
 """What a table's amounts are counted in, where it stands above the table."""
 
+_CLOSED = re.compile(r"[)\]）】]")
 _OFF_CENTRE = 0.4
 _UNNAMED = 0.2
 """In column pitches: how far a head may be from the middle of its columns, and what a column without a head costs."""
@@ -82,9 +84,9 @@ class Heads:
 
     def _without_labels(self, row: Row) -> tuple[list[str], list[Cell]]:
         """What names the labels or says the unit, and the rest of the row."""
-        cells = list(row.cells)
+        cells = _with_whole_units(row.cells)
         names: list[Cell] = []
-        if self._names_labels(cells):
+        if self._names_labels(cells) or UNIT.match(cells[0].text):
             names.append(cells.pop(0))
         names += [cell for cell in cells if UNIT.match(cell.text)]
         return [cell.text for cell in names], [cell for cell in cells if cell not in names]
@@ -179,3 +181,14 @@ class Heads:
 
     def _nearest(self, cell: Cell) -> int:
         return max(range(len(self.columns)), key=lambda number: self.columns[number].overlap(cell.box))
+
+
+def _with_whole_units(cells: Sequence[Cell]) -> list[Cell]:
+    """`(단위:` and `백만원)` are one, however wide the space between them is set."""
+    result: list[Cell] = []
+    for cell in cells:
+        if result and UNIT.match(result[-1].text) and not _CLOSED.search(result[-1].text) and _CLOSED.search(cell.text):
+            whole = result.pop()
+            cell = Cell((*whole.words, *cell.words), union([whole.box, cell.box]), False)
+        result.append(cell)
+    return result

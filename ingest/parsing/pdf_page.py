@@ -178,6 +178,15 @@ def page_text(
     return PageText(lines, reader.hidden, reader.unseen, reader.noise / max(reader.characters, 1))
 
 
+def _is_flat(word: Word) -> bool:
+    """It does not run up or down the page."""
+    return word.box[3] - word.box[1] <= 1.3 * max(word.box[2] - word.box[0], 4.0) or len(word.text) < 3
+
+
+_Placed = tuple[int, int, Word]
+"""A word with the numbers of its first and last character."""
+
+
 class _CharacterReader:
     """Reads runs: what PDFium has between two line ends."""
 
@@ -226,13 +235,11 @@ class _CharacterReader:
             self.characters += code == 0
             spaced = spaced or code in (_SPACE, 0xA0)
             if code in (_LINE_END, _CARRIAGE_RETURN) and words:
-                line = self._line(words, spaced)
-                if line:
-                    lines.append(line)
+                lines += self._lines(words, spaced)
                 words, spaced = [], False
         return lines
 
-    def _shown(self, words: list[tuple[int, int, str]]) -> Iterator[tuple[int, int, Word]]:
+    def _shown(self, words: list[tuple[int, int, str]]) -> Iterator[_Placed]:
         """Words that a reader sees."""
         for first, last, text in words:
             self.characters += len(text)
@@ -266,12 +273,20 @@ class _CharacterReader:
         red, green, blue, alpha = (part.value for part in self._colour)
         return alpha == 0 or (min(red, green, blue) >= WHITE and self._objects.is_white_at(box))
 
-    def _line(self, words: list[tuple[int, int, str]], spaced: bool) -> Line | None:
+    def _lines(self, words: list[tuple[int, int, str]], spaced: bool) -> Iterator[Line]:
+        """One line as a rule: PDFium takes a short text far below for a continuation."""
         divided = words[-1][2][-1] in _HYPHENS
-        kept = list(self._shown(words))
+        parts: list[list[_Placed]] = []
+        for placed in self._shown(words):
+            if parts and (same_row(parts[-1][-1][2].box, placed[2].box) or not _is_flat(placed[2])):
+                parts[-1].append(placed)
+            else:
+                parts.append([placed])
+        for part in parts:
+            yield self._line(part, spaced, divided and part is parts[-1])
+
+    def _line(self, kept: list[_Placed], spaced: bool, divided: bool) -> Line:
         shown = [word for _, _, word in kept]
-        if not shown:
-            return None
         box = union([word.box for word in shown])
         heights = sorted(word.box[3] - word.box[1] for word in shown)
         height = heights[len(heights) // 2]
@@ -282,7 +297,7 @@ class _CharacterReader:
             height = sorted(word.box[2] - word.box[0] for word in shown)[len(shown) // 2]
         return Line(tuple(shown), box, height, bold, spaced, divided, turned)
 
-    def _turned(self, words: list[tuple[int, int, Word]]) -> int:
+    def _turned(self, words: list[_Placed]) -> int:
         """Whether the longest word runs up or down; vertical writing, whose letters stand upright, does not count."""
         first, last, word = max(words, key=lambda item: len(item[2].text))
         left, top, right, bottom = word.box
