@@ -16,7 +16,7 @@ from ingest.parsing import media_types
 from ingest.parsing.base import Identified, SourceFile
 from ingest.parsing.ocr_queue import PAGES_WITHOUT_TEXT, OcrQueue, page_ranges
 from ingest.parsing.pdf_elements import Page, letters_of, page_elements, unmapped_share
-from ingest.parsing.pdf_extras import Extras, attachments, metadata_of, outline_of, page_extras
+from ingest.parsing.pdf_extras import Extras, attachments, metadata_of, outline_of, page_extras, with_fields
 from ingest.parsing.pdf_objects import page_objects
 from ingest.parsing.pdf_page import Line, Turn, page_text, page_transform, turn_of
 from ingest.parsing.pdf_tables import Rules, page_rules
@@ -138,7 +138,7 @@ def _laid_out(page: _RawPage, read: list[Line] | None) -> Page:
     lines, turn, rules = page.lines, page.turn, page.rules
     if read is not None and (page.noise > _NOISE or letters_of(read) >= letters_of(lines)):
         lines, turn, rules = read, None, Rules() if turn else rules
-    lines = [*lines, *page.extras.lines]
+    lines = with_fields(lines, page.extras.lines)
     return Page.laid_out(page.number, page.height, lines, rules, page.extras.comments, turn)
 
 
@@ -154,6 +154,8 @@ def _read_text(page: pdfium.PdfPage, number: int, warnings: set[str], turn: Turn
     text_page.close()
     if turn is None and (needed := turn_of(text.lines, width, height)):
         return _read_text(page, number, warnings, needed)
+    if turn:
+        text.lines.sort(key=lambda line: line.box[1])  # PDFium orders such a sheet as if it were upright
     if text.hidden:
         warnings.add(HIDDEN_TEXT)
     letters = letters_of(text.lines)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ctypes
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +14,7 @@ import pypdfium2.raw as pdfium_c
 
 from ingest.parsing.characters import one_line, squeeze
 from ingest.parsing.pdf_objects import Transform
-from ingest.parsing.pdf_page import Line, Word, rounded
+from ingest.parsing.pdf_page import Line, Word, joined, rounded, same_row
 from rag.domain.anchor import Box, PageAnchor
 from rag.domain.document import DocumentMetadata, Element, ElementKind
 
@@ -65,6 +65,20 @@ def page_extras(page: pdfium.PdfPage, number: int, transform: Transform) -> Extr
                 anchor = PageAnchor(number, number, ((number, rounded(box)),))
                 comments.append(Element(ElementKind.TEXT, text, anchor))
     return Extras(tuple(lines), tuple(comments))
+
+
+def with_fields(lines: Sequence[Line], fields: Sequence[Line]) -> list[Line]:
+    """Form values put behind what stands to their left, or between the lines above and below."""
+    result = list(lines)
+    for field in fields:
+        row = [index for index, line in enumerate(result) if not line.turned and same_row(line.box, field.box)]
+        if row:
+            index = min(row, key=lambda index: abs(result[index].box[2] - field.box[0]))
+            result[index] = joined(result[index], field)
+            continue
+        below = (index for index, line in enumerate(result) if line.box[1] >= field.box[3] and not line.turned)
+        result.insert(next(below, len(result)), field)
+    return result
 
 
 def _annotations(page: pdfium.PdfPage) -> Iterator[Any]:

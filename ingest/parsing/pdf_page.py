@@ -356,7 +356,7 @@ def _join_rows(runs: list[Line]) -> list[Line]:
     for run in runs:
         level = lines and not (run.turned or lines[-1].turned)
         if level and same_row(lines[-1].box, run.box) and not _overprints(lines[-1], run):
-            lines[-1] = _joined(lines[-1], run)
+            lines[-1] = joined(lines[-1], run)
         else:
             lines.append(run)
     return lines
@@ -369,7 +369,8 @@ def _overprints(line: Line, run: Line) -> bool:
     )
 
 
-def _joined(line: Line, run: Line) -> Line:
+def joined(line: Line, run: Line) -> Line:
+    """Two runs that stand on one row as one line."""
     after = run.box[0] >= line.box[0]
     words = (*line.words, *run.words) if after else (*run.words, *line.words)
     words = tuple(sorted(words, key=lambda word: word.box[0]))
