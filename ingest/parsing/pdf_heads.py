@@ -111,11 +111,13 @@ class Heads:
         """
         if wide := self._by_rules(cells, ruled):
             return wide
-        if inherited := self._as_below(cells, below):
-            return inherited
         ruled_columns = {number for span in ruled for number in span}
         searchable = len(self.columns) <= _MAX_COLUMNS and (ruled_columns or not self._any_rules(cells))
-        return (self._centred(cells, ruled_columns) if searchable else {}) or self._overlapping(cells)
+        centred = self._centred(cells, ruled_columns) if searchable else {}
+        spans = len(cells) < len(set(below.values())) and (ruled_columns or len(centred) == len(self.columns))
+        if spans and centred:
+            return centred
+        return self._as_below(cells, below) or centred or self._overlapping(cells)
 
     def _by_rules(self, cells: Sequence[Cell], ruled: list[list[int]]) -> dict[int, Cell]:
         """Each rule under exactly one head, one of them at least over several columns; empty if that is not so."""
