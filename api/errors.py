@@ -28,6 +28,7 @@ STATUS: dict[type[e.SeogoError], int] = {
     e.FileEncrypted: 422,
     e.FileDamaged: 422,
     e.NoTextFound: 422,
+    e.OcrUnavailable: 422,
     e.QuestionTooLong: 422,
     e.NameTaken: 409,
     e.UnknownModel: 404,

@@ -18,6 +18,7 @@ from api.cli.services import silence_libraries
 from api.cli.texts import ui_language
 from api.settings import Settings
 from ingest.parsing.converter import find_converter, find_program
+from ingest.parsing.ocr import WANTED_LANGUAGES, find_tesseract
 from ingest.parsing.sandbox import ParseSandbox
 from rag import bootstrap as rag_bootstrap
 from rag.domain.errors import SeogoError, StoreInUse
@@ -65,6 +66,7 @@ def _settings_and_more(options: Options) -> Iterator[Finding]:
         ("store", _store),
         ("models and index", _models_and_index),
         ("parsers", _parsers),
+        ("ocr", _ocr),
     )
     for name, check in checks:
         try:
@@ -129,6 +131,7 @@ def _parsers(settings: Settings) -> Iterator[Finding]:
     for name, value in capabilities.items():
         yield Finding(f"parser sandbox: {name}", "ok" if value else "warning", str(value))
     yield _converter()
+    yield from _ocr(settings)
     missing = [name for name in ("pypdfium2", "unstructured") if importlib.util.find_spec(name) is None]
     yield Finding("parsers", "error" if missing else "ok", f"missing: {missing}" if missing else "installed")
 
@@ -142,6 +145,18 @@ def _converter() -> Finding:
         advice = "a kernel with Landlock (Linux 5.13 or newer) is needed"
         return Finding("LibreOffice", "warning", f"{program} can't be confined here and is not used", advice)
     return Finding("LibreOffice", "ok", program)
+
+
+def _ocr(settings: Settings) -> Iterator[Finding]:
+    """What scans and pictures are read with."""
+    tesseract = find_tesseract()
+    advice = "install tesseract-ocr and tesseract-ocr-kor; until then pages that are pictures are not read"
+    if tesseract is None:
+        yield Finding("ocr", "warning", "Tesseract or its language data is missing", advice)
+        return
+    missing = [language for language in WANTED_LANGUAGES if language not in tesseract.languages]
+    detail = f"{tesseract.program}, {'+'.join(tesseract.languages)}"
+    yield Finding("ocr", "warning" if missing else "ok", detail, advice if missing else "")
 
 
 def _egress(given: dict[str, str | None]) -> Iterator[Finding]:

@@ -71,7 +71,9 @@ class VersionOut(BaseModel):
             parser=row.parser,
             pages=row.pages,
             chunks=row.chunk_count,
-            warnings=[Warned(code=item, message=warning_for(item, language)) for item in row.warnings],
+            warnings=[
+                Warned(code=item.partition(":")[0], message=warning_for(item, language)) for item in row.warnings
+            ],
             created_at=row.created_at,
             finished_at=row.finished_at,
             progress=_progress(row),

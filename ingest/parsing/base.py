@@ -9,9 +9,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from rag.domain.document import ParsedDocument
+
+if TYPE_CHECKING:
+    from ingest.parsing.ocr import PageReader
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,11 +39,13 @@ class SourceFile:
     Attributes:
         name: file name as uploaded, only for messages, the title and the kind of source code; never a path to open.
         charset: Python codec name that `identify` found, empty for binary formats.
+        reader: reads pictures of pages; None where no pixels are to be read.
     """
 
     name: str
     media_type: str
     charset: str = ""
+    reader: PageReader | None = None
 
 
 class Parser(Protocol):

@@ -18,6 +18,8 @@ from ingest.parsing.base import Parser, SourceFile
 from ingest.parsing.bounds import bounded
 from ingest.parsing.identify import identify
 from ingest.parsing.landlock import restrict_files
+from ingest.parsing.ocr import PageReader
+from ingest.parsing.ocr_lanes import may_need_ocr, open_lanes
 from ingest.parsing.registry import ParserEntry, best, candidates
 from ingest.parsing.seccomp import install_filter
 from ingest.parsing.wire import encode_document
@@ -37,6 +39,7 @@ class Job:
         input: descriptor of the file, open for reading.
         output: descriptor of the pipe that takes the one frame.
         memory_bytes: address space on top of the zygote's own.
+        wall_s: seconds that the parse has from now on.
     """
 
     name: str
@@ -44,14 +47,15 @@ class Job:
     output: int
     memory_bytes: int
     cpu_s: int
+    wall_s: float
 
 
 def run(job: Job, zygote: int, parsers: Mapping[str, ParserEntry], loaded: Mapping[str, Parser]) -> None:
     """Never returns. Must be called in a process that was just forked from the zygote."""
     exit_status = 1
     try:
-        _let_go(job, zygote)
-        frames.write_all(job.output, answer(job, parsers, loaded))
+        reader = _let_go(job, zygote)
+        frames.write_all(job.output, answer(job, parsers, loaded, reader))
         exit_status = 0
     except BrokenPipeError:
         pass  # the parent gave up on us
@@ -60,7 +64,7 @@ def run(job: Job, zygote: int, parsers: Mapping[str, ParserEntry], loaded: Mappi
         os._exit(exit_status)
 
 
-def _let_go(job: Job, zygote: int) -> None:
+def _let_go(job: Job, zygote: int) -> PageReader | None:
     os.setsid()
     confine.die_with_parent(zygote)
     signal.set_wakeup_fd(-1)
@@ -69,7 +73,19 @@ def _let_go(job: Job, zygote: int) -> None:
     for standard in (0, 1, 2):
         os.dup2(null, standard)
     confine.close_other_descriptors({job.input, job.output})
+    reader = None
+    if may_need_ocr(job.input):
+        reader = open_lanes(job.wall_s, {job.input, job.output}, lambda: _confine_lane(job))
     confine_process(job.input)
+    confine.limit_resources(job.memory_bytes, job.cpu_s)
+    return reader
+
+
+def _confine_lane(job: Job) -> None:
+    """As the parser is confined, but for starting programs; and there is no file to read."""
+    if confine.forbid_new_privileges():
+        restrict_files(readable_paths(), None)
+        install_filter(programs=True)
     confine.limit_resources(job.memory_bytes, job.cpu_s)
 
 
@@ -92,10 +108,12 @@ def readable_paths() -> list[Path]:
     return own + [Path(path) for path in (*libraries, *system, *devices)]
 
 
-def answer(job: Job, parsers: Mapping[str, ParserEntry], loaded: Mapping[str, Parser]) -> bytes:
+def answer(
+    job: Job, parsers: Mapping[str, ParserEntry], loaded: Mapping[str, Parser], reader: PageReader | None = None
+) -> bytes:
     """The frame to send: the document, an error, or the parsers that the zygote has to load first."""
     try:
-        return _parse(job, parsers, loaded)
+        return _parse(job, parsers, loaded, reader)
     except MemoryError:
         gc.collect()
         error: SeogoError = ParseLimitExceeded(name=job.name, resource="memory")
@@ -107,7 +125,9 @@ def answer(job: Job, parsers: Mapping[str, ParserEntry], loaded: Mapping[str, Pa
         return _error_frame(_short_of_memory(job) or ParserCrashed(name=job.name), detail)
 
 
-def _parse(job: Job, parsers: Mapping[str, ParserEntry], loaded: Mapping[str, Parser]) -> bytes:
+def _parse(
+    job: Job, parsers: Mapping[str, ParserEntry], loaded: Mapping[str, Parser], reader: PageReader | None
+) -> bytes:
     path = Path(f"/proc/self/fd/{job.input}")
     identified = identify(path, job.name)
     keys = candidates(identified, job.name, parsers)
@@ -115,7 +135,7 @@ def _parse(job: Job, parsers: Mapping[str, ParserEntry], loaded: Mapping[str, Pa
     if missing:
         return frames.pack_json("N", {"parsers": missing})
     parser = best(identified, job.name, {key: loaded[key] for key in keys})
-    source = SourceFile(job.name, identified.media_type, identified.charset)
+    source = SourceFile(job.name, identified.media_type, identified.charset, reader)
     return frames.pack("R", encode_document(bounded(parser.parse(path, source), job.name)))
 
 

@@ -33,8 +33,8 @@ def _version(libc: ctypes.CDLL) -> int:
     return int(version)
 
 
-def restrict_files(readable: Iterable[Path], input_descriptor: int, *, writable: Iterable[Path] = ()) -> bool:
-    """Leave read access to what is below `readable` and to the open input file, and every access to what is below
+def restrict_files(readable: Iterable[Path], input_descriptor: int | None, *, writable: Iterable[Path] = ()) -> bool:
+    """Leave read access to what is below `readable` and to the open input file, if any, and every access to what is below
     `writable`; False where Landlock is absent.
 
     `forbid_new_privileges` must have been called.
@@ -49,7 +49,8 @@ def restrict_files(readable: Iterable[Path], input_descriptor: int, *, writable:
     if ruleset < 0:
         return False
     try:
-        _allow(libc, ruleset, input_descriptor, _READ_FILE)
+        if input_descriptor is not None:
+            _allow(libc, ruleset, input_descriptor, _READ_FILE)
         for path in readable:
             _allow_path(libc, ruleset, path, _EXECUTE | _READ_FILE | _READ_DIR)
         for path in writable:

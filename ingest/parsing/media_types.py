@@ -23,6 +23,11 @@ CSV = "text/csv"
 TSV = "text/tab-separated-values"
 TEXT = "text/plain"
 SOURCE_CODE = "text/x-source"
+PNG = "image/png"
+JPEG = "image/jpeg"
+TIFF = "image/tiff"
+WEBP = "image/webp"
+BMP = "image/bmp"
 EMAIL = "message/rfc822"
 OUTLOOK = "application/vnd.ms-outlook"
 MHTML = "multipart/related"
@@ -50,6 +55,11 @@ NAMES = {
     HWPX: "HWPX",
     EMAIL: "e-mail (.eml)",
     OUTLOOK: "Outlook (.msg)",
+    PNG: "PNG",
+    JPEG: "JPEG",
+    TIFF: "TIFF",
+    WEBP: "WEBP",
+    BMP: "BMP",
     ZIP: "ZIP",
     BINARY: "binary data",
     DOC: "Word 97-2003 (.doc)",
@@ -65,13 +75,14 @@ NAMES = {
 """How a format is called in a message, in both languages; a media type that is not here is shown as it is."""
 
 MAGIC: tuple[tuple[int, bytes, str], ...] = (
-    (0, b"\x89PNG\r\n\x1a\n", "image/png"),
-    (0, b"\xff\xd8\xff", "image/jpeg"),
+    (0, b"\x89PNG\r\n\x1a\n", PNG),
+    (0, b"\xff\xd8\xff", JPEG),
     (0, b"GIF87a", "image/gif"),
     (0, b"GIF89a", "image/gif"),
-    (0, b"II*\0", "image/tiff"),
-    (0, b"MM\0*", "image/tiff"),
-    (8, b"WEBPVP8", "image/webp"),
+    (0, b"II*\0", TIFF),
+    (0, b"MM\0*", TIFF),
+    (8, b"WEBPVP8", WEBP),
+    (0, b"BM", BMP),
     (0, b"HWP Document File V3", HWP3),
     (0, b"{\\rtf", RTF),
     (0, b"%!PS", "application/postscript"),
@@ -96,7 +107,7 @@ MAGIC: tuple[tuple[int, bytes, str], ...] = (
 )
 """(offset, bytes, media type), first match wins; signatures as in the formats' own specifications."""
 
-LOOKS_LIKE_WORDS = frozenset({b"MZ", b"BZh", b"ID3", b"PAR1", b"RIFF", b"ftyp", b"EGGA", b"OggS", b"ALZ\x01"})
+LOOKS_LIKE_WORDS = frozenset({b"MZ", b"BM", b"BZh", b"ID3", b"PAR1", b"RIFF", b"ftyp", b"EGGA", b"OggS", b"ALZ\x01"})
 """Signatures that a text may begin with: believed only if what follows is no text."""
 
 _CODE = (

@@ -5,7 +5,7 @@ PDFium reads about as well as PyMuPDF (AGPL) and much faster than pypdf or pdfmi
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import functools
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,27 +14,16 @@ import pypdfium2.raw as pdfium_c
 
 from ingest.parsing import media_types
 from ingest.parsing.base import Identified, SourceFile
-from ingest.parsing.pdf_layout import (
-    PageLines,
-    body_height,
-    group_elements,
-    heading_sizes,
-    marks_word_ends,
-    mend_divided_words,
-    nested,
-    paragraphs,
-    vocabulary_of,
-    without_running_lines,
-)
-from ingest.parsing.pdf_page import Line, page_lines, page_transform
-from ingest.parsing.pdf_tables import find_grids, grid_table, without
+from ingest.parsing.ocr_queue import PAGES_WITHOUT_TEXT, OcrQueue, page_ranges
+from ingest.parsing.pdf_elements import Page, letters_of, page_elements, unmapped_share
+from ingest.parsing.pdf_extras import Extras, attachments, metadata_of, outline_of, page_extras, with_fields
+from ingest.parsing.pdf_objects import page_objects
+from ingest.parsing.pdf_page import Line, Turn, page_text, page_transform, turn_of
+from ingest.parsing.pdf_tables import Rules, page_rules
+from ingest.parsing.scans import is_language, nothing_read, page_picture
 from ingest.parsing.titles import document_title
-from rag.domain.anchor import PageAnchor
-from rag.domain.document import Element, ParsedDocument
+from rag.domain.document import ParsedDocument
 from rag.domain.errors import FileDamaged, FileEncrypted, NoTextFound
-
-PAGES_WITHOUT_TEXT = "pages_without_text"
-"""Some pages have no text layer (scans); the others were read."""
 
 DAMAGED_PAGES = "damaged_pages"
 """Some pages can't be opened."""
@@ -42,20 +31,42 @@ DAMAGED_PAGES = "damaged_pages"
 UNMAPPED_CHARACTERS = "unmapped_characters"
 """A font does not say which characters its glyphs are; what was read in it is noise."""
 
+HIDDEN_TEXT = "hidden_text"
+"""Text that no reader sees was left out: invisible, in the colour of its background, tiny, or off the page."""
+
+ATTACHMENTS = "attachments_not_read"
+"""Files are attached to this one."""
+
 _UNMAPPED_SHARE = 0.02
+_NOISE = 0.3
+"""A page with more unmapped characters is read from its picture."""
+
+_SCAN_COVERAGE = 0.6
+"""A picture over this share of a page is the page."""
+
+_STAMP_LETTERS = 40
+"""Page numbers and stamps that archives print on scans have fewer letters."""
 _ENCRYPTED = (pdfium_c.FPDF_ERR_PASSWORD, pdfium_c.FPDF_ERR_SECURITY)
 
 
 @dataclass(frozen=True, slots=True)
-class _Page:
-    lines: PageLines
-    tables: tuple[Element, ...]
+class _RawPage:
+    """A page as PDFium gives it; `is_picture`: what it shows is not in its text layer."""
+
+    number: int
+    height: float
+    lines: list[Line]
+    rules: Rules
+    is_picture: bool
+    noise: float
+    extras: Extras
+    turn: Turn | None
 
 
 class PdfParser:
-    """Digital PDFs. Scans have no text layer: `NoTextFound`."""
+    """Digital PDFs and scans, decided page by page."""
 
-    name = "pdf/1"
+    name = "pdf/2"
     media_types = (media_types.PDF,)
 
     def bid(self, identified: Identified) -> int:
@@ -68,93 +79,88 @@ class PdfParser:
         if len(document) == 0:
             raise NoTextFound(name=source.name)
         warnings: set[str] = set()
-        pages = _read_pages(document, warnings)
-        if not any(page.lines.lines or page.tables for page in pages):
-            raise NoTextFound(name=source.name)
-        if not all(page.lines.lines or page.tables for page in pages):
-            warnings.add(PAGES_WITHOUT_TEXT)
-        if _unmapped_share(pages) > _UNMAPPED_SHARE:
+        queue = OcrQueue(source.reader)
+        pages = _read_pages(document, queue, warnings)
+        empty = [page.lines.number for page in pages if not (page.lines.lines or page.tables)]
+        if len(empty) == len(pages):
+            raise nothing_read(queue, source.name)
+        warnings |= queue.warnings()
+        if unread := set(empty) - set(queue.read) - set(queue.left_out):
+            warnings.add(f"{PAGES_WITHOUT_TEXT}:{page_ranges(unread)}")
+        if unmapped_share(pages) > _UNMAPPED_SHARE:
             warnings.add(UNMAPPED_CHARACTERS)
-        elements = nested(_elements(pages))
+        if count := attachments(document):
+            warnings.add(f"{ATTACHMENTS}:{count}")
+        elements = page_elements(pages, outline_of(document))
         title = document_title(document.get_metadata_value("Title"), elements)
         return ParsedDocument(
-            title, source.media_type, self.name, tuple(elements), len(document), tuple(sorted(warnings))
+            title,
+            source.media_type,
+            self.name,
+            tuple(elements),
+            len(document),
+            tuple(sorted(warnings)),
+            metadata_of(document),
         )
 
 
 def _open(path: Path, name: str) -> pdfium.PdfDocument:
     try:
         # The bytes, not the path: pypdfium2 resolves paths, and /proc/self/fd/N resolves to what the sandbox can't see.
-        return pdfium.PdfDocument(path.read_bytes())
+        document = pdfium.PdfDocument(path.read_bytes())
+        if document.get_formtype() != pdfium_c.FORMTYPE_NONE:
+            document.init_forms()
+        return document
     except pdfium.PdfiumError as error:
         if getattr(error, "err_code", None) in _ENCRYPTED:
             raise FileEncrypted(name=name) from error
         raise FileDamaged(name=name, detail="PDF") from error
 
 
-def _read_pages(document: pdfium.PdfDocument, warnings: set[str]) -> list[_Page]:
-    pages = []
+def _read_pages(document: pdfium.PdfDocument, queue: OcrQueue, warnings: set[str]) -> list[Page]:
+    pages: list[_RawPage] = []
     for index in range(len(document)):
         try:
             page = document[index]
         except pdfium.PdfiumError:
             warnings.add(DAMAGED_PAGES)
             continue
-        pages.append(_read_page(page, index + 1))
+        pages.append(_read_text(page, index + 1, warnings))
+        if pages[-1].is_picture:
+            queue.add(index + 1, functools.partial(page_picture, page))
         page.close()  # a long document must not hold all its pages
-    return pages
+    read = queue.results()
+    return [_laid_out(page, read.get(page.number)) for page in pages]
 
 
-def _read_page(page: pdfium.PdfPage, number: int) -> _Page:
-    transform, _, height = page_transform(page)
+def _laid_out(page: _RawPage, read: list[Line] | None) -> Page:
+    """What OCR read replaces a text layer that is worse."""
+    lines, turn, rules = page.lines, page.turn, page.rules
+    if read is not None and (page.noise > _NOISE or letters_of(read) >= letters_of(lines)):
+        lines, turn, rules = read, None, Rules() if turn else rules
+    lines = with_fields(lines, page.extras.lines)
+    return Page.laid_out(page.number, page.height, lines, rules, page.extras.comments, turn)
+
+
+def _read_text(page: pdfium.PdfPage, number: int, warnings: set[str], turn: Turn | None = None) -> _RawPage:
+    """The text layer, and whether it is what a reader sees."""
+    transform, width, height = page_transform(page)
+    if turn:
+        transform, width, height = turn.applied(transform), height, width
+    objects = page_objects(page, transform)
+    covered = objects.coverage(width, height) >= _SCAN_COVERAGE
     text_page = page.get_textpage()
-    lines = page_lines(text_page, transform)
-    tables = []
-    for grid in find_grids(page, transform) if lines else []:
-        outside, words = without(lines, grid.box)
-        table = grid_table(grid, words, number)
-        if table:
-            tables.append(table)
-            lines = outside
+    text = page_text(text_page, transform, (width, height), objects, keep_unseen=covered)
     text_page.close()
-    return _Page(PageLines(number, height, tuple(lines)), tuple(tables))
-
-
-def _elements(pages: Sequence[_Page]) -> list[Element]:
-    kept = without_running_lines([page.lines for page in pages])
-    every_line = [line for page in kept for line in page.lines]
-    body = body_height(every_line)
-    spaced, vocabulary = marks_word_ends(every_line), vocabulary_of(every_line)
-    groups_of_page: list[list[list[Line]]] = []
-    for lines in kept:
-        groups = paragraphs(lines.lines, body)
-        groups_of_page.append([mend_divided_words(group, spaced, vocabulary) for group in groups])
-    sizes = heading_sizes((group for groups in groups_of_page for group in groups), body)
-    elements: list[Element] = []
-    for page, groups in zip(pages, groups_of_page, strict=True):
-        number = page.lines.number
-        placed = [(group[0].box[1], group_elements(group, number, sizes, body)) for group in groups if group]
-        elements += _with_tables(placed, page.tables)
-    return elements
-
-
-def _with_tables(placed: list[tuple[float, list[Element]]], tables: Sequence[Element]) -> list[Element]:
-    """Each table goes before the first paragraph that begins below its top."""
-    result: list[Element] = []
-    waiting = list(tables)
-    for top, found in placed:
-        while waiting and _top(waiting[0]) <= top:
-            result.append(waiting.pop(0))
-        result += found
-    return [*result, *waiting]
-
-
-def _top(table: Element) -> float:
-    anchor = table.anchor
-    return anchor.boxes[0][1][1] if isinstance(anchor, PageAnchor) and anchor.boxes else 0.0
-
-
-def _unmapped_share(pages: Sequence[_Page]) -> float:
-    text = "".join(word.text for page in pages for line in page.lines.lines for word in line.words)
-    unmapped = sum(1 for character in text if character == "\ufffd" or "\ue000" <= character <= "\uf8ff")
-    return unmapped / max(len(text), 1)
+    if turn is None and (needed := turn_of(text.lines, width, height)):
+        return _read_text(page, number, warnings, needed)
+    if turn:
+        text.lines.sort(key=lambda line: line.box[1])  # PDFium orders such a sheet as if it were upright
+    if text.hidden:
+        warnings.add(HIDDEN_TEXT)
+    letters = letters_of(text.lines)
+    noisy = text.noise > _NOISE or (covered and text.unseen > 0 and not is_language(text.lines))
+    is_picture = (letters == 0 and objects.count > 0) or noisy or (covered and letters < _STAMP_LETTERS)
+    extras = page_extras(page, number, transform)
+    rules = page_rules(objects.paths)
+    return _RawPage(number, height, text.lines, rules, is_picture, text.noise, extras, turn)

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import ctypes
 import itertools
+import math
 import re
-from collections.abc import Callable
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -17,9 +18,8 @@ import pypdfium2 as pdfium
 import pypdfium2.raw as pdfium_c
 
 from ingest.parsing.characters import clean
+from ingest.parsing.pdf_objects import WHITE, PageObjects, Transform
 from rag.domain.anchor import Box
-
-Transform = Callable[[float, float], tuple[float, float]]
 
 _LINE_END, _CARRIAGE_RETURN, _SPACE = 10, 13, 32
 _BOLD_WEIGHT = 600
@@ -31,9 +31,22 @@ _SAME_ROW_OVERLAP = 0.6
 _WIDE_GAP = 1.0
 """A gap of this many line heights separates cells or columns: no space character is that wide."""
 
+_INVISIBLE_MODES = (3, 7)
+"""Text rendering modes of PDF 1.7, table 106: neither filled nor stroked; the second only clips."""
+
+_LIGATURES = str.maketrans({
+    "\ufb00": "ff", "\ufb01": "fi", "\ufb02": "fl", "\ufb03": "ffi", "\ufb04": "ffl", "\ufb05": "st", "\ufb06": "st",
+})  # fmt: skip
+_TURNED_SHARE = 0.6
+_TINY = 1.5
+"""Points: text this low is not meant to be read."""
+
 _LABEL = re.compile(r"\W|[(]?\w[.)]|[(]?\d{1,2}(?:\.\d{1,2}){0,4}[.)]?|[①-⑳]")
 _HYPHENS = "\x02\u00ad\ufffe"
 """How PDFium reports a hyphen that it takes for the mark of a divided word."""
+
+
+UP, DOWN = 1, -1
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +65,7 @@ class Line:
         height: of the characters, points; the font's size as it appears.
         spaced: the source has a space after the last word: the line ends between words.
         divided: the last word was divided by a hyphen, which is left out.
+        turned: it runs up the page (`UP`) or down, letters on their side.
     """
 
     words: tuple[Word, ...]
@@ -60,6 +74,7 @@ class Line:
     bold: bool
     spaced: bool = False
     divided: bool = False
+    turned: int = 0
 
     @property
     def text(self) -> str:
@@ -89,23 +104,113 @@ def page_transform(page: pdfium.PdfPage) -> tuple[Transform, float, float]:
             return (lambda x, y: (x - left, top - y)), width, height
 
 
-def page_lines(text_page: pdfium.PdfTextPage, transform: Transform) -> list[Line]:
-    """Lines in reading order: PDFium's order, with the runs that stand on one baseline put together."""
-    reader = _CharacterReader(text_page, transform)
-    return _join_rows(reader.runs())
+@dataclass(frozen=True, slots=True)
+class PageText:
+    """A page's text layer.
+
+    Attributes:
+        hidden: words left out because nobody sees them: invisible, transparent, white on white, tiny or off the page.
+        unseen: words in a rendering mode without ink, left out unless they were to be kept.
+        noise: share of characters that the font does not map to any.
+    """
+
+    lines: list[Line]
+    hidden: int
+    unseen: int
+    noise: float
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """A page whose text runs up or down is laid out as if the sheet were turned; anchors stay those of the page as shown.
+
+    Attributes:
+        direction: `UP` or `DOWN`, how the text runs on the page as shown.
+        width, height: of the page as shown.
+    """
+
+    direction: int
+    width: float
+    height: float
+
+    def applied(self, transform: Transform) -> Transform:
+        """From PDF coordinates to those of the turned sheet."""
+
+        def turned(x: float, y: float) -> tuple[float, float]:
+            across, down = transform(x, y)
+            return (self.height - down, across) if self.direction == UP else (down, self.width - across)
+
+        return turned
+
+    def back(self, box: Box) -> Box:
+        """From the turned sheet to the page as shown."""
+        left, top, right, bottom = box
+        if self.direction == UP:
+            return (top, self.height - right, bottom, self.height - left)
+        return (self.width - bottom, left, self.width - top, right)
+
+
+def turn_of(lines: list[Line], width: float, height: float) -> Turn | None:
+    """How to turn a page most of whose letters lie on their side."""
+    letters = dict.fromkeys((0, UP, DOWN), 0)
+    for line in lines:
+        letters[line.turned] += sum(len(word.text) for word in line.words)
+    most = max(letters, key=lambda direction: letters[direction])
+    return Turn(most, width, height) if most and letters[most] > _TURNED_SHARE * sum(letters.values()) else None
+
+
+def page_text(
+    text_page: pdfium.PdfTextPage,
+    transform: Transform,
+    size: tuple[float, float],
+    objects: PageObjects,
+    keep_unseen: bool,
+) -> PageText:
+    """Lines in reading order: PDFium's order, with the runs that stand on one baseline put together.
+
+    Args:
+        size: displayed width and height.
+        objects: what else the page draws; white text shows on some of it.
+        keep_unseen: text without ink is an OCR layer over a picture of the page.
+    """
+    reader = _CharacterReader(text_page, transform, size, objects, keep_unseen)
+    lines = _join_rows(reader.runs())
+    return PageText(lines, reader.hidden, reader.unseen, reader.noise / max(reader.characters, 1))
+
+
+def _is_flat(word: Word) -> bool:
+    """It does not run up or down the page."""
+    return word.box[3] - word.box[1] <= 1.3 * max(word.box[2] - word.box[0], 4.0) or len(word.text) < 3
+
+
+_Placed = tuple[int, int, Word]
+"""A word with the numbers of its first and last character."""
 
 
 class _CharacterReader:
     """Reads runs: what PDFium has between two line ends."""
 
-    def __init__(self, text_page: pdfium.PdfTextPage, transform: Transform) -> None:
+    def __init__(
+        self,
+        text_page: pdfium.PdfTextPage,
+        transform: Transform,
+        size: tuple[float, float],
+        objects: PageObjects,
+        keep_unseen: bool,
+    ) -> None:
         self._raw = text_page.raw
         self._count = text_page.count_chars()
         self._transform = transform
+        self._width, self._height = size
+        self._objects = objects
+        self._keep_unseen = keep_unseen
+        self._upright = transform(0, 1)[0] == transform(0, 0)[0]  # the page itself is shown as it was written
         self._rectangle = pdfium_c.FS_RECTF()
         self._reference = ctypes.byref(self._rectangle)
         self._name = ctypes.create_string_buffer(_FONT_NAME_BYTES)
         self._flags = ctypes.c_int()
+        self._colour = [ctypes.c_uint() for _ in range(4)]
+        self.hidden = self.unseen = self.noise = self.characters = 0
 
     def runs(self) -> list[Line]:
         """All runs that hold something visible."""
@@ -126,26 +231,81 @@ class _CharacterReader:
             if letters:
                 words.append((begin, index - 1, "".join(letters)))
                 letters = []
+            self.noise += code == 0
+            self.characters += code == 0
             spaced = spaced or code in (_SPACE, 0xA0)
             if code in (_LINE_END, _CARRIAGE_RETURN) and words:
-                line = self._line(words, spaced)
-                if line:
-                    lines.append(line)
+                lines += self._lines(words, spaced)
                 words, spaced = [], False
         return lines
 
-    def _line(self, words: list[tuple[int, int, str]], spaced: bool) -> Line | None:
+    def _shown(self, words: list[tuple[int, int, str]]) -> Iterator[_Placed]:
+        """Words that a reader sees."""
+        for first, last, text in words:
+            self.characters += len(text)
+            if pdfium_c.FPDFText_HasUnicodeMapError(self._raw, first) == 1:
+                self.noise += len(text)
+            elif any(letter == "\ufffd" or "\ue000" <= letter <= "\uf8ff" for letter in text):
+                self.noise += sum(letter == "\ufffd" or "\ue000" <= letter <= "\uf8ff" for letter in text)
+            word = Word(clean(text.translate(_LIGATURES)), self._span_box(first, last))
+            if not word.text:
+                continue
+            if self._is_without_ink(first):
+                self.unseen += 1
+                self.hidden += not self._keep_unseen
+                if self._keep_unseen:
+                    yield first, last, word
+            elif self._is_hidden(first, word.box):
+                self.hidden += 1
+            else:
+                yield first, last, word
+
+    def _is_without_ink(self, index: int) -> bool:
+        drawn = pdfium_c.FPDFText_GetTextObject(self._raw, index)
+        return bool(drawn) and pdfium_c.FPDFTextObj_GetTextRenderMode(drawn) in _INVISIBLE_MODES
+
+    def _is_hidden(self, index: int, box: Box) -> bool:
+        left, top, right, bottom = box
+        if 0 < bottom - top < _TINY or right < 0 or bottom < 0 or left > self._width or top > self._height:
+            return True
+        if not pdfium_c.FPDFText_GetFillColor(self._raw, index, *self._colour):
+            return False
+        red, green, blue, alpha = (part.value for part in self._colour)
+        return alpha == 0 or (min(red, green, blue) >= WHITE and self._objects.is_white_at(box))
+
+    def _lines(self, words: list[tuple[int, int, str]], spaced: bool) -> Iterator[Line]:
+        """One line as a rule: PDFium takes a short text far below for a continuation."""
         divided = words[-1][2][-1] in _HYPHENS
-        shown = [Word(clean(text), self._span_box(first, last)) for first, last, text in words]
-        shown = [word for word in shown if word.text]
-        if not shown:
-            return None
+        parts: list[list[_Placed]] = []
+        for placed in self._shown(words):
+            if parts and (same_row(parts[-1][-1][2].box, placed[2].box) or not _is_flat(placed[2])):
+                parts[-1].append(placed)
+            else:
+                parts.append([placed])
+        for part in parts:
+            yield self._line(part, spaced, divided and part is parts[-1])
+
+    def _line(self, kept: list[_Placed], spaced: bool, divided: bool) -> Line:
+        shown = [word for _, _, word in kept]
         box = union([word.box for word in shown])
         heights = sorted(word.box[3] - word.box[1] for word in shown)
         height = heights[len(heights) // 2]
-        lettered = [(first, last) for first, last, text in words if text[0].isalnum()] or [words[0][:2]]
+        lettered = [(first, last) for first, last, word in kept if word.text[0].isalnum()] or [kept[0][:2]]
         bold = self._is_bold(lettered[0][0]) and self._is_bold(lettered[-1][1])
-        return Line(tuple(shown), box, height, bold, spaced, divided)
+        turned = self._turned(kept)
+        if turned:
+            height = sorted(word.box[2] - word.box[0] for word in shown)[len(shown) // 2]
+        return Line(tuple(shown), box, height, bold, spaced, divided, turned)
+
+    def _turned(self, words: list[_Placed]) -> int:
+        """Whether the longest word runs up or down; vertical writing, whose letters stand upright, does not count."""
+        first, last, word = max(words, key=lambda item: len(item[2].text))
+        left, top, right, bottom = word.box
+        if len(word.text) < 3 or bottom - top < 1.3 * (right - left):
+            return 0
+        if self._upright and abs(math.sin(pdfium_c.FPDFText_GetCharAngle(self._raw, first))) < 0.5:
+            return 0
+        return UP if self._character_box(first)[1] > self._character_box(last)[1] else DOWN
 
     def _is_bold(self, index: int) -> bool:
         """By the font's weight or, as most writers leave that out, by its name."""
@@ -194,8 +354,9 @@ def _join_rows(runs: list[Line]) -> list[Line]:
     """Neighbouring runs on one baseline become one line: cells of a row, a raised footnote mark, a change of font."""
     lines: list[Line] = []
     for run in runs:
-        if lines and same_row(lines[-1].box, run.box) and not _overprints(lines[-1], run):
-            lines[-1] = _joined(lines[-1], run)
+        level = lines and not (run.turned or lines[-1].turned)
+        if level and same_row(lines[-1].box, run.box) and not _overprints(lines[-1], run):
+            lines[-1] = joined(lines[-1], run)
         else:
             lines.append(run)
     return lines
@@ -208,7 +369,8 @@ def _overprints(line: Line, run: Line) -> bool:
     )
 
 
-def _joined(line: Line, run: Line) -> Line:
+def joined(line: Line, run: Line) -> Line:
+    """Two runs that stand on one row as one line."""
     after = run.box[0] >= line.box[0]
     words = (*line.words, *run.words) if after else (*run.words, *line.words)
     words = tuple(sorted(words, key=lambda word: word.box[0]))

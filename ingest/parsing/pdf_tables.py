@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import ctypes
+import re
 from collections import defaultdict
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 
-import pypdfium2 as pdfium
-import pypdfium2.raw as pdfium_c
-
-from ingest.parsing.pdf_page import Line, Transform, Word, rounded, same_row, union
-from ingest.parsing.tables import table_element
+from ingest.parsing.pdf_page import Line, Word, rounded, same_row, union
+from ingest.parsing.tables import Row, table_element
 from rag.domain.anchor import Box, PageAnchor
-from rag.domain.document import Element
+from rag.domain.document import Element, ElementKind
 
 _THIN = 3.0
 """A rectangle thinner than this many points is a drawn line."""
@@ -22,9 +19,11 @@ _SNAP = 3.0
 """Lines closer than this are one line drawn twice, or two edges of a thick one."""
 
 _MIN_LENGTH = 6.0
-_MAX_OBJECTS = 20_000
-"""Above this a page is a drawing (a map, a plan), and its lines are no table."""
+_OPEN_SIDE = 12.0
+"""Points by which rules across must pass the last one down for a column without an outer rule."""
 
+_MAX_HEAD_ROWS = 4
+_NUMBER = re.compile(r"[(\-–—△▲]*[$₩]?\d[\d,.]*[%)]*|[-–—]")
 _MAX_RULES = 3_000
 _MIN_CELLS = 4
 _MAX_CELLS = 5_000
@@ -55,37 +54,83 @@ class Grid:
         return (self.xs[0], self.ys[0], self.xs[-1], self.ys[-1])
 
 
-def find_grids(page: pdfium.PdfPage, transform: Transform) -> list[Grid]:
-    """Grids of at least two rows and two columns, from top to bottom; none on a page that is a drawing."""
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """All rules of a page; none at all on a page that is a drawing."""
+
+    horizontal: tuple[Rule, ...] = ()
+    vertical: tuple[Rule, ...] = ()
+
+
+def page_rules(paths: Sequence[tuple[Box, bool]]) -> Rules:
+    """What a page draws as lines, those that touch put together. Paths are boxes and whether they are outlined."""
     horizontal: list[Rule] = []
     vertical: list[Rule] = []
-    for box in _path_boxes(page, transform):
-        for rule, is_horizontal in _rules_of(*box):
+    for box, outlined in paths:
+        for rule, is_horizontal in _rules_of(box, outlined):
             (horizontal if is_horizontal else vertical).append(rule)
         if len(horizontal) + len(vertical) > _MAX_RULES:
-            return []
-    grids = [_grid(rows, columns) for rows, columns in _connected(_merged(horizontal), _merged(vertical))]
+            return Rules()
+    return Rules(tuple(_merged(horizontal)), tuple(_merged(vertical)))
+
+
+@dataclass(frozen=True, slots=True)
+class FoundTable:
+    """A table and the part of the page that it takes.
+
+    Attributes:
+        head: the merged head, empty strings where the page has none above a column.
+        head_anchor: where the head stood; None without a head.
+        columns: left and right edges, points; for finding its continuation on the next page.
+        head_rows: rows of the page that became the head; 0 when that is not known to be one.
+        caption: the row over the whole width that a ruled table may begin with.
+    """
+
+    box: Box
+    head: tuple[str, ...]
+    head_anchor: PageAnchor | None
+    rows: tuple[Row, ...]
+    columns: tuple[tuple[float, float], ...]
+    head_rows: int = 0
+    caption: Element | None = None
+
+    def element(self) -> Element | None:
+        """The table with its head first."""
+        rows = list(self.rows)
+        if any(self.head) and self.head_anchor:
+            rows.insert(0, (self.head, self.head_anchor))
+        if not rows:
+            return None
+        return table_element(rows, PageAnchor(self.page, self.page, ((self.page, rounded(self.box)),)))
+
+    @property
+    def page(self) -> int:
+        """Where it stands."""
+        anchors = [anchor for _, anchor in self.rows] + [self.head_anchor]
+        return next(anchor.page for anchor in anchors if isinstance(anchor, PageAnchor))
+
+    def continued(self, before: FoundTable) -> FoundTable:
+        """Itself with the head of the table that it goes on with; as it is where it is another table."""
+        if len(before.columns) != len(self.columns) or not any(before.head) or not self._below(before):
+            return self
+        if not any(self.head):
+            return replace(self, head=before.head, head_anchor=before.head_anchor)
+        if self.head_rows != 1 or self.head == before.head or self.head_anchor is None:
+            return self  # it has a head of its own
+        return replace(
+            self, head=before.head, head_anchor=before.head_anchor, rows=((self.head, self.head_anchor), *self.rows)
+        )
+
+    def _below(self, before: FoundTable) -> bool:
+        """Its columns are in the places of the other's."""
+        pairs = zip(self.columns, before.columns, strict=True)
+        return all(min(one[1], other[1]) - max(one[0], other[0]) > 0 for one, other in pairs)
+
+
+def find_grids(rules: Rules) -> list[Grid]:
+    """Grids of at least two rows and two columns, from top to bottom."""
+    grids = [_grid(rows, columns) for rows, columns in _connected(list(rules.horizontal), list(rules.vertical))]
     return sorted((grid for grid in grids if grid), key=lambda grid: grid.box[1])
-
-
-def _path_boxes(page: pdfium.PdfPage, transform: Transform) -> Iterator[tuple[Box, bool]]:
-    """Boxes of what may be rules, and whether their outline is drawn."""
-    count = pdfium_c.FPDFPage_CountObjects(page)
-    if count > _MAX_OBJECTS:
-        return
-    left, bottom, right, top = (ctypes.c_float() for _ in range(4))
-    fill, stroke = ctypes.c_int(), ctypes.c_int()
-    for index in range(count):
-        drawn = pdfium_c.FPDFPage_GetObject(page, index)
-        if pdfium_c.FPDFPageObj_GetType(drawn) != pdfium_c.FPDF_PAGEOBJ_PATH:
-            continue
-        if pdfium_c.FPDFPath_CountSegments(drawn) > 8:
-            continue  # a curve or a polygon
-        if pdfium_c.FPDFPageObj_GetBounds(drawn, left, bottom, right, top):
-            x1, y1 = transform(left.value, top.value)
-            x2, y2 = transform(right.value, bottom.value)
-            pdfium_c.FPDFPath_GetDrawMode(drawn, fill, stroke)
-            yield (min(x1, x2), min(y1, y2), max(x1, x2), max(y1, y2)), bool(stroke.value)
 
 
 def _rules_of(box: Box, outlined: bool) -> Iterator[tuple[Rule, bool]]:
@@ -168,6 +213,11 @@ def _connected(horizontal: list[Rule], vertical: list[Rule]) -> list[tuple[list[
 def _grid(horizontal: list[Rule], vertical: list[Rule]) -> Grid | None:
     xs = sorted({rule.at for rule in vertical})
     ys = sorted({rule.at for rule in horizontal})
+    if xs and len(ys) > 2:
+        # Korean tables are often open at both sides: the rules across show how far the outer columns reach.
+        left, right = min(rule.start for rule in horizontal), max(rule.end for rule in horizontal)
+        xs = [left, *xs] if xs[0] - left > _OPEN_SIDE else xs
+        xs = [*xs, right] if right - xs[-1] > _OPEN_SIDE else xs
     rows, columns = len(ys) - 1, len(xs) - 1
     if rows < 2 or columns < 2 or not _MIN_CELLS <= rows * columns <= _MAX_CELLS:
         return None
@@ -180,11 +230,11 @@ def inside(box: Box, word: Word) -> bool:
     return box[0] <= x <= box[2] and box[1] <= y <= box[3]
 
 
-def grid_table(grid: Grid, words: list[Word], page: int) -> Element | None:
-    """The table as an element; None when the grid is a frame round something else than a table.
+def grid_table(grid: Grid, words: list[Word], page: int) -> FoundTable | None:
+    """The table; None when the grid is a frame round something else than a table.
 
     A cell that spans rows is repeated in each of them, so that every row can be understood alone; one that spans
-    columns stands in the first of them.
+    columns stands in the first of them, a head in all. A first row over the whole width is the table's caption.
     """
     cells = _Cells(grid)
     for word in words:
@@ -192,12 +242,22 @@ def grid_table(grid: Grid, words: list[Word], page: int) -> Element | None:
     filled = cells.filled()
     if len(filled) < _MIN_WORDS or len({column for _, column in filled}) < 2 or len({row for row, _ in filled}) < 2:
         return None
-    rows = []
-    for row in range(len(grid.ys) - 1):
-        texts = tuple(cells.text(row, column) for column in range(len(grid.xs) - 1))
-        box = rounded((grid.xs[0], grid.ys[row], grid.xs[-1], grid.ys[row + 1]))
-        rows.append((texts, PageAnchor(page, page, ((page, box),))))
-    return table_element(rows, PageAnchor(page, page, ((page, rounded(grid.box)),)))
+    columns, rows = range(len(grid.xs) - 1), range(len(grid.ys) - 1)
+    first = 1 if len(rows) > 2 and cells.is_one(0) else 0
+    caption = Element(ElementKind.TEXT, cells.head(0, 1, 0), _row_anchor(grid, 0, 1, page)) if first else None
+    depth = cells.head_depth(first)
+    body = [
+        (tuple(cells.text(row, column) for column in columns), _row_anchor(grid, row, row + 1, page))
+        for row in rows[first + depth :]
+    ]
+    head = tuple(cells.head(first, first + depth, column) for column in columns)
+    edges = tuple((grid.xs[column], grid.xs[column + 1]) for column in columns)
+    head_anchor = _row_anchor(grid, first, first + depth, page)
+    return FoundTable(grid.box, head, head_anchor, tuple(body), edges, depth, caption)
+
+
+def _row_anchor(grid: Grid, first: int, end: int, page: int) -> PageAnchor:
+    return PageAnchor(page, page, ((page, rounded((grid.xs[0], grid.ys[first], grid.xs[-1], grid.ys[end]))),))
 
 
 class _Cells:
@@ -233,6 +293,36 @@ class _Cells:
     def filled(self) -> set[tuple[int, int]]:
         """Cells that hold something."""
         return set(self._words)
+
+    def is_one(self, row: int) -> bool:
+        """One cell with text takes the whole row."""
+        owners = {self._owner[row, column] for column in range(len(self._grid.xs) - 1)}
+        return len(owners) == 1 and owners <= self.filled()
+
+    def head_depth(self, first: int) -> int:
+        """How many rows name the columns: more than one when a head spans several columns."""
+        columns, end = range(len(self._grid.xs) - 1), len(self._grid.ys) - 1
+        owners = [self._owner[first, column] for column in columns]
+        if len(set(owners)) == len(owners):
+            return 1
+        deepest = 1
+        for column in columns:
+            below = first + 1
+            while below < end and self._owner[below, column] == self._owner[first, column]:
+                below += 1
+            deepest = max(deepest, below - first)
+        depth = min(max(deepest, 2), _MAX_HEAD_ROWS, end - first - 1)
+        return depth if depth > 0 and not any(self._has_values(first + row) for row in range(1, depth)) else 1
+
+    def _has_values(self, row: int) -> bool:
+        texts = [self.text(row, column) for column in range(1, len(self._grid.xs) - 1)]
+        texts = [text for text in texts if text]
+        return sum(bool(_NUMBER.fullmatch(text)) for text in texts) * 2 > len(texts)
+
+    def head(self, first: int, end: int, column: int) -> str:
+        """What stands above a column, from top to bottom, each cell once."""
+        owners = dict.fromkeys(self._owner[row, column] for row in range(first, end))
+        return " ".join(filter(None, (_reading_order(self._words.get(owner, [])) for owner in owners)))
 
     def text(self, row: int, column: int) -> str:
         """What to show in a cell: its own text, or that of the merged cell whose first column it is in."""

@@ -53,6 +53,12 @@ def _pdf() -> Parser:
     return PdfParser()
 
 
+def _picture() -> Parser:
+    from ingest.parsing.picture import PictureParser
+
+    return PictureParser()
+
+
 def _docx() -> Parser:
     from ingest.parsing.docx import DocxParser
 
@@ -205,6 +211,9 @@ def _subtitles() -> Parser:
 
 PARSERS: dict[str, ParserEntry] = {
     "pdf": ParserEntry((media_types.PDF,), _pdf),
+    "picture": ParserEntry(
+        (media_types.PNG, media_types.JPEG, media_types.TIFF, media_types.WEBP, media_types.BMP), _picture
+    ),
     "docx": ParserEntry((media_types.DOCX,), _docx),
     "pptx": ParserEntry((media_types.PPTX,), _pptx),
     "xlsx": ParserEntry((media_types.XLSX,), _xlsx),

@@ -227,6 +227,7 @@ class ParseSandbox:
             "load": load,
             "memory_bytes": self._limits.memory_bytes,
             "cpu_s": self._limits.cpu_s,
+            "wall_s": max(0.0, deadline - time.monotonic()),
         }
         with contextlib.ExitStack() as open_pipes:
             result, result_writer = os.pipe()

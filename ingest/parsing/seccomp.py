@@ -32,11 +32,12 @@ _AT_NUMBER, _AT_ARCHITECTURE, _AT_FIRST_ARGUMENT = 0, 4, 16
 
 @dataclass(frozen=True, slots=True)
 class _Machine:
-    """Audit architecture, the number of clone, and the calls that are refused."""
+    """Audit architecture, the number of clone, the calls that are refused, and those of them that start a program."""
 
     architecture: int
     clone: int
     refused: tuple[int, ...]
+    starting: tuple[int, ...]
 
 
 _EVERYWHERE = (
@@ -51,12 +52,14 @@ _MACHINES = {
         # socket, fork, vfork, execve, execveat, ptrace, kill, unshare, setns, mount, process_vm_readv/writev, bpf,
         # add_key, request_key, keyctl, userfaultfd, perf_event_open
         (41, 57, 58, 59, 322, 101, 62, 272, 308, 165, 310, 311, 321, 248, 249, 250, 323, 298, *_EVERYWHERE),
+        (57, 58, 59),
     ),
     "aarch64": _Machine(
         0xC00000B7,
         220,
         # the same without fork and vfork, which AArch64 lacks
         (198, 221, 281, 117, 129, 97, 268, 40, 270, 271, 280, 217, 218, 219, 282, 241, *_EVERYWHERE),
+        (221,),
     ),
 }
 _CLONE3 = 435
@@ -91,14 +94,16 @@ _CONVERTER = {
 _AF_UNIX = 1
 
 
-def install_filter() -> bool:
+def install_filter(*, programs: bool = False) -> bool:
     """Filter this process's system calls from here on; False where the kernel or the machine offers no filter.
+
+    `programs`: new processes and programs stay allowed, for a process that reads no file itself (`ocr_lanes.py`).
 
     `forbid_new_privileges` must have been called. A refused call fails with EPERM; clone3, whose flags a filter can't
     see, with ENOSYS, upon which the C library falls back to clone, which may make threads only.
     """
     machine = _MACHINES.get(os.uname().machine)
-    return machine is not None and _install(_program(machine))
+    return machine is not None and _install(_program(machine, programs))
 
 
 def install_converter_filter() -> bool:
@@ -130,8 +135,8 @@ def _install(program: bytes) -> bool:
     return bool(libc.prctl(_PR_SET_SECCOMP, ctypes.c_ulong(_SECCOMP_MODE_FILTER), header, 0, 0) == 0)
 
 
-def _program(machine: _Machine) -> bytes:
-    """The filter of a parser: nothing refused, no process made."""
+def _program(machine: _Machine, programs: bool) -> bytes:
+    """The filter of a parser; it may make processes and run programs only where `programs`."""
     instructions = [
         (_EQUAL, 0, 1, _CLONE3),
         (_RETURN, 0, 0, _ERRNO | errno.ENOSYS),
@@ -141,11 +146,12 @@ def _program(machine: _Machine) -> bytes:
         (_LOAD, 0, 0, _AT_FIRST_ARGUMENT),
         (_ANY_BIT, 1, 0, _CLONE_THREAD),
         (_RETURN, 0, 0, _ERRNO | errno.EPERM),
-        (_RETURN, 0, 0, _ALLOW),
     ]
+    refused = tuple(number for number in machine.refused if not (programs and number in machine.starting))
     before = b"".join(struct.pack("HBBI", *instruction) for instruction in instructions)
-    after = b"".join(struct.pack("HBBI", *instruction) for instruction in threads)
-    return b"".join(_head(machine.architecture)) + before + b"".join(_refusals(machine.refused)) + after
+    last = [*([] if programs else threads), (_RETURN, 0, 0, _ALLOW)]
+    after = b"".join(struct.pack("HBBI", *instruction) for instruction in last)
+    return b"".join(_head(machine.architecture)) + before + b"".join(_refusals(refused)) + after
 
 
 def _head(architecture: int) -> list[bytes]:

@@ -11,6 +11,7 @@ SeogoError
 │   ├── FileEncrypted              file_encrypted
 │   ├── FileDamaged                file_damaged
 │   ├── NoTextFound                no_text_found
+│   │   └── OcrUnavailable          ocr_unavailable
 │   ├── QuestionTooLong            question_too_long
 │   ├── NameTaken                  name_taken
 │   └── UnknownModel               unknown_model
@@ -131,6 +132,12 @@ class NoTextFound(InputError):
     """The file {name} was read, but it holds no text."""
 
     code = "no_text_found"
+
+
+class OcrUnavailable(NoTextFound):
+    """The pages of {name} are pictures; to read them, install Tesseract with Korean (tesseract-ocr, tesseract-ocr-kor)."""
+
+    code = "ocr_unavailable"
 
 
 class QuestionTooLong(InputError):

@@ -20,6 +20,9 @@ KOREAN: dict[str, str] = {
     "file_encrypted": "파일 {name}에 암호가 걸려 있습니다. 암호를 해제한 뒤 다시 올려 주세요.",
     "file_damaged": "파일 {name}이(가) 손상되었거나 불완전합니다: {detail}",
     "no_text_found": "파일 {name}을(를) 읽었지만 텍스트가 없습니다.",
+    "ocr_unavailable": (
+        "{name}의 쪽은 그림입니다. 읽으려면 한국어 데이터가 있는 Tesseract(tesseract-ocr, tesseract-ocr-kor)를 설치하세요."
+    ),
     "question_too_long": "질문이 {length}자입니다. 한도는 {limit}자입니다.",
     "name_taken": "이름 {name}은(는) 이미 사용 중입니다.",
     "unknown_model": "이 키로 사용할 수 있는 모델 {name}이(가) 없습니다.",
@@ -43,7 +46,30 @@ KOREAN: dict[str, str] = {
 
 WARNINGS: dict[str, tuple[str, str]] = {
     "charset_replaced": ("문자 일부를 읽지 못해 대체했습니다.", "Some characters could not be read and were replaced."),
-    "pages_without_text": ("텍스트가 없는 쪽이 있습니다(스캔 이미지).", "Some pages hold no text (scanned images)."),
+    "pages_without_text": (
+        "텍스트가 없는 쪽이 있습니다(스캔 이미지): {detail}",
+        "Some pages hold no text (scanned images): {detail}",
+    ),
+    "ocr": (
+        "그림에서 문자를 인식한 쪽입니다. 틀린 글자가 있을 수 있습니다: {detail}",
+        "Pages read from pictures by character recognition; some characters may be wrong: {detail}",
+    ),
+    "ocr_unavailable": (
+        "그림인 쪽을 읽으려면 Tesseract(tesseract-ocr, tesseract-ocr-kor)를 설치하세요.",
+        "To read the pages that are pictures, install Tesseract (tesseract-ocr, tesseract-ocr-kor).",
+    ),
+    "ocr_out_of_time": (
+        "시간이 모자라 문자를 인식하지 못한 쪽이 있습니다: {detail}",
+        "Pages whose pictures were not read because time ran out: {detail}",
+    ),
+    "hidden_text": (
+        "눈에 보이지 않는 텍스트가 있어 제외했습니다.",
+        "Text that no reader can see was left out.",
+    ),
+    "attachments_not_read": (
+        "첨부 파일 {detail}개는 읽지 않았습니다.",
+        "Attached files that were not read: {detail}",
+    ),
     "damaged_pages": ("손상되어 읽지 못한 쪽이 있습니다.", "Some pages are damaged and could not be read."),
     "unmapped_characters": (
         "글꼴 정보가 없어 읽지 못한 글자가 있습니다.",
@@ -84,13 +110,17 @@ WARNINGS: dict[str, tuple[str, str]] = {
         "Number formats are not known here; values are shown as stored.",
     ),
 }
-"""What a parser read only in part, Korean and English, by the code in `ParsedDocument.warnings`."""
+"""What a parser read only in part, Korean and English, by the code in `ParsedDocument.warnings`.
+
+A parser may put details behind the code and a colon, such as pages: `ocr:1-3`; they stand at `{detail}`.
+"""
 
 
 def warning_for(code: str, language: UiLanguage) -> str:
     """The user-facing sentence of a parser's warning; the code itself when a newer release wrote one unknown here."""
-    korean, english = WARNINGS.get(code, (code, code))
-    return korean if language == "ko" else english
+    known, _, detail = code.partition(":")
+    korean, english = WARNINGS.get(known, (code, code))
+    return (korean if language == "ko" else english).replace("{detail}", detail or "…")
 
 
 def message_for(code: str, params: dict[str, str | int | float], language: UiLanguage) -> str:

@@ -329,7 +329,8 @@ def bad_files() -> dict[str, tuple[bytes, type[Exception]]]:
         "truncated.docx": (good_docx[: len(good_docx) // 2], FileDamaged),
         "noise.docx": (bytes((i * 197 + i // 7) % 256 for i in range(5000)), UnsupportedFormat),
         "bomb.docx": (zip_bytes({"word/document.xml": bytes(300 << 20)}), ParseLimitExceeded),
-        "picture.docx": (b"\x89PNG\r\n\x1a\n" + bytes(100), UnsupportedFormat),
+        "picture.docx": (b"GIF89a" + bytes(100), UnsupportedFormat),
+        "truncated.png": (b"\x89PNG\r\n\x1a\n" + bytes(100), FileDamaged),
         "blank.txt": (b"  \n \n", NoTextFound),
     }
 

@@ -1,0 +1,114 @@
+"""Pages on their way through OCR: several at once, in bounded memory, and never past the deadline."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import TimeoutError as NotInTime
+from dataclasses import dataclass, field
+
+from ingest.parsing.ocr import GrayImage, PageReader
+from ingest.parsing.ocr_words import words_of
+from ingest.parsing.pdf_page import Line
+
+OCR = "ocr"
+"""Pages whose text was read from a picture: expect wrong characters."""
+
+OCR_UNAVAILABLE = "ocr_unavailable"
+"""Tesseract or its Korean data is missing on this machine."""
+
+OCR_OUT_OF_TIME = "ocr_out_of_time"
+"""Pages that were not read because the parse ran out of its time."""
+
+PAGES_WITHOUT_TEXT = "pages_without_text"
+"""Some pages have no text layer (scans) and were not read; the others were."""
+
+
+@dataclass(slots=True)
+class OcrQueue:
+    """Give it pages in order, then take `results`.
+
+    Attributes:
+        left_out: pages for which no time was left.
+        unread: pages that Tesseract failed on, or all of them where there is none.
+    """
+
+    reader: PageReader | None
+    left_out: list[int] = field(default_factory=list)
+    unread: list[int] = field(default_factory=list)
+    read: list[int] = field(default_factory=list)
+    _waiting: list[tuple[int, GrayImage, Future[bytes | None]]] = field(default_factory=list)
+    _lines: dict[int, list[Line]] = field(default_factory=dict)
+    _pool: ThreadPoolExecutor | None = None
+    _begin: float = field(default_factory=time.monotonic)
+
+    @property
+    def usable(self) -> bool:
+        """There is something to read with."""
+        return self.reader is not None and self.reader.lanes > 0
+
+    def add(self, number: int, picture: Callable[[], GrayImage]) -> None:
+        """Queue a page; its picture is made when its turn comes, and only if there is time."""
+        if self.reader is None or not self.usable:
+            self.unread.append(number)
+            return
+        if self._pool is None:
+            self._pool = ThreadPoolExecutor(self.reader.lanes)
+        while len(self._waiting) > self.reader.lanes:  # one in hand for each lane that comes free
+            self._collect_oldest()
+        if time.monotonic() + self._usual_s() > self.reader.deadline:
+            self.left_out.append(number)
+            return
+        image = picture()
+        self._waiting.append((number, image, self._pool.submit(self.reader.read, image)))
+
+    def results(self) -> dict[int, list[Line]]:
+        """Lines of every page that was read, in points."""
+        while self._waiting:
+            self._collect_oldest()
+        if self._pool:
+            self._pool.shutdown(wait=False, cancel_futures=True)
+        return self._lines
+
+    def warnings(self) -> set[str]:
+        """What to tell the user, pages named."""
+        found = set()
+        if self.read:
+            found.add(f"{OCR}:{page_ranges(self.read)}")
+        if self.left_out:
+            found.add(f"{OCR_OUT_OF_TIME}:{page_ranges(self.left_out)}")
+        if self.unread and not self.usable and self.reader is not None:
+            found.add(OCR_UNAVAILABLE)
+        return found
+
+    def _usual_s(self) -> float:
+        """Seconds until a page that begins now would be done."""
+        done = len(self.read)
+        lanes = self.reader.lanes if self.reader else 1
+        return (time.monotonic() - self._begin) / done * min(lanes, done) if done else 0.0
+
+    def _collect_oldest(self) -> None:
+        number, image, future = self._waiting.pop(0)
+        deadline = self.reader.deadline if self.reader else 0.0
+        try:
+            tsv = future.result(timeout=max(0.0, deadline - time.monotonic()))
+        except NotInTime:
+            self.left_out.append(number)
+            return
+        if tsv is None:
+            self.unread.append(number)
+            return
+        self.read.append(number)
+        self._lines[number] = words_of(tsv, image)
+
+
+def page_ranges(numbers: Iterable[int]) -> str:
+    """`1-3, 7`."""
+    ranges: list[list[int]] = []
+    for number in sorted(set(numbers)):
+        if ranges and number == ranges[-1][1] + 1:
+            ranges[-1][1] = number
+        else:
+            ranges.append([number, number])
+    return ", ".join(str(first) if first == last else f"{first}-{last}" for first, last in ranges)

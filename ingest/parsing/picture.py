@@ -1,0 +1,138 @@
+"""Pictures as documents: photographs and scans, read by OCR. A TIFF may have many pages.
+
+Pillow decodes, and only the formats named here. Sizes are checked before a pixel is decoded; the parser's child has its
+own memory limit besides.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from pathlib import Path
+
+from PIL import Image, ImageOps, ImageSequence, UnidentifiedImageError
+
+from ingest.parsing import media_types
+from ingest.parsing.base import Identified, SourceFile
+from ingest.parsing.ocr import MAX_PIXELS, GrayImage
+from ingest.parsing.ocr_queue import PAGES_WITHOUT_TEXT, OcrQueue, page_ranges
+from ingest.parsing.pdf_elements import Page, page_elements
+from ingest.parsing.pdf_tables import Rules
+from ingest.parsing.scans import nothing_read
+from ingest.parsing.titles import document_title
+from rag.domain.document import DocumentMetadata, ParsedDocument
+from rag.domain.errors import FileDamaged, ParseLimitExceeded
+
+_FORMATS = {
+    media_types.PNG: "PNG",
+    media_types.JPEG: "JPEG",
+    media_types.TIFF: "TIFF",
+    media_types.WEBP: "WEBP",
+    media_types.BMP: "BMP",
+}
+_MAX_DECODED = 120_000_000
+"""Pixels of one page: an A0 plan at 300 dpi has 139 million, of which a child with 1 GiB could not hold three copies."""
+
+_MAX_FRAMES = 1_000
+_POINTS = 72.0
+_USUAL_DPI = 300
+_PLAUSIBLE_DPI = (70, 1200)
+_SMALL_WIDTH = 1_200
+"""A page of fewer pixels across is a photograph or a screenshot: its letters are enlarged for Tesseract."""
+
+_MAX_ENLARGED = 2.5
+_DATE_TAG = 306
+"""TIFF 6.0 and Exif: DateTime, `YYYY:MM:DD HH:MM:SS`."""
+
+Image.MAX_IMAGE_PIXELS = _MAX_DECODED
+
+
+class PictureParser:
+    """PNG, JPEG, TIFF, WEBP and BMP."""
+
+    name = "picture/1"
+    media_types = tuple(_FORMATS)
+
+    def bid(self, identified: Identified) -> int:
+        """Made for them."""
+        return 100 if identified.media_type in _FORMATS else 0
+
+    def parse(self, path: Path, source: SourceFile) -> ParsedDocument:
+        """See `Parser.parse`. Anchors are in points at the picture's own resolution."""
+        queue = OcrQueue(source.reader)
+        heights: list[float] = []
+        with path.open("rb") as file:
+            try:
+                with Image.open(file, formats=[_FORMATS[source.media_type]]) as picture:
+                    date = _date(picture)
+                    for frame in _frames(picture, source.name):
+                        gray = _gray(frame)
+                        heights.append(gray.height * _POINTS / gray.dpi)
+                        queue.add(len(heights), lambda gray=gray: gray)  # type: ignore[misc]
+            except (UnidentifiedImageError, OSError, SyntaxError, ValueError, EOFError) as error:
+                raise FileDamaged(name=source.name, detail=_FORMATS[source.media_type]) from error
+            except Image.DecompressionBombError as error:
+                raise ParseLimitExceeded(name=source.name, resource="pixels") from error
+        return _document(queue, heights, source, date)
+
+
+def _document(queue: OcrQueue, heights: list[float], source: SourceFile, date: str) -> ParsedDocument:
+    read = queue.results()
+    if not any(read.values()):
+        raise nothing_read(queue, source.name)
+    warnings = queue.warnings()
+    if queue.unread:
+        warnings.add(f"{PAGES_WITHOUT_TEXT}:{page_ranges(queue.unread)}")
+    pages = [Page.laid_out(n, height, read.get(n, []), Rules()) for n, height in enumerate(heights, start=1)]
+    elements = page_elements(pages)
+    return ParsedDocument(
+        document_title("", elements),
+        source.media_type,
+        PictureParser.name,
+        tuple(elements),
+        len(heights),
+        tuple(sorted(warnings)),
+        DocumentMetadata(created_at=date),
+    )
+
+
+def _frames(picture: Image.Image, name: str) -> Iterator[Image.Image]:
+    for number, frame in enumerate(ImageSequence.Iterator(picture)):
+        if number >= _MAX_FRAMES:
+            raise ParseLimitExceeded(name=name, resource="pages")
+        if frame.width * frame.height > _MAX_DECODED:
+            raise ParseLimitExceeded(name=name, resource="pixels")
+        yield frame
+
+
+def _gray(frame: Image.Image) -> GrayImage:
+    """Upright, grey on white, at a size that Tesseract reads well. `dpi` is such that points are those of the original."""
+    dpi = _resolution(frame)
+    frame.draft("L", frame.size)
+    upright = ImageOps.exif_transpose(frame)
+    if "A" in upright.getbands() or "transparency" in upright.info:
+        layered = upright.convert("RGBA")
+        upright = Image.alpha_composite(Image.new("RGBA", layered.size, "white"), layered)
+    gray = upright.convert("L")
+    scale = min(_MAX_ENLARGED, max(1.0, _SMALL_WIDTH / max(gray.width, 1)))
+    scale = min(scale, math.sqrt(MAX_PIXELS / max(gray.width * gray.height, 1)))
+    if abs(scale - 1.0) > 0.01:
+        size = (max(1, round(gray.width * scale)), max(1, round(gray.height * scale)))
+        gray = gray.resize(size, Image.Resampling.LANCZOS)
+    return GrayImage(gray.width, gray.height, max(1, round(dpi * scale)), gray.tobytes())
+
+
+def _resolution(frame: Image.Image) -> float:
+    """What the file says, if that can be; screens and cameras write 72 or nothing."""
+    try:
+        dpi = float(frame.info.get("dpi", (0, 0))[0])
+    except (TypeError, ValueError, IndexError, ZeroDivisionError):
+        dpi = 0.0
+    low, high = _PLAUSIBLE_DPI
+    return dpi if low < dpi <= high else _USUAL_DPI if frame.width >= _SMALL_WIDTH else 96.0
+
+
+def _date(picture: Image.Image) -> str:
+    written = str(picture.getexif().get(_DATE_TAG, ""))
+    day, _, hour = written.partition(" ")
+    return f"{day.replace(':', '-')}T{hour}" if len(written) == 19 and day[:4].isdigit() and day[:4] != "0000" else ""

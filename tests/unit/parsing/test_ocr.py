@@ -1,0 +1,220 @@
+"""Scans and pictures, read by the Tesseract of this machine."""
+
+from __future__ import annotations
+
+import io
+import time
+from pathlib import Path
+
+import pypdf
+import pytest
+from PIL import Image, ImageDraw, ImageFont
+
+from ingest.parsing.base import SourceFile
+from ingest.parsing.identify import identify
+from ingest.parsing.ocr import GrayImage, find_tesseract
+from ingest.parsing.ocr_queue import page_ranges
+from ingest.parsing.ocr_words import words_of
+from ingest.parsing.pdf import PdfParser
+from ingest.parsing.picture import PictureParser
+from ingest.parsing.sandbox import ParseLimits, ParseSandbox
+from ingest.parsing.scans import is_language
+from rag.domain.errors import FileDamaged, NoTextFound, OcrUnavailable, ParseLimitExceeded
+from rag.domain.messages import warning_for
+from tests.unit.parsing.documents import PdfPage, pdf_bytes, texts
+
+KOREAN_FONT = Path("/usr/share/fonts/truetype/nanum/NanumGothic.ttf")
+TESSERACT = find_tesseract()
+needs_tesseract = pytest.mark.skipif(TESSERACT is None, reason="no Tesseract here: apt-get install tesseract-ocr")
+needs_korean = pytest.mark.skipif(
+    TESSERACT is None or "kor" not in TESSERACT.languages or not KOREAN_FONT.is_file(),
+    reason="no Korean here: apt-get install tesseract-ocr-kor fonts-nanum",
+)
+ENGLISH = ["Security policy of the bank", "Every employee is bound by this policy.", "The limit is 1,250 a day."]
+
+
+def picture(lines, size=(1240, 700), korean=False) -> Image.Image:
+    font = ImageFont.truetype(KOREAN_FONT, 40) if korean else ImageFont.load_default(size=40)
+    image = Image.new("L", size, 255)
+    for number, line in enumerate(lines):
+        ImageDraw.Draw(image).text((100, 80 + number * 80), line, font=font, fill=0)
+    return image
+
+
+def scanned(*pages: Image.Image) -> bytes:
+    out = io.BytesIO()
+    pages[0].save(out, "PDF", save_all=True, append_images=pages[1:], resolution=150)
+    return out.getvalue()
+
+
+def read(tmp_path, data: bytes, name: str, reader=TESSERACT):
+    path = tmp_path / name
+    path.write_bytes(data)
+    parser = PdfParser() if name.endswith(".pdf") else PictureParser()
+    return parser.parse(path, SourceFile(name, identify(path, name).media_type, reader=reader))
+
+
+def saved(image: Image.Image, kind: str, **options) -> bytes:
+    out = io.BytesIO()
+    image.save(out, kind, **options)
+    return out.getvalue()
+
+
+class Slow:
+    """A reader that takes its time for every page, and has until `deadline`."""
+
+    lanes = 1
+
+    def __init__(self, seconds: float, budget: float) -> None:
+        self._seconds = seconds
+        self._words = iter(["one", "two", "three", "four", "five", "six", "seven", "eight"])
+        self.deadline = time.monotonic() + budget
+
+    def read(self, image: GrayImage) -> bytes:
+        time.sleep(self._seconds)
+        return f"5\t1\t1\t1\t1\t1\t100\t100\t300\t40\t95\tpage-{next(self._words)}".encode()
+
+
+class Absent:
+    """What a parser is given on a machine without Tesseract."""
+
+    lanes = 0
+    deadline = 0.0
+
+    def read(self, image: GrayImage) -> bytes | None:
+        raise AssertionError("nothing to read with")
+
+
+@needs_tesseract
+def test_scanned_page_among_others(tmp_path):
+    writer = pypdf.PdfWriter(io.BytesIO(pdf_bytes([PdfPage().text(60, 60, "A page with a text layer.")])))
+    writer.append(io.BytesIO(scanned(picture(ENGLISH))))
+    out = io.BytesIO()
+    writer.write(out)
+    document = read(tmp_path, out.getvalue(), "a.pdf")
+    assert document.warnings == ("ocr:2",)
+    assert texts(document)[0] == "A page with a text layer."
+    assert "Every employee is bound by this policy." in "\n".join(texts(document))
+    (page, (left, top, right, bottom)) = document.elements[1].anchor.boxes[0]
+    assert page == 2
+    assert left == pytest.approx(100 * 72 / 150, abs=3)
+    assert 30 < top < bottom < 160 and 200 < right < 595
+
+
+@needs_korean
+def test_korean_words_are_whole(tmp_path):
+    lines = [
+        "이 규정은 회사의 정보보호 업무에 필요한 사항을 정한다.",
+        "다만 법령에 정함이 있는 경우에는 그러하지 아니하다.",
+    ]
+    document = read(tmp_path, scanned(picture(lines * 3, size=(1654, 800), korean=True)), "a.pdf")
+    found = "\n".join(texts(document))
+    expected = [word for line in lines for word in line.split()]
+    assert sum(word in found for word in expected) >= 0.8 * len(expected), found
+
+
+@needs_tesseract
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "TIFF", "WEBP", "BMP"])
+def test_pictures(tmp_path, kind):
+    document = read(tmp_path, saved(picture(ENGLISH), kind), f"a.{kind.lower()}")
+    assert "Every employee is bound by this policy." in "\n".join(texts(document))
+    assert document.pages == 1
+
+
+@needs_tesseract
+def test_tiff_of_two_pages(tmp_path):
+    pages = [picture(["The first page of it"]), picture(["The second page of it"])]
+    document = read(tmp_path, saved(pages[0], "TIFF", save_all=True, append_images=pages[1:]), "a.tif")
+    assert [(element.anchor.page, element.text) for element in document.elements] == [
+        (1, "The first page of it"),
+        (2, "The second page of it"),
+    ]
+    assert document.warnings == ("ocr:1-2",)
+
+
+@needs_tesseract
+def test_photograph_held_sideways(tmp_path):
+    turned = picture(ENGLISH).rotate(90, expand=True)
+    exif = Image.Exif()
+    exif[0x0112] = 6  # to be shown turned by 90 degrees
+    exif[306] = "2026:03:01 09:30:00"
+    document = read(tmp_path, saved(turned, "JPEG", exif=exif), "a.jpg")
+    assert "Every employee is bound by this policy." in "\n".join(texts(document))
+    assert document.metadata.created_at == "2026-03-01T09:30:00"
+
+
+def test_huge_picture_is_refused_before_it_is_decoded(tmp_path):
+    bomb = saved(Image.new("1", (30_000, 30_000)), "PNG")
+    assert len(bomb) < 200_000
+    with pytest.raises(ParseLimitExceeded):
+        read(tmp_path, bomb, "a.png", Slow(0, 10))
+
+
+def test_damaged_picture(tmp_path):
+    with pytest.raises(FileDamaged):
+        read(tmp_path, saved(picture(ENGLISH), "PNG")[:300], "a.png", Slow(0, 10))
+
+
+def test_without_tesseract_a_scan_says_what_to_install(tmp_path):
+    with pytest.raises(OcrUnavailable):
+        read(tmp_path, scanned(picture(ENGLISH)), "a.pdf", Absent())
+    with pytest.raises(OcrUnavailable):
+        read(tmp_path, saved(picture(ENGLISH), "PNG"), "a.png", Absent())
+    with pytest.raises(NoTextFound):
+        read(tmp_path, scanned(picture(ENGLISH)), "a.pdf", None)
+
+
+def test_without_tesseract_the_other_pages_come_through(tmp_path):
+    writer = pypdf.PdfWriter(io.BytesIO(pdf_bytes([PdfPage().text(60, 60, "A page with a text layer.")])))
+    writer.append(io.BytesIO(scanned(picture(ENGLISH))))
+    out = io.BytesIO()
+    writer.write(out)
+    document = read(tmp_path, out.getvalue(), "a.pdf", Absent())
+    assert texts(document) == ["A page with a text layer."]
+    assert document.warnings == ("ocr_unavailable", "pages_without_text:2")
+    assert "2" in warning_for(document.warnings[1], "ko")
+
+
+def test_what_was_read_in_time_is_kept_and_the_rest_is_named(tmp_path):
+    document = read(tmp_path, scanned(*[picture(["page"], size=(400, 200))] * 8), "a.pdf", Slow(0.4, 1.3))
+    done = {element.anchor.page for element in document.elements}
+    assert 1 <= len(done) < 8
+    left_out = sorted(set(range(1, 9)) - done)
+    assert set(document.warnings) == {f"ocr:{page_ranges(done)}", f"ocr_out_of_time:{page_ranges(left_out)}"}
+
+
+@pytest.mark.parametrize(
+    ("layer", "kept"),
+    [("Every employee is bound by this policy of the bank", True), ("\x7f{}|~`^\\\\#@ {}|~ `^#@ {}|~", False)],
+)
+def test_ocr_layer_over_a_scan_is_used_when_it_is_good(tmp_path, layer, kept):
+    page = PdfPage()
+    page.content.append(b"BT 3 Tr /F1 10 Tf 60 700 Td (" + layer.encode("latin-1") + b") Tj ET")
+    writer = pypdf.PdfWriter(io.BytesIO(scanned(picture(ENGLISH, size=(1240, 1754)))))
+    writer.pages[0].merge_page(pypdf.PdfReader(io.BytesIO(pdf_bytes([page]))).pages[0])
+    out = io.BytesIO()
+    writer.write(out)
+    document = read(tmp_path, out.getvalue(), "a.pdf", Slow(0, 10))
+    assert ("Every employee" in texts(document)[0]) is kept
+    assert ("ocr:1" in document.warnings) is not kept
+
+
+def test_crumbs_are_no_language():
+    image = GrayImage(1000, 100, 72, bytes([255]) * 100_000)
+    rows = [f"5\t1\t1\t1\t1\t{n}\t{n * 30}\t10\t10\t20\t90\tx" for n in range(30)]
+    assert not is_language(words_of("\n".join(rows).encode(), image))
+
+
+def test_page_ranges():
+    assert page_ranges([3, 1, 2, 7]) == "1-3, 7"
+
+
+@needs_tesseract
+def test_in_the_sandbox(tmp_path):
+    path = tmp_path / "a"
+    path.write_bytes(scanned(picture(ENGLISH)))
+    with ParseSandbox(ParseLimits(wall_s=60)) as sandbox:
+        document = sandbox.parse(path, "a.pdf")
+        assert "Every employee is bound by this policy." in "\n".join(texts(document))
+        path.write_bytes(saved(picture(ENGLISH), "PNG"))
+        assert "Every employee" in "\n".join(texts(sandbox.parse(path, "a.png")))
