@@ -70,9 +70,10 @@ class Unstructured:
         os.environ.setdefault("SCARF_NO_ANALYTICS", "1")
         os.environ.setdefault("UNSTRUCTURED_DISABLE_NOTICE", "1")
         sys.meta_path.append(_Finder())  # last: a module that is installed is found before
-        from ingest.parsing.unstructured_adapter import sentence_splitter
         from unstructured.nlp import tokenize
         from unstructured.partition.pdf import partition_pdf
+
+        from ingest.parsing.unstructured_adapter import sentence_splitter
 
         tokenize._get_nlp = sentence_splitter
         self._partition = partition_pdf

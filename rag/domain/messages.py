@@ -62,10 +62,6 @@ WARNINGS: dict[str, tuple[str, str]] = {
         "시간이 모자라 문자를 인식하지 못한 쪽이 있습니다: {detail}",
         "Pages whose pictures were not read because time ran out: {detail}",
     ),
-    "hidden_text": (
-        "눈에 보이지 않는 텍스트가 있어 제외했습니다.",
-        "Text that no reader can see was left out.",
-    ),
     "attachments_not_read": (
         "첨부 파일 {detail}개는 읽지 않았습니다.",
         "Attached files that were not read: {detail}",
@@ -88,10 +84,6 @@ WARNINGS: dict[str, tuple[str, str]] = {
     ),
     "damaged_lines": ("형식이 깨진 줄이 있습니다.", "Some lines are damaged and were kept as they are."),
     "comments_left_out": ("메모와 댓글은 읽지 않았습니다.", "Comments were left out."),
-    "hidden_text": (
-        "숨겨진 글자(숨김 서식, 흰 글씨)가 있습니다. 확실히 숨겨진 것은 제외했습니다.",
-        "There is hidden text (hidden format, white on white); what is surely hidden was left out.",
-    ),
     "hidden_slides": ("숨겨진 슬라이드가 있습니다(읽었습니다).", "There are hidden slides; they were read."),
     "hidden_rows": ("숨겨진 행이나 열이 있습니다(읽었습니다).", "There are hidden rows or columns; they were read."),
     "has_macros": (
