@@ -58,56 +58,11 @@ _PERIOD = re.compile(
 )
 _SENTENCES = re.compile(r"\n|(?<=[a-z)])\.\s")
 _STOP = frozenset(
-    [
-        "the",
-        "and",
-        "for",
-        "has",
-        "how",
-        "over",
-        "what",
-        "are",
-        "its",
-        "any",
-        "can",
-        "this",
-        "these",
-        "that",
-        "from",
-        "with",
-        "was",
-        "were",
-        "per",
-        "did",
-        "does",
-        "not",
-        "out",
-        "time",
-        "reported",
-        "million",
-        "billion",
-        "across",
-        "changed",
-        "change",
-        "total",
-        "company",
-        "apple",
-        "amazon",
-        "nvidia",
-        "quarter",
-        "quarterly",
-        "quarters",
-        "period",
-        "periods",
-        "ended",
-        "ending",
-        "months",
-        "three",
-        "six",
-        "nine",
-        "report",
-        "reports",
-    ]
+    """
+    the and for has how over what are its any can this these that from with was were per did does not out time
+    reported million billion across changed change total company apple amazon nvidia quarter quarterly quarters
+    period periods ended ending months three six nine report reports
+    """.split()  # noqa: SIM905 (a list of this length is unreadable)
 )
 _RUNNING_SHARE = 0.25
 
