@@ -131,7 +131,6 @@ def _parsers(settings: Settings) -> Iterator[Finding]:
     for name, value in capabilities.items():
         yield Finding(f"parser sandbox: {name}", "ok" if value else "warning", str(value))
     yield _converter()
-    yield from _ocr()
     missing = [name for name in ("pypdfium2", "unstructured") if importlib.util.find_spec(name) is None]
     yield Finding("parsers", "error" if missing else "ok", f"missing: {missing}" if missing else "installed")
 
@@ -147,7 +146,7 @@ def _converter() -> Finding:
     return Finding("LibreOffice", "ok", program)
 
 
-def _ocr() -> Iterator[Finding]:
+def _ocr(settings: Settings) -> Iterator[Finding]:
     """What scans and pictures are read with."""
     tesseract = find_tesseract()
     advice = "install tesseract-ocr and tesseract-ocr-kor; until then pages that are pictures are not read"
