@@ -12,12 +12,14 @@ SeogoError
 │   ├── NoTextFound                no_text_found
 │   ├── QuestionTooLong            question_too_long
 │   ├── NameTaken                  name_taken
+│   ├── FilterTooWide              filter_too_wide
 │   └── UnknownModel               unknown_model
 ├── NotAuthenticated               not_authenticated
 ├── NotPermitted                   not_permitted
 ├── NotFound                       not_found
 │   ├── CollectionNotFound         collection_not_found
-│   └── DocumentNotFound           document_not_found
+│   ├── DocumentNotFound           document_not_found
+│   └── ReceiptNotFound            receipt_not_found
 ├── ParseLimitExceeded             parse_limit_exceeded
 ├── ParserCrashed                  parser_crashed
 ├── Unavailable                    the service can't do it now; a retry can help
@@ -138,6 +140,12 @@ class NameTaken(InputError):
     code = "name_taken"
 
 
+class FilterTooWide(InputError):
+    """The prefixes in the filter hold for more than {limit} documents. Give a longer prefix, or filter by an attribute."""
+
+    code = "filter_too_wide"
+
+
 class UnknownModel(InputError):
     """There is no model {name} that this key may use."""
 
@@ -172,6 +180,12 @@ class DocumentNotFound(NotFound):
     """There is no document {name} that you may see."""
 
     code = "document_not_found"
+
+
+class ReceiptNotFound(NotFound):
+    """There is no receipt {name} that you may see."""
+
+    code = "receipt_not_found"
 
 
 class ParseLimitExceeded(SeogoError):

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, ForeignKey, String, UniqueConstraint, func, select
+from sqlalchemy import ColumnElement, ForeignKey, String, UniqueConstraint, false, func, select, text
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from rag.domain.errors import DocumentNotFound
@@ -23,6 +23,9 @@ class Document(Base):
         current_version_id: the version that answers questions; None until the first one is active.
         deleted_at: set at once when the document is deleted; from then on nobody sees it.
         purged_at: set when index, chunks and blobs are gone too.
+        author, authored_at, revised_at: what the newest file says about itself.
+        source_url: address of the web page that this is a snapshot of; empty for everything else.
+        labels_pending: its labels changed on record, and its points may not know yet.
     """
 
     __tablename__ = "document"
@@ -33,6 +36,11 @@ class Document(Base):
     collection_id: Mapped[UUID] = mapped_column(ForeignKey("collection.id"))
     source_key: Mapped[str] = mapped_column(String(2000))
     title: Mapped[str] = mapped_column(String(500), default="")
+    author: Mapped[str] = mapped_column(String(500), default="", server_default=text("''"))
+    authored_at: Mapped[datetime | None]
+    revised_at: Mapped[datetime | None]
+    source_url: Mapped[str] = mapped_column(String(2000), default="", server_default=text("''"))
+    labels_pending: Mapped[bool] = mapped_column(default=False, server_default=false())
     latest_version_id: Mapped[UUID | None]
     current_version_id: Mapped[UUID | None]
     created_at: Mapped[datetime] = mapped_column(default=utc_now)

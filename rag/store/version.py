@@ -47,6 +47,8 @@ class DocumentVersion(Base):
         done, total: progress inside `stage`: chunks for embed and index, otherwise the document itself.
         error_code, error_params: why the version failed; `rag.domain.messages` turns them into a sentence.
         valid_from, valid_to: when this version answered questions.
+        file_metadata: what the file says about itself (`DocumentMetadata` as JSON); None until it is parsed.
+        fetched_at: when a web page was fetched, by the word of whoever sent its snapshot.
     """
 
     __tablename__ = "document_version"
@@ -79,6 +81,8 @@ class DocumentVersion(Base):
     finished_at: Mapped[datetime | None]
     valid_from: Mapped[datetime | None]
     valid_to: Mapped[datetime | None]
+    file_metadata: Mapped[dict[str, Any] | None]
+    fetched_at: Mapped[datetime | None]
 
 
 def by_ids(session: Session, ids: Iterable[UUID]) -> Sequence[DocumentVersion]:
