@@ -8,10 +8,12 @@ from uuid import UUID
 
 from sqlalchemy import select
 
+from ingest.pipeline.labels import labels_of
 from ingest.pipeline.steps import Pipeline
 from rag.blobs.store import BlobStore
 from rag.store import chunk as chunks_table
 from rag.store import lifecycle
+from rag.store import version as versions_table
 from rag.store.base import utc_now
 from rag.store.document import Document
 from rag.store.session import Database
@@ -52,14 +54,14 @@ def rebuild_index(pipeline: Pipeline, progress: Progress) -> int:
     `progress` gets versions done and versions in all.
     """
     with pipeline.database.read() as session:
-        query = select(DocumentVersion).where(DocumentVersion.state == VersionState.ACTIVE)
-        versions = list(session.scalars(query.order_by(DocumentVersion.created_at)))
+        versions = list(versions_table.of_index(session))
     pipeline.index.clear()
     written = 0
     for done, version in enumerate(versions, start=1):
         with pipeline.database.read() as session:
             chunks = chunks_table.of_version(session, version.id)
-        for points in pipeline.points(version, chunks):
+            labels = labels_of(session, version)
+        for points in pipeline.points(version, chunks, labels):
             pipeline.index.upsert(points)
             written += len(points)
         progress(done, len(versions))

@@ -43,7 +43,7 @@ class IndexPoint:
     """One chunk as the index holds it. `dense` has shape (d,), float32, unit length, or is None (language gate).
 
     Attributes:
-        labels: what filters ask for (`rag.domain.filters`), the same on all points of a document.
+        labels: what filters ask for (`rag.domain.filters`), the same on all points of a version.
         valid_from, valid_to: when the version answers questions, as far as known: an earlier beginning does no harm,
             since the record is asked again. A point with an end is archived: only questions as of a date see it.
     """
@@ -111,8 +111,8 @@ class VectorIndex(Protocol):
         Questions about the present find and count them no longer; questions as of a date inside their validity do.
         """
 
-    def relabel(self, document_id: UUID, labels: Sequence[str]) -> None:
-        """Put `labels` in place of those that the points of a document have, archived ones among them."""
+    def relabel(self, version_id: UUID, labels: Sequence[str]) -> None:
+        """Put `labels` in place of those that the points of a version have, archived or not; repeating is safe."""
 
     def count(self, version_id: UUID | None = None) -> int:
         """Exact number of points, of one version or of all."""

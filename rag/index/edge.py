@@ -111,12 +111,12 @@ class EdgeIndex:
             of_version = _any_of(VERSION, [str(item.version_id)])
             self._write(qdrant_edge.UpdateOperation.set_payload_by_filter(of_version, retired_payload(item)), 1)
 
-    def relabel(self, document_id: UUID, labels: Sequence[str]) -> None:
-        """Put `labels` on every point of a document."""
+    def relabel(self, version_id: UUID, labels: Sequence[str]) -> None:
+        """Put `labels` on every point of a version."""
         import qdrant_edge
 
-        of_document = _any_of(DOCUMENT, [str(document_id)])
-        self._write(qdrant_edge.UpdateOperation.set_payload_by_filter(of_document, {LABELS: list(labels)}), 1)
+        of_version = _any_of(VERSION, [str(version_id)])
+        self._write(qdrant_edge.UpdateOperation.set_payload_by_filter(of_version, {LABELS: list(labels)}), 1)
 
     def count(self, version_id: UUID | None = None) -> int:
         """Exact number of points, of one version or of all."""

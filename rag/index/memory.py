@@ -23,10 +23,8 @@ from rag.domain.principal import Permit
 from rag.domain.vectors import SparseVector
 from rag.index.base import IndexPoint, IndexSchema, LegHit, LegQuery, Retirement
 from rag.index.layout import (
-    DOCUMENT,
     LABELS,
     SCOPE,
-    VERSION,
     AnyOf,
     Condition,
     check_leg,
@@ -90,12 +88,12 @@ class MemoryIndex:
         """Move the points of these versions into the archive; see `VectorIndex.retire`."""
         with self._open():
             for item in retirements:
-                self._set_payload(VERSION, item.version_id, retired_payload(item))
+                self._set_payload(item.version_id, retired_payload(item))
 
-    def relabel(self, document_id: UUID, labels: Sequence[str]) -> None:
-        """Put `labels` on every point of a document."""
+    def relabel(self, version_id: UUID, labels: Sequence[str]) -> None:
+        """Put `labels` on every point of a version."""
         with self._open():
-            self._set_payload(DOCUMENT, document_id, {LABELS: list(labels)})
+            self._set_payload(version_id, {LABELS: list(labels)})
 
     def count(self, version_id: UUID | None = None) -> int:
         """Exact number of points, of one version or of all."""
@@ -167,8 +165,8 @@ class MemoryIndex:
     def _test(self, conditions: Sequence[Condition]) -> Callable[[UUID], bool]:
         return lambda chunk_id: all(_holds(item, self._payloads[chunk_id]) for item in conditions)
 
-    def _set_payload(self, field: str, identity: UUID, changes: Mapping[str, Any]) -> None:
-        for chunk_id in [item for item, payload in self._payloads.items() if payload[field] == str(identity)]:
+    def _set_payload(self, version_id: UUID, changes: Mapping[str, Any]) -> None:
+        for chunk_id in [point.chunk_id for point in self._points.values() if point.version_id == version_id]:
             point, payload = self._points[chunk_id], {**self._payloads[chunk_id], **changes}
             self._remove(chunk_id)
             self._insert(point, payload)

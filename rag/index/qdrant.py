@@ -90,9 +90,9 @@ class QdrantIndex:
         for item in retirements:
             self._set_payload(_any_of(VERSION, [str(item.version_id)]), retired_payload(item))
 
-    def relabel(self, document_id: UUID, labels: Sequence[str]) -> None:
-        """Put `labels` on every point of a document."""
-        self._set_payload(_any_of(DOCUMENT, [str(document_id)]), {LABELS: list(labels)})
+    def relabel(self, version_id: UUID, labels: Sequence[str]) -> None:
+        """Put `labels` on every point of a version."""
+        self._set_payload(_any_of(VERSION, [str(version_id)]), {LABELS: list(labels)})
 
     def count(self, version_id: UUID | None = None) -> int:
         """Exact number of points, of one version or of all."""

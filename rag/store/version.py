@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, ForeignKey, String, UniqueConstraint, func, select, update
+from sqlalchemy import BigInteger, ColumnElement, ForeignKey, String, UniqueConstraint, func, select, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from rag.domain.errors import SeogoError
@@ -88,6 +88,20 @@ class DocumentVersion(Base):
 def by_ids(session: Session, ids: Iterable[UUID]) -> Sequence[DocumentVersion]:
     """The versions with these ids, oldest first; unknown ids are left out."""
     query = select(DocumentVersion).where(DocumentVersion.id.in_(list(ids)))
+    return session.scalars(query.order_by(DocumentVersion.created_at, DocumentVersion.id)).all()
+
+
+def in_index() -> ColumnElement[bool]:
+    """The versions that the index holds: those that answer, and in its archive those that once did."""
+    answered_once = DocumentVersion.valid_from < DocumentVersion.valid_to
+    return (DocumentVersion.state == VersionState.ACTIVE) | (
+        (DocumentVersion.state == VersionState.RETIRED) & answered_once
+    )
+
+
+def of_index(session: Session) -> Sequence[DocumentVersion]:
+    """Every version that the index holds, oldest first."""
+    query = select(DocumentVersion).where(in_index())
     return session.scalars(query.order_by(DocumentVersion.created_at, DocumentVersion.id)).all()
 
 

@@ -411,15 +411,15 @@ class IndexContract:
         wide = Selection(documents=frozenset(UUID(int=0xD000 + number) for number in range(51, 5001)))
         assert numbers(index.search(permit(), words(7, limit=200), wide)[SPARSE]) == list(range(51, 101))
 
-    def test_relabelling_reaches_every_point_of_a_document(self, index: VectorIndex) -> None:
+    def test_relabelling_reaches_every_point_of_a_version(self, index: VectorIndex) -> None:
         index.upsert([point(number, version=1, labels=["alt"]) for number in range(1, 4)])
         index.upsert([point(4, version=2, labels=["alt"])])
         index.retire([retirement(1, 0, 9)])
-        index.relabel(UUID(int=0xD001), ["neu", "auch"])
-        index.relabel(UUID(int=0xDEAD), ["neu"])
+        index.relabel(UUID(int=1), ["neu", "auch"])
+        index.relabel(UUID(int=99), ["neu"])
         assert numbers(index.search(permit(), words(7), Selection((("alt",),)))[SPARSE]) == [4]
         assert numbers(index.search(as_of(5), words(7), Selection((("neu",),)))[SPARSE]) == [1, 2, 3]
-        index.relabel(UUID(int=0xD001), [])
+        index.relabel(UUID(int=1), [])
         assert index.search(as_of(5), words(7), Selection((("neu",),))) == {SPARSE: []}
 
     def test_agrees_with_the_twin(self, index: VectorIndex) -> None:

@@ -80,7 +80,7 @@ class EdgeBesideTwin(RuleBasedStateMachine):
     @rule(version=VERSIONS, labels=LABELS)
     def relabel(self, version: int, labels: list[str]) -> None:
         for index in (self.edge, self.twin):
-            index.relabel(UUID(int=0xD000 + version), labels)
+            index.relabel(UUID(int=version), labels)
 
     @rule(collections=st.sets(COLLECTIONS, min_size=1), day=DAYS, terms=TERMS.filter(bool), wanted=LABELS)
     def search_as_of(self, collections: set[UUID], day: int, terms: dict[int, float], wanted: list[str]) -> None:
