@@ -43,6 +43,7 @@ STATUS: dict[type[e.SeogoError], int] = {
     e.IndexUnavailable: 503,
     e.StoreUnavailable: 503,
     e.IndexWriteMismatch: 503,
+    e.PurgeIncomplete: 503,
     e.ModelUnavailable: 503,
     e.ConfigurationError: 500,
     e.StoreInUse: 503,

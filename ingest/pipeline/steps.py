@@ -19,6 +19,7 @@ from ingest.parsing.sandbox import ParseSandbox
 from ingest.parsing.wire import decode_document, encode_document
 from ingest.pipeline import vectors as vector_file
 from ingest.pipeline.labels import labels_of, settle_siblings, settle_written
+from ingest.pipeline.leftovers import remove_leftovers
 from ingest.pipeline.metadata import note_metadata
 from ingest.pipeline.reuse import known_vectors
 from rag.blobs.store import BlobStore
@@ -116,6 +117,8 @@ class Pipeline:
             versions_table.enter_stage(session, ids, stage)
         with self.database.read() as session:
             found = versions_table.by_ids(session, ids)
+        deleted = [version.id for version in found if version.state == VersionState.DELETED]
+        remove_leftovers(self.database, self.blobs, self.index, deleted)
         return [version for version in found if version.state == VersionState.RUNNING]
 
     def _each(self, versions: Sequence[DocumentVersion], step: Callable[[DocumentVersion], None]) -> list[UUID]:

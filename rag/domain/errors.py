@@ -26,6 +26,7 @@ SeogoError
 │   ├── IndexUnavailable           index_unavailable
 │   ├── StoreUnavailable           store_unavailable
 │   ├── IndexWriteMismatch         index_write_mismatch
+│   ├── PurgeIncomplete            purge_incomplete
 │   └── ModelUnavailable           model_unavailable
 └── ConfigurationError             configuration_invalid
     ├── StoreInUse                 store_in_use
@@ -224,6 +225,12 @@ class IndexWriteMismatch(Unavailable):
     """The index holds {found} of {expected} chunks after writing. The document will be tried again."""
 
     code = "index_write_mismatch"
+
+
+class PurgeIncomplete(Unavailable):
+    """Something of {name} was left after its deletion. The purge will be tried again."""
+
+    code = "purge_incomplete"
 
 
 class ModelUnavailable(Unavailable):

@@ -35,6 +35,7 @@ KOREAN: dict[str, str] = {
     "index_unavailable": "검색 색인을 잠시 사용할 수 없습니다. 잠시 뒤 다시 시도해 주세요.",
     "store_unavailable": "데이터베이스를 잠시 사용할 수 없습니다. 잠시 뒤 다시 시도해 주세요.",
     "index_write_mismatch": "기록 후 색인에 청크 {expected}개 중 {found}개만 있습니다. 문서를 다시 처리합니다.",
+    "purge_incomplete": "삭제한 {name}의 일부가 남아 있습니다. 지우기를 다시 시도합니다.",
     "model_unavailable": "모델 {name}을(를) 잠시 사용할 수 없습니다. 잠시 뒤 다시 시도해 주세요.",
     "configuration_invalid": "설정이 올바르지 않습니다: {detail}",
     "store_in_use": "데이터 폴더 {path}을(를) 다른 서고 프로세스가 사용 중입니다. --server로 서버 주소를 지정하세요.",

@@ -48,7 +48,8 @@ class Document(Base):
     purged_at: Mapped[datetime | None]
 
 
-def _visible(permit: Permit) -> tuple[ColumnElement[bool], ...]:
+def visible(permit: Permit) -> tuple[ColumnElement[bool], ...]:
+    """That the permit covers a document and nobody deleted it; the permit's filter is not part of it."""
     return (
         Document.tenant_id == permit.tenant_id,
         Document.collection_id.in_(permit.collections),
@@ -62,25 +63,10 @@ def get_permitted(session: Session, permit: Permit, document_id: UUID) -> Docume
     Raises:
         DocumentNotFound: it does not exist, is deleted, or lies outside the permit: the caller can't tell which.
     """
-    found = session.scalar(select(Document).where(Document.id == document_id, *_visible(permit)))
+    found = session.scalar(select(Document).where(Document.id == document_id, *visible(permit)))
     if found is None:
         raise DocumentNotFound(name=str(document_id))
     return found
-
-
-def page_permitted(
-    session: Session, permit: Permit, *, after: str | None, limit: int
-) -> Sequence[tuple[Document, DocumentVersion | None]]:
-    """Documents of the permit with their latest version, by (source key, id), after the key `after`."""
-    query = (
-        select(Document, DocumentVersion)
-        .outerjoin(DocumentVersion, DocumentVersion.id == Document.latest_version_id)
-        .where(*_visible(permit))
-    )
-    if after is not None:
-        query = query.where(Document.source_key > after)
-    rows = session.execute(query.order_by(Document.source_key, Document.id).limit(limit)).all()
-    return [(row[0], row[1]) for row in rows]
 
 
 def with_versions(
@@ -90,12 +76,12 @@ def with_versions(
     query = (
         select(Document, DocumentVersion)
         .outerjoin(DocumentVersion, DocumentVersion.id == Document.latest_version_id)
-        .where(Document.id.in_(ids), *_visible(permit))
+        .where(Document.id.in_(ids), *visible(permit))
     )
     return [(row[0], row[1]) for row in session.execute(query)]
 
 
 def counts_by_collection(session: Session, permit: Permit) -> dict[UUID, int]:
     """Number of visible documents per collection of the permit."""
-    query = select(Document.collection_id, func.count()).where(*_visible(permit))
+    query = select(Document.collection_id, func.count()).where(*visible(permit))
     return {row[0]: row[1] for row in session.execute(query.group_by(Document.collection_id))}

@@ -139,6 +139,20 @@ def get_permitted(session: Session, permit: Permit, receipt_id: UUID) -> Deletio
     return found
 
 
+def newest_permitted(
+    session: Session, permit: Permit, *, document_id: UUID | None, parent_id: UUID | None, limit: int
+) -> Sequence[DeletionReceipt]:
+    """Receipts of the permit's collections, newest first."""
+    query = select(DeletionReceipt).where(
+        DeletionReceipt.tenant_id == permit.tenant_id, DeletionReceipt.collection_id.in_(permit.collections)
+    )
+    if document_id is not None:
+        query = query.where(DeletionReceipt.document_id == document_id)
+    if parent_id is not None:
+        query = query.where(DeletionReceipt.parent_id == parent_id)
+    return session.scalars(query.order_by(DeletionReceipt.deleted_at.desc(), DeletionReceipt.id).limit(limit)).all()
+
+
 def open_of_document(session: Session, document_id: UUID) -> Sequence[DeletionReceipt]:
     """The receipts of a document whose purge is not finished."""
     query = select(DeletionReceipt).where(
