@@ -71,8 +71,9 @@ def test_a_deleted_document_is_gone_for_every_date(service: Running) -> None:
     instant = utc_now()
     [document] = caller.ingest(collection, {"수수료.md": fee("700원")})
     assert found(caller, collection, instant)
-    caller.delete(f"/api/v1/documents/{document['id']}")
+    receipt = caller.delete(f"/api/v1/documents/{document['id']}").json()
     assert found(caller, collection, instant) == []
+    assert len(caller.receipt(receipt["id"])["versions"]) == 2
 
 
 def test_the_archive_is_part_of_verify_and_rebuild(
