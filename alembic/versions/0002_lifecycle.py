@@ -111,7 +111,9 @@ def upgrade() -> None:
     op.add_column("document", sa.Column("author", sa.String(length=500), server_default=sa.text("''"), nullable=False))
     op.add_column("document", sa.Column("authored_at", sa.DateTime(timezone=True), nullable=True))
     op.add_column("document", sa.Column("revised_at", sa.DateTime(timezone=True), nullable=True))
-    op.add_column("document", sa.Column("source_url", sa.String(length=2000), server_default=sa.text("''"), nullable=False))
+    op.add_column(
+        "document", sa.Column("source_url", sa.String(length=2000), server_default=sa.text("''"), nullable=False)
+    )
     op.add_column("document", sa.Column("labels_pending", sa.Boolean(), server_default=sa.false(), nullable=False))
     op.add_column("document_version", sa.Column("file_metadata", sa.JSON(none_as_null=True), nullable=True))
     op.add_column("document_version", sa.Column("fetched_at", sa.DateTime(timezone=True), nullable=True))

@@ -108,7 +108,7 @@ def synchronise(
         hopeless: key and fingerprint of what was refused in earlier rounds; it is not offered again, and grows.
     """
     hopeless = set() if hopeless is None else hopeless
-    listing = source.list()
+    listing = source.listing()
     report = SyncReport(unreadable=[{"key": item.key, "reason": item.reason} for item in listing.problems])
     if wanted.dry_run and client.get(f"/api/v1/collections/{wanted.collection}").status_code == 404:
         report.new = [item.key for item in listing.items]

@@ -47,7 +47,7 @@ class BucketSource:
         """The address."""
         return self._url
 
-    def list(self) -> Listing:
+    def listing(self) -> Listing:
         """Every object, sorted by key. The fingerprint is the etag, where there is none size and time.
 
         Raises:

@@ -42,7 +42,7 @@ class FolderSource:
         """The folder's real path."""
         return str(self._root)
 
-    def list(self) -> Listing:
+    def listing(self) -> Listing:
         """Every file, sorted by key. Links are followed inside the root only, each folder is entered once.
 
         Raises:

@@ -57,7 +57,7 @@ class ItemSource(Protocol):
         """Its name, the same at every synchronisation."""
         ...
 
-    def list(self) -> Listing:
+    def listing(self) -> Listing:
         """Everything that it holds.
 
         Raises:

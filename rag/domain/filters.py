@@ -239,7 +239,7 @@ def _prefixes(mark: str, number: int, width: int) -> Iterable[str]:
 
 def _sortable(number: float) -> int:
     """An unsigned 64-bit integer in the order of the floats (IEEE 754 bits, negative ones turned round)."""
-    (bits,) = struct.unpack(">Q", struct.pack(">d", number + 0.0))
+    bits = int.from_bytes(struct.pack(">d", number + 0.0))
     return (bits ^ (2**64 - 1)) if bits >> 63 else bits | 1 << 63
 
 

@@ -302,7 +302,7 @@ def _create(path: Path, schema: IndexSchema) -> None:
         sparse_vectors={SPARSE: edge.EdgeSparseVectorParams(modifier=edge.Modifier.Idf)},
     )
     # only scopes are searched by, so only they deserve links of their own in the HNSW graph
-    fields = {
+    fields: dict[str, edge.KeywordIndexParams | edge.IntegerIndexParams] = {
         SCOPE: edge.KeywordIndexParams(),
         TENANT: edge.KeywordIndexParams(is_tenant=True, enable_hnsw=False),
         COLLECTION: edge.KeywordIndexParams(enable_hnsw=False),

@@ -260,7 +260,7 @@ def _create_payload_indexes(client: QdrantClient, collection: str) -> None:
     integer = models.IntegerIndexType.INTEGER
     instant = models.IntegerIndexParams(type=integer, lookup=False, range=True, enable_hnsw=False)
     # only scopes are searched by, so only they deserve links of their own in the HNSW graph
-    fields = {
+    fields: dict[str, models.KeywordIndexParams | models.IntegerIndexParams] = {
         SCOPE: models.KeywordIndexParams(type=keyword),
         TENANT: models.KeywordIndexParams(type=keyword, is_tenant=True, enable_hnsw=False),
         COLLECTION: models.KeywordIndexParams(type=keyword, enable_hnsw=False),

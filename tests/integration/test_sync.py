@@ -37,13 +37,12 @@ class Desk:
         wanted = SyncOptions(self.name, **options)
         return synchronise(self.client, source_at(str(self.root), wanted), wanted)
 
-    def keys(self) -> list[str]:
+    def listed(self) -> list[str]:
         response = self.caller.get(f"/api/v1/collections/{self.name}/documents")
         return [item["source_key"] for item in response.json()["documents"]]
 
 
 def _client(service: Running, caller: Caller) -> httpx.Client:
-    service.http.headers.update({})
     client = service.http
 
     class AsCaller(httpx.Client):
@@ -66,7 +65,7 @@ def desk(service: Running, tmp_path: Path) -> Desk:
 def test_a_second_round_has_nothing_to_do(desk: Desk) -> None:
     first = desk.sync()
     assert len(first.new) == 6 and first.clean
-    assert desk.keys() == [f"규정/{number}.md" for number in range(6)]
+    assert desk.listed() == [f"규정/{number}.md" for number in range(6)]
     second = desk.sync()
     assert (second.new, second.changed, second.touched, second.unchanged) == ([], [], [], 6)
     assert not second.did_something
@@ -88,16 +87,16 @@ def test_deletions_are_followed_when_told_and_leave_receipts(desk: Desk) -> None
     (desk.root / "규정/3.md").unlink()
     kept = desk.sync()
     assert (kept.missing, kept.deleted) == (["규정/3.md"], [])
-    assert "규정/3.md" in desk.keys()
+    assert "규정/3.md" in desk.listed()
     gone = desk.sync(delete_missing=True)
     assert gone.deleted == ["규정/3.md"]
-    assert "규정/3.md" not in desk.keys()
+    assert "규정/3.md" not in desk.listed()
     [receipt] = desk.caller.get("/api/v1/receipts").json()["receipts"]
     assert (receipt["reason"], receipt["source_key"]) == ("source", "규정/3.md")
     assert desk.sync(delete_missing=True).missing == []
     desk.write("규정/3.md", "# 규정 3\n\n제3호 규정의 내용이다.\n")
     assert desk.sync().new == ["규정/3.md"]
-    assert "규정/3.md" in desk.keys()
+    assert "규정/3.md" in desk.listed()
 
 
 def test_half_a_folder_is_not_deleted_without_force(desk: Desk) -> None:
@@ -106,10 +105,10 @@ def test_half_a_folder_is_not_deleted_without_force(desk: Desk) -> None:
         (desk.root / f"규정/{number}.md").unlink()
     held = desk.sync(delete_missing=True)
     assert held.held_back and not held.clean and held.deleted == []
-    assert len(desk.keys()) == 6
+    assert len(desk.listed()) == 6
     forced = desk.sync(delete_missing=True, force=True)
     assert len(forced.deleted) == 4
-    assert desk.keys() == ["규정/4.md", "규정/5.md"]
+    assert desk.listed() == ["규정/4.md", "규정/5.md"]
 
 
 def test_a_renamed_folder_is_no_loss_and_embeds_nothing(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -125,7 +124,7 @@ def test_a_renamed_folder_is_no_loss_and_embeds_nothing(desk: Desk, monkeypatch:
     report = desk.sync(delete_missing=True)
     assert len(report.new) == len(report.deleted) == 6 and not report.held_back
     assert seen == [], "titles and texts are the same, so are their vectors"
-    assert desk.keys() == [f"사규/{number}.md" for number in range(6)]
+    assert desk.listed() == [f"사규/{number}.md" for number in range(6)]
 
 
 def test_a_dry_run_changes_nothing(desk: Desk) -> None:
@@ -137,7 +136,7 @@ def test_a_dry_run_changes_nothing(desk: Desk) -> None:
     desk.write("규정/1.md", "anders\n")
     report = desk.sync(dry_run=True, delete_missing=True)
     assert (report.changed, report.missing, report.deleted) == (["규정/1.md"], ["규정/0.md"], [])
-    assert len(desk.keys()) == 6
+    assert len(desk.listed()) == 6
     assert desk.sync().changed == ["규정/1.md"], "a dry run notes nothing"
 
 
@@ -218,7 +217,7 @@ def test_sources_are_a_matter_of_their_tenant(desk: Desk) -> None:
         ("GET", f"/api/v1/collections/{desk.name}/sources", None),
     ):
         assert stranger.request(method, path, json=body).status_code == 404, path
-    assert len(desk.keys()) == 6
+    assert len(desk.listed()) == 6
     foreign = stranger.collection()
     [theirs] = stranger.ingest(foreign, {"x.md": "# X\n\n남의 문서\n"})
     own_source = desk.caller.get(f"/api/v1/sources/{source['id']}/items").json()["items"][0]
@@ -229,7 +228,8 @@ def test_sources_are_a_matter_of_their_tenant(desk: Desk) -> None:
 def test_a_snapshot_is_cited_with_address_and_date(service: Running) -> None:
     caller = service.caller()
     name = caller.collection()
-    page = "<html><head><meta charset='euc-kr'><title>공지</title></head><body><h1>공지</h1><p>구내식당은 8시에 연다.</p></body></html>"
+    head = "<head><meta charset='euc-kr'><title>공지</title></head>"
+    page = f"<html>{head}<body><h1>공지</h1><p>구내식당은 8시에 연다.</p></body></html>"
     body = {"url": "https://intra.example/notice?id=7", "html": page, "fetched_at": "2026-03-01T09:00:00+09:00"}
     taken = caller.post(f"/api/v1/collections/{name}/snapshots", json={**body, "attributes": {"site": "intra"}})
     assert taken.status_code == 202, taken.text

@@ -43,19 +43,19 @@ def test_a_folder_lists_what_is_a_document(tmp_path: Path) -> None:
         put(tmp_path, name)
     put(tmp_path, "초안/버림.md")
     put(tmp_path, "c.bak")
-    listing = folder(tmp_path, ignore=["*.bak", "초안/*"]).list()
+    listing = folder(tmp_path, ignore=["*.bak", "초안/*"]).listing()
     assert keys(listing) == ["a.md", "규정/취업규칙.docx"]
     assert listing.problems == ()
 
 
 def test_a_decomposed_name_is_the_name_of_the_document(tmp_path: Path) -> None:
     put(tmp_path, unicodedata.normalize("NFD", "규정.md"))
-    [item] = folder(tmp_path).list().items
+    [item] = folder(tmp_path).listing().items
     assert item.key == unicodedata.normalize("NFC", "규정.md")
     with folder(tmp_path).open(item) as content:
         assert content.read() == "내용".encode()
     put(tmp_path, "규정.md")
-    listing = folder(tmp_path).list()
+    listing = folder(tmp_path).listing()
     assert keys(listing) == ["규정.md"]
     assert [problem.reason for problem in listing.problems] == ["two files have this name"]
 
@@ -63,10 +63,10 @@ def test_a_decomposed_name_is_the_name_of_the_document(tmp_path: Path) -> None:
 def test_a_fingerprint_is_size_and_time(tmp_path: Path) -> None:
     path = put(tmp_path, "a.md", "eins")
     os.utime(path, ns=(1_000_000_001, 1_000_000_001))
-    [before] = folder(tmp_path).list().items
+    [before] = folder(tmp_path).listing().items
     assert before.fingerprint == "4:1000000001"
     path.write_text("zwei")
-    [after] = folder(tmp_path).list().items
+    [after] = folder(tmp_path).listing().items
     assert after.fingerprint != before.fingerprint
 
 
@@ -79,7 +79,7 @@ def test_links_are_followed_inside_the_root_only(tmp_path: Path) -> None:
     (root / "escape").symlink_to(outside)
     (root / "broken.md").symlink_to(root / "nothing.md")
     (root / "innen" / "loop").symlink_to(root)
-    listing = folder(root).list()
+    listing = folder(root).listing()
     assert keys(listing) == ["innen/ziel.md", "link.md"]
     reasons = {problem.key: problem.reason for problem in listing.problems}
     assert set(reasons) == {"escape", "escape.md", "broken.md"}
@@ -90,7 +90,7 @@ def test_a_link_that_turns_away_before_it_is_opened_is_not_followed(tmp_path: Pa
     root = tmp_path / "root"
     path = put(root, "a.md")
     source = folder(root)
-    [item] = source.list().items
+    [item] = source.listing().items
     path.unlink()
     path.symlink_to(put(tmp_path, "비밀.md"))
     with pytest.raises(PermissionError):
@@ -110,7 +110,7 @@ def test_what_can_not_be_read_is_reported_and_protects_what_is_known(
         return real(self)
 
     monkeypatch.setattr(Path, "iterdir", refusing)  # a mode of 000 means nothing to root
-    listing = folder(tmp_path).list()
+    listing = folder(tmp_path).listing()
     assert keys(listing) == ["offen/a.md"]
     assert listing.problems == (Problem("zu/", "Permission denied"),)
     plan = plan_for([known("zu/b.md"), known("offen/a.md"), known("weg.md")], listing)
@@ -119,7 +119,7 @@ def test_what_can_not_be_read_is_reported_and_protects_what_is_known(
 
 def test_a_name_that_is_no_text_is_reported(tmp_path: Path) -> None:
     (Path(os.fsdecode(os.fsencode(tmp_path) + b"/bad\xff.md"))).write_bytes(b"x")
-    listing = folder(tmp_path).list()
+    listing = folder(tmp_path).listing()
     assert listing.items == ()
     assert [problem.reason for problem in listing.problems] == ["the name is not valid text"]
 
@@ -127,14 +127,14 @@ def test_a_name_that_is_no_text_is_reported(tmp_path: Path) -> None:
 def test_a_file_that_is_being_written_waits(tmp_path: Path) -> None:
     put(tmp_path, "neu.md")
     os.utime(put(tmp_path, "alt.md"), (1, 1))
-    listing = folder(tmp_path, quiet_s=60).list()
+    listing = folder(tmp_path, quiet_s=60).listing()
     assert keys(listing) == ["alt.md"]
     assert [problem.key for problem in listing.problems] == ["neu.md"]
 
 
 def test_a_folder_that_is_not_there_is_an_error_not_an_empty_folder(tmp_path: Path) -> None:
     with pytest.raises(InvalidRequest):
-        folder(tmp_path / "nichts").list()
+        folder(tmp_path / "nichts").listing()
 
 
 def known(key: str, fingerprint: str = "1:1", content: str = "x") -> KnownItem:
@@ -181,22 +181,22 @@ def test_a_bucket_lists_objects_by_etag() -> None:
         {"인사/a.md": b"eins", "b.md": b"zwei", ".hidden/c.md": b"x", "d.bak": b"x"}, ignore=["*.bak"]
     )
     assert source.location == "s3://docs/rules"
-    before = source.list()
+    before = source.listing()
     assert keys(before) == ["b.md", "인사/a.md"]
     with source.open(before.items[1]) as content:
         digest = content_hash(content)
         assert content.read() == b"eins"
     assert len(digest) == 64
-    assert source.list() == before
+    assert source.listing() == before
     obstore.put(store, "b.md", b"drei")
-    after = source.list()
+    after = source.listing()
     assert after.items[0].fingerprint != before.items[0].fingerprint
     assert after.items[1] == before.items[1]
 
 
 def test_an_object_that_went_away_is_an_error_of_that_object() -> None:
     source, store = bucket({"a.md": b"eins"})
-    [item] = source.list().items
+    [item] = source.listing().items
     obstore.delete(store, "a.md")
     with pytest.raises(OSError, match=r"a\.md"):
         source.open(item)
