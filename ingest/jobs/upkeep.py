@@ -1,7 +1,7 @@
 """Durable jobs beside ingestion: purging, deleting collections, retention, labels.
 
-They share one queue with one worker per process, and each is safe to repeat. `look_around` finds what a crash left behind
-between the record and the queue; the worker runs it every minute (`Upkeep`).
+Each is safe to repeat. `look_around` finds what a crash left behind between the record and the queue; the worker runs it every
+minute (`Upkeep`).
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import ParamSpec, TypeVar
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from dbos import DBOS, SetWorkflowID, StepOptions
 from sqlalchemy import select
@@ -29,9 +29,12 @@ from rag.store.document import Document
 log = logging.getLogger(__name__)
 
 QUEUE = "purge"
+LONG_QUEUE = "upkeep"
+"""For what takes long: a document that is deleted meanwhile must not wait for it."""
 P = ParamSpec("P")
 R = TypeVar("R")
 
+ENDED = ("SUCCESS", "ERROR", "CANCELLED", "MAX_RECOVERY_ATTEMPTS_EXCEEDED")
 _LOST_AFTER = timedelta(seconds=30)
 _MOST_AT_ONCE = 500
 _RETENTION_EVERY_S = 3600
@@ -79,13 +82,23 @@ class UpkeepJobs:
     _relabel: Callable[[str], None] | None = None
     _retention: Callable[[str], None] | None = None
 
+    def register_queues(self, polling_s: float) -> None:
+        """Make the queues known; once the queue is launched."""
+        DBOS.register_queue(QUEUE, worker_concurrency=2, polling_interval_sec=polling_s)
+        DBOS.register_queue(LONG_QUEUE, worker_concurrency=1, polling_interval_sec=polling_s)
+
     def purge(self, document_id: UUID) -> None:
         """Queue the purge of what is deleted of a document."""
         self._submit(self._purge, document_id)
 
     def delete_collection(self, collection_id: UUID) -> None:
-        """Queue the deletion of the documents of a deleted collection."""
-        self._submit(self._collection, collection_id)
+        """Queue the deletion of the documents of a deleted collection, unless that is queued or running already."""
+        job_id = f"delete-collection-{collection_id}"
+        status = DBOS.get_workflow_status(job_id)
+        if status is not None and status.status not in ENDED:
+            return
+        with SetWorkflowID(job_id if status is None else f"{job_id}-{uuid4()}"):
+            self._submit(self._collection, collection_id, LONG_QUEUE)
 
     def relabel(self, document_id: UUID) -> None:
         """Queue the labelling of a document's points."""
@@ -95,7 +108,7 @@ class UpkeepJobs:
         """Queue the retention rules of a collection, once an hour whoever asks how often."""
         hour = int(utc_now().timestamp()) // _RETENTION_EVERY_S
         with SetWorkflowID(f"retention-{collection_id}-{hour}"):
-            self._submit(self._retention, collection_id)
+            self._submit(self._retention, collection_id, LONG_QUEUE)
 
     def look_around(self) -> None:
         """Queue again whatever is recorded as unfinished, and the retention rules that are due."""
@@ -108,11 +121,9 @@ class UpkeepJobs:
                 select(Collection).where(Collection.retention.is_not(None), Collection.deleted_at.is_(None))
             ).all()
         minute = int(utc_now().timestamp()) // 60
-        for name, submit, ids in (
-            ("purge", self.purge, documents),
-            ("collection", self.delete_collection, collections),
-            ("relabel", self.relabel, pending),
-        ):
+        for collection_id in collections:
+            self.delete_collection(collection_id)
+        for name, submit, ids in (("purge", self.purge, documents), ("relabel", self.relabel, pending)):
             for identity in dict.fromkeys(ids):
                 # several workers look around at once: the same id in the same minute is the same workflow
                 with SetWorkflowID(f"{name}-{identity}-{minute}"):
@@ -121,10 +132,10 @@ class UpkeepJobs:
             if not rules_from_json(row.retention).idle:
                 self.apply_retention(row.id)
 
-    def _submit(self, workflow: Callable[[str], None] | None, identity: UUID) -> None:
+    def _submit(self, workflow: Callable[[str], None] | None, identity: UUID, queue: str = QUEUE) -> None:
         if workflow is None:
             raise RuntimeError("the queue is not started")
-        DBOS.enqueue_workflow(QUEUE, workflow, str(identity))
+        DBOS.enqueue_workflow(queue, workflow, str(identity))
 
 
 class Upkeep:

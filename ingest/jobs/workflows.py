@@ -15,7 +15,6 @@ from uuid import UUID, uuid4
 from dbos import DBOS, DBOSConfig, DBOSPortableJSONSerializer, SetWorkflowID, StepOptions
 from dbos import error as dbos_error
 
-from ingest.jobs.upkeep import QUEUE as PURGE_QUEUE
 from ingest.jobs.upkeep import UpkeepJobs
 from ingest.pipeline.steps import Pipeline
 from rag.domain.errors import SeogoError, Unavailable
@@ -75,7 +74,7 @@ class IngestJobs:
             DBOS.listen_queues([])
         DBOS.launch()
         DBOS.register_queue(INGEST_QUEUE, worker_concurrency=self._settings.concurrency, polling_interval_sec=_POLL_S)
-        DBOS.register_queue(PURGE_QUEUE, worker_concurrency=1, polling_interval_sec=_POLL_S)
+        self.upkeep.register_queues(_POLL_S)
         if self._settings.listen:
             self._resubmit_lost()
 

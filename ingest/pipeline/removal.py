@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session
 from ingest.pipeline.leftovers import remove_leftovers
 from ingest.pipeline.maintenance import drop_original
 from ingest.pipeline.steps import Pipeline
-from rag.domain.errors import CollectionNotFound, PurgeIncomplete
+from rag.domain.errors import CollectionNotFound, DocumentNotFound, PurgeIncomplete
 from rag.domain.principal import Permit
 from rag.store import attribute, connector, document, lifecycle, receipt
 from rag.store.base import utc_now
@@ -42,7 +42,10 @@ def hide_document(database: Database, permit: Permit, document_id: UUID) -> Dele
     """
     with database.write() as session:
         row = document.get_permitted(session, permit, document_id)
-        return hide(session, row, Actor.of(permit.principal), DeletionReason.REQUEST)
+        made = hide(session, row, Actor.of(permit.principal), DeletionReason.REQUEST)
+        if made is None:
+            raise DocumentNotFound(name=str(document_id))
+        return made
 
 
 def hide_items(database: Database, permit: Permit, source_id: UUID, keys: Sequence[str]) -> list[DeletionReceipt]:
@@ -60,13 +63,16 @@ def hide_items(database: Database, permit: Permit, source_id: UUID, keys: Sequen
         actor = Actor.of(permit.principal)
         receipts = [hide(session, row, actor, DeletionReason.SOURCE) for row, _ in found]
         connector.forget_items(session, source.id, keys)
-        return receipts
+        return [item for item in receipts if item is not None]
 
 
 def hide(
     session: Session, row: Document, actor: Actor, reason: DeletionReason, parent_id: UUID | None = None
-) -> DeletionReceipt:
-    """Hide a document and write its receipt, in the caller's transaction."""
+) -> DeletionReceipt | None:
+    """Hide a document and write its receipt, in the caller's transaction; None when somebody was faster."""
+    session.refresh(row, with_for_update=True)
+    if row.deleted_at is not None:
+        return None
     versions = [item for item in _versions(session, row.id) if item.state != VersionState.DELETED]
     lifecycle.hide(session, row)
     connector.forget_documents(session, [row.id])
@@ -116,6 +122,8 @@ def _collection_name(session: Session, collection_id: UUID) -> str:
 
 def purge_document(pipeline: Pipeline, document_id: UUID) -> None:
     """Remove what is deleted of a document from index, chunks, derived files and originals, look again, close receipts.
+
+    An original that another document needs stays.
 
     Raises:
         PurgeIncomplete: something was left, such as what a step in work has written meanwhile; the step is repeated.
@@ -202,6 +210,7 @@ def hide_collection(database: Database, permit: Permit) -> DeletionReceipt:
 def hide_next(database: Database, collection_id: UUID) -> list[UUID]:
     """Hide the next documents of a deleted collection, each with its receipt; empty when none is left."""
     with database.write() as session:
+        session.get_one(Collection, collection_id, with_for_update=True)  # two workers must not hide the same ones
         parent = _receipt_of_collection(session, collection_id)
         query = select(Document).where(Document.collection_id == collection_id, Document.deleted_at.is_(None))
         rows = session.scalars(query.order_by(Document.id).limit(BATCH)).all()
@@ -216,6 +225,12 @@ def purge_next(pipeline: Pipeline, collection_id: UUID) -> int:
     with pipeline.database.read() as session:
         parent = _receipt_of_collection(session, collection_id)
         ids = receipt.open_children(session, parent.id, BATCH)
+        query = select(DocumentVersion.id).where(
+            DocumentVersion.document_id.in_(ids), DocumentVersion.state == VersionState.DELETED
+        )
+        points_of = session.scalars(query).all()
+    if points_of:
+        pipeline.index.delete_versions(points_of)  # one call for all; what follows finds little left to do
     for document_id in ids:
         purge_document(pipeline, document_id)
     return len(ids)

@@ -45,7 +45,7 @@ def due(session: Session, collection_id: UUID, rules: RetentionRules, now: datet
 def expire_next(database: Database, collection_id: UUID) -> list[UUID]:
     """Hide the next batch of what is due, with receipts; returns the documents to purge, empty when nothing is due."""
     with database.write() as session:
-        row = session.get(Collection, collection_id)
+        row = session.get(Collection, collection_id, with_for_update=True)  # two workers must not take the same
         if row is None or row.deleted_at is not None:
             return []
         found = due(session, collection_id, rules_from_json(row.retention), utc_now(), BATCH)
