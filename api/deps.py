@@ -16,6 +16,7 @@ from ingest.bootstrap import Ingest
 from rag.access.policy import Action
 from rag.bootstrap import Rag
 from rag.domain.errors import NotAuthenticated
+from rag.domain.filters import DocumentFilter
 from rag.domain.messages import UiLanguage
 from rag.domain.principal import Permit, Principal
 
@@ -46,9 +47,14 @@ class Caller:
     language: UiLanguage
     services: Services
 
-    def permit(self, collections: Sequence[str] | None = None, as_of: datetime | None = None) -> Permit:
+    def permit(
+        self,
+        collections: Sequence[str] | None = None,
+        as_of: datetime | None = None,
+        where: DocumentFilter | None = None,
+    ) -> Permit:
         """What the caller may do on these collections (names or ids), or on all that it may see."""
-        return self.services.rag.policy.authorize(self.principal, self.action, collections, as_of)
+        return self.services.rag.policy.authorize(self.principal, self.action, collections, as_of, where)
 
 
 def presented_key(request: Request) -> str:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from ingest.chunking.base import Budget, Budgets
 from ingest.chunking.structure import StructureChunker
 from ingest.jobs.intake import Intake
+from ingest.jobs.upkeep import Upkeep
 from ingest.jobs.workflows import IngestJobs, JobSettings
 from ingest.parsing.converter import find_converter
 from ingest.parsing.sandbox import ParseLimits, ParseSandbox
@@ -25,9 +26,12 @@ class Ingest:
     pipeline: Pipeline
     jobs: IngestJobs
     intake: Intake
+    upkeep: Upkeep | None = None
 
     def close(self) -> None:
         """Stop the queue and the parser's children."""
+        if self.upkeep is not None:
+            self.upkeep.stop()
         self.jobs.stop()
         self.pipeline.sandbox.close()
 
@@ -57,9 +61,11 @@ def build(settings: IngestSettings, rag: Rag, *, listen: bool) -> Ingest:
     queue_url = settings.queue_database_url or f"sqlite:///{rag.settings.data_dir / 'queue.sqlite'}"
     jobs = IngestJobs(pipeline, JobSettings(queue_url, settings.executor_id, settings.concurrency, listen))
     jobs.start()
-    if listen:
+    upkeep = Upkeep(jobs.upkeep, settings.upkeep_every_s) if listen else None
+    if upkeep is not None:
         rag.blobs.sweep_incoming()
-    return Ingest(settings, pipeline, jobs, Intake(rag.database, rag.blobs, jobs, settings.batch_documents))
+        upkeep.start()
+    return Ingest(settings, pipeline, jobs, Intake(rag.database, rag.blobs, jobs, settings.batch_documents), upkeep)
 
 
 def budgets_for(settings: IngestSettings, space: EmbeddingSpace) -> Budgets:

@@ -24,6 +24,9 @@ class IngestSettings(BaseModel):
     chunk_terms: int = Field(
         400, ge=32, le=8192, description="longest chunk in lexical terms, for languages that no dense model knows"
     )
+    upkeep_every_s: float = Field(
+        60.0, ge=1, le=3600, description="seconds between two looks for unfinished deletions and due retention rules"
+    )
     queue_database_url: str | None = Field(
         None, description="SQLAlchemy URL of the durable queue; none means SQLite in the data folder"
     )

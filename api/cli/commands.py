@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import date, datetime, timedelta
+from datetime import time as clock
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import httpx
 import typer
@@ -19,6 +23,8 @@ from api.cli.options import Options
 from api.cli.texts import text
 
 _EXCERPT = 240
+_PURGE_S = 60.0
+_POLL_S = 0.1
 
 
 def ingest(options: Options, paths: Sequence[Path], collection: str, kind: str, as_json: bool) -> None:
@@ -37,10 +43,18 @@ def ingest(options: Options, paths: Sequence[Path], collection: str, kind: str, 
         raise typer.Exit(1)
 
 
-def search(options: Options, question: str, collections: list[str] | None, limit: int, as_json: bool) -> None:
+def search(
+    options: Options,
+    question: str,
+    collections: list[str] | None,
+    limit: int,
+    as_json: bool,
+    as_of: str | None = None,
+    filter_json: str | None = None,
+) -> None:
     """`seogo search`."""
     with reporting_failures(), connect(options) as client:
-        body = {"question": question, "collections": collections, "limit": limit}
+        body = {"question": question, "collections": collections, "limit": limit, **_narrowing(as_of, filter_json)}
         found = checked(client.post("/api/v1/search", json=body))
     if as_json:
         _print_json(found)
@@ -53,19 +67,70 @@ def search(options: Options, question: str, collections: list[str] | None, limit
         console.print(escape(_excerpt(passage["text"])), style="dim")
 
 
-def ask(options: Options, question: str, collections: list[str] | None, as_json: bool) -> None:
+def ask(
+    options: Options,
+    question: str,
+    collections: list[str] | None,
+    as_json: bool,
+    as_of: str | None = None,
+    filter_json: str | None = None,
+) -> None:
     """`seogo ask`."""
     with reporting_failures(), connect(options) as client:
+        narrowing = _narrowing(as_of, filter_json)
         if as_json:
-            body = {"question": question, "collections": collections}
+            body = {"question": question, "collections": collections, **narrowing}
             _print_json(checked(client.post("/api/v1/answers", json=body)))
         else:
-            print_answer(client, question, collections, Console())
+            print_answer(client, question, collections, Console(), narrowing)
 
 
-def print_answer(client: httpx.Client, question: str, collections: list[str] | None, console: Console) -> bool:
+def _narrowing(as_of: str | None, filter_json: str | None) -> dict[str, Any]:
+    """`--as-of` and `--filter` as fields of a request.
+
+    Raises:
+        CommandFailed: one of them can't be read.
+    """
+    fields: dict[str, Any] = {}
+    if as_of is not None:
+        fields["as_of"] = instant_of(as_of)
+    if filter_json is not None:
+        fields["filter"] = _json_option("--filter", filter_json)
+    return fields
+
+
+def instant_of(given: str) -> str:
+    """An instant with its offset. A date means its end, and what has no offset is local time.
+
+    Raises:
+        CommandFailed: it is neither a date nor an instant.
+    """
+    try:
+        if len(given) == len("2024-01-31"):
+            next_day = date.fromisoformat(given) + timedelta(days=1)
+            return (datetime.combine(next_day, clock()).astimezone() - timedelta(microseconds=1)).isoformat()
+        instant = datetime.fromisoformat(given)
+    except ValueError:
+        raise CommandFailed(f"--as-of: {given}: YYYY-MM-DD, YYYY-MM-DDThh:mm:ss+09:00") from None
+    return instant.astimezone().isoformat()
+
+
+def _json_option(name: str, given: str) -> Any:
+    try:
+        return json.loads(given)
+    except ValueError as error:
+        raise CommandFailed(f"{name}: {error}") from None
+
+
+def print_answer(
+    client: httpx.Client,
+    question: str,
+    collections: list[str] | None,
+    console: Console,
+    narrowing: Mapping[str, Any] | None = None,
+) -> bool:
     """Stream an answer to the terminal, then its sources; whether there was an answer."""
-    body = {"question": question, "collections": collections, "stream": True}
+    body = {"question": question, "collections": collections, "stream": True, **(narrowing or {})}
     places: dict[int, list[str]] = {}
     answered = False
     with client.stream("POST", "/api/v1/answers", json=body) as response:
@@ -140,6 +205,71 @@ def create_collection(options: Options, name: str, kind: str, description: str) 
         _print_json(checked(client.post("/api/v1/collections", json=body)))
 
 
+def delete_collection(options: Options, name: str) -> None:
+    """`seogo collections delete`."""
+    with reporting_failures(), connect(options) as client:
+        receipt = checked(client.delete(f"/api/v1/collections/{quote(name, safe='')}"))
+        _print_json(_settled(client, receipt))
+
+
+def collection_retention(options: Options, name: str, rules: str | None) -> None:
+    """`seogo collections retention`."""
+    path = f"/api/v1/collections/{quote(name, safe='')}"
+    with reporting_failures(), connect(options) as client:
+        if rules is not None:
+            checked(client.patch(path, json={"retention": _json_option("--set", rules)}))
+        found = checked(client.get(path))["retention"]
+        _print_json({"rules": found, "due": checked(client.get(f"{path}/retention", params={"limit": "1000"}))})
+
+
+def show_versions(options: Options, document_id: str) -> None:
+    """`seogo documents versions`."""
+    with reporting_failures(), connect(options) as client:
+        _print_json(checked(client.get(f"/api/v1/documents/{document_id}/versions")))
+
+
+def set_attributes(options: Options, document_id: str, pairs: Sequence[str]) -> None:
+    """`seogo documents set`."""
+    with reporting_failures(), connect(options) as client:
+        given = parsed_attributes(pairs)
+        changes = {name: None if value == "" else value for name, value in given.items()}
+        _print_json(checked(client.patch(f"/api/v1/documents/{document_id}", json={"attributes": changes})))
+
+
+def parsed_attributes(pairs: Sequence[str]) -> dict[str, Any]:
+    """Attributes as `name=value`; a value that is a number in JSON counts as one.
+
+    Raises:
+        CommandFailed: a pair has no equals sign.
+    """
+    found: dict[str, Any] = {}
+    for pair in pairs:
+        name, mark, value = pair.partition("=")
+        if not mark:
+            raise CommandFailed(f"{pair}: name=value")
+        try:
+            number = json.loads(value)
+        except ValueError:
+            number = None
+        found[name] = number if isinstance(number, int | float) and not isinstance(number, bool) else value
+    return found
+
+
+def show_receipt(options: Options, receipt_id: str) -> None:
+    """`seogo documents receipt`."""
+    with reporting_failures(), connect(options) as client:
+        _print_json(checked(client.get(f"/api/v1/receipts/{receipt_id}")))
+
+
+def _settled(client: httpx.Client, receipt: dict[str, Any]) -> dict[str, Any]:
+    """The receipt once the purge is finished, or as it is after a minute: on a local folder the work ends with the command."""
+    deadline = time.monotonic() + _PURGE_S
+    while receipt["purged_at"] is None and time.monotonic() < deadline:
+        time.sleep(_POLL_S)
+        receipt = checked(client.get(f"/api/v1/receipts/{receipt['id']}"))
+    return receipt
+
+
 def list_documents(options: Options, collection: str, as_json: bool) -> None:
     """`seogo documents list`, all pages."""
     rows: list[dict[str, Any]] = []
@@ -172,7 +302,7 @@ def show_document(options: Options, document_id: str) -> None:
 def delete_document(options: Options, document_id: str) -> None:
     """`seogo documents delete`."""
     with reporting_failures(), connect(options) as client:
-        _print_json(checked(client.delete(f"/api/v1/documents/{document_id}")))
+        _print_json(_settled(client, checked(client.delete(f"/api/v1/documents/{document_id}"))))
 
 
 def _print_json(data: Any) -> None:

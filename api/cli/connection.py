@@ -20,6 +20,7 @@ from api.cli.options import Options
 from api.cli.texts import text, ui_language
 
 _START_S = 60.0
+_KEEP_ALIVE_S = 3600
 _TIMEOUT = httpx.Timeout(30.0, read=600.0)
 
 
@@ -61,7 +62,15 @@ def _local_service(options: Options) -> Iterator[tuple[str, str]]:
         if operator is None:
             raise RuntimeError("a local service has an operator")
         uds = str(Path(folder) / "api.sock")
-        config = uvicorn.Config(create_app(services), uds=uds, log_level="warning", lifespan="off", access_log=False)
+        config = uvicorn.Config(
+            create_app(services),
+            uds=uds,
+            log_level="warning",
+            lifespan="off",
+            access_log=False,
+            # While a model loads, the server's clock stands still and then finds an idle connection just as it is used again.
+            timeout_keep_alive=_KEEP_ALIVE_S,
+        )
         server = uvicorn.Server(config)
         thread = threading.Thread(target=server.run, name="local-service", daemon=True)
         thread.start()

@@ -72,7 +72,7 @@ def ingest_files(
     client: httpx.Client, files: Sequence[tuple[Path, str]], collection: str, kind: str, console: Console
 ) -> list[FileOutcome]:
     """Upload `files` and wait until each is searchable or has failed."""
-    _ensure_collection(client, collection, kind)
+    ensure_collection(client, collection, kind)
     outcomes: list[FileOutcome] = []
     columns = (
         SpinnerColumn(),
@@ -97,7 +97,8 @@ def ingest_files(
     return outcomes
 
 
-def _ensure_collection(client: httpx.Client, name: str, kind: str) -> None:
+def ensure_collection(client: httpx.Client, name: str, kind: str) -> None:
+    """Make the collection where it does not exist."""
     if client.get(f"/api/v1/collections/{name}").status_code == 404:
         checked(client.post("/api/v1/collections", json={"name": name, "kind": kind}))
 

@@ -16,8 +16,8 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-collections_app = typer.Typer(help="Collections: list, create.", no_args_is_help=True)
-documents_app = typer.Typer(help="Documents: list, show, delete.", no_args_is_help=True)
+collections_app = typer.Typer(help="Collections: list, create, retention, delete.", no_args_is_help=True)
+documents_app = typer.Typer(help="Documents: list, show, versions, set, delete, receipt.", no_args_is_help=True)
 keys_app = typer.Typer(help="API keys: create, list, revoke.", no_args_is_help=True)
 index_app = typer.Typer(help="The search index: rebuild, optimize, verify.", no_args_is_help=True)
 db_app = typer.Typer(help="The database: upgrade, current.", no_args_is_help=True)
@@ -35,6 +35,13 @@ _LOCAL_ONLY = ("serve", "worker", "keys", "index", "db", "doctor")
 
 CollectionsOption = Annotated[
     list[str] | None, typer.Option("--collection", "-c", help="Name or id; may be repeated. All when left out.")
+]
+AsOfOption = Annotated[
+    str | None,
+    typer.Option("--as-of", help="Ask the versions of then: a date (its end, local time) or an instant (ISO 8601)."),
+]
+FilterOption = Annotated[
+    str | None, typer.Option("--filter", help='Filter as JSON, such as {"attributes": {"dept": "인사"}}.')
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
@@ -102,27 +109,71 @@ def ingest(
 
 
 @app.command()
+def sync(
+    context: typer.Context,
+    location: Annotated[str, typer.Argument(help="A folder, or s3://bucket/prefix (AWS_* in the environment).")],
+    collection: Annotated[str, typer.Option("--collection", "-c", help="Collection, made when it does not exist.")],
+    kind: Annotated[str, typer.Option(help="Kind of a new collection: documents or code.")] = "documents",
+    watch: Annotated[bool, typer.Option("--watch", help="Go on, looking again and again.")] = False,
+    interval: Annotated[float, typer.Option(min=0.1, help="Seconds between two looks.")] = 10.0,
+    delete_missing: Annotated[
+        bool, typer.Option("--delete-missing", help="Delete documents whose file is gone.")
+    ] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done.")] = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="Delete even when more than half of the files are gone.")
+    ] = False,
+    ignore: Annotated[
+        list[str] | None, typer.Option("--ignore", help="Pattern on a name or path to leave out; may be repeated.")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Keep a collection in step with a folder or bucket; the exit code is 1 when anything could not be taken."""
+    from api.cli.syncing import SyncOptions
+    from api.cli.syncing import sync as run_sync
+
+    wanted = SyncOptions(
+        collection=collection,
+        kind=kind,
+        ignore=ignore or (),
+        delete_missing=delete_missing,
+        dry_run=dry_run,
+        force=force,
+        watch=watch,
+        interval_s=interval,
+    )
+    run_sync(context.obj, location, wanted, as_json)
+
+
+@app.command()
 def search(
     context: typer.Context,
     question: str,
     collections: CollectionsOption = None,
     limit: Annotated[int, typer.Option(min=1, max=100)] = 5,
+    as_of: AsOfOption = None,
+    filter_json: FilterOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Show the passages for a question."""
     from api.cli.commands import search as run_search
 
-    run_search(context.obj, question, collections, limit, as_json)
+    run_search(context.obj, question, collections, limit, as_json, as_of, filter_json)
 
 
 @app.command()
 def ask(
-    context: typer.Context, question: str, collections: CollectionsOption = None, as_json: JsonOption = False
+    context: typer.Context,
+    question: str,
+    collections: CollectionsOption = None,
+    as_of: AsOfOption = None,
+    filter_json: FilterOption = None,
+    as_json: JsonOption = False,
 ) -> None:
     """Answer a question with citations."""
     from api.cli.commands import ask as run_ask
 
-    run_ask(context.obj, question, collections, as_json)
+    run_ask(context.obj, question, collections, as_json, as_of, filter_json)
 
 
 @app.command()
@@ -162,6 +213,31 @@ def collections_create(
     create_collection(context.obj, name, kind, description)
 
 
+@collections_app.command("delete")
+def collections_delete(context: typer.Context, name: str) -> None:
+    """Delete a collection with all its documents and print the receipt."""
+    from api.cli.commands import delete_collection
+
+    delete_collection(context.obj, name)
+
+
+@collections_app.command("retention")
+def collections_retention(
+    context: typer.Context,
+    name: str,
+    rules: Annotated[
+        str | None,
+        typer.Option(
+            "--set", help="Rules as JSON: retired_days, retired_versions, document_days, dated_days. {} for none."
+        ),
+    ] = None,
+) -> None:
+    """Show what the retention rules would delete now; with --set, change the rules first. Nothing is deleted here."""
+    from api.cli.commands import collection_retention
+
+    collection_retention(context.obj, name, rules)
+
+
 @documents_app.command("list")
 def documents_list(context: typer.Context, collection: str, as_json: JsonOption = False) -> None:
     """Show the documents of a collection."""
@@ -176,6 +252,34 @@ def documents_show(context: typer.Context, document_id: str) -> None:
     from api.cli.commands import show_document
 
     show_document(context.obj, document_id)
+
+
+@documents_app.command("versions")
+def documents_versions(context: typer.Context, document_id: str) -> None:
+    """Show the versions of a document and when each answered questions, as JSON."""
+    from api.cli.commands import show_versions
+
+    show_versions(context.obj, document_id)
+
+
+@documents_app.command("set")
+def documents_set(
+    context: typer.Context,
+    document_id: str,
+    attributes: Annotated[list[str], typer.Argument(help="name=value; an empty value removes the attribute.")],
+) -> None:
+    """Change custom attributes of a document."""
+    from api.cli.commands import set_attributes
+
+    set_attributes(context.obj, document_id, attributes)
+
+
+@documents_app.command("receipt")
+def documents_receipt(context: typer.Context, receipt_id: str) -> None:
+    """Show the receipt of a deletion as JSON."""
+    from api.cli.commands import show_receipt
+
+    show_receipt(context.obj, receipt_id)
 
 
 @documents_app.command("delete")

@@ -42,6 +42,24 @@ _TEXTS: dict[str, tuple[str, str]] = {
     ),
     "upgraded": ("데이터베이스 리비전", "Database revision"),
     "unreachable": ("서버에 연결할 수 없습니다", "The server can't be reached"),
+    "sync_new": ("새 파일", "new"),
+    "sync_changed": ("바뀜", "changed"),
+    "sync_touched": ("내용 같음", "same content"),
+    "sync_unchanged": ("그대로", "unchanged"),
+    "sync_missing": ("사라짐", "gone"),
+    "sync_deleted": ("삭제함", "deleted"),
+    "sync_refused": ("거절됨", "refused"),
+    "sync_failed": ("실패", "failed"),
+    "sync_unreadable": ("읽지 못함", "not readable"),
+    "sync_dry": ("시험 실행이라 아무것도 바꾸지 않았습니다.", "A dry run: nothing was changed."),
+    "sync_held_back": (
+        "알려진 파일의 절반이 넘게 사라져 삭제하지 않았습니다. 맞다면 --force를 주세요.",
+        "More than half of the known files are gone, so nothing was deleted. If that is right, give --force.",
+    ),
+    "sync_not_deleted": (
+        "사라진 파일의 문서는 남겨 두었습니다. 함께 지우려면 --delete-missing을 주세요.",
+        "Documents of files that are gone stay. To delete them too, give --delete-missing.",
+    ),
     "demo_failed": ("예제 질문에 답하지 못했습니다.", "A sample question was not answered."),
 }
 

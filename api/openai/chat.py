@@ -102,7 +102,7 @@ class _Completion:
             {
                 "type": "url_citation",
                 "url_citation": {
-                    "url": passage_url(self._base, item.passage.chunk.id),
+                    "url": passage_url(self._base, item.passage.chunk.id, item.passage.source),
                     "title": f"{item.passage.source.title} ({item.anchor.label(self._caller.language)})",
                     "start_index": rendered.start,
                     "end_index": rendered.end,

@@ -12,6 +12,7 @@ from fastapi.responses import StreamingResponse
 from api.deps import PROBLEMS, Caller, base_url, guarded
 from api.errors import problem
 from api.schemas.answers import AbstentionOut, AnswerOut, AskIn, SentenceOut
+from api.schemas.filters import filter_of
 from api.schemas.search import PassageOut, TraceOut
 from api.streaming import HEADERS, event
 from rag.access.policy import Action
@@ -29,7 +30,7 @@ def ask(
     body: AskIn, request: Request, caller: Annotated[Caller, Depends(guarded(Action.ASK))]
 ) -> AnswerOut | StreamingResponse:
     """Answer a question from what the key may read. With `stream`, as events `passages`, `sentence`…, then `done`."""
-    permit = caller.permit(body.collections)
+    permit = caller.permit(body.collections, body.as_of, filter_of(body.filter))
     rag = caller.services.rag
     run = rag.answerer.answer(permit, body.question, body.passages or rag.settings.answers.passages)
     if body.stream:

@@ -5,14 +5,26 @@ from __future__ import annotations
 from typing import Annotated
 from uuid import uuid4
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter, Depends, Query
 from sqlalchemy.exc import IntegrityError
 
 from api.deps import PROBLEMS, Caller, guarded
-from api.schemas.collections import CollectionIn, CollectionList, CollectionOut
+from api.schemas.collections import (
+    CollectionChange,
+    CollectionIn,
+    CollectionList,
+    CollectionOut,
+    DueDocument,
+    DueVersion,
+    RetentionPreview,
+)
+from api.schemas.receipts import ReceiptOut
+from ingest.pipeline import retention
 from rag.access.policy import Action
 from rag.domain.errors import NameTaken
+from rag.domain.retention import rules_from_json
 from rag.store import collection, document
+from rag.store.base import utc_now
 from rag.store.collection import Collection
 
 router = APIRouter(prefix="/collections", tags=["collections"], responses=PROBLEMS)
@@ -56,3 +68,57 @@ def get_collection(name: str, caller: Annotated[Caller, Depends(guarded(Action.R
         row = collection.permitted(session, permit)[0]
         counts = document.counts_by_collection(session, permit)
     return CollectionOut.of(row, counts.get(row.id, 0))
+
+
+@router.patch("/{name}")
+def change_collection(
+    name: str, body: CollectionChange, caller: Annotated[Caller, Depends(guarded(Action.CHANGE_COLLECTION))]
+) -> CollectionOut:
+    """Change name, description or retention rules; what is left out stays. Rules count from the next round on."""
+    permit = caller.permit([name])
+    try:
+        with caller.services.rag.database.write() as session:
+            row = collection.permitted(session, permit)[0]
+            if body.name is not None:
+                row.name = body.name
+            if body.description is not None:
+                row.description = body.description
+            if body.retention is not None:
+                row.retention = body.retention.to_domain().to_json() or None
+            counts = document.counts_by_collection(session, permit)
+    except IntegrityError as error:
+        raise NameTaken(name=body.name or name) from error
+    return CollectionOut.of(row, counts.get(row.id, 0))
+
+
+@router.get("/{name}/retention")
+def preview_retention(
+    name: str,
+    caller: Annotated[Caller, Depends(guarded(Action.CHANGE_COLLECTION))],
+    limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+) -> RetentionPreview:
+    """What the retention rules would delete now. Nothing is changed."""
+    permit = caller.permit([name])
+    with caller.services.rag.database.read() as session:
+        row = collection.permitted(session, permit)[0]
+        rules = rules_from_json(row.retention)
+        found = retention.due(session, row.id, rules, utc_now(), limit)
+    return RetentionPreview(
+        documents=[DueDocument(id=item.id, source_key=item.source_key) for item in found.documents],
+        versions=[
+            DueVersion(
+                id=item.id,
+                document_id=owner.id,
+                source_key=owner.source_key,
+                number=item.number,
+                valid_to=item.valid_to,
+            )
+            for owner, item in found.versions
+        ],
+    )
+
+
+@router.delete("/{name}", status_code=202)
+def delete_collection(name: str, caller: Annotated[Caller, Depends(guarded(Action.DELETE_COLLECTION))]) -> ReceiptOut:
+    """Delete a collection: gone for every reader at once and its name free; its documents are purged in the background."""
+    return ReceiptOut.of(caller.services.ingest.intake.delete_collection(caller.permit([name])))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from typing import Annotated
 from urllib.parse import quote
 from uuid import UUID
@@ -10,10 +10,12 @@ from uuid import UUID
 import anyio
 from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.responses import StreamingResponse
+from pydantic import ValidationError
+from sqlalchemy.orm import Session
 
 from api.deps import PROBLEMS, Caller, guarded
 from api.schemas.documents import (
-    DeletionReceipt,
+    DocumentChange,
     DocumentOut,
     DocumentPage,
     DocumentStatus,
@@ -21,16 +23,22 @@ from api.schemas.documents import (
     StatusIn,
     UploadOut,
     UploadResult,
+    VersionList,
+    VersionOut,
 )
+from api.schemas.filters import FilterIn
+from api.schemas.receipts import ReceiptOut
 from ingest.connectors.upload import Received, UploadReceiver
 from ingest.jobs.intake import Refused
 from ingest.pipeline.records import Accepted, clean_source_key
 from rag.access.policy import Action
-from rag.domain.errors import DocumentNotFound, PayloadTooLarge, SeogoError
+from rag.domain.errors import DocumentNotFound, InvalidRequest, PayloadTooLarge
+from rag.domain.filters import DocumentFilter
 from rag.domain.messages import UiLanguage, localized
 from rag.domain.principal import Permit
-from rag.store import document, version
-from rag.store.version import DocumentVersion
+from rag.store import attribute, document, document_pages, version
+from rag.store.document import Document
+from rag.store.version import DocumentVersion, VersionState
 
 router = APIRouter(tags=["documents"], responses=PROBLEMS)
 
@@ -43,7 +51,21 @@ _UPLOAD_BODY = {
                 "schema": {
                     "type": "object",
                     "required": ["files"],
-                    "properties": {"files": {"type": "array", "items": {"type": "string", "format": "binary"}}},
+                    "properties": {
+                        "files": {"type": "array", "items": {"type": "string", "format": "binary"}},
+                        "attributes": {
+                            "type": "string",
+                            "description": "JSON object of custom attributes for every file of the request: at most 16, "
+                            "names of a-z, 0-9 and _ (1 to 40), values texts (up to 200 characters), numbers or dates "
+                            "(YYYY-MM-DD). Replaces those that a document has; without it they stay.",
+                            "examples": ['{"dept": "인사", "year": 2024}'],
+                        },
+                        "file_attributes": {
+                            "type": "string",
+                            "description": "JSON object by file name: attributes of that file, over the common ones",
+                            "examples": ['{"취업규칙.docx": {"effective": "2024-03-01"}}'],
+                        },
+                    },
                 }
             }
         },
@@ -66,7 +88,7 @@ async def upload_documents(
         raise taken[0].error
     if all(isinstance(item, Refused) for item in taken):
         response.status_code = 422
-    return UploadResult(documents=[_upload_out(item, caller.language) for item in taken])
+    return UploadResult(documents=[upload_out(item, caller.language) for item in taken])
 
 
 async def _receive(request: Request, caller: Caller) -> list[Received]:
@@ -101,7 +123,8 @@ async def _feed(receiver: UploadReceiver, body: AsyncIterator[bytes], limit: int
     await anyio.to_thread.run_sync(receiver.feed, bytes(pending))
 
 
-def _upload_out(item: Accepted | Refused, language: UiLanguage) -> UploadOut:
+def upload_out(item: Accepted | Refused, language: UiLanguage) -> UploadOut:
+    """What became of one file, as JSON."""
     if isinstance(item, Refused):
         error = item.error
         failure = Failure(code=error.code, message=localized(error, language), retryable=error.retryable)
@@ -121,12 +144,16 @@ def list_documents(
     caller: Annotated[Caller, Depends(guarded(Action.READ_DOCUMENTS))],
     cursor: Annotated[str | None, Query(max_length=1000)] = None,
     limit: Annotated[int, Query(ge=1, le=500)] = 100,
+    filter: Annotated[
+        str | None,
+        Query(max_length=20_000, description="JSON, the same filter as at a search; media types of the newest"),
+    ] = None,
 ) -> DocumentPage:
     """Documents of a collection by source key, with the state of their newest version."""
-    permit = caller.permit([name])
+    permit = caller.permit([name], where=_filter_of(filter))
     with caller.services.rag.database.read() as session:
-        rows = document.page_permitted(session, permit, after=cursor, limit=limit + 1)
-    shown = [DocumentOut.of(row, newest, caller.language) for row, newest in rows[:limit]]
+        rows = document_pages.page_permitted(session, permit, after=cursor, limit=limit + 1)
+        shown = _documents_out(session, rows[:limit], caller.language)
     return DocumentPage(documents=shown, next_cursor=shown[-1].source_key if len(rows) > limit else None)
 
 
@@ -138,7 +165,24 @@ def document_status(
     permit = caller.permit()
     with caller.services.rag.database.read() as session:
         rows = document.with_versions(session, permit, body.ids)
-    return DocumentStatus(documents=[DocumentOut.of(row, newest, caller.language) for row, newest in rows])
+        return DocumentStatus(documents=_documents_out(session, rows, caller.language))
+
+
+def _documents_out(
+    session: Session, rows: Sequence[tuple[Document, DocumentVersion | None]], language: UiLanguage
+) -> list[DocumentOut]:
+    attributes = attribute.of_documents(session, [row.id for row, _ in rows])
+    return [DocumentOut.of(row, newest, language, attributes.get(row.id, {})) for row, newest in rows]
+
+
+def _filter_of(given: str | None) -> DocumentFilter | None:
+    if given is None:
+        return None
+    try:
+        return FilterIn.model_validate_json(given).to_domain()
+    except ValidationError as error:
+        where = "; ".join(f"{'.'.join(map(str, item['loc']))}: {item['msg']}" for item in error.errors()[:5])
+        raise InvalidRequest(detail=f"filter: {where}") from error
 
 
 @router.get("/documents/{document_id}")
@@ -146,9 +190,34 @@ def get_document(document_id: UUID, caller: Annotated[Caller, Depends(guarded(Ac
     """One document, with state and progress of its newest version."""
     permit = caller.permit()
     with caller.services.rag.database.read() as session:
+        return _one_document(session, permit, document_id, caller.language)
+
+
+@router.patch("/documents/{document_id}")
+def change_document(
+    document_id: UUID, body: DocumentChange, caller: Annotated[Caller, Depends(guarded(Action.CHANGE_DOCUMENTS))]
+) -> DocumentOut:
+    """Change the custom attributes of a document: those named are set, or removed with `null`; the others stay."""
+    permit = caller.permit()
+    caller.services.ingest.intake.change_attributes(permit, document_id, body.changes())
+    with caller.services.rag.database.read() as session:
+        return _one_document(session, permit, document_id, caller.language)
+
+
+@router.get("/documents/{document_id}/versions")
+def list_versions(document_id: UUID, caller: Annotated[Caller, Depends(guarded(Action.READ_DOCUMENTS))]) -> VersionList:
+    """Every version that is kept of a document, the newest first, and when each answered questions."""
+    permit = caller.permit()
+    with caller.services.rag.database.read() as session:
         row = document.get_permitted(session, permit, document_id)
-        newest = session.get(DocumentVersion, row.latest_version_id) if row.latest_version_id else None
-    return DocumentOut.of(row, newest, caller.language)
+        kept = [item for item in version.of_document(session, row.id) if item.state != VersionState.DELETED]
+    return VersionList(versions=[VersionOut.of(item, caller.language) for item in kept])
+
+
+def _one_document(session: Session, permit: Permit, document_id: UUID, language: UiLanguage) -> DocumentOut:
+    row = document.get_permitted(session, permit, document_id)
+    newest = session.get(DocumentVersion, row.latest_version_id) if row.latest_version_id else None
+    return _documents_out(session, [(row, newest)], language)[0]
 
 
 @router.get("/documents/{document_id}/content", response_class=StreamingResponse)
@@ -184,9 +253,6 @@ def _current_version(caller: Caller, permit: Permit, document_id: UUID) -> Docum
 @router.delete("/documents/{document_id}", status_code=202)
 def delete_document(
     document_id: UUID, caller: Annotated[Caller, Depends(guarded(Action.DELETE_DOCUMENTS))]
-) -> DeletionReceipt:
+) -> ReceiptOut:
     """Delete a document with all versions: gone for every reader at once, from index, chunks and blobs soon after."""
-    row, versions = caller.services.ingest.intake.delete(caller.permit(), document_id)
-    if row.deleted_at is None:
-        raise SeogoError
-    return DeletionReceipt(document_id=row.id, source_key=row.source_key, versions=versions, deleted_at=row.deleted_at)
+    return ReceiptOut.of(caller.services.ingest.intake.delete(caller.permit(), document_id))

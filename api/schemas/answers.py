@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from uuid import UUID
 
 from pydantic import BaseModel, Field
 
 from api.schemas.common import AnchorOut, Body, CollectionNames
+from api.schemas.filters import AsOf, FilterIn
 from api.schemas.search import PassageOut, TraceOut, passage_url
 from rag.answering.rendering import RenderedSentence
 from rag.domain.answer import Abstention, AbstentionReason, Citation, Sentence
@@ -36,6 +38,8 @@ class AskIn(Body):
     collections: CollectionNames = None
     passages: int | None = Field(None, ge=1, le=50, description="passages that the answer may draw on")
     stream: bool = Field(False, description="answer as server-sent events")
+    as_of: AsOf = None
+    filter: FilterIn | None = None
 
 
 class CitationOut(BaseModel):
@@ -48,6 +52,8 @@ class CitationOut(BaseModel):
     collection: str
     source_key: str
     title: str
+    source_url: str | None = Field(description="address of the web page, when the source is a snapshot of one")
+    fetched_at: datetime | None = Field(description="when the web page was fetched")
     heading_path: list[str]
     quote: str
     start: int = Field(description="first character of the quote in the passage's text")
@@ -67,12 +73,14 @@ class CitationOut(BaseModel):
             collection=source.collection_name,
             source_key=source.source_key,
             title=source.title,
+            source_url=source.source_url or None,
+            fetched_at=source.fetched_at,
             heading_path=list(chunk.heading_path),
             quote=item.quote,
             start=item.start,
             end=item.end,
             anchor=AnchorOut.of(item.anchor, language),
-            url=passage_url(base_url, chunk.id),
+            url=passage_url(base_url, chunk.id, source),
         )
 
 

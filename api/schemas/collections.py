@@ -2,22 +2,77 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from datetime import datetime
+from typing import Annotated
 from uuid import UUID
 
 from pydantic import BaseModel, Field
 
 from api.schemas.common import Body
 from rag.domain.language import CollectionKind
+from rag.domain.retention import RetentionRules, rules_from_json
 from rag.store.collection import Collection
+
+CollectionName = Annotated[
+    str, Field(min_length=1, max_length=100, pattern=r"^[^\s/\\][^/\\\x00-\x1f]*$", examples=["인사규정"])
+]
+Days = Annotated[int | None, Field(ge=0, le=36_525)]
 
 
 class CollectionIn(Body):
     """A collection to be made."""
 
-    name: str = Field(min_length=1, max_length=100, pattern=r"^[^\s/\\][^/\\\x00-\x1f]*$", examples=["인사규정"])
+    name: CollectionName
     kind: CollectionKind = CollectionKind.DOCUMENTS
     description: str = Field("", max_length=2000)
+
+
+class Retention(Body):
+    """How long what is stored may stay; a rule that is null is off."""
+
+    retired_days: Days = Field(None, description="a replaced version goes so many days after it was replaced")
+    retired_versions: int | None = Field(
+        None, ge=0, le=10_000, description="of replaced versions, the newest so many stay"
+    )
+    document_days: Days = Field(None, description="a document goes so many days after its newest upload")
+    dated_days: Days = Field(None, description="a document goes so many days after the date that the file itself bears")
+
+    def to_domain(self) -> RetentionRules:
+        """The rules."""
+        return RetentionRules(**self.model_dump())
+
+
+class CollectionChange(Body):
+    """What is to change about a collection; what is left out stays."""
+
+    name: CollectionName | None = None
+    description: str | None = Field(None, max_length=2000)
+    retention: Retention | None = Field(None, description="all rules: one that is left out is off afterwards")
+
+
+class DueDocument(BaseModel):
+    """A document that a rule would delete now."""
+
+    id: UUID
+    source_key: str
+
+
+class DueVersion(BaseModel):
+    """A replaced version that a rule would delete now."""
+
+    id: UUID
+    document_id: UUID
+    source_key: str
+    number: int
+    valid_to: datetime | None
+
+
+class RetentionPreview(BaseModel):
+    """What the rules would delete now, up to the limit asked for."""
+
+    documents: list[DueDocument]
+    versions: list[DueVersion]
 
 
 class CollectionOut(BaseModel):
@@ -27,6 +82,7 @@ class CollectionOut(BaseModel):
     name: str
     kind: CollectionKind
     description: str
+    retention: Retention
     documents: int = Field(description="documents that are visible in it")
     created_at: datetime
 
@@ -38,6 +94,7 @@ class CollectionOut(BaseModel):
             name=row.name,
             kind=CollectionKind(row.kind),
             description=row.description,
+            retention=Retention(**asdict(rules_from_json(row.retention))),
             documents=documents,
             created_at=row.created_at,
         )

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, StrictFloat, StrictInt, StrictStr
 
 from api.schemas.common import Body
+from rag.domain.filters import MAX_ATTRIBUTES, AttributeValue, attribute_value, checked_name
 from rag.domain.messages import UiLanguage, message_for, warning_for
 from rag.store.base import utc_now
 from rag.store.document import Document
@@ -55,6 +58,10 @@ class VersionOut(BaseModel):
     warnings: list[Warned]
     created_at: datetime
     finished_at: datetime | None
+    valid_from: datetime | None = Field(description="since when it answers questions")
+    valid_to: datetime | None = Field(description="until when it did")
+    fetched_at: datetime | None = Field(description="when a web page was fetched")
+    file_metadata: dict[str, Any] | None = Field(description="what the file says about itself; unchecked")
     progress: ProgressOut | None = Field(description="while queued or running")
     failure: Failure | None = Field(description="when failed")
 
@@ -76,6 +83,10 @@ class VersionOut(BaseModel):
             ],
             created_at=row.created_at,
             finished_at=row.finished_at,
+            valid_from=row.valid_from,
+            valid_to=row.valid_to,
+            fetched_at=row.fetched_at,
+            file_metadata=row.file_metadata,
             progress=_progress(row),
             failure=_failure(row, language),
         )
@@ -88,22 +99,63 @@ class DocumentOut(BaseModel):
     collection_id: UUID
     source_key: str = Field(description="path or name under which it was uploaded")
     title: str
+    author: str
+    created: datetime | None = Field(description="when the file says that it was made")
+    modified: datetime | None = Field(description="when the file says that it was last changed")
+    source_url: str | None = Field(description="address of the web page, for a snapshot of one")
+    attributes: dict[str, str | int | float]
     searchable: bool = Field(description="whether a version answers questions now")
     created_at: datetime
     version: VersionOut | None
 
     @classmethod
-    def of(cls, row: Document, version: DocumentVersion | None, language: UiLanguage) -> DocumentOut:
+    def of(
+        cls,
+        row: Document,
+        version: DocumentVersion | None,
+        language: UiLanguage,
+        attributes: Mapping[str, AttributeValue],
+    ) -> DocumentOut:
         """The document as JSON."""
         return cls(
             id=row.id,
             collection_id=row.collection_id,
             source_key=row.source_key,
             title=row.title or row.source_key,
+            author=row.author,
+            created=row.authored_at,
+            modified=row.revised_at,
+            source_url=row.source_url or None,
+            attributes={name: value.plain for name, value in attributes.items()},
             searchable=row.current_version_id is not None,
             created_at=row.created_at,
             version=None if version is None else VersionOut.of(version, language),
         )
+
+
+class VersionList(BaseModel):
+    """Versions of a document, the newest first."""
+
+    versions: list[VersionOut]
+
+
+class DocumentChange(Body):
+    """What is to change about a document."""
+
+    attributes: dict[str, StrictStr | StrictInt | StrictFloat | None] = Field(
+        min_length=1, max_length=2 * MAX_ATTRIBUTES, description="a value sets an attribute, null removes it"
+    )
+
+    def changes(self) -> dict[str, AttributeValue | None]:
+        """The attributes by name; None removes one.
+
+        Raises:
+            InvalidRequest: a name or a value is not valid.
+        """
+        return {
+            checked_name(name): None if value is None else attribute_value(name, value)
+            for name, value in self.attributes.items()
+        }
 
 
 class DocumentPage(BaseModel):
@@ -140,15 +192,6 @@ class UploadResult(BaseModel):
     """What became of an upload; ingestion goes on in the background."""
 
     documents: list[UploadOut]
-
-
-class DeletionReceipt(BaseModel):
-    """A document was deleted: invisible from `deleted_at` on; index, chunks and blobs follow within a minute."""
-
-    document_id: UUID
-    source_key: str
-    versions: int
-    deleted_at: datetime
 
 
 _STAGES = ("identify", "parse", "chunk", "embed", "index", "activate")

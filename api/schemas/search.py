@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+from urllib.parse import quote
 from uuid import UUID
 
 from pydantic import BaseModel, Field
 
 from api.schemas.common import AnchorOut, Body, CollectionNames
+from api.schemas.filters import AsOf, FilterIn
 from rag.domain.messages import UiLanguage
-from rag.domain.passage import Passage, SearchResult, SearchTrace
+from rag.domain.passage import Passage, SearchResult, SearchTrace, Source
 
 
 class SearchIn(Body):
@@ -17,6 +20,8 @@ class SearchIn(Body):
     question: str = Field(min_length=1, max_length=100_000, examples=["연차휴가는 며칠인가요?"])
     collections: CollectionNames = None
     limit: int = Field(10, ge=1, le=100)
+    as_of: AsOf = None
+    filter: FilterIn | None = None
 
 
 class LegOut(BaseModel):
@@ -37,6 +42,12 @@ class PassageOut(BaseModel):
     collection: str
     source_key: str
     title: str
+    source_url: str | None = Field(description="address of the web page, when the source is a snapshot of one")
+    fetched_at: datetime | None = Field(description="when the web page was fetched")
+    valid_from: datetime | None = Field(description="since when this version answers questions")
+    valid_to: datetime | None = Field(
+        description="until when it did; only a question as of a date finds such a version"
+    )
     heading_path: list[str]
     text: str
     anchor: AnchorOut
@@ -55,10 +66,14 @@ class PassageOut(BaseModel):
             collection=passage.source.collection_name,
             source_key=passage.source.source_key,
             title=passage.source.title,
+            source_url=passage.source.source_url or None,
+            fetched_at=passage.source.fetched_at,
+            valid_from=passage.source.valid_from,
+            valid_to=passage.source.valid_to,
             heading_path=list(passage.chunk.heading_path),
             text=passage.chunk.text,
             anchor=AnchorOut.of(passage.anchor, language),
-            url=passage_url(base_url, passage.chunk.id),
+            url=passage_url(base_url, passage.chunk.id, passage.source),
             legs={name: LegOut(rank=leg.rank, score=leg.score) for name, leg in passage.legs.items()},
         )
 
@@ -110,6 +125,8 @@ class ChunkOut(BaseModel):
     collection: str
     source_key: str
     title: str
+    source_url: str | None
+    fetched_at: datetime | None
     heading_path: list[str]
     text: str
     anchor: AnchorOut
@@ -117,6 +134,9 @@ class ChunkOut(BaseModel):
     after: list[str]
 
 
-def passage_url(base_url: str, chunk_id: UUID) -> str:
-    """Address of a passage; the key is checked there again."""
-    return f"{base_url}/api/v1/chunks/{chunk_id}"
+def passage_url(base_url: str, chunk_id: UUID, source: Source) -> str:
+    """Address of a passage; the key is checked there again. One of a replaced version is asked for as of its time."""
+    address = f"{base_url}/api/v1/chunks/{chunk_id}"
+    if source.valid_to is None or source.valid_from is None:
+        return address
+    return f"{address}?as_of={quote(source.valid_from.isoformat())}"

@@ -5,9 +5,11 @@ The body is never held as a whole: python-multipart hands over pieces as they ar
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
 
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
@@ -17,9 +19,27 @@ if TYPE_CHECKING:
 
 from rag.blobs.store import BlobRef, BlobStore, BlobWriter
 from rag.domain.errors import InvalidRequest, SeogoError
+from rag.domain.filters import AttributeValue, checked_attributes
 
 _MAX_HEADER_BYTES = 8192
 _MAX_FILES = 1000
+_MAX_FIELD_BYTES = 1 << 20
+"""Of all fields beside the files together."""
+_FIELDS = (b"attributes", b"file_attributes")
+
+
+@dataclass(frozen=True, slots=True)
+class Details:
+    """What is said about a file beside its content.
+
+    Attributes:
+        attributes: the document's custom attributes from now on; None leaves those that it has.
+        source_url, fetched_at: of a web page's snapshot.
+    """
+
+    attributes: Mapping[str, AttributeValue] | None = None
+    source_url: str = ""
+    fetched_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +49,7 @@ class Received:
     name: str
     blob: BlobRef | None = None
     error: SeogoError | None = None
+    details: Details = Details()
 
 
 class UploadReceiver:
@@ -47,6 +68,8 @@ class UploadReceiver:
         self._header_name = bytearray()
         self._header_value = bytearray()
         self._name = ""
+        self._field = b""
+        self._fields: dict[bytes, bytearray] = {}
         self._ended = False
         self.received: list[Received] = []
         self._parser = self._multipart(content_type)
@@ -67,13 +90,29 @@ class UploadReceiver:
         """The files, once the whole body was fed.
 
         Raises:
-            InvalidRequest: the body ends early or holds no file.
+            InvalidRequest: the body ends early or holds no file, or its attributes are not valid.
         """
         if not self._ended:
             raise InvalidRequest(detail="multipart body ends early")
         if not self.received:
             raise InvalidRequest(detail="no part with a file name")
-        return self.received
+        return self._with_attributes()
+
+    def _with_attributes(self) -> list[Received]:
+        """The files with what the fields say: `attributes` about all of them, `file_attributes` about some, by name."""
+        if not self._fields:
+            return self.received
+        common = _json_object(self._fields, b"attributes")
+        special = {self._clean(name): own for name, own in _json_object(self._fields, b"file_attributes").items()}
+        if unknown := special.keys() - {item.name for item in self.received}:
+            raise InvalidRequest(detail=f"file_attributes: there is no file {min(unknown)!r} in this upload")
+        found: list[Received] = []
+        for item in self.received:
+            own = special.get(item.name, {})
+            if not isinstance(own, dict):
+                raise InvalidRequest(detail="file_attributes: an object of objects is needed")
+            found.append(replace(item, details=Details(checked_attributes({**common, **own}))))
+        return found
 
     def abort(self) -> list[BlobRef]:
         """Throw away the file in work; returns the complete ones, whose removal is the caller's: others may need them."""
@@ -126,6 +165,8 @@ class UploadReceiver:
         _, options = parse_options_header(self._headers.get(b"content-disposition", b""))
         filename = options.get(b"filename")
         if filename is None:
+            name = options.get(b"name", b"")
+            self._field = name if name in _FIELDS else b""
             return
         if len(self.received) >= _MAX_FILES:
             raise InvalidRequest(detail=f"more than {_MAX_FILES} files in one upload")
@@ -140,8 +181,13 @@ class UploadReceiver:
     def _on_part_data(self, data: bytes, start: int, end: int) -> None:
         if self._writer is not None:
             self._writer.write(data[start:end])
+        elif self._field:
+            self._fields.setdefault(self._field, bytearray()).extend(data[start:end])
+            if sum(map(len, self._fields.values())) > _MAX_FIELD_BYTES:
+                raise InvalidRequest(detail="attributes: more than 1 MiB")
 
     def _on_part_end(self) -> None:
+        self._field = b""
         if self._writer is None:
             return
         writer, self._writer = self._writer, None
@@ -152,3 +198,16 @@ class UploadReceiver:
 
     def _on_end(self) -> None:
         self._ended = True
+
+
+def _json_object(fields: Mapping[bytes, bytearray], name: bytes) -> dict[str, Any]:
+    """A field's JSON object; an empty one where the field is missing."""
+    if name not in fields:
+        return {}
+    try:
+        found = json.loads(fields[name])
+    except (ValueError, RecursionError) as error:
+        raise InvalidRequest(detail=f"{name.decode()}: not valid JSON") from error
+    if not isinstance(found, dict):
+        raise InvalidRequest(detail=f"{name.decode()}: an object is needed")
+    return found

@@ -15,7 +15,7 @@ from uuid import UUID, uuid4
 from dbos import DBOS, DBOSConfig, DBOSPortableJSONSerializer, SetWorkflowID, StepOptions
 from dbos import error as dbos_error
 
-from ingest.pipeline import maintenance
+from ingest.jobs.upkeep import UpkeepJobs
 from ingest.pipeline.steps import Pipeline
 from rag.domain.errors import SeogoError, Unavailable
 from rag.store import lifecycle
@@ -24,7 +24,6 @@ from rag.store.base import utc_now
 log = logging.getLogger(__name__)
 
 INGEST_QUEUE = "ingest"
-PURGE_QUEUE = "purge"
 WORKFLOW_VERSION = "1"
 """Raise when the order or the meaning of steps changes: DBOS recovers a workflow only under the version it began with."""
 
@@ -56,7 +55,7 @@ class IngestJobs:
         self._pipeline = pipeline
         self._settings = settings
         self._ingest: Callable[[list[str]], None] | None = None
-        self._purge: Callable[[str], None] | None = None
+        self.upkeep = UpkeepJobs(pipeline)
 
     def start(self) -> None:
         """Connect, recover what an earlier process left, and begin to work when listening."""
@@ -75,7 +74,7 @@ class IngestJobs:
             DBOS.listen_queues([])
         DBOS.launch()
         DBOS.register_queue(INGEST_QUEUE, worker_concurrency=self._settings.concurrency, polling_interval_sec=_POLL_S)
-        DBOS.register_queue(PURGE_QUEUE, worker_concurrency=1, polling_interval_sec=_POLL_S)
+        self.upkeep.register_queues(_POLL_S)
         if self._settings.listen:
             self._resubmit_lost()
 
@@ -85,12 +84,6 @@ class IngestJobs:
             raise RuntimeError("the queue is not started")
         with SetWorkflowID(job_id):
             DBOS.enqueue_workflow(INGEST_QUEUE, self._ingest, [str(item) for item in version_ids])
-
-    def submit_purge(self, document_id: UUID) -> None:
-        """Queue the removal of a deleted document from index, chunks and blobs."""
-        if self._purge is None:
-            raise RuntimeError("the queue is not started")
-        DBOS.enqueue_workflow(PURGE_QUEUE, self._purge, str(document_id))
 
     def stop(self) -> None:
         """Disconnect. A batch in work is given a moment; what is left resumes at the next start."""
@@ -103,11 +96,8 @@ class IngestJobs:
         def ingest_batch(version_ids: list[str]) -> None:
             _run_batch(pipeline, version_ids)
 
-        @DBOS.workflow(name="purge_document")
-        def purge_document(document_id: str) -> None:
-            DBOS.run_step(_options("purge"), maintenance.purge_document, pipeline, UUID(document_id))
-
-        self._ingest, self._purge = ingest_batch, purge_document
+        self._ingest = ingest_batch
+        self.upkeep.register()
 
     def _resubmit_lost(self) -> None:
         """Queue again what was recorded but never queued (a crash in between), or whose job ended without a result."""

@@ -1,4 +1,4 @@
-"""Purging, rebuilding and verifying: keeping the index equal to the record."""
+"""Rebuilding and verifying: keeping the index equal to the record."""
 
 from __future__ import annotations
 
@@ -8,34 +8,16 @@ from uuid import UUID
 
 from sqlalchemy import select
 
+from ingest.pipeline.labels import labels_of
 from ingest.pipeline.steps import Pipeline
 from rag.blobs.store import BlobStore
 from rag.store import chunk as chunks_table
 from rag.store import lifecycle
-from rag.store.base import utc_now
-from rag.store.document import Document
+from rag.store import version as versions_table
 from rag.store.session import Database
 from rag.store.version import DocumentVersion, VersionState
 
 Progress = Callable[[int, int], None]
-
-
-def purge_document(pipeline: Pipeline, document_id: UUID) -> None:
-    """Remove a document's deleted versions from index, chunks and blobs. An original that is still needed stays."""
-    with pipeline.database.read() as session:
-        versions = list(lifecycle.deleted_versions(session, document_id))
-    ids = [version.id for version in versions]
-    if ids:
-        pipeline.index.delete_versions(ids)
-        with pipeline.database.write() as session:
-            chunks_table.delete_of_versions(session, ids)
-    for version in versions:
-        pipeline.blobs.delete_derived(version.id)
-        drop_original(pipeline.database, pipeline.blobs, version.content_hash)
-    with pipeline.database.write() as session:
-        document = session.get_one(Document, document_id)
-        if document.deleted_at is not None:
-            document.purged_at = utc_now()
 
 
 def drop_original(database: Database, blobs: BlobStore, content_hash: str) -> None:
@@ -52,14 +34,14 @@ def rebuild_index(pipeline: Pipeline, progress: Progress) -> int:
     `progress` gets versions done and versions in all.
     """
     with pipeline.database.read() as session:
-        query = select(DocumentVersion).where(DocumentVersion.state == VersionState.ACTIVE)
-        versions = list(session.scalars(query.order_by(DocumentVersion.created_at)))
+        versions = list(versions_table.of_index(session))
     pipeline.index.clear()
     written = 0
     for done, version in enumerate(versions, start=1):
         with pipeline.database.read() as session:
             chunks = chunks_table.of_version(session, version.id)
-        for points in pipeline.points(version, chunks):
+            labels = labels_of(session, version)
+        for points in pipeline.points(version, chunks, labels):
             pipeline.index.upsert(points)
             written += len(points)
         progress(done, len(versions))

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import unicodedata
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from uuid import UUID
 
@@ -11,10 +12,13 @@ from sqlalchemy import func, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
+from ingest.connectors.upload import Details
 from rag.blobs.store import BlobRef, BlobStore
 from rag.domain.document import document_id, version_id
-from rag.domain.errors import InvalidRequest, StoreUnavailable
-from rag.store import lifecycle
+from rag.domain.errors import CollectionNotFound, InvalidRequest, StoreUnavailable
+from rag.domain.filters import AttributeValue
+from rag.store import attribute, lifecycle
+from rag.store.collection import Collection
 from rag.store.document import Document
 from rag.store.session import Database
 from rag.store.version import DocumentVersion, Stage, VersionState
@@ -25,6 +29,7 @@ _INVISIBLE = {"Cc", "Cf", "Cs", "Cn", "Zl", "Zp"}
 _FILLERS = frozenset("\u115f\u1160\u3164\uffa0")
 """Hangul letters that show nothing."""
 _TRIES = 3
+_NO_DETAILS = Details()
 
 
 class Outcome(StrEnum):
@@ -38,13 +43,14 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """An upload that is on record."""
+    """An upload that is on record. `relabel`: its points in the index have to learn of other attributes."""
 
     document_id: UUID
     version_id: UUID
     number: int
     source_key: str
     outcome: Outcome
+    relabel: bool = False
 
     @property
     def queued(self) -> bool:
@@ -75,24 +81,37 @@ def accept(
     source_key: str,
     blob: BlobRef,
     job_id: str,
+    details: Details = _NO_DETAILS,
 ) -> Accepted:
     """Record an upload. The content of the latest version again is `UNCHANGED`, or `RETRIED` when that one failed.
 
+    What is said beside the content counts in either case.
+
     Raises:
         StoreUnavailable: the original was purged by a deletion just now; uploading again helps.
+        CollectionNotFound: the collection was deleted just now.
     """
     for attempt in range(1, _TRIES + 1):
         try:
             with database.write() as session:
                 lifecycle.lock_content(session, blob.content_hash)
+                _require_collection(session, collection_id)
                 document = _document(session, tenant_id, collection_id, source_key)
                 if not blobs.exists(blob.content_hash):
                     raise StoreUnavailable
-                return _repeat(session, document, blob, job_id) or _new_version(session, document, blob, job_id)
+                taken = _repeat(session, document, blob, job_id) or _new_version(session, document, blob, job_id)
+                return _described(session, document, taken, details)
         except IntegrityError:  # two first uploads of one document at once: the second finds the first's row
             if attempt == _TRIES:
                 raise
     raise AssertionError("unreachable")
+
+
+def _require_collection(session: Session, collection_id: UUID) -> None:
+    """Held until commit, so that a deletion of the collection sees this document or this upload sees the deletion."""
+    row = session.get(Collection, collection_id, with_for_update={"read": True}, populate_existing=True)
+    if row is None or row.deleted_at is not None:
+        raise CollectionNotFound(name=str(collection_id))
 
 
 def _document(session: Session, tenant_id: UUID, collection_id: UUID, source_key: str) -> Document:
@@ -103,6 +122,27 @@ def _document(session: Session, tenant_id: UUID, collection_id: UUID, source_key
         session.add(document)
         session.flush()
     return document
+
+
+def _described(session: Session, document: Document, taken: Accepted, details: Details) -> Accepted:
+    """Note what is said about the file."""
+    session.flush()
+    if details.source_url:
+        document.source_url = details.source_url
+        session.get_one(DocumentVersion, taken.version_id).fetched_at = details.fetched_at
+    if details.attributes is None or not change_attributes(session, document, details.attributes):
+        return taken
+    return replace(taken, relabel=document.labels_pending)
+
+
+def change_attributes(session: Session, document: Document, attributes: Mapping[str, AttributeValue]) -> bool:
+    """Give a document these attributes; marks it when its points carry others. Whether anything changed."""
+    before = attribute.of_documents(session, [document.id]).get(document.id, {})
+    if before == dict(attributes):
+        return False
+    attribute.replace_attributes(session, document.id, attributes)
+    document.labels_pending = document.current_version_id is not None
+    return True
 
 
 def _repeat(session: Session, document: Document, blob: BlobRef, job_id: str) -> Accepted | None:

@@ -18,6 +18,10 @@ from ingest.parsing.identify import identify
 from ingest.parsing.sandbox import ParseSandbox
 from ingest.parsing.wire import decode_document, encode_document
 from ingest.pipeline import vectors as vector_file
+from ingest.pipeline.labels import labels_of, settle_siblings, settle_written
+from ingest.pipeline.leftovers import remove_leftovers
+from ingest.pipeline.metadata import note_metadata
+from ingest.pipeline.reuse import known_vectors
 from rag.blobs.store import BlobStore
 from rag.domain.document import Chunk, ParsedDocument
 from rag.domain.errors import IndexUnavailable, IndexWriteMismatch, NoTextFound, ParserCrashed, SeogoError, Unavailable
@@ -84,7 +88,7 @@ class Pipeline:
         return self._each(self._enter(ids, Stage.INDEX), self._index_one)
 
     def activate(self, ids: Sequence[UUID]) -> list[UUID]:
-        """Let each version answer questions, retire the one before it, and take that one's points from the index.
+        """Let each version answer questions, retire the one before it, and move that one's points to the archive.
 
         What has to leave the index is read from the record, not remembered: a crash between the two is made good by
         the replay.
@@ -93,10 +97,7 @@ class Pipeline:
             with self.database.write() as session:
                 versions_lifecycle.activate(session, version.id)
             self.blobs.delete_derived(version.id, _PARSED)
-        with self.database.read() as session:
-            superseded = versions_lifecycle.not_active_siblings(session, ids)
-        if superseded:
-            self.index.delete_versions(superseded)
+        settle_siblings(self.database, self.index, ids)
         return list(ids)
 
     def fail(self, ids: Sequence[UUID], error: SeogoError) -> None:
@@ -116,6 +117,8 @@ class Pipeline:
             versions_table.enter_stage(session, ids, stage)
         with self.database.read() as session:
             found = versions_table.by_ids(session, ids)
+        deleted = [version.id for version in found if version.state == VersionState.DELETED]
+        remove_leftovers(self.database, self.blobs, self.index, deleted)
         return [version for version in found if version.state == VersionState.RUNNING]
 
     def _each(self, versions: Sequence[DocumentVersion], step: Callable[[DocumentVersion], None]) -> list[UUID]:
@@ -168,8 +171,9 @@ class Pipeline:
             raise NoTextFound(name=version.filename)
         with self.database.write() as session:
             chunks_table.replace_chunks(session, version.id, chunks)
-            session.get_one(DocumentVersion, version.id).chunk_count = len(chunks)
-            session.get_one(Document, version.document_id).title = (parsed.title or source_key)[:500]
+            row = session.get_one(DocumentVersion, version.id)
+            row.chunk_count = len(chunks)
+            note_metadata(session, row, parsed)
 
     def _parsed(self, version_id: UUID) -> ParsedDocument:
         data = self.blobs.get_derived(version_id, _PARSED)
@@ -179,10 +183,11 @@ class Pipeline:
 
     def _embed_group(self, group: Sequence[tuple[DocumentVersion, list[Chunk]]]) -> None:
         chunks = [chunk for _, own in group for chunk in own]
+        known = known_vectors(self.database, self.blobs, self.space.name, [version for version, _ in group])
         made: list[TextVectors] = []
         for start in range(0, len(chunks), _EMBED_CHUNKS):
             part = chunks[start : start + _EMBED_CHUNKS]
-            made += self.space.embed_chunks(part)
+            made += self.space.embed_chunks(part, known)
             if len(group) == 1:
                 self._report(group[0][0].id, len(made), len(chunks))
         start = 0
@@ -199,13 +204,17 @@ class Pipeline:
     def _index_one(self, version: DocumentVersion) -> None:
         with self.database.read() as session:
             chunks = chunks_table.of_version(session, version.id)
-        for points in self.points(version, chunks):
+            labels = labels_of(session, version)
+        for points in self.points(version, chunks, labels):
             self.index.upsert(points)
         found = self.index.count(version.id)
         if found != len(chunks):
             raise IndexWriteMismatch(found=found, expected=len(chunks))
+        settle_written(self.database, self.index, version, labels)
 
-    def points(self, version: DocumentVersion, chunks: Sequence[Chunk]) -> Iterator[list[IndexPoint]]:
+    def points(
+        self, version: DocumentVersion, chunks: Sequence[Chunk], labels: tuple[str, ...]
+    ) -> Iterator[list[IndexPoint]]:
         """A version's points in groups, from its stored vectors; embedded again only where those don't fit."""
         stored = self._stored_vectors(version.id)
         if stored is None or len(stored) != len(chunks):
@@ -213,14 +222,15 @@ class Pipeline:
             self.blobs.put_derived(version.id, vector_file.FILE, vector_file.pack(self.space.name, stored))
         for start in range(0, len(chunks), _UPSERT_POINTS):
             end = start + _UPSERT_POINTS
-            yield [_point(version, c, v) for c, v in zip(chunks[start:end], stored[start:end], strict=True)]
+            yield [_point(version, c, v, labels) for c, v in zip(chunks[start:end], stored[start:end], strict=True)]
 
     def _report(self, version_id: UUID, done: int, total: int) -> None:
         with self.database.write() as session:
             versions_table.report_progress(session, version_id, done, total)
 
 
-def _point(version: DocumentVersion, chunk: Chunk, vectors: TextVectors) -> IndexPoint:
+def _point(version: DocumentVersion, chunk: Chunk, vectors: TextVectors, labels: tuple[str, ...]) -> IndexPoint:
+    """The validity is not known before activation: until then it is taken to begin with the upload."""
     return IndexPoint(
         chunk_id=chunk.id,
         tenant_id=version.tenant_id,
@@ -229,4 +239,7 @@ def _point(version: DocumentVersion, chunk: Chunk, vectors: TextVectors) -> Inde
         version_id=version.id,
         sparse=vectors.sparse,
         dense=vectors.dense,
+        labels=labels,
+        valid_from=version.valid_from or version.created_at,
+        valid_to=version.valid_to,
     )

@@ -8,6 +8,7 @@ from enum import Enum
 from uuid import UUID
 
 from rag.domain.errors import CollectionNotFound, NotPermitted
+from rag.domain.filters import DocumentFilter
 from rag.domain.principal import Permit, Principal, Scope
 from rag.store import collection
 from rag.store.collection import Collection
@@ -20,9 +21,14 @@ class Action(Enum):
     LIST_COLLECTIONS = ("list_collections", Scope.READ)
     READ_COLLECTION = ("read_collection", Scope.READ)
     CREATE_COLLECTION = ("create_collection", Scope.ADMIN)
+    CHANGE_COLLECTION = ("change_collection", Scope.ADMIN)
+    DELETE_COLLECTION = ("delete_collection", Scope.ADMIN)
     READ_DOCUMENTS = ("read_documents", Scope.READ)
     UPLOAD_DOCUMENTS = ("upload_documents", Scope.WRITE)
+    CHANGE_DOCUMENTS = ("change_documents", Scope.WRITE)
     DELETE_DOCUMENTS = ("delete_documents", Scope.WRITE)
+    READ_RECEIPTS = ("read_receipts", Scope.WRITE)
+    SYNC_SOURCES = ("sync_sources", Scope.WRITE)
     SEARCH = ("search", Scope.READ)
     ASK = ("ask", Scope.READ)
     LIST_MODELS = ("list_models", Scope.READ)
@@ -56,10 +62,12 @@ class Policy:
         action: Action,
         collections: Sequence[str] | None = None,
         as_of: datetime | None = None,
+        where: DocumentFilter | None = None,
     ) -> Permit:
         """The permit of `principal` for `action` on `collections` (names or ids), or on all that it may see.
 
-        Every call reads the record: a change of rights counts from the next request.
+        Every call reads the record: a change of rights counts from the next request. Receipts outlive what they are
+        about, so the permit to read them covers deleted collections, in which nothing else is left to read.
 
         Raises:
             NotPermitted: no scope of the principal covers the action.
@@ -68,8 +76,16 @@ class Policy:
         self.require(principal, action)
         visible = self._visible(principal)
         if collections is None:
-            return Permit(principal, frozenset(item.id for item in visible), as_of)
-        return Permit(principal, frozenset(_named(visible, wanted) for wanted in collections), as_of)
+            held = frozenset(item.id for item in visible)
+            return Permit(principal, held | self._deleted(principal, action), as_of, where)
+        return Permit(principal, frozenset(_named(visible, wanted) for wanted in collections), as_of, where)
+
+    def _deleted(self, principal: Principal, action: Action) -> frozenset[UUID]:
+        if action is not Action.READ_RECEIPTS:
+            return frozenset()
+        with self._database.read() as session:
+            ids = frozenset(collection.deleted_of_tenant(session, principal.tenant_id))
+        return ids if principal.collections is None else ids & principal.collections
 
     def _visible(self, principal: Principal) -> list[Collection]:
         with self._database.read() as session:

@@ -139,6 +139,10 @@ class BlobStore:
         keys = [_derived(version_id, name)] if name else self._keys(f"derived/{version_id}/")
         self._delete(keys)
 
+    def count_derived(self, version_id: UUID) -> int:
+        """How many derived files a version has."""
+        return len(self._keys(f"derived/{version_id}/"))
+
     def delete_original(self, content_hash: str) -> None:
         """Remove an original. The caller has made sure that no version needs it."""
         self._delete([_original(content_hash)])

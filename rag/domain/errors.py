@@ -14,18 +14,21 @@ SeogoError
 │   │   └── OcrUnavailable          ocr_unavailable
 │   ├── QuestionTooLong            question_too_long
 │   ├── NameTaken                  name_taken
+│   ├── FilterTooWide              filter_too_wide
 │   └── UnknownModel               unknown_model
 ├── NotAuthenticated               not_authenticated
 ├── NotPermitted                   not_permitted
 ├── NotFound                       not_found
 │   ├── CollectionNotFound         collection_not_found
-│   └── DocumentNotFound           document_not_found
+│   ├── DocumentNotFound           document_not_found
+│   └── ReceiptNotFound            receipt_not_found
 ├── ParseLimitExceeded             parse_limit_exceeded
 ├── ParserCrashed                  parser_crashed
 ├── Unavailable                    the service can't do it now; a retry can help
 │   ├── IndexUnavailable           index_unavailable
 │   ├── StoreUnavailable           store_unavailable
 │   ├── IndexWriteMismatch         index_write_mismatch
+│   ├── PurgeIncomplete            purge_incomplete
 │   └── ModelUnavailable           model_unavailable
 └── ConfigurationError             configuration_invalid
     ├── StoreInUse                 store_in_use
@@ -152,6 +155,12 @@ class NameTaken(InputError):
     code = "name_taken"
 
 
+class FilterTooWide(InputError):
+    """The prefixes in the filter hold for more than {limit} documents. Give a longer prefix, or filter by an attribute."""
+
+    code = "filter_too_wide"
+
+
 class UnknownModel(InputError):
     """There is no model {name} that this key may use."""
 
@@ -186,6 +195,12 @@ class DocumentNotFound(NotFound):
     """There is no document {name} that you may see."""
 
     code = "document_not_found"
+
+
+class ReceiptNotFound(NotFound):
+    """There is no receipt {name} that you may see."""
+
+    code = "receipt_not_found"
 
 
 class ParseLimitExceeded(SeogoError):
@@ -224,6 +239,12 @@ class IndexWriteMismatch(Unavailable):
     """The index holds {found} of {expected} chunks after writing. The document will be tried again."""
 
     code = "index_write_mismatch"
+
+
+class PurgeIncomplete(Unavailable):
+    """Something of {name} was left after its deletion. The purge will be tried again."""
+
+    code = "purge_incomplete"
 
 
 class ModelUnavailable(Unavailable):

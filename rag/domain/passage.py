@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
 
@@ -13,7 +14,12 @@ from rag.domain.language import CollectionKind, Language
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """The document version that a chunk belongs to."""
+    """The document version that a chunk belongs to.
+
+    Attributes:
+        source_url, fetched_at: of a web page's snapshot; empty and None otherwise.
+        valid_to: set when a newer version has replaced this one, which only a question as of a date can see.
+    """
 
     document_id: UUID
     version_id: UUID
@@ -24,6 +30,11 @@ class Source:
     source_key: str
     title: str
     media_type: str
+    author: str = ""
+    source_url: str = ""
+    fetched_at: datetime | None = None
+    valid_from: datetime | None = None
+    valid_to: datetime | None = None
 
 
 class LocatedChunk(NamedTuple):

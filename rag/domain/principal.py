@@ -8,6 +8,8 @@ from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
+from rag.domain.filters import DocumentFilter
+
 
 class Scope(StrEnum):
     """What a credential may do. A wider scope includes the narrower ones only where the policy says so."""
@@ -42,11 +44,13 @@ class Permit:
     Attributes:
         collections: never empty of meaning: an empty set permits nothing.
         as_of: read the versions valid at this moment; None means the current ones.
+        where: read only documents that it holds for; None means all.
     """
 
     principal: Principal
     collections: frozenset[UUID]
     as_of: datetime | None = None
+    where: DocumentFilter | None = None
 
     def narrowed(self, collections: Iterable[UUID]) -> Permit:
         """The same permit for fewer collections; it can never grow."""

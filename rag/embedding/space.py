@@ -10,6 +10,7 @@ from rag.domain.document import Chunk
 from rag.domain.language import Language
 from rag.domain.vectors import SparseVector
 from rag.embedding.base import Embedder, Role
+from rag.embedding.known import KnownVectors, text_key
 from rag.embedding.passage_text import dense_text, lexical_text
 
 if TYPE_CHECKING:
@@ -55,17 +56,29 @@ class EmbeddingSpace:
         """The embedder whose tokens limit a chunk in `language`: the dense one where it is used."""
         return self._dense if self._dense is not None and self.knows(language) else self._lexical
 
-    def embed_chunks(self, chunks: Sequence[Chunk]) -> list[TextVectors]:
+    def embed_chunks(self, chunks: Sequence[Chunk], known: KnownVectors | None = None) -> list[TextVectors]:
         """Vectors of n chunks, in order.
+
+        Args:
+            known: vectors of this space that were made before; a text among them is not embedded again.
 
         Raises:
             ModelUnavailable: an embedder failed.
         """
-        known = [i for i, chunk in enumerate(chunks) if self.knows(chunk.language)]
-        rows = self._dense_rows([dense_text(chunks[i]) for i in known], Role.PASSAGE)
-        dense = dict(zip(known, rows, strict=True))
-        sparse = self._sparse([lexical_text(chunk) for chunk in chunks], Role.PASSAGE)
+        known = known or KnownVectors()
+        read = [i for i, chunk in enumerate(chunks) if self.knows(chunk.language)]
+        dense_texts = {i: dense_text(chunks[i]) for i in read}
+        new = [i for i in read if text_key(dense_texts[i]) not in known.dense]
+        rows = dict(zip(new, self._dense_rows([dense_texts[i] for i in new], Role.PASSAGE), strict=True))
+        dense = {i: rows[i] if i in rows else known.dense[text_key(dense_texts[i])] for i in read}
+        sparse = self._sparse_passages([lexical_text(chunk) for chunk in chunks], known)
         return [TextVectors(vector, dense.get(i)) for i, vector in enumerate(sparse)]
+
+    def _sparse_passages(self, texts: Sequence[str], known: KnownVectors) -> list[SparseVector]:
+        keys = [text_key(text) for text in texts]
+        new = [i for i, key in enumerate(keys) if key not in known.sparse]
+        made = dict(zip(new, self._sparse([texts[i] for i in new], Role.PASSAGE), strict=True))
+        return [made[i] if i in made else known.sparse[key] for i, key in enumerate(keys)]
 
     def embed_query(self, text: str, language: Language) -> TextVectors:
         """Vectors of one question."""

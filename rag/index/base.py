@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING, Protocol
 from uuid import UUID
 
+from rag.domain.filters import Selection
 from rag.domain.principal import Permit
 from rag.domain.vectors import SparseVector
 
@@ -38,7 +40,13 @@ class IndexSchema:
 
 @dataclass(frozen=True, slots=True)
 class IndexPoint:
-    """One chunk as the index holds it. `dense` has shape (d,), float32, unit length, or is None (language gate)."""
+    """One chunk as the index holds it. `dense` has shape (d,), float32, unit length, or is None (language gate).
+
+    Attributes:
+        labels: what filters ask for (`rag.domain.filters`), the same on all points of a version.
+        valid_from, valid_to: when the version answers questions, as far as known: an earlier beginning does no harm,
+            since the record is asked again. A point with an end is archived: only questions as of a date see it.
+    """
 
     chunk_id: UUID
     tenant_id: UUID
@@ -47,6 +55,20 @@ class IndexPoint:
     version_id: UUID
     sparse: SparseVector
     dense: NDArray[np.float32] | None = None
+    labels: tuple[str, ...] = ()
+    valid_from: datetime | None = None
+    valid_to: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Retirement:
+    """A version that a newer one has replaced, and when it answered questions."""
+
+    version_id: UUID
+    tenant_id: UUID
+    collection_id: UUID
+    valid_from: datetime
+    valid_to: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,22 +105,39 @@ class VectorIndex(Protocol):
     def delete_versions(self, version_ids: Sequence[UUID]) -> None:
         """Remove every point of these versions; unknown ids are no error."""
 
+    def retire(self, retirements: Sequence[Retirement]) -> None:
+        """Move the points of these versions into the archive; unknown versions are no error, repeating is safe.
+
+        Questions about the present find and count them no longer; questions as of a date inside their validity do.
+        """
+
+    def relabel(self, version_id: UUID, labels: Sequence[str]) -> None:
+        """Put `labels` in place of those that the points of a version have, archived or not; repeating is safe."""
+
     def count(self, version_id: UUID | None = None) -> int:
         """Exact number of points, of one version or of all."""
 
-    def search(self, permit: Permit, legs: Mapping[str, LegQuery]) -> dict[str, list[LegHit]]:
+    def search(
+        self, permit: Permit, legs: Mapping[str, LegQuery], selection: Selection | None = None
+    ) -> dict[str, list[LegHit]]:
         """The best hits per leg (`DENSE`, `SPARSE`), best first, ties by chunk id.
 
-        Tenant and collections of the permit are conditions inside the engine's query, and the idf of the sparse leg is
-        that of the permitted points: scores tell nothing about the others. Points without a dense vector never appear
-        in the dense leg; sparse hits have score > 0.
+        Tenant, collections and date of the permit are conditions inside the engine's query, and the idf of the sparse
+        leg is that of the permitted points: scores tell nothing about the others. Points without a dense vector never
+        appear in the dense leg; sparse hits have score > 0. A permit with a date reads the archive too.
+
+        Args:
+            selection: more conditions inside the engine's query. The idf does not depend on it: a filter says what
+                is looked for, not what there is.
 
         Raises:
             IndexUnavailable: the engine can't be reached.
             ValueError: a query's vector doesn't fit the schema.
         """
 
-    def search_batch(self, permit: Permit, queries: Sequence[Mapping[str, LegQuery]]) -> list[dict[str, list[LegHit]]]:
+    def search_batch(
+        self, permit: Permit, queries: Sequence[Mapping[str, LegQuery]], selection: Selection | None = None
+    ) -> list[dict[str, list[LegHit]]]:
         """`search` for several queries under one permit in one engine call where the engine can."""
 
     def versions_of(self) -> Iterator[tuple[UUID, UUID]]:

@@ -27,20 +27,30 @@ from typing import TYPE_CHECKING
 from uuid import UUID
 
 from rag.domain.errors import ConfigurationError, IndexUnavailable, StoreInUse
+from rag.domain.filters import Selection
 from rag.domain.principal import Permit
 from rag.domain.vectors import SparseVector
-from rag.index.base import DENSE, SPARSE, IndexPoint, IndexSchema, LegHit, LegQuery
+from rag.index.base import DENSE, SPARSE, IndexPoint, IndexSchema, LegHit, LegQuery, Retirement
 from rag.index.layout import (
     COLLECTION,
+    DOCUMENT,
+    LABELS,
     SCOPE,
     TENANT,
+    VALID_FROM,
+    VALID_TO,
     VERSION,
+    AnyOf,
+    Condition,
+    Conditions,
     EngineQuery,
     answered,
     checked_points,
+    conditions_of,
+    impossible,
     payload_of,
-    permitted_scopes,
     require_schema,
+    retired_payload,
     schema_record,
 )
 
@@ -93,6 +103,21 @@ class EdgeIndex:
             condition = _any_of(VERSION, [str(version) for version in version_ids])
             self._write(qdrant_edge.UpdateOperation.delete_points_by_filter(condition), len(version_ids))
 
+    def retire(self, retirements: Sequence[Retirement]) -> None:
+        """Move the points of these versions into the archive; see `VectorIndex.retire`."""
+        import qdrant_edge
+
+        for item in retirements:
+            of_version = _any_of(VERSION, [str(item.version_id)])
+            self._write(qdrant_edge.UpdateOperation.set_payload_by_filter(of_version, retired_payload(item)), 1)
+
+    def relabel(self, version_id: UUID, labels: Sequence[str]) -> None:
+        """Put `labels` on every point of a version."""
+        import qdrant_edge
+
+        of_version = _any_of(VERSION, [str(version_id)])
+        self._write(qdrant_edge.UpdateOperation.set_payload_by_filter(of_version, {LABELS: list(labels)}), 1)
+
     def count(self, version_id: UUID | None = None) -> int:
         """Exact number of points, of one version or of all."""
         import qdrant_edge
@@ -101,14 +126,19 @@ class EdgeIndex:
         with self._engine() as shard:
             return shard.count(qdrant_edge.CountRequest(exact=True, filter=condition))
 
-    def search(self, permit: Permit, legs: Mapping[str, LegQuery]) -> dict[str, list[LegHit]]:
+    def search(
+        self, permit: Permit, legs: Mapping[str, LegQuery], selection: Selection | None = None
+    ) -> dict[str, list[LegHit]]:
         """The best hits per leg; see `VectorIndex.search`."""
-        return self.search_batch(permit, [legs])[0]
+        return self.search_batch(permit, [legs], selection)[0]
 
-    def search_batch(self, permit: Permit, queries: Sequence[Mapping[str, LegQuery]]) -> list[dict[str, list[LegHit]]]:
+    def search_batch(
+        self, permit: Permit, queries: Sequence[Mapping[str, LegQuery]], selection: Selection | None = None
+    ) -> list[dict[str, list[LegHit]]]:
         """`search` for several queries: all legs of all queries in one engine call."""
-        scopes = permitted_scopes(permit)
-        return answered(self._schema, permit, queries, lambda asked: self._ask(scopes, asked))
+        conditions = conditions_of(permit, selection)
+        nothing = impossible(permit, selection)
+        return answered(self._schema, queries, lambda asked: self._ask(conditions, asked), nothing=nothing)
 
     def versions_of(self) -> Iterator[tuple[UUID, UUID]]:
         """Every (chunk id, version id), a page in memory at a time."""
@@ -169,11 +199,11 @@ class EdgeIndex:
                 shard.flush()
                 self._unflushed = 0
 
-    def _ask(self, scopes: list[str], asked: Sequence[EngineQuery]) -> list[list[LegHit]]:
+    def _ask(self, conditions: Conditions, asked: Sequence[EngineQuery]) -> list[list[LegHit]]:
         import qdrant_edge
 
-        permitted = _any_of(SCOPE, scopes)
-        requests = qdrant_edge.QueryBatchRequest([_engine_query(query, permitted) for query in asked])
+        permitted, wanted = _filter(conditions.permitted), _filter(conditions.wanted)
+        requests = qdrant_edge.QueryBatchRequest([_engine_query(query, permitted, wanted) for query in asked])
         with self._engine() as shard:
             found = shard.query_batch(requests)
         return [[LegHit(_uuid(point.id), point.score) for point in points] for points in found]
@@ -272,11 +302,15 @@ def _create(path: Path, schema: IndexSchema) -> None:
         sparse_vectors={SPARSE: edge.EdgeSparseVectorParams(modifier=edge.Modifier.Idf)},
     )
     # only scopes are searched by, so only they deserve links of their own in the HNSW graph
-    fields = {
+    fields: dict[str, edge.KeywordIndexParams | edge.IntegerIndexParams] = {
         SCOPE: edge.KeywordIndexParams(),
         TENANT: edge.KeywordIndexParams(is_tenant=True, enable_hnsw=False),
         COLLECTION: edge.KeywordIndexParams(enable_hnsw=False),
         VERSION: edge.KeywordIndexParams(enable_hnsw=False),
+        DOCUMENT: edge.KeywordIndexParams(enable_hnsw=False),
+        LABELS: edge.KeywordIndexParams(enable_hnsw=False),
+        VALID_FROM: edge.IntegerIndexParams(lookup=False, range=True, enable_hnsw=False),
+        VALID_TO: edge.IntegerIndexParams(lookup=False, range=True, enable_hnsw=False),
     }
     shard = edge.EdgeShard.create(str(path), config)
     for field, params in fields.items():
@@ -332,21 +366,39 @@ def _engine_sparse(vector: SparseVector) -> qdrant_edge.SparseVector:
     return qdrant_edge.SparseVector(list(vector.indices), list(vector.values))
 
 
-def _engine_query(query: EngineQuery, permitted: qdrant_edge.Filter) -> qdrant_edge.QueryRequest:
+def _engine_query(
+    query: EngineQuery, permitted: qdrant_edge.Filter, wanted: qdrant_edge.Filter
+) -> qdrant_edge.QueryRequest:
     import qdrant_edge as edge
 
     if isinstance(query.vector, SparseVector):
         nearest = edge.Query.Nearest(_engine_sparse(query.vector), using=query.leg)
         params = edge.SearchParams(idf=edge.IdfParams(corpus=permitted))
-        return edge.QueryRequest(limit=query.fetch, query=nearest, filter=permitted, params=params)
+        return edge.QueryRequest(limit=query.fetch, query=nearest, filter=wanted, params=params)
     nearest = edge.Query.Nearest(query.vector.tolist(), using=query.leg)
-    return edge.QueryRequest(limit=query.fetch, query=nearest, filter=permitted)
+    return edge.QueryRequest(limit=query.fetch, query=nearest, filter=wanted)
 
 
 def _any_of(field: str, values: list[str]) -> qdrant_edge.Filter:
+    return _filter([AnyOf(field, tuple(values))])
+
+
+def _filter(conditions: Sequence[Condition]) -> qdrant_edge.Filter:
+    return _all([_engine_condition(item) for item in conditions])
+
+
+def _all(conditions: Sequence[qdrant_edge.FieldCondition]) -> qdrant_edge.Filter:
     import qdrant_edge
 
-    return qdrant_edge.Filter(must=[qdrant_edge.FieldCondition(key=field, match=qdrant_edge.MatchAny(values))])
+    return qdrant_edge.Filter(must=list(conditions))
+
+
+def _engine_condition(item: Condition) -> qdrant_edge.FieldCondition:
+    import qdrant_edge as edge
+
+    if isinstance(item, AnyOf):
+        return edge.FieldCondition(key=item.field, match=edge.MatchAny(list(item.values)))
+    return edge.FieldCondition(key=item.field, range=edge.RangeFloat(lte=item.most, gt=item.above))
 
 
 def _uuid(point_id: qdrant_edge.PointId) -> UUID:

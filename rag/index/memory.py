@@ -9,19 +9,32 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from threading import RLock
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 import numpy as np
 
 from rag.domain.errors import IndexUnavailable
+from rag.domain.filters import Selection
 from rag.domain.principal import Permit
 from rag.domain.vectors import SparseVector
-from rag.index.base import IndexPoint, IndexSchema, LegHit, LegQuery
-from rag.index.layout import check_leg, checked_points, ranked
+from rag.index.base import IndexPoint, IndexSchema, LegHit, LegQuery, Retirement
+from rag.index.layout import (
+    LABELS,
+    SCOPE,
+    AnyOf,
+    Condition,
+    check_leg,
+    checked_points,
+    conditions_of,
+    impossible,
+    payload_of,
+    ranked,
+    retired_payload,
+)
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -29,7 +42,7 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class _Scope:
-    """The points of one collection of one tenant: `postings` maps term to chunk to weight."""
+    """The points of one collection of one tenant, or of its archive: `postings` maps term to chunk to weight."""
 
     dense: dict[UUID, NDArray[np.float32]] = field(default_factory=dict)
     sparse: set[UUID] = field(default_factory=set)
@@ -42,7 +55,8 @@ class MemoryIndex:
     def __init__(self, schema: IndexSchema) -> None:
         self._schema = schema
         self._points: dict[UUID, IndexPoint] = {}
-        self._scopes: dict[tuple[UUID, UUID], _Scope] = defaultdict(_Scope)
+        self._payloads: dict[UUID, dict[str, Any]] = {}
+        self._scopes: dict[str, _Scope] = defaultdict(_Scope)
         self._guard = RLock()
         self._closed = False
 
@@ -61,7 +75,7 @@ class MemoryIndex:
         with self._open():
             for point in checked_points(self._schema, points):
                 self._remove(point.chunk_id)
-                self._insert(point)
+                self._insert(point, payload_of(point))
 
     def delete_versions(self, version_ids: Sequence[UUID]) -> None:
         """Remove every point of these versions; unknown ids are no error."""
@@ -70,6 +84,17 @@ class MemoryIndex:
             for chunk_id in [point.chunk_id for point in self._points.values() if point.version_id in gone]:
                 self._remove(chunk_id)
 
+    def retire(self, retirements: Sequence[Retirement]) -> None:
+        """Move the points of these versions into the archive; see `VectorIndex.retire`."""
+        with self._open():
+            for item in retirements:
+                self._set_payload(item.version_id, retired_payload(item))
+
+    def relabel(self, version_id: UUID, labels: Sequence[str]) -> None:
+        """Put `labels` on every point of a version."""
+        with self._open():
+            self._set_payload(version_id, {LABELS: list(labels)})
+
     def count(self, version_id: UUID | None = None) -> int:
         """Exact number of points, of one version or of all."""
         with self._open():
@@ -77,24 +102,30 @@ class MemoryIndex:
                 return len(self._points)
             return sum(point.version_id == version_id for point in self._points.values())
 
-    def search(self, permit: Permit, legs: Mapping[str, LegQuery]) -> dict[str, list[LegHit]]:
+    def search(
+        self, permit: Permit, legs: Mapping[str, LegQuery], selection: Selection | None = None
+    ) -> dict[str, list[LegHit]]:
         """The best hits per leg; see `VectorIndex.search`."""
         hits: dict[str, list[LegHit]] = {}
         with self._open():
-            keys = [(permit.tenant_id, collection) for collection in permit.collections]
-            scopes = [self._scopes[key] for key in keys if key in self._scopes]
+            conditions = conditions_of(permit, selection)
+            permitted, wanted = self._test(conditions.permitted), self._test(conditions.wanted)
+            nothing = impossible(permit, selection)
+            scopes = [] if nothing else self._open_scopes(conditions.permitted[0])
             for leg, query in legs.items():
                 check_leg(self._schema, leg, query)
                 if isinstance(query.vector, SparseVector):
-                    found = _sparse_hits(scopes, query.vector)
+                    found = _sparse_hits(scopes, query.vector, permitted)
                 else:
                     found = _dense_hits(scopes, query.vector)
-                hits[leg] = ranked(leg, found, query.limit)
+                hits[leg] = ranked(leg, [hit for hit in found if wanted(hit.chunk_id)], query.limit)
         return hits
 
-    def search_batch(self, permit: Permit, queries: Sequence[Mapping[str, LegQuery]]) -> list[dict[str, list[LegHit]]]:
+    def search_batch(
+        self, permit: Permit, queries: Sequence[Mapping[str, LegQuery]], selection: Selection | None = None
+    ) -> list[dict[str, list[LegHit]]]:
         """`search` for several queries."""
-        return [self.search(permit, query) for query in queries]
+        return [self.search(permit, query, selection) for query in queries]
 
     def versions_of(self) -> Iterator[tuple[UUID, UUID]]:
         """Every (chunk id, version id), as it was at the first step."""
@@ -111,6 +142,7 @@ class MemoryIndex:
         """Remove every point."""
         with self._open():
             self._points.clear()
+            self._payloads.clear()
             self._scopes.clear()
 
     def close(self) -> None:
@@ -118,6 +150,7 @@ class MemoryIndex:
         with self._guard:
             self._closed = True
             self._points.clear()
+            self._payloads.clear()
             self._scopes.clear()
 
     def _open(self) -> RLock:
@@ -125,9 +158,23 @@ class MemoryIndex:
             raise IndexUnavailable
         return self._guard
 
-    def _insert(self, point: IndexPoint) -> None:
+    def _open_scopes(self, condition: Condition) -> list[_Scope]:
+        keys = condition.values if isinstance(condition, AnyOf) else ()
+        return [self._scopes[key] for key in keys if key in self._scopes]
+
+    def _test(self, conditions: Sequence[Condition]) -> Callable[[UUID], bool]:
+        return lambda chunk_id: all(_holds(item, self._payloads[chunk_id]) for item in conditions)
+
+    def _set_payload(self, version_id: UUID, changes: Mapping[str, Any]) -> None:
+        for chunk_id in [point.chunk_id for point in self._points.values() if point.version_id == version_id]:
+            point, payload = self._points[chunk_id], {**self._payloads[chunk_id], **changes}
+            self._remove(chunk_id)
+            self._insert(point, payload)
+
+    def _insert(self, point: IndexPoint, payload: dict[str, Any]) -> None:
         self._points[point.chunk_id] = point
-        scope = self._scopes[point.tenant_id, point.collection_id]
+        self._payloads[point.chunk_id] = payload
+        scope = self._scopes[payload[SCOPE]]
         if point.dense is not None:
             scope.dense[point.chunk_id] = point.dense
         if point.sparse.indices:
@@ -139,7 +186,7 @@ class MemoryIndex:
         point = self._points.pop(chunk_id, None)
         if point is None:
             return
-        scope = self._scopes[point.tenant_id, point.collection_id]
+        scope = self._scopes[self._payloads.pop(chunk_id)[SCOPE]]
         scope.dense.pop(chunk_id, None)
         scope.sparse.discard(chunk_id)
         for term in point.sparse.indices:
@@ -161,11 +208,20 @@ def _dense_hits(scopes: Sequence[_Scope], query: NDArray[np.float32]) -> list[Le
     return [LegHit(chunk_id, float(cosine)) for chunk_id, cosine in zip(chunk_ids, cosines, strict=True)]
 
 
-def _sparse_hits(scopes: Sequence[_Scope], query: SparseVector) -> list[LegHit]:
-    population = sum(len(scope.sparse) for scope in scopes)
+def _holds(condition: Condition, payload: Mapping[str, Any]) -> bool:
+    value = payload[condition.field]
+    if isinstance(condition, AnyOf):
+        return not set(condition.values).isdisjoint(value if isinstance(value, list) else [value])
+    return (condition.most is None or value <= condition.most) and (condition.above is None or value > condition.above)
+
+
+def _sparse_hits(scopes: Sequence[_Scope], query: SparseVector, permitted: Callable[[UUID], bool]) -> list[LegHit]:
+    """Hits and scores; points that are not permitted (not valid at the date asked for) count nowhere."""
+    population = sum(permitted(chunk_id) for scope in scopes for chunk_id in scope.sparse)
     scores: dict[UUID, float] = defaultdict(float)
     for term, weight in zip(query.indices, query.values, strict=True):
-        postings = [scope.postings[term] for scope in scopes if term in scope.postings]
+        found = (scope.postings[term] for scope in scopes if term in scope.postings)
+        postings = [{chunk: stored for chunk, stored in item.items() if permitted(chunk)} for item in found]
         frequency = sum(len(posting) for posting in postings)
         idf = math.log((population - frequency + 0.5) / (frequency + 0.5) + 1)
         for posting in postings:

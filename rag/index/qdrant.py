@@ -14,20 +14,30 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from rag.domain.errors import ConfigurationError, IndexUnavailable
+from rag.domain.filters import Selection
 from rag.domain.principal import Permit
 from rag.domain.vectors import SparseVector
-from rag.index.base import DENSE, SPARSE, IndexPoint, IndexSchema, LegHit, LegQuery
+from rag.index.base import DENSE, SPARSE, IndexPoint, IndexSchema, LegHit, LegQuery, Retirement
 from rag.index.layout import (
     COLLECTION,
+    DOCUMENT,
+    LABELS,
     SCOPE,
     TENANT,
+    VALID_FROM,
+    VALID_TO,
     VERSION,
+    AnyOf,
+    Condition,
+    Conditions,
     EngineQuery,
     answered,
     checked_points,
+    conditions_of,
+    impossible,
     payload_of,
-    permitted_scopes,
     require_schema,
+    retired_payload,
     schema_record,
 )
 
@@ -75,20 +85,34 @@ class QdrantIndex:
         if version_ids:
             self._delete(_any_of(VERSION, [str(version) for version in version_ids]))
 
+    def retire(self, retirements: Sequence[Retirement]) -> None:
+        """Move the points of these versions into the archive; see `VectorIndex.retire`."""
+        for item in retirements:
+            self._set_payload(_any_of(VERSION, [str(item.version_id)]), retired_payload(item))
+
+    def relabel(self, version_id: UUID, labels: Sequence[str]) -> None:
+        """Put `labels` on every point of a version."""
+        self._set_payload(_any_of(VERSION, [str(version_id)]), {LABELS: list(labels)})
+
     def count(self, version_id: UUID | None = None) -> int:
         """Exact number of points, of one version or of all."""
         condition = None if version_id is None else _any_of(VERSION, [str(version_id)])
         with self._engine() as client:
             return client.count(self._collection, count_filter=condition, exact=True).count
 
-    def search(self, permit: Permit, legs: Mapping[str, LegQuery]) -> dict[str, list[LegHit]]:
+    def search(
+        self, permit: Permit, legs: Mapping[str, LegQuery], selection: Selection | None = None
+    ) -> dict[str, list[LegHit]]:
         """The best hits per leg; see `VectorIndex.search`."""
-        return self.search_batch(permit, [legs])[0]
+        return self.search_batch(permit, [legs], selection)[0]
 
-    def search_batch(self, permit: Permit, queries: Sequence[Mapping[str, LegQuery]]) -> list[dict[str, list[LegHit]]]:
+    def search_batch(
+        self, permit: Permit, queries: Sequence[Mapping[str, LegQuery]], selection: Selection | None = None
+    ) -> list[dict[str, list[LegHit]]]:
         """`search` for several queries: all legs of all queries in one request."""
-        scopes = permitted_scopes(permit)
-        return answered(self._schema, permit, queries, lambda asked: self._ask(scopes, asked))
+        conditions = conditions_of(permit, selection)
+        nothing = impossible(permit, selection)
+        return answered(self._schema, queries, lambda asked: self._ask(conditions, asked), nothing=nothing)
 
     def versions_of(self) -> Iterator[tuple[UUID, UUID]]:
         """Every (chunk id, version id), a page in memory at a time."""
@@ -134,10 +158,15 @@ class QdrantIndex:
         with self._engine() as client:
             client.delete(self._collection, models.FilterSelector(filter=condition), wait=True)
 
-    def _ask(self, scopes: list[str], asked: Sequence[EngineQuery]) -> list[list[LegHit]]:
-        permitted = _any_of(SCOPE, scopes)
+    def _set_payload(self, condition: models.Filter, payload: dict[str, Any]) -> None:
         with self._engine() as client:
-            found = client.query_batch_points(self._collection, [_engine_query(query, permitted) for query in asked])
+            client.set_payload(self._collection, payload, points=condition, wait=True)
+
+    def _ask(self, conditions: Conditions, asked: Sequence[EngineQuery]) -> list[list[LegHit]]:
+        permitted, wanted = _filter(conditions.permitted), _filter(conditions.wanted)
+        requests = [_engine_query(query, permitted, wanted) for query in asked]
+        with self._engine() as client:
+            found = client.query_batch_points(self._collection, requests)
         return [[LegHit(UUID(str(point.id)), point.score) for point in response.points] for response in found]
 
 
@@ -228,12 +257,18 @@ def _create_payload_indexes(client: QdrantClient, collection: str) -> None:
     from qdrant_client import models
 
     keyword = models.KeywordIndexType.KEYWORD
+    integer = models.IntegerIndexType.INTEGER
+    instant = models.IntegerIndexParams(type=integer, lookup=False, range=True, enable_hnsw=False)
     # only scopes are searched by, so only they deserve links of their own in the HNSW graph
-    fields = {
+    fields: dict[str, models.KeywordIndexParams | models.IntegerIndexParams] = {
         SCOPE: models.KeywordIndexParams(type=keyword),
         TENANT: models.KeywordIndexParams(type=keyword, is_tenant=True, enable_hnsw=False),
         COLLECTION: models.KeywordIndexParams(type=keyword, enable_hnsw=False),
         VERSION: models.KeywordIndexParams(type=keyword, enable_hnsw=False),
+        DOCUMENT: models.KeywordIndexParams(type=keyword, enable_hnsw=False),
+        LABELS: models.KeywordIndexParams(type=keyword, enable_hnsw=False),
+        VALID_FROM: instant,
+        VALID_TO: instant,
     }
     with warnings.catch_warnings():
         # the client's local mode (tests) warns that it has no payload indexes
@@ -275,17 +310,29 @@ def _engine_sparse(vector: SparseVector) -> models.SparseVector:
     return models.SparseVector(indices=list(vector.indices), values=list(vector.values))
 
 
-def _engine_query(query: EngineQuery, permitted: models.Filter) -> models.QueryRequest:
+def _engine_query(query: EngineQuery, permitted: models.Filter, wanted: models.Filter) -> models.QueryRequest:
     from qdrant_client import models
 
     if isinstance(query.vector, SparseVector):
         params = models.SearchParams(idf=models.IdfCorpusParams(corpus=permitted))
         sparse = _engine_sparse(query.vector)
-        return models.QueryRequest(query=sparse, using=SPARSE, filter=permitted, limit=query.fetch, params=params)
-    return models.QueryRequest(query=query.vector.tolist(), using=DENSE, filter=permitted, limit=query.fetch)
+        return models.QueryRequest(query=sparse, using=SPARSE, filter=wanted, limit=query.fetch, params=params)
+    return models.QueryRequest(query=query.vector.tolist(), using=DENSE, filter=wanted, limit=query.fetch)
 
 
 def _any_of(field: str, values: list[str]) -> models.Filter:
+    return _filter([AnyOf(field, tuple(values))])
+
+
+def _filter(conditions: Sequence[Condition]) -> models.Filter:
     from qdrant_client import models
 
-    return models.Filter(must=[models.FieldCondition(key=field, match=models.MatchAny(any=values))])
+    return models.Filter(must=[_engine_condition(item) for item in conditions])
+
+
+def _engine_condition(item: Condition) -> models.FieldCondition:
+    from qdrant_client import models
+
+    if isinstance(item, AnyOf):
+        return models.FieldCondition(key=item.field, match=models.MatchAny(any=list(item.values)))
+    return models.FieldCondition(key=item.field, range=models.Range(lte=item.most, gt=item.above))

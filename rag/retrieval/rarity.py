@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from rag.domain.filters import Selection
 from rag.domain.principal import Permit
 from rag.domain.vectors import SparseVector
 from rag.embedding.bm25 import term_id
@@ -17,10 +18,12 @@ _UNKNOWN = 1.5
 """Weight of a term that occurs nowhere, against the rarest term that does."""
 
 
-def rarities(index: VectorIndex, permit: Permit, terms: Sequence[str]) -> dict[str, float]:
+def rarities(
+    index: VectorIndex, permit: Permit, terms: Sequence[str], selection: Selection | None = None
+) -> dict[str, float]:
     """Weight by term, above 0. One batch of cheap lookups, whatever the size of the corpus."""
     queries = [{SPARSE: LegQuery(SparseVector((term_id(term),), (1.0,)), limit=1)} for term in terms]
-    found = index.search_batch(permit, queries)
+    found = index.search_batch(permit, queries, selection)
     scores = {term: legs[SPARSE][0].score if legs[SPARSE] else 0.0 for term, legs in zip(terms, found, strict=True)}
     highest = max(scores.values(), default=0.0) or 1.0
     return {term: score or _UNKNOWN * highest for term, score in scores.items()}

@@ -21,6 +21,7 @@ from rag.retrieval.rarity import rarities
 from rag.settings import RetrievalSettings
 from rag.store import chunk as chunks_table
 from rag.store import collection as collections_table
+from rag.store import filtering
 from rag.store.session import Database
 from rag.text.language import detect_language, looks_like_code
 
@@ -41,7 +42,7 @@ class Retriever:
         """The best `limit` passages that the permit covers.
 
         Raises:
-            InvalidRequest, QuestionTooLong: the question can't be asked.
+            InvalidRequest, QuestionTooLong, FilterTooWide: the question can't be asked.
             IndexUnavailable, StoreUnavailable, ModelUnavailable: nothing is returned then.
         """
         question = self._checked(question)
@@ -61,7 +62,9 @@ class Retriever:
 
     def rarities(self, permit: Permit, terms: Container[str]) -> dict[str, float]:
         """How much each term of a question weighs in what the permit covers."""
-        return rarities(self.index, permit, sorted(terms))
+        with self.database.read() as session:
+            selection = filtering.selection_of(session, permit)
+        return rarities(self.index, permit, sorted(terms), selection)
 
     def collection_names(self, permit: Permit) -> tuple[str, ...]:
         """Names of the collections of the permit."""
@@ -80,11 +83,12 @@ class Retriever:
         """Hits of all collections, best first. Each kind of collection is fused with its own weights."""
         with self.database.read() as session:
             rows = collections_table.permitted(session, permit)
+            selection = filtering.selection_of(session, permit)
         found: dict[CollectionKind, dict[str, list[LegHit]]] = {}
         for kind in CollectionKind:
             part = permit.narrowed(row.id for row in rows if row.kind == kind)
             if part.collections:
-                found[kind] = self.index.search(part, legs)
+                found[kind] = self.index.search(part, legs, selection)
         return fuse_kinds(found, language, limit=self.settings.candidates)
 
     def _permitted(self, permit: Permit, fused: Sequence[FusedHit], limit: int) -> tuple[tuple[Passage, ...], int]:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ForeignKey, Index, String, Text, delete, func, insert, select
+from sqlalchemy import ColumnElement, ForeignKey, Index, String, Text, delete, func, insert, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from rag.domain.anchor import Anchor, anchor_from_json, anchor_to_json
@@ -17,7 +17,8 @@ from rag.domain.principal import Permit
 from rag.store.base import Base
 from rag.store.collection import Collection
 from rag.store.document import Document
-from rag.store.version import DocumentVersion, VersionState
+from rag.store.filtering import conditions
+from rag.store.version import DocumentVersion, VersionState, in_index
 
 
 class ChunkRow(Base):
@@ -94,8 +95,8 @@ def delete_of_versions(session: Session, version_ids: Iterable[UUID]) -> None:
 def read_permitted(session: Session, permit: Permit, chunk_ids: Sequence[UUID]) -> dict[UUID, LocatedChunk]:
     """The chunks among `chunk_ids` that the permit covers right now: the re-check against the record.
 
-    A chunk is readable when its document is not deleted, its version is the active one, and its collection is in the
-    permit. Everything else is left out without a word.
+    A chunk is readable when its document is not deleted, its version is the active one (or was, at the date of the
+    permit), its collection is in the permit, and the permit's filter holds. Everything else is left out without a word.
     """
     if not chunk_ids or not permit.collections:
         return {}
@@ -119,11 +120,23 @@ def _permitted_sources(session: Session, permit: Permit, version_ids: Iterable[U
             Document.tenant_id == permit.tenant_id,
             Document.collection_id.in_(permit.collections),
             Document.deleted_at.is_(None),
-            Document.current_version_id == DocumentVersion.id,
-            DocumentVersion.state == VersionState.ACTIVE,
+            Collection.deleted_at.is_(None),
+            *_valid(permit),
+            *conditions(permit.where),
         )
     )
     return {row[0].id: _source(*row) for row in session.execute(query)}
+
+
+def _valid(permit: Permit) -> list[ColumnElement[bool]]:
+    """That a version answers now, or answered at the permit's date (from `valid_from`, until `valid_to`)."""
+    if permit.as_of is None:
+        return [Document.current_version_id == DocumentVersion.id, DocumentVersion.state == VersionState.ACTIVE]
+    return [
+        DocumentVersion.state.in_([VersionState.ACTIVE, VersionState.RETIRED]),
+        DocumentVersion.valid_from <= permit.as_of,
+        DocumentVersion.valid_to.is_(None) | (DocumentVersion.valid_to > permit.as_of),
+    ]
 
 
 def _source(version: DocumentVersion, document: Document, collection: Collection) -> Source:
@@ -137,6 +150,11 @@ def _source(version: DocumentVersion, document: Document, collection: Collection
         source_key=document.source_key,
         title=document.title or document.source_key,
         media_type=version.media_type,
+        author=document.author,
+        source_url=document.source_url,
+        fetched_at=version.fetched_at,
+        valid_from=version.valid_from,
+        valid_to=version.valid_to,
     )
 
 
@@ -153,7 +171,7 @@ def active_ids(session: Session) -> Iterator[tuple[UUID, UUID]]:
     query = (
         select(ChunkRow.id, ChunkRow.version_id)
         .join(DocumentVersion, DocumentVersion.id == ChunkRow.version_id)
-        .where(DocumentVersion.state == VersionState.ACTIVE)
+        .where(in_index())
         .execution_options(yield_per=5000)
     )
     for row in session.execute(query):
@@ -162,7 +180,5 @@ def active_ids(session: Session) -> Iterator[tuple[UUID, UUID]]:
 
 def count_active(session: Session) -> int:
     """Number of chunks that the index must hold."""
-    query = select(func.coalesce(func.sum(DocumentVersion.chunk_count), 0)).where(
-        DocumentVersion.state == VersionState.ACTIVE
-    )
+    query = select(func.coalesce(func.sum(DocumentVersion.chunk_count), 0)).where(in_index())
     return int(session.scalar(query) or 0)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import ForeignKey, String, Text, UniqueConstraint, select
@@ -14,7 +15,13 @@ from rag.store.base import Base, utc_now
 
 
 class Collection(Base):
-    """A named set of documents of one tenant. `kind` is a `CollectionKind`."""
+    """A named set of documents of one tenant. `kind` is a `CollectionKind`.
+
+    Attributes:
+        retention: `RetentionRules` as JSON; None when there is no rule.
+        deleted_at: set at once when the collection is deleted; its name is free from then on.
+        purged_at: set when its documents are gone from index, chunks and blobs too.
+    """
 
     __tablename__ = "collection"
     __table_args__ = (UniqueConstraint("tenant_id", "name"),)
@@ -24,15 +31,29 @@ class Collection(Base):
     name: Mapped[str] = mapped_column(String(100))
     kind: Mapped[str] = mapped_column(String(20))
     description: Mapped[str] = mapped_column(Text, default="")
+    retention: Mapped[dict[str, Any] | None]
     created_at: Mapped[datetime] = mapped_column(default=utc_now)
+    deleted_at: Mapped[datetime | None]
+    purged_at: Mapped[datetime | None]
 
 
 def of_tenant(session: Session, tenant_id: UUID) -> Sequence[Collection]:
     """All collections of a tenant, by name. Only the policy calls this; everything else has a Permit."""
-    return session.scalars(select(Collection).where(Collection.tenant_id == tenant_id).order_by(Collection.name)).all()
+    query = select(Collection).where(Collection.tenant_id == tenant_id, Collection.deleted_at.is_(None))
+    return session.scalars(query.order_by(Collection.name)).all()
+
+
+def deleted_of_tenant(session: Session, tenant_id: UUID) -> Sequence[UUID]:
+    """Ids of the deleted collections of a tenant. For the policy: their receipts can still be read."""
+    query = select(Collection.id).where(Collection.tenant_id == tenant_id, Collection.deleted_at.is_not(None))
+    return session.scalars(query).all()
 
 
 def permitted(session: Session, permit: Permit) -> Sequence[Collection]:
     """The collections of the permit, by name."""
-    query = select(Collection).where(Collection.tenant_id == permit.tenant_id, Collection.id.in_(permit.collections))
+    query = select(Collection).where(
+        Collection.tenant_id == permit.tenant_id,
+        Collection.id.in_(permit.collections),
+        Collection.deleted_at.is_(None),
+    )
     return session.scalars(query.order_by(Collection.name)).all()

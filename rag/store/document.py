@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, ForeignKey, String, UniqueConstraint, func, select
+from sqlalchemy import ColumnElement, ForeignKey, String, UniqueConstraint, false, func, select, text
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from rag.domain.errors import DocumentNotFound
@@ -23,6 +23,9 @@ class Document(Base):
         current_version_id: the version that answers questions; None until the first one is active.
         deleted_at: set at once when the document is deleted; from then on nobody sees it.
         purged_at: set when index, chunks and blobs are gone too.
+        author, authored_at, revised_at: what the newest file says about itself.
+        source_url: address of the web page that this is a snapshot of; empty for everything else.
+        labels_pending: its labels changed on record, and its points may not know yet.
     """
 
     __tablename__ = "document"
@@ -33,6 +36,11 @@ class Document(Base):
     collection_id: Mapped[UUID] = mapped_column(ForeignKey("collection.id"))
     source_key: Mapped[str] = mapped_column(String(2000))
     title: Mapped[str] = mapped_column(String(500), default="")
+    author: Mapped[str] = mapped_column(String(500), default="", server_default=text("''"))
+    authored_at: Mapped[datetime | None]
+    revised_at: Mapped[datetime | None]
+    source_url: Mapped[str] = mapped_column(String(2000), default="", server_default=text("''"))
+    labels_pending: Mapped[bool] = mapped_column(default=False, server_default=false())
     latest_version_id: Mapped[UUID | None]
     current_version_id: Mapped[UUID | None]
     created_at: Mapped[datetime] = mapped_column(default=utc_now)
@@ -40,7 +48,8 @@ class Document(Base):
     purged_at: Mapped[datetime | None]
 
 
-def _visible(permit: Permit) -> tuple[ColumnElement[bool], ...]:
+def visible(permit: Permit) -> tuple[ColumnElement[bool], ...]:
+    """That the permit covers a document and nobody deleted it; the permit's filter is not part of it."""
     return (
         Document.tenant_id == permit.tenant_id,
         Document.collection_id.in_(permit.collections),
@@ -54,25 +63,10 @@ def get_permitted(session: Session, permit: Permit, document_id: UUID) -> Docume
     Raises:
         DocumentNotFound: it does not exist, is deleted, or lies outside the permit: the caller can't tell which.
     """
-    found = session.scalar(select(Document).where(Document.id == document_id, *_visible(permit)))
+    found = session.scalar(select(Document).where(Document.id == document_id, *visible(permit)))
     if found is None:
         raise DocumentNotFound(name=str(document_id))
     return found
-
-
-def page_permitted(
-    session: Session, permit: Permit, *, after: str | None, limit: int
-) -> Sequence[tuple[Document, DocumentVersion | None]]:
-    """Documents of the permit with their latest version, by (source key, id), after the key `after`."""
-    query = (
-        select(Document, DocumentVersion)
-        .outerjoin(DocumentVersion, DocumentVersion.id == Document.latest_version_id)
-        .where(*_visible(permit))
-    )
-    if after is not None:
-        query = query.where(Document.source_key > after)
-    rows = session.execute(query.order_by(Document.source_key, Document.id).limit(limit)).all()
-    return [(row[0], row[1]) for row in rows]
 
 
 def with_versions(
@@ -82,12 +76,12 @@ def with_versions(
     query = (
         select(Document, DocumentVersion)
         .outerjoin(DocumentVersion, DocumentVersion.id == Document.latest_version_id)
-        .where(Document.id.in_(ids), *_visible(permit))
+        .where(Document.id.in_(ids), *visible(permit))
     )
     return [(row[0], row[1]) for row in session.execute(query)]
 
 
 def counts_by_collection(session: Session, permit: Permit) -> dict[UUID, int]:
     """Number of visible documents per collection of the permit."""
-    query = select(Document.collection_id, func.count()).where(*_visible(permit))
+    query = select(Document.collection_id, func.count()).where(*visible(permit))
     return {row[0]: row[1] for row in session.execute(query.group_by(Document.collection_id))}

@@ -11,9 +11,10 @@ from sqlalchemy.orm import Session
 
 from rag.store.base import utc_now
 from rag.store.document import Document
-from rag.store.version import DocumentVersion, VersionState
+from rag.store.version import DocumentVersion, VersionState, in_index
 
 _NOT_SEARCHED = (VersionState.RETIRED, VersionState.DELETED, VersionState.FAILED)
+_SETTLED_AT_ONCE = 5
 
 
 def activate(session: Session, version_id: UUID) -> None:
@@ -39,12 +40,42 @@ def activate(session: Session, version_id: UUID) -> None:
 
 
 def not_active_siblings(session: Session, version_ids: Sequence[UUID]) -> Sequence[UUID]:
-    """Versions of the same documents (these versions among them) that must have no point in the index."""
+    """Versions of the same documents (these versions among them) that no question about the present may find."""
     documents = select(DocumentVersion.document_id).where(DocumentVersion.id.in_(version_ids))
     query = select(DocumentVersion.id).where(
         DocumentVersion.document_id.in_(documents), DocumentVersion.state.in_(_NOT_SEARCHED)
     )
     return session.scalars(query).all()
+
+
+def archived_among(session: Session, version_ids: Sequence[UUID]) -> Sequence[DocumentVersion]:
+    """Those of these versions that belong into the index's archive, newest first, at most five of each document.
+
+    Of a document's versions only the latest ones can have been retired and not moved yet.
+    """
+    place = func.row_number().over(partition_by=DocumentVersion.document_id, order_by=DocumentVersion.number.desc())
+    ranked = (
+        select(DocumentVersion.id, place.label("place"))
+        .where(DocumentVersion.id.in_(version_ids), DocumentVersion.state == VersionState.RETIRED, in_index())
+        .subquery()
+    )
+    query = select(DocumentVersion).where(
+        DocumentVersion.id.in_(select(ranked.c.id).where(ranked.c.place <= _SETTLED_AT_ONCE))
+    )
+    return session.scalars(query.order_by(DocumentVersion.number.desc())).all()
+
+
+def not_in_index_among(session: Session, version_ids: Sequence[UUID]) -> Sequence[UUID]:
+    """Those of these versions that must have no point in the index, not even in its archive."""
+    query = select(DocumentVersion.id).where(
+        DocumentVersion.id.in_(version_ids), DocumentVersion.state.in_(_NOT_SEARCHED), ~in_index_or_unknown()
+    )
+    return session.scalars(query).all()
+
+
+def in_index_or_unknown() -> ColumnElement[bool]:
+    """`in_index`, false where a validity is missing: its negation would be neither true nor false in SQL."""
+    return func.coalesce(in_index(), False)
 
 
 def hide(session: Session, document: Document) -> int:

@@ -3,12 +3,26 @@
 from __future__ import annotations
 
 from rag.store.api_key import ApiKey
+from rag.store.attribute import DocumentAttribute
 from rag.store.base import Base
 from rag.store.chunk import ChunkRow
 from rag.store.collection import Collection
+from rag.store.connector import ConnectorItem, ConnectorSource
 from rag.store.document import Document
+from rag.store.receipt import DeletionReceipt
 from rag.store.tenant import Tenant
 from rag.store.version import DocumentVersion
 
 METADATA = Base.metadata
-TABLES = (Tenant, ApiKey, Collection, Document, DocumentVersion, ChunkRow)
+TABLES = (
+    Tenant,
+    ApiKey,
+    Collection,
+    Document,
+    DocumentVersion,
+    ChunkRow,
+    DocumentAttribute,
+    DeletionReceipt,
+    ConnectorSource,
+    ConnectorItem,
+)

@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, ForeignKey, String, UniqueConstraint, func, select, update
+from sqlalchemy import BigInteger, ColumnElement, ForeignKey, String, UniqueConstraint, func, select, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from rag.domain.errors import SeogoError
@@ -47,6 +47,8 @@ class DocumentVersion(Base):
         done, total: progress inside `stage`: chunks for embed and index, otherwise the document itself.
         error_code, error_params: why the version failed; `rag.domain.messages` turns them into a sentence.
         valid_from, valid_to: when this version answered questions.
+        file_metadata: what the file says about itself (`DocumentMetadata` as JSON); None until it is parsed.
+        fetched_at: when a web page was fetched, by the word of whoever sent its snapshot.
     """
 
     __tablename__ = "document_version"
@@ -79,11 +81,27 @@ class DocumentVersion(Base):
     finished_at: Mapped[datetime | None]
     valid_from: Mapped[datetime | None]
     valid_to: Mapped[datetime | None]
+    file_metadata: Mapped[dict[str, Any] | None]
+    fetched_at: Mapped[datetime | None]
 
 
 def by_ids(session: Session, ids: Iterable[UUID]) -> Sequence[DocumentVersion]:
     """The versions with these ids, oldest first; unknown ids are left out."""
     query = select(DocumentVersion).where(DocumentVersion.id.in_(list(ids)))
+    return session.scalars(query.order_by(DocumentVersion.created_at, DocumentVersion.id)).all()
+
+
+def in_index() -> ColumnElement[bool]:
+    """The versions that the index holds: those that answer, and in its archive those that once did."""
+    answered_once = DocumentVersion.valid_from < DocumentVersion.valid_to
+    return (DocumentVersion.state == VersionState.ACTIVE) | (
+        (DocumentVersion.state == VersionState.RETIRED) & answered_once
+    )
+
+
+def of_index(session: Session) -> Sequence[DocumentVersion]:
+    """Every version that the index holds, oldest first."""
+    query = select(DocumentVersion).where(in_index())
     return session.scalars(query.order_by(DocumentVersion.created_at, DocumentVersion.id)).all()
 
 

@@ -8,6 +8,7 @@ import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from uuid import UUID
 
@@ -15,9 +16,10 @@ import numpy as np
 import pytest
 
 from rag.domain.errors import IndexUnavailable
+from rag.domain.filters import Selection
 from rag.domain.principal import Permit, Principal, Scope
 from rag.domain.vectors import SparseVector
-from rag.index.base import DENSE, SPARSE, IndexPoint, IndexSchema, LegHit, LegQuery, VectorIndex
+from rag.index.base import DENSE, SPARSE, IndexPoint, IndexSchema, LegHit, LegQuery, Retirement, VectorIndex
 from rag.index.memory import MemoryIndex
 
 DIMENSIONS = 8
@@ -25,6 +27,7 @@ SCHEMA = IndexSchema(space="시험용 공간/tiny-é", dimensions=DIMENSIONS)
 TOLERANCE = 1e-4
 
 ACME, RIVAL = UUID(int=0xA), UUID(int=0xB)
+NEW_YEAR = datetime(2026, 1, 1, tzinfo=UTC)
 RULES, MINUTES, SALARIES = UUID(int=0xC1), UUID(int=0xC2), UUID(int=0xC3)
 
 
@@ -40,6 +43,19 @@ def permit(tenant: UUID = ACME, *collections: UUID) -> Permit:
     """A permit for these collections, by default for RULES and MINUTES."""
     principal = Principal(UUID(int=1), "asker", tenant, frozenset({Scope.READ}))
     return Permit(principal, frozenset(collections or (RULES, MINUTES)))
+
+
+def as_of(day: int, *collections: UUID) -> Permit:
+    """The same permit, `day` days after NEW_YEAR."""
+    return Permit(permit().principal, frozenset(collections or (RULES, MINUTES)), NEW_YEAR + timedelta(days=day))
+
+
+def retirement(
+    version: int, first: int, last: int, *, tenant: UUID = ACME, collection: UUID = RULES, ms: int = 0
+) -> Retirement:
+    """Version `version` answered from day `first` to day `last`."""
+    end = NEW_YEAR + timedelta(days=last, milliseconds=ms)
+    return Retirement(UUID(int=version), tenant, collection, NEW_YEAR + timedelta(days=first), end)
 
 
 def nobody() -> Permit:
@@ -65,10 +81,22 @@ def point(
     tenant: UUID = ACME,
     collection: UUID = RULES,
     version: int = 1,
+    labels: Sequence[str] = (),
+    valid: tuple[int | None, int | None] = (None, None),
 ) -> IndexPoint:
     weights = sparse({7: 1.0} if terms is None else terms)
+    start, end = (None if day is None else NEW_YEAR + timedelta(days=day) for day in valid)
     return IndexPoint(
-        UUID(int=number), tenant, collection, UUID(int=0xD000 + version), UUID(int=version), weights, vector
+        UUID(int=number),
+        tenant,
+        collection,
+        UUID(int=0xD000 + version),
+        UUID(int=version),
+        weights,
+        vector,
+        tuple(labels),
+        start,
+        end,
     )
 
 
@@ -274,6 +302,125 @@ class IndexContract:
         found = index.search(permit(), words(7, 9))[SPARSE]
         assert numbers(found) == [4, 1, 2, 3]
         assert [hit.score for hit in found] == pytest.approx([idf(4, 1)] + [idf(4, 3)] * 3, abs=TOLERANCE)
+
+    def test_a_retired_version_is_seen_only_as_of_its_time(self, index: VectorIndex) -> None:
+        both = {**words(7), **meaning(1)}
+        index.upsert([point(1, vector=dense(1), version=1, valid=(0, None))])
+        index.retire([retirement(1, 0, 10), retirement(99, 0, 1)])
+        index.upsert([point(2, vector=dense(1), version=2, valid=(10, None))])
+        assert index.count() == 2 and index.count(UUID(int=1)) == 1
+        for asker, expected in [
+            (permit(), [2]),
+            (as_of(-1), []),
+            (as_of(0), [1]),
+            (as_of(9), [1]),
+            (as_of(11), [2]),
+            (as_of(5, MINUTES), []),
+        ]:
+            found = index.search(asker, both)
+            assert numbers(found[SPARSE]) == numbers(found[DENSE]) == expected, asker
+
+    def test_retiring_can_be_repeated_and_corrected(self, index: VectorIndex) -> None:
+        index.upsert([point(1, version=1, valid=(0, None))])
+        for last in (20, 10, 10):
+            index.retire([retirement(1, 5, last)])
+        assert [numbers(index.search(as_of(day), words(7))[SPARSE]) for day in (4, 6, 9, 12)] == [[], [1], [1], []]
+        index.retire([])
+        index.upsert([point(1, version=1, valid=(0, None))])  # such as a step that is replayed
+        assert numbers(index.search(permit(), words(7))[SPARSE]) == [1]
+
+    def test_a_point_with_an_end_is_archived_from_the_start(self, index: VectorIndex) -> None:
+        index.upsert([point(1, valid=(0, 10)), point(2, version=2, valid=(10, None))])
+        assert numbers(index.search(permit(), words(7))[SPARSE]) == [2]
+        assert numbers(index.search(as_of(3), words(7))[SPARSE]) == [1]
+
+    def test_the_archive_changes_no_present_score(self, index: VectorIndex) -> None:
+        index.upsert([point(number, {7: 1.0, number + 100: 1.0}) for number in range(1, 6)])
+        before = index.search(permit(), words(7, 101))[SPARSE]
+        index.upsert([point(number, {101: 1.0}, version=number) for number in range(10, 40)])
+        index.retire([retirement(number, 0, 10) for number in range(10, 40)])
+        assert_same_hits(index.search(permit(), words(7, 101))[SPARSE], before)
+
+    def test_idf_as_of_a_date_is_that_of_what_was_valid_then(self, index: VectorIndex) -> None:
+        index.upsert([point(number, version=number, valid=(0, None)) for number in range(1, 5)])
+        index.upsert([point(number, version=number, valid=(20, None)) for number in range(5, 9)])
+        index.retire([retirement(1, 0, 10), retirement(2, 0, 30)])
+        found = index.search(as_of(15), words(7))[SPARSE]
+        assert numbers(found) == [2, 3, 4]
+        assert [hit.score for hit in found] == pytest.approx([idf(3, 3)] * 3, abs=TOLERANCE)
+
+    def test_a_permit_is_a_wall_in_the_archive_too(self, index: VectorIndex) -> None:
+        index.upsert(
+            [
+                point(1, collection=RULES, version=1),
+                point(2, collection=SALARIES, version=2),
+                point(3, tenant=RIVAL, collection=RULES, version=3),
+            ]
+        )
+        index.retire(
+            [
+                retirement(1, 0, 9),
+                retirement(2, 0, 9, collection=SALARIES),
+                retirement(3, 0, 9, tenant=RIVAL),
+            ]
+        )
+        assert numbers(index.search(as_of(5), words(7))[SPARSE]) == [1]
+        assert numbers(index.search(as_of(5, RULES, SALARIES), words(7))[SPARSE]) == [1, 2]
+        assert index.search(permit(ACME, RULES, SALARIES), words(7)) == {SPARSE: []}
+
+    def test_deleting_takes_archived_points_too(self, index: VectorIndex) -> None:
+        index.upsert([point(1, version=1), point(2, version=2)])
+        index.retire([retirement(1, 0, 9)])
+        index.delete_versions([UUID(int=1)])
+        assert index.count() == 1
+        assert numbers(index.search(as_of(5), words(7))[SPARSE]) == [2]
+
+    def test_labels_narrow_and_leave_the_scores_alone(self, index: VectorIndex) -> None:
+        index.upsert(
+            [
+                point(1, vector=dense(1), version=1, labels=["t:부서=인사", "n:연도#c0"]),
+                point(2, vector=dense(1), version=2, labels=["t:부서=총무", "n:연도#c0"]),
+                point(3, vector=dense(1), version=3),
+            ]
+        )
+        both = {**words(7), **meaning(1)}
+        everything = {hit.chunk_id: hit.score for hit in index.search(permit(), both)[SPARSE]}
+        for groups, expected in [
+            ([["t:부서=인사"]], [1]),
+            ([["t:부서=인사", "t:부서=총무"]], [1, 2]),
+            ([["n:연도#c0"], ["t:부서=총무"]], [2]),
+            ([["t:부서=재무"]], []),
+            ([[]], []),
+            ([], [1, 2, 3]),
+        ]:
+            selection = Selection(tuple(tuple(group) for group in groups))
+            found = index.search(permit(), both, selection)
+            assert numbers(found[SPARSE]) == numbers(found[DENSE]) == expected
+            assert all(hit.score == pytest.approx(everything[hit.chunk_id], abs=TOLERANCE) for hit in found[SPARSE])
+
+    def test_documents_narrow(self, index: VectorIndex) -> None:
+        index.upsert([point(number, version=number) for number in range(1, 6)])
+        chosen = Selection(documents=frozenset({UUID(int=0xD002), UUID(int=0xD004), UUID(int=0xDEAD)}))
+        assert numbers(index.search(permit(), words(7), chosen)[SPARSE]) == [2, 4]
+        assert index.search(permit(), words(7), Selection(documents=frozenset())) == {SPARSE: []}
+        assert index.search(permit(ACME, MINUTES), words(7), chosen) == {SPARSE: []}
+        assert [numbers(item[SPARSE]) for item in index.search_batch(permit(), [words(7)] * 2, chosen)] == [[2, 4]] * 2
+
+    def test_thousands_of_documents_narrow(self, index: VectorIndex) -> None:
+        index.upsert([point(number, version=number) for number in range(1, 101)])
+        wide = Selection(documents=frozenset(UUID(int=0xD000 + number) for number in range(51, 5001)))
+        assert numbers(index.search(permit(), words(7, limit=200), wide)[SPARSE]) == list(range(51, 101))
+
+    def test_relabelling_reaches_every_point_of_a_version(self, index: VectorIndex) -> None:
+        index.upsert([point(number, version=1, labels=["alt"]) for number in range(1, 4)])
+        index.upsert([point(4, version=2, labels=["alt"])])
+        index.retire([retirement(1, 0, 9)])
+        index.relabel(UUID(int=1), ["neu", "auch"])
+        index.relabel(UUID(int=99), ["neu"])
+        assert numbers(index.search(permit(), words(7), Selection((("alt",),)))[SPARSE]) == [4]
+        assert numbers(index.search(as_of(5), words(7), Selection((("neu",),)))[SPARSE]) == [1, 2, 3]
+        index.relabel(UUID(int=1), [])
+        assert index.search(as_of(5), words(7), Selection((("neu",),))) == {SPARSE: []}
 
     def test_agrees_with_the_twin(self, index: VectorIndex) -> None:
         rng = np.random.default_rng(20261121)

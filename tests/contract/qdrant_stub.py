@@ -76,6 +76,11 @@ def _delete(stub: QdrantStub, name: str, body: Any) -> Any:
     return stub.engine.delete(name, models.FilterSelector.model_validate(body))
 
 
+def _set_payload(stub: QdrantStub, name: str, body: Any) -> Any:
+    request = models.SetPayload.model_validate(body)
+    return stub.engine.set_payload(name, request.payload, points=request.filter)
+
+
 def _count(stub: QdrantStub, name: str, body: Any) -> Any:
     request = models.CountRequest.model_validate(body)
     return stub.engine.count(name, count_filter=request.filter, exact=True)
@@ -108,6 +113,7 @@ ROUTES: dict[tuple[str, str], Answer] = {
     ("PUT", "index"): _index_field,
     ("PUT", "points"): _upsert,
     ("POST", "points/delete"): _delete,
+    ("POST", "points/payload"): _set_payload,
     ("POST", "points/count"): _count,
     ("POST", "points/query/batch"): _query,
     ("POST", "points/scroll"): _scroll,

@@ -8,6 +8,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
+from rag.domain.filters import Selection
 from rag.index.base import DENSE, SPARSE, IndexPoint, LegQuery
 from rag.index.edge import open_edge
 from rag.index.memory import open_memory
@@ -18,11 +19,13 @@ from tests.contract.index_contract import (
     RULES,
     SALARIES,
     SCHEMA,
+    as_of,
     assert_same_hits,
     dense,
     fast_folder,
     permit,
     point,
+    retirement,
     sparse,
 )
 
@@ -31,6 +34,8 @@ VECTORS = st.lists(st.integers(-2, 2), min_size=3, max_size=3).filter(any).map(l
 TENANTS = st.sampled_from([ACME, RIVAL])
 COLLECTIONS = st.sampled_from([RULES, MINUTES, SALARIES])
 VERSIONS = st.integers(1, 6)
+DAYS = st.integers(0, 20)
+LABELS = st.lists(st.sampled_from(["t:부서=인사", "t:부서=총무", "n:연도#c0"]), max_size=2, unique=True)
 
 
 @st.composite
@@ -43,6 +48,8 @@ def points(draw: st.DrawFn) -> IndexPoint:
         tenant=draw(TENANTS),
         collection=draw(COLLECTIONS),
         version=draw(VERSIONS),
+        labels=draw(LABELS),
+        valid=(draw(DAYS), None),
     )
 
 
@@ -63,6 +70,25 @@ class EdgeBesideTwin(RuleBasedStateMachine):
     def delete(self, versions: list[int]) -> None:
         for index in (self.edge, self.twin):
             index.delete_versions([UUID(int=version) for version in versions])
+
+    @rule(version=VERSIONS, tenant=TENANTS, collection=COLLECTIONS, first=DAYS, length=st.integers(1, 10))
+    def retire(self, version: int, tenant: UUID, collection: UUID, first: int, length: int) -> None:
+        item = retirement(version, first, first + length, tenant=tenant, collection=collection)
+        for index in (self.edge, self.twin):
+            index.retire([item])
+
+    @rule(version=VERSIONS, labels=LABELS)
+    def relabel(self, version: int, labels: list[str]) -> None:
+        for index in (self.edge, self.twin):
+            index.relabel(UUID(int=version), labels)
+
+    @rule(collections=st.sets(COLLECTIONS, min_size=1), day=DAYS, terms=TERMS.filter(bool), wanted=LABELS)
+    def search_as_of(self, collections: set[UUID], day: int, terms: dict[int, float], wanted: list[str]) -> None:
+        query = {SPARSE: LegQuery(sparse(terms), 12)}
+        asker = as_of(day, *collections)
+        selection = Selection((tuple(wanted),)) if wanted else None
+        ours, theirs = self.edge.search(asker, query, selection), self.twin.search(asker, query, selection)
+        assert_same_hits(ours[SPARSE], theirs[SPARSE])
 
     @rule()
     def reopen(self) -> None:

@@ -205,12 +205,17 @@ def test_two_processes_may_create_the_collection_at_once() -> None:
 def test_payload_indexes_are_there_before_the_first_point() -> None:
     with QdrantStub() as stub:
         open_qdrant(stub.url, SCHEMA).close()
-        assert {name: params["is_tenant"] for name, params in stub.payload_indexes.items()} == {
+        assert {name: params.get("is_tenant") for name, params in stub.payload_indexes.items()} == {
             "scope": None,
             "tenant": True,
             "collection": None,
             "version": None,
+            "document": None,
+            "labels": None,
+            "valid_from": None,
+            "valid_to": None,
         }
+        assert stub.payload_indexes["valid_from"]["range"] and stub.payload_indexes["valid_to"]["range"]
 
 
 class _OldServer(QdrantClient):

@@ -54,7 +54,7 @@ def test_a_deleted_document_is_gone_at_once_and_purged_soon(service: Running) ->
     assert caller.search("merger code name")
     receipt = caller.delete(f"/api/v1/documents/{document['id']}")
     assert receipt.status_code == 202
-    assert receipt.json()["versions"] == 1
+    assert len(receipt.json()["versions"]) == 1
     assert caller.search("merger code name") == []
     assert caller.get(f"/api/v1/documents/{document['id']}").status_code == 404
     deadline = time.monotonic() + 60

@@ -31,6 +31,9 @@ class World:
     collection_id: str
     document_id: str
     chunk_id: str
+    receipt_id: str
+    source_id: str
+    valid_at: str
 
 
 @pytest.fixture(scope="module")
@@ -39,9 +42,23 @@ def world(service: Running) -> World:
     name = owner.collection("vault")
     [document] = owner.ingest(name, {"vault.md": f"# Vault\n\n{SECRET}\n"})
     [passage] = owner.search("vault code")
+    [doomed] = owner.ingest(name, {"vault-doomed.md": "# Vault\n\nNothing is written here.\n"})
+    receipt = owner.delete(f"/api/v1/documents/{doomed['id']}").json()
+    body = {"kind": "folder", "location": "/srv/vault"}
+    source = owner.post(f"/api/v1/collections/{name}/sources", json=body).json()
     other = stranger.collection()
     stranger.ingest(other, {"mine.md": "# Mine\n\nThe vault of our own branch has no code.\n"})
-    return World(owner, stranger, name, document["collection_id"], document["id"], passage["chunk_id"])
+    return World(
+        owner,
+        stranger,
+        name,
+        document["collection_id"],
+        document["id"],
+        passage["chunk_id"],
+        receipt["id"],
+        source["id"],
+        passage["valid_from"],
+    )
 
 
 def requests(world: World) -> Iterator[tuple[str, str, dict[str, Any]]]:
@@ -53,6 +70,26 @@ def requests(world: World) -> Iterator[tuple[str, str, dict[str, Any]]]:
         yield "POST", f"/api/v1/collections/{collection}/documents", upload
         yield "POST", "/api/v1/search", {"json": {"question": "vault code", "collections": [collection]}}
         yield "POST", "/api/v1/answers", {"json": {"question": "vault code", "collections": [collection]}}
+        for narrowing in (
+            {"as_of": world.valid_at},
+            {"filter": {"document_ids": [world.document_id]}},
+            {"filter": {"source_key": "vault"}},
+            {"filter": {"attributes": {"site": "vault"}}},
+        ):
+            question = {"question": "vault code", "collections": [collection], **narrowing}
+            yield "POST", "/api/v1/search", {"json": question}
+            yield "POST", "/api/v1/answers", {"json": question}
+        wanted = {"params": {"filter": '{"source_key": "vault"}'}}
+        yield "GET", f"/api/v1/collections/{collection}/documents", wanted
+        yield "PATCH", f"/api/v1/collections/{collection}", {"json": {"description": "mine now"}}
+        yield "PATCH", f"/api/v1/collections/{collection}", {"json": {"retention": {"document_days": 0}}}
+        yield "GET", f"/api/v1/collections/{collection}/retention", {}
+        yield "DELETE", f"/api/v1/collections/{collection}", {}
+        page = {"url": "https://vault.example/a", "html": "<p>intruder</p>", "fetched_at": "2026-01-01T00:00:00Z"}
+        yield "POST", f"/api/v1/collections/{collection}/snapshots", {"json": page}
+        location = {"kind": "folder", "location": "/srv/vault"}
+        yield "POST", f"/api/v1/collections/{collection}/sources", {"json": location}
+        yield "GET", f"/api/v1/collections/{collection}/sources", {}
         yield "GET", f"/v1/models/rag/{collection}", {}
         messages = [{"role": "user", "content": "vault code?"}]
         for stream in (False, True):
@@ -62,6 +99,20 @@ def requests(world: World) -> Iterator[tuple[str, str, dict[str, Any]]]:
     yield "GET", f"/api/v1/documents/{world.document_id}/content", {}
     yield "DELETE", f"/api/v1/documents/{world.document_id}", {}
     yield "GET", f"/api/v1/chunks/{world.chunk_id}", {}
+    yield "GET", f"/api/v1/chunks/{world.chunk_id}", {"params": {"as_of": world.valid_at}}
+    yield "GET", f"/api/v1/documents/{world.document_id}/versions", {}
+    yield "PATCH", f"/api/v1/documents/{world.document_id}", {"json": {"attributes": {"site": "mine"}}}
+    yield "GET", f"/api/v1/receipts/{world.receipt_id}", {}
+    item = {
+        "key": "vault.md",
+        "fingerprint": "1",
+        "content_hash": "0" * 64,
+        "size": 1,
+        "document_id": world.document_id,
+    }
+    yield "GET", f"/api/v1/sources/{world.source_id}/items", {}
+    yield "PUT", f"/api/v1/sources/{world.source_id}/items", {"json": {"items": [item]}}
+    yield "POST", f"/api/v1/sources/{world.source_id}/items/delete", {"json": {"keys": ["vault.md"]}}
 
 
 def without_ids(text: str) -> str:
@@ -70,7 +121,8 @@ def without_ids(text: str) -> str:
 
 
 def test_a_stranger_gets_the_same_answer_as_for_what_does_not_exist(world: World) -> None:
-    nowhere = World(world.owner, world.stranger, "nowhere", str(UUID(int=1)), str(UUID(int=2)), str(UUID(int=3)))
+    ids = (str(UUID(int=number)) for number in range(1, 6))
+    nowhere = World(world.owner, world.stranger, "nowhere", *ids, world.valid_at)
     for (method, path, arguments), (_, absent_path, absent_arguments) in zip(
         requests(world), requests(nowhere), strict=True
     ):
@@ -87,6 +139,11 @@ def test_a_refused_request_has_no_side_effect(world: World) -> None:
     assert world.owner.get(f"/api/v1/documents/{world.document_id}").json()["searchable"]
     listed = world.owner.get(f"/api/v1/collections/{world.collection}/documents").json()["documents"]
     assert [item["source_key"] for item in listed] == ["vault.md"]
+    collection = world.owner.get(f"/api/v1/collections/{world.collection}").json()
+    assert (collection["description"], any(collection["retention"].values())) == ("", False)
+    assert listed[0]["attributes"] == {}
+    sources = world.owner.get(f"/api/v1/collections/{world.collection}/sources").json()["sources"]
+    assert [item["id"] for item in sources] == [world.source_id]
 
 
 def test_unscoped_questions_never_reach_another_tenant(world: World) -> None:
@@ -99,6 +156,11 @@ def test_unscoped_questions_never_reach_another_tenant(world: World) -> None:
     assert not any("vault" in item["id"] for item in models)
     status = world.stranger.post("/api/v1/documents/status", json={"ids": [world.document_id]}).json()
     assert status["documents"] == []
+    assert world.stranger.get("/api/v1/receipts").json()["receipts"] == []
+    for field in ("document_id", "parent_id"):
+        for identity in (world.document_id, world.receipt_id):
+            listed = world.stranger.get("/api/v1/receipts", params={field: identity}).json()
+            assert listed["receipts"] == []
 
 
 def test_another_tenants_words_do_not_change_scores(service: Running) -> None:
@@ -139,6 +201,12 @@ def _key_in_tenant(service: Running, tenant_id: UUID, scopes: list[Scope], colle
         ("POST", "/api/v1/collections", {"json": {"name": "new"}}),
         ("POST", "/api/v1/collections/c/documents", {"files": [("files", ("x.md", b"x"))]}),
         ("DELETE", "/api/v1/documents/00000000-0000-0000-0000-000000000000", {}),
+        ("PATCH", "/api/v1/documents/00000000-0000-0000-0000-000000000000", {"json": {"attributes": {"a": 1}}}),
+        ("PATCH", "/api/v1/collections/c", {"json": {"description": "x"}}),
+        ("DELETE", "/api/v1/collections/c", {}),
+        ("GET", "/api/v1/receipts", {}),
+        ("POST", "/api/v1/collections/c/sources", {"json": {"kind": "folder", "location": "/x"}}),
+        ("POST", "/api/v1/sources/00000000-0000-0000-0000-000000000000/items/delete", {"json": {"keys": ["x"]}}),
     ],
 )
 def test_a_read_key_changes_nothing(service: Running, method: str, path: str, arguments: dict[str, Any]) -> None:
@@ -177,3 +245,19 @@ def test_without_a_key_every_route_but_health_is_closed(service: Running, world:
         assert response.status_code == 401, (method, path)
     for path in PUBLIC:
         assert service.http.get(path).status_code == 200
+
+
+def test_a_key_for_one_collection_reads_the_receipts_of_that_alone(service: Running) -> None:
+    owner = service.caller()
+    names = [owner.collection(), owner.collection()]
+    receipts = []
+    for name in names:
+        [document] = owner.ingest(name, {"a.md": f"# A\n\nwords of {name}\n"})
+        receipts.append(owner.delete(f"/api/v1/documents/{document['id']}").json())
+    receipts.append(owner.delete(f"/api/v1/collections/{names[1]}").json())
+    tenant = service.services.rag.authenticate(owner.headers["Authorization"].split()[1]).tenant_id
+    first = UUID(receipts[0]["collection_id"])
+    limited = Caller(service, {"Authorization": f"Bearer {_key_in_tenant(service, tenant, [Scope.WRITE], [first])}"})
+    assert [limited.get(f"/api/v1/receipts/{item['id']}").status_code for item in receipts] == [200, 404, 404]
+    assert [item["id"] for item in limited.get("/api/v1/receipts").json()["receipts"]] == [receipts[0]["id"]]
+    assert [owner.get(f"/api/v1/receipts/{item['id']}").status_code for item in receipts] == [200] * 3

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -83,17 +84,20 @@ class Caller:
         assert response.status_code == 201, response.text
         return name
 
-    def upload(self, collection: str, files: Mapping[str, bytes | str]) -> Any:
-        """Upload files by name; returns the response."""
+    def upload(self, collection: str, files: Mapping[str, bytes | str], **fields: Any) -> Any:
+        """Upload files by name, with fields beside them as JSON; returns the response."""
         parts = [
             ("files", (name, content.encode() if isinstance(content, str) else content))
             for name, content in files.items()
         ]
-        return self.post(f"/api/v1/collections/{collection}/documents", files=parts)
+        data = {name: json.dumps(value) for name, value in fields.items()}
+        return self.post(f"/api/v1/collections/{collection}/documents", files=parts, data=data)
 
-    def ingest(self, collection: str, files: Mapping[str, bytes | str], timeout_s: float = 60) -> list[dict[str, Any]]:
+    def ingest(
+        self, collection: str, files: Mapping[str, bytes | str], timeout_s: float = 60, **fields: Any
+    ) -> list[dict[str, Any]]:
         """Upload files and wait for the end of their ingestion; returns the documents."""
-        response = self.upload(collection, files)
+        response = self.upload(collection, files, **fields)
         assert response.status_code == 202, response.text
         ids = [item["document_id"] for item in response.json()["documents"] if item["document_id"]]
         return self.wait(ids, timeout_s)
@@ -106,6 +110,16 @@ class Caller:
             if all(item["version"]["state"] not in ("queued", "running") for item in documents):
                 return list(documents)
             assert time.monotonic() < deadline, documents
+            time.sleep(0.05)
+
+    def receipt(self, receipt_id: str, timeout_s: float = 60) -> dict[str, Any]:
+        """The receipt of a deletion, once its purge is finished."""
+        deadline = time.monotonic() + timeout_s
+        while True:
+            found: dict[str, Any] = self.get(f"/api/v1/receipts/{receipt_id}").json()
+            if found["purged_at"]:
+                return found
+            assert time.monotonic() < deadline, found
             time.sleep(0.05)
 
     def search(self, question: str, **body: Any) -> list[dict[str, Any]]:

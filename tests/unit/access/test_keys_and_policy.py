@@ -22,7 +22,13 @@ from tests.support.stores import add_collection
 
 READ = {action for action in Action if action.label in {
     "list_collections", "read_collection", "read_documents", "search", "ask", "list_models"}}  # fmt: skip
-WRITE = READ | {Action.UPLOAD_DOCUMENTS, Action.DELETE_DOCUMENTS}
+WRITE = READ | {
+    Action.UPLOAD_DOCUMENTS,
+    Action.CHANGE_DOCUMENTS,
+    Action.DELETE_DOCUMENTS,
+    Action.READ_RECEIPTS,
+    Action.SYNC_SOURCES,
+}
 
 
 def principal(

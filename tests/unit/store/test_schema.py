@@ -2,16 +2,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
-from sqlalchemy import inspect
+from sqlalchemy import inspect, select
 
 from rag.domain.errors import SchemaOutdated
 from rag.store import schema
+from rag.store.chunk import ChunkRow
+from rag.store.document import Document
 from rag.store.session import Database
 from rag.store.tables import METADATA, TABLES
 from tests.conftest import new_database
@@ -84,3 +87,37 @@ def test_the_way_down_and_up_again(empty: Database) -> None:
 
 def test_the_migrations_folder_can_never_shadow_the_library() -> None:
     assert not list(schema.migrations_folder().rglob("__init__.py"))
+
+
+def test_the_step_from_the_first_schema_keeps_every_row(empty: Database) -> None:
+    """On SQLite a table that is copied is dropped, and a drop cascades: chunks would be gone with their versions."""
+    config = Config()
+    config.set_main_option("script_location", str(schema.migrations_folder()).replace("%", "%%"))
+    config.attributes["engine"] = empty.engine
+    command.upgrade(config, "0001")
+    ids = {name: uuid4().hex if empty.is_sqlite else str(uuid4()) for name in ("t", "c", "d", "v", "k")}
+    now = "2026-01-01 00:00:00"
+    zero = "0" if empty.is_sqlite else "false"
+    with empty.engine.begin() as connection:
+        for statement in (
+            f"INSERT INTO tenant VALUES ('{ids['t']}', 'x', '{now}')",
+            f"INSERT INTO collection (id, tenant_id, name, kind, description, created_at) "
+            f"VALUES ('{ids['c']}', '{ids['t']}', 'x', 'documents', '', '{now}')",
+            f"INSERT INTO document (id, tenant_id, collection_id, source_key, title, created_at) "
+            f"VALUES ('{ids['d']}', '{ids['t']}', '{ids['c']}', 'a.md', 'A', '{now}')",
+            f"INSERT INTO document_version (id, tenant_id, collection_id, document_id, number, content_hash, size, filename, "
+            f"media_type, parser, job_id, state, stage, done, total, pages, chunk_count, warnings, retryable, created_at) "
+            f"VALUES ('{ids['v']}', '{ids['t']}', '{ids['c']}', '{ids['d']}', 1, 'h', 1, 'a.md', '', '', '', 'active', "
+            f"'activate', 0, 0, 0, 1, '[]', {zero}, '{now}')",
+            f"INSERT INTO chunk (id, version_id, ordinal, text, heading_path, anchor, line_anchors, language, kind, tokens) "
+            f"VALUES ('{ids['k']}', '{ids['v']}', 0, '본문', '[]', '{{}}', '[]', 'ko', 'text', 1)",
+        ):
+            connection.exec_driver_sql(statement)
+    command.upgrade(config, "head")
+    with empty.read() as session:
+        assert session.scalars(select(ChunkRow.text)).all() == ["본문"]
+        row = session.scalars(select(Document)).one()
+        assert (row.author, row.source_url, row.labels_pending) == ("", "", False)
+    command.downgrade(config, "0001")
+    with empty.engine.connect() as connection:
+        assert connection.exec_driver_sql("SELECT text FROM chunk").scalar() == "본문"

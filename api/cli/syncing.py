@@ -1,0 +1,299 @@
+"""`seogo sync`: keeps a collection in step with a folder or a bucket.
+
+What was taken is noted at the server after each batch, so a synchronisation that is killed goes on where it was. Deletions
+come last and after ingestion: a renamed file finds the vectors of its old name.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import httpx
+import typer
+from rich.console import Console
+
+from api.cli.connection import checked, connect, reporting_failures
+from api.cli.ingesting import ensure_collection
+from api.cli.options import Options
+from api.cli.texts import text
+from ingest.connectors.sync_plan import FoundItem, ItemSource, KnownItem, Plan, content_hash, plan_for
+
+_BATCH_FILES = 32
+_BATCH_BYTES = 32 << 20
+_PAGE = 500
+_POLL_S = 0.25
+_QUIET_S = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class SyncOptions:
+    """How to synchronise."""
+
+    collection: str
+    kind: str = "documents"
+    ignore: Sequence[str] = ()
+    delete_missing: bool = False
+    dry_run: bool = False
+    force: bool = False
+    watch: bool = False
+    interval_s: float = 10.0
+
+
+@dataclass(slots=True)
+class SyncReport:
+    """What one round did, or with `dry_run` would do; lists of keys."""
+
+    new: list[str] = field(default_factory=list)
+    changed: list[str] = field(default_factory=list)
+    touched: list[str] = field(default_factory=list)
+    unchanged: int = 0
+    missing: list[str] = field(default_factory=list)
+    deleted: list[str] = field(default_factory=list)
+    refused: list[dict[str, str]] = field(default_factory=list)
+    failed: list[dict[str, str]] = field(default_factory=list)
+    unreadable: list[dict[str, str]] = field(default_factory=list)
+    held_back: bool = False
+
+    @property
+    def did_something(self) -> bool:
+        """Whether the round changed anything or met a difficulty."""
+        return bool(self.new or self.changed or self.deleted or self.refused or self.failed or self.held_back)
+
+    @property
+    def clean(self) -> bool:
+        """Whether everything in the source is in the collection now."""
+        return not (self.refused or self.failed or self.unreadable or self.held_back)
+
+
+def sync(options: Options, location: str, wanted: SyncOptions, as_json: bool) -> None:
+    """`seogo sync`."""
+    with reporting_failures(), connect(options) as client:
+        source = source_at(location, wanted)
+        hopeless: set[tuple[str, str]] = set()
+        while True:
+            report = synchronise(client, source, wanted, hopeless)
+            if not wanted.watch or report.did_something:
+                show(report, wanted, as_json)
+            if not wanted.watch:
+                break
+            time.sleep(wanted.interval_s)
+    if not report.clean:
+        raise typer.Exit(1)
+
+
+def source_at(location: str, wanted: SyncOptions) -> ItemSource:
+    """The source at a path or an address."""
+    from ingest.connectors.bucket import BucketSource
+    from ingest.connectors.folder import FolderSource
+    from ingest.pipeline.records import clean_source_key
+
+    if "://" in location:
+        return BucketSource(location, clean_source_key, ignore=wanted.ignore)
+    quiet = _QUIET_S if wanted.watch else 0.0
+    return FolderSource(Path(location), clean_source_key, ignore=wanted.ignore, quiet_s=quiet)
+
+
+def synchronise(
+    client: httpx.Client, source: ItemSource, wanted: SyncOptions, hopeless: set[tuple[str, str]] | None = None
+) -> SyncReport:
+    """One round: compare, upload what changed, wait for its ingestion, delete what is gone.
+
+    Args:
+        hopeless: key and fingerprint of what was refused in earlier rounds; it is not offered again, and grows.
+    """
+    hopeless = set() if hopeless is None else hopeless
+    listing = source.listing()
+    report = SyncReport(unreadable=[{"key": item.key, "reason": item.reason} for item in listing.problems])
+    if wanted.dry_run and client.get(f"/api/v1/collections/{wanted.collection}").status_code == 404:
+        report.new = [item.key for item in listing.items]
+        return report
+    ensure_collection(client, wanted.collection, wanted.kind)
+    body = {"kind": source.kind, "location": source.location}
+    record = checked(client.post(f"/api/v1/collections/{wanted.collection}/sources", json=body))
+    plan = plan_for(list(_known_items(client, record["id"])), listing)
+    report.unchanged = plan.unchanged
+    round_ = _Round(client, source, wanted, record["id"], plan, report)
+    hashes = round_.take([item for item in plan.suspects if (item.key, item.fingerprint) not in hopeless])
+    refused = {item["key"] for item in report.refused}
+    hopeless.update((item.key, item.fingerprint) for item in plan.suspects if item.key in refused)
+    renamed = plan.renamed(hashes)
+    report.missing = [item.key for item in plan.missing]
+    if wanted.delete_missing and plan.missing:
+        report.held_back = plan.too_many_missing(renamed) and not wanted.force
+        if not report.held_back and not wanted.dry_run:
+            round_.delete()
+    return report
+
+
+def _known_items(client: httpx.Client, source_id: str) -> Iterator[KnownItem]:
+    cursor: str | None = None
+    while True:
+        parameters = {"limit": str(_PAGE)} | ({"cursor": cursor} if cursor else {})
+        page = checked(client.get(f"/api/v1/sources/{source_id}/items", params=parameters))
+        for item in page["items"]:
+            yield KnownItem(item["key"], item["fingerprint"], item["content_hash"], item["document_id"])
+        cursor = page["next_cursor"]
+        if cursor is None:
+            return
+
+
+@dataclass(frozen=True, slots=True)
+class _Opened:
+    """A suspect with its content at hand."""
+
+    item: FoundItem
+    content: BinaryIO
+    digest: str
+
+
+@dataclass(slots=True)
+class _Round:
+    """One synchronisation at work."""
+
+    client: httpx.Client
+    source: ItemSource
+    wanted: SyncOptions
+    source_id: str
+    plan: Plan
+    report: SyncReport
+
+    def take(self, suspects: Sequence[FoundItem]) -> set[str]:
+        """Upload what is new or changed, batch by batch; returns the hashes of what was looked at."""
+        hashes: set[str] = set()
+        waiting: dict[str, str] = {}
+        for batch in _batches(suspects):
+            with ExitStack() as stack:
+                opened = [item for item in (self._open(suspect, stack) for suspect in batch) if item is not None]
+                hashes |= {item.digest for item in opened}
+                same = [item for item in opened if self.plan.is_same(item.item, item.digest)]
+                fresh = [item for item in opened if not self.plan.is_same(item.item, item.digest)]
+                self._note_kinds(same, fresh)
+                if self.wanted.dry_run:
+                    continue
+                documents = self._upload(fresh)
+            known = {item.item.key: self.plan.known[item.item.key].document_id for item in same}
+            self._note([*same, *fresh], {**known, **documents})
+            waiting.update({document_id: key for key, document_id in documents.items()})
+        self._wait(waiting)
+        return hashes
+
+    def delete(self) -> None:
+        """Delete the documents of what the source has no longer."""
+        keys = [item.key for item in self.plan.missing]
+        for start in range(0, len(keys), _PAGE):
+            part = keys[start : start + _PAGE]
+            checked(self.client.post(f"/api/v1/sources/{self.source_id}/items/delete", json={"keys": part}))
+            self.report.deleted += part
+
+    def _open(self, item: FoundItem, stack: ExitStack) -> _Opened | None:
+        try:
+            content = stack.enter_context(self.source.open(item))
+            return _Opened(item, content, content_hash(content))
+        except OSError as error:  # gone or closed since the listing: known items stay, the next round sees
+            self.report.unreadable.append({"key": item.key, "reason": error.strerror or str(error)})
+            return None
+
+    def _note_kinds(self, same: Sequence[_Opened], fresh: Sequence[_Opened]) -> None:
+        self.report.touched += [item.item.key for item in same]
+        self.report.new += [item.item.key for item in fresh if item.item.key not in self.plan.known]
+        self.report.changed += [item.item.key for item in fresh if item.item.key in self.plan.known]
+
+    def _upload(self, fresh: Sequence[_Opened]) -> dict[str, str]:
+        """Upload a batch; returns document ids by key, of what was not refused."""
+        if not fresh:
+            return {}
+        parts = [("files", (item.item.key, item.content)) for item in fresh]
+        response = self.client.post(f"/api/v1/collections/{self.wanted.collection}/documents", files=parts)
+        body = response.json()
+        if "documents" not in body:
+            if len(fresh) > 1 and response.status_code == 413:  # together too large: one by one
+                return {key: value for item in fresh for key, value in self._upload([item]).items()}
+            if response.status_code not in (413, 415, 422):
+                checked(response)
+            self.report.refused += [{"key": item.item.key, "reason": body["title"]} for item in fresh]
+            return {}
+        documents: dict[str, str] = {}
+        for item in body["documents"]:
+            if item["failure"] is None:
+                documents[item["source_key"]] = item["document_id"]
+            else:
+                self.report.refused.append({"key": item["source_key"], "reason": item["failure"]["message"]})
+        return documents
+
+    def _note(self, opened: Sequence[_Opened], documents: dict[str, str]) -> None:
+        items = [
+            {
+                "key": item.item.key,
+                "fingerprint": item.item.fingerprint,
+                "content_hash": item.digest,
+                "size": item.item.size,
+                "document_id": documents[item.item.key],
+            }
+            for item in opened
+            if item.item.key in documents
+        ]
+        if items:
+            checked(self.client.put(f"/api/v1/sources/{self.source_id}/items", json={"items": items}))
+
+    def _wait(self, waiting: dict[str, str]) -> None:
+        """Until every uploaded document is searchable or has failed."""
+        ids = list(waiting)
+        while ids:
+            open_ones: list[str] = []
+            for start in range(0, len(ids), _PAGE):
+                body = checked(self.client.post("/api/v1/documents/status", json={"ids": ids[start : start + _PAGE]}))
+                for document in body["documents"]:
+                    self._note_state(document, waiting, open_ones)
+            ids = open_ones
+            if ids:
+                time.sleep(_POLL_S)
+
+    def _note_state(self, document: dict[str, Any], waiting: dict[str, str], open_ones: list[str]) -> None:
+        version = document["version"]
+        if version["state"] in ("queued", "running"):
+            open_ones.append(document["id"])
+        elif version["failure"]:
+            self.report.failed.append({"key": waiting[document["id"]], "reason": version["failure"]["message"]})
+
+
+def _batches(items: Sequence[FoundItem]) -> Iterator[list[FoundItem]]:
+    batch: list[FoundItem] = []
+    size = 0
+    for item in items:
+        if batch and (len(batch) == _BATCH_FILES or size + item.size > _BATCH_BYTES):
+            yield batch
+            batch, size = [], 0
+        batch.append(item)
+        size += item.size
+    if batch:
+        yield batch
+
+
+def show(report: SyncReport, wanted: SyncOptions, as_json: bool) -> None:
+    """Print what a round did."""
+    if as_json:
+        typer.echo(json.dumps(asdict(report), ensure_ascii=False, indent=None if wanted.watch else 2))
+        return
+    console = Console()
+    for name in ("new", "changed", "deleted"):
+        for key in getattr(report, name):
+            console.print(f"{text(f'sync_{name}')}: {key}", markup=False, highlight=False)
+    for name in ("refused", "failed", "unreadable"):
+        for item in getattr(report, name):
+            line = f"{text(f'sync_{name}')}: {item['key']} ({item['reason']})"
+            console.print(line, style="red", markup=False, highlight=False)
+    counts = {name: len(getattr(report, name)) for name in ("new", "changed", "touched", "missing", "deleted")}
+    shown = ", ".join(f"{text(f'sync_{name}')} {count}" for name, count in counts.items())
+    console.print(f"{shown}, {text('sync_unchanged')} {report.unchanged}", highlight=False)
+    if wanted.dry_run:
+        console.print(text("sync_dry"), style="yellow")
+    if report.held_back:
+        console.print(text("sync_held_back"), style="red")
+    elif report.missing and not wanted.delete_missing:
+        console.print(text("sync_not_deleted"), style="yellow")

@@ -1,0 +1,92 @@
+"""Sources: what a connector knows of the folder or bucket that it keeps a collection in step with.
+
+The connector runs at the client (`seogo sync`); it uploads as anybody does, and keeps its state here.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Depends, Query
+
+from api.deps import PROBLEMS, Caller, guarded
+from api.schemas.sources import (
+    ItemPage,
+    ItemsDeleted,
+    ItemsIn,
+    KeysIn,
+    SourceIn,
+    SourceList,
+    SourceOut,
+    item_state,
+)
+from rag.access.policy import Action
+from rag.domain.errors import DocumentNotFound
+from rag.store import connector, document
+from rag.store.base import utc_now
+from rag.store.connector import ConnectorItem
+
+router = APIRouter(tags=["sources"], responses=PROBLEMS)
+
+Sync = Annotated[Caller, Depends(guarded(Action.SYNC_SOURCES))]
+
+
+@router.post("/collections/{name}/sources")
+def ensure_source(name: str, body: SourceIn, caller: Sync) -> SourceOut:
+    """The source at this location, made when it is new."""
+    permit = caller.permit([name])
+    (collection_id,) = permit.collections
+    with caller.services.rag.database.write() as session:
+        row = connector.ensure_source(session, permit.tenant_id, collection_id, body.kind, body.location)
+        return SourceOut.of(row)
+
+
+@router.get("/collections/{name}/sources")
+def list_sources(name: str, caller: Sync) -> SourceList:
+    """The sources of a collection."""
+    permit = caller.permit([name])
+    with caller.services.rag.database.read() as session:
+        return SourceList(sources=[SourceOut.of(row) for row in connector.of_permit(session, permit)])
+
+
+@router.get("/sources/{source_id}/items")
+def list_items(
+    source_id: UUID,
+    caller: Sync,
+    cursor: Annotated[str | None, Query(max_length=2000)] = None,
+    limit: Annotated[int, Query(ge=1, le=500)] = 500,
+) -> ItemPage:
+    """What is known of a source, by key."""
+    permit = caller.permit()
+    with caller.services.rag.database.read() as session:
+        source = connector.get_permitted(session, permit, source_id)
+        rows = connector.page_of_items(session, source.id, after=cursor, limit=limit + 1)
+    shown = [item_state(row) for row in rows[:limit]]
+    return ItemPage(items=shown, next_cursor=shown[-1].key if len(rows) > limit else None)
+
+
+@router.put("/sources/{source_id}/items")
+def put_items(source_id: UUID, body: ItemsIn, caller: Sync) -> SourceOut:
+    """Note the state of items whose documents lie in the source's collection."""
+    permit = caller.permit()
+    with caller.services.rag.database.write() as session:
+        source = connector.get_permitted(session, permit, source_id)
+        inside = permit.narrowed([source.collection_id])
+        known = {row.id for row, _ in document.with_versions(session, inside, [i.document_id for i in body.items])}
+        for item in body.items:
+            if item.document_id not in known:
+                raise DocumentNotFound(name=str(item.document_id))
+        now = utc_now()
+        connector.put_items(
+            session, [ConnectorItem(source_id=source.id, seen_at=now, **item.model_dump()) for item in body.items]
+        )
+        source.synced_at = now
+        return SourceOut.of(source)
+
+
+@router.post("/sources/{source_id}/items/delete")
+def delete_items(source_id: UUID, body: KeysIn, caller: Sync) -> ItemsDeleted:
+    """Delete the documents of items that the source has no longer; each gets a receipt. Unknown keys are left out."""
+    receipts = caller.services.ingest.intake.delete_items(caller.permit(), source_id, body.keys)
+    return ItemsDeleted(receipts=[item.id for item in receipts])

@@ -1,0 +1,20 @@
+"""Bodies of the route for web pages."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import AwareDatetime, Field
+
+from api.schemas.common import Body
+
+
+class SnapshotIn(Body):
+    """A web page as the client fetched it. The server never fetches anything."""
+
+    url: str = Field(
+        min_length=8, max_length=2000, pattern=r"^https?://[^\s]+$", examples=["https://intra/notice?id=7"]
+    )
+    html: str = Field(min_length=1, max_length=2 << 20)
+    fetched_at: AwareDatetime = Field(description="when the page was fetched")
+    attributes: dict[str, Any] | None = Field(None, description="custom attributes, as at an upload")

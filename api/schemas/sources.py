@@ -1,0 +1,96 @@
+"""Bodies of the routes by which a connector keeps a collection in step with a folder or bucket."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Literal
+from uuid import UUID
+
+from pydantic import BaseModel, Field
+
+from api.schemas.common import Body
+from rag.store.connector import ConnectorItem, ConnectorSource
+
+Key = Annotated[str, Field(min_length=1, max_length=2000)]
+
+
+class SourceIn(Body):
+    """A source, by the client's own name for it; the server never opens it."""
+
+    kind: Literal["folder", "bucket"]
+    location: str = Field(min_length=1, max_length=500, examples=["/srv/share/규정", "s3://docs/rules"])
+
+
+class SourceOut(BaseModel):
+    """A source of a collection."""
+
+    id: UUID
+    collection_id: UUID
+    kind: str
+    location: str
+    created_at: datetime
+    synced_at: datetime | None = Field(description="when its items were last noted")
+
+    @classmethod
+    def of(cls, row: ConnectorSource) -> SourceOut:
+        """The source as JSON."""
+        return cls(
+            id=row.id,
+            collection_id=row.collection_id,
+            kind=row.kind,
+            location=row.location,
+            created_at=row.created_at,
+            synced_at=row.synced_at,
+        )
+
+
+class SourceList(BaseModel):
+    """The sources of a collection."""
+
+    sources: list[SourceOut]
+
+
+class ItemState(Body):
+    """One file of a source as it was when it was taken."""
+
+    key: Key
+    fingerprint: str = Field(max_length=200, description="size and modification time, or an etag")
+    content_hash: str = Field(pattern=r"^[0-9a-f]{64}$", description="SHA-256, hex")
+    size: int = Field(ge=0)
+    document_id: UUID
+
+
+class ItemsIn(Body):
+    """States to note."""
+
+    items: list[ItemState] = Field(min_length=1, max_length=500)
+
+
+class ItemPage(BaseModel):
+    """Known items of a source by key."""
+
+    items: list[ItemState]
+    next_cursor: str | None
+
+
+class KeysIn(Body):
+    """Items of a source."""
+
+    keys: list[Key] = Field(min_length=1, max_length=500)
+
+
+class ItemsDeleted(BaseModel):
+    """Documents that were deleted with their items."""
+
+    receipts: list[UUID]
+
+
+def item_state(row: ConnectorItem) -> ItemState:
+    """The item as JSON."""
+    return ItemState(
+        key=row.key,
+        fingerprint=row.fingerprint,
+        content_hash=row.content_hash,
+        size=row.size,
+        document_id=row.document_id,
+    )

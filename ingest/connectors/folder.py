@@ -1,0 +1,134 @@
+"""The folder connector: lists the files below a folder for a synchronisation."""
+
+from __future__ import annotations
+
+import os
+import stat
+import time
+from collections.abc import Callable, Iterator, Sequence
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import BinaryIO
+
+from ingest.connectors.sync_plan import FoundItem, Listing, Problem
+from rag.domain.errors import InvalidRequest
+
+IGNORED = (".*", "__pycache__", "~$*", "Thumbs.db", "desktop.ini", "*.tmp", "*.crdownload", "*.part")
+"""Names that no document has: hidden files, caches, locks of office programs, half downloads."""
+_DEEPEST = 100
+
+
+class FolderSource:
+    """Files below `root`.
+
+    Args:
+        clean: turns a relative path into the name that the document is kept under.
+        ignore: patterns (`*.bak`, `draft/*`) on a name or on the whole relative path, beside `IGNORED`.
+        quiet_s: files changed within so many seconds are left for the next time: they may be still being written.
+    """
+
+    kind = "folder"
+
+    def __init__(
+        self, root: Path, clean: Callable[[str], str], *, ignore: Sequence[str] = (), quiet_s: float = 0.0
+    ) -> None:
+        self._root = Path(os.path.realpath(root))
+        self._clean = clean
+        self._ignore = (*IGNORED, *ignore)
+        self._quiet_s = quiet_s
+
+    @property
+    def location(self) -> str:
+        """The folder's real path."""
+        return str(self._root)
+
+    def listing(self) -> Listing:
+        """Every file, sorted by key. Links are followed inside the root only, each folder is entered once.
+
+        Raises:
+            InvalidRequest: the folder is not there.
+        """
+        if not self._root.is_dir():
+            raise InvalidRequest(detail=f"{self._root}: no such folder")
+        items: dict[str, FoundItem] = {}
+        problems: list[Problem] = []
+        for found in self._walk(problems):
+            if found.key in items:
+                problems.append(Problem(found.key, "two files have this name"))
+                continue
+            items[found.key] = found
+        return Listing(tuple(items[key] for key in sorted(items)), tuple(problems))
+
+    def open(self, item: FoundItem) -> BinaryIO:
+        """The content of a file; a link that points out of the root by now is not followed."""
+        path = self._root / item.place
+        if not self._is_inside(path):
+            raise PermissionError(f"{item.place}: a link out of the folder")
+        return path.open("rb")
+
+    def _walk(self, problems: list[Problem]) -> Iterator[FoundItem]:
+        entered = {_identity(self._root.stat())}
+        open_folders = [(self._root, 0)]
+        while open_folders:
+            folder, depth = open_folders.pop()
+            try:
+                paths = sorted(folder.iterdir())
+            except OSError as error:
+                if folder == self._root:
+                    raise InvalidRequest(detail=f"{folder}: {_reason(error)}") from error
+                relative = self._relative(folder)
+                problems.append(Problem(f"{self._key(relative) or relative}/", _reason(error)))
+                continue
+            for path in paths:
+                relative = self._relative(path)
+                if self._is_ignored(path.name, relative):
+                    continue
+                try:
+                    state = self._state(path)
+                except OSError as error:
+                    problems.append(Problem(self._key(relative) or relative, _reason(error)))
+                    continue
+                if stat.S_ISDIR(state.st_mode):
+                    if depth < _DEEPEST and _identity(state) not in entered:
+                        entered.add(_identity(state))
+                        open_folders.append((path, depth + 1))
+                elif stat.S_ISREG(state.st_mode):
+                    yield from self._file(relative, state, problems)
+
+    def _file(self, relative: str, state: os.stat_result, problems: list[Problem]) -> Iterator[FoundItem]:
+        key = self._key(relative)
+        if key is None:
+            problems.append(Problem(os.fsencode(relative).decode("utf-8", "replace"), "the name is not valid text"))
+        elif time.time() - state.st_mtime < self._quiet_s:
+            problems.append(Problem(key, "changed just now; left for the next time"))
+        else:
+            yield FoundItem(key, relative, state.st_size, f"{state.st_size}:{state.st_mtime_ns}")
+
+    def _state(self, path: Path) -> os.stat_result:
+        if path.is_symlink() and not self._is_inside(path):
+            raise PermissionError("a link out of the folder")
+        return path.stat()
+
+    def _is_inside(self, path: Path) -> bool:
+        return Path(os.path.realpath(path)).is_relative_to(self._root)
+
+    def _is_ignored(self, name: str, relative: str) -> bool:
+        return any(fnmatchcase(name, pattern) or fnmatchcase(relative, pattern) for pattern in self._ignore)
+
+    def _key(self, relative: str) -> str | None:
+        try:
+            relative.encode()
+            return self._clean(relative)
+        except (UnicodeEncodeError, InvalidRequest):
+            return None
+
+    def _relative(self, path: Path) -> str:
+        return path.relative_to(self._root).as_posix()
+
+
+def _identity(state: os.stat_result) -> tuple[int, int]:
+    return state.st_dev, state.st_ino
+
+
+def _reason(error: OSError) -> str:
+    return error.strerror or str(error)

@@ -1,0 +1,199 @@
+"""Durable jobs beside ingestion: purging, deleting collections, retention, labels.
+
+Each is safe to repeat. `look_around` finds what a crash left behind between the record and the queue; the worker runs it every
+minute (`Upkeep`).
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import ParamSpec, TypeVar
+from uuid import UUID, uuid4
+
+from dbos import DBOS, SetWorkflowID, StepOptions
+from sqlalchemy import select
+
+from ingest.pipeline import labels, removal, retention
+from ingest.pipeline.steps import Pipeline
+from rag.domain.errors import SeogoError, Unavailable
+from rag.domain.retention import rules_from_json
+from rag.store import receipt
+from rag.store.base import utc_now
+from rag.store.collection import Collection
+from rag.store.document import Document
+
+log = logging.getLogger(__name__)
+
+QUEUE = "purge"
+LONG_QUEUE = "upkeep"
+"""For what takes long: a document that is deleted meanwhile must not wait for it."""
+P = ParamSpec("P")
+R = TypeVar("R")
+
+ENDED = ("SUCCESS", "ERROR", "CANCELLED", "MAX_RECOVERY_ATTEMPTS_EXCEEDED")
+_LOST_AFTER = timedelta(seconds=30)
+_MOST_AT_ONCE = 500
+_RETENTION_EVERY_S = 3600
+
+
+@dataclass(slots=True)
+class UpkeepJobs:
+    """Registers the workflows and submits them. Submitting one twice does no harm."""
+
+    pipeline: Pipeline
+
+    def register(self) -> None:
+        """Make the workflows known; before the queue is launched."""
+        pipeline = self.pipeline
+
+        @DBOS.workflow(name="purge_document")
+        def purge_document(document_id: str) -> None:
+            _step("purge", removal.purge_document, pipeline, UUID(document_id))
+
+        @DBOS.workflow(name="delete_collection")
+        def delete_collection(collection_id: str) -> None:
+            identity = UUID(collection_id)
+            while _step("hide", _count_hidden, pipeline, identity):
+                pass
+            while _step("purge", removal.purge_next, pipeline, identity):
+                pass
+            _step("close", removal.close_collection, pipeline, identity)
+
+        @DBOS.workflow(name="relabel_document")
+        def relabel_document(document_id: str) -> None:
+            _step("relabel", labels.relabel_document, pipeline.database, pipeline.index, UUID(document_id))
+
+        @DBOS.workflow(name="apply_retention")
+        def apply_retention(collection_id: str) -> None:
+            identity = UUID(collection_id)
+            while document_ids := _step("retire", _expire_next, pipeline, identity):
+                for document_id in document_ids:
+                    _step("purge", removal.purge_document, pipeline, UUID(document_id))
+
+        self._purge, self._collection = purge_document, delete_collection
+        self._relabel, self._retention = relabel_document, apply_retention
+
+    _purge: Callable[[str], None] | None = None
+    _collection: Callable[[str], None] | None = None
+    _relabel: Callable[[str], None] | None = None
+    _retention: Callable[[str], None] | None = None
+
+    def register_queues(self, polling_s: float) -> None:
+        """Make the queues known; once the queue is launched."""
+        DBOS.register_queue(QUEUE, worker_concurrency=2, polling_interval_sec=polling_s)
+        DBOS.register_queue(LONG_QUEUE, worker_concurrency=1, polling_interval_sec=polling_s)
+
+    def purge(self, document_id: UUID) -> None:
+        """Queue the purge of what is deleted of a document."""
+        self._submit(self._purge, document_id)
+
+    def delete_collection(self, collection_id: UUID) -> None:
+        """Queue the deletion of the documents of a deleted collection, unless that is queued or running already."""
+        job_id = f"delete-collection-{collection_id}"
+        status = DBOS.get_workflow_status(job_id)
+        if status is not None and status.status not in ENDED:
+            return
+        with SetWorkflowID(job_id if status is None else f"{job_id}-{uuid4()}"):
+            self._submit(self._collection, collection_id, LONG_QUEUE)
+
+    def relabel(self, document_id: UUID) -> None:
+        """Queue the labelling of a document's points."""
+        self._submit(self._relabel, document_id)
+
+    def apply_retention(self, collection_id: UUID) -> None:
+        """Queue the retention rules of a collection, once an hour whoever asks how often."""
+        hour = int(utc_now().timestamp()) // _RETENTION_EVERY_S
+        with SetWorkflowID(f"retention-{collection_id}-{hour}"):
+            self._submit(self._retention, collection_id, LONG_QUEUE)
+
+    def look_around(self) -> None:
+        """Queue again whatever is recorded as unfinished, and the retention rules that are due."""
+        before = utc_now() - _LOST_AFTER
+        with self.pipeline.database.read() as session:
+            documents = receipt.open_documents(session, before, _MOST_AT_ONCE)
+            collections = receipt.open_collections(session, before)
+            pending = session.scalars(select(Document.id).where(Document.labels_pending).limit(_MOST_AT_ONCE)).all()
+            ruled = session.scalars(
+                select(Collection).where(Collection.retention.is_not(None), Collection.deleted_at.is_(None))
+            ).all()
+        minute = int(utc_now().timestamp()) // 60
+        for collection_id in collections:
+            self.delete_collection(collection_id)
+        for name, submit, ids in (("purge", self.purge, documents), ("relabel", self.relabel, pending)):
+            for identity in dict.fromkeys(ids):
+                # several workers look around at once: the same id in the same minute is the same workflow
+                with SetWorkflowID(f"{name}-{identity}-{minute}"):
+                    submit(identity)
+        for row in ruled:
+            if not rules_from_json(row.retention).idle:
+                self.apply_retention(row.id)
+
+    def _submit(self, workflow: Callable[[str], None] | None, identity: UUID, queue: str = QUEUE) -> None:
+        if workflow is None:
+            raise RuntimeError("the queue is not started")
+        DBOS.enqueue_workflow(queue, workflow, str(identity))
+
+
+class Upkeep:
+    """Looks around every `every_s` seconds in a thread of its own, until `stop`."""
+
+    def __init__(self, jobs: UpkeepJobs, every_s: float) -> None:
+        self._jobs = jobs
+        self._every_s = every_s
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="upkeep", daemon=True)
+
+    def start(self) -> None:
+        """Begin; the first look is at once."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End after the look in work."""
+        self._stopping.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        while not self._stopping.is_set():
+            try:
+                self._jobs.look_around()
+            except Exception:  # such as a database that is away: the next look finds the same
+                log.warning("upkeep could not look around", exc_info=True)
+            self._stopping.wait(self._every_s)
+
+
+def _count_hidden(pipeline: Pipeline, collection_id: UUID) -> int:
+    return len(removal.hide_next(pipeline.database, collection_id))
+
+
+def _expire_next(pipeline: Pipeline, collection_id: UUID) -> list[str]:
+    return [str(item) for item in retention.expire_next(pipeline.database, collection_id)]
+
+
+def _step(name: str, function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+    """Run a step with retries; a defect of ours counts as a failure that may pass, never as done."""
+
+    def guarded() -> R:
+        try:
+            return function(*args, **kwargs)
+        except SeogoError:
+            raise
+        except Exception as error:
+            log.exception("the step %s failed unexpectedly", name)
+            raise Unavailable from error
+
+    return DBOS.run_step(_options(name), guarded)
+
+
+def _options(name: str) -> StepOptions:
+    return StepOptions(
+        name=name,
+        retries_allowed=True,
+        max_attempts=5,
+        interval_seconds=0.5,
+        backoff_rate=3.0,
+        should_retry=lambda error: isinstance(error, Unavailable),
+    )

@@ -1,0 +1,262 @@
+"""Deleting: hidden in one transaction, purged by steps that can be repeated, proven by a receipt.
+
+The receipt is written with the deletion itself, so what is deleted is always accounted for; it is closed when a look at index,
+chunks, derived files and originals finds nothing left.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID, uuid4
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from ingest.pipeline.leftovers import remove_leftovers
+from ingest.pipeline.maintenance import drop_original
+from ingest.pipeline.steps import Pipeline
+from rag.domain.errors import CollectionNotFound, DocumentNotFound, PurgeIncomplete
+from rag.domain.principal import Permit
+from rag.store import attribute, connector, document, lifecycle, receipt
+from rag.store.base import utc_now
+from rag.store.chunk import ChunkRow
+from rag.store.collection import Collection
+from rag.store.document import Document
+from rag.store.receipt import Actor, DeletionReason, DeletionReceipt, ReceiptKind
+from rag.store.session import Database
+from rag.store.version import DocumentVersion, VersionState
+
+log = logging.getLogger(__name__)
+
+BATCH = 100
+"""Documents hidden in one transaction while a collection is deleted."""
+
+
+def hide_document(database: Database, permit: Permit, document_id: UUID) -> DeletionReceipt:
+    """Delete a document for every reader at commit; returns the receipt, still open.
+
+    Raises:
+        DocumentNotFound: the permit does not cover it.
+    """
+    with database.write() as session:
+        row = document.get_permitted(session, permit, document_id)
+        made = hide(session, row, Actor.of(permit.principal), DeletionReason.REQUEST)
+        if made is None:
+            raise DocumentNotFound(name=str(document_id))
+        return made
+
+
+def hide_items(database: Database, permit: Permit, source_id: UUID, keys: Sequence[str]) -> list[DeletionReceipt]:
+    """Delete the documents of these items of a source, which has them no longer; returns the receipts, still open.
+
+    Raises:
+        NotFound: the permit does not cover the source.
+    """
+    with database.write() as session:
+        source = connector.get_permitted(session, permit, source_id)
+        items = connector.items_of_keys(session, source.id, keys)
+        ids = [item.document_id for item in items]
+        inside = permit.narrowed([source.collection_id])
+        found = document.with_versions(session, inside, ids)
+        actor = Actor.of(permit.principal)
+        receipts = [hide(session, row, actor, DeletionReason.SOURCE) for row, _ in found]
+        connector.forget_items(session, source.id, keys)
+        return [item for item in receipts if item is not None]
+
+
+def hide(
+    session: Session, row: Document, actor: Actor, reason: DeletionReason, parent_id: UUID | None = None
+) -> DeletionReceipt | None:
+    """Hide a document and write its receipt, in the caller's transaction; None when somebody was faster."""
+    session.refresh(row, with_for_update=True)
+    if row.deleted_at is not None:
+        return None
+    versions = [item for item in _versions(session, row.id) if item.state != VersionState.DELETED]
+    lifecycle.hide(session, row)
+    connector.forget_documents(session, [row.id])
+    return receipt.issue(
+        session,
+        row,
+        versions,
+        actor,
+        kind=ReceiptKind.DOCUMENT,
+        reason=reason,
+        collection_name=_collection_name(session, row.collection_id),
+        parent_id=parent_id,
+    )
+
+
+def hide_versions(
+    session: Session, row: Document, versions: Sequence[DocumentVersion], actor: Actor, reason: DeletionReason
+) -> DeletionReceipt:
+    """Give up retired versions of a document that stays, in the caller's transaction."""
+    for item in versions:
+        item.state = VersionState.DELETED
+    return receipt.issue(
+        session,
+        row,
+        versions,
+        actor,
+        kind=ReceiptKind.VERSIONS,
+        reason=reason,
+        collection_name=_collection_name(session, row.collection_id),
+    )
+
+
+def _versions(session: Session, document_id: UUID) -> Sequence[DocumentVersion]:
+    query = select(DocumentVersion).where(DocumentVersion.document_id == document_id)
+    return session.scalars(query.order_by(DocumentVersion.number)).all()
+
+
+def _collection_name(session: Session, collection_id: UUID) -> str:
+    row = session.get_one(Collection, collection_id)
+    if row.deleted_at is None:
+        return row.name
+    query = select(DeletionReceipt.collection_name).where(
+        DeletionReceipt.collection_id == collection_id, DeletionReceipt.kind == ReceiptKind.COLLECTION
+    )
+    return session.scalar(query) or row.name
+
+
+def purge_document(pipeline: Pipeline, document_id: UUID) -> None:
+    """Remove what is deleted of a document from index, chunks, derived files and originals, look again, close receipts.
+
+    An original that another document needs stays.
+
+    Raises:
+        PurgeIncomplete: something was left, such as what a step in work has written meanwhile; the step is repeated.
+    """
+    with pipeline.database.read() as session:
+        versions = list(lifecycle.deleted_versions(session, document_id))
+        receipts = {item.id: item for item in receipt.open_of_document(session, document_id)}
+    _remove(pipeline, document_id, versions)
+    hashes = {version.content_hash for version in versions}
+    for content_hash in hashes:
+        drop_original(pipeline.database, pipeline.blobs, content_hash)
+    by_id = {version.id: version for version in versions}
+    for item in receipts.values():
+        own = [by_id[UUID(entry["id"])] for entry in item.versions if UUID(entry["id"]) in by_id]
+        found = _verified(pipeline, own)
+        if any(count for name, count in found.items() if name != "originals_shared"):
+            raise PurgeIncomplete(name=item.source_key)
+        with pipeline.database.write() as session:
+            stored = session.get_one(DeletionReceipt, item.id)
+            stored.verified, stored.purged_at = found, utc_now()
+
+
+def _remove(pipeline: Pipeline, document_id: UUID, versions: Sequence[DocumentVersion]) -> None:
+    ids = [version.id for version in versions]
+    remove_leftovers(pipeline.database, pipeline.blobs, pipeline.index, ids)
+    with pipeline.database.write() as session:
+        row = session.get_one(Document, document_id, with_for_update=True)
+        if row.deleted_at is not None:
+            attribute.delete_of_documents(session, [document_id])
+            row.title, row.author, row.source_url = "", "", ""
+            row.purged_at = utc_now()
+        for item in session.scalars(select(DocumentVersion).where(DocumentVersion.id.in_(ids))):
+            item.file_metadata = None
+
+
+def _verified(pipeline: Pipeline, versions: Sequence[DocumentVersion]) -> dict[str, Any]:
+    """What is left of these versions, counted where it would be."""
+    ids = [version.id for version in versions]
+    with pipeline.database.read() as session:
+        chunks = session.scalar(select(func.count()).select_from(ChunkRow).where(ChunkRow.version_id.in_(ids))) or 0
+        hashes = {version.content_hash for version in versions}
+        shared = {item for item in hashes if lifecycle.is_needed(session, item)}
+    return {
+        "points": sum(pipeline.index.count(version_id) for version_id in ids),
+        "chunks": chunks,
+        "derived": sum(pipeline.blobs.count_derived(version_id) for version_id in ids),
+        "originals": sum(pipeline.blobs.exists(item) for item in hashes - shared),
+        "originals_shared": len(shared),
+    }
+
+
+def hide_collection(database: Database, permit: Permit) -> DeletionReceipt:
+    """Delete the one collection of the permit for every reader at commit; returns the receipt, still open.
+
+    Its name is free at once. Its documents follow in bounded steps (`hide_next`, `purge_next`).
+
+    Raises:
+        CollectionNotFound: somebody else has just deleted it.
+    """
+    (collection_id,) = permit.collections
+    with database.write() as session:
+        row = session.get_one(Collection, collection_id, with_for_update=True)
+        if row.deleted_at is not None:
+            raise CollectionNotFound(name=str(collection_id))
+        visible = select(func.count()).where(Document.collection_id == row.id, Document.deleted_at.is_(None))
+        actor = Actor.of(permit.principal)
+        item = DeletionReceipt(
+            id=uuid4(),
+            tenant_id=row.tenant_id,
+            collection_id=row.id,
+            collection_name=row.name,
+            kind=ReceiptKind.COLLECTION,
+            reason=DeletionReason.REQUEST,
+            actor_id=actor.id,
+            actor_name=actor.name,
+            documents=session.scalar(visible) or 0,
+            deleted_at=utc_now(),
+        )
+        session.add(item)
+        row.deleted_at, row.name, row.description = item.deleted_at, str(row.id), ""
+    return item
+
+
+def hide_next(database: Database, collection_id: UUID) -> list[UUID]:
+    """Hide the next documents of a deleted collection, each with its receipt; empty when none is left."""
+    with database.write() as session:
+        session.get_one(Collection, collection_id, with_for_update=True)  # two workers must not hide the same ones
+        parent = _receipt_of_collection(session, collection_id)
+        query = select(Document).where(Document.collection_id == collection_id, Document.deleted_at.is_(None))
+        rows = session.scalars(query.order_by(Document.id).limit(BATCH)).all()
+        actor = Actor(parent.actor_id, parent.actor_name)
+        for row in rows:
+            hide(session, row, actor, DeletionReason.COLLECTION, parent.id)
+        return [row.id for row in rows]
+
+
+def purge_next(pipeline: Pipeline, collection_id: UUID) -> int:
+    """Purge the next hidden documents of a deleted collection; returns how many."""
+    with pipeline.database.read() as session:
+        parent = _receipt_of_collection(session, collection_id)
+        ids = receipt.open_children(session, parent.id, BATCH)
+        query = select(DocumentVersion.id).where(
+            DocumentVersion.document_id.in_(ids), DocumentVersion.state == VersionState.DELETED
+        )
+        points_of = session.scalars(query).all()
+    if points_of:
+        pipeline.index.delete_versions(points_of)  # one call for all; what follows finds little left to do
+    for document_id in ids:
+        purge_document(pipeline, document_id)
+    return len(ids)
+
+
+def close_collection(pipeline: Pipeline, collection_id: UUID) -> None:
+    """Close the receipt of a deleted collection, when every document of it is accounted for.
+
+    Raises:
+        PurgeIncomplete: a document is left; the deletion begins again.
+    """
+    with pipeline.database.write() as session:
+        parent = session.get_one(DeletionReceipt, _receipt_of_collection(session, collection_id).id)
+        total, unfinished = receipt.totals_of_children(session, parent.id)
+        visible = select(func.count()).where(Document.collection_id == collection_id, Document.deleted_at.is_(None))
+        if unfinished or session.scalar(visible):
+            raise PurgeIncomplete(name=parent.collection_name)
+        if parent.purged_at is None:
+            parent.documents = total
+            parent.verified = {"documents": 0, "unfinished": unfinished}
+            parent.purged_at = utc_now()
+        session.get_one(Collection, collection_id).purged_at = parent.purged_at
+
+
+def _receipt_of_collection(session: Session, collection_id: UUID) -> DeletionReceipt:
+    query = select(DeletionReceipt).where(
+        DeletionReceipt.collection_id == collection_id, DeletionReceipt.kind == ReceiptKind.COLLECTION
+    )
+    return session.scalars(query).one()

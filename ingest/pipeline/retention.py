@@ -1,0 +1,109 @@
+"""Retention rules: what is due, and carrying it out in bounded steps."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, func, or_, select
+from sqlalchemy.orm import Session
+
+from ingest.pipeline.removal import BATCH, hide, hide_versions
+from rag.domain.retention import RetentionRules, rules_from_json
+from rag.store.base import utc_now
+from rag.store.collection import Collection
+from rag.store.document import Document
+from rag.store.receipt import Actor, DeletionReason
+from rag.store.session import Database
+from rag.store.version import DocumentVersion, VersionState
+
+ACTOR = Actor(None, "retention")
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """What the rules say must go now: whole documents, and retired versions of documents that stay."""
+
+    documents: tuple[Document, ...]
+    versions: tuple[tuple[Document, DocumentVersion], ...]
+
+
+def due(session: Session, collection_id: UUID, rules: RetentionRules, now: datetime, limit: int) -> Due:
+    """What is due in a collection, at most `limit` documents and `limit` versions."""
+    documents = _due_documents(session, collection_id, rules, now, limit)
+    going = {row.id for row in documents}
+    versions = [
+        (row, version)
+        for row, version in _due_versions(session, collection_id, rules, now, limit)
+        if row.id not in going
+    ]
+    return Due(tuple(documents), tuple(versions))
+
+
+def expire_next(database: Database, collection_id: UUID) -> list[UUID]:
+    """Hide the next batch of what is due, with receipts; returns the documents to purge, empty when nothing is due."""
+    with database.write() as session:
+        row = session.get(Collection, collection_id, with_for_update=True)  # two workers must not take the same
+        if row is None or row.deleted_at is not None:
+            return []
+        found = due(session, collection_id, rules_from_json(row.retention), utc_now(), BATCH)
+        for document in found.documents:
+            hide(session, document, ACTOR, DeletionReason.RETENTION)
+        by_document: dict[UUID, tuple[Document, list[DocumentVersion]]] = {}
+        for document, version in found.versions:
+            by_document.setdefault(document.id, (document, []))[1].append(version)
+        for document, versions in by_document.values():
+            hide_versions(session, document, versions, ACTOR, DeletionReason.RETENTION)
+        return [*(item.id for item in found.documents), *by_document]
+
+
+def _due_documents(
+    session: Session, collection_id: UUID, rules: RetentionRules, now: datetime, limit: int
+) -> Sequence[Document]:
+    conditions: list[ColumnElement[bool]] = []
+    if rules.document_days is not None:
+        conditions.append(DocumentVersion.created_at < _before(now, rules.document_days))
+    if rules.dated_days is not None:
+        own_date = func.coalesce(Document.revised_at, Document.authored_at)
+        conditions.append(own_date < _before(now, rules.dated_days))
+    if not conditions:
+        return []
+    query = (
+        select(Document)
+        .join(DocumentVersion, DocumentVersion.id == Document.latest_version_id)
+        .where(Document.collection_id == collection_id, Document.deleted_at.is_(None), or_(*conditions))
+    )
+    return session.scalars(query.order_by(Document.id).limit(limit)).all()
+
+
+def _due_versions(
+    session: Session, collection_id: UUID, rules: RetentionRules, now: datetime, limit: int
+) -> list[tuple[Document, DocumentVersion]]:
+    place = func.row_number().over(partition_by=DocumentVersion.document_id, order_by=DocumentVersion.number.desc())
+    retired = (
+        select(DocumentVersion.id, DocumentVersion.valid_to, DocumentVersion.finished_at, place.label("place"))
+        .where(DocumentVersion.collection_id == collection_id, DocumentVersion.state == VersionState.RETIRED)
+        .subquery()
+    )
+    conditions: list[ColumnElement[bool]] = []
+    if rules.retired_days is not None:
+        ended = func.coalesce(retired.c.valid_to, retired.c.finished_at)
+        conditions.append(ended < _before(now, rules.retired_days))
+    if rules.retired_versions is not None:
+        conditions.append(retired.c.place > rules.retired_versions)
+    if not conditions:
+        return []
+    query = (
+        select(Document, DocumentVersion)
+        .join(DocumentVersion, DocumentVersion.document_id == Document.id)
+        .join(retired, retired.c.id == DocumentVersion.id)
+        .where(Document.deleted_at.is_(None), or_(*conditions))
+    )
+    rows = session.execute(query.order_by(DocumentVersion.document_id, DocumentVersion.number).limit(limit))
+    return [(row[0], row[1]) for row in rows]
+
+
+def _before(now: datetime, days: int) -> datetime:
+    return now - timedelta(days=days)

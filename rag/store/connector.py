@@ -1,0 +1,118 @@
+"""Sources that are synchronised into a collection, and what is known of their items."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from uuid import UUID, uuid5
+
+from sqlalchemy import BigInteger, ForeignKey, Index, String, UniqueConstraint, delete, select
+from sqlalchemy.orm import Mapped, Session, mapped_column
+
+from rag.domain.errors import NotFound
+from rag.domain.principal import Permit
+from rag.store.base import Base, utc_now
+
+
+class ConnectorSource(Base):
+    """A folder, bucket or the like that feeds a collection. `location` is the client's name for it, never opened here."""
+
+    __tablename__ = "connector_source"
+    __table_args__ = (UniqueConstraint("collection_id", "kind", "location"),)
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    tenant_id: Mapped[UUID] = mapped_column(ForeignKey("tenant.id"))
+    collection_id: Mapped[UUID] = mapped_column(ForeignKey("collection.id"))
+    kind: Mapped[str] = mapped_column(String(20))
+    location: Mapped[str] = mapped_column(String(500))
+    created_at: Mapped[datetime] = mapped_column(default=utc_now)
+    synced_at: Mapped[datetime | None]
+
+
+class ConnectorItem(Base):
+    """One file of a source as it was when it was last taken.
+
+    Attributes:
+        key: its name in the source, which is also the document's source key.
+        fingerprint: what tells cheaply whether it changed: size and modification time, or an etag.
+        content_hash: SHA-256 of its content, hex.
+    """
+
+    __tablename__ = "connector_item"
+    __table_args__ = (Index("ix_connector_item_document_id", "document_id"),)
+
+    source_id: Mapped[UUID] = mapped_column(ForeignKey("connector_source.id", ondelete="CASCADE"), primary_key=True)
+    key: Mapped[str] = mapped_column(String(2000), primary_key=True)
+    fingerprint: Mapped[str] = mapped_column(String(200))
+    content_hash: Mapped[str] = mapped_column(String(64))
+    size: Mapped[int] = mapped_column(BigInteger)
+    document_id: Mapped[UUID]
+    seen_at: Mapped[datetime] = mapped_column(default=utc_now)
+
+
+def ensure_source(session: Session, tenant_id: UUID, collection_id: UUID, kind: str, location: str) -> ConnectorSource:
+    """The source of this kind at this location, made when it is new."""
+    source_id = uuid5(collection_id, f"source:{kind}:{location}")
+    row = session.get(ConnectorSource, source_id)
+    if row is None:
+        row = ConnectorSource(
+            id=source_id, tenant_id=tenant_id, collection_id=collection_id, kind=kind, location=location
+        )
+        session.add(row)
+        session.flush()
+    return row
+
+
+def get_permitted(session: Session, permit: Permit, source_id: UUID) -> ConnectorSource:
+    """The source, if the permit covers its collection.
+
+    Raises:
+        NotFound: it does not exist or lies outside the permit.
+    """
+    query = select(ConnectorSource).where(
+        ConnectorSource.id == source_id,
+        ConnectorSource.tenant_id == permit.tenant_id,
+        ConnectorSource.collection_id.in_(permit.collections),
+    )
+    found = session.scalar(query)
+    if found is None:
+        raise NotFound
+    return found
+
+
+def of_permit(session: Session, permit: Permit) -> Sequence[ConnectorSource]:
+    """The sources of the permit's collections, by location."""
+    query = select(ConnectorSource).where(
+        ConnectorSource.tenant_id == permit.tenant_id, ConnectorSource.collection_id.in_(permit.collections)
+    )
+    return session.scalars(query.order_by(ConnectorSource.location, ConnectorSource.id)).all()
+
+
+def page_of_items(session: Session, source_id: UUID, *, after: str | None, limit: int) -> Sequence[ConnectorItem]:
+    """Items of a source by key, after the key `after`."""
+    query = select(ConnectorItem).where(ConnectorItem.source_id == source_id)
+    if after is not None:
+        query = query.where(ConnectorItem.key > after)
+    return session.scalars(query.order_by(ConnectorItem.key).limit(limit)).all()
+
+
+def put_items(session: Session, items: Sequence[ConnectorItem]) -> None:
+    """Note the state of items, in place of what was known of them."""
+    for item in items:
+        session.merge(item)
+
+
+def items_of_keys(session: Session, source_id: UUID, keys: Sequence[str]) -> Sequence[ConnectorItem]:
+    """The items with these keys; unknown keys are left out."""
+    query = select(ConnectorItem).where(ConnectorItem.source_id == source_id, ConnectorItem.key.in_(keys))
+    return session.scalars(query).all()
+
+
+def forget_items(session: Session, source_id: UUID, keys: Sequence[str]) -> None:
+    """Forget items of a source."""
+    session.execute(delete(ConnectorItem).where(ConnectorItem.source_id == source_id, ConnectorItem.key.in_(keys)))
+
+
+def forget_documents(session: Session, document_ids: Sequence[UUID]) -> None:
+    """Forget the items behind deleted documents, so that a source that still has the file brings it back."""
+    session.execute(delete(ConnectorItem).where(ConnectorItem.document_id.in_(list(document_ids))))

@@ -1,0 +1,28 @@
+"""Lists of documents, filtered as a question can be."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from rag.domain.principal import Permit
+from rag.store.document import Document, visible
+from rag.store.filtering import conditions
+from rag.store.version import DocumentVersion
+
+
+def page_permitted(
+    session: Session, permit: Permit, *, after: str | None, limit: int
+) -> Sequence[tuple[Document, DocumentVersion | None]]:
+    """Documents of the permit (its filter included) with their latest version, by (source key, id), after the key `after`."""
+    query = (
+        select(Document, DocumentVersion)
+        .outerjoin(DocumentVersion, DocumentVersion.id == Document.latest_version_id)
+        .where(*visible(permit), *conditions(permit.where))
+    )
+    if after is not None:
+        query = query.where(Document.source_key > after)
+    rows = session.execute(query.order_by(Document.source_key, Document.id).limit(limit)).all()
+    return [(row[0], row[1]) for row in rows]

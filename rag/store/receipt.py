@@ -1,0 +1,202 @@
+"""Deletion receipts: what was deleted, by whom, and the proof that it is gone."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+from uuid import UUID, uuid4
+
+from sqlalchemy import ForeignKey, Index, String, func, select
+from sqlalchemy.orm import Mapped, Session, mapped_column
+
+from rag.domain.errors import ReceiptNotFound
+from rag.domain.principal import Permit, Principal
+from rag.store.base import Base, utc_now
+from rag.store.document import Document
+from rag.store.version import DocumentVersion
+
+
+class ReceiptKind(StrEnum):
+    """What a receipt is about."""
+
+    DOCUMENT = "document"
+    VERSIONS = "versions"
+    COLLECTION = "collection"
+
+
+class DeletionReason(StrEnum):
+    """Why something was deleted."""
+
+    REQUEST = "request"
+    COLLECTION = "collection"
+    RETENTION = "retention"
+    SOURCE = "source"
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """Who deletes. Retention acts in nobody's name: its id is None."""
+
+    id: UUID | None
+    name: str
+
+    @classmethod
+    def of(cls, principal: Principal) -> Actor:
+        """The caller as an actor."""
+        return cls(principal.id, principal.name)
+
+
+class DeletionReceipt(Base):
+    """One deletion. It names no text: what it keeps are ids, the name of the document, sizes and hashes.
+
+    Attributes:
+        parent_id: receipt of the collection's deletion that this one is part of.
+        actor_id: id of the key that asked; None when a retention rule did.
+        versions: per version `id`, `number`, `content_hash` (SHA-256, hex) and `size` (bytes).
+        documents: how many documents a collection's deletion found.
+        purged_at: when nothing was left; None until then.
+        verified: what was counted after the purge: `points`, `chunks`, `derived`, `originals` (all zero),
+            `originals_shared` (kept, since another document has the same content).
+    """
+
+    __tablename__ = "deletion_receipt"
+    __table_args__ = (
+        Index("ix_deletion_receipt_purged_at_deleted_at", "purged_at", "deleted_at"),
+        Index("ix_deletion_receipt_document_id", "document_id"),
+        Index("ix_deletion_receipt_parent_id", "parent_id"),
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    tenant_id: Mapped[UUID] = mapped_column(ForeignKey("tenant.id"), index=True)
+    collection_id: Mapped[UUID] = mapped_column(ForeignKey("collection.id"), index=True)
+    collection_name: Mapped[str] = mapped_column(String(100))
+    parent_id: Mapped[UUID | None]
+    kind: Mapped[str] = mapped_column(String(20))
+    reason: Mapped[str] = mapped_column(String(20))
+    actor_id: Mapped[UUID | None]
+    actor_name: Mapped[str] = mapped_column(String(200))
+    document_id: Mapped[UUID | None]
+    source_key: Mapped[str] = mapped_column(String(2000), default="")
+    documents: Mapped[int] = mapped_column(default=0)
+    versions: Mapped[list[Any]] = mapped_column(default=list)
+    deleted_at: Mapped[datetime] = mapped_column(default=utc_now)
+    purged_at: Mapped[datetime | None]
+    verified: Mapped[dict[str, Any] | None]
+
+
+def issue(
+    session: Session,
+    document: Document,
+    versions: Sequence[DocumentVersion],
+    actor: Actor,
+    *,
+    kind: ReceiptKind,
+    reason: DeletionReason,
+    collection_name: str,
+    parent_id: UUID | None = None,
+) -> DeletionReceipt:
+    """The receipt for deleting `versions` of a document, in the transaction that hides them."""
+    row = DeletionReceipt(
+        id=uuid4(),
+        tenant_id=document.tenant_id,
+        collection_id=document.collection_id,
+        collection_name=collection_name,
+        parent_id=parent_id,
+        kind=kind,
+        reason=reason,
+        actor_id=actor.id,
+        actor_name=actor.name,
+        document_id=document.id,
+        source_key=document.source_key,
+        documents=1 if kind is ReceiptKind.DOCUMENT else 0,
+        versions=[
+            {"id": str(item.id), "number": item.number, "content_hash": item.content_hash, "size": item.size}
+            for item in versions
+        ],
+        deleted_at=utc_now(),
+    )
+    session.add(row)
+    return row
+
+
+def get_permitted(session: Session, permit: Permit, receipt_id: UUID) -> DeletionReceipt:
+    """The receipt, if the permit covers its collection.
+
+    Raises:
+        ReceiptNotFound: it does not exist or lies outside the permit: the caller can't tell which.
+    """
+    query = select(DeletionReceipt).where(
+        DeletionReceipt.id == receipt_id,
+        DeletionReceipt.tenant_id == permit.tenant_id,
+        DeletionReceipt.collection_id.in_(permit.collections),
+    )
+    found = session.scalar(query)
+    if found is None:
+        raise ReceiptNotFound(name=str(receipt_id))
+    return found
+
+
+def newest_permitted(
+    session: Session, permit: Permit, *, document_id: UUID | None, parent_id: UUID | None, limit: int
+) -> Sequence[DeletionReceipt]:
+    """Receipts of the permit's collections, newest first."""
+    query = select(DeletionReceipt).where(
+        DeletionReceipt.tenant_id == permit.tenant_id, DeletionReceipt.collection_id.in_(permit.collections)
+    )
+    if document_id is not None:
+        query = query.where(DeletionReceipt.document_id == document_id)
+    if parent_id is not None:
+        query = query.where(DeletionReceipt.parent_id == parent_id)
+    return session.scalars(query.order_by(DeletionReceipt.deleted_at.desc(), DeletionReceipt.id).limit(limit)).all()
+
+
+def open_of_document(session: Session, document_id: UUID) -> Sequence[DeletionReceipt]:
+    """The receipts of a document whose purge is not finished."""
+    query = select(DeletionReceipt).where(
+        DeletionReceipt.document_id == document_id, DeletionReceipt.purged_at.is_(None)
+    )
+    return session.scalars(query).all()
+
+
+def open_documents(session: Session, deleted_before: datetime, limit: int) -> Sequence[UUID]:
+    """Documents with an unfinished purge that began before this moment, oldest first; those of collections left out."""
+    query = (
+        select(DeletionReceipt.document_id)
+        .where(
+            DeletionReceipt.purged_at.is_(None),
+            DeletionReceipt.deleted_at < deleted_before,
+            DeletionReceipt.document_id.is_not(None),
+            DeletionReceipt.parent_id.is_(None),
+        )
+        .order_by(DeletionReceipt.deleted_at)
+        .limit(limit)
+    )
+    return [item for item in session.scalars(query) if item is not None]
+
+
+def open_collections(session: Session, deleted_before: datetime) -> Sequence[UUID]:
+    """Deleted collections whose purge began before this moment and is not finished."""
+    query = select(DeletionReceipt.collection_id).where(
+        DeletionReceipt.purged_at.is_(None),
+        DeletionReceipt.kind == ReceiptKind.COLLECTION,
+        DeletionReceipt.deleted_at < deleted_before,
+    )
+    return session.scalars(query).all()
+
+
+def open_children(session: Session, parent_id: UUID, limit: int) -> Sequence[UUID]:
+    """Documents of a collection's deletion that are hidden and not purged yet."""
+    query = select(DeletionReceipt.document_id).where(
+        DeletionReceipt.parent_id == parent_id, DeletionReceipt.purged_at.is_(None)
+    )
+    return [item for item in session.scalars(query.limit(limit)) if item is not None]
+
+
+def totals_of_children(session: Session, parent_id: UUID) -> tuple[int, int]:
+    """Documents and unfinished ones among the receipts of a collection's deletion."""
+    query = select(func.count(), func.count(DeletionReceipt.purged_at)).where(DeletionReceipt.parent_id == parent_id)
+    total, finished = session.execute(query).one()
+    return int(total), int(total) - int(finished)
