@@ -14,7 +14,11 @@ from rag.store.base import Base, utc_now
 
 
 class Collection(Base):
-    """A named set of documents of one tenant. `kind` is a `CollectionKind`."""
+    """A named set of documents of one tenant. `kind` is a `CollectionKind`.
+
+    Attributes:
+        paused_at: since when no new ingestion begins in it; None when it is not paused.
+    """
 
     __tablename__ = "collection"
     __table_args__ = (UniqueConstraint("tenant_id", "name"),)
@@ -25,6 +29,7 @@ class Collection(Base):
     kind: Mapped[str] = mapped_column(String(20))
     description: Mapped[str] = mapped_column(Text, default="")
     created_at: Mapped[datetime] = mapped_column(default=utc_now)
+    paused_at: Mapped[datetime | None]
 
 
 def of_tenant(session: Session, tenant_id: UUID) -> Sequence[Collection]:

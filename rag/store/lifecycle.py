@@ -11,9 +11,9 @@ from sqlalchemy.orm import Session
 
 from rag.store.base import utc_now
 from rag.store.document import Document
-from rag.store.version import DocumentVersion, VersionState
+from rag.store.version import RETRYABLE, DocumentVersion, VersionState
 
-_NOT_SEARCHED = (VersionState.RETIRED, VersionState.DELETED, VersionState.FAILED)
+_NOT_SEARCHED = (VersionState.RETIRED, VersionState.DELETED, *RETRYABLE)
 
 
 def activate(session: Session, version_id: UUID) -> None:
@@ -28,7 +28,7 @@ def activate(session: Session, version_id: UUID) -> None:
         return
     now = utc_now()
     current = session.get(DocumentVersion, document.current_version_id) if document.current_version_id else None
-    version.finished_at = now
+    version.finished_at, version.error_code, version.error_params = now, None, None
     if current is not None and current.number > version.number:
         version.state = VersionState.RETIRED
         return

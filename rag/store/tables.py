@@ -9,6 +9,7 @@ from rag.store.collection import Collection
 from rag.store.document import Document
 from rag.store.tenant import Tenant
 from rag.store.version import DocumentVersion
+from rag.store.worker import Worker
 
 METADATA = Base.metadata
-TABLES = (Tenant, ApiKey, Collection, Document, DocumentVersion, ChunkRow)
+TABLES = (Tenant, ApiKey, Collection, Document, DocumentVersion, ChunkRow, Worker)
