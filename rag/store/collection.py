@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import ForeignKey, String, Text, UniqueConstraint, select
+from sqlalchemy import ForeignKey, String, Text, UniqueConstraint, Update, func, select, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from rag.domain.principal import Permit
 from rag.store.base import Base, utc_now
+from rag.store.tenant import Tenant
 
 
 class Collection(Base):
@@ -41,3 +42,18 @@ def permitted(session: Session, permit: Permit) -> Sequence[Collection]:
     """The collections of the permit, by name."""
     query = select(Collection).where(Collection.tenant_id == permit.tenant_id, Collection.id.in_(permit.collections))
     return session.scalars(query.order_by(Collection.name)).all()
+
+
+def set_paused(session: Session, permit: Permit, *, paused: bool, whole_tenant: bool) -> None:
+    """Pause or resume ingestion in the permit's collections, or in the whole tenant. Pausing again keeps the first time."""
+    since = utc_now() if paused else None
+    change: Update
+    if whole_tenant:
+        change = update(Tenant).where(Tenant.id == permit.tenant_id)
+        table: type[Tenant | Collection] = Tenant
+    else:
+        change = update(Collection).where(
+            Collection.tenant_id == permit.tenant_id, Collection.id.in_(permit.collections)
+        )
+        table = Collection
+    session.execute(change.values(paused_at=func.coalesce(table.paused_at, since) if paused else None))

@@ -23,6 +23,7 @@ from rag.store.tenant import Tenant
 from rag.store.version import RETRYABLE, UNFINISHED, DocumentVersion, Priority, Stage, VersionState
 
 _V = DocumentVersion
+_ENDED = (VersionState.ACTIVE, VersionState.RETIRED, *RETRYABLE)
 SUSPICIOUS_CRASHES = 2
 """After so many deaths of workers around it, a version is ingested alone."""
 
@@ -48,6 +49,11 @@ class RetryRule:
     tries: int = 3
     pause: timedelta = timedelta(seconds=5)
     outage: timedelta = timedelta(seconds=30)
+
+
+def anything_waits(session: Session, lane: Priority) -> bool:
+    """Whether a version of this lane waits. Asked before `claim`, which takes the lock for writing."""
+    return bool(session.scalar(select(exists().where(*_waiting(lane)))))
 
 
 def claim(
@@ -253,6 +259,17 @@ def cancel(session: Session, version: DocumentVersion) -> bool:
     return True
 
 
+def cancel_waiting(session: Session, permit: Permit) -> int:
+    """`cancel` for everything in the permit's collections that no job has taken up; returns how many."""
+    change = (
+        update(_V)
+        .where(_V.collection_id.in_(permit.collections), _V.state == VersionState.QUEUED, _V.job_id == "")
+        .values(state=VersionState.CANCELLED, finished_at=utc_now(), error_code=None, error_params=None)
+        .returning(_V.id)
+    )
+    return len(session.execute(change).all())
+
+
 def uncleaned(session: Session, finished_before: datetime, limit: int) -> Sequence[UUID]:
     """Documents with versions that ended without answering and that may have left something behind."""
     query = (
@@ -273,7 +290,7 @@ class Workload:
     """What goes on in the collections of a permit.
 
     Attributes:
-        states: number of the documents' newest versions by state.
+        states: number of versions by state; of those that went wrong only the newest of their documents.
         stages: of those in work, by stage.
         finished: versions that ended in the last `window_s` seconds.
         elsewhere: collections beside these in which versions wait or are in work.
@@ -320,15 +337,23 @@ class Workload:
 def workload(session: Session, permit: Permit, window: timedelta = timedelta(seconds=60)) -> Workload:
     """The workload of the permit's collections."""
     inside = _V.collection_id.in_(permit.collections)
-    newest = (
+    # Two queries, each from an index alone; only of the few that went wrong it matters whether a newer upload followed.
+    good = select(_V.state, func.count()).where(inside, _V.state.in_([*UNFINISHED, VersionState.ACTIVE]))
+    bad = (
         select(_V.state, func.count())
         .join(Document, Document.latest_version_id == _V.id)
-        .where(inside, Document.deleted_at.is_(None))
+        .where(inside, _V.state.in_(RETRYABLE), Document.deleted_at.is_(None))
     )
-    states = {row[0]: row[1] for row in session.execute(newest.group_by(_V.state))}
+    counted = [*session.execute(good.group_by(_V.state)), *session.execute(bad.group_by(_V.state))]
+    states = {row[0]: row[1] for row in counted}
     running = select(_V.stage, func.count()).where(inside, _V.state == VersionState.RUNNING)
-    recent = select(func.count()).where(_V.finished_at > utc_now() - window)
-    others = select(func.count(func.distinct(_V.collection_id))).where(~inside, _V.state.in_(UNFINISHED))
+    recent = select(func.count()).where(_V.state.in_(_ENDED), _V.finished_at > utc_now() - window)
+    finished = session.scalar(recent.where(inside)) or 0
+    elsewhere = finished_elsewhere = 0
+    if not finished and any(state in states for state in UNFINISHED):
+        others = select(func.count(func.distinct(_V.collection_id))).where(~inside, _V.state.in_(UNFINISHED))
+        elsewhere = session.scalar(others) or 0
+        finished_elsewhere = session.scalar(recent.where(~inside)) or 0
     unpaused = (
         select(func.count())
         .select_from(Collection)
@@ -338,9 +363,9 @@ def workload(session: Session, permit: Permit, window: timedelta = timedelta(sec
     return Workload(
         states=states,
         stages={row[0]: row[1] for row in session.execute(running.group_by(_V.stage))},
-        finished=session.scalar(recent.where(inside)) or 0,
+        finished=finished,
         window_s=window.total_seconds(),
-        elsewhere=session.scalar(others) or 0,
-        finished_elsewhere=session.scalar(recent.where(~inside)) or 0,
+        elsewhere=elsewhere,
+        finished_elsewhere=finished_elsewhere,
         paused=not session.scalar(unpaused),
     )

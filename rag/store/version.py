@@ -130,14 +130,13 @@ def of_document(session: Session, document_id: UUID) -> Sequence[DocumentVersion
     return session.scalars(query.order_by(DocumentVersion.number.desc())).all()
 
 
-def enter_stage(session: Session, ids: Iterable[UUID], stage: Stage) -> None:
-    """Mark versions as running in `stage` from its beginning; finished ones are left alone."""
+def enter_stage(session: Session, ids: Iterable[UUID], stage: Stage, job_id: str | None = None) -> None:
+    """Mark versions (of this job) as running in `stage` from its beginning; finished ones are left alone."""
+    query = update(DocumentVersion).where(DocumentVersion.id.in_(list(ids)), DocumentVersion.state.in_(UNFINISHED))
+    if job_id is not None:
+        query = query.where(DocumentVersion.job_id == job_id)
     session.execute(
-        update(DocumentVersion)
-        .where(
-            DocumentVersion.id.in_(list(ids)), DocumentVersion.state.in_([VersionState.QUEUED, VersionState.RUNNING])
-        )
-        .values(
+        query.values(
             state=VersionState.RUNNING,
             stage=stage,
             stage_started_at=utc_now(),
@@ -173,4 +172,13 @@ def mark_failed(session: Session, version_id: UUID, error: SeogoError) -> None:
             retryable=error.retryable,
             finished_at=utc_now(),
         )
+    )
+
+
+def mark_cleaned(session: Session, ids: Iterable[UUID], states: Sequence[VersionState] = RETRYABLE) -> None:
+    """Note that of those of these versions in one of `states` nothing is left but what a retry needs."""
+    session.execute(
+        update(DocumentVersion)
+        .where(DocumentVersion.id.in_(list(ids)), DocumentVersion.state.in_(states))
+        .values(cleaned_at=utc_now())
     )
