@@ -11,12 +11,12 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from api import errors
 from api.deps import Services
 from api.openai import chat, models
-from api.routes import answers, collections, documents, health, search
+from api.routes import answers, collections, documents, health, ingestion, search
 
 NATIVE = "/api/v1"
 OPENAI = "/v1"
 ROUTERS = (
-    *((NATIVE, module.router) for module in (health, collections, documents, search, answers)),
+    *((NATIVE, module.router) for module in (health, collections, documents, ingestion, search, answers)),
     *((OPENAI, module.router) for module in (models, chat)),
 )
 """Every route of the application; a test checks that each has a policy."""

@@ -11,7 +11,7 @@ from api.schemas.common import Body
 from rag.domain.messages import UiLanguage, message_for, warning_for
 from rag.store.base import utc_now
 from rag.store.document import Document
-from rag.store.version import DocumentVersion, VersionState
+from rag.store.version import UNFINISHED, DocumentVersion, Priority, VersionState
 
 
 class Failure(BaseModel):
@@ -45,7 +45,10 @@ class VersionOut(BaseModel):
 
     id: UUID
     number: int
-    state: str = Field(examples=["queued", "running", "active", "retired", "failed"])
+    state: str = Field(examples=["queued", "running", "active", "retired", "failed", "quarantined", "cancelled"])
+    priority: str = Field(description="lane of its ingestion", examples=["interactive", "bulk", "suspect"])
+    tries: int = Field(description="tries that went wrong; after the last one it is quarantined")
+    next_try_at: datetime | None = Field(description="while it waits for its next try")
     size: int = Field(description="bytes")
     content_hash: str = Field(description="SHA-256 of the original, hex")
     media_type: str
@@ -56,7 +59,7 @@ class VersionOut(BaseModel):
     created_at: datetime
     finished_at: datetime | None
     progress: ProgressOut | None = Field(description="while queued or running")
-    failure: Failure | None = Field(description="when failed")
+    failure: Failure | None = Field(description="why it failed, or why its last try did")
 
     @classmethod
     def of(cls, row: DocumentVersion, language: UiLanguage) -> VersionOut:
@@ -65,6 +68,9 @@ class VersionOut(BaseModel):
             id=row.id,
             number=row.number,
             state=row.state,
+            priority=Priority(row.priority).name.lower(),
+            tries=row.tries + row.crashes,
+            next_try_at=row.retry_at if row.state == VersionState.QUEUED else None,
             size=row.size,
             content_hash=row.content_hash,
             media_type=row.media_type,
@@ -153,7 +159,7 @@ _STAGES = ("identify", "parse", "chunk", "embed", "index", "activate")
 
 
 def _progress(row: DocumentVersion) -> ProgressOut | None:
-    if row.state not in (VersionState.QUEUED, VersionState.RUNNING):
+    if row.state not in UNFINISHED:
         return None
     return ProgressOut(
         stage=row.stage,

@@ -23,6 +23,8 @@ class Action(Enum):
     READ_DOCUMENTS = ("read_documents", Scope.READ)
     UPLOAD_DOCUMENTS = ("upload_documents", Scope.WRITE)
     DELETE_DOCUMENTS = ("delete_documents", Scope.WRITE)
+    CONTROL_INGESTION = ("control_ingestion", Scope.WRITE)
+    CONTROL_ALL_INGESTION = ("control_all_ingestion", Scope.ADMIN)
     SEARCH = ("search", Scope.READ)
     ASK = ("ask", Scope.READ)
     LIST_MODELS = ("list_models", Scope.READ)
