@@ -117,6 +117,8 @@ class Intake:
             if not queue.cancel(session, newest):
                 raise NothingToCancel(name=row.source_key)
         reached("cancel.row_committed", document_id)
+        if not newest.job_id and newest.cleaned_at is None:
+            self._jobs.submit_purge(document_id)  # it waited for its next try; the job of the one before is over
         return row, newest
 
     def cancel_waiting(self, permit: Permit) -> int:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, exists, func, or_, select, update
+from sqlalchemy import ColumnElement, case, exists, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from rag.domain.errors import SeogoError
@@ -256,15 +256,24 @@ def cancel(session: Session, version: DocumentVersion) -> bool:
         return False
     version.state, version.finished_at = VersionState.CANCELLED, utc_now()
     version.error_code, version.error_params = None, None
+    if version.started_at is None:
+        version.cleaned_at = version.finished_at  # it left nothing; what was begun, its job cleans up or a purge
     return True
 
 
 def cancel_waiting(session: Session, permit: Permit) -> int:
     """`cancel` for everything in the permit's collections that no job has taken up; returns how many."""
+    now = utc_now()
     change = (
         update(_V)
         .where(_V.collection_id.in_(permit.collections), _V.state == VersionState.QUEUED, _V.job_id == "")
-        .values(state=VersionState.CANCELLED, finished_at=utc_now(), error_code=None, error_params=None)
+        .values(
+            state=VersionState.CANCELLED,
+            finished_at=now,
+            error_code=None,
+            error_params=None,
+            cleaned_at=case((_V.started_at.is_(None), now), else_=None),
+        )
         .returning(_V.id)
     )
     return len(session.execute(change).all())
