@@ -160,12 +160,13 @@ def check_promises(client: Client) -> int:
     texts: dict[str, list[str]] = {}
     acts: dict[str, set[str]] = {}
     entries = client.journal.entries()
-    for entry, answer in zip(entries, entries[1:] + [{}], strict=False):
+    for entry, answer in zip(entries, [*entries[1:], {}][: len(entries)], strict=True):
         if entry["op"] == "upload":
             for name, text in entry["texts"].items():
                 if text not in texts.setdefault(name, []):
                     texts[name].append(text)
-        elif "document_id" in entry and answer.get("status") == 202:
+        elif answer.get("status") == 202 or (entry["op"], answer.get("status")) == ("delete", 404):
+            # Asked again, a deletion finds nothing: it was carried out, only not answered.
             acts.setdefault(entry["document_id"], set()).add(entry["op"])
     with client.services.rag.database.read() as session:
         documents = {row.source_key: row for row in session.scalars(select(Document))}
@@ -262,7 +263,7 @@ def fork(folder: Path, turn: int, point: str, occurrence: int) -> dict[str, Any]
         os.write(writer, json.dumps(result, ensure_ascii=False).encode()[:60_000])
         os._exit(status)
     os.close(writer)
-    with open(reader, "rb") as pipe:
+    with open(reader, "rb") as pipe:  # noqa: PTH123 (a descriptor, not a path)
         said = pipe.read()
     _, status = os.waitpid(child, 0)
     recovered = folder / f"life-{turn}"
@@ -272,13 +273,18 @@ def fork(folder: Path, turn: int, point: str, occurrence: int) -> dict[str, Any]
     return report | (json.loads(said) if said else {})
 
 
+def tell(report: dict[str, Any]) -> None:
+    sys.stdout.write(json.dumps(report, ensure_ascii=False) + "\n")
+    sys.stdout.flush()
+
+
 def main(folder: Path, seed: int, points: list[str]) -> int:
     """A life without a kill, one per point, and a last one that only recovers."""
     chance = random.Random(seed)
     rehearsal = fork(folder, 0, "", 0)
     seen = rehearsal.get("seen", {})
     rehearsal["unreached"] = sorted(fault_points.FAULT_POINTS.keys() - seen.keys())
-    print(json.dumps(rehearsal, ensure_ascii=False), flush=True)
+    tell(rehearsal)
     if "error" in rehearsal:
         return 1
     turn = 0
@@ -286,11 +292,11 @@ def main(folder: Path, seed: int, points: list[str]) -> int:
         for occurrence in (chance.randint(1, max(1, seen.get(point, 1) // 2)), 1):
             turn += 1
             report = fork(folder, turn, point, occurrence)
-            print(json.dumps(report, ensure_ascii=False), flush=True)
+            tell(report)
             if report["killed"] or "error" in report:
                 break
     last = fork(folder, turn + 1, "", 0)
-    print(json.dumps(last | {"point": "end"}, ensure_ascii=False), flush=True)
+    tell(last | {"point": "end"})
     return 0
 
 

@@ -48,7 +48,7 @@ def test_a_killed_service_resumes(tmp_path: Path) -> None:
 def test_a_service_killed_at_any_point_resumes(tmp_path: Path, half: int) -> None:
     points = sorted(FAULT_POINTS)[half::2]
     seed = random.SystemRandom().randrange(1 << 30)
-    print("seed", seed)  # shown when the test fails
+    sys.stdout.write(f"seed {seed}\n")  # shown when the test fails
     assert killed(lives(tmp_path, seed, *points)) == set(points)
 
 
