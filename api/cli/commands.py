@@ -21,14 +21,16 @@ from api.cli.texts import text
 _EXCERPT = 240
 
 
-def ingest(options: Options, paths: Sequence[Path], collection: str, kind: str, as_json: bool) -> None:
+def ingest(
+    options: Options, paths: Sequence[Path], collection: str, kind: str, as_json: bool, priority: str | None = None
+) -> None:
     """`seogo ingest`."""
     with reporting_failures():
         files = find_files(paths)
         if not files:
             raise CommandFailed(text("no_files"))
         with connect(options) as client:
-            outcomes = ingest_files(client, files, collection, kind, Console(stderr=True))
+            outcomes = ingest_files(client, files, collection, kind, Console(stderr=True), priority)
     if as_json:
         typer.echo(outcomes_json(outcomes))
     else:
@@ -43,7 +45,7 @@ def search(options: Options, question: str, collections: list[str] | None, limit
         body = {"question": question, "collections": collections, "limit": limit}
         found = checked(client.post("/api/v1/search", json=body))
     if as_json:
-        _print_json(found)
+        print_json(found)
         return
     console = Console()
     if not found["passages"]:
@@ -58,7 +60,7 @@ def ask(options: Options, question: str, collections: list[str] | None, as_json:
     with reporting_failures(), connect(options) as client:
         if as_json:
             body = {"question": question, "collections": collections}
-            _print_json(checked(client.post("/api/v1/answers", json=body)))
+            print_json(checked(client.post("/api/v1/answers", json=body)))
         else:
             print_answer(client, question, collections, Console())
 
@@ -125,7 +127,7 @@ def list_collections(options: Options, as_json: bool) -> None:
     with reporting_failures(), connect(options) as client:
         found = checked(client.get("/api/v1/collections"))
     if as_json:
-        _print_json(found)
+        print_json(found)
         return
     table = Table("id", "name", "kind", "documents")
     for row in found["collections"]:
@@ -137,7 +139,7 @@ def create_collection(options: Options, name: str, kind: str, description: str) 
     """`seogo collections create`."""
     with reporting_failures(), connect(options) as client:
         body = {"name": name, "kind": kind, "description": description}
-        _print_json(checked(client.post("/api/v1/collections", json=body)))
+        print_json(checked(client.post("/api/v1/collections", json=body)))
 
 
 def list_documents(options: Options, collection: str, as_json: bool) -> None:
@@ -153,7 +155,7 @@ def list_documents(options: Options, collection: str, as_json: bool) -> None:
             if cursor is None:
                 break
     if as_json:
-        _print_json({"documents": rows})
+        print_json({"documents": rows})
         return
     table = Table("id", text("file"), text("state"), text("chunks"), text("note"))
     for row in rows:
@@ -166,16 +168,17 @@ def list_documents(options: Options, collection: str, as_json: bool) -> None:
 def show_document(options: Options, document_id: str) -> None:
     """`seogo documents show`."""
     with reporting_failures(), connect(options) as client:
-        _print_json(checked(client.get(f"/api/v1/documents/{document_id}")))
+        print_json(checked(client.get(f"/api/v1/documents/{document_id}")))
 
 
 def delete_document(options: Options, document_id: str) -> None:
     """`seogo documents delete`."""
     with reporting_failures(), connect(options) as client:
-        _print_json(checked(client.delete(f"/api/v1/documents/{document_id}")))
+        print_json(checked(client.delete(f"/api/v1/documents/{document_id}")))
 
 
-def _print_json(data: Any) -> None:
+def print_json(data: Any) -> None:
+    """Print an answer as it came."""
     typer.echo(json.dumps(data, ensure_ascii=False, indent=2))
 
 

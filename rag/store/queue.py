@@ -376,5 +376,5 @@ def workload(session: Session, permit: Permit, window: timedelta = timedelta(sec
         window_s=window.total_seconds(),
         elsewhere=elsewhere,
         finished_elsewhere=finished_elsewhere,
-        paused=not session.scalar(unpaused),
+        paused=bool(permit.collections) and not session.scalar(unpaused),
     )

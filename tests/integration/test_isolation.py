@@ -51,6 +51,12 @@ def requests(world: World) -> Iterator[tuple[str, str, dict[str, Any]]]:
         yield "GET", f"/api/v1/collections/{collection}", {}
         yield "GET", f"/api/v1/collections/{collection}/documents", {}
         yield "POST", f"/api/v1/collections/{collection}/documents", upload
+        yield "GET", f"/api/v1/collections/{collection}/ingestion", {}
+        yield "GET", f"/api/v1/collections/{collection}/ingestion/events", {}
+        yield "POST", f"/api/v1/collections/{collection}/ingestion/pause", {}
+        yield "POST", f"/api/v1/collections/{collection}/ingestion/resume", {}
+        yield "POST", f"/api/v1/collections/{collection}/ingestion/retry", {"json": {"states": ["failed"]}}
+        yield "POST", f"/api/v1/collections/{collection}/ingestion/cancel", {}
         yield "POST", "/api/v1/search", {"json": {"question": "vault code", "collections": [collection]}}
         yield "POST", "/api/v1/answers", {"json": {"question": "vault code", "collections": [collection]}}
         yield "GET", f"/v1/models/rag/{collection}", {}
@@ -60,6 +66,8 @@ def requests(world: World) -> Iterator[tuple[str, str, dict[str, Any]]]:
             yield "POST", "/v1/chat/completions", {"json": body}
     yield "GET", f"/api/v1/documents/{world.document_id}", {}
     yield "GET", f"/api/v1/documents/{world.document_id}/content", {}
+    yield "POST", f"/api/v1/documents/{world.document_id}/retry", {}
+    yield "POST", f"/api/v1/documents/{world.document_id}/cancel", {}
     yield "DELETE", f"/api/v1/documents/{world.document_id}", {}
     yield "GET", f"/api/v1/chunks/{world.chunk_id}", {}
 
@@ -87,6 +95,8 @@ def test_a_refused_request_has_no_side_effect(world: World) -> None:
     assert world.owner.get(f"/api/v1/documents/{world.document_id}").json()["searchable"]
     listed = world.owner.get(f"/api/v1/collections/{world.collection}/documents").json()["documents"]
     assert [item["source_key"] for item in listed] == ["vault.md"]
+    assert listed[0]["version"]["state"] == "active"
+    assert not world.owner.get(f"/api/v1/collections/{world.collection}/ingestion").json()["paused"]
 
 
 def test_unscoped_questions_never_reach_another_tenant(world: World) -> None:
@@ -99,6 +109,15 @@ def test_unscoped_questions_never_reach_another_tenant(world: World) -> None:
     assert not any("vault" in item["id"] for item in models)
     status = world.stranger.post("/api/v1/documents/status", json={"ids": [world.document_id]}).json()
     assert status["documents"] == []
+
+
+def test_the_ingestion_of_all_is_that_of_the_callers_own_tenant(service: Running, world: World) -> None:
+    stranger = service.caller()
+    seen = stranger.get("/api/v1/ingestion").json()
+    assert (seen["active"], seen["queued"], seen["paused"]) == (0, 0, False)
+    assert stranger.post("/api/v1/ingestion/pause").status_code == 200
+    assert not world.owner.get("/api/v1/ingestion").json()["paused"]
+    assert world.owner.get("/api/v1/ingestion").json()["active"] == 1
 
 
 def test_another_tenants_words_do_not_change_scores(service: Running) -> None:
@@ -139,6 +158,14 @@ def _key_in_tenant(service: Running, tenant_id: UUID, scopes: list[Scope], colle
         ("POST", "/api/v1/collections", {"json": {"name": "new"}}),
         ("POST", "/api/v1/collections/c/documents", {"files": [("files", ("x.md", b"x"))]}),
         ("DELETE", "/api/v1/documents/00000000-0000-0000-0000-000000000000", {}),
+        ("POST", "/api/v1/documents/00000000-0000-0000-0000-000000000000/retry", {}),
+        ("POST", "/api/v1/documents/00000000-0000-0000-0000-000000000000/cancel", {}),
+        ("POST", "/api/v1/collections/c/ingestion/pause", {}),
+        ("POST", "/api/v1/collections/c/ingestion/resume", {}),
+        ("POST", "/api/v1/collections/c/ingestion/retry", {"json": {}}),
+        ("POST", "/api/v1/collections/c/ingestion/cancel", {}),
+        ("POST", "/api/v1/ingestion/pause", {}),
+        ("POST", "/api/v1/ingestion/resume", {}),
     ],
 )
 def test_a_read_key_changes_nothing(service: Running, method: str, path: str, arguments: dict[str, Any]) -> None:
