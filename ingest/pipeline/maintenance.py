@@ -53,11 +53,20 @@ def purge_document(pipeline: Pipeline, document_id: UUID) -> None:
     reached("purge.end", document_id)
 
 
-def drop_original(database: Database, blobs: BlobStore, content_hash: str) -> None:
-    """Remove an original unless a version needs it; an upload of the same content waits meanwhile."""
+def drop_original(
+    database: Database, blobs: BlobStore, content_hash: str, *, stored_before: float | None = None
+) -> None:
+    """Remove an original unless a version needs it; an upload of the same content waits meanwhile.
+
+    Args:
+        stored_before: seconds since the epoch; one that was stored again since then stays.
+    """
     with database.write() as session:
         lifecycle.lock_content(session, content_hash)
-        if not lifecycle.is_needed(session, content_hash):
+        if lifecycle.is_needed(session, content_hash):
+            return
+        stored_at = None if stored_before is None else blobs.stored_at(content_hash)
+        if stored_before is None or stored_at is None or stored_at < stored_before:
             blobs.delete_original(content_hash)
 
 
@@ -72,7 +81,7 @@ def sweep_originals(pipeline: Pipeline, stored_before: float) -> int:
         with pipeline.database.read() as session:
             needed = lifecycle.is_needed(session, content_hash)
         if not needed:
-            drop_original(pipeline.database, pipeline.blobs, content_hash)
+            drop_original(pipeline.database, pipeline.blobs, content_hash, stored_before=stored_before)
             removed += 1
     return removed
 

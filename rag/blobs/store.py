@@ -106,6 +106,13 @@ class BlobStore:
             return False
         return True
 
+    def stored_at(self, content_hash: str) -> float | None:
+        """When the original was stored last, in seconds since the epoch; None when it is not there."""
+        try:
+            return float(obstore.head(self._store, _original(content_hash))["last_modified"].timestamp())
+        except FileNotFoundError:
+            return None
+
     def stream(self, content_hash: str) -> Iterator[bytes]:
         """The original's bytes in pieces of about 1 MiB."""
         for piece in obstore.get(self._store, _original(content_hash)).stream(min_chunk_size=_READ_BYTES):
