@@ -222,9 +222,15 @@ def _in_work(session: Session, job_id: str, version_id: UUID) -> DocumentVersion
     return session.scalar(query.with_for_update())
 
 
+def _lock(session: Session, version: DocumentVersion) -> None:
+    """Read the row as it is now and keep others from changing it. What was not written yet would be lost otherwise."""
+    session.flush()
+    session.refresh(version, with_for_update=True)
+
+
 def retry(session: Session, version: DocumentVersion, priority: Priority) -> bool:
     """Let a version that ended without answering wait again; False when it did not."""
-    session.refresh(version, with_for_update=True)
+    _lock(session, version)
     if version.state not in RETRYABLE:
         return False
     version.state, version.stage, version.job_id, version.priority = VersionState.QUEUED, Stage.IDENTIFY, "", priority
@@ -251,7 +257,7 @@ def cancel(session: Session, version: DocumentVersion) -> bool:
 
     Returns False when there is nothing to stop.
     """
-    session.refresh(version, with_for_update=True)
+    _lock(session, version)
     if version.state not in UNFINISHED:
         return False
     version.state, version.finished_at = VersionState.CANCELLED, utc_now()
