@@ -20,7 +20,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from uuid import uuid4
 
-from sqlalchemy import insert
+from sqlalchemy import insert, update
 
 from api.cli.services import both_lanes, upgrade_schema
 from api.deps import Services
@@ -138,8 +138,8 @@ def look_up(services: Services, permit: Permit) -> None:
         with database.read() as session:
             queue.workload(session, permit)
 
-    with database.write() as session:  # looked at as if it were not paused; rolled back below by pausing again
-        session.execute(Collection.__table__.update().values(paused_at=None))
+    with database.write() as session:  # a paused collection has no next batch
+        session.execute(update(Collection).values(paused_at=None))
     print(f"  next batch {_median_ms([claim] * 5):.1f} ms, status {_median_ms([status] * 5):.1f} ms", flush=True)
 
 

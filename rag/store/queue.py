@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, case, exists, func, or_, select, update
+from sqlalchemy import ColumnElement, and_, case, exists, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from rag.domain.errors import SeogoError
@@ -24,6 +24,8 @@ from rag.store.version import RETRYABLE, UNFINISHED, DocumentVersion, Priority, 
 
 _V = DocumentVersion
 _ENDED = (VersionState.ACTIVE, VersionState.RETIRED, *RETRYABLE)
+_IS_NEWEST = and_(Document.id == _V.document_id, Document.latest_version_id == _V.id)
+"""By the primary key first: `latest_version_id` has no index."""
 SUSPICIOUS_CRASHES = 2
 """After so many deaths of workers around it, a version is ingested alone."""
 
@@ -244,7 +246,7 @@ def retry_all(session: Session, collection_id: UUID, states: Sequence[VersionSta
     """`retry` for the newest versions of a collection's documents in one of `states`, at most `limit`; returns how many."""
     query = (
         select(_V)
-        .join(Document, Document.latest_version_id == _V.id)
+        .join(Document, _IS_NEWEST)
         .where(_V.collection_id == collection_id, _V.state.in_(states), Document.deleted_at.is_(None))
         .order_by(_V.created_at)
         .limit(limit)
@@ -356,7 +358,7 @@ def workload(session: Session, permit: Permit, window: timedelta = timedelta(sec
     good = select(_V.state, func.count()).where(inside, _V.state.in_([*UNFINISHED, VersionState.ACTIVE]))
     bad = (
         select(_V.state, func.count())
-        .join(Document, Document.latest_version_id == _V.id)
+        .join(Document, _IS_NEWEST)
         .where(inside, _V.state.in_(RETRYABLE), Document.deleted_at.is_(None))
     )
     counted = [*session.execute(good.group_by(_V.state)), *session.execute(bad.group_by(_V.state))]

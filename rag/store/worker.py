@@ -55,4 +55,5 @@ def _now(session: Session) -> datetime:
     """One clock for all workers: the server's. SQLite is in this process, so is its clock."""
     if session.get_bind().dialect.name != "postgresql":
         return utc_now()
-    return session.scalars(select(func.clock_timestamp())).one()
+    now: datetime = session.scalars(select(func.clock_timestamp())).one()
+    return now
