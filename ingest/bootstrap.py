@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import sys
 import threading
 import time
 from dataclasses import dataclass
@@ -25,6 +26,7 @@ from rag.store.queue import BatchLimits, RetryRule
 log = logging.getLogger(__name__)
 
 _ABANDONED_S = 86_400
+_SWITCH_S = 0.001
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +86,8 @@ def build(settings: IngestSettings, rag: Rag, *, listen: bool) -> Ingest:
     jobs = IngestJobs(pipeline, job_settings)
     jobs.start()
     if listen:
+        # A thread that answers waits so long at most for each turn that a thread that ingests has.
+        sys.setswitchinterval(_SWITCH_S)
         # Where nobody else runs, no upload is older than this process; elsewhere one may take hours, but not a day.
         cut_off_before = time.time() - (0 if job_settings.alone else _ABANDONED_S)
         threading.Thread(target=_sweep, args=(pipeline, cut_off_before), name="sweep", daemon=True).start()

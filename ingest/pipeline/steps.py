@@ -48,8 +48,10 @@ log = logging.getLogger(__name__)
 
 PARSED = "parsed.json"
 """Derived file of a parse result; gone when its version answers."""
-_EMBED_CHUNKS = 512
-"""Chunks embedded between two progress reports; large enough that token-budget batches across documents stay full."""
+_GROUP_CHUNKS = 512
+"""Chunks of documents that are embedded together, so that token-budget batches fill across documents."""
+_EMBED_CHUNKS = 128
+"""Chunks embedded between two looks at whether somebody waits for an answer: some tenths of a second."""
 _UPSERT_POINTS = 512
 
 
@@ -121,7 +123,7 @@ class Pipeline:
                 continue
             with self.database.read() as session:
                 group.append((version, chunks_table.of_version(session, version.id)))
-            if sum(len(chunks) for _, chunks in group) >= _EMBED_CHUNKS:
+            if sum(len(chunks) for _, chunks in group) >= _GROUP_CHUNKS:
                 self._embed_group(group)
                 group = []
         self._embed_group(group)
