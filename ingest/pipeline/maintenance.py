@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import timedelta
 from uuid import UUID
 
 from sqlalchemy import select
@@ -21,6 +22,7 @@ from rag.store.version import UNFINISHED, DocumentVersion, VersionState
 
 Progress = Callable[[int, int], None]
 _VERIFIED_DOCUMENTS = 1000
+_TIDIED_AFTER = timedelta(seconds=60)
 
 
 def purge_document(pipeline: Pipeline, document_id: UUID) -> None:
@@ -146,12 +148,20 @@ class Verification:
         return self.healthy and not left
 
 
-def verify(pipeline: Pipeline) -> Verification:
-    """Compare record, index and blobs as sets. What the durable queue holds, `ingest.jobs.audit` adds."""
+def verify(pipeline: Pipeline, tidied_after: timedelta = _TIDIED_AFTER) -> Verification:
+    """Compare record, index and blobs as sets. What the durable queue holds, `ingest.jobs.audit` adds.
+
+    Args:
+        tidied_after: a version that ended more recently may still have derived files that its job is about to remove.
+    """
     with pipeline.database.read() as session:
         wanted = dict(chunks_table.active_ids(session))
-        query = select(DocumentVersion.id, DocumentVersion.content_hash, DocumentVersion.state)
+        query = select(
+            DocumentVersion.id, DocumentVersion.content_hash, DocumentVersion.state, DocumentVersion.finished_at
+        )
         versions = {row[0]: (row[1], row[2]) for row in session.execute(query)}
+        recent = utc_now() - tidied_after
+        in_tidying = {row[0] for row in session.execute(query.where(DocumentVersion.finished_at > recent))}
         unfinished = list(lifecycle.unfinished(session))
         uncleaned = list(queue.uncleaned(session, utc_now(), _VERIFIED_DOCUMENTS))
     found = dict(pipeline.index.versions_of())
@@ -168,7 +178,7 @@ def verify(pipeline: Pipeline) -> Verification:
         stray_derived=sorted(
             f"{version}/{name}"
             for version, name in pipeline.blobs.derived_files()
-            if not _wants(versions.get(version, ("", ""))[1], name)
+            if version not in in_tidying and not _wants(versions.get(version, ("", ""))[1], name)
         ),
         unfinished=unfinished,
         uncleaned=uncleaned,

@@ -147,7 +147,7 @@ def settle(client: Client) -> maintenance.Verification:
     pipeline = client.services.ingest.pipeline
     deadline = time.monotonic() + SETTLING_S
     while True:
-        found = maintenance.verify(pipeline)
+        found = maintenance.verify(pipeline, tidied_after=timedelta(0))
         verify_queue(found, pipeline.database, url, timedelta(seconds=settings.lease_s))
         if found.settled:
             return found
