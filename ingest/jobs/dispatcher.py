@@ -11,7 +11,7 @@ import itertools
 import logging
 import threading
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Protocol
@@ -80,8 +80,8 @@ class DurableQueue(Protocol):
     def states(self, job_ids: Iterable[str]) -> dict[str, JobState]:
         """What is known of these jobs."""
 
-    def held(self) -> list[JobState]:
-        """Jobs that a worker has begun."""
+    def unfinished(self) -> list[JobState]:
+        """Every job that is queued or in work, purges too."""
 
     def take_over(self, executor_id: str) -> None:
         """Queue a dead worker's jobs again."""
@@ -185,7 +185,15 @@ class Dispatcher:
         Args:
             young: what was given out more recently than this may still be on its way into the queue.
         """
-        self._take_over_the_dead()
+        with self._database.read() as session:
+            living = {self._settings.worker, *worker.living(session, self._settings.lease)}
+            expired = worker.expired(session, self._settings.lease)
+        unfinished = self._jobs.unfinished()
+        self._take_over_the_dead(unfinished, living)
+        if expired:
+            with self._database.write() as session:
+                worker.forget(session, expired)
+        self._drop_the_outdated(unfinished, living)
         self._release_the_lost(young)
         with self._database.read() as session:
             grace = timedelta(0) if young == timedelta(0) else _CLEANING_GRACE
@@ -193,32 +201,28 @@ class Dispatcher:
         for document_id in left:
             self._jobs.submit_purge(document_id)
 
-    def _take_over_the_dead(self) -> None:
-        held = self._jobs.held()
-        with self._database.read() as session:
-            living = {self._settings.worker, *worker.living(session, self._settings.lease)}
-            expired = worker.expired(session, self._settings.lease)
-        for executor_id in sorted({job.worker for job in held if job.worker not in living}):
+    def _take_over_the_dead(self, unfinished: Sequence[JobState], living: Container[str]) -> None:
+        for executor_id in sorted({job.worker for job in unfinished if job.begun and job.worker not in living}):
             log.warning("worker %s is dead; its jobs are taken over", executor_id)
             self._jobs.take_over(executor_id)
-        if expired:
-            with self._database.write() as session:
-                worker.forget(session, expired)
+
+    def _drop_the_outdated(self, unfinished: Sequence[JobState], living: Container[str]) -> None:
+        """Jobs that an earlier release queued, whose steps were others: their versions get new jobs."""
+        for job in unfinished:
+            if job.version != self._settings.version and not (job.begun and job.worker in living):
+                log.warning("job %s of release %s is replaced", job.job_id, job.version)
+                self._jobs.drop(job.job_id)
 
     def _release_the_lost(self, young: timedelta) -> None:
-        """Versions whose job the queue does not know, has ended, or kept from a release whose steps were others."""
+        """Versions whose job the queue does not know, or that has ended without them."""
         with self._database.read() as session:
             jobs = queue.open_jobs(session)
-            living = worker.living(session, self._settings.lease)
         limit = utc_now() - young
         old = [job_id for job_id, claimed_at in jobs.items() if claimed_at is None or claimed_at <= limit]
         known = self._jobs.states(old)
         for job_id in old:
-            state = known.get(job_id)
-            if state is not None and state.is_open:
-                if state.version == self._settings.version or (state.begun and state.worker in living):
-                    continue
-                self._jobs.drop(job_id)
+            if job_id in known and known[job_id].is_open:
+                continue
             with self._database.write() as session:
                 released = queue.release(session, job_id)
             if released:

@@ -40,6 +40,7 @@ _POLL_S = 0.1
 _GRACE_S = 5
 _OPEN = ("ENQUEUED", "PENDING", "DELAYED")
 _INGEST = "ingest_batch"
+_LOOKED_AT = 5000
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,9 +140,9 @@ class IngestJobs:
         found = DBOS.list_workflows(workflow_ids=wanted, load_input=False, load_output=False)
         return {item.workflow_id: _job_state(item) for item in found}
 
-    def held(self) -> list[JobState]:
-        """Every job that a worker has begun and not ended."""
-        found = DBOS.list_workflows(status="PENDING", load_input=False, load_output=False)
+    def unfinished(self) -> list[JobState]:
+        """The oldest jobs that are queued or in work, purges too; of batches there is only a window anyway."""
+        found = DBOS.list_workflows(status=list(_OPEN), limit=_LOOKED_AT, load_input=False, load_output=False)
         return [_job_state(item) for item in found]
 
     def take_over(self, executor_id: str) -> None:

@@ -44,14 +44,15 @@ class MemoryQueue:
     def states(self, job_ids: Iterable[str]) -> dict[str, JobState]:
         return {job_id: self.jobs[job_id] for job_id in job_ids if job_id in self.jobs}
 
-    def held(self) -> list[JobState]:
-        return [job for job in self.jobs.values() if job.begun]
+    def unfinished(self) -> list[JobState]:
+        return [job for job in self.jobs.values() if job.is_open]
 
     def take_over(self, executor_id: str) -> None:
         self.taken_over.append(executor_id)
 
     def drop(self, job_id: str) -> None:
         self.dropped.append(job_id)
+        self.end(job_id)
 
     def hold(self, job_id: str, by: str, version: str = "2") -> None:
         self.jobs[job_id] = JobState(job_id, is_open=True, begun=True, worker=by, version=version)
