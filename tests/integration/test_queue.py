@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -11,6 +12,7 @@ from uuid import UUID
 
 import pytest
 
+from api.routes import ingestion
 from rag.domain.errors import ParserCrashed
 from rag.domain.principal import Scope
 from rag.store.tenant import Tenant
@@ -236,3 +238,27 @@ def events(caller: Caller, collection: str) -> list[tuple[str, dict[str, Any]]]:
             elif line.startswith("data: "):
                 found.append((kind, json.loads(line.removeprefix("data: "))))
     return found
+
+
+def test_a_stream_of_events_says_that_it_lives_and_ends_in_time(
+    service: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    caller = service.caller()
+    name = caller.collection()
+    sandbox = service.services.ingest.pipeline.sandbox
+    parse = sandbox.parse
+    told = threading.Event()
+
+    def held_up(path: Any, name_: str) -> Any:
+        assert told.wait(60)
+        return parse(path, name_)
+
+    monkeypatch.setattr(sandbox, "parse", held_up)
+    monkeypatch.setattr(ingestion, "_KEEP_ALIVE_S", 0.6)
+    monkeypatch.setattr(ingestion, "_LONGEST_S", 2.5)
+    ids = upload(caller, name, ["오래.md"])
+    text = caller.get(f"/api/v1/collections/{name}/ingestion/events").text
+    told.set()
+    assert ": keep-alive\n\n" in text
+    assert text.count("event: progress") >= 1 and text.count("event: timeout") == 1
+    assert caller.wait(ids)[0]["version"]["state"] == "active"
