@@ -130,18 +130,23 @@ class Dispatcher:
 
     def _run(self) -> None:
         lease_s = self._settings.lease.total_seconds()
-        renew_at = look_after_at = 0.0
         young = timedelta(0) if self._settings.alone else self._settings.lease
+        renewed_at = time.monotonic()
+        look_after_at = renewed_at + (0 if self._settings.alone else lease_s / 2)
         while not self._stopping.is_set():
             queued = False
+            now = time.monotonic()
             try:
-                if time.monotonic() >= renew_at:
+                if now >= renewed_at + lease_s / 4:
                     self.renew_lease()
-                    renew_at = time.monotonic() + lease_s / 4
-                if time.monotonic() >= look_after_at:
+                    if now > renewed_at + lease_s:
+                        # The database was away, or this machine slept: the other workers are not dead, they renew next.
+                        look_after_at = now + lease_s
+                    renewed_at = now
+                if now >= look_after_at:
                     self.look_after(young)
                     young = self._settings.lease
-                    look_after_at = time.monotonic() + lease_s / 3
+                    look_after_at = now + lease_s / 3
                 queued = self.dispatch() > 0
             except StoreUnavailable:
                 log.warning("the database is away; the queue waits")
