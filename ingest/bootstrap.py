@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import logging
+import sys
+import threading
+import time
 from dataclasses import dataclass
+from datetime import timedelta
 
 from ingest.chunking.base import Budget, Budgets
 from ingest.chunking.structure import StructureChunker
@@ -11,11 +16,19 @@ from ingest.jobs.upkeep import Upkeep
 from ingest.jobs.workflows import IngestJobs, JobSettings
 from ingest.parsing.converter import find_converter
 from ingest.parsing.sandbox import ParseLimits, ParseSandbox
+from ingest.pipeline import maintenance
 from ingest.pipeline.steps import Pipeline
 from ingest.settings import IngestSettings
 from rag.bootstrap import Rag
 from rag.domain.language import Language
 from rag.embedding.space import EmbeddingSpace
+from rag.settings import RagSettings
+from rag.store.queue import BatchLimits, RetryRule
+
+log = logging.getLogger(__name__)
+
+_ABANDONED_S = 86_400
+_SWITCH_S = 0.001
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,20 +65,49 @@ def build_pipeline(settings: IngestSettings, rag: Rag) -> Pipeline:
         sandbox=ParseSandbox(limits, concurrency=settings.parse_concurrency, converter=find_converter()),
         chunker=StructureChunker(budgets_for(settings, rag.space)),
         parse_concurrency=settings.parse_concurrency,
+        retries=RetryRule(
+            settings.tries, timedelta(seconds=settings.retry_pause_s), timedelta(seconds=settings.outage_pause_s)
+        ),
+        give_way=rag.traffic.give_way,
     )
+
+
+def queue_url(settings: IngestSettings, rag: RagSettings) -> str:
+    """The SQLAlchemy URL of the durable queue, the embedded default included."""
+    return settings.queue_database_url or f"sqlite:///{rag.data_dir / 'queue.sqlite'}"
 
 
 def build(settings: IngestSettings, rag: Rag, *, listen: bool) -> Ingest:
     """The lane with its queue started; `listen` says whether this process works on it."""
     pipeline = build_pipeline(settings, rag)
-    queue_url = settings.queue_database_url or f"sqlite:///{rag.settings.data_dir / 'queue.sqlite'}"
-    jobs = IngestJobs(pipeline, JobSettings(queue_url, settings.executor_id, settings.concurrency, listen))
+    job_settings = JobSettings(
+        database_url=queue_url(settings, rag.settings),
+        executor_id=settings.executor_id,
+        concurrency=settings.concurrency,
+        batch=BatchLimits(settings.batch_documents, settings.batch_mb << 20),
+        listen=listen,
+        lease=timedelta(seconds=settings.lease_s),
+    )
+    jobs = IngestJobs(pipeline, job_settings)
     jobs.start()
     upkeep = Upkeep(jobs.upkeep, settings.upkeep_every_s) if listen else None
     if upkeep is not None:
-        rag.blobs.sweep_incoming()
+        # A thread that answers waits so long at most for each turn that a thread that ingests has.
+        sys.setswitchinterval(_SWITCH_S)
+        # Where nobody else runs, no upload is older than this process; elsewhere one may take hours, but not a day.
+        cut_off_before = time.time() - (0 if job_settings.alone else _ABANDONED_S)
+        threading.Thread(target=_sweep, args=(pipeline, cut_off_before), name="sweep", daemon=True).start()
         upkeep.start()
-    return Ingest(settings, pipeline, jobs, Intake(rag.database, rag.blobs, jobs, settings.batch_documents), upkeep)
+    return Ingest(settings, pipeline, jobs, Intake(rag.database, rag.blobs, jobs), upkeep)
+
+
+def _sweep(pipeline: Pipeline, before: float) -> None:
+    """Remove what uploads left that a crash cut off. In the background: the list of a large store takes a while."""
+    try:
+        pipeline.blobs.sweep_incoming(before)
+        maintenance.sweep_originals(pipeline, before)
+    except Exception:  # the next start sweeps again
+        log.exception("what cut-off uploads left could not be removed")
 
 
 def budgets_for(settings: IngestSettings, space: EmbeddingSpace) -> Budgets:

@@ -12,7 +12,8 @@ class IngestSettings(BaseModel):
 
     max_upload_mb: int = Field(100, ge=1, le=10_000, description="largest single upload request")
     batch_documents: int = Field(32, ge=1, le=500, description="documents that one durable workflow handles together")
-    concurrency: int = Field(2, ge=1, le=64, description="workflows running at once in this process")
+    batch_mb: int = Field(32, ge=1, le=10_000, description="originals of one workflow together, unless one is larger")
+    concurrency: int = Field(2, ge=1, le=64, description="workflows of bulk uploads running at once in this process")
     parse_concurrency: int = Field(2, ge=1, le=64, description="parser children running at once")
     parse_memory_mb: int = Field(1024, ge=128, le=16_384)
     parse_cpu_s: int = Field(60, ge=1, le=3600)
@@ -30,4 +31,12 @@ class IngestSettings(BaseModel):
     queue_database_url: str | None = Field(
         None, description="SQLAlchemy URL of the durable queue; none means SQLite in the data folder"
     )
-    executor_id: str = Field("local", description="name of this worker; unique per process on a shared queue")
+    executor_id: str | None = Field(
+        None, description="name of this worker, unique per process; none makes one that is new at every start"
+    )
+    lease_s: int = Field(30, ge=2, le=3600, description="seconds without a sign of life after which a worker is dead")
+    tries: int = Field(3, ge=1, le=20, description="tries of a document before it is set aside")
+    retry_pause_s: float = Field(
+        5, ge=0, le=3600, description="pause before the second try; each further one is 4 times it"
+    )
+    outage_pause_s: float = Field(30, ge=0, le=3600, description="pause after a part of the service was away")

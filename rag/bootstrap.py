@@ -17,6 +17,7 @@ from rag.generation.extractive import ExtractiveGenerator
 from rag.index.base import IndexSchema, VectorIndex
 from rag.index.registry import IndexConfig, open_index
 from rag.retrieval.service import Retriever
+from rag.retrieval.traffic import Traffic
 from rag.settings import RagSettings
 from rag.store import schema
 from rag.store.session import Database
@@ -38,6 +39,7 @@ class Rag:
     policy: Policy
     retriever: Retriever
     answerer: Answerer
+    traffic: Traffic
     operator: LocalOperator | None = None
 
     def authenticate(self, presented: str) -> Principal:
@@ -87,7 +89,8 @@ def build(settings: RagSettings, *, local_operator: bool = False, recreate_index
     reader = QuestionReader(analyzer)
     space = build_space(settings.embedding, analyzer, settings.cache_folder())
     index = open_index(_index_config(settings), IndexSchema(space.name, space.dimensions), recreate=recreate_index)
-    retriever = Retriever(database, index, space, settings.retrieval)
+    traffic = Traffic()
+    retriever = Retriever(database, index, space, settings.retrieval, traffic)
     generator = ExtractiveGenerator(reader.terms_of)
     return Rag(
         settings=settings,
@@ -100,6 +103,7 @@ def build(settings: RagSettings, *, local_operator: bool = False, recreate_index
         policy=Policy(database),
         retriever=retriever,
         answerer=Answerer(retriever, reader, generator, settings.answers.sentences),
+        traffic=traffic,
         operator=LocalOperator(database) if local_operator else None,
     )
 

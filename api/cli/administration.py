@@ -19,6 +19,7 @@ from api.cli.options import Options
 from api.cli.services import retrieval_lane, upgrade_schema
 from api.cli.texts import text
 from ingest import bootstrap as ingest_bootstrap
+from ingest.jobs.audit import verify_queue
 from ingest.pipeline import maintenance
 from ingest.pipeline.steps import Pipeline
 from rag import bootstrap as rag_bootstrap
@@ -124,6 +125,9 @@ def verify_index(options: Options, as_json: bool) -> None:
     """`seogo index verify`."""
     with reporting_failures(), _pipeline(options) as pipeline:
         found = maintenance.verify(pipeline)
+        settings = options.settings()
+        lease = timedelta(seconds=settings.ingest.lease_s)
+        verify_queue(found, pipeline.database, ingest_bootstrap.queue_url(settings.ingest, settings.rag), lease)
     if as_json:
         typer.echo(json.dumps(asdict(found), default=str, indent=2))
     else:

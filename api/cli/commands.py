@@ -27,14 +27,16 @@ _PURGE_S = 60.0
 _POLL_S = 0.1
 
 
-def ingest(options: Options, paths: Sequence[Path], collection: str, kind: str, as_json: bool) -> None:
+def ingest(
+    options: Options, paths: Sequence[Path], collection: str, kind: str, as_json: bool, priority: str | None = None
+) -> None:
     """`seogo ingest`."""
     with reporting_failures():
         files = find_files(paths)
         if not files:
             raise CommandFailed(text("no_files"))
         with connect(options) as client:
-            outcomes = ingest_files(client, files, collection, kind, Console(stderr=True))
+            outcomes = ingest_files(client, files, collection, kind, Console(stderr=True), priority)
     if as_json:
         typer.echo(outcomes_json(outcomes))
     else:
@@ -57,7 +59,7 @@ def search(
         body = {"question": question, "collections": collections, "limit": limit, **_narrowing(as_of, filter_json)}
         found = checked(client.post("/api/v1/search", json=body))
     if as_json:
-        _print_json(found)
+        print_json(found)
         return
     console = Console()
     if not found["passages"]:
@@ -80,7 +82,7 @@ def ask(
         narrowing = _narrowing(as_of, filter_json)
         if as_json:
             body = {"question": question, "collections": collections, **narrowing}
-            _print_json(checked(client.post("/api/v1/answers", json=body)))
+            print_json(checked(client.post("/api/v1/answers", json=body)))
         else:
             print_answer(client, question, collections, Console(), narrowing)
 
@@ -190,7 +192,7 @@ def list_collections(options: Options, as_json: bool) -> None:
     with reporting_failures(), connect(options) as client:
         found = checked(client.get("/api/v1/collections"))
     if as_json:
-        _print_json(found)
+        print_json(found)
         return
     table = Table("id", "name", "kind", "documents")
     for row in found["collections"]:
@@ -202,14 +204,14 @@ def create_collection(options: Options, name: str, kind: str, description: str) 
     """`seogo collections create`."""
     with reporting_failures(), connect(options) as client:
         body = {"name": name, "kind": kind, "description": description}
-        _print_json(checked(client.post("/api/v1/collections", json=body)))
+        print_json(checked(client.post("/api/v1/collections", json=body)))
 
 
 def delete_collection(options: Options, name: str) -> None:
     """`seogo collections delete`."""
     with reporting_failures(), connect(options) as client:
         receipt = checked(client.delete(f"/api/v1/collections/{quote(name, safe='')}"))
-        _print_json(_settled(client, receipt))
+        print_json(_settled(client, receipt))
 
 
 def collection_retention(options: Options, name: str, rules: str | None) -> None:
@@ -219,13 +221,13 @@ def collection_retention(options: Options, name: str, rules: str | None) -> None
         if rules is not None:
             checked(client.patch(path, json={"retention": _json_option("--set", rules)}))
         found = checked(client.get(path))["retention"]
-        _print_json({"rules": found, "due": checked(client.get(f"{path}/retention", params={"limit": "1000"}))})
+        print_json({"rules": found, "due": checked(client.get(f"{path}/retention", params={"limit": "1000"}))})
 
 
 def show_versions(options: Options, document_id: str) -> None:
     """`seogo documents versions`."""
     with reporting_failures(), connect(options) as client:
-        _print_json(checked(client.get(f"/api/v1/documents/{document_id}/versions")))
+        print_json(checked(client.get(f"/api/v1/documents/{document_id}/versions")))
 
 
 def set_attributes(options: Options, document_id: str, pairs: Sequence[str]) -> None:
@@ -233,7 +235,7 @@ def set_attributes(options: Options, document_id: str, pairs: Sequence[str]) -> 
     with reporting_failures(), connect(options) as client:
         given = parsed_attributes(pairs)
         changes = {name: None if value == "" else value for name, value in given.items()}
-        _print_json(checked(client.patch(f"/api/v1/documents/{document_id}", json={"attributes": changes})))
+        print_json(checked(client.patch(f"/api/v1/documents/{document_id}", json={"attributes": changes})))
 
 
 def parsed_attributes(pairs: Sequence[str]) -> dict[str, Any]:
@@ -258,7 +260,7 @@ def parsed_attributes(pairs: Sequence[str]) -> dict[str, Any]:
 def show_receipt(options: Options, receipt_id: str) -> None:
     """`seogo documents receipt`."""
     with reporting_failures(), connect(options) as client:
-        _print_json(checked(client.get(f"/api/v1/receipts/{receipt_id}")))
+        print_json(checked(client.get(f"/api/v1/receipts/{receipt_id}")))
 
 
 def _settled(client: httpx.Client, receipt: dict[str, Any]) -> dict[str, Any]:
@@ -283,7 +285,7 @@ def list_documents(options: Options, collection: str, as_json: bool) -> None:
             if cursor is None:
                 break
     if as_json:
-        _print_json({"documents": rows})
+        print_json({"documents": rows})
         return
     table = Table("id", text("file"), text("state"), text("chunks"), text("note"))
     for row in rows:
@@ -296,16 +298,17 @@ def list_documents(options: Options, collection: str, as_json: bool) -> None:
 def show_document(options: Options, document_id: str) -> None:
     """`seogo documents show`."""
     with reporting_failures(), connect(options) as client:
-        _print_json(checked(client.get(f"/api/v1/documents/{document_id}")))
+        print_json(checked(client.get(f"/api/v1/documents/{document_id}")))
 
 
 def delete_document(options: Options, document_id: str) -> None:
     """`seogo documents delete`."""
     with reporting_failures(), connect(options) as client:
-        _print_json(_settled(client, checked(client.delete(f"/api/v1/documents/{document_id}"))))
+        print_json(_settled(client, checked(client.delete(f"/api/v1/documents/{document_id}"))))
 
 
-def _print_json(data: Any) -> None:
+def print_json(data: Any) -> None:
+    """Print an answer as it came."""
     typer.echo(json.dumps(data, ensure_ascii=False, indent=2))
 
 

@@ -41,7 +41,7 @@ class FileOutcome:
     @property
     def failed(self) -> bool:
         """Whether the file is not searchable in the end."""
-        return self.state in ("refused", "failed")
+        return self.state in ("refused", "failed", "quarantined", "cancelled")
 
 
 def find_files(paths: Sequence[Path]) -> list[tuple[Path, str]]:
@@ -69,9 +69,14 @@ def _wanted(item: Path, root: Path) -> bool:
 
 
 def ingest_files(
-    client: httpx.Client, files: Sequence[tuple[Path, str]], collection: str, kind: str, console: Console
+    client: httpx.Client,
+    files: Sequence[tuple[Path, str]],
+    collection: str,
+    kind: str,
+    console: Console,
+    priority: str | None = None,
 ) -> list[FileOutcome]:
-    """Upload `files` and wait until each is searchable or has failed."""
+    """Upload `files` and wait until each is searchable or has failed. One batch of few files is interactive."""
     ensure_collection(client, collection, kind)
     outcomes: list[FileOutcome] = []
     columns = (
@@ -83,18 +88,28 @@ def ingest_files(
     )
     with Progress(*columns, console=console, transient=True) as progress:
         task = progress.add_task(text("uploading"), total=len(files))
-        for batch in _batches(files):
-            outcomes += _upload(client, batch, collection)
+        batches = list(_batches(files))
+        lane = priority or ("bulk" if len(batches) > 1 else None)
+        for batch in batches:
+            outcomes += _upload(client, batch, collection, lane)
             progress.update(task, completed=len(outcomes))
         progress.update(task, completed=0, description=text("ingesting"))
         while _refresh(client, outcomes):
-            running = next((item for item in outcomes if item.state == "running"), None)
-            stage = f" ({running.stage})" if running else ""
             finished = sum(item.state not in _RUNNING for item in outcomes)
-            progress.update(task, completed=finished, description=text("ingesting") + stage)
+            shown = f"{text('ingesting')}{_whereabouts(client, outcomes, collection)}"
+            progress.update(task, completed=finished, description=shown)
             time.sleep(_POLL_S)
         progress.update(task, completed=len(outcomes))
     return outcomes
+
+
+def _whereabouts(client: httpx.Client, outcomes: Sequence[FileOutcome], collection: str) -> str:
+    """Stage of a file in work, or why none is."""
+    running = next((item for item in outcomes if item.state == "running"), None)
+    if running is not None:
+        return f" ({running.stage})"
+    paused = checked(client.get(f"/api/v1/collections/{collection}/ingestion"))["paused"]
+    return f" ({text('paused')})" if paused else ""
 
 
 def ensure_collection(client: httpx.Client, name: str, kind: str) -> None:
@@ -117,10 +132,13 @@ def _batches(files: Sequence[tuple[Path, str]]) -> Iterator[list[tuple[Path, str
         yield batch
 
 
-def _upload(client: httpx.Client, batch: Sequence[tuple[Path, str]], collection: str) -> list[FileOutcome]:
+def _upload(
+    client: httpx.Client, batch: Sequence[tuple[Path, str]], collection: str, priority: str | None
+) -> list[FileOutcome]:
     with ExitStack() as stack:
         parts = [("files", (name, stack.enter_context(path.open("rb")))) for path, name in batch]
-        response = client.post(f"/api/v1/collections/{collection}/documents", files=parts)
+        parameters = {"priority": priority} if priority else {}
+        response = client.post(f"/api/v1/collections/{collection}/documents", files=parts, params=parameters)
     body = response.json()
     if len(batch) == 1 and not response.is_success and "code" in body:
         return [FileOutcome(batch[0][1], "refused", code=body["code"], message=body["title"])]
@@ -136,13 +154,18 @@ def _outcome(item: dict[str, Any]) -> FileOutcome:
 
 
 def _refresh(client: httpx.Client, outcomes: Sequence[FileOutcome]) -> bool:
-    """Ask for the state of what is not finished; whether anything is left."""
+    """Ask for the state of the first that are not finished; whether anything is left.
+
+    They finish about in order, so a long rest need not be asked for each time.
+    """
     open_ones = [item for item in outcomes if item.state in _RUNNING and item.document_id]
-    for start in range(0, len(open_ones), _STATUS_IDS):
-        part = {str(item.document_id): item for item in open_ones[start : start + _STATUS_IDS]}
+    part = {str(item.document_id): item for item in open_ones[:_STATUS_IDS]}
+    if part:
         body = checked(client.post("/api/v1/documents/status", json={"ids": list(part)}))
         for document in body["documents"]:
-            _note(part[document["id"]], document["version"])
+            _note(part.pop(document["id"]), document["version"])
+        for item in part.values():
+            item.state = "cancelled"  # deleted by somebody meanwhile
     return any(item.state in _RUNNING for item in open_ones)
 
 

@@ -17,13 +17,17 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 collections_app = typer.Typer(help="Collections: list, create, retention, delete.", no_args_is_help=True)
-documents_app = typer.Typer(help="Documents: list, show, versions, set, delete, receipt.", no_args_is_help=True)
+documents_app = typer.Typer(
+    help="Documents: list, show, versions, set, retry, cancel, delete, receipt.", no_args_is_help=True
+)
+ingestion_app = typer.Typer(help="Ingestion: status, pause, resume, retry, cancel.", no_args_is_help=True)
 keys_app = typer.Typer(help="API keys: create, list, revoke.", no_args_is_help=True)
 index_app = typer.Typer(help="The search index: rebuild, optimize, verify.", no_args_is_help=True)
 db_app = typer.Typer(help="The database: upgrade, current.", no_args_is_help=True)
 for name, group in (
     ("collections", collections_app),
     ("documents", documents_app),
+    ("ingestion", ingestion_app),
     ("keys", keys_app),
     ("index", index_app),
     ("db", db_app),
@@ -100,12 +104,15 @@ def ingest(
     paths: Annotated[list[Path], typer.Argument(help="Files or folders.", exists=False)],
     collection: Annotated[str, typer.Option("--collection", "-c", help="Collection, made when it does not exist.")],
     kind: Annotated[str, typer.Option(help="Kind of a new collection: documents or code.")] = "documents",
+    priority: Annotated[
+        str | None, typer.Option(help="interactive or bulk; by default interactive for a few small files.")
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Ingest files and folders; the exit code is 1 when any file failed."""
     from api.cli.commands import ingest as run_ingest
 
-    run_ingest(context.obj, paths, collection, kind, as_json)
+    run_ingest(context.obj, paths, collection, kind, as_json, priority)
 
 
 @app.command()
@@ -239,10 +246,18 @@ def collections_retention(
 
 
 @documents_app.command("list")
-def documents_list(context: typer.Context, collection: str, as_json: JsonOption = False) -> None:
+def documents_list(
+    context: typer.Context,
+    collection: str,
+    watch: Annotated[bool, typer.Option("--watch", help="Follow the ingestion until it is done, then list.")] = False,
+    as_json: JsonOption = False,
+) -> None:
     """Show the documents of a collection."""
     from api.cli.commands import list_documents
+    from api.cli.queueing import watch as follow
 
+    if watch:
+        follow(context.obj, collection)
     list_documents(context.obj, collection, as_json)
 
 
@@ -282,12 +297,77 @@ def documents_receipt(context: typer.Context, receipt_id: str) -> None:
     show_receipt(context.obj, receipt_id)
 
 
+@documents_app.command("retry")
+def documents_retry(context: typer.Context, document_id: str) -> None:
+    """Try a document again that failed, was set aside or was cancelled."""
+    from api.cli.queueing import act_on_document
+
+    act_on_document(context.obj, document_id, "retry")
+
+
+@documents_app.command("cancel")
+def documents_cancel(context: typer.Context, document_id: str) -> None:
+    """Stop the ingestion of a document."""
+    from api.cli.queueing import act_on_document
+
+    act_on_document(context.obj, document_id, "cancel")
+
+
 @documents_app.command("delete")
 def documents_delete(context: typer.Context, document_id: str) -> None:
     """Delete a document and print the receipt."""
     from api.cli.commands import delete_document
 
     delete_document(context.obj, document_id)
+
+
+AllOrOne = Annotated[str | None, typer.Argument(help="Collection; all when left out.")]
+
+
+@ingestion_app.command("status")
+def ingestion_status(context: typer.Context, collection: AllOrOne = None, as_json: JsonOption = False) -> None:
+    """Show what goes on: counts by state, pace, time left."""
+    from api.cli.queueing import show_status
+
+    show_status(context.obj, collection, as_json)
+
+
+@ingestion_app.command("pause")
+def ingestion_pause(context: typer.Context, collection: AllOrOne = None) -> None:
+    """Begin no new ingestion; uploads are taken and wait."""
+    from api.cli.queueing import switch
+
+    switch(context.obj, collection, "pause")
+
+
+@ingestion_app.command("resume")
+def ingestion_resume(context: typer.Context, collection: AllOrOne = None) -> None:
+    """End a pause."""
+    from api.cli.queueing import switch
+
+    switch(context.obj, collection, "resume")
+
+
+@ingestion_app.command("retry")
+def ingestion_retry(
+    context: typer.Context,
+    collection: str,
+    states: Annotated[
+        list[str] | None, typer.Option("--state", help="quarantined (default), failed, cancelled; may be repeated.")
+    ] = None,
+) -> None:
+    """Try everything again that was set aside."""
+    from api.cli.queueing import retry_collection
+
+    retry_collection(context.obj, collection, states)
+
+
+@ingestion_app.command("cancel")
+def ingestion_cancel(context: typer.Context, collection: str) -> None:
+    """Cancel everything that waits."""
+    from api.cli.queueing import cancel_collection
+
+    cancel_collection(context.obj, collection)
 
 
 @keys_app.command("create")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator, Sequence
-from typing import Annotated
+from typing import Annotated, Literal
 from urllib.parse import quote
 from uuid import UUID
 
@@ -30,6 +30,7 @@ from api.schemas.filters import FilterIn
 from api.schemas.receipts import ReceiptOut
 from ingest.connectors.upload import Received, UploadReceiver
 from ingest.jobs.intake import Refused
+from ingest.pipeline.fault_points import reached
 from ingest.pipeline.records import Accepted, clean_source_key
 from rag.access.policy import Action
 from rag.domain.errors import DocumentNotFound, InvalidRequest, PayloadTooLarge
@@ -38,7 +39,7 @@ from rag.domain.messages import UiLanguage, localized
 from rag.domain.principal import Permit
 from rag.store import attribute, document, document_pages, version
 from rag.store.document import Document
-from rag.store.version import DocumentVersion, VersionState
+from rag.store.version import DocumentVersion, Priority, VersionState
 
 router = APIRouter(tags=["documents"], responses=PROBLEMS)
 
@@ -79,11 +80,17 @@ async def upload_documents(
     request: Request,
     response: Response,
     caller: Annotated[Caller, Depends(guarded(Action.UPLOAD_DOCUMENTS))],
+    priority: Annotated[
+        Literal["interactive", "bulk"] | None,
+        Query(description="lane of the ingestion; by default interactive for at most 10 files of 20 MB together"),
+    ] = None,
 ) -> UploadResult:
     """Upload one file or many (parts with a file name). The answer comes when all are stored; ingestion goes on."""
     permit = await anyio.to_thread.run_sync(caller.permit, [name])
     files = await _receive(request, caller)
-    taken = await anyio.to_thread.run_sync(caller.services.ingest.intake.take, permit, files)
+    reached("upload.received", name)
+    lane = None if priority is None else Priority[priority.upper()]
+    taken = await anyio.to_thread.run_sync(caller.services.ingest.intake.take, permit, files, lane)
     if len(taken) == 1 and isinstance(taken[0], Refused):
         raise taken[0].error
     if all(isinstance(item, Refused) for item in taken):

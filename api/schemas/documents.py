@@ -14,7 +14,7 @@ from rag.domain.filters import MAX_ATTRIBUTES, AttributeValue, attribute_value, 
 from rag.domain.messages import UiLanguage, message_for, warning_for
 from rag.store.base import utc_now
 from rag.store.document import Document
-from rag.store.version import DocumentVersion, VersionState
+from rag.store.version import UNFINISHED, DocumentVersion, Priority, VersionState
 
 
 class Failure(BaseModel):
@@ -48,7 +48,10 @@ class VersionOut(BaseModel):
 
     id: UUID
     number: int
-    state: str = Field(examples=["queued", "running", "active", "retired", "failed"])
+    state: str = Field(examples=["queued", "running", "active", "retired", "failed", "quarantined", "cancelled"])
+    priority: str = Field(description="lane of its ingestion", examples=["interactive", "bulk", "suspect"])
+    tries: int = Field(description="tries that went wrong; after the last one it is quarantined")
+    next_try_at: datetime | None = Field(description="while it waits for its next try")
     size: int = Field(description="bytes")
     content_hash: str = Field(description="SHA-256 of the original, hex")
     media_type: str
@@ -63,7 +66,7 @@ class VersionOut(BaseModel):
     fetched_at: datetime | None = Field(description="when a web page was fetched")
     file_metadata: dict[str, Any] | None = Field(description="what the file says about itself; unchecked")
     progress: ProgressOut | None = Field(description="while queued or running")
-    failure: Failure | None = Field(description="when failed")
+    failure: Failure | None = Field(description="why it failed, or why its last try did")
 
     @classmethod
     def of(cls, row: DocumentVersion, language: UiLanguage) -> VersionOut:
@@ -72,6 +75,9 @@ class VersionOut(BaseModel):
             id=row.id,
             number=row.number,
             state=row.state,
+            priority=Priority(row.priority).name.lower(),
+            tries=row.tries + row.crashes,
+            next_try_at=row.retry_at if row.state == VersionState.QUEUED else None,
             size=row.size,
             content_hash=row.content_hash,
             media_type=row.media_type,
@@ -198,7 +204,7 @@ _STAGES = ("identify", "parse", "chunk", "embed", "index", "activate")
 
 
 def _progress(row: DocumentVersion) -> ProgressOut | None:
-    if row.state not in (VersionState.QUEUED, VersionState.RUNNING):
+    if row.state not in UNFINISHED:
         return None
     return ProgressOut(
         stage=row.stage,

@@ -1,4 +1,4 @@
-"""The door of ingestion: received files become versions on record and durable jobs."""
+"""The door of ingestion: received files become versions on record, which wait for the queue."""
 
 from __future__ import annotations
 
@@ -7,17 +7,32 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from ingest.connectors.upload import Received
-from ingest.jobs.workflows import IngestJobs, new_job_id
+from ingest.jobs.workflows import IngestJobs
+from ingest.pipeline.fault_points import reached
 from ingest.pipeline.maintenance import drop_original
 from ingest.pipeline.records import Accepted, accept, change_attributes
 from ingest.pipeline.removal import hide_collection, hide_document, hide_items
 from rag.blobs.store import BlobRef, BlobStore
-from rag.domain.errors import CollectionNotFound, InvalidRequest, SeogoError
+from rag.domain.errors import (
+    CollectionNotFound,
+    DocumentNotFound,
+    InvalidRequest,
+    NothingToCancel,
+    NothingToRetry,
+    SeogoError,
+)
 from rag.domain.filters import MAX_ATTRIBUTES, AttributeValue
 from rag.domain.principal import Permit
-from rag.store import attribute, document
+from rag.store import attribute, collection, document, queue
+from rag.store.document import Document
 from rag.store.receipt import DeletionReceipt
 from rag.store.session import Database
+from rag.store.version import DocumentVersion, Priority, VersionState
+
+INTERACTIVE_FILES = 10
+INTERACTIVE_BYTES = 20 << 20
+"""An upload of so few files, so small together, is taken for somebody who waits for it."""
+_RETRIED_TOGETHER = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,31 +44,28 @@ class Refused:
 
 
 class Intake:
-    """Accepts and deletes documents. Every method takes the permit that the policy gave for just that."""
+    """Accepts, retries, cancels and deletes documents. Every method takes the permit that the policy gave for just that."""
 
-    def __init__(self, database: Database, blobs: BlobStore, jobs: IngestJobs, batch_documents: int) -> None:
+    def __init__(self, database: Database, blobs: BlobStore, jobs: IngestJobs) -> None:
         self._database = database
         self._blobs = blobs
         self._jobs = jobs
-        self._batch_documents = batch_documents
 
-    def take(self, permit: Permit, files: Sequence[Received]) -> list[Accepted | Refused]:
-        """Record files for the one collection of the permit and queue their ingestion in batches."""
+    def take(
+        self, permit: Permit, files: Sequence[Received], priority: Priority | None = None
+    ) -> list[Accepted | Refused]:
+        """Record files for the one collection of the permit; ingestion follows.
+
+        Args:
+            priority: the lane; none chooses by the size of the upload.
+        """
         (collection_id,) = permit.collections
-        taken: list[Accepted | Refused] = []
-        for start in range(0, len(files), self._batch_documents):
-            job_id = new_job_id()
-            batch = [
-                self._take_one(permit.tenant_id, collection_id, item, job_id)
-                for item in files[start : start + self._batch_documents]
-            ]
-            queued = [item.version_id for item in batch if isinstance(item, Accepted) and item.queued]
-            if queued:
-                self._jobs.submit(job_id, queued)
-            for accepted in batch:
-                if isinstance(accepted, Accepted) and accepted.relabel:
-                    self._jobs.upkeep.relabel(accepted.document_id)
-            taken += batch
+        lane = priority or _lane_of(files)
+        taken = [self._take_one(permit.tenant_id, collection_id, item, lane) for item in files]
+        self._jobs.wake()
+        for accepted in taken:
+            if isinstance(accepted, Accepted) and accepted.relabel:
+                self._jobs.upkeep.relabel(accepted.document_id)
         return taken
 
     def discard(self, blobs: Sequence[BlobRef]) -> None:
@@ -113,13 +125,93 @@ class Intake:
         self._jobs.upkeep.delete_collection(receipt.collection_id)
         return receipt
 
-    def _take_one(self, tenant_id: UUID, collection_id: UUID, item: Received, job_id: str) -> Accepted | Refused:
+    def retry(self, permit: Permit, document_id: UUID) -> tuple[Document, DocumentVersion]:
+        """Try the newest version again, which failed, was set aside or was cancelled.
+
+        Raises:
+            DocumentNotFound: the permit does not cover it.
+            NothingToRetry: it did none of that.
+        """
+        with self._database.write() as session:
+            row = document.get_permitted(session, permit, document_id)
+            newest = _newest(row, session.get(DocumentVersion, row.latest_version_id))
+            if not queue.retry(session, newest, Priority.INTERACTIVE):
+                raise NothingToRetry(name=row.source_key)
+        reached("retry.row_committed", document_id)
+        self._jobs.wake()
+        return row, newest
+
+    def retry_all(self, permit: Permit, states: Sequence[VersionState]) -> int:
+        """Try everything in the permit's collections again that ended in one of `states`; returns how many."""
+        total = 0
+        for collection_id in sorted(permit.collections):
+            while True:
+                with self._database.write() as session:
+                    retried = queue.retry_all(session, collection_id, states, _RETRIED_TOGETHER)
+                total += retried
+                if retried < _RETRIED_TOGETHER:
+                    break
+        self._jobs.wake()
+        return total
+
+    def cancel(self, permit: Permit, document_id: UUID) -> tuple[Document, DocumentVersion]:
+        """Stop the ingestion of the newest version; the one before it goes on answering.
+
+        Raises:
+            DocumentNotFound: the permit does not cover it.
+            NothingToCancel: its ingestion has ended.
+        """
+        with self._database.write() as session:
+            row = document.get_permitted(session, permit, document_id)
+            newest = _newest(row, session.get(DocumentVersion, row.latest_version_id))
+            if not queue.cancel(session, newest):
+                raise NothingToCancel(name=row.source_key)
+        reached("cancel.row_committed", document_id)
+        if not newest.job_id and newest.cleaned_at is None:
+            self._jobs.submit_purge(document_id)  # it waited for its next try; the job of the one before is over
+        return row, newest
+
+    def cancel_waiting(self, permit: Permit) -> int:
+        """Cancel everything in the permit's collections that no job has taken up; returns how many."""
+        with self._database.write() as session:
+            return queue.cancel_waiting(session, permit)
+
+    def pause(self, permit: Permit, *, whole_tenant: bool = False) -> None:
+        """Begin no new ingestion in the permit's collections, or in any of its tenant; what is in work is finished."""
+        with self._database.write() as session:
+            collection.set_paused(session, permit, paused=True, whole_tenant=whole_tenant)
+
+    def resume(self, permit: Permit, *, whole_tenant: bool = False) -> None:
+        """End the pause of the permit's collections, or that of its tenant."""
+        with self._database.write() as session:
+            collection.set_paused(session, permit, paused=False, whole_tenant=whole_tenant)
+        self._jobs.wake()
+
+    def _take_one(self, tenant_id: UUID, collection_id: UUID, item: Received, lane: Priority) -> Accepted | Refused:
         if item.error is not None or item.blob is None:
             return Refused(item.name, item.error or SeogoError())
         try:
             return accept(
-                self._database, self._blobs, tenant_id, collection_id, item.name, item.blob, job_id, item.details
+                self._database,
+                self._blobs,
+                tenant_id,
+                collection_id,
+                item.name,
+                item.blob,
+                priority=lane,
+                details=item.details,
             )
         except CollectionNotFound:  # deleted while the file was being received
             drop_original(self._database, self._blobs, item.blob.content_hash)
             raise
+
+
+def _lane_of(files: Sequence[Received]) -> Priority:
+    size = sum(item.blob.size for item in files if item.blob is not None)
+    return Priority.INTERACTIVE if len(files) <= INTERACTIVE_FILES and size <= INTERACTIVE_BYTES else Priority.BULK
+
+
+def _newest(row: Document, version: DocumentVersion | None) -> DocumentVersion:
+    if version is None:
+        raise DocumentNotFound(name=str(row.id))
+    return version

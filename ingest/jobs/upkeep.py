@@ -14,7 +14,8 @@ from datetime import timedelta
 from typing import ParamSpec, TypeVar
 from uuid import UUID, uuid4
 
-from dbos import DBOS, SetWorkflowID, StepOptions
+from dbos import DBOS, SetEnqueueOptions, SetWorkflowID, StepOptions
+from dbos import error as dbos_error
 from sqlalchemy import select
 
 from ingest.pipeline import labels, removal, retention
@@ -88,8 +89,12 @@ class UpkeepJobs:
         DBOS.register_queue(LONG_QUEUE, worker_concurrency=1, polling_interval_sec=polling_s)
 
     def purge(self, document_id: UUID) -> None:
-        """Queue the purge of what is deleted of a document."""
-        self._submit(self._purge, document_id)
+        """Queue the removal of what a document left in index, chunks and blobs, unless that is queued already."""
+        try:
+            with SetEnqueueOptions(deduplication_id=str(document_id)):
+                self._submit(self._purge, document_id)
+        except dbos_error.DBOSQueueDeduplicatedError:
+            log.debug("the purge of document %s is queued already", document_id)
 
     def delete_collection(self, collection_id: UUID) -> None:
         """Queue the deletion of the documents of a deleted collection, unless that is queued or running already."""

@@ -1,36 +1,45 @@
 """Durable ingestion on DBOS: a workflow per batch of documents, a step per stage.
 
 A killed process resumes each batch at the step it was in (DBOS keeps which steps are done); the steps themselves are safe to
-repeat. Inputs and outputs are lists of ids in JSON: no pickle, and the queue's tables stay small.
+repeat. Inputs and outputs are lists of ids in JSON: no pickle, and the queue's tables stay small. What is queued when, and what
+becomes of a dead worker's jobs, is in `dispatcher.py`.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+import socket
+import threading
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 from uuid import UUID, uuid4
 
 from dbos import DBOS, DBOSConfig, DBOSPortableJSONSerializer, SetWorkflowID, StepOptions
 from dbos import error as dbos_error
 
+from ingest.jobs.dispatcher import Dispatcher, DispatchSettings, JobState
 from ingest.jobs.upkeep import UpkeepJobs
-from ingest.pipeline.steps import Pipeline
+from ingest.pipeline.fault_points import reached
+from ingest.pipeline.steps import Batch, Pipeline
 from rag.domain.errors import SeogoError, Unavailable
-from rag.store import lifecycle
-from rag.store.base import utc_now
+from rag.store import queue
+from rag.store.queue import BatchLimits
+from rag.store.version import Priority
 
 log = logging.getLogger(__name__)
 
-INGEST_QUEUE = "ingest"
-WORKFLOW_VERSION = "1"
+QUEUES = {Priority.INTERACTIVE: "ingest_interactive", Priority.BULK: "ingest", Priority.SUSPECT: "ingest_suspect"}
+"""A queue per lane, each with workers of its own: a few files never wait behind a thousand."""
+WORKFLOW_VERSION = "2"
 """Raise when the order or the meaning of steps changes: DBOS recovers a workflow only under the version it began with."""
 
 _POLL_S = 0.1
 _GRACE_S = 5
-_LOST_AFTER = timedelta(seconds=60)
-_ENDED = ("SUCCESS", "ERROR", "CANCELLED", "MAX_RECOVERY_ATTEMPTS_EXCEEDED")
+_OPEN = ("ENQUEUED", "PENDING", "DELAYED")
+_INGEST = "ingest_batch"
+_LOOKED_AT = 5000
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,13 +48,27 @@ class JobSettings:
 
     Attributes:
         database_url: SQLAlchemy URL of the queue's own tables.
+        executor_id: name of this process among the workers; None makes a new one.
+        concurrency: batches of the bulk lane at once in this process.
         listen: whether this process runs jobs, or only submits them.
+        lease: a worker that was not seen for so long is dead, and its jobs are taken over.
     """
 
     database_url: str
-    executor_id: str
+    executor_id: str | None
     concurrency: int
+    batch: BatchLimits
     listen: bool = True
+    lease: timedelta = timedelta(seconds=30)
+
+    @property
+    def alone(self) -> bool:
+        """Whether no other process can work on this queue: it lies in a file that the embedded shape owns."""
+        return self.database_url.startswith("sqlite")
+
+    def name_of_worker(self) -> str:
+        """The executor id. A process that is alone always has the same, so that it resumes what it left at once."""
+        return self.executor_id or ("local" if self.alone else f"{socket.gethostname()}-{uuid4().hex[:12]}")
 
 
 class IngestJobs:
@@ -54,8 +77,12 @@ class IngestJobs:
     def __init__(self, pipeline: Pipeline, settings: JobSettings) -> None:
         self._pipeline = pipeline
         self._settings = settings
+        self._executor_id = settings.name_of_worker()
         self._ingest: Callable[[list[str]], None] | None = None
         self.upkeep = UpkeepJobs(pipeline)
+        self._running: set[str] = set()
+        self._guard = threading.Lock()
+        self._dispatcher: Dispatcher | None = None
 
     def start(self) -> None:
         """Connect, recover what an earlier process left, and begin to work when listening."""
@@ -65,62 +92,119 @@ class IngestJobs:
             "enable_otlp": False,
             "log_level": "ERROR",
             "application_version": WORKFLOW_VERSION,
-            "executor_id": self._settings.executor_id,
+            "executor_id": self._executor_id,
             "serializer": DBOSPortableJSONSerializer(),
         }
         DBOS(config=config)
         self._register()
         if not self._settings.listen:
             DBOS.listen_queues([])
-        DBOS.launch()
-        DBOS.register_queue(INGEST_QUEUE, worker_concurrency=self._settings.concurrency, polling_interval_sec=_POLL_S)
-        self.upkeep.register_queues(_POLL_S)
         if self._settings.listen:
-            self._resubmit_lost()
+            # Before the queue begins: another worker must see this one alive when it sees its first job.
+            self._dispatcher = Dispatcher(self._pipeline.database, self, self._dispatch_settings())
+            self._dispatcher.renew_lease()
+        DBOS.launch()
+        for name, slots in self._slots().items():
+            DBOS.register_queue(name, worker_concurrency=slots, polling_interval_sec=_POLL_S)
+        self.upkeep.register_queues(_POLL_S)
+        if self._dispatcher is not None:
+            self._dispatcher.start()
 
-    def submit(self, job_id: str, version_ids: Sequence[UUID]) -> None:
+    def wake(self) -> None:
+        """Say that something new waits, so that it need not wait for the next look."""
+        if self._dispatcher is not None:
+            self._dispatcher.wake()
+
+    def submit(self, lane: Priority, job_id: str, version_ids: Sequence[UUID]) -> None:
         """Queue the ingestion of a batch. The same job id is never run twice."""
         if self._ingest is None:
             raise RuntimeError("the queue is not started")
         with SetWorkflowID(job_id):
-            DBOS.enqueue_workflow(INGEST_QUEUE, self._ingest, [str(item) for item in version_ids])
+            DBOS.enqueue_workflow(QUEUES[lane], self._ingest, [str(item) for item in version_ids])
+
+    def submit_purge(self, document_id: UUID) -> None:
+        """Queue the removal of what a document left in index, chunks and blobs, unless that is queued already."""
+        self.upkeep.purge(document_id)
+
+    def states(self, job_ids: Iterable[str]) -> dict[str, JobState]:
+        """What the queue knows of these jobs; one that it does not know is left out."""
+        wanted = list(job_ids)
+        if not wanted:
+            return {}
+        found = DBOS.list_workflows(workflow_ids=wanted, load_input=False, load_output=False)
+        return {item.workflow_id: _job_state(item) for item in found}
+
+    def unfinished(self) -> list[JobState]:
+        """The oldest jobs that are queued or in work, purges too; of batches there is only a window anyway."""
+        found = DBOS.list_workflows(status=list(_OPEN), limit=_LOOKED_AT, load_input=False, load_output=False)
+        return [_job_state(item) for item in found]
+
+    def take_over(self, executor_id: str) -> None:
+        """Queue the jobs of a dead worker again. DBOS lets each be taken over only once."""
+        DBOS._recover_pending_workflows([executor_id])
+
+    def drop(self, job_id: str) -> None:
+        """Take a job out of the queue that nobody can run: an earlier release queued it."""
+        DBOS.cancel_workflow(job_id)
 
     def stop(self) -> None:
         """Disconnect. A batch in work is given a moment; what is left resumes at the next start."""
+        if self._dispatcher is not None:
+            self._dispatcher.stop()
+        self._pipeline.stopping.set()
         DBOS.destroy(destroy_registry=True, workflow_completion_timeout_sec=_GRACE_S)
+        with self._guard:
+            left = sorted(self._running)
+        if left:
+            with self._pipeline.database.write() as session:
+                queue.interrupted(session, left)
+
+    def _slots(self) -> dict[str, int]:
+        return {QUEUES[lane]: slots for lane, slots in self._dispatch_settings().slots.items()}
+
+    def _dispatch_settings(self) -> DispatchSettings:
+        slots = {Priority.INTERACTIVE: 1, Priority.BULK: self._settings.concurrency, Priority.SUSPECT: 1}
+        return DispatchSettings(
+            worker=self._executor_id,
+            version=WORKFLOW_VERSION,
+            slots=slots,
+            batch=self._settings.batch,
+            lease=self._settings.lease,
+            alone=self._settings.alone,
+        )
 
     def _register(self) -> None:
         pipeline = self._pipeline
 
-        @DBOS.workflow(name="ingest_batch")
+        @DBOS.workflow(name=_INGEST)
         def ingest_batch(version_ids: list[str]) -> None:
-            _run_batch(pipeline, version_ids)
+            job_id = str(DBOS.workflow_id)
+            with self._guard:
+                self._running.add(job_id)
+            reached("batch.begin", job_id)
+            _run_batch(pipeline, job_id, version_ids)
+            reached("batch.end", job_id)
+            # Not in a `finally`: a job that is torn off by the end of the process was not ended.
+            with self._guard:
+                self._running.discard(job_id)
+            self.wake()
 
         self._ingest = ingest_batch
         self.upkeep.register()
 
-    def _resubmit_lost(self) -> None:
-        """Queue again what was recorded but never queued (a crash in between), or whose job ended without a result."""
-        with self._pipeline.database.read() as session:
-            waiting = lifecycle.unfinished_jobs(session, created_before=utc_now() - _LOST_AFTER)
-        for job_id, version_ids in waiting.items():
-            status = DBOS.get_workflow_status(job_id)
-            if status is None:
-                self.submit(job_id, version_ids)
-            elif status.status in _ENDED:
-                again = new_job_id()
-                with self._pipeline.database.write() as session:
-                    lifecycle.assign_job(session, version_ids, again)
-                self.submit(again, version_ids)
+
+def _job_state(status: Any) -> JobState:
+    return JobState(
+        job_id=status.workflow_id,
+        is_open=status.status in _OPEN,
+        begun=status.status == "PENDING",
+        worker=status.executor_id or "",
+        version=status.app_version or "",
+    )
 
 
-def new_job_id() -> str:
-    """Id of a job that has not been queued before."""
-    return f"ingest-{uuid4()}"
-
-
-def _run_batch(pipeline: Pipeline, version_ids: list[str]) -> None:
-    steps: tuple[tuple[str, Callable[[Sequence[UUID]], list[UUID]]], ...] = (
+def _run_batch(pipeline: Pipeline, job_id: str, version_ids: list[str]) -> None:
+    steps: tuple[tuple[str, Callable[[Batch], list[UUID]]], ...] = (
         ("identify", pipeline.identify),
         ("parse", pipeline.parse),
         ("chunk", pipeline.chunk),
@@ -130,27 +214,45 @@ def _run_batch(pipeline: Pipeline, version_ids: list[str]) -> None:
     )
     remaining = version_ids
     for name, step in steps:
+        if not remaining:
+            break
         try:
-            remaining = DBOS.run_step(_options(name), _run_step, step, remaining)
-        except dbos_error.DBOSMaxStepRetriesExceeded:
+            remaining = DBOS.run_step(_options(name), _run_step, name, step, job_id, remaining)
+        except dbos_error.DBOSMaxStepRetriesExceeded as error:
             log.error("step %s failed for good on a batch of %d documents", name, len(remaining))
-            DBOS.run_step(_options("fail"), _record_failure, pipeline, remaining)
-            return
-
-
-def _run_step(step: Callable[[Sequence[UUID]], list[UUID]], ids: list[str]) -> list[str]:
-    """One step on ids as the queue stores them. A defect of ours must not leave documents running for ever."""
+            DBOS.run_step(_options("fail"), _record_failure, pipeline, job_id, remaining, _reason(error))
+            break
+        reached(f"{name}.recorded", job_id)
     try:
-        return [str(item) for item in step([UUID(item) for item in ids])]
+        DBOS.run_step(_options("tidy"), _run_step, "tidy", pipeline.tidy, job_id, version_ids)
+    except dbos_error.DBOSMaxStepRetriesExceeded:
+        log.error("what %d documents left behind is removed later", len(version_ids))
+    reached("tidy.recorded", job_id)
+
+
+def _run_step(name: str, step: Callable[[Batch], list[UUID]], job_id: str, ids: list[str]) -> list[str]:
+    """One step on ids as the queue stores them. A defect of ours must not leave documents running for ever."""
+    status = DBOS.step_status
+    again = bool(status is not None and status.current_attempt)
+    reached(f"{name}.begin", job_id)
+    try:
+        done = [str(item) for item in step(Batch(job_id, [UUID(item) for item in ids], again))]
     except SeogoError:
         raise
     except Exception as error:
         log.exception("a step failed unexpectedly on a batch of %d documents", len(ids))
         raise Unavailable from error
+    reached(f"{name}.end", job_id)
+    return done
 
 
-def _record_failure(pipeline: Pipeline, ids: list[str]) -> None:
-    pipeline.fail([UUID(item) for item in ids], Unavailable())
+def _reason(error: dbos_error.DBOSMaxStepRetriesExceeded) -> SeogoError:
+    """What the last try of a step said."""
+    return next((item for item in reversed(error.errors) if isinstance(item, SeogoError)), Unavailable())
+
+
+def _record_failure(pipeline: Pipeline, job_id: str, ids: list[str], error: SeogoError) -> None:
+    pipeline.fail(Batch(job_id, [UUID(item) for item in ids]), error)
 
 
 def _options(name: str) -> StepOptions:

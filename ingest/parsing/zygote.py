@@ -37,6 +37,7 @@ from ingest.parsing.registry import ParserEntry
 
 _MESSAGE_BYTES = 1 << 16
 _DESCRIPTORS = 3
+_NICENESS = 10
 
 
 @dataclass
@@ -185,6 +186,8 @@ def _drain(descriptor: int) -> None:
 def main(arguments: list[str]) -> None:
     """Entry point of the process."""
     descriptor, registry = int(arguments[0]), arguments[1]
+    # Parsing is never urgent; the service that answers questions goes first on a busy machine.
+    os.nice(_NICENESS)
     network_namespace = confine.enter_namespaces()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     parsers: dict[str, ParserEntry] = importlib.import_module(registry).PARSERS

@@ -4,28 +4,57 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import timedelta
 from uuid import UUID
 
 from sqlalchemy import select
 
 from ingest.pipeline.labels import labels_of
-from ingest.pipeline.steps import Pipeline
+from ingest.pipeline.steps import PARSED, Pipeline
 from rag.blobs.store import BlobStore
 from rag.store import chunk as chunks_table
-from rag.store import lifecycle
+from rag.store import lifecycle, queue
 from rag.store import version as versions_table
+from rag.store.base import utc_now
 from rag.store.session import Database
-from rag.store.version import DocumentVersion, VersionState
+from rag.store.version import UNFINISHED, DocumentVersion, VersionState
 
 Progress = Callable[[int, int], None]
+_VERIFIED_DOCUMENTS = 1000
+_TIDIED_AFTER = timedelta(seconds=60)
 
 
-def drop_original(database: Database, blobs: BlobStore, content_hash: str) -> None:
-    """Remove an original unless a version needs it; an upload of the same content waits meanwhile."""
+def drop_original(
+    database: Database, blobs: BlobStore, content_hash: str, *, stored_before: float | None = None
+) -> None:
+    """Remove an original unless a version needs it; an upload of the same content waits meanwhile.
+
+    Args:
+        stored_before: seconds since the epoch; one that was stored again since then stays.
+    """
     with database.write() as session:
         lifecycle.lock_content(session, content_hash)
-        if not lifecycle.is_needed(session, content_hash):
+        if lifecycle.is_needed(session, content_hash):
+            return
+        stored_at = None if stored_before is None else blobs.stored_at(content_hash)
+        if stored_before is None or stored_at is None or stored_at < stored_before:
             blobs.delete_original(content_hash)
+
+
+def sweep_originals(pipeline: Pipeline, stored_before: float) -> int:
+    """Remove originals that no version needs: an upload was cut off between its last byte and its row.
+
+    Args:
+        stored_before: seconds since the epoch; younger ones may belong to an upload that is still going on.
+    """
+    removed = 0
+    for content_hash in pipeline.blobs.original_hashes(stored_before):
+        with pipeline.database.read() as session:
+            needed = lifecycle.is_needed(session, content_hash)
+        if not needed:
+            drop_original(pipeline.database, pipeline.blobs, content_hash, stored_before=stored_before)
+            removed += 1
+    return removed
 
 
 def rebuild_index(pipeline: Pipeline, progress: Progress) -> int:
@@ -57,7 +86,11 @@ class Verification:
         orphaned: points in the index that the record does not want there.
         lost_originals: versions whose original is gone.
         stray_originals: originals that no version needs.
+        stray_derived: derived files of versions that do not exist, or that need no such file.
         unfinished: versions that are queued or running; normal during ingestion, a finding when nothing runs.
+        uncleaned: documents of which something deleted or failed is still to be removed; normal for a minute.
+        endless_jobs: jobs that the durable queue holds open and that have nothing left to do.
+        dead_leases: workers that hold a job and have not been seen for longer than their lease.
     """
 
     chunks: int = 0
@@ -66,25 +99,43 @@ class Verification:
     orphaned: list[UUID] = field(default_factory=list)
     lost_originals: list[UUID] = field(default_factory=list)
     stray_originals: list[str] = field(default_factory=list)
+    stray_derived: list[str] = field(default_factory=list)
     unfinished: list[UUID] = field(default_factory=list)
+    uncleaned: list[UUID] = field(default_factory=list)
+    endless_jobs: list[str] = field(default_factory=list)
+    dead_leases: list[str] = field(default_factory=list)
 
     @property
     def healthy(self) -> bool:
         """Whether record, index and blobs agree."""
-        return not (self.missing or self.orphaned or self.lost_originals or self.stray_originals)
+        return not (self.missing or self.orphaned or self.lost_originals or self.stray_originals or self.stray_derived)
+
+    @property
+    def settled(self) -> bool:
+        """Whether, besides, nothing is left to be done."""
+        left = self.unfinished or self.uncleaned or self.endless_jobs or self.dead_leases
+        return self.healthy and not left
 
 
-def verify(pipeline: Pipeline) -> Verification:
-    """Compare record, index and blobs as sets."""
+def verify(pipeline: Pipeline, tidied_after: timedelta = _TIDIED_AFTER) -> Verification:
+    """Compare record, index and blobs as sets. What the durable queue holds, `ingest.jobs.audit` adds.
+
+    Args:
+        tidied_after: a version that ended more recently may still have derived files that its job is about to remove.
+    """
     with pipeline.database.read() as session:
         wanted = dict(chunks_table.active_ids(session))
-        query = select(DocumentVersion.id, DocumentVersion.content_hash).where(
-            DocumentVersion.state != VersionState.DELETED
+        query = select(
+            DocumentVersion.id, DocumentVersion.content_hash, DocumentVersion.state, DocumentVersion.finished_at
         )
-        originals = {row[0]: row[1] for row in session.execute(query)}
+        versions = {row[0]: (row[1], row[2]) for row in session.execute(query)}
+        recent = utc_now() - tidied_after
+        in_tidying = {row[0] for row in session.execute(query.where(DocumentVersion.finished_at > recent))}
         unfinished = list(lifecycle.unfinished(session))
+        uncleaned = list(queue.uncleaned(session, utc_now(), _VERIFIED_DOCUMENTS))
     found = dict(pipeline.index.versions_of())
     stored = set(pipeline.blobs.original_hashes())
+    originals = {key: digest for key, (digest, state) in versions.items() if state != VersionState.DELETED}
     in_work = set(unfinished)
     return Verification(
         chunks=len(wanted),
@@ -93,5 +144,18 @@ def verify(pipeline: Pipeline) -> Verification:
         orphaned=sorted(chunk for chunk, version in found.items() if chunk not in wanted and version not in in_work),
         lost_originals=sorted(version for version, digest in originals.items() if digest not in stored),
         stray_originals=sorted(stored - set(originals.values())),
+        stray_derived=sorted(
+            f"{version}/{name}"
+            for version, name in pipeline.blobs.derived_files()
+            if version not in in_tidying and not _wants(versions.get(version, ("", ""))[1], name)
+        ),
         unfinished=unfinished,
+        uncleaned=uncleaned,
     )
+
+
+def _wants(state: str, name: str) -> bool:
+    """Whether a version in `state` has use for the derived file `name`."""
+    if state in UNFINISHED:
+        return True
+    return state in (VersionState.ACTIVE, VersionState.RETIRED) and name != PARSED

@@ -13,15 +13,16 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from ingest.connectors.upload import Details
+from ingest.pipeline.fault_points import reached
 from rag.blobs.store import BlobRef, BlobStore
 from rag.domain.document import document_id, version_id
 from rag.domain.errors import CollectionNotFound, InvalidRequest, StoreUnavailable
 from rag.domain.filters import AttributeValue
-from rag.store import attribute, lifecycle
+from rag.store import attribute, lifecycle, queue
 from rag.store.collection import Collection
 from rag.store.document import Document
 from rag.store.session import Database
-from rag.store.version import DocumentVersion, Stage, VersionState
+from rag.store.version import DocumentVersion, Priority
 
 _MAX_KEY_BYTES = 2000
 """In UTF-8. PostgreSQL's index on the key takes 2,704 bytes at most."""
@@ -80,12 +81,15 @@ def accept(
     collection_id: UUID,
     source_key: str,
     blob: BlobRef,
-    job_id: str,
+    job_id: str = "",
+    priority: Priority = Priority.BULK,
     details: Details = _NO_DETAILS,
 ) -> Accepted:
     """Record an upload. The content of the latest version again is `UNCHANGED`, or `RETRIED` when that one failed.
 
-    What is said beside the content counts in either case.
+    Args:
+        job_id: job that ingests it; empty lets it wait for one.
+        details: what is said beside the content; it counts in either case.
 
     Raises:
         StoreUnavailable: the original was purged by a deletion just now; uploading again helps.
@@ -99,8 +103,12 @@ def accept(
                 document = _document(session, tenant_id, collection_id, source_key)
                 if not blobs.exists(blob.content_hash):
                     raise StoreUnavailable
-                taken = _repeat(session, document, blob, job_id) or _new_version(session, document, blob, job_id)
-                return _described(session, document, taken, details)
+                taken = _repeat(session, document, blob, job_id, priority)
+                taken = taken or _new_version(session, document, blob, job_id, priority)
+                taken = _described(session, document, taken, details)
+                reached("intake.row_written", taken.version_id)
+            reached("intake.row_committed", taken.version_id)
+            return taken
         except IntegrityError:  # two first uploads of one document at once: the second finds the first's row
             if attempt == _TRIES:
                 raise
@@ -145,19 +153,18 @@ def change_attributes(session: Session, document: Document, attributes: Mapping[
     return True
 
 
-def _repeat(session: Session, document: Document, blob: BlobRef, job_id: str) -> Accepted | None:
+def _repeat(session: Session, document: Document, blob: BlobRef, job_id: str, priority: Priority) -> Accepted | None:
     latest = session.get(DocumentVersion, document.latest_version_id) if document.latest_version_id else None
     if latest is None or latest.content_hash != blob.content_hash or document.deleted_at is not None:
         return None
     outcome = Outcome.UNCHANGED
-    if latest.state == VersionState.FAILED:
-        latest.state, latest.stage, latest.job_id = VersionState.QUEUED, Stage.IDENTIFY, job_id
-        latest.error_code, latest.error_params, latest.finished_at = None, None, None
+    if queue.retry(session, latest, priority):
+        latest.job_id = job_id
         outcome = Outcome.RETRIED
     return Accepted(document.id, latest.id, latest.number, document.source_key, outcome)
 
 
-def _new_version(session: Session, document: Document, blob: BlobRef, job_id: str) -> Accepted:
+def _new_version(session: Session, document: Document, blob: BlobRef, job_id: str, priority: Priority) -> Accepted:
     taken = session.scalar(select(func.max(DocumentVersion.number)).where(DocumentVersion.document_id == document.id))
     number = (taken or 0) + 1
     version = DocumentVersion(
@@ -170,6 +177,7 @@ def _new_version(session: Session, document: Document, blob: BlobRef, job_id: st
         size=blob.size,
         filename=document.source_key.rsplit("/", 1)[-1],
         job_id=job_id,
+        priority=priority,
     )
     session.add(version)
     document.latest_version_id = version.id

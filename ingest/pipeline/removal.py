@@ -14,12 +14,14 @@ from uuid import UUID, uuid4
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from ingest.pipeline.fault_points import reached
 from ingest.pipeline.leftovers import remove_leftovers
 from ingest.pipeline.maintenance import drop_original
-from ingest.pipeline.steps import Pipeline
+from ingest.pipeline.steps import ENDED_BADLY, Pipeline
 from rag.domain.errors import CollectionNotFound, DocumentNotFound, PurgeIncomplete
 from rag.domain.principal import Permit
 from rag.store import attribute, connector, document, lifecycle, receipt
+from rag.store import version as versions_table
 from rag.store.base import utc_now
 from rag.store.chunk import ChunkRow
 from rag.store.collection import Collection
@@ -121,41 +123,52 @@ def _collection_name(session: Session, collection_id: UUID) -> str:
 
 
 def purge_document(pipeline: Pipeline, document_id: UUID) -> None:
-    """Remove what is deleted of a document from index, chunks, derived files and originals, look again, close receipts.
+    """Remove what a document's deleted versions, and those that ended without answering, left in index, chunks and blobs;
+    look again, close receipts.
 
-    An original that another document needs stays.
+    An original that is still needed stays: by another document, or for the retry of a failed version.
 
     Raises:
         PurgeIncomplete: something was left, such as what a step in work has written meanwhile; the step is repeated.
     """
+    reached("purge.begin", document_id)
     with pipeline.database.read() as session:
-        versions = list(lifecycle.deleted_versions(session, document_id))
+        left = list(lifecycle.uncleaned_versions(session, document_id))
+        deleted = list(lifecycle.deleted_versions(session, document_id))
         receipts = {item.id: item for item in receipt.open_of_document(session, document_id)}
-    _remove(pipeline, document_id, versions)
-    hashes = {version.content_hash for version in versions}
-    for content_hash in hashes:
+    remove_leftovers(pipeline.database, pipeline.blobs, pipeline.index, [version.id for version in left])
+    for content_hash in {version.content_hash for version in left if version.state == VersionState.DELETED}:
         drop_original(pipeline.database, pipeline.blobs, content_hash)
-    by_id = {version.id: version for version in versions}
+        reached("purge.original_removed", document_id)
+    _record_removal(pipeline, document_id, left)
+    reached("purge.end", document_id)
+    by_id = {version.id: version for version in deleted}
     for item in receipts.values():
         own = [by_id[UUID(entry["id"])] for entry in item.versions if UUID(entry["id"]) in by_id]
         found = _verified(pipeline, own)
         if any(count for name, count in found.items() if name != "originals_shared"):
+            remove_leftovers(pipeline.database, pipeline.blobs, pipeline.index, [version.id for version in own])
             raise PurgeIncomplete(name=item.source_key)
         with pipeline.database.write() as session:
             stored = session.get_one(DeletionReceipt, item.id)
             stored.verified, stored.purged_at = found, utc_now()
 
 
-def _remove(pipeline: Pipeline, document_id: UUID, versions: Sequence[DocumentVersion]) -> None:
+def _record_removal(pipeline: Pipeline, document_id: UUID, versions: Sequence[DocumentVersion]) -> None:
     ids = [version.id for version in versions]
-    remove_leftovers(pipeline.database, pipeline.blobs, pipeline.index, ids)
     with pipeline.database.write() as session:
         row = session.get_one(Document, document_id, with_for_update=True)
+        versions_table.mark_cleaned(session, ids, ENDED_BADLY)
         if row.deleted_at is not None:
             attribute.delete_of_documents(session, [document_id])
             row.title, row.author, row.source_url = "", "", ""
-            row.purged_at = utc_now()
-        for item in session.scalars(select(DocumentVersion).where(DocumentVersion.id.in_(ids))):
+            # Deleted again meanwhile, after a new upload: the next purge says so.
+            if not lifecycle.uncleaned_versions(session, document_id):
+                row.purged_at = utc_now()
+        query = select(DocumentVersion).where(
+            DocumentVersion.id.in_(ids), DocumentVersion.state == VersionState.DELETED
+        )
+        for item in session.scalars(query):
             item.file_metadata = None
 
 

@@ -1,50 +1,97 @@
-"""The steps of ingestion. Each takes version ids, is safe to repeat, and returns the ids that may go on.
+"""The steps of ingestion. Each takes a job's version ids, is safe to repeat, and returns the ids that may go on.
 
 What one step hands to the next lies in the database or in a derived blob, never in memory or in the queue's own tables, so a
 step can run in another process than the one before it. A document that fails is recorded and left out; the others go on.
+A version that was cancelled, deleted or given to another job meanwhile is left alone.
 """
 
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, field
 from uuid import UUID
+
+from sqlalchemy.orm import Session
 
 from ingest.chunking.base import Chunker
 from ingest.parsing.identify import identify
 from ingest.parsing.sandbox import ParseSandbox
 from ingest.parsing.wire import decode_document, encode_document
 from ingest.pipeline import vectors as vector_file
+from ingest.pipeline.fault_points import reached
 from ingest.pipeline.labels import labels_of, settle_siblings, settle_written
 from ingest.pipeline.leftovers import remove_leftovers
 from ingest.pipeline.metadata import note_metadata
 from ingest.pipeline.reuse import known_vectors
 from rag.blobs.store import BlobStore
 from rag.domain.document import Chunk, ParsedDocument
-from rag.domain.errors import IndexUnavailable, IndexWriteMismatch, NoTextFound, ParserCrashed, SeogoError, Unavailable
+from rag.domain.errors import (
+    IndexUnavailable,
+    IndexWriteMismatch,
+    NoTextFound,
+    SeogoError,
+    StoreUnavailable,
+    Unavailable,
+    WorkerLost,
+)
 from rag.embedding.space import EmbeddingSpace, TextVectors
 from rag.index.base import IndexPoint, VectorIndex
 from rag.store import chunk as chunks_table
 from rag.store import lifecycle as versions_lifecycle
+from rag.store import queue
 from rag.store import version as versions_table
 from rag.store.document import Document
+from rag.store.queue import RetryRule
 from rag.store.session import Database
-from rag.store.version import DocumentVersion, Stage, VersionState
+from rag.store.version import RETRYABLE, DocumentVersion, Stage, VersionState
 
 log = logging.getLogger(__name__)
 
-_PARSED = "parsed.json"
-_EMBED_CHUNKS = 512
-"""Chunks embedded between two progress reports; large enough that token-budget batches across documents stay full."""
+PARSED = "parsed.json"
+"""Derived file of a parse result; gone when its version answers."""
+_GROUP_CHUNKS = 512
+"""Chunks of documents that are embedded together, so that token-budget batches fill across documents."""
+_EMBED_CHUNKS = 32
+"""Chunks embedded between two looks at whether somebody waits for an answer: some tenths of a second with MiniLM. Larger pieces
+are not faster (384 chunks took 10.8 s of processor time in pieces of 128 and in one)."""
 _UPSERT_POINTS = 512
+
+
+ENDED_BADLY = (*RETRYABLE, VersionState.DELETED)
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Versions that one job ingests together.
+
+    Attributes:
+        again: whether this process is repeating the step by itself, so that finding it begun tells of no crash.
+    """
+
+    job_id: str
+    version_ids: Sequence[UUID]
+    again: bool = False
+
+
+class Interrupted(BaseException):
+    """This process is about to end. No error: what is in work is resumed by the next one."""
+
+
+def _go_on() -> None:
+    """Nobody to give way to."""
 
 
 @dataclass(frozen=True, slots=True)
 class Pipeline:
-    """The steps and what they work with."""
+    """The steps and what they work with.
+
+    Attributes:
+        give_way: called between two pieces of work; waits a moment while somebody's question is being answered.
+        stopping: set when this process is about to end; a step then stops between two pieces of work.
+    """
 
     database: Database
     blobs: BlobStore
@@ -53,114 +100,163 @@ class Pipeline:
     sandbox: ParseSandbox
     chunker: Chunker
     parse_concurrency: int = 2
+    retries: RetryRule = field(default_factory=RetryRule)
+    give_way: Callable[[], None] = _go_on
+    stopping: threading.Event = field(default_factory=threading.Event)
 
-    def identify(self, ids: Sequence[UUID]) -> list[UUID]:
+    def identify(self, batch: Batch) -> list[UUID]:
         """Note what each file is, by content."""
-        versions = self._enter(ids, Stage.IDENTIFY)
-        return self._each(versions, self._identify_one)
+        return self._each(batch, self._enter(batch, Stage.IDENTIFY), self._identify_one)
 
-    def parse(self, ids: Sequence[UUID]) -> list[UUID]:
+    def parse(self, batch: Batch) -> list[UUID]:
         """Parse each file in a sandboxed child; the result becomes a derived blob."""
-        versions = self._enter(ids, Stage.PARSE)
+        versions = self._enter(batch, Stage.PARSE)
         with ThreadPoolExecutor(self.parse_concurrency, thread_name_prefix="parse") as pool:
-            outcomes = list(pool.map(lambda version: self._went_well(version, self._parse_one), versions))
+            outcomes = list(pool.map(lambda version: self._went_well(batch, version, self._parse_one), versions))
         return [version.id for version, went_well in zip(versions, outcomes, strict=True) if went_well]
 
-    def chunk(self, ids: Sequence[UUID]) -> list[UUID]:
+    def chunk(self, batch: Batch) -> list[UUID]:
         """Cut each parsed document into chunks and store them."""
-        return self._each(self._enter(ids, Stage.CHUNK), self._chunk_one)
+        return self._each(batch, self._enter(batch, Stage.CHUNK), self._chunk_one)
 
-    def embed(self, ids: Sequence[UUID]) -> list[UUID]:
+    def embed(self, batch: Batch) -> list[UUID]:
         """Embed the chunks of all documents together, so that token-budget batches fill across documents."""
-        pending = [v for v in self._enter(ids, Stage.EMBED) if self._stored_vectors(v.id) is None]
+        versions = self._enter(batch, Stage.EMBED)
         group: list[tuple[DocumentVersion, list[Chunk]]] = []
-        for version in pending:
+        for version in versions:
+            if self._stored_vectors(version.id) is not None:
+                continue
             with self.database.read() as session:
                 group.append((version, chunks_table.of_version(session, version.id)))
-            if sum(len(chunks) for _, chunks in group) >= _EMBED_CHUNKS:
+            if sum(len(chunks) for _, chunks in group) >= _GROUP_CHUNKS:
                 self._embed_group(group)
                 group = []
         self._embed_group(group)
-        return list(ids)
+        return [version.id for version in versions]
 
-    def index_points(self, ids: Sequence[UUID]) -> list[UUID]:
+    def index_points(self, batch: Batch) -> list[UUID]:
         """Upsert each version's points, wait, and read back the count."""
-        return self._each(self._enter(ids, Stage.INDEX), self._index_one)
+        return self._each(batch, self._enter(batch, Stage.INDEX), self._index_one)
 
-    def activate(self, ids: Sequence[UUID]) -> list[UUID]:
+    def activate(self, batch: Batch) -> list[UUID]:
         """Let each version answer questions, retire the one before it, and move that one's points to the archive.
 
         What has to leave the index is read from the record, not remembered: a crash between the two is made good by
         the replay.
         """
-        for version in self._enter(ids, Stage.ACTIVATE):
+        for version in self._enter(batch, Stage.ACTIVATE):
             with self.database.write() as session:
                 versions_lifecycle.activate(session, version.id)
-            self.blobs.delete_derived(version.id, _PARSED)
-        settle_siblings(self.database, self.index, ids)
-        return list(ids)
+                reached("activate.row_written", version.id)
+            reached("activate.row_committed", version.id)
+        settle_siblings(self.database, self.index, batch.version_ids)
+        reached("activate.old_points_removed", batch.job_id)
+        return list(batch.version_ids)
 
-    def fail(self, ids: Sequence[UUID], error: SeogoError) -> None:
-        """Record on every unfinished version of a batch that a step failed for good."""
+    def tidy(self, batch: Batch) -> list[UUID]:
+        """Remove what nobody needs once a batch is through: parse results, and all that a failed version left."""
+        with self.database.read() as session:
+            mine = [v for v in versions_table.by_ids(session, batch.version_ids) if v.job_id == batch.job_id]
+        for version in mine:
+            if version.state in (VersionState.ACTIVE, VersionState.RETIRED):
+                self.blobs.delete_derived(version.id, PARSED)
+        self.clean([version for version in mine if version.state in ENDED_BADLY])
+        return list(batch.version_ids)
+
+    def clean(self, versions: Sequence[DocumentVersion]) -> None:
+        """Take versions that ended without answering out of index, chunks and derived files. Originals stay."""
+        ids = [version.id for version in versions]
+        if not ids:
+            return
+        remove_leftovers(self.database, self.blobs, self.index, ids, "tidy")
         with self.database.write() as session:
-            for version_id in ids:
-                versions_table.mark_failed(session, version_id, error)
-        try:
-            self.index.delete_versions(ids)
-        except IndexUnavailable:
-            # Nobody can read them (the record says failed); they leave with the document's next activation.
-            log.warning("points of %d failed versions stay in the index for now", len(ids))
+            versions_table.mark_cleaned(session, ids)
 
-    def _enter(self, ids: Sequence[UUID], stage: Stage) -> list[DocumentVersion]:
+    def fail(self, batch: Batch, error: SeogoError) -> None:
+        """Record why these versions failed: for good, or until their next try."""
+        outage = isinstance(error, (IndexUnavailable, StoreUnavailable))
+        with self.database.write() as session:
+            for version_id in batch.version_ids:
+                queue.record_failure(session, batch.job_id, version_id, error, self.retries, counts=not outage)
+                reached("fail.row_written", version_id)
+        reached("fail.row_committed", batch.job_id)
+
+    def _enter(self, batch: Batch, stage: Stage) -> list[DocumentVersion]:
         """The versions that still have to run, marked as being in `stage`. Replaying a finished one is no work."""
         with self.database.write() as session:
-            versions_table.enter_stage(session, ids, stage)
+            if not batch.again:
+                self._count_crashes(session, batch, stage)
+            versions_table.enter_stage(session, batch.version_ids, stage, batch.job_id)
         with self.database.read() as session:
-            found = versions_table.by_ids(session, ids)
+            found = versions_table.by_ids(session, batch.version_ids)
         deleted = [version.id for version in found if version.state == VersionState.DELETED]
         remove_leftovers(self.database, self.blobs, self.index, deleted)
-        return [version for version in found if version.state == VersionState.RUNNING]
+        return [v for v in found if v.state == VersionState.RUNNING and v.job_id == batch.job_id]
 
-    def _each(self, versions: Sequence[DocumentVersion], step: Callable[[DocumentVersion], None]) -> list[UUID]:
-        return [version.id for version in versions if self._went_well(version, step)]
+    def _count_crashes(self, session: Session, batch: Batch, stage: Stage) -> None:
+        """Where a worker died in the middle of this stage: count it, then ingest alone, then set aside (`Priority`)."""
+        died = queue.begun_before(session, batch.job_id, batch.version_ids, stage)
+        if not died:
+            return
+        queue.count_crash(session, died)
+        for version in queue.crashed_out(session, died, self.retries.tries):
+            log.error("version %s is set aside: workers died while it was in work", version.id)
+            queue.quarantine(session, batch.job_id, version.id, WorkerLost(name=version.filename))
+        queue.isolate(session, died)
 
-    def _went_well(self, version: DocumentVersion, step: Callable[[DocumentVersion], None]) -> bool:
+    def _each(
+        self, batch: Batch, versions: Sequence[DocumentVersion], step: Callable[[DocumentVersion], None]
+    ) -> list[UUID]:
+        return [version.id for version in versions if self._went_well(batch, version, step)]
+
+    def _went_well(self, batch: Batch, version: DocumentVersion, step: Callable[[DocumentVersion], None]) -> bool:
         """Run `step` for one document. A part of the service being away goes up to the retry of the whole step;
         everything else is that document's own failure and is recorded on it, so that no poison file blocks a batch."""
+        self._pause()
+        alone = Batch(batch.job_id, (version.id,))
         try:
             step(version)
         except Unavailable:
             raise
         except SeogoError as error:
+            self._stop_if_told()
             log.info("ingestion of version %s failed: %s", version.id, error.code)
-            self.fail([version.id], error)
+            self.fail(alone, error)
         except Exception:  # a defect of ours in one document must not stop the others; the trace is the operator's
+            self._stop_if_told()
             log.exception("ingestion of version %s failed unexpectedly", version.id)
-            self.fail([version.id], SeogoError())
+            self.fail(alone, SeogoError())
         else:
             return True
         return False
+
+    def _pause(self) -> None:
+        self._stop_if_told()
+        self.give_way()
+
+    def _stop_if_told(self) -> None:
+        """Nothing that goes wrong while the service shuts down around it is the document's fault."""
+        if self.stopping.is_set():
+            raise Interrupted
 
     def _identify_one(self, version: DocumentVersion) -> None:
         with self.blobs.local_copy(version.content_hash) as path:
             media_type = identify(path, version.filename).media_type
         with self.database.write() as session:
             session.get_one(DocumentVersion, version.id).media_type = media_type
+            reached("identify.row_written", version.id)
+        reached("identify.row_committed", version.id)
 
     def _parse_one(self, version: DocumentVersion) -> None:
         with self.blobs.local_copy(version.content_hash) as path:
-            parsed = self._parse_twice(path, version.filename)
-        self.blobs.put_derived(version.id, _PARSED, encode_document(parsed))
+            parsed = self.sandbox.parse(path, version.filename)
+        reached("parse.answered", version.id)
+        self.blobs.put_derived(version.id, PARSED, encode_document(parsed))
+        reached("parse.blob_written", version.id)
         with self.database.write() as session:
             row = session.get_one(DocumentVersion, version.id)
             row.parser, row.pages, row.warnings = parsed.parser, parsed.pages, list(parsed.warnings)
-
-    def _parse_twice(self, path: Path, name: str) -> ParsedDocument:
-        """A crash may be the machine's fault (memory pressure), so it gets one more try before it is the file's."""
-        try:
-            return self.sandbox.parse(path, name)
-        except ParserCrashed:
-            return self.sandbox.parse(path, name)
+        reached("parse.row_committed", version.id)
 
     def _chunk_one(self, version: DocumentVersion) -> None:
         parsed = self._parsed(version.id)
@@ -169,14 +265,17 @@ class Pipeline:
         chunks = self.chunker.chunk(parsed, version.id, source_key)
         if not chunks:
             raise NoTextFound(name=version.filename)
+        reached("chunk.cut", version.id)
         with self.database.write() as session:
             chunks_table.replace_chunks(session, version.id, chunks)
             row = session.get_one(DocumentVersion, version.id)
             row.chunk_count = len(chunks)
             note_metadata(session, row, parsed)
+            reached("chunk.rows_written", version.id)
+        reached("chunk.rows_committed", version.id)
 
     def _parsed(self, version_id: UUID) -> ParsedDocument:
-        data = self.blobs.get_derived(version_id, _PARSED)
+        data = self.blobs.get_derived(version_id, PARSED)
         if data is None:
             raise FileNotFoundError(f"parse result of version {version_id}")
         return decode_document(data)
@@ -187,13 +286,17 @@ class Pipeline:
         made: list[TextVectors] = []
         for start in range(0, len(chunks), _EMBED_CHUNKS):
             part = chunks[start : start + _EMBED_CHUNKS]
+            self._pause()
             made += self.space.embed_chunks(part, known)
-            if len(group) == 1:
-                self._report(group[0][0].id, len(made), len(chunks))
+            if len(group) == 1 and not self._report(group[0][0].id, len(made), len(chunks)):
+                return  # cancelled or deleted meanwhile
+        if group:
+            reached("embed.computed", group[0][0].id)
         start = 0
         for version, own in group:
             data = vector_file.pack(self.space.name, made[start : start + len(own)])
             self.blobs.put_derived(version.id, vector_file.FILE, data)
+            reached("embed.blob_written", version.id)
             self._report(version.id, len(own), len(own))
             start += len(own)
 
@@ -207,9 +310,12 @@ class Pipeline:
             labels = labels_of(session, version)
         for points in self.points(version, chunks, labels):
             self.index.upsert(points)
+            reached("index.upserted", version.id)
+            self._pause()
         found = self.index.count(version.id)
         if found != len(chunks):
             raise IndexWriteMismatch(found=found, expected=len(chunks))
+        reached("index.counted", version.id)
         settle_written(self.database, self.index, version, labels)
 
     def points(
@@ -224,9 +330,9 @@ class Pipeline:
             end = start + _UPSERT_POINTS
             yield [_point(version, c, v, labels) for c, v in zip(chunks[start:end], stored[start:end], strict=True)]
 
-    def _report(self, version_id: UUID, done: int, total: int) -> None:
+    def _report(self, version_id: UUID, done: int, total: int) -> bool:
         with self.database.write() as session:
-            versions_table.report_progress(session, version_id, done, total)
+            return versions_table.report_progress(session, version_id, done, total)
 
 
 def _point(version: DocumentVersion, chunk: Chunk, vectors: TextVectors, labels: tuple[str, ...]) -> IndexPoint:

@@ -29,6 +29,8 @@ class Action(Enum):
     DELETE_DOCUMENTS = ("delete_documents", Scope.WRITE)
     READ_RECEIPTS = ("read_receipts", Scope.WRITE)
     SYNC_SOURCES = ("sync_sources", Scope.WRITE)
+    CONTROL_INGESTION = ("control_ingestion", Scope.WRITE)
+    CONTROL_ALL_INGESTION = ("control_all_ingestion", Scope.ADMIN)
     SEARCH = ("search", Scope.READ)
     ASK = ("ask", Scope.READ)
     LIST_MODELS = ("list_models", Scope.READ)

@@ -50,6 +50,10 @@ class Answerer:
             QuestionTooLong, InvalidRequest: the question can't be asked.
             Unavailable: a part of the service is away; nothing is answered from the model alone.
         """
+        with self._retriever.traffic.question():
+            return self._answer(permit, question, passages)
+
+    def _answer(self, permit: Permit, question: str, passages: int) -> AnswerRun:
         search = self._retriever.search(permit, question, limit=passages)
         weights = self._retriever.rarities(permit, self._reader.content_terms(question))
         evidence = weigh(search.passages, weights, self._reader.terms_of)

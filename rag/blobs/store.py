@@ -106,6 +106,13 @@ class BlobStore:
             return False
         return True
 
+    def stored_at(self, content_hash: str) -> float | None:
+        """When the original was stored last, in seconds since the epoch; None when it is not there."""
+        try:
+            return float(obstore.head(self._store, _original(content_hash))["last_modified"].timestamp())
+        except FileNotFoundError:
+            return None
+
     def stream(self, content_hash: str) -> Iterator[bytes]:
         """The original's bytes in pieces of about 1 MiB."""
         for piece in obstore.get(self._store, _original(content_hash)).stream(min_chunk_size=_READ_BYTES):
@@ -147,14 +154,22 @@ class BlobStore:
         """Remove an original. The caller has made sure that no version needs it."""
         self._delete([_original(content_hash)])
 
-    def original_hashes(self) -> Iterator[str]:
-        """The hash of every stored original."""
-        for key in self._keys("originals/"):
-            yield key.rsplit("/", 1)[-1]
+    def original_hashes(self, stored_before: float | None = None) -> Iterator[str]:
+        """The hash of every stored original, or of those stored before that second of the epoch."""
+        for page in obstore.list(self._store, prefix="originals/"):
+            for meta in page:
+                if stored_before is None or meta["last_modified"].timestamp() < stored_before:
+                    yield str(meta["path"]).rsplit("/", 1)[-1]
 
-    def sweep_incoming(self) -> None:
-        """Remove what uploads left that a crash cut off more than a day ago."""
-        before = time.time() - _ABANDONED_S
+    def derived_files(self) -> Iterator[tuple[UUID, str]]:
+        """Version and name of every derived file."""
+        for key in self._keys("derived/"):
+            _, version, name = key.split("/", 2)
+            yield UUID(version), name
+
+    def sweep_incoming(self, before: float | None = None) -> None:
+        """Remove what uploads left that a crash cut off: more than a day ago, or before that second of the epoch."""
+        before = time.time() - _ABANDONED_S if before is None else before
         if self._root is not None:
             # The parts of an unfinished file are no objects of the store yet, so its listing does not show them.
             for path in (self._root / "incoming").glob("*"):

@@ -15,6 +15,8 @@ SeogoError
 │   ├── QuestionTooLong            question_too_long
 │   ├── NameTaken                  name_taken
 │   ├── FilterTooWide              filter_too_wide
+│   ├── NothingToRetry             nothing_to_retry
+│   ├── NothingToCancel            nothing_to_cancel
 │   └── UnknownModel               unknown_model
 ├── NotAuthenticated               not_authenticated
 ├── NotPermitted                   not_permitted
@@ -24,6 +26,7 @@ SeogoError
 │   └── ReceiptNotFound            receipt_not_found
 ├── ParseLimitExceeded             parse_limit_exceeded
 ├── ParserCrashed                  parser_crashed
+├── WorkerLost                     worker_lost
 ├── Unavailable                    the service can't do it now; a retry can help
 │   ├── IndexUnavailable           index_unavailable
 │   ├── StoreUnavailable           store_unavailable
@@ -161,6 +164,18 @@ class FilterTooWide(InputError):
     code = "filter_too_wide"
 
 
+class NothingToRetry(InputError):
+    """The newest version of {name} did not fail, so there is nothing to try again."""
+
+    code = "nothing_to_retry"
+
+
+class NothingToCancel(InputError):
+    """The ingestion of {name} has ended already, so there is nothing to cancel."""
+
+    code = "nothing_to_cancel"
+
+
 class UnknownModel(InputError):
     """There is no model {name} that this key may use."""
 
@@ -213,6 +228,13 @@ class ParserCrashed(SeogoError):
     """The parser stopped without a result on {name}. The service itself is not affected."""
 
     code = "parser_crashed"
+    retryable = True
+
+
+class WorkerLost(SeogoError):
+    """The ingesting process died several times while it was at {name}. The file was set aside."""
+
+    code = "worker_lost"
     retryable = True
 
 

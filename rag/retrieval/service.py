@@ -6,7 +6,7 @@ import time
 from collections.abc import Collection as Container
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from uuid import UUID
 
 from rag.domain.errors import InvalidRequest, QuestionTooLong
@@ -18,6 +18,7 @@ from rag.index.base import DENSE, SPARSE, LegHit, LegQuery, VectorIndex
 from rag.retrieval.fusion import FusedHit, fuse_kinds
 from rag.retrieval.passages import renumbered, without_repeats
 from rag.retrieval.rarity import rarities
+from rag.retrieval.traffic import Traffic
 from rag.settings import RetrievalSettings
 from rag.store import chunk as chunks_table
 from rag.store import collection as collections_table
@@ -31,12 +32,17 @@ _SPARE = 2
 
 @dataclass(frozen=True, slots=True)
 class Retriever:
-    """Searches under a permit. Thread-safe."""
+    """Searches under a permit. Thread-safe.
+
+    Attributes:
+        traffic: counts questions in work, so that ingestion can give way to them.
+    """
 
     database: Database
     index: VectorIndex
     space: EmbeddingSpace
     settings: RetrievalSettings
+    traffic: Traffic = field(default_factory=Traffic)
 
     def search(self, permit: Permit, question: str, *, limit: int) -> SearchResult:
         """The best `limit` passages that the permit covers.
@@ -45,7 +51,10 @@ class Retriever:
             InvalidRequest, QuestionTooLong, FilterTooWide: the question can't be asked.
             IndexUnavailable, StoreUnavailable, ModelUnavailable: nothing is returned then.
         """
-        question = self._checked(question)
+        with self.traffic.question():
+            return self._search(permit, self._checked(question), limit)
+
+    def _search(self, permit: Permit, question: str, limit: int) -> SearchResult:
         clock = _Clock()
         language = question_language(question)
         with clock.stage("embed"):

@@ -7,11 +7,12 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ForeignKey, String, Text, UniqueConstraint, select
+from sqlalchemy import ForeignKey, String, Text, UniqueConstraint, Update, func, select, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from rag.domain.principal import Permit
 from rag.store.base import Base, utc_now
+from rag.store.tenant import Tenant
 
 
 class Collection(Base):
@@ -21,6 +22,7 @@ class Collection(Base):
         retention: `RetentionRules` as JSON; None when there is no rule.
         deleted_at: set at once when the collection is deleted; its name is free from then on.
         purged_at: set when its documents are gone from index, chunks and blobs too.
+        paused_at: since when no new ingestion begins in it; None when it is not paused.
     """
 
     __tablename__ = "collection"
@@ -35,6 +37,7 @@ class Collection(Base):
     created_at: Mapped[datetime] = mapped_column(default=utc_now)
     deleted_at: Mapped[datetime | None]
     purged_at: Mapped[datetime | None]
+    paused_at: Mapped[datetime | None]
 
 
 def of_tenant(session: Session, tenant_id: UUID) -> Sequence[Collection]:
@@ -57,3 +60,18 @@ def permitted(session: Session, permit: Permit) -> Sequence[Collection]:
         Collection.deleted_at.is_(None),
     )
     return session.scalars(query.order_by(Collection.name)).all()
+
+
+def set_paused(session: Session, permit: Permit, *, paused: bool, whole_tenant: bool) -> None:
+    """Pause or resume ingestion in the permit's collections, or in the whole tenant. Pausing again keeps the first time."""
+    since = utc_now() if paused else None
+    change: Update
+    if whole_tenant:
+        change = update(Tenant).where(Tenant.id == permit.tenant_id)
+        table: type[Tenant | Collection] = Tenant
+    else:
+        change = update(Collection).where(
+            Collection.tenant_id == permit.tenant_id, Collection.id.in_(permit.collections)
+        )
+        table = Collection
+    session.execute(change.values(paused_at=func.coalesce(table.paused_at, since) if paused else None))

@@ -11,9 +11,9 @@ from sqlalchemy.orm import Session
 
 from rag.store.base import utc_now
 from rag.store.document import Document
-from rag.store.version import DocumentVersion, VersionState, in_index
+from rag.store.version import RETRYABLE, DocumentVersion, VersionState, in_index
 
-_NOT_SEARCHED = (VersionState.RETIRED, VersionState.DELETED, VersionState.FAILED)
+_NOT_SEARCHED = (VersionState.RETIRED, VersionState.DELETED, *RETRYABLE)
 _SETTLED_AT_ONCE = 5
 
 
@@ -29,7 +29,7 @@ def activate(session: Session, version_id: UUID) -> None:
         return
     now = utc_now()
     current = session.get(DocumentVersion, document.current_version_id) if document.current_version_id else None
-    version.finished_at = now
+    version.finished_at, version.error_code, version.error_params = now, None, None
     if current is not None and current.number > version.number:
         version.state = VersionState.RETIRED
         return
@@ -86,7 +86,7 @@ def hide(session: Session, document: Document) -> int:
     change = (
         update(DocumentVersion)
         .where(DocumentVersion.document_id == document.id, DocumentVersion.state != VersionState.DELETED)
-        .values(state=VersionState.DELETED, valid_to=_end_of_validity(now))
+        .values(state=VersionState.DELETED, valid_to=_end_of_validity(now), cleaned_at=None)
         .returning(DocumentVersion.id)
     )
     return len(session.execute(change).all())
@@ -102,6 +102,16 @@ def deleted_versions(session: Session, document_id: UUID) -> Sequence[DocumentVe
     """The deleted versions of a document."""
     query = select(DocumentVersion).where(
         DocumentVersion.document_id == document_id, DocumentVersion.state == VersionState.DELETED
+    )
+    return session.scalars(query).all()
+
+
+def uncleaned_versions(session: Session, document_id: UUID) -> Sequence[DocumentVersion]:
+    """Versions of a document that were deleted or ended without answering, and may have left something behind."""
+    query = select(DocumentVersion).where(
+        DocumentVersion.document_id == document_id,
+        DocumentVersion.state.in_([*RETRYABLE, VersionState.DELETED]),
+        DocumentVersion.cleaned_at.is_(None),
     )
     return session.scalars(query).all()
 
@@ -139,8 +149,3 @@ def unfinished_jobs(session: Session, created_before: datetime) -> dict[str, lis
     for job_id, version_id in session.execute(query.order_by(DocumentVersion.created_at)):
         jobs.setdefault(job_id, []).append(version_id)
     return jobs
-
-
-def assign_job(session: Session, version_ids: Sequence[UUID], job_id: str) -> None:
-    """Note that another job ingests these versions from now on."""
-    session.execute(update(DocumentVersion).where(DocumentVersion.id.in_(version_ids)).values(job_id=job_id))

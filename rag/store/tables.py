@@ -12,6 +12,7 @@ from rag.store.document import Document
 from rag.store.receipt import DeletionReceipt
 from rag.store.tenant import Tenant
 from rag.store.version import DocumentVersion
+from rag.store.worker import Worker
 
 METADATA = Base.metadata
 TABLES = (
@@ -25,4 +26,5 @@ TABLES = (
     DeletionReceipt,
     ConnectorSource,
     ConnectorItem,
+    Worker,
 )

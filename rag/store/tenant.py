@@ -15,13 +15,14 @@ DEFAULT_TENANT = "default"
 
 
 class Tenant(Base):
-    """One organisation."""
+    """One organisation. `paused_at` is set while no new ingestion begins in any of its collections."""
 
     __tablename__ = "tenant"
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
     name: Mapped[str] = mapped_column(String(100), unique=True)
     created_at: Mapped[datetime] = mapped_column(default=utc_now)
+    paused_at: Mapped[datetime | None]
 
 
 def ensure_tenant(session: Session, name: str) -> Tenant:

@@ -4,11 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
-from enum import StrEnum
+from enum import IntEnum, StrEnum
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, ColumnElement, ForeignKey, String, UniqueConstraint, func, select, update
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    ForeignKey,
+    Index,
+    SmallInteger,
+    String,
+    UniqueConstraint,
+    func,
+    select,
+    update,
+)
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from rag.domain.errors import SeogoError
@@ -16,14 +27,34 @@ from rag.store.base import Base, utc_now
 
 
 class VersionState(StrEnum):
-    """Life of a version. QUEUED → RUNNING → ACTIVE → RETIRED, or FAILED; DELETED with its document."""
+    """Life of a version. QUEUED → RUNNING → ACTIVE → RETIRED; DELETED with its document.
+
+    It ends as FAILED when its file can't be read, as QUARANTINED when reading it went wrong three times, as CANCELLED
+    when somebody wished so. Retrying puts each of the three back to QUEUED.
+    """
 
     QUEUED = "queued"
     RUNNING = "running"
     ACTIVE = "active"
     RETIRED = "retired"
     FAILED = "failed"
+    QUARANTINED = "quarantined"
+    CANCELLED = "cancelled"
     DELETED = "deleted"
+
+
+UNFINISHED = (VersionState.QUEUED, VersionState.RUNNING)
+RETRYABLE = (VersionState.FAILED, VersionState.QUARANTINED, VersionState.CANCELLED)
+"""Ended without becoming searchable; the original is kept, so that a retry can begin."""
+
+
+class Priority(IntEnum):
+    """Lane of a version in the queue; every lane has workers of its own. The values are kept in the database."""
+
+    INTERACTIVE = 1
+    BULK = 5
+    SUSPECT = 9
+    """Was in work when a worker died, twice: it goes alone, so that the next death names the culprit."""
 
 
 class Stage(StrEnum):
@@ -41,7 +72,12 @@ class DocumentVersion(Base):
     """One upload of a document.
 
     Attributes:
-        job_id: durable job that ingests the version; written with the row, so that a lost job can be found.
+        job_id: durable job that ingests the version; empty while it waits for one.
+        priority: its lane, a `Priority`.
+        tries: how often its ingestion ended in an error that a retry can mend.
+        crashes: how often a worker died while it was in work.
+        retry_at: not to be tried before.
+        claimed_at: when it was given to its job.
         content_hash: SHA-256 of the original, in hex; names its blob.
         size: bytes of the original.
         done, total: progress inside `stage`: chunks for embed and index, otherwise the document itself.
@@ -49,10 +85,16 @@ class DocumentVersion(Base):
         valid_from, valid_to: when this version answered questions.
         file_metadata: what the file says about itself (`DocumentMetadata` as JSON); None until it is parsed.
         fetched_at: when a web page was fetched, by the word of whoever sent its snapshot.
+        cleaned_at: when index, chunks and derived files were rid of a version that ended without answering.
     """
 
     __tablename__ = "document_version"
-    __table_args__ = (UniqueConstraint("document_id", "number"),)
+    __table_args__ = (
+        UniqueConstraint("document_id", "number"),
+        Index("ix_document_version_queue", "state", "job_id", "priority", "collection_id", "created_at"),
+        Index("ix_document_version_progress", "collection_id", "state", "finished_at"),
+        Index("ix_document_version_cleaning", "state", "cleaned_at"),
+    )
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
     tenant_id: Mapped[UUID] = mapped_column(ForeignKey("tenant.id"))
@@ -65,6 +107,11 @@ class DocumentVersion(Base):
     media_type: Mapped[str] = mapped_column(String(200), default="")
     parser: Mapped[str] = mapped_column(String(100), default="")
     job_id: Mapped[str] = mapped_column(String(100), default="")
+    priority: Mapped[int] = mapped_column(SmallInteger, default=Priority.BULK, server_default="5")
+    tries: Mapped[int] = mapped_column(SmallInteger, default=0, server_default="0")
+    crashes: Mapped[int] = mapped_column(SmallInteger, default=0, server_default="0")
+    retry_at: Mapped[datetime | None]
+    claimed_at: Mapped[datetime | None]
     state: Mapped[str] = mapped_column(String(20), default=VersionState.QUEUED, index=True)
     stage: Mapped[str] = mapped_column(String(20), default=Stage.IDENTIFY)
     stage_started_at: Mapped[datetime | None]
@@ -83,6 +130,7 @@ class DocumentVersion(Base):
     valid_to: Mapped[datetime | None]
     file_metadata: Mapped[dict[str, Any] | None]
     fetched_at: Mapped[datetime | None]
+    cleaned_at: Mapped[datetime | None]
 
 
 def by_ids(session: Session, ids: Iterable[UUID]) -> Sequence[DocumentVersion]:
@@ -111,14 +159,13 @@ def of_document(session: Session, document_id: UUID) -> Sequence[DocumentVersion
     return session.scalars(query.order_by(DocumentVersion.number.desc())).all()
 
 
-def enter_stage(session: Session, ids: Iterable[UUID], stage: Stage) -> None:
-    """Mark versions as running in `stage` from its beginning; finished ones are left alone."""
+def enter_stage(session: Session, ids: Iterable[UUID], stage: Stage, job_id: str | None = None) -> None:
+    """Mark versions (of this job) as running in `stage` from its beginning; finished ones are left alone."""
+    query = update(DocumentVersion).where(DocumentVersion.id.in_(list(ids)), DocumentVersion.state.in_(UNFINISHED))
+    if job_id is not None:
+        query = query.where(DocumentVersion.job_id == job_id)
     session.execute(
-        update(DocumentVersion)
-        .where(
-            DocumentVersion.id.in_(list(ids)), DocumentVersion.state.in_([VersionState.QUEUED, VersionState.RUNNING])
-        )
-        .values(
+        query.values(
             state=VersionState.RUNNING,
             stage=stage,
             stage_started_at=utc_now(),
@@ -128,9 +175,15 @@ def enter_stage(session: Session, ids: Iterable[UUID], stage: Stage) -> None:
     )
 
 
-def report_progress(session: Session, version_id: UUID, done: int, total: int) -> None:
-    """Note how far the version is inside its stage."""
-    session.execute(update(DocumentVersion).where(DocumentVersion.id == version_id).values(done=done, total=total))
+def report_progress(session: Session, version_id: UUID, done: int, total: int) -> bool:
+    """Note how far the version is inside its stage; False when it is not in work any more."""
+    change = (
+        update(DocumentVersion)
+        .where(DocumentVersion.id == version_id, DocumentVersion.state == VersionState.RUNNING)
+        .values(done=done, total=total)
+        .returning(DocumentVersion.id)
+    )
+    return session.execute(change).first() is not None
 
 
 def mark_failed(session: Session, version_id: UUID, error: SeogoError) -> None:
@@ -148,4 +201,13 @@ def mark_failed(session: Session, version_id: UUID, error: SeogoError) -> None:
             retryable=error.retryable,
             finished_at=utc_now(),
         )
+    )
+
+
+def mark_cleaned(session: Session, ids: Iterable[UUID], states: Sequence[VersionState] = RETRYABLE) -> None:
+    """Note that of those of these versions in one of `states` nothing is left but what a retry needs."""
+    session.execute(
+        update(DocumentVersion)
+        .where(DocumentVersion.id.in_(list(ids)), DocumentVersion.state.in_(states))
+        .values(cleaned_at=utc_now())
     )

@@ -68,6 +68,12 @@ def requests(world: World) -> Iterator[tuple[str, str, dict[str, Any]]]:
         yield "GET", f"/api/v1/collections/{collection}", {}
         yield "GET", f"/api/v1/collections/{collection}/documents", {}
         yield "POST", f"/api/v1/collections/{collection}/documents", upload
+        yield "GET", f"/api/v1/collections/{collection}/ingestion", {}
+        yield "GET", f"/api/v1/collections/{collection}/ingestion/events", {}
+        yield "POST", f"/api/v1/collections/{collection}/ingestion/pause", {}
+        yield "POST", f"/api/v1/collections/{collection}/ingestion/resume", {}
+        yield "POST", f"/api/v1/collections/{collection}/ingestion/retry", {"json": {"states": ["failed"]}}
+        yield "POST", f"/api/v1/collections/{collection}/ingestion/cancel", {}
         yield "POST", "/api/v1/search", {"json": {"question": "vault code", "collections": [collection]}}
         yield "POST", "/api/v1/answers", {"json": {"question": "vault code", "collections": [collection]}}
         for narrowing in (
@@ -97,6 +103,8 @@ def requests(world: World) -> Iterator[tuple[str, str, dict[str, Any]]]:
             yield "POST", "/v1/chat/completions", {"json": body}
     yield "GET", f"/api/v1/documents/{world.document_id}", {}
     yield "GET", f"/api/v1/documents/{world.document_id}/content", {}
+    yield "POST", f"/api/v1/documents/{world.document_id}/retry", {}
+    yield "POST", f"/api/v1/documents/{world.document_id}/cancel", {}
     yield "DELETE", f"/api/v1/documents/{world.document_id}", {}
     yield "GET", f"/api/v1/chunks/{world.chunk_id}", {}
     yield "GET", f"/api/v1/chunks/{world.chunk_id}", {"params": {"as_of": world.valid_at}}
@@ -144,6 +152,8 @@ def test_a_refused_request_has_no_side_effect(world: World) -> None:
     assert listed[0]["attributes"] == {}
     sources = world.owner.get(f"/api/v1/collections/{world.collection}/sources").json()["sources"]
     assert [item["id"] for item in sources] == [world.source_id]
+    assert listed[0]["version"]["state"] == "active"
+    assert not world.owner.get(f"/api/v1/collections/{world.collection}/ingestion").json()["paused"]
 
 
 def test_unscoped_questions_never_reach_another_tenant(world: World) -> None:
@@ -161,6 +171,15 @@ def test_unscoped_questions_never_reach_another_tenant(world: World) -> None:
         for identity in (world.document_id, world.receipt_id):
             listed = world.stranger.get("/api/v1/receipts", params={field: identity}).json()
             assert listed["receipts"] == []
+
+
+def test_the_ingestion_of_all_is_that_of_the_callers_own_tenant(service: Running, world: World) -> None:
+    stranger = service.caller()
+    seen = stranger.get("/api/v1/ingestion").json()
+    assert (seen["active"], seen["queued"], seen["paused"]) == (0, 0, False)
+    assert stranger.post("/api/v1/ingestion/pause").status_code == 200
+    assert not world.owner.get("/api/v1/ingestion").json()["paused"]
+    assert world.owner.get("/api/v1/ingestion").json()["active"] == 1
 
 
 def test_another_tenants_words_do_not_change_scores(service: Running) -> None:
@@ -207,6 +226,14 @@ def _key_in_tenant(service: Running, tenant_id: UUID, scopes: list[Scope], colle
         ("GET", "/api/v1/receipts", {}),
         ("POST", "/api/v1/collections/c/sources", {"json": {"kind": "folder", "location": "/x"}}),
         ("POST", "/api/v1/sources/00000000-0000-0000-0000-000000000000/items/delete", {"json": {"keys": ["x"]}}),
+        ("POST", "/api/v1/documents/00000000-0000-0000-0000-000000000000/retry", {}),
+        ("POST", "/api/v1/documents/00000000-0000-0000-0000-000000000000/cancel", {}),
+        ("POST", "/api/v1/collections/c/ingestion/pause", {}),
+        ("POST", "/api/v1/collections/c/ingestion/resume", {}),
+        ("POST", "/api/v1/collections/c/ingestion/retry", {"json": {}}),
+        ("POST", "/api/v1/collections/c/ingestion/cancel", {}),
+        ("POST", "/api/v1/ingestion/pause", {}),
+        ("POST", "/api/v1/ingestion/resume", {}),
     ],
 )
 def test_a_read_key_changes_nothing(service: Running, method: str, path: str, arguments: dict[str, Any]) -> None:

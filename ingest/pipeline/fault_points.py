@@ -1,0 +1,76 @@
+"""Named places at which a test may kill the process: one before and one after everything that has to survive it.
+
+In a service `reached` does nothing: no hook is installed, and neither a setting nor a request nor the environment can
+install one. `tests/e2e/kill_points.py` kills a real process at each.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+STEPS = ("identify", "parse", "chunk", "embed", "index", "activate", "tidy")
+"""Durable steps of a batch. Each has three points: `begin` (nothing done), `end` (done, the queue does not know yet), and
+`recorded` (the queue knows)."""
+
+_EFFECTS = {
+    "upload.received": "the originals are stored, no row names them",
+    "intake.row_written": "document and version are written, not committed",
+    "intake.row_committed": "committed; the client has no answer yet",
+    "delete.row_written": "the document is hidden, not committed",
+    "delete.row_committed": "committed; no purge is queued",
+    "delete.queued": "the purge is queued; the client has no answer yet",
+    "retry.row_committed": "a version waits again; the client has no answer yet",
+    "cancel.row_committed": "a version is cancelled; the client has no answer yet",
+    "dispatch.claimed": "versions are given to a job, not committed",
+    "dispatch.committed": "committed; the queue does not know the job",
+    "dispatch.queued": "the queue knows the job",
+    "batch.begin": "a worker has taken the job, no step began",
+    "batch.end": "all steps are recorded, the job is not",
+    "identify.row_written": "the media type is written, not committed",
+    "identify.row_committed": "one document is identified, others are not",
+    "parse.answered": "the parser's answer is in memory only",
+    "parse.blob_written": "the parse result is stored, no row says so",
+    "parse.row_committed": "one document is parsed, others are not",
+    "chunk.cut": "the chunks are in memory only",
+    "chunk.rows_written": "chunks are written, not committed",
+    "chunk.rows_committed": "one document is chunked, others are not",
+    "embed.computed": "the vectors are in memory only",
+    "embed.blob_written": "the vectors of one document are stored",
+    "index.upserted": "some points of a version are in the index",
+    "index.counted": "all points of a version are in the index",
+    "activate.row_written": "a version is active, not committed",
+    "activate.row_committed": "committed; the index still holds the version before it",
+    "activate.old_points_removed": "the version before it has left the index",
+    "fail.row_written": "a failure is written, not committed",
+    "fail.row_committed": "a failure is recorded; what it left is still there",
+    "tidy.points_removed": "a failed version has left the index",
+    "tidy.rows_removed": "its chunks are gone, not committed",
+    "tidy.blobs_removed": "its derived files are gone, no row says so",
+    "purge.begin": "a purge was taken up, nothing is removed",
+    "purge.points_removed": "a deleted document has left the index",
+    "purge.rows_removed": "its chunks are gone, not committed",
+    "purge.blobs_removed": "its derived files are gone",
+    "purge.original_removed": "its original is gone, no row says so",
+    "purge.end": "the purge is on record, the queue does not know",
+}
+
+FAULT_POINTS: dict[str, str] = {
+    **{f"{step}.{moment}": f"{moment} of the step {step}" for step in STEPS for moment in ("begin", "end", "recorded")},
+    **_EFFECTS,
+}
+"""Every point, and what is done at that moment and what is not."""
+
+Hook = Callable[[str, str], None]
+_hook: Hook | None = None
+
+
+def reached(name: str, subject: object = "") -> None:
+    """Say that the point `name` is reached for a document, version or job."""
+    if _hook is not None:
+        _hook(name, str(subject))
+
+
+def install(hook: Hook | None) -> None:
+    """Let a test's `hook` see every point that is reached; None takes it away again."""
+    global _hook
+    _hook = hook

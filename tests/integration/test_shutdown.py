@@ -1,0 +1,53 @@
+"""Ending in good order: what is in work is laid down, blamed on nobody, and taken up by the next start."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from rag.domain.principal import Scope
+from tests.support.running import Caller, running, settings_for
+
+
+@pytest.mark.parametrize("stops", [3])
+def test_stopping_again_and_again_fails_no_document(tmp_path: Path, stops: int) -> None:
+    settings = settings_for(tmp_path, {"rag": {"embedding": {"dense": "none"}}, "ingest": {"batch_documents": 8}})
+    files = {f"{n:02}.md": f"# 문서 {n}\n\n낱말 {n} 하나.\n" for n in range(24)}
+    headers: dict[str, str] = {}
+    for life in range(stops):
+        with running(settings) as service:
+            slow(service.services.ingest.pipeline.sandbox)
+            if not headers:
+                headers = service.caller(Scope.ADMIN, tenant="default").headers
+                caller = Caller(service, headers)
+                caller.upload(caller.collection("규정"), files)
+            began = time.monotonic()
+            while not progress(Caller(service, headers))["running"]:
+                assert time.monotonic() < began + 60
+                time.sleep(0.02)
+            time.sleep(0.2 * life)
+    with running(settings) as service:
+        caller = Caller(service, headers)
+        rows = caller.get("/api/v1/collections/규정/documents").json()["documents"]
+        versions = [row["version"] for row in caller.wait([row["id"] for row in rows])]
+        assert [item["state"] for item in versions] == ["active"] * len(files)
+        assert {item["tries"] for item in versions} == {0}
+        assert {item["number"] for item in versions} == {1}
+
+
+def progress(caller: Caller) -> Any:
+    return caller.get("/api/v1/collections/규정/ingestion").json()
+
+
+def slow(sandbox: Any) -> None:
+    """Parsing takes its time, so that the service ends in the middle of it."""
+    parse = sandbox.parse
+
+    def slowly(path: Path, name: str) -> Any:
+        time.sleep(0.15)
+        return parse(path, name)
+
+    sandbox.parse = slowly

@@ -1,0 +1,188 @@
+"""The dispatcher against a queue in memory: how much it gives out, and what it takes back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import timedelta
+from uuid import UUID
+
+import pytest
+
+from ingest.jobs.dispatcher import Dispatcher, DispatchSettings, JobState
+from rag.domain.errors import StoreUnavailable
+from rag.store import lifecycle, worker
+from rag.store.base import utc_now
+from rag.store.document import Document
+from rag.store.queue import BatchLimits
+from rag.store.session import Database
+from rag.store.version import DocumentVersion, Priority, VersionState
+from tests.support.stores import add_collection, add_document, add_version
+
+LEASE = timedelta(seconds=30)
+
+
+class MemoryQueue:
+    """What the dispatcher needs of the durable queue, in a dict."""
+
+    def __init__(self) -> None:
+        self.jobs: dict[str, JobState] = {}
+        self.given: list[tuple[Priority, list[UUID]]] = []
+        self.purges: list[UUID] = []
+        self.taken_over: list[str] = []
+        self.dropped: list[str] = []
+        self.away = False
+
+    def submit(self, lane: Priority, job_id: str, version_ids: Sequence[UUID]) -> None:
+        if self.away:
+            raise StoreUnavailable
+        self.given.append((lane, list(version_ids)))
+        self.jobs[job_id] = JobState(job_id, is_open=True, begun=False, worker="", version="2")
+
+    def submit_purge(self, document_id: UUID) -> None:
+        self.purges.append(document_id)
+
+    def states(self, job_ids: Iterable[str]) -> dict[str, JobState]:
+        return {job_id: self.jobs[job_id] for job_id in job_ids if job_id in self.jobs}
+
+    def unfinished(self) -> list[JobState]:
+        return [job for job in self.jobs.values() if job.is_open]
+
+    def take_over(self, executor_id: str) -> None:
+        self.taken_over.append(executor_id)
+
+    def drop(self, job_id: str) -> None:
+        self.dropped.append(job_id)
+        self.end(job_id)
+
+    def hold(self, job_id: str, by: str, version: str = "2") -> None:
+        self.jobs[job_id] = JobState(job_id, is_open=True, begun=True, worker=by, version=version)
+
+    def end(self, job_id: str) -> None:
+        self.jobs[job_id] = JobState(job_id, is_open=False, begun=False, worker="", version="2")
+
+
+def dispatcher(database: Database, jobs: MemoryQueue, batch: int = 4) -> Dispatcher:
+    settings = DispatchSettings(
+        worker="ich",
+        version="2",
+        slots={Priority.INTERACTIVE: 1, Priority.BULK: 2, Priority.SUSPECT: 1},
+        batch=BatchLimits(batch, 1 << 20),
+        lease=LEASE,
+        alone=False,
+    )
+    made = Dispatcher(database, jobs, settings)
+    made.renew_lease()
+    return made
+
+
+def wait(database: Database, count: int, job_id: str = "", state: VersionState = VersionState.QUEUED) -> list[UUID]:
+    collection = add_collection(database)
+    with database.write() as session:
+        return [
+            add_version(session, add_document(session, collection, f"{job_id}{n}.md"), 1, state, job_id=job_id)
+            for n in range(count)
+        ]
+
+
+def row(database: Database, version_id: UUID) -> DocumentVersion:
+    with database.read() as session:
+        return session.get_one(DocumentVersion, version_id)
+
+
+def test_only_a_window_of_the_backlog_is_queued(database: Database) -> None:
+    jobs = MemoryQueue()
+    ids = wait(database, 100)
+    feeding = dispatcher(database, jobs)
+    assert feeding.dispatch() == 3  # two slots, one ahead
+    assert feeding.dispatch() == 0
+    with database.write() as session:  # a worker begins the first
+        for version_id in jobs.given[0][1]:
+            session.get_one(DocumentVersion, version_id).state = VersionState.RUNNING
+    assert feeding.dispatch() == 1
+    given = [item for _, batch in jobs.given for item in batch]
+    assert len(given) == len(set(given)) == 16
+    assert set(given) <= set(ids)
+
+
+def test_more_workers_get_a_wider_window(database: Database) -> None:
+    jobs = MemoryQueue()
+    wait(database, 100)
+    feeding = dispatcher(database, jobs)
+    with database.write() as session:
+        worker.renew(session, "du")
+    assert feeding.dispatch() == 5
+
+
+def test_what_was_given_out_but_never_queued_waits_again(database: Database) -> None:
+    jobs = MemoryQueue()
+    [version_id] = wait(database, 1)
+    feeding = dispatcher(database, jobs)
+    jobs.away = True
+    with pytest.raises(StoreUnavailable):
+        feeding.dispatch()
+    assert row(database, version_id).job_id
+    feeding.look_after(LEASE)
+    assert row(database, version_id).job_id  # it may still be on its way
+    feeding.look_after(timedelta(0))
+    assert row(database, version_id).job_id == ""
+    jobs.away = False
+    assert feeding.dispatch() == 1
+
+
+def test_versions_of_a_job_that_has_ended_wait_again(database: Database) -> None:
+    jobs = MemoryQueue()
+    [version_id] = wait(database, 1, "zu-ende", VersionState.RUNNING)
+    jobs.end("zu-ende")
+    dispatcher(database, jobs).look_after(LEASE)
+    found = row(database, version_id)
+    assert (found.state, found.job_id) == (VersionState.QUEUED, "")
+
+
+def test_jobs_of_the_dead_are_taken_over_and_those_of_the_living_are_not(database: Database) -> None:
+    jobs = MemoryQueue()
+    feeding = dispatcher(database, jobs)
+    with database.write() as session:
+        worker.renew(session, "lebt")
+        worker.renew(session, "tot")
+        session.get_one(worker.Worker, "tot").seen_at = utc_now() - 2 * LEASE
+    for job_id, by in (("a", "ich"), ("b", "lebt"), ("c", "tot"), ("d", "vergessen")):
+        jobs.hold(job_id, by)
+    feeding.look_after(LEASE)
+    assert jobs.taken_over == ["tot", "vergessen"]
+    with database.read() as session:
+        assert list(worker.living(session, LEASE)) == ["ich", "lebt"]
+        assert list(worker.expired(session, LEASE)) == []
+
+
+def test_a_job_of_an_earlier_release_is_dropped_once_nobody_runs_it(database: Database) -> None:
+    jobs = MemoryQueue()
+    feeding = dispatcher(database, jobs)
+    with database.write() as session:
+        worker.renew(session, "alt")
+    [old] = wait(database, 1, "alt-1", VersionState.RUNNING)
+    jobs.hold("alt-1", "alt", version="1")
+    feeding.look_after(LEASE)
+    assert (row(database, old).state, jobs.dropped) == (VersionState.RUNNING, [])
+    with database.write() as session:
+        worker.forget(session, ["alt"])
+    feeding.look_after(LEASE)
+    assert (row(database, old).state, jobs.dropped) == (VersionState.QUEUED, ["alt-1"])
+
+
+def test_a_deletion_without_a_purge_gets_one(database: Database) -> None:
+    jobs = MemoryQueue()
+    feeding = dispatcher(database, jobs)
+    [version_id] = wait(database, 1, state=VersionState.ACTIVE)
+    document_id = row(database, version_id).document_id
+    with database.write() as session:
+        lifecycle.hide(session, session.get_one(Document, document_id))
+    feeding.look_after(LEASE)
+    assert jobs.purges == [document_id]
+
+
+def test_a_worker_that_ends_gives_its_lease_back(database: Database) -> None:
+    feeding = dispatcher(database, MemoryQueue())
+    feeding.start()
+    feeding.stop()
+    with database.read() as session:
+        assert list(worker.living(session, LEASE)) == []
