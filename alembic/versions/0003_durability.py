@@ -1,6 +1,6 @@
 """Queue: lanes, tries, pauses, leases of workers
 
-Revision ID: 0002_durability
+Revision ID: 0003_durability
 Revises: 0001
 """
 
