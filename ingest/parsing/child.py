@@ -19,10 +19,13 @@ from ingest.parsing.identify import identify
 from ingest.parsing.landlock import restrict_files
 from ingest.parsing.registry import ParserEntry, best, candidates
 from ingest.parsing.seccomp import install_filter
-from ingest.parsing.wire import encode_document
+from ingest.parsing.wire import encode_result
 from rag.domain.errors import ParseLimitExceeded, ParserCrashed, SeogoError
 
 _DETAIL_CHARACTERS = 4000
+_TEXT_BYTES = 8 << 20
+"""Share of the output kept free for text; children get the rest. The text of the longest mail is a tenth of it."""
+
 _NEAR_THE_LIMIT = 0.9
 """An error raised with this share of the address space once in use is taken for the lack of more."""
 
@@ -36,6 +39,8 @@ class Job:
         input: descriptor of the file, open for reading.
         output: descriptor of the pipe that takes the one frame.
         memory_bytes: address space on top of the zygote's own.
+        output_bytes: the most that the frame may have.
+        first_child: number of the first file inside that is wanted.
     """
 
     name: str
@@ -43,6 +48,8 @@ class Job:
     output: int
     memory_bytes: int
     cpu_s: int
+    output_bytes: int
+    first_child: int = 0
 
 
 def run(job: Job, zygote: int, parsers: Mapping[str, ParserEntry], loaded: Mapping[str, Parser]) -> None:
@@ -114,8 +121,9 @@ def _parse(job: Job, parsers: Mapping[str, ParserEntry], loaded: Mapping[str, Pa
     if missing:
         return frames.pack_json("N", {"parsers": missing})
     parser = best(identified, job.name, {key: loaded[key] for key in keys})
-    source = SourceFile(job.name, identified.media_type, identified.charset)
-    return frames.pack("R", encode_document(parser.parse(path, source)))
+    room = max(job.output_bytes // 2, job.output_bytes - _TEXT_BYTES)
+    source = SourceFile(job.name, identified.media_type, identified.charset, room, job.first_child)
+    return frames.pack("R", encode_result(parser.parse(path, source)))
 
 
 def _short_of_memory(job: Job) -> SeogoError | None:
