@@ -9,6 +9,7 @@ from ingest.chunking.structure import StructureChunker
 from ingest.jobs.intake import Intake
 from ingest.jobs.workflows import IngestJobs, JobSettings
 from ingest.parsing.sandbox import ParseLimits, ParseSandbox
+from ingest.pipeline.children import ChildLimits
 from ingest.pipeline.steps import Pipeline
 from ingest.settings import IngestSettings
 from rag.bootstrap import Rag
@@ -47,6 +48,13 @@ def build_pipeline(settings: IngestSettings, rag: Rag) -> Pipeline:
         sandbox=ParseSandbox(limits, concurrency=settings.parse_concurrency),
         chunker=StructureChunker(budgets_for(settings, rag.space)),
         parse_concurrency=settings.parse_concurrency,
+        child_limits=ChildLimits(
+            depth=settings.child_depth,
+            documents=settings.child_documents,
+            size=settings.child_mb << 20,
+            ratio=settings.child_ratio,
+            batch=settings.batch_documents,
+        ),
     )
 
 

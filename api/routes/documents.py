@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from typing import Annotated
 from urllib.parse import quote
 from uuid import UUID
@@ -10,6 +10,7 @@ from uuid import UUID
 import anyio
 from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.responses import StreamingResponse
+from sqlalchemy.orm import Session
 
 from api.deps import PROBLEMS, Caller, guarded
 from api.schemas.documents import (
@@ -29,7 +30,8 @@ from rag.access.policy import Action
 from rag.domain.errors import DocumentNotFound, PayloadTooLarge, SeogoError
 from rag.domain.messages import UiLanguage, localized
 from rag.domain.principal import Permit
-from rag.store import document, version
+from rag.store import document, family, version
+from rag.store.document import Document
 from rag.store.version import DocumentVersion
 
 router = APIRouter(tags=["documents"], responses=PROBLEMS)
@@ -121,13 +123,23 @@ def list_documents(
     caller: Annotated[Caller, Depends(guarded(Action.READ_DOCUMENTS))],
     cursor: Annotated[str | None, Query(max_length=1000)] = None,
     limit: Annotated[int, Query(ge=1, le=500)] = 100,
+    parent: Annotated[UUID | None, Query(description="only the files inside this document")] = None,
 ) -> DocumentPage:
     """Documents of a collection by source key, with the state of their newest version."""
     permit = caller.permit([name])
     with caller.services.rag.database.read() as session:
-        rows = document.page_permitted(session, permit, after=cursor, limit=limit + 1)
-    shown = [DocumentOut.of(row, newest, caller.language) for row, newest in rows[:limit]]
+        if parent is not None:
+            document.get_permitted(session, permit, parent)
+        rows = document.page_permitted(session, permit, after=cursor, limit=limit + 1, parent=parent)
+        shown = _documents_out(session, permit, rows[:limit], caller.language)
     return DocumentPage(documents=shown, next_cursor=shown[-1].source_key if len(rows) > limit else None)
+
+
+def _documents_out(
+    session: Session, permit: Permit, rows: Sequence[tuple[Document, DocumentVersion | None]], language: UiLanguage
+) -> list[DocumentOut]:
+    inside = family.counts(session, permit, [row.id for row, _ in rows])
+    return [DocumentOut.of(row, newest, language, inside.get(row.id, 0)) for row, newest in rows]
 
 
 @router.post("/documents/status")
@@ -138,7 +150,7 @@ def document_status(
     permit = caller.permit()
     with caller.services.rag.database.read() as session:
         rows = document.with_versions(session, permit, body.ids)
-    return DocumentStatus(documents=[DocumentOut.of(row, newest, caller.language) for row, newest in rows])
+        return DocumentStatus(documents=_documents_out(session, permit, rows, caller.language))
 
 
 @router.get("/documents/{document_id}")
@@ -148,7 +160,7 @@ def get_document(document_id: UUID, caller: Annotated[Caller, Depends(guarded(Ac
     with caller.services.rag.database.read() as session:
         row = document.get_permitted(session, permit, document_id)
         newest = session.get(DocumentVersion, row.latest_version_id) if row.latest_version_id else None
-    return DocumentOut.of(row, newest, caller.language)
+        return _documents_out(session, permit, [(row, newest)], caller.language)[0]
 
 
 @router.get("/documents/{document_id}/content", response_class=StreamingResponse)
@@ -185,7 +197,8 @@ def _current_version(caller: Caller, permit: Permit, document_id: UUID) -> Docum
 def delete_document(
     document_id: UUID, caller: Annotated[Caller, Depends(guarded(Action.DELETE_DOCUMENTS))]
 ) -> DeletionReceipt:
-    """Delete a document with all versions: gone for every reader at once, from index, chunks and blobs soon after."""
+    """Delete a document with all versions, and what lies in it: gone for every reader at once, from index, chunks and
+    blobs soon after."""
     row, versions = caller.services.ingest.intake.delete(caller.permit(), document_id)
     if row.deleted_at is None:
         raise SeogoError

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Depends, Request
 
 from api.deps import PROBLEMS, Caller, base_url, guarded
 from api.schemas.common import AnchorOut
-from api.schemas.search import ChunkOut, SearchIn, SearchOut
+from api.schemas.search import ChunkOut, ParentOut, SearchIn, SearchOut
 from rag.access.policy import Action
 from rag.domain.errors import NotFound
 from rag.store import chunk
@@ -44,6 +44,7 @@ def get_chunk(chunk_id: UUID, caller: Annotated[Caller, Depends(guarded(Action.R
         collection=source.collection_name,
         source_key=source.source_key,
         title=source.title,
+        parent=ParentOut.of(source),
         heading_path=list(found.heading_path),
         text=found.text,
         anchor=AnchorOut.of(found.anchor, caller.language),

@@ -7,7 +7,7 @@ from uuid import UUID
 from pydantic import BaseModel, Field
 
 from api.schemas.common import AnchorOut, Body, CollectionNames
-from api.schemas.search import PassageOut, TraceOut, passage_url
+from api.schemas.search import ParentOut, PassageOut, TraceOut, passage_url
 from rag.answering.rendering import RenderedSentence
 from rag.domain.answer import Abstention, AbstentionReason, Citation, Sentence
 from rag.domain.messages import UiLanguage
@@ -48,6 +48,7 @@ class CitationOut(BaseModel):
     collection: str
     source_key: str
     title: str
+    parent: ParentOut | None
     heading_path: list[str]
     quote: str
     start: int = Field(description="first character of the quote in the passage's text")
@@ -67,6 +68,7 @@ class CitationOut(BaseModel):
             collection=source.collection_name,
             source_key=source.source_key,
             title=source.title,
+            parent=ParentOut.of(source),
             heading_path=list(chunk.heading_path),
             quote=item.quote,
             start=item.start,

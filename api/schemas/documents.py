@@ -87,11 +87,13 @@ class DocumentOut(BaseModel):
     source_key: str = Field(description="path or name under which it was uploaded")
     title: str
     searchable: bool = Field(description="whether a version answers questions now")
+    parent_id: UUID | None = Field(description="the mail or archive that it lies in; none for what was uploaded")
+    children: int = Field(description="documents directly inside it; list them by `parent`")
     created_at: datetime
     version: VersionOut | None
 
     @classmethod
-    def of(cls, row: Document, version: DocumentVersion | None, language: UiLanguage) -> DocumentOut:
+    def of(cls, row: Document, version: DocumentVersion | None, language: UiLanguage, children: int) -> DocumentOut:
         """The document as JSON."""
         return cls(
             id=row.id,
@@ -99,6 +101,8 @@ class DocumentOut(BaseModel):
             source_key=row.source_key,
             title=row.title or row.source_key,
             searchable=row.current_version_id is not None,
+            parent_id=row.parent_document_id,
+            children=children,
             created_at=row.created_at,
             version=None if version is None else VersionOut.of(version, language),
         )

@@ -8,7 +8,7 @@ from pydantic import BaseModel, Field
 
 from api.schemas.common import AnchorOut, Body, CollectionNames
 from rag.domain.messages import UiLanguage
-from rag.domain.passage import Passage, SearchResult, SearchTrace
+from rag.domain.passage import Passage, SearchResult, SearchTrace, Source
 
 
 class SearchIn(Body):
@@ -26,6 +26,23 @@ class LegOut(BaseModel):
     score: float
 
 
+class ParentOut(BaseModel):
+    """The mail or archive that a document was found in."""
+
+    document_id: UUID
+    source_key: str
+    title: str
+    member: str = Field(description="what the file is called inside it", examples=["첨부/견적서.xlsx"])
+
+    @classmethod
+    def of(cls, source: Source) -> ParentOut | None:
+        """The parent as JSON; none for what was uploaded."""
+        found = source.parent
+        if found is None:
+            return None
+        return cls(document_id=found.document_id, source_key=found.source_key, title=found.title, member=found.member)
+
+
 class PassageOut(BaseModel):
     """A passage that the key may read."""
 
@@ -37,6 +54,7 @@ class PassageOut(BaseModel):
     collection: str
     source_key: str
     title: str
+    parent: ParentOut | None
     heading_path: list[str]
     text: str
     anchor: AnchorOut
@@ -55,6 +73,7 @@ class PassageOut(BaseModel):
             collection=passage.source.collection_name,
             source_key=passage.source.source_key,
             title=passage.source.title,
+            parent=ParentOut.of(passage.source),
             heading_path=list(passage.chunk.heading_path),
             text=passage.chunk.text,
             anchor=AnchorOut.of(passage.anchor, language),
@@ -110,6 +129,7 @@ class ChunkOut(BaseModel):
     collection: str
     source_key: str
     title: str
+    parent: ParentOut | None
     heading_path: list[str]
     text: str
     anchor: AnchorOut

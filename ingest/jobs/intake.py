@@ -11,7 +11,7 @@ from ingest.jobs.workflows import IngestJobs, new_job_id
 from ingest.pipeline.maintenance import drop_original
 from ingest.pipeline.records import Accepted, accept
 from rag.blobs.store import BlobRef, BlobStore
-from rag.domain.errors import SeogoError
+from rag.domain.errors import NameTaken, SeogoError
 from rag.domain.principal import Permit
 from rag.store import document, lifecycle
 from rag.store.document import Document
@@ -71,4 +71,8 @@ class Intake:
     def _take_one(self, tenant_id: UUID, collection_id: UUID, item: Received, job_id: str) -> Accepted | Refused:
         if item.error is not None or item.blob is None:
             return Refused(item.name, item.error or SeogoError())
-        return accept(self._database, self._blobs, tenant_id, collection_id, item.name, item.blob, job_id)
+        try:
+            return accept(self._database, self._blobs, tenant_id, collection_id, item.name, item.blob, job_id)
+        except NameTaken as error:
+            self.discard([item.blob])
+            return Refused(item.name, error)

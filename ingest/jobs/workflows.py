@@ -16,6 +16,7 @@ from dbos import DBOS, DBOSConfig, DBOSPortableJSONSerializer, SetWorkflowID, St
 from dbos import error as dbos_error
 
 from ingest.pipeline import maintenance
+from ingest.pipeline.children import waiting
 from ingest.pipeline.steps import Pipeline
 from rag.domain.errors import SeogoError, Unavailable
 from rag.store import lifecycle
@@ -101,7 +102,7 @@ class IngestJobs:
 
         @DBOS.workflow(name="ingest_batch")
         def ingest_batch(version_ids: list[str]) -> None:
-            _run_batch(pipeline, version_ids)
+            _run_batch(pipeline, version_ids, self.submit)
 
         @DBOS.workflow(name="purge_document")
         def purge_document(document_id: str) -> None:
@@ -129,7 +130,7 @@ def new_job_id() -> str:
     return f"ingest-{uuid4()}"
 
 
-def _run_batch(pipeline: Pipeline, version_ids: list[str]) -> None:
+def _run_batch(pipeline: Pipeline, version_ids: list[str], submit: Callable[[str, Sequence[UUID]], None]) -> None:
     steps: tuple[tuple[str, Callable[[Sequence[UUID]], list[UUID]]], ...] = (
         ("identify", pipeline.identify),
         ("parse", pipeline.parse),
@@ -146,6 +147,15 @@ def _run_batch(pipeline: Pipeline, version_ids: list[str]) -> None:
             log.error("step %s failed for good on a batch of %d documents", name, len(remaining))
             DBOS.run_step(_options("fail"), _record_failure, pipeline, remaining)
             return
+        if name == "parse":
+            # Here and not in a step: DBOS queues only from a workflow. The ids are fixed, so a replay queues nothing twice.
+            for job_id, children in DBOS.run_step(_options("children"), _children, pipeline, version_ids):
+                submit(job_id, [UUID(item) for item in children])
+
+
+def _children(pipeline: Pipeline, ids: list[str]) -> list[tuple[str, list[str]]]:
+    jobs = waiting(pipeline.database, [UUID(item) for item in ids])
+    return [(job_id, [str(item) for item in found]) for job_id, found in jobs]
 
 
 def _run_step(step: Callable[[Sequence[UUID]], list[UUID]], ids: list[str]) -> list[str]:

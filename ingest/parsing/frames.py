@@ -10,7 +10,9 @@ import os
 from typing import Any, Literal
 
 Tag = Literal["R", "E", "N"]
-"""R: the document and the files inside it (`wire.py`). E: `{"code", "params", "detail"}` of an error. N: `{"parsers"}` to load first."""
+"""R: the document with its children (`wire.py`).
+
+E: `{"code", "params", "detail"}` of an error. N: `{"parsers"}` to load first."""
 
 _TAGS: dict[int, Tag] = {ord("R"): "R", ord("E"): "E", ord("N"): "N"}
 HEADER_BYTES = 5

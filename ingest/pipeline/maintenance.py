@@ -11,7 +11,7 @@ from sqlalchemy import select
 from ingest.pipeline.steps import Pipeline
 from rag.blobs.store import BlobStore
 from rag.store import chunk as chunks_table
-from rag.store import lifecycle
+from rag.store import family, lifecycle
 from rag.store.base import utc_now
 from rag.store.document import Document
 from rag.store.session import Database
@@ -21,7 +21,17 @@ Progress = Callable[[int, int], None]
 
 
 def purge_document(pipeline: Pipeline, document_id: UUID) -> None:
-    """Remove a document's deleted versions from index, chunks and blobs. An original that is still needed stays."""
+    """Remove a document's deleted versions from index, chunks and blobs, and those of what lay in it.
+
+    An original that is still needed stays.
+    """
+    with pipeline.database.read() as session:
+        inside = family.hidden_below(session, document_id)
+    for one in [*inside, document_id]:
+        _purge_one(pipeline, one)
+
+
+def _purge_one(pipeline: Pipeline, document_id: UUID) -> None:
     with pipeline.database.read() as session:
         versions = list(lifecycle.deleted_versions(session, document_id))
     ids = [version.id for version in versions]

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from rag.blobs.store import BlobRef, BlobStore
 from rag.domain.document import document_id, version_id
-from rag.domain.errors import InvalidRequest, StoreUnavailable
+from rag.domain.errors import InvalidRequest, NameTaken, StoreUnavailable
 from rag.store import lifecycle
 from rag.store.document import Document
 from rag.store.session import Database
@@ -79,6 +79,7 @@ def accept(
     """Record an upload. The content of the latest version again is `UNCHANGED`, or `RETRIED` when that one failed.
 
     Raises:
+        NameTaken: a file inside another document has this key.
         StoreUnavailable: the original was purged by a deletion just now; uploading again helps.
     """
     for attempt in range(1, _TRIES + 1):
@@ -95,19 +96,51 @@ def accept(
     raise AssertionError("unreachable")
 
 
-def _document(session: Session, tenant_id: UUID, collection_id: UUID, source_key: str) -> Document:
+def accept_child(
+    session: Session, parent: Document, parent_version_id: UUID, source_key: str, blob: BlobRef, job_id: str
+) -> Accepted | None:
+    """Record a file found inside a version of `parent`; None when the key belongs to a document from elsewhere.
+
+    What this version brought before and somebody deleted since stays deleted when the step is repeated.
+    """
+    known = session.get(Document, document_id(parent.collection_id, source_key), with_for_update=True)
+    if known is not None and known.parent_document_id != parent.id:
+        return None
+    document = known or _document(session, parent.tenant_id, parent.collection_id, source_key, parent.id)
+    accepted = _repeat(session, document, blob, job_id)
+    if accepted is None and document.parent_version_id == parent_version_id and document.latest_version_id is not None:
+        version = session.get_one(DocumentVersion, document.latest_version_id)
+        if version.content_hash == blob.content_hash:
+            accepted = Accepted(document.id, version.id, version.number, source_key, Outcome.UNCHANGED)
+    document.parent_version_id = parent_version_id
+    return accepted or _new_version(session, document, blob, job_id)
+
+
+def _document(
+    session: Session, tenant_id: UUID, collection_id: UUID, source_key: str, parent_id: UUID | None = None
+) -> Document:
     doc_id = document_id(collection_id, source_key)
     document = session.get(Document, doc_id, with_for_update=True)
     if document is None:
-        document = Document(id=doc_id, tenant_id=tenant_id, collection_id=collection_id, source_key=source_key)
+        document = Document(
+            id=doc_id,
+            tenant_id=tenant_id,
+            collection_id=collection_id,
+            source_key=source_key,
+            parent_document_id=parent_id,
+        )
         session.add(document)
         session.flush()
+    elif document.parent_document_id != parent_id:
+        raise NameTaken(name=source_key)
     return document
 
 
 def _repeat(session: Session, document: Document, blob: BlobRef, job_id: str) -> Accepted | None:
     latest = session.get(DocumentVersion, document.latest_version_id) if document.latest_version_id else None
     if latest is None or latest.content_hash != blob.content_hash or document.deleted_at is not None:
+        return None
+    if latest.state == VersionState.RETIRED:  # it had vanished from its container, and is back
         return None
     outcome = Outcome.UNCHANGED
     if latest.state == VersionState.FAILED:

@@ -9,7 +9,8 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from uuid import UUID
 
@@ -18,12 +19,14 @@ from ingest.parsing.identify import identify
 from ingest.parsing.sandbox import ParseSandbox
 from ingest.parsing.wire import decode_document, encode_document
 from ingest.pipeline import vectors as vector_file
+from ingest.pipeline.children import ChildLimits, Expansion
 from rag.blobs.store import BlobStore
 from rag.domain.document import Chunk, ParsedDocument
 from rag.domain.errors import IndexUnavailable, IndexWriteMismatch, NoTextFound, ParserCrashed, SeogoError, Unavailable
 from rag.embedding.space import EmbeddingSpace, TextVectors
 from rag.index.base import IndexPoint, VectorIndex
 from rag.store import chunk as chunks_table
+from rag.store import family
 from rag.store import lifecycle as versions_lifecycle
 from rag.store import version as versions_table
 from rag.store.document import Document
@@ -49,6 +52,7 @@ class Pipeline:
     sandbox: ParseSandbox
     chunker: Chunker
     parse_concurrency: int = 2
+    child_limits: ChildLimits = field(default_factory=ChildLimits)
 
     def identify(self, ids: Sequence[UUID]) -> list[UUID]:
         """Note what each file is, by content."""
@@ -147,10 +151,12 @@ class Pipeline:
     def _parse_one(self, version: DocumentVersion) -> None:
         with self.blobs.local_copy(version.content_hash) as path:
             parsed = self._parse_twice(path, version.filename)
+            more = partial(self.sandbox.parse, path, version.filename)
+            warnings = Expansion(self.database, self.blobs, self.child_limits, version, more).run(parsed)
         self.blobs.put_derived(version.id, _PARSED, encode_document(parsed))
         with self.database.write() as session:
             row = session.get_one(DocumentVersion, version.id)
-            row.parser, row.pages, row.warnings = parsed.parser, parsed.pages, list(parsed.warnings)
+            row.parser, row.pages, row.warnings = parsed.parser, parsed.pages, warnings
 
     def _parse_twice(self, path: Path, name: str) -> ParsedDocument:
         """A crash may be the machine's fault (memory pressure), so it gets one more try before it is the file's."""
@@ -164,7 +170,9 @@ class Pipeline:
         with self.database.read() as session:
             source_key = session.get_one(Document, version.document_id).source_key
         chunks = self.chunker.chunk(parsed, version.id, source_key)
-        if not chunks:
+        with self.database.read() as session:
+            holds_files = family.has_children(session, version.id)
+        if not chunks and not holds_files:
             raise NoTextFound(name=version.filename)
         with self.database.write() as session:
             chunks_table.replace_chunks(session, version.id, chunks)

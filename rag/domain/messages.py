@@ -50,15 +50,47 @@ WARNINGS: dict[str, tuple[str, str]] = {
     ),
     "hidden_sheets": ("숨겨진 시트가 있습니다.", "There are hidden sheets."),
     "formulas_without_values": ("계산된 값이 없는 수식이 있습니다.", "Some formulas have no stored value."),
+    "child_empty": ("비어 있는 파일이라 넣지 않았습니다", "Left out because it is empty"),
+    "child_over_limit": (
+        "파일 수나 풀린 크기의 한도를 넘어 넣지 않았습니다",
+        "Left out because of the limit on files inside or on their unpacked size",
+    ),
+    "child_too_large": ("한 파일의 크기 한도를 넘어 풀지 않았습니다", "Not unpacked because it is too large"),
+    "child_encrypted": ("암호가 걸려 있어 풀지 않았습니다", "Not unpacked because it is protected by a password"),
+    "child_damaged": ("손상되어 풀지 못했습니다", "Could not be unpacked because it is damaged"),
+    "child_not_a_file": ("링크나 장치라서 무시했습니다", "Ignored because it is a link or a device"),
+    "child_name_taken": ("같은 이름이 너무 많아 넣지 않았습니다", "Left out because too many have this name"),
+    "children_too_deep": (
+        "너무 깊이 들어 있어 안의 파일은 넣지 않았습니다.",
+        "Files inside were left out because they lie too deep.",
+    ),
+    "container_cut_off": (
+        "파일이 중간에서 손상되어 그 뒤의 내용은 읽지 못했습니다.",
+        "The file is damaged in the middle; what follows could not be read.",
+    ),
+    "junk_left_out": (
+        "운영체제가 만든 부가 파일은 넣지 않았습니다(개수)",
+        "Files that an operating system leaves behind were left out (number)",
+    ),
+    "inline_images_left_out": (
+        "본문에 박힌 작은 그림은 넣지 않았습니다(개수)",
+        "Small pictures set into the text were left out (number)",
+    ),
+    "signature_not_verified": ("전자 서명은 검증하지 않았습니다.", "The digital signature was not verified."),
     "comments_left_out": ("메모와 댓글은 읽지 않았습니다.", "Comments were left out."),
 }
-"""What a parser read only in part, Korean and English, by the code in `ParsedDocument.warnings`."""
+"""What a parser read only in part, Korean and English, by the code in `ParsedDocument.warnings`.
+
+A code may go with a detail after a colon, such as a file's name; it follows the sentence.
+"""
 
 
 def warning_for(code: str, language: UiLanguage) -> str:
     """The user-facing sentence of a parser's warning; the code itself when a newer release wrote one unknown here."""
-    korean, english = WARNINGS.get(code, (code, code))
-    return korean if language == "ko" else english
+    kind, _, detail = code.partition(":")
+    korean, english = WARNINGS.get(kind, (code, code))
+    sentence = korean if language == "ko" else english
+    return f"{sentence}: {detail}" if detail and kind in WARNINGS else sentence
 
 
 def message_for(code: str, params: dict[str, str | int | float], language: UiLanguage) -> str:

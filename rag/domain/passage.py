@@ -12,8 +12,26 @@ from rag.domain.language import CollectionKind, Language
 
 
 @dataclass(frozen=True, slots=True)
+class Parent:
+    """The document that another one was found in.
+
+    Attributes:
+        member: what the file is called inside it, folders included.
+    """
+
+    document_id: UUID
+    source_key: str
+    title: str
+    member: str
+
+
+@dataclass(frozen=True, slots=True)
 class Source:
-    """The document version that a chunk belongs to."""
+    """The document version that a chunk belongs to.
+
+    Attributes:
+        parent: the mail or the archive that the document is in; None for what was uploaded.
+    """
 
     document_id: UUID
     version_id: UUID
@@ -24,6 +42,7 @@ class Source:
     source_key: str
     title: str
     media_type: str
+    parent: Parent | None = None
 
 
 class LocatedChunk(NamedTuple):

@@ -23,6 +23,8 @@ class Document(Base):
         current_version_id: the version that answers questions; None until the first one is active.
         deleted_at: set at once when the document is deleted; from then on nobody sees it.
         purged_at: set when index, chunks and blobs are gone too.
+        parent_document_id: the document that this one lies in (a mail, an archive); None for what was uploaded.
+        parent_version_id: the newest version of that one which holds it.
     """
 
     __tablename__ = "document"
@@ -38,6 +40,8 @@ class Document(Base):
     created_at: Mapped[datetime] = mapped_column(default=utc_now)
     deleted_at: Mapped[datetime | None]
     purged_at: Mapped[datetime | None]
+    parent_document_id: Mapped[UUID | None] = mapped_column(index=True)
+    parent_version_id: Mapped[UUID | None]
 
 
 def _visible(permit: Permit) -> tuple[ColumnElement[bool], ...]:
@@ -61,14 +65,19 @@ def get_permitted(session: Session, permit: Permit, document_id: UUID) -> Docume
 
 
 def page_permitted(
-    session: Session, permit: Permit, *, after: str | None, limit: int
+    session: Session, permit: Permit, *, after: str | None, limit: int, parent: UUID | None = None
 ) -> Sequence[tuple[Document, DocumentVersion | None]]:
-    """Documents of the permit with their latest version, by (source key, id), after the key `after`."""
+    """Documents of the permit with their latest version, by (source key, id), after the key `after`.
+
+    With `parent` only the files inside that document.
+    """
     query = (
         select(Document, DocumentVersion)
         .outerjoin(DocumentVersion, DocumentVersion.id == Document.latest_version_id)
         .where(*_visible(permit))
     )
+    if parent is not None:
+        query = query.where(Document.parent_document_id == parent)
     if after is not None:
         query = query.where(Document.source_key > after)
     rows = session.execute(query.order_by(Document.source_key, Document.id).limit(limit)).all()
