@@ -12,7 +12,7 @@ from pathlib import Path
 from ingest.parsing import media_types
 from ingest.parsing.base import Identified
 from ingest.parsing.charset import SAMPLE_BYTES, detect_charset
-from ingest.parsing.containers import ole_media_type, zip_media_type
+from ingest.parsing.containers import is_tar, ole_media_type, zip_media_type
 from rag.domain.errors import EmptyFile, FileEncrypted, UnsupportedFormat
 
 _PDF_HEADER_WITHIN = 1024
@@ -79,7 +79,7 @@ def _binary_media_type(path: Path, name: str, head: bytes) -> str:
             if magic in media_types.LOOKS_LIKE_WORDS and detect_charset(head) is not None:
                 continue
             return media_type
-    return ""
+    return media_types.TAR if is_tar(head) else ""
 
 
 def _text_media_type(text: str, extension: str) -> str:

@@ -101,6 +101,18 @@ def _code() -> Parser:
     return CodeParser()
 
 
+def _zip() -> Parser:
+    from ingest.parsing.zip import ZipParser
+
+    return ZipParser()
+
+
+def _tar() -> Parser:
+    from ingest.parsing.tar import TarParser
+
+    return TarParser()
+
+
 PARSERS: dict[str, ParserEntry] = {
     "pdf": ParserEntry((media_types.PDF,), _pdf),
     "docx": ParserEntry((media_types.DOCX,), _docx),
@@ -109,6 +121,8 @@ PARSERS: dict[str, ParserEntry] = {
     "html": ParserEntry((media_types.HTML,), _html),
     "markdown": ParserEntry((media_types.MARKDOWN,), _markdown),
     "csv": ParserEntry((media_types.CSV, media_types.TSV), _csv),
+    "zip": ParserEntry((media_types.ZIP,), _zip),
+    "tar": ParserEntry((media_types.TAR, media_types.GZIP, media_types.BZIP2, media_types.XZ), _tar),
     "text": ParserEntry((media_types.TEXT,), _text),
     "code": ParserEntry((media_types.SOURCE_CODE,), _code),
 }

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from uuid import UUID, uuid5
 
 from sqlalchemy.orm import Session
 
+from ingest.parsing.members import LeftOut
 from ingest.pipeline.records import Accepted, accept_child, clean_source_key
 from rag.blobs.store import BlobRef, BlobStore
 from rag.domain.document import ChildFile, ParsedDocument
@@ -25,8 +26,6 @@ from rag.store.version import DocumentVersion, VersionState
 
 _RATIO_MATTERS_BYTES = 64 << 20
 """Below this no family of documents is a bomb, however small its root."""
-_SHOWN_NAMES = 20
-_MAX_NAME_CHARACTERS = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,24 +45,6 @@ class ChildLimits:
     size: int = 2 << 30
     ratio: int = 200
     batch: int = 32
-
-
-@dataclass(slots=True)
-class _Left:
-    """What was left out, for the warnings: the first names of each kind, then how many more."""
-
-    names: dict[str, list[str]] = field(default_factory=dict)
-
-    def out(self, code: str, name: str) -> None:
-        self.names.setdefault(code, []).append(name[:_MAX_NAME_CHARACTERS])
-
-    def warnings(self) -> list[str]:
-        found = []
-        for code, names in self.names.items():
-            found += [f"{code}:{name}" for name in names[:_SHOWN_NAMES]]
-            if len(names) > _SHOWN_NAMES:
-                found.append(f"{code}:+{len(names) - _SHOWN_NAMES}")
-        return found
 
 
 class Expansion:
@@ -88,7 +69,7 @@ class Expansion:
         self._more = more
         self._keys: set[str] = set()
         self._taken = family.Usage(0, 0)
-        self._left = _Left()
+        self._left = LeftOut()
         self._batches = 0
 
     def run(self, parsed: ParsedDocument) -> list[str]:
@@ -155,9 +136,9 @@ class Expansion:
             documents = others.documents + self._taken.documents + 1
             size = others.size + self._taken.size + len(file.content)
             if not file.content:
-                self._left.out("child_empty", file.name)
+                self._left.add("child_empty", file.name)
             elif documents > self._limits.documents or size > most:
-                self._left.out("child_over_limit", file.name)
+                self._left.add("child_over_limit", file.name)
             else:
                 self._taken = family.Usage(self._taken.documents + 1, self._taken.size + len(file.content))
                 kept.append(file)
@@ -171,7 +152,7 @@ class Expansion:
             if accepted is not None:
                 self._keys.add(key)
                 return True
-        self._left.out("child_name_taken", file.name)
+        self._left.add("child_name_taken", file.name)
         return False
 
     def _store(self, file: ChildFile, blob: BlobRef) -> None:

@@ -59,6 +59,10 @@ WARNINGS: dict[str, tuple[str, str]] = {
     "child_encrypted": ("암호가 걸려 있어 풀지 않았습니다", "Not unpacked because it is protected by a password"),
     "child_damaged": ("손상되어 풀지 못했습니다", "Could not be unpacked because it is damaged"),
     "child_not_a_file": ("링크나 장치라서 무시했습니다", "Ignored because it is a link or a device"),
+    "child_unsupported": (
+        "지원하지 않는 압축 방식이라 풀지 못했습니다",
+        "Not unpacked because its compression method is not supported",
+    ),
     "child_name_taken": ("같은 이름이 너무 많아 넣지 않았습니다", "Left out because too many have this name"),
     "children_too_deep": (
         "너무 깊이 들어 있어 안의 파일은 넣지 않았습니다.",
