@@ -13,6 +13,7 @@ from ingest.parsing import media_types
 from ingest.parsing.base import Identified
 from ingest.parsing.charset import SAMPLE_BYTES, detect_charset
 from ingest.parsing.containers import is_tar, ole_media_type, zip_media_type
+from ingest.parsing.mail_kind import mail_media_type
 from rag.domain.errors import EmptyFile, FileEncrypted, UnsupportedFormat
 
 _PDF_HEADER_WITHIN = 1024
@@ -52,6 +53,8 @@ def identify(path: Path, name: str) -> Identified:
     if media_type:
         return Identified(media_type, extension)
     charset = detect_charset(head)
+    if mail := mail_media_type(head, extension, is_text=charset is not None):
+        return Identified(mail, extension, charset or "")
     if charset is None:
         raise UnsupportedFormat(name=name, found=media_types.format_name(media_types.BINARY))
     text = head[:65536].decode(charset, errors="replace").lstrip("\ufeff")

@@ -54,7 +54,6 @@ NAMES = {
     "application/vnd.rar": "RAR",
     "application/x-egg": "EGG (ALZip)",
     "application/x-alz": "ALZ (ALZip)",
-    "application/pkcs7-mime": "S/MIME (.p7m)",
     BINARY: "binary data",
     "application/msword": "Word 97-2003 (.doc)",
     "application/vnd.ms-excel": "Excel 97-2003 (.xls)",

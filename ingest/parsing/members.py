@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import unicodedata
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from ingest.parsing.base import SourceFile
 from ingest.parsing.charset import detect_charset
+from ingest.parsing.containers import MAX_ENTRIES
 from rag.domain.document import ChildFile, ParsedDocument
 from rag.domain.errors import FileDamaged, FileEncrypted, NoTextFound, ParseLimitExceeded
 
@@ -30,18 +32,23 @@ class LeftOut:
     """What was left out, for the warnings: of each kind the first names, then how many more."""
 
     names: dict[str, list[str]] = field(default_factory=dict)
+    more: Counter[str] = field(default_factory=Counter)
 
     def add(self, code: str, name: str) -> None:
         """`name` was left out for the reason `code`."""
-        self.names.setdefault(code, []).append(name[:_SHOWN_CHARACTERS])
+        names = self.names.setdefault(code, [])
+        if len(names) < _SHOWN_NAMES:
+            names.append(name[:_SHOWN_CHARACTERS])
+        else:
+            self.more[code] += 1
 
     def warnings(self) -> list[str]:
         """Codes with their details, as in `ParsedDocument.warnings`."""
         found: list[str] = []
         for code, names in self.names.items():
-            found += [f"{code}:{name}" for name in names[:_SHOWN_NAMES]]
-            if len(names) > _SHOWN_NAMES:
-                found.append(f"{code}:+{len(names) - _SHOWN_NAMES}")
+            found += [f"{code}:{name}" for name in names]
+            if self.more[code]:
+                found.append(f"{code}:+{self.more[code]}")
         return found
 
 
@@ -71,6 +78,8 @@ class Members:
             self._junk += 1
             return True
         self._number += 1
+        if self._number > MAX_ENTRIES:
+            raise ParseLimitExceeded(name=self._source.name, resource="files inside")
         if number < self._source.first_child:
             return True
         room = self._source.children_bytes

@@ -101,6 +101,18 @@ def _code() -> Parser:
     return CodeParser()
 
 
+def _mail() -> Parser:
+    from ingest.parsing.mail import MailParser
+
+    return MailParser()
+
+
+def _mbox() -> Parser:
+    from ingest.parsing.mbox import MboxParser
+
+    return MboxParser()
+
+
 def _zip() -> Parser:
     from ingest.parsing.zip import ZipParser
 
@@ -121,6 +133,8 @@ PARSERS: dict[str, ParserEntry] = {
     "html": ParserEntry((media_types.HTML,), _html),
     "markdown": ParserEntry((media_types.MARKDOWN,), _markdown),
     "csv": ParserEntry((media_types.CSV, media_types.TSV), _csv),
+    "mail": ParserEntry((media_types.EMAIL,), _mail),
+    "mbox": ParserEntry((media_types.MBOX,), _mbox),
     "zip": ParserEntry((media_types.ZIP,), _zip),
     "tar": ParserEntry((media_types.TAR, media_types.GZIP, media_types.BZIP2, media_types.XZ), _tar),
     "text": ParserEntry((media_types.TEXT,), _text),
