@@ -29,7 +29,7 @@ from rag.domain.errors import FileDamaged, FileEncrypted, ParseLimitExceeded
 
 _MAX_PARTS = 5_000
 _MAX_DEPTH = 20
-_SMALL_PICTURE_BYTES = 64 << 10
+SMALL_PICTURE_BYTES = 64 << 10
 """A picture set into the text that is smaller is a logo or an icon; a screenshot is larger."""
 _REAL_SHARE = 0.5
 """A plain body with less text than this share of the HTML one only says that the mail is HTML."""
@@ -191,7 +191,7 @@ class _Found:
                 child, f"{number}.{place}" if number else str(place), depth + 1, related=kind == "multipart/related"
             )
         if kind == "multipart/alternative":
-            self.bodies[before:] = _better(self.bodies[before:])
+            self.bodies[before:] = better_bodies(self.bodies[before:])
 
     def _leaf(
         self,
@@ -229,7 +229,7 @@ class _Found:
         return text
 
 
-def _better(bodies: list[Body]) -> list[Body]:
+def better_bodies(bodies: list[Body]) -> list[Body]:
     """Of a plain and an HTML version the plain one, unless it only says that there is another; invitations are kept."""
     html = [body for body in bodies if body.html]
     plain = [body for body in bodies if not body.html]
@@ -263,7 +263,7 @@ def _is_inline(headers: Headers, disposition: str, *, related: bool) -> bool:
 
 def _is_small(part: Message[str, str]) -> bool:
     data = part.get_payload(decode=True)
-    return isinstance(data, bytes) and len(data) < _SMALL_PICTURE_BYTES
+    return isinstance(data, bytes) and len(data) < SMALL_PICTURE_BYTES
 
 
 def _report(part: Message[str, str]) -> str:

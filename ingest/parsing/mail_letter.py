@@ -62,6 +62,7 @@ class Letter:
         fields: the headers in `SHOWN_FIELDS`, decoded, each on one line.
         date: ISO 8601; empty when unknown.
         references: message ids, the thread's first one first.
+        encrypted: whether its body is, so that there is nothing to read.
     """
 
     fields: dict[str, str] = field(default_factory=dict)
@@ -71,6 +72,7 @@ class Letter:
     references: list[str] = field(default_factory=list)
     bodies: list[Body] = field(default_factory=list)
     warnings: dict[str, None] = field(default_factory=dict)
+    encrypted: bool = False
 
 
 def letter_document(letter: Letter, members: Members, source: SourceFile, parser: str) -> ParsedDocument:

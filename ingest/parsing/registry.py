@@ -107,6 +107,12 @@ def _mail() -> Parser:
     return MailParser()
 
 
+def _outlook() -> Parser:
+    from ingest.parsing.outlook import OutlookParser
+
+    return OutlookParser()
+
+
 def _mbox() -> Parser:
     from ingest.parsing.mbox import MboxParser
 
@@ -134,6 +140,7 @@ PARSERS: dict[str, ParserEntry] = {
     "markdown": ParserEntry((media_types.MARKDOWN,), _markdown),
     "csv": ParserEntry((media_types.CSV, media_types.TSV), _csv),
     "mail": ParserEntry((media_types.EMAIL,), _mail),
+    "outlook": ParserEntry((media_types.OUTLOOK,), _outlook),
     "mbox": ParserEntry((media_types.MBOX,), _mbox),
     "zip": ParserEntry((media_types.ZIP,), _zip),
     "tar": ParserEntry((media_types.TAR, media_types.GZIP, media_types.BZIP2, media_types.XZ), _tar),
