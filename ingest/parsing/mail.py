@@ -173,11 +173,13 @@ class _Found:
             raise ParseLimitExceeded(name=self.source.name, resource="nesting depth")
         headers = Headers(part)
         kind, options = parameters(headers.first("Content-Type"))
+        if "/" not in kind or (kind.startswith("multipart/") and not part.is_multipart()):
+            kind = "text/plain"  # what a type that is none stands for (RFC 2045, 5.2)
         if kind == "multipart/encrypted" or (kind in _CMS and not _is_signed(part, options)):
             self.encrypted = _name(headers, options, kind, number or "1")
         elif kind in _SIGNATURES:
             self.warnings["signature_not_verified"] = None
-        elif kind.startswith("multipart/") and part.is_multipart():
+        elif kind.startswith("multipart/"):
             self._multipart(part, kind, number, depth)
         else:
             self._leaf(part, kind, number or "1", headers, options, related=related)
@@ -204,11 +206,11 @@ class _Found:
         related: bool,
     ) -> None:
         disposition, more = parameters(headers.first("Content-Disposition"))
-        name = _name(headers, options | more, kind, number)
+        name = _letter_name(part, number) if _is_letter(part, kind) else _name(headers, options | more, kind, number)
         attached = disposition == "attachment" or "filename" in more or "name" in options
         if kind == "text/calendar" and disposition != "attachment":
             self._body(number, calendar_text(self._text(part, options)))
-        elif kind in ("", "text/plain", "text/html", "text/enriched") and not attached:
+        elif kind in ("text/plain", "text/html", "text/enriched") and not attached:
             self._body(number, self._text(part, options), html=kind == "text/html")
         elif kind in ("message/delivery-status", "text/rfc822-headers"):
             self._body(number, _report(part))
@@ -258,7 +260,9 @@ def _is_signed(part: Message[str, str], options: dict[str, str]) -> bool:
 
 
 def _is_inline(headers: Headers, disposition: str, *, related: bool) -> bool:
-    return bool(related or headers.first("Content-ID")) and disposition != "attachment"
+    """Outlook calls what its own page shows an attachment, so between a page and its pictures the id decides."""
+    named = bool(headers.first("Content-ID"))
+    return (related and named) or (disposition != "attachment" and (related or named))
 
 
 def _is_small(part: Message[str, str]) -> bool:
@@ -273,14 +277,24 @@ def _report(part: Message[str, str]) -> str:
     return "\n".join(lines) or str(part.get_payload())
 
 
+def _is_letter(part: Message[str, str], kind: str) -> bool:
+    return kind.startswith("message/") and part.is_multipart()
+
+
+def _letter_name(part: Message[str, str], number: str) -> str:
+    """A mail inside a mail is called after its subject."""
+    subject = next((header_text(Headers(inner).first("Subject")) for inner in _children(part)), "")
+    return f"{subject.replace('/', ' ') or f'message-{number}'}.eml"
+
+
 def _name(headers: Headers, options: dict[str, str], kind: str, number: str) -> str:
-    """What an attachment is called; for a mail inside a mail its subject."""
+    """What an attachment is called."""
     name = options.get("filename") or options.get("name", "")
     if name:
         return name
     if description := header_text(headers.first("Content-Description")):
         return description + _EXTENSIONS.get(kind, "")
-    return f"attachment-{number}" + _EXTENSIONS.get(kind, ".eml" if kind.startswith("message/") else "")
+    return f"attachment-{number}" + _EXTENSIONS.get(kind, "")
 
 
 def _content(part: Message[str, str]) -> bytes:

@@ -122,8 +122,10 @@ class _Reader:
                 else:
                     self.pending.append(int(byte, 16))
                 continue
-            if (text and not self.to_skip and self.pending and text[0] < 0x80) or not text:
-                yield self._flush()
+            if text and not self.to_skip and self._awaits_second_byte():
+                self.pending.append(text[0])
+                text = text[1:]
+            yield self._flush()
             if brace:
                 self._brace(brace)
             elif word:
