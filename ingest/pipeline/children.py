@@ -24,6 +24,9 @@ from rag.store.document import Document
 from rag.store.session import Database
 from rag.store.version import DocumentVersion, VersionState
 
+_KEPT_CHARACTERS = 80
+"""Of a name that is too long for a key."""
+
 _RATIO_MATTERS_BYTES = 64 << 20
 """Below this no family of documents is a bomb, however small its root."""
 
@@ -167,22 +170,23 @@ class Expansion:
 
 def _keys(parent_key: str, name: str) -> list[str]:
     """Source keys to try for a file inside a document: its name, then with a number, as two members may share one."""
-    try:
-        member = clean_source_key(name)
-    except InvalidRequest:
-        member = ""
+    digest = hashlib.sha256(name.encode(errors="surrogatepass")).hexdigest()[:12]
+    member = _cleaned(name) or f"{digest} {_cleaned(name[-_KEPT_CHARACTERS:])}".strip()
+    if not _cleaned(f"{parent_key}{family.CHILD_MARK}{member} (99)"):  # the end of a name says more than its folders
+        parent_key, member = parent_key[-_KEPT_CHARACTERS * 4 :], f"{digest} {member[-_KEPT_CHARACTERS:]}"
     stem, dot, extension = member.rpartition(".")
     if not stem or "/" in extension:
         stem, dot, extension = member, "", ""
-    digest = hashlib.sha256(name.encode(errors="surrogatepass")).hexdigest()[:12]
-    tries = [member or digest, *(f"{stem} ({n}){dot}{extension}" for n in range(2, 100)), f"{stem} {digest}"]
-    keys = []
-    for attempt in tries:
-        try:
-            keys.append(clean_source_key(f"{parent_key}{family.CHILD_MARK}{attempt}"))
-        except InvalidRequest:  # too long: the end of the name says more than its folders
-            keys.append(clean_source_key(f"{parent_key[-400:]}{family.CHILD_MARK}{digest} {attempt[-60:]}"))
-    return keys
+    tries = [member, *(f"{stem} ({number}){dot}{extension}" for number in range(2, 100)), f"{stem} {digest}"]
+    return [clean_source_key(f"{parent_key}{family.CHILD_MARK}{attempt}") for attempt in tries]
+
+
+def _cleaned(name: str) -> str:
+    """The name as a source key; empty when it can be none."""
+    try:
+        return clean_source_key(name)
+    except InvalidRequest:
+        return ""
 
 
 def waiting(database: Database, version_ids: Sequence[UUID]) -> list[tuple[str, list[UUID]]]:
