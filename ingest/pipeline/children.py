@@ -8,8 +8,9 @@ written before originals, so that an original without a row can't be left behind
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from uuid import UUID, uuid5
 
 from sqlalchemy.orm import Session
@@ -168,7 +169,7 @@ class Expansion:
                 writer.finish(file.name)
 
 
-def _keys(parent_key: str, name: str) -> list[str]:
+def _keys(parent_key: str, name: str) -> Iterator[str]:
     """Source keys to try for a file inside a document: its name, then with a number, as two members may share one."""
     digest = hashlib.sha256(name.encode(errors="surrogatepass")).hexdigest()[:12]
     member = _cleaned(name) or f"{digest} {_cleaned(name[-_KEPT_CHARACTERS:])}".strip()
@@ -177,8 +178,9 @@ def _keys(parent_key: str, name: str) -> list[str]:
     stem, dot, extension = member.rpartition(".")
     if not stem or "/" in extension:
         stem, dot, extension = member, "", ""
-    tries = [member, *(f"{stem} ({number}){dot}{extension}" for number in range(2, 100)), f"{stem} {digest}"]
-    return [clean_source_key(f"{parent_key}{family.CHILD_MARK}{attempt}") for attempt in tries]
+    numbered = (f"{stem} ({number}){dot}{extension}" for number in range(2, 100))
+    for attempt in chain([member], numbered, [f"{stem} {digest}"]):
+        yield clean_source_key(f"{parent_key}{family.CHILD_MARK}{attempt}")
 
 
 def _cleaned(name: str) -> str:

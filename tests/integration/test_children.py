@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import io
 import time
+from email.message import EmailMessage
 from typing import Any
 from uuid import UUID
 
+import docx
+
 from ingest.pipeline import maintenance
+from tests.support.msg_file import compound_file, message_tree
 from tests.support.running import Caller, Running
 from tests.unit.parsing.documents import zip_bytes
 
@@ -105,6 +110,60 @@ def test_a_failed_new_version_leaves_the_old_members_answering(service: Running)
     [broken] = caller.ingest(collection, {"a.zip": whole[:-30]})
     assert broken["version"]["state"] == "failed"
     assert caller.search("night ferry")[0]["source_key"] == "a.zip!/ferry.md"
+
+
+def mail_with(attachments: dict[str, bytes], subject: str = "출장 정산 안내") -> bytes:
+    message = EmailMessage()
+    message["From"] = "김민수 <kim@example.com>"
+    message["Date"] = "Mon, 02 Mar 2026 10:00:00 +0900"
+    message["Subject"] = subject
+    message["Message-ID"] = "<a@example.com>"
+    message.set_content("출장 정산은 돌아온 날부터 7일 안에 신청합니다.\n")
+    for name, content in attachments.items():
+        message.add_attachment(content, maintype="application", subtype="octet-stream", filename=name)
+    return message.as_bytes()
+
+
+def test_a_mail_in_an_archive_with_an_attachment_is_searched_and_cited_at_every_level(service: Running) -> None:
+    caller = service.caller()
+    collection = caller.collection()
+    rules = io.BytesIO()
+    document = docx.Document()
+    document.add_paragraph(f"숙박비 상한은 1박에 9만 5천 원이며 제주도는 13만 원이다. {collection}")
+    document.save(rules)
+    outlook = compound_file(
+        message_tree({0x0037: "주차 등록", 0x1000: "방문 차량은 지하 3층에 하루 전까지 등록합니다."})
+    )
+    mail = mail_with({"숙박비 기준.docx": rules.getvalue(), "주차.msg": outlook})
+    whole = {"메일/정산.eml": mail, "note.md": FERRY.encode()}
+    caller.ingest(collection, {"보관.zip": zip_bytes(whole)})
+    documents = settled(caller, collection)
+    key = "보관.zip!/메일/정산.eml"
+    expected = {"보관.zip", key, f"{key}!/숙박비 기준.docx", f"{key}!/주차.msg", "보관.zip!/note.md"}
+    assert states(documents) == dict.fromkeys(expected, "active")
+    assert documents[key]["title"] == "출장 정산 안내"
+    for question, source, member, kind in (
+        ("출장 정산은 며칠 안에 신청하나요?", key, "메일/정산.eml", "message"),
+        ("제주도 숙박비 상한은 얼마인가요?", f"{key}!/숙박비 기준.docx", "숙박비 기준.docx", "paragraph"),
+        ("방문 차량은 어디에 등록하나요?", f"{key}!/주차.msg", "주차.msg", "message"),
+    ):
+        answer = caller.post("/api/v1/answers", json={"question": question}).json()
+        citation = answer["sentences"][0]["citations"][0]
+        assert (citation["source_key"], citation["parent"]["member"]) == (source, member)
+        assert citation["anchor"]["kind"] == kind
+    caller.ingest(collection, {"보관.zip": zip_bytes({"메일/정산.eml": mail_with({}), "note.md": FERRY.encode()})})
+    after = settled(caller, collection)
+    assert {name for name, state in states(after).items() if state == "retired"} == {
+        f"{key}!/숙박비 기준.docx",
+        f"{key}!/주차.msg",
+    }
+    assert not any("제주도" in item["text"] for item in caller.search("제주도 숙박비 상한"))
+    healthy(service)
+    caller.delete(f"/api/v1/documents/{documents['보관.zip']['id']}")
+    assert settled(caller, collection) == {}
+    versions = [item["version"] for item in documents.values() if item["source_key"] != "보관.zip!/note.md"]
+    gone(service, [item["id"] for item in versions], [item["content_hash"] for item in versions[:2]])
+    healthy(service)
 
 
 def gone(service: Running, version_ids: list[str], digests: list[str]) -> None:
