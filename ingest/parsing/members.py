@@ -10,8 +10,9 @@ from dataclasses import dataclass, field
 from ingest.parsing.base import SourceFile
 from ingest.parsing.charset import detect_charset
 from ingest.parsing.containers import MAX_ENTRIES
+from ingest.parsing.media_types import format_name
 from rag.domain.document import ChildFile, ParsedDocument
-from rag.domain.errors import FileDamaged, FileEncrypted, NoTextFound, ParseLimitExceeded
+from rag.domain.errors import FileDamaged, FileEncrypted, NoTextFound, ParseLimitExceeded, UnsupportedFormat
 
 ENCRYPTED = "child_encrypted"
 DAMAGED = "child_damaged"
@@ -68,23 +69,25 @@ class Members:
         self._junk = 0
         self.next_child = 0
 
-    def add(self, name: str, size: int, read: Callable[[], bytes]) -> bool:
-        """Take one of `size` bytes, by `read` if there is room for it; False when the parser should stop here.
+    def add(self, name: str, size: int, read: Callable[[], bytes], skip: Callable[[], None] = lambda: None) -> bool:
+        """Take one of `size` bytes, by `read` if there is room for it, else go past it by `skip`.
 
+        False when the parser should stop here.
         `read` may raise `FileDamaged`, which costs that file only.
         """
         name, number = member_name(name), self._number
         if is_junk(name):
             self._junk += 1
+            skip()
             return True
         self._number += 1
         if self._number > MAX_ENTRIES:
             raise ParseLimitExceeded(name=self._source.name, resource="files inside")
-        if number < self._source.first_child:
-            return True
         room = self._source.children_bytes
-        if size > room:
-            self._left.add(TOO_LARGE, name)
+        if number < self._source.first_child or size > room:
+            if number >= self._source.first_child:
+                self._left.add(TOO_LARGE, name)
+            skip()
             return True
         if self._used + size > room:
             self.next_child = number
@@ -124,7 +127,7 @@ class Members:
         """The result for a file that is nothing but its members.
 
         Raises:
-            FileEncrypted, FileDamaged, ParseLimitExceeded, NoTextFound: there is nothing to take, by the reason.
+            FileEncrypted, FileDamaged, UnsupportedFormat, ParseLimitExceeded, NoTextFound: there is nothing to take, and why.
         """
         source = self._source
         if not self._children and not self.next_child and not source.first_child:
@@ -132,8 +135,11 @@ class Members:
                 raise FileEncrypted(name=source.name)
             if TOO_LARGE in self._left.names:
                 raise ParseLimitExceeded(name=source.name, resource="unpacked size")
-            if self._left.names:
-                raise FileDamaged(name=source.name, detail=", ".join(self.warnings())[:_SHOWN_CHARACTERS])
+            if UNSUPPORTED in self._left.names:
+                found = format_name(source.media_type)
+                raise UnsupportedFormat(name=source.name, found=f"{found} (packed by another method)")
+            if DAMAGED in self._left.names:
+                raise FileDamaged(name=source.name, detail=", ".join(self._left.names[DAMAGED])[:_SHOWN_CHARACTERS])
             raise NoTextFound(name=source.name)
         return ParsedDocument(
             title="",

@@ -125,6 +125,12 @@ def _zip() -> Parser:
     return ZipParser()
 
 
+def _seven_zip() -> Parser:
+    from ingest.parsing.seven_zip import SevenZipParser
+
+    return SevenZipParser()
+
+
 def _tar() -> Parser:
     from ingest.parsing.tar import TarParser
 
@@ -143,6 +149,7 @@ PARSERS: dict[str, ParserEntry] = {
     "outlook": ParserEntry((media_types.OUTLOOK,), _outlook),
     "mbox": ParserEntry((media_types.MBOX,), _mbox),
     "zip": ParserEntry((media_types.ZIP,), _zip),
+    "7z": ParserEntry((media_types.SEVEN_ZIP,), _seven_zip),
     "tar": ParserEntry((media_types.TAR, media_types.GZIP, media_types.BZIP2, media_types.XZ), _tar),
     "text": ParserEntry((media_types.TEXT,), _text),
     "code": ParserEntry((media_types.SOURCE_CODE,), _code),
