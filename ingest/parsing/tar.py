@@ -29,7 +29,7 @@ from rag.domain.errors import FileDamaged, ParseLimitExceeded
 
 _BLOCK = 512
 _DAMAGED = (*UNREADABLE, tarfile.TarError, zlib.error, lzma.LZMAError, RecursionError)
-_OPENERS: Mapping[str, Callable[[Any], IO[bytes]]] = {
+_OPENERS: Mapping[str, Callable[[Any], Any]] = {
     media_types.GZIP: lambda file: gzip.GzipFile(fileobj=file),
     media_types.BZIP2: bz2.BZ2File,
     media_types.XZ: lzma.LZMAFile,

@@ -32,7 +32,7 @@ class Usage(NamedTuple):
 
 def below(session: Session, document_ids: Sequence[UUID]) -> Sequence[UUID]:
     """Every document below these ones, at any depth, deleted ones included; they themselves are not among them."""
-    return session.scalars(_below(document_ids)).all()
+    return [row[0] for row in session.execute(_below(document_ids))]
 
 
 def _below(document_ids: Sequence[UUID]) -> Select[tuple[UUID]]:
@@ -154,4 +154,4 @@ def counts(session: Session, permit: Permit, document_ids: Sequence[UUID]) -> di
         Document.deleted_at.is_(None),
     )
     rows = session.execute(query.group_by(Document.parent_document_id))
-    return {row[0]: row[1] for row in rows}
+    return {row[0]: row[1] for row in rows if row[0] is not None}
