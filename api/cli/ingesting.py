@@ -71,7 +71,7 @@ def _wanted(item: Path, root: Path) -> bool:
 def ingest_files(
     client: httpx.Client, files: Sequence[tuple[Path, str]], collection: str, kind: str, console: Console
 ) -> list[FileOutcome]:
-    """Upload `files` and wait until each is searchable or has failed."""
+    """Upload `files` and wait until each, and each file inside them, is searchable or has failed."""
     _ensure_collection(client, collection, kind)
     outcomes: list[FileOutcome] = []
     columns = (
@@ -87,11 +87,11 @@ def ingest_files(
             outcomes += _upload(client, batch, collection)
             progress.update(task, completed=len(outcomes))
         progress.update(task, completed=0, description=text("ingesting"))
-        while _refresh(client, outcomes):
+        while _refresh(client, outcomes, collection):
             running = next((item for item in outcomes if item.state == "running"), None)
             stage = f" ({running.stage})" if running else ""
             finished = sum(item.state not in _RUNNING for item in outcomes)
-            progress.update(task, completed=finished, description=text("ingesting") + stage)
+            progress.update(task, completed=finished, total=len(outcomes), description=text("ingesting") + stage)
             time.sleep(_POLL_S)
         progress.update(task, completed=len(outcomes))
     return outcomes
@@ -134,15 +134,32 @@ def _outcome(item: dict[str, Any]) -> FileOutcome:
     return FileOutcome(item["source_key"], item["outcome"], item["document_id"], state="queued")
 
 
-def _refresh(client: httpx.Client, outcomes: Sequence[FileOutcome]) -> bool:
-    """Ask for the state of what is not finished; whether anything is left."""
+def _refresh(client: httpx.Client, outcomes: list[FileOutcome], collection: str) -> bool:
+    """Ask for the state of what is not finished; whether anything is left. Files found inside one join the list."""
     open_ones = [item for item in outcomes if item.state in _RUNNING and item.document_id]
     for start in range(0, len(open_ones), _STATUS_IDS):
         part = {str(item.document_id): item for item in open_ones[start : start + _STATUS_IDS]}
         body = checked(client.post("/api/v1/documents/status", json={"ids": list(part)}))
         for document in body["documents"]:
-            _note(part[document["id"]], document["version"])
-    return any(item.state in _RUNNING for item in open_ones)
+            item = part[document["id"]]
+            _note(item, document["version"])
+            if item.state not in _RUNNING and document["children"]:
+                outcomes += _inside(client, collection, document["id"])
+    return any(item.state in _RUNNING for item in outcomes)
+
+
+def _inside(client: httpx.Client, collection: str, document_id: str) -> Iterator[FileOutcome]:
+    """The files in a mail or an archive; those of an earlier version of it that are there no more are left out."""
+    cursor: str | None = None
+    while True:
+        query = {"parent": document_id, "limit": str(_STATUS_IDS)} | ({"cursor": cursor} if cursor else {})
+        page = checked(client.get(f"/api/v1/collections/{collection}/documents", params=query))
+        for document in page["documents"]:
+            if document["version"]["state"] != "retired":
+                yield FileOutcome(document["source_key"], "inside", document["id"], state="queued")
+        cursor = page["next_cursor"]
+        if cursor is None:
+            return
 
 
 def _note(item: FileOutcome, version: dict[str, Any]) -> None:
