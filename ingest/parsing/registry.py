@@ -113,6 +113,12 @@ def _outlook() -> Parser:
     return OutlookParser()
 
 
+def _tnef() -> Parser:
+    from ingest.parsing.tnef import TnefParser
+
+    return TnefParser()
+
+
 def _mbox() -> Parser:
     from ingest.parsing.mbox import MboxParser
 
@@ -147,6 +153,7 @@ PARSERS: dict[str, ParserEntry] = {
     "csv": ParserEntry((media_types.CSV, media_types.TSV), _csv),
     "mail": ParserEntry((media_types.EMAIL,), _mail),
     "outlook": ParserEntry((media_types.OUTLOOK,), _outlook),
+    "tnef": ParserEntry((media_types.TNEF,), _tnef),
     "mbox": ParserEntry((media_types.MBOX,), _mbox),
     "zip": ParserEntry((media_types.ZIP,), _zip),
     "7z": ParserEntry((media_types.SEVEN_ZIP,), _seven_zip),
