@@ -32,10 +32,10 @@ class Usage(NamedTuple):
 
 def below(session: Session, document_ids: Sequence[UUID]) -> Sequence[UUID]:
     """Every document below these ones, at any depth, deleted ones included; they themselves are not among them."""
-    return [row[0] for row in session.execute(_below(document_ids))]
+    return session.scalars(_below(document_ids)).all()
 
 
-def _below(document_ids: Sequence[UUID]) -> Select[tuple[UUID]]:
+def _below(document_ids: Sequence[UUID]) -> Select[UUID]:
     start = select(Document.id.label("id"), literal(1).label("depth"))
     tree = start.where(Document.parent_document_id.in_(document_ids)).cte("tree", recursive=True)
     child = aliased(Document)
