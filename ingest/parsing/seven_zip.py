@@ -30,7 +30,7 @@ from ingest.parsing.seven_zip_header import (
     TooMany,
 )
 from rag.domain.document import ParsedDocument
-from rag.domain.errors import FileDamaged, FileEncrypted, ParseLimitExceeded
+from rag.domain.errors import FileDamaged, FileEncrypted, ParseLimitExceeded, UnsupportedFormat
 
 _COPY, _LZMA, _LZMA2, _DEFLATE, _BZIP2 = b"\x00", b"\x03\x01\x01", b"\x21", b"\x04\x01\x08", b"\x04\x02\x02"
 _X86, _DELTA = (b"\x03\x03\x01\x03", b"\x04"), b"\x03"
@@ -65,6 +65,8 @@ class SevenZipParser:
                 _walk(file, header, members)
             except TooMany as error:
                 raise ParseLimitExceeded(name=source.name, resource="7z entries") from error
+            except _UnknownMethod as error:
+                raise UnsupportedFormat(name=source.name, found="7z (packed by another method)") from error
             except _DAMAGED as error:
                 raise FileDamaged(name=source.name, detail="7z") from error
         return members.document(self.name)

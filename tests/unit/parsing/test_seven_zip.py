@@ -70,6 +70,17 @@ def test_what_cannot_be_unpacked_says_why(opened, method, error):
         opened(seven_zip(FILES, method))
 
 
+def test_a_directory_packed_by_another_method_says_so(opened):
+    whole = seven_zip({"a.txt": b"x"})
+    data = bytearray(whole)
+    start = 32 + int.from_bytes(data[12:20], "little")
+    at = data.index(b"\x23\x03\x01\x01", start)
+    data[at : at + 4] = b"\x23\x03\x04\x01"  # PPMd
+    data[28:32] = zlib.crc32(data[start:]).to_bytes(4, "little")
+    with pytest.raises(UnsupportedFormat):
+        opened(bytes(data))
+
+
 def test_a_wrong_checksum_costs_that_member_only(opened):
     data = bytearray(seven_zip({"a.txt": b"first", "b.txt": b"second"}, "copy"))
     data[32] ^= 1
