@@ -17,6 +17,7 @@ from ingest.jobs.workflows import IngestJobs, JobSettings
 from ingest.parsing.converter import find_converter
 from ingest.parsing.sandbox import ParseLimits, ParseSandbox
 from ingest.pipeline import maintenance
+from ingest.pipeline.children import ChildLimits
 from ingest.pipeline.steps import Pipeline
 from ingest.settings import IngestSettings
 from rag.bootstrap import Rag
@@ -69,6 +70,13 @@ def build_pipeline(settings: IngestSettings, rag: Rag) -> Pipeline:
             settings.tries, timedelta(seconds=settings.retry_pause_s), timedelta(seconds=settings.outage_pause_s)
         ),
         give_way=rag.traffic.give_way,
+        child_limits=ChildLimits(
+            depth=settings.child_depth,
+            documents=settings.child_documents,
+            size=settings.child_mb << 20,
+            ratio=settings.child_ratio,
+            batch=settings.batch_documents,
+        ),
     )
 
 

@@ -19,6 +19,10 @@ class IngestSettings(BaseModel):
     parse_cpu_s: int = Field(60, ge=1, le=3600)
     parse_wall_s: int = Field(120, ge=1, le=7200)
     parse_output_mb: int = Field(50, ge=1, le=1000)
+    child_depth: int = Field(3, ge=0, le=10, description="levels of files inside files that become documents")
+    child_documents: int = Field(10_000, ge=1, le=1_000_000, description="files inside one upload, at all levels")
+    child_mb: int = Field(2048, ge=1, le=1_000_000, description="their size in all, unpacked")
+    child_ratio: int = Field(200, ge=1, le=10_000, description="their size as a multiple of the upload, beyond 64 MB")
     chunk_tokens: int = Field(
         240, ge=32, le=4096, description="longest chunk in the embedder's tokens, heading included"
     )

@@ -1,7 +1,7 @@
 """Queue: lanes, tries, pauses, leases of workers
 
 Revision ID: 0003_durability
-Revises: 0001
+Revises: 0002_lifecycle
 """
 
 from __future__ import annotations

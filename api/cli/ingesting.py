@@ -76,7 +76,10 @@ def ingest_files(
     console: Console,
     priority: str | None = None,
 ) -> list[FileOutcome]:
-    """Upload `files` and wait until each is searchable or has failed. One batch of few files is interactive."""
+    """Upload `files` and wait until each, and each file inside them, is searchable or has failed.
+
+    One batch of few files is interactive.
+    """
     ensure_collection(client, collection, kind)
     outcomes: list[FileOutcome] = []
     columns = (
@@ -94,10 +97,10 @@ def ingest_files(
             outcomes += _upload(client, batch, collection, lane)
             progress.update(task, completed=len(outcomes))
         progress.update(task, completed=0, description=text("ingesting"))
-        while _refresh(client, outcomes):
+        while _refresh(client, outcomes, collection):
             finished = sum(item.state not in _RUNNING for item in outcomes)
             shown = f"{text('ingesting')}{_whereabouts(client, outcomes, collection)}"
-            progress.update(task, completed=finished, description=shown)
+            progress.update(task, completed=finished, total=len(outcomes), description=shown)
             time.sleep(_POLL_S)
         progress.update(task, completed=len(outcomes))
     return outcomes
@@ -153,8 +156,8 @@ def _outcome(item: dict[str, Any]) -> FileOutcome:
     return FileOutcome(item["source_key"], item["outcome"], item["document_id"], state="queued")
 
 
-def _refresh(client: httpx.Client, outcomes: Sequence[FileOutcome]) -> bool:
-    """Ask for the state of the first that are not finished; whether anything is left.
+def _refresh(client: httpx.Client, outcomes: list[FileOutcome], collection: str) -> bool:
+    """Ask for the state of the first that are not finished; whether anything is left. Files found inside one join the list.
 
     They finish about in order, so a long rest need not be asked for each time.
     """
@@ -163,10 +166,27 @@ def _refresh(client: httpx.Client, outcomes: Sequence[FileOutcome]) -> bool:
     if part:
         body = checked(client.post("/api/v1/documents/status", json={"ids": list(part)}))
         for document in body["documents"]:
-            _note(part.pop(document["id"]), document["version"])
+            item = part.pop(document["id"])
+            _note(item, document["version"])
+            if item.state not in _RUNNING and document["children"]:
+                outcomes += _inside(client, collection, document["id"])
         for item in part.values():
             item.state = "cancelled"  # deleted by somebody meanwhile
-    return any(item.state in _RUNNING for item in open_ones)
+    return any(item.state in _RUNNING for item in outcomes)
+
+
+def _inside(client: httpx.Client, collection: str, document_id: str) -> Iterator[FileOutcome]:
+    """The files in a mail or an archive; those of an earlier version of it that are there no more are left out."""
+    cursor: str | None = None
+    while True:
+        query = {"parent": document_id, "limit": str(_STATUS_IDS)} | ({"cursor": cursor} if cursor else {})
+        page = checked(client.get(f"/api/v1/collections/{collection}/documents", params=query))
+        for document in page["documents"]:
+            if document["version"]["state"] != "retired":
+                yield FileOutcome(document["source_key"], "inside", document["id"], state="queued")
+        cursor = page["next_cursor"]
+        if cursor is None:
+            return
 
 
 def _note(item: FileOutcome, version: dict[str, Any]) -> None:

@@ -22,6 +22,7 @@ from rag.access.policy import Action
 from rag.answering.rendering import RenderedSentence, render
 from rag.answering.service import AnswerRun
 from rag.domain.errors import InvalidRequest, SeogoError
+from rag.domain.passage import Source
 
 log = logging.getLogger(__name__)
 router = APIRouter(tags=["openai"])
@@ -41,6 +42,11 @@ def chat_completions(
     if body.stream:
         return StreamingResponse(completion.stream(), media_type="text/event-stream", headers=HEADERS)
     return JSONResponse(completion.whole())
+
+
+def _title(source: Source) -> str:
+    """With the mail or archive that it lies in, as its own title may be in many of them."""
+    return source.title if source.parent is None else f"{source.parent.title} › {source.parent.member}"
 
 
 class _Completion:
@@ -103,7 +109,7 @@ class _Completion:
                 "type": "url_citation",
                 "url_citation": {
                     "url": passage_url(self._base, item.passage.chunk.id, item.passage.source),
-                    "title": f"{item.passage.source.title} ({item.anchor.label(self._caller.language)})",
+                    "title": f"{_title(item.passage.source)} ({item.anchor.label(self._caller.language)})",
                     "start_index": rendered.start,
                     "end_index": rendered.end,
                 },

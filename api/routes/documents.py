@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator
 from typing import Annotated, Literal
 from urllib.parse import quote
 from uuid import UUID
@@ -11,9 +11,9 @@ import anyio
 from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.responses import StreamingResponse
 from pydantic import ValidationError
-from sqlalchemy.orm import Session
 
 from api.deps import PROBLEMS, Caller, guarded
+from api.document_view import documents_out, one_document
 from api.schemas.documents import (
     DocumentChange,
     DocumentOut,
@@ -37,8 +37,7 @@ from rag.domain.errors import DocumentNotFound, InvalidRequest, PayloadTooLarge
 from rag.domain.filters import DocumentFilter
 from rag.domain.messages import UiLanguage, localized
 from rag.domain.principal import Permit
-from rag.store import attribute, document, document_pages, version
-from rag.store.document import Document
+from rag.store import document, document_pages, version
 from rag.store.version import DocumentVersion, Priority, VersionState
 
 router = APIRouter(tags=["documents"], responses=PROBLEMS)
@@ -155,12 +154,15 @@ def list_documents(
         str | None,
         Query(max_length=20_000, description="JSON, the same filter as at a search; media types of the newest"),
     ] = None,
+    parent: Annotated[UUID | None, Query(description="only the files inside this document")] = None,
 ) -> DocumentPage:
     """Documents of a collection by source key, with the state of their newest version."""
     permit = caller.permit([name], where=_filter_of(filter))
     with caller.services.rag.database.read() as session:
-        rows = document_pages.page_permitted(session, permit, after=cursor, limit=limit + 1)
-        shown = _documents_out(session, rows[:limit], caller.language)
+        if parent is not None:
+            document.get_permitted(session, permit, parent)
+        rows = document_pages.page_permitted(session, permit, after=cursor, limit=limit + 1, parent=parent)
+        shown = documents_out(session, permit, rows[:limit], caller.language)
     return DocumentPage(documents=shown, next_cursor=shown[-1].source_key if len(rows) > limit else None)
 
 
@@ -172,14 +174,7 @@ def document_status(
     permit = caller.permit()
     with caller.services.rag.database.read() as session:
         rows = document.with_versions(session, permit, body.ids)
-        return DocumentStatus(documents=_documents_out(session, rows, caller.language))
-
-
-def _documents_out(
-    session: Session, rows: Sequence[tuple[Document, DocumentVersion | None]], language: UiLanguage
-) -> list[DocumentOut]:
-    attributes = attribute.of_documents(session, [row.id for row, _ in rows])
-    return [DocumentOut.of(row, newest, language, attributes.get(row.id, {})) for row, newest in rows]
+        return DocumentStatus(documents=documents_out(session, permit, rows, caller.language))
 
 
 def _filter_of(given: str | None) -> DocumentFilter | None:
@@ -197,7 +192,7 @@ def get_document(document_id: UUID, caller: Annotated[Caller, Depends(guarded(Ac
     """One document, with state and progress of its newest version."""
     permit = caller.permit()
     with caller.services.rag.database.read() as session:
-        return _one_document(session, permit, document_id, caller.language)
+        return one_document(session, permit, document_id, caller.language)
 
 
 @router.patch("/documents/{document_id}")
@@ -208,7 +203,7 @@ def change_document(
     permit = caller.permit()
     caller.services.ingest.intake.change_attributes(permit, document_id, body.changes())
     with caller.services.rag.database.read() as session:
-        return _one_document(session, permit, document_id, caller.language)
+        return one_document(session, permit, document_id, caller.language)
 
 
 @router.get("/documents/{document_id}/versions")
@@ -219,12 +214,6 @@ def list_versions(document_id: UUID, caller: Annotated[Caller, Depends(guarded(A
         row = document.get_permitted(session, permit, document_id)
         kept = [item for item in version.of_document(session, row.id) if item.state != VersionState.DELETED]
     return VersionList(versions=[VersionOut.of(item, caller.language) for item in kept])
-
-
-def _one_document(session: Session, permit: Permit, document_id: UUID, language: UiLanguage) -> DocumentOut:
-    row = document.get_permitted(session, permit, document_id)
-    newest = session.get(DocumentVersion, row.latest_version_id) if row.latest_version_id else None
-    return _documents_out(session, [(row, newest)], language)[0]
 
 
 @router.get("/documents/{document_id}/content", response_class=StreamingResponse)
@@ -261,5 +250,6 @@ def _current_version(caller: Caller, permit: Permit, document_id: UUID) -> Docum
 def delete_document(
     document_id: UUID, caller: Annotated[Caller, Depends(guarded(Action.DELETE_DOCUMENTS))]
 ) -> ReceiptOut:
-    """Delete a document with all versions: gone for every reader at once, from index, chunks and blobs soon after."""
+    """Delete a document with all versions, and what lies in it: gone for every reader at once, from index, chunks and
+    blobs soon after."""
     return ReceiptOut.of(caller.services.ingest.intake.delete(caller.permit(), document_id))

@@ -13,6 +13,7 @@ from fastapi.responses import StreamingResponse
 
 from api import errors, streaming
 from api.deps import PROBLEMS, Caller, guarded
+from api.document_view import one_document
 from api.schemas.documents import DocumentOut
 from api.schemas.ingestion import Affected, IngestionOut, RetryIn
 from rag.access.policy import Action
@@ -135,8 +136,10 @@ def retry_document(
     document_id: UUID, caller: Annotated[Caller, Depends(guarded(Action.CONTROL_INGESTION))]
 ) -> DocumentOut:
     """Try the newest version again, which failed, was set aside or was cancelled."""
-    row, newest = caller.services.ingest.intake.retry(caller.permit(), document_id)
-    return DocumentOut.of(row, newest, caller.language)
+    permit = caller.permit()
+    caller.services.ingest.intake.retry(permit, document_id)
+    with caller.services.rag.database.read() as session:
+        return one_document(session, permit, document_id, caller.language)
 
 
 @router.post("/documents/{document_id}/cancel", status_code=202)
@@ -144,8 +147,10 @@ def cancel_document(
     document_id: UUID, caller: Annotated[Caller, Depends(guarded(Action.CONTROL_INGESTION))]
 ) -> DocumentOut:
     """Stop the ingestion of the newest version: at once where it waits, after its present step where it is in work."""
-    row, newest = caller.services.ingest.intake.cancel(caller.permit(), document_id)
-    return DocumentOut.of(row, newest, caller.language)
+    permit = caller.permit()
+    caller.services.ingest.intake.cancel(permit, document_id)
+    with caller.services.rag.database.read() as session:
+        return one_document(session, permit, document_id, caller.language)
 
 
 def _whole_tenant(caller: Caller) -> Permit:

@@ -11,7 +11,7 @@ from pydantic import AwareDatetime
 from api.deps import PROBLEMS, Caller, base_url, guarded
 from api.schemas.common import AnchorOut
 from api.schemas.filters import filter_of
-from api.schemas.search import ChunkOut, SearchIn, SearchOut
+from api.schemas.search import ChunkOut, ParentOut, SearchIn, SearchOut
 from rag.access.policy import Action
 from rag.domain.errors import NotFound
 from rag.store import chunk
@@ -54,6 +54,7 @@ def get_chunk(
         title=source.title,
         source_url=source.source_url or None,
         fetched_at=source.fetched_at,
+        parent=ParentOut.of(source),
         heading_path=list(found.heading_path),
         text=found.text,
         anchor=AnchorOut.of(found.anchor, caller.language),

@@ -9,7 +9,7 @@ from pydantic import BaseModel, Field
 
 from api.schemas.common import AnchorOut, Body, CollectionNames
 from api.schemas.filters import AsOf, FilterIn
-from api.schemas.search import PassageOut, TraceOut, passage_url
+from api.schemas.search import ParentOut, PassageOut, TraceOut, passage_url
 from rag.answering.rendering import RenderedSentence
 from rag.domain.answer import Abstention, AbstentionReason, Citation, Sentence
 from rag.domain.messages import UiLanguage
@@ -54,6 +54,7 @@ class CitationOut(BaseModel):
     title: str
     source_url: str | None = Field(description="address of the web page, when the source is a snapshot of one")
     fetched_at: datetime | None = Field(description="when the web page was fetched")
+    parent: ParentOut | None
     heading_path: list[str]
     quote: str
     start: int = Field(description="first character of the quote in the passage's text")
@@ -75,6 +76,7 @@ class CitationOut(BaseModel):
             title=source.title,
             source_url=source.source_url or None,
             fetched_at=source.fetched_at,
+            parent=ParentOut.of(source),
             heading_path=list(chunk.heading_path),
             quote=item.quote,
             start=item.start,

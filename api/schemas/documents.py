@@ -111,6 +111,8 @@ class DocumentOut(BaseModel):
     source_url: str | None = Field(description="address of the web page, for a snapshot of one")
     attributes: dict[str, str | int | float]
     searchable: bool = Field(description="whether a version answers questions now")
+    parent_id: UUID | None = Field(description="the mail or archive that it lies in; none for what was uploaded")
+    children: int = Field(description="documents directly inside it; list them by `parent`")
     created_at: datetime
     version: VersionOut | None
 
@@ -121,6 +123,7 @@ class DocumentOut(BaseModel):
         version: DocumentVersion | None,
         language: UiLanguage,
         attributes: Mapping[str, AttributeValue],
+        children: int,
     ) -> DocumentOut:
         """The document as JSON."""
         return cls(
@@ -134,6 +137,8 @@ class DocumentOut(BaseModel):
             source_url=row.source_url or None,
             attributes={name: value.plain for name, value in attributes.items()},
             searchable=row.current_version_id is not None,
+            parent_id=row.parent_document_id,
+            children=children,
             created_at=row.created_at,
             version=None if version is None else VersionOut.of(version, language),
         )

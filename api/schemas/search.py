@@ -31,6 +31,23 @@ class LegOut(BaseModel):
     score: float
 
 
+class ParentOut(BaseModel):
+    """The mail or archive that a document was found in."""
+
+    document_id: UUID
+    source_key: str
+    title: str
+    member: str = Field(description="what the file is called inside it", examples=["첨부/견적서.xlsx"])
+
+    @classmethod
+    def of(cls, source: Source) -> ParentOut | None:
+        """The parent as JSON; none for what was uploaded."""
+        found = source.parent
+        if found is None:
+            return None
+        return cls(document_id=found.document_id, source_key=found.source_key, title=found.title, member=found.member)
+
+
 class PassageOut(BaseModel):
     """A passage that the key may read."""
 
@@ -48,6 +65,7 @@ class PassageOut(BaseModel):
     valid_to: datetime | None = Field(
         description="until when it did; only a question as of a date finds such a version"
     )
+    parent: ParentOut | None
     heading_path: list[str]
     text: str
     anchor: AnchorOut
@@ -70,6 +88,7 @@ class PassageOut(BaseModel):
             fetched_at=passage.source.fetched_at,
             valid_from=passage.source.valid_from,
             valid_to=passage.source.valid_to,
+            parent=ParentOut.of(passage.source),
             heading_path=list(passage.chunk.heading_path),
             text=passage.chunk.text,
             anchor=AnchorOut.of(passage.anchor, language),
@@ -127,6 +146,7 @@ class ChunkOut(BaseModel):
     title: str
     source_url: str | None
     fetched_at: datetime | None
+    parent: ParentOut | None
     heading_path: list[str]
     text: str
     anchor: AnchorOut

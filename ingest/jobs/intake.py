@@ -17,6 +17,7 @@ from rag.domain.errors import (
     CollectionNotFound,
     DocumentNotFound,
     InvalidRequest,
+    NameTaken,
     NothingToCancel,
     NothingToRetry,
     SeogoError,
@@ -125,7 +126,7 @@ class Intake:
         self._jobs.upkeep.delete_collection(receipt.collection_id)
         return receipt
 
-    def retry(self, permit: Permit, document_id: UUID) -> tuple[Document, DocumentVersion]:
+    def retry(self, permit: Permit, document_id: UUID) -> None:
         """Try the newest version again, which failed, was set aside or was cancelled.
 
         Raises:
@@ -139,7 +140,6 @@ class Intake:
                 raise NothingToRetry(name=row.source_key)
         reached("retry.row_committed", document_id)
         self._jobs.wake()
-        return row, newest
 
     def retry_all(self, permit: Permit, states: Sequence[VersionState]) -> int:
         """Try everything in the permit's collections again that ended in one of `states`; returns how many."""
@@ -154,7 +154,7 @@ class Intake:
         self._jobs.wake()
         return total
 
-    def cancel(self, permit: Permit, document_id: UUID) -> tuple[Document, DocumentVersion]:
+    def cancel(self, permit: Permit, document_id: UUID) -> None:
         """Stop the ingestion of the newest version; the one before it goes on answering.
 
         Raises:
@@ -169,7 +169,6 @@ class Intake:
         reached("cancel.row_committed", document_id)
         if not newest.job_id and newest.cleaned_at is None:
             self._jobs.submit_purge(document_id)  # it waited for its next try; the job of the one before is over
-        return row, newest
 
     def cancel_waiting(self, permit: Permit) -> int:
         """Cancel everything in the permit's collections that no job has taken up; returns how many."""
@@ -204,6 +203,9 @@ class Intake:
         except CollectionNotFound:  # deleted while the file was being received
             drop_original(self._database, self._blobs, item.blob.content_hash)
             raise
+        except NameTaken as error:
+            self.discard([item.blob])
+            return Refused(item.name, error)
 
 
 def _lane_of(files: Sequence[Received]) -> Priority:

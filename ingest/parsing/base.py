@@ -40,12 +40,16 @@ class SourceFile:
         name: file name as uploaded, only for messages, the title and the kind of source code; never a path to open.
         charset: Python codec name that `identify` found, empty for binary formats.
         reader: reads pictures of pages; None where no pixels are to be read.
+        children_bytes: the most bytes of files inside that may be handed over together.
+        first_child: number of the first file inside that is wanted; those before were handed over already.
     """
 
     name: str
     media_type: str
     charset: str = ""
     reader: PageReader | None = None
+    children_bytes: int = 42 << 20
+    first_child: int = 0
 
 
 class Parser(Protocol):

@@ -22,10 +22,13 @@ from ingest.parsing.ocr import PageReader
 from ingest.parsing.ocr_lanes import may_need_ocr, open_lanes
 from ingest.parsing.registry import ParserEntry, best, candidates
 from ingest.parsing.seccomp import install_filter
-from ingest.parsing.wire import encode_document
+from ingest.parsing.wire import encode_result
 from rag.domain.errors import ParseLimitExceeded, ParserCrashed, SeogoError
 
 _DETAIL_CHARACTERS = 4000
+_TEXT_BYTES = 8 << 20
+"""Share of the output kept free for text; children get the rest. The text of the longest mail is a tenth of it."""
+
 _NEAR_THE_LIMIT = 0.9
 """An error raised with this share of the address space once in use is taken for the lack of more."""
 
@@ -40,6 +43,8 @@ class Job:
         output: descriptor of the pipe that takes the one frame.
         memory_bytes: address space on top of the zygote's own.
         wall_s: seconds that the parse has from now on.
+        output_bytes: the most that the frame may have.
+        first_child: number of the first file inside that is wanted.
     """
 
     name: str
@@ -48,6 +53,8 @@ class Job:
     memory_bytes: int
     cpu_s: int
     wall_s: float
+    output_bytes: int
+    first_child: int = 0
 
 
 def run(job: Job, zygote: int, parsers: Mapping[str, ParserEntry], loaded: Mapping[str, Parser]) -> None:
@@ -135,8 +142,9 @@ def _parse(
     if missing:
         return frames.pack_json("N", {"parsers": missing})
     parser = best(identified, job.name, {key: loaded[key] for key in keys})
-    source = SourceFile(job.name, identified.media_type, identified.charset, reader)
-    return frames.pack("R", encode_document(bounded(parser.parse(path, source), job.name)))
+    room = max(job.output_bytes // 2, job.output_bytes - _TEXT_BYTES)
+    source = SourceFile(job.name, identified.media_type, identified.charset, reader, room, job.first_child)
+    return frames.pack("R", encode_result(bounded(parser.parse(path, source), job.name)))
 
 
 def _short_of_memory(job: Job) -> SeogoError | None:

@@ -1,4 +1,4 @@
-"""The frames that a parsing child writes to its result pipe: one tag byte, four length bytes, JSON.
+"""The frames that a parsing child writes to its result pipe: one tag byte, four length bytes, the payload.
 
 Nothing else is ever accepted from a child: it has read a file that nobody trusts.
 """
@@ -10,7 +10,9 @@ import os
 from typing import Any, Literal
 
 Tag = Literal["R", "E", "N"]
-"""R: the document (`wire.py`). E: `{"code", "params", "detail"}` of an error. N: `{"parsers"}` to load first."""
+"""R: the document with its children (`wire.py`).
+
+E: `{"code", "params", "detail"}` of an error. N: `{"parsers"}` to load first."""
 
 _TAGS: dict[int, Tag] = {ord("R"): "R", ord("E"): "E", ord("N"): "N"}
 HEADER_BYTES = 5

@@ -12,7 +12,8 @@ from pathlib import Path
 from ingest.parsing import media_types
 from ingest.parsing.base import Identified
 from ingest.parsing.charset import SAMPLE_BYTES, detect_charset
-from ingest.parsing.containers import ole_media_type, zip_media_type
+from ingest.parsing.containers import is_tar, ole_media_type, zip_media_type
+from ingest.parsing.mail_kind import mail_media_type
 from ingest.parsing.xml_data import is_prose
 from rag.domain.errors import EmptyFile, FileEncrypted, UnsupportedFormat
 
@@ -53,6 +54,8 @@ def identify(path: Path, name: str) -> Identified:
     if media_type:
         return Identified(media_type, extension)
     charset = detect_charset(head)
+    if mail := mail_media_type(head, extension, is_text=charset is not None):
+        return Identified(mail, extension, charset or "")
     if charset is None:
         raise UnsupportedFormat(name=name, found=media_types.format_name(media_types.BINARY))
     text = head[:65536].decode(charset, errors="replace").lstrip("\ufeff")
@@ -80,7 +83,7 @@ def _binary_media_type(path: Path, name: str, head: bytes) -> str:
             if magic in media_types.LOOKS_LIKE_WORDS and detect_charset(head) is not None:
                 continue
             return media_type
-    return ""
+    return media_types.TAR if is_tar(head) else ""
 
 
 def _text_media_type(text: str, extension: str, name: str) -> str:

@@ -39,7 +39,14 @@ JSONL = "application/x-ndjson"
 XML = "application/xml"
 VTT = "text/vtt"
 SRT = "application/x-subrip"
+MBOX = "application/mbox"
+TNEF = "application/ms-tnef"
 ZIP = "application/zip"
+SEVEN_ZIP = "application/x-7z-compressed"
+TAR = "application/x-tar"
+GZIP = "application/gzip"
+BZIP2 = "application/x-bzip2"
+XZ = "application/x-xz"
 BINARY = "application/octet-stream"
 
 NAMES = {
@@ -60,7 +67,17 @@ NAMES = {
     TIFF: "TIFF",
     WEBP: "WEBP",
     BMP: "BMP",
+    MBOX: "mailbox (.mbox)",
+    TNEF: "Outlook TNEF (winmail.dat)",
     ZIP: "ZIP",
+    SEVEN_ZIP: "7z",
+    TAR: "TAR",
+    GZIP: "gzip",
+    BZIP2: "bzip2",
+    XZ: "xz",
+    "application/vnd.rar": "RAR",
+    "application/x-egg": "EGG (ALZip)",
+    "application/x-alz": "ALZ (ALZip)",
     BINARY: "binary data",
     DOC: "Word 97-2003 (.doc)",
     XLS: "Excel 97-2003 (.xls)",
@@ -86,15 +103,16 @@ MAGIC: tuple[tuple[int, bytes, str], ...] = (
     (0, b"HWP Document File V3", HWP3),
     (0, b"{\\rtf", RTF),
     (0, b"%!PS", "application/postscript"),
-    (0, b"\x1f\x8b", "application/gzip"),
-    (0, b"BZh", "application/x-bzip2"),
-    (0, b"\xfd7zXZ\0", "application/x-xz"),
+    (0, b"\x78\x9f\x3e\x22", TNEF),
+    (0, b"\x1f\x8b", GZIP),
+    (0, b"BZh", BZIP2),
+    (0, b"\xfd7zXZ\0", XZ),
     (0, b"\x28\xb5\x2f\xfd", "application/zstd"),
-    (0, b"7z\xbc\xaf\x27\x1c", "application/x-7z-compressed"),
+    (0, b"7z\xbc\xaf\x27\x1c", SEVEN_ZIP),
     (0, b"Rar!\x1a\x07", "application/vnd.rar"),
     (0, b"EGGA", "application/x-egg"),
     (0, b"ALZ\x01", "application/x-alz"),
-    (257, b"ustar", "application/x-tar"),
+    (257, b"ustar", TAR),
     (0, b"\x7fELF", "application/x-elf"),
     (0, b"MZ", "application/vnd.microsoft.portable-executable"),
     (0, b"SQLite format 3\0", "application/vnd.sqlite3"),

@@ -209,6 +209,48 @@ def _subtitles() -> Parser:
     return SubtitlesParser()
 
 
+def _mail() -> Parser:
+    from ingest.parsing.mail import MailParser
+
+    return MailParser()
+
+
+def _outlook() -> Parser:
+    from ingest.parsing.outlook import OutlookParser
+
+    return OutlookParser()
+
+
+def _tnef() -> Parser:
+    from ingest.parsing.tnef import TnefParser
+
+    return TnefParser()
+
+
+def _mbox() -> Parser:
+    from ingest.parsing.mbox import MboxParser
+
+    return MboxParser()
+
+
+def _zip() -> Parser:
+    from ingest.parsing.zip import ZipParser
+
+    return ZipParser()
+
+
+def _seven_zip() -> Parser:
+    from ingest.parsing.seven_zip import SevenZipParser
+
+    return SevenZipParser()
+
+
+def _tar() -> Parser:
+    from ingest.parsing.tar import TarParser
+
+    return TarParser()
+
+
 PARSERS: dict[str, ParserEntry] = {
     "pdf": ParserEntry((media_types.PDF,), _pdf),
     "picture": ParserEntry(
@@ -237,6 +279,13 @@ PARSERS: dict[str, ParserEntry] = {
     "json": ParserEntry((media_types.JSON, media_types.JSONL), _json),
     "xml": ParserEntry((media_types.XML,), _xml),
     "subtitles": ParserEntry((media_types.VTT, media_types.SRT), _subtitles),
+    "mail": ParserEntry((media_types.EMAIL,), _mail),
+    "outlook": ParserEntry((media_types.OUTLOOK,), _outlook),
+    "tnef": ParserEntry((media_types.TNEF,), _tnef),
+    "mbox": ParserEntry((media_types.MBOX,), _mbox),
+    "zip": ParserEntry((media_types.ZIP,), _zip),
+    "7z": ParserEntry((media_types.SEVEN_ZIP,), _seven_zip),
+    "tar": ParserEntry((media_types.TAR, media_types.GZIP, media_types.BZIP2, media_types.XZ), _tar),
     "text": ParserEntry((media_types.TEXT,), _text),
     "code": ParserEntry((media_types.SOURCE_CODE,), _code),
 }

@@ -24,7 +24,7 @@ from typing import Any, Self
 
 from ingest.parsing import frames
 from ingest.parsing.converter import CONVERSIONS, CONVERTED, Converter
-from ingest.parsing.wire import WireError, decode_document
+from ingest.parsing.wire import WireError, decode_result
 from ingest.parsing.zygote_client import ZygoteClient, ZygoteGone
 from rag.domain.document import ParsedDocument
 from rag.domain.errors import (
@@ -110,8 +110,10 @@ class ParseSandbox:
         self._client: ZygoteClient | None = None
         self._closed = False
 
-    def parse(self, path: Path, name: str) -> ParsedDocument:
+    def parse(self, path: Path, name: str, first_child: int = 0) -> ParsedDocument:
         """Identify the file at `path`, which was uploaded as `name`, and parse it.
+
+        Files inside it come with the result from number `first_child` on, as many as the output cap has room for.
 
         Raises:
             EmptyFile, UnsupportedFormat, FileEncrypted, FileDamaged, NoTextFound: what is wrong with the file.
@@ -124,7 +126,7 @@ class ParseSandbox:
             if os.fstat(file.fileno()).st_size == 0:
                 raise EmptyFile(name=name)
             try:
-                return self._parse(file.fileno(), name)
+                return self._parse(file.fileno(), name, first_child)
             except ConverterMissing as missing:
                 if self._converter is None:
                     raise
@@ -196,13 +198,14 @@ class ParseSandbox:
                 self._client = None
         client.kill()
 
-    def _parse(self, descriptor: int, name: str) -> ParsedDocument:
+    def _parse(self, descriptor: int, name: str, first_child: int = 0) -> ParsedDocument:
         deadline = time.monotonic() + self._limits.wall_s
         load: list[str] = []
+        request = {"op": "parse", "name": name, "first_child": first_child}
         for _ in range(_ROUNDS):
             client = self._zygote()
             try:
-                outcome = self._exchange(client, descriptor, name, load, deadline)
+                outcome = self._exchange(client, descriptor, request | {"load": load}, deadline)
             except ZygoteGone:
                 self._forget(client)
                 continue
@@ -220,14 +223,12 @@ class ParseSandbox:
             load = result
         raise ParserCrashed(name=name)
 
-    def _exchange(self, client: ZygoteClient, descriptor: int, name: str, load: list[str], deadline: float) -> _Outcome:
-        request = {
-            "op": "parse",
-            "name": name,
-            "load": load,
+    def _exchange(self, client: ZygoteClient, descriptor: int, request: dict[str, Any], deadline: float) -> _Outcome:
+        request |= {
             "memory_bytes": self._limits.memory_bytes,
             "cpu_s": self._limits.cpu_s,
             "wall_s": max(0.0, deadline - time.monotonic()),
+            "output_bytes": self._limits.output_bytes,
         }
         with contextlib.ExitStack() as open_pipes:
             result, result_writer = os.pipe()
@@ -279,7 +280,7 @@ class ParseSandbox:
         tag, payload = frame
         try:
             if tag == "R":
-                return decode_document(bytes(payload))
+                return decode_result(payload)
             data = json.loads(bytes(payload))
             if tag == "N":
                 return [str(key) for key in data["parsers"]]

@@ -50,11 +50,14 @@ class TextParser:
     def parse(self, path: Path, source: SourceFile) -> ParsedDocument:
         """See `Parser.parse`."""
         lines, warnings = read_lines(path, source)
-        elements: list[Element] = []
-        for first, block in _blocks(lines):
-            elements += _block_elements(first, block)
+        elements = text_elements(lines)
         title = document_title("", elements)
         return ParsedDocument(title, source.media_type, self.name, tuple(elements), warnings=warnings)
+
+
+def text_elements(lines: list[str]) -> list[Element]:
+    """Paragraphs, headings and list items of cleaned lines, anchored from line 1 on."""
+    return [element for first, block in _blocks(lines) for element in _block_elements(first, block)]
 
 
 def _blocks(lines: list[str]) -> list[tuple[int, list[str]]]:

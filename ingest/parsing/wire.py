@@ -1,23 +1,78 @@
 """`ParsedDocument` as JSON: how a result leaves the sandbox. No pickle: the bytes come from a process nobody trusts.
 
+Files found inside the file follow the JSON as they are: base64 would cost a third of the output cap.
+
 Anchors are short lists, not objects with names: a long PDF has one for every line.
 """
 
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
-from rag.domain.anchor import Anchor, Box, LineAnchor, PageAnchor, ParagraphAnchor, SheetAnchor, SlideAnchor
-from rag.domain.document import DocumentMetadata, Element, ElementKind, ParsedDocument
+from rag.domain.anchor import (
+    Anchor,
+    Box,
+    LineAnchor,
+    MessageAnchor,
+    PageAnchor,
+    ParagraphAnchor,
+    SheetAnchor,
+    SlideAnchor,
+)
+from rag.domain.document import ChildFile, DocumentMetadata, Element, ElementKind, ParsedDocument
+
+_LENGTH_BYTES = 4
 
 
 class WireError(ValueError):
     """The bytes are not a document as `encode_document` writes it."""
 
 
+def encode_result(document: ParsedDocument) -> bytes:
+    """The document with its children: two blocks of JSON, each after its length, then the children's bytes in order."""
+    names = {"children": [[item.name, len(item.content)] for item in document.children], "next": document.next_child}
+    blocks = (encode_document(document), json.dumps(names).encode())
+    lengths = [len(block).to_bytes(_LENGTH_BYTES, "big") for block in blocks]
+    contents = (child.content for child in document.children)
+    return b"".join([lengths[0], blocks[0], lengths[1], blocks[1], *contents])
+
+
+def decode_result(payload: memoryview) -> ParsedDocument:
+    """The inverse of `encode_result`.
+
+    Raises:
+        WireError: whatever is wrong with the payload.
+    """
+    head, rest = _block(payload)
+    document = decode_document(head)
+    names, contents = _block(rest)
+    try:
+        data = json.loads(names)
+        sizes = [(_text(name), _integer(size)) for name, size in data["children"]]
+        next_child = _integer(data["next"])
+    except (KeyError, IndexError, TypeError, ValueError, RecursionError) as error:
+        raise WireError(f"not a list of children: {type(error).__name__}") from error
+    if sum(size for _, size in sizes) != len(contents):
+        raise WireError("the children's sizes are wrong")
+    children, start = [], 0
+    for name, size in sizes:
+        children.append(ChildFile(name, bytes(contents[start : start + size])))
+        start += size
+    return replace(document, children=tuple(children), next_child=next_child)
+
+
+def _block(payload: memoryview) -> tuple[bytes, memoryview]:
+    """The first block of the payload, and what follows it."""
+    end = _LENGTH_BYTES + int.from_bytes(payload[:_LENGTH_BYTES], "big")
+    if len(payload) < end:
+        raise WireError("cut off")
+    return bytes(payload[_LENGTH_BYTES:end]), payload[end:]
+
+
 def encode_document(document: ParsedDocument) -> bytes:
-    """UTF-8 JSON."""
+    """UTF-8 JSON, without the children."""
     data = {
         "title": document.title,
         "media_type": document.media_type,
@@ -90,6 +145,8 @@ def _anchor_to_list(anchor: Anchor) -> list[Any]:
             return ["slide", slide, last_slide]
         case LineAnchor(first, last):
             return ["lines", first, last]
+        case MessageAnchor(part, first, last):
+            return ["message", part, first, last]
 
 
 def _anchor_from_list(item: Any) -> Anchor:
@@ -104,6 +161,8 @@ def _anchor_from_list(item: Any) -> Anchor:
             return SlideAnchor(_integer(slide), _integer(last_slide))
         case ["lines", first, last]:
             return LineAnchor(_integer(first), _integer(last))
+        case ["message", part, first, last]:
+            return MessageAnchor(_text(part), _integer(first), _integer(last))
         case _:
             raise ValueError("not an anchor")
 

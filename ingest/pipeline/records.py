@@ -16,13 +16,14 @@ from ingest.connectors.upload import Details
 from ingest.pipeline.fault_points import reached
 from rag.blobs.store import BlobRef, BlobStore
 from rag.domain.document import document_id, version_id
-from rag.domain.errors import CollectionNotFound, InvalidRequest, StoreUnavailable
+from rag.domain.errors import CollectionNotFound, InvalidRequest, NameTaken, StoreUnavailable
 from rag.domain.filters import AttributeValue
 from rag.store import attribute, lifecycle, queue
+from rag.store.base import utc_now
 from rag.store.collection import Collection
 from rag.store.document import Document
 from rag.store.session import Database
-from rag.store.version import DocumentVersion, Priority
+from rag.store.version import DocumentVersion, Priority, VersionState
 
 _MAX_KEY_BYTES = 2000
 """In UTF-8. PostgreSQL's index on the key takes 2,704 bytes at most."""
@@ -92,6 +93,7 @@ def accept(
         details: what is said beside the content; it counts in either case.
 
     Raises:
+        NameTaken: a file inside another document has this key.
         StoreUnavailable: the original was purged by a deletion just now; uploading again helps.
         CollectionNotFound: the collection was deleted just now.
     """
@@ -122,13 +124,54 @@ def _require_collection(session: Session, collection_id: UUID) -> None:
         raise CollectionNotFound(name=str(collection_id))
 
 
-def _document(session: Session, tenant_id: UUID, collection_id: UUID, source_key: str) -> Document:
+def accept_child(
+    session: Session,
+    parent: Document,
+    parent_version_id: UUID,
+    source_key: str,
+    blob: BlobRef,
+    job_id: str,
+    priority: Priority,
+) -> Accepted | None:
+    """Record a file found inside a version of `parent`; None when the key belongs to a document from elsewhere.
+
+    It waits under the name `job_id`, which no job has, until its original is stored and it is released. What this version
+    brought before and somebody deleted since stays deleted when the step is repeated.
+    """
+    known = session.get(Document, document_id(parent.collection_id, source_key), with_for_update=True)
+    if known is not None and known.parent_document_id != parent.id:
+        return None
+    document = known or _document(session, parent.tenant_id, parent.collection_id, source_key, parent.id)
+    accepted = _repeat(session, document, blob, job_id, priority)
+    if accepted is None and document.parent_version_id == parent_version_id and document.latest_version_id is not None:
+        version = session.get_one(DocumentVersion, document.latest_version_id)
+        if version.content_hash == blob.content_hash:
+            accepted = Accepted(document.id, version.id, version.number, source_key, Outcome.UNCHANGED)
+    document.parent_version_id = parent_version_id
+    accepted = accepted or _new_version(session, document, blob, job_id, priority)
+    if accepted.queued:
+        session.flush()
+        session.get_one(DocumentVersion, accepted.version_id).claimed_at = utc_now()
+    return accepted
+
+
+def _document(
+    session: Session, tenant_id: UUID, collection_id: UUID, source_key: str, parent_id: UUID | None = None
+) -> Document:
     doc_id = document_id(collection_id, source_key)
     document = session.get(Document, doc_id, with_for_update=True)
     if document is None:
-        document = Document(id=doc_id, tenant_id=tenant_id, collection_id=collection_id, source_key=source_key)
+        document = Document(
+            id=doc_id,
+            tenant_id=tenant_id,
+            collection_id=collection_id,
+            source_key=source_key,
+            parent_document_id=parent_id,
+        )
         session.add(document)
         session.flush()
+    elif document.parent_document_id != parent_id:
+        raise NameTaken(name=source_key)
     return document
 
 
@@ -156,6 +199,8 @@ def change_attributes(session: Session, document: Document, attributes: Mapping[
 def _repeat(session: Session, document: Document, blob: BlobRef, job_id: str, priority: Priority) -> Accepted | None:
     latest = session.get(DocumentVersion, document.latest_version_id) if document.latest_version_id else None
     if latest is None or latest.content_hash != blob.content_hash or document.deleted_at is not None:
+        return None
+    if latest.state == VersionState.RETIRED:  # it had vanished from its container, and is back
         return None
     outcome = Outcome.UNCHANGED
     if queue.retry(session, latest, priority):

@@ -20,7 +20,7 @@ from ingest.pipeline.maintenance import drop_original
 from ingest.pipeline.steps import ENDED_BADLY, Pipeline
 from rag.domain.errors import CollectionNotFound, DocumentNotFound, PurgeIncomplete
 from rag.domain.principal import Permit
-from rag.store import attribute, connector, document, lifecycle, receipt
+from rag.store import attribute, connector, document, family, lifecycle, receipt
 from rag.store import version as versions_table
 from rag.store.base import utc_now
 from rag.store.chunk import ChunkRow
@@ -108,8 +108,10 @@ def hide_versions(
 
 
 def _versions(session: Session, document_id: UUID) -> Sequence[DocumentVersion]:
-    query = select(DocumentVersion).where(DocumentVersion.document_id == document_id)
-    return session.scalars(query.order_by(DocumentVersion.number)).all()
+    """Of the document and of what lies in it."""
+    ids = [document_id, *family.below(session, [document_id])]
+    query = select(DocumentVersion).where(DocumentVersion.document_id.in_(ids))
+    return session.scalars(query.order_by(DocumentVersion.document_id != document_id, DocumentVersion.number)).all()
 
 
 def _collection_name(session: Session, collection_id: UUID) -> str:
@@ -123,8 +125,8 @@ def _collection_name(session: Session, collection_id: UUID) -> str:
 
 
 def purge_document(pipeline: Pipeline, document_id: UUID) -> None:
-    """Remove what a document's deleted versions, and those that ended without answering, left in index, chunks and blobs;
-    look again, close receipts.
+    """Remove what a document's deleted versions, those of what lay in it, and those that ended without answering left in
+    index, chunks and blobs; look again, close receipts.
 
     An original that is still needed stays: by another document, or for the retry of a failed version.
 
@@ -133,18 +135,30 @@ def purge_document(pipeline: Pipeline, document_id: UUID) -> None:
     """
     reached("purge.begin", document_id)
     with pipeline.database.read() as session:
+        inside = family.hidden_below(session, document_id)
+    for one in [*inside, document_id]:
+        _purge_one(pipeline, one)
+    reached("purge.end", document_id)
+    _close_receipts(pipeline, document_id)
+
+
+def _purge_one(pipeline: Pipeline, document_id: UUID) -> None:
+    with pipeline.database.read() as session:
         left = list(lifecycle.uncleaned_versions(session, document_id))
-        deleted = list(lifecycle.deleted_versions(session, document_id))
-        receipts = {item.id: item for item in receipt.open_of_document(session, document_id)}
     remove_leftovers(pipeline.database, pipeline.blobs, pipeline.index, [version.id for version in left])
     for content_hash in {version.content_hash for version in left if version.state == VersionState.DELETED}:
         drop_original(pipeline.database, pipeline.blobs, content_hash)
         reached("purge.original_removed", document_id)
     _record_removal(pipeline, document_id, left)
-    reached("purge.end", document_id)
-    by_id = {version.id: version for version in deleted}
-    for item in receipts.values():
-        own = [by_id[UUID(entry["id"])] for entry in item.versions if UUID(entry["id"]) in by_id]
+
+
+def _close_receipts(pipeline: Pipeline, document_id: UUID) -> None:
+    with pipeline.database.read() as session:
+        receipts = list(receipt.open_of_document(session, document_id))
+    for item in receipts:
+        with pipeline.database.read() as session:
+            named = versions_table.by_ids(session, [UUID(entry["id"]) for entry in item.versions])
+        own = [version for version in named if version.state == VersionState.DELETED]
         found = _verified(pipeline, own)
         if any(count for name, count in found.items() if name != "originals_shared"):
             remove_leftovers(pipeline.database, pipeline.blobs, pipeline.index, [version.id for version in own])

@@ -12,6 +12,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from uuid import UUID
 
 from sqlalchemy.orm import Session
@@ -21,6 +22,7 @@ from ingest.parsing.identify import identify
 from ingest.parsing.sandbox import ParseSandbox
 from ingest.parsing.wire import decode_document, encode_document
 from ingest.pipeline import vectors as vector_file
+from ingest.pipeline.children import ChildLimits, Expansion
 from ingest.pipeline.fault_points import reached
 from ingest.pipeline.labels import labels_of, settle_siblings, settle_written
 from ingest.pipeline.leftovers import remove_leftovers
@@ -40,8 +42,8 @@ from rag.domain.errors import (
 from rag.embedding.space import EmbeddingSpace, TextVectors
 from rag.index.base import IndexPoint, VectorIndex
 from rag.store import chunk as chunks_table
+from rag.store import family, queue
 from rag.store import lifecycle as versions_lifecycle
-from rag.store import queue
 from rag.store import version as versions_table
 from rag.store.document import Document
 from rag.store.queue import RetryRule
@@ -100,6 +102,7 @@ class Pipeline:
     sandbox: ParseSandbox
     chunker: Chunker
     parse_concurrency: int = 2
+    child_limits: ChildLimits = field(default_factory=ChildLimits)
     retries: RetryRule = field(default_factory=RetryRule)
     give_way: Callable[[], None] = _go_on
     stopping: threading.Event = field(default_factory=threading.Event)
@@ -250,12 +253,14 @@ class Pipeline:
     def _parse_one(self, version: DocumentVersion) -> None:
         with self.blobs.local_copy(version.content_hash) as path:
             parsed = self.sandbox.parse(path, version.filename)
-        reached("parse.answered", version.id)
+            reached("parse.answered", version.id)
+            more = partial(self.sandbox.parse, path, version.filename)
+            warnings = Expansion(self.database, self.blobs, self.child_limits, version, more).run(parsed)
         self.blobs.put_derived(version.id, PARSED, encode_document(parsed))
         reached("parse.blob_written", version.id)
         with self.database.write() as session:
             row = session.get_one(DocumentVersion, version.id)
-            row.parser, row.pages, row.warnings = parsed.parser, parsed.pages, list(parsed.warnings)
+            row.parser, row.pages, row.warnings = parsed.parser, parsed.pages, warnings
         reached("parse.row_committed", version.id)
 
     def _chunk_one(self, version: DocumentVersion) -> None:
@@ -263,7 +268,9 @@ class Pipeline:
         with self.database.read() as session:
             source_key = session.get_one(Document, version.document_id).source_key
         chunks = self.chunker.chunk(parsed, version.id, source_key)
-        if not chunks:
+        with self.database.read() as session:
+            holds_files = family.has_children(session, version.id)
+        if not chunks and not holds_files:
             raise NoTextFound(name=version.filename)
         reached("chunk.cut", version.id)
         with self.database.write() as session:

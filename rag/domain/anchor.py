@@ -85,7 +85,29 @@ class LineAnchor:
         return f"{span}행" if language == "ko" else f"line{'' if self.first == self.last else 's'} {span}"
 
 
-Anchor = PageAnchor | ParagraphAnchor | SheetAnchor | SlideAnchor | LineAnchor
+@dataclass(frozen=True, slots=True)
+class MessageAnchor:
+    """Lines `first`..`last` of one part of a mail, counted from 1 in the part as it is read.
+
+    Attributes:
+        part: `header`, or the number of the MIME part such as `1.2` (RFC 3501, 6.4.5; 1 for the body of a simple mail).
+    """
+
+    kind: ClassVar[str] = "message"
+    part: str
+    first: int
+    last: int
+
+    def label(self, language: UiLanguage) -> str:
+        """`mail header, line 2` or `메일 본문(1.2) 3-5행`."""
+        span = str(self.first) if self.first == self.last else f"{self.first}-{self.last}"
+        if language == "ko":
+            return f"메일 머리글 {span}행" if self.part == "header" else f"메일 본문({self.part}) {span}행"
+        where = "mail header" if self.part == "header" else f"mail part {self.part}"
+        return f"{where}, line{'' if self.first == self.last else 's'} {span}"
+
+
+Anchor = PageAnchor | ParagraphAnchor | SheetAnchor | SlideAnchor | LineAnchor | MessageAnchor
 
 
 def anchor_to_json(anchor: Anchor) -> dict[str, Any]:
@@ -111,6 +133,8 @@ def anchor_from_json(data: dict[str, Any]) -> Anchor:
             return SlideAnchor(int(data["slide"]), int(data["last_slide"]))
         case "lines":
             return LineAnchor(int(data["first"]), int(data["last"]))
+        case "message":
+            return MessageAnchor(str(data["part"]), int(data["first"]), int(data["last"]))
         case other:
             raise ValueError(f"unknown anchor kind {other!r}")
 
@@ -121,9 +145,11 @@ def _box(values: Any) -> Box:
 
 
 def mergeable(first: Anchor, second: Anchor) -> bool:
-    """Whether one anchor can cover both: the same kind, and on the same sheet."""
+    """Whether one anchor can cover both: the same kind, and on the same sheet or in the same part of a mail."""
     if isinstance(first, SheetAnchor) and isinstance(second, SheetAnchor):
         return first.sheet == second.sheet
+    if isinstance(first, MessageAnchor) and isinstance(second, MessageAnchor):
+        return first.part == second.part
     return type(first) is type(second)
 
 
@@ -137,7 +163,7 @@ def merge_anchors(anchors: Sequence[Anchor]) -> Anchor:
         raise ValueError("no anchors")
     first = anchors[0]
     if not all(mergeable(first, other) for other in anchors[1:]):
-        raise ValueError("anchors of different kinds or sheets")
+        raise ValueError("anchors of different kinds, sheets or parts")
     if isinstance(first, PageAnchor):
         pages = [item for item in anchors if isinstance(item, PageAnchor)]
         boxes = tuple(dict.fromkeys(box for item in pages for box in item.boxes))
@@ -146,6 +172,9 @@ def merge_anchors(anchors: Sequence[Anchor]) -> Anchor:
         return SheetAnchor(
             first.sheet, _covering_range([item.cells for item in anchors if isinstance(item, SheetAnchor)])
         )
+    if isinstance(first, MessageAnchor):
+        found = [item for item in anchors if isinstance(item, MessageAnchor)]
+        return MessageAnchor(first.part, min(item.first for item in found), max(item.last for item in found))
     spans = [(a.slide, a.last_slide) if isinstance(a, SlideAnchor) else (a.first, a.last) for a in _spans(anchors)]
     return type(first)(min(low for low, _ in spans), max(high for _, high in spans))
 

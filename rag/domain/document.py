@@ -57,13 +57,27 @@ class DocumentMetadata:
 
 
 @dataclass(frozen=True, slots=True)
+class ChildFile:
+    """A file that was found in another: an attachment of a mail, a member of an archive.
+
+    Attributes:
+        name: as its container calls it, folders included; a label, never a path to open.
+    """
+
+    name: str
+    content: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class ParsedDocument:
     """What a parser made of one file.
 
     Attributes:
         title: from the document's own metadata or first heading; empty when there is none.
         parser: name and version, such as `pdf/1`; part of every chunk id.
-        warnings: codes of what was read only in part, shown to the user.
+        warnings: codes of what was read only in part, shown to the user; `code:detail` names what it is about.
+        children: files found inside, which become documents of their own.
+        next_child: number of the first file inside that did not fit into this result; 0 when all are here.
     """
 
     title: str
@@ -73,6 +87,8 @@ class ParsedDocument:
     pages: int = 0
     warnings: tuple[str, ...] = ()
     metadata: DocumentMetadata = DocumentMetadata()
+    children: tuple[ChildFile, ...] = ()
+    next_child: int = 0
 
 
 @dataclass(frozen=True, slots=True)

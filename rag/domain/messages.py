@@ -89,6 +89,37 @@ WARNINGS: dict[str, tuple[str, str]] = {
         "Other files that the document includes were not read.",
     ),
     "damaged_lines": ("형식이 깨진 줄이 있습니다.", "Some lines are damaged and were kept as they are."),
+    "child_empty": ("비어 있는 파일이라 넣지 않았습니다", "Left out because it is empty"),
+    "child_over_limit": (
+        "파일 수나 풀린 크기의 한도를 넘어 넣지 않았습니다",
+        "Left out because of the limit on files inside or on their unpacked size",
+    ),
+    "child_too_large": ("한 파일의 크기 한도를 넘어 풀지 않았습니다", "Not unpacked because it is too large"),
+    "child_encrypted": ("암호가 걸려 있어 풀지 않았습니다", "Not unpacked because it is protected by a password"),
+    "child_damaged": ("손상되어 풀지 못했습니다", "Could not be unpacked because it is damaged"),
+    "child_not_a_file": ("링크나 장치라서 무시했습니다", "Ignored because it is a link or a device"),
+    "child_unsupported": (
+        "지원하지 않는 압축 방식이라 풀지 못했습니다",
+        "Not unpacked because its compression method is not supported",
+    ),
+    "child_name_taken": ("같은 이름이 너무 많아 넣지 않았습니다", "Left out because too many have this name"),
+    "children_too_deep": (
+        "너무 깊이 들어 있어 안의 파일은 넣지 않았습니다.",
+        "Files inside were left out because they lie too deep.",
+    ),
+    "container_cut_off": (
+        "파일이 중간에서 손상되어 그 뒤의 내용은 읽지 못했습니다.",
+        "The file is damaged in the middle; what follows could not be read.",
+    ),
+    "junk_left_out": (
+        "운영체제가 만든 부가 파일은 넣지 않았습니다(개수)",
+        "Files that an operating system leaves behind were left out (number)",
+    ),
+    "inline_images_left_out": (
+        "본문에 박힌 작은 그림은 넣지 않았습니다(개수)",
+        "Small pictures set into the text were left out (number)",
+    ),
+    "signature_not_verified": ("전자 서명은 검증하지 않았습니다.", "The digital signature was not verified."),
     "comments_left_out": ("메모와 댓글은 읽지 않았습니다.", "Comments were left out."),
     "hidden_slides": ("숨겨진 슬라이드가 있습니다(읽었습니다).", "There are hidden slides; they were read."),
     "hidden_rows": ("숨겨진 행이나 열이 있습니다(읽었습니다).", "There are hidden rows or columns; they were read."),
@@ -110,15 +141,19 @@ WARNINGS: dict[str, tuple[str, str]] = {
 }
 """What a parser read only in part, Korean and English, by the code in `ParsedDocument.warnings`.
 
-A parser may put details behind the code and a colon, such as pages: `ocr:1-3`; they stand at `{detail}`.
+A code may go with a detail after a colon, such as pages in `ocr:1-3` or a file's name: it stands at `{detail}`, or follows the
+sentence.
 """
 
 
 def warning_for(code: str, language: UiLanguage) -> str:
     """The user-facing sentence of a parser's warning; the code itself when a newer release wrote one unknown here."""
-    known, _, detail = code.partition(":")
-    korean, english = WARNINGS.get(known, (code, code))
-    return (korean if language == "ko" else english).replace("{detail}", detail or "…")
+    kind, _, detail = code.partition(":")
+    korean, english = WARNINGS.get(kind, (code, code))
+    sentence = korean if language == "ko" else english
+    if "{detail}" in sentence:
+        return sentence.replace("{detail}", detail or "…")
+    return f"{sentence}: {detail}" if detail and kind in WARNINGS else sentence
 
 
 def message_for(code: str, params: dict[str, str | int | float], language: UiLanguage) -> str:

@@ -13,12 +13,27 @@ from rag.domain.language import CollectionKind, Language
 
 
 @dataclass(frozen=True, slots=True)
+class Parent:
+    """The document that another one was found in.
+
+    Attributes:
+        member: what the file is called inside it, folders included.
+    """
+
+    document_id: UUID
+    source_key: str
+    title: str
+    member: str
+
+
+@dataclass(frozen=True, slots=True)
 class Source:
     """The document version that a chunk belongs to.
 
     Attributes:
         source_url, fetched_at: of a web page's snapshot; empty and None otherwise.
         valid_to: set when a newer version has replaced this one, which only a question as of a date can see.
+        parent: the mail or the archive that the document is in; None for what was uploaded.
     """
 
     document_id: UUID
@@ -35,6 +50,7 @@ class Source:
     fetched_at: datetime | None = None
     valid_from: datetime | None = None
     valid_to: datetime | None = None
+    parent: Parent | None = None
 
 
 class LocatedChunk(NamedTuple):

@@ -26,6 +26,8 @@ class Document(Base):
         author, authored_at, revised_at: what the newest file says about itself.
         source_url: address of the web page that this is a snapshot of; empty for everything else.
         labels_pending: its labels changed on record, and its points may not know yet.
+        parent_document_id: the document that this one lies in (a mail, an archive); None for what was uploaded.
+        parent_version_id: the newest version of that one which holds it.
     """
 
     __tablename__ = "document"
@@ -46,6 +48,8 @@ class Document(Base):
     created_at: Mapped[datetime] = mapped_column(default=utc_now)
     deleted_at: Mapped[datetime | None]
     purged_at: Mapped[datetime | None]
+    parent_document_id: Mapped[UUID | None] = mapped_column(index=True)
+    parent_version_id: Mapped[UUID | None]
 
 
 def visible(permit: Permit) -> tuple[ColumnElement[bool], ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from uuid import UUID
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -14,14 +15,19 @@ from rag.store.version import DocumentVersion
 
 
 def page_permitted(
-    session: Session, permit: Permit, *, after: str | None, limit: int
+    session: Session, permit: Permit, *, after: str | None, limit: int, parent: UUID | None = None
 ) -> Sequence[tuple[Document, DocumentVersion | None]]:
-    """Documents of the permit (its filter included) with their latest version, by (source key, id), after the key `after`."""
+    """Documents of the permit (its filter included) with their latest version, by (source key, id), after the key `after`.
+
+    With `parent` only the files inside that document.
+    """
     query = (
         select(Document, DocumentVersion)
         .outerjoin(DocumentVersion, DocumentVersion.id == Document.latest_version_id)
         .where(*visible(permit), *conditions(permit.where))
     )
+    if parent is not None:
+        query = query.where(Document.parent_document_id == parent)
     if after is not None:
         query = query.where(Document.source_key > after)
     rows = session.execute(query.order_by(Document.source_key, Document.id).limit(limit)).all()

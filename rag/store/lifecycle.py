@@ -9,6 +9,7 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, case, exists, func, select, update
 from sqlalchemy.orm import Session
 
+from rag.store import family
 from rag.store.base import utc_now
 from rag.store.document import Document
 from rag.store.version import RETRYABLE, DocumentVersion, VersionState, in_index
@@ -37,15 +38,19 @@ def activate(session: Session, version_id: UUID) -> None:
         current.state, current.valid_to = VersionState.RETIRED, now
     version.state, version.valid_from = VersionState.ACTIVE, now
     document.current_version_id = version.id
+    family.retire_vanished(session, version)
 
 
 def not_active_siblings(session: Session, version_ids: Sequence[UUID]) -> Sequence[UUID]:
-    """Versions of the same documents (these versions among them) that no question about the present may find."""
+    """Versions of the same documents (these versions among them) that no question about the present may find.
+
+    So must those of files not be found that were inside an earlier version and are in none that answers.
+    """
     documents = select(DocumentVersion.document_id).where(DocumentVersion.id.in_(version_ids))
     query = select(DocumentVersion.id).where(
         DocumentVersion.document_id.in_(documents), DocumentVersion.state.in_(_NOT_SEARCHED)
     )
-    return session.scalars(query).all()
+    return [*session.scalars(query), *family.vanished_versions(session, version_ids)]
 
 
 def archived_among(session: Session, version_ids: Sequence[UUID]) -> Sequence[DocumentVersion]:
@@ -79,13 +84,23 @@ def in_index_or_unknown() -> ColumnElement[bool]:
 
 
 def hide(session: Session, document: Document) -> int:
-    """Delete a document for every reader, at this transaction's commit; purging follows. Returns how many versions."""
+    """Delete a document for every reader, and what lies in it, at this transaction's commit; purging follows.
+
+    Returns how many versions.
+    """
     now = utc_now()
     document.deleted_at, document.purged_at = now, None
     document.current_version_id = None
+    session.flush()  # the row is locked from here on: what is being unpacked from it now has come, or will not
+    inside = family.below(session, [document.id])
+    session.execute(
+        update(Document)
+        .where(Document.id.in_(inside), Document.deleted_at.is_(None))
+        .values(deleted_at=now, purged_at=None, current_version_id=None)
+    )
     change = (
         update(DocumentVersion)
-        .where(DocumentVersion.document_id == document.id, DocumentVersion.state != VersionState.DELETED)
+        .where(DocumentVersion.document_id.in_([document.id, *inside]), DocumentVersion.state != VersionState.DELETED)
         .values(state=VersionState.DELETED, valid_to=_end_of_validity(now), cleaned_at=None)
         .returning(DocumentVersion.id)
     )

@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import time
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -140,6 +141,38 @@ def test_kill_9_in_the_middle_loses_and_doubles_nothing(tmp_path: Path, stage: s
     found = json.loads(seogo(data, "index", "verify", "--json").stdout)
     assert found["chunks"] == found["points"] > 0
     assert not found["unfinished"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("stage", ["parse", "embed"])
+def test_kill_9_while_an_archive_is_taken_in_loses_and_doubles_nothing(tmp_path: Path, stage: str) -> None:
+    data, archive = tmp_path / "data", tmp_path / "samples.zip"
+    seogo(data, "db", "upgrade")
+    with zipfile.ZipFile(archive, "w") as whole:
+        for number in range(40):
+            whole.writestr(f"{number}.md", f"# Note {number}\n\nThe locker number {number} is on floor {number % 7}.\n")
+    command = [
+        sys.executable,
+        "-m",
+        "api.cli.main",
+        "--data-dir",
+        str(data),
+        "ingest",
+        str(archive),
+        "-c",
+        "docs",
+        "--json",
+    ]
+    victim = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    _wait_for_stage(data / "seogo.sqlite", stage, victim)
+    victim.kill()
+    victim.wait()
+    report = json.loads(seogo(data, "ingest", str(archive), "-c", "docs", "--json").stdout)
+    assert {item["state"] for item in report["documents"]} == {"active"}
+    assert len(report["documents"]) == 1 + 40
+    found = json.loads(seogo(data, "index", "verify", "--json").stdout)
+    assert found["chunks"] == found["points"] == 40
+    assert not found["unfinished"] and not found["stray_originals"] and not found["lost_originals"]
 
 
 def _wait_for_stage(store: Path, stage: str, victim: subprocess.Popen[bytes]) -> None:

@@ -67,6 +67,7 @@ def requests(world: World) -> Iterator[tuple[str, str, dict[str, Any]]]:
     for collection in (world.collection, world.collection_id):
         yield "GET", f"/api/v1/collections/{collection}", {}
         yield "GET", f"/api/v1/collections/{collection}/documents", {}
+        yield "GET", f"/api/v1/collections/{collection}/documents?parent={world.document_id}", {}
         yield "POST", f"/api/v1/collections/{collection}/documents", upload
         yield "GET", f"/api/v1/collections/{collection}/ingestion", {}
         yield "GET", f"/api/v1/collections/{collection}/ingestion/events", {}
@@ -139,6 +140,13 @@ def test_a_stranger_gets_the_same_answer_as_for_what_does_not_exist(world: World
         assert refused.status_code == absent.status_code == 404, (method, path)
         assert without_ids(refused.text) == without_ids(absent.text), (method, path)
         assert "4711" not in refused.text
+
+
+def test_a_collection_of_ones_own_is_no_way_to_another_tenants_documents(world: World) -> None:
+    own = world.stranger.collection()
+    for parent in (world.document_id, str(UUID(int=7))):
+        refused = world.stranger.get(f"/api/v1/collections/{own}/documents", params={"parent": parent})
+        assert (refused.status_code, refused.json()["code"]) == (404, "document_not_found")
 
 
 def test_a_refused_request_has_no_side_effect(world: World) -> None:

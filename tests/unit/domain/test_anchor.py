@@ -11,6 +11,7 @@ from openpyxl.utils import get_column_letter, range_boundaries
 from rag.domain.anchor import (
     Anchor,
     LineAnchor,
+    MessageAnchor,
     PageAnchor,
     ParagraphAnchor,
     SheetAnchor,
@@ -41,9 +42,11 @@ slides = spans.map(lambda span: SlideAnchor(*span))
 lines = spans.map(lambda span: LineAnchor(*span))
 limits = st.builds(cells, corners, corners).map(lambda found: SheetAnchor("한도", found))
 sheets = st.builds(lambda name, found: SheetAnchor(name, found.cells), st.text(), limits)
-anchors = st.one_of(pages, paragraphs, slides, lines, sheets)
+bodies = spans.map(lambda span: MessageAnchor("1.2", *span))
+messages = st.builds(lambda part, span: MessageAnchor(part, *span), st.sampled_from(["header", "1", "1.2"]), spans)
+anchors = st.one_of(pages, paragraphs, slides, lines, sheets, messages)
 families = st.one_of(
-    [st.lists(family, min_size=1, max_size=6) for family in (pages, paragraphs, slides, lines, limits)]
+    [st.lists(family, min_size=1, max_size=6) for family in (pages, paragraphs, slides, lines, limits, bodies)]
 )
 
 
@@ -54,6 +57,8 @@ def extent(anchor: Anchor) -> tuple[Any, ...]:
             return (first, last, frozenset(shown))
         case SheetAnchor(sheet, found):
             return (sheet, *range_boundaries(found))
+        case MessageAnchor(part, first, last):
+            return (part, first, last)
         case SlideAnchor(first, last) | ParagraphAnchor(first, last) | LineAnchor(first, last):
             return (first, last)
 
@@ -89,6 +94,8 @@ def test_a_merge_covers_all_and_no_more(found: list[Anchor]) -> None:
         case SheetAnchor():
             low = [min(e[i] for e in extents) for i in (1, 2)]
             expected = ("한도", *low, *(max(e[i] for e in extents) for i in (3, 4)))
+        case MessageAnchor():
+            expected = ("1.2", min(e[1] for e in extents), max(e[2] for e in extents))
         case _:
             expected = (min(e[0] for e in extents), max(e[1] for e in extents))
     assert type(merged) is type(found[0])
@@ -141,6 +148,8 @@ def test_only_one_kind_on_one_sheet_can_be_merged(first: Anchor, second: Anchor)
     alike = type(first) is type(second)
     if isinstance(first, SheetAnchor) and isinstance(second, SheetAnchor):
         alike = first.sheet == second.sheet
+    if isinstance(first, MessageAnchor) and isinstance(second, MessageAnchor):
+        alike = first.part == second.part
     assert mergeable(first, second) is mergeable(second, first) is alike
     if not alike:
         with pytest.raises(ValueError, match="different"):
@@ -163,6 +172,8 @@ def test_nothing_cannot_be_merged() -> None:
         (SlideAnchor(4, 6), "슬라이드 4-6", "slide 4-6"),
         (LineAnchor(10, 10), "10행", "line 10"),
         (LineAnchor(10, 24), "10-24행", "lines 10-24"),
+        (MessageAnchor("header", 2, 2), "메일 머리글 2행", "mail header, line 2"),
+        (MessageAnchor("1.2", 3, 5), "메일 본문(1.2) 3-5행", "mail part 1.2, lines 3-5"),
         (SheetAnchor("거래한도", "A1:D9"), "거래한도!A1:D9", "거래한도!A1:D9"),
     ],
 )

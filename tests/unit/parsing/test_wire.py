@@ -1,15 +1,16 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from ingest.parsing import frames
-from ingest.parsing.wire import WireError, decode_document, encode_document
-from rag.domain.anchor import LineAnchor, PageAnchor, ParagraphAnchor, SheetAnchor, SlideAnchor
-from rag.domain.document import DocumentMetadata, Element, ElementKind, ParsedDocument
+from ingest.parsing.wire import WireError, decode_document, decode_result, encode_document, encode_result
+from rag.domain.anchor import LineAnchor, MessageAnchor, PageAnchor, ParagraphAnchor, SheetAnchor, SlideAnchor
+from rag.domain.document import ChildFile, DocumentMetadata, Element, ElementKind, ParsedDocument
 
 text = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=50)
 count = st.integers(0, 2**31 - 1)
@@ -21,6 +22,7 @@ anchor = st.one_of(
     st.builds(SheetAnchor, text, text),
     st.builds(SlideAnchor, count, count),
     st.builds(LineAnchor, count, count),
+    st.builds(MessageAnchor, text, count, count),
 )
 element = st.builds(Element, st.sampled_from(ElementKind), text, anchor, count, st.lists(anchor, max_size=3).map(tuple))
 metadata = st.builds(DocumentMetadata, text, text, text, st.lists(st.tuples(text, text), max_size=2).map(tuple))
@@ -39,6 +41,34 @@ document = st.builds(
 @given(document)
 def test_round_trip(original):
     assert decode_document(encode_document(original)) == original
+
+
+children = st.lists(st.builds(ChildFile, text, st.binary(max_size=40)), max_size=3).map(tuple)
+
+
+@given(document, children, count)
+def test_children_follow_the_document_as_they_are(original, found, next_child):
+    whole = replace(original, children=found, next_child=next_child)
+    assert decode_result(memoryview(encode_result(whole))) == whole
+    assert decode_document(encode_document(whole)) == original
+
+
+@given(document, children, st.data())
+def test_a_result_cut_off_or_with_something_after_it_is_a_wire_error(original, found, data):
+    payload = encode_result(replace(original, children=found))
+    cut = data.draw(st.integers(0, len(payload) - 1))
+    for wrong in (payload[:cut], payload + b"x"):
+        with pytest.raises(WireError):
+            decode_result(memoryview(wrong))
+
+
+@pytest.mark.parametrize("names", ['[["a"]]', '[["a", -1]]', '[["\\ud800", 1]]', '[["a", 99999999999]]', "7"])
+def test_a_list_of_children_that_lies_is_a_wire_error(names):
+    head = encode_document(ParsedDocument("t", "m", "p", ()))
+    block = f'{{"children": {names}, "next": 0}}'.encode()
+    payload = len(head).to_bytes(4, "big") + head + len(block).to_bytes(4, "big") + block + b"x"
+    with pytest.raises(WireError):
+        decode_result(memoryview(payload))
 
 
 json_value = st.recursive(

@@ -1,0 +1,38 @@
+"""Documents as routes show them: with attributes and the number of files inside, read for all rows together."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from uuid import UUID
+
+from sqlalchemy.orm import Session
+
+from api.schemas.documents import DocumentOut
+from rag.domain.messages import UiLanguage
+from rag.domain.principal import Permit
+from rag.store import attribute, document, family
+from rag.store.document import Document
+from rag.store.version import DocumentVersion
+
+
+def documents_out(
+    session: Session, permit: Permit, rows: Sequence[tuple[Document, DocumentVersion | None]], language: UiLanguage
+) -> list[DocumentOut]:
+    """Documents that the permit covers, each with its newest version."""
+    ids = [row.id for row, _ in rows]
+    attributes = attribute.of_documents(session, ids)
+    inside = family.counts(session, permit, ids)
+    return [
+        DocumentOut.of(row, newest, language, attributes.get(row.id, {}), inside.get(row.id, 0)) for row, newest in rows
+    ]
+
+
+def one_document(session: Session, permit: Permit, document_id: UUID, language: UiLanguage) -> DocumentOut:
+    """One document with its newest version.
+
+    Raises:
+        DocumentNotFound: the permit does not cover it.
+    """
+    row = document.get_permitted(session, permit, document_id)
+    newest = session.get(DocumentVersion, row.latest_version_id) if row.latest_version_id else None
+    return documents_out(session, permit, [(row, newest)], language)[0]

@@ -1,0 +1,143 @@
+"""Documents inside documents: attachments of a mail and members of an archive, below the document that holds them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+from uuid import UUID
+
+from sqlalchemy import Select, exists, func, literal, select, update
+from sqlalchemy.orm import Session, aliased
+
+from rag.domain.principal import Permit
+from rag.store.base import utc_now
+from rag.store.document import Document
+from rag.store.version import RETRYABLE, DocumentVersion, VersionState
+
+CHILD_MARK = "!/"
+"""Between the key of a document and the name of a file inside it, as in `자료.zip!/규정/취업규칙.docx`."""
+
+_LIVE = (VersionState.QUEUED, VersionState.RUNNING, VersionState.ACTIVE)
+_GONE = (VersionState.RETIRED, VersionState.DELETED, *RETRYABLE)
+_DEEPEST = 64
+"""Beyond any depth that the settings allow; ends the walk should the rows ever form a circle."""
+
+
+class Usage(NamedTuple):
+    """What a family of documents takes: documents below its root, and the bytes of their newest originals."""
+
+    documents: int
+    size: int
+
+
+def below(session: Session, document_ids: Sequence[UUID]) -> Sequence[UUID]:
+    """Every document below these ones, at any depth, deleted ones included; they themselves are not among them."""
+    return session.scalars(_below(document_ids)).all()
+
+
+def _below(document_ids: Sequence[UUID]) -> Select[UUID]:
+    start = select(Document.id.label("id"), literal(1).label("depth"))
+    tree = start.where(Document.parent_document_id.in_(document_ids)).cte("tree", recursive=True)
+    child = aliased(Document)
+    step = select(child.id, tree.c.depth + 1).join(tree, child.parent_document_id == tree.c.id)
+    tree = tree.union(step.where(tree.c.depth < _DEEPEST))
+    return select(tree.c.id)
+
+
+def above(session: Session, document: Document) -> list[Document]:
+    """The documents that this one lies in, nearest first."""
+    found: list[Document] = []
+    while document.parent_document_id is not None and len(found) < _DEEPEST:
+        document = session.get_one(Document, document.parent_document_id)
+        found.append(document)
+    return found
+
+
+def usage(session: Session, root_id: UUID, without: UUID) -> Usage:
+    """What the family of `root_id` takes, leaving out what lies below the document `without`."""
+    query = (
+        select(func.count(), func.coalesce(func.sum(DocumentVersion.size), 0))
+        .select_from(Document)
+        .join(DocumentVersion, DocumentVersion.id == Document.latest_version_id)
+        .where(
+            Document.id.in_(_below([root_id])),
+            Document.deleted_at.is_(None),
+            DocumentVersion.state != VersionState.RETIRED,
+        )
+    )
+    if without == root_id:
+        return Usage(0, 0)
+    own = set(below(session, [without]))
+    query = query.where(Document.id.not_in(own)) if own else query
+    count, size = session.execute(query).one()
+    return Usage(int(count), int(size))
+
+
+def has_children(session: Session, version_id: UUID) -> bool:
+    """Whether files inside this version became documents."""
+    return bool(session.scalar(select(exists().where(Document.parent_version_id == version_id))))
+
+
+def retire_vanished(session: Session, version: DocumentVersion) -> None:
+    """Take what this version of a document no longer holds out of the answers; it stays on record, as old versions do.
+
+    What a newer version brought, still on its way, is left alone.
+    """
+    bringer = aliased(DocumentVersion)
+    vanished = (
+        select(Document.id)
+        .join(bringer, bringer.id == Document.parent_version_id)
+        .where(Document.parent_document_id == version.document_id, bringer.number < version.number)
+    )
+    ids = list(session.scalars(vanished))
+    if not ids:
+        return
+    ids += below(session, ids)
+    now = utc_now()
+    of_these = DocumentVersion.document_id.in_(ids)
+    session.execute(
+        update(DocumentVersion)
+        .where(of_these, DocumentVersion.state.in_(_LIVE), DocumentVersion.valid_from.is_not(None))
+        .values(state=VersionState.RETIRED, valid_to=now)
+    )
+    session.execute(
+        update(DocumentVersion)
+        .where(of_these, DocumentVersion.state.in_(_LIVE))
+        .values(state=VersionState.RETIRED, finished_at=now)
+    )
+    session.execute(update(Document).where(Document.id.in_(ids)).values(current_version_id=None))
+
+
+def vanished_versions(session: Session, version_ids: Sequence[UUID]) -> Sequence[UUID]:
+    """Versions below the documents of these versions that must have no point in the index, as nothing there answers."""
+    parents = session.scalars(select(DocumentVersion.document_id).where(DocumentVersion.id.in_(version_ids))).all()
+    query = (
+        select(DocumentVersion.id)
+        .join(Document, Document.id == DocumentVersion.document_id)
+        .where(
+            Document.id.in_(_below(parents)),
+            Document.current_version_id.is_(None),
+            DocumentVersion.state.in_(_GONE),
+        )
+    )
+    return session.scalars(query).all()
+
+
+def hidden_below(session: Session, document_id: UUID) -> Sequence[UUID]:
+    """Documents below this one that are deleted and not purged yet."""
+    query = select(Document.id).where(
+        Document.id.in_(_below([document_id])), Document.deleted_at.is_not(None), Document.purged_at.is_(None)
+    )
+    return session.scalars(query).all()
+
+
+def counts(session: Session, permit: Permit, document_ids: Sequence[UUID]) -> dict[UUID, int]:
+    """Number of visible documents directly inside each of these ones, as far as the permit covers them."""
+    query = select(Document.parent_document_id, func.count()).where(
+        Document.parent_document_id.in_(document_ids),
+        Document.tenant_id == permit.tenant_id,
+        Document.collection_id.in_(permit.collections),
+        Document.deleted_at.is_(None),
+    )
+    rows = session.execute(query.group_by(Document.parent_document_id))
+    return {row[0]: row[1] for row in rows if row[0] is not None}

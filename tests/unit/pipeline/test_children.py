@@ -1,0 +1,276 @@
+"""Files inside files on record: repeatable at any point, within the caps, gone with their parent."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import replace
+from uuid import UUID
+
+import pytest
+from sqlalchemy import select
+
+from ingest.pipeline.children import ChildLimits, Expansion, waiting
+from rag.blobs.store import BlobStore
+from rag.domain.anchor import LineAnchor
+from rag.domain.document import ChildFile, Element, ElementKind, ParsedDocument
+from rag.domain.errors import ParseLimitExceeded, ParserCrashed
+from rag.store import family, lifecycle
+from rag.store.collection import Collection
+from rag.store.document import Document
+from rag.store.session import Database
+from rag.store.version import DocumentVersion, VersionState
+from tests.support.stores import add_collection, add_document, add_version
+
+LIMITS = ChildLimits(batch=3)
+
+
+@pytest.fixture
+def blobs() -> BlobStore:
+    return BlobStore("memory:")
+
+
+@pytest.fixture
+def collection(database: Database) -> Collection:
+    return add_collection(database)
+
+
+def running(
+    database: Database, collection: Collection, key: str = "자료.zip", number: int = 1, size: int = 1000
+) -> UUID:
+    """A version that is being parsed; returns its id."""
+    with database.write() as session:
+        document = session.scalar(select(Document).where(Document.source_key == key))
+        document = document or add_document(session, collection, key)
+        found = add_version(session, document, number, content=f"{key}{number}".encode(), job_id=f"job-{number}")
+        session.get_one(DocumentVersion, found).size = size
+    return found
+
+
+def parsed(files: dict[str, bytes] | Sequence[ChildFile], next_child: int = 0, **fields: object) -> ParsedDocument:
+    children = tuple(ChildFile(*item) for item in files.items()) if isinstance(files, dict) else tuple(files)
+    return ParsedDocument("", "application/zip", "zip/1", (), children=children, next_child=next_child, **fields)
+
+
+def expand(
+    database: Database,
+    blobs: BlobStore,
+    version_id: UUID,
+    result: ParsedDocument,
+    limits: ChildLimits = LIMITS,
+    more=None,
+) -> list[str]:
+    with database.read() as session:
+        version = session.get_one(DocumentVersion, version_id)
+    return Expansion(database, blobs, limits, version, more).run(result)
+
+
+def record(database: Database) -> dict[str, list[tuple[int, str, str]]]:
+    """Versions by source key: number, state, content hash."""
+    query = select(Document.source_key, DocumentVersion).join(Document, Document.id == DocumentVersion.document_id)
+    found: dict[str, list[tuple[int, str, str]]] = {}
+    with database.read() as session:
+        for key, version in session.execute(query.order_by(DocumentVersion.number)):
+            found.setdefault(key, []).append((version.number, str(version.state), version.content_hash[:8]))
+    return found
+
+
+def finish(database: Database, version_id: UUID) -> None:
+    with database.write() as session:
+        lifecycle.activate(session, version_id)
+
+
+def child_of(database: Database, key: str) -> UUID:
+    """The newest version of the document with this key, as running."""
+    with database.write() as session:
+        document = session.scalar(select(Document).where(Document.source_key == key))
+        assert document is not None and document.latest_version_id is not None
+        session.get_one(DocumentVersion, document.latest_version_id).state = VersionState.RUNNING
+        return document.latest_version_id
+
+
+FILES = {"규정/a.txt": b"first", "b.txt": b"second", "c.txt": b"third", "d.txt": b"fourth"}
+
+
+def test_repeating_the_step_changes_nothing(database: Database, blobs: BlobStore, collection: Collection) -> None:
+    version = running(database, collection)
+    assert expand(database, blobs, version, parsed(FILES)) == []
+    before, jobs = record(database), waiting(database, [version])
+    assert set(before) == {"자료.zip"} | {f"자료.zip!/{name}" for name in FILES}
+    assert sorted(len(ids) for _, ids in jobs) == [1, 3]
+    assert all(blobs.exists(hashlib.sha256(content).hexdigest()) for content in FILES.values())
+    assert expand(database, blobs, version, parsed(FILES)) == []
+    assert (record(database), waiting(database, [version])) == (before, jobs)
+
+
+class Torn(BlobStore):
+    """Breaks off at the `n`-th original, as a killed process does."""
+
+    def __init__(self, n: int) -> None:
+        super().__init__("memory:")
+        self.left = n
+
+    def writer(self, limit: int):
+        self.left -= 1
+        if self.left < 0:
+            raise KeyboardInterrupt
+        return super().writer(limit)
+
+
+@pytest.mark.parametrize("at", range(4))
+def test_a_process_killed_anywhere_leaves_what_the_repetition_completes(
+    database: Database, collection: Collection, at: int
+) -> None:
+    version, blobs = running(database, collection), Torn(at)
+    with pytest.raises(KeyboardInterrupt):
+        expand(database, blobs, version, parsed(FILES))
+    blobs.left = 99
+    expand(database, blobs, version, parsed(FILES))
+    found = record(database)
+    assert len(found) == 5 and all(len(versions) == 1 for versions in found.values())
+    assert set(blobs.original_hashes()) == {hashlib.sha256(content).hexdigest() for content in FILES.values()}
+
+
+def test_a_parent_deleted_meanwhile_takes_all_with_it(
+    database: Database, blobs: BlobStore, collection: Collection
+) -> None:
+    version = running(database, collection)
+    expand(database, blobs, version, parsed({"a.txt": b"first"}))
+    with database.write() as session:
+        document = session.get_one(Document, session.get_one(DocumentVersion, version).document_id)
+        assert lifecycle.hide(session, document) == 2
+    expand(database, blobs, version, parsed(FILES))
+    assert set(record(database)) == {"자료.zip", "자료.zip!/a.txt"}
+    assert {state for versions in record(database).values() for _, state, _ in versions} == {"deleted"}
+
+
+def test_what_somebody_deleted_stays_deleted_when_the_step_is_repeated(
+    database: Database, blobs: BlobStore, collection: Collection
+) -> None:
+    version = running(database, collection)
+    expand(database, blobs, version, parsed(FILES))
+    with database.write() as session:
+        child = session.scalar(select(Document).where(Document.source_key == "자료.zip!/b.txt"))
+        assert child is not None
+        lifecycle.hide(session, child)
+    expand(database, blobs, version, parsed(FILES))
+    assert [state for _, state, _ in record(database)["자료.zip!/b.txt"]] == ["deleted"]
+    finish(database, version)
+    expand(database, blobs, running(database, collection, number=2), parsed(FILES))
+    assert [state for _, state, _ in record(database)["자료.zip!/b.txt"]] == ["deleted", "queued"]
+
+
+def test_a_newer_version_on_its_way_is_not_retired_by_an_older_one(
+    database: Database, blobs: BlobStore, collection: Collection
+) -> None:
+    first = running(database, collection)
+    expand(database, blobs, first, parsed({"old.txt": b"old"}))
+    second = running(database, collection, number=2)
+    expand(database, blobs, second, parsed({"new.txt": b"new"}))
+    finish(database, first)
+    assert [record(database)[f"자료.zip!/{name}"][0][1] for name in ("old.txt", "new.txt")] == ["queued", "queued"]
+    finish(database, second)
+    assert [record(database)[f"자료.zip!/{name}"][0][1] for name in ("old.txt", "new.txt")] == ["retired", "queued"]
+
+
+def test_what_vanished_leaves_the_index_with_all_below_it(
+    database: Database, blobs: BlobStore, collection: Collection
+) -> None:
+    first = running(database, collection)
+    expand(database, blobs, first, parsed({"in.zip": b"archive"}))
+    inner = child_of(database, "자료.zip!/in.zip")
+    expand(database, blobs, inner, parsed({"x.txt": b"x"}))
+    deep = child_of(database, "자료.zip!/in.zip!/x.txt")
+    for version in (first, inner, deep):
+        finish(database, version)
+    second = running(database, collection, number=2)
+    finish(database, second)
+    with database.read() as session:
+        assert set(lifecycle.not_active_siblings(session, [second])) == {first, inner, deep}
+        assert family.above(session, session.get_one(Document, session.get_one(DocumentVersion, deep).document_id))
+
+
+def test_the_depth_cap(database: Database, blobs: BlobStore, collection: Collection) -> None:
+    limits = replace(LIMITS, depth=1)
+    expand(database, blobs, running(database, collection), parsed({"in.zip": b"archive"}), limits)
+    inner = child_of(database, "자료.zip!/in.zip")
+    with pytest.raises(ParseLimitExceeded):
+        expand(database, blobs, inner, parsed(FILES), limits)
+    mail = replace(parsed(FILES), elements=(Element(ElementKind.TEXT, "본문", LineAnchor(1, 1)),))
+    assert expand(database, blobs, inner, mail, limits) == ["children_too_deep"]
+    assert len(record(database)) == 2
+
+
+def test_the_caps_on_number_and_size_hold_for_the_whole_family(
+    database: Database, blobs: BlobStore, collection: Collection
+) -> None:
+    limits = replace(LIMITS, documents=5, size=1000)
+    root = running(database, collection)
+    assert expand(database, blobs, root, parsed({"in.zip": b"archive", "a.txt": b"x" * 500}), limits) == []
+    inner = child_of(database, "자료.zip!/in.zip")
+    files = {"big.txt": b"y" * 600, "1.txt": b"1", "2.txt": b"2", "3.txt": b"3", "4.txt": b"4"}
+    warnings = expand(database, blobs, inner, parsed(files), limits)
+    assert warnings == ["child_over_limit:big.txt", "child_over_limit:4.txt"]
+    finish(database, root)
+    again = running(database, collection, number=2)
+    assert expand(database, blobs, again, parsed({"in.zip": b"archive", "a.txt": b"x" * 500}), limits) == []
+
+
+def test_the_ratio_cap(
+    database: Database, blobs: BlobStore, collection: Collection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ingest.pipeline.children._RATIO_MATTERS_BYTES", 100)
+    limits = replace(LIMITS, ratio=2)
+    version = running(database, collection, size=300)
+    assert expand(database, blobs, version, parsed({"a": b"x" * 500, "b": b"y" * 200}), limits) == [
+        "child_over_limit:b"
+    ]
+
+
+def test_empty_files_are_named_and_many_names_are_counted(
+    database: Database, blobs: BlobStore, collection: Collection
+) -> None:
+    version = running(database, collection)
+    warnings = expand(database, blobs, version, parsed({f"{n}.txt": b"" for n in range(25)}))
+    assert warnings == [*(f"child_empty:{n}.txt" for n in range(20)), "child_empty:+5"]
+
+
+@pytest.mark.parametrize(
+    ("names", "keys"),
+    [
+        (["a.txt", "a.txt", "b/../a.txt"], ["a.txt", "a (2).txt", "b/a.txt"]),
+        (["../../etc/passwd", "/etc/passwd"], ["etc/passwd", "etc/passwd (2)"]),
+        (["e\u0301.txt", "é.txt", "é\u200b.txt"], ["é.txt", "é (2).txt", "é (3).txt"]),
+        ([".gitignore", ".gitignore"], [".gitignore", ".gitignore (2)"]),
+    ],
+)
+def test_names_become_keys_that_differ(
+    database: Database, blobs: BlobStore, collection: Collection, names: list[str], keys: list[str]
+) -> None:
+    version = running(database, collection)
+    files = [ChildFile(name, f"{number}".encode()) for number, name in enumerate(names)]
+    assert expand(database, blobs, version, parsed(files)) == []
+    assert sorted(record(database)) == sorted(["자료.zip", *(f"자료.zip!/{key}" for key in keys)])
+
+
+def test_names_that_are_none_or_too_long(database: Database, blobs: BlobStore, collection: Collection) -> None:
+    version = running(database, collection)
+    files = [ChildFile("..", b"1"), ChildFile("긴" * 3000 + ".txt", b"2"), ChildFile("긴" * 3000 + ".pdf", b"3")]
+    assert expand(database, blobs, version, parsed(files)) == []
+    keys = record(database)
+    assert len(keys) == 4 and all(len(key.encode()) <= 2000 for key in keys)
+    assert sum(key.endswith(".pdf") for key in keys) == 1
+
+
+def test_further_passes_are_asked_for_and_one_that_goes_nowhere_is_an_error(
+    database: Database, blobs: BlobStore, collection: Collection
+) -> None:
+    version = running(database, collection)
+    passes = {
+        4: parsed({"e.txt": b"fifth"}, next_child=5, warnings=("w",)),
+        5: parsed({"f.txt": b"sixth"}, warnings=("w",)),
+    }
+    assert expand(database, blobs, version, parsed(FILES, next_child=4), more=passes.__getitem__) == ["w"]
+    assert len(record(database)) == 7
+    with pytest.raises(ParserCrashed):
+        expand(database, blobs, version, parsed(FILES, next_child=4), more=lambda first: parsed({}, next_child=first))
