@@ -46,6 +46,8 @@ def get_chunk(chunk_id: UUID, caller: Annotated[Caller, Depends(guarded(Action.R
         title=source.title,
         heading_path=list(found.heading_path),
         text=found.text,
+        provision=found.provision,
+        references=list(found.references),
         anchor=AnchorOut.of(found.anchor, caller.language),
         before=[item.text for item in around if item.ordinal < found.ordinal],
         after=[item.text for item in around if item.ordinal > found.ordinal],

@@ -39,6 +39,7 @@ class PassageOut(BaseModel):
     title: str
     heading_path: list[str]
     text: str
+    provision: str = Field(description="of a statute or rule that the text is", examples=["제24조제1항–제3항", ""])
     anchor: AnchorOut
     url: str = Field(description="where the passage can be opened, permission checked")
     legs: dict[str, LegOut]
@@ -57,6 +58,7 @@ class PassageOut(BaseModel):
             title=passage.source.title,
             heading_path=list(passage.chunk.heading_path),
             text=passage.chunk.text,
+            provision=passage.chunk.provision,
             anchor=AnchorOut.of(passage.anchor, language),
             url=passage_url(base_url, passage.chunk.id),
             legs={name: LegOut(rank=leg.rank, score=leg.score) for name, leg in passage.legs.items()},
@@ -112,6 +114,8 @@ class ChunkOut(BaseModel):
     title: str
     heading_path: list[str]
     text: str
+    provision: str = Field(description="of a statute or rule that the text is", examples=["제24조제1항–제3항", ""])
+    references: list[str] = Field(description="provisions that the text refers to", examples=[["제5조제1항", "근로기준법 제50조"]])
     anchor: AnchorOut
     before: list[str]
     after: list[str]

@@ -17,6 +17,7 @@ INSIDE = 0.8
 """Inside a sentence or a row: only where it is longer than the limit."""
 CAPTION = 2.0
 """Between a caption and its table, or a heading and what stands under it."""
+TARGET = 1.0
 _MAX_WINDOW = 256
 """Units of one chunk; bounds the work where units have hardly any tokens."""
 
@@ -45,7 +46,7 @@ def _best_groups(units: Sequence[Unit], limit: int) -> Iterator[list[Unit]]:
                 break
             if total > limit and first < stop - 1:
                 continue
-            cost = costs[first] + (units[first].cut if first else 0.0) + max(0.0, 1 - total / limit) ** 2
+            cost = costs[first] + (units[first].cut if first else 0.0) + (1 - total / (TARGET * limit)) ** 2
             if cost < best:
                 best, begin = cost, first
         costs.append(best)
