@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import accumulate
 
 from ingest.chunking.base import Unit
 
@@ -17,6 +18,8 @@ INSIDE = 0.8
 """Inside a sentence or a row: only where it is longer than the limit."""
 CAPTION = 2.0
 """Between a caption and its table, or a heading and what stands under it."""
+MIX = 0.5
+"""Of a chunk that holds a part of a paragraph and something else beside it."""
 TARGET = 1.0
 _MAX_WINDOW = 256
 """Units of one chunk; bounds the work where units have hardly any tokens."""
@@ -37,6 +40,8 @@ def pack(units: Sequence[Unit], limit: int) -> Iterator[list[Unit]]:
 
 def _best_groups(units: Sequence[Unit], limit: int) -> Iterator[list[Unit]]:
     costs, begins = [0.0], [0]
+    inner = [0 < unit.cut and unit.cut in (SENTENCE, INSIDE) for unit in units] + [False]
+    edges = [0, *accumulate(not each for each in inner)]
     for stop in range(1, len(units) + 1):
         best, begin, tokens = float("inf"), stop - 1, 0
         for first in range(stop - 1, max(-1, stop - 1 - _MAX_WINDOW), -1):
@@ -47,6 +52,8 @@ def _best_groups(units: Sequence[Unit], limit: int) -> Iterator[list[Unit]]:
             if total > limit and first < stop - 1:
                 continue
             cost = costs[first] + (units[first].cut if first else 0.0) + (1 - total / (TARGET * limit)) ** 2
+            if (inner[first] or inner[stop]) and edges[stop] > edges[first + 1]:
+                cost += MIX
             if cost < best:
                 best, begin = cost, first
         costs.append(best)

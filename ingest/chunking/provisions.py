@@ -122,26 +122,26 @@ class _Place:
         self._reset()
         return bool(self.article or self.annex)
 
-    def line(self, text: str) -> int | None:
-        """Move to what the line begins, if it begins a paragraph, item or sub-item; the offset of its sign."""
+    def line(self, text: str) -> bool:
+        """Move to what the line begins; whether it begins a paragraph, item or sub-item."""
         if not (self.article or self.annex or self.supplement):
-            return None
+            return False
         if found := _PARAGRAPH.match(text):
             self._reset()
             self.paragraph = _sign_number(found[1]) if found[1] else int(found[2])
-            return found.start(1) if found[1] else found.start(2) - 1
+            return True
         if found := _ITEM.match(text):
             number = int(found[1] or found[3])
             branch = found[2] or found[4]
             if number == 1 or self.item_number <= number <= self.item_number + _MAX_GAP:
                 self.item, self.item_number, self.sub = _numbered(str(number), "호", branch), number, ""
-                return found.start(1) if found[1] else found.start(3) - 1
+                return True
         elif found := _SUB.match(text):
             expected = _SUB_ORDER.index(self.sub[0]) + 1 if self.sub else 0
             if _SUB_ORDER.find(found[1]) in (0, expected):
                 self.sub = f"{found[1]}목"
-                return found.start(1)
-        return None
+                return True
+        return False
 
     def inline(self, sign: str) -> bool:
         """Move to the paragraph of a sign inside a line, if it is the next one."""
@@ -187,10 +187,10 @@ def _line_marks(text: str, place: _Place) -> Iterator[tuple[int, Path]]:
     start = 0
     for number, line in enumerate(text.split("\n")):
         begins = place.line(line)
-        if begins is None and not number:
+        if not begins and not number:
             place.leave_items()  # a paragraph of its own after the items: it belongs to what the items belong to
-        if begins is not None or not number:
-            yield start if not number else start + (begins or 0), place.path()
+        if begins or not number:
+            yield start, place.path()
         for found in _INLINE_PARAGRAPH.finditer(line):
             if place.inline(found[1]):
                 yield start + found.start(1), place.path()

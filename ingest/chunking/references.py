@@ -17,11 +17,12 @@ _TOKEN = re.compile(
     r"|(?P<supplement>부\s?칙\s+)?제\s?(?P<article>\d{1,4})\s?조(?:의\s?(?P<article_branch>\d{1,3}))?"
     r"|제\s?(?P<paragraph>\d{1,3})\s?항"
     r"|제\s?(?P<item>\d{1,3})\s?호(?:의\s?(?P<item_branch>\d{1,2}))?(?!\s?서식)"
-    r"|(?<![가-힣])(?P<sub>[가-하])목"
+    r"|(?:(?<=호)|(?<![가-힣]))(?P<sub>[가-하])목"
 )
 _JOINED = re.compile(r"\s*(?:,|ㆍ|·|‧|및|또는|이나|나|와|과|부터|내지|~|–)\s*")
 _RANGE = re.compile(r"\s*(?:부터|내지|~|–)\s*")
-_SENTENCE_END = re.compile(r"다\.|[.?!]\s|\n")
+_REACH = 200
+"""Characters over which `같은 조` and `같은 법` look back."""
 _MAX = 64
 """References kept of one chunk; a table of amendments names hundreds."""
 
@@ -74,7 +75,7 @@ def _targets(text: str, path_at: Callable[[int], Path]) -> Iterator[tuple[_Targe
             if current is not None and not ranges:
                 yield current, _label(current, range_from), begin
             range_from = current if ranges else None
-            before = current if current is not None and not _SENTENCE_END.search(gap) else None
+            before = current if current is not None and len(gap) <= _REACH else None
             begin = found.start()
             current = _started(found, before, joined, path_at(begin))
         end = found.end()
