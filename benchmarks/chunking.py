@@ -2,12 +2,14 @@
 
     python -m benchmarks.chunking [--budgets 128 200 256] [--half settings|report|both] [--all] [--json FILE]
 
-`en_chunking`: long documents and questions with the exact characters that answer them. Documents are told apart into two halves by a
-hash of their name. Settings of the chunker were chosen on the half `settings`; figures are reported on the half `report`, which is
-the default. Of each document the first 200,000 characters are used and the questions that they answer; `--all` uses everything. Both sides' chunks are embedded, indexed and searched by the same code: (a) the dense leg alone, MiniLM, (b) the
-product's hybrid search. Printed for each: recall, precision and IoU of tokens, at 5 passages and at 800 tokens of passages, with paired
-95 % bootstrap intervals of the difference over the questions. Bar, for the dense leg at equal tokens, pooled over the budgets: IoU and
-precision better, recall not worse.
+`en_chunking`: long documents and questions with the exact characters that answer them. Documents are told apart into two
+halves by a hash of their name. Settings of the chunker were chosen on the half `settings`; figures are reported on the half
+`report`, which is the default. Of each document the first 200,000 characters are used and the questions that they answer;
+`--all` uses everything. Both sides' chunks are embedded, indexed and searched by the same code: (a) the dense leg alone,
+MiniLM, (b) the product's hybrid search. Printed for each: recall, precision and IoU of tokens, at 5 passages and at 800
+tokens of passages, with paired 95 % bootstrap intervals of the difference over the questions. Bar, for the dense leg pooled
+over the budgets: at 5 passages IoU and precision surely better and recall not surely worse; at equal tokens none of the
+three surely worse.
 """
 
 from __future__ import annotations
@@ -81,7 +83,9 @@ def half_of(name: str) -> str:
     return "settings" if hashlib.sha256(name.encode()).digest()[0] % 2 else "report"
 
 
-def load(folder: Path, halves: Sequence[str], tokenize: Callable[[str], list[Span]], sample: int | None) -> list[Source]:
+def load(
+    folder: Path, halves: Sequence[str], tokenize: Callable[[str], list[Span]], sample: int | None
+) -> list[Source]:
     """The documents of these halves, at most their first `sample` characters, up to a line's end."""
     questions: dict[str, list[tuple[str, list[Span]]]] = {}
     for line in (folder / "queries.jsonl").read_text(encoding="utf-8").splitlines():
@@ -250,7 +254,9 @@ def interval(values: NDArray[np.float64]) -> tuple[float, float]:
     return float(low), float(high)
 
 
-def run(halves: Sequence[str], budgets: Sequence[int], sides: Sequence[str], sample: int | None) -> list[dict[str, object]]:
+def run(
+    halves: Sequence[str], budgets: Sequence[int], sides: Sequence[str], sample: int | None
+) -> list[dict[str, object]]:
     """All budgets on both sides; prints a table for each."""
     rows: list[dict[str, object]] = []
     pooled: dict[tuple[str, str], list[NDArray[np.float64]]] = {}
@@ -325,10 +331,15 @@ def show(rows: Sequence[dict[str, object]]) -> None:
 
 
 def reached(rows: Sequence[dict[str, object]]) -> bool:
-    """The bar, on the pooled dense leg at equal tokens."""
-    [row] = [row for row in rows if (row["budget"], row["leg"], row["at"]) == ("all", "dense", "tokens")]
-    gains = {name: row[f"gain {name}"] for name in MEASURES}
-    return all(isinstance(g, list) and (g[1] > 0 if name != "recall" else g[0] >= 0) for name, g in gains.items())
+    """The bar; `surely` is the end of the interval."""
+    gains = {(row["at"], name): row[f"gain {name}"] for row in rows for name in MEASURES if _is_pooled_dense(row)}
+    none_worse = all(isinstance(gain, list) and gain[2] >= 0 for gain in gains.values())
+    better = [gains["k", name] for name in ("precision", "iou")]
+    return none_worse and all(isinstance(gain, list) and gain[1] > 0 for gain in better)
+
+
+def _is_pooled_dense(row: dict[str, object]) -> bool:
+    return (row["budget"], row["leg"]) == ("all", "dense")
 
 
 def main() -> int:

@@ -21,7 +21,9 @@ def upgrade() -> None:
     with op.batch_alter_table("chunk", schema=None) as batch_op:
         batch_op.add_column(sa.Column("provision", sa.String(length=200), nullable=False, server_default=""))
         batch_op.add_column(sa.Column("provisions", sa.JSON(none_as_null=True), nullable=False, server_default="[]"))
-        batch_op.add_column(sa.Column("cross_references", sa.JSON(none_as_null=True), nullable=False, server_default="[]"))
+        batch_op.add_column(
+            sa.Column("cross_references", sa.JSON(none_as_null=True), nullable=False, server_default="[]")
+        )
     # The defaults are for the rows that are there; new ones bring their own.
     with op.batch_alter_table("chunk", schema=None) as batch_op:
         for name in _COLUMNS:

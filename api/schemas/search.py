@@ -115,7 +115,9 @@ class ChunkOut(BaseModel):
     heading_path: list[str]
     text: str
     provision: str = Field(description="of a statute or rule that the text is", examples=["제24조제1항–제3항", ""])
-    references: list[str] = Field(description="provisions that the text refers to", examples=[["제5조제1항", "근로기준법 제50조"]])
+    references: list[str] = Field(
+        description="provisions that the text refers to", examples=[["제5조제1항", "근로기준법 제50조"]]
+    )
     anchor: AnchorOut
     before: list[str]
     after: list[str]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from itertools import accumulate
+from itertools import accumulate, pairwise
 
 from ingest.chunking.base import Unit
 
@@ -29,9 +29,9 @@ _MAX_WINDOW = 256
 def pack(units: Sequence[Unit], limit: int) -> Iterator[list[Unit]]:
     """The units in groups of at most `limit` tokens, in order; a unit that is longer stands alone.
 
-    The groups are those with the least sum of costs, where a group costs what the cut before it does, the square of the share of
-    the limit that it leaves unused, and `MIX`: few groups, of even length, each of whole paragraphs or of one. Time and memory grow
-    linearly with the units.
+    The groups are those with the least sum of costs, where a group costs what the cut before it does, the square of the
+    share of the limit that it leaves unused, and `MIX`: few groups, of even length, each of whole paragraphs or of one.
+    Time and memory grow linearly with the units.
     """
     start = 0
     for stop in range(1, len(units) + 1):
@@ -64,5 +64,5 @@ def _best_groups(units: Sequence[Unit], limit: int) -> Iterator[list[Unit]]:
     while bounds[-1]:
         bounds.append(begins[bounds[-1]])
     bounds.reverse()
-    for first, stop in zip(bounds, bounds[1:], strict=False):
+    for first, stop in pairwise(bounds):
         yield list(units[first:stop])

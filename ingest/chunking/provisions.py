@@ -1,8 +1,9 @@
 """Statutes and company rules: which 편·장·절·관, 조, 항, 호, 목, 부칙, 별표 each part of a document is.
 
-The forms are those of the drafting standard for Korean statutes (법령 입안·심사 기준, Ministry of Government Legislation): articles
-`제12조의2(제목)`, paragraphs `①`, items `1.`, sub-items `가.`. Articles that a parser left in a paragraph become headings here, so that
-every format gives the same chunks. English contracts and acts get `Article 3` and `Section 4.2` from their headings.
+The forms are those of the drafting standard for Korean statutes (법령 입안·심사 기준, Ministry of Government
+Legislation): articles `제12조의2(제목)`, paragraphs `①`, items `1.`, sub-items `가.`. Articles that a parser left in a
+paragraph become headings here, so that every format gives the same chunks. English contracts and acts get `Article 3` and
+`Section 4.2` from their headings.
 """
 
 from __future__ import annotations
@@ -24,10 +25,13 @@ _CITED = r"\s*(?:및|또는|내지|부터|까지|[에의를을와과은는]\s|�
 """What follows an article's number where it is cited, not where it begins."""
 
 _PART = re.compile(rf"{_OPEN}제\s?(\d{{1,4}})\s?(편|장|절|관){_BRANCH}(?=\s|$|[(:.])(?!{_CITED})")
-_PART_LINE = re.compile(rf"{_OPEN}제\s?\d{{1,4}}\s?([편장절관]){_BRANCH}\s+\S[^.。\n]{{0,60}}(?<![다음임됨함.]){_OPEN}$")
+_PART_LINE = re.compile(
+    rf"{_OPEN}제\s?\d{{1,4}}\s?([편장절관]){_BRANCH}\s+\S[^.。\n]{{0,60}}(?<![다음임됨함.]){_OPEN}$"
+)
 _ARTICLE_HEADING = re.compile(rf"{_OPEN}(부\s?칙\s+)?제\s?(\d{{1,4}})\s?조{_BRANCH}(?!{_CITED})(?![가-힣])")
 _ARTICLE_LINE = re.compile(
-    rf"^{_OPEN}제\s?\d{{1,4}}\s?조(?:\s?의\s?\d{{1,3}})?[*_]*(?:\s?{_TITLE}|\s+삭제\b)[*_]*(?!{_CITED})(?=\s|$|[<〈①-⑳])", re.MULTILINE
+    rf"^{_OPEN}제\s?\d{{1,4}}\s?조(?:\s?의\s?\d{{1,3}})?[*_]*(?:\s?{_TITLE}|\s+삭제\b)[*_]*(?!{_CITED})(?=\s|$|[<〈①-⑳])",
+    re.MULTILINE,
 )
 _SUPPLEMENT = re.compile(r"[\s*_#]*부\s*칙\s*(?:[<(〈\[].{1,60}[)>〉\]])?[\s*_]*$")
 _ANNEX = re.compile(
@@ -40,7 +44,9 @@ _TITLE_ARTICLE = re.compile(rf"(?<!\S)제\s?(\d{{1,4}})\s?조{_BRANCH}(?=\s|$|\(
 _SIGN = "①-⑳㉑-㉟㊱-㊿"
 _PARAGRAPH = re.compile(rf"{_OPEN}(?:([{_SIGN}])|제\s?(\d{{1,2}})\s?항(?=[\s.(])(?!{_CITED}))")
 _INLINE_PARAGRAPH = re.compile(rf"(?<=[.다>)\]」】”\"])\s*([{_SIGN}])(?=\s|[가-힣(「\"“])")
-_ITEM = re.compile(r"[\s*_]*(?:(\d{1,3})(?:의(\d{1,2}))?\\?\.(?=\s)(?!\s*\d{1,2}\.)|제\s?(\d{1,3})\s?호(?:의(\d{1,2}))?(?=[\s.:]))")
+_ITEM = re.compile(
+    r"[\s*_]*(?:(\d{1,3})(?:의(\d{1,2}))?\\?\.(?=\s)(?!\s*\d{1,2}\.)|제\s?(\d{1,3})\s?호(?:의(\d{1,2}))?(?=[\s.:]))"
+)
 _SUB = re.compile(r"[\s*_]*([가-하거-허고-호])(?:\\?\.|목)(?=\s)")
 _SUB_ORDER = "가나다라마바사아자차카타파하거너더러머버서어저처커터퍼허고노도로모보소오조초코토포호"
 _MAX_GAP = 5
@@ -241,5 +247,7 @@ def _slice(element: Element, start: int, end: int) -> Element:
     if len(element.line_anchors) == lines:
         first = element.text.count("\n", 0, start)
         anchors = element.line_anchors[first : first + element.text.count("\n", start, end) + 1]
-    anchor = merge_anchors(anchors) if anchors and all(mergeable(anchors[0], item) for item in anchors) else element.anchor
+    anchor = (
+        merge_anchors(anchors) if anchors and all(mergeable(anchors[0], item) for item in anchors) else element.anchor
+    )
     return replace(element, text=element.text[start:end], anchor=anchor, line_anchors=anchors)

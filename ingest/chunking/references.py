@@ -47,8 +47,8 @@ class _Target:
 def references(text: str, path_at: Callable[[int], Path]) -> tuple[str, ...]:
     """Labels of what `text` refers to, each once, in order. `path_at` gives the provision of the text at an offset.
 
-    A reference without an article (`제1항`, `같은 조 제2항`, `전항`) is completed from the place where it stands or from the reference
-    before it. The provision that the text itself is does not count.
+    A reference without an article (`제1항`, `같은 조 제2항`, `전항`) is completed from the place where it stands or from the
+    reference before it. The provision that the text itself is does not count.
     """
     labels: dict[str, None] = {}
     for target, label, start in _targets(text, path_at):

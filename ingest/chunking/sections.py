@@ -73,8 +73,9 @@ class Sized:
 class Merging:
     """Puts sections together that are too small to stand alone.
 
-    They must have the same parent, or be a parent and its child. An article is what a rule is cited by, so articles only go together
-    where all of them are tiny together; other sections go together up to a small size, and a tiny one joins any neighbour.
+    They must have the same parent, or be a parent and its child. An article is what a rule is cited by, so articles only go
+    together where all of them are tiny together; other sections go together up to a small size, and a tiny one joins any
+    neighbour.
     """
 
     def __init__(self, small: float, tiny: float) -> None:

@@ -9,7 +9,7 @@ from pathlib import PurePosixPath
 from uuid import UUID
 
 from ingest.chunking.assembly import assembled
-from ingest.chunking.base import Block, Budget, Budgets, Room, Unit
+from ingest.chunking.base import Block, Budgets, Room, Unit
 from ingest.chunking.code import code_units
 from ingest.chunking.packing import pack
 from ingest.chunking.prose import cut_between, prose_units

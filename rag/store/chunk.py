@@ -20,7 +20,6 @@ from rag.store.collection import Collection
 from rag.store.document import Document
 from rag.store.version import DocumentVersion, VersionState
 
-
 _MAX_LABEL = 200
 
 

@@ -61,9 +61,7 @@ def test_a_sentence_is_cited_by_its_paragraph(caller: Caller, question: str, sou
         ("제 68 조의 내용을 알려 주세요", "취업규칙.docx", "제68조제1항–제3항"),
     ],
 )
-def test_a_question_that_names_an_article_finds_it(
-    caller: Caller, question: str, source: str, provision: str
-) -> None:
+def test_a_question_that_names_an_article_finds_it(caller: Caller, question: str, source: str, provision: str) -> None:
     first = caller.search(question)[0]
     assert (first["source_key"], first["provision"]) == (source, provision)
 

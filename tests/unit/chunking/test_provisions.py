@@ -23,6 +23,8 @@ ARTICLE = """① 사용자는 1년간 80퍼센트 이상 출근한 근로자에�
 3. 그 밖에 회사가 정하는 사람
 ③ 제2항제2호나목의 사람에게는 「근로기준법」 제60조에 따른다."""
 
+MARKDOWN = ARTICLE.replace("① ", "**①** ").replace("1. ", "1\\. ").replace("가. ", "가\\. ")
+
 
 def chunks_of(*blocks: Block, limit: int = 400, title: str = "취업규칙") -> list[Chunk]:
     return StructureChunker(Limit(limit)).chunk(document(*blocks, title=title), UUID(int=5), "취업규칙.txt")
@@ -52,7 +54,7 @@ EXPECTED = [
         [heading(2, "제24조 (연차휴가)"), *(prose(line) for line in ARTICLE.split("\n"))],
         [prose("제24조(연차휴가) " + ARTICLE)],
         [prose("제24조【연차휴가】\n" + ARTICLE)],
-        [heading(3, "제24조(연차휴가)"), prose(ARTICLE.replace("① ", "**①** ").replace("1. ", "1\\. ").replace("가. ", "가\\. "))],
+        [heading(3, "제24조(연차휴가)"), prose(MARKDOWN)],
         [heading(3, "제 24 조 연차휴가"), *((ElementKind.LIST_ITEM, 0, line) for line in ARTICLE.split("\n"))],
     ],
     ids=["one element", "paragraphs", "title in the text", "other brackets", "markdown kept", "list items"],
@@ -130,7 +132,9 @@ def test_headings_name_what_follows(head: str, label: str) -> None:
 
 def test_a_heading_of_another_kind_ends_the_rule() -> None:
     chunks = chunks_of(
-        heading(1, "제1조(목적)"), prose("가 " * 50), heading(2, "해설"), prose("나 " * 200), heading(1, "연락처"), prose("다 " * 130)
+        heading(1, "제1조(목적)"), prose("가 " * 50),
+        heading(2, "해설"), prose("나 " * 200),
+        heading(1, "연락처"), prose("다 " * 130),
     )  # fmt: skip
     assert [chunk.provision for chunk in chunks] == ["제1조", "제1조", ""]
 
@@ -156,7 +160,12 @@ def test_a_table_and_a_closing_text_belong_to_the_paragraph_and_not_to_its_last_
 def test_paragraphs_on_one_line_are_told_apart() -> None:
     text = "① 휴가는 15일이다. ② 병가는 60일이다. 다만, ①의 휴가는 제외한다. ③ 끝이다."
     [chunk] = chunks_of(heading(2, "제7조(휴가)"), prose(text))
-    for quote, label in (("휴가는 15일", "제7조제1항"), ("병가는 60일", "제7조제2항"), ("①의 휴가", "제7조제2항"), ("끝이다", "제7조제3항")):
+    for quote, label in (
+        ("휴가는 15일", "제7조제1항"),
+        ("병가는 60일", "제7조제2항"),
+        ("①의 휴가", "제7조제2항"),
+        ("끝이다", "제7조제3항"),
+    ):
         start = text.index(quote)
         assert chunk.provision_of(start, start + len(quote)) == label
     assert chunk.provision_of(0, len(text)) == "제7조제1항–제3항"
@@ -246,8 +255,8 @@ def test_a_chunk_keeps_its_references() -> None:
 
 
 pieces = st.sampled_from(
-    ["제3조(정의)", "제12조의2", "제1장 총칙", "①", "②", "㉑", "1.", "2.", "가.", "나.", "부칙", "별표 1", "제1항", "같은 조", "「상법」",
-     "제5조제1항에", "휴가", "이다.", "부터", "및", "\n", "\n", " ", "「", "전항"]
+    ["제3조(정의)", "제12조의2", "제1장 총칙", "①", "②", "㉑", "1.", "2.", "가.", "나.", "부칙", "별표 1", "제1항",
+     "같은 조", "「상법」", "제5조제1항에", "휴가", "이다.", "부터", "및", "\n", "\n", " ", "「", "전항"]
 )  # fmt: skip
 
 
