@@ -47,8 +47,8 @@ def covering_label(paths: Sequence[Path]) -> str:
 
 def marks_between(marks: Sequence[ProvisionMark], start: int, end: int) -> list[ProvisionMark]:
     """The marks that hold for some of the characters `start`..`end`."""
-    ends = [mark.start for mark in marks[1:]] + [end]
-    return [mark for mark, stop in zip(marks, ends, strict=True) if mark.start < end and stop > start]
+    stops = [*(mark.start for mark in marks[1:]), end]
+    return [mark for mark, stop in zip(marks, stops, strict=False) if mark.start < end and stop > start]
 
 
 def path_at(marks: Sequence[ProvisionMark], offset: int) -> Path:
