@@ -25,6 +25,8 @@ _MAX_CAPTION = 120
 _SOURCE_LINE = re.compile(r"\s*(?:자료|출처|주|비고|source|note)\s*[:：)]", re.IGNORECASE)
 _MAX_WINDOW = 8000
 """Characters that the sentence splitter sees at once, so that its time and memory don't depend on the paragraph's length."""
+_LONGEST_WORD = 100
+"""Mean characters a word from which on a text is no prose; analysing it for sentences would take seconds."""
 _WINDOW_END = re.compile(r"(?:[.!?。]\s|\n)")
 
 
@@ -102,6 +104,9 @@ def _cut_before(text: str, previous: int, start: int) -> float:
 def _sentence_starts(text: str, language: Language) -> Iterator[int]:
     """Offsets where a sentence begins, the first one left out."""
     for start, end in _windows(text):
+        if len(text[start:end].split()) * _LONGEST_WORD < end - start:
+            yield from [start] * bool(start)  # no sentences: base64, dotted lines
+            continue
         found = [start + first for first, _ in split_sentences(text[start:end], language)]
         yield from (offset for offset in (found if start else found[1:]) if offset)
 

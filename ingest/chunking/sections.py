@@ -8,6 +8,9 @@ from dataclasses import dataclass, replace
 from ingest.chunking.base import Block
 from rag.domain.document import ElementKind
 
+_MAX_GROUP = 64
+"""Sections that may go together; bounds the work where they have hardly any tokens."""
+
 
 @dataclass(frozen=True, slots=True)
 class Section:
@@ -86,7 +89,7 @@ class Merging:
         """Neighbouring sections in groups; most groups are one section."""
         group: list[Sized] = []
         for item in sized:
-            if group and not self._joins(group, item, limit):
+            if group and (len(group) == _MAX_GROUP or not self._joins(group, item, limit)):
                 yield group
                 group = []
             group.append(item)

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Literal
 
 from langchain_text_splitters import RecursiveCharacterTextSplitter
 
 from ingest.chunking.base import Room
 
 Span = tuple[int, int]
+Keep = Literal["start", "end"]
+"""Which side of a cut its separator stays on."""
 
 INSIDE_A_SENTENCE = ("; ", ", ", "\n", " ", "")
 """Where to cut a sentence that is too long, best place first."""
@@ -19,7 +22,7 @@ _MAX_CHARACTERS = 1 << 16
 
 
 def cut_to_size(
-    text: str, span: Span, room: Room, separators: Sequence[str], *, keep: bool | str = "end"
+    text: str, span: Span, room: Room, separators: Sequence[str], *, keep: Keep = "end"
 ) -> list[tuple[Span, int]]:
     """Parts of `text[span]` that follow each other without a gap, each within the limit, with their tokens.
 
@@ -44,7 +47,7 @@ def cut_to_size(
 
 
 def _cut(
-    text: str, span: Span, tokens: int, limit: int, share: float, separators: Sequence[str], keep: bool | str
+    text: str, span: Span, tokens: int, limit: int, share: float, separators: Sequence[str], keep: Keep
 ) -> list[Span]:
     """Parts of the span, which has `tokens` tokens, of about `share` of the limit each; it alone when it fits."""
     start, stop = span
@@ -54,7 +57,7 @@ def _cut(
     return _parts(text, span, size, separators, keep)
 
 
-def _parts(text: str, span: Span, size: int, separators: Sequence[str], keep: bool | str) -> list[Span]:
+def _parts(text: str, span: Span, size: int, separators: Sequence[str], keep: Keep) -> list[Span]:
     """Parts of at most `size` characters."""
     start, stop = span
     splitter = RecursiveCharacterTextSplitter(

@@ -310,3 +310,46 @@ def test_headings_that_leave_no_room_become_text() -> None:
 @pytest.mark.parametrize("blocks", [[], [prose("")], [prose(" \n\t")]])
 def test_a_document_without_text_has_no_chunks(blocks: list[Block]) -> None:
     assert chunked(document(*blocks)) == []
+
+
+class Counting:
+    """Counts words, and what it was asked."""
+
+    def __init__(self) -> None:
+        self.characters = 0
+        self.largest = 0
+
+    def __call__(self, texts: Sequence[str]) -> list[int]:
+        size = sum(map(len, texts))
+        self.characters += size
+        self.largest = max(self.largest, size)
+        return count_words(texts)
+
+
+LONG = "The clerk files the form with the office before noon on each day of the week. "
+
+
+@pytest.mark.parametrize(
+    "block",
+    [
+        prose(LONG * 3_000),
+        prose(LONG.replace(" ", "\n") * 2_000),
+        prose("가" * 300_000),
+        table(["이름", "값"], *[[f"이름{number}", f"{number}"] for number in range(8_000)]),
+        code("\n\n".join(f"def f{number}(a):\n    return a + {number}" for number in range(8_000))),
+    ],
+    ids=["one line", "short lines", "no blanks", "table", "code"],
+)
+def test_the_tokenizer_sees_a_large_document_in_batches_and_a_bounded_number_of_times(block: Block) -> None:
+    counter = Counting()
+    chunks = StructureChunker(Limit(240, counter)).chunk(document(block), VERSION, "a.py")
+    size = len(block[2])
+    assert "".join(chunks[-1].text.split()) == "".join(block[2].split())[-len("".join(chunks[-1].text.split())) :]
+    assert counter.characters < 4 * size
+    assert counter.largest <= 1 << 18
+
+
+def test_sections_without_tokens_do_not_grow_into_one() -> None:
+    blocks = [block for number in range(1000) for block in (heading(2, f"{number}"), prose("…"))]
+    chunks = StructureChunker(Limit(40, lambda texts: [0] * len(texts))).chunk(document(*blocks), VERSION, "a.md")
+    assert len(chunks) >= 1000 / 64
