@@ -66,6 +66,11 @@ def test_a_question_that_names_an_article_finds_it(caller: Caller, question: str
     assert (first["source_key"], first["provision"]) == (source, provision)
 
 
+def test_an_answer_about_an_article_quotes_that_article(caller: Caller) -> None:
+    sentences = ask(caller, "취업규칙 제25조의2는 무슨 내용인가요?")["sentences"]
+    assert sentences[0]["citations"][0]["provision"].startswith("제25조의2제")
+
+
 def test_a_passage_tells_what_it_refers_to(caller: Caller) -> None:
     [passage] = [item for item in caller.search("금융감독원장의 검사") if item["provision"] == "제13조"]
     chunk = caller.get(f"/api/v1/chunks/{passage['chunk_id']}").json()
