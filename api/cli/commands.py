@@ -182,9 +182,10 @@ def events(response: httpx.Response) -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 def place(item: dict[str, Any]) -> str:
-    """Where a passage or citation stands: file, position, headings."""
+    """Where a passage or citation stands: file, provision of a rule, position, headings."""
     headings = " › ".join(item["heading_path"][1:])
-    return f"{item['source_key']}, {item['anchor']['label']}" + (f" ({headings})" if headings else "")
+    named = f"{item['source_key']} {item['provision']}".rstrip()
+    return f"{named}, {item['anchor']['label']}" + (f" ({headings})" if headings else "")
 
 
 def list_collections(options: Options, as_json: bool) -> None:

@@ -21,6 +21,7 @@ from api.streaming import DONE, HEADERS, event
 from rag.access.policy import Action
 from rag.answering.rendering import RenderedSentence, render
 from rag.answering.service import AnswerRun
+from rag.domain.answer import Citation
 from rag.domain.errors import InvalidRequest, SeogoError
 from rag.domain.passage import Source
 
@@ -109,13 +110,18 @@ class _Completion:
                 "type": "url_citation",
                 "url_citation": {
                     "url": passage_url(self._base, item.passage.chunk.id, item.passage.source),
-                    "title": f"{_title(item.passage.source)} ({item.anchor.label(self._caller.language)})",
+                    "title": self._title(item),
                     "start_index": rendered.start,
                     "end_index": rendered.end,
                 },
             }
             for item in rendered.citations
         ]
+
+    def _title(self, item: Citation) -> str:
+        """Title of the document, the provision where there is one, and the place: `취업규칙 제24조제1항 (3쪽)`."""
+        named = f"{_title(item.passage.source)} {item.provision}".rstrip()
+        return f"{named} ({item.anchor.label(self._caller.language)})"
 
     def _head(self, kind: str) -> dict[str, Any]:
         return {"id": self._id, "object": kind, "created": self._created, "model": self._body.model}

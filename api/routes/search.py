@@ -57,6 +57,8 @@ def get_chunk(
         parent=ParentOut.of(source),
         heading_path=list(found.heading_path),
         text=found.text,
+        provision=found.provision,
+        references=list(found.references),
         anchor=AnchorOut.of(found.anchor, caller.language),
         before=[item.text for item in around if item.ordinal < found.ordinal],
         after=[item.text for item in around if item.ordinal > found.ordinal],

@@ -59,6 +59,7 @@ class CitationOut(BaseModel):
     quote: str
     start: int = Field(description="first character of the quote in the passage's text")
     end: int
+    provision: str = Field(description="of a statute or rule that the quote stands in", examples=["제24조제1항"])
     anchor: AnchorOut
     url: str
 
@@ -81,6 +82,7 @@ class CitationOut(BaseModel):
             quote=item.quote,
             start=item.start,
             end=item.end,
+            provision=item.provision,
             anchor=AnchorOut.of(item.anchor, language),
             url=passage_url(base_url, chunk.id, source),
         )

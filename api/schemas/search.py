@@ -68,6 +68,7 @@ class PassageOut(BaseModel):
     parent: ParentOut | None
     heading_path: list[str]
     text: str
+    provision: str = Field(description="of a statute or rule that the text is", examples=["제24조제1항–제3항", ""])
     anchor: AnchorOut
     url: str = Field(description="where the passage can be opened, permission checked")
     legs: dict[str, LegOut]
@@ -91,6 +92,7 @@ class PassageOut(BaseModel):
             parent=ParentOut.of(passage.source),
             heading_path=list(passage.chunk.heading_path),
             text=passage.chunk.text,
+            provision=passage.chunk.provision,
             anchor=AnchorOut.of(passage.anchor, language),
             url=passage_url(base_url, passage.chunk.id, passage.source),
             legs={name: LegOut(rank=leg.rank, score=leg.score) for name, leg in passage.legs.items()},
@@ -149,6 +151,10 @@ class ChunkOut(BaseModel):
     parent: ParentOut | None
     heading_path: list[str]
     text: str
+    provision: str = Field(description="of a statute or rule that the text is", examples=["제24조제1항–제3항", ""])
+    references: list[str] = Field(
+        description="provisions that the text refers to", examples=[["제5조제1항", "근로기준법 제50조"]]
+    )
     anchor: AnchorOut
     before: list[str]
     after: list[str]

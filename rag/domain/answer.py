@@ -54,6 +54,11 @@ class Citation:
         """Where the quote stands."""
         return self.passage.chunk.anchor_of(self.start, self.end)
 
+    @property
+    def provision(self) -> str:
+        """The provision that the quote stands in, such as `제24조제1항`; empty outside statutes and rules."""
+        return self.passage.chunk.provision_of(self.start, self.end)
+
 
 class Support(StrEnum):
     """Whether a sentence stands on its citations."""

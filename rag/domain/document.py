@@ -8,6 +8,7 @@ from uuid import UUID, uuid5
 
 from rag.domain.anchor import Anchor, merge_anchors
 from rag.domain.language import Language
+from rag.domain.provision import ProvisionMark, covering_label, marks_between
 
 NAMESPACE = UUID("5e060000-5e06-5e06-8e06-5e065e065e06")
 """Root of every deterministic id (uuid5) in Seogo; changing it orphans all stored ids."""
@@ -99,6 +100,8 @@ class Chunk:
         text: verbatim text of the piece; what is quoted.
         heading_path: headings above it, outermost first; searched together with the text, never quoted.
         language: what the piece is written in; the language gate reads it.
+        provisions: which article, paragraph and item of a statute or rule each part of `text` is, by where it begins.
+        references: provisions that the text refers to, resolved where its own place decides: `제5조제1항`, `근로기준법 제50조`.
     """
 
     id: UUID
@@ -110,6 +113,13 @@ class Chunk:
     kind: ElementKind = ElementKind.TEXT
     tokens: int = 0
     line_anchors: tuple[Anchor, ...] = field(default=(), repr=False)
+    provisions: tuple[ProvisionMark, ...] = ()
+    references: tuple[str, ...] = ()
+
+    @property
+    def provision(self) -> str:
+        """The provision that the whole text belongs to, such as `제24조제1항–제3항`; empty outside statutes and rules."""
+        return covering_label([mark.path for mark in self.provisions])
 
     @property
     def search_text(self) -> str:
@@ -123,6 +133,10 @@ class Chunk:
         first = self.text.count("\n", 0, start)
         last = first + self.text.count("\n", start, max(start, end - 1))
         return merge_anchors(self.line_anchors[first : last + 1])
+
+    def provision_of(self, start: int, end: int) -> str:
+        """The provision of the characters `start`..`end` of `text`, as narrow as it is known: `제24조제1항`."""
+        return covering_label([mark.path for mark in marks_between(self.provisions, start, end)])
 
 
 def chunk_id(version_id: UUID, recipe: str, ordinal: int) -> UUID:

@@ -75,7 +75,9 @@ class ExtractiveGenerator:
         wants_quantity = bool(_QUANTITY.search(request.question))
         for spans in _units(passage, index, weights, self._terms_of):
             text = "\n".join(passage.chunk.text[span.start : span.end] for span in spans)
-            own = self._terms_of(text).keys() & weights.keys()
+            # A sentence of 제24조제1항 holds that number, though it stands only in the heading or before the text.
+            provision = passage.chunk.provision_of(spans[0].start, spans[-1].end)
+            own = (self._terms_of(text).keys() | self._terms_of(provision).keys()) & weights.keys()
             score = _mass(own, weights) + _HEADING_SHARE * _mass(heading - own, weights)
             score = (score + _NEIGHBOUR_SHARE * _mass(whole - own - heading, weights)) / total + _RANK_SHARE * rank
             if wants_quantity and own and _DIGIT.search(text):

@@ -14,6 +14,7 @@ from rag.domain.document import Chunk, ElementKind
 from rag.domain.language import CollectionKind, Language
 from rag.domain.passage import LocatedChunk, Parent, Source
 from rag.domain.principal import Permit
+from rag.domain.provision import ProvisionMark
 from rag.store.base import Base
 from rag.store.collection import Collection
 from rag.store.document import Document
@@ -21,9 +22,14 @@ from rag.store.family import CHILD_MARK
 from rag.store.filtering import conditions
 from rag.store.version import DocumentVersion, VersionState, in_index
 
+_MAX_LABEL = 200
+
 
 class ChunkRow(Base):
-    """One chunk of a version. `anchor`, `line_anchors` and `heading_path` are JSON (`rag.domain.anchor`)."""
+    """One chunk of a version. `anchor`, `line_anchors` and `heading_path` are JSON (`rag.domain.anchor`).
+
+    `provisions` are pairs of offset and path (`rag.domain.provision`), `provision` the label that covers them all.
+    """
 
     __tablename__ = "chunk"
     __table_args__ = (Index("ix_chunk_version_id_ordinal", "version_id", "ordinal", unique=True),)
@@ -38,6 +44,9 @@ class ChunkRow(Base):
     language: Mapped[str] = mapped_column(String(10))
     kind: Mapped[str] = mapped_column(String(20))
     tokens: Mapped[int]
+    provision: Mapped[str] = mapped_column(String(_MAX_LABEL))
+    provisions: Mapped[list[Any]]
+    cross_references: Mapped[list[Any]]
 
 
 def to_domain(row: ChunkRow) -> Chunk:
@@ -52,6 +61,8 @@ def to_domain(row: ChunkRow) -> Chunk:
         kind=ElementKind(row.kind),
         tokens=row.tokens,
         line_anchors=tuple(anchor_from_json(item) for item in row.line_anchors),
+        provisions=tuple(ProvisionMark(int(start), tuple(path)) for start, path in row.provisions),
+        references=tuple(row.cross_references),
     )
 
 
@@ -76,6 +87,9 @@ def replace_chunks(session: Session, version_id: UUID, chunks: Sequence[Chunk]) 
             "language": chunk.language,
             "kind": chunk.kind,
             "tokens": chunk.tokens,
+            "provision": chunk.provision[:_MAX_LABEL],
+            "provisions": [[mark.start, list(mark.path)] for mark in chunk.provisions],
+            "cross_references": list(chunk.references),
         }
         for chunk in chunks
     ]

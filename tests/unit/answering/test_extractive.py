@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -12,6 +13,7 @@ from rag.domain.answer import Support
 from rag.domain.document import ElementKind
 from rag.domain.language import Language
 from rag.domain.passage import Passage
+from rag.domain.provision import ProvisionMark
 from rag.generation.base import Draft, GenerationRequest
 from rag.generation.extractive import ExtractiveGenerator
 from tests.support.passages import make_passage
@@ -38,6 +40,16 @@ def quotes(question: str, *passages: Passage, sentences: int = 3) -> list[list[s
 LEAVE = make_passage("휴가 일수 는 15일이다. 휴가 신청 은 부서장 에게 한다. 회의실 은 3층이다.")
 TRAVEL = make_passage("출장 한도 는 5만원이다. 출장 신청 은 총무팀 에 한다.", rank=2)
 TABLE = make_passage("| 직급 | 한도 |\n| --- | --- |\n| 부장 | 100만원 |\n| 과장 | 50만원 |", kind=ElementKind.TABLE)
+
+
+def test_a_sentence_is_of_the_article_that_the_question_names() -> None:
+    amended = make_passage("제25조의2 는 작년에 개정 되었다.")
+    named = make_passage("① 직원은 휴가를 간다. ② 감사부가 점검한다.", rank=2)
+    marks = (ProvisionMark(0, ("제25조의2",)), ProvisionMark(14, ("제25조의2", "제2항")))
+    article = replace(named, chunk=replace(named.chunk, provisions=marks))
+    found = drafts("제25조의2", [article, amended], weights={"제25조의2": 1.0})
+    assert found[0].spans[0].index == 0
+    assert drafts("제25조의2", [named, amended], weights={"제25조의2": 1.0})[0].spans[0].index == 1
 
 
 def test_the_sentence_that_holds_the_question_comes_first() -> None:

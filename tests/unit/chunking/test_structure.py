@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Sequence
 from uuid import UUID, uuid5
@@ -61,16 +62,27 @@ def letters(texts: Sequence[str]) -> Counter[str]:
     return Counter("".join("".join(texts).split()))
 
 
+def numbered_words(text: str) -> list[str]:
+    """The words that `numbered` made, each of which stands in the document once."""
+    return re.findall(r"[^\W\d]\d+", text)
+
+
 @given(documents | wordy, limits)
-def test_no_character_is_lost(parsed: ParsedDocument, limit: int) -> None:
+def test_every_character_lies_in_a_chunk_or_a_heading_path_exactly_once(parsed: ParsedDocument, limit: int) -> None:
     chunks = chunked(parsed, limit)
-    shown = {heading for chunk in chunks for heading in chunk.heading_path}
-    below = [
-        element.text
+    paths = {word for chunk in chunks for heading in chunk.heading_path for word in numbered_words(heading)}
+    shown = Counter(word for chunk in chunks for word in numbered_words(chunk.text))
+    every = [word for element in parsed.elements for word in numbered_words(element.text)]
+    headers = {
+        word
         for element in parsed.elements
-        if not (element.kind is ElementKind.HEADING and element.text in shown)
-    ]
-    assert letters(below) <= letters([chunk.text for chunk in chunks])
+        if element.kind is ElementKind.TABLE
+        for word in numbered_words(element.text.split("\n")[0])
+    }
+    for word in every:
+        assert shown[word] + (word in paths) >= 1
+        assert shown[word] + (word in paths) == 1 or word in headers
+    assert letters([e.text for e in parsed.elements]) <= letters([c.search_text for c in chunks])
 
 
 @given(documents | wordy, limits)
@@ -91,13 +103,18 @@ def test_every_line_points_to_where_it_stands(parsed: ParsedDocument, limit: int
 
 
 @given(documents, limits)
-def test_no_chunk_crosses_a_heading(parsed: ParsedDocument, limit: int) -> None:
-    starts = sorted(
-        e.anchor.first for e in parsed.elements if e.kind is ElementKind.HEADING and isinstance(e.anchor, LineAnchor)
-    )
-    for chunk in chunked(parsed, limit):
-        assert isinstance(chunk.anchor, LineAnchor)
-        assert not [line for line in starts if chunk.anchor.first < line <= chunk.anchor.last]
+def test_a_heading_inside_a_chunk_stands_in_its_text_and_in_no_path(parsed: ParsedDocument, limit: int) -> None:
+    chunks = chunked(parsed, limit)
+    paths = {heading for chunk in chunks for heading in chunk.heading_path}
+    for element in parsed.elements:
+        if element.kind is ElementKind.HEADING and isinstance(element.anchor, LineAnchor):
+            inside = [chunk for chunk in chunks if element.text in chunk.text.split("\n")]
+            assert len(inside) == (element.text not in paths)
+            assert all(not _surrounds(chunk.anchor, element.anchor.first) for chunk in chunks if chunk not in inside)
+
+
+def _surrounds(anchor: object, line: int) -> bool:
+    return isinstance(anchor, LineAnchor) and anchor.first < line <= anchor.last
 
 
 @given(documents, limits)
@@ -124,7 +141,7 @@ def test_table_rows_are_whole_and_under_their_header(parsed: ParsedDocument, lim
 def test_ids_are_the_same_every_time_and_never_shared(parsed: ParsedDocument, limit: int) -> None:
     chunks = chunked(parsed, limit)
     assert chunks == chunked(parsed, limit)
-    assert [chunk.id for chunk in chunks] == [chunk_id(VERSION, "test/1+structure/1", i) for i in range(len(chunks))]
+    assert [chunk.id for chunk in chunks] == [chunk_id(VERSION, "test/1+structure/2", i) for i in range(len(chunks))]
     assert len({chunk.id for chunk in chunks}) == len(chunks)
 
 
@@ -145,21 +162,66 @@ def test_headings_nest_by_their_level() -> None:
         prose("머리말"),
         heading(1, "제1장 총칙"),
         heading(2, "제1조 목적"),
-        prose("가"),
+        prose("가 " * 14),
         heading(2, "제2조 정의"),
         heading(4, "1. 사원"),
-        prose("나"),
+        prose("나 " * 14),
         heading(3, "2. 임원"),
-        prose("다"),
+        prose("다 " * 14),
         heading(1, "제2장 휴가"),
-        prose("라"),
+        prose("라 " * 14),
     ) == [
         (("취업규칙",), "머리말"),
-        (("취업규칙", "제1장 총칙", "제1조 목적"), "가"),
-        (("취업규칙", "제1장 총칙", "제2조 정의", "1. 사원"), "나"),
-        (("취업규칙", "제1장 총칙", "제2조 정의", "2. 임원"), "다"),
-        (("취업규칙", "제2장 휴가"), "라"),
+        (("취업규칙", "제1장 총칙", "제1조 목적"), "가 " * 14),
+        (("취업규칙", "제1장 총칙", "제2조 정의", "1. 사원"), "나 " * 14),
+        (("취업규칙", "제1장 총칙", "제2조 정의", "2. 임원"), "다 " * 14),
+        (("취업규칙", "제2장 휴가"), "라 " * 14),
     ]
+
+
+def test_small_sections_share_a_chunk_under_the_headings_that_they_have_in_common() -> None:
+    assert paths(
+        heading(1, "안내"),
+        heading(2, "휴가"),
+        heading(3, "연차"),
+        prose("15일이다."),
+        heading(3, "병가"),
+        prose("60일이다."),
+        heading(2, "급여"),
+        prose("가 " * 30),
+        heading(2, "끝"),
+    ) == [
+        (("취업규칙", "안내", "휴가"), "연차\n\n15일이다.\n\n병가\n\n60일이다."),
+        (("취업규칙", "안내"), "급여\n\n" + "가 " * 30 + "\n\n끝"),
+    ]
+
+
+def test_sections_of_different_chapters_stay_apart() -> None:
+    assert [path for path, _ in paths(
+        heading(1, "안내"), heading(2, "휴가"), prose("15일이다."), heading(1, "급여"), heading(2, "상여"), prose("없다."),
+    )] == [("취업규칙", "안내", "휴가"), ("취업규칙", "급여", "상여")]  # fmt: skip
+
+
+def test_an_article_of_any_length_does_not_take_in_a_neighbour() -> None:
+    assert [path[-1] for path, _ in paths(
+        heading(1, "제1장 총칙"),
+        heading(2, "제1조(목적)"), prose("이 규칙은 근로조건을 정한다."),
+        heading(2, "제2조(적용)"), prose("모든 직원에게 적용한다."),
+    )] == ["제1조(목적)", "제2조(적용)"]  # fmt: skip
+
+
+def test_a_list_stays_with_its_lead_in() -> None:
+    items = [(ElementKind.LIST_ITEM, 0, f"- 항목 {number} 이다") for number in range(3)]
+    chunks = chunked(document(prose("가 " * 28), prose("다음과 같다 나 다 라:"), *items, title="ㄱ"), 41)
+    assert [chunk.text.split("\n")[0].strip() for chunk in chunks] == [("가 " * 28).strip(), "다음과 같다 나 다 라:"]
+
+
+def test_a_caption_goes_with_the_first_part_of_its_table() -> None:
+    rows = [["구분", "한도"], *[[f"{number}호", "백만 원 이하"] for number in range(20)]]
+    first, *others = chunked(document(prose("가 " * 30), prose("표 1 한도"), table(*rows), title="ㄱ"), 41)
+    assert first.text.strip() == ("가 " * 30).strip()
+    assert [chunk.text.startswith("표 1 한도") for chunk in others] == [True, *[False] * (len(others) - 1)]
+    assert all("| 구분 | 한도 |" in chunk.text for chunk in others)
 
 
 def test_a_heading_with_nothing_below_becomes_a_text() -> None:
@@ -168,13 +230,13 @@ def test_a_heading_with_nothing_below_becomes_a_text() -> None:
         heading(1, "제2장 휴가"),
         heading(2, "제3조 (삭제)"),
         heading(2, "제4조 병가"),
-        prose("가"),
+        prose("가 " * 14),
         heading(1, "부칙"),
     ) == [
-        (("취업규칙", "제1장 총칙"), "제1장 총칙"),
-        (("취업규칙", "제2장 휴가", "제3조 (삭제)"), "제3조 (삭제)"),
-        (("취업규칙", "제2장 휴가", "제4조 병가"), "가"),
-        (("취업규칙", "부칙"), "부칙"),
+        (("취업규칙",), "제1장 총칙"),
+        (("취업규칙", "제2장 휴가"), "제3조 (삭제)"),
+        (("취업규칙", "제2장 휴가", "제4조 병가"), "가 " * 14),
+        (("취업규칙",), "부칙"),
     ]
 
 
@@ -248,3 +310,46 @@ def test_headings_that_leave_no_room_become_text() -> None:
 @pytest.mark.parametrize("blocks", [[], [prose("")], [prose(" \n\t")]])
 def test_a_document_without_text_has_no_chunks(blocks: list[Block]) -> None:
     assert chunked(document(*blocks)) == []
+
+
+class Counting:
+    """Counts words, and what it was asked."""
+
+    def __init__(self) -> None:
+        self.characters = 0
+        self.largest = 0
+
+    def __call__(self, texts: Sequence[str]) -> list[int]:
+        size = sum(map(len, texts))
+        self.characters += size
+        self.largest = max(self.largest, size)
+        return count_words(texts)
+
+
+LONG = "The clerk files the form with the office before noon on each day of the week. "
+
+
+@pytest.mark.parametrize(
+    "block",
+    [
+        prose(LONG * 3_000),
+        prose(LONG.replace(" ", "\n") * 500),
+        prose("가" * 300_000),
+        table(["이름", "값"], *[[f"이름{number}", f"{number}"] for number in range(8_000)]),
+        code("\n\n".join(f"def f{number}(a):\n    return a + {number}" for number in range(8_000))),
+    ],
+    ids=["one line", "short lines", "no blanks", "table", "code"],
+)
+def test_the_tokenizer_sees_a_large_document_in_batches_and_a_bounded_number_of_times(block: Block) -> None:
+    counter = Counting()
+    chunks = StructureChunker(Limit(240, counter)).chunk(document(block), VERSION, "a.py")
+    size = len(block[2])
+    assert chunks[-1].text.split()[-1] == block[2].split()[-1] or "가" * 100 in chunks[-1].text
+    assert counter.characters < 4 * size
+    assert counter.largest <= 1 << 18
+
+
+def test_sections_without_tokens_do_not_grow_into_one() -> None:
+    blocks = [block for number in range(1000) for block in (heading(2, f"{number}"), prose("…"))]
+    chunks = StructureChunker(Limit(40, lambda texts: [0] * len(texts))).chunk(document(*blocks), VERSION, "a.md")
+    assert len(chunks) >= 1000 / 64
