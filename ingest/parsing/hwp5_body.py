@@ -9,9 +9,8 @@ from __future__ import annotations
 
 import re
 import struct
-from bisect import bisect_right
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 from ingest.parsing.hwp5_records import (
     CTRL_HEADER,
@@ -32,7 +31,8 @@ from ingest.parsing.hwp5_records import (
     trees,
     u16,
     u32,
-)  # fmt: skip
+)
+from ingest.parsing.hwp5_text import Pieces, merged
 from ingest.parsing.hwp_equation import equation_text
 from ingest.parsing.hwp_model import (
     MAX_NESTING,
@@ -48,7 +48,7 @@ from ingest.parsing.hwp_model import (
     SectionStart,
     Shapes,
     Table,
-)  # fmt: skip
+)
 from ingest.parsing.hwp_numbering import KINDS, shown
 from rag.domain.errors import ParseLimitExceeded
 
@@ -59,14 +59,6 @@ TAGS = frozenset(
     }
 )  # fmt: skip
 
-_CONTROL = re.compile("[\0-\x1f]")
-_ALONE = {0: "", 10: "\n", 24: "-", 30: " ", 31: " "}
-"""Control characters of one code unit; of the others 13 ends the paragraph and 25..29 are reserved."""
-
-_INLINE = frozenset({4, 5, 6, 7, 8, 9, 19, 20})
-_TAB = 9
-_END = 13
-_UNITS = 8
 _DELETED = 17
 """Kind of the range that change tracking struck out; 16 is an addition."""
 
@@ -125,7 +117,7 @@ class BodyReader:
         left_out = self._left_out(
             paragraph, node, runs, filled=filled or shape.filled or self._filled_page or self._drawn
         )
-        pieces = _Pieces(text, left_out, lambda: self._control(next(controls, None), filled, nesting))
+        pieces = Pieces(text, left_out, lambda: self._control(next(controls, None), filled, nesting))
         paragraph.pieces = pieces.read()
         paragraph.look = self._look(runs, pieces.plain)
         paragraph.pieces += [piece for control in controls for piece in self._control(control, filled, nesting)]
@@ -164,7 +156,7 @@ class BodyReader:
             if look is not None and look.hidden(filled):
                 ranges.append((start, end))
                 paragraph.hid |= _has_letters(node.first(PARA_TEXT)[2 * start : 2 * min(end, 1 << 20)])
-        return _merged(ranges)
+        return merged(ranges)
 
     # --- controls --------------------------------------------------------------------------------------------
 
@@ -281,73 +273,6 @@ class BodyReader:
         return pieces
 
 
-class _Pieces:
-    """Cuts a paragraph's text at its controls."""
-
-    def __init__(self, text: bytes, left_out: list[tuple[int, int]], control: Callable[[], list[Piece]]) -> None:
-        # One character for each code unit, so that positions stay those of the file.
-        self._units = "".join(map(chr, struct.unpack(f"<{len(text) // 2}H", text[: len(text) // 2 * 2])))
-        self._left_out = left_out
-        self._control = control
-        self.plain: list[tuple[int, int]] = []
-
-    def read(self) -> list[Piece]:
-        pieces: list[Piece] = []
-        at = 0
-        for found in _CONTROL.finditer(self._units):
-            start = found.start()
-            if start < at:
-                continue
-            pieces += self._plain(at, start)
-            code = ord(self._units[start])
-            at = start + 1
-            if code in _ALONE:
-                pieces += [_ALONE[code]] if self._seen(start) else []
-            elif code == _END:
-                return pieces
-            elif code in _INLINE:
-                at = start + _UNITS
-                pieces += ["\t"] if code == _TAB else []
-            elif not 25 <= code <= 29:
-                at = start + _UNITS
-                control = self._control()
-                pieces += control if self._seen(start) else []
-        return pieces + self._plain(at, len(self._units))
-
-    def _plain(self, start: int, end: int) -> list[Piece]:
-        """Text between two controls without what is left out."""
-        if start < end:
-            self.plain.append((start, end))
-        kept: list[Piece] = []
-        at = max(0, bisect_right(self._left_out, (start, 1 << 32)) - 1)
-        while start < end and at < len(self._left_out):
-            low, high = self._left_out[at]
-            if low >= end:
-                break
-            if start < low:
-                kept.append(_joined(self._units[start:low]))
-            start = max(start, min(high, end))
-            at += 1
-        if start < end:
-            kept.append(_joined(self._units[start:end]))
-        return kept
-
-    def _seen(self, at: int) -> bool:
-        before = bisect_right(self._left_out, (at, 1 << 32)) - 1
-        return before < 0 or at >= self._left_out[before][1]
-
-
-def _merged(ranges: list[tuple[int, int]]) -> list[tuple[int, int]]:
-    """In order, none touching another."""
-    merged: list[tuple[int, int]] = []
-    for start, end in sorted(ranges):
-        if merged and start <= merged[-1][1]:
-            merged[-1] = (merged[-1][0], max(end, merged[-1][1]))
-        else:
-            merged.append((start, end))
-    return merged
-
-
 def _place(owner: Table | Box, data: bytes) -> None:
     """Where an object stands, from the properties that all objects have."""
     attributes = u32(data, 4)
@@ -359,13 +284,6 @@ def _place(owner: Table | Box, data: bytes) -> None:
 def _behind_text(node: Node) -> bool:
     """Whether a control is an object that lies behind the text (글 뒤로)."""
     return node.tag == CTRL_HEADER and node.data[3::-1] == b"gso " and u32(node.data, 4) >> 21 & 0x7 == _BEHIND
-
-
-def _joined(units: str) -> str:
-    """Code units to text."""
-    if not any("\ud800" <= unit <= "\udfff" for unit in units):
-        return units
-    return units.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
 
 
 def _has_letters(text: bytes) -> bool:

@@ -13,7 +13,7 @@ from ingest.parsing.hwp5_records import (
     text_at,
     u16,
     u32,
-)  # fmt: skip
+)
 from ingest.parsing.hwp_model import CharacterShape, Head, NumberLevel, ParagraphShape, Shapes
 from ingest.parsing.hwp_numbering import KINDS
 

@@ -27,7 +27,7 @@ from ingest.parsing.hwp_model import (
     SectionStart,
     Shapes,
     Table,
-)  # fmt: skip
+)
 from ingest.parsing.hwp_numbering import Counters, bullet_text
 from ingest.parsing.tables import Row, table_element
 from rag.domain.anchor import ParagraphAnchor

@@ -107,7 +107,9 @@ class _Document:
         # The manifest's paths begin at the package's root in most files, at its own folder in some.
         listed = [part if part in self._names else posixpath.join("Contents", part) for part in listed]
         ordered = list(dict.fromkeys(part for part in listed if part in self._names))
-        missing = [part for part in self._numbered(_SECTION) if part not in ordered]
+        # Other folders may hold copies; they count where there is nothing else.
+        others = [part for part in self._numbered(_SECTION) if part not in ordered]
+        missing = [part for part in others if part.startswith("Contents/")] if ordered else others
         return self._numbered(_MASTER_PAGE) + ordered + missing
 
     def _numbered(self, pattern: re.Pattern[str]) -> list[str]:

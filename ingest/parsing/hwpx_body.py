@@ -22,7 +22,7 @@ from ingest.parsing.hwp_model import (
     SectionStart,
     Shapes,
     Table,
-)  # fmt: skip
+)
 from ingest.parsing.hwp_numbering import shown
 from ingest.parsing.hwpx_shapes import integer
 from rag.domain.errors import ParseLimitExceeded

@@ -39,7 +39,7 @@ from tests.support.hwp_content import (
     Styled,
     Table,
     note_paragraph,
-)  # fmt: skip
+)
 
 COMPRESSED, PASSWORD, DISTRIBUTION, DRM = 0x1, 0x2, 0x4, 0x10
 """Flags of the file header."""

@@ -39,7 +39,7 @@ from tests.support.hwp_content import (
     Styled,
     Table,
     note_paragraph,
-)  # fmt: skip
+)
 
 MIMETYPE = "application/hwp+zip"
 _NAMESPACES = " ".join(

@@ -44,8 +44,8 @@ from tests.support.hwp_content import (
     nested,
     paragraphs,
 )
-from tests.support.hwpx import header_xml, hwpx_container, hwpx_file, section_xml
-from tests.unit.parsing.documents import check, parse, texts
+from tests.support.hwpx import content_hpf, header_xml, hwpx_container, hwpx_file, section_xml
+from tests.unit.parsing.documents import check, parse, texts, zip_bytes
 
 CONTENT = [
     Paragraph("총칙", Header("여비 규정"), outline=1),
@@ -269,3 +269,13 @@ def test_sections_missing_from_the_spine_are_read_after_it(tmp_path: Path):
         "Contents/header.xml": HEAD,
     }
     assert texts(outcome(tmp_path / "a.hwpx", hwpx_container(parts))) == ["첫째", "둘째"]
+
+
+def test_a_package_without_mimetype_and_with_copies_of_its_sections(tmp_path: Path):
+    parts = {
+        "Contents/content.hpf": content_hpf(["Contents/section0.xml"]).encode(),
+        "Contents/header.xml": HEAD,
+        "Contents/section0.xml": section_xml([Paragraph("본문")]).encode(),
+        "Backup/section0.xml": section_xml([Paragraph("옛 본문")]).encode(),
+    }
+    assert texts(outcome(tmp_path / "a.hwpx", zip_bytes(parts))) == ["본문"]
