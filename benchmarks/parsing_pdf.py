@@ -58,9 +58,7 @@ _PERIOD = re.compile(
 )
 _SENTENCES = re.compile(r"\n|(?<=[a-z)])\.\s")
 _STOP = frozenset(
-    "the and for has how over what are its any can this these that from with was were per did does not out time reported million "
-    "billion across changed change total company apple amazon nvidia quarter quarterly quarters period periods ended ending "
-    "months three six nine report reports".split()
+    ["the", "and", "for", "has", "how", "over", "what", "are", "its", "any", "can", "this", "these", "that", "from", "with", "was", "were", "per", "did", "does", "not", "out", "time", "reported", "million", "billion", "across", "changed", "change", "total", "company", "apple", "amazon", "nvidia", "quarter", "quarterly", "quarters", "period", "periods", "ended", "ending", "months", "three", "six", "nine", "report", "reports"]
 )
 _RUNNING_SHARE = 0.25
 

@@ -20,7 +20,7 @@ from typing import Any
 from rag.domain.anchor import LineAnchor
 from rag.domain.document import Element, ElementKind, ParsedDocument
 
-_STAND_INS = frozenset({"unstructured_inference", "unstructured_pytesseract", "cv2", "pdf2image"})
+_STAND_INS = frozenset({"unstructured_inference", "unstructured_pytesseract", "cv2", "pdf2image", "pi_heif"})
 
 
 class _Numbers(type):
@@ -38,6 +38,8 @@ class _StandIn(types.ModuleType):
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):
             raise AttributeError(name)
+        if name.startswith("register"):
+            return lambda: None  # called at import
 
         class Unused(metaclass=_Numbers):
             def __init__(self, *_: object, **__: object) -> None:
@@ -70,9 +72,10 @@ class Unstructured:
         os.environ.setdefault("SCARF_NO_ANALYTICS", "1")
         os.environ.setdefault("UNSTRUCTURED_DISABLE_NOTICE", "1")
         sys.meta_path.append(_Finder())  # last: a module that is installed is found before
-        from ingest.parsing.unstructured_adapter import sentence_splitter
         from unstructured.nlp import tokenize
         from unstructured.partition.pdf import partition_pdf
+
+        from ingest.parsing.unstructured_adapter import sentence_splitter
 
         tokenize._get_nlp = sentence_splitter
         self._partition = partition_pdf
