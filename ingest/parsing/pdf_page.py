@@ -215,7 +215,8 @@ class _CharacterReader:
     def runs(self) -> list[Line]:
         """All runs that hold something visible."""
         unicode_of: Any = pdfium_c.FPDFText_GetUnicode
-        raw, lines = self._raw, []
+        raw = self._raw
+        lines: list[Line] = []
         words: list[tuple[int, int, str]] = []
         letters: list[str] = []
         begin = 0
