@@ -13,17 +13,15 @@ from ingest.parsing.pdf_layout import (
     body_height,
     group_elements,
     heading_sizes,
-    marks_word_ends,
-    mend_divided_words,
     nested,
     paragraphs,
-    vocabulary_of,
     without_running_lines,
 )
 from ingest.parsing.pdf_page import Line, Turn, rounded
 from ingest.parsing.pdf_rows import visual_rows
 from ingest.parsing.pdf_tables import FoundTable, Rules, find_grids, grid_table, without
 from ingest.parsing.pdf_unruled import find_unruled
+from ingest.parsing.pdf_words import Spelling
 from rag.domain.anchor import Anchor, Box, PageAnchor
 from rag.domain.document import Element, ElementKind
 
@@ -88,11 +86,9 @@ def page_elements(pages: Sequence[Page], outline: Outline | None = None) -> list
     kept = without_running_lines([page.lines for page in pages])
     every_line = [line for page in kept for line in page.lines]
     body = body_height(every_line)
-    spaced, vocabulary = marks_word_ends(every_line), vocabulary_of(every_line)
-    groups_of_page: list[list[list[Line]]] = []
-    for lines in kept:
-        groups = paragraphs(lines.lines, body)
-        groups_of_page.append([mend_divided_words(group, spaced, vocabulary) for group in groups])
+    raw_groups = [paragraphs(lines.lines, body) for lines in kept]
+    spelling = Spelling.of([group for groups in raw_groups for group in groups])
+    groups_of_page = [[spelling.mended(group) for group in groups] for groups in raw_groups]
     sizes = heading_sizes((group for groups in groups_of_page for group in groups), body)
     elements: list[Element] = []
     tables = _continued(pages, kept)

@@ -1,4 +1,4 @@
-"""From lines to paragraphs: repeated headers out, words divided by a line end put together, headings guessed."""
+"""From lines to paragraphs: repeated headers out, headings guessed."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from ingest.parsing.headings import MAX_HEADING_CHARACTERS, NumberedHeading, numbered_heading
-from ingest.parsing.pdf_page import Line, Word, rounded, union
+from ingest.parsing.pdf_page import Line, rounded, union
 from rag.domain.anchor import PageAnchor
 from rag.domain.document import Element, ElementKind
 
@@ -49,10 +49,6 @@ _CAPTION = re.compile(r"[\[<〈]?\s?(?:표|그림|사진|table|figure|fig\.)\s*[
 """A caption belongs to one table or picture; as a heading it would claim all that follows."""
 
 _SENTENCE_END = re.compile(r"(?:[.!?。:;,]|[다요]\.?)[\"'”’)\]]*$")
-_HANGUL_END = re.compile(r"[가-힣]$")
-_HANGUL_START = re.compile(r"^[가-힣]")
-_SPACED_SHARE = 0.3
-"""If this share of the lines ends in a space, the writer marks word ends, and a line without one is cut in a word."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,49 +109,6 @@ def _without(page: PageLines, edge: set[Line], repeated: set[str], numbering: in
                     continue
         kept.append(line)
     return replace(page, lines=tuple(kept))
-
-
-def mend_divided_words(lines: list[Line], marks_word_ends: bool, vocabulary: frozenset[str]) -> list[Line]:
-    """Words that a line end divides, put whole on the line where they begin.
-
-    Hyphens that PDFium recognised are dropped unless the hyphenated word is used elsewhere in the document. Korean is
-    divided between any two syllables without a mark: `marks_word_ends` says whether a missing space means that.
-    """
-    mended = list(lines)
-    for index in range(len(mended) - 1):
-        line, following = mended[index], mended[index + 1]
-        if not following.words or not line.words:
-            continue
-        head, tail = line.words[-1], following.words[0]
-        joint = _joint(line, head.text, tail.text, marks_word_ends, vocabulary)
-        if joint is None:
-            continue
-        whole = Word(head.text + joint + tail.text, head.box)
-        mended[index] = replace(line, words=(*line.words[:-1], whole), divided=False, spaced=True)
-        mended[index + 1] = replace(following, words=following.words[1:])
-    return [line for line in mended if line.words]
-
-
-def _joint(line: Line, head: str, tail: str, marks_word_ends: bool, vocabulary: frozenset[str]) -> str | None:
-    """What goes between the two parts of a divided word; None if they are two words."""
-    if line.divided:
-        return "-" if f"{head}-{tail}" in vocabulary and head + tail not in vocabulary else ""
-    if not (_HANGUL_END.search(head) and _HANGUL_START.match(tail)) or line.spaced:
-        return None
-    if marks_word_ends or (head + tail in vocabulary and head not in vocabulary):
-        return ""
-    return None
-
-
-def marks_word_ends(lines: Iterable[Line]) -> bool:
-    """Whether this document's lines carry a space where they end between two Korean words."""
-    korean = [line.spaced for line in lines if _HANGUL_END.search(line.text)]
-    return len(korean) >= 8 and sum(korean) / len(korean) >= _SPACED_SHARE
-
-
-def vocabulary_of(lines: Iterable[Line]) -> frozenset[str]:
-    """Words inside lines, where they are whole."""
-    return frozenset(word.text.strip(".,;:()[]\"'“”‘’") for line in lines for word in line.words[1:-1])
 
 
 def body_height(lines: Iterable[Line]) -> float:

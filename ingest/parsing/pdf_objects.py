@@ -21,6 +21,9 @@ _MAX_OBJECTS = 20_000
 _MAX_DEPTH = 3
 _MAX_SEGMENTS = 8
 _MAX_BACKGROUNDS = 500
+_MIN_GROUND = 4.0
+"""Points: what is smaller is behind no text."""
+
 WHITE = 250
 """Of 255: what the eye takes for white."""
 
@@ -51,7 +54,7 @@ class PageObjects:
         for (left, top, right, bottom), white in reversed(self.backgrounds):
             if left <= x <= right and top <= y <= bottom:
                 return white
-        return len(self.backgrounds) < _MAX_BACKGROUNDS
+        return len(self.backgrounds) < _MAX_BACKGROUNDS and self.count <= _MAX_OBJECTS
 
     def coverage(self, width: float, height: float) -> float:
         """Share of the page that the largest picture, or several strips of one, takes."""
@@ -117,14 +120,13 @@ class _Walk:
         return (min(x1, x2), min(y1, y2), max(x1, x2), max(y1, y2))
 
     def _path(self, drawn: Any, matrix: _Matrix) -> None:
-        if pdfium_c.FPDFPath_CountSegments(drawn) > _MAX_SEGMENTS:
-            return  # a curve or a polygon
         box = self._box(drawn, matrix)
         if box is None:
             return
         pdfium_c.FPDFPath_GetDrawMode(drawn, self._fill, self._stroke)
-        self._found.paths.append((box, bool(self._stroke.value)))
-        if self._fill.value and box[2] - box[0] > 4 and box[3] - box[1] > 4:
+        if pdfium_c.FPDFPath_CountSegments(drawn) <= _MAX_SEGMENTS:  # else a curve or a polygon, which is no rule
+            self._found.paths.append((box, bool(self._stroke.value)))
+        if self._fill.value and box[2] - box[0] > _MIN_GROUND and box[3] - box[1] > _MIN_GROUND:
             self._background(box, self._is_white(drawn))
 
     def _picture(self, drawn: Any, matrix: _Matrix, kind: int) -> None:

@@ -217,3 +217,24 @@ def test_two_columns(parse_pages):
     body(page, 100, *left, x=60)
     body(page, 100, *right, x=320)
     assert texts(parse_pages(page)) == ["\n".join(left), "\n".join(right)]
+
+
+def test_korean_words_cut_without_a_mark(parse_pages):
+    sentences = [
+        "회사는 개인정보 보호법에 따라 고객의 개인정보를 안전하게 관리하여야 하고 임직원은 업무상 알게 된 고객의 비밀을 "
+        "누설하여서는 아니 된다",
+        "임직원은 업무상 알게 된 비밀을 누설하여서는 아니 되고 회사는 고객의 개인정보를 안전하게 관리하여야 한다 그리고 "
+        "보호법에 따라 처리한다",
+    ]
+    pages = []
+    for offset in range(4):
+        page = PdfPage()
+        for number, sentence in enumerate(sentences * 2):
+            shifted = "또한 " * (offset + number) + sentence
+            lines = [shifted[start : start + 26].strip() for start in range(0, len(shifted), 26)]
+            body(page, 60 + number * 180, *lines)
+        pages.append(page)
+    found = " ".join("\n".join(texts(parse_pages(*pages))).split())
+    words = ("개인정보", "보호법에", "안전하게", "관리하여야", "임직원은", "누설하여서는")
+    expected = 8 * sum(" ".join(sentences).count(word) for word in words)
+    assert sum(map(found.count, words)) >= 0.97 * expected

@@ -115,9 +115,18 @@ def test_text_that_nobody_sees(parse_pages, content):
     assert "hidden_text" in document.warnings
 
 
-def test_white_text_on_a_dark_ground_is_seen(parse_pages):
+@pytest.mark.parametrize(
+    "ground",
+    [
+        b"50 480 300 40 re",
+        b"60 480 m 340 480 l 350 480 350 490 350 490 c 350 510 l 350 520 340 520 340 520 c 60 520 l 50 520 50 510 50 510 c "
+        b"50 490 l 50 480 60 480 60 480 c",
+    ],
+    ids=["box", "round corners"],
+)
+def test_white_text_on_a_dark_ground_is_seen(parse_pages, ground):
     page = PdfPage()
-    page.content.append(b"q 0 0 0.4 rg 50 480 300 40 re f 1 g BT /F1 10 Tf 60 500 Td (A white head) Tj ET Q")
+    page.content.append(b"q 0 0 0.4 rg " + ground + b" f 1 g BT /F1 10 Tf 60 500 Td (A white head) Tj ET Q")
     document = parse_pages(page)
     assert texts(document) == ["A white head"]
     assert document.warnings == ()
