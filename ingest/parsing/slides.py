@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from ingest.parsing.titles import document_title
 from rag.domain.anchor import SlideAnchor
 from rag.domain.document import Element, ElementKind
+from rag.domain.messages import UiLanguage
 
 HIDDEN_SLIDES = "hidden_slides"
 """Slides that are left out of the show; they were read."""
@@ -20,7 +21,7 @@ def with_heading(elements: Iterable[Element], anchor: SlideAnchor) -> Iterator[E
     """A slide's elements; one without a title is headed `슬라이드 3` or `Slide 3`, as programs call it in their lists."""
     found = list(elements)
     if found and all(element.kind is not ElementKind.HEADING for element in found):
-        language = "ko" if any(_HANGUL.search(element.text) for element in found) else "en"
+        language: UiLanguage = "ko" if any(_HANGUL.search(element.text) for element in found) else "en"
         yield Element(ElementKind.HEADING, anchor.label(language).capitalize(), anchor, level=1)
     yield from found
 
