@@ -34,9 +34,8 @@ from ingest.parsing.odf import (
 from ingest.parsing.odf_lists import OdfLists
 from ingest.parsing.odf_tables import grid
 from ingest.parsing.odt import chart_parts
-from ingest.parsing.pptx import HIDDEN_SLIDES
+from ingest.parsing.slides import HIDDEN_SLIDES, deck_title, with_heading
 from ingest.parsing.tables import table_element
-from ingest.parsing.titles import document_title
 from rag.domain.anchor import SlideAnchor
 from rag.domain.document import Element, ElementKind, ParsedDocument
 from rag.domain.errors import NoTextFound
@@ -78,7 +77,7 @@ class OdpParser:
             warnings = tuple(sorted(reader.warnings | package.warnings(content)))
         if not elements:
             raise NoTextFound(name=source.name)
-        title = document_title(title, elements)
+        title = deck_title(title, elements)
         return ParsedDocument(title, source.media_type, self.name, elements, reader.slides, warnings, metadata)
 
 
@@ -102,16 +101,20 @@ class _Reader:
             anchor = SlideAnchor(self.slides, self.slides)
             if not self._styles.is_shown("drawing-page", page.get(f"{DRAW}style-name", "")):
                 self.warnings.add(HIDDEN_SLIDES)
-            shapes = [child for child in page if isinstance(child.tag, str) and child.tag not in _NOT_ON_THE_SLIDE]
-            for shape in _reading_order(shapes):
-                yield from self._shape(shape, anchor, 0)
-            for notes in page.iterfind(f"{PRESENTATION}notes"):
-                for frame in notes.iterfind(f"{DRAW}frame"):
-                    if frame.get(f"{PRESENTATION}class") == "notes":
-                        yield from self._blocks(frame, anchor, _List(), 0)
-            for comment in page.iterfind(f"{OFFICE}annotation"):
-                if text := annotation_text(comment):
-                    yield Element(ElementKind.TEXT, text, anchor)
+            yield from with_heading(self._page(page, anchor), anchor)
+
+    def _page(self, page: Any, anchor: SlideAnchor) -> Iterator[Element]:
+        """Shapes, then notes, then comments."""
+        shapes = [child for child in page if isinstance(child.tag, str) and child.tag not in _NOT_ON_THE_SLIDE]
+        for shape in _reading_order(shapes):
+            yield from self._shape(shape, anchor, 0)
+        for notes in page.iterfind(f"{PRESENTATION}notes"):
+            for frame in notes.iterfind(f"{DRAW}frame"):
+                if frame.get(f"{PRESENTATION}class") == "notes":
+                    yield from self._blocks(frame, anchor, _List(), 0)
+        for comment in page.iterfind(f"{OFFICE}annotation"):
+            if text := annotation_text(comment):
+                yield Element(ElementKind.TEXT, text, anchor)
 
     def _shape(self, shape: Any, anchor: SlideAnchor, nesting: int) -> Iterator[Element]:
         if nesting > MAX_DEPTH or shape.get(f"{PRESENTATION}class") in _UNWANTED:

@@ -29,14 +29,11 @@ from ingest.parsing.pptx_shapes import (
     table_rows,
 )
 from ingest.parsing.remarks import comment_text, picture_text
+from ingest.parsing.slides import HIDDEN_SLIDES, deck_title, with_heading
 from ingest.parsing.tables import table_element
-from ingest.parsing.titles import document_title
 from rag.domain.anchor import SlideAnchor
 from rag.domain.document import Element, ElementKind, ParsedDocument
 from rag.domain.errors import NoTextFound
-
-HIDDEN_SLIDES = "hidden_slides"
-"""Slides that are left out of the show; they were read."""
 
 HIDDEN_TEXT = "hidden_text"
 """Text in hidden shapes, or white on a white slide, was left out."""
@@ -76,7 +73,7 @@ class PptxParser:
             warnings = tuple(sorted(reader.warnings | package.warnings()))
         if not elements:
             raise NoTextFound(name=source.name)
-        title = document_title(title, elements)
+        title = deck_title(title, elements)
         return ParsedDocument(title, source.media_type, self.name, elements, reader.slides, warnings, metadata)
 
 
@@ -99,7 +96,8 @@ class _Reader:
             part = targets.get(item.get(f"{_R}id", ""))
             if part and self._package.has(part):
                 self.slides += 1
-                yield from self._slide(part, SlideAnchor(self.slides, self.slides))
+                anchor = SlideAnchor(self.slides, self.slides)
+                yield from with_heading(self._slide(part, anchor), anchor)
 
     def _slide(self, part: str, anchor: SlideAnchor) -> Iterator[Element]:
         root = self._package.xml(part)

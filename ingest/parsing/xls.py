@@ -36,7 +36,7 @@ from rag.domain.errors import FileDamaged, FileEncrypted, NoTextFound
 
 _WHITE = (255, 255, 255)
 _NO_PATTERN = 0
-_WORKSHEET = 0
+_VISIBLE = 0
 
 
 class XlsParser:
@@ -103,11 +103,11 @@ class _Reader:
 
     def elements(self, at: int) -> Iterator[Element]:
         """Those of the sheet number `at`."""
-        if self._workbook._sheet_visibility[at] != 0:
-            self._book.warnings.add(HIDDEN_SHEETS)
-            return
         sheet = self._workbook.sheet_by_index(at)
-        yield from sheet_elements(self._sheet(sheet))
+        if sheet.visibility == _VISIBLE:
+            yield from sheet_elements(self._sheet(sheet))
+        else:
+            self._book.warnings.add(HIDDEN_SHEETS)
         self._workbook.unload_sheet(at)
 
     def _sheet(self, found: Any) -> Sheet:

@@ -79,7 +79,7 @@ def sample(kind: str) -> bytes:
 KINDS = ("docx", "pptx", "xlsx", "strings.xlsx", "xls", "xlsb", "rtf", "odt", "ods", "odp")
 ZIPPED = tuple(kind for kind in KINDS if kind not in ("xls", "rtf"))
 patiently = settings(
-    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+    max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 )
 
 

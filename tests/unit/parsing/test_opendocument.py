@@ -273,9 +273,14 @@ def test_presentation(parsed):
         "| 분기 | 매출 |\n| --- | --- |\n| 1분기 | 120 |",
         "발표자 메모",
         "[메모: 이검토] 출처?",
+        "슬라이드 2",
         "건너뛰는 장",
     ]
-    assert outline(result) == [(1, "분기 실적")]
+    assert outline(result) == [(1, "분기 실적"), (1, "슬라이드 2")]
     assert result.elements[2].kind is ElementKind.LIST_ITEM
-    assert [element.anchor for element in result.elements[-2:]] == [SlideAnchor(1, 1), SlideAnchor(2, 2)]
+    assert [element.anchor for element in result.elements[-3:]] == [
+        SlideAnchor(1, 1),
+        SlideAnchor(2, 2),
+        SlideAnchor(2, 2),
+    ]
     assert (result.pages, result.warnings) == (2, ("hidden_slides",))

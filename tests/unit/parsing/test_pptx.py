@@ -42,6 +42,11 @@ def deck():
     return pptx.Presentation()
 
 
+def shown(document) -> list[str]:
+    """Texts without the numbers that head slides without a title."""
+    return [text for text in texts(document) if not text.startswith("슬라이드 ")]
+
+
 def blank(deck):
     return deck.slides.add_slide(deck.slide_layouts[6])
 
@@ -72,7 +77,7 @@ def test_shapes_are_read_from_top_to_bottom_and_from_left_to_right(parsed, deck)
     slide = blank(deck)
     for text, left, top in (("넷", 5, 3), ("셋", 1, 3.1), ("둘", 5, 1.1), ("하나", 1, 1)):
         box(slide, text, left, top)
-    assert texts(parsed(deck)) == ["하나", "둘", "셋", "넷"]
+    assert shown(parsed(deck)) == ["하나", "둘", "셋", "넷"]
 
 
 def test_a_group_is_read_where_it_stands_and_stays_together(parsed, deck):
@@ -82,7 +87,7 @@ def test_a_group_is_read_where_it_stands_and_stays_together(parsed, deck):
     for text, left, top in (("무리 둘", 3, 3), ("무리 하나", 3, 2)):
         group.shapes.add_textbox(Inches(left), Inches(top), Inches(1), Inches(1)).text_frame.text = text
     box(slide, "위", 1, 1)
-    assert texts(parsed(deck)) == ["위", "무리 하나", "무리 둘", "아래"]
+    assert shown(parsed(deck)) == ["위", "무리 하나", "무리 둘", "아래"]
 
 
 def test_a_slide_without_a_title_takes_the_large_line_on_top(parsed, deck):
@@ -92,8 +97,17 @@ def test_a_slide_without_a_title_takes_the_large_line_on_top(parsed, deck):
     slide = blank(deck)
     box(slide, "작은 글", 1, 0.5, 14)
     result = parsed(deck)
-    assert outline(result) == [(1, "추진 배경")]
+    assert outline(result) == [(1, "추진 배경"), (1, "슬라이드 2")]
+    assert texts(result)[-1] == "작은 글"
     assert result.pages == 2
+
+
+def test_the_number_of_a_slide_is_no_title(parsed, deck):
+    box(blank(deck), "a first slide without a title", 1, 1)
+    box(blank(deck), "Outlook", 1, 0.5, 32)
+    result = parsed(deck)
+    assert outline(result) == [(1, "Slide 1"), (1, "Outlook")]
+    assert result.title == "Outlook"
 
 
 def test_automatic_numbers_and_bullets(parsed, deck):
@@ -106,7 +120,7 @@ def test_automatic_numbers_and_bullets(parsed, deck):
     for paragraph, scheme in zip(frame.paragraphs, ("arabicPeriod", "arabicPeriod", "circleNumDbPlain"), strict=True):
         paragraph._p.get_or_add_pPr().append(parse_xml(f'<a:buAutoNum {A} type="{scheme}" startAt="3"/>'))
     result = parsed(deck)
-    assert texts(result) == ["절차", "3. 접수", "4. 심사", "③ 승인"]
+    assert shown(result) == ["절차", "3. 접수", "4. 심사", "③ 승인"]
     assert result.elements[1].kind is ElementKind.LIST_ITEM
 
 
@@ -117,7 +131,7 @@ def test_merged_cells(parsed, deck):
             table.cell(row, column).text = text
     table.cell(0, 0).merge(table.cell(1, 0))
     table.cell(0, 1).merge(table.cell(0, 2))
-    assert texts(parsed(deck))[0].split("\n") == [
+    assert shown(parsed(deck))[0].split("\n") == [
         "| 구분 | 매출 | 매출 |",
         "| --- | --- | --- |",
         "| 구분 | 1분기 | 2분기 |",
@@ -131,7 +145,7 @@ def test_hidden_slides_are_read_and_said(parsed, deck):
     slide._element.set("show", "0")
     box(slide, "건너뛰는 장", 1, 1)
     result = parsed(deck)
-    assert texts(result) == ["보이는 장", "건너뛰는 장"]
+    assert shown(result) == ["보이는 장", "건너뛰는 장"]
     assert result.warnings == ("hidden_slides",)
 
 
@@ -141,7 +155,7 @@ def test_hidden_shapes_and_white_text_on_a_white_slide(parsed, deck):
     box(slide, "숨긴 도형", 1, 2)._element.nvSpPr.cNvPr.set("hidden", "1")
     box(slide, "흰 글", 1, 3).text_frame.paragraphs[0].runs[0].font.color.rgb = RGBColor(255, 255, 255)
     result = parsed(deck)
-    assert texts(result) == ["보임"]
+    assert shown(result) == ["보임"]
     assert result.warnings == ("hidden_text",)
 
 
@@ -152,7 +166,7 @@ def test_white_text_where_something_dark_may_lie_behind_it(parsed, deck):
     shape.fill.solid()
     shape.fill.fore_color.rgb = RGBColor(31, 56, 100)
     result = parsed(deck)
-    assert texts(result) == ["진한 바탕의 흰 글"]
+    assert shown(result) == ["진한 바탕의 흰 글"]
     assert result.warnings == ()
 
 
@@ -186,13 +200,13 @@ def test_diagrams_and_both_kinds_of_comments(parsed, deck):
         "comments/modern1.xml": ("http://schemas.microsoft.com/office/2018/10/relationships/comments", NEW_COMMENTS),
     }
     result = parsed(with_parts(saved(deck), "slide1", parts))
-    assert texts(result) == [
+    assert shown(result) == [
         "접수",
         "[메모: 2026-03-02] 근거가 필요합니다",
         "[메모: 2026-03-03] 출처는?",
         "[메모: 2026-03-04] 반영했습니다",
     ]
-    assert all(element.anchor == SlideAnchor(1, 1) for element in result.elements)
+    assert {element.anchor for element in result.elements} == {SlideAnchor(1, 1)}
 
 
 def test_footers_once_and_no_slide_numbers(parsed, deck):
@@ -209,7 +223,7 @@ def test_footers_once_and_no_slide_numbers(parsed, deck):
                 f"<p:txBody><a:bodyPr/><a:p>{inner}</a:p></p:txBody></p:sp>"
             )
             slide.shapes._spTree.append(parse_xml(shape))
-    assert texts(parsed(deck)) == ["첫 장", "한빛은행", "둘째 장"]
+    assert shown(parsed(deck)) == ["첫 장", "한빛은행", "둘째 장"]
 
 
 def test_charts_with_axes_and_no_embedded_workbook_counted(parsed, deck):
@@ -223,7 +237,7 @@ def test_charts_with_axes_and_no_embedded_workbook_counted(parsed, deck):
     chart.value_axis.has_title = True
     chart.value_axis.axis_title.text_frame.text = "억원"
     result = parsed(deck)
-    assert texts(result) == ["분기 매출", "억원", "|  | 매출 |\n| --- | --- |\n| 1분기 | 120 |"]
+    assert shown(result) == ["분기 매출", "억원", "|  | 매출 |\n| --- | --- |\n| 1분기 | 120 |"]
     assert result.warnings == ()
 
 
@@ -238,4 +252,4 @@ def test_a_presentation_with_macros(parsed, deck):
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
         entries = {name: archive.read(name) for name in archive.namelist()}
     result = parsed(zip_bytes(entries | {"ppt/vbaProject.bin": b"macro"}))
-    assert (texts(result), result.warnings) == (["매크로 발표"], ("has_macros",))
+    assert (shown(result), result.warnings) == (["매크로 발표"], ("has_macros",))
