@@ -25,7 +25,7 @@ def test_a_long_text_is_cut_at_blanks_and_loses_nothing():
     parts = bounded(document(Element(ElementKind.TEXT, text, ParagraphAnchor(3, 3))), "a.txt").elements
     assert "".join(part.text.replace("\n", "") for part in parts) == text
     assert all(len(part.text) <= ELEMENT_CHARACTERS and part.anchor == ParagraphAnchor(3, 3) for part in parts)
-    assert all(line.endswith("규정 ") or line.endswith("한도 ") for part in parts for line in part.text.split("\n"))
+    assert all(line.endswith(("규정 ", "한도 ")) for part in parts for line in part.text.split("\n"))
 
 
 def test_lines_keep_their_anchors():
