@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import logging
 import os
 from collections.abc import Iterator
@@ -23,6 +24,8 @@ _SILENT = {
     "SCARF_NO_ANALYTICS": "true",
     "TOKENIZERS_PARALLELISM": "false",
 }
+_M_ARENA_MAX = -8
+_ARENAS = 2
 
 
 def silence_libraries() -> None:
@@ -32,10 +35,24 @@ def silence_libraries() -> None:
         logging.getLogger(noisy).setLevel(logging.WARNING)
 
 
+def share_arenas() -> None:
+    """Let all threads allocate from two heaps (glibc; elsewhere nothing happens).
+
+    With one heap a thread, what ingestion threads free stays in each: four files of 10 MB kept 76 MB of memory that
+    nobody used, with two heaps 20 MB, index included (`M_ARENA_MAX` of mallopt(3)).
+    """
+    try:
+        mallopt = ctypes.CDLL(None).mallopt
+    except (OSError, AttributeError):
+        return
+    mallopt(_M_ARENA_MAX, _ARENAS)
+
+
 @contextmanager
 def retrieval_lane(settings: Settings, *, local_operator: bool, recreate_index: bool = False) -> Iterator[Rag]:
     """The retrieval lane, closed at the end of the block."""
     silence_libraries()
+    share_arenas()
     rag = rag_bootstrap.build(settings.rag, local_operator=local_operator, recreate_index=recreate_index)
     try:
         yield rag

@@ -43,12 +43,12 @@ def hwp_bombs() -> Files:
     yield "section.hwpx", _renamed(seeds.zipped({"a": bytes(300 * MEGA)}), "Contents/section0.xml")
     yield "mimetype-and-zeros.hwpx", seeds.hwpx(bytes(260 * MEGA))
     yield "long-text.hwpx", seeds.hwpx(seeds.hwpx_section(seeds.hwpx_paragraph("가" * 12 * MEGA)))
-    yield "paragraphs.hwpx", seeds.hwpx(seeds.hwpx_section(seeds.hwpx_paragraph("한도") * 200_000))
+    yield "paragraphs.hwpx", seeds.hwpx(seeds.hwpx_section(seeds.hwpx_paragraph("한도") * 50_000))
     yield "picture.hwpx", seeds.hwpx(extra={"BinData/image1.bmp": bytes(150 * MEGA)})
     yield "zlib-stream.hwp", seeds.hwp(raw=seeds.deflated(bytes(600 * MEGA)))
     yield "zlib-records.hwp", seeds.hwp(raw=seeds.deflated(seeds.record(67, 1, bytes(100 * MEGA))))
-    yield "many-records.hwp", seeds.hwp(raw=seeds.deflated(seeds.record(66, 0) * 20_000_000))
-    yield "many-paragraphs.hwp", seeds.hwp(raw=seeds.deflated(seeds.hwp_paragraph("한도") * 300_000))
+    yield "many-records.hwp", seeds.hwp(raw=seeds.deflated(seeds.record(66, 0) * 5_000_000))
+    yield "many-paragraphs.hwp", seeds.hwp(raw=seeds.deflated(seeds.hwp_paragraph("한도") * 100_000))
     yield "twice-packed.hwp", seeds.hwp(raw=seeds.deflated(seeds.deflated(bytes(100 * MEGA))))
 
 

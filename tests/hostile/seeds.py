@@ -270,6 +270,7 @@ def mail(attachment: bytes = b"", name: str = "첨부.bin") -> bytes:
     message.set_content(WORDS)
     if attachment:
         message.add_attachment(attachment, maintype="application", subtype="octet-stream", filename=name)
+        message.set_boundary("==seogo==")
     return message.as_bytes()
 
 
