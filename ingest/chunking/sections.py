@@ -19,11 +19,13 @@ class Section:
     Attributes:
         headings: outermost first.
         known: how many of the headings stand above the section before, too.
+        continued: how many of them stand above the section after it.
     """
 
     headings: tuple[Block, ...]
     body: tuple[Block, ...]
     known: int = 0
+    continued: int = 0
 
     @property
     def is_article(self) -> bool:
@@ -33,6 +35,16 @@ class Section:
 
 def sections(blocks: Iterable[Block]) -> Iterator[Section]:
     """The sections of a document. A heading with nothing below it becomes a text below the heading above it."""
+    last: Section | None = None
+    for section in _sections(blocks):
+        if last is not None:
+            yield replace(last, continued=section.known)
+        last = section
+    if last is not None:
+        yield last
+
+
+def _sections(blocks: Iterable[Block]) -> Iterator[Section]:
     above: tuple[Block, ...] = ()
     before: tuple[Block, ...] = ()
     body: list[Block] = []
@@ -101,6 +113,8 @@ class Merging:
         depth = common_depth([each.section for each in (*group, item)])
         group_depth = common_depth([each.section for each in group])
         if depth < max(group_depth, len(item.section.headings)) - 1 or depth < group[0].section.known:
+            return False
+        if depth < item.section.continued:  # a heading would stand in this chunk's text and above the next one's
             return False
         if any(each.section.is_article for each in (*group, item)):
             return together <= self._tiny * limit
