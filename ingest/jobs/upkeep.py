@@ -37,6 +37,7 @@ R = TypeVar("R")
 ENDED = ("SUCCESS", "ERROR", "CANCELLED", "MAX_RECOVERY_ATTEMPTS_EXCEEDED")
 _LOST_AFTER = timedelta(seconds=30)
 _MOST_AT_ONCE = 500
+_FEW = 20
 _RETENTION_EVERY_S = 3600
 
 
@@ -91,18 +92,24 @@ class UpkeepJobs:
     def register_queues(self, polling_s: float) -> None:
         """Make the queues known; once the queue is launched."""
         DBOS.register_queue(QUEUE, worker_concurrency=2, polling_interval_sec=polling_s)
-        DBOS.register_queue(LONG_QUEUE, worker_concurrency=1, polling_interval_sec=polling_s)
+        DBOS.register_queue(LONG_QUEUE, worker_concurrency=2, polling_interval_sec=polling_s)
 
     def purge(self, document_id: UUID) -> None:
         """Queue the purge of what is deleted of a document."""
         self._submit(self._purge, document_id)
 
     def purge_many(self, document_ids: Sequence[UUID]) -> None:
-        """Queue the purge of what is deleted of several documents as one job; what fails is found by `look_around`."""
+        """Queue the purge of what is deleted of several documents: few as urgent ones, many as one long job."""
+        if len(document_ids) > _FEW:
+            self._submit_many(document_ids)
+        else:
+            for document_id in document_ids:
+                self.purge(document_id)
+
+    def _submit_many(self, document_ids: Sequence[UUID]) -> None:
         if self._purge_many is None:
             raise RuntimeError("the queue is not started")
-        if document_ids:
-            DBOS.enqueue_workflow(QUEUE, self._purge_many, [str(item) for item in document_ids])
+        DBOS.enqueue_workflow(LONG_QUEUE, self._purge_many, [str(item) for item in document_ids])
 
     def delete_collection(self, collection_id: UUID) -> None:
         """Queue the deletion of the documents of a deleted collection, unless that is queued or running already."""
@@ -137,8 +144,9 @@ class UpkeepJobs:
         for collection_id in collections:
             self.delete_collection(collection_id)
         # several workers look around at once: the same id in the same minute is the same workflow
-        with SetWorkflowID(f"purge-open-{minute}-{len(documents)}"):
-            self.purge_many(list(dict.fromkeys(documents)))
+        if documents:
+            with SetWorkflowID(f"purge-open-{minute}"):
+                self._submit_many(list(dict.fromkeys(documents)))
         for identity in pending:
             with SetWorkflowID(f"relabel-{identity}-{minute}"):
                 self.relabel(identity)
