@@ -29,6 +29,7 @@ _BATCH_BYTES = 32 << 20
 _PAGE = 500
 _POLL_S = 0.25
 _QUIET_S = 2.0
+_PURGE_S = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,12 +185,21 @@ class _Round:
         return hashes
 
     def delete(self) -> None:
-        """Delete the documents of what the source has no longer."""
+        """Delete the documents of what the source has no longer, and wait a minute for their purge."""
         keys = [item.key for item in self.plan.missing]
+        receipts: list[str] = []
         for start in range(0, len(keys), _PAGE):
             part = keys[start : start + _PAGE]
-            checked(self.client.post(f"/api/v1/sources/{self.source_id}/items/delete", json={"keys": part}))
+            body = checked(self.client.post(f"/api/v1/sources/{self.source_id}/items/delete", json={"keys": part}))
+            receipts += body["receipts"]
             self.report.deleted += part
+        deadline = time.monotonic() + _PURGE_S
+        while receipts and time.monotonic() < deadline:
+            # on a local folder the work ends with the command; what is left is done with the next one
+            if checked(self.client.get(f"/api/v1/receipts/{receipts[-1]}"))["purged_at"] is None:
+                time.sleep(_POLL_S)
+            else:
+                receipts.pop()
 
     def _open(self, item: FoundItem, stack: ExitStack) -> _Opened | None:
         try:

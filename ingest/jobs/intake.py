@@ -91,9 +91,7 @@ class Intake:
             NotFound: the permit does not cover the source.
         """
         receipts = hide_items(self._database, permit, source_id, keys)
-        for item in receipts:
-            if item.document_id is not None:
-                self._jobs.upkeep.purge(item.document_id)
+        self._jobs.upkeep.purge_many([item.document_id for item in receipts if item.document_id is not None])
         return receipts
 
     def change_attributes(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import ParamSpec, TypeVar
@@ -38,6 +38,7 @@ R = TypeVar("R")
 ENDED = ("SUCCESS", "ERROR", "CANCELLED", "MAX_RECOVERY_ATTEMPTS_EXCEEDED")
 _LOST_AFTER = timedelta(seconds=30)
 _MOST_AT_ONCE = 500
+_FEW = 20
 _RETENTION_EVERY_S = 3600
 
 
@@ -54,6 +55,12 @@ class UpkeepJobs:
         @DBOS.workflow(name="purge_document")
         def purge_document(document_id: str) -> None:
             _step("purge", removal.purge_document, pipeline, UUID(document_id))
+
+        @DBOS.workflow(name="purge_documents")
+        def purge_documents(document_ids: list[str]) -> None:
+            for start in range(0, len(document_ids), removal.BATCH):
+                ids = [UUID(item) for item in document_ids[start : start + removal.BATCH]]
+                _step("purge", removal.purge_documents, pipeline, ids)
 
         @DBOS.workflow(name="delete_collection")
         def delete_collection(collection_id: str) -> None:
@@ -72,13 +79,13 @@ class UpkeepJobs:
         def apply_retention(collection_id: str) -> None:
             identity = UUID(collection_id)
             while document_ids := _step("retire", _expire_next, pipeline, identity):
-                for document_id in document_ids:
-                    _step("purge", removal.purge_document, pipeline, UUID(document_id))
+                _step("purge", removal.purge_documents, pipeline, [UUID(item) for item in document_ids])
 
-        self._purge, self._collection = purge_document, delete_collection
+        self._purge, self._purge_many, self._collection = purge_document, purge_documents, delete_collection
         self._relabel, self._retention = relabel_document, apply_retention
 
     _purge: Callable[[str], None] | None = None
+    _purge_many: Callable[[list[str]], None] | None = None
     _collection: Callable[[str], None] | None = None
     _relabel: Callable[[str], None] | None = None
     _retention: Callable[[str], None] | None = None
@@ -86,7 +93,7 @@ class UpkeepJobs:
     def register_queues(self, polling_s: float) -> None:
         """Make the queues known; once the queue is launched."""
         DBOS.register_queue(QUEUE, worker_concurrency=2, polling_interval_sec=polling_s)
-        DBOS.register_queue(LONG_QUEUE, worker_concurrency=1, polling_interval_sec=polling_s)
+        DBOS.register_queue(LONG_QUEUE, worker_concurrency=2, polling_interval_sec=polling_s)
 
     def purge(self, document_id: UUID) -> None:
         """Queue the removal of what a document left in index, chunks and blobs, unless that is queued already."""
@@ -95,6 +102,19 @@ class UpkeepJobs:
                 self._submit(self._purge, document_id)
         except dbos_error.DBOSQueueDeduplicatedError:
             log.debug("the purge of document %s is queued already", document_id)
+
+    def purge_many(self, document_ids: Sequence[UUID]) -> None:
+        """Queue the purge of what is deleted of several documents: few as urgent ones, many as one long job."""
+        if len(document_ids) > _FEW:
+            self._submit_many(document_ids)
+        else:
+            for document_id in document_ids:
+                self.purge(document_id)
+
+    def _submit_many(self, document_ids: Sequence[UUID]) -> None:
+        if self._purge_many is None:
+            raise RuntimeError("the queue is not started")
+        DBOS.enqueue_workflow(LONG_QUEUE, self._purge_many, [str(item) for item in document_ids])
 
     def delete_collection(self, collection_id: UUID) -> None:
         """Queue the deletion of the documents of a deleted collection, unless that is queued or running already."""
@@ -128,11 +148,13 @@ class UpkeepJobs:
         minute = int(utc_now().timestamp()) // 60
         for collection_id in collections:
             self.delete_collection(collection_id)
-        for name, submit, ids in (("purge", self.purge, documents), ("relabel", self.relabel, pending)):
-            for identity in dict.fromkeys(ids):
-                # several workers look around at once: the same id in the same minute is the same workflow
-                with SetWorkflowID(f"{name}-{identity}-{minute}"):
-                    submit(identity)
+        # several workers look around at once: the same id in the same minute is the same workflow
+        if documents:
+            with SetWorkflowID(f"purge-open-{minute}"):
+                self._submit_many(list(dict.fromkeys(documents)))
+        for identity in pending:
+            with SetWorkflowID(f"relabel-{identity}-{minute}"):
+                self.relabel(identity)
         for row in ruled:
             if not rules_from_json(row.retention).idle:
                 self.apply_retention(row.id)

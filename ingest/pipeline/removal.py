@@ -252,15 +252,32 @@ def purge_next(pipeline: Pipeline, collection_id: UUID) -> int:
     with pipeline.database.read() as session:
         parent = _receipt_of_collection(session, collection_id)
         ids = receipt.open_children(session, parent.id, BATCH)
+    purge_documents(pipeline, ids)
+    return len(ids)
+
+
+def purge_documents(pipeline: Pipeline, document_ids: Sequence[UUID]) -> None:
+    """Purge several documents. One that resists does not keep the others: it stays open.
+
+    Raises:
+        PurgeIncomplete: something was left of at least one of them.
+    """
+    with pipeline.database.read() as session:
         query = select(DocumentVersion.id).where(
-            DocumentVersion.document_id.in_(ids), DocumentVersion.state == VersionState.DELETED
+            DocumentVersion.document_id.in_(document_ids), DocumentVersion.state == VersionState.DELETED
         )
         points_of = session.scalars(query).all()
     if points_of:
         pipeline.index.delete_versions(points_of)  # one call for all; what follows finds little left to do
-    for document_id in ids:
-        purge_document(pipeline, document_id)
-    return len(ids)
+    resisting: PurgeIncomplete | None = None
+    for document_id in document_ids:
+        try:
+            purge_document(pipeline, document_id)
+        except PurgeIncomplete as error:
+            log.warning("something of document %s was left after its deletion", document_id)
+            resisting = error
+    if resisting is not None:
+        raise resisting
 
 
 def close_collection(pipeline: Pipeline, collection_id: UUID) -> None:
