@@ -39,8 +39,9 @@ from ingest.jobs.audit import verify_queue
 from ingest.pipeline import fault_points, maintenance
 from rag import bootstrap as rag_bootstrap
 from rag.store.document import Document
+from rag.store.family import CHILD_MARK
 from rag.store.version import DocumentVersion
-from tests.support.direct_sandbox import BROKEN, FLAKY, DirectSandbox
+from tests.support.direct_sandbox import BROKEN, FLAKY, HOLDS, DirectSandbox
 from tests.support.hash_embedder import hash_space
 from tests.support.running import settings_for
 
@@ -130,6 +131,8 @@ def workload(client: Client, turn: int) -> None:
             f"{turn}-빈.md": " \n\t\n" * (turn + 1),
             f"{turn}-가끔.md": f"# 가끔 {turn}\n\n{FLAKY} {turn}\n",
             f"{turn}-늘.md": f"# 늘 {turn}\n\n{BROKEN} {turn}\n",
+            f"{turn}-꾸러미.md": f"# 꾸러미 {turn}\n\n{HOLDS} 한 벌{turn}\n",
+            f"{turn}-헌꾸러미.md": f"# 헌 꾸러미 {turn}\n\n{HOLDS} 헌 벌{turn}\n",
         }
     )
     client.wait(list(again.values()))
@@ -137,6 +140,7 @@ def workload(client: Client, turn: int) -> None:
     stopped = client.upload({f"{turn}-그만.md": f"# 그만 {turn}\n\n취소될 문서 {turn}.\n"}, "bulk")
     client.act("cancel", stopped[f"{turn}-그만.md"])
     assert client.act("delete", first[f"{turn}-0.md"]) == 202
+    assert client.act("delete", again[f"{turn}-헌꾸러미.md"]) == 202
     settle(client)
 
 
@@ -173,7 +177,12 @@ def check_promises(client: Client) -> int:
         versions: dict[UUID, list[DocumentVersion]] = {}
         for version in session.scalars(select(DocumentVersion).order_by(DocumentVersion.number)):
             versions.setdefault(version.document_id, []).append(version)
-    assert documents.keys() == texts.keys()
+    inside = {key for key in documents if CHILD_MARK in key}
+    assert documents.keys() - inside == texts.keys()
+    for name in (name for name, contents in texts.items() if HOLDS in contents[0]):
+        check_inside(
+            name, [documents[key] for key in inside if key.startswith(f"{name}{CHILD_MARK}")], documents, versions
+        )
     for name, contents in texts.items():
         row = documents[name]
         own = versions[row.id]
@@ -185,6 +194,15 @@ def check_promises(client: Client) -> int:
         assert (row.deleted_at is None) == ("delete" not in done)
         assert (row.purged_at is None) == ("delete" not in done)
     return len(texts)
+
+
+def check_inside(
+    name: str, own: list[Document], documents: dict[str, Document], versions: dict[UUID, list[DocumentVersion]]
+) -> None:
+    """Both files inside are there, once each, and alive as long as what holds them."""
+    expected = "deleted" if documents[name].deleted_at else "active"
+    assert sorted(row.source_key for row in own) == [f"{name}{CHILD_MARK}{n}.txt" for n in (1, 2)], own
+    assert [version.state for row in own for version in versions[row.id]] == [expected] * 2, name
 
 
 def _ends(name: str, done: set[str]) -> set[str]:

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import os
 import signal
+from dataclasses import replace
 from pathlib import Path
 
 from ingest.parsing.base import SourceFile
 from ingest.parsing.identify import identify
 from ingest.parsing.registry import PARSERS, best, candidates
-from rag.domain.document import ParsedDocument
+from rag.domain.document import ChildFile, ParsedDocument
 from rag.domain.errors import ParserCrashed
 
 FLAKY = "이 파일은 한 번 실패한다"
 """A file with this text crashes its parser the first time."""
 BROKEN = "이 파일은 늘 실패한다"
 """A file with this text crashes its parser every time."""
+HOLDS = "이 파일 안에 파일이 둘 있다"
+"""A file with this text holds two files, made of its own text."""
 POISON = "이 파일은 작업자를 죽인다"
 """A file with this text kills the whole process."""
 
@@ -26,7 +29,7 @@ class DirectSandbox:
     def __init__(self, scratch: Path) -> None:
         self._scratch = scratch
 
-    def parse(self, path: Path, name: str) -> ParsedDocument:
+    def parse(self, path: Path, name: str, first_child: int = 0) -> ParsedDocument:
         text = path.read_text(encoding="utf-8")
         if POISON in text:
             os.kill(os.getpid(), signal.SIGKILL)
@@ -37,7 +40,12 @@ class DirectSandbox:
         identified = identify(path, name)
         parsers = {key: PARSERS[key].factory() for key in candidates(identified, name, PARSERS)}
         parser = best(identified, name, parsers)
-        return parser.parse(path, SourceFile(name, identified.media_type, identified.charset))
+        source = SourceFile(name, identified.media_type, identified.charset, first_child=first_child)
+        parsed = parser.parse(path, source)
+        if HOLDS not in text:
+            return parsed
+        inside = text.replace(HOLDS, "")
+        return replace(parsed, children=tuple(ChildFile(f"{n}.txt", f"{inside} {n}".encode()) for n in (1, 2)))
 
     def close(self) -> None:
         pass
