@@ -162,6 +162,9 @@ class OpenVinoForward:
             raise ConversionFailed(str(error)) from error
         self._padding = spec.tokenizer.padding
         self._own = threading.local()
+        # The binding sets itself up with the first array it sees, and two threads that bring their first ones together
+        # block each other for ever (pybind11's NumPy table, openvino 2026.4): so the first one comes from here, alone.
+        self([[self._padding.token]])
 
     def __call__(self, token_ids: list[TokenIds]) -> Vectors:
         """Unit rows, shape (m, d), float32, for m token id lists."""

@@ -400,6 +400,32 @@ def test_a_kept_graph_starts_without_torch_and_a_changed_model_does_not_use_it(t
     assert start()[:2] == ["openvino-float32", "True"]
 
 
+TOGETHER = """
+import sys, threading
+from pathlib import Path
+from rag.embedding.openvino_graph import OpenVinoForward, read_spec
+folder = Path(sys.argv[1])
+forward = OpenVinoForward(folder, read_spec(folder), "float32")
+gate = threading.Barrier(8)
+def first():
+    gate.wait()
+    forward([[1, 2, 3]])
+threads = [threading.Thread(target=first) for _ in range(8)]
+[thread.start() for thread in threads]
+[thread.join() for thread in threads]
+print("done")
+"""
+
+
+def test_the_first_arrays_of_a_process_may_come_from_many_threads_at_once(tmp_path: Path) -> None:
+    load_sentence_transformer(tiny_folder(tmp_path), name="tiny", languages=ENGLISH, cache_dir=tmp_path / "cache")
+    [graph] = (tmp_path / "cache").glob("graph-*")
+    for _ in range(3):
+        command = [sys.executable, "-X", "faulthandler", "-c", TOGETHER, str(graph)]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+        assert done.stdout.strip() == "done", done.stderr
+
+
 def test_the_converter_cannot_report_home() -> None:
     probe = (
         "from rag.embedding.openvino_graph import _library\n"
