@@ -107,7 +107,7 @@ class Expansion:
             return len(family.above(session, session.get_one(Document, self._version.document_id)))
 
     def _take(self, files: Sequence[ChildFile]) -> bool:
-        """Rows of one batch in one transaction, then the originals; False when the parent is gone meanwhile."""
+        """Rows of one batch in one transaction, then the originals; False when the parent is gone or overtaken meanwhile."""
         held = f"held-{self._version.id}-{self._batches}"
         self._batches += 1
         kept: list[tuple[ChildFile, BlobRef]] = []
@@ -130,12 +130,15 @@ class Expansion:
         return True
 
     def _lock(self, session: Session) -> Document | None:
-        """The parent, locked against deletion, after the root of its family; None when its version no longer runs."""
+        """The parent, locked against deletion, after the root of its family; None when its version no longer runs, or
+        when a newer one was faster: what that one holds is not to be replaced by older files."""
         parent = session.get_one(Document, self._version.document_id)
         for document in [*reversed(family.above(session, parent)[-1:]), parent]:
             session.refresh(document, with_for_update=True)
         version = session.get_one(DocumentVersion, self._version.id, with_for_update=True)
-        return parent if version.state == VersionState.RUNNING and parent.deleted_at is None else None
+        if version.state != VersionState.RUNNING or parent.deleted_at is not None:
+            return None
+        return None if family.is_overtaken(session, version) else parent
 
     def _within_limits(self, session: Session, parent: Document, files: Sequence[ChildFile]) -> list[ChildFile]:
         root = (family.above(session, parent) or [parent])[-1]

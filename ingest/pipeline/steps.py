@@ -268,9 +268,7 @@ class Pipeline:
         with self.database.read() as session:
             source_key = session.get_one(Document, version.document_id).source_key
         chunks = self.chunker.chunk(parsed, version.id, source_key)
-        with self.database.read() as session:
-            holds_files = family.has_children(session, version.id)
-        if not chunks and not holds_files:
+        if not chunks and not self._holds_files(version):
             raise NoTextFound(name=version.filename)
         reached("chunk.cut", version.id)
         with self.database.write() as session:
@@ -280,6 +278,11 @@ class Pipeline:
             note_metadata(session, row, parsed)
             reached("chunk.rows_written", version.id)
         reached("chunk.rows_committed", version.id)
+
+    def _holds_files(self, version: DocumentVersion) -> bool:
+        """Whether files inside it became documents, or would have, had a newer version not been faster."""
+        with self.database.read() as session:
+            return family.has_children(session, version) or family.is_overtaken(session, version)
 
     def _parsed(self, version_id: UUID) -> ParsedDocument:
         data = self.blobs.get_derived(version_id, PARSED)

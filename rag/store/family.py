@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 from uuid import UUID
 
-from sqlalchemy import Select, exists, func, literal, select, update
+from sqlalchemy import ColumnElement, Select, exists, func, literal, select, update
 from sqlalchemy.orm import Session, aliased
 
 from rag.domain.principal import Permit
@@ -18,6 +18,7 @@ CHILD_MARK = "!/"
 """Between the key of a document and the name of a file inside it, as in `자료.zip!/규정/취업규칙.docx`."""
 
 _LIVE = (VersionState.QUEUED, VersionState.RUNNING, VersionState.ACTIVE)
+_GIVEN_UP = (VersionState.DELETED, *RETRYABLE)
 _GONE = (VersionState.RETIRED, VersionState.DELETED, *RETRYABLE)
 _DEEPEST = 64
 """Beyond any depth that the settings allow; ends the walk should the rows ever form a circle."""
@@ -73,9 +74,29 @@ def usage(session: Session, root_id: UUID, without: UUID) -> Usage:
     return Usage(int(count), int(size))
 
 
-def has_children(session: Session, version_id: UUID) -> bool:
-    """Whether files inside this version became documents."""
-    return bool(session.scalar(select(exists().where(Document.parent_version_id == version_id))))
+def has_children(session: Session, version: DocumentVersion) -> bool:
+    """Whether files inside this version, or inside a newer one of its document, became documents."""
+    return _brought(session, version.document_id, DocumentVersion.number >= version.number)
+
+
+def is_overtaken(session: Session, version: DocumentVersion) -> bool:
+    """Whether a newer version of the same document answers already or has brought files: those are not to become older.
+
+    One that was given up afterwards counts no longer.
+    """
+    newer = (DocumentVersion.number > version.number, DocumentVersion.state.not_in(_GIVEN_UP))
+    answers = exists().where(
+        Document.id == version.document_id, DocumentVersion.id == Document.current_version_id, newer[0]
+    )
+    return bool(session.scalar(select(answers))) or _brought(session, version.document_id, *newer)
+
+
+def _brought(session: Session, document_id: UUID, *bringer: ColumnElement[bool]) -> bool:
+    """Whether a version of this document, one for which `bringer` holds, is the last that brought one of its files."""
+    found = exists().where(
+        Document.parent_document_id == document_id, DocumentVersion.id == Document.parent_version_id, *bringer
+    )
+    return bool(session.scalar(select(found)))
 
 
 def retire_vanished(session: Session, version: DocumentVersion) -> None:

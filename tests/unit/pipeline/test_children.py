@@ -192,6 +192,50 @@ def test_a_newer_version_on_its_way_is_not_retired_by_an_older_one(
     assert [record(database)[f"자료.zip!/{name}"][0][1] for name in ("old.txt", "new.txt")] == ["retired", "queued"]
 
 
+@pytest.mark.parametrize("newer", ["brought files", "answers"])
+def test_a_version_that_comes_last_but_is_older_changes_nothing(
+    database: Database, blobs: BlobStore, collection: Collection, newer: str
+) -> None:
+    first, second = running(database, collection), running(database, collection, number=2)
+    files = {"same.txt": b"new"} if newer == "brought files" else {}
+    expand(database, blobs, second, parsed(files))
+    if newer == "answers":
+        finish(database, second)
+    before = record(database)
+    assert expand(database, blobs, first, parsed({"same.txt": b"old", "gone.txt": b"gone"})) == []
+    assert record(database) == before
+    with database.read() as session:
+        assert family.is_overtaken(session, session.get_one(DocumentVersion, first))
+        assert not family.is_overtaken(session, session.get_one(DocumentVersion, second))
+    finish(database, second)
+    finish(database, first)
+    assert [state for _, state, _ in record(database)["자료.zip"]] == ["retired", "active"]
+    assert set(record(database)) == {"자료.zip", *(f"자료.zip!/{name}" for name in files)}
+
+
+def test_a_newer_version_that_was_given_up_is_no_reason_to_wait(
+    database: Database, blobs: BlobStore, collection: Collection
+) -> None:
+    first, second = running(database, collection), running(database, collection, number=2)
+    expand(database, blobs, second, parsed({"same.txt": b"new"}))
+    with database.write() as session:
+        session.get_one(DocumentVersion, second).state = VersionState.CANCELLED
+    expand(database, blobs, first, parsed({"same.txt": b"old"}))
+    assert [number for number, _, _ in record(database)["자료.zip!/same.txt"]] == [1, 2]
+
+
+def test_files_that_a_newer_version_holds_too_count_for_the_older_one(
+    database: Database, blobs: BlobStore, collection: Collection
+) -> None:
+    first, second = running(database, collection), running(database, collection, number=2)
+    third = running(database, collection, number=3)
+    expand(database, blobs, first, parsed({"a.txt": b"a"}))
+    expand(database, blobs, second, parsed({"a.txt": b"a"}))
+    with database.read() as session:
+        found = [family.has_children(session, session.get_one(DocumentVersion, item)) for item in (first, second, third)]
+    assert found == [True, True, False]
+
+
 def test_what_vanished_leaves_the_index_with_all_below_it(
     database: Database, blobs: BlobStore, collection: Collection
 ) -> None:
