@@ -130,15 +130,18 @@ class Expansion:
         return True
 
     def _lock(self, session: Session) -> Document | None:
-        """The parent, locked against deletion, after the root of its family; None when its version no longer runs, or
-        when a newer one was faster: what that one holds is not to be replaced by older files."""
+        """The parent, locked against deletion, after all that it lies in, from the top; None when one of them is deleted,
+        when its version no longer runs, or when a newer one was faster: that one's files are not to become older."""
         parent = session.get_one(Document, self._version.document_id)
-        for document in [*reversed(family.above(session, parent)[-1:]), parent]:
+        family_line = [*reversed(family.above(session, parent)), parent]
+        for document in family_line:
             session.refresh(document, with_for_update=True)
-        version = session.get_one(DocumentVersion, self._version.id, with_for_update=True)
-        if version.state != VersionState.RUNNING or parent.deleted_at is not None:
+        if any(document.deleted_at is not None for document in family_line):
             return None
-        return None if family.is_overtaken(session, version) else parent
+        version = session.get_one(DocumentVersion, self._version.id, with_for_update=True)
+        if version.state != VersionState.RUNNING or family.is_overtaken(session, version):
+            return None
+        return parent
 
     def _within_limits(self, session: Session, parent: Document, files: Sequence[ChildFile]) -> list[ChildFile]:
         root = (family.above(session, parent) or [parent])[-1]

@@ -163,6 +163,21 @@ def test_a_parent_deleted_meanwhile_takes_all_with_it(
     assert {state for versions in record(database).values() for _, state, _ in versions} == {"deleted"}
 
 
+def test_a_document_between_root_and_parent_that_was_deleted_stops_what_lies_in_it(
+    database: Database, blobs: BlobStore, collection: Collection
+) -> None:
+    expand(database, blobs, running(database, collection), parsed({"in.zip": b"archive"}))
+    middle = child_of(database, "자료.zip!/in.zip")
+    expand(database, blobs, middle, parsed({"deep.zip": b"deeper"}))
+    deep = child_of(database, "자료.zip!/in.zip!/deep.zip")
+    with database.write() as session:
+        found = session.scalar(select(Document).where(Document.source_key == "자료.zip!/in.zip"))
+        assert found is not None
+        found.deleted_at = found.created_at  # at this moment what lies in it is not hidden yet
+    assert expand(database, blobs, deep, parsed({"x.txt": b"x"})) == []
+    assert "자료.zip!/in.zip!/deep.zip!/x.txt" not in record(database)
+
+
 def test_what_somebody_deleted_stays_deleted_when_the_step_is_repeated(
     database: Database, blobs: BlobStore, collection: Collection
 ) -> None:
