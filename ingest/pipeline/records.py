@@ -200,7 +200,8 @@ def _repeat(session: Session, document: Document, blob: BlobRef, job_id: str, pr
     latest = session.get(DocumentVersion, document.latest_version_id) if document.latest_version_id else None
     if latest is None or latest.content_hash != blob.content_hash or document.deleted_at is not None:
         return None
-    if latest.state == VersionState.RETIRED:  # it had vanished from its container, and is back
+    # It had vanished from its container and is back, whether or not retention has removed that version since.
+    if latest.state in (VersionState.RETIRED, VersionState.DELETED):
         return None
     outcome = Outcome.UNCHANGED
     if queue.retry(session, latest, priority):

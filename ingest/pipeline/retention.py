@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, func, or_, select
+from sqlalchemy import ColumnElement, exists, func, or_, select
 from sqlalchemy.orm import Session
 
 from ingest.pipeline.removal import BATCH, hide, hide_versions
@@ -55,8 +55,24 @@ def expire_next(database: Database, collection_id: UUID) -> list[UUID]:
         for document, version in found.versions:
             by_document.setdefault(document.id, (document, []))[1].append(version)
         for document, versions in by_document.values():
-            hide_versions(session, document, versions, ACTOR, DeletionReason.RETENTION)
+            _give_up(session, document, versions)
         return [*(item.id for item in found.documents), *by_document]
+
+
+def _give_up(session: Session, document: Document, versions: Sequence[DocumentVersion]) -> None:
+    """Hide these versions; with the last one the document, as of one that vanished from its container."""
+    session.refresh(document, with_for_update=True)
+    if document.deleted_at is not None:  # with what it lay in, a moment ago
+        return
+    others = exists().where(
+        DocumentVersion.document_id == document.id,
+        DocumentVersion.state != VersionState.DELETED,
+        DocumentVersion.id.not_in([item.id for item in versions]),
+    )
+    if session.scalar(select(others)):
+        hide_versions(session, document, versions, ACTOR, DeletionReason.RETENTION)
+    else:
+        hide(session, document, ACTOR, DeletionReason.RETENTION)
 
 
 def _due_documents(

@@ -10,14 +10,17 @@ from uuid import UUID
 import pytest
 from sqlalchemy import select
 
+from ingest.pipeline import retention
 from ingest.pipeline.children import ChildLimits, Expansion
 from rag.blobs.store import BlobStore
 from rag.domain.anchor import LineAnchor
 from rag.domain.document import ChildFile, Element, ElementKind, ParsedDocument
 from rag.domain.errors import ParseLimitExceeded, ParserCrashed
+from rag.domain.retention import RetentionRules
 from rag.store import family, lifecycle
 from rag.store.collection import Collection
 from rag.store.document import Document
+from rag.store.receipt import DeletionReceipt
 from rag.store.session import Database
 from rag.store.version import DocumentVersion, VersionState
 from tests.support.stores import add_collection, add_document, add_version
@@ -249,6 +252,39 @@ def test_files_that_a_newer_version_holds_too_count_for_the_older_one(
     with database.read() as session:
         found = [family.has_children(session, session.get_one(DocumentVersion, item)) for item in (first, second, third)]
     assert found == [True, True, False]
+
+
+def test_what_retention_removed_after_it_had_vanished_comes_back(
+    database: Database, blobs: BlobStore, collection: Collection
+) -> None:
+    files = {"a.txt": b"first"}
+    first = running(database, collection)
+    expand(database, blobs, first, parsed(files))
+    finish(database, child_of(database, "자료.zip!/a.txt"))
+    finish(database, first)
+    finish(database, running(database, collection, number=2))
+    with database.write() as session:
+        session.get_one(Collection, collection.id).retention = RetentionRules(retired_versions=0).to_json()
+    assert len(retention.expire_next(database, collection.id)) == 2
+    assert retention.expire_next(database, collection.id) == []
+    with database.read() as session:
+        child = session.scalar(select(Document).where(Document.source_key == "자료.zip!/a.txt"))
+        assert child is not None and child.deleted_at is not None, "no version is left of it"
+        kinds = session.scalars(select(DeletionReceipt.kind).order_by(DeletionReceipt.source_key)).all()
+        assert kinds == ["versions", "document"]
+    expand(database, blobs, running(database, collection, number=3), parsed(files))
+    assert [state for _, state, _ in record(database)["자료.zip!/a.txt"]] == ["deleted", "queued"]
+
+
+def test_a_version_that_retention_removed_is_no_reason_to_take_a_file_for_unchanged(
+    database: Database, blobs: BlobStore, collection: Collection
+) -> None:
+    expand(database, blobs, running(database, collection), parsed({"a.txt": b"first"}))
+    child = child_of(database, "자료.zip!/a.txt")
+    with database.write() as session:  # as an earlier release left it: the document stayed
+        session.get_one(DocumentVersion, child).state = VersionState.DELETED
+    expand(database, blobs, running(database, collection, number=2), parsed({"a.txt": b"first"}))
+    assert [state for _, state, _ in record(database)["자료.zip!/a.txt"]] == ["deleted", "queued"]
 
 
 def test_what_vanished_leaves_the_index_with_all_below_it(
