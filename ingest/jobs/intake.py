@@ -153,7 +153,7 @@ class Intake:
         return total
 
     def cancel(self, permit: Permit, document_id: UUID) -> None:
-        """Stop the ingestion of the newest version; the one before it goes on answering.
+        """Stop the ingestion of the newest version, and of the files that it brought; the one before it goes on answering.
 
         Raises:
             DocumentNotFound: the permit does not cover it.
@@ -164,6 +164,7 @@ class Intake:
             newest = _newest(row, session.get(DocumentVersion, row.latest_version_id))
             if not queue.cancel(session, newest):
                 raise NothingToCancel(name=row.source_key)
+            queue.cancel_brought(session, newest)
         reached("cancel.row_committed", document_id)
         if not newest.job_id and newest.cleaned_at is None:
             self._jobs.submit_purge(document_id)  # it waited for its next try; the job of the one before is over

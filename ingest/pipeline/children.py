@@ -108,7 +108,7 @@ class Expansion:
 
     def _take(self, files: Sequence[ChildFile]) -> bool:
         """Rows of one batch in one transaction, then the originals; False when the parent is gone or overtaken meanwhile."""
-        held = f"held-{self._version.id}-{self._batches}"
+        held = f"{queue.HELD}{self._version.id}-{self._batches}"
         self._batches += 1
         kept: list[tuple[ChildFile, BlobRef]] = []
         with self._database.write() as session:

@@ -11,21 +11,25 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, and_, case, exists, func, or_, select, update
+from sqlalchemy import ColumnElement, and_, case, exists, func, or_, select, true, update
 from sqlalchemy.orm import Session
 
 from rag.domain.errors import SeogoError
 from rag.domain.principal import Permit
-from rag.store.base import utc_now
+from rag.store.base import in_groups, utc_now
 from rag.store.collection import Collection
 from rag.store.document import Document
 from rag.store.tenant import Tenant
 from rag.store.version import RETRYABLE, UNFINISHED, DocumentVersion, Priority, Stage, VersionState
 
 _V = DocumentVersion
+_DEEPEST = 64
+"""Beyond any depth of files inside files that the settings allow."""
 _ENDED = (VersionState.ACTIVE, VersionState.RETIRED, *RETRYABLE)
 _IS_NEWEST = and_(Document.id == _V.document_id, Document.latest_version_id == _V.id)
 """By the primary key first: `latest_version_id` has no index."""
+HELD = "held-"
+"""A version under a job of such a name waits for its original, not for a worker. No job is called so."""
 SUSPICIOUS_CRASHES = 2
 """After so many deaths of workers around it, a version is ingested alone."""
 
@@ -269,12 +273,41 @@ def cancel(session: Session, version: DocumentVersion) -> bool:
     return True
 
 
+def cancel_brought(session: Session, version: DocumentVersion) -> int:
+    """`cancel` for the files that a version brought, at any depth; returns how many. Its own row is locked already.
+
+    While an earlier version of its document answers, what that one brought goes on: it still holds it.
+    """
+    bringer = session.get_one(Document, version.document_id)
+    since = _V.created_at >= version.created_at if bringer.current_version_id is not None else true()
+    inside = Document.parent_document_id == bringer.id
+    level = session.scalars(select(Document.id).where(inside, Document.parent_version_id == version.id)).all()
+    cancelled = 0
+    # A level at a time: who is unpacking one of these files now has written its rows, or will find it cancelled.
+    for _ in range(_DEEPEST):
+        for ids in in_groups(level):
+            cancelled += _cancel_where(session, _V.document_id.in_(ids), _V.state.in_(UNFINISHED), since)
+        level = [
+            child
+            for ids in in_groups(level)
+            for child in session.scalars(select(Document.id).where(Document.parent_document_id.in_(ids)))
+        ]
+        if not level:
+            break
+    return cancelled
+
+
 def cancel_waiting(session: Session, permit: Permit) -> int:
     """`cancel` for everything in the permit's collections that no job has taken up; returns how many."""
+    waits = or_(_V.job_id == "", _V.job_id.startswith(HELD))
+    return _cancel_where(session, _V.collection_id.in_(permit.collections), _V.state == VersionState.QUEUED, waits)
+
+
+def _cancel_where(session: Session, *conditions: ColumnElement[bool]) -> int:
     now = utc_now()
     change = (
         update(_V)
-        .where(_V.collection_id.in_(permit.collections), _V.state == VersionState.QUEUED, _V.job_id == "")
+        .where(*conditions)
         .values(
             state=VersionState.CANCELLED,
             finished_at=now,

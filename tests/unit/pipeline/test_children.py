@@ -12,12 +12,14 @@ from sqlalchemy import select
 
 from ingest.pipeline import retention
 from ingest.pipeline.children import ChildLimits, Expansion
+from rag.access.policy import Action, Policy
 from rag.blobs.store import BlobStore
 from rag.domain.anchor import LineAnchor
 from rag.domain.document import ChildFile, Element, ElementKind, ParsedDocument
 from rag.domain.errors import ParseLimitExceeded, ParserCrashed
 from rag.domain.retention import RetentionRules
-from rag.store import family, lifecycle
+from rag.domain.principal import Principal, Scope
+from rag.store import family, lifecycle, queue
 from rag.store.collection import Collection
 from rag.store.document import Document
 from rag.store.receipt import DeletionReceipt
@@ -285,6 +287,56 @@ def test_a_version_that_retention_removed_is_no_reason_to_take_a_file_for_unchan
         session.get_one(DocumentVersion, child).state = VersionState.DELETED
     expand(database, blobs, running(database, collection, number=2), parsed({"a.txt": b"first"}))
     assert [state for _, state, _ in record(database)["자료.zip!/a.txt"]] == ["deleted", "queued"]
+
+
+def test_cancelling_an_archive_cancels_what_it_brought_at_any_depth(
+    database: Database, blobs: BlobStore, collection: Collection
+) -> None:
+    version = running(database, collection)
+    expand(database, blobs, version, parsed({"in.zip": b"archive", "a.txt": b"a", "done.txt": b"done"}))
+    inner = child_of(database, "자료.zip!/in.zip")
+    expand(database, blobs, inner, parsed({"x.txt": b"x"}))
+    finish(database, inner)
+    finish(database, child_of(database, "자료.zip!/done.txt"))
+    assert cancel(database, version) == 2
+    states = {key: versions[0][1] for key, versions in record(database).items()}
+    assert states == {
+        "자료.zip": "cancelled", "자료.zip!/in.zip": "active", "자료.zip!/in.zip!/x.txt": "cancelled",
+        "자료.zip!/a.txt": "cancelled", "자료.zip!/done.txt": "active",
+    }  # fmt: skip
+
+
+def cancel(database: Database, version_id: UUID) -> int:
+    with database.write() as session:
+        version = session.get_one(DocumentVersion, version_id)
+        assert queue.cancel(session, version)
+        return queue.cancel_brought(session, version)
+
+
+def test_cancelling_a_new_version_leaves_what_the_answering_one_brought(
+    database: Database, blobs: BlobStore, collection: Collection
+) -> None:
+    first = running(database, collection)
+    expand(database, blobs, first, parsed({"stays.txt": b"stays", "changes.txt": b"old"}))
+    finish(database, first)
+    second = running(database, collection, number=2)
+    expand(database, blobs, second, parsed({"stays.txt": b"stays", "changes.txt": b"new"}))
+    assert cancel(database, second) == 1
+    assert [state for _, state, _ in record(database)["자료.zip!/stays.txt"]] == ["queued"]
+    assert [state for _, state, _ in record(database)["자료.zip!/changes.txt"]] == ["queued", "cancelled"]
+
+
+def test_what_is_held_back_waits_too_and_can_be_cancelled(database: Database, collection: Collection) -> None:
+    version, blobs = running(database, collection), Torn(1)
+    with pytest.raises(KeyboardInterrupt):
+        expand(database, blobs, version, parsed({"a.txt": b"a", "b.txt": b"b"}))
+    principal = Principal(collection.tenant_id, "운영자", collection.tenant_id, frozenset({Scope.WRITE}))
+    permit = Policy(database).authorize(principal, Action.CONTROL_INGESTION)
+    with database.write() as session:
+        assert queue.cancel_waiting(session, permit) == 2
+    blobs.left = 99
+    expand(database, blobs, version, parsed({"a.txt": b"a", "b.txt": b"b"}))
+    assert {versions[0][1] for key, versions in record(database).items() if "!/" in key} == {"queued"}
 
 
 def test_what_vanished_leaves_the_index_with_all_below_it(
