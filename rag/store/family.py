@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
 
@@ -10,7 +11,7 @@ from sqlalchemy import ColumnElement, Select, exists, func, literal, select, upd
 from sqlalchemy.orm import Session, aliased
 
 from rag.domain.principal import Permit
-from rag.store.base import utc_now
+from rag.store.base import in_groups, utc_now
 from rag.store.document import Document
 from rag.store.version import RETRYABLE, DocumentVersion, VersionState
 
@@ -102,7 +103,8 @@ def _brought(session: Session, document_id: UUID, *bringer: ColumnElement[bool])
 def retire_vanished(session: Session, version: DocumentVersion) -> None:
     """Take what this version of a document no longer holds out of the answers; it stays on record, as old versions do.
 
-    What a newer version brought, still on its way, is left alone.
+    So does what had failed, been set aside or been cancelled of it: there is nothing to be tried again. What a newer
+    version brought, still on its way, is left alone.
     """
     bringer = aliased(DocumentVersion)
     vanished = (
@@ -113,9 +115,13 @@ def retire_vanished(session: Session, version: DocumentVersion) -> None:
     ids = list(session.scalars(vanished))
     if not ids:
         return
-    ids += below(session, ids)
     now = utc_now()
-    of_these = DocumentVersion.document_id.in_(ids)
+    for group in in_groups([*ids, *below(session, ids)]):
+        _retire(session, group, now)
+
+
+def _retire(session: Session, document_ids: Sequence[UUID], now: datetime) -> None:
+    of_these = DocumentVersion.document_id.in_(document_ids)
     session.execute(
         update(DocumentVersion)
         .where(of_these, DocumentVersion.state.in_(_LIVE), DocumentVersion.valid_from.is_not(None))
@@ -123,10 +129,10 @@ def retire_vanished(session: Session, version: DocumentVersion) -> None:
     )
     session.execute(
         update(DocumentVersion)
-        .where(of_these, DocumentVersion.state.in_(_LIVE))
-        .values(state=VersionState.RETIRED, finished_at=now)
+        .where(of_these, DocumentVersion.state.in_((*_LIVE, *RETRYABLE)))
+        .values(state=VersionState.RETIRED, finished_at=now, retryable=False)
     )
-    session.execute(update(Document).where(Document.id.in_(ids)).values(current_version_id=None))
+    session.execute(update(Document).where(Document.id.in_(document_ids)).values(current_version_id=None))
 
 
 def vanished_versions(session: Session, version_ids: Sequence[UUID]) -> Sequence[UUID]:

@@ -24,7 +24,7 @@ from rag.store.collection import Collection
 from rag.store.document import Document
 from rag.store.receipt import DeletionReceipt
 from rag.store.session import Database
-from rag.store.version import DocumentVersion, VersionState
+from rag.store.version import RETRYABLE, DocumentVersion, VersionState
 from tests.support.stores import add_collection, add_document, add_version
 
 LIMITS = ChildLimits(batch=3)
@@ -337,6 +337,32 @@ def test_what_is_held_back_waits_too_and_can_be_cancelled(database: Database, co
     blobs.left = 99
     expand(database, blobs, version, parsed({"a.txt": b"a", "b.txt": b"b"}))
     assert {versions[0][1] for key, versions in record(database).items() if "!/" in key} == {"queued"}
+
+
+def test_what_failed_and_vanished_is_not_tried_again(
+    database: Database, blobs: BlobStore, collection: Collection
+) -> None:
+    first = running(database, collection)
+    expand(database, blobs, first, parsed({"gone.txt": b"gone", "stays.txt": b"stays"}))
+    for name in ("gone.txt", "stays.txt"):
+        child = child_of(database, f"자료.zip!/{name}")
+        with database.write() as session:
+            session.get_one(DocumentVersion, child).state = VersionState.QUARANTINED
+    finish(database, first)
+    second = running(database, collection, number=2)
+    with database.write() as session:  # the new version holds it too
+        kept = session.scalar(select(Document).where(Document.source_key == "자료.zip!/stays.txt"))
+        assert kept is not None
+        kept.parent_version_id = second
+    finish(database, second)
+    assert [record(database)[f"자료.zip!/{name}"][0][1] for name in ("gone.txt", "stays.txt")] == [
+        "retired",
+        "quarantined",
+    ]
+    with database.write() as session:
+        assert queue.retry_all(session, collection.id, RETRYABLE, 10) == 1
+    expand(database, blobs, running(database, collection, number=3), parsed({"gone.txt": b"gone"}))
+    assert [state for _, state, _ in record(database)["자료.zip!/gone.txt"]] == ["retired", "queued"]
 
 
 def test_what_vanished_leaves_the_index_with_all_below_it(
