@@ -20,7 +20,6 @@ CHILD_MARK = "!/"
 
 _LIVE = (VersionState.QUEUED, VersionState.RUNNING, VersionState.ACTIVE)
 _GIVEN_UP = (VersionState.DELETED, *RETRYABLE)
-_GONE = (VersionState.RETIRED, VersionState.DELETED, *RETRYABLE)
 _DEEPEST = 64
 """Beyond any depth that the settings allow; ends the walk should the rows ever form a circle."""
 
@@ -136,15 +135,23 @@ def _retire(session: Session, document_ids: Sequence[UUID], now: datetime) -> No
 
 
 def vanished_versions(session: Session, version_ids: Sequence[UUID]) -> Sequence[UUID]:
-    """Versions below the documents of these versions that must have no point in the index, as nothing there answers."""
-    parents = session.scalars(select(DocumentVersion.document_id).where(DocumentVersion.id.in_(version_ids))).all()
+    """Versions below the documents of these versions that retired since the first of these became active.
+
+    What retired before is none of this activation's business: there would be more of it with every upload.
+    """
+    active = (DocumentVersion.id.in_(version_ids), DocumentVersion.valid_from.is_not(None))
+    since = session.scalar(select(func.min(DocumentVersion.valid_from)).where(*active))
+    if since is None:
+        return []
+    parents = session.scalars(select(DocumentVersion.document_id).where(*active)).all()
     query = (
         select(DocumentVersion.id)
         .join(Document, Document.id == DocumentVersion.document_id)
         .where(
             Document.id.in_(_below(parents)),
             Document.current_version_id.is_(None),
-            DocumentVersion.state.in_(_GONE),
+            DocumentVersion.state == VersionState.RETIRED,
+            func.coalesce(DocumentVersion.valid_to, DocumentVersion.finished_at) >= since,
         )
     )
     return session.scalars(query).all()

@@ -10,10 +10,11 @@ from sqlalchemy import ColumnElement, case, exists, func, select, update
 from sqlalchemy.orm import Session
 
 from rag.store import family
-from rag.store.base import utc_now
+from rag.store.base import in_groups, utc_now
 from rag.store.document import Document
 from rag.store.version import RETRYABLE, DocumentVersion, VersionState, in_index
 
+_V = DocumentVersion
 _NOT_SEARCHED = (VersionState.RETIRED, VersionState.DELETED, *RETRYABLE)
 _SETTLED_AT_ONCE = 5
 
@@ -58,24 +59,27 @@ def archived_among(session: Session, version_ids: Sequence[UUID]) -> Sequence[Do
 
     Of a document's versions only the latest ones can have been retired and not moved yet.
     """
-    place = func.row_number().over(partition_by=DocumentVersion.document_id, order_by=DocumentVersion.number.desc())
-    ranked = (
-        select(DocumentVersion.id, place.label("place"))
-        .where(DocumentVersion.id.in_(version_ids), DocumentVersion.state == VersionState.RETIRED, in_index())
-        .subquery()
-    )
-    query = select(DocumentVersion).where(
-        DocumentVersion.id.in_(select(ranked.c.id).where(ranked.c.place <= _SETTLED_AT_ONCE))
-    )
-    return session.scalars(query.order_by(DocumentVersion.number.desc())).all()
+    found: list[DocumentVersion] = []
+    for group in in_groups(version_ids):
+        place = func.row_number().over(partition_by=_V.document_id, order_by=_V.number.desc())
+        ranked = (
+            select(_V.id, place.label("place"))
+            .where(_V.id.in_(group), _V.state == VersionState.RETIRED, in_index())
+            .subquery()
+        )
+        newest = select(ranked.c.id).where(ranked.c.place <= _SETTLED_AT_ONCE)
+        found += session.scalars(select(_V).where(_V.id.in_(newest)))
+    return sorted(found, key=lambda version: version.number, reverse=True)
 
 
 def not_in_index_among(session: Session, version_ids: Sequence[UUID]) -> Sequence[UUID]:
     """Those of these versions that must have no point in the index, not even in its archive."""
-    query = select(DocumentVersion.id).where(
-        DocumentVersion.id.in_(version_ids), DocumentVersion.state.in_(_NOT_SEARCHED), ~in_index_or_unknown()
-    )
-    return session.scalars(query).all()
+    unwanted = select(DocumentVersion.id).where(DocumentVersion.state.in_(_NOT_SEARCHED), ~in_index_or_unknown())
+    return [
+        found
+        for group in in_groups(version_ids)
+        for found in session.scalars(unwanted.where(DocumentVersion.id.in_(group)))
+    ]
 
 
 def in_index_or_unknown() -> ColumnElement[bool]:
@@ -92,15 +96,20 @@ def hide(session: Session, document: Document) -> int:
     document.deleted_at, document.purged_at = now, None
     document.current_version_id = None
     session.flush()  # the row is locked from here on: what is being unpacked from it now has come, or will not
-    inside = family.below(session, [document.id])
+    return sum(
+        _hide(session, group, now) for group in in_groups([document.id, *family.below(session, [document.id])])
+    )
+
+
+def _hide(session: Session, document_ids: Sequence[UUID], now: datetime) -> int:
     session.execute(
         update(Document)
-        .where(Document.id.in_(inside), Document.deleted_at.is_(None))
+        .where(Document.id.in_(document_ids), Document.deleted_at.is_(None))
         .values(deleted_at=now, purged_at=None, current_version_id=None)
     )
     change = (
         update(DocumentVersion)
-        .where(DocumentVersion.document_id.in_([document.id, *inside]), DocumentVersion.state != VersionState.DELETED)
+        .where(DocumentVersion.document_id.in_(document_ids), DocumentVersion.state != VersionState.DELETED)
         .values(state=VersionState.DELETED, valid_to=_end_of_validity(now), cleaned_at=None)
         .returning(DocumentVersion.id)
     )

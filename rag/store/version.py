@@ -23,7 +23,7 @@ from sqlalchemy import (
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from rag.domain.errors import SeogoError
-from rag.store.base import Base, utc_now
+from rag.store.base import Base, in_groups, utc_now
 
 
 class VersionState(StrEnum):
@@ -135,8 +135,10 @@ class DocumentVersion(Base):
 
 def by_ids(session: Session, ids: Iterable[UUID]) -> Sequence[DocumentVersion]:
     """The versions with these ids, oldest first; unknown ids are left out."""
-    query = select(DocumentVersion).where(DocumentVersion.id.in_(list(ids)))
-    return session.scalars(query.order_by(DocumentVersion.created_at, DocumentVersion.id)).all()
+    found: list[DocumentVersion] = []
+    for group in in_groups(ids):
+        found += session.scalars(select(DocumentVersion).where(DocumentVersion.id.in_(group)))
+    return sorted(found, key=lambda version: (version.created_at, version.id))
 
 
 def in_index() -> ColumnElement[bool]:

@@ -380,6 +380,10 @@ def test_what_vanished_leaves_the_index_with_all_below_it(
     with database.read() as session:
         assert set(lifecycle.not_active_siblings(session, [second])) == {first, inner, deep}
         assert family.above(session, session.get_one(Document, session.get_one(DocumentVersion, deep).document_id))
+    third = running(database, collection, number=3)
+    finish(database, third)
+    with database.read() as session:
+        assert set(lifecycle.not_active_siblings(session, [third])) == {first, second}, "the past is settled"
 
 
 def test_the_depth_cap(database: Database, blobs: BlobStore, collection: Collection) -> None:

@@ -174,6 +174,18 @@ def test_an_original_is_needed_until_its_last_version_is_deleted(story: Story) -
     assert not needed()
 
 
+def test_more_ids_than_one_statement_takes(story: Story, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("rag.store.base._TOGETHER", 2)
+    made = [story.version(number) for number in range(1, 8)]
+    for version in made:
+        story.activate(version)
+    with story.database.read() as session:
+        assert [version.id for version in versions.by_ids(session, [*made, uuid4()])] == made
+        assert {version.id for version in lifecycle.archived_among(session, made)} == set(made[:-1])
+        assert list(lifecycle.not_in_index_among(session, made)) == []
+    assert story.hide() == 7
+
+
 @pytest.mark.parametrize(
     ("state", "leaves"),
     [
