@@ -26,7 +26,7 @@ class Verified(BaseModel):
     chunks: int = Field(0, description="in the database")
     derived: int = Field(0, description="parse results and vectors")
     originals: int = Field(0, description="in the blob store")
-    originals_shared: int = Field(0, description="originals that stay, since another document has the same content")
+    originals_shared: int = Field(0, description="that stay: another document of the collection has the same content")
     documents: int = Field(0, description="of a deleted collection: documents that are still there")
 
 

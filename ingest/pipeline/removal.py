@@ -22,7 +22,7 @@ from rag.domain.errors import CollectionNotFound, DocumentNotFound, PurgeIncompl
 from rag.domain.principal import Permit
 from rag.store import attribute, connector, document, family, lifecycle, receipt
 from rag.store import version as versions_table
-from rag.store.base import utc_now
+from rag.store.base import in_groups, utc_now
 from rag.store.chunk import ChunkRow
 from rag.store.collection import Collection
 from rag.store.document import Document
@@ -109,9 +109,10 @@ def hide_versions(
 
 def _versions(session: Session, document_id: UUID) -> Sequence[DocumentVersion]:
     """Of the document and of what lies in it."""
-    ids = [document_id, *family.below(session, [document_id])]
-    query = select(DocumentVersion).where(DocumentVersion.document_id.in_(ids))
-    return session.scalars(query.order_by(DocumentVersion.document_id != document_id, DocumentVersion.number)).all()
+    found: list[DocumentVersion] = []
+    for ids in in_groups([document_id, *family.below(session, [document_id])]):
+        found += session.scalars(select(DocumentVersion).where(DocumentVersion.document_id.in_(ids)))
+    return sorted(found, key=lambda version: (version.document_id != document_id, version.number))
 
 
 def _collection_name(session: Session, collection_id: UUID) -> str:
@@ -131,7 +132,7 @@ def purge_document(pipeline: Pipeline, document_id: UUID) -> None:
     An original that is still needed stays: by another document, or for the retry of a failed version.
 
     Raises:
-        PurgeIncomplete: something was left, such as what a step in work has written meanwhile; the step is repeated.
+        PurgeIncomplete: something was left, and was there still when it had been removed again; the step is repeated.
     """
     reached("purge.begin", document_id)
     with pipeline.database.read() as session:
@@ -159,9 +160,11 @@ def _close_receipts(pipeline: Pipeline, document_id: UUID) -> None:
         with pipeline.database.read() as session:
             named = versions_table.by_ids(session, [UUID(entry["id"]) for entry in item.versions])
         own = [version for version in named if version.state == VersionState.DELETED]
-        found = _verified(pipeline, own)
-        if any(count for name, count in found.items() if name != "originals_shared"):
+        found = _verified(pipeline, own, item.collection_id)
+        if _left(found):  # such as what a step in work wrote after its version had been cleaned
             remove_leftovers(pipeline.database, pipeline.blobs, pipeline.index, [version.id for version in own])
+            found = _verified(pipeline, own, item.collection_id)
+        if _left(found):
             raise PurgeIncomplete(name=item.source_key)
         with pipeline.database.write() as session:
             stored = session.get_one(DeletionReceipt, item.id)
@@ -186,20 +189,31 @@ def _record_removal(pipeline: Pipeline, document_id: UUID, versions: Sequence[Do
             item.file_metadata = None
 
 
-def _verified(pipeline: Pipeline, versions: Sequence[DocumentVersion]) -> dict[str, Any]:
-    """What is left of these versions, counted where it would be."""
+def _verified(pipeline: Pipeline, versions: Sequence[DocumentVersion], collection_id: UUID) -> dict[str, Any]:
+    """What is left of these versions, counted where it would be.
+
+    An original that another collection has stays as well, but is not told of: who reads the receipt may not know it.
+    """
     ids = [version.id for version in versions]
     with pipeline.database.read() as session:
-        chunks = session.scalar(select(func.count()).select_from(ChunkRow).where(ChunkRow.version_id.in_(ids))) or 0
+        chunks = sum(
+            session.scalar(select(func.count()).select_from(ChunkRow).where(ChunkRow.version_id.in_(group))) or 0
+            for group in in_groups(ids)
+        )
         hashes = {version.content_hash for version in versions}
-        shared = {item for item in hashes if lifecycle.is_needed(session, item)}
+        needed = {item for item in hashes if lifecycle.is_needed(session, item)}
+        shared = {item for item in needed if lifecycle.is_needed(session, item, collection_id)}
     return {
         "points": sum(pipeline.index.count(version_id) for version_id in ids),
         "chunks": chunks,
         "derived": sum(pipeline.blobs.count_derived(version_id) for version_id in ids),
-        "originals": sum(pipeline.blobs.exists(item) for item in hashes - shared),
+        "originals": sum(pipeline.blobs.exists(item) for item in hashes - needed),
         "originals_shared": len(shared),
     }
+
+
+def _left(found: dict[str, Any]) -> bool:
+    return any(count for name, count in found.items() if name != "originals_shared")
 
 
 def hide_collection(database: Database, permit: Permit) -> DeletionReceipt:

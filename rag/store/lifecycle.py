@@ -96,9 +96,7 @@ def hide(session: Session, document: Document) -> int:
     document.deleted_at, document.purged_at = now, None
     document.current_version_id = None
     session.flush()  # the row is locked from here on: what is being unpacked from it now has come, or will not
-    return sum(
-        _hide(session, group, now) for group in in_groups([document.id, *family.below(session, [document.id])])
-    )
+    return sum(_hide(session, group, now) for group in in_groups([document.id, *family.below(session, [document.id])]))
 
 
 def _hide(session: Session, document_ids: Sequence[UUID], now: datetime) -> int:
@@ -149,12 +147,12 @@ def lock_content(session: Session, content_hash: str) -> None:
         session.execute(select(func.pg_advisory_xact_lock(int(content_hash[:15], 16))))
 
 
-def is_needed(session: Session, content_hash: str) -> bool:
-    """Whether a version that is not deleted has this original."""
-    query = select(
-        exists().where(DocumentVersion.content_hash == content_hash, DocumentVersion.state != VersionState.DELETED)
-    )
-    return bool(session.scalar(query))
+def is_needed(session: Session, content_hash: str, collection_id: UUID | None = None) -> bool:
+    """Whether a version that is not deleted has this original; one of `collection_id`, where that is given."""
+    found = exists().where(DocumentVersion.content_hash == content_hash, DocumentVersion.state != VersionState.DELETED)
+    if collection_id is not None:
+        found = found.where(DocumentVersion.collection_id == collection_id)
+    return bool(session.scalar(select(found)))
 
 
 def unfinished(session: Session) -> Sequence[UUID]:

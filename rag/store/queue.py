@@ -343,8 +343,9 @@ class Workload:
         states: number of versions by state; of those that went wrong only the newest of their documents.
         stages: of those in work, by stage.
         finished: versions that ended in the last `window_s` seconds.
-        elsewhere: collections beside these in which versions wait or are in work.
-        finished_elsewhere: versions that ended there in the same time.
+        elsewhere: collections of the tenant beside these in which versions wait or are in work; none for a key that
+            is limited to some collections.
+        finished_elsewhere: versions that ended there in the same time, likewise.
     """
 
     states: Mapping[str, int]
@@ -400,10 +401,12 @@ def workload(session: Session, permit: Permit, window: timedelta = timedelta(sec
     recent = select(func.count()).where(_V.state.in_(_ENDED), _V.finished_at > utc_now() - window)
     finished = session.scalar(recent.where(inside)) or 0
     elsewhere = finished_elsewhere = 0
-    if not finished and any(state in states for state in UNFINISHED):
-        others = select(func.count(func.distinct(_V.collection_id))).where(~inside, _V.state.in_(UNFINISHED))
+    whole_tenant = permit.principal.collections is None
+    if whole_tenant and not finished and any(state in states for state in UNFINISHED):
+        beside = (~inside, _V.tenant_id == permit.tenant_id)
+        others = select(func.count(func.distinct(_V.collection_id))).where(*beside, _V.state.in_(UNFINISHED))
         elsewhere = session.scalar(others) or 0
-        finished_elsewhere = session.scalar(recent.where(~inside)) or 0
+        finished_elsewhere = session.scalar(recent.where(*beside)) or 0
     unpaused = (
         select(func.count())
         .select_from(Collection)

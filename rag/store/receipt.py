@@ -59,7 +59,7 @@ class DeletionReceipt(Base):
         documents: how many documents a collection's deletion found.
         purged_at: when nothing was left; None until then.
         verified: what was counted after the purge: `points`, `chunks`, `derived`, `originals` (all zero),
-            `originals_shared` (kept, since another document has the same content).
+            `originals_shared` (kept, since another document of the collection has the same content).
     """
 
     __tablename__ = "deletion_receipt"

@@ -17,8 +17,8 @@ from rag.blobs.store import BlobStore
 from rag.domain.anchor import LineAnchor
 from rag.domain.document import ChildFile, Element, ElementKind, ParsedDocument
 from rag.domain.errors import ParseLimitExceeded, ParserCrashed
-from rag.domain.retention import RetentionRules
 from rag.domain.principal import Principal, Scope
+from rag.domain.retention import RetentionRules
 from rag.store import family, lifecycle, queue
 from rag.store.collection import Collection
 from rag.store.document import Document
@@ -252,7 +252,9 @@ def test_files_that_a_newer_version_holds_too_count_for_the_older_one(
     expand(database, blobs, first, parsed({"a.txt": b"a"}))
     expand(database, blobs, second, parsed({"a.txt": b"a"}))
     with database.read() as session:
-        found = [family.has_children(session, session.get_one(DocumentVersion, item)) for item in (first, second, third)]
+        found = [
+            family.has_children(session, session.get_one(DocumentVersion, item)) for item in (first, second, third)
+        ]
     assert found == [True, True, False]
 
 

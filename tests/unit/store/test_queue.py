@@ -8,7 +8,9 @@ from uuid import UUID
 
 import pytest
 
+from rag.access.policy import Action, Policy
 from rag.domain.errors import FileDamaged, IndexUnavailable, ParserCrashed
+from rag.domain.principal import Principal, Scope
 from rag.store import queue, worker
 from rag.store import version as versions
 from rag.store.base import utc_now
@@ -221,3 +223,22 @@ def test_a_worker_lives_as_long_as_its_lease(database: Database) -> None:
         worker.renew(session, "b")
         worker.forget(session, ["a"])
         assert list(worker.living(session, lease)) == ["b"]
+
+
+def test_the_pace_elsewhere_is_that_of_the_tenant_and_nothing_for_a_limited_key(backlog: Backlog) -> None:
+    own, beside = backlog.collection("own", 2), backlog.collection("beside", 1)
+    foreign = backlog.collection("foreign", 1, tenant="stranger")
+
+    def seen(collections: frozenset[UUID] | None = None) -> tuple[int, int]:
+        principal = Principal(own.tenant_id, "담당자", own.tenant_id, frozenset({Scope.READ}), collections)
+        permit = Policy(backlog.database).authorize(principal, Action.READ_DOCUMENTS, ["own"])
+        with backlog.database.read() as session:
+            found = queue.workload(session, permit)
+        return found.elsewhere, found.finished_elsewhere
+
+    with backlog.database.write() as session:
+        for row in (beside, foreign):
+            ended = add_version(session, add_document(session, row, "ended.md"), 1, VersionState.ACTIVE)
+            session.get_one(DocumentVersion, ended).finished_at = utc_now()
+    assert seen() == (1, 1)
+    assert seen(frozenset({own.id})) == (0, 0)
