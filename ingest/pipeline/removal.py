@@ -32,6 +32,8 @@ from rag.store.version import DocumentVersion, VersionState
 
 log = logging.getLogger(__name__)
 
+_REMOVED_TOGETHER = 500
+"""Versions that leave the index in one call: an archive may hold thousands, and a call costs the same for one."""
 BATCH = 100
 """Documents hidden in one transaction while a collection is deleted."""
 
@@ -136,17 +138,22 @@ def purge_document(pipeline: Pipeline, document_id: UUID) -> None:
     """
     reached("purge.begin", document_id)
     with pipeline.database.read() as session:
-        inside = family.hidden_below(session, document_id)
-    for one in [*inside, document_id]:
-        _purge_one(pipeline, one)
+        ids = [*family.hidden_below(session, document_id), document_id]
+        left = lifecycle.uncleaned_versions(session, ids)
+    for start in range(0, len(left), _REMOVED_TOGETHER):
+        group = [version.id for version in left[start : start + _REMOVED_TOGETHER]]
+        remove_leftovers(pipeline.database, pipeline.blobs, pipeline.index, group)
+    by_document: dict[UUID, list[DocumentVersion]] = {one: [] for one in ids}
+    for version in left:
+        by_document[version.document_id].append(version)
+    for one, versions in by_document.items():
+        _purge_one(pipeline, one, versions)
     reached("purge.end", document_id)
     _close_receipts(pipeline, document_id)
 
 
-def _purge_one(pipeline: Pipeline, document_id: UUID) -> None:
-    with pipeline.database.read() as session:
-        left = list(lifecycle.uncleaned_versions(session, document_id))
-    remove_leftovers(pipeline.database, pipeline.blobs, pipeline.index, [version.id for version in left])
+def _purge_one(pipeline: Pipeline, document_id: UUID, left: Sequence[DocumentVersion]) -> None:
+    """The originals of one document whose versions left nothing else any more, and its record."""
     for content_hash in {version.content_hash for version in left if version.state == VersionState.DELETED}:
         drop_original(pipeline.database, pipeline.blobs, content_hash)
         reached("purge.original_removed", document_id)
@@ -180,7 +187,7 @@ def _record_removal(pipeline: Pipeline, document_id: UUID, versions: Sequence[Do
             attribute.delete_of_documents(session, [document_id])
             row.title, row.author, row.source_url = "", "", ""
             # Deleted again meanwhile, after a new upload: the next purge says so.
-            if not lifecycle.uncleaned_versions(session, document_id):
+            if not lifecycle.uncleaned_versions(session, [document_id]):
                 row.purged_at = utc_now()
         query = select(DocumentVersion).where(
             DocumentVersion.id.in_(ids), DocumentVersion.state == VersionState.DELETED

@@ -128,14 +128,14 @@ def deleted_versions(session: Session, document_id: UUID) -> Sequence[DocumentVe
     return session.scalars(query).all()
 
 
-def uncleaned_versions(session: Session, document_id: UUID) -> Sequence[DocumentVersion]:
-    """Versions of a document that were deleted or ended without answering, and may have left something behind."""
-    query = select(DocumentVersion).where(
-        DocumentVersion.document_id == document_id,
-        DocumentVersion.state.in_([*RETRYABLE, VersionState.DELETED]),
-        DocumentVersion.cleaned_at.is_(None),
-    )
-    return session.scalars(query).all()
+def uncleaned_versions(session: Session, document_ids: Sequence[UUID]) -> Sequence[DocumentVersion]:
+    """Versions of these documents that were deleted or ended without answering, and may have left something behind."""
+    uncleaned = select(_V).where(_V.state.in_([*RETRYABLE, VersionState.DELETED]), _V.cleaned_at.is_(None))
+    return [
+        version
+        for group in in_groups(document_ids)
+        for version in session.scalars(uncleaned.where(_V.document_id.in_(group)))
+    ]
 
 
 def lock_content(session: Session, content_hash: str) -> None:

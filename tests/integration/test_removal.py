@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import threading
 import time
+from collections.abc import Sequence
 from uuid import UUID
 
 import pytest
@@ -19,6 +21,7 @@ from rag.store.document import Document
 from rag.store.receipt import Actor, DeletionReason
 from rag.store.version import DocumentVersion, VersionState
 from tests.support.running import Caller, Running
+from tests.unit.parsing.documents import zip_bytes
 
 PLAN = "# 계획\n\n합병의 암호명은 왜가리이다.\n"
 
@@ -144,6 +147,34 @@ def test_what_a_crash_left_between_record_and_queue_is_found(service: Running) -
     service.services.ingest.jobs.upkeep.look_around()
     assert set(caller.receipt(str(made.id))["verified"].values()) == {0}
     assert caller.receipt(str(all_of_it.id))["documents"] == 1
+
+
+def test_an_archive_leaves_the_index_in_one_call_for_many_members(
+    service: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    caller = service.caller()
+    name = caller.collection()
+    members = {f"{number}.md": file_of("압축된 규정", number).encode() for number in range(12)}
+    [archive] = caller.ingest(name, {"규정.zip": zip_bytes(members)})
+    deadline = time.monotonic() + 60
+    while len(caller.search("압축된 규정", limit=20)) < 12:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    rag, pipeline = service.services.rag, service.services.ingest.pipeline
+    removal.hide_document(rag.database, permit_for(service, caller, name), UUID(archive["id"]))
+    calls: list[int] = []
+    here, removes = threading.get_ident(), type(rag.index).delete_versions
+
+    def counted(self: object, ids: Sequence[UUID]) -> None:
+        if threading.get_ident() == here:  # the members' own jobs may be tidying up still
+            calls.append(len(ids))
+        removes(self, ids)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(type(rag.index), "delete_versions", counted)
+        removal.purge_document(pipeline, UUID(archive["id"]))
+    assert calls == [13]
+    assert maintenance.verify(pipeline).healthy
 
 
 def test_a_receipt_stays_open_while_something_is_left(service: Running, monkeypatch: pytest.MonkeyPatch) -> None:
