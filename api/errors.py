@@ -44,6 +44,7 @@ STATUS: dict[type[e.SeogoError], int] = {
     e.ParseLimitExceeded: 422,
     e.ParserCrashed: 422,
     e.WorkerLost: 500,
+    e.OriginalMissing: 500,
     e.Unavailable: 503,
     e.IndexUnavailable: 503,
     e.StoreUnavailable: 503,

@@ -34,6 +34,7 @@ from rag.domain.errors import (
     IndexUnavailable,
     IndexWriteMismatch,
     NoTextFound,
+    OriginalMissing,
     SeogoError,
     StoreUnavailable,
     Unavailable,
@@ -163,6 +164,10 @@ class Pipeline:
         for version in mine:
             if version.state in (VersionState.ACTIVE, VersionState.RETIRED):
                 self.blobs.delete_derived(version.id, PARSED)
+        # Retired while it was in work: who did that found no points to move away, or not all.
+        retired = [version.id for version in mine if version.state == VersionState.RETIRED]
+        if retired:
+            settle_siblings(self.database, self.index, retired)
         self.clean([version for version in mine if version.state in ENDED_BADLY])
         return list(batch.version_ids)
 
@@ -243,8 +248,11 @@ class Pipeline:
             raise Interrupted
 
     def _identify_one(self, version: DocumentVersion) -> None:
-        with self.blobs.local_copy(version.content_hash) as path:
-            media_type = identify(path, version.filename).media_type
+        try:
+            with self.blobs.local_copy(version.content_hash) as path:
+                media_type = identify(path, version.filename).media_type
+        except FileNotFoundError:  # not yet there, or lost: three tries, then the file is set aside
+            raise OriginalMissing(name=version.filename) from None
         with self.database.write() as session:
             session.get_one(DocumentVersion, version.id).media_type = media_type
             reached("identify.row_written", version.id)

@@ -27,6 +27,7 @@ SeogoError
 ├── ParseLimitExceeded             parse_limit_exceeded
 ├── ParserCrashed                  parser_crashed
 ├── WorkerLost                     worker_lost
+├── OriginalMissing                original_missing
 ├── Unavailable                    the service can't do it now; a retry can help
 │   ├── IndexUnavailable           index_unavailable
 │   ├── StoreUnavailable           store_unavailable
@@ -235,6 +236,13 @@ class WorkerLost(SeogoError):
     """The ingesting process died several times while it was at {name}. The file was set aside."""
 
     code = "worker_lost"
+    retryable = True
+
+
+class OriginalMissing(SeogoError):
+    """The stored original of {name} was not found. If it stays so, upload the file again."""
+
+    code = "original_missing"
     retryable = True
 
 

@@ -37,6 +37,7 @@ KOREAN: dict[str, str] = {
     "receipt_not_found": "볼 수 있는 삭제 확인서 {name}이(가) 없습니다.",
     "parse_limit_exceeded": "{name}을(를) 읽는 데 {resource} 한도를 넘어 중단했습니다.",
     "parser_crashed": "{name}을(를) 읽던 파서가 결과 없이 종료되었습니다. 서비스에는 영향이 없습니다.",
+    "original_missing": "{name}의 저장된 원본을 찾지 못했습니다. 계속 그러면 파일을 다시 올려 주십시오.",
     "worker_lost": "{name}을(를) 처리하던 프로세스가 여러 번 비정상 종료되어 이 파일을 격리했습니다.",
     "unavailable": "서비스 일부를 잠시 사용할 수 없습니다. 잠시 뒤 다시 시도해 주세요.",
     "index_unavailable": "검색 색인을 잠시 사용할 수 없습니다. 잠시 뒤 다시 시도해 주세요.",

@@ -1,0 +1,96 @@
+"""Steps of ingestion at the edges: an original that is not there, a version that retires while it is in work."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from uuid import UUID
+
+import pytest
+
+from ingest.chunking.structure import StructureChunker
+from ingest.pipeline.steps import Batch, Pipeline
+from rag.blobs.store import BlobStore
+from rag.index.base import IndexPoint, IndexSchema
+from rag.index.memory import MemoryIndex
+from rag.store.base import utc_now
+from rag.store.session import Database
+from rag.store.version import DocumentVersion, VersionState
+from tests.support.direct_sandbox import DirectSandbox
+from tests.support.hash_embedder import hash_space
+from tests.support.stores import add_collection, add_document, add_version
+from tests.unit.chunking.documents import Limit
+
+TEXT = "# 취업규칙\n\n휴가는 사흘 전에 신청한다.\n".encode()
+
+
+class Retiring(MemoryIndex):
+    """Lets somebody do something between a write and the look at the record that follows it."""
+
+    meanwhile = staticmethod(lambda: None)
+
+    def upsert(self, points: Sequence[IndexPoint]) -> None:
+        super().upsert(points)
+        self.meanwhile()
+
+
+@pytest.fixture
+def pipeline(database: Database, tmp_path: Path) -> Pipeline:
+    space = hash_space()
+    return Pipeline(
+        database=database,
+        blobs=BlobStore("memory:"),
+        index=Retiring(IndexSchema(space.name, space.dimensions)),
+        space=space,
+        sandbox=DirectSandbox(tmp_path),  # type: ignore[arg-type]
+        chunker=StructureChunker(Limit(100)),
+    )
+
+
+def waiting(pipeline: Pipeline, *, stored: bool = True) -> UUID:
+    """A version of job `job`; its original is there, or not."""
+    if stored:
+        writer = pipeline.blobs.writer(len(TEXT))
+        writer.write(TEXT)
+        writer.finish("취업규칙.md")
+    collection = add_collection(pipeline.database)
+    with pipeline.database.write() as session:
+        document = add_document(session, collection, "취업규칙.md")
+        return add_version(session, document, 1, VersionState.QUEUED, TEXT)
+
+
+def row(pipeline: Pipeline, version_id: UUID) -> DocumentVersion:
+    with pipeline.database.read() as session:
+        return session.get_one(DocumentVersion, version_id)
+
+
+def test_an_original_that_is_not_there_is_looked_for_three_times(pipeline: Pipeline) -> None:
+    version = waiting(pipeline, stored=False)
+    states = []
+    for _ in range(3):
+        with pipeline.database.write() as session:
+            session.get_one(DocumentVersion, version).job_id = "job"
+        assert pipeline.identify(Batch("job", [version])) == []
+        found = row(pipeline, version)
+        states.append((found.state, found.error_code, found.retryable))
+    assert [state for state, _, _ in states] == ["queued", "queued", "quarantined"]
+    assert {(code, retryable) for _, code, retryable in states} == {("original_missing", True)}
+
+
+def test_a_version_that_retires_while_it_is_written_leaves_no_points(pipeline: Pipeline) -> None:
+    version = waiting(pipeline)
+    batch = Batch("job", [version])
+    for step in (pipeline.identify, pipeline.parse, pipeline.chunk, pipeline.embed):
+        assert step(batch) == [version]
+
+    def vanish() -> None:
+        with pipeline.database.write() as session:
+            found = session.get_one(DocumentVersion, version)
+            found.state, found.finished_at = VersionState.RETIRED, utc_now()
+
+    pipeline.index.meanwhile = vanish  # type: ignore[attr-defined]
+    pipeline.index_points(batch)
+    assert pipeline.index.count(version)
+    pipeline.tidy(batch)
+    assert pipeline.index.count(version) == 0
+    assert row(pipeline, version).state == VersionState.RETIRED
