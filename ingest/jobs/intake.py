@@ -8,9 +8,10 @@ from uuid import UUID
 
 from ingest.connectors.upload import Received
 from ingest.jobs.workflows import IngestJobs
+from ingest.pipeline.custom_attributes import change_attributes
 from ingest.pipeline.fault_points import reached
 from ingest.pipeline.maintenance import drop_original
-from ingest.pipeline.records import Accepted, accept, change_attributes
+from ingest.pipeline.records import Accepted, accept
 from ingest.pipeline.removal import hide_collection, hide_document, hide_items
 from rag.blobs.store import BlobRef, BlobStore
 from rag.domain.errors import (
@@ -97,7 +98,7 @@ class Intake:
     def change_attributes(
         self, permit: Permit, document_id: UUID, changes: Mapping[str, AttributeValue | None]
     ) -> None:
-        """Set attributes of a document; None removes one. Filters know it a moment later.
+        """Set attributes of a document and of what lies in it; None removes one. Filters know it a moment later.
 
         Raises:
             DocumentNotFound: the permit does not cover it.
@@ -105,13 +106,13 @@ class Intake:
         """
         with self._database.write() as session:
             row = document.get_permitted(session, permit, document_id)
+            session.refresh(row, with_for_update=True)
             merged = {**attribute.of_documents(session, [row.id]).get(row.id, {}), **changes}
             kept = {name: value for name, value in merged.items() if value is not None}
             if len(kept) > MAX_ATTRIBUTES:
                 raise InvalidRequest(detail=f"attributes: {len(kept)} in all, {MAX_ATTRIBUTES} allowed")
-            changed = change_attributes(session, row, kept)
-            pending = row.labels_pending
-        if changed and pending:
+            pending = change_attributes(session, row, kept)
+        if pending:
             self._jobs.upkeep.relabel(document_id)
 
     def delete_collection(self, permit: Permit) -> DeletionReceipt:

@@ -73,7 +73,7 @@ class UpkeepJobs:
 
         @DBOS.workflow(name="relabel_document")
         def relabel_document(document_id: str) -> None:
-            _step("relabel", labels.relabel_document, pipeline.database, pipeline.index, UUID(document_id))
+            _step("relabel", labels.relabel_family, pipeline.database, pipeline.index, UUID(document_id))
 
         @DBOS.workflow(name="apply_retention")
         def apply_retention(collection_id: str) -> None:

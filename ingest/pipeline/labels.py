@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from rag.domain.filters import document_labels
 from rag.index.base import Retirement, VectorIndex
-from rag.store import attribute, lifecycle
+from rag.store import attribute, family, lifecycle
 from rag.store.document import Document
 from rag.store.session import Database
 from rag.store.version import DocumentVersion, VersionState
@@ -81,6 +81,15 @@ def relabel_document(database: Database, index: VectorIndex, document_id: UUID) 
             if _labels_by_version(session, document_id) == wanted:
                 session.execute(update(Document).where(Document.id == document_id).values(labels_pending=False))
                 return
+
+
+def relabel_family(database: Database, index: VectorIndex, document_id: UUID) -> None:
+    """`relabel_document` for a document, and for those inside it whose points may not know their labels yet."""
+    relabel_document(database, index, document_id)
+    with database.read() as session:
+        pending = family.pending_below(session, document_id)
+    for child in pending:
+        relabel_document(database, index, child)
 
 
 def _labels_by_version(session: Session, document_id: UUID) -> dict[UUID, tuple[str, ...]]:

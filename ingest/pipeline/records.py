@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from uuid import UUID
@@ -13,12 +12,12 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from ingest.connectors.upload import Details
+from ingest.pipeline.custom_attributes import change_attributes, take_over
 from ingest.pipeline.fault_points import reached
 from rag.blobs.store import BlobRef, BlobStore
 from rag.domain.document import document_id, version_id
 from rag.domain.errors import CollectionNotFound, InvalidRequest, NameTaken, StoreUnavailable
-from rag.domain.filters import AttributeValue
-from rag.store import attribute, lifecycle, queue
+from rag.store import lifecycle, queue
 from rag.store.base import utc_now
 from rag.store.collection import Collection
 from rag.store.document import Document
@@ -152,6 +151,8 @@ def accept_child(
     if accepted.queued:
         session.flush()
         session.get_one(DocumentVersion, accepted.version_id).claimed_at = utc_now()
+    if document.deleted_at is None:
+        take_over(session, document, parent.id)
     return accepted
 
 
@@ -181,19 +182,9 @@ def _described(session: Session, document: Document, taken: Accepted, details: D
     if details.source_url:
         document.source_url = details.source_url
         session.get_one(DocumentVersion, taken.version_id).fetched_at = details.fetched_at
-    if details.attributes is None or not change_attributes(session, document, details.attributes):
+    if details.attributes is None:
         return taken
-    return replace(taken, relabel=document.labels_pending)
-
-
-def change_attributes(session: Session, document: Document, attributes: Mapping[str, AttributeValue]) -> bool:
-    """Give a document these attributes; marks it when its points carry others. Whether anything changed."""
-    before = attribute.of_documents(session, [document.id]).get(document.id, {})
-    if before == dict(attributes):
-        return False
-    attribute.replace_attributes(session, document.id, attributes)
-    document.labels_pending = document.current_version_id is not None
-    return True
+    return replace(taken, relabel=change_attributes(session, document, details.attributes))
 
 
 def _repeat(session: Session, document: Document, blob: BlobRef, job_id: str, priority: Priority) -> Accepted | None:

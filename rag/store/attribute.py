@@ -43,9 +43,15 @@ def of_documents(session: Session, document_ids: Iterable[UUID]) -> dict[UUID, d
 
 def replace_attributes(session: Session, document_id: UUID, attributes: Mapping[str, AttributeValue]) -> None:
     """Store these attributes of a document in place of those that it had."""
-    delete_of_documents(session, [document_id])
+    replace_of_documents(session, {document_id: attributes})
+
+
+def replace_of_documents(session: Session, wanted: Mapping[UUID, Mapping[str, AttributeValue]]) -> None:
+    """`replace_attributes` for several documents."""
+    delete_of_documents(session, list(wanted))
     rows = [
         {"document_id": document_id, "name": name, "kind": item.kind, "text": item.text, "number": item.number}
+        for document_id, attributes in wanted.items()
         for name, item in attributes.items()
     ]
     if rows:

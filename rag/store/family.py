@@ -165,6 +165,12 @@ def hidden_below(session: Session, document_id: UUID) -> Sequence[UUID]:
     return session.scalars(query).all()
 
 
+def pending_below(session: Session, document_id: UUID) -> Sequence[UUID]:
+    """Documents below this one whose points may not know their labels yet."""
+    query = select(Document.id).where(Document.id.in_(_below([document_id])), Document.labels_pending)
+    return session.scalars(query).all()
+
+
 def counts(session: Session, permit: Permit, document_ids: Sequence[UUID]) -> dict[UUID, int]:
     """Number of visible documents directly inside each of these ones, as far as the permit covers them."""
     query = select(Document.parent_document_id, func.count()).where(

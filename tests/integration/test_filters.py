@@ -13,6 +13,7 @@ import pytest
 from rag.store import filtering
 from rag.store.document import Document
 from tests.support.running import Caller, Running
+from tests.unit.parsing.documents import zip_bytes
 
 
 def text(number: int) -> str:
@@ -148,6 +149,20 @@ def test_attributes_are_shown_and_changed(service: Running) -> None:
     assert caller.get(path).json()["attributes"] == {"dept": "총무", "note": "개정"}, "a refused change changes nothing"
     with service.services.rag.database.read() as session:
         assert not session.get_one(Document, UUID(document["id"])).labels_pending
+
+
+def test_filters_find_what_lies_in_an_archive_by_what_is_said_of_the_archive(service: Running) -> None:
+    caller = service.caller()
+    name = caller.collection()
+    content = zip_bytes({"규정/a.md": text(1).encode()})
+    [archive] = caller.ingest(name, {"규정.zip": content}, attributes={"dept": "인사"})
+    member = "규정.zip!/규정/a.md"
+    eventually(lambda: found(caller, name, {"attributes": {"dept": "인사"}}) == [member])
+    caller.request("PATCH", f"/api/v1/documents/{archive['id']}", json={"attributes": {"dept": "총무"}})
+    eventually(lambda: found(caller, name, {"attributes": {"dept": "총무"}}) == [member])
+    assert found(caller, name, {"attributes": {"dept": "인사"}}) == []
+    caller.upload(name, {"규정.zip": content}, attributes={"dept": "재무"})
+    eventually(lambda: found(caller, name, {"attributes": {"dept": "재무"}}) == [member])
 
 
 def test_the_same_file_with_other_attributes_changes_them_and_without_any_keeps_them(service: Running) -> None:

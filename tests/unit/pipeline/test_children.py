@@ -12,14 +12,16 @@ from sqlalchemy import select
 
 from ingest.pipeline import retention
 from ingest.pipeline.children import ChildLimits, Expansion
+from ingest.pipeline.custom_attributes import change_attributes
 from rag.access.policy import Action, Policy
 from rag.blobs.store import BlobStore
 from rag.domain.anchor import LineAnchor
 from rag.domain.document import ChildFile, Element, ElementKind, ParsedDocument
 from rag.domain.errors import ParseLimitExceeded, ParserCrashed
+from rag.domain.filters import MAX_ATTRIBUTES, AttributeValue
 from rag.domain.principal import Principal, Scope
 from rag.domain.retention import RetentionRules
-from rag.store import family, lifecycle, queue
+from rag.store import attribute, family, lifecycle, queue
 from rag.store.collection import Collection
 from rag.store.document import Document
 from rag.store.receipt import DeletionReceipt
@@ -365,6 +367,62 @@ def test_what_failed_and_vanished_is_not_tried_again(
         assert queue.retry_all(session, collection.id, RETRYABLE, 10) == 1
     expand(database, blobs, running(database, collection, number=3), parsed({"gone.txt": b"gone"}))
     assert [state for _, state, _ in record(database)["자료.zip!/gone.txt"]] == ["retired", "queued"]
+
+
+def said(database: Database) -> dict[str, dict[str, str]]:
+    """Attributes by source key."""
+    with database.read() as session:
+        keys = {row.id: row.source_key for row in session.scalars(select(Document))}
+        found = attribute.of_documents(session, keys)
+    return {keys[one]: {name: item.text for name, item in values.items()} for one, values in found.items()}
+
+
+def say(database: Database, key: str, **values: str) -> bool:
+    """Change what is said of a document; whether points carry other labels now."""
+    with database.write() as session:
+        document = session.scalar(select(Document).where(Document.source_key == key).with_for_update())
+        assert document is not None
+        return change_attributes(
+            session, document, {name: AttributeValue("text", value) for name, value in values.items()}
+        )
+
+
+def marked(database: Database) -> set[str]:
+    with database.read() as session:
+        return set(session.scalars(select(Document.source_key).where(Document.labels_pending)))
+
+
+def test_what_lies_in_an_archive_takes_over_its_attributes_and_follows_their_changes(
+    database: Database, blobs: BlobStore, collection: Collection
+) -> None:
+    first = running(database, collection)
+    assert say(database, "자료.zip", dept="인사", year="2024")
+    expand(database, blobs, first, parsed({"in.zip": b"archive", "a.txt": b"a"}))
+    expand(database, blobs, child_of(database, "자료.zip!/in.zip"), parsed({"x.txt": b"x"}))
+    inner, deep = "자료.zip!/in.zip", "자료.zip!/in.zip!/x.txt"
+    assert said(database) == dict.fromkeys(
+        ["자료.zip", inner, "자료.zip!/a.txt", deep], {"dept": "인사", "year": "2024"}
+    )
+    finish(database, child_of(database, deep))
+    say(database, deep, dept="인사", year="1999", note="따로")
+    assert say(database, "자료.zip", dept="총무")
+    assert said(database)[inner] == {"dept": "총무"}
+    assert said(database)[deep] == {"dept": "총무", "note": "따로", "year": "1999"}, "what was said of it alone stays"
+    assert marked(database) == {"자료.zip", inner, deep}, "what was not begun has no points"
+    assert not say(database, "자료.zip", dept="총무")
+    second = running(database, collection, number=2)
+    expand(database, blobs, second, parsed({"new.txt": b"new", "a.txt": b"other"}))
+    assert said(database)["자료.zip!/new.txt"] == {"dept": "총무"} == said(database)["자료.zip!/a.txt"]
+
+
+def test_a_file_inside_never_has_more_attributes_than_are_allowed(
+    database: Database, blobs: BlobStore, collection: Collection
+) -> None:
+    version = running(database, collection)
+    expand(database, blobs, version, parsed({"a.txt": b"a"}))
+    say(database, "자료.zip!/a.txt", **{f"own{number}": "1" for number in range(MAX_ATTRIBUTES - 1)})
+    say(database, "자료.zip", dept="총무", year="2026", place="세종")
+    assert len(said(database)["자료.zip!/a.txt"]) == MAX_ATTRIBUTES
 
 
 def test_what_vanished_leaves_the_index_with_all_below_it(
