@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
@@ -15,7 +16,6 @@ from ingest.pipeline.records import Accepted, accept
 from ingest.pipeline.removal import hide_collection, hide_document, hide_items
 from rag.blobs.store import BlobRef, BlobStore
 from rag.domain.errors import (
-    CollectionNotFound,
     DocumentNotFound,
     InvalidRequest,
     NameTaken,
@@ -30,6 +30,8 @@ from rag.store.document import Document
 from rag.store.receipt import DeletionReceipt
 from rag.store.session import Database
 from rag.store.version import DocumentVersion, Priority, VersionState
+
+log = logging.getLogger(__name__)
 
 INTERACTIVE_FILES = 10
 INTERACTIVE_BYTES = 20 << 20
@@ -58,13 +60,22 @@ class Intake:
     ) -> list[Accepted | Refused]:
         """Record files for the one collection of the permit; ingestion follows.
 
+        When one can't be recorded, those after it are dropped: the error says that, and nobody would take them up.
+
         Args:
             priority: the lane; none chooses by the size of the upload.
         """
         (collection_id,) = permit.collections
         lane = priority or _lane_of(files)
-        taken = [self._take_one(permit.tenant_id, collection_id, item, lane) for item in files]
-        self._jobs.wake()
+        taken: list[Accepted | Refused] = []
+        try:
+            for item in files:
+                taken.append(self._take_one(permit.tenant_id, collection_id, item, lane))
+        except BaseException:
+            self._drop([item.blob for item in files[len(taken) :] if item.blob is not None])
+            raise
+        finally:
+            self._jobs.wake()
         for accepted in taken:
             if isinstance(accepted, Accepted) and accepted.relabel:
                 self._jobs.upkeep.relabel(accepted.document_id)
@@ -186,6 +197,12 @@ class Intake:
             collection.set_paused(session, permit, paused=False, whole_tenant=whole_tenant)
         self._jobs.wake()
 
+    def _drop(self, blobs: Sequence[BlobRef]) -> None:
+        try:
+            self.discard(blobs)
+        except Exception:  # a database that is away: the sweep of originals finds them later
+            log.warning("%d originals of an upload that failed could not be removed", len(blobs), exc_info=True)
+
     def _take_one(self, tenant_id: UUID, collection_id: UUID, item: Received, lane: Priority) -> Accepted | Refused:
         if item.error is not None or item.blob is None:
             return Refused(item.name, item.error or SeogoError())
@@ -200,9 +217,6 @@ class Intake:
                 priority=lane,
                 details=item.details,
             )
-        except CollectionNotFound:  # deleted while the file was being received
-            drop_original(self._database, self._blobs, item.blob.content_hash)
-            raise
         except NameTaken as error:
             self.discard([item.blob])
             return Refused(item.name, error)

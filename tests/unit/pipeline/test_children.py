@@ -400,9 +400,9 @@ def test_what_lies_in_an_archive_takes_over_its_attributes_and_follows_their_cha
     expand(database, blobs, first, parsed({"in.zip": b"archive", "a.txt": b"a"}))
     expand(database, blobs, child_of(database, "자료.zip!/in.zip"), parsed({"x.txt": b"x"}))
     inner, deep = "자료.zip!/in.zip", "자료.zip!/in.zip!/x.txt"
-    assert said(database) == dict.fromkeys(
-        ["자료.zip", inner, "자료.zip!/a.txt", deep], {"dept": "인사", "year": "2024"}
-    )
+    assert said(database) == {
+        key: {"dept": "인사", "year": "2024"} for key in ["자료.zip", inner, "자료.zip!/a.txt", deep]
+    }
     finish(database, child_of(database, deep))
     say(database, deep, dept="인사", year="1999", note="따로")
     assert say(database, "자료.zip", dept="총무")

@@ -1,0 +1,61 @@
+"""The door of ingestion: what becomes of an upload that fails half way."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+
+import pytest
+from sqlalchemy import select
+
+from ingest.connectors.upload import Received
+from ingest.jobs.intake import Intake
+from rag.access.policy import Action, Policy
+from rag.blobs.store import BlobRef, BlobStore
+from rag.domain.errors import StoreUnavailable
+from rag.domain.principal import Principal, Scope
+from rag.store.document import Document
+from rag.store.session import Database
+from tests.support.stores import add_collection
+
+
+@dataclass
+class Jobs:
+    """Counts how often it was woken."""
+
+    woken: int = 0
+    upkeep: object = field(default=None)
+
+    def wake(self) -> None:
+        self.woken += 1
+
+
+class Fickle(BlobStore):
+    """Has lost one original when its row is to be written."""
+
+    lost = ""
+
+    def exists(self, content_hash: str) -> bool:
+        return content_hash != self.lost and super().exists(content_hash)
+
+
+def stored(blobs: BlobStore, content: bytes) -> BlobRef:
+    writer = blobs.writer(len(content))
+    writer.write(content)
+    return writer.finish("a.md")
+
+
+def test_files_after_one_that_can_not_be_recorded_leave_no_original(database: Database) -> None:
+    collection = add_collection(database)
+    principal = Principal(collection.tenant_id, "담당자", collection.tenant_id, frozenset({Scope.WRITE}))
+    permit = Policy(database).authorize(principal, Action.UPLOAD_DOCUMENTS, [collection.name])
+    blobs, jobs = Fickle("memory:"), Jobs()
+    contents = [b"first", b"lost", b"third", b"first"]
+    files = [Received(f"{number}.md", stored(blobs, content)) for number, content in enumerate(contents)]
+    blobs.lost = hashlib.sha256(b"lost").hexdigest()
+    with pytest.raises(StoreUnavailable):
+        Intake(database, blobs, jobs).take(permit, files)  # type: ignore[arg-type]
+    with database.read() as session:
+        assert session.scalars(select(Document.source_key)).all() == ["0.md"]
+    assert set(blobs.original_hashes()) == {hashlib.sha256(b"first").hexdigest()}
+    assert jobs.woken == 1, "what was taken need not wait for the next look"
