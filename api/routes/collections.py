@@ -85,9 +85,10 @@ def change_collection(
                 row.description = body.description
             if body.retention is not None:
                 row.retention = body.retention.to_domain().to_json() or None
-            counts = document.counts_by_collection(session, permit)
     except IntegrityError as error:
         raise NameTaken(name=body.name or name) from error
+    with caller.services.rag.database.read() as session:  # not while others wait to write
+        counts = document.counts_by_collection(session, permit)
     return CollectionOut.of(row, counts.get(row.id, 0))
 
 

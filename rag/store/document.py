@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, ForeignKey, String, UniqueConstraint, false, func, select, text
+from sqlalchemy import ColumnElement, ForeignKey, Index, String, UniqueConstraint, false, func, select, text
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from rag.domain.errors import DocumentNotFound
@@ -31,7 +31,10 @@ class Document(Base):
     """
 
     __tablename__ = "document"
-    __table_args__ = (UniqueConstraint("collection_id", "source_key"),)
+    __table_args__ = (
+        UniqueConstraint("collection_id", "source_key"),
+        Index("ix_document_counts", "collection_id", "deleted_at", "tenant_id"),
+    )
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
     tenant_id: Mapped[UUID] = mapped_column(ForeignKey("tenant.id"), index=True)

@@ -93,6 +93,7 @@ class DocumentVersion(Base):
         UniqueConstraint("document_id", "number"),
         Index("ix_document_version_queue", "state", "job_id", "priority", "collection_id", "created_at"),
         Index("ix_document_version_progress", "collection_id", "state", "finished_at"),
+        Index("ix_document_version_ended", "tenant_id", "finished_at"),
         Index("ix_document_version_cleaning", "state", "cleaned_at"),
     )
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -9,12 +10,14 @@ from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
-from sqlalchemy import inspect, select
+from sqlalchemy import event, inspect, select
 
+from rag.access.policy import Action, Policy
 from rag.domain.errors import SchemaOutdated
+from rag.domain.principal import Principal, Scope
 from rag.store import schema
 from rag.store.chunk import ChunkRow
-from rag.store.document import Document
+from rag.store.document import Document, counts_by_collection
 from rag.store.session import Database
 from rag.store.tables import METADATA, TABLES
 from tests.conftest import new_database
@@ -121,3 +124,22 @@ def test_the_step_from_the_first_schema_keeps_every_row(empty: Database) -> None
     command.downgrade(config, "0001")
     with empty.engine.connect() as connection:
         assert connection.exec_driver_sql("SELECT text FROM chunk").scalar() == "본문"
+
+
+def test_documents_are_counted_from_an_index_alone(sqlite: Database) -> None:
+    collection = add_collection(sqlite)
+    principal = Principal(uuid4(), "담당자", collection.tenant_id, frozenset({Scope.READ}))
+    permit = Policy(sqlite).authorize(principal, Action.LIST_COLLECTIONS)
+    with sqlite.write() as session:
+        add_document(session, collection)
+    plans: list[str] = []
+
+    def explain(connection: Any, cursor: Any, statement: str, parameters: Any, *_: Any) -> None:
+        if statement.startswith("SELECT"):
+            rows = connection.connection.driver_connection.execute(f"EXPLAIN QUERY PLAN {statement}", parameters)
+            plans.extend(row[3] for row in rows)
+
+    event.listen(sqlite.engine, "before_cursor_execute", explain)
+    with sqlite.read() as session:
+        assert counts_by_collection(session, permit) == {collection.id: 1}
+    assert any("COVERING INDEX ix_document_counts" in plan for plan in plans), plans
