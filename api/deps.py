@@ -15,7 +15,7 @@ from api.settings import ApiSettings
 from ingest.bootstrap import Ingest
 from rag.access.policy import Action
 from rag.bootstrap import Rag
-from rag.domain.errors import NotAuthenticated
+from rag.domain.errors import NotAuthenticated, NotPermitted
 from rag.domain.filters import DocumentFilter
 from rag.domain.messages import UiLanguage
 from rag.domain.principal import Permit, Principal
@@ -55,6 +55,15 @@ class Caller:
     ) -> Permit:
         """What the caller may do on these collections (names or ids), or on all that it may see."""
         return self.services.rag.policy.authorize(self.principal, self.action, collections, as_of, where)
+
+    def require_whole_tenant(self) -> None:
+        """Refuse a key that is limited to some collections: what concerns the others is not its to do, nor to learn.
+
+        Raises:
+            NotPermitted: it is.
+        """
+        if self.principal.collections is not None:
+            raise NotPermitted
 
 
 def presented_key(request: Request) -> str:

@@ -129,7 +129,8 @@ def verify_index(options: Options, as_json: bool) -> None:
         lease = timedelta(seconds=settings.ingest.lease_s)
         verify_queue(found, pipeline.database, ingest_bootstrap.queue_url(settings.ingest, settings.rag), lease)
     if as_json:
-        typer.echo(json.dumps(asdict(found), default=str, indent=2))
+        shown_json = {**asdict(found), "healthy": found.healthy, "settled": found.settled}
+        typer.echo(json.dumps(shown_json, default=str, indent=2))
     else:
         for name, value in asdict(found).items():
             shown = value if isinstance(value, int) else [str(item) for item in value[:_SHOWN_IDS]]

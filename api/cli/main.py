@@ -419,7 +419,11 @@ def index_optimize(context: typer.Context) -> None:
 
 @index_app.command("verify")
 def index_verify(context: typer.Context, as_json: JsonOption = False) -> None:
-    """Compare record, index and originals; the exit code is 1 when they differ."""
+    """Compare record, index and originals; the exit code is 1 when they differ.
+
+    Unfinished versions, open jobs and dead leases are listed, but are no difference: while something is ingested they are
+    normal. With --json, `healthy` says that nothing differs (exit code 0), `settled` that nothing is left to be done either.
+    """
     from api.cli.administration import verify_index
 
     verify_index(context.obj, as_json)

@@ -34,7 +34,8 @@ router = APIRouter(prefix="/collections", tags=["collections"], responses=PROBLE
 def create_collection(
     body: CollectionIn, caller: Annotated[Caller, Depends(guarded(Action.CREATE_COLLECTION))]
 ) -> CollectionOut:
-    """Make a collection."""
+    """Make a collection. Not for a key that is limited to some: it would learn which names are taken."""
+    caller.require_whole_tenant()
     row = Collection(
         id=uuid4(),
         tenant_id=caller.principal.tenant_id,
@@ -74,8 +75,13 @@ def get_collection(name: str, caller: Annotated[Caller, Depends(guarded(Action.R
 def change_collection(
     name: str, body: CollectionChange, caller: Annotated[Caller, Depends(guarded(Action.CHANGE_COLLECTION))]
 ) -> CollectionOut:
-    """Change name, description or retention rules; what is left out stays. Rules count from the next round on."""
+    """Change name, description or retention rules; what is left out stays. Rules count from the next round on.
+
+    A key that is limited to some collections can't change the name: it would learn which names are taken.
+    """
     permit = caller.permit([name])
+    if body.name is not None:
+        caller.require_whole_tenant()
     try:
         with caller.services.rag.database.write() as session:
             row = collection.permitted(session, permit)[0]

@@ -17,7 +17,7 @@ from api.document_view import one_document
 from api.schemas.documents import DocumentOut
 from api.schemas.ingestion import Affected, IngestionOut, RetryIn
 from rag.access.policy import Action
-from rag.domain.errors import NotPermitted, SeogoError
+from rag.domain.errors import SeogoError
 from rag.domain.principal import Permit
 from rag.store import queue
 from rag.store.queue import Workload
@@ -159,8 +159,7 @@ def _whole_tenant(caller: Caller) -> Permit:
     Raises:
         NotPermitted: it is.
     """
-    if caller.principal.collections is not None:
-        raise NotPermitted
+    caller.require_whole_tenant()
     return caller.permit()
 
 

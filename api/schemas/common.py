@@ -29,7 +29,7 @@ class Problem(BaseModel):
 class AnchorOut(BaseModel):
     """Where a text stands in its document."""
 
-    kind: str = Field(examples=["page", "paragraph", "sheet", "slide", "lines"])
+    kind: str = Field(examples=["page", "paragraph", "sheet", "slide", "lines", "message"])
     label: str = Field(description="for people, in their language", examples=["3쪽", "lines 10-24"])
     position: dict[str, Any] = Field(description="the fields of this kind of anchor")
 

@@ -84,6 +84,7 @@ def test_keys_are_made_listed_and_revoked(filled: Path) -> None:
 
 def test_index_verify_rebuild_and_optimize(filled: Path) -> None:
     before = json.loads(seogo(filled, "index", "verify", "--json").stdout)
+    assert before["healthy"] and before["settled"]
     assert before["chunks"] == before["points"] > 50
     assert str(before["chunks"]) in seogo(filled, "index", "rebuild").stdout
     seogo(filled, "index", "optimize")

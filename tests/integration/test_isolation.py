@@ -214,6 +214,21 @@ def test_a_key_for_one_collection_sees_only_that(service: Running) -> None:
     assert [item["name"] for item in limited.get("/api/v1/collections").json()["collections"]] == [open_name]
 
 
+def test_a_key_for_one_collection_learns_no_names_of_others(service: Running) -> None:
+    owner = service.caller()
+    own, secret_name = owner.collection(), owner.collection("비밀 감사")
+    found = owner.get(f"/api/v1/collections/{own}").json()
+    tenant = service.services.rag.authenticate(owner.headers["Authorization"].split()[1]).tenant_id
+    key = _key_in_tenant(service, tenant, [Scope.ADMIN], [UUID(found["id"])])
+    limited = Caller(service, {"Authorization": f"Bearer {key}"})
+    for name in (secret_name, "아직 없는 이름"):
+        made = limited.post("/api/v1/collections", json={"name": name})
+        renamed = limited.request("PATCH", f"/api/v1/collections/{own}", json={"name": name})
+        assert {(answer.status_code, answer.json()["code"]) for answer in (made, renamed)} == {(403, "not_permitted")}
+    assert limited.request("PATCH", f"/api/v1/collections/{own}", json={"description": "x"}).status_code == 200
+    assert owner.get(f"/api/v1/collections/{own}").json()["name"] == own
+
+
 def _key_in_tenant(service: Running, tenant_id: UUID, scopes: list[Scope], collections: list[UUID]) -> str:
     from rag.store.tenant import Tenant
 
