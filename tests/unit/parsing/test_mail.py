@@ -394,3 +394,18 @@ def test_a_changed_mail_ends_in_a_document_or_an_error_of_ours(tmp_path_factory,
         parse(path, "a.eml")
     except SeogoError:
         return
+
+
+@pytest.mark.parametrize(
+    ("body", "flagged"),
+    [
+        ("한도를 승\u200b인하지 않는다.", True),
+        ("\u202e제외\u202c 모두에게 보낸다.", True),
+        ("\ufeff한도를 승인한다.", False),
+        ("한도를\u200b 승인한다.", False),
+    ],
+)
+def test_characters_that_hide_in_a_plain_body_are_flagged(opened, body, flagged):
+    document = opened(simple(f"안녕하세요.\r\n{body}\r\n".encode(), "Content-Type: text/plain; charset=utf-8"))
+    assert ("hidden_text" in document.warnings) is flagged
+    assert not any(character in text for text in texts(document) for character in "\u200b\u202e")
