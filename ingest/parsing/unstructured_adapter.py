@@ -15,8 +15,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,15 +44,14 @@ class UnstructuredOffice:
     def __init__(self) -> None:
         self._partition = _load_partitions()
 
-    def pieces(self, path: Path, kind: str) -> list[Piece]:
+    def pieces(self, file: IO[bytes], kind: str) -> list[Piece]:
         """Elements of a `docx`, `pptx` or `xlsx` in order: speaker notes before their slide, a sheet as one table.
 
         Raises:
             Whatever python-docx, python-pptx and openpyxl raise on a damaged file.
         """
-        with path.open("rb") as file:
-            # No language detection: rag.text does that, for each chunk.
-            elements = self._partition[kind](file=file, languages=[""], **_OPTIONS[kind])
+        # No language detection: rag.text does that, for each chunk.
+        elements = self._partition[kind](file=file, languages=[""], **_OPTIONS[kind])
         return [_piece(element) for element in elements]
 
 

@@ -9,9 +9,14 @@ those that were read (one for each cell of a table).
 from __future__ import annotations
 
 import contextlib
+import io
 import re
+import zipfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
+
+from lxml import etree
 
 from ingest.parsing import media_types
 from ingest.parsing.base import Identified, SourceFile
@@ -20,7 +25,8 @@ from ingest.parsing.characters import one_line, squeeze
 from ingest.parsing.containers import open_zip
 from ingest.parsing.headings import may_be_heading
 from ingest.parsing.hidden_text import HIDDEN_TEXT, has_hidden_characters
-from ingest.parsing.ooxml import Package
+from ingest.parsing.ooxml import Package, W
+from ingest.parsing.pptx_shapes import P
 from ingest.parsing.sheets import HIDDEN_SHEETS
 from ingest.parsing.tables import Row, table_element
 from ingest.parsing.titles import document_title
@@ -37,6 +43,8 @@ FORMATS_UNKNOWN = "formats_unknown"
 
 _KINDS = {media_types.DOCX: "docx", media_types.PPTX: "pptx", media_types.XLSX: "xlsx"}
 _TEXT_PARTS = re.compile(r"^(?:word/document|ppt/slides/slide\d+|xl/sharedStrings|xl/worksheets/sheet\d+)\.xml$", re.I)
+_MARKED_PARTS = re.compile(r"^(?:word/(?:document|header\d*|footer\d*)|ppt/slides/slide\d+)\.xml$", re.I)
+_FALSE = ("0", "false", "off")
 _DEEPEST_LEVEL = 6
 
 
@@ -59,9 +67,11 @@ class UnstructuredOfficeParser:
         with open_zip(path, source.name) as archive:  # against the caps, before another library opens it
             package = Package(archive, source.name)
             title, metadata, warnings = package.title(), package.metadata(), package.warnings()
-            warnings |= {SECOND_READER, HIDDEN_TEXT} if _hides_characters(package) else {SECOND_READER}
+            rewritten = _without_hidden(archive, package)
+            warnings |= {SECOND_READER, HIDDEN_TEXT} if rewritten or _hides_characters(package) else {SECOND_READER}
         try:
-            pieces = self._office.pieces(path, kind)
+            with io.BytesIO(rewritten) if rewritten else path.open("rb") as file:
+                pieces = self._office.pieces(file, kind)
             hidden = _hidden_sheets(path) if kind == "xlsx" else frozenset()
         except MemoryError:
             raise
@@ -83,6 +93,43 @@ class UnstructuredOfficeParser:
             warnings=tuple(sorted(warnings)),
             metadata=metadata,
         )
+
+
+def _without_hidden(archive: zipfile.ZipFile, package: Package) -> bytes:
+    """The file again, without runs and shapes that are marked as hidden; empty where nothing is.
+
+    `unstructured` would read them; white text and the like it still reads.
+    """
+    changed: dict[str, bytes] = {}
+    for part in package.parts(_MARKED_PARTS):
+        with contextlib.suppress(FileDamaged):
+            root = package.xml(part)
+            if hidden := [*_hidden_runs(root), *_hidden_shapes(root)]:
+                for element in hidden:
+                    if (parent := element.getparent()) is not None:
+                        parent.remove(element)
+                changed[part] = etree.tostring(root, encoding="UTF-8", xml_declaration=True)
+    if not changed:
+        return b""
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as copy:
+        for part in archive.namelist():
+            copy.writestr(part, changed[part] if part in changed else package.read(part))
+    return out.getvalue()
+
+
+def _hidden_runs(root: Any) -> Iterator[Any]:
+    for run in root.iter(f"{W}r"):
+        mark = run.find(f"{W}rPr/{W}vanish")
+        if mark is not None and mark.get(f"{W}val", "true") not in _FALSE:
+            yield run
+
+
+def _hidden_shapes(root: Any) -> Iterator[Any]:
+    for properties in root.iter(f"{P}cNvPr"):
+        shape = properties.getparent().getparent()
+        if properties.get("hidden", "false") not in _FALSE and shape.tag != f"{P}spTree":
+            yield shape
 
 
 def _hides_characters(package: Package) -> bool:

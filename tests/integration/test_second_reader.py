@@ -10,6 +10,7 @@ import docx
 import openpyxl
 import pptx
 import pytest
+from openpyxl.chart import BarChart, Reference
 from openpyxl.comments import Comment
 
 from ingest.parsing.sandbox import ParseLimits, ParseSandbox
@@ -54,9 +55,9 @@ def letter() -> docx.document.Document:
     return document
 
 
-def letter_with_damaged_footnotes() -> bytes:
+def letter_with_damaged_footnotes(document: docx.document.Document | None = None) -> bytes:
     """The text refers to a part that Word would offer to repair."""
-    document = letter()
+    document = document or letter()
     part = docx.opc.part.Part(docx.opc.packuri.PackURI("/word/footnotes.xml"), FOOTNOTES, b"<w:footnotes", None)
     document.part.relate_to(part, FOOTNOTES_KIND)
     return with_parts(document)
@@ -146,6 +147,21 @@ def test_a_workbook_with_damaged_comments(sandbox, tmp_path):
     assert table.line_anchors[2:] == (SheetAnchor("한도", "B4:C4"), SheetAnchor("한도", "B7:C7"))
 
 
+def test_hidden_text_is_left_out_and_flagged(sandbox, tmp_path):
+    hiding = letter()
+    hiding.add_paragraph("앞").add_run("비밀 지시").font.hidden = True
+    document = read(sandbox, tmp_path, "규정.docx", letter_with_damaged_footnotes(hiding))
+    assert document.warnings == ("hidden_text", "second_reader")
+    assert texts(document)[-1] == "앞"
+    slides = pptx.Presentation()
+    slide = slides.slides.add_slide(slides.slide_layouts[1])
+    slide.shapes.title.text, slide.placeholders[1].text = "계획", "비밀 지시"
+    slide.placeholders[1]._element.nvSpPr.cNvPr.set("hidden", "1")
+    document = read(sandbox, tmp_path, "계획.pptx", with_parts(slides, theme1=b"<a:theme"))
+    assert "hidden_text" in document.warnings
+    assert texts(document) == ["계획"]
+
+
 def test_what_hides_in_it_is_flagged(sandbox, tmp_path):
     data = letter_with_damaged_footnotes()
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
@@ -156,14 +172,17 @@ def test_what_hides_in_it_is_flagged(sandbox, tmp_path):
     assert "회사는 개인정보를 보호한다." in texts(document)
 
 
-def test_its_limits_are_those_of_every_child(tmp_path):
+@pytest.mark.parametrize("part", ["charts/chart1", "drawings/drawing1"])
+def test_a_workbook_with_a_damaged_drawing(sandbox, tmp_path, part):
     workbook = openpyxl.Workbook()
-    for row in range(3000):
-        workbook.active.append([row] * 60)
-    workbook.active["A1"].comment = Comment("메모", "감사")
-    data = with_parts(workbook, comment1=b"<comments")
-    with ParseSandbox(ParseLimits(cpu_s=2)) as sandbox, pytest.raises(FileDamaged):
-        read(sandbox, tmp_path, "표.xlsx", data)
+    for row in (["구분", "한도"], ["개인", 1]):
+        workbook.active.append(row)
+    chart = BarChart()
+    chart.add_data(Reference(workbook.active, min_col=2, min_row=1, max_row=2))
+    workbook.active.add_chart(chart, "D4")
+    document = read(sandbox, tmp_path, "한도.xlsx", with_parts(workbook, **{part: b"<xdr"}))
+    assert document.warnings == ("formats_unknown", "second_reader")
+    assert texts(document) == ["| 구분 | 한도 |\n| --- | --- |\n| 개인 | 1 |"]
 
 
 def test_the_reader_of_a_document_is_told():
@@ -173,7 +192,7 @@ def test_the_reader_of_a_document_is_told():
 
 @pytest.fixture(scope="module")
 def two_readers():
-    with ParseSandbox(registry="tests.unit.parsing.two_readers") as sandbox:
+    with ParseSandbox(ParseLimits(256 << 20, cpu_s=1), registry="tests.unit.parsing.two_readers") as sandbox:
         yield sandbox
 
 
@@ -201,7 +220,7 @@ def test_other_errors_stand(two_readers, tmp_path, name, error):
         read(two_readers, tmp_path, f"{name}.txt", b"text")
 
 
-@pytest.mark.parametrize("then", ["damaged", "empty", "limit", "bug", "dies"])
+@pytest.mark.parametrize("then", ["damaged", "empty", "limit", "bug", "dies", "spins", "allocates"])
 @pytest.mark.parametrize(("name", "error"), [("damaged", FileDamaged), ("bug", ParserCrashed)])
 def test_when_both_fail_the_first_error_counts(two_readers, tmp_path, name, error, then):
     with pytest.raises(SeogoError) as caught:

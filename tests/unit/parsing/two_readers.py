@@ -53,6 +53,10 @@ class SecondParser:
         then = source.name.split(".")[0].partition("-")[2]
         if then == "dies":
             os.abort()
+        if then == "allocates":
+            bytearray(3 << 30)
+        while then == "spins":
+            pass
         return _read(self.name, source, SECOND_ERRORS.get(then))
 
 
