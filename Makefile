@@ -5,11 +5,13 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 BENCH := $(VENV)/.bench
 PORT ?= 8080
+# Test files side by side; each worker takes about 1.5 GB.
+WORKERS ?= 2
 # Arguments for installing torch, e.g. TORCH_ARGS="--index-url …" where the registry's own build is not wanted.
 TORCH_ARGS ?=
 export DO_NOT_TRACK := 1
 
-.PHONY: run demo test test-slow check format openapi bench bench-retrieval bench-abstention bench-search bench-ingest bench-encoding bench-memory bench-start bench-parsing bench-chunking bench-queue clean
+.PHONY: run demo test test-slow check format openapi bench bench-retrieval bench-abstention bench-search bench-ingest bench-encoding bench-memory bench-start bench-parsing bench-chunking bench-queue bench-filters clean
 
 run: $(READY)
 	$(BIN)/seogo serve --init --port $(PORT)
@@ -18,10 +20,10 @@ demo: $(READY)
 	$(BIN)/seogo demo
 
 test: $(READY)
-	$(BIN)/python -m pytest -m "not slow" $(ARGS)
+	$(BIN)/python -m pytest -m "not slow" -n $(WORKERS) --dist loadfile $(ARGS)
 
 test-slow: $(READY)
-	$(BIN)/python -m pytest -m slow $(ARGS)
+	$(BIN)/python -m pytest -m slow -n $(WORKERS) --dist loadfile $(ARGS)
 
 check: $(READY)
 	$(BIN)/ruff check .
@@ -38,7 +40,7 @@ format: $(READY)
 openapi: $(READY)
 	$(BIN)/python -m api.export docs/openapi.json
 
-bench: bench-retrieval bench-abstention bench-encoding bench-search bench-ingest bench-memory bench-start bench-parsing bench-chunking bench-queue
+bench: bench-retrieval bench-abstention bench-encoding bench-search bench-ingest bench-memory bench-start bench-parsing bench-chunking bench-queue bench-filters
 
 bench-retrieval: $(READY) $(BENCH)
 	$(BIN)/python -m benchmarks.retrieval
@@ -70,6 +72,9 @@ bench-chunking: $(READY) $(BENCH)
 
 bench-queue: $(READY)
 	status=0; for part in queue_memory ingest_latency; do $(BIN)/python -m benchmarks.$$part || status=1; done; exit $$status
+
+bench-filters: $(READY)
+	$(BIN)/python -m benchmarks.filters
 
 $(READY): constraints.txt pyproject.toml
 	$(PYTHON) -m venv $(VENV)

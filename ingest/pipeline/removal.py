@@ -7,7 +7,7 @@ chunks, derived files and originals finds nothing left.
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -47,7 +47,9 @@ def hide_document(database: Database, permit: Permit, document_id: UUID) -> Dele
         made = hide(session, row, Actor.of(permit.principal), DeletionReason.REQUEST)
         if made is None:
             raise DocumentNotFound(name=str(document_id))
-        return made
+        reached("delete.row_written", document_id)
+    reached("delete.row_committed", document_id)
+    return made
 
 
 def hide_items(database: Database, permit: Permit, source_id: UUID, keys: Sequence[str]) -> list[DeletionReceipt]:
@@ -131,7 +133,7 @@ def purge_document(pipeline: Pipeline, document_id: UUID) -> None:
     An original that is still needed stays: by another document, or for the retry of a failed version.
 
     Raises:
-        PurgeIncomplete: something was left, such as what a step in work has written meanwhile; the step is repeated.
+        PurgeIncomplete: something was left even so; the step is repeated.
     """
     reached("purge.begin", document_id)
     with pipeline.database.read() as session:
@@ -160,12 +162,18 @@ def _close_receipts(pipeline: Pipeline, document_id: UUID) -> None:
             named = versions_table.by_ids(session, [UUID(entry["id"]) for entry in item.versions])
         own = [version for version in named if version.state == VersionState.DELETED]
         found = _verified(pipeline, own)
-        if any(count for name, count in found.items() if name != "originals_shared"):
+        if _anything(found):  # such as what a step in work has written meanwhile
             remove_leftovers(pipeline.database, pipeline.blobs, pipeline.index, [version.id for version in own])
+            found = _verified(pipeline, own)
+        if _anything(found):
             raise PurgeIncomplete(name=item.source_key)
         with pipeline.database.write() as session:
             stored = session.get_one(DeletionReceipt, item.id)
             stored.verified, stored.purged_at = found, utc_now()
+
+
+def _anything(found: Mapping[str, int]) -> bool:
+    return any(count for name, count in found.items() if name != "originals_shared")
 
 
 def _record_removal(pipeline: Pipeline, document_id: UUID, versions: Sequence[DocumentVersion]) -> None:
