@@ -178,8 +178,7 @@ def page_text(
     """
     reader = _CharacterReader(text_page, transform, size, objects, keep_unseen)
     lines = _join_rows(reader.runs())
-    noise = reader.noise / max(reader.characters, 1)
-    return PageText(lines, reader.hidden, reader.unseen, noise, reader.masked)
+    return PageText(lines, reader.hidden, reader.unseen, reader.noise / max(reader.characters, 1), reader.masked)
 
 
 def _is_flat(word: Word) -> bool:
@@ -282,8 +281,7 @@ class _CharacterReader:
     def _lines(self, words: list[tuple[int, int, str]], spaced: bool) -> Iterator[Line]:
         """One line as a rule: PDFium takes a short text far below for a continuation."""
         divided = words[-1][2][-1] in _HYPHENS
-        # A mark of the byte order may come first in a text, anything else of the kind may not: hence the blank.
-        self.masked = self.masked or has_hidden_characters(" " + " ".join(text for _, _, text in words))
+        self.masked |= has_hidden_characters(" ".join(("", *(text for _, _, text in words))))
         parts: list[list[_Placed]] = []
         for placed in self._shown(words):
             if parts and (same_row(parts[-1][-1][2].box, placed[2].box) or not _is_flat(placed[2])):
