@@ -29,6 +29,8 @@ _QUANTITY_BONUS = 0.15
 _MIN_GAIN = 0.12
 """A further sentence must add this share of the question's weight, or come from the best passage next to the best one."""
 _CODE_LINES = 14
+_INSIDE_CODE = (" ", "\t", "}", ")", "]")
+"""How a line begins that belongs to something begun above it."""
 _QUANTITY = re.compile(
     r"몇|얼마|언제|며칠|기간|기한|한도|금액|횟수|비율|how (?:many|much|long|often|old)|when\b"
     r"|what (?:time|date|percentage|port|version)|limit|maximum|minimum|timeout|default",
@@ -173,9 +175,16 @@ def _code_window(text: str, index: int, weights: Mapping[str, float], terms_of: 
     starts = range(len(lines) - _CODE_LINES + 1)
     best = max(
         starts,
-        key=lambda i: (sum(scores[i : i + _CODE_LINES]) + 0.5 * bool(re.match(r"\s*(def|class|@)", lines[i])), -i),
+        key=lambda i: (sum(scores[i : i + _CODE_LINES]) + _beginning(lines[i]), -i),
     )
     return _line_span(lines, index, best, best + _CODE_LINES)
+
+
+def _beginning(line: str) -> float:
+    """What a window gains that begins with this line: most at a definition, least in the middle of something."""
+    if re.match(r"\s*(def|class|@)", line):
+        return 0.5
+    return -0.5 if line[:1] in _INSIDE_CODE else 0.0
 
 
 def _line_span(lines: Sequence[str], index: int, first: int, last: int) -> Span:
