@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from itertools import pairwise
 
 from ingest.chunking.base import Block, Room, Unit
@@ -83,11 +84,17 @@ def prose_units(block: Block, room: Room, language: Language) -> list[Unit]:
 def coalesced(units: Sequence[Unit], room: Room) -> list[Unit]:
     """Neighbours of one block together that have less than a sixteenth of the limit: fewer places to weigh up."""
     kept: list[Unit] = []
+    joined: set[int] = set()
     for unit in units:
         if kept and unit.cut and kept[-1].tokens + unit.tokens <= room.limit // 16 and kept[-1].head == unit.head:
             last = kept.pop()
             unit = Unit(last.block, last.start, unit.end, last.tokens + unit.tokens, last.cut, last.head)
+            joined.add(len(kept))
         kept.append(unit)
+    # Two halves of one word are two tokens apart and one together.
+    places = sorted(joined)
+    for place, tokens in zip(places, room.counts([kept[place].text for place in places]), strict=True):
+        kept[place] = replace(kept[place], tokens=tokens)
     return kept
 
 

@@ -94,6 +94,7 @@ class Intake:
         """
         receipt = hide_document(self._database, permit, document_id)
         self._jobs.upkeep.purge(document_id)
+        reached("delete.queued", document_id)
         return receipt
 
     def delete_items(self, permit: Permit, source_id: UUID, keys: Sequence[str]) -> list[DeletionReceipt]:

@@ -14,16 +14,16 @@ from pathlib import Path
 from typing import Any
 
 from ingest.parsing import confine, frames
-from ingest.parsing.base import Parser, SourceFile
+from ingest.parsing.base import Identified, Parser, SourceFile
 from ingest.parsing.bounds import bounded
 from ingest.parsing.identify import identify
 from ingest.parsing.landlock import restrict_files
 from ingest.parsing.ocr import PageReader
 from ingest.parsing.ocr_lanes import may_need_ocr, open_lanes
-from ingest.parsing.registry import ParserEntry, best, candidates
+from ingest.parsing.registry import ParserEntry, best, candidates, second_reader
 from ingest.parsing.seccomp import install_filter
 from ingest.parsing.wire import encode_result
-from rag.domain.errors import ParseLimitExceeded, ParserCrashed, SeogoError
+from rag.domain.errors import FileDamaged, ParseLimitExceeded, ParserCrashed, SeogoError
 
 _DETAIL_CHARACTERS = 4000
 _TEXT_BYTES = 8 << 20
@@ -45,6 +45,7 @@ class Job:
         wall_s: seconds that the parse has from now on.
         output_bytes: the most that the frame may have.
         first_child: number of the first file inside that is wanted.
+        parser: key of the one parser to use, after another has failed; empty for the best one.
     """
 
     name: str
@@ -55,6 +56,7 @@ class Job:
     wall_s: float
     output_bytes: int
     first_child: int = 0
+    parser: str = ""
 
 
 def run(job: Job, zygote: int, parsers: Mapping[str, ParserEntry], loaded: Mapping[str, Parser]) -> None:
@@ -118,7 +120,11 @@ def readable_paths() -> list[Path]:
 def answer(
     job: Job, parsers: Mapping[str, ParserEntry], loaded: Mapping[str, Parser], reader: PageReader | None = None
 ) -> bytes:
-    """The frame to send: the document, an error, or the parsers that the zygote has to load first."""
+    """The frame to send: the document, an error, or the parsers that the zygote has to load first.
+
+    A parser that failed, and has a second reader, asks for that one: it gets a child of its own, with all that a child
+    may take, and says what the first one's error was.
+    """
     try:
         return _parse(job, parsers, loaded, reader)
     except MemoryError:
@@ -137,14 +143,34 @@ def _parse(
 ) -> bytes:
     path = Path(f"/proc/self/fd/{job.input}")
     identified = identify(path, job.name)
-    keys = candidates(identified, job.name, parsers)
+    keys = (job.parser,) if job.parser else candidates(identified, job.name, parsers)
     missing = [key for key in keys if key not in loaded]
     if missing:
         return frames.pack_json("N", {"parsers": missing})
     parser = best(identified, job.name, {key: loaded[key] for key in keys})
     room = max(job.output_bytes // 2, job.output_bytes - _TEXT_BYTES)
     source = SourceFile(job.name, identified.media_type, identified.charset, reader, room, job.first_child)
-    return frames.pack("R", encode_result(bounded(parser.parse(path, source), job.name)))
+    try:
+        return frames.pack("R", encode_result(bounded(parser.parse(path, source), job.name)))
+    except Exception as error:
+        if (second := _to_read_again(job, identified, parsers, error)) is None:
+            raise
+        return second
+
+
+def _to_read_again(
+    job: Job, identified: Identified, parsers: Mapping[str, ParserEntry], error: Exception
+) -> bytes | None:
+    """The request for the second reader; None where the error stands: limits, passwords, files without text."""
+    key = "" if job.parser else second_reader(identified, parsers)
+    foreseen = isinstance(error, SeogoError)
+    if not key or isinstance(error, MemoryError) or (foreseen and not isinstance(error, FileDamaged)):
+        return None
+    if _short_of_memory(job):
+        return None
+    known = error if isinstance(error, SeogoError) else ParserCrashed(name=job.name)
+    detail = "" if foreseen else traceback.format_exc()[-_DETAIL_CHARACTERS:]
+    return frames.pack_json("N", {"parsers": [key], "after": _error_data(known, detail)})
 
 
 def _short_of_memory(job: Job) -> SeogoError | None:
@@ -160,5 +186,8 @@ def _short_of_memory(job: Job) -> SeogoError | None:
 
 
 def _error_frame(error: SeogoError, detail: str = "") -> bytes:
-    data: dict[str, Any] = {"code": error.code, "params": error.params, "detail": detail}
-    return frames.pack_json("E", data)
+    return frames.pack_json("E", _error_data(error, detail))
+
+
+def _error_data(error: SeogoError, detail: str) -> dict[str, Any]:
+    return {"code": error.code, "params": error.params, "detail": detail}

@@ -24,7 +24,14 @@ _UNIT = re.compile(r"(?:[억만천백]|원|배|년|개월|주|일|시간|분|초
 
 _ROMAN = re.compile(r"(?:[Ⅰ-Ⅻ]|[IVX]{1,5})\.\s*\S")
 _CHAPTER = re.compile(r"(?:chapter|section|part|article|appendix)\s+(?:\d+|[ivxlc]+|[a-z])\b[.:]?", re.I)
-_SENTENCE_END = re.compile(r"(?:[.!?。;,:]|[다요음함임됨]\.?)$")
+_SENTENCE_END = re.compile(
+    "(?:[.!?。;,:]|[가-힣](?:다|까|됨)"
+    "|[세어아여해예에지네군나까려져돼데게와워]요"  # 하세요, 되나요; not 개요, 수요, 필요
+    "|[있없였었았했됐않]음|(?:것|예정|대상)임|[을를] .{0,30}함|야 ?함"  # 있음, 예정임, 서류를 제출함; not 처음, 운임, 보관함
+    ")$"
+)
+"""Many nouns end in the syllables that verbs end in, so it takes more than the last syllable to tell."""
+
 _LEADERS = re.compile(r"(?:\.{3,}|…{2,}|·{3,}|\s\.\s\.)\s*\d*$|…\s*\d+$|\s{2,}\d{1,4}$")
 """A line of a table of contents: dot leaders and a page number."""
 
@@ -47,6 +54,16 @@ class NumberedHeading:
     sure: bool = False
 
 
+def ends_sentence(text: str) -> bool:
+    """Whether a line ends as sentences do, or goes on after a comma or a colon; titles don't."""
+    return _SENTENCE_END.search(text) is not None
+
+
+def may_be_heading(text: str) -> bool:
+    """Short and no sentence: heading styles are much used for the items of a list."""
+    return len(text) <= MAX_HEADING_CHARACTERS and "\n" not in text and not ends_sentence(text)
+
+
 def numbered_heading(text: str) -> NumberedHeading | None:
     """The heading that `text` (one cleaned paragraph or line) is or begins with, None if it is none."""
     text = text.strip()
@@ -58,10 +75,10 @@ def numbered_heading(text: str) -> NumberedHeading | None:
         return None
     if found := _PART.match(text):
         follows = text[found.end() :]
-        is_title = not _SENTENCE_END.search(text) and not _NOT_A_TITLE.match(follows)
+        is_title = not ends_sentence(text) and not _NOT_A_TITLE.match(follows)
         return NumberedHeading(text, _STATUTE_LEVELS[found[1]]) if is_title else None
     if _SUPPLEMENT.match(text) or _ANNEX.match(text):
-        return NumberedHeading(text, 2) if not _SENTENCE_END.search(text) else None
+        return NumberedHeading(text, 2) if not ends_sentence(text) else None
     return _by_number(text)
 
 
@@ -70,7 +87,7 @@ def _article(text: str) -> NumberedHeading | None:
         rest = text[found.end() :].strip()
         if not _NOT_A_TITLE.match(rest) or rest[:1] in "①":
             return NumberedHeading(found[1], _STATUTE_LEVELS["조"], rest, sure=True)
-    if _BARE_ARTICLE.match(text) and not _SENTENCE_END.search(text):
+    if _BARE_ARTICLE.match(text) and not ends_sentence(text):
         after = re.sub(r"^제\s?\d+\s?조(?:의\s?\d+)?\s*", "", text)
         if not _NOT_A_TITLE.match(after):
             return NumberedHeading(text, _STATUTE_LEVELS["조"])
@@ -79,7 +96,7 @@ def _article(text: str) -> NumberedHeading | None:
 
 def _by_number(text: str) -> NumberedHeading | None:
     """1.2 Scope, Ⅱ. 추진 배경, Chapter 3: no sentence, and more than a number."""
-    if _SENTENCE_END.search(text):
+    if ends_sentence(text):
         return None
     if _DECIMAL.match(text):
         number, _, title = text.partition(" ")

@@ -15,7 +15,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from ingest.parsing.characters import one_line, squeeze
-from ingest.parsing.headings import MAX_HEADING_CHARACTERS, numbered_heading
+from ingest.parsing.headings import may_be_heading, numbered_heading
 from ingest.parsing.hwp_model import (
     Aside,
     AsideKind,
@@ -39,7 +39,6 @@ HIDDEN_TEXT = "hidden_text"
 _OUTLINE_STYLE = re.compile(r"(?:개요|제목|heading|outline)\s*([1-9]|10)$", re.I)
 _TITLE_STYLE = re.compile(r"(?:문서\s?)?제목$|title$", re.I)
 _CONTENTS_STYLE = re.compile(r"(?:차례|목차|toc|contents)", re.I)
-_SENTENCE_END = re.compile(r"(?:[.!?。;,]|[가-힣][다까])$")
 _OWN_DESCRIPTION = re.compile(
     r"(?:그림|사각형|표|수식|선|타원|호|다각형|곡선|글맵시|(?:묶음|그리기|OLE|양식) ?개체|개체 ?묶음|차트|동영상|연결선)"
     r"(?:입니다|로 묶음).*",
@@ -119,7 +118,7 @@ class Assembler:
             for at, (size, bold) in self._looks.items()
             if size >= body * _LARGER
             and (bold or size >= body * _LARGER**2)
-            and _may_be_heading(self._elements[at].text)
+            and may_be_heading(self._elements[at].text)
         }
         levels = {size: level for level, size in enumerate(sorted(set(chosen.values()), reverse=True), 1)}
         for at, size in chosen.items():
@@ -185,7 +184,7 @@ class Assembler:
             yield Element(ElementKind.TEXT, shown, anchor)
             return
         level = self._level(paragraph)
-        if level and _may_be_heading(text):
+        if level and may_be_heading(text):
             yield Element(ElementKind.HEADING, one_line(shown), anchor, level=level)
         elif shape.head in (Head.NONE, Head.OUTLINE) and (heading := numbered_heading(shown)):
             yield Element(ElementKind.HEADING, heading.title, anchor, level=heading.level)
@@ -340,11 +339,6 @@ def _heading_in_a_table(rows: Sequence[Row], anchor: ParagraphAnchor) -> Element
     texts = [one_line(text) for text in filled[0] if text] if len(filled) == 1 else []
     number = _HEADING_NUMBER.fullmatch(texts[0]) if 2 <= len(texts) <= 3 else None
     text = " ".join(texts)
-    if number is None or not _may_be_heading(text):
+    if number is None or not may_be_heading(text):
         return None
     return Element(ElementKind.HEADING, text, anchor, level=2 if number["small"] else 1)
-
-
-def _may_be_heading(text: str) -> bool:
-    """Short and no sentence: outline styles are much used for the items of a list."""
-    return len(text) <= MAX_HEADING_CHARACTERS and "\n" not in text and not _SENTENCE_END.search(text)

@@ -14,6 +14,7 @@ from typing import Any
 from ingest.parsing import media_types
 from ingest.parsing.base import SourceFile
 from ingest.parsing.characters import clean, one_line
+from ingest.parsing.hidden_text import HIDDEN_TEXT, has_hidden_characters
 from ingest.parsing.html import HtmlParser
 from ingest.parsing.members import Members
 from ingest.parsing.text import text_elements
@@ -83,7 +84,7 @@ def letter_document(letter: Letter, members: Members, source: SourceFile, parser
     """
     elements = list(_header_elements(letter))
     for body in letter.bodies:
-        elements += _html_elements(letter, body) if body.html else _text_elements(body)
+        elements += _html_elements(letter, body) if body.html else _text_elements(letter, body)
     if not elements and not members.children():
         raise NoTextFound(name=source.name)
     return ParsedDocument(
@@ -142,8 +143,10 @@ def _line(part: str, number: int) -> MessageAnchor:
     return MessageAnchor(part, number, number)
 
 
-def _text_elements(body: Body) -> Iterator[Element]:
+def _text_elements(letter: Letter, body: Body) -> Iterator[Element]:
     """Paragraphs with their lines. The line above a quoted mail becomes a heading, so that history is told from news."""
+    if has_hidden_characters(body.text):
+        letter.warnings[HIDDEN_TEXT] = None
     lines = clean(body.text).split("\n")
     start, depth = 0, 1
     for first, last in [*_dividers(lines), (len(lines), len(lines))]:

@@ -103,6 +103,11 @@ def _word_bytes(encoding: str, text: str) -> bytes:
         return b""
 
 
+def _raw(text: str) -> bytes:
+    """The bytes that `email` made this text of."""
+    return text.encode("utf-8", errors="surrogateescape" if _is_ascii(text) else "replace")
+
+
 def _is_ascii(text: str) -> bool:
     return all(character < "\x80" or "\udc80" <= character <= "\udcff" for character in text)
 
@@ -147,8 +152,5 @@ def _joined(parts: list[tuple[bool, str]]) -> str:
         parts = [(True, first), *parts[1:]]
     if not any(is_encoded for is_encoded, _ in parts):
         return header_text("".join(text for _, text in parts))
-    data = b"".join(
-        unquote_to_bytes(text) if is_encoded else text.encode("utf-8", errors="surrogateescape" if _is_ascii(text) else "replace")
-        for is_encoded, text in parts
-    )  # fmt: skip
+    data = b"".join(unquote_to_bytes(_raw(text)) if is_encoded else _raw(text) for is_encoded, text in parts)
     return one_line(body_text(data, charset)[0])

@@ -32,7 +32,8 @@ UNMAPPED_CHARACTERS = "unmapped_characters"
 """A font does not say which characters its glyphs are; what was read in it is noise."""
 
 HIDDEN_TEXT = "hidden_text"
-"""Text that no reader sees was left out: invisible, in the colour of its background, tiny, or off the page."""
+"""Text that no reader sees was left out: invisible, in the colour of its background, tiny, off the page, or characters
+without a width inside words."""
 
 ATTACHMENTS = "attachments_not_read"
 """Files are attached to this one."""
@@ -156,7 +157,7 @@ def _read_text(page: pdfium.PdfPage, number: int, warnings: set[str], turn: Turn
         return _read_text(page, number, warnings, needed)
     if turn:
         text.lines.sort(key=lambda line: line.box[1])  # PDFium orders such a sheet as if it were upright
-    if text.hidden:
+    if text.hidden or text.masked:
         warnings.add(HIDDEN_TEXT)
     letters = letters_of(text.lines)
     noisy = text.noise > _NOISE or (covered and text.unseen > 0 and not is_language(text.lines))

@@ -18,6 +18,7 @@ import pypdfium2 as pdfium
 import pypdfium2.raw as pdfium_c
 
 from ingest.parsing.characters import clean
+from ingest.parsing.hidden_text import has_hidden_characters
 from ingest.parsing.pdf_objects import WHITE, PageObjects, Transform
 from rag.domain.anchor import Box
 
@@ -112,12 +113,14 @@ class PageText:
         hidden: words left out because nobody sees them: invisible, transparent, white on white, tiny or off the page.
         unseen: words in a rendering mode without ink, left out unless they were to be kept.
         noise: share of characters that the font does not map to any.
+        masked: characters that are not seen hide or reorder text (`hidden_text.py`).
     """
 
     lines: list[Line]
     hidden: int
     unseen: int
     noise: float
+    masked: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,7 +178,7 @@ def page_text(
     """
     reader = _CharacterReader(text_page, transform, size, objects, keep_unseen)
     lines = _join_rows(reader.runs())
-    return PageText(lines, reader.hidden, reader.unseen, reader.noise / max(reader.characters, 1))
+    return PageText(lines, reader.hidden, reader.unseen, reader.noise / max(reader.characters, 1), reader.masked)
 
 
 def _is_flat(word: Word) -> bool:
@@ -211,6 +214,7 @@ class _CharacterReader:
         self._flags = ctypes.c_int()
         self._colour = [ctypes.c_uint() for _ in range(4)]
         self.hidden = self.unseen = self.noise = self.characters = 0
+        self.masked = False
 
     def runs(self) -> list[Line]:
         """All runs that hold something visible."""
@@ -277,6 +281,7 @@ class _CharacterReader:
     def _lines(self, words: list[tuple[int, int, str]], spaced: bool) -> Iterator[Line]:
         """One line as a rule: PDFium takes a short text far below for a continuation."""
         divided = words[-1][2][-1] in _HYPHENS
+        self.masked |= has_hidden_characters(" ".join(("", *(text for _, _, text in words))))
         parts: list[list[_Placed]] = []
         for placed in self._shown(words):
             if parts and (same_row(parts[-1][-1][2].box, placed[2].box) or not _is_flat(placed[2])):

@@ -16,22 +16,35 @@ from rag.domain.errors import UnsupportedFormat
 
 @dataclass(frozen=True, slots=True)
 class ParserEntry:
-    """A parser that has not been imported yet."""
+    """A parser that has not been imported yet.
+
+    Attributes:
+        fallback: only for files that the parser made for them has failed on.
+    """
 
     media_types: tuple[str, ...]
     factory: Callable[[], Parser]
+    fallback: bool = False
 
 
 def candidates(identified: Identified, name: str, parsers: Mapping[str, ParserEntry]) -> tuple[str, ...]:
-    """Keys of the parsers that may be offered such a file.
+    """Keys of the parsers that may be offered such a file, those for files that others failed on left out.
 
     Raises:
         UnsupportedFormat: there are none.
     """
-    keys = tuple(key for key, entry in parsers.items() if identified.media_type in entry.media_types)
+    keys = tuple(
+        key for key, entry in parsers.items() if identified.media_type in entry.media_types and not entry.fallback
+    )
     if not keys:
         raise UnsupportedFormat(name=name, found=media_types.format_name(identified.media_type))
     return keys
+
+
+def second_reader(identified: Identified, parsers: Mapping[str, ParserEntry]) -> str:
+    """Key of the parser to try once the one made for such a file has failed on it; empty where there is none."""
+    fitting = (key for key, entry in parsers.items() if entry.fallback and identified.media_type in entry.media_types)
+    return next(fitting, "")
 
 
 def best(identified: Identified, name: str, offered: Mapping[str, Parser]) -> Parser:
@@ -75,6 +88,12 @@ def _xlsx() -> Parser:
     from ingest.parsing.xlsx import XlsxParser
 
     return XlsxParser()
+
+
+def _unstructured_office() -> Parser:
+    from ingest.parsing.unstructured_office import UnstructuredOfficeParser
+
+    return UnstructuredOfficeParser()
 
 
 def _hwp3() -> Parser:
@@ -259,6 +278,9 @@ PARSERS: dict[str, ParserEntry] = {
     "docx": ParserEntry((media_types.DOCX,), _docx),
     "pptx": ParserEntry((media_types.PPTX,), _pptx),
     "xlsx": ParserEntry((media_types.XLSX,), _xlsx),
+    "unstructured": ParserEntry(
+        (media_types.DOCX, media_types.PPTX, media_types.XLSX), _unstructured_office, fallback=True
+    ),
     "hwp3": ParserEntry((media_types.HWP3,), _hwp3),
     "hwp5": ParserEntry((media_types.HWP,), _hwp5),
     "hwpx": ParserEntry((media_types.HWPX,), _hwpx),

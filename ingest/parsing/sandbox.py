@@ -49,7 +49,7 @@ _MEMORY_SHARE = 0.75
 """A child that died without a word and had this share of its memory resident died of the lack of more."""
 
 _ROUNDS = 3
-"""The first may ask for a parser to be loaded, one may meet a zygote that has just died."""
+"""For each reader: the first may ask for a parser to be loaded, one may meet a zygote that has just died."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +66,19 @@ class ParseLimits:
     cpu_s: int = 60
     wall_s: float = 120.0
     output_bytes: int = 50 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """What a child asks for instead of answering.
+
+    Attributes:
+        parsers: to be loaded in the zygote.
+        after: how the parser failed whose place they take; None where none has failed.
+    """
+
+    parsers: list[str]
+    after: SeogoError | None = None
 
 
 @dataclass
@@ -199,13 +212,29 @@ class ParseSandbox:
         client.kill()
 
     def _parse(self, descriptor: int, name: str, first_child: int = 0) -> ParsedDocument:
+        """Parse; a file that its parser fails on goes to the second reader, which may fail without a word."""
         deadline = time.monotonic() + self._limits.wall_s
-        load: list[str] = []
-        request = {"op": "parse", "name": name, "first_child": first_child}
+        answer = self._rounds(descriptor, name, {"first_child": first_child, "load": [], "parser": ""}, deadline)
+        if isinstance(answer, ParsedDocument):
+            return answer
+        failed = answer.after or ParserCrashed(name=name)
+        second = {"first_child": first_child, "load": answer.parsers, "parser": answer.parsers[0]}
+        try:
+            read_again = self._rounds(descriptor, name, second, deadline)
+        except SeogoError as error:
+            _LOG.warning("the second reader can't read the file either: %s", error)
+            raise failed from error
+        if isinstance(read_again, ParsedDocument):
+            return read_again
+        raise failed
+
+    def _rounds(self, descriptor: int, name: str, request: dict[str, Any], deadline: float) -> ParsedDocument | _Wanted:
+        """The document, or what is wanted after a parser has failed."""
+        request |= {"op": "parse", "name": name}
         for _ in range(_ROUNDS):
             client = self._zygote()
             try:
-                outcome = self._exchange(client, descriptor, request | {"load": load}, deadline)
+                outcome = self._exchange(client, descriptor, dict(request), deadline)
             except ZygoteGone:
                 self._forget(client)
                 continue
@@ -218,9 +247,9 @@ class ParseSandbox:
                 self._forget(client)
                 raise ParserCrashed(name=name)
             result = self._result(outcome, name)
-            if isinstance(result, ParsedDocument):
+            if isinstance(result, ParsedDocument) or result.after:
                 return result
-            load = result
+            request["load"] = result.parsers
         raise ParserCrashed(name=name)
 
     def _exchange(self, client: ZygoteClient, descriptor: int, request: dict[str, Any], deadline: float) -> _Outcome:
@@ -268,8 +297,8 @@ class ParseSandbox:
                     del sinks[descriptor]
         return outcome
 
-    def _result(self, outcome: _Outcome, name: str) -> ParsedDocument | list[str]:
-        """The document, or the parsers that have to be loaded first."""
+    def _result(self, outcome: _Outcome, name: str) -> ParsedDocument | _Wanted:
+        """The document, or what the child needs first."""
         if outcome.exceeded:
             raise ParseLimitExceeded(name=name, resource=outcome.exceeded)
         if refused := outcome.status.get("refused"):
@@ -283,9 +312,10 @@ class ParseSandbox:
                 return decode_result(payload)
             data = json.loads(bytes(payload))
             if tag == "N":
-                return [str(key) for key in data["parsers"]]
+                after = _error(data["after"], name) if "after" in data else None
+                return _Wanted([str(data["parsers"][0]), *map(str, data["parsers"][1:])], after)
             error = _error(data, name)
-        except (WireError, ValueError, KeyError, TypeError) as wrong:
+        except (WireError, ValueError, LookupError, TypeError) as wrong:
             _LOG.warning("the answer of a parser child is malformed: %s", wrong)
             raise ParserCrashed(name=name) from wrong
         raise error

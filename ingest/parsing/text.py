@@ -40,7 +40,7 @@ def read_lines(path: Path, source: SourceFile) -> tuple[list[str], tuple[str, ..
 class TextParser:
     """Text without mark-up. Every line keeps its own anchor: where a paragraph ends is only a guess."""
 
-    name = "text/1"
+    name = "text/2"
     media_types = (media_types.TEXT,)
 
     def bid(self, identified: Identified) -> int:

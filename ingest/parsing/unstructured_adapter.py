@@ -15,8 +15,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,9 +24,10 @@ class Piece:
 
     Attributes:
         category: its class, such as `Title`, `NarrativeText`, `ListItem`, `Table`.
-        page: page or slide, from 1; 0 when the format has none.
+        page: page, slide or sheet, from 1; 0 when the format has none.
         depth: `category_depth`.
-        rows: of a table, cell texts; empty otherwise.
+        rows: of a table, cell texts; empty otherwise. Of a sheet, all its rows from the first one on.
+        sheet: name of the sheet, empty for other formats.
     """
 
     category: str
@@ -35,42 +35,47 @@ class Piece:
     page: int
     depth: int
     rows: tuple[tuple[str, ...], ...] = ()
+    sheet: str = ""
 
 
-class UnstructuredPptx:
-    """`partition_pptx`, imported when the object is made."""
+class UnstructuredOffice:
+    """`partition_docx`, `partition_pptx` and `partition_xlsx`, imported when the object is made."""
 
     def __init__(self) -> None:
-        self._partition = _load_partition_pptx()
+        self._partition = _load_partitions()
 
-    def pieces(self, path: Path) -> list[Piece]:
-        """Elements of all slides in order, speaker notes before their slide.
+    def pieces(self, file: IO[bytes], kind: str) -> list[Piece]:
+        """Elements of a `docx`, `pptx` or `xlsx` in order: speaker notes before their slide, a sheet as one table.
 
         Raises:
-            Whatever python-pptx raises on a damaged file.
+            Whatever python-docx, python-pptx and openpyxl raise on a damaged file.
         """
-        with path.open("rb") as file:
-            elements = self._partition(
-                file=file,
-                include_page_breaks=False,
-                include_slide_notes=True,
-                languages=[""],  # no language detection: rag.text does that, for each chunk
-            )
+        # No language detection: rag.text does that, for each chunk.
+        elements = self._partition[kind](file=file, languages=[""], **_OPTIONS[kind])
         return [_piece(element) for element in elements]
 
 
-def _load_partition_pptx() -> Callable[..., list[Any]]:
+_OPTIONS: dict[str, dict[str, bool]] = {
+    "docx": {"include_page_breaks": False},
+    "pptx": {"include_page_breaks": False, "include_slide_notes": True},
+    # A whole sheet keeps its empty rows and columns, so that a cell's place is known; a part of one says no place.
+    "xlsx": {"find_subtable": False},
+}
+
+
+def _load_partitions() -> dict[str, Callable[..., list[Any]]]:
     os.environ.setdefault("DO_NOT_TRACK", "1")
     os.environ.setdefault("SCARF_NO_ANALYTICS", "1")
     os.environ.setdefault("UNSTRUCTURED_DISABLE_NOTICE", "1")
     with _without_torch():
         from unstructured.nlp import tokenize
+        from unstructured.partition.docx import partition_docx
         from unstructured.partition.pptx import partition_pptx
+        from unstructured.partition.xlsx import partition_xlsx
 
         sentence_splitter()
     tokenize._get_nlp = sentence_splitter
-    partition: Callable[..., list[Any]] = partition_pptx
-    return partition
+    return {"docx": partition_docx, "pptx": partition_pptx, "xlsx": partition_xlsx}
 
 
 @functools.lru_cache(maxsize=1)
@@ -105,6 +110,7 @@ def _piece(element: Any) -> Piece:
         page=metadata.page_number or 0,
         depth=metadata.category_depth or 0,
         rows=_rows(html) if html else (),
+        sheet=metadata.page_name or "",
     )
 
 

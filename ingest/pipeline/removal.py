@@ -7,7 +7,7 @@ chunks, derived files and originals finds nothing left.
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -49,7 +49,9 @@ def hide_document(database: Database, permit: Permit, document_id: UUID) -> Dele
         made = hide(session, row, Actor.of(permit.principal), DeletionReason.REQUEST)
         if made is None:
             raise DocumentNotFound(name=str(document_id))
-        return made
+        reached("delete.row_written", document_id)
+    reached("delete.row_committed", document_id)
+    return made
 
 
 def hide_items(database: Database, permit: Permit, source_id: UUID, keys: Sequence[str]) -> list[DeletionReceipt]:
@@ -134,7 +136,7 @@ def purge_document(pipeline: Pipeline, document_id: UUID) -> None:
     An original that is still needed stays: by another document, or for the retry of a failed version.
 
     Raises:
-        PurgeIncomplete: something was left, and was there still when it had been removed again; the step is repeated.
+        PurgeIncomplete: something was left even so; the step is repeated.
     """
     reached("purge.begin", document_id)
     with pipeline.database.read() as session:
@@ -168,14 +170,18 @@ def _close_receipts(pipeline: Pipeline, document_id: UUID) -> None:
             named = versions_table.by_ids(session, [UUID(entry["id"]) for entry in item.versions])
         own = [version for version in named if version.state == VersionState.DELETED]
         found = _verified(pipeline, own, item.collection_id)
-        if _left(found):  # such as what a step in work wrote after its version had been cleaned
+        if _anything(found):  # such as what a step in work has written meanwhile
             remove_leftovers(pipeline.database, pipeline.blobs, pipeline.index, [version.id for version in own])
             found = _verified(pipeline, own, item.collection_id)
-        if _left(found):
+        if _anything(found):
             raise PurgeIncomplete(name=item.source_key)
         with pipeline.database.write() as session:
             stored = session.get_one(DeletionReceipt, item.id)
             stored.verified, stored.purged_at = found, utc_now()
+
+
+def _anything(found: Mapping[str, int]) -> bool:
+    return any(count for name, count in found.items() if name != "originals_shared")
 
 
 def _record_removal(pipeline: Pipeline, document_id: UUID, versions: Sequence[DocumentVersion]) -> None:
@@ -217,10 +223,6 @@ def _verified(pipeline: Pipeline, versions: Sequence[DocumentVersion], collectio
         "originals": sum(pipeline.blobs.exists(item) for item in hashes - needed),
         "originals_shared": len(shared),
     }
-
-
-def _left(found: dict[str, Any]) -> bool:
-    return any(count for name, count in found.items() if name != "originals_shared")
 
 
 def hide_collection(database: Database, permit: Permit) -> DeletionReceipt:

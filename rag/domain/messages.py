@@ -81,6 +81,11 @@ WARNINGS: dict[str, tuple[str, str]] = {
     "hidden_sheets": ("숨겨진 시트가 있습니다.", "There are hidden sheets."),
     "formulas_without_values": ("계산된 값이 없는 수식이 있습니다.", "Some formulas have no stored value."),
     "damaged_parts": ("손상되어 읽지 못한 부분이 있습니다.", "Some parts are damaged and could not be read."),
+    "second_reader": (
+        "파일이 손상되었거나 특이해 간이 판독기로 읽었습니다. 위치가 대략적이고, 빠진 내용이나 숨겨진 글이 있을 수 있습니다.",
+        "Read by a simpler reader because the file is damaged or unusual: places are coarser, content may be missing, and "
+        "hidden text may be among what was read.",
+    ),
     "hidden_text": (
         "화면에 보이지 않는 글자가 있습니다. 숨겨진 글은 읽지 않았습니다.",
         "The file holds text or characters that a reader does not see; hidden text was left out.",

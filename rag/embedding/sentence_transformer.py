@@ -263,6 +263,7 @@ def _load(folder: Path, query_prompt: str | None) -> SentenceTransformer:
     from transformers.utils import logging as transformers_logging
 
     transformers_logging.disable_progress_bar()
+    transformers_logging.set_verbosity_error()  # it warns of settings that an encoder has no use for
     try:
         model = SentenceTransformer(
             str(folder.resolve()),

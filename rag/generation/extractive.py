@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from rag.domain.language import Language
 from rag.domain.passage import Passage
@@ -21,18 +22,23 @@ TermsOf = Callable[[str], Mapping[str, float]]
 _HEADING_SHARE = 0.6
 """What a term in the heading path counts against one in the sentence: an article's title speaks for all its sentences."""
 _NEIGHBOUR_SHARE = 0.3
-"""What a term elsewhere in the same passage counts: it shows the subject, not the statement."""
+"""What a term elsewhere in the same section of the passage counts: it shows the subject, not the statement."""
 _RANK_SHARE = 0.35
 """Weight of the retriever's own order, falling from the first passage to the last."""
 _QUANTITY_BONUS = 0.15
 _MIN_GAIN = 0.12
 """A further sentence must add this share of the question's weight, or come from the best passage next to the best one."""
 _CODE_LINES = 14
+_INSIDE_CODE = (" ", "\t", "}", ")", "]")
+"""How a line begins that belongs to something begun above it."""
 _QUANTITY = re.compile(
     r"몇|얼마|언제|며칠|기간|기한|한도|금액|횟수|비율|how (?:many|much|long|often|old)|when\b"
     r"|what (?:time|date|percentage|port|version)|limit|maximum|minimum|timeout|default",
     re.IGNORECASE,
 )
+_BLOCK = re.compile(r"[^\n]+(?:\n[^\n]+)*")
+_INNER_HEADING = re.compile(r"(?![-*+•·▪○●※|]|\d+[.)]|[가-하][.)]|[①-⑳])[^\n]{1,60}(?<![.?!:;…。다])")
+"""A line of its own that is neither a list's item nor the end of a sentence."""
 _DIGIT = re.compile(r"\d|[一二三四五六七八九十百]|하나|첫째")
 
 
@@ -70,7 +76,10 @@ class ExtractiveGenerator:
     ) -> Iterator[_Candidate]:
         weights = request.weights
         heading = self._terms_of("\n".join(passage.chunk.heading_path)).keys() & weights.keys()
-        whole = self._terms_of(passage.chunk.text).keys() & weights.keys()
+        sections = [
+            (end, self._terms_of(passage.chunk.text[start:end]).keys() & weights.keys())
+            for start, end in _sections(passage.chunk.text)
+        ]
         rank = 1.0 - index / max(1, len(request.passages))
         wants_quantity = bool(_QUANTITY.search(request.question))
         for spans in _units(passage, index, weights, self._terms_of):
@@ -78,12 +87,22 @@ class ExtractiveGenerator:
             # A sentence of 제24조제1항 holds that number, though it stands only in the heading or before the text.
             provision = passage.chunk.provision_of(spans[0].start, spans[-1].end)
             own = (self._terms_of(text).keys() | self._terms_of(provision).keys()) & weights.keys()
+            whole = next(terms for end, terms in sections if spans[-1].start < end)
             score = _mass(own, weights) + _HEADING_SHARE * _mass(heading - own, weights)
             score = (score + _NEIGHBOUR_SHARE * _mass(whole - own - heading, weights)) / total + _RANK_SHARE * rank
             if wants_quantity and own and _DIGIT.search(text):
                 score += _QUANTITY_BONUS
             if own or heading:
                 yield _Candidate(spans, frozenset(own | heading), score, index)
+
+
+def _sections(text: str) -> list[tuple[int, int]]:
+    """Where the small sections begin and end that share a passage: each at a line that stands alone and ends no sentence."""
+    starts = [0]
+    for block in _BLOCK.finditer(text):
+        if _INNER_HEADING.fullmatch(block[0]) and block.start() > 0:
+            starts.append(block.start())
+    return list(pairwise([*starts, len(text)]))
 
 
 def _mass(terms: frozenset[str] | set[str], weights: Mapping[str, float]) -> float:
@@ -156,9 +175,16 @@ def _code_window(text: str, index: int, weights: Mapping[str, float], terms_of: 
     starts = range(len(lines) - _CODE_LINES + 1)
     best = max(
         starts,
-        key=lambda i: (sum(scores[i : i + _CODE_LINES]) + 0.5 * bool(re.match(r"\s*(def|class|@)", lines[i])), -i),
+        key=lambda i: (sum(scores[i : i + _CODE_LINES]) + _beginning(lines[i]), -i),
     )
     return _line_span(lines, index, best, best + _CODE_LINES)
+
+
+def _beginning(line: str) -> float:
+    """What a window gains that begins with this line: most at a definition, least in the middle of something."""
+    if re.match(r"\s*(def|class|@)", line):
+        return 0.5
+    return -0.5 if line[:1] in _INSIDE_CODE else 0.0
 
 
 def _line_span(lines: Sequence[str], index: int, first: int, last: int) -> Span:

@@ -159,15 +159,3 @@ def unfinished(session: Session) -> Sequence[UUID]:
     """Versions that are queued or running."""
     query = select(DocumentVersion.id).where(DocumentVersion.state.in_([VersionState.QUEUED, VersionState.RUNNING]))
     return session.scalars(query.order_by(DocumentVersion.created_at)).all()
-
-
-def unfinished_jobs(session: Session, created_before: datetime) -> dict[str, list[UUID]]:
-    """The versions that are queued or running, by job, as far as they are older than `created_before`."""
-    query = select(DocumentVersion.job_id, DocumentVersion.id).where(
-        DocumentVersion.state.in_([VersionState.QUEUED, VersionState.RUNNING]),
-        DocumentVersion.created_at < created_before,
-    )
-    jobs: dict[str, list[UUID]] = {}
-    for job_id, version_id in session.execute(query.order_by(DocumentVersion.created_at)):
-        jobs.setdefault(job_id, []).append(version_id)
-    return jobs

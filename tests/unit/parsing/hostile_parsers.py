@@ -33,7 +33,8 @@ class HostileParser:
     def parse(self, path: Path, source: SourceFile) -> ParsedDocument:
         text = str(getattr(self, source.name.removesuffix(".txt"))(path))
         element = Element(ElementKind.TEXT, text, LineAnchor(1, 1))
-        return ParsedDocument("", source.media_type, self.name, (element,))
+        title = "t" * (100 << 20) if source.name == "entitle_much.txt" else ""
+        return ParsedDocument(title, source.media_type, self.name, (element,))
 
     def read(self, path):
         return path.read_text()
@@ -65,6 +66,9 @@ class HostileParser:
 
     def answer_much(self, path):
         return "z" * (100 << 20)
+
+    def entitle_much(self, path):
+        return "its title is as long as a book"
 
     def segfault(self, path):
         ctypes.string_at(0)

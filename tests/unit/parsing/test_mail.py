@@ -394,3 +394,28 @@ def test_a_changed_mail_ends_in_a_document_or_an_error_of_ours(tmp_path_factory,
         parse(path, "a.eml")
     except SeogoError:
         return
+
+
+@pytest.mark.parametrize(
+    ("body", "flagged"),
+    [
+        ("한도를 승\u200b인하지 않는다.", True),
+        ("\u202e제외\u202c 모두에게 보낸다.", True),
+        ("\ufeff한도를 승인한다.", False),
+        ("한도를\u200b 승인한다.", False),
+    ],
+)
+def test_characters_that_hide_in_a_plain_body_are_flagged(opened, body, flagged):
+    document = opened(simple(f"안녕하세요.\r\n{body}\r\n".encode(), "Content-Type: text/plain; charset=utf-8"))
+    assert ("hidden_text" in document.warnings) is flagged
+    assert not any(character in text for text in texts(document) for character in "\u200b\u202e")
+
+
+def test_a_raw_byte_in_an_encoded_file_name_does_not_cost_the_mail(opened):
+    message = letter()
+    message.add_attachment("내용".encode(), maintype="text", subtype="plain", filename="가.txt")
+    data = message.as_bytes()
+    assert b"%EA%B0%80.txt" in data
+    document = opened(data.replace(b"%EA%B0%80.txt", b"%EA%B0%80\xcbb.txt"))
+    assert "예산안을 보내드립니다." in texts(document)
+    assert [child.content for child in document.children] == ["내용".encode()]

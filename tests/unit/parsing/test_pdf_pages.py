@@ -203,3 +203,13 @@ def test_form_values_stand_beside_their_labels(parse_pages):
     assert "Name of the applicant 홍길동" in found
     assert "Amount of the loan" in found and "1,250" in found
     assert found.index("홍길동") < found.index("1,250") < found.index("End of form.")
+
+
+@pytest.mark.parametrize(
+    ("text", "flagged"),
+    [("한도를 승\u200b인하지 않는다", True), ("한도를 \u202e승인한다", True), ("한도를\u200b 승인한다", False)],
+)
+def test_characters_that_hide_in_words(parse_pages, text, flagged):
+    document = parse_pages(PdfPage().text(60, 100, text))
+    assert ("hidden_text" in document.warnings) is flagged
+    assert texts(document) == [text.replace("\u200b", "").replace("\u202e", "")]

@@ -7,15 +7,18 @@ import subprocess
 import sys
 
 PROBE = """
-import sys, socket, urllib.request
+import io, sys, socket, urllib.request
 
 def refuse(*arguments, **keywords):
     raise AssertionError("network")
 
 socket.socket.connect = refuse
 urllib.request.urlopen = refuse
-from ingest.parsing.unstructured_adapter import UnstructuredPptx, sentence_splitter
-UnstructuredPptx()
+from ingest.parsing.unstructured_adapter import UnstructuredOffice, sentence_splitter
+from tests.unit.parsing.test_office_damage import sample
+office = UnstructuredOffice()
+for kind in ("docx", "pptx", "xlsx"):
+    assert "구분" in " ".join(piece.text for piece in office.pieces(io.BytesIO(sample(kind)), kind)), kind
 from unstructured.nlp import tokenize
 assert tokenize._get_nlp is sentence_splitter
 assert tokenize.sent_tokenize("첫 문장이다. 둘째다. Third one.") == ["첫 문장이다.", "둘째다.", "Third one."]

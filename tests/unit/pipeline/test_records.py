@@ -14,10 +14,11 @@ from ingest.pipeline.records import Accepted, Outcome, accept, clean_source_key
 from rag.blobs.store import BlobRef, BlobStore
 from rag.domain.document import document_id, version_id
 from rag.domain.errors import FileDamaged, InvalidRequest, StoreUnavailable
-from rag.store import lifecycle
+from rag.store import lifecycle, queue
 from rag.store import version as versions
 from rag.store.collection import Collection
 from rag.store.document import Document
+from rag.store.queue import RetryRule
 from rag.store.session import Database
 from rag.store.version import DocumentVersion, Stage, VersionState
 from tests.support.stores import add_collection
@@ -160,7 +161,8 @@ def test_a_failed_version_is_tried_again_under_a_new_job(door: Door) -> None:
     first = door.take("내용")
     with door.database.write() as session:
         versions.enter_stage(session, [first.version_id], Stage.PARSE)
-        versions.mark_failed(session, first.version_id, FileDamaged(name="취업규칙.hwp", detail="끝이 없음"))
+        error = FileDamaged(name="취업규칙.hwp", detail="끝이 없음")
+        queue.record_failure(session, "job", first.version_id, error, RetryRule())
     again = door.take("내용", job="job-2")
     row = door.version(again)
     assert (again.outcome, again.queued, again.version_id) == (Outcome.RETRIED, True, first.version_id)

@@ -2,21 +2,22 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
-from datetime import timedelta
 from uuid import UUID, uuid4
 
 import pytest
 
-from rag.domain.errors import FileDamaged, IndexUnavailable
-from rag.store import lifecycle
+from rag.domain.errors import FileDamaged, IndexUnavailable, SeogoError
+from rag.store import lifecycle, queue
 from rag.store import version as versions
 from rag.store.base import utc_now
 from rag.store.collection import Collection
 from rag.store.document import Document
+from rag.store.queue import RetryRule
 from rag.store.session import Database
 from rag.store.version import DocumentVersion, Stage, VersionState
 from tests.support.stores import add_collection, add_document, add_version
 
+DAMAGED = FileDamaged(name="취업규칙.docx", detail="끝이 없음")
 ENDED = (VersionState.ACTIVE, VersionState.RETIRED, VersionState.FAILED, VersionState.DELETED)
 
 
@@ -205,14 +206,12 @@ def test_what_has_to_leave_the_index_is_read_from_the_record(story: Story, state
     assert found == ([sibling] if leaves else [])
 
 
-def test_unfinished_versions_are_found_by_job_and_age(story: Story) -> None:
+def test_unfinished_versions_are_found(story: Story) -> None:
     waiting, running = story.version(1, VersionState.QUEUED), story.version(2)
     for number, state in enumerate(ENDED, start=3):
         story.version(number, state)
     with story.database.read() as session:
         assert list(lifecycle.unfinished(session)) == [waiting, running]
-        assert lifecycle.unfinished_jobs(session, utc_now() + timedelta(seconds=1)) == {"job": [waiting, running]}
-        assert lifecycle.unfinished_jobs(session, utc_now() - timedelta(hours=1)) == {}
 
 
 def test_a_stage_begins_with_no_progress_and_keeps_when_the_work_began(story: Story) -> None:
@@ -234,17 +233,19 @@ def test_a_finished_version_enters_no_stage_and_does_not_fail(story: Story, stat
     version = story.version(1, state)
     with story.database.write() as session:
         versions.enter_stage(session, [version], Stage.PARSE)
-        versions.mark_failed(session, version, FileDamaged(name="취업규칙.docx", detail="끝이 없음"))
+        queue.record_failure(session, "job", version, DAMAGED, RetryRule())
     row = story.row(version)
     assert (row.state, row.stage, row.error_code) == (state, Stage.IDENTIFY, None)
 
 
-@pytest.mark.parametrize("error", [FileDamaged(name="취업규칙.docx", detail="끝이 없음"), IndexUnavailable()])
-def test_a_failure_is_recorded_with_its_reason(story: Story, error: FileDamaged | IndexUnavailable) -> None:
+@pytest.mark.parametrize(
+    ("error", "state"), [(DAMAGED, VersionState.FAILED), (IndexUnavailable(), VersionState.QUARANTINED)]
+)
+def test_a_failure_is_recorded_with_its_reason(story: Story, error: SeogoError, state: VersionState) -> None:
     version = story.version(1)
     with story.database.write() as session:
-        versions.mark_failed(session, version, error)
+        queue.record_failure(session, "job", version, error, RetryRule(tries=1))
     row = story.row(version)
-    assert (row.state, row.error_code, row.error_params) == (VersionState.FAILED, error.code, error.params)
+    assert (row.state, row.error_code, row.error_params) == (state, error.code, error.params)
     assert row.retryable is error.retryable
     assert row.finished_at is not None
