@@ -12,7 +12,7 @@ from ingest.jobs.workflows import IngestJobs
 from ingest.pipeline.custom_attributes import change_attributes
 from ingest.pipeline.fault_points import reached
 from ingest.pipeline.maintenance import drop_original
-from ingest.pipeline.records import Accepted, accept
+from ingest.pipeline.records import INTERACTIVE_BYTES, INTERACTIVE_FILES, Accepted, accept
 from ingest.pipeline.removal import hide_collection, hide_document, hide_items
 from rag.blobs.store import BlobRef, BlobStore
 from rag.domain.errors import (
@@ -33,9 +33,6 @@ from rag.store.version import DocumentVersion, Priority, VersionState
 
 log = logging.getLogger(__name__)
 
-INTERACTIVE_FILES = 10
-INTERACTIVE_BYTES = 20 << 20
-"""An upload of so few files, so small together, is taken for somebody who waits for it."""
 _RETRIED_TOGETHER = 1000
 
 

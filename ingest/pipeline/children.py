@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session
 
 from ingest.parsing.members import LeftOut
 from ingest.pipeline.fault_points import reached
-from ingest.pipeline.records import Accepted, accept_child, clean_source_key
+from ingest.pipeline.records import INTERACTIVE_FILES, Accepted, accept_child, clean_source_key
 from rag.blobs.store import BlobRef, BlobStore
 from rag.domain.document import ChildFile, ParsedDocument
 from rag.domain.errors import InvalidRequest, ParseLimitExceeded, ParserCrashed
@@ -74,6 +74,7 @@ class Expansion:
         self._more = more
         self._keys: set[str] = set()
         self._taken = family.Usage(0, 0)
+        self._in_family = 0
         self._left = LeftOut()
         self._batches = 0
 
@@ -158,16 +159,20 @@ class Expansion:
                 self._left.add("child_over_limit", file.name)
             else:
                 self._taken = family.Usage(self._taken.documents + 1, self._taken.size + len(file.content))
+                self._in_family = documents
                 kept.append(file)
         return kept
+
+    def _lane(self) -> Priority:
+        """A few files inside come with what was uploaded; more of them must not stand before the next small upload."""
+        waited_for = self._version.priority == Priority.INTERACTIVE and self._in_family <= INTERACTIVE_FILES
+        return Priority.INTERACTIVE if waited_for else Priority.BULK
 
     def _record(self, session: Session, parent: Document, file: ChildFile, blob: BlobRef, held: str) -> bool:
         for key in _keys(parent.source_key, file.name):
             if key in self._keys:
                 continue
-            accepted: Accepted | None = accept_child(
-                session, parent, self._version.id, key, blob, held, Priority(self._version.priority)
-            )
+            accepted: Accepted | None = accept_child(session, parent, self._version.id, key, blob, held, self._lane())
             if accepted is not None:
                 self._keys.add(key)
                 return True

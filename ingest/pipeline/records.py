@@ -24,6 +24,9 @@ from rag.store.document import Document
 from rag.store.session import Database
 from rag.store.version import DocumentVersion, Priority, VersionState
 
+INTERACTIVE_FILES = 10
+INTERACTIVE_BYTES = 20 << 20
+"""An upload of so few files, so small together, is taken for somebody who waits for it."""
 _MAX_KEY_BYTES = 2000
 """In UTF-8. PostgreSQL's index on the key takes 2,704 bytes at most."""
 _INVISIBLE = {"Cc", "Cf", "Cs", "Cn", "Zl", "Zp"}

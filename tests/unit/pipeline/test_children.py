@@ -13,6 +13,7 @@ from sqlalchemy import select
 from ingest.pipeline import retention
 from ingest.pipeline.children import ChildLimits, Expansion
 from ingest.pipeline.custom_attributes import change_attributes
+from ingest.pipeline.records import INTERACTIVE_FILES
 from rag.access.policy import Action, Policy
 from rag.blobs.store import BlobStore
 from rag.domain.anchor import LineAnchor
@@ -26,7 +27,7 @@ from rag.store.collection import Collection
 from rag.store.document import Document
 from rag.store.receipt import DeletionReceipt
 from rag.store.session import Database
-from rag.store.version import RETRYABLE, DocumentVersion, VersionState
+from rag.store.version import RETRYABLE, DocumentVersion, Priority, VersionState
 from tests.support.stores import add_collection, add_document, add_version
 
 LIMITS = ChildLimits(batch=3)
@@ -127,6 +128,20 @@ def test_a_child_waits_held_back_until_its_original_is_stored(database: Database
     blobs.left = 99
     expand(database, blobs, version, parsed(FILES))
     assert held_back(database) == set()
+
+
+@pytest.mark.parametrize(("files", "lane"), [(3, Priority.INTERACTIVE), (INTERACTIVE_FILES + 1, Priority.BULK)])
+def test_many_files_inside_do_not_stand_before_the_next_small_upload(
+    database: Database, blobs: BlobStore, collection: Collection, files: int, lane: Priority
+) -> None:
+    version = running(database, collection)
+    with database.write() as session:
+        session.get_one(DocumentVersion, version).priority = Priority.INTERACTIVE
+    limits = replace(LIMITS, documents=100, batch=32)
+    expand(database, blobs, version, parsed({f"{n}.txt": f"text {n}".encode() for n in range(files)}), limits)
+    with database.read() as session:
+        query = select(DocumentVersion.priority).where(DocumentVersion.id != version)
+        assert set(session.scalars(query)) == {lane}
 
 
 class Torn(BlobStore):
