@@ -26,7 +26,7 @@ from rag.domain.errors import (
 from tests.unit.parsing.documents import PdfPage, pdf_bytes, texts, zip_bytes
 
 HOSTILE = "tests.unit.parsing.hostile_parsers"
-LIMITS = ParseLimits(memory_bytes=512 << 20, cpu_s=1, wall_s=60)
+LIMITS = ParseLimits(memory_bytes=512 << 20, cpu_s=1, wall_s=60, output_bytes=8 << 20)
 
 
 @pytest.fixture(scope="module")
