@@ -37,7 +37,8 @@ class ZipParser:
         members = Members(source)
         with open_zip(path, source.name, encrypted=True) as archive:
             for entry in archive.infolist():
-                if not entry.is_dir() and not _take(archive, entry, members, source):
+                # Not `is_dir`: before Python 3.12 it fails on a name that begins with NUL, which `zipfile` makes empty.
+                if not entry.filename.endswith("/") and not _take(archive, entry, members, source):
                     break
         return members.document(self.name)
 

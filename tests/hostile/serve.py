@@ -24,11 +24,11 @@ from rag.store.chunk import ChunkRow
 from tests.hostile.contents import CANARY
 from tests.support.running import SAMPLES, Caller, Running, running, settings_for
 
-PARSING = {"parse_cpu_s": 10, "parse_wall_s": 25}
+PARSING = {"parse_cpu_s": 10, "parse_wall_s": 25, "child_documents": 200}
 """Seconds; a service has more patience, a test has not."""
 
 _FILE_S = 120.0
-_SETTLED = ("active", "failed")
+_SETTLED = ("active", "failed", "quarantined")
 
 
 def resident_mb() -> float:

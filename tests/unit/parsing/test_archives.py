@@ -125,6 +125,11 @@ def test_korean_names_without_the_utf8_flag(opened, raw):
     assert list(contents(opened(tar, "a.tar"))) == [raw]
 
 
+def test_a_name_that_begins_with_nul_costs_nothing(opened):
+    data = zip_of([("\u0001ab.txt", b"nameless"), ("good.txt", b"good")]).replace(b"\x01ab.txt", b"\0ab.txt")
+    assert sorted(contents(opened(data)).values()) == [b"good", b"nameless"]
+
+
 def test_the_unicode_path_field_wins(opened):
     entry = zipfile.ZipInfo("old.txt")
     name = "정보보호규정.txt".encode()
