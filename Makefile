@@ -11,7 +11,7 @@ WORKERS ?= 2
 TORCH_ARGS ?=
 export DO_NOT_TRACK := 1
 
-.PHONY: run demo test test-slow check format openapi bench bench-retrieval bench-abstention bench-search bench-ingest bench-encoding bench-memory bench-start bench-parsing bench-chunking bench-queue bench-filters clean
+.PHONY: run demo test test-slow test-hostile check format openapi bench bench-retrieval bench-abstention bench-search bench-ingest bench-encoding bench-memory bench-start bench-parsing bench-chunking bench-queue bench-filters clean
 
 run: $(READY)
 	$(BIN)/seogo serve --init --port $(PORT)
@@ -20,10 +20,14 @@ demo: $(READY)
 	$(BIN)/seogo demo
 
 test: $(READY)
-	$(BIN)/python -m pytest -m "not slow" -n $(WORKERS) --dist loadfile $(ARGS)
+	$(BIN)/python -m pytest -m "not slow and not hostile" -n $(WORKERS) --dist loadfile $(ARGS)
 
 test-slow: $(READY)
 	$(BIN)/python -m pytest -m slow -n $(WORKERS) --dist loadfile $(ARGS)
+
+# The whole hostile corpus through a service: some ten minutes. Every test run takes an eighth of it.
+test-hostile: $(READY)
+	$(BIN)/python -m pytest -m hostile $(ARGS)
 
 check: $(READY)
 	$(BIN)/ruff check .

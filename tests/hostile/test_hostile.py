@@ -155,8 +155,8 @@ def test_an_eighth_ends_in_the_service(eighth: Path, tmp_path: Path) -> None:
     check_service(served(eighth, tmp_path), tmp_path)
 
 
-@pytest.mark.slow
-@pytest.mark.timeout(900)
+@pytest.mark.hostile
+@pytest.mark.timeout(1800)
 def test_every_file_ends_in_the_service(whole: Path, tmp_path: Path) -> None:
     """Through the sandbox as well: the service parses nowhere else."""
     check_service(served(whole, tmp_path), tmp_path)
