@@ -56,11 +56,6 @@ class SubtitlesParser:
         return ParsedDocument(one_line(head)[:200], source.media_type, self.name, elements, warnings=warnings)
 
 
-def is_timing(line: str) -> bool:
-    """Whether a line states from when to when a caption is shown."""
-    return _TIMING.match(line) is not None
-
-
 def _cues(lines: Sequence[str]) -> Iterator[_Cue]:
     number = 0
     while number < len(lines):

@@ -120,14 +120,6 @@ def _end_of_validity(now: datetime) -> ColumnElement[datetime | None]:
     return case((still_valid, now), else_=DocumentVersion.valid_to)
 
 
-def deleted_versions(session: Session, document_id: UUID) -> Sequence[DocumentVersion]:
-    """The deleted versions of a document."""
-    query = select(DocumentVersion).where(
-        DocumentVersion.document_id == document_id, DocumentVersion.state == VersionState.DELETED
-    )
-    return session.scalars(query).all()
-
-
 def uncleaned_versions(session: Session, document_ids: Sequence[UUID]) -> Sequence[DocumentVersion]:
     """Versions of these documents that were deleted or ended without answering, and may have left something behind."""
     uncleaned = select(_V).where(_V.state.in_([*RETRYABLE, VersionState.DELETED]), _V.cleaned_at.is_(None))

@@ -127,7 +127,7 @@ def test_hiding_ends_every_version_at_once(story: Story) -> None:
     assert (document.current_version_id, document.purged_at) == (None, None)
     assert document.deleted_at == story.row(first).valid_to
     with story.database.read() as session:
-        assert len(lifecycle.deleted_versions(session, document.id)) == 3
+        assert len(lifecycle.uncleaned_versions(session, [document.id])) == 3
     assert story.hide() == 0, "nothing is left to delete"
 
 
