@@ -217,14 +217,15 @@ def _order(hit: FusedHit) -> tuple[float, UUID]:
 
 def _sorted(scores: Mapping[UUID, float], found: _Lists) -> list[FusedHit]:
     """Hits with the legs that found them, best first."""
-    asked = {name: leg for name, leg in ((DENSE, found.dense), (SPARSE, found.sparse)) if leg}
-    hits = [
-        FusedHit(
-            key,
-            score,
-            {name: leg[key] for name, leg in asked.items() if key in leg},
-            tuple(name for name, leg in asked.items() if key not in leg),
-        )
-        for key, score in scores.items()
-    ]
+    asked = [(name, leg) for name, leg in ((DENSE, found.dense), (SPARSE, found.sparse)) if leg]
+    hits = []
+    for key, score in scores.items():
+        legs, missing = {}, []
+        for name, leg in asked:
+            place = leg.get(key)
+            if place is None:
+                missing.append(name)
+            else:
+                legs[name] = place
+        hits.append(FusedHit(key, score, legs, tuple(missing)))
     return sorted(hits, key=_order)

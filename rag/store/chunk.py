@@ -6,8 +6,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, ForeignKey, Index, String, Text, delete, func, insert, select
-from sqlalchemy.orm import Mapped, Session, aliased, mapped_column
+from sqlalchemy import ColumnElement, ForeignKey, Index, Row, String, Text, delete, func, insert, select
+from sqlalchemy.orm import InstrumentedAttribute, Mapped, Session, aliased, mapped_column
 
 from rag.domain.anchor import Anchor, anchor_from_json, anchor_to_json
 from rag.domain.document import Chunk, ElementKind
@@ -49,7 +49,30 @@ class ChunkRow(Base):
     cross_references: Mapped[list[Any]]
 
 
-def to_domain(row: ChunkRow) -> Chunk:
+_PARENT = aliased(Document)
+_SOURCE_COLUMNS: tuple[ColumnElement[Any] | InstrumentedAttribute[Any], ...] = (
+    DocumentVersion.id.label("version_id"),
+    DocumentVersion.number,
+    DocumentVersion.media_type,
+    DocumentVersion.fetched_at,
+    DocumentVersion.valid_from,
+    DocumentVersion.valid_to,
+    Document.id.label("document_id"),
+    Document.source_key,
+    Document.title,
+    Document.author,
+    Document.source_url,
+    Collection.id.label("collection_id"),
+    Collection.name.label("collection_name"),
+    Collection.kind.label("collection_kind"),
+    _PARENT.id.label("parent_id"),
+    _PARENT.source_key.label("parent_key"),
+    _PARENT.title.label("parent_title"),
+)
+"""What a `Source` is made of. Columns: rows of four tables cost more than the query itself (`benchmarks/search_overhead.py`)."""
+
+
+def to_domain(row: ChunkRow | Row[Any]) -> Chunk:
     """The chunk that `row` stores."""
     return Chunk(
         id=row.id,
@@ -115,7 +138,7 @@ def read_permitted(session: Session, permit: Permit, chunk_ids: Sequence[UUID]) 
     """
     if not chunk_ids or not permit.collections:
         return {}
-    rows = session.scalars(select(ChunkRow).where(ChunkRow.id.in_(chunk_ids))).all()
+    rows = session.execute(select(*ChunkRow.__table__.columns).where(ChunkRow.id.in_(chunk_ids))).all()
     sources = _permitted_sources(session, permit, {row.version_id for row in rows})
     return {row.id: LocatedChunk(to_domain(row), sources[row.version_id]) for row in rows if row.version_id in sources}
 
@@ -126,12 +149,11 @@ def _permitted_sources(session: Session, permit: Permit, version_ids: Iterable[U
     A query of its own, by primary key: in one join with the chunks, SQLite starts from the tenant's documents and reads
     the whole corpus (80 ms instead of 2 at 100,000 chunks).
     """
-    parent = aliased(Document)
     query = (
-        select(DocumentVersion, Document, Collection, parent)
+        select(*_SOURCE_COLUMNS)
         .join(Document, Document.id == DocumentVersion.document_id)
         .join(Collection, Collection.id == Document.collection_id)
-        .outerjoin(parent, parent.id == Document.parent_document_id)
+        .outerjoin(_PARENT, _PARENT.id == Document.parent_document_id)
         .where(
             DocumentVersion.id.in_(list(version_ids)),
             Document.tenant_id == permit.tenant_id,
@@ -142,7 +164,7 @@ def _permitted_sources(session: Session, permit: Permit, version_ids: Iterable[U
             *conditions(permit.where),
         )
     )
-    return {row[0].id: _source(*row) for row in session.execute(query)}
+    return {row.version_id: _source(row) for row in session.execute(query)}
 
 
 def _valid(permit: Permit) -> list[ColumnElement[bool]]:
@@ -156,29 +178,31 @@ def _valid(permit: Permit) -> list[ColumnElement[bool]]:
     ]
 
 
-def _source(version: DocumentVersion, document: Document, collection: Collection, parent: Document | None) -> Source:
+def _source(row: Row[Any]) -> Source:
+    """The source that one row of `_SOURCE_COLUMNS` describes."""
+    parent = None if row.parent_id is None else _parent(row)
     return Source(
-        document_id=document.id,
-        version_id=version.id,
-        version_number=version.number,
-        collection_id=collection.id,
-        collection_name=collection.name,
-        collection_kind=CollectionKind(collection.kind),
-        source_key=document.source_key,
-        title=document.title or document.source_key,
-        media_type=version.media_type,
-        author=document.author,
-        source_url=document.source_url,
-        fetched_at=version.fetched_at,
-        valid_from=version.valid_from,
-        valid_to=version.valid_to,
-        parent=None if parent is None else _parent(parent, document.source_key),
+        document_id=row.document_id,
+        version_id=row.version_id,
+        version_number=row.number,
+        collection_id=row.collection_id,
+        collection_name=row.collection_name,
+        collection_kind=CollectionKind(row.collection_kind),
+        source_key=row.source_key,
+        title=row.title or row.source_key,
+        media_type=row.media_type,
+        author=row.author,
+        source_url=row.source_url,
+        fetched_at=row.fetched_at,
+        valid_from=row.valid_from,
+        valid_to=row.valid_to,
+        parent=parent,
     )
 
 
-def _parent(row: Document, source_key: str) -> Parent:
-    member = source_key.removeprefix(row.source_key + CHILD_MARK)
-    return Parent(row.id, row.source_key, row.title or row.source_key, member)
+def _parent(row: Row[Any]) -> Parent:
+    member = row.source_key.removeprefix(row.parent_key + CHILD_MARK)
+    return Parent(row.parent_id, row.parent_key, row.parent_title or row.parent_key, member)
 
 
 def neighbours(session: Session, version_id: UUID, ordinal: int, reach: int) -> list[Chunk]:
