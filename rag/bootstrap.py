@@ -88,7 +88,7 @@ def build(settings: RagSettings, *, local_operator: bool = False, recreate_index
     analyzer = Analyzer()
     reader = QuestionReader(analyzer)
     space = build_space(settings.embedding, analyzer, settings.cache_folder())
-    index = open_index(_index_config(settings), IndexSchema(space.name, space.dimensions), recreate=recreate_index)
+    index = open_index(_index_config(settings), schema_of(space), recreate=recreate_index)
     traffic = Traffic()
     retriever = Retriever(database, index, space, settings.retrieval, traffic)
     generator = ExtractiveGenerator(reader.terms_of)
@@ -106,6 +106,11 @@ def build(settings: RagSettings, *, local_operator: bool = False, recreate_index
         traffic=traffic,
         operator=LocalOperator(database) if local_operator else None,
     )
+
+
+def schema_of(space: EmbeddingSpace) -> IndexSchema:
+    """What an index for the vectors of `space` has to hold."""
+    return IndexSchema(space.name, space.dimensions, space.learned, space.multi)
 
 
 def _index_config(settings: RagSettings) -> IndexConfig:

@@ -42,7 +42,7 @@ def known_vectors(
         with database.read() as session:
             chunks = chunks_table.of_version(session, source_id) if stored is not None else []
         if stored is not None and len(stored) == len(chunks):
-            known.learn(chunks, [(item.sparse, item.dense) for item in stored])
+            known.learn(chunks, stored)
     return known
 
 

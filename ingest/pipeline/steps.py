@@ -40,7 +40,8 @@ from rag.domain.errors import (
     Unavailable,
     WorkerLost,
 )
-from rag.embedding.space import EmbeddingSpace, TextVectors
+from rag.domain.vectors import TextVectors
+from rag.embedding.space import EmbeddingSpace
 from rag.index.base import IndexPoint, VectorIndex
 from rag.store import chunk as chunks_table
 from rag.store import family, queue
@@ -363,6 +364,8 @@ def _point(version: DocumentVersion, chunk: Chunk, vectors: TextVectors, labels:
         version_id=version.id,
         sparse=vectors.sparse,
         dense=vectors.dense,
+        learned=vectors.learned,
+        multi=vectors.multi,
         labels=labels,
         valid_from=version.valid_from or version.created_at,
         valid_to=version.valid_to,

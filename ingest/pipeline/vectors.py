@@ -2,38 +2,44 @@
 
 The file is NumPy's npz with plain arrays (no pickle): `space` (name of the embedding space), `sparse_indptr`,
 `sparse_indices`, `sparse_values` (CSR rows, one per chunk), `dense_rows` (ordinals that have a dense vector) and `dense`
-(float32, shape (rows, d)).
+(float32, shape (rows, d)). A model with term weights of its own adds `learned_…` like `sparse_…`, one with token vectors
+`multi_indptr` and `multi` (float16: they are a hundred times as many, and cosines keep three digits); both for `dense_rows`.
 """
 
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from rag.domain.vectors import SparseVector
-from rag.embedding.space import TextVectors
+from rag.domain.vectors import ModelVectors, SparseVector, TextVectors
 
 FILE = "vectors.npz"
 
 
 def pack(space: str, vectors: Sequence[TextVectors]) -> bytes:
     """The file for the vectors of n chunks, in ordinal order."""
-    dense_rows = [i for i, item in enumerate(vectors) if item.dense is not None]
-    dense = [item.dense for item in vectors if item.dense is not None]
-    lengths = [len(item.sparse.indices) for item in vectors]
+    known = {i: item.model for i, item in enumerate(vectors) if item.model is not None}
+    dense = [item.dense for item in known.values()]
+    arrays: dict[str, Any] = {
+        "space": np.array(space),
+        "dense_rows": np.array(list(known), dtype=np.int64),
+        "dense": np.stack(dense) if dense else np.zeros((0, 0), dtype=np.float32),
+        **_csr("sparse", [item.sparse for item in vectors]),
+    }
+    learned = [item.learned for item in known.values() if item.learned is not None]
+    if learned:
+        arrays |= _csr("learned", learned)
+    multi = [item.multi for item in known.values() if item.multi is not None]
+    if multi:
+        arrays |= {"multi_indptr": _bounds([len(item) for item in multi])}
+        arrays |= {"multi": np.concatenate(multi).astype(np.float16)}
     buffer = io.BytesIO()
-    np.savez(
-        buffer,
-        space=np.array(space),
-        sparse_indptr=np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64),
-        sparse_indices=np.array([i for item in vectors for i in item.sparse.indices], dtype=np.uint32),
-        sparse_values=np.array([v for item in vectors for v in item.sparse.values], dtype=np.float32),
-        dense_rows=np.array(dense_rows, dtype=np.int64),
-        dense=np.stack(dense) if dense else np.zeros((0, 0), dtype=np.float32),
-    )
+    np.savez(buffer, allow_pickle=False, **arrays)
     return buffer.getvalue()
 
 
@@ -42,10 +48,34 @@ def unpack(space: str, data: bytes) -> list[TextVectors] | None:
     with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
         if str(arrays["space"]) != space:
             return None
-        bounds = arrays["sparse_indptr"].tolist()
-        indices, values = arrays["sparse_indices"].tolist(), arrays["sparse_values"].tolist()
-        dense = dict(zip(arrays["dense_rows"].tolist(), arrays["dense"], strict=True))
-    return [
-        TextVectors(SparseVector(tuple(indices[low:high]), tuple(values[low:high])), dense.get(i))
-        for i, (low, high) in enumerate(pairwise(bounds))
-    ]
+        sparse = _sparse_rows("sparse", arrays)
+        rows = arrays["dense_rows"].tolist()
+        learned = _sparse_rows("learned", arrays) if "learned_indptr" in arrays else [None] * len(rows)
+        multi = _multi_rows(arrays) if "multi" in arrays else [None] * len(rows)
+        made = [ModelVectors(*row) for row in zip(arrays["dense"], learned, multi, strict=True)]
+    model = dict(zip(rows, made, strict=True))
+    return [TextVectors(vector, model.get(i)) for i, vector in enumerate(sparse)]
+
+
+def _bounds(lengths: Sequence[int]) -> NDArray[np.int64]:
+    """Where each of several pieces begins, and the last one ends: shape (n + 1,)."""
+    return np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+
+
+def _csr(name: str, vectors: Sequence[SparseVector]) -> dict[str, NDArray[Any]]:
+    return {
+        f"{name}_indptr": _bounds([len(item.indices) for item in vectors]),
+        f"{name}_indices": np.array([i for item in vectors for i in item.indices], dtype=np.uint32),
+        f"{name}_values": np.array([v for item in vectors for v in item.values], dtype=np.float32),
+    }
+
+
+def _sparse_rows(name: str, arrays: Mapping[str, NDArray[Any]]) -> list[SparseVector]:
+    indices, values = arrays[f"{name}_indices"].tolist(), arrays[f"{name}_values"].tolist()
+    bounds = pairwise(arrays[f"{name}_indptr"].tolist())
+    return [SparseVector(tuple(indices[low:high]), tuple(values[low:high])) for low, high in bounds]
+
+
+def _multi_rows(arrays: Mapping[str, NDArray[Any]]) -> list[NDArray[np.float32]]:
+    multi = arrays["multi"].astype(np.float32)
+    return [multi[low:high] for low, high in pairwise(arrays["multi_indptr"].tolist())]

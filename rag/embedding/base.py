@@ -29,6 +29,14 @@ class Embedder(Protocol):
         """Width d of the dense vectors; None when there are none."""
 
     @property
+    def learned(self) -> bool:
+        """Whether a dense model also gives term weights of its own (`Embeddings.sparse`), which stand without idf."""
+
+    @property
+    def multi(self) -> int | None:
+        """Width m of the token vectors for late interaction; None when there are none."""
+
+    @property
     def max_tokens(self) -> int:
         """Longest passage in this embedder's own tokens; longer ones are cut by the model."""
 

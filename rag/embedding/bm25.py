@@ -63,6 +63,16 @@ class KiwiBm25Embedder:
         return None
 
     @property
+    def learned(self) -> bool:
+        """False: the weights are BM25's, and want the index's idf."""
+        return False
+
+    @property
+    def multi(self) -> int | None:
+        """None: there are no token vectors."""
+        return None
+
+    @property
     def max_tokens(self) -> int:
         """Practically unlimited."""
         return _UNLIMITED

@@ -56,6 +56,8 @@ class DenseEmbedder:
         self.name = name
         self.languages = languages
         self.dimensions: int | None = dimensions
+        self.learned = False
+        self.multi: int | None = None
         self.max_tokens = max_tokens
         self.token_budget = token_budget
         self.precision = precision

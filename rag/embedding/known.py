@@ -5,15 +5,10 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 from rag.domain.document import Chunk
-from rag.domain.vectors import SparseVector
+from rag.domain.vectors import ModelVectors, SparseVector, TextVectors
 from rag.embedding.passage_text import dense_text, lexical_text
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
 
 
 def text_key(text: str) -> bytes:
@@ -29,13 +24,11 @@ class KnownVectors:
     """
 
     sparse: dict[bytes, SparseVector] = field(default_factory=dict)
-    dense: dict[bytes, NDArray[np.float32]] = field(default_factory=dict)
+    model: dict[bytes, ModelVectors] = field(default_factory=dict)
 
-    def learn(
-        self, chunks: Sequence[Chunk], vectors: Sequence[tuple[SparseVector, NDArray[np.float32] | None]]
-    ) -> None:
+    def learn(self, chunks: Sequence[Chunk], vectors: Sequence[TextVectors]) -> None:
         """Take the vectors of these chunks, in the same order."""
-        for chunk, (sparse, dense) in zip(chunks, vectors, strict=True):
-            self.sparse[text_key(lexical_text(chunk))] = sparse
-            if dense is not None:
-                self.dense[text_key(dense_text(chunk))] = dense
+        for chunk, item in zip(chunks, vectors, strict=True):
+            self.sparse[text_key(lexical_text(chunk))] = item.sparse
+            if item.model is not None:
+                self.model[text_key(dense_text(chunk))] = item.model

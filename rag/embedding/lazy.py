@@ -20,11 +20,16 @@ class LazyEmbedder:
         max_tokens: int,
         languages: frozenset[Language],
         load: Callable[[], Embedder],
+        *,
+        learned: bool = False,
+        multi: int | None = None,
     ) -> None:
         self.name = name
         self.dimensions = dimensions
         self.max_tokens = max_tokens
         self.languages = languages
+        self.learned = learned
+        self.multi = multi
         self._load = load
         self._loaded: Embedder | None = None
         self._lock = Lock()

@@ -3,27 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from rag.domain.document import Chunk
 from rag.domain.language import Language
-from rag.domain.vectors import SparseVector
+from rag.domain.vectors import ModelVectors, SparseVector, TextVectors
 from rag.embedding.base import Embedder, Role
 from rag.embedding.known import KnownVectors, text_key
 from rag.embedding.passage_text import dense_text, lexical_text
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-
-@dataclass(frozen=True, slots=True)
-class TextVectors:
-    """The vectors of one text. `dense` has shape (d,), float32, or is None where no dense model knows the language."""
-
-    sparse: SparseVector
-    dense: NDArray[np.float32] | None
 
 
 class EmbeddingSpace:
@@ -42,6 +28,21 @@ class EmbeddingSpace:
     def dimensions(self) -> int | None:
         """Width of the dense vectors; None without a dense model."""
         return self._dense.dimensions if self._dense is not None else None
+
+    @property
+    def learned(self) -> bool:
+        """Whether the dense model also gives term weights."""
+        return self._dense is not None and self._dense.learned
+
+    @property
+    def multi(self) -> int | None:
+        """Width of the model's token vectors; None where there are none."""
+        return self._dense.multi if self._dense is not None else None
+
+    @property
+    def dense_name(self) -> str:
+        """Name of the dense model, for what was measured about it; empty without one."""
+        return self._dense.name if self._dense is not None else ""
 
     def knows(self, language: Language) -> bool:
         """Whether texts in `language` get a dense vector."""
@@ -67,12 +68,12 @@ class EmbeddingSpace:
         """
         known = known or KnownVectors()
         read = [i for i, chunk in enumerate(chunks) if self.knows(chunk.language)]
-        dense_texts = {i: dense_text(chunks[i]) for i in read}
-        new = [i for i in read if text_key(dense_texts[i]) not in known.dense]
-        rows = dict(zip(new, self._dense_rows([dense_texts[i] for i in new], Role.PASSAGE), strict=True))
-        dense = {i: rows[i] if i in rows else known.dense[text_key(dense_texts[i])] for i in read}
+        keys = {i: text_key(dense_text(chunks[i])) for i in read}
+        new = [i for i in read if keys[i] not in known.model]
+        rows = dict(zip(new, self._model_rows([dense_text(chunks[i]) for i in new], Role.PASSAGE), strict=True))
+        model = {i: rows[i] if i in rows else known.model[keys[i]] for i in read}
         sparse = self._sparse_passages([lexical_text(chunk) for chunk in chunks], known)
-        return [TextVectors(vector, dense.get(i)) for i, vector in enumerate(sparse)]
+        return [TextVectors(vector, model.get(i)) for i, vector in enumerate(sparse)]
 
     def _sparse_passages(self, texts: Sequence[str], known: KnownVectors) -> list[SparseVector]:
         keys = [text_key(text) for text in texts]
@@ -82,7 +83,7 @@ class EmbeddingSpace:
 
     def embed_query(self, text: str, language: Language) -> TextVectors:
         """Vectors of one question."""
-        rows = self._dense_rows([text], Role.QUERY) if self.knows(language) else []
+        rows = self._model_rows([text], Role.QUERY) if self.knows(language) else []
         return TextVectors(self._sparse([text], Role.QUERY)[0], rows[0] if rows else None)
 
     def _sparse(self, texts: Sequence[str], role: Role) -> tuple[SparseVector, ...]:
@@ -91,10 +92,12 @@ class EmbeddingSpace:
             raise TypeError(f"{self._lexical.name} gives no sparse vectors")
         return vectors
 
-    def _dense_rows(self, texts: Sequence[str], role: Role) -> list[NDArray[np.float32]]:
+    def _model_rows(self, texts: Sequence[str], role: Role) -> list[ModelVectors]:
         if self._dense is None or not texts:
             return []
-        matrix = self._dense.embed(texts, role).dense
-        if matrix is None:
+        made = self._dense.embed(texts, role)
+        if made.dense is None:
             raise TypeError(f"{self._dense.name} gives no dense vectors")
-        return list(matrix)
+        learned = made.sparse if self._dense.learned and made.sparse is not None else (None,) * len(texts)
+        multi = made.multi if made.multi is not None else (None,) * len(texts)
+        return [ModelVectors(*row) for row in zip(made.dense, learned, multi, strict=True)]

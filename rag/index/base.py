@@ -22,6 +22,10 @@ if TYPE_CHECKING:
 
 DENSE = "dense"
 SPARSE = "sparse"
+LEARNED = "learned"
+MULTI = "multi"
+LEGS = (DENSE, SPARSE, LEARNED)
+"""What a search can ask. `MULTI` is no leg: its vectors rescore what the legs found."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,10 +36,14 @@ class IndexSchema:
         space: name of the embedding space (models and analyzer versions) that the vectors come from.
         dimensions: width of the dense leg; None when the space has no dense leg. The sparse leg always exists and
             its query weights are multiplied by the engine's own idf.
+        learned: whether there is a leg of a model's own term weights, which stand as they are (no idf).
+        multi: width of the token vectors for late interaction; None when there are none.
     """
 
     space: str
     dimensions: int | None
+    learned: bool = False
+    multi: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +51,8 @@ class IndexPoint:
     """One chunk as the index holds it. `dense` has shape (d,), float32, unit length, or is None (language gate).
 
     Attributes:
+        learned: a model's own term weights; None like `dense`.
+        multi: shape (t, m), float32, unit rows; None like `dense`.
         labels: what filters ask for (`rag.domain.filters`), the same on all points of a version.
         valid_from, valid_to: when the version answers questions, as far as known: an earlier beginning does no harm,
             since the record is asked again. A point with an end is archived: only questions as of a date see it.
@@ -58,6 +68,8 @@ class IndexPoint:
     labels: tuple[str, ...] = ()
     valid_from: datetime | None = None
     valid_to: datetime | None = None
+    learned: SparseVector | None = None
+    multi: NDArray[np.float32] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,11 +132,12 @@ class VectorIndex(Protocol):
     def search(
         self, permit: Permit, legs: Mapping[str, LegQuery], selection: Selection | None = None
     ) -> dict[str, list[LegHit]]:
-        """The best hits per leg (`DENSE`, `SPARSE`), best first, ties by chunk id.
+        """The best hits per leg (`LEGS`), best first, ties by chunk id.
 
         Tenant, collections and date of the permit are conditions inside the engine's query, and the idf of the sparse
         leg is that of the permitted points: scores tell nothing about the others. Points without a dense vector never
-        appear in the dense leg; sparse hits have score > 0. A permit with a date reads the archive too.
+        appear in the dense leg; hits of the sparse and the learned leg have score > 0. A permit with a date
+        reads the archive too.
 
         Args:
             selection: more conditions inside the engine's query. The idf does not depend on it: a filter says what

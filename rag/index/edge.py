@@ -30,7 +30,7 @@ from rag.domain.errors import ConfigurationError, IndexUnavailable, StoreInUse
 from rag.domain.filters import Selection
 from rag.domain.principal import Permit
 from rag.domain.vectors import SparseVector
-from rag.index.base import DENSE, SPARSE, IndexPoint, IndexSchema, LegHit, LegQuery, Retirement
+from rag.index.base import DENSE, LEARNED, MULTI, SPARSE, IndexPoint, IndexSchema, LegHit, LegQuery, Retirement
 from rag.index.layout import (
     COLLECTION,
     DOCUMENT,
@@ -296,11 +296,19 @@ def _replace_shard(folder: Path, schema: IndexSchema) -> None:
 def _create(path: Path, schema: IndexSchema) -> None:
     import qdrant_edge as edge
 
-    dense = edge.EdgeVectorParams(size=schema.dimensions or 0, distance=edge.Distance.Cosine)
-    config = edge.EdgeConfig(
-        vectors=None if schema.dimensions is None else {DENSE: dense},
-        sparse_vectors={SPARSE: edge.EdgeSparseVectorParams(modifier=edge.Modifier.Idf)},
-    )
+    vectors = {}
+    if schema.dimensions is not None:
+        vectors[DENSE] = edge.EdgeVectorParams(size=schema.dimensions, distance=edge.Distance.Cosine)
+    if schema.multi is not None:
+        vectors[MULTI] = edge.EdgeVectorParams(
+            size=schema.multi,
+            distance=edge.Distance.Cosine,
+            multivector_config=edge.MultiVectorConfig(comparator=edge.MultiVectorComparator.MaxSim),
+        )
+    sparse_vectors = {SPARSE: edge.EdgeSparseVectorParams(modifier=edge.Modifier.Idf)}
+    if schema.learned:
+        sparse_vectors[LEARNED] = edge.EdgeSparseVectorParams()
+    config = edge.EdgeConfig(vectors=vectors or None, sparse_vectors=sparse_vectors)
     # only scopes are searched by, so only they deserve links of their own in the HNSW graph
     fields: dict[str, edge.KeywordIndexParams | edge.IntegerIndexParams] = {
         SCOPE: edge.KeywordIndexParams(),
@@ -357,6 +365,10 @@ def _engine_point(point: IndexPoint) -> qdrant_edge.Point:
         vectors[SPARSE] = _engine_sparse(point.sparse)
     if point.dense is not None:
         vectors[DENSE] = point.dense.tolist()
+    if point.learned is not None and point.learned.indices:
+        vectors[LEARNED] = _engine_sparse(point.learned)
+    if point.multi is not None:
+        vectors[MULTI] = point.multi.tolist()
     return qdrant_edge.Point(point.chunk_id, vectors, payload_of(point))
 
 
@@ -373,7 +385,7 @@ def _engine_query(
 
     if isinstance(query.vector, SparseVector):
         nearest = edge.Query.Nearest(_engine_sparse(query.vector), using=query.leg)
-        params = edge.SearchParams(idf=edge.IdfParams(corpus=permitted))
+        params = edge.SearchParams(idf=edge.IdfParams(corpus=permitted)) if query.leg == SPARSE else None
         return edge.QueryRequest(limit=query.fetch, query=nearest, filter=wanted, params=params)
     nearest = edge.Query.Nearest(query.vector.tolist(), using=query.leg)
     return edge.QueryRequest(limit=query.fetch, query=nearest, filter=wanted)

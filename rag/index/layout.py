@@ -23,7 +23,7 @@ from rag.domain.errors import ConfigurationError
 from rag.domain.filters import Selection
 from rag.domain.principal import Permit
 from rag.domain.vectors import SparseVector
-from rag.index.base import DENSE, SPARSE, IndexPoint, IndexSchema, LegHit, LegQuery, Retirement
+from rag.index.base import DENSE, LEARNED, SPARSE, IndexPoint, IndexSchema, LegHit, LegQuery, Retirement
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -173,7 +173,9 @@ def payload_of(point: IndexPoint) -> dict[str, Any]:
 
 def schema_record(schema: IndexSchema) -> dict[str, Any]:
     """What an index remembers about itself, as JSON."""
-    return {"layout": LAYOUT, "space": schema.space, "dimensions": schema.dimensions}
+    record = {"layout": LAYOUT, "space": schema.space, "dimensions": schema.dimensions}
+    # left out where there are none, so that an index from before there were any still opens
+    return record | ({"learned": True} if schema.learned else {}) | ({"multi": schema.multi} if schema.multi else {})
 
 
 def require_schema(found: object, schema: IndexSchema, where: str) -> None:
@@ -211,6 +213,10 @@ def checked_points(schema: IndexSchema, points: Sequence[IndexPoint]) -> list[In
         _check_sparse(point.sparse)
         if point.dense is not None:
             _check_dense(schema, point.dense)
+        if point.learned is not None:
+            _check_learned(schema, point.learned)
+        if point.multi is not None:
+            _check_multi(schema, point.multi)
     return list(distinct.values())
 
 
@@ -228,10 +234,27 @@ def _check_dense(schema: IndexSchema, vector: NDArray[np.float32]) -> None:
         raise ValueError("a dense vector has a value that is not a number")
 
 
+def _check_learned(schema: IndexSchema, vector: SparseVector) -> None:
+    if not schema.learned:
+        raise ValueError(f"the space {schema.space} has no learned leg")
+    _check_sparse(vector)
+
+
+def _check_multi(schema: IndexSchema, vectors: NDArray[np.float32]) -> None:
+    if schema.multi is None:
+        raise ValueError(f"the space {schema.space} has no token vectors")
+    if vectors.ndim != 2 or vectors.shape[1] != schema.multi or not len(vectors):
+        raise ValueError(f"token vectors have shape {vectors.shape}, the index has {schema.multi} dimensions")
+    if not np.isfinite(vectors).all():
+        raise ValueError("a token vector has a value that is not a number")
+
+
 def check_leg(schema: IndexSchema, leg: str, query: LegQuery) -> None:
     """Raise ValueError when `query` doesn't fit leg `leg` of an index with this schema."""
     if leg == SPARSE and isinstance(query.vector, SparseVector):
         _check_sparse(query.vector)
+    elif leg == LEARNED and isinstance(query.vector, SparseVector):
+        _check_learned(schema, query.vector)
     elif leg == DENSE and not isinstance(query.vector, SparseVector):
         _check_dense(schema, query.vector)
     else:
@@ -239,8 +262,8 @@ def check_leg(schema: IndexSchema, leg: str, query: LegQuery) -> None:
 
 
 def ranked(leg: str, hits: Sequence[LegHit], limit: int) -> list[LegHit]:
-    """The first `limit` of `hits`: best first, ties by chunk id, sparse hits only with a score above zero."""
-    kept = [hit for hit in hits if leg != SPARSE or hit.score > 0]
+    """The first `limit` of `hits`: best first, ties by chunk id, sparse and learned hits only with a score above zero."""
+    kept = [hit for hit in hits if leg == DENSE or hit.score > 0]
     return sorted(kept, key=lambda hit: (-hit.score, hit.chunk_id))[: max(limit, 0)]
 
 

@@ -21,7 +21,7 @@ from rag.domain.errors import IndexUnavailable
 from rag.domain.filters import Selection
 from rag.domain.principal import Permit
 from rag.domain.vectors import SparseVector
-from rag.index.base import IndexPoint, IndexSchema, LegHit, LegQuery, Retirement
+from rag.index.base import LEARNED, IndexPoint, IndexSchema, LegHit, LegQuery, Retirement
 from rag.index.layout import (
     LABELS,
     SCOPE,
@@ -47,6 +47,7 @@ class _Scope:
     dense: dict[UUID, NDArray[np.float32]] = field(default_factory=dict)
     sparse: set[UUID] = field(default_factory=set)
     postings: dict[int, dict[UUID, float]] = field(default_factory=lambda: defaultdict(dict))
+    learned: dict[UUID, SparseVector] = field(default_factory=dict)
 
 
 class MemoryIndex:
@@ -114,7 +115,9 @@ class MemoryIndex:
             scopes = [] if nothing else self._open_scopes(conditions.permitted[0])
             for leg, query in legs.items():
                 check_leg(self._schema, leg, query)
-                if isinstance(query.vector, SparseVector):
+                if isinstance(query.vector, SparseVector) and leg == LEARNED:
+                    found = _learned_hits(scopes, query.vector)
+                elif isinstance(query.vector, SparseVector):
                     found = _sparse_hits(scopes, query.vector, permitted)
                 else:
                     found = _dense_hits(scopes, query.vector)
@@ -177,6 +180,8 @@ class MemoryIndex:
         scope = self._scopes[payload[SCOPE]]
         if point.dense is not None:
             scope.dense[point.chunk_id] = point.dense
+        if point.learned is not None:
+            scope.learned[point.chunk_id] = point.learned
         if point.sparse.indices:
             scope.sparse.add(point.chunk_id)
         for term, weight in zip(point.sparse.indices, point.sparse.values, strict=True):
@@ -188,6 +193,7 @@ class MemoryIndex:
             return
         scope = self._scopes[self._payloads.pop(chunk_id)[SCOPE]]
         scope.dense.pop(chunk_id, None)
+        scope.learned.pop(chunk_id, None)
         scope.sparse.discard(chunk_id)
         for term in point.sparse.indices:
             del scope.postings[term][chunk_id]
@@ -206,6 +212,16 @@ def _dense_hits(scopes: Sequence[_Scope], query: NDArray[np.float32]) -> list[Le
     norms = np.linalg.norm(matrix, axis=1) * np.linalg.norm(query)
     cosines = matrix @ query / np.maximum(norms, np.finfo(np.float32).tiny)
     return [LegHit(chunk_id, float(cosine)) for chunk_id, cosine in zip(chunk_ids, cosines, strict=True)]
+
+
+def _learned_hits(scopes: Sequence[_Scope], query: SparseVector) -> list[LegHit]:
+    """Dot products of the weights as they stand."""
+    wanted = dict(zip(query.indices, query.values, strict=True))
+    return [
+        LegHit(chunk_id, sum(wanted.get(i, 0.0) * v for i, v in zip(stored.indices, stored.values, strict=True)))
+        for scope in scopes
+        for chunk_id, stored in scope.learned.items()
+    ]
 
 
 def _holds(condition: Condition, payload: Mapping[str, Any]) -> bool:

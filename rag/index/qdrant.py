@@ -17,7 +17,7 @@ from rag.domain.errors import ConfigurationError, IndexUnavailable
 from rag.domain.filters import Selection
 from rag.domain.principal import Permit
 from rag.domain.vectors import SparseVector
-from rag.index.base import DENSE, SPARSE, IndexPoint, IndexSchema, LegHit, LegQuery, Retirement
+from rag.index.base import DENSE, LEARNED, MULTI, SPARSE, IndexPoint, IndexSchema, LegHit, LegQuery, Retirement
 from rag.index.layout import (
     COLLECTION,
     DOCUMENT,
@@ -239,12 +239,24 @@ def _create(client: QdrantClient, collection: str, schema: IndexSchema) -> None:
     from qdrant_client import models
     from qdrant_client.http.exceptions import UnexpectedResponse
 
-    dense = models.VectorParams(size=schema.dimensions or 1, distance=models.Distance.COSINE)
+    vectors = {}
+    if schema.dimensions is not None:
+        vectors[DENSE] = models.VectorParams(size=schema.dimensions, distance=models.Distance.COSINE)
+    if schema.multi is not None:
+        vectors[MULTI] = models.VectorParams(
+            size=schema.multi,
+            distance=models.Distance.COSINE,
+            multivector_config=models.MultiVectorConfig(comparator=models.MultiVectorComparator.MAX_SIM),
+            hnsw_config=models.HnswConfigDiff(m=0),  # it rescores what the legs found, and is never searched
+        )
+    sparse = {SPARSE: models.SparseVectorParams(modifier=models.Modifier.IDF)}
+    if schema.learned:
+        sparse[LEARNED] = models.SparseVectorParams()
     try:
         client.create_collection(
             collection,
-            vectors_config={} if schema.dimensions is None else {DENSE: dense},
-            sparse_vectors_config={SPARSE: models.SparseVectorParams(modifier=models.Modifier.IDF)},
+            vectors_config=vectors,
+            sparse_vectors_config=sparse,
             metadata={RECORD: schema_record(schema)},
         )
     except UnexpectedResponse as error:
@@ -301,6 +313,10 @@ def _engine_point(point: IndexPoint) -> models.PointStruct:
         vectors[SPARSE] = _engine_sparse(point.sparse)
     if point.dense is not None:
         vectors[DENSE] = point.dense.tolist()
+    if point.learned is not None and point.learned.indices:
+        vectors[LEARNED] = _engine_sparse(point.learned)
+    if point.multi is not None:
+        vectors[MULTI] = point.multi.tolist()
     return models.PointStruct(id=str(point.chunk_id), vector=vectors, payload=payload_of(point))
 
 
@@ -314,9 +330,10 @@ def _engine_query(query: EngineQuery, permitted: models.Filter, wanted: models.F
     from qdrant_client import models
 
     if isinstance(query.vector, SparseVector):
-        params = models.SearchParams(idf=models.IdfCorpusParams(corpus=permitted))
+        # only BM25 needs the engine's idf; a model's own weights stand as they are
+        params = models.SearchParams(idf=models.IdfCorpusParams(corpus=permitted)) if query.leg == SPARSE else None
         sparse = _engine_sparse(query.vector)
-        return models.QueryRequest(query=sparse, using=SPARSE, filter=wanted, limit=query.fetch, params=params)
+        return models.QueryRequest(query=sparse, using=query.leg, filter=wanted, limit=query.fetch, params=params)
     return models.QueryRequest(query=query.vector.tolist(), using=DENSE, filter=wanted, limit=query.fetch)
 
 

@@ -1,6 +1,7 @@
 """One ranking from the legs' raw hit lists, by scores.
 
-    fused = (cosine + w·bm25 / best bm25) / (1 + w)        w: what the best lexical hit is worth in cosines
+    fused = (cosine + w·bm25 / best bm25 + v·learned / best learned) / (1 + w + v)
+    w, v: what the best hit of BM25, and of a model's own term weights where there are any, is worth in cosines
 
 nDCG@10 with lists of 200, whole documents as they stand; z-scores over the whole corpus, which no engine can give, are the
 yardstick (each formula but RRF at its own best weight):
@@ -32,11 +33,17 @@ from uuid import UUID
 
 from rag.domain.language import CollectionKind, Language
 from rag.domain.passage import LegScore
-from rag.index.base import DENSE, SPARSE, LegHit
+from rag.index.base import DENSE, LEARNED, SPARSE, LegHit
 
 Legs = Mapping[str, Sequence[LegHit]]
 _MIN_FOR_LINE = 5
 """Hits in both lists that a line through them needs; with fewer, their mean cosine is used."""
+
+
+LEARNED_WEIGHT = 2.0
+"""Not measured: no model with term weights is at hand offline. bge-m3's authors add .3 of its lexical score to its cosine
+(Chen et al. 2024, table 1), and its best lexical scores are about .3: .1 in cosines, some two deviations. `seogo eval tune` finds
+a collection's own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,10 +54,12 @@ class FusionProfile:
         lexical: what being the best lexical hit is worth, in standard deviations of the dense scores.
         spread: standard deviation of the dense model's cosines over a corpus, a constant of its embedding space; None for a
             model that was not measured: then each list's own deviation stands in (at most .004 worse on both sets).
+        learned: the same as `lexical` for a model's own term weights; counts only where that leg was asked.
     """
 
     lexical: float
     spread: float | None
+    learned: float = LEARNED_WEIGHT
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,10 +136,11 @@ def fuse_kinds(
 
 @dataclass(frozen=True, slots=True)
 class _Lists:
-    """Both legs' hits by chunk, in their order, and whether each list was cut off at the limit."""
+    """The legs' hits by chunk, in their order, and whether each list was cut off at the limit."""
 
     dense: dict[UUID, LegScore]
     sparse: dict[UUID, LegScore]
+    learned: dict[UUID, LegScore]
     dense_full: bool
     sparse_full: bool
 
@@ -138,7 +148,7 @@ class _Lists:
     def of(cls, legs: Legs, limit: int | None) -> _Lists:
         dense, sparse = _ranked(legs.get(DENSE, ())), _ranked(legs.get(SPARSE, ()))
         full = limit or max(len(dense), len(sparse))
-        return cls(dense, sparse, len(dense) >= full, len(sparse) >= full)
+        return cls(dense, sparse, _ranked(legs.get(LEARNED, ())), len(dense) >= full, len(sparse) >= full)
 
 
 class _Standing:
@@ -149,6 +159,7 @@ class _Standing:
 
     def __init__(self, lists: Sequence[_Lists]) -> None:
         self.best = max((hit.score for part in lists for hit in part.sparse.values()), default=0.0) or 1.0
+        self.best_learned = max((hit.score for part in lists for hit in part.learned.values()), default=0.0)
         cosines = [hit.score for part in lists for hit in part.dense.values()]
         self.has_dense = bool(cosines)
         self._lowest, self._highest = min(cosines, default=0.0), max(cosines, default=0.0)
@@ -180,7 +191,8 @@ def _fused(
     """One ranking of the hits of one kind of collection."""
     dense, sparse = found.dense, found.sparse
     floor = standing.lexical(_last(sparse)) if found.sparse_full else 0.0
-    lexical = {key: standing.lexical(sparse[key].score) if key in sparse else floor for key in (*dense, *sparse)}
+    keys = (*dense, *sparse, *found.learned)
+    lexical = {key: standing.lexical(sparse[key].score) if key in sparse else floor for key in keys}
     if not standing.has_dense:
         return _sorted(lexical, found)
     lowest = _last(dense)
@@ -190,8 +202,16 @@ def _fused(
         else lowest
         for key in lexical
     }  # fmt: skip
-    weight = profile.lexical * (profile.spread or _LIST_TO_CORPUS * _deviation([hit.score for hit in dense.values()]))
-    return _sorted({key: (semantic[key] + weight * lexical[key]) / (1.0 + weight) for key in lexical}, found)
+    spread = profile.spread or _LIST_TO_CORPUS * _deviation([hit.score for hit in dense.values()])
+    weight = profile.lexical * spread
+    scores = {key: semantic[key] + weight * lexical[key] for key in lexical}
+    total = 1.0 + weight
+    if standing.best_learned > 0.0:
+        share = profile.learned * spread / standing.best_learned
+        total += profile.learned * spread
+        for key, hit in found.learned.items():
+            scores[key] += share * hit.score
+    return _sorted({key: score / total for key, score in scores.items()}, found)
 
 
 def _last(ranked: Mapping[UUID, LegScore]) -> float:
@@ -211,13 +231,17 @@ def _ranked(hits: Sequence[LegHit]) -> dict[UUID, LegScore]:
     return {hit.chunk_id: LegScore(rank, hit.score) for rank, hit in enumerate(hits, start=1)}
 
 
+def _by_name(found: _Lists) -> tuple[tuple[str, dict[UUID, LegScore]], ...]:
+    return (DENSE, found.dense), (SPARSE, found.sparse), (LEARNED, found.learned)
+
+
 def _order(hit: FusedHit) -> tuple[float, UUID]:
     return (-hit.score, hit.chunk_id)
 
 
 def _sorted(scores: Mapping[UUID, float], found: _Lists) -> list[FusedHit]:
     """Hits with the legs that found them, best first."""
-    asked = [(name, leg) for name, leg in ((DENSE, found.dense), (SPARSE, found.sparse)) if leg]
+    asked = [(name, leg) for name, leg in _by_name(found) if leg]
     hits = []
     for key, score in scores.items():
         legs, missing = {}, []

@@ -14,7 +14,7 @@ from rag.domain.language import CollectionKind, Language
 from rag.domain.passage import LocatedChunk, Passage, SearchResult, SearchTrace
 from rag.domain.principal import Permit
 from rag.embedding.space import EmbeddingSpace
-from rag.index.base import DENSE, SPARSE, LegHit, LegQuery, VectorIndex
+from rag.index.base import DENSE, LEARNED, SPARSE, LegHit, LegQuery, VectorIndex
 from rag.retrieval.fusion import FusedHit, fuse_kinds
 from rag.retrieval.passages import renumbered, without_repeats
 from rag.retrieval.rarity import rarities
@@ -62,6 +62,8 @@ class Retriever:
         legs = {SPARSE: LegQuery(vectors.sparse, self.settings.candidates)}
         if vectors.dense is not None:
             legs[DENSE] = LegQuery(vectors.dense, self.settings.candidates)
+        if vectors.learned is not None:
+            legs[LEARNED] = LegQuery(vectors.learned, self.settings.candidates)
         with clock.stage("index"):
             fused = self._fused(permit, legs, language)
         with clock.stage("record"):
@@ -98,7 +100,7 @@ class Retriever:
             part = permit.narrowed(row.id for row in rows if row.kind == kind)
             if part.collections:
                 found[kind] = self.index.search(part, legs, selection)
-        return fuse_kinds(found, language, limit=self.settings.candidates)
+        return fuse_kinds(found, language, model=self.space.dense_name, limit=self.settings.candidates)
 
     def _permitted(self, permit: Permit, fused: Sequence[FusedHit], limit: int) -> tuple[tuple[Passage, ...], int]:
         """The best hits that the record still permits; more are read until the limit is met or none are left."""

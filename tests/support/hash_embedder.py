@@ -24,6 +24,8 @@ class HashEmbedder:
         self._dense = dense
         self.name = "hash-dense" if dense else "hash"
         self.dimensions = _WIDTH if dense else None
+        self.learned = False
+        self.multi: int | None = None
         self.max_tokens = 200
         self.languages = frozenset(Language)
 

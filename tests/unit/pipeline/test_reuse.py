@@ -34,6 +34,8 @@ class CountingEmbedder:
     def __init__(self, name: str, dimensions: int | None = None) -> None:
         self.name = name
         self.dimensions = dimensions
+        self.learned = False
+        self.multi: int | None = None
         self.texts: list[str] = []
 
     def count_tokens(self, texts: Sequence[str]) -> list[int]:
