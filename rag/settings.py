@@ -25,6 +25,27 @@ class BlobSettings(_Section):
     url: str | None = Field(None, description="file:///… or s3://bucket/prefix; none means a folder in the data folder")
 
 
+class QdrantSettings(_Section):
+    """How collections are laid out on a Qdrant server or cluster; of no meaning to the embedded index."""
+
+    shards: int = Field(1, ge=1, le=1024, description="pieces that a cluster spreads over its nodes")
+    replicas: int = Field(1, ge=1, le=16, description="copies of every piece")
+    write_consistency: int = Field(1, ge=1, le=16, description="copies that must confirm a write")
+    quantisation: Literal["none", "scalar", "turbo"] = "none"
+    oversampling: float = Field(
+        2.0, ge=1.0, le=16.0, description="candidates rescored with full vectors, per hit wanted"
+    )
+    quantised_in_memory: bool = Field(True, description="keep the small copy in memory")
+    vectors_on_disk: bool = Field(False, description="map full vectors from disk instead of holding them in memory")
+    hnsw_m: int = Field(16, ge=0, le=128, description="links per point in the search graph")
+    hnsw_ef_construct: int = Field(128, ge=4, le=2048, description="width of the search while the graph is built")
+    hnsw_ef: int | None = Field(
+        None, ge=1, le=4096, description="width of a query's search; none means the server's own"
+    )
+    grpc_port: int | None = Field(None, ge=1, le=65535, description="port for gRPC; none means REST alone")
+    tries: int = Field(3, ge=1, le=10, description="of a request that the server did not answer")
+
+
 class IndexSettings(_Section):
     """The vector index."""
 
@@ -32,13 +53,28 @@ class IndexSettings(_Section):
     url: str | None = Field(None, description="address of the Qdrant server, for the backend qdrant")
     api_key_file: Path | None = Field(None, description="file that holds the Qdrant API key")
     collection: str = Field("seogo", pattern=r"^[a-zA-Z0-9_-]{1,100}$", description="name on the Qdrant server")
+    server: QdrantSettings = QdrantSettings()
 
 
 class EmbeddingSettings(_Section):
     """Which models embed. The lexical leg is always on."""
 
-    dense: Literal["minilm", "folder", "none"] = "minilm"
-    folder: Path | None = Field(None, description="local sentence-transformers folder, for dense: folder")
+    dense: Literal["minilm", "folder", "flag", "openai_http", "none"] = "minilm"
+    folder: Path | None = Field(None, description="local model folder, for dense: folder and dense: flag")
+    dimensions: int | None = Field(
+        None,
+        ge=8,
+        le=8192,
+        description="keep this many dimensions of a Matryoshka model; for openai_http: the width to expect",
+    )
+    query_instruction: str = Field("", max_length=2000, description="task put before questions; passages get none")
+    term_weights: bool = Field(True, description="use the term weights of a model that gives them (bge-m3)")
+    token_vectors: bool = Field(
+        False, description="keep vectors per token for rescoring (bge-m3): some 200 times the space"
+    )
+    url: str | None = Field(None, description="OpenAI-compatible pooling server (vLLM, TEI), for dense: openai_http")
+    model: str = Field("", max_length=500, description="name of the model on that server")
+    api_key_file: Path | None = Field(None, description="file that holds that server's key")
     languages: tuple[Literal["ko", "en", "code", "other"], ...] = Field(
         ("en", "code"), description="languages that the dense model knows; texts in others never reach it"
     )
@@ -46,10 +82,42 @@ class EmbeddingSettings(_Section):
     precision: Literal["auto", "float32", "bfloat16", "openvino-float32", "openvino-bfloat16"] = "auto"
 
 
+class RerankingSettings(_Section):
+    """A cross-encoder that reads the best hits again. None until a model is named."""
+
+    backend: Literal["none", "flag", "qwen3", "cross_encoder", "http"] = "none"
+    folder: Path | None = Field(None, description="local model folder, for the backends that run in this process")
+    url: str | None = Field(None, description="server of the model, for the backend http")
+    shape: Literal["tei", "vllm", "cohere"] = "vllm"
+    model: str = Field("", max_length=500, description="name of the model on that server")
+    api_key_file: Path | None = Field(None, description="file that holds that server's key")
+    candidates: int = Field(50, ge=1, le=500, description="fused hits that are read again")
+    max_tokens: int = Field(1024, ge=64, le=32_768, description="longest question and passage together")
+    budget_ms: int = Field(2000, ge=50, le=60_000, description="time it may take; beyond it the fused order stands")
+    instruction: str = Field("", max_length=2000, description="task told to rerankers that take one (Qwen3-Reranker)")
+
+
+class ChatSettings(_Section):
+    """A local chat model for work around the answer; none until a URL is named."""
+
+    url: str | None = Field(None, description="OpenAI-compatible server, such as http://vllm:8000/v1")
+    model: str = Field("", max_length=500, description="name of the model on that server")
+    api_key_file: Path | None = Field(None, description="file that holds that server's key")
+    timeout_s: float = Field(30.0, ge=1, le=600)
+
+
 class RetrievalSettings(_Section):
     """Search."""
 
     candidates: int = Field(200, ge=20, le=1000, description="hits fetched from each leg before fusion")
+    fusion: Literal["scores", "rrf", "dbsf"] = Field(
+        "scores", description="scores: here, from the legs' scores; rrf and dbsf: inside the engine, in one query"
+    )
+    max_per_document: int = Field(0, ge=0, le=100, description="passages of one document in a result; 0 is no limit")
+    merge_neighbours: bool = Field(True, description="show passages that follow each other in a document as one")
+    recency_half_life_days: float = Field(0.0, ge=0.0, le=36_500, description="0 leaves age out of the ranking")
+    multi_query: int = Field(0, ge=0, le=5, description="more wordings of a question that the chat model writes")
+    hyde: bool = Field(False, description="let the chat model draft an answer, and search with it too")
     max_question_chars: int = Field(4000, ge=100, le=100_000)
 
 
@@ -72,6 +140,8 @@ class RagSettings(_Section):
     blobs: BlobSettings = BlobSettings()
     index: IndexSettings = IndexSettings()
     embedding: EmbeddingSettings = EmbeddingSettings()
+    reranking: RerankingSettings = RerankingSettings()
+    chat: ChatSettings = ChatSettings()
     retrieval: RetrievalSettings = RetrievalSettings()
     answers: AnswerSettings = AnswerSettings()
 

@@ -22,6 +22,7 @@ ALLOWED = re.compile(
 )
 # Weak copyleft, linked and not changed, or metadata that says nothing.
 EXCEPTIONS = {
+    "FlagEmbedding": "MIT by the licence file of its repository; its metadata names none",
     "kiwipiepy": "LGPL-3.0-or-later; used unmodified as a shared library",
     "kiwipiepy_model": "LGPL-3.0-or-later; data of the above",
     "psycopg": "LGPL-3.0-only; used unmodified, optional extra",

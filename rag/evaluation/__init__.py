@@ -1,0 +1,1 @@
+"""Retrieval quality: measures, reports, gates, and what is tuned by them."""

@@ -1,0 +1,1 @@
+"""Rerankers: a cross-encoder's second look at what retrieval found."""

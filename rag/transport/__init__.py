@@ -1,0 +1,1 @@
+"""Calls to model servers inside the network: retries, deadlines, circuit breakers."""
