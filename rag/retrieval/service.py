@@ -93,11 +93,11 @@ class Retriever:
     def _fused(self, permit: Permit, legs: dict[str, LegQuery], language: Language) -> list[FusedHit]:
         """Hits of all collections, best first. Each kind of collection is fused with its own weights."""
         with self.database.read() as session:
-            rows = collections_table.permitted(session, permit)
+            kinds = collections_table.kinds(session, permit)
             selection = filtering.selection_of(session, permit)
         found: dict[CollectionKind, dict[str, list[LegHit]]] = {}
         for kind in CollectionKind:
-            part = permit.narrowed(row.id for row in rows if row.kind == kind)
+            part = permit.narrowed(key for key, its_kind in kinds if its_kind is kind)
             if part.collections:
                 found[kind] = self.index.search(part, legs, selection)
         return fuse_kinds(found, language, model=self.space.dense_name, limit=self.settings.candidates)

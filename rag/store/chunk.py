@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, ForeignKey, Index, Row, String, Text, delete, func, insert, select
+from sqlalchemy import ColumnElement, ForeignKey, Index, Row, String, Text, bindparam, delete, func, insert, select
 from sqlalchemy.orm import InstrumentedAttribute, Mapped, Session, aliased, mapped_column
 
 from rag.domain.anchor import Anchor, anchor_from_json, anchor_to_json
@@ -130,6 +130,30 @@ def delete_of_versions(session: Session, version_ids: Iterable[UUID]) -> None:
     session.execute(delete(ChunkRow).where(ChunkRow.version_id.in_(list(version_ids))))
 
 
+_CHUNKS = select(*ChunkRow.__table__.columns).where(ChunkRow.id.in_(bindparam("ids", expanding=True)))
+_SOURCES = (
+    select(*_SOURCE_COLUMNS)
+    .join(Document, Document.id == DocumentVersion.document_id)
+    .join(Collection, Collection.id == Document.collection_id)
+    .outerjoin(_PARENT, _PARENT.id == Document.parent_document_id)
+    .where(
+        DocumentVersion.id.in_(bindparam("versions", expanding=True)),
+        Document.tenant_id == bindparam("tenant"),
+        Document.collection_id.in_(bindparam("collections", expanding=True)),
+        Document.deleted_at.is_(None),
+        Collection.deleted_at.is_(None),
+    )
+)
+_CURRENT = _SOURCES.where(
+    Document.current_version_id == DocumentVersion.id, DocumentVersion.state == VersionState.ACTIVE
+)
+"""Built once: putting such a statement together takes as long as running it.
+
+The sources have a statement of their own, by primary key: in one join with the chunks, SQLite starts from the tenant's
+documents and reads the whole corpus (80 ms instead of 2 at 100,000 chunks).
+"""
+
+
 def read_permitted(session: Session, permit: Permit, chunk_ids: Sequence[UUID]) -> dict[UUID, LocatedChunk]:
     """The chunks among `chunk_ids` that the permit covers right now: the re-check against the record.
 
@@ -138,39 +162,22 @@ def read_permitted(session: Session, permit: Permit, chunk_ids: Sequence[UUID]) 
     """
     if not chunk_ids or not permit.collections:
         return {}
-    rows = session.execute(select(*ChunkRow.__table__.columns).where(ChunkRow.id.in_(chunk_ids))).all()
+    rows = session.execute(_CHUNKS, {"ids": list(chunk_ids)}).all()
     sources = _permitted_sources(session, permit, {row.version_id for row in rows})
     return {row.id: LocatedChunk(to_domain(row), sources[row.version_id]) for row in rows if row.version_id in sources}
 
 
 def _permitted_sources(session: Session, permit: Permit, version_ids: Iterable[UUID]) -> dict[UUID, Source]:
-    """Where these versions come from, as far as the permit covers them now.
-
-    A query of its own, by primary key: in one join with the chunks, SQLite starts from the tenant's documents and reads
-    the whole corpus (80 ms instead of 2 at 100,000 chunks).
-    """
-    query = (
-        select(*_SOURCE_COLUMNS)
-        .join(Document, Document.id == DocumentVersion.document_id)
-        .join(Collection, Collection.id == Document.collection_id)
-        .outerjoin(_PARENT, _PARENT.id == Document.parent_document_id)
-        .where(
-            DocumentVersion.id.in_(list(version_ids)),
-            Document.tenant_id == permit.tenant_id,
-            Document.collection_id.in_(permit.collections),
-            Document.deleted_at.is_(None),
-            Collection.deleted_at.is_(None),
-            *_valid(permit),
-            *conditions(permit.where),
-        )
-    )
-    return {row.version_id: _source(row) for row in session.execute(query)}
+    """Where these versions come from, as far as the permit covers them now."""
+    query = (_CURRENT if permit.as_of is None else _SOURCES).where(*_valid_then(permit), *conditions(permit.where))
+    named = {"versions": list(version_ids), "tenant": permit.tenant_id, "collections": list(permit.collections)}
+    return {row.version_id: _source(row) for row in session.execute(query, named)}
 
 
-def _valid(permit: Permit) -> list[ColumnElement[bool]]:
-    """That a version answers now, or answered at the permit's date (from `valid_from`, until `valid_to`)."""
+def _valid_then(permit: Permit) -> list[ColumnElement[bool]]:
+    """That a version answered at the permit's date (from `valid_from`, until `valid_to`); nothing without a date."""
     if permit.as_of is None:
-        return [Document.current_version_id == DocumentVersion.id, DocumentVersion.state == VersionState.ACTIVE]
+        return []
     return [
         DocumentVersion.state.in_([VersionState.ACTIVE, VersionState.RETIRED]),
         DocumentVersion.valid_from <= permit.as_of,

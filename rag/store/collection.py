@@ -7,9 +7,10 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ForeignKey, String, Text, UniqueConstraint, Update, func, select, update
+from sqlalchemy import ForeignKey, String, Text, UniqueConstraint, Update, bindparam, func, select, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
+from rag.domain.language import CollectionKind
 from rag.domain.principal import Permit
 from rag.store.base import Base, utc_now
 from rag.store.tenant import Tenant
@@ -60,6 +61,19 @@ def permitted(session: Session, permit: Permit) -> Sequence[Collection]:
         Collection.deleted_at.is_(None),
     )
     return session.scalars(query.order_by(Collection.name)).all()
+
+
+_KINDS = select(Collection.id, Collection.kind).where(
+    Collection.tenant_id == bindparam("tenant"),
+    Collection.id.in_(bindparam("collections", expanding=True)),
+    Collection.deleted_at.is_(None),
+)
+
+
+def kinds(session: Session, permit: Permit) -> Sequence[tuple[UUID, CollectionKind]]:
+    """Id and kind of the collections of the permit: what a search has to know of them."""
+    named = {"tenant": permit.tenant_id, "collections": list(permit.collections)}
+    return [(row[0], CollectionKind(row[1])) for row in session.execute(_KINDS, named)]
 
 
 def set_paused(session: Session, permit: Permit, *, paused: bool, whole_tenant: bool) -> None:
