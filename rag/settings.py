@@ -116,6 +116,15 @@ class RetrievalSettings(_Section):
     max_per_document: int = Field(0, ge=0, le=100, description="passages of one document in a result; 0 is no limit")
     merge_neighbours: bool = Field(True, description="show passages that follow each other in a document as one")
     recency_half_life_days: float = Field(0.0, ge=0.0, le=36_500, description="0 leaves age out of the ranking")
+    recency_weight: float = Field(
+        0.1, ge=0.0, le=1.0, description="what a document of today counts more, where age counts"
+    )
+    authority_attribute: str = Field(
+        "authority", max_length=40, description="attribute of documents, a number from 0 to 1"
+    )
+    authority_weight: float = Field(
+        0.0, ge=0.0, le=1.0, description="what a document with authority 1 counts more; 0: nothing"
+    )
     multi_query: int = Field(0, ge=0, le=5, description="more wordings of a question that the chat model writes")
     hyde: bool = Field(False, description="let the chat model draft an answer, and search with it too")
     max_question_chars: int = Field(4000, ge=100, le=100_000)

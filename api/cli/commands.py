@@ -53,10 +53,12 @@ def search(
     as_json: bool,
     as_of: str | None = None,
     filter_json: str | None = None,
+    explain: bool = False,
 ) -> None:
     """`seogo search`."""
     with reporting_failures(), connect(options) as client:
         body = {"question": question, "collections": collections, "limit": limit, **_narrowing(as_of, filter_json)}
+        body["explain"] = explain
         found = checked(client.post("/api/v1/search", json=body))
     if as_json:
         print_json(found)
@@ -67,6 +69,18 @@ def search(
     for passage in found["passages"]:
         console.print(f"[bold]{passage['rank']}.[/bold] {escape(place(passage))}  [dim]{passage['score']:.3f}[/dim]")
         console.print(escape(_excerpt(passage["text"])), style="dim")
+        if explain:
+            console.print(escape(_places(passage)), style="cyan")
+    if explain:
+        print_json({"trace": found["trace"], "explain": found["explain"]})
+
+
+def _places(passage: dict[str, Any]) -> str:
+    """Where a passage stood in each leg, and what else moved it."""
+    legs = [f"{name} #{leg['rank']} {leg['score']:.3f}" for name, leg in passage["legs"].items()]
+    boosts = [f"{name} +{value:.1%}" for name, value in passage["boosts"].items()]
+    merged = [f"{len(passage['members'])} chunks"] if passage["members"] else []
+    return "   ".join((*legs, *boosts, *merged))
 
 
 def ask(

@@ -160,12 +160,13 @@ def search(
     limit: Annotated[int, typer.Option(min=1, max=100)] = 5,
     as_of: AsOfOption = None,
     filter_json: FilterOption = None,
+    explain: Annotated[bool, typer.Option("--explain", help="Say how the result came about.")] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Show the passages for a question."""
     from api.cli.commands import search as run_search
 
-    run_search(context.obj, question, collections, limit, as_json, as_of, filter_json)
+    run_search(context.obj, question, collections, limit, as_json, as_of, filter_json, explain)
 
 
 @app.command()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated
 from uuid import UUID
 
@@ -9,11 +10,12 @@ from fastapi import APIRouter, Depends, Query, Request
 from pydantic import AwareDatetime
 
 from api.deps import PROBLEMS, Caller, base_url, guarded
-from api.schemas.common import AnchorOut
+from api.schemas.common import AnchorOut, CollectionNames
 from api.schemas.filters import filter_of
-from api.schemas.search import ChunkOut, ParentOut, SearchIn, SearchOut
+from api.schemas.search import ChunkOut, DroppedOut, ExplainOut, ParentOut, SearchIn, SearchOut
 from rag.access.policy import Action
 from rag.domain.errors import NotFound
+from rag.domain.passage import SearchResult
 from rag.store import chunk
 
 router = APIRouter(tags=["search"], responses=PROBLEMS)
@@ -24,9 +26,44 @@ _NEIGHBOURS = 2
 @router.post("/search")
 def search(body: SearchIn, request: Request, caller: Annotated[Caller, Depends(guarded(Action.SEARCH))]) -> SearchOut:
     """The passages for a question, best first."""
+    return _found(body, request, caller)
+
+
+@router.get("/search")
+def explore(
+    request: Request,
+    caller: Annotated[Caller, Depends(guarded(Action.SEARCH))],
+    question: Annotated[str, Query(min_length=1, max_length=4000)],
+    collections: Annotated[CollectionNames, Query()] = None,
+    limit: Annotated[int, Query(ge=1, le=100)] = 10,
+    as_of: Annotated[AwareDatetime | None, Query()] = None,
+    explain: Annotated[bool, Query(description="say how the result came about")] = False,
+) -> SearchOut:
+    """The same for what a line can say: a question, collections, a date. Filters need the POST."""
+    body = SearchIn(question=question, collections=collections, limit=limit, as_of=as_of, explain=explain)
+    return _found(body, request, caller)
+
+
+def _found(body: SearchIn, request: Request, caller: Caller) -> SearchOut:
     permit = caller.permit(body.collections, body.as_of, filter_of(body.filter))
-    result = caller.services.rag.retriever.search(permit, body.question, limit=body.limit)
-    return SearchOut.of(result, caller.language, base_url(request))
+    retriever = caller.services.rag.retriever
+    result = retriever.search(permit, body.question, limit=body.limit)
+    explain = _explained(body, result, retriever.collection_names(permit)) if body.explain else None
+    return SearchOut.of(result, caller.language, base_url(request), explain)
+
+
+def _explained(body: SearchIn, result: SearchResult, names: Sequence[str]) -> ExplainOut:
+    given = body.filter.model_dump(mode="json", exclude_none=True) if body.filter is not None else None
+    return ExplainOut(
+        collections=list(names),
+        as_of=body.as_of,
+        filter=given,
+        weights={str(kind): weights for kind, weights in result.trace.weights.items()},
+        dropped=[
+            DroppedOut(chunk_id=item.chunk_id, document_id=item.document_id, reason=item.reason, shown_as=item.shown_as)
+            for item in result.trace.dropped
+        ],
+    )
 
 
 @router.get("/chunks/{chunk_id}")

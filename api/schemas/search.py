@@ -6,12 +6,12 @@ from datetime import datetime
 from urllib.parse import quote
 from uuid import UUID
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, JsonValue
 
 from api.schemas.common import AnchorOut, Body, CollectionNames
 from api.schemas.filters import AsOf, FilterIn
 from rag.domain.messages import UiLanguage
-from rag.domain.passage import Passage, SearchResult, SearchTrace, Source
+from rag.domain.passage import DropReason, Passage, SearchResult, SearchTrace, Source
 
 
 class SearchIn(Body):
@@ -22,6 +22,9 @@ class SearchIn(Body):
     limit: int = Field(10, ge=1, le=100)
     as_of: AsOf = None
     filter: FilterIn | None = None
+    explain: bool = Field(
+        False, description="say how the result came about: weights, filters, what was left out and why"
+    )
 
 
 class LegOut(BaseModel):
@@ -72,6 +75,8 @@ class PassageOut(BaseModel):
     anchor: AnchorOut
     url: str = Field(description="where the passage can be opened, permission checked")
     legs: dict[str, LegOut]
+    boosts: dict[str, float] = Field(description="what lifted it besides the question; empty unless switched on")
+    members: list[UUID] = Field(description="chunks that were merged into it, in reading order; empty for a single one")
 
     @classmethod
     def of(cls, passage: Passage, language: UiLanguage, base_url: str) -> PassageOut:
@@ -96,6 +101,8 @@ class PassageOut(BaseModel):
             anchor=AnchorOut.of(passage.anchor, language),
             url=passage_url(base_url, passage.chunk.id, passage.source),
             legs={name: LegOut(rank=leg.rank, score=leg.score) for name, leg in passage.legs.items()},
+            boosts=passage.boosts,
+            members=list(passage.members),
         )
 
 
@@ -120,20 +127,45 @@ class TraceOut(BaseModel):
         )
 
 
+class DroppedOut(BaseModel):
+    """A hit that another passage stands for. The key may read it, or it would not be named."""
+
+    chunk_id: UUID
+    document_id: UUID
+    reason: DropReason
+    shown_as: UUID
+
+
+class ExplainOut(BaseModel):
+    """How a result came about, for people who have to explain or improve it."""
+
+    collections: list[str] = Field(description="names of the collections that were searched")
+    as_of: datetime | None
+    filter: dict[str, JsonValue] | None = Field(description="as it was given")
+    weights: dict[str, dict[str, float]] = Field(
+        description="what each leg weighs beside the dense one, by kind of collection, in standard deviations of its scores"
+    )
+    dropped: list[DroppedOut]
+
+
 class SearchOut(BaseModel):
     """The passages for a question, best first."""
 
     question: str
     passages: list[PassageOut]
     trace: TraceOut
+    explain: ExplainOut | None = None
 
     @classmethod
-    def of(cls, result: SearchResult, language: UiLanguage, base_url: str) -> SearchOut:
+    def of(
+        cls, result: SearchResult, language: UiLanguage, base_url: str, explain: ExplainOut | None = None
+    ) -> SearchOut:
         """The result as JSON."""
         return cls(
             question=result.question,
             passages=[PassageOut.of(item, language, base_url) for item in result.passages],
             trace=TraceOut.of(result.trace),
+            explain=explain,
         )
 
 

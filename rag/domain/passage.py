@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime
+from enum import StrEnum
 from typing import NamedTuple
 from uuid import UUID
 
@@ -74,8 +75,12 @@ class Passage:
 
     Attributes:
         rank: place in the result, from 1.
-        score: fused score; comparable within one result only.
+        score: fused score, boosts included; comparable within one result only.
+        chunk: where neighbours were merged, their texts in one, under the id of the best of them.
         legs: where the hit stood in each leg.
+        boosts: what lifted it besides the question, by name; empty by default.
+        members: ids of the chunks that were merged into it, in reading order; empty for a single one.
+        span: first and last ordinal of those.
     """
 
     rank: int
@@ -83,11 +88,37 @@ class Passage:
     chunk: Chunk
     source: Source
     legs: dict[str, LegScore] = field(default_factory=dict)
+    boosts: dict[str, float] = field(default_factory=dict)
+    members: tuple[UUID, ...] = ()
+    span: tuple[int, int] | None = None
+
+    @property
+    def ordinals(self) -> tuple[int, int]:
+        """First and last ordinal of the passage in its document."""
+        return self.span or (self.chunk.ordinal, self.chunk.ordinal)
 
     @property
     def anchor(self) -> Anchor:
         """Where the whole passage stands."""
         return self.chunk.anchor
+
+
+class DropReason(StrEnum):
+    """Why a permitted hit is not a passage of its own."""
+
+    COPY = "copy"
+    NEAR_COPY = "near_copy"
+    MERGED = "merged"
+
+
+@dataclass(frozen=True, slots=True)
+class Dropped:
+    """A permitted hit that another passage stands for."""
+
+    chunk_id: UUID
+    document_id: UUID
+    reason: DropReason
+    shown_as: UUID
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +129,8 @@ class SearchTrace:
         legs: legs that were asked.
         withheld: hits of the index that the record no longer permits.
         timings_ms: milliseconds per stage.
+        weights: what the legs weighed in the fusion, by kind of collection.
+        dropped: permitted hits that other passages stand for.
     """
 
     language: Language
@@ -105,6 +138,8 @@ class SearchTrace:
     candidates: int
     withheld: int
     timings_ms: dict[str, float]
+    weights: dict[CollectionKind, dict[str, float]] = field(default_factory=dict)
+    dropped: tuple[Dropped, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Collection as Container
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from uuid import UUID
+
+from sqlalchemy.orm import Session
 
 from rag.domain.errors import InvalidRequest, QuestionTooLong
 from rag.domain.language import CollectionKind, Language
@@ -15,19 +18,21 @@ from rag.domain.passage import LocatedChunk, Passage, SearchResult, SearchTrace
 from rag.domain.principal import Permit
 from rag.embedding.space import EmbeddingSpace
 from rag.index.base import DENSE, LEARNED, SPARSE, LegHit, LegQuery, VectorIndex
-from rag.retrieval.fusion import FusedHit, fuse_kinds
-from rag.retrieval.passages import renumbered, without_repeats
+from rag.retrieval.fusion import FusedHit, fuse_kinds, profile_for
+from rag.retrieval.ranking import Arrangement, Boosts, arranged, boosted
 from rag.retrieval.rarity import rarities
 from rag.retrieval.traffic import Traffic
 from rag.settings import RetrievalSettings
+from rag.store import attribute, filtering
 from rag.store import chunk as chunks_table
 from rag.store import collection as collections_table
-from rag.store import filtering
 from rag.store.session import Database
 from rag.text.language import detect_language, looks_like_code
 
 _SPARE = 2
 """Hits read from the record per passage wanted: some are withheld, repeated or merged away."""
+_BOOSTED = 100
+"""Hits read at least where boosts are on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,9 +72,24 @@ class Retriever:
         with clock.stage("index"):
             fused = self._fused(permit, legs, language)
         with clock.stage("record"):
-            passages, withheld = self._permitted(permit, fused, limit)
-        trace = SearchTrace(language, tuple(sorted(legs)), len(fused), withheld, clock.milliseconds)
-        return SearchResult(question, passages, trace)
+            found, withheld = self._permitted(permit, fused, limit)
+        trace = SearchTrace(
+            language,
+            tuple(sorted(legs)),
+            len(fused),
+            withheld,
+            clock.milliseconds,
+            self._weights(language, legs),
+            found.dropped,
+        )
+        return SearchResult(question, found.passages, trace)
+
+    def _weights(self, language: Language, legs: Container[str]) -> dict[CollectionKind, dict[str, float]]:
+        """What the legs asked weigh, in standard deviations of the dense scores."""
+        if DENSE not in legs:
+            return {}
+        profiles = {kind: profile_for(language, kind, self.space.dense_name) for kind in CollectionKind}
+        return {kind: {SPARSE: one.lexical, LEARNED: one.learned} for kind, one in profiles.items()}
 
     def rarities(self, permit: Permit, terms: Container[str]) -> dict[str, float]:
         """How much each term of a question weighs in what the permit covers."""
@@ -102,18 +122,33 @@ class Retriever:
                 found[kind] = self.index.search(part, legs, selection)
         return fuse_kinds(found, language, model=self.space.dense_name, limit=self.settings.candidates)
 
-    def _permitted(self, permit: Permit, fused: Sequence[FusedHit], limit: int) -> tuple[tuple[Passage, ...], int]:
+    def _permitted(self, permit: Permit, fused: Sequence[FusedHit], limit: int) -> tuple[Arrangement, int]:
         """The best hits that the record still permits; more are read until the limit is met or none are left."""
+        rules = self.settings
+        boosts = Boosts(rules.recency_half_life_days, rules.recency_weight, rules.authority_weight)
+        # a boost can lift what stands below the first few, so more are read for it
+        together = _SPARE * limit if not boosts.active else max(_SPARE * limit, _BOOSTED)
         passages: list[Passage] = []
-        withheld, position = 0, 0
-        while len(passages) < limit and position < len(fused):
-            hits = fused[position : position + _SPARE * limit]
+        found, withheld, position = Arrangement((), ()), 0, 0
+        while len(found.passages) < limit and position < len(fused):
+            hits = fused[position : position + together]
             position += len(hits)
             with self.database.read() as session:
-                found = chunks_table.read_permitted(session, permit, [hit.chunk_id for hit in hits])
-            withheld += len(hits) - len(found)
-            passages = without_repeats([*passages, *_passages(hits, found)])
-        return renumbered(passages[:limit]), withheld
+                permitted = chunks_table.read_permitted(session, permit, [hit.chunk_id for hit in hits])
+                authority = self._authority(session, permitted.values()) if boosts.active else {}
+            withheld += len(hits) - len(permitted)
+            passages += boosted(list(_passages(hits, permitted)), boosts, datetime.now(UTC), authority)
+            found = arranged(
+                passages, limit=limit, merge=rules.merge_neighbours, max_per_document=rules.max_per_document
+            )
+        return found, withheld
+
+    def _authority(self, session: Session, chunks: Iterable[LocatedChunk]) -> dict[UUID, float]:
+        """What the documents' attribute says, where it is a number."""
+        name = self.settings.authority_attribute
+        found = attribute.of_documents(session, {source.document_id for _, source in chunks})
+        values = {key: values[name].number for key, values in found.items() if name in values}
+        return {key: number for key, number in values.items() if number is not None}
 
 
 def question_language(question: str) -> Language:

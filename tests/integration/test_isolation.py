@@ -77,6 +77,11 @@ def requests(world: World) -> Iterator[tuple[str, str, dict[str, Any]]]:
         yield "POST", f"/api/v1/collections/{collection}/ingestion/cancel", {}
         yield "POST", "/api/v1/search", {"json": {"question": "vault code", "collections": [collection]}}
         yield "POST", "/api/v1/answers", {"json": {"question": "vault code", "collections": [collection]}}
+        for params in ({}, {"explain": "true"}, {"as_of": world.valid_at}):
+            wanted = {"params": {"question": "vault code", "collections": collection, **params}}
+            yield "GET", "/api/v1/search", wanted
+        explained = {"question": "vault code", "collections": [collection], "explain": True}
+        yield "POST", "/api/v1/search", {"json": explained}
         for narrowing in (
             {"as_of": world.valid_at},
             {"filter": {"document_ids": [world.document_id]}},
