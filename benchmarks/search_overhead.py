@@ -13,11 +13,12 @@ import argparse
 import statistics
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import cast
 from uuid import UUID
 
 import numpy as np
+from numpy.typing import NDArray
 from qdrant_edge import EdgeShard, FieldCondition, Filter, Fusion, MatchAny, Prefetch, Query, QueryRequest
 from qdrant_edge import SparseVector as EdgeSparse
 
@@ -37,8 +38,26 @@ BAR = 1.5
 _GROUP = 1000
 
 
-def fill(bench: Workbench, texts: Sequence[str], chunks: int) -> None:
-    """`chunks` chunks of real words with random unit vectors: the time of a search does not depend on their meaning."""
+def random_directions(rng: np.random.Generator, count: int, width: int) -> NDArray[np.float32]:
+    """Unit vectors of shape (count, width): without an approximate graph, time does not depend on where they point."""
+    drawn = rng.standard_normal((count, width)).astype(np.float32)
+    drawn /= np.linalg.norm(drawn, axis=1, keepdims=True)
+    return drawn
+
+
+def fill(
+    bench: Workbench,
+    texts: Sequence[str],
+    chunks: int,
+    directions: Callable[[np.random.Generator, int, int], NDArray[np.float32]] = random_directions,
+    labels: Callable[[int], tuple[str, ...]] = lambda number: (),
+) -> None:
+    """`chunks` chunks of real words, a thousand in a document.
+
+    Args:
+        directions: the dense vectors, from a generator, their number and their width.
+        labels: of the chunk with this number.
+    """
     rng = np.random.default_rng(7)
     lexical = KiwiBm25Embedder(bench.rag.analyzer)
     width = bench.rag.space.dimensions or 384
@@ -55,12 +74,11 @@ def fill(bench: Workbench, texts: Sequence[str], chunks: int) -> None:
         ]
         bench.record([(key, made)])
         sparse = lexical.embed(bodies, Role.PASSAGE).sparse or ()
-        dense = rng.standard_normal((count, width)).astype(np.float32)
-        dense /= np.linalg.norm(dense, axis=1, keepdims=True)
+        dense = directions(rng, count, width)
         bench.rag.index.upsert(
             [
-                IndexPoint(chunk.id, bench.tenant_id, bench.collection_id, doc, version, s, d)
-                for chunk, s, d in zip(made, sparse, dense, strict=True)
+                IndexPoint(chunk.id, bench.tenant_id, bench.collection_id, doc, version, s, d, labels(start + n))
+                for n, (chunk, s, d) in enumerate(zip(made, sparse, dense, strict=True))
             ]
         )
         print(f"\r{start + count}/{chunks} chunks", end="", file=sys.stderr)
