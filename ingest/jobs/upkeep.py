@@ -18,6 +18,7 @@ from dbos import DBOS, SetEnqueueOptions, SetWorkflowID, StepOptions
 from dbos import error as dbos_error
 from sqlalchemy import select
 
+from ingest.jobs.heap import give_memory_back
 from ingest.pipeline import labels, removal, retention
 from ingest.pipeline.steps import Pipeline
 from rag.domain.errors import SeogoError, Unavailable
@@ -189,6 +190,7 @@ class Upkeep:
                 self._jobs.look_around()
             except Exception:  # such as a database that is away: the next look finds the same
                 log.warning("upkeep could not look around", exc_info=True)
+            give_memory_back()
             self._stopping.wait(self._every_s)
 
 
