@@ -53,7 +53,7 @@ def _found(body: SearchIn, request: Request, caller: Caller) -> SearchOut:
 
 
 def _explained(body: SearchIn, result: SearchResult, names: Sequence[str]) -> ExplainOut:
-    given = body.filter.model_dump(mode="json", exclude_none=True) if body.filter is not None else None
+    given = body.filter.model_dump(mode="json", exclude_unset=True) if body.filter is not None else None
     return ExplainOut(
         collections=list(names),
         as_of=body.as_of,
