@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -31,9 +30,14 @@ def _folder(settings: EmbeddingSettings, cache: Path) -> Embedder:
 
 
 def _sentence_transformer(settings: EmbeddingSettings, cache: Path, folder: Path, name: str) -> Embedder:
-    from rag.embedding.sentence_transformer import load_sentence_transformer
+    from rag.embedding.sentence_transformer import load_sentence_transformer, width_of
 
-    languages = frozenset(Language(item) for item in settings.languages)
+    width = width_of(folder)
+    if settings.dimensions is not None:
+        if settings.dimensions > width:
+            raise ConfigurationError(detail=f"embedding.dimensions: the model in {folder} has {width}")
+        width, name = settings.dimensions, f"{name}@{settings.dimensions}"
+    languages = _languages(settings)
 
     def load() -> Embedder:
         return load_sentence_transformer(
@@ -42,23 +46,16 @@ def _sentence_transformer(settings: EmbeddingSettings, cache: Path, folder: Path
             languages=languages,
             max_tokens=settings.max_tokens,
             precision=settings.precision,
+            query_instruction=settings.query_instruction,
+            dimensions=settings.dimensions,
             cache_dir=cache,
         )
 
-    return LazyEmbedder(name, _width(folder), settings.max_tokens, languages, load)
+    return LazyEmbedder(name, width, settings.max_tokens, languages, load)
 
 
-def _width(folder: Path) -> int:
-    """Width of a sentence-transformers folder's vectors, from its own description: loading the model would take seconds."""
-    for path in (*sorted(folder.glob("*_Dense/config.json")), *sorted(folder.glob("*_Pooling/config.json"))):
-        described = json.loads(path.read_text(encoding="utf-8"))
-        for field in ("out_features", "word_embedding_dimension", "embedding_dimension"):
-            if isinstance(described.get(field), int):
-                return int(described[field])
-    try:
-        return int(json.loads((folder / "config.json").read_text(encoding="utf-8"))["hidden_size"])
-    except (OSError, ValueError, KeyError) as error:
-        raise ConfigurationError(detail=f"{folder} does not look like a sentence-transformers folder") from error
+def _languages(settings: EmbeddingSettings) -> frozenset[Language]:
+    return frozenset(Language(item) for item in settings.languages)
 
 
 DENSE: dict[str, DenseFactory] = {"minilm": _minilm, "folder": _folder}

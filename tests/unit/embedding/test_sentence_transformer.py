@@ -18,10 +18,12 @@ from numpy.typing import NDArray
 
 from rag.domain.errors import ConfigurationError, ModelUnavailable
 from rag.domain.language import Language
+from rag.domain.vectors import Embeddings
 from rag.embedding.base import Embedder, Role
 from rag.embedding.batches import pack, padding_factor
-from rag.embedding.dense import DenseEmbedder
 from rag.embedding.lanes import Lanes
+from rag.embedding.local import LocalEmbedder, ModelDescription, bounds_of
+from rag.embedding.outputs import Outputs
 from rag.embedding.precision import Precision
 from rag.embedding.sentence_transformer import (
     default_minilm_folder,
@@ -77,22 +79,20 @@ def unit(token_ids: list[list[int]]) -> NDArray[np.float32]:
     return np.stack([np.cos(angles), np.sin(angles)], axis=1)
 
 
-def fake(forward: Forward = unit, lanes: Lanes | None = None, **changes: Any) -> DenseEmbedder:
+def fake(forward: Forward = unit, lanes: Lanes | None = None, **changes: Any) -> LocalEmbedder:
     def tokenize(texts: Sequence[str]) -> list[list[int]]:
         return [[len(text)] * max(1, len(text)) for text in texts]
 
-    parts: dict[str, Any] = {
-        "name": "fake",
-        "languages": ENGLISH,
-        "dimensions": 2,
-        "max_tokens": 64,
-        "token_budget": 64,
-        "tokenize": tokenize,
-        "count_tokens": lambda texts: [len(text) for text in texts],
-        "forward": forward,
-        "lanes": lanes or Lanes(2),
-    }
-    return DenseEmbedder(**{**parts, **changes})
+    prompts = {Role.QUERY: changes.pop("query_prompt", "")}
+    return LocalEmbedder(
+        ModelDescription("fake", ENGLISH, Outputs(2), max_tokens=64, prompts=prompts),
+        bounds=bounds_of(changes.pop("token_budget", 64)),
+        tokenize=tokenize,
+        count_tokens=lambda texts: [len(text) for text in texts],
+        forward=lambda token_ids: Embeddings(dense=forward(token_ids)),
+        lanes=lanes or Lanes(2),
+        **changes,
+    )
 
 
 def dense(embedder: Embedder, texts: Sequence[str], role: Role = Role.PASSAGE) -> NDArray[np.float32]:
@@ -224,7 +224,7 @@ def test_lanes_prepare_before_their_first_batch() -> None:
 
 
 @pytest.fixture(scope="module")
-def minilm() -> DenseEmbedder:
+def minilm() -> LocalEmbedder:
     return load_sentence_transformer(default_minilm_folder(), name="MiniLM", languages=ENGLISH, precision="float32")
 
 
@@ -240,14 +240,14 @@ def cosines(a: NDArray[np.float32], b: NDArray[np.float32]) -> NDArray[np.float3
     return product
 
 
-def test_it_is_an_embedder(minilm: DenseEmbedder) -> None:
+def test_it_is_an_embedder(minilm: LocalEmbedder) -> None:
     embedder: Embedder = minilm
     assert (embedder.name, embedder.dimensions, embedder.max_tokens) == ("MiniLM", 384, 256)
     assert embedder.languages == ENGLISH
     assert embedder.embed(["x"], Role.PASSAGE).sparse is None
 
 
-def test_vectors_are_the_library_s(minilm: DenseEmbedder, library: Any) -> None:
+def test_vectors_are_the_library_s(minilm: LocalEmbedder, library: Any) -> None:
     vectors = dense(minilm, TEXTS)
     assert vectors.dtype == np.float32
     assert cosines(vectors, library.encode(TEXTS)).min() > 0.99999
@@ -261,18 +261,18 @@ def test_bfloat16_keeps_the_vectors(library: Any) -> None:
     assert cosines(dense(narrow, TEXTS), library.encode(TEXTS)).min() > 0.999
 
 
-def test_company_does_not_change_a_vector(minilm: DenseEmbedder) -> None:
+def test_company_does_not_change_a_vector(minilm: LocalEmbedder) -> None:
     alone = np.concatenate([dense(minilm, [text]) for text in TEXTS])
     assert cosines(dense(minilm, TEXTS), alone).min() > 0.99999
 
 
-def test_long_texts_are_cut_but_counted_whole(minilm: DenseEmbedder) -> None:
+def test_long_texts_are_cut_but_counted_whole(minilm: LocalEmbedder) -> None:
     long = "word " * 3000
     assert minilm.count_tokens([long, "word", ""]) == [3002, 3, 2]
     assert cosines(dense(minilm, [long]), dense(minilm, ["word " * 254])).min() > 0.99999
 
 
-def test_the_real_model_serves_concurrent_callers(minilm: DenseEmbedder) -> None:
+def test_the_real_model_serves_concurrent_callers(minilm: LocalEmbedder) -> None:
     expected = dense(minilm, TEXTS)
 
     def one(number: int) -> float:
@@ -285,7 +285,7 @@ def test_the_real_model_serves_concurrent_callers(minilm: DenseEmbedder) -> None
         assert min(callers.map(one, range(18))) > 0.99999
 
 
-def test_threads_of_others_keep_their_number(minilm: DenseEmbedder) -> None:
+def test_threads_of_others_keep_their_number(minilm: LocalEmbedder) -> None:
     import torch
 
     with ThreadPoolExecutor(1) as fresh:
@@ -367,6 +367,7 @@ KEPT = """
 import sys
 from pathlib import Path
 from rag.domain.language import Language
+from rag.domain.vectors import Embeddings
 from rag.embedding.base import Role
 from rag.embedding.sentence_transformer import load_sentence_transformer
 folder, cache = map(Path, sys.argv[1:])
