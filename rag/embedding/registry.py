@@ -54,11 +54,47 @@ def _sentence_transformer(settings: EmbeddingSettings, cache: Path, folder: Path
     return LazyEmbedder(name, width, settings.max_tokens, languages, load)
 
 
+def _flag(settings: EmbeddingSettings, cache: Path) -> Embedder:
+    from rag.embedding.flag import load_flag, require_folder, widths
+
+    if settings.folder is None:
+        raise ConfigurationError(detail="embedding.folder: no folder is named")
+    folder = settings.folder
+    require_folder(folder)
+    width, token_width = widths(folder)
+    # The parts are in the name, for vectors that lack one can't be taken over.
+    name = folder.name + "/terms" * settings.term_weights + "/tokens" * settings.token_vectors
+    languages = _languages(settings)
+
+    def load() -> Embedder:
+        return load_flag(
+            folder,
+            name=name,
+            languages=languages,
+            max_tokens=settings.max_tokens,
+            precision=settings.precision,
+            term_weights=settings.term_weights,
+            token_vectors=settings.token_vectors,
+            query_instruction=settings.query_instruction,
+            cache_dir=cache,
+        )
+
+    return LazyEmbedder(
+        name,
+        width,
+        settings.max_tokens,
+        languages,
+        load,
+        learned=settings.term_weights,
+        multi=token_width if settings.token_vectors else None,
+    )
+
+
 def _languages(settings: EmbeddingSettings) -> frozenset[Language]:
     return frozenset(Language(item) for item in settings.languages)
 
 
-DENSE: dict[str, DenseFactory] = {"minilm": _minilm, "folder": _folder}
+DENSE: dict[str, DenseFactory] = {"minilm": _minilm, "folder": _folder, "flag": _flag}
 """Value of `embedding.dense` to factory; `none` means a lexical leg alone."""
 
 
