@@ -8,6 +8,7 @@ number of rows, and because term weights are made by array operations instead of
 
 from __future__ import annotations
 
+import itertools
 import json
 import pickletools
 import zipfile
@@ -115,7 +116,9 @@ def _rows_of_largest_matrix(file: Path, columns: int) -> int | None:
     try:
         with zipfile.ZipFile(file) as archive:
             members = {name.partition("/")[2]: name for name in archive.namelist()}
-            largest = max(archive.getinfo(name).file_size for inner, name in members.items() if inner.startswith("data/"))
+            largest = max(
+                archive.getinfo(name).file_size for inner, name in members.items() if inner.startswith("data/")
+            )
             types = {
                 str(argument).rpartition(" ")[2]
                 for _, argument, _ in pickletools.genops(archive.read(members["data.pkl"]))
@@ -208,7 +211,7 @@ def _terms(token_ids: Sequence[TokenIds], weights: NDArray[np.float32]) -> tuple
     rows = np.repeat(np.arange(len(token_ids)), lengths)
     values = weights[:, : lengths.max(initial=0)][np.arange(lengths.max(initial=0)) < lengths[:, None]]
     terms = np.fromiter((term for ids in token_ids for term in ids), dtype=np.int64, count=int(lengths.sum()))
-    above = values > 0
+    above = ~(values <= 0)  # so that a NaN stays and is refused as unsound
     rows, terms, values = rows[above], terms[above], values[above]
     order = np.lexsort((-values, terms, rows))  # the largest weight of each id comes first, and stays
     rows, terms, values = rows[order], terms[order], values[order]
@@ -217,8 +220,7 @@ def _terms(token_ids: Sequence[TokenIds], weights: NDArray[np.float32]) -> tuple
     rows, ids, numbers = rows[first], terms[first].tolist(), values[first].tolist()
     ends = np.searchsorted(rows, np.arange(len(token_ids) + 1)).tolist()
     return tuple(
-        SparseVector(tuple(ids[begin:end]), tuple(numbers[begin:end]))
-        for begin, end in zip(ends, ends[1:], strict=False)
+        SparseVector(tuple(ids[begin:end]), tuple(numbers[begin:end])) for begin, end in itertools.pairwise(ends)
     )
 
 

@@ -9,6 +9,7 @@ from rag.domain.errors import ConfigurationError
 from rag.domain.language import Language
 from rag.embedding.base import Embedder
 from rag.embedding.bm25 import KiwiBm25Embedder
+from rag.embedding.cached import CachedEmbedder
 from rag.embedding.lazy import LazyEmbedder
 from rag.embedding.space import EmbeddingSpace
 from rag.settings import EmbeddingSettings
@@ -99,11 +100,11 @@ DENSE: dict[str, DenseFactory] = {"minilm": _minilm, "folder": _folder, "flag": 
 
 
 def build_space(settings: EmbeddingSettings, analyzer: Analyzer, cache: Path) -> EmbeddingSpace:
-    """The space of the settings. `cache` keeps what a model's self-test found.
+    """The space of the settings; questions are embedded once. `cache` keeps what a model's self-test found.
 
     Raises:
         ConfigurationError: a model folder is missing.
     """
     lexical = KiwiBm25Embedder(analyzer)
-    dense = DENSE[settings.dense](settings, cache) if settings.dense != "none" else None
+    dense = CachedEmbedder(DENSE[settings.dense](settings, cache)) if settings.dense != "none" else None
     return EmbeddingSpace(lexical, dense)

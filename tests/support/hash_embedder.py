@@ -34,7 +34,8 @@ class HashEmbedder:
 
     def embed(self, texts: Sequence[str], role: Role) -> Embeddings:
         if self._dense:
-            return Embeddings(dense=np.stack([_direction(text) for text in texts]))
+            rows = [_direction(text) for text in texts]
+            return Embeddings(dense=np.stack(rows) if rows else np.empty((0, _WIDTH), dtype=np.float32))
         return Embeddings(sparse=tuple(_words(text) for text in texts))
 
 

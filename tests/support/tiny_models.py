@@ -22,7 +22,10 @@ TEXTS = [
 
 QWEN_PROMPT = "Instruct: Given a web search query, retrieve relevant passages that answer the query\nQuery:"
 
-_KOREAN = "회사는 모든 거래 기록을 오 년 동안 보존하고 감독 기관이 요구하면 지체 없이 제출하여야 한다 환자의 동의를 받은 때에는 예외로 한다"
+_KOREAN = (
+    "회사는 모든 거래 기록을 오 년 동안 보존하고 감독 기관이 요구하면 지체 없이 제출하여야 한다 "
+    "환자의 동의를 받은 때에는 예외로 한다"
+)
 _ENGLISH = "the supplier keeps every record of a transaction for five years and hands it to the supervisor on request"
 
 
@@ -34,7 +37,9 @@ def lognormal_texts(count: int, *, seed: int = 5, median: float = 20.0, spread: 
     return [" ".join(random.choice(vocabularies[i % 2], length)) for i, length in enumerate(lengths)]
 
 
-def save_tokenizer(folder: Path, *, start: str | None = "<s>", end: str = "</s>", limit: int = 64, **settings: Any) -> int:
+def save_tokenizer(
+    folder: Path, *, start: str | None = "<s>", end: str = "</s>", limit: int = 64, **settings: Any
+) -> int:
     """Train and save a fast tokenizer that puts `start` and `end` around a text. Returns the size of its vocabulary."""
     from tokenizers import Tokenizer, models, pre_tokenizers, processors, trainers
     from transformers import PreTrainedTokenizerFast
