@@ -26,9 +26,8 @@ _TERM_BYTES = 80
 class CachedEmbedder:
     """Stands before any `Embedder` and keeps the vectors of queries by the SHA-256 of role and text; thread-safe.
 
-    Beyond `max_bytes` the longest unused go first. A question that is asked twice at once is embedded once. Passages are passed on:
-    they are embedded once per version, and `ingest/pipeline/reuse.py` takes their vectors from the record, where they outlive the
-    process.
+    Beyond `max_bytes` the longest unused go first. A question that is asked twice at once is embedded once. Passages are passed
+    on: `ingest/pipeline/reuse.py` takes their vectors from the record, where they outlive the process.
     """
 
     def __init__(self, embedder: Embedder, max_bytes: int = QUERY_CACHE_BYTES) -> None:

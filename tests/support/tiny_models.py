@@ -82,21 +82,21 @@ def encoder_folder(folder: Path, *, pooling: str = "mean", max_seq_length: int =
     return _sentence_transformer(folder, pooling, max_seq_length)
 
 
-def qwen3_folder(folder: Path, *, max_seq_length: int = 48) -> Path:
+def qwen3_folder(folder: Path, *, max_seq_length: int = 128) -> Path:
     """A folder as Qwen3-Embedding's: decoder, last token, unit length, a prompt for queries; its tokenizer pads on the right."""
     import torch
     from transformers import Qwen3Config, Qwen3Model
 
     backbone = folder / "backbone"
     config = Qwen3Config(
-        vocab_size=save_tokenizer(backbone, start=None, padding_side="right"),
+        vocab_size=save_tokenizer(backbone, start=None, limit=max_seq_length, padding_side="right"),
         hidden_size=32,
         num_hidden_layers=2,
         num_attention_heads=4,
         num_key_value_heads=2,
         head_dim=8,
         intermediate_size=64,
-        max_position_embeddings=80,
+        max_position_embeddings=2 * max_seq_length,
         pad_token_id=1,
         bos_token_id=0,
         eos_token_id=2,
