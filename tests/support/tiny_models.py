@@ -115,8 +115,13 @@ def bge_m3_folder(
     feed_forward: int = 64,
     limit: int = 64,
     token_width: int | None = None,
+    spread: float = 0.25,
 ) -> Path:
-    """A folder as BAAI/bge-m3's: XLM-RoBERTa, a head for term weights, and one for token vectors in half precision."""
+    """A folder as BAAI/bge-m3's: XLM-RoBERTa, a head for term weights, and one for token vectors in half precision.
+
+    Args:
+        spread: of the weights. With the usual 0.02, a narrow model's first token hears nothing of the others.
+    """
     import torch
     from transformers import XLMRobertaConfig, XLMRobertaModel
 
@@ -130,11 +135,14 @@ def bge_m3_folder(
         type_vocab_size=1,
         layer_norm_eps=1e-5,
         pad_token_id=1,
+        initializer_range=spread,
     )
     torch.manual_seed(6)
     XLMRobertaModel(config).save_pretrained(folder)
     torch.save(torch.nn.Linear(width, token_width or width).half().state_dict(), folder / "colbert_linear.pt")
-    torch.save(torch.nn.Linear(width, 1).half().state_dict(), folder / "sparse_linear.pt")
+    terms = torch.nn.Linear(width, 1)
+    torch.nn.init.constant_(terms.bias, 0.3)  # else most weights fall below zero and are not there
+    torch.save(terms.half().state_dict(), folder / "sparse_linear.pt")
     return folder
 
 
