@@ -129,7 +129,10 @@ def measure(
     texts: Sequence[str], their_encode: Encode, embedders: Sequence[LocalEmbedder], rounds: int
 ) -> list[Report]:
     """Theirs and each of ours in turn on the same texts."""
-    sides = {"theirs": their_encode, **{embedder.precision: ours(embedder) for embedder in embedders}}
+    sides: dict[str, Encode] = {
+        "theirs": their_encode,
+        **{embedder.precision: ours(embedder) for embedder in embedders},
+    }
     times: dict[str, list[tuple[float, float]]] = {side: [] for side in sides}
     made: dict[str, Embeddings] = {}
     for turn in range(rounds):

@@ -41,6 +41,12 @@ def load(folder: Path, precision: Precision = "float32", **settings: Any) -> Loc
     return load_flag(folder, name="tiny m3", languages=EVERY, precision=precision, **settings)
 
 
+@pytest.fixture(scope="module")
+def whole(folder: Path) -> LocalEmbedder:
+    """With every part, in float32."""
+    return load(folder, token_vectors=True)
+
+
 def encoded(library: Any, texts: list[str]) -> dict[str, Any]:
     made: dict[str, Any] = library.encode(
         texts, batch_size=7, max_length=LIMIT, return_dense=True, return_sparse=True, return_colbert_vecs=True
@@ -58,8 +64,8 @@ def assert_same(ours: Embeddings, theirs: dict[str, Any], tolerance: float = 1e-
         np.testing.assert_allclose(matrix, rows, atol=tolerance)
 
 
-def test_all_three_parts_are_those_of_the_library(folder: Path, library: Any) -> None:
-    ours = load(folder, token_vectors=True).embed(MANY, Role.PASSAGE)
+def test_all_three_parts_are_those_of_the_library(whole: LocalEmbedder, library: Any) -> None:
+    ours = whole.embed(MANY, Role.PASSAGE)
     theirs = encoded(library, MANY)
     assert_same(ours, theirs)
     assert sum(len(vector.indices) for vector in ours.sparse or ()) > 500  # there was something to compare
@@ -76,20 +82,20 @@ def test_parts_that_are_not_asked_for_are_not_there(folder: Path) -> None:
     assert with_terms.embed(["서고"], Role.QUERY).sparse
 
 
-def test_no_texts_give_empty_parts(folder: Path) -> None:
-    made = load(folder, token_vectors=True).embed([], Role.PASSAGE)
+def test_no_texts_give_empty_parts(whole: LocalEmbedder) -> None:
+    made = whole.embed([], Role.PASSAGE)
     assert made.dense is not None and made.dense.shape == (0, 32)
     assert (made.sparse, made.multi) == ((), ())
 
 
-def test_term_weights_are_the_largest_of_each_token(folder: Path) -> None:
+def test_term_weights_are_the_largest_of_each_token(whole: LocalEmbedder) -> None:
     weights = np.array([[9, 1, 3, 2, 0], [9, 0, 9, 9, 9]], dtype=np.float32)
     vectors = _terms([[4, 7, 5, 7], [6, 8]], weights)
     assert (vectors[0].indices, vectors[0].values) == ((4, 5, 7), (9.0, 3.0, 2.0))
     assert (vectors[1].indices, vectors[1].values) == ((6,), (9.0,))
     assert _terms([[4], [5]], np.zeros((2, 1), dtype=np.float32))[1].indices == ()
     specials = {0, 1, 2, 3}
-    for vector in load(folder).embed(MANY, Role.PASSAGE).sparse or ():
+    for vector in whole.embed(MANY, Role.PASSAGE).sparse or ():
         assert not specials & set(vector.indices)
         assert list(vector.indices) == sorted(set(vector.indices))
 
@@ -118,8 +124,8 @@ def test_a_kept_graph_gives_all_parts_again(folder: Path, library: Any, tmp_path
     assert_same(kept.embed(MANY, Role.PASSAGE), encoded(library, MANY))
 
 
-def test_long_texts_are_cut_at_the_model_s_limit_or_below(folder: Path) -> None:
-    assert load(folder).max_tokens == LIMIT
+def test_long_texts_are_cut_at_the_model_s_limit_or_below(folder: Path, whole: LocalEmbedder) -> None:
+    assert whole.max_tokens == LIMIT
     assert load(folder, max_tokens=9999).max_tokens == LIMIT
     short = load(folder, max_tokens=16, token_vectors=True)
     assert short.count_tokens(["word " * 500, ""])[0] > LIMIT
