@@ -30,7 +30,7 @@ from benchmarks.data import DataMissing, load
 from rag.domain.language import Language
 from rag.embedding.base import Role
 from rag.embedding.batches import padding_factor
-from rag.embedding.dense import DenseEmbedder
+from rag.embedding.local import LocalEmbedder
 from rag.embedding.precision import MIN_COSINE, candidate_precisions, processor
 from rag.embedding.sentence_transformer import (
     default_minilm_folder,
@@ -102,7 +102,7 @@ def timed(encode: Encode, texts: Sequence[str]) -> tuple[float, float, NDArray[n
     return time.perf_counter() - wall, time.process_time() - cpu, vectors
 
 
-def ours(embedder: DenseEmbedder) -> Encode:
+def ours(embedder: LocalEmbedder) -> Encode:
     """Our side as a function."""
 
     def encode(texts: Sequence[str]) -> NDArray[np.float32]:
@@ -165,7 +165,7 @@ def measure(count: int, rounds: int, budget: int | None) -> Report:
         tokens=sum(lengths),
         threads=torch.get_num_threads(),
         precision=embedder.precision,
-        budget=embedder.token_budget,
+        budget=embedder.bounds.budget,
         theirs_s=statistics.median(wall for wall, _ in times["theirs"]),
         ours_s=statistics.median(wall for wall, _ in times["ours"]),
         ratio=statistics.median(ratios),

@@ -2,27 +2,57 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 TokenIds = list[int]
+Arrays = tuple[NDArray[np.float32], ...]
+"""What a model gives for m texts, each of m rows; the first is the dense vectors, shape (m, d), unit rows."""
+
+Forward = Callable[[list[TokenIds]], Arrays]
+
+MOST_PADDING = 1.2
+"""Padded tokens to real ones that a batch may come to: a padded token costs what a real one does."""
 
 
-def pack(lengths: Sequence[int], budget: int) -> list[list[int]]:
-    """Group texts of similar length so that rows x longest row stays within `budget` tokens.
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """How large a batch may be.
+
+    Attributes:
+        budget: most padded tokens (rows x longest row).
+        smallest: padded tokens up to which padding does not matter: the overhead of one more batch costs more.
+        most_padding: padded tokens to real ones in a batch above `smallest`.
+    """
+
+    budget: int
+    smallest: int = 0
+    most_padding: float = math.inf
+
+    def holds(self, rows: int, longest: int, tokens: int) -> bool:
+        """Whether a batch of so many rows, tokens in its longest row, and real tokens is within the bounds."""
+        padded = rows * longest
+        return padded <= self.budget and (padded <= self.smallest or padded <= self.most_padding * tokens)
+
+
+def pack(lengths: Sequence[int], bounds: Bounds | int) -> list[list[int]]:
+    """Group texts of similar length into batches within `bounds`; a number is a budget alone.
 
     Returns:
-        Positions in `lengths`, each exactly once, longest texts first. A text longer than `budget` stands alone.
+        Positions in `lengths`, each exactly once, longest texts first. A text longer than the budget stands alone.
     """
+    bounds = Bounds(bounds) if isinstance(bounds, int) else bounds
     batches: list[list[int]] = []
-    widest = 0
+    widest = tokens = 0
     for position in sorted(range(len(lengths)), key=lambda i: -lengths[i]):
-        if not batches or (len(batches[-1]) + 1) * widest > budget:
+        tokens += lengths[position]
+        if not batches or not bounds.holds(len(batches[-1]) + 1, widest, tokens):
             batches.append([])
-            widest = lengths[position]
+            widest = tokens = lengths[position]
         batches[-1].append(position)
     return batches
 

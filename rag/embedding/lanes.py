@@ -8,14 +8,12 @@ import threading
 import weakref
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import Any, TypeVar
 
 from rag.embedding.base import Role
 
-Vectors = NDArray[np.float32]
-_LaneJob = tuple[Future[Vectors], Callable[[], Vectors]]
+T = TypeVar("T")
+_LaneJob = tuple[Future[Any], Callable[[], Any]]
 _LaneQueue = queue.PriorityQueue[tuple[int, int, _LaneJob | None]]
 
 
@@ -45,9 +43,9 @@ class Lanes:
         # Also called at exit: a daemon thread inside native code while the interpreter goes away can crash it.
         self._stop = weakref.finalize(self, _stop_lanes, self._queue, threads)
 
-    def submit(self, role: Role, task: Callable[[], Vectors]) -> Future[Vectors]:
-        """Queue one batch; its result or error is in the future."""
-        future: Future[Vectors] = Future()
+    def submit(self, role: Role, task: Callable[[], T]) -> Future[T]:
+        """Queue one task; its result or error is in the future."""
+        future: Future[T] = Future()
         self._queue.put((0 if role is Role.QUERY else 1, next(self._order), (future, task)))
         return future
 

@@ -25,8 +25,7 @@ from typing import Any
 
 import numpy as np
 
-from rag.embedding.batches import Padding, TokenIds
-from rag.embedding.lanes import Vectors
+from rag.embedding.batches import Arrays, Padding, TokenIds
 from rag.embedding.tokenizing import TokenizerSpec
 
 logger = logging.getLogger(__name__)
@@ -73,7 +72,7 @@ def export(module: Any, example: dict[str, Any], spec: GraphSpec, folder: Path) 
     """Convert a torch module and write it to `folder`, in one step (aside, then renamed).
 
     Args:
-        module: takes `input_ids` and `attention_mask`, int64 of shape (m, n), and gives unit rows, shape (m, d).
+        module: takes `input_ids` and `attention_mask`, int64 of shape (m, n), and gives what `Arrays` describes.
         example: such inputs, to trace it with.
 
     Raises:
@@ -166,14 +165,13 @@ class OpenVinoForward:
         # block each other for ever (pybind11's NumPy table, openvino 2026.4): so the first one comes from here, alone.
         self([[self._padding.token]])
 
-    def __call__(self, token_ids: list[TokenIds]) -> Vectors:
-        """Unit rows, shape (m, d), float32, for m token id lists."""
+    def __call__(self, token_ids: list[TokenIds]) -> Arrays:
+        """The model's outputs, float32, for m token id lists."""
         request = getattr(self._own, "request", None)
         if request is None:
             request = self._own.request = self._compiled.create_infer_request()
         ids, mask = self._padding.arrays(token_ids, WIDTH_MULTIPLE)
-        result: Vectors = np.array(next(iter(request.infer([ids, mask]).values())), dtype=np.float32)
-        return result
+        return tuple(np.array(output, dtype=np.float32) for output in request.infer([ids, mask]).values())
 
 
 def _library() -> Any:

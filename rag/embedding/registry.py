@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,6 +9,7 @@ from rag.domain.errors import ConfigurationError
 from rag.domain.language import Language
 from rag.embedding.base import Embedder
 from rag.embedding.bm25 import KiwiBm25Embedder
+from rag.embedding.cached import CachedEmbedder
 from rag.embedding.lazy import LazyEmbedder
 from rag.embedding.space import EmbeddingSpace
 from rag.settings import EmbeddingSettings
@@ -31,9 +31,14 @@ def _folder(settings: EmbeddingSettings, cache: Path) -> Embedder:
 
 
 def _sentence_transformer(settings: EmbeddingSettings, cache: Path, folder: Path, name: str) -> Embedder:
-    from rag.embedding.sentence_transformer import load_sentence_transformer
+    from rag.embedding.sentence_transformer import load_sentence_transformer, width_of
 
-    languages = frozenset(Language(item) for item in settings.languages)
+    width = width_of(folder)
+    if settings.dimensions is not None:
+        if settings.dimensions > width:
+            raise ConfigurationError(detail=f"embedding.dimensions: the model in {folder} has {width}")
+        width, name = settings.dimensions, f"{name}@{settings.dimensions}"
+    languages = _languages(settings)
 
     def load() -> Embedder:
         return load_sentence_transformer(
@@ -42,23 +47,48 @@ def _sentence_transformer(settings: EmbeddingSettings, cache: Path, folder: Path
             languages=languages,
             max_tokens=settings.max_tokens,
             precision=settings.precision,
+            query_instruction=settings.query_instruction,
+            dimensions=settings.dimensions,
             cache_dir=cache,
         )
 
-    return LazyEmbedder(name, _width(folder), settings.max_tokens, languages, load)
+    return LazyEmbedder(name, width, settings.max_tokens, languages, load)
 
 
-def _width(folder: Path) -> int:
-    """Width of a sentence-transformers folder's vectors, from its own description: loading the model would take seconds."""
-    for path in (*sorted(folder.glob("*_Dense/config.json")), *sorted(folder.glob("*_Pooling/config.json"))):
-        described = json.loads(path.read_text(encoding="utf-8"))
-        for field in ("out_features", "word_embedding_dimension", "embedding_dimension"):
-            if isinstance(described.get(field), int):
-                return int(described[field])
-    try:
-        return int(json.loads((folder / "config.json").read_text(encoding="utf-8"))["hidden_size"])
-    except (OSError, ValueError, KeyError) as error:
-        raise ConfigurationError(detail=f"{folder} does not look like a sentence-transformers folder") from error
+def _flag(settings: EmbeddingSettings, cache: Path) -> Embedder:
+    from rag.embedding.flag import load_flag, require_folder, widths
+
+    if settings.folder is None:
+        raise ConfigurationError(detail="embedding.folder: no folder is named")
+    folder = settings.folder
+    require_folder(folder)
+    width, token_width = widths(folder)
+    # The parts are in the name, for vectors that lack one can't be taken over.
+    name = folder.name + "/terms" * settings.term_weights + "/tokens" * settings.token_vectors
+    languages = _languages(settings)
+
+    def load() -> Embedder:
+        return load_flag(
+            folder,
+            name=name,
+            languages=languages,
+            max_tokens=settings.max_tokens,
+            precision=settings.precision,
+            term_weights=settings.term_weights,
+            token_vectors=settings.token_vectors,
+            query_instruction=settings.query_instruction,
+            cache_dir=cache,
+        )
+
+    return LazyEmbedder(
+        name,
+        width,
+        settings.max_tokens,
+        languages,
+        load,
+        learned=settings.term_weights,
+        multi=token_width if settings.token_vectors else None,
+    )
 
 
 def _openai_http(settings: EmbeddingSettings, cache: Path) -> Embedder:
@@ -67,16 +97,20 @@ def _openai_http(settings: EmbeddingSettings, cache: Path) -> Embedder:
     return open_http_embedder(settings)
 
 
-DENSE: dict[str, DenseFactory] = {"minilm": _minilm, "folder": _folder, "openai_http": _openai_http}
+def _languages(settings: EmbeddingSettings) -> frozenset[Language]:
+    return frozenset(Language(item) for item in settings.languages)
+
+
+DENSE: dict[str, DenseFactory] = {"minilm": _minilm, "folder": _folder, "flag": _flag, "openai_http": _openai_http}
 """Value of `embedding.dense` to factory; `none` means a lexical leg alone."""
 
 
 def build_space(settings: EmbeddingSettings, analyzer: Analyzer, cache: Path) -> EmbeddingSpace:
-    """The space of the settings. `cache` keeps what a model's self-test found.
+    """The space of the settings; questions are embedded once. `cache` keeps what a model's self-test found.
 
     Raises:
         ConfigurationError: a model folder is missing.
     """
     lexical = KiwiBm25Embedder(analyzer)
-    dense = DENSE[settings.dense](settings, cache) if settings.dense != "none" else None
+    dense = CachedEmbedder(DENSE[settings.dense](settings, cache)) if settings.dense != "none" else None
     return EmbeddingSpace(lexical, dense)

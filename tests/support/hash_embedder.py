@@ -34,8 +34,13 @@ class HashEmbedder:
 
     def embed(self, texts: Sequence[str], role: Role) -> Embeddings:
         if self._dense:
-            return Embeddings(dense=np.stack([_direction(text) for text in texts]))
+            rows = [_direction(self._cut(text)) for text in texts]
+            return Embeddings(dense=np.stack(rows) if rows else np.empty((0, _WIDTH), dtype=np.float32))
         return Embeddings(sparse=tuple(_words(text) for text in texts))
+
+    def _cut(self, text: str) -> str:
+        words = _WORD.findall(text)
+        return text if len(words) <= self.max_tokens else " ".join(words[: self.max_tokens])
 
 
 def hash_space() -> EmbeddingSpace:

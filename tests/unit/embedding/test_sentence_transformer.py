@@ -18,27 +18,20 @@ from numpy.typing import NDArray
 
 from rag.domain.errors import ConfigurationError, ModelUnavailable
 from rag.domain.language import Language
+from rag.domain.vectors import Embeddings
 from rag.embedding.base import Embedder, Role
 from rag.embedding.batches import pack, padding_factor
-from rag.embedding.dense import DenseEmbedder
 from rag.embedding.lanes import Lanes
+from rag.embedding.local import LocalEmbedder, ModelDescription, bounds_of
+from rag.embedding.outputs import Outputs
 from rag.embedding.precision import Precision
 from rag.embedding.sentence_transformer import (
     default_minilm_folder,
     load_sentence_transformer,
 )
+from tests.support.tiny_models import TEXTS, encoder_folder
 
 ENGLISH = frozenset({Language.ENGLISH})
-TEXTS = [
-    "The invoice is due within thirty days of receipt.",
-    "",
-    "word " * 2000,
-    "Wombats dig burrows.",
-    "def add(a, b):\n    return a + b",
-    "한국어 문장도 토큰이 됩니다.",
-    " ".join(f"Clause {i} limits the liability of the supplier." for i in range(20)),
-    "a",
-]
 Forward = Callable[[list[list[int]]], NDArray[np.float32]]
 
 
@@ -77,22 +70,20 @@ def unit(token_ids: list[list[int]]) -> NDArray[np.float32]:
     return np.stack([np.cos(angles), np.sin(angles)], axis=1)
 
 
-def fake(forward: Forward = unit, lanes: Lanes | None = None, **changes: Any) -> DenseEmbedder:
+def fake(forward: Forward = unit, lanes: Lanes | None = None, **changes: Any) -> LocalEmbedder:
     def tokenize(texts: Sequence[str]) -> list[list[int]]:
         return [[len(text)] * max(1, len(text)) for text in texts]
 
-    parts: dict[str, Any] = {
-        "name": "fake",
-        "languages": ENGLISH,
-        "dimensions": 2,
-        "max_tokens": 64,
-        "token_budget": 64,
-        "tokenize": tokenize,
-        "count_tokens": lambda texts: [len(text) for text in texts],
-        "forward": forward,
-        "lanes": lanes or Lanes(2),
-    }
-    return DenseEmbedder(**{**parts, **changes})
+    prompts = {Role.QUERY: changes.pop("query_prompt", "")}
+    return LocalEmbedder(
+        ModelDescription("fake", ENGLISH, Outputs(2), max_tokens=64, prompts=prompts),
+        bounds=bounds_of(changes.pop("token_budget", 64)),
+        tokenize=tokenize,
+        count_tokens=lambda texts: [len(text) for text in texts],
+        forward=lambda token_ids: Embeddings(dense=forward(token_ids)),
+        lanes=lanes or Lanes(2),
+        **changes,
+    )
 
 
 def dense(embedder: Embedder, texts: Sequence[str], role: Role = Role.PASSAGE) -> NDArray[np.float32]:
@@ -224,7 +215,7 @@ def test_lanes_prepare_before_their_first_batch() -> None:
 
 
 @pytest.fixture(scope="module")
-def minilm() -> DenseEmbedder:
+def minilm() -> LocalEmbedder:
     return load_sentence_transformer(default_minilm_folder(), name="MiniLM", languages=ENGLISH, precision="float32")
 
 
@@ -240,14 +231,14 @@ def cosines(a: NDArray[np.float32], b: NDArray[np.float32]) -> NDArray[np.float3
     return product
 
 
-def test_it_is_an_embedder(minilm: DenseEmbedder) -> None:
+def test_it_is_an_embedder(minilm: LocalEmbedder) -> None:
     embedder: Embedder = minilm
     assert (embedder.name, embedder.dimensions, embedder.max_tokens) == ("MiniLM", 384, 256)
     assert embedder.languages == ENGLISH
     assert embedder.embed(["x"], Role.PASSAGE).sparse is None
 
 
-def test_vectors_are_the_library_s(minilm: DenseEmbedder, library: Any) -> None:
+def test_vectors_are_the_library_s(minilm: LocalEmbedder, library: Any) -> None:
     vectors = dense(minilm, TEXTS)
     assert vectors.dtype == np.float32
     assert cosines(vectors, library.encode(TEXTS)).min() > 0.99999
@@ -261,18 +252,18 @@ def test_bfloat16_keeps_the_vectors(library: Any) -> None:
     assert cosines(dense(narrow, TEXTS), library.encode(TEXTS)).min() > 0.999
 
 
-def test_company_does_not_change_a_vector(minilm: DenseEmbedder) -> None:
+def test_company_does_not_change_a_vector(minilm: LocalEmbedder) -> None:
     alone = np.concatenate([dense(minilm, [text]) for text in TEXTS])
     assert cosines(dense(minilm, TEXTS), alone).min() > 0.99999
 
 
-def test_long_texts_are_cut_but_counted_whole(minilm: DenseEmbedder) -> None:
+def test_long_texts_are_cut_but_counted_whole(minilm: LocalEmbedder) -> None:
     long = "word " * 3000
     assert minilm.count_tokens([long, "word", ""]) == [3002, 3, 2]
     assert cosines(dense(minilm, [long]), dense(minilm, ["word " * 254])).min() > 0.99999
 
 
-def test_the_real_model_serves_concurrent_callers(minilm: DenseEmbedder) -> None:
+def test_the_real_model_serves_concurrent_callers(minilm: LocalEmbedder) -> None:
     expected = dense(minilm, TEXTS)
 
     def one(number: int) -> float:
@@ -285,7 +276,7 @@ def test_the_real_model_serves_concurrent_callers(minilm: DenseEmbedder) -> None
         assert min(callers.map(one, range(18))) > 0.99999
 
 
-def test_threads_of_others_keep_their_number(minilm: DenseEmbedder) -> None:
+def test_threads_of_others_keep_their_number(minilm: LocalEmbedder) -> None:
     import torch
 
     with ThreadPoolExecutor(1) as fresh:
@@ -295,53 +286,13 @@ def test_threads_of_others_keep_their_number(minilm: DenseEmbedder) -> None:
 # ---- any folder
 
 
-def tiny_folder(folder: Path, *, pooling: str = "mean", max_seq_length: int = 48, roberta: bool = False) -> Path:
-    """A random-weight sentence-transformers folder with a tokenizer trained on the spot."""
-    import torch
-    from sentence_transformers import SentenceTransformer
-    from sentence_transformers.sentence_transformer.modules import Pooling, Transformer
-    from tokenizers import Tokenizer, models, pre_tokenizers, processors, trainers
-    from transformers import BertConfig, BertModel, PreTrainedTokenizerFast, XLMRobertaConfig, XLMRobertaModel
-
-    special = ["<s>", "<pad>", "</s>", "<unk>"]
-    tokenizer = Tokenizer(models.BPE(unk_token="<unk>"))
-    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    alphabet = pre_tokenizers.ByteLevel.alphabet()
-    trainer = trainers.BpeTrainer(
-        vocab_size=400, special_tokens=special, initial_alphabet=alphabet, show_progress=False
-    )
-    tokenizer.train_from_iterator(TEXTS, trainer)
-    tokenizer.post_processor = processors.TemplateProcessing(
-        single="<s> $A </s>", special_tokens=[("<s>", 0), ("</s>", 2)]
-    )
-    backbone = folder / "backbone"
-    names = {"bos_token": "<s>", "eos_token": "</s>", "pad_token": "<pad>", "unk_token": "<unk>"}
-    PreTrainedTokenizerFast(tokenizer_object=tokenizer, model_max_length=64, **names).save_pretrained(backbone)
-    torch.manual_seed(3)
-    size: dict[str, Any] = {
-        "vocab_size": tokenizer.get_vocab_size(),
-        "hidden_size": 32,
-        "num_hidden_layers": 2,
-        "num_attention_heads": 4,
-        "intermediate_size": 64,
-        "max_position_embeddings": 80,
-        "pad_token_id": 1,
-    }
-    model = XLMRobertaModel(XLMRobertaConfig(**size)) if roberta else BertModel(BertConfig(**size))
-    model.save_pretrained(backbone)
-    transformer = Transformer(str(backbone), max_seq_length=max_seq_length)
-    whole = SentenceTransformer(modules=[transformer, Pooling(32, pooling_mode=pooling)], device="cpu")
-    whole.save(str(folder / "model"), create_model_card=False)
-    return folder / "model"
-
-
 @pytest.mark.parametrize(
     ("pooling", "roberta"), [("mean", False), ("cls", True), ("lasttoken", False)], ids=["mean", "cls", "last"]
 )
 def test_any_folder_loads(tmp_path: Path, pooling: str, roberta: bool) -> None:
     from sentence_transformers import SentenceTransformer
 
-    folder = tiny_folder(tmp_path, pooling=pooling, roberta=roberta)
+    folder = encoder_folder(tmp_path, pooling=pooling, roberta=roberta)
     cache = tmp_path / "cache"
     embedder = load_sentence_transformer(folder, name="tiny", languages=frozenset(Language), cache_dir=cache)
     assert (embedder.dimensions, embedder.max_tokens) == (32, 48)
@@ -357,7 +308,7 @@ def test_a_converted_model_gives_the_library_s_vectors(
 ) -> None:
     from sentence_transformers import SentenceTransformer
 
-    folder = tiny_folder(tmp_path, pooling=pooling, roberta=roberta)
+    folder = encoder_folder(tmp_path, pooling=pooling, roberta=roberta)
     embedder = load_sentence_transformer(folder, name="tiny", languages=ENGLISH, precision=precision)
     expected = SentenceTransformer(str(folder), device="cpu").encode(TEXTS, normalize_embeddings=True)
     assert cosines(dense(embedder, TEXTS), expected).min() > 0.999
@@ -367,6 +318,7 @@ KEPT = """
 import sys
 from pathlib import Path
 from rag.domain.language import Language
+from rag.domain.vectors import Embeddings
 from rag.embedding.base import Role
 from rag.embedding.sentence_transformer import load_sentence_transformer
 folder, cache = map(Path, sys.argv[1:])
@@ -377,7 +329,7 @@ print(embedder.precision, "torch" in sys.modules, "transformers" in sys.modules,
 
 
 def test_a_kept_graph_starts_without_torch_and_a_changed_model_does_not_use_it(tmp_path: Path) -> None:
-    folder, cache = tiny_folder(tmp_path), tmp_path / "cache"
+    folder, cache = encoder_folder(tmp_path), tmp_path / "cache"
     first = load_sentence_transformer(folder, name="tiny", languages=ENGLISH, cache_dir=cache)
     file = next(iter(cache.glob("precision-*.json")))
     stored = json.loads(file.read_text())
@@ -418,7 +370,7 @@ print("done")
 
 
 def test_the_first_arrays_of_a_process_may_come_from_many_threads_at_once(tmp_path: Path) -> None:
-    load_sentence_transformer(tiny_folder(tmp_path), name="tiny", languages=ENGLISH, cache_dir=tmp_path / "cache")
+    load_sentence_transformer(encoder_folder(tmp_path), name="tiny", languages=ENGLISH, cache_dir=tmp_path / "cache")
     [graph] = (tmp_path / "cache").glob("graph-*")
     for _ in range(3):
         command = [sys.executable, "-X", "faulthandler", "-c", TOGETHER, str(graph)]
@@ -438,7 +390,7 @@ def test_the_converter_cannot_report_home() -> None:
 
 
 def test_a_stored_self_test_decides_the_next_start(tmp_path: Path) -> None:
-    folder, cache = tiny_folder(tmp_path), tmp_path / "cache"
+    folder, cache = encoder_folder(tmp_path), tmp_path / "cache"
 
     def start() -> str:
         embedder = load_sentence_transformer(folder, name="tiny", languages=ENGLISH, cache_dir=cache)
@@ -458,7 +410,7 @@ def test_a_stored_self_test_decides_the_next_start(tmp_path: Path) -> None:
 
 
 def test_max_tokens_can_only_lower_the_limit(tmp_path: Path) -> None:
-    folder = tiny_folder(tmp_path)
+    folder = encoder_folder(tmp_path)
     for wanted, expected in ((16, 16), (4096, 48)):
         embedder = load_sentence_transformer(
             folder, name="tiny", languages=ENGLISH, max_tokens=wanted, precision="float32"
@@ -478,7 +430,7 @@ def test_a_missing_or_foreign_folder_is_a_configuration_error(tmp_path: Path) ->
 def test_a_model_with_nan_weights_is_refused_at_start(tmp_path: Path) -> None:
     from safetensors.numpy import load_file, save_file
 
-    folder = tiny_folder(tmp_path)
+    folder = encoder_folder(tmp_path)
     weights = folder / "model.safetensors"
     tensors = load_file(weights)
     key = next(label for label in tensors if label.endswith("word_embeddings.weight"))

@@ -1,0 +1,396 @@
+"""What runs a local model: torch or OpenVINO, in the number format that a self-test found the fastest on this machine.
+
+A backend file loads a model with its own library and hands it over as a `LoadedModel`; from there on all backends are alike.
+"""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+import json
+import logging
+import shutil
+import time
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass
+from functools import partial
+from importlib.metadata import version
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rag.domain.errors import ConfigurationError
+from rag.domain.vectors import Embeddings
+from rag.embedding import openvino_graph
+from rag.embedding.base import Role
+from rag.embedding.batches import Arrays, Bounds, Forward, Padding, TokenIds
+from rag.embedding.lanes import Lanes
+from rag.embedding.local import LocalEmbedder, ModelDescription, bounds_of
+from rag.embedding.precision import (
+    MIN_COSINE,
+    SELF_TEST_TEXTS,
+    Precision,
+    candidate_precisions,
+    choose_precision,
+    machine_key,
+    processor,
+    remembered_choice,
+    stored_choice,
+)
+from rag.embedding.tokenizing import TokenizerSpec
+
+if TYPE_CHECKING:
+    import torch
+
+logger = logging.getLogger(__name__)
+
+_OPENVINO = "openvino-"
+
+CPU_TOKEN_BUDGET = 1024
+"""Padded tokens a batch. CPU time is flat within the noise from 512 to 4,096 and some 30 % higher at 8,192, where buffers leave
+the cache (`benchmarks/encoding.py --budget`); the smaller it is, the sooner a waiting query gets a lane."""
+
+CUDA_TOKEN_BUDGET = 16_384
+"""Padded tokens a batch on a GPU, which needs wide batches to be busy. Not measured here: no GPU was at hand."""
+
+CUDA_SMALLEST = 2048
+"""Padded tokens up to which a GPU is idle anyway, so that padding costs less than another launch. Not measured either."""
+
+LARGE_MODEL_PARAMETERS = 100_000_000
+LARGE_MODEL_LANE_THREADS = 4
+"""A model this large is too slow on one thread for a single query, so that its lanes get up to four each."""
+
+SELF_TEST_TOKENS = 128
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedModel:
+    """A model as its library loaded it, in float32 on the CPU.
+
+    Attributes:
+        module: takes `input_ids` and `attention_mask`, int64 of shape (m, n), and gives a tuple of tensors, float32, as `Arrays`
+            describes them. Its `body` is the transformer, the part that a narrower number format is for: pooling sums
+            hundreds of tokens, which in bfloat16 costs the third digit (cosine 0.9965 instead of 0.9999 on abstracts).
+    """
+
+    module: torch.nn.Module
+    tokenizer: TokenizerSpec
+
+
+Compare = Callable[[Sequence[TokenIds], Arrays], NDArray[np.float32]]
+"""Token ids and what a model made of them, to unit rows that have to agree between number formats."""
+
+
+def dense_rows(token_ids: Sequence[TokenIds], arrays: Arrays) -> NDArray[np.float32]:
+    """The dense vectors: a `Compare` for models that give nothing else."""
+    return arrays[0]
+
+
+@dataclass(frozen=True, slots=True)
+class ModelRequest:
+    """Which model to run, and where to keep what is found out about it.
+
+    Attributes:
+        load: loads it; not called where an earlier start kept a graph.
+        cache_dir: for the self-test's outcome and the converted graph; None repeats both at every start.
+    """
+
+    folder: Path
+    name: str
+    max_tokens: int | None
+    cache_dir: Path | None
+    load: Callable[[], LoadedModel]
+    compare: Compare = dense_rows
+
+    def key(self, device: str) -> dict[str, str]:
+        """What a stored choice depends on."""
+        framework = f"torch {version('torch')}, openvino {openvino_graph.installed_version()}"
+        return machine_key(self.name, framework, device)
+
+    def graph_folder(self, parent: Path) -> Path:
+        """Where the converted model lies; its name changes with every file of the model and every library."""
+        files = sorted(path for path in self.folder.rglob("*") if path.is_file())
+        facts = [(str(path.relative_to(self.folder)), path.stat().st_size, path.stat().st_mtime_ns) for path in files]
+        identity = json.dumps([facts, self.max_tokens, self.key("cpu"), version("transformers")])
+        return parent / f"{self._graph_prefix()}{hashlib.sha256(identity.encode()).hexdigest()[:16]}"
+
+    def drop_stale_graphs(self, kept: Path) -> None:
+        """Remove what was converted from earlier states of this model: each is as large as the model."""
+        for folder in kept.parent.glob(f"{self._graph_prefix()}*"):
+            if folder != kept:
+                shutil.rmtree(folder, ignore_errors=True)
+
+    def _graph_prefix(self) -> str:
+        return f"graph-{hashlib.sha256(self.name.encode()).hexdigest()[:8]}-"
+
+
+@dataclass(frozen=True, slots=True)
+class Runtime:
+    """A model that runs.
+
+    Attributes:
+        dimensions: width of the dense vectors.
+    """
+
+    forward: Forward
+    lanes: Lanes
+    tokenizer: TokenizerSpec
+    dimensions: int
+    precision: Precision
+    cuda: bool = False
+
+    def embedder(
+        self,
+        description: ModelDescription,
+        finish: Callable[[list[TokenIds], Arrays], Embeddings],
+        token_budget: int | None = None,
+    ) -> LocalEmbedder:
+        """An embedder on this runtime, tried on two texts: a broken model is refused at start, not at the first upload.
+
+        Args:
+            finish: token ids and what the model made of them, to vectors.
+            token_budget: padded tokens a batch; by default by device.
+
+        Raises:
+            ModelUnavailable: its vectors are not sound.
+        """
+        tokenize, count_tokens = self.tokenizer.functions()
+        forward = self.forward
+        default = bounds_of(CUDA_TOKEN_BUDGET, CUDA_SMALLEST) if self.cuda else bounds_of(CPU_TOKEN_BUDGET)
+        embedder = LocalEmbedder(
+            description,
+            bounds=Bounds(token_budget or default.budget, default.smallest, default.most_padding),
+            tokenize=tokenize,
+            count_tokens=count_tokens,
+            forward=lambda token_ids: finish(token_ids, forward(token_ids)),
+            lanes=self.lanes,
+            lacks_memory=lacks_memory,
+        )
+        embedder.embed(["", SELF_TEST_TEXTS[0]], Role.PASSAGE)
+        return embedder
+
+
+def lacks_memory(error: Exception) -> bool:
+    """Whether a framework's error says that a batch was too large.
+
+    By its words, since torch has several classes for it and the kept graph runs without torch: `CUDA out of memory`,
+    `CUBLAS_STATUS_ALLOC_FAILED`, `DefaultCPUAllocator: can't allocate memory`, OpenVINO's `std::bad_alloc`.
+    """
+    words = str(error).lower()
+    return isinstance(error, MemoryError) or (
+        isinstance(error, RuntimeError) and ("alloc" in words or "out of memory" in words)
+    )
+
+
+def start(request: ModelRequest, precision: Precision | Literal["auto"]) -> Runtime:
+    """Run the model: from the graph that an earlier start found the fastest, else loaded by its library.
+
+    Args:
+        precision: `auto` lets a self-test of some two seconds decide.
+
+    Raises:
+        ConfigurationError: the settings ask for a number format that this model can't run in.
+    """
+    runtime = _kept_runtime(request) if precision == "auto" else None
+    return runtime or _torch_runtime(request, precision)
+
+
+def _kept_runtime(request: ModelRequest) -> Runtime | None:
+    """The graph that an earlier start converted and found the fastest, without torch; None where there is none."""
+    if request.cache_dir is None or Path("/dev/nvidiactl").exists() or openvino_graph.installed_version() is None:
+        return None
+    choice = stored_choice(request.cache_dir, request.key("cpu"))
+    if choice is None or not choice.precision.startswith(_OPENVINO):
+        return None
+    folder = request.graph_folder(request.cache_dir)
+    spec = openvino_graph.read_spec(folder)
+    if spec is None:
+        return None
+    try:
+        forward = openvino_graph.OpenVinoForward(folder, spec, choice.precision.removeprefix(_OPENVINO))
+    except openvino_graph.ConversionFailed as error:
+        logger.warning("the kept graph of %s does not load and is made again: %s", request.name, error)
+        return None
+    return Runtime(forward, Lanes(spec.lanes), spec.tokenizer, spec.dimensions, choice.precision)
+
+
+def _torch_runtime(request: ModelRequest, precision: Precision | Literal["auto"]) -> Runtime:
+    """The model loaded by its library, in the number format that is asked for, or that a self-test finds the fastest."""
+    import torch
+
+    model = request.load()
+    cuda = torch.cuda.is_available()
+    lanes, lane_threads = _start_lanes(model.module, cuda)
+    tokenize, _ = model.tokenizer.functions()
+    plain = TorchForward(model.module, model.tokenizer.padding, "cuda" if cuda else "cpu")
+    width = lanes.submit(Role.QUERY, partial(plain, tokenize(["width"]))).result()[0].shape[1]
+    spec = openvino_graph.GraphSpec(model.tokenizer, width, lanes.count, lane_threads)
+    probe = tokenize(["", "word", SELF_TEST_TEXTS[0], SELF_TEST_TEXTS[-1][:60]])
+    forwards = _Forwards(plain, partial(_graph_forward, request, model.module, spec), probe, request.compare)
+    if precision == "auto":
+        sample = [ids[:SELF_TEST_TOKENS] for ids in tokenize(SELF_TEST_TEXTS)]
+        precision = _tested_precision(forwards, sample, lanes, request, cuda)
+    return Runtime(forwards.keep(precision), lanes, model.tokenizer, width, precision, cuda)
+
+
+def _graph_forward(
+    request: ModelRequest, module: torch.nn.Module, spec: openvino_graph.GraphSpec, precision: Precision
+) -> Forward:
+    """The model on OpenVINO; converted first where no earlier start did it. Without a cache folder nothing is kept.
+
+    Raises:
+        ConversionFailed: it stays on torch.
+    """
+    import torch
+
+    with ExitStack() as stack:
+        parent = request.cache_dir
+        if parent is None:
+            parent = Path(stack.enter_context(TemporaryDirectory(prefix="seogo-graph-")))
+        folder, number_format = request.graph_folder(parent), precision.removeprefix(_OPENVINO)
+        if openvino_graph.read_spec(folder) is not None:
+            with suppress(openvino_graph.ConversionFailed):  # damaged: made again
+                return openvino_graph.OpenVinoForward(folder, spec, number_format)
+        ids = torch.arange(1, 17).reshape(2, 8) % 4
+        example = {"input_ids": ids, "attention_mask": torch.ones_like(ids)}
+        openvino_graph.export(module, example, spec, folder)
+        request.drop_stale_graphs(folder)
+        return openvino_graph.OpenVinoForward(folder, spec, number_format)
+
+
+def _start_lanes(module: torch.nn.Module, cuda: bool) -> tuple[Lanes, int]:
+    """As many lanes as torch has threads, fewer and wider ones for a large model, a single one for a GPU.
+
+    Returns:
+        The lanes, and the threads of each.
+    """
+    import torch
+
+    threads = torch.get_num_threads()
+    size = sum(parameter.numel() for parameter in module.parameters())
+    width = min(threads, LARGE_MODEL_LANE_THREADS) if size >= LARGE_MODEL_PARAMETERS else 1
+
+    def prepare() -> None:
+        torch.get_num_threads()  # torch's first call on a thread resets its number; so call it, then set ours
+        torch.set_num_threads(width)
+
+    lanes = Lanes(1 if cuda else max(1, threads // width), prepare)
+    torch.set_num_threads(threads)  # the lanes' calls also changed the default of threads still to come
+    return lanes, width
+
+
+def _tested_precision(
+    forwards: _Forwards, sample: list[TokenIds], lanes: Lanes, request: ModelRequest, cuda: bool
+) -> Precision:
+    """The stored or freshly tested precision; the test runs on a lane, as the real work will."""
+    import torch
+
+    candidates = forwards.possible(
+        candidate_precisions(
+            processor()[1],
+            torch.cuda.get_device_capability() if cuda else None,
+            openvino=openvino_graph.installed_version() is not None,
+        )
+    )
+    if not candidates:
+        return "float32"
+
+    def encode(precision: Precision) -> NDArray[np.float32]:
+        return request.compare(sample, lanes.submit(Role.PASSAGE, partial(forwards.of(precision), sample)).result())
+
+    key = request.key(torch.cuda.get_device_name() if cuda else "cpu")
+    # On a CPU the process's own seconds are what counts: neighbours on a shared machine disturb the wall clock.
+    clock = time.perf_counter if cuda else time.process_time
+    choice = remembered_choice(
+        request.cache_dir, key, lambda: choose_precision(encode, candidates, clock=clock)
+    ).precision
+    return choice if choice in ("float32", *candidates) else "float32"
+
+
+class _Forwards:
+    """One forward pass per precision, made from one loaded model; all but the kept one are dropped."""
+
+    def __init__(
+        self, plain: TorchForward, graph: Callable[[Precision], Forward], probe: list[TokenIds], compare: Compare
+    ) -> None:
+        self._plain = plain
+        self._graph = graph
+        self._probe = probe
+        self._compare = compare
+        self._made: dict[Precision, Forward] = {"float32": plain}
+
+    def possible(self, candidates: Sequence[Precision]) -> tuple[Precision, ...]:
+        """The candidates that this model can run in; one that can't be converted is left out, and the log says so."""
+        return tuple(candidate for candidate in candidates if self._makes(candidate))
+
+    def of(self, precision: Precision) -> Forward:
+        """A forward pass to compare with others; a narrower one has a copy of the weights, for narrowing loses digits."""
+        if precision not in self._made:
+            graph = precision.startswith(_OPENVINO)
+            self._made[precision] = self._checked(self._graph(precision)) if graph else self._plain.narrowed(precision)
+        return self._made[precision]
+
+    def keep(self, precision: Precision) -> Forward:
+        """The forward pass to go on with; the copies made for comparison become free.
+
+        Raises:
+            ConfigurationError: the settings ask for what this model can't run in.
+        """
+        try:
+            forward = self.of(precision)
+        except openvino_graph.ConversionFailed as error:
+            raise ConfigurationError(detail=f"embedding.precision {precision}: {error}") from error
+        self._made.clear()
+        return forward
+
+    def _checked(self, graph: Forward) -> Forward:
+        """`graph`, if it agrees with torch on texts of other lengths than it was traced with: tracing follows one path."""
+        theirs = self._compare(self._probe, self._plain(self._probe))
+        try:
+            ours = self._compare(self._probe, graph(self._probe))
+        except (
+            Exception
+        ) as error:  # a constant of the example's shape inside the graph ends in whatever the library raises
+            raise openvino_graph.ConversionFailed(f"its graph does not run: {error}") from error
+        cosine = float(np.min(np.sum(ours * theirs, axis=1))) if ours.shape == theirs.shape else 0.0
+        if not cosine >= MIN_COSINE:  # written so that NaN fails too
+            raise openvino_graph.ConversionFailed(f"its graph gives other vectors (cosine {cosine:.4f})")
+        return graph
+
+    def _makes(self, precision: Precision) -> bool:
+        try:
+            self.of(precision)
+        except openvino_graph.ConversionFailed as error:
+            logger.warning("the model stays on torch: %s", error)
+            return False
+        return True
+
+
+class TorchForward:
+    """A model's module on torch, for one batch."""
+
+    def __init__(self, module: torch.nn.Module, padding: Padding, device: str) -> None:
+        import torch
+
+        self._torch = torch
+        self._module = module.to(device).eval()
+        self._padding = padding
+        self._device = device
+
+    def narrowed(self, precision: Precision) -> TorchForward:
+        """The same with a copy of the weights whose `body` has this number format."""
+        module = copy.deepcopy(self._module)
+        module.body.to(getattr(self._torch, precision))
+        return TorchForward(module, self._padding, self._device)
+
+    def __call__(self, token_ids: list[TokenIds]) -> Arrays:
+        """The module's outputs for m token id lists, of which an empty one counts as one padding token."""
+        torch = self._torch
+        ids, mask = self._padding.arrays(token_ids)
+        with torch.inference_mode():
+            outputs = self._module(torch.from_numpy(ids).to(self._device), torch.from_numpy(mask).to(self._device))
+            return tuple(output.cpu().numpy() for output in outputs)
