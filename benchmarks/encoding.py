@@ -29,13 +29,13 @@ from numpy.typing import NDArray
 from benchmarks.data import DataMissing, load
 from rag.domain.language import Language
 from rag.embedding.base import Role
-from rag.embedding.batches import padding_factor
 from rag.embedding.local import LocalEmbedder
 from rag.embedding.precision import MIN_COSINE, candidate_precisions, processor
 from rag.embedding.sentence_transformer import (
     default_minilm_folder,
     load_sentence_transformer,
 )
+from rag.inference.batches import padding_factor
 
 BAR = 3.0
 Encode = Callable[[Sequence[str]], NDArray[np.float32]]

@@ -33,10 +33,10 @@ import numpy as np
 from rag.domain.language import Language
 from rag.domain.vectors import Embeddings, SparseVector
 from rag.embedding.base import Role
-from rag.embedding.batches import padding_factor
 from rag.embedding.flag import load_flag
 from rag.embedding.local import LocalEmbedder
 from rag.embedding.precision import MIN_COSINE, Precision
+from rag.inference.batches import padding_factor
 from tests.support.tiny_models import bge_m3_folder, lognormal_texts
 
 BAR, PADDING_BAR, DIFFERENCE_BAR = 2.0, 1.2, 1e-4

@@ -16,11 +16,11 @@ from rag.domain.errors import ModelUnavailable
 from rag.domain.language import Language
 from rag.domain.vectors import Embeddings
 from rag.embedding.base import Role
-from rag.embedding.batcher import Batcher
-from rag.embedding.batches import MOST_PADDING, Bounds, TokenIds, pack
-from rag.embedding.lanes import Lanes
 from rag.embedding.outputs import Outputs, take
 from rag.embedding.precision import Precision
+from rag.inference.batcher import Batcher
+from rag.inference.batches import MOST_PADDING, Bounds, TokenIds, pack
+from rag.inference.lanes import Lanes
 
 SMALLEST_SHARE = 128
 """Tokens below which a batch is not split across idle lanes: the overhead of a forward pass would outweigh the gain."""
@@ -87,7 +87,7 @@ class LocalEmbedder:
         self._batcher = Batcher(
             name=description.name,
             forward=forward,
-            outputs=description.outputs,
+            results=description.outputs,
             lanes=lanes,
             bounds=bounds,
             lacks_memory=lacks_memory,
@@ -105,7 +105,7 @@ class LocalEmbedder:
         """
         token_ids = self._tokenize(self._prompted(texts, role)) if texts else []
         batches = self.batches([len(ids) for ids in token_ids])
-        futures = self._batcher.submit(role, [[token_ids[i] for i in batch] for batch in batches])
+        futures = self._batcher.submit([[token_ids[i] for i in batch] for batch in batches], urgent=role is Role.QUERY)
         try:
             made = self._outputs.join([future.result() for future in futures])
         except (RuntimeError, MemoryError) as error:  # torch reports a lack of memory and broken kernels with the first

@@ -25,8 +25,8 @@ from typing import Any
 
 import numpy as np
 
-from rag.embedding.batches import Arrays, Padding, TokenIds
 from rag.embedding.tokenizing import TokenizerSpec
+from rag.inference.batches import Arrays, Padding, TokenIds
 
 logger = logging.getLogger(__name__)
 

@@ -45,6 +45,10 @@ class Outputs:
             multi=tuple(chain.from_iterable(part.multi or () for part in parts)) if self.multi is not None else None,
         )
 
+    def part(self, made: Embeddings, start: int, stop: int) -> Embeddings:
+        """The vectors of the texts from `start` up to `stop`."""
+        return take(made, range(start, stop))
+
     def _dense_is_sound(self, vectors: Embeddings, count: int) -> bool:
         dense = vectors.dense
         return dense is not None and dense.shape == (count, self.dimensions) and _unit_rows(dense)

@@ -27,8 +27,6 @@ from rag.domain.errors import ConfigurationError
 from rag.domain.vectors import Embeddings
 from rag.embedding import openvino_graph
 from rag.embedding.base import Role
-from rag.embedding.batches import Arrays, Bounds, Forward, Padding, TokenIds
-from rag.embedding.lanes import Lanes
 from rag.embedding.local import LocalEmbedder, ModelDescription, bounds_of
 from rag.embedding.precision import (
     MIN_COSINE,
@@ -42,6 +40,8 @@ from rag.embedding.precision import (
     stored_choice,
 )
 from rag.embedding.tokenizing import TokenizerSpec
+from rag.inference.batches import Arrays, Bounds, Forward, Padding, TokenIds
+from rag.inference.lanes import Lanes
 
 if TYPE_CHECKING:
     import torch
@@ -227,7 +227,7 @@ def _torch_runtime(request: ModelRequest, precision: Precision | Literal["auto"]
     lanes, lane_threads = _start_lanes(model.module, cuda)
     tokenize, _ = model.tokenizer.functions()
     plain = TorchForward(model.module, model.tokenizer.padding, "cuda" if cuda else "cpu")
-    width = lanes.submit(Role.QUERY, partial(plain, tokenize(["width"]))).result()[0].shape[1]
+    width = lanes.submit(partial(plain, tokenize(["width"])), urgent=True).result()[0].shape[1]
     spec = openvino_graph.GraphSpec(model.tokenizer, width, lanes.count, lane_threads)
     probe = tokenize(["", "word", SELF_TEST_TEXTS[0], SELF_TEST_TEXTS[-1][:60]])
     forwards = _Forwards(plain, partial(_graph_forward, request, model.module, spec), probe, request.compare)
@@ -300,7 +300,7 @@ def _tested_precision(
         return "float32"
 
     def encode(precision: Precision) -> NDArray[np.float32]:
-        return request.compare(sample, lanes.submit(Role.PASSAGE, partial(forwards.of(precision), sample)).result())
+        return request.compare(sample, lanes.submit(partial(forwards.of(precision), sample), urgent=False).result())
 
     key = request.key(torch.cuda.get_device_name() if cuda else "cpu")
     # On a CPU the process's own seconds are what counts: neighbours on a shared machine disturb the wall clock.

@@ -19,12 +19,12 @@ from rag.domain.errors import ConfigurationError
 from rag.domain.language import Language
 from rag.domain.vectors import Embeddings
 from rag.embedding.base import Role
-from rag.embedding.batches import Arrays, Padding, TokenIds
 from rag.embedding.local import LocalEmbedder, ModelDescription
 from rag.embedding.outputs import Outputs
 from rag.embedding.precision import Precision
 from rag.embedding.runtime import LoadedModel, ModelRequest, start
 from rag.embedding.tokenizing import TokenizerSpec
+from rag.inference.batches import Arrays, Padding, TokenIds
 
 if TYPE_CHECKING:
     import torch

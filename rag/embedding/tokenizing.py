@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from rag.embedding.batches import Padding, TokenIds
+from rag.inference.batches import Padding, TokenIds
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,12 +14,12 @@ from numpy.typing import NDArray
 from rag.domain.errors import ConfigurationError
 from rag.domain.language import Language
 from rag.embedding.base import Role
-from rag.embedding.batches import Padding
 from rag.embedding.local import LocalEmbedder
 from rag.embedding.precision import Precision
 from rag.embedding.registry import build_space
 from rag.embedding.runtime import TorchForward
 from rag.embedding.sentence_transformer import _load, load_sentence_transformer, prompts_of
+from rag.inference.batches import Padding
 from rag.settings import EmbeddingSettings
 from rag.text.analysis import Analyzer
 from tests.support.tiny_models import QWEN_PROMPT, TEXTS, encoder_folder, lognormal_texts, qwen3_folder

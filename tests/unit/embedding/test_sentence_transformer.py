@@ -20,8 +20,6 @@ from rag.domain.errors import ConfigurationError, ModelUnavailable
 from rag.domain.language import Language
 from rag.domain.vectors import Embeddings
 from rag.embedding.base import Embedder, Role
-from rag.embedding.batches import pack, padding_factor
-from rag.embedding.lanes import Lanes
 from rag.embedding.local import LocalEmbedder, ModelDescription, bounds_of
 from rag.embedding.outputs import Outputs
 from rag.embedding.precision import Precision
@@ -29,6 +27,8 @@ from rag.embedding.sentence_transformer import (
     default_minilm_folder,
     load_sentence_transformer,
 )
+from rag.inference.batches import pack, padding_factor
+from rag.inference.lanes import Lanes
 from tests.support.tiny_models import TEXTS, encoder_folder
 
 ENGLISH = frozenset({Language.ENGLISH})

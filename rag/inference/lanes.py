@@ -10,17 +10,15 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from typing import Any, TypeVar
 
-from rag.embedding.base import Role
-
 T = TypeVar("T")
 _LaneJob = tuple[Future[Any], Callable[[], Any]]
 _LaneQueue = queue.PriorityQueue[tuple[int, int, _LaneJob | None]]
 
 
 class Lanes:
-    """`count` threads that run batches one at a time each, queries before passages.
+    """`count` threads that run batches one at a time each, urgent ones first: questions before passages.
 
-    A query waits for a lane no longer than the batch that the lane is at; the rest of an ingestion job waits behind it.
+    A question waits for a lane no longer than the batch that the lane is at; the rest of an ingestion job waits behind it.
     """
 
     def __init__(self, count: int, prepare: Callable[[], None] | None = None) -> None:
@@ -43,10 +41,10 @@ class Lanes:
         # Also called at exit: a daemon thread inside native code while the interpreter goes away can crash it.
         self._stop = weakref.finalize(self, _stop_lanes, self._queue, threads)
 
-    def submit(self, role: Role, task: Callable[[], T]) -> Future[T]:
-        """Queue one task; its result or error is in the future."""
+    def submit(self, task: Callable[[], T], *, urgent: bool) -> Future[T]:
+        """Queue one task, before all that are not urgent if it is; its result or error is in the future."""
         future: Future[T] = Future()
-        self._queue.put((0 if role is Role.QUERY else 1, next(self._order), (future, task)))
+        self._queue.put((0 if urgent else 1, next(self._order), (future, task)))
         return future
 
     def close(self) -> None:

@@ -10,12 +10,12 @@ import pytest
 from rag.domain.errors import ModelUnavailable
 from rag.domain.vectors import Embeddings, SparseVector
 from rag.embedding.base import Role
-from rag.embedding.batcher import Batcher
-from rag.embedding.batches import Bounds
-from rag.embedding.lanes import Lanes
 from rag.embedding.local import bounds_of
 from rag.embedding.outputs import Outputs
 from rag.embedding.runtime import lacks_memory
+from rag.inference.batcher import Batcher
+from rag.inference.batches import Bounds
+from rag.inference.lanes import Lanes
 
 BOUNDS = Bounds(64, 8, 1.2)
 
@@ -47,7 +47,7 @@ def batcher(model: Callable[[list[list[int]]], Embeddings], lanes: int = 1, boun
     return Batcher(
         name="fake",
         forward=model,
-        outputs=Outputs(2),
+        results=Outputs(2),
         lanes=Lanes(lanes),
         bounds=bounds,
         lacks_memory=lacks_memory,
@@ -67,7 +67,7 @@ def rows(future: Future[Embeddings]) -> np.ndarray:
 def occupied(model: RecordingModel, **settings: object) -> Batcher:
     """A batcher whose only lane is at a first batch, text 99."""
     made = batcher(model, **settings)  # type: ignore[arg-type]
-    made.submit(Role.PASSAGE, [[text(99, 60)]])
+    made.submit([[text(99, 60)]], urgent=False)
     assert model.entered.wait(30)
     return made
 
@@ -78,7 +78,7 @@ def occupied(model: RecordingModel, **settings: object) -> Batcher:
 def test_waiting_questions_of_several_users_become_one_batch() -> None:
     model = RecordingModel()
     queue = occupied(model)
-    futures = [queue.submit(Role.QUERY, [[text(i, 10)]])[0] for i in range(1, 6)]
+    futures = [queue.submit([[text(i, 10)]], urgent=True)[0] for i in range(1, 6)]
     model.go_on.set()
     for i, future in enumerate(futures, start=1):
         np.testing.assert_array_equal(rows(future), unit([[i]]).dense)
@@ -88,7 +88,7 @@ def test_waiting_questions_of_several_users_become_one_batch() -> None:
 def test_a_merged_batch_keeps_the_token_budget_and_the_order_of_those_who_wait() -> None:
     model = RecordingModel()
     queue = occupied(model)
-    futures = [queue.submit(Role.QUERY, [[text(i, 20)]])[0] for i in range(1, 6)]
+    futures = [queue.submit([[text(i, 20)]], urgent=True)[0] for i in range(1, 6)]
     model.go_on.set()
     [future.result(30) for future in futures]
     assert model.batches == [[99], [1, 2, 3], [4, 5]]  # 3 x 20 of 64
@@ -97,7 +97,7 @@ def test_a_merged_batch_keeps_the_token_budget_and_the_order_of_those_who_wait()
 def test_texts_of_very_different_length_are_not_merged_but_later_ones_may_be() -> None:
     model = RecordingModel()
     queue = occupied(model)
-    futures = [queue.submit(Role.QUERY, [[text(i, length)]])[0] for i, length in ((1, 20), (2, 2), (3, 19))]
+    futures = [queue.submit([[text(i, length)]], urgent=True)[0] for i, length in ((1, 20), (2, 2), (3, 19))]
     model.go_on.set()
     [future.result(30) for future in futures]
     assert model.batches == [[99], [1, 3], [2]]  # a padded 2 x 20 would be 1.8 times the 22 real tokens
@@ -106,9 +106,9 @@ def test_texts_of_very_different_length_are_not_merged_but_later_ones_may_be() -
 def test_a_question_is_not_merged_with_passages_nor_behind_them() -> None:
     model = RecordingModel()
     queue = occupied(model)
-    upload = queue.submit(Role.PASSAGE, [[text(i, 10)] for i in (11, 12)])
-    other = queue.submit(Role.PASSAGE, [[text(13, 10)]])
-    question = queue.submit(Role.QUERY, [[text(1, 10)]])
+    upload = queue.submit([[text(i, 10)] for i in (11, 12)], urgent=False)
+    other = queue.submit([[text(13, 10)]], urgent=False)
+    question = queue.submit([[text(1, 10)]], urgent=True)
     model.go_on.set()
     [future.result(30) for future in (*upload, *other, *question)]
     # The two batches of one upload were cut for two lanes, and stay apart; another's joins the first of them.
@@ -118,9 +118,11 @@ def test_a_question_is_not_merged_with_passages_nor_behind_them() -> None:
 def test_nothing_is_merged_while_a_lane_stands_idle() -> None:
     model, gate = RecordingModel(), threading.Event()
     queue = batcher(model, lanes=2)
-    blocker = queue._lanes.submit(Role.QUERY, lambda: gate.wait(30))  # so that both requests are there before a lane is
-    other = queue._lanes.submit(Role.QUERY, lambda: gate.wait(30))
-    futures = [queue.submit(Role.QUERY, [[text(i, 10)]])[0] for i in (1, 2)]
+    blocker = queue._lanes.submit(
+        lambda: gate.wait(30), urgent=True
+    )  # so that both requests are there before a lane is
+    other = queue._lanes.submit(lambda: gate.wait(30), urgent=True)
+    futures = [queue.submit([[text(i, 10)]], urgent=True)[0] for i in (1, 2)]
     gate.set()
     model.go_on.set()
     assert blocker.result(30) and other.result(30)
@@ -131,7 +133,7 @@ def test_nothing_is_merged_while_a_lane_stands_idle() -> None:
 def test_a_cancelled_batch_is_not_run() -> None:
     model = RecordingModel()
     queue = occupied(model)
-    first, second = (queue.submit(Role.QUERY, [[text(i, 10)]])[0] for i in (1, 2))
+    first, second = (queue.submit([[text(i, 10)]], urgent=True)[0] for i in (1, 2))
     assert first.cancel()
     model.go_on.set()
     second.result(30)
@@ -146,7 +148,7 @@ def test_one_user_s_broken_text_does_not_fail_another_s_question() -> None:
 
     recording = RecordingModel(model)
     queue = occupied(recording)
-    futures = [queue.submit(Role.QUERY, [[text(i, 10)]])[0] for i in (1, 2, 3)]
+    futures = [queue.submit([[text(i, 10)]], urgent=True)[0] for i in (1, 2, 3)]
     recording.go_on.set()
     assert rows(futures[0]).shape == rows(futures[2]).shape == (1, 2)
     with pytest.raises(RuntimeError, match="out of range"):
@@ -160,7 +162,7 @@ def test_concurrent_callers_each_get_their_own_rows() -> None:
     def caller(number: int) -> bool:
         firsts = [number * 10 + i for i in range(1, 4)]
         role = Role.QUERY if number % 3 else Role.PASSAGE
-        futures = queue.submit(role, [[text(first, number % 7 + 1)] for first in firsts])
+        futures = queue.submit([[text(first, number % 7 + 1)] for first in firsts], urgent=role is Role.QUERY)
         return all(
             np.array_equal(rows(future), unit([[first]]).dense) for first, future in zip(firsts, futures, strict=True)
         )
@@ -188,7 +190,7 @@ def test_a_batch_that_is_too_large_is_halved_until_it_fits(error: Exception) -> 
         return unit(token_ids)
 
     model = RecordingModel(small, hold=False)
-    [future] = batcher(model).submit(Role.PASSAGE, [[text(i, 5) for i in range(1, 8)]])
+    [future] = batcher(model).submit([[text(i, 5) for i in range(1, 8)]], urgent=False)
     np.testing.assert_array_equal(rows(future), unit([[i] for i in range(1, 8)]).dense)
     assert [batch for batch in model.batches if len(batch) <= 2] == [[1], [2, 3], [4, 5], [6, 7]]
 
@@ -209,7 +211,7 @@ def test_no_memory_for_a_single_text_is_an_unavailable_model() -> None:
         raise MemoryError
 
     model = RecordingModel(never, hold=False)
-    [future] = batcher(model).submit(Role.PASSAGE, [[text(i, 5) for i in (1, 2, 3, 4)]])
+    [future] = batcher(model).submit([[text(i, 5) for i in (1, 2, 3, 4)]], urgent=False)
     with pytest.raises(ModelUnavailable, match="fake"):
         future.result(30)
     assert model.batches == [[1, 2, 3, 4], [1, 2], [1]]

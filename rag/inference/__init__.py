@@ -1,0 +1,1 @@
+"""How models run in this process: packed batches of many callers on lanes of threads. Knows no framework."""
