@@ -9,8 +9,6 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
-from rag.store.base import UtcDateTime
-
 revision = "0007_eval"
 down_revision = "0006_counts"
 branch_labels = None
@@ -23,10 +21,10 @@ def upgrade() -> None:
         sa.Column("space", sa.String(length=500), nullable=False),
         sa.Column("kind", sa.String(length=20), nullable=False),
         sa.Column("language", sa.String(length=10), nullable=False),
-        sa.Column("lexical", sa.Float(), nullable=False),
-        sa.Column("learned", sa.Float(), nullable=False),
+        sa.Column("lexical", sa.Double(), nullable=False),
+        sa.Column("learned", sa.Double(), nullable=False),
         sa.Column("learned_on", sa.String(length=500), nullable=False),
-        sa.Column("measured_at", UtcDateTime(), nullable=False),
+        sa.Column("measured_at", sa.DateTime(timezone=True), nullable=False),
         sa.PrimaryKeyConstraint("space", "kind", "language", name=op.f("pk_fusion_weight")),
     )
 
