@@ -6,6 +6,7 @@ import io
 import re
 import warnings
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -19,8 +20,6 @@ if TYPE_CHECKING:
 
 _COLOURS = ("#4c6a92", "#8a6d3b", "#5b7f5b", "#7a5c86", "#20639b")
 _LAST = "#c0392b"
-_SETTINGS = {"svg.fonttype": "none", "svg.hashsalt": "seogo", "font.size": 10, "axes.edgecolor": "#888888"}
-"""Text stays text, drawn by the browser in its own fonts: Hangul needs none here."""
 _CUTS = (1, 2, 3, 5, 10, 20, 50, 100)
 
 
@@ -80,10 +79,9 @@ def _colour(number: int, rankings: Sequence[str]) -> str:
 
 
 def _axes(width: float, height: float) -> tuple[Axes, Figure]:
-    from matplotlib import rc_context
     from matplotlib.figure import Figure
 
-    with rc_context(_SETTINGS):
+    with _style():
         figure = Figure(figsize=(width, height), layout="constrained")
         axes = figure.subplots()
     axes.grid(axis="both", color="#e4e4e4", lw=0.7)
@@ -92,11 +90,16 @@ def _axes(width: float, height: float) -> tuple[Axes, Figure]:
     return axes, figure
 
 
-def _svg(figure: Figure) -> str:
+def _style() -> AbstractContextManager[None]:
+    """Text stays text, drawn by the browser in its own fonts: Hangul needs none here."""
     from matplotlib import rc_context
 
+    return rc_context({"svg.fonttype": "none", "svg.hashsalt": "seogo", "font.size": 10, "axes.edgecolor": "#888888"})
+
+
+def _svg(figure: Figure) -> str:
     out = io.StringIO()
-    with rc_context(_SETTINGS), warnings.catch_warnings():
+    with _style(), warnings.catch_warnings():
         # Widths are measured in matplotlib's own font, which has no Hangul; the browser's font has.
         warnings.filterwarnings("ignore", message=r"Glyph .* missing from font", category=UserWarning)
         figure.savefig(out, format="svg", metadata={"Date": None, "Creator": None})

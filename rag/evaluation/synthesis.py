@@ -39,7 +39,8 @@ _COPIED_RUN = 20
 """A question and its passage share no longer run of characters, white space aside: a copied sentence finds itself."""
 _ALIKE = 0.75
 _POINTING = re.compile(
-    r"위 ?(?:문서|글|본문|지문|내용|표|조항)|이 ?(?:문서|글|본문|지문|문단|단락|표)(?=[은는이가에의를을,. ]|$)|본문에|지문에|제시된|주어진"
+    r"위 ?(?:문서|글|본문|지문|내용|표|조항)|이 ?(?:문서|글|본문|지문|문단|단락|표)(?=[은는이가에의를을,. ]|$)"
+    r"|본문에|지문에|제시된|주어진"
     r"|\b(?:the|this|above|given|provided) (?:passage|text|document|excerpt|paragraph|section|context|snippet|table)\b"
     r"|according to (?:the )?(?:passage|text|document|excerpt)|mentioned above|코드 ?조각|위 ?코드",
     re.IGNORECASE,
@@ -117,7 +118,7 @@ def sampled(database: Database, permit: Permit, limit: int, seed: int) -> Iterat
 
     The same record and seed give the same passages.
     """
-    rng = random.Random(seed)  # noqa: S311: a sample, not a secret
+    rng = random.Random(seed)  # noqa: S311
     with database.read() as session:
         versions = [row.version_id for row in listing.answering_documents(session, permit)]
     rng.shuffle(versions)
