@@ -39,10 +39,10 @@ _COPIED_RUN = 20
 """A question and its passage share no longer run of characters, white space aside: a copied sentence finds itself."""
 _ALIKE = 0.75
 _POINTING = re.compile(
-    r"위 ?(?:문서|글|본문|지문|내용|표|조항)|이 ?(?:문서|글|본문|지문|문단|단락|표)(?=[은는이가에의를을,. ]|$)"
-    r"|본문에|지문에|제시된|주어진"
-    r"|\b(?:the|this|above|given|provided) (?:passage|text|document|excerpt|paragraph|section|context|snippet|table)\b"
-    r"|according to (?:the )?(?:passage|text|document|excerpt)|mentioned above|코드 ?조각|위 ?코드",
+    r"(?<![가-힣\d])위 ?(?:문서|글|본문|지문|문단|내용|표|조항|코드)"
+    r"|이 ?(?:문서|글|본문|지문|문단|단락|표)(?=[은는이가에의를을,. ]|$)"
+    r"|(?:제시된|주어진) ?(?:문서|글|본문|지문|문단|내용|표|코드)|본문에|지문에|코드 ?조각"
+    r"|\b(?:the|this|above|given|provided) (?:passage|text|document|excerpt|paragraph|snippet)\b|\bmentioned above\b",
     re.IGNORECASE,
 )
 _SYSTEM = {
