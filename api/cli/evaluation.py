@@ -124,7 +124,7 @@ def run(
         print_json({"questions": len(found), "left_out": ready.left_out, "measures": shown, "folder": str(folder)})
         return
     console = Console()
-    console.print(_means_table(means, len(found)))
+    console.print(_means_table(means, measured))
     for sentence in ready.left_out[:_SHOWN]:
         console.print(f"{text('left_out')}: {escape(sentence)}", style="yellow")
     console.print(f"{text('written')}: {folder / REPORT}", highlight=False)
@@ -151,10 +151,15 @@ def _about(bench: _Bench, ready: _Ready) -> dict[str, Any]:
     }
 
 
-def _means_table(means: Mapping[str, Mapping[str, Interval]], count: int) -> Table:
+def _means_table(means: Mapping[str, Mapping[str, Interval]], measured: runs.Run) -> Table:
+    count = len(measured.questions)
     table = Table(text("ranking"), *MEASURES, title=f"{count} {text('questions')}")
     for ranking, row in means.items():
-        table.add_row(ranking, *(_interval(row[name]) for name in MEASURES))
+        asked = measured.asked(ranking)
+        table.add_row(
+            ranking if asked == count else f"{ranking} [dim]{asked}/{count}[/dim]",
+            *(_interval(row[name]) for name in MEASURES),
+        )
     return table
 
 

@@ -12,6 +12,9 @@ from rag.domain.messages import UiLanguage
 _SHOWN = 20
 """Problems that a message lists; the others are counted."""
 
+_LABEL = 120
+"""Characters of a quote in a label."""
+
 _PROBLEMS: dict[str, tuple[str, str]] = {
     "no_header": (
         "첫 줄에 제목이 필요합니다: 질문, 문서 (선택: 위치, 인용문, 컬렉션, 번호, 검토)",
@@ -67,7 +70,9 @@ class Expected:
     @property
     def label(self) -> str:
         """As a report names it."""
-        return f"{self.names[0]} {self.place}".rstrip()
+        named = f"{self.names[0]} {self.place}".rstrip()
+        quote = " ".join(self.quote.split())
+        return f"{named} “{quote if len(quote) <= _LABEL else quote[:_LABEL] + '…'}”" if quote else named
 
 
 @dataclass(frozen=True, slots=True)

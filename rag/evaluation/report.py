@@ -77,7 +77,7 @@ def worst(run: Run, count: int = WORST, ranking: str = SEARCH) -> list[tuple[Que
 def _measures(run: Run, means: Mapping[str, Mapping[str, Interval]], language: UiLanguage) -> str:
     head = "".join(f"<th>{name}</th>" for name in MEASURES)
     rows = "".join(
-        f'<tr{_main(ranking)}><th scope="row">{escape(ranking)}</th>'
+        f'<tr{_main(ranking)}><th scope="row">{escape(ranking)}{_asked(run, ranking)}</th>'
         + "".join(f"<td>{_value(means[ranking][name])}</td>" for name in MEASURES)
         + "</tr>"
         for ranking in run.rankings
@@ -87,6 +87,12 @@ def _measures(run: Run, means: Mapping[str, Mapping[str, Interval]], language: U
         f'<tbody>{rows}</tbody></table><p class="note">{text("interval_note", language)}<br>'
         f"{text('rankings_note', language)}</p>"
     )
+
+
+def _asked(run: Run, ranking: str) -> str:
+    """How many questions reached the ranking, where it was not all."""
+    asked = run.asked(ranking)
+    return "" if asked == len(run.questions) else f' <span class="interval">{asked}/{len(run.questions)}</span>'
 
 
 def _main(ranking: str) -> str:

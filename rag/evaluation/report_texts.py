@@ -10,8 +10,10 @@ _TEXTS: dict[str, tuple[str, str]] = {
     "measures": ("지표", "Measures"),
     "about": ("평가 조건", "Conditions"),
     "interval_note": (
-        "괄호 안은 문항을 다시 뽑은 95% 부트스트랩 구간입니다. RR@10의 평균이 MRR@10입니다.",
-        "In brackets: 95 % bootstrap interval over the questions. The mean of RR@10 is MRR@10.",
+        "괄호 안은 문항을 다시 뽑은 95% 부트스트랩 구간입니다. RR@10의 평균이 MRR@10입니다. "
+        "이름 뒤의 수는 그 방식이 쓰인 문항 수이며, 쓰이지 않은 문항은 0으로 셉니다.",
+        "In brackets: 95 % bootstrap interval over the questions. The mean of RR@10 is MRR@10. "
+        "Behind a name: how many of the questions it was asked; the others count as 0.",
     ),
     "rankings_note": (
         "sparse는 어휘 검색, dense는 벡터 검색, learned는 모델의 어휘 가중치, fused는 이들을 합친 순위, "

@@ -86,6 +86,10 @@ class Run:
         ends = [name for name in (FUSED, SEARCH) if name in names]
         return (*sorted(names.keys() - set(ends)), *ends)
 
+    def asked(self, ranking: str) -> int:
+        """How many questions the ranking was asked: the language gate keeps some from a leg, where they count as 0."""
+        return sum(ranking in question.rankings for question in self.questions)
+
     def values(self, ranking: str) -> dict[str, NDArray[np.float64]]:
         """Each measure as shape (n,), in the order of the questions; a ranking that was not asked has found nothing."""
         qrels = {question.id: question.qrels for question in self.questions}
