@@ -63,7 +63,7 @@ def draft(question: str, quote: str = QUOTE) -> str:
         (draft("재택근무자의 통신비는?", "통신비는 월 5만원이다."), "quote_not_found"),
         (draft("재택근무자의 통신비는?", ""), "quote_not_found"),
         (draft("소속장은 업무의 특성을 고려하여 1주에 2일까지 재택근무를 승인할 수 있다?"), "copied"),
-        (draft("집에서 일하면 통신비를 얼마나 받을까요?"), "duplicate"),
+        (draft("집에서 일하면, 통신비는 얼마나 받나요?"), "duplicate"),
     ],
 )
 def test_useless_drafts_are_thrown_away(answer: str, reason: str) -> None:
@@ -91,11 +91,8 @@ def filled(sqlite: Database) -> Shelf:
     """A long and a short document of the bank, and one of another tenant."""
     found = shelf(sqlite)
     rules = found.collection("규정")
-    long = [
-        f"조항 {n}: "
-        + f"구분{n} 담당 부서는 매월 말일까지 점검 결과를 보고하고 기록을 보존하며 사본을 감사부에 보낸다. " * 3
-        for n in range(9)
-    ]
+    text = "담당 부서는 매월 말일까지 점검 결과를 보고하고 기록을 보존하며 사본을 감사부에 보낸다. "
+    long = [f"조항 {n}: " + f"구분{n} {text}" * 3 for n in range(9)]
     found.add(rules, "긴 규정.docx", long, language=Language.KOREAN)
     found.add(rules, "short.md", ["The gateway keeps parked events for two weeks. " * 4, "Title"])
     secret = found.collection("인사", tenant="병원")
