@@ -247,15 +247,19 @@ def tune(
         ready = _ready(bench, questions, skip_missing=skip_missing)
         with _progress(text("asking")) as progress:
             listed = tuning.fetch(bench.rag.retriever, ready.judged, progress)
-        tuned = tuning.tune(bench.rag.retriever, listed)
+        tuned, mixed = tuning.tune(bench.rag.retriever, listed), tuning.of_both_kinds(listed)
         rows = _rows(tuned, bench.rag.retriever.space.name, ready.name)
         if apply and rows:
             with bench.rag.database.write() as session:
                 fusion_weight.put(session, rows)
     if as_json:
-        print_json({"stored": apply and bool(rows), "groups": [_tuned_json(item) for item in tuned]})
+        print_json(
+            {"stored": apply and bool(rows), "of_both_kinds": mixed, "groups": [_tuned_json(item) for item in tuned]}
+        )
         return
     Console().print(_tuned_table(tuned))
+    if mixed:
+        typer.secho(f"{text('mixed')}: {mixed}", fg="yellow")
     typer.echo(text("nothing_stored" if not rows else "stored" if apply else "apply_hint"))
 
 

@@ -46,6 +46,10 @@ _TEXTS: dict[str, tuple[str, str]] = {
     "one_leg": ("검색 방식이 하나뿐임", "one leg only"),
     "the_same": ("지금이 최선", "already the best"),
     "not_better": ("더 낫다고 할 수 없음", "not shown to be better"),
+    "mixed": (
+        "문서와 코드 컬렉션을 함께 기대해 쓰지 않은 문항",
+        "Questions not used, since they expect documents and code together",
+    ),
     "stored": (
         "저장했습니다. 실행 중인 서버는 다시 시작해야 씁니다.",
         "Stored. Servers that run already use it after a restart.",

@@ -106,6 +106,11 @@ def tune(retriever: Retriever, listed: Sequence[Listed]) -> list[Tuned]:
     return [_tuned(retriever, *group, groups[group]) for group in sorted(groups)]
 
 
+def of_both_kinds(listed: Sequence[Listed]) -> int:
+    """Questions that teach nothing, since what they expect is in collections of both kinds."""
+    return sum(item.group is None for item in listed)
+
+
 def learned(tuned: Sequence[Tuned]) -> Weights:
     """The weights worth storing."""
     return {(item.language, item.kind): item.chosen for item in tuned if item.taken and item.chosen is not None}

@@ -14,7 +14,7 @@ from rag.embedding.base import Role
 from rag.embedding.space import EmbeddingSpace
 from rag.evaluation.judging import Judge
 from rag.evaluation.questions import Expected, Question
-from rag.evaluation.tuning import Tuned, fetch, first_half, learned, tune
+from rag.evaluation.tuning import Tuned, fetch, first_half, learned, of_both_kinds, tune
 from rag.retrieval.fusion import LearnedWeights, profile_for
 from rag.retrieval.weights import stored_weights
 from rag.store import fusion_weight
@@ -135,3 +135,15 @@ def test_learned_weights_come_before_the_shipped_ones(kind: CollectionKind) -> N
     found = profile_for(Language.ENGLISH, kind, weights=weights)
     assert (found.lexical, found.learned) == (0.25, 4.0)
     assert profile_for(Language.KOREAN, kind, weights=weights) == profile_for(Language.KOREAN, kind)
+
+
+def test_questions_across_kinds_are_counted_and_not_used(sqlite: Database) -> None:
+    filled = misled(sqlite, 3)
+    filled.add(filled.collection("코드", kind="code"), "cli.py", ["def main(): pass"])
+    expected = (Expected(("right0.md",)), Expected(("cli.py",)))
+    judged, _ = Judge(filled.database, filled.policy, filled.permit()).judge(
+        [Question("q", "topic0 main", expected, 2)]
+    )
+    listed = fetch(filled.retriever, judged)
+    assert of_both_kinds(listed) == 1
+    assert tune(filled.retriever, listed) == []
