@@ -248,7 +248,7 @@ def tune(
         with _progress(text("asking")) as progress:
             listed = tuning.fetch(bench.rag.retriever, ready.judged, progress)
         tuned, mixed = tuning.tune(bench.rag.retriever, listed), tuning.of_both_kinds(listed)
-        rows = _rows(tuned, bench.rag.retriever.space.name, ready.name)
+        rows = rows_to_store(tuned, bench.rag.retriever.space.name, ready.name)
         if apply and rows:
             with bench.rag.database.write() as session:
                 fusion_weight.put(session, rows)
@@ -263,7 +263,8 @@ def tune(
     typer.echo(text("nothing_stored" if not rows else "stored" if apply else "apply_hint"))
 
 
-def _rows(tuned: Sequence[tuning.Tuned], space: str, name: str) -> list[FusionWeight]:
+def rows_to_store(tuned: Sequence[tuning.Tuned], space: str, name: str) -> list[FusionWeight]:
+    """What `--apply` stores: the weights worth it, with the questions they were learned on."""
     counts = {(item.language, item.kind): item.questions for item in tuned}
     return [
         FusionWeight(

@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from api.cli.evaluation import rows_to_store
 from rag.domain.language import CollectionKind, Language
 from rag.domain.vectors import Embeddings
 from rag.embedding.base import Role
@@ -76,6 +77,11 @@ def test_the_leg_that_is_right_gets_the_weight(sqlite: Database) -> None:
     assert found.after > found.before + 0.2
     assert found.gain.low > 0
     assert learned([found]) == {GROUP: chosen}
+    with sqlite.write() as session:
+        fusion_weight.put(session, rows_to_store([found], filled.space.name, "문항.xlsx"))
+    assert stored_weights(sqlite, filled.space.name) == {GROUP: chosen}
+    with sqlite.read() as session:
+        assert [row.learned_on for row in fusion_weight.all_weights(session)] == ["문항.xlsx (40)"]
 
 
 @pytest.mark.parametrize(("lexical", "first"), [(0.0, "right3.md"), (50.0, "decoy3.md")])
