@@ -35,6 +35,8 @@ from rag.evaluation.reading import read_questions
 from rag.evaluation.report import html_report
 from rag.evaluation.running import run_questions
 from rag.evaluation.synthesis import draft_questions
+from rag.generation.chat import ChatModel
+from rag.settings import ChatSettings
 from rag.store import fusion_weight
 from rag.store.base import utc_now
 from rag.store.fusion_weight import FusionWeight
@@ -341,12 +343,8 @@ def synthesize(options: Options, out: Path, collections: list[str] | None, count
     with reporting_failures():
         if out.suffix.lower() not in (".xlsx", ".csv"):
             raise CommandFailed(f"{text('sheet_name')}: {out.name}")
-        if options.settings().rag.chat.url is None:
-            raise CommandFailed(text("no_chat"))
+        chat = _chat_model(options.settings().rag.chat)
         with _bench(options, collections) as bench, _progress(text("drafting")) as progress:
-            from rag.generation.openai_chat import open_chat  # type: ignore[import-not-found]
-
-            chat = open_chat(bench.rag.settings.chat)
             drafts = draft_questions(bench.rag.database, bench.permit, chat, count, seed=seed, progress=progress)
         sheet.write(out, drafts.rows, ui_language())
     typer.echo(f"{text('drafted')}: {len(drafts.rows)} → {out}")
@@ -354,3 +352,14 @@ def synthesize(options: Options, out: Path, collections: list[str] | None, count
         reasons = ", ".join(f"{name} {number}" for name, number in drafts.thrown.most_common())
         typer.echo(f"{text('thrown')}: {drafts.thrown.total()} ({reasons})")
     typer.echo(text("review_hint"))
+
+
+def _chat_model(settings: ChatSettings) -> ChatModel:
+    if settings.url is None:
+        raise CommandFailed(text("no_chat"))
+    from rag.generation.openai_chat import open_chat  # type: ignore[import-not-found]
+
+    chat: ChatModel | None = open_chat(settings)
+    if chat is None:
+        raise CommandFailed(text("no_chat"))
+    return chat
