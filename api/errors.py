@@ -30,6 +30,7 @@ STATUS: dict[type[e.SeogoError], int] = {
     e.NoTextFound: 422,
     e.OcrUnavailable: 422,
     e.QuestionTooLong: 422,
+    e.QuestionsInvalid: 422,
     e.NameTaken: 409,
     e.FilterTooWide: 422,
     e.NothingToRetry: 409,

@@ -39,6 +39,7 @@ from ingest.parsing.text import TextParser
 from rag.domain.anchor import LineAnchor
 from rag.domain.document import Chunk, chunk_id
 from rag.domain.language import CollectionKind, Language
+from rag.evaluation.intervals import bootstrap
 from rag.index.base import DENSE, LegQuery
 
 BUDGETS = (128, 200, 256)
@@ -246,14 +247,6 @@ def measure(filled: Filled, sources: Sequence[Source]) -> dict[tuple[str, str], 
     return {key: np.array(values) for key, values in rows.items()}
 
 
-def interval(values: NDArray[np.float64]) -> tuple[float, float]:
-    """95 % bootstrap interval of the mean over questions."""
-    rng = np.random.default_rng(SEED)
-    means = values[rng.integers(0, len(values), (RESAMPLES, len(values)))].mean(axis=1)
-    low, high = np.percentile(means, [2.5, 97.5])
-    return float(low), float(high)
-
-
 def run(
     halves: Sequence[str], budgets: Sequence[int], sides: Sequence[str], sample: int | None
 ) -> list[dict[str, object]]:
@@ -313,8 +306,8 @@ def _row(
 def _gain(gains: NDArray[np.float64]) -> dict[str, object]:
     row: dict[str, object] = {}
     for i, name in enumerate(MEASURES):
-        low, high = interval(gains[:, i])
-        row[f"gain {name}"] = [round(float(value) * 100, 2) for value in (gains[:, i].mean(), low, high)]
+        interval = bootstrap(gains[:, i], resamples=RESAMPLES, seed=SEED)
+        row[f"gain {name}"] = [round(value * 100, 2) for value in interval]
     return row
 
 

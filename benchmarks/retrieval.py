@@ -16,10 +16,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import ir_measures
 import numpy as np
-from ir_measures import R, nDCG
-from numpy.typing import NDArray
 
 from benchmarks.data import DataMissing, EvaluationSet, load
 from benchmarks.workbench import Workbench, workbench
@@ -28,12 +25,12 @@ from ingest.chunking.structure import StructureChunker
 from rag.domain.anchor import LineAnchor
 from rag.domain.document import Chunk, Element, ElementKind, ParsedDocument
 from rag.domain.language import CollectionKind
+from rag.evaluation.intervals import bootstrap
+from rag.evaluation.measures import per_question
 from rag.index.base import DENSE, SPARSE, LegQuery
 from rag.retrieval.service import question_language
 
 DEPTH = 100
-RESAMPLES = 2000
-SEED = 20261121
 Run = dict[str, dict[str, float]]
 
 
@@ -107,44 +104,27 @@ def answer(bench: Workbench, data: EvaluationSet, owner: Mapping[str, str]) -> d
     return runs
 
 
-def per_query(run: Run, data: EvaluationSet, measure: ir_measures.Measure) -> NDArray[np.float64]:
-    """The measure of each question, in the order of the questions; unanswered ones are 0."""
-    values = {item.query_id: item.value for item in ir_measures.iter_calc([measure], data.qrels, run)}
-    return np.array([values.get(query, 0.0) for query in data.queries])
-
-
-def interval(values: NDArray[np.float64]) -> tuple[float, float]:
-    """95 % bootstrap interval of the mean over questions."""
-    rng = np.random.default_rng(SEED)
-    means = values[rng.integers(0, len(values), (RESAMPLES, len(values)))].mean(axis=1)
-    low, high = np.percentile(means, [2.5, 97.5])
-    return float(low), float(high)
-
-
 def evaluate(name: str, bar: Bar) -> dict[str, object]:
     """Measure one set and print its rows."""
     data = load(name)
     with workbench(bar.kind) as bench:
         runs = answer(bench, data, fill(bench, data, bar.kind))
     print(f"\n{name}: {len(data.corpus)} documents, {len(data.queries)} questions")
-    ndcg = {leg: per_query(run, data, nDCG @ 10) for leg, run in runs.items()}
-    recall = {leg: per_query(run, data, R @ 10) for leg, run in runs.items()}
+    values = {leg: per_question(data.qrels, run, list(data.queries), ("nDCG@10", "R@10")) for leg, run in runs.items()}
+    ndcg, recall = ({leg: found[name] for leg, found in values.items()} for name in ("nDCG@10", "R@10"))
     for leg in sorted(runs):
-        (low, high), (rlow, rhigh) = interval(ndcg[leg]), interval(recall[leg])
-        print(
-            f"  {leg:8} nDCG@10 {ndcg[leg].mean():.3f} [{low:.3f}, {high:.3f}]   "
-            f"recall@10 {recall[leg].mean():.3f} [{rlow:.3f}, {rhigh:.3f}]"
-        )
+        (mean, low, high), (rmean, rlow, rhigh) = bootstrap(ndcg[leg]), bootstrap(recall[leg])
+        print(f"  {leg:8} nDCG@10 {mean:.3f} [{low:.3f}, {high:.3f}]   recall@10 {rmean:.3f} [{rlow:.3f}, {rhigh:.3f}]")
     best = max((leg for leg in runs if leg != "fused"), key=lambda leg: float(ndcg[leg].mean()))
     gain = ndcg["fused"] - ndcg[best]
-    low, high = interval(gain)
-    print(f"  fused - best leg ({best}): {gain.mean():+.4f} [{low:+.4f}, {high:+.4f}]")
+    mean, low, high = bootstrap(gain)
+    print(f"  fused - best leg ({best}): {mean:+.4f} [{low:+.4f}, {high:+.4f}]")
     fused = (float(ndcg["fused"].mean()), float(recall["fused"].mean()))
-    reached = fused[0] >= bar.ndcg and fused[1] >= bar.recall and float(gain.mean()) >= -bar.loss
+    reached = fused[0] >= bar.ndcg and fused[1] >= bar.recall and mean >= -bar.loss
     print(
         f"  bar: nDCG@10 >= {bar.ndcg}, recall@10 >= {bar.recall}, loss <= {bar.loss}: {'reached' if reached else 'MISSED'}"
     )
-    return {"set": name, "ndcg@10": fused[0], "recall@10": fused[1], "gain": float(gain.mean()), "reached": reached}
+    return {"set": name, "ndcg@10": fused[0], "recall@10": fused[1], "gain": mean, "reached": reached}
 
 
 def main() -> int:

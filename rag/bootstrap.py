@@ -18,6 +18,7 @@ from rag.index.base import IndexSchema, VectorIndex
 from rag.index.registry import IndexConfig, open_index
 from rag.retrieval.service import Retriever
 from rag.retrieval.traffic import Traffic
+from rag.retrieval.weights import stored_weights
 from rag.settings import RagSettings
 from rag.store import schema
 from rag.store.session import Database
@@ -90,7 +91,8 @@ def build(settings: RagSettings, *, local_operator: bool = False, recreate_index
     space = build_space(settings.embedding, analyzer, settings.cache_folder())
     index = open_index(_index_config(settings), schema_of(space), recreate=recreate_index)
     traffic = Traffic()
-    retriever = Retriever(database, index, space, settings.retrieval, traffic)
+    weights = stored_weights(database, space.name)
+    retriever = Retriever(database, index, space, settings.retrieval, traffic, weights)
     generator = ExtractiveGenerator(reader.terms_of)
     return Rag(
         settings=settings,

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from api.cli.evaluating import eval_app
 from api.cli.options import Options
 
 app = typer.Typer(
@@ -31,10 +32,11 @@ for name, group in (
     ("keys", keys_app),
     ("index", index_app),
     ("db", db_app),
+    ("eval", eval_app),
 ):
     app.add_typer(group, name=name)
 
-_LOCAL_ONLY = ("serve", "worker", "keys", "index", "db", "doctor")
+_LOCAL_ONLY = ("serve", "worker", "keys", "index", "db", "doctor", "eval")
 """Commands that work on the store itself, wherever a server runs."""
 
 CollectionsOption = Annotated[

@@ -13,6 +13,7 @@ SeogoError
 │   ├── NoTextFound                no_text_found
 │   │   └── OcrUnavailable          ocr_unavailable
 │   ├── QuestionTooLong            question_too_long
+│   ├── QuestionsInvalid           questions_invalid
 │   ├── NameTaken                  name_taken
 │   ├── FilterTooWide              filter_too_wide
 │   ├── NothingToRetry             nothing_to_retry
@@ -151,6 +152,12 @@ class QuestionTooLong(InputError):
     """The question has {length} characters; the limit is {limit}."""
 
     code = "question_too_long"
+
+
+class QuestionsInvalid(InputError):
+    """The questions in {name} can't be used: {detail}"""
+
+    code = "questions_invalid"
 
 
 class NameTaken(InputError):

@@ -24,6 +24,7 @@ KOREAN: dict[str, str] = {
         "{name}의 쪽은 그림입니다. 읽으려면 한국어 데이터가 있는 Tesseract(tesseract-ocr, tesseract-ocr-kor)를 설치하세요."
     ),
     "question_too_long": "질문이 {length}자입니다. 한도는 {limit}자입니다.",
+    "questions_invalid": "{name}의 문항을 쓸 수 없습니다: {detail}",
     "name_taken": "이름 {name}은(는) 이미 사용 중입니다.",
     "filter_too_wide": "필터의 앞부분 조건에 맞는 문서가 {limit}건을 넘습니다. 더 길게 쓰거나 속성으로 거르세요.",
     "nothing_to_retry": "{name}의 최신 버전은 실패하지 않았으므로 다시 시도할 것이 없습니다.",

@@ -1,1 +1,1 @@
-"""Retrieval quality: measures, reports, gates, and what is tuned by them."""
+"""How good retrieval is, measured on labelled questions: measures, intervals, comparisons, gates, reports."""

@@ -29,6 +29,8 @@ from __future__ import annotations
 import math
 from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
+from typing import NamedTuple
 from uuid import UUID
 
 from rag.domain.language import CollectionKind, Language
@@ -91,11 +93,27 @@ _BY_LANGUAGE: dict[tuple[Language, CollectionKind], float] = {}
 """Exceptions from `_LEXICAL`. None so far: Korean with a multilingual dense model could not be measured offline."""
 
 
-def profile_for(language: Language, kind: CollectionKind, model: str = MINILM) -> FusionProfile:
-    """Weights for a question's language, a kind of collection and a dense model.
+class LearnedWeights(NamedTuple):
+    """`FusionProfile.lexical` and `.learned` as learned on labelled questions (`seogo eval tune`)."""
+
+    lexical: float
+    learned: float
+
+
+Weights = Mapping[tuple[Language, CollectionKind], LearnedWeights]
+NO_WEIGHTS: Weights = MappingProxyType({})
+
+
+def profile_for(
+    language: Language, kind: CollectionKind, model: str = MINILM, weights: Weights = NO_WEIGHTS
+) -> FusionProfile:
+    """Weights for a question's language, a kind of collection and a dense model; `weights` that were learned come first.
 
     A question that the gate kept from the dense model has no dense list, so the lexical leg ranks alone whatever the weight.
     """
+    if (language, kind) in weights:
+        own = weights[language, kind]
+        return FusionProfile(own.lexical, SPREADS.get(model), own.learned)
     return FusionProfile(_BY_LANGUAGE.get((language, kind), _LEXICAL[kind]), SPREADS.get(model))
 
 
@@ -120,8 +138,9 @@ def fuse_kinds(
     model: str = MINILM,
     limit: int | None = None,
     without_dense: Container[UUID] = (),
+    weights: Weights = NO_WEIGHTS,
 ) -> list[FusedHit]:
-    """One ranking over several kinds of collection, each fused with its own weights; arguments as for `fuse`.
+    """One ranking over several kinds of collection, each fused with its own weights; other arguments as for `fuse`.
 
     Their scores are comparable: cosines are absolute, and BM25 scores are shares of the best one over all kinds, so the
     best lexical hit of a collection that has nothing on the question doesn't count like one that answers it.
@@ -130,7 +149,7 @@ def fuse_kinds(
     standing = _Standing(list(lists.values()))
     fused: list[FusedHit] = []
     for kind, part in lists.items():
-        fused += _fused(part, profile_for(language, kind, model), standing, without_dense)
+        fused += _fused(part, profile_for(language, kind, model, weights), standing, without_dense)
     return sorted(fused, key=_order)
 
 

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from typing import NamedTuple
 from uuid import UUID
 
 from sqlalchemy.orm import Session
@@ -18,7 +19,7 @@ from rag.domain.passage import LocatedChunk, Passage, SearchResult, SearchTrace
 from rag.domain.principal import Permit
 from rag.embedding.space import EmbeddingSpace
 from rag.index.base import DENSE, LEARNED, SPARSE, LegHit, LegQuery, VectorIndex
-from rag.retrieval.fusion import FusedHit, fuse_kinds, profile_for
+from rag.retrieval.fusion import FusedHit, Weights, fuse_kinds, profile_for
 from rag.retrieval.ranking import Arrangement, Boosts, arranged, boosted
 from rag.retrieval.rarity import rarities
 from rag.retrieval.traffic import Traffic
@@ -35,12 +36,20 @@ _BOOSTED = 100
 """Hits read at least where boosts are on."""
 
 
+class RawLists(NamedTuple):
+    """What the legs found for one question, each list best first, by kind of collection and leg."""
+
+    language: Language
+    found: dict[CollectionKind, dict[str, list[LegHit]]]
+
+
 @dataclass(frozen=True, slots=True)
 class Retriever:
     """Searches under a permit. Thread-safe.
 
     Attributes:
         traffic: counts questions in work, so that ingestion can give way to them.
+        weights: fusion weights that were learned for this space.
     """
 
     database: Database
@@ -48,6 +57,7 @@ class Retriever:
     space: EmbeddingSpace
     settings: RetrievalSettings
     traffic: Traffic = field(default_factory=Traffic)
+    weights: Weights = field(default_factory=dict)
 
     def search(self, permit: Permit, question: str, *, limit: int) -> SearchResult:
         """The best `limit` passages that the permit covers.
@@ -63,14 +73,9 @@ class Retriever:
         clock = _Clock()
         language = question_language(question)
         with clock.stage("embed"):
-            vectors = self.space.embed_query(question, language)
-        legs = {SPARSE: LegQuery(vectors.sparse, self.settings.candidates)}
-        if vectors.dense is not None:
-            legs[DENSE] = LegQuery(vectors.dense, self.settings.candidates)
-        if vectors.learned is not None:
-            legs[LEARNED] = LegQuery(vectors.learned, self.settings.candidates)
+            legs = self._legs(question, language)
         with clock.stage("index"):
-            fused = self._fused(permit, legs, language)
+            fused = self.fused(RawLists(language, self._found(permit, legs)))
         with clock.stage("record"):
             found, withheld = self._permitted(permit, fused, limit)
         trace = SearchTrace(
@@ -79,17 +84,37 @@ class Retriever:
             len(fused),
             withheld,
             clock.milliseconds,
-            self._weights(language, legs),
+            self._leg_weights(language, legs),
             found.dropped,
         )
         return SearchResult(question, found.passages, trace)
 
-    def _weights(self, language: Language, legs: Container[str]) -> dict[CollectionKind, dict[str, float]]:
+    def _leg_weights(self, language: Language, legs: Container[str]) -> dict[CollectionKind, dict[str, float]]:
         """What the legs asked weigh, in standard deviations of the dense scores."""
         if DENSE not in legs:
             return {}
-        profiles = {kind: profile_for(language, kind, self.space.dense_name) for kind in CollectionKind}
+        profiles = {kind: profile_for(language, kind, self.space.dense_name, self.weights) for kind in CollectionKind}
         return {kind: {SPARSE: one.lexical, LEARNED: one.learned} for kind, one in profiles.items()}
+
+    def raw_lists(self, permit: Permit, question: str) -> RawLists:
+        """Every leg's hits for a question before fusion: what evaluation measures and fusion weights are learned from.
+
+        Raises: as `search`.
+        """
+        question = self._checked(question)
+        language = question_language(question)
+        with self.traffic.question():
+            return RawLists(language, self._found(permit, self._legs(question, language)))
+
+    def fused(self, lists: RawLists, weights: Weights | None = None) -> list[FusedHit]:
+        """One ranking of the lists, best first: with the weights in force, or with others to try them."""
+        return fuse_kinds(
+            lists.found,
+            lists.language,
+            model=self.space.dense_name,
+            limit=self.settings.candidates,
+            weights=self.weights if weights is None else weights,
+        )
 
     def rarities(self, permit: Permit, terms: Container[str]) -> dict[str, float]:
         """How much each term of a question weighs in what the permit covers."""
@@ -110,8 +135,17 @@ class Retriever:
             raise QuestionTooLong(length=len(question), limit=self.settings.max_question_chars)
         return question
 
-    def _fused(self, permit: Permit, legs: dict[str, LegQuery], language: Language) -> list[FusedHit]:
-        """Hits of all collections, best first. Each kind of collection is fused with its own weights."""
+    def _legs(self, question: str, language: Language) -> dict[str, LegQuery]:
+        vectors = self.space.embed_query(question, language)
+        legs = {SPARSE: LegQuery(vectors.sparse, self.settings.candidates)}
+        if vectors.dense is not None:
+            legs[DENSE] = LegQuery(vectors.dense, self.settings.candidates)
+        if vectors.learned is not None:
+            legs[LEARNED] = LegQuery(vectors.learned, self.settings.candidates)
+        return legs
+
+    def _found(self, permit: Permit, legs: dict[str, LegQuery]) -> dict[CollectionKind, dict[str, list[LegHit]]]:
+        """The legs' hits in each kind of collection, which are fused with weights of their own."""
         with self.database.read() as session:
             kinds = collections_table.kinds(session, permit)
             selection = filtering.selection_of(session, permit)
@@ -120,7 +154,7 @@ class Retriever:
             part = permit.narrowed(key for key, its_kind in kinds if its_kind is kind)
             if part.collections:
                 found[kind] = self.index.search(part, legs, selection)
-        return fuse_kinds(found, language, model=self.space.dense_name, limit=self.settings.candidates)
+        return found
 
     def _permitted(self, permit: Permit, fused: Sequence[FusedHit], limit: int) -> tuple[Arrangement, int]:
         """The best hits that the record still permits; more are read until the limit is met or none are left."""

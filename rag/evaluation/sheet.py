@@ -1,0 +1,182 @@
+"""A customer's question sheet: xlsx, csv or tsv, with Korean or English column names."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from zipfile import BadZipFile
+
+from rag.domain.messages import UiLanguage
+from rag.evaluation.questions import Expected, Problem, Question, QuestionSet
+
+MAX_ROWS = 20_000
+_COLUMNS: dict[str, str] = {
+    "id": "id no number 번호 문항번호 문항id",
+    "question": "question questions query 질문 질의 문항 물음",
+    "document": (
+        "document documents expecteddocument expecteddocuments expected file files source sourcekey "
+        "문서 기대문서 정답문서 근거문서 파일 파일명 문서명 출처"
+    ),
+    "place": "place where page article section provision 위치 쪽 페이지 조항 조문 장소",
+    "quote": "quote passage evidence 인용 인용문 문구 문단 정답문단 근거 근거문장 근거문단",
+    "collection": "collection 컬렉션 문서함",
+    "reviewed": "reviewed review checked 검토 검토됨 검토여부 확인",
+}
+"""What a column may be called, without blanks and marks, in lower case."""
+_NAMES = {alias: column for column, aliases in _COLUMNS.items() for alias in aliases.split()}
+_TITLES: dict[str, tuple[str, str]] = {
+    "question": ("질문", "question"),
+    "document": ("기대 문서", "expected document"),
+    "place": ("위치", "place"),
+    "quote": ("인용문", "quote"),
+    "collection": ("컬렉션", "collection"),
+    "reviewed": ("검토", "reviewed"),
+}
+_YES = frozenset(["y", "yes", "ok", "o", "○", "v", "✓", "✔", "true", "1", "예", "네", "확인", "완료", "채택", "검토함"])
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+"""A cell that begins so is run as a formula by spreadsheet programs (OWASP, CSV injection)."""
+_WIDTHS = {"question": 60, "document": 30, "quote": 80}
+
+
+def read(path: Path) -> tuple[QuestionSet, list[Problem]]:
+    """The questions of a sheet, and what is wrong with its rows. Blank rows are passed over."""
+    try:
+        rows = _xlsx(path) if path.suffix.lower() in (".xlsx", ".xlsm") else _csv(path)
+    except (OSError, ValueError, KeyError, BadZipFile, csv.Error) as error:
+        return QuestionSet(path.name, ()), [Problem(None, "unreadable", str(error))]
+    if len(rows) > MAX_ROWS + 1:
+        return QuestionSet(path.name, ()), [Problem(None, "too_many_rows", str(MAX_ROWS))]
+    columns, problems = _header(rows[0] if rows else ())
+    if problems:
+        return QuestionSet(path.name, ()), problems
+    questions: list[Question] = []
+    left_out = 0
+    seen: set[str] = set()
+    for number, cells in enumerate(rows[1:], start=2):
+        row = {name: cells[i].strip() for name, i in columns.items() if i < len(cells)}
+        if not any(row.values()):
+            continue
+        if "reviewed" in columns and row.get("reviewed", "").lower() not in _YES:
+            left_out += 1
+            continue
+        question, found = _question(row, number, seen)
+        problems += found
+        questions += [question] if question is not None else []
+    return QuestionSet(path.name, tuple(questions), left_out), problems
+
+
+def write(path: Path, rows: Sequence[Mapping[str, str]], language: UiLanguage) -> None:
+    """A sheet of drafted questions for a reviewer; the columns are those that `rows` have."""
+    names = [name for name in _TITLES if any(name in row for row in rows)] or list(_TITLES)
+    titles = [_TITLES[name][0 if language == "ko" else 1] for name in names]
+    body = [[row.get(name, "") for name in names] for row in rows]
+    if path.suffix.lower() != ".xlsx":
+        with path.open("w", encoding="utf-8-sig", newline="") as out:
+            csv.writer(out).writerows([titles, *([_harmless(cell) for cell in row] for row in body)])
+        return
+    from openpyxl import Workbook
+    from openpyxl.styles import Alignment, Font
+    from openpyxl.utils import get_column_letter
+
+    book = Workbook()
+    page = book.active
+    page.freeze_panes = "A2"
+    for line, cells in enumerate([titles, *body], start=1):
+        for column, value in enumerate(cells, start=1):
+            cell = page.cell(line, column)
+            cell.value, cell.data_type = _printable(value), "s"  # never a formula
+            cell.alignment = Alignment(wrap_text=True, vertical="top")
+            cell.font = Font(bold=line == 1)
+    for column, name in enumerate(names, start=1):
+        page.column_dimensions[get_column_letter(column)].width = _WIDTHS.get(name, 14)
+    book.save(path)
+
+
+def _printable(value: str) -> str:
+    """Without the control characters that a workbook can't hold."""
+    return re.sub(r"[\x00-\x08\x0b\x0c\x0e-\x1f]", "", value)
+
+
+def _harmless(value: str) -> str:
+    return f"'{value}" if value.startswith(_FORMULA) else value
+
+
+def _header(cells: Sequence[str]) -> tuple[dict[str, int], list[Problem]]:
+    columns: dict[str, int] = {}
+    problems: list[Problem] = []
+    for position, cell in enumerate(cells):
+        name = _NAMES.get(re.sub(r"[\W_]+", "", cell.lower()))
+        if name in columns:
+            problems.append(Problem(1, "column_twice", cell))
+        elif name is not None:
+            columns[name] = position
+    if not problems and not {"question", "document"} <= columns.keys():
+        problems.append(Problem(1, "no_header"))
+    return columns, problems
+
+
+def _question(row: Mapping[str, str], number: int, seen: set[str]) -> tuple[Question | None, list[Problem]]:
+    text, documents = row.get("question", ""), _parts(row.get("document", ""))
+    problems = [Problem(number, "no_question")] if not text else []
+    problems += [Problem(number, "no_document")] if not documents else []
+    identity = row.get("id") or f"row-{number}"
+    if identity in seen:
+        problems.append(Problem(number, "id_twice", identity))
+    seen.add(identity)
+    places, quote = _parts(row.get("place", "")), row.get("quote", "")
+    quote = quote[1:] if quote.startswith("'") and quote[1:].startswith(_FORMULA) else quote
+    if quote and (len(documents) > 1 or len(places) > 1):
+        problems.append(Problem(number, "quote_needs_one_document"))
+    if len(documents) > 1 and places and len(places) != len(documents):
+        problems.append(Problem(number, "places_do_not_fit", f"{len(places)} / {len(documents)}"))
+    if problems:
+        return None, problems
+    if len(documents) == 1:
+        expected = [Expected((documents[0],), place, quote) for place in places or [""]]
+    else:
+        expected = [
+            Expected((name,), place) for name, place in zip(documents, places or [""] * len(documents), strict=True)
+        ]
+    return Question(identity, text, tuple(expected), number, row.get("collection", "")), []
+
+
+def _parts(cell: str) -> list[str]:
+    """Several names or places in one cell, one a line or parted by semicolons."""
+    return [part.strip() for part in re.split(r"[\n;]", cell) if part.strip()]
+
+
+def _csv(path: Path) -> list[list[str]]:
+    """Rows of a file in UTF-8, or in the code page that Korean Excel writes."""
+    raw = path.read_bytes()
+    if raw.startswith((b"\xff\xfe", b"\xfe\xff")):
+        body = raw.decode("utf-16")
+    else:
+        try:
+            body = raw.decode("utf-8-sig")
+        except UnicodeDecodeError:
+            body = raw.decode("cp949")
+    first = body.split("\n", 1)[0]
+    delimiter = max(",\t;", key=first.count)
+    return [list(row) for row in csv.reader(io.StringIO(body, newline=""), delimiter=delimiter)]
+
+
+def _xlsx(path: Path) -> list[list[str]]:
+    """Rows of the first sheet, as their cells read."""
+    from openpyxl import load_workbook
+
+    book = load_workbook(path, read_only=True, data_only=True)
+    try:
+        rows: list[list[str]] = []
+        cells: Iterable[object]
+        for cells in book.worksheets[0].iter_rows(values_only=True, max_row=MAX_ROWS + 2):
+            rows.append(["" if cell is None else _shown(cell) for cell in cells])
+        return rows
+    finally:
+        book.close()
+
+
+def _shown(cell: object) -> str:
+    return str(int(cell)) if isinstance(cell, float) and cell.is_integer() else str(cell)
