@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from rag.domain.vectors import SparseVector
@@ -60,7 +60,8 @@ def hybrid_requests(
     import qdrant_edge as edge
 
     prefetches = [_prefetch(EngineQuery(leg, part.vector, part.limit), permitted, wanted) for leg, part in legs.items()]
-    fusion = edge.Fusion.Rrf(RRF_K, weights_of(legs, query)) if query.method == RRF else edge.Fusion.Dbsf()
+    # Any: the stubs nest these classes in Fusion, but don't derive them from it
+    fusion: Any = edge.Fusion.Rrf(RRF_K, weights_of(legs, query)) if query.method == RRF else edge.Fusion.Dbsf()
     limit = query.limit + TIE_MARGIN
     requests = [edge.QueryRequest(limit=limit, query=fusion, prefetches=prefetches, filter=wanted)]
     if query.multi is not None:

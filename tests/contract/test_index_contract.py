@@ -13,6 +13,7 @@ from rag.index.base import IndexSchema, VectorIndex
 from rag.index.edge import open_edge
 from rag.index.memory import open_memory
 from rag.index.qdrant import open_qdrant
+from rag.index.qdrant_collections import spaces_of
 from rag.index.registry import FACTORIES, IndexConfig, open_index
 from tests.contract.index_contract import (
     DENSE,
@@ -43,7 +44,8 @@ def server_opener() -> Iterator[Open]:
     name = f"seogo-test-{uuid.uuid4()}"
     yield lambda schema=SCHEMA, **options: open_qdrant(SERVER, schema, collection_name=name, **options)
     cleaner = QdrantClient(url=SERVER, check_compatibility=False)
-    cleaner.delete_collection(name)
+    for space in spaces_of(cleaner, name):
+        cleaner.delete_collection(space.name)
     cleaner.close()
 
 
@@ -206,8 +208,8 @@ def test_payload_indexes_are_there_before_the_first_point() -> None:
     with QdrantStub() as stub:
         open_qdrant(stub.url, SCHEMA).close()
         assert {name: params.get("is_tenant") for name, params in stub.payload_indexes.items()} == {
-            "scope": None,
-            "tenant": True,
+            "scope": True,
+            "tenant": None,
             "collection": None,
             "version": None,
             "document": None,
