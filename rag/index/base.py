@@ -185,7 +185,8 @@ class VectorIndex(Protocol):
 
         Permit and selection are conditions of every leg and of the whole, and the idf is that of `search`. Scores are
         those of the fusion; with `multi` they stay with the ranks, and only who stands on which rank changes: hits
-        without token vectors keep the rank that the fusion gave them.
+        without token vectors keep the rank that the fusion gave them. Ranks fuse into many equal scores: which of the
+        equal hits a cut leaves out is the engine's choice.
 
         Raises:
             IndexUnavailable: the engine can't be reached.

@@ -161,7 +161,7 @@ def differences(client: QdrantClient, name: str, settings: QdrantSettings) -> tu
             ("quantisation", _quantisation_of(dense), settings.quantisation),
             ("vectors_on_disk", str(dense.memory) == "cold" or bool(dense.on_disk), settings.vectors_on_disk),
         ]
-    return tuple(f"{key}: {found}, configured {wanted}" for key, found, wanted in pairs if found != wanted)
+    return tuple(f"{key}: {found}, configured {wanted}" for key, found, wanted in pairs if found not in (None, wanted))
 
 
 def _chosen(

@@ -1,8 +1,6 @@
 """The index contract on every backend, what opening one promises, and Edge beside its twin."""
 
-import os
-import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,59 +11,22 @@ from rag.index.base import IndexSchema, VectorIndex
 from rag.index.edge import open_edge
 from rag.index.memory import open_memory
 from rag.index.qdrant import open_qdrant
-from rag.index.qdrant_collections import spaces_of
 from rag.index.registry import FACTORIES, IndexConfig, open_index
 from tests.contract.index_contract import (
     DENSE,
     SCHEMA,
     IndexContract,
     dense,
-    fast_folder,
     meaning,
     permit,
     point,
     words,
 )
+from tests.contract.openers import OPENERS, SERVER, STORED, Open
 from tests.contract.qdrant_stub import QdrantStub
 
-Open = Callable[..., VectorIndex]
-SERVER = os.environ.get("SEOGO_TEST_QDRANT_URL")
-STORED = ["edge", "qdrant-local", "qdrant-rest", *(["qdrant-server"] if SERVER else [])]
 OTHER_SPACE = IndexSchema("bge-m3/1", SCHEMA.dimensions)
 NO_DENSE = IndexSchema(SCHEMA.space, None)
-
-
-def edge_opener() -> Iterator[Open]:
-    with fast_folder() as folder:
-        yield lambda schema=SCHEMA, **options: open_edge(folder / "색인", schema, **options)
-
-
-def server_opener() -> Iterator[Open]:
-    name = f"seogo-test-{uuid.uuid4()}"
-    yield lambda schema=SCHEMA, **options: open_qdrant(SERVER, schema, collection_name=name, **options)
-    cleaner = QdrantClient(url=SERVER, check_compatibility=False)
-    for space in spaces_of(cleaner, name):
-        cleaner.delete_collection(space.name)
-    cleaner.close()
-
-
-def local_opener() -> Iterator[Open]:
-    client = QdrantClient(":memory:")
-    yield lambda schema=SCHEMA, **options: open_qdrant(None, schema, client=client, **options)
-    client.close()
-
-
-def rest_opener() -> Iterator[Open]:
-    with QdrantStub() as stub:
-        yield lambda schema=SCHEMA, **options: open_qdrant(stub.url, schema, **options)
-
-
-OPENERS: dict[str, Callable[[], Iterator[Open]]] = {
-    "edge": edge_opener,
-    "qdrant-local": local_opener,
-    "qdrant-rest": rest_opener,
-    "qdrant-server": server_opener,
-}
 
 
 @pytest.fixture(params=STORED)
