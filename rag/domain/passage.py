@@ -98,6 +98,7 @@ class SearchTrace:
         legs: legs that were asked.
         withheld: hits of the index that the record no longer permits.
         timings_ms: milliseconds per stage.
+        fusion: how the legs became one ranking; a value of the setting `retrieval.fusion`.
     """
 
     language: Language
@@ -105,6 +106,7 @@ class SearchTrace:
     candidates: int
     withheld: int
     timings_ms: dict[str, float]
+    fusion: str = "scores"
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from collections.abc import Collection as Container
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 from uuid import UUID
 
 from rag.domain.errors import InvalidRequest, QuestionTooLong
@@ -15,6 +16,7 @@ from rag.domain.passage import LocatedChunk, Passage, SearchResult, SearchTrace
 from rag.domain.principal import Permit
 from rag.embedding.space import EmbeddingSpace
 from rag.index.base import DENSE, LEARNED, SPARSE, LegHit, LegQuery, VectorIndex
+from rag.retrieval.engine_fusion import IN_ENGINE, fused_in_engine
 from rag.retrieval.fusion import FusedHit, fuse_kinds
 from rag.retrieval.passages import renumbered, without_repeats
 from rag.retrieval.rarity import rarities
@@ -25,6 +27,10 @@ from rag.store import collection as collections_table
 from rag.store import filtering
 from rag.store.session import Database
 from rag.text.language import detect_language, looks_like_code
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 _SPARE = 2
 """Hits read from the record per passage wanted: some are withheld, repeated or merged away."""
@@ -65,10 +71,12 @@ class Retriever:
         if vectors.learned is not None:
             legs[LEARNED] = LegQuery(vectors.learned, self.settings.candidates)
         with clock.stage("index"):
-            fused = self._fused(permit, legs, language)
+            fused = self._fused(permit, legs, language, vectors.multi)
         with clock.stage("record"):
             passages, withheld = self._permitted(permit, fused, limit)
-        trace = SearchTrace(language, tuple(sorted(legs)), len(fused), withheld, clock.milliseconds)
+        trace = SearchTrace(
+            language, tuple(sorted(legs)), len(fused), withheld, clock.milliseconds, self.settings.fusion
+        )
         return SearchResult(question, passages, trace)
 
     def rarities(self, permit: Permit, terms: Container[str]) -> dict[str, float]:
@@ -90,11 +98,19 @@ class Retriever:
             raise QuestionTooLong(length=len(question), limit=self.settings.max_question_chars)
         return question
 
-    def _fused(self, permit: Permit, legs: dict[str, LegQuery], language: Language) -> list[FusedHit]:
+    def _fused(
+        self,
+        permit: Permit,
+        legs: dict[str, LegQuery],
+        language: Language,
+        multi: NDArray[np.float32] | None,
+    ) -> list[FusedHit]:
         """Hits of all collections, best first. Each kind of collection is fused with its own weights."""
         with self.database.read() as session:
             rows = collections_table.permitted(session, permit)
             selection = filtering.selection_of(session, permit)
+        if self.settings.fusion in IN_ENGINE:
+            return fused_in_engine(self.index, permit, legs, self.settings, multi=multi, selection=selection)
         found: dict[CollectionKind, dict[str, list[LegHit]]] = {}
         for kind in CollectionKind:
             part = permit.narrowed(row.id for row in rows if row.kind == kind)

@@ -18,13 +18,13 @@ from qdrant_client.conversions.conversion import GrpcToRest, RestToGrpc
 from qdrant_client.grpc.points_service_pb2_grpc import PointsServicer, add_PointsServicer_to_server
 
 from rag.domain.errors import ConfigurationError, IndexUnavailable
-from rag.index import qdrant
+from rag.index import qdrant, qdrant_requests
 from rag.index.base import DBSF, DENSE, RRF, SPARSE, HybridQuery, IndexSchema, LegQuery
 from rag.index.layout import schema_record, space_identity
 from rag.index.qdrant import QdrantIndex, open_qdrant
 from rag.index.qdrant_collections import behind_alias, drop_space, physical_name, point_alias, spaces_of
 from rag.index.qdrant_connection import Tries
-from rag.index.qdrant_requests import BATCH_NUMBERS, batches
+from rag.index.qdrant_requests import batches
 from rag.index.registry import IndexConfig, open_index
 from rag.settings import QdrantSettings
 from tests.contract.index_contract import SCHEMA, dense, idf, meaning, numbers, permit, point, sparse, words
@@ -225,11 +225,12 @@ class TestRequests:
         qdrant.drop_space(config, SCHEMA)
         assert [item.name for item in qdrant.spaces_of(config)] == [name]
 
-    def test_requests_stay_below_the_limit_of_the_server(self) -> None:
-        few = [rich(point(n), multi=np.full((1000, 100), 0.1, dtype=np.float32)) for n in range(25)]
-        assert [len(batch) for batch in batches(few)] == [9, 9, 7]
+    def test_requests_stay_below_the_limit_of_the_server(self, monkeypatch: pytest.MonkeyPatch) -> None:
         assert [len(batch) for batch in batches([point(n) for n in range(600)])] == [256, 256, 88]
-        huge = rich(point(1), multi=np.ones((BATCH_NUMBERS, 2), dtype=np.float32))
+        monkeypatch.setattr(qdrant_requests, "BATCH_NUMBERS", 1000)
+        few = [rich(point(n), multi=np.full((10, 10), 0.1, dtype=np.float32)) for n in range(25)]
+        assert [len(batch) for batch in batches(few)] == [9, 9, 7]  # 102 numbers each: token vectors and one term
+        huge = rich(point(1), multi=np.ones((1000, 2), dtype=np.float32))
         assert [len(batch) for batch in batches([point(2), huge, point(3)])] == [1, 1, 1]
 
 
