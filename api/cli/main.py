@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from api.cli.options import Options
+from api.cli.sizing import sizing
 
 app = typer.Typer(
     name="seogo",
@@ -33,6 +34,7 @@ for name, group in (
     ("db", db_app),
 ):
     app.add_typer(group, name=name)
+app.command()(sizing)
 
 _LOCAL_ONLY = ("serve", "worker", "keys", "index", "db", "doctor")
 """Commands that work on the store itself, wherever a server runs."""

@@ -272,11 +272,14 @@ def _create_payload_indexes(client: QdrantClient, name: str) -> None:
     keyword = models.KeywordIndexType.KEYWORD
     integer = models.IntegerIndexType.INTEGER
     instant = models.IntegerIndexParams(type=integer, lookup=False, range=True, enable_hnsw=False)
-    other = models.KeywordIndexParams(type=keyword, enable_hnsw=False)
+    filtered = models.KeywordIndexParams(type=keyword, enable_hnsw=False)
+    # no search asks for these, only deletions, labels and counts of single versions
+    rare = models.KeywordIndexParams(type=keyword, enable_hnsw=False, memory=models.Memory.COLD)
     # only scopes are searched by, so only they deserve links of their own in the HNSW graph, and lie side by side
     fields: dict[str, models.KeywordIndexParams | models.IntegerIndexParams] = {
         SCOPE: models.KeywordIndexParams(type=keyword, is_tenant=True),
-        **dict.fromkeys((TENANT, COLLECTION, VERSION, DOCUMENT, LABELS), other),
+        **dict.fromkeys((DOCUMENT, LABELS), filtered),
+        **dict.fromkeys((TENANT, COLLECTION, VERSION), rare),
         **dict.fromkeys((VALID_FROM, VALID_TO), instant),
     }
     there = client.get_collection(name).payload_schema

@@ -127,7 +127,8 @@ class TestRequests:
         path = f"/collections/{physical_name('seogo', SCHEMA)}/index"
         bodies = {body["field_name"]: body["field_schema"] for body in sent(stub, "PUT", path)}
         assert bodies["scope"] == {"type": "keyword", "is_tenant": True}
-        assert bodies["labels"] == bodies["tenant"] == {"type": "keyword", "enable_hnsw": False}
+        assert bodies["labels"] == bodies["document"] == {"type": "keyword", "enable_hnsw": False}
+        assert bodies["tenant"] == bodies["version"] == {"type": "keyword", "enable_hnsw": False, "memory": "cold"}
         assert bodies["valid_to"] == {"type": "integer", "lookup": False, "range": True, "enable_hnsw": False}
         assert {where for verb, where, _ in stub.recorded if where.startswith(path)} == {f"{path}?wait=true"}
         stub.recorded.clear()
