@@ -123,4 +123,5 @@ def _index_config(settings: RagSettings) -> IndexConfig:
         url=settings.index.url,
         api_key=key_file.read_text(encoding="utf-8").strip() if key_file is not None else None,
         collection=settings.index.collection,
+        server=settings.index.server,
     )

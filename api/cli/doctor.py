@@ -23,6 +23,7 @@ from ingest.parsing.sandbox import ParseSandbox
 from rag import bootstrap as rag_bootstrap
 from rag.domain.errors import SeogoError, StoreInUse
 from rag.domain.messages import localized
+from rag.index.qdrant import QdrantIndex
 from rag.store import chunk, schema
 
 _EDGE_COMFORT_CHUNKS = 200_000
@@ -114,6 +115,9 @@ def _models_and_index(settings: Settings) -> Iterator[Finding]:
             f"{settings.rag.index.backend}: {held} points for {wanted} chunks",
             "" if agree else "run `seogo index verify`, then `seogo index rebuild`",
         )
+        for difference in rag.index.differences if isinstance(rag.index, QdrantIndex) else ():
+            advice = "docs/cluster.md tells how to change the collection; or change the setting"
+            yield Finding("index settings", "warning", difference, advice)
         if settings.rag.index.backend == "edge" and wanted > _EDGE_COMFORT_CHUNKS:
             yield Finding(
                 "index size", "warning", f"{wanted} chunks", "move to a Qdrant server (index.backend: qdrant)"

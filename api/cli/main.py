@@ -9,6 +9,7 @@ import typer
 
 from api.cli.evaluating import eval_app
 from api.cli.options import Options
+from api.cli.sizing import sizing
 
 app = typer.Typer(
     name="seogo",
@@ -35,6 +36,7 @@ for name, group in (
     ("eval", eval_app),
 ):
     app.add_typer(group, name=name)
+app.command()(sizing)
 
 _LOCAL_ONLY = ("serve", "worker", "keys", "index", "db", "doctor", "eval")
 """Commands that work on the store itself, wherever a server runs."""

@@ -114,6 +114,7 @@ class TraceOut(BaseModel):
     candidates: int
     withheld: int = Field(description="hits that the record does not permit")
     timings_ms: dict[str, float]
+    fusion: str = Field(description="how the legs became one ranking: scores, rrf or dbsf")
 
     @classmethod
     def of(cls, trace: SearchTrace) -> TraceOut:
@@ -124,6 +125,7 @@ class TraceOut(BaseModel):
             candidates=trace.candidates,
             withheld=trace.withheld,
             timings_ms=trace.timings_ms,
+            fusion=trace.fusion,
         )
 
 

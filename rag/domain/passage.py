@@ -131,6 +131,7 @@ class SearchTrace:
         timings_ms: milliseconds per stage.
         weights: what the legs weighed in the fusion, by kind of collection.
         dropped: permitted hits that other passages stand for.
+        fusion: how the legs became one ranking; a value of the setting `retrieval.fusion`.
     """
 
     language: Language
@@ -140,6 +141,7 @@ class SearchTrace:
     timings_ms: dict[str, float]
     weights: dict[CollectionKind, dict[str, float]] = field(default_factory=dict)
     dropped: tuple[Dropped, ...] = ()
+    fusion: str = "scores"
 
 
 @dataclass(frozen=True, slots=True)

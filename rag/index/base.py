@@ -7,7 +7,7 @@ that filters need, never text.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Protocol
 from uuid import UUID
@@ -26,6 +26,11 @@ LEARNED = "learned"
 MULTI = "multi"
 LEGS = (DENSE, SPARSE, LEARNED)
 """What a search can ask. `MULTI` is no leg: its vectors rescore what the legs found."""
+
+RRF = "rrf"
+DBSF = "dbsf"
+FUSIONS = (RRF, DBSF)
+"""How an engine can fuse legs: reciprocal ranks (Cormack et al. 2009), or scores within three deviations of their mean."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +104,28 @@ class LegHit:
     score: float
 
 
+@dataclass(frozen=True, slots=True)
+class HybridQuery:
+    """Several legs, fused inside the engine (arithmetic: `rag.index.hybrid`).
+
+    Attributes:
+        legs: what each leg is asked, and how many of its hits are fused.
+        method: one of `FUSIONS`.
+        limit: hits wanted.
+        weights: of legs under RRF, above 0; 1 where a leg has none. DBSF knows no weights.
+        multi: the question's token vectors, shape (t, m), float32, unit rows: late interaction orders the best
+            `rescored` fused hits anew.
+        rescored: how many. Their token vectors are read from disk, at 1,024 dimensions 4 KB for each token.
+    """
+
+    legs: Mapping[str, LegQuery]
+    method: str
+    limit: int
+    weights: Mapping[str, float] = field(default_factory=dict)
+    multi: NDArray[np.float32] | None = None
+    rescored: int = 50
+
+
 class VectorIndex(Protocol):
     """Stores points and searches them under a permit. Thread-safe."""
 
@@ -152,6 +179,19 @@ class VectorIndex(Protocol):
         self, permit: Permit, queries: Sequence[Mapping[str, LegQuery]], selection: Selection | None = None
     ) -> list[dict[str, list[LegHit]]]:
         """`search` for several queries under one permit in one engine call where the engine can."""
+
+    def hybrid(self, permit: Permit, query: HybridQuery, selection: Selection | None = None) -> list[LegHit]:
+        """The best hits of all legs together, in one request to the engine; best first, ties by chunk id.
+
+        Permit and selection are conditions of every leg and of the whole, and the idf is that of `search`. Scores are
+        those of the fusion; with `multi` they stay with the ranks, and only who stands on which rank changes: hits
+        without token vectors keep the rank that the fusion gave them. Ranks fuse into many equal scores: which of the
+        equal hits a cut leaves out is the engine's choice.
+
+        Raises:
+            IndexUnavailable: the engine can't be reached.
+            ValueError: a vector doesn't fit the schema, the method is unknown, a weight is not above 0 or has no use.
+        """
 
     def versions_of(self) -> Iterator[tuple[UUID, UUID]]:
         """Every (chunk id, version id) in the index, each once, in bounded memory.

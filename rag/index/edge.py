@@ -29,8 +29,20 @@ from uuid import UUID
 from rag.domain.errors import ConfigurationError, IndexUnavailable, StoreInUse
 from rag.domain.filters import Selection
 from rag.domain.principal import Permit
-from rag.domain.vectors import SparseVector
-from rag.index.base import DENSE, LEARNED, MULTI, SPARSE, IndexPoint, IndexSchema, LegHit, LegQuery, Retirement
+from rag.index.base import (
+    DENSE,
+    LEARNED,
+    MULTI,
+    SPARSE,
+    HybridQuery,
+    IndexPoint,
+    IndexSchema,
+    LegHit,
+    LegQuery,
+    Retirement,
+)
+from rag.index.edge_requests import engine_point, engine_query, field_is_any_of, filter_of, hybrid_requests, uuid
+from rag.index.hybrid import Legs, answered_hybrid
 from rag.index.layout import (
     COLLECTION,
     DOCUMENT,
@@ -40,15 +52,12 @@ from rag.index.layout import (
     VALID_FROM,
     VALID_TO,
     VERSION,
-    AnyOf,
-    Condition,
     Conditions,
     EngineQuery,
     answered,
     checked_points,
     conditions_of,
     impossible,
-    payload_of,
     require_schema,
     retired_payload,
     schema_record,
@@ -92,7 +101,7 @@ class EdgeIndex:
 
         checked = checked_points(self._schema, points)
         for start in range(0, len(checked), BATCH):
-            batch = [_engine_point(point) for point in checked[start : start + BATCH]]
+            batch = [engine_point(point) for point in checked[start : start + BATCH]]
             self._write(qdrant_edge.UpdateOperation.upsert_points(batch), len(batch))
 
     def delete_versions(self, version_ids: Sequence[UUID]) -> None:
@@ -100,7 +109,7 @@ class EdgeIndex:
         import qdrant_edge
 
         if version_ids:
-            condition = _any_of(VERSION, [str(version) for version in version_ids])
+            condition = field_is_any_of(VERSION, [str(version) for version in version_ids])
             self._write(qdrant_edge.UpdateOperation.delete_points_by_filter(condition), len(version_ids))
 
     def retire(self, retirements: Sequence[Retirement]) -> None:
@@ -108,21 +117,21 @@ class EdgeIndex:
         import qdrant_edge
 
         for item in retirements:
-            of_version = _any_of(VERSION, [str(item.version_id)])
+            of_version = field_is_any_of(VERSION, [str(item.version_id)])
             self._write(qdrant_edge.UpdateOperation.set_payload_by_filter(of_version, retired_payload(item)), 1)
 
     def relabel(self, version_id: UUID, labels: Sequence[str]) -> None:
         """Put `labels` on every point of a version."""
         import qdrant_edge
 
-        of_version = _any_of(VERSION, [str(version_id)])
+        of_version = field_is_any_of(VERSION, [str(version_id)])
         self._write(qdrant_edge.UpdateOperation.set_payload_by_filter(of_version, {LABELS: list(labels)}), 1)
 
     def count(self, version_id: UUID | None = None) -> int:
         """Exact number of points, of one version or of all."""
         import qdrant_edge
 
-        condition = None if version_id is None else _any_of(VERSION, [str(version_id)])
+        condition = None if version_id is None else field_is_any_of(VERSION, [str(version_id)])
         with self._engine() as shard:
             return shard.count(qdrant_edge.CountRequest(exact=True, filter=condition))
 
@@ -140,6 +149,22 @@ class EdgeIndex:
         nothing = impossible(permit, selection)
         return answered(self._schema, queries, lambda asked: self._ask(conditions, asked), nothing=nothing)
 
+    def hybrid(self, permit: Permit, query: HybridQuery, selection: Selection | None = None) -> list[LegHit]:
+        """The best hits of all legs together; see `VectorIndex.hybrid`."""
+        import qdrant_edge
+
+        conditions = conditions_of(permit, selection)
+
+        def ask(legs: Legs) -> tuple[list[LegHit], list[LegHit]]:
+            permitted, wanted = filter_of(conditions.permitted), filter_of(conditions.wanted)
+            requests = hybrid_requests(query, legs, permitted, wanted)
+            with self._engine() as shard:
+                found = shard.query_batch(qdrant_edge.QueryBatchRequest(requests))
+            fused, *rescored = [[LegHit(uuid(point.id), point.score) for point in points] for points in found]
+            return fused, rescored[0] if rescored else []
+
+        return answered_hybrid(self._schema, query, ask, nothing=impossible(permit, selection))
+
     def versions_of(self) -> Iterator[tuple[UUID, UUID]]:
         """Every (chunk id, version id), a page in memory at a time."""
         import qdrant_edge
@@ -150,7 +175,7 @@ class EdgeIndex:
             with self._engine() as shard:
                 records, offset = shard.scroll(request)
             for record in records:
-                yield _uuid(record.id), UUID((record.payload or {})[VERSION])
+                yield uuid(record.id), UUID((record.payload or {})[VERSION])
             if offset is None:
                 return
 
@@ -202,11 +227,11 @@ class EdgeIndex:
     def _ask(self, conditions: Conditions, asked: Sequence[EngineQuery]) -> list[list[LegHit]]:
         import qdrant_edge
 
-        permitted, wanted = _filter(conditions.permitted), _filter(conditions.wanted)
-        requests = qdrant_edge.QueryBatchRequest([_engine_query(query, permitted, wanted) for query in asked])
+        permitted, wanted = filter_of(conditions.permitted), filter_of(conditions.wanted)
+        requests = qdrant_edge.QueryBatchRequest([engine_query(query, permitted, wanted) for query in asked])
         with self._engine() as shard:
             found = shard.query_batch(requests)
-        return [[LegHit(_uuid(point.id), point.score) for point in points] for points in found]
+        return [[LegHit(uuid(point.id), point.score) for point in points] for points in found]
 
 
 def open_edge(folder: Path, schema: IndexSchema, *, recreate: bool = False) -> EdgeIndex:
@@ -311,8 +336,8 @@ def _create(path: Path, schema: IndexSchema) -> None:
     config = edge.EdgeConfig(vectors=vectors or None, sparse_vectors=sparse_vectors)
     # only scopes are searched by, so only they deserve links of their own in the HNSW graph
     fields: dict[str, edge.KeywordIndexParams | edge.IntegerIndexParams] = {
-        SCOPE: edge.KeywordIndexParams(),
-        TENANT: edge.KeywordIndexParams(is_tenant=True, enable_hnsw=False),
+        SCOPE: edge.KeywordIndexParams(is_tenant=True),
+        TENANT: edge.KeywordIndexParams(enable_hnsw=False),
         COLLECTION: edge.KeywordIndexParams(enable_hnsw=False),
         VERSION: edge.KeywordIndexParams(enable_hnsw=False),
         DOCUMENT: edge.KeywordIndexParams(enable_hnsw=False),
@@ -354,64 +379,3 @@ def _engine_errors() -> Iterator[None]:
         if type(error).__name__ != "PanicException":
             raise
         raise IndexUnavailable from error
-
-
-def _engine_point(point: IndexPoint) -> qdrant_edge.Point:
-    import qdrant_edge
-
-    vectors: dict[str, qdrant_edge.NamedVector] = {}
-    # an empty vector is left out: the engines don't agree on whether it counts in the idf
-    if point.sparse.indices:
-        vectors[SPARSE] = _engine_sparse(point.sparse)
-    if point.dense is not None:
-        vectors[DENSE] = point.dense.tolist()
-    if point.learned is not None and point.learned.indices:
-        vectors[LEARNED] = _engine_sparse(point.learned)
-    if point.multi is not None:
-        vectors[MULTI] = point.multi.tolist()
-    return qdrant_edge.Point(point.chunk_id, vectors, payload_of(point))
-
-
-def _engine_sparse(vector: SparseVector) -> qdrant_edge.SparseVector:
-    import qdrant_edge
-
-    return qdrant_edge.SparseVector(list(vector.indices), list(vector.values))
-
-
-def _engine_query(
-    query: EngineQuery, permitted: qdrant_edge.Filter, wanted: qdrant_edge.Filter
-) -> qdrant_edge.QueryRequest:
-    import qdrant_edge as edge
-
-    if isinstance(query.vector, SparseVector):
-        nearest = edge.Query.Nearest(_engine_sparse(query.vector), using=query.leg)
-        params = edge.SearchParams(idf=edge.IdfParams(corpus=permitted)) if query.leg == SPARSE else None
-        return edge.QueryRequest(limit=query.fetch, query=nearest, filter=wanted, params=params)
-    nearest = edge.Query.Nearest(query.vector.tolist(), using=query.leg)
-    return edge.QueryRequest(limit=query.fetch, query=nearest, filter=wanted)
-
-
-def _any_of(field: str, values: list[str]) -> qdrant_edge.Filter:
-    return _filter([AnyOf(field, tuple(values))])
-
-
-def _filter(conditions: Sequence[Condition]) -> qdrant_edge.Filter:
-    return _all([_engine_condition(item) for item in conditions])
-
-
-def _all(conditions: Sequence[qdrant_edge.FieldCondition]) -> qdrant_edge.Filter:
-    import qdrant_edge
-
-    return qdrant_edge.Filter(must=list(conditions))
-
-
-def _engine_condition(item: Condition) -> qdrant_edge.FieldCondition:
-    import qdrant_edge as edge
-
-    if isinstance(item, AnyOf):
-        return edge.FieldCondition(key=item.field, match=edge.MatchAny(list(item.values)))
-    return edge.FieldCondition(key=item.field, range=edge.RangeFloat(lte=item.most, gt=item.above))
-
-
-def _uuid(point_id: qdrant_edge.PointId) -> UUID:
-    return point_id if isinstance(point_id, UUID) else UUID(str(point_id))

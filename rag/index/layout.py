@@ -7,10 +7,15 @@ conditions, the sparse leg with the idf over the permitted points 11 ms instead 
 
 A version that a newer one replaced lies under another scope, the archive's: a question about the present has the same one
 condition whatever lies there. A question as of a date asks for both scopes and for validity, two numbers on every point.
+
+Engines that lay points of one tenant side by side (`is_tenant`) do so by `SCOPE`: a search reads whole scopes, and never the
+archive's with the present's. By `TENANT` the archive would lie between what is searched.
 """
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -178,6 +183,12 @@ def schema_record(schema: IndexSchema) -> dict[str, Any]:
     return record | ({"learned": True} if schema.learned else {}) | ({"multi": schema.multi} if schema.multi else {})
 
 
+def space_identity(schema: IndexSchema) -> str:
+    """12 hex digits that name the embedding space and layout of `schema` in collections and folders."""
+    record = json.dumps(schema_record(schema), sort_keys=True, ensure_ascii=False)
+    return hashlib.sha256(record.encode("utf-8")).hexdigest()[:12]
+
+
 def require_schema(found: object, schema: IndexSchema, where: str) -> None:
     """Compare an index's record with the schema it is opened with.
 
@@ -216,7 +227,7 @@ def checked_points(schema: IndexSchema, points: Sequence[IndexPoint]) -> list[In
         if point.learned is not None:
             _check_learned(schema, point.learned)
         if point.multi is not None:
-            _check_multi(schema, point.multi)
+            check_multi(schema, point.multi)
     return list(distinct.values())
 
 
@@ -240,7 +251,8 @@ def _check_learned(schema: IndexSchema, vector: SparseVector) -> None:
     _check_sparse(vector)
 
 
-def _check_multi(schema: IndexSchema, vectors: NDArray[np.float32]) -> None:
+def check_multi(schema: IndexSchema, vectors: NDArray[np.float32]) -> None:
+    """Raise ValueError when these token vectors don't fit an index with this schema."""
     if schema.multi is None:
         raise ValueError(f"the space {schema.space} has no token vectors")
     if vectors.ndim != 2 or vectors.shape[1] != schema.multi or not len(vectors):

@@ -21,7 +21,8 @@ from rag.domain.errors import IndexUnavailable
 from rag.domain.filters import Selection
 from rag.domain.principal import Permit
 from rag.domain.vectors import SparseVector
-from rag.index.base import LEARNED, IndexPoint, IndexSchema, LegHit, LegQuery, Retirement
+from rag.index.base import LEARNED, HybridQuery, IndexPoint, IndexSchema, LegHit, LegQuery, Retirement
+from rag.index.hybrid import Legs, answered_hybrid, fused_hits, max_sim
 from rag.index.layout import (
     LABELS,
     SCOPE,
@@ -130,6 +131,16 @@ class MemoryIndex:
         """`search` for several queries."""
         return [self.search(permit, query, selection) for query in queries]
 
+    def hybrid(self, permit: Permit, query: HybridQuery, selection: Selection | None = None) -> list[LegHit]:
+        """The best hits of all legs together; see `VectorIndex.hybrid`."""
+
+        def ask(legs: Legs) -> tuple[list[LegHit], list[LegHit]]:
+            fused = fused_hits(self.search(permit, legs, selection), query)
+            return fused, self._rescored(fused[: query.rescored], query.multi)
+
+        with self._open():
+            return answered_hybrid(self._schema, query, ask, nothing=impossible(permit, selection))
+
     def versions_of(self) -> Iterator[tuple[UUID, UUID]]:
         """Every (chunk id, version id), as it was at the first step."""
         with self._open():
@@ -160,6 +171,12 @@ class MemoryIndex:
         if self._closed:
             raise IndexUnavailable
         return self._guard
+
+    def _rescored(self, hits: Sequence[LegHit], question: NDArray[np.float32] | None) -> list[LegHit]:
+        if question is None:
+            return []
+        stored = ((hit.chunk_id, self._points[hit.chunk_id].multi) for hit in hits)
+        return [LegHit(chunk_id, max_sim(question, multi)) for chunk_id, multi in stored if multi is not None]
 
     def _open_scopes(self, condition: Condition) -> list[_Scope]:
         keys = condition.values if isinstance(condition, AnyOf) else ()

@@ -1,71 +1,88 @@
-"""The production index: a Qdrant server or cluster, one collection.
+"""The production index: a Qdrant server or cluster, one collection for each embedding space.
 
-Server 1.19 or newer: older ones have no idf over the permitted points, and would ignore the request for it without a
-word.
+The class answers for one collection; beside it, `qdrant_collections.py` knows what collections and aliases are like,
+`qdrant_requests.py` what is asked, and `qdrant_connection.py` how it gets there.
 """
 
 from __future__ import annotations
 
-import ssl
-import warnings
-from collections.abc import Iterator, Mapping, Sequence
+import logging
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeVar
 from uuid import UUID
 
-from rag.domain.errors import ConfigurationError, IndexUnavailable
+from rag.domain.errors import IndexUnavailable
 from rag.domain.filters import Selection
 from rag.domain.principal import Permit
-from rag.domain.vectors import SparseVector
-from rag.index.base import DENSE, LEARNED, MULTI, SPARSE, IndexPoint, IndexSchema, LegHit, LegQuery, Retirement
+from rag.index import qdrant_collections
+from rag.index.base import HybridQuery, IndexPoint, IndexSchema, LegHit, LegQuery, Retirement
+from rag.index.hybrid import Legs, answered_hybrid
 from rag.index.layout import (
-    COLLECTION,
-    DOCUMENT,
     LABELS,
-    SCOPE,
-    TENANT,
-    VALID_FROM,
-    VALID_TO,
     VERSION,
-    AnyOf,
-    Condition,
     Conditions,
     EngineQuery,
     answered,
     checked_points,
     conditions_of,
     impossible,
-    payload_of,
-    require_schema,
     retired_payload,
-    schema_record,
 )
+from rag.index.qdrant_collections import SpaceCollection
+from rag.index.qdrant_connection import Address, Tries, connect, require_server, server_errors
+from rag.index.qdrant_requests import batches, engine_query, field_is_any_of, filter_of, hybrid_requests
+from rag.settings import QdrantSettings
 
 if TYPE_CHECKING:
     from qdrant_client import QdrantClient, models
 
-BATCH = 256
-"""Points in one request: about 3 MB of JSON at 1,024 dimensions; the server's limit is 32 MB."""
+    from rag.index.registry import IndexConfig
+
+log = logging.getLogger(__name__)
+T = TypeVar("T")
+
 PAGE = 1000
 """Points in one page of a scroll."""
-RECORD = "seogo"
-"""Key of the schema's record in the collection's metadata."""
-OLDEST_SERVER = (1, 19)
 
 
 class QdrantIndex:
     """`VectorIndex` on a collection of a Qdrant server; `open_qdrant` makes one."""
 
-    def __init__(self, client: QdrantClient, collection: str, schema: IndexSchema, *, owns_client: bool) -> None:
+    def __init__(
+        self,
+        client: QdrantClient,
+        collection: str,
+        schema: IndexSchema,
+        settings: QdrantSettings,
+        tries: Tries,
+        *,
+        owns_client: bool,
+        differences: tuple[str, ...] = (),
+    ) -> None:
         self._client: QdrantClient | None = client
         self._collection = collection
         self._schema = schema
+        self._settings = settings
+        self._tries = tries
         self._owns_client = owns_client
+        self._differences = differences
 
     @property
     def schema(self) -> IndexSchema:
         """The schema that the index was opened with."""
         return self._schema
+
+    @property
+    def collection(self) -> str:
+        """The collection that this index works on."""
+        return self._collection
+
+    @property
+    def differences(self) -> tuple[str, ...]:
+        """How the collection stands otherwise than the settings ask, as found when it was opened."""
+        return self._differences
 
     def upsert(self, points: Sequence[IndexPoint]) -> None:
         """Insert or replace by chunk id.
@@ -74,31 +91,27 @@ class QdrantIndex:
             IndexUnavailable: the server can't be reached or refused; what was written before that stays.
             ValueError: a vector doesn't fit the schema. Nothing was written.
         """
-        checked = checked_points(self._schema, points)
-        for start in range(0, len(checked), BATCH):
-            batch = [_engine_point(point) for point in checked[start : start + BATCH]]
-            with self._engine() as client:
-                client.upsert(self._collection, batch, wait=True)
+        for batch in batches(checked_points(self._schema, points)):
+            self._run(partial(self._put, batch))
 
     def delete_versions(self, version_ids: Sequence[UUID]) -> None:
         """Remove every point of these versions; unknown ids are no error."""
         if version_ids:
-            self._delete(_any_of(VERSION, [str(version) for version in version_ids]))
+            self._delete(field_is_any_of(VERSION, [str(version) for version in version_ids]))
 
     def retire(self, retirements: Sequence[Retirement]) -> None:
         """Move the points of these versions into the archive; see `VectorIndex.retire`."""
         for item in retirements:
-            self._set_payload(_any_of(VERSION, [str(item.version_id)]), retired_payload(item))
+            self._set_payload(field_is_any_of(VERSION, [str(item.version_id)]), retired_payload(item))
 
     def relabel(self, version_id: UUID, labels: Sequence[str]) -> None:
         """Put `labels` on every point of a version."""
-        self._set_payload(_any_of(VERSION, [str(version_id)]), {LABELS: list(labels)})
+        self._set_payload(field_is_any_of(VERSION, [str(version_id)]), {LABELS: list(labels)})
 
     def count(self, version_id: UUID | None = None) -> int:
         """Exact number of points, of one version or of all."""
-        condition = None if version_id is None else _any_of(VERSION, [str(version_id)])
-        with self._engine() as client:
-            return client.count(self._collection, count_filter=condition, exact=True).count
+        condition = None if version_id is None else field_is_any_of(VERSION, [str(version_id)])
+        return self._run(lambda client: client.count(self._collection, count_filter=condition, exact=True).count)
 
     def search(
         self, permit: Permit, legs: Mapping[str, LegQuery], selection: Selection | None = None
@@ -114,14 +127,22 @@ class QdrantIndex:
         nothing = impossible(permit, selection)
         return answered(self._schema, queries, lambda asked: self._ask(conditions, asked), nothing=nothing)
 
+    def hybrid(self, permit: Permit, query: HybridQuery, selection: Selection | None = None) -> list[LegHit]:
+        """The best hits of all legs together, in one request; see `VectorIndex.hybrid`."""
+        conditions = conditions_of(permit, selection)
+
+        def ask(legs: Legs) -> tuple[list[LegHit], list[LegHit]]:
+            permitted, wanted = filter_of(conditions.permitted), filter_of(conditions.wanted)
+            fused, *rescored = self._queried(hybrid_requests(query, legs, permitted, wanted, self._settings))
+            return fused, rescored[0] if rescored else []
+
+        return answered_hybrid(self._schema, query, ask, nothing=impossible(permit, selection))
+
     def versions_of(self) -> Iterator[tuple[UUID, UUID]]:
         """Every (chunk id, version id), a page in memory at a time."""
         offset: Any = None
         while True:
-            with self._engine() as client:
-                records, offset = client.scroll(
-                    self._collection, limit=PAGE, offset=offset, with_payload=[VERSION], with_vectors=False
-                )
+            records, offset = self._run(partial(self._page, offset))
             for record in records:
                 yield UUID(str(record.id)), UUID((record.payload or {})[VERSION])
             if offset is None:
@@ -144,29 +165,41 @@ class QdrantIndex:
         if client is not None and self._owns_client:
             client.close()
 
-    @contextmanager
-    def _engine(self) -> Iterator[QdrantClient]:
+    def _run(self, request: Callable[[QdrantClient], T]) -> T:
         client = self._client
         if client is None:
             raise IndexUnavailable
-        with _server_errors():
-            yield client
+        return self._tries.run(lambda: request(client))
+
+    def _order(self) -> dict[str, Any]:
+        """With copies, writes to a point go through one of its peers, or the copies could end up different."""
+        from qdrant_client import models
+
+        return {"ordering": models.WriteOrdering.MEDIUM} if self._settings.replicas > 1 else {}
 
     def _delete(self, condition: models.Filter) -> None:
         from qdrant_client import models
 
-        with self._engine() as client:
-            client.delete(self._collection, models.FilterSelector(filter=condition), wait=True)
+        chosen = models.FilterSelector(filter=condition)
+        self._run(lambda client: client.delete(self._collection, chosen, wait=True, **self._order()))
 
     def _set_payload(self, condition: models.Filter, payload: dict[str, Any]) -> None:
-        with self._engine() as client:
-            client.set_payload(self._collection, payload, points=condition, wait=True)
+        self._run(
+            lambda client: client.set_payload(self._collection, payload, points=condition, wait=True, **self._order())
+        )
+
+    def _put(self, batch: list[models.PointStruct], client: QdrantClient) -> None:
+        client.upsert(self._collection, batch, wait=True, **self._order())
+
+    def _page(self, after: Any, client: QdrantClient) -> tuple[list[models.Record], Any]:
+        return client.scroll(self._collection, limit=PAGE, offset=after, with_payload=[VERSION], with_vectors=False)
 
     def _ask(self, conditions: Conditions, asked: Sequence[EngineQuery]) -> list[list[LegHit]]:
-        permitted, wanted = _filter(conditions.permitted), _filter(conditions.wanted)
-        requests = [_engine_query(query, permitted, wanted) for query in asked]
-        with self._engine() as client:
-            found = client.query_batch_points(self._collection, requests)
+        permitted, wanted = filter_of(conditions.permitted), filter_of(conditions.wanted)
+        return self._queried([engine_query(query, permitted, wanted, self._settings) for query in asked])
+
+    def _queried(self, requests: list[models.QueryRequest]) -> list[list[LegHit]]:
+        found = self._run(lambda client: client.query_batch_points(self._collection, requests))
         return [[LegHit(UUID(str(point.id)), point.score) for point in response.points] for response in found]
 
 
@@ -177,179 +210,72 @@ def open_qdrant(
     collection_name: str = "seogo",
     api_key: str | None = None,
     timeout: float = 30.0,
+    settings: QdrantSettings | None = None,
     client: QdrantClient | None = None,
     recreate: bool = False,
+    space_collection: bool = False,
 ) -> QdrantIndex:
-    """Open a collection, or make an empty one.
+    """Open what answers under an alias, or make an empty collection for this space and point the alias to it.
 
     Args:
         url: such as `http://qdrant.internal:6333`; without a port, 6333 is taken.
+        collection_name: the alias; in older installations the collection itself.
         timeout: seconds for one request.
-        client: takes the place of `url`, `api_key` and `timeout`, and stays the caller's to close.
-        recreate: drop the collection first, whatever it was built for.
+        client: takes the place of `url`, `api_key`, `timeout` and the gRPC port, and stays the caller's to close.
+        recreate: drop what is there first, whatever it was built for.
+        space_collection: open, or make, the collection of this space and leave the alias where it is.
 
     Raises:
         IndexUnavailable: the server can't be reached.
-        ConfigurationError: the collection was built for another schema, the server is too old or refuses the key.
+        ConfigurationError: what answers was built for another schema, the server is too old or refuses the key.
     """
-    connected = _connected(url, api_key, timeout) if client is None else client
+    settings = settings or QdrantSettings()
+    address = Address(url, api_key, timeout, settings.grpc_port)
+    connected = connect(address) if client is None else client
+    points = connected
     try:
-        with _server_errors():
-            _require_server(connected)
-            if recreate:
-                connected.delete_collection(collection_name)
-            if not connected.collection_exists(collection_name):
-                _create(connected, collection_name, schema)
-            metadata = connected.get_collection(collection_name).config.metadata or {}
-            require_schema(metadata.get(RECORD), schema, f"the Qdrant collection {collection_name}")
-            _create_payload_indexes(connected, collection_name)
+        with server_errors():
+            require_server(connected)
+            name = qdrant_collections.prepare(
+                connected, collection_name, schema, settings, recreate=recreate, space_collection=space_collection
+            )
+            found = qdrant_collections.differences(connected, name, settings)
+        if client is None and settings.grpc_port is not None:
+            points = connect(address, grpc=True)
+            connected.close()
     except BaseException:
         if client is None:
             connected.close()
         raise
-    return QdrantIndex(connected, collection_name, schema, owns_client=client is None)
+    for item in found:
+        log.warning("the Qdrant collection %s stands otherwise than the settings ask: %s", name, item)
+    tries = Tries(settings.tries, timeout)
+    return QdrantIndex(points, name, schema, settings, tries, owns_client=client is None, differences=found)
 
 
-def _connected(url: str | None, api_key: str | None, timeout: float) -> QdrantClient:
-    from qdrant_client import QdrantClient
-
-    if url is None:
-        raise ConfigurationError(detail="the qdrant index needs the URL of a server")
-    # No proxies from the environment: the server is inside the network. The system's certificates, because a company's
-    # own authority is installed there. No compatibility check: it is a thread that only warns, see `_require_server`.
-    return QdrantClient(
-        url=url,
-        api_key=api_key,
-        timeout=max(1, round(timeout)),
-        check_compatibility=False,
-        trust_env=False,
-        verify=ssl.create_default_context(),
-    )
+def point_alias(config: IndexConfig, schema: IndexSchema) -> None:
+    """Let the alias of `config` name the collection of `schema`; see `qdrant_collections.point_alias`."""
+    with _server(config) as client:
+        qdrant_collections.point_alias(client, config.collection, schema)
 
 
-def _require_server(client: QdrantClient) -> None:
-    version = client.info().version
-    numbers = tuple(int(part) for part in version.split(".")[:2] if part.isdigit())
-    if numbers < OLDEST_SERVER:
-        oldest = ".".join(map(str, OLDEST_SERVER))
-        raise ConfigurationError(detail=f"the Qdrant server has version {version}; {oldest} or newer is needed")
+def drop_space(config: IndexConfig, schema: IndexSchema) -> None:
+    """Delete the collection of a space that does not answer; see `qdrant_collections.drop_space`."""
+    with _server(config) as client:
+        qdrant_collections.drop_space(client, config.collection, schema)
 
 
-def _create(client: QdrantClient, collection: str, schema: IndexSchema) -> None:
-    from qdrant_client import models
-    from qdrant_client.http.exceptions import UnexpectedResponse
-
-    vectors = {}
-    if schema.dimensions is not None:
-        vectors[DENSE] = models.VectorParams(size=schema.dimensions, distance=models.Distance.COSINE)
-    if schema.multi is not None:
-        vectors[MULTI] = models.VectorParams(
-            size=schema.multi,
-            distance=models.Distance.COSINE,
-            multivector_config=models.MultiVectorConfig(comparator=models.MultiVectorComparator.MAX_SIM),
-            hnsw_config=models.HnswConfigDiff(m=0),  # it rescores what the legs found, and is never searched
-        )
-    sparse = {SPARSE: models.SparseVectorParams(modifier=models.Modifier.IDF)}
-    if schema.learned:
-        sparse[LEARNED] = models.SparseVectorParams()
-    try:
-        client.create_collection(
-            collection,
-            vectors_config=vectors,
-            sparse_vectors_config=sparse,
-            metadata={RECORD: schema_record(schema)},
-        )
-    except UnexpectedResponse as error:
-        if error.status_code != 409:  # another process was faster; its schema is compared next
-            raise
-
-
-def _create_payload_indexes(client: QdrantClient, collection: str) -> None:
-    """Repeated at every start: changes nothing on a complete collection, completes one whose maker was killed."""
-    from qdrant_client import models
-
-    keyword = models.KeywordIndexType.KEYWORD
-    integer = models.IntegerIndexType.INTEGER
-    instant = models.IntegerIndexParams(type=integer, lookup=False, range=True, enable_hnsw=False)
-    # only scopes are searched by, so only they deserve links of their own in the HNSW graph
-    fields: dict[str, models.KeywordIndexParams | models.IntegerIndexParams] = {
-        SCOPE: models.KeywordIndexParams(type=keyword),
-        TENANT: models.KeywordIndexParams(type=keyword, is_tenant=True, enable_hnsw=False),
-        COLLECTION: models.KeywordIndexParams(type=keyword, enable_hnsw=False),
-        VERSION: models.KeywordIndexParams(type=keyword, enable_hnsw=False),
-        DOCUMENT: models.KeywordIndexParams(type=keyword, enable_hnsw=False),
-        LABELS: models.KeywordIndexParams(type=keyword, enable_hnsw=False),
-        VALID_FROM: instant,
-        VALID_TO: instant,
-    }
-    with warnings.catch_warnings():
-        # the client's local mode (tests) warns that it has no payload indexes
-        warnings.simplefilter("ignore", UserWarning)
-        for field, params in fields.items():
-            client.create_payload_index(collection, field, params, wait=True)
+def spaces_of(config: IndexConfig) -> list[SpaceCollection]:
+    """The collections behind and beside the alias of `config`."""
+    with _server(config) as client:
+        return qdrant_collections.spaces_of(client, config.collection)
 
 
 @contextmanager
-def _server_errors() -> Iterator[None]:
-    from qdrant_client.common.client_exceptions import QdrantException
-    from qdrant_client.http.exceptions import ApiException, UnexpectedResponse
-
+def _server(config: IndexConfig) -> Iterator[QdrantClient]:
+    client = connect(Address(config.url, config.api_key, config.timeout))
     try:
-        yield
-    except UnexpectedResponse as error:
-        if error.status_code in (401, 403):
-            raise ConfigurationError(detail="the Qdrant server refuses the API key") from error
-        raise IndexUnavailable from error
-    except (ApiException, QdrantException) as error:
-        raise IndexUnavailable from error
-
-
-def _engine_point(point: IndexPoint) -> models.PointStruct:
-    from qdrant_client import models
-
-    vectors: dict[str, Any] = {}
-    # an empty vector is left out: the engines don't agree on whether it counts in the idf
-    if point.sparse.indices:
-        vectors[SPARSE] = _engine_sparse(point.sparse)
-    if point.dense is not None:
-        vectors[DENSE] = point.dense.tolist()
-    if point.learned is not None and point.learned.indices:
-        vectors[LEARNED] = _engine_sparse(point.learned)
-    if point.multi is not None:
-        vectors[MULTI] = point.multi.tolist()
-    return models.PointStruct(id=str(point.chunk_id), vector=vectors, payload=payload_of(point))
-
-
-def _engine_sparse(vector: SparseVector) -> models.SparseVector:
-    from qdrant_client import models
-
-    return models.SparseVector(indices=list(vector.indices), values=list(vector.values))
-
-
-def _engine_query(query: EngineQuery, permitted: models.Filter, wanted: models.Filter) -> models.QueryRequest:
-    from qdrant_client import models
-
-    if isinstance(query.vector, SparseVector):
-        # only BM25 needs the engine's idf; a model's own weights stand as they are
-        params = models.SearchParams(idf=models.IdfCorpusParams(corpus=permitted)) if query.leg == SPARSE else None
-        sparse = _engine_sparse(query.vector)
-        return models.QueryRequest(query=sparse, using=query.leg, filter=wanted, limit=query.fetch, params=params)
-    return models.QueryRequest(query=query.vector.tolist(), using=DENSE, filter=wanted, limit=query.fetch)
-
-
-def _any_of(field: str, values: list[str]) -> models.Filter:
-    return _filter([AnyOf(field, tuple(values))])
-
-
-def _filter(conditions: Sequence[Condition]) -> models.Filter:
-    from qdrant_client import models
-
-    return models.Filter(must=[_engine_condition(item) for item in conditions])
-
-
-def _engine_condition(item: Condition) -> models.FieldCondition:
-    from qdrant_client import models
-
-    if isinstance(item, AnyOf):
-        return models.FieldCondition(key=item.field, match=models.MatchAny(any=list(item.values)))
-    return models.FieldCondition(key=item.field, range=models.Range(lte=item.most, gt=item.above))
+        with server_errors():
+            yield client
+    finally:
+        client.close()

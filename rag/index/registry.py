@@ -8,6 +8,7 @@ from pathlib import Path
 
 from rag.domain.errors import ConfigurationError
 from rag.index.base import IndexSchema, VectorIndex
+from rag.settings import QdrantSettings
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +19,7 @@ class IndexConfig:
         backend: a key of `FACTORIES`.
         folder: of `edge`.
         url, api_key, collection, timeout: of `qdrant`; seconds for one request.
+        server: how collections are laid out there.
     """
 
     backend: str = "edge"
@@ -26,6 +28,7 @@ class IndexConfig:
     api_key: str | None = field(default=None, repr=False)
     collection: str = "seogo"
     timeout: float = 30.0
+    server: QdrantSettings = field(default_factory=QdrantSettings)
 
 
 Factory = Callable[[IndexConfig, IndexSchema, bool], VectorIndex]
@@ -48,6 +51,7 @@ def _qdrant(config: IndexConfig, schema: IndexSchema, recreate: bool) -> VectorI
         collection_name=config.collection,
         api_key=config.api_key,
         timeout=config.timeout,
+        settings=config.server,
         recreate=recreate,
     )
 

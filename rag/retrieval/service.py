@@ -17,8 +17,10 @@ from rag.domain.errors import InvalidRequest, QuestionTooLong
 from rag.domain.language import CollectionKind, Language
 from rag.domain.passage import LocatedChunk, Passage, SearchResult, SearchTrace
 from rag.domain.principal import Permit
+from rag.domain.vectors import TextVectors
 from rag.embedding.space import EmbeddingSpace
 from rag.index.base import DENSE, LEARNED, SPARSE, LegHit, LegQuery, VectorIndex
+from rag.retrieval.engine_fusion import IN_ENGINE, fused_in_engine
 from rag.retrieval.fusion import FusedHit, Weights, fuse_kinds, profile_for
 from rag.retrieval.ranking import Arrangement, Boosts, arranged, boosted
 from rag.retrieval.rarity import rarities
@@ -73,9 +75,10 @@ class Retriever:
         clock = _Clock()
         language = question_language(question)
         with clock.stage("embed"):
-            legs = self._legs(question, language)
+            vectors = self.space.embed_query(question, language)
+        legs = self._legs(vectors)
         with clock.stage("index"):
-            fused = self.fused(RawLists(language, self._found(permit, legs)))
+            fused = self._fused(permit, legs, language, vectors)
         with clock.stage("record"):
             found, withheld = self._permitted(permit, fused, limit)
         trace = SearchTrace(
@@ -86,12 +89,13 @@ class Retriever:
             clock.milliseconds,
             self._leg_weights(language, legs),
             found.dropped,
+            self.settings.fusion,
         )
         return SearchResult(question, found.passages, trace)
 
     def _leg_weights(self, language: Language, legs: Container[str]) -> dict[CollectionKind, dict[str, float]]:
         """What the legs asked weigh, in standard deviations of the dense scores."""
-        if DENSE not in legs:
+        if DENSE not in legs or self.settings.fusion in IN_ENGINE:
             return {}
         profiles = {kind: profile_for(language, kind, self.space.dense_name, self.weights) for kind in CollectionKind}
         return {kind: {SPARSE: one.lexical, LEARNED: one.learned} for kind, one in profiles.items()}
@@ -104,7 +108,8 @@ class Retriever:
         question = self._checked(question)
         language = question_language(question)
         with self.traffic.question():
-            return RawLists(language, self._found(permit, self._legs(question, language)))
+            legs = self._legs(self.space.embed_query(question, language))
+            return RawLists(language, self._found(permit, legs))
 
     def fused(self, lists: RawLists, weights: Weights | None = None) -> list[FusedHit]:
         """One ranking of the lists, best first: with the weights in force, or with others to try them."""
@@ -135,8 +140,17 @@ class Retriever:
             raise QuestionTooLong(length=len(question), limit=self.settings.max_question_chars)
         return question
 
-    def _legs(self, question: str, language: Language) -> dict[str, LegQuery]:
-        vectors = self.space.embed_query(question, language)
+    def _fused(
+        self, permit: Permit, legs: dict[str, LegQuery], language: Language, vectors: TextVectors
+    ) -> list[FusedHit]:
+        """Hits of all collections, best first."""
+        if self.settings.fusion not in IN_ENGINE:
+            return self.fused(RawLists(language, self._found(permit, legs)))
+        with self.database.read() as session:
+            selection = filtering.selection_of(session, permit)
+        return fused_in_engine(self.index, permit, legs, self.settings, multi=vectors.multi, selection=selection)
+
+    def _legs(self, vectors: TextVectors) -> dict[str, LegQuery]:
         legs = {SPARSE: LegQuery(vectors.sparse, self.settings.candidates)}
         if vectors.dense is not None:
             legs[DENSE] = LegQuery(vectors.dense, self.settings.candidates)

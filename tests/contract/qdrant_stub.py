@@ -15,6 +15,7 @@ from typing import Any
 from pydantic import TypeAdapter
 from qdrant_client import QdrantClient, models
 
+CLUSTER = ("shard_number", "replication_factor", "write_consistency_factor")
 Answer = Callable[["QdrantStub", str, Any], Any]
 
 
@@ -25,8 +26,11 @@ class QdrantStub:
         self.engine = QdrantClient(":memory:")
         self.guard = threading.Lock()  # the local mode is not made for threads
         self.failure: int | None = None
+        self.failures: list[int] = []  # for the next requests, one each
         self.hide_collections = False
         self.payload_indexes: dict[str, Any] = {}
+        self.created: dict[str, Any] = {}
+        self.recorded: list[tuple[str, str, Any]] = []
         handler = type("Handler", (_Handler,), {"stub": self})
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
         self.thread = threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.01})
@@ -52,12 +56,35 @@ def _create(stub: QdrantStub, name: str, body: Any) -> bool:
     if stub.engine.collection_exists(name):
         raise FileExistsError
     request = models.CreateCollection.model_validate(body)
+    stub.created[name] = request
     return stub.engine.create_collection(
         name,
         vectors_config=request.vectors,
         sparse_vectors_config=request.sparse_vectors,
         metadata=request.metadata,
     )
+
+
+def _info(stub: QdrantStub, name: str, body: Any) -> Any:
+    """The local mode keeps no settings; a server says those of the request."""
+    info = stub.engine.get_collection(name).model_dump(mode="json", exclude_none=True)
+    asked = stub.created[name].model_dump(mode="json", exclude_none=True)
+    info["config"]["params"].update({key: asked[key] for key in (*CLUSTER, "vectors") if key in asked})
+    info["config"]["hnsw_config"].update(asked.get("hnsw_config", {}))
+    info["payload_schema"] = {
+        field: {"data_type": params["type"], "params": params, "points": 0}
+        for field, params in stub.payload_indexes.items()
+    }
+    return info
+
+
+def _move_aliases(stub: QdrantStub, name: str, body: Any) -> bool:
+    return stub.engine.update_collection_aliases(models.ChangeAliasesOperation.model_validate(body).actions)
+
+
+def _drop(stub: QdrantStub, name: str, body: Any) -> bool:
+    stub.payload_indexes.clear()
+    return stub.engine.delete_collection(name)
 
 
 def _index_field(stub: QdrantStub, name: str, body: Any) -> Any:
@@ -107,9 +134,12 @@ ROUTES: dict[tuple[str, str], Answer] = {
     ("GET", "exists"): lambda stub, name, _: {
         "exists": stub.engine.collection_exists(name) and not stub.hide_collections
     },
-    ("GET", ""): lambda stub, name, _: stub.engine.get_collection(name),
+    ("GET", "aliases"): lambda stub, *_: {"aliases": []} if stub.hide_collections else stub.engine.get_aliases(),
+    ("GET", "collections"): lambda stub, *_: stub.engine.get_collections(),
+    ("POST", "aliases"): _move_aliases,
+    ("GET", ""): _info,
     ("PUT", ""): _create,
-    ("DELETE", ""): lambda stub, name, _: stub.engine.delete_collection(name),
+    ("DELETE", ""): _drop,
     ("PUT", "index"): _index_field,
     ("PUT", "points"): _upsert,
     ("POST", "points/delete"): _delete,
@@ -120,18 +150,29 @@ ROUTES: dict[tuple[str, str], Answer] = {
 }
 
 
+def _parted(path: str) -> tuple[str, str]:
+    """The collection and the rest of a path."""
+    parts = [part for part in path.split("/") if part]
+    if parts in (["aliases"], ["collections"], ["collections", "aliases"]):
+        return "", parts[-1]
+    return (parts[1], "/".join(parts[2:])) if len(parts) > 1 else ("", "")
+
+
 class _Handler(BaseHTTPRequestHandler):
     stub: QdrantStub
 
     def _serve(self) -> None:
         body = json.loads(self.rfile.read(int(self.headers.get("Content-Length") or 0)) or b"null")
-        _, _, name, *rest = (*self.path.partition("?")[0].split("/"), "", "")
-        if self.stub.failure:
+        path = self.path.partition("?")[0]
+        name, route = _parted(path)
+        self.stub.recorded.append((self.command, self.path, body))
+        if self.stub.failures:
+            self._send(self.stub.failures.pop(0), {"status": {"error": "as told"}})
+        elif self.stub.failure:
             self._send(self.stub.failure, {"status": {"error": "as told"}})
-        elif not name:
+        elif path == "/":
             self._send(200, {"title": "qdrant", "version": "1.20.0"})
         else:
-            route = "/".join(part for part in rest if part)
             try:
                 with self.stub.guard:
                     result = ROUTES[self.command, route](self.stub, name, body)

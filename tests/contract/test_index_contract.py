@@ -1,8 +1,6 @@
 """The index contract on every backend, what opening one promises, and Edge beside its twin."""
 
-import os
-import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -19,51 +17,16 @@ from tests.contract.index_contract import (
     SCHEMA,
     IndexContract,
     dense,
-    fast_folder,
     meaning,
     permit,
     point,
     words,
 )
+from tests.contract.openers import OPENERS, SERVER, STORED, Open
 from tests.contract.qdrant_stub import QdrantStub
 
-Open = Callable[..., VectorIndex]
-SERVER = os.environ.get("SEOGO_TEST_QDRANT_URL")
-STORED = ["edge", "qdrant-local", "qdrant-rest", *(["qdrant-server"] if SERVER else [])]
 OTHER_SPACE = IndexSchema("bge-m3/1", SCHEMA.dimensions)
 NO_DENSE = IndexSchema(SCHEMA.space, None)
-
-
-def edge_opener() -> Iterator[Open]:
-    with fast_folder() as folder:
-        yield lambda schema=SCHEMA, **options: open_edge(folder / "색인", schema, **options)
-
-
-def server_opener() -> Iterator[Open]:
-    name = f"seogo-test-{uuid.uuid4()}"
-    yield lambda schema=SCHEMA, **options: open_qdrant(SERVER, schema, collection_name=name, **options)
-    cleaner = QdrantClient(url=SERVER, check_compatibility=False)
-    cleaner.delete_collection(name)
-    cleaner.close()
-
-
-def local_opener() -> Iterator[Open]:
-    client = QdrantClient(":memory:")
-    yield lambda schema=SCHEMA, **options: open_qdrant(None, schema, client=client, **options)
-    client.close()
-
-
-def rest_opener() -> Iterator[Open]:
-    with QdrantStub() as stub:
-        yield lambda schema=SCHEMA, **options: open_qdrant(stub.url, schema, **options)
-
-
-OPENERS: dict[str, Callable[[], Iterator[Open]]] = {
-    "edge": edge_opener,
-    "qdrant-local": local_opener,
-    "qdrant-rest": rest_opener,
-    "qdrant-server": server_opener,
-}
 
 
 @pytest.fixture(params=STORED)
@@ -206,8 +169,8 @@ def test_payload_indexes_are_there_before_the_first_point() -> None:
     with QdrantStub() as stub:
         open_qdrant(stub.url, SCHEMA).close()
         assert {name: params.get("is_tenant") for name, params in stub.payload_indexes.items()} == {
-            "scope": None,
-            "tenant": True,
+            "scope": True,
+            "tenant": None,
             "collection": None,
             "version": None,
             "document": None,

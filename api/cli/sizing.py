@@ -1,0 +1,76 @@
+"""`seogo sizing`: memory, disk, nodes and shards of an index on Qdrant, without asking any server."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from typing import Annotated, Literal
+
+import typer
+
+Quantisation = Literal["none", "scalar", "turbo"]
+
+
+def sizing(
+    chunks: Annotated[str, typer.Option(help="Chunks to hold, such as 250000 or 1e9.")],
+    dimensions: Annotated[int, typer.Option(min=0, max=65_536, help="Of the dense vectors; 0 for none.")] = 1024,
+    quantisation: Annotated[Quantisation, typer.Option(help="Small copy of the vectors.")] = "turbo",
+    replicas: Annotated[int, typer.Option(min=1, max=16, help="Copies of every chunk.")] = 2,
+    vectors_on_disk: Annotated[
+        bool, typer.Option("--vectors-on-disk/--vectors-in-memory", help="Where full vectors are read from.")
+    ] = True,
+    hnsw_m: Annotated[int, typer.Option(min=0, max=128, help="Links per point in the search graph.")] = 16,
+    terms: Annotated[int | None, typer.Option(min=0, help="Distinct terms of a chunk in the lexical leg.")] = None,
+    learned_terms: Annotated[int, typer.Option(min=0, help="Of a model's own term weights.")] = 0,
+    tokens: Annotated[int, typer.Option(min=0, help="Token vectors of a chunk, for late interaction.")] = 0,
+    token_dimensions: Annotated[int, typer.Option(min=0, help="Their width.")] = 1024,
+    node_memory_gib: Annotated[int, typer.Option(min=1, help="Memory of a node.")] = 256,
+    node_disk_gib: Annotated[int, typer.Option(min=1, help="Disk of a node.")] = 4096,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Plan a Qdrant server or cluster: memory, disk, nodes and shards, with the formula of every part."""
+    from rag.sizing.cluster import GIB, TERMS, Node, Workload, plan
+
+    workload = Workload(
+        chunks=_whole(chunks),
+        dimensions=dimensions,
+        quantisation=quantisation,
+        replicas=replicas,
+        vectors_on_disk=vectors_on_disk,
+        hnsw_m=hnsw_m,
+        terms=TERMS if terms is None else terms,
+        learned_terms=learned_terms,
+        tokens=tokens,
+        token_dimensions=token_dimensions if tokens else 0,
+    )
+    node = Node(node_memory_gib * GIB, node_disk_gib * GIB)
+    found = plan(workload, node)
+    if as_json:
+        per_node = {"memory_per_node": found.memory_per_node, "disk_per_node": found.disk_per_node}
+        typer.echo(
+            json.dumps({"workload": asdict(workload), "node": asdict(node), **asdict(found), **per_node}, indent=2)
+        )
+        return
+    typer.echo(f"{workload.chunks:,} chunks, {workload.replicas} copies; bytes of one chunk in one copy:")
+    typer.echo(f"  {'part':<17}{'disk':>9}{'memory':>9}   formula")
+    for part in found.parts:
+        typer.echo(f"  {part.name:<17}{part.disk:>9.0f}{part.memory:>9.0f}   {part.formula}")
+    disk, memory = sum(part.disk for part in found.parts), sum(part.memory for part in found.parts)
+    typer.echo(f"  {'together':<17}{disk:>9.0f}{memory:>9.0f}")
+    typer.echo(f"in all, with headroom: {found.memory / GIB:,.0f} GiB of memory, {found.disk / GIB:,.0f} GiB of disk")
+    typer.echo(
+        f"nodes: {found.nodes} ({found.limit} decides), each with {found.memory_per_node / GIB:,.0f} GiB of memory and "
+        f"{found.disk_per_node / GIB:,.0f} GiB of disk in use"
+    )
+    typer.echo(f"settings: index.server.shards: {found.shards}, index.server.replicas: {workload.replicas}")
+
+
+def _whole(text: str) -> int:
+    """A whole number, also as 1e9 or 1_000_000."""
+    try:
+        number = float(text.replace(",", ""))
+        if number != int(number) or not 1 <= number <= 1e12:
+            raise ValueError
+    except (ValueError, OverflowError):
+        raise typer.BadParameter(f"{text} is no whole number from 1 to 1e12", param_hint="--chunks") from None
+    return int(number)

@@ -1,0 +1,106 @@
+"""What is sent to the embedded engine (qdrant-edge-py), in its own types."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+from rag.domain.vectors import SparseVector
+from rag.index.base import DENSE, LEARNED, MULTI, RRF, SPARSE, HybridQuery, IndexPoint
+from rag.index.hybrid import POSITIVE, RRF_K, Legs, weights_of
+from rag.index.layout import TIE_MARGIN, AnyOf, Condition, EngineQuery, payload_of
+
+if TYPE_CHECKING:
+    import qdrant_edge
+
+
+def engine_point(point: IndexPoint) -> qdrant_edge.Point:
+    """A point with what its vectors and its payload are."""
+    import qdrant_edge
+
+    vectors: dict[str, qdrant_edge.NamedVector] = {}
+    # an empty vector is left out: the engines don't agree on whether it counts in the idf
+    if point.sparse.indices:
+        vectors[SPARSE] = engine_sparse(point.sparse)
+    if point.dense is not None:
+        vectors[DENSE] = point.dense.tolist()
+    if point.learned is not None and point.learned.indices:
+        vectors[LEARNED] = engine_sparse(point.learned)
+    if point.multi is not None:
+        vectors[MULTI] = point.multi.tolist()
+    return qdrant_edge.Point(point.chunk_id, vectors, payload_of(point))
+
+
+def engine_sparse(vector: SparseVector) -> qdrant_edge.SparseVector:
+    """The engine's form of a sparse vector."""
+    import qdrant_edge
+
+    return qdrant_edge.SparseVector(list(vector.indices), list(vector.values))
+
+
+def engine_query(
+    query: EngineQuery, permitted: qdrant_edge.Filter, wanted: qdrant_edge.Filter
+) -> qdrant_edge.QueryRequest:
+    """One search in one leg; the idf is that of the permitted points."""
+    import qdrant_edge as edge
+
+    if isinstance(query.vector, SparseVector):
+        nearest = edge.Query.Nearest(engine_sparse(query.vector), using=query.leg)
+        params = edge.SearchParams(idf=edge.IdfParams(corpus=permitted)) if query.leg == SPARSE else None
+        return edge.QueryRequest(limit=query.fetch, query=nearest, filter=wanted, params=params)
+    nearest = edge.Query.Nearest(query.vector.tolist(), using=query.leg)
+    return edge.QueryRequest(limit=query.fetch, query=nearest, filter=wanted)
+
+
+def hybrid_requests(
+    query: HybridQuery, legs: Legs, permitted: qdrant_edge.Filter, wanted: qdrant_edge.Filter
+) -> list[qdrant_edge.QueryRequest]:
+    """The fused query, and with token vectors a second one that has it inside."""
+    import qdrant_edge as edge
+
+    prefetches = [_prefetch(EngineQuery(leg, part.vector, part.limit), permitted, wanted) for leg, part in legs.items()]
+    # Any: the stubs nest these classes in Fusion, but don't derive them from it
+    fusion: Any = edge.Fusion.Rrf(RRF_K, weights_of(legs, query)) if query.method == RRF else edge.Fusion.Dbsf()
+    limit = query.limit + TIE_MARGIN
+    requests = [edge.QueryRequest(limit=limit, query=fusion, prefetches=prefetches, filter=wanted)]
+    if query.multi is not None:
+        inner = edge.Prefetch(limit=query.rescored, query=fusion, prefetches=prefetches, filter=wanted)
+        nearest = edge.Query.Nearest(query.multi.tolist(), using=MULTI)
+        requests.append(edge.QueryRequest(limit=query.rescored, query=nearest, prefetches=[inner], filter=wanted))
+    return requests
+
+
+def _prefetch(query: EngineQuery, permitted: qdrant_edge.Filter, wanted: qdrant_edge.Filter) -> qdrant_edge.Prefetch:
+    import qdrant_edge as edge
+
+    request = engine_query(query, permitted, wanted)
+    least = None if query.leg == DENSE else POSITIVE
+    return edge.Prefetch(
+        limit=query.fetch, query=request.query, params=request.params, filter=wanted, score_threshold=least
+    )
+
+
+def field_is_any_of(field: str, values: list[str]) -> qdrant_edge.Filter:
+    """Points whose `field` has one of `values`."""
+    return filter_of([AnyOf(field, tuple(values))])
+
+
+def filter_of(conditions: Sequence[Condition]) -> qdrant_edge.Filter:
+    """Points that meet every condition."""
+    import qdrant_edge
+
+    return qdrant_edge.Filter(must=[_engine_condition(item) for item in conditions])
+
+
+def _engine_condition(item: Condition) -> qdrant_edge.FieldCondition:
+    import qdrant_edge as edge
+
+    if isinstance(item, AnyOf):
+        return edge.FieldCondition(key=item.field, match=edge.MatchAny(list(item.values)))
+    return edge.FieldCondition(key=item.field, range=edge.RangeFloat(lte=item.most, gt=item.above))
+
+
+def uuid(point_id: qdrant_edge.PointId) -> UUID:
+    """The chunk id behind an engine's id."""
+    return point_id if isinstance(point_id, UUID) else UUID(str(point_id))
