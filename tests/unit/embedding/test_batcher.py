@@ -6,12 +6,14 @@ from concurrent.futures import Future, ThreadPoolExecutor
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from rag.domain.errors import ModelUnavailable
 from rag.domain.vectors import Embeddings, SparseVector
 from rag.embedding.base import Role
 from rag.embedding.batcher import Batcher
-from rag.embedding.batches import Bounds
+from rag.embedding.batches import Bounds, pack, padding_factor
 from rag.embedding.lanes import Lanes
 from rag.embedding.local import bounds_of
 from rag.embedding.outputs import Outputs
@@ -167,6 +169,28 @@ def test_concurrent_callers_each_get_their_own_rows() -> None:
 
     with ThreadPoolExecutor(12) as callers:
         assert all(callers.map(caller, range(120)))
+
+
+# ---- padding
+
+
+@given(st.lists(st.integers(1, 600), max_size=60))
+def test_little_is_padded_in_every_batch(lengths: list[int]) -> None:
+    bounds = bounds_of(1024)
+    batches = pack(lengths, bounds)
+    assert sorted(i for batch in batches for i in batch) == list(range(len(lengths)))
+    for batch in batches:
+        padded, real = len(batch) * max(lengths[i] for i in batch), sum(lengths[i] for i in batch)
+        assert padded <= 1024
+        assert padded <= max(bounds.smallest, 1.2 * real) + 1e-6
+
+
+@pytest.mark.parametrize("count", [1, 8, 64, 256])
+@pytest.mark.parametrize("median", [8, 30, 120])
+def test_texts_of_lognormal_length_come_to_at_most_1_2_tokens_for_each_real_one(count: int, median: int) -> None:
+    random = np.random.default_rng(count)
+    lengths = np.clip(random.lognormal(np.log(median), 0.8, count), 3, 512).astype(int).tolist()
+    assert padding_factor(lengths, pack(lengths, bounds_of(1024))) <= 1.2
 
 
 # ---- memory
