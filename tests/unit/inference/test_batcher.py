@@ -6,6 +6,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from rag.domain.errors import ModelUnavailable
 from rag.domain.vectors import Embeddings, SparseVector
@@ -14,7 +16,7 @@ from rag.embedding.local import bounds_of
 from rag.embedding.outputs import Outputs
 from rag.embedding.runtime import lacks_memory
 from rag.inference.batcher import Batcher
-from rag.inference.batches import Bounds
+from rag.inference.batches import Bounds, pack, padding_factor
 from rag.inference.lanes import Lanes
 
 BOUNDS = Bounds(64, 8, 1.2)
@@ -67,7 +69,7 @@ def rows(future: Future[Embeddings]) -> np.ndarray:
 def occupied(model: RecordingModel, **settings: object) -> Batcher:
     """A batcher whose only lane is at a first batch, text 99."""
     made = batcher(model, **settings)  # type: ignore[arg-type]
-    made.submit([[text(99, 60)]], urgent=False)
+    made.submit(urgent=False, batches=[[text(99, 60)]])
     assert model.entered.wait(30)
     return made
 
@@ -78,7 +80,7 @@ def occupied(model: RecordingModel, **settings: object) -> Batcher:
 def test_waiting_questions_of_several_users_become_one_batch() -> None:
     model = RecordingModel()
     queue = occupied(model)
-    futures = [queue.submit([[text(i, 10)]], urgent=True)[0] for i in range(1, 6)]
+    futures = [queue.submit(urgent=True, batches=[[text(i, 10)]])[0] for i in range(1, 6)]
     model.go_on.set()
     for i, future in enumerate(futures, start=1):
         np.testing.assert_array_equal(rows(future), unit([[i]]).dense)
@@ -88,7 +90,7 @@ def test_waiting_questions_of_several_users_become_one_batch() -> None:
 def test_a_merged_batch_keeps_the_token_budget_and_the_order_of_those_who_wait() -> None:
     model = RecordingModel()
     queue = occupied(model)
-    futures = [queue.submit([[text(i, 20)]], urgent=True)[0] for i in range(1, 6)]
+    futures = [queue.submit(urgent=True, batches=[[text(i, 20)]])[0] for i in range(1, 6)]
     model.go_on.set()
     [future.result(30) for future in futures]
     assert model.batches == [[99], [1, 2, 3], [4, 5]]  # 3 x 20 of 64
@@ -97,7 +99,7 @@ def test_a_merged_batch_keeps_the_token_budget_and_the_order_of_those_who_wait()
 def test_texts_of_very_different_length_are_not_merged_but_later_ones_may_be() -> None:
     model = RecordingModel()
     queue = occupied(model)
-    futures = [queue.submit([[text(i, length)]], urgent=True)[0] for i, length in ((1, 20), (2, 2), (3, 19))]
+    futures = [queue.submit(urgent=True, batches=[[text(i, length)]])[0] for i, length in ((1, 20), (2, 2), (3, 19))]
     model.go_on.set()
     [future.result(30) for future in futures]
     assert model.batches == [[99], [1, 3], [2]]  # a padded 2 x 20 would be 1.8 times the 22 real tokens
@@ -106,9 +108,9 @@ def test_texts_of_very_different_length_are_not_merged_but_later_ones_may_be() -
 def test_a_question_is_not_merged_with_passages_nor_behind_them() -> None:
     model = RecordingModel()
     queue = occupied(model)
-    upload = queue.submit([[text(i, 10)] for i in (11, 12)], urgent=False)
-    other = queue.submit([[text(13, 10)]], urgent=False)
-    question = queue.submit([[text(1, 10)]], urgent=True)
+    upload = queue.submit(urgent=False, batches=[[text(i, 10)] for i in (11, 12)])
+    other = queue.submit(urgent=False, batches=[[text(13, 10)]])
+    question = queue.submit(urgent=True, batches=[[text(1, 10)]])
     model.go_on.set()
     [future.result(30) for future in (*upload, *other, *question)]
     # The two batches of one upload were cut for two lanes, and stay apart; another's joins the first of them.
@@ -122,7 +124,7 @@ def test_nothing_is_merged_while_a_lane_stands_idle() -> None:
         lambda: gate.wait(30), urgent=True
     )  # so that both requests are there before a lane is
     other = queue._lanes.submit(lambda: gate.wait(30), urgent=True)
-    futures = [queue.submit([[text(i, 10)]], urgent=True)[0] for i in (1, 2)]
+    futures = [queue.submit(urgent=True, batches=[[text(i, 10)]])[0] for i in (1, 2)]
     gate.set()
     model.go_on.set()
     assert blocker.result(30) and other.result(30)
@@ -133,7 +135,7 @@ def test_nothing_is_merged_while_a_lane_stands_idle() -> None:
 def test_a_cancelled_batch_is_not_run() -> None:
     model = RecordingModel()
     queue = occupied(model)
-    first, second = (queue.submit([[text(i, 10)]], urgent=True)[0] for i in (1, 2))
+    first, second = (queue.submit(urgent=True, batches=[[text(i, 10)]])[0] for i in (1, 2))
     assert first.cancel()
     model.go_on.set()
     second.result(30)
@@ -148,7 +150,7 @@ def test_one_user_s_broken_text_does_not_fail_another_s_question() -> None:
 
     recording = RecordingModel(model)
     queue = occupied(recording)
-    futures = [queue.submit([[text(i, 10)]], urgent=True)[0] for i in (1, 2, 3)]
+    futures = [queue.submit(urgent=True, batches=[[text(i, 10)]])[0] for i in (1, 2, 3)]
     recording.go_on.set()
     assert rows(futures[0]).shape == rows(futures[2]).shape == (1, 2)
     with pytest.raises(RuntimeError, match="out of range"):
@@ -162,13 +164,35 @@ def test_concurrent_callers_each_get_their_own_rows() -> None:
     def caller(number: int) -> bool:
         firsts = [number * 10 + i for i in range(1, 4)]
         role = Role.QUERY if number % 3 else Role.PASSAGE
-        futures = queue.submit([[text(first, number % 7 + 1)] for first in firsts], urgent=role is Role.QUERY)
+        futures = queue.submit(urgent=role is Role.QUERY, batches=[[text(first, number % 7 + 1)] for first in firsts])
         return all(
             np.array_equal(rows(future), unit([[first]]).dense) for first, future in zip(firsts, futures, strict=True)
         )
 
     with ThreadPoolExecutor(12) as callers:
         assert all(callers.map(caller, range(120)))
+
+
+# ---- padding
+
+
+@given(st.lists(st.integers(1, 600), max_size=60))
+def test_little_is_padded_in_every_batch(lengths: list[int]) -> None:
+    bounds = bounds_of(1024)
+    batches = pack(lengths, bounds)
+    assert sorted(i for batch in batches for i in batch) == list(range(len(lengths)))
+    for batch in batches:
+        padded, real = len(batch) * max(lengths[i] for i in batch), sum(lengths[i] for i in batch)
+        assert padded <= 1024
+        assert padded <= max(bounds.smallest, 1.2 * real) + 1e-6
+
+
+@pytest.mark.parametrize("count", [1, 8, 64, 256])
+@pytest.mark.parametrize("median", [20, 60, 200])
+def test_texts_of_lognormal_length_come_to_at_most_1_2_tokens_for_each_real_one(count: int, median: int) -> None:
+    random = np.random.default_rng(count)
+    lengths = np.clip(random.lognormal(np.log(median), 0.8, count), 3, 512).astype(int).tolist()
+    assert padding_factor(lengths, pack(lengths, bounds_of(1024))) <= 1.2
 
 
 # ---- memory
@@ -190,7 +214,7 @@ def test_a_batch_that_is_too_large_is_halved_until_it_fits(error: Exception) -> 
         return unit(token_ids)
 
     model = RecordingModel(small, hold=False)
-    [future] = batcher(model).submit([[text(i, 5) for i in range(1, 8)]], urgent=False)
+    [future] = batcher(model).submit(urgent=False, batches=[[text(i, 5) for i in range(1, 8)]])
     np.testing.assert_array_equal(rows(future), unit([[i] for i in range(1, 8)]).dense)
     assert [batch for batch in model.batches if len(batch) <= 2] == [[1], [2, 3], [4, 5], [6, 7]]
 
@@ -211,7 +235,7 @@ def test_no_memory_for_a_single_text_is_an_unavailable_model() -> None:
         raise MemoryError
 
     model = RecordingModel(never, hold=False)
-    [future] = batcher(model).submit([[text(i, 5) for i in (1, 2, 3, 4)]], urgent=False)
+    [future] = batcher(model).submit(urgent=False, batches=[[text(i, 5) for i in (1, 2, 3, 4)]])
     with pytest.raises(ModelUnavailable, match="fake"):
         future.result(30)
     assert model.batches == [[1, 2, 3, 4], [1, 2], [1]]
