@@ -70,6 +70,9 @@ BATCH = 256
 """Points in one engine call: about 20 ms, during which no other thread runs (measured at 384 dimensions)."""
 FLUSH_EVERY = 10_000
 """Points written between two flushes: a flush takes 0.1 to 0.3 s, replaying 10,000 points at a start 1 s (measured)."""
+QUANTISED_FROM = 64
+"""Dimensions from which a scan reads a copy of four bits a number, and the full vectors of the best alone: 100,000 points of 384
+dimensions take 12 ms instead of 24, with the same best ten. Shards from before have no such copy and are searched as they are."""
 PAGE = 1000
 """Points in one page of a scroll."""
 
@@ -323,7 +326,12 @@ def _create(path: Path, schema: IndexSchema) -> None:
 
     vectors = {}
     if schema.dimensions is not None:
-        vectors[DENSE] = edge.EdgeVectorParams(size=schema.dimensions, distance=edge.Distance.Cosine)
+        turbo = edge.TurboQuantQuantizationConfig(bits=edge.TurboQuantBitSize.Bits4)
+        vectors[DENSE] = edge.EdgeVectorParams(
+            size=schema.dimensions,
+            distance=edge.Distance.Cosine,
+            quantization_config=turbo if schema.dimensions >= QUANTISED_FROM else None,
+        )
     if schema.multi is not None:
         vectors[MULTI] = edge.EdgeVectorParams(
             size=schema.multi,

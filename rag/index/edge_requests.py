@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     import qdrant_edge
 
 
+OVERSAMPLING = 2.0
+"""Candidates of the quantised scan per hit wanted, whose full vectors are then compared."""
+
+
 def engine_point(point: IndexPoint) -> qdrant_edge.Point:
     """A point with what its vectors and its payload are."""
     import qdrant_edge
@@ -50,7 +54,12 @@ def engine_query(
         params = edge.SearchParams(idf=edge.IdfParams(corpus=permitted)) if query.leg == SPARSE else None
         return edge.QueryRequest(limit=query.fetch, query=nearest, filter=wanted, params=params)
     nearest = edge.Query.Nearest(query.vector.tolist(), using=query.leg)
-    return edge.QueryRequest(limit=query.fetch, query=nearest, filter=wanted)
+    exact = edge.QuantizationSearchParams(
+        rescore=True, oversampling=OVERSAMPLING
+    )  # scores are those of the full vectors
+    return edge.QueryRequest(
+        limit=query.fetch, query=nearest, filter=wanted, params=edge.SearchParams(quantization=exact)
+    )
 
 
 def hybrid_requests(
