@@ -48,6 +48,12 @@ def _sentence_transformer(settings: EmbeddingSettings, cache: Path, folder: Path
     return LazyEmbedder(name, _width(folder), settings.max_tokens, languages, load)
 
 
+def _openai_http(settings: EmbeddingSettings, cache: Path) -> Embedder:
+    from rag.embedding.openai_http import open_openai_http
+
+    return open_openai_http(settings)
+
+
 def _width(folder: Path) -> int:
     """Width of a sentence-transformers folder's vectors, from its own description: loading the model would take seconds."""
     for path in (*sorted(folder.glob("*_Dense/config.json")), *sorted(folder.glob("*_Pooling/config.json"))):
@@ -61,7 +67,7 @@ def _width(folder: Path) -> int:
         raise ConfigurationError(detail=f"{folder} does not look like a sentence-transformers folder") from error
 
 
-DENSE: dict[str, DenseFactory] = {"minilm": _minilm, "folder": _folder}
+DENSE: dict[str, DenseFactory] = {"minilm": _minilm, "folder": _folder, "openai_http": _openai_http}
 """Value of `embedding.dense` to factory; `none` means a lexical leg alone."""
 
 

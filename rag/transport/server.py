@@ -1,0 +1,332 @@
+"""One model server inside the network, spoken to in JSON over HTTP.
+
+Everything that can go wrong ends as `ModelUnavailable`: what the server said about it stands in the log alone.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import random
+import ssl
+import time
+import weakref
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from rag.domain.errors import ConfigurationError, ModelUnavailable
+from rag.transport.breaker import CircuitBreaker, Tolerance
+from rag.transport.redaction import loggable
+
+log = logging.getLogger(__name__)
+
+RETRIED = frozenset({429, 502, 503, 504})
+"""Statuses that say `not now`. A 500 is the request's own fault as often as not, and is not sent again."""
+_FAIR_S = 1.0
+"""A server that had less time than this and was too slow is not held to be down."""
+_KEEPALIVE_S = 2.0
+"""Idle connections are dropped before uvicorn, under vLLM, drops them (5 s): a request never meets a closing one."""
+_LONGEST_KEY = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long and how often a server is asked.
+
+    Attributes:
+        timeout_s: seconds for one call, tries and pauses together, where the caller gives no nearer deadline.
+        connect_s: seconds for a connection.
+        tries: of a request that the server could not take.
+        pause_s: before the second try; doubled for each further one, and drawn between a half and the whole of it.
+        longest_pause_s: bound of that doubling.
+    """
+
+    timeout_s: float = 30.0
+    connect_s: float = 3.0
+    tries: int = 3
+    pause_s: float = 0.2
+    longest_pause_s: float = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """A JSON answer. `status` is 200 to 299, or 400 to 499 where the server refused the request."""
+
+    status: int
+    body: Any
+
+    @property
+    def ok(self) -> bool:
+        """Whether the server did what was asked."""
+        return self.status < 300
+
+
+class _Retry(Exception):
+    """This try failed in a way that another may not."""
+
+    def __init__(self, reason: str, *, after_s: float | None = None, down: bool = True) -> None:
+        super().__init__(reason)
+        self.after_s = after_s
+        self.down = down
+
+
+class _Failed(Exception):
+    """This try failed for good."""
+
+    def __init__(self, reason: str, *, down: bool = True) -> None:
+        super().__init__(reason)
+        self.down = down
+
+
+class ModelServer:
+    """Calls to one server. Thread-safe: as many at once as there are `connections`, the others wait for one.
+
+    Proxies and keys in the environment are not looked at, redirects not followed, and certificates are checked against
+    the system's store, where the company's own authority is.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        url: str,
+        *,
+        key_file: Path | None = None,
+        patience: Patience | None = None,
+        tolerance: Tolerance | None = None,
+        connections: int = 8,
+        max_response_bytes: int = 16 * 2**20,
+        transport: httpx.BaseTransport | None = None,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] = time.sleep,
+        jitter: Callable[[], float] = random.random,
+    ) -> None:
+        """Prepare the calls; the server is not asked.
+
+        Args:
+            name: of the model, for messages.
+            url: root that the paths of `post` are put behind.
+            key_file: file with the server's key; read for each call, so that a key can be exchanged.
+            transport: takes the place of the network in tests.
+            jitter: a number from 0 to 1.
+
+        Raises:
+            ConfigurationError: the address is none, or the file holds no key.
+        """
+        self.name = name
+        self.url = checked_url(name, url)
+        self._key_file = key_file
+        self._patience = patience or Patience()
+        self._max_bytes = max_response_bytes
+        self._clock, self._sleep, self._jitter = clock, sleep, jitter
+        self.breaker = CircuitBreaker(tolerance or Tolerance(), clock)
+        self._key()
+        limits = httpx.Limits(
+            max_connections=connections, max_keepalive_connections=connections, keepalive_expiry=_KEEPALIVE_S
+        )
+        verify: ssl.SSLContext | bool = ssl.create_default_context() if self.url.startswith("https:") else False
+        self._client = httpx.Client(
+            transport=transport or httpx.HTTPTransport(verify=verify, trust_env=False, limits=limits),
+            trust_env=False,
+            follow_redirects=False,
+        )
+        # Also called when the last reference goes: its sockets must not outlive it.
+        self._close = weakref.finalize(self, self._client.close)
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._close()
+
+    def post(self, path: str, body: Mapping[str, Any], *, deadline: float | None = None) -> Any:
+        """The JSON that the server answers.
+
+        Args:
+            deadline: instant of `clock` by which it is wanted.
+
+        Raises:
+            ModelUnavailable: no answer in time, a refusal, or one that is no JSON.
+        """
+        reply = self.exchange(path, body, deadline=deadline)
+        if not reply.ok:
+            raise ModelUnavailable(name=self.name)
+        return reply.body
+
+    def exchange(self, path: str, body: Mapping[str, Any], *, deadline: float | None = None) -> Reply:
+        """As `post`, but a refusal (status 400 to 499, but for 429) is returned, for callers that can ask otherwise."""
+        end = self._clock() + self._patience.timeout_s
+        end = end if deadline is None else min(end, deadline)
+        content = json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
+        for number in range(1, self._patience.tries + 1):
+            try:
+                return self._admitted(path, body, content, end)
+            except _Retry as again:
+                pause = self._pause(number, again.after_s)
+                if number == self._patience.tries or self._clock() + pause >= end:
+                    raise self._unavailable(path, str(again)) from again.__cause__
+                self._sleep(pause)
+            except _Failed as failure:
+                raise self._unavailable(path, str(failure)) from failure.__cause__
+        raise AssertionError("unreachable: the last try returns or raises")
+
+    def refused(self, path: str, reason: str) -> ModelUnavailable:
+        """The error for an answer that is JSON and still of no use; `reason` goes to the log."""
+        return self._unavailable(path, reason)
+
+    def _pause(self, number: int, after_s: float | None) -> float:
+        longest = min(self._patience.longest_pause_s, self._patience.pause_s * 2.0 ** (number - 1))
+        own = longest * (0.5 + 0.5 * self._jitter())
+        return own if after_s is None else max(own, after_s)
+
+    def _unavailable(self, path: str, reason: str) -> ModelUnavailable:
+        log.warning("model server %s, %s: %s", self.url, path, reason)
+        return ModelUnavailable(name=self.name)
+
+    def _admitted(self, path: str, body: Mapping[str, Any], content: bytes, end: float) -> Reply:
+        """One try through the breaker, which hears how it went."""
+        if self._clock() >= end:
+            raise _Failed("no time left", down=False)
+        if not self.breaker.admit():
+            raise _Failed("not asked: it failed several times just now", down=False)
+        try:
+            reply = self._once(path, body, content, end)
+        except (_Retry, _Failed) as failure:
+            (self.breaker.failed if failure.down else self.breaker.abandoned)()
+            raise
+        except BaseException:
+            self.breaker.abandoned()
+            raise
+        self.breaker.succeeded()
+        return reply
+
+    def _once(self, path: str, body: Mapping[str, Any], content: bytes, end: float) -> Reply:
+        given = max(end - self._clock(), 0.001)
+        timeout = httpx.Timeout(given, connect=min(given, self._patience.connect_s))
+        request = self._client.build_request(
+            "POST", self.url + path, content=content, headers=self._headers(), timeout=timeout
+        )
+        try:
+            response = self._client.send(request, stream=True)
+        except httpx.PoolTimeout as error:
+            raise _Failed("all connections busy", down=False) from error
+        except (httpx.ConnectError, httpx.ConnectTimeout) as error:
+            raise _Retry(f"no connection ({type(error).__name__})", down=given >= _FAIR_S or _at_once(error)) from error
+        except httpx.TimeoutException as error:
+            raise _Failed("no answer in time", down=given >= _FAIR_S) from error
+        except httpx.TransportError as error:
+            # Nothing of an answer came, and no request changes anything on the server: it is safe to ask again.
+            raise _Retry(f"connection lost ({type(error).__name__})") from error
+        try:
+            raw = self._read(response, end, given)
+        finally:
+            response.close()
+        return self._judged(response, raw, body)
+
+    def _read(self, response: httpx.Response, end: float, given: float) -> bytes:
+        """The body, bounded in bytes and by the clock: a server that drips is as late as one that is silent."""
+        if response.headers.get("content-encoding", "identity").lower() != "identity":
+            raise _Failed("a compressed answer, which was not asked for")
+        parts, size = [], 0
+        try:
+            for part in response.iter_raw(65_536):
+                size += len(part)
+                if size > self._max_bytes:
+                    raise _Failed(f"an answer of more than {self._max_bytes} bytes")
+                if self._clock() >= end:
+                    raise _Failed("no complete answer in time", down=given >= _FAIR_S)
+                parts.append(part)
+        except httpx.TimeoutException as error:
+            raise _Failed("no complete answer in time", down=given >= _FAIR_S) from error
+        except httpx.TransportError as error:
+            raise _Failed(f"the answer broke off ({type(error).__name__})") from error
+        return b"".join(parts)
+
+    def _judged(self, response: httpx.Response, raw: bytes, body: Mapping[str, Any]) -> Reply:
+        status = response.status_code
+        parsed = _parsed(raw)
+        if 200 <= status < 300:
+            if parsed is _NO_JSON:
+                raise _Failed("an answer that is not JSON")
+            return Reply(status, parsed)
+        said = f"status {status}: {loggable(_message(parsed), body, self._key())}"
+        if status in RETRIED:
+            # Too many requests says nothing against the server.
+            raise _Retry(said, after_s=self._retry_after(response), down=status != 429)
+        if 400 <= status < 500:
+            log.warning("model server %s refused a request: %s", self.url, said)
+            return Reply(status, None if parsed is _NO_JSON else parsed)
+        raise _Failed(said)
+
+    def _retry_after(self, response: httpx.Response) -> float | None:
+        """Seconds that the server asks to wait, given as such or as a date (RFC 9110, 10.2.3)."""
+        value = response.headers.get("retry-after", "").strip()
+        if value.isascii() and value.isdigit():
+            return float(value[:9])
+        try:
+            until = parsedate_to_datetime(value)
+        except ValueError:
+            return None
+        until = until if until.tzinfo is not None else until.replace(tzinfo=UTC)
+        return max(0.0, (until - datetime.now(UTC)).total_seconds())
+
+    def _headers(self) -> dict[str, str]:
+        headers = {"Content-Type": "application/json", "Accept": "application/json", "Accept-Encoding": "identity"}
+        key = self._key()
+        return headers | {"Authorization": f"Bearer {key}"} if key else headers
+
+    def _key(self) -> str | None:
+        if self._key_file is None:
+            return None
+        try:
+            key = self._key_file.read_bytes()[:_LONGEST_KEY].decode("ascii").strip()
+        except (OSError, UnicodeDecodeError) as error:
+            raise ConfigurationError(detail=f"the key file {self._key_file} can't be read") from error
+        if not key or not key.isprintable() or " " in key:
+            raise ConfigurationError(detail=f"the key file {self._key_file} holds no key on a single line")
+        return key
+
+
+def checked_url(name: str, url: str | None) -> str:
+    """`url` without a slash at its end.
+
+    Raises:
+        ConfigurationError: it is not the http(s) address of a host, or holds a password, query or fragment.
+    """
+    try:
+        parsed = httpx.URL(url or "")
+        fine = parsed.scheme in ("http", "https") and parsed.host and not (parsed.userinfo or parsed.query)
+    except httpx.InvalidURL as error:
+        raise ConfigurationError(detail=f"the address of the server of {name} is not valid") from error
+    if not fine or parsed.fragment:
+        raise ConfigurationError(
+            detail=f"the address of the server of {name} must be http(s)://host[:port][/path]; its key goes in a file"
+        )
+    return str(parsed).rstrip("/")
+
+
+def _at_once(error: httpx.TransportError) -> bool:
+    """Whether the connection was refused rather than slow: that needs no fair time."""
+    return not isinstance(error, httpx.TimeoutException)
+
+
+_NO_JSON = object()
+
+
+def _parsed(raw: bytes) -> Any:
+    try:
+        return json.loads(raw)
+    except (ValueError, RecursionError):  # also: bytes that are no text, numbers of thousands of digits
+        return _NO_JSON
+
+
+def _message(parsed: Any) -> object:
+    """What the server says of an error: OpenAI's `error.message`, vLLM's `message`, TEI's `error`, FastAPI's `detail`."""
+    found = parsed
+    for field in ("error", "message", "detail"):
+        if isinstance(found, dict) and field in found:
+            found = found[field]
+    return found if isinstance(found, str) else "no message"
