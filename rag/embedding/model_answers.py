@@ -36,7 +36,8 @@ def dense_rows(answer: Any, count: int, width: int) -> NDArray[np.float32]:
     norms = np.sqrt(np.square(rows).sum(axis=1, keepdims=True))
     if not np.isfinite(norms).all() or (norms < 1e-12).any():
         raise UnusableAnswer("a vector with NaN, or of no length")
-    return (rows / norms).astype(np.float32)
+    unit: NDArray[np.float32] = (rows / norms).astype(np.float32)
+    return unit
 
 
 def in_order(answer: Any, count: int) -> list[dict[str, Any]]:

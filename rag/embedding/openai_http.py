@@ -6,7 +6,6 @@ waits here for an upload's requests.
 
 from __future__ import annotations
 
-import threading
 import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -78,7 +77,6 @@ class OpenAiHttpEmbedder:
         self._servers = servers
         self._queues = {role: ThreadPoolExecutor(AT_ONCE[role], f"embed-http-{role}") for role in Role}
         self._base64 = True
-        self._guard = threading.Lock()
         self._tokenizer: str | None = None
         self._terms: str | None = None
         self._stop = weakref.finalize(self, _stop, list(self._queues.values()), list(servers.values()))
@@ -167,16 +165,13 @@ class OpenAiHttpEmbedder:
     # ---- term weights
 
     def _terms_kind(self, role: Role) -> str:
-        """Which of the two ways to term weights the server has; asked once."""
-        with self._guard:
-            if self._terms is None:
-                ways = {"vllm": ("/pooling", self._pooling_body([[0, 2]])), "tei": ("/embed_sparse", _inputs(["a"]))}
-                self._terms = self._first(role, ways)
-            if self._terms == "none":
-                raise self._servers[role].refused(
-                    "/pooling", "it gives no term weights; set embedding.term_weights to false"
-                )
-            return self._terms
+        """Which of the two ways to term weights the server has; remembered, so asked once."""
+        if self._terms is None:  # without a lock, in which a question could wait for an upload's call
+            ways = {"vllm": ("/pooling", self._pooling_body([[0, 2]])), "tei": ("/embed_sparse", _inputs(["a"]))}
+            self._terms = self._first(role, ways)
+        if self._terms == "none":
+            raise self._servers[role].refused("/pooling", "no term weights; set embedding.term_weights to false")
+        return self._terms
 
     def _pooling_body(self, ids: Sequence[list[int]]) -> dict[str, Any]:
         return {"model": self._model.id, "task": "token_classify", "input": list(ids)}
@@ -193,11 +188,11 @@ class OpenAiHttpEmbedder:
     # ---- tokens
 
     def _tokenizer_kind(self) -> str:
-        with self._guard:
-            if self._tokenizer is None:
-                ways = {"vllm": ("/tokenize", self._tokenize_body("a")), "tei": ("/tokenize", _inputs(["a"]))}
-                self._tokenizer = self._first(Role.PASSAGE, ways)
-            return self._tokenizer
+        kind = self._tokenizer
+        if kind is None:
+            ways = {"vllm": ("/tokenize", self._tokenize_body("a")), "tei": ("/tokenize", _inputs(["a"]))}
+            self._tokenizer = kind = self._first(Role.PASSAGE, ways)
+        return kind
 
     def _first(self, role: Role, ways: Mapping[str, tuple[str, dict[str, Any]]]) -> str:
         for kind, (path, body) in ways.items():

@@ -1,0 +1,175 @@
+"""A reranker on a server inside the network: TEI, vLLM, or one that speaks Cohere's and Jina's form."""
+
+from __future__ import annotations
+
+import math
+import time
+import weakref
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+from rag.domain.errors import ConfigurationError, ModelUnavailable
+from rag.settings import RerankingSettings
+from rag.transport.server import ModelServer, Patience, checked_url
+
+PASSAGES_PER_REQUEST = 32
+"""TEI refuses more by default (`--max-client-batch-size`)."""
+CHARACTERS_PER_REQUEST = 128_000
+AT_ONCE = 4
+_ROUNDING = 1e-3
+"""How far beyond 0 and 1 a probability in half precision may lie; more is not a probability, and refused."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """How one kind of server wants to be asked.
+
+    Attributes:
+        path: behind the address of the settings.
+        passages: field of the passages in the request.
+        score: field of the score in an item of the answer.
+        results: field that holds the items; none where the answer is the list itself.
+    """
+
+    path: str
+    passages: str
+    score: str
+    results: str | None
+
+    def body(self, model: str, query: str, passages: Sequence[str], max_tokens: int) -> dict[str, Any]:
+        """The request."""
+        body: dict[str, Any] = {"query": query, self.passages: list(passages)}
+        if self.results is None:  # TEI has one model, and gives logits unless told otherwise
+            return body | {"raw_scores": False, "truncate": True}
+        return body | {"model": model, "top_n": len(passages)} | self._cut(max_tokens)
+
+    def _cut(self, max_tokens: int) -> dict[str, Any]:
+        # Only vLLM refuses what is too long, and only it is sure to know this field.
+        return {"truncate_prompt_tokens": max_tokens} if self is SHAPES["vllm"] else {"return_documents": False}
+
+
+SHAPES = {
+    "tei": Shape("/rerank", "texts", "score", None),
+    "vllm": Shape("/v1/rerank", "documents", "relevance_score", "results"),
+    "cohere": Shape("/v1/rerank", "documents", "relevance_score", "results"),
+}
+"""By `reranking.shape`. An address that ends with `/rerank` (Cohere's `/v2/rerank`) is taken as the whole."""
+
+
+class HttpReranker:
+    """A `Reranker` over HTTP. Thread-safe."""
+
+    def __init__(self, model: str, shape: Shape, server: ModelServer, max_tokens: int) -> None:
+        self._model, self._shape, self._server = model, shape, server
+        self._path = "" if server.url.endswith("/rerank") else shape.path
+        self._queue = ThreadPoolExecutor(AT_ONCE, "rerank-http")
+        self._stop = weakref.finalize(self, _stop, self._queue, server)
+        self.name = f"http/{model or server.url}"
+        self.max_tokens = max_tokens
+
+    def close(self) -> None:
+        """End the queue and the connections."""
+        self._stop()
+
+    def score(self, query: str, passages: Sequence[str], *, deadline: float | None = None) -> list[float]:
+        """Relevance of n passages to one question, each from 0 to 1. A passage too long for the model is cut by the server.
+
+        Args:
+            deadline: instant of `time.monotonic` by which the scores are wanted.
+
+        Raises:
+            ModelUnavailable: the server can't be reached, refuses, is late, or leaves out a score or gives one that is none.
+        """
+        futures = [self._queue.submit(self._request, query, batch, deadline) for batch in batches(passages)]
+        try:
+            return [score for future in futures for score in future.result(_left(deadline))]
+        except TimeoutError as error:
+            raise ModelUnavailable(name=self.name) from error
+        finally:
+            for future in futures:
+                future.cancel()
+
+    def _request(self, query: str, passages: Sequence[str], deadline: float | None) -> list[float]:
+        # Servers refuse an empty text.
+        texts = [passage or " " for passage in passages]
+        body = self._shape.body(self._model, query or " ", texts, self.max_tokens)
+        answer = self._server.post(self._path, body, deadline=deadline)
+        try:
+            return scores(answer, self._shape, len(passages))
+        except ValueError as error:
+            raise self._server.refused(self._path, str(error)) from error
+
+
+def scores(answer: Any, shape: Shape, count: int) -> list[float]:
+    """The scores of `count` passages in the order asked for.
+
+    Raises:
+        ValueError: one is missing, twice, no number, or no probability; the text holds nothing of the answer.
+    """
+    items = answer.get(shape.results) if shape.results is not None and isinstance(answer, dict) else answer
+    if not isinstance(items, list) or len(items) != count:
+        raise ValueError(f"not a list of {count} scores")
+    found: dict[int, float] = {}
+    for item in items:
+        index, value = (item.get("index"), item.get(shape.score)) if isinstance(item, dict) else (None, None)
+        if type(index) is int:
+            found[index] = _probability(value)
+    if found.keys() != set(range(count)):
+        raise ValueError("scores missing, or twice")
+    return [found[i] for i in range(count)]
+
+
+def _probability(value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise ValueError("a score that is not a number")
+    if not -_ROUNDING <= value <= 1.0 + _ROUNDING:  # false for NaN
+        raise ValueError("a score beyond 0 and 1: the server gives logits")
+    return min(1.0, max(0.0, float(value)))
+
+
+def batches(passages: Sequence[str]) -> Iterator[list[str]]:
+    """`passages` in order, in lists of at most `PASSAGES_PER_REQUEST` and `CHARACTERS_PER_REQUEST`."""
+    batch: list[str] = []
+    size = 0
+    for passage in passages:
+        if batch and (len(batch) == PASSAGES_PER_REQUEST or size + len(passage) > CHARACTERS_PER_REQUEST):
+            yield batch
+            batch, size = [], 0
+        batch.append(passage)
+        size += len(passage)
+    if batch:
+        yield batch
+
+
+def _left(deadline: float | None, clock: Callable[[], float] = time.monotonic) -> float | None:
+    """Seconds until `deadline`; at least 0, for finite ones."""
+    return None if deadline is None or math.isinf(deadline) else max(0.0, deadline - clock())
+
+
+def _stop(queue: ThreadPoolExecutor, server: ModelServer) -> None:
+    queue.shutdown(wait=False, cancel_futures=True)
+    server.close()
+
+
+def open_http_reranker(settings: RerankingSettings) -> HttpReranker:
+    """The reranker of the settings; the server is not asked yet.
+
+    Raises:
+        ConfigurationError: the address or the model's name is missing, or the key file can't be read.
+    """
+    if not settings.model and settings.shape != "tei":
+        raise ConfigurationError(detail=f"reranking.model: the name is needed for shape {settings.shape}")
+    name = settings.model or "reranker"
+    root = checked_url(name, settings.url)
+    root = root if root.endswith("/rerank") else root.removesuffix("/v1")
+    server = ModelServer(
+        name,
+        root,
+        key_file=settings.api_key_file,
+        patience=Patience(timeout_s=settings.budget_ms / 1000, connect_s=1.0, tries=2, pause_s=0.05),
+        connections=AT_ONCE,
+        max_response_bytes=4 * 2**20,
+    )
+    return HttpReranker(settings.model, SHAPES[settings.shape], server, settings.max_tokens)
