@@ -47,6 +47,9 @@ INSTRUCTION_TEMPLATE = "Instruct: {task}\nQuery:"
 _NOT_THERE = frozenset({400, 404, 405, 415, 422, 424})
 """How servers refuse a path or a field that they don't know; 424 is TEI's for a model that can't do it."""
 
+_SHORTEST_LIMIT = 8
+"""A shorter `max_model_len` is a mistake, and would leave nothing between the tokens around a text."""
+
 T = TypeVar("T")
 R = TypeVar("R")
 Servers = Mapping[Role, ModelServer]
@@ -79,6 +82,7 @@ class OpenAiHttpEmbedder:
         self._base64 = True
         self._tokenizer: str | None = None
         self._terms: str | None = None
+        self._limit = model.max_tokens
         self._stop = weakref.finalize(self, _stop, list(self._queues.values()), list(servers.values()))
         self.name = f"http/{model.id}@{model.dimensions}" + "/terms" * model.learned
         self.dimensions: int | None = model.dimensions
@@ -137,14 +141,16 @@ class OpenAiHttpEmbedder:
         if self._terms_kind(role) == "tei":
             return self._dense(texts, role), self._tei_terms(texts, role)
         # The weights come without the tokens they belong to: the same ids are sent for both.
-        limit = self._model.max_tokens
         ids = [self._tokenized(text, role) for text in texts]
+        limit = min(self._model.max_tokens, self._limit)
         ids = [one if len(one) <= limit else [*one[: limit - 1], one[-1]] for one in ids]
         return self._dense(ids, role), self._pooled_terms(ids, role)
 
     def _dense(self, texts: Sequence[str] | Sequence[list[int]], role: Role) -> Any:
         body: dict[str, Any] = {"model": self._model.id, "input": list(texts)}
-        body["truncate_prompt_tokens"] = self._model.max_tokens  # vLLM refuses longer ones without it; TEI cuts anyway
+        body[
+            "truncate_prompt_tokens"
+        ] = -1  # at the model's own limit; without it vLLM refuses longer ones. TEI cuts anyway
         server = self._servers[role]
         if self._base64:
             reply = server.exchange("/v1/embeddings", body | {"encoding_format": "base64"})
@@ -167,7 +173,7 @@ class OpenAiHttpEmbedder:
     def _terms_kind(self, role: Role) -> str:
         """Which of the two ways to term weights the server has; remembered, so asked once."""
         if self._terms is None:  # without a lock, in which a question could wait for an upload's call
-            ways = {"vllm": ("/pooling", self._pooling_body([[0, 2]])), "tei": ("/embed_sparse", _inputs(["a"]))}
+            ways = {"vllm": ("/pooling", self._pooling_body([[0, 5, 2]])), "tei": ("/embed_sparse", _inputs(["a"]))}
             self._terms = self._first(role, ways)
         if self._terms == "none":
             raise self._servers[role].refused("/pooling", "no term weights; set embedding.term_weights to false")
@@ -208,6 +214,9 @@ class OpenAiHttpEmbedder:
 
     def _tokenized(self, text: str, role: Role) -> list[int]:
         answer = self._servers[role].post("/tokenize", self._tokenize_body(text))
+        longest = answer.get("max_model_len") if isinstance(answer, dict) else None
+        if type(longest) is int and longest >= _SHORTEST_LIMIT:
+            self._limit = longest
         return self._checked(role, "/tokenize", token_list, answer)
 
     def _tei_counts(self, texts: Sequence[str]) -> list[int]:

@@ -31,28 +31,32 @@ class Shape:
         passages: field of the passages in the request.
         score: field of the score in an item of the answer.
         results: field that holds the items; none where the answer is the list itself.
+        vllm: whether vLLM's own fields are understood.
     """
 
     path: str
     passages: str
     score: str
     results: str | None
+    vllm: bool = False
 
-    def body(self, model: str, query: str, passages: Sequence[str], max_tokens: int) -> dict[str, Any]:
+    def body(self, model: str, query: str, passages: Sequence[str], instruction: str) -> dict[str, Any]:
         """The request."""
         body: dict[str, Any] = {"query": query, self.passages: list(passages)}
         if self.results is None:  # TEI has one model, and gives logits unless told otherwise
             return body | {"raw_scores": False, "truncate": True}
-        return body | {"model": model, "top_n": len(passages)} | self._cut(max_tokens)
+        return body | {"model": model, "top_n": len(passages)} | self._own(instruction)
 
-    def _cut(self, max_tokens: int) -> dict[str, Any]:
-        # Only vLLM refuses what is too long, and only it is sure to know this field.
-        return {"truncate_prompt_tokens": max_tokens} if self is SHAPES["vllm"] else {"return_documents": False}
+    def _own(self, instruction: str) -> dict[str, Any]:
+        if not self.vllm:
+            return {"return_documents": False}
+        # vLLM refuses what is longer than its model's limit (-1), unless told to cut there.
+        return {"truncate_prompt_tokens": -1} | ({"instruction": instruction} if instruction else {})
 
 
 SHAPES = {
     "tei": Shape("/rerank", "texts", "score", None),
-    "vllm": Shape("/v1/rerank", "documents", "relevance_score", "results"),
+    "vllm": Shape("/v1/rerank", "documents", "relevance_score", "results", vllm=True),
     "cohere": Shape("/v1/rerank", "documents", "relevance_score", "results"),
 }
 """By `reranking.shape`. An address that ends with `/rerank` (Cohere's `/v2/rerank`) is taken as the whole."""
@@ -61,8 +65,9 @@ SHAPES = {
 class HttpReranker:
     """A `Reranker` over HTTP. Thread-safe."""
 
-    def __init__(self, model: str, shape: Shape, server: ModelServer, max_tokens: int) -> None:
+    def __init__(self, model: str, shape: Shape, server: ModelServer, max_tokens: int, instruction: str = "") -> None:
         self._model, self._shape, self._server = model, shape, server
+        self._instruction = instruction
         self._path = "" if server.url.endswith("/rerank") else shape.path
         self._queue = ThreadPoolExecutor(AT_ONCE, "rerank-http")
         self._stop = weakref.finalize(self, _stop, self._queue, server)
@@ -94,7 +99,7 @@ class HttpReranker:
     def _request(self, query: str, passages: Sequence[str], deadline: float | None) -> list[float]:
         # Servers refuse an empty text.
         texts = [passage or " " for passage in passages]
-        body = self._shape.body(self._model, query or " ", texts, self.max_tokens)
+        body = self._shape.body(self._model, query or " ", texts, self._instruction)
         answer = self._server.post(self._path, body, deadline=deadline)
         try:
             return scores(answer, self._shape, len(passages))
@@ -172,4 +177,4 @@ def open_http_reranker(settings: RerankingSettings) -> HttpReranker:
         connections=AT_ONCE,
         max_response_bytes=4 * 2**20,
     )
-    return HttpReranker(settings.model, SHAPES[settings.shape], server, settings.max_tokens)
+    return HttpReranker(settings.model, SHAPES[settings.shape], server, settings.max_tokens, settings.instruction)

@@ -17,6 +17,7 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx
 
@@ -297,15 +298,15 @@ def checked_url(name: str, url: str | None) -> str:
         ConfigurationError: it is not the http(s) address of a host, or holds a password, query or fragment.
     """
     try:
-        parsed = httpx.URL(url or "")
-        fine = parsed.scheme in ("http", "https") and parsed.host and not (parsed.userinfo or parsed.query)
-    except httpx.InvalidURL as error:
+        parsed = urlsplit(url or "")
+        fine = parsed.scheme in ("http", "https") and parsed.hostname and parsed.port != 0
+    except ValueError as error:
         raise ConfigurationError(detail=f"the address of the server of {name} is not valid") from error
-    if not fine or parsed.fragment:
+    if not fine or parsed.username or parsed.password or parsed.query or parsed.fragment:
         raise ConfigurationError(
             detail=f"the address of the server of {name} must be http(s)://host[:port][/path]; its key goes in a file"
         )
-    return str(parsed).rstrip("/")
+    return parsed.geturl().rstrip("/")
 
 
 def _at_once(error: httpx.TransportError) -> bool:
