@@ -7,15 +7,17 @@ from __future__ import annotations
 
 import json
 import logging
+import queue
 import random
 import ssl
 import time
 import weakref
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from pathlib import Path
+from ssl import PROTOCOL_TLS_CLIENT
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -127,17 +129,23 @@ class ModelServer:
         self._clock, self._sleep, self._jitter = clock, sleep, jitter
         self.breaker = CircuitBreaker(tolerance or Tolerance(), clock)
         self._key()
-        limits = httpx.Limits(
-            max_connections=connections, max_keepalive_connections=connections, keepalive_expiry=_KEEPALIVE_S
-        )
-        verify: ssl.SSLContext | bool = ssl.create_default_context() if self.url.startswith("https:") else False
-        self._client = httpx.Client(
-            transport=transport or httpx.HTTPTransport(verify=verify, trust_env=False, limits=limits),
-            trust_env=False,
-            follow_redirects=False,
-        )
+        # One pool of httpx for all threads would now and then close a connection that another thread has just begun to
+        # use (httpcore 1.0 looks at an idle connection without holding it), so each client serves one thread at a time.
+        context = ssl.create_default_context() if self.url.startswith("https:") else ssl.SSLContext(PROTOCOL_TLS_CLIENT)
+        limits = httpx.Limits(max_connections=1, max_keepalive_connections=1, keepalive_expiry=_KEEPALIVE_S)
+        self._clients: queue.LifoQueue[httpx.Client] = queue.LifoQueue()
+        clients = [
+            httpx.Client(
+                transport=transport or httpx.HTTPTransport(verify=context, trust_env=False, limits=limits),
+                trust_env=False,
+                follow_redirects=False,
+            )
+            for _ in range(connections)
+        ]
+        for client in clients:
+            self._clients.put(client)
         # Also called when the last reference goes: its sockets must not outlive it.
-        self._close = weakref.finalize(self, self._client.close)
+        self._close = weakref.finalize(self, _close_all, clients)
 
     def close(self) -> None:
         """Close the connections."""
@@ -206,14 +214,23 @@ class ModelServer:
 
     def _once(self, path: str, body: Mapping[str, Any], content: bytes, end: float) -> Reply:
         given = max(end - self._clock(), 0.001)
+        try:
+            client = self._clients.get(timeout=given)
+        except queue.Empty as error:
+            raise _Failed("all connections busy", down=False) from error
+        try:
+            return self._sent(client, path, body, content, end)
+        finally:
+            self._clients.put(client)
+
+    def _sent(self, client: httpx.Client, path: str, body: Mapping[str, Any], content: bytes, end: float) -> Reply:
+        given = max(end - self._clock(), 0.001)
         timeout = httpx.Timeout(given, connect=min(given, self._patience.connect_s))
-        request = self._client.build_request(
+        request = client.build_request(
             "POST", self.url + path, content=content, headers=self._headers(), timeout=timeout
         )
         try:
-            response = self._client.send(request, stream=True)
-        except httpx.PoolTimeout as error:
-            raise _Failed("all connections busy", down=False) from error
+            response = client.send(request, stream=True)
         except (httpx.ConnectError, httpx.ConnectTimeout) as error:
             raise _Retry(f"no connection ({type(error).__name__})", down=given >= _FAIR_S or _at_once(error)) from error
         except httpx.TimeoutException as error:
@@ -233,7 +250,7 @@ class ModelServer:
             raise _Failed("a compressed answer, which was not asked for")
         parts, size = [], 0
         try:
-            for part in response.iter_raw(65_536):
+            for part in response.iter_raw():  # without a size, which would wait until so much is there
                 size += len(part)
                 if size > self._max_bytes:
                     raise _Failed(f"an answer of more than {self._max_bytes} bytes")
@@ -289,6 +306,11 @@ class ModelServer:
         if not key or not key.isprintable() or " " in key:
             raise ConfigurationError(detail=f"the key file {self._key_file} holds no key on a single line")
         return key
+
+
+def _close_all(clients: Sequence[httpx.Client]) -> None:
+    for client in clients:
+        client.close()
 
 
 def checked_url(name: str, url: str | None) -> str:

@@ -219,7 +219,7 @@ def test_whatever_comes_back_ends_as_json_or_as_unavailable(raw: bytes, status: 
         "http://model",
         patience=QUICK,
         sleep=lambda _: None,
-        transport=httpx.MockTransport(lambda _: httpx.Response(status, content=raw)),
+        transport=httpx.MockTransport(lambda _: httpx.Response(status, content=iter([raw]))),
     )
     try:
         reply = server.exchange("/", {"input": ["질문"]})
@@ -238,32 +238,46 @@ def test_a_lost_connection_is_tried_again() -> None:
 
 def test_a_server_that_is_down_opens_the_breaker_and_its_return_closes_it() -> None:
     now = [0.0]
-    with model_server(Script(FINE)) as scripted:
-        url = scripted.url
+    down = [True]
+    attempts: list[str] = []
+
+    def respond(request: httpx.Request) -> httpx.Response:
+        attempts.append(request.url.path)
+        if down[0]:
+            raise httpx.ConnectError("refused")
+        return httpx.Response(200, content=iter([b"1"]))
+
     server = ModelServer(
         "m",
-        url,
-        patience=Patience(timeout_s=1000.0, connect_s=1.0, tries=2, pause_s=0.001),
+        "http://model",
+        patience=Patience(timeout_s=1000.0, tries=2),
         tolerance=Tolerance(failures=4, rest_s=10.0),
         clock=lambda: now[0],
         sleep=lambda _: None,
+        transport=httpx.MockTransport(respond),
     )
     for _ in range(2):
         with pytest.raises(ModelUnavailable):
             server.post("/", {})
+    assert attempts == ["/"] * 4
     assert server.breaker.state is State.OPEN
-    attempts: list[str] = []
-    server._client = httpx.Client(
-        transport=httpx.MockTransport(lambda request: attempts.append(request.url.path) or httpx.Response(200, json=1))
-    )
+    down[0] = False
     with pytest.raises(ModelUnavailable):
         server.post("/open", {})
-    assert not attempts
+    assert len(attempts) == 4
     now[0] = 10.0
     assert server.post("/probe", {}) == 1
     assert server.breaker.state is State.CLOSED
-    assert attempts == ["/probe"]
-    server._client.close()
+    assert attempts[4:] == ["/probe"]
+    server.close()
+
+
+def test_nothing_listens() -> None:
+    with model_server(Script(FINE)) as scripted:
+        url = scripted.url
+    server = ModelServer("m", url, patience=QUICK)
+    with pytest.raises(ModelUnavailable):
+        server.post("/", {})
     server.close()
 
 
@@ -274,10 +288,10 @@ def test_only_one_probe_goes_out_of_many_callers() -> None:
 
     def respond(_: httpx.Request) -> httpx.Response:
         if now[0] == 0.0:
-            return httpx.Response(500)
+            return httpx.Response(500, content=iter([b""]))
         arrived.append(1)
         gate.wait(5)
-        return httpx.Response(200, json=1)
+        return httpx.Response(200, content=iter([b"1"]))
 
     server = ModelServer(
         "m",
