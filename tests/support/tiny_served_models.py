@@ -22,7 +22,8 @@ CORPUS = [
     "The invoice is due within thirty days of receipt.",
     "def add(a, b):\n    return a + b",
 ]
-_WIDTH = 64
+_WIDTH = 128
+"""Four heads of 32: the CPU kernels of vLLM have none narrower."""
 _CHAT_TEMPLATE = (
     "{% for m in messages %}<|im_start|>{{ m['role'] }}\n{{ m['content'] }}<|im_end|>\n{% endfor %}"
     "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
@@ -35,7 +36,7 @@ def qwen3(folder: Path) -> Path:
     special = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"]
     tokenizer = _trained(special, special[0])
     tokenizer.save_pretrained(folder)
-    config = Qwen3Config(**_sizes(len(tokenizer)), num_key_value_heads=2, head_dim=16, max_position_embeddings=512)
+    config = Qwen3Config(**_sizes(len(tokenizer)), num_key_value_heads=2, head_dim=32, max_position_embeddings=512)
     Qwen3ForCausalLM(config).save_pretrained(folder)
     return folder
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import base64
+import gc
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -191,6 +192,31 @@ def test_after_a_failure_the_rest_is_not_sent() -> None:
         with pytest.raises(ModelUnavailable):
             embedder.embed(["가나다"] * TEXTS_PER_REQUEST * 100, Role.PASSAGE)
         assert len(scripted.calls) < 50
+
+
+def test_many_callers_get_their_own_vectors() -> None:
+    with embedding() as (embedder, _), ThreadPoolExecutor(12) as pool:
+        texts = [[f"글 {caller}-{i}" for i in range(40)] for caller in range(12)]
+        roles = [Role.QUERY if caller % 2 else Role.PASSAGE for caller in range(12)]
+        for mine, made in zip(texts, pool.map(embedder.embed, texts, roles), strict=True):
+            assert made.dense is not None
+            np.testing.assert_allclose(made.dense, np.stack([unit(text) for text in mine]), atol=1e-6)
+
+
+def test_a_dropped_embedder_ends_its_threads() -> None:
+    with model_server(vllm) as scripted:
+        settings = EmbeddingSettings(
+            dense="openai_http", url=scripted.url, model="m", dimensions=WIDTH, term_weights=False
+        )
+        embedder = open_openai_http(settings)
+        embedder.embed(["가"], Role.QUERY)
+        mine = [thread for thread in threading.enumerate() if thread.name.startswith("embed-http")]
+        assert mine
+        del embedder
+        gc.collect()
+        for thread in mine:
+            thread.join(5)
+        assert not any(thread.is_alive() for thread in mine)
 
 
 @given(st.lists(st.integers(0, 2 * CHARACTERS_PER_REQUEST), max_size=120))
