@@ -99,6 +99,8 @@ class _Clients:
             self._idle.put(client)
 
     def take(self, timeout_s: float) -> httpx.Client:
+        if self._closed:
+            raise queue.Empty
         return self._idle.get(timeout=timeout_s)
 
     def give_back(self, client: httpx.Client) -> None:

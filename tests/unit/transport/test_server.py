@@ -364,3 +364,13 @@ def test_many_threads_share_a_few_connections() -> None:
             answers = list(pool.map(lambda i: server.post("/", {"i": i}), range(60)))
         assert answers == [{"fine": True}] * 60
         assert sorted(call.body["i"] for call in scripted.calls) == list(range(60))
+
+
+def test_a_closed_server_is_not_waited_for() -> None:
+    with talking(FINE) as (server, scripted):
+        server.close()
+        begun = time.monotonic()
+        with pytest.raises(ModelUnavailable):
+            server.post("/", {})
+        assert time.monotonic() - begun < 4.0
+        assert not scripted.calls
