@@ -1,300 +1,289 @@
-"""Vectors from a pooling server: vLLM, or Text Embeddings Inference, by OpenAI's `/v1/embeddings`.
+"""An embedder on a server inside the network that speaks OpenAI's `/v1/embeddings`: vLLM with `--runner pooling`, or TEI.
 
-Queries and passages have connections of their own: a question never waits behind an upload. Long work is cut into requests of at
-most `TOGETHER` texts, several at once.
-
-A bge-m3 served by vLLM also gives its term weights: one weight per token by `/pooling` (task `token_classify`), which are brought
-together per token id as FlagEmbedding does. TEI gives them by `/embed_sparse`.
+Questions and passages go through separate queues with connections and circuit breakers of their own, so a question never
+waits here for an upload's requests.
 """
 
 from __future__ import annotations
 
-import base64
-import math
-from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from pathlib import Path
-from typing import Any, Literal
+import weakref
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any, TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
 
 from rag.domain.errors import ConfigurationError, ModelUnavailable
 from rag.domain.language import Language
 from rag.domain.vectors import Embeddings, SparseVector
 from rag.embedding.base import Role
+from rag.embedding.model_answers import (
+    UnusableAnswer,
+    dense_rows,
+    in_order,
+    listed_terms,
+    pooled_terms,
+    token_counts,
+    token_list,
+)
+from rag.embedding.token_estimate import estimated_tokens
 from rag.settings import EmbeddingSettings
-from rag.transport.server import ModelServer, Patience, key_of
+from rag.transport.server import ModelServer, Patience
 
-TOGETHER = 32
-"""Texts in one request. The server batches across requests by itself; fewer would cost more in requests than in work."""
-MOST_CHARACTERS = 200_000
-"""Characters in one request: long passages come in fewer at a time."""
-QUERY_CONNECTIONS = 8
-BULK_CONNECTIONS = 4
-_FLAT = 1e-6
-"""A vector this short has no direction."""
-WeightsFrom = Literal["none", "vllm", "tei"]
-CountTokens = Callable[[Sequence[str]], list[int]]
+TEXTS_PER_REQUEST = 32
+"""TEI refuses more by default (`--max-client-batch-size`)."""
+CHARACTERS_PER_REQUEST = 64_000
+AT_ONCE = {Role.QUERY: 8, Role.PASSAGE: 4}
+"""Requests in flight. vLLM batches what is there by itself; four of 32 texts keep it busy and leave room for questions."""
+PATIENCE = {
+    Role.QUERY: Patience(timeout_s=10.0, tries=2),
+    Role.PASSAGE: Patience(timeout_s=120.0, tries=5, pause_s=0.5, longest_pause_s=10.0),
+}
+LARGEST_ANSWER = 64 * 2**20
+"""32 vectors of 8,192 numbers are some 6 MB as text."""
+INSTRUCTION_TEMPLATE = "Instruct: {task}\nQuery:"
+"""Of Qwen3-Embedding's model card."""
+_NOT_THERE = frozenset({400, 404, 405, 415, 422, 424})
+"""How servers refuse a path or a field that they don't know; 424 is TEI's for a model that can't do it."""
+
+_SHORTEST_LIMIT = 8
+"""A shorter `max_model_len` is a mistake, and would leave nothing between the tokens around a text."""
+
+T = TypeVar("T")
+R = TypeVar("R")
+Servers = Mapping[Role, ModelServer]
 
 
-class HttpEmbedder:
-    """An `Embedder` on a server. `open_http_embedder` makes one."""
+@dataclass(frozen=True, slots=True)
+class RemoteModel:
+    """What the settings say of the model behind the server.
 
-    def __init__(
-        self,
-        server: ModelServer,
-        *,
-        model: str,
-        dimensions: int,
-        max_tokens: int,
-        languages: frozenset[Language],
-        count_tokens: CountTokens,
-        query_instruction: str = "",
-        weights_from: WeightsFrom = "none",
-        special_tokens: frozenset[int] = frozenset(),
-    ) -> None:
-        self._server = server
+    Attributes:
+        query_prompt: put before queries as it is.
+        learned: whether the server is asked for term weights too.
+    """
+
+    id: str
+    dimensions: int
+    max_tokens: int
+    languages: frozenset[Language]
+    query_prompt: str = ""
+    learned: bool = False
+
+
+class OpenAiHttpEmbedder:
+    """An `Embedder` over HTTP. Thread-safe."""
+
+    def __init__(self, model: RemoteModel, servers: Servers) -> None:
         self._model = model
-        self._width = dimensions
-        self.dimensions: int | None = dimensions
-        self.max_tokens = max_tokens
-        self.languages = languages
-        self.learned = weights_from != "none"
+        self._servers = servers
+        self._queues = {role: ThreadPoolExecutor(AT_ONCE[role], f"embed-http-{role}") for role in Role}
+        self._base64 = True
+        self._tokenizer: str | None = None
+        self._terms: str | None = None
+        self._limit = model.max_tokens
+        self._stop = weakref.finalize(self, _stop, list(self._queues.values()), list(servers.values()))
+        self.name = f"http/{model.id}@{model.dimensions}" + "/terms" * model.learned
+        self.dimensions: int | None = model.dimensions
+        self.learned = model.learned
         self.multi: int | None = None
-        self._count_tokens = count_tokens
-        self._query_prefix = f"Instruct: {query_instruction}\nQuery:" if query_instruction else ""
-        self._weights_from = weights_from
-        self._special = special_tokens
-        self._pools = {
-            Role.QUERY: ThreadPoolExecutor(QUERY_CONNECTIONS, thread_name_prefix="embed-query"),
-            Role.PASSAGE: ThreadPoolExecutor(BULK_CONNECTIONS, thread_name_prefix="embed-bulk"),
-        }
-
-    @property
-    def name(self) -> str:
-        """The model's name on its server and what is kept of its vectors. Neither the server's address nor the instruction,
-        which passages' vectors do not depend on."""
-        return f"{self._model}/{self._width}{'/weights' if self.learned else ''}"
-
-    def count_tokens(self, texts: Sequence[str]) -> list[int]:
-        """Length of each text in the model's tokens where its tokenizer is at hand, else an estimate that is rather too long."""
-        return self._count_tokens(texts)
-
-    def embed(self, texts: Sequence[str], role: Role) -> Embeddings:
-        """Embed n texts: `dense` has shape (n, d), float32, unit rows; see `Embedder.embed`. Thread-safe.
-
-        Raises:
-            ModelUnavailable: the server can't be reached, or gave something else than n such vectors.
-        """
-        if role is Role.QUERY and self._query_prefix:
-            texts = [self._query_prefix + text for text in texts]
-        parts = _parts(texts)
-        pool = self._pools[role]
-        dense = [pool.submit(self._dense, part) for part in parts]
-        weights = [pool.submit(self._weights, part) for part in parts] if self.learned else []
-        try:
-            rows = [future.result() for future in dense]
-            sparse = [vector for future in weights for vector in future.result()]
-        finally:
-            _cancel(dense)
-            _cancel(weights)
-        matrix = np.concatenate(rows) if rows else np.empty((0, self._width), dtype=np.float32)
-        return Embeddings(dense=matrix, sparse=tuple(sparse) if self.learned else None)
+        self.max_tokens = model.max_tokens
+        self.languages = model.languages
 
     def close(self) -> None:
-        """End the connections."""
-        for pool in self._pools.values():
-            pool.shutdown(wait=False, cancel_futures=True)
-        self._server.close()
+        """End the queues and connections."""
+        self._stop()
 
-    def _dense(self, texts: list[str]) -> NDArray[np.float32]:
-        """Shape (m, d), float32, unit rows."""
-        body: dict[str, Any] = {
-            "model": self._model,
-            "input": texts,
-            "encoding_format": "base64",  # a quarter of the bytes of decimal numbers, and exact
-            "truncate_prompt_tokens": self.max_tokens,  # vLLM's; others cut by their own settings and overlook it
-        }
-        reply = self._server.post("/v1/embeddings", body)
-        try:
-            matrix = np.stack([_floats(item) for item in _in_order(reply["data"], len(texts))])
-        except (KeyError, TypeError, ValueError) as error:
-            raise ModelUnavailable(name=self._model) from error
-        return self._checked(matrix)
-
-    def _checked(self, matrix: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Unit rows of the width asked for; a Matryoshka model that gave more is cut."""
-        if matrix.ndim != 2 or matrix.shape[1] < self._width:
-            raise ModelUnavailable(name=self._model)
-        cut = matrix[:, : self._width]
-        lengths = np.linalg.norm(cut, axis=1, keepdims=True)
-        if not bool(np.all(np.isfinite(lengths) & (lengths > _FLAT))):
-            raise ModelUnavailable(name=self._model)
-        unit: NDArray[np.float32] = (cut / lengths).astype(np.float32)
-        return unit
-
-    def _weights(self, texts: list[str]) -> list[SparseVector]:
-        """The model's term weights of m texts."""
-        try:
-            if self._weights_from == "tei":
-                reply = self._server.post("/embed_sparse", {"inputs": texts, "truncate": True})
-                found = [{int(item["index"]): float(item["value"]) for item in row} for row in reply]
-            else:
-                found = self._pooled(texts)
-            if len(found) != len(texts):
-                raise ValueError("another number of texts")
-            return [_sparse(row) for row in found]
-        except (KeyError, TypeError, ValueError, OverflowError) as error:
-            raise ModelUnavailable(name=self._model) from error
-
-    def _pooled(self, texts: list[str]) -> list[dict[int, float]]:
-        """vLLM gives a weight per token, so its tokens are asked for too."""
-        body = {
-            "model": self._model,
-            "input": texts,
-            "task": "token_classify",
-            "truncate_prompt_tokens": self.max_tokens,
-        }
-        rows = _in_order(self._server.post("/pooling", body)["data"], len(texts))
-        return [self._by_token(text, row["data"]) for text, row in zip(texts, rows, strict=True)]
-
-    def _by_token(self, text: str, weights: Sequence[Any]) -> dict[int, float]:
-        """The largest weight of each token id, special tokens left out (`BGEM3FlagModel` does the same).
+    def embed(self, texts: Sequence[str], role: Role) -> Embeddings:
+        """Embed n texts: `dense` has shape (n, d), float32, unit rows; `sparse` the model's term weights, where asked for.
 
         Raises:
-            ValueError: there is not one weight per token, with or without the special ones at both ends.
+            ModelUnavailable: the server can't be reached, refuses, or gave a vector of wrong size or with NaN.
         """
-        reply = self._server.post("/tokenize", {"model": self._model, "prompt": text})
-        tokens = [int(token) for token in reply["tokens"]][: self.max_tokens]
-        flat = [float(item[0] if isinstance(item, list) else item) for item in weights]
-        if len(flat) == len(tokens) - 2:
-            tokens = tokens[1:-1]
-        if len(flat) != len(tokens):
-            raise ValueError("not one weight per token")
-        found: dict[int, float] = {}
-        for token, weight in zip(tokens, flat, strict=True):
-            if token not in self._special and weight > found.get(token, 0.0):
-                found[token] = weight
-        return found
+        if role is Role.QUERY:
+            texts = [self._model.query_prompt + text for text in texts]
+        # Servers refuse an empty text; a space gives what the tokenizer makes of none.
+        requests = list(batches([text or " " for text in texts]))
+        parts = self._all(role, lambda batch: self._request(batch, role), requests)
+        empty = np.empty((0, self._model.dimensions), dtype=np.float32)
+        return Embeddings(
+            dense=np.concatenate([empty, *(rows for rows, _ in parts)]),
+            sparse=tuple(vector for _, terms in parts for vector in terms) if self.learned else None,
+        )
+
+    def count_tokens(self, texts: Sequence[str]) -> list[int]:
+        """Length of each text by the server's own `/tokenize`; a careful estimate where it has none (`estimated_tokens`).
+
+        Raises:
+            ModelUnavailable: the server can't be reached.
+        """
+        kind = self._tokenizer_kind()
+        if kind == "none":
+            return [estimated_tokens(text) for text in texts]
+        if kind == "tei":
+            counts = self._all(Role.PASSAGE, self._tei_counts, list(batches(texts)))
+            return [count for part in counts for count in part]
+        return [len(ids) for ids in self._all(Role.PASSAGE, lambda text: self._tokenized(text, Role.PASSAGE), texts)]
+
+    def _all(self, role: Role, work: Callable[[T], R], items: Sequence[T]) -> list[R]:
+        """`work` on all items, in order, on the role's queue; after a failure what waits is not begun."""
+        futures = [self._queues[role].submit(work, item) for item in items]
+        try:
+            return [future.result() for future in futures]
+        finally:
+            for future in futures:
+                future.cancel()
+
+    def _request(self, texts: Sequence[str], role: Role) -> tuple[Any, Sequence[SparseVector]]:
+        if not self._model.learned:
+            return self._dense(texts, role), ()
+        if self._terms_kind(role) == "tei":
+            return self._dense(texts, role), self._tei_terms(texts, role)
+        # The weights come without the tokens they belong to: the same ids are sent for both.
+        ids = [self._tokenized(text, role) for text in texts]
+        limit = min(self._model.max_tokens, self._limit)
+        ids = [one if len(one) <= limit else [*one[: limit - 1], one[-1]] for one in ids]
+        return self._dense(ids, role), self._pooled_terms(ids, role)
+
+    def _dense(self, texts: Sequence[str] | Sequence[list[int]], role: Role) -> Any:
+        body: dict[str, Any] = {"model": self._model.id, "input": list(texts)}
+        body[
+            "truncate_prompt_tokens"
+        ] = -1  # at the model's own limit; without it vLLM refuses longer ones. TEI cuts anyway
+        server = self._servers[role]
+        if self._base64:
+            reply = server.exchange("/v1/embeddings", body | {"encoding_format": "base64"})
+            if reply.ok:
+                return self._checked(role, "/v1/embeddings", dense_rows, reply.body, len(texts), self._model.dimensions)
+            if reply.status not in (400, 422):
+                raise ModelUnavailable(name=self._model.id)
+        answer = server.post("/v1/embeddings", body)
+        self._base64 = False  # it takes the request, but not that way
+        return self._checked(role, "/v1/embeddings", dense_rows, answer, len(texts), self._model.dimensions)
+
+    def _checked(self, role: Role, path: str, read: Callable[..., R], *args: Any) -> R:
+        try:
+            return read(*args)
+        except UnusableAnswer as error:
+            raise self._servers[role].refused(path, str(error)) from error
+
+    # ---- term weights
+
+    def _terms_kind(self, role: Role) -> str:
+        """Which of the two ways to term weights the server has; remembered, so asked once."""
+        if self._terms is None:  # without a lock, in which a question could wait for an upload's call
+            ways = {"vllm": ("/pooling", self._pooling_body([[0, 5, 2]])), "tei": ("/embed_sparse", _inputs(["a"]))}
+            self._terms = self._first(role, ways)
+        if self._terms == "none":
+            raise self._servers[role].refused("/pooling", "no term weights; set embedding.term_weights to false")
+        return self._terms
+
+    def _pooling_body(self, ids: Sequence[list[int]]) -> dict[str, Any]:
+        return {"model": self._model.id, "task": "token_classify", "input": list(ids)}
+
+    def _pooled_terms(self, ids: Sequence[list[int]], role: Role) -> list[SparseVector]:
+        answer = self._servers[role].post("/pooling", self._pooling_body(ids))
+        items = self._checked(role, "/pooling", in_order, answer, len(ids))
+        return [self._checked(role, "/pooling", pooled_terms, *pair) for pair in zip(items, ids, strict=True)]
+
+    def _tei_terms(self, texts: Sequence[str], role: Role) -> list[SparseVector]:
+        answer = self._servers[role].post("/embed_sparse", _inputs(texts) | {"truncate": True})
+        return self._checked(role, "/embed_sparse", listed_terms, answer, len(texts))
+
+    # ---- tokens
+
+    def _tokenizer_kind(self) -> str:
+        kind = self._tokenizer
+        if kind is None:
+            ways = {"vllm": ("/tokenize", self._tokenize_body("a")), "tei": ("/tokenize", _inputs(["a"]))}
+            self._tokenizer = kind = self._first(Role.PASSAGE, ways)
+        return kind
+
+    def _first(self, role: Role, ways: Mapping[str, tuple[str, dict[str, Any]]]) -> str:
+        for kind, (path, body) in ways.items():
+            reply = self._servers[role].exchange(path, body)
+            if reply.ok:
+                return kind
+            if reply.status not in _NOT_THERE:
+                raise ModelUnavailable(name=self._model.id)
+        return "none"
+
+    def _tokenize_body(self, text: str) -> dict[str, Any]:
+        return {"model": self._model.id, "prompt": text, "add_special_tokens": True}
+
+    def _tokenized(self, text: str, role: Role) -> list[int]:
+        answer = self._servers[role].post("/tokenize", self._tokenize_body(text))
+        longest = answer.get("max_model_len") if isinstance(answer, dict) else None
+        if type(longest) is int and longest >= _SHORTEST_LIMIT:
+            self._limit = longest
+        return self._checked(role, "/tokenize", token_list, answer)
+
+    def _tei_counts(self, texts: Sequence[str]) -> list[int]:
+        answer = self._servers[Role.PASSAGE].post("/tokenize", _inputs(texts) | {"add_special_tokens": True})
+        return self._checked(Role.PASSAGE, "/tokenize", token_counts, answer, len(texts))
 
 
-def open_http_embedder(settings: EmbeddingSettings) -> HttpEmbedder:
-    """The embedder of the settings. Without `embedding.dimensions` the server is asked once for the width.
-
-    Raises:
-        ConfigurationError: they name no server or no model.
-        ModelUnavailable: the width is not known and the server can't be reached.
-    """
-    if settings.url is None or not settings.model:
-        raise ConfigurationError(detail="embedding.url and embedding.model: the server and its model are both needed")
-    server = ModelServer(
-        settings.url,
-        name=settings.model,
-        api_key=key_of(settings.api_key_file),
-        patience=Patience(timeout_s=60.0),
-    )
-    counter, special = _tokenizer(settings.folder)
-    return HttpEmbedder(
-        server,
-        model=settings.model,
-        dimensions=settings.dimensions or _width(server, settings.model),
-        max_tokens=settings.max_tokens,
-        languages=frozenset(Language(item) for item in settings.languages),
-        count_tokens=counter,
-        query_instruction=settings.query_instruction,
-        weights_from=settings.weights_from,
-        special_tokens=special,
-    )
+def _inputs(texts: Sequence[str]) -> dict[str, Any]:
+    return {"inputs": list(texts)}
 
 
-def _width(server: ModelServer, model: str) -> int:
-    reply = server.post("/v1/embeddings", {"model": model, "input": ["서고"], "encoding_format": "base64"})
-    try:
-        return len(_floats(_in_order(reply["data"], 1)[0]))
-    except (KeyError, TypeError, ValueError) as error:
-        raise ModelUnavailable(name=model) from error
+def _stop(queues: Sequence[ThreadPoolExecutor], servers: Sequence[ModelServer]) -> None:
+    for queue in queues:
+        queue.shutdown(wait=False, cancel_futures=True)
+    for server in servers:
+        server.close()
 
 
-def _tokenizer(folder: Path | None) -> tuple[CountTokens, frozenset[int]]:
-    """The counter of a folder that holds the model's `tokenizer.json`, and its special tokens; without one, an estimate.
-
-    Raises:
-        ConfigurationError: the folder holds no such file.
-    """
-    if folder is None:
-        return estimated_tokens, frozenset({0, 1, 2, 3})  # of XLM-RoBERTa: <s>, <pad>, </s>, <unk>
-    from tokenizers import Tokenizer
-
-    try:
-        tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
-    except Exception as error:  # the library raises this very class
-        raise ConfigurationError(detail=f"embedding.folder: {folder} holds no tokenizer.json") from error
-    tokenizer.no_truncation()
-    tokenizer.no_padding()
-    special = frozenset(key for key, token in tokenizer.get_added_tokens_decoder().items() if token.special)
-    return lambda texts: [len(item.ids) for item in tokenizer.encode_batch_fast(list(texts))], special
-
-
-def estimated_tokens(texts: Sequence[str]) -> list[int]:
-    """Two special tokens, one per character beyond ASCII, and one per two ASCII characters.
-
-    More than the tokenizers of bge-m3 and Qwen3 need for prose (about .6 per Hangul syllable, .25 per Latin letter), so that a
-    chunk cut by it fits; only long runs of rare symbols, which fall apart into bytes, take more, and there the server cuts.
-    """
-    return [2 + len(text) - (ascii_ := sum(map(str.isascii, text))) + math.ceil(ascii_ / 2) for text in texts]
-
-
-def _parts(texts: Sequence[str]) -> list[list[str]]:
-    """The texts in order, in requests of bounded size."""
-    parts: list[list[str]] = []
-    room = 0
+def batches(texts: Sequence[str]) -> Iterator[list[str]]:
+    """`texts` in order, in lists of at most `TEXTS_PER_REQUEST` and `CHARACTERS_PER_REQUEST`; a longer one stands alone."""
+    batch: list[str] = []
+    size = 0
     for text in texts:
-        if not parts or len(parts[-1]) == TOGETHER or len(text) > room:
-            parts.append([])
-            room = MOST_CHARACTERS
-        parts[-1].append(text)
-        room -= len(text)
-    return parts
+        if batch and (len(batch) == TEXTS_PER_REQUEST or size + len(text) > CHARACTERS_PER_REQUEST):
+            yield batch
+            batch, size = [], 0
+        batch.append(text)
+        size += len(text)
+    if batch:
+        yield batch
 
 
-def _in_order(items: Any, count: int) -> list[Any]:
-    """The items of a reply by their index, each exactly once.
-
-    Raises:
-        ValueError: one is missing, or there twice.
-    """
-    found = {item["index"]: item for item in items}
-    if len(items) != count or sorted(found) != list(range(count)):
-        raise ValueError("not one item per text")
-    return [found[index] for index in range(count)]
+def query_prompt(model: str, instruction: str) -> str:
+    """What stands before queries: Qwen3-Embedding wants a task in its template, others the instruction as it is."""
+    if not instruction:
+        return ""
+    return INSTRUCTION_TEMPLATE.format(task=instruction) if "qwen3" in model.lower() else instruction
 
 
-def _floats(item: Any) -> NDArray[np.float32]:
-    """An item's vector, as base64 of little-endian float32 or as numbers.
+def open_openai_http(settings: EmbeddingSettings) -> OpenAiHttpEmbedder:
+    """The embedder of the settings; the server is not asked yet.
+
+    Term weights are asked of a model whose name says that it is a bge-m3: of another, the server would refuse them.
 
     Raises:
-        ValueError: it is neither.
+        ConfigurationError: address, model, or width is missing, or the key file can't be read.
     """
-    given = item["embedding"]
-    if isinstance(given, str):
-        return np.frombuffer(base64.b64decode(given, validate=True), dtype="<f4")
-    return np.asarray(given, dtype=np.float32)
-
-
-def _sparse(weights: dict[int, float]) -> SparseVector:
-    """Ascending ids, positive weights.
-
-    Raises:
-        ValueError: an id or a weight is none.
-    """
-    kept = sorted((index, weight) for index, weight in weights.items() if weight > 0.0)
-    if not all(0 <= index < 2**32 and math.isfinite(weight) for index, weight in kept):
-        raise ValueError("not a weight")
-    return SparseVector(tuple(index for index, _ in kept), tuple(weight for _, weight in kept))
-
-
-def _cancel(futures: Sequence[Future[Any]]) -> None:
-    """No effect on finished ones; after a failure the rest must not hold the connections."""
-    for future in futures:
-        future.cancel()
+    if not settings.model or settings.dimensions is None:
+        raise ConfigurationError(detail="embedding: openai_http needs url, model and dimensions")
+    root = (settings.url or "").rstrip("/").removesuffix("/v1")
+    servers = {
+        role: ModelServer(
+            settings.model,
+            root,
+            key_file=settings.api_key_file,
+            patience=PATIENCE[role],
+            connections=AT_ONCE[role],
+            max_response_bytes=LARGEST_ANSWER,
+        )
+        for role in Role
+    }
+    model = RemoteModel(
+        settings.model,
+        settings.dimensions,
+        settings.max_tokens,
+        frozenset(Language(item) for item in settings.languages),
+        query_prompt(settings.model, settings.query_instruction),
+        settings.term_weights and "bge-m3" in settings.model.lower(),
+    )
+    return OpenAiHttpEmbedder(model, servers)

@@ -92,9 +92,9 @@ def _flag(settings: EmbeddingSettings, cache: Path) -> Embedder:
 
 
 def _openai_http(settings: EmbeddingSettings, cache: Path) -> Embedder:
-    from rag.embedding.openai_http import open_http_embedder
+    from rag.embedding.openai_http import open_openai_http
 
-    return open_http_embedder(settings)
+    return open_openai_http(settings)
 
 
 def _languages(settings: EmbeddingSettings) -> frozenset[Language]:

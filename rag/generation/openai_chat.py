@@ -1,4 +1,4 @@
-"""A chat model behind any OpenAI-compatible server: vLLM, llama.cpp, Ollama, SGLang."""
+"""A chat model behind any OpenAI-compatible address inside the network: vLLM, SGLang, llama.cpp, Ollama."""
 
 from __future__ import annotations
 
@@ -6,29 +6,30 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from rag.domain.errors import ConfigurationError, ModelUnavailable
+from rag.domain.errors import ConfigurationError
 from rag.generation.chat import ChatMessage, ChatModel
 from rag.settings import ChatSettings
-from rag.transport.server import ModelServer, Patience, key_of
+from rag.transport.server import ModelServer, Patience, checked_url
 
-_THINKING = re.compile(r"<think>.*?(?:</think>|\Z)", re.DOTALL)
-"""Reasoning inside the text, where no parser of the server took it out; an unfinished one goes on to the end."""
-_CLOSED = re.compile(r"\A.*?</think>", re.DOTALL)
-"""Reasoning whose beginning the chat template had put into the prompt."""
+_PATH = "/chat/completions"
+_NO_THINKING = {"chat_template_kwargs": {"enable_thinking": False}}
+"""Reasoning takes seconds that work around the answer does not have. vLLM, SGLang and llama.cpp know the field."""
+_REASONING = re.compile(r"<think>.*?(?:</think>|\Z)", re.DOTALL)
+_END_OF_REASONING = "</think>"
+_LARGEST_ANSWER = 4 * 2**20
 
 
 class OpenAiChat:
-    """A `ChatModel` on `/chat/completions`."""
+    """A `ChatModel` over HTTP. Thread-safe."""
 
-    def __init__(self, server: ModelServer, model: str) -> None:
-        self._server = server
-        self._model = model
-        self._takes_template_options = True
+    def __init__(self, model: str, server: ModelServer) -> None:
+        self._model, self._server = model, server
+        self._takes_kwargs = True
+        self.name = f"{model} at {server.url}"
 
-    @property
-    def name(self) -> str:
-        """The model's name on its server."""
-        return self._model
+    def close(self) -> None:
+        """Close the connections."""
+        self._server.close()
 
     def complete(
         self,
@@ -38,58 +39,72 @@ class OpenAiChat:
         temperature: float = 0.0,
         deadline: float | None = None,
     ) -> str:
-        """The model's next turn, without its reasoning; see `ChatModel.complete`.
+        """The model's next turn, without its reasoning, stripped.
+
+        Args:
+            deadline: instant of `time.monotonic` by which the text is wanted.
 
         Raises:
-            ModelUnavailable: the server can't be reached, refuses, is too late, or gave no text.
+            ModelUnavailable: the server can't be reached, refuses, is too late, or gave reasoning and no text.
         """
         body: dict[str, Any] = {
             "model": self._model,
-            "messages": [{"role": item.role, "content": item.content} for item in messages],
+            "messages": [{"role": message.role, "content": message.content} for message in messages],
             "max_tokens": max_tokens,
             "temperature": temperature,
             "stream": False,
         }
-        return _text_of(self._asked(body, deadline), self._model)
+        text = spoken(self._answer(body, deadline))
+        if not text:
+            raise self._server.refused(_PATH, "an answer without text")
+        return text
 
-    def _asked(self, body: dict[str, Any], deadline: float | None) -> Any:
-        """The reply; a server that does not know vLLM's template options is asked without them from then on."""
-        if self._takes_template_options:
-            plain = {**body, "chat_template_kwargs": {"enable_thinking": False}}
-            reply = self._server.ask("/chat/completions", plain, deadline=deadline)
-            if reply.status not in (400, 422):
-                if reply.refused:
-                    raise ModelUnavailable(name=self._model)
-                return reply.data
-            found = self._server.post("/chat/completions", body, deadline=deadline)
-            self._takes_template_options = (
-                False  # only once the plain request went through: else the texts were at fault
-            )
-            return found
-        return self._server.post("/chat/completions", body, deadline=deadline)
+    def _answer(self, body: dict[str, Any], deadline: float | None) -> Any:
+        if not self._takes_kwargs:
+            return self._server.post(_PATH, body, deadline=deadline)
+        reply = self._server.exchange(_PATH, body | _NO_THINKING, deadline=deadline)
+        if reply.ok:
+            return reply.body
+        if reply.status not in (400, 422):
+            raise self._server.refused(_PATH, f"status {reply.status}")
+        answer = self._server.post(_PATH, body, deadline=deadline)
+        self._takes_kwargs = False  # it was the field that was refused, not the messages
+        return answer
+
+
+def spoken(answer: Any) -> str:
+    """What the model says in an answer of `/chat/completions`; empty where there is nothing, or reasoning alone."""
+    choices = answer.get("choices") if isinstance(answer, dict) else None
+    choice = choices[0] if isinstance(choices, list) and choices else None
+    message = choice.get("message") if isinstance(choice, dict) else None
+    content = message.get("content") if isinstance(message, dict) else None
+    if not isinstance(content, str):
+        return ""
+    text = _REASONING.sub("", content)
+    # A template that opens the reasoning itself leaves only its end in the text.
+    text = text.rpartition(_END_OF_REASONING)[2]
+    # JSON can hold halves of characters, which nothing after this could write down.
+    return text.encode("utf-8", "replace").decode("utf-8").strip()
 
 
 def open_chat(settings: ChatSettings) -> ChatModel | None:
-    """The chat model of the settings; None where no server is named.
+    """The chat model of the settings, None where no address is given; the server is not asked yet.
 
     Raises:
-        ConfigurationError: the settings are incomplete.
+        ConfigurationError: the address is none, the model's name is missing, or the key file can't be read.
     """
     if settings.url is None:
         return None
     if not settings.model:
-        raise ConfigurationError(detail="chat.model: the name of the model on its server is missing")
-    patience = Patience(settings.timeout_s, tries=2)
-    server = ModelServer(settings.url, name=settings.model, api_key=key_of(settings.api_key_file), patience=patience)
-    return OpenAiChat(server, settings.model)
-
-
-def _text_of(data: Any, model: str) -> str:
-    try:
-        content = data["choices"][0]["message"]["content"]
-    except (KeyError, IndexError, TypeError) as error:
-        raise ModelUnavailable(name=model) from error
-    text = _CLOSED.sub("", _THINKING.sub("", content)).strip() if isinstance(content, str) else ""
-    if not text:
-        raise ModelUnavailable(name=model)
-    return text
+        raise ConfigurationError(detail="chat.model: the name of the model on that server is missing")
+    root = checked_url(settings.model, settings.url)
+    root = root if root.count("/") > 2 else f"{root}/v1"
+    server = ModelServer(
+        settings.model,
+        root,
+        key_file=settings.api_key_file,
+        patience=Patience(timeout_s=settings.timeout_s, tries=3),
+        connections=16,
+        max_response_bytes=_LARGEST_ANSWER,
+    )
+    return OpenAiChat(settings.model, server)

@@ -1,99 +1,180 @@
-"""A reranker behind a server: Text Embeddings Inference, vLLM, or anything of Cohere's shape.
-
-What each answers, by its own documentation: TEI to `POST /rerank {query, texts}` a list of `{index, score}`; vLLM to
-`POST /v1/rerank` and Cohere to `POST /v2/rerank {model, query, documents}` an object whose `results` are
-`{index, relevance_score}`. All three give scores from 0 to 1 for models with one label: the server applies the sigmoid.
-"""
+"""A reranker on a server inside the network: TEI, vLLM, or one that speaks Cohere's and Jina's form."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+import time
+import weakref
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import Any
 
 from rag.domain.errors import ConfigurationError, ModelUnavailable
 from rag.settings import RerankingSettings
-from rag.transport.server import ModelServer, Patience, key_of
+from rag.transport.server import ModelServer, Patience, checked_url
 
-TOGETHER = 32
-"""Texts of one request: TEI's default limit (`--max-client-batch-size`)."""
-_PATHS = {"tei": "/rerank", "vllm": "/v1/rerank", "cohere": "/v2/rerank"}
-_SLACK = 1e-3
-"""A score may be this far outside 0 and 1: half precision rounds there."""
+PASSAGES_PER_REQUEST = 32
+"""TEI refuses more by default (`--max-client-batch-size`)."""
+CHARACTERS_PER_REQUEST = 128_000
+AT_ONCE = 4
+_ROUNDING = 1e-3
+"""How far beyond 0 and 1 a probability in half precision may lie; more is not a probability, and refused."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """How one kind of server wants to be asked.
+
+    Attributes:
+        path: behind the address of the settings.
+        passages: field of the passages in the request.
+        score: field of the score in an item of the answer.
+        results: field that holds the items; none where the answer is the list itself.
+        vllm: whether vLLM's own fields are understood.
+    """
+
+    path: str
+    passages: str
+    score: str
+    results: str | None
+    vllm: bool = False
+
+    def body(self, model: str, query: str, passages: Sequence[str], instruction: str) -> dict[str, Any]:
+        """The request."""
+        body: dict[str, Any] = {"query": query, self.passages: list(passages)}
+        if self.results is None:  # TEI has one model, and gives logits unless told otherwise
+            return body | {"raw_scores": False, "truncate": True}
+        return body | {"model": model, "top_n": len(passages)} | self._own(instruction)
+
+    def _own(self, instruction: str) -> dict[str, Any]:
+        if not self.vllm:
+            return {"return_documents": False}
+        # vLLM refuses what is longer than its model's limit (-1), unless told to cut there.
+        return {"truncate_prompt_tokens": -1} | ({"instruction": instruction} if instruction else {})
+
+
+SHAPES = {
+    "tei": Shape("/rerank", "texts", "score", None),
+    "vllm": Shape("/v1/rerank", "documents", "relevance_score", "results", vllm=True),
+    "cohere": Shape("/v1/rerank", "documents", "relevance_score", "results"),
+}
+"""By `reranking.shape`. An address that ends with `/rerank` (Cohere's `/v2/rerank`) is taken as the whole."""
 
 
 class HttpReranker:
-    """A `Reranker` on a server."""
+    """A `Reranker` over HTTP. Thread-safe."""
 
-    def __init__(self, server: ModelServer, shape: str, model: str, max_tokens: int) -> None:
-        self._server = server
-        self._shape = shape
-        self._model = model
+    def __init__(self, model: str, shape: Shape, server: ModelServer, max_tokens: int, instruction: str = "") -> None:
+        self._model, self._shape, self._server = model, shape, server
+        self._instruction = instruction
+        self._path = "" if server.url.endswith("/rerank") else shape.path
+        self._queue = ThreadPoolExecutor(AT_ONCE, "rerank-http")
+        self._stop = weakref.finalize(self, _stop, self._queue, server)
+        self.name = f"http/{model or server.url}"
         self.max_tokens = max_tokens
 
-    @property
-    def name(self) -> str:
-        """The model's name on its server."""
-        return self._model or self._server.name
+    def close(self) -> None:
+        """End the queue and the connections."""
+        self._stop()
 
     def score(self, query: str, passages: Sequence[str], *, deadline: float | None = None) -> list[float]:
-        """Relevance of n passages; see `Reranker.score`. The server cuts what is longer than its model reads.
+        """Relevance of n passages to one question, each from 0 to 1. A passage too long for the model is cut by the server.
+
+        Args:
+            deadline: instant of `time.monotonic` by which the scores are wanted.
 
         Raises:
-            ModelUnavailable: the server can't be reached, is too late, or its scores are not numbers from 0 to 1.
+            ModelUnavailable: the server can't be reached, refuses, is late, or leaves out a score or gives one that is none.
         """
-        scores: list[float] = []
-        for start in range(0, len(passages), TOGETHER):
-            part = list(passages[start : start + TOGETHER])
-            reply = self._server.post(_PATHS[self._shape], self._body(query, part), deadline=deadline)
-            scores += self._in_order(reply, len(part))
-        return scores
-
-    def _body(self, query: str, texts: list[str]) -> dict[str, Any]:
-        if self._shape == "tei":
-            return {"query": query, "texts": texts, "raw_scores": False, "return_text": False, "truncate": True}
-        body: dict[str, Any] = {"model": self._model, "query": query, "documents": texts, "top_n": len(texts)}
-        return body | ({"truncate_prompt_tokens": self.max_tokens} if self._shape == "vllm" else {})
-
-    def _in_order(self, reply: Any, count: int) -> list[float]:
-        """The scores by the order of the passages, each exactly once."""
+        futures = [self._queue.submit(self._request, query, batch, deadline) for batch in batches(passages)]
         try:
-            found = dict(_pairs(reply if self._shape == "tei" else reply["results"]))
-        except (KeyError, TypeError, ValueError) as error:
+            return [score for future in futures for score in future.result(_left(deadline))]
+        except TimeoutError as error:
             raise ModelUnavailable(name=self.name) from error
-        if sorted(found) != list(range(count)):
-            raise ModelUnavailable(name=self.name)
-        return [found[index] for index in range(count)]
+        finally:
+            for future in futures:
+                future.cancel()
+
+    def _request(self, query: str, passages: Sequence[str], deadline: float | None) -> list[float]:
+        # Servers refuse an empty text.
+        texts = [passage or " " for passage in passages]
+        body = self._shape.body(self._model, query or " ", texts, self._instruction)
+        answer = self._server.post(self._path, body, deadline=deadline)
+        try:
+            return scores(answer, self._shape, len(passages))
+        except ValueError as error:
+            raise self._server.refused(self._path, str(error)) from error
 
 
-def _pairs(items: Any) -> Iterator[tuple[int, float]]:
-    """Index and score of every item.
+def scores(answer: Any, shape: Shape, count: int) -> list[float]:
+    """The scores of `count` passages in the order asked for.
 
     Raises:
-        ValueError: an index comes twice, or a score is no number from 0 to 1.
+        ValueError: one is missing, twice, no number, or no probability; the text holds nothing of the answer.
     """
-    seen: set[int] = set()
+    items = answer.get(shape.results) if shape.results is not None and isinstance(answer, dict) else answer
+    if not isinstance(items, list) or len(items) != count:
+        raise ValueError(f"not a list of {count} scores")
+    found: dict[int, float] = {}
     for item in items:
-        index, score = item["index"], float(item["relevance_score"] if "relevance_score" in item else item["score"])
-        if not isinstance(index, int) or index in seen:
-            raise ValueError("an index that is none")
-        if not math.isfinite(score) or not -_SLACK <= score <= 1.0 + _SLACK:
-            raise ValueError("a score that is none")
-        seen.add(index)
-        yield index, min(max(score, 0.0), 1.0)
+        index, value = (item.get("index"), item.get(shape.score)) if isinstance(item, dict) else (None, None)
+        if type(index) is int:
+            found[index] = _probability(value)
+    if found.keys() != set(range(count)):
+        raise ValueError("scores missing, or twice")
+    return [found[i] for i in range(count)]
+
+
+def _probability(value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise ValueError("a score that is not a number")
+    if not -_ROUNDING <= value <= 1.0 + _ROUNDING:  # false for NaN
+        raise ValueError("a score beyond 0 and 1: the server gives logits")
+    return min(1.0, max(0.0, float(value)))
+
+
+def batches(passages: Sequence[str]) -> Iterator[list[str]]:
+    """`passages` in order, in lists of at most `PASSAGES_PER_REQUEST` and `CHARACTERS_PER_REQUEST`."""
+    batch: list[str] = []
+    size = 0
+    for passage in passages:
+        if batch and (len(batch) == PASSAGES_PER_REQUEST or size + len(passage) > CHARACTERS_PER_REQUEST):
+            yield batch
+            batch, size = [], 0
+        batch.append(passage)
+        size += len(passage)
+    if batch:
+        yield batch
+
+
+def _left(deadline: float | None, clock: Callable[[], float] = time.monotonic) -> float | None:
+    """Seconds until `deadline`; at least 0, for finite ones."""
+    return None if deadline is None or math.isinf(deadline) else max(0.0, deadline - clock())
+
+
+def _stop(queue: ThreadPoolExecutor, server: ModelServer) -> None:
+    queue.shutdown(wait=False, cancel_futures=True)
+    server.close()
 
 
 def open_http_reranker(settings: RerankingSettings) -> HttpReranker:
-    """The reranker of the settings.
+    """The reranker of the settings; the server is not asked yet.
 
     Raises:
-        ConfigurationError: they name no server, or no model where the shape needs one.
+        ConfigurationError: the address or the model's name is missing, or the key file can't be read.
     """
-    if settings.url is None:
-        raise ConfigurationError(detail="reranking.url: the address of the server is missing")
-    if settings.shape != "tei" and not settings.model:
-        raise ConfigurationError(detail="reranking.model: the name of the model on its server is missing")
-    patience = Patience(timeout_s=max(1.0, settings.budget_ms / 1000), tries=2)
+    if not settings.model and settings.shape != "tei":
+        raise ConfigurationError(detail=f"reranking.model: the name is needed for shape {settings.shape}")
     name = settings.model or "reranker"
-    server = ModelServer(settings.url, name=name, api_key=key_of(settings.api_key_file), patience=patience)
-    return HttpReranker(server, settings.shape, settings.model, settings.max_tokens)
+    root = checked_url(name, settings.url)
+    root = root if root.endswith("/rerank") else root.removesuffix("/v1")
+    server = ModelServer(
+        name,
+        root,
+        key_file=settings.api_key_file,
+        patience=Patience(timeout_s=settings.budget_ms / 1000, connect_s=1.0, tries=2, pause_s=0.05),
+        connections=AT_ONCE,
+        max_response_bytes=4 * 2**20,
+    )
+    return HttpReranker(settings.model, SHAPES[settings.shape], server, settings.max_tokens, settings.instruction)

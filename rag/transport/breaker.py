@@ -1,68 +1,96 @@
-"""A circuit breaker: a server that fails again and again is left alone for a while, so that nobody waits for it."""
+"""A circuit breaker: while a server is known to be down, callers fail at once instead of each waiting for it."""
 
 from __future__ import annotations
 
-import time
+import threading
 from collections import deque
 from collections.abc import Callable
-from threading import Lock
+from dataclasses import dataclass
+from enum import StrEnum
 
-FAILURES = 5
-WINDOW_S = 30.0
-OPEN_S = 10.0
-"""Five failures within half a minute are no accident; ten seconds later one call tries again (Nygard, Release It!, 2018, 5.2)."""
+
+class State(StrEnum):
+    """What the breaker lets through: everything, nothing, or one probe."""
+
+    CLOSED = "closed"
+    OPEN = "open"
+    HALF_OPEN = "half_open"
+
+
+@dataclass(frozen=True, slots=True)
+class Tolerance:
+    """When a breaker opens, and for how long.
+
+    Attributes:
+        failures: within the window that open it.
+        window_s: seconds after which a failure is forgotten.
+        rest_s: seconds for which an open breaker lets nothing through.
+    """
+
+    failures: int = 5
+    window_s: float = 30.0
+    rest_s: float = 10.0
 
 
 class CircuitBreaker:
-    """Closed, open, half-open. Thread-safe.
+    """Closed, open after `failures` in the window, half open after the rest: one probe decides. Thread-safe.
 
-    Closed: every call may go. After `failures` failures within `window_s` it opens: none may, for `open_s`. Then it is
-    half-open: one call may try; its success closes the breaker, its failure opens it again.
+    Every `admit` that said yes must be followed by exactly one of `succeeded`, `failed`, `abandoned`.
     """
 
-    def __init__(
-        self,
-        failures: int = FAILURES,
-        window_s: float = WINDOW_S,
-        open_s: float = OPEN_S,
-        clock: Callable[[], float] = time.monotonic,
-    ) -> None:
-        self._most = failures
-        self._window_s = window_s
-        self._open_s = open_s
+    def __init__(self, tolerance: Tolerance, clock: Callable[[], float]) -> None:
+        self._tolerance = tolerance
         self._clock = clock
-        self._failed: deque[float] = deque(maxlen=failures)
+        self._guard = threading.Lock()
+        self._failures: deque[float] = deque()
         self._opened: float | None = None
-        self._trying = False
-        self._lock = Lock()
+        self._probing = False
 
-    def allows(self) -> bool:
-        """Whether a call may go now. Who gets True has to report `succeeded`, `failed` or `abandoned`."""
-        with self._lock:
-            if self._opened is None:
+    @property
+    def state(self) -> State:
+        """The state now."""
+        with self._guard:
+            return self._state()
+
+    def _state(self) -> State:
+        if self._opened is None:
+            return State.CLOSED
+        rested = self._clock() - self._opened >= self._tolerance.rest_s
+        return State.HALF_OPEN if rested else State.OPEN
+
+    def admit(self) -> bool:
+        """Whether a request may go out now; in the half-open state only one, until its outcome is told."""
+        with self._guard:
+            state = self._state()
+            if state is State.HALF_OPEN and not self._probing:
+                self._probing = True
                 return True
-            if self._trying or self._clock() - self._opened < self._open_s:
-                return False
-            self._trying = True
-            return True
+            return state is State.CLOSED
 
     def succeeded(self) -> None:
-        """The server answered: whatever it said, it lives."""
-        with self._lock:
-            self._opened, self._trying = None, False
-            self._failed.clear()
+        """The server answered: everything may go through."""
+        with self._guard:
+            self._probing = False
+            self._opened = None
+            self._failures.clear()
 
     def failed(self) -> None:
-        """The server did not answer, or said that it can't."""
-        with self._lock:
+        """The server did not answer, or with nothing of use."""
+        with self._guard:
             now = self._clock()
-            self._failed.append(now)
-            often = len(self._failed) == self._most and now - self._failed[0] <= self._window_s
-            if self._trying or often:
+            if self._opened is not None:  # the probe failed, or a request that went out before the others did
+                if self._probing:
+                    self._opened = now
+                self._probing = False
+                return
+            self._failures.append(now)
+            while now - self._failures[0] > self._tolerance.window_s:
+                self._failures.popleft()
+            if len(self._failures) >= self._tolerance.failures:
                 self._opened = now
-            self._trying = False
+                self._failures.clear()
 
     def abandoned(self) -> None:
-        """The caller ran out of time: that says nothing about the server, but somebody else may try now."""
-        with self._lock:
-            self._trying = False
+        """The caller gave up before the server could be judged."""
+        with self._guard:
+            self._probing = False

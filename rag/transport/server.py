@@ -1,252 +1,377 @@
-"""Calls to a model server inside the network: JSON in, JSON out, with retries, a deadline and a circuit breaker.
+"""One model server inside the network, spoken to in JSON over HTTP.
 
-One object per server and process; thread-safe. Texts and keys never reach the log.
+Everything that can go wrong ends as `ModelUnavailable`: what the server said about it stands in the log alone.
 """
 
 from __future__ import annotations
 
 import json
 import logging
+import queue
 import random
 import ssl
+import threading
 import time
-from collections.abc import Callable, Mapping
+import weakref
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from pathlib import Path
+from ssl import PROTOCOL_TLS_CLIENT
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx
 
 from rag.domain.errors import ConfigurationError, ModelUnavailable
-from rag.transport.breaker import CircuitBreaker
+from rag.transport.breaker import CircuitBreaker, Tolerance
+from rag.transport.redaction import loggable
 
 log = logging.getLogger(__name__)
 
-MOST_BYTES = 64 << 20
-"""Of one reply: 32 texts of 4,096 dimensions as JSON are 3 MB; whatever is far beyond is not what was asked for."""
-_RETRIED = frozenset({408, 425, 429, 502, 503, 504})
-"""Statuses of a server that is busy or starting (RFC 9110). 500 is not among them: the same text would crash it again."""
-_FIRST_PAUSE_S = 0.2
-_SHOWN = 300
-"""Characters of a server's message that the log shows."""
-
-
-@dataclass(frozen=True, slots=True)
-class Reply:
-    """What a server answered: its status, and the JSON of the body."""
-
-    status: int
-    data: Any
-
-    @property
-    def refused(self) -> bool:
-        """Whether the server did not accept the request as it was."""
-        return self.status >= 400
+RETRIED = frozenset({429, 502, 503, 504})
+"""Statuses that say `not now`. A 500 is the request's own fault as often as not, and is not sent again."""
+_FAIR_S = 1.0
+"""A server that had less time than this and was too slow is not held to be down."""
+_KEEPALIVE_S = 2.0
+"""Idle connections are dropped before uvicorn, under vLLM, drops them (5 s): a request never meets a closing one."""
+_LONGEST_KEY = 4096
 
 
 @dataclass(frozen=True, slots=True)
 class Patience:
-    """How long and how often.
+    """How long and how often a server is asked.
 
     Attributes:
-        timeout_s: for connecting and between two pieces of a reply.
-        tries: of one call.
+        timeout_s: seconds for one call, tries and pauses together, where the caller gives no nearer deadline.
+        connect_s: seconds for a connection.
+        tries: of a request that the server could not take.
+        pause_s: before the second try; doubled for each further one, and drawn between a half and the whole of it.
+        longest_pause_s: bound of that doubling.
     """
 
     timeout_s: float = 30.0
+    connect_s: float = 3.0
     tries: int = 3
+    pause_s: float = 0.2
+    longest_pause_s: float = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """A JSON answer. `status` is 200 to 299, or 400 to 499 where the server refused the request."""
+
+    status: int
+    body: Any
+
+    @property
+    def ok(self) -> bool:
+        """Whether the server did what was asked."""
+        return self.status < 300
+
+
+class _Retry(Exception):
+    """This try failed in a way that another may not."""
+
+    def __init__(self, reason: str, *, after_s: float | None = None, down: bool = True) -> None:
+        super().__init__(reason)
+        self.after_s = after_s
+        self.down = down
+
+
+class _Failed(Exception):
+    """This try failed for good."""
+
+    def __init__(self, reason: str, *, down: bool = True) -> None:
+        super().__init__(reason)
+        self.down = down
+
+
+class _Clients:
+    """Clients that serve one thread at a time. One in use while the others are closed is closed when it comes back."""
+
+    def __init__(self, clients: Iterable[httpx.Client]) -> None:
+        self._idle: queue.LifoQueue[httpx.Client] = queue.LifoQueue()
+        self._guard = threading.Lock()
+        self._closed = False
+        for client in clients:
+            self._idle.put(client)
+
+    def take(self, timeout_s: float) -> httpx.Client:
+        if self._closed:
+            raise queue.Empty
+        return self._idle.get(timeout=timeout_s)
+
+    def give_back(self, client: httpx.Client) -> None:
+        with self._guard:
+            if not self._closed:
+                self._idle.put(client)
+                return
+        client.close()
+
+    def close(self) -> None:
+        with self._guard:
+            self._closed = True
+        while not self._idle.empty():
+            self._idle.get_nowait().close()
 
 
 class ModelServer:
-    """A server of one model."""
+    """Calls to one server. Thread-safe: as many at once as there are `connections`, the others wait for one.
+
+    Proxies and keys in the environment are not looked at, redirects not followed, and certificates are checked against
+    the system's store, where the company's own authority is.
+    """
 
     def __init__(
         self,
+        name: str,
         url: str,
         *,
-        name: str,
-        api_key: str | None = None,
-        patience: Patience = Patience(),  # frozen
-        breaker: CircuitBreaker | None = None,
+        key_file: Path | None = None,
+        patience: Patience | None = None,
+        tolerance: Tolerance | None = None,
+        connections: int = 8,
+        max_response_bytes: int = 16 * 2**20,
         transport: httpx.BaseTransport | None = None,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
+        jitter: Callable[[], float] = random.random,
     ) -> None:
-        """Prepare; nothing is sent yet.
+        """Prepare the calls; the server is not asked.
 
         Args:
-            url: such as `http://vllm:8000`; paths are added to it.
             name: of the model, for messages.
+            url: root that the paths of `post` are put behind.
+            key_file: file with the server's key; read for each call, so that a key can be exchanged.
             transport: takes the place of the network in tests.
-        """
-        if not url.startswith(("http://", "https://")):
-            raise ConfigurationError(detail=f"{url} is not the URL of a model server")
-        self.name = name
-        self._patience = patience
-        self._breaker = breaker or CircuitBreaker()
-        self._clock = clock
-        self._sleep = sleep
-        # No proxies from the environment: the server is inside the network. The system's certificates, because a
-        # company's own authority is installed there. No redirects: a key must not follow one to another host.
-        self._client = httpx.Client(
-            base_url=url.rstrip("/"),
-            headers={"Authorization": f"Bearer {api_key}"} if api_key else {},
-            timeout=patience.timeout_s,
-            trust_env=False,
-            follow_redirects=False,
-            verify=ssl.create_default_context(),
-            transport=transport,
-            limits=httpx.Limits(max_connections=64, max_keepalive_connections=16),
-        )
-
-    def post(self, path: str, body: Mapping[str, Any], *, deadline: float | None = None) -> Any:
-        """The JSON that the server answers to `body`.
-
-        Args:
-            deadline: instant of `time.monotonic` by which it is wanted.
+            jitter: a number from 0 to 1.
 
         Raises:
-            ModelUnavailable: the server can't be reached, is too late, refused the request, or did not answer in JSON.
-            ConfigurationError: it refuses the key.
+            ConfigurationError: the address is none, or the file holds no key.
         """
-        reply = self.ask(path, body, deadline=deadline)
-        if reply.refused:
-            log.warning("the server of %s refused a request with %d: %s", self.name, reply.status, _message(reply.data))
-            raise ModelUnavailable(name=self.name)
-        return reply.data
-
-    def ask(self, path: str, body: Mapping[str, Any], *, deadline: float | None = None) -> Reply:
-        """`post` for callers that know what to do about a refused request."""
-        if not self._breaker.allows():
-            raise ModelUnavailable(name=self.name)
-        try:
-            reply = self._persistently(path, body, deadline)
-        except _OutOfTime as error:
-            self._breaker.abandoned()
-            raise ModelUnavailable(name=self.name) from error
-        except (httpx.HTTPError, _Unusable) as error:
-            if deadline is not None and self._clock() >= deadline:  # the caller's time was short, not the server slow
-                self._breaker.abandoned()
-            else:
-                self._breaker.failed()
-            log.warning("the server of %s is not available: %s", self.name, error)
-            raise ModelUnavailable(name=self.name) from error
-        except BaseException:
-            self._breaker.abandoned()
-            raise
-        self._breaker.succeeded()
-        if reply.status in (401, 403):
-            raise ConfigurationError(detail=f"the server of {self.name} refuses the key")
-        return reply
+        self.name = name
+        self.url = checked_url(name, url)
+        self._key_file = key_file
+        self._patience = patience or Patience()
+        self._max_bytes = max_response_bytes
+        self._clock, self._sleep, self._jitter = clock, sleep, jitter
+        self.breaker = CircuitBreaker(tolerance or Tolerance(), clock)
+        self._key()
+        # One pool of httpx for all threads would now and then close a connection that another thread has just begun to
+        # use (httpcore 1.0 looks at an idle connection without holding it), so each client serves one thread at a time.
+        context = ssl.create_default_context() if self.url.startswith("https:") else ssl.SSLContext(PROTOCOL_TLS_CLIENT)
+        limits = httpx.Limits(max_connections=1, max_keepalive_connections=1, keepalive_expiry=_KEEPALIVE_S)
+        self._clients = _Clients(
+            httpx.Client(
+                transport=transport or httpx.HTTPTransport(verify=context, trust_env=False, limits=limits),
+                trust_env=False,
+                follow_redirects=False,
+            )
+            for _ in range(connections)
+        )
+        # Also called when the last reference goes: its sockets must not outlive it.
+        self._close = weakref.finalize(self, self._clients.close)
 
     def close(self) -> None:
-        """Close the connections."""
-        self._client.close()
+        """Close the connections; those in use, when their calls end."""
+        self._close()
 
-    def _persistently(self, path: str, body: Mapping[str, Any], deadline: float | None) -> Reply:
-        """The first usable reply of some tries."""
-        pause = _FIRST_PAUSE_S
-        for last in (*[False] * (self._patience.tries - 1), True):
+    def post(self, path: str, body: Mapping[str, Any], *, deadline: float | None = None) -> Any:
+        """The JSON that the server answers.
+
+        Args:
+            deadline: instant of `clock` by which it is wanted.
+
+        Raises:
+            ModelUnavailable: no answer in time, a refusal, or one that is no JSON.
+        """
+        reply = self.exchange(path, body, deadline=deadline)
+        if not reply.ok:
+            raise ModelUnavailable(name=self.name)
+        return reply.body
+
+    def exchange(self, path: str, body: Mapping[str, Any], *, deadline: float | None = None) -> Reply:
+        """As `post`, but a refusal (status 400 to 499, but for 429) is returned, for callers that can ask otherwise."""
+        end = self._clock() + self._patience.timeout_s
+        end = end if deadline is None else min(end, deadline)
+        content = json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
+        for number in range(1, self._patience.tries + 1):
             try:
-                reply, wanted = self._once(path, body, deadline)
-                if reply is not None:
-                    return reply
-                failure: Exception = _Unusable("it is busy")
-            except (httpx.ConnectError, httpx.ConnectTimeout, httpx.RemoteProtocolError) as error:
-                failure, wanted = error, None
-            if last:
-                raise failure
-            # full jitter, so that many callers don't come back at once (Brooker, AWS Architecture Blog, 2015)
-            seconds = wanted if wanted is not None else random.uniform(0.5, 1.0) * pause  # noqa: S311
-            if deadline is not None and self._clock() + seconds >= deadline:
-                raise failure
-            self._sleep(seconds)
-            pause *= 2
-        raise AssertionError("unreachable")
+                return self._admitted(path, body, content, end)
+            except _Retry as again:
+                pause = self._pause(number, again.after_s)
+                if number == self._patience.tries or self._clock() + pause >= end:
+                    raise self._unavailable(path, str(again)) from again.__cause__
+                self._sleep(pause)
+            except _Failed as failure:
+                raise self._unavailable(path, str(failure)) from failure.__cause__
+        raise AssertionError("unreachable: the last try returns or raises")
 
-    def _once(self, path: str, body: Mapping[str, Any], deadline: float | None) -> tuple[Reply | None, float | None]:
-        """One try: the reply, or None when the server is busy, and the pause that it asks for."""
-        request = self._client.build_request("POST", path, json=dict(body), timeout=self._remaining(deadline))
-        response = self._client.send(request, stream=True)
+    def refused(self, path: str, reason: str) -> ModelUnavailable:
+        """The error for an answer that is JSON and still of no use; `reason` goes to the log."""
+        return self._unavailable(path, reason)
+
+    def _pause(self, number: int, after_s: float | None) -> float:
+        longest = min(self._patience.longest_pause_s, self._patience.pause_s * 2.0 ** (number - 1))
+        own = longest * (0.5 + 0.5 * self._jitter())
+        return own if after_s is None else max(own, after_s)
+
+    def _unavailable(self, path: str, reason: str) -> ModelUnavailable:
+        log.warning("model server %s, %s: %s", self.url, path, reason)
+        return ModelUnavailable(name=self.name)
+
+    def _admitted(self, path: str, body: Mapping[str, Any], content: bytes, end: float) -> Reply:
+        """One try through the breaker, which hears how it went."""
+        if self._clock() >= end:
+            raise _Failed("no time left", down=False)
+        if not self.breaker.admit():
+            raise _Failed("not asked: it failed several times just now", down=False)
         try:
-            content = self._content(response, deadline)
+            reply = self._once(path, body, content, end)
+        except (_Retry, _Failed) as failure:
+            (self.breaker.failed if failure.down else self.breaker.abandoned)()
+            raise
+        except BaseException:
+            self.breaker.abandoned()
+            raise
+        self.breaker.succeeded()
+        return reply
+
+    def _once(self, path: str, body: Mapping[str, Any], content: bytes, end: float) -> Reply:
+        given = max(end - self._clock(), 0.001)
+        try:
+            client = self._clients.take(given)
+        except queue.Empty as error:
+            raise _Failed("all connections busy, or closed", down=False) from error
+        try:
+            return self._sent(client, path, body, content, end)
+        finally:
+            self._clients.give_back(client)
+
+    def _sent(self, client: httpx.Client, path: str, body: Mapping[str, Any], content: bytes, end: float) -> Reply:
+        given = max(end - self._clock(), 0.001)
+        timeout = httpx.Timeout(given, connect=min(given, self._patience.connect_s))
+        request = client.build_request(
+            "POST", self.url + path, content=content, headers=self._headers(), timeout=timeout
+        )
+        try:
+            response = client.send(request, stream=True)
+        except (httpx.ConnectError, httpx.ConnectTimeout) as error:
+            raise _Retry(f"no connection ({type(error).__name__})", down=given >= _FAIR_S or _at_once(error)) from error
+        except httpx.TimeoutException as error:
+            raise _Failed("no answer in time", down=given >= _FAIR_S) from error
+        except httpx.TransportError as error:
+            # Nothing of an answer came, and no request changes anything on the server: it is safe to ask again.
+            raise _Retry(f"connection lost ({type(error).__name__})") from error
+        try:
+            raw = self._read(response, end, given)
         finally:
             response.close()
-        if response.status_code in _RETRIED:
-            return None, _retry_after(response)
-        if response.status_code >= 500:
-            raise _Unusable(f"status {response.status_code}: {_message(_parsed(content))}")
-        if response.status_code >= 300 and response.status_code < 400:
-            raise _Unusable("it redirects")
-        data = _parsed(content)
-        if data is None and response.status_code < 300:
-            raise _Unusable("its reply is not JSON")
-        return Reply(response.status_code, data), None
+        return self._judged(response, raw, body)
 
-    def _content(self, response: httpx.Response, deadline: float | None) -> bytes:
-        received = bytearray()
-        for piece in response.iter_bytes():
-            received += piece
-            if len(received) > MOST_BYTES:
-                raise _Unusable("its reply is too large")
-            self._remaining(deadline)  # a server that drips would reset the time between two pieces for ever
-        return bytes(received)
+    def _read(self, response: httpx.Response, end: float, given: float) -> bytes:
+        """The body, bounded in bytes and by the clock: a server that drips is as late as one that is silent."""
+        if response.headers.get("content-encoding", "identity").lower() != "identity":
+            raise _Failed("a compressed answer, which was not asked for")
+        parts, size = [], 0
+        try:
+            for part in response.iter_raw():  # without a size, which would wait until so much is there
+                size += len(part)
+                if size > self._max_bytes:
+                    raise _Failed(f"an answer of more than {self._max_bytes} bytes")
+                if self._clock() >= end:
+                    raise _Failed("no complete answer in time", down=given >= _FAIR_S)
+                parts.append(part)
+        except httpx.TimeoutException as error:
+            raise _Failed("no complete answer in time", down=given >= _FAIR_S) from error
+        except httpx.TransportError as error:
+            raise _Failed(f"the answer broke off ({type(error).__name__})") from error
+        return b"".join(parts)
 
-    def _remaining(self, deadline: float | None) -> float:
-        if deadline is None:
-            return self._patience.timeout_s
-        left = deadline - self._clock()
-        if left <= 0.0:
-            raise _OutOfTime
-        return min(left, self._patience.timeout_s)
+    def _judged(self, response: httpx.Response, raw: bytes, body: Mapping[str, Any]) -> Reply:
+        status = response.status_code
+        parsed = _parsed(raw)
+        if 200 <= status < 300:
+            if parsed is _NO_JSON:
+                raise _Failed("an answer that is not JSON")
+            return Reply(status, parsed)
+        said = f"status {status}: {loggable(_message(parsed), body, self._key())}"
+        if status in RETRIED:
+            # Too many requests says nothing against the server.
+            raise _Retry(said, after_s=self._retry_after(response), down=status != 429)
+        if 400 <= status < 500:
+            log.warning("model server %s refused a request: %s", self.url, said)
+            return Reply(status, None if parsed is _NO_JSON else parsed)
+        raise _Failed(said)
+
+    def _retry_after(self, response: httpx.Response) -> float | None:
+        """Seconds that the server asks to wait, given as such or as a date (RFC 9110, 10.2.3)."""
+        value = response.headers.get("retry-after", "").strip()
+        if value.isascii() and value.isdigit():
+            return float(value[:9])
+        try:
+            until = parsedate_to_datetime(value)
+        except ValueError:
+            return None
+        until = until if until.tzinfo is not None else until.replace(tzinfo=UTC)
+        return max(0.0, (until - datetime.now(UTC)).total_seconds())
+
+    def _headers(self) -> dict[str, str]:
+        headers = {"Content-Type": "application/json", "Accept": "application/json", "Accept-Encoding": "identity"}
+        key = self._key()
+        return headers | {"Authorization": f"Bearer {key}"} if key else headers
+
+    def _key(self) -> str | None:
+        if self._key_file is None:
+            return None
+        try:
+            key = self._key_file.read_bytes()[:_LONGEST_KEY].decode("ascii").strip()
+        except (OSError, UnicodeDecodeError) as error:
+            raise ConfigurationError(detail=f"the key file {self._key_file} can't be read") from error
+        if not key or not key.isprintable() or " " in key:
+            raise ConfigurationError(detail=f"the key file {self._key_file} holds no key on a single line")
+        return key
 
 
-class _Unusable(Exception):
-    """The server answered with nothing that can be used."""
-
-
-class _OutOfTime(Exception):
-    """The caller's time is over."""
-
-
-def key_of(file: Path | None) -> str | None:
-    """The key in a file; None without a file.
+def checked_url(name: str, url: str | None) -> str:
+    """`url` without a slash at its end.
 
     Raises:
-        ConfigurationError: it can't be read, or is empty.
+        ConfigurationError: it is not the http(s) address of a host, or holds a password, query or fragment.
     """
-    if file is None:
-        return None
     try:
-        key = file.read_text(encoding="utf-8").strip()
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigurationError(detail=f"the key file {file} can't be read") from error
-    if not key or not key.isascii() or not key.isprintable():
-        raise ConfigurationError(detail=f"the key file {file} holds no key")
-    return key
+        parsed = urlsplit(url or "")
+        fine = parsed.scheme in ("http", "https") and parsed.hostname and parsed.port != 0
+    except ValueError as error:
+        raise ConfigurationError(detail=f"the address of the server of {name} is not valid") from error
+    if not fine or parsed.username or parsed.password or parsed.query or parsed.fragment:
+        raise ConfigurationError(
+            detail=f"the address of the server of {name} must be http(s)://host[:port][/path]; its key goes in a file"
+        )
+    return parsed.geturl().rstrip("/")
 
 
-def _parsed(content: bytes) -> Any:
+def _at_once(error: httpx.TransportError) -> bool:
+    """Whether the connection was refused rather than slow: that needs no fair time."""
+    return not isinstance(error, httpx.TimeoutException)
+
+
+_NO_JSON = object()
+
+
+def _parsed(raw: bytes) -> Any:
     try:
-        return json.loads(content)
-    except (ValueError, RecursionError):
-        return None
+        return json.loads(raw)
+    except (ValueError, RecursionError):  # also: bytes that are no text, numbers of thousands of digits
+        return _NO_JSON
 
 
-def _retry_after(response: httpx.Response) -> float | None:
-    """Seconds, where the header gives them as a plain number (RFC 9110, 10.2.3)."""
-    given = response.headers.get("retry-after", "").strip()
-    return min(float(given), 60.0) if given.isascii() and given.isdigit() else None
-
-
-def _message(data: Any) -> str:
-    """What a server says about an error, shortened. Servers quote requests there, so validation details are left out."""
-    if isinstance(data, dict):
-        error = data.get("error", data)
-        found = error.get("message") if isinstance(error, dict) else error
-        kind = error.get("type") if isinstance(error, dict) else None
-        if isinstance(kind, str) and kind:
-            return kind[:_SHOWN]
-        if isinstance(found, str):
-            return found.split("\n")[0][:_SHOWN]
-    return "no message"
+def _message(parsed: Any) -> object:
+    """What the server says of an error: OpenAI's `error.message`, vLLM's `message`, TEI's `error`, FastAPI's `detail`."""
+    found = parsed
+    for field in ("error", "message", "detail"):
+        if isinstance(found, dict) and field in found:
+            found = found[field]
+    return found if isinstance(found, str) else "no message"

@@ -1,10 +1,9 @@
-"""A model server on a real port whose behaviour a test writes down: what it answers, how late, how broken."""
+"""A real HTTP server on the loopback interface that answers as a test scripts it."""
 
 from __future__ import annotations
 
 import json
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -12,94 +11,95 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 
-@dataclass(slots=True)
-class Answer:
-    """One answer: JSON, or raw bytes that may be none."""
-
-    data: Any = None
-    status: int = 200
-    raw: bytes | None = None
-    headers: dict[str, str] = field(default_factory=dict)
-    pause_s: float = 0.0
-    promised: int | None = None
-
-    def content(self) -> bytes:
-        return self.raw if self.raw is not None else json.dumps(self.data).encode()
-
-
-@dataclass(slots=True)
-class Asked:
-    """One request as it arrived."""
+@dataclass(frozen=True)
+class Call:
+    """A request as it arrived."""
 
     path: str
     body: Any
     headers: dict[str, str]
 
 
-Behaviour = Callable[[Asked], Answer]
+@dataclass
+class Answer:
+    """What is sent back.
+
+    Attributes:
+        raw: bytes of the body; `body` as JSON where there is none.
+        promised: Content-Length, where it differs from the truth.
+        write: sends the whole answer itself, given the socket's file.
+    """
+
+    body: Any = None
+    status: int = 200
+    headers: dict[str, str] = field(default_factory=dict)
+    raw: bytes | None = None
+    promised: int | None = None
+    write: Callable[[Any], None] | None = None
 
 
-@dataclass(slots=True)
 class ScriptedServer:
-    """Answers with `behaviour`; keeps what was asked."""
+    """Its address and the calls that came."""
 
-    url: str
-    behaviour: Behaviour
-    asked: list[Asked] = field(default_factory=list)
-    at_once: int = 0
-    most_at_once: int = 0
-    lock: threading.Lock = field(default_factory=threading.Lock)
+    def __init__(self, respond: Callable[[Call], Answer]) -> None:
+        self.calls: list[Call] = []
+        self.respond = respond
+        self.url = ""
+
+    def paths(self) -> list[str]:
+        return [call.path for call in self.calls]
 
 
 @contextmanager
-def scripted_server(behaviour: Behaviour) -> Iterator[ScriptedServer]:
-    """A server on a free port of the loopback."""
+def model_server(respond: Callable[[Call], Answer]) -> Iterator[ScriptedServer]:
+    """Serve until the block ends."""
+    scripted = ScriptedServer(respond)
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
+        timeout = 20
 
         def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers.get("content-length", 0)))
-            asked = Asked(self.path, json.loads(body), {name.lower(): value for name, value in self.headers.items()})
-            with server.lock:
-                server.asked.append(asked)
-                server.at_once += 1
-                server.most_at_once = max(server.most_at_once, server.at_once)
+            content = self.rfile.read(int(self.headers["Content-Length"]))
+            call = Call(self.path, json.loads(content), {k.lower(): v for k, v in self.headers.items()})
+            scripted.calls.append(call)
+            answer = scripted.respond(call)
             try:
-                self._answer(server.behaviour(asked))
-            finally:
-                with server.lock:
-                    server.at_once -= 1
-
-        def _answer(self, answer: Answer) -> None:
-            time.sleep(answer.pause_s)
-            content = answer.content()
-            self.send_response(answer.status)
-            self.send_header("content-length", str(len(content) if answer.promised is None else answer.promised))
-            for name, value in answer.headers.items():
-                self.send_header(name, value)
-            self.end_headers()
-            self.wfile.write(content)
-            if answer.promised is not None:
+                self._send(answer)
+            except (BrokenPipeError, ConnectionResetError):
                 self.close_connection = True
 
-        def handle(self) -> None:
-            try:
-                super().handle()
-            except (ConnectionError, TimeoutError):
-                self.close_connection = True  # a client that gave up
+        def _send(self, answer: Answer) -> None:
+            if answer.write is not None:
+                answer.write(self.wfile)
+                self.close_connection = True
+                return
+            raw = answer.raw if answer.raw is not None else json.dumps(answer.body).encode()
+            self.send_response(answer.status)
+            for name, value in answer.headers.items():
+                self.send_header(name, value)
+            length = len(raw) if answer.promised is None else answer.promised
+            self.send_header("Content-Length", str(length))
+            self.end_headers()
+            self.wfile.write(raw)
+            self.close_connection = length != len(raw)
 
         def log_message(self, format: str, *args: object) -> None:
-            """Say nothing."""
+            pass
 
-    http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    http.daemon_threads = True
-    server = ScriptedServer(f"http://127.0.0.1:{http.server_port}", behaviour)
-    thread = threading.Thread(target=http.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
+    class Server(ThreadingHTTPServer):
+        daemon_threads = True
+
+        def handle_error(self, request: object, client_address: object) -> None:
+            pass
+
+    server = Server(("127.0.0.1", 0), Handler)
+    scripted.url = f"http://127.0.0.1:{server.server_address[1]}"
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
     thread.start()
     try:
-        yield server
+        yield scripted
     finally:
-        http.shutdown()
-        http.server_close()
+        server.shutdown()
+        server.server_close()
         thread.join()

@@ -1,253 +1,377 @@
 from __future__ import annotations
 
 import base64
+import gc
 import threading
+import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from rag.domain.errors import ConfigurationError, ModelUnavailable
 from rag.domain.language import Language
-from rag.embedding.base import Role
-from rag.embedding.openai_http import TOGETHER, HttpEmbedder, estimated_tokens, open_http_embedder
+from rag.embedding.base import Embedder, Role
+from rag.embedding.model_answers import UnusableAnswer, dense_rows, listed_terms, pooled_terms
+from rag.embedding.openai_http import (
+    AT_ONCE,
+    CHARACTERS_PER_REQUEST,
+    TEXTS_PER_REQUEST,
+    OpenAiHttpEmbedder,
+    batches,
+    open_openai_http,
+)
+from rag.embedding.registry import DENSE
+from rag.embedding.token_estimate import estimated_tokens
 from rag.settings import EmbeddingSettings
-from rag.transport.server import ModelServer
-from tests.support.model_server import Answer, Asked, ScriptedServer, scripted_server
+from tests.support.model_server import Answer, Call, ScriptedServer, model_server
 
 WIDTH = 8
-TEXTS = ["연차유급휴가는 15일이다.", "signing keys expire after 180 days", "", "제12조의2", "가" * 3000]
+NOT_FOUND = Answer({"detail": "Not Found"}, 404)
+Respond = Callable[[Call], Answer]
 
 
-def direction(text: str) -> np.ndarray:
-    seed = int.from_bytes(blake2b(text.encode(), digest_size=4).digest())
-    return np.random.default_rng(seed).standard_normal(WIDTH).astype("<f4")
+def vector(text: str | list[int]) -> list[float]:
+    """Tells texts apart: not of unit length, as some servers give them."""
+    ids = [ord(letter) for letter in text] if isinstance(text, str) else text
+    return [3.0 + sum(ids) % 97] + [float(sum(ids[i::7]) % 31) for i in range(WIDTH - 1)]
 
 
-def tokens_of(text: str) -> list[int]:
-    """What the scripted server's tokenizer makes of a text: 0 and 2 at the ends, as XLM-RoBERTa does."""
-    return [0, *(10 + len(word) for word in text.split()), 2]
+def unit(text: str) -> np.ndarray[Any, Any]:
+    row = np.array(vector(text))
+    return row / np.linalg.norm(row)
 
 
-@dataclass(slots=True)
-class Pooling:
-    """A pooling server: base64 or numbers, in the order given or turned around."""
+def packed(row: list[float]) -> str:
+    return base64.b64encode(np.array(row, dtype="<f4").tobytes()).decode()
 
-    numbers: bool = False
-    backwards: bool = False
-    before: Callable[[Asked], None] = field(default=lambda asked: None)
 
-    def __call__(self, asked: Asked) -> Answer:
-        self.before(asked)
-        if asked.path == "/tokenize":
-            return Answer({"tokens": tokens_of(asked.body["prompt"])})
-        if asked.path == "/embed_sparse":
-            return Answer([[{"index": 7, "value": 0.5}, {"index": 3, "value": 0.0}] for _ in asked.body["inputs"]])
-        if asked.path == "/pooling":
-            rows = [[[0.1 * i] for i, _ in enumerate(tokens_of(text)[1:-1], start=1)] for text in asked.body["input"]]
-            return Answer({"data": [{"index": i, "data": row} for i, row in enumerate(rows)]})
-        items = [{"index": i, "embedding": self._vector(text)} for i, text in enumerate(asked.body["input"])]
-        return Answer({"data": items[::-1] if self.backwards else items})
+def vllm(call: Call) -> Answer:
+    """As vLLM answers, items in reverse: their `index` says where they belong."""
+    if call.path == "/tokenize":
+        if "prompt" not in call.body:
+            return Answer({"error": {"message": "missing"}}, 400)
+        tokens = [0, *(4 + ord(letter) for letter in call.body["prompt"]), 2]
+        return Answer({"count": len(tokens), "max_model_len": 512, "tokens": tokens})
+    if call.path == "/pooling":
+        rows = [[(token % 5) / 4 for token in ids[1:-1]] for ids in call.body["input"]]
+        return Answer({"data": [{"index": i, "data": row} for i, row in enumerate(rows)][::-1]})
+    if call.path != "/v1/embeddings":
+        return NOT_FOUND
+    form = packed if call.body.get("encoding_format") == "base64" else list
+    data = [{"index": i, "embedding": form(vector(text))} for i, text in enumerate(call.body["input"])]
+    return Answer({"object": "list", "data": data[::-1]})
 
-    def _vector(self, text: str) -> Any:
-        vector = direction(text)
-        return vector.tolist() if self.numbers else base64.b64encode(vector.tobytes()).decode()
+
+def tei(call: Call) -> Answer:
+    if call.path == "/tokenize" and "inputs" in call.body:
+        return Answer([[{"id": ord(letter)} for letter in text] for text in call.body["inputs"]])
+    if call.path == "/embed_sparse":
+        rows = [[{"index": ord(letter), "value": 0.5} for letter in sorted(set(text))] for text in call.body["inputs"]]
+        return Answer(rows)
+    if call.path == "/tokenize":
+        return Answer({"error": "missing field `inputs`", "error_type": "Validation"}, 422)
+    return vllm(call) if call.path == "/v1/embeddings" else Answer(status=404, raw=b"")
 
 
 @contextmanager
-def embedder(behaviour: Callable[[Asked], Answer], **kwargs: Any) -> Iterator[tuple[HttpEmbedder, ScriptedServer]]:
-    with scripted_server(behaviour) as server:
-        fields = {
-            "model": "tiny",
-            "dimensions": WIDTH,
-            "max_tokens": 512,
-            "languages": frozenset(Language),
-            "count_tokens": estimated_tokens,
-            "special_tokens": frozenset({0, 2}),
-            **kwargs,
-        }
-        made = HttpEmbedder(ModelServer(server.url, name="tiny", sleep=lambda seconds: None), **fields)
+def embedding(respond: Respond = vllm, **settings: Any) -> Iterator[tuple[OpenAiHttpEmbedder, ScriptedServer]]:
+    with model_server(respond) as scripted:
+        given = {"dense": "openai_http", "url": scripted.url, "model": "bge-m3", "dimensions": WIDTH}
+        embedder = open_openai_http(EmbeddingSettings(**({"term_weights": False} | given | settings)))
         try:
-            yield made, server
+            yield embedder, scripted
         finally:
-            made.close()
+            embedder.close()
 
 
-def expected(texts: list[str]) -> np.ndarray:
-    rows = np.stack([direction(text) for text in texts])
-    return rows / np.linalg.norm(rows, axis=1, keepdims=True)
+def test_rows_come_in_order_and_of_unit_length() -> None:
+    texts = [f"문서 {i} 의 본문" for i in range(100)]
+    with embedding() as (embedder, scripted):
+        made = embedder.embed(texts, Role.PASSAGE)
+        assert made.dense is not None
+        assert made.dense.dtype == np.float32
+        assert made.sparse is None
+        np.testing.assert_allclose(made.dense, np.stack([unit(text) for text in texts]), atol=1e-6)
+        assert sorted(len(call.body["input"]) for call in scripted.calls) == [4, 32, 32, 32]
+        assert all(call.body["encoding_format"] == "base64" for call in scripted.calls)
 
 
-@pytest.mark.parametrize("numbers", [False, True])
-@pytest.mark.parametrize("backwards", [False, True])
-def test_rows_are_unit_and_in_the_order_of_the_texts(numbers: bool, backwards: bool) -> None:
-    with embedder(Pooling(numbers, backwards)) as (made, _):
-        found = made.embed(TEXTS, Role.PASSAGE)
-    assert found.dense is not None
-    assert found.dense.dtype == np.float32
-    np.testing.assert_allclose(found.dense, expected(TEXTS), atol=1e-6)
-    assert found.sparse is None
+def test_it_is_an_embedder_and_the_registry_knows_it(tmp_path: Path) -> None:
+    settings = EmbeddingSettings(
+        dense="openai_http", url="http://vllm:8000/v1/", model="BAAI/bge-m3", dimensions=1024, languages=("ko", "en")
+    )
+    embedder: Embedder = DENSE["openai_http"](settings, tmp_path)
+    assert (embedder.dimensions, embedder.learned, embedder.multi, embedder.max_tokens) == (1024, True, None, 256)
+    assert embedder.languages == {Language.KOREAN, Language.ENGLISH}
+    assert embedder.name == "http/BAAI/bge-m3@1024/terms"
 
 
-def test_many_texts_go_in_requests_of_bounded_size_and_come_back_in_order() -> None:
-    texts = [f"문서 {number}" for number in range(5 * TOGETHER + 3)]
-    with embedder(Pooling()) as (made, server):
-        found = made.embed(texts, Role.PASSAGE)
-        sizes = [len(asked.body["input"]) for asked in server.asked]
-    assert sorted(sizes) == [3, *[TOGETHER] * 5]
-    np.testing.assert_allclose(found.dense, expected(texts), atol=1e-6)
+@pytest.mark.parametrize("missing", [{"url": None}, {"model": ""}, {"dimensions": None}, {"api_key_file": "/none/key"}])
+def test_what_must_be_set(missing: dict[str, Any]) -> None:
+    fine = {"dense": "openai_http", "url": "http://vllm:8000", "model": "m", "dimensions": 8}
+    with pytest.raises(ConfigurationError):
+        open_openai_http(EmbeddingSettings(**(fine | missing)))
 
 
-def test_long_texts_come_in_fewer_at_a_time() -> None:
-    with embedder(Pooling()) as (made, server):
-        made.embed(["가" * 90_000] * 4, Role.PASSAGE)
-        assert [len(asked.body["input"]) for asked in server.asked] == [2, 2]
-
-
-def test_only_queries_carry_the_instruction() -> None:
-    with embedder(Pooling(), query_instruction="Given a question, find the rule") as (made, server):
-        made.embed(["휴가?"], Role.QUERY)
-        made.embed(["휴가는 15일"], Role.PASSAGE)
-        assert server.asked[0].body["input"] == ["Instruct: Given a question, find the rule\nQuery:휴가?"]
-        assert server.asked[1].body["input"] == ["휴가는 15일"]
-        plain = made.name
-    with embedder(Pooling()) as (made, _):
-        assert made.name == plain  # passages' vectors are the same, so no index has to be built again
-
-
-def test_a_question_does_not_wait_behind_an_upload() -> None:
-    release, arrived = threading.Event(), threading.Event()
-
-    def hold(asked: Asked) -> None:
-        if asked.body["input"][0].startswith("bulk"):
-            arrived.set()
-            assert release.wait(20)
-
-    with embedder(Pooling(before=hold)) as (made, _):
-        upload = threading.Thread(target=made.embed, args=(["bulk"] * (20 * TOGETHER), Role.PASSAGE))
-        upload.start()
-        try:
-            assert arrived.wait(10)
-            assert made.embed(["질문"], Role.QUERY).dense is not None
-            assert not release.is_set()
-        finally:
-            release.set()
-            upload.join()
-
-
-def vectors(*rows: Any) -> Answer:
-    return Answer({"data": [{"index": i, "embedding": row} for i, row in enumerate(rows)]})
+def test_nothing_gives_nothing_and_an_empty_text_a_vector() -> None:
+    with embedding() as (embedder, scripted):
+        none = embedder.embed([], Role.PASSAGE).dense
+        assert none is not None
+        assert none.shape == (0, WIDTH)
+        assert not scripted.calls
+        one = embedder.embed([""], Role.PASSAGE).dense
+        assert one is not None
+        assert one.shape == (1, WIDTH)
 
 
 @pytest.mark.parametrize(
-    "answer",
-    [
-        vectors([1.0] * WIDTH),
-        vectors([1.0] * WIDTH, [1.0] * WIDTH, [1.0] * WIDTH),
-        vectors([1.0] * (WIDTH - 1), [1.0] * (WIDTH - 1)),
-        vectors([1.0] * WIDTH, [1.0] * (WIDTH + 1)),
-        vectors([float("nan")] * WIDTH, [1.0] * WIDTH),
-        vectors([float("inf")] * WIDTH, [1.0] * WIDTH),
-        vectors([0.0] * WIDTH, [1.0] * WIDTH),
-        vectors("not base64!", "AAAA"),
-        vectors(None, None),
-        vectors({"a": 1}, [1.0] * WIDTH),
-        Answer({"data": [{"index": 0, "embedding": [1.0] * WIDTH}] * 2}),
-        Answer({"data": "x"}),
-        Answer([]),
-        Answer(None),
-        Answer({"error": "too long"}, status=400),
-    ],
+    ("model", "prompt"),
+    [("Qwen/Qwen3-Embedding-0.6B", "Instruct: 규정을 찾아라\nQuery:"), ("bge-large", "규정을 찾아라")],
 )
-def test_a_reply_that_is_not_one_vector_per_text_is_refused(answer: Answer) -> None:
-    with embedder(lambda asked: answer) as (made, _), pytest.raises(ModelUnavailable):
-        made.embed(["하나", "둘"], Role.PASSAGE)
+def test_the_instruction_stands_before_queries_alone(model: str, prompt: str) -> None:
+    with embedding(model=model, query_instruction="규정을 찾아라") as (embedder, scripted):
+        embedder.embed(["휴가는 며칠인가"], Role.QUERY)
+        embedder.embed(["휴가는 15일이다"], Role.PASSAGE)
+        assert scripted.calls[0].body["input"] == [f"{prompt}휴가는 며칠인가"]
+        assert scripted.calls[1].body["input"] == ["휴가는 15일이다"]
 
 
-anything = st.recursive(
-    st.none() | st.booleans() | st.integers(-3, 3) | st.floats(width=32) | st.text(max_size=5),
+def test_a_server_without_base64_gets_plain_requests_from_then_on() -> None:
+    def plain(call: Call) -> Answer:
+        return Answer({"message": "unknown field"}, 400) if "encoding_format" in call.body else vllm(call)
+
+    with embedding(plain) as (embedder, scripted):
+        for _ in range(2):
+            made = embedder.embed(["가"], Role.QUERY).dense
+            assert made is not None
+            np.testing.assert_allclose(made[0], unit("가"), atol=1e-6)
+        assert len(scripted.calls) == 3
+
+
+def test_a_refused_text_does_not_switch_base64_off() -> None:
+    with embedding(lambda call: Answer({}, 400)) as (embedder, scripted):
+        for _ in range(2):
+            with pytest.raises(ModelUnavailable):
+                embedder.embed(["가"], Role.QUERY)
+        assert ["encoding_format" in call.body for call in scripted.calls] == [True, False] * 2
+
+
+def test_a_query_does_not_wait_for_bulk_requests() -> None:
+    gate = threading.Event()
+
+    def slow_passages(call: Call) -> Answer:
+        if call.body["input"][0].startswith("passage"):
+            gate.wait(20)
+        return vllm(call)
+
+    with embedding(slow_passages) as (embedder, scripted), ThreadPoolExecutor(1) as caller:
+        texts = [f"passage {i}" for i in range(TEXTS_PER_REQUEST * 3 * AT_ONCE[Role.PASSAGE])]
+        bulk = caller.submit(embedder.embed, texts, Role.PASSAGE)
+        while len(scripted.calls) < AT_ONCE[Role.PASSAGE]:
+            time.sleep(0.005)
+        made = embedder.embed(["질문"], Role.QUERY)
+        assert made.dense is not None
+        assert not bulk.done()
+        # Bounded: no more bulk requests are in flight than there are places.
+        assert len(scripted.calls) == AT_ONCE[Role.PASSAGE] + 1
+        gate.set()
+        rows = bulk.result(timeout=20).dense
+        assert rows is not None
+        assert len(rows) == len(texts)
+
+
+def test_after_a_failure_the_rest_is_not_sent() -> None:
+    with embedding(lambda call: Answer({"message": "out of memory"}, 500)) as (embedder, scripted):
+        with pytest.raises(ModelUnavailable):
+            embedder.embed(["가나다"] * TEXTS_PER_REQUEST * 100, Role.PASSAGE)
+        assert len(scripted.calls) < 50
+
+
+def test_many_callers_get_their_own_vectors() -> None:
+    with embedding() as (embedder, _), ThreadPoolExecutor(12) as pool:
+        texts = [[f"글 {caller}-{i}" for i in range(40)] for caller in range(12)]
+        roles = [Role.QUERY if caller % 2 else Role.PASSAGE for caller in range(12)]
+        for mine, made in zip(texts, pool.map(embedder.embed, texts, roles), strict=True):
+            assert made.dense is not None
+            np.testing.assert_allclose(made.dense, np.stack([unit(text) for text in mine]), atol=1e-6)
+
+
+def test_a_dropped_embedder_ends_its_threads() -> None:
+    with model_server(vllm) as scripted:
+        settings = EmbeddingSettings(
+            dense="openai_http", url=scripted.url, model="m", dimensions=WIDTH, term_weights=False
+        )
+        embedder = open_openai_http(settings)
+        embedder.embed(["가"], Role.QUERY)
+        mine = [thread for thread in threading.enumerate() if thread.name.startswith("embed-http")]
+        assert mine
+        del embedder
+        gc.collect()
+        for thread in mine:
+            thread.join(5)
+        assert not any(thread.is_alive() for thread in mine)
+
+
+@given(st.lists(st.integers(0, 2 * CHARACTERS_PER_REQUEST), max_size=120))
+def test_batches_are_bounded_and_lose_nothing(lengths: list[int]) -> None:
+    texts = ["x" * length for length in lengths]
+    made = list(batches(texts))
+    assert [text for batch in made for text in batch] == texts
+    for batch in made:
+        assert 1 <= len(batch) <= TEXTS_PER_REQUEST
+        assert len(batch) == 1 or sum(map(len, batch)) <= CHARACTERS_PER_REQUEST
+
+
+GOOD = {"index": 0, "embedding": [1.0] * WIDTH}
+HOSTILE: list[Any] = [
+    None,
+    [],
+    {"data": None},
+    {"data": {}},
+    {"data": []},
+    {"data": [GOOD, GOOD]},
+    {"data": [{"embedding": [1.0] * WIDTH}]},
+    {"data": [{"index": 1, "embedding": [1.0] * WIDTH}]},
+    {"data": [{"index": True, "embedding": [1.0] * WIDTH}]},
+    {"data": [{"index": 0, "embedding": [1.0] * (WIDTH + 1)}]},
+    {"data": [{"index": 0, "embedding": [0.0] * WIDTH}]},
+    {"data": [{"index": 0, "embedding": [float("nan")] * WIDTH}]},
+    {"data": [{"index": 0, "embedding": [float("inf")] + [1.0] * (WIDTH - 1)}]},
+    {"data": [{"index": 0, "embedding": ["1.0"] * WIDTH}]},
+    {"data": [{"index": 0, "embedding": [None] * WIDTH}]},
+    {"data": [{"index": 0, "embedding": [[1.0], [1.0, 2.0]]}]},
+    {"data": [{"index": 0, "embedding": [10**400] * WIDTH}]},
+    {"data": [{"index": 0, "embedding": "not base64!"}]},
+    {"data": [{"index": 0, "embedding": packed([1.0] * (WIDTH - 1))}]},
+    {"data": [{"index": 0, "embedding": base64.b64encode(b"abc").decode()}]},
+    {"data": [{"index": 0, "embedding": packed([float("nan")] * WIDTH)}]},
+    {"data": [{"index": 0}]},
+    {"data": ["x"]},
+]
+
+
+@pytest.mark.parametrize("answer", HOSTILE)
+def test_a_hostile_answer_is_an_unavailable_model(answer: Any) -> None:
+    with embedding(lambda call: Answer(answer)) as (embedder, _), pytest.raises(ModelUnavailable):
+        embedder.embed(["질문"], Role.QUERY)
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
     lambda inner: (
         st.lists(inner, max_size=3)
-        | st.dictionaries(st.sampled_from(["data", "index", "embedding", "tokens", "x"]), inner, max_size=3)
+        | st.dictionaries(st.sampled_from(["data", "index", "embedding", "value", "tokens"]), inner, max_size=3)
     ),
     max_leaves=12,
 )
 
 
-@settings(max_examples=80, deadline=None)
-@given(anything)
-def test_whatever_a_server_answers_nothing_else_than_our_error_comes_of_it(reply: Any) -> None:
-    class Standing(ModelServer):
-        def post(self, path: str, body: Any, *, deadline: float | None = None) -> Any:
-            return reply
-
-    server = Standing("http://127.0.0.1:1", name="tiny")
-    for weights in ("none", "vllm", "tei"):
-        made = HttpEmbedder(
-            server,
-            model="tiny",
-            dimensions=WIDTH,
-            max_tokens=512,
-            languages=frozenset(Language),
-            count_tokens=estimated_tokens,
-            weights_from=weights,
-        )
-        with pytest.raises(ModelUnavailable):
-            made.embed(["하나", "둘"], Role.PASSAGE)
-    made.close()
+@given(JSON)
+def test_no_answer_gets_past_the_checks_unseen(answer: Any) -> None:
+    try:
+        rows = dense_rows(answer, 1, 2)
+    except UnusableAnswer:
+        pass
+    else:
+        np.testing.assert_allclose(np.linalg.norm(rows, axis=1), 1.0, atol=1e-5)
+    try:
+        terms = listed_terms(answer, 1)
+    except UnusableAnswer:
+        pass
+    else:
+        assert all(weight > 0.0 for weight in terms[0].values)
 
 
-def test_a_wider_matryoshka_vector_is_cut_and_made_unit_again() -> None:
-    with embedder(Pooling(), dimensions=3) as (made, _):
-        found = made.embed(["하나"], Role.PASSAGE).dense
-    cut = direction("하나")[:3]
-    np.testing.assert_allclose(found, [cut / np.linalg.norm(cut)], atol=1e-6)
+# ---- term weights
 
 
-def test_weights_of_tokens_become_the_largest_per_token_id() -> None:
-    with embedder(Pooling(), weights_from="vllm") as (made, _):
-        found = made.embed(["aa bbb cc", ""], Role.PASSAGE)
-    assert made.learned
-    assert found.sparse is not None
-    # 12 twice, at .1 and .3; special tokens nowhere
-    assert found.sparse[0].indices == (12, 13)
-    assert found.sparse[0].values == pytest.approx((0.3, 0.2))
-    assert found.sparse[1].indices == ()
+def test_vllms_term_weights_belong_to_the_tokens_of_the_same_text() -> None:
+    texts = ["대출 금리", "ab", "ba", ""] + [f"본문 {i}" for i in range(40)]
+    with embedding(term_weights=True) as (embedder, scripted):
+        made = embedder.embed(texts, Role.PASSAGE)
+        assert made.sparse is not None
+        assert len(made.sparse) == len(texts)
+        for text, terms in zip(texts, made.sparse, strict=True):
+            expected = {4 + ord(letter): ((4 + ord(letter)) % 5) / 4 for letter in text or " "}
+            assert dict(zip(terms.indices, terms.values, strict=True)) == {k: w for k, w in expected.items() if w > 0}
+        pooled = next(call for call in reversed(scripted.calls) if call.path == "/pooling")
+        assert pooled.body["task"] == "token_classify"
+        assert all(isinstance(token, int) for ids in pooled.body["input"] for token in ids)
 
 
-def test_weights_of_the_other_server_leave_out_zeros() -> None:
-    with embedder(Pooling(), weights_from="tei") as (made, _):
-        found = made.embed(["aa"], Role.QUERY)
-    assert found.sparse is not None
-    assert (found.sparse[0].indices, found.sparse[0].values) == ((7,), (0.5,))
+def test_long_texts_are_cut_before_their_last_token() -> None:
+    with embedding(term_weights=True, max_tokens=32) as (embedder, scripted):
+        embedder.embed(["가" * 300], Role.PASSAGE)
+        ids = next(call for call in scripted.calls if call.path == "/v1/embeddings").body["input"][0]
+        assert len(ids) == 32
+        assert (ids[0], ids[-1]) == (0, 2)
 
 
-def test_an_estimate_of_tokens_is_rather_too_long() -> None:
-    assert estimated_tokens(["", "가나다", "abcd", "가a"]) == [2, 5, 4, 4]
+def test_teis_term_weights() -> None:
+    with embedding(tei, term_weights=True) as (embedder, _):
+        made = embedder.embed(["다나가", "a"], Role.QUERY)
+        assert made.sparse is not None
+        assert made.sparse[0].indices == tuple(sorted(map(ord, "가나다")))
+        assert made.sparse[1].values == (0.5,)
 
 
-def test_the_width_is_asked_for_where_the_settings_do_not_name_it() -> None:
-    with scripted_server(Pooling()) as server:
-        made = open_http_embedder(EmbeddingSettings(dense="openai_http", url=server.url, model="tiny"))
-        try:
-            assert made.dimensions == WIDTH
-            assert made.embed(["하나"], Role.QUERY).dense is not None
-        finally:
-            made.close()
+def test_a_server_without_term_weights_says_so_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    def none(call: Call) -> Answer:
+        return vllm(call) if call.path in ("/v1/embeddings", "/tokenize") else NOT_FOUND
+
+    with embedding(none, term_weights=True) as (embedder, _), pytest.raises(ModelUnavailable):
+        embedder.embed(["가"], Role.QUERY)
+    assert "embedding.term_weights" in caplog.text
 
 
-def test_settings_that_name_no_server_or_no_tokenizer_are_refused(tmp_path: Path) -> None:
-    for given_ in ({"model": "tiny"}, {"url": "http://vllm:8000"}):
-        with pytest.raises(ConfigurationError):
-            open_http_embedder(EmbeddingSettings(dense="openai_http", **given_))
-    with pytest.raises(ConfigurationError):
-        open_http_embedder(
-            EmbeddingSettings(dense="openai_http", url="http://vllm:8000", model="m", dimensions=8, folder=tmp_path)
-        )
+def test_pooled_weights() -> None:
+    terms = pooled_terms({"data": [[0.5], [0.25], [0.75], [0.0], [9.0]]}, [0, 10, 11, 10, 12, 3, 2])
+    assert (terms.indices, terms.values) == ((10, 11), (0.75, 0.25))
+    whole = pooled_terms({"data": [9.0, 0.5, 9.0]}, [0, 10, 2])
+    assert (whole.indices, whole.values) == ((10,), (0.5,))
+    assert pooled_terms({"data": []}, [0, 2]).indices == ()
+
+
+@pytest.mark.parametrize("data", [None, [0.5], [0.5] * 9, ["a"] * 3, [[0.5, 0.5]] * 3, [float("nan")] * 3, {"a": 1}])
+def test_weights_that_fit_no_token_are_refused(data: Any) -> None:
+    with pytest.raises(UnusableAnswer):
+        pooled_terms({"data": data}, [0, 10, 11, 12, 2])
+
+
+# ---- tokens
+
+
+def test_tokens_are_counted_by_the_server() -> None:
+    with embedding() as (embedder, _):
+        assert embedder.count_tokens(["가나다", "", "abcd"]) == [5, 2, 6]
+    with embedding(tei) as (embedder, scripted):
+        assert embedder.count_tokens(["가나다"] * 40) == [3] * 40
+        assert scripted.paths() == ["/tokenize"] * 4
+
+
+def test_without_a_tokenizer_tokens_are_estimated_and_the_server_asked_once() -> None:
+    with embedding(lambda call: NOT_FOUND) as (embedder, scripted):
+        for _ in range(2):
+            assert embedder.count_tokens(["가나다", "hello world"]) == [5, 7]
+        assert len(scripted.calls) == 2
+
+
+@given(st.text(max_size=200), st.text(max_size=200))
+def test_the_estimate_grows_with_the_text(left: str, right: str) -> None:
+    assert max(estimated_tokens(left), estimated_tokens(right)) <= estimated_tokens(left + right)
+    assert estimated_tokens(left) <= len(left) + 2
+
+
+@pytest.mark.parametrize(
+    "answer", [None, {}, {"tokens": "abc"}, {"tokens": [1.5]}, {"tokens": [-1]}, {"tokens": [True]}]
+)
+def test_hostile_token_lists(answer: Any) -> None:
+    with embedding(lambda call: Answer(answer)) as (embedder, _), pytest.raises(ModelUnavailable):
+        embedder.count_tokens(["가"])

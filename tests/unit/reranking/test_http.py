@@ -1,93 +1,202 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from rag.domain.errors import ConfigurationError, ModelUnavailable
-from rag.reranking.http import TOGETHER, open_http_reranker
+from rag.reranking.base import Reranker
+from rag.reranking.http import (
+    CHARACTERS_PER_REQUEST,
+    PASSAGES_PER_REQUEST,
+    SHAPES,
+    HttpReranker,
+    batches,
+    open_http_reranker,
+    scores,
+)
 from rag.settings import RerankingSettings
-from tests.support.model_server import Answer, Asked, scripted_server
+from tests.support.model_server import Answer, Call, ScriptedServer, model_server
 
-PASSAGES = [f"제{number}조 휴가" for number in range(2 * TOGETHER + 5)]
-
-
-def score_of(text: str) -> float:
-    return len(text) / 100
+Respond = Callable[[Call], Answer]
 
 
-def serving(asked: Asked) -> Answer:
-    """Each shape's reply, best first, as the servers sort them."""
-    texts = asked.body["texts"] if asked.path == "/rerank" else asked.body["documents"]
-    order = sorted(range(len(texts)), key=lambda i: -score_of(texts[i]))
-    if asked.path == "/rerank":
-        return Answer([{"index": i, "score": score_of(texts[i])} for i in order])
-    return Answer({"results": [{"index": i, "relevance_score": score_of(texts[i])} for i in order]})
+def relevance(passage: str) -> float:
+    return len(passage.strip()) / 1000
 
 
-def scored(behaviour: Callable[[Asked], Answer], shape: str, passages: list[str], **kwargs: Any) -> list[float]:
-    with scripted_server(behaviour) as server:
-        settings = RerankingSettings(backend="http", url=server.url, shape=shape, model="bge-reranker-v2-m3")
-        made = open_http_reranker(settings)
+def listed(call: Call) -> Answer:
+    """As TEI answers: best first, the index says which."""
+    items = [{"index": i, "score": relevance(text)} for i, text in enumerate(call.body["texts"])]
+    return Answer(sorted(items, key=lambda item: -item["score"]))
+
+
+def results(call: Call) -> Answer:
+    """As vLLM, Cohere and Jina answer."""
+    items = [
+        {"index": i, "document": {"text": "…"}, "relevance_score": relevance(text)}
+        for i, text in enumerate(call.body["documents"])
+    ]
+    return Answer({"id": "rerank-1", "results": sorted(items, key=lambda item: -item["relevance_score"])})
+
+
+RESPOND: dict[str, Respond] = {"tei": listed, "vllm": results, "cohere": results}
+
+
+@contextmanager
+def reranking(
+    shape: str = "vllm", respond: Respond | None = None, path: str = "", **settings: Any
+) -> Iterator[tuple[HttpReranker, ScriptedServer]]:
+    with model_server(respond or RESPOND[shape]) as scripted:
+        given = {"backend": "http", "url": scripted.url + path, "model": "bge-reranker-v2-m3", "shape": shape}
+        reranker = open_http_reranker(RerankingSettings(**(given | settings)))
         try:
-            return made.score("휴가는 며칠?", passages, **kwargs)
+            yield reranker, scripted
         finally:
-            made._server.close()
+            reranker.close()
 
 
-@pytest.mark.parametrize("shape", ["tei", "vllm", "cohere"])
+@pytest.mark.parametrize("shape", SHAPES)
 def test_scores_come_in_the_order_of_the_passages(shape: str) -> None:
-    assert scored(serving, shape, PASSAGES) == pytest.approx([score_of(text) for text in PASSAGES])
-    assert scored(serving, shape, []) == []
+    passages = ["가" * (1 + i * 37 % 100) for i in range(150)]
+    with reranking(shape) as (opened, scripted):
+        reranker: Reranker = opened
+        assert reranker.score("대출 한도는?", passages) == [relevance(passage) for passage in passages]
+        field = "texts" if shape == "tei" else "documents"
+        assert sorted(len(call.body[field]) for call in scripted.calls) == [22, 32, 32, 32, 32]
+        assert all(call.body["query"] == "대출 한도는?" for call in scripted.calls)
 
 
-def results(*pairs: tuple[Any, Any]) -> Answer:
-    return Answer({"results": [{"index": index, "relevance_score": score} for index, score in pairs]})
+def test_each_shape_is_asked_in_its_own_way() -> None:
+    with reranking("tei") as (reranker, scripted):
+        reranker.score("q", ["p"])
+        assert scripted.calls[0].path == "/rerank"
+        assert scripted.calls[0].body == {"query": "q", "texts": ["p"], "raw_scores": False, "truncate": True}
+    with reranking("vllm", path="/v1/", instruction="규정을 찾아라") as (reranker, scripted):
+        reranker.score("q", ["p"])
+        assert scripted.calls[0].path == "/v1/rerank"
+        assert scripted.calls[0].body == {
+            "model": "bge-reranker-v2-m3",
+            "query": "q",
+            "documents": ["p"],
+            "top_n": 1,
+            "truncate_prompt_tokens": -1,
+            "instruction": "규정을 찾아라",
+        }
+    with reranking("cohere", path="/v2/rerank") as (reranker, scripted):
+        reranker.score("q", ["p"])
+        assert scripted.calls[0].path == "/v2/rerank"
+        assert "truncate_prompt_tokens" not in scripted.calls[0].body
+
+
+def test_nothing_is_asked_about_nothing_and_an_empty_passage_is_scored() -> None:
+    with reranking() as (reranker, scripted):
+        assert reranker.score("질문", []) == []
+        assert not scripted.calls
+        assert reranker.score("질문", [""]) == [0.0]
+
+
+def vllm_score(value: Any) -> Any:
+    return {"results": [{"index": 0, "relevance_score": value}]}
+
+
+HOSTILE: list[Any] = [
+    None,
+    [],
+    {},
+    {"results": None},
+    {"results": []},
+    {"results": [None]},
+    {"results": [{"relevance_score": 0.5}]},
+    {"results": [{"index": 1, "relevance_score": 0.5}]},
+    {"results": [{"index": False, "relevance_score": 0.5}]},
+    {"results": [{"index": 0, "relevance_score": 0.5}] * 2},
+    *map(vllm_score, [None, "0.5", True, float("nan"), float("inf"), -0.2, 7.3, 10**400]),
+]
+
+
+@pytest.mark.parametrize("answer", HOSTILE)
+def test_a_hostile_answer_is_an_unavailable_model(answer: Any) -> None:
+    with reranking(respond=lambda call: Answer(answer)) as (reranker, _), pytest.raises(ModelUnavailable):
+        reranker.score("질문", ["본문"])
+
+
+@pytest.mark.parametrize(("given_score", "kept"), [(-0.0005, 0.0), (1.0005, 1.0), (1, 1.0), (0.25, 0.25)])
+def test_rounding_errors_of_half_precision_are_clamped(given_score: float, kept: float) -> None:
+    assert scores(vllm_score(given_score), SHAPES["vllm"], 1) == [kept]
+
+
+def test_a_missing_score_among_many_is_noticed() -> None:
+    items = [{"index": i, "score": 0.5} for i in (0, 1, 1)]
+    with pytest.raises(ValueError, match="missing"):
+        scores(items, SHAPES["tei"], 3)
+
+
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=4),
+        lambda inner: (
+            st.lists(inner, max_size=3)
+            | st.dictionaries(st.sampled_from(["index", "score", "relevance_score", "results"]), inner, max_size=3)
+        ),
+        max_leaves=10,
+    ),
+    st.sampled_from(sorted(SHAPES)),
+)
+def test_what_gets_past_the_checks_is_a_probability(answer: Any, shape: str) -> None:
+    try:
+        found = scores(answer, SHAPES[shape], 1)
+    except ValueError:
+        return
+    assert len(found) == 1
+    assert 0.0 <= found[0] <= 1.0
+
+
+def test_the_deadline_is_kept() -> None:
+    def slow(call: Call) -> Answer:
+        time.sleep(1.5)
+        return results(call)
+
+    with reranking(respond=slow) as (reranker, _):
+        begun = time.monotonic()
+        with pytest.raises(ModelUnavailable):
+            reranker.score("질문", ["본문"] * 200, deadline=begun + 0.2)
+        assert time.monotonic() - begun < 1.4
+
+
+def test_a_deadline_that_is_past_sends_nothing() -> None:
+    with reranking() as (reranker, scripted):
+        with pytest.raises(ModelUnavailable):
+            reranker.score("질문", ["본문"], deadline=time.monotonic() - 1)
+        assert not scripted.calls
+
+
+def test_it_is_asked_again_when_busy() -> None:
+    answers = [Answer({"error": "overloaded"}, 429)]
+    with reranking("tei", lambda call: answers.pop() if answers else listed(call)) as (reranker, scripted):
+        assert reranker.score("질문", ["본문"]) == [0.002]
+        assert len(scripted.calls) == 2
 
 
 @pytest.mark.parametrize(
-    "answer",
-    [
-        results((0, 0.5)),
-        results((0, 0.5), (0, 0.6)),
-        results((0, 0.5), (1, 0.6), (2, 0.1)),
-        results((0, 0.5), (1, float("nan"))),
-        results((0, 0.5), (1, 7.0)),
-        results((0, 0.5), (1, -3.0)),
-        results((0, 0.5), ("1", 0.5)),
-        results((0, 0.5), (1, None)),
-        Answer({"results": None}),
-        Answer({}),
-        Answer([1, 2]),
-        Answer({"error": "no"}, status=400),
-    ],
+    "wrong", [{"url": None}, {"url": "vllm"}, {"model": ""}, {"api_key_file": "/none/key", "url": "http://vllm"}]
 )
-def test_a_reply_that_is_not_one_score_per_passage_is_refused(answer: Answer) -> None:
-    with pytest.raises(ModelUnavailable):
-        scored(lambda asked: answer, "vllm", ["하나", "둘"])
-
-
-def test_half_precision_may_round_a_little_beyond() -> None:
-    assert scored(lambda asked: results((0, 1.0005), (1, -0.0005)), "vllm", ["하나", "둘"]) == [1.0, 0.0]
-
-
-def test_a_deadline_holds_for_all_requests_together() -> None:
-    def slow(asked: Asked) -> Answer:
-        answer = serving(asked)
-        answer.pause_s = 0.2
-        return answer
-
-    start = time.monotonic()
-    with pytest.raises(ModelUnavailable):
-        scored(slow, "vllm", PASSAGES * 10, deadline=start + 0.5)
-    assert time.monotonic() - start < 3
-
-
-def test_settings_without_a_server_or_a_model_are_refused() -> None:
+def test_what_must_be_set(wrong: dict[str, Any]) -> None:
+    fine = {"backend": "http", "url": "http://vllm:8000", "model": "m"}
     with pytest.raises(ConfigurationError):
-        open_http_reranker(RerankingSettings(backend="http", model="m"))
-    with pytest.raises(ConfigurationError):
-        open_http_reranker(RerankingSettings(backend="http", url="http://vllm:8000"))
-    assert open_http_reranker(RerankingSettings(backend="http", url="http://tei", shape="tei")).name == "reranker"
+        open_http_reranker(RerankingSettings(**(fine | wrong)))
+
+
+@given(st.lists(st.integers(0, 2 * CHARACTERS_PER_REQUEST), max_size=80))
+def test_batches_are_bounded_and_lose_nothing(lengths: list[int]) -> None:
+    passages = ["x" * length for length in lengths]
+    made = list(batches(passages))
+    assert [passage for batch in made for passage in batch] == passages
+    for batch in made:
+        assert 1 <= len(batch) <= PASSAGES_PER_REQUEST
+        assert len(batch) == 1 or sum(map(len, batch)) <= CHARACTERS_PER_REQUEST

@@ -1,246 +1,376 @@
 from __future__ import annotations
 
 import logging
-import socket
+import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from rag.domain.errors import ConfigurationError, ModelUnavailable
-from rag.transport.breaker import CircuitBreaker
-from rag.transport.server import MOST_BYTES, ModelServer, Patience, key_of
-from tests.support.model_server import Answer, Asked, Behaviour, scripted_server
+from rag.transport.breaker import State, Tolerance
+from rag.transport.server import ModelServer, Patience
+from tests.support.model_server import Answer, Call, ScriptedServer, model_server
 
-SECRET = "a-key-that-nobody-may-see"
-TEXT = "고객 홍길동의 계좌"
-
-
-class Pauses:
-    """Takes the place of sleeping."""
-
-    def __init__(self) -> None:
-        self.seconds: list[float] = []
-
-    def __call__(self, seconds: float) -> None:
-        self.seconds.append(seconds)
+FINE = Answer({"fine": True})
+QUICK = Patience(timeout_s=5.0, connect_s=1.0, tries=3, pause_s=0.001)
 
 
-def in_turn(*answers: Answer) -> Behaviour:
-    """Each answer once, the last one for ever."""
-    left: Iterator[Answer] = iter(answers)
-    last = [answers[-1]]
+class Script:
+    """Answers one after the other, the last one for ever."""
 
-    def behave(asked: Asked) -> Answer:
-        last[0] = next(left, last[0])
-        return last[0]
+    def __init__(self, *answers: Answer) -> None:
+        self._answers = list(answers)
 
-    return behave
+    def __call__(self, call: Call) -> Answer:
+        return self._answers.pop(0) if len(self._answers) > 1 else self._answers[0]
 
 
-_OPEN: list[ModelServer] = []
+@contextmanager
+def talking(*answers: Answer, **changes: Any) -> Iterator[tuple[ModelServer, ScriptedServer]]:
+    with model_server(Script(*answers)) as scripted:
+        server = ModelServer("bge-m3", scripted.url, **({"patience": QUICK} | changes))
+        try:
+            yield server, scripted
+        finally:
+            server.close()
 
 
-def client(url: str, pauses: Callable[[float], None] | None = None, **kwargs: Any) -> ModelServer:
-    _OPEN.append(ModelServer(url, name="tiny", api_key=SECRET, sleep=pauses or Pauses(), **kwargs))
-    return _OPEN[-1]
+def busy(status: int, **headers: str) -> Answer:
+    return Answer({"error": "busy"}, status, {name.replace("_", "-"): value for name, value in headers.items()})
 
 
-@pytest.fixture(autouse=True)
-def closed() -> Iterator[None]:
-    yield
-    while _OPEN:
-        _OPEN.pop().close()
+def test_json_goes_out_and_comes_back() -> None:
+    with talking(FINE) as (server, scripted):
+        assert server.post("/v1/x", {"input": ["한국어", "lone \ud800"]}) == {"fine": True}
+        call = scripted.calls[0]
+        assert call.path == "/v1/x"
+        assert call.body == {"input": ["한국어", "lone ?"]}
+        assert "authorization" not in call.headers
 
 
-def test_an_answer_comes_back_and_the_key_goes_along() -> None:
-    with scripted_server(in_turn(Answer({"data": [1]}))) as server:
-        assert client(server.url).post("/v1/embeddings", {"input": [TEXT]}) == {"data": [1]}
-        [asked] = server.asked
-        assert (asked.path, asked.body) == ("/v1/embeddings", {"input": [TEXT]})
-        assert asked.headers["authorization"] == f"Bearer {SECRET}"
+def test_the_key_comes_from_the_file_and_can_be_exchanged(tmp_path: Path) -> None:
+    key = tmp_path / "key"
+    key.write_text("sk-old\n")
+    with talking(FINE, key_file=key) as (server, scripted):
+        server.post("/", {})
+        key.write_text("sk-new")
+        server.post("/", {})
+        assert [call.headers["authorization"] for call in scripted.calls] == ["Bearer sk-old", "Bearer sk-new"]
 
 
-def test_a_busy_server_is_asked_again_after_growing_pauses() -> None:
-    pauses = Pauses()
-    with scripted_server(in_turn(Answer(status=503), Answer(status=429), Answer({"ok": True}))) as server:
-        assert client(server.url, pauses).post("/x", {}) == {"ok": True}
-    assert 0.1 <= pauses.seconds[0] <= 0.2 <= pauses.seconds[1] <= 0.4
+@pytest.mark.parametrize("content", ["", "  \n", "two words", "열쇠", "a\nb"])
+def test_a_file_without_a_key_is_a_configuration_error(tmp_path: Path, content: str) -> None:
+    key = tmp_path / "key"
+    key.write_text(content)
+    with pytest.raises(ConfigurationError):
+        ModelServer("m", "http://127.0.0.1:9", key_file=key)
+    with pytest.raises(ConfigurationError):
+        ModelServer("m", "http://127.0.0.1:9", key_file=tmp_path / "none")
 
 
-def test_a_server_may_say_when_to_come_back() -> None:
-    pauses = Pauses()
-    with scripted_server(in_turn(Answer(status=503, headers={"retry-after": "7"}), Answer({}))) as server:
-        client(server.url, pauses).post("/x", {})
-    assert pauses.seconds == [7.0]
+@pytest.mark.parametrize(
+    "url",
+    ["", "vllm:8000", "ftp://vllm", "http://", "http://u:p@vllm", "http://vllm/?key=1", "http://vllm/#a", "http://[x"],
+)
+def test_an_address_must_be_one(url: str) -> None:
+    with pytest.raises(ConfigurationError):
+        ModelServer("m", url)
 
 
-def test_a_pause_beyond_the_deadline_is_not_waited_for() -> None:
-    pauses = Pauses()
-    busy = in_turn(Answer(status=503, headers={"retry-after": "7"}))
-    with scripted_server(busy) as server, pytest.raises(ModelUnavailable):
-        client(server.url, pauses).post("/x", {}, deadline=time.monotonic() + 5)
-    assert pauses.seconds == []
+@pytest.mark.parametrize("status", [429, 502, 503, 504])
+def test_a_busy_server_is_asked_again_after_growing_pauses(status: int) -> None:
+    pauses: list[float] = []
+    patience = Patience(timeout_s=5.0, tries=3, pause_s=0.2)
+    with talking(busy(status), busy(status), FINE, patience=patience, sleep=pauses.append, jitter=lambda: 1.0) as (
+        server,
+        scripted,
+    ):
+        assert server.post("/", {}) == {"fine": True}
+        assert len(scripted.calls) == 3
+        assert pauses == [0.2, 0.4]
 
 
-def test_a_server_that_is_not_there_is_tried_and_given_up() -> None:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        url = f"http://127.0.0.1:{free.getsockname()[1]}"
-    pauses = Pauses()
-    with pytest.raises(ModelUnavailable):
-        client(url, pauses, patience=Patience(tries=3)).post("/x", {})
-    assert len(pauses.seconds) == 2
+def test_pauses_are_drawn_between_a_half_and_the_whole() -> None:
+    pauses: list[float] = []
+    with talking(busy(503), FINE, patience=Patience(pause_s=0.2), sleep=pauses.append, jitter=lambda: 0.0) as (
+        server,
+        _,
+    ):
+        server.post("/", {})
+        assert pauses == [0.1]
+
+
+@pytest.mark.parametrize("status", [500, 501, 301, 302])
+def test_other_failures_are_not_tried_again(status: int) -> None:
+    with talking(busy(status, Location="http://127.0.0.1:1/elsewhere")) as (server, scripted):
+        with pytest.raises(ModelUnavailable):
+            server.post("/", {})
+        assert len(scripted.calls) == 1
+
+
+def test_a_busy_server_is_given_up_after_the_tries() -> None:
+    with talking(busy(503)) as (server, scripted):
+        with pytest.raises(ModelUnavailable) as caught:
+            server.post("/", {})
+        assert len(scripted.calls) == 3
+        assert caught.value.params == {"name": "bge-m3"}
+
+
+def test_retry_after_is_honoured_within_the_deadline() -> None:
+    pauses: list[float] = []
+    soon = format_datetime(datetime.now(UTC) + timedelta(seconds=3), usegmt=True)
+    answers = (busy(503, Retry_After="2"), busy(429, Retry_After=soon), FINE)
+    with talking(*answers, patience=Patience(timeout_s=60.0), sleep=pauses.append) as (server, _):
+        server.post("/", {})
+        assert pauses[0] == 2.0
+        assert 0.5 < pauses[1] <= 3.0
+    with talking(busy(503, Retry_After="3600"), patience=Patience(timeout_s=5.0), sleep=pauses.append) as (server, one):
+        with pytest.raises(ModelUnavailable):
+            server.post("/", {})
+        assert len(one.calls) == 1
+        assert len(pauses) == 2
+
+
+@pytest.mark.parametrize("value", ["", "soon", "-5", "²", "9" * 4000, "Wed, 99 Nov 2026"])
+def test_a_senseless_retry_after_harms_nothing(value: str) -> None:
+    headers = {"Retry-After": value.encode().decode("latin-1")}
+    with talking(Answer({}, 503, headers), FINE) as (server, _):
+        if value.startswith("9"):
+            with pytest.raises(ModelUnavailable):
+                server.post("/", {})
+        else:
+            assert server.post("/", {}) == {"fine": True}
+
+
+def test_a_refusal_is_returned_to_those_who_ask_and_an_error_to_others() -> None:
+    with talking(Answer({"message": "no"}, 400)) as (server, scripted):
+        reply = server.exchange("/", {})
+        assert (reply.ok, reply.status, reply.body) == (False, 400, {"message": "no"})
+        with pytest.raises(ModelUnavailable):
+            server.post("/", {})
+        assert len(scripted.calls) == 2
+        assert server.breaker.state is State.CLOSED
+
+
+def drip(wfile: Any) -> None:
+    wfile.write(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n")
+    for _ in range(1000):
+        wfile.write(b" ")
+        wfile.flush()
+        time.sleep(0.02)
+
+
+def silent(wfile: Any) -> None:
+    time.sleep(1.5)
+
+
+@pytest.mark.parametrize("write", [drip, silent])
+def test_a_slow_answer_ends_at_the_deadline(write: Callable[[Any], None]) -> None:
+    with talking(Answer(write=write)) as (server, _):
+        begun = time.monotonic()
+        with pytest.raises(ModelUnavailable):
+            server.post("/", {}, deadline=begun + 0.2)
+        assert time.monotonic() - begun < 1.4
+
+
+def test_nothing_is_sent_when_the_deadline_is_past() -> None:
+    with talking(FINE) as (server, scripted):
+        with pytest.raises(ModelUnavailable):
+            server.post("/", {}, deadline=time.monotonic() - 1)
+        assert not scripted.calls
+        assert server.breaker.state is State.CLOSED
 
 
 @pytest.mark.parametrize(
     "answer",
     [
-        Answer(status=500, data={"error": {"message": "CUDA error", "type": "InternalServerError"}}),
-        Answer(raw=b"<html>it works</html>"),
-        Answer(raw=b"[" * 100_000),
-        Answer(status=302, headers={"location": "http://127.0.0.1:1/"}, raw=b""),
-        Answer(raw=b'{"data": [1, 2', promised=5000),
+        Answer(raw=b"<html>gateway</html>"),
         Answer(raw=b""),
+        Answer(raw=b"\xff\xfe\x00"),
+        Answer(raw=b"[" * 100_000),
+        Answer(raw=b"1" * 10_000),
+        Answer(raw=b'{"fine": tr', promised=5000),
+        Answer(raw=b"{}", headers={"Content-Encoding": "gzip"}),
+        Answer(raw=b'"' + b"x" * 3_000_000 + b'"'),
+        Answer(write=lambda wfile: wfile.write(b"\x00\x01 not http\r\n\r\n")),
+        Answer(write=lambda wfile: wfile.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n")),
+        Answer(write=lambda wfile: None),
     ],
-    ids=["error", "not JSON", "endless nesting", "redirect", "cut off", "nothing"],
 )
-def test_what_can_not_be_used_is_an_error_of_ours(answer: Answer) -> None:
-    with scripted_server(in_turn(answer)) as server, pytest.raises(ModelUnavailable):
-        client(server.url, patience=Patience(tries=2)).post("/x", {})
+def test_garbage_is_an_unavailable_model(answer: Answer) -> None:
+    with talking(answer, max_response_bytes=2**20) as (server, _), pytest.raises(ModelUnavailable):
+        server.post("/", {"input": ["질문"]})
 
 
-def test_a_request_that_crashed_the_server_is_not_repeated() -> None:
-    with scripted_server(in_turn(Answer(status=500))) as server:
+@given(st.binary(max_size=200), st.sampled_from([200, 204, 400, 418, 500, 503]))
+def test_whatever_comes_back_ends_as_json_or_as_unavailable(raw: bytes, status: int) -> None:
+    server = ModelServer(
+        "m",
+        "http://model",
+        patience=QUICK,
+        sleep=lambda _: None,
+        transport=httpx.MockTransport(lambda _: httpx.Response(status, content=iter([raw]))),
+    )
+    try:
+        reply = server.exchange("/", {"input": ["질문"]})
+        assert reply.status == status
+    except ModelUnavailable:
+        pass
+    finally:
+        server.close()
+
+
+def test_a_lost_connection_is_tried_again() -> None:
+    with talking(Answer(write=lambda wfile: None), FINE) as (server, scripted):
+        assert server.post("/", {}) == {"fine": True}
+        assert len(scripted.calls) == 2
+
+
+def test_a_server_that_is_down_opens_the_breaker_and_its_return_closes_it() -> None:
+    now = [0.0]
+    down = [True]
+    attempts: list[str] = []
+
+    def respond(request: httpx.Request) -> httpx.Response:
+        attempts.append(request.url.path)
+        if down[0]:
+            raise httpx.ConnectError("refused")
+        return httpx.Response(200, content=iter([b"1"]))
+
+    server = ModelServer(
+        "m",
+        "http://model",
+        patience=Patience(timeout_s=1000.0, tries=2),
+        tolerance=Tolerance(failures=4, rest_s=10.0),
+        clock=lambda: now[0],
+        sleep=lambda _: None,
+        transport=httpx.MockTransport(respond),
+    )
+    for _ in range(2):
         with pytest.raises(ModelUnavailable):
-            client(server.url).post("/x", {})
-        assert len(server.asked) == 1
+            server.post("/", {})
+    assert attempts == ["/"] * 4
+    assert server.breaker.state is State.OPEN
+    down[0] = False
+    with pytest.raises(ModelUnavailable):
+        server.post("/open", {})
+    assert len(attempts) == 4
+    now[0] = 10.0
+    assert server.post("/probe", {}) == 1
+    assert server.breaker.state is State.CLOSED
+    assert attempts[4:] == ["/probe"]
+    server.close()
 
 
-def test_a_reply_without_end_is_cut() -> None:
-    with scripted_server(in_turn(Answer(raw=b" " * (MOST_BYTES + 1)))) as server, pytest.raises(ModelUnavailable):
-        client(server.url).post("/x", {})
+def test_nothing_listens() -> None:
+    with model_server(Script(FINE)) as scripted:
+        url = scripted.url
+    server = ModelServer("m", url, patience=QUICK)
+    with pytest.raises(ModelUnavailable):
+        server.post("/", {})
+    server.close()
 
 
-def test_a_slow_server_does_not_outlast_the_deadline() -> None:
-    with scripted_server(in_turn(Answer({}, pause_s=3.0))) as server:
-        start = time.monotonic()
+def test_only_one_probe_goes_out_of_many_callers() -> None:
+    now = [0.0]
+    gate = threading.Event()
+    arrived: list[int] = []
+
+    def respond(_: httpx.Request) -> httpx.Response:
+        if now[0] == 0.0:
+            return httpx.Response(500, content=iter([b""]))
+        arrived.append(1)
+        gate.wait(5)
+        return httpx.Response(200, content=iter([b"1"]))
+
+    server = ModelServer(
+        "m",
+        "http://model",
+        patience=Patience(timeout_s=100.0, tries=1),
+        tolerance=Tolerance(failures=1, rest_s=5.0),
+        clock=lambda: now[0],
+        transport=httpx.MockTransport(respond),
+    )
+
+    def outcome() -> bool:
+        try:
+            return bool(server.post("/", {}))
+        except ModelUnavailable:
+            return False
+
+    assert not outcome()
+    now[0] = 6.0
+    with ThreadPoolExecutor(8) as pool:
+        futures = [pool.submit(outcome) for _ in range(8)]
+        while sum(future.done() for future in futures) < 7:
+            time.sleep(0.005)
+        gate.set()
+        assert sum(future.result() for future in futures) == 1
+    assert len(arrived) == 1
+    server.close()
+
+
+def test_too_many_requests_and_hurried_callers_say_nothing_against_a_server() -> None:
+    with talking(busy(429), tolerance=Tolerance(failures=2)) as (server, _):
         with pytest.raises(ModelUnavailable):
-            client(server.url).post("/x", {}, deadline=start + 0.3)
-        assert time.monotonic() - start < 2.5
-
-
-def test_a_deadline_that_is_over_asks_nobody() -> None:
-    with scripted_server(in_turn(Answer({}))) as server:
+            server.post("/", {})
+        assert server.breaker.state is State.CLOSED
+    with talking(Answer(write=silent), tolerance=Tolerance(failures=1)) as (server, _):
         with pytest.raises(ModelUnavailable):
-            client(server.url).post("/x", {}, deadline=time.monotonic() - 1)
-        assert server.asked == []
+            server.post("/", {}, deadline=time.monotonic() + 0.1)
+        assert server.breaker.state is State.CLOSED
 
 
-def test_a_refused_key_is_a_matter_of_the_configuration() -> None:
-    with scripted_server(in_turn(Answer({"error": "no"}, status=401))) as server, pytest.raises(ConfigurationError):
-        client(server.url).post("/x", {})
-
-
-def test_neither_texts_nor_keys_reach_the_log(caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level(logging.DEBUG, logger="rag.transport")
-    refusal = {"error": {"type": "BadRequestError", "message": f"can't embed {TEXT}"}}
-    with scripted_server(in_turn(Answer(refusal, status=400), Answer(status=503))) as server:
-        asking = client(server.url, patience=Patience(tries=1))
-        for _ in range(2):
-            with pytest.raises(ModelUnavailable):
-                asking.post("/x", {"input": TEXT})
-    assert "BadRequestError" in caplog.text
-    assert TEXT not in caplog.text
-    assert SECRET not in caplog.text
+def test_the_log_has_the_servers_message_but_no_key_and_no_text(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    key = tmp_path / "key"
+    key.write_text("sk-secret-1")
+    answers = (
+        Answer({"error": {"message": "out of memory for sk-secret-1"}}, 500),
+        Answer({"detail": "can't embed 홍길동의 계좌 잔액은"}, 500),
+    )
+    with caplog.at_level(logging.DEBUG), talking(*answers, key_file=key) as (server, _):
+        for _ in answers:
+            with pytest.raises(ModelUnavailable) as caught:
+                server.post("/v1/embeddings", {"input": ["홍길동의 계좌 잔액은 얼마인가"]})
+            assert "memory" not in caught.value.message_en()
+    ours = "\n".join(record.getMessage() for record in caplog.records)
+    assert "out of memory for ***" in ours
+    assert "sk-secret" not in ours
+    assert "홍길동" not in ours
 
 
 def test_proxies_of_the_environment_are_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:1")
-    monkeypatch.setenv("ALL_PROXY", "http://127.0.0.1:1")
-    with scripted_server(in_turn(Answer({"ok": 1}))) as server:
-        assert client(server.url).post("/x", {}) == {"ok": 1}
+    for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:1")
+    with talking(FINE) as (server, _):
+        assert server.post("/", {}) == {"fine": True}
 
 
-def test_only_urls_are_servers() -> None:
-    for wrong in ("vllm:8000", "file:///etc/passwd", ""):
-        with pytest.raises(ConfigurationError):
-            ModelServer(wrong, name="tiny")
+def test_many_threads_share_a_few_connections() -> None:
+    with talking(FINE, connections=2) as (server, scripted):
+        with ThreadPoolExecutor(12) as pool:
+            answers = list(pool.map(lambda i: server.post("/", {"i": i}), range(60)))
+        assert answers == [{"fine": True}] * 60
+        assert sorted(call.body["i"] for call in scripted.calls) == list(range(60))
 
 
-class Clock:
-    def __init__(self) -> None:
-        self.now = 100.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
-def test_a_breaker_opens_after_failures_and_lets_one_call_try() -> None:
-    clock = Clock()
-    breaker = CircuitBreaker(failures=3, window_s=30, open_s=10, clock=clock)
-    for _ in range(3):
-        assert breaker.allows()
-        breaker.failed()
-    assert not breaker.allows()
-    clock.now += 10
-    assert breaker.allows()
-    assert not breaker.allows()  # only one tries
-    breaker.failed()
-    assert not breaker.allows()
-    clock.now += 10
-    assert breaker.allows()
-    breaker.succeeded()
-    assert breaker.allows()
-    assert breaker.allows()
-
-
-def test_failures_far_apart_do_not_open_a_breaker() -> None:
-    clock = Clock()
-    breaker = CircuitBreaker(failures=3, window_s=30, open_s=10, clock=clock)
-    for _ in range(9):
-        breaker.failed()
-        clock.now += 20
-    assert breaker.allows()
-
-
-def test_a_call_that_ran_out_of_time_lets_another_try() -> None:
-    clock = Clock()
-    breaker = CircuitBreaker(failures=1, open_s=10, clock=clock)
-    breaker.failed()
-    clock.now += 10
-    assert breaker.allows()
-    breaker.abandoned()
-    assert breaker.allows()
-
-
-def test_an_open_breaker_asks_nobody() -> None:
-    with scripted_server(in_turn(Answer(status=500))) as server:
-        asking = client(server.url, breaker=CircuitBreaker(failures=2))
-        for _ in range(4):
-            with pytest.raises(ModelUnavailable):
-                asking.post("/x", {})
-        assert len(server.asked) == 2
-
-
-def test_a_short_deadline_does_not_open_a_breaker() -> None:
-    with scripted_server(in_turn(Answer({"ok": 1}, pause_s=0.4))) as server:
-        asking = client(server.url, breaker=CircuitBreaker(failures=1))
+def test_a_closed_server_is_not_waited_for() -> None:
+    with talking(FINE) as (server, scripted):
+        server.close()
+        begun = time.monotonic()
         with pytest.raises(ModelUnavailable):
-            asking.post("/x", {}, deadline=time.monotonic() + 0.1)
-        assert asking.post("/x", {}) == {"ok": 1}
-
-
-def test_keys_come_from_files(tmp_path: Path) -> None:
-    file = tmp_path / "key"
-    file.write_text(f"{SECRET}\n")
-    assert key_of(file) == SECRET
-    assert key_of(None) is None
-    for content in ("", "  \n", "열쇠", "two\nlines"):
-        file.write_text(content)
-        with pytest.raises(ConfigurationError):
-            key_of(file)
-    with pytest.raises(ConfigurationError):
-        key_of(tmp_path / "missing")
+            server.post("/", {})
+        assert time.monotonic() - begun < 4.0
+        assert not scripted.calls
