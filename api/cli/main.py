@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from api.cli.glossaries import glossary_app
 from api.cli.options import Options
 
 app = typer.Typer(
@@ -27,6 +28,7 @@ db_app = typer.Typer(help="The database: upgrade, current.", no_args_is_help=Tru
 for name, group in (
     ("collections", collections_app),
     ("documents", documents_app),
+    ("glossary", glossary_app),
     ("ingestion", ingestion_app),
     ("keys", keys_app),
     ("index", index_app),

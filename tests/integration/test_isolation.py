@@ -88,6 +88,11 @@ def requests(world: World) -> Iterator[tuple[str, str, dict[str, Any]]]:
             yield "POST", "/api/v1/answers", {"json": question}
         wanted = {"params": {"filter": '{"source_key": "vault"}'}}
         yield "GET", f"/api/v1/collections/{collection}/documents", wanted
+        yield "GET", f"/api/v1/collections/{collection}/glossary", {}
+        yield "PUT", f"/api/v1/collections/{collection}/glossary", {"json": {"terms": []}}
+        table = {"content": b"vault,safe", "headers": {"Content-Type": "text/csv"}}
+        yield "PUT", f"/api/v1/collections/{collection}/glossary/csv", table
+        yield "DELETE", f"/api/v1/collections/{collection}/glossary", {}
         yield "PATCH", f"/api/v1/collections/{collection}", {"json": {"description": "mine now"}}
         yield "PATCH", f"/api/v1/collections/{collection}", {"json": {"retention": {"document_days": 0}}}
         yield "GET", f"/api/v1/collections/{collection}/retention", {}
