@@ -91,6 +91,30 @@ class Passage:
 
 
 @dataclass(frozen=True, slots=True)
+class QuestionNote:
+    """Something that a question was searched with, or by, beside its own words.
+
+    Attributes:
+        kind: `glossary`, `spelling`, `spacing`, `keyboard`, `number`, `date`, `provision`, `filter`, `history`, `variant`,
+            `hyde`; `model_failed` when the chat model gave nothing and the search went on without it.
+        found: the words of the question that it comes from; empty when it comes from the whole question.
+        added: what was searched also, or the condition that was put.
+    """
+
+    kind: str
+    found: str
+    added: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Alternative:
+    """Terms of a question that a text holds in other words, when it holds all of `by`."""
+
+    terms: frozenset[str]
+    by: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
 class SearchTrace:
     """How a result came about, for people who have to explain it.
 
@@ -98,6 +122,7 @@ class SearchTrace:
         legs: legs that were asked.
         withheld: hits of the index that the record no longer permits.
         timings_ms: milliseconds per stage.
+        notes: what the question was understood to mean.
     """
 
     language: Language
@@ -105,12 +130,20 @@ class SearchTrace:
     candidates: int
     withheld: int
     timings_ms: dict[str, float]
+    notes: tuple[QuestionNote, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class SearchResult:
-    """The passages for one question, best first."""
+    """The passages for one question, best first.
+
+    Attributes:
+        asked: the question as it stands alone: what went before is in it, and what only chose documents is not.
+        alternatives: other words for parts of it that a passage may hold instead.
+    """
 
     question: str
     passages: tuple[Passage, ...]
     trace: SearchTrace
+    asked: str = ""
+    alternatives: tuple[Alternative, ...] = ()
