@@ -10,6 +10,7 @@ from pydantic import AwareDatetime
 
 from api.deps import PROBLEMS, Caller, base_url, guarded
 from api.schemas.common import AnchorOut
+from api.schemas.conversation import context_of
 from api.schemas.filters import filter_of
 from api.schemas.search import ChunkOut, ParentOut, SearchIn, SearchOut
 from rag.access.policy import Action
@@ -25,7 +26,9 @@ _NEIGHBOURS = 2
 def search(body: SearchIn, request: Request, caller: Annotated[Caller, Depends(guarded(Action.SEARCH))]) -> SearchOut:
     """The passages for a question, best first."""
     permit = caller.permit(body.collections, body.as_of, filter_of(body.filter))
-    result = caller.services.rag.retriever.search(permit, body.question, limit=body.limit)
+    result = caller.services.rag.retriever.search(
+        permit, body.question, limit=body.limit, context=context_of(body.history, body.infer_filters)
+    )
     return SearchOut.of(result, caller.language, base_url(request))
 
 

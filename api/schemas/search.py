@@ -9,9 +9,10 @@ from uuid import UUID
 from pydantic import BaseModel, Field
 
 from api.schemas.common import AnchorOut, Body, CollectionNames
+from api.schemas.conversation import HISTORY, INFER_FILTERS, MAX_TURNS, History
 from api.schemas.filters import AsOf, FilterIn
 from rag.domain.messages import UiLanguage
-from rag.domain.passage import Passage, SearchResult, SearchTrace, Source
+from rag.domain.passage import Passage, QuestionNote, SearchResult, SearchTrace, Source
 
 
 class SearchIn(Body):
@@ -22,6 +23,8 @@ class SearchIn(Body):
     limit: int = Field(10, ge=1, le=100)
     as_of: AsOf = None
     filter: FilterIn | None = None
+    history: History = Field(default_factory=list, max_length=MAX_TURNS, description=HISTORY)
+    infer_filters: bool = Field(True, description=INFER_FILTERS)
 
 
 class LegOut(BaseModel):
@@ -99,6 +102,19 @@ class PassageOut(BaseModel):
         )
 
 
+class NoteOut(BaseModel):
+    """What a question was searched with beside its own words, or by which condition."""
+
+    kind: str = Field(examples=["glossary", "spelling", "spacing", "keyboard", "number", "date", "provision", "filter"])
+    found: str = Field(description="the words of the question that it comes from", examples=["자보법"])
+    added: list[str] = Field(examples=[["자동차손해배상 보장법"]])
+
+    @classmethod
+    def of(cls, note: QuestionNote) -> NoteOut:
+        """The note as JSON."""
+        return cls(kind=note.kind, found=note.found, added=list(note.added))
+
+
 class TraceOut(BaseModel):
     """How the result came about."""
 
@@ -107,6 +123,7 @@ class TraceOut(BaseModel):
     candidates: int
     withheld: int = Field(description="hits that the record does not permit")
     timings_ms: dict[str, float]
+    notes: list[NoteOut] = Field(description="what the question was understood to mean")
 
     @classmethod
     def of(cls, trace: SearchTrace) -> TraceOut:
@@ -117,6 +134,7 @@ class TraceOut(BaseModel):
             candidates=trace.candidates,
             withheld=trace.withheld,
             timings_ms=trace.timings_ms,
+            notes=[NoteOut.of(note) for note in trace.notes],
         )
 
 
