@@ -15,7 +15,7 @@ from rag.domain.provision import Path, ProvisionMark, provision_label
 
 _DATES = (
     re.compile(r"(?<![\d.,/-])(?P<y>\d{2}|\d{4})\s?년\s?(?P<m>\d{1,2})\s?월\s?(?P<d>\d{1,2})\s?일?(?!\d)"),
-    re.compile(r"(?<![\d.,/-])'?(?P<y>\d{2}|\d{4})(?P<s>[./-])\s?(?P<m>\d{1,2})(?P=s)\s?(?P<d>\d{1,2})(?![\d/-])"),
+    re.compile(r"(?<![\d.,/-])'?(?P<y>\d{2}|\d{4})(?P<s>[./-])\s?(?P<m>\d{1,2})(?P=s)\s?(?P<d>\d{1,2})(?![\d/-]|\.\d)"),
     re.compile(r"(?<!\d)(?P<y>(?:19|20)\d{2})(?P<m>\d{2})(?P<d>\d{2})(?!\d)"),
 )
 _CENTURY, _PIVOT = 2000, 70
@@ -28,9 +28,11 @@ _AMOUNT = re.compile(rf"(?<![\d.,])(?:(?:{_NUMBER})\s?[조억만천백십]+\s?)+
 _PART = re.compile(rf"({_NUMBER})\s?([천백십]?)([조억만]?)")
 _PLAIN = re.compile(r"(?<![\d.,])(?:\d{1,3}(?:,\d{3})+|\d{5,16})(?![\d.,]*\d)")
 _LARGEST = 10**16
+_ARTICLE = re.compile(r"\d+\s?조")
+"""`12조` alone is an article, `12조원` an amount."""
 
 _PROVISION = re.compile(
-    r"제?\s?(?P<article>\d{1,4})\s?조(?:\s?의\s?(?P<branch>\d{1,3}))?(?![가-힣]*[억만원])"
+    r"제?\s?(?P<article>\d{1,4})\s?조(?:\s?의\s?(?P<branch>\d{1,3}))?(?!\s?원|\s?[\d,]+\s?[천백십]*[억만])"
     r"(?:\s?제?\s?(?P<paragraph>\d{1,3})\s?항)?(?:\s?제?\s?(?P<item>\d{1,3})\s?호(?:\s?의\s?(?P<sub>\d{1,3}))?)?"
 )
 _MAX_FOUND = 8
@@ -80,7 +82,8 @@ def _day(match: re.Match[str]) -> date | None:
 def _amounts(question: str) -> Iterator[Writing]:
     for match in _AMOUNT.finditer(question):
         value = amount_of(match[0])
-        if value is not None and value >= 10_000:
+        article = _ARTICLE.fullmatch(match[0].strip()) and not question.startswith("원", match.end())
+        if value is not None and value >= 10_000 and not article:
             yield Writing("number", match[0].strip(), (f"{value:,}", *_korean_amounts(value, match[0])))
     for match in _PLAIN.finditer(question):
         value = int(match[0].replace(",", ""))
