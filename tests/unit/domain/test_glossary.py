@@ -37,7 +37,7 @@ def test_excel_files_with_a_korean_header_empty_lines_and_blanks() -> None:
         ("자보법,;".encode(), "expansions"),
         ("자,자동차".encode(), "characters"),
         ("가나,다라\n가나,마바".encode(), "twice"),
-        ("SSO,aa\nsso,bb".encode(), "twice"),
+        (b"SSO,aa\nsso,bb", "twice"),
         (("가" * 101 + ",다라").encode(), "characters"),
         (("가나," + ";".join(f"뜻{i}" for i in range(21))).encode(), "expansions"),
         ("\n".join(f"용어{i},뜻{i}" for i in range(10_001)).encode(), "10,000"),
