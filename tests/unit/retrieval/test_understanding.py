@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import shutil
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 import pytest
+from sqlalchemy import select
 
 from rag.answering.service import Answerer
 from rag.domain.errors import ModelUnavailable
@@ -17,8 +20,26 @@ from rag.generation.extractive import ExtractiveGenerator
 from rag.index.base import DENSE, SPARSE
 from rag.retrieval.understanding import QuestionContext
 from rag.settings import RetrievalSettings
+from rag.store.collection import Collection
 from rag.store.session import Database
 from tests.support.questions import READER, Library, RecordingEmbedder, ScriptedChat
+from tests.support.stores import migrated
+
+
+@pytest.fixture(scope="module")
+def migrated_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An empty store, to be copied: migrating one for each of these tests would take longer than they do."""
+    file = tmp_path_factory.mktemp("store") / "seogo.sqlite"
+    migrated(f"sqlite:///{file}").close()
+    return file
+
+
+@pytest.fixture
+def sqlite(migrated_file: Path, tmp_path: Path) -> Iterator[Database]:
+    database = Database(f"sqlite:///{shutil.copy(migrated_file, tmp_path / 'seogo.sqlite')}")
+    yield database
+    database.close()
+
 
 LEAVE = {
     "연차": "제60조(연차유급휴가) 1년간 80퍼센트 이상 출근한 직원에게 15일의 연차휴가를 준다.",
@@ -40,11 +61,11 @@ def search(opened: Library, question: str, history: Sequence[tuple[str, str]] = 
     return opened.retriever.search(permit, question, limit=5, context=QuestionContext(turns, **options))
 
 
-def opened_collection(opened: Library):
-    from rag.store.collection import Collection
-
+def opened_collection(opened: Library) -> Collection:
     with opened.database.read() as session:
-        return session.query(Collection).filter_by(name="규정").first()
+        return session.scalars(
+            select(Collection).where(Collection.name == "규정").order_by(Collection.created_at)
+        ).all()[0]
 
 
 def keys(result: SearchResult) -> list[str]:
