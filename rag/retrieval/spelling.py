@@ -45,6 +45,7 @@ _LATIN_WORD = re.compile("(?<![A-Za-z0-9._@/-])[A-Za-z]{4,40}(?![A-Za-z0-9._@/-]
 _MIXED_RUN = re.compile("[가-힣ㄱ-ㅣ]*[ㄱ-ㅣ][가-힣ㄱ-ㅣ]*")
 _ENDING_TAGS = ("J", "E", "VCP", "VCN", "VX", "XSV", "XSA", "SF", "SP", "SS")
 _CONTENT_TAGS = ("N", "V", "MA", "XR")
+_AFFIX_TAGS = ("XSN", "XPN")
 _LIKELY_VOWELS = ({"ㅐ", "ㅔ", "ㅒ", "ㅖ"}, {"ㅚ", "ㅙ", "ㅞ"}, {"ㅏ", "ㅑ"}, {"ㅓ", "ㅕ"}, {"ㅗ", "ㅛ"}, {"ㅜ", "ㅠ"})
 
 
@@ -167,7 +168,7 @@ class Speller:
         ranked = [
             (_pieces(read[item]), _unlikeliness(word.text, item), position, item)
             for position, item in enumerate(candidates)
-            if terms[item] and len(terms[item]) == len(read[item]) and all(scores[term] for term in terms[item])
+            if terms[item] and _is_nominal(read[item]) and all(scores[term] for term in terms[item])
         ]
         best = [item for item in sorted(ranked) if item[0] < word.pieces or not word.is_split]
         return tuple(item[3] for item in best if item[:2] == best[0][:2])[:_MAX_MEANT]
@@ -199,7 +200,8 @@ class _Word:
     Attributes:
         terms: its morphemes.
         pairs: its pairs of syllables, as the index has them.
-        pieces: how many morphemes, single syllables twice.
+        pieces: how many morphemes, single syllables twice, affixes not.
+        is_split: whether a single syllable is among them, as where a slip breaks a word into what Kiwi knows.
     """
 
     text: str
@@ -230,8 +232,13 @@ def _is_content(token: Token) -> bool:
     return token.tag.startswith(_CONTENT_TAGS) and not token.tag.startswith(("VX", "VCP", "VCN"))
 
 
+def _is_nominal(tokens: Sequence[Token]) -> bool:
+    """Whether there is nothing but content and affixes: no particle or ending that would cut the word up."""
+    return all(_is_content(token) or token.tag.startswith(_AFFIX_TAGS) for token in tokens)
+
+
 def _pieces(tokens: Sequence[Token]) -> int:
-    return sum(2 if token.len == 1 else 1 for token in tokens)
+    return sum(2 if token.len == 1 else 1 for token in tokens if not token.tag.startswith(_AFFIX_TAGS))
 
 
 def _pairs(word: str) -> tuple[str, ...]:
