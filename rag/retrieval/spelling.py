@@ -31,7 +31,8 @@ MAX_WORDS = 3
 """Words of one question that are looked into."""
 _MAX_QUESTION = 400
 """Characters: a longer question has words enough."""
-_MAX_LOOKUPS = 800
+_MAX_LOOKUPS = 500
+"""For one word: two syllables have 130 neighbours with some 250 pairs between them."""
 _MAX_ANALYSED = 60
 _MAX_MEANT = 2
 _WORD_LENGTHS = range(2, 9)
@@ -129,14 +130,16 @@ class Speller:
         asked = [term for word in words for term in (*word.terms, *word.pairs)]
         scores = self._scores(permit, asked)
         found: list[Meant] = []
+        looked_into = 0
         for word in words:
             gaps = [index for index, pair in enumerate(word.pairs) if not scores[pair]]
             broken = any(not scores[term] for term in word.terms) or word.is_split
             if not (broken and 0 < len(gaps) <= _MAX_GAPS):
                 continue
+            looked_into += 1
             if meant := self._neighbours(permit, word, gaps):
                 found.append(Meant("spelling", word.text, meant))
-            if len(found) == MAX_WORDS:
+            if looked_into == MAX_WORDS:
                 break
         return found
 
