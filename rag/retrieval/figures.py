@@ -36,6 +36,8 @@ _PROVISION = re.compile(
     r"(?:\s?제?\s?(?P<paragraph>\d{1,3})\s?항)?(?:\s?제?\s?(?P<item>\d{1,3})\s?호(?:\s?의\s?(?P<sub>\d{1,3}))?)?"
 )
 _MAX_FOUND = 8
+_LOOKED_AT = 1000
+"""Characters of a question."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +51,8 @@ class Writing:
 
 def writings(question: str) -> list[Writing]:
     """Dates and amounts of a question that documents may write differently, in order of kind."""
-    return [*_dates(question), *_amounts(question)][:_MAX_FOUND]
+    looked_at = question[:_LOOKED_AT]
+    return [*_dates(looked_at), *_amounts(looked_at)][:_MAX_FOUND]
 
 
 def _dates(question: str) -> Iterator[Writing]:
@@ -129,7 +132,7 @@ def _spelled(value: int, *, thousands: bool) -> str:
 def provisions_of(question: str) -> list[Path]:
     """The provisions that a question names: `제12조의2`, `12조 3항`, `제3조제1항제2호`; parts, widest first."""
     found: dict[Path, None] = {}
-    for match in _PROVISION.finditer(question):
+    for match in _PROVISION.finditer(question[:_LOOKED_AT]):
         path = [f"제{int(match['article'])}조" + (f"의{int(match['branch'])}" if match["branch"] else "")]
         if match["paragraph"]:
             path.append(f"제{int(match['paragraph'])}항")

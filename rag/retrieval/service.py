@@ -93,10 +93,8 @@ class Retriever:
 
     def _queries(self, reading: Reading) -> list[dict[str, LegQuery]]:
         """Legs of the question as understood, then those of its other wordings."""
-        vectors = self.space.embed_query(reading.text, reading.dense_language)
+        vectors = self.space.embed_query(reading.text, reading.dense_language, reading.dense_text)
         sparse = with_terms(vectors.sparse, reading.added)
-        if reading.dense_text is not None and reading.dense_text != reading.text:
-            vectors = self.space.embed_query(reading.dense_text, reading.dense_language)
         queries = [self._legs(TextVectors(sparse, vectors.model))]
         for text in reading.variants:
             language = question_language(text)

@@ -64,7 +64,8 @@ class Reading:
         permit: what may be read, narrowed by what the question states.
         text: the words that the lexical leg gets.
         asked: what the evidence must be about.
-        dense_text: what the dense model reads, in `dense_language`; None when it is not asked.
+        dense_language: the one that decides whether the dense model is asked.
+        dense_text: what it reads then; None for `text`.
         added: more lexical terms and their weights.
         provisions: articles that it names.
         variants: other texts that are searched as well.
@@ -226,18 +227,17 @@ class Understander:
 
     def _dense(self, reading: Reading, expansions: Sequence[str], carried: str) -> None:
         """What the dense model is asked: the question where it knows its language, else words of it that it knows."""
-        known = [text for text in expansions if self._space.knows(question_language(text))]
-        if self._space.knows(reading.language):
-            reading.dense_language = reading.language
-        elif self._space.knows(Language.KOREAN) and self._space.knows(Language.ENGLISH):
-            # A multilingual model: a date, a Hanja phrase or a code identifier is none of its languages and all of them.
-            reading.dense_language = Language.KOREAN
-        elif known:
-            reading.dense_language = question_language(known[0])
-            reading.dense_text = "; ".join(known)
-            return
-        else:
-            return
+        knows = self._space.knows
+        reading.dense_language = reading.language
+        known = [text for text in expansions if knows(question_language(text))]
+        if not knows(reading.language):
+            if knows(Language.KOREAN) and knows(Language.ENGLISH):
+                # A multilingual model: a date, a Hanja phrase or a code identifier is none of its languages and all of them.
+                reading.dense_language = Language.KOREAN
+            else:
+                if known:
+                    reading.dense_language, reading.dense_text = question_language(known[0]), "; ".join(known)
+                return
         reading.dense_text = " ".join(item for item in (carried, reading.text) if item)
         if known:
             reading.dense_text += f" ({'; '.join(known)})"
