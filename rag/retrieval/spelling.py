@@ -4,6 +4,10 @@ There is no vocabulary: a word is right when the index has it among what the per
 in step, and no correction can tell a word of documents that the asker may not read. Only a word with a part that occurs
 nowhere is looked into: its neighbours at one slip are made (`rag.text.jamo`) and those whose pairs of syllables, then whose
 morphemes, all occur are what could have been meant. Everything is asked in batches of bounded size.
+
+Gain in nDCG@10 on the questions of ko_finlaw with noise by seed, paired 95 % interval (`benchmarks/noisy_questions.py`): clean
++.000 [.000, .000], blanks lost +.003 [.000, .009], blanks moved +.008 [.001, .017], one wrong jamo +.013 [-.002, .035], two
++.009 [-.009, .032], a word in the other keyboard layout +.044 [.016, .076]. Pairs of syllables forgive most slips already.
 """
 
 from __future__ import annotations
