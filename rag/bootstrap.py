@@ -13,11 +13,13 @@ from rag.blobs.store import BlobStore
 from rag.domain.principal import Principal
 from rag.embedding.registry import build_space
 from rag.embedding.space import EmbeddingSpace
+from rag.generation.chat import ChatModel
 from rag.generation.extractive import ExtractiveGenerator
 from rag.index.base import IndexSchema, VectorIndex
 from rag.index.registry import IndexConfig, open_index
 from rag.retrieval.service import Retriever
 from rag.retrieval.traffic import Traffic
+from rag.retrieval.understanding import Understander
 from rag.retrieval.weights import stored_weights
 from rag.settings import RagSettings
 from rag.store import schema
@@ -92,7 +94,10 @@ def build(settings: RagSettings, *, local_operator: bool = False, recreate_index
     index = open_index(_index_config(settings), schema_of(space), recreate=recreate_index)
     traffic = Traffic()
     weights = stored_weights(database, space.name)
-    retriever = Retriever(database, index, space, settings.retrieval, traffic, weights)
+    understander = Understander(
+        database, index, space, analyzer, reader, settings.retrieval, _open_chat(settings), settings.chat.timeout_s
+    )
+    retriever = Retriever(database, index, space, settings.retrieval, understander, traffic)
     generator = ExtractiveGenerator(reader.terms_of)
     return Rag(
         settings=settings,
@@ -108,6 +113,15 @@ def build(settings: RagSettings, *, local_operator: bool = False, recreate_index
         traffic=traffic,
         operator=LocalOperator(database) if local_operator else None,
     )
+
+
+def _open_chat(settings: RagSettings) -> ChatModel | None:
+    """The chat model for work around the question; None until a server is named."""
+    if settings.chat.url is None:
+        return None
+    from rag.generation.openai_chat import open_chat
+
+    return open_chat(settings.chat)
 
 
 def schema_of(space: EmbeddingSpace) -> IndexSchema:

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from api.cli.evaluating import eval_app
+from api.cli.glossaries import glossary_app
 from api.cli.options import Options
 from api.cli.sizing import sizing
 
@@ -29,6 +30,7 @@ db_app = typer.Typer(help="The database: upgrade, current.", no_args_is_help=Tru
 for name, group in (
     ("collections", collections_app),
     ("documents", documents_app),
+    ("glossary", glossary_app),
     ("ingestion", ingestion_app),
     ("keys", keys_app),
     ("index", index_app),

@@ -24,6 +24,7 @@ from rag.answering.service import AnswerRun
 from rag.domain.answer import Citation
 from rag.domain.errors import InvalidRequest, SeogoError
 from rag.domain.passage import Source
+from rag.retrieval.understanding import QuestionContext
 
 log = logging.getLogger(__name__)
 router = APIRouter(tags=["openai"])
@@ -33,12 +34,13 @@ router = APIRouter(tags=["openai"])
 def chat_completions(
     body: ChatRequest, request: Request, caller: Annotated[Caller, Depends(guarded(Action.ASK))]
 ) -> Response:
-    """Answer the last user message from the documents behind `model`."""
+    """Answer the last user message from the documents behind `model`; the turns before it help to understand it."""
     if body.n not in (None, 1):
         raise InvalidRequest(detail="n: only 1 answer per request")
     permit = permit_for_model(caller, body.model)
     rag = caller.services.rag
-    run = rag.answerer.answer(permit, body.question(), rag.settings.answers.passages)
+    context = QuestionContext(body.history())
+    run = rag.answerer.answer(permit, body.question(), rag.settings.answers.passages, context)
     completion = _Completion(run, caller, body, base_url(request))
     if body.stream:
         return StreamingResponse(completion.stream(), media_type="text/event-stream", headers=HEADERS)

@@ -7,6 +7,8 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from rag.domain.errors import InvalidRequest
+from rag.generation.chat import ChatMessage
+from rag.retrieval.rewriting import TURNS
 
 
 class _Lenient(BaseModel):
@@ -55,7 +57,24 @@ class ChatRequest(_Lenient):
         Raises:
             InvalidRequest: there is none.
         """
-        for message in reversed(self.messages):
-            if message.role == "user" and message.text().strip():
-                return message.text().strip()
+        return self.messages[self._asked()].text().strip()
+
+    def history(self) -> tuple[ChatMessage, ...]:
+        """The turns of user and assistant before the question, the latest `TURNS`; system messages are for models that write.
+
+        Raises:
+            InvalidRequest: there is no question.
+        """
+        before = [item for item in self.messages[: self._asked()] if item.text().strip()]
+        turns = [
+            ChatMessage("user" if item.role == "user" else "assistant", item.text())
+            for item in before
+            if item.role in ("user", "assistant")
+        ]
+        return tuple(turns[-TURNS:])
+
+    def _asked(self) -> int:
+        for index in range(len(self.messages) - 1, -1, -1):
+            if self.messages[index].role == "user" and self.messages[index].text().strip():
+                return index
         raise InvalidRequest(detail="messages: no user message with text")

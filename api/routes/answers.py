@@ -12,6 +12,7 @@ from fastapi.responses import StreamingResponse
 from api.deps import PROBLEMS, Caller, base_url, guarded
 from api.errors import problem
 from api.schemas.answers import AbstentionOut, AnswerOut, AskIn, SentenceOut
+from api.schemas.conversation import context_of
 from api.schemas.filters import filter_of
 from api.schemas.search import PassageOut, TraceOut
 from api.streaming import HEADERS, event
@@ -32,7 +33,8 @@ def ask(
     """Answer a question from what the key may read. With `stream`, as events `passages`, `sentence`…, then `done`."""
     permit = caller.permit(body.collections, body.as_of, filter_of(body.filter))
     rag = caller.services.rag
-    run = rag.answerer.answer(permit, body.question, body.passages or rag.settings.answers.passages)
+    context = context_of(body.history, body.infer_filters)
+    run = rag.answerer.answer(permit, body.question, body.passages or rag.settings.answers.passages, context)
     if body.stream:
         events = _events(run, caller, base_url(request))
         return StreamingResponse(events, media_type="text/event-stream", headers=HEADERS)

@@ -11,6 +11,7 @@ from pydantic import AwareDatetime
 
 from api.deps import PROBLEMS, Caller, base_url, guarded
 from api.schemas.common import AnchorOut, CollectionNames
+from api.schemas.conversation import context_of
 from api.schemas.filters import filter_of
 from api.schemas.search import ChunkOut, DroppedOut, ExplainOut, ParentOut, SearchIn, SearchOut
 from rag.access.policy import Action
@@ -47,7 +48,8 @@ def explore(
 def _found(body: SearchIn, request: Request, caller: Caller) -> SearchOut:
     permit = caller.permit(body.collections, body.as_of, filter_of(body.filter))
     retriever = caller.services.rag.retriever
-    result = retriever.search(permit, body.question, limit=body.limit)
+    context = context_of(body.history, body.infer_filters)
+    result = retriever.search(permit, body.question, limit=body.limit, context=context)
     explain = _explained(body, result, retriever.collection_names(permit)) if body.explain else None
     return SearchOut.of(result, caller.language, base_url(request), explain)
 

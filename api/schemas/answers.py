@@ -8,6 +8,7 @@ from uuid import UUID
 from pydantic import BaseModel, Field
 
 from api.schemas.common import AnchorOut, Body, CollectionNames
+from api.schemas.conversation import HISTORY, INFER_FILTERS, MAX_TURNS, History
 from api.schemas.filters import AsOf, FilterIn
 from api.schemas.search import ParentOut, PassageOut, TraceOut, passage_url
 from rag.answering.rendering import RenderedSentence
@@ -40,6 +41,8 @@ class AskIn(Body):
     stream: bool = Field(False, description="answer as server-sent events")
     as_of: AsOf = None
     filter: FilterIn | None = None
+    history: History = Field(default_factory=list, max_length=MAX_TURNS, description=HISTORY)
+    infer_filters: bool = Field(True, description=INFER_FILTERS)
 
 
 class CitationOut(BaseModel):

@@ -9,9 +9,10 @@ from uuid import UUID
 from pydantic import BaseModel, Field, JsonValue
 
 from api.schemas.common import AnchorOut, Body, CollectionNames
+from api.schemas.conversation import HISTORY, INFER_FILTERS, MAX_TURNS, History
 from api.schemas.filters import AsOf, FilterIn
 from rag.domain.messages import UiLanguage
-from rag.domain.passage import DropReason, Passage, SearchResult, SearchTrace, Source
+from rag.domain.passage import DropReason, Passage, QuestionNote, SearchResult, SearchTrace, Source
 
 
 class SearchIn(Body):
@@ -25,6 +26,8 @@ class SearchIn(Body):
     explain: bool = Field(
         False, description="say how the result came about: weights, filters, what was left out and why"
     )
+    history: History = Field(default_factory=list, max_length=MAX_TURNS, description=HISTORY)
+    infer_filters: bool = Field(True, description=INFER_FILTERS)
 
 
 class LegOut(BaseModel):
@@ -106,6 +109,19 @@ class PassageOut(BaseModel):
         )
 
 
+class NoteOut(BaseModel):
+    """What a question was searched with beside its own words, or by which condition."""
+
+    kind: str = Field(examples=["glossary", "spelling", "spacing", "keyboard", "number", "date", "provision", "filter"])
+    found: str = Field(description="the words of the question that it comes from", examples=["자보법"])
+    added: list[str] = Field(examples=[["자동차손해배상 보장법"]])
+
+    @classmethod
+    def of(cls, note: QuestionNote) -> NoteOut:
+        """The note as JSON."""
+        return cls(kind=note.kind, found=note.found, added=list(note.added))
+
+
 class TraceOut(BaseModel):
     """How the result came about."""
 
@@ -115,6 +131,7 @@ class TraceOut(BaseModel):
     withheld: int = Field(description="hits that the record does not permit")
     timings_ms: dict[str, float]
     fusion: str = Field(description="how the legs became one ranking: scores, rrf or dbsf")
+    notes: list[NoteOut] = Field(description="what the question was understood to mean")
 
     @classmethod
     def of(cls, trace: SearchTrace) -> TraceOut:
@@ -126,6 +143,7 @@ class TraceOut(BaseModel):
             withheld=trace.withheld,
             timings_ms=trace.timings_ms,
             fusion=trace.fusion,
+            notes=[NoteOut.of(note) for note in trace.notes],
         )
 
 

@@ -20,7 +20,7 @@ from ingest.pipeline.maintenance import drop_original
 from ingest.pipeline.steps import ENDED_BADLY, Pipeline
 from rag.domain.errors import CollectionNotFound, DocumentNotFound, PurgeIncomplete
 from rag.domain.principal import Permit
-from rag.store import attribute, connector, document, family, lifecycle, receipt
+from rag.store import attribute, connector, document, family, glossary, lifecycle, receipt
 from rag.store import version as versions_table
 from rag.store.base import in_groups, utc_now
 from rag.store.chunk import ChunkRow
@@ -254,6 +254,7 @@ def hide_collection(database: Database, permit: Permit) -> DeletionReceipt:
         )
         session.add(item)
         row.deleted_at, row.name, row.description = item.deleted_at, str(row.id), ""
+        glossary.clear(session, row.id)
     return item
 
 

@@ -23,6 +23,8 @@ class Action(Enum):
     CREATE_COLLECTION = ("create_collection", Scope.ADMIN)
     CHANGE_COLLECTION = ("change_collection", Scope.ADMIN)
     DELETE_COLLECTION = ("delete_collection", Scope.ADMIN)
+    READ_GLOSSARY = ("read_glossary", Scope.READ)
+    CHANGE_GLOSSARY = ("change_glossary", Scope.WRITE)
     READ_DOCUMENTS = ("read_documents", Scope.READ)
     UPLOAD_DOCUMENTS = ("upload_documents", Scope.WRITE)
     CHANGE_DOCUMENTS = ("change_documents", Scope.WRITE)

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from rag.domain.passage import Passage
+from rag.domain.passage import Alternative, Passage
 
 MIN_COVERAGE = 0.5
 """Share of the question's rarity-weighted terms that the best passage must hold. `benchmarks/abstention.py` prints what other
@@ -44,3 +44,16 @@ def weigh(
     best = max((sum(weights[term] for term in terms) for terms in held), default=0.0)
     missing = sorted(weights.keys() - set[str]().union(*held), key=lambda term: (-weights[term], term))
     return Evidence(best / total if total else 0.0, tuple(missing))
+
+
+def with_alternatives(weights: Mapping[str, float], alternatives: Sequence[Alternative]) -> dict[str, float]:
+    """The weights, and those of other words for terms among them: together as much as what they stand for.
+
+    For choosing sentences; the evidence is weighed by the question's own terms.
+    """
+    found = dict(weights)
+    for item in alternatives:
+        share = sum(weights.get(term, 0.0) for term in item.terms) / len(item.by)
+        for term in item.by:
+            found[term] = max(found.get(term, 0.0), share)
+    return {term: weight for term, weight in found.items() if weight > 0.0}

@@ -12,9 +12,9 @@ import math
 import re
 import struct
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from datetime import date, datetime
-from typing import Literal
+from typing import Any, Literal
 from uuid import UUID
 
 from rag.domain.errors import InvalidRequest
@@ -158,6 +158,22 @@ class DocumentFilter:
     uploaded: Period | None = None
     media_types: tuple[str, ...] = ()
     document_ids: tuple[UUID, ...] | None = None
+
+    def narrowed(self, other: DocumentFilter) -> DocumentFilter:
+        """The filter of both: attributes add up, any other condition may stand in one of them only.
+
+        Raises:
+            ValueError: it stands in both.
+        """
+        changes: dict[str, Any] = {"attributes": self.attributes + other.attributes}
+        for item in fields(self):
+            mine, theirs = getattr(self, item.name), getattr(other, item.name)
+            if item.name == "attributes" or theirs in ("", (), None):
+                continue
+            if mine not in ("", (), None):
+                raise ValueError(f"{item.name} is limited already")
+            changes[item.name] = theirs
+        return replace(self, **changes)
 
     @property
     def needs_record(self) -> bool:

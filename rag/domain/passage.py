@@ -122,6 +122,30 @@ class Dropped:
 
 
 @dataclass(frozen=True, slots=True)
+class QuestionNote:
+    """Something that a question was searched with, or by, beside its own words.
+
+    Attributes:
+        kind: `glossary`, `spelling`, `spacing`, `keyboard`, `number`, `date`, `provision`, `filter`, `history`, `variant`,
+            `hyde`; `model_failed` when the chat model gave nothing and the search went on without it.
+        found: the words of the question that it comes from; empty when it comes from the whole question.
+        added: what was searched also, or the condition that was put.
+    """
+
+    kind: str
+    found: str
+    added: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Alternative:
+    """Terms of a question that a text holds in other words, when it holds all of `by`."""
+
+    terms: frozenset[str]
+    by: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
 class SearchTrace:
     """How a result came about, for people who have to explain it.
 
@@ -132,6 +156,7 @@ class SearchTrace:
         weights: what the legs weighed in the fusion, by kind of collection.
         dropped: permitted hits that other passages stand for.
         fusion: how the legs became one ranking; a value of the setting `retrieval.fusion`.
+        notes: what the question was understood to mean.
     """
 
     language: Language
@@ -142,12 +167,20 @@ class SearchTrace:
     weights: dict[CollectionKind, dict[str, float]] = field(default_factory=dict)
     dropped: tuple[Dropped, ...] = ()
     fusion: str = "scores"
+    notes: tuple[QuestionNote, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class SearchResult:
-    """The passages for one question, best first."""
+    """The passages for one question, best first.
+
+    Attributes:
+        asked: the question as it stands alone: what went before is in it, and what only chose documents is not.
+        alternatives: other words for parts of it that a passage may hold instead.
+    """
 
     question: str
     passages: tuple[Passage, ...]
     trace: SearchTrace
+    asked: str = ""
+    alternatives: tuple[Alternative, ...] = ()

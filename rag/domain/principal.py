@@ -56,6 +56,14 @@ class Permit:
         """The same permit for fewer collections; it can never grow."""
         return replace(self, collections=self.collections & frozenset(collections))
 
+    def filtered(self, where: DocumentFilter) -> Permit:
+        """The same permit for the documents that `where` holds for too; it can never grow.
+
+        Raises:
+            ValueError: both filters put a condition of the same kind, which a filter can hold once only.
+        """
+        return replace(self, where=where if self.where is None else self.where.narrowed(where))
+
     @property
     def tenant_id(self) -> UUID:
         """The one tenant whose data can be read."""

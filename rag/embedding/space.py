@@ -81,9 +81,10 @@ class EmbeddingSpace:
         made = dict(zip(new, self._sparse([texts[i] for i in new], Role.PASSAGE), strict=True))
         return [made[i] if i in made else known.sparse[key] for i, key in enumerate(keys)]
 
-    def embed_query(self, text: str, language: Language) -> TextVectors:
-        """Vectors of one question."""
-        rows = self._model_rows([text], Role.QUERY) if self.knows(language) else []
+    def embed_query(self, text: str, language: Language, dense_text: str | None = None) -> TextVectors:
+        """Vectors of one question; the dense model reads `dense_text` in its place where that is given."""
+        read = text if dense_text is None else dense_text
+        rows = self._model_rows([read], Role.QUERY) if self.knows(language) else []
         return TextVectors(self._sparse([text], Role.QUERY)[0], rows[0] if rows else None)
 
     def _sparse(self, texts: Sequence[str], role: Role) -> tuple[SparseVector, ...]:

@@ -22,8 +22,15 @@ def rarities(
     index: VectorIndex, permit: Permit, terms: Sequence[str], selection: Selection | None = None
 ) -> dict[str, float]:
     """Weight by term, above 0. One batch of cheap lookups, whatever the size of the corpus."""
-    queries = [{SPARSE: LegQuery(SparseVector((term_id(term),), (1.0,)), limit=1)} for term in terms]
-    found = index.search_batch(permit, queries, selection)
-    scores = {term: legs[SPARSE][0].score if legs[SPARSE] else 0.0 for term, legs in zip(terms, found, strict=True)}
+    scores = term_scores(index, permit, terms, selection)
     highest = max(scores.values(), default=0.0) or 1.0
     return {term: score or _UNKNOWN * highest for term, score in scores.items()}
+
+
+def term_scores(
+    index: VectorIndex, permit: Permit, terms: Sequence[str], selection: Selection | None = None
+) -> dict[str, float]:
+    """Best score of each term alone; 0 for one that occurs nowhere in what the permit covers."""
+    queries = [{SPARSE: LegQuery(SparseVector((term_id(term),), (1.0,)), limit=1)} for term in terms]
+    found = index.search_batch(permit, queries, selection)
+    return {term: legs[SPARSE][0].score if legs[SPARSE] else 0.0 for term, legs in zip(terms, found, strict=True)}

@@ -10,6 +10,7 @@ from rag.store.collection import Collection
 from rag.store.connector import ConnectorItem, ConnectorSource
 from rag.store.document import Document
 from rag.store.fusion_weight import FusionWeight
+from rag.store.glossary import GlossaryTerm
 from rag.store.receipt import DeletionReceipt
 from rag.store.tenant import Tenant
 from rag.store.version import DocumentVersion
@@ -29,4 +30,5 @@ TABLES = (
     ConnectorItem,
     Worker,
     FusionWeight,
+    GlossaryTerm,
 )

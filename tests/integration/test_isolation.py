@@ -93,6 +93,11 @@ def requests(world: World) -> Iterator[tuple[str, str, dict[str, Any]]]:
             yield "POST", "/api/v1/answers", {"json": question}
         wanted = {"params": {"filter": '{"source_key": "vault"}'}}
         yield "GET", f"/api/v1/collections/{collection}/documents", wanted
+        yield "GET", f"/api/v1/collections/{collection}/glossary", {}
+        yield "PUT", f"/api/v1/collections/{collection}/glossary", {"json": {"terms": []}}
+        table = {"content": b"vault,safe", "headers": {"Content-Type": "text/csv"}}
+        yield "PUT", f"/api/v1/collections/{collection}/glossary/csv", table
+        yield "DELETE", f"/api/v1/collections/{collection}/glossary", {}
         yield "PATCH", f"/api/v1/collections/{collection}", {"json": {"description": "mine now"}}
         yield "PATCH", f"/api/v1/collections/{collection}", {"json": {"retention": {"document_days": 0}}}
         yield "GET", f"/api/v1/collections/{collection}/retention", {}
@@ -251,6 +256,9 @@ def _key_in_tenant(service: Running, tenant_id: UUID, scopes: list[Scope], colle
         ("PATCH", "/api/v1/documents/00000000-0000-0000-0000-000000000000", {"json": {"attributes": {"a": 1}}}),
         ("PATCH", "/api/v1/collections/c", {"json": {"description": "x"}}),
         ("DELETE", "/api/v1/collections/c", {}),
+        ("PUT", "/api/v1/collections/c/glossary", {"json": {"terms": []}}),
+        ("PUT", "/api/v1/collections/c/glossary/csv", {"content": b"a,b", "headers": {"Content-Type": "text/csv"}}),
+        ("DELETE", "/api/v1/collections/c/glossary", {}),
         ("GET", "/api/v1/receipts", {}),
         ("POST", "/api/v1/collections/c/sources", {"json": {"kind": "folder", "location": "/x"}}),
         ("POST", "/api/v1/sources/00000000-0000-0000-0000-000000000000/items/delete", {"json": {"keys": ["x"]}}),

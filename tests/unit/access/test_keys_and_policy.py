@@ -21,8 +21,9 @@ from rag.store.session import Database
 from tests.support.stores import add_collection
 
 READ = {action for action in Action if action.label in {
-    "list_collections", "read_collection", "read_documents", "search", "ask", "list_models"}}  # fmt: skip
+    "list_collections", "read_collection", "read_glossary", "read_documents", "search", "ask", "list_models"}}  # fmt: skip
 WRITE = READ | {
+    Action.CHANGE_GLOSSARY,
     Action.UPLOAD_DOCUMENTS,
     Action.CHANGE_DOCUMENTS,
     Action.DELETE_DOCUMENTS,
