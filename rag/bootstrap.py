@@ -14,9 +14,10 @@ from rag.domain.principal import Principal
 from rag.embedding.registry import build_space
 from rag.embedding.space import EmbeddingSpace
 from rag.generation.extractive import ExtractiveGenerator
-from rag.index.base import IndexSchema, VectorIndex
-from rag.index.registry import IndexConfig, open_index
+from rag.index.base import VectorIndex
+from rag.index.registry import IndexConfig
 from rag.retrieval.service import Retriever
+from rag.retrieval.spaces import Spaces
 from rag.retrieval.traffic import Traffic
 from rag.settings import RagSettings
 from rag.store import schema
@@ -33,14 +34,23 @@ class Rag:
     database: Database
     blobs: BlobStore
     analyzer: Analyzer
-    space: EmbeddingSpace
-    index: VectorIndex
+    spaces: Spaces
     keys: Keys
     policy: Policy
     retriever: Retriever
     answerer: Answerer
     traffic: Traffic
     operator: LocalOperator | None = None
+
+    @property
+    def space(self) -> EmbeddingSpace:
+        """The embedding space that answers now."""
+        return self.spaces.current.space
+
+    @property
+    def index(self) -> VectorIndex:
+        """The index that answers now."""
+        return self.spaces.current.index
 
     def authenticate(self, presented: str) -> Principal:
         """The principal behind a key, or behind the operator's token where this process has one.
@@ -64,7 +74,7 @@ class Rag:
 
     def close(self) -> None:
         """Flush the index and return the connections."""
-        self.index.close()
+        self.spaces.close()
         self.database.close()
 
 
@@ -87,18 +97,23 @@ def build(settings: RagSettings, *, local_operator: bool = False, recreate_index
     schema.require_current(database)
     analyzer = Analyzer()
     reader = QuestionReader(analyzer)
-    space = build_space(settings.embedding, analyzer, settings.cache_folder())
-    index = open_index(_index_config(settings), schema_of(space), recreate=recreate_index)
+    spaces = Spaces(
+        database,
+        _index_config(settings),
+        lambda embedding: build_space(embedding, analyzer, settings.cache_folder()),
+        settings.embedding,
+    )
+    spaces.open(recreate=recreate_index)
     traffic = Traffic()
-    retriever = Retriever(database, index, space, settings.retrieval, traffic)
+    current = spaces.current
+    retriever = Retriever(database, current.index, current.space, settings.retrieval, traffic, spaces)
     generator = ExtractiveGenerator(reader.terms_of)
     return Rag(
         settings=settings,
         database=database,
         blobs=BlobStore(settings.blob_url()),
         analyzer=analyzer,
-        space=space,
-        index=index,
+        spaces=spaces,
         keys=Keys(database),
         policy=Policy(database),
         retriever=retriever,
@@ -106,11 +121,6 @@ def build(settings: RagSettings, *, local_operator: bool = False, recreate_index
         traffic=traffic,
         operator=LocalOperator(database) if local_operator else None,
     )
-
-
-def schema_of(space: EmbeddingSpace) -> IndexSchema:
-    """What an index for the vectors of `space` has to hold."""
-    return IndexSchema(space.name, space.dimensions, space.learned, space.multi)
 
 
 def _index_config(settings: RagSettings) -> IndexConfig:

@@ -6,7 +6,7 @@ import time
 from collections.abc import Collection as Container
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from uuid import UUID
 
 from rag.domain.errors import InvalidRequest, QuestionTooLong
@@ -18,6 +18,7 @@ from rag.index.base import DENSE, LEARNED, SPARSE, LegHit, LegQuery, VectorIndex
 from rag.retrieval.fusion import FusedHit, fuse_kinds
 from rag.retrieval.passages import renumbered, without_repeats
 from rag.retrieval.rarity import rarities
+from rag.retrieval.spaces import LiveSpace, Spaces
 from rag.retrieval.traffic import Traffic
 from rag.settings import RetrievalSettings
 from rag.store import chunk as chunks_table
@@ -35,6 +36,7 @@ class Retriever:
     """Searches under a permit. Thread-safe.
 
     Attributes:
+        index, space: what is searched; where there are `spaces`, their current one takes the place of both, once per search.
         traffic: counts questions in work, so that ingestion can give way to them.
     """
 
@@ -43,6 +45,7 @@ class Retriever:
     space: EmbeddingSpace
     settings: RetrievalSettings
     traffic: Traffic = field(default_factory=Traffic)
+    spaces: Spaces | None = None
 
     def search(self, permit: Permit, question: str, *, limit: int) -> SearchResult:
         """The best `limit` passages that the permit covers.
@@ -51,8 +54,21 @@ class Retriever:
             InvalidRequest, QuestionTooLong, FilterTooWide: the question can't be asked.
             IndexUnavailable, StoreUnavailable, ModelUnavailable: nothing is returned then.
         """
-        with self.traffic.question():
-            return self._search(permit, self._checked(question), limit)
+        with self.traffic.question(), self._held() as held:
+            return held._search(permit, held._checked(question), limit)
+
+    def within(self, live: LiveSpace) -> Retriever:
+        """This retriever, bound to one embedding space and its index."""
+        return replace(self, index=live.index, space=live.space, spaces=None)
+
+    @contextmanager
+    def _held(self) -> Iterator[Retriever]:
+        """This retriever for one search: vectors of one space never meet the index of another."""
+        if self.spaces is None:
+            yield self
+            return
+        with self.spaces.reading() as live:
+            yield self.within(live)
 
     def _search(self, permit: Permit, question: str, limit: int) -> SearchResult:
         clock = _Clock()
@@ -75,7 +91,8 @@ class Retriever:
         """How much each term of a question weighs in what the permit covers."""
         with self.database.read() as session:
             selection = filtering.selection_of(session, permit)
-        return rarities(self.index, permit, sorted(terms), selection)
+        with self._held() as held:
+            return rarities(held.index, permit, sorted(terms), selection)
 
     def collection_names(self, permit: Permit) -> tuple[str, ...]:
         """Names of the collections of the permit."""
