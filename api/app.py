@@ -11,14 +11,14 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from api import errors
 from api.deps import Services
 from api.openai import chat, models
-from api.routes import answers, collections, documents, health, ingestion, receipts, search, snapshots, sources
+from api.routes import answers, collections, documents, health, ingestion, receipts, search, snapshots, sources, spaces
 
 NATIVE = "/api/v1"
 OPENAI = "/v1"
 ROUTERS = (
     *(
         (NATIVE, module.router)
-        for module in (health, collections, documents, ingestion, snapshots, sources, receipts, search, answers)
+        for module in (health, collections, documents, ingestion, snapshots, sources, receipts, search, answers, spaces)
     ),
     *((OPENAI, module.router) for module in (models, chat)),
 )

@@ -97,6 +97,7 @@ def build(settings: IngestSettings, rag: Rag, *, listen: bool) -> Ingest:
         batch=BatchLimits(settings.batch_documents, settings.batch_mb << 20),
         listen=listen,
         lease=timedelta(seconds=settings.lease_s),
+        build_share=settings.migration_share,
     )
     jobs = IngestJobs(pipeline, job_settings)
     jobs.start()

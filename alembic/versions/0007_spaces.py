@@ -28,7 +28,7 @@ def upgrade() -> None:
         sa.Column("total", sa.Integer(), nullable=False),
         sa.Column("cursor_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("cursor_id", sa.Uuid(), nullable=True),
-        sa.Column("worked_s", sa.Float(), nullable=False),
+        sa.Column("worked_s", sa.Double(), nullable=False),
         sa.Column("comparison", sa.JSON(none_as_null=True), nullable=True),
         sa.Column("previous", sa.String(length=12), nullable=True),
         sa.Column("forced", sa.Boolean(), nullable=False),

@@ -22,7 +22,9 @@ documents_app = typer.Typer(
 )
 ingestion_app = typer.Typer(help="Ingestion: status, pause, resume, retry, cancel.", no_args_is_help=True)
 keys_app = typer.Typer(help="API keys: create, list, revoke.", no_args_is_help=True)
-index_app = typer.Typer(help="The search index: rebuild, optimize, verify.", no_args_is_help=True)
+index_app = typer.Typer(
+    help="The search index: rebuild, optimize, verify; migrate, rollback, spaces, drop.", no_args_is_help=True
+)
 db_app = typer.Typer(help="The database: upgrade, current.", no_args_is_help=True)
 for name, group in (
     ("collections", collections_app),
@@ -34,7 +36,7 @@ for name, group in (
 ):
     app.add_typer(group, name=name)
 
-_LOCAL_ONLY = ("serve", "worker", "keys", "index", "db", "doctor")
+_LOCAL_ONLY = ("serve", "worker", "keys", "db", "doctor", "rebuild", "optimize", "verify")
 """Commands that work on the store itself, wherever a server runs."""
 
 CollectionsOption = Annotated[
@@ -64,13 +66,24 @@ def common(
 ) -> None:
     """Options of every command."""
     context.obj = Options(config, data_dir, server, key)
-    if server and context.invoked_subcommand in _LOCAL_ONLY:
-        typer.secho(
-            f"`seogo {context.invoked_subcommand}` works on the local store; leave out --server.", fg="red", err=True
-        )
-        raise typer.Exit(2)
+    _refuse_server(context)
     if server and not key and context.invoked_subcommand:
         typer.secho("--server needs a key: --key or SEOGO_API_KEY.", fg="red", err=True)
+        raise typer.Exit(2)
+
+
+@index_app.callback()
+def index_common(context: typer.Context) -> None:
+    """Options of every command of the index."""
+    _refuse_server(context)
+
+
+def _refuse_server(context: typer.Context) -> None:
+    """End when a command that works on the store itself is given a server."""
+    if context.obj.server and context.invoked_subcommand in _LOCAL_ONLY:
+        name = context.command_path.split()[1:]
+        command = " ".join([*name, str(context.invoked_subcommand)])
+        typer.secho(f"`seogo {command}` works on the local store; leave out --server.", fg="red", err=True)
         raise typer.Exit(2)
 
 
@@ -374,7 +387,7 @@ def ingestion_cancel(context: typer.Context, collection: str) -> None:
 def keys_create(
     context: typer.Context,
     name: str,
-    scope: Annotated[str, typer.Option(help="read, write or admin")] = "read",
+    scope: Annotated[str, typer.Option(help="read, write, admin, or operator (embedding spaces)")] = "read",
     tenant: Annotated[str, typer.Option(help="Tenant, made when it does not exist.")] = "default",
     collections: CollectionsOption = None,
     days: Annotated[int | None, typer.Option(min=1, help="Days until it expires.")] = None,
@@ -427,6 +440,51 @@ def index_verify(context: typer.Context, as_json: JsonOption = False) -> None:
     from api.cli.administration import verify_index
 
     verify_index(context.obj, as_json)
+
+
+@index_app.command("migrate")
+def index_migrate(
+    context: typer.Context,
+    to: Annotated[str | None, typer.Option(help="Model: minilm, folder, flag, openai_http, none.")] = None,
+    folder: Annotated[Path | None, typer.Option(help="Folder of the model.")] = None,
+    settings: Annotated[
+        Path | None, typer.Option(help="YAML file with an `embedding` section, instead of --to.")
+    ] = None,
+    questions: Annotated[
+        Path | None, typer.Option(help="Evaluation questions: CSV, XLSX or JSON lines with question and document.")
+    ] = None,
+    max_drop: Annotated[float, typer.Option(min=0, max=1, help="How much lower nDCG@10 may be.")] = 0.01,
+    force: Annotated[bool, typer.Option("--force", help="Switch in any case; the record says so.")] = False,
+    switch: Annotated[bool, typer.Option("--switch/--no-switch", help="Whether to switch, or only build.")] = True,
+) -> None:
+    """Change the embedding model while the service answers: build, compare, switch. Can be interrupted and repeated."""
+    from api.cli.spaces import MigrateOptions, migrate
+
+    migrate(context.obj, MigrateOptions(to, folder, settings, questions, max_drop, force, switch))
+
+
+@index_app.command("rollback")
+def index_rollback(context: typer.Context) -> None:
+    """Go back to the embedding space before the last switch."""
+    from api.cli.spaces import rollback
+
+    rollback(context.obj)
+
+
+@index_app.command("spaces")
+def index_spaces(context: typer.Context, as_json: JsonOption = False) -> None:
+    """Show the embedding spaces."""
+    from api.cli.spaces import list_spaces
+
+    list_spaces(context.obj, as_json)
+
+
+@index_app.command("drop")
+def index_drop(context: typer.Context, space: Annotated[str, typer.Argument(help="Id of the space.")]) -> None:
+    """Remove an embedding space that does not answer; no going back to it."""
+    from api.cli.spaces import drop
+
+    drop(context.obj, space)
 
 
 @db_app.command("upgrade")

@@ -61,7 +61,7 @@ PARSED = "parsed.json"
 """Derived file of a parse result; gone when its version answers."""
 _GROUP_CHUNKS = 512
 """Chunks of documents that are embedded together, so that token-budget batches fill across documents."""
-_EMBED_CHUNKS = 32
+EMBED_CHUNKS = 32
 """Chunks embedded between two looks at whether somebody waits for an answer: some tenths of a second with MiniLM. Larger pieces
 are not faster (384 chunks took 10.8 s of processor time in pieces of 128 and in one)."""
 
@@ -237,7 +237,7 @@ class Pipeline:
     def _went_well(self, batch: Batch, version: DocumentVersion, step: Callable[[DocumentVersion], None]) -> bool:
         """Run `step` for one document. A part of the service being away goes up to the retry of the whole step;
         everything else is that document's own failure and is recorded on it, so that no poison file blocks a batch."""
-        self._pause()
+        self.pause()
         alone = Batch(batch.job_id, (version.id,))
         try:
             step(version)
@@ -255,7 +255,7 @@ class Pipeline:
             return True
         return False
 
-    def _pause(self) -> None:
+    def pause(self) -> None:
         self._stop_if_told()
         self.give_way()
 
@@ -320,9 +320,9 @@ class Pipeline:
         versions = [version for version, _ in group]
         known = known_vectors(self.database, self.blobs, target.space.name, versions, target.id)
         made: list[TextVectors] = []
-        for start in range(0, len(chunks), _EMBED_CHUNKS):
-            part = chunks[start : start + _EMBED_CHUNKS]
-            self._pause()
+        for start in range(0, len(chunks), EMBED_CHUNKS):
+            part = chunks[start : start + EMBED_CHUNKS]
+            self.pause()
             made += target.space.embed_chunks(part, known)
             if len(group) == 1 and not self._report(group[0][0].id, len(made), len(chunks)):
                 return  # cancelled or deleted meanwhile
@@ -340,17 +340,17 @@ class Pipeline:
             chunks = chunks_table.of_version(session, version.id)
             labels = labels_of(session, version)
         for target in self.targets():
-            self._write(target, version, chunks, labels)
+            self.write(target, version, chunks, labels)
         reached("index.counted", version.id)
         settle_written(self.database, self.index, version, labels)
 
-    def _write(
+    def write(
         self, target: LiveSpace, version: DocumentVersion, chunks: Sequence[Chunk], labels: tuple[str, ...]
     ) -> None:
         for points in self.points(version, chunks, labels, target):
             target.index.upsert(points)
             reached("index.upserted", version.id)
-            self._pause()
+            self.pause()
         found = target.index.count(version.id)
         if found != len(chunks):
             raise IndexWriteMismatch(found=found, expected=len(chunks))
@@ -363,7 +363,7 @@ class Pipeline:
                 versions = [v for v in versions_table.by_ids(session, version_ids) if v.state == VersionState.ACTIVE]
             for version in versions:
                 if target.index.count(version.id) != version.chunk_count:
-                    write_settled(self.database, target, version, self._write)
+                    write_settled(self.database, target, version, self.write)
 
     def points(
         self,

@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import String, Text, select, update
+from sqlalchemy import Double, String, Text, select, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from rag.store.base import Base, utc_now
@@ -62,7 +62,7 @@ class EmbeddingSpaceRow(Base):
     total: Mapped[int] = mapped_column(default=0)
     cursor_at: Mapped[datetime | None]
     cursor_id: Mapped[UUID | None]
-    worked_s: Mapped[float] = mapped_column(default=0.0)
+    worked_s: Mapped[float] = mapped_column(Double, default=0.0)
     comparison: Mapped[dict[str, Any] | None]
     previous: Mapped[str | None] = mapped_column(String(12))
     forced: Mapped[bool] = mapped_column(default=False)
