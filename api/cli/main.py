@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from api.cli import space_commands
 from api.cli.options import Options
 
 app = typer.Typer(
@@ -35,6 +36,8 @@ for name, group in (
     ("db", db_app),
 ):
     app.add_typer(group, name=name)
+
+space_commands.add_to(index_app)
 
 _LOCAL_ONLY = ("serve", "worker", "keys", "db", "doctor", "rebuild", "optimize", "verify")
 """Commands that work on the store itself, wherever a server runs."""
@@ -440,51 +443,6 @@ def index_verify(context: typer.Context, as_json: JsonOption = False) -> None:
     from api.cli.administration import verify_index
 
     verify_index(context.obj, as_json)
-
-
-@index_app.command("migrate")
-def index_migrate(
-    context: typer.Context,
-    to: Annotated[str | None, typer.Option(help="Model: minilm, folder, flag, openai_http, none.")] = None,
-    folder: Annotated[Path | None, typer.Option(help="Folder of the model.")] = None,
-    settings: Annotated[
-        Path | None, typer.Option(help="YAML file with an `embedding` section, instead of --to.")
-    ] = None,
-    questions: Annotated[
-        Path | None, typer.Option(help="Evaluation questions: CSV, XLSX or JSON lines with question and document.")
-    ] = None,
-    max_drop: Annotated[float, typer.Option(min=0, max=1, help="How much lower nDCG@10 may be.")] = 0.01,
-    force: Annotated[bool, typer.Option("--force", help="Switch in any case; the record says so.")] = False,
-    switch: Annotated[bool, typer.Option("--switch/--no-switch", help="Whether to switch, or only build.")] = True,
-) -> None:
-    """Change the embedding model while the service answers: build, compare, switch. Can be interrupted and repeated."""
-    from api.cli.spaces import MigrateOptions, migrate
-
-    migrate(context.obj, MigrateOptions(to, folder, settings, questions, max_drop, force, switch))
-
-
-@index_app.command("rollback")
-def index_rollback(context: typer.Context) -> None:
-    """Go back to the embedding space before the last switch."""
-    from api.cli.spaces import rollback
-
-    rollback(context.obj)
-
-
-@index_app.command("spaces")
-def index_spaces(context: typer.Context, as_json: JsonOption = False) -> None:
-    """Show the embedding spaces."""
-    from api.cli.spaces import list_spaces
-
-    list_spaces(context.obj, as_json)
-
-
-@index_app.command("drop")
-def index_drop(context: typer.Context, space: Annotated[str, typer.Argument(help="Id of the space.")]) -> None:
-    """Remove an embedding space that does not answer; no going back to it."""
-    from api.cli.spaces import drop
-
-    drop(context.obj, space)
 
 
 @db_app.command("upgrade")

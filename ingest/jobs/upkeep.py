@@ -85,14 +85,19 @@ class UpkeepJobs:
             while document_ids := _step("retire", _expire_next, pipeline, identity):
                 _step("purge", removal.purge_documents, pipeline, [UUID(item) for item in document_ids])
 
+        self._purge, self._purge_many, self._collection = purge_document, purge_documents, delete_collection
+        self._relabel, self._retention = relabel_document, apply_retention
+        self._register_build()
+
+    def _register_build(self) -> None:
+        pipeline, pace = self.pipeline, self.pace
+
         @DBOS.workflow(name="build_space")
         def build_space(space_id: str) -> None:
-            while _step("build", migration.build_next, pipeline, space_id, self.pace):
+            while _step("build", migration.build_next, pipeline, space_id, pace):
                 pass
 
         self._space = build_space
-        self._purge, self._purge_many, self._collection = purge_document, purge_documents, delete_collection
-        self._relabel, self._retention = relabel_document, apply_retention
 
     _purge: Callable[[str], None] | None = None
     _purge_many: Callable[[list[str]], None] | None = None

@@ -44,6 +44,7 @@ _GROUP_CHUNKS = 256
 """Chunks embedded and put on record together: what a killed process has to do again."""
 _GROUP_VERSIONS = 64
 _ROUNDS = 5
+_LONGEST_SEARCH_S = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,6 +227,8 @@ def drop_space(pipeline: Pipeline, spaces: Spaces, space_id: str) -> EmbeddingSp
     row = space_changes.give_up(spaces, space_id)
     if spaces.config.backend == "qdrant":
         time.sleep(2 * LOOK_S)  # other processes may still ask it, and look at the record by then
+    if not spaces.is_left(space_id, _LONGEST_SEARCH_S):
+        raise SpaceConflict(name=row.name, detail="a search still reads it; drop it again")
     places.drop(spaces.config, row.place)
     own = vector_file.file_of(space_id)
     for version_id, name in pipeline.blobs.derived_files():

@@ -256,6 +256,7 @@ class Pipeline:
         return False
 
     def pause(self) -> None:
+        """Between two pieces of work: end where the process does, and give way to questions."""
         self._stop_if_told()
         self.give_way()
 
@@ -347,6 +348,11 @@ class Pipeline:
     def write(
         self, target: LiveSpace, version: DocumentVersion, chunks: Sequence[Chunk], labels: tuple[str, ...]
     ) -> None:
+        """Upsert a version's points into one space, wait, and read back the count.
+
+        Raises:
+            IndexWriteMismatch: the engine holds fewer or more.
+        """
         for points in self.points(version, chunks, labels, target):
             target.index.upsert(points)
             reached("index.upserted", version.id)

@@ -125,7 +125,7 @@ def _documents(question: EvaluationQuestion, passages: Sequence[Passage]) -> lis
         key = passage.source.source_key
         called = {key, key.rpartition("/")[2], passage.source.title}
         expected = next((name for name in question.documents if name in called), None)
-        names.setdefault(expected if expected is not None else f"\0{key}")
+        names.setdefault(expected if expected is not None else f"\1{key}")
     return list(names)
 
 

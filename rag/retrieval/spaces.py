@@ -88,6 +88,7 @@ class Spaces:
         self.open_space = open_space
         self._guard = threading.RLock()
         self._lease = threading.Lock()
+        self._left = threading.Condition(self._lease)
         self._readers: Counter[str] = Counter()
         self._live: dict[str, LiveSpace] = {}
         self._leaving: dict[str, LiveSpace] = {}
@@ -133,8 +134,14 @@ class Spaces:
             with self._lease:
                 self._readers[live.id] -= 1
                 unused = self._leaving.pop(live.id, None) if not self._readers[live.id] else None
-            if unused is not None:
-                unused.index.close()
+                if unused is not None:
+                    unused.index.close()
+                self._left.notify_all()
+
+    def is_left(self, space_id: str, timeout_s: float) -> bool:
+        """Wait until no search reads a space that is not in step any more; False when one still does."""
+        with self._left:
+            return self._left.wait_for(lambda: not self._readers[space_id], timeout_s)
 
     def in_step(self) -> tuple[LiveSpace, ...]:
         """Every space that a write must reach by the record of this moment, the current one first.
