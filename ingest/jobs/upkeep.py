@@ -19,6 +19,7 @@ from dbos import error as dbos_error
 from sqlalchemy import select
 
 from ingest.pipeline import labels, migration, removal, retention
+from ingest.pipeline.fault_points import reached
 from ingest.pipeline.steps import Pipeline
 from rag.domain.errors import SeogoError, Unavailable
 from rag.domain.retention import rules_from_json
@@ -146,6 +147,7 @@ class UpkeepJobs:
         """Queue the building of an embedding space, unless that is queued or running already."""
         if self._space is None:
             raise RuntimeError("the queue is not started")
+        reached("migrate.begun", space_id)
         try:
             with SetEnqueueOptions(deduplication_id=space_id):
                 DBOS.enqueue_workflow(SPACE_QUEUE, self._space, space_id)
