@@ -93,7 +93,7 @@ def live(folder: Path, turn: int, point: str) -> dict[str, Any]:
         client = Client(services)
         if turn == 0:
             client.request("POST", "/collections", json={"name": "규정"})
-            client.ingest({f"{n}.md": f"# 규정 {n}\n\n낱말{n} 하나.\n" for n in range(100)})
+            client.ingest({f"{n}.md": f"# 규정 {n}\n\n낱말{n} 하나.\n" for n in range(70)})
         space_id = client.build()
         pipeline = services.ingest.pipeline
         held = []

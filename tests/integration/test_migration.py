@@ -302,6 +302,18 @@ class TestOneService:
         switched = caller.post(f"{SPACES}/{space['id']}/switch", json={}).json()
         assert (switched["state"], switched["forced"], switched["previous"]) == ("current", False, first.id)
 
+    def test_verify_sees_a_space_that_has_fallen_behind(self, alone: Running) -> None:
+        caller, pipeline = operator(alone), alone.services.ingest.pipeline
+        caller.ingest(caller.collection(), {"a.md": text_of(1)})
+        space = build(caller, OTHER)
+        assert maintenance.verify(pipeline, timedelta(0)).spaces_behind == []
+        target = next(live for live in pipeline.targets() if live.id == space["id"])
+        target.index.delete_versions([next(target.index.versions_of())[1]])
+        found = maintenance.verify(pipeline, timedelta(0))
+        assert (found.spaces_behind, found.missing, found.healthy) == ([space["id"]], [], False)
+        refused = caller.post(f"{SPACES}/{space['id']}/switch", json={"force": True})
+        assert (refused.status_code, refused.json()["code"]) == (409, "space_conflict")
+
     def test_what_is_refused(self, alone: Running) -> None:
         service = alone
         caller = operator(service)
