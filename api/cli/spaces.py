@@ -128,7 +128,8 @@ def _section(path: Path) -> dict[str, Any]:
         loaded = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise CommandFailed(f"{path}: {error}") from error
-    section = loaded.get("rag", loaded).get("embedding") if isinstance(loaded, dict) else None
+    below = loaded.get("rag", loaded) if isinstance(loaded, dict) else None
+    section = below.get("embedding") if isinstance(below, dict) else None
     if not isinstance(section, dict):
         raise CommandFailed(f"{path}: no section `embedding`")
     return dict(section)
@@ -158,10 +159,13 @@ def read_questions(path: Path) -> list[dict[str, Any]]:
 
 def _rows(path: Path) -> list[dict[str, Any]]:
     if path.suffix.lower() == ".xlsx":
-        from python_calamine import CalamineWorkbook
+        from python_calamine import CalamineError, CalamineWorkbook
 
-        with CalamineWorkbook.from_path(str(path)) as book:
-            header, *rows = book.get_sheet_by_index(0).to_python()
+        try:
+            with CalamineWorkbook.from_path(str(path)) as book:
+                header, *rows = book.get_sheet_by_index(0).to_python()
+        except CalamineError as error:
+            raise ValueError(error) from error
         names = [str(cell).strip().lower() for cell in header]
         return [dict(zip(names, row, strict=False)) for row in rows]
     content = path.read_text(encoding="utf-8-sig")
