@@ -140,7 +140,11 @@ class Askers:
                     self.empty += 1
 
 
-@pytest.mark.parametrize(("backend", "target"), [("edge", THIRD), ("memory", OTHER)], ids=["edge", "memory"])
+@pytest.mark.parametrize(
+    ("backend", "target"),
+    [("edge", THIRD), pytest.param("memory", OTHER, marks=pytest.mark.slow)],
+    ids=["edge", "memory"],
+)
 def test_a_migration_under_load(tmp_path: Path, backend: str, target: dict[str, Any]) -> None:
     MIXED.clear()
     ASKED.clear()
