@@ -22,6 +22,7 @@ from api.routes import (
     search,
     snapshots,
     sources,
+    spaces,
 )
 
 NATIVE = "/api/v1"
@@ -40,6 +41,7 @@ ROUTERS = (
             receipts,
             search,
             answers,
+            spaces,
         )
     ),
     *((OPENAI, module.router) for module in (models, chat)),

@@ -23,6 +23,7 @@ from ingest.settings import IngestSettings
 from rag.bootstrap import Rag
 from rag.domain.language import Language
 from rag.embedding.space import EmbeddingSpace
+from rag.index.in_step import IndexesInStep
 from rag.settings import RagSettings
 from rag.store.queue import BatchLimits, RetryRule
 
@@ -61,15 +62,16 @@ def build_pipeline(settings: IngestSettings, rag: Rag) -> Pipeline:
     return Pipeline(
         database=rag.database,
         blobs=rag.blobs,
-        index=rag.index,
+        index=IndexesInStep(rag.spaces.writers),
         space=rag.space,
         sandbox=ParseSandbox(limits, concurrency=settings.parse_concurrency, converter=find_converter()),
-        chunker=StructureChunker(budgets_for(settings, rag.space)),
+        chunker=StructureChunker(lambda language: budgets_for(settings, rag.space)(language)),
         parse_concurrency=settings.parse_concurrency,
         retries=RetryRule(
             settings.tries, timedelta(seconds=settings.retry_pause_s), timedelta(seconds=settings.outage_pause_s)
         ),
         give_way=rag.traffic.give_way,
+        in_step=rag.spaces.in_step,
         child_limits=ChildLimits(
             depth=settings.child_depth,
             documents=settings.child_documents,
@@ -95,6 +97,7 @@ def build(settings: IngestSettings, rag: Rag, *, listen: bool) -> Ingest:
         batch=BatchLimits(settings.batch_documents, settings.batch_mb << 20),
         listen=listen,
         lease=timedelta(seconds=settings.lease_s),
+        build_share=settings.migration_share,
     )
     jobs = IngestJobs(pipeline, job_settings)
     jobs.start()

@@ -44,3 +44,6 @@ class IngestSettings(BaseModel):
         5, ge=0, le=3600, description="pause before the second try; each further one is 4 times it"
     )
     outage_pause_s: float = Field(30, ge=0, le=3600, description="pause after a part of the service was away")
+    migration_share: float = Field(
+        0.5, gt=0, le=1, description="share of one thread's time that building another embedding space may take"
+    )

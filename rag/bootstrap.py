@@ -15,12 +15,12 @@ from rag.embedding.registry import build_space
 from rag.embedding.space import EmbeddingSpace
 from rag.generation.chat import ChatModel
 from rag.generation.extractive import ExtractiveGenerator
-from rag.index.base import IndexSchema, VectorIndex
-from rag.index.registry import IndexConfig, open_index
+from rag.index.base import VectorIndex
+from rag.index.registry import IndexConfig
 from rag.retrieval.service import Retriever
+from rag.retrieval.spaces import Spaces
 from rag.retrieval.traffic import Traffic
 from rag.retrieval.understanding import Understander
-from rag.retrieval.weights import stored_weights
 from rag.settings import RagSettings
 from rag.store import schema
 from rag.store.session import Database
@@ -36,14 +36,23 @@ class Rag:
     database: Database
     blobs: BlobStore
     analyzer: Analyzer
-    space: EmbeddingSpace
-    index: VectorIndex
+    spaces: Spaces
     keys: Keys
     policy: Policy
     retriever: Retriever
     answerer: Answerer
     traffic: Traffic
     operator: LocalOperator | None = None
+
+    @property
+    def space(self) -> EmbeddingSpace:
+        """The embedding space that answers now."""
+        return self.spaces.current.space
+
+    @property
+    def index(self) -> VectorIndex:
+        """The index that answers now."""
+        return self.spaces.current.index
 
     def authenticate(self, presented: str) -> Principal:
         """The principal behind a key, or behind the operator's token where this process has one.
@@ -67,7 +76,7 @@ class Rag:
 
     def close(self) -> None:
         """Flush the index and return the connections."""
-        self.index.close()
+        self.spaces.close()
         self.database.close()
 
 
@@ -90,22 +99,28 @@ def build(settings: RagSettings, *, local_operator: bool = False, recreate_index
     schema.require_current(database)
     analyzer = Analyzer()
     reader = QuestionReader(analyzer)
-    space = build_space(settings.embedding, analyzer, settings.cache_folder())
-    index = open_index(_index_config(settings), schema_of(space), recreate=recreate_index)
-    traffic = Traffic()
-    weights = stored_weights(database, space.name)
-    understander = Understander(
-        database, index, space, analyzer, reader, settings.retrieval, _open_chat(settings), settings.chat.timeout_s
+    spaces = Spaces(
+        database,
+        _index_config(settings),
+        lambda embedding: build_space(embedding, analyzer, settings.cache_folder()),
+        settings.embedding,
     )
-    retriever = Retriever(database, index, space, settings.retrieval, understander, traffic)
+    spaces.open(recreate=recreate_index)
+    traffic = Traffic()
+    current = spaces.current
+    understander = Understander(
+        database, current.index, current.space, analyzer, reader, settings.retrieval, _open_chat(settings), settings.chat.timeout_s
+    )
+    retriever = Retriever(
+        database, current.index, current.space, settings.retrieval, understander, traffic, current.weights, spaces
+    )
     generator = ExtractiveGenerator(reader.terms_of)
     return Rag(
         settings=settings,
         database=database,
         blobs=BlobStore(settings.blob_url()),
         analyzer=analyzer,
-        space=space,
-        index=index,
+        spaces=spaces,
         keys=Keys(database),
         policy=Policy(database),
         retriever=retriever,
@@ -122,11 +137,6 @@ def _open_chat(settings: RagSettings) -> ChatModel | None:
     from rag.generation.openai_chat import open_chat
 
     return open_chat(settings.chat)
-
-
-def schema_of(space: EmbeddingSpace) -> IndexSchema:
-    """What an index for the vectors of `space` has to hold."""
-    return IndexSchema(space.name, space.dimensions, space.learned, space.multi)
 
 
 def _index_config(settings: RagSettings) -> IndexConfig:

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "0007_glossary"
-down_revision = "0006_counts"
+down_revision = "0007_eval"
 branch_labels = None
 depends_on = None
 

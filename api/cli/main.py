@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from api.cli import space_commands
 from api.cli.evaluating import eval_app
 from api.cli.glossaries import glossary_app
 from api.cli.options import Options
@@ -25,7 +26,9 @@ documents_app = typer.Typer(
 )
 ingestion_app = typer.Typer(help="Ingestion: status, pause, resume, retry, cancel.", no_args_is_help=True)
 keys_app = typer.Typer(help="API keys: create, list, revoke.", no_args_is_help=True)
-index_app = typer.Typer(help="The search index: rebuild, optimize, verify.", no_args_is_help=True)
+index_app = typer.Typer(
+    help="The search index: rebuild, optimize, verify; migrate, rollback, spaces, drop.", no_args_is_help=True
+)
 db_app = typer.Typer(help="The database: upgrade, current.", no_args_is_help=True)
 for name, group in (
     ("collections", collections_app),
@@ -40,7 +43,9 @@ for name, group in (
     app.add_typer(group, name=name)
 app.command()(sizing)
 
-_LOCAL_ONLY = ("serve", "worker", "keys", "index", "db", "doctor", "eval")
+space_commands.add_to(index_app)
+
+_LOCAL_ONLY = ("serve", "worker", "keys", "db", "doctor", "rebuild", "optimize", "verify", "eval")
 """Commands that work on the store itself, wherever a server runs."""
 
 CollectionsOption = Annotated[
@@ -70,13 +75,24 @@ def common(
 ) -> None:
     """Options of every command."""
     context.obj = Options(config, data_dir, server, key)
-    if server and context.invoked_subcommand in _LOCAL_ONLY:
-        typer.secho(
-            f"`seogo {context.invoked_subcommand}` works on the local store; leave out --server.", fg="red", err=True
-        )
-        raise typer.Exit(2)
+    _refuse_server(context)
     if server and not key and context.invoked_subcommand:
         typer.secho("--server needs a key: --key or SEOGO_API_KEY.", fg="red", err=True)
+        raise typer.Exit(2)
+
+
+@index_app.callback()
+def index_common(context: typer.Context) -> None:
+    """Options of every command of the index."""
+    _refuse_server(context)
+
+
+def _refuse_server(context: typer.Context) -> None:
+    """End when a command that works on the store itself is given a server."""
+    if context.obj.server and context.invoked_subcommand in _LOCAL_ONLY:
+        name = context.command_path.split()[1:]
+        command = " ".join([*name, str(context.invoked_subcommand)])
+        typer.secho(f"`seogo {command}` works on the local store; leave out --server.", fg="red", err=True)
         raise typer.Exit(2)
 
 
@@ -381,7 +397,7 @@ def ingestion_cancel(context: typer.Context, collection: str) -> None:
 def keys_create(
     context: typer.Context,
     name: str,
-    scope: Annotated[str, typer.Option(help="read, write or admin")] = "read",
+    scope: Annotated[str, typer.Option(help="read, write, admin, or operator (embedding spaces)")] = "read",
     tenant: Annotated[str, typer.Option(help="Tenant, made when it does not exist.")] = "default",
     collections: CollectionsOption = None,
     days: Annotated[int | None, typer.Option(min=1, help="Days until it expires.")] = None,

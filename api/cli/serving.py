@@ -61,7 +61,7 @@ def _prepare(options: Options, settings: Settings) -> None:
     try:
         keys = Keys(database)
         if not keys.any_admin():
-            secret, _ = keys.create(DEFAULT_TENANT, "first admin", [Scope.ADMIN])
+            secret, _ = keys.create(DEFAULT_TENANT, "first admin", [Scope.ADMIN, Scope.OPERATOR])
             typer.echo(f"{text('admin_key')}:\n  {secret}")
     finally:
         database.close()

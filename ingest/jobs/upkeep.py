@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import ParamSpec, TypeVar
 from uuid import UUID, uuid4
@@ -19,20 +19,24 @@ from dbos import error as dbos_error
 from sqlalchemy import select
 
 from ingest.jobs.heap import give_memory_back
-from ingest.pipeline import labels, removal, retention
+from ingest.pipeline import labels, migration, removal, retention
+from ingest.pipeline.fault_points import reached
 from ingest.pipeline.steps import Pipeline
 from rag.domain.errors import SeogoError, Unavailable
 from rag.domain.retention import rules_from_json
-from rag.store import receipt
+from rag.store import embedding_space, receipt
 from rag.store.base import utc_now
 from rag.store.collection import Collection
 from rag.store.document import Document
+from rag.store.embedding_space import SpaceState
 
 log = logging.getLogger(__name__)
 
 QUEUE = "purge"
 LONG_QUEUE = "upkeep"
 """For what takes long: a document that is deleted meanwhile must not wait for it."""
+SPACE_QUEUE = "spaces"
+"""For building an embedding space, which takes hours: one at a time among all workers."""
 P = ParamSpec("P")
 R = TypeVar("R")
 
@@ -48,6 +52,7 @@ class UpkeepJobs:
     """Registers the workflows and submits them. Submitting one twice does no harm."""
 
     pipeline: Pipeline
+    pace: migration.Pace = field(default_factory=migration.Pace)
 
     def register(self) -> None:
         """Make the workflows known; before the queue is launched."""
@@ -84,17 +89,30 @@ class UpkeepJobs:
 
         self._purge, self._purge_many, self._collection = purge_document, purge_documents, delete_collection
         self._relabel, self._retention = relabel_document, apply_retention
+        self._register_build()
+
+    def _register_build(self) -> None:
+        pipeline, pace = self.pipeline, self.pace
+
+        @DBOS.workflow(name="build_space")
+        def build_space(space_id: str) -> None:
+            while _step("build", migration.build_next, pipeline, space_id, pace):
+                pass
+
+        self._space = build_space
 
     _purge: Callable[[str], None] | None = None
     _purge_many: Callable[[list[str]], None] | None = None
     _collection: Callable[[str], None] | None = None
     _relabel: Callable[[str], None] | None = None
     _retention: Callable[[str], None] | None = None
+    _space: Callable[[str], None] | None = None
 
     def register_queues(self, polling_s: float) -> None:
         """Make the queues known; once the queue is launched."""
         DBOS.register_queue(QUEUE, worker_concurrency=2, polling_interval_sec=polling_s)
         DBOS.register_queue(LONG_QUEUE, worker_concurrency=2, polling_interval_sec=polling_s)
+        DBOS.register_queue(SPACE_QUEUE, global_concurrency=1, polling_interval_sec=5 * polling_s)
 
     def purge(self, document_id: UUID) -> None:
         """Queue the removal of what a document left in index, chunks and blobs, unless that is queued already."""
@@ -126,6 +144,17 @@ class UpkeepJobs:
         with SetWorkflowID(job_id if status is None else f"{job_id}-{uuid4()}"):
             self._submit(self._collection, collection_id, LONG_QUEUE)
 
+    def build_space(self, space_id: str) -> None:
+        """Queue the building of an embedding space, unless that is queued or running already."""
+        if self._space is None:
+            raise RuntimeError("the queue is not started")
+        reached("migrate.begun", space_id)
+        try:
+            with SetEnqueueOptions(deduplication_id=space_id):
+                DBOS.enqueue_workflow(SPACE_QUEUE, self._space, space_id)
+        except dbos_error.DBOSQueueDeduplicatedError:
+            log.debug("the embedding space %s is being built already", space_id)
+
     def relabel(self, document_id: UUID) -> None:
         """Queue the labelling of a document's points."""
         self._submit(self._relabel, document_id)
@@ -146,6 +175,9 @@ class UpkeepJobs:
             ruled = session.scalars(
                 select(Collection).where(Collection.retention.is_not(None), Collection.deleted_at.is_(None))
             ).all()
+            building = [row.id for row in embedding_space.in_step(session) if row.state == SpaceState.BUILDING]
+        for space_id in building:
+            self.build_space(space_id)
         minute = int(utc_now().timestamp()) // 60
         for collection_id in collections:
             self.delete_collection(collection_id)

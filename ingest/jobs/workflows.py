@@ -22,6 +22,7 @@ from dbos import error as dbos_error
 from ingest.jobs.dispatcher import Dispatcher, DispatchSettings, JobState
 from ingest.jobs.upkeep import UpkeepJobs
 from ingest.pipeline.fault_points import reached
+from ingest.pipeline.migration import SHARE, Pace
 from ingest.pipeline.steps import Batch, Pipeline
 from rag.domain.errors import SeogoError, Unavailable
 from rag.store import queue
@@ -52,6 +53,7 @@ class JobSettings:
         concurrency: batches of the bulk lane at once in this process.
         listen: whether this process runs jobs, or only submits them.
         lease: a worker that was not seen for so long is dead, and its jobs are taken over.
+        build_share: see `Pace`.
     """
 
     database_url: str
@@ -60,6 +62,7 @@ class JobSettings:
     batch: BatchLimits
     listen: bool = True
     lease: timedelta = timedelta(seconds=30)
+    build_share: float = SHARE
 
     @property
     def alone(self) -> bool:
@@ -79,7 +82,7 @@ class IngestJobs:
         self._settings = settings
         self._executor_id = settings.name_of_worker()
         self._ingest: Callable[[list[str]], None] | None = None
-        self.upkeep = UpkeepJobs(pipeline)
+        self.upkeep = UpkeepJobs(pipeline, Pace(settings.build_share))
         self._running: set[str] = set()
         self._guard = threading.Lock()
         self._dispatcher: Dispatcher | None = None

@@ -64,6 +64,16 @@ FAULT_POINTS: dict[str, str] = {
 }
 """Every point, and what is done at that moment and what is not."""
 
+MIGRATION_POINTS: dict[str, str] = {
+    "migrate.begun": "a new space is on record, nothing is built",
+    "migrate.vectors_stored": "a group's vectors in the new space are stored, none is in its index",
+    "migrate.upserted": "a version is in the new index, the record does not say so",
+    "migrate.cursor_committed": "a group is built and on record",
+    "migrate.compared": "all is built and equals the record, which does not say that it is ready",
+    "migrate.ready": "it is ready on record, the queue does not know",
+}
+"""Points of building a space (`ingest/pipeline/migration.py`), which the workload of ingestion never reaches."""
+
 Hook = Callable[[str, str], None]
 _hook: Hook | None = None
 

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from uuid import UUID
 
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
+from rag.domain.document import Chunk
 from rag.domain.filters import document_labels
-from rag.index.base import Retirement, VectorIndex
+from rag.index.base import Retirement
+from rag.index.in_step import IndexWriter
+from rag.retrieval.spaces import LiveSpace
 from rag.store import attribute, family, lifecycle
+from rag.store import chunk as chunks_table
 from rag.store.document import Document
 from rag.store.session import Database
 from rag.store.version import DocumentVersion, VersionState
@@ -31,7 +35,7 @@ def _labels(session: Session, document: Document, version: DocumentVersion) -> t
     )
 
 
-def settle_written(database: Database, index: VectorIndex, version: DocumentVersion, written: Sequence[str]) -> None:
+def settle_written(database: Database, index: IndexWriter, version: DocumentVersion, written: Sequence[str]) -> None:
     """After points were written with the labels `written`: what changed on record meanwhile is made good.
 
     The record is read after the write. A deletion or a change of attributes that commits later than this look has its
@@ -46,7 +50,32 @@ def settle_written(database: Database, index: VectorIndex, version: DocumentVers
         index.relabel(version.id, labels)
 
 
-def settle_siblings(database: Database, index: VectorIndex, version_ids: Sequence[UUID]) -> None:
+Write = Callable[[LiveSpace, DocumentVersion, Sequence[Chunk], tuple[str, ...]], None]
+
+
+def write_settled(database: Database, target: LiveSpace, version: DocumentVersion, write: Write) -> None:
+    """Write a version that answers, or once did, to one space; then make good what changed on record meanwhile.
+
+    What commits after the second look reaches the space by itself: it is in step.
+    """
+    with database.read() as session:
+        chunks = chunks_table.of_version(session, version.id)
+        labels = labels_of(session, version)
+    write(target, version, chunks, labels)
+    with database.read() as session:
+        now = session.get_one(DocumentVersion, version.id)
+        wanted = not lifecycle.not_in_index_among(session, [version.id])
+        labels_now = labels_of(session, now)
+    if not wanted:
+        target.index.delete_versions([version.id])
+        return
+    if now.state == VersionState.RETIRED:
+        target.index.retire([_retirement(now)])
+    if labels_now != labels:
+        target.index.relabel(version.id, labels_now)
+
+
+def settle_siblings(database: Database, index: IndexWriter, version_ids: Sequence[UUID]) -> None:
     """Take from the present index whatever no longer answers beside these versions: into its archive, or away.
 
     What has to move is read from the record, not remembered: a crash in between is made good by the replay.
@@ -70,7 +99,7 @@ def _retirement(version: DocumentVersion) -> Retirement:
     return Retirement(version.id, version.tenant_id, version.collection_id, version.valid_from, version.valid_to)
 
 
-def relabel_document(database: Database, index: VectorIndex, document_id: UUID) -> None:
+def relabel_document(database: Database, index: IndexWriter, document_id: UUID) -> None:
     """Bring the labels of all points of a document to what the record says, archived ones among them."""
     while True:
         with database.read() as session:
@@ -83,7 +112,7 @@ def relabel_document(database: Database, index: VectorIndex, document_id: UUID) 
                 return
 
 
-def relabel_family(database: Database, index: VectorIndex, document_id: UUID) -> None:
+def relabel_family(database: Database, index: IndexWriter, document_id: UUID) -> None:
     """`relabel_document` for a document, and for those inside it whose points may not know their labels yet."""
     relabel_document(database, index, document_id)
     with database.read() as session:

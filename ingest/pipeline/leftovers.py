@@ -7,13 +7,13 @@ from uuid import UUID
 
 from ingest.pipeline.fault_points import reached
 from rag.blobs.store import BlobStore
-from rag.index.base import VectorIndex
+from rag.index.in_step import IndexWriter
 from rag.store import chunk as chunks_table
 from rag.store.session import Database
 
 
 def remove_leftovers(
-    database: Database, blobs: BlobStore, index: VectorIndex, version_ids: Sequence[UUID], step: str = "purge"
+    database: Database, blobs: BlobStore, index: IndexWriter, version_ids: Sequence[UUID], step: str = "purge"
 ) -> None:
     """Remove everything that was made of these versions, deleted or failed; their originals are not touched.
 

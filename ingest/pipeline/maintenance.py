@@ -9,13 +9,15 @@ from uuid import UUID
 
 from sqlalchemy import select
 
+from ingest.pipeline import migration
 from ingest.pipeline.labels import labels_of
 from ingest.pipeline.steps import PARSED, Pipeline
 from rag.blobs.store import BlobStore
 from rag.store import chunk as chunks_table
-from rag.store import lifecycle, queue
+from rag.store import embedding_space, lifecycle, queue
 from rag.store import version as versions_table
 from rag.store.base import utc_now
+from rag.store.embedding_space import SpaceState
 from rag.store.session import Database
 from rag.store.version import UNFINISHED, DocumentVersion, VersionState
 
@@ -90,6 +92,7 @@ class Verification:
         unfinished: versions that are queued or running; normal during ingestion, a finding when nothing runs.
         uncleaned: documents of which something deleted or failed is still to be removed; normal for a minute.
         endless_jobs: jobs that the durable queue holds open and that have nothing left to do.
+        spaces_behind: embedding spaces beside the current one whose index does not hold what the record wants.
         dead_leases: workers that hold a job and have not been seen for longer than their lease.
     """
 
@@ -100,6 +103,7 @@ class Verification:
     lost_originals: list[UUID] = field(default_factory=list)
     stray_originals: list[str] = field(default_factory=list)
     stray_derived: list[str] = field(default_factory=list)
+    spaces_behind: list[str] = field(default_factory=list)
     unfinished: list[UUID] = field(default_factory=list)
     uncleaned: list[UUID] = field(default_factory=list)
     endless_jobs: list[str] = field(default_factory=list)
@@ -108,7 +112,8 @@ class Verification:
     @property
     def healthy(self) -> bool:
         """Whether record, index and blobs agree."""
-        return not (self.missing or self.orphaned or self.lost_originals or self.stray_originals or self.stray_derived)
+        points = self.missing or self.orphaned or self.spaces_behind
+        return not (points or self.lost_originals or self.stray_originals or self.stray_derived)
 
     @property
     def settled(self) -> bool:
@@ -149,9 +154,18 @@ def verify(pipeline: Pipeline, tidied_after: timedelta = _TIDIED_AFTER) -> Verif
             for version, name in pipeline.blobs.derived_files()
             if version not in in_tidying and not _wants(versions.get(version, ("", ""))[1], name)
         ),
+        spaces_behind=_spaces_behind(pipeline),
         unfinished=unfinished,
         uncleaned=uncleaned,
     )
+
+
+def _spaces_behind(pipeline: Pipeline) -> list[str]:
+    """Spaces that are built, beside the current one, whose index differs from the record."""
+    with pipeline.database.read() as session:
+        built = {row.id for row in embedding_space.in_step(session) if row.state != SpaceState.BUILDING}
+    targets = [target for target in pipeline.targets()[1:] if target.id in built]
+    return [target.id for target in targets if any(migration.difference(pipeline.database, target))]
 
 
 def _wants(state: str, name: str) -> bool:

@@ -26,9 +26,9 @@ _WITH_VECTORS = (VersionState.ACTIVE, VersionState.RETIRED)
 
 
 def known_vectors(
-    database: Database, blobs: BlobStore, space: str, versions: Sequence[DocumentVersion]
+    database: Database, blobs: BlobStore, space: str, versions: Sequence[DocumentVersion], identity: str = ""
 ) -> KnownVectors:
-    """What may be known already of the chunks of `versions`, in the embedding space called `space`."""
+    """What may be known already of the chunks of `versions`, in the embedding space with this name and identity."""
     known = KnownVectors()
     with database.read() as session:
         sources = _sources(session, versions)
@@ -37,8 +37,7 @@ def known_vectors(
         left -= chunk_count
         if left < 0:
             break
-        data = blobs.get_derived(source_id, vector_file.FILE)
-        stored = None if data is None else vector_file.unpack(space, data)
+        stored = vector_file.load(blobs, source_id, space, identity)
         with database.read() as session:
             chunks = chunks_table.of_version(session, source_id) if stored is not None else []
         if stored is not None and len(stored) == len(chunks):

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
+from typing import cast
 from uuid import UUID
 
 from sqlalchemy.orm import Session
@@ -21,10 +22,10 @@ from ingest.chunking.base import Chunker
 from ingest.parsing.identify import identify
 from ingest.parsing.sandbox import ParseSandbox
 from ingest.parsing.wire import decode_document, encode_document
-from ingest.pipeline import vectors as vector_file
+from ingest.pipeline import points as points_of
 from ingest.pipeline.children import ChildLimits, Expansion
 from ingest.pipeline.fault_points import reached
-from ingest.pipeline.labels import labels_of, settle_siblings, settle_written
+from ingest.pipeline.labels import labels_of, settle_siblings, settle_written, write_settled
 from ingest.pipeline.leftovers import remove_leftovers
 from ingest.pipeline.metadata import note_metadata
 from ingest.pipeline.reuse import known_vectors
@@ -43,6 +44,8 @@ from rag.domain.errors import (
 from rag.domain.vectors import TextVectors
 from rag.embedding.space import EmbeddingSpace
 from rag.index.base import IndexPoint, VectorIndex
+from rag.index.in_step import IndexWriter
+from rag.retrieval.spaces import LiveSpace
 from rag.store import chunk as chunks_table
 from rag.store import family, queue
 from rag.store import lifecycle as versions_lifecycle
@@ -58,11 +61,9 @@ PARSED = "parsed.json"
 """Derived file of a parse result; gone when its version answers."""
 _GROUP_CHUNKS = 512
 """Chunks of documents that are embedded together, so that token-budget batches fill across documents."""
-_EMBED_CHUNKS = 32
+EMBED_CHUNKS = 32
 """Chunks embedded between two looks at whether somebody waits for an answer: some tenths of a second with MiniLM. Larger pieces
 are not faster (384 chunks took 10.8 s of processor time in pieces of 128 and in one)."""
-_UPSERT_POINTS = 512
-
 
 ENDED_BADLY = (*RETRYABLE, VersionState.DELETED)
 
@@ -93,13 +94,16 @@ class Pipeline:
     """The steps and what they work with.
 
     Attributes:
+        index, space: what is written where there is no more than one space.
+        in_step: gives the spaces that every write must reach, the current one first; `index` then spreads over them what
+            concerns versions as a whole.
         give_way: called between two pieces of work; waits a moment while somebody's question is being answered.
         stopping: set when this process is about to end; a step then stops between two pieces of work.
     """
 
     database: Database
     blobs: BlobStore
-    index: VectorIndex
+    index: IndexWriter
     space: EmbeddingSpace
     sandbox: ParseSandbox
     chunker: Chunker
@@ -108,6 +112,13 @@ class Pipeline:
     retries: RetryRule = field(default_factory=RetryRule)
     give_way: Callable[[], None] = _go_on
     stopping: threading.Event = field(default_factory=threading.Event)
+    in_step: Callable[[], Sequence[LiveSpace]] | None = None
+
+    def targets(self) -> Sequence[LiveSpace]:
+        """The spaces that a version must be in, by the record of this moment; the current one first."""
+        if self.in_step is not None:
+            return self.in_step()
+        return [LiveSpace("", self.space, cast("VectorIndex", self.index))]
 
     def identify(self, batch: Batch) -> list[UUID]:
         """Note what each file is, by content."""
@@ -127,17 +138,21 @@ class Pipeline:
     def embed(self, batch: Batch) -> list[UUID]:
         """Embed the chunks of all documents together, so that token-budget batches fill across documents."""
         versions = self._enter(batch, Stage.EMBED)
+        for target in self.targets():
+            self._embed_in(target, versions)
+        return [version.id for version in versions]
+
+    def _embed_in(self, target: LiveSpace, versions: Sequence[DocumentVersion]) -> None:
         group: list[tuple[DocumentVersion, list[Chunk]]] = []
         for version in versions:
-            if self._stored_vectors(version.id) is not None:
+            if points_of.stored_vectors(self.blobs, target, version.id) is not None:
                 continue
             with self.database.read() as session:
                 group.append((version, chunks_table.of_version(session, version.id)))
             if sum(len(chunks) for _, chunks in group) >= _GROUP_CHUNKS:
-                self._embed_group(group)
+                self._embed_group(target, group)
                 group = []
-        self._embed_group(group)
-        return [version.id for version in versions]
+        self._embed_group(target, group)
 
     def index_points(self, batch: Batch) -> list[UUID]:
         """Upsert each version's points, wait, and read back the count."""
@@ -154,6 +169,7 @@ class Pipeline:
                 versions_lifecycle.activate(session, version.id)
                 reached("activate.row_written", version.id)
             reached("activate.row_committed", version.id)
+        self._write_to_new_spaces(batch.version_ids)
         settle_siblings(self.database, self.index, batch.version_ids)
         reached("activate.old_points_removed", batch.job_id)
         return list(batch.version_ids)
@@ -221,7 +237,7 @@ class Pipeline:
     def _went_well(self, batch: Batch, version: DocumentVersion, step: Callable[[DocumentVersion], None]) -> bool:
         """Run `step` for one document. A part of the service being away goes up to the retry of the whole step;
         everything else is that document's own failure and is recorded on it, so that no poison file blocks a batch."""
-        self._pause()
+        self.pause()
         alone = Batch(batch.job_id, (version.id,))
         try:
             step(version)
@@ -239,7 +255,8 @@ class Pipeline:
             return True
         return False
 
-    def _pause(self) -> None:
+    def pause(self) -> None:
+        """Between two pieces of work: end where the process does, and give way to questions."""
         self._stop_if_told()
         self.give_way()
 
@@ -299,74 +316,71 @@ class Pipeline:
             raise FileNotFoundError(f"parse result of version {version_id}")
         return decode_document(data)
 
-    def _embed_group(self, group: Sequence[tuple[DocumentVersion, list[Chunk]]]) -> None:
+    def _embed_group(self, target: LiveSpace, group: Sequence[tuple[DocumentVersion, list[Chunk]]]) -> None:
         chunks = [chunk for _, own in group for chunk in own]
-        known = known_vectors(self.database, self.blobs, self.space.name, [version for version, _ in group])
+        versions = [version for version, _ in group]
+        known = known_vectors(self.database, self.blobs, target.space.name, versions, target.id)
         made: list[TextVectors] = []
-        for start in range(0, len(chunks), _EMBED_CHUNKS):
-            part = chunks[start : start + _EMBED_CHUNKS]
-            self._pause()
-            made += self.space.embed_chunks(part, known)
+        for start in range(0, len(chunks), EMBED_CHUNKS):
+            part = chunks[start : start + EMBED_CHUNKS]
+            self.pause()
+            made += target.space.embed_chunks(part, known)
             if len(group) == 1 and not self._report(group[0][0].id, len(made), len(chunks)):
                 return  # cancelled or deleted meanwhile
         if group:
             reached("embed.computed", group[0][0].id)
         start = 0
         for version, own in group:
-            data = vector_file.pack(self.space.name, made[start : start + len(own)])
-            self.blobs.put_derived(version.id, vector_file.FILE, data)
+            points_of.store_vectors(self.blobs, target, version.id, made[start : start + len(own)])
             reached("embed.blob_written", version.id)
             self._report(version.id, len(own), len(own))
             start += len(own)
-
-    def _stored_vectors(self, version_id: UUID) -> list[TextVectors] | None:
-        data = self.blobs.get_derived(version_id, vector_file.FILE)
-        return None if data is None else vector_file.unpack(self.space.name, data)
 
     def _index_one(self, version: DocumentVersion) -> None:
         with self.database.read() as session:
             chunks = chunks_table.of_version(session, version.id)
             labels = labels_of(session, version)
-        for points in self.points(version, chunks, labels):
-            self.index.upsert(points)
-            reached("index.upserted", version.id)
-            self._pause()
-        found = self.index.count(version.id)
-        if found != len(chunks):
-            raise IndexWriteMismatch(found=found, expected=len(chunks))
+        for target in self.targets():
+            self.write(target, version, chunks, labels)
         reached("index.counted", version.id)
         settle_written(self.database, self.index, version, labels)
 
+    def write(
+        self, target: LiveSpace, version: DocumentVersion, chunks: Sequence[Chunk], labels: tuple[str, ...]
+    ) -> None:
+        """Upsert a version's points into one space, wait, and read back the count.
+
+        Raises:
+            IndexWriteMismatch: the engine holds fewer or more.
+        """
+        for points in self.points(version, chunks, labels, target):
+            target.index.upsert(points)
+            reached("index.upserted", version.id)
+            self.pause()
+        found = target.index.count(version.id)
+        if found != len(chunks):
+            raise IndexWriteMismatch(found=found, expected=len(chunks))
+
+    def _write_to_new_spaces(self, version_ids: Sequence[UUID]) -> None:
+        """A space that came on record while these versions were in work may have missed them: its builder looks for
+        active versions, and they were not active yet. What comes on record after this look finds them active."""
+        for target in self.targets()[1:]:
+            with self.database.read() as session:
+                versions = [v for v in versions_table.by_ids(session, version_ids) if v.state == VersionState.ACTIVE]
+            for version in versions:
+                if target.index.count(version.id) != version.chunk_count:
+                    write_settled(self.database, target, version, self.write)
+
     def points(
-        self, version: DocumentVersion, chunks: Sequence[Chunk], labels: tuple[str, ...]
+        self,
+        version: DocumentVersion,
+        chunks: Sequence[Chunk],
+        labels: tuple[str, ...],
+        target: LiveSpace | None = None,
     ) -> Iterator[list[IndexPoint]]:
-        """A version's points in groups, from its stored vectors; embedded again only where those don't fit."""
-        stored = self._stored_vectors(version.id)
-        if stored is None or len(stored) != len(chunks):
-            stored = self.space.embed_chunks(chunks)
-            self.blobs.put_derived(version.id, vector_file.FILE, vector_file.pack(self.space.name, stored))
-        for start in range(0, len(chunks), _UPSERT_POINTS):
-            end = start + _UPSERT_POINTS
-            yield [_point(version, c, v, labels) for c, v in zip(chunks[start:end], stored[start:end], strict=True)]
+        """A version's points in groups, in the current space when no other is named."""
+        return points_of.version_points(self.blobs, target or self.targets()[0], version, chunks, labels)
 
     def _report(self, version_id: UUID, done: int, total: int) -> bool:
         with self.database.write() as session:
             return versions_table.report_progress(session, version_id, done, total)
-
-
-def _point(version: DocumentVersion, chunk: Chunk, vectors: TextVectors, labels: tuple[str, ...]) -> IndexPoint:
-    """The validity is not known before activation: until then it is taken to begin with the upload."""
-    return IndexPoint(
-        chunk_id=chunk.id,
-        tenant_id=version.tenant_id,
-        collection_id=version.collection_id,
-        document_id=version.document_id,
-        version_id=version.id,
-        sparse=vectors.sparse,
-        dense=vectors.dense,
-        learned=vectors.learned,
-        multi=vectors.multi,
-        labels=labels,
-        valid_from=version.valid_from or version.created_at,
-        valid_to=version.valid_to,
-    )

@@ -4,6 +4,7 @@ The file is NumPy's npz with plain arrays (no pickle): `space` (name of the embe
 `sparse_indices`, `sparse_values` (CSR rows, one per chunk), `dense_rows` (ordinals that have a dense vector) and `dense`
 (float32, shape (rows, d)). A model with term weights of its own adds `learned_…` like `sparse_…`, one with token vectors
 `multi_indptr` and `multi` (float16: they are a hundred times as many, and cosines keep three digits); both for `dense_rows`.
+A version has a file for each space that it was embedded in.
 """
 
 from __future__ import annotations
@@ -12,13 +13,31 @@ import io
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import Any
+from uuid import UUID
 
 import numpy as np
 from numpy.typing import NDArray
 
+from rag.blobs.store import BlobStore
 from rag.domain.vectors import ModelVectors, SparseVector, TextVectors
 
 FILE = "vectors.npz"
+"""The file's name before there were several spaces. Still read; the name of its space is in it."""
+
+
+def file_of(identity: str) -> str:
+    """Name of the file for the space with this identity (`rag.embedding.identity`)."""
+    return f"vectors-{identity}.npz"
+
+
+def load(blobs: BlobStore, version_id: UUID, space: str, identity: str) -> list[TextVectors] | None:
+    """A version's vectors in the space with this name and identity; None when they are not stored."""
+    for name in (file_of(identity), FILE):
+        data = blobs.get_derived(version_id, name)
+        found = None if data is None else unpack(space, data)
+        if found is not None:
+            return found
+    return None
 
 
 def pack(space: str, vectors: Sequence[TextVectors]) -> bytes:

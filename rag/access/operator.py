@@ -19,7 +19,8 @@ class LocalOperator:
         self.token = secrets.token_urlsafe(32)
         with database.write() as session:
             tenant_id = ensure_tenant(session, tenant).id
-        self._principal = Principal(uuid5(NAMESPACE, "operator"), "operator", tenant_id, frozenset({Scope.ADMIN}))
+        scopes = frozenset({Scope.ADMIN, Scope.OPERATOR})
+        self._principal = Principal(uuid5(NAMESPACE, "operator"), "operator", tenant_id, scopes)
 
     def principal_of(self, presented: str) -> Principal | None:
         """The operator, if `presented` is the token."""

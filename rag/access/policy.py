@@ -36,6 +36,7 @@ class Action(Enum):
     SEARCH = ("search", Scope.READ)
     ASK = ("ask", Scope.READ)
     LIST_MODELS = ("list_models", Scope.READ)
+    MANAGE_SPACES = ("manage_spaces", Scope.OPERATOR)
 
     def __init__(self, label: str, scope: Scope) -> None:
         self.label = label
@@ -46,6 +47,7 @@ _IMPLIED: dict[Scope, frozenset[Scope]] = {
     Scope.READ: frozenset({Scope.READ}),
     Scope.WRITE: frozenset({Scope.READ, Scope.WRITE}),
     Scope.ADMIN: frozenset({Scope.READ, Scope.WRITE, Scope.ADMIN}),
+    Scope.OPERATOR: frozenset({Scope.OPERATOR}),
 }
 
 

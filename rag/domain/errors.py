@@ -18,13 +18,16 @@ SeogoError
 │   ├── FilterTooWide              filter_too_wide
 │   ├── NothingToRetry             nothing_to_retry
 │   ├── NothingToCancel            nothing_to_cancel
+│   ├── SpaceConflict              space_conflict
+│   ├── SwitchRefused              switch_refused
 │   └── UnknownModel               unknown_model
 ├── NotAuthenticated               not_authenticated
 ├── NotPermitted                   not_permitted
 ├── NotFound                       not_found
 │   ├── CollectionNotFound         collection_not_found
 │   ├── DocumentNotFound           document_not_found
-│   └── ReceiptNotFound            receipt_not_found
+│   ├── ReceiptNotFound            receipt_not_found
+│   └── SpaceNotFound              space_not_found
 ├── ParseLimitExceeded             parse_limit_exceeded
 ├── ParserCrashed                  parser_crashed
 ├── WorkerLost                     worker_lost
@@ -184,6 +187,18 @@ class NothingToCancel(InputError):
     code = "nothing_to_cancel"
 
 
+class SpaceConflict(InputError):
+    """The embedding space {name} is not in a state for that: {detail}"""
+
+    code = "space_conflict"
+
+
+class SwitchRefused(InputError):
+    """The switch to the embedding space {name} is refused: {detail}"""
+
+    code = "switch_refused"
+
+
 class UnknownModel(InputError):
     """There is no model {name} that this key may use."""
 
@@ -224,6 +239,12 @@ class ReceiptNotFound(NotFound):
     """There is no receipt {name} that you may see."""
 
     code = "receipt_not_found"
+
+
+class SpaceNotFound(NotFound):
+    """There is no embedding space {name}."""
+
+    code = "space_not_found"
 
 
 class ParseLimitExceeded(SeogoError):

@@ -17,6 +17,8 @@ class Scope(StrEnum):
     READ = "read"
     WRITE = "write"
     ADMIN = "admin"
+    OPERATOR = "operator"
+    """What concerns the whole installation, all tenants together: it reads nothing by itself."""
 
 
 @dataclass(frozen=True, slots=True)

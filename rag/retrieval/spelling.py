@@ -15,6 +15,7 @@ from __future__ import annotations
 import re
 import time
 from collections import OrderedDict
+from copy import copy
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from threading import Lock
@@ -77,6 +78,12 @@ class Speller:
         self._analyzer = analyzer
         self._known: OrderedDict[object, tuple[float, dict[str, float]]] = OrderedDict()
         self._guard = Lock()
+
+    def within(self, index: VectorIndex) -> Speller:
+        """This speller on another index; what it remembers is shared, for all spaces have the same lexical terms."""
+        bound = copy(self)
+        bound._index = index
+        return bound
 
     def meant(self, permit: Permit, question: str) -> list[Meant]:
         """What else the question may mean; empty for one without slips.

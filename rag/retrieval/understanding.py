@@ -7,6 +7,7 @@ a follow-up's condensed form. What was done is noted for the trace.
 from __future__ import annotations
 
 import time
+from copy import copy
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
@@ -127,6 +128,12 @@ class Understander:
         self._speller = Speller(index, analyzer)
         self._rewriter = Rewriter(chat, reader.content_terms) if chat is not None else None
         self._model_s = min(_MODEL_S, chat_timeout_s)
+
+    def within(self, space: EmbeddingSpace, index: VectorIndex) -> Understander:
+        """This understander for one embedding space and its index."""
+        bound = copy(self)
+        bound._space, bound._speller = space, self._speller.within(index)
+        return bound
 
     def read(self, permit: Permit, question: str, context: QuestionContext) -> Reading:
         """The question, understood.

@@ -1,0 +1,202 @@
+"""`seogo index migrate | rollback | spaces | drop`: changing the model while the service answers."""
+
+from __future__ import annotations
+
+import csv
+import json
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import typer
+import yaml
+from pydantic import ValidationError
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn
+from rich.table import Table
+
+from api.cli.connection import CommandFailed, checked, connect, reporting_failures
+from api.cli.options import Options
+from api.cli.texts import text
+from rag.settings import EmbeddingSettings
+
+_ADDRESS = "/api/v1/admin/spaces"
+_LOOK_S = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class MigrateOptions:
+    """What `seogo index migrate` was told.
+
+    Attributes:
+        to: a value of `embedding.dense`.
+        folder: of the model.
+        settings: a YAML file with a section `embedding`, alone or below `rag`.
+        questions: evaluation questions: CSV, XLSX or JSON lines.
+        switch: whether to switch, or only build and compare.
+    """
+
+    to: str | None = None
+    folder: Path | None = None
+    settings: Path | None = None
+    questions: Path | None = None
+    max_drop: float = 0.01
+    force: bool = False
+    switch: bool = True
+
+
+def migrate(options: Options, wanted: MigrateOptions) -> None:
+    """Build the space, compare it, switch to it."""
+    with reporting_failures():
+        embedding = wanted_settings(wanted)
+        questions = read_questions(wanted.questions) if wanted.questions else []
+        with connect(options) as client:
+            body = {"embedding": embedding.model_dump(mode="json")}
+            space = checked(client.post(_ADDRESS, json=body))
+            space = _built(client, space)
+            if questions:
+                space = checked(client.post(f"{_ADDRESS}/{space['id']}/comparison", json={"questions": questions}))
+                _show_comparison(space["comparison"])
+            if not wanted.switch:
+                typer.echo(f"{text('space_ready')}: {space['name']} ({space['id']})")
+                return
+            bound = {"max_drop": wanted.max_drop, "force": wanted.force}
+            space = checked(client.post(f"{_ADDRESS}/{space['id']}/switch", json=bound))
+            typer.echo(f"{text('space_switched')}: {space['name']} ({space['id']})")
+            typer.echo(text("space_next").format(id=space["previous"]))
+
+
+def rollback(options: Options) -> None:
+    """Go back to the space before."""
+    with reporting_failures(), connect(options) as client:
+        began = time.perf_counter()
+        space = checked(client.post(f"{_ADDRESS}/rollback"))
+        took = (time.perf_counter() - began) * 1000
+    typer.echo(f"{text('space_switched')}: {space['name']} ({space['id']}, {took:.0f} ms)")
+
+
+def list_spaces(options: Options, as_json: bool) -> None:
+    """Show the spaces."""
+    with reporting_failures(), connect(options) as client:
+        spaces = checked(client.get(_ADDRESS))["spaces"]
+    if as_json:
+        typer.echo(json.dumps(spaces, ensure_ascii=False, indent=2))
+        return
+    table = Table("id", text("state"), text("chunks"), "nDCG@10", "name")
+    for item in spaces:
+        measured = item["comparison"]
+        quality = f"{measured['ndcg_before']:.3f} → {measured['ndcg_after']:.3f}" if measured else ""
+        state = (
+            item["state"] + (" (forced)" if item["forced"] else "") + (f": {item['error']}" if item["error"] else "")
+        )
+        built = f"{item['done']}/{item['total']}" if item["total"] else ""
+        table.add_row(item["id"], state, built, quality, item["name"])
+    Console().print(table)
+
+
+def drop(options: Options, space_id: str) -> None:
+    """Free what a space takes."""
+    with reporting_failures(), connect(options) as client:
+        space = checked(client.delete(f"{_ADDRESS}/{space_id}"))
+    typer.echo(f"{text('space_dropped')}: {space['name']} ({space['id']})")
+
+
+def wanted_settings(wanted: MigrateOptions) -> EmbeddingSettings:
+    """The embedding section of the space to be built; paths are made absolute, since the service may stand elsewhere.
+
+    Raises:
+        CommandFailed: the options name no space, or not one alone.
+    """
+    if (wanted.to is None) == (wanted.settings is None):
+        raise CommandFailed(text("space_which"))
+    values: dict[str, Any] = {"dense": wanted.to} if wanted.settings is None else _section(wanted.settings)
+    if wanted.folder is not None:
+        values["folder"] = wanted.folder
+    if values.get("folder") is not None:
+        values["folder"] = str(Path(values["folder"]).absolute())
+    try:
+        return EmbeddingSettings.model_validate(values)
+    except ValidationError as error:
+        found = "; ".join(f"embedding.{'.'.join(map(str, item['loc']))}: {item['msg']}" for item in error.errors())
+        raise CommandFailed(found) from error
+
+
+def _section(path: Path) -> dict[str, Any]:
+    try:
+        loaded = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise CommandFailed(f"{path}: {error}") from error
+    below = loaded.get("rag", loaded) if isinstance(loaded, dict) else None
+    section = below.get("embedding") if isinstance(below, dict) else None
+    if not isinstance(section, dict):
+        raise CommandFailed(f"{path}: no section `embedding`")
+    return dict(section)
+
+
+def read_questions(path: Path) -> list[dict[str, Any]]:
+    """Questions with the documents expected, from the columns `question` and `document`; several documents by `;`.
+
+    Raises:
+        CommandFailed: the file can't be read, or holds no question.
+    """
+    try:
+        rows = _rows(path)
+    except (OSError, ValueError, KeyError) as error:
+        raise CommandFailed(f"{path}: {error}") from error
+    found = []
+    for row in rows:
+        question = str(row.get("question") or "").strip()
+        named = row.get("document", row.get("documents")) or ""
+        names = named if isinstance(named, list) else str(named).split(";")
+        if question:
+            found.append({"question": question, "documents": [name.strip() for name in names if name.strip()]})
+    if not found:
+        raise CommandFailed(f"{path}: {text('space_no_questions')}")
+    return found
+
+
+def _rows(path: Path) -> list[dict[str, Any]]:
+    if path.suffix.lower() == ".xlsx":
+        from python_calamine import CalamineError, CalamineWorkbook
+
+        try:
+            with CalamineWorkbook.from_path(str(path)) as book:
+                header, *rows = book.get_sheet_by_index(0).to_python()
+        except CalamineError as error:
+            raise ValueError(error) from error
+        names = [str(cell).strip().lower() for cell in header]
+        return [dict(zip(names, row, strict=False)) for row in rows]
+    content = path.read_text(encoding="utf-8-sig")
+    if path.suffix.lower() == ".jsonl":
+        return [dict(json.loads(line)) for line in content.splitlines() if line.strip()]
+    return [
+        {(name or "").strip().lower(): cell for name, cell in row.items()}
+        for row in csv.DictReader(content.splitlines())
+    ]
+
+
+def _built(client: httpx.Client, space: dict[str, Any]) -> dict[str, Any]:
+    """Wait until the space is built, with a bar."""
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task(text("space_building"), total=None)
+        while space["state"] == "building":
+            left = "" if space["eta_s"] is None else f" · {space['eta_s']:.0f}{text('seconds_left')}"
+            description = text("space_building") + left
+            progress.update(task, completed=space["done"], total=space["total"] or None, description=description)
+            time.sleep(_LOOK_S)
+            space = checked(client.get(f"{_ADDRESS}/{space['id']}"))
+    if space["state"] not in ("ready", "retired"):
+        raise CommandFailed(f"{space['name']}: {space['state']} {space['error']}".strip())
+    return space
+
+
+def _show_comparison(found: dict[str, Any]) -> None:
+    typer.echo(f"overlap@10: {found['overlap']:.3f} ({found['questions']} {text('question')})")
+    if found["labelled"]:
+        typer.echo(
+            f"nDCG@10: {found['ndcg_before']:.4f} → {found['ndcg_after']:.4f}, {text('space_drop')} {found['drop']:+.4f} "
+            f"(95 %: {found['drop_low']:+.4f} … {found['drop_high']:+.4f}; {found['labelled']} {text('question')})"
+        )

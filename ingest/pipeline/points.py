@@ -1,0 +1,67 @@
+"""From the chunks of a version to its points in one embedding space, by way of the stored vectors of that space."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from uuid import UUID
+
+from ingest.pipeline import vectors as vector_file
+from rag.blobs.store import BlobStore
+from rag.domain.document import Chunk
+from rag.domain.vectors import TextVectors
+from rag.index.base import IndexPoint
+from rag.retrieval.spaces import LiveSpace
+from rag.store.version import DocumentVersion
+
+UPSERT_POINTS = 512
+"""Points handed to the index in one call."""
+
+
+def stored_vectors(blobs: BlobStore, target: LiveSpace, version_id: UUID) -> list[TextVectors] | None:
+    """The vectors of a version in this space; None when they are not stored."""
+    return vector_file.load(blobs, version_id, target.space.name, target.id)
+
+
+def store_vectors(blobs: BlobStore, target: LiveSpace, version_id: UUID, vectors: Sequence[TextVectors]) -> None:
+    """Keep the vectors of a version in this space."""
+    blobs.put_derived(version_id, vector_file.file_of(target.id), vector_file.pack(target.space.name, vectors))
+
+
+def fitting(target: LiveSpace, chunks: Sequence[Chunk], stored: list[TextVectors] | None) -> list[TextVectors] | None:
+    """`stored`, if it is of these chunks, and has a model's vectors for just the languages that the model knows here."""
+    if stored is None or len(stored) != len(chunks):
+        return None
+    if any((item.model is not None) != target.space.knows(c.language) for c, item in zip(chunks, stored, strict=True)):
+        return None
+    return stored
+
+
+def version_points(
+    blobs: BlobStore, target: LiveSpace, version: DocumentVersion, chunks: Sequence[Chunk], labels: tuple[str, ...]
+) -> Iterator[list[IndexPoint]]:
+    """A version's points in groups, from its stored vectors; embedded again only where those don't fit."""
+    stored = fitting(target, chunks, stored_vectors(blobs, target, version.id))
+    if stored is None:
+        stored = target.space.embed_chunks(chunks)
+        store_vectors(blobs, target, version.id, stored)
+    for start in range(0, len(chunks), UPSERT_POINTS):
+        end = start + UPSERT_POINTS
+        yield [_point(version, c, v, labels) for c, v in zip(chunks[start:end], stored[start:end], strict=True)]
+
+
+def _point(version: DocumentVersion, chunk: Chunk, vectors: TextVectors, labels: tuple[str, ...]) -> IndexPoint:
+    """The validity is not known before activation: until then it is taken to begin with the upload."""
+    return IndexPoint(
+        chunk_id=chunk.id,
+        tenant_id=version.tenant_id,
+        collection_id=version.collection_id,
+        document_id=version.document_id,
+        version_id=version.id,
+        sparse=vectors.sparse,
+        dense=vectors.dense,
+        learned=vectors.learned,
+        multi=vectors.multi,
+        labels=labels,
+        valid_from=version.valid_from or version.created_at,
+        valid_to=version.valid_to,
+    )

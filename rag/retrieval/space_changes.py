@@ -1,0 +1,144 @@
+"""What an operator does with embedding spaces: begin one, switch to it, go back, drop it. Each is one transaction on record."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from rag.domain.errors import ConfigurationError, InvalidRequest, SpaceConflict, SpaceNotFound, SwitchRefused
+from rag.embedding.identity import identity_of
+from rag.index import spaces as places
+from rag.retrieval.spaces import Spaces
+from rag.settings import EmbeddingSettings
+from rag.store import chunk
+from rag.store import embedding_space as record
+from rag.store.base import utc_now
+from rag.store.embedding_space import EmbeddingSpaceRow, SpaceState
+
+_SWITCHABLE = (SpaceState.READY, SpaceState.RETIRED)
+
+
+def begin(spaces: Spaces, settings: EmbeddingSettings) -> EmbeddingSpaceRow:
+    """Put a space on record to be built beside the current one; one that is built or in work already is left as it is.
+
+    Raises:
+        InvalidRequest: the settings name something that is not there.
+        SpaceConflict: the space is the current one, or another one stands beside it.
+    """
+    try:
+        space = spaces.open_space(settings)
+    except ConfigurationError as error:
+        raise InvalidRequest(detail=str(error.params.get("detail", error))) from error
+    identity = identity_of(space)
+    with spaces.database.read() as session:
+        known = session.get(EmbeddingSpaceRow, identity)
+    if known is None or known.state in (SpaceState.FAILED, SpaceState.DROPPED):
+        places.drop(spaces.config, identity)  # what an earlier try left
+    with spaces.database.write() as session:
+        row = record.locked(session, identity)
+        if row is not None and row.state == SpaceState.CURRENT:
+            raise SpaceConflict(name=row.name, detail="it answers already")
+        if row is not None and row.state in record.IN_STEP:
+            return row
+        for other in record.in_step(session)[1:]:
+            raise SpaceConflict(name=space.name, detail=f"{other.name} ({other.id}) is kept in step: drop it first")
+        row = row or EmbeddingSpaceRow(id=identity)
+        row.name, row.settings, row.configured = space.name, settings.model_dump(mode="json"), None
+        row.state, row.place, row.error = SpaceState.BUILDING, identity, ""
+        row.done, row.total, row.worked_s = 0, chunk.count_active(session), 0.0
+        row.cursor_at, row.cursor_id, row.comparison, row.previous, row.forced = None, None, None, None, False
+        row.created_at, row.ready_at, row.switched_at = utc_now(), None, None
+        session.add(row)
+    return row
+
+
+def switch(spaces: Spaces, space_id: str, *, max_drop: float, force: bool) -> EmbeddingSpaceRow:
+    """Let a space that is built answer from the next search on; the one before it is kept in step.
+
+    Args:
+        max_drop: how much lower its nDCG@10 on the evaluation questions may be.
+        force: switch in any case; the record says so.
+
+    Raises:
+        SpaceNotFound, SpaceConflict: there is no such space that is built.
+        SwitchRefused: quality drops beyond the bound, or nobody has looked.
+    """
+    with spaces.database.write() as session:
+        row, before = _both(session, space_id)
+        reason = refusal(row.comparison, before.id, max_drop)
+        if reason and not force:
+            raise SwitchRefused(name=row.name, detail=reason)
+        _exchange(spaces, row, before, SpaceState.RETIRED)
+        row.previous, row.forced = before.id, bool(reason)
+    _take_effect(spaces, row)
+    return row
+
+
+def refusal(comparison: dict[str, Any] | None, current_id: str, max_drop: float) -> str:
+    """Why a switch is not advisable by the comparison on record; empty when it is."""
+    if comparison is None or comparison["against"] != current_id:
+        return "it was not compared with the space that answers now (--questions), and --force was not given"
+    if not comparison["labelled"]:
+        return "the questions name no documents, so they tell how much results change, not whether for the better"
+    drop = float(comparison["drop"])
+    if math.isnan(drop) or drop > max_drop:
+        return f"nDCG@10 drops by {drop:.4f} on {comparison['labelled']} questions, {max_drop:.4f} is allowed"
+    return ""
+
+
+def roll_back(spaces: Spaces) -> EmbeddingSpaceRow:
+    """Let the space that was current before answer again, at once: it was kept in step.
+
+    Raises:
+        SpaceConflict: there is none, or it was dropped.
+    """
+    with spaces.database.write() as session:
+        now = record.current(session)
+        if now is None or now.previous is None:
+            raise SpaceConflict(name=now.name if now else "", detail="there is none to go back to")
+        before = record.locked(session, now.previous)
+        if before is None or before.state not in _SWITCHABLE:
+            raise SpaceConflict(name=now.name, detail="the space before it is dropped")
+        _exchange(spaces, before, now, SpaceState.READY)
+    _take_effect(spaces, before)
+    return before
+
+
+def give_up(spaces: Spaces, space_id: str) -> EmbeddingSpaceRow:
+    """Take a space that does not answer off record: no write reaches it from now on. Its files are removed by the caller.
+
+    Raises:
+        SpaceNotFound, SpaceConflict: there is none, or it answers.
+    """
+    with spaces.database.write() as session:
+        row = record.locked(session, space_id)
+        if row is None:
+            raise SpaceNotFound(name=space_id)
+        if row.state == SpaceState.CURRENT:
+            raise SpaceConflict(name=row.name, detail="it answers; switch to another one first")
+        row.state = SpaceState.DROPPED
+    spaces.in_step()
+    return row
+
+
+def _both(session: Session, space_id: str) -> tuple[EmbeddingSpaceRow, EmbeddingSpaceRow]:
+    row = record.locked(session, space_id)
+    current = record.current(session)
+    if row is None or current is None:
+        raise SpaceNotFound(name=space_id)
+    before = record.locked(session, current.id)
+    if before is None or before.state != SpaceState.CURRENT or row.state not in _SWITCHABLE:
+        raise SpaceConflict(name=row.name, detail=f"it is {row.state}")
+    return row, before
+
+
+def _exchange(spaces: Spaces, to: EmbeddingSpaceRow, before: EmbeddingSpaceRow, becomes: SpaceState) -> None:
+    to.state, before.state = SpaceState.CURRENT, becomes
+    to.configured, to.switched_at = spaces.configured.model_dump(mode="json"), utc_now()
+
+
+def _take_effect(spaces: Spaces, row: EmbeddingSpaceRow) -> None:
+    spaces.in_step()
+    places.announce(spaces.config, row.place)
