@@ -75,6 +75,9 @@ class EmbeddingSettings(_Section):
     url: str | None = Field(None, description="OpenAI-compatible pooling server (vLLM, TEI), for dense: openai_http")
     model: str = Field("", max_length=500, description="name of the model on that server")
     api_key_file: Path | None = Field(None, description="file that holds that server's key")
+    weights_from: Literal["none", "vllm", "tei"] = Field(
+        "none", description="for dense: openai_http: how the server gives a bge-m3's term weights"
+    )
     languages: tuple[Literal["ko", "en", "code", "other"], ...] = Field(
         ("en", "code"), description="languages that the dense model knows; texts in others never reach it"
     )

@@ -61,7 +61,13 @@ def _width(folder: Path) -> int:
         raise ConfigurationError(detail=f"{folder} does not look like a sentence-transformers folder") from error
 
 
-DENSE: dict[str, DenseFactory] = {"minilm": _minilm, "folder": _folder}
+def _openai_http(settings: EmbeddingSettings, cache: Path) -> Embedder:
+    from rag.embedding.openai_http import open_http_embedder
+
+    return open_http_embedder(settings)
+
+
+DENSE: dict[str, DenseFactory] = {"minilm": _minilm, "folder": _folder, "openai_http": _openai_http}
 """Value of `embedding.dense` to factory; `none` means a lexical leg alone."""
 
 
