@@ -11,13 +11,15 @@ from typing import Protocol
 
 import numpy as np
 
-from rag.domain.errors import ModelUnavailable
+from rag.domain.errors import ConfigurationError, ModelUnavailable
 from rag.reranking.shared_batches import Forward, Row, SharedBatches, TooLate
 
 OVERLAP = 0.2
 """Share of a window that the next one repeats: at 1,024 tokens some 150, so that a sentence on the edge is whole in one of them."""
 QUESTION_SHARE = 0.75
-"""Of the tokens of a row, what a question may take at most; FlagEmbedding's `query_max_length` is the same."""
+"""Of the room that a row leaves beside what every row has, what a question may take; as FlagEmbedding's `query_max_length`."""
+FEWEST_TOKENS = 32
+"""Room for question and passage below which a model's prompt does not fit the setting."""
 
 
 class PairPrompt(Protocol):
@@ -48,7 +50,14 @@ class PairReranker:
         Args:
             forward: m rows to scores from 0 to 1, shape (m,), float32. Runs on one thread.
             token_budget: most padded tokens in one batch.
+
+        Raises:
+            ConfigurationError: the model's own prompt leaves no room in `max_tokens`.
         """
+        room = max_tokens - len(prompt.head("", 0)) - len(prompt.tail)
+        if room < FEWEST_TOKENS:
+            raise ConfigurationError(detail=f"reranking.max_tokens: {max_tokens} leaves {room} beside the model's prompt")
+        self._question_limit = int(room * QUESTION_SHARE)
         self.name = name
         self.max_tokens = max_tokens
         self._prompt = prompt
@@ -75,7 +84,7 @@ class PairReranker:
     def _rows(self, query: str, passages: Sequence[str]) -> tuple[list[Row], list[int]]:
         """All windows of all passages, and the position of the passage that each belongs to."""
         tail = self._prompt.tail
-        head = self._prompt.head(query, int(self.max_tokens * QUESTION_SHARE))
+        head = self._prompt.head(query, self._question_limit)
         room = max(1, self.max_tokens - len(head) - len(tail))
         rows: list[Row] = []
         owners: list[int] = []
