@@ -16,6 +16,8 @@ from rag.embedding.space import EmbeddingSpace
 from rag.generation.extractive import ExtractiveGenerator
 from rag.index.base import IndexSchema, VectorIndex
 from rag.index.registry import IndexConfig, open_index
+from rag.reranking.registry import open_reranker
+from rag.retrieval.reranking import SecondLook
 from rag.retrieval.service import Retriever
 from rag.retrieval.traffic import Traffic
 from rag.settings import RagSettings
@@ -53,10 +55,11 @@ class Rag:
 
     def warm_up(self) -> None:
         """Load the models now, side by side, instead of with the first question."""
-        with ThreadPoolExecutor(1, thread_name_prefix="warm-up") as pool:
-            dense = pool.submit(self.space.warm_up)
+        with ThreadPoolExecutor(2, thread_name_prefix="warm-up") as pool:
+            models = [pool.submit(load) for load in (self.space.warm_up, self.retriever.second_look.warm_up)]
             self.analyzer.analyze("서고")
-            dense.result()
+            for model in models:
+                model.result()
 
     def count_tokens(self, text: str) -> int:
         """Length of a text in the lexical analyzer's terms."""
@@ -90,7 +93,8 @@ def build(settings: RagSettings, *, local_operator: bool = False, recreate_index
     space = build_space(settings.embedding, analyzer, settings.cache_folder())
     index = open_index(_index_config(settings), schema_of(space), recreate=recreate_index)
     traffic = Traffic()
-    retriever = Retriever(database, index, space, settings.retrieval, traffic)
+    second_look = SecondLook.of(open_reranker(settings.reranking), settings.reranking)
+    retriever = Retriever(database, index, space, settings.retrieval, traffic, second_look)
     generator = ExtractiveGenerator(reader.terms_of)
     return Rag(
         settings=settings,

@@ -11,7 +11,7 @@ from pydantic import BaseModel, Field, JsonValue
 from api.schemas.common import AnchorOut, Body, CollectionNames
 from api.schemas.filters import AsOf, FilterIn
 from rag.domain.messages import UiLanguage
-from rag.domain.passage import DropReason, Passage, SearchResult, SearchTrace, Source
+from rag.domain.passage import DropReason, Passage, RerankState, RerankTrace, SearchResult, SearchTrace, Source
 
 
 class SearchIn(Body):
@@ -77,6 +77,7 @@ class PassageOut(BaseModel):
     legs: dict[str, LegOut]
     boosts: dict[str, float] = Field(description="what lifted it besides the question; empty unless switched on")
     members: list[UUID] = Field(description="chunks that were merged into it, in reading order; empty for a single one")
+    rerank: float | None = Field(description="what the reranker gave it, 0 to 1; null where none read it")
 
     @classmethod
     def of(cls, passage: Passage, language: UiLanguage, base_url: str) -> PassageOut:
@@ -103,7 +104,22 @@ class PassageOut(BaseModel):
             legs={name: LegOut(rank=leg.rank, score=leg.score) for name, leg in passage.legs.items()},
             boosts=passage.boosts,
             members=list(passage.members),
+            rerank=passage.rerank,
         )
+
+
+class RerankOut(BaseModel):
+    """What became of the reranker's second look."""
+
+    model: str
+    state: RerankState = Field(description="anything but done: the fused order stands")
+    candidates: int
+    milliseconds: float
+
+    @classmethod
+    def of(cls, trace: RerankTrace) -> RerankOut:
+        """The reranker's part as JSON."""
+        return cls(model=trace.model, state=trace.state, candidates=trace.candidates, milliseconds=trace.milliseconds)
 
 
 class TraceOut(BaseModel):
@@ -114,6 +130,7 @@ class TraceOut(BaseModel):
     candidates: int
     withheld: int = Field(description="hits that the record does not permit")
     timings_ms: dict[str, float]
+    rerank: RerankOut
 
     @classmethod
     def of(cls, trace: SearchTrace) -> TraceOut:
@@ -124,6 +141,7 @@ class TraceOut(BaseModel):
             candidates=trace.candidates,
             withheld=trace.withheld,
             timings_ms=trace.timings_ms,
+            rerank=RerankOut.of(trace.rerank),
         )
 
 

@@ -81,6 +81,8 @@ class Passage:
         boosts: what lifted it besides the question, by name; empty by default.
         members: ids of the chunks that were merged into it, in reading order; empty for a single one.
         span: first and last ordinal of those.
+        rerank: what the reranker gave it, 0 to 1, comparable between questions; None where none read it. Passages with one
+            stand before those without, in its order (boosts included), whatever their `score`.
     """
 
     rank: int
@@ -91,6 +93,7 @@ class Passage:
     boosts: dict[str, float] = field(default_factory=dict)
     members: tuple[UUID, ...] = ()
     span: tuple[int, int] | None = None
+    rerank: float | None = None
 
     @property
     def ordinals(self) -> tuple[int, int]:
@@ -121,6 +124,30 @@ class Dropped:
     shown_as: UUID
 
 
+class RerankState(StrEnum):
+    """What became of the reranker's second look; only after `done` its order counts."""
+
+    OFF = "off"
+    DONE = "done"
+    LATE = "late"
+    UNAVAILABLE = "unavailable"
+
+
+@dataclass(frozen=True, slots=True)
+class RerankTrace:
+    """The reranker's part in a result.
+
+    Attributes:
+        model: name of the model and its settings; empty without one.
+        candidates: passages that it was given.
+    """
+
+    model: str = ""
+    state: RerankState = RerankState.OFF
+    candidates: int = 0
+    milliseconds: float = 0.0
+
+
 @dataclass(frozen=True, slots=True)
 class SearchTrace:
     """How a result came about, for people who have to explain it.
@@ -131,6 +158,7 @@ class SearchTrace:
         timings_ms: milliseconds per stage.
         weights: what the legs weighed in the fusion, by kind of collection.
         dropped: permitted hits that other passages stand for.
+        rerank: what became of the reranker's second look.
     """
 
     language: Language
@@ -140,6 +168,7 @@ class SearchTrace:
     timings_ms: dict[str, float]
     weights: dict[CollectionKind, dict[str, float]] = field(default_factory=dict)
     dropped: tuple[Dropped, ...] = ()
+    rerank: RerankTrace = RerankTrace()
 
 
 @dataclass(frozen=True, slots=True)

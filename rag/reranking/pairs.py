@@ -42,9 +42,7 @@ class PairPrompt(Protocol):
 class PairReranker:
     """A `Reranker` over a forward pass for rows of tokens. Tests build it with fakes."""
 
-    def __init__(
-        self, *, name: str, max_tokens: int, prompt: PairPrompt, forward: Forward, token_budget: int
-    ) -> None:
+    def __init__(self, *, name: str, max_tokens: int, prompt: PairPrompt, forward: Forward, token_budget: int) -> None:
         """Put the parts together.
 
         Args:
@@ -56,7 +54,9 @@ class PairReranker:
         """
         room = max_tokens - len(prompt.head("", 0)) - len(prompt.tail)
         if room < FEWEST_TOKENS:
-            raise ConfigurationError(detail=f"reranking.max_tokens: {max_tokens} leaves {room} beside the model's prompt")
+            raise ConfigurationError(
+                detail=f"reranking.max_tokens: {max_tokens} leaves {room} beside the model's prompt"
+            )
         self._question_limit = int(room * QUESTION_SHARE)
         self.name = name
         self.max_tokens = max_tokens

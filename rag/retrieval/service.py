@@ -14,13 +14,14 @@ from sqlalchemy.orm import Session
 
 from rag.domain.errors import InvalidRequest, QuestionTooLong
 from rag.domain.language import CollectionKind, Language
-from rag.domain.passage import LocatedChunk, Passage, SearchResult, SearchTrace
+from rag.domain.passage import LocatedChunk, Passage, RerankTrace, SearchResult, SearchTrace
 from rag.domain.principal import Permit
 from rag.embedding.space import EmbeddingSpace
 from rag.index.base import DENSE, LEARNED, SPARSE, LegHit, LegQuery, VectorIndex
 from rag.retrieval.fusion import FusedHit, fuse_kinds, profile_for
 from rag.retrieval.ranking import Arrangement, Boosts, arranged, boosted
 from rag.retrieval.rarity import rarities
+from rag.retrieval.reranking import SecondLook
 from rag.retrieval.traffic import Traffic
 from rag.settings import RetrievalSettings
 from rag.store import attribute, filtering
@@ -41,6 +42,7 @@ class Retriever:
 
     Attributes:
         traffic: counts questions in work, so that ingestion can give way to them.
+        second_look: the reranker, where there is one.
     """
 
     database: Database
@@ -48,6 +50,7 @@ class Retriever:
     space: EmbeddingSpace
     settings: RetrievalSettings
     traffic: Traffic = field(default_factory=Traffic)
+    second_look: SecondLook = SecondLook()
 
     def search(self, permit: Permit, question: str, *, limit: int) -> SearchResult:
         """The best `limit` passages that the permit covers.
@@ -72,7 +75,8 @@ class Retriever:
         with clock.stage("index"):
             fused = self._fused(permit, legs, language)
         with clock.stage("record"):
-            found, withheld = self._permitted(permit, fused, limit)
+            found, withheld, reranked = self._permitted(permit, question, fused, limit)
+        clock.part("rerank", reranked.milliseconds, of="record")
         trace = SearchTrace(
             language,
             tuple(sorted(legs)),
@@ -81,6 +85,7 @@ class Retriever:
             clock.milliseconds,
             self._weights(language, legs),
             found.dropped,
+            reranked,
         )
         return SearchResult(question, found.passages, trace)
 
@@ -122,13 +127,19 @@ class Retriever:
                 found[kind] = self.index.search(part, legs, selection)
         return fuse_kinds(found, language, model=self.space.dense_name, limit=self.settings.candidates)
 
-    def _permitted(self, permit: Permit, fused: Sequence[FusedHit], limit: int) -> tuple[Arrangement, int]:
-        """The best hits that the record still permits; more are read until the limit is met or none are left."""
+    def _permitted(
+        self, permit: Permit, question: str, fused: Sequence[FusedHit], limit: int
+    ) -> tuple[Arrangement, int, RerankTrace]:
+        """The best hits that the record still permits; more are read until the limit is met or none are left.
+
+        The reranker gets its candidates once, after the record has permitted every one of them.
+        """
         rules = self.settings
         boosts = Boosts(rules.recency_half_life_days, rules.recency_weight, rules.authority_weight)
         # a boost can lift what stands below the first few, so more are read for it
         together = _SPARE * limit if not boosts.active else max(_SPARE * limit, _BOOSTED)
-        passages: list[Passage] = []
+        together = max(together, self.second_look.candidates)
+        passages, reranked = self.second_look.reordered(question, [])
         found, withheld, position = Arrangement((), ()), 0, 0
         while len(found.passages) < limit and position < len(fused):
             hits = fused[position : position + together]
@@ -138,10 +149,14 @@ class Retriever:
                 authority = self._authority(session, permitted.values()) if boosts.active else {}
             withheld += len(hits) - len(permitted)
             passages += boosted(list(_passages(hits, permitted)), boosts, datetime.now(UTC), authority)
+            if len(passages) < self.second_look.candidates and position < len(fused):
+                continue
+            if not reranked.candidates:
+                passages, reranked = self.second_look.reordered(question, passages)
             found = arranged(
                 passages, limit=limit, merge=rules.merge_neighbours, max_per_document=rules.max_per_document
             )
-        return found, withheld
+        return found, withheld, reranked
 
     def _authority(self, session: Session, chunks: Iterable[LocatedChunk]) -> dict[UUID, float]:
         """What the documents' attribute says, where it is a number."""
@@ -178,3 +193,9 @@ class _Clock:
             yield
         finally:
             self.milliseconds[name] = round((time.perf_counter() - start) * 1000, 3)
+
+    def part(self, name: str, milliseconds: float, *, of: str) -> None:
+        """What took so long inside another stage becomes a stage of its own."""
+        if milliseconds:
+            self.milliseconds[name] = milliseconds
+            self.milliseconds[of] = round(max(0.0, self.milliseconds[of] - milliseconds), 3)

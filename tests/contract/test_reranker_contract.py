@@ -80,7 +80,9 @@ def test_scores_of_cross_encoders_are_the_library_s(folders: dict[str, Path]) ->
     assert found.score(QUESTION, texts) == pytest.approx(expected, abs=CLOSE)
 
 
-@pytest.mark.parametrize("instruction", ["", "Given a question of a bank's employee, retrieve the rule that answers it"])
+@pytest.mark.parametrize(
+    "instruction", ["", "Given a question of a bank's employee, retrieve the rule that answers it"]
+)
 def test_scores_of_qwen3_are_the_card_s(folders: dict[str, Path], instruction: str) -> None:
     texts = [*passages(30), "(괄호)", "", " 앞에 빈칸", "3일", "\n새 줄"]
     expected = as_on_the_card(folders["qwen3"], instruction, QUESTION, texts)
@@ -98,7 +100,9 @@ def as_on_the_card(folder: Path, instruction: str, query: str, texts: list[str])
     model = AutoModelForCausalLM.from_pretrained(folder).eval()
     task = instruction or "Given a web search query, retrieve relevant passages that answer the query"
     pairs = [f"<Instruct>: {task}\n<Query>: {query}\n<Document>: {text}" for text in texts]
-    before, after = (tokenizer.encode(part, add_special_tokens=False) for part in (ChatPrompt._BEFORE, ChatPrompt._AFTER))
+    before, after = (
+        tokenizer.encode(part, add_special_tokens=False) for part in (ChatPrompt._BEFORE, ChatPrompt._AFTER)
+    )
     rows = [before + ids + after for ids in tokenizer(pairs, padding=False)["input_ids"]]
     inputs = tokenizer.pad({"input_ids": rows}, padding=True, return_tensors="pt")
     with torch.no_grad():
@@ -121,9 +125,7 @@ def test_a_folder_that_holds_no_model_is_refused_at_once(backend: str, tmp_path:
 
 
 @pytest.mark.parametrize("backend", LOCAL)
-def test_a_broken_model_is_refused_when_it_is_loaded(
-    backend: str, folders: dict[str, Path], tmp_path: Path
-) -> None:
+def test_a_broken_model_is_refused_when_it_is_loaded(backend: str, folders: dict[str, Path], tmp_path: Path) -> None:
     for name in ("config.json", "tokenizer.json"):
         (tmp_path / name).write_bytes((folders[backend] / name).read_bytes())
     found = open_reranker(settings_for(backend, tmp_path))
