@@ -120,7 +120,7 @@ def assert_nothing_is_cut(prompt: TemplatePrompt, texts: list[str]) -> None:
 @pytest.mark.parametrize("backend", LOCAL)
 def test_a_folder_that_holds_no_model_is_refused_at_once(backend: str, tmp_path: Path) -> None:
     for folder in (None, tmp_path / "없음", tmp_path):
-        with pytest.raises(ConfigurationError, match="reranking.folder"):
+        with pytest.raises(ConfigurationError, match=r"reranking\.folder"):
             open_reranker(settings_for(backend, folder))
 
 

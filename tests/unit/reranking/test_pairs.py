@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -45,7 +46,7 @@ def test_windows_cover_everything_and_overlap(length: int, room: int) -> None:
     assert found[0].start == 0
     assert found[-1].stop >= length
     assert all(part.stop - part.start <= room or length <= room for part in found)
-    for one, other in zip(found, found[1:], strict=False):
+    for one, other in pairwise(found):
         assert one.stop - other.start >= int(room * OVERLAP)
 
 
