@@ -15,7 +15,7 @@ from rag.domain.errors import ConfigurationError, ModelUnavailable
 from rag.reranking.shared_batches import Forward, Row, SharedBatches, TooLate
 
 OVERLAP = 0.2
-"""Share of a window that the next one repeats: at 1,024 tokens some 150, so that a sentence on the edge is whole in one of them."""
+"""Share of a window that the next one repeats: of 1,024 tokens some 200, so that a sentence on the edge is whole in one."""
 QUESTION_SHARE = 0.75
 """Of the room that a row leaves beside what every row has, what a question may take; as FlagEmbedding's `query_max_length`."""
 FEWEST_TOKENS = 32
@@ -65,7 +65,7 @@ class PairReranker:
 
     def score(self, query: str, passages: Sequence[str], *, deadline: float | None = None) -> list[float]:
         """See `Reranker`."""
-        rows, owners = self._rows(query, passages) if passages else ([], [])
+        rows, owners = self.rows(query, passages) if passages else ([], [])
         try:
             scores = self._batches.score(rows, deadline)
         except (TooLate, RuntimeError) as error:  # torch reports a lack of memory and broken kernels with the latter
@@ -81,7 +81,7 @@ class PairReranker:
         """End the model's thread."""
         self._batches.close()
 
-    def _rows(self, query: str, passages: Sequence[str]) -> tuple[list[Row], list[int]]:
+    def rows(self, query: str, passages: Sequence[str]) -> tuple[list[Row], list[int]]:
         """All windows of all passages, and the position of the passage that each belongs to."""
         tail = self._prompt.tail
         head = self._prompt.head(query, self._question_limit)

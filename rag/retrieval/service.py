@@ -50,7 +50,7 @@ class Retriever:
     space: EmbeddingSpace
     settings: RetrievalSettings
     traffic: Traffic = field(default_factory=Traffic)
-    second_look: SecondLook = SecondLook()
+    second_look: SecondLook = field(default_factory=SecondLook)
 
     def search(self, permit: Permit, question: str, *, limit: int) -> SearchResult:
         """The best `limit` passages that the permit covers.

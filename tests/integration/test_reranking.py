@@ -6,16 +6,20 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
+from uuid import UUID
 
 import pytest
+from sqlalchemy import update
 
 from rag.domain.errors import ModelUnavailable
 from rag.reranking.scripted import ScriptedReranker
 from rag.retrieval.reranking import SecondLook
+from rag.store.base import utc_now
+from rag.store.document import Document
 from tests.support.running import Caller, Running
 
 TEXTS = {
-    "a.md": "# 휴가\n\n연차휴가는 입사 1년이 지나면 열닷새를 준다. 연차 신청은 사흘 전까지 한다. 연차 수당은 해마다 1월에 준다.\n",
+    "a.md": "# 휴가\n\n연차휴가는 입사 1년이 지나면 열닷새를 준다. 연차 수당은 해마다 1월에 준다.\n",
     "b.md": "# 휴가\n\n경조휴가는 본인 결혼에 닷새, 자녀 결혼에 하루를 준다. 증빙을 붙여 신청한다.\n",
     "c.md": "# 출장\n\n국내 출장 여비는 등급에 따라 정하고, 연차휴가와 이어서 쓸 수 없다.\n",
     "d.md": "# 포상\n\n장기 근속자에게는 포상 휴가 사흘을 준다. 부서장이 추천한다.\n",
@@ -145,22 +149,17 @@ def test_a_reranker_that_gives_nothing_leaves_the_fused_order(
     assert found["trace"]["rerank"]["model"] == "recording"
 
 
-def test_what_the_record_withholds_never_reaches_the_reranker(
-    service: Running, caller: Caller, second_look: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_the_record_withholds_never_reaches_the_reranker(service: Running, second_look: Any) -> None:
     """The index still holds the points of a document that the record has just hidden."""
-    from rag.store import chunk as chunks_table
-
-    real = chunks_table.read_permitted
-
-    def without_c(session: Any, permit: Any, ids: Any) -> Any:
-        return {key: one for key, one in real(session, permit, ids).items() if one.source.source_key != "c.md"}
-
-    monkeypatch.setattr(chunks_table, "read_permitted", without_c)
+    caller = service.caller()
+    caller.ingest(caller.collection("감춤"), {key: text.encode() for key, text in TEXTS.items()})
+    [hidden] = [one for one in asked(caller)["passages"] if one["source_key"] == "c.md"]
+    with service.services.rag.database.write() as session:
+        session.execute(update(Document).where(Document.id == UUID(hidden["document_id"])).values(deleted_at=utc_now()))
     reranker = second_look(RecordingReranker())
     found = asked(caller)
     assert found["trace"]["withheld"] == 1
-    assert reranker.seen
+    assert len(reranker.seen) == len(TEXTS) - 1
     assert not any("출장 여비" in text for text in reranker.seen)
 
 

@@ -29,7 +29,7 @@ def passages(count: int, *, longest: int = 60, seed: int = 1) -> list[str]:
     return [" ".join(draw.choices(WORDS, k=draw.randint(1, longest))) for _ in range(count)]
 
 
-def tiny_flag(folder: Path, *, layers: int = 2, positions: int = 258) -> Path:
+def tiny_flag(folder: Path, *, layers: int = 2, positions: int = 514) -> Path:
     """The kind of bge-reranker-v2-m3: XLM-RoBERTa with one label."""
     import torch
     from transformers import XLMRobertaConfig, XLMRobertaForSequenceClassification, XLMRobertaTokenizer
