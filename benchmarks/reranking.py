@@ -35,26 +35,10 @@ from rag.reranking.torch_forward import CPU_TOKEN_BUDGET
 BAR, MOST_PADDING = 1.5, 1.2
 MAX_TOKENS = 512
 LAYERS = 24
-_WORDS = [
-    "휴가",
-    "규정",
-    "심사",
-    "위원회",
-    "근로자",
-    "여신",
-    "leave",
-    "policy",
-    "review",
-    "board",
-    "notice",
-    "days",
-    "rule",
-    "제24조",
-    "보존",
-    "기간",
-    "환자",
-    "계약",
-]
+_WORDS = (
+    *("휴가", "규정", "심사", "위원회", "근로자", "여신", "leave", "policy", "review"),
+    *("board", "notice", "days", "rule", "제24조", "보존", "기간", "환자", "계약"),
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -16,7 +17,8 @@ from rag.reranking.scripted import ScriptedReranker
 from rag.retrieval.reranking import SecondLook
 from rag.store.base import utc_now
 from rag.store.document import Document
-from tests.support.running import Caller, Running
+from tests.support.running import Caller, Running, running, settings_for
+from tests.support.tiny_rerankers import tiny_cross_encoder
 
 TEXTS = {
     "a.md": "# 휴가\n\n연차휴가는 입사 1년이 지나면 열닷새를 준다. 연차 수당은 해마다 1월에 준다.\n",
@@ -180,6 +182,18 @@ def test_answers_are_drawn_from_the_reranked_passages(caller: Caller, second_loo
     answer = caller.post("/api/v1/answers", json={"question": "연차휴가는 입사 1년이 지나면 며칠을 주나요?"})
     assert answer.status_code == 200
     assert "열닷새" in str(answer.json())
+
+
+def test_the_settings_wire_a_local_model(tmp_path: Path) -> None:
+    model = {"backend": "cross_encoder", "folder": tiny_cross_encoder(tmp_path / "모델"), "max_tokens": 256}
+    settings = settings_for(tmp_path / "data", {"rag": {"reranking": {**model, "budget_ms": 60_000}}})
+    with running(settings) as started:
+        caller = started.caller()
+        caller.ingest(caller.collection("휴가"), {key: text.encode() for key, text in TEXTS.items()})
+        found = asked(caller)
+    assert found["trace"]["rerank"]["model"] == "cross_encoder/모델/256"
+    assert (found["trace"]["rerank"]["state"], found["trace"]["rerank"]["candidates"]) == ("done", len(TEXTS))
+    assert all(0.0 <= item["rerank"] <= 1.0 for item in found["passages"])
 
 
 def test_boosts_count_in_the_reranked_order() -> None:

@@ -140,4 +140,4 @@ MAKERS: dict[str, Callable[[Path], Path]] = {
 
 def _corpus() -> Iterator[str]:
     for _ in range(3):
-        yield from SENTENCES
+        yield from (*SENTENCES, QUESTION)
