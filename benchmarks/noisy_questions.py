@@ -17,12 +17,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 import numpy as np
-from ir_measures import nDCG
 
 from benchmarks.data import DataMissing, EvaluationSet, load
-from benchmarks.retrieval import Run, by_document, fill, interval, per_query
+from benchmarks.retrieval import Run, by_document, fill
 from benchmarks.workbench import Workbench, workbench
 from rag.domain.language import CollectionKind
+from rag.evaluation.intervals import bootstrap
+from rag.evaluation.measures import per_question
 from rag.retrieval.spelling import Meant, Speller
 from rag.text.jamo import FINALS, INITIALS, VOWELS, is_syllable, join, split, typed_in_english
 
@@ -118,8 +119,10 @@ def measure(bench: Workbench, owner: Mapping[str, str], data: EvaluationSet, noi
     start = time.perf_counter()
     found, corrected_ms = _answers(bench, owner, noisy)
     seconds = time.perf_counter() - start
-    before, after = per_query(without, data, nDCG @ 10), per_query(found, data, nDCG @ 10)
-    low, high = interval(after - before)
+    before, after = (
+        per_question(data.qrels, run, list(data.queries), ("nDCG@10",))["nDCG@10"] for run in (without, found)
+    )
+    _, low, high = bootstrap(after - before)
     print(
         f"  {noise:10} without {before.mean():.3f}   with {after.mean():.3f}   gain {(after - before).mean():+.4f} "
         f"[{low:+.4f}, {high:+.4f}]   understanding {np.median(plain_ms):.1f} -> {np.median(corrected_ms):.1f} ms "

@@ -17,6 +17,8 @@ from rag.generation.chat import ChatModel
 from rag.generation.extractive import ExtractiveGenerator
 from rag.index.base import VectorIndex
 from rag.index.registry import IndexConfig
+from rag.reranking.registry import open_reranker
+from rag.retrieval.reranking import SecondLook
 from rag.retrieval.service import Retriever
 from rag.retrieval.spaces import Spaces
 from rag.retrieval.traffic import Traffic
@@ -65,10 +67,11 @@ class Rag:
 
     def warm_up(self) -> None:
         """Load the models now, side by side, instead of with the first question."""
-        with ThreadPoolExecutor(1, thread_name_prefix="warm-up") as pool:
-            dense = pool.submit(self.space.warm_up)
+        with ThreadPoolExecutor(2, thread_name_prefix="warm-up") as pool:
+            models = [pool.submit(load) for load in (self.space.warm_up, self.retriever.second_look.warm_up)]
             self.analyzer.analyze("서고")
-            dense.result()
+            for model in models:
+                model.result()
 
     def count_tokens(self, text: str) -> int:
         """Length of a text in the lexical analyzer's terms."""
@@ -109,10 +112,26 @@ def build(settings: RagSettings, *, local_operator: bool = False, recreate_index
     traffic = Traffic()
     current = spaces.current
     understander = Understander(
-        database, current.index, current.space, analyzer, reader, settings.retrieval, _open_chat(settings), settings.chat.timeout_s
+        database,
+        current.index,
+        current.space,
+        analyzer,
+        reader,
+        settings.retrieval,
+        _open_chat(settings),
+        settings.chat.timeout_s,
     )
+    second_look = SecondLook.of(open_reranker(settings.reranking), settings.reranking)
     retriever = Retriever(
-        database, current.index, current.space, settings.retrieval, understander, traffic, current.weights, spaces
+        database,
+        current.index,
+        current.space,
+        settings.retrieval,
+        understander,
+        traffic,
+        current.weights,
+        spaces,
+        second_look,
     )
     generator = ExtractiveGenerator(reader.terms_of)
     return Rag(

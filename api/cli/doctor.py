@@ -105,6 +105,8 @@ def _models_and_index(settings: Settings) -> Iterator[Finding]:
     rag = rag_bootstrap.build(settings.rag)
     try:
         yield Finding("models", "ok", rag.space.name)
+        reranker = rag.retriever.second_look.reranker  # its folder was looked at when it was opened
+        yield Finding("reranker", "ok", reranker.name if reranker is not None else "none: the fused order stands")
         with rag.database.read() as session:
             wanted = chunk.count_active(session)
         held = rag.index.count()

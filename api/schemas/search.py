@@ -12,7 +12,16 @@ from api.schemas.common import AnchorOut, Body, CollectionNames
 from api.schemas.conversation import HISTORY, INFER_FILTERS, MAX_TURNS, History
 from api.schemas.filters import AsOf, FilterIn
 from rag.domain.messages import UiLanguage
-from rag.domain.passage import DropReason, Passage, QuestionNote, SearchResult, SearchTrace, Source
+from rag.domain.passage import (
+    DropReason,
+    Passage,
+    QuestionNote,
+    RerankState,
+    RerankTrace,
+    SearchResult,
+    SearchTrace,
+    Source,
+)
 
 
 class SearchIn(Body):
@@ -80,6 +89,7 @@ class PassageOut(BaseModel):
     legs: dict[str, LegOut]
     boosts: dict[str, float] = Field(description="what lifted it besides the question; empty unless switched on")
     members: list[UUID] = Field(description="chunks that were merged into it, in reading order; empty for a single one")
+    rerank: float | None = Field(description="what the reranker gave it, 0 to 1; null where none read it")
 
     @classmethod
     def of(cls, passage: Passage, language: UiLanguage, base_url: str) -> PassageOut:
@@ -106,6 +116,7 @@ class PassageOut(BaseModel):
             legs={name: LegOut(rank=leg.rank, score=leg.score) for name, leg in passage.legs.items()},
             boosts=passage.boosts,
             members=list(passage.members),
+            rerank=passage.rerank,
         )
 
 
@@ -122,6 +133,20 @@ class NoteOut(BaseModel):
         return cls(kind=note.kind, found=note.found, added=list(note.added))
 
 
+class RerankOut(BaseModel):
+    """What became of the reranker's second look."""
+
+    model: str
+    state: RerankState = Field(description="anything but done: the fused order stands")
+    candidates: int
+    milliseconds: float
+
+    @classmethod
+    def of(cls, trace: RerankTrace) -> RerankOut:
+        """The reranker's part as JSON."""
+        return cls(model=trace.model, state=trace.state, candidates=trace.candidates, milliseconds=trace.milliseconds)
+
+
 class TraceOut(BaseModel):
     """How the result came about."""
 
@@ -132,6 +157,7 @@ class TraceOut(BaseModel):
     timings_ms: dict[str, float]
     fusion: str = Field(description="how the legs became one ranking: scores, rrf or dbsf")
     notes: list[NoteOut] = Field(description="what the question was understood to mean")
+    rerank: RerankOut
 
     @classmethod
     def of(cls, trace: SearchTrace) -> TraceOut:
@@ -144,6 +170,7 @@ class TraceOut(BaseModel):
             timings_ms=trace.timings_ms,
             fusion=trace.fusion,
             notes=[NoteOut.of(note) for note in trace.notes],
+            rerank=RerankOut.of(trace.rerank),
         )
 
 

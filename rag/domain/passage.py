@@ -81,6 +81,8 @@ class Passage:
         boosts: what lifted it besides the question, by name; empty by default.
         members: ids of the chunks that were merged into it, in reading order; empty for a single one.
         span: first and last ordinal of those.
+        rerank: what the reranker gave it, 0 to 1, comparable between questions; None where none read it. Passages with one
+            stand before those without, in its order (boosts included), whatever their `score`.
     """
 
     rank: int
@@ -91,6 +93,7 @@ class Passage:
     boosts: dict[str, float] = field(default_factory=dict)
     members: tuple[UUID, ...] = ()
     span: tuple[int, int] | None = None
+    rerank: float | None = None
 
     @property
     def ordinals(self) -> tuple[int, int]:
@@ -119,6 +122,30 @@ class Dropped:
     document_id: UUID
     reason: DropReason
     shown_as: UUID
+
+
+class RerankState(StrEnum):
+    """What became of the reranker's second look; only after `done` its order counts."""
+
+    OFF = "off"
+    DONE = "done"
+    LATE = "late"
+    UNAVAILABLE = "unavailable"
+
+
+@dataclass(frozen=True, slots=True)
+class RerankTrace:
+    """The reranker's part in a result.
+
+    Attributes:
+        model: name of the model and its settings; empty without one.
+        candidates: passages that it was given.
+    """
+
+    model: str = ""
+    state: RerankState = RerankState.OFF
+    candidates: int = 0
+    milliseconds: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,6 +184,7 @@ class SearchTrace:
         dropped: permitted hits that other passages stand for.
         fusion: how the legs became one ranking; a value of the setting `retrieval.fusion`.
         notes: what the question was understood to mean.
+        rerank: what became of the reranker's second look.
     """
 
     language: Language
@@ -168,6 +196,7 @@ class SearchTrace:
     dropped: tuple[Dropped, ...] = ()
     fusion: str = "scores"
     notes: tuple[QuestionNote, ...] = ()
+    rerank: RerankTrace = RerankTrace()
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,38 +4,38 @@ from __future__ import annotations
 
 import time
 from collections.abc import Collection as Container
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 from uuid import UUID
 
-from sqlalchemy.orm import Session
-
 from rag.domain.errors import InvalidRequest, QuestionTooLong
 from rag.domain.language import CollectionKind, Language
-from rag.domain.passage import LocatedChunk, Passage, SearchResult, SearchTrace
+from rag.domain.passage import SearchResult, SearchTrace
 from rag.domain.principal import Permit
 from rag.domain.vectors import TextVectors
 from rag.embedding.space import EmbeddingSpace
 from rag.index.base import DENSE, LEARNED, SPARSE, LegHit, LegQuery, VectorIndex
 from rag.retrieval.engine_fusion import IN_ENGINE, fused_in_engine
 from rag.retrieval.fusion import FusedHit, Weights, fuse_kinds, profile_for
-from rag.retrieval.ranking import Arrangement, Boosts, arranged, boosted
 from rag.retrieval.rarity import rarities
+from rag.retrieval.reading import PassageReader
+from rag.retrieval.reranking import SecondLook
+from rag.retrieval.spaces import LiveSpace, Spaces
 from rag.retrieval.traffic import Traffic
+from rag.retrieval.understanding import QuestionContext, Reading, Understander, question_language, with_terms
 from rag.settings import RetrievalSettings
-from rag.store import attribute, filtering
-from rag.store import chunk as chunks_table
 from rag.store import collection as collections_table
+from rag.store import filtering
 from rag.store.session import Database
-from rag.text.language import detect_language, looks_like_code
 
-_SPARE = 2
-"""Hits read from the record per passage wanted: some are withheld, repeated or merged away."""
-_BOOSTED = 100
-"""Hits read at least where boosts are on."""
+__all__ = ["RawLists", "Retriever", "question_language"]
+
+_VARIANT_SHARE = 0.9
+"""What a hit of another wording counts against one of the question itself."""
+
+Legs = dict[str, LegQuery]
 
 
 class RawLists(NamedTuple):
@@ -45,71 +45,105 @@ class RawLists(NamedTuple):
     found: dict[CollectionKind, dict[str, list[LegHit]]]
 
 
+class _Asked(NamedTuple):
+    """One wording of a question: its vectors, and what they ask of each leg."""
+
+    vectors: TextVectors
+    legs: Legs
+
+
 @dataclass(frozen=True, slots=True)
 class Retriever:
     """Searches under a permit. Thread-safe.
 
     Attributes:
+        index, space: what is searched; where there are `spaces`, their current one takes the place of both, once per search.
+        understander: reads questions before they are searched.
         traffic: counts questions in work, so that ingestion can give way to them.
         weights: fusion weights that were learned for this space.
+        second_look: the reranker, where there is one.
     """
 
     database: Database
     index: VectorIndex
     space: EmbeddingSpace
     settings: RetrievalSettings
+    understander: Understander
     traffic: Traffic = field(default_factory=Traffic)
     weights: Weights = field(default_factory=dict)
+    spaces: Spaces | None = None
+    second_look: SecondLook = field(default_factory=SecondLook)
 
-    def search(self, permit: Permit, question: str, *, limit: int) -> SearchResult:
+    def search(
+        self, permit: Permit, question: str, *, limit: int, context: QuestionContext | None = None
+    ) -> SearchResult:
         """The best `limit` passages that the permit covers.
+
+        Args:
+            context: the turns before the question, and how it is to be read.
 
         Raises:
             InvalidRequest, QuestionTooLong, FilterTooWide: the question can't be asked.
             IndexUnavailable, StoreUnavailable, ModelUnavailable: nothing is returned then.
         """
-        with self.traffic.question():
-            return self._search(permit, self._checked(question), limit)
+        with self.traffic.question(), self._held() as held:
+            return held._search(permit, held._checked(question), limit, context or QuestionContext())
 
-    def _search(self, permit: Permit, question: str, limit: int) -> SearchResult:
-        clock = _Clock()
-        language = question_language(question)
-        with clock.stage("embed"):
-            vectors = self.space.embed_query(question, language)
-        legs = self._legs(vectors)
-        with clock.stage("index"):
-            fused = self._fused(permit, legs, language, vectors)
-        with clock.stage("record"):
-            found, withheld = self._permitted(permit, fused, limit)
-        trace = SearchTrace(
-            language,
-            tuple(sorted(legs)),
-            len(fused),
-            withheld,
-            clock.milliseconds,
-            self._leg_weights(language, legs),
-            found.dropped,
-            self.settings.fusion,
+    def within(self, live: LiveSpace) -> Retriever:
+        """This retriever, bound to one embedding space and its index."""
+        understander = self.understander.within(live.space, live.index)
+        return replace(
+            self, index=live.index, space=live.space, understander=understander, weights=live.weights, spaces=None
         )
-        return SearchResult(question, found.passages, trace)
 
-    def _leg_weights(self, language: Language, legs: Container[str]) -> dict[CollectionKind, dict[str, float]]:
-        """What the legs asked weigh, in standard deviations of the dense scores."""
-        if DENSE not in legs or self.settings.fusion in IN_ENGINE:
-            return {}
-        profiles = {kind: profile_for(language, kind, self.space.dense_name, self.weights) for kind in CollectionKind}
-        return {kind: {SPARSE: one.lexical, LEARNED: one.learned} for kind, one in profiles.items()}
+    @contextmanager
+    def _held(self) -> Iterator[Retriever]:
+        """This retriever for one search: vectors of one space never meet the index of another."""
+        if self.spaces is None:
+            yield self
+            return
+        with self.spaces.reading() as live:
+            yield self.within(live)
+
+    def _search(self, permit: Permit, question: str, limit: int, context: QuestionContext) -> SearchResult:
+        clock = _Clock()
+        with clock.stage("understand"):
+            reading = self.understander.read(permit, question, context)
+        permit = reading.permit
+        with clock.stage("embed"):
+            wordings = self._wordings(reading)
+        reader = PassageReader(self.database, self.settings, self.second_look)
+        with clock.stage("index"):
+            fused = self._fused(permit, wordings, reading.language)
+        with clock.stage("record"):
+            fused = reader.provisions_first(permit, fused, reading.provisions)
+            read = reader.read(permit, reading.text, fused, limit)
+        clock.part("rerank", read.rerank.milliseconds, of="record")
+        legs = wordings[0].legs
+        trace = SearchTrace(
+            language=reading.language,
+            legs=tuple(sorted(legs)),
+            candidates=len(fused),
+            withheld=read.withheld,
+            timings_ms=clock.milliseconds,
+            weights=self._leg_weights(reading.language, legs),
+            dropped=read.found.dropped,
+            fusion=self.settings.fusion,
+            notes=tuple(reading.notes),
+            rerank=read.rerank,
+        )
+        asked = reading.asked or reading.text
+        return SearchResult(question, read.found.passages, trace, asked, tuple(reading.alternatives))
 
     def raw_lists(self, permit: Permit, question: str) -> RawLists:
         """Every leg's hits for a question before fusion: what evaluation measures and fusion weights are learned from.
 
         Raises: as `search`.
         """
-        question = self._checked(question)
-        language = question_language(question)
-        with self.traffic.question():
-            legs = self._legs(self.space.embed_query(question, language))
-            return RawLists(language, self._found(permit, legs))
+        with self.traffic.question(), self._held() as held:
+            reading = held.understander.read(permit, held._checked(question), QuestionContext())
+            legs = held._wordings(reading)[0].legs
+            return RawLists(reading.language, held._found(reading.permit, [legs])[0])
 
     def fused(self, lists: RawLists, weights: Weights | None = None) -> list[FusedHit]:
         """One ranking of the lists, best first: with the weights in force, or with others to try them."""
@@ -125,7 +159,8 @@ class Retriever:
         """How much each term of a question weighs in what the permit covers."""
         with self.database.read() as session:
             selection = filtering.selection_of(session, permit)
-        return rarities(self.index, permit, sorted(terms), selection)
+        with self._held() as held:
+            return rarities(held.index, permit, sorted(terms), selection)
 
     def collection_names(self, permit: Permit) -> tuple[str, ...]:
         """Names of the collections of the permit."""
@@ -140,76 +175,72 @@ class Retriever:
             raise QuestionTooLong(length=len(question), limit=self.settings.max_question_chars)
         return question
 
-    def _fused(
-        self, permit: Permit, legs: dict[str, LegQuery], language: Language, vectors: TextVectors
-    ) -> list[FusedHit]:
-        """Hits of all collections, best first."""
-        if self.settings.fusion not in IN_ENGINE:
-            return self.fused(RawLists(language, self._found(permit, legs)))
-        with self.database.read() as session:
-            selection = filtering.selection_of(session, permit)
-        return fused_in_engine(self.index, permit, legs, self.settings, multi=vectors.multi, selection=selection)
+    def _leg_weights(self, language: Language, legs: Container[str]) -> dict[CollectionKind, dict[str, float]]:
+        """What the legs asked weigh, in standard deviations of the dense scores."""
+        if DENSE not in legs or self.settings.fusion in IN_ENGINE:
+            return {}
+        profiles = {kind: profile_for(language, kind, self.space.dense_name, self.weights) for kind in CollectionKind}
+        return {kind: {SPARSE: one.lexical, LEARNED: one.learned} for kind, one in profiles.items()}
 
-    def _legs(self, vectors: TextVectors) -> dict[str, LegQuery]:
+    def _wordings(self, reading: Reading) -> list[_Asked]:
+        """The question as understood, then its other wordings."""
+        vectors = self.space.embed_query(reading.text, reading.dense_language, reading.dense_text)
+        wordings = [self._asked(TextVectors(with_terms(vectors.sparse, reading.added), vectors.model))]
+        for text in reading.variants:
+            language = question_language(text)
+            known = language if self.space.knows(language) else reading.dense_language
+            wordings.append(self._asked(self.space.embed_query(text, known)))
+        return wordings
+
+    def _asked(self, vectors: TextVectors) -> _Asked:
         legs = {SPARSE: LegQuery(vectors.sparse, self.settings.candidates)}
         if vectors.dense is not None:
             legs[DENSE] = LegQuery(vectors.dense, self.settings.candidates)
         if vectors.learned is not None:
             legs[LEARNED] = LegQuery(vectors.learned, self.settings.candidates)
-        return legs
+        return _Asked(vectors, legs)
 
-    def _found(self, permit: Permit, legs: dict[str, LegQuery]) -> dict[CollectionKind, dict[str, list[LegHit]]]:
-        """The legs' hits in each kind of collection, which are fused with weights of their own."""
+    def _fused(self, permit: Permit, wordings: Sequence[_Asked], language: Language) -> Sequence[FusedHit]:
+        """Hits of all collections and wordings, best first."""
+        if self.settings.fusion in IN_ENGINE:
+            rankings = self._fused_in_engine(permit, wordings)
+        else:
+            lists = self._found(permit, [item.legs for item in wordings])
+            rankings = [self.fused(RawLists(language, found)) for found in lists]
+        return rankings[0] if len(rankings) == 1 else _best_of(rankings)
+
+    def _fused_in_engine(self, permit: Permit, wordings: Sequence[_Asked]) -> list[list[FusedHit]]:
+        with self.database.read() as session:
+            selection = filtering.selection_of(session, permit)
+        return [
+            fused_in_engine(self.index, permit, item.legs, self.settings, multi=item.vectors.multi, selection=selection)
+            for item in wordings
+        ]
+
+    def _found(self, permit: Permit, queries: Sequence[Legs]) -> list[dict[CollectionKind, dict[str, list[LegHit]]]]:
+        """The legs' hits of every query in each kind of collection, which are fused with weights of their own."""
         with self.database.read() as session:
             kinds = collections_table.kinds(session, permit)
             selection = filtering.selection_of(session, permit)
-        found: dict[CollectionKind, dict[str, list[LegHit]]] = {}
+        found: list[dict[CollectionKind, dict[str, list[LegHit]]]] = [{} for _ in queries]
         for kind in CollectionKind:
             part = permit.narrowed(key for key, its_kind in kinds if its_kind is kind)
             if part.collections:
-                found[kind] = self.index.search(part, legs, selection)
+                for place, legs in zip(found, self.index.search_batch(part, queries, selection), strict=True):
+                    place[kind] = legs
         return found
 
-    def _permitted(self, permit: Permit, fused: Sequence[FusedHit], limit: int) -> tuple[Arrangement, int]:
-        """The best hits that the record still permits; more are read until the limit is met or none are left."""
-        rules = self.settings
-        boosts = Boosts(rules.recency_half_life_days, rules.recency_weight, rules.authority_weight)
-        # a boost can lift what stands below the first few, so more are read for it
-        together = _SPARE * limit if not boosts.active else max(_SPARE * limit, _BOOSTED)
-        passages: list[Passage] = []
-        found, withheld, position = Arrangement((), ()), 0, 0
-        while len(found.passages) < limit and position < len(fused):
-            hits = fused[position : position + together]
-            position += len(hits)
-            with self.database.read() as session:
-                permitted = chunks_table.read_permitted(session, permit, [hit.chunk_id for hit in hits])
-                authority = self._authority(session, permitted.values()) if boosts.active else {}
-            withheld += len(hits) - len(permitted)
-            passages += boosted(list(_passages(hits, permitted)), boosts, datetime.now(UTC), authority)
-            found = arranged(
-                passages, limit=limit, merge=rules.merge_neighbours, max_per_document=rules.max_per_document
-            )
-        return found, withheld
 
-    def _authority(self, session: Session, chunks: Iterable[LocatedChunk]) -> dict[UUID, float]:
-        """What the documents' attribute says, where it is a number."""
-        name = self.settings.authority_attribute
-        found = attribute.of_documents(session, {source.document_id for _, source in chunks})
-        values = {key: values[name].number for key, values in found.items() if name in values}
-        return {key: number for key, number in values.items() if number is not None}
-
-
-def question_language(question: str) -> Language:
-    """Language of a question; one that quotes code and holds no Korean goes to the legs that know code."""
-    language = detect_language(question)
-    return Language.CODE if language is not Language.KOREAN and looks_like_code(question) else language
-
-
-def _passages(hits: Sequence[FusedHit], found: dict[UUID, LocatedChunk]) -> Iterator[Passage]:
-    for hit in hits:
-        if hit.chunk_id in found:
-            chunk, source = found[hit.chunk_id]
-            yield Passage(rank=0, score=hit.score, chunk=chunk, source=source, legs=hit.legs)
+def _best_of(rankings: Sequence[Sequence[FusedHit]]) -> list[FusedHit]:
+    """One ranking of several wordings: each hit with its best score, those of the other wordings at a share."""
+    best: dict[UUID, FusedHit] = {}
+    for number, ranking in enumerate(rankings):
+        for found in ranking:
+            share = _VARIANT_SHARE if number else 1.0
+            hit = FusedHit(found.chunk_id, share * found.score, found.legs, found.estimated)
+            if hit.chunk_id not in best or hit.score > best[hit.chunk_id].score:
+                best[hit.chunk_id] = hit
+    return sorted(best.values(), key=lambda hit: (-hit.score, hit.chunk_id))
 
 
 class _Clock:
@@ -226,3 +257,9 @@ class _Clock:
             yield
         finally:
             self.milliseconds[name] = round((time.perf_counter() - start) * 1000, 3)
+
+    def part(self, name: str, milliseconds: float, *, of: str) -> None:
+        """What took so long inside another stage becomes a stage of its own."""
+        if milliseconds:
+            self.milliseconds[name] = milliseconds
+            self.milliseconds[of] = round(max(0.0, self.milliseconds[of] - milliseconds), 3)

@@ -15,8 +15,8 @@ from __future__ import annotations
 import re
 import time
 from collections import OrderedDict
-from copy import copy
 from collections.abc import Iterable, Sequence
+from copy import copy
 from dataclasses import dataclass
 from threading import Lock
 from typing import TYPE_CHECKING

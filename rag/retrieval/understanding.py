@@ -7,8 +7,8 @@ a follow-up's condensed form. What was done is noted for the trace.
 from __future__ import annotations
 
 import time
-from copy import copy
 from collections.abc import Iterator, Sequence
+from copy import copy
 from dataclasses import dataclass, field
 
 from rag.domain.language import Language

@@ -9,9 +9,9 @@ from rag.store.chunk import ChunkRow
 from rag.store.collection import Collection
 from rag.store.connector import ConnectorItem, ConnectorSource
 from rag.store.document import Document
+from rag.store.embedding_space import EmbeddingSpaceRow
 from rag.store.fusion_weight import FusionWeight
 from rag.store.glossary import GlossaryTerm
-from rag.store.embedding_space import EmbeddingSpaceRow
 from rag.store.receipt import DeletionReceipt
 from rag.store.tenant import Tenant
 from rag.store.version import DocumentVersion

@@ -1,0 +1,45 @@
+"""Qwen3-Reranker: a chat model that answers yes or no, through transformers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from rag.domain.errors import ConfigurationError
+from rag.reranking.pair_tokenizer import ChatPrompt, serialised_tokenizer
+from rag.reranking.pairs import PairReranker
+from rag.reranking.torch_forward import YesNoForward, token_budget
+
+
+def load_qwen3(
+    folder: Path, *, name: str, max_tokens: int, instruction: str = "", budget: int | None = None
+) -> PairReranker:
+    """Load from a local folder; never from a hub, and no code from the folder is run. float32.
+
+    Scores are those of the model card's reference code: the probability of "yes" against "no". Half is where the model finds
+    both as likely.
+
+    Args:
+        instruction: the task, in English as the card advises; empty for the card's own.
+        budget: padded tokens a batch; by default by device.
+
+    Raises:
+        ConfigurationError: the library can't load the folder, or its tokenizer has no "yes" and "no".
+    """
+    from transformers import AutoModelForCausalLM
+
+    prompt = ChatPrompt(serialised_tokenizer(folder), instruction)
+    try:
+        model = AutoModelForCausalLM.from_pretrained(
+            str(folder.resolve()), dtype="float32", local_files_only=True, trust_remote_code=False
+        )
+    except (OSError, ValueError, KeyError, RuntimeError, ImportError) as error:
+        raise ConfigurationError(detail=f"the reranker in {folder} can't be loaded: {error}") from error
+    # Padding is masked, so any token serves; configurations of Qwen name none.
+    padding = getattr(model.config, "pad_token_id", None) or 0
+    return PairReranker(
+        name=name,
+        max_tokens=min(max_tokens, int(model.config.max_position_embeddings)),
+        prompt=prompt,
+        forward=YesNoForward(model, padding, prompt.token("yes"), prompt.token("no")),
+        token_budget=budget or token_budget(),
+    )
