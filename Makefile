@@ -11,7 +11,7 @@ WORKERS ?= 2
 TORCH_ARGS ?=
 export DO_NOT_TRACK := 1
 
-.PHONY: run demo test test-slow test-hostile check format openapi bench bench-retrieval bench-abstention bench-search bench-ingest bench-encoding bench-memory bench-start bench-parsing bench-chunking bench-queue bench-filters clean
+.PHONY: run demo test test-slow test-hostile check format openapi bench bench-retrieval bench-abstention bench-search bench-ingest bench-encoding bench-memory bench-start bench-parsing bench-chunking bench-queue bench-filters bench-reranking bench-flag bench-scale bench-sizing bench-noise clean
 
 run: $(READY)
 	$(BIN)/seogo serve --init --port $(PORT)
@@ -44,7 +44,7 @@ format: $(READY)
 openapi: $(READY)
 	$(BIN)/python -m api.export docs/openapi.json
 
-bench: bench-retrieval bench-abstention bench-encoding bench-search bench-ingest bench-memory bench-start bench-parsing bench-chunking bench-queue bench-filters
+bench: bench-retrieval bench-abstention bench-encoding bench-search bench-ingest bench-memory bench-start bench-parsing bench-chunking bench-queue bench-filters bench-reranking bench-flag bench-scale bench-sizing bench-noise
 
 bench-retrieval: $(READY) $(BENCH)
 	$(BIN)/python -m benchmarks.retrieval
@@ -79,6 +79,21 @@ bench-queue: $(READY)
 
 bench-filters: $(READY)
 	$(BIN)/python -m benchmarks.filters
+
+bench-flag: $(READY)
+	$(BIN)/python -m benchmarks.flag_encoding
+
+bench-reranking: $(READY)
+	$(BIN)/python -m benchmarks.reranking
+
+bench-scale: $(READY)
+	$(BIN)/python -m benchmarks.scale
+
+bench-sizing: $(READY)
+	$(BIN)/python -m benchmarks.sizing
+
+bench-noise: $(READY) $(BENCH)
+	$(BIN)/python -m benchmarks.noisy_questions
 
 $(READY): constraints.txt pyproject.toml
 	$(PYTHON) -m venv $(VENV)
