@@ -151,7 +151,8 @@ def measure(folder: Path, candidates: int, layers: int, rounds: int, budget: int
         return reranker.score(question, texts)
 
     library.compute_score([(question, texts[0])])
-    ours_runs, theirs_runs = [], []
+    ours_runs: list[tuple[list[float], float, float]] = []
+    theirs_runs: list[tuple[list[float], float, float]] = []
     reranker.score(question, texts[:1])
     for number in range(rounds):
         for side in (0, 1) if number % 2 else (1, 0):
