@@ -40,10 +40,9 @@ def load_cross_encoder(folder: Path, *, name: str, max_tokens: int, budget: int 
         raise ConfigurationError(detail=f"the reranker in {folder} is not a sequence classifier")
     if loaded.num_labels != 1:
         raise ConfigurationError(detail=f"the reranker in {folder} has {loaded.num_labels} labels instead of one")
-    limits = (max_tokens, loaded.max_length or max_tokens)
     return PairReranker(
         name=name,
-        max_tokens=min(limits),
+        max_tokens=min(max_tokens, loaded.max_seq_length or max_tokens),
         prompt=TemplatePrompt(serialised),
         forward=ClassifierForward(model, loaded.tokenizer.pad_token_id or 0),
         token_budget=budget or token_budget(),

@@ -14,9 +14,9 @@ def load_flag(folder: Path, *, name: str, max_tokens: int, budget: int | None = 
     """Load from a local folder; never from a hub. float32.
 
     Scores are those of `FlagReranker.compute_score(normalize=True)`, but for texts with characters that the vocabulary lacks:
-    with transformers 5 the library turns its token ids into text and back, which makes other rows of those. Half is where
-    the model's training put relevant and irrelevant apart, and comparable between questions; how many of a customer's
-    passages with .5 are right is not known.
+    with transformers 5 the library turns its token ids into text and back, which makes other rows of those. Half is where the
+    model's training put relevant and irrelevant apart, and scores are comparable between questions; how many of a customer's
+    passages at .5 are right, only labelled questions of theirs can say.
 
     Args:
         budget: padded tokens a batch; by default by device.

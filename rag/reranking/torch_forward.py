@@ -13,8 +13,9 @@ from rag.reranking.shared_batches import Row, Scores
 if TYPE_CHECKING:
     import torch
 
-CPU_TOKEN_BUDGET = 2048
-"""Padded tokens a batch (`benchmarks/reranking.py --budget`)."""
+CPU_TOKEN_BUDGET = 1024
+"""Padded tokens a batch. 100 passages of lognormal length pad by 1.03 with 512, 1.09 with 1,024, 1.19 with 2,048, 1.38 with 4,096
+(`benchmarks/reranking.py --budget`); and the smaller it is, the sooner late work is cut and another question has its turn."""
 CUDA_TOKEN_BUDGET = 32_768
 """Padded tokens a batch on a GPU, which needs wide batches to be busy. Not measured here: no GPU was at hand."""
 

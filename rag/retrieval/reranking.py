@@ -7,7 +7,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from rag.domain.errors import SeogoError
+from rag.domain.errors import ModelUnavailable, SeogoError
 from rag.domain.passage import Passage, RerankState, RerankTrace
 from rag.reranking.base import Reranker
 from rag.settings import RerankingSettings
@@ -29,9 +29,17 @@ class SecondLook:
         return cls(reranker, settings.candidates, settings.budget_ms) if reranker is not None else cls()
 
     def warm_up(self) -> None:
-        """Load the model, if there is one and it is not loaded."""
-        if self.reranker is not None:
+        """Load the model, if there is one and it is not loaded. A server that is not up yet stops nobody.
+
+        Raises:
+            ConfigurationError: the model's folder holds none that can be loaded.
+        """
+        if self.reranker is None:
+            return
+        try:
             self.reranker.score("warm-up", ["warm-up"])
+        except ModelUnavailable as error:
+            logger.warning("the reranker %s is not there yet: %s", self.reranker.name, error)
 
     def reordered(self, question: str, passages: Sequence[Passage]) -> tuple[list[Passage], RerankTrace]:
         """The best `candidates` passages in the order that the reranker gives them, the rest behind as they were.

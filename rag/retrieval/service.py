@@ -6,7 +6,7 @@ import time
 from collections.abc import Collection as Container
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import NamedTuple
 from uuid import UUID
 
@@ -91,9 +91,16 @@ class Retriever:
 
     def within(self, live: LiveSpace) -> Retriever:
         """This retriever, bound to one embedding space and its index."""
-        understander = self.understander.within(live.space, live.index)
-        return replace(
-            self, index=live.index, space=live.space, understander=understander, weights=live.weights, spaces=None
+        return Retriever(
+            self.database,
+            live.index,
+            live.space,
+            self.settings,
+            self.understander.within(live.space, live.index),
+            self.traffic,
+            live.weights,
+            None,
+            self.second_look,
         )
 
     @contextmanager

@@ -255,7 +255,7 @@ def test_a_stream_of_events_says_that_it_lives_and_ends_in_time(
 
     monkeypatch.setattr(sandbox, "parse", held_up)
     monkeypatch.setattr(ingestion, "_KEEP_ALIVE_S", 0.6)
-    monkeypatch.setattr(ingestion, "_LONGEST_S", 2.5)
+    monkeypatch.setattr(ingestion, "_LONGEST_S", 5.0)
     ids = upload(caller, name, ["오래.md"])
     text = caller.get(f"/api/v1/collections/{name}/ingestion/events").text
     told.set()

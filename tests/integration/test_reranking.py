@@ -12,9 +12,11 @@ from uuid import UUID
 import pytest
 from sqlalchemy import update
 
-from rag.domain.errors import ModelUnavailable
+from rag.domain.errors import ConfigurationError, ModelUnavailable
+from rag.reranking.registry import open_reranker
 from rag.reranking.scripted import ScriptedReranker
 from rag.retrieval.reranking import SecondLook
+from rag.settings import RerankingSettings
 from rag.store.base import utc_now
 from rag.store.document import Document
 from tests.support.running import Caller, Running, running, settings_for
@@ -194,6 +196,15 @@ def test_the_settings_wire_a_local_model(tmp_path: Path) -> None:
     assert found["trace"]["rerank"]["model"] == "cross_encoder/모델/256"
     assert (found["trace"]["rerank"]["state"], found["trace"]["rerank"]["candidates"]) == ("done", len(TEXTS))
     assert all(0.0 <= item["rerank"] <= 1.0 for item in found["passages"])
+
+
+def test_a_server_that_is_not_up_stops_no_start_but_a_broken_folder_does(tmp_path: Path) -> None:
+    SecondLook(BrokenReranker(), 10, 1000).warm_up()
+    for name in ("config.json", "tokenizer.json"):
+        (tmp_path / name).write_text("{}")
+    broken = open_reranker(RerankingSettings(backend="cross_encoder", folder=tmp_path))
+    with pytest.raises(ConfigurationError):
+        SecondLook(broken, 10, 1000).warm_up()
 
 
 def test_boosts_count_in_the_reranked_order() -> None:

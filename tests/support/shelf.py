@@ -15,6 +15,7 @@ from rag.embedding.space import EmbeddingSpace
 from rag.index.base import IndexPoint, IndexSchema
 from rag.index.memory import MemoryIndex
 from rag.retrieval.service import Retriever
+from rag.retrieval.understanding import Understander
 from rag.settings import RetrievalSettings
 from rag.store import chunk as chunks_table
 from rag.store.base import utc_now
@@ -24,6 +25,7 @@ from rag.store.tenant import ensure_tenant
 from rag.store.version import DocumentVersion, VersionState
 from tests.support.hash_embedder import hash_space
 from tests.support.passages import make_chunk
+from tests.support.questions import ANALYZER, READER
 from tests.support.stores import add_document, add_version
 
 
@@ -96,4 +98,6 @@ def shelf(database: Database, space: EmbeddingSpace | None = None) -> Shelf:
     """An empty one."""
     space = space or hash_space()
     index = MemoryIndex(IndexSchema(space.name, space.dimensions))
-    return Shelf(database, space, index, Retriever(database, index, space, RetrievalSettings()))
+    settings = RetrievalSettings()
+    understander = Understander(database, index, space, ANALYZER, READER, settings)
+    return Shelf(database, space, index, Retriever(database, index, space, settings, understander))

@@ -153,7 +153,8 @@ def test_use_is_noted_once_a_minute_only(sqlite: Database) -> None:
         ([], set()),
         ([Scope.READ], READ),
         ([Scope.WRITE], WRITE),
-        ([Scope.ADMIN], set(Action)),
+        ([Scope.ADMIN], set(Action) - {Action.MANAGE_SPACES}),
+        ([Scope.ADMIN, Scope.OPERATOR], set(Action)),
         ([Scope.READ, Scope.WRITE], WRITE),
     ],
 )
@@ -240,6 +241,6 @@ def test_a_new_collection_counts_from_the_next_request(sqlite: Database) -> None
 
 def test_the_local_operator_is_whoever_holds_its_token(sqlite: Database) -> None:
     operator, other = LocalOperator(sqlite), LocalOperator(sqlite)
-    assert operator.principal_of(operator.token).scopes == {Scope.ADMIN}  # type: ignore[union-attr]
+    assert operator.principal_of(operator.token).scopes == {Scope.ADMIN, Scope.OPERATOR}  # type: ignore[union-attr]
     for wrong in ("", other.token, operator.token[:-1], operator.token + "x", "열쇠"):
         assert operator.principal_of(wrong) is None
