@@ -98,6 +98,6 @@ def shelf(database: Database, space: EmbeddingSpace | None = None) -> Shelf:
     """An empty one."""
     space = space or hash_space()
     index = MemoryIndex(IndexSchema(space.name, space.dimensions))
-    settings = RetrievalSettings()
+    settings = RetrievalSettings(merge_neighbours=False)  # its documents are one section each, of a line a chunk
     understander = Understander(database, index, space, ANALYZER, READER, settings)
     return Shelf(database, space, index, Retriever(database, index, space, settings, understander))
