@@ -201,7 +201,10 @@ class Understander:
         return [expansion for match in found for expansion in match.added]
 
     def _spell(self, reading: Reading) -> None:
+        explained = {note.found.lower() for note in reading.notes if note.kind == "glossary"}
         for meant in self._speller.meant(reading.permit, reading.text):
+            if meant.kind != "spacing" and meant.found.lower() in explained:
+                continue  # a word that the glossary knows is no slip, though the documents may not have it
             reading.note(meant.kind, "" if meant.kind == "spacing" else meant.found, meant.words)
             for word in meant.words:
                 if meant.kind == "spacing":

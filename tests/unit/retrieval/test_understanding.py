@@ -186,6 +186,15 @@ def test_slips_are_searched_as_what_was_meant_too(sqlite: Database, question: st
     assert result.question == question
 
 
+def test_a_word_that_the_glossary_knows_is_no_slip(sqlite: Database) -> None:
+    opened = library(sqlite)
+    assert notes(search(opened, "과테료는 얼마인가요?"))["spelling"] == ("과테료", ("과태료",))
+    opened.glossary(opened_collection(opened), 과테료=["지연 배상금"])
+    found = notes(search(opened, "과테료는 얼마인가요?"))
+    assert found["glossary"] == ("과테료", ("지연 배상금",))
+    assert "spelling" not in found
+
+
 @pytest.mark.parametrize(
     "question",
     ["연차휴가는 며칠인가요?", "경조 휴가는 며칠?", "연차휴가는며칠인가요", "보험료 미납 과태료", "hello python"],
