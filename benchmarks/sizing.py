@@ -126,24 +126,28 @@ def _points(start: int, stop: int, dimensions: int) -> Iterator[IndexPoint]:
 
 @contextmanager
 def _quantised(kind: str) -> Iterator[None]:
-    """The embedded index has no quantisation; for the length of the block its shards are made with one."""
+    """The embedded index has a quantisation of its own; for the length of the block its shards are made with this one."""
     settings: dict[str, Any] = {
         "none": None,
         "scalar": edge.ScalarQuantizationConfig(type=edge.ScalarType.Int8, quantile=0.99),
         "turbo": edge.TurboQuantQuantizationConfig(bits=edge.TurboQuantBitSize.Bits4),
     }
-    plain = edge.EdgeConfig
+    plain, vector = edge.EdgeConfig, edge.EdgeVectorParams
     # built at any size, so that a few thousand points are enough to look at
     optimizers = edge.EdgeOptimizersConfig(default_segment_number=1, indexing_threshold=1)
 
     def with_quantisation(**options: Any) -> edge.EdgeConfig:
         return plain(quantization_config=settings[kind], optimizers=optimizers, **options)
 
+    def without_its_own(**options: Any) -> edge.EdgeVectorParams:
+        return vector(**{**options, "quantization_config": None})
+
     edge.EdgeConfig = with_quantisation  # type: ignore[misc, assignment]
+    edge.EdgeVectorParams = without_its_own  # type: ignore[misc, assignment]
     try:
         yield
     finally:
-        edge.EdgeConfig = plain  # type: ignore[misc]
+        edge.EdgeConfig, edge.EdgeVectorParams = plain, vector  # type: ignore[misc]
 
 
 def main() -> None:
