@@ -126,7 +126,8 @@ def _points(start: int, stop: int, dimensions: int) -> Iterator[IndexPoint]:
 
 @contextmanager
 def _quantised(kind: str) -> Iterator[None]:
-    """The embedded index has a quantisation of its own; for the length of the block its shards are made with this one."""
+    """The embedded index has a quantisation of its own; for the length of the block its shards are made with this one,
+    and with the search graph that a server has."""
     settings: dict[str, Any] = {
         "none": None,
         "scalar": edge.ScalarQuantizationConfig(type=edge.ScalarType.Int8, quantile=0.99),
@@ -140,7 +141,7 @@ def _quantised(kind: str) -> Iterator[None]:
         return plain(quantization_config=settings[kind], optimizers=optimizers, **options)
 
     def without_its_own(**options: Any) -> edge.EdgeVectorParams:
-        return vector(**{**options, "quantization_config": None})
+        return vector(**{**options, "quantization_config": None, "hnsw_config": None})
 
     edge.EdgeConfig = with_quantisation  # type: ignore[misc, assignment]
     edge.EdgeVectorParams = without_its_own  # type: ignore[misc, assignment]

@@ -73,6 +73,9 @@ FLUSH_EVERY = 10_000
 QUANTISED_FROM = 64
 """Dimensions from which a scan reads a copy of four bits a number, and the full vectors of the best alone: 100,000 points of 384
 dimensions take 12 ms instead of 24, with the same best ten. Shards from before have no such copy and are searched as they are."""
+GRAPH_LINKS = 0
+"""Links per point in a search graph: none, the dense leg is a scan. At 200,000 chunks the engine's HNSW graph found .96 of the
+exact best ten without a filter and .02 under one that a tenth of the chunks match; the scan finds all (`benchmarks/scale.py`)."""
 PAGE = 1000
 """Points in one page of a scroll."""
 
@@ -183,7 +186,7 @@ class EdgeIndex:
                 return
 
     def optimize(self) -> None:
-        """Build the HNSW graph and drop deleted points. Blocks the whole process, for minutes at 100,000 points."""
+        """Put the segments together and drop deleted points. Blocks the whole process, for some seconds at 100,000 points."""
         with self._engine() as shard:
             shard.optimize()
             shard.flush()
@@ -331,6 +334,7 @@ def _create(path: Path, schema: IndexSchema) -> None:
             size=schema.dimensions,
             distance=edge.Distance.Cosine,
             quantization_config=turbo if schema.dimensions >= QUANTISED_FROM else None,
+            hnsw_config=edge.HnswIndexConfig(m=GRAPH_LINKS, ef_construct=4, full_scan_threshold=0),
         )
     if schema.multi is not None:
         vectors[MULTI] = edge.EdgeVectorParams(
@@ -342,7 +346,6 @@ def _create(path: Path, schema: IndexSchema) -> None:
     if schema.learned:
         sparse_vectors[LEARNED] = edge.EdgeSparseVectorParams()
     config = edge.EdgeConfig(vectors=vectors or None, sparse_vectors=sparse_vectors)
-    # only scopes are searched by, so only they deserve links of their own in the HNSW graph
     fields: dict[str, edge.KeywordIndexParams | edge.IntegerIndexParams] = {
         SCOPE: edge.KeywordIndexParams(is_tenant=True),
         TENANT: edge.KeywordIndexParams(enable_hnsw=False),
