@@ -434,7 +434,7 @@ def index_rebuild(context: typer.Context) -> None:
 
 @index_app.command("optimize")
 def index_optimize(context: typer.Context) -> None:
-    """Build the engine's search structures. Takes minutes on a large index; run it while nothing serves."""
+    """Put the segments of the embedded index together and drop deleted points; run it while nothing serves."""
     from api.cli.administration import optimize_index
 
     optimize_index(context.obj)
