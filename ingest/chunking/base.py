@@ -13,6 +13,7 @@ from rag.domain.anchor import Anchor, mergeable
 from rag.domain.document import Chunk, Element, ElementKind, ParsedDocument
 from rag.domain.language import Language
 from rag.domain.provision import ProvisionMark
+from rag.text.grouping import grouped
 
 TokenCounter = Callable[[Sequence[str]], list[int]]
 
@@ -70,16 +71,7 @@ class Room:
 
 
 def _batches(texts: Sequence[str]) -> Iterator[list[str]]:
-    batch: list[str] = []
-    size = 0
-    for text in texts:
-        if batch and (len(batch) == _BATCH_TEXTS or size + len(text) > _BATCH_CHARACTERS):
-            yield batch
-            batch, size = [], 0
-        batch.append(text)
-        size += len(text)
-    if batch:
-        yield batch
+    return grouped(texts, _BATCH_TEXTS, _BATCH_CHARACTERS)
 
 
 @dataclass(frozen=True)

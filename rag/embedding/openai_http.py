@@ -29,6 +29,7 @@ from rag.embedding.model_answers import (
 )
 from rag.embedding.token_estimate import estimated_tokens
 from rag.settings import EmbeddingSettings
+from rag.text.grouping import grouped
 from rag.transport.server import ModelServer, Patience
 
 TEXTS_PER_REQUEST = 32
@@ -237,16 +238,7 @@ def _stop(queues: Sequence[ThreadPoolExecutor], servers: Sequence[ModelServer]) 
 
 def batches(texts: Sequence[str]) -> Iterator[list[str]]:
     """`texts` in order, in lists of at most `TEXTS_PER_REQUEST` and `CHARACTERS_PER_REQUEST`; a longer one stands alone."""
-    batch: list[str] = []
-    size = 0
-    for text in texts:
-        if batch and (len(batch) == TEXTS_PER_REQUEST or size + len(text) > CHARACTERS_PER_REQUEST):
-            yield batch
-            batch, size = [], 0
-        batch.append(text)
-        size += len(text)
-    if batch:
-        yield batch
+    return grouped(texts, TEXTS_PER_REQUEST, CHARACTERS_PER_REQUEST)
 
 
 def query_prompt(model: str, instruction: str) -> str:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import logging
-import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from rag.domain.errors import ConfigurationError, IndexUnavailable
+from rag.index.qdrant_connection import Address, connect, server_errors
 from rag.index.registry import IndexConfig
 
 if TYPE_CHECKING:
@@ -56,22 +55,9 @@ def _is_alias(client: QdrantClient, name: str) -> bool:
 
 @contextmanager
 def _client(config: IndexConfig) -> Iterator[QdrantClient]:
-    from qdrant_client import QdrantClient
-    from qdrant_client.http.exceptions import ApiException
-
-    if config.url is None:
-        raise ConfigurationError(detail="the qdrant index needs the URL of a server")
-    client = QdrantClient(
-        url=config.url,
-        api_key=config.api_key,
-        timeout=max(1, round(config.timeout)),
-        check_compatibility=False,
-        trust_env=False,
-        verify=ssl.create_default_context(),
-    )
+    client = connect(Address(config.url, config.api_key, config.timeout))
     try:
-        yield client
-    except ApiException as error:
-        raise IndexUnavailable from error
+        with server_errors():
+            yield client
     finally:
         client.close()

@@ -12,6 +12,7 @@ from typing import Any
 
 from rag.domain.errors import ConfigurationError, ModelUnavailable
 from rag.settings import RerankingSettings
+from rag.text.grouping import grouped
 from rag.transport.server import ModelServer, Patience, checked_url
 
 PASSAGES_PER_REQUEST = 32
@@ -136,16 +137,7 @@ def _probability(value: Any) -> float:
 
 def batches(passages: Sequence[str]) -> Iterator[list[str]]:
     """`passages` in order, in lists of at most `PASSAGES_PER_REQUEST` and `CHARACTERS_PER_REQUEST`."""
-    batch: list[str] = []
-    size = 0
-    for passage in passages:
-        if batch and (len(batch) == PASSAGES_PER_REQUEST or size + len(passage) > CHARACTERS_PER_REQUEST):
-            yield batch
-            batch, size = [], 0
-        batch.append(passage)
-        size += len(passage)
-    if batch:
-        yield batch
+    return grouped(passages, PASSAGES_PER_REQUEST, CHARACTERS_PER_REQUEST)
 
 
 def _left(deadline: float | None, clock: Callable[[], float] = time.monotonic) -> float | None:
