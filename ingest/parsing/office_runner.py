@@ -31,6 +31,7 @@ from ingest.parsing.seccomp import install_converter_filter
 NOT_CONFINED, OUT_OF_TIME, OUT_OF_ROOM = 2, 3, 4
 
 _PR_SET_CHILD_SUBREAPER = 36
+_REAP_EVERY_S = 0.005
 _LOOK_EVERY_S = 0.2
 _OPEN_FILES = 512
 
@@ -158,16 +159,17 @@ def convert(run: Run) -> int:
     write_profile(run.folder)
     ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, ctypes.c_ulong(1), 0, 0, 0)
     deadline = time.monotonic() + run.wall_s
-    process = subprocess.Popen(  # noqa: S603 (a fixed program and arguments of ours)
-        command(run),
-        env=environment(run.folder),
-        cwd=run.folder,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )
     try:
+        # Started inside: the signal that ends this process may come while the program starts.
+        process = subprocess.Popen(  # noqa: S603 (a fixed program and arguments of ours)
+            command(run),
+            env=environment(run.folder),
+            cwd=run.folder,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
         while process.poll() is None:
             if time.monotonic() > deadline:
                 return OUT_OF_TIME
@@ -192,13 +194,15 @@ def _size(folder: Path) -> int:
 
 def kill_descendants() -> None:
     """End all that was started here, in whatever session it has hidden: orphans become this process's children."""
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # a second one must not end this half-way
     own = Path(f"/proc/self/task/{os.getpid()}/children")
-    while children := own.read_text().split():
-        for child in children:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(int(child), signal.SIGKILL)
-        with contextlib.suppress(ChildProcessError):
-            os.waitpid(-1, 0)
+    with contextlib.suppress(ChildProcessError):  # none left: the list alone may miss one while others end
+        while True:
+            for child in own.read_text().split():
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(int(child), signal.SIGKILL)
+            if os.waitpid(-1, os.WNOHANG) == (0, 0):
+                time.sleep(_REAP_EVERY_S)
 
 
 def main(arguments: list[str]) -> int:
