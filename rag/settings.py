@@ -106,6 +106,50 @@ class ChatSettings(_Section):
     timeout_s: float = Field(30.0, ge=1, le=600)
 
 
+class ServedModel(_Section):
+    """A generator that an engine inside the network serves, on one or more replicas."""
+
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$", description="as users and `llm/<name>` call it")
+    engine: Literal["vllm", "sglang", "llamacpp", "ollama", "openai"] = "vllm"
+    urls: tuple[str, ...] = Field(min_length=1, description="one per replica, such as http://gpu1:8000/v1")
+    served_as: str = Field("", max_length=500, description="name of the model on the engine; none means `name`")
+    api_key_file: Path | None = Field(None, description="file that holds the engine's key")
+    catalogue: str = Field("", max_length=100, description="entry of the model catalogue; none means `name`")
+    context_tokens: int | None = Field(
+        None, ge=512, le=10_000_000, description="what the engine was started with; none means the catalogue's native"
+    )
+    adapters: tuple[str, ...] = Field((), description="LoRA adapters that it serves beside the base, by name")
+    vision: bool | None = Field(None, description="whether it takes images; none means what the catalogue says")
+    concurrency: int = Field(64, ge=1, le=10_000, description="generations at once on one replica; more wait")
+    connect_s: float = Field(3.0, gt=0, le=60)
+    first_token_s: float = Field(60.0, gt=0, le=3600, description="longest wait for the first token")
+    silence_s: float = Field(30.0, gt=0, le=3600, description="longest pause between two tokens")
+    total_s: float = Field(900.0, gt=0, le=86_400, description="longest generation")
+    tries: int = Field(3, ge=1, le=10, description="of a generation of which no token has come")
+
+
+JobKind = Literal["interactive", "precise", "long_context", "code", "batch"]
+"""What a generation is for; the router chooses a model by it."""
+
+
+class GenerationSettings(_Section):
+    """Which models write. Without one, answers are quotations (the extractive generator)."""
+
+    models: tuple[ServedModel, ...] = ()
+    jobs: dict[JobKind, str] = Field(default_factory=dict, description="model by job; others are the router's choice")
+    aliases: dict[str, str] = Field(
+        default_factory=dict, description="moving names, such as HCP-LLM-Latest, and the model that each stands for"
+    )
+    thinking: Literal["auto", "on", "off"] = Field(
+        "auto", description="auto: grounded answers think only where the question takes several steps"
+    )
+    max_answer_tokens: int = Field(1500, ge=16, le=100_000, description="longest grounded answer, without reasoning")
+    repairs: int = Field(1, ge=0, le=3, description="times that a sentence that does not hold is written anew")
+    unsupported: Literal["mark", "remove"] = Field(
+        "mark", description="what becomes of a sentence that is not held by its passages after that"
+    )
+
+
 class RetrievalSettings(_Section):
     """Search."""
 
@@ -151,6 +195,7 @@ class RagSettings(_Section):
     embedding: EmbeddingSettings = EmbeddingSettings()
     reranking: RerankingSettings = RerankingSettings()
     chat: ChatSettings = ChatSettings()
+    generation: GenerationSettings = GenerationSettings()
     retrieval: RetrievalSettings = RetrievalSettings()
     answers: AnswerSettings = AnswerSettings()
 

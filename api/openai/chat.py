@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterator
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from typing import Annotated, Any
 from uuid import uuid4
 
+from anyio.to_thread import run_sync
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import JSONResponse, Response, StreamingResponse
 
@@ -17,11 +19,11 @@ from api.openai.models import permit_for_model
 from api.openai.schemas import ChatRequest
 from api.schemas.answers import abstention_message
 from api.schemas.search import passage_url
-from api.streaming import DONE, HEADERS, event
+from api.streaming import DONE, HEADERS, event, started
 from rag.access.policy import Action
 from rag.answering.rendering import RenderedSentence, render
-from rag.answering.service import AnswerRun
-from rag.domain.answer import Citation
+from rag.answering.service import AnswerEvent, Asked
+from rag.domain.answer import Abstention, Citation, Sentence
 from rag.domain.errors import InvalidRequest, SeogoError
 from rag.domain.passage import Source
 from rag.retrieval.understanding import QuestionContext
@@ -31,20 +33,20 @@ router = APIRouter(tags=["openai"])
 
 
 @router.post("/chat/completions")
-def chat_completions(
+async def chat_completions(
     body: ChatRequest, request: Request, caller: Annotated[Caller, Depends(guarded(Action.ASK))]
 ) -> Response:
     """Answer the last user message from the documents behind `model`; the turns before it help to understand it."""
     if body.n not in (None, 1):
         raise InvalidRequest(detail="n: only 1 answer per request")
-    permit = permit_for_model(caller, body.model)
+    permit = await run_sync(permit_for_model, caller, body.model)
     rag = caller.services.rag
-    context = QuestionContext(body.history())
-    run = rag.answerer.answer(permit, body.question(), rag.settings.answers.passages, context)
-    completion = _Completion(run, caller, body, base_url(request))
+    asked = Asked(body.question(), rag.settings.answers.passages, QuestionContext(body.history()))
+    events = await started(rag.answerer.stream(permit, asked))
+    completion = _Completion(events, caller, body, base_url(request))
     if body.stream:
         return StreamingResponse(completion.stream(), media_type="text/event-stream", headers=HEADERS)
-    return JSONResponse(completion.whole())
+    return JSONResponse(await completion.whole())
 
 
 def _title(source: Source) -> str:
@@ -55,17 +57,17 @@ def _title(source: Source) -> str:
 class _Completion:
     """One answer in OpenAI's shape, whole or streamed."""
 
-    def __init__(self, run: AnswerRun, caller: Caller, body: ChatRequest, base: str) -> None:
-        self._run = run
+    def __init__(self, events: AsyncGenerator[AnswerEvent, None], caller: Caller, body: ChatRequest, base: str) -> None:
+        self._events = events
         self._caller = caller
         self._body = body
         self._base = base
         self._id = f"chatcmpl-{uuid4().hex}"
         self._created = int(time.time())
 
-    def whole(self) -> dict[str, Any]:
+    async def whole(self) -> dict[str, Any]:
         """A `chat.completion`."""
-        parts = list(self._parts())
+        parts = [part async for part in self._parts()]
         content = "".join(text for text, _ in parts)
         message = {
             "role": "assistant",
@@ -74,14 +76,14 @@ class _Completion:
             "annotations": [item for _, annotations in parts for item in annotations],
         }
         choice = {"index": 0, "message": message, "finish_reason": "stop", "logprobs": None}
-        return {**self._head("chat.completion"), "choices": [choice], "usage": self._usage(content)}
+        return {**self._head("chat.completion"), "choices": [choice], "usage": await self._usage(content)}
 
-    def stream(self) -> Iterator[str]:
+    async def stream(self) -> AsyncGenerator[str, None]:
         """`chat.completion.chunk` events, ended by `[DONE]`; an error in mid-stream is an event too."""
         written = ""
         yield self._chunk({"role": "assistant", "content": ""})
         try:
-            for text, annotations in self._parts():
+            async for text, annotations in self._parts():
                 written += text
                 delta: dict[str, Any] = {"content": text}
                 yield self._chunk({**delta, "annotations": annotations} if annotations else delta)
@@ -93,18 +95,20 @@ class _Completion:
         else:
             yield self._chunk({}, finish_reason="stop")
             if self._body.stream_options and self._body.stream_options.include_usage:
-                yield event({**self._head("chat.completion.chunk"), "choices": [], "usage": self._usage(written)})
+                usage = await self._usage(written)
+                yield event({**self._head("chat.completion.chunk"), "choices": [], "usage": usage})
         yield DONE
 
-    def _parts(self) -> Iterator[tuple[str, list[dict[str, Any]]]]:
-        if self._run.abstention is not None:
-            yield abstention_message(self._run.abstention, self._caller.language), []
-            return
+    async def _parts(self) -> AsyncGenerator[tuple[str, list[dict[str, Any]]], None]:
         offset = 0
-        for sentence in self._run.sentences:
-            rendered = render(sentence, offset)
-            offset = rendered.end
-            yield rendered.text, self._annotations(rendered)
+        async with aclosing(self._events):
+            async for item in self._events:
+                if isinstance(item, Abstention):
+                    yield abstention_message(item, self._caller.language), []
+                elif isinstance(item, Sentence):
+                    rendered = render(item, offset)
+                    offset = rendered.end
+                    yield rendered.text, self._annotations(rendered)
 
     def _annotations(self, rendered: RenderedSentence) -> list[dict[str, Any]]:
         return [
@@ -132,8 +136,9 @@ class _Completion:
         choice = {"index": 0, "delta": delta, "finish_reason": finish_reason, "logprobs": None}
         return event({**self._head("chat.completion.chunk"), "choices": [choice]})
 
-    def _usage(self, text: str) -> dict[str, int]:
+    async def _usage(self, text: str) -> dict[str, int]:
         # No model was run: the lexical analyzer's terms are the only tokens there are.
         count = self._caller.services.rag.count_tokens
-        asked, answered = count("\n".join(message.text() for message in self._body.messages)), count(text)
+        asked = await run_sync(count, "\n".join(message.text() for message in self._body.messages))
+        answered = await run_sync(count, text)
         return {"prompt_tokens": asked, "completion_tokens": answered, "total_tokens": asked + answered}

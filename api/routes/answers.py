@@ -3,78 +3,97 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator
-from typing import Annotated
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from typing import Annotated, Any
 
+from anyio.to_thread import run_sync
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import StreamingResponse
 
 from api.deps import PROBLEMS, Caller, base_url, guarded
 from api.errors import problem
-from api.schemas.answers import AbstentionOut, AnswerOut, AskIn, SentenceOut
+from api.schemas.answers import AbstentionOut, AnswerOut, AskIn, NoteOut, SentenceOut
 from api.schemas.conversation import context_of
 from api.schemas.filters import filter_of
 from api.schemas.search import PassageOut, TraceOut
-from api.streaming import HEADERS, event
+from api.streaming import HEADERS, event, started
 from rag.access.policy import Action
 from rag.answering.rendering import render
-from rag.answering.service import AnswerRun
-from rag.domain.answer import Abstention, Answer, Sentence
+from rag.answering.service import AnswerEvent, AnswerOutcome, Asked
+from rag.domain.answer import Abstention, Sentence
 from rag.domain.errors import SeogoError
+from rag.domain.passage import SearchResult
 
 log = logging.getLogger(__name__)
 router = APIRouter(tags=["answers"], responses=PROBLEMS)
 
 
 @router.post("/answers", response_model=AnswerOut)
-def ask(
+async def ask(
     body: AskIn, request: Request, caller: Annotated[Caller, Depends(guarded(Action.ASK))]
 ) -> AnswerOut | StreamingResponse:
     """Answer a question from what the key may read. With `stream`, as events `passages`, `sentence`…, then `done`."""
-    permit = caller.permit(body.collections, body.as_of, filter_of(body.filter))
+    permit = await run_sync(caller.permit, body.collections, body.as_of, filter_of(body.filter))
     rag = caller.services.rag
     context = context_of(body.history, body.infer_filters)
-    run = rag.answerer.answer(permit, body.question, body.passages or rag.settings.answers.passages, context)
-    if body.stream:
-        events = _events(run, caller, base_url(request))
-        return StreamingResponse(events, media_type="text/event-stream", headers=HEADERS)
-    return _whole(run, caller, base_url(request))
+    asked = Asked(body.question, body.passages or rag.settings.answers.passages, context)
+    if not body.stream:
+        return _whole(await rag.answerer.complete(permit, asked), caller, base_url(request))
+    events = await started(rag.answerer.stream(permit, asked))
+    rendered = _events(events, rag.answerer.generator_name, caller, base_url(request))
+    return StreamingResponse(rendered, media_type="text/event-stream", headers=HEADERS)
 
 
-def _rendered(sentences: Iterable[Sentence], caller: Caller, base: str) -> Iterator[SentenceOut]:
-    offset = 0
-    for sentence in sentences:
-        rendered = render(sentence, offset)
-        offset = rendered.end
-        yield SentenceOut.of(sentence, rendered, caller.language, base)
-
-
-def _whole(run: AnswerRun, caller: Caller, base: str) -> AnswerOut:
-    outcome = run.complete()
-    sentences = list(_rendered(outcome.sentences, caller, base)) if isinstance(outcome, Answer) else []
-    abstention = AbstentionOut.of(outcome, caller.language) if isinstance(outcome, Abstention) else None
+def _whole(outcome: AnswerOutcome, caller: Caller, base: str) -> AnswerOut:
+    writer = _Writer(caller, base)
+    sentences = [writer.sentence(item) for item in outcome.sentences]
+    abstention = AbstentionOut.of(outcome.abstention, caller.language) if outcome.abstention is not None else None
     return AnswerOut(
         status="abstained" if abstention else "answered",
-        question=run.search.question,
+        question=outcome.search.question,
         text=abstention.message if abstention else "".join(item.rendered for item in sentences),
-        generator=run.generator,
+        generator=outcome.generator,
         sentences=sentences,
         abstention=abstention,
-        passages=_passages(run, caller, base),
-        trace=TraceOut.of(run.search.trace),
+        passages=[PassageOut.of(item, caller.language, base) for item in outcome.search.passages],
+        trace=TraceOut.of(outcome.search.trace),
+        notes=[NoteOut.of(item) for item in outcome.notes],
     )
 
 
-def _passages(run: AnswerRun, caller: Caller, base: str) -> list[PassageOut]:
-    return [PassageOut.of(item, caller.language, base) for item in run.search.passages]
+class _Writer:
+    """Sentences as JSON, each behind the one before."""
+
+    def __init__(self, caller: Caller, base: str) -> None:
+        self._caller, self._base = caller, base
+        self._offset = 0
+
+    def sentence(self, sentence: Sentence) -> SentenceOut:
+        """The next sentence."""
+        rendered = render(sentence, self._offset)
+        self._offset = rendered.end
+        return SentenceOut.of(sentence, rendered, self._caller.language, self._base)
 
 
-def _events(run: AnswerRun, caller: Caller, base: str) -> Iterator[str]:
-    passages = [item.model_dump(mode="json") for item in _passages(run, caller, base)]
-    yield event({"passages": passages, "trace": TraceOut.of(run.search.trace).model_dump(mode="json")}, "passages")
+async def _events(
+    events: AsyncGenerator[AnswerEvent, None], generator: str, caller: Caller, base: str
+) -> AsyncGenerator[str, None]:
+    """The stream as server-sent events; an error in the middle is one too."""
+    writer = _Writer(caller, base)
+    abstention: AbstentionOut | None = None
+    notes: list[dict[str, Any]] = []
     try:
-        for sentence in _rendered(run.sentences, caller, base):
-            yield event(sentence.model_dump(mode="json"), "sentence")
+        async with aclosing(events):
+            async for item in events:
+                if isinstance(item, SearchResult):
+                    yield event(_found(item, caller, base), "passages")
+                elif isinstance(item, Sentence):
+                    yield event(writer.sentence(item).model_dump(mode="json"), "sentence")
+                elif isinstance(item, Abstention):
+                    abstention = AbstentionOut.of(item, caller.language)
+                else:
+                    notes.append(NoteOut.of(item).model_dump())
     except SeogoError as error:
         yield event(problem(error, caller.language), "error")
         return
@@ -82,6 +101,10 @@ def _events(run: AnswerRun, caller: Caller, base: str) -> Iterator[str]:
         log.exception("an answer broke off in mid-stream")
         yield event(problem(SeogoError(), caller.language), "error")
         return
-    abstention = AbstentionOut.of(run.abstention, caller.language).model_dump() if run.abstention else None
-    status = "abstained" if abstention else "answered"
-    yield event({"status": status, "generator": run.generator, "abstention": abstention}, "done")
+    done = {"status": "abstained" if abstention else "answered", "generator": generator, "notes": notes}
+    yield event(done | {"abstention": abstention.model_dump() if abstention else None}, "done")
+
+
+def _found(search: SearchResult, caller: Caller, base: str) -> dict[str, Any]:
+    passages = [PassageOut.of(item, caller.language, base).model_dump(mode="json") for item in search.passages]
+    return {"passages": passages, "trace": TraceOut.of(search.trace).model_dump(mode="json")}

@@ -12,7 +12,7 @@ from api.schemas.conversation import HISTORY, INFER_FILTERS, MAX_TURNS, History
 from api.schemas.filters import AsOf, FilterIn
 from api.schemas.search import ParentOut, PassageOut, TraceOut, passage_url
 from rag.answering.rendering import RenderedSentence
-from rag.domain.answer import Abstention, AbstentionReason, Citation, Sentence
+from rag.domain.answer import Abstention, AbstentionReason, Citation, Note, Sentence
 from rag.domain.messages import UiLanguage
 
 _ABSTENTION: dict[tuple[AbstentionReason, UiLanguage], str] = {
@@ -129,6 +129,18 @@ class AbstentionOut(BaseModel):
         )
 
 
+class NoteOut(BaseModel):
+    """Something about how the answer came about."""
+
+    kind: str = Field(examples=["model", "omitted", "guard", "repaired"])
+    detail: str
+
+    @classmethod
+    def of(cls, note: Note) -> NoteOut:
+        """The note as JSON."""
+        return cls(kind=note.kind, detail=note.detail)
+
+
 class AnswerOut(BaseModel):
     """An answer with its evidence, or a stated refusal."""
 
@@ -140,6 +152,7 @@ class AnswerOut(BaseModel):
     abstention: AbstentionOut | None
     passages: list[PassageOut]
     trace: TraceOut
+    notes: list[NoteOut]
 
 
 def abstention_message(item: Abstention, language: UiLanguage) -> str:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
 
-from rag.domain.answer import Citation, Sentence, Support, missing_facts
+from rag.domain.answer import Citation, Note, Sentence, Support, missing_facts
 from rag.domain.passage import Passage
-from rag.generation.base import Draft, Span
+from rag.generation.base import Draft, GenerationRequest, Generator, Span
 
 log = logging.getLogger(__name__)
 
@@ -40,13 +41,17 @@ class CitationBook:
         return Citation(number, self._passages[span.index], span.start, span.end)
 
 
-def verified(drafts: Iterable[Draft], passages: Sequence[Passage]) -> Iterator[Sentence]:
-    """The drafts as sentences. One that does not stand on its passages is marked or, when empty, left out."""
-    book = CitationBook(passages)
-    for draft in drafts:
-        sentence = book.sentence(draft)
-        if sentence is not None:
-            yield sentence
+async def verified(generator: Generator, request: GenerationRequest) -> AsyncGenerator[Sentence | Note, None]:
+    """What the generator proposes, as sentences. One that does not stand on its passages is marked or, when empty, left out."""
+    book = CitationBook(request.passages)
+    async with aclosing(generator.generate(request)) as proposals:
+        async for item in proposals:
+            if isinstance(item, Note):
+                yield item
+                continue
+            sentence = book.sentence(item)
+            if sentence is not None:
+                yield sentence
 
 
 def _sentence(draft: Draft, citations: tuple[Citation, ...]) -> Sentence:

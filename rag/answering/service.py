@@ -2,37 +2,63 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass
-from itertools import chain
+
+from anyio.to_thread import run_sync
 
 from rag.answering.contract import verified
 from rag.answering.evidence import weigh, with_alternatives
-from rag.domain.answer import Abstention, AbstentionReason, Answer, Sentence
+from rag.domain.answer import Abstention, AbstentionReason, Note, Sentence
 from rag.domain.passage import Alternative, SearchResult
 from rag.domain.principal import Permit
-from rag.generation.base import GenerationRequest, Generator
+from rag.generation.base import DEFAULT_STYLE, AnswerStyle, GenerationRequest, Generator
 from rag.retrieval.service import Retriever
 from rag.retrieval.understanding import QuestionContext
 from rag.text.question import QuestionReader
 
+AnswerEvent = SearchResult | Note | Sentence | Abstention
+"""What a stream is made of: the search first, then sentences as they are verified, or one refusal; notes in between."""
+
 
 @dataclass(frozen=True, slots=True)
-class AnswerRun:
-    """One question being answered: the search is done, the sentences come as they are read.
+class Asked:
+    """One question, as the caller put it.
 
     Attributes:
-        abstention: set instead of sentences when the evidence is too weak.
+        passages: how many the answer may draw on.
+        model: name of a configured generator; empty leaves the choice to the router.
+        thinking: None leaves it to the router.
     """
+
+    question: str
+    passages: int
+    context: QuestionContext | None = None
+    style: AnswerStyle = DEFAULT_STYLE
+    model: str = ""
+    thinking: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerOutcome:
+    """A stream at its end: sentences, or the refusal."""
 
     search: SearchResult
     generator: str
-    sentences: Iterator[Sentence]
-    abstention: Abstention | None = None
+    sentences: tuple[Sentence, ...]
+    abstention: Abstention | None
+    notes: tuple[Note, ...]
 
-    def complete(self) -> Answer | Abstention:
-        """All sentences at once, or the refusal."""
-        return self.abstention or Answer(tuple(self.sentences))
+
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """What is known before a word is written."""
+
+    search: SearchResult
+    weights: Mapping[str, float]
+    missing: tuple[str, ...]
+    weak: bool
 
 
 class Answerer:
@@ -44,38 +70,73 @@ class Answerer:
         self._generator = generator
         self._max_sentences = max_sentences
 
-    def answer(self, permit: Permit, question: str, passages: int, context: QuestionContext | None = None) -> AnswerRun:
-        """Search, weigh the evidence, and begin the answer.
+    @property
+    def generator_name(self) -> str:
+        """Which generator writes."""
+        return self._generator.name
+
+    async def stream(self, permit: Permit, asked: Asked) -> AsyncGenerator[AnswerEvent, None]:
+        """The answer as it comes. The search runs in a thread; closing the generator stops the engine.
 
         Raises:
             QuestionTooLong, InvalidRequest: the question can't be asked.
             Unavailable: a part of the service is away; nothing is answered from the model alone.
         """
-        with self._retriever.traffic.question():
-            return self._answer(permit, question, passages, context)
+        read = await run_sync(self._read, permit, asked)
+        yield read.search
+        if read.weak:
+            yield await run_sync(self._abstention, permit, read)
+            return
+        shown = 0
+        async with aclosing(verified(self._generator, self._request(permit, asked, read))) as events:
+            async for event in events:
+                shown += isinstance(event, Sentence)
+                yield event
+        if not shown:  # every proposal was removed: that is no answer
+            yield await run_sync(self._abstention, permit, read)
 
-    def _answer(self, permit: Permit, question: str, passages: int, context: QuestionContext | None) -> AnswerRun:
-        search = self._retriever.search(permit, question, limit=passages, context=context)
-        asked = search.asked or question
-        weights = self._retriever.rarities(permit, self._reader.content_terms(asked))
+    async def complete(self, permit: Permit, asked: Asked) -> AnswerOutcome:
+        """The whole answer at once; raises what `stream` raises."""
+        search: SearchResult | None = None
+        abstention: Abstention | None = None
+        sentences: list[Sentence] = []
+        notes: list[Note] = []
+        async with aclosing(self.stream(permit, asked)) as events:
+            async for event in events:
+                if isinstance(event, SearchResult):
+                    search = event
+                elif isinstance(event, Abstention):
+                    abstention = event
+                elif isinstance(event, Sentence):
+                    sentences.append(event)
+                else:
+                    notes.append(event)
+        if search is None:
+            raise AssertionError("a stream begins with its search")
+        return AnswerOutcome(search, self._generator.name, tuple(sentences), abstention, tuple(notes))
+
+    def _read(self, permit: Permit, asked: Asked) -> _Read:
+        with self._retriever.traffic.question():
+            search = self._retriever.search(permit, asked.question, limit=asked.passages, context=asked.context)
+            weights = self._retriever.rarities(permit, self._reader.content_terms(search.asked or asked.question))
         evidence = weigh(search.passages, weights, self._terms_with(search.alternatives))
         missing = self._reader.words_for(search.question, evidence.missing)
-        if not search.passages or evidence.is_weak(missing):
-            return self._abstain(permit, search, missing)
-        drafts = self._generator.generate(
-            GenerationRequest(
-                asked,
-                search.trace.language,
-                with_alternatives(weights, search.alternatives),
-                search.passages,
-                self._max_sentences,
-            )
+        return _Read(search, weights, missing, not search.passages or evidence.is_weak(missing))
+
+    def _request(self, permit: Permit, asked: Asked, read: _Read) -> GenerationRequest:
+        search = read.search
+        return GenerationRequest(
+            search.asked or asked.question,
+            search.trace.language,
+            with_alternatives(read.weights, search.alternatives),
+            search.passages,
+            self._max_sentences,
+            history=asked.context.history if asked.context is not None else (),
+            style=asked.style,
+            model=asked.model,
+            thinking=asked.thinking,
+            tenant=str(permit.tenant_id),
         )
-        sentences = verified(drafts, search.passages)
-        first = next(sentences, None)
-        if first is None:  # every proposal was removed: that is no answer
-            return self._abstain(permit, search, missing)
-        return AnswerRun(search, self._generator.name, chain([first], sentences))
 
     def _terms_with(self, alternatives: Sequence[Alternative]) -> Callable[[str], Mapping[str, float]]:
         """Terms of a text, and those of the question that it holds in other words."""
@@ -87,7 +148,6 @@ class Answerer:
 
         return terms_of
 
-    def _abstain(self, permit: Permit, search: SearchResult, missing: tuple[str, ...]) -> AnswerRun:
-        reason = AbstentionReason.WEAK_EVIDENCE if search.passages else AbstentionReason.NOTHING_FOUND
-        searched = self._retriever.collection_names(permit)
-        return AnswerRun(search, self._generator.name, iter(()), Abstention(reason, searched, missing))
+    def _abstention(self, permit: Permit, read: _Read) -> Abstention:
+        reason = AbstentionReason.WEAK_EVIDENCE if read.search.passages else AbstentionReason.NOTHING_FOUND
+        return Abstention(reason, self._retriever.collection_names(permit), read.missing)

@@ -116,6 +116,19 @@ def _facts(text: str) -> list[tuple[str, str]]:
 
 
 @dataclass(frozen=True, slots=True)
+class Note:
+    """Something about how an answer came about that a reader of the trace has to know.
+
+    Attributes:
+        kind: stable name, such as `model`, `router`, `omitted`, `guard`, `removed`, `repaired`, `step`.
+        detail: what happened, in few words; names and numbers, no text of documents.
+    """
+
+    kind: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
 class Answer:
     """Sentences in the order to be read, best evidence first."""
 

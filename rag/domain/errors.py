@@ -38,6 +38,11 @@ SeogoError
 │   ├── IndexWriteMismatch         index_write_mismatch
 │   ├── PurgeIncomplete            purge_incomplete
 │   └── ModelUnavailable           model_unavailable
+│       ├── ModelBusy              model_busy
+│       ├── ModelTimeout           model_timeout
+│       ├── ModelBroken            model_broken
+│       ├── ModelNotServed         model_not_served
+│       └── GenerationStopped      generation_stopped
 └── ConfigurationError             configuration_invalid
     ├── StoreInUse                 store_in_use
     └── SchemaOutdated             schema_outdated
@@ -309,6 +314,37 @@ class ModelUnavailable(Unavailable):
     """The model {name} is not available at the moment. Please try again shortly."""
 
     code = "model_unavailable"
+
+
+class ModelBusy(ModelUnavailable):
+    """The model {name} has too much to do at the moment. Please try again shortly."""
+
+    code = "model_busy"
+
+
+class ModelTimeout(ModelUnavailable):
+    """The model {name} did not answer in time. Please try again shortly."""
+
+    code = "model_timeout"
+
+
+class ModelBroken(ModelUnavailable):
+    """The answer of the model {name} broke off or could not be read. Please try again."""
+
+    code = "model_broken"
+
+
+class ModelNotServed(ModelUnavailable):
+    """The server that should serve the model {name} does not know it. Its operator has to look at the configuration."""
+
+    code = "model_not_served"
+    retryable = False
+
+
+class GenerationStopped(ModelUnavailable):
+    """What the model {name} wrote was of no use ({guard}), so it was stopped. Please put the question differently."""
+
+    code = "generation_stopped"
 
 
 class ConfigurationError(SeogoError):

@@ -1,16 +1,18 @@
-"""What a generator is. One file per backend beside this one.
+"""What a generator is: passages in, proposed sentences out. One file per backend beside this one.
 
 A generator proposes; `rag.answering` checks every proposal against the passages before a reader sees it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from rag.domain.answer import Note
 from rag.domain.language import Language
 from rag.domain.passage import Passage
+from rag.generation.chat import ChatMessage
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,10 +26,34 @@ class Span:
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """One proposed sentence. `text` is None when the sentence is the spans themselves, verbatim."""
+    """One proposed sentence.
 
-    spans: tuple[Span, ...]
+    Attributes:
+        spans: what it stands on, where the generator knows it to the character.
+        text: its words; None when the sentence is the spans themselves, verbatim.
+        cites: indexes of the passages that a model named for it; where in them it stands is for the contract to find.
+            One that is not in the request is kept here, so that the contract can count it.
+    """
+
+    spans: tuple[Span, ...] = ()
     text: str | None = None
+    cites: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerStyle:
+    """How a collection wants its answers; none of it can weaken the contract.
+
+    Attributes:
+        tone, length, format: one of the values that the prompt files know; empty is the default.
+    """
+
+    tone: str = ""
+    length: str = ""
+    format: str = ""
+
+
+DEFAULT_STYLE = AnswerStyle()
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +62,11 @@ class GenerationRequest:
 
     Attributes:
         weights: weight by term of the question: how rare the term is in what may be searched; unknown terms weigh most.
+        history: turns before the question, oldest first.
+        model: name of a configured model that was asked for; empty leaves the choice to the router.
+        thinking: asked for or forbidden by the caller; None leaves it to the router.
+        tenant: whose question it is, for what engines must keep apart.
+        multi_step: whether the question was taken apart before, and needs more thought than one that was not.
     """
 
     question: str
@@ -43,6 +74,12 @@ class GenerationRequest:
     weights: Mapping[str, float]
     passages: Sequence[Passage]
     max_sentences: int
+    history: Sequence[ChatMessage] = ()
+    style: AnswerStyle = DEFAULT_STYLE
+    model: str = ""
+    thinking: bool | None = None
+    tenant: str = ""
+    multi_step: bool = False
 
 
 class Generator(Protocol):
@@ -52,9 +89,18 @@ class Generator(Protocol):
     def name(self) -> str:
         """Stable identity, shown with the answer."""
 
-    def generate(self, request: GenerationRequest) -> Iterator[Draft]:
-        """Proposed sentences in reading order, as they come.
+    def generate(self, request: GenerationRequest) -> AsyncGenerator[Draft | Note, None]:
+        """Proposed sentences in reading order, as they come; notes say what a reader of the trace has to know.
+
+        No draft at all means that the passages do not answer the question.
 
         Raises:
-            ModelUnavailable: the engine behind it can't be reached.
+            ModelUnavailable, or one of its kinds: the engine behind it can't be reached, or can't be used.
+        """
+
+    async def repair(self, request: GenerationRequest, draft: Draft, problems: Sequence[str]) -> Draft | None:
+        """Another proposal in the place of one that does not stand on its passages; None when there is none.
+
+        Args:
+            problems: what is wrong with it, in the language of the request.
         """

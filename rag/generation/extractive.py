@@ -8,10 +8,13 @@ sentences leave open.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
+from anyio.to_thread import run_sync
+
+from rag.domain.answer import Note
 from rag.domain.language import Language
 from rag.domain.passage import Passage
 from rag.generation.base import Draft, GenerationRequest, Span
@@ -58,8 +61,17 @@ class ExtractiveGenerator:
     def __init__(self, terms_of: TermsOf) -> None:
         self._terms_of = terms_of
 
-    def generate(self, request: GenerationRequest) -> Iterator[Draft]:
+    async def generate(self, request: GenerationRequest) -> AsyncGenerator[Draft | Note, None]:
         """Verbatim drafts, best evidence first."""
+        for draft in await run_sync(lambda: list(self.drafts(request))):
+            yield draft
+
+    async def repair(self, request: GenerationRequest, draft: Draft, problems: Sequence[str]) -> Draft | None:
+        """None: what is quoted stands as it is, or not at all."""
+        return None
+
+    def drafts(self, request: GenerationRequest) -> Iterator[Draft]:
+        """The drafts, in this thread."""
         total = sum(request.weights.values())
         if total <= 0:
             return

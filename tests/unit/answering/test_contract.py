@@ -1,15 +1,19 @@
 from __future__ import annotations
 
+import asyncio
 import logging
+from collections.abc import Iterator
+from contextlib import aclosing
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from rag.answering.contract import CitationBook, verified
-from rag.domain.answer import Sentence, Support
+from rag.domain.answer import Note, Sentence, Support
 from rag.generation.base import Draft, Span
 from tests.support.passages import make_passage
+from tests.support.proposals import Proposing, request_for, sentences_of
 
 PASSAGES = [
     make_passage("연차휴가는 15일이다. 병가는 60일이다."),
@@ -19,7 +23,7 @@ PASSAGES = [
 
 
 def sentences(*drafts: Draft) -> list[Sentence]:
-    return list(verified(drafts, PASSAGES))
+    return sentences_of(drafts, PASSAGES)
 
 
 def marks(*drafts: Draft) -> list[list[int]]:
@@ -92,13 +96,18 @@ def test_a_removed_sentence_leaves_no_gap_in_the_marks(removed: Draft) -> None:
 def test_sentences_come_as_they_are_read() -> None:
     read: list[int] = []
 
-    def drafts() -> object:
+    def proposed() -> Iterator[Draft]:
         for index in range(3):
             read.append(index)
             yield quote(index)
 
-    stream = verified(drafts(), PASSAGES)  # type: ignore[arg-type]
-    assert next(stream).citations[0].passage == PASSAGES[0]
+    async def first() -> Sentence | Note:
+        async with aclosing(verified(Proposing(proposed()), request_for(PASSAGES))) as stream:
+            return await anext(stream)
+
+    sentence = asyncio.run(first())
+    assert isinstance(sentence, Sentence)
+    assert sentence.citations[0].passage == PASSAGES[0]
     assert read == [0]
 
 
@@ -110,7 +119,7 @@ drafts = st.builds(
 
 @given(st.lists(drafts, max_size=6))
 def test_whatever_is_proposed_the_contract_holds(proposed: list[Draft]) -> None:
-    for sentence in verified(proposed, PASSAGES):
+    for sentence in sentences_of(proposed, PASSAGES):
         assert sentence.text.strip()
         assert sentence.support is Support.UNSUPPORTED or sentence.citations
         for item in sentence.citations:

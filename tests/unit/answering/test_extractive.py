@@ -8,7 +8,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rag.answering.contract import verified
 from rag.domain.answer import Support
 from rag.domain.document import ElementKind
 from rag.domain.language import Language
@@ -17,6 +16,7 @@ from rag.domain.provision import ProvisionMark
 from rag.generation.base import Draft, GenerationRequest
 from rag.generation.extractive import ExtractiveGenerator
 from tests.support.passages import make_passage
+from tests.support.proposals import sentences_of
 
 
 def terms_of(text: str) -> Mapping[str, float]:
@@ -29,7 +29,7 @@ def drafts(
 ) -> list[Draft]:
     chosen = terms_of(question) if weights is None else weights
     request = GenerationRequest(question, Language.KOREAN, chosen, passages, sentences)
-    return list(ExtractiveGenerator(terms_of).generate(request))
+    return list(ExtractiveGenerator(terms_of).drafts(request))
 
 
 def quotes(question: str, *passages: Passage, sentences: int = 3) -> list[list[str]]:
@@ -191,4 +191,4 @@ def test_every_quote_is_a_span_of_a_passage_and_stands_before_the_contract(
             quoted = found[span.index].chunk.text[span.start : span.end]
             assert 0 <= span.start < span.end <= len(found[span.index].chunk.text)
             assert quoted == quoted.strip("\n")
-    assert [item.support for item in verified(proposed, found)] == [Support.VERBATIM] * len(proposed)
+    assert [item.support for item in sentences_of(proposed, found)] == [Support.VERBATIM] * len(proposed)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import shutil
 import time
 from collections.abc import Iterator, Sequence
@@ -10,7 +11,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select
 
-from rag.answering.service import Answerer
+from rag.answering.service import Answerer, Asked
 from rag.domain.errors import ModelUnavailable
 from rag.domain.language import Language
 from rag.domain.passage import SearchResult
@@ -131,11 +132,12 @@ def test_an_answer_stands_on_what_the_glossary_says(sqlite: Database) -> None:
     rules = opened_collection(opened)
     answerer = Answerer(opened.retriever, READER, ExtractiveGenerator(READER.terms_of), 3)
     question = "자보법의 책임보험은 의무보험인가요?"
-    assert answerer.answer(opened.permit(rules), "자보법은?", 5).abstention is not None
+    permit = opened.permit(rules)
+    assert asyncio.run(answerer.complete(permit, Asked("자보법은?", 5))).abstention is not None
     opened.glossary(rules, 자보법=["자동차손해배상 보장법"])
-    run = answerer.answer(opened.permit(rules), question, 5)
-    assert run.abstention is None
-    assert "책임보험은 의무보험이다" in next(run.sentences).text
+    outcome = asyncio.run(answerer.complete(permit, Asked(question, 5)))
+    assert outcome.abstention is None
+    assert "책임보험은 의무보험이다" in outcome.sentences[0].text
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,139 @@
+"""What a generation engine is: a served chat model that streams. One file per backend beside this one.
+
+Messages, tools and formats are in OpenAI's shape, which every engine here speaks; what an engine wants otherwise is its
+backend's to know. Closing the stream stops the engine's work.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol
+
+Message = Mapping[str, Any]
+"""A chat message as OpenAI's API has it: `role`, `content` (text or parts), `tool_calls`, `tool_call_id`, …"""
+
+
+@dataclass(frozen=True, slots=True)
+class Sampling:
+    """How the next token is drawn; None leaves it to the engine.
+
+    Attributes:
+        extra: parameters that are passed on as the caller gave them (`logit_bias`, `logprobs`, …).
+    """
+
+    temperature: float | None = None
+    top_p: float | None = None
+    top_k: int | None = None
+    min_p: float | None = None
+    presence_penalty: float | None = None
+    frequency_penalty: float | None = None
+    repetition_penalty: float | None = None
+    seed: int | None = None
+    stop: tuple[str, ...] = ()
+    extra: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class EngineCall:
+    """One generation.
+
+    Attributes:
+        max_tokens: of the answer; None leaves it to the engine.
+        thinking: whether the model reasons before it answers; None leaves it to the model.
+        tools, tool_choice, response_format: as in OpenAI's API.
+        adapter: name of a LoRA adapter that the model is served with; empty means the base.
+        tenant: whose call it is: prefix caches are never shared between tenants.
+        affinity: calls with the same value begin with the same text, and go to the replica that has it in its cache.
+        deadline: instant of `time.monotonic` by which everything is wanted.
+    """
+
+    messages: Sequence[Message]
+    max_tokens: int | None = None
+    sampling: Sampling = Sampling()
+    thinking: bool | None = None
+    tools: Sequence[Mapping[str, Any]] = ()
+    tool_choice: str | Mapping[str, Any] | None = None
+    parallel_tool_calls: bool | None = None
+    response_format: Mapping[str, Any] | None = None
+    adapter: str = ""
+    tenant: str = ""
+    affinity: str = ""
+    deadline: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TextDelta:
+    """The next characters of the answer."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReasoningDelta:
+    """The next characters of what the model thinks, which is no part of the answer."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCallDelta:
+    """A piece of a tool call: `id` and `name` come with the first of an `index`, `arguments` grow."""
+
+    index: int
+    id: str = ""
+    name: str = ""
+    arguments: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Tokens, as the engine counted them."""
+
+    prompt: int
+    completion: int
+    cached: int = 0
+
+
+FinishReason = Literal["stop", "length", "tool_calls", "content_filter", "guard"]
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """The end of a stream; the last event, always there unless an error was raised.
+
+    Attributes:
+        guard: name of the guard that stopped it, where `reason` is `guard`: what came before is not to be trusted.
+        replica: address of the engine that answered, for the trace.
+    """
+
+    reason: FinishReason
+    usage: Usage | None = None
+    guard: str = ""
+    replica: str = ""
+
+
+EngineEvent = TextDelta | ReasoningDelta | ToolCallDelta | Finished
+
+
+class ChatEngine(Protocol):
+    """A served model, replicas and all."""
+
+    @property
+    def name(self) -> str:
+        """The model's name in the settings; shown with the answer."""
+
+    @property
+    def context_tokens(self) -> int:
+        """Longest prompt and answer together."""
+
+    def stream(self, call: EngineCall) -> AsyncGenerator[EngineEvent, None]:
+        """The answer as it comes. Closing the generator, or cancelling the task, stops the engine.
+
+        Raises:
+            ModelUnavailable, or one of its kinds: the engine can't be reached, refuses, is silent or talks nonsense.
+            InvalidRequest: it refuses this request for a reason that its caller can mend.
+        """
+
+    async def aclose(self) -> None:
+        """Close the connections."""

@@ -1,0 +1,70 @@
+"""Which model does a job: what is asked of a router, and what it answers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from rag.domain.language import Language
+from rag.generation.engine import ChatEngine, Sampling
+from rag.settings import JobKind
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A generation that needs a model.
+
+    Attributes:
+        prompt_tokens: estimate of the prompt's length; what the answer may take on top is `answer_tokens`.
+        needs_vision, needs_tools: whether images or tools are part of it.
+        thinking: asked for or forbidden; None leaves it to the router.
+        model: name or alias that was asked for; empty leaves the choice to the router.
+        grounded: whether the answer has to stand on passages, which takes the precise preset.
+    """
+
+    kind: JobKind
+    prompt_tokens: int = 0
+    answer_tokens: int = 0
+    needs_vision: bool = False
+    needs_tools: bool = False
+    language: Language | None = None
+    thinking: bool | None = None
+    model: str = ""
+    grounded: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """The model for a job, how to sample from it, and why.
+
+    Attributes:
+        reasons: for the trace, in few words each, such as `HCP-LLM-Latest is Qwen3.6-27B`.
+    """
+
+    engine: ChatEngine
+    sampling: Sampling = Sampling()
+    thinking: bool | None = None
+    reasons: tuple[str, ...] = ()
+
+
+class ModelRouter(Protocol):
+    """Chooses among the configured models."""
+
+    def choose(self, job: Job) -> Choice:
+        """The model for `job`.
+
+        Raises:
+            UnknownModel: the one that was asked for is not configured.
+            InvalidRequest: none of the configured models can do it: too long for all of them, or images for none.
+        """
+
+
+class SingleModel:
+    """The router where there is one model."""
+
+    def __init__(self, engine: ChatEngine) -> None:
+        self._engine = engine
+
+    def choose(self, job: Job) -> Choice:
+        """The one model there is, whatever the job."""
+        return Choice(self._engine, thinking=job.thinking)
