@@ -34,6 +34,10 @@ class Sampling:
     extra: Mapping[str, Any] = field(default_factory=dict)
 
 
+ENGINE_DEFAULTS = Sampling()
+"""All left to the engine."""
+
+
 @dataclass(frozen=True, slots=True)
 class EngineCall:
     """One generation.
@@ -50,7 +54,7 @@ class EngineCall:
 
     messages: Sequence[Message]
     max_tokens: int | None = None
-    sampling: Sampling = Sampling()
+    sampling: Sampling = ENGINE_DEFAULTS
     thinking: bool | None = None
     tools: Sequence[Mapping[str, Any]] = ()
     tool_choice: str | Mapping[str, Any] | None = None

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from rag.domain.language import Language
-from rag.generation.engine import ChatEngine, Sampling
+from rag.generation.engine import ENGINE_DEFAULTS, ChatEngine, Sampling
 from rag.settings import JobKind
 
 
@@ -42,7 +42,7 @@ class Choice:
     """
 
     engine: ChatEngine
-    sampling: Sampling = Sampling()
+    sampling: Sampling = ENGINE_DEFAULTS
     thinking: bool | None = None
     reasons: tuple[str, ...] = ()
 
