@@ -15,6 +15,7 @@ from rag.embedding.registry import build_space
 from rag.embedding.space import EmbeddingSpace
 from rag.generation.chat import ChatModel
 from rag.generation.extractive import ExtractiveGenerator
+from rag.generation.registry import Generation
 from rag.index.base import VectorIndex
 from rag.index.registry import IndexConfig
 from rag.reranking.registry import open_reranker
@@ -45,6 +46,7 @@ class Rag:
     answerer: Answerer
     traffic: Traffic
     operator: LocalOperator | None = None
+    generation: Generation | None = None
 
     @property
     def space(self) -> EmbeddingSpace:
@@ -90,8 +92,17 @@ def open_database(settings: RagSettings) -> Database:
     return Database(settings.store_url(), settings.store.pool_size)
 
 
-def build(settings: RagSettings, *, local_operator: bool = False, recreate_index: bool = False) -> Rag:
+def build(
+    settings: RagSettings,
+    *,
+    local_operator: bool = False,
+    recreate_index: bool = False,
+    generation: Generation | None = None,
+) -> Rag:
     """Wire the lane.
+
+    Args:
+        generation: takes the place of the engines that the settings name.
 
     Raises:
         SchemaOutdated: the store has to be upgraded first.
@@ -146,6 +157,7 @@ def build(settings: RagSettings, *, local_operator: bool = False, recreate_index
         answerer=Answerer(retriever, reader, generator, settings.answers.sentences),
         traffic=traffic,
         operator=LocalOperator(database) if local_operator else None,
+        generation=generation,
     )
 
 
