@@ -6,7 +6,7 @@ import json
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -18,6 +18,7 @@ from api.cli.services import both_lanes, upgrade_schema
 from api.deps import Services
 from api.settings import Settings, load_settings
 from rag.domain.principal import Scope
+from rag.generation.registry import Generation
 
 SAMPLES = Path(__file__).resolve().parents[2] / "ingest" / "samples"
 
@@ -130,8 +131,10 @@ class Caller:
 
 
 @contextmanager
-def running(settings: Settings, *, listen: bool = True) -> Iterator[Running]:
-    """A service for the length of the block. One at a time per process (the queue's rule)."""
+def running(settings: Settings, *, listen: bool = True, generation: Generation | None = None) -> Iterator[Running]:
+    """A service for the length of the block, with these engines if given. One at a time per process (the queue's rule)."""
     upgrade_schema(settings)
     with both_lanes(settings, listen=listen, local_operator=False) as services:
+        if generation is not None:
+            services = replace(services, rag=replace(services.rag, generation=generation))
         yield Running(services, TestClient(create_app(services), raise_server_exceptions=False))
