@@ -158,7 +158,7 @@ class ModelServer:
         self._max_bytes = max_response_bytes
         self._clock, self._sleep, self._jitter = clock, sleep, jitter
         self.breaker = CircuitBreaker(tolerance or Tolerance(), clock)
-        self._key()
+        read_key(key_file)
         # One pool of httpx for all threads would now and then close a connection that another thread has just begun to
         # use (httpcore 1.0 looks at an idle connection without holding it), so each client serves one thread at a time.
         context = ssl.create_default_context() if self.url.startswith("https:") else ssl.SSLContext(PROTOCOL_TLS_CLIENT)
@@ -292,47 +292,23 @@ class ModelServer:
 
     def _judged(self, response: httpx.Response, raw: bytes, body: Mapping[str, Any]) -> Reply:
         status = response.status_code
-        parsed = _parsed(raw)
+        parsed = parsed_json(raw)
         if 200 <= status < 300:
-            if parsed is _NO_JSON:
+            if parsed is NO_JSON:
                 raise _Failed("an answer that is not JSON")
             return Reply(status, parsed)
-        said = f"status {status}: {loggable(_message(parsed), body, self._key())}"
+        said = f"status {status}: {loggable(complaint(parsed), body, read_key(self._key_file))}"
         if status in RETRIED:
             # Too many requests says nothing against the server.
-            raise _Retry(said, after_s=self._retry_after(response), down=status != 429)
+            raise _Retry(said, after_s=retry_after(response.headers), down=status != 429)
         if 400 <= status < 500:
             log.warning("model server %s refused a request: %s", self.url, said)
-            return Reply(status, None if parsed is _NO_JSON else parsed)
+            return Reply(status, None if parsed is NO_JSON else parsed)
         raise _Failed(said)
-
-    def _retry_after(self, response: httpx.Response) -> float | None:
-        """Seconds that the server asks to wait, given as such or as a date (RFC 9110, 10.2.3)."""
-        value = response.headers.get("retry-after", "").strip()
-        if value.isascii() and value.isdigit():
-            return float(value[:9])
-        try:
-            until = parsedate_to_datetime(value)
-        except ValueError:
-            return None
-        until = until if until.tzinfo is not None else until.replace(tzinfo=UTC)
-        return max(0.0, (until - datetime.now(UTC)).total_seconds())
 
     def _headers(self) -> dict[str, str]:
         headers = {"Content-Type": "application/json", "Accept": "application/json", "Accept-Encoding": "identity"}
-        key = self._key()
-        return headers | {"Authorization": f"Bearer {key}"} if key else headers
-
-    def _key(self) -> str | None:
-        if self._key_file is None:
-            return None
-        try:
-            key = self._key_file.read_bytes()[:_LONGEST_KEY].decode("ascii").strip()
-        except (OSError, UnicodeDecodeError) as error:
-            raise ConfigurationError(detail=f"the key file {self._key_file} can't be read") from error
-        if not key or not key.isprintable() or " " in key:
-            raise ConfigurationError(detail=f"the key file {self._key_file} holds no key on a single line")
-        return key
+        return headers | authorization(self._key_file)
 
 
 def checked_url(name: str, url: str | None) -> str:
@@ -353,22 +329,60 @@ def checked_url(name: str, url: str | None) -> str:
     return parsed.geturl().rstrip("/")
 
 
+def read_key(key_file: Path | None) -> str | None:
+    """The key in the file, read anew for each call; None without a file.
+
+    Raises:
+        ConfigurationError: the file can't be read, or holds no key.
+    """
+    if key_file is None:
+        return None
+    try:
+        key = key_file.read_bytes()[:_LONGEST_KEY].decode("ascii").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigurationError(detail=f"the key file {key_file} can't be read") from error
+    if not key or not key.isprintable() or " " in key:
+        raise ConfigurationError(detail=f"the key file {key_file} holds no key on a single line")
+    return key
+
+
+def authorization(key_file: Path | None) -> dict[str, str]:
+    """The header that shows the key; none without a file."""
+    key = read_key(key_file)
+    return {"Authorization": f"Bearer {key}"} if key else {}
+
+
+def retry_after(headers: httpx.Headers) -> float | None:
+    """Seconds that the server asks to wait, given as such or as a date (RFC 9110, 10.2.3)."""
+    value = headers.get("retry-after", "").strip()
+    if value.isascii() and value.isdigit():
+        return float(value[:9])
+    try:
+        until = parsedate_to_datetime(value)
+    except ValueError:
+        return None
+    until = until if until.tzinfo is not None else until.replace(tzinfo=UTC)
+    return max(0.0, (until - datetime.now(UTC)).total_seconds())
+
+
 def _at_once(error: httpx.TransportError) -> bool:
     """Whether the connection was refused rather than slow: that needs no fair time."""
     return not isinstance(error, httpx.TimeoutException)
 
 
-_NO_JSON = object()
+NO_JSON = object()
+"""What `parsed_json` gives for bytes that are none; None is JSON."""
 
 
-def _parsed(raw: bytes) -> Any:
+def parsed_json(raw: bytes) -> Any:
+    """The value that `raw` holds, or `NO_JSON`."""
     try:
         return json.loads(raw)
     except (ValueError, RecursionError):  # also: bytes that are no text, numbers of thousands of digits
-        return _NO_JSON
+        return NO_JSON
 
 
-def _message(parsed: Any) -> object:
+def complaint(parsed: Any) -> object:
     """What the server says of an error: OpenAI's `error.message`, vLLM's `message`, TEI's `error`, FastAPI's `detail`."""
     found = parsed
     for field in ("error", "message", "detail"):
