@@ -3,6 +3,9 @@
 SeogoError
 ├── InputError                     the caller can mend the request
 │   ├── InvalidRequest             invalid_request
+│   │   ├── PromptTooLong          prompt_too_long
+│   │   ├── ImagesNotTaken         images_not_taken
+│   │   └── ModelRefused           model_refused
 │   ├── MethodNotAllowed           method_not_allowed
 │   ├── PayloadTooLarge            payload_too_large
 │   ├── EmptyFile                  empty_file
@@ -100,6 +103,24 @@ class InvalidRequest(InputError):
     """The request is not valid: {detail}"""
 
     code = "invalid_request"
+
+
+class PromptTooLong(InvalidRequest):
+    """Question, conversation and passages are too long for the model {name}, which takes {limit} tokens."""
+
+    code = "prompt_too_long"
+
+
+class ImagesNotTaken(InvalidRequest):
+    """The model {name} does not take this: {detail}"""
+
+    code = "images_not_taken"
+
+
+class ModelRefused(InvalidRequest):
+    """The model {name} does not take the request as it is: {detail}"""
+
+    code = "model_refused"
 
 
 class MethodNotAllowed(InputError):
