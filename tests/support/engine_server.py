@@ -24,6 +24,8 @@ class Exchange:
     """One request, and the socket to answer it on.
 
     Attributes:
+        complete: whether a test's behaviour came to its good end.
+        over: whether either side closed the connection.
         hung_up: set when the caller closed the connection; `hung_up_at` is the instant of `time.monotonic`.
     """
 
@@ -33,6 +35,8 @@ class Exchange:
     writer: asyncio.StreamWriter
     hung_up: asyncio.Event = field(default_factory=asyncio.Event)
     hung_up_at: float | None = None
+    complete: bool = False
+    over: bool = False
 
     async def raw(self, sent: bytes) -> None:
         """Bytes as they are."""
@@ -109,6 +113,7 @@ class EngineServer:
         self.behaviour = behaviour
         self.exchanges: list[Exchange] = []
         self.port = 0
+        self.ending = False
 
     @property
     def url(self) -> str:
@@ -142,8 +147,10 @@ class EngineServer:
         finally:
             for task in tasks:
                 task.cancel()
+            if tasks:
+                exchange.over = True
+            writer.transport.abort() if self.ending else writer.close()
             await asyncio.gather(*tasks, return_exceptions=True)
-            writer.close()
 
     async def _behave(self, exchange: Exchange) -> None:
         try:
@@ -183,11 +190,13 @@ def engine_server(behaviour: Behaviour, port: int = 0) -> Iterator[EngineServer]
         started.set()
         await stop.wait()
         server.close()
+        engine.ending = True
         tasks = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         await server.wait_closed()
+        await asyncio.sleep(0.01)  # for the sockets that are closing
 
     thread = threading.Thread(target=lambda: loop.run_until_complete(run()), daemon=True)
     thread.start()
