@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import aclosing, contextmanager
 from typing import Any
 
 import pytest
@@ -96,16 +96,18 @@ async def finish(exchange: Exchange, step: Finished) -> None:
     await exchange.raw(DONE)
 
 
-def test_the_stub_sees_a_hung_up_caller_at_once() -> None:
-    """The measure of the contract's own test: without a caller that hangs up, it sees none."""
-    with engine_server(performing([TextDelta("가"), 0.4, Finished("stop")], "vllm")) as stub:
+def test_the_engine_notices_within_a_second_and_not_before() -> None:
+    """The measure of the contract's own tests: while its caller listens, the stub sees nobody hang up."""
+    with engine_server(performing([TextDelta("가"), 60.0], "vllm")) as stub:
         engine = open_engine(ServedModel(name="m", urls=(stub.url,), context_tokens=4096))
 
-        async def whole() -> float:
-            async for _ in engine.stream(CALL):
+        async def first() -> float:
+            async with aclosing(engine.stream(CALL)) as events:
+                await anext(events)
+                await asyncio.sleep(0.3)
                 assert not stub.exchanges[0].hung_up.is_set()
-            return time.monotonic()
+                return time.monotonic()
 
-        ended = asyncio.run(whole())
+        closed = asyncio.run(first())
         assert stub.wait_for(stub.exchanges[0].hung_up.is_set)
-        assert abs((stub.exchanges[0].hung_up_at or 0.0) - ended) < 2
+        assert (stub.exchanges[0].hung_up_at or 0.0) - closed < 1.0
