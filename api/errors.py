@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
+from collections.abc import Mapping
 from typing import Any
 
 from fastapi import FastAPI, Request
@@ -121,8 +122,8 @@ def openai_error(error: e.SeogoError, language: UiLanguage) -> dict[str, Any]:
     return {"error": {"message": localized(error, language), "type": kind, "param": None, "code": error.code}}
 
 
-def respond(request: Request, error: e.SeogoError) -> JSONResponse:
-    """`error` in the shape of the surface that the request came by."""
+def respond(request: Request, error: e.SeogoError, more: Mapping[str, Any] | None = None) -> JSONResponse:
+    """`error` in the shape of the surface that the request came by; `more` are extension members of the native one."""
     status = STATUS[type(error)]
     headers = {"Retry-After": str(_RETRY_AFTER_S)} if error.retryable else {}
     if status == 401:
@@ -131,7 +132,8 @@ def respond(request: Request, error: e.SeogoError) -> JSONResponse:
     headers["Content-Language"] = language
     if request.url.path.startswith("/v1"):
         return JSONResponse(openai_error(error, language), status, headers)
-    return JSONResponse(problem(error, language), status, headers, media_type="application/problem+json")
+    body = problem(error, language) | dict(more or {})
+    return JSONResponse(body, status, headers, media_type="application/problem+json")
 
 
 def _from_http(request: Request, error: HTTPException) -> e.SeogoError:

@@ -9,10 +9,10 @@ from typing import Annotated, Any
 
 from anyio.to_thread import run_sync
 from fastapi import APIRouter, Depends, Request
-from fastapi.responses import StreamingResponse
+from fastapi.responses import Response, StreamingResponse
 
 from api.deps import PROBLEMS, Caller, base_url, guarded
-from api.errors import problem
+from api.errors import problem, respond
 from api.schemas.answers import AbstentionOut, AnswerOut, AskIn, NoteOut, SentenceOut
 from api.schemas.conversation import context_of
 from api.schemas.filters import filter_of
@@ -24,6 +24,7 @@ from rag.answering.service import AnswerEvent, AnswerOutcome, Asked
 from rag.domain.answer import Abstention, Sentence
 from rag.domain.errors import SeogoError
 from rag.domain.passage import SearchResult
+from rag.domain.principal import Permit
 
 log = logging.getLogger(__name__)
 router = APIRouter(tags=["answers"], responses=PROBLEMS)
@@ -32,17 +33,28 @@ router = APIRouter(tags=["answers"], responses=PROBLEMS)
 @router.post("/answers", response_model=AnswerOut)
 async def ask(
     body: AskIn, request: Request, caller: Annotated[Caller, Depends(guarded(Action.ASK))]
-) -> AnswerOut | StreamingResponse:
+) -> AnswerOut | Response:
     """Answer a question from what the key may read. With `stream`, as events `passages`, `sentence`…, then `done`."""
     permit = await run_sync(caller.permit, body.collections, body.as_of, filter_of(body.filter))
     rag = caller.services.rag
     context = context_of(body.history, body.infer_filters)
     asked = Asked(body.question, body.passages or rag.settings.answers.passages, context)
     if not body.stream:
-        return _whole(await rag.answerer.complete(permit, asked), caller, base_url(request))
+        return await _in_one_piece(asked, permit, request, caller)
     events = await started(rag.answerer.stream(permit, asked))
     rendered = _events(events, rag.answerer.generator_name, caller, base_url(request))
     return StreamingResponse(rendered, media_type="text/event-stream", headers=HEADERS)
+
+
+async def _in_one_piece(asked: Asked, permit: Permit, request: Request, caller: Caller) -> AnswerOut | Response:
+    """The answer; when writing fails, the error with what was found as extension members."""
+    base, found = base_url(request), list[SearchResult]()
+    try:
+        return _whole(await caller.services.rag.answerer.complete(permit, asked, found.append), caller, base)
+    except SeogoError as error:
+        if not found:
+            raise
+        return respond(request, error, _found(found[0], caller, base))
 
 
 def _whole(outcome: AnswerOutcome, caller: Caller, base: str) -> AnswerOut:

@@ -95,8 +95,14 @@ class Answerer:
         if not shown:  # every proposal was removed: that is no answer
             yield await run_sync(self._abstention, permit, read)
 
-    async def complete(self, permit: Permit, asked: Asked) -> AnswerOutcome:
-        """The whole answer at once; raises what `stream` raises."""
+    async def complete(
+        self, permit: Permit, asked: Asked, on_search: Callable[[SearchResult], None] | None = None
+    ) -> AnswerOutcome:
+        """The whole answer at once; raises what `stream` raises.
+
+        Args:
+            on_search: told what was found, before a word is written: it can be shown even if writing fails.
+        """
         search: SearchResult | None = None
         abstention: Abstention | None = None
         sentences: list[Sentence] = []
@@ -105,6 +111,8 @@ class Answerer:
             async for event in events:
                 if isinstance(event, SearchResult):
                     search = event
+                    if on_search is not None:
+                        on_search(event)
                 elif isinstance(event, Abstention):
                     abstention = event
                 elif isinstance(event, Sentence):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import signal
@@ -10,7 +11,7 @@ import subprocess
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, aclosing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +19,15 @@ import httpx
 import numpy as np
 import pytest
 
+from rag.domain.errors import ModelNotServed, ModelRefused, PromptTooLong
 from rag.embedding.base import Role
 from rag.embedding.openai_http import open_openai_http
 from rag.generation.chat import ChatMessage
+from rag.generation.engine import ChatEngine, EngineCall, EngineEvent, Finished, Sampling, TextDelta
 from rag.generation.openai_chat import OpenAiChat, open_chat
+from rag.generation.openai_engine import open_engine
 from rag.reranking.http import open_http_reranker
-from rag.settings import ChatSettings, EmbeddingSettings, RerankingSettings
+from rag.settings import ChatSettings, EmbeddingSettings, RerankingSettings, ServedModel
 
 PYTHON = os.environ.get("SEOGO_TEST_VLLM_PYTHON")
 pytestmark = [
@@ -189,3 +193,206 @@ def test_chat(servers: dict[str, Callable[[], str]]) -> None:
     assert len(set(said)) == 1  # temperature 0
     assert chat._takes_kwargs
     chat.close()
+
+
+TURNS = [{"role": "user", "content": "금리는 언제 바뀌나?"}]
+GREEDY = Sampling(temperature=0.0, seed=1)
+
+
+@pytest.fixture(scope="module")
+def generating(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[], str]]:
+    """A chat model with a LoRA adapter beside it."""
+    from tests.support import tiny_served_models as tiny
+
+    folder = tmp_path_factory.mktemp("generating")
+    base = tiny.qwen3(folder / "base")
+    adapter = tiny.lora(folder / "adapter", base)
+    options = ["--enable-lora", "--max-lora-rank", "8", "--lora-modules", f"tiny-loans={adapter}"]
+    with serving(base, "tiny-qwen3", *options) as ready:
+        yield ready
+
+
+def served(*urls: str, **more: Any) -> ChatEngine:
+    given = {"name": "tiny", "served_as": "tiny-qwen3", "urls": urls, "context_tokens": 512, "first_token_s": 120}
+    return open_engine(ServedModel.model_validate(given | more))
+
+
+def streamed(engine: ChatEngine, call: EngineCall) -> list[EngineEvent]:
+    async def read() -> list[EngineEvent]:
+        async with aclosing(engine.stream(call)) as events:
+            return [event async for event in events]
+
+    return asyncio.run(read())
+
+
+def spoken(events: Sequence[EngineEvent]) -> str:
+    return "".join(event.text for event in events if isinstance(event, TextDelta))
+
+
+def end_of(events: Sequence[EngineEvent]) -> Finished:
+    last = events[-1]
+    assert isinstance(last, Finished)
+    return last
+
+
+def running(url: str) -> float:
+    """Generations that vLLM counts as running or waiting."""
+    lines = httpx.get(f"{url}/metrics", trust_env=False).text.splitlines()
+    counted = [line for line in lines if line.startswith(("vllm:num_requests_running", "vllm:num_requests_waiting{"))]
+    assert counted
+    return sum(float(line.rsplit(" ", 1)[1]) for line in counted)
+
+
+def eventually(true: Callable[[], bool], within_s: float = 10.0) -> bool:
+    end = time.monotonic() + within_s
+    while not true() and time.monotonic() < end:
+        time.sleep(0.1)
+    return true()
+
+
+def test_a_stream_with_its_usage(generating: Callable[[], str]) -> None:
+    url = generating()
+    engine = served(url)
+    call = EngineCall(TURNS, max_tokens=24, sampling=GREEDY, thinking=False, tenant="은행-1")
+    events = streamed(engine, call)
+    last = end_of(events)
+    assert spoken(events)
+    assert last.usage is not None
+    assert 0 < last.usage.completion <= 24
+    assert last.usage.prompt > 10
+    assert last.reason == ("length" if last.usage.completion == 24 else "stop")
+    assert last.replica == f"{url}/v1"
+    assert spoken(streamed(engine, call)) == spoken(events)
+
+
+def test_every_parameter_is_taken(generating: Callable[[], str]) -> None:
+    everything = Sampling(0.7, 0.9, 20, 0.01, 0.5, 0.1, 1.1, 3, ("끝",), {"logprobs": True, "top_logprobs": 2})
+    events = streamed(served(generating()), EngineCall(TURNS, max_tokens=8, sampling=everything, thinking=True))
+    assert end_of(events).usage is not None
+
+
+def test_a_stop_text_ends_it(generating: Callable[[], str]) -> None:
+    engine = served(generating())
+    whole = spoken(streamed(engine, EngineCall(TURNS, max_tokens=24, sampling=GREEDY)))
+    stop = whole[len(whole) // 2]
+    sampling = Sampling(temperature=0.0, seed=1, stop=(stop,))
+    events = streamed(engine, EngineCall(TURNS, max_tokens=24, sampling=sampling))
+    assert end_of(events).reason == "stop"
+    assert spoken(events) == whole[: whole.index(stop)]
+
+
+@pytest.mark.parametrize("how", ["closed", "cancelled"])
+def test_who_leaves_frees_the_engine(generating: Callable[[], str], how: str) -> None:
+    url = generating()
+    engine = served(url)
+    endless = Sampling(temperature=0.0, extra={"ignore_eos": True})
+    call = EngineCall(TURNS, max_tokens=400, sampling=endless)
+
+    async def some() -> None:
+        async with aclosing(engine.stream(call)) as events:
+            async for _ in events:
+                break
+            assert await asyncio.to_thread(running, url) >= 1
+
+    async def cancelled() -> None:
+        task = asyncio.create_task(some_more())
+        await asyncio.sleep(0.5)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    async def some_more() -> None:
+        while True:
+            async with aclosing(engine.stream(call)) as events:
+                async for _ in events:
+                    pass
+
+    asyncio.run(some() if how == "closed" else cancelled())
+    assert eventually(lambda: running(url) == 0)
+
+
+def test_the_salt_keeps_prefix_caches_apart(generating: Callable[[], str]) -> None:
+    """`cached` tokens need `--enable-prompt-tokens-details`; the metric tells hits without it."""
+    url = generating()
+    engine = served(url)
+    long = [{"role": "user", "content": "대출 금리는 매월 1일에 바뀐다. " * 6}]
+
+    def hits_of(tenant: str) -> float:
+        before = hits(url)
+        streamed(engine, EngineCall(long, max_tokens=2, sampling=GREEDY, tenant=tenant))
+        return hits(url) - before
+
+    assert hits_of("은행-1") == 0
+    assert hits_of("은행-1") > 0
+    assert hits_of("병원-2") == 0
+
+
+def hits(url: str) -> float:
+    lines = httpx.get(f"{url}/metrics", trust_env=False).text.splitlines()
+    return sum(float(line.rsplit(" ", 1)[1]) for line in lines if line.startswith("vllm:prefix_cache_hits_total"))
+
+
+def test_a_schema_is_kept_to(generating: Callable[[], str]) -> None:
+    schema = {
+        "type": "object",
+        "properties": {"rate": {"type": "integer"}, "changes": {"type": "boolean"}},
+        "required": ["rate", "changes"],
+        "additionalProperties": False,
+    }
+    wanted = {"type": "json_schema", "json_schema": {"name": "rate", "schema": schema, "strict": True}}
+    for seed in range(3):
+        call = EngineCall(TURNS, max_tokens=200, sampling=Sampling(1.0, seed=seed), response_format=wanted)
+        events = streamed(served(generating()), call)
+        if end_of(events).reason == "stop":
+            found = json.loads(spoken(events))
+            assert set(found) == {"rate", "changes"}
+            assert isinstance(found["changes"], bool)
+            return
+    pytest.fail("no answer ended by itself")
+
+
+def test_an_adapter_by_its_name(generating: Callable[[], str]) -> None:
+    engine = served(generating(), adapters=("tiny-loans",))
+    base = streamed(engine, EngineCall(TURNS, max_tokens=24, sampling=GREEDY))
+    adapted = streamed(engine, EngineCall(TURNS, max_tokens=24, sampling=GREEDY, adapter="tiny-loans"))
+    assert spoken(base) != spoken(adapted)
+    with pytest.raises(ModelNotServed):
+        streamed(engine, EngineCall(TURNS, adapter="tiny-qwen3-other"))
+
+
+def test_what_vllm_refuses_is_typed(generating: Callable[[], str]) -> None:
+    url = generating()
+    with pytest.raises(ModelNotServed):
+        streamed(served(url, served_as="another"), EngineCall(TURNS))
+    with pytest.raises(ModelNotServed):
+        streamed(served(url, adapters=("missing",)), EngineCall(TURNS, adapter="missing"))
+    with pytest.raises(PromptTooLong):
+        streamed(served(url), EngineCall([{"role": "user", "content": "금리는 언제 바뀌나? " * 200}], max_tokens=8))
+    with pytest.raises(ModelRefused):
+        streamed(served(url), EngineCall(TURNS, sampling=Sampling(temperature=-3.0)))
+    assert spoken(streamed(served(url), EngineCall(TURNS, max_tokens=8)))
+
+
+def test_a_replica_that_is_down_is_passed_over(generating: Callable[[], str]) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        down = f"http://127.0.0.1:{free.getsockname()[1]}"
+    url = generating()
+    engine = served(down, url)
+    for number in range(8):
+        call = EngineCall(TURNS, max_tokens=4, affinity=f"대화 {number}")
+        assert end_of(streamed(engine, call)).replica == f"{url}/v1"
+
+
+def test_many_at_once(generating: Callable[[], str]) -> None:
+    engine = served(generating())
+
+    async def crowd() -> list[list[EngineEvent]]:
+        async def one(number: int) -> list[EngineEvent]:
+            turns = [{"role": "user", "content": f"{number}번 질문"}]
+            async with aclosing(engine.stream(EngineCall(turns, max_tokens=16))) as events:
+                return [event async for event in events]
+
+        return await asyncio.gather(*(one(number) for number in range(32)))
+
+    assert all(end_of(events).usage for events in asyncio.run(crowd()))

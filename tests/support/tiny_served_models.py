@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors.torch import save_file
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
 from transformers import (
     PreTrainedTokenizerFast,
@@ -38,6 +40,30 @@ def qwen3(folder: Path) -> Path:
     tokenizer.save_pretrained(folder)
     config = Qwen3Config(**_sizes(len(tokenizer)), num_key_value_heads=2, head_dim=32, max_position_embeddings=512)
     Qwen3ForCausalLM(config).save_pretrained(folder)
+    return folder
+
+
+def lora(folder: Path, base: Path) -> Path:
+    """A LoRA adapter of the causal model in `base`, in PEFT's format, strong enough to change what it says."""
+    rank, width = 8, _WIDTH
+    torch.manual_seed(17)
+    tensors = {}
+    for layer in range(2):
+        name = f"base_model.model.model.layers.{layer}.self_attn.q_proj"
+        tensors[f"{name}.lora_A.weight"] = torch.randn(rank, width)
+        tensors[f"{name}.lora_B.weight"] = torch.randn(width, rank)
+    folder.mkdir()
+    save_file(tensors, folder / "adapter_model.safetensors")
+    config = {
+        "peft_type": "LORA",
+        "base_model_name_or_path": str(base),
+        "r": rank,
+        "lora_alpha": 64,
+        "target_modules": ["q_proj"],
+        "bias": "none",
+        "task_type": "CAUSAL_LM",
+    }
+    (folder / "adapter_config.json").write_text(json.dumps(config))
     return folder
 
 

@@ -1,0 +1,158 @@
+"""An engine that fails, seen by who asks: a typed error in their language, soon; no invented answer; and what was found."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from starlette.testclient import TestClient
+
+from api.app import create_app
+from rag.answering.service import Answerer
+from rag.domain.answer import Note
+from rag.generation.base import Draft, GenerationRequest
+from rag.generation.engine import ChatEngine, EngineCall, TextDelta
+from rag.generation.openai_engine import open_engine
+from rag.settings import GenerationSettings, ServedModel
+from rag.text.question import QuestionReader
+from rag.text.sentences import split_sentences
+from tests.integration.test_answers import events
+from tests.support.engine_server import Behaviour, Exchange, engine_server, refusing, saying, unused_port
+from tests.support.running import Caller, Running
+
+QUESTION = "가산 금리는 언제 바뀌나요?"
+TEXT = "가산 금리는 매월 1일에 바뀐다. 바뀐 금리는 영업점에 게시한다."
+SOON_S = 5.0
+
+
+class Repeating:
+    """Says what the engine says, a sentence at a time, for the first passage: the shortest generator that there can be."""
+
+    name = "repeating"
+
+    def __init__(self, engine: ChatEngine) -> None:
+        self._engine = engine
+
+    async def generate(self, request: GenerationRequest) -> AsyncGenerator[Draft | Note, None]:
+        text = ""
+        call = EngineCall([{"role": "user", "content": request.question}], tenant=request.tenant)
+        async with aclosing(self._engine.stream(call)) as stream:
+            async for event in stream:
+                text += event.text if isinstance(event, TextDelta) else ""
+                *whole, rest = split_sentences(text, request.language) or [(0, 0)]
+                for start, end in whole:
+                    yield Draft(text=text[start:end], cites=(0,))
+                text = text[rest[0] :]
+        yield Draft(text=text, cites=(0,))
+
+    async def repair(self, request: GenerationRequest, draft: Draft, problems: Sequence[str]) -> Draft | None:
+        return None
+
+
+def asking(service: Running, url: str) -> Running:
+    """The service with the engine at `url` as its configured model."""
+    limits: dict[str, Any] = {"connect_s": 1, "first_token_s": 1.5, "silence_s": 1, "total_s": 3}
+    model = ServedModel(name="Qwen3.6-27B", urls=(url,), context_tokens=8192, **limits)
+    generation = GenerationSettings(models=(model,))
+    rag = service.services.rag
+    settings = rag.settings.model_copy(update={"generation": generation})
+    generator = Repeating(open_engine(settings.generation.models[0]))
+    answerer = Answerer(rag.retriever, QuestionReader(rag.analyzer), generator, settings.answers.sentences)
+    services = replace(service.services, rag=replace(rag, settings=settings, answerer=answerer))
+    return Running(services, TestClient(create_app(services), raise_server_exceptions=False))
+
+
+@pytest.fixture(scope="module")
+def caller(service: Running) -> Caller:
+    made = service.caller(language="ko")
+    name = made.collection()
+    made.ingest(name, {"금리.md": f"# 가산 금리\n\n{TEXT}\n"}, timeout_s=240)
+    return made
+
+
+async def half(exchange: Exchange) -> None:
+    await exchange.head()
+    await exchange.delta(content=TEXT[:24])
+
+
+async def never(exchange: Exchange) -> None:
+    await asyncio.sleep(60)
+
+
+async def garbage(exchange: Exchange) -> None:
+    await exchange.head()
+    await exchange.raw(b"data: \x00\xff garbage\n\n" * 100)
+
+
+async def endless(exchange: Exchange) -> None:
+    await exchange.head()
+    while True:
+        await exchange.delta(content="가")
+        await asyncio.sleep(0.02)
+
+
+FAILURES: dict[str, tuple[Behaviour | None, int, str]] = {
+    "down": (None, 503, "model_unavailable"),
+    "slow": (never, 504, "model_timeout"),
+    "garbage": (garbage, 502, "model_broken"),
+    "endless": (endless, 504, "model_timeout"),
+    "wrong model": (refusing(404, "The model `x` does not exist."), 502, "model_not_served"),
+    "busy": (refusing(429), 503, "model_busy"),
+    "half-closed": (half, 502, "model_broken"),
+    "too long": (refusing(400, "This model's maximum context length is 8192 tokens."), 422, "prompt_too_long"),
+}
+
+
+@pytest.mark.parametrize(("behaviour", "status", "code"), FAILURES.values(), ids=FAILURES.keys())
+def test_a_typed_error_with_what_was_found_and_no_answer(
+    service: Running, caller: Caller, behaviour: Behaviour | None, status: int, code: str
+) -> None:
+    found = [item["chunk_id"] for item in caller.search(QUESTION)]
+    with engine_server(behaviour or saying(TEXT)) as stub:
+        url = stub.url if behaviour is not None else f"http://127.0.0.1:{unused_port()}"
+        asked = Caller(asking(service, url), caller.headers)
+        for language, word in (("ko", "모델"), ("en", "model")):
+            start = time.monotonic()
+            reply = asked.post("/api/v1/answers", json={"question": QUESTION}, headers={"Accept-Language": language})
+            assert time.monotonic() - start < SOON_S
+            assert reply.status_code == status
+            assert reply.headers["content-type"] == "application/problem+json"
+            body = reply.json()
+            assert body["code"] == code
+            assert word in body["title"]
+            assert "Qwen3.6-27B" in body["title"]
+            assert [item["chunk_id"] for item in body["passages"]] == found[: len(body["passages"])]
+            assert body["passages"]
+            assert body["trace"]["language"] == "ko"
+            assert not {"sentences", "text", "status_text", "abstention"} & body.keys()
+
+        start = time.monotonic()
+        streamed = asked.post("/api/v1/answers", json={"question": QUESTION, "stream": True})
+        assert time.monotonic() - start < SOON_S
+        told = events(streamed.text)
+        assert [name for name, _ in told] == ["passages", *["sentence"] * (len(told) - 2), "error"]
+        assert told[0][1]["passages"]
+        assert told[-1][1]["code"] == code
+        assert "모델" in told[-1][1]["title"]
+        assert all(TEXT.startswith(item["text"]) for name, item in told if name == "sentence")
+
+
+def test_the_same_engine_well_again(service: Running, caller: Caller) -> None:
+    with engine_server(refusing(500)) as stub:
+        asked = Caller(asking(service, stub.url), caller.headers)
+        assert asked.post("/api/v1/answers", json={"question": QUESTION}).status_code == 503
+        stub.behaviour = saying(*TEXT)
+        answer = asked.post("/api/v1/answers", json={"question": QUESTION}).json()
+        assert answer["status"] == "answered"
+        assert [item["text"].strip() for item in answer["sentences"]] == TEXT.replace("다. ", "다.|").split("|")
+
+
+def test_a_question_that_can_not_be_asked_has_found_nothing(service: Running, caller: Caller) -> None:
+    reply = caller.post("/api/v1/answers", json={"question": "가" * 5000})
+    assert reply.status_code == 422
+    assert "passages" not in reply.json()
