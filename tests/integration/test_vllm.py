@@ -312,14 +312,17 @@ def test_who_leaves_frees_the_engine(generating: Callable[[], str], how: str) ->
 
 
 def test_the_salt_keeps_prefix_caches_apart(generating: Callable[[], str]) -> None:
-    """`cached` tokens need `--enable-prompt-tokens-details`; the metric tells hits without it."""
     url = generating()
     engine = served(url)
-    long = [{"role": "user", "content": "대출 금리는 매월 1일에 바뀐다. " * 6}]
+    long = [{"role": "user", "content": "대출 금리는 매월 1일에 바뀐다. " * 16}]  # more than a block of 128 tokens
 
     def hits_of(tenant: str) -> float:
         before = hits(url)
-        streamed(engine, EngineCall(long, max_tokens=2, sampling=GREEDY, tenant=tenant))
+        events = streamed(engine, EngineCall(long, max_tokens=2, sampling=GREEDY, tenant=tenant))
+        usage = end_of(events).usage
+        assert usage is not None
+        assert 160 < usage.prompt < 500
+        eventually(lambda: hits(url) > before, within_s=3)
         return hits(url) - before
 
     assert hits_of("은행-1") == 0
@@ -328,6 +331,7 @@ def test_the_salt_keeps_prefix_caches_apart(generating: Callable[[], str]) -> No
 
 
 def hits(url: str) -> float:
+    """Tokens of prompts that vLLM found in its cache."""
     lines = httpx.get(f"{url}/metrics", trust_env=False).text.splitlines()
     return sum(float(line.rsplit(" ", 1)[1]) for line in lines if line.startswith("vllm:prefix_cache_hits_total"))
 
