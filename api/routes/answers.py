@@ -12,8 +12,9 @@ from fastapi import APIRouter, Depends, Request
 from fastapi.responses import Response, StreamingResponse
 
 from api.deps import PROBLEMS, Caller, base_url, guarded
+from api.disconnects import NOBODY_LISTENS, unless_gone
 from api.errors import problem, respond
-from api.schemas.answers import AbstentionOut, AnswerOut, AskIn, NoteOut, SentenceOut
+from api.schemas.answers import AbstentionOut, AnswerOut, AnswerProblem, AskIn, NoteOut, SentenceOut
 from api.schemas.conversation import context_of
 from api.schemas.filters import filter_of
 from api.schemas.search import PassageOut, TraceOut
@@ -30,7 +31,17 @@ log = logging.getLogger(__name__)
 router = APIRouter(tags=["answers"], responses=PROBLEMS)
 
 
-@router.post("/answers", response_model=AnswerOut)
+_UNWRITTEN: dict[int | str, dict[str, Any]] = {
+    status: {"model": AnswerProblem, "content": {"application/problem+json": {}}, "description": reason}
+    for status, reason in (
+        (502, "what the model wrote is of no use"),
+        (503, "a part of the service is away; retry"),
+        (504, "the model did not answer in time"),
+    )
+}
+
+
+@router.post("/answers", response_model=AnswerOut, responses=_UNWRITTEN)
 async def ask(
     body: AskIn, request: Request, caller: Annotated[Caller, Depends(guarded(Action.ASK))]
 ) -> AnswerOut | Response:
@@ -50,7 +61,9 @@ async def _in_one_piece(asked: Asked, permit: Permit, request: Request, caller: 
     """The answer; when writing fails, the error with what was found as extension members."""
     base, found = base_url(request), list[SearchResult]()
     try:
-        return _whole(await caller.services.rag.answerer.complete(permit, asked, found.append), caller, base)
+        writing = caller.services.rag.answerer.complete(permit, asked, found.append)
+        outcome = await unless_gone(request, writing)
+        return _whole(outcome, caller, base) if outcome is not None else Response(status_code=NOBODY_LISTENS)
     except SeogoError as error:
         if not found:
             raise

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, Field
 
-from api.schemas.common import AnchorOut, Body, CollectionNames
+from api.schemas.common import AnchorOut, Body, CollectionNames, Problem
 from api.schemas.conversation import HISTORY, INFER_FILTERS, MAX_TURNS, History
 from api.schemas.filters import AsOf, FilterIn
 from api.schemas.search import ParentOut, PassageOut, TraceOut, passage_url
@@ -161,3 +161,10 @@ def abstention_message(item: Abstention, language: UiLanguage) -> str:
     if item.missing_terms:
         message += _MISSING[language].format(terms=", ".join(item.missing_terms[:_SHOWN_TERMS]))
     return message
+
+
+class AnswerProblem(Problem):
+    """An error after the search: nothing was answered, and this is what was found."""
+
+    passages: list[PassageOut] | None = Field(None, description="missing where the search itself failed")
+    trace: TraceOut | None = None

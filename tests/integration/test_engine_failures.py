@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 import time
-from collections.abc import AsyncGenerator, Sequence
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, Iterator, Sequence
+from contextlib import aclosing, contextmanager
 from dataclasses import replace
 from typing import Any
 
+import httpx
 import pytest
+import uvicorn
 from starlette.testclient import TestClient
 
 from api.app import create_app
@@ -54,9 +57,9 @@ class Repeating:
         return None
 
 
-def asking(service: Running, url: str) -> Running:
+def asking(service: Running, url: str, *, patient: bool = False) -> Running:
     """The service with the engine at `url` as its configured model."""
-    limits: dict[str, Any] = {"connect_s": 1, "first_token_s": 1.5, "silence_s": 1, "total_s": 3}
+    limits: dict[str, Any] = {} if patient else {"first_token_s": 1.5, "silence_s": 1.5, "total_s": 2}
     model = ServedModel(name="Qwen3.6-27B", urls=(url,), context_tokens=8192, **limits)
     generation = GenerationSettings(models=(model,))
     rag = service.services.rag
@@ -115,7 +118,7 @@ def test_a_typed_error_with_what_was_found_and_no_answer(
     found = [item["chunk_id"] for item in caller.search(QUESTION)]
     with engine_server(behaviour or saying(TEXT)) as stub:
         url = stub.url if behaviour is not None else f"http://127.0.0.1:{unused_port()}"
-        asked = Caller(asking(service, url), caller.headers)
+        asked = Caller(asking(service, url, patient=code != "model_timeout"), caller.headers)
         for language, word in (("ko", "모델"), ("en", "model")):
             start = time.monotonic()
             reply = asked.post("/api/v1/answers", json={"question": QUESTION}, headers={"Accept-Language": language})
@@ -129,7 +132,7 @@ def test_a_typed_error_with_what_was_found_and_no_answer(
             assert [item["chunk_id"] for item in body["passages"]] == found[: len(body["passages"])]
             assert body["passages"]
             assert body["trace"]["language"] == "ko"
-            assert not {"sentences", "text", "status_text", "abstention"} & body.keys()
+            assert not {"sentences", "text", "abstention"} & body.keys()
 
         start = time.monotonic()
         streamed = asked.post("/api/v1/answers", json={"question": QUESTION, "stream": True})
@@ -142,9 +145,52 @@ def test_a_typed_error_with_what_was_found_and_no_answer(
         assert all(TEXT.startswith(item["text"]) for name, item in told if name == "sentence")
 
 
+@contextmanager
+def listening(service: Running) -> Iterator[str]:
+    """The service behind uvicorn, as `seogo serve` runs it."""
+    config = uvicorn.Config(create_app(service.services), port=0, lifespan="off", log_level="warning", ws="none")
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    while not server.started:
+        time.sleep(0.01)
+    try:
+        yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
+    finally:
+        server.should_exit = True
+        thread.join()
+
+
+@pytest.mark.parametrize("stream", [True, False])
+@pytest.mark.parametrize("begun", [True, False])
+def test_a_reader_who_leaves_stops_the_engine(service: Running, caller: Caller, stream: bool, begun: bool) -> None:
+    async def writing(exchange: Exchange) -> None:
+        await exchange.head()
+        if begun:
+            await exchange.delta(content=TEXT)
+        await asyncio.sleep(60)
+
+    with engine_server(writing) as stub, listening(asking(service, stub.url, patient=True)) as url:
+
+        async def leave() -> float:
+            async with httpx.AsyncClient(trust_env=False, timeout=30) as client:
+                body = {"question": QUESTION, "stream": stream}
+                task = asyncio.create_task(client.post(f"{url}/api/v1/answers", json=body, headers=caller.headers))
+                await asyncio.to_thread(stub.wait_for, lambda: bool(stub.exchanges), 20.0)
+                await asyncio.sleep(0.2)
+                assert not task.done()
+                task.cancel()
+                await asyncio.gather(task, return_exceptions=True)
+                return time.monotonic()
+
+        left = asyncio.run(leave())
+        assert stub.wait_for(stub.exchanges[0].hung_up.is_set)
+        assert (stub.exchanges[0].hung_up_at or 0.0) - left < 2.0
+
+
 def test_the_same_engine_well_again(service: Running, caller: Caller) -> None:
     with engine_server(refusing(500)) as stub:
-        asked = Caller(asking(service, stub.url), caller.headers)
+        asked = Caller(asking(service, stub.url, patient=True), caller.headers)
         assert asked.post("/api/v1/answers", json={"question": QUESTION}).status_code == 503
         stub.behaviour = saying(*TEXT)
         answer = asked.post("/api/v1/answers", json={"question": QUESTION}).json()

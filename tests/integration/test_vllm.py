@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, aclosing, contextmanager
@@ -389,7 +390,8 @@ def test_a_replica_that_is_down_is_passed_over(generating: Callable[[], str]) ->
 
 
 def test_many_at_once(generating: Callable[[], str]) -> None:
-    engine = served(generating())
+    url = generating()
+    engine = served(url, url.replace("127.0.0.1", "localhost"))  # two replicas, as far as the engine knows
 
     async def crowd() -> list[list[EngineEvent]]:
         async def one(number: int) -> list[EngineEvent]:
@@ -399,4 +401,6 @@ def test_many_at_once(generating: Callable[[], str]) -> None:
 
         return await asyncio.gather(*(one(number) for number in range(32)))
 
-    assert all(end_of(events).usage for events in asyncio.run(crowd()))
+    answers = asyncio.run(crowd())
+    assert all(end_of(events).usage for events in answers)
+    assert Counter(end_of(events).replica for events in answers).most_common()[1][1] == 16

@@ -16,6 +16,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 DONE = b"data: [DONE]\n\n"
+_TLS = b"\x16"
+"""How a handshake begins, which this engine does not know."""
 Behaviour = Callable[["Exchange"], Awaitable[None]]
 
 
@@ -135,14 +137,17 @@ class EngineServer:
         """One connection: one request, then the behaviour, until either side is through."""
         tasks: list[asyncio.Task[Any]] = []
         try:
-            head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
+            first = await reader.readexactly(1)
+            if first == _TLS:
+                return
+            head = (first + await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
             headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in head[1:])}
             raw = await reader.readexactly(int(headers.get("content-length", "0")))
             exchange = Exchange(head[0].split(" ")[1], headers, json.loads(raw or b"null"), writer)
             self.exchanges.append(exchange)
             tasks = [asyncio.create_task(self._behave(exchange)), asyncio.create_task(_watch(reader, exchange))]
             await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-        except (asyncio.IncompleteReadError, ConnectionError):
+        except (asyncio.IncompleteReadError, ConnectionError, asyncio.CancelledError):
             pass
         finally:
             for task in tasks:

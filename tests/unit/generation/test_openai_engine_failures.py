@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import logging
 import time
@@ -13,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from rag.domain.errors import (
+    ConfigurationError,
     ModelBroken,
     ModelBusy,
     ModelNotServed,
@@ -172,7 +174,8 @@ def test_before_the_first_token(
     (tmp_path / "key").write_text(KEY)
     with engine_server(behaviour) as stub:
         start = time.monotonic()
-        seen, error = outcome(opened(stub.url, key_file=tmp_path / "key"))
+        limits = QUICK if kind is ModelTimeout else {}
+        seen, error = outcome(opened(stub.url, key_file=tmp_path / "key", **limits))
         assert time.monotonic() - start < 5
         assert seen == []
         checked(error, kind, stub.url, caplog.text)
@@ -200,7 +203,8 @@ def test_after_the_first_token_it_is_never_asked_again(
     more: Sequence[bytes], then: float, kind: type[SeogoError], caplog: pytest.LogCaptureFixture
 ) -> None:
     with engine_server(sending(*TOKENS, *more, then=then)) as stub:
-        seen, error = outcome(opened(stub.url, tries=5))
+        limits = {"silence_s": 0.4} if kind is ModelTimeout else {}
+        seen, error = outcome(opened(stub.url, tries=5, **limits))
         assert seen == [TextDelta("가")] * 3
         checked(error, kind, stub.url, caplog.text)
         assert len(stub.exchanges) == 1
@@ -218,7 +222,7 @@ def test_an_engine_that_is_down(caplog: pytest.LogCaptureFixture) -> None:
 def test_a_refusal_that_does_not_end_is_told_by_its_status() -> None:
     with engine_server(refusing_without_end) as stub:
         start = time.monotonic()
-        _, error = outcome(opened(stub.url, first_token_s=30, total_s=60))
+        _, error = outcome(opened(stub.url))
         assert type(error) is ModelUnavailable
         assert time.monotonic() - start < 10
         assert stub.wait_for(lambda: stub.exchanges[0].over)
@@ -226,7 +230,7 @@ def test_a_refusal_that_does_not_end_is_told_by_its_status() -> None:
 
 def test_an_endless_answer_ends_when_its_time_is_up() -> None:
     with engine_server(dripping(TOKENS[0])) as stub:
-        seen, error = outcome(opened(stub.url))
+        seen, error = outcome(opened(stub.url, total_s=1.5))
         assert len(seen) > 3
         assert type(error) is ModelTimeout
         assert stub.wait_for(lambda: stub.exchanges[0].over)
@@ -234,7 +238,7 @@ def test_an_endless_answer_ends_when_its_time_is_up() -> None:
 
 def test_a_caller_s_deadline_is_kept_and_not_held_against_the_engine() -> None:
     with engine_server(sending(then=LONG)) as stub:
-        engine = opened(stub.url, first_token_s=30)
+        engine = opened(stub.url)
         for _ in range(6):  # more than open a breaker
             start = time.monotonic()
             _, error = outcome(engine, EngineCall(CALL.messages, deadline=start + 0.1))
@@ -249,9 +253,41 @@ def test_an_answer_is_whole_once_its_reason_has_come() -> None:
     end = b'data: {"choices": [{"index": 0, "delta": {}, "finish_reason": "length"}]}\n\n'
     for behaviour in (sending(*TOKENS, end), sending(*TOKENS, end.rstrip()), sending(*TOKENS, end, then=LONG)):
         with engine_server(behaviour) as stub:
-            seen, error = outcome(opened(stub.url, total_s=30))
+            seen, error = outcome(opened(stub.url))
             assert error is None
             assert seen == [*[TextDelta("가")] * 3, Finished("length", replica=f"{stub.url}/v1")]
+
+
+def test_a_key_may_be_exchanged_and_one_that_is_gone_is_told(tmp_path: Path) -> None:
+    key = tmp_path / "key"
+    key.write_text("first")
+    with engine_server(saying("예")) as stub:
+        engine = opened(stub.url, key_file=key, concurrency=1)
+        assert outcome(engine)[1] is None
+        key.write_text("second")
+        assert outcome(engine)[1] is None
+        assert [one.headers["authorization"] for one in stub.exchanges] == ["Bearer first", "Bearer second"]
+        key.unlink()
+        assert type(outcome(engine)[1]) is ConfigurationError
+        key.write_text("third")
+        assert outcome(engine)[1] is None  # its place was given back
+
+
+def test_an_engine_that_does_not_speak_tls(caplog: pytest.LogCaptureFixture) -> None:
+    with engine_server(saying("예")) as stub:
+        seen, error = outcome(opened(stub.url.replace("http:", "https:")))
+        assert seen == []
+        checked(error, ModelUnavailable, stub.url, caplog.text)
+
+
+def test_nothing_is_kept_of_event_loops_that_are_over() -> None:
+    with engine_server(saying("예")) as stub:
+        engine = opened(stub.url)
+        for _ in range(5):
+            assert outcome(engine)[1] is None
+        gc.collect()
+        loops = [one for one in gc.get_objects() if isinstance(one, asyncio.SelectorEventLoop) and one.is_closed()]
+        assert not loops
 
 
 def test_cookies_are_not_kept_and_redirects_not_followed() -> None:
