@@ -33,13 +33,14 @@ from tests.support.engine_server import DONE, Behaviour, Exchange, engine_server
 SECRET = "주민등록번호 850101-1234567 고객의 대출 잔액"
 KEY = "k-8f3a77d1c2"
 CALL = EngineCall([{"role": "user", "content": f"{SECRET}은 얼마인가?"}], max_tokens=64)
-QUICK = {"first_token_s": 0.4, "silence_s": 0.4, "total_s": 1.5, "connect_s": 0.5, "tries": 2, "context_tokens": 4096}
+QUICK: dict[str, object] = {"first_token_s": 0.4, "silence_s": 0.4, "total_s": 1.5}
+"""For tests of what is late; elsewhere a slow machine must not pass for a slow engine."""
+PATIENT = {"first_token_s": 30, "silence_s": 30, "total_s": 60}
 
 
 def opened(*urls: str, key_file: Path | None = None, **more: object) -> ChatEngine:
-    return open_engine(
-        ServedModel.model_validate({"name": "m", "urls": urls, "api_key_file": key_file, **QUICK, **more})
-    )
+    given = {"name": "m", "urls": urls, "api_key_file": key_file, "tries": 2, "context_tokens": 4096}
+    return open_engine(ServedModel.model_validate(given | PATIENT | more))
 
 
 def outcome(engine: ChatEngine, call: EngineCall = CALL) -> tuple[list[EngineEvent], SeogoError | None]:
