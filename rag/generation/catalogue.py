@@ -398,14 +398,19 @@ def _family(path: Path) -> Iterator[Entry]:
     shared = content.get("shared", {})
     for model in content["models"]:
         values = _known({"family": content["family"], **_merged(shared, model)})
-        values["sources"] = {
-            fact: source for fact, source in values.get("sources", {}).items() if values.get(fact.partition(".")[0]) is not None
-        } | {fact: source for fact, source in model.get("sources", {}).items()}
+        values["sources"] = _sources(values, model)
         try:
             yield Entry.model_validate(_tuples(values))
         except ValidationError as error:
             detail = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
             raise ConfigurationError(detail=f"{path}, {model.get('name')}: {detail}") from error
+
+
+def _sources(values: Mapping[str, Any], model: Mapping[str, Any]) -> dict[str, Any]:
+    """The family's sources, without those of what this model leaves unverified, and the model's own."""
+    merged = values.get("sources", {})
+    known = {fact: source for fact, source in merged.items() if values.get(fact.partition(".")[0]) is not None}
+    return known | dict(model.get("sources", {}))
 
 
 def _moving(path: Path) -> dict[str, MovingTag]:
