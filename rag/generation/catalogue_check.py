@@ -99,7 +99,7 @@ def _checked(client: httpx.Client, served: ServedModel, url: str, expected: int 
     if response.status_code != 200 or len(response.content) > _MOST_BYTES:
         return EngineCheck(served.name, url, "not_a_model_server", detail=f"status {response.status_code}")
     try:
-        listed = {name: length for name, length in _listed(response.json())}
+        listed = dict(_listed(response.json()))
     except (ValueError, RecursionError):
         return EngineCheck(served.name, url, "not_a_model_server", detail="an answer in another shape")
     return _judged(served, url, listed, expected)
