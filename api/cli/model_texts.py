@@ -84,7 +84,7 @@ _TEXTS: dict[str, tuple[str, str]] = {
 }
 
 
-def text(name: str, **values: object) -> str:
-    """The text called `name`, in the terminal's language, with its placeholders filled."""
-    korean, english = _TEXTS[name]
+def text(key: str, /, **values: object) -> str:
+    """The text called `key`, in the terminal's language, with its placeholders filled."""
+    korean, english = _TEXTS[key]
     return (korean if ui_language() == "ko" else english).format(**values)

@@ -130,8 +130,7 @@ def test_run_becomes_the_engine_without_a_shell(tmp_path: Path, monkeypatch: pyt
 
 
 def test_cuda_13_2_is_refused_or_worked_around(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cuda, "driver_version", lambda: 13_020)
-    monkeypatch.setattr(cuda.installed_cuda, "__defaults__", (lambda: 13_020, lambda name: None, tmp_path / "none"))
+    monkeypatch.setattr(cuda, "installed_cuda", lambda: [Cuda("driver", 13, 2)])
     result = seogo("launch", "Qwen3.6-27B", "--run", "--model-folder", str(tmp_path))
     assert result.exit_code == 1 and "CUDA 13.2" in result.stderr
     made = seogo("launch", "Qwen3.6-27B", "--engine", "llamacpp")
