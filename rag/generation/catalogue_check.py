@@ -15,6 +15,7 @@ import httpx
 
 from rag.domain.errors import ConfigurationError
 from rag.generation.catalogue import Catalogue
+from rag.generation.catalogue_serving import described
 from rag.settings import GenerationSettings, ServedModel
 from rag.transport.server import checked_url
 
@@ -50,14 +51,6 @@ class EngineCheck:
         return self.state in TROUBLE
 
 
-def context_of(served: ServedModel, catalogue: Catalogue, aliases: dict[str, str]) -> int | None:
-    """What the settings say the engine was started with, else the catalogue's native context."""
-    if served.context_tokens is not None:
-        return served.context_tokens
-    found = catalogue.find(served.catalogue or served.name, aliases)
-    return found.entry.native_tokens if found is not None else None
-
-
 def check_engines(
     settings: GenerationSettings,
     catalogue: Catalogue,
@@ -75,7 +68,7 @@ def check_engines(
     def ask(one: tuple[ServedModel, str]) -> EngineCheck:
         served, url = one
         with httpx.Client(transport=transport(), timeout=timeout_s, trust_env=False, follow_redirects=False) as client:
-            return _checked(client, served, url, context_of(served, catalogue, settings.aliases))
+            return _checked(client, served, url, described(served, catalogue, settings.aliases).context_tokens)
 
     if not asked:
         return []
