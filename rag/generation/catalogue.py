@@ -444,8 +444,10 @@ def _merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any
     result = dict(below)
     for key, value in above.items():
         known = result.get(key)
-        both = isinstance(value, Mapping) and isinstance(known, Mapping)
-        result[key] = _merged(known, value) if both else value
+        if isinstance(value, Mapping) and isinstance(known, Mapping):
+            result[key] = _merged(known, value)
+        else:
+            result[key] = value
     return result
 
 
