@@ -152,7 +152,7 @@ def _licence_lines(entry: Entry) -> Iterator[str]:
 
 def _failure_lines(entry: Entry) -> Iterator[str]:
     for item in entry.failures or ():
-        yield f"{item.name}: {item.what} → {item.guard}; {item.fallback}".rstrip("; ")
+        yield f"{item.name}: {item.what} → {', '.join(item.guards)}; {item.fallback}".rstrip("; ")
     if not entry.failures:
         yield text("none_known")
 

@@ -26,10 +26,19 @@ Quantisation = Literal["BF16", "FP8", "MXFP4", "AWQ", "GPTQ", "GGUF-Q3", "GGUF-Q
 Need = Literal["interactive", "precise", "long_context", "code", "batch", "tools", "korean", "images", "small_memory"]
 """What a model can be good for: the jobs of `rag.settings.JobKind`, and needs that come on top of a job."""
 GuardName = Literal[
-    "route_long_context", "tool_parser", "preserve_thinking", "refuse_cuda", "yarn_when_long", "route_images"
+    "route_long_context",
+    "route_images",
+    "preserve_thinking",
+    "tool_parser",
+    "yarn_when_long",
+    "refuse_cuda",
+    "repetition",
+    "tool_call",
+    "gibberish",
 ]
-"""What the platform does against a known failure: the router (`route_…`, `preserve_thinking`), the command that `launch`
-renders (`tool_parser`, `yarn_when_long`) or `seogo doctor` (`refuse_cuda`)."""
+"""What the platform does against a known failure: the router (`route_long_context`, `route_images`, `preserve_thinking`), the
+command that `launch` renders (`tool_parser`, `yarn_when_long`), `seogo doctor` and `launch` (`refuse_cuda`), and the guards of
+a stream (`repetition`, `tool_call`, `gibberish`)."""
 
 FACTS = (
     "developer",
@@ -168,12 +177,12 @@ class Failure(_Fact):
 
     Attributes:
         above_tokens: context from which on it happens; 0 means always.
-        fallback: what is left where the guard can't help.
+        fallback: what is left where the guards can't help.
     """
 
     name: str
     what: str
-    guard: GuardName
+    guards: tuple[GuardName, ...] = Field(min_length=1)
     above_tokens: int = Field(0, ge=0)
     fallback: str = ""
 
@@ -254,7 +263,7 @@ class Entry(_Fact):
 
     def failure(self, guard: GuardName) -> Failure | None:
         """The known failure that `guard` is against."""
-        return next((item for item in self.failures or () if item.guard == guard), None)
+        return next((item for item in self.failures or () if guard in item.guards), None)
 
     def support(self, engine: str) -> EngineSupport:
         """What is known of it on `engine`."""

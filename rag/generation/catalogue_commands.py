@@ -387,7 +387,7 @@ def _notes(plan: _Plan) -> tuple[str, ...]:
         found.append(f"YaRN with factor {plan.factor:g}: for a deployment that is meant for long inputs")
     if plan.options.host not in ("127.0.0.1", "::1", "localhost"):
         found.append("only for a network that Seogo alone reaches: an engine's key guards a part of its addresses")
-    found += [f"known failure: {item.name} ({item.what}); guard: {item.guard}" for item in _relevant(plan)]
+    found += [f"known failure: {item.name} ({item.what}); guards: {', '.join(item.guards)}" for item in _relevant(plan)]
     return tuple(found)
 
 
@@ -397,7 +397,7 @@ def _relevant(plan: _Plan) -> list[Any]:
     return [
         item
         for item in plan.entry.failures or ()
-        if (item.guard != "yarn_when_long" or plan.factor is not None)
-        and (item.guard != "route_images" or plan.options.engine == "ollama")
-        and (item.guard != "route_long_context" or context > item.above_tokens)
+        if ("yarn_when_long" not in item.guards or plan.factor is not None)
+        and ("route_images" not in item.guards or plan.options.engine == "ollama")
+        and ("route_long_context" not in item.guards or context > item.above_tokens)
     ]

@@ -136,9 +136,20 @@ def test_known_failures_name_their_guard(catalogue: Catalogue) -> None:
     loop = entry.failure("route_long_context")
     assert loop is not None and loop.above_tokens == 80_000
     assert "1.1" in loop.fallback
-    both = {"tool_parser", "preserve_thinking", "refuse_cuda", "yarn_when_long", "route_images"}
-    assert {item.guard for item in entry.failures or ()} == both | {"route_long_context"}
-    assert {item.guard for item in catalogue.entries["Qwen3.6-27B"].failures or ()} == both
+    both = {
+        "tool_parser",
+        "tool_call",
+        "preserve_thinking",
+        "refuse_cuda",
+        "gibberish",
+        "yarn_when_long",
+        "route_images",
+    }
+    assert {guard for item in entry.failures or () for guard in item.guards} == both | {
+        "route_long_context",
+        "repetition",
+    }
+    assert {guard for item in catalogue.entries["Qwen3.6-27B"].failures or () for guard in item.guards} == both
     assert entry.support("sglang").broken == ("tools",)
     assert entry.support("ollama").broken == ("images",)
 
@@ -183,7 +194,7 @@ def changed(tmp_path: Path, file: str, **changes: Any) -> Path:
         ({"parameters": {"total": "many", "active": 1.0}}, "parameters.total"),
         ({"aliases": ["Qwen3-32B"]}, "Qwen3-32B"),
         ({"based_on": "GPT-7"}, "GPT-7"),
-        ({"failures": [{"name": "x", "what": "y", "guard": "hope"}]}, "guard"),
+        ({"failures": [{"name": "x", "what": "y", "guards": ["hope"]}]}, "guards"),
         ({"sources": {"developer": "hearsay"}}, "hearsay"),
         ({"licence": "unverified", "sources": {"licence": "card"}}, "licence"),
     ],
