@@ -317,6 +317,8 @@ class Catalogue:
     def find(self, name: str, aliases: Mapping[str, str] | None = None) -> Resolved | None:
         """The entry called `name`, by itself, by an alias of the installation, or by one of its own aliases.
 
+        Capitals don't matter, nor whether words are joined: `Kimi K2` is Kimi-K2.
+
         Args:
             aliases: moving names of the installation (`rag.generation.aliases`); they are looked up first, and may
                 stand for one another.
@@ -342,7 +344,7 @@ class Catalogue:
     def _named(self, name: str) -> Entry | None:
         if name in self.entries:
             return self.entries[name]
-        wanted = name.casefold()
+        wanted = name.casefold().replace(" ", "-")
         for entry in self:
             if wanted in {known.casefold() for known in (entry.name, *entry.aliases, entry.repository or entry.name)}:
                 return entry

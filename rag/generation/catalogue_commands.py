@@ -283,6 +283,8 @@ def _llamacpp(plan: _Plan) -> Launch:
         and "mmproj" in entry.support("llamacpp").note
     ):
         command += ["--mmproj", str(file.parent / f"mmproj-{entry.name}.gguf")]
+    if plan.quantisation == "GGUF-Q3" and entry.architecture is not None and entry.architecture.mixture:
+        command += ["--cpu-moe"]  # what 16 GB or less of video memory are left for: experts stay in main memory
     if options.bf16_cache:
         command += ["--cache-type-k", "bf16", "--cache-type-v", "bf16"]
     for path in options.lora.values():

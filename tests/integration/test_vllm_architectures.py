@@ -1,6 +1,6 @@
 """Architectures of the catalogue behind the platform's client: a tiny random-weight model of each, served by the real vLLM.
 
-One server at a time, half a minute each.
+One server at a time; all of them are forks of one process that has imported vLLM.
 """
 
 from __future__ import annotations
@@ -8,8 +8,13 @@ from __future__ import annotations
 import asyncio
 import importlib.util
 import json
-from collections.abc import Callable
-from contextlib import aclosing
+import os
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from contextlib import aclosing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +26,10 @@ from rag.generation.chat import ChatMessage
 from rag.generation.engine import EngineCall, Finished, Sampling, TextDelta
 from rag.generation.openai_chat import open_chat
 from rag.settings import ChatSettings, ServedModel
-from tests.integration.test_vllm import PYTHON, serving
 
+PYTHON = os.environ.get("SEOGO_TEST_VLLM_PYTHON")
+SCRIPT = Path(__file__).resolve().parents[1] / "support" / "vllm_starter.py"
+READY_S = 300
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.timeout(900),
@@ -46,17 +53,93 @@ NAMES = [
 TURNS = [("system", "간단히 답하라."), ("user", "금리는 언제 바뀌나?")]
 
 
+class Starter:
+    """The process that vLLM servers are forked from."""
+
+    def __init__(self) -> None:
+        environment = os.environ | {
+            "VLLM_CPU_KVCACHE_SPACE": "1",
+            "VLLM_NO_USAGE_STATS": "1",
+            "DO_NOT_TRACK": "1",
+            "HF_HUB_OFFLINE": "1",
+            "OMP_NUM_THREADS": "1",
+            "VLLM_CPU_OMP_THREADS_BIND": "nobind",
+        }
+        pipe = subprocess.PIPE
+        self._process = subprocess.Popen(
+            [str(PYTHON), str(SCRIPT)], env=environment, stdin=pipe, stdout=pipe, stderr=subprocess.DEVNULL, text=True
+        )
+
+    def _line(self) -> str:
+        assert self._process.stdout is not None
+        while line := self._process.stdout.readline():
+            if line.strip() == "ready" or line.strip().isdigit():
+                return line.strip()
+        pytest.fail("the process that starts vLLM has ended")
+
+    def wait(self) -> None:
+        assert self._line() == "ready"
+
+    @contextmanager
+    def serving(self, folder: Path, name: str) -> Iterator[str]:
+        """The address of a server, once it is ready."""
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port = free.getsockname()[1]
+        arguments = ["--model", str(folder), "--served-model-name", name, "--host", "127.0.0.1", "--port", str(port)]
+        arguments += ["--dtype", "float32", "--enforce-eager", "--max-model-len", "512", "--max-num-seqs", "4"]
+        log = folder / "vllm.log"
+        assert self._process.stdin is not None
+        self._process.stdin.write(json.dumps({"arguments": arguments, "log": str(log)}) + "\n")
+        self._process.stdin.flush()
+        group = int(self._line())
+        try:
+            self._ready(f"http://127.0.0.1:{port}", group, log)
+            yield f"http://127.0.0.1:{port}"
+        finally:
+            with suppress(ProcessLookupError):
+                os.killpg(group, signal.SIGTERM)
+                time.sleep(1)
+                os.killpg(group, signal.SIGKILL)
+
+    def _ready(self, url: str, group: int, log: Path) -> None:
+        end = time.monotonic() + READY_S
+        while time.monotonic() < end and Path(f"/proc/{group}").exists():
+            with suppress(httpx.TransportError):
+                if httpx.get(f"{url}/health", trust_env=False).status_code == 200:
+                    return
+            time.sleep(0.2)
+        pytest.fail(f"vLLM did not start:\n{log.read_text(errors='replace')[-3000:]}")
+
+    def close(self) -> None:
+        assert self._process.stdin is not None and self._process.stdout is not None
+        self._process.stdin.close()
+        self._process.stdout.close()
+        try:
+            self._process.wait(20)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+
+
+@pytest.fixture(scope="module")
+def starter() -> Iterator[Starter]:
+    made = Starter()
+    try:
+        made.wait()
+        yield made
+    finally:
+        made.close()
+
+
 @pytest.mark.parametrize("architecture", NAMES)
-def test_a_model_of_this_architecture_answers(architecture: str, tmp_path: Path) -> None:
+def test_a_model_of_this_architecture_answers(architecture: str, starter: Starter, tmp_path: Path) -> None:
     from tests.support.tiny_architectures import tiny_model
 
-    folder = tiny_model(architecture, tmp_path / "model")
-    with serving(folder, "tiny") as ready:
-        url = ready()
-        said = ASK(url, "tiny")
-        assert said
-        served = httpx.get(f"{url}/v1/models", trust_env=False).json()["data"][0]
-        assert served["max_model_len"] == 512
+    with starter.serving(tiny_model(architecture, tmp_path / "model"), "tiny") as url:
+        assert ASK(url, "tiny")
+        [served] = httpx.get(f"{url}/v1/models", trust_env=False).json()["data"]
+        assert (served["id"], served["max_model_len"]) == ("tiny", 512)
 
 
 def through_engine(url: str, name: str) -> str:

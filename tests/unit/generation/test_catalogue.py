@@ -157,6 +157,8 @@ def test_known_failures_name_their_guard(catalogue: Catalogue) -> None:
 def test_names_are_found_by_alias_and_repository(catalogue: Catalogue) -> None:
     assert catalogue.get("Qwen3.6-27B").reason == ""
     assert catalogue.get("qwen/qwen3.6-27b").entry.name == "Qwen3.6-27B"
+    assert catalogue.get("Kimi K2").entry.name == "Kimi-K2"
+    assert catalogue.get("llama 3.1 405b").entry.name == "Llama-3.1-405B"
     found = catalogue.get("Qwen3-30B-A3B-Thinking")
     assert found.reason == "Qwen3-30B-A3B-Thinking is Qwen3-30B-A3B-Thinking-2507"
     with pytest.raises(UnknownModel):

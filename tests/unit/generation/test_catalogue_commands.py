@@ -115,6 +115,8 @@ def test_llamacpp() -> None:
     assert after(made, "--yarn-orig-ctx") == "262144"
     assert after(made, "--cache-type-k") == after(made, "--cache-type-v") == "bf16"
     assert {"--offline", "--jinja"} <= set(made.command)
+    assert "--cpu-moe" not in made.command
+    assert "--cpu-moe" in launch("Qwen3.6-35B-A3B", engine="llamacpp", quantisation="GGUF-Q3").command
     assert "--mmproj" not in launch("Qwen3-32B", engine="llamacpp").command
 
 
