@@ -137,7 +137,9 @@ class CatalogueRouter:
         if found.adapter:
             reasons.append(f"{found.adapter} is an adapter of {found.candidate.name}")
         elif found.candidate.name != name:
-            reasons.append(f"{name} is {found.candidate.name}")
+            entry = found.candidate.entry
+            behind = f" ({entry.name})" if entry is not None and entry.name not in (name, found.candidate.name) else ""
+            reasons.append(f"{name} is {found.candidate.name}{behind}")
         reasons.append(f"{found.candidate.name}: {'asked for' if job.model else f'set for {kind}'}")
         return found
 

@@ -49,10 +49,15 @@ def serve(arguments: list[str], log: str) -> None:
     main()
 
 
+def tell(line: str) -> None:
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
+
+
 def run() -> None:
     prepare()
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # ended servers need nobody to wait for them
-    print("ready", flush=True)
+    tell("ready")
     for line in sys.stdin:
         wanted = json.loads(line)
         child = os.fork()
@@ -62,7 +67,7 @@ def run() -> None:
                 serve(wanted["arguments"], wanted["log"])
             finally:
                 os._exit(1)
-        print(child, flush=True)
+        tell(str(child))
 
 
 if __name__ == "__main__":

@@ -145,7 +145,7 @@ def test_names_aliases_and_adapters() -> None:
     house = {"name": "house", "catalogue": STEADY, "adapters": ("hr", "legal")}
     made = router(house, "Qwen3-32B", aliases={"HCP-LLM-Latest": "newest", "newest": "house", "인사": "hr"})
     choice = made.choose(Job("interactive", model="HCP-LLM-Latest"))
-    assert chosen(choice) == "house" and said(choice, "HCP-LLM-Latest is house") and choice.adapter == ""
+    assert chosen(choice) == "house" and said(choice, f"HCP-LLM-Latest is house ({STEADY})") and choice.adapter == ""
     for name in (STEADY, "qwen/qwen3.6-27b"):
         assert said(made.choose(Job("interactive", model=name)), f"{name} is house")
     for name in ("hr", "house:hr", "인사"):
