@@ -16,6 +16,7 @@ from typing import Any, Literal
 
 from rag.domain.errors import InvalidRequest, LicenceForbids
 from rag.generation.catalogue import Entry, Quantisation
+from rag.generation.catalogue_memory import GB, kv_bytes_per_sequence, kv_bytes_per_token, weight_bytes
 
 ServingEngine = Literal["vllm", "llamacpp", "sglang", "ollama"]
 SERVING_ENGINES: tuple[ServingEngine, ...] = ("vllm", "llamacpp", "sglang", "ollama")
@@ -389,8 +390,21 @@ def _notes(plan: _Plan) -> tuple[str, ...]:
         found.append(f"YaRN with factor {plan.factor:g}: for a deployment that is meant for long inputs")
     if plan.options.host not in ("127.0.0.1", "::1", "localhost"):
         found.append("only for a network that Seogo alone reaches: an engine's key guards a part of its addresses")
+    found += _memory(plan)
     found += [f"known failure: {item.name} ({item.what}); guards: {', '.join(item.guards)}" for item in _relevant(plan)]
     return tuple(found)
+
+
+def _memory(plan: _Plan) -> list[str]:
+    """What it takes on the GPUs together, where that is known."""
+    weights, architecture = weight_bytes(plan.entry, plan.quantisation), plan.entry.architecture
+    if weights is None or architecture is None or plan.context is None or plan.entry.kind != "generator":
+        return []
+    each, apart = kv_bytes_per_token(architecture), kv_bytes_per_sequence(architecture, plan.context)
+    if each is None or apart is None:
+        return []
+    context = (each * plan.context + apart) / GB
+    return [f"memory: weights {weights / GB:.1f} GB; one context of {plan.context:,} tokens {context:.1f} GB (BF16)"]
 
 
 def _relevant(plan: _Plan) -> list[Any]:

@@ -141,6 +141,12 @@ def test_an_open_address_is_warned_of() -> None:
     assert not any("Seogo alone" in note for note in launch("Qwen3-32B").notes)
 
 
+def test_the_memory_is_said_where_it_is_known() -> None:
+    made = launch("Qwen3.6-27B", quantisation="FP8")
+    assert "memory: weights 27.8 GB; one context of 262,144 tokens 17.2 GB (BF16)" in made.notes
+    assert not any("memory" in note for note in launch("Gemma-3n").notes)
+
+
 def test_the_shell_line_is_the_same_command() -> None:
     made = launch("Qwen3.6-27B", context=300_000, yarn=True, model_folder=Path("/모델 폴더/qwen"))
     words = shlex.split(made.shell())
