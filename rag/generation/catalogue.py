@@ -143,12 +143,14 @@ class EngineSupport(_Fact):
     broken: needs that fail on this engine although the model has them.
     note: what else its operator has to know.
     options: that its command needs for this model, beside the usual ones.
+    environment: the same for variables.
     """
 
     works: bool | None
     broken: tuple[Literal["tools", "images"], ...] = ()
     note: str = ""
     options: tuple[str, ...] = ()
+    environment: dict[str, str] = {}
 
 
 class Parsers(_Fact):

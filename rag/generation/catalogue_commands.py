@@ -104,7 +104,8 @@ def render(entry: Entry, options: LaunchOptions) -> Launch:
     context = _context(entry, options)
     plan = _Plan(entry, options, quantisation, context)
     made = {"vllm": _vllm, "llamacpp": _llamacpp, "sglang": _sglang, "ollama": _ollama}[options.engine](plan)
-    return Launch(made.engine, made.command, made.environment, made.model, (*_notes(plan), *made.notes))
+    environment = {**made.environment, **entry.support(options.engine).environment}
+    return Launch(made.engine, made.command, environment, made.model, (*_notes(plan), *made.notes))
 
 
 @dataclass(frozen=True, slots=True)

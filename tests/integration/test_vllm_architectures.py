@@ -48,7 +48,6 @@ NAMES = [
     "Olmo2ForCausalLM",
     "SmolLM3ForCausalLM",
     "GraniteForCausalLM",
-    "GptOssForCausalLM",
 ]
 TURNS = [("system", "간단히 답하라."), ("user", "금리는 언제 바뀌나?")]
 

@@ -11,7 +11,6 @@ from transformers import (
     AutoModelForCausalLM,
     Gemma2Config,
     Gemma3TextConfig,
-    GptOssConfig,
     GraniteConfig,
     LlamaConfig,
     MistralConfig,
@@ -50,9 +49,6 @@ ARCHITECTURES: Mapping[str, Callable[..., PretrainedConfig]] = {
     "Olmo2ForCausalLM": lambda **sizes: Olmo2Config(**sizes),
     "SmolLM3ForCausalLM": lambda **sizes: SmolLM3Config(**sizes),
     "GraniteForCausalLM": lambda **sizes: GraniteConfig(**sizes),
-    "GptOssForCausalLM": lambda **sizes: GptOssConfig(
-        **sizes, **_WIDE, **_EXPERTS, num_local_experts=4, sliding_window=64
-    ),
 }
 """By the class that vLLM's registry knows; two layers of 128, four heads of 32."""
 

@@ -120,6 +120,14 @@ def test_llamacpp() -> None:
     assert "--mmproj" not in launch("Qwen3-32B", engine="llamacpp").command
 
 
+def test_a_model_can_need_a_variable_of_its_own() -> None:
+    """vLLM 0.32 answers every chat with gpt-oss with status 400 where the vocabulary of its format is not there."""
+    made = launch("gpt-oss-20b")
+    assert made.environment["TIKTOKEN_ENCODINGS_BASE"] == "/models/harmony"
+    assert any("o200k_base.tiktoken" in note for note in made.notes)
+    assert "TIKTOKEN_ENCODINGS_BASE" not in launch("gpt-oss-20b", engine="llamacpp").environment
+
+
 def test_sglang_has_names_of_its_own() -> None:
     made = launch("gpt-oss-120b", engine="sglang", gpus=2)
     assert made.command[:3] == ("python3", "-m", "sglang.launch_server")
