@@ -42,6 +42,7 @@ STATUS: dict[type[e.SeogoError], int] = {
     e.SpaceConflict: 409,
     e.SwitchRefused: 409,
     e.UnknownModel: 404,
+    e.LicenceForbids: 422,
     e.NotAuthenticated: 401,
     e.NotPermitted: 403,
     e.NotFound: 404,

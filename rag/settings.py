@@ -120,6 +120,9 @@ class ServedModel(_Section):
     )
     adapters: tuple[str, ...] = Field((), description="LoRA adapters that it serves beside the base, by name")
     vision: bool | None = Field(None, description="whether it takes images; none means what the catalogue says")
+    licence_exception: str = Field(
+        "", max_length=500, description="why a licence that forbids commercial use is no hindrance here"
+    )
     concurrency: int = Field(64, ge=1, le=10_000, description="generations at once on one replica; more wait")
     queue_s: float = Field(4.0, ge=0, le=3600, description="longest wait for a free place on a replica")
     connect_s: float = Field(3.0, gt=0, le=60)

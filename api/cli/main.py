@@ -10,6 +10,7 @@ import typer
 from api.cli import space_commands
 from api.cli.evaluating import eval_app
 from api.cli.glossaries import glossary_app
+from api.cli.models import models_app
 from api.cli.options import Options
 from api.cli.sizing import sizing
 
@@ -39,13 +40,14 @@ for name, group in (
     ("index", index_app),
     ("db", db_app),
     ("eval", eval_app),
+    ("models", models_app),
 ):
     app.add_typer(group, name=name)
 app.command()(sizing)
 
 space_commands.add_to(index_app)
 
-_LOCAL_ONLY = ("serve", "worker", "keys", "db", "doctor", "rebuild", "optimize", "verify", "eval")
+_LOCAL_ONLY = ("serve", "worker", "keys", "db", "doctor", "rebuild", "optimize", "verify", "eval", "models")
 """Commands that work on the store itself, wherever a server runs."""
 
 CollectionsOption = Annotated[

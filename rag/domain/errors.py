@@ -23,7 +23,8 @@ SeogoError
 │   ├── NothingToCancel            nothing_to_cancel
 │   ├── SpaceConflict              space_conflict
 │   ├── SwitchRefused              switch_refused
-│   └── UnknownModel               unknown_model
+│   ├── UnknownModel               unknown_model
+│   └── LicenceForbids             licence_forbids
 ├── NotAuthenticated               not_authenticated
 ├── NotPermitted                   not_permitted
 ├── NotFound                       not_found
@@ -229,6 +230,12 @@ class UnknownModel(InputError):
     """There is no model {name} that this key may use."""
 
     code = "unknown_model"
+
+
+class LicenceForbids(InputError):
+    """The licence of {name}, {licence}, forbids commercial use. State why this use is permitted: {option} "reason"."""
+
+    code = "licence_forbids"
 
 
 class NotAuthenticated(SeogoError):
