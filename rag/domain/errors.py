@@ -20,7 +20,9 @@ SeogoError
 │   ├── NothingToCancel            nothing_to_cancel
 │   ├── SpaceConflict              space_conflict
 │   ├── SwitchRefused              switch_refused
-│   └── UnknownModel               unknown_model
+│   ├── UnknownModel               unknown_model
+│   ├── UnsupportedRequest         unsupported_request
+│   └── RerankerMissing            reranker_missing
 ├── NotAuthenticated               not_authenticated
 ├── NotPermitted                   not_permitted
 ├── NotFound                       not_found
@@ -208,6 +210,18 @@ class UnknownModel(InputError):
     """There is no model {name} that this key may use."""
 
     code = "unknown_model"
+
+
+class UnsupportedRequest(InputError):
+    """This server does not do what was asked: {detail}"""
+
+    code = "unsupported_request"
+
+
+class RerankerMissing(InputError):
+    """No reranker is configured on this server. Its operator can name one under `rag.reranking`."""
+
+    code = "reranker_missing"
 
 
 class NotAuthenticated(SeogoError):
