@@ -1,4 +1,4 @@
-"""`/v1/rerank`, `/rerank`: the configured reranker in the shapes of Cohere and Jina (`documents`) and TEI (`texts`); vLLM's score.
+"""`/v1/rerank`, `/rerank`: the configured reranker in the shapes of Cohere and Jina (`documents`) and TEI (`texts`); `/score`.
 
 A score is a probability from 0 to 1 in every shape. Open WebUI's external reranker takes the full address of `/v1/rerank`.
 """

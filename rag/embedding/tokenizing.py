@@ -48,7 +48,7 @@ class TokenizerSpec:
         """Token ids back to their text; None for ids that this tokenizer would not have given for it.
 
         Clients that cut texts by tokens often have another model's tokenizer. Its ids are mostly valid here too, and mean
-        other words: only that they come back from their text shows whose they are.
+        other words. That they don't come back from their text gives them away, but for a few whole words in a row.
         """
         from tokenizers import Tokenizer
 
