@@ -22,12 +22,13 @@ from api.streaming import DONE, GONE, EventStream, started, while_connected
 from rag.access.policy import Action
 from rag.answering.service import AnswerEvent, Asked
 from rag.domain.passage import SearchResult
+from rag.domain.principal import CitationStyle
 from rag.retrieval.understanding import QuestionContext
 
 router = APIRouter(tags=["openai"])
 
 CLIENT_HEADER = "x-rag-client"
-OPEN_WEBUI = "open-webui"
+"""A client that says who it is this way gets the form of sources that it shows."""
 
 
 class Completion(JSONResponse):
@@ -58,16 +59,21 @@ async def chat_completions(
         model=generator_name(caller, body.generator),
         thinking=body.thinking(),
     )
-    shown = Shown(
-        events=request.headers.get(CLIENT_HEADER, "").strip().lower() == OPEN_WEBUI,
-        footer=body.citation_style == "inline+footer",
-    )
+    shown = _shown(body, request, caller)
     source = rag.answerer.stream(permit, asked)
     if not body.stream:
         whole = GroundedCompletion(source, caller, body, base_url(request), shown).whole()
         return await _whole(request, whole)
     events = await started(source, ready=_worth_headers if not shown.events else lambda _: True)
     return EventStream(GroundedCompletion(events, caller, body, base_url(request), shown).stream(), events)
+
+
+def _shown(body: ChatRequest, request: Request, caller: Caller) -> Shown:
+    """How the sources are shown: as the request says, else as its key was made for."""
+    style = body.citation_style or caller.principal.citation_style
+    client = request.headers.get(CLIENT_HEADER, "").strip().lower()
+    events = client == CitationStyle.OPEN_WEBUI or style is CitationStyle.OPEN_WEBUI
+    return Shown(events=events, footer=style is CitationStyle.INLINE_FOOTER)
 
 
 def _worth_headers(item: AnswerEvent) -> bool:

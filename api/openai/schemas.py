@@ -7,6 +7,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from rag.domain.errors import InvalidRequest
+from rag.domain.principal import CitationStyle
 from rag.generation.chat import ChatMessage
 from rag.retrieval.rewriting import TURNS
 
@@ -98,9 +99,8 @@ class ChatRequest(Lenient):
     )
 
     generator: str = Field("", max_length=300, description="extension, for rag/*: which configured model writes")
-    citation_style: Literal["annotations", "inline+footer"] | None = Field(
-        None,
-        description="extension, for rag/*: with a list of the sources behind the answer, for clients that show no others",
+    citation_style: CitationStyle | None = Field(
+        None, description="extension, for rag/*: how sources are shown; the default is the key's"
     )
 
     def question(self) -> str:

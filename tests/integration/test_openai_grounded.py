@@ -17,10 +17,12 @@ from api.app import create_app
 from rag.answering.service import Answerer
 from rag.domain.answer import Note
 from rag.domain.errors import ModelTimeout
+from rag.domain.principal import CitationStyle, Scope
 from rag.generation.base import Draft, GenerationRequest, Span
 from rag.generation.registry import Generation
 from rag.generation.routing import SingleModel
 from rag.generation.scripted import ScriptedEngine, Step, spoken
+from rag.store.tenant import Tenant
 from rag.text.question import QuestionReader
 from tests.support.live import openai_client, served
 from tests.support.running import Caller, Running, running, settings_for
@@ -170,6 +172,22 @@ def test_a_list_of_sources_for_clients_that_show_none(reader: Caller) -> None:
     # A title is a document's own words: no link of its making.
     assert r"\[개정\](http://evil.example)" in footer
     assert len(whole["annotations"]) == 2
+
+
+def test_a_key_is_made_for_a_client_and_a_request_may_say_otherwise(reader: Caller) -> None:
+    rag = reader.running.services.rag
+    tenant = rag.authenticate(reader.headers["Authorization"].split()[1]).tenant_id
+    with rag.database.read() as session:
+        name = session.get_one(Tenant, tenant).name
+    for style in CitationStyle:
+        secret, _ = rag.keys.create(name, "key", [Scope.READ], citation_style=style)
+        asking = Caller(reader.running, reader.headers | {"Authorization": f"Bearer {secret}"})
+        found = events(ask(asking, stream=True))
+        assert any("event" in item for item in found) == (style is CitationStyle.OPEN_WEBUI)
+        assert ("출처" in text_of(found)) == (style is CitationStyle.INLINE_FOOTER)
+        plain = events(ask(asking, stream=True, citation_style="annotations"))
+        assert "출처" not in text_of(plain) and not any("event" in item for item in plain)
+    assert ask(reader, citation_style="footnotes").json()["error"]["param"] == "citation_style"
 
 
 def test_an_abstention_has_no_list_of_sources(reader: Caller) -> None:
