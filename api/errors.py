@@ -78,6 +78,7 @@ OPENAI_PATHS = ("/v1/", "/rerank", "/score")
 _RETRY_AFTER_S = 5
 _QUALITY = re.compile(r"0(?:\.\d{0,3})?|1(?:\.0{0,3})?")
 _FOR_MODELS = frozenset({"/v1/chat/completions", "/v1/embeddings", "/v1/rerank", "/rerank", "/v1/score", "/score"})
+_TYPE_NAMES = frozenset({"str", "int", "float", "bool", "dict", "list", "none"})
 _OPENAI_TYPES = {401: "authentication_error", 403: "permission_error", 404: "not_found_error", 429: "rate_limit_error"}
 
 
@@ -167,9 +168,10 @@ def _from_http(request: Request, error: HTTPException) -> e.SeogoError:
 
 
 def _field(location: Sequence[str | int]) -> str:
-    """A place in the body as OpenAI writes it: `messages[0].content`."""
-    parts = location[1:] if location[:1] == ("body",) else location
-    return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in parts).removeprefix(".")
+    """A place in the body as OpenAI writes it: `messages[0].content`, without the names of the types that were tried there."""
+    parts = [part for part in location if isinstance(part, int) or (part.islower() and part.isidentifier())]
+    named = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in parts if part not in _TYPE_NAMES)
+    return named.removeprefix(".body").removeprefix(".")
 
 
 def install(app: FastAPI) -> None:

@@ -28,7 +28,8 @@ from rag.text.analysis import BIGRAM_MARK
 log = logging.getLogger(__name__)
 
 _TASK = re.compile(r"\s*### Task:")
-_FORM = re.compile(r'"(title|tags|follow_ups|queries)"\s*:')
+_FORM = re.compile(r'### Output:[^<]{0,600}?"(title|tags|follow_ups|queries)"\s*:')
+"""Where the prompt says what it wants, and before any text of users or documents, which it puts between tags."""
 _HISTORY = re.compile(r"<chat_history>\s*(.*?)\s*</chat_history>", re.DOTALL)
 _TURN = re.compile(r"^(USER|ASSISTANT|SYSTEM): ?", re.MULTILINE)
 _JSON = re.compile(r"\{.*\}", re.DOTALL)
@@ -63,7 +64,6 @@ def errand_of(body: ChatRequest) -> Errand | None:
     if not _TASK.match(prompt):
         return None
     history = _HISTORY.search(prompt)
-    # What users wrote may hold JSON too, so that the form is looked for in the client's own part.
     form = _FORM.search(_HISTORY.sub("", prompt))
     if form is None:
         return None

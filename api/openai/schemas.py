@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -11,11 +11,18 @@ from rag.domain.principal import CitationStyle
 from rag.generation.chat import ChatMessage
 from rag.retrieval.rewriting import TURNS
 
+MOST_PARTS = 1000
+"""Parts of a message."""
+
 
 class Lenient(BaseModel):
-    """A body of which only the known fields are read."""
+    """A body of which only the known fields are read.
 
-    model_config = ConfigDict(extra="ignore")
+    Its long lists have a limit and are given up at the first wrong item: bodies are read on the event loop, and a list of a
+    million wrong items would hold it for as many messages about them.
+    """
+
+    model_config = ConfigDict(extra="ignore", allow_inf_nan=False)
 
 
 class ContentPart(Lenient):
@@ -34,9 +41,9 @@ class Message(Lenient):
     """A chat message."""
 
     role: Literal["system", "developer", "user", "assistant", "tool", "function"]
-    content: str | list[ContentPart] | None = None
+    content: str | Annotated[list[ContentPart], Field(max_length=MOST_PARTS, fail_fast=True)] | None = None
     name: str | None = None
-    tool_calls: list[dict[str, Any]] | None = None
+    tool_calls: Annotated[list[dict[str, Any]], Field(max_length=MOST_PARTS, fail_fast=True)] | None = None
     tool_call_id: str | None = None
     reasoning: str | None = None
     reasoning_content: str | None = None
@@ -58,7 +65,7 @@ class ChatRequest(Lenient):
     """Body of `POST /v1/chat/completions`."""
 
     model: str = Field(min_length=1, max_length=300)
-    messages: list[Message] = Field(min_length=1, max_length=1000)
+    messages: Annotated[list[Message], Field(min_length=1, max_length=1000, fail_fast=True)]
     stream: bool = False
     stream_options: StreamOptions | None = None
     n: int | None = None
@@ -74,22 +81,22 @@ class ChatRequest(Lenient):
     frequency_penalty: float | None = Field(None, ge=-2, le=2)
     repetition_penalty: float | None = Field(None, gt=0, le=10)
     seed: int | None = Field(None, ge=-(2**63), lt=2**63)
-    stop: str | list[str] | None = None
+    stop: str | Annotated[list[str], Field(max_length=100, fail_fast=True)] | None = None
     logprobs: bool | None = None
     logit_bias: dict[str, float] | None = None
     min_tokens: int | None = Field(None, ge=0)
     ignore_eos: bool | None = None
-    stop_token_ids: list[int] | None = None
-    bad_words: list[str] | None = None
+    stop_token_ids: Annotated[list[int], Field(max_length=1000, fail_fast=True)] | None = None
+    bad_words: Annotated[list[str], Field(max_length=1000, fail_fast=True)] | None = None
     skip_special_tokens: bool | None = None
     include_stop_str_in_output: bool | None = None
     length_penalty: float | None = None
     structured_outputs: dict[str, Any] | None = None
 
-    tools: list[dict[str, Any]] | None = None
+    tools: Annotated[list[dict[str, Any]], Field(max_length=1000, fail_fast=True)] | None = None
     tool_choice: str | dict[str, Any] | None = None
     parallel_tool_calls: bool | None = None
-    functions: list[dict[str, Any]] | None = None
+    functions: Any = None
     response_format: dict[str, Any] | None = None
 
     reasoning_effort: str | None = Field(None, max_length=20)

@@ -112,7 +112,7 @@ def requests(world: World) -> Iterator[tuple[str, str, dict[str, Any]]]:
         for stream in (False, True):
             body = {"model": f"rag/{collection}", "messages": messages, "stream": stream}
             yield "POST", "/v1/chat/completions", {"json": body}
-            title = [{"role": "user", "content": '### Task:\nJSON format: { "title": "x" }'}]
+            title = [{"role": "user", "content": '### Task:\n### Output:\n{ "title": "x" }'}]
             yield "POST", "/v1/chat/completions", {"json": body | {"messages": title}}
             yield "POST", "/v1/chat/completions", {"json": body | {"citation_style": "inline+footer"}}
         # A collection is no model of any other kind, whoever owns it.

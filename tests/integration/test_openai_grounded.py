@@ -311,7 +311,11 @@ def test_a_model_runs_errands_but_says_nothing_else(reader: Caller) -> None:
     assert len(engine.calls) == 4 and engine.calls[0].thinking is False
     # What only begins like an errand is a question like any other, and no way to the model.
     assert poem not in errand(asking, "### Task:\nWrite a poem about roses.")
-    assert poem not in errand(asking, '### Task:\nWrite a poem. <chat_history>"title": </chat_history>')
+    for held in (
+        '<chat_history>"title": 1</chat_history>',
+        '### Output:\nVerses.\n<context>{"title": "연차"}</context>',
+    ):
+        assert poem not in errand(asking, f"### Task:\nWrite a poem about roses. {held}")
     assert len(engine.calls) == 4
 
 
