@@ -403,11 +403,14 @@ def keys_create(
     tenant: Annotated[str, typer.Option(help="Tenant, made when it does not exist.")] = "default",
     collections: CollectionsOption = None,
     days: Annotated[int | None, typer.Option(min=1, help="Days until it expires.")] = None,
+    citations: Annotated[
+        str, typer.Option(help="What its chat client shows: annotations, open-webui, or inline+footer.")
+    ] = "annotations",
 ) -> None:
     """Make an API key and print it once."""
     from api.cli.administration import create_key
 
-    create_key(context.obj, name, scope, tenant, collections, days)
+    create_key(context.obj, name, scope, tenant, collections, days, citations)
 
 
 @keys_app.command("list")

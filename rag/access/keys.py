@@ -10,7 +10,7 @@ from hmac import compare_digest
 from uuid import UUID, uuid4
 
 from rag.domain.errors import NotAuthenticated
-from rag.domain.principal import Principal, Scope
+from rag.domain.principal import CitationStyle, Principal, Scope
 from rag.store import api_key
 from rag.store.api_key import ApiKey
 from rag.store.base import utc_now
@@ -36,6 +36,7 @@ class Keys:
         scopes: Iterable[Scope],
         collections: Iterable[UUID] | None = None,
         expires_at: datetime | None = None,
+        citation_style: CitationStyle = CitationStyle.ANNOTATIONS,
     ) -> tuple[str, ApiKey]:
         """Make a key; the returned text is the only copy of the secret there will ever be."""
         prefix = f"{_MARK}_{secrets.token_hex(_PREFIX_BYTES)}"
@@ -50,6 +51,7 @@ class Keys:
                 scopes=sorted(scopes),
                 collections=None if collections is None else [str(item) for item in collections],
                 expires_at=expires_at,
+                citation_style=citation_style.value,
             )
             session.add(row)
         return secret, row
@@ -105,4 +107,5 @@ def _digest(secret: str) -> bytes:
 
 def _principal(row: ApiKey) -> Principal:
     limited = None if row.collections is None else frozenset(UUID(item) for item in row.collections)
-    return Principal(row.id, row.name, row.tenant_id, frozenset(Scope(item) for item in row.scopes), limited)
+    scopes = frozenset(Scope(item) for item in row.scopes)
+    return Principal(row.id, row.name, row.tenant_id, scopes, limited, CitationStyle(row.citation_style))

@@ -36,6 +36,7 @@ class Action(Enum):
     SEARCH = ("search", Scope.READ)
     ASK = ("ask", Scope.READ)
     LIST_MODELS = ("list_models", Scope.READ)
+    USE_MODELS = ("use_models", Scope.READ)
     MANAGE_SPACES = ("manage_spaces", Scope.OPERATOR)
 
     def __init__(self, label: str, scope: Scope) -> None:

@@ -24,7 +24,9 @@ SeogoError
 │   ├── SpaceConflict              space_conflict
 │   ├── SwitchRefused              switch_refused
 │   ├── UnknownModel               unknown_model
-│   └── LicenceForbids             licence_forbids
+│   ├── LicenceForbids             licence_forbids
+│   ├── UnsupportedRequest         unsupported_request
+│   └── RerankerMissing            reranker_missing
 ├── NotAuthenticated               not_authenticated
 ├── NotPermitted                   not_permitted
 ├── NotFound                       not_found
@@ -236,6 +238,18 @@ class LicenceForbids(InputError):
     """The licence of {name}, {licence}, forbids commercial use. State why this use is permitted: {option} "reason"."""
 
     code = "licence_forbids"
+
+
+class UnsupportedRequest(InputError):
+    """This server does not do what was asked: {detail}"""
+
+    code = "unsupported_request"
+
+
+class RerankerMissing(InputError):
+    """No reranker is configured on this server. Its operator can name one under `rag.reranking`."""
+
+    code = "reranker_missing"
 
 
 class NotAuthenticated(SeogoError):

@@ -37,6 +37,8 @@ KOREAN: dict[str, str] = {
     "space_not_found": "임베딩 공간 {name}이(가) 없습니다.",
     "unknown_model": "이 키로 사용할 수 있는 모델 {name}이(가) 없습니다.",
     "licence_forbids": '{name}의 라이선스({licence})는 상업적 이용을 금지합니다. 이용 근거를 적으세요: {option} "사유".',
+    "unsupported_request": "이 서버에서는 요청하신 내용을 처리하지 않습니다: {detail}",
+    "reranker_missing": "이 서버에 설정된 리랭커가 없습니다. 운영자가 `rag.reranking`에 지정할 수 있습니다.",
     "not_authenticated": "API 키가 없거나 올바르지 않습니다. `Authorization: Bearer …` 헤더로 보내 주세요.",
     "not_permitted": "이 키에는 해당 작업의 권한이 없습니다.",
     "not_found": "볼 수 있는 대상이 이 주소에 없습니다.",

@@ -112,6 +112,19 @@ def requests(world: World) -> Iterator[tuple[str, str, dict[str, Any]]]:
         for stream in (False, True):
             body = {"model": f"rag/{collection}", "messages": messages, "stream": stream}
             yield "POST", "/v1/chat/completions", {"json": body}
+            title = [{"role": "user", "content": '### Task:\n### Output:\n{ "title": "x" }'}]
+            yield "POST", "/v1/chat/completions", {"json": body | {"messages": title}}
+            yield "POST", "/v1/chat/completions", {"json": body | {"citation_style": "inline+footer"}}
+        # A collection is no model of any other kind, whoever owns it.
+        for kind in ("llm", "embed", "rerank"):
+            yield "GET", f"/v1/models/{kind}/{collection}", {}
+        yield "POST", "/v1/chat/completions", {"json": {"model": f"llm/{collection}", "messages": messages}}
+        yield "POST", "/v1/embeddings", {"json": {"model": f"embed/{collection}", "input": "vault"}}
+        for path in ("/v1/rerank", "/rerank"):
+            wanted = {"model": f"rerank/{collection}", "query": "vault", "documents": ["vault"]}
+            yield "POST", path, {"json": wanted}
+        for path in ("/v1/score", "/score"):
+            yield "POST", path, {"json": {"model": f"rerank/{collection}", "text_1": "vault", "text_2": ["vault"]}}
     yield "GET", f"/api/v1/documents/{world.document_id}", {}
     yield "GET", f"/api/v1/documents/{world.document_id}/content", {}
     yield "POST", f"/api/v1/documents/{world.document_id}/retry", {}
@@ -180,6 +193,9 @@ def test_unscoped_questions_never_reach_another_tenant(world: World) -> None:
     assert "northern" not in answer.text
     body = {"model": "rag/all", "messages": [{"role": "user", "content": "What is the northern vault code?"}]}
     assert "4711" not in world.stranger.post("/v1/chat/completions", json=body).text
+    for shown in ({"citation_style": "inline+footer"}, {"stream": True}):
+        asked = world.stranger.post("/v1/chat/completions", json=body | shown, headers={"X-RAG-Client": "open-webui"})
+        assert "4711" not in asked.text and world.chunk_id not in asked.text
     models = world.stranger.get("/v1/models").json()["data"]
     assert not any("vault" in item["id"] for item in models)
     status = world.stranger.post("/api/v1/documents/status", json={"ids": [world.document_id]}).json()
