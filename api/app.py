@@ -10,7 +10,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api import errors
 from api.deps import Services
-from api.openai import chat, models
+from api.openai import chat, files, models, vector_store_files, vector_stores
 from api.routes import (
     answers,
     collections,
@@ -44,7 +44,7 @@ ROUTERS = (
             spaces,
         )
     ),
-    *((OPENAI, module.router) for module in (models, chat)),
+    *((OPENAI, module.router) for module in (models, chat, files, vector_stores, vector_store_files)),
 )
 """Every route of the application; a test checks that each has a policy."""
 

@@ -20,7 +20,7 @@ from ingest.pipeline.maintenance import drop_original
 from ingest.pipeline.steps import ENDED_BADLY, Pipeline
 from rag.domain.errors import CollectionNotFound, DocumentNotFound, PurgeIncomplete
 from rag.domain.principal import Permit
-from rag.store import attribute, connector, document, family, glossary, lifecycle, receipt
+from rag.store import attribute, client_file, connector, document, family, glossary, lifecycle, receipt
 from rag.store import version as versions_table
 from rag.store.base import in_groups, utc_now
 from rag.store.chunk import ChunkRow
@@ -82,6 +82,7 @@ def hide(
     versions = [item for item in _versions(session, row.id) if item.state != VersionState.DELETED]
     lifecycle.hide(session, row)
     connector.forget_documents(session, [row.id])
+    client_file.forget_documents(session, [row.id])
     return receipt.issue(
         session,
         row,
@@ -254,6 +255,8 @@ def hide_collection(database: Database, permit: Permit) -> DeletionReceipt:
         )
         session.add(item)
         row.deleted_at, row.name, row.description = item.deleted_at, str(row.id), ""
+        row.client_metadata = None
+        client_file.forget_collection(session, row.id)
         glossary.clear(session, row.id)
     return item
 

@@ -6,6 +6,7 @@ from rag.store.api_key import ApiKey
 from rag.store.attribute import DocumentAttribute
 from rag.store.base import Base
 from rag.store.chunk import ChunkRow
+from rag.store.client_file import ClientFile, FileBatch, StoredFile
 from rag.store.collection import Collection
 from rag.store.connector import ConnectorItem, ConnectorSource
 from rag.store.document import Document
@@ -33,4 +34,7 @@ TABLES = (
     FusionWeight,
     GlossaryTerm,
     EmbeddingSpaceRow,
+    ClientFile,
+    StoredFile,
+    FileBatch,
 )
