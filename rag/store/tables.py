@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from rag.store.answer_record import AnswerRecord, AnswerSource, Feedback
 from rag.store.api_key import ApiKey
 from rag.store.attribute import DocumentAttribute
 from rag.store.base import Base
@@ -37,4 +38,7 @@ TABLES = (
     ClientFile,
     StoredFile,
     FileBatch,
+    AnswerRecord,
+    AnswerSource,
+    Feedback,
 )

@@ -142,7 +142,12 @@ def test_upload_and_poll_then_search_with_filters(client: openai.OpenAI) -> None
 
 def test_a_batch_is_polled_to_its_end_and_says_what_failed(client: openai.OpenAI) -> None:
     store = client.vector_stores.create(name=f"b-{uuid4().hex[:8]}")
-    files = [("발전기.md", FUEL), ("급여.md", PAY), ("깨짐.pdf", b"%PDF-1.7 broken"), ("이진.bin", bytes(range(256)) * 8)]
+    files = [
+        ("발전기.md", FUEL),
+        ("급여.md", PAY),
+        ("깨짐.pdf", b"%PDF-1.7 broken"),
+        ("이진.bin", bytes(range(256)) * 8),
+    ]
     batch = client.vector_stores.file_batches.upload_and_poll(store.id, files=files)
     assert batch.status == "completed"
     assert (batch.file_counts.completed, batch.file_counts.failed, batch.file_counts.total) == (2, 2, 4)
@@ -229,7 +234,9 @@ def test_a_document_that_came_by_another_door_is_a_file(client: openai.OpenAI, c
 def test_lists_are_paged_both_ways(service: Running, address: str) -> None:
     own = service.caller()
     with client_of(address, own) as client:
-        made = [client.files.create(file=(f"{n}.md", FUEL + bytes([n])), purpose="assistants").id for n in range(65, 70)]
+        made = [
+            client.files.create(file=(f"{n}.md", FUEL + bytes([n])), purpose="assistants").id for n in range(65, 70)
+        ]
         assert [item.id for item in client.files.list(order="asc", limit=2)] == made, "the client follows has_more"
         assert [item.id for item in client.files.list(limit=3)] == made[::-1]
         raw = own.get("/v1/files", params={"limit": 2, "order": "asc", "after": made[0]}).json()
