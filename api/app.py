@@ -15,6 +15,7 @@ from api.routes import (
     answers,
     collections,
     documents,
+    feedback,
     glossary,
     health,
     ingestion,
@@ -41,6 +42,7 @@ ROUTERS = (
             receipts,
             search,
             answers,
+            feedback,
             spaces,
         )
     ),

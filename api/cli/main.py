@@ -9,6 +9,7 @@ import typer
 
 from api.cli import space_commands
 from api.cli.evaluating import eval_app
+from api.cli.feedback import feedback_app
 from api.cli.glossaries import glossary_app
 from api.cli.options import Options
 from api.cli.sizing import sizing
@@ -39,6 +40,7 @@ for name, group in (
     ("index", index_app),
     ("db", db_app),
     ("eval", eval_app),
+    ("feedback", feedback_app),
 ):
     app.add_typer(group, name=name)
 app.command()(sizing)

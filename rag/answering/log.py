@@ -166,9 +166,11 @@ class AnswerLog:
                 session.flush()
                 session.add_all(sources)
                 session.flush()
-                answer_record.forget_deleted(session, record)
-        except Exception:
-            log.exception("the answer %s could not be put on record", recording.id)
+                answer_record.forget_deleted(session, record, sources)
+        except Exception as error:
+            # Its kind alone: the message of a database quotes the statement with question and answer.
+            cause = type(error.__cause__ or error).__name__
+            log.error("the answer %s could not be put on record: %s (%s)", recording.id, type(error).__name__, cause)
 
     async def keep_after(self, body: AsyncGenerator[str, None], recording: Recording) -> AsyncGenerator[str, None]:
         """The body of a stream, after whose end the answer is written down, even where the client has hung up by then."""

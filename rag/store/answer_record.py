@@ -14,6 +14,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 from rag.domain.principal import Permit, Principal
 from rag.store.base import Base, in_groups, utc_now
 from rag.store.collection import Collection
+from rag.store.document import Document
 from rag.store.version import DocumentVersion, VersionState
 
 
@@ -208,22 +209,18 @@ def remove_quotes_of_collection(session: Session, collection_id: UUID) -> None:
     _remove_content(session, AnswerSource.collection_id == collection_id)
 
 
-def forget_deleted(session: Session, record: AnswerRecord) -> None:
-    """Remove the words of an answer that has just been written, if a document that it quotes was deleted meanwhile."""
-    gone = (
-        select(AnswerSource.answer_id)
-        .outerjoin(DocumentVersion, DocumentVersion.id == AnswerSource.version_id)
-        .outerjoin(Collection, Collection.id == AnswerSource.collection_id)
-        .where(
-            AnswerSource.answer_id == record.id,
-            or_(
-                DocumentVersion.id.is_(None),
-                DocumentVersion.state == VersionState.DELETED,
-                Collection.deleted_at.is_not(None),
-            ),
-        )
-    )
-    if session.scalar(gone.limit(1)) is not None:
+def forget_deleted(session: Session, record: AnswerRecord, sources: Sequence[AnswerSource]) -> None:
+    """Remove the words of an answer that has just been written, if something that it quotes was deleted meanwhile.
+
+    What it quotes is locked until commit: a deletion that comes later waits, and then finds the answer.
+    """
+    collections = select(Collection).where(Collection.id.in_({item.collection_id for item in sources}))
+    documents = select(Document).where(Document.id.in_({item.document_id for item in sources}))
+    versions = select(DocumentVersion).where(DocumentVersion.id.in_({item.version_id for item in sources}))
+    gone = [row.deleted_at is not None for row in session.scalars(collections.with_for_update(read=True))]
+    gone += [row.deleted_at is not None for row in session.scalars(documents.with_for_update(read=True))]
+    gone += [row.state == VersionState.DELETED for row in session.scalars(versions.with_for_update(read=True))]
+    if any(gone):
         record.text, record.citations, record.content_removed_at = "", [], utc_now()
 
 
