@@ -10,7 +10,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api import errors
 from api.deps import Services
-from api.openai import chat, files, models, vector_store_files, vector_stores
+from api.openai import chat, files, models, responses, vector_store_files, vector_stores
 from api.routes import (
     answers,
     collections,
@@ -46,7 +46,7 @@ ROUTERS = (
             spaces,
         )
     ),
-    *((OPENAI, module.router) for module in (models, chat, files, vector_stores, vector_store_files)),
+    *((OPENAI, module.router) for module in (models, chat, responses, files, vector_stores, vector_store_files)),
 )
 """Every route of the application; a test checks that each has a policy."""
 

@@ -4,6 +4,7 @@ or what a client keeps to become one."""
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from uuid import UUID
 
 from api.deps import Caller
@@ -41,10 +42,19 @@ def permit_for_store(caller: Caller, store_id: str, action: Action | None = None
     Raises:
         CollectionNotFound: there is none that the caller may see.
     """
-    digits = store_id.removeprefix(STORE)
-    named = str(UUID(digits)) if store_id.startswith(STORE) and _HEX.fullmatch(digits) else store_id
-    policy = caller.services.rag.policy
+    return permit_for_stores(caller, [store_id], action)
+
+
+def permit_for_stores(caller: Caller, store_ids: Sequence[str], action: Action | None = None) -> Permit:
+    """The same for several."""
+    shown_as = {_named(item): item for item in store_ids}
     try:
-        return policy.authorize(caller.principal, action or caller.action, [named])
-    except CollectionNotFound:
-        raise CollectionNotFound(name=store_id) from None
+        return caller.services.rag.policy.authorize(caller.principal, action or caller.action, list(shown_as))
+    except CollectionNotFound as error:
+        raise CollectionNotFound(name=shown_as.get(str(error.params["name"]), store_ids[0])) from None
+
+
+def _named(store_id: str) -> str:
+    """As the policy knows it: the id in its long form, or what may be a name."""
+    digits = store_id.removeprefix(STORE)
+    return str(UUID(digits)) if store_id.startswith(STORE) and _HEX.fullmatch(digits) else store_id
