@@ -9,6 +9,7 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api import errors
+from api.adapters import continue_ide, dify
 from api.deps import Services
 from api.openai import chat, files, models, responses, vector_store_files, vector_stores
 from api.routes import (
@@ -28,6 +29,7 @@ from api.routes import (
 
 NATIVE = "/api/v1"
 OPENAI = "/v1"
+_JOINED = (f"{OPENAI}/", "/dify/", "/continue/")
 ROUTERS = (
     *(
         (NATIVE, module.router)
@@ -47,6 +49,7 @@ ROUTERS = (
         )
     ),
     *((OPENAI, module.router) for module in (models, chat, responses, files, vector_stores, vector_store_files)),
+    *(("", module.router) for module in (dify, continue_ide)),
 )
 """Every route of the application; a test checks that each has a policy."""
 
@@ -81,7 +84,7 @@ def create_app(services: Services | None = None) -> FastAPI:
 
 
 class TidyPath:
-    """Tolerates `//` and a trailing slash below `/v1`, which clients produce when they join a base address."""
+    """Tolerates `//` and a trailing slash where clients join a base address: below `/v1` and at the adapters."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -90,7 +93,7 @@ class TidyPath:
         """Pass the request on, its path tidied."""
         if scope["type"] == "http":
             tidy = "/" + "/".join(part for part in scope["path"].split("/") if part)
-            if tidy != scope["path"] and tidy.startswith(f"{OPENAI}/"):
+            if tidy != scope["path"] and tidy.startswith(_JOINED):
                 scope = {**scope, "path": tidy, "raw_path": tidy.encode()}
         await self._app(scope, receive, send)
 

@@ -71,6 +71,9 @@ _RETRY_AFTER_S = 5
 _QUALITY = re.compile(r"0(?:\.\d{0,3})?|1(?:\.0{0,3})?")
 _OPENAI_TYPES = {401: "authentication_error", 403: "permission_error", 404: "not_found_error", 429: "rate_limit_error"}
 
+_DIFY_NO_BEARER = 1001
+_DIFY_CODES: dict[type[e.SeogoError], int] = {e.NotAuthenticated: 1002, e.CollectionNotFound: 2001}
+
 
 def preferred_language(header: str | None) -> UiLanguage:
     """Korean or English by `Accept-Language`; Korean when the header names neither, since most users read it."""
@@ -118,6 +121,16 @@ def openai_error(error: e.SeogoError, language: UiLanguage) -> dict[str, Any]:
     return {"error": {"message": localized(error, language), "type": kind, "param": None, "code": error.code}}
 
 
+def dify_error(request: Request, error: e.SeogoError, language: UiLanguage) -> dict[str, Any]:
+    """Dify's error body: its own three codes, and for the rest the HTTP status."""
+    status = STATUS[type(error)]
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    code = _DIFY_CODES.get(type(error), status)
+    if status == 401 and (scheme.lower() != "bearer" or not token.strip()):
+        code = _DIFY_NO_BEARER
+    return {"error_code": code, "error_msg": f"{localized(error, language)} ({error.code})"}
+
+
 def respond(request: Request, error: e.SeogoError) -> JSONResponse:
     """`error` in the shape of the surface that the request came by."""
     status = STATUS[type(error)]
@@ -128,6 +141,8 @@ def respond(request: Request, error: e.SeogoError) -> JSONResponse:
     headers["Content-Language"] = language
     if request.url.path.startswith("/v1"):
         return JSONResponse(openai_error(error, language), status, headers)
+    if request.url.path.startswith("/dify/"):
+        return JSONResponse(dify_error(request, error, language), status, headers)
     return JSONResponse(problem(error, language), status, headers, media_type="application/problem+json")
 
 

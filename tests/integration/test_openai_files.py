@@ -19,7 +19,7 @@ from tests.support.running import Caller, Running
 
 LEAVE = "# 휴가\n\n경조휴가는 5일이다. 결혼하는 직원에게 준다.\n".encode()
 PAY = "# 급여\n\n급여는 매월 25일에 지급한다.\n".encode()
-FUEL = b"# Fuel\n\nThe emergency generator burns 14 litres of diesel per hour.\n"
+FUEL = "# 연료\n\n비상발전기는 시간당 경유 14리터를 쓴다.\n".encode()
 
 
 @pytest.fixture(scope="module")
@@ -203,7 +203,7 @@ def test_deleting_a_file_takes_it_out_of_every_store(service: Running, client: o
         client.vector_stores.files.create_and_poll(made.id, vector_store_id=store.id)
     assert client.files.delete(made.id).deleted
     for store in stores:
-        assert client.vector_stores.search(store.id, query="diesel per hour").data == []
+        assert client.vector_stores.search(store.id, query="비상발전기 경유").data == []
         assert client.vector_stores.retrieve(store.id).file_counts.total == 0
     digest = hashlib.sha256(content).hexdigest()
     deadline = time.monotonic() + 30
@@ -228,7 +228,7 @@ def test_a_document_that_came_by_another_door_is_a_file(client: openai.OpenAI, c
     assert client.vector_stores.files.poll(copy.id, vector_store_id=other.id).status == "completed"
     assert client.files.delete(file.id).deleted
     assert client.vector_stores.files.list(store.id).data == []
-    assert client.vector_stores.search(other.id, query="emergency generator").data
+    assert client.vector_stores.search(other.id, query="비상발전기").data
 
 
 def test_lists_are_paged_both_ways(service: Running, address: str) -> None:
@@ -307,7 +307,7 @@ def probes(store: str, file: str, batch: str) -> Iterator[tuple[str, str, object
     yield "GET", root, None
     yield "POST", root, {"metadata": {"mine": "now"}}
     yield "DELETE", root, None
-    yield "POST", f"{root}/search", {"query": "diesel"}
+    yield "POST", f"{root}/search", {"query": "경유"}
     yield "GET", f"{root}/files", None
     yield "POST", f"{root}/files", {"file_id": file}
     yield "GET", f"{root}/files/{file}", None
