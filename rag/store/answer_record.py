@@ -163,7 +163,7 @@ def feedback_page(
     limit: int,
 ) -> Sequence[tuple[Feedback, AnswerRecord]]:
     """Feedback of the permit's tenant with the answers, the newest first, after the one with the id `after`."""
-    query: Select[Any] = (
+    query: Select[Feedback, AnswerRecord] = (
         select(Feedback, AnswerRecord)
         .join(AnswerRecord, AnswerRecord.id == Feedback.answer_id)
         .where(Feedback.tenant_id == permit.tenant_id, *_kept(permit.tenant_id, kept_since))

@@ -28,7 +28,7 @@ from sqlalchemy import (
     select,
     union_all,
 )
-from sqlalchemy.orm import Mapped, Session, mapped_column
+from sqlalchemy.orm import InstrumentedAttribute, Mapped, Session, mapped_column
 
 from rag.domain.errors import DocumentNotFound
 from rag.domain.principal import Permit
@@ -171,7 +171,7 @@ def page_permitted(
     return [KnownFile(*row) for row in session.execute(query.limit(limit))]
 
 
-def _documents(permit: Permit) -> Select[Any]:
+def _documents(permit: Permit) -> Select[*tuple[Any, ...]]:
     return (
         select(
             Document.id,
@@ -188,14 +188,14 @@ def _documents(permit: Permit) -> Select[Any]:
 
 
 def _paged(
-    query: Select[Any],
-    instant: ColumnElement[Any],
-    identity: ColumnElement[Any],
+    query: Select[*tuple[Any, ...]],
+    instant: ColumnElement[Any] | InstrumentedAttribute[Any],
+    identity: ColumnElement[Any] | InstrumentedAttribute[Any],
     *,
     after: Cursor | None,
     before: Cursor | None,
     order: Order,
-) -> Select[Any]:
+) -> Select[*tuple[Any, ...]]:
     ascending = order == "asc"
     for cursor, later in ((after, ascending), (before, not ascending)):
         if cursor is None:
@@ -224,7 +224,7 @@ def documents_page(
     ids: Sequence[UUID] | None = None,
 ) -> list[tuple[Document, DocumentVersion, UUID]]:
     """Documents of the permit with their newest version and the id of their file, in `order`; of `states` and `ids` only."""
-    query: Select[Any] = (
+    query: Select[*tuple[Any, ...]] = (
         select(Document, DocumentVersion, func.coalesce(StoredFile.file_id, Document.id))
         .join(DocumentVersion, DocumentVersion.id == Document.latest_version_id)
         .outerjoin(StoredFile, StoredFile.document_id == Document.id)

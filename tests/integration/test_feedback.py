@@ -15,6 +15,7 @@ from sqlalchemy import select
 from typer.testing import CliRunner
 
 from api.cli.feedback import question_rows
+from ingest.pipeline import retention
 from rag.answering.log import AnswerLog, Recording, Surface
 from rag.domain.errors import StoreUnavailable
 from rag.domain.passage import SearchResult
@@ -25,6 +26,7 @@ from rag.store.answer_record import AnswerRecord, AnswerSource, Feedback
 from rag.store.base import utc_now
 from rag.store.session import Database
 from tests.support.running import Caller, Running
+from tests.unit.parsing.documents import zip_bytes
 
 RULES = "# 휴가\n\n경조휴가는 5일이다.\n\n# 급여\n\n급여는 매월 25일에 지급한다.\n"
 QUESTION = "경조휴가는 며칠인가요?"
@@ -152,21 +154,37 @@ def test_others_learn_nothing(service: Running, tenant: str, admin: Caller) -> N
     assert service.http.post(f"/api/v1/answers/{answer['answer_id']}/feedback", json={}).status_code == 401
 
 
-@pytest.mark.parametrize("what", ["document", "collection"])
+@pytest.mark.parametrize("what", ["document", "collection", "archive"])
 def test_quotes_go_with_what_they_quote(service: Running, what: str) -> None:
     own = service.caller()
     name = own.collection()
-    [document] = own.ingest(name, {"휴가.md": RULES})
+    file = {"자료.zip": zip_bytes({"휴가.md": RULES.encode()})} if what == "archive" else {"휴가.md": RULES}
+    [document] = own.ingest(name, file)
+    listed = own.get(f"/api/v1/collections/{name}/documents").json()["documents"]
+    own.wait([item["id"] for item in listed])
     answer = ask(own)
     assert answer["status"] == "answered"
     give(own, answer["answer_id"], comment="좋다")
-    address = f"/api/v1/documents/{document['id']}" if what == "document" else f"/api/v1/collections/{name}"
+    address = f"/api/v1/collections/{name}" if what == "collection" else f"/api/v1/documents/{document['id']}"
     assert own.delete(address).status_code == 202
     row = kept(service, answer["answer_id"])
     assert row is not None and row.content_removed_at is not None
     assert (row.text, row.citations, row.question) == ("", [], QUESTION)
     [item] = own.get("/api/v1/feedback").json()["feedback"]
     assert (item["answer"]["citations"], item["feedback"]["comment"]) == ([], "좋다")
+
+
+def test_quotes_go_with_a_replaced_version_too(service: Running) -> None:
+    own = service.caller()
+    name = own.collection()
+    [document] = own.ingest(name, {"휴가.md": RULES})
+    answer = ask(own)
+    own.ingest(name, {"휴가.md": RULES + "\n새 문단이다.\n"})
+    assert (row := kept(service, answer["answer_id"])) is not None and row.text, "it is kept as of its time"
+    own.request("PATCH", f"/api/v1/collections/{name}", json={"retention": {"retired_versions": 0}})
+    retention.expire_next(service.services.rag.database, UUID(document["collection_id"]))
+    row = kept(service, answer["answer_id"])
+    assert row is not None and (row.text, row.citations) == ("", [])
 
 
 def recording_of(service: Running, caller: Caller) -> Recording:

@@ -20,7 +20,13 @@ def listening(services: Services) -> Iterator[str]:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    config = uvicorn.Config(create_app(services), port=port, lifespan="off", log_level="warning")
+    config = uvicorn.Config(
+        create_app(services),
+        port=port,
+        lifespan="off",
+        log_level="warning",
+        timeout_keep_alive=3600,  # a client may use a connection again long after, just as it would be closed
+    )
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
