@@ -12,17 +12,17 @@ from uuid import UUID, uuid4
 
 from anyio.to_thread import run_sync
 from fastapi import APIRouter, BackgroundTasks, Depends, Request
-from fastapi.responses import JSONResponse, Response, StreamingResponse
+from fastapi.responses import JSONResponse, Response
 from pydantic import ValidationError
 
-from api.answer_log import HEADER, RESPONSE, answer_log
+from api.answer_log import HEADER, RESPONSE, RecordedStream, answer_log
 from api.deps import Caller, base_url, guarded
 from api.openai.ids import permit_for_stores
 from api.openai.models import ALL, permit_for_model
 from api.openai.response_schemas import RESULTS, FileSearch, ResponseIn
 from api.openai.store_search import StoreHit, hits_of, narrowed
 from api.schemas.answers import abstention_message
-from api.streaming import HEADERS, event, started
+from api.streaming import event, started
 from rag.access.policy import Action
 from rag.answering.log import Recording, Surface
 from rag.answering.rendering import RenderedSentence, render
@@ -60,13 +60,11 @@ async def create_response(
     recording = Recording(permit, question, Surface.RESPONSES, rag.answerer.generator_name)
     events = await started(recording.listening(rag.answerer.stream(permit, asked)))
     made = _Response(events, recording.id, caller, body, question, tool, base_url(request))
-    headers = {HEADER: str(recording.id)}
     if body.stream:
-        stream = answer_log(caller).keep_after(made.stream(), recording)
-        return StreamingResponse(stream, media_type="text/event-stream", headers={**HEADERS, **headers})
+        return RecordedStream(made.stream(), answer_log(caller), recording)
     whole = await made.whole()
     later.add_task(answer_log(caller).keep, recording)
-    return JSONResponse(whole, headers=headers, background=later)
+    return JSONResponse(whole, headers={HEADER: str(recording.id)}, background=later)
 
 
 def _tool_of(body: ResponseIn) -> FileSearch | None:

@@ -18,7 +18,7 @@ from api.openai.store_files import counted, counts_out
 from api.openai.store_search import found_in
 from ingest.jobs.client_files import Wanted
 from rag.access.policy import Action
-from rag.domain.errors import CollectionNotFound, NameTaken
+from rag.domain.errors import CollectionNotFound, NameTaken, error_type_of
 from rag.domain.language import CollectionKind
 from rag.domain.principal import Permit
 from rag.store import client_file, collection
@@ -52,7 +52,10 @@ def create_store(
     except IntegrityError as error:
         raise NameTaken(name=row.name) from error
     if files:
-        files_of(caller).place(permit_for_store(caller, str(identity), Action.UPLOAD_DOCUMENTS), files)
+        placed = files_of(caller).place(permit_for_store(caller, str(identity), Action.UPLOAD_DOCUMENTS), files)
+        for item, wanted in zip(placed, files, strict=True):
+            if item.error:  # the store is there, and every other file in it
+                raise error_type_of(item.error)(name=wanted.file.filename)
     return _one(caller, caller.permit([str(identity)]))
 
 

@@ -12,14 +12,14 @@ from anyio.to_thread import run_sync
 from fastapi import APIRouter, BackgroundTasks, Depends, Request
 from fastapi.responses import StreamingResponse
 
-from api.answer_log import answer_log
+from api.answer_log import RecordedStream, answer_log
 from api.deps import PROBLEMS, Caller, base_url, guarded
 from api.errors import problem
 from api.schemas.answers import AbstentionOut, AnswerOut, AskIn, NoteOut, SentenceOut
 from api.schemas.conversation import context_of
 from api.schemas.filters import filter_of
 from api.schemas.search import PassageOut, TraceOut
-from api.streaming import HEADERS, event, started
+from api.streaming import event, started
 from rag.access.policy import Action
 from rag.answering.log import Recording, Surface
 from rag.answering.rendering import render
@@ -50,7 +50,7 @@ async def ask(
         return _whole(outcome, recording.id, caller, base_url(request))
     events = await started(recording.listening(rag.answerer.stream(permit, asked)))
     rendered = _events(events, recording.id, rag.answerer.generator_name, caller, base_url(request))
-    return StreamingResponse(kept.keep_after(rendered, recording), media_type="text/event-stream", headers=HEADERS)
+    return RecordedStream(rendered, kept, recording)
 
 
 def _whole(outcome: AnswerOutcome, answer_id: UUID, caller: Caller, base: str) -> AnswerOut:

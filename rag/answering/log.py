@@ -15,9 +15,6 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID, uuid4
 
-import anyio
-from anyio.to_thread import run_sync
-
 from rag.answering.rendering import render
 from rag.answering.service import AnswerEvent, AnswerOutcome
 from rag.domain.answer import Abstention, Note, Sentence
@@ -171,16 +168,6 @@ class AnswerLog:
             # Its kind alone: the message of a database quotes the statement with question and answer.
             cause = type(error.__cause__ or error).__name__
             log.error("the answer %s could not be put on record: %s (%s)", recording.id, type(error).__name__, cause)
-
-    async def keep_after(self, body: AsyncGenerator[str, None], recording: Recording) -> AsyncGenerator[str, None]:
-        """The body of a stream, after whose end the answer is written down, even where the client has hung up by then."""
-        try:
-            async with aclosing(body):
-                async for piece in body:
-                    yield piece
-        finally:
-            with anyio.CancelScope(shield=True):
-                await run_sync(self.keep, recording)
 
     def expire(self) -> int:
         """Remove what is older than the setting allows; returns how many answers."""

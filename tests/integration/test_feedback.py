@@ -75,7 +75,9 @@ def test_an_answer_is_on_record_with_what_it_stood_on(service: Running, admin: C
 
 def test_a_stream_is_on_record_too_and_a_refusal(service: Running, admin: Caller) -> None:
     response = admin.post("/api/v1/answers", json={"question": QUESTION, "stream": True})
+    assert UUID(response.headers["x-answer-id"])
     done = json.loads(response.text.strip().split("\n\n")[-1].split("data: ", 1)[1])
+    assert done["answer_id"] == response.headers["x-answer-id"]
     row = kept(service, done["answer_id"])
     assert row is not None and "5일" in row.text
     refused = ask(admin, "화성 탐사선의 연료 탱크 용량은 몇 리터인가요?")
