@@ -12,13 +12,24 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api import errors
+from api.adapters import continue_ide, dify
 from api.deps import Services
-from api.openai import chat, embeddings, models, rerank
+from api.openai import (
+    chat,
+    embeddings,
+    files,
+    models,
+    rerank,
+    responses,
+    vector_store_files,
+    vector_stores,
+)
 from api.request_ids import RequestIds
 from api.routes import (
     answers,
     collections,
     documents,
+    feedback,
     glossary,
     health,
     ingestion,
@@ -31,6 +42,7 @@ from api.routes import (
 
 NATIVE = "/api/v1"
 OPENAI = "/v1"
+_JOINED = ("/dify/", "/continue/")
 ROUTERS = (
     *(
         (NATIVE, module.router)
@@ -45,11 +57,25 @@ ROUTERS = (
             receipts,
             search,
             answers,
+            feedback,
             spaces,
         )
     ),
-    *((OPENAI, module.router) for module in (models, chat, embeddings, rerank)),
+    *(
+        (OPENAI, module.router)
+        for module in (
+            models,
+            chat,
+            embeddings,
+            rerank,
+            responses,
+            files,
+            vector_stores,
+            vector_store_files,
+        )
+    ),
     ("", rerank.bare_router),
+    *(("", module.router) for module in (dify, continue_ide)),
 )
 """Every route of the application; a test checks that each has a policy."""
 
@@ -97,7 +123,7 @@ async def _lifespan(app: FastAPI) -> AsyncGenerator[None, None]:
 
 
 class TidyPath:
-    """Tolerates `//` and a trailing slash on the OpenAI surface, which clients produce when they join a base address."""
+    """Tolerates `//` and a trailing slash where clients join a base address: the OpenAI surface and the adapters."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -106,7 +132,7 @@ class TidyPath:
         """Pass the request on, its path tidied."""
         if scope["type"] == "http":
             tidy = "/" + "/".join(part for part in scope["path"].split("/") if part)
-            if tidy != scope["path"] and errors.speaks_openai(tidy):
+            if tidy != scope["path"] and (errors.speaks_openai(tidy) or tidy.startswith(_JOINED)):
                 scope = {**scope, "path": tidy, "raw_path": tidy.encode()}
         await self._app(scope, receive, send)
 

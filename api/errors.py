@@ -85,6 +85,9 @@ _FOR_MODELS = frozenset({"/v1/chat/completions", "/v1/embeddings", "/v1/rerank",
 _TYPE_NAMES = frozenset({"str", "int", "float", "bool", "dict", "list", "none"})
 _OPENAI_TYPES = {401: "authentication_error", 403: "permission_error", 404: "not_found_error", 429: "rate_limit_error"}
 
+_DIFY_NO_BEARER = 1001
+_DIFY_CODES: dict[type[e.SeogoError], int] = {e.NotAuthenticated: 1002, e.CollectionNotFound: 2001}
+
 
 def preferred_language(header: str | None) -> UiLanguage:
     """Korean or English by `Accept-Language`; Korean when the header names neither, since most users read it."""
@@ -143,6 +146,16 @@ def speaks_openai(path: str) -> bool:
     return path == "/v1" or path.startswith(OPENAI_PATHS)
 
 
+def dify_error(request: Request, error: e.SeogoError, language: UiLanguage) -> dict[str, Any]:
+    """Dify's error body: its own three codes, and for the rest the HTTP status."""
+    status = STATUS[type(error)]
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    code = _DIFY_CODES.get(type(error), status)
+    if status == 401 and (scheme.lower() != "bearer" or not token.strip()):
+        code = _DIFY_NO_BEARER
+    return {"error_code": code, "error_msg": f"{localized(error, language)} ({error.code})"}
+
+
 def respond(request: Request, error: e.SeogoError, more: Mapping[str, Any] | None = None) -> JSONResponse:
     """`error` in the shape of the surface that the request came by; `more` are extension members of the native one."""
     status = STATUS[type(error)]
@@ -155,6 +168,8 @@ def respond(request: Request, error: e.SeogoError, more: Mapping[str, Any] | Non
         if not error.retryable:
             headers["X-Should-Retry"] = "false"  # OpenAI's clients would ask again after any 409 and 5xx
         return JSONResponse(openai_error(error, language), status, headers)
+    if request.url.path.startswith("/dify/"):
+        return JSONResponse(dify_error(request, error, language), status, headers)
     body = problem(error, language) | dict(more or {})
     return JSONResponse(body, status, headers, media_type="application/problem+json")
 

@@ -20,6 +20,7 @@ from ingest.pipeline import maintenance
 from ingest.pipeline.children import ChildLimits
 from ingest.pipeline.steps import Pipeline
 from ingest.settings import IngestSettings
+from rag.answering.log import AnswerLog
 from rag.bootstrap import Rag
 from rag.domain.language import Language
 from rag.embedding.space import EmbeddingSpace
@@ -100,6 +101,7 @@ def build(settings: IngestSettings, rag: Rag, *, listen: bool) -> Ingest:
         build_share=settings.migration_share,
     )
     jobs = IngestJobs(pipeline, job_settings)
+    jobs.upkeep.chores.append(AnswerLog(rag.database, rag.settings.answer_log).expire)
     jobs.start()
     upkeep = Upkeep(jobs.upkeep, settings.upkeep_every_s) if listen else None
     if upkeep is not None:

@@ -185,6 +185,13 @@ class AnswerSettings(_Section):
     sentences: int = Field(4, ge=1, le=20, description="longest extractive answer, in sentences")
 
 
+class AnswerLogSettings(_Section):
+    """Answers on record, for feedback and for whoever has to explain one."""
+
+    content: bool = Field(True, description="keep question, answer and quotes; without them only ids, notes and times")
+    retention_days: int | None = Field(365, ge=1, le=36_525, description="days that an answer is kept; none: for good")
+
+
 class RagSettings(_Section):
     """Everything below `rag:` in the configuration file."""
 
@@ -202,6 +209,7 @@ class RagSettings(_Section):
     generation: GenerationSettings = GenerationSettings()
     retrieval: RetrievalSettings = RetrievalSettings()
     answers: AnswerSettings = AnswerSettings()
+    answer_log: AnswerLogSettings = AnswerLogSettings()
 
     def cache_folder(self) -> Path:
         """Where converted models and self-tests are kept."""

@@ -9,6 +9,7 @@ import typer
 
 from api.cli import space_commands
 from api.cli.evaluating import eval_app
+from api.cli.feedback import feedback_app
 from api.cli.glossaries import glossary_app
 from api.cli.models import models_app
 from api.cli.options import Options
@@ -41,6 +42,7 @@ for name, group in (
     ("db", db_app),
     ("eval", eval_app),
     ("models", models_app),
+    ("feedback", feedback_app),
 ):
     app.add_typer(group, name=name)
 app.command()(sizing)

@@ -144,6 +144,7 @@ class NoteOut(BaseModel):
 class AnswerOut(BaseModel):
     """An answer with its evidence, or a stated refusal."""
 
+    answer_id: UUID = Field(description="for feedback; the answer is put on record right after it is given")
     status: str = Field(examples=["answered", "abstained"])
     question: str
     text: str = Field(description="the whole answer with marks; the refusal's message when abstained")

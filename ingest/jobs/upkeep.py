@@ -53,6 +53,8 @@ class UpkeepJobs:
 
     pipeline: Pipeline
     pace: migration.Pace = field(default_factory=migration.Pace)
+    chores: list[Callable[[], object]] = field(default_factory=list)
+    """What else is to be done at every look around; each is safe to repeat and bounded by itself."""
 
     def register(self) -> None:
         """Make the workflows known; before the queue is launched."""
@@ -166,7 +168,7 @@ class UpkeepJobs:
             self._submit(self._retention, collection_id, LONG_QUEUE)
 
     def look_around(self) -> None:
-        """Queue again whatever is recorded as unfinished, and the retention rules that are due."""
+        """Queue again whatever is recorded as unfinished, and the retention rules that are due; do the chores."""
         before = utc_now() - _LOST_AFTER
         with self.pipeline.database.read() as session:
             documents = receipt.open_documents(session, before, _MOST_AT_ONCE)
@@ -191,6 +193,8 @@ class UpkeepJobs:
         for row in ruled:
             if not rules_from_json(row.retention).idle:
                 self.apply_retention(row.id)
+        for chore in self.chores:
+            chore()
 
     def _submit(self, workflow: Callable[[str], None] | None, identity: UUID, queue: str = QUEUE) -> None:
         if workflow is None:

@@ -21,6 +21,7 @@ class Collection(Base):
 
     Attributes:
         retention: `RetentionRules` as JSON; None when there is no rule.
+        client_metadata: what a client of the OpenAI surface notes about it, as given; nothing here reads it.
         deleted_at: set at once when the collection is deleted; its name is free from then on.
         purged_at: set when its documents are gone from index, chunks and blobs too.
         paused_at: since when no new ingestion begins in it; None when it is not paused.
@@ -35,6 +36,7 @@ class Collection(Base):
     kind: Mapped[str] = mapped_column(String(20))
     description: Mapped[str] = mapped_column(Text, default="")
     retention: Mapped[dict[str, Any] | None]
+    client_metadata: Mapped[dict[str, Any] | None]
     created_at: Mapped[datetime] = mapped_column(default=utc_now)
     deleted_at: Mapped[datetime | None]
     purged_at: Mapped[datetime | None]

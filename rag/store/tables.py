@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from rag.store.answer_record import AnswerRecord, AnswerSource, Feedback
 from rag.store.api_key import ApiKey
 from rag.store.attribute import DocumentAttribute
 from rag.store.base import Base
 from rag.store.chunk import ChunkRow
+from rag.store.client_file import ClientFile, FileBatch, StoredFile
 from rag.store.collection import Collection
 from rag.store.connector import ConnectorItem, ConnectorSource
 from rag.store.document import Document
@@ -33,4 +35,10 @@ TABLES = (
     FusionWeight,
     GlossaryTerm,
     EmbeddingSpaceRow,
+    ClientFile,
+    StoredFile,
+    FileBatch,
+    AnswerRecord,
+    AnswerSource,
+    Feedback,
 )
