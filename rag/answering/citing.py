@@ -1,0 +1,275 @@
+"""Where in a passage a sentence stands: the sentences, table rows or code lines that hold its facts, names and words.
+
+A quote is never less than a sentence: a narrower one would cut off the condition or the negation that it ends with.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+
+from rag.answering.contract_names import names_of
+from rag.domain.answer import occurs
+from rag.domain.fact_reading import facts_of, plain
+from rag.domain.facts import Fact, holds
+from rag.domain.language import Language
+from rag.domain.passage import Passage
+from rag.domain.provision import provision_label
+from rag.text.normalize import normalize_text
+from rag.text.sentences import split_sentences
+
+TermsOf = Callable[[str], Collection[str]]
+
+FACT_WEIGHT = 3.0
+"""What a fact or a name counts against a word, whose weight is from 1: a sentence with the right number is the right one."""
+_HEADING_SHARE = 0.5
+"""What a word counts that only the heading above the unit holds."""
+_MIN_GAIN = 0.15
+"""Share of the sentence's weight that a further unit must add."""
+_MAX_UNITS = 4
+_CODE_LINES = 14
+_BLANKS = re.compile(r"\s+")
+_RULE = frozenset("|-: ")
+
+Offsets = tuple[int, int]
+
+
+@dataclass(frozen=True)
+class Unit:
+    """What can be quoted by itself: a sentence; a table row with its header; lines of code.
+
+    Attributes:
+        spans: where it stands in the passage's text, the header first.
+        text: its words.
+        around: the headings and the title above it, which say what it is about.
+        language: of its passage.
+    """
+
+    spans: tuple[Offsets, ...]
+    text: str
+    around: str
+    language: Language
+    terms_of: TermsOf = field(repr=False)
+
+    @cached_property
+    def terms(self) -> frozenset[str]:
+        """Its content words."""
+        return words_in(self.text, self.terms_of)
+
+    @cached_property
+    def squeezed(self) -> str:
+        """Its characters in one spelling, for words that an analyzer cuts otherwise here than elsewhere."""
+        return squeeze(self.text)
+
+    @cached_property
+    def squeezed_around(self) -> str:
+        """The same of what stands above it."""
+        return squeeze(self.around)
+
+    @cached_property
+    def facts(self) -> tuple[Fact, ...]:
+        """What it states, and what its place in the document adds to that."""
+        return (*facts_of(self.text), *facts_of(self.around))
+
+    @cached_property
+    def spelled(self) -> str:
+        """Its text and what stands above, for names."""
+        return plain(f"{self.text}\n{self.around}").lower()
+
+    @property
+    def units_told(self) -> bool:
+        """Whether its numbers name their units, which source code's do not."""
+        return self.language is not Language.CODE
+
+    def holds_term(self, term: str) -> bool:
+        """Whether it holds a content word."""
+        return term in self.terms or (len(term) > 1 and term in self.squeezed)
+
+    def share_of_term(self, term: str) -> float:
+        """1 for a word of its own, less for one of its headings."""
+        if self.holds_term(term):
+            return 1.0
+        return _HEADING_SHARE if len(term) > 1 and term in self.squeezed_around else 0.0
+
+    def holds_fact(self, fact: Fact) -> bool:
+        """Whether it states a fact."""
+        return holds(fact, self.facts, units_told=self.units_told)
+
+    def holds_name(self, name: str) -> bool:
+        """Whether a name stands in it."""
+        return occurs(name.lower(), self.spelled)
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A proposed sentence, read.
+
+    Attributes:
+        terms: its content words, without numbers.
+    """
+
+    text: str
+    terms: frozenset[str]
+    facts: tuple[Fact, ...]
+    names: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Alignment:
+    """The units of one passage that a claim stands on, in reading order; `score`: how much of the claim they hold."""
+
+    index: int
+    units: tuple[Unit, ...]
+    score: float
+
+    @property
+    def spans(self) -> tuple[Offsets, ...]:
+        """Their places, each once; neighbours on the same line as one."""
+        return tuple(dict.fromkeys(span for unit in self.units for span in unit.spans))
+
+
+def squeeze(text: str) -> str:
+    """`text` in one spelling, without blanks and case."""
+    return _BLANKS.sub("", normalize_text(text)).lower()
+
+
+def words_in(text: str, terms_of: TermsOf) -> frozenset[str]:
+    """The content words of `text`; numbers are compared by their value, so they are left out."""
+    return frozenset(term for term in terms_of(text) if not _is_number(term))
+
+
+def _is_number(term: str) -> bool:
+    return any(character.isdigit() for character in term) and not re.search("[a-z]", term)
+
+
+def claim_of(text: str, terms_of: TermsOf) -> Claim:
+    """`text` as a claim."""
+    return Claim(text, words_in(text, terms_of), facts_of(text), names_of(text))
+
+
+def units_of(passage: Passage, terms_of: TermsOf) -> tuple[Unit, ...]:
+    """What can be quoted of a passage, in reading order."""
+    chunk = passage.chunk
+
+    def unit(*spans: Offsets) -> Unit:
+        text = "\n".join(chunk.text[start:end] for start, end in spans)
+        return Unit(spans, text, _around(passage, spans[-1]), chunk.language, terms_of)
+
+    if chunk.language is Language.CODE:
+        return tuple(unit(span) for span in _code_spans(chunk.text))
+    return tuple(unit(*spans) for spans in _quotable(chunk.text, chunk.language))
+
+
+def _around(passage: Passage, span: Offsets) -> str:
+    chunk = passage.chunk
+    paths = [mark.path for mark in chunk.provisions if mark.start < span[1]]
+    provision = provision_label(paths[-1]) if paths else ""
+    return "\n".join((passage.source.title, *chunk.heading_path, provision))
+
+
+def _quotable(text: str, language: Language) -> Iterator[tuple[Offsets, ...]]:
+    table: list[Offsets] = []
+    for span in split_sentences(text, language):
+        row = text[slice(*span)]
+        is_row = row.startswith("|") and row.endswith("|") and row.count("|") > 2
+        if table and (not is_row or text.count("\n", table[-1][1], span[0]) > 1):
+            yield from _rows(text, table)
+            table = []
+        if is_row:
+            table.append(span)
+        else:
+            yield (span,)
+    yield from _rows(text, table)
+
+
+def _rows(text: str, table: Sequence[Offsets]) -> Iterator[tuple[Offsets, ...]]:
+    """Each row with its header; the header alone when there is nothing below it."""
+    rows = [span for span in table if not set(text[slice(*span)]) <= _RULE]
+    if rows:
+        header, *rest = rows
+        yield from ((header, row) for row in rest)
+        if not rest:
+            yield (header,)
+
+
+def _code_spans(text: str) -> Iterator[Offsets]:
+    """Runs of lines between blank ones, long ones in pieces."""
+    for block in re.finditer(r"[^\n]*\S[^\n]*(?:\n[^\n]*\S[^\n]*)*", text):
+        lines = list(re.finditer(r"[^\n]+", block[0]))
+        for first in range(0, len(lines), _CODE_LINES):
+            piece = lines[first : first + _CODE_LINES]
+            yield (block.start() + piece[0].start(), block.start() + piece[-1].end())
+
+
+def weights_for(claim: Claim, units: Sequence[Unit]) -> dict[str, float]:
+    """What each word of the claim weighs: 1 for one that all units hold, more for a rare one; none more than one held once."""
+    count = len(units)
+    found = {}
+    for term in claim.terms:
+        holding = max(1, sum(unit.holds_term(term) for unit in units))
+        found[term] = 1.0 + math.log((count + 1) / (holding + 1))
+    return found
+
+
+def mass(claim: Claim, weights: dict[str, float]) -> float:
+    """All that a unit could hold of the claim."""
+    return sum(weights.values()) + FACT_WEIGHT * (len(claim.facts) + len(claim.names))
+
+
+def word_share(units: Collection[Unit], weights: dict[str, float]) -> float:
+    """How much of the words the units hold together, 0 to 1; 1 where there are none."""
+    total = sum(weights.values())
+    held = sum(weight * max((unit.share_of_term(term) for unit in units), default=0.0) for term, weight in weights.items())
+    return held / total if total else 1.0
+
+
+def aligned(claim: Claim, index: int, units: Sequence[Unit], weights: dict[str, float]) -> Alignment:
+    """The unit that holds the most of the claim, and the few others that add to it."""
+    total = mass(claim, weights) or 1.0
+    chosen: list[int] = []
+    score = 0.0
+    left: dict[object, float] = {
+        **weights,
+        **{("fact", number): FACT_WEIGHT for number in range(len(claim.facts))},
+        **{("name", number): FACT_WEIGHT for number in range(len(claim.names))},
+    }
+    while len(chosen) < _MAX_UNITS:
+        gains = [(_gain(unit, claim, left) - _far(number, chosen), number) for number, unit in enumerate(units)]
+        gain, number = max(gains, key=lambda item: (item[0], -item[1]), default=(0.0, 0))
+        if gain <= 0.0 or (chosen and gain < _MIN_GAIN * total):
+            break
+        score += _take(units[number], claim, left)
+        chosen.append(number)
+    return Alignment(index, tuple(units[number] for number in sorted(chosen)), score / total)
+
+
+def _far(number: int, chosen: Sequence[int]) -> float:
+    """A small cost for a unit away from those chosen, so that of equal ones the neighbour is taken."""
+    return 0.01 * min(5, min((abs(number - other) for other in chosen), default=0))
+
+
+def _share(unit: Unit, claim: Claim, key: object) -> float:
+    if isinstance(key, str):
+        return unit.share_of_term(key)
+    kind, number = key  # type: ignore[misc]
+    return float(unit.holds_fact(claim.facts[number]) if kind == "fact" else unit.holds_name(claim.names[number]))
+
+
+def _gain(unit: Unit, claim: Claim, left: dict[object, float]) -> float:
+    return sum(weight * _share(unit, claim, key) for key, weight in left.items())
+
+
+def _take(unit: Unit, claim: Claim, left: dict[object, float]) -> float:
+    """Take what the unit holds from what is left; returns how much it was."""
+    taken = 0.0
+    for key in list(left):
+        share = _share(unit, claim, key)
+        if share:
+            taken += left[key] * share
+            left[key] *= 1.0 - share
+            if not left[key]:
+                del left[key]
+    return taken

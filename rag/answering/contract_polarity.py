@@ -1,0 +1,229 @@
+"""Whether a sentence turns its source round: negations, opposites, limits with the other side, duties made of permissions.
+
+By rules on the clauses of both texts, no model: a claim's clause is held against the source's clause that shares most words
+with it. Two turns are none: 금지하지 않는다 is 할 수 있다, and "does not reject" is "accepts".
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import dataclass
+
+from rag.domain.fact_reading import facts_of, plain
+from rag.domain.facts import Fact, FactKind, holds
+
+_MIN_OVERLAP = 0.6
+"""Share of a clause's words that the source's clause must hold before the two are held against each other."""
+_AS_GOOD = 0.85
+"""A clause that shares nearly as many words and does agree settles it."""
+
+_NEGATION = re.compile(
+    r"""(?:수|리)\s?[는가도]?\s?없 | 지\s?[는도를]?\s?(?:아니|않|못|말) | (?<![가-힣])(?:안|못)\s(?=[가-힣])
+    | 아니(?=[다며고한하된되라]) | 아닌 | 아닙 | 없(?=[다이는으음습었을고애도어]) | 금지 | 금하 | 금한 | 불가 | 불허 | 제외 | 배제
+    | 면제 | 불필요 | 말\s것 | 말아야 | 외에는 | 밖에 | 이외에 | 그러하지\s(?=아니)
+    | \b(?:not|never|no|none|nor|neither|without|cannot|except|excepting|excluding|excluded?s?|unless|prohibit\w*|forbid\w*
+        |prevent\w*|exempt\w*)\b | n't\b""",
+    re.VERBOSE | re.IGNORECASE,
+)
+_BOUND_PHRASE = re.compile(
+    r"\b(?:no|not) (?:later|earlier|more|less|fewer|longer|sooner) than\b|\b(?:not|never) exceed\w*"
+    r"|\bnot only\b|없이도|뿐만 아니라|못지않"
+    r"|(?:초과|넘|이상)[가-힣]*\s?(?:[가-힣]+\s)?(?:수\s?없|지\s?(?:아니|않|못|말)|아니)[가-힣]*"
+)
+"""Negations that only say which side of a limit is meant."""
+_OPPOSITES = (
+    "증가|늘어|늘리|increas\\w+|raise[sd]?|grow\\w* <> 감소|줄어|줄이|decreas\\w+|reduc\\w+|lower(?:s|ed)\\b",
+    "인상 <> 인하",
+    "상승 <> 하락",
+    "확대 <> 축소",
+    "강화 <> 완화",
+    "최소|최저|하한|minimum|at least <> 최대|최고|상한|maximum|at most|up to",
+    "입금 <> 출금|인출",
+    "매수|매입|buyer <> 매도|매각|seller",
+    "채권자 <> 채무자",
+    "유급|paid <> 무급|unpaid",
+    "유료 <> 무료|free of charge",
+    "허용|allow\\w*|permit\\w*|accept\\w*|approv\\w+ <> 차단|den(?:y|ies|ied)|reject\\w*|refus\\w+|block\\w*",
+    "승인 <> 반려|거부|거절|기각",
+    "(?<!비)공개|public <> 비공개|private",
+    "필수|mandatory|required <> 선택|optional|임의",
+    "국내|domestic <> 해외|국외|foreign",
+    "내부|internal <> 외부|external",
+    "(?<!비)활성|enabl\\w+ <> 비활성|disabl\\w+",
+    "성공|succe\\w+ <> 실패|fail\\w*",
+    "시작|개시|start\\w*|begin\\w* <> 종료|끝나|end(?:s|ed)?\\b",
+    "(?<!비)정규직 <> 비정규직|기간제",
+    "찬성 <> 반대",
+    "암호화|encrypt\\w* <> 복호화|decrypt\\w*",
+    "(?<!a)synchronous <> asynchronous",
+    "before|prior to <> after|following",
+    "above|upper <> below|lower\\b",
+    "first <> last",
+    "이전|전까지|사전 <> 이후|사후",
+)
+_SIDES = tuple(
+    tuple(re.compile(rf"(?:(?<![A-Za-z])(?:{side}))", re.IGNORECASE) for side in pair.split(" <> ")) for pair in _OPPOSITES
+)
+_MUST = re.compile(r"(?:하여야|해야|어야|아야|여야)\s?(?:한|하|합|됩|된)|의무|\b(?:must|shall|required|have to|has to)\b", re.IGNORECASE)
+_MAY = re.compile(r"수\s?(?:도|가)?\s?있|\b(?:may|can|could)\b", re.IGNORECASE)
+_CLAUSE_END = re.compile(
+    r"[,;:\n]\s?|[.!?]\s|(?:고|으며|하며|되며|이며|지만|으나|하나|되|는데|면서|거나)\s(?=\S)"
+    r"|\s(?:and|but|or|while|whereas|which|who|if|unless|except|however|although)\s",
+    re.IGNORECASE,
+)
+_MIN_CLAUSE = 5
+"""Characters; what is shorter belongs to the clause before."""
+
+_AFTER = re.compile(
+    r"\s?(?:\([^()]{0,20}\)\s?)?[을를이가은는의에로]?\s?(?P<word>이상|이하|미만|초과|이내|까지|안에|내에|이전|이후|부터|전에?|후에?|뒤에?|넘)"
+    r"(?P<tail>[^,.;]{0,16})|\s?(?P<en>or (?:more|less|fewer|longer|above|below|earlier|later)|before|after|ago)\b"
+)
+_BEFORE = re.compile(
+    r"(?P<word>최대|최소|적어도|최장|최단|at least|at most|no less than|not less than|no fewer than|no more than|not more than|"
+    r"more than|less than|fewer than|greater than|up to|over|under|above|below|within|not exceed(?:ing)?|exceed(?:ing|s)?|"
+    r"minimum of|maximum of|no later than|not later than|no earlier than|not earlier than|before|after|until|by|from|since)"
+    r"\s(?:a |an |the |of )?$",
+    re.IGNORECASE,
+)
+_SIDE_OF = {
+    **dict.fromkeys(("이상", "최소", "적어도", "최단", "부터", "이후", "from", "since", "at least", "no less than"), "≥"),
+    **dict.fromkeys(("not less than", "no fewer than", "minimum of", "or more", "or longer", "or above", "or later"), "≥"),
+    **dict.fromkeys(("no earlier than", "not earlier than"), "≥"),
+    **dict.fromkeys(("초과", "넘", "more than", "greater than", "over", "above", "exceed", "exceeds", "exceeding"), ">"),
+    **dict.fromkeys(("이하", "이내", "까지", "안에", "내에", "최대", "최장", "at most", "no more than", "not more than"), "≤"),
+    **dict.fromkeys(("up to", "within", "not exceed", "not exceeding", "maximum of", "or less", "or fewer", "until"), "≤"),
+    **dict.fromkeys(("by", "no later than", "not later than", "or below", "or earlier", "이전"), "≤"),
+    **dict.fromkeys(("미만", "less than", "fewer than", "under", "below"), "<"),
+    **dict.fromkeys(("전", "전에", "before", "ago"), "before"),
+    **dict.fromkeys(("후", "후에", "뒤", "뒤에", "after"), "after"),
+}
+_NEGATED = re.compile(r"수\s?[는가도]?\s?없|지\s?[는도를]?\s?(?:아니|않|못|말)|아니|금지|불가|안\s?된")
+_TURNED = {"≥": "<", ">": "≤", "<": "≥"}
+_TURNED_WORDS = ("초과", "넘", "이상", "미만")
+_ORDERS = (frozenset("≥>≤<"), frozenset(("before", "after")))
+_LOOSE = (frozenset("≥>"), frozenset("≤<"))
+"""Sides that differ only at the limit itself: told apart for numbers, not for dates and times."""
+
+WordsOf = Callable[[str], Collection[str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Clause:
+    """A piece of a sentence with one predicate, and the content words in it."""
+
+    text: str
+    words: frozenset[str]
+
+    @property
+    def turns(self) -> int:
+        """How often it negates; what only tells the side of a limit left out."""
+        return len(_NEGATION.findall(_BOUND_PHRASE.sub(" ", self.text)))
+
+
+def clauses_of(text: str, words_of: WordsOf) -> list[Clause]:
+    """The clauses of a text, in its order."""
+    return [Clause(piece, frozenset(words_of(piece))) for piece in _pieces(plain(text)) if piece.strip()]
+
+
+def _pieces(text: str) -> Iterator[str]:
+    start = 0
+    for match in _CLAUSE_END.finditer(text):
+        if match.end() - start >= _MIN_CLAUSE and len(text) - match.end() >= _MIN_CLAUSE:
+            yield text[start : match.end()]
+            start = match.end()
+    yield text[start:]
+
+
+def turned(claim: str, evidence: Sequence[str], words_of: WordsOf) -> list[str]:
+    """Clauses of the claim that say the contrary of the clause of the evidence that is about the same.
+
+    Args:
+        words_of: content words of a text.
+
+    Returns:
+        What is wrong with each: `negation`, `opposite`, `duty`.
+    """
+    whole = [Clause(text, frozenset(words_of(text))) for text in map(plain, evidence)]
+    sources = [*(clause for text in evidence for clause in clauses_of(text, words_of)), *whole]
+    problems = []
+    for clause in clauses_of(claim, words_of):
+        problem = _against(clause, sources)
+        if problem:
+            problems.append(problem)
+    return list(dict.fromkeys(problems))
+
+
+def _against(clause: Clause, sources: Sequence[Clause]) -> str:
+    """What is wrong with a clause in the light of those that share most words with it; empty when nothing is."""
+    shares = [(_shared(clause, source), source) for source in sources]
+    best = max((share for share, _ in shares), default=0.0)
+    if best < _MIN_OVERLAP or not clause.words:
+        return ""
+    # Of equal ones the shortest is the clause itself, and not the text around it.
+    near = sorted((item for item in shares if item[0] >= _AS_GOOD * best), key=lambda item: (-item[0], len(item[1].words)))
+    verdicts = [_compare(clause, source) for _, source in near]
+    closest = verdicts[0]
+    same_scope = [verdict for (_, source), verdict in zip(near, verdicts, strict=True) if _same_length(clause, source)]
+    return "" if not closest or "" in same_scope else closest
+
+
+def _same_length(clause: Clause, source: Clause) -> bool:
+    return len(source.words) <= 1.6 * len(clause.words) + 1
+
+
+def _shared(clause: Clause, source: Clause) -> float:
+    return len(clause.words & source.words) / max(1, len(clause.words))
+
+
+def _compare(clause: Clause, source: Clause) -> str:
+    negated = clause.turns % 2 != source.turns % 2
+    opposite = _is_opposite(clause.text, source.text)
+    if negated != opposite:
+        return "negation" if negated else "opposite"
+    if _MUST.search(clause.text) and not _MAY.search(clause.text) and _MAY.search(source.text):
+        return "" if _MUST.search(source.text) or negated or source.turns else "duty"
+    return ""
+
+
+def _is_opposite(one: str, other: str) -> bool:
+    for left, right in _SIDES:
+        here = (bool(left.search(one)), bool(right.search(one)))
+        there = (bool(left.search(other)), bool(right.search(other)))
+        if here != there and here[::-1] == there and here[0] != here[1]:
+            return True
+    return False
+
+
+def turned_limits(claim: str, evidence: Sequence[str]) -> list[str]:
+    """Numbers and dates of the claim, as written, that the evidence limits from another side: 이상 for 이하, before for after."""
+    sources = [limit for text in evidence for limit in _limits(plain(text))]
+    wrong = []
+    for fact, sides in _limits(plain(claim)):
+        others = frozenset[str]().union(*(found for held, found in sources if holds(fact, [held])))
+        if any(_clash(sides & order, others & order, fact) for order in _ORDERS):
+            wrong.append(fact.written)
+    return wrong
+
+
+def _clash(sides: frozenset[str], others: frozenset[str], fact: Fact) -> bool:
+    if not sides or not others or sides & others:
+        return False
+    return fact.kind is FactKind.NUMBER or not any(sides & loose and others & loose for loose in _LOOSE)
+
+
+def _limits(read: str) -> Iterator[tuple[Fact, frozenset[str]]]:
+    """Each number, date or time that a text limits, and from which sides."""
+    facts = [fact for fact in facts_of(read) if fact.kind in (FactKind.NUMBER, FactKind.DATE, FactKind.TIME)]
+    for fact in facts:
+        sides = set[str]()
+        after = _AFTER.match(read, fact.end)
+        if after:
+            word = (after["word"] or after["en"]).lower()
+            turn = word in _TURNED_WORDS and _NEGATED.search(after["tail"] or "")
+            sides.add(_TURNED[_SIDE_OF[word]] if turn else _SIDE_OF[word])
+        before = _BEFORE.search(read[max(0, fact.start - 24) : fact.start])
+        if before:
+            sides.add(_SIDE_OF[before["word"].lower()])
+        if sides:
+            yield fact, frozenset(sides)
