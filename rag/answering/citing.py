@@ -222,7 +222,9 @@ def mass(claim: Claim, weights: dict[str, float]) -> float:
 def word_share(units: Collection[Unit], weights: dict[str, float]) -> float:
     """How much of the words the units hold together, 0 to 1; 1 where there are none."""
     total = sum(weights.values())
-    held = sum(weight * max((unit.share_of_term(term) for unit in units), default=0.0) for term, weight in weights.items())
+    held = sum(
+        weight * max((unit.share_of_term(term) for unit in units), default=0.0) for term, weight in weights.items()
+    )
     return held / total if total else 1.0
 
 

@@ -29,7 +29,40 @@ _PROPER = re.compile(r"(?<=[a-z,;:] )[A-Z][a-z]+(?:[A-Z][a-z]+)*")
 _HANGUL = re.compile("[가-힣]")
 _LETTER = re.compile("[A-Za-z가-힣]")
 _UNITS = frozenset(
-    "kb mb gb tb kib mib gib ms sec min km cm mm kg mg ml kw usd krw eur jpy won percent am pm to or and vs etc eg ie".split()
+    [
+        "kb",
+        "mb",
+        "gb",
+        "tb",
+        "kib",
+        "mib",
+        "gib",
+        "ms",
+        "sec",
+        "min",
+        "km",
+        "cm",
+        "mm",
+        "kg",
+        "mg",
+        "ml",
+        "kw",
+        "usd",
+        "krw",
+        "eur",
+        "jpy",
+        "won",
+        "percent",
+        "am",
+        "pm",
+        "to",
+        "or",
+        "and",
+        "vs",
+        "etc",
+        "eg",
+        "ie",
+    ]
 )
 _TRAILING = re.compile(r"(?:'s|[.'-])+$")
 
@@ -47,7 +80,9 @@ def names_of(text: str) -> tuple[str, ...]:
     rest = _SPELLED.sub(" ", read)
     found += _CAPITALS.findall(rest)
     if is_korean(text):
-        found += [name for name in (_TRAILING.sub("", word) for word in _LATIN.findall(rest)) if name.lower() not in _UNITS]
+        found += [
+            name for name in (_TRAILING.sub("", word) for word in _LATIN.findall(rest)) if name.lower() not in _UNITS
+        ]
     return tuple(dict.fromkeys(name for name in found if len(name) > 1))
 
 

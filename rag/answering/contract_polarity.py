@@ -63,9 +63,13 @@ _OPPOSITES = (
     "이전|전까지|사전 <> 이후|사후",
 )
 _SIDES = tuple(
-    tuple(re.compile(rf"(?:(?<![A-Za-z])(?:{side}))", re.IGNORECASE) for side in pair.split(" <> ")) for pair in _OPPOSITES
+    tuple(re.compile(rf"(?:(?<![A-Za-z])(?:{side}))", re.IGNORECASE) for side in pair.split(" <> "))
+    for pair in _OPPOSITES
 )
-_MUST = re.compile(r"(?:하여야|해야|어야|아야|여야)\s?(?:한|하|합|됩|된)|의무|\b(?:must|shall|required|have to|has to)\b", re.IGNORECASE)
+_MUST = re.compile(
+    r"(?:하여야|해야|어야|아야|여야)\s?(?:한|하|합|됩|된)|의무|\b(?:must|shall|required|have to|has to)\b",
+    re.IGNORECASE,
+)
 _MAY = re.compile(r"수\s?(?:도|가)?\s?있|\b(?:may|can|could)\b", re.IGNORECASE)
 _CLAUSE_END = re.compile(
     r"[,;:\n]\s?|[.!?]\s|(?:고|으며|하며|되며|이며|지만|으나|하나|되|는데|면서|거나)\s(?=\S)"
@@ -87,12 +91,22 @@ _BEFORE = re.compile(
     re.IGNORECASE,
 )
 _SIDE_OF = {
-    **dict.fromkeys(("이상", "최소", "적어도", "최단", "부터", "이후", "from", "since", "at least", "no less than"), "≥"),
-    **dict.fromkeys(("not less than", "no fewer than", "minimum of", "or more", "or longer", "or above", "or later"), "≥"),
+    **dict.fromkeys(
+        ("이상", "최소", "적어도", "최단", "부터", "이후", "from", "since", "at least", "no less than"), "≥"
+    ),
+    **dict.fromkeys(
+        ("not less than", "no fewer than", "minimum of", "or more", "or longer", "or above", "or later"), "≥"
+    ),
     **dict.fromkeys(("no earlier than", "not earlier than"), "≥"),
-    **dict.fromkeys(("초과", "넘", "more than", "greater than", "over", "above", "exceed", "exceeds", "exceeding"), ">"),
-    **dict.fromkeys(("이하", "이내", "까지", "안에", "내에", "최대", "최장", "at most", "no more than", "not more than"), "≤"),
-    **dict.fromkeys(("up to", "within", "not exceed", "not exceeding", "maximum of", "or less", "or fewer", "until"), "≤"),
+    **dict.fromkeys(
+        ("초과", "넘", "more than", "greater than", "over", "above", "exceed", "exceeds", "exceeding"), ">"
+    ),
+    **dict.fromkeys(
+        ("이하", "이내", "까지", "안에", "내에", "최대", "최장", "at most", "no more than", "not more than"), "≤"
+    ),
+    **dict.fromkeys(
+        ("up to", "within", "not exceed", "not exceeding", "maximum of", "or less", "or fewer", "until"), "≤"
+    ),
     **dict.fromkeys(("by", "no later than", "not later than", "or below", "or earlier", "이전"), "≤"),
     **dict.fromkeys(("미만", "less than", "fewer than", "under", "below"), "<"),
     **dict.fromkeys(("전", "전에", "before", "ago"), "before"),
@@ -161,7 +175,9 @@ def _against(clause: Clause, sources: Sequence[Clause]) -> str:
     if best < _MIN_OVERLAP or not clause.words:
         return ""
     # Of equal ones the shortest is the clause itself, and not the text around it.
-    near = sorted((item for item in shares if item[0] >= _AS_GOOD * best), key=lambda item: (-item[0], len(item[1].words)))
+    near = sorted(
+        (item for item in shares if item[0] >= _AS_GOOD * best), key=lambda item: (-item[0], len(item[1].words))
+    )
     verdicts = [_compare(clause, source) for _, source in near]
     closest = verdicts[0]
     same_scope = [verdict for (_, source), verdict in zip(near, verdicts, strict=True) if _same_length(clause, source)]
