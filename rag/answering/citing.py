@@ -9,7 +9,8 @@ import math
 import re
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
+from operator import mul
 
 from rag.answering.contract_names import names_of
 from rag.domain.answer import occurs
@@ -214,11 +215,6 @@ def weights_for(claim: Claim, units: Sequence[Unit]) -> dict[str, float]:
     return found
 
 
-def mass(claim: Claim, weights: dict[str, float]) -> float:
-    """All that a unit could hold of the claim."""
-    return sum(weights.values()) + FACT_WEIGHT * (len(claim.facts) + len(claim.names))
-
-
 def word_share(units: Collection[Unit], weights: dict[str, float]) -> float:
     """How much of the words the units hold together, 0 to 1; 1 where there are none."""
     total = sum(weights.values())
@@ -230,48 +226,32 @@ def word_share(units: Collection[Unit], weights: dict[str, float]) -> float:
 
 def aligned(claim: Claim, index: int, units: Sequence[Unit], weights: dict[str, float]) -> Alignment:
     """The unit that holds the most of the claim, and the few others that add to it."""
-    total = mass(claim, weights) or 1.0
+    parts = _parts(claim, weights)
+    held = [[share(unit) for _, share in parts] for unit in units]
+    left = [weight for weight, _ in parts]
+    total = sum(left) or 1.0
     chosen: list[int] = []
     score = 0.0
-    left: dict[object, float] = {
-        **weights,
-        **{("fact", number): FACT_WEIGHT for number in range(len(claim.facts))},
-        **{("name", number): FACT_WEIGHT for number in range(len(claim.names))},
-    }
     while len(chosen) < _MAX_UNITS:
-        gains = [(_gain(unit, claim, left) - _far(number, chosen), number) for number, unit in enumerate(units)]
-        gain, number = max(gains, key=lambda item: (item[0], -item[1]), default=(0.0, 0))
-        if gain <= 0.0 or (chosen and gain < _MIN_GAIN * total):
+        gains = [sum(map(mul, shares, left)) - _far(number, chosen) for number, shares in enumerate(held)]
+        number = max(range(len(units)), key=lambda item: (gains[item], -item), default=-1)
+        if number < 0 or gains[number] <= 0.0 or (chosen and gains[number] < _MIN_GAIN * total):
             break
-        score += _take(units[number], claim, left)
+        score += sum(map(mul, held[number], left))
+        left = [rest * (1.0 - share) for rest, share in zip(left, held[number], strict=True)]
         chosen.append(number)
     return Alignment(index, tuple(units[number] for number in sorted(chosen)), score / total)
+
+
+def _parts(claim: Claim, weights: dict[str, float]) -> list[tuple[float, Callable[[Unit], float]]]:
+    """What a unit can hold of a claim, what it weighs, and how much of it a unit holds."""
+    return [
+        *((weight, partial(Unit.share_of_term, term=term)) for term, weight in weights.items()),
+        *((FACT_WEIGHT, partial(Unit.holds_fact, fact=fact)) for fact in claim.facts),
+        *((FACT_WEIGHT, partial(Unit.holds_name, name=name)) for name in claim.names),
+    ]
 
 
 def _far(number: int, chosen: Sequence[int]) -> float:
     """A small cost for a unit away from those chosen, so that of equal ones the neighbour is taken."""
     return 0.01 * min(5, min((abs(number - other) for other in chosen), default=0))
-
-
-def _share(unit: Unit, claim: Claim, key: object) -> float:
-    if isinstance(key, str):
-        return unit.share_of_term(key)
-    kind, number = key  # type: ignore[misc]
-    return float(unit.holds_fact(claim.facts[number]) if kind == "fact" else unit.holds_name(claim.names[number]))
-
-
-def _gain(unit: Unit, claim: Claim, left: dict[object, float]) -> float:
-    return sum(weight * _share(unit, claim, key) for key, weight in left.items())
-
-
-def _take(unit: Unit, claim: Claim, left: dict[object, float]) -> float:
-    """Take what the unit holds from what is left; returns how much it was."""
-    taken = 0.0
-    for key in list(left):
-        share = _share(unit, claim, key)
-        if share:
-            taken += left[key] * share
-            left[key] *= 1.0 - share
-            if not left[key]:
-                del left[key]
-    return taken

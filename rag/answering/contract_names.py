@@ -28,42 +28,10 @@ _PROPER = re.compile(r"(?<=[a-z,;:] )[A-Z][a-z]+(?:[A-Z][a-z]+)*")
 """A word with a capital that does not begin a sentence."""
 _HANGUL = re.compile("[가-힣]")
 _LETTER = re.compile("[A-Za-z가-힣]")
-_UNITS = frozenset(
-    [
-        "kb",
-        "mb",
-        "gb",
-        "tb",
-        "kib",
-        "mib",
-        "gib",
-        "ms",
-        "sec",
-        "min",
-        "km",
-        "cm",
-        "mm",
-        "kg",
-        "mg",
-        "ml",
-        "kw",
-        "usd",
-        "krw",
-        "eur",
-        "jpy",
-        "won",
-        "percent",
-        "am",
-        "pm",
-        "to",
-        "or",
-        "and",
-        "vs",
-        "etc",
-        "eg",
-        "ie",
-    ]
+_UNIT_NAMES = (
+    "kb mb gb tb kib mib gib ms sec min km cm mm kg mg ml kw usd krw eur jpy won percent am pm to or and vs etc eg ie"
 )
+_UNITS = frozenset(_UNIT_NAMES.split())
 _TRAILING = re.compile(r"(?:'s|[.'-])+$")
 
 

@@ -76,6 +76,8 @@ _IN_BRACKETS = re.compile(rf"[(\[](?:단위{_B}:?{_B}|[Uu]nits?: ?)?([^()\[\]]{{
 _COLUMN_UNIT = rf"(?<=[(\[])(?:{_SCALE}+{_B}(?:{words.UNIT}))(?=[)\]] *\|)"
 _CELL_BORDER = re.compile(r"(?<!\\)\|")
 _BARE_CELL = re.compile(_CARDINAL)
+_KEY = re.compile(rf"[A-Za-z][\w.-]*_(?P<unit>{'|'.join(words.KEY_UNITS)})")
+_KEY_VALUE = re.compile(rf"{_KEY.pattern}[\"'`]?[ ]?[:=][ ]?[\"'`]?(?P<number>{_CARDINAL})(?![\w.])")
 _FILLER = "\x1f"
 """Takes the place of what has been read: neither a letter, a digit nor a blank."""
 _CIRCLED = {code: f" 제{code - 0x245F}항 " for code in range(0x2460, 0x2474)}
@@ -115,7 +117,7 @@ def _read(text: str) -> tuple[Fact, ...]:
             left = _without(left, facts)
             found += facts
     shown = sorted((item for item in found if item.written), key=lambda item: item.start)
-    return (*_with_shared_units(read, shown), *_facts_of_cells(read))
+    return (*_with_shared_units(read, shown), *_facts_of_cells(read), *_facts_of_keys(read))
 
 
 def _without(text: str, facts: Sequence[Fact]) -> str:
@@ -280,15 +282,38 @@ def _facts_of_cells(text: str) -> Iterator[Fact]:
 
 
 def _facts_of_row(line: str, offset: int, header: Sequence[tuple[Fraction, str] | None]) -> Iterator[Fact]:
+    cells = _CELL_BORDER.split(line)
+    own = _row_unit(cells)
     start = offset
-    for index, cell in enumerate(_CELL_BORDER.split(line)):
-        measure = header[index] if index < len(header) else None
+    for index, cell in enumerate(cells):
+        measure = (header[index] if index < len(header) else None) or own
         number = cell.strip()
         if measure and _BARE_CELL.fullmatch(number):
             scale, unit = measure
             value = _decimal(number) * scale
             yield Fact(FactKind.NUMBER, number, start, start + len(cell), value, unit=unit, scaled=scale != 1)
         start += len(cell) + 1
+
+
+def _row_unit(cells: Sequence[str]) -> tuple[Fraction, str] | None:
+    """The unit that a row itself names: by a currency in a cell, or by the end of a key such as `key_lifetime_days`."""
+    for cell in cells:
+        word = cell.strip()
+        currency = words.CURRENCIES.get(word.lower()) if word.isupper() else None
+        key = _KEY.fullmatch(word)
+        unit = currency or (words.KEY_UNITS[key["unit"]] if key else "")
+        if unit:
+            return Fraction(1), unit
+    return None
+
+
+def _facts_of_keys(text: str) -> Iterator[Fact]:
+    """`timeout_s: 30` and `retention_days = 14` name their units too."""
+    for match in _KEY_VALUE.finditer(text):
+        unit = words.KEY_UNITS[match["unit"]]
+        yield replace(
+            _fact(FactKind.NUMBER, match, number=_decimal(match["number"]), unit=unit), written=match["number"]
+        )
 
 
 def _header_unit(cell: str) -> tuple[Fraction, str] | None:

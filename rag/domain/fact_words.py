@@ -134,6 +134,16 @@ CURRENCIES = {
     "jpy": "엔",
     "£": "파운드",
 }
+KEY_UNITS = {
+    **dict.fromkeys(("days", "day"), "일"),
+    **dict.fromkeys(("hours", "hour"), "시간"),
+    **dict.fromkeys(("minutes", "minute", "mins", "min"), "분"),
+    **dict.fromkeys(("seconds", "second", "secs", "sec", "s"), "초"),
+    **dict.fromkeys(("months", "month"), "개월"),
+    **{"ms": "ms", "kib": "kb", "kb": "kb", "mib": "mb", "mb": "mb", "gib": "gb", "gb": "gb"},
+    **dict.fromkeys(("percent", "pct"), "%"),
+}
+"""Ends of the names of settings."""
 
 
 def unit_name(written: str) -> str:
