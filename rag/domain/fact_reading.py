@@ -75,6 +75,7 @@ _ALL_CELLS = re.compile(rf"\((?:단위{_B}:?{_B}|[Uu]nits?: ?)(?P<note>[^()\n]{{
 _IN_BRACKETS = re.compile(rf"[(\[](?:단위{_B}:?{_B}|[Uu]nits?: ?)?([^()\[\]]{{1,12}})[)\]]")
 _COLUMN_UNIT = rf"(?<=[(\[])(?:{_SCALE}+{_B}(?:{words.UNIT}))(?=[)\]] *\|)"
 _CELL_BORDER = re.compile(r"(?<!\\)\|")
+_UNIT_HEADINGS = ("단위", "unit", "units")
 _BARE_CELL = re.compile(_CARDINAL)
 _KEY = re.compile(rf"[A-Za-z][\w.-]*_(?P<unit>{'|'.join(words.KEY_UNITS)})")
 _KEY_VALUE = re.compile(rf"{_KEY.pattern}[\"'`]?[ ]?[:=][ ]?[\"'`]?(?P<number>{_CARDINAL})(?![\w.])")
@@ -268,6 +269,7 @@ def _with_shared_units(text: str, facts: list[Fact]) -> list[Fact]:
 def _facts_of_cells(text: str) -> Iterator[Fact]:
     """Numbers of table cells with the unit, and its scale, that the header or a note (`단위: 천원`) gives them."""
     header: list[tuple[Fraction, str] | None] | None = None
+    unit_column = -1
     note = _ALL_CELLS.search(text)
     general = _unit_of(note["note"]) if note else None
     offset = 0
@@ -275,15 +277,20 @@ def _facts_of_cells(text: str) -> Iterator[Fact]:
         if not line.startswith("|"):
             header = None
         elif header is None:
-            header = [_header_unit(cell) or general for cell in _CELL_BORDER.split(line)]
+            cells = _CELL_BORDER.split(line)
+            header = [_header_unit(cell) or general for cell in cells]
+            unit_column = next((index for index, cell in enumerate(cells) if cell.strip().lower() in _UNIT_HEADINGS), -1)
         else:
-            yield from _facts_of_row(line, offset, header)
+            yield from _facts_of_row(line, offset, header, unit_column)
         offset += len(line) + 1
 
 
-def _facts_of_row(line: str, offset: int, header: Sequence[tuple[Fraction, str] | None]) -> Iterator[Fact]:
+def _facts_of_row(
+    line: str, offset: int, header: Sequence[tuple[Fraction, str] | None], unit_column: int
+) -> Iterator[Fact]:
     cells = _CELL_BORDER.split(line)
-    own = _row_unit(cells)
+    named = cells[unit_column] if 0 <= unit_column < len(cells) else ""
+    own = _unit_of(named) or _row_unit(cells)
     start = offset
     for index, cell in enumerate(cells):
         measure = (header[index] if index < len(header) else None) or own

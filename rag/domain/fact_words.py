@@ -140,7 +140,13 @@ KEY_UNITS = {
     **dict.fromkeys(("minutes", "minute", "mins", "min"), "분"),
     **dict.fromkeys(("seconds", "second", "secs", "sec", "s"), "초"),
     **dict.fromkeys(("months", "month"), "개월"),
-    **{"ms": "ms", "kib": "kb", "kb": "kb", "mib": "mb", "mb": "mb", "gib": "gb", "gb": "gb"},
+    "ms": "ms",
+    "kib": "kb",
+    "kb": "kb",
+    "mib": "mb",
+    "mb": "mb",
+    "gib": "gb",
+    "gb": "gb",
     **dict.fromkeys(("percent", "pct"), "%"),
 }
 """Ends of the names of settings."""
