@@ -34,36 +34,48 @@ _MAX_UNITS = 4
 _CODE_LINES = 14
 _BLANKS = re.compile(r"\s+")
 _RULE = frozenset("|-: ")
+_LEAD = re.compile(r"다음 각 |다음과 같|아래와 같|다음의 |(?:following|as follows)[^.]*[.:]$|:$")
+_ITEM = re.compile(r"(?:\d{1,2}[.)]|[가-하][.)]|\(\d{1,2}\)|[-*•○▪])\s")
+_PARAGRAPH = re.compile(r"[①-⑳]|\d+(?:\.\d+)+\s|제\d+조")
+_EXCEPTION = re.compile(r"다만|이 경우|단,|However|Except")
+"""A second sentence of an item, which the lead is not said of."""
 
 Offsets = tuple[int, int]
 
 
 @dataclass(frozen=True)
 class Unit:
-    """What can be quoted by itself: a sentence; a table row with its header; lines of code.
+    """What can be quoted by itself: a sentence; a list's item with its lead; a table row with its header; lines of code.
 
     Attributes:
-        spans: where it stands in the passage's text, the header first.
-        text: its words.
+        spans: where it stands in the passage's text, lead or header first.
+        lead: the sentence that introduces the list that it is an item of; it may say that all of it is forbidden.
+        text: its words, the lead's left out; lines that only the page's width broke are one.
         around: the headings and the title above it, which say what it is about.
         language: of its passage.
     """
 
     spans: tuple[Offsets, ...]
+    lead: str
     text: str
     around: str
     language: Language
     terms_of: TermsOf = field(repr=False)
 
+    @property
+    def whole(self) -> str:
+        """Lead and text."""
+        return f"{self.lead}\n{self.text}" if self.lead else self.text
+
     @cached_property
     def terms(self) -> frozenset[str]:
         """Its content words."""
-        return words_in(self.text, self.terms_of)
+        return words_in(self.whole, self.terms_of)
 
     @cached_property
     def squeezed(self) -> str:
         """Its characters in one spelling, for words that an analyzer cuts otherwise here than elsewhere."""
-        return squeeze(self.text)
+        return squeeze(self.whole)
 
     @cached_property
     def squeezed_around(self) -> str:
@@ -73,12 +85,12 @@ class Unit:
     @cached_property
     def facts(self) -> tuple[Fact, ...]:
         """What it states, and what its place in the document adds to that."""
-        return (*facts_of(self.text), *facts_of(self.around))
+        return (*facts_of(self.whole), *facts_of(self.around))
 
     @cached_property
     def spelled(self) -> str:
         """Its text and what stands above, for names."""
-        return plain(f"{self.text}\n{self.around}").lower()
+        return plain(f"{self.whole}\n{self.around}").lower()
 
     @property
     def units_told(self) -> bool:
@@ -138,8 +150,11 @@ def squeeze(text: str) -> str:
 
 
 def words_in(text: str, terms_of: TermsOf) -> frozenset[str]:
-    """The content words of `text`; numbers are compared by their value, so they are left out."""
-    return frozenset(term for term in terms_of(text) if not _is_number(term))
+    """The content words of `text`; facts are compared by their value, so they and their units are left out."""
+    read = plain(text)
+    for fact in facts_of(text):
+        read = read[: fact.start] + " " * (fact.end - fact.start) + read[fact.end :]
+    return frozenset(term for term in terms_of(read) if not _is_number(term))
 
 
 def _is_number(term: str) -> bool:
@@ -155,13 +170,34 @@ def units_of(passage: Passage, terms_of: TermsOf) -> tuple[Unit, ...]:
     """What can be quoted of a passage, in reading order."""
     chunk = passage.chunk
 
-    def unit(*spans: Offsets) -> Unit:
-        text = "\n".join(chunk.text[start:end] for start, end in spans)
-        return Unit(spans, text, _around(passage, spans[-1]), chunk.language, terms_of)
+    def unit(lead: Offsets | None, *spans: Offsets) -> Unit:
+        pieces = [chunk.text[start:end] for start, end in spans]
+        text = "\n".join(pieces) if len(pieces) > 1 or chunk.language is Language.CODE else pieces[0].replace("\n", " ")
+        above = chunk.text[slice(*lead)].replace("\n", " ") if lead else ""
+        places = (lead, *spans) if lead else spans
+        return Unit(places, above, text, _around(passage, spans[-1]), chunk.language, terms_of)
 
     if chunk.language is Language.CODE:
-        return tuple(unit(span) for span in _code_spans(chunk.text))
-    return tuple(unit(*spans) for spans in _quotable(chunk.text, chunk.language))
+        return tuple(unit(None, span) for span in _code_spans(chunk.text))
+    return tuple(unit(lead, *spans) for lead, spans in _with_leads(chunk.text, _quotable(chunk.text, chunk.language)))
+
+
+def _with_leads(
+    text: str, quotable: Iterator[tuple[Offsets, ...]]
+) -> Iterator[tuple[Offsets | None, tuple[Offsets, ...]]]:
+    """Each with the sentence that introduces its list: from `다음 각 호와 같다` to the next sentence that is no item of it."""
+    lead: Offsets | None = None
+    marked: bool | None = None
+    for spans in quotable:
+        piece = text[slice(*spans[0])]
+        is_item = bool(_ITEM.match(piece))
+        if len(spans) > 1 or _PARAGRAPH.match(piece) or (marked and not is_item and not _EXCEPTION.match(piece)):
+            lead = None
+        yield lead if lead and not _EXCEPTION.match(piece) else None, spans
+        if lead is not None and marked is None:
+            marked = is_item
+        if _LEAD.search(piece) and len(spans) == 1:
+            lead, marked = spans[0], None
 
 
 def _around(passage: Passage, span: Offsets) -> str:

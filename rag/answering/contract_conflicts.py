@@ -76,9 +76,9 @@ def contradict(one: Unit, other: Unit) -> bool:
     """Whether two statements are about the same and differ in all values of one unit."""
     if min(_share(one, other), _share(other, one)) < _SAME_WORDS:
         return False
-    if not all(other.holds_name(name) for name in names_of(one.text)):
+    if not all(other.holds_name(name) for name in names_of(one.whole)):
         return False
-    if not all(one.holds_name(name) for name in names_of(other.text)):
+    if not all(one.holds_name(name) for name in names_of(other.whole)):
         return False
     mine, others = _values(one), _values(other)
     shared = mine.keys() & others.keys()

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from rag.domain.fact_reading import facts_of, plain
 from rag.domain.facts import Fact, FactKind, holds
@@ -19,13 +19,18 @@ _AS_GOOD = 0.85
 """A clause that shares nearly as many words and does agree settles it."""
 
 _NEGATION = re.compile(
-    r"""(?:수|리)\s?[는가도]?\s?없 | 지\s?[는도를]?\s?(?:아니|않|못|말) | (?<![가-힣])(?:안|못)\s(?=[가-힣])
-    | 아니(?=[다며고한하된되라]) | 아닌 | 아닙 | 없(?=[다이는으음습었을고애도어]) | 금지 | 금하 | 금한 | 불가 | 불허 | 제외 | 배제
-    | 면제 | 불필요 | 말\s것 | 말아야 | 외에는 | 밖에 | 이외에 | 그러하지\s(?=아니)
-    | \b(?:not|never|no|none|nor|neither|without|cannot|except|excepting|excluding|excluded?s?|unless|prohibit\w*|forbid\w*
-        |prevent\w*|exempt\w*)\b | n't\b""",
+    r"""(?P<main>(?:수|리)\s?[는가도]?\s?없 | 지\s?[는도를]?\s?(?:아니|않|못|말) | 아니(?=[다며고한하된되라]) | 아닌 | 아닙
+        | 없(?=[다이는으음습었을고애도어]) | 금지 | 금하 | 금한 | 불가 | 불허 | 제외 | 배제 | 면제 | 불필요 | 말\s것 | 말아야
+        | 외에는 | 밖에 | 이외에 | 빼고 | 뺀 | 무급 | 무료 | 무효 | (?<![가-힣])(?:안|못)\s(?=[가-힣]))
+    | \b(?:not|never|cannot|nor|neither|unpaid|prohibit\w*|forbid\w*|prevent\w*|exempt\w*|exclud\w*|no\slonger
+        |(?:refus\w+|fail(?:s|ed)?|declin\w+)\sto)\b | n't\b
+    | (?P<modifier>\b(?:no|none|without|except|excepting|unless)\b)""",
     re.VERBOSE | re.IGNORECASE,
 )
+_FINAL = 9
+"""Characters after a Korean negation in which its sentence ends: it then negates what is said, else a word of it."""
+_SCOPE_BEFORE, _SCOPE_AFTER = 10, 26
+"""Characters that hold the word which is negated: before in Korean, after in English."""
 _BOUND_PHRASE = re.compile(
     r"\b(?:no|not) (?:later|earlier|more|less|fewer|longer|sooner) than\b|\b(?:not|never) exceed\w*"
     r"|\bnot only\b|없이도|뿐만 아니라|못지않"
@@ -42,8 +47,6 @@ _OPPOSITES = (
     "입금 <> 출금|인출",
     "매수|매입|buyer <> 매도|매각|seller",
     "채권자 <> 채무자",
-    "유급|paid <> 무급|unpaid",
-    "유료 <> 무료|free of charge",
     "허용|allow\\w*|permit\\w*|accept\\w*|approv\\w+ <> 차단|den(?:y|ies|ied)|reject\\w*|refus\\w+|block\\w*",
     "승인 <> 반려|거부|거절|기각",
     "(?<!비)공개|public <> 비공개|private",
@@ -57,7 +60,6 @@ _OPPOSITES = (
     "찬성 <> 반대",
     "암호화|encrypt\\w* <> 복호화|decrypt\\w*",
     "(?<!a)synchronous <> asynchronous",
-    "before|prior to <> after|following",
     "above|upper <> below|lower\\b",
     "first <> last",
     "이전|전까지|사전 <> 이후|사후",
@@ -80,8 +82,8 @@ _MIN_CLAUSE = 5
 """Characters; what is shorter belongs to the clause before."""
 
 _AFTER = re.compile(
-    r"\s?(?:\([^()]{0,20}\)\s?)?[을를이가은는의에로]?\s?(?P<word>이상|이하|미만|초과|이내|까지|안에|내에|이전|이후|부터|전에?|후에?|뒤에?|넘)"
-    r"(?P<tail>[^,.;]{0,16})|\s?(?P<en>or (?:more|less|fewer|longer|above|below|earlier|later)|before|after|ago)\b"
+    r"\s?(?:\([^()]{0,20}\)\s?)?(?:[을를가은는의에로]|이(?![상하내전후]))?\s?(?P<word>이상|이하|미만|초과|이내|까지|안에|내에|이전|이후|부터|전에?|후에?|뒤에?|넘)"
+    r"(?P<tail>[^,.;]{0,16})|\s?(?P<en>or (?:more|less|fewer|longer|above|below|earlier|later)|before|after)\b"
 )
 _BEFORE = re.compile(
     r"(?P<word>최대|최소|적어도|최장|최단|at least|at most|no less than|not less than|no fewer than|no more than|not more than|"
@@ -109,14 +111,14 @@ _SIDE_OF = {
     ),
     **dict.fromkeys(("by", "no later than", "not later than", "or below", "or earlier", "이전"), "≤"),
     **dict.fromkeys(("미만", "less than", "fewer than", "under", "below"), "<"),
-    **dict.fromkeys(("전", "전에", "before", "ago"), "before"),
+    **dict.fromkeys(("전", "전에", "before"), "before"),
     **dict.fromkeys(("후", "후에", "뒤", "뒤에", "after"), "after"),
 }
 _NEGATED = re.compile(r"수\s?[는가도]?\s?없|지\s?[는도를]?\s?(?:아니|않|못|말)|아니|금지|불가|안\s?된")
 _TURNED = {"≥": "<", ">": "≤", "<": "≥"}
 _TURNED_WORDS = ("초과", "넘", "이상", "미만")
-_ORDERS = (frozenset("≥>≤<"), frozenset(("before", "after")))
-_LOOSE = (frozenset("≥>"), frozenset("≤<"))
+_UPPER, _LOWER = frozenset(("≤", "<", "before")), frozenset(("≥", ">", "after"))
+_EDGES = (frozenset("≥>"), frozenset("≤<"))
 """Sides that differ only at the limit itself: told apart for numbers, not for dates and times."""
 
 WordsOf = Callable[[str], Collection[str]]
@@ -124,15 +126,34 @@ WordsOf = Callable[[str], Collection[str]]
 
 @dataclass(frozen=True, slots=True)
 class Clause:
-    """A piece of a sentence with one predicate, and the content words in it."""
+    """A piece of a sentence with one predicate, and the content words in it.
+
+    Attributes:
+        led: 1 in a list whose lead negates what all its items say.
+    """
 
     text: str
     words: frozenset[str]
+    led: int = 0
 
-    @property
-    def turns(self) -> int:
-        """How often it negates; what only tells the side of a limit left out."""
-        return len(_NEGATION.findall(_BOUND_PHRASE.sub(" ", self.text)))
+    def turns(self, other: Clause) -> int:
+        """How often it negates what `other` speaks of too; what only tells the side of a limit left out."""
+        read = _BOUND_PHRASE.sub(" ", self.text)
+        return sum(_concerns(match, read, other) for match in _NEGATION.finditer(read)) + self.led
+
+
+def _concerns(match: re.Match[str], text: str, other: Clause) -> bool:
+    """Whether a negation is the statement's own, or is of a word that the other clause has too."""
+    korean = match["main"] is not None
+    if korean and len(text.rstrip(" .\n")) - match.end() <= _FINAL:
+        return True
+    if not korean and match["modifier"] is None:
+        return True
+    scope = (
+        text[max(0, match.start() - _SCOPE_BEFORE) : match.start()] if korean else text[match.end() :][:_SCOPE_AFTER]
+    )
+    read = scope.lower()
+    return any(len(word) > 1 and word in read for word in other.words) or bool(_NEGATION.search(other.text) and korean)
 
 
 def clauses_of(text: str, words_of: WordsOf) -> list[Clause]:
@@ -149,43 +170,47 @@ def _pieces(text: str) -> Iterator[str]:
     yield text[start:]
 
 
-def turned(claim: str, evidence: Sequence[str], words_of: WordsOf) -> list[str]:
+def turned(claim: str, evidence: Sequence[tuple[str, str]], words_of: WordsOf) -> list[str]:
     """Clauses of the claim that say the contrary of the clause of the evidence that is about the same.
 
     Args:
+        evidence: each a list's lead, empty for none, and the text.
         words_of: content words of a text.
 
     Returns:
-        What is wrong with each: `negation`, `opposite`, `duty`.
+        What is wrong: `negation`, `opposite`, `duty`.
     """
-    whole = [Clause(text, frozenset(words_of(text))) for text in map(plain, evidence)]
-    sources = [*(clause for text in evidence for clause in clauses_of(text, words_of)), *whole]
-    problems = []
-    for clause in clauses_of(claim, words_of):
-        problem = _against(clause, sources)
-        if problem:
-            problems.append(problem)
-    return list(dict.fromkeys(problems))
+    clauses, wholes = list[Clause](), list[Clause]()
+    for lead, text in evidence:
+        led = len(_NEGATION.findall(_BOUND_PHRASE.sub(" ", plain(lead)))) % 2 if lead else 0
+        words = frozenset(words_of(lead)) if lead else frozenset[str]()
+        clauses += [replace(item, words=item.words | words, led=led) for item in clauses_of(text, words_of)]
+        wholes.append(Clause(plain(text), frozenset(words_of(text)) | words, led))
+    problems = [_verdict(clause, clauses, wholes) for clause in clauses_of(claim, words_of)]
+    return list(dict.fromkeys(problem for problem in problems if problem))
 
 
-def _against(clause: Clause, sources: Sequence[Clause]) -> str:
-    """What is wrong with a clause in the light of those that share most words with it; empty when nothing is."""
+def _verdict(clause: Clause, clauses: Sequence[Clause], wholes: Sequence[Clause]) -> str:
+    """By the source's clauses; by its sentences where no clause holds enough of it."""
+    verdict = _against(clause, clauses)
+    return (_against(clause, wholes) or "") if verdict is None else verdict
+
+
+def _against(clause: Clause, sources: Sequence[Clause]) -> str | None:
+    """What is wrong with a clause in the light of those that share most words with it.
+
+    Returns:
+        Empty when one of them says it; None when none is about the same.
+    """
     shares = [(_shared(clause, source), source) for source in sources]
     best = max((share for share, _ in shares), default=0.0)
     if best < _MIN_OVERLAP or not clause.words:
-        return ""
-    # Of equal ones the shortest is the clause itself, and not the text around it.
+        return None
     near = sorted(
         (item for item in shares if item[0] >= _AS_GOOD * best), key=lambda item: (-item[0], len(item[1].words))
     )
     verdicts = [_compare(clause, source) for _, source in near]
-    closest = verdicts[0]
-    same_scope = [verdict for (_, source), verdict in zip(near, verdicts, strict=True) if _same_length(clause, source)]
-    return "" if not closest or "" in same_scope else closest
-
-
-def _same_length(clause: Clause, source: Clause) -> bool:
-    return len(source.words) <= 1.6 * len(clause.words) + 1
+    return "" if "" in verdicts else verdicts[0]
 
 
 def _shared(clause: Clause, source: Clause) -> float:
@@ -193,12 +218,13 @@ def _shared(clause: Clause, source: Clause) -> float:
 
 
 def _compare(clause: Clause, source: Clause) -> str:
-    negated = clause.turns % 2 != source.turns % 2
+    turns = source.turns(clause)
+    negated = clause.turns(source) % 2 != turns % 2
     opposite = _is_opposite(clause.text, source.text)
     if negated != opposite:
         return "negation" if negated else "opposite"
     if _MUST.search(clause.text) and not _MAY.search(clause.text) and _MAY.search(source.text):
-        return "" if _MUST.search(source.text) or negated or source.turns else "duty"
+        return "" if _MUST.search(source.text) or negated or turns else "duty"
     return ""
 
 
@@ -217,7 +243,7 @@ def turned_limits(claim: str, evidence: Sequence[str]) -> list[str]:
     wrong = []
     for fact, sides in _limits(plain(claim)):
         others = frozenset[str]().union(*(found for held, found in sources if holds(fact, [held])))
-        if any(_clash(sides & order, others & order, fact) for order in _ORDERS):
+        if _clash(sides, others, fact):
             wrong.append(fact.written)
     return wrong
 
@@ -225,7 +251,9 @@ def turned_limits(claim: str, evidence: Sequence[str]) -> list[str]:
 def _clash(sides: frozenset[str], others: frozenset[str], fact: Fact) -> bool:
     if not sides or not others or sides & others:
         return False
-    return fact.kind is FactKind.NUMBER or not any(sides & loose and others & loose for loose in _LOOSE)
+    if (sides <= _UPPER and others <= _LOWER) or (sides <= _LOWER and others <= _UPPER):
+        return True
+    return fact.kind is FactKind.NUMBER and any(sides <= edges and others <= edges for edges in _EDGES)
 
 
 def _limits(read: str) -> Iterator[tuple[Fact, frozenset[str]]]:

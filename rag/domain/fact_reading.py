@@ -12,7 +12,8 @@ from functools import lru_cache
 from rag.domain import fact_words as words
 from rag.domain.facts import Fact, FactKind
 
-_B = "[ \u00a0]?"
+_BLANKS = " \u00a0"
+_B = f"[{_BLANKS}]?"
 _CARDINAL = r"(?:\d{1,3}(?:,\d{3})+(?:\.\d+)?(?!\d)|\d+(?:\.\d+)?)"
 _YEAR = r"(?<![\d.,])(?:19|20)\d\d"
 _SCALE = "[십백천만억조]"
@@ -69,6 +70,8 @@ _NATIVE = rf"(?<![가-힣])(?P<numeral>{'|'.join(words.NATIVE_NUMBERS)}){_B}(?P<
 _DAYS = rf"(?<![가-힣])(?P<days>{'|'.join(words.NATIVE_DAYS)}){_END}"
 _ENGLISH = "|".join(sorted(words.ENGLISH_NUMBERS, key=len, reverse=True))
 _SPELLED = rf"\b(?P<numeral>(?:{_ENGLISH})(?:[ -](?:{_ENGLISH}))*)(?P<unit>[ -](?:{words.ENGLISH_UNIT}))"
+_WRAPPED = re.compile(r"(?<=\d)\n(?=[a-z])|(?<=[A-Za-z])\n(?=\d)")
+"""`600` at the end of one line and `seconds` on the next. In Hangul a unit may as well begin another word."""
 _JOINED = re.compile(r"[ \u00a0]?(?:~|-|내지|에서|부터|to|and|or|,|·|또는|및)[ \u00a0]?")
 _UNIT_NOTE = re.compile(rf"(?P<scale>{_SCALE}*){_B}(?P<unit>{words.UNIT})", re.IGNORECASE)
 _ALL_CELLS = re.compile(rf"\((?:단위{_B}:?{_B}|[Uu]nits?: ?)(?P<note>[^()\n]{{1,12}})\)")
@@ -108,7 +111,7 @@ def _remembered(text: str) -> tuple[Fact, ...]:
 
 
 def _read(text: str) -> tuple[Fact, ...]:
-    read = plain(text)
+    read = _WRAPPED.sub(" ", plain(text))
     if not _MAY_HOLD.search(read):
         return ()
     left, found = read, list[Fact]()
@@ -131,7 +134,9 @@ def _without(text: str, facts: Sequence[Fact]) -> str:
 
 
 def _fact(kind: FactKind, match: re.Match[str], **values: object) -> Fact:
-    return replace(Fact(kind, match[0].strip(" \u00a0"), match.start(), match.end()), **values)  # type: ignore[arg-type]
+    written = match[0].strip(_BLANKS)
+    start = match.start() + len(match[0]) - len(match[0].lstrip(_BLANKS))
+    return replace(Fact(kind, written, start, start + len(written)), **values)  # type: ignore[arg-type]
 
 
 def _read_date(match: re.Match[str]) -> Fact | None:
@@ -279,7 +284,9 @@ def _facts_of_cells(text: str) -> Iterator[Fact]:
         elif header is None:
             cells = _CELL_BORDER.split(line)
             header = [_header_unit(cell) or general for cell in cells]
-            unit_column = next((index for index, cell in enumerate(cells) if cell.strip().lower() in _UNIT_HEADINGS), -1)
+            unit_column = next(
+                (index for index, cell in enumerate(cells) if cell.strip().lower() in _UNIT_HEADINGS), -1
+            )
         else:
             yield from _facts_of_row(line, offset, header, unit_column)
         offset += len(line) + 1

@@ -21,7 +21,9 @@ from tests.support.sample_passages import GATEWAY, RULES, SECURITY, passage_with
 _AROUND = 3
 _EACH = 16
 """Spoiled sentences of each kind and language."""
-_NUMBER = re.compile(r"(?<![\d.\-A-Za-z제])(\d{1,3})(?=일|개월|년|시간|분|회|명|만원|퍼센트|점|자| days| hours| minutes| seconds| years| percent)")
+_NUMBER = re.compile(
+    r"(?<![\d.\-A-Za-z제])(\d{1,3})(?=일|개월|년|시간|분|회|명|만원|퍼센트|점|자| days| hours| minutes| seconds| years| percent)"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,13 +103,12 @@ def _other_number(text: str) -> str:
 _NEGATIONS = (
     (r"할 수 있다\.$", "할 수 없다."),
     (r"할 수 없(?:다|으며)\.$", "할 수 있다."),
-    (r"지 않는다\.$", "아도 된다."),
     (r"적용한다\.$", "적용하지 않는다."),
     (r"제출한다\.$", "제출하지 않는다."),
     (r"지급한다\.$", "지급하지 아니한다."),
     (r"보고한다\.$", "보고하지 않는다."),
     (r"신청한다\.$", "신청하지 않는다."),
-    (r"사용하지 않는다\.$", "사용한다."),
+    (r"하지 않는다\.$", "한다."),
     (r"허용한다\.$", "금지한다."),
     (r"\bmust not\b", "must"),
     (r"\bmust\b", "must not"),
@@ -204,9 +205,7 @@ def _english(text: str) -> str:
     return text
 
 
-def _wrong_passages(
-    path: Path, language: Language, sentences: list[tuple[str, Passage]], most: int
-) -> Iterator[Case]:
+def _wrong_passages(path: Path, language: Language, sentences: list[tuple[str, Passage]], most: int) -> Iterator[Case]:
     """Sentences as they stand, cited to the passage after next, whose subject is near."""
     everything = passages_of(path)
     chosen = [item for item in sentences if everything.index(item[1]) + 2 < len(everything)]
