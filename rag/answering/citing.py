@@ -30,6 +30,8 @@ _HEADING_SHARE = 0.5
 """What a word counts that only the heading above the unit holds."""
 _MIN_GAIN = 0.15
 """Share of the sentence's weight that a further unit must add."""
+_BESIDE = 0.2
+"""What a unit loses, at most, by what it says beside the claim: of equal ones the narrower is the one meant."""
 _MAX_UNITS = 4
 _CODE_LINES = 14
 _BLANKS = re.compile(r"\s+")
@@ -264,12 +266,15 @@ def aligned(claim: Claim, index: int, units: Sequence[Unit], weights: dict[str, 
     """The unit that holds the most of the claim, and the few others that add to it."""
     parts = _parts(claim, weights)
     held = [[share(unit) for _, share in parts] for unit in units]
+    beside = [_BESIDE * len(unit.terms - claim.terms) / max(1, len(unit.terms)) for unit in units]
     left = [weight for weight, _ in parts]
     total = sum(left) or 1.0
     chosen: list[int] = []
     score = 0.0
     while len(chosen) < _MAX_UNITS:
-        gains = [sum(map(mul, shares, left)) - _far(number, chosen) for number, shares in enumerate(held)]
+        gains = [
+            sum(map(mul, shares, left)) - _far(number, chosen) - beside[number] for number, shares in enumerate(held)
+        ]
         number = max(range(len(units)), key=lambda item: (gains[item], -item), default=-1)
         if number < 0 or gains[number] <= 0.0 or (chosen and gains[number] < _MIN_GAIN * total):
             break

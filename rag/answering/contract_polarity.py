@@ -18,23 +18,29 @@ _MIN_OVERLAP = 0.6
 _AS_GOOD = 0.85
 """A clause that shares nearly as many words and does agree settles it."""
 
+_MORE = 0.1
+"""By how much more a whole sentence must hold for its word to count against that of its clause."""
+
 _NEGATION = re.compile(
-    r"""(?P<main>(?:수|리)\s?[는가도]?\s?없 | 지\s?[는도를]?\s?(?:아니|않|못|말) | 아니(?=[다며고한하된되라]) | 아닌 | 아닙
+    r"""(?P<korean>(?:수|리)\s?[는가도]?\s?없 | 지\s?[는도를]?\s?(?:아니|않|못|말) | 아니(?=[다며고한하된되라]) | 아닌 | 아닙
         | 없(?=[다이는으음습었을고애도어]) | 금지 | 금하 | 금한 | 불가 | 불허 | 제외 | 배제 | 면제 | 불필요 | 말\s것 | 말아야
         | 외에는 | 밖에 | 이외에 | 빼고 | 뺀 | 무급 | 무료 | 무효 | (?<![가-힣])(?:안|못)\s(?=[가-힣]))
     | \b(?:not|never|cannot|nor|neither|unpaid|prohibit\w*|forbid\w*|prevent\w*|exempt\w*|exclud\w*|no\slonger
         |(?:refus\w+|fail(?:s|ed)?|declin\w+)\sto)\b | n't\b
-    | (?P<modifier>\b(?:no|none|without|except|excepting|unless)\b)""",
+    | \b(?:no|none|without|except|excepting|unless)\b""",
     re.VERBOSE | re.IGNORECASE,
 )
+_PREDICATE = re.compile(r"(?:[다요까음함됨임]|[a-z])\W*$")
+"""How a statement ends; an item of a list that is repeated as it stands is none."""
 _FINAL = 9
 """Characters after a Korean negation in which its sentence ends: it then negates what is said, else a word of it."""
+_SUBORDINATE = re.compile(r"\b(?:when|while|because|since|that|which|if|unless)\b", re.IGNORECASE)
 _SCOPE_BEFORE, _SCOPE_AFTER = 10, 26
 """Characters that hold the word which is negated: before in Korean, after in English."""
 _BOUND_PHRASE = re.compile(
     r"\b(?:no|not) (?:later|earlier|more|less|fewer|longer|sooner) than\b|\b(?:not|never) exceed\w*"
     r"|\bnot only\b|없이도|뿐만 아니라|못지않"
-    r"|(?:초과|넘|이상)[가-힣]*\s?(?:[가-힣]+\s)?(?:수\s?없|지\s?(?:아니|않|못|말)|아니)[가-힣]*"
+    r"|(?:초과|넘)[가-힣]*\s?(?:[가-힣]+\s)?(?:수\s?없|지\s?(?:아니|않|못|말)|아니)[가-힣]*"
 )
 """Negations that only say which side of a limit is meant."""
 _OPPOSITES = (
@@ -74,7 +80,7 @@ _MUST = re.compile(
 )
 _MAY = re.compile(r"수\s?(?:도|가)?\s?있|\b(?:may|can|could)\b", re.IGNORECASE)
 _CLAUSE_END = re.compile(
-    r"[,;:\n]\s?|[.!?]\s|(?:고|으며|하며|되며|이며|지만|으나|하나|되|는데|면서|거나)\s(?=\S)"
+    r"[,;:\n]\s?|[.!?]\s|(?:고|으며|하며|되며|이며|지만|으나|하나|되|는데|면서)\s(?=\S)"
     r"|\s(?:and|but|or|while|whereas|which|who|if|unless|except|however|although)\s",
     re.IGNORECASE,
 )
@@ -85,6 +91,8 @@ _AFTER = re.compile(
     r"\s?(?:\([^()]{0,20}\)\s?)?(?:[을를가은는의에로]|이(?![상하내전후]))?\s?(?P<word>이상|이하|미만|초과|이내|까지|안에|내에|이전|이후|부터|전에?|후에?|뒤에?|넘)"
     r"(?P<tail>[^,.;]{0,16})|\s?(?P<en>or (?:more|less|fewer|longer|above|below|earlier|later)|before|after)\b"
 )
+_COUNTED = re.compile(r"[가-힣]{1,3}(?=\s?(?:이상|이하|미만|초과|이내))")
+"""`6학년 이상`: what is counted by a word that is no unit."""
 _BEFORE = re.compile(
     r"(?P<word>최대|최소|적어도|최장|최단|at least|at most|no less than|not less than|no fewer than|no more than|not more than|"
     r"more than|less than|fewer than|greater than|up to|over|under|above|below|within|not exceed(?:ing)?|exceed(?:ing|s)?|"
@@ -118,6 +126,7 @@ _NEGATED = re.compile(r"수\s?[는가도]?\s?없|지\s?[는도를]?\s?(?:아니|
 _TURNED = {"≥": "<", ">": "≤", "<": "≥"}
 _TURNED_WORDS = ("초과", "넘", "이상", "미만")
 _UPPER, _LOWER = frozenset(("≤", "<", "before")), frozenset(("≥", ">", "after"))
+_COMPARISONS, _MOMENTS = frozenset("≥>≤<"), frozenset(("before", "after"))
 _EDGES = (frozenset("≥>"), frozenset("≤<"))
 """Sides that differ only at the limit itself: told apart for numbers, not for dates and times."""
 
@@ -144,16 +153,14 @@ class Clause:
 
 def _concerns(match: re.Match[str], text: str, other: Clause) -> bool:
     """Whether a negation is the statement's own, or is of a word that the other clause has too."""
-    korean = match["main"] is not None
-    if korean and len(text.rstrip(" .\n")) - match.end() <= _FINAL:
+    korean = match["korean"] is not None
+    rest = _SUBORDINATE.split(text[match.end() :], maxsplit=1)[0].strip(" .\n")
+    if len(rest) <= _FINAL and (korean or match.end() + len(rest) + _FINAL >= len(text)):
         return True
-    if not korean and match["modifier"] is None:
+    scope = text[max(0, match.start() - _SCOPE_BEFORE) : match.start()] if korean else rest[:_SCOPE_AFTER]
+    if any(len(word) > 1 and word in scope.lower() for word in other.words):
         return True
-    scope = (
-        text[max(0, match.start() - _SCOPE_BEFORE) : match.start()] if korean else text[match.end() :][:_SCOPE_AFTER]
-    )
-    read = scope.lower()
-    return any(len(word) > 1 and word in read for word in other.words) or bool(_NEGATION.search(other.text) and korean)
+    return korean and bool(_NEGATION.search(other.text))
 
 
 def clauses_of(text: str, words_of: WordsOf) -> list[Clause]:
@@ -181,8 +188,9 @@ def turned(claim: str, evidence: Sequence[tuple[str, str]], words_of: WordsOf) -
         What is wrong: `negation`, `opposite`, `duty`.
     """
     clauses, wholes = list[Clause](), list[Clause]()
+    states = bool(_PREDICATE.search(claim))
     for lead, text in evidence:
-        led = len(_NEGATION.findall(_BOUND_PHRASE.sub(" ", plain(lead)))) % 2 if lead else 0
+        led = len(_NEGATION.findall(_BOUND_PHRASE.sub(" ", plain(lead)))) % 2 if lead and states else 0
         words = frozenset(words_of(lead)) if lead else frozenset[str]()
         clauses += [replace(item, words=item.words | words, led=led) for item in clauses_of(text, words_of)]
         wholes.append(Clause(plain(text), frozenset(words_of(text)) | words, led))
@@ -191,9 +199,18 @@ def turned(claim: str, evidence: Sequence[tuple[str, str]], words_of: WordsOf) -
 
 
 def _verdict(clause: Clause, clauses: Sequence[Clause], wholes: Sequence[Clause]) -> str:
-    """By the source's clauses; by its sentences where no clause holds enough of it."""
+    """By the source's clauses; by its sentences where those hold more of it than any clause does."""
     verdict = _against(clause, clauses)
-    return (_against(clause, wholes) or "") if verdict is None else verdict
+    if verdict == "":
+        return ""
+    if verdict is None or _best(clause, wholes) >= _best(clause, clauses) + _MORE:
+        whole = _against(clause, wholes) or ""
+        return whole if verdict is None or not whole else verdict
+    return verdict
+
+
+def _best(clause: Clause, sources: Sequence[Clause]) -> float:
+    return max((_shared(clause, source) for source in sources), default=0.0)
 
 
 def _against(clause: Clause, sources: Sequence[Clause]) -> str | None:
@@ -203,7 +220,7 @@ def _against(clause: Clause, sources: Sequence[Clause]) -> str | None:
         Empty when one of them says it; None when none is about the same.
     """
     shares = [(_shared(clause, source), source) for source in sources]
-    best = max((share for share, _ in shares), default=0.0)
+    best = _best(clause, sources)
     if best < _MIN_OVERLAP or not clause.words:
         return None
     near = sorted(
@@ -249,11 +266,17 @@ def turned_limits(claim: str, evidence: Sequence[str]) -> list[str]:
 
 
 def _clash(sides: frozenset[str], others: frozenset[str], fact: Fact) -> bool:
-    if not sides or not others or sides & others:
+    """Whether two limits of one value exclude each other: comparisons with comparisons, moments with moments."""
+    mine, other = sides, others
+    for order in (_COMPARISONS, _MOMENTS):
+        if sides & order and others & order:
+            mine, other = sides & order, others & order
+            break
+    if not mine or not other or mine & other:
         return False
-    if (sides <= _UPPER and others <= _LOWER) or (sides <= _LOWER and others <= _UPPER):
+    if (mine <= _UPPER and other <= _LOWER) or (mine <= _LOWER and other <= _UPPER):
         return True
-    return fact.kind is FactKind.NUMBER and any(sides <= edges and others <= edges for edges in _EDGES)
+    return fact.kind is FactKind.NUMBER and any(mine <= edges and other <= edges for edges in _EDGES)
 
 
 def _limits(read: str) -> Iterator[tuple[Fact, frozenset[str]]]:
@@ -261,7 +284,8 @@ def _limits(read: str) -> Iterator[tuple[Fact, frozenset[str]]]:
     facts = [fact for fact in facts_of(read) if fact.kind in (FactKind.NUMBER, FactKind.DATE, FactKind.TIME)]
     for fact in facts:
         sides = set[str]()
-        after = _AFTER.match(read, fact.end)
+        counted = _COUNTED.match(read, fact.end) if not fact.unit else None
+        after = _AFTER.match(read, counted.end() if counted else fact.end)
         if after:
             word = (after["word"] or after["en"]).lower()
             turn = word in _TURNED_WORDS and _NEGATED.search(after["tail"] or "")

@@ -9,12 +9,14 @@ import logging
 import time
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from rag.answering.citing import Alignment, Claim, Unit, weights_for, word_share, words_in
 from rag.answering.contract_names import is_korean, missing_names
 from rag.answering.contract_polarity import Clause, clauses_of, turned, turned_limits
 from rag.answering.contract_problems import Problem, ProblemKind
 from rag.domain.errors import SeogoError
+from rag.domain.fact_reading import facts_of
 from rag.domain.facts import Fact
 from rag.reranking.base import Reranker
 from rag.text.analysis import Analyzer
@@ -43,10 +45,12 @@ _OTHER_SUBJECT_MARGIN = 0.12
 FACT_SHARE = 1.5
 """What a fact counts among words, which weigh 1 to 3: that 90 % is said of the same thing is half of the matter."""
 _BUDGET_S = 2.0
+_REMEMBERED = 2_048
+"""Texts whose words are kept: the clauses of a passage are read again for every sentence that cites it."""
 
 _CONNECT = (
     "설명 명시 다음 같 문서 자료 출처 제공 아래 위 즉 또한 한편 따라서 그러므로 그리고 다만 단 경우 해당 사항 대상 정도 현재 "
-    "이상 이하 미만 초과 이내 아니하 않 못하 말 없 있 가능 불가 불가능 금지 원칙 "
+    "안 내 동안 간 이후 이전 전 후 때 이상 이하 미만 초과 이내 아니하 않 못하 말 없 있 가능 불가 불가능 금지 원칙 "
     "accord document passage sourc state provid section follow below note also therefor howev must shall requir need "
     "includ more less than least most up within no not never only per each every both all"
 )
@@ -60,6 +64,7 @@ class SupportChecker:
     def __init__(self, reader: QuestionReader, reranker: Reranker | None = None) -> None:
         self._reader = reader
         self._reranker = reranker
+        self._terms = lru_cache(maxsize=_REMEMBERED)(self._read)
 
     @classmethod
     def lexical(cls) -> SupportChecker:
@@ -68,11 +73,19 @@ class SupportChecker:
 
     def terms_of(self, text: str) -> Collection[str]:
         """Content words of a text."""
+        return self._terms(text)
+
+    def _read(self, text: str) -> frozenset[str]:
         return self._reader.content_terms(text) - _CONNECTING
 
     def words_of(self, text: str) -> frozenset[str]:
         """Content words without numbers."""
         return words_in(text, self.terms_of)
+
+    def points_of(self, text: str) -> frozenset[str]:
+        """Content words, and what is stated in numbers: what two clauses share that are about the same."""
+        stated = (f"{'-'.join(fact.parts) or fact.number} {fact.unit}" for fact in facts_of(text))
+        return self.words_of(text) | frozenset(stated)
 
     def score(self, claim: str, quotes: Sequence[str]) -> float | None:
         """What the reranker gives the best of the quotes; None without one, or when it is away."""
@@ -120,7 +133,7 @@ def judge(claim: Claim, found: Sequence[Alignment], units: Sequence[Unit], check
         _problem(ProblemKind.OTHER_SUBJECT, _of_other_subjects(claim, units, checker)),
         _problem(ProblemKind.NAMES, missing_names(claim.text, [f"{unit.whole}\n{unit.around}" for unit in units])),
         _problem(
-            ProblemKind.NEGATION, turned(claim.text, [(unit.lead, unit.text) for unit in quotes], checker.words_of)
+            ProblemKind.NEGATION, turned(claim.text, [(unit.lead, unit.text) for unit in quotes], checker.points_of)
         ),
         _problem(ProblemKind.LIMITS, turned_limits(claim.text, texts)),
         _unheld(claim, quotes, weights, words, checker),
