@@ -108,10 +108,12 @@ class Finding:
         draft: with the spans that it stands on, without what may not be cited.
         invented, superseded, idle: citations that were dropped: of passages that were not retrieved, of replaced versions, of
             passages that hold nothing of the sentence.
+        words: share of its words that the quotes hold.
     """
 
     draft: Draft
     problems: tuple[Problem, ...] = ()
+    words: float = 1.0
     invented: int = 0
     superseded: int = 0
     idle: int = 0
@@ -150,8 +152,9 @@ class Examiner:
         named = list(dict.fromkeys(draft.cites))
         retrieved = [index for index in named if 0 <= index < len(self._passages)]
         current = [index for index in retrieved if self._may_cite(index)]
-        finding = Finding(draft, (), len(named) - len(retrieved), len(retrieved) - len(current))
-        return current[:_MAX_CITES], replace(finding, idle=len(current) - len(current[:_MAX_CITES]))
+        invented, superseded = len(named) - len(retrieved), len(retrieved) - len(current)
+        kept = current[:_MAX_CITES]
+        return kept, Finding(draft, invented=invented, superseded=superseded, idle=len(current) - len(kept))
 
     def _may_cite(self, index: int) -> bool:
         return self._rules.superseded or self._passages[index].source.valid_to is None
@@ -186,7 +189,8 @@ class Examiner:
         problems = judgement.problems or self._held_elsewhere(claim, indexes, weights, judgement)
         spans = given or tuple(Span(item.index, *span) for item in kept for span in item.spans)
         draft = replace(finding.draft, spans=spans)
-        return replace(finding, draft=draft, problems=problems, idle=finding.idle + len(found) - len(kept))
+        idle = finding.idle + len(found) - len(kept)
+        return replace(finding, draft=draft, problems=problems, idle=idle, words=judgement.words)
 
     def _alignment(self, claim: Claim, index: int, weights: dict[str, float]) -> Alignment:
         """By words; where those tell nothing, as across languages, by the reranker."""

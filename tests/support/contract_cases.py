@@ -19,8 +19,6 @@ from tests.support.contract_paraphrases import ADDITIONS, OTHER_ROWS, PARAPHRASE
 from tests.support.sample_passages import GATEWAY, RULES, SECURITY, passage_with, passages_of
 
 _AROUND = 3
-_EACH = 16
-"""Spoiled sentences of each kind and language."""
 _NUMBER = re.compile(
     r"(?<![\d.\-A-Za-z제])(\d{1,3})(?=일|개월|년|시간|분|회|명|만원|퍼센트|점|자| days| hours| minutes| seconds| years| percent)"
 )
@@ -31,7 +29,8 @@ class Case:
     """A sentence, what it cites, and whether it holds.
 
     Attributes:
-        kind: `verbatim`, `paraphrase`, or what spoils it: `number`, `negation`, `limit`, `wrong_passage`, `addition`, `other_row`.
+        kind: `verbatim`, `paraphrase`, or what spoils it: `number`, `negation`, `limit`, `wrong_passage`, `addition`,
+            `other_row`.
         passages: what was retrieved; the sentence cites the one at `cites`.
     """
 
@@ -49,15 +48,16 @@ class Case:
 
 
 @lru_cache
-def cases() -> tuple[Case, ...]:
-    """All of them."""
-    return (*_paraphrases(), *_other_rows(), *(case for path in (RULES, SECURITY, GATEWAY) for case in _of(path)))
+def cases(each: int = 16) -> tuple[Case, ...]:
+    """Those written by hand, and `each` of every kind and language that are made by code."""
+    made = (case for path in (RULES, SECURITY, GATEWAY) for case in _of(path, each))
+    return (*_paraphrases(), *_other_rows(), *made)
 
 
-def _of(path: Path) -> Iterator[Case]:
+def _of(path: Path, each: int) -> Iterator[Case]:
     """Verbatim sentences of one sample, and spoiled ones."""
     language = Language.ENGLISH if path is GATEWAY else Language.KOREAN
-    share = _EACH if path is GATEWAY else _EACH // 2
+    share = each if path is GATEWAY else max(1, each // 2)
     sentences = list(_sentences(path, language))
     for text, passage in sentences[:: max(1, len(sentences) // share)][:share]:
         yield _case("verbatim", language, text, path, passage, holds=True)
