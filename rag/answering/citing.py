@@ -28,7 +28,7 @@ FACT_WEIGHT = 3.0
 """What a fact or a name counts against a word, whose weight is from 1: a sentence with the right number is the right one."""
 _HEADING_SHARE = 0.5
 """What a word counts that only the heading above the unit holds."""
-_MIN_GAIN = 0.15
+_MIN_GAIN = 0.2
 """Share of the sentence's weight that a further unit must add."""
 _BESIDE = 0.2
 """What a unit loses, at most, by what it says beside the claim: of equal ones the narrower is the one meant."""

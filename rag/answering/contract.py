@@ -27,9 +27,8 @@ from rag.settings import GenerationSettings
 
 log = logging.getLogger(__name__)
 
-_MARK = re.compile(
-    r"[ \u00a0]?(?:(?<![A-Za-z0-9_\])])\[\^?\d{1,3}(?:[, \u2013-]+\d{1,3})*\]|【\d{1,3}(?:†[^】]{0,40})?】)"
-)
+_ONE_MARK = r"(?:\[\^?\d{1,3}(?:[, \u2013-]+\d{1,3})*\]|【\d{1,3}(?:†[^】]{0,40})?】)"
+_MARK = re.compile(rf"[ \u00a0]?(?<![A-Za-z0-9_\])]){_ONE_MARK}+|{_ONE_MARK}+(?=[.!?。]?\s*$)")
 """A mark in a model's own text: only the marks that the answer's numbers give are shown. `a[1]` is code."""
 _MAX_CITES = 8
 """Passages that one sentence may cite; who names more, names them all for the look of it."""

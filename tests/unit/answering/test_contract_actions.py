@@ -47,6 +47,11 @@ def notes(found: Sequence[Sentence | Note]) -> list[tuple[str, str]]:
     return [(item.kind, item.detail) for item in found if isinstance(item, Note)]
 
 
+def cited(sentence: Sentence) -> list[Passage]:
+    """The passages, each once, in the order of their marks."""
+    return list({item.number: item.passage for item in sentence.citations}.values())
+
+
 def quotes(sentence: Sentence) -> list[str]:
     return [item.quote for item in sentence.citations]
 
@@ -67,6 +72,7 @@ def test_a_sentence_that_holds_quotes_the_words_that_it_stands_on(text: str, cit
     assert sentence.support is Support.SUPPORTED
     assert {item.passage.chunk.id for item in sentence.citations} == {PASSAGES[cited].chunk.id}
     assert any(words in quote for quote in quotes(sentence)), quotes(sentence)
+    assert len(quotes(sentence)) <= 2
     assert sum(map(len, quotes(sentence))) < len(PASSAGES[cited].chunk.text)
 
 
@@ -132,7 +138,7 @@ def test_invented_passages_are_dropped_and_counted() -> None:
     text = "겸직 허가는 1년간 유효합니다."
     found = events([Draft(text=text, cites=(1, 99, -1, 6)), Draft(text=text, cites=(42,))])
     first, second = (item for item in found if isinstance(item, Sentence))
-    assert first.support is Support.SUPPORTED and {item.passage for item in first.citations} == {SIDELINE}
+    assert first.support is Support.SUPPORTED and cited(first) == [SIDELINE]
     assert second.support is Support.UNSUPPORTED and second.citations == ()
     assert ("removed", "3 citations: never retrieved") in notes(found)
     assert ("unsupported", "uncited") in notes(found)
@@ -141,14 +147,14 @@ def test_invented_passages_are_dropped_and_counted() -> None:
 def test_a_mark_for_the_look_of_it_is_dropped() -> None:
     found = events([Draft(text="겸직 허가는 1년간 유효합니다.", cites=(1, 3, 5))])
     [sentence] = [item for item in found if isinstance(item, Sentence)]
-    assert {item.passage for item in sentence.citations} == {SIDELINE}
+    assert cited(sentence) == [SIDELINE]
     assert ("removed", "2 citations: holds nothing of the sentence") in notes(found)
 
 
 def test_a_sentence_of_two_passages_cites_both() -> None:
     sentence = one("재택근무자는 통신비로 월 3만원을 지원받고, 수습기간에는 기본급의 90%를 지급받습니다.", 2, 0)
     assert sentence.support is Support.SUPPORTED
-    assert [item.passage for item in sentence.citations] == [REMOTE, PROBATION]
+    assert cited(sentence) == [REMOTE, PROBATION]
 
 
 def test_a_sentence_is_written_anew_with_its_problems_told() -> None:
@@ -160,7 +166,7 @@ def test_a_sentence_is_written_anew_with_its_problems_told() -> None:
     found = collected(verified(generator, request_for(PASSAGES), checker=CHECKER))
     assert [item.text for item in found if isinstance(item, Sentence)] == [right.text]
     assert notes(found) == [("repaired", "facts")]
-    assert generator.problems == [["인용한 문서에 없는 숫자·날짜·금액·조항입니다: 3년"]]
+    assert generator.problems == [["인용한 문서에 없는 숫자·날짜·금액·조항입니다: 3년간"]]
 
 
 def test_problems_are_told_in_the_language_of_the_question() -> None:
@@ -253,7 +259,7 @@ def test_a_sentence_of_ten_thousand_characters_ends() -> None:
 def test_two_hundred_marks_are_one_sentence_with_few_citations() -> None:
     found = events([Draft(text="겸직 허가는 1년간 유효합니다.", cites=tuple(range(200)))])
     [sentence] = [item for item in found if isinstance(item, Sentence)]
-    assert {item.passage for item in sentence.citations} == {SIDELINE}
+    assert cited(sentence) == [SIDELINE]
     assert ("removed", "194 citations: never retrieved") in notes(found)
 
 
