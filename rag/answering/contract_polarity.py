@@ -84,6 +84,7 @@ _CLAUSE_END = re.compile(
     r"|\s(?:and|but|or|while|whereas|which|who|if|unless|except|however|although)\s",
     re.IGNORECASE,
 )
+_ASIDE = re.compile(r"\([^()]{6,}\)")
 _MIN_CLAUSE = 5
 """Characters; what is shorter belongs to the clause before."""
 
@@ -164,8 +165,10 @@ def _concerns(match: re.Match[str], text: str, other: Clause) -> bool:
 
 
 def clauses_of(text: str, words_of: WordsOf) -> list[Clause]:
-    """The clauses of a text, in its order."""
-    return [Clause(piece, frozenset(words_of(piece))) for piece in _pieces(plain(text)) if piece.strip()]
+    """The clauses of a text, in its order; asides in brackets after those around them."""
+    read = plain(text)
+    pieces = [*_pieces(_ASIDE.sub(" ", read)), *(aside[1:-1] for aside in _ASIDE.findall(read))]
+    return [Clause(piece, frozenset(words_of(piece))) for piece in pieces if piece.strip()]
 
 
 def _pieces(text: str) -> Iterator[str]:
@@ -193,7 +196,7 @@ def turned(claim: str, evidence: Sequence[tuple[str, str]], words_of: WordsOf) -
         led = len(_NEGATION.findall(_BOUND_PHRASE.sub(" ", plain(lead)))) % 2 if lead and states else 0
         words = frozenset(words_of(lead)) if lead else frozenset[str]()
         clauses += [replace(item, words=item.words | words, led=led) for item in clauses_of(text, words_of)]
-        wholes.append(Clause(plain(text), frozenset(words_of(text)) | words, led))
+        wholes.append(Clause(_ASIDE.sub(" ", plain(text)), frozenset(words_of(text)) | words, led))
     problems = [_verdict(clause, clauses, wholes) for clause in clauses_of(claim, words_of)]
     return list(dict.fromkeys(problem for problem in problems if problem))
 

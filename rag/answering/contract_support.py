@@ -50,7 +50,8 @@ _REMEMBERED = 2_048
 
 _CONNECT = (
     "설명 명시 다음 같 문서 자료 출처 제공 아래 위 즉 또한 한편 따라서 그러므로 그리고 다만 단 경우 해당 사항 대상 정도 현재 "
-    "안 내 동안 간 이후 이전 전 후 때 이상 이하 미만 초과 이내 아니하 않 못하 말 없 있 가능 불가 불가능 금지 원칙 받 주 가지 두 보 나오 들 매 약 바로 모두 "
+    "안 내 동안 간 이후 이전 전 후 때 이상 이하 미만 초과 이내 아니하 않 못하 말 없 있 가능 불가 불가능 금지 원칙 "
+    "받 주 가지 두 보 나오 들 매 약 바로 모두 "
     "accord document passage sourc state provid section follow below note also therefor howev must shall requir need "
     "includ more less than least most up within no not never only per each every both all"
 )
