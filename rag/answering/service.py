@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from anyio.to_thread import run_sync
 
-from rag.answering.contract import verified
+from rag.answering.contract import DEFAULT_RULES, ContractRules, standing, verified
+from rag.answering.contract_support import SupportChecker
 from rag.answering.evidence import weigh, with_alternatives
 from rag.domain.answer import Abstention, AbstentionReason, Note, Sentence
 from rag.domain.passage import Alternative, SearchResult
@@ -64,7 +65,16 @@ class _Read:
 class Answerer:
     """Answers questions from permitted passages."""
 
-    def __init__(self, retriever: Retriever, reader: QuestionReader, generator: Generator, max_sentences: int) -> None:
+    def __init__(
+        self,
+        retriever: Retriever,
+        reader: QuestionReader,
+        generator: Generator,
+        max_sentences: int,
+        rules: ContractRules = DEFAULT_RULES,
+    ) -> None:
+        self._rules = rules
+        self._checker = SupportChecker(reader, retriever.second_look.reranker)
         self._retriever = retriever
         self._reader = reader
         self._generator = generator
@@ -88,11 +98,13 @@ class Answerer:
             yield await run_sync(self._abstention, permit, read)
             return
         shown = 0
-        async with aclosing(verified(self._generator, self._request(permit, asked, read))) as events:
+        rules = replace(self._rules, superseded=permit.as_of is not None)
+        sentences = verified(self._generator, self._request(permit, asked, read), checker=self._checker, rules=rules)
+        async with aclosing(standing(sentences)) as events:
             async for event in events:
                 shown += isinstance(event, Sentence)
                 yield event
-        if not shown:  # every proposal was removed: that is no answer
+        if not shown:  # nothing that was proposed is held: that is no answer
             yield await run_sync(self._abstention, permit, read)
 
     async def complete(
