@@ -27,7 +27,7 @@ from rag.embedding.model_answers import (
     token_counts,
     token_list,
 )
-from rag.embedding.token_estimate import estimated_tokens
+from rag.text.token_estimate import estimated_tokens
 from rag.settings import EmbeddingSettings
 from rag.text.grouping import grouped
 from rag.transport.server import ModelServer, Patience

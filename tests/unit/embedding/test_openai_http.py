@@ -28,7 +28,7 @@ from rag.embedding.openai_http import (
     open_openai_http,
 )
 from rag.embedding.registry import DENSE
-from rag.embedding.token_estimate import estimated_tokens
+from rag.text.token_estimate import estimated_tokens
 from rag.settings import EmbeddingSettings
 from tests.support.model_server import Answer, Call, ScriptedServer, model_server
 
