@@ -41,6 +41,7 @@ _REASONING = {
     "[THINK]": "[/THINK]",
 }
 """How models mark reasoning in their text, where the engine was not told to take it out."""
+_MARK_ENDS = ("]", "】", "］")
 _INTRODUCES = (":", "：")
 
 
@@ -59,6 +60,7 @@ class Drafting:
         refused: whether the model said that the passages do not answer.
         refused_in_part: whether it said so after, or beside, an answer.
         wrote: whether there was any text at all.
+        left: what was left out because the text broke off in it.
     """
 
     def __init__(self, split: Splitter) -> None:
@@ -70,6 +72,7 @@ class Drafting:
         self._reasoning_until = ""
         self._looked_at = 0
         self.refused = self.refused_in_part = self.wrote = False
+        self.left = ""
 
     def push(self, text: str) -> bool:
         """Add what has come; whether `take` may have something now."""
@@ -85,18 +88,16 @@ class Drafting:
         return self._pieces(final=False)
 
     def finish(self, *, complete: bool = True) -> list[Piece]:
-        """The pieces that are left at the end of the text; without its last one where it broke off (not `complete`)."""
-        pieces = self._pieces(final=complete)
-        rest = [self._held] if self._held is not None else []
+        """The pieces that are left at the end of the text; without the last one where it broke off (not `complete`)."""
+        pieces = self._pieces(final=False)
+        end = self._raw.rstrip()
+        pieces += self._pieces(final=True)
         if complete and self._before and not self.refused:
-            rest.append(Piece(self._before))
-        self._held, self._before = None, ""
-        return pieces + rest
-
-    @property
-    def left(self) -> str:
-        """What has come and is in no piece yet."""
-        return f"{self._before}{self._raw}".strip()
+            pieces.append(Piece(self._before))
+        elif not complete and end and pieces and not (pieces[-1].numbers and end.endswith(_MARK_ENDS)):
+            self.left = pieces.pop().text
+        self._before = ""
+        return pieces
 
     def _pieces(self, *, final: bool) -> list[Piece]:
         found: list[Piece] = []
@@ -112,7 +113,7 @@ class Drafting:
             start = self._raw.lstrip()
             self._reasoning_until = next((close for name, close in _REASONING.items() if start.startswith(name)), "")
         for close in _REASONING.values():
-            before, found, after = self._raw.rpartition(close)
+            _, found, after = self._raw.rpartition(close)
             if found:  # where the template opened the reasoning, only its end is in the text
                 self._raw, self._held, self._before, self._reasoning_until = after, None, "", ""
         if self._reasoning_until and final:
@@ -268,4 +269,3 @@ class Drafting:
         read = unmarked(line)
         numbers = [number for offset, cited in read.marks if offset <= following for number in cited]
         return self._hold(read.text[slice(*span)], numbers, read.raw(following))
-

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 _ONE = r"\^?[1-9]\d{0,2}(?:\s*[-–~]\s*\^?[1-9]\d{0,2})?"
-_NUMBERS = rf"{_ONE}(?:\s*[,;·、，]\s*{_ONE})*"
+_NUMBERS = rf"{_ONE}(?:\s*(?:[,;·、，&]|and|및|와|과)\s*{_ONE})*"
 _NAME = r"(?:출처|자료|근거|참고|문서|sources?|refs?|references?|passages?)\s*[:：#]?\s*"
 _MARK = (
     rf"(?:[\[［]\s*(?:{_NAME})?{_NUMBERS}\s*번?\s*[\]］](?:\([^()\s]*\))?"

@@ -138,7 +138,17 @@ TEMPLATE_TOKENS: Mapping[str, tuple[str, ...]] = {
         "<｜tool▁calls▁begin｜>",
         "<｜fim▁hole｜>",
     ),
-    "EXAONE": ("[|system|]", "[|user|]", "[|assistant|]", "[|tool|]", "[|endofturn|]", "[BOS]", "[EOS]", "[PAD]", "[UNK]"),
+    "EXAONE": (
+        "[|system|]",
+        "[|user|]",
+        "[|assistant|]",
+        "[|tool|]",
+        "[|endofturn|]",
+        "[BOS]",
+        "[EOS]",
+        "[PAD]",
+        "[UNK]",
+    ),
     "Granite, Command, Kimi, MiniMax": (
         "<|start_of_role|>",
         "<|end_of_role|>",

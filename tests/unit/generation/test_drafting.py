@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from rag.domain.language import Language
 from rag.generation.drafting import Drafting, Piece
-from rag.generation.marks import marks_as_text, numbers_of, unmarked, without_marks
+from rag.generation.marks import marks_as_text, numbers_of, without_marks
 from rag.text.sentences import split_sentences
 
 
@@ -53,20 +53,21 @@ def read(text: str) -> list[tuple[str, tuple[int, ...]]]:
         ("[출처 4]", (4,)),
         ("[자료: 2, 5]", (2, 5)),
         ("(Source 1)", (1,)),
-        ("(Sources: 1 and 2)", None),
+        ("(Sources: 1 and 2)", (1, 2)),
+        ("[1 및 3]", (1, 3)),
         ("[sources 1, 2]", (1, 2)),
         ("[1](https://evil.example/x)", (1,)),
         ("[3-1]", (3, 1)),
         ("[1][1]", (1,)),
     ],
 )
-def test_marks_in_every_style_before_and_after_the_full_stop(mark: str, numbers: tuple[int, ...] | None) -> None:
-    if numbers is None:
-        assert unmarked(mark).marks == []
-        return
+def test_marks_in_every_style_before_and_after_the_full_stop(mark: str, numbers: tuple[int, ...]) -> None:
     assert numbers_of(mark) == numbers
     last = ("병가는 60일까지 쓸 수 있습니다.", (2,))
-    for text in (f"연차휴가는 15일입니다. {mark} 병가는 60일까지 쓸 수 있습니다. [2]", f"연차휴가는 15일입니다 {mark}. 병가는 60일까지 쓸 수 있습니다[2]."):
+    for text in (
+        f"연차휴가는 15일입니다. {mark} 병가는 60일까지 쓸 수 있습니다. [2]",
+        f"연차휴가는 15일입니다 {mark}. 병가는 60일까지 쓸 수 있습니다[2].",
+    ):
         assert read(text) == [("연차휴가는 15일입니다.", numbers), last]
     english = f"Annual leave is 15 days{mark}. Sick leave is 60 days at most. [2]"
     assert read(english) == [("Annual leave is 15 days.", numbers), ("Sick leave is 60 days at most.", (2,))]
@@ -81,13 +82,25 @@ def test_marks_in_the_middle_belong_to_their_sentence() -> None:
     assert read(text) == [("연차는 15일이고 병가는 60일입니다.", (1, 2)), ("출장비는 50,000원입니다.", (3,))]
 
 
-@pytest.mark.parametrize("text", ["배열은 `a[1]`로 읽습니다.", "제3조[별표 1]를 봅니다.", "[0]은 표식이 아닙니다.", "[2024]년의 일입니다.", "(1) 신청서를 냅니다."])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "배열은 `a[1]`로 읽습니다.",
+        "제3조[별표 1]를 봅니다.",
+        "[0]은 표식이 아닙니다.",
+        "[2024]년의 일입니다.",
+        "(1) 신청서를 냅니다.",
+    ],
+)
 def test_what_only_looks_like_a_mark_stays(text: str) -> None:
     assert read(text) == [(text, ())]
 
 
 def test_sentences_are_korean_sentences() -> None:
-    text = '시행일은 2026. 3. 1.입니다. [1] 금리는 3.1%입니다. [2] 그는 "안 됩니다." 하고 말했다고 적혀 있습니다. [1] 제3조. 이하는 같습니다. [3]'
+    text = (
+        '시행일은 2026. 3. 1.입니다. [1] 금리는 3.1%입니다. [2] 그는 "안 됩니다." 하고 말했다고 적혀 있습니다. [1] '
+        "제3조. 이하는 같습니다. [3]"
+    )
     found = read(text)
     assert [numbers for _, numbers in found] == [(1,), (2,), (1,), (3,)]
     assert found[0][0] == "시행일은 2026. 3. 1.입니다." and found[2][0].startswith("그는 ")
@@ -115,7 +128,9 @@ def test_lists_stay_whole_and_are_introduced() -> None:
 
 
 def test_headings_go_before_what_they_head() -> None:
-    assert read("## 휴가\n\n연차는 15일입니다. [1]\n\n**병가**\n병가는 60일입니다. [2]\n\n**연차**는 남습니다. [1]") == [
+    assert read(
+        "## 휴가\n\n연차는 15일입니다. [1]\n\n**병가**\n병가는 60일입니다. [2]\n\n**연차**는 남습니다. [1]"
+    ) == [
         ("## 휴가\n연차는 15일입니다.", (1,)),
         ("**병가**\n병가는 60일입니다.", (2,)),
         ("**연차**는 남습니다.", (1,)),
@@ -141,7 +156,17 @@ def test_code_stays_whole_and_its_brackets_are_no_marks() -> None:
     assert read("```\nx = 1") == [("```\nx = 1\n```", ())]
 
 
-@pytest.mark.parametrize("text", ["[NO_ANSWER]", "\n **[NO_ANSWER]**", "[NO_ANSWER] 자료에 없습니다.", "NO_ANSWER", "[NO ANSWER].\n", "- [NO_ANSWER]"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[NO_ANSWER]",
+        "\n **[NO_ANSWER]**",
+        "[NO_ANSWER] 자료에 없습니다.",
+        "NO_ANSWER",
+        "[NO ANSWER].\n",
+        "- [NO_ANSWER]",
+    ],
+)
 def test_a_refusal_is_no_sentence(text: str) -> None:
     assert read(text) == []
     drafting = Drafting(split)
@@ -160,7 +185,9 @@ def test_a_refusal_of_a_part_leaves_the_other() -> None:
 @pytest.mark.parametrize("opening", ["<think>", "<thinking>\n", "  <thought>", "[THINK]"])
 def test_reasoning_is_no_part_of_the_answer(opening: str) -> None:
     closing = opening.strip().replace("<", "</").replace("[", "[/")
-    text = f"{opening}연차를 묻고 있다. [1]에 있다. 길게 생각한다. 정말로 그렇다.\n\n{closing}\n\n연차는 15일입니다. [1]"
+    text = (
+        f"{opening}연차를 묻고 있다. [1]에 있다. 길게 생각한다. 정말로 그렇다.\n\n{closing}\n\n연차는 15일입니다. [1]"
+    )
     assert read(text) == [("연차는 15일입니다.", (1,))]
     assert read(f"{opening}끝나지 않는 생각입니다. [1] 계속 생각합니다.") == []
 
@@ -181,7 +208,29 @@ def test_nothing_gives_nothing() -> None:
 @given(
     st.lists(
         st.sampled_from(
-            ["연차는 15일입니다.", "Sick leave is 60 days.", " ", "\n", "\n\n", "[1]", " [2]", "【3】", "- ", "1. ", "| a | b |", "```", "##", "**굵게**", "(출처 1)", "[", "`x[1]`", "제3조.", ":", "e.g. this", "3.1%"]
+            [
+                "연차는 15일입니다.",
+                "Sick leave is 60 days.",
+                " ",
+                "\n",
+                "\n\n",
+                "[1]",
+                " [2]",
+                "【3】",
+                "- ",
+                "1. ",
+                "| a | b |",
+                "```",
+                "##",
+                "**굵게**",
+                "(출처 1)",
+                "[",
+                "`x[1]`",
+                "제3조.",
+                ":",
+                "e.g. this",
+                "3.1%",
+            ]
         ),
         max_size=14,
     ).map("".join)
@@ -193,4 +242,7 @@ def test_the_pieces_in_which_a_text_comes_do_not_matter(text: str) -> None:
 def test_marks_of_others_become_text_and_earlier_answers_lose_theirs() -> None:
     shown, written = marks_as_text("위키는 서울이라 한다.[3] 배열 a[0]와 [^1]")
     assert shown == "위키는 서울이라 한다.⟦3⟧ 배열 a[0]와 ⟦^1⟧" and written == {"⟦3⟧": "[3]", "⟦^1⟧": "[^1]"}
-    assert without_marks("연차는 15일입니다. [1]\n\n병가는 60일입니다[2].\n[3]") == "연차는 15일입니다.\n\n병가는 60일입니다."
+    assert (
+        without_marks("연차는 15일입니다. [1]\n\n병가는 60일입니다[2].\n[3]")
+        == "연차는 15일입니다.\n\n병가는 60일입니다."
+    )
