@@ -239,6 +239,18 @@ def collection_retention(options: Options, name: str, rules: str | None) -> None
         print_json({"rules": found, "due": checked(client.get(f"{path}/retention", params={"limit": "1000"}))})
 
 
+def collection_style(options: Options, name: str, fields: Mapping[str, str | None]) -> None:
+    """`seogo collections style`."""
+    path = f"/api/v1/collections/{quote(name, safe='')}"
+    changes = {field: value for field, value in fields.items() if value is not None}
+    with reporting_failures(), connect(options) as client:
+        style = checked(client.get(path))["answer_style"]
+        if changes:
+            style |= {field: None if value == "default" else value for field, value in changes.items()}
+            style = checked(client.patch(path, json={"answer_style": style}))["answer_style"]
+        print_json(style)
+
+
 def show_versions(options: Options, document_id: str) -> None:
     """`seogo documents versions`."""
     with reporting_failures(), connect(options) as client:

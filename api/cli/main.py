@@ -20,7 +20,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-collections_app = typer.Typer(help="Collections: list, create, retention, delete.", no_args_is_help=True)
+collections_app = typer.Typer(help="Collections: list, create, style, retention, delete.", no_args_is_help=True)
 documents_app = typer.Typer(
     help="Documents: list, show, versions, set, retry, cancel, delete, receipt.", no_args_is_help=True
 )
@@ -266,6 +266,20 @@ def collections_retention(
     from api.cli.commands import collection_retention
 
     collection_retention(context.obj, name, rules)
+
+
+@collections_app.command("style")
+def collections_style(
+    context: typer.Context,
+    name: str,
+    tone: Annotated[str | None, typer.Option(help="formal, plain or default")] = None,
+    length: Annotated[str | None, typer.Option(help="short, normal, long or default")] = None,
+    shape: Annotated[str | None, typer.Option("--format", help="prose, list, table, steps or default")] = None,
+) -> None:
+    """Show how answers from the collection are written; with options, change it first."""
+    from api.cli.commands import collection_style
+
+    collection_style(context.obj, name, {"tone": tone, "length": length, "format": shape})
 
 
 @documents_app.command("list")

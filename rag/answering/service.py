@@ -28,6 +28,7 @@ class Asked:
 
     Attributes:
         passages: how many the answer may draw on.
+        style: takes the place of that of the collections where it is not the default.
         model: name of a configured generator; empty leaves the choice to the router.
         thinking: None leaves it to the router.
     """
@@ -59,6 +60,7 @@ class _Read:
     weights: Mapping[str, float]
     missing: tuple[str, ...]
     weak: bool
+    style: AnswerStyle
 
 
 class Answerer:
@@ -121,7 +123,8 @@ class Answerer:
             weights = self._retriever.rarities(permit, self._reader.content_terms(search.asked or asked.question))
         evidence = weigh(search.passages, weights, self._terms_with(search.alternatives))
         missing = self._reader.words_for(search.question, evidence.missing)
-        return _Read(search, weights, missing, not search.passages or evidence.is_weak(missing))
+        style = asked.style if asked.style != DEFAULT_STYLE else self._retriever.answer_style(permit)
+        return _Read(search, weights, missing, not search.passages or evidence.is_weak(missing), style)
 
     def _request(self, permit: Permit, asked: Asked, read: _Read) -> GenerationRequest:
         search = read.search
@@ -132,7 +135,7 @@ class Answerer:
             search.passages,
             self._max_sentences,
             history=asked.context.history if asked.context is not None else (),
-            style=asked.style,
+            style=read.style,
             model=asked.model,
             thinking=asked.thinking,
             tenant=str(permit.tenant_id),
