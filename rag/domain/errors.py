@@ -20,7 +20,8 @@ SeogoError
 │   ├── NothingToCancel            nothing_to_cancel
 │   ├── SpaceConflict              space_conflict
 │   ├── SwitchRefused              switch_refused
-│   └── UnknownModel               unknown_model
+│   ├── UnknownModel               unknown_model
+│   └── GeneratorMissing           generator_missing
 ├── NotAuthenticated               not_authenticated
 ├── NotPermitted                   not_permitted
 ├── NotFound                       not_found
@@ -208,6 +209,12 @@ class UnknownModel(InputError):
     """There is no model {name} that this key may use."""
 
     code = "unknown_model"
+
+
+class GeneratorMissing(InputError):
+    """This kind of answer is written by a language model, and none is configured here."""
+
+    code = "generator_missing"
 
 
 class NotAuthenticated(SeogoError):

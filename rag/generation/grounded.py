@@ -23,6 +23,7 @@ from rag.generation.engine import EngineCall, Finished, TextDelta
 from rag.generation.grounded_prompt import GroundedPrompt, PromptWriter
 from rag.generation.prompts.files import prompt, prompt_language
 from rag.generation.routing import Choice, Job, ModelRouter
+from rag.generation.saying import said
 from rag.settings import GenerationSettings
 from rag.text.language import detect_language
 from rag.text.sentences import Span, split_sentences
@@ -105,7 +106,9 @@ class GroundedGenerator:
         )
         shown = GroundedPrompt((), excerpt.shown, words.identity, 0, "", excerpt.written)
         try:
-            text = await self._said(request, words.filled(0, marker=excerpt.marker), user)
+            system = words.filled(0, marker=excerpt.marker)
+            job = self._job(replace(request, thinking=False), len(system) + len(user), _REPAIR_TOKENS)
+            text = await said(self._router.choose(job), system, user, max_tokens=_REPAIR_TOKENS, tenant=request.tenant)
         except (ModelUnavailable, InvalidRequest) as error:
             log.warning("a sentence was not repaired: %s", error.code)
             return None
@@ -113,26 +116,6 @@ class GroundedGenerator:
         if len(pieces) != 1 or pieces[0].text == draft.text:
             return None
         return _Reading(len(request.passages), shown).draft(pieces[0])
-
-    async def _said(self, request: GenerationRequest, system: str, user: str) -> str:
-        """A model's short answer, whole, without thinking."""
-        asked = replace(request, thinking=False)
-        choice = self._router.choose(self._job(asked, len(system) + len(user), _REPAIR_TOKENS))
-        call = EngineCall(
-            ({"role": "system", "content": system}, {"role": "user", "content": user}),
-            max_tokens=_REPAIR_TOKENS,
-            sampling=choice.sampling,
-            thinking=choice.thinking,
-            tenant=request.tenant,
-        )
-        parts: list[str] = []
-        async with aclosing(choice.engine.stream(call)) as events:
-            async for event in events:
-                if isinstance(event, TextDelta):
-                    parts.append(event.text)
-                elif isinstance(event, Finished) and event.reason not in ("stop", "length"):
-                    raise ModelBroken(name=choice.engine.name)
-        return "".join(parts)
 
     async def _prepared(self, request: GenerationRequest) -> _Prepared:
         answer = self._settings.max_answer_tokens
