@@ -38,6 +38,7 @@ STATUS: dict[type[e.SeogoError], int] = {
     e.SpaceConflict: 409,
     e.SwitchRefused: 409,
     e.UnknownModel: 404,
+    e.GeneratorMissing: 422,
     e.NotAuthenticated: 401,
     e.NotPermitted: 403,
     e.NotFound: 404,

@@ -90,10 +90,11 @@ def ask(
     as_json: bool,
     as_of: str | None = None,
     filter_json: str | None = None,
+    mode: str = "answer",
 ) -> None:
     """`seogo ask`."""
     with reporting_failures(), connect(options) as client:
-        narrowing = _narrowing(as_of, filter_json)
+        narrowing = {**_narrowing(as_of, filter_json), "mode": mode}
         if as_json:
             body = {"question": question, "collections": collections, **narrowing}
             print_json(checked(client.post("/api/v1/answers", json=body)))
@@ -155,6 +156,8 @@ def print_answer(
             checked(response)
         for event, data in events(response):
             match event:
+                case "note" if data["kind"] == "step":
+                    console.print(escape(data["detail"]), style="dim", highlight=False)
                 case "sentence":
                     console.print(escape(data["rendered"]), highlight=False, end="")
                     _note_places(places, data["citations"])

@@ -198,12 +198,17 @@ def ask(
     collections: CollectionsOption = None,
     as_of: AsOfOption = None,
     filter_json: FilterOption = None,
+    steps: Annotated[
+        bool, typer.Option("--steps", help="Search again for what the first passages leave open. Needs a model.")
+    ] = False,
+    deep: Annotated[bool, typer.Option("--deep", help="Write a report with its sources. Needs a model.")] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Answer a question with citations."""
     from api.cli.commands import ask as run_ask
 
-    run_ask(context.obj, question, collections, as_json, as_of, filter_json)
+    mode = "deep" if deep else "steps" if steps else "answer"
+    run_ask(context.obj, question, collections, as_json, as_of, filter_json, mode)
 
 
 @app.command()

@@ -20,6 +20,7 @@ from api.schemas.search import PassageOut, TraceOut
 from api.streaming import HEADERS, event, started
 from rag.access.policy import Action
 from rag.answering.rendering import render
+from rag.answering.report import SOURCE
 from rag.answering.service import AnswerEvent, AnswerOutcome, Asked
 from rag.domain.answer import Abstention, Sentence
 from rag.domain.errors import SeogoError
@@ -33,11 +34,14 @@ router = APIRouter(tags=["answers"], responses=PROBLEMS)
 async def ask(
     body: AskIn, request: Request, caller: Annotated[Caller, Depends(guarded(Action.ASK))]
 ) -> AnswerOut | StreamingResponse:
-    """Answer a question from what the key may read. With `stream`, as events `passages`, `sentence`…, then `done`."""
+    """Answer a question from what the key may read. With `stream`, as events `passages`, `note`, `sentence`…, then `done`.
+
+    In the modes `steps` and `deep` a second `passages` comes before the first sentence: all that the answer may cite.
+    """
     permit = await run_sync(caller.permit, body.collections, body.as_of, filter_of(body.filter))
     rag = caller.services.rag
     context = context_of(body.history, body.infer_filters)
-    asked = Asked(body.question, body.passages or rag.settings.answers.passages, context)
+    asked = Asked(body.question, body.passages or rag.settings.answers.passages, context, mode=body.mode)
     if not body.stream:
         return _whole(await rag.answerer.complete(permit, asked), caller, base_url(request))
     events = await started(rag.answerer.stream(permit, asked))
@@ -52,7 +56,7 @@ def _whole(outcome: AnswerOutcome, caller: Caller, base: str) -> AnswerOut:
     return AnswerOut(
         status="abstained" if abstention else "answered",
         question=outcome.search.question,
-        text=abstention.message if abstention else "".join(item.rendered for item in sentences),
+        text=abstention.message if abstention else "".join(item.rendered for item in sentences) + _sources(outcome),
         generator=outcome.generator,
         sentences=sentences,
         abstention=abstention,
@@ -60,6 +64,12 @@ def _whole(outcome: AnswerOutcome, caller: Caller, base: str) -> AnswerOut:
         trace=TraceOut.of(outcome.search.trace),
         notes=[NoteOut.of(item) for item in outcome.notes],
     )
+
+
+def _sources(outcome: AnswerOutcome) -> str:
+    """The list at the end of a report; empty for other answers."""
+    lines = [f"- {note.detail}" for note in outcome.notes if note.kind == SOURCE]
+    return "\n".join(("", "", *lines)) if lines else ""
 
 
 class _Writer:
@@ -94,6 +104,7 @@ async def _events(
                     abstention = AbstentionOut.of(item, caller.language)
                 else:
                     notes.append(NoteOut.of(item).model_dump())
+                    yield event(notes[-1], "note")
     except SeogoError as error:
         yield event(problem(error, caller.language), "error")
         return

@@ -5,18 +5,23 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
+from typing import Literal
 
 from anyio.to_thread import run_sync
 
 from rag.answering.contract import verified
 from rag.answering.evidence import weigh, with_alternatives
 from rag.domain.answer import Abstention, AbstentionReason, Note, Sentence
+from rag.domain.errors import GeneratorMissing
 from rag.domain.passage import Alternative, SearchResult
 from rag.domain.principal import Permit
 from rag.generation.base import DEFAULT_STYLE, AnswerStyle, GenerationRequest, Generator
 from rag.retrieval.service import Retriever
 from rag.retrieval.understanding import QuestionContext
 from rag.text.question import QuestionReader
+
+AnswerMode = Literal["answer", "steps", "deep"]
+"""From one search; from as many as it takes; as a report."""
 
 AnswerEvent = SearchResult | Note | Sentence | Abstention
 """What a stream is made of: the search first, then sentences as they are verified, or one refusal; notes in between."""
@@ -31,6 +36,7 @@ class Asked:
         style: takes the place of that of the collections where it is not the default.
         model: name of a configured generator; empty leaves the choice to the router.
         thinking: None leaves it to the router.
+        mode: other than `answer` only where a model writes.
     """
 
     question: str
@@ -39,6 +45,7 @@ class Asked:
     style: AnswerStyle = DEFAULT_STYLE
     model: str = ""
     thinking: bool | None = None
+    mode: AnswerMode = "answer"
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,14 +90,17 @@ class Answerer:
         Raises:
             QuestionTooLong, InvalidRequest: the question can't be asked.
             Unavailable: a part of the service is away; nothing is answered from the model alone.
+            GeneratorMissing: this mode needs a model.
         """
+        if asked.mode != "answer":
+            raise GeneratorMissing
         read = await run_sync(self._read, permit, asked)
         yield read.search
         if read.weak:
             yield await run_sync(self._abstention, permit, read)
             return
         shown = 0
-        async with aclosing(verified(self._generator, self._request(permit, asked, read))) as events:
+        async with aclosing(self._verified(self._generator, self._request(permit, asked, read))) as events:
             async for event in events:
                 shown += isinstance(event, Sentence)
                 yield event
@@ -125,6 +135,10 @@ class Answerer:
         missing = self._reader.words_for(search.question, evidence.missing)
         style = asked.style if asked.style != DEFAULT_STYLE else self._retriever.answer_style(permit)
         return _Read(search, weights, missing, not search.passages or evidence.is_weak(missing), style)
+
+    def _verified(self, generator: Generator, request: GenerationRequest) -> AsyncGenerator[Sentence | Note, None]:
+        """What `generator` proposes, under the contract that all answers stand under."""
+        return verified(generator, request)
 
     def _request(self, permit: Permit, asked: Asked, read: _Read) -> GenerationRequest:
         search = read.search

@@ -33,6 +33,7 @@ KOREAN: dict[str, str] = {
     "switch_refused": "임베딩 공간 {name}(으)로 전환하지 않았습니다: {detail}",
     "space_not_found": "임베딩 공간 {name}이(가) 없습니다.",
     "unknown_model": "이 키로 사용할 수 있는 모델 {name}이(가) 없습니다.",
+    "generator_missing": "이 방식의 답변은 언어 모델이 작성하는데, 여기에는 설정된 모델이 없습니다.",
     "not_authenticated": "API 키가 없거나 올바르지 않습니다. `Authorization: Bearer …` 헤더로 보내 주세요.",
     "not_permitted": "이 키에는 해당 작업의 권한이 없습니다.",
     "not_found": "볼 수 있는 대상이 이 주소에 없습니다.",
