@@ -56,12 +56,13 @@ class StepwiseAnswerer(Answerer):
         yield read.search
         request = replace(self._request(permit, asked, read), multi_step=True)
         gathered = _Gathered(self._settings.step_passages)
-        gathered.add(request.question, () if read.weak else read.search.passages)
+        # What one passage holds of a question that needs several is little: the first search is read all the same.
+        gathered.add(request.question, read.search.passages, read.weak)
         async with aclosing(self._further(permit, asked, request, gathered)) as notes:
             async for note in notes:
                 yield note
         passages = gathered.passages()
-        if not passages:
+        if gathered.weak or not passages:
             yield await run_sync(self._abstention, permit, read)
             return
         yield replace(read.search, passages=passages)
@@ -93,7 +94,7 @@ class StepwiseAnswerer(Answerer):
                 infer = asked.context.infer_filters if asked.context is not None else True
                 part = Asked(question, asked.passages, QuestionContext(infer_filters=infer))
                 read = await run_sync(self._read, permit, part)
-                gathered.add(question, () if read.weak else read.search.passages)
+                gathered.add(question, () if read.weak else read.search.passages, read.weak)
                 yield Note("step", gathered.told())
         yield Note("step", f"stopped after {self._settings.steps} rounds")
 
@@ -119,20 +120,26 @@ class StepwiseAnswerer(Answerer):
 
 
 class _Gathered:
-    """What the searches of one question found."""
+    """What the searches of one question found.
+
+    Attributes:
+        weak: whether none of them found enough to answer what it was for.
+    """
 
     def __init__(self, most: int) -> None:
         self._most = most
         self._found: list[tuple[str, Sequence[Passage]]] = []
         self._new = 0
+        self.weak = True
 
     @property
     def questions(self) -> tuple[str, ...]:
         """What was searched for, in order."""
         return tuple(question for question, _ in self._found)
 
-    def add(self, question: str, passages: Sequence[Passage]) -> None:
-        """What a search found; nothing where its evidence was too weak."""
+    def add(self, question: str, passages: Sequence[Passage], weak: bool) -> None:
+        """What a search found that may be read."""
+        self.weak = self.weak and weak
         known = {passage.chunk.id for _, found in self._found for passage in found}
         self._new = sum(passage.chunk.id not in known for passage in passages)
         self._found.append((question, passages))
