@@ -20,7 +20,7 @@ from api.schemas.search import PassageOut, TraceOut
 from api.streaming import HEADERS, event, started
 from rag.access.policy import Action
 from rag.answering.rendering import render
-from rag.answering.report import SOURCE
+from rag.answering.report import SECTION, SOURCE, STEP
 from rag.answering.service import AnswerEvent, AnswerOutcome, Asked
 from rag.domain.answer import Abstention, Sentence
 from rag.domain.errors import SeogoError
@@ -34,9 +34,10 @@ router = APIRouter(tags=["answers"], responses=PROBLEMS)
 async def ask(
     body: AskIn, request: Request, caller: Annotated[Caller, Depends(guarded(Action.ASK))]
 ) -> AnswerOut | StreamingResponse:
-    """Answer a question from what the key may read. With `stream`, as events `passages`, `note`, `sentence`…, then `done`.
+    """Answer a question from what the key may read. With `stream`, as events `passages`, `sentence`…, then `done`.
 
-    In the modes `steps` and `deep` a second `passages` comes before the first sentence: all that the answer may cite.
+    In the modes `steps` and `deep`, each search is a `note` as it happens, and a second `passages` comes before the first
+    sentence: all that the answer may cite. A report's headings are notes too; its sources stand at the end of its text.
     """
     permit = await run_sync(caller.permit, body.collections, body.as_of, filter_of(body.filter))
     rag = caller.services.rag
@@ -104,7 +105,8 @@ async def _events(
                     abstention = AbstentionOut.of(item, caller.language)
                 else:
                     notes.append(NoteOut.of(item).model_dump())
-                    yield event(notes[-1], "note")
+                    if item.kind in (STEP, SECTION):
+                        yield event(notes[-1], "note")
     except SeogoError as error:
         yield event(problem(error, caller.language), "error")
         return

@@ -14,8 +14,8 @@ from rag.generation.base import Draft, GenerationRequest, Generator
 from rag.generation.prompts.files import prompt, prompt_language
 
 _PIPE = re.compile(r"(?<!\\)\|")
-SECTION, SOURCE = "section", "source"
-"""Kinds of the notes with a heading, before its sentences, and with a source, after all sentences."""
+STEP, SECTION, SOURCE = "step", "section", "source"
+"""Kinds of the notes that tell of a search as it happens, that hold a heading, before its sentences, and a source, at the end."""
 
 
 class SectionedGenerator:

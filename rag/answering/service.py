@@ -24,7 +24,10 @@ AnswerMode = Literal["answer", "steps", "deep"]
 """From one search; from as many as it takes; as a report."""
 
 AnswerEvent = SearchResult | Note | Sentence | Abstention
-"""What a stream is made of: the search first, then sentences as they are verified, or one refusal; notes in between."""
+"""What a stream is made of: the search first, then sentences as they are verified, or one refusal; notes in between.
+
+In steps, a second search result before the sentences holds the passages of all searches.
+"""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from itertools import zip_longest
 
 from anyio.to_thread import run_sync
 
-from rag.answering.report import SECTION, SectionedGenerator, headed, source_notes
+from rag.answering.report import SECTION, STEP, SectionedGenerator, headed, source_notes
 from rag.answering.service import Answerer, AnswerEvent, Asked
 from rag.domain.answer import Abstention, AbstentionReason, Note, Sentence
 from rag.domain.errors import ModelUnavailable
@@ -79,24 +79,24 @@ class StepwiseAnswerer(Answerer):
         self, permit: Permit, asked: Asked, request: GenerationRequest, gathered: _Gathered
     ) -> AsyncGenerator[Note, None]:
         """Search for what the planner wants, round by round; each search is a note as it happens."""
-        yield Note("step", gathered.told())
+        yield Note(STEP, gathered.told())
         for _ in range(self._settings.steps):
             request = replace(request, passages=gathered.passages())
             try:
                 wanted = await self._planner.further(request, gathered.questions, self._settings.step_questions)
             except ModelUnavailable as error:
-                yield Note("step", f"planning failed: {error.code}")
+                yield Note(STEP, f"planning failed: {error.code}")
                 return
             if not wanted:
-                yield Note("step", "nothing more to look up")
+                yield Note(STEP, "nothing more to look up")
                 return
             for question in wanted:
                 infer = asked.context.infer_filters if asked.context is not None else True
                 part = Asked(question, asked.passages, QuestionContext(infer_filters=infer))
                 read = await run_sync(self._read, permit, part)
                 gathered.add(question, () if read.weak else read.search.passages, read.weak)
-                yield Note("step", gathered.told())
-        yield Note("step", f"stopped after {self._settings.steps} rounds")
+                yield Note(STEP, gathered.told())
+        yield Note(STEP, f"stopped after {self._settings.steps} rounds")
 
     async def _written(self, request: GenerationRequest, asked: Asked) -> AsyncGenerator[Sentence | Note, None]:
         """The answer to what was gathered, verified; in the mode `deep` in sections, with its sources at the end."""

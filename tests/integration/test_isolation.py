@@ -77,6 +77,9 @@ def requests(world: World) -> Iterator[tuple[str, str, dict[str, Any]]]:
         yield "POST", f"/api/v1/collections/{collection}/ingestion/cancel", {}
         yield "POST", "/api/v1/search", {"json": {"question": "vault code", "collections": [collection]}}
         yield "POST", "/api/v1/answers", {"json": {"question": "vault code", "collections": [collection]}}
+        for mode in ("steps", "deep"):
+            body = {"question": "vault code", "collections": [collection], "mode": mode}
+            yield "POST", "/api/v1/answers", {"json": body}
         for params in ({}, {"explain": "true"}, {"as_of": world.valid_at}):
             wanted = {"params": {"question": "vault code", "collections": collection, **params}}
             yield "GET", "/api/v1/search", wanted
