@@ -2,7 +2,7 @@
 
     python -m benchmarks.steps
 
-`en_hotpotqa200`: at once with 8 passages; in steps of 8 each, with a planner that reads perfectly; at once with as many passages as
+`en_hotpotqa200`: at once with 8 passages; in steps of 8 each, with a planner that reads perfectly; at once with as many as
 the steps gathered. The planner is an oracle, in the place of a model: it asks for the title of a document that the question
 needs, but only where the question or a passage that was found names it. So this is what the loop makes possible, not what a
 model achieves.

@@ -7,7 +7,7 @@ on it is for `rag.answering.contract` to check.
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Iterable, Iterator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 from functools import partial
@@ -22,6 +22,7 @@ from rag.generation.drafting import Drafting, Piece
 from rag.generation.engine import EngineCall, Finished, TextDelta
 from rag.generation.grounded_prompt import GroundedPrompt, PromptWriter
 from rag.generation.prompts.files import prompt, prompt_language
+from rag.generation.refusals import says_nothing
 from rag.generation.routing import Choice, Job, ModelRouter
 from rag.generation.saying import said
 from rag.settings import GenerationSettings
@@ -79,14 +80,14 @@ class GroundedGenerator:
                 if isinstance(event, Finished):
                     finished = event
                 elif isinstance(event, TextDelta) and drafting.push(event.text):
-                    for piece in await run_sync(drafting.take):
-                        yield reading.draft(piece)
+                    for draft in reading.drafts(await run_sync(drafting.take)):
+                        yield draft
                     if drafting.refused:
                         break
         self._check(prepared, finished, drafting)
-        for piece in await run_sync(partial(drafting.finish, complete=finished.reason != "length")):
-            yield reading.draft(piece)
-        for note in _last_notes(finished, drafting, prepared):
+        for draft in reading.drafts(await run_sync(partial(drafting.finish, complete=finished.reason != "length"))):
+            yield draft
+        for note in _last_notes(finished, drafting, prepared, refused=drafting.refused or reading.withheld):
             yield note
 
     async def repair(self, request: GenerationRequest, draft: Draft, problems: Sequence[str]) -> Draft | None:
@@ -167,6 +168,23 @@ class _Reading:
 
     def __init__(self, passages: int, shown: GroundedPrompt) -> None:
         self._passages, self._shown = passages, shown
+        self._waiting: list[Piece] = []
+        self._begun = False
+
+    @property
+    def withheld(self) -> bool:
+        """Whether all that has come says that there is no answer: an answer of nothing else is none."""
+        return bool(self._waiting)
+
+    def drafts(self, pieces: Iterable[Piece]) -> Iterator[Draft]:
+        """The proposals. Words that only refuse wait until an answer follows them."""
+        for piece in pieces:
+            if not self._begun and says_nothing(piece):
+                self._waiting.append(piece)
+                continue
+            self._begun = True
+            yield from (self.draft(item) for item in (*self._waiting, piece))
+            self._waiting.clear()
 
     def draft(self, piece: Piece) -> Draft:
         """The proposal. A number that was not shown stays, beyond all passages, for the contract to count."""
@@ -203,14 +221,14 @@ def _notes(prepared: _Prepared) -> Iterator[Note]:
         yield Note("omitted", detail)
 
 
-def _last_notes(finished: Finished, drafting: Drafting, prepared: _Prepared) -> Iterator[Note]:
+def _last_notes(finished: Finished, drafting: Drafting, prepared: _Prepared, *, refused: bool) -> Iterator[Note]:
     """What is known after the last."""
     if finished.reason == "length":
         left = len(drafting.left)
         yield Note(
             "truncated", f"ended after {prepared.call.max_tokens} tokens; {left} characters of a last sentence left out"
         )
-    if drafting.refused:
+    if refused:
         yield Note("no_answer", "the model found no answer in the passages")
     elif drafting.refused_in_part:
         yield Note("no_answer", "the model found no answer in the passages to a part of the question")

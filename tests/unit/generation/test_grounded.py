@@ -290,6 +290,37 @@ def test_no_answer_is_no_draft_and_stops_the_engine() -> None:
     assert drafts == [] and details(notes, "no_answer") and engine.stopped == [0]
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "제공된 자료에는 연차에 관한 내용이 없습니다.",
+        "자료만으로는 확인할 수 없습니다.",
+        "주어진 문서에서 답을 찾지 못했습니다. 다른 자료가 있어야 알 수 있으나 관련 정보가 없습니다.",
+        "해당 질문에 답변할 수 없습니다.",
+        "The provided sources do not mention parking fees.",
+        "I cannot answer this from the documents. There is no information on it in the passages.",
+    ],
+)
+def test_a_refusal_in_other_words_is_no_answer_either(text: str) -> None:
+    for piece in (1, 5, 500):
+        drafts, notes = answered(ScriptedEngine.saying(text, piece=piece))
+        assert drafts == [] and details(notes, "no_answer")
+
+
+@pytest.mark.parametrize(
+    ("text", "cites"),
+    [
+        ("자료에는 연차 이월 규정이 없습니다. [1] 연차는 15일입니다. [1]", [(0,), (0,)]),
+        ("자료에는 연차 이월에 관한 내용이 없습니다. 연차는 15일입니다. [1]", [(), (0,)]),
+        ("연차는 15일입니다. [1] 그 밖의 내용은 자료에 없습니다.", [(0,), ()]),
+        ("휴가는 이월할 수 없습니다. [2]", [(1,)]),
+    ],
+)
+def test_what_says_more_than_a_refusal_stays(text: str, cites: list[tuple[int, ...]]) -> None:
+    drafts, _ = answered(ScriptedEngine.saying(text))
+    assert [draft.cites for draft in drafts] == cites
+
+
 def test_reasoning_is_never_an_answer() -> None:
     script = [
         ReasoningDelta("연차는 99일이다. [1] "),
