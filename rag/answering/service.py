@@ -103,7 +103,7 @@ class Answerer:
             yield await run_sync(self._abstention, permit, read)
             return
         shown = 0
-        async with aclosing(self._verified(self._generator, self._request(permit, asked, read))) as events:
+        async with aclosing(self._verified(permit, self._generator, self._request(permit, asked, read))) as events:
             async for event in events:
                 shown += isinstance(event, Sentence)
                 yield event
@@ -139,7 +139,9 @@ class Answerer:
         style = asked.style if asked.style != DEFAULT_STYLE else self._retriever.answer_style(permit)
         return _Read(search, weights, missing, not search.passages or evidence.is_weak(missing), style)
 
-    def _verified(self, generator: Generator, request: GenerationRequest) -> AsyncGenerator[Sentence | Note, None]:
+    def _verified(
+        self, permit: Permit, generator: Generator, request: GenerationRequest
+    ) -> AsyncGenerator[Sentence | Note, None]:
         """What `generator` proposes, under the contract that all answers stand under."""
         return verified(generator, request)
 

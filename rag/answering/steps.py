@@ -67,7 +67,7 @@ class StepwiseAnswerer(Answerer):
             return
         yield replace(read.search, passages=passages)
         shown = 0
-        async with aclosing(self._written(replace(request, passages=passages), asked)) as events:
+        async with aclosing(self._written(permit, replace(request, passages=passages), asked)) as events:
             async for event in events:
                 shown += isinstance(event, Sentence)
                 yield event
@@ -98,7 +98,9 @@ class StepwiseAnswerer(Answerer):
                 yield Note(STEP, gathered.told())
         yield Note(STEP, f"stopped after {self._settings.steps} rounds")
 
-    async def _written(self, request: GenerationRequest, asked: Asked) -> AsyncGenerator[Sentence | Note, None]:
+    async def _written(
+        self, permit: Permit, request: GenerationRequest, asked: Asked
+    ) -> AsyncGenerator[Sentence | Note, None]:
         """The answer to what was gathered, verified; in the mode `deep` in sections, with its sources at the end."""
         generator = self._generator
         if asked.mode == "deep":
@@ -106,7 +108,7 @@ class StepwiseAnswerer(Answerer):
             generator = SectionedGenerator(self._generator, headings)
         sentences: list[Sentence] = []
         heading = ""
-        async with aclosing(self._verified(generator, request)) as events:
+        async with aclosing(self._verified(permit, generator, request)) as events:
             async for event in events:
                 if isinstance(event, Sentence):
                     event, heading = headed(event, heading), ""
