@@ -168,22 +168,24 @@ TEMPLATE_TOKENS: Mapping[str, tuple[str, ...]] = {
 """What the templates of each family use, read from their tokenizer configurations; `_SHAPES` finds more of the same make."""
 
 _SHAPES = (
-    r"[<＜][|｜][^<>＜＞\n]{0,64}?[|｜]?[>＞]",  # <|anything|>, <|turn>
-    r"[<＜][^<>＜＞|｜\s]{1,64}[|｜][>＞]",  # <turn|>
-    r"\[\|[^\[\]\n]{1,64}?\|\]",  # [|user|]
-    r"<\|",  # the beginning of one that the text next to it might complete
-    r"\|>",
+    r"[<＜﹤][|｜][^<>＜＞﹤﹥\n]{0,64}?[|｜]?[>＞﹥]",  # <|anything|>, <|turn>
+    r"[<＜﹤][^<>＜＞﹤﹥|｜\s]{1,64}[|｜][>＞﹥]",  # <turn|>
+    r"[\[［][|｜][^\[\]［］\n]{1,64}?[|｜][\]］]",  # [|user|]
+    r"[<＜﹤][|｜]",  # the beginning of one that the text next to it might complete
+    r"[|｜][>＞﹥]",
 )
-_OPENING, _CLOSING = str.maketrans("<[＜", "‹⟦‹"), str.maketrans(">]＞", "›⟧›")
+_WIDE = {"<": "[<＜﹤]", ">": "[>＞﹥]", "[": r"[\[［]", "]": r"[\]］]", "|": "[|｜]"}
+"""Other widths of the same characters: a server that normalises its input (NFKC) makes the plain ones of them."""
+_OTHER = str.maketrans("<＜﹤>＞﹥[［]］|｜", "‹‹‹›››⟦⟦⟧⟧¦¦")
 
 
 def _pattern() -> re.Pattern[str]:
     tokens = sorted({token for family in TEMPLATE_TOKENS.values() for token in family}, key=len, reverse=True)
-    return re.compile("|".join((*map(re.escape, tokens), *_SHAPES)), re.IGNORECASE)
+    listed = ("".join(_WIDE.get(character, re.escape(character)) for character in token) for token in tokens)
+    return re.compile("|".join((*listed, *_SHAPES)), re.IGNORECASE)
 
 
 _TOKEN = _pattern()
-_OTHER_BARS = str.maketrans("|｜", "¦¦")
 
 
 class Neutral(NamedTuple):
@@ -202,7 +204,7 @@ def neutralised(text: str) -> Neutral:
     written: dict[str, str] = {}
 
     def other(found: re.Match[str]) -> str:
-        shown = found[0].translate(_OPENING).translate(_CLOSING).translate(_OTHER_BARS)
+        shown = found[0].translate(_OTHER)
         written[shown] = found[0]
         return shown
 
