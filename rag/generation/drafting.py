@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from rag.generation.marks import finished_part, marks_alone, may_be_marks_alone, unmarked
+from rag.generation.marks import finished_part, marks_alone, may_be_marks_alone, unmarked, worded
 from rag.text.sentences import Span
 
 Splitter = Callable[[str], Sequence[Span]]
@@ -243,7 +243,9 @@ class Drafting:
         if not (final or ended):
             return False
         read = unmarked(self._raw[:length].rstrip())
-        return self._hold(read.text.rstrip(), [number for _, numbers in read.marks for number in numbers], length)
+        return self._hold(
+            worded(self._raw[:length].rstrip()), [number for _, numbers in read.marks for number in numbers], length
+        )
 
     def _read_prose(self, line: str, broken: str, whole: bool) -> bool:
         read = unmarked(line if whole else finished_part(line))
@@ -252,20 +254,20 @@ class Drafting:
                 break
             spans = self._split(read.text[: end.end() + _AHEAD])
             if len(spans) > 1:
-                return self._hold_sentence(line, spans[0], spans[1][0])
+                return self._hold_sentence(line, spans[1][0])
         if not whole:
             return False
         spans = self._split(read.text)
         if len(spans) > 1:
-            return self._hold_sentence(line, spans[0], spans[1][0])
+            return self._hold_sentence(line, spans[1][0])
         text = read.text.strip()
         if text.endswith(_INTRODUCES) and not read.marks:
             return self._put_before(line, len(line) + len(broken))
         numbers = [number for _, cited in read.marks for number in cited]
-        return self._hold(text, numbers, len(line) + len(broken))
+        return self._hold(worded(line).strip(), numbers, len(line) + len(broken))
 
-    def _hold_sentence(self, line: str, span: Span, following: int) -> bool:
+    def _hold_sentence(self, line: str, following: int) -> bool:
         """The first sentence of a line: the marks up to the next one are its own."""
         read = unmarked(line)
         numbers = [number for offset, cited in read.marks if offset <= following for number in cited]
-        return self._hold(read.text[slice(*span)], numbers, read.raw(following))
+        return self._hold(worded(line[: read.raw(following)]).strip(), numbers, read.raw(following))

@@ -22,6 +22,18 @@ _OPEN_END = re.compile(rf"(?:[ \t]*{_MARK}[ \t]*[,;]?)*[ \t]*(?:[\[【［(（][^
 _LINKED = re.compile(r"\]\([^()\s]*\)")
 _PLAIN = re.compile(rf"[\[【［]\s*({_NUMBERS})\s*[\]】］]")
 _RANGE = re.compile(r"([1-9]\d{0,2})(?:\s*[-–~]\s*\^?([1-9]\d{0,2}))?")
+_BY_SOURCE_KO = re.compile(
+    rf"(?:(?:자료|문서|출처|근거)[ ]?)?{_RUN}[ ]?번?[ ]?(?:자료|문서|출처)?[ ]?"
+    r"(?:에[ ]?(?:따르면|의하면|근거하면)|에서는)[ ]*,?[ ]*"
+)
+_BY_SOURCE_EN = re.compile(
+    r"(?P<inside>(?<=\w[ ,]))?\b(?:according[ ]to|based[ ]on|as[ ](?:stated|described|noted|specified|mentioned)[ ]in|in|per)[ ]"
+    rf"(?:the[ ])?(?:(?:sources?|documents?|passages?)[ ])?{_RUN}[ ]*,[ ]*(?P<next>\w)",
+    re.IGNORECASE,
+)
+_AS_NOUN_KO = re.compile(rf"(?:^|(?<=\s)){_RUN}(?P<particle>은|는|의|과|와|에는)(?=\s)")
+_AFTER_VOWEL = {"은": "는", "과": "와"}
+_AS_NOUN_EN = re.compile(rf"^{_RUN}(?P<verb>[ ](?:states?|says?|specif(?:y|ies)|defines?|requires?|limits?|sets?)\b)")
 _LONGEST_RANGE = 50
 """Passages of one answer, at most; a longer range names none of them."""
 _ENDERS = ".!?…。！？\"'”’)」』"
@@ -77,6 +89,19 @@ def unmarked(text: str) -> Unmarked:
         cuts.append((length, found.end() - found.start() - apart))
         length += apart
     return Unmarked("".join((*parts, text[last:])), marks, cuts)
+
+
+def worded(text: str) -> str:
+    """A sentence as it reads without marks, also where it names its source by one: `[1]에 따르면`, `According to [2],`."""
+    text = _BY_SOURCE_KO.sub("", text)
+    text = _BY_SOURCE_EN.sub(lambda found: found["next"] if found["inside"] else found["next"].upper(), text)
+    text = _AS_NOUN_EN.sub(r"The source\g<verb>", _AS_NOUN_KO.sub(_named, text))
+    return unmarked(text).text.rstrip()
+
+
+def _named(found: re.Match[str]) -> str:
+    """A name in the place of a mark, with the particle that its vowel takes."""
+    return f"해당 자료{_AFTER_VOWEL.get(found['particle'], found['particle'])}"
 
 
 def without_marks(text: str) -> str:

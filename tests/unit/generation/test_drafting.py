@@ -83,6 +83,28 @@ def test_marks_in_the_middle_belong_to_their_sentence() -> None:
 
 
 @pytest.mark.parametrize(
+    ("text", "shown", "numbers"),
+    [
+        ("[1]에 따르면, 연차는 15일입니다.", "연차는 15일입니다.", (1,)),
+        ("자료 [2]에 의하면 연차는 15일입니다. [2]", "연차는 15일입니다.", (2,)),
+        ("[1]번 자료에 따르면 연차는 15일입니다.", "연차는 15일입니다.", (1,)),
+        ("[1]은 15일로 정합니다. [1]", "해당 자료는 15일로 정합니다.", (1,)),
+        ("- [1]에서는 15일입니다", "- 15일입니다", (1,)),
+        ("According to [1], leave is 15 days.", "Leave is 15 days.", (1,)),
+        ("In [2], leave is 15 days [2].", "Leave is 15 days.", (2,)),
+        ("Leave is, according to source [1], 15 days.", "Leave is, 15 days.", (1,)),
+        ("[1] states that leave is 15 days.", "The source states that leave is 15 days.", (1,)),
+        ("Leave is set in [1].", "Leave is set in.", (1,)),
+    ],
+)
+def test_a_mark_that_is_a_word_of_its_sentence_leaves_no_hole(text: str, shown: str, numbers: tuple[int, ...]) -> None:
+    assert read(text) == [(shown, numbers)]
+    following = "Sick leave is 60 days." if shown.isascii() else "병가는 60일까지입니다."
+    if not text.startswith("-"):
+        assert read(f"{text} {following} [3]") == [(shown, numbers), (following, (3,))]
+
+
+@pytest.mark.parametrize(
     "text",
     [
         "배열은 `a[1]`로 읽습니다.",
