@@ -81,7 +81,7 @@ class Outcome:
 
 async def in_steps(answerer: StepwiseAnswerer, heard: Listening, permit: Permit, question: str) -> Outcome:
     """What the steps gather for a question; nothing where all of their evidence was weak."""
-    heard.passages = ()
+    heard.passages = tuple[Passage, ...]()
     searches = 0
     async with aclosing(answerer.stream(permit, Asked(question, PASSAGES, mode="steps"))) as events:
         async for event in events:
