@@ -46,6 +46,7 @@ STATUS: dict[type[e.SeogoError], int] = {
     e.LicenceForbids: 422,
     e.UnsupportedRequest: 400,
     e.RerankerMissing: 404,
+    e.GeneratorMissing: 422,
     e.NotAuthenticated: 401,
     e.NotPermitted: 403,
     e.NotFound: 404,

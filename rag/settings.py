@@ -183,6 +183,10 @@ class AnswerSettings(_Section):
 
     passages: int = Field(8, ge=1, le=50, description="passages that an answer may draw on")
     sentences: int = Field(4, ge=1, le=20, description="longest extractive answer, in sentences")
+    steps: int = Field(3, ge=1, le=10, description="rounds of planning and searching in the modes steps and deep")
+    step_questions: int = Field(3, ge=1, le=10, description="searches in one round")
+    step_passages: int = Field(24, ge=1, le=100, description="passages of all searches that the answer may draw on")
+    report_sections: int = Field(6, ge=1, le=20, description="sections of a report")
 
 
 class AnswerLogSettings(_Section):

@@ -22,7 +22,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-collections_app = typer.Typer(help="Collections: list, create, retention, delete.", no_args_is_help=True)
+collections_app = typer.Typer(help="Collections: list, create, style, retention, delete.", no_args_is_help=True)
 documents_app = typer.Typer(
     help="Documents: list, show, versions, set, retry, cancel, delete, receipt.", no_args_is_help=True
 )
@@ -202,12 +202,17 @@ def ask(
     collections: CollectionsOption = None,
     as_of: AsOfOption = None,
     filter_json: FilterOption = None,
+    steps: Annotated[
+        bool, typer.Option("--steps", help="Search again for what the first passages leave open. Needs a model.")
+    ] = False,
+    deep: Annotated[bool, typer.Option("--deep", help="Write a report with its sources. Needs a model.")] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Answer a question with citations."""
     from api.cli.commands import ask as run_ask
 
-    run_ask(context.obj, question, collections, as_json, as_of, filter_json)
+    mode = "deep" if deep else "steps" if steps else "answer"
+    run_ask(context.obj, question, collections, as_json, as_of, filter_json, mode)
 
 
 @app.command()
@@ -270,6 +275,20 @@ def collections_retention(
     from api.cli.commands import collection_retention
 
     collection_retention(context.obj, name, rules)
+
+
+@collections_app.command("style")
+def collections_style(
+    context: typer.Context,
+    name: str,
+    tone: Annotated[str | None, typer.Option(help="formal, plain or default")] = None,
+    length: Annotated[str | None, typer.Option(help="short, normal, long or default")] = None,
+    shape: Annotated[str | None, typer.Option("--format", help="prose, list, table, steps or default")] = None,
+) -> None:
+    """Show how answers from the collection are written; with options, change it first."""
+    from api.cli.commands import collection_style
+
+    collection_style(context.obj, name, {"tone": tone, "length": length, "format": shape})
 
 
 @documents_app.command("list")

@@ -24,6 +24,7 @@ from api.streaming import event, started
 from rag.access.policy import Action
 from rag.answering.log import Recording, Surface
 from rag.answering.rendering import render
+from rag.answering.report import SECTION, SOURCE, STEP
 from rag.answering.service import AnswerEvent, AnswerOutcome, Asked
 from rag.domain.answer import Abstention, Sentence
 from rag.domain.errors import SeogoError
@@ -48,11 +49,15 @@ _UNWRITTEN: dict[int | str, dict[str, Any]] = {
 async def ask(
     body: AskIn, request: Request, later: BackgroundTasks, caller: Annotated[Caller, Depends(guarded(Action.ASK))]
 ) -> AnswerOut | Response:
-    """Answer a question from what the key may read. With `stream`, as events `passages`, `sentence`…, then `done`."""
+    """Answer a question from what the key may read. With `stream`, as events `passages`, `sentence`…, then `done`.
+
+    In the modes `steps` and `deep`, each search is a `note` as it happens, and a second `passages` comes before the first
+    sentence: all that the answer may cite. A report's headings are notes too; its sources stand at the end of its text.
+    """
     permit = await run_sync(caller.permit, body.collections, body.as_of, filter_of(body.filter))
     rag = caller.services.rag
     context = context_of(body.history, body.infer_filters)
-    asked = Asked(body.question, body.passages or rag.settings.answers.passages, context)
+    asked = Asked(body.question, body.passages or rag.settings.answers.passages, context, mode=body.mode)
     recording = Recording(permit, body.question, Surface.NATIVE, rag.answerer.generator_name)
     if not body.stream:
         return await _in_one_piece(asked, permit, recording, later, request, caller)
@@ -88,7 +93,7 @@ def _whole(outcome: AnswerOutcome, answer_id: UUID, caller: Caller, base: str) -
         answer_id=answer_id,
         status="abstained" if abstention else "answered",
         question=outcome.search.question,
-        text=abstention.message if abstention else "".join(item.rendered for item in sentences),
+        text=abstention.message if abstention else "".join(item.rendered for item in sentences) + _sources(outcome),
         generator=outcome.generator,
         sentences=sentences,
         abstention=abstention,
@@ -96,6 +101,12 @@ def _whole(outcome: AnswerOutcome, answer_id: UUID, caller: Caller, base: str) -
         trace=TraceOut.of(outcome.search.trace),
         notes=[NoteOut.of(item) for item in outcome.notes],
     )
+
+
+def _sources(outcome: AnswerOutcome) -> str:
+    """The list at the end of a report; empty for other answers."""
+    lines = [f"- {note.detail}" for note in outcome.notes if note.kind == SOURCE]
+    return "\n".join(("", "", *lines)) if lines else ""
 
 
 class _Writer:
@@ -130,6 +141,8 @@ async def _events(
                     abstention = AbstentionOut.of(item, caller.language)
                 else:
                     notes.append(NoteOut.of(item).model_dump())
+                    if item.kind in (STEP, SECTION):
+                        yield event(notes[-1], "note")
     except SeogoError as error:
         yield event(problem(error, caller.language), "error")
         return

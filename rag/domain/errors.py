@@ -26,7 +26,8 @@ SeogoError
 │   ├── UnknownModel               unknown_model
 │   ├── LicenceForbids             licence_forbids
 │   ├── UnsupportedRequest         unsupported_request
-│   └── RerankerMissing            reranker_missing
+│   ├── RerankerMissing            reranker_missing
+│   └── GeneratorMissing           generator_missing
 ├── NotAuthenticated               not_authenticated
 ├── NotPermitted                   not_permitted
 ├── NotFound                       not_found
@@ -250,6 +251,12 @@ class RerankerMissing(InputError):
     """No reranker is configured on this server. Its operator can name one under `rag.reranking`."""
 
     code = "reranker_missing"
+
+
+class GeneratorMissing(InputError):
+    """This kind of answer is written by a language model, and none is configured here."""
+
+    code = "generator_missing"
 
 
 class NotAuthenticated(SeogoError):

@@ -39,6 +39,7 @@ KOREAN: dict[str, str] = {
     "licence_forbids": '{name}의 라이선스({licence})는 상업적 이용을 금지합니다. 이용 근거를 적으세요: {option} "사유".',
     "unsupported_request": "이 서버에서는 요청하신 내용을 처리하지 않습니다: {detail}",
     "reranker_missing": "이 서버에 설정된 리랭커가 없습니다. 운영자가 `rag.reranking`에 지정할 수 있습니다.",
+    "generator_missing": "이 방식의 답변은 언어 모델이 작성하는데, 여기에는 설정된 모델이 없습니다.",
     "not_authenticated": "API 키가 없거나 올바르지 않습니다. `Authorization: Bearer …` 헤더로 보내 주세요.",
     "not_permitted": "이 키에는 해당 작업의 권한이 없습니다.",
     "not_found": "볼 수 있는 대상이 이 주소에 없습니다.",

@@ -77,6 +77,9 @@ def requests(world: World) -> Iterator[tuple[str, str, dict[str, Any]]]:
         yield "POST", f"/api/v1/collections/{collection}/ingestion/cancel", {}
         yield "POST", "/api/v1/search", {"json": {"question": "vault code", "collections": [collection]}}
         yield "POST", "/api/v1/answers", {"json": {"question": "vault code", "collections": [collection]}}
+        for mode in ("steps", "deep"):
+            body = {"question": "vault code", "collections": [collection], "mode": mode}
+            yield "POST", "/api/v1/answers", {"json": body}
         for params in ({}, {"explain": "true"}, {"as_of": world.valid_at}):
             wanted = {"params": {"question": "vault code", "collections": collection, **params}}
             yield "GET", "/api/v1/search", wanted
@@ -100,6 +103,7 @@ def requests(world: World) -> Iterator[tuple[str, str, dict[str, Any]]]:
         yield "DELETE", f"/api/v1/collections/{collection}/glossary", {}
         yield "PATCH", f"/api/v1/collections/{collection}", {"json": {"description": "mine now"}}
         yield "PATCH", f"/api/v1/collections/{collection}", {"json": {"retention": {"document_days": 0}}}
+        yield "PATCH", f"/api/v1/collections/{collection}", {"json": {"answer_style": {"tone": "plain"}}}
         yield "GET", f"/api/v1/collections/{collection}/retention", {}
         yield "DELETE", f"/api/v1/collections/{collection}", {}
         page = {"url": "https://vault.example/a", "html": "<p>intruder</p>", "fetched_at": "2026-01-01T00:00:00Z"}
@@ -180,6 +184,7 @@ def test_a_refused_request_has_no_side_effect(world: World) -> None:
     assert [item["source_key"] for item in listed] == ["vault.md"]
     collection = world.owner.get(f"/api/v1/collections/{world.collection}").json()
     assert (collection["description"], any(collection["retention"].values())) == ("", False)
+    assert not any(collection["answer_style"].values())
     assert listed[0]["attributes"] == {}
     sources = world.owner.get(f"/api/v1/collections/{world.collection}/sources").json()["sources"]
     assert [item["id"] for item in sources] == [world.source_id]
