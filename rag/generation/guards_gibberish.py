@@ -1,0 +1,118 @@
+"""The guard against gibberish: random tokens, broken characters, a mixture of scripts that no text has."""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from functools import lru_cache
+
+from rag.generation.guards_scripts import LETTERS, Script, script_of
+
+_SPAN = 256
+"""Characters that are looked at together."""
+_BROKEN = 8
+"""Replacement, control and unassigned characters among them; a text about encodings shows a few."""
+_LATIN_1 = 0.4
+"""Share of U+0080 to U+00FF: UTF-8 that was read as Latin-1 has more than half, French one in twenty."""
+_SYMBOLS = 0.6
+_DISTINCT_SYMBOLS = 14
+"""Code and mathematics stay below half of symbols; rulers and drawings have few different ones."""
+_SWITCHES = 12
+"""Changes of script inside words that no language has (`的ably`, `ный에`)."""
+_RARE = 0.3
+_RARE_LEAST = 24
+"""Share of Hangul syllables outside the 2,350 of KS X 1001, which hold more than 99 % of Korean texts; random ones: 79 %."""
+
+_CJK = frozenset({Script.HAN, Script.HIRAGANA, Script.KATAKANA})
+_BESIDE = {
+    Script.LATIN: _CJK | {Script.HANGUL, Script.GREEK},  # API를, 使用API的, Δt
+    Script.HANGUL: _CJK - {Script.HIRAGANA} | {Script.LATIN, Script.GREEK},
+    Script.HAN: _CJK | {Script.LATIN, Script.GREEK},
+    Script.HIRAGANA: _CJK | {Script.LATIN, Script.GREEK},
+    Script.KATAKANA: _CJK | {Script.LATIN, Script.GREEK},
+    Script.GREEK: _CJK | {Script.LATIN},
+}
+"""What may follow within a word, by script. Hangul may follow anything: its particles do (`Россия는`)."""
+
+
+@lru_cache(maxsize=16_384)
+def _is_rare(syllable: str) -> bool:
+    try:
+        syllable.encode("euc_kr")
+    except UnicodeEncodeError:
+        return True
+    return False
+
+
+class GibberishWatch:
+    """Looks at the last characters: each enters and leaves a handful of counts, so work per character is constant."""
+
+    name = "gibberish"
+
+    def __init__(self) -> None:
+        self._last: deque[tuple[str, Script, bool]] = deque()
+        self._scripts: Counter[Script] = Counter()
+        self._symbols: Counter[str] = Counter()
+        self._switches = 0
+        self._rare = 0
+        self._before = Script.SPACE
+
+    @property
+    def held(self) -> int:
+        """Characters and counts in memory."""
+        return len(self._last) + len(self._scripts) + len(self._symbols)
+
+    def feed(self, text: str) -> int | None:
+        """Characters of `text` up to the one that makes it gibberish; None while it is none."""
+        for position, char in enumerate(text):
+            self._enter(char)
+            if len(self._last) > _SPAN:
+                self._leave()
+            if self._is_gibberish():
+                return position + 1
+        return None
+
+    def _enter(self, char: str) -> None:
+        script = script_of(char)
+        before, self._before = self._before, script
+        switched = (
+            script is not before
+            and script in LETTERS
+            and before in LETTERS
+            and script is not Script.HANGUL
+            and script not in _BESIDE.get(before, ())
+        )
+        self._last.append((char, script, switched))
+        self._scripts[script] += 1
+        self._switches += switched
+        if script is Script.SYMBOL:
+            self._symbols[char] += 1
+        elif script is Script.HANGUL and "가" <= char <= "힣":
+            self._rare += _is_rare(char)
+
+    def _leave(self) -> None:
+        char, script, switched = self._last.popleft()
+        self._scripts[script] -= 1
+        self._switches -= switched
+        if script is Script.SYMBOL:
+            self._symbols[char] -= 1
+            if not self._symbols[char]:
+                del self._symbols[char]
+        elif script is Script.HANGUL and "가" <= char <= "힣":
+            self._rare -= _is_rare(char)
+
+    def _is_gibberish(self) -> bool:
+        count = self._scripts
+        if count[Script.BROKEN] >= _BROKEN or self._switches >= _SWITCHES:
+            return True
+        if self._rare >= _RARE_LEAST and self._rare > _RARE * count[Script.HANGUL]:
+            return True
+        if len(self._last) < _SPAN // 2:
+            return False
+        visible = len(self._last) - count[Script.SPACE]
+        if count[Script.LATIN_1] > _LATIN_1 * visible:
+            return True
+        return (
+            len(self._last) >= _SPAN
+            and len(self._symbols) >= _DISTINCT_SYMBOLS
+            and count[Script.SYMBOL] > _SYMBOLS * visible
+        )
