@@ -208,7 +208,7 @@ class _Attempt:
         self.failed = ""
         self.in_reasoning = False
         self.is_out = only_calls
-        self.usage = before.usage if before else None
+        self.usage: Usage | None = before.usage if before else None
         self.replica = ""
         self.retried = (before.failed,) if before else ()
         self._guards = guards
@@ -290,10 +290,9 @@ class _Attempt:
         """Whether nothing more may go out yet."""
         if self._blank or self._only_calls:
             return True  # an answer of nothing but blanks is none
-        language = self._language
-        if language is not None and not self.is_out:
-            if language.open_at is None or (self.failed and self._text <= language.open_at):
-                return True
+        opened = self._language.open_at if self._language is not None else 0
+        if not self.is_out and (opened is None or (self.failed and self._text <= opened)):
+            return True
         if not self._tools or self._called:
             return False
         return self._is_call or (not self.is_out and self._may_be_bare())

@@ -13,9 +13,9 @@ _BROKEN = 8
 """Replacement, control and unassigned characters among them; a text about encodings shows a few."""
 _LATIN_1 = 0.4
 """Share of U+0080 to U+00FF: UTF-8 that was read as Latin-1 has more than half, French one in twenty."""
-_SYMBOLS = 0.6
-_DISTINCT_SYMBOLS = 14
-"""Code and mathematics stay below half of symbols; rulers and drawings have few different ones."""
+_SYMBOLS = 0.8
+_DISTINCT_SYMBOLS = 16
+"""Regular expressions have up to 0.75 of symbols; rulers and drawings have few different ones."""
 _SWITCHES = 12
 """Changes of script inside words that no language has (`的ably`, `ный에`)."""
 _RARE = 0.3
@@ -36,11 +36,8 @@ _BESIDE = {
 
 @lru_cache(maxsize=16_384)
 def _is_rare(syllable: str) -> bool:
-    try:
-        syllable.encode("euc_kr")
-    except UnicodeEncodeError:
-        return True
-    return False
+    # The codec spells the others out in their letters, in eight bytes.
+    return len(syllable.encode("euc_kr")) != 2
 
 
 class GibberishWatch:

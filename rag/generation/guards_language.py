@@ -90,7 +90,8 @@ class LanguageWatch:
         self._total = 0
         self._closing = ""
         self._quoted = 0
-        self._foreign = self._function = self._hiragana = self._other = 0
+        self._foreign = self._function = self._hiragana = 0
+        self._others: dict[Script, int] = {}
         self.open_at: int | None = None
         """Characters after which it is clear that the answer does not begin in a foreign script; None until then."""
 
@@ -126,19 +127,26 @@ class LanguageWatch:
         if script is Script.HANGUL:
             self._foreign = max(0, self._foreign - _HANGUL_TAKES)
             if not self._foreign:
-                self._function = self._hiragana = self._other = 0
+                self._function = self._hiragana = 0
+                self._others.clear()
         elif script in _FOREIGN:
             self._foreign += 1
             self._function += char in _FUNCTION
             self._hiragana += script is Script.HIRAGANA
-            self._other += script not in _CJK
+            if script not in _CJK:
+                self._others[script] = self._others.get(script, 0) + 1
 
     def _drifted(self) -> bool:
-        return self._foreign >= _LETTERS and (
-            self._function >= _FUNCTION_SHARE * self._foreign
-            or self._hiragana >= _HIRAGANA_SHARE * self._foreign
-            or 2 * self._other >= self._foreign
-        )
+        if self._foreign < _LETTERS:
+            return False
+        others = sum(self._others.values())
+        written = self._foreign - others  # Chinese or Japanese
+        if written >= _LETTERS and (
+            self._function >= _FUNCTION_SHARE * written or self._hiragana >= _HIRAGANA_SHARE * written
+        ):
+            return True
+        # one script by itself: a list of languages names each in its own
+        return others > 0 and max(self._others.values()) >= _LETTERS
 
     def _is_clear(self, script: Script) -> bool:
         if self._foreign:

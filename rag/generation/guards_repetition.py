@@ -88,7 +88,7 @@ class RepetitionWatch:
             plain = letters >= _FOLDED_LETTERS and _STRUCTURE.isdisjoint(period)
             return 6000 + 20 * length if plain else 40_000 + 20 * length
         if not letters:
-            return 1500 + 3 * length
+            return 4000 + 6 * length
         if letters < 0.3 * length or not _MARKUP.isdisjoint(period):
             return 2000 + 6 * length
         if any(char == "\n" or char == "," or char.isdigit() for char in period):

@@ -24,7 +24,7 @@ _FUNCTION = re.compile(r"<function=([^>\s]{1,200})>(.*?)(?:</function>|\Z)", re.
 _PARAMETER = re.compile(r"<parameter=([^>\s]{1,200})>\n?(.*?)\n?</parameter>", re.DOTALL)
 _FENCED = re.compile(r"```(?:json|tool_call|tool_code)?\s*\n(.*?)\n?```", re.DOTALL)
 _KOREAN_DONE = (
-    r"(?:(?:호출|실행)(?:했습니다|하였습니다|했어요|완료했습니다|을 완료했습니다|하겠습니다|할게요|해\s?보겠습니다|하는 중입니다|중입니다)"
+    r"(?:(?:호출|실행)(?:했습니다|하였습니다|했어요|(?:을 )?완료했습니다|하겠습니다|할게요|해\s?보겠습니다|(?:하는 )?중입니다)"
     r"|(?:사용|이용)(?:했습니다|하였습니다|하겠습니다|할게요|해\s?보겠습니다))"
 )
 _ENGLISH_DONE = (
@@ -67,7 +67,7 @@ def holds_from(text: str) -> int:
 def may_be_bare_call(text: str) -> bool:
     """Whether an answer that begins like this may be nothing but a call in JSON."""
     begun = text.lstrip()
-    return not begun or begun.startswith(("{", "[{")) or "```json".startswith(begun[:7]) or begun.startswith("```json")
+    return not begun or begun.startswith(("{", "[{", "```json")) or "```json".startswith(begun)
 
 
 def written_calls(text: str, tools: Sequence[Mapping[str, Any]]) -> list[WrittenCall]:
