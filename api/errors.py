@@ -37,6 +37,8 @@ STATUS: dict[type[e.SeogoError], int] = {
     e.NothingToCancel: 409,
     e.SpaceConflict: 409,
     e.SwitchRefused: 409,
+    e.GenerationEnded: 409,
+    e.GenerationUnfinished: 409,
     e.UnknownModel: 404,
     e.NotAuthenticated: 401,
     e.NotPermitted: 403,

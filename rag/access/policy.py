@@ -35,6 +35,8 @@ class Action(Enum):
     CONTROL_ALL_INGESTION = ("control_all_ingestion", Scope.ADMIN)
     SEARCH = ("search", Scope.READ)
     ASK = ("ask", Scope.READ)
+    READ_GENERATIONS = ("read_generations", Scope.READ)
+    WRITE_PROGRAMS = ("write_programs", Scope.WRITE)
     LIST_MODELS = ("list_models", Scope.READ)
     MANAGE_SPACES = ("manage_spaces", Scope.OPERATOR)
 

@@ -32,6 +32,8 @@ KOREAN: dict[str, str] = {
     "space_conflict": "임베딩 공간 {name}은(는) 지금 그렇게 할 수 없는 상태입니다: {detail}",
     "switch_refused": "임베딩 공간 {name}(으)로 전환하지 않았습니다: {detail}",
     "space_not_found": "임베딩 공간 {name}이(가) 없습니다.",
+    "generation_ended": "생성 작업 {name}은(는) 이미 끝나서 취소할 수 없습니다.",
+    "generation_unfinished": "생성 작업 {name}의 결과가 없습니다. 현재 상태: {state}",
     "unknown_model": "이 키로 사용할 수 있는 모델 {name}이(가) 없습니다.",
     "not_authenticated": "API 키가 없거나 올바르지 않습니다. `Authorization: Bearer …` 헤더로 보내 주세요.",
     "not_permitted": "이 키에는 해당 작업의 권한이 없습니다.",

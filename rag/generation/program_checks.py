@@ -77,6 +77,8 @@ LANGUAGES = {
     ".txt": "text",
 }
 _DETAIL = 300
+_YAML_DEPTH = 100
+"""Brackets that may be open at once: the parser's time grows with their square (3,000 took 17 s)."""
 
 
 def check_syntax(path: str, text: str) -> Check:
@@ -107,6 +109,12 @@ def _python(text: str) -> None:
 
 
 def _yaml(text: str) -> None:
+    depth = deepest = 0
+    for char in text:
+        depth += (char in "[{") - (char in "]}")
+        deepest = max(deepest, depth)
+    if deepest > _YAML_DEPTH:
+        raise RecursionError
     for _ in yaml.parse(text, Loader=yaml.SafeLoader):  # events alone: aliases are not expanded
         pass
 

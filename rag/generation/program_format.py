@@ -32,6 +32,8 @@ _COMMENT = re.compile(
     rf"\s*(?:#|//|--|;|/\*|<!--)\s*(?:(?:file|path|파일|경로)\s*:\s*)?({_PATH})\s*(?:\*/|-->)?\s*", re.IGNORECASE
 )
 _THOUGHT = re.compile(r"\A\s*<think>.*?</think>\s*", re.DOTALL)
+_LONGEST_LINE = 600
+"""Characters of a line that may say something about files; longer ones are content, and no pattern is tried on them."""
 _MARKDOWN = frozenset({"md", "markdown"})
 
 
@@ -77,7 +79,7 @@ def read_program(answer: str, *, cut_off: bool = False) -> WrittenProgram:
         cut_off: whether the model was stopped before its end: a last file without an end is not taken then.
     """
     lines = _THOUGHT.sub("", answer.replace("\r\n", "\n")).split("\n")
-    blocks = list(_marked(lines)) if any(_FILE.fullmatch(line) for line in lines) else list(_fenced(lines))
+    blocks = list(_marked(lines)) if any(_matched(_FILE, line) for line in lines) else list(_fenced(lines))
     files: dict[str, WrittenFile] = {}
     rejected: list[Rejected] = []
     size = 0
@@ -95,6 +97,10 @@ def read_program(answer: str, *, cut_off: bool = False) -> WrittenProgram:
         files[path] = WrittenFile(path, text)
         size += len(text)
     return WrittenProgram(tuple(files.values()), tuple(rejected))
+
+
+def _matched(pattern: re.Pattern[str], line: str) -> re.Match[str] | None:
+    return pattern.fullmatch(line) if len(line) <= _LONGEST_LINE else None
 
 
 def _refusal(block: _Block, text: str, size: int, count: int, cut_off: bool) -> str:
@@ -127,8 +133,8 @@ def _marked(lines: Sequence[str]) -> Iterator[_Block]:
     path = ""
     begun = 0
     for number, line in enumerate(lines):
-        start = _FILE.fullmatch(line)
-        if path and (start or _END.fullmatch(line)):
+        start = _matched(_FILE, line)
+        if path and (start or _matched(_END, line)):
             yield _Block(path, _unfenced(lines[begun:number]), closed=True)
             path = ""
         if start:
@@ -143,7 +149,7 @@ def _unfenced(lines: Sequence[str]) -> Sequence[str]:
     if len(filled) < 2:
         return lines
     first, last = filled[0], filled[-1]
-    opening, closing = _FENCE.fullmatch(lines[first]), _FENCE.fullmatch(lines[last])
+    opening, closing = _matched(_FENCE, lines[first]), _matched(_FENCE, lines[last])
     if opening is None or closing is None or closing.group(2).strip() or closing.group(1) != opening.group(1):
         return lines
     return lines[first + 1 : last]
@@ -152,7 +158,7 @@ def _unfenced(lines: Sequence[str]) -> Sequence[str]:
 def _fenced(lines: Sequence[str]) -> Iterator[_Block]:
     number = 0
     while number < len(lines):
-        opening = _FENCE.fullmatch(lines[number])
+        opening = _matched(_FENCE, lines[number])
         if opening is None:
             number += 1
             continue
@@ -170,7 +176,7 @@ def _closing(lines: Sequence[str], start: int, opening: re.Match[str]) -> int:
     nests = info.strip().split(":")[0].split(" ")[0].lower() in _MARKDOWN
     depth = 0
     for number in range(start + 1, len(lines)):
-        found = _FENCE.fullmatch(lines[number])
+        found = _matched(_FENCE, lines[number])
         if found is None or found.group(1)[0] != mark[0] or len(found.group(1)) < len(mark):
             continue
         if found.group(2).strip():
@@ -193,7 +199,7 @@ def _path_of(lines: Sequence[str], fence: int, info: str, content: Sequence[str]
             return candidate
     above = next((lines[at] for at in range(fence - 1, max(-1, fence - 3), -1) if lines[at].strip()), "")
     for pattern, line in ((_BEFORE, above), (_COMMENT, content[0] if content else "")):
-        found = pattern.fullmatch(line)
+        found = _matched(pattern, line)
         if found:
             return found.group(1)
     return ""

@@ -251,3 +251,8 @@ def test_tokens_are_estimated_carefully() -> None:
     assert estimated_tokens("abcdef") == 2
     assert fixed_tokens("명세 " * 100, ["a.py"], Language.KOREAN) > 200
     assert neutral("a <|x|> b [INST] 1 < 2") == "a <\u200b|x|> b [\u200bINST] 1 < 2"
+
+
+def test_long_lines_are_content() -> None:
+    for line in ("<<<FILE" + " " * 200_000, "```" + " " * 200_000 + "`", "a/" * 100_000, "# " + "a." * 100_000):
+        assert read_program(f"{line}\n```py\n{line}\n```").files == ()
