@@ -15,6 +15,7 @@ from api.routes import (
     answers,
     collections,
     documents,
+    generations,
     glossary,
     health,
     ingestion,
@@ -42,6 +43,7 @@ ROUTERS = (
             search,
             answers,
             spaces,
+            generations,
         )
     ),
     *((OPENAI, module.router) for module in (models, chat)),

@@ -58,6 +58,7 @@ from rag.generation.program_prompt import (
 from rag.generation.registry import Generation
 from rag.generation.routing import Choice, Job
 from rag.retrieval.service import Retriever
+from rag.retrieval.understanding import QuestionContext
 from rag.store import program as programs_table
 from rag.store.program import Program, ProgramFile, ProgramStage
 from rag.store.session import Database
@@ -160,7 +161,9 @@ class ProgramWriter:
         found = {"excerpts": [asdict(item) for item in excerpts], "paths": paths[:_PATHS]}
         self._put(program_id, EXCERPTS, found)
         with self.database.write() as session:
-            programs_table.note(session, program_id, paths_listed=min(len(paths), _PATHS), paths_cut=len(paths) > _PATHS)
+            programs_table.note(
+                session, program_id, paths_listed=min(len(paths), _PATHS), paths_cut=len(paths) > _PATHS
+            )
         reached("program.select.end", program_id)
 
     def write(self, program_id: UUID) -> None:
@@ -282,7 +285,10 @@ class ProgramWriter:
         for question in questions_of(spec):
             if self.stopping.is_set():
                 raise Interrupted
-            for passage in self.retriever.search(permit, question, limit=_FOUND).passages:
+            asked = question[: self.retriever.settings.max_question_chars]
+            # Dates and kinds of file that a specification speaks of are no filters.
+            context = QuestionContext(infer_filters=False)
+            for passage in self.retriever.search(permit, asked, limit=_FOUND, context=context).passages:
                 chunk = passage.chunk
                 scores[chunk.id] = scores.get(chunk.id, 0.0) + 1.0 / (_RANKS + passage.rank)
                 excerpts[chunk.id] = Excerpt(
@@ -295,7 +301,8 @@ class ProgramWriter:
                 )
         ranked = sorted(excerpts, key=lambda item: (-scores[item], excerpts[item].path, excerpts[item].ordinal))
         return [
-            Excerpt(**{**asdict(excerpts[identity]), "rank": rank}) for rank, identity in enumerate(_distinct(ranked, excerpts), 1)
+            Excerpt(**{**asdict(excerpts[identity]), "rank": rank})
+            for rank, identity in enumerate(_distinct(ranked, excerpts), 1)
         ]
 
     def _note_packing(self, program_id: UUID, packed: Packed, choice: Choice, answer: int) -> None:
@@ -321,7 +328,9 @@ class ProgramWriter:
         tokens = sum(estimated_tokens(str(message["content"])) for message in messages)
         choice = self.choice(language, row.model_used, False, tokens)
         room = choice.engine.context_tokens - tokens - _MARGIN
-        written = self._generate(program_id, row, choice, messages, min(self.limits.answer_tokens, room), ProgramStage.REPAIR)
+        written = self._generate(
+            program_id, row, choice, messages, min(self.limits.answer_tokens, room), ProgramStage.REPAIR
+        )
         cut_off = written.end is not None and written.end.reason == "length"
         wanted = {item["path"] for item in broken}
         mended: dict[str, dict[str, Any]] = {}
@@ -332,7 +341,13 @@ class ProgramWriter:
         return mended
 
     def _generate(
-        self, program_id: UUID, row: Program, choice: Choice, messages: Sequence[Message], tokens: int, stage: ProgramStage
+        self,
+        program_id: UUID,
+        row: Program,
+        choice: Choice,
+        messages: Sequence[Message],
+        tokens: int,
+        stage: ProgramStage,
     ) -> _Written:
         """One generation, to its end.
 

@@ -12,7 +12,7 @@ from sqlalchemy import ColumnElement, ForeignKey, Index, String, delete, exists,
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from rag.domain.errors import GenerationEnded, NotFound
-from rag.domain.principal import Permit, Principal
+from rag.domain.principal import Permit
 from rag.store.base import Base, utc_now
 from rag.store.collection import Collection
 from rag.store.document import Document, visible
@@ -148,9 +148,7 @@ def newest_permitted(
     query = select(Program).where(*_covered(permit))
     if before is not None:
         moment, identity = before
-        query = query.where(
-            or_(Program.created_at < moment, (Program.created_at == moment) & (Program.id < identity))
-        )
+        query = query.where(or_(Program.created_at < moment, (Program.created_at == moment) & (Program.id < identity)))
     return session.scalars(query.order_by(Program.created_at.desc(), Program.id.desc()).limit(limit)).all()
 
 
@@ -257,5 +255,3 @@ def paths_permitted(session: Session, permit: Permit, limit: int) -> list[str]:
     """Paths of the documents that answer questions in the permit's collections, in order."""
     query = select(Document.source_key).where(*visible(permit), Document.current_version_id.is_not(None))
     return list(session.scalars(query.order_by(Document.source_key, Document.id).limit(limit)))
-
-
