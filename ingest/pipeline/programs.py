@@ -29,7 +29,7 @@ from rag.access.keys import Keys
 from rag.access.operator import LocalOperator
 from rag.access.policy import Action, Policy
 from rag.blobs.store import BlobStore
-from rag.domain.errors import InvalidRequest, ModelBroken, NotFound, SeogoError, UnknownModel
+from rag.domain.errors import GenerationStopped, InvalidRequest, NotFound, SeogoError, UnknownModel
 from rag.domain.language import Language
 from rag.domain.principal import Permit
 from rag.generation.engine import (
@@ -70,10 +70,10 @@ EXCERPTS = "excerpts.json"
 ANSWER = "answer.json"
 FILES = "files.json"
 _QUESTIONS = 24
-"""Pieces of a specification that are searched for; more are joined."""
+"""Searches for one specification."""
 _QUESTION_CHARS = 1200
 _FOUND = 20
-"""Passages per piece."""
+"""Passages per search."""
 _RANKS = 60
 """Constant of reciprocal rank fusion (Cormack, Clarke and Büttcher 2009)."""
 _PATHS = 400
@@ -194,7 +194,7 @@ class ProgramWriter:
         """Read the files out of the answer and check their syntax.
 
         Raises:
-            ModelBroken: there is not one file in it.
+            GenerationStopped: there is not one file in it.
         """
         row = self._enter(program_id, ProgramStage.CHECK)
         self._permit(row)
@@ -203,7 +203,7 @@ class ProgramWriter:
         with self.database.write() as session:
             programs_table.note(session, program_id, rejected=[asdict(item) for item in program.rejected])
         if not program.files:
-            raise ModelBroken(name=row.model_used)
+            raise GenerationStopped(name=row.model_used, guard="no_files")
         self._put(program_id, FILES, [_entry(item, check_syntax(item.path, item.text)) for item in program.files])
         reached("program.check.end", program_id)
 
@@ -402,16 +402,21 @@ def blob_of(ordinal: int) -> str:
 
 
 def questions_of(spec: str) -> list[str]:
-    """The pieces of a specification that are searched for: its sections, short ones together, at most `_QUESTIONS`."""
+    """What is searched for: the sections of a specification, at most `_QUESTIONS` groups of their beginnings."""
     sections = [part.strip() for part in _HEADING.split(spec) if part.strip()]
-    size = max(_QUESTION_CHARS, math.ceil(sum(map(len, sections)) / _QUESTIONS))
-    pieces: list[str] = []
-    for section in sections:
-        if pieces and len(pieces[-1]) + len(section) < size:
-            pieces[-1] += f"\n{section}"
-        else:
-            pieces.append(section)
-    return [piece[:_QUESTION_CHARS] for piece in pieces][: 2 * _QUESTIONS]
+    parts = [
+        part[start : start + _QUESTION_CHARS] for part in sections for start in range(0, len(part), _QUESTION_CHARS)
+    ]
+    size = max(_QUESTION_CHARS, math.ceil(sum(map(len, parts)) / (_QUESTIONS - 1)))
+    groups: list[list[str]] = []
+    room = 0
+    for part in parts:
+        if len(part) > room and len(groups) < _QUESTIONS:
+            groups.append([])
+            room = size
+        groups[-1].append(part)
+        room -= len(part)
+    return ["\n".join(part[: _QUESTION_CHARS // len(group)] for part in group).strip() for group in groups]
 
 
 def _distinct(ranked: Sequence[UUID], excerpts: dict[UUID, Excerpt]) -> list[UUID]:
