@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import io
+import json
 import time
 import zipfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
+from starlette.testclient import TestClient
+from typer.testing import CliRunner, Result
 
+from api.cli.main import app
 from ingest.pipeline import programs as steps
 from rag.domain.errors import ModelNotServed
 from rag.domain.principal import Scope
@@ -386,6 +391,76 @@ def test_old_generations_are_removed_and_lost_ones_are_queued_again(
     programs.look_around()
     assert owner.get(f"/api/v1/generations/{lost}").status_code == 404
     assert service.services.rag.blobs._keys(f"results/{lost}/") == []
+
+
+def commanded(caller: Caller, monkeypatch: pytest.MonkeyPatch, *arguments: str) -> Result:
+    """A command that talks to this service."""
+
+    @contextmanager
+    def connect(_: Any) -> Iterator[Any]:
+        yield TestClient(caller.running.http.app, headers=caller.headers, raise_server_exceptions=False)
+
+    monkeypatch.setattr("api.cli.connection.connect", connect)
+    monkeypatch.setenv("SEOGO_LANG", "en")
+    return CliRunner().invoke(app, ["code", *arguments])
+
+
+def test_the_command_line_writes_the_files(
+    desk: Desk, owner: Caller, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spec, out = tmp_path / "명세.md", tmp_path / "out"
+    spec.write_text(SPEC, encoding="utf-8")
+    desk.put(spoken(WRITTEN))
+    order_it = ("generate", "--spec", str(spec), "--repo", "fares", "--output", str(out))
+    done = commanded(owner, monkeypatch, *order_it)
+    assert done.exit_code == 0, done.output
+    assert "app/main.py" in done.output and "unchecked" in done.output
+    assert (out / "config" / "app.json").read_text(encoding="utf-8") == '{"통화": "원"}\n'
+    again = commanded(owner, monkeypatch, *order_it)
+    assert again.exit_code == 1
+    assert "--force" in again.output
+    assert commanded(owner, monkeypatch, *order_it, "--force").exit_code == 0
+
+    listed = json.loads(commanded(owner, monkeypatch, "list", "--json").stdout)["generations"]
+    identity = listed[0]["id"]
+    assert json.loads(commanded(owner, monkeypatch, "show", identity).stdout)["manifest"]["files"]
+    assert commanded(owner, monkeypatch, "download", identity, "-o", str(tmp_path / "two")).exit_code == 0
+    assert (tmp_path / "two" / "app" / "main.py").exists()
+    assert commanded(owner, monkeypatch, "cancel", identity).exit_code == 1
+    assert commanded(owner, monkeypatch, "delete", identity).exit_code == 0
+    assert commanded(owner, monkeypatch, "show", identity).exit_code == 1
+
+
+def test_the_command_line_says_what_went_wrong(
+    desk: Desk, owner: Caller, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spec = tmp_path / "spec.md"
+    spec.write_text(SPEC, encoding="utf-8")
+    desk.put(spoken("<<<FILE a.py>>>\ndef f(:\n<<<END FILE>>>"))
+    broken = commanded(owner, monkeypatch, "generate", "--spec", str(spec), "--repo", "fares", "--json")
+    assert broken.exit_code == 1
+    assert json.loads(broken.stdout)["files"][0]["syntax"] == "error"
+    desk.put([ModelNotServed(name="scripted")])
+    failed = commanded(owner, monkeypatch, "generate", "--spec", str(spec), "--repo", "fares")
+    assert failed.exit_code == 1
+    assert "model_not_served" in failed.output
+    assert commanded(owner, monkeypatch, "generate", "--spec", "nowhere", "--repo", "fares").exit_code == 1
+    assert commanded(owner, monkeypatch, "generate", "--spec", str(spec), "--repo", "nowhere").exit_code == 1
+
+
+def test_files_never_leave_the_folder(
+    desk: Desk, owner: Caller, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk.put(spoken(WRITTEN))
+    identity = order(owner)["id"]
+    ended(owner, identity)
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / "app").symlink_to(tmp_path)
+    done = commanded(owner, monkeypatch, "download", identity, "-o", str(out), "--force")
+    assert done.exit_code == 1
+    assert not (tmp_path / "main.py").exists()
+    assert list(out.iterdir()) == [out / "app"]
 
 
 def test_pieces_of_a_specification() -> None:
