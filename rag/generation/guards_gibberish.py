@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter, deque
+from collections import deque
 from functools import lru_cache
 
 from rag.generation.guards_scripts import LETTERS, Script, script_of
@@ -13,6 +13,7 @@ _BROKEN = 8
 """Replacement, control and unassigned characters among them; a text about encodings shows a few."""
 _LATIN_1 = 0.4
 """Share of U+0080 to U+00FF: UTF-8 that was read as Latin-1 has more than half, French one in twenty."""
+_FEW = 20
 _SYMBOLS = 0.8
 _DISTINCT_SYMBOLS = 16
 """Regular expressions have up to 0.75 of symbols; rulers and drawings have few different ones."""
@@ -36,6 +37,8 @@ _BESIDE = {
 
 @lru_cache(maxsize=16_384)
 def _is_rare(syllable: str) -> bool:
+    if not "가" <= syllable <= "힣":
+        return False
     # The codec spells the others out in their letters, in eight bytes.
     return len(syllable.encode("euc_kr")) != 2
 
@@ -47,8 +50,8 @@ class GibberishWatch:
 
     def __init__(self) -> None:
         self._last: deque[tuple[str, Script, bool]] = deque()
-        self._scripts: Counter[Script] = Counter()
-        self._symbols: Counter[str] = Counter()
+        self._scripts = [0] * (max(Script) + 1)
+        self._symbols: dict[str, int] = {}
         self._switches = 0
         self._rare = 0
         self._before = Script.SPACE
@@ -60,42 +63,36 @@ class GibberishWatch:
 
     def feed(self, text: str) -> int | None:
         """Characters of `text` up to the one that makes it gibberish; None while it is none."""
+        last, scripts = self._last, self._scripts
+        before = self._before
         for position, char in enumerate(text):
-            self._enter(char)
-            if len(self._last) > _SPAN:
-                self._leave()
+            script = script_of(char)
+            switched = script is not before and _is_odd(before, script)
+            before = script
+            last.append((char, script, switched))
+            scripts[script] += 1
+            self._count(char, script, switched, 1)
+            if len(last) > _SPAN:
+                char, script, switched = last.popleft()
+                scripts[script] -= 1
+                self._count(char, script, switched, -1)
             if self._is_gibberish():
                 return position + 1
+        self._before = before
         return None
 
-    def _enter(self, char: str) -> None:
-        script = script_of(char)
-        before, self._before = self._before, script
-        switched = (
-            script is not before
-            and script in LETTERS
-            and before in LETTERS
-            and script is not Script.HANGUL
-            and script not in _BESIDE.get(before, ())
-        )
-        self._last.append((char, script, switched))
-        self._scripts[script] += 1
-        self._switches += switched
-        if script is Script.SYMBOL:
-            self._symbols[char] += 1
-        elif script is Script.HANGUL and "가" <= char <= "힣":
-            self._rare += _is_rare(char)
-
-    def _leave(self) -> None:
-        char, script, switched = self._last.popleft()
-        self._scripts[script] -= 1
-        self._switches -= switched
-        if script is Script.SYMBOL:
-            self._symbols[char] -= 1
-            if not self._symbols[char]:
+    def _count(self, char: str, script: Script, switched: bool, change: int) -> None:
+        if switched:
+            self._switches += change
+        if script is Script.HANGUL:
+            if _is_rare(char):
+                self._rare += change
+        elif script is Script.SYMBOL:
+            count = self._symbols.get(char, 0) + change
+            if count:
+                self._symbols[char] = count
+            else:
                 del self._symbols[char]
-        elif script is Script.HANGUL and "가" <= char <= "힣":
-            self._rare -= _is_rare(char)
 
     def _is_gibberish(self) -> bool:
         count = self._scripts
@@ -103,13 +100,20 @@ class GibberishWatch:
             return True
         if self._rare >= _RARE_LEAST and self._rare > _RARE * count[Script.HANGUL]:
             return True
-        if len(self._last) < _SPAN // 2:
+        if count[Script.LATIN_1] < _FEW and len(self._symbols) < _DISTINCT_SYMBOLS:
             return False
-        visible = len(self._last) - count[Script.SPACE]
-        if count[Script.LATIN_1] > _LATIN_1 * visible:
+        length = len(self._last)
+        visible = length - count[Script.SPACE]
+        if length >= _SPAN // 2 and count[Script.LATIN_1] > _LATIN_1 * visible:
             return True
-        return (
-            len(self._last) >= _SPAN
-            and len(self._symbols) >= _DISTINCT_SYMBOLS
-            and count[Script.SYMBOL] > _SYMBOLS * visible
-        )
+        return length >= _SPAN and len(self._symbols) >= _DISTINCT_SYMBOLS and count[Script.SYMBOL] > _SYMBOLS * visible
+
+
+def _is_odd(before: Script, script: Script) -> bool:
+    """Whether no language goes from one script to the other within a word."""
+    return (
+        script is not Script.HANGUL
+        and script in LETTERS
+        and before in LETTERS
+        and script not in _BESIDE.get(before, ())
+    )

@@ -6,12 +6,15 @@ period that goes on for long enough is a loop. Work per character is constant, m
 
 from __future__ import annotations
 
+import re
+
 _WINDOW = 4096
 """Characters kept; the longest period that is seen."""
 _GRAM = 12
 """Characters that must have occurred before to begin a match."""
 _LEAST = 200
 """Repeated characters below which nothing is a loop, whatever is repeated."""
+_DIGITS = re.compile(r"\d")
 _MARKUP = frozenset("|<>{}[]\t")
 _STRUCTURE = _MARKUP | frozenset("();\"'=")
 _FOLDED_LETTERS = 24
@@ -44,28 +47,30 @@ class RepetitionWatch:
 
     def feed(self, text: str) -> int | None:
         """Characters of `text` up to the one that makes it a loop; None while there is none."""
-        for position, char in enumerate(text):
-            self._take("0" if self._fold and char.isdigit() else char)
-            if self._period and self._run >= _LEAST and self._is_loop():
+        if self._fold:
+            text = _DIGITS.sub("0", text)
+        chars, grams, recent = self._chars, self._grams, self._recent
+        for position, char in enumerate(text):  # all in one loop: it runs for every character that is written
+            chars.append(char)
+            self._total += 1
+            recent = recent[1 - _GRAM :] + char
+            if self._period:
+                if chars[-1 - self._period] == char:
+                    self._run += 1
+                else:
+                    self._period = 0
+            if self._total >= _GRAM:
+                seen = grams.get(recent)
+                grams[recent] = self._total
+                if not self._period and seen is not None and self._total - seen <= _WINDOW:
+                    self._period, self._run, self._need = self._total - seen, _GRAM, None
+            if len(chars) > 2 * _WINDOW:
+                self._forget()
+                grams = self._grams
+            if self._run >= _LEAST and self._period and self._is_loop():
                 return position + 1
+        self._recent = recent
         return None
-
-    def _take(self, char: str) -> None:
-        self._chars.append(char)
-        self._total += 1
-        self._recent = (self._recent + char)[-_GRAM:]
-        if self._period:
-            if self._chars[-1 - self._period] == char:
-                self._run += 1
-            else:
-                self._period = 0
-        if self._total >= _GRAM:
-            seen = self._grams.get(self._recent)
-            self._grams[self._recent] = self._total
-            if not self._period and seen is not None and self._total - seen <= _WINDOW:
-                self._period, self._run, self._need = self._total - seen, _GRAM, None
-        if len(self._chars) > 2 * _WINDOW:
-            self._forget()
 
     def _forget(self) -> None:
         """Drop what lies before the window: once per window, so that it costs nothing per character."""

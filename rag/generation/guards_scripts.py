@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import unicodedata
-from enum import Enum, auto
+from enum import IntEnum, auto
 from functools import lru_cache
 
 
-class Script(Enum):
-    """What a character belongs to. `OTHER` is any writing system that neither Korean nor English texts are made of."""
+class Script(IntEnum):
+    """What a character belongs to; a number, since it is looked up for every character that is written.
+
+    `OTHER` is any writing system that neither Korean nor English texts are made of.
+    """
 
     HANGUL = auto()
     LATIN = auto()
