@@ -30,6 +30,7 @@ from api.routes import (
     collections,
     documents,
     feedback,
+    generations,
     glossary,
     health,
     ingestion,
@@ -59,6 +60,7 @@ ROUTERS = (
             answers,
             feedback,
             spaces,
+            generations,
         )
     ),
     *(

@@ -42,6 +42,8 @@ STATUS: dict[type[e.SeogoError], int] = {
     e.NothingToCancel: 409,
     e.SpaceConflict: 409,
     e.SwitchRefused: 409,
+    e.GenerationEnded: 409,
+    e.GenerationUnfinished: 409,
     e.UnknownModel: 404,
     e.LicenceForbids: 422,
     e.UnsupportedRequest: 400,

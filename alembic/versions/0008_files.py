@@ -1,7 +1,7 @@
 """files that clients keep here before they belong to a collection, and batches of them
 
 Revision ID: 0008_files
-Revises: 0007_spaces
+Revises: 0008_answer_style
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "0008_files"
-down_revision = "0007_spaces"
+down_revision = "0008_answer_style"
 branch_labels = None
 depends_on = None
 

@@ -1,7 +1,7 @@
 """how the client of a key shows citations
 
 Revision ID: 0008_openai
-Revises: 0007_spaces
+Revises: 0008_generations
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "0008_openai"
-down_revision = "0007_spaces"
+down_revision = "0008_generations"
 branch_labels = None
 depends_on = None
 

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from api.cli import space_commands
+from api.cli.coding import code_app
 from api.cli.evaluating import eval_app
 from api.cli.feedback import feedback_app
 from api.cli.glossaries import glossary_app
@@ -33,6 +34,7 @@ index_app = typer.Typer(
 )
 db_app = typer.Typer(help="The database: upgrade, current.", no_args_is_help=True)
 for name, group in (
+    ("code", code_app),
     ("collections", collections_app),
     ("documents", documents_app),
     ("glossary", glossary_app),

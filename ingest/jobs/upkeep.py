@@ -11,7 +11,7 @@ import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import ParamSpec, TypeVar
+from typing import ParamSpec, Protocol, TypeVar
 from uuid import UUID, uuid4
 
 from dbos import DBOS, SetEnqueueOptions, SetWorkflowID, StepOptions
@@ -202,11 +202,18 @@ class UpkeepJobs:
         DBOS.enqueue_workflow(queue, workflow, str(identity))
 
 
+class LooksAround(Protocol):
+    """Jobs that find again what a crash left."""
+
+    def look_around(self) -> None:
+        """Queue what is recorded as unfinished."""
+
+
 class Upkeep:
     """Looks around every `every_s` seconds in a thread of its own, until `stop`."""
 
-    def __init__(self, jobs: UpkeepJobs, every_s: float) -> None:
-        self._jobs = jobs
+    def __init__(self, jobs: LooksAround | Sequence[LooksAround], every_s: float) -> None:
+        self._jobs = jobs if isinstance(jobs, Sequence) else [jobs]
         self._every_s = every_s
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="upkeep", daemon=True)
@@ -222,10 +229,11 @@ class Upkeep:
 
     def _run(self) -> None:
         while not self._stopping.is_set():
-            try:
-                self._jobs.look_around()
-            except Exception:  # such as a database that is away: the next look finds the same
-                log.warning("upkeep could not look around", exc_info=True)
+            for jobs in self._jobs:
+                try:
+                    jobs.look_around()
+                except Exception:  # such as a database that is away: the next look finds the same
+                    log.warning("upkeep could not look around", exc_info=True)
             give_memory_back()
             self._stopping.wait(self._every_s)
 

@@ -76,6 +76,18 @@ class Keys:
         self._note_use(row, now)
         return _principal(row)
 
+    def current(self, key_id: UUID) -> Principal:
+        """The principal behind a key as it is now, for a job that it began.
+
+        Raises:
+            NotAuthenticated: it is expired or revoked by now.
+        """
+        with self._database.read() as session:
+            row = session.get(ApiKey, key_id)
+        if row is None or row.revoked_at is not None or (row.expires_at is not None and row.expires_at <= utc_now()):
+            raise NotAuthenticated
+        return _principal(row)
+
     def any_admin(self) -> bool:
         """Whether a key with the admin scope is in force."""
         with self._database.read() as session:

@@ -23,6 +23,8 @@ SeogoError
 │   ├── NothingToCancel            nothing_to_cancel
 │   ├── SpaceConflict              space_conflict
 │   ├── SwitchRefused              switch_refused
+│   ├── GenerationEnded            generation_ended
+│   ├── GenerationUnfinished       generation_unfinished
 │   ├── UnknownModel               unknown_model
 │   ├── LicenceForbids             licence_forbids
 │   ├── UnsupportedRequest         unsupported_request
@@ -227,6 +229,18 @@ class SwitchRefused(InputError):
     """The switch to the embedding space {name} is refused: {detail}"""
 
     code = "switch_refused"
+
+
+class GenerationEnded(InputError):
+    """The generation {name} has ended already, so there is nothing to cancel."""
+
+    code = "generation_ended"
+
+
+class GenerationUnfinished(InputError):
+    """The generation {name} has no result: it is {state}."""
+
+    code = "generation_unfinished"
 
 
 class UnknownModel(InputError):

@@ -35,6 +35,8 @@ KOREAN: dict[str, str] = {
     "space_conflict": "임베딩 공간 {name}은(는) 지금 그렇게 할 수 없는 상태입니다: {detail}",
     "switch_refused": "임베딩 공간 {name}(으)로 전환하지 않았습니다: {detail}",
     "space_not_found": "임베딩 공간 {name}이(가) 없습니다.",
+    "generation_ended": "생성 작업 {name}은(는) 이미 끝나서 취소할 수 없습니다.",
+    "generation_unfinished": "생성 작업 {name}의 결과가 없습니다. 현재 상태: {state}",
     "unknown_model": "이 키로 사용할 수 있는 모델 {name}이(가) 없습니다.",
     "licence_forbids": '{name}의 라이선스({licence})는 상업적 이용을 금지합니다. 이용 근거를 적으세요: {option} "사유".',
     "unsupported_request": "이 서버에서는 요청하신 내용을 처리하지 않습니다: {detail}",

@@ -14,6 +14,7 @@ from rag.store.document import Document
 from rag.store.embedding_space import EmbeddingSpaceRow
 from rag.store.fusion_weight import FusionWeight
 from rag.store.glossary import GlossaryTerm
+from rag.store.program import Program, ProgramFile, ProgramRepository
 from rag.store.receipt import DeletionReceipt
 from rag.store.tenant import Tenant
 from rag.store.version import DocumentVersion
@@ -41,4 +42,7 @@ TABLES = (
     AnswerRecord,
     AnswerSource,
     Feedback,
+    Program,
+    ProgramRepository,
+    ProgramFile,
 )

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import pytest
 from fastapi.routing import APIRoute
@@ -15,6 +15,8 @@ from api.app import ROUTERS, create_app
 from api.deps import Guard
 from rag.access.policy import Action
 from rag.domain.principal import Scope
+from rag.store import program
+from rag.store.program import Program, ProgramFile, ProgramState
 from tests.support.running import Caller, Running
 
 PUBLIC = {"/api/v1/health/live", "/api/v1/health/ready"}
@@ -33,6 +35,7 @@ class World:
     chunk_id: str
     receipt_id: str
     source_id: str
+    generation_id: str
     valid_at: str
 
 
@@ -57,8 +60,33 @@ def world(service: Running) -> World:
         passage["chunk_id"],
         receipt["id"],
         source["id"],
+        _generation(service, owner, document["collection_id"]),
         passage["valid_from"],
     )
+
+
+def _generation(service: Running, owner: Caller, collection_id: str) -> str:
+    """A program that was written for the owner, by its id."""
+    rag = service.services.rag
+    principal = rag.authenticate(owner.headers["Authorization"].split()[1])
+    row = Program(
+        id=uuid4(),
+        tenant_id=principal.tenant_id,
+        key_id=principal.id,
+        key_name="owner",
+        title="vault 4711",
+        language="en",
+        spec_chars=1,
+        state=ProgramState.DONE,
+    )
+    file = ProgramFile(
+        program_id=row.id, ordinal=0, path="vault.py", sha256="0" * 64, size=5, language="python", verdict="ok"
+    )
+    with rag.database.write() as session:
+        program.add(session, row, [UUID(collection_id)])
+        session.add(file)
+    rag.blobs.put_result(row.id, "file-00000", b"4711\n")
+    return str(row.id)
 
 
 def requests(world: World) -> Iterator[tuple[str, str, dict[str, Any]]]:
@@ -111,6 +139,8 @@ def requests(world: World) -> Iterator[tuple[str, str, dict[str, Any]]]:
         location = {"kind": "folder", "location": "/srv/vault"}
         yield "POST", f"/api/v1/collections/{collection}/sources", {"json": location}
         yield "GET", f"/api/v1/collections/{collection}/sources", {}
+        order = {"specification": "a safe", "repositories": [collection]}
+        yield "POST", "/api/v1/generations", {"json": order}
         yield "GET", f"/v1/models/rag/{collection}", {}
         messages = [{"role": "user", "content": "vault code?"}]
         for stream in (False, True):
@@ -146,6 +176,10 @@ def requests(world: World) -> Iterator[tuple[str, str, dict[str, Any]]]:
         "size": 1,
         "document_id": world.document_id,
     }
+    for part in ("", "/manifest", "/archive", "/files/vault.py"):
+        yield "GET", f"/api/v1/generations/{world.generation_id}{part}", {}
+    yield "POST", f"/api/v1/generations/{world.generation_id}/cancel", {}
+    yield "DELETE", f"/api/v1/generations/{world.generation_id}", {}
     yield "GET", f"/api/v1/sources/{world.source_id}/items", {}
     yield "PUT", f"/api/v1/sources/{world.source_id}/items", {"json": {"items": [item]}}
     yield "POST", f"/api/v1/sources/{world.source_id}/items/delete", {"json": {"keys": ["vault.md"]}}
@@ -157,7 +191,7 @@ def without_ids(text: str) -> str:
 
 
 def test_a_stranger_gets_the_same_answer_as_for_what_does_not_exist(world: World) -> None:
-    ids = (str(UUID(int=number)) for number in range(1, 6))
+    ids = (str(UUID(int=number)) for number in range(1, 7))
     nowhere = World(world.owner, world.stranger, "nowhere", *ids, world.valid_at)
     for (method, path, arguments), (_, absent_path, absent_arguments) in zip(
         requests(world), requests(nowhere), strict=True
@@ -188,6 +222,7 @@ def test_a_refused_request_has_no_side_effect(world: World) -> None:
     assert listed[0]["attributes"] == {}
     sources = world.owner.get(f"/api/v1/collections/{world.collection}/sources").json()["sources"]
     assert [item["id"] for item in sources] == [world.source_id]
+    assert world.owner.get(f"/api/v1/generations/{world.generation_id}/files/vault.py").text == "4711\n"
     assert listed[0]["version"]["state"] == "active"
     assert not world.owner.get(f"/api/v1/collections/{world.collection}/ingestion").json()["paused"]
 
@@ -206,6 +241,7 @@ def test_unscoped_questions_never_reach_another_tenant(world: World) -> None:
     status = world.stranger.post("/api/v1/documents/status", json={"ids": [world.document_id]}).json()
     assert status["documents"] == []
     assert world.stranger.get("/api/v1/receipts").json()["receipts"] == []
+    assert world.stranger.get("/api/v1/generations").json()["generations"] == []
     for field in ("document_id", "parent_id"):
         for identity in (world.document_id, world.receipt_id):
             listed = world.stranger.get("/api/v1/receipts", params={field: identity}).json()

@@ -22,7 +22,7 @@ from tests.support.stores import add_collection
 
 READ = {action for action in Action if action.label in {
     "list_collections", "read_collection", "read_glossary", "read_documents", "search", "ask", "list_models",
-    "use_models"}}  # fmt: skip
+    "use_models", "read_generations"}}  # fmt: skip
 WRITE = READ | {
     Action.CHANGE_GLOSSARY,
     Action.UPLOAD_DOCUMENTS,
@@ -31,6 +31,7 @@ WRITE = READ | {
     Action.READ_RECEIPTS,
     Action.SYNC_SOURCES,
     Action.CONTROL_INGESTION,
+    Action.WRITE_PROGRAMS,
 }
 
 
@@ -126,6 +127,17 @@ def test_a_revoked_key_is_refused_from_the_next_request_on(database: Database) -
     assert not keys.any_admin()
     with pytest.raises(NotAuthenticated):
         keys.authenticate(secret)
+
+
+def test_a_job_finds_the_key_as_it_is_now(database: Database) -> None:
+    keys, only = Keys(database), uuid4()
+    secret, row = keys.create("은행", "작업 키", [Scope.WRITE], [only], utc_now() + timedelta(hours=1))
+    assert keys.current(row.id) == keys.authenticate(secret)
+    assert keys.revoke(row.prefix)
+    _, old = keys.create("은행", "지난 키", [Scope.WRITE], None, utc_now() - timedelta(seconds=1))
+    for key_id in (row.id, old.id, uuid4()):
+        with pytest.raises(NotAuthenticated):
+            keys.current(key_id)
 
 
 def test_revoking_what_is_not_there_changes_nothing(sqlite: Database) -> None:
