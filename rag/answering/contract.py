@@ -11,6 +11,7 @@ import re
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Literal
 
 from anyio.to_thread import run_sync
@@ -58,6 +59,10 @@ class ContractRules:
     def of(cls, settings: GenerationSettings) -> ContractRules:
         """The rules of the settings."""
         return cls(settings.repairs, settings.unsupported)
+
+    def for_question(self, as_of: datetime | None) -> ContractRules:
+        """The same for a question as of a date, or about the present."""
+        return replace(self, superseded=as_of is not None)
 
 
 DEFAULT_RULES = ContractRules()

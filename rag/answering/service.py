@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Literal
 
 from anyio.to_thread import run_sync
@@ -161,7 +161,7 @@ class Answerer:
         self, permit: Permit, generator: Generator, request: GenerationRequest
     ) -> AsyncGenerator[Sentence | Note, None]:
         """What `generator` proposes, under the contract that all answers stand under."""
-        rules = replace(self._rules, superseded=permit.as_of is not None)
+        rules = self._rules.for_question(permit.as_of)
         return standing(verified(generator, request, checker=self._checker, rules=rules))
 
     def _request(self, permit: Permit, asked: Asked, read: _Read) -> GenerationRequest:

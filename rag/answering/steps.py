@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
-from dataclasses import replace
 from itertools import zip_longest
 
 from anyio.to_thread import run_sync
@@ -54,7 +53,7 @@ class StepwiseAnswerer(Answerer):
     async def _stepwise(self, permit: Permit, asked: Asked) -> AsyncGenerator[AnswerEvent, None]:
         read = await run_sync(self._read, permit, asked)
         yield read.search
-        request = replace(self._request(permit, asked, read), multi_step=True)
+        request = self._request(permit, asked, read).in_steps()
         gathered = _Gathered(self._settings.step_passages)
         # What one passage holds of a question that needs several is little: the first search is read all the same.
         gathered.add(request.question, read.search.passages, read.weak)
@@ -65,9 +64,9 @@ class StepwiseAnswerer(Answerer):
         if gathered.weak or not passages:
             yield await run_sync(self._abstention, permit, read)
             return
-        yield replace(read.search, passages=passages)
+        yield read.search.showing(passages)
         shown = 0
-        async with aclosing(self._written(permit, replace(request, passages=passages), asked)) as events:
+        async with aclosing(self._written(permit, request.over(passages), asked)) as events:
             async for event in events:
                 shown += isinstance(event, Sentence)
                 yield event
@@ -81,7 +80,7 @@ class StepwiseAnswerer(Answerer):
         """Search for what the planner wants, round by round; each search is a note as it happens."""
         yield Note(STEP, gathered.told())
         for _ in range(self._settings.steps):
-            request = replace(request, passages=gathered.passages())
+            request = request.over(gathered.passages())
             try:
                 wanted = await self._planner.further(request, gathered.questions, self._settings.step_questions)
             except ModelUnavailable as error:
@@ -155,4 +154,4 @@ class _Gathered:
         """Each passage once: the best of every search, then the second of every search, and so on."""
         rows = zip_longest(*(passages for _, passages in self._found))
         each = {passage.chunk.id: passage for row in rows for passage in row if passage is not None}
-        return tuple(replace(passage, rank=rank) for rank, passage in enumerate(list(each.values())[: self._most], 1))
+        return tuple(passage.at(rank) for rank, passage in enumerate(list(each.values())[: self._most], 1))

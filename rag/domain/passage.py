@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import NamedTuple
@@ -104,6 +104,10 @@ class Passage:
     def anchor(self) -> Anchor:
         """Where the whole passage stands."""
         return self.chunk.anchor
+
+    def at(self, rank: int) -> Passage:
+        """The same at another place of a result."""
+        return replace(self, rank=rank)
 
 
 class DropReason(StrEnum):
@@ -213,3 +217,7 @@ class SearchResult:
     trace: SearchTrace
     asked: str = ""
     alternatives: tuple[Alternative, ...] = ()
+
+    def showing(self, passages: tuple[Passage, ...]) -> SearchResult:
+        """The same with other passages."""
+        return replace(self, passages=passages)

@@ -6,7 +6,7 @@ A generator proposes; `rag.answering` checks every proposal against the passages
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from rag.domain.answer import Note
@@ -67,6 +67,14 @@ class GenerationRequest:
     thinking: bool | None = None
     tenant: str = ""
     multi_step: bool = False
+
+    def over(self, passages: Sequence[Passage]) -> GenerationRequest:
+        """The same on other passages."""
+        return replace(self, passages=passages)
+
+    def in_steps(self) -> GenerationRequest:
+        """The same for a question that is taken apart."""
+        return replace(self, multi_step=True)
 
 
 class Generator(Protocol):

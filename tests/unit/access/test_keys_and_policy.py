@@ -22,7 +22,7 @@ from tests.support.stores import add_collection
 
 READ = {action for action in Action if action.label in {
     "list_collections", "read_collection", "read_glossary", "read_documents", "search", "ask", "list_models",
-    "use_models", "read_generations"}}  # fmt: skip
+    "use_models", "read_generations", "give_feedback"}}  # fmt: skip
 WRITE = READ | {
     Action.CHANGE_GLOSSARY,
     Action.UPLOAD_DOCUMENTS,

@@ -282,13 +282,16 @@ def test_an_engine_that_does_not_speak_tls(caplog: pytest.LogCaptureFixture) -> 
 
 
 def test_nothing_is_kept_of_event_loops_that_are_over() -> None:
+    def over() -> list[asyncio.AbstractEventLoop]:
+        gc.collect()
+        return [one for one in gc.get_objects() if isinstance(one, asyncio.SelectorEventLoop) and one.is_closed()]
+
+    before = over()  # of other tests
     with engine_server(saying("예")) as stub:
         engine = opened(stub.url)
         for _ in range(5):
             assert outcome(engine)[1] is None
-        gc.collect()
-        loops = [one for one in gc.get_objects() if isinstance(one, asyncio.SelectorEventLoop) and one.is_closed()]
-        assert not loops
+        assert [one for one in over() if one not in before] == []
 
 
 def test_cookies_are_not_kept_and_redirects_not_followed() -> None:
