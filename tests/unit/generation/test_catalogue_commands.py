@@ -11,7 +11,8 @@ import pytest
 
 from rag.domain.errors import InvalidRequest, LicenceForbids
 from rag.generation.catalogue import load_catalogue
-from rag.generation.catalogue_commands import SERVING_ENGINES, Launch, LaunchOptions, render
+from rag.generation.catalogue_commands import render
+from rag.generation.catalogue_plan import SERVING_ENGINES, Launch, LaunchOptions
 
 CATALOGUE = load_catalogue()
 
