@@ -85,6 +85,7 @@ def models_launch(
     as_json: JsonOption = False,
 ) -> None:
     """Print the exact command that serves a model, or run it."""
+    from api.cli.texts import ui_language
     from rag.generation.catalogue import load_catalogue
     from rag.generation.catalogue_commands import render
     from rag.generation.catalogue_plan import LaunchOptions
@@ -106,6 +107,7 @@ def models_launch(
             served_name=served_name,
             licence_exception=licence_exception,
             bf16_cache=bool(refused),
+            language=ui_language(),
         )
         launch = render(found.entry, options)
         _print_launch(found, launch, options, refused, as_json)

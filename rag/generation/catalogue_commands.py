@@ -10,8 +10,8 @@ import re
 
 from rag.domain.errors import InvalidRequest, LicenceForbids
 from rag.generation.catalogue_engines import RENDERERS
-from rag.generation.catalogue_entry import Entry, Failure, Quantisation
-from rag.generation.catalogue_memory import GB, kv_bytes_per_sequence, kv_bytes_per_token, weight_bytes
+from rag.generation.catalogue_entry import Entry, Quantisation
+from rag.generation.catalogue_notes import notes_of
 from rag.generation.catalogue_plan import SERVING_ENGINES, Launch, LaunchOptions, Plan, ServingEngine
 
 _NAME = re.compile(r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")
@@ -33,7 +33,7 @@ def render(entry: Entry, options: LaunchOptions) -> Launch:
     plan = Plan(entry, options, quantisation, context)
     made = RENDERERS[options.engine](plan)
     environment = {**made.environment, **entry.support(options.engine).environment}
-    return Launch(made.engine, made.command, environment, made.model, (*_notes(plan), *made.notes))
+    return Launch(made.engine, made.command, environment, made.model, (*notes_of(plan), *made.notes))
 
 
 def _check_licence(entry: Entry, options: LaunchOptions) -> None:
@@ -95,53 +95,3 @@ def _context(entry: Entry, options: LaunchOptions) -> int | None:
             "quality on short inputs, or a smaller --context"
         )
     return wanted
-
-
-def _notes(plan: Plan) -> tuple[str, ...]:
-    entry, engine = plan.entry, plan.options.engine
-    support = entry.support(engine)
-    found = [support.note] if support.note else []
-    if support.works is None:
-        found.append(f"nobody has said whether {engine} runs {entry.name}")
-    if entry.licence is None or entry.licence.commercial is None:
-        name = entry.licence.name if entry.licence else None
-        found.append(f"commercial use is unverified: read the licence ({name or 'unknown'}) first")
-    elif entry.licence.commercial == "conditions":
-        found.append(f"licence {entry.licence.name}: {entry.licence.terms}")
-    elif entry.licence.commercial == "forbidden":
-        found.append(
-            f"licence {entry.licence.name} forbids commercial use; exception: {plan.options.licence_exception}"
-        )
-    if plan.options.yarn and plan.factor is None:
-        found.append("--yarn was left out: the context is not above the native one, and stretching costs quality")
-    if plan.factor is not None:
-        found.append(f"YaRN with factor {plan.factor:g}: for a deployment that is meant for long inputs")
-    if plan.options.host not in ("127.0.0.1", "::1", "localhost"):
-        found.append("only for a network that Seogo alone reaches: an engine's key guards a part of its addresses")
-    found += _memory(plan)
-    found += [f"known failure: {item.name} ({item.what}); guards: {', '.join(item.guards)}" for item in _relevant(plan)]
-    return tuple(found)
-
-
-def _memory(plan: Plan) -> list[str]:
-    """What it takes on the GPUs together, where that is known."""
-    weights, architecture = weight_bytes(plan.entry, plan.quantisation), plan.entry.architecture
-    if weights is None or architecture is None or plan.context is None or plan.entry.kind != "generator":
-        return []
-    each, apart = kv_bytes_per_token(architecture), kv_bytes_per_sequence(architecture, plan.context)
-    if each is None or apart is None:
-        return []
-    context = (each * plan.context + apart) / GB
-    return [f"memory: weights {weights / GB:.1f} GB; one context of {plan.context:,} tokens {context:.1f} GB (BF16)"]
-
-
-def _relevant(plan: Plan) -> list[Failure]:
-    """Failures that this deployment can meet."""
-    context = plan.context or 0
-    return [
-        item
-        for item in plan.entry.failures or ()
-        if ("yarn_when_long" not in item.guards or plan.factor is not None)
-        and ("route_images" not in item.guards or plan.options.engine == "ollama")
-        and ("route_long_context" not in item.guards or context > item.above_tokens)
-    ]

@@ -10,6 +10,7 @@ from typing import Any
 
 from rag.domain.errors import InvalidRequest
 from rag.generation.catalogue_entry import Entry
+from rag.generation.catalogue_notes import note
 from rag.generation.catalogue_plan import Launch, Plan, ServingEngine
 
 _OFFLINE = {"HF_HUB_OFFLINE": "1", "HF_HUB_DISABLE_TELEMETRY": "1", "TRANSFORMERS_OFFLINE": "1", "DO_NOT_TRACK": "1"}
@@ -160,7 +161,7 @@ def _llamacpp(plan: Plan) -> Launch:
         command += ["--cache-type-k", "bf16", "--cache-type-v", "bf16"]
     for path in options.lora.values():
         command += ["--lora", str(path)]
-    notes = ("llama.cpp applies adapters to every request; it does not serve them by name",) if options.lora else ()
+    notes = (note(options.language, "lora_all"),) if options.lora else ()
     return Launch("llamacpp", (*command, *entry.support("llamacpp").options), dict(_OFFLINE), file, notes)
 
 
@@ -174,8 +175,8 @@ def _ollama(plan: Plan) -> Launch:
     if plan.context is not None:
         environment["OLLAMA_CONTEXT_LENGTH"] = str(plan.context)
     create = f"ollama create {shlex.quote(plan.name)} -f Modelfile"
-    note = f"once, while it runs: write `FROM {file}` into a file Modelfile, then `{create}`"
-    return Launch("ollama", ("ollama", "serve"), environment, file, (note,))
+    said = note(plan.options.language, "ollama", file=file, create=create)
+    return Launch("ollama", ("ollama", "serve"), environment, file, (said,))
 
 
 RENDERERS: Mapping[ServingEngine, Callable[[Plan], Launch]] = {

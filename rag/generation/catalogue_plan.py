@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from rag.domain.messages import UiLanguage
 from rag.generation.catalogue_entry import Entry, Quantisation
 
 ServingEngine = Literal["vllm", "llamacpp", "sglang", "ollama"]
@@ -38,6 +39,7 @@ class LaunchOptions:
         served_name: what requests call the model; empty means the entry's name.
         host: address to listen on.
         bf16_cache: keep llama.cpp's cache of keys and values in BF16, which helps on CUDA 13.2.
+        language: of the notes.
         licence_exception: why a licence that forbids commercial use is no hindrance here.
     """
 
@@ -53,6 +55,7 @@ class LaunchOptions:
     served_name: str = ""
     licence_exception: str = ""
     bf16_cache: bool = False
+    language: UiLanguage = "en"
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +64,7 @@ class Launch:
 
     Attributes:
         environment: switches that go before it.
-        notes: what its operator has to know, in English; each names the fact of the catalogue behind it.
+        notes: what its operator has to know, in the language of the options.
         model: folder or file that has to be there.
     """
 
