@@ -11,8 +11,9 @@ from rich.markup import escape
 from rich.table import Table
 
 from api.cli.model_texts import text
-from rag.generation.catalogue import Catalogue, EngineSupport, Entry, Licence, Resolved, facts_of
+from rag.generation.catalogue import Catalogue, Resolved
 from rag.generation.catalogue_check import EngineCheck
+from rag.generation.catalogue_entry import EngineSupport, Entry, Licence, facts_of
 from rag.generation.catalogue_memory import GB, kv_bytes_per_token, weight_bytes
 from rag.settings import GenerationSettings
 

@@ -9,8 +9,9 @@ import typer
 
 if TYPE_CHECKING:
     from api.cli.options import Options
-    from rag.generation.catalogue import Catalogue, Entry, Resolved
-    from rag.generation.catalogue_commands import Launch, LaunchOptions
+    from rag.generation.catalogue import Catalogue, Resolved
+    from rag.generation.catalogue_entry import Entry
+    from rag.generation.catalogue_plan import Launch, LaunchOptions
     from rag.settings import GenerationSettings
 
 models_app = typer.Typer(help="Models: list, show, launch, check.", no_args_is_help=True)
@@ -84,8 +85,10 @@ def models_launch(
     as_json: JsonOption = False,
 ) -> None:
     """Print the exact command that serves a model, or run it."""
+    from api.cli.texts import ui_language
     from rag.generation.catalogue import load_catalogue
-    from rag.generation.catalogue_commands import LaunchOptions, render
+    from rag.generation.catalogue_commands import render
+    from rag.generation.catalogue_plan import LaunchOptions
 
     with _reporting():
         settings, catalogue = _generation(context.obj), load_catalogue()
@@ -104,6 +107,7 @@ def models_launch(
             served_name=served_name,
             licence_exception=licence_exception,
             bf16_cache=bool(refused),
+            language=ui_language(),
         )
         launch = render(found.entry, options)
         _print_launch(found, launch, options, refused, as_json)
@@ -174,7 +178,7 @@ def _quantisation(given: str | None) -> Any:
     from typing import get_args
 
     from api.cli.connection import CommandFailed
-    from rag.generation.catalogue import Quantisation
+    from rag.generation.catalogue_entry import Quantisation
 
     known = {name.casefold(): name for name in get_args(Quantisation)}
     if given is None or given.casefold() in known:

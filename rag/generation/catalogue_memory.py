@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from rag.generation.catalogue import Architecture, Entry, Layers, Quantisation
+from rag.generation.catalogue_entry import Architecture, Entry, Layers, Quantisation
 
 GB = 10**9
 GIB = 1 << 30

@@ -12,7 +12,8 @@ from typing import Any
 
 from rag.domain.errors import ConfigurationError, InvalidRequest, UnknownModel
 from rag.domain.language import Language
-from rag.generation.catalogue import Catalogue, Entry, Need, Preset, followed
+from rag.generation.catalogue import Catalogue, followed
+from rag.generation.catalogue_entry import Entry, Need, Preset
 from rag.generation.catalogue_serving import described
 from rag.generation.engine import ENGINE_DEFAULTS, ChatEngine, Sampling
 from rag.generation.routing import Choice, Job

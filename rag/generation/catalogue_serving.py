@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from rag.generation.catalogue import Catalogue, Entry
+from rag.generation.catalogue import Catalogue
+from rag.generation.catalogue_entry import Entry
 from rag.settings import ServedModel
 
 

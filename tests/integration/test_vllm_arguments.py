@@ -10,8 +10,10 @@ from typing import Any
 
 import pytest
 
-from rag.generation.catalogue import Entry, load_catalogue
-from rag.generation.catalogue_commands import Launch, LaunchOptions, render
+from rag.generation.catalogue import load_catalogue
+from rag.generation.catalogue_commands import render
+from rag.generation.catalogue_entry import Entry
+from rag.generation.catalogue_plan import Launch, LaunchOptions
 
 PYTHON = os.environ.get("SEOGO_TEST_VLLM_PYTHON")
 SCRIPT = Path(__file__).resolve().parents[1] / "support" / "vllm_arguments.py"

@@ -68,6 +68,7 @@ def run() -> None:
             finally:
                 os._exit(1)
         tell(str(child))
+    os._exit(0)  # without waiting for what the libraries would tidy up
 
 
 if __name__ == "__main__":

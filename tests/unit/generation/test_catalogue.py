@@ -10,7 +10,8 @@ import pytest
 import yaml
 
 from rag.domain.errors import ConfigurationError, UnknownModel
-from rag.generation.catalogue import Catalogue, facts_of, followed, load_catalogue, models_folder
+from rag.generation.catalogue import Catalogue, followed, load_catalogue, models_folder
+from rag.generation.catalogue_entry import facts_of
 
 GENERATORS = [
     "Qwen3-32B",

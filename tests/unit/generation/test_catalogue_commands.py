@@ -11,7 +11,8 @@ import pytest
 
 from rag.domain.errors import InvalidRequest, LicenceForbids
 from rag.generation.catalogue import load_catalogue
-from rag.generation.catalogue_commands import SERVING_ENGINES, Launch, LaunchOptions, render
+from rag.generation.catalogue_commands import render
+from rag.generation.catalogue_plan import SERVING_ENGINES, Launch, LaunchOptions
 
 CATALOGUE = load_catalogue()
 
@@ -153,6 +154,19 @@ def test_the_memory_is_said_where_it_is_known() -> None:
     made = launch("Qwen3.6-27B", quantisation="FP8")
     assert "memory: weights 27.8 GB; one context of 262,144 tokens 17.2 GB (BF16)" in made.notes
     assert not any("memory" in note for note in launch("Gemma-3n").notes)
+
+
+def test_notes_are_korean_where_that_is_asked_for() -> None:
+    made = launch("Qwen3.6-27B", context=300_000, yarn=True, host="0.0.0.0", language="ko", quantisation="FP8")
+    for wanted in (
+        "YaRN 배율 2",
+        "서고만",
+        "메모리: 가중치 27.8GB",
+        "알려진 문제: gibberish on CUDA 13.2",
+        "대책: refuse_cuda",
+    ):
+        assert any(wanted in note for note in made.notes), wanted
+    assert any("조건" in note for note in launch("Llama-3.3-70B", language="ko").notes)
 
 
 def test_the_shell_line_is_the_same_command() -> None:

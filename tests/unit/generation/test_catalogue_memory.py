@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from rag.generation.catalogue import Architecture, Layers, load_catalogue
+from rag.generation.catalogue import load_catalogue
+from rag.generation.catalogue_entry import Architecture, Layers
 from rag.generation.catalogue_memory import (
     GB,
     GIB,
