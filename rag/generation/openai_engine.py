@@ -26,7 +26,7 @@ from rag.domain.errors import (
     PromptTooLong,
     SeogoError,
 )
-from rag.generation.engine import ChatEngine, EngineCall, EngineEvent, Finished
+from rag.generation.engine import ChatEngine, EngineCall, EngineEvent, Finished, ReasoningDelta, TextDelta
 from rag.generation.openai_engine_chunks import ChunkReader, EngineSaid, NotAChunk
 from rag.generation.openai_engine_dialects import DIALECTS
 from rag.generation.openai_engine_replicas import Place, Replica, Replicas
@@ -242,7 +242,7 @@ class _Answer:
             self._broken = error
         if self._broken is not None and not events:
             raise self._broken
-        return events
+        return _together(events)
 
     def _at_the_end(self) -> Iterator[EngineEvent]:
         if self._reader.reason is None:
@@ -284,6 +284,20 @@ class _Answer:
         if down:
             self._place.failed(lambda: kind(name=name))
         return kind(name=name)
+
+
+def _together(events: Sequence[EngineEvent]) -> list[EngineEvent]:
+    """Texts that came together as one: when there is more to do than time, everything after this has less to do."""
+    joined: list[EngineEvent] = []
+    for event in events:
+        last = joined[-1] if joined else None
+        if isinstance(event, TextDelta) and isinstance(last, TextDelta):
+            joined[-1] = TextDelta(last.text + event.text)
+        elif isinstance(event, ReasoningDelta) and isinstance(last, ReasoningDelta):
+            joined[-1] = ReasoningDelta(last.text + event.text)
+        else:
+            joined.append(event)
+    return joined
 
 
 def _kind_of(failure: StreamFailed) -> type[ModelUnavailable]:

@@ -25,7 +25,7 @@ from rag.domain.errors import (
     SeogoError,
 )
 from rag.domain.messages import localized
-from rag.generation.engine import ChatEngine, EngineCall, EngineEvent, Finished, TextDelta
+from rag.generation.engine import ChatEngine, EngineCall, EngineEvent, Finished, ReasoningDelta, TextDelta
 from rag.generation.openai_engine import open_engine
 from rag.settings import ServedModel
 from tests.support.engine_server import DONE, Behaviour, Exchange, engine_server, refusing, saying, unused_port
@@ -57,6 +57,10 @@ def outcome(engine: ChatEngine, call: EngineCall = CALL) -> tuple[list[EngineEve
         return seen, None
 
     return asyncio.run(read())
+
+
+def text_of(events: Sequence[EngineEvent]) -> str:
+    return "".join(event.text for event in events if isinstance(event, TextDelta))
 
 
 def sending(*parts: bytes, head: bool = True, then: float = 0.0) -> Behaviour:
@@ -206,7 +210,7 @@ def test_after_the_first_token_it_is_never_asked_again(
     with engine_server(sending(*TOKENS, *more, then=then)) as stub:
         limits = {"silence_s": 0.4} if kind is ModelTimeout else {}
         seen, error = outcome(opened(stub.url, tries=5, **limits))
-        assert seen == [TextDelta("가")] * 3
+        assert text_of(seen) == "가가가"
         checked(error, kind, stub.url, caplog.text)
         assert len(stub.exchanges) == 1
         assert stub.wait_for(lambda: stub.exchanges[0].over)
@@ -232,7 +236,7 @@ def test_a_refusal_that_does_not_end_is_told_by_its_status() -> None:
 def test_an_endless_answer_ends_when_its_time_is_up() -> None:
     with engine_server(dripping(TOKENS[0])) as stub:
         seen, error = outcome(opened(stub.url, total_s=1.5))
-        assert len(seen) > 3
+        assert len(text_of(seen)) > 3
         assert type(error) is ModelTimeout
         assert stub.wait_for(lambda: stub.exchanges[0].over)
 
@@ -256,7 +260,17 @@ def test_an_answer_is_whole_once_its_reason_has_come() -> None:
         with engine_server(behaviour) as stub:
             seen, error = outcome(opened(stub.url))
             assert error is None
-            assert seen == [*[TextDelta("가")] * 3, Finished("length", replica=f"{stub.url}/v1")]
+            assert text_of(seen) == "가가가"
+            assert seen[-1] == Finished("length", replica=f"{stub.url}/v1")
+
+
+def test_what_came_together_is_given_together() -> None:
+    thought = b'data: {"choices": [{"index": 0, "delta": {"reasoning": "m"}}]}\n\n'
+    end = b'data: {"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]}\n\n'
+    with engine_server(sending(b"".join([thought, thought, *TOKENS, thought, *TOKENS, end]))) as stub:
+        seen, _ = outcome(opened(stub.url))
+        parts = [ReasoningDelta("mm"), TextDelta("가가가"), ReasoningDelta("m"), TextDelta("가가가")]
+        assert seen == [*parts, Finished("stop", replica=f"{stub.url}/v1")]
 
 
 def test_a_key_may_be_exchanged_and_one_that_is_gone_is_told(tmp_path: Path) -> None:
