@@ -27,7 +27,7 @@ from rag.domain.errors import (
     SeogoError,
 )
 from rag.generation.engine import ChatEngine, EngineCall, EngineEvent, Finished, ReasoningDelta, TextDelta
-from rag.generation.openai_engine_chunks import ChunkReader, EngineSaid, NotAChunk
+from rag.generation.openai_engine_chunks import REPETITION, ChunkReader, EngineSaid, NotAChunk
 from rag.generation.openai_engine_dialects import DIALECTS
 from rag.generation.openai_engine_replicas import Place, Replica, Replicas
 from rag.generation.openai_engine_request import RequestWriter
@@ -211,7 +211,8 @@ class _Answer:
         if self._reader.reason is None:
             raise AssertionError("an answer has ended for a reason")
         self._place.succeeded()
-        return Finished(self._reader.reason, self._reader.usage, replica=self._place.replica.server.url)
+        guard = REPETITION if self._reader.reason == "guard" else ""
+        return Finished(self._reader.reason, self._reader.usage, guard, self._place.replica.server.url)
 
     async def aclose(self) -> None:
         """Close the connection, if there is one, and give the place back. May be called twice."""

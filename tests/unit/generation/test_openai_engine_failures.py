@@ -7,6 +7,7 @@ import gc
 import json
 import logging
 import time
+import weakref
 from collections.abc import Sequence
 from contextlib import aclosing
 from pathlib import Path
@@ -264,6 +265,13 @@ def test_an_answer_is_whole_once_its_reason_has_come() -> None:
             assert seen[-1] == Finished("length", replica=f"{stub.url}/v1")
 
 
+def test_a_loop_that_vllm_stopped_is_not_a_good_end() -> None:
+    end = b'data: {"choices": [{"index": 0, "delta": {}, "finish_reason": "repetition"}]}\n\n'
+    with engine_server(sending(*TOKENS, end)) as stub:
+        last = outcome(opened(stub.url))[0][-1]
+        assert last == Finished("guard", None, "repetition", f"{stub.url}/v1")
+
+
 def test_what_came_together_is_given_together() -> None:
     thought = b'data: {"choices": [{"index": 0, "delta": {"reasoning": "m"}}]}\n\n'
     end = b'data: {"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]}\n\n'
@@ -296,13 +304,19 @@ def test_an_engine_that_does_not_speak_tls(caplog: pytest.LogCaptureFixture) -> 
 
 
 def test_nothing_is_kept_of_event_loops_that_are_over() -> None:
+    loops: list[weakref.ref[asyncio.AbstractEventLoop]] = []
+
+    async def read(engine: ChatEngine) -> None:
+        loops.append(weakref.ref(asyncio.get_running_loop()))
+        async with aclosing(engine.stream(CALL)) as events:
+            assert [event async for event in events]
+
     with engine_server(saying("예")) as stub:
         engine = opened(stub.url)
-        for _ in range(5):
-            assert outcome(engine)[1] is None
+        for _ in range(3):
+            asyncio.run(read(engine))
         gc.collect()
-        loops = [one for one in gc.get_objects() if isinstance(one, asyncio.SelectorEventLoop) and one.is_closed()]
-        assert not loops
+        assert [loop() for loop in loops] == [None] * 3
 
 
 def test_cookies_are_not_kept_and_redirects_not_followed() -> None:
