@@ -98,7 +98,9 @@ class OpenAiEngine:
                 if answer.ended:
                     break
                 events = await answer.next()
-            yield answer.finished()
+            last = answer.finished()
+            await answer.aclose()  # whoever keeps the last event waiting keeps no place on the engine
+            yield last
         finally:
             await answer.aclose()
 
@@ -131,7 +133,7 @@ class OpenAiEngine:
 
     async def _pause(self, again: _Again, number: int, avoided: set[Replica], last_try: float) -> None:
         """Wait before the next try, but for none where another replica is left; raises when there is to be no other try."""
-        elsewhere = len(avoided) < len(self._replicas.all)
+        elsewhere = self._replicas.others(avoided)
         pause = 0.0
         if not elsewhere:
             avoided.clear()
