@@ -2,19 +2,35 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
 from importlib.metadata import PackageNotFoundError, version
 
+from anyio.to_thread import current_default_thread_limiter
 from fastapi import FastAPI
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api import errors
+from api.adapters import continue_ide, dify
 from api.deps import Services
-from api.openai import chat, models
+from api.openai import (
+    chat,
+    embeddings,
+    files,
+    models,
+    rerank,
+    responses,
+    vector_store_files,
+    vector_stores,
+)
+from api.request_ids import RequestIds
 from api.routes import (
     answers,
     collections,
     documents,
+    feedback,
+    generations,
     glossary,
     health,
     ingestion,
@@ -27,6 +43,7 @@ from api.routes import (
 
 NATIVE = "/api/v1"
 OPENAI = "/v1"
+_JOINED = ("/dify/", "/continue/")
 ROUTERS = (
     *(
         (NATIVE, module.router)
@@ -41,10 +58,26 @@ ROUTERS = (
             receipts,
             search,
             answers,
+            feedback,
             spaces,
+            generations,
         )
     ),
-    *((OPENAI, module.router) for module in (models, chat)),
+    *(
+        (OPENAI, module.router)
+        for module in (
+            models,
+            chat,
+            embeddings,
+            rerank,
+            responses,
+            files,
+            vector_stores,
+            vector_store_files,
+        )
+    ),
+    ("", rerank.bare_router),
+    *(("", module.router) for module in (dify, continue_ide)),
 )
 """Every route of the application; a test checks that each has a policy."""
 
@@ -68,6 +101,7 @@ def create_app(services: Services | None = None) -> FastAPI:
         redoc_url=None,
         openapi_url=f"{NATIVE}/openapi.json",
         redirect_slashes=False,
+        lifespan=_lifespan,
     )
     app.state.services = services
     for prefix, router in ROUTERS:
@@ -75,11 +109,23 @@ def create_app(services: Services | None = None) -> FastAPI:
     errors.install(app)
     app.add_middleware(TidyPath)
     app.add_middleware(JsonLimit)
+    app.add_middleware(RequestIds)
     return app
 
 
+@asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncGenerator[None, None]:
+    """What belongs to the event loop: how many threads it may have for blocking calls, and the engines' connections."""
+    services = app.state.services
+    if services is not None:
+        current_default_thread_limiter().total_tokens = services.settings.threads
+    yield
+    if services is not None and services.rag.generation is not None:
+        await services.rag.generation.aclose()
+
+
 class TidyPath:
-    """Tolerates `//` and a trailing slash below `/v1`, which clients produce when they join a base address."""
+    """Tolerates `//` and a trailing slash where clients join a base address: the OpenAI surface and the adapters."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -88,13 +134,13 @@ class TidyPath:
         """Pass the request on, its path tidied."""
         if scope["type"] == "http":
             tidy = "/" + "/".join(part for part in scope["path"].split("/") if part)
-            if tidy != scope["path"] and tidy.startswith(f"{OPENAI}/"):
+            if tidy != scope["path"] and (errors.speaks_openai(tidy) or tidy.startswith(_JOINED)):
                 scope = {**scope, "path": tidy, "raw_path": tidy.encode()}
         await self._app(scope, receive, send)
 
 
 class JsonLimit:
-    """Refuses JSON bodies over 2 MiB while they arrive; uploads have a limit of their own."""
+    """Refuses JSON bodies over their path's limit while they arrive; uploads have a limit of their own."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -104,13 +150,13 @@ class JsonLimit:
         if scope["type"] != "http" or _is_upload(scope):
             await self._app(scope, receive, send)
             return
-        seen = 0
+        seen, limit = 0, errors.json_limit(scope["path"])
 
         async def counted() -> Message:
             nonlocal seen
             message = await receive()
             seen += len(message.get("body", b""))
-            if seen > errors.MAX_JSON_BYTES:
+            if seen > limit:
                 raise HTTPException(413)
             return message
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from fastapi import FastAPI, Request
@@ -12,6 +12,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
+from api.request_ids import HEADER, request_id
 from rag.domain import errors as e
 from rag.domain.messages import UiLanguage, localized
 
@@ -41,7 +42,13 @@ STATUS: dict[type[e.SeogoError], int] = {
     e.NothingToCancel: 409,
     e.SpaceConflict: 409,
     e.SwitchRefused: 409,
+    e.GenerationEnded: 409,
+    e.GenerationUnfinished: 409,
     e.UnknownModel: 404,
+    e.LicenceForbids: 422,
+    e.UnsupportedRequest: 400,
+    e.RerankerMissing: 404,
+    e.GeneratorMissing: 422,
     e.NotAuthenticated: 401,
     e.NotPermitted: 403,
     e.NotFound: 404,
@@ -70,10 +77,19 @@ STATUS: dict[type[e.SeogoError], int] = {
 }
 MAX_JSON_BYTES = 2 << 20
 """Largest JSON body; uploads have a limit of their own."""
+MAX_MODEL_JSON_BYTES = 16 << 20
+"""Largest JSON body for what goes to models: images lie in it, and thousands of texts to embed."""
+OPENAI_PATHS = ("/v1/", "/rerank", "/score")
+"""What begins so answers in OpenAI's error shape."""
 
 _RETRY_AFTER_S = 5
 _QUALITY = re.compile(r"0(?:\.\d{0,3})?|1(?:\.0{0,3})?")
+_FOR_MODELS = frozenset({"/v1/chat/completions", "/v1/embeddings", "/v1/rerank", "/rerank", "/v1/score", "/score"})
+_TYPE_NAMES = frozenset({"str", "int", "float", "bool", "dict", "list", "none"})
 _OPENAI_TYPES = {401: "authentication_error", 403: "permission_error", 404: "not_found_error", 429: "rate_limit_error"}
+
+_DIFY_NO_BEARER = 1001
+_DIFY_CODES: dict[type[e.SeogoError], int] = {e.NotAuthenticated: 1002, e.CollectionNotFound: 2001}
 
 
 def preferred_language(header: str | None) -> UiLanguage:
@@ -115,11 +131,32 @@ def problem(error: e.SeogoError, language: UiLanguage) -> dict[str, Any]:
 
 
 def openai_error(error: e.SeogoError, language: UiLanguage) -> dict[str, Any]:
-    """OpenAI's error body of `error`."""
+    """OpenAI's error body of `error`; `param` names the field, where one is to blame."""
     status = STATUS[type(error)]
     fallback = "server_error" if status >= 500 else "invalid_request_error"
     kind = _OPENAI_TYPES.get(status, fallback)
-    return {"error": {"message": localized(error, language), "type": kind, "param": None, "code": error.code}}
+    param = error.params.get("param", "model" if isinstance(error, e.UnknownModel) else None)
+    return {"error": {"message": localized(error, language), "type": kind, "param": param, "code": error.code}}
+
+
+def json_limit(path: str) -> int:
+    """Largest JSON body that a path takes, in bytes."""
+    return MAX_MODEL_JSON_BYTES if path in _FOR_MODELS else MAX_JSON_BYTES
+
+
+def speaks_openai(path: str) -> bool:
+    """Whether a path belongs to the OpenAI surface."""
+    return path == "/v1" or path.startswith(OPENAI_PATHS)
+
+
+def dify_error(request: Request, error: e.SeogoError, language: UiLanguage) -> dict[str, Any]:
+    """Dify's error body: its own three codes, and for the rest the HTTP status."""
+    status = STATUS[type(error)]
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    code = _DIFY_CODES.get(type(error), status)
+    if status == 401 and (scheme.lower() != "bearer" or not token.strip()):
+        code = _DIFY_NO_BEARER
+    return {"error_code": code, "error_msg": f"{localized(error, language)} ({error.code})"}
 
 
 def respond(request: Request, error: e.SeogoError, more: Mapping[str, Any] | None = None) -> JSONResponse:
@@ -130,8 +167,12 @@ def respond(request: Request, error: e.SeogoError, more: Mapping[str, Any] | Non
         headers["WWW-Authenticate"] = "Bearer"
     language = language_of(request)
     headers["Content-Language"] = language
-    if request.url.path.startswith("/v1"):
+    if speaks_openai(request.url.path):
+        if not error.retryable:
+            headers["X-Should-Retry"] = "false"  # OpenAI's clients would ask again after any 409 and 5xx
         return JSONResponse(openai_error(error, language), status, headers)
+    if request.url.path.startswith("/dify/"):
+        return JSONResponse(dify_error(request, error, language), status, headers)
     body = problem(error, language) | dict(more or {})
     return JSONResponse(body, status, headers, media_type="application/problem+json")
 
@@ -144,9 +185,16 @@ def _from_http(request: Request, error: HTTPException) -> e.SeogoError:
         case 405:
             return e.MethodNotAllowed(method=request.method)
         case 413:
-            return e.PayloadTooLarge(limit_mb=MAX_JSON_BYTES >> 20)
+            return e.PayloadTooLarge(limit_mb=json_limit(request.url.path) >> 20)
         case _:
             return e.InvalidRequest(detail=str(error.detail))
+
+
+def _field(location: Sequence[str | int]) -> str:
+    """A place in the body as OpenAI writes it: `messages[0].content`, without the names of the types that were tried there."""
+    parts = [part for part in location if isinstance(part, int) or (part.islower() and part.isidentifier())]
+    named = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in parts if part not in _TYPE_NAMES)
+    return named.removeprefix(".body").removeprefix(".")
 
 
 def install(app: FastAPI) -> None:
@@ -161,8 +209,9 @@ def install(app: FastAPI) -> None:
         if not isinstance(error, RequestValidationError):
             raise error
         # Only where and what, never the value: it may be personal data.
-        found = "; ".join(f"{'.'.join(str(p) for p in item['loc'])}: {item['msg']}" for item in error.errors()[:5])
-        return respond(request, e.InvalidRequest(detail=found))
+        problems = error.errors()
+        found = "; ".join(f"{'.'.join(str(p) for p in item['loc'])}: {item['msg']}" for item in problems[:5])
+        return respond(request, e.InvalidRequest(detail=found, param=_field(problems[0]["loc"]) if problems else ""))
 
     async def on_http(request: Request, error: Exception) -> JSONResponse:
         if not isinstance(error, HTTPException):
@@ -170,8 +219,12 @@ def install(app: FastAPI) -> None:
         return respond(request, _from_http(request, error))
 
     async def on_unexpected(request: Request, error: Exception) -> JSONResponse:
-        log.error("unexpected error on %s %s", request.method, request.url.path, exc_info=error)
-        return respond(request, e.SeogoError())
+        name = request_id(request.scope)
+        log.error("unexpected error on %s %s (%s)", request.method, request.url.path, name, exc_info=error)
+        response = respond(request, e.SeogoError())
+        if name:
+            response.headers[HEADER] = name
+        return response
 
     app.add_exception_handler(e.SeogoError, on_seogo_error)
     app.add_exception_handler(RequestValidationError, on_invalid)

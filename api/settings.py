@@ -24,6 +24,10 @@ class ApiSettings(BaseModel):
     public_url: str | None = Field(
         None, description="address under which users reach the service; used in citation links"
     )
+    threads: int = Field(100, ge=8, le=1000, description="blocking calls (store, index, models) at once; more wait")
+    limited_keys_use_models: bool = Field(
+        False, description="whether keys limited to some collections may use generators, embedder and reranker directly"
+    )
 
 
 class Settings(BaseSettings):

@@ -1,19 +1,38 @@
-"""Server-sent events."""
+"""Server-sent events: begun when there is something to say, kept alive while there is not, ended with their reader."""
 
 from __future__ import annotations
 
+import asyncio
 import json
-from collections.abc import AsyncGenerator
-from contextlib import aclosing
-from typing import Any, TypeVar
+import time
+from collections.abc import AsyncGenerator, Callable, Coroutine
+from typing import Any, TypeVar, cast
+
+from anyio import CancelScope
+from starlette.requests import Request
+from starlette.responses import StreamingResponse
+from starlette.types import Receive, Scope, Send
 
 Item = TypeVar("Item")
+Result = TypeVar("Result")
 
 HEADERS = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
 """So that no proxy holds events back."""
 
 DONE = "data: [DONE]\n\n"
 """End of a stream in OpenAI's protocol."""
+
+FIRST_EVENT_S = 10.0
+"""So long a stream waits for its first event, and what fails until then has an HTTP status. Then the headers go out."""
+
+KEEP_ALIVE_S = 10.0
+"""Silence after which a comment goes out. Proxies cut a silent connection after 30 to 60 s (nginx `proxy_read_timeout`: 60)."""
+
+GONE = 499
+"""Status of a request whose client did not wait for the answer (nginx's); nobody sees it but the log."""
+
+_COMMENT = b": keep-alive\n\n"
+_END: Any = object()
 
 
 def event(data: dict[str, Any], name: str | None = None) -> str:
@@ -22,17 +41,138 @@ def event(data: dict[str, Any], name: str | None = None) -> str:
     return f"{head}data: {json.dumps(data, ensure_ascii=False)}\n\n"
 
 
-async def started(events: AsyncGenerator[Item, None]) -> AsyncGenerator[Item, None]:
-    """`events`, of which the first has come: what fails before it is an error with a status, not an event."""
+def _any(item: object) -> bool:
+    return True
+
+
+async def started(
+    events: AsyncGenerator[Item, None],
+    *,
+    ready: Callable[[Item], bool] = _any,
+    patience_s: float = FIRST_EVENT_S,
+) -> AsyncGenerator[Item, None]:
+    """`events`, of which the first has come: what fails before it is an error with a status, not an event.
+
+    Args:
+        ready: whether an event is worth the headers; those before it are held back until it comes.
+        patience_s: after so many seconds the stream begins without it.
+    """
+    stream = _primed(events, ready, patience_s)
+    await anext(stream)
+    return cast("AsyncGenerator[Item, None]", stream)
+
+
+async def _primed(
+    events: AsyncGenerator[Item, None], ready: Callable[[Item], bool], patience_s: float
+) -> AsyncGenerator[Item | None, None]:
+    """None as soon as the stream may begin, then all events. Begun once, it closes `events` however it ends."""
+    end = time.monotonic() + patience_s
+    held: list[Item] = []
+    coming: asyncio.Task[Item] | None = None
     try:
-        first = await anext(events)
-    except StopAsyncIteration:
-        return events
+        while not (held and ready(held[-1])):
+            coming = asyncio.create_task(_next(events))
+            await asyncio.wait({coming}, timeout=max(0.0, end - time.monotonic()))
+            if not coming.done():
+                break
+            if (item := coming.result()) is _END:
+                break
+            held.append(item)
+            coming = None
+        yield None
+        for item in held:
+            yield item
+        if coming is not None and (item := await coming) is not _END:
+            yield item
+        async for item in events:
+            yield item
+    finally:
+        with CancelScope(shield=True):
+            if coming is not None:
+                coming.cancel()
+                await asyncio.gather(coming, return_exceptions=True)
+            await events.aclose()
 
-    async def all_of() -> AsyncGenerator[Item, None]:
-        async with aclosing(events):
-            yield first
-            async for item in events:
-                yield item
 
-    return all_of()
+async def _next(events: AsyncGenerator[Item, None]) -> Item:
+    return await anext(events, _END)
+
+
+class EventStream(StreamingResponse):
+    """A stream of events. When it ends, or its reader goes away, its generators are closed, which stops their work."""
+
+    media_type = "text/event-stream"
+
+    def __init__(
+        self,
+        texts: AsyncGenerator[str, None],
+        *sources: AsyncGenerator[Any, None],
+        keep_alive_s: float = KEEP_ALIVE_S,
+    ) -> None:
+        """Prepare the response.
+
+        Args:
+            texts: whole events, or several of them, each.
+            sources: what `texts` is made from: closed here too, since a generator that was never begun closes nothing.
+        """
+        super().__init__(texts, headers=HEADERS)
+        self._texts = texts
+        self._sources = sources
+        self._keep_alive_s = keep_alive_s
+        self._sent_at = time.monotonic()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send the stream; whatever becomes of it, nothing goes on behind it."""
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            with CancelScope(shield=True):
+                for generator in (self._texts, *self._sources):
+                    await generator.aclose()
+
+    async def stream_response(self, send: Send) -> None:
+        """Headers, events as they come, and comments while none does."""
+        await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+        # One timer a stream, where waiting for each event with a time limit would cost a task for each.
+        timer = asyncio.create_task(self._keep_alive(send))
+        try:
+            async for text in self._texts:
+                self._sent_at = time.monotonic()
+                body = text.encode("utf-8", "replace")  # models can write halves of characters
+                await send({"type": "http.response.body", "body": body, "more_body": True})
+        finally:
+            timer.cancel()
+            with CancelScope(shield=True):
+                await asyncio.gather(timer, return_exceptions=True)
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+    async def _keep_alive(self, send: Send) -> None:
+        while True:
+            left = self._sent_at + self._keep_alive_s - time.monotonic()
+            if left > 0:
+                await asyncio.sleep(left)
+                continue
+            self._sent_at = time.monotonic()
+            await send({"type": "http.response.body", "body": _COMMENT, "more_body": True})
+
+
+async def while_connected(request: Request, work: Coroutine[Any, Any, Result]) -> Result | None:
+    """What `work` gives; None when the client went away before, which ends the work.
+
+    Only for requests whose body was read.
+    """
+    job = asyncio.create_task(work)
+    left = asyncio.create_task(_disconnected(request))
+    try:
+        await asyncio.wait({job, left}, return_when=asyncio.FIRST_COMPLETED)
+        return job.result() if job.done() else None
+    finally:
+        job.cancel()
+        left.cancel()
+        with CancelScope(shield=True):
+            await asyncio.gather(job, left, return_exceptions=True)
+
+
+async def _disconnected(request: Request) -> None:
+    while (await request.receive())["type"] != "http.disconnect":
+        pass

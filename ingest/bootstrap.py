@@ -12,14 +12,17 @@ from datetime import timedelta
 from ingest.chunking.base import Budget, Budgets
 from ingest.chunking.structure import StructureChunker
 from ingest.jobs.intake import Intake
+from ingest.jobs.programs import ProgramJobs
 from ingest.jobs.upkeep import Upkeep
 from ingest.jobs.workflows import IngestJobs, JobSettings
 from ingest.parsing.converter import find_converter
 from ingest.parsing.sandbox import ParseLimits, ParseSandbox
 from ingest.pipeline import maintenance
 from ingest.pipeline.children import ChildLimits
+from ingest.pipeline.programs import ProgramLimits, ProgramWriter
 from ingest.pipeline.steps import Pipeline
 from ingest.settings import IngestSettings
+from rag.answering.log import AnswerLog
 from rag.bootstrap import Rag
 from rag.domain.language import Language
 from rag.embedding.space import EmbeddingSpace
@@ -41,6 +44,7 @@ class Ingest:
     pipeline: Pipeline
     jobs: IngestJobs
     intake: Intake
+    programs: ProgramJobs
     upkeep: Upkeep | None = None
 
     def close(self) -> None:
@@ -82,6 +86,22 @@ def build_pipeline(settings: IngestSettings, rag: Rag) -> Pipeline:
     )
 
 
+def build_writer(settings: IngestSettings, rag: Rag, stopping: threading.Event) -> ProgramWriter:
+    """What writes programs, with the models of this process."""
+    limits = ProgramLimits(answer_tokens=settings.program_tokens, kept=timedelta(days=settings.program_days))
+    return ProgramWriter(
+        database=rag.database,
+        blobs=rag.blobs,
+        retriever=rag.retriever,
+        policy=rag.policy,
+        keys=rag.keys,
+        operator=rag.operator,
+        generation=rag.generation,
+        stopping=stopping,
+        limits=limits,
+    )
+
+
 def queue_url(settings: IngestSettings, rag: RagSettings) -> str:
     """The SQLAlchemy URL of the durable queue, the embedded default included."""
     return settings.queue_database_url or f"sqlite:///{rag.data_dir / 'queue.sqlite'}"
@@ -99,9 +119,11 @@ def build(settings: IngestSettings, rag: Rag, *, listen: bool) -> Ingest:
         lease=timedelta(seconds=settings.lease_s),
         build_share=settings.migration_share,
     )
-    jobs = IngestJobs(pipeline, job_settings)
+    programs = ProgramJobs(build_writer(settings, rag, pipeline.stopping), settings.program_jobs)
+    jobs = IngestJobs(pipeline, job_settings, programs)
+    jobs.upkeep.chores.append(AnswerLog(rag.database, rag.settings.answer_log).expire)
     jobs.start()
-    upkeep = Upkeep(jobs.upkeep, settings.upkeep_every_s) if listen else None
+    upkeep = Upkeep([jobs.upkeep, programs], settings.upkeep_every_s) if listen else None
     if upkeep is not None:
         # A thread that answers waits so long at most for each turn that a thread that ingests has.
         sys.setswitchinterval(_SWITCH_S)
@@ -109,7 +131,7 @@ def build(settings: IngestSettings, rag: Rag, *, listen: bool) -> Ingest:
         cut_off_before = time.time() - (0 if job_settings.alone else _ABANDONED_S)
         threading.Thread(target=_sweep, args=(pipeline, cut_off_before), name="sweep", daemon=True).start()
         upkeep.start()
-    return Ingest(settings, pipeline, jobs, Intake(rag.database, rag.blobs, jobs), upkeep)
+    return Ingest(settings, pipeline, jobs, Intake(rag.database, rag.blobs, jobs), programs, upkeep)
 
 
 def _sweep(pipeline: Pipeline, before: float) -> None:

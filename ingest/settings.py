@@ -44,6 +44,11 @@ class IngestSettings(BaseModel):
         5, ge=0, le=3600, description="pause before the second try; each further one is 4 times it"
     )
     outage_pause_s: float = Field(30, ge=0, le=3600, description="pause after a part of the service was away")
+    program_jobs: int = Field(1, ge=1, le=64, description="programs being written at once in this process")
+    program_tokens: int = Field(
+        32_768, ge=256, le=1_000_000, description="longest program, reasoning included, in the model's tokens"
+    )
+    program_days: int = Field(30, ge=1, le=3650, description="days that a program that was written is kept")
     migration_share: float = Field(
         0.5, gt=0, le=1, description="share of one thread's time that building another embedding space may take"
     )

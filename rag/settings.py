@@ -120,6 +120,9 @@ class ServedModel(_Section):
     )
     adapters: tuple[str, ...] = Field((), description="LoRA adapters that it serves beside the base, by name")
     vision: bool | None = Field(None, description="whether it takes images; none means what the catalogue says")
+    licence_exception: str = Field(
+        "", max_length=500, description="why a licence that forbids commercial use is no hindrance here"
+    )
     concurrency: int = Field(64, ge=1, le=10_000, description="generations at once on one replica; more wait")
     queue_s: float = Field(4.0, ge=0, le=3600, description="longest wait for a free place on a replica")
     connect_s: float = Field(3.0, gt=0, le=60)
@@ -180,6 +183,17 @@ class AnswerSettings(_Section):
 
     passages: int = Field(8, ge=1, le=50, description="passages that an answer may draw on")
     sentences: int = Field(4, ge=1, le=20, description="longest extractive answer, in sentences")
+    steps: int = Field(3, ge=1, le=10, description="rounds of planning and searching in the modes steps and deep")
+    step_questions: int = Field(3, ge=1, le=10, description="searches in one round")
+    step_passages: int = Field(24, ge=1, le=100, description="passages of all searches that the answer may draw on")
+    report_sections: int = Field(6, ge=1, le=20, description="sections of a report")
+
+
+class AnswerLogSettings(_Section):
+    """Answers on record, for feedback and for whoever has to explain one."""
+
+    content: bool = Field(True, description="keep question, answer and quotes; without them only ids, notes and times")
+    retention_days: int | None = Field(365, ge=1, le=36_525, description="days that an answer is kept; none: for good")
 
 
 class RagSettings(_Section):
@@ -199,6 +213,7 @@ class RagSettings(_Section):
     generation: GenerationSettings = GenerationSettings()
     retrieval: RetrievalSettings = RetrievalSettings()
     answers: AnswerSettings = AnswerSettings()
+    answer_log: AnswerLogSettings = AnswerLogSettings()
 
     def cache_folder(self) -> Path:
         """Where converted models and self-tests are kept."""

@@ -25,7 +25,7 @@ from ingest.pipeline.steps import Pipeline
 from rag import bootstrap as rag_bootstrap
 from rag.access.keys import Keys
 from rag.domain.errors import CollectionNotFound, InvalidRequest
-from rag.domain.principal import Scope
+from rag.domain.principal import CitationStyle, Scope
 from rag.store import collection, schema
 from rag.store.base import utc_now
 from rag.store.session import Database
@@ -46,15 +46,24 @@ def _database(options: Options) -> Iterator[Database]:
 
 
 def create_key(
-    options: Options, name: str, scope: str, tenant: str, collections: list[str] | None, days: int | None
+    options: Options,
+    name: str,
+    scope: str,
+    tenant: str,
+    collections: list[str] | None,
+    days: int | None,
+    citations: str = CitationStyle.ANNOTATIONS,
 ) -> None:
     """`seogo keys create`."""
     with reporting_failures(), _database(options) as database:
         if scope not in set(Scope):
             raise InvalidRequest(detail=f"scope: one of {', '.join(Scope)}")
+        if citations not in set(CitationStyle):
+            raise InvalidRequest(detail=f"citations: one of {', '.join(CitationStyle)}")
         expires = utc_now() + timedelta(days=days) if days else None
         limited = _collection_ids(database, tenant, collections)
-        secret, _ = Keys(database).create(tenant, name, [Scope(scope)], limited, expires)
+        style = CitationStyle(citations)
+        secret, _ = Keys(database).create(tenant, name, [Scope(scope)], limited, expires, style)
         typer.echo(f"{text('key_made')}:", err=True)
         typer.echo(secret)
 

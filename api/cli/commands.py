@@ -90,10 +90,11 @@ def ask(
     as_json: bool,
     as_of: str | None = None,
     filter_json: str | None = None,
+    mode: str = "answer",
 ) -> None:
     """`seogo ask`."""
     with reporting_failures(), connect(options) as client:
-        narrowing = _narrowing(as_of, filter_json)
+        narrowing = {**_narrowing(as_of, filter_json), "mode": mode}
         if as_json:
             body = {"question": question, "collections": collections, **narrowing}
             print_json(checked(client.post("/api/v1/answers", json=body)))
@@ -155,6 +156,8 @@ def print_answer(
             checked(response)
         for event, data in events(response):
             match event:
+                case "note" if data["kind"] == "step":
+                    console.print(escape(data["detail"]), style="dim", highlight=False)
                 case "sentence":
                     console.print(escape(data["rendered"]), highlight=False, end="")
                     _note_places(places, data["citations"])
@@ -237,6 +240,18 @@ def collection_retention(options: Options, name: str, rules: str | None) -> None
             checked(client.patch(path, json={"retention": _json_option("--set", rules)}))
         found = checked(client.get(path))["retention"]
         print_json({"rules": found, "due": checked(client.get(f"{path}/retention", params={"limit": "1000"}))})
+
+
+def collection_style(options: Options, name: str, fields: Mapping[str, str | None]) -> None:
+    """`seogo collections style`."""
+    path = f"/api/v1/collections/{quote(name, safe='')}"
+    changes = {field: value for field, value in fields.items() if value is not None}
+    with reporting_failures(), connect(options) as client:
+        style = checked(client.get(path))["answer_style"]
+        if changes:
+            style |= {field: None if value == "default" else value for field, value in changes.items()}
+            style = checked(client.patch(path, json={"answer_style": style}))["answer_style"]
+        print_json(style)
 
 
 def show_versions(options: Options, document_id: str) -> None:

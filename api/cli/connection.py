@@ -66,7 +66,7 @@ def _local_service(options: Options) -> Iterator[tuple[str, str]]:
             create_app(services),
             uds=uds,
             log_level="warning",
-            lifespan="off",
+            lifespan="on",
             access_log=False,
             # While a model loads, the server's clock stands still and then finds an idle connection just as it is used again.
             timeout_keep_alive=_KEEP_ALIVE_S,

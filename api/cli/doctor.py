@@ -13,6 +13,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from api.cli.doctor_models import cuda_lines, generator_lines
 from api.cli.options import Options
 from api.cli.services import silence_libraries
 from api.cli.texts import ui_language
@@ -66,6 +67,7 @@ def _settings_and_more(options: Options) -> Iterator[Finding]:
         ("data folder", _data_folder),
         ("store", _store),
         ("models and index", _models_and_index),
+        ("generators", _generators),
         ("parsers", _parsers),
         ("ocr", _ocr),
     )
@@ -126,6 +128,12 @@ def _models_and_index(settings: Settings) -> Iterator[Finding]:
             )
     finally:
         rag.close()
+
+
+def _generators(settings: Settings) -> Iterator[Finding]:
+    """What writes, and the CUDA of this machine."""
+    for line in (*generator_lines(settings.rag.generation), *cuda_lines()):
+        yield Finding(*line)
 
 
 def _parsers(settings: Settings) -> Iterator[Finding]:

@@ -8,8 +8,11 @@ from typing import Annotated
 import typer
 
 from api.cli import space_commands
+from api.cli.coding import code_app
 from api.cli.evaluating import eval_app
+from api.cli.feedback import feedback_app
 from api.cli.glossaries import glossary_app
+from api.cli.models import models_app
 from api.cli.options import Options
 from api.cli.sizing import sizing
 
@@ -20,7 +23,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-collections_app = typer.Typer(help="Collections: list, create, retention, delete.", no_args_is_help=True)
+collections_app = typer.Typer(help="Collections: list, create, style, retention, delete.", no_args_is_help=True)
 documents_app = typer.Typer(
     help="Documents: list, show, versions, set, retry, cancel, delete, receipt.", no_args_is_help=True
 )
@@ -31,6 +34,7 @@ index_app = typer.Typer(
 )
 db_app = typer.Typer(help="The database: upgrade, current.", no_args_is_help=True)
 for name, group in (
+    ("code", code_app),
     ("collections", collections_app),
     ("documents", documents_app),
     ("glossary", glossary_app),
@@ -39,13 +43,15 @@ for name, group in (
     ("index", index_app),
     ("db", db_app),
     ("eval", eval_app),
+    ("models", models_app),
+    ("feedback", feedback_app),
 ):
     app.add_typer(group, name=name)
 app.command()(sizing)
 
 space_commands.add_to(index_app)
 
-_LOCAL_ONLY = ("serve", "worker", "keys", "db", "doctor", "rebuild", "optimize", "verify", "eval")
+_LOCAL_ONLY = ("serve", "worker", "keys", "db", "doctor", "rebuild", "optimize", "verify", "eval", "models")
 """Commands that work on the store itself, wherever a server runs."""
 
 CollectionsOption = Annotated[
@@ -198,12 +204,17 @@ def ask(
     collections: CollectionsOption = None,
     as_of: AsOfOption = None,
     filter_json: FilterOption = None,
+    steps: Annotated[
+        bool, typer.Option("--steps", help="Search again for what the first passages leave open. Needs a model.")
+    ] = False,
+    deep: Annotated[bool, typer.Option("--deep", help="Write a report with its sources. Needs a model.")] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Answer a question with citations."""
     from api.cli.commands import ask as run_ask
 
-    run_ask(context.obj, question, collections, as_json, as_of, filter_json)
+    mode = "deep" if deep else "steps" if steps else "answer"
+    run_ask(context.obj, question, collections, as_json, as_of, filter_json, mode)
 
 
 @app.command()
@@ -266,6 +277,20 @@ def collections_retention(
     from api.cli.commands import collection_retention
 
     collection_retention(context.obj, name, rules)
+
+
+@collections_app.command("style")
+def collections_style(
+    context: typer.Context,
+    name: str,
+    tone: Annotated[str | None, typer.Option(help="formal, plain or default")] = None,
+    length: Annotated[str | None, typer.Option(help="short, normal, long or default")] = None,
+    shape: Annotated[str | None, typer.Option("--format", help="prose, list, table, steps or default")] = None,
+) -> None:
+    """Show how answers from the collection are written; with options, change it first."""
+    from api.cli.commands import collection_style
+
+    collection_style(context.obj, name, {"tone": tone, "length": length, "format": shape})
 
 
 @documents_app.command("list")
@@ -401,11 +426,14 @@ def keys_create(
     tenant: Annotated[str, typer.Option(help="Tenant, made when it does not exist.")] = "default",
     collections: CollectionsOption = None,
     days: Annotated[int | None, typer.Option(min=1, help="Days until it expires.")] = None,
+    citations: Annotated[
+        str, typer.Option(help="What its chat client shows: annotations, open-webui, or inline+footer.")
+    ] = "annotations",
 ) -> None:
     """Make an API key and print it once."""
     from api.cli.administration import create_key
 
-    create_key(context.obj, name, scope, tenant, collections, days)
+    create_key(context.obj, name, scope, tenant, collections, days, citations)
 
 
 @keys_app.command("list")

@@ -14,6 +14,7 @@ from api.settings import Settings
 from ingest import bootstrap as ingest_bootstrap
 from rag import bootstrap as rag_bootstrap
 from rag.bootstrap import Rag
+from rag.generation.registry import Generation
 from rag.store import schema
 
 # Libraries that would ask their hub about updates or report use; the test without a route shows that nothing depends on it.
@@ -49,11 +50,19 @@ def share_arenas() -> None:
 
 
 @contextmanager
-def retrieval_lane(settings: Settings, *, local_operator: bool, recreate_index: bool = False) -> Iterator[Rag]:
-    """The retrieval lane, closed at the end of the block."""
+def retrieval_lane(
+    settings: Settings,
+    *,
+    local_operator: bool,
+    recreate_index: bool = False,
+    generation: Generation | None = None,
+) -> Iterator[Rag]:
+    """The retrieval lane, closed at the end of the block; `generation` takes the place of the configured engines."""
     silence_libraries()
     share_arenas()
-    rag = rag_bootstrap.build(settings.rag, local_operator=local_operator, recreate_index=recreate_index)
+    rag = rag_bootstrap.build(
+        settings.rag, local_operator=local_operator, recreate_index=recreate_index, generation=generation
+    )
     try:
         yield rag
     finally:
@@ -61,10 +70,12 @@ def retrieval_lane(settings: Settings, *, local_operator: bool, recreate_index: 
 
 
 @contextmanager
-def both_lanes(settings: Settings, *, listen: bool, local_operator: bool) -> Iterator[Services]:
+def both_lanes(
+    settings: Settings, *, listen: bool, local_operator: bool, generation: Generation | None = None
+) -> Iterator[Services]:
     """Both lanes, closed at the end of the block in the reverse order."""
     with ExitStack() as stack:
-        rag = stack.enter_context(retrieval_lane(settings, local_operator=local_operator))
+        rag = stack.enter_context(retrieval_lane(settings, local_operator=local_operator, generation=generation))
         ingest = ingest_bootstrap.build(settings.ingest, rag, listen=listen)
         stack.callback(ingest.close)
         yield Services(settings.api, rag, ingest)

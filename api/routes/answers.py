@@ -6,11 +6,13 @@ import logging
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from typing import Annotated, Any
+from uuid import UUID
 
 from anyio.to_thread import run_sync
-from fastapi import APIRouter, Depends, Request
-from fastapi.responses import Response, StreamingResponse
+from fastapi import APIRouter, BackgroundTasks, Depends, Request
+from fastapi.responses import Response
 
+from api.answer_log import RecordedStream, answer_log
 from api.deps import PROBLEMS, Caller, base_url, guarded
 from api.disconnects import NOBODY_LISTENS, unless_gone
 from api.errors import problem, respond
@@ -18,9 +20,11 @@ from api.schemas.answers import AbstentionOut, AnswerOut, AnswerProblem, AskIn, 
 from api.schemas.conversation import context_of
 from api.schemas.filters import filter_of
 from api.schemas.search import PassageOut, TraceOut
-from api.streaming import HEADERS, event, started
+from api.streaming import event, started
 from rag.access.policy import Action
+from rag.answering.log import Recording, Surface
 from rag.answering.rendering import render
+from rag.answering.report import SECTION, SOURCE, STEP
 from rag.answering.service import AnswerEvent, AnswerOutcome, Asked
 from rag.domain.answer import Abstention, Sentence
 from rag.domain.errors import SeogoError
@@ -43,41 +47,53 @@ _UNWRITTEN: dict[int | str, dict[str, Any]] = {
 
 @router.post("/answers", response_model=AnswerOut, responses=_UNWRITTEN)
 async def ask(
-    body: AskIn, request: Request, caller: Annotated[Caller, Depends(guarded(Action.ASK))]
+    body: AskIn, request: Request, later: BackgroundTasks, caller: Annotated[Caller, Depends(guarded(Action.ASK))]
 ) -> AnswerOut | Response:
-    """Answer a question from what the key may read. With `stream`, as events `passages`, `sentence`…, then `done`."""
+    """Answer a question from what the key may read. With `stream`, as events `passages`, `sentence`…, then `done`.
+
+    In the modes `steps` and `deep`, each search is a `note` as it happens, and a second `passages` comes before the first
+    sentence: all that the answer may cite. A report's headings are notes too; its sources stand at the end of its text.
+    """
     permit = await run_sync(caller.permit, body.collections, body.as_of, filter_of(body.filter))
     rag = caller.services.rag
     context = context_of(body.history, body.infer_filters)
-    asked = Asked(body.question, body.passages or rag.settings.answers.passages, context)
+    asked = Asked(body.question, body.passages or rag.settings.answers.passages, context, mode=body.mode)
+    recording = Recording(permit, body.question, Surface.NATIVE, rag.answerer.generator_name)
     if not body.stream:
-        return await _in_one_piece(asked, permit, request, caller)
-    events = await started(rag.answerer.stream(permit, asked))
-    rendered = _events(events, rag.answerer.generator_name, caller, base_url(request))
-    return StreamingResponse(rendered, media_type="text/event-stream", headers=HEADERS)
+        return await _in_one_piece(asked, permit, recording, later, request, caller)
+    events = await started(recording.listening(rag.answerer.stream(permit, asked)))
+    rendered = _events(events, recording.id, rag.answerer.generator_name, caller, base_url(request))
+    return RecordedStream(rendered, answer_log(caller), recording)
 
 
-async def _in_one_piece(asked: Asked, permit: Permit, request: Request, caller: Caller) -> AnswerOut | Response:
+async def _in_one_piece(
+    asked: Asked, permit: Permit, recording: Recording, later: BackgroundTasks, request: Request, caller: Caller
+) -> AnswerOut | Response:
     """The answer; when writing fails, the error with what was found as extension members."""
     base, found = base_url(request), list[SearchResult]()
     try:
         writing = caller.services.rag.answerer.complete(permit, asked, found.append)
         outcome = await unless_gone(request, writing)
-        return _whole(outcome, caller, base) if outcome is not None else Response(status_code=NOBODY_LISTENS)
     except SeogoError as error:
         if not found:
             raise
         return respond(request, error, _found(found[0], caller, base))
+    if outcome is None:
+        return Response(status_code=NOBODY_LISTENS)
+    recording.whole(outcome)
+    later.add_task(answer_log(caller).keep, recording)
+    return _whole(outcome, recording.id, caller, base)
 
 
-def _whole(outcome: AnswerOutcome, caller: Caller, base: str) -> AnswerOut:
+def _whole(outcome: AnswerOutcome, answer_id: UUID, caller: Caller, base: str) -> AnswerOut:
     writer = _Writer(caller, base)
     sentences = [writer.sentence(item) for item in outcome.sentences]
     abstention = AbstentionOut.of(outcome.abstention, caller.language) if outcome.abstention is not None else None
     return AnswerOut(
+        answer_id=answer_id,
         status="abstained" if abstention else "answered",
         question=outcome.search.question,
-        text=abstention.message if abstention else "".join(item.rendered for item in sentences),
+        text=abstention.message if abstention else "".join(item.rendered for item in sentences) + _sources(outcome),
         generator=outcome.generator,
         sentences=sentences,
         abstention=abstention,
@@ -85,6 +101,12 @@ def _whole(outcome: AnswerOutcome, caller: Caller, base: str) -> AnswerOut:
         trace=TraceOut.of(outcome.search.trace),
         notes=[NoteOut.of(item) for item in outcome.notes],
     )
+
+
+def _sources(outcome: AnswerOutcome) -> str:
+    """The list at the end of a report; empty for other answers."""
+    lines = [f"- {note.detail}" for note in outcome.notes if note.kind == SOURCE]
+    return "\n".join(("", "", *lines)) if lines else ""
 
 
 class _Writer:
@@ -102,7 +124,7 @@ class _Writer:
 
 
 async def _events(
-    events: AsyncGenerator[AnswerEvent, None], generator: str, caller: Caller, base: str
+    events: AsyncGenerator[AnswerEvent, None], answer_id: UUID, generator: str, caller: Caller, base: str
 ) -> AsyncGenerator[str, None]:
     """The stream as server-sent events; an error in the middle is one too."""
     writer = _Writer(caller, base)
@@ -119,6 +141,8 @@ async def _events(
                     abstention = AbstentionOut.of(item, caller.language)
                 else:
                     notes.append(NoteOut.of(item).model_dump())
+                    if item.kind in (STEP, SECTION):
+                        yield event(notes[-1], "note")
     except SeogoError as error:
         yield event(problem(error, caller.language), "error")
         return
@@ -126,8 +150,8 @@ async def _events(
         log.exception("an answer broke off in mid-stream")
         yield event(problem(SeogoError(), caller.language), "error")
         return
-    done = {"status": "abstained" if abstention else "answered", "generator": generator, "notes": notes}
-    yield event(done | {"abstention": abstention.model_dump() if abstention else None}, "done")
+    done = {"answer_id": str(answer_id), "status": "abstained" if abstention else "answered", "generator": generator}
+    yield event(done | {"notes": notes} | {"abstention": abstention.model_dump() if abstention else None}, "done")
 
 
 def _found(search: SearchResult, caller: Caller, base: str) -> dict[str, Any]:

@@ -75,7 +75,7 @@ def get_collection(name: str, caller: Annotated[Caller, Depends(guarded(Action.R
 def change_collection(
     name: str, body: CollectionChange, caller: Annotated[Caller, Depends(guarded(Action.CHANGE_COLLECTION))]
 ) -> CollectionOut:
-    """Change name, description or retention rules; what is left out stays. Rules count from the next round on.
+    """Change name, description, retention rules or style of answers; what is left out stays. Rules count from the next round on.
 
     A key that is limited to some collections can't change the name: it would learn which names are taken.
     """
@@ -91,6 +91,8 @@ def change_collection(
                 row.description = body.description
             if body.retention is not None:
                 row.retention = body.retention.to_domain().to_json() or None
+            if body.answer_style is not None:
+                row.answer_style = body.answer_style.to_domain().to_json() or None
     except IntegrityError as error:
         raise NameTaken(name=body.name or name) from error
     with caller.services.rag.database.read() as session:  # not while others wait to write

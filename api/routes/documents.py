@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from typing import Annotated, Literal
 from urllib.parse import quote
 from uuid import UUID
@@ -28,12 +28,12 @@ from api.schemas.documents import (
 )
 from api.schemas.filters import FilterIn
 from api.schemas.receipts import ReceiptOut
-from ingest.connectors.upload import Received, UploadReceiver
+from api.uploading import receive
 from ingest.jobs.intake import Refused
 from ingest.pipeline.fault_points import reached
-from ingest.pipeline.records import Accepted, clean_source_key
+from ingest.pipeline.records import Accepted
 from rag.access.policy import Action
-from rag.domain.errors import DocumentNotFound, InvalidRequest, PayloadTooLarge
+from rag.domain.errors import DocumentNotFound, InvalidRequest
 from rag.domain.filters import DocumentFilter
 from rag.domain.messages import UiLanguage, localized
 from rag.domain.principal import Permit
@@ -42,7 +42,6 @@ from rag.store.version import DocumentVersion, Priority, VersionState
 
 router = APIRouter(tags=["documents"], responses=PROBLEMS)
 
-_PIECE_BYTES = 1 << 18
 _UPLOAD_BODY = {
     "requestBody": {
         "required": True,
@@ -86,7 +85,7 @@ async def upload_documents(
 ) -> UploadResult:
     """Upload one file or many (parts with a file name). The answer comes when all are stored; ingestion goes on."""
     permit = await anyio.to_thread.run_sync(caller.permit, [name])
-    files = await _receive(request, caller)
+    files, _ = await receive(request, caller)
     reached("upload.received", name)
     lane = None if priority is None else Priority[priority.upper()]
     taken = await anyio.to_thread.run_sync(caller.services.ingest.intake.take, permit, files, lane)
@@ -95,38 +94,6 @@ async def upload_documents(
     if all(isinstance(item, Refused) for item in taken):
         response.status_code = 422
     return UploadResult(documents=[upload_out(item, caller.language) for item in taken])
-
-
-async def _receive(request: Request, caller: Caller) -> list[Received]:
-    """Stream the body into the blob store; on any error nothing of it stays."""
-    ingest = caller.services.ingest
-    limit = ingest.settings.max_upload_mb << 20
-    if int(request.headers.get("content-length") or 0) > limit:
-        raise PayloadTooLarge(limit_mb=ingest.settings.max_upload_mb)
-    receiver = UploadReceiver(
-        caller.services.rag.blobs, request.headers.get("content-type", ""), limit, clean_source_key
-    )
-    try:
-        await _feed(receiver, request.stream(), limit, ingest.settings.max_upload_mb)
-        return receiver.finish()
-    except BaseException:
-        # Also when the client hangs up: the cancelled request must not leave blobs behind.
-        with anyio.CancelScope(shield=True):
-            await anyio.to_thread.run_sync(lambda: ingest.intake.discard(receiver.abort()))
-        raise
-
-
-async def _feed(receiver: UploadReceiver, body: AsyncIterator[bytes], limit: int, limit_mb: int) -> None:
-    pending, total = bytearray(), 0
-    async for data in body:
-        total += len(data)
-        if total > limit:
-            raise PayloadTooLarge(limit_mb=limit_mb)
-        pending += data
-        if len(pending) >= _PIECE_BYTES:
-            await anyio.to_thread.run_sync(receiver.feed, bytes(pending))
-            pending.clear()
-    await anyio.to_thread.run_sync(receiver.feed, bytes(pending))
 
 
 def upload_out(item: Accepted | Refused, language: UiLanguage) -> UploadOut:
@@ -224,7 +191,7 @@ def get_content(
     found = _current_version(caller, caller.permit(), document_id)
     headers = {
         # Never inline: an uploaded page must not run as a page of ours.
-        "Content-Disposition": _attachment(found.filename),
+        "Content-Disposition": attachment(found.filename),
         "Content-Length": str(found.size),
         "X-Content-Type-Options": "nosniff",
     }
@@ -232,7 +199,7 @@ def get_content(
     return StreamingResponse(pieces, media_type="application/octet-stream", headers=headers)
 
 
-def _attachment(filename: str) -> str:
+def attachment(filename: str) -> str:
     """RFC 6266: the name as it is, and for old clients without what is not plain ASCII."""
     plain = "".join(char if char.isascii() and (char.isalnum() or char in "._-") else "_" for char in filename)
     return f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(filename)}"

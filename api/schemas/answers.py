@@ -12,6 +12,7 @@ from api.schemas.conversation import HISTORY, INFER_FILTERS, MAX_TURNS, History
 from api.schemas.filters import AsOf, FilterIn
 from api.schemas.search import ParentOut, PassageOut, TraceOut, passage_url
 from rag.answering.rendering import RenderedSentence
+from rag.answering.service import AnswerMode
 from rag.domain.answer import Abstention, AbstentionReason, Citation, Note, Sentence
 from rag.domain.messages import UiLanguage
 
@@ -43,6 +44,10 @@ class AskIn(Body):
     filter: FilterIn | None = None
     history: History = Field(default_factory=list, max_length=MAX_TURNS, description=HISTORY)
     infer_filters: bool = Field(True, description=INFER_FILTERS)
+    mode: AnswerMode = Field(
+        "answer",
+        description="`steps` searches again for what the first passages leave open; `deep` writes a report. Both need a model",
+    )
 
 
 class CitationOut(BaseModel):
@@ -144,6 +149,7 @@ class NoteOut(BaseModel):
 class AnswerOut(BaseModel):
     """An answer with its evidence, or a stated refusal."""
 
+    answer_id: UUID = Field(description="for feedback; the answer is put on record right after it is given")
     status: str = Field(examples=["answered", "abstained"])
     question: str
     text: str = Field(description="the whole answer with marks; the refusal's message when abstained")

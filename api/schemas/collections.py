@@ -12,6 +12,7 @@ from pydantic import BaseModel, Field
 from api.schemas.common import Body
 from rag.domain.language import CollectionKind
 from rag.domain.retention import RetentionRules, rules_from_json
+from rag.domain.style import AnswerStyle, Format, Length, Tone, style_from_json
 from rag.store.collection import Collection
 
 CollectionName = Annotated[
@@ -43,12 +44,30 @@ class Retention(Body):
         return RetentionRules(**self.model_dump())
 
 
+class Style(Body):
+    """How answers from a collection are written, by a model; what is null is the default. The rules of citing stay."""
+
+    tone: Tone | None = None
+    length: Length | None = None
+    format: Format | None = None
+
+    def to_domain(self) -> AnswerStyle:
+        """The style."""
+        return AnswerStyle(self.tone or "", self.length or "", self.format or "")
+
+    @classmethod
+    def of(cls, style: AnswerStyle) -> Style:
+        """The style as JSON."""
+        return cls.model_validate(style.to_json())
+
+
 class CollectionChange(Body):
     """What is to change about a collection; what is left out stays."""
 
     name: CollectionName | None = None
     description: str | None = Field(None, max_length=2000)
     retention: Retention | None = Field(None, description="all rules: one that is left out is off afterwards")
+    answer_style: Style | None = Field(None, description="the whole style: what is left out is the default afterwards")
 
 
 class DueDocument(BaseModel):
@@ -83,6 +102,7 @@ class CollectionOut(BaseModel):
     kind: CollectionKind
     description: str
     retention: Retention
+    answer_style: Style
     documents: int = Field(description="documents that are visible in it")
     created_at: datetime
 
@@ -95,6 +115,7 @@ class CollectionOut(BaseModel):
             kind=CollectionKind(row.kind),
             description=row.description,
             retention=Retention(**asdict(rules_from_json(row.retention))),
+            answer_style=Style.of(style_from_json(row.answer_style)),
             documents=documents,
             created_at=row.created_at,
         )

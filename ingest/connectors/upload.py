@@ -25,7 +25,7 @@ _MAX_HEADER_BYTES = 8192
 _MAX_FILES = 1000
 _MAX_FIELD_BYTES = 1 << 20
 """Of all fields beside the files together."""
-_FIELDS = (b"attributes", b"file_attributes")
+DOCUMENT_FIELDS = (b"attributes", b"file_attributes")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,12 +57,21 @@ class UploadReceiver:
 
     Args:
         clean: turns a file name into the name that the document is kept under.
+        fields: names of the fields beside the files that are kept; others are passed over.
     """
 
-    def __init__(self, blobs: BlobStore, content_type: str, limit: int, clean: Callable[[str], str]) -> None:
+    def __init__(
+        self,
+        blobs: BlobStore,
+        content_type: str,
+        limit: int,
+        clean: Callable[[str], str],
+        fields: tuple[bytes, ...] = DOCUMENT_FIELDS,
+    ) -> None:
         self._blobs = blobs
         self._limit = limit
         self._clean = clean
+        self._kept = fields
         self._writer: BlobWriter | None = None
         self._headers: dict[bytes, bytes] = {}
         self._header_name = bytearray()
@@ -113,6 +122,10 @@ class UploadReceiver:
                 raise InvalidRequest(detail="file_attributes: an object of objects is needed")
             found.append(replace(item, details=Details(checked_attributes({**common, **own}))))
         return found
+
+    def fields(self) -> dict[str, str]:
+        """The fields that were kept, as text."""
+        return {name.decode(): bytes(value).decode("utf-8", errors="replace") for name, value in self._fields.items()}
 
     def abort(self) -> list[BlobRef]:
         """Throw away the file in work; returns the complete ones, whose removal is the caller's: others may need them."""
@@ -166,7 +179,7 @@ class UploadReceiver:
         filename = options.get(b"filename")
         if filename is None:
             name = options.get(b"name", b"")
-            self._field = name if name in _FIELDS else b""
+            self._field = name if name in self._kept else b""
             return
         if len(self.received) >= _MAX_FILES:
             raise InvalidRequest(detail=f"more than {_MAX_FILES} files in one upload")
@@ -184,7 +197,7 @@ class UploadReceiver:
         elif self._field:
             self._fields.setdefault(self._field, bytearray()).extend(data[start:end])
             if sum(map(len, self._fields.values())) > _MAX_FIELD_BYTES:
-                raise InvalidRequest(detail="attributes: more than 1 MiB")
+                raise InvalidRequest(detail="fields: more than 1 MiB")
 
     def _on_part_end(self) -> None:
         self._field = b""

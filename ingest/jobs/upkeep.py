@@ -11,7 +11,7 @@ import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import ParamSpec, TypeVar
+from typing import ParamSpec, Protocol, TypeVar
 from uuid import UUID, uuid4
 
 from dbos import DBOS, SetEnqueueOptions, SetWorkflowID, StepOptions
@@ -53,6 +53,8 @@ class UpkeepJobs:
 
     pipeline: Pipeline
     pace: migration.Pace = field(default_factory=migration.Pace)
+    chores: list[Callable[[], object]] = field(default_factory=list)
+    """What else is to be done at every look around; each is safe to repeat and bounded by itself."""
 
     def register(self) -> None:
         """Make the workflows known; before the queue is launched."""
@@ -166,7 +168,7 @@ class UpkeepJobs:
             self._submit(self._retention, collection_id, LONG_QUEUE)
 
     def look_around(self) -> None:
-        """Queue again whatever is recorded as unfinished, and the retention rules that are due."""
+        """Queue again whatever is recorded as unfinished, and the retention rules that are due; do the chores."""
         before = utc_now() - _LOST_AFTER
         with self.pipeline.database.read() as session:
             documents = receipt.open_documents(session, before, _MOST_AT_ONCE)
@@ -191,6 +193,8 @@ class UpkeepJobs:
         for row in ruled:
             if not rules_from_json(row.retention).idle:
                 self.apply_retention(row.id)
+        for chore in self.chores:
+            chore()
 
     def _submit(self, workflow: Callable[[str], None] | None, identity: UUID, queue: str = QUEUE) -> None:
         if workflow is None:
@@ -198,11 +202,18 @@ class UpkeepJobs:
         DBOS.enqueue_workflow(queue, workflow, str(identity))
 
 
+class LooksAround(Protocol):
+    """Jobs that find again what a crash left."""
+
+    def look_around(self) -> None:
+        """Queue what is recorded as unfinished."""
+
+
 class Upkeep:
     """Looks around every `every_s` seconds in a thread of its own, until `stop`."""
 
-    def __init__(self, jobs: UpkeepJobs, every_s: float) -> None:
-        self._jobs = jobs
+    def __init__(self, jobs: LooksAround | Sequence[LooksAround], every_s: float) -> None:
+        self._jobs = jobs if isinstance(jobs, Sequence) else [jobs]
         self._every_s = every_s
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="upkeep", daemon=True)
@@ -218,10 +229,11 @@ class Upkeep:
 
     def _run(self) -> None:
         while not self._stopping.is_set():
-            try:
-                self._jobs.look_around()
-            except Exception:  # such as a database that is away: the next look finds the same
-                log.warning("upkeep could not look around", exc_info=True)
+            for jobs in self._jobs:
+                try:
+                    jobs.look_around()
+                except Exception:  # such as a database that is away: the next look finds the same
+                    log.warning("upkeep could not look around", exc_info=True)
             give_memory_back()
             self._stopping.wait(self._every_s)
 

@@ -20,6 +20,7 @@ from dbos import DBOS, DBOSConfig, DBOSPortableJSONSerializer, SetWorkflowID, St
 from dbos import error as dbos_error
 
 from ingest.jobs.dispatcher import Dispatcher, DispatchSettings, JobState
+from ingest.jobs.programs import ProgramJobs
 from ingest.jobs.upkeep import UpkeepJobs
 from ingest.pipeline.fault_points import reached
 from ingest.pipeline.migration import SHARE, Pace
@@ -77,12 +78,13 @@ class JobSettings:
 class IngestJobs:
     """The queue of one process. DBOS allows one per process; `stop` makes room for the next."""
 
-    def __init__(self, pipeline: Pipeline, settings: JobSettings) -> None:
+    def __init__(self, pipeline: Pipeline, settings: JobSettings, programs: ProgramJobs | None = None) -> None:
         self._pipeline = pipeline
         self._settings = settings
         self._executor_id = settings.name_of_worker()
         self._ingest: Callable[[list[str]], None] | None = None
         self.upkeep = UpkeepJobs(pipeline, Pace(settings.build_share))
+        self.programs = programs
         self._running: set[str] = set()
         self._guard = threading.Lock()
         self._dispatcher: Dispatcher | None = None
@@ -110,6 +112,8 @@ class IngestJobs:
         for name, slots in self._slots().items():
             DBOS.register_queue(name, worker_concurrency=slots, polling_interval_sec=_POLL_S)
         self.upkeep.register_queues(_POLL_S)
+        if self.programs is not None:
+            self.programs.register_queue(_POLL_S)
         if self._dispatcher is not None:
             self._dispatcher.start()
 
@@ -194,6 +198,8 @@ class IngestJobs:
 
         self._ingest = ingest_batch
         self.upkeep.register()
+        if self.programs is not None:
+            self.programs.register()
 
 
 def _job_state(status: Any) -> JobState:

@@ -74,6 +74,18 @@ MIGRATION_POINTS: dict[str, str] = {
 }
 """Points of building a space (`ingest/pipeline/migration.py`), which the workload of ingestion never reaches."""
 
+PROGRAM_POINTS: dict[str, str] = {
+    "program.recorded": "a generation is committed, no job is queued",
+    "program.select.end": "the excerpts are stored, the queue does not know",
+    "program.write.streaming": "the model is writing, nothing of it is stored",
+    "program.write.end": "the answer is stored, the queue does not know",
+    "program.check.end": "the files are read and checked, the queue does not know",
+    "program.repair.end": "files are mended, the queue does not know",
+    "program.store.blobs_written": "the files are stored, no row names them",
+    "program.store.end": "it is done on record, the queue does not know",
+}
+"""Points of writing a program (`ingest/pipeline/programs.py`), likewise."""
+
 Hook = Callable[[str, str], None]
 _hook: Hook | None = None
 

@@ -14,7 +14,7 @@ from ingest.pipeline.labels import labels_of
 from ingest.pipeline.steps import PARSED, Pipeline
 from rag.blobs.store import BlobStore
 from rag.store import chunk as chunks_table
-from rag.store import embedding_space, lifecycle, queue
+from rag.store import client_file, embedding_space, lifecycle, queue
 from rag.store import version as versions_table
 from rag.store.base import utc_now
 from rag.store.embedding_space import SpaceState
@@ -87,7 +87,7 @@ class Verification:
         missing: chunks that the record holds and the index does not.
         orphaned: points in the index that the record does not want there.
         lost_originals: versions whose original is gone.
-        stray_originals: originals that no version needs.
+        stray_originals: originals that no version and no client's file needs.
         stray_derived: derived files of versions that do not exist, or that need no such file.
         unfinished: versions that are queued or running; normal during ingestion, a finding when nothing runs.
         uncleaned: documents of which something deleted or failed is still to be removed; normal for a minute.
@@ -138,6 +138,7 @@ def verify(pipeline: Pipeline, tidied_after: timedelta = _TIDIED_AFTER) -> Verif
         in_tidying = {row[0] for row in session.execute(query.where(DocumentVersion.finished_at > recent))}
         unfinished = list(lifecycle.unfinished(session))
         uncleaned = list(queue.uncleaned(session, utc_now(), _VERIFIED_DOCUMENTS))
+        kept = client_file.kept_hashes(session)
     found = dict(pipeline.index.versions_of())
     stored = set(pipeline.blobs.original_hashes())
     originals = {key: digest for key, (digest, state) in versions.items() if state != VersionState.DELETED}
@@ -148,7 +149,7 @@ def verify(pipeline: Pipeline, tidied_after: timedelta = _TIDIED_AFTER) -> Verif
         missing=sorted(wanted.keys() - found.keys()),
         orphaned=sorted(chunk for chunk, version in found.items() if chunk not in wanted and version not in in_work),
         lost_originals=sorted(version for version, digest in originals.items() if digest not in stored),
-        stray_originals=sorted(stored - set(originals.values())),
+        stray_originals=sorted(stored - set(originals.values()) - kept),
         stray_derived=sorted(
             f"{version}/{name}"
             for version, name in pipeline.blobs.derived_files()

@@ -20,7 +20,7 @@ from ingest.pipeline.maintenance import drop_original
 from ingest.pipeline.steps import ENDED_BADLY, Pipeline
 from rag.domain.errors import CollectionNotFound, DocumentNotFound, PurgeIncomplete
 from rag.domain.principal import Permit
-from rag.store import attribute, connector, document, family, glossary, lifecycle, receipt
+from rag.store import answer_record, attribute, client_file, connector, document, family, glossary, lifecycle, receipt
 from rag.store import version as versions_table
 from rag.store.base import in_groups, utc_now
 from rag.store.chunk import ChunkRow
@@ -81,7 +81,9 @@ def hide(
         return None
     versions = [item for item in _versions(session, row.id) if item.state != VersionState.DELETED]
     lifecycle.hide(session, row)
+    answer_record.remove_quotes_of_documents(session, {row.id, *(item.document_id for item in versions)})
     connector.forget_documents(session, [row.id])
+    client_file.forget_documents(session, [row.id])
     return receipt.issue(
         session,
         row,
@@ -100,6 +102,7 @@ def hide_versions(
     """Give up retired versions of a document that stays, in the caller's transaction."""
     for item in versions:
         item.state = VersionState.DELETED
+    answer_record.remove_quotes_of_versions(session, [item.id for item in versions])
     return receipt.issue(
         session,
         row,
@@ -254,6 +257,9 @@ def hide_collection(database: Database, permit: Permit) -> DeletionReceipt:
         )
         session.add(item)
         row.deleted_at, row.name, row.description = item.deleted_at, str(row.id), ""
+        row.client_metadata = None
+        client_file.forget_collection(session, row.id)
+        answer_record.remove_quotes_of_collection(session, row.id)
         glossary.clear(session, row.id)
     return item
 

@@ -10,7 +10,7 @@ from hmac import compare_digest
 from uuid import UUID, uuid4
 
 from rag.domain.errors import NotAuthenticated
-from rag.domain.principal import Principal, Scope
+from rag.domain.principal import CitationStyle, Principal, Scope
 from rag.store import api_key
 from rag.store.api_key import ApiKey
 from rag.store.base import utc_now
@@ -36,6 +36,7 @@ class Keys:
         scopes: Iterable[Scope],
         collections: Iterable[UUID] | None = None,
         expires_at: datetime | None = None,
+        citation_style: CitationStyle = CitationStyle.ANNOTATIONS,
     ) -> tuple[str, ApiKey]:
         """Make a key; the returned text is the only copy of the secret there will ever be."""
         prefix = f"{_MARK}_{secrets.token_hex(_PREFIX_BYTES)}"
@@ -50,6 +51,7 @@ class Keys:
                 scopes=sorted(scopes),
                 collections=None if collections is None else [str(item) for item in collections],
                 expires_at=expires_at,
+                citation_style=citation_style.value,
             )
             session.add(row)
         return secret, row
@@ -72,6 +74,18 @@ class Keys:
         if row.revoked_at is not None or (row.expires_at is not None and row.expires_at <= now):
             raise NotAuthenticated
         self._note_use(row, now)
+        return _principal(row)
+
+    def current(self, key_id: UUID) -> Principal:
+        """The principal behind a key as it is now, for a job that it began.
+
+        Raises:
+            NotAuthenticated: it is expired or revoked by now.
+        """
+        with self._database.read() as session:
+            row = session.get(ApiKey, key_id)
+        if row is None or row.revoked_at is not None or (row.expires_at is not None and row.expires_at <= utc_now()):
+            raise NotAuthenticated
         return _principal(row)
 
     def any_admin(self) -> bool:
@@ -105,4 +119,5 @@ def _digest(secret: str) -> bytes:
 
 def _principal(row: ApiKey) -> Principal:
     limited = None if row.collections is None else frozenset(UUID(item) for item in row.collections)
-    return Principal(row.id, row.name, row.tenant_id, frozenset(Scope(item) for item in row.scopes), limited)
+    scopes = frozenset(Scope(item) for item in row.scopes)
+    return Principal(row.id, row.name, row.tenant_id, scopes, limited, CitationStyle(row.citation_style))

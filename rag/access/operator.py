@@ -22,6 +22,11 @@ class LocalOperator:
         scopes = frozenset({Scope.ADMIN, Scope.OPERATOR})
         self._principal = Principal(uuid5(NAMESPACE, "operator"), "operator", tenant_id, scopes)
 
+    @property
+    def principal(self) -> Principal:
+        """The operator, for what this process does in its name."""
+        return self._principal
+
     def principal_of(self, presented: str) -> Principal | None:
         """The operator, if `presented` is the token."""
         return self._principal if compare_digest(presented.encode(), self.token.encode()) else None

@@ -35,7 +35,12 @@ class Action(Enum):
     CONTROL_ALL_INGESTION = ("control_all_ingestion", Scope.ADMIN)
     SEARCH = ("search", Scope.READ)
     ASK = ("ask", Scope.READ)
+    GIVE_FEEDBACK = ("give_feedback", Scope.READ)
+    READ_FEEDBACK = ("read_feedback", Scope.ADMIN)
+    READ_GENERATIONS = ("read_generations", Scope.READ)
+    WRITE_PROGRAMS = ("write_programs", Scope.WRITE)
     LIST_MODELS = ("list_models", Scope.READ)
+    USE_MODELS = ("use_models", Scope.READ)
     MANAGE_SPACES = ("manage_spaces", Scope.OPERATOR)
 
     def __init__(self, label: str, scope: Scope) -> None:

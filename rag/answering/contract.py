@@ -1,16 +1,66 @@
-"""From drafts to the sentences that a reader may see: citations are built here, from retrieved passages only."""
+"""From drafts to the sentences that a reader may see: citations are built here, from retrieved passages only.
+
+Whatever a model writes: a citation is a passage that was retrieved and that the model named, at the words that the sentence
+stands on; a sentence that they do not hold is written anew, marked, or removed, and never given to another passage.
+"""
 
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
+from dataclasses import dataclass, replace
+from typing import Literal
 
+from anyio.to_thread import run_sync
+
+from rag.answering.citing import Alignment, Claim, Unit, aligned, claim_of, squeeze, units_of, weights_for, word_share
+from rag.answering.contract_conflicts import Conflict, conflicts_of
+from rag.answering.contract_problems import Problem, ProblemKind
+from rag.answering.contract_support import OTHER_PASSAGE_MARGIN, SURE_WORDS, Judgement, SupportChecker, judge
 from rag.domain.answer import Citation, Note, Sentence, Support, missing_facts
+from rag.domain.errors import ModelUnavailable
 from rag.domain.passage import Passage
 from rag.generation.base import Draft, GenerationRequest, Generator, Span
+from rag.settings import GenerationSettings
 
 log = logging.getLogger(__name__)
+
+_ONE_MARK = r"(?:\[\^?\d{1,3}(?:[, \u2013-]+\d{1,3})*\]|【\d{1,3}(?:†[^】]{0,40})?】)"
+_MARK = re.compile(rf"[ \u00a0]?(?<![A-Za-z0-9_\])]){_ONE_MARK}+|{_ONE_MARK}+(?=[.!?。]?\s*$)")
+"""A mark in a model's own text: only the marks that the answer's numbers give are shown. `a[1]` is code."""
+_MAX_CITES = 8
+"""Passages that one sentence may cite; who names more, names them all for the look of it."""
+_MIN_SHARE_OF_CITATION = 0.25
+"""Share of the sentence that each further passage must hold, or add, for its citation to stay."""
+_TELLING_SHARE = 0.1
+"""Under this share of a sentence words tell nothing about where it stands."""
+_EXAMINED_CHARACTERS = 4_000
+"""Of a sentence's words; its facts and names are read to the end."""
+
+
+@dataclass(frozen=True, slots=True)
+class ContractRules:
+    """What becomes of a sentence that is not held.
+
+    Attributes:
+        repairs: times that it is written anew.
+        unsupported: what becomes of it after that.
+        superseded: whether versions that were replaced may be cited, which is so for a question as of a date.
+    """
+
+    repairs: int = 1
+    unsupported: Literal["mark", "remove"] = "mark"
+    superseded: bool = False
+
+    @classmethod
+    def of(cls, settings: GenerationSettings) -> ContractRules:
+        """The rules of the settings."""
+        return cls(settings.repairs, settings.unsupported)
+
+
+DEFAULT_RULES = ContractRules()
 
 
 class CitationBook:
@@ -20,12 +70,16 @@ class CitationBook:
         self._passages = passages
         self._numbers: dict[int, int] = {}
 
-    def sentence(self, draft: Draft) -> Sentence | None:
-        """The draft as a sentence; None when nothing of it can be shown. Only a sentence that is shown uses up marks."""
+    def sentence(self, draft: Draft, *, stands: bool = True) -> Sentence | None:
+        """The draft as a sentence; None when nothing of it can be shown. Only a sentence that is shown uses up marks.
+
+        Args:
+            stands: False marks it as unsupported whatever its facts are.
+        """
         numbers = dict(self._numbers)
         try:
             citations = tuple(self._cite(span, numbers) for span in draft.spans)
-            sentence = _sentence(draft, citations)
+            sentence = _sentence(draft, citations, stands)
         except ValueError as error:
             log.warning("a proposed sentence was removed: %s", error)
             return None
@@ -34,6 +88,10 @@ class CitationBook:
         self._numbers = numbers
         return sentence
 
+    def number_of(self, index: int) -> int | None:
+        """The mark of a passage that the answer has cited."""
+        return self._numbers.get(index)
+
     def _cite(self, span: Span, numbers: dict[int, int]) -> Citation:
         if not 0 <= span.index < len(self._passages):
             raise ValueError("a passage that was not retrieved")
@@ -41,21 +99,304 @@ class CitationBook:
         return Citation(number, self._passages[span.index], span.start, span.end)
 
 
-async def verified(generator: Generator, request: GenerationRequest) -> AsyncGenerator[Sentence | Note, None]:
-    """What the generator proposes, as sentences. One that does not stand on its passages is marked or, when empty, left out."""
-    book = CitationBook(request.passages)
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """A draft as it may be shown, and what is wrong with it.
+
+    Attributes:
+        draft: with the spans that it stands on, without what may not be cited.
+        invented, superseded, idle: citations that were dropped: of passages that were not retrieved, of replaced versions, of
+            passages that hold nothing of the sentence.
+        words: share of its words that the quotes hold.
+    """
+
+    draft: Draft
+    problems: tuple[Problem, ...] = ()
+    words: float = 1.0
+    invented: int = 0
+    superseded: int = 0
+    idle: int = 0
+
+    @property
+    def stands(self) -> bool:
+        """Whether all checks were passed."""
+        return not self.problems
+
+
+class Examiner:
+    """Examines the drafts of one answer. What it reads of a passage it keeps for the next sentence. Not thread-safe."""
+
+    def __init__(self, passages: Sequence[Passage], checker: SupportChecker, rules: ContractRules) -> None:
+        self._passages = passages
+        self._checker = checker
+        self._rules = rules
+        self._units: dict[int, tuple[Unit, ...]] = {}
+
+    def examine(self, draft: Draft) -> Finding:
+        """A draft with its words: which spans it stands on, and whether it does."""
+        text = _MARK.sub("", draft.text or "").strip()
+        known, finding = self._citable(replace(draft, text=text))
+        if not text:
+            return finding
+        if quoted := self._quoted(text, known):
+            return replace(finding, draft=replace(finding.draft, spans=quoted))
+        return self._aligned(text, known, finding)
+
+    def conflicts(self, sentence: Sentence) -> list[Conflict]:
+        """Other passages that state other values for what the sentence's quotes say."""
+        return conflicts_of(sentence, self._passages, self._units_of, allow_superseded=self._rules.superseded)
+
+    def _citable(self, draft: Draft) -> tuple[list[int], Finding]:
+        """The passages that the draft may cite, each once, and the count of those that it may not."""
+        named = list(dict.fromkeys(draft.cites))
+        retrieved = [index for index in named if 0 <= index < len(self._passages)]
+        current = [index for index in retrieved if self._may_cite(index)]
+        invented, superseded = len(named) - len(retrieved), len(retrieved) - len(current)
+        kept = current[:_MAX_CITES]
+        return kept, Finding(draft, invented=invented, superseded=superseded, idle=len(current) - len(kept))
+
+    def _may_cite(self, index: int) -> bool:
+        return self._rules.superseded or self._passages[index].source.valid_to is None
+
+    def _units_of(self, index: int) -> tuple[Unit, ...]:
+        if index not in self._units:
+            self._units[index] = units_of(self._passages[index], self._checker.terms_of)
+        return self._units[index]
+
+    def _quoted(self, text: str, known: Sequence[int]) -> tuple[Span, ...]:
+        """The span of a text that is whole sentences of one of the passages, word for word."""
+        for index in known:
+            start = self._passages[index].chunk.text.find(text)
+            if start < 0:
+                continue
+            spans = [span for unit in self._units_of(index) for span in unit.spans]
+            if start in (first for first, _ in spans) and start + len(text) in (last for _, last in spans):
+                return (Span(index, start, start + len(text)),)
+        return ()
+
+    def _aligned(self, text: str, known: Sequence[int], finding: Finding) -> Finding:
+        claim = claim_of(text, lambda words: self._checker.terms_of(words[:_EXAMINED_CHARACTERS]))
+        given = finding.draft.spans
+        indexes = list(dict.fromkeys([*(span.index for span in given if self._is_span(span)), *known]))
+        units = [unit for index in indexes for unit in self._units_of(index)]
+        if not units:
+            return replace(finding, problems=(Problem(ProblemKind.UNCITED),))
+        weights = weights_for(claim, units)
+        found = [self._given(index, given) or self._alignment(claim, index, weights) for index in indexes]
+        kept = _useful(found)
+        judgement = judge(claim, kept, units, self._checker)
+        problems = judgement.problems or self._held_elsewhere(claim, indexes, weights, judgement)
+        spans = given or tuple(Span(item.index, *span) for item in kept for span in item.spans)
+        draft = replace(finding.draft, spans=spans)
+        idle = finding.idle + len(found) - len(kept)
+        return replace(finding, draft=draft, problems=problems, idle=idle, words=judgement.words)
+
+    def _alignment(self, claim: Claim, index: int, weights: dict[str, float]) -> Alignment:
+        """By words; where those tell nothing, as across languages, by the reranker."""
+        units = self._units_of(index)
+        found = aligned(claim, index, units, weights)
+        if found.score >= _TELLING_SHARE:
+            return found
+        best = self._checker.best(claim.text, [unit.text for unit in units])
+        return found if best is None else Alignment(index, (units[best[0]],), best[1])
+
+    def _held_elsewhere(
+        self, claim: Claim, cited: Sequence[int], weights: dict[str, float], judgement: Judgement
+    ) -> tuple[Problem, ...]:
+        """Whether a passage that is not cited holds so much more that the citation must be a mistake."""
+        if judgement.words >= SURE_WORDS or not weights:
+            return ()
+        for index in range(len(self._passages)):
+            if index in cited or not self._may_cite(index):
+                continue
+            whole = squeeze(self._passages[index].chunk.search_text)
+            if sum(weight for term, weight in weights.items() if term in whole) < judgement.words * sum(
+                weights.values()
+            ):
+                continue  # not even all of it holds as much
+            other = aligned(claim, index, self._units_of(index), weights)
+            if word_share(other.units, weights) >= judgement.words + OTHER_PASSAGE_MARGIN:
+                return (Problem(ProblemKind.OTHER_PASSAGE),)
+        return ()
+
+    def _is_span(self, span: Span) -> bool:
+        return 0 <= span.index < len(self._passages)
+
+    def _given(self, index: int, spans: Sequence[Span]) -> Alignment | None:
+        """What the generator itself says that the sentence stands on, in one passage."""
+        own = [(span.start, span.end) for span in spans if span.index == index]
+        if not own:
+            return None
+        units = [
+            unit for unit in self._units_of(index) if any(_overlap(span, part) for span in own for part in unit.spans)
+        ]
+        return Alignment(index, tuple(units), 1.0)
+
+
+def _overlap(one: tuple[int, int], other: tuple[int, int]) -> bool:
+    return one[0] < other[1] and other[0] < one[1]
+
+
+def _useful(found: Sequence[Alignment]) -> list[Alignment]:
+    """The passage that holds most, and those others that hold something worth a citation."""
+    best = max(found, key=lambda item: item.score)
+    return [item for item in found if item.units and (item is best or item.score >= _MIN_SHARE_OF_CITATION)]
+
+
+async def verified(
+    generator: Generator,
+    request: GenerationRequest,
+    *,
+    checker: SupportChecker | None = None,
+    rules: ContractRules = DEFAULT_RULES,
+) -> AsyncGenerator[Sentence | Note, None]:
+    """What the generator proposes, as sentences, each examined as it comes.
+
+    A sentence that does not stand on its passages is written anew, then marked or removed. Notes say what was done.
+
+    Args:
+        checker: None goes by words alone.
+
+    Raises:
+        What the generator raises.
+    """
+    lane = _Lane(generator, request, checker or SupportChecker.lexical(), rules)
     async with aclosing(generator.generate(request)) as proposals:
         async for item in proposals:
             if isinstance(item, Note):
                 yield item
                 continue
-            sentence = book.sentence(item)
-            if sentence is not None:
-                yield sentence
+            for event in await lane.settle(item):
+                yield event
 
 
-def _sentence(draft: Draft, citations: tuple[Citation, ...]) -> Sentence:
-    if draft.text is None:
-        return Sentence("\n".join(item.quote for item in citations), citations, Support.VERBATIM)
-    stands = citations and not missing_facts(draft.text, citations)
-    return Sentence(draft.text, citations, Support.SUPPORTED if stands else Support.UNSUPPORTED)
+class _Lane:
+    """One answer on its way: its generator, its examiner, its marks."""
+
+    def __init__(
+        self, generator: Generator, request: GenerationRequest, checker: SupportChecker, rules: ContractRules
+    ) -> None:
+        self._generator, self._request, self._rules = generator, request, rules
+        self._examiner = Examiner(request.passages, checker, rules)
+        self._book = CitationBook(request.passages)
+        self._dated: set[int] = set()
+        self._shown: set[tuple[int, int, int]] = set()
+
+    async def settle(self, draft: Draft) -> list[Sentence | Note]:
+        """What a reader sees of a draft."""
+        if draft.text is None:
+            return self._quotation(draft)
+        finding = await run_sync(self._examiner.examine, draft)
+        notes = list(_dropped(finding))
+        if not finding.stands:
+            finding, more = await self._repaired(finding)
+            notes += more
+        if not (finding.draft.text or "").strip():
+            return list(notes)
+        if finding.stands or self._rules.unsupported == "mark":
+            sentence = self._book.sentence(finding.draft, stands=finding.stands)
+        else:
+            sentence = None
+        if sentence is None:
+            return [*notes, Note("removed", f"1 sentence: {_kinds(finding) or 'broken spans'}")]
+        if sentence.support is Support.UNSUPPORTED:
+            return [*notes, Note("unsupported", _kinds(finding) or ProblemKind.FACTS.value), sentence]
+        return [*notes, sentence, *self._versions(sentence), *await self._contradicted(sentence)]
+
+    def _quotation(self, draft: Draft) -> list[Sentence | Note]:
+        sentence = self._book.sentence(draft)
+        if sentence is None:
+            return [Note("removed", "1 quotation: broken spans")]
+        return [sentence, *self._versions(sentence)]
+
+    async def _repaired(self, finding: Finding) -> tuple[Finding, list[Note]]:
+        """The sentence written anew as often as the rules allow, until it stands; else as it was."""
+        best = finding
+        for _ in range(self._rules.repairs):
+            problems = [problem.said(self._request.language) for problem in best.problems]
+            try:
+                draft = await self._generator.repair(self._request, best.draft, problems)
+            except ModelUnavailable as error:
+                log.warning("a sentence was not written anew: %s", error)
+                break
+            if draft is None or draft.text is None:
+                break
+            again = await run_sync(self._examiner.examine, draft)
+            if again.stands and again.draft.text:
+                return again, [*_dropped(again), Note("repaired", _kinds(finding))]
+            if again.draft.text and len(again.problems) < len(best.problems):
+                best = again
+        return best, []
+
+    def _versions(self, sentence: Sentence) -> list[Note]:
+        """Says once of each replaced version that it was one, and until when it held."""
+        notes = []
+        for item in sentence.citations:
+            until = item.passage.source.valid_to
+            if until is not None and item.number not in self._dated:
+                self._dated.add(item.number)
+                notes.append(Note("superseded", f"[{item.number}] until {until.date().isoformat()}"))
+        return notes
+
+    async def _contradicted(self, sentence: Sentence) -> list[Sentence | Note]:
+        """What other documents state otherwise, beside the sentence: both are shown, and which is right is not for code."""
+        events: list[Sentence | Note] = []
+        for conflict in await run_sync(self._examiner.conflicts, sentence):
+            place = (conflict.index, *conflict.spans[-1])
+            own = next(
+                item.number for item in sentence.citations if item.passage is self._request.passages[conflict.cited]
+            )
+            new = place not in self._shown and conflict.index not in self._indexes_of(sentence)
+            self._shown.add(place)
+            other = (
+                self._book.sentence(Draft(tuple(Span(conflict.index, *span) for span in conflict.spans)))
+                if new
+                else None
+            )
+            number = self._book.number_of(conflict.index)
+            if number is not None:
+                events.append(Note("contradiction", f"[{own}] [{number}]"))
+            if other is not None:
+                events.append(other)
+        return events
+
+    def _indexes_of(self, sentence: Sentence) -> set[int]:
+        cited = {id(item.passage) for item in sentence.citations}
+        return {index for index, passage in enumerate(self._request.passages) if id(passage) in cited}
+
+
+def _dropped(finding: Finding) -> list[Note]:
+    """Notes about citations that are not shown."""
+    counts = (
+        (finding.invented, "never retrieved"),
+        (finding.superseded, "superseded version"),
+        (finding.idle, "holds nothing of the sentence"),
+    )
+    return [Note("removed", f"{count} citation{'s' if count > 1 else ''}: {why}") for count, why in counts if count]
+
+
+def _kinds(finding: Finding) -> str:
+    return ", ".join(problem.kind.value for problem in finding.problems)
+
+
+async def standing(events: AsyncGenerator[Sentence | Note, None]) -> AsyncGenerator[Sentence | Note, None]:
+    """The events, marked sentences held back until one that is held comes: a page of marks alone is no answer."""
+    waiting: list[Sentence] | None = []
+    async with aclosing(events):
+        async for event in events:
+            if waiting is not None and isinstance(event, Sentence):
+                if event.support is Support.UNSUPPORTED:
+                    waiting.append(event)
+                    continue
+                for held in waiting:
+                    yield held
+                waiting = None
+            yield event
+
+
+def _sentence(draft: Draft, citations: tuple[Citation, ...], stands: bool) -> Sentence:
+    quotes = "\n".join(item.quote for item in citations)
+    if draft.text is None or (stands and citations and draft.text == quotes):
+        return Sentence(quotes, citations, Support.VERBATIM)
+    held = stands and citations and not missing_facts(draft.text, citations)
+    return Sentence(draft.text, citations, Support.SUPPORTED if held else Support.UNSUPPORTED)

@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from rag.domain.answer import Citation, Sentence
+from rag.domain.answer import Citation, Sentence, Support
 from rag.domain.language import Language
 
 _PIPE = re.compile(r"(?<!\\)\|")
 """A pipe that separates cells; an escaped one is text."""
+_OWN_LINE = re.compile(r"(?:^|\n)[ \t]*(?:`{3,}|~{3,})[ \t]*\Z")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,14 +40,17 @@ def render(sentence: Sentence, offset: int) -> RenderedSentence:
 
 
 def _body(sentence: Sentence, marks: str) -> str:
-    if any(item.passage.chunk.language is Language.CODE for item in sentence.citations):
+    quoted = sentence.support is Support.VERBATIM  # what a model writes about code is prose, with fences of its own
+    if quoted and any(item.passage.chunk.language is Language.CODE for item in sentence.citations):
         fence = _fence(sentence.text)
         return f"{fence}\n{sentence.text}\n{fence}\n{marks}".rstrip()
     if sentence.text.startswith("|"):
         header, _, rest = sentence.text.partition("\n")
         rule = "|" + " --- |" * (len(_PIPE.findall(header)) - 1)
         return f"{header}\n{rule}\n{rest}\n\n{marks}".rstrip() if rest else f"{header}\n{marks}".rstrip()
-    return f"{sentence.text} {marks}".rstrip()
+    # Nothing may stand behind a closing fence.
+    apart = "\n" if _OWN_LINE.search(sentence.text) else " "
+    return f"{sentence.text}{apart}{marks}".rstrip()
 
 
 def _fence(code: str) -> str:

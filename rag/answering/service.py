@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Literal
 
 from anyio.to_thread import run_sync
 
-from rag.answering.contract import verified
+from rag.answering.contract import DEFAULT_RULES, ContractRules, standing, verified
+from rag.answering.contract_support import SupportChecker
 from rag.answering.evidence import weigh, with_alternatives
 from rag.domain.answer import Abstention, AbstentionReason, Note, Sentence
+from rag.domain.errors import GeneratorMissing
 from rag.domain.passage import Alternative, SearchResult
 from rag.domain.principal import Permit
 from rag.generation.base import DEFAULT_STYLE, AnswerStyle, GenerationRequest, Generator
@@ -18,8 +21,14 @@ from rag.retrieval.service import Retriever
 from rag.retrieval.understanding import QuestionContext
 from rag.text.question import QuestionReader
 
+AnswerMode = Literal["answer", "steps", "deep"]
+"""From one search; from as many as it takes; as a report."""
+
 AnswerEvent = SearchResult | Note | Sentence | Abstention
-"""What a stream is made of: the search first, then sentences as they are verified, or one refusal; notes in between."""
+"""What a stream is made of: the search first, then sentences as they are verified, or one refusal; notes in between.
+
+In steps, a second search result before the sentences holds the passages of all searches.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,8 +37,10 @@ class Asked:
 
     Attributes:
         passages: how many the answer may draw on.
+        style: takes the place of that of the collections where it is not the default.
         model: name of a configured generator; empty leaves the choice to the router.
         thinking: None leaves it to the router.
+        mode: other than `answer` only where a model writes.
     """
 
     question: str
@@ -38,6 +49,7 @@ class Asked:
     style: AnswerStyle = DEFAULT_STYLE
     model: str = ""
     thinking: bool | None = None
+    mode: AnswerMode = "answer"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,12 +71,22 @@ class _Read:
     weights: Mapping[str, float]
     missing: tuple[str, ...]
     weak: bool
+    style: AnswerStyle
 
 
 class Answerer:
     """Answers questions from permitted passages."""
 
-    def __init__(self, retriever: Retriever, reader: QuestionReader, generator: Generator, max_sentences: int) -> None:
+    def __init__(
+        self,
+        retriever: Retriever,
+        reader: QuestionReader,
+        generator: Generator,
+        max_sentences: int,
+        rules: ContractRules = DEFAULT_RULES,
+    ) -> None:
+        self._rules = rules
+        self._checker = SupportChecker(reader, retriever.second_look.reranker)
         self._retriever = retriever
         self._reader = reader
         self._generator = generator
@@ -81,18 +103,21 @@ class Answerer:
         Raises:
             QuestionTooLong, InvalidRequest: the question can't be asked.
             Unavailable: a part of the service is away; nothing is answered from the model alone.
+            GeneratorMissing: this mode needs a model.
         """
+        if asked.mode != "answer":
+            raise GeneratorMissing
         read = await run_sync(self._read, permit, asked)
         yield read.search
         if read.weak:
             yield await run_sync(self._abstention, permit, read)
             return
         shown = 0
-        async with aclosing(verified(self._generator, self._request(permit, asked, read))) as events:
+        async with aclosing(self._verified(permit, self._generator, self._request(permit, asked, read))) as events:
             async for event in events:
                 shown += isinstance(event, Sentence)
                 yield event
-        if not shown:  # every proposal was removed: that is no answer
+        if not shown:  # nothing that was proposed is held: that is no answer
             yield await run_sync(self._abstention, permit, read)
 
     async def complete(
@@ -129,7 +154,15 @@ class Answerer:
             weights = self._retriever.rarities(permit, self._reader.content_terms(search.asked or asked.question))
         evidence = weigh(search.passages, weights, self._terms_with(search.alternatives))
         missing = self._reader.words_for(search.question, evidence.missing)
-        return _Read(search, weights, missing, not search.passages or evidence.is_weak(missing))
+        style = asked.style if asked.style != DEFAULT_STYLE else self._retriever.answer_style(permit)
+        return _Read(search, weights, missing, not search.passages or evidence.is_weak(missing), style)
+
+    def _verified(
+        self, permit: Permit, generator: Generator, request: GenerationRequest
+    ) -> AsyncGenerator[Sentence | Note, None]:
+        """What `generator` proposes, under the contract that all answers stand under."""
+        rules = replace(self._rules, superseded=permit.as_of is not None)
+        return standing(verified(generator, request, checker=self._checker, rules=rules))
 
     def _request(self, permit: Permit, asked: Asked, read: _Read) -> GenerationRequest:
         search = read.search
@@ -140,7 +173,7 @@ class Answerer:
             search.passages,
             self._max_sentences,
             history=asked.context.history if asked.context is not None else (),
-            style=asked.style,
+            style=read.style,
             model=asked.model,
             thinking=asked.thinking,
             tenant=str(permit.tenant_id),

@@ -1,6 +1,7 @@
 """Blob storage on a local folder, NFS or S3, by obstore (one code path for all of them).
 
-Originals lie under `originals/<sha256>`, so the same content is stored once; derived files under `derived/<version>/<name>`.
+Originals lie under `originals/<sha256>`, so the same content is stored once; derived files under `derived/<version>/<name>`; what
+jobs make for their callers under `results/<job>/<name>`.
 User input never becomes a key.
 """
 
@@ -154,6 +155,21 @@ class BlobStore:
         """Remove an original. The caller has made sure that no version needs it."""
         self._delete([_original(content_hash)])
 
+    def put_result(self, job_id: UUID, name: str, data: bytes) -> None:
+        """Store what a job made, or works with, replacing an earlier one of this name."""
+        obstore.put(self._store, _result(job_id, name), data)
+
+    def get_result(self, job_id: UUID, name: str) -> bytes | None:
+        """What a job made; None when there is none."""
+        try:
+            return bytes(obstore.get(self._store, _result(job_id, name)).bytes())
+        except FileNotFoundError:
+            return None
+
+    def delete_results(self, job_id: UUID) -> None:
+        """Remove everything that a job made."""
+        self._delete(self._keys(f"results/{job_id}/"))
+
     def original_hashes(self, stored_before: float | None = None) -> Iterator[str]:
         """The hash of every stored original, or of those stored before that second of the epoch."""
         for page in obstore.list(self._store, prefix="originals/"):
@@ -200,3 +216,9 @@ def _derived(version_id: UUID, name: str) -> str:
     if not _NAME.fullmatch(name):
         raise ValueError(f"not a derived file's name: {name!r}")
     return f"derived/{version_id}/{name}"
+
+
+def _result(job_id: UUID, name: str) -> str:
+    if not _NAME.fullmatch(name):
+        raise ValueError(f"not a result's name: {name!r}")
+    return f"results/{job_id}/{name}"

@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import re
-import unicodedata
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
 from rag.domain.anchor import Anchor
+from rag.domain.fact_reading import facts_of, plain
+from rag.domain.facts import holds
+from rag.domain.language import Language
 from rag.domain.passage import Passage
+from rag.domain.provision import provision_label
 
-_NUMBER = r"\d{1,3}(?:,\d{3})+(?:\.\d+)?(?!\d)|\d+(?:[.:/-]\d+)*"
-_UNIT = (
-    "영업일|년차|개월|시간|달러|퍼센트|주|일|월|년|분|초|원|엔|조|항|호|명|회|건|자|개|대|세|권|쪽|배|점|층|급|%|"
-    "(?:business )?days?|weeks?|months?|years?|hours?|minutes?|seconds?|percent|won|dollars?|usd|krw|[kmgt]b"
-)
-_FACT = re.compile(
-    rf"(?<![A-Za-z0-9_-])({_NUMBER})((?:[ \u00a0]?(?:백|천|만|억))*(?:[ \u00a0]?(?:{_UNIT}))?)", re.IGNORECASE
-)
+_CUT_BEFORE = re.compile(r"\d[.,]?\d$")
+_CUT_AFTER = re.compile(r"\d[.,]?\d")
 _IDENTIFIER = re.compile(r"(?=[A-Za-z_.-]*[0-9])[A-Za-z][A-Za-z0-9]*(?:[-_.][A-Za-z0-9]+)*")
 
 
@@ -86,33 +84,57 @@ class Sentence:
             return
         if not self.citations:
             raise ValueError("a supported sentence needs a citation")
-        if self.support is Support.VERBATIM and self.text != "\n".join(item.quote for item in self.citations):
-            raise ValueError("not the words of the citations")
-        if missing := missing_facts(self.text, self.citations):
+        if self.support is Support.VERBATIM:
+            self._require_own_words()
+        elif missing := missing_facts(self.text, self.citations):
             raise ValueError(f"not in the cited passages: {missing}")
 
-
-def missing_facts(text: str, citations: tuple[Citation, ...]) -> list[str]:
-    """Numbers, dates and amounts of `text` with their units, and identifiers, that none of the cited passages holds."""
-    evidence = unicodedata.normalize("NFKC", "\n".join(item.passage.chunk.search_text for item in citations))
-    stated = unicodedata.normalize("NFKC", text)
-    held = set(_facts(evidence))
-    numbers = {number for number, _ in held}
-    missing = [
-        number + unit
-        for number, unit in _facts(stated)
-        if (number, unit) not in held and (unit or number not in numbers)
-    ]
-    known = evidence.lower()
-    return missing + [name for name in _IDENTIFIER.findall(stated) if name.lower() not in known]
+    def _require_own_words(self) -> None:
+        if self.text != "\n".join(item.quote for item in self.citations):
+            raise ValueError("not the words of the citations")
+        for item in self.citations:
+            text = item.passage.chunk.text
+            before, after = text[max(0, item.start - 2) : item.start + 1], text[item.end - 1 : item.end + 2]
+            if _CUT_BEFORE.search(before) or _CUT_AFTER.match(after):
+                raise ValueError("a number was cut")
 
 
-def _facts(text: str) -> list[tuple[str, str]]:
-    """Numbers without thousands separators, and their units without blanks and plural."""
-    return [
-        (number.replace(",", ""), "".join(unit.split()).lower().removesuffix("s"))
-        for number, unit in _FACT.findall(text)
-    ]
+def missing_facts(text: str, citations: Sequence[Citation]) -> list[str]:
+    """Numbers, dates, amounts and provisions of `text`, and identifiers, that none of the cited passages holds.
+
+    A passage holds its text, its headings, its document's title and the provision that it is of.
+    """
+    told = [item for item in citations if item.passage.chunk.language is not Language.CODE]
+    code = [item for item in citations if item.passage.chunk.language is Language.CODE]
+    stated = facts_of(text)
+    for evidence, units_told in ((told, True), (code, False)):
+        held = [fact for item in evidence for fact in facts_of(_evidence(item))]
+        stated = tuple(fact for fact in stated if not holds(fact, held, units_told=units_told))
+    known = plain("\n".join(_evidence(item) for item in citations)).lower()
+    names = dict.fromkeys(_IDENTIFIER.findall(plain(text)))
+    return [fact.written for fact in stated] + [name for name in names if not occurs(name.lower(), known)]
+
+
+def occurs(name: str, text: str) -> bool:
+    """Whether `name` stands in `text` as a word of its own: `HR-6` is not in `HR-60`."""
+    start = text.find(name)
+    while start >= 0:
+        end = start + len(name)
+        if not (_joins(text[start - 1 : start]) or _joins(text[end : end + 1])):
+            return True
+        start = text.find(name, start + 1)
+    return False
+
+
+def _joins(neighbour: str) -> bool:
+    return neighbour.isascii() and neighbour.isalnum()
+
+
+def _evidence(citation: Citation) -> str:
+    """What the citation's passage says; where it stands in its statute is evidence too."""
+    passage = citation.passage
+    provisions = (provision_label(mark.path) for mark in passage.chunk.provisions)
+    return "\n".join((passage.source.title, *provisions, passage.chunk.search_text))
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,7 +23,13 @@ SeogoError
 │   ├── NothingToCancel            nothing_to_cancel
 │   ├── SpaceConflict              space_conflict
 │   ├── SwitchRefused              switch_refused
-│   └── UnknownModel               unknown_model
+│   ├── GenerationEnded            generation_ended
+│   ├── GenerationUnfinished       generation_unfinished
+│   ├── UnknownModel               unknown_model
+│   ├── LicenceForbids             licence_forbids
+│   ├── UnsupportedRequest         unsupported_request
+│   ├── RerankerMissing            reranker_missing
+│   └── GeneratorMissing           generator_missing
 ├── NotAuthenticated               not_authenticated
 ├── NotPermitted                   not_permitted
 ├── NotFound                       not_found
@@ -225,10 +231,46 @@ class SwitchRefused(InputError):
     code = "switch_refused"
 
 
+class GenerationEnded(InputError):
+    """The generation {name} has ended already, so there is nothing to cancel."""
+
+    code = "generation_ended"
+
+
+class GenerationUnfinished(InputError):
+    """The generation {name} has no result: it is {state}."""
+
+    code = "generation_unfinished"
+
+
 class UnknownModel(InputError):
     """There is no model {name} that this key may use."""
 
     code = "unknown_model"
+
+
+class LicenceForbids(InputError):
+    """The licence of {name}, {licence}, forbids commercial use. State why this use is permitted: {option} "reason"."""
+
+    code = "licence_forbids"
+
+
+class UnsupportedRequest(InputError):
+    """This server does not do what was asked: {detail}"""
+
+    code = "unsupported_request"
+
+
+class RerankerMissing(InputError):
+    """No reranker is configured on this server. Its operator can name one under `rag.reranking`."""
+
+    code = "reranker_missing"
+
+
+class GeneratorMissing(InputError):
+    """This kind of answer is written by a language model, and none is configured here."""
+
+    code = "generator_missing"
 
 
 class NotAuthenticated(SeogoError):

@@ -21,12 +21,23 @@ class Scope(StrEnum):
     """What concerns the whole installation, all tenants together: it reads nothing by itself."""
 
 
+class CitationStyle(StrEnum):
+    """How chat clients show the sources of an answer, beside the annotations of OpenAI's API that every answer has."""
+
+    ANNOTATIONS = "annotations"
+    OPEN_WEBUI = "open-webui"
+    """Events that Open WebUI reads."""
+    INLINE_FOOTER = "inline+footer"
+    """A list as text behind the answer."""
+
+
 @dataclass(frozen=True, slots=True)
 class Principal:
     """An authenticated caller.
 
     Attributes:
         collections: collections that the credential is limited to; None means all of the tenant's.
+        citation_style: what the client that the credential was made for shows.
     """
 
     id: UUID
@@ -34,6 +45,7 @@ class Principal:
     tenant_id: UUID
     scopes: frozenset[Scope]
     collections: frozenset[UUID] | None = None
+    citation_style: CitationStyle = CitationStyle.ANNOTATIONS
 
 
 @dataclass(frozen=True, slots=True)

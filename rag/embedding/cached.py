@@ -13,6 +13,7 @@ import numpy as np
 from rag.domain.language import Language
 from rag.domain.vectors import Embeddings
 from rag.embedding.base import Embedder, Role
+from rag.embedding.decoding import Decode, decoder_of
 from rag.embedding.outputs import take
 
 QUERY_CACHE_BYTES = 64 * 2**20
@@ -77,6 +78,10 @@ class CachedEmbedder:
     def count_tokens(self, texts: Sequence[str]) -> list[int]:
         """See `Embedder`."""
         return self._embedder.count_tokens(texts)
+
+    def token_decoder(self) -> Decode | None:
+        """See `decoder_of`."""
+        return decoder_of(self._embedder)
 
     def embed(self, texts: Sequence[str], role: Role) -> Embeddings:
         """See `Embedder`. The arrays of queries are read-only: they are shared with whoever asks the same."""

@@ -8,6 +8,7 @@ from threading import Lock
 from rag.domain.language import Language
 from rag.domain.vectors import Embeddings
 from rag.embedding.base import Embedder, Role
+from rag.embedding.decoding import Decode, decoder_of
 
 
 class LazyEmbedder:
@@ -37,6 +38,10 @@ class LazyEmbedder:
     def count_tokens(self, texts: Sequence[str]) -> list[int]:
         """See `Embedder`."""
         return self._embedder().count_tokens(texts)
+
+    def token_decoder(self) -> Decode | None:
+        """See `decoder_of`."""
+        return decoder_of(self._embedder())
 
     def embed(self, texts: Sequence[str], role: Role) -> Embeddings:
         """See `Embedder`."""

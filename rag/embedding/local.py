@@ -16,6 +16,7 @@ from rag.domain.errors import ModelUnavailable
 from rag.domain.language import Language
 from rag.domain.vectors import Embeddings
 from rag.embedding.base import Role
+from rag.embedding.decoding import Decode
 from rag.embedding.outputs import Outputs, take
 from rag.embedding.precision import Precision
 from rag.inference.batcher import Batcher
@@ -65,6 +66,7 @@ class LocalEmbedder:
         forward: Callable[[list[TokenIds]], Embeddings],
         lanes: Lanes,
         lacks_memory: Callable[[Exception], bool] = no_error_is_of_memory,
+        token_decoder: Callable[[], Decode] | None = None,
     ) -> None:
         """Put the parts together.
 
@@ -74,6 +76,7 @@ class LocalEmbedder:
             count_tokens: n texts to their uncut lengths.
             forward: m token id lists to the vectors of m texts, as `description.outputs` declares them. Runs on a lane.
             lacks_memory: whether an error of `forward` says that the batch was too large: then it is halved.
+            token_decoder: makes what turns token ids back to text; it takes a tokenizer of its own, so only where asked for.
         """
         self.description = description
         self.name = description.name
@@ -87,6 +90,8 @@ class LocalEmbedder:
         self._outputs = description.outputs
         self._tokenize = tokenize
         self._count_tokens = count_tokens
+        self._token_decoder = token_decoder
+        self._decode: Decode | None = None
         self._lanes = lanes
         self._batcher = Batcher(
             name=description.name,
@@ -119,6 +124,12 @@ class LocalEmbedder:
                 future.cancel()  # no effect on finished ones; after a failure the rest must not hold the lanes
         order = np.array([i for batch in batches for i in batch], dtype=np.intp)
         return take(made, np.argsort(order).tolist())
+
+    def token_decoder(self) -> Decode | None:
+        """See `decoder_of`."""
+        if self._decode is None and self._token_decoder is not None:
+            self._decode = self._token_decoder()
+        return self._decode
 
     def batches(self, lengths: Sequence[int]) -> list[list[int]]:
         """Packed batches for texts of these lengths; a small job is cut finer, so that every lane has a part of it."""

@@ -169,6 +169,7 @@ class Runtime:
             forward=lambda token_ids: finish(token_ids, forward(token_ids)),
             lanes=self.lanes,
             lacks_memory=lacks_memory,
+            token_decoder=self.tokenizer.decoder,
         )
         embedder.embed(["", SELF_TEST_TEXTS[0]], Role.PASSAGE)
         return embedder

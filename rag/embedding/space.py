@@ -25,6 +25,11 @@ class EmbeddingSpace:
         self.name = "+".join(item.name for item in (lexical, dense) if item is not None)
 
     @property
+    def dense(self) -> Embedder | None:
+        """The dense model itself, in front of the language gate: for callers who ask for this model, whatever their language."""
+        return self._dense
+
+    @property
     def dimensions(self) -> int | None:
         """Width of the dense vectors; None without a dense model."""
         return self._dense.dimensions if self._dense is not None else None

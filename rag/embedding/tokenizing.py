@@ -43,3 +43,26 @@ class TokenizerSpec:
             return [len(encoding.ids) for encoding in counting.encode_batch_fast(list(texts))]
 
         return tokenize, count_tokens
+
+    def decoder(self) -> Callable[[Sequence[int]], str | None]:
+        """Token ids back to their text; None for ids that this tokenizer would not have given for it.
+
+        Clients that cut texts by tokens often have another model's tokenizer. Its ids are mostly valid here too, and mean
+        other words. That they don't come back from their text gives them away, but for a few whole words in a row.
+        """
+        from tokenizers import Tokenizer
+
+        tokenizer = Tokenizer.from_str(self.serialised)
+        tokenizer.no_padding()
+        tokenizer.no_truncation()
+        size = tokenizer.get_vocab_size(with_added_tokens=True)
+        around = set(tokenizer.encode("").ids)
+
+        def decode(token_ids: Sequence[int]) -> str | None:
+            plain = [token for token in token_ids if token not in around]
+            if not plain or not all(0 <= token < size for token in plain):
+                return None
+            text = tokenizer.decode(plain, skip_special_tokens=False)
+            return text if tokenizer.encode(text, add_special_tokens=False).ids == plain else None
+
+        return decode

@@ -33,12 +33,14 @@ _TITLES: dict[str, tuple[str, str]] = {
     "place": ("위치", "place"),
     "quote": ("인용문", "quote"),
     "collection": ("컬렉션", "collection"),
+    "note": ("참고", "note"),
     "reviewed": ("검토", "reviewed"),
 }
+"""Columns that are written; `note` is for the reviewer alone."""
 _YES = frozenset(["y", "yes", "ok", "o", "○", "v", "✓", "✔", "true", "1", "예", "네", "확인", "완료", "채택", "검토함"])
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 """A cell that begins so is run as a formula by spreadsheet programs (OWASP, CSV injection)."""
-_WIDTHS = {"question": 60, "document": 30, "quote": 80}
+_WIDTHS = {"question": 60, "document": 30, "quote": 80, "note": 60}
 
 
 def read(path: Path) -> tuple[QuestionSet, list[Problem]]:

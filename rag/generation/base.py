@@ -12,7 +12,10 @@ from typing import Protocol
 from rag.domain.answer import Note
 from rag.domain.language import Language
 from rag.domain.passage import Passage
+from rag.domain.style import DEFAULT_STYLE, AnswerStyle
 from rag.generation.chat import ChatMessage
+
+__all__ = ["DEFAULT_STYLE", "AnswerStyle", "Draft", "GenerationRequest", "Generator", "Span"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,22 +41,6 @@ class Draft:
     spans: tuple[Span, ...] = ()
     text: str | None = None
     cites: tuple[int, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class AnswerStyle:
-    """How a collection wants its answers; none of it can weaken the contract.
-
-    Attributes:
-        tone, length, format: one of the values that the prompt files know; empty is the default.
-    """
-
-    tone: str = ""
-    length: str = ""
-    format: str = ""
-
-
-DEFAULT_STYLE = AnswerStyle()
 
 
 @dataclass(frozen=True, slots=True)

@@ -109,12 +109,14 @@ class Finished:
     Attributes:
         guard: name of the guard that stopped it, where `reason` is `guard`: what came before is not to be trusted.
         replica: address of the engine that answered, for the trace.
+        retried: names of the guards after which the call was made once more, before anything of the answer went out.
     """
 
     reason: FinishReason
     usage: Usage | None = None
     guard: str = ""
     replica: str = ""
+    retried: tuple[str, ...] = ()
 
 
 EngineEvent = TextDelta | ReasoningDelta | ToolCallDelta | Finished

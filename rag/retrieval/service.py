@@ -14,6 +14,7 @@ from rag.domain.errors import InvalidRequest, QuestionTooLong
 from rag.domain.language import CollectionKind, Language
 from rag.domain.passage import SearchResult, SearchTrace
 from rag.domain.principal import Permit
+from rag.domain.style import AnswerStyle
 from rag.domain.vectors import TextVectors
 from rag.embedding.space import EmbeddingSpace
 from rag.index.base import DENSE, LEARNED, SPARSE, LegHit, LegQuery, VectorIndex
@@ -173,6 +174,11 @@ class Retriever:
         """Names of the collections of the permit."""
         with self.database.read() as session:
             return tuple(row.name for row in collections_table.permitted(session, permit))
+
+    def answer_style(self, permit: Permit) -> AnswerStyle:
+        """The style of the collections of the permit, where they agree on one."""
+        with self.database.read() as session:
+            return collections_table.answer_style(session, permit)
 
     def _checked(self, question: str) -> str:
         question = question.strip()

@@ -10,6 +10,7 @@ from uuid import UUID
 from sqlalchemy import ForeignKey, LargeBinary, String, select, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
+from rag.domain.principal import CitationStyle
 from rag.store.base import Base, utc_now
 
 
@@ -20,6 +21,7 @@ class ApiKey(Base):
         prefix: public part of the key, by which it is found and shown.
         secret_hash: SHA-256 of the whole key. The key has 256 random bits, so a slow hash would add nothing.
         collections: ids that the key is limited to; None means all of the tenant's.
+        citation_style: value of a `CitationStyle`.
     """
 
     __tablename__ = "api_key"
@@ -31,6 +33,7 @@ class ApiKey(Base):
     secret_hash: Mapped[bytes] = mapped_column(LargeBinary(32))
     scopes: Mapped[list[Any]]
     collections: Mapped[list[Any] | None]
+    citation_style: Mapped[str] = mapped_column(String(20), default=CitationStyle.ANNOTATIONS.value)
     created_at: Mapped[datetime] = mapped_column(default=utc_now)
     expires_at: Mapped[datetime | None]
     revoked_at: Mapped[datetime | None]

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from rag.domain.language import CollectionKind
 from rag.domain.principal import Permit
+from rag.domain.style import AnswerStyle, common_style, style_from_json
 from rag.store.base import Base, utc_now
 from rag.store.tenant import Tenant
 
@@ -21,6 +22,8 @@ class Collection(Base):
 
     Attributes:
         retention: `RetentionRules` as JSON; None when there is no rule.
+        client_metadata: what a client of the OpenAI surface notes about it, as given; nothing here reads it.
+        answer_style: `AnswerStyle` as JSON; None for the default.
         deleted_at: set at once when the collection is deleted; its name is free from then on.
         purged_at: set when its documents are gone from index, chunks and blobs too.
         paused_at: since when no new ingestion begins in it; None when it is not paused.
@@ -35,6 +38,8 @@ class Collection(Base):
     kind: Mapped[str] = mapped_column(String(20))
     description: Mapped[str] = mapped_column(Text, default="")
     retention: Mapped[dict[str, Any] | None]
+    client_metadata: Mapped[dict[str, Any] | None]
+    answer_style: Mapped[dict[str, Any] | None]
     created_at: Mapped[datetime] = mapped_column(default=utc_now)
     deleted_at: Mapped[datetime | None]
     purged_at: Mapped[datetime | None]
@@ -74,6 +79,19 @@ def kinds(session: Session, permit: Permit) -> Sequence[tuple[UUID, CollectionKi
     """Id and kind of the collections of the permit: what a search has to know of them."""
     named = {"tenant": permit.tenant_id, "collections": list(permit.collections)}
     return [(row[0], CollectionKind(row[1])) for row in session.execute(_KINDS, named)]
+
+
+_STYLES = select(Collection.answer_style).where(
+    Collection.tenant_id == bindparam("tenant"),
+    Collection.id.in_(bindparam("collections", expanding=True)),
+    Collection.deleted_at.is_(None),
+)
+
+
+def answer_style(session: Session, permit: Permit) -> AnswerStyle:
+    """The style that all collections of the permit agree on; the default where they do not."""
+    named = {"tenant": permit.tenant_id, "collections": list(permit.collections)}
+    return common_style(style_from_json(row[0]) for row in session.execute(_STYLES, named))
 
 
 def set_paused(session: Session, permit: Permit, *, paused: bool, whole_tenant: bool) -> None:

@@ -29,7 +29,7 @@ def conditions(where: DocumentFilter | None) -> list[ColumnElement[bool]]:
 
 def document_conditions(where: DocumentFilter) -> list[ColumnElement[bool]]:
     """The part of `where` that `Document` alone answers."""
-    found = [_attribute(item) for item in where.attributes]
+    found = [attribute_condition(item) for item in where.attributes]
     for column, prefix in (
         (Document.title, where.title),
         (Document.author, where.author),
@@ -50,7 +50,8 @@ def document_conditions(where: DocumentFilter) -> list[ColumnElement[bool]]:
     return found
 
 
-def _attribute(item: AttributeCondition) -> ColumnElement[bool]:
+def attribute_condition(item: AttributeCondition) -> ColumnElement[bool]:
+    """That a `Document` has the attribute as wanted."""
     wanted = [
         DocumentAttribute.document_id == Document.id,
         DocumentAttribute.name == item.name,

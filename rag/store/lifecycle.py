@@ -9,7 +9,7 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, case, exists, func, select, update
 from sqlalchemy.orm import Session
 
-from rag.store import family
+from rag.store import client_file, family
 from rag.store.base import in_groups, utc_now
 from rag.store.document import Document
 from rag.store.version import RETRYABLE, DocumentVersion, VersionState, in_index
@@ -140,10 +140,15 @@ def lock_content(session: Session, content_hash: str) -> None:
 
 
 def is_needed(session: Session, content_hash: str, collection_id: UUID | None = None) -> bool:
-    """Whether a version that is not deleted has this original; one of `collection_id`, where that is given."""
+    """Whether a version that is not deleted has this original, or a client's file that is in no collection yet.
+
+    Where `collection_id` is given: whether a version of that collection has it.
+    """
     found = exists().where(DocumentVersion.content_hash == content_hash, DocumentVersion.state != VersionState.DELETED)
     if collection_id is not None:
         found = found.where(DocumentVersion.collection_id == collection_id)
+    elif client_file.is_kept(session, content_hash):
+        return True
     return bool(session.scalar(select(found)))
 
 

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from rag.store.answer_record import AnswerRecord, AnswerSource, Feedback
 from rag.store.api_key import ApiKey
 from rag.store.attribute import DocumentAttribute
 from rag.store.base import Base
 from rag.store.chunk import ChunkRow
+from rag.store.client_file import ClientFile, FileBatch, StoredFile
 from rag.store.collection import Collection
 from rag.store.connector import ConnectorItem, ConnectorSource
 from rag.store.document import Document
 from rag.store.embedding_space import EmbeddingSpaceRow
 from rag.store.fusion_weight import FusionWeight
 from rag.store.glossary import GlossaryTerm
+from rag.store.program import Program, ProgramFile, ProgramRepository
 from rag.store.receipt import DeletionReceipt
 from rag.store.tenant import Tenant
 from rag.store.version import DocumentVersion
@@ -33,4 +36,13 @@ TABLES = (
     FusionWeight,
     GlossaryTerm,
     EmbeddingSpaceRow,
+    ClientFile,
+    StoredFile,
+    FileBatch,
+    AnswerRecord,
+    AnswerSource,
+    Feedback,
+    Program,
+    ProgramRepository,
+    ProgramFile,
 )

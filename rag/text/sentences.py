@@ -27,7 +27,16 @@ _MIN_WRAPPED = 24
 _WRAPPED_SHARE = 0.7
 """Nor was one much shorter than the longest line around it."""
 
-_BOUNDARY = re.compile(r"(?:\.(?:\s\.)+|[.!?…]+[\"'”’)\]»]*(?=\s)|[。！？]+[」』”’）]*)\s*")
+_CITATION = r"(?:[ \u00a0]?(?:\[\^?\d{1,3}(?:[, \u2013-]+\d{1,3})*\]|【\d{1,3}(?:†[^】\s]{0,40})?】))"
+"""A mark of a source, `[1]`, `[1, 3]`, `[^2]`, `【3】`: after a stop it belongs to the sentence before."""
+_CLOSING = r"[\"'”’)\]»]*+"
+_BOUNDARY = re.compile(
+    rf"(?:\.(?:\s\.)++|(?<![.!?…])[.!?…]++{_CLOSING}{_CITATION}*+(?=\s)|(?<![。！？])[。！？]++[」』”’）]*+{_CITATION}*+)\s*"
+)
+_ONLY_CITATIONS = re.compile(rf"\s*{_CITATION}+(?=\s|$)")
+_FENCE = re.compile(r"\s*(`{3,}|~{3,})")
+_COMPANY_END = re.compile(r"\((?:주|유|사|재|학|합)\)$")
+"""`(주)서고`: a company's form, not the end of a sentence."""
 _ABBREVIATED = """
 al approx art ave bros ca cf ch chap co col corp dept dr ed eds eg e.g eq eqs esp est et etc fig figs ft gen gov hon hr ie i.e inc
 jr ltd max min misc mr mrs ms mt no nos nr op p para pp prof pt ref refs rep rev sec sect sen sr st tab tel univ v ver vol vols vs
@@ -39,6 +48,8 @@ _MAY_END = frozenset(("etc", "al", "inc", "ltd", "corp", "co", "jr", "sr", "dept
 _DIGIT_END = re.compile(r"\d\\?\.$")
 """`2026. 3. 1.` and `제1.`: in Korean a number followed by a period hardly ever ends a sentence."""
 _INLINE_NUMBER = re.compile(rf"[.?!>」)]\s*(?={_NUMBER_SIGN}\s)")
+_LOOKED_AT = 60
+"""Characters around a possible end that decide about it, so that the time grows with the text and not with its square."""
 _UNREADABLE = re.compile(r"[\s\ud800-\udfff]")
 _CACHED_BLOCKS = 4096
 """Kiwi needs 12 µs a character; the same passages come back with many questions. At most some 10 MB."""
@@ -47,25 +58,42 @@ _CACHED_CHARACTERS = 1_500
 _LAST_WORD = re.compile(r"([A-Za-z][A-Za-z.]*|\d+)$")
 _STARTING = """
 a all also an and as at but by for from he his how however i if in it its many most no on she since so some such that the their
-there these they this those to we what when where which while who why with you
+there these they this those to we what when where which while who why with you then after before
 """
 _STARTERS = frozenset(_STARTING.split())
 
 
-def _blocks(text: str) -> Iterator[Span]:
-    """Paragraphs, list items, table rows, headings: stretches that no sentence leaves."""
+def _blocks(text: str) -> Iterator[tuple[Span, bool]]:
+    """Paragraphs, list items, table rows, headings: stretches that no sentence leaves. True for a line of fenced code."""
     start: int | None = None
     lines = [(match.start(), match.end()) for match in re.finditer(r"[^\n\r\f\v\x1c-\x1e\x85\u2028\u2029]+", text)]
     lines = [(first, last) for first, last in lines if text[first:last].strip()]
+    fenced = _fenced(text, lines)
     widest = 0
     for index, (first, last) in enumerate(lines):
         if start is None:
             start, widest = first, 0
         widest = max(widest, last - first)
         following = lines[index + 1] if index + 1 < len(lines) else None
-        if following is None or not _continues(text, (first, last), following, widest):
-            yield (start, last)
+        if fenced[index] or following is None or not _continues(text, (first, last), following, widest):
+            yield (start, last), fenced[index]
             start = None
+
+
+def _fenced(text: str, lines: list[Span]) -> list[bool]:
+    """Which lines are code between fences, the fences included. A fence that is never closed is none."""
+    marks = [match[1] if (match := _FENCE.match(text, *span)) else "" for span in lines]
+    found = [False] * len(lines)
+    opened: int | None = None
+    for index, mark in enumerate(marks):
+        if not mark:
+            continue
+        if opened is None:
+            opened = index
+        elif mark[0] == marks[opened][0] and len(mark) >= len(marks[opened]):
+            found[opened : index + 1] = [True] * (index + 1 - opened)
+            opened = None
+    return found
 
 
 def _continues(text: str, line: Span, following: Span, widest: int) -> bool:
@@ -119,17 +147,25 @@ def _rule_cuts(text: str, block: Span) -> list[int]:
     cuts = []
     last = 0
     for match in _BOUNDARY.finditer(piece):
-        before, after = piece[last : match.start()], piece[match.end() :][:40]
+        before = piece[max(last, match.start() - _LOOKED_AT) : match.start()]
+        after = piece[match.end() : match.end() + _LOOKED_AT]
         mark = match[0].strip()
         if not after:
             break
-        if after[0].islower() or _MARKER_ONLY.fullmatch(piece[last : match.end()].strip()):
+        short = match.end() - last <= _LOOKED_AT
+        if after[0].islower() or (short and _MARKER_ONLY.fullmatch(piece[last : match.end()].strip())):
             continue
         if mark.startswith(".") and not mark.startswith("..") and _ends_with_abbreviation(before, after):
             continue
         last = match.end()
         cuts.append(block[0] + last)
     return cuts
+
+
+def _after_citations(piece: str, start: int) -> int:
+    """Where the sentence really begins that seems to begin at `start`: after the marks of the one before."""
+    marks = _ONLY_CITATIONS.match(piece, start)
+    return marks.end() if marks and _CLOSED_LINE.search(piece[max(0, start - _LOOKED_AT) : start]) else start
 
 
 def _kiwi_starts(piece: str) -> tuple[int, ...]:
@@ -155,9 +191,17 @@ def _korean_cuts(text: str, block: Span) -> list[int]:
     cuts: list[int] = []
     last = 0
     numbered = (match.end() for match in _INLINE_NUMBER.finditer(piece))
-    for start in sorted({*_kiwi_starts(piece), *numbered}):
-        before = piece[last:start].strip()
-        if not before or _MARKER_ONLY.fullmatch(before) or _DIGIT_END.search(before):
+    for found in sorted({*_kiwi_starts(piece), *numbered}):
+        start = _after_citations(piece, found)
+        before = piece[max(last, start - _LOOKED_AT) : start].strip()
+        company = _COMPANY_END.search(before)
+        if company:
+            start = piece.rfind(company[0], last, start)
+            before = before[: company.start()].strip()
+            if not _CLOSED_LINE.search(before):
+                continue
+        short = start - last <= _LOOKED_AT
+        if not before or (short and _MARKER_ONLY.fullmatch(before)) or _DIGIT_END.search(before):
             continue
         last = start
         cuts.append(block[0] + last)
@@ -175,8 +219,8 @@ def split_sentences(text: str, language: Language) -> list[Span]:
         lines = (_strip(text, match.span()) for match in re.finditer(r"[^\n\r]+", text))
         return [span for span in lines if span[0] < span[1]]
     spans: list[Span] = []
-    for block in _blocks(text):
-        if _BLOCK_LINE.match(text, block[0]):
+    for block, is_code in _blocks(text):
+        if is_code or _BLOCK_LINE.match(text, block[0]):
             cuts: list[int] = []
         else:
             cuts = _korean_cuts(text, block) if language is Language.KOREAN else _rule_cuts(text, block)

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import pytest
 from fastapi.routing import APIRoute
@@ -15,6 +15,8 @@ from api.app import ROUTERS, create_app
 from api.deps import Guard
 from rag.access.policy import Action
 from rag.domain.principal import Scope
+from rag.store import program
+from rag.store.program import Program, ProgramFile, ProgramState
 from tests.support.running import Caller, Running
 
 PUBLIC = {"/api/v1/health/live", "/api/v1/health/ready"}
@@ -33,6 +35,7 @@ class World:
     chunk_id: str
     receipt_id: str
     source_id: str
+    generation_id: str
     valid_at: str
 
 
@@ -57,8 +60,33 @@ def world(service: Running) -> World:
         passage["chunk_id"],
         receipt["id"],
         source["id"],
+        _generation(service, owner, document["collection_id"]),
         passage["valid_from"],
     )
+
+
+def _generation(service: Running, owner: Caller, collection_id: str) -> str:
+    """A program that was written for the owner, by its id."""
+    rag = service.services.rag
+    principal = rag.authenticate(owner.headers["Authorization"].split()[1])
+    row = Program(
+        id=uuid4(),
+        tenant_id=principal.tenant_id,
+        key_id=principal.id,
+        key_name="owner",
+        title="vault 4711",
+        language="en",
+        spec_chars=1,
+        state=ProgramState.DONE,
+    )
+    file = ProgramFile(
+        program_id=row.id, ordinal=0, path="vault.py", sha256="0" * 64, size=5, language="python", verdict="ok"
+    )
+    with rag.database.write() as session:
+        program.add(session, row, [UUID(collection_id)])
+        session.add(file)
+    rag.blobs.put_result(row.id, "file-00000", b"4711\n")
+    return str(row.id)
 
 
 def requests(world: World) -> Iterator[tuple[str, str, dict[str, Any]]]:
@@ -77,6 +105,9 @@ def requests(world: World) -> Iterator[tuple[str, str, dict[str, Any]]]:
         yield "POST", f"/api/v1/collections/{collection}/ingestion/cancel", {}
         yield "POST", "/api/v1/search", {"json": {"question": "vault code", "collections": [collection]}}
         yield "POST", "/api/v1/answers", {"json": {"question": "vault code", "collections": [collection]}}
+        for mode in ("steps", "deep"):
+            body = {"question": "vault code", "collections": [collection], "mode": mode}
+            yield "POST", "/api/v1/answers", {"json": body}
         for params in ({}, {"explain": "true"}, {"as_of": world.valid_at}):
             wanted = {"params": {"question": "vault code", "collections": collection, **params}}
             yield "GET", "/api/v1/search", wanted
@@ -100,6 +131,7 @@ def requests(world: World) -> Iterator[tuple[str, str, dict[str, Any]]]:
         yield "DELETE", f"/api/v1/collections/{collection}/glossary", {}
         yield "PATCH", f"/api/v1/collections/{collection}", {"json": {"description": "mine now"}}
         yield "PATCH", f"/api/v1/collections/{collection}", {"json": {"retention": {"document_days": 0}}}
+        yield "PATCH", f"/api/v1/collections/{collection}", {"json": {"answer_style": {"tone": "plain"}}}
         yield "GET", f"/api/v1/collections/{collection}/retention", {}
         yield "DELETE", f"/api/v1/collections/{collection}", {}
         page = {"url": "https://vault.example/a", "html": "<p>intruder</p>", "fetched_at": "2026-01-01T00:00:00Z"}
@@ -107,11 +139,26 @@ def requests(world: World) -> Iterator[tuple[str, str, dict[str, Any]]]:
         location = {"kind": "folder", "location": "/srv/vault"}
         yield "POST", f"/api/v1/collections/{collection}/sources", {"json": location}
         yield "GET", f"/api/v1/collections/{collection}/sources", {}
+        order = {"specification": "a safe", "repositories": [collection]}
+        yield "POST", "/api/v1/generations", {"json": order}
         yield "GET", f"/v1/models/rag/{collection}", {}
         messages = [{"role": "user", "content": "vault code?"}]
         for stream in (False, True):
             body = {"model": f"rag/{collection}", "messages": messages, "stream": stream}
             yield "POST", "/v1/chat/completions", {"json": body}
+            title = [{"role": "user", "content": '### Task:\n### Output:\n{ "title": "x" }'}]
+            yield "POST", "/v1/chat/completions", {"json": body | {"messages": title}}
+            yield "POST", "/v1/chat/completions", {"json": body | {"citation_style": "inline+footer"}}
+        # A collection is no model of any other kind, whoever owns it.
+        for kind in ("llm", "embed", "rerank"):
+            yield "GET", f"/v1/models/{kind}/{collection}", {}
+        yield "POST", "/v1/chat/completions", {"json": {"model": f"llm/{collection}", "messages": messages}}
+        yield "POST", "/v1/embeddings", {"json": {"model": f"embed/{collection}", "input": "vault"}}
+        for path in ("/v1/rerank", "/rerank"):
+            wanted = {"model": f"rerank/{collection}", "query": "vault", "documents": ["vault"]}
+            yield "POST", path, {"json": wanted}
+        for path in ("/v1/score", "/score"):
+            yield "POST", path, {"json": {"model": f"rerank/{collection}", "text_1": "vault", "text_2": ["vault"]}}
     yield "GET", f"/api/v1/documents/{world.document_id}", {}
     yield "GET", f"/api/v1/documents/{world.document_id}/content", {}
     yield "POST", f"/api/v1/documents/{world.document_id}/retry", {}
@@ -129,6 +176,10 @@ def requests(world: World) -> Iterator[tuple[str, str, dict[str, Any]]]:
         "size": 1,
         "document_id": world.document_id,
     }
+    for part in ("", "/manifest", "/archive", "/files/vault.py"):
+        yield "GET", f"/api/v1/generations/{world.generation_id}{part}", {}
+    yield "POST", f"/api/v1/generations/{world.generation_id}/cancel", {}
+    yield "DELETE", f"/api/v1/generations/{world.generation_id}", {}
     yield "GET", f"/api/v1/sources/{world.source_id}/items", {}
     yield "PUT", f"/api/v1/sources/{world.source_id}/items", {"json": {"items": [item]}}
     yield "POST", f"/api/v1/sources/{world.source_id}/items/delete", {"json": {"keys": ["vault.md"]}}
@@ -140,7 +191,7 @@ def without_ids(text: str) -> str:
 
 
 def test_a_stranger_gets_the_same_answer_as_for_what_does_not_exist(world: World) -> None:
-    ids = (str(UUID(int=number)) for number in range(1, 6))
+    ids = (str(UUID(int=number)) for number in range(1, 7))
     nowhere = World(world.owner, world.stranger, "nowhere", *ids, world.valid_at)
     for (method, path, arguments), (_, absent_path, absent_arguments) in zip(
         requests(world), requests(nowhere), strict=True
@@ -167,9 +218,11 @@ def test_a_refused_request_has_no_side_effect(world: World) -> None:
     assert [item["source_key"] for item in listed] == ["vault.md"]
     collection = world.owner.get(f"/api/v1/collections/{world.collection}").json()
     assert (collection["description"], any(collection["retention"].values())) == ("", False)
+    assert not any(collection["answer_style"].values())
     assert listed[0]["attributes"] == {}
     sources = world.owner.get(f"/api/v1/collections/{world.collection}/sources").json()["sources"]
     assert [item["id"] for item in sources] == [world.source_id]
+    assert world.owner.get(f"/api/v1/generations/{world.generation_id}/files/vault.py").text == "4711\n"
     assert listed[0]["version"]["state"] == "active"
     assert not world.owner.get(f"/api/v1/collections/{world.collection}/ingestion").json()["paused"]
 
@@ -180,11 +233,15 @@ def test_unscoped_questions_never_reach_another_tenant(world: World) -> None:
     assert "northern" not in answer.text
     body = {"model": "rag/all", "messages": [{"role": "user", "content": "What is the northern vault code?"}]}
     assert "4711" not in world.stranger.post("/v1/chat/completions", json=body).text
+    for shown in ({"citation_style": "inline+footer"}, {"stream": True}):
+        asked = world.stranger.post("/v1/chat/completions", json=body | shown, headers={"X-RAG-Client": "open-webui"})
+        assert "4711" not in asked.text and world.chunk_id not in asked.text
     models = world.stranger.get("/v1/models").json()["data"]
     assert not any("vault" in item["id"] for item in models)
     status = world.stranger.post("/api/v1/documents/status", json={"ids": [world.document_id]}).json()
     assert status["documents"] == []
     assert world.stranger.get("/api/v1/receipts").json()["receipts"] == []
+    assert world.stranger.get("/api/v1/generations").json()["generations"] == []
     for field in ("document_id", "parent_id"):
         for identity in (world.document_id, world.receipt_id):
             listed = world.stranger.get("/api/v1/receipts", params={field: identity}).json()

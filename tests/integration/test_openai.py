@@ -51,7 +51,7 @@ def client(address: str, caller: Caller) -> Iterator[openai.OpenAI]:
 
 
 def test_models_are_those_of_the_key(client: openai.OpenAI) -> None:
-    assert {model.id for model in client.models.list()} == {"rag/all", "rag/rules"}
+    assert {model.id for model in client.models.list()} == {"rag/all", "rag/rules", "embed/all-MiniLM-L6-v2"}
     assert client.models.retrieve("rag/rules").id == "rag/rules"
     with pytest.raises(openai.NotFoundError) as caught:
         client.models.retrieve("rag/other")

@@ -9,11 +9,13 @@ from pathlib import Path
 
 import pytest
 
+from rag.generation.catalogue import load_catalogue
+
 ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture(scope="module")
-def names(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> zipfile.ZipFile:
     folder = tmp_path_factory.mktemp("wheel")
     source = folder / "source"
     listed = subprocess.run(
@@ -38,8 +40,13 @@ def names(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
         str(source),
     ]
     subprocess.run(command, check=True)
-    [wheel] = folder.glob("*.whl")
-    return zipfile.ZipFile(wheel).namelist()
+    [built] = folder.glob("*.whl")
+    return zipfile.ZipFile(built)
+
+
+@pytest.fixture(scope="module")
+def names(wheel: zipfile.ZipFile) -> list[str]:
+    return wheel.namelist()
 
 
 def test_the_top_level_is_three_packages(names: list[str]) -> None:
@@ -49,12 +56,25 @@ def test_the_top_level_is_three_packages(names: list[str]) -> None:
 def test_data_travels_with_the_code(names: list[str]) -> None:
     for wanted in (
         "rag/text/hanja_readings.txt",
+        "rag/generation/prompts/grounded.ko.v1.txt",
+        "rag/generation/prompts/program_write.v1.ko.txt",
         "rag/py.typed",
         "ingest/samples/취업규칙.docx",
         "api/migrations/env.py",
+        "rag/generation/models/sources.yaml",
     ):
         assert wanted in names
     assert any(name.startswith("api/migrations/versions/") for name in names)
+
+
+def test_the_model_catalogue_is_whole_and_found_where_it_is_installed(wheel: zipfile.ZipFile, tmp_path: Path) -> None:
+    wheel.extractall(tmp_path)
+    asked = "from rag.generation.catalogue import *; print(models_folder()); print(*load_catalogue().entries)"
+    said = subprocess.run(
+        [sys.executable, "-c", asked], cwd=tmp_path, check=True, capture_output=True, text=True
+    ).stdout.splitlines()
+    assert Path(said[0]) == tmp_path / "rag" / "generation" / "models"
+    assert set(said[1].split()) == set(load_catalogue().entries)
 
 
 def test_alembic_is_never_a_package() -> None:

@@ -69,6 +69,11 @@ def model_server(respond: Callable[[Call], Answer]) -> Iterator[ScriptedServer]:
             except (BrokenPipeError, ConnectionResetError):
                 self.close_connection = True
 
+        def do_GET(self) -> None:
+            call = Call(self.path, None, {k.lower(): v for k, v in self.headers.items()})
+            scripted.calls.append(call)
+            self._send(scripted.respond(call))
+
         def _send(self, answer: Answer) -> None:
             if answer.write is not None:
                 answer.write(self.wfile)

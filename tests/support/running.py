@@ -6,7 +6,7 @@ import json
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -134,7 +134,5 @@ class Caller:
 def running(settings: Settings, *, listen: bool = True, generation: Generation | None = None) -> Iterator[Running]:
     """A service for the length of the block, with these engines if given. One at a time per process (the queue's rule)."""
     upgrade_schema(settings)
-    with both_lanes(settings, listen=listen, local_operator=False) as services:
-        if generation is not None:
-            services = replace(services, rag=replace(services.rag, generation=generation))
+    with both_lanes(settings, listen=listen, local_operator=False, generation=generation) as services:
         yield Running(services, TestClient(create_app(services), raise_server_exceptions=False))

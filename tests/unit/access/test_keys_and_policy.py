@@ -13,7 +13,7 @@ from rag.access.keys import Keys
 from rag.access.operator import LocalOperator
 from rag.access.policy import Action, Policy
 from rag.domain.errors import CollectionNotFound, NotAuthenticated, NotPermitted
-from rag.domain.principal import Principal, Scope
+from rag.domain.principal import CitationStyle, Principal, Scope
 from rag.store import api_key
 from rag.store.base import utc_now
 from rag.store.collection import Collection
@@ -21,7 +21,8 @@ from rag.store.session import Database
 from tests.support.stores import add_collection
 
 READ = {action for action in Action if action.label in {
-    "list_collections", "read_collection", "read_glossary", "read_documents", "search", "ask", "list_models"}}  # fmt: skip
+    "list_collections", "read_collection", "read_glossary", "read_documents", "search", "ask", "list_models",
+    "use_models", "read_generations"}}  # fmt: skip
 WRITE = READ | {
     Action.CHANGE_GLOSSARY,
     Action.UPLOAD_DOCUMENTS,
@@ -30,6 +31,7 @@ WRITE = READ | {
     Action.READ_RECEIPTS,
     Action.SYNC_SOURCES,
     Action.CONTROL_INGESTION,
+    Action.WRITE_PROGRAMS,
 }
 
 
@@ -48,6 +50,9 @@ def test_a_key_opens_what_it_was_made_for(database: Database) -> None:
     assert (found.id, found.name, found.tenant_id) == (row.id, "포털 키", row.tenant_id)
     assert found.scopes == {Scope.READ, Scope.WRITE}
     assert found.collections == frozenset([only])
+    assert found.citation_style is CitationStyle.ANNOTATIONS
+    secret, _ = keys.create("은행", "Open WebUI", [Scope.READ], citation_style=CitationStyle.OPEN_WEBUI)
+    assert keys.authenticate(secret).citation_style is CitationStyle.OPEN_WEBUI
 
 
 def test_a_secret_has_256_bits_that_are_never_repeated(sqlite: Database) -> None:
@@ -122,6 +127,17 @@ def test_a_revoked_key_is_refused_from_the_next_request_on(database: Database) -
     assert not keys.any_admin()
     with pytest.raises(NotAuthenticated):
         keys.authenticate(secret)
+
+
+def test_a_job_finds_the_key_as_it_is_now(database: Database) -> None:
+    keys, only = Keys(database), uuid4()
+    secret, row = keys.create("은행", "작업 키", [Scope.WRITE], [only], utc_now() + timedelta(hours=1))
+    assert keys.current(row.id) == keys.authenticate(secret)
+    assert keys.revoke(row.prefix)
+    _, old = keys.create("은행", "지난 키", [Scope.WRITE], None, utc_now() - timedelta(seconds=1))
+    for key_id in (row.id, old.id, uuid4()):
+        with pytest.raises(NotAuthenticated):
+            keys.current(key_id)
 
 
 def test_revoking_what_is_not_there_changes_nothing(sqlite: Database) -> None:

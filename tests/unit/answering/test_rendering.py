@@ -39,6 +39,16 @@ def test_a_sentence_carries_its_marks() -> None:
     assert render(supported("연차가 있다.", 1, 2), 0).text == "연차가 있다. [1][2]"
 
 
+def test_what_a_model_writes_about_code_is_prose_with_its_own_fences() -> None:
+    code = make_passage("def limit() -> int:\n    return 3", language=Language.CODE)
+    cited = (Citation(1, code, 0, len(code.chunk.text)),)
+    prose = Sentence("`limit`은 3을 돌려줍니다.", cited, Support.SUPPORTED)
+    assert render(prose, 0).text == "`limit`은 3을 돌려줍니다. [1]"
+    fenced = Sentence("```python\nlimit()\n```", cited, Support.SUPPORTED)
+    assert render(fenced, 0).text == "```python\nlimit()\n```\n[1]"
+    assert render(verbatim(code), 0).text == "```\ndef limit() -> int:\n    return 3\n```\n[1]"
+
+
 def test_a_passage_cited_twice_is_marked_once() -> None:
     spans = (Citation(3, RULE, 0, 5), Citation(3, RULE, 6, 12))
     found = render(Sentence("연차휴가는\n15일이다.", spans, Support.VERBATIM), 0)

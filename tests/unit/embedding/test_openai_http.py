@@ -28,8 +28,8 @@ from rag.embedding.openai_http import (
     open_openai_http,
 )
 from rag.embedding.registry import DENSE
-from rag.embedding.token_estimate import estimated_tokens
 from rag.settings import EmbeddingSettings
+from rag.text.token_estimate import estimated_tokens
 from tests.support.model_server import Answer, Call, ScriptedServer, model_server
 
 WIDTH = 8

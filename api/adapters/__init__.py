@@ -1,0 +1,1 @@
+"""Doors in the shape that other products call their sources by, one file per product."""

@@ -1,0 +1,69 @@
+"""Continue's context provider `http`: what it asks with `@` comes back as items of context, each with its source."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Request
+from pydantic import BaseModel, ConfigDict, Field
+
+from api.deps import PROBLEMS, Caller, base_url, guarded
+from api.schemas.common import CollectionNames
+from api.schemas.search import passage_url
+from rag.access.policy import Action
+from rag.domain.errors import InvalidRequest
+from rag.domain.passage import Passage
+
+router = APIRouter(prefix="/continue", tags=["adapters"], responses=PROBLEMS)
+
+
+class ContextOptions(BaseModel):
+    """What stands below `options` in Continue's configuration of the provider."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    collections: CollectionNames = None
+    limit: int = Field(10, ge=1, le=50)
+
+
+class ContextIn(BaseModel):
+    """What Continue sends: the words behind the provider's name, and the whole input."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    query: str = Field("", max_length=100_000)
+    fullInput: str = Field("", max_length=200_000)
+    options: ContextOptions | None = None
+
+
+class ContextItem(BaseModel):
+    """One passage."""
+
+    name: str
+    description: str
+    content: str
+
+
+@router.post("/context")
+def context(
+    body: ContextIn, request: Request, caller: Annotated[Caller, Depends(guarded(Action.SEARCH))]
+) -> list[ContextItem]:
+    """The passages for what was typed in the editor."""
+    options = body.options or ContextOptions()
+    question = body.query.strip() or body.fullInput.strip()
+    if not question:
+        raise InvalidRequest(detail="query, fullInput: both are empty")
+    permit = caller.permit(options.collections)
+    found = caller.services.rag.retriever.search(permit, question, limit=options.limit)
+    return [_item(item, caller, base_url(request)) for item in found.passages]
+
+
+def _item(item: Passage, caller: Caller, base: str) -> ContextItem:
+    source = item.source
+    place = item.anchor.label(caller.language)
+    address = passage_url(base, item.chunk.id, source)
+    headings = " › ".join(item.chunk.heading_path)
+    head = "\n".join(part for part in (f"{source.source_key} ({place})", headings, address) if part)
+    return ContextItem(
+        name=source.title, description=f"{source.collection_name} · {place}", content=f"{head}\n\n{item.chunk.text}"
+    )

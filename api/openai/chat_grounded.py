@@ -1,0 +1,158 @@
+"""`rag/*`: an answer that stands on documents, in OpenAI's shape."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from dataclasses import dataclass
+from typing import Any
+
+from anyio.to_thread import run_sync
+
+from api.deps import Caller
+from api.errors import openai_error
+from api.openai.chat_calls import pictures
+from api.openai.chat_chunks import Chunks, usage_of
+from api.openai.chat_citations import SourceBook, source_chunks
+from api.openai.schemas import ChatRequest
+from api.schemas.answers import abstention_message
+from api.streaming import DONE, event
+from rag.answering.rendering import render
+from rag.answering.service import AnswerEvent
+from rag.domain.answer import Abstention, Note, Sentence
+from rag.domain.errors import SeogoError, UnsupportedRequest
+from rag.domain.passage import SearchResult
+
+log = logging.getLogger(__name__)
+
+_STEP = "step"
+"""Kind of the notes that say what an answer in several steps is at."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """How the client shows sources, beside the annotations that every answer has.
+
+    Attributes:
+        events: Open WebUI's events.
+        footer: a list behind the answer.
+    """
+
+    events: bool = False
+    footer: bool = False
+
+
+def check_grounded(body: ChatRequest) -> None:
+    """Refuse what an answer from documents can't keep to. Tools are left aside: clients offer them with every question.
+
+    Raises:
+        InvalidRequest, UnsupportedRequest: the body asks for it.
+    """
+    if any(True for _ in pictures(body.asked())):
+        raise UnsupportedRequest(detail="messages: pictures and sound go to llm/* models only", param="messages")
+    if body.response_format is not None and body.response_format.get("type") != "text":
+        raise UnsupportedRequest(detail="response_format: for llm/* models only", param="response_format")
+    if body.tool_choice == "required" or isinstance(body.tool_choice, dict):
+        raise UnsupportedRequest(detail="tool_choice: for llm/* models only", param="tool_choice")
+
+
+class GroundedCompletion:
+    """One answer in OpenAI's shape, whole or streamed."""
+
+    def __init__(
+        self, events: AsyncGenerator[AnswerEvent, None], caller: Caller, body: ChatRequest, base: str, shown: Shown
+    ) -> None:
+        self._events = events
+        self._caller = caller
+        self._body = body
+        self._shown = shown
+        self._chunks = Chunks(body.model)
+        self._book = SourceBook(base, caller.language)
+        self._offset = 0
+        self._best = 0.0
+
+    async def whole(self) -> dict[str, Any]:
+        """A `chat.completion`."""
+        texts: list[str] = []
+        annotations: list[dict[str, Any]] = []
+        async with aclosing(self._events):
+            async for item in self._events:
+                if isinstance(item, Sentence):
+                    text, found, _ = self._sentence(item)
+                    texts.append(text)
+                    annotations += found
+                elif isinstance(item, Abstention):
+                    texts.append(abstention_message(item, self._caller.language))
+        content = "".join([*texts, self._footer()])
+        message = {"content": content, "annotations": annotations}
+        return self._chunks.whole(message, "stop", await usage(self._caller, self._body, content))
+
+    async def stream(self) -> AsyncGenerator[str, None]:
+        """`chat.completion.chunk` events, ended by `[DONE]`; an error in mid-stream is an event too."""
+        written: list[str] = []
+        yield self._chunks.begun() + self._status("searching")
+        try:
+            async with aclosing(self._events):
+                async for item in self._events:
+                    if text := self._written(item, written):
+                        yield text
+        except SeogoError as error:
+            yield event(openai_error(error, self._caller.language))
+        except Exception:
+            log.exception("an answer broke off in mid-stream")
+            yield event(openai_error(SeogoError(), self._caller.language))
+        else:
+            if footer := self._footer():
+                written.append(footer)
+                yield self._chunks.delta({"content": footer})
+            yield self._status("done", done=True) + self._chunks.delta({}, "stop")
+            if self._body.stream_options and self._body.stream_options.include_usage:
+                yield self._chunks.beside(usage=await usage(self._caller, self._body, "".join(written)))
+        yield DONE
+
+    def _written(self, item: AnswerEvent, written: list[str]) -> str:
+        """What the stream says of an event; its part of the answer's text is added to `written`."""
+        match item:
+            case SearchResult():
+                self._best = item.passages[0].score if item.passages else 0.0
+                return self._status("found", count=len(item.passages))
+            case Note():
+                return self._step(item)
+            case Abstention():
+                message = abstention_message(item, self._caller.language)
+                written.append(message)
+                return self._chunks.delta({"content": message})
+            case Sentence():
+                text, annotations, sources = self._sentence(item)
+                written.append(text)
+                delta = {"content": text} | ({"annotations": annotations} if annotations else {})
+                return sources + self._chunks.delta(delta)
+
+    def _sentence(self, item: Sentence) -> tuple[str, list[dict[str, Any]], str]:
+        """Its text, its annotations, and the events of sources that it is the first to cite."""
+        rendered = render(item, self._offset)
+        self._offset = rendered.end
+        cited = self._book.new(rendered)
+        sources = source_chunks(self._book, self._chunks, cited, self._best) if self._shown.events else ""
+        return rendered.text, self._book.annotations(rendered), sources
+
+    def _footer(self) -> str:
+        return self._book.footer() if self._shown.footer else ""
+
+    def _status(self, name: str, *, done: bool = False, **values: Any) -> str:
+        if not self._shown.events:
+            return ""
+        return self._chunks.beside(event=self._book.status_event(name, done=done, **values))
+
+    def _step(self, note: Note) -> str:
+        if not self._shown.events or note.kind != _STEP:
+            return ""
+        return self._chunks.beside(event={"type": "status", "data": {"description": note.detail, "done": False}})
+
+
+async def usage(caller: Caller, body: ChatRequest, text: str) -> dict[str, Any]:
+    """In the lexical analyzer's terms: whatever models worked on the answer, what was asked and said is what the client sees."""
+    count = caller.services.rag.count_tokens
+    asked = await run_sync(count, "\n".join(message.text() for message in body.messages))
+    return usage_of(asked, await run_sync(count, text))

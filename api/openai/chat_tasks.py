@@ -1,0 +1,162 @@
+"""Errands that chat clients run on the model of a conversation: a title, tags, questions to go on with.
+
+Open WebUI sends them as prompts that begin with `### Task:` and name the JSON that they want. They ask nothing of the
+documents, so nothing is searched. What comes back is that JSON and nothing else: an errand is no way around the rule that
+`rag/*` answers stand on passages. Without a model, or where it fails, the conversation's own words have to do.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+import time
+from collections.abc import Callable, Mapping
+from contextlib import aclosing
+from dataclasses import dataclass
+from typing import Any
+
+from anyio.to_thread import run_sync
+
+from api.openai.schemas import ChatRequest
+from rag.bootstrap import Rag
+from rag.domain.errors import SeogoError
+from rag.generation.engine import EngineCall, Sampling, TextDelta
+from rag.generation.routing import Job
+from rag.text.analysis import BIGRAM_MARK
+
+log = logging.getLogger(__name__)
+
+_TASK = re.compile(r"\s*### Task:")
+_FORM = re.compile(r'### Output:[^<]{0,600}?"(title|tags|follow_ups|queries)"\s*:')
+"""Where the prompt says what it wants, and before any text of users or documents, which it puts between tags."""
+_HISTORY = re.compile(r"<chat_history>\s*(.*?)\s*</chat_history>", re.DOTALL)
+_TURN = re.compile(r"^(USER|ASSISTANT|SYSTEM): ?", re.MULTILINE)
+_JSON = re.compile(r"\{.*\}", re.DOTALL)
+_LISTS = ("tags", "follow_ups", "queries")
+_MOST_TOKENS = 300
+_PATIENCE_S = 20.0
+_TITLE_CHARACTERS = 40
+_TAGS = 3
+_MOST_ITEMS = 5
+_ITEM_CHARACTERS = 200
+_HANGUL = re.compile("[가-힣]")
+
+
+@dataclass(frozen=True, slots=True)
+class Errand:
+    """What a client wants beside an answer.
+
+    Attributes:
+        form: key of the JSON that it wants.
+        prompt: its own words.
+        said: what the user said in the conversation, oldest first.
+    """
+
+    form: str
+    prompt: str
+    said: tuple[str, ...]
+
+
+def errand_of(body: ChatRequest) -> Errand | None:
+    """The errand that a request is; None for a question, also one that only begins like an errand."""
+    prompt = body.messages[-1].text() if body.messages[-1].role == "user" else ""
+    if not _TASK.match(prompt):
+        return None
+    history = _HISTORY.search(prompt)
+    form = _FORM.search(_HISTORY.sub("", prompt))
+    if form is None:
+        return None
+    said = _said(history[1]) if history else tuple(m.text() for m in body.messages[:-1] if m.role == "user")
+    return Errand(form[1], prompt, said)
+
+
+async def done(rag: Rag, errand: Errand, tenant: str) -> str:
+    """The JSON that the errand wants, as text."""
+    found = await _from_model(rag, errand, tenant)
+    if found is None:
+        found = await run_sync(lambda: _from_words(errand, lambda text: rag.analyzer.analyze(text).counts))
+    return json.dumps({errand.form: found}, ensure_ascii=False)
+
+
+async def _from_model(rag: Rag, errand: Errand, tenant: str) -> str | list[str] | None:
+    """What a configured model makes of it; None where there is none, or it fails, or says something else."""
+    if rag.generation is None:
+        return None
+    call = EngineCall(
+        messages=[{"role": "user", "content": errand.prompt}],
+        max_tokens=_MOST_TOKENS,
+        sampling=Sampling(temperature=0.0),
+        thinking=False,
+        tenant=tenant,
+        deadline=time.monotonic() + _PATIENCE_S,
+    )
+    texts: list[str] = []
+    try:
+        choice = rag.generation.router.choose(Job("interactive", answer_tokens=_MOST_TOKENS, thinking=False))
+        async with aclosing(choice.engine.stream(call)) as events:
+            async for item in events:
+                if isinstance(item, TextDelta):
+                    texts.append(item.text)
+    except SeogoError as error:
+        log.warning("an errand (%s) was done without a model: %s", errand.form, error)
+        return None
+    return _read(errand.form, "".join(texts))
+
+
+def _read(form: str, text: str) -> str | list[str] | None:
+    """The value under `form` in a model's answer, if it is of the right kind."""
+    held = _JSON.search(text)
+    try:
+        value = json.loads(held[0])[form] if held else None
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return None
+    if form in _LISTS:
+        items = value if isinstance(value, list) else []
+        kept = [_line(item) for item in items if isinstance(item, str) and item.strip()]
+        return kept[:_MOST_ITEMS] or None
+    return _line(value) if isinstance(value, str) and value.strip() else None
+
+
+def _from_words(errand: Errand, terms_of: Callable[[str], Mapping[str, int]]) -> str | list[str]:
+    match errand.form:
+        case "title":
+            return _title(errand.said[0] if errand.said else "")
+        case "tags":
+            return _tags("\n".join(errand.said), terms_of)
+        case "queries":
+            return [_line(errand.said[-1])] if errand.said else []
+        case _:
+            return []  # what could be asked next can't be known from what was
+
+
+def _title(text: str) -> str:
+    """The beginning of what was asked first, to the end of a word."""
+    line = " ".join(text.split())
+    if len(line) <= _TITLE_CHARACTERS:
+        return line
+    return line[: _TITLE_CHARACTERS + 1].rpartition(" ")[0] + "…" if " " in line else line[:_TITLE_CHARACTERS] + "…"
+
+
+def _tags(text: str, terms_of: Callable[[str], Mapping[str, int]]) -> list[str]:
+    """The most frequent of the longer words; equally frequent ones in the order of the text."""
+    lower = text.lower()
+    counts = {
+        term: count
+        for term, count in terms_of(text).items()
+        if not term.startswith(BIGRAM_MARK) and len(term) >= (2 if _HANGUL.search(term) else 3) and term in lower
+    }
+    ranked = sorted(counts, key=lambda term: (-counts[term], lower.index(term)))
+    return ranked[:_TAGS]
+
+
+def _said(history: str) -> tuple[str, ...]:
+    """The user's turns in a conversation that is written out with roles."""
+    pieces = _TURN.split(history)
+    turns: list[Any] = list(zip(pieces[1::2], pieces[2::2], strict=True))
+    said = tuple(text.strip() for role, text in turns if role == "USER" and text.strip())
+    return said or ((history.strip(),) if history.strip() and not turns else ())
+
+
+def _line(text: str) -> str:
+    return " ".join(text.split())[:_ITEM_CHARACTERS]

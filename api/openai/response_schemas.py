@@ -1,0 +1,125 @@
+"""Body of `POST /v1/responses`. Unknown fields are ignored, as clients send many; what would change the answer is refused."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from api.openai.attribute_filters import Filters
+from api.openai.file_schemas import RankingOptions
+from rag.domain.errors import InvalidRequest
+from rag.generation.chat import ChatMessage
+from rag.retrieval.rewriting import TURNS
+
+_TEXT_PARTS = ("input_text", "output_text", "text")
+_PASSED_OVER = ("file_search_call", "reasoning")
+"""Items of earlier answers that clients send back; the turns say all that they do."""
+RESULTS = "file_search_call.results"
+
+
+class _Lenient(BaseModel):
+    model_config = ConfigDict(extra="ignore")
+
+
+class Part(_Lenient):
+    """A part of a message."""
+
+    type: str
+    text: str = ""
+
+
+class Item(_Lenient):
+    """A turn of the conversation, or what an earlier answer consisted of."""
+
+    type: str = "message"
+    role: Literal["system", "developer", "user", "assistant"] | None = None
+    content: str | list[Part] = ""
+
+    def words(self) -> str:
+        """The text of the turn.
+
+        Raises:
+            InvalidRequest: it holds something else than text.
+        """
+        if isinstance(self.content, str):
+            return self.content.strip()
+        for part in self.content:
+            if part.type not in _TEXT_PARTS:
+                raise InvalidRequest(detail=f"input: {part.type} can't be read here, only text")
+        return "\n".join(part.text for part in self.content if part.text).strip()
+
+
+class FileSearch(_Lenient):
+    """The tool `file_search`: which vector stores are looked into, and how."""
+
+    type: Literal["file_search"]
+    vector_store_ids: list[Annotated[str, Field(min_length=1, max_length=200)]] = Field(min_length=1, max_length=100)
+    filters: Filters | None = None
+    max_num_results: int | None = Field(None, ge=1, le=50)
+    ranking_options: RankingOptions = RankingOptions()
+
+
+class ResponseIn(_Lenient):
+    """What is asked."""
+
+    model: str = Field(min_length=1, max_length=300)
+    input: (
+        Annotated[str, Field(min_length=1, max_length=100_000)]
+        | Annotated[list[Item], Field(min_length=1, max_length=1000)]
+    )
+    instructions: str | None = Field(None, max_length=100_000)
+    tools: list[dict[str, Any]] = Field(default_factory=list, max_length=16)
+    include: list[str] | None = None
+    stream: bool = False
+    previous_response_id: str | None = None
+    conversation: str | dict[str, Any] | None = None
+    background: bool = False
+    text: dict[str, Any] | None = None
+    metadata: dict[str, str] | None = None
+
+    def turns(self) -> tuple[str, tuple[ChatMessage, ...]]:
+        """The question, which is the last turn of the user, and the turns before it.
+
+        Raises:
+            InvalidRequest: there is no question, or an item can't be read here.
+        """
+        if isinstance(self.input, str):
+            return self.input.strip(), ()
+        said: list[ChatMessage] = []
+        for item in self.input:
+            if item.type in _PASSED_OVER:
+                continue
+            if item.type != "message" or item.role is None:
+                raise InvalidRequest(detail=f"input: an item of type {item.type} can't be read here")
+            words = item.words()
+            if words and item.role in ("user", "assistant"):
+                said.append(ChatMessage("user" if item.role == "user" else "assistant", words))
+        while said and said[-1].role != "user":
+            said.pop()
+        if not said:
+            raise InvalidRequest(detail="input: no turn of the user with text")
+        return said[-1].content, tuple(said[:-1][-TURNS:])
+
+    def refuse_what_is_not_done(self) -> None:
+        """Refuse what would change the answer and is not done here.
+
+        Raises:
+            InvalidRequest: such a field is set.
+        """
+        for field, given in (
+            ("previous_response_id", self.previous_response_id),
+            ("conversation", self.conversation),
+        ):
+            if given is not None:
+                raise InvalidRequest(detail=f"{field}: conversations are not stored here; send the turns as input")
+        if self.background:
+            raise InvalidRequest(detail="background: not supported; use stream")
+        wanted = (self.text or {}).get("format") or {}
+        if isinstance(wanted, dict) and wanted.get("type", "text") != "text":
+            raise InvalidRequest(detail="text.format: only text; a cited answer has no other form")
+        for tool in self.tools:
+            if tool.get("type") != "file_search":
+                raise InvalidRequest(detail=f"tools: {tool.get('type')} is not done here, only file_search")
+        if len(self.tools) > 1:
+            raise InvalidRequest(detail="tools: file_search once; it takes several vector stores")

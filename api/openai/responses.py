@@ -1,0 +1,303 @@
+"""`/v1/responses`: a grounded answer in the shape of OpenAI's responses, with the tool `file_search` on vector stores."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass
+from typing import Annotated, Any
+from uuid import UUID, uuid4
+
+from anyio.to_thread import run_sync
+from fastapi import APIRouter, BackgroundTasks, Depends, Request
+from fastapi.responses import JSONResponse, Response
+from pydantic import ValidationError
+
+from api.answer_log import HEADER, RESPONSE, RecordedStream, answer_log
+from api.deps import Caller, base_url, guarded
+from api.openai.ids import permit_for_stores
+from api.openai.models import ALL, permit_for_model
+from api.openai.response_schemas import RESULTS, FileSearch, ResponseIn
+from api.openai.store_search import StoreHit, hits_of, narrowed
+from api.schemas.answers import abstention_message
+from api.streaming import event, started
+from rag.access.policy import Action
+from rag.answering.log import Recording, Surface
+from rag.answering.rendering import RenderedSentence, render
+from rag.answering.service import AnswerEvent, Asked
+from rag.domain.answer import Abstention, Sentence
+from rag.domain.errors import InvalidRequest, SeogoError
+from rag.domain.messages import localized
+from rag.domain.passage import Passage, SearchResult
+from rag.domain.principal import Permit
+from rag.retrieval.understanding import QuestionContext
+
+log = logging.getLogger(__name__)
+router = APIRouter(tags=["openai"])
+
+
+@router.post("/responses")
+async def create_response(
+    body: ResponseIn,
+    request: Request,
+    later: BackgroundTasks,
+    caller: Annotated[Caller, Depends(guarded(Action.ASK))],
+) -> Response:
+    """Answer the last turn of the user from the documents behind `model`, or from the vector stores of `file_search`.
+
+    `instructions` and system turns are for models that write freely: how an answer is cited and when it is refused does not
+    depend on them.
+    """
+    body.refuse_what_is_not_done()
+    question, history = body.turns()
+    tool = _tool_of(body)
+    permit = await run_sync(_permit, caller, body.model, tool)
+    rag = caller.services.rag
+    passages = (tool.max_num_results if tool is not None else None) or rag.settings.answers.passages
+    asked = Asked(question, passages, QuestionContext(history))
+    recording = Recording(permit, question, Surface.RESPONSES, rag.answerer.generator_name)
+    events = await started(recording.listening(rag.answerer.stream(permit, asked)))
+    made = _Response(events, recording.id, caller, body, question, tool, base_url(request))
+    if body.stream:
+        return RecordedStream(made.stream(), answer_log(caller), recording)
+    whole = await made.whole()
+    later.add_task(answer_log(caller).keep, recording)
+    return JSONResponse(whole, headers={HEADER: str(recording.id)}, background=later)
+
+
+def _tool_of(body: ResponseIn) -> FileSearch | None:
+    if not body.tools:
+        return None
+    try:
+        tool = FileSearch.model_validate(body.tools[0])
+    except ValidationError as error:
+        where = "; ".join(f"{'.'.join(map(str, item['loc']))}: {item['msg']}" for item in error.errors()[:5])
+        raise InvalidRequest(detail=f"tools: {where}") from error
+    if tool.ranking_options.score_threshold > 0:
+        raise InvalidRequest(
+            detail="ranking_options.score_threshold: weak evidence is refused by itself; use search for it"
+        )
+    return tool
+
+
+def _permit(caller: Caller, model: str, tool: FileSearch | None) -> Permit:
+    """What may be read: the model's documents; with `file_search`, those of them that lie in its vector stores."""
+    behind = permit_for_model(caller, model)
+    if tool is None:
+        return behind
+    inside = permit_for_stores(caller, tool.vector_store_ids)
+    if model != ALL:
+        inside = inside.narrowed(behind.collections)
+        if not inside.collections:
+            raise InvalidRequest(detail=f"tools: none of the vector stores belongs to the model {model}; use {ALL}")
+    return narrowed(caller, inside, tool.filters)
+
+
+@dataclass(slots=True)
+class _Message:
+    """The answer as far as it is written."""
+
+    id: str
+    text: str = ""
+    annotations: tuple[dict[str, Any], ...] = ()
+
+    def part(self) -> dict[str, Any]:
+        return {"type": "output_text", "text": self.text, "annotations": list(self.annotations), "logprobs": []}
+
+    def item(self, status: str) -> dict[str, Any]:
+        content = [] if status == "in_progress" else [self.part()]
+        return {"id": self.id, "type": "message", "role": "assistant", "status": status, "content": content}
+
+
+class _Response:
+    """One answer as a response, whole or streamed."""
+
+    def __init__(
+        self,
+        events: AsyncGenerator[AnswerEvent, None],
+        identity: UUID,
+        caller: Caller,
+        body: ResponseIn,
+        question: str,
+        tool: FileSearch | None,
+        base: str,
+    ) -> None:
+        self._events, self._caller, self._body = events, caller, body
+        self._question, self._tool, self._base = question, tool, base
+        self._id = f"{RESPONSE}{identity.hex}"
+        self._created = int(time.time())
+        self._message = _Message(f"msg_{uuid4().hex}")
+        self._search_id = f"fs_{uuid4().hex}"
+        self._hits: dict[UUID, StoreHit] = {}
+        self._output: list[dict[str, Any]] = []
+        self._number = 0
+
+    async def whole(self) -> dict[str, Any]:
+        """The response at its end."""
+        async for _ in self._all():
+            pass
+        return await self._completed()
+
+    async def stream(self) -> AsyncGenerator[str, None]:
+        """The events of the response; one that fails in mid-stream ends with `response.failed`."""
+        yield self._event("response.created", {"response": self._shown("in_progress")})
+        yield self._event("response.in_progress", {"response": self._shown("in_progress")})
+        try:
+            async for kind, data in self._all():
+                yield self._event(kind, data)
+        except SeogoError as error:
+            yield self._failed(error)
+        except Exception:
+            log.exception("a response broke off in mid-stream")
+            yield self._failed(SeogoError())
+        else:
+            yield self._event("response.completed", {"response": await self._completed()})
+
+    async def _all(self) -> AsyncGenerator[tuple[str, dict[str, Any]], None]:
+        begun = False
+        async with aclosing(self._events):
+            async for item in self._events:
+                if isinstance(item, SearchResult):
+                    await run_sync(self._know, item.passages)
+                    for pair in self._searched() if self._tool is not None else ():
+                        yield pair
+                elif isinstance(item, Sentence | Abstention):
+                    for pair in () if begun else self._begun():
+                        yield pair
+                    begun = True
+                    if isinstance(item, Sentence):  # it may cite what a later step found
+                        await run_sync(self._know, [citation.passage for citation in item.citations])
+                    for pair in self._written(item):
+                        yield pair
+        for pair in self._ended() if begun else ():
+            yield pair
+
+    def _know(self, passages: Sequence[Passage]) -> None:
+        new = [item for item in passages if item.chunk.id not in self._hits]
+        self._hits |= {item.passage.chunk.id: item for item in hits_of(self._caller, new, self._base)} if new else {}
+
+    def _searched(self) -> list[tuple[str, dict[str, Any]]]:
+        at = {"output_index": 0, "item_id": self._search_id}
+        self._output.append(self._call("completed"))
+        return [
+            ("response.output_item.added", {"output_index": 0, "item": self._call("in_progress")}),
+            ("response.file_search_call.in_progress", at),
+            ("response.file_search_call.searching", at),
+            ("response.file_search_call.completed", at),
+            ("response.output_item.done", {"output_index": 0, "item": self._output[0]}),
+        ]
+
+    def _call(self, status: str) -> dict[str, Any]:
+        wanted = status == "completed" and RESULTS in (self._body.include or ())
+        results = [
+            {
+                "file_id": hit.file_id,
+                "filename": hit.filename,
+                "score": hit.score,
+                "attributes": hit.attributes,
+                "text": hit.passage.chunk.text,
+            }
+            for hit in self._hits.values()
+        ]
+        return {
+            "id": self._search_id,
+            "type": "file_search_call",
+            "status": status,
+            "queries": [self._question],
+            "results": results if wanted else None,
+        }
+
+    @property
+    def _at(self) -> dict[str, Any]:
+        return {"item_id": self._message.id, "output_index": len(self._output), "content_index": 0}
+
+    def _begun(self) -> list[tuple[str, dict[str, Any]]]:
+        added = {"output_index": len(self._output), "item": self._message.item("in_progress")}
+        return [
+            ("response.output_item.added", added),
+            ("response.content_part.added", {**self._at, "part": self._message.part()}),
+        ]
+
+    def _written(self, item: Sentence | Abstention) -> list[tuple[str, dict[str, Any]]]:
+        if isinstance(item, Abstention):
+            self._message.text = abstention_message(item, self._caller.language)
+            return [("response.output_text.delta", {**self._at, "delta": self._message.text, "logprobs": []})]
+        rendered = render(item, len(self._message.text))
+        self._message.text += rendered.text
+        found = [("response.output_text.delta", {**self._at, "delta": rendered.text, "logprobs": []})]
+        for annotation in self._annotations(rendered):
+            place = len(self._message.annotations)
+            self._message.annotations += (annotation,)
+            added = {**self._at, "annotation_index": place, "annotation": annotation}
+            found.append(("response.output_text.annotation.added", added))
+        return found
+
+    def _annotations(self, rendered: RenderedSentence) -> list[dict[str, Any]]:
+        """A `file_citation` per cited file of the sentence, at its end; where the words can be opened is an addition."""
+        return [
+            {
+                "type": "file_citation",
+                "index": rendered.end,
+                "file_id": hit.file_id,
+                "filename": hit.filename,
+                "title": hit.passage.source.title,
+                "url": hit.url,
+                "quote": item.quote,
+            }
+            for item in rendered.citations
+            for hit in [self._hits[item.passage.chunk.id]]
+        ]
+
+    def _ended(self) -> list[tuple[str, dict[str, Any]]]:
+        at, item = self._at, self._message.item("completed")
+        self._output.append(item)
+        return [
+            ("response.output_text.done", {**at, "text": self._message.text, "logprobs": []}),
+            ("response.content_part.done", {**at, "part": self._message.part()}),
+            ("response.output_item.done", {"output_index": at["output_index"], "item": item}),
+        ]
+
+    async def _completed(self) -> dict[str, Any]:
+        return {**self._shown("completed"), "completed_at": int(time.time()), "usage": await self._usage()}
+
+    def _shown(self, status: str) -> dict[str, Any]:
+        return {
+            "id": self._id,
+            "object": "response",
+            "created_at": self._created,
+            "status": status,
+            "model": self._body.model,
+            "output": list(self._output),
+            "instructions": self._body.instructions,
+            "metadata": self._body.metadata or {},
+            "tools": self._body.tools,
+            "tool_choice": "auto",
+            "parallel_tool_calls": False,
+            "previous_response_id": None,
+            "error": None,
+            "incomplete_details": None,
+            "usage": None,
+        }
+
+    def _failed(self, error: SeogoError) -> str:
+        said = {"code": "server_error", "message": f"{localized(error, self._caller.language)} ({error.code})"}
+        return self._event("response.failed", {"response": {**self._shown("failed"), "error": said}})
+
+    def _event(self, kind: str, data: dict[str, Any]) -> str:
+        number, self._number = self._number, self._number + 1
+        return event({"type": kind, "sequence_number": number, **data}, kind)
+
+    async def _usage(self) -> dict[str, Any]:
+        # No model was run: the lexical analyzer's terms are the only tokens there are.
+        count = self._caller.services.rag.count_tokens
+        asked = await run_sync(count, self._question)
+        answered = await run_sync(count, self._message.text)
+        return {
+            "input_tokens": asked,
+            "input_tokens_details": {"cached_tokens": 0, "cache_write_tokens": 0},
+            "output_tokens": answered,
+            "output_tokens_details": {"reasoning_tokens": 0},
+            "total_tokens": asked + answered,
+        }

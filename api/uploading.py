@@ -1,0 +1,49 @@
+"""Receiving a multipart body into the blob store; on any error nothing of it stays."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import anyio
+from fastapi import Request
+
+from api.deps import Caller
+from ingest.connectors.upload import DOCUMENT_FIELDS, Received, UploadReceiver
+from ingest.pipeline.records import clean_source_key
+from rag.domain.errors import PayloadTooLarge
+
+_PIECE_BYTES = 1 << 18
+
+
+async def receive(
+    request: Request, caller: Caller, fields: tuple[bytes, ...] = DOCUMENT_FIELDS
+) -> tuple[list[Received], dict[str, str]]:
+    """Stream the body into the blob store: its files in order, and those of `fields` that it has, as text."""
+    ingest = caller.services.ingest
+    limit = ingest.settings.max_upload_mb << 20
+    if int(request.headers.get("content-length") or 0) > limit:
+        raise PayloadTooLarge(limit_mb=ingest.settings.max_upload_mb)
+    receiver = UploadReceiver(
+        caller.services.rag.blobs, request.headers.get("content-type", ""), limit, clean_source_key, fields
+    )
+    try:
+        await _feed(receiver, request.stream(), limit, ingest.settings.max_upload_mb)
+        return receiver.finish(), receiver.fields()
+    except BaseException:
+        # Also when the client hangs up: the cancelled request must not leave blobs behind.
+        with anyio.CancelScope(shield=True):
+            await anyio.to_thread.run_sync(lambda: ingest.intake.discard(receiver.abort()))
+        raise
+
+
+async def _feed(receiver: UploadReceiver, body: AsyncIterator[bytes], limit: int, limit_mb: int) -> None:
+    pending, total = bytearray(), 0
+    async for data in body:
+        total += len(data)
+        if total > limit:
+            raise PayloadTooLarge(limit_mb=limit_mb)
+        pending += data
+        if len(pending) >= _PIECE_BYTES:
+            await anyio.to_thread.run_sync(receiver.feed, bytes(pending))
+            pending.clear()
+    await anyio.to_thread.run_sync(receiver.feed, bytes(pending))

@@ -1,0 +1,505 @@
+"""Writing programs: from a specification and a repository to files that were checked, step by step.
+
+Each step takes the id of a generation and is safe to repeat: what one hands to the next lies in the blob store. Before each, the
+rights of the key that asked are looked at again: one that was revoked meanwhile gets nothing more.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+import logging
+import math
+import re
+import threading
+import time
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from contextlib import aclosing, suppress
+from dataclasses import asdict, dataclass, field
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+from anyio.to_thread import run_sync
+
+from ingest.pipeline.fault_points import reached
+from ingest.pipeline.steps import Interrupted
+from rag.access.keys import Keys
+from rag.access.operator import LocalOperator
+from rag.access.policy import Action, Policy
+from rag.blobs.store import BlobStore
+from rag.domain.errors import GenerationStopped, InvalidRequest, NotFound, SeogoError, UnknownModel
+from rag.domain.language import Language
+from rag.domain.principal import Permit
+from rag.generation.engine import (
+    ChatEngine,
+    EngineCall,
+    EngineEvent,
+    Finished,
+    Message,
+    ReasoningDelta,
+    TextDelta,
+    Usage,
+)
+from rag.generation.guards import GuardedEngine, stopped_by_guard
+from rag.generation.program_checks import Check, Verdict, check_syntax
+from rag.generation.program_format import WrittenFile, read_program
+from rag.generation.program_prompt import (
+    VERSION,
+    Excerpt,
+    Packed,
+    estimated_tokens,
+    fixed_tokens,
+    pack,
+    repair_messages,
+    writing_messages,
+)
+from rag.generation.registry import Generation
+from rag.generation.routing import Choice, Job
+from rag.retrieval.service import Retriever
+from rag.retrieval.understanding import QuestionContext
+from rag.store import program as programs_table
+from rag.store.program import Program, ProgramFile, ProgramStage
+from rag.store.session import Database
+
+log = logging.getLogger(__name__)
+
+SPEC = "spec.txt"
+EXCERPTS = "excerpts.json"
+ANSWER = "answer.json"
+FILES = "files.json"
+_QUESTIONS = 24
+"""Searches for one specification."""
+_QUESTION_CHARS = 1200
+_FOUND = 20
+"""Passages per search."""
+_RANKS = 60
+"""Constant of reciprocal rank fusion (Cormack, Clarke and Büttcher 2009)."""
+_PATHS = 400
+"""Paths of the repository that are listed."""
+_LEAST_ANSWER = 4096
+"""Tokens that must be left for the program, where the model's context is not smaller still."""
+_MARGIN = 256
+_DETAIL = 500
+_HEADING = re.compile(r"\n(?=#{1,6} )|\n\s*\n")
+
+
+class Cancelled(Exception):
+    """Somebody cancelled or deleted the generation meanwhile."""
+
+
+@dataclass(frozen=True, slots=True)
+class ProgramLimits:
+    """How long and how much.
+
+    Attributes:
+        answer_tokens: of one program, reasoning included.
+        kept: how long it is kept after its end.
+        look_s: seconds between two looks at whether it was cancelled, and two notes of how far it is.
+    """
+
+    answer_tokens: int = 32_768
+    kept: timedelta = timedelta(days=30)
+    look_s: float = 1.0
+
+
+@dataclass(slots=True)
+class _Written:
+    """What has come of an answer."""
+
+    parts: list[str] = field(default_factory=list)
+    tokens: int = 0
+    end: Finished | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ProgramWriter:
+    """The steps and what they work with.
+
+    Attributes:
+        operator: whoever works at this machine's command line, without a stored key.
+        stopping: set when this process is about to end; the job then goes on in the next one.
+    """
+
+    database: Database
+    blobs: BlobStore
+    retriever: Retriever
+    policy: Policy
+    keys: Keys
+    operator: LocalOperator | None
+    generation: Generation | None
+    stopping: threading.Event
+    limits: ProgramLimits = ProgramLimits()
+
+    def choice(self, language: Language, model: str, thinking: bool | None, tokens: int = 0) -> Choice:
+        """The model that would write.
+
+        Raises:
+            UnknownModel: there is none, or none of this name.
+            InvalidRequest: a prompt of so many tokens fits into none.
+        """
+        if self.generation is None:
+            raise UnknownModel(name=model or "batch")
+        job = Job(
+            "batch",
+            prompt_tokens=tokens,
+            answer_tokens=min(_LEAST_ANSWER, self.limits.answer_tokens),
+            language=language,
+            thinking=True if thinking is None else thinking,
+            model=model,
+        )
+        return self.generation.router.choose(job)
+
+    def select(self, program_id: UUID) -> None:
+        """Search the repository for what the specification speaks of."""
+        row = self._enter(program_id, ProgramStage.SELECT)
+        permit = self._permit(row)
+        excerpts = self._excerpts(permit, self._text(program_id, SPEC))
+        with self.database.read() as session:
+            paths = programs_table.paths_permitted(session, permit, _PATHS + 1)
+        found = {"excerpts": [asdict(item) for item in excerpts], "paths": paths[:_PATHS]}
+        self._put(program_id, EXCERPTS, found)
+        with self.database.write() as session:
+            programs_table.note(
+                session, program_id, paths_listed=min(len(paths), _PATHS), paths_cut=len(paths) > _PATHS
+            )
+        reached("program.select.end", program_id)
+
+    def write(self, program_id: UUID) -> None:
+        """Let the model write; its answer is kept as it is."""
+        row = self._enter(program_id, ProgramStage.WRITE, written=0)
+        self._permit(row)
+        language = Language(row.language)
+        spec, found = self._text(program_id, SPEC), self._json(program_id, EXCERPTS)
+        paths: list[str] = found["paths"]
+        fixed = fixed_tokens(spec, paths, language)
+        choice = self.choice(language, row.model, row.thinking, fixed)
+        room = choice.engine.context_tokens - fixed - _MARGIN
+        answer = min(self.limits.answer_tokens, max(_LEAST_ANSWER, choice.engine.context_tokens // 2), room)
+        if answer < min(_LEAST_ANSWER, choice.engine.context_tokens // 4):
+            detail = f"specification: some {fixed} tokens, the model {choice.engine.name} takes "
+            raise InvalidRequest(detail=f"{detail}{choice.engine.context_tokens} with its answer")
+        packed = pack([Excerpt(**item) for item in found["excerpts"]], room - answer)
+        self._note_packing(program_id, packed, choice, answer)
+        messages = writing_messages(spec, packed.included, paths, language)
+        written = self._generate(program_id, row, choice, messages, answer, ProgramStage.WRITE)
+        cut_off = written.end is not None and written.end.reason == "length"
+        self._put(program_id, ANSWER, {"text": "".join(written.parts), "cut_off": cut_off})
+        with self.database.write() as session:
+            programs_table.note(session, program_id, cut_off=cut_off, **_usage(written))
+        reached("program.write.end", program_id)
+
+    def check(self, program_id: UUID) -> None:
+        """Read the files out of the answer and check their syntax.
+
+        Raises:
+            GenerationStopped: there is not one file in it.
+        """
+        row = self._enter(program_id, ProgramStage.CHECK)
+        self._permit(row)
+        answer = self._json(program_id, ANSWER)
+        program = read_program(answer["text"], cut_off=answer["cut_off"])
+        with self.database.write() as session:
+            programs_table.note(session, program_id, rejected=[asdict(item) for item in program.rejected])
+        if not program.files:
+            raise GenerationStopped(name=row.model_used, guard="no_files")
+        self._put(program_id, FILES, [_entry(item, check_syntax(item.path, item.text)) for item in program.files])
+        reached("program.check.end", program_id)
+
+    def repair(self, program_id: UUID) -> None:
+        """Let the model mend the files whose syntax is broken, once. What it can't mend stays, and says so."""
+        files: list[dict[str, Any]] = self._json(program_id, FILES)
+        broken = [item for item in files if item["verdict"] == Verdict.ERROR]
+        if not broken:
+            return
+        row = self._enter(program_id, ProgramStage.REPAIR)
+        self._permit(row)
+        try:
+            mended = self._mended(program_id, row, broken)
+        except SeogoError as error:
+            log.warning("the syntax of %d files could not be mended: %s", len(broken), error.code)
+            with self.database.write() as session:
+                programs_table.note(session, program_id, repair_failed=error.code)
+            return
+        self._put(program_id, FILES, [mended.get(item["path"], item) for item in files])
+        reached("program.repair.end", program_id)
+
+    def store(self, program_id: UUID) -> None:
+        """Keep each file as a blob and a row; what was needed on the way goes."""
+        row = self._enter(program_id, ProgramStage.STORE)
+        self._permit(row)
+        rows: list[ProgramFile] = []
+        for ordinal, item in enumerate(self._json(program_id, FILES)):
+            content = item["text"].encode("utf-8", "replace")
+            self.blobs.put_result(program_id, blob_of(ordinal), content)
+            rows.append(_file_row(program_id, ordinal, item, content))
+        reached("program.store.blobs_written", program_id)
+        with self.database.write() as session:
+            if not programs_table.finish(session, program_id, rows):
+                raise Cancelled
+        reached("program.store.end", program_id)
+
+    def fail(self, program_id: UUID, error: SeogoError) -> None:
+        """Record why it failed."""
+        with self.database.write() as session:
+            programs_table.fail(session, program_id, error.code, dict(error.params))
+
+    def remove(self, program_id: UUID) -> None:
+        """Remove everything of it. A job that is at work on it finds it gone, and stops."""
+        self.blobs.delete_results(program_id)
+        with self.database.write() as session:
+            programs_table.remove(session, program_id)
+        self.blobs.delete_results(program_id)  # what a job wrote in between
+
+    def _enter(self, program_id: UUID, stage: ProgramStage, written: int | None = None) -> Program:
+        if self.stopping.is_set():
+            raise Interrupted
+        with self.database.write() as session:
+            if not programs_table.advance(session, program_id, stage, written=written):
+                raise Cancelled
+            row = session.get(Program, program_id)
+            if row is None:
+                raise Cancelled
+            return row
+
+    def _permit(self, row: Program) -> Permit:
+        """What the key that asked may read now.
+
+        Raises:
+            NotAuthenticated: it is revoked or expired.
+            NotPermitted, CollectionNotFound: it lost a right since, or a collection is gone.
+        """
+        with self.database.read() as session:
+            repositories = programs_table.repositories_of(session, [row.id]).get(row.id, [])
+        operator = self.operator.principal if self.operator is not None else None
+        principal = operator if operator is not None and operator.id == row.key_id else self.keys.current(row.key_id)
+        if principal.tenant_id != row.tenant_id:
+            raise NotFound
+        return self.policy.authorize(principal, Action.WRITE_PROGRAMS, [str(item) for item in repositories])
+
+    def _excerpts(self, permit: Permit, spec: str) -> list[Excerpt]:
+        """Passages for every piece of the specification, fused by reciprocal rank."""
+        scores: dict[UUID, float] = {}
+        excerpts: dict[UUID, Excerpt] = {}
+        for question in questions_of(spec):
+            if self.stopping.is_set():
+                raise Interrupted
+            asked = question[: self.retriever.settings.max_question_chars]
+            # Dates and kinds of file that a specification speaks of are no filters.
+            context = QuestionContext(infer_filters=False)
+            for passage in self.retriever.search(permit, asked, limit=_FOUND, context=context).passages:
+                chunk = passage.chunk
+                scores[chunk.id] = scores.get(chunk.id, 0.0) + 1.0 / (_RANKS + passage.rank)
+                excerpts[chunk.id] = Excerpt(
+                    passage.source.collection_name,
+                    passage.source.source_key,
+                    chunk.anchor.label("en"),
+                    passage.ordinals[0],
+                    0,
+                    chunk.text,
+                )
+        ranked = sorted(excerpts, key=lambda item: (-scores[item], excerpts[item].path, excerpts[item].ordinal))
+        return [
+            Excerpt(**{**asdict(excerpts[identity]), "rank": rank})
+            for rank, identity in enumerate(_distinct(ranked, excerpts), 1)
+        ]
+
+    def _note_packing(self, program_id: UUID, packed: Packed, choice: Choice, answer: int) -> None:
+        with self.database.write() as session:
+            row = session.get(Program, program_id)
+            if row is not None:
+                row.model_used = choice.engine.name
+            programs_table.note(
+                session,
+                program_id,
+                prompt=f"program_write.v{VERSION}",
+                included=[_place(item) for item in packed.included],
+                omitted=[_place(item) for item in packed.omitted],
+                context_tokens=packed.tokens,
+                answer_tokens=answer,
+                reasons=list(choice.reasons),
+            )
+
+    def _mended(self, program_id: UUID, row: Program, broken: Sequence[dict[str, Any]]) -> dict[str, dict[str, Any]]:
+        language = Language(row.language)
+        asked = [(WrittenFile(item["path"], item["text"]), Check(**_check_of(item))) for item in broken]
+        messages = repair_messages(self._text(program_id, SPEC), asked, language)
+        tokens = sum(estimated_tokens(str(message["content"])) for message in messages)
+        choice = self.choice(language, row.model_used, False, tokens)
+        room = choice.engine.context_tokens - tokens - _MARGIN
+        written = self._generate(
+            program_id, row, choice, messages, min(self.limits.answer_tokens, room), ProgramStage.REPAIR
+        )
+        cut_off = written.end is not None and written.end.reason == "length"
+        wanted = {item["path"] for item in broken}
+        mended: dict[str, dict[str, Any]] = {}
+        for item in read_program("".join(written.parts), cut_off=cut_off).files:
+            check = check_syntax(item.path, item.text)
+            if item.path in wanted and check.verdict is Verdict.OK:
+                mended[item.path] = {**_entry(item, check), "repaired": True}
+        return mended
+
+    def _generate(
+        self,
+        program_id: UUID,
+        row: Program,
+        choice: Choice,
+        messages: Sequence[Message],
+        tokens: int,
+        stage: ProgramStage,
+    ) -> _Written:
+        """One generation, to its end.
+
+        Raises:
+            GenerationStopped: a guard stopped it.
+            ModelUnavailable: the engine can't be used.
+            Cancelled, Interrupted: it is not wanted any more, or not here.
+        """
+        engine: ChatEngine = choice.engine if isinstance(choice.engine, GuardedEngine) else GuardedEngine(choice.engine)
+        thinking = choice.thinking if choice.thinking is not None else stage is ProgramStage.WRITE
+        call = EngineCall(
+            messages, max_tokens=max(1, tokens), sampling=choice.sampling, thinking=thinking, tenant=str(row.tenant_id)
+        )
+        before = row.written
+        written = _Written()
+
+        async def look() -> None:
+            reached("program.write.streaming", program_id)
+            await run_sync(self._look, program_id, stage, before + written.tokens)
+
+        async def run() -> None:
+            async with (
+                aclosing(engine.stream(call)) as stream,
+                aclosing(_watched(stream, look, self.limits.look_s)) as events,
+            ):
+                async for event in events:
+                    _take(written, event, engine.name)
+
+        asyncio.run(run())
+        self._look(program_id, stage, before + (_completion(written) or written.tokens))
+        return written
+
+    def _look(self, program_id: UUID, stage: ProgramStage, tokens: int) -> None:
+        self._enter(program_id, stage, written=tokens)
+
+    def _put(self, program_id: UUID, name: str, value: object) -> None:
+        self.blobs.put_result(program_id, name, json.dumps(value, ensure_ascii=True).encode())
+
+    def _json(self, program_id: UUID, name: str) -> Any:
+        return json.loads(self._text(program_id, name))
+
+    def _text(self, program_id: UUID, name: str) -> str:
+        content = self.blobs.get_result(program_id, name)
+        if content is None:
+            raise Cancelled  # deleted meanwhile
+        return content.decode()
+
+
+def blob_of(ordinal: int) -> str:
+    """Name of the blob that holds a file of a program."""
+    return f"file-{ordinal:05d}"
+
+
+def questions_of(spec: str) -> list[str]:
+    """What is searched for: the sections of a specification, at most `_QUESTIONS` groups of their beginnings."""
+    sections = [part.strip() for part in _HEADING.split(spec) if part.strip()]
+    parts = [
+        part[start : start + _QUESTION_CHARS] for part in sections for start in range(0, len(part), _QUESTION_CHARS)
+    ]
+    size = max(_QUESTION_CHARS, math.ceil(sum(map(len, parts)) / (_QUESTIONS - 1)))
+    groups: list[list[str]] = []
+    room = 0
+    for part in parts:
+        if len(part) > room and len(groups) < _QUESTIONS:
+            groups.append([])
+            room = size
+        groups[-1].append(part)
+        room -= len(part)
+    return ["\n".join(part[: _QUESTION_CHARS // len(group)] for part in group).strip() for group in groups]
+
+
+def _distinct(ranked: Sequence[UUID], excerpts: dict[UUID, Excerpt]) -> list[UUID]:
+    """Without pieces whose text another, better one has too: neighbours are merged differently by each question."""
+    kept: list[UUID] = []
+    for identity in ranked:
+        text, path = excerpts[identity].text, excerpts[identity].path
+        if not any(excerpts[other].path == path and text in excerpts[other].text for other in kept):
+            kept.append(identity)
+    return kept
+
+
+async def _watched(
+    stream: AsyncGenerator[EngineEvent, None], look: Callable[[], Awaitable[None]], every_s: float
+) -> AsyncGenerator[EngineEvent, None]:
+    """The events of `stream`; `look` is called every so often, while it is silent too, and may end it by an error."""
+    pending: asyncio.Future[EngineEvent] | None = None
+    looked_at = time.monotonic()
+    try:
+        while True:
+            pending = pending or asyncio.ensure_future(anext(stream))
+            done, _ = await asyncio.wait({pending}, timeout=every_s)
+            if time.monotonic() - looked_at >= every_s:
+                await look()
+                looked_at = time.monotonic()
+            if not done:
+                continue
+            try:
+                event = pending.result()
+            except StopAsyncIteration:
+                return
+            finally:
+                pending = None
+            yield event
+    finally:
+        if pending is not None:
+            pending.cancel()
+            with suppress(asyncio.CancelledError):
+                await pending
+
+
+def _take(written: _Written, event: EngineEvent, model: str) -> None:
+    if isinstance(event, TextDelta):
+        written.parts.append(event.text)
+        written.tokens += estimated_tokens(event.text)
+    elif isinstance(event, ReasoningDelta):
+        written.tokens += estimated_tokens(event.text)
+    elif isinstance(event, Finished):
+        stopped_by_guard(event, model)
+        written.end = event
+
+
+def _completion(written: _Written) -> int:
+    usage: Usage | None = written.end.usage if written.end is not None else None
+    return usage.completion if usage is not None else 0
+
+
+def _usage(written: _Written) -> dict[str, Any]:
+    usage = written.end.usage if written.end is not None else None
+    return {"usage": asdict(usage)} if usage is not None else {}
+
+
+def _place(excerpt: Excerpt) -> dict[str, Any]:
+    return {"collection": excerpt.collection, "path": excerpt.path, "place": excerpt.place, "rank": excerpt.rank}
+
+
+def _entry(item: WrittenFile, check: Check) -> dict[str, Any]:
+    return {"path": item.path, "text": item.text, "repaired": False, **asdict(check)}
+
+
+def _check_of(item: dict[str, Any]) -> dict[str, Any]:
+    return {"language": item["language"], "verdict": Verdict(item["verdict"]), "detail": item["detail"]}
+
+
+def _file_row(program_id: UUID, ordinal: int, item: dict[str, Any], content: bytes) -> ProgramFile:
+    return ProgramFile(
+        program_id=program_id,
+        ordinal=ordinal,
+        path=item["path"],
+        sha256=hashlib.sha256(content).hexdigest(),
+        size=len(content),
+        language=item["language"],
+        verdict=item["verdict"],
+        detail=item["detail"][:_DETAIL],
+        repaired=item["repaired"],
+    )

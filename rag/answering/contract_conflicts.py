@@ -1,0 +1,103 @@
+"""Sources that contradict each other: the same statement in another document, with another value."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from rag.answering.citing import Unit, squeeze
+from rag.answering.contract_names import names_of
+from rag.domain.answer import Citation, Sentence
+from rag.domain.facts import Fact, FactKind
+from rag.domain.passage import Passage
+
+_SAME_WORDS = 0.75
+"""Share of the content words of each that the other statement, with its headings, must hold."""
+_MIN_WORDS = 2
+_COMPARED = (FactKind.NUMBER, FactKind.DATE, FactKind.TIME)
+
+UnitsOf = Callable[[int], Sequence[Unit]]
+
+
+@dataclass(frozen=True, slots=True)
+class Conflict:
+    """A statement of the passage at `index`, at `spans`, that differs from what the passage at `cited` says."""
+
+    cited: int
+    index: int
+    spans: tuple[tuple[int, int], ...]
+
+
+def conflicts_of(
+    sentence: Sentence, passages: Sequence[Passage], units_of: UnitsOf, *, allow_superseded: bool
+) -> list[Conflict]:
+    """For each passage of another document, its statement that contradicts what the sentence quotes.
+
+    Args:
+        units_of: what can be quoted of the passage at an index.
+    """
+    found: dict[int, Conflict] = {}
+    for index, unit in _quoted_units(sentence.citations, passages, units_of):
+        if len(unit.terms) < _MIN_WORDS or not _values(unit):
+            continue
+        for other, passage in enumerate(passages):
+            source = passages[index].source
+            same = (passage.source.document_id, passage.source.version_id) == (source.document_id, source.version_id)
+            if same or other in found or (passage.source.valid_to is not None and not allow_superseded):
+                continue
+            if not _may_say_the_same(unit, passage):
+                continue
+            rival = next((item for item in units_of(other) if contradict(unit, item)), None)
+            if rival is not None:
+                found[other] = Conflict(index, other, rival.spans)
+    return list(found.values())
+
+
+def _quoted_units(
+    citations: Sequence[Citation], passages: Sequence[Passage], units_of: UnitsOf
+) -> list[tuple[int, Unit]]:
+    places = {id(passage): index for index, passage in enumerate(passages)}
+    quoted = []
+    for item in citations:
+        index = places[id(item.passage)]
+        quoted += [
+            (index, unit) for unit in units_of(index) if unit.spans[-1][0] < item.end and item.start < unit.spans[-1][1]
+        ]
+    return list({(index, unit.spans): (index, unit) for index, unit in quoted}.values())
+
+
+def _may_say_the_same(unit: Unit, passage: Passage) -> bool:
+    """Whether a passage has most of the unit's words anywhere; told without analysing it."""
+    whole = squeeze(passage.chunk.search_text)
+    return sum(term in whole for term in unit.terms) >= (_SAME_WORDS - 0.25) * len(unit.terms)
+
+
+def contradict(one: Unit, other: Unit) -> bool:
+    """Whether two statements are about the same and differ in all values of one unit."""
+    if min(_share(one, other), _share(other, one)) < _SAME_WORDS:
+        return False
+    if not all(other.holds_name(name) for name in names_of(one.whole)):
+        return False
+    if not all(one.holds_name(name) for name in names_of(other.whole)):
+        return False
+    mine, others = _values(one), _values(other)
+    shared = mine.keys() & others.keys()
+    return any(not mine[key] & others[key] for key in shared)
+
+
+def _share(one: Unit, other: Unit) -> float:
+    """How much of the words of `one` stands in the other, its headings included."""
+    words = one.terms
+    held = sum(other.holds_term(term) or term in other.squeezed_around for term in words)
+    return held / len(words) if words else 0.0
+
+
+def _values(unit: Unit) -> dict[tuple[FactKind, str], frozenset[str]]:
+    """Values by kind and unit. Dates count as whole; what has no unit is a number of anything."""
+    found: dict[tuple[FactKind, str], set[str]] = {}
+    own: Sequence[Fact] = [fact for fact in unit.facts if fact.written and fact.written in unit.text]
+    for fact in own:
+        if fact.kind in _COMPARED and (fact.unit or fact.kind is not FactKind.NUMBER):
+            value = "-".join(fact.parts) or str(fact.number)
+            found.setdefault((fact.kind, fact.unit), set()).add(value)
+    return {key: frozenset(values) for key, values in found.items()}

@@ -1,0 +1,182 @@
+"""Keeps answers on record: what was asked and answered, on which versions it stood, and how it came about.
+
+A record is written after the last word of an answer has gone out, so that it delays none; where it can't be written, the
+answer stands all the same and the operator's log says so.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any
+from uuid import UUID, uuid4
+
+from rag.answering.rendering import render
+from rag.answering.service import AnswerEvent, AnswerOutcome
+from rag.domain.answer import Abstention, Note, Sentence
+from rag.domain.passage import SearchResult
+from rag.domain.principal import Permit
+from rag.settings import AnswerLogSettings
+from rag.store import answer_record
+from rag.store.answer_record import AnswerRecord, AnswerSource
+from rag.store.base import utc_now
+from rag.store.session import Database
+
+log = logging.getLogger(__name__)
+
+_EXPIRED_TOGETHER = 1000
+_PROMPT = "prompt"
+"""Kind of the note that names the version of the prompt."""
+
+
+class Surface(StrEnum):
+    """The door that a question came by."""
+
+    NATIVE = "native"
+    CHAT = "chat"
+    RESPONSES = "responses"
+
+
+class Recording:
+    """Collects one answer while it passes by. `id` is what callers know it by."""
+
+    def __init__(self, permit: Permit, question: str, surface: Surface, generator: str) -> None:
+        self.id: UUID = uuid4()
+        self.complete = False
+        self._permit, self._question, self._surface, self._generator = permit, question, surface, generator
+        self._began = time.perf_counter()
+        self._took_ms = 0.0
+        self._search: SearchResult | None = None
+        self._abstention: Abstention | None = None
+        self._sentences: list[Sentence] = []
+        self._notes: list[Note] = []
+
+    async def listening(self, events: AsyncGenerator[AnswerEvent, None]) -> AsyncGenerator[AnswerEvent, None]:
+        """The events, noted as they pass; `complete` once they have come to their end."""
+        async with aclosing(events):
+            async for event in events:
+                self._note(event)
+                yield event
+        self._end()
+
+    def whole(self, outcome: AnswerOutcome) -> None:
+        """Note an answer that came in one piece."""
+        for event in (outcome.search, *outcome.notes, *outcome.sentences, outcome.abstention):
+            if event is not None:
+                self._note(event)
+        self._end()
+
+    def _note(self, event: AnswerEvent) -> None:
+        if isinstance(event, SearchResult):
+            self._search = event
+        elif isinstance(event, Sentence):
+            self._sentences.append(event)
+        elif isinstance(event, Abstention):
+            self._abstention = event
+        else:
+            self._notes.append(event)
+
+    def _end(self) -> None:
+        self._took_ms = (time.perf_counter() - self._began) * 1000
+        self.complete = True
+
+    def rows(self, *, content: bool) -> tuple[AnswerRecord, list[AnswerSource]]:
+        """The answer as it is kept; without `content` neither question nor words of the answer."""
+        trace = self._search.trace if self._search is not None else None
+        text = ""
+        for sentence in self._sentences:
+            text += render(sentence, len(text)).text
+        record = AnswerRecord(
+            id=self.id,
+            tenant_id=self._permit.tenant_id,
+            principal_id=self._permit.principal.id,
+            surface=self._surface,
+            collections=sorted(str(item) for item in self._permit.collections),
+            language=str(trace.language) if trace is not None else "",
+            question=self._question if content else "",
+            text=text if content else "",
+            citations=self._citations() if content else [],
+            abstained=self._abstention.reason if self._abstention is not None else "",
+            notes=[{"kind": note.kind, "detail": note.detail} for note in self._notes],
+            generator=self._generator[:200],
+            prompt_version=next((note.detail[:100] for note in self._notes if note.kind == _PROMPT), ""),
+            timings_ms={**(trace.timings_ms if trace is not None else {}), "total": round(self._took_ms, 3)},
+            created_at=utc_now(),
+        )
+        return record, self._sources()
+
+    def _citations(self) -> list[dict[str, Any]]:
+        return [
+            {
+                "number": item.number,
+                "document_id": str(item.passage.source.document_id),
+                "version_id": str(item.passage.source.version_id),
+                "version": item.passage.source.version_number,
+                "chunk_id": str(item.passage.chunk.id),
+                "start": item.start,
+                "end": item.end,
+                "quote": item.quote,
+            }
+            for sentence in self._sentences
+            for item in sentence.citations
+        ]
+
+    def _sources(self) -> list[AnswerSource]:
+        quoted = {item.passage.source.version_id: item.passage.source for s in self._sentences for item in s.citations}
+        return [
+            AnswerSource(
+                answer_id=self.id,
+                version_id=source.version_id,
+                document_id=source.document_id,
+                collection_id=source.collection_id,
+            )
+            for source in quoted.values()
+        ]
+
+
+class AnswerLog:
+    """Writes recordings down, and forgets them when their time has come."""
+
+    def __init__(self, database: Database, settings: AnswerLogSettings, now: Callable[[], datetime] = utc_now) -> None:
+        self._database = database
+        self._settings = settings
+        self._now = now
+
+    @property
+    def kept_since(self) -> datetime | None:
+        """Answers given before are not shown any more; None where they are kept for good."""
+        days = self._settings.retention_days
+        return None if days is None else self._now() - timedelta(days=days)
+
+    def keep(self, recording: Recording) -> None:
+        """Write a complete answer down; one that broke off leaves no record. Never raises: the answer is out already."""
+        if not recording.complete:
+            return
+        try:
+            record, sources = recording.rows(content=self._settings.content)
+            with self._database.write() as session:
+                session.add(record)
+                session.flush()
+                session.add_all(sources)
+                session.flush()
+                answer_record.forget_deleted(session, record, sources)
+        except Exception as error:
+            # Its kind alone: the message of a database quotes the statement with question and answer.
+            cause = type(error.__cause__ or error).__name__
+            log.error("the answer %s could not be put on record: %s (%s)", recording.id, type(error).__name__, cause)
+
+    def expire(self) -> int:
+        """Remove what is older than the setting allows; returns how many answers."""
+        before = self.kept_since
+        total = 0
+        while before is not None:
+            with self._database.write() as session:
+                removed = answer_record.expire(session, before, _EXPIRED_TOGETHER)
+            total += removed
+            if removed < _EXPIRED_TOGETHER:
+                break
+        return total

@@ -1,0 +1,158 @@
+"""Answers that need several searches: plan, search, read, until the passages are enough or the steps are used up.
+
+Every search runs under the permit of the question, and what is written stands under the same contract as any answer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
+from dataclasses import replace
+from itertools import zip_longest
+
+from anyio.to_thread import run_sync
+
+from rag.answering.report import SECTION, STEP, SectionedGenerator, headed, source_notes
+from rag.answering.service import Answerer, AnswerEvent, Asked
+from rag.domain.answer import Abstention, AbstentionReason, Note, Sentence
+from rag.domain.errors import ModelUnavailable
+from rag.domain.passage import Passage
+from rag.domain.principal import Permit
+from rag.generation.base import GenerationRequest, Generator
+from rag.generation.planning import Planner
+from rag.retrieval.service import Retriever
+from rag.retrieval.understanding import QuestionContext
+from rag.settings import AnswerSettings
+from rag.text.question import QuestionReader
+
+
+class StepwiseAnswerer(Answerer):
+    """Answers at once, in steps, or with a report, as it is asked.
+
+    In the stream of the latter two the first search comes first, then what the steps did, then one search result with all
+    passages that the answer may cite; sentences follow that.
+    """
+
+    def __init__(
+        self,
+        retriever: Retriever,
+        reader: QuestionReader,
+        generator: Generator,
+        settings: AnswerSettings,
+        planner: Planner,
+    ) -> None:
+        super().__init__(retriever, reader, generator, settings.sentences)
+        self._planner, self._settings = planner, settings
+
+    async def stream(self, permit: Permit, asked: Asked) -> AsyncGenerator[AnswerEvent, None]:
+        """The answer as it comes; raises what the answer at once raises."""
+        events = super().stream(permit, asked) if asked.mode == "answer" else self._stepwise(permit, asked)
+        async with aclosing(events):
+            async for event in events:
+                yield event
+
+    async def _stepwise(self, permit: Permit, asked: Asked) -> AsyncGenerator[AnswerEvent, None]:
+        read = await run_sync(self._read, permit, asked)
+        yield read.search
+        request = replace(self._request(permit, asked, read), multi_step=True)
+        gathered = _Gathered(self._settings.step_passages)
+        # What one passage holds of a question that needs several is little: the first search is read all the same.
+        gathered.add(request.question, read.search.passages, read.weak)
+        async with aclosing(self._further(permit, asked, request, gathered)) as notes:
+            async for note in notes:
+                yield note
+        passages = gathered.passages()
+        if gathered.weak or not passages:
+            yield await run_sync(self._abstention, permit, read)
+            return
+        yield replace(read.search, passages=passages)
+        shown = 0
+        async with aclosing(self._written(permit, replace(request, passages=passages), asked)) as events:
+            async for event in events:
+                shown += isinstance(event, Sentence)
+                yield event
+        if not shown:
+            names = await run_sync(self._retriever.collection_names, permit)
+            yield Abstention(AbstentionReason.WEAK_EVIDENCE, names, read.missing)
+
+    async def _further(
+        self, permit: Permit, asked: Asked, request: GenerationRequest, gathered: _Gathered
+    ) -> AsyncGenerator[Note, None]:
+        """Search for what the planner wants, round by round; each search is a note as it happens."""
+        yield Note(STEP, gathered.told())
+        for _ in range(self._settings.steps):
+            request = replace(request, passages=gathered.passages())
+            try:
+                wanted = await self._planner.further(request, gathered.questions, self._settings.step_questions)
+            except ModelUnavailable as error:
+                yield Note(STEP, f"planning failed: {error.code}")
+                return
+            if not wanted:
+                yield Note(STEP, "nothing more to look up")
+                return
+            for question in wanted:
+                infer = asked.context.infer_filters if asked.context is not None else True
+                part = Asked(question, asked.passages, QuestionContext(infer_filters=infer))
+                read = await run_sync(self._read, permit, part)
+                gathered.add(question, () if read.weak else read.search.passages, read.weak)
+                yield Note(STEP, gathered.told())
+        yield Note(STEP, f"stopped after {self._settings.steps} rounds")
+
+    async def _written(
+        self, permit: Permit, request: GenerationRequest, asked: Asked
+    ) -> AsyncGenerator[Sentence | Note, None]:
+        """The answer to what was gathered, verified; in the mode `deep` in sections, with its sources at the end."""
+        generator = self._generator
+        if asked.mode == "deep":
+            headings = await self._planner.outline(request, self._settings.report_sections)
+            generator = SectionedGenerator(self._generator, headings)
+        sentences: list[Sentence] = []
+        heading = ""
+        async with aclosing(self._verified(permit, generator, request)) as events:
+            async for event in events:
+                if isinstance(event, Sentence):
+                    event, heading = headed(event, heading), ""
+                    sentences.append(event)
+                elif event.kind == SECTION:
+                    heading = event.detail
+                yield event
+        if asked.mode == "deep":
+            for note in source_notes(sentences, request.language):
+                yield note
+
+
+class _Gathered:
+    """What the searches of one question found.
+
+    Attributes:
+        weak: whether none of them found enough to answer what it was for.
+    """
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._found: list[tuple[str, Sequence[Passage]]] = []
+        self._new = 0
+        self.weak = True
+
+    @property
+    def questions(self) -> tuple[str, ...]:
+        """What was searched for, in order."""
+        return tuple(question for question, _ in self._found)
+
+    def add(self, question: str, passages: Sequence[Passage], weak: bool) -> None:
+        """What a search found that may be read."""
+        self.weak = self.weak and weak
+        known = {passage.chunk.id for _, found in self._found for passage in found}
+        self._new = sum(passage.chunk.id not in known for passage in passages)
+        self._found.append((question, passages))
+
+    def told(self) -> str:
+        """The last search in words."""
+        question, passages = self._found[-1]
+        return f"search {len(self._found)}: {question}: {len(passages)} passages, {self._new} of them new"
+
+    def passages(self) -> tuple[Passage, ...]:
+        """Each passage once: the best of every search, then the second of every search, and so on."""
+        rows = zip_longest(*(passages for _, passages in self._found))
+        each = {passage.chunk.id: passage for row in rows for passage in row if passage is not None}
+        return tuple(replace(passage, rank=rank) for rank, passage in enumerate(list(each.values())[: self._most], 1))

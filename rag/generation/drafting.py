@@ -1,0 +1,273 @@
+"""A model's text, as it comes, taken apart into sentences with the numbers that each of them cites.
+
+Where the text is cut depends on the text alone, never on the pieces in which it came: a boundary is judged when so many
+characters after it are known, and with exactly those.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from rag.generation.marks import finished_part, marks_alone, may_be_marks_alone, unmarked, worded
+from rag.text.sentences import Span
+
+Splitter = Callable[[str], Sequence[Span]]
+
+NO_ANSWER = "[NO_ANSWER]"
+"""The line by which a model says that the passages do not answer."""
+_REFUSAL = re.compile(r"[\s*_`\"'“#>-]*\[?\s*NO[_ ]ANSWER\s*\]?[*_`\"'”.]*")
+_PERHAPS_REFUSAL = re.compile(r"[\s*_`\"'“#>-]*(?:\[\s*)?(?:N(?:O(?:[_ ](?:A(?:N(?:S(?:W(?:E(?:R)?)?)?)?)?)?)?)?)?\Z")
+_AHEAD = 24
+"""Characters after a possible end of a sentence that decide whether it is one: some words in either language."""
+_END = re.compile(r"[.!?…。！？][\"'”’)\]」』*_`]*(?=\s)|[。！？]")
+_BLANK_LINES = re.compile(r"(?:[ \t]*\n)+")
+_FENCE = re.compile(r"[ \t]*(`{3,}|~{3,})")
+_PERHAPS_FENCE = re.compile(r"[ \t]*(?:`{1,2}|~{1,2})\Z")
+_ROW = re.compile(r"[ \t]*\|")
+_RULE = re.compile(r"[ \t]*\|?[\s:|-]*-[\s:|-]*\Z")
+_ITEM = re.compile(r"[ \t]*(?:[-*+•▪·※○●□■]|\(?\d{1,3}[.)]|\(?[가-하][.)]|[①-⑳])[ \t]+\S")
+_PERHAPS_ITEM = re.compile(r"[ \t]*(?:[-*+•▪·※○●□■]|\(?\d{1,3}[.)]?|\(?[가-하][.)]?|[①-⑳])?[ \t]*\Z")
+_HEADING = re.compile(r"[ \t]*(?:#{1,6}[ \t]+\S.*|\*\*[^*\n]+\*\*:?)[ \t]*\Z")
+_BOLD_WORDS = re.compile(r"[ \t]*\*\*[^*\n]+\*\*:?[ \t]*[^\s:*]")
+_LINE = re.compile(r"[^\n]*\n|[^\n]+")
+_RULER = re.compile(r"[ \t]*(?:-{3,}|\*{3,}|_{3,}|={3,})[ \t]*\Z")
+_REASONING = {
+    "<think>": "</think>",
+    "<thinking>": "</thinking>",
+    "<thought>": "</thought>",
+    "<reasoning>": "</reasoning>",
+    "[THINK]": "[/THINK]",
+}
+"""How models mark reasoning in their text, where the engine was not told to take it out."""
+_MARK_ENDS = ("]", "】", "］")
+_INTRODUCES = (":", "：")
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A sentence, list item, table or block of code, and the numbers of the passages that it cites, as the model wrote them."""
+
+    text: str
+    numbers: tuple[int, ...] = ()
+
+
+class Drafting:
+    """Takes a text apart. `push` is cheap; `take` and `finish` may ask the splitter.
+
+    Attributes:
+        refused: whether the model said that the passages do not answer.
+        refused_in_part: whether it said so after, or beside, an answer.
+        wrote: whether there was any text at all.
+        left: what was left out because the text broke off in it.
+    """
+
+    def __init__(self, split: Splitter) -> None:
+        self._split = split
+        self._raw = ""
+        self._before = ""
+        self._held: Piece | None = None
+        self._begun = False
+        self._reasoning_until = ""
+        self._looked_at = 0
+        self.refused = self.refused_in_part = self.wrote = False
+        self.left = ""
+
+    def push(self, text: str) -> bool:
+        """Add what has come; whether `take` may have something now."""
+        self.wrote = self.wrote or bool(text.strip())
+        self._raw += text
+        if "\n" in text or len(self._raw) >= self._looked_at + _AHEAD:
+            self._looked_at = len(self._raw)
+            return True
+        return False
+
+    def take(self) -> list[Piece]:
+        """The pieces that are complete."""
+        return self._pieces(final=False)
+
+    def finish(self, *, complete: bool = True) -> list[Piece]:
+        """The pieces that are left at the end of the text; without the last one where it broke off (not `complete`)."""
+        pieces = self._pieces(final=False)
+        end = self._raw.rstrip()
+        pieces += self._pieces(final=True)
+        if complete and self._before and not self.refused:
+            pieces.append(Piece(self._before))
+        elif not complete and end and pieces and not (pieces[-1].numbers and end.endswith(_MARK_ENDS)):
+            self.left = pieces.pop().text
+        self._before = ""
+        return pieces
+
+    def _pieces(self, *, final: bool) -> list[Piece]:
+        found: list[Piece] = []
+        self._drop_reasoning(final)
+        while not self.refused and (piece := self._next(final)) is not None:
+            self._begun = True
+            found.append(piece)
+        self._looked_at = len(self._raw)
+        return found
+
+    def _drop_reasoning(self, final: bool) -> None:
+        if not self._begun and not self._reasoning_until:
+            start = self._raw.lstrip()
+            self._reasoning_until = next((close for name, close in _REASONING.items() if start.startswith(name)), "")
+        for close in _REASONING.values():
+            _, found, after = self._raw.rpartition(close)
+            if found:  # where the template opened the reasoning, only its end is in the text
+                self._raw, self._held, self._before, self._reasoning_until = after, None, "", ""
+        if self._reasoning_until and final:
+            self._raw = ""
+
+    def _next(self, final: bool) -> Piece | None:
+        """The next piece to be given out: the one that waited for its marks, once there can't be more of them."""
+        while True:
+            if self._reasoning_until or not self._ready(final):
+                return None
+            if self._held is not None:
+                if self._takes_marks(final):
+                    continue
+                if self._waits_for_marks(final):
+                    return None
+                piece, self._held = self._held, None
+                return piece
+            if not self._read(final):
+                return None
+
+    def _ready(self, final: bool) -> bool:
+        """Whether there is something to read, past blank lines; sees to a refusal at the very beginning."""
+        self._raw = self._raw[match.end() :] if (match := _BLANK_LINES.match(self._raw)) else self._raw
+        if not self._raw.strip():
+            return final and self._held is not None
+        if self._begun or self._held is not None or self._before:
+            return True
+        start = self._raw.lstrip()
+        if not final and any(name.startswith(start) for name in _REASONING):
+            return False
+        if _REFUSAL.match(self._raw):
+            self.refused, self._raw = True, ""
+            return False
+        return final or not _PERHAPS_REFUSAL.match(self._raw)
+
+    def _takes_marks(self, final: bool) -> bool:
+        """Give a line of nothing but marks to the piece before it; so also marks before it where that one has none."""
+        held = self._held
+        alone = marks_alone(self._raw) if final or "\n" in self._raw else None
+        if held is None or alone is None:
+            return False
+        numbers, length = alone
+        self._held = Piece(held.text, tuple(dict.fromkeys((*held.numbers, *numbers))))
+        self._raw = self._raw[length:]
+        return True
+
+    def _waits_for_marks(self, final: bool) -> bool:
+        return not final and "\n" not in self._raw and may_be_marks_alone(self._raw)
+
+    def _read(self, final: bool) -> bool:
+        """Make the next piece the held one; whether there was one to be made, or something to be put before the next."""
+        line, broken, _ = self._raw.partition("\n")
+        whole = bool(broken) or final
+        if not whole and (_PERHAPS_FENCE.match(line) or _PERHAPS_ITEM.match(line)):
+            return False
+        if fence := _FENCE.match(self._raw):
+            return self._read_code(fence[1], final)
+        if _ROW.match(self._raw):
+            return self._read_table(final)
+        if _ITEM.match(line):
+            return self._read_item(final)
+        if whole and _RULER.match(line):
+            return self._skip(len(line) + len(broken))
+        heading = line.lstrip().startswith(("#", "**")) and not _BOLD_WORDS.match(line)
+        if heading and (not whole or _HEADING.match(line)):
+            return whole and self._put_before(line, len(line) + len(broken))
+        return self._read_prose(line, broken, whole)
+
+    def _skip(self, length: int) -> bool:
+        self._raw = self._raw[length:]
+        return bool(self._raw.strip())
+
+    def _put_before(self, line: str, length: int) -> bool:
+        """A heading, or what introduces a list, is no statement: it goes before the piece that follows."""
+        self._before += f"{unmarked(line).text.strip()}\n"
+        self._raw = self._raw[length:]
+        return bool(self._raw.strip())
+
+    def _hold(self, text: str, numbers: Sequence[int], length: int) -> bool:
+        """Keep a piece until its marks are complete, and go on `length` characters further."""
+        self._raw = self._raw[length:]
+        refusal = _REFUSAL.search(text)
+        if refusal is not None:
+            self.refused_in_part = True
+            text = f"{text[: refusal.start()]}{text[refusal.end() :]}".strip()
+        if text.strip():
+            self._held = Piece(f"{self._before}{text}", tuple(dict.fromkeys(numbers)))
+            self._before = ""
+        return self._held is not None or bool(self._raw.strip())
+
+    def _read_code(self, fence: str, final: bool) -> bool:
+        closing = re.compile(rf"\n[ \t]*{re.escape(fence)}[`~]*(?=[ \t]*(?:\n|[\[【(])|\Z)")
+        found = closing.search(self._raw, len(fence))
+        if found is None or (found.end() == len(self._raw) and not final):
+            return final and self._hold(f"{self._raw.rstrip()}\n{fence}", (), len(self._raw))
+        return self._hold(self._raw[: found.end()].rstrip(), (), found.end())
+
+    def _read_table(self, final: bool) -> bool:
+        length, lines, ended = 0, [], False
+        for line in _LINE.findall(self._raw):
+            if not _ROW.match(line):
+                ended = bool(line.strip()) or line.endswith("\n")
+                break
+            lines.append(line)
+            length += len(line)
+        if not (final or ended):
+            return False
+        rows = [unmarked(line.strip()) for line in lines]
+        # The form that tables of passages have: one line a row, the header first, no rule under it.
+        texts = [row.text for row in rows if self._before or not _RULE.match(row.text)]
+        return self._hold("\n".join(texts), [n for row in rows for _, numbers in row.marks for n in numbers], length)
+
+    def _read_item(self, final: bool) -> bool:
+        """A list item whole, with the indented lines that go on with it."""
+        lines = _LINE.findall(self._raw)
+        length = len(lines[0])
+        ended = False
+        for line in lines[1:]:
+            if not line.strip() and not line.endswith("\n"):
+                break
+            if not line.startswith(("  ", "\t")) or _ITEM.match(line) or _FENCE.match(line) or not line.strip():
+                ended = True
+                break
+            if not line.endswith("\n") and (_PERHAPS_ITEM.match(line) or _PERHAPS_FENCE.match(line)):
+                break
+            length += len(line)
+        if not (final or ended):
+            return False
+        read = unmarked(self._raw[:length].rstrip())
+        return self._hold(
+            worded(self._raw[:length].rstrip()), [number for _, numbers in read.marks for number in numbers], length
+        )
+
+    def _read_prose(self, line: str, broken: str, whole: bool) -> bool:
+        read = unmarked(line if whole else finished_part(line))
+        for end in _END.finditer(read.text):
+            if not whole and end.end() + _AHEAD > len(read.text):
+                break
+            spans = self._split(read.text[: end.end() + _AHEAD])
+            if len(spans) > 1:
+                return self._hold_sentence(line, spans[1][0])
+        if not whole:
+            return False
+        spans = self._split(read.text)
+        if len(spans) > 1:
+            return self._hold_sentence(line, spans[1][0])
+        text = read.text.strip()
+        if text.endswith(_INTRODUCES) and not read.marks:
+            return self._put_before(line, len(line) + len(broken))
+        numbers = [number for _, cited in read.marks for number in cited]
+        return self._hold(worded(line).strip(), numbers, len(line) + len(broken))
+
+    def _hold_sentence(self, line: str, following: int) -> bool:
+        """The first sentence of a line: the marks up to the next one are its own."""
+        read = unmarked(line)
+        numbers = [number for offset, cited in read.marks if offset <= following for number in cited]
+        return self._hold(worded(line[: read.raw(following)]).strip(), numbers, read.raw(following))

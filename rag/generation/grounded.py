@@ -1,0 +1,239 @@
+"""The generator that asks a served model: passages and question in, cited sentences out as the model writes them.
+
+The model only proposes. Which passage a number means is decided here, by the prompt that was sent; whether a sentence stands
+on it is for `rag.answering.contract` to check.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncGenerator, Iterable, Iterator, Mapping, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass, replace
+from functools import partial
+
+from anyio.to_thread import run_sync
+
+from rag.domain.answer import Note
+from rag.domain.errors import GenerationStopped, InvalidRequest, ModelBroken, ModelUnavailable
+from rag.domain.language import Language
+from rag.generation.base import Draft, GenerationRequest
+from rag.generation.drafting import Drafting, Piece
+from rag.generation.engine import EngineCall, Finished, TextDelta
+from rag.generation.grounded_prompt import GroundedPrompt, PromptWriter
+from rag.generation.prompts.files import prompt, prompt_language
+from rag.generation.refusals import says_nothing
+from rag.generation.routing import Choice, Job, ModelRouter
+from rag.generation.saying import said
+from rag.settings import GenerationSettings
+from rag.text.language import detect_language
+from rag.text.sentences import Span, split_sentences
+from rag.text.template_tokens import neutralised, restored
+
+log = logging.getLogger(__name__)
+
+_REASONING_TOKENS = 8192
+"""What a model may think before it answers, on top of the answer; no more than a quarter of its context."""
+_REPAIR_TOKENS = 400
+_REPAIR_PASSAGES = 3
+_REPAIR_CONTEXT = 6000
+_LEAST_CONTEXT_LEFT = 256
+
+
+@dataclass(frozen=True, slots=True)
+class _Prepared:
+    """What is sent, and to whom."""
+
+    choice: Choice
+    prompt: GroundedPrompt
+    call: EngineCall
+
+
+class GroundedGenerator:
+    """Writes answers with whichever model the router chooses."""
+
+    name = "grounded/1"
+
+    def __init__(self, router: ModelRouter, settings: GenerationSettings, writer: PromptWriter | None = None) -> None:
+        self._router, self._settings = router, settings
+        self._writer = writer or PromptWriter()
+
+    async def generate(self, request: GenerationRequest) -> AsyncGenerator[Draft | Note, None]:
+        """The model's sentences as they are complete; none when it says that the passages do not answer.
+
+        Raises:
+            UnknownModel, InvalidRequest: no configured model can take it.
+            GenerationStopped: a guard ended it; what came before is not to be trusted.
+            ModelBroken: the model said nothing at all.
+            ModelUnavailable, or another of its kinds: as the engine says.
+        """
+        if not request.passages:
+            return
+        prepared = await self._prepared(request)
+        for note in _notes(prepared):
+            yield note
+        drafting = Drafting(_split)
+        reading = _Reading(len(request.passages), prepared.prompt)
+        finished = Finished("stop")
+        async with aclosing(prepared.choice.engine.stream(prepared.call)) as events:
+            async for event in events:
+                if isinstance(event, Finished):
+                    finished = event
+                elif isinstance(event, TextDelta) and drafting.push(event.text):
+                    for draft in reading.drafts(await run_sync(drafting.take)):
+                        yield draft
+                    if drafting.refused:
+                        break
+        self._check(prepared, finished, drafting)
+        for draft in reading.drafts(await run_sync(partial(drafting.finish, complete=finished.reason != "length"))):
+            yield draft
+        for note in _last_notes(finished, drafting, prepared, refused=drafting.refused or reading.withheld):
+            yield note
+
+    async def repair(self, request: GenerationRequest, draft: Draft, problems: Sequence[str]) -> Draft | None:
+        """One other wording of a sentence, asked for in one short call with the passages that it cites; None without one."""
+        if not draft.text or not request.passages:
+            return None
+        known = range(len(request.passages))
+        cited = list(dict.fromkeys(index for index in draft.cites if index in known)) or list(known)
+        excerpt = await run_sync(self._writer.excerpt, request, cited[:_REPAIR_PASSAGES], _REPAIR_CONTEXT)
+        words = prompt("repair", prompt_language(request.language))
+        user = words.filled(
+            1,
+            passages=excerpt.text,
+            question=neutralised(request.question).text,
+            sentence=neutralised(draft.text).text,
+            problems=neutralised("; ".join(problems)).text,
+        )
+        shown = GroundedPrompt((), excerpt.shown, words.identity, 0, "", excerpt.written)
+        try:
+            system = words.filled(0, marker=excerpt.marker)
+            job = self._job(replace(request, thinking=False), len(system) + len(user), _REPAIR_TOKENS)
+            text = await said(self._router.choose(job), system, user, max_tokens=_REPAIR_TOKENS, tenant=request.tenant)
+        except (ModelUnavailable, InvalidRequest) as error:
+            log.warning("a sentence was not repaired: %s", error.code)
+            return None
+        pieces = await run_sync(partial(_pieces_of, text))
+        if len(pieces) != 1 or pieces[0].text == draft.text:
+            return None
+        return _Reading(len(request.passages), shown).draft(pieces[0])
+
+    async def _prepared(self, request: GenerationRequest) -> _Prepared:
+        answer = self._settings.max_answer_tokens
+        wanted = self._writer.estimate(request)
+        try:
+            choice = self._router.choose(self._job(request, wanted, answer))
+        except InvalidRequest:  # too long for all models: the longest that any takes, then, with less in it
+            choice = self._router.choose(self._job(request, self._writer.least(request), answer))
+        context = choice.engine.context_tokens
+        answer = min(answer, context // 4)
+        reasoning = 0 if choice.thinking is False else min(_REASONING_TOKENS, context // 4)
+        budget = max(context - answer - reasoning, _LEAST_CONTEXT_LEFT)
+        written = await run_sync(self._writer.write, request, budget)
+        call = EngineCall(
+            written.messages,
+            max_tokens=answer + reasoning,
+            sampling=choice.sampling,
+            thinking=choice.thinking,
+            tenant=request.tenant,
+            affinity=written.affinity,
+        )
+        return _Prepared(choice, written, call)
+
+    def _job(self, request: GenerationRequest, prompt_tokens: int, answer_tokens: int) -> Job:
+        thinking = request.thinking
+        if thinking is None:
+            thinking = request.multi_step if self._settings.thinking == "auto" else self._settings.thinking == "on"
+        code = request.language is Language.CODE
+        return Job(
+            "code" if code else "precise" if request.multi_step else "interactive",
+            prompt_tokens=prompt_tokens,
+            answer_tokens=answer_tokens,
+            language=request.language,
+            thinking=thinking,
+            model=request.model,
+            grounded=True,
+        )
+
+    def _check(self, prepared: _Prepared, finished: Finished, drafting: Drafting) -> None:
+        name = prepared.choice.engine.name
+        if finished.reason == "guard":
+            raise GenerationStopped(name=name, guard=finished.guard)
+        if not drafting.wrote or finished.reason in ("tool_calls", "content_filter"):
+            raise ModelBroken(name=name)
+
+
+class _Reading:
+    """Turns numbers of a prompt into indexes of passages."""
+
+    def __init__(self, passages: int, shown: GroundedPrompt) -> None:
+        self._passages, self._shown = passages, shown
+        self._waiting: list[Piece] = []
+        self._begun = False
+
+    @property
+    def withheld(self) -> bool:
+        """Whether all that has come says that there is no answer: an answer of nothing else is none."""
+        return bool(self._waiting)
+
+    def drafts(self, pieces: Iterable[Piece]) -> Iterator[Draft]:
+        """The proposals. Words that only refuse wait until an answer follows them."""
+        for piece in pieces:
+            if not self._begun and says_nothing(piece):
+                self._waiting.append(piece)
+                continue
+            self._begun = True
+            yield from (self.draft(item) for item in (*self._waiting, piece))
+            self._waiting.clear()
+
+    def draft(self, piece: Piece) -> Draft:
+        """The proposal. A number that was not shown stays, beyond all passages, for the contract to count."""
+        cites = tuple(dict.fromkeys(self._index(number) for number in piece.numbers))
+        return Draft(text=restored(piece.text, self._shown.written), cites=cites)
+
+    def _index(self, number: int) -> int:
+        shown = self._shown.shown
+        return shown[number - 1] if 1 <= number <= len(shown) else self._passages + number - 1
+
+
+def _pieces_of(text: str) -> list[Piece]:
+    drafting = Drafting(_split)
+    drafting.push(text)
+    return drafting.finish()
+
+
+def _split(text: str) -> Sequence[Span]:
+    """Sentences of a line that a model wrote, in the language that it is in."""
+    korean = detect_language(text) is Language.KOREAN
+    return split_sentences(text, Language.KOREAN if korean else Language.ENGLISH)
+
+
+def _notes(prepared: _Prepared) -> Iterator[Note]:
+    """What is known before the first word."""
+    choice = prepared.choice
+    yield Note("model", choice.engine.name)
+    for reason in choice.reasons:
+        yield Note("router", reason)
+    thinking: Mapping[bool | None, str] = {True: "on", False: "off", None: "left to the model"}
+    yield Note("thinking", thinking[choice.thinking])
+    yield Note("prompt", prepared.prompt.identity)
+    for detail in prepared.prompt.omitted:
+        yield Note("omitted", detail)
+
+
+def _last_notes(finished: Finished, drafting: Drafting, prepared: _Prepared, *, refused: bool) -> Iterator[Note]:
+    """What is known after the last."""
+    if finished.reason == "length":
+        left = len(drafting.left)
+        yield Note(
+            "truncated", f"ended after {prepared.call.max_tokens} tokens; {left} characters of a last sentence left out"
+        )
+    if refused:
+        yield Note("no_answer", "the model found no answer in the passages")
+    elif drafting.refused_in_part:
+        yield Note("no_answer", "the model found no answer in the passages to a part of the question")
+    if finished.replica:
+        yield Note("replica", finished.replica)
+    if finished.usage is not None:
+        usage = finished.usage
+        yield Note("usage", f"prompt {usage.prompt} tokens, {usage.cached} of them cached; answer {usage.completion}")

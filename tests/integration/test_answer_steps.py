@@ -1,0 +1,113 @@
+"""Answers in steps and reports over HTTP and the command line, with engines that say what they are told."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from starlette.testclient import TestClient
+from typer.testing import CliRunner
+
+from api.app import create_app
+from api.cli import commands
+from api.cli.main import app
+from api.cli.options import Options
+from rag.answering.steps import StepwiseAnswerer
+from rag.generation.grounded import GroundedGenerator
+from rag.generation.planning import ModelPlanner
+from rag.generation.routing import SingleModel
+from rag.generation.scripted import ScriptedEngine
+from rag.settings import AnswerSettings, GenerationSettings
+from rag.text.question import QuestionReader
+from tests.integration.test_answers import events
+from tests.support.running import Caller, Running, running, settings_for
+
+QUESTION = "감사팀장이 속한 부서는 외부 일에 얼마를 쓸 수 있는가?"
+SECOND = "준법지원부의 출장비 한도는 얼마인가?"
+FILES = {
+    "조직.md": "# 조직\n\n감사팀장은 준법지원부 부서에 속한다.\n",
+    "여비.md": "# 여비\n\n준법지원부의 출장비 한도는 하루 70,000원이다.\n",
+}
+
+
+@pytest.fixture(scope="module")
+def alone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    folder: Path = tmp_path_factory.mktemp("steps")
+    with running(settings_for(folder)) as started:
+        yield started
+
+
+@pytest.fixture(scope="module")
+def owner(alone: Running) -> Caller:
+    caller = alone.caller()
+    caller.ingest(caller.collection("규정"), FILES)
+    return caller
+
+
+def with_model(started: Running, owner: Caller, *texts: str) -> Caller:
+    """The same caller of a service with a model that says `texts` in turn."""
+    rag, router = started.services.rag, SingleModel(ScriptedEngine.saying(*texts))
+    answerer = StepwiseAnswerer(
+        rag.retriever,
+        QuestionReader(rag.analyzer),
+        GroundedGenerator(router, GenerationSettings()),
+        AnswerSettings(),
+        ModelPlanner(router),
+    )
+    services = replace(started.services, rag=replace(rag, answerer=answerer))
+    served = Running(services, TestClient(create_app(services), raise_server_exceptions=False))
+    return Caller(served, owner.headers)
+
+
+def test_steps_are_shown_as_they_happen_and_the_passages_before_the_answer(alone: Running, owner: Caller) -> None:
+    caller = with_model(alone, owner, SECOND, "DONE", "준법지원부의 한도는 하루 70,000원입니다. [1][2]")
+    body = {"question": QUESTION, "mode": "steps", "passages": 1, "stream": True}
+    streamed = events(caller.post("/api/v1/answers", json=body).text)
+    assert [name for name, _ in streamed] == ["passages", "note", "note", "note", "passages", "sentence", "done"]
+    details = [data["detail"] for name, data in streamed if name == "note"]
+    assert details[0].startswith(f"search 1: {QUESTION}: ") and details[1].startswith(f"search 2: {SECOND}: ")
+    shown = [[item["source_key"] for item in data["passages"]] for name, data in streamed if name == "passages"]
+    assert shown == [["조직.md"], ["조직.md", "여비.md"]]
+    notes = streamed[-1][1]["notes"]
+    assert [item["detail"] for item in notes if item["kind"] == "step"] == details
+    assert {"model", "prompt", "thinking"} <= {item["kind"] for item in notes}
+
+
+def test_a_report_ends_with_its_sources_only_where_it_cites(alone: Running, owner: Caller) -> None:
+    section = "준법지원부의 한도는 하루 70,000원입니다. [1][2]"
+    caller = with_model(
+        alone, owner, SECOND, "DONE", "출장비 한도\n소속", section, "감사팀장은 그 부서에 속합니다. [1][2]"
+    )
+    answer = caller.post("/api/v1/answers", json={"question": QUESTION, "mode": "deep", "passages": 1}).json()
+    assert answer["status"] == "answered"
+    assert answer["text"].startswith("## 출장비 한도\n\n준법지원부의") and "\n\n## 소속\n\n감사팀장은" in answer["text"]
+    sources = [item["detail"] for item in answer["notes"] if item["kind"] == "source"]
+    cited = {citation["number"] for sentence in answer["sentences"] for citation in sentence["citations"]}
+    assert len(sources) == len(cited)
+    assert all(answer["text"].rstrip().endswith(f"- {source}") for source in sources[-1:])
+
+
+@pytest.mark.parametrize("mode", ["steps", "deep"])
+def test_without_a_model_the_refusal_says_so(owner: Caller, mode: str) -> None:
+    for stream in (False, True):
+        body = {"question": QUESTION, "mode": mode, "stream": stream}
+        refused = owner.post("/api/v1/answers", json=body, headers={"Accept-Language": "ko"})
+        assert (refused.status_code, refused.json()["code"]) == (422, "generator_missing")
+        assert "언어 모델" in refused.json()["title"] + refused.json().get("detail", "")
+    assert owner.post("/api/v1/answers", json={"question": QUESTION, "mode": "guess"}).status_code == 422
+
+
+def test_the_command_line_asks_in_steps(alone: Running, owner: Caller, monkeypatch: pytest.MonkeyPatch) -> None:
+    caller = with_model(alone, owner, SECOND, "DONE", "준법지원부의 한도는 하루 70,000원입니다. [1][2]")
+
+    @contextmanager
+    def connected(_: Options) -> Iterator[TestClient]:
+        yield TestClient(caller.running.http.app, headers=owner.headers)
+
+    monkeypatch.setattr(commands, "connect", connected)
+    shown = CliRunner().invoke(app, ["ask", "--steps", QUESTION], env={"COLUMNS": "200"})
+    assert shown.exit_code == 0, shown.output
+    assert f"search 2: {SECOND}" in shown.output and "70,000원입니다." in shown.output

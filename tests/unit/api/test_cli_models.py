@@ -1,0 +1,173 @@
+"""`seogo models`: list, show, launch, check."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from api.cli import cuda
+from api.cli.cuda import Cuda, installed_cuda
+from api.cli.main import app
+from tests.support.model_server import Answer, model_server
+
+
+@pytest.fixture(autouse=True)
+def english(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SEOGO_LANG", "en")
+    monkeypatch.setenv("COLUMNS", "200")
+
+
+def configured(tmp_path: Path, url: str = "http://127.0.0.1:9/v1", **more: Any) -> Path:
+    path = tmp_path / "seogo.yaml"
+    model = {"name": "house", "catalogue": "Qwen3.6-27B", "urls": [url]} | more
+    aliases = {"HCP-LLM-Latest": "house", "newest": "Qwen3.6-35B-A3B"}
+    path.write_text(json.dumps({"rag": {"generation": {"models": [model], "aliases": aliases}}}), encoding="utf-8")
+    return path
+
+
+def seogo(*words: str, config: Path | None = None) -> Result:
+    before = ["--config", str(config)] if config else []
+    return CliRunner().invoke(app, [*before, "models", *words])
+
+
+def test_list(tmp_path: Path) -> None:
+    rows = json.loads(seogo("list", "--json", config=configured(tmp_path)).stdout)["models"]
+    found = {row["name"]: row for row in rows}
+    assert len(found) >= 60
+    assert found["Qwen3.6-27B"]["configured"] == ["house"]
+    assert found["Qwen3-32B"]["configured"] == []
+    assert found["EXAONE-3.5-32B"]["commercial"] == "forbidden"
+    shown = seogo("list", "--kind", "reranker").stdout
+    assert "bge-reranker-v2-m3" in shown and "Qwen3-32B" not in shown
+
+
+def test_list_in_korean(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SEOGO_LANG", "ko")
+    shown = seogo("list").stdout
+    assert "상업적 이용" in shown and "금지" in shown and "확인 안 됨" in shown
+
+
+def test_show_has_every_fact_and_its_source() -> None:
+    shown = seogo("show", "Qwen3.6-35B-A3B").stdout
+    for wanted in (
+        "20 KiB / token",
+        "repetition loop",
+        "262,144 (YaRN 1,010,000)",
+        "broken: tools",
+        "survey:",
+        "unverified",
+    ):
+        assert wanted in shown
+    found = json.loads(seogo("show", "Qwen3.6-35B-A3B", "--json").stdout)
+    assert found["kv_bytes_per_token"] == 20 * 1024
+    assert found["unverified"] == ["release", "languages"]
+    assert set(found["sources"]) >= {"licence", "context", "failures"}
+
+
+def test_aliases_say_what_they_are(tmp_path: Path) -> None:
+    config = configured(tmp_path)
+    for name, entry in (("HCP-LLM-Latest", "Qwen3.6-27B"), ("newest", "Qwen3.6-35B-A3B"), ("house", "Qwen3.6-27B")):
+        assert f"{name} is {entry}." in seogo("show", name, config=config).stdout
+        made = json.loads(seogo("launch", name, "--json", config=config).stdout)
+        assert (made["model"], made["alias"]) == (entry, name)
+
+
+def test_a_moving_tag_without_a_target_and_an_unknown_name() -> None:
+    for name, said in (("HCP-LLM-Latest", "rag.generation.aliases"), ("GPT-7", "seogo models list")):
+        result = seogo("show", name)
+        assert result.exit_code == 1 and said in result.stderr
+
+
+def test_launch_prints_the_command_alone_on_stdout() -> None:
+    result = seogo(
+        "launch", "Qwen3-32B", "--quantisation", "fp8", "--gpus", "2", "--port", "9000", "--lora", "hr=/a/hr"
+    )
+    assert result.exit_code == 0
+    [line] = result.stdout.splitlines()
+    assert "vllm serve /models/Qwen3-32B-FP8" in line
+    assert "--port 9000" in line and "--lora-modules hr=/a/hr" in line and "VLLM_NO_USAGE_STATS=1" in line
+
+
+def test_launch_minds_the_licence() -> None:
+    refused = seogo("launch", "EXAONE-3.5-32B")
+    assert refused.exit_code == 1 and "licence_forbids" in refused.stderr and refused.stdout == ""
+    allowed = seogo("launch", "EXAONE-3.5-32B", "--licence-exception", "연구 과제 7")
+    assert allowed.exit_code == 0 and "연구 과제 7" in allowed.stderr
+
+
+@pytest.mark.parametrize("words", [["--quantisation", "Q9"], ["--lora", "hr"], ["--lora", "=x"]])
+def test_launch_refuses_what_it_does_not_know(words: list[str]) -> None:
+    assert seogo("launch", "Qwen3-32B", *words).exit_code == 1
+
+
+def program(folder: Path, name: str) -> Path:
+    path = folder / name
+    path.write_text("#!/bin/sh\n")
+    path.chmod(0o755)
+    return path
+
+
+def test_run_becomes_the_engine_without_a_shell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ran: list[tuple[str, list[str], dict[str, str]]] = []
+    monkeypatch.setattr(os, "execvpe", lambda file, args, env: ran.append((file, args, env)))
+    missing = seogo("launch", "Qwen3-32B", "--run", "--model-folder", str(tmp_path / "없음"))
+    assert missing.exit_code == 1 and "없음" in missing.stderr
+    folder = tmp_path / "모델; rm -rf"
+    folder.mkdir()
+    monkeypatch.setenv("PATH", str(tmp_path))
+    no_program = seogo("launch", "Qwen3-32B", "--run", "--model-folder", str(folder))
+    assert no_program.exit_code == 1 and "vllm" in no_program.stderr and not ran
+    program(tmp_path, "vllm")
+    assert seogo("launch", "Qwen3-32B", "--run", "--model-folder", str(folder)).exit_code == 0
+    [(file, args, environment)] = ran
+    assert (file, args[:3]) == ("vllm", ["vllm", "serve", str(folder)])
+    assert environment["HF_HUB_OFFLINE"] == "1" and environment["PATH"] == str(tmp_path)
+
+
+def test_cuda_13_2_is_refused_or_worked_around(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cuda, "installed_cuda", lambda: [Cuda("driver", 13, 2)])
+    result = seogo("launch", "Qwen3.6-27B", "--run", "--model-folder", str(tmp_path))
+    assert result.exit_code == 1 and "CUDA 13.2" in result.stderr
+    made = seogo("launch", "Qwen3.6-27B", "--engine", "llamacpp")
+    assert made.exit_code == 0 and "--cache-type-k bf16" in made.stdout
+    assert "CUDA" not in seogo("launch", "Qwen3-32B").stderr
+
+
+def test_cuda_is_read_from_driver_toolkit_and_wheels(tmp_path: Path) -> None:
+    toolkit = tmp_path / "version.json"
+    toolkit.write_text('{"cuda": {"name": "CUDA SDK", "version": "13.2.0"}}')
+    wheels = {"nvidia-cuda-runtime": "13.1.80"}
+    found = installed_cuda(lambda: 13_030, wheels.get, toolkit)
+    assert found == [Cuda("driver", 13, 3), Cuda("toolkit", 13, 2), Cuda("nvidia-cuda-runtime", 13, 1)]
+    assert [one.refused for one in found] == [False, True, False]
+    toolkit.write_text("[]")
+    assert installed_cuda(lambda: None, lambda name: None, toolkit) == []
+    assert installed_cuda(lambda: None, lambda name: "unknown", tmp_path / "none") == []
+
+
+def test_check(tmp_path: Path) -> None:
+    listed: dict[str, Any] = {"data": [{"id": "house", "max_model_len": 262_144}]}
+    with model_server(lambda call: Answer(listed)) as server:
+        config = configured(tmp_path, f"{server.url}/v1")
+        good = seogo("check", config=config)
+        assert good.exit_code == 0 and "ok" in good.stdout
+        listed["data"][0]["max_model_len"] = 32_768
+        short = seogo("check", config=config)
+        assert short.exit_code == 1 and "32,768" in short.stdout and "262,144" in short.stdout
+        listed["data"][0]["id"] = "other"
+        other = json.loads(seogo("check", "--json", config=config).stdout)["engines"]
+        assert [(item["state"], item["trouble"], item["served"]) for item in other] == [
+            ("other_model", True, ["other"])
+        ]
+    gone = seogo("check", config=config)
+    assert gone.exit_code == 1 and "not reachable" in gone.stdout
+
+
+def test_check_without_models() -> None:
+    result = seogo("check")
+    assert result.exit_code == 0 and "quotations" in result.stdout

@@ -1,0 +1,70 @@
+"""What the doctor says about generators, their licences and CUDA."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from api.cli.cuda import Cuda
+from api.cli.doctor_models import Line, cuda_lines, generator_lines
+from api.cli.main import app
+from rag.generation.catalogue_check import EngineCheck
+from rag.settings import GenerationSettings, ServedModel
+
+
+def lines(*models: dict[str, Any], checks: list[EngineCheck] | None = None) -> list[Line]:
+    served = tuple(ServedModel(**({"urls": ("http://gpu1:8000/v1",)} | one)) for one in models)
+    return list(generator_lines(GenerationSettings(models=served), lambda settings, catalogue: checks or []))
+
+
+@pytest.mark.parametrize(
+    ("model", "status", "said"),
+    [
+        ({"name": "Qwen3.6-27B"}, "ok", "Apache-2.0: free"),
+        ({"name": "house", "catalogue": "Llama-3.3-70B"}, "ok", "700 million"),
+        ({"name": "A.X-4.0"}, "warning", "unverified"),
+        ({"name": "사내모델".encode().hex()}, "warning", "not in the catalogue"),
+        ({"name": "EXAONE-3.5-32B"}, "error", "forbidden"),
+        ({"name": "EXAONE-3.5-32B", "licence_exception": "연구 과제 7"}, "warning", "연구 과제 7"),
+    ],
+)
+def test_licences(model: dict[str, Any], status: str, said: str) -> None:
+    [(check, found, detail, advice)] = lines(model)
+    assert check == f"licence: {model['name']}"
+    assert found == status and said in detail
+    assert bool(advice) is (status != "ok")
+
+
+def test_engines() -> None:
+    states = ("ok", "unreachable", "refused", "not_a_model_server", "other_model", "no_adapter", "shorter", "longer")
+    checks = [EngineCheck("Qwen3-32B", f"http://gpu{i}/v1", state) for i, state in enumerate(states)]
+    found = lines({"name": "Qwen3-32B"}, checks=checks)[1:]
+    assert [status for _, status, _, _ in found] == ["ok", *["error"] * 6, "warning"]
+    assert all(bool(advice) is (status != "ok") for _, status, _, advice in found)
+
+
+def test_no_generator_is_no_fault() -> None:
+    assert lines() == [("generators", "ok", "none: answers are quotations", "")]
+
+
+def test_cuda_13_2_is_refused_and_its_neighbours_are_not() -> None:
+    [(_, status, detail, advice)] = cuda_lines([Cuda("driver", 13, 3), Cuda("toolkit", 13, 2)])
+    assert (status, detail) == ("error", "toolkit 13.2") and "13.1 or 13.3" in advice
+    assert list(cuda_lines([Cuda("driver", 13, 1)])) == [("cuda", "ok", "driver 13.1", "")]
+    assert list(cuda_lines([])) == []
+
+
+def test_the_doctor_says_it(tmp_path: Path) -> None:
+    config = tmp_path / "seogo.yaml"
+    model = {"name": "EXAONE-3.5-32B", "urls": ["http://127.0.0.1:9/v1"]}
+    config.write_text(json.dumps({"rag": {"data_dir": str(tmp_path / "data"), "generation": {"models": [model]}}}))
+    result = CliRunner().invoke(app, ["--config", str(config), "doctor", "--json"])
+    assert result.exit_code == 1
+    found = {item["check"]: item for item in json.loads(result.stdout)}
+    assert found["licence: EXAONE-3.5-32B"]["status"] == "error"
+    assert found["engine: EXAONE-3.5-32B"]["status"] == "error"
+    assert "unreachable" in found["engine: EXAONE-3.5-32B"]["detail"]
