@@ -26,8 +26,8 @@ from rag.domain.errors import (
     PromptTooLong,
     SeogoError,
 )
-from rag.generation.engine import ChatEngine, EngineCall, EngineEvent, Finished
-from rag.generation.openai_engine_chunks import ChunkReader, EngineSaid, NotAChunk
+from rag.generation.engine import ChatEngine, EngineCall, EngineEvent, Finished, ReasoningDelta, TextDelta
+from rag.generation.openai_engine_chunks import REPETITION, ChunkReader, EngineSaid, NotAChunk
 from rag.generation.openai_engine_dialects import DIALECTS
 from rag.generation.openai_engine_replicas import Place, Replica, Replicas
 from rag.generation.openai_engine_request import RequestWriter
@@ -98,7 +98,9 @@ class OpenAiEngine:
                 if answer.ended:
                     break
                 events = await answer.next()
-            yield answer.finished()
+            last = answer.finished()
+            await answer.aclose()  # whoever keeps the last event waiting keeps no place on the engine
+            yield last
         finally:
             await answer.aclose()
 
@@ -131,7 +133,7 @@ class OpenAiEngine:
 
     async def _pause(self, again: _Again, number: int, avoided: set[Replica], last_try: float) -> None:
         """Wait before the next try, but for none where another replica is left; raises when there is to be no other try."""
-        elsewhere = len(avoided) < len(self._replicas.all)
+        elsewhere = self._replicas.others(avoided)
         pause = 0.0
         if not elsewhere:
             avoided.clear()
@@ -211,7 +213,8 @@ class _Answer:
         if self._reader.reason is None:
             raise AssertionError("an answer has ended for a reason")
         self._place.succeeded()
-        return Finished(self._reader.reason, self._reader.usage, replica=self._place.replica.server.url)
+        guard = REPETITION if self._reader.reason == "guard" else ""
+        return Finished(self._reader.reason, self._reader.usage, guard, self._place.replica.server.url)
 
     async def aclose(self) -> None:
         """Close the connection, if there is one, and give the place back. May be called twice."""
@@ -242,7 +245,7 @@ class _Answer:
             self._broken = error
         if self._broken is not None and not events:
             raise self._broken
-        return events
+        return _together(events)
 
     def _at_the_end(self) -> Iterator[EngineEvent]:
         if self._reader.reason is None:
@@ -284,6 +287,20 @@ class _Answer:
         if down:
             self._place.failed(lambda: kind(name=name))
         return kind(name=name)
+
+
+def _together(events: Sequence[EngineEvent]) -> list[EngineEvent]:
+    """Texts that came together as one: when there is more to do than time, everything after this has less to do."""
+    joined: list[EngineEvent] = []
+    for event in events:
+        last = joined[-1] if joined else None
+        if isinstance(event, TextDelta) and isinstance(last, TextDelta):
+            joined[-1] = TextDelta(last.text + event.text)
+        elif isinstance(event, ReasoningDelta) and isinstance(last, ReasoningDelta):
+            joined[-1] = ReasoningDelta(last.text + event.text)
+        else:
+            joined.append(event)
+    return joined
 
 
 def _kind_of(failure: StreamFailed) -> type[ModelUnavailable]:

@@ -10,12 +10,15 @@ from rag.generation.engine import EngineEvent, FinishReason, ReasoningDelta, Tex
 
 _DONE = b"[DONE]"
 _OPEN, _CLOSE = "<think>", "</think>"
+REPETITION = "repetition"
+"""vLLM's own detector of loops stopped it (`FinishReason.REPETITION`); our guard against loops has the same name."""
 _REASONS: dict[str, FinishReason] = {
     "stop": "stop",
     "length": "length",
     "tool_calls": "tool_calls",
     "function_call": "tool_calls",
     "content_filter": "content_filter",
+    REPETITION: "guard",
 }
 _BROKEN_OFF = frozenset({"abort", "error"})
 """vLLM and SGLang end a generation so that their own side gave up."""

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 Thinking = Callable[[bool, Sequence[str]], Mapping[str, Any]]
-"""The fields that switch reasoning on or off, given the names that the model's chat template knows for the switch."""
+"""The fields that switch reasoning on or off, given the names that the model's chat template knows for the switch; no names
+mean that there is nothing to switch."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,12 +31,12 @@ class Dialect:
 
 
 def _by_template(wanted: bool, names: Sequence[str]) -> Mapping[str, Any]:
-    return {"chat_template_kwargs": dict.fromkeys(names, wanted)}
+    return {"chat_template_kwargs": dict.fromkeys(names, wanted)} if names else {}
 
 
 def _by_effort(wanted: bool, names: Sequence[str]) -> Mapping[str, Any]:
     # Levels other than `none` are refused for models whose reasoning has no levels; it is their default anyway.
-    return {} if wanted else {"reasoning_effort": "none"}
+    return {} if wanted or not names else {"reasoning_effort": "none"}
 
 
 def _unknown(wanted: bool, names: Sequence[str]) -> Mapping[str, Any]:

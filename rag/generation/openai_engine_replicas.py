@@ -118,6 +118,10 @@ class Replicas:
             finally:
                 self._leave(waiting, woken=woken)
 
+    def others(self, avoided: Collection[Replica]) -> bool:
+        """Whether a replica is left that is neither avoided nor passed over."""
+        return any(one not in avoided and one.breaker.state is not State.OPEN for one in self.all)
+
     def release(self, place: Place) -> None:
         """The generation has ended, one way or another."""
         place.settle()

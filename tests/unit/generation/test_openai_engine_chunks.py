@@ -95,7 +95,7 @@ def test_usage_reason_and_end() -> None:
     assert reader.done
 
 
-@pytest.mark.parametrize("reason", ["eos", "repetition", "function_call"])
+@pytest.mark.parametrize("reason", ["eos", "function_call"])
 def test_a_reason_unknown_here_is_still_an_end(reason: str) -> None:
     assert read(chunk({}, reason))[1].reason in ("stop", "tool_calls")
 

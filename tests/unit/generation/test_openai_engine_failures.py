@@ -7,6 +7,7 @@ import gc
 import json
 import logging
 import time
+import weakref
 from collections.abc import Sequence
 from contextlib import aclosing
 from pathlib import Path
@@ -25,7 +26,7 @@ from rag.domain.errors import (
     SeogoError,
 )
 from rag.domain.messages import localized
-from rag.generation.engine import ChatEngine, EngineCall, EngineEvent, Finished, TextDelta
+from rag.generation.engine import ChatEngine, EngineCall, EngineEvent, Finished, ReasoningDelta, TextDelta
 from rag.generation.openai_engine import open_engine
 from rag.settings import ServedModel
 from tests.support.engine_server import DONE, Behaviour, Exchange, engine_server, refusing, saying, unused_port
@@ -57,6 +58,10 @@ def outcome(engine: ChatEngine, call: EngineCall = CALL) -> tuple[list[EngineEve
         return seen, None
 
     return asyncio.run(read())
+
+
+def text_of(events: Sequence[EngineEvent]) -> str:
+    return "".join(event.text for event in events if isinstance(event, TextDelta))
 
 
 def sending(*parts: bytes, head: bool = True, then: float = 0.0) -> Behaviour:
@@ -206,7 +211,7 @@ def test_after_the_first_token_it_is_never_asked_again(
     with engine_server(sending(*TOKENS, *more, then=then)) as stub:
         limits = {"silence_s": 0.4} if kind is ModelTimeout else {}
         seen, error = outcome(opened(stub.url, tries=5, **limits))
-        assert seen == [TextDelta("가")] * 3
+        assert text_of(seen) == "가가가"
         checked(error, kind, stub.url, caplog.text)
         assert len(stub.exchanges) == 1
         assert stub.wait_for(lambda: stub.exchanges[0].over)
@@ -232,7 +237,7 @@ def test_a_refusal_that_does_not_end_is_told_by_its_status() -> None:
 def test_an_endless_answer_ends_when_its_time_is_up() -> None:
     with engine_server(dripping(TOKENS[0])) as stub:
         seen, error = outcome(opened(stub.url, total_s=1.5))
-        assert len(seen) > 3
+        assert len(text_of(seen)) > 3
         assert type(error) is ModelTimeout
         assert stub.wait_for(lambda: stub.exchanges[0].over)
 
@@ -256,7 +261,24 @@ def test_an_answer_is_whole_once_its_reason_has_come() -> None:
         with engine_server(behaviour) as stub:
             seen, error = outcome(opened(stub.url))
             assert error is None
-            assert seen == [*[TextDelta("가")] * 3, Finished("length", replica=f"{stub.url}/v1")]
+            assert text_of(seen) == "가가가"
+            assert seen[-1] == Finished("length", replica=f"{stub.url}/v1")
+
+
+def test_a_loop_that_vllm_stopped_is_not_a_good_end() -> None:
+    end = b'data: {"choices": [{"index": 0, "delta": {}, "finish_reason": "repetition"}]}\n\n'
+    with engine_server(sending(*TOKENS, end)) as stub:
+        last = outcome(opened(stub.url))[0][-1]
+        assert last == Finished("guard", None, "repetition", f"{stub.url}/v1")
+
+
+def test_what_came_together_is_given_together() -> None:
+    thought = b'data: {"choices": [{"index": 0, "delta": {"reasoning": "m"}}]}\n\n'
+    end = b'data: {"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]}\n\n'
+    with engine_server(sending(b"".join([thought, thought, *TOKENS, thought, *TOKENS, end]))) as stub:
+        seen, _ = outcome(opened(stub.url))
+        parts = [ReasoningDelta("mm"), TextDelta("가가가"), ReasoningDelta("m"), TextDelta("가가가")]
+        assert seen == [*parts, Finished("stop", replica=f"{stub.url}/v1")]
 
 
 def test_a_key_may_be_exchanged_and_one_that_is_gone_is_told(tmp_path: Path) -> None:
@@ -282,16 +304,19 @@ def test_an_engine_that_does_not_speak_tls(caplog: pytest.LogCaptureFixture) -> 
 
 
 def test_nothing_is_kept_of_event_loops_that_are_over() -> None:
-    def over() -> list[asyncio.AbstractEventLoop]:
-        gc.collect()
-        return [one for one in gc.get_objects() if isinstance(one, asyncio.SelectorEventLoop) and one.is_closed()]
+    loops: list[weakref.ref[asyncio.AbstractEventLoop]] = []
 
-    before = over()  # of other tests
+    async def read(engine: ChatEngine) -> None:
+        loops.append(weakref.ref(asyncio.get_running_loop()))
+        async with aclosing(engine.stream(CALL)) as events:
+            assert [event async for event in events]
+
     with engine_server(saying("예")) as stub:
         engine = opened(stub.url)
-        for _ in range(5):
-            assert outcome(engine)[1] is None
-        assert [one for one in over() if one not in before] == []
+        for _ in range(3):
+            asyncio.run(read(engine))
+        gc.collect()
+        assert [loop() for loop in loops] == [None] * 3
 
 
 def test_cookies_are_not_kept_and_redirects_not_followed() -> None:

@@ -174,6 +174,17 @@ def test_a_broken_replica_is_passed_over_and_comes_back_by_a_probe() -> None:
         assert {answered_by(engine) for _ in range(6)} == {f"{broken.url}/v1", f"{well.url}/v1"}
 
 
+def test_where_the_others_are_passed_over_the_last_one_is_asked_again() -> None:
+    with engines(refusing(500), saying("예")) as (broken, well):
+        engine = opened(broken.url, well.url, tolerance=Tolerance(failures=2, rest_s=60))
+        for _ in range(6):
+            answered_by(engine)
+        assert len(broken.exchanges) == 2
+        well.behaviour = in_turn(refusing(503), saying("예"))
+        assert answered_by(engine) == f"{well.url}/v1"
+        assert len(broken.exchanges) == 2
+
+
 def test_while_a_probe_runs_no_other_call_waits_for_it() -> None:
     rest = 0.3
     with engine_server(refusing(500)) as stub:

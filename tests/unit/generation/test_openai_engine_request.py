@@ -73,6 +73,8 @@ def test_reasoning_is_switched_by_each_engine_s_own_field(engine: str, on: dict[
     plain = body(engine, EngineCall(TURNS))
     assert body(engine, EngineCall(TURNS, thinking=True)) == plain | on
     assert body(engine, EngineCall(TURNS, thinking=False)) == plain | off
+    for wanted in (True, False):
+        assert body(engine, EngineCall(TURNS, thinking=wanted), switches=()) == plain  # a model without a switch
 
 
 def test_other_template_arguments_of_the_caller_stay() -> None:
