@@ -8,14 +8,18 @@ from dataclasses import dataclass
 from rag.access.keys import Keys
 from rag.access.operator import LocalOperator
 from rag.access.policy import Policy
+from rag.answering.contract import ContractRules
 from rag.answering.service import Answerer
+from rag.answering.steps import StepwiseAnswerer
 from rag.blobs.store import BlobStore
 from rag.domain.principal import Principal
 from rag.embedding.registry import build_space
 from rag.embedding.space import EmbeddingSpace
 from rag.generation.chat import ChatModel
 from rag.generation.extractive import ExtractiveGenerator
-from rag.generation.registry import Generation
+from rag.generation.grounded import GroundedGenerator
+from rag.generation.planning import ModelPlanner
+from rag.generation.registry import Generation, open_generation
 from rag.index.base import VectorIndex
 from rag.index.registry import IndexConfig
 from rag.reranking.registry import open_reranker
@@ -144,7 +148,7 @@ def build(
         spaces,
         second_look,
     )
-    generator = ExtractiveGenerator(reader.terms_of)
+    generation = generation or open_generation(settings.generation)
     return Rag(
         settings=settings,
         database=database,
@@ -154,20 +158,42 @@ def build(
         keys=Keys(database),
         policy=Policy(database),
         retriever=retriever,
-        answerer=Answerer(retriever, reader, generator, settings.answers.sentences),
+        answerer=_answerer(settings, retriever, reader, generation),
         traffic=traffic,
         operator=LocalOperator(database) if local_operator else None,
         generation=generation,
     )
 
 
+def _answerer(
+    settings: RagSettings, retriever: Retriever, reader: QuestionReader, generation: Generation | None
+) -> Answerer:
+    """Models write where there are some; without, answers are quotations, and steps and reports are refused."""
+    if generation is None:
+        return Answerer(retriever, reader, ExtractiveGenerator(reader.terms_of), settings.answers.sentences)
+    return StepwiseAnswerer(
+        retriever,
+        reader,
+        GroundedGenerator(generation.router, settings.generation),
+        settings.answers,
+        ModelPlanner(generation.router),
+        ContractRules.of(settings.generation),
+    )
+
+
 def _open_chat(settings: RagSettings) -> ChatModel | None:
-    """The chat model for work around the question; None until a server is named."""
-    if settings.chat.url is None:
+    """The chat model for work around the question: the one that is named for it, else the generator of quick answers."""
+    chat = settings.chat
+    if chat.url is None and settings.generation.models:
+        models = {served.name: served for served in settings.generation.models}
+        served = models.get(settings.generation.jobs.get("interactive", ""), settings.generation.models[0])
+        named = {"url": served.urls[0], "model": served.served_as or served.name, "api_key_file": served.api_key_file}
+        chat = chat.model_copy(update=named)
+    if chat.url is None:
         return None
     from rag.generation.openai_chat import open_chat
 
-    return open_chat(settings.chat)
+    return open_chat(chat)
 
 
 def _index_config(settings: RagSettings) -> IndexConfig:

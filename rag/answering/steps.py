@@ -11,6 +11,7 @@ from itertools import zip_longest
 
 from anyio.to_thread import run_sync
 
+from rag.answering.contract import DEFAULT_RULES, ContractRules
 from rag.answering.report import SECTION, STEP, SectionedGenerator, headed, source_notes
 from rag.answering.service import Answerer, AnswerEvent, Asked
 from rag.domain.answer import Abstention, AbstentionReason, Note, Sentence
@@ -39,8 +40,9 @@ class StepwiseAnswerer(Answerer):
         generator: Generator,
         settings: AnswerSettings,
         planner: Planner,
+        rules: ContractRules = DEFAULT_RULES,
     ) -> None:
-        super().__init__(retriever, reader, generator, settings.sentences)
+        super().__init__(retriever, reader, generator, settings.sentences, rules)
         self._planner, self._settings = planner, settings
 
     async def stream(self, permit: Permit, asked: Asked) -> AsyncGenerator[AnswerEvent, None]:
