@@ -14,13 +14,12 @@ from fastapi.responses import Response
 
 from api.answer_log import RecordedStream, answer_log
 from api.deps import PROBLEMS, Caller, base_url, guarded
-from api.disconnects import NOBODY_LISTENS, unless_gone
 from api.errors import problem, respond
 from api.schemas.answers import AbstentionOut, AnswerOut, AnswerProblem, AskIn, NoteOut, SentenceOut
 from api.schemas.conversation import context_of
 from api.schemas.filters import filter_of
 from api.schemas.search import PassageOut, TraceOut
-from api.streaming import event, started
+from api.streaming import GONE, event, started, while_connected
 from rag.access.policy import Action
 from rag.answering.log import Recording, Surface
 from rag.answering.rendering import render
@@ -73,13 +72,13 @@ async def _in_one_piece(
     base, found = base_url(request), list[SearchResult]()
     try:
         writing = caller.services.rag.answerer.complete(permit, asked, found.append)
-        outcome = await unless_gone(request, writing)
+        outcome = await while_connected(request, writing)
     except SeogoError as error:
         if not found:
             raise
         return respond(request, error, _found(found[0], caller, base))
     if outcome is None:
-        return Response(status_code=NOBODY_LISTENS)
+        return Response(status_code=GONE)
     recording.whole(outcome)
     later.add_task(answer_log(caller).keep, recording)
     return _whole(outcome, recording.id, caller, base)
