@@ -14,6 +14,7 @@ from rag.domain.answer import Abstention, AbstentionReason, Note, Sentence
 from rag.domain.passage import Alternative, SearchResult
 from rag.domain.principal import Permit
 from rag.generation.base import DEFAULT_STYLE, AnswerStyle, GenerationRequest, Generator
+from rag.inference.computing import compute
 from rag.retrieval.service import Retriever
 from rag.retrieval.understanding import QuestionContext
 from rag.text.question import QuestionReader
@@ -82,7 +83,7 @@ class Answerer:
             QuestionTooLong, InvalidRequest: the question can't be asked.
             Unavailable: a part of the service is away; nothing is answered from the model alone.
         """
-        read = await run_sync(self._read, permit, asked)
+        read = await compute(lambda: self._read(permit, asked))
         yield read.search
         if read.weak:
             yield await run_sync(self._abstention, permit, read)
