@@ -1,8 +1,8 @@
 """Threads for work that computes, fewer than those for work that waits.
 
 A hundred questions in a hundred threads are no faster than in eight, but each then takes as long as all of them, and the event
-loop gets its turn among a hundred. With 100 questions at once on two busy cores, a request that needs no computing took 3 to 4.2 s
-(95th percentile), now 0.5 to 0.65 s; the questions themselves took as long as before.
+loop gets its turn among a hundred. With 100 questions at once on two busy cores, a request that needs no computing took 3 to
+4.2 s (95th percentile), now 0.5 to 0.65 s; the questions themselves took as long as before.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from anyio.to_thread import run_sync
 Result = TypeVar("Result")
 
 _PER_CORE = 4
-"""Half as many left less to the others' waiting (0.25 s), but a search also waits: for index, models and reranker of other hosts."""
+"""Half as many left the others less to wait (0.25 s), but a search also waits: for index, models and reranker on other hosts."""
 _limiter: RunVar[CapacityLimiter] = RunVar("computing")
 
 
