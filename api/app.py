@@ -107,8 +107,8 @@ def create_app(services: Services | None = None) -> FastAPI:
     for prefix, router in ROUTERS:
         app.include_router(router, prefix=prefix)
     errors.install(app)
-    app.add_middleware(TidyPath)
     app.add_middleware(JsonLimit)
+    app.add_middleware(TidyPath)
     app.add_middleware(RequestIds)
     return app
 

@@ -17,6 +17,7 @@ from rag.domain.errors import GeneratorMissing
 from rag.domain.passage import Alternative, SearchResult
 from rag.domain.principal import Permit
 from rag.generation.base import DEFAULT_STYLE, AnswerStyle, GenerationRequest, Generator
+from rag.inference.computing import compute
 from rag.retrieval.service import Retriever
 from rag.retrieval.understanding import QuestionContext
 from rag.text.question import QuestionReader
@@ -107,7 +108,7 @@ class Answerer:
         """
         if asked.mode != "answer":
             raise GeneratorMissing
-        read = await run_sync(self._read, permit, asked)
+        read = await compute(lambda: self._read(permit, asked))
         yield read.search
         if read.weak:
             yield await run_sync(self._abstention, permit, read)

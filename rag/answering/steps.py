@@ -53,7 +53,7 @@ class StepwiseAnswerer(Answerer):
                 yield event
 
     async def _stepwise(self, permit: Permit, asked: Asked) -> AsyncGenerator[AnswerEvent, None]:
-        read = await run_sync(self._read, permit, asked)
+        read = await compute(lambda: self._read(permit, asked))
         yield read.search
         request = self._request(permit, asked, read).in_steps()
         gathered = _Gathered(self._settings.step_passages)

@@ -12,12 +12,11 @@ from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequenc
 from dataclasses import dataclass
 from itertools import pairwise
 
-from anyio.to_thread import run_sync
-
 from rag.domain.answer import Note
 from rag.domain.language import Language
 from rag.domain.passage import Passage
 from rag.generation.base import Draft, GenerationRequest, Span
+from rag.inference.computing import compute
 from rag.text.sentences import split_sentences
 
 TermsOf = Callable[[str], Mapping[str, float]]
@@ -63,7 +62,7 @@ class ExtractiveGenerator:
 
     async def generate(self, request: GenerationRequest) -> AsyncGenerator[Draft | Note, None]:
         """Verbatim drafts, best evidence first."""
-        for draft in await run_sync(lambda: list(self.drafts(request))):
+        for draft in await compute(lambda: list(self.drafts(request))):
             yield draft
 
     async def repair(self, request: GenerationRequest, draft: Draft, problems: Sequence[str]) -> Draft | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import threading
 import time
@@ -14,6 +15,7 @@ import httpx
 import numpy as np
 import openai
 import pytest
+from anyio.to_thread import current_default_thread_limiter
 
 from api.app import create_app
 from api.deps import Services
@@ -499,6 +501,30 @@ def test_a_key_for_some_collections_uses_models_only_if_the_operator_says_so(
     ):
         assert http.post(path, json=body).status_code == (200 if allowed else 404), path
     assert http.get("/v1/models/llm/Qwen3-8B").status_code == (200 if allowed else 404)
+
+
+class Closing(ScriptedEngine):
+    """Says whether it was closed."""
+
+    closed = False
+
+    async def aclose(self) -> None:
+        self.closed = True
+
+
+def test_an_application_brings_its_threads_and_closes_its_engines(live: tuple[Running, str]) -> None:
+    engine = Closing([spoken("x")])
+    rag = replace(live[0].services.rag, generation=Generation(SingleModel(engine), {"x": engine}))
+    settings = live[0].services.settings.model_copy(update={"threads": 77})
+    app = create_app(replace(live[0].services, rag=rag, settings=settings))
+
+    async def check() -> float:
+        async with app.router.lifespan_context(app):
+            assert not engine.closed
+            return current_default_thread_limiter().total_tokens
+
+    assert asyncio.run(check()) == 77
+    assert engine.closed
 
 
 def test_every_response_has_a_request_id(caller: Caller) -> None:
