@@ -20,6 +20,7 @@ class Job:
         thinking: asked for or forbidden; None leaves it to the router.
         model: name or alias that was asked for; empty leaves the choice to the router.
         grounded: whether the answer has to stand on passages, which takes the precise preset.
+        multi_step: whether it needs more thought than a question that was not taken apart.
     """
 
     kind: JobKind
@@ -31,6 +32,7 @@ class Job:
     thinking: bool | None = None
     model: str = ""
     grounded: bool = False
+    multi_step: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,12 +41,14 @@ class Choice:
 
     Attributes:
         reasons: for the trace, in few words each, such as `HCP-LLM-Latest is Qwen3.6-27B`.
+        adapter: LoRA adapter of the engine that was asked for by name; empty means the base.
     """
 
     engine: ChatEngine
     sampling: Sampling = ENGINE_DEFAULTS
     thinking: bool | None = None
     reasons: tuple[str, ...] = ()
+    adapter: str = ""
 
 
 class ModelRouter(Protocol):
