@@ -24,7 +24,7 @@ from rag.generation.grounded_prompt import GroundedPrompt, PromptWriter
 from rag.generation.prompts.files import prompt, prompt_language
 from rag.generation.refusals import says_nothing
 from rag.generation.routing import Choice, Job, ModelRouter
-from rag.generation.saying import reasoning_tokens, said
+from rag.generation.saying import Speaker, reasoning_tokens
 from rag.settings import GenerationSettings
 from rag.text.language import detect_language
 from rag.text.sentences import Span, split_sentences
@@ -57,6 +57,7 @@ class GroundedGenerator:
     def __init__(self, router: ModelRouter, settings: GenerationSettings, writer: PromptWriter | None = None) -> None:
         self._router, self._settings = router, settings
         self._writer = writer or PromptWriter()
+        self._speaker = Speaker()
 
     async def generate(self, request: GenerationRequest) -> AsyncGenerator[Draft | Note, None]:
         """The model's sentences as they are complete; none when it says that the passages do not answer.
@@ -75,7 +76,7 @@ class GroundedGenerator:
         drafting = Drafting(_split)
         reading = _Reading(len(request.passages), prepared.prompt)
         finished = Finished("stop")
-        async with aclosing(prepared.choice.engine.stream(prepared.call)) as events:
+        async with aclosing(self._speaker.stream(prepared.choice.engine, prepared.call)) as events:
             async for event in events:
                 if isinstance(event, Finished):
                     finished = event
@@ -109,7 +110,8 @@ class GroundedGenerator:
         try:
             system = words.filled(0, marker=excerpt.marker)
             job = self._job(replace(request, thinking=False), len(system) + len(user), _REPAIR_TOKENS)
-            text = await said(self._router.choose(job), system, user, max_tokens=_REPAIR_TOKENS, tenant=request.tenant)
+            choice = self._router.choose(job)
+            text = await self._speaker.said(choice, system, user, max_tokens=_REPAIR_TOKENS, tenant=request.tenant)
         except (ModelUnavailable, InvalidRequest) as error:
             log.warning("a sentence was not repaired: %s", error.code)
             return None

@@ -362,6 +362,30 @@ def test_what_the_limit_cut_off_is_said() -> None:
     assert "characters of a last sentence" in details(notes, "truncated")[0]
 
 
+def test_a_model_without_system_messages_gets_the_rules_from_the_user() -> None:
+    answer = spoken("연차는 15일입니다. [1]")
+    engine = ScriptedEngine([[InvalidRequest(detail="System role not supported")], answer])
+    generator = GroundedGenerator(SingleModel(engine), SETTINGS)
+    for calls in (2, 3):
+        found = collected(generator.generate(asked(history=turns(1))))
+        assert [item.cites for item in found if isinstance(item, Draft)] == [(0,)]
+        assert len(engine.calls) == calls, "refused once, and known from then on"
+    roles = [[message["role"] for message in call.messages] for call in engine.calls]
+    assert roles == [["system", "user", "assistant", "user"], *[["user", "assistant", "user"]] * 2]
+    first, second = (str(message["content"]) for message in (engine.calls[0].messages[0], engine.calls[1].messages[0]))
+    assert second.startswith(first) and second.endswith("0번째 질문은 무엇인가요?")
+
+
+def test_what_a_model_refuses_in_either_form_is_refused() -> None:
+    engine = ScriptedEngine([[InvalidRequest(detail="too long")]])
+    with pytest.raises(InvalidRequest):
+        answered(engine)
+    broken = ScriptedEngine([[TextDelta("연차는"), InvalidRequest(detail="late")]])
+    with pytest.raises(InvalidRequest):
+        answered(broken)
+    assert (len(engine.calls), len(broken.calls)) == (2, 1)
+
+
 def test_closing_stops_the_engine() -> None:
     engine = ScriptedEngine.saying("연차는 15일입니다. [1] " * 30)
 
