@@ -1,6 +1,8 @@
 """Answers that need several searches: plan, search, read, until the passages are enough or the steps are used up.
 
-Every search runs under the permit of the question, and what is written stands under the same contract as any answer.
+Every search runs under the permit of the question, and what is written stands under the same contract as any answer. With a
+planner that reads perfectly, both documents that a question of `en_hotpotqa200` needs are among its passages in 94 of 100
+cases, 81 with one search, 89 with one search for as many passages (`benchmarks/steps.py`).
 """
 
 from __future__ import annotations

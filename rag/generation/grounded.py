@@ -24,7 +24,7 @@ from rag.generation.grounded_prompt import GroundedPrompt, PromptWriter
 from rag.generation.prompts.files import prompt, prompt_language
 from rag.generation.refusals import says_nothing
 from rag.generation.routing import Choice, Job, ModelRouter
-from rag.generation.saying import said
+from rag.generation.saying import Speaker, reasoning_tokens
 from rag.settings import GenerationSettings
 from rag.text.language import detect_language
 from rag.text.sentences import Span, split_sentences
@@ -32,12 +32,12 @@ from rag.text.template_tokens import neutralised, restored
 
 log = logging.getLogger(__name__)
 
-_REASONING_TOKENS = 8192
-"""What a model may think before it answers, on top of the answer; no more than a quarter of its context."""
 _REPAIR_TOKENS = 400
 _REPAIR_PASSAGES = 3
 _REPAIR_CONTEXT = 6000
 _LEAST_CONTEXT_LEFT = 256
+_SHORTER = 0.8
+"""Of a prompt that is too long for every model, what is tried next."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +57,7 @@ class GroundedGenerator:
     def __init__(self, router: ModelRouter, settings: GenerationSettings, writer: PromptWriter | None = None) -> None:
         self._router, self._settings = router, settings
         self._writer = writer or PromptWriter()
+        self._speaker = Speaker()
 
     async def generate(self, request: GenerationRequest) -> AsyncGenerator[Draft | Note, None]:
         """The model's sentences as they are complete; none when it says that the passages do not answer.
@@ -75,7 +76,7 @@ class GroundedGenerator:
         drafting = Drafting(_split)
         reading = _Reading(len(request.passages), prepared.prompt)
         finished = Finished("stop")
-        async with aclosing(prepared.choice.engine.stream(prepared.call)) as events:
+        async with aclosing(self._speaker.stream(prepared.choice.engine, prepared.call)) as events:
             async for event in events:
                 if isinstance(event, Finished):
                     finished = event
@@ -109,7 +110,8 @@ class GroundedGenerator:
         try:
             system = words.filled(0, marker=excerpt.marker)
             job = self._job(replace(request, thinking=False), len(system) + len(user), _REPAIR_TOKENS)
-            text = await said(self._router.choose(job), system, user, max_tokens=_REPAIR_TOKENS, tenant=request.tenant)
+            choice = self._router.choose(job)
+            text = await self._speaker.said(choice, system, user, max_tokens=_REPAIR_TOKENS, tenant=request.tenant)
         except (ModelUnavailable, InvalidRequest) as error:
             log.warning("a sentence was not repaired: %s", error.code)
             return None
@@ -120,39 +122,46 @@ class GroundedGenerator:
 
     async def _prepared(self, request: GenerationRequest) -> _Prepared:
         answer = self._settings.max_answer_tokens
-        wanted = self._writer.estimate(request)
-        try:
-            choice = self._router.choose(self._job(request, wanted, answer))
-        except InvalidRequest:  # too long for all models: the longest that any takes, then, with less in it
-            choice = self._router.choose(self._job(request, self._writer.least(request), answer))
+        choice, longest = self._chosen(request, answer)
         context = choice.engine.context_tokens
         answer = min(answer, context // 4)
-        reasoning = 0 if choice.thinking is False else min(_REASONING_TOKENS, context // 4)
-        budget = max(context - answer - reasoning, _LEAST_CONTEXT_LEFT)
+        reasoning = reasoning_tokens(choice)
+        budget = max(min(context - answer - reasoning, longest), _LEAST_CONTEXT_LEFT)
         written = await run_sync(self._writer.write, request, budget)
         call = EngineCall(
             written.messages,
             max_tokens=answer + reasoning,
             sampling=choice.sampling,
             thinking=choice.thinking,
+            adapter=choice.adapter,
             tenant=request.tenant,
             affinity=written.affinity,
         )
         return _Prepared(choice, written, call)
 
+    def _chosen(self, request: GenerationRequest, answer_tokens: int) -> tuple[Choice, int]:
+        """A model, and how long the prompt may be for it: all of it where any takes that, else less until one does."""
+        size = self._writer.estimate(request)
+        least = self._writer.least(request)
+        while True:
+            try:
+                return self._router.choose(self._job(request, size, answer_tokens)), size
+            except InvalidRequest:
+                if size <= least:
+                    raise
+                size = max(least, int(size * _SHORTER))
+
     def _job(self, request: GenerationRequest, prompt_tokens: int, answer_tokens: int) -> Job:
-        thinking = request.thinking
-        if thinking is None:
-            thinking = request.multi_step if self._settings.thinking == "auto" else self._settings.thinking == "on"
         code = request.language is Language.CODE
         return Job(
             "code" if code else "precise" if request.multi_step else "interactive",
             prompt_tokens=prompt_tokens,
             answer_tokens=answer_tokens,
             language=request.language,
-            thinking=thinking,
+            thinking=request.thinking,
             model=request.model,
             grounded=True,
+            multi_step=request.multi_step,
         )
 
     def _check(self, prepared: _Prepared, finished: Finished, drafting: Drafting) -> None:

@@ -16,7 +16,7 @@ from rag.generation.base import GenerationRequest
 from rag.generation.grounded_prompt import PromptWriter
 from rag.generation.prompts.files import prompt, prompt_language
 from rag.generation.routing import Job, ModelRouter
-from rag.generation.saying import said
+from rag.generation.saying import Speaker
 from rag.text.template_tokens import neutralised
 from rag.text.token_estimate import estimated_tokens
 
@@ -52,6 +52,7 @@ class ModelPlanner:
 
     def __init__(self, router: ModelRouter, writer: PromptWriter | None = None) -> None:
         self._router, self._writer = router, writer or PromptWriter()
+        self._speaker = Speaker()
 
     async def further(self, request: GenerationRequest, asked: Sequence[str], count: int) -> tuple[str, ...]:
         """Questions that were not asked before, one a line of what the model says."""
@@ -86,7 +87,8 @@ class ModelPlanner:
             model=request.model,
             grounded=True,
         )
-        text = await said(self._router.choose(job), system, user, max_tokens=_TOKENS, tenant=request.tenant)
+        choice = self._router.choose(job)
+        text = await self._speaker.said(choice, system, user, max_tokens=_TOKENS, tenant=request.tenant)
         return list(_cleaned(text))
 
 

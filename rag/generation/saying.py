@@ -1,35 +1,82 @@
-"""One short answer of a model, whole: for what is asked around an answer, never for what a reader sees unchecked."""
+"""Asking a model: as a stream, or for one short answer, whole; also models whose template knows no system message."""
 
 from __future__ import annotations
 
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
+from dataclasses import replace
 
-from rag.domain.errors import ModelBroken
-from rag.generation.engine import EngineCall, Finished, TextDelta
+from rag.domain.errors import InvalidRequest, ModelBroken
+from rag.generation.engine import ChatEngine, EngineCall, EngineEvent, Finished, Message, TextDelta
 from rag.generation.routing import Choice
 
 _LONGEST = 20_000
+_REASONING_TOKENS = 8192
+"""What a model may think before it answers, on top of the answer; no more than a quarter of its context."""
 
 
-async def said(choice: Choice, system: str, user: str, *, max_tokens: int, tenant: str) -> str:
-    """What the model says to `user`, without its reasoning.
+def reasoning_tokens(choice: Choice) -> int:
+    """Tokens to allow for reasoning: engines count it with the answer."""
+    return 0 if choice.thinking is False else min(_REASONING_TOKENS, choice.engine.context_tokens // 4)
 
-    Raises:
-        ModelBroken: a guard ended it, or it ended in something else than text.
-        ModelUnavailable, or another of its kinds: as the engine says.
-    """
-    call = EngineCall(
-        ({"role": "system", "content": system}, {"role": "user", "content": user}),
-        max_tokens=max_tokens,
-        sampling=choice.sampling,
-        thinking=choice.thinking,
-        tenant=tenant,
-    )
-    parts: list[str] = []
-    async with aclosing(choice.engine.stream(call)) as events:
-        async for event in events:
-            if isinstance(event, TextDelta):
-                parts.append(event.text)
-            elif isinstance(event, Finished) and event.reason not in ("stop", "length"):
-                raise ModelBroken(name=choice.engine.name)
-    return "".join(parts)[:_LONGEST]
+
+class Speaker:
+    """Asks engines. Remembers which of them take no system message (Gemma 2, the first Mistral): their rules go to the user's."""
+
+    def __init__(self) -> None:
+        self._without_system: set[str] = set()
+
+    async def stream(self, engine: ChatEngine, call: EngineCall) -> AsyncGenerator[EngineEvent, None]:
+        """What the engine says; raises what it raises."""
+        plain = replace(call, messages=without_system(call.messages))
+        refused = engine.name in self._without_system
+        if not refused:
+            begun = False
+            try:
+                async with aclosing(engine.stream(call)) as events:
+                    async for event in events:
+                        begun = True
+                        yield event
+                return
+            except InvalidRequest:
+                if begun or plain.messages == call.messages:
+                    raise
+        async with aclosing(engine.stream(plain)) as events:
+            async for event in events:
+                self._without_system.add(engine.name)
+                yield event
+
+    async def said(self, choice: Choice, system: str, user: str, *, max_tokens: int, tenant: str) -> str:
+        """What the model says to `user`, without its reasoning.
+
+        Args:
+            max_tokens: of what it says; reasoning comes on top, where the model does not go without.
+
+        Raises:
+            ModelBroken: a guard ended it, or it ended in something else than text.
+            ModelUnavailable, or another of its kinds: as the engine says.
+        """
+        call = EngineCall(
+            ({"role": "system", "content": system}, {"role": "user", "content": user}),
+            max_tokens=max_tokens + reasoning_tokens(choice),
+            sampling=choice.sampling,
+            thinking=choice.thinking,
+            adapter=choice.adapter,
+            tenant=tenant,
+        )
+        parts: list[str] = []
+        async with aclosing(self.stream(choice.engine, call)) as events:
+            async for event in events:
+                if isinstance(event, TextDelta):
+                    parts.append(event.text)
+                elif isinstance(event, Finished) and event.reason not in ("stop", "length"):
+                    raise ModelBroken(name=choice.engine.name)
+        return "".join(parts)[:_LONGEST]
+
+
+def without_system(messages: Sequence[Message]) -> tuple[Message, ...]:
+    """The messages with the text of a leading system message at the beginning of the user message that follows it."""
+    if len(messages) < 2 or (messages[0]["role"], messages[1]["role"]) != ("system", "user"):
+        return tuple(messages)
+    first = {**messages[1], "content": f"{messages[0]['content']}\n\n{messages[1]['content']}"}
+    return (first, *messages[2:])

@@ -13,5 +13,5 @@ def estimated_tokens(text: str) -> int:
 
     Rare syllables and emoji can take two or three tokens each; the server cuts what is too long all the same.
     """
-    ascii_characters = sum(character < "\x80" for character in text)
+    ascii_characters = len(text.encode("ascii", "ignore"))
     return _AROUND + len(text) - ascii_characters + -int(-ascii_characters // _ASCII_PER_TOKEN)

@@ -239,38 +239,44 @@ def test_what_is_too_long_for_every_model_is_cut_for_the_one_there_is() -> None:
     router = Recording(Choice(engine, thinking=False), longest=3000)
     many = [make_passage("문장이 이어진다. " * 300, rank=number) for number in range(1, 9)]
     collected(GroundedGenerator(router, SETTINGS).generate(asked(many)))
-    assert [job.prompt_tokens > 3000 for job in router.jobs] == [True, False]
-    assert len(engine.calls) == 1
+    sizes = [job.prompt_tokens for job in router.jobs]
+    assert sizes == sorted(sizes, reverse=True) and sizes[-2] > 3000 >= sizes[-1] > 2000
+    [call] = engine.calls
+    assert sum(estimated_tokens(str(item["content"])) for item in call.messages) <= sizes[-1] < engine.context_tokens
+    with pytest.raises(InvalidRequest):
+        collected(GroundedGenerator(Recording(Choice(engine), longest=100), SETTINGS).generate(asked(many)))
 
 
-@pytest.mark.parametrize(
-    ("setting", "fields", "wanted"),
-    [
-        ("auto", {}, False),
-        ("auto", {"multi_step": True}, True),
-        ("auto", {"thinking": True}, True),
-        ("on", {}, True),
-        ("on", {"thinking": False}, False),
-        ("off", {"multi_step": True}, False),
-    ],
-)
-def test_the_job_says_what_it_is(setting: Any, fields: dict[str, Any], wanted: bool) -> None:
+def test_short_answers_leave_room_for_a_model_that_always_thinks() -> None:
+    engine = ScriptedEngine.saying("출장비 한도는 50,000원입니다. [1]")
+    generator = GroundedGenerator(Recording(Choice(engine, thinking=True)), SETTINGS)
+    asyncio.run(generator.repair(asked(), Draft(text="출장비는 16일입니다.", cites=(2,)), ["16일"]))
+    assert engine.calls[0].max_tokens == 400 + 8192
+
+
+@pytest.mark.parametrize("chosen", [True, False, None])
+def test_the_job_says_what_it_is_and_the_call_does_what_the_router_chose(chosen: bool | None) -> None:
     sampling = Sampling(temperature=0.3)
     engine = ScriptedEngine.saying("연차는 15일입니다. [1]")
-    router = Recording(Choice(engine, sampling, wanted, ("HCP-LLM-Latest is Qwen3.6-27B",)))
-    generator = GroundedGenerator(router, GenerationSettings(thinking=setting))
-    notes = [
-        item
-        for item in collected(generator.generate(asked(model="HCP-LLM-Latest", **fields)))
-        if isinstance(item, Note)
-    ]
+    router = Recording(Choice(engine, sampling, chosen, ("HCP-LLM-Latest is Qwen3.6-27B",), "법무"))
+    generator = GroundedGenerator(router, SETTINGS)
+    request = asked(model="HCP-LLM-Latest", thinking=True, multi_step=True)
+    notes = [item for item in collected(generator.generate(request)) if isinstance(item, Note)]
     [job] = router.jobs
-    assert (job.thinking, job.model, job.grounded, job.language) == (wanted, "HCP-LLM-Latest", True, Language.KOREAN)
-    assert job.kind == ("precise" if fields.get("multi_step") else "interactive")
+    assert (job.kind, job.grounded, job.multi_step, job.language) == ("precise", True, True, Language.KOREAN)
+    assert (job.thinking, job.model) == (True, "HCP-LLM-Latest")
     [call] = engine.calls
-    assert (call.sampling, call.thinking, call.tenant) == (sampling, wanted, "은행") and call.affinity
+    assert (call.sampling, call.thinking, call.adapter) == (sampling, chosen, "법무")
+    assert call.tenant == "은행" and call.affinity
     assert details(notes, "router") == ["HCP-LLM-Latest is Qwen3.6-27B"]
-    assert details(notes, "thinking") == ["on" if wanted else "off"]
+    assert details(notes, "thinking") == [{True: "on", False: "off", None: "left to the model"}[chosen]]
+
+
+def test_other_questions_leave_thinking_to_the_router() -> None:
+    for language, kind in ((Language.KOREAN, "interactive"), (Language.CODE, "code")):
+        router = Recording(Choice(ScriptedEngine.saying("연차는 15일입니다. [1]")))
+        collected(GroundedGenerator(router, SETTINGS).generate(replace(asked(), language=language)))
+        assert [(job.kind, job.thinking, job.multi_step) for job in router.jobs] == [(kind, None, False)]
 
 
 def test_the_notes_tell_model_prompt_and_tokens() -> None:
@@ -354,6 +360,30 @@ def test_what_the_limit_cut_off_is_said() -> None:
     drafts, notes = answered(ScriptedEngine([script]))
     assert [draft.text for draft in drafts] == ["연차는 15일입니다."]
     assert "characters of a last sentence" in details(notes, "truncated")[0]
+
+
+def test_a_model_without_system_messages_gets_the_rules_from_the_user() -> None:
+    answer = spoken("연차는 15일입니다. [1]")
+    engine = ScriptedEngine([[InvalidRequest(detail="System role not supported")], answer])
+    generator = GroundedGenerator(SingleModel(engine), SETTINGS)
+    for calls in (2, 3):
+        found = collected(generator.generate(asked(history=turns(1))))
+        assert [item.cites for item in found if isinstance(item, Draft)] == [(0,)]
+        assert len(engine.calls) == calls, "refused once, and known from then on"
+    roles = [[message["role"] for message in call.messages] for call in engine.calls]
+    assert roles == [["system", "user", "assistant", "user"], *[["user", "assistant", "user"]] * 2]
+    first, second = (str(message["content"]) for message in (engine.calls[0].messages[0], engine.calls[1].messages[0]))
+    assert second.startswith(first) and second.endswith("0번째 질문은 무엇인가요?")
+
+
+def test_what_a_model_refuses_in_either_form_is_refused() -> None:
+    engine = ScriptedEngine([[InvalidRequest(detail="too long")]])
+    with pytest.raises(InvalidRequest):
+        answered(engine)
+    broken = ScriptedEngine([[TextDelta("연차는"), InvalidRequest(detail="late")]])
+    with pytest.raises(InvalidRequest):
+        answered(broken)
+    assert (len(engine.calls), len(broken.calls)) == (2, 1)
 
 
 def test_closing_stops_the_engine() -> None:

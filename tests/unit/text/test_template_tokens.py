@@ -61,6 +61,12 @@ def test_other_texts_stay_as_they_are(text: str) -> None:
     assert neutralised(text) == (text, {})
 
 
+def test_a_token_is_found_wherever_it_stands() -> None:
+    for token in TOKENS:
+        for text in (token, f"가{token}", f"[[{token}", f"<{token}>", f"|{token}|"):
+            assert not holds_template_token(neutralised(text).text) and neutralised(text).text != text
+
+
 @given(
     st.lists(st.sampled_from([*TOKENS, "<", "|", ">", "[", "]", "가", " ", "im_end", "\n"]), max_size=12).map("".join)
 )
