@@ -41,8 +41,9 @@ from rag.generation.engine import (
     Usage,
 )
 from rag.generation.guards_gibberish import GibberishWatch
-from rag.generation.guards_language import LanguageWatch, expected_language
+from rag.generation.guards_language import LanguageWatch, expected_language, last_of_user
 from rag.generation.guards_repetition import RepetitionWatch
+from rag.text.language import detect_language
 
 log = logging.getLogger(__name__)
 
@@ -62,6 +63,11 @@ _CHARS_PER_TOKEN = 16
 """More than any tokeniser gives on average: English has 4 to 5, Korean 1 to 2."""
 _IN_KOREAN = "반드시 한국어로만 답하십시오."
 _IN_ENGLISH = "Answer in English only."
+_AS_ASKED = (
+    "질문과 같은 언어(한국어 또는 영어)로만 답하십시오. Answer in the language of the question only, Korean or English."
+)
+_QUESTION = 600
+"""Characters up to which what the user said is a question; in longer ones there are passages, in any language."""
 _CALL_KOREAN = "도구가 필요하면 호출한다고 말만 하지 말고, 도구 호출 형식으로 실제로 호출하십시오."
 _CALL_ENGLISH = "If a tool is needed, do not just say that you call it: make the call, in the format for tool calls."
 
@@ -184,6 +190,10 @@ class GuardedEngine:
                     yield shown
                 if attempt.failed:
                     return
+        if not attempt.ended:
+            # An engine that ends without a word raised no error either: what came is what there is.
+            for shown in attempt.take(Finished("stop")):
+                yield shown
 
     def _stopped(self, attempt: _Attempt) -> Finished:
         if self._whole or not attempt.is_out:
@@ -250,12 +260,14 @@ class _Attempt:
             return []
         return self._held
 
+    @property
+    def ended(self) -> bool:
+        """Whether the engine has said that it is done."""
+        return self._end is not None
+
     def finished(self) -> Finished:
         """The good end."""
-        if self._end is None:
-            # An engine that ends without a word raised no error either: what came is what there is.
-            return Finished("stop", self.usage, retried=self.retried)
-        return replace(self._end, usage=self.usage, retried=self.retried)
+        return replace(self._end or Finished("stop"), usage=self.usage, retried=self.retried)
 
     def _count_out(self, shown: Sequence[EngineEvent]) -> None:
         # Reasoning is no part of the answer: a second try after it is still silent.
@@ -396,13 +408,19 @@ def _changed(call: EngineCall, guard: str, *, in_reasoning: bool) -> EngineCall:
         penalty = max(_PENALTY, call.sampling.repetition_penalty or 0.0)
         return replace(call, sampling=replace(call.sampling, repetition_penalty=penalty))
     if guard == LANGUAGE:
-        return replace(call, messages=_instructed(call.messages, _IN_KOREAN if korean else _IN_ENGLISH))
+        return replace(call, messages=_instructed(call.messages, _language_wanted(call.messages)))
     if guard == TOOL_CALL:
         return replace(call, messages=_instructed(call.messages, _CALL_KOREAN if korean else _CALL_ENGLISH))
     if guard == GIBBERISH:
         cool = min(_COOL, call.sampling.temperature if call.sampling.temperature is not None else _COOL)
         return replace(call, sampling=replace(call.sampling, temperature=cool, seed=None))
     return call
+
+
+def _language_wanted(messages: Sequence[Message]) -> str:
+    asked = last_of_user(messages)
+    language = detect_language(asked) if len(asked) <= _QUESTION else None
+    return _IN_KOREAN if language is Language.KOREAN else _IN_ENGLISH if language is Language.ENGLISH else _AS_ASKED
 
 
 def _instructed(messages: Sequence[Message], instruction: str) -> list[Message]:

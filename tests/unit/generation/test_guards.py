@@ -217,6 +217,21 @@ def test_an_answer_in_another_language_is_tried_once_more(text: str, call: Engin
         run(GuardedEngine(ScriptedEngine([streamed(text)])), call)
 
 
+def test_where_passages_are_in_the_question_its_own_language_is_asked_for() -> None:
+    passages = "제1조 이 규정은 여비를 정한다. " * 60
+    call = EngineCall([{"role": "user", "content": f"{passages}\nQuestion: what is the allowance?"}])
+    inner = ScriptedEngine([streamed(CHINESE), spoken(GOOD_ENGLISH)])
+    run(GuardedEngine(inner), call)
+    assert "language of the question" in inner.calls[1].messages[-1]["content"]
+
+
+def test_an_engine_that_ends_without_a_word() -> None:
+    held = ScriptedEngine([[TextDelta("42")]])  # held back: no letter has come
+    assert run(GuardedEngine(held)) == [TextDelta("42"), Finished("stop")]
+    with pytest.raises(GenerationStopped):
+        run(GuardedEngine(ScriptedEngine([[ReasoningDelta("음")]])))
+
+
 def test_an_answer_that_changes_its_language_is_stopped() -> None:
     events = run(GuardedEngine(ScriptedEngine([streamed(f"{GOOD_KOREAN}\n\n{CHINESE}")])))
     assert (end_of(events).reason, end_of(events).guard) == ("guard", "language")
