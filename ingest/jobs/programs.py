@@ -173,6 +173,7 @@ def _run_step(writer: ProgramWriter, step: Callable[[UUID], None], program_id: s
     try:
         step(UUID(program_id))
     except Cancelled:
+        writer.abandon(UUID(program_id))
         return False
     except SeogoError as error:
         if _may_pass(error):
@@ -202,7 +203,7 @@ def _options(name: str) -> StepOptions:
     return StepOptions(
         name=name,
         retries_allowed=True,
-        max_attempts=4,
+        max_attempts=6,  # some six minutes: an engine that starts anew with a large model is back by then
         interval_seconds=1.0,
         backoff_rate=4.0,
         should_retry=_may_pass,

@@ -238,6 +238,7 @@ class ProgramWriter:
         with self.database.write() as session:
             if not programs_table.finish(session, program_id, rows):
                 raise Cancelled
+        self.blobs.delete_results(program_id, (EXCERPTS, ANSWER, FILES))
         reached("program.store.end", program_id)
 
     def fail(self, program_id: UUID, error: SeogoError) -> None:
@@ -251,6 +252,13 @@ class ProgramWriter:
         with self.database.write() as session:
             programs_table.remove(session, program_id)
         self.blobs.delete_results(program_id)  # what a job wrote in between
+
+    def abandon(self, program_id: UUID) -> None:
+        """End a job that was cancelled; of one that was deleted, remove what the last step wrote after that."""
+        with self.database.read() as session:
+            gone = session.get(Program, program_id) is None
+        if gone:
+            self.blobs.delete_results(program_id)
 
     def _enter(self, program_id: UUID, stage: ProgramStage, written: int | None = None) -> Program:
         if self.stopping.is_set():

@@ -18,7 +18,7 @@ from typer.testing import CliRunner, Result
 
 from api.cli.main import app
 from ingest.pipeline import programs as steps
-from rag.domain.errors import ModelNotServed
+from rag.domain.errors import ModelBroken, ModelNotServed
 from rag.domain.principal import Scope
 from rag.generation.engine import EngineCall, Finished, ReasoningDelta, TextDelta, Usage
 from rag.generation.registry import Generation
@@ -205,6 +205,15 @@ def test_failures_have_a_code_and_a_sentence(desk: Desk, owner: Caller, script: 
     assert (refused.status_code, refused.json()["code"]) == (409, "generation_unfinished")
 
 
+def test_an_engine_that_is_away_for_a_moment_costs_nothing(desk: Desk, owner: Caller) -> None:
+    engine = desk.put([TextDelta("<<<FILE a.py>>>\nhalf"), ModelBroken(name="scripted")], spoken(WRITTEN))
+    identity = order(owner)["id"]
+    assert ended(owner, identity)["state"] == "done"
+    assert len(engine.calls) == 2
+    paths = [item["path"] for item in owner.get(f"/api/v1/generations/{identity}/manifest").json()["files"]]
+    assert paths == ["app/main.py", "config/app.json", "src/App.kt"]
+
+
 def test_a_specification_that_is_too_long_for_the_model_is_refused_with_both_numbers(desk: Desk, owner: Caller) -> None:
     engine = desk.put(spoken(WRITTEN))
     found = ended(owner, order(owner, specification="표를 만든다. " * 6000)["id"])
@@ -269,7 +278,12 @@ def test_deleting_removes_everything_and_stops_what_is_written(desk: Desk, servi
     done = order(owner)["id"]
     assert ended(owner, done)["state"] == "done"
     blobs = service.services.rag.blobs
-    assert blobs.get_result(UUID(done), "file-00000") is not None
+    assert sorted(key.split("/")[-1] for key in blobs._keys(f"results/{done}/")) == [
+        "file-00000",
+        "file-00001",
+        "file-00002",
+        "spec.txt",
+    ]
     assert owner.delete(f"/api/v1/generations/{done}").status_code == 204
     for job in (identity, done):
         assert blobs._keys(f"results/{job}/") == []
