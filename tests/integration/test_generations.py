@@ -361,6 +361,24 @@ def test_orders_that_can_not_be_right_are_refused(desk: Desk, owner: Caller) -> 
     assert owner.get("/api/v1/generations", params={"cursor": "x"}).status_code == 422
 
 
+def test_a_tenant_can_not_fill_the_queue(desk: Desk, service: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(service.services.ingest.programs, "_waiting", 2)
+    caller = service.caller()
+    name = caller.collection(kind="code")
+    desk.put([TextDelta("x"), 60.0, Finished("stop")])
+    first, second = (order(caller, repositories=[name])["id"] for _ in range(2))
+    body = {"specification": SPEC, "repositories": [name]}
+    refused = caller.post("/api/v1/generations", json=body)
+    assert (refused.status_code, refused.json()["code"]) == (503, "model_busy")
+    other = service.caller()
+    other_name = other.collection(kind="code")
+    third = order(other, repositories=[other_name])["id"]
+    assert caller.post(f"/api/v1/generations/{second}/cancel").status_code == 200
+    caller.delete(f"/api/v1/generations/{order(caller, repositories=[name])['id']}")
+    caller.delete(f"/api/v1/generations/{first}")
+    other.delete(f"/api/v1/generations/{third}")
+
+
 def test_the_list_goes_on_from_page_to_page(desk: Desk, service: Running) -> None:
     caller = service.caller()
     name = caller.collection(kind="code")
