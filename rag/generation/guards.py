@@ -328,6 +328,9 @@ class _Attempt:
         self._end = event
         self.usage = _sum(self.usage, event.usage)
         self.replica = event.replica
+        if event.reason == "guard":  # the engine has guards of its own (vLLM's repetition detection)
+            self.failed, self.in_reasoning = event.guard or REPETITION, self._blank
+            return []
         if self._called or event.reason == "content_filter":
             return self._rest()
         if self._tools:

@@ -49,7 +49,7 @@ def test_the_top_level_is_three_packages(names: list[str]) -> None:
 def test_data_travels_with_the_code(names: list[str]) -> None:
     for wanted in (
         "rag/text/hanja_readings.txt",
-        "rag/generation/prompts/program_write.v1.ko.txt",
+        "rag/generation/prompts/program_write.ko.v1.txt",
         "rag/py.typed",
         "ingest/samples/취업규칙.docx",
         "api/migrations/env.py",

@@ -146,6 +146,15 @@ def test_a_loop_in_the_reasoning_is_tried_again_with_a_penalty_and_without_think
     assert inner.calls[0].sampling.repetition_penalty is None
 
 
+def test_a_guard_of_the_engine_itself_is_obeyed() -> None:
+    stopped = Finished("guard", Usage(5, 9), "repetition")
+    inner = ScriptedEngine([[ReasoningDelta("음"), stopped], [TextDelta("예."), Finished("stop", Usage(5, 2))]])
+    assert end_of(run(GuardedEngine(inner))) == Finished("stop", Usage(10, 11), retried=("repetition",))
+    assert (inner.calls[1].thinking, inner.calls[1].sampling.repetition_penalty) == (False, 1.1)
+    events = run(GuardedEngine(ScriptedEngine([[TextDelta("예."), stopped]])))
+    assert events == [TextDelta("예."), stopped]
+
+
 def test_a_higher_penalty_of_the_caller_stays() -> None:
     inner = ScriptedEngine([reasoned("again and again, " * 90), spoken(GOOD_ENGLISH)])
     run(GuardedEngine(inner), replace(ENGLISH, sampling=Sampling(repetition_penalty=1.3)))
