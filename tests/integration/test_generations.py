@@ -17,7 +17,7 @@ from starlette.testclient import TestClient
 from typer.testing import CliRunner, Result
 
 from api.cli.main import app
-from ingest.pipeline import programs as steps
+from ingest.pipeline.program_context import questions_of
 from rag.domain.errors import ModelBroken, ModelNotServed
 from rag.domain.principal import Scope
 from rag.generation.engine import EngineCall, Finished, ReasoningDelta, TextDelta, Usage
@@ -496,12 +496,12 @@ def test_files_never_leave_the_folder(
 
 
 def test_pieces_of_a_specification() -> None:
-    assert steps.questions_of(SPEC) == [SPEC.replace("\n\n", "\n")]
+    assert questions_of(SPEC) == [SPEC.replace("\n\n", "\n")]
     long = "\n\n".join(f"## 항목 {n}\n\n" + "요구 사항을 적는다. " * 40 for n in range(100))
-    pieces = steps.questions_of(long)
+    pieces = questions_of(long)
     assert 20 <= len(pieces) <= 24
     assert all(0 < len(piece) <= 1200 for piece in pieces)
     lines = "\n".join(pieces).splitlines()
     assert all(f"## 항목 {n}" in lines for n in range(100))
-    assert len(steps.questions_of("가" * 50_000)) <= 24
-    assert steps.questions_of(" \n") == []
+    assert len(questions_of("가" * 50_000)) <= 24
+    assert questions_of(" \n") == []

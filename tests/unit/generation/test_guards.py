@@ -25,7 +25,8 @@ from rag.generation.engine import (
     ToolCallDelta,
     Usage,
 )
-from rag.generation.guards import ALL_GUARDS, GuardedEngine, LengthWatch, Limits, stopped_by_guard
+from rag.generation.guards import ALL_GUARDS, GuardedEngine, Limits, stopped_by_guard
+from rag.generation.guards_attempt import LengthWatch
 from rag.generation.guards_gibberish import GibberishWatch
 from rag.generation.guards_language import LanguageWatch, expected_language
 from rag.generation.guards_repetition import RepetitionWatch
