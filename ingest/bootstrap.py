@@ -119,7 +119,9 @@ def build(settings: IngestSettings, rag: Rag, *, listen: bool) -> Ingest:
         lease=timedelta(seconds=settings.lease_s),
         build_share=settings.migration_share,
     )
-    programs = ProgramJobs(build_writer(settings, rag, pipeline.stopping), settings.program_jobs)
+    programs = ProgramJobs(
+        build_writer(settings, rag, pipeline.stopping), settings.program_jobs, settings.program_waiting
+    )
     jobs = IngestJobs(pipeline, job_settings, programs)
     jobs.upkeep.chores.append(AnswerLog(rag.database, rag.settings.answer_log).expire)
     jobs.start()

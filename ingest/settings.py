@@ -48,6 +48,7 @@ class IngestSettings(BaseModel):
     program_tokens: int = Field(
         32_768, ge=256, le=1_000_000, description="longest program, reasoning included, in the model's tokens"
     )
+    program_waiting: int = Field(20, ge=1, le=10_000, description="programs of one tenant that wait or are written")
     program_days: int = Field(30, ge=1, le=3650, description="days that a program that was written is kept")
     migration_share: float = Field(
         0.5, gt=0, le=1, description="share of one thread's time that building another embedding space may take"

@@ -13,7 +13,7 @@ from dbos import error as dbos_error
 
 from ingest.pipeline.fault_points import reached
 from ingest.pipeline.programs import SPEC, Cancelled, ProgramWriter
-from rag.domain.errors import GenerationStopped, InvalidRequest, SeogoError, Unavailable
+from rag.domain.errors import GenerationStopped, InvalidRequest, ModelBusy, SeogoError, Unavailable
 from rag.domain.language import CollectionKind, Language
 from rag.domain.principal import Permit
 from rag.store import collection
@@ -50,11 +50,17 @@ class ProgramOrder:
 
 
 class ProgramJobs:
-    """Takes orders, and runs them in turn."""
+    """Takes orders, and runs them in turn.
 
-    def __init__(self, writer: ProgramWriter, at_once: int) -> None:
+    Args:
+        at_once: how many this process writes at once.
+        waiting: orders of one tenant that may wait or be written; more are refused, so that others come to their turn.
+    """
+
+    def __init__(self, writer: ProgramWriter, at_once: int, waiting: int) -> None:
         self._writer = writer
         self._at_once = at_once
+        self._waiting = waiting
         self._workflow: Callable[[str], None] | None = None
 
     @property
@@ -72,13 +78,16 @@ class ProgramJobs:
         Raises:
             InvalidRequest: a collection is none of code.
             UnknownModel: there is no model, or none of this name.
+            ModelBusy: too many of the tenant's orders wait.
         """
         language = wanted.language or _language_of(wanted.spec)
-        self._writer.choice(language, wanted.model, wanted.thinking)
+        choice = self._writer.choice(language, wanted.model, wanted.thinking)
         with self._database.read() as session:
             for row in collection.permitted(session, permit):
                 if row.kind != CollectionKind.CODE:
                     raise InvalidRequest(detail=f"repositories: {row.name} is no collection of code")
+            if programs_table.count_unfinished(session, permit.tenant_id) >= self._waiting:
+                raise ModelBusy(name=choice.engine.name)
         program = Program(
             id=uuid4(),
             tenant_id=permit.tenant_id,
@@ -173,6 +182,7 @@ def _run_step(writer: ProgramWriter, step: Callable[[UUID], None], program_id: s
     try:
         step(UUID(program_id))
     except Cancelled:
+        writer.abandon(UUID(program_id))
         return False
     except SeogoError as error:
         if _may_pass(error):
@@ -202,7 +212,7 @@ def _options(name: str) -> StepOptions:
     return StepOptions(
         name=name,
         retries_allowed=True,
-        max_attempts=4,
+        max_attempts=6,  # some six minutes: an engine that starts anew with a large model is back by then
         interval_seconds=1.0,
         backoff_rate=4.0,
         should_retry=_may_pass,

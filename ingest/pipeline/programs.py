@@ -10,13 +10,9 @@ import asyncio
 import hashlib
 import json
 import logging
-import math
-import re
 import threading
-import time
-from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
-from contextlib import aclosing, suppress
-from dataclasses import asdict, dataclass, field
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -24,6 +20,8 @@ from uuid import UUID
 from anyio.to_thread import run_sync
 
 from ingest.pipeline.fault_points import reached
+from ingest.pipeline.program_context import excerpts_for
+from ingest.pipeline.program_writing import Written, written_by
 from ingest.pipeline.steps import Interrupted
 from rag.access.keys import Keys
 from rag.access.operator import LocalOperator
@@ -32,17 +30,8 @@ from rag.blobs.store import BlobStore
 from rag.domain.errors import GenerationStopped, InvalidRequest, NotFound, SeogoError, UnknownModel
 from rag.domain.language import Language
 from rag.domain.principal import Permit
-from rag.generation.engine import (
-    ChatEngine,
-    EngineCall,
-    EngineEvent,
-    Finished,
-    Message,
-    ReasoningDelta,
-    TextDelta,
-    Usage,
-)
-from rag.generation.guards import GuardedEngine, stopped_by_guard
+from rag.generation.engine import ChatEngine, EngineCall, Message
+from rag.generation.guards import GuardedEngine
 from rag.generation.program_checks import Check, Verdict, check_syntax
 from rag.generation.program_format import WrittenFile, read_program
 from rag.generation.program_prompt import (
@@ -58,7 +47,6 @@ from rag.generation.program_prompt import (
 from rag.generation.registry import Generation
 from rag.generation.routing import Choice, Job
 from rag.retrieval.service import Retriever
-from rag.retrieval.understanding import QuestionContext
 from rag.store import program as programs_table
 from rag.store.program import Program, ProgramFile, ProgramStage
 from rag.store.session import Database
@@ -69,20 +57,12 @@ SPEC = "spec.txt"
 EXCERPTS = "excerpts.json"
 ANSWER = "answer.json"
 FILES = "files.json"
-_QUESTIONS = 24
-"""Searches for one specification."""
-_QUESTION_CHARS = 1200
-_FOUND = 20
-"""Passages per search."""
-_RANKS = 60
-"""Constant of reciprocal rank fusion (Cormack, Clarke and Büttcher 2009)."""
 _PATHS = 400
 """Paths of the repository that are listed."""
 _LEAST_ANSWER = 4096
 """Tokens that must be left for the program, where the model's context is not smaller still."""
 _MARGIN = 256
 _DETAIL = 500
-_HEADING = re.compile(r"\n(?=#{1,6} )|\n\s*\n")
 
 
 class Cancelled(Exception):
@@ -102,15 +82,6 @@ class ProgramLimits:
     answer_tokens: int = 32_768
     kept: timedelta = timedelta(days=30)
     look_s: float = 1.0
-
-
-@dataclass(slots=True)
-class _Written:
-    """What has come of an answer."""
-
-    parts: list[str] = field(default_factory=list)
-    tokens: int = 0
-    end: Finished | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +126,7 @@ class ProgramWriter:
         """Search the repository for what the specification speaks of."""
         row = self._enter(program_id, ProgramStage.SELECT)
         permit = self._permit(row)
-        excerpts = self._excerpts(permit, self._text(program_id, SPEC))
+        excerpts = excerpts_for(self.retriever, permit, self._text(program_id, SPEC), self.stopping)
         with self.database.read() as session:
             paths = programs_table.paths_permitted(session, permit, _PATHS + 1)
         found = {"excerpts": [asdict(item) for item in excerpts], "paths": paths[:_PATHS]}
@@ -184,10 +155,9 @@ class ProgramWriter:
         self._note_packing(program_id, packed, choice, answer)
         messages = writing_messages(spec, packed.included, paths, language)
         written = self._generate(program_id, row, choice, messages, answer, ProgramStage.WRITE)
-        cut_off = written.end is not None and written.end.reason == "length"
-        self._put(program_id, ANSWER, {"text": "".join(written.parts), "cut_off": cut_off})
+        self._put(program_id, ANSWER, {"text": written.text, "cut_off": written.cut_off})
         with self.database.write() as session:
-            programs_table.note(session, program_id, cut_off=cut_off, **_usage(written))
+            programs_table.note(session, program_id, cut_off=written.cut_off, **written.usage)
         reached("program.write.end", program_id)
 
     def check(self, program_id: UUID) -> None:
@@ -238,6 +208,7 @@ class ProgramWriter:
         with self.database.write() as session:
             if not programs_table.finish(session, program_id, rows):
                 raise Cancelled
+        self.blobs.delete_results(program_id, (EXCERPTS, ANSWER, FILES))
         reached("program.store.end", program_id)
 
     def fail(self, program_id: UUID, error: SeogoError) -> None:
@@ -251,6 +222,13 @@ class ProgramWriter:
         with self.database.write() as session:
             programs_table.remove(session, program_id)
         self.blobs.delete_results(program_id)  # what a job wrote in between
+
+    def abandon(self, program_id: UUID) -> None:
+        """End a job that was cancelled; of one that was deleted, remove what the last step wrote after that."""
+        with self.database.read() as session:
+            gone = session.get(Program, program_id) is None
+        if gone:
+            self.blobs.delete_results(program_id)
 
     def _enter(self, program_id: UUID, stage: ProgramStage, written: int | None = None) -> Program:
         if self.stopping.is_set():
@@ -278,33 +256,6 @@ class ProgramWriter:
             raise NotFound
         return self.policy.authorize(principal, Action.WRITE_PROGRAMS, [str(item) for item in repositories])
 
-    def _excerpts(self, permit: Permit, spec: str) -> list[Excerpt]:
-        """Passages for every piece of the specification, fused by reciprocal rank."""
-        scores: dict[UUID, float] = {}
-        excerpts: dict[UUID, Excerpt] = {}
-        for question in questions_of(spec):
-            if self.stopping.is_set():
-                raise Interrupted
-            asked = question[: self.retriever.settings.max_question_chars]
-            # Dates and kinds of file that a specification speaks of are no filters.
-            context = QuestionContext(infer_filters=False)
-            for passage in self.retriever.search(permit, asked, limit=_FOUND, context=context).passages:
-                chunk = passage.chunk
-                scores[chunk.id] = scores.get(chunk.id, 0.0) + 1.0 / (_RANKS + passage.rank)
-                excerpts[chunk.id] = Excerpt(
-                    passage.source.collection_name,
-                    passage.source.source_key,
-                    chunk.anchor.label("en"),
-                    passage.ordinals[0],
-                    0,
-                    chunk.text,
-                )
-        ranked = sorted(excerpts, key=lambda item: (-scores[item], excerpts[item].path, excerpts[item].ordinal))
-        return [
-            Excerpt(**{**asdict(excerpts[identity]), "rank": rank})
-            for rank, identity in enumerate(_distinct(ranked, excerpts), 1)
-        ]
-
     def _note_packing(self, program_id: UUID, packed: Packed, choice: Choice, answer: int) -> None:
         with self.database.write() as session:
             row = session.get(Program, program_id)
@@ -331,10 +282,9 @@ class ProgramWriter:
         written = self._generate(
             program_id, row, choice, messages, min(self.limits.answer_tokens, room), ProgramStage.REPAIR
         )
-        cut_off = written.end is not None and written.end.reason == "length"
         wanted = {item["path"] for item in broken}
         mended: dict[str, dict[str, Any]] = {}
-        for item in read_program("".join(written.parts), cut_off=cut_off).files:
+        for item in read_program(written.text, cut_off=written.cut_off).files:
             check = check_syntax(item.path, item.text)
             if item.path in wanted and check.verdict is Verdict.OK:
                 mended[item.path] = {**_entry(item, check), "repaired": True}
@@ -348,7 +298,7 @@ class ProgramWriter:
         messages: Sequence[Message],
         tokens: int,
         stage: ProgramStage,
-    ) -> _Written:
+    ) -> Written:
         """One generation, to its end.
 
         Raises:
@@ -362,22 +312,13 @@ class ProgramWriter:
             messages, max_tokens=max(1, tokens), sampling=choice.sampling, thinking=thinking, tenant=str(row.tenant_id)
         )
         before = row.written
-        written = _Written()
 
-        async def look() -> None:
+        async def look(written: Written) -> None:
             reached("program.write.streaming", program_id)
             await run_sync(self._look, program_id, stage, before + written.tokens)
 
-        async def run() -> None:
-            async with (
-                aclosing(engine.stream(call)) as stream,
-                aclosing(_watched(stream, look, self.limits.look_s)) as events,
-            ):
-                async for event in events:
-                    _take(written, event, engine.name)
-
-        asyncio.run(run())
-        self._look(program_id, stage, before + (_completion(written) or written.tokens))
+        written = asyncio.run(written_by(engine, call, look, self.limits.look_s))
+        self._look(program_id, stage, before + written.tokens)
         return written
 
     def _look(self, program_id: UUID, stage: ProgramStage, tokens: int) -> None:
@@ -399,84 +340,6 @@ class ProgramWriter:
 def blob_of(ordinal: int) -> str:
     """Name of the blob that holds a file of a program."""
     return f"file-{ordinal:05d}"
-
-
-def questions_of(spec: str) -> list[str]:
-    """What is searched for: the sections of a specification, at most `_QUESTIONS` groups of their beginnings."""
-    sections = [part.strip() for part in _HEADING.split(spec) if part.strip()]
-    parts = [
-        part[start : start + _QUESTION_CHARS] for part in sections for start in range(0, len(part), _QUESTION_CHARS)
-    ]
-    size = max(_QUESTION_CHARS, math.ceil(sum(map(len, parts)) / (_QUESTIONS - 1)))
-    groups: list[list[str]] = []
-    room = 0
-    for part in parts:
-        if len(part) > room and len(groups) < _QUESTIONS:
-            groups.append([])
-            room = size
-        groups[-1].append(part)
-        room -= len(part)
-    return ["\n".join(part[: _QUESTION_CHARS // len(group)] for part in group).strip() for group in groups]
-
-
-def _distinct(ranked: Sequence[UUID], excerpts: dict[UUID, Excerpt]) -> list[UUID]:
-    """Without pieces whose text another, better one has too: neighbours are merged differently by each question."""
-    kept: list[UUID] = []
-    for identity in ranked:
-        text, path = excerpts[identity].text, excerpts[identity].path
-        if not any(excerpts[other].path == path and text in excerpts[other].text for other in kept):
-            kept.append(identity)
-    return kept
-
-
-async def _watched(
-    stream: AsyncGenerator[EngineEvent, None], look: Callable[[], Awaitable[None]], every_s: float
-) -> AsyncGenerator[EngineEvent, None]:
-    """The events of `stream`; `look` is called every so often, while it is silent too, and may end it by an error."""
-    pending: asyncio.Future[EngineEvent] | None = None
-    looked_at = time.monotonic()
-    try:
-        while True:
-            pending = pending or asyncio.ensure_future(anext(stream))
-            done, _ = await asyncio.wait({pending}, timeout=every_s)
-            if time.monotonic() - looked_at >= every_s:
-                await look()
-                looked_at = time.monotonic()
-            if not done:
-                continue
-            try:
-                event = pending.result()
-            except StopAsyncIteration:
-                return
-            finally:
-                pending = None
-            yield event
-    finally:
-        if pending is not None:
-            pending.cancel()
-            with suppress(asyncio.CancelledError):
-                await pending
-
-
-def _take(written: _Written, event: EngineEvent, model: str) -> None:
-    if isinstance(event, TextDelta):
-        written.parts.append(event.text)
-        written.tokens += estimated_tokens(event.text)
-    elif isinstance(event, ReasoningDelta):
-        written.tokens += estimated_tokens(event.text)
-    elif isinstance(event, Finished):
-        stopped_by_guard(event, model)
-        written.end = event
-
-
-def _completion(written: _Written) -> int:
-    usage: Usage | None = written.end.usage if written.end is not None else None
-    return usage.completion if usage is not None else 0
-
-
-def _usage(written: _Written) -> dict[str, Any]:
-    usage = written.end.usage if written.end is not None else None
-    return {"usage": asdict(usage)} if usage is not None else {}
 
 
 def _place(excerpt: Excerpt) -> dict[str, Any]:

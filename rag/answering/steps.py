@@ -22,6 +22,7 @@ from rag.domain.passage import Passage
 from rag.domain.principal import Permit
 from rag.generation.base import GenerationRequest, Generator
 from rag.generation.planning import Planner
+from rag.inference.computing import compute
 from rag.retrieval.service import Retriever
 from rag.retrieval.understanding import QuestionContext
 from rag.settings import AnswerSettings

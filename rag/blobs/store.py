@@ -11,7 +11,7 @@ import hashlib
 import re
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -166,9 +166,10 @@ class BlobStore:
         except FileNotFoundError:
             return None
 
-    def delete_results(self, job_id: UUID) -> None:
-        """Remove everything that a job made."""
-        self._delete(self._keys(f"results/{job_id}/"))
+    def delete_results(self, job_id: UUID, names: Sequence[str] | None = None) -> None:
+        """Remove these files of a job, or all."""
+        keys = self._keys(f"results/{job_id}/") if names is None else [_result(job_id, name) for name in names]
+        self._delete(keys)
 
     def original_hashes(self, stored_before: float | None = None) -> Iterator[str]:
         """The hash of every stored original, or of those stored before that second of the epoch."""

@@ -60,7 +60,7 @@ def expected_language(messages: Sequence[Mapping[str, Any]]) -> Language | None:
     That is so where the message is itself in another script in part, or speaks of other languages where the request stands:
     at its beginning or its end.
     """
-    asked = next((text_of(item) for item in reversed(messages) if item.get("role") == "user"), "")
+    asked = last_of_user(messages)
     ends = asked if len(asked) <= 2 * _LOOKED_AT else f"{asked[:_LOOKED_AT]}\n{asked[-_LOOKED_AT:]}"
     scripts = [script_of(char) for char in asked[-8 * _LOOKED_AT :]]
     foreign = sum(script in _FOREIGN for script in scripts)
@@ -69,6 +69,11 @@ def expected_language(messages: Sequence[Mapping[str, Any]]) -> Language | None:
     if foreign > _FOREIGN_SHARE * (hangul + latin) or not hangul + latin or _OTHER_LANGUAGE.search(ends):
         return None
     return Language.KOREAN if hangul else Language.ENGLISH
+
+
+def last_of_user(messages: Sequence[Mapping[str, Any]]) -> str:
+    """What the user said last."""
+    return next((text_of(item) for item in reversed(messages) if item.get("role") == "user"), "")
 
 
 def text_of(message: Mapping[str, Any]) -> str:

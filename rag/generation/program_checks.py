@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import ast
 import configparser
+import importlib.util
 import json
 import tomllib
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import partial
 from pathlib import PurePosixPath
 from xml.parsers import expat
 
@@ -56,7 +58,7 @@ LANGUAGES = {
     ".cjs": "javascript",
     ".jsx": "javascript",
     ".ts": "typescript",
-    ".tsx": "typescript",
+    ".tsx": "tsx",
     ".java": "java",
     ".kt": "kotlin",
     ".go": "go",
@@ -84,7 +86,7 @@ _YAML_DEPTH = 100
 def check_syntax(path: str, text: str) -> Check:
     """Whether the file at `path` can be read by a parser of its language."""
     language = LANGUAGES.get(PurePosixPath(path).suffix.lower(), "other")
-    parse = _PARSERS.get(language)
+    parse = _PARSERS.get(language) or _grammar_for(language, text)
     if parse is None:
         return Check(language, Verdict.UNCHECKED)
     try:
@@ -94,6 +96,17 @@ def check_syntax(path: str, text: str) -> Check:
     except _ERRORS as error:
         return Check(language, Verdict.ERROR, " ".join(_told(error).split())[:_DETAIL])
     return Check(language, Verdict.OK)
+
+
+def _grammar_for(language: str, text: str) -> Callable[[str], None] | None:
+    """A parser by tree-sitter; None where it has no grammar, or the file is too large for it."""
+    if importlib.util.find_spec("tree_sitter") is None:
+        return None
+    from rag.generation import program_grammars
+
+    if not program_grammars.knows(language) or not program_grammars.is_small_enough(text):
+        return None
+    return partial(program_grammars.require_parses, language)
 
 
 def _told(error: Exception) -> str:

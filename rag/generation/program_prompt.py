@@ -132,7 +132,7 @@ def _quoted(text: str) -> str:
 @cache
 def _prompt(name: str, language: Language) -> str:
     code = "ko" if language is Language.KOREAN else "en"
-    return (_FOLDER / f"{name}.v{VERSION}.{code}.txt").read_text(encoding="utf-8")
+    return (_FOLDER / f"{name}.{code}.v{VERSION}.txt").read_text(encoding="utf-8")
 
 
 _WORDS: Mapping[str, tuple[str, str]] = {

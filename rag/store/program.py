@@ -240,6 +240,12 @@ def unfinished(session: Session, created_before: datetime) -> Sequence[UUID]:
     return session.scalars(query.order_by(Program.created_at)).all()
 
 
+def count_unfinished(session: Session, tenant_id: UUID) -> int:
+    """How many of a tenant's wait or are being written."""
+    query = select(func.count()).select_from(Program)
+    return session.scalar(query.where(Program.tenant_id == tenant_id, Program.state.in_(UNFINISHED))) or 0
+
+
 def due(session: Session, ended_before: datetime, limit: int) -> Sequence[UUID]:
     """Those whose time is over, and those of which a repository was deleted."""
     gone = (

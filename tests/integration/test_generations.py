@@ -17,8 +17,8 @@ from starlette.testclient import TestClient
 from typer.testing import CliRunner, Result
 
 from api.cli.main import app
-from ingest.pipeline import programs as steps
-from rag.domain.errors import ModelNotServed
+from ingest.pipeline.program_context import questions_of
+from rag.domain.errors import ModelBroken, ModelNotServed
 from rag.domain.principal import Scope
 from rag.generation.engine import EngineCall, Finished, ReasoningDelta, TextDelta, Usage
 from rag.generation.registry import Generation
@@ -205,6 +205,15 @@ def test_failures_have_a_code_and_a_sentence(desk: Desk, owner: Caller, script: 
     assert (refused.status_code, refused.json()["code"]) == (409, "generation_unfinished")
 
 
+def test_an_engine_that_is_away_for_a_moment_costs_nothing(desk: Desk, owner: Caller) -> None:
+    engine = desk.put([TextDelta("<<<FILE a.py>>>\nhalf"), ModelBroken(name="scripted")], spoken(WRITTEN))
+    identity = order(owner)["id"]
+    assert ended(owner, identity)["state"] == "done"
+    assert len(engine.calls) == 2
+    paths = [item["path"] for item in owner.get(f"/api/v1/generations/{identity}/manifest").json()["files"]]
+    assert paths == ["app/main.py", "config/app.json", "src/App.kt"]
+
+
 def test_a_specification_that_is_too_long_for_the_model_is_refused_with_both_numbers(desk: Desk, owner: Caller) -> None:
     engine = desk.put(spoken(WRITTEN))
     found = ended(owner, order(owner, specification="표를 만든다. " * 6000)["id"])
@@ -269,7 +278,12 @@ def test_deleting_removes_everything_and_stops_what_is_written(desk: Desk, servi
     done = order(owner)["id"]
     assert ended(owner, done)["state"] == "done"
     blobs = service.services.rag.blobs
-    assert blobs.get_result(UUID(done), "file-00000") is not None
+    assert sorted(key.split("/")[-1] for key in blobs._keys(f"results/{done}/")) == [
+        "file-00000",
+        "file-00001",
+        "file-00002",
+        "spec.txt",
+    ]
     assert owner.delete(f"/api/v1/generations/{done}").status_code == 204
     for job in (identity, done):
         assert blobs._keys(f"results/{job}/") == []
@@ -345,6 +359,24 @@ def test_orders_that_can_not_be_right_are_refused(desk: Desk, owner: Caller) -> 
     ):
         assert owner.post("/api/v1/generations", json=body).status_code == status, body
     assert owner.get("/api/v1/generations", params={"cursor": "x"}).status_code == 422
+
+
+def test_a_tenant_can_not_fill_the_queue(desk: Desk, service: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(service.services.ingest.programs, "_waiting", 2)
+    caller = service.caller()
+    name = caller.collection(kind="code")
+    desk.put([TextDelta("x"), 60.0, Finished("stop")])
+    first, second = (order(caller, repositories=[name])["id"] for _ in range(2))
+    body = {"specification": SPEC, "repositories": [name]}
+    refused = caller.post("/api/v1/generations", json=body)
+    assert (refused.status_code, refused.json()["code"]) == (503, "model_busy")
+    other = service.caller()
+    other_name = other.collection(kind="code")
+    third = order(other, repositories=[other_name])["id"]
+    assert caller.post(f"/api/v1/generations/{second}/cancel").status_code == 200
+    caller.delete(f"/api/v1/generations/{order(caller, repositories=[name])['id']}")
+    caller.delete(f"/api/v1/generations/{first}")
+    other.delete(f"/api/v1/generations/{third}")
 
 
 def test_the_list_goes_on_from_page_to_page(desk: Desk, service: Running) -> None:
@@ -464,12 +496,12 @@ def test_files_never_leave_the_folder(
 
 
 def test_pieces_of_a_specification() -> None:
-    assert steps.questions_of(SPEC) == [SPEC.replace("\n\n", "\n")]
+    assert questions_of(SPEC) == [SPEC.replace("\n\n", "\n")]
     long = "\n\n".join(f"## 항목 {n}\n\n" + "요구 사항을 적는다. " * 40 for n in range(100))
-    pieces = steps.questions_of(long)
+    pieces = questions_of(long)
     assert 20 <= len(pieces) <= 24
     assert all(0 < len(piece) <= 1200 for piece in pieces)
     lines = "\n".join(pieces).splitlines()
     assert all(f"## 항목 {n}" in lines for n in range(100))
-    assert len(steps.questions_of("가" * 50_000)) <= 24
-    assert steps.questions_of(" \n") == []
+    assert len(questions_of("가" * 50_000)) <= 24
+    assert questions_of(" \n") == []

@@ -57,7 +57,7 @@ def test_data_travels_with_the_code(names: list[str]) -> None:
     for wanted in (
         "rag/text/hanja_readings.txt",
         "rag/generation/prompts/grounded.ko.v1.txt",
-        "rag/generation/prompts/program_write.v1.ko.txt",
+        "rag/generation/prompts/program_write.ko.v1.txt",
         "rag/py.typed",
         "ingest/samples/취업규칙.docx",
         "api/migrations/env.py",

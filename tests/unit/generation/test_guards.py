@@ -25,7 +25,8 @@ from rag.generation.engine import (
     ToolCallDelta,
     Usage,
 )
-from rag.generation.guards import ALL_GUARDS, GuardedEngine, LengthWatch, Limits, stopped_by_guard
+from rag.generation.guards import ALL_GUARDS, GuardedEngine, Limits, stopped_by_guard
+from rag.generation.guards_attempt import LengthWatch
 from rag.generation.guards_gibberish import GibberishWatch
 from rag.generation.guards_language import LanguageWatch, expected_language
 from rag.generation.guards_repetition import RepetitionWatch
@@ -146,6 +147,15 @@ def test_a_loop_in_the_reasoning_is_tried_again_with_a_penalty_and_without_think
     assert inner.calls[0].sampling.repetition_penalty is None
 
 
+def test_a_guard_of_the_engine_itself_is_obeyed() -> None:
+    stopped = Finished("guard", Usage(5, 9), "repetition")
+    inner = ScriptedEngine([[ReasoningDelta("음"), stopped], [TextDelta("예."), Finished("stop", Usage(5, 2))]])
+    assert end_of(run(GuardedEngine(inner))) == Finished("stop", Usage(10, 11), retried=("repetition",))
+    assert (inner.calls[1].thinking, inner.calls[1].sampling.repetition_penalty) == (False, 1.1)
+    events = run(GuardedEngine(ScriptedEngine([[TextDelta("예."), stopped]])))
+    assert events == [TextDelta("예."), stopped]
+
+
 def test_a_higher_penalty_of_the_caller_stays() -> None:
     inner = ScriptedEngine([reasoned("again and again, " * 90), spoken(GOOD_ENGLISH)])
     run(GuardedEngine(inner), replace(ENGLISH, sampling=Sampling(repetition_penalty=1.3)))
@@ -215,6 +225,21 @@ def test_an_answer_in_another_language_is_tried_once_more(text: str, call: Engin
     assert inner.calls[1].messages[-1]["content"].startswith(call.messages[-1]["content"])
     with pytest.raises(GenerationStopped):
         run(GuardedEngine(ScriptedEngine([streamed(text)])), call)
+
+
+def test_where_passages_are_in_the_question_its_own_language_is_asked_for() -> None:
+    passages = "제1조 이 규정은 여비를 정한다. " * 60
+    call = EngineCall([{"role": "user", "content": f"{passages}\nQuestion: what is the allowance?"}])
+    inner = ScriptedEngine([streamed(CHINESE), spoken(GOOD_ENGLISH)])
+    run(GuardedEngine(inner), call)
+    assert "language of the question" in inner.calls[1].messages[-1]["content"]
+
+
+def test_an_engine_that_ends_without_a_word() -> None:
+    held = ScriptedEngine([[TextDelta("42")]])  # held back: no letter has come
+    assert run(GuardedEngine(held)) == [TextDelta("42"), Finished("stop")]
+    with pytest.raises(GenerationStopped):
+        run(GuardedEngine(ScriptedEngine([[ReasoningDelta("음")]])))
 
 
 def test_an_answer_that_changes_its_language_is_stopped() -> None:

@@ -166,6 +166,13 @@ def test_no_answer_breaks_the_reading(lines: list[str]) -> None:
         ("a.toml", "[a]\nb = 1\n", "[a\nb = 1\n"),
         ("a.xml", "<a><b/></a>", "<a><b></a>"),
         ("a.ini", "[a]\nb = 1\n", "b = 1\n"),
+        ("A.java", "class A { int 합(int a) { return a; } }", "class A { int f(int a { return a; } }"),
+        ("a.js", "const f = async (x) => `${x}`;\n", "const f = (x => {\n"),
+        ("a.ts", "interface A { b?: string }\n", "interface A { b?: }\n"),
+        ("a.tsx", "const a = <div>{x as string}</div>;\n", "const a = <div>;\n"),
+        ("a.go", 'package main\n\nfunc main() { println("가") }\n', "package main\n\nfunc main( {\n"),
+        ("a.c", "int main(void) { return 0; }\n", "int main(void { return 0; }\n"),
+        ("a.sh", 'for f in *; do echo "$f"; done\n', 'for f in *; do echo "$f"\n'),
     ],
 )
 def test_syntax_is_checked(path: str, good: str, bad: str) -> None:
@@ -177,6 +184,13 @@ def test_syntax_is_checked(path: str, good: str, bad: str) -> None:
 def test_what_has_no_parser_is_said_to_be_unchecked() -> None:
     assert check_syntax("src/App.kt", "fun main() {").verdict is Verdict.UNCHECKED
     assert check_syntax("Makefile", "all:").language == "other"
+    assert check_syntax("a.js", "x = 1;\n" * 100_000).verdict is Verdict.UNCHECKED
+
+
+def test_the_place_of_an_error_is_told() -> None:
+    java = "class A {\n  int f() { return 1 }\n}\n"
+    assert check_syntax("A.java", java).detail == "line 2: ; is missing"
+    assert check_syntax("a.go", "package main\n\nfunc 1x() {}\n").detail.startswith("line 3: not understood")
 
 
 @pytest.mark.parametrize(
@@ -190,6 +204,9 @@ def test_what_has_no_parser_is_said_to_be_unchecked() -> None:
         ("a.yaml", "&a [" * 900),
         ("a.xml", '<!DOCTYPE a [<!ENTITY b "bb"><!ENTITY c "&b;&b;">]><a>&c;</a>'),
         ("a.toml", "a = " + "[" * 5000),
+        ("a.js", "(" * 50_000),
+        ("A.java", "class A {" * 20_000),
+        ("a.c", "{" * 100_000 + "\x00"),
     ],
 )
 def test_hostile_files_are_errors_and_nothing_more(path: str, text: str) -> None:

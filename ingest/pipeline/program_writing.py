@@ -1,0 +1,102 @@
+"""One generation of a job: read to its end, while somebody looks now and then whether it is still wanted."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import aclosing, suppress
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from rag.generation.engine import ChatEngine, EngineCall, EngineEvent, Finished, ReasoningDelta, TextDelta
+from rag.generation.guards import stopped_by_guard
+from rag.generation.program_prompt import estimated_tokens
+
+
+@dataclass(slots=True)
+class Written:
+    """What has come of an answer; `tokens` is an estimate until the engine has counted."""
+
+    parts: list[str] = field(default_factory=list)
+    tokens: int = 0
+    end: Finished | None = None
+
+    @property
+    def text(self) -> str:
+        """All of it."""
+        return "".join(self.parts)
+
+    @property
+    def cut_off(self) -> bool:
+        """Whether the model came to the end of its room first."""
+        return self.end is not None and self.end.reason == "length"
+
+    @property
+    def usage(self) -> dict[str, Any]:
+        """The engine's own count, for the manifest; empty where it gave none."""
+        usage = self.end.usage if self.end is not None else None
+        return {} if usage is None else {"usage": asdict(usage)}
+
+    def take(self, event: EngineEvent, model: str) -> None:
+        """Add an event.
+
+        Raises:
+            GenerationStopped: it is the end that a guard made.
+        """
+        if isinstance(event, TextDelta):
+            self.parts.append(event.text)
+            self.tokens += estimated_tokens(event.text)
+        elif isinstance(event, ReasoningDelta):
+            self.tokens += estimated_tokens(event.text)
+        elif isinstance(event, Finished):
+            stopped_by_guard(event, model)
+            self.end = event
+            self.tokens = event.usage.completion if event.usage is not None else self.tokens
+
+
+async def written_by(
+    engine: ChatEngine, call: EngineCall, look: Callable[[Written], Awaitable[None]], every_s: float
+) -> Written:
+    """The answer; `look` may end it by an error, which closes the engine's stream."""
+    written = Written()
+
+    async def look_now() -> None:
+        await look(written)
+
+    async with (
+        aclosing(engine.stream(call)) as stream,
+        aclosing(watched(stream, look_now, every_s)) as events,
+    ):
+        async for event in events:
+            written.take(event, engine.name)
+    return written
+
+
+async def watched(
+    stream: AsyncGenerator[EngineEvent, None], look: Callable[[], Awaitable[None]], every_s: float
+) -> AsyncGenerator[EngineEvent, None]:
+    """The events of `stream`; `look` is called every so often, while it is silent too, and may end it by an error."""
+    pending: asyncio.Future[EngineEvent] | None = None
+    looked_at = time.monotonic()
+    try:
+        while True:
+            pending = pending or asyncio.ensure_future(anext(stream))
+            done, _ = await asyncio.wait({pending}, timeout=every_s)
+            if time.monotonic() - looked_at >= every_s:
+                await look()
+                looked_at = time.monotonic()
+            if not done:
+                continue
+            try:
+                event = pending.result()
+            except StopAsyncIteration:
+                return
+            finally:
+                pending = None
+            yield event
+    finally:
+        if pending is not None:
+            pending.cancel()
+            with suppress(asyncio.CancelledError):
+                await pending
