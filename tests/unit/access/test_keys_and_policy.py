@@ -21,7 +21,8 @@ from rag.store.session import Database
 from tests.support.stores import add_collection
 
 READ = {action for action in Action if action.label in {
-    "list_collections", "read_collection", "read_glossary", "read_documents", "search", "ask", "list_models"}}  # fmt: skip
+    "list_collections", "read_collection", "read_glossary", "read_documents", "search", "ask", "list_models",
+    "give_feedback"}}  # fmt: skip
 WRITE = READ | {
     Action.CHANGE_GLOSSARY,
     Action.UPLOAD_DOCUMENTS,
