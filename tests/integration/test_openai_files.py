@@ -55,6 +55,11 @@ def test_a_file_is_kept_by_itself_and_leaves_nothing_when_deleted(service: Runni
     maintenance.sweep_originals(service.services.ingest.pipeline, time.time() + 60)
     assert maintenance.verify(service.services.ingest.pipeline).healthy
     assert client.files.content(made.id).read() == content, "no sweep takes it for what a crash left"
+    with service.services.rag.blobs.local_copy(digest) as original:
+        aside = original.rename(original.with_name("aside"))
+        lost = maintenance.verify(service.services.ingest.pipeline).lost_originals
+        aside.rename(original)
+    assert lost == [UUID(made.id.removeprefix("file-"))]
     assert client.files.delete(made.id).deleted
     with pytest.raises(openai.NotFoundError) as gone:
         client.files.retrieve(made.id)
