@@ -86,7 +86,7 @@ class Verification:
     Attributes:
         missing: chunks that the record holds and the index does not.
         orphaned: points in the index that the record does not want there.
-        lost_originals: versions whose original is gone.
+        lost_originals: versions, and clients' files, whose original is gone.
         stray_originals: originals that no version and no client's file needs.
         stray_derived: derived files of versions that do not exist, or that need no such file.
         unfinished: versions that are queued or running; normal during ingestion, a finding when nothing runs.
@@ -138,18 +138,19 @@ def verify(pipeline: Pipeline, tidied_after: timedelta = _TIDIED_AFTER) -> Verif
         in_tidying = {row[0] for row in session.execute(query.where(DocumentVersion.finished_at > recent))}
         unfinished = list(lifecycle.unfinished(session))
         uncleaned = list(queue.uncleaned(session, utc_now(), _VERIFIED_DOCUMENTS))
-        kept = client_file.kept_hashes(session)
+        kept = client_file.originals(session)
     found = dict(pipeline.index.versions_of())
     stored = set(pipeline.blobs.original_hashes())
     originals = {key: digest for key, (digest, state) in versions.items() if state != VersionState.DELETED}
     in_work = set(unfinished)
+    originals |= kept
     return Verification(
         chunks=len(wanted),
         points=len(found),
         missing=sorted(wanted.keys() - found.keys()),
         orphaned=sorted(chunk for chunk, version in found.items() if chunk not in wanted and version not in in_work),
-        lost_originals=sorted(version for version, digest in originals.items() if digest not in stored),
-        stray_originals=sorted(stored - set(originals.values()) - kept),
+        lost_originals=sorted(one for one, digest in originals.items() if digest not in stored),
+        stray_originals=sorted(stored - set(originals.values())),
         stray_derived=sorted(
             f"{version}/{name}"
             for version, name in pipeline.blobs.derived_files()

@@ -330,9 +330,9 @@ def is_kept(session: Session, content_hash: str) -> bool:
     return bool(session.scalar(select(exists().where(ClientFile.content_hash == content_hash))))
 
 
-def kept_hashes(session: Session) -> set[str]:
-    """The originals of all clients' files."""
-    return set(session.scalars(select(ClientFile.content_hash)))
+def originals(session: Session) -> dict[UUID, str]:
+    """The hash of the original of every client's file."""
+    return {row[0]: row[1] for row in session.execute(select(ClientFile.id, ClientFile.content_hash))}
 
 
 def forget_collection(session: Session, collection_id: UUID) -> None:

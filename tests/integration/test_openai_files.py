@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from uuid import UUID, uuid4
 
 import httpx
@@ -55,6 +56,11 @@ def test_a_file_is_kept_by_itself_and_leaves_nothing_when_deleted(service: Runni
     maintenance.sweep_originals(service.services.ingest.pipeline, time.time() + 60)
     assert maintenance.verify(service.services.ingest.pipeline).healthy
     assert client.files.content(made.id).read() == content, "no sweep takes it for what a crash left"
+    with service.services.rag.blobs.local_copy(digest) as original:
+        aside = original.rename(original.with_name("aside"))
+        lost = maintenance.verify(service.services.ingest.pipeline).lost_originals
+        aside.rename(original)
+    assert lost == [UUID(made.id.removeprefix("file-"))]
     assert client.files.delete(made.id).deleted
     with pytest.raises(openai.NotFoundError) as gone:
         client.files.retrieve(made.id)
@@ -193,6 +199,16 @@ def test_two_files_of_one_name_stay_two(client: openai.OpenAI) -> None:
     assert back.status == "completed"
     again = client.vector_stores.files.create_and_poll(second.id, vector_store_id=store.id)
     assert (again.id, client.vector_stores.retrieve(store.id).file_counts.total) == (second.id, 2)
+
+
+def test_files_of_one_name_that_come_at_once_stay_apart(client: openai.OpenAI) -> None:
+    store = client.vector_stores.create(name=f"c-{uuid4().hex[:8]}")
+    made = [client.files.create(file=("급여.md", PAY + bytes([n])), purpose="assistants").id for n in range(65, 69)]
+    with ThreadPoolExecutor(4) as pool:
+        placed = list(pool.map(lambda item: client.vector_stores.files.create(store.id, file_id=item).id, made))
+    assert placed == made
+    assert {item.id for item in client.vector_stores.files.list(store.id)} == set(made)
+    assert client.vector_stores.retrieve(store.id).file_counts.total == 4
 
 
 def test_deleting_a_file_takes_it_out_of_every_store(service: Running, client: openai.OpenAI) -> None:
