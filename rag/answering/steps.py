@@ -20,12 +20,10 @@ from rag.domain.answer import Abstention, AbstentionReason, Note, Sentence
 from rag.domain.errors import ModelUnavailable
 from rag.domain.passage import Passage
 from rag.domain.principal import Permit
-from rag.generation.base import GenerationRequest, Generator
+from rag.generation.base import GenerationRequest
 from rag.generation.planning import Planner
-from rag.retrieval.service import Retriever
 from rag.retrieval.understanding import QuestionContext
 from rag.settings import AnswerSettings
-from rag.text.question import QuestionReader
 
 
 class StepwiseAnswerer(Answerer):
@@ -35,15 +33,9 @@ class StepwiseAnswerer(Answerer):
     passages that the answer may cite; sentences follow that.
     """
 
-    def __init__(
-        self,
-        retriever: Retriever,
-        reader: QuestionReader,
-        generator: Generator,
-        settings: AnswerSettings,
-        planner: Planner,
-    ) -> None:
-        super().__init__(retriever, reader, generator, settings.sentences)
+    def __init__(self, answerer: Answerer, settings: AnswerSettings, planner: Planner) -> None:
+        """`answerer`: what answers at once; its parts, whatever they are, do the same work in each step."""
+        vars(self).update(vars(answerer))
         self._planner, self._settings = planner, settings
 
     async def stream(self, permit: Permit, asked: Asked) -> AsyncGenerator[AnswerEvent, None]:
