@@ -18,6 +18,7 @@ from rag.embedding.space import EmbeddingSpace
 from rag.generation.chat import ChatModel
 from rag.generation.extractive import ExtractiveGenerator
 from rag.generation.grounded import GroundedGenerator
+from rag.generation.grounded_prompt import PromptWriter
 from rag.generation.planning import ModelPlanner
 from rag.generation.registry import Generation, open_generation
 from rag.index.base import VectorIndex
@@ -171,14 +172,11 @@ def _answerer(
     """Models write where there are some; without, answers are quotations, and steps and reports are refused."""
     if generation is None:
         return Answerer(retriever, reader, ExtractiveGenerator(reader.terms_of), settings.answers.sentences)
-    return StepwiseAnswerer(
-        retriever,
-        reader,
-        GroundedGenerator(generation.router, settings.generation),
-        settings.answers,
-        ModelPlanner(generation.router),
-        ContractRules.of(settings.generation),
-    )
+    writer = PromptWriter()
+    generator = GroundedGenerator(generation.router, settings.generation, writer)
+    rules = ContractRules.of(settings.generation)
+    at_once = Answerer(retriever, reader, generator, settings.answers.sentences, rules)
+    return StepwiseAnswerer(at_once, settings.answers, ModelPlanner(generation.router, writer))
 
 
 def _open_chat(settings: RagSettings) -> ChatModel | None:

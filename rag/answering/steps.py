@@ -13,20 +13,17 @@ from itertools import zip_longest
 
 from anyio.to_thread import run_sync
 
-from rag.answering.contract import DEFAULT_RULES, ContractRules
 from rag.answering.report import SECTION, STEP, SectionedGenerator, headed, source_notes
 from rag.answering.service import Answerer, AnswerEvent, Asked
 from rag.domain.answer import Abstention, AbstentionReason, Note, Sentence
 from rag.domain.errors import ModelUnavailable
 from rag.domain.passage import Passage
 from rag.domain.principal import Permit
-from rag.generation.base import GenerationRequest, Generator
+from rag.generation.base import GenerationRequest
 from rag.generation.planning import Planner
 from rag.inference.computing import compute
-from rag.retrieval.service import Retriever
 from rag.retrieval.understanding import QuestionContext
 from rag.settings import AnswerSettings
-from rag.text.question import QuestionReader
 
 
 class StepwiseAnswerer(Answerer):
@@ -36,16 +33,9 @@ class StepwiseAnswerer(Answerer):
     passages that the answer may cite; sentences follow that.
     """
 
-    def __init__(
-        self,
-        retriever: Retriever,
-        reader: QuestionReader,
-        generator: Generator,
-        settings: AnswerSettings,
-        planner: Planner,
-        rules: ContractRules = DEFAULT_RULES,
-    ) -> None:
-        super().__init__(retriever, reader, generator, settings.sentences, rules)
+    def __init__(self, answerer: Answerer, settings: AnswerSettings, planner: Planner) -> None:
+        """`answerer`: what answers at once; its parts, whatever they are, do the same work in each step."""
+        vars(self).update(vars(answerer))
         self._planner, self._settings = planner, settings
 
     async def stream(self, permit: Permit, asked: Asked) -> AsyncGenerator[AnswerEvent, None]:

@@ -15,6 +15,7 @@ from api.app import create_app
 from api.cli import commands
 from api.cli.main import app
 from api.cli.options import Options
+from rag.answering.service import Answerer
 from rag.answering.steps import StepwiseAnswerer
 from rag.generation.grounded import GroundedGenerator
 from rag.generation.planning import ModelPlanner
@@ -50,13 +51,9 @@ def owner(alone: Running) -> Caller:
 def with_model(started: Running, owner: Caller, *texts: str) -> Caller:
     """The same caller of a service with a model that says `texts` in turn."""
     rag, router = started.services.rag, SingleModel(ScriptedEngine.saying(*texts))
-    answerer = StepwiseAnswerer(
-        rag.retriever,
-        QuestionReader(rag.analyzer),
-        GroundedGenerator(router, GenerationSettings()),
-        AnswerSettings(),
-        ModelPlanner(router),
-    )
+    generator = GroundedGenerator(router, GenerationSettings())
+    at_once = Answerer(rag.retriever, QuestionReader(rag.analyzer), generator, 4)
+    answerer = StepwiseAnswerer(at_once, AnswerSettings(), ModelPlanner(router))
     services = replace(started.services, rag=replace(rag, answerer=answerer))
     served = Running(services, TestClient(create_app(services), raise_server_exceptions=False))
     return Caller(served, owner.headers)

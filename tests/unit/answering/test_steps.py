@@ -90,7 +90,8 @@ def rules(sqlite: Database) -> Shelf:
 
 
 def stepwise(made: Shelf, planner: Any, generator: Any = None, **settings: int) -> StepwiseAnswerer:
-    return StepwiseAnswerer(made.retriever, READER, generator or Quoting(), AnswerSettings(**settings), planner)
+    answerer = Answerer(made.retriever, READER, generator or Quoting(), 4)
+    return StepwiseAnswerer(answerer, AnswerSettings(**settings), planner)
 
 
 def readable(made: Shelf) -> Permit:
