@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator
+from typing import Any
 from uuid import UUID
 
 import anyio
@@ -34,23 +35,31 @@ def answer_id(given: str) -> UUID | None:
 
 
 class RecordedStream(StreamingResponse):
-    """Server-sent events of an answer, which is put on record when the last byte is out, even if the client has hung up then."""
+    """Server-sent events of an answer, which is put on record when the last byte is out, even if the client has hung up then.
+
+    Args:
+        texts: the events.
+        sources: what they are made from; closed with them, so that no engine writes on for nobody.
+    """
 
     def __init__(
         self,
-        body: AsyncGenerator[str, None],
+        texts: AsyncGenerator[str, None],
+        *sources: AsyncGenerator[Any, None],
         log: AnswerLog,
         recording: Recording,
-        headers: Mapping[str, str] | None = None,
     ) -> None:
-        named = {HEADER: str(recording.id)}
-        super().__init__(body, media_type="text/event-stream", headers={**HEADERS, **named, **(headers or {})})
+        headers = {**HEADERS, HEADER: str(recording.id)}
+        super().__init__(texts, media_type="text/event-stream", headers=headers)
+        self._open = (texts, *sources)
         self._log, self._recording = log, recording
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Send the events, then write."""
+        """Send the events, close what they came from, then write."""
         try:
             await super().__call__(scope, receive, send)
         finally:
             with anyio.CancelScope(shield=True):
+                for generator in self._open:
+                    await generator.aclose()
                 await run_sync(self._log.keep, self._recording)

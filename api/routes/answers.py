@@ -50,7 +50,7 @@ async def ask(
         return _whole(outcome, recording.id, caller, base_url(request))
     events = await started(recording.listening(rag.answerer.stream(permit, asked)))
     rendered = _events(events, recording.id, rag.answerer.generator_name, caller, base_url(request))
-    return RecordedStream(rendered, kept, recording)
+    return RecordedStream(rendered, events, log=kept, recording=recording)
 
 
 def _whole(outcome: AnswerOutcome, answer_id: UUID, caller: Caller, base: str) -> AnswerOut:
