@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator
+from typing import Any
 from uuid import UUID
 
 import anyio
 from anyio.to_thread import run_sync
-from fastapi.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
 
 from api.deps import Caller
-from api.streaming import HEADERS
+from api.streaming import EventStream
 from rag.answering.log import AnswerLog, Recording
 
 CHAT, RESPONSE = "chatcmpl-", "resp_"
@@ -33,22 +33,27 @@ def answer_id(given: str) -> UUID | None:
     return None if found is None else UUID(found[1])
 
 
-class RecordedStream(StreamingResponse):
-    """Server-sent events of an answer, which is put on record when the last byte is out, even if the client has hung up then."""
+class RecordedStream(EventStream):
+    """Server-sent events of an answer, which is put on record when the last byte is out, even if the client has hung up then.
+
+    Args:
+        texts: the events.
+        sources: what they are made from; closed with them, so that no engine writes on for nobody.
+    """
 
     def __init__(
         self,
-        body: AsyncGenerator[str, None],
+        texts: AsyncGenerator[str, None],
+        *sources: AsyncGenerator[Any, None],
         log: AnswerLog,
         recording: Recording,
-        headers: Mapping[str, str] | None = None,
     ) -> None:
-        named = {HEADER: str(recording.id)}
-        super().__init__(body, media_type="text/event-stream", headers={**HEADERS, **named, **(headers or {})})
+        super().__init__(texts, *sources)
+        self.headers[HEADER] = str(recording.id)
         self._log, self._recording = log, recording
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Send the events, then write."""
+        """Send the events, close what they came from, then write."""
         try:
             await super().__call__(scope, receive, send)
         finally:

@@ -61,7 +61,7 @@ async def create_response(
     events = await started(recording.listening(rag.answerer.stream(permit, asked)))
     made = _Response(events, recording.id, caller, body, question, tool, base_url(request))
     if body.stream:
-        return RecordedStream(made.stream(), answer_log(caller), recording)
+        return RecordedStream(made.stream(), events, log=answer_log(caller), recording=recording)
     whole = await made.whole()
     later.add_task(answer_log(caller).keep, recording)
     return JSONResponse(whole, headers={HEADER: str(recording.id)}, background=later)

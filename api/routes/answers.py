@@ -62,7 +62,7 @@ async def ask(
         return await _in_one_piece(asked, permit, recording, later, request, caller)
     events = await started(recording.listening(rag.answerer.stream(permit, asked)))
     rendered = _events(events, recording.id, rag.answerer.generator_name, caller, base_url(request))
-    return RecordedStream(rendered, answer_log(caller), recording)
+    return RecordedStream(rendered, events, log=answer_log(caller), recording=recording)
 
 
 async def _in_one_piece(

@@ -10,7 +10,7 @@ import json
 import os
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import AsyncGenerator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,9 @@ from uuid import UUID
 import pytest
 
 from api.app import create_app
+from rag.generation.engine import EngineCall, EngineEvent, Finished, TextDelta, ToolCallDelta, Usage
+from rag.generation.registry import Generation
+from rag.generation.routing import SingleModel
 from tests.support.listening import listening
 from tests.support.running import running, settings_for
 
@@ -26,6 +29,7 @@ pytestmark = pytest.mark.clients
 HERE = Path(__file__).parent
 QUESTION = "경조휴가는 며칠인가요?"
 ANSWER = "경조휴가는 5일이다. [1]"
+RAW = "llm/calling"
 RULES = "# 휴가\n\n경조휴가는 5일이다.\n\n# 급여\n\n급여는 매월 25일에 지급한다.\n"
 _TIMEOUT_S = 240
 needs_embeddings = pytest.mark.skipif(
@@ -67,12 +71,34 @@ class Live:
         return self.run([str(installed() / "python" / "bin" / "python"), str(HERE / "python" / script)], *parts)
 
 
+class Calling:
+    """An engine that calls the first tool it is given, its arguments in pieces, and speaks when it has none."""
+
+    name = "calling"
+    context_tokens = 32_768
+
+    async def stream(self, call: EngineCall) -> AsyncGenerator[EngineEvent, None]:
+        if not call.tools:
+            for event in (TextDelta("5일"), TextDelta("입니다."), Finished("stop", Usage(7, 3))):
+                yield event
+            return
+        yield ToolCallDelta(0, id="call_1", name=call.tools[0]["function"]["name"])
+        for piece in ('{"topic"', ': "휴가"}'):
+            yield ToolCallDelta(0, arguments=piece)
+        yield Finished("tool_calls", Usage(7, 3))
+
+    async def aclose(self) -> None:
+        """Nothing to close."""
+
+
 @pytest.fixture(scope="module")
 def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
-    """A service with the embedded defaults and one collection."""
+    """A service with the embedded defaults, one collection, and an engine that can be asked without documents."""
     folder = tmp_path_factory.mktemp("live")
     clients = installed()
-    with running(settings_for(folder)) as service, listening(service.services) as address:
+    engine = Calling()
+    generation = Generation(SingleModel(engine), {engine.name: engine})
+    with running(settings_for(folder), generation=generation) as service, listening(service.services) as address:
         caller = service.caller()
         caller.ingest(caller.collection("사규"), {"휴가.md": RULES})
         store = UUID(caller.get("/api/v1/collections/사규").json()["id"])
@@ -165,3 +191,23 @@ def test_frameworks_embed(live: Live, script: str) -> None:
 def test_node_embeds_in_base64(live: Live) -> None:
     found = live.node("embeddings")["embeddings"]
     assert found["count"] == 2 and found["width"] > 0
+
+
+def raw_of(live: Live) -> Live:
+    """The service asked for its engine itself, where this build has such models."""
+    if RAW not in live.node("models")["models"]:
+        pytest.skip("this build offers no engine without documents")
+    return Live({**live.environment, "MODEL": RAW})
+
+
+def test_node_passes_tools_to_an_engine_and_gets_its_calls(live: Live) -> None:
+    found = raw_of(live).node("raw")["raw"]
+    assert (found["text"], found["name"], found["finish"]) == ("5일입니다.", "look_up", "tool_calls")
+    assert found["arguments"] == found["streamed"] == {"topic": "휴가"}
+    assert found["indexes"] == [0]
+
+
+def test_langchain_passes_tools_to_an_engine_and_gets_its_calls(live: Live) -> None:
+    found = raw_of(live).python("langchain_client.py", "raw")["raw"]
+    assert found["text"] == "5일입니다."
+    assert found["calls"] == found["streamed"] == [["look_up", {"topic": "휴가"}]]

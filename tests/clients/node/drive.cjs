@@ -98,7 +98,25 @@ async function errors() {
   return found;
 }
 
-const parts = { models, chat, stream, upload, responses, embeddings, errors };
+async function raw() {
+  const parameters = { type: "object", properties: { topic: { type: "string" } }, required: ["topic"] };
+  const tools = [{ type: "function", function: { name: "look_up", description: "Look up a rule", parameters } }];
+  const said = await all(await client.chat.completions.create({ model, messages, stream: true }));
+  const whole = await client.chat.completions.create({ model, messages, tools });
+  const pieces = await all(await client.chat.completions.create({ model, messages, tools, stream: true }));
+  const fragments = pieces.flatMap((chunk) => chunk.choices[0]?.delta?.tool_calls ?? []);
+  const call = whole.choices[0].message.tool_calls[0];
+  return {
+    text: said.map((chunk) => chunk.choices[0]?.delta?.content ?? "").join(""),
+    name: call.function.name,
+    arguments: JSON.parse(call.function.arguments),
+    finish: whole.choices[0].finish_reason,
+    streamed: JSON.parse(fragments.map((item) => item.function?.arguments ?? "").join("")),
+    indexes: [...new Set(fragments.map((item) => item.index))],
+  };
+}
+
+const parts = { raw, models, chat, stream, upload, responses, embeddings, errors };
 
 async function main() {
   const found = {};

@@ -53,6 +53,24 @@ def embeddings() -> Any:
     return {"count": len(vectors), "width": len(vectors[0]), "query": len(model.embed_query("leave"))}
 
 
+def raw() -> Any:
+    parameters = {"type": "object", "properties": {"topic": {"type": "string"}}, "required": ["topic"]}
+    tool = {
+        "type": "function",
+        "function": {"name": "look_up", "description": "Look up a rule", "parameters": parameters},
+    }
+    model = chat_model().bind_tools([tool])
+    chunks = list(model.stream(QUESTION))
+    whole = chunks[0]
+    for chunk in chunks[1:]:
+        whole = whole + chunk
+    return {
+        "text": chat_model().invoke(QUESTION).content,
+        "calls": [(call["name"], call["args"]) for call in model.invoke(QUESTION).tool_calls],
+        "streamed": [(call["name"], call["args"]) for call in whole.tool_calls],
+    }
+
+
 def errors() -> Any:
     try:
         chat_model(model="gpt-4o").invoke(QUESTION)
@@ -67,5 +85,6 @@ PARTS: dict[str, Callable[[], Any]] = {
     "responses": responses,
     "embeddings": embeddings,
     "errors": errors,
+    "raw": raw,
 }
 sys.stdout.write(json.dumps({name: PARTS[name]() for name in sys.argv[1:]}, default=str))

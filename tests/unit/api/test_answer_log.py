@@ -27,14 +27,23 @@ class Noting(AnswerLog):
         super().__init__(Database(f"sqlite:///{folder / 'never.sqlite'}"), AnswerLogSettings())
         self.sent: list[dict[str, Any]] = []
         self.seen: list[int] = []
+        self.closed: list[bool] = []
 
     def keep(self, recording: Recording) -> None:
         self.seen.append(len(self.sent))
 
 
-async def body() -> AsyncGenerator[str, None]:
-    yield "event: sentence\n\n"
-    yield "event: done\n\n"
+async def body(source: AsyncGenerator[str, None]) -> AsyncGenerator[str, None]:
+    async for item in source:
+        yield item
+
+
+async def writing(closed: list[bool]) -> AsyncGenerator[str, None]:
+    try:
+        yield "event: sentence\n\n"
+        yield "event: done\n\n"
+    finally:
+        closed.append(True)
 
 
 def recording(folder: Path) -> Recording:
@@ -56,7 +65,13 @@ def respond(log: Noting, folder: Path, spec: str, *, hangs_up_at: int | None = N
         await asyncio.sleep(60)
 
     scope = {"type": "http", "asgi": {"spec_version": spec}}
-    asyncio.run(RecordedStream(body(), log, recording(folder))(scope, receive, send))
+
+    async def run() -> None:
+        source = writing(log.closed)
+        texts = body(source)
+        await RecordedStream(texts, source, log=log, recording=recording(folder))(scope, receive, send)
+
+    asyncio.run(run())
 
 
 @pytest.mark.parametrize("spec", ["2.3", "2.4"])
@@ -73,7 +88,14 @@ def test_a_client_that_hangs_up_after_the_last_event_costs_no_record(tmp_path: P
     log = Noting(tmp_path)
     with pytest.raises(ClientDisconnect):
         respond(log, tmp_path, "2.4", hangs_up_at=3)
-    assert log.seen == [3]
+    assert (log.seen, log.closed) == ([3], [True])
+
+
+def test_a_client_that_hangs_up_in_the_middle_ends_what_writes(tmp_path: Path) -> None:
+    log = Noting(tmp_path)
+    with pytest.raises(ClientDisconnect):
+        respond(log, tmp_path, "2.4", hangs_up_at=2)
+    assert (log.seen, log.closed) == ([2], [True])
 
 
 @pytest.mark.parametrize("form", ["{}", "chatcmpl-{}", "resp_{}"])
