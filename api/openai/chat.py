@@ -9,7 +9,9 @@ from typing import Annotated, Any
 from anyio.to_thread import run_sync
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import JSONResponse, Response
+from starlette.background import BackgroundTask
 
+from api.answer_log import HEADER, RecordedStream, answer_log
 from api.deps import Caller, base_url, guarded
 from api.openai.chat_calls import check_answerable, engine_call
 from api.openai.chat_chunks import Chunks
@@ -20,6 +22,7 @@ from api.openai.models import RAW, generator_name, permit_for_model, writer_for
 from api.openai.schemas import ChatRequest
 from api.streaming import DONE, GONE, EventStream, started, while_connected
 from rag.access.policy import Action
+from rag.answering.log import Recording, Surface
 from rag.answering.service import AnswerEvent, Asked
 from rag.domain.passage import SearchResult
 from rag.domain.principal import CitationStyle
@@ -58,14 +61,20 @@ async def chat_completions(
         QuestionContext(body.history()),
         model=generator_name(caller, body.generator),
         thinking=body.thinking(),
+        mode=body.mode,
     )
     shown = _shown(body, request, caller)
-    source = rag.answerer.stream(permit, asked)
+    kept, recording = answer_log(caller), Recording(permit, asked.question, Surface.CHAT, rag.answerer.generator_name)
+    source = recording.listening(rag.answerer.stream(permit, asked))
     if not body.stream:
-        whole = GroundedCompletion(source, caller, body, base_url(request), shown).whole()
-        return await _whole(request, whole)
+        completion = GroundedCompletion(source, caller, body, base_url(request), shown, recording.id)
+        response = await _whole(request, completion.whole())
+        response.headers[HEADER] = str(recording.id)
+        response.background = BackgroundTask(kept.keep, recording)
+        return response
     events = await started(source, ready=_worth_headers if not shown.events else lambda _: True)
-    return EventStream(GroundedCompletion(events, caller, body, base_url(request), shown).stream(), events)
+    completion = GroundedCompletion(events, caller, body, base_url(request), shown, recording.id)
+    return RecordedStream(completion.stream(), events, log=kept, recording=recording)
 
 
 def _shown(body: ChatRequest, request: Request, caller: Caller) -> Shown:

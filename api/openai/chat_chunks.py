@@ -5,16 +5,18 @@ from __future__ import annotations
 import json
 import time
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
+from api.answer_log import CHAT
 from api.streaming import event
 
 
 class Chunks:
     """Writes one completion. What all its chunks share is turned to JSON once: models say thousands of words a second."""
 
-    def __init__(self, model: str) -> None:
-        self._head = {"id": f"chatcmpl-{uuid4().hex}", "created": int(time.time()), "model": model}
+    def __init__(self, model: str, identity: UUID | None = None) -> None:
+        """`identity`: what the completion is known by elsewhere; a new one without."""
+        self._head = {"id": f"{CHAT}{(identity or uuid4()).hex}", "created": int(time.time()), "model": model}
         chunk = json.dumps({**self._head, "object": "chat.completion.chunk"}, ensure_ascii=False)[:-1]
         self._before = f'data: {chunk}, "choices": [{{"index": 0, "delta": '
         self._after = ', "finish_reason": null, "logprobs": null}]}\n\n'

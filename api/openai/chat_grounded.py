@@ -7,6 +7,7 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any
+from uuid import UUID
 
 from anyio.to_thread import run_sync
 
@@ -61,13 +62,20 @@ class GroundedCompletion:
     """One answer in OpenAI's shape, whole or streamed."""
 
     def __init__(
-        self, events: AsyncGenerator[AnswerEvent, None], caller: Caller, body: ChatRequest, base: str, shown: Shown
+        self,
+        events: AsyncGenerator[AnswerEvent, None],
+        caller: Caller,
+        body: ChatRequest,
+        base: str,
+        shown: Shown,
+        identity: UUID,
     ) -> None:
+        """`identity`: by which feedback finds the answer."""
         self._events = events
         self._caller = caller
         self._body = body
         self._shown = shown
-        self._chunks = Chunks(body.model)
+        self._chunks = Chunks(body.model, identity)
         self._book = SourceBook(base, caller.language)
         self._offset = 0
         self._best = 0.0

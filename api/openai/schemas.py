@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from rag.answering.service import AnswerMode
 from rag.domain.errors import InvalidRequest
 from rag.domain.principal import CitationStyle
 from rag.generation.chat import ChatMessage
@@ -106,6 +107,7 @@ class ChatRequest(Lenient):
     )
 
     generator: str = Field("", max_length=300, description="extension, for rag/*: which configured model writes")
+    mode: AnswerMode = Field("answer", description="extension, for rag/*: as in `POST /api/v1/answers`")
     citation_style: CitationStyle | None = Field(
         None, description="extension, for rag/*: how sources are shown; the default is the key's"
     )

@@ -85,6 +85,20 @@ def test_a_stream_is_on_record_too_and_a_refusal(service: Running, admin: Caller
     assert row is not None and row.abstained and (row.text, row.citations) == ("", [])
 
 
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_chat_completion_is_on_record_under_its_id(service: Running, admin: Caller, stream: bool) -> None:
+    body = {"model": "rag/사규", "stream": stream, "messages": [{"role": "user", "content": QUESTION}]}
+    response = admin.post("/v1/chat/completions", json=body)
+    given = response.headers["x-answer-id"]
+    text = response.text.removeprefix("data: ").partition("\n")[0] if stream else response.text
+    completion = json.loads(text)["id"]
+    row = kept(service, given)
+    assert row is not None
+    assert (row.question, row.surface) == (QUESTION, "chat")
+    assert UUID(completion.removeprefix("chatcmpl-")) == UUID(given)
+    assert give(admin, completion).status_code == 200
+
+
 def test_feedback_is_given_once_per_caller_and_may_be_changed(service: Running, tenant: str, admin: Caller) -> None:
     reader = service.caller(Scope.READ, tenant=tenant)
     answer = ask(reader)
