@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 from uuid import UUID
 
 import pytest
 
-from tests.support.running import Caller, Running
+from tests.support.running import Caller, Running, running, settings_for
 
 RULES = "# 휴가\n\n경조휴가는 5일이다. 결혼하는 직원에게 준다.\n"
 MANUAL = "# 게이트웨이\n\n서명 키는 발급 후 180일이 지나면 만료된다.\n"
+
+
+@pytest.fixture(scope="module")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    """A service on the embedded store alone: what is asked of the record here, the tests of files ask on both."""
+    with running(settings_for(tmp_path_factory.mktemp("service"))) as started:
+        yield started
 
 
 @pytest.fixture(scope="module")

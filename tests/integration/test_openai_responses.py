@@ -19,12 +19,19 @@ from rag.domain.errors import ModelTimeout
 from rag.generation.base import Draft, GenerationRequest
 from rag.store.answer_record import AnswerRecord
 from tests.support.listening import listening
-from tests.support.running import Caller, Running
+from tests.support.running import Caller, Running, running, settings_for
 
 RULES = "# 휴가\n\n경조휴가는 5일이다.\n\n# 급여\n\n급여는 매월 25일에 지급한다.\n"
 OLD = "# 휴가\n\n경조휴가는 3일이다.\n"
 QUESTION = "경조휴가는 며칠인가요?"
 RESULTS: Any = ["file_search_call.results"]
+
+
+@pytest.fixture(scope="module")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    """A service on the embedded store alone: what is asked of the record here, the tests of files ask on both."""
+    with running(settings_for(tmp_path_factory.mktemp("service"))) as started:
+        yield started
 
 
 @pytest.fixture(scope="module")
