@@ -74,6 +74,12 @@ _SIDES = tuple(
     tuple(re.compile(rf"(?:(?<![A-Za-z])(?:{side}))", re.IGNORECASE) for side in pair.split(" <> "))
     for pair in _OPPOSITES
 )
+_LEVELED = (
+    *(re.compile(f"{left.pattern}|{right.pattern}", re.IGNORECASE) for left, right in _SIDES),
+    re.compile(r"유급|무급|(?<![a-z])(?:un)?paid"),
+    re.compile("유료|무료"),
+)
+"""Words that stand on one side or the other: of two statements about the same, one may have either."""
 _MUST = re.compile(
     r"(?:하여야|해야|어야|아야|여야)\s?(?:한|하|합|됩|된)|의무|\b(?:must|shall|required|have to|has to)\b",
     re.IGNORECASE,
@@ -234,7 +240,16 @@ def _against(clause: Clause, sources: Sequence[Clause]) -> str | None:
 
 
 def _shared(clause: Clause, source: Clause) -> float:
-    return len(clause.words & source.words) / max(1, len(clause.words))
+    """Share of the clause's words that the source's holds, opposites taken for the same: which one it is comes after."""
+    words, others = _leveled(clause), _leveled(source)
+    return len(words & others) / max(1, len(words))
+
+
+def _leveled(clause: Clause) -> frozenset[str]:
+    read = clause.text.lower()
+    found = {number: match[0] for number, pattern in enumerate(_LEVELED) if (match := pattern.search(read))}
+    rest = {word for word in clause.words if not any(word in written or written in word for written in found.values())}
+    return frozenset(rest | {f"±{number}" for number in found})
 
 
 def _compare(clause: Clause, source: Clause) -> str:
