@@ -15,7 +15,7 @@ from rag.domain.language import Language
 from rag.domain.passage import Passage
 from rag.generation.base import Draft
 from rag.text.sentences import split_sentences
-from tests.support.contract_paraphrases import ADDITIONS, OTHER_ROWS, PARAPHRASES
+from tests.support.contract_paraphrases import ADDITIONS, HELD_OUT, OTHER_ROWS, PARAPHRASES
 from tests.support.sample_passages import GATEWAY, RULES, SECURITY, passage_with, passages_of
 
 _AROUND = 3
@@ -226,6 +226,21 @@ def _paraphrases() -> Iterator[Case]:
     for path, words, text in PARAPHRASES:
         language = Language.ENGLISH if text.isascii() else Language.KOREAN
         yield _case("paraphrase", language, text, path, passage_with(path, words), holds=True)
+
+
+def held_out() -> list[Case]:
+    """Sentences that had no part in how the rules were made."""
+    return [
+        _case(
+            "held out",
+            Language.ENGLISH if text.isascii() else Language.KOREAN,
+            text,
+            path,
+            passage_with(path, words),
+            holds=holds,
+        )
+        for path, words, text, holds in HELD_OUT
+    ]
 
 
 def _other_rows() -> Iterator[Case]:

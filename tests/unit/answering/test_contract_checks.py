@@ -19,6 +19,7 @@ from rag.generation.base import Draft
 from rag.reranking.base import Reranker
 from rag.text.analysis import Analyzer
 from rag.text.question import QuestionReader
+from tests.support.contract_cases import cases
 from tests.support.passages import make_passage
 
 CHECKER = SupportChecker.lexical()
@@ -235,7 +236,7 @@ def test_every_problem_is_told_in_both_languages(kind: ProblemKind) -> None:
 
 def test_labelled_sentences_about_the_samples() -> None:
     """Figures of 16 of each kind and language, and of more, are printed by `benchmarks/contract.py`."""
-    found = judged(8, CHECKER)
+    found = judged(cases(8), CHECKER)
     assert len(found) >= 170
     precision, recall, kept = scores(found)
     assert recall == 1.0, [item.case.text for item in found if not item.right]
