@@ -14,7 +14,7 @@ from operator import mul
 
 from rag.answering.contract_names import names_of
 from rag.domain.answer import occurs
-from rag.domain.fact_reading import facts_of, plain
+from rag.domain.fact_reading import facts_of, periods_of, plain
 from rag.domain.facts import Fact, holds
 from rag.domain.language import Language
 from rag.domain.passage import Passage
@@ -87,7 +87,7 @@ class Unit:
     @cached_property
     def facts(self) -> tuple[Fact, ...]:
         """What it states, and what its place in the document adds to that."""
-        return (*facts_of(self.whole), *facts_of(self.around))
+        return (*facts_of(self.whole), *facts_of(self.around), *periods_of(self.whole))
 
     @cached_property
     def spelled(self) -> str:

@@ -8,23 +8,24 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from fractions import Fraction
 from functools import lru_cache
 
-from rag.answering.citing import Alignment, Claim, Unit, weights_for, word_share, words_in
+from rag.answering.citing import Alignment, Claim, Unit, claim_of, weights_for, word_share, words_in
 from rag.answering.contract_names import is_korean, missing_names
 from rag.answering.contract_polarity import Clause, clauses_of, turned, turned_limits
 from rag.answering.contract_problems import Problem, ProblemKind
 from rag.domain.errors import SeogoError
 from rag.domain.fact_reading import facts_of
-from rag.domain.facts import Fact
+from rag.domain.facts import Fact, FactKind
 from rag.reranking.base import Reranker
 from rag.text.analysis import Analyzer
 from rag.text.question import QuestionReader
 
 log = logging.getLogger(__name__)
 
-MIN_WORDS = 0.5
+MIN_WORDS = 0.4
 """Share of a sentence's weighted words that its quotes must hold."""
 SURE_WORDS = 0.85
 """From this share on no reranker is asked: the sentence is nearly the source's own."""
@@ -211,24 +212,40 @@ def _unheld_in_translation(claim: Claim, quotes: Sequence[Unit], checker: Suppor
 def _of_other_subjects(claim: Claim, units: Sequence[Unit], checker: SupportChecker) -> list[str]:
     """Facts of the claim that stand in a unit about something else, while the unit about the claim's subject has another value.
 
-    The right number from another row of a table, or from the sentence after.
+    The right number from another row of a table, from the sentence after, or from the other half of a sentence.
     """
-    clauses = clauses_of(claim.text, checker.words_of) or [Clause(claim.text, claim.terms)]
+    narrow = [part for unit in units for part in _by_clauses(unit, checker)]
+    clauses = clauses_of(claim.text, checker.words_of)
     wrong = []
     for fact in claim.facts:
-        clause = next((item for item in clauses if fact.written in item.text), None)
-        terms = clause.words if clause is not None and len(clause.words) > 1 else claim.terms
-        weights = weights_for(Claim(claim.text, frozenset(terms), (), ()), units)
-        shares = [(word_share((unit,), weights), unit) for unit in units]
-        holding = max((share for share, unit in shares if unit.holds_fact(fact)), default=None)
-        if holding is None:
-            continue
-        rivals = [
-            share for share, unit in shares if not unit.holds_fact(fact) and _has_other_value(unit, fact, claim.facts)
-        ]
-        if max(rivals, default=0.0) >= holding + _OTHER_SUBJECT_MARGIN:
+        clause = next((item for item in clauses if fact.written in item.text and len(item.words) > 1), None)
+        about = claim if clause is None else claim_of(clause.text, checker.terms_of)
+        others = tuple(item for item in about.facts if (item.kind, item.number, item.parts) != _value(fact))
+        pool = units if clause is None else narrow
+        holding = [unit for unit in pool if unit.holds_fact(fact)]
+        rivals = [unit for unit in pool if not unit.holds_fact(fact) and _has_other_value(unit, fact, claim.facts)]
+        # By its words alone, as of a table's row, and by the words and values that stand with it.
+        subjects = [Claim(about.text, about.terms, facts, ()) for facts in ((), others)]
+        if any(_fits_better(subject, rivals, holding, weights_for(subject, units)) for subject in subjects):
             wrong.append(fact.written)
     return wrong
+
+
+def _fits_better(subject: Claim, rivals: Sequence[Unit], holding: Sequence[Unit], weights: dict[str, float]) -> bool:
+    best = max((share_held(subject, (unit,), weights) for unit in holding), default=1.0)
+    return any(share_held(subject, (unit,), weights) >= best + _OTHER_SUBJECT_MARGIN for unit in rivals)
+
+
+def _value(fact: Fact) -> tuple[FactKind, Fraction, tuple[str, ...]]:
+    return fact.kind, fact.number, fact.parts
+
+
+def _by_clauses(unit: Unit, checker: SupportChecker) -> list[Unit]:
+    """A sentence that gives several values of one unit, cut into its clauses; everything else as it is."""
+    kinds = [(fact.kind, fact.unit) for fact in facts_of(unit.text) if fact.unit or fact.kind is not FactKind.NUMBER]
+    if len(unit.spans) > 1 + bool(unit.lead) or len(kinds) == len(set(kinds)):
+        return [unit]
+    return [replace(unit, text=clause.text) for clause in clauses_of(unit.text, checker.words_of)]
 
 
 def _has_other_value(unit: Unit, fact: Fact, stated: Sequence[Fact]) -> bool:
@@ -240,4 +257,4 @@ def _has_other_value(unit: Unit, fact: Fact, stated: Sequence[Fact]) -> bool:
 
 def _states(fact: Fact, stated: Sequence[Fact]) -> bool:
     """Whether one of `stated` has the value of `fact`."""
-    return any(item.kind is fact.kind and (item.number, item.parts) == (fact.number, fact.parts) for item in stated)
+    return any(_value(item) == _value(fact) for item in stated)

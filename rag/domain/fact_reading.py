@@ -82,6 +82,14 @@ _UNIT_HEADINGS = ("단위", "unit", "units")
 _BARE_CELL = re.compile(_CARDINAL)
 _KEY = re.compile(rf"[A-Za-z][\w.-]*_(?P<unit>{'|'.join(words.KEY_UNITS)})")
 _KEY_VALUE = re.compile(rf"{_KEY.pattern}[\"'`]?[ ]?[:=][ ]?[\"'`]?(?P<number>{_CARDINAL})(?![\w.])")
+_PERIODS = {
+    "년": re.compile(
+        r"연간|매년|해마다|(?<![가-힣])연 \d|(?<![가-힣])년 \d|[Aa]nnual|[Yy]early|(?:per|a|each|every) year"
+    ),
+    "개월": re.compile(r"월간|매월|매달|달마다|(?<![가-힣\d])월 \d|[Mm]onthly|(?:per|a|each|every) month"),
+    "주": re.compile(r"주간|매주|(?<![가-힣\d])주 \d|[Ww]eekly|(?:per|a|each|every) week"),
+    "일": re.compile(r"매일|일일|날마다|[Dd]aily|(?:per|a|each|every) day"),
+}
 _FILLER = "\x1f"
 """Takes the place of what has been read: neither a letter, a digit nor a blank."""
 _CIRCLED = {code: f" 제{code - 0x245F}항 " for code in range(0x2460, 0x2474)}
@@ -103,6 +111,16 @@ def plain(text: str) -> str:
 def facts_of(text: str) -> tuple[Fact, ...]:
     """The facts of `text`. In a table, a number also counts with the unit that its column's header names."""
     return _remembered(text) if len(text) <= _CACHED_CHARACTERS else _read(text)
+
+
+def periods_of(text: str) -> tuple[Fact, ...]:
+    """What a text counts by, as a fact that it holds and does not state: `연간` and `yearly` hold `1년에`."""
+    read = plain(text)
+    return tuple(
+        Fact(FactKind.NUMBER, match[0], match.start(), match.end(), Fraction(1), unit=unit, scaled=True)
+        for unit, pattern in _PERIODS.items()
+        if (match := pattern.search(read))
+    )
 
 
 @lru_cache(maxsize=512)

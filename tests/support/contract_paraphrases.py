@@ -171,7 +171,7 @@ ADDITIONS = {
     ),
 }
 
-HELD_OUT = (
+SECOND = (
     (RULES, "총 휴가 일수는 25일을 한도로", "가산휴가까지 합한 연차는 최대 25일입니다.", True),
     (RULES, "총 휴가 일수는 25일을 한도로", "가산휴가까지 합한 연차는 최소 25일입니다.", False),
     (RULES, "반반일(2시간) 단위로", "연차는 하루, 반나절(4시간), 2시간 단위로 쓸 수 있습니다.", True),
@@ -243,4 +243,44 @@ HELD_OUT = (
     (GATEWAY, "Amounts are strings", "Amounts are sent as strings and not as floating point numbers.", True),
     (GATEWAY, "Amounts are strings", "Amounts are floating point numbers.", False),
 )
-"""Written after the thresholds and the rules were fixed, and never used for them: sample, words, sentence, whether it holds."""
+"""Sample, words, sentence, whether it holds. Written after the rules; what they showed has since gone into the rules."""
+
+HELD_OUT = (
+    (SECURITY, "4시간으로 한다", "작업 승인은 네 시간 동안 유효합니다.", True),
+    (SECURITY, "4시간으로 한다", "작업 승인 번호 없이도 특권 계정으로 접속할 수 있습니다.", False),
+    (SECURITY, "4시간으로 한다", "특권 계정의 권한은 달마다 한 번 검토합니다.", True),
+    (SECURITY, "4시간으로 한다", "특권 계정의 권한은 반기마다 1회 검토합니다.", False),
+    (SECURITY, "VPN 세션은 최대 8시간", "VPN은 한 번에 8시간까지만 쓸 수 있습니다.", True),
+    (SECURITY, "VPN 세션은 최대 8시간", "VPN 세션은 최소 8시간입니다.", False),
+    (SECURITY, "생년월일, 전화번호, 사번", "생년월일이나 전화번호를 비밀번호로 쓰면 안 됩니다.", True),
+    (SECURITY, "생년월일, 전화번호, 사번", "생년월일이나 전화번호를 비밀번호로 쓸 수 있습니다.", False),
+    (
+        SECURITY,
+        "| 저장 데이터 암호화",
+        "저장 데이터는 AES-GCM이나 ARIA-GCM으로 암호화하며 강도는 256비트 이상입니다.",
+        True,
+    ),
+    (SECURITY, "| 저장 데이터 암호화", "API 요청 서명 키는 180일마다 교체합니다.", True),
+    (SECURITY, "| 저장 데이터 암호화", "API 요청 서명 키는 24개월마다 교체합니다.", False),
+    (SECURITY, "외주 인력의 계정은 계약 기간", "외주 인력 계정의 유효기간은 길어야 6개월입니다.", True),
+    (
+        SECURITY,
+        "외주 인력의 계정은 계약 기간",
+        "인사발령이 나면 정보보호부가 1영업일 안에 기존 권한을 회수합니다.",
+        True,
+    ),
+    (SECURITY, "외주 인력의 계정은 계약 기간", "인사발령이 나면 인사부가 5영업일 안에 기존 권한을 회수합니다.", False),
+    (SECURITY, "3회 이상 덮어쓰기", "저장매체는 물리적으로 파쇄하거나 세 번 이상 덮어써서 지웁니다.", True),
+    (SECURITY, "3회 이상 덮어쓰기", "시험이 끝나면 실제 고객정보를 5영업일 안에 지워야 합니다.", True),
+    (SECURITY, "3회 이상 덮어쓰기", "개발 환경에서는 실제 고객정보를 사용합니다.", False),
+    (GATEWAY, "| Operating system", "Each node needs no less than 4 CPU cores; 8 are recommended.", True),
+    (GATEWAY, "| Operating system", "PostgreSQL 15.4 is the minimum version.", True),
+    (GATEWAY, "| Operating system", "PostgreSQL 16.3 is the minimum version.", False),
+    (GATEWAY, "has\nno path to the internet", "The production network cannot reach the internet.", True),
+    (GATEWAY, "hook.max_attempts", "By default an event is parked after 8 delivery attempts.", True),
+    (GATEWAY, "hook.max_attempts", "By default an event is parked after 14 delivery attempts.", False),
+    (GATEWAY, "hook.max_attempts", "Parked events can be replayed for 14 days.", True),
+    (GATEWAY, "log.level", "Access logs are kept for 365 days by default.", True),
+    (GATEWAY, "log.level", "The debug log level is allowed in production.", False),
+)
+"""The same, written after that and never used: what the benchmark prints of them is what to expect of unseen sentences."""
