@@ -154,8 +154,13 @@ def squeeze(text: str) -> str:
 def words_in(text: str, terms_of: TermsOf) -> frozenset[str]:
     """The content words of `text`; facts are compared by their value, so they and their units are left out."""
     read = plain(text)
-    for fact in facts_of(text):
-        read = read[: fact.start] + " " * (fact.end - fact.start) + read[fact.end :]
+    # A digit stands in for each, so that the words around it are read as before: `1회 한도`, `90%를`.
+    pieces, last = list[str](), 0
+    for fact in sorted(facts_of(text), key=lambda item: item.start):
+        if fact.start >= last:
+            pieces += (read[last : fact.start], "0")
+            last = fact.end
+    read = "".join((*pieces, read[last:]))
     return frozenset(term for term in terms_of(read) if not _is_number(term))
 
 

@@ -35,11 +35,16 @@ _PREDICATE = re.compile(r"(?:[다요까음함됨임]|[a-z])\W*$")
 _FINAL = 9
 """Characters after a Korean negation in which its sentence ends: it then negates what is said, else a word of it."""
 _SUBORDINATE = re.compile(r"\b(?:when|while|because|since|that|which|if|unless)\b", re.IGNORECASE)
+_ENGLISH_WORD = re.compile("[a-z]{2,}")
+_AUXILIARY = "be been being have has had to the an any its their also yet all of in on by at with"
+_AUXILIARIES = frozenset(_AUXILIARY.split())
+_STEM = 5
+"""Letters of a word that its forms share."""
 _SCOPE_BEFORE, _SCOPE_AFTER = 10, 2
 """Characters before in Korean, words after in English, that hold what is negated."""
 _BOUND_PHRASE = re.compile(
     r"\b(?:no|not) (?:later|earlier|more|less|fewer|longer|sooner) than\b|\b(?:not|never) exceed\w*"
-    r"|\bnot only\b|없이도|뿐만 아니라|못지않"
+    r"|\bnot only\b|뿐만 아니라|못지않"
     r"|(?:초과|넘)[가-힣]*\s?(?:[가-힣]+\s)?(?:수\s?없|지\s?(?:아니|않|못|말)|아니)[가-힣]*"
 )
 """Negations that only say which side of a limit is meant."""
@@ -98,7 +103,7 @@ _MUST = re.compile(
 )
 _MAY = re.compile(r"수\s?(?:도|가)?\s?있|\b(?:may|can|could)\b", re.IGNORECASE)
 _CLAUSE_END = re.compile(
-    r"[,;:\n]\s?|[.!?]\s|(?:고|으며|하며|되며|이며|지만|으나|하나|되|는데|면서)\s(?=\S)"
+    r"(?<![가-힣]),\s?|(?<=[다고며나면서되여해만지는은에로]),\s?|(?<=\d[가-힣%]),\s?|(?<=\d[가-힣][가-힣]),\s?|[;:\n]\s?|[.!?]\s|(?:고|으며|하며|되며|이며|지만|으나|하나|되|는데|면서)\s(?=\S)"
     r"|\s(?:and|but|or|while|whereas|which|who|if|unless|except|however|although)\s",
     re.IGNORECASE,
 )
@@ -178,12 +183,11 @@ def _concerns(match: re.Match[str], text: str, other: Clause) -> bool:
     rest = _SUBORDINATE.split(text[match.end() :], maxsplit=1)[0].strip(" .\n")
     if len(rest) <= _FINAL and (korean or match.end() + len(rest) + _FINAL >= len(text)):
         return True
-    scope = (
-        text[max(0, match.start() - _SCOPE_BEFORE) : match.start()] if korean else " ".join(rest.split()[:_SCOPE_AFTER])
-    )
-    if any(len(word) > 1 and word in scope.lower() for word in other.words):
-        return True
-    return korean and bool(_NEGATION.search(other.text))
+    if korean:
+        scope = text[max(0, match.start() - _SCOPE_BEFORE) : match.start()].lower()
+        return any(len(word) > 1 and word in scope for word in other.words) or bool(_NEGATION.search(other.text))
+    scoped = [word for word in _ENGLISH_WORD.findall(rest.lower()) if word not in _AUXILIARIES][:_SCOPE_AFTER]
+    return any(word[:_STEM] in other.text.lower() for word in scoped)
 
 
 def clauses_of(text: str, words_of: WordsOf) -> list[Clause]:
@@ -258,7 +262,9 @@ def _against(clause: Clause, sources: Sequence[Clause]) -> str | None:
 def _shared(clause: Clause, source: Clause) -> float:
     """Share of the clause's words that the source's holds, opposites taken for the same: which one it is comes after."""
     words, others = _leveled(clause), _leveled(source)
-    return len(words & others) / max(1, len(words))
+    squeezed = "".join(source.text.split()).lower()
+    held = sum(word in others or (len(word) > 1 and word in squeezed) for word in words)
+    return held / max(1, len(words))
 
 
 def _leveled(clause: Clause) -> frozenset[str]:

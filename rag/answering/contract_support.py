@@ -12,13 +12,13 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import lru_cache
 
-from rag.answering.citing import Alignment, Claim, Unit, claim_of, weights_for, word_share, words_in
+from rag.answering.citing import Alignment, Claim, Unit, claim_of, squeeze, weights_for, word_share, words_in
 from rag.answering.contract_names import is_korean, missing_names
 from rag.answering.contract_polarity import Clause, clauses_of, turned, turned_limits
 from rag.answering.contract_problems import Problem, ProblemKind
 from rag.domain.errors import SeogoError
 from rag.domain.fact_reading import facts_of
-from rag.domain.facts import Fact, FactKind
+from rag.domain.facts import Fact, FactKind, holds
 from rag.reranking.base import Reranker
 from rag.text.analysis import Analyzer
 from rag.text.question import QuestionReader
@@ -43,6 +43,8 @@ OTHER_PASSAGE_MARGIN = 0.3
 """By how much another passage must hold more of a sentence than those cited to make the citation wrong."""
 _OTHER_SUBJECT_MARGIN = 0.12
 """Share of the clause's words by which another unit must fit better for its value to be the right one."""
+_HEADER_STEM = 6
+"""Characters that forms of a header's word share: `Recommended`, `recommend`."""
 FACT_SHARE = 1.5
 """What a fact counts among words, which weigh 1 to 3: that 90 % is said of the same thing is half of the matter."""
 _BUDGET_S = 2.0
@@ -226,7 +228,10 @@ def _of_other_subjects(claim: Claim, units: Sequence[Unit], checker: SupportChec
         rivals = [unit for unit in pool if not unit.holds_fact(fact) and _has_other_value(unit, fact, claim.facts)]
         # By its words alone, as of a table's row, and by the words and values that stand with it.
         subjects = [Claim(about.text, about.terms, facts, ()) for facts in ((), others)]
-        if any(_fits_better(subject, rivals, holding, weights_for(subject, units)) for subject in subjects):
+        in_other_column = any(_in_other_column(unit, fact, about) for unit in holding)
+        if in_other_column or any(
+            _fits_better(subject, rivals, holding, weights_for(subject, units)) for subject in subjects
+        ):
             wrong.append(fact.written)
     return wrong
 
@@ -238,6 +243,28 @@ def _fits_better(subject: Claim, rivals: Sequence[Unit], holding: Sequence[Unit]
 
 def _value(fact: Fact) -> tuple[FactKind, Fraction, tuple[str, ...]]:
     return fact.kind, fact.number, fact.parts
+
+
+def _in_other_column(unit: Unit, fact: Fact, claim: Claim) -> bool:
+    """Whether a row has the value in a column that the claim does not name, and another value in the one that it does."""
+    lines = unit.text.split("\n")
+    if len(lines) != 2 or not unit.text.startswith("|") or holds(fact, facts_of(lines[0])):
+        return False
+    columns = list(zip(*(line.strip("| ").split("|") for line in lines), strict=False))
+    named = [(header, cell) for header, cell in columns if _names(header, claim)]
+    with_value = [column for column in columns if holds(fact, facts_of(column[1]))]
+    return (
+        bool(named and with_value)
+        and not any(column in named for column in with_value)
+        and all(any(other.kind is fact.kind for other in facts_of(cell)) for _, cell in named)
+    )
+
+
+def _names(header: str, claim: Claim) -> bool:
+    """Whether a claim speaks of a column: by the words of its header."""
+    words = [squeeze(word)[:_HEADER_STEM] for word in header.split()]
+    said = squeeze(claim.text)
+    return bool(words) and all(word in said for word in words)
 
 
 def _by_clauses(unit: Unit, checker: SupportChecker) -> list[Unit]:
@@ -257,4 +284,4 @@ def _has_other_value(unit: Unit, fact: Fact, stated: Sequence[Fact]) -> bool:
 
 def _states(fact: Fact, stated: Sequence[Fact]) -> bool:
     """Whether one of `stated` has the value of `fact`."""
-    return any(_value(item) == _value(fact) for item in stated)
+    return any(_value(item) == _value(fact) and (item.unit == fact.unit or not fact.unit) for item in stated)

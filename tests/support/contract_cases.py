@@ -29,8 +29,8 @@ class Case:
     """A sentence, what it cites, and whether it holds.
 
     Attributes:
-        kind: `verbatim`, `paraphrase`, `reworded` (either), or what spoils it: `number`, `negation`, `limit`, `wrong_passage`, `addition`,
-            `other_row`.
+        kind: `verbatim`, `paraphrase`, `reworded` (either), or what spoils it: `number`, `negation`, `limit`,
+            `wrong_passage`, `addition`, `other_row`.
         passages: what was retrieved; the sentence cites the one at `cites`.
     """
 
