@@ -84,39 +84,6 @@ _UNIT_HEADINGS = ("단위", "unit", "units")
 _BARE_CELL = re.compile(_CARDINAL)
 _KEY = re.compile(rf"[A-Za-z][\w.-]*_(?P<unit>{'|'.join(words.KEY_UNITS)})")
 _KEY_VALUE = re.compile(rf"{_KEY.pattern}[\"'`]?[ ]?[:=][ ]?[\"'`]?(?P<number>{_CARDINAL})(?![\w.])")
-_EVERY = "마다"
-_PERIODS = (
-    (
-        "년",
-        Fraction(12),
-        re.compile(
-            r"연간|매년|매 ?년|[해년]마다|1년에|한 해|(?<![가-힣])[연년] \d|[Aa]nnual|[Yy]early|(?:per|an?|each|every) year"
-        ),
-    ),
-    ("반기", Fraction(6), re.compile(r"매 ?반기|반기(?:마다|별| \d)|[Hh]alf-year")),
-    ("분기", Fraction(3), re.compile(r"매 ?분기|분기(?:마다|별| \d)|[Qq]uarter")),
-    (
-        "개월",
-        Fraction(1),
-        re.compile(
-            r"월간|매 ?[월달]|[월달]마다|1개월에|한 달|(?<![가-힣\d])월 \d|[Mm]onthly|(?:per|a|each|every) month"
-        ),
-    ),
-    (
-        "주",
-        Fraction(1, 4),
-        re.compile(r"주간|매 ?주|주마다|1주에|일주일에|(?<![가-힣\d])주 \d|[Ww]eekly|(?:per|a|each|every) week"),
-    ),
-    ("일", Fraction(1, 30), re.compile(r"매일|일일|[날일]마다|1일에|하루|[Dd]aily|(?:per|a|each|every) day")),
-)
-_FREQUENCIES = (
-    (Fraction(12), r"매년|[해년]마다|[Aa]nnually|[Yy]early|every year"),
-    (Fraction(6), r"매 ?반기|반기마다"),
-    (Fraction(3), r"매 ?분기|분기마다|[Qq]uarterly|every quarter"),
-    (Fraction(1), r"매월|매달|[월달]마다|[Mm]onthly|every month"),
-    (Fraction(1, 4), r"매주|주마다|[Ww]eekly|every week"),
-    (Fraction(1, 30), r"매일|날마다|[Dd]aily|every day"),
-)
 _FILLER = "\x1f"
 """Takes the place of what has been read: neither a letter, a digit nor a blank."""
 _CIRCLED = {code: f" 제{code - 0x245F}항 " for code in range(0x2460, 0x2474)}
@@ -141,14 +108,10 @@ def facts_of(text: str) -> tuple[Fact, ...]:
 
 
 def periods_of(text: str) -> tuple[Fact, ...]:
-    """What a text counts by, as facts that it holds and does not state: `연간` holds both `1년에` and `매년`."""
+    """What a text counts by, as facts that it holds and does not state: `연간` holds `1년에` and `매년`."""
     read = plain(text)
-    found = []
-    for unit, months, pattern in _PERIODS:
-        if match := pattern.search(read):
-            fact = Fact(FactKind.NUMBER, match[0], match.start(), match.end(), Fraction(1), unit=unit, scaled=True)
-            found += [fact, replace(fact, number=months, unit=_EVERY)]
-    return tuple(found)
+    found = ((months, pattern.search(read)) for months, pattern in _PERIODS)
+    return tuple(_every(months)(match) for months, match in found if match)
 
 
 @lru_cache(maxsize=512)
@@ -219,9 +182,9 @@ def _read_provision(match: re.Match[str]) -> Fact:
     return _fact(FactKind.PROVISION, match, parts=parts)
 
 
-def _every(months: Fraction) -> Reader:
+def _every(months: Fraction) -> Callable[[re.Match[str]], Fact]:
     """Reads how often something is done, as the number of months from one time to the next."""
-    return lambda match: _fact(FactKind.NUMBER, match, number=months, unit=_EVERY, scaled=True)
+    return lambda match: _fact(FactKind.NUMBER, match, number=months, unit="마다", scaled=True)
 
 
 def _read_code(match: re.Match[str]) -> Fact:
@@ -394,8 +357,10 @@ _NUMERAL = "|".join(["[일이삼사오육칠팔구십백천만억]", *words.NATI
 _MAY_HOLD = re.compile(
     rf"\d|[매마][년월달주일분반]|마다|every |ly\b|(?<![가-힣])(?:{_NUMERAL})|{_ENGLISH}", re.IGNORECASE
 )
+_PERIODS = tuple((months, re.compile(f"{said}|{held}")) for months, said, held in words.PERIODS)
 _PASSES: tuple[tuple[re.Pattern[str], Reader], ...] = (
     *((re.compile(pattern), _read_date) for pattern in _DATES),
+    *((re.compile(rf"(?<![가-힣\d])(?:{said})"), _every(months)) for months, said, _ in words.PERIODS),
     *((re.compile(pattern), _read_time) for pattern in _TIMES),
     *((re.compile(pattern), _read_provision) for pattern in _PROVISIONS),
     *((re.compile(pattern), _read_code) for pattern in _CODES),
@@ -406,7 +371,6 @@ _PASSES: tuple[tuple[re.Pattern[str], Reader], ...] = (
     (re.compile(_FRACTION), _read_fraction),
     (re.compile(_SCALED, re.IGNORECASE), _read_scaled),
     (re.compile(_PLAIN, re.IGNORECASE), _read_plain),
-    *((re.compile(rf"(?<![가-힣\d])(?:{pattern})"), _every(months)) for months, pattern in _FREQUENCIES),
     (re.compile(_SINO), _read_sino),
     (re.compile(_NATIVE), _read_native),
     (re.compile(_DAYS), _read_days),
