@@ -25,7 +25,7 @@ from rag.text.analysis import Analyzer
 from rag.text.question import QuestionReader
 from tests.support.contract_cases import Case, cases, held_out
 
-THRESHOLDS = (0.2, 0.3, MIN_WORDS, 0.5, 0.6, 0.7, 0.8)
+THRESHOLDS = (0.2, 0.3, 0.4, MIN_WORDS, 0.6, 0.7, 0.8)
 
 
 @dataclass(frozen=True, slots=True)

@@ -103,7 +103,7 @@ _MUST = re.compile(
 )
 _MAY = re.compile(r"수\s?(?:도|가)?\s?있|\b(?:may|can|could)\b", re.IGNORECASE)
 _CLAUSE_END = re.compile(
-    r"(?<![가-힣]),\s?|(?<=[다고며나면서되여해만지는은에로]),\s?|(?<=\d[가-힣%]),\s?|(?<=\d[가-힣][가-힣]),\s?|[;:\n]\s?|[.!?]\s|(?:고|으며|하며|되며|이며|지만|으나|하나|되|는데|면서)\s(?=\S)"
+    r"(?<![가-힣]),\s?|(?<=[다고며나면서되여해만지는은에로]),\s?|(?<=\d[가-힣%]),\s?|(?<=\d[가-힣]{2}),\s?|(?<=\d[가-힣]{3}),\s?|[;:\n]\s?|[.!?]\s|(?:고|으며|하며|되며|이며|지만|으나|하나|되|는데|면서)\s(?=\S)"
     r"|\s(?:and|but|or|while|whereas|which|who|if|unless|except|however|although)\s",
     re.IGNORECASE,
 )

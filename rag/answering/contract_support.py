@@ -25,7 +25,7 @@ from rag.text.question import QuestionReader
 
 log = logging.getLogger(__name__)
 
-MIN_WORDS = 0.4
+MIN_WORDS = 0.5
 """Share of a sentence's weighted words that its quotes must hold."""
 SURE_WORDS = 0.85
 """From this share on no reranker is asked: the sentence is nearly the source's own."""

@@ -21,7 +21,7 @@ _UNIT_FORMS = {
     "유로": ("유로", "euros?", "eur"),
     "파운드": ("파운드", "pounds?"),
     "엔": ("엔", "yen", "jpy"),
-    "명": ("명", "인(?![가-힣])", "persons?", "people", "employees?"),
+    "명": ("명", "인(?![가-힣])", "인(?=당)", "persons?", "people", "employees?"),
     "회": ("회", "번", "차례", "times?"),
     "차": ("차",),
     "건": ("건",),
@@ -138,7 +138,7 @@ CURRENCIES = {
 PERIODS = (
     (
         Fraction(12),
-        "매 ?년|[해년]마다|(?:1년|한 해)에|[Aa]nnually|[Yy]early|every year",
+        r"매 ?년|[해년]마다|(?:1년|한 해)에|한 해(?= \d)|[Aa]nnually|[Yy]early|every year",
         r"연간|[연년] \d|1년 \d|[Aa]nnual|(?:per|a|each) year",
     ),
     (Fraction(6), "매 ?반기|반기마다", r"반기(?:별| \d)|[Hh]alf-year"),

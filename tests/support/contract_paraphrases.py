@@ -242,10 +242,6 @@ SECOND = (
     ),
     (GATEWAY, "Amounts are strings", "Amounts are sent as strings and not as floating point numbers.", True),
     (GATEWAY, "Amounts are strings", "Amounts are floating point numbers.", False),
-)
-"""Sample, words, sentence, whether it holds. Written after the rules; what they showed has since gone into the rules."""
-
-HELD_OUT = (
     (SECURITY, "4시간으로 한다", "작업 승인은 네 시간 동안 유효합니다.", True),
     (SECURITY, "4시간으로 한다", "작업 승인 번호 없이도 특권 계정으로 접속할 수 있습니다.", False),
     (SECURITY, "4시간으로 한다", "특권 계정의 권한은 달마다 한 번 검토합니다.", True),
@@ -283,4 +279,43 @@ HELD_OUT = (
     (GATEWAY, "log.level", "Access logs are kept for 365 days by default.", True),
     (GATEWAY, "log.level", "The debug log level is allowed in production.", False),
 )
-"""The same, written after that and never used: what the benchmark prints of them is what to expect of unseen sentences."""
+"""Sample, words, sentence, whether it holds. Written after the rules; what they showed has since gone into the rules."""
+
+HELD_OUT = (
+    (RULES, "인사평가 60퍼센트", "승진 심사에는 인사평가가 60% 반영됩니다.", True),
+    (RULES, "인사평가 60퍼센트", "승진 심사에는 다면평가가 60% 반영됩니다.", False),
+    (RULES, "평가 등급은 S, A, B", "인사평가는 한 해에 두 번 합니다.", True),
+    (RULES, "평가 등급은 S, A, B", "S 등급은 25퍼센트를 넘지 않아야 합니다.", False),
+    (RULES, "평가 등급은 S, A, B", "평가자는 결과가 확정되기 전에 30분 넘게 면담합니다.", False),
+    (RULES, "연간 40시간 이상의 직무교육", "모든 직원은 매년 직무교육을 최소 40시간 들어야 합니다.", True),
+    (RULES, "연간 40시간 이상의 직무교육", "자격증 취득 비용은 한 사람에게 연 2,000,000원까지 지원됩니다.", True),
+    (RULES, "연간 40시간 이상의 직무교육", "자격증 취득 비용은 한 사람에게 연 2,000,000원 이상 지원됩니다.", False),
+    (RULES, "그달 21일에 직원", "급여일은 매월 21일이고 휴일이면 바로 앞 영업일에 줍니다.", True),
+    (RULES, "그달 21일에 직원", "지급일이 휴일이면 다음 영업일에 지급합니다.", False),
+    (RULES, "월 209시간", "시간급 통상임금은 통상임금을 209시간으로 나눈 값입니다.", True),
+    (RULES, "기본급의 400퍼센트", "상여금은 1년에 기본급의 400%이고 네 번에 나눠 줍니다.", True),
+    (RULES, "기본급의 400퍼센트", "상여금은 퇴직한 직원에게도 지급합니다.", False),
+    (RULES, "퇴직 예정일 30일 전까지", "퇴사하려면 30일 전에 소속장을 거쳐 인사부에 사직원을 내야 합니다.", True),
+    (RULES, "퇴직 예정일 30일 전까지", "퇴사하려면 10영업일 전에 소속장을 거쳐 인사부에 사직원을 내야 합니다.", False),
+    (GATEWAY, "one bad item does not stop", "A batch can contain up to 500 items.", True),
+    (GATEWAY, "one bad item does not stop", "One bad item stops all the others.", False),
+    (GATEWAY, "one bad item does not stop", "An accepted batch can no longer be changed.", True),
+    (GATEWAY, "one bad item does not stop", "An accepted batch can be changed until it is posted.", False),
+    (GATEWAY, "is answered with status 429", "Requests above the limit get status 429 with code HPG-2029.", True),
+    (
+        GATEWAY,
+        "is answered with status 429",
+        "After over 1,000 rejected requests in ten minutes a client is blocked for 30 minutes.",
+        True,
+    ),
+    (
+        GATEWAY,
+        "is answered with status 429",
+        "After over 1,000 rejected requests in 30 minutes a client is blocked for ten minutes.",
+        False,
+    ),
+    (GATEWAY, "is answered with status 429", "The review of higher rates takes 5 business days.", True),
+    (GATEWAY, "may change; programs", "Programs should rely on the code, since messages may change.", True),
+    (GATEWAY, "may change; programs", "Programs should look at the message only.", False),
+)
+"""The same, written last and never used: what the benchmark prints of them is what to expect of unseen sentences."""
