@@ -229,11 +229,19 @@ def _of_other_subjects(claim: Claim, units: Sequence[Unit], checker: SupportChec
         # By its words alone, as of a table's row, and by the words and values that stand with it.
         subjects = [Claim(about.text, about.terms, facts, ()) for facts in ((), others)]
         in_other_column = any(_in_other_column(unit, fact, about) for unit in holding)
-        if in_other_column or any(
-            _fits_better(subject, rivals, holding, weights_for(subject, units)) for subject in subjects
-        ):
+        in_other_clause = pool is narrow and any(_is_named(rival, holding, about) for rival in rivals)
+        fits_better = (_fits_better(subject, rivals, holding, weights_for(subject, units)) for subject in subjects)
+        if in_other_column or in_other_clause or any(fits_better):
             wrong.append(fact.written)
     return wrong
+
+
+def _is_named(rival: Unit, holding: Sequence[Unit], claim: Claim) -> bool:
+    """Whether a clause's whole subject is in the claim, and not with the value: `A는 60 %, B는 20 %` for `B는 60 %`."""
+    own = rival.terms
+    if not own or not own <= claim.terms:
+        return False
+    return all(any(not unit.holds_term(term) for term in own) for unit in holding)
 
 
 def _fits_better(subject: Claim, rivals: Sequence[Unit], holding: Sequence[Unit], weights: dict[str, float]) -> bool:

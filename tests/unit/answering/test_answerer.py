@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -58,7 +59,7 @@ def test_what_holds_is_the_answer(shelf: Shelf) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["연차휴가는 16일입니다.", "연차휴가는 주지 않습니다.", "연차휴가는 자유롭게 정합니다."]
+    "text", ["연차휴가는 16일입니다.", "연차휴가는 주지 않습니다.", "연차휴가는 지점장과 노조가 협의하여 추첨합니다."]
 )
 def test_an_answer_of_marks_alone_is_an_abstention(shelf: Shelf, text: str) -> None:
     outcome = answered(shelf, [Draft(text=text, cites=cites(shelf, "연차휴가"))] * 3)
@@ -84,9 +85,5 @@ class _Vouching(Reranker):
 def test_the_retrievers_reranker_judges_too(shelf: Shelf) -> None:
     drafts = [Draft(text="열심히 나오면 쉬는 날을 15일 얻습니다.", cites=cites(shelf, "연차휴가"))]
     assert answered(shelf, drafts).abstention is not None
-    before = shelf.retriever.second_look
-    shelf.retriever.second_look = SecondLook(_Vouching(), 10, 2000)
-    try:
-        assert [item.support for item in answered(shelf, drafts).sentences] == [Support.SUPPORTED]
-    finally:
-        shelf.retriever.second_look = before
+    judged = replace(shelf, retriever=replace(shelf.retriever, second_look=SecondLook(_Vouching(), 10, 2000)))
+    assert [item.support for item in answered(judged, drafts).sentences] == [Support.SUPPORTED]
