@@ -14,7 +14,7 @@ from operator import mul
 
 from rag.answering.contract_names import names_of
 from rag.domain.answer import occurs
-from rag.domain.fact_reading import facts_of, plain
+from rag.domain.fact_reading import facts_of, periods_of, plain
 from rag.domain.facts import Fact, holds
 from rag.domain.language import Language
 from rag.domain.passage import Passage
@@ -87,7 +87,7 @@ class Unit:
     @cached_property
     def facts(self) -> tuple[Fact, ...]:
         """What it states, and what its place in the document adds to that."""
-        return (*facts_of(self.whole), *facts_of(self.around))
+        return (*facts_of(self.whole), *facts_of(self.around), *periods_of(self.whole))
 
     @cached_property
     def spelled(self) -> str:
@@ -154,8 +154,13 @@ def squeeze(text: str) -> str:
 def words_in(text: str, terms_of: TermsOf) -> frozenset[str]:
     """The content words of `text`; facts are compared by their value, so they and their units are left out."""
     read = plain(text)
-    for fact in facts_of(text):
-        read = read[: fact.start] + " " * (fact.end - fact.start) + read[fact.end :]
+    # A digit stands in for each, so that the words around it are read as before: `1회 한도`, `90%를`.
+    pieces, last = list[str](), 0
+    for fact in sorted(facts_of(text), key=lambda item: item.start):
+        if fact.start >= last:
+            pieces += (read[last : fact.start], "0")
+            last = fact.end
+    read = "".join((*pieces, read[last:]))
     return frozenset(term for term in terms_of(read) if not _is_number(term))
 
 

@@ -48,10 +48,8 @@ def names_of(text: str) -> tuple[str, ...]:
     rest = _SPELLED.sub(" ", read)
     found += _CAPITALS.findall(rest)
     if is_korean(text):
-        found += [
-            name for name in (_TRAILING.sub("", word) for word in _LATIN.findall(rest)) if name.lower() not in _UNITS
-        ]
-    return tuple(dict.fromkeys(name for name in found if len(name) > 1))
+        found += [_TRAILING.sub("", word) for word in _LATIN.findall(rest)]
+    return tuple(dict.fromkeys(name for name in found if len(name) > 1 and name.lower().replace(".", "") not in _UNITS))
 
 
 def missing_names(text: str, evidence: Sequence[str]) -> list[str]:

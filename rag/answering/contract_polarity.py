@@ -24,7 +24,7 @@ _MORE = 0.1
 _NEGATION = re.compile(
     r"""(?P<korean>(?:수|리)\s?[는가도]?\s?없 | 지\s?[는도를]?\s?(?:아니|않|못|말) | 아니(?=[다며고한하된되라]) | 아닌 | 아닙
         | 없(?=[다이는으음습었을고애도어]) | 금지 | 금하 | 금한 | 불가 | 불허 | 제외 | 배제 | 면제 | 불필요 | 말\s것 | 말아야
-        | 외에는 | 밖에 | 이외에 | 빼고 | 뺀 | 무급 | 무료 | 무효 | (?<![가-힣])(?:안|못)\s(?=[가-힣]))
+        | 외에는 | 밖에 | 이외에 | 빼[고며] | 뺀 | 빠[지진집] | 무급 | 무료 | 무효 | (?<![가-힣])(?:안|못)\s(?=[가-힣]))
     | \b(?:not|never|cannot|nor|neither|unpaid|prohibit\w*|forbid\w*|prevent\w*|exempt\w*|exclud\w*|no\slonger
         |(?:refus\w+|fail(?:s|ed)?|declin\w+)\sto)\b | n't\b
     | \b(?:no|none|without|except|excepting|unless)\b""",
@@ -35,11 +35,16 @@ _PREDICATE = re.compile(r"(?:[다요까음함됨임]|[a-z])\W*$")
 _FINAL = 9
 """Characters after a Korean negation in which its sentence ends: it then negates what is said, else a word of it."""
 _SUBORDINATE = re.compile(r"\b(?:when|while|because|since|that|which|if|unless)\b", re.IGNORECASE)
-_SCOPE_BEFORE, _SCOPE_AFTER = 10, 26
-"""Characters that hold the word which is negated: before in Korean, after in English."""
+_ENGLISH_WORD = re.compile("[a-z]{2,}")
+_AUXILIARY = "be been being have has had to the an any its their also yet all of in on by at with"
+_AUXILIARIES = frozenset(_AUXILIARY.split())
+_STEM = 5
+"""Letters of a word that its forms share."""
+_SCOPE_BEFORE, _SCOPE_AFTER = 10, 2
+"""Characters before in Korean, words after in English, that hold what is negated."""
 _BOUND_PHRASE = re.compile(
     r"\b(?:no|not) (?:later|earlier|more|less|fewer|longer|sooner) than\b|\b(?:not|never) exceed\w*"
-    r"|\bnot only\b|없이도|뿐만 아니라|못지않"
+    r"|\bnot only\b|뿐만 아니라|못지않"
     r"|(?:초과|넘)[가-힣]*\s?(?:[가-힣]+\s)?(?:수\s?없|지\s?(?:아니|않|못|말)|아니)[가-힣]*"
 )
 """Negations that only say which side of a limit is meant."""
@@ -50,6 +55,18 @@ _OPPOSITES = (
     "확대 <> 축소",
     "강화 <> 완화",
     "최소|최저|하한|minimum|at least <> 최대|최고|상한|maximum|at most|up to",
+    "유지|계속|존속 <> 정지|중단|중지|폐지|소멸",
+    "부여|발급|교부 <> 회수|박탈",
+    "체결 <> 해지|해약",
+    "가산 <> 차감|공제",
+    "연장 <> 단축",
+    "상향 <> 하향",
+    "보관|보존 <> 폐기|파기",
+    "일시불|일괄 <> 분할",
+    "introduc\\w+|add(?:s|ed)\\b <> remov\\w+|drop(?:s|ped)\\b",
+    "creat\\w+ <> delet\\w+",
+    "grant\\w* <> revok\\w+",
+    "(?<!un)lock\\w* <> unlock\\w*",
     "입금 <> 출금|인출",
     "매수|매입|buyer <> 매도|매각|seller",
     "채권자 <> 채무자",
@@ -74,13 +91,19 @@ _SIDES = tuple(
     tuple(re.compile(rf"(?:(?<![A-Za-z])(?:{side}))", re.IGNORECASE) for side in pair.split(" <> "))
     for pair in _OPPOSITES
 )
+_LEVELED = (
+    *(re.compile(f"{left.pattern}|{right.pattern}", re.IGNORECASE) for left, right in _SIDES),
+    re.compile(r"유급|무급|(?<![a-z])(?:un)?paid"),
+    re.compile("유료|무료"),
+)
+"""Words that stand on one side or the other: of two statements about the same, one may have either."""
 _MUST = re.compile(
     r"(?:하여야|해야|어야|아야|여야)\s?(?:한|하|합|됩|된)|의무|\b(?:must|shall|required|have to|has to)\b",
     re.IGNORECASE,
 )
 _MAY = re.compile(r"수\s?(?:도|가)?\s?있|\b(?:may|can|could)\b", re.IGNORECASE)
 _CLAUSE_END = re.compile(
-    r"[,;:\n]\s?|[.!?]\s|(?:고|으며|하며|되며|이며|지만|으나|하나|되|는데|면서)\s(?=\S)"
+    r"(?<![가-힣]),\s?|(?<=[다고며나면서되여해만지는은에로]),\s?|(?<=\d[가-힣%]),\s?|(?<=\d[가-힣]{2}),\s?|(?<=\d[가-힣]{3}),\s?|[;:\n]\s?|[.!?]\s|(?:고|으며|하며|되며|이며|지만|으나|하나|되|는데|면서)\s(?=\S)"
     r"|\s(?:and|but|or|while|whereas|which|who|if|unless|except|however|although)\s",
     re.IGNORECASE,
 )
@@ -89,8 +112,9 @@ _MIN_CLAUSE = 5
 """Characters; what is shorter belongs to the clause before."""
 
 _AFTER = re.compile(
-    r"\s?(?:\([^()]{0,20}\)\s?)?(?:[을를가은는의에로]|이(?![상하내전후]))?\s?(?P<word>이상|이하|미만|초과|이내|까지|안에|내에|이전|이후|부터|전에?|후에?|뒤에?|넘)"
-    r"(?P<tail>[^,.;]{0,16})|\s?(?P<en>or (?:more|less|fewer|longer|above|below|earlier|later)|before|after)\b"
+    r"\s?(?:\([^()]{0,20}\)\s?)?(?:[을를가은는의에로]|이(?![상하내전후]))?\s?"
+    r"(?P<word>이상|이하|미만|초과|이내|까지|안에|내에|이전|이후|부터|전에?|후에?|뒤에?|넘|한도|범위)(?P<tail>[^,.;]{0,16})"
+    r"|\s?(?P<en>or (?:more|less|fewer|longer|above|below|earlier|later)|before|after)\b"
 )
 _COUNTED = re.compile(r"[가-힣]{1,3}(?=\s?(?:이상|이하|미만|초과|이내))")
 """`6학년 이상`: what is counted by a word that is no unit."""
@@ -102,6 +126,7 @@ _BEFORE = re.compile(
     re.IGNORECASE,
 )
 _SIDE_OF = {
+    **dict.fromkeys(("한도", "범위"), "≤"),
     **dict.fromkeys(
         ("이상", "최소", "적어도", "최단", "부터", "이후", "from", "since", "at least", "no less than"), "≥"
     ),
@@ -158,10 +183,11 @@ def _concerns(match: re.Match[str], text: str, other: Clause) -> bool:
     rest = _SUBORDINATE.split(text[match.end() :], maxsplit=1)[0].strip(" .\n")
     if len(rest) <= _FINAL and (korean or match.end() + len(rest) + _FINAL >= len(text)):
         return True
-    scope = text[max(0, match.start() - _SCOPE_BEFORE) : match.start()] if korean else rest[:_SCOPE_AFTER]
-    if any(len(word) > 1 and word in scope.lower() for word in other.words):
-        return True
-    return korean and bool(_NEGATION.search(other.text))
+    if korean:
+        scope = text[max(0, match.start() - _SCOPE_BEFORE) : match.start()].lower()
+        return any(len(word) > 1 and word in scope for word in other.words) or bool(_NEGATION.search(other.text))
+    scoped = [word for word in _ENGLISH_WORD.findall(rest.lower()) if word not in _AUXILIARIES][:_SCOPE_AFTER]
+    return any(word[:_STEM] in other.text.lower() for word in scoped)
 
 
 def clauses_of(text: str, words_of: WordsOf) -> list[Clause]:
@@ -234,7 +260,18 @@ def _against(clause: Clause, sources: Sequence[Clause]) -> str | None:
 
 
 def _shared(clause: Clause, source: Clause) -> float:
-    return len(clause.words & source.words) / max(1, len(clause.words))
+    """Share of the clause's words that the source's holds, opposites taken for the same: which one it is comes after."""
+    words, others = _leveled(clause), _leveled(source)
+    squeezed = "".join(source.text.split()).lower()
+    held = sum(word in others or (len(word) > 1 and word in squeezed) for word in words)
+    return held / max(1, len(words))
+
+
+def _leveled(clause: Clause) -> frozenset[str]:
+    read = clause.text.lower()
+    found = {number: match[0] for number, pattern in enumerate(_LEVELED) if (match := pattern.search(read))}
+    rest = {word for word in clause.words if not any(word in written or written in word for written in found.values())}
+    return frozenset(rest | {f"±{number}" for number in found})
 
 
 def _compare(clause: Clause, source: Clause) -> str:

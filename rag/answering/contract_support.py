@@ -8,16 +8,17 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from fractions import Fraction
 from functools import lru_cache
 
-from rag.answering.citing import Alignment, Claim, Unit, weights_for, word_share, words_in
+from rag.answering.citing import Alignment, Claim, Unit, claim_of, squeeze, weights_for, word_share, words_in
 from rag.answering.contract_names import is_korean, missing_names
 from rag.answering.contract_polarity import Clause, clauses_of, turned, turned_limits
 from rag.answering.contract_problems import Problem, ProblemKind
 from rag.domain.errors import SeogoError
 from rag.domain.fact_reading import facts_of
-from rag.domain.facts import Fact
+from rag.domain.facts import Fact, FactKind, holds
 from rag.reranking.base import Reranker
 from rag.text.analysis import Analyzer
 from rag.text.question import QuestionReader
@@ -42,6 +43,8 @@ OTHER_PASSAGE_MARGIN = 0.3
 """By how much another passage must hold more of a sentence than those cited to make the citation wrong."""
 _OTHER_SUBJECT_MARGIN = 0.12
 """Share of the clause's words by which another unit must fit better for its value to be the right one."""
+_HEADER_STEM = 6
+"""Characters that forms of a header's word share: `Recommended`, `recommend`."""
 FACT_SHARE = 1.5
 """What a fact counts among words, which weigh 1 to 3: that 90 % is said of the same thing is half of the matter."""
 _BUDGET_S = 2.0
@@ -211,24 +214,73 @@ def _unheld_in_translation(claim: Claim, quotes: Sequence[Unit], checker: Suppor
 def _of_other_subjects(claim: Claim, units: Sequence[Unit], checker: SupportChecker) -> list[str]:
     """Facts of the claim that stand in a unit about something else, while the unit about the claim's subject has another value.
 
-    The right number from another row of a table, or from the sentence after.
+    The right number from another row of a table, from the sentence after, or from the other half of a sentence.
     """
-    clauses = clauses_of(claim.text, checker.words_of) or [Clause(claim.text, claim.terms)]
+    narrow = [part for unit in units for part in _by_clauses(unit, checker)]
+    clauses = clauses_of(claim.text, checker.words_of)
     wrong = []
     for fact in claim.facts:
-        clause = next((item for item in clauses if fact.written in item.text), None)
-        terms = clause.words if clause is not None and len(clause.words) > 1 else claim.terms
-        weights = weights_for(Claim(claim.text, frozenset(terms), (), ()), units)
-        shares = [(word_share((unit,), weights), unit) for unit in units]
-        holding = max((share for share, unit in shares if unit.holds_fact(fact)), default=None)
-        if holding is None:
-            continue
-        rivals = [
-            share for share, unit in shares if not unit.holds_fact(fact) and _has_other_value(unit, fact, claim.facts)
-        ]
-        if max(rivals, default=0.0) >= holding + _OTHER_SUBJECT_MARGIN:
+        clause = next((item for item in clauses if fact.written in item.text and len(item.words) > 1), None)
+        about = claim if clause is None else claim_of(clause.text, checker.terms_of)
+        others = tuple(item for item in about.facts if (item.kind, item.number, item.parts) != _value(fact))
+        pool = units if clause is None else narrow
+        holding = [unit for unit in pool if unit.holds_fact(fact)]
+        rivals = [unit for unit in pool if not unit.holds_fact(fact) and _has_other_value(unit, fact, claim.facts)]
+        # By its words alone, as of a table's row, and by the words and values that stand with it.
+        subjects = [Claim(about.text, about.terms, facts, ()) for facts in ((), others)]
+        in_other_column = any(_in_other_column(unit, fact, about) for unit in holding)
+        in_other_clause = pool is narrow and any(_is_named(rival, holding, about) for rival in rivals)
+        fits_better = (_fits_better(subject, rivals, holding, weights_for(subject, units)) for subject in subjects)
+        if in_other_column or in_other_clause or any(fits_better):
             wrong.append(fact.written)
     return wrong
+
+
+def _is_named(rival: Unit, holding: Sequence[Unit], claim: Claim) -> bool:
+    """Whether a clause's whole subject is in the claim, and not with the value: `A는 60 %, B는 20 %` for `B는 60 %`."""
+    own = rival.terms
+    if not own or not own <= claim.terms:
+        return False
+    return all(any(not unit.holds_term(term) for term in own) for unit in holding)
+
+
+def _fits_better(subject: Claim, rivals: Sequence[Unit], holding: Sequence[Unit], weights: dict[str, float]) -> bool:
+    best = max((share_held(subject, (unit,), weights) for unit in holding), default=1.0)
+    return any(share_held(subject, (unit,), weights) >= best + _OTHER_SUBJECT_MARGIN for unit in rivals)
+
+
+def _value(fact: Fact) -> tuple[FactKind, Fraction, tuple[str, ...]]:
+    return fact.kind, fact.number, fact.parts
+
+
+def _in_other_column(unit: Unit, fact: Fact, claim: Claim) -> bool:
+    """Whether a row has the value in a column that the claim does not name, and another value in the one that it does."""
+    lines = unit.text.split("\n")
+    if len(lines) != 2 or not unit.text.startswith("|") or holds(fact, facts_of(lines[0])):
+        return False
+    columns = list(zip(*(line.strip("| ").split("|") for line in lines), strict=False))
+    named = [(header, cell) for header, cell in columns if _names(header, claim)]
+    with_value = [column for column in columns if holds(fact, facts_of(column[1]))]
+    return (
+        bool(named and with_value)
+        and not any(column in named for column in with_value)
+        and all(any(other.kind is fact.kind for other in facts_of(cell)) for _, cell in named)
+    )
+
+
+def _names(header: str, claim: Claim) -> bool:
+    """Whether a claim speaks of a column: by the words of its header."""
+    words = [squeeze(word)[:_HEADER_STEM] for word in header.split()]
+    said = squeeze(claim.text)
+    return bool(words) and all(word in said for word in words)
+
+
+def _by_clauses(unit: Unit, checker: SupportChecker) -> list[Unit]:
+    """A sentence that gives several values of one unit, cut into its clauses; everything else as it is."""
+    kinds = [(fact.kind, fact.unit) for fact in facts_of(unit.text) if fact.unit or fact.kind is not FactKind.NUMBER]
+    if len(unit.spans) > 1 + bool(unit.lead) or len(kinds) == len(set(kinds)):
+        return [unit]
+    return [replace(unit, text=clause.text) for clause in clauses_of(unit.text, checker.words_of)]
 
 
 def _has_other_value(unit: Unit, fact: Fact, stated: Sequence[Fact]) -> bool:
@@ -240,4 +292,4 @@ def _has_other_value(unit: Unit, fact: Fact, stated: Sequence[Fact]) -> bool:
 
 def _states(fact: Fact, stated: Sequence[Fact]) -> bool:
     """Whether one of `stated` has the value of `fact`."""
-    return any(item.kind is fact.kind and (item.number, item.parts) == (fact.number, fact.parts) for item in stated)
+    return any(_value(item) == _value(fact) and (item.unit == fact.unit or not fact.unit) for item in stated)

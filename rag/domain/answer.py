@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from rag.domain.anchor import Anchor
-from rag.domain.fact_reading import facts_of, plain
+from rag.domain.fact_reading import facts_of, periods_of, plain
 from rag.domain.facts import holds
 from rag.domain.language import Language
 from rag.domain.passage import Passage
@@ -108,7 +108,8 @@ def missing_facts(text: str, citations: Sequence[Citation]) -> list[str]:
     code = [item for item in citations if item.passage.chunk.language is Language.CODE]
     stated = facts_of(text)
     for evidence, units_told in ((told, True), (code, False)):
-        held = [fact for item in evidence for fact in facts_of(_evidence(item))]
+        texts = [_evidence(item) for item in evidence]
+        held = [fact for text in texts for fact in (*facts_of(text), *periods_of(text))]
         stated = tuple(fact for fact in stated if not holds(fact, held, units_told=units_told))
     known = plain("\n".join(_evidence(item) for item in citations)).lower()
     names = dict.fromkeys(_IDENTIFIER.findall(plain(text)))

@@ -66,7 +66,9 @@ _PLAIN = (
 )
 _END = rf"(?=$|[^가-힣]|{words.PARTICLE})"
 _SINO = rf"(?<![가-힣])(?P<numeral>[일이삼사오육칠팔구십백천만억조]{{2,}}|[십백천만억]){_B}(?P<unit>{words.SINO_UNIT}){_END}"
-_NATIVE = rf"(?<![가-힣])(?P<numeral>{'|'.join(words.NATIVE_NUMBERS)}){_B}(?P<unit>{words.NATIVE_UNIT}){_END}"
+_NATIVE = (
+    rf"(?<![가-힣])(?!한 ?번에)(?P<numeral>{'|'.join(words.NATIVE_NUMBERS)}){_B}(?P<unit>{words.NATIVE_UNIT}){_END}"
+)
 _DAYS = rf"(?<![가-힣])(?P<days>{'|'.join(words.NATIVE_DAYS)}){_END}"
 _ENGLISH = "|".join(sorted(words.ENGLISH_NUMBERS, key=len, reverse=True))
 _SPELLED = rf"\b(?P<numeral>(?:{_ENGLISH})(?:[ -](?:{_ENGLISH}))*)(?P<unit>[ -](?:{words.ENGLISH_UNIT}))"
@@ -103,6 +105,13 @@ def plain(text: str) -> str:
 def facts_of(text: str) -> tuple[Fact, ...]:
     """The facts of `text`. In a table, a number also counts with the unit that its column's header names."""
     return _remembered(text) if len(text) <= _CACHED_CHARACTERS else _read(text)
+
+
+def periods_of(text: str) -> tuple[Fact, ...]:
+    """What a text counts by, as facts that it holds and does not state: `연간` holds `1년에` and `매년`."""
+    read = plain(text)
+    found = ((months, pattern.search(read)) for months, pattern in _PERIODS)
+    return tuple(_every(months)(match) for months, match in found if match)
 
 
 @lru_cache(maxsize=512)
@@ -171,6 +180,11 @@ def _read_provision(match: re.Match[str]) -> Fact:
             for number, kind, branch in _PROVISION_PART.findall(match[0])
         )
     return _fact(FactKind.PROVISION, match, parts=parts)
+
+
+def _every(months: Fraction) -> Callable[[re.Match[str]], Fact]:
+    """Reads how often something is done, as the number of months from one time to the next."""
+    return lambda match: _fact(FactKind.NUMBER, match, number=months, unit="마다", scaled=True)
 
 
 def _read_code(match: re.Match[str]) -> Fact:
@@ -339,12 +353,14 @@ def _unit_of(note: str) -> tuple[Fraction, str] | None:
     return (_korean_number(match["scale"]) or Fraction(1), words.unit_name(match["unit"])) if match else None
 
 
+_NUMERAL = "|".join(["[일이삼사오육칠팔구십백천만억]", *words.NATIVE_NUMBERS, *words.NATIVE_DAYS])
 _MAY_HOLD = re.compile(
-    rf"\d|(?<![가-힣])(?:[일이삼사오육칠팔구십백천만억]|{'|'.join([*words.NATIVE_NUMBERS, *words.NATIVE_DAYS])})|{_ENGLISH}",
-    re.IGNORECASE,
+    rf"\d|[매마][년월달주일분반]|마다|every |ly\b|(?<![가-힣])(?:{_NUMERAL})|{_ENGLISH}", re.IGNORECASE
 )
+_PERIODS = tuple((months, re.compile(f"{said}|{held}")) for months, said, held in words.PERIODS)
 _PASSES: tuple[tuple[re.Pattern[str], Reader], ...] = (
     *((re.compile(pattern), _read_date) for pattern in _DATES),
+    *((re.compile(rf"(?<![가-힣\d])(?:{said})"), _every(months)) for months, said, _ in words.PERIODS),
     *((re.compile(pattern), _read_time) for pattern in _TIMES),
     *((re.compile(pattern), _read_provision) for pattern in _PROVISIONS),
     *((re.compile(pattern), _read_code) for pattern in _CODES),

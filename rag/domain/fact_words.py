@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from fractions import Fraction
 
 _UNIT_FORMS = {
     "영업일": ("영업일", "business days?", "working days?"),
@@ -20,7 +21,7 @@ _UNIT_FORMS = {
     "유로": ("유로", "euros?", "eur"),
     "파운드": ("파운드", "pounds?"),
     "엔": ("엔", "yen", "jpy"),
-    "명": ("명", "인(?![가-힣])", "persons?", "people", "employees?"),
+    "명": ("명", "인(?![가-힣])", "인(?=당)", "persons?", "people", "employees?"),
     "회": ("회", "번", "차례", "times?"),
     "차": ("차",),
     "건": ("건",),
@@ -134,6 +135,23 @@ CURRENCIES = {
     "jpy": "엔",
     "£": "파운드",
 }
+PERIODS = (
+    (
+        Fraction(12),
+        r"매 ?년|[해년]마다|(?:1년|한 해)에|한 해(?= \d)|[Aa]nnually|[Yy]early|every year",
+        r"연간|[연년] \d|1년 \d|[Aa]nnual|(?:per|a|each) year",
+    ),
+    (Fraction(6), "매 ?반기|반기마다", r"반기(?:별| \d)|[Hh]alf-year"),
+    (Fraction(3), "매 ?분기|분기마다|[Qq]uarterly|every quarter", r"분기(?:별| \d)|(?:per|a|each) quarter"),
+    (
+        Fraction(1),
+        "매 ?[월달]|[월달]마다|(?:1개월|한 달)에|[Mm]onthly|every month",
+        r"월간|월 \d|1개월 \d|(?:per|a|each) month",
+    ),
+    (Fraction(1, 4), "매 ?주|주마다|(?:1주|일주일)에|[Ww]eekly|every week", r"주간|주 \d|1주 \d|(?:per|a|each) week"),
+    (Fraction(1, 30), "매일|날마다|(?:1일|하루)에|[Dd]aily|every day", r"일일|1일 \d|(?:per|a|each) day"),
+)
+"""How often: months from one time to the next, how a sentence says it, and in what other words a source may hold it."""
 KEY_UNITS = {
     **dict.fromkeys(("days", "day"), "일"),
     **dict.fromkeys(("hours", "hour"), "시간"),

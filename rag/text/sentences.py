@@ -35,8 +35,11 @@ _BOUNDARY = re.compile(
 )
 _ONLY_CITATIONS = re.compile(rf"\s*{_CITATION}+(?=\s|$)")
 _FENCE = re.compile(r"\s*(`{3,}|~{3,})")
-_COMPANY_END = re.compile(r"\((?:주|유|사|재|학|합)\)$")
-"""`(주)서고`: a company's form, not the end of a sentence."""
+_OPEN, _CLOSE = r"\"“‘「『《〈", r"\"”’」』》〉"
+_OPENING_WORD = re.compile(
+    rf"(?:\((?:주|유|사|재|학|합)\)|[{_OPEN}][^{_OPEN}{_CLOSE}]{{0,40}}[^{_CLOSE}.?!][{_CLOSE}])$"
+)
+"""`(주)서고는`, `"회사"란`: what a sentence begins with, and not what the one before ends with."""
 _ABBREVIATED = """
 al approx art ave bros ca cf ch chap co col corp dept dr ed eds eg e.g eq eqs esp est et etc fig figs ft gen gov hon hr ie i.e inc
 jr ltd max min misc mr mrs ms mt no nos nr op p para pp prof pt ref refs rep rev sec sect sen sr st tab tel univ v ver vol vols vs
@@ -194,10 +197,10 @@ def _korean_cuts(text: str, block: Span) -> list[int]:
     for found in sorted({*_kiwi_starts(piece), *numbered}):
         start = _after_citations(piece, found)
         before = piece[max(last, start - _LOOKED_AT) : start].strip()
-        company = _COMPANY_END.search(before)
-        if company:
-            start = piece.rfind(company[0], last, start)
-            before = before[: company.start()].strip()
+        opening = _OPENING_WORD.search(before) if not piece[start - 1].isspace() else None
+        if opening:
+            start = piece.rfind(opening[0], last, start)
+            before = before[: opening.start()].strip()
             if not _CLOSED_LINE.search(before):
                 continue
         short = start - last <= _LOOKED_AT

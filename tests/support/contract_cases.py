@@ -6,7 +6,7 @@ A case cites one passage of a handful; the others are its neighbours in the same
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -15,7 +15,7 @@ from rag.domain.language import Language
 from rag.domain.passage import Passage
 from rag.generation.base import Draft
 from rag.text.sentences import split_sentences
-from tests.support.contract_paraphrases import ADDITIONS, OTHER_ROWS, PARAPHRASES
+from tests.support.contract_paraphrases import ADDITIONS, HELD_OUT, OTHER_ROWS, PARAPHRASES, SECOND
 from tests.support.sample_passages import GATEWAY, RULES, SECURITY, passage_with, passages_of
 
 _AROUND = 3
@@ -29,8 +29,8 @@ class Case:
     """A sentence, what it cites, and whether it holds.
 
     Attributes:
-        kind: `verbatim`, `paraphrase`, or what spoils it: `number`, `negation`, `limit`, `wrong_passage`, `addition`,
-            `other_row`.
+        kind: `verbatim`, `paraphrase`, `reworded` (either), or what spoils it: `number`, `negation`, `limit`,
+            `wrong_passage`, `addition`, `other_row`.
         passages: what was retrieved; the sentence cites the one at `cites`.
     """
 
@@ -51,7 +51,7 @@ class Case:
 def cases(each: int = 16) -> tuple[Case, ...]:
     """Those written by hand, and `each` of every kind and language that are made by code."""
     made = (case for path in (RULES, SECURITY, GATEWAY) for case in _of(path, each))
-    return (*_paraphrases(), *_other_rows(), *made)
+    return (*_paraphrases(), *_other_rows(), *_written("reworded", SECOND), *made)
 
 
 def _of(path: Path, each: int) -> Iterator[Case]:
@@ -226,6 +226,17 @@ def _paraphrases() -> Iterator[Case]:
     for path, words, text in PARAPHRASES:
         language = Language.ENGLISH if text.isascii() else Language.KOREAN
         yield _case("paraphrase", language, text, path, passage_with(path, words), holds=True)
+
+
+def held_out() -> list[Case]:
+    """Sentences that had no part in how the rules were made."""
+    return list(_written("held out", HELD_OUT))
+
+
+def _written(kind: str, rows: Sequence[tuple[Path, str, str, bool]]) -> Iterator[Case]:
+    for path, words, text, holds in rows:
+        language = Language.ENGLISH if text.isascii() else Language.KOREAN
+        yield _case(kind, language, text, path, passage_with(path, words), holds=holds)
 
 
 def _other_rows() -> Iterator[Case]:

@@ -4,13 +4,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rag.domain.fact_reading import facts_of, plain
+from rag.domain.fact_reading import facts_of, periods_of, plain
 from rag.domain.facts import FactKind, missing
 
 
 def held(stated: str, evidence: str, *, units_told: bool = True) -> bool:
     assert facts_of(stated), stated
-    return not missing(facts_of(stated), facts_of(evidence), units_told=units_told)
+    return not missing(facts_of(stated), (*facts_of(evidence), *periods_of(evidence)), units_told=units_told)
 
 
 AMOUNT = [
@@ -81,6 +81,11 @@ EQUAL = [
     ("24시간", "| 항목 | 단위 | 기준값 |\n| 지연 | 시간 | 24 |"),
     ("30 seconds", "timeout_s: 30"),
     ("14일", "retention_days = 14"),
+    ("매년 1회", "연 1회 실시한다."),
+    ("1년에 14일", "연간 14일까지"),
+    ("한 달에 하루", "월 1일의 휴가"),
+    ("반기마다", "매 반기 검토한다."),
+    ("every month", "monthly reports"),
     ("20 MB", "20메가바이트"),
     ("64비트", "64-bit"),
 ]
@@ -128,6 +133,10 @@ DIFFERENT = [
     ("180시간", "| Key | Type | Default |\n| auth.key_lifetime_days | integer | 180 |"),
     ("100,000,000달러", "| 코드 | 통화 | 1회 한도 |\n| TRF-P | KRW | 100000000 |"),
     ("30 minutes", "timeout_s: 30"),
+    ("매년", "매월 점검한다."),
+    ("반기마다 1회", "매월 1회 검토한다."),
+    ("1개월간", "월 3회까지 할 수 있다."),
+    ("every month", "weekly reports"),
     ("thirty days", "13 days"),
     ("다섯 명", "여섯 명"),
     ("10일", "3~5일"),

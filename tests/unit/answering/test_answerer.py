@@ -1,0 +1,89 @@
+"""From a question to an answer over a store, with a generator that proposes what a test says."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from rag.answering.contract import ContractRules
+from rag.answering.service import Answerer, AnswerOutcome, Asked
+from rag.domain.answer import AbstentionReason, Support
+from rag.domain.language import Language
+from rag.generation.base import Draft
+from rag.reranking.base import Reranker
+from rag.retrieval.reranking import SecondLook
+from rag.store.session import Database
+from tests.support.proposals import Proposing
+from tests.support.questions import READER
+from tests.support.shelf import Shelf
+from tests.support.shelf import shelf as empty_shelf
+from tests.support.stores import migrated
+
+RULES = [
+    "제60조(연차휴가) 회사는 1년간 80퍼센트 이상 출근한 직원에게 15일의 연차휴가를 준다.",
+    "제61조(경조휴가) 본인 결혼에는 5일의 경조휴가를 준다.",
+]
+QUESTION = "연차휴가는 며칠인가요?"
+
+
+@pytest.fixture(scope="module")
+def shelf(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shelf]:
+    file: Path = tmp_path_factory.mktemp("store") / "seogo.sqlite"
+    database: Database = migrated(f"sqlite:///{file}")
+    opened = empty_shelf(database)
+    opened.add(opened.collection("규정"), "취업규칙", RULES, language=Language.KOREAN)
+    yield opened
+    database.close()
+
+
+def answered(shelf: Shelf, drafts: Sequence[Draft], rules: ContractRules = ContractRules(repairs=0)) -> AnswerOutcome:  # noqa: B008
+    answerer = Answerer(shelf.retriever, READER, Proposing(drafts), 5, rules)
+    return asyncio.run(answerer.complete(shelf.permit(), Asked(QUESTION, 5)))
+
+
+def cites(shelf: Shelf, words: str) -> tuple[int, ...]:
+    """The place of a passage among those that the question finds."""
+    found = shelf.retriever.search(shelf.permit(), QUESTION, limit=5).passages
+    return (next(index for index, passage in enumerate(found) if words in passage.chunk.text),)
+
+
+def test_what_holds_is_the_answer(shelf: Shelf) -> None:
+    outcome = answered(shelf, [Draft(text="연차휴가는 15일입니다.", cites=cites(shelf, "연차휴가"))])
+    assert outcome.abstention is None
+    assert [item.support for item in outcome.sentences] == [Support.SUPPORTED]
+    assert "15일" in outcome.sentences[0].citations[0].quote
+
+
+@pytest.mark.parametrize(
+    "text", ["연차휴가는 16일입니다.", "연차휴가는 주지 않습니다.", "연차휴가는 지점장과 노조가 협의하여 추첨합니다."]
+)
+def test_an_answer_of_marks_alone_is_an_abstention(shelf: Shelf, text: str) -> None:
+    outcome = answered(shelf, [Draft(text=text, cites=cites(shelf, "연차휴가"))] * 3)
+    assert outcome.sentences == ()
+    assert outcome.abstention is not None and outcome.abstention.reason is AbstentionReason.WEAK_EVIDENCE
+    assert {note.kind for note in outcome.notes} == {"unsupported"}
+
+
+def test_what_is_removed_leaves_an_abstention(shelf: Shelf) -> None:
+    rules = ContractRules(repairs=0, unsupported="remove")
+    outcome = answered(shelf, [Draft(text="연차휴가는 16일입니다.", cites=cites(shelf, "연차휴가"))], rules)
+    assert outcome.sentences == () and outcome.abstention is not None
+    assert [(note.kind, note.detail) for note in outcome.notes] == [("removed", "1 sentence: facts")]
+
+
+class _Vouching(Reranker):
+    name, max_tokens = "vouching", 512
+
+    def score(self, query: str, passages: Sequence[str], *, deadline: float | None = None) -> list[float]:
+        return [0.9] * len(passages)
+
+
+def test_the_retrievers_reranker_judges_too(shelf: Shelf) -> None:
+    drafts = [Draft(text="열심히 나오면 쉬는 날을 15일 얻습니다.", cites=cites(shelf, "연차휴가"))]
+    assert answered(shelf, drafts).abstention is not None
+    judged = replace(shelf, retriever=replace(shelf.retriever, second_look=SecondLook(_Vouching(), 10, 2000)))
+    assert [item.support for item in answered(judged, drafts).sentences] == [Support.SUPPORTED]
