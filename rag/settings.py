@@ -179,6 +179,12 @@ class AnswerSettings(_Section):
 
     passages: int = Field(8, ge=1, le=50, description="passages that an answer may draw on")
     sentences: int = Field(4, ge=1, le=20, description="longest extractive answer, in sentences")
+    min_confidence: float = Field(
+        0.6,
+        ge=0.0,
+        le=1.0,
+        description="how likely it must be that the passages hold the answer; below it the question is refused",
+    )
 
 
 class RagSettings(_Section):

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from anyio.to_thread import run_sync
 
 from rag.answering.contract import verified
-from rag.answering.evidence import weigh, with_alternatives
-from rag.domain.answer import Abstention, AbstentionReason, Note, Sentence
-from rag.domain.passage import Alternative, SearchResult
+from rag.answering.evidence import Evidence, weigh, with_alternatives
+from rag.answering.signals import RIVALS, QuestionTerms
+from rag.domain.answer import Abstention, AbstentionReason, Note, Sentence, Weakness
+from rag.domain.passage import SearchResult
 from rag.domain.principal import Permit
 from rag.generation.base import DEFAULT_STYLE, AnswerStyle, GenerationRequest, Generator
 from rag.retrieval.service import Retriever
 from rag.retrieval.understanding import QuestionContext
+from rag.settings import AnswerSettings
 from rag.text.question import QuestionReader
 
 AnswerEvent = SearchResult | Note | Sentence | Abstention
@@ -58,17 +60,32 @@ class _Read:
     search: SearchResult
     weights: Mapping[str, float]
     missing: tuple[str, ...]
-    weak: bool
+    evidence: Evidence
+    weaknesses: tuple[Weakness, ...]
+
+    @property
+    def weak(self) -> bool:
+        """Whether an answer would be a guess."""
+        return not self.search.passages or bool(self.weaknesses)
 
 
 class Answerer:
     """Answers questions from permitted passages."""
 
-    def __init__(self, retriever: Retriever, reader: QuestionReader, generator: Generator, max_sentences: int) -> None:
+    def __init__(
+        self,
+        retriever: Retriever,
+        reader: QuestionReader,
+        generator: Generator,
+        max_sentences: int,
+        min_confidence: float = AnswerSettings().min_confidence,
+    ) -> None:
+        """`min_confidence`: what the evidence must reach; no caller can ask for less."""
         self._retriever = retriever
         self._reader = reader
         self._generator = generator
         self._max_sentences = max_sentences
+        self._min_confidence = min_confidence
 
     @property
     def generator_name(self) -> str:
@@ -117,11 +134,17 @@ class Answerer:
 
     def _read(self, permit: Permit, asked: Asked) -> _Read:
         with self._retriever.traffic.question():
-            search = self._retriever.search(permit, asked.question, limit=asked.passages, context=asked.context)
-            weights = self._retriever.rarities(permit, self._reader.content_terms(search.asked or asked.question))
-        evidence = weigh(search.passages, weights, self._terms_with(search.alternatives))
+            # The evidence is held against as many rivals however few passages the caller wants.
+            limit = max(asked.passages, RIVALS)
+            search = self._retriever.search(permit, asked.question, limit=limit, context=asked.context)
+            text = search.asked or asked.question
+            weights = self._retriever.rarities(permit, self._reader.content_terms(text))
+            bigrams = self._retriever.rarities(permit, self._reader.bigrams_of(text))
+        terms = QuestionTerms(text, weights, bigrams, self._reader.terms_of, search.alternatives)
+        evidence = weigh(terms, search.passages, asked.passages)
         missing = self._reader.words_for(search.question, evidence.missing)
-        return _Read(search, weights, missing, not search.passages or evidence.is_weak(missing))
+        weaknesses = evidence.weaknesses(missing, self._min_confidence)
+        return _Read(_first(search, asked.passages), weights, missing, evidence, weaknesses)
 
     def _request(self, permit: Permit, asked: Asked, read: _Read) -> GenerationRequest:
         search = read.search
@@ -138,16 +161,15 @@ class Answerer:
             tenant=str(permit.tenant_id),
         )
 
-    def _terms_with(self, alternatives: Sequence[Alternative]) -> Callable[[str], Mapping[str, float]]:
-        """Terms of a text, and those of the question that it holds in other words."""
-
-        def terms_of(text: str) -> Mapping[str, float]:
-            terms = self._reader.terms_of(text)
-            held = (item.terms for item in alternatives if item.by <= terms.keys())
-            return terms | {term: 1.0 for found in held for term in found}
-
-        return terms_of
-
     def _abstention(self, permit: Permit, read: _Read) -> Abstention:
         reason = AbstentionReason.WEAK_EVIDENCE if read.search.passages else AbstentionReason.NOTHING_FOUND
-        return Abstention(reason, self._retriever.collection_names(permit), read.missing)
+        names = self._retriever.collection_names(permit)
+        return Abstention(reason, names, read.missing, read.weaknesses, read.evidence.confidence)
+
+
+def _first(search: SearchResult, count: int) -> SearchResult:
+    """The result with its first `count` passages, and what these stand for."""
+    passages = search.passages[:count]
+    shown = {passage.chunk.id for passage in passages}
+    dropped = tuple(item for item in search.trace.dropped if item.shown_as in shown)
+    return replace(search, passages=passages, trace=replace(search.trace, dropped=dropped))
