@@ -181,7 +181,7 @@ class AnswerSettings(_Section):
     sentences: int = Field(4, ge=1, le=20, description="longest extractive answer, in sentences")
     min_confidence: float = Field(
         0.6,
-        ge=0.0,
+        ge=0.05,
         le=1.0,
         description="how likely it must be that the passages hold the answer; below it the question is refused",
     )

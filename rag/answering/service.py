@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing
+from copy import copy
 from dataclasses import dataclass, replace
 
 from anyio.to_thread import run_sync
@@ -12,7 +13,7 @@ from rag.answering.contract import verified
 from rag.answering.evidence import Evidence, weigh, with_alternatives
 from rag.answering.signals import RIVALS, QuestionTerms
 from rag.domain.answer import Abstention, AbstentionReason, Note, Sentence, Weakness
-from rag.domain.passage import SearchResult
+from rag.domain.passage import Passage, SearchResult
 from rag.domain.principal import Permit
 from rag.generation.base import DEFAULT_STYLE, AnswerStyle, GenerationRequest, Generator
 from rag.retrieval.service import Retriever
@@ -32,6 +33,7 @@ class Asked:
         passages: how many the answer may draw on.
         model: name of a configured generator; empty leaves the choice to the router.
         thinking: None leaves it to the router.
+        hides: passages that are to be as if they were not in the store; for evaluation only, no caller's wish.
     """
 
     question: str
@@ -40,6 +42,7 @@ class Asked:
     style: AnswerStyle = DEFAULT_STYLE
     model: str = ""
     thinking: bool | None = None
+    hides: Callable[[Passage], bool] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +89,12 @@ class Answerer:
         self._generator = generator
         self._max_sentences = max_sentences
         self._min_confidence = min_confidence
+
+    def at(self, min_confidence: float) -> Answerer:
+        """The same with another bar; at 0 nothing that was found is too weak, which is for measuring only."""
+        other = copy(self)
+        other._min_confidence = min_confidence
+        return other
 
     @property
     def generator_name(self) -> str:
@@ -136,7 +145,7 @@ class Answerer:
         with self._retriever.traffic.question():
             # The evidence is held against as many rivals however few passages the caller wants.
             limit = max(asked.passages, RIVALS)
-            search = self._retriever.search(permit, asked.question, limit=limit, context=asked.context)
+            search = self._search(permit, asked, limit)
             text = search.asked or asked.question
             weights = self._retriever.rarities(permit, self._reader.content_terms(text))
             bigrams = self._retriever.rarities(permit, self._reader.bigrams_of(text))
@@ -144,7 +153,15 @@ class Answerer:
         evidence = weigh(terms, search.passages, asked.passages)
         missing = self._reader.words_for(search.question, evidence.missing)
         weaknesses = evidence.weaknesses(missing, self._min_confidence)
-        return _Read(_first(search, asked.passages), weights, missing, evidence, weaknesses)
+        search = replace(_first(search, asked.passages), confidence=evidence.confidence)
+        return _Read(search, weights, missing, evidence, weaknesses)
+
+    def _search(self, permit: Permit, asked: Asked, limit: int) -> SearchResult:
+        if asked.hides is None:
+            return self._retriever.search(permit, asked.question, limit=limit, context=asked.context)
+        search = self._retriever.search(permit, asked.question, limit=2 * limit, context=asked.context)
+        left = tuple(passage for passage in search.passages if not asked.hides(passage))
+        return replace(search, passages=left[:limit])
 
     def _request(self, permit: Permit, asked: Asked, read: _Read) -> GenerationRequest:
         search = read.search
@@ -159,6 +176,7 @@ class Answerer:
             model=asked.model,
             thinking=asked.thinking,
             tenant=str(permit.tenant_id),
+            relevances=read.evidence.relevances[: len(search.passages)],
         )
 
     def _abstention(self, permit: Permit, read: _Read) -> Abstention:

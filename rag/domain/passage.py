@@ -206,6 +206,7 @@ class SearchResult:
     Attributes:
         asked: the question as it stands alone: what went before is in it, and what only chose documents is not.
         alternatives: other words for parts of it that a passage may hold instead.
+        confidence: that the passages hold the answer, 0 to 1; None where nobody weighed them.
     """
 
     question: str
@@ -213,3 +214,4 @@ class SearchResult:
     trace: SearchTrace
     asked: str = ""
     alternatives: tuple[Alternative, ...] = ()
+    confidence: float | None = None

@@ -67,6 +67,7 @@ class GenerationRequest:
         thinking: asked for or forbidden by the caller; None leaves it to the router.
         tenant: whose question it is, for what engines must keep apart.
         multi_step: whether the question was taken apart before, and needs more thought than one that was not.
+        relevances: of each passage, where the evidence was weighed; empty leaves it to their order.
     """
 
     question: str
@@ -80,6 +81,7 @@ class GenerationRequest:
     thinking: bool | None = None
     tenant: str = ""
     multi_step: bool = False
+    relevances: Sequence[float] = ()
 
 
 class Generator(Protocol):

@@ -28,6 +28,8 @@ _NEIGHBOUR_SHARE = 0.3
 """What a term elsewhere in the same section of the passage counts: it shows the subject, not the statement."""
 _RANK_SHARE = 0.35
 """Weight of the retriever's own order, falling from the first passage to the last."""
+_RELEVANCE_SHARE = 1.0
+"""Weight of a passage's relevance against that of the most relevant one, where the evidence was weighed."""
 _QUANTITY_BONUS = 0.15
 _MIN_GAIN = 0.12
 """A further sentence must add this share of the question's weight, or come from the best passage next to the best one."""
@@ -92,7 +94,7 @@ class ExtractiveGenerator:
             (end, self._terms_of(passage.chunk.text[start:end]).keys() & weights.keys())
             for start, end in _sections(passage.chunk.text)
         ]
-        rank = 1.0 - index / max(1, len(request.passages))
+        standing = _standing(request, index)
         wants_quantity = bool(_QUANTITY.search(request.question))
         for spans in _units(passage, index, weights, self._terms_of):
             text = "\n".join(passage.chunk.text[span.start : span.end] for span in spans)
@@ -101,11 +103,18 @@ class ExtractiveGenerator:
             own = (self._terms_of(text).keys() | self._terms_of(provision).keys()) & weights.keys()
             whole = next(terms for end, terms in sections if spans[-1].start < end)
             score = _mass(own, weights) + _HEADING_SHARE * _mass(heading - own, weights)
-            score = (score + _NEIGHBOUR_SHARE * _mass(whole - own - heading, weights)) / total + _RANK_SHARE * rank
+            score = (score + _NEIGHBOUR_SHARE * _mass(whole - own - heading, weights)) / total + standing
             if wants_quantity and own and _DIGIT.search(text):
                 score += _QUANTITY_BONUS
             if own or heading:
                 yield _Candidate(spans, frozenset(own | heading), score, index)
+
+
+def _standing(request: GenerationRequest, index: int) -> float:
+    """What a sentence gains by the passage that it stands in."""
+    if request.relevances:
+        return _RELEVANCE_SHARE * request.relevances[index] / (max(request.relevances) or 1.0)
+    return _RANK_SHARE * (1.0 - index / max(1, len(request.passages)))
 
 
 def _sections(text: str) -> list[tuple[int, int]]:
