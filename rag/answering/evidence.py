@@ -86,10 +86,8 @@ class Evidence:
 
         Args:
             missing_words: the question's words behind `missing`, as written there.
-            least: confidence that an answer needs; at 0 nothing is too weak.
+            least: confidence that an answer needs.
         """
-        if least <= 0.0:
-            return ()
         found = []
         if self.coverage < MIN_COVERAGE_WITHOUT_NAME and any(_NAME.search(word) for word in missing_words):
             found.append(Weakness.NAME_MISSING)

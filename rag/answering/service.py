@@ -65,11 +65,7 @@ class _Read:
     missing: tuple[str, ...]
     evidence: Evidence
     weaknesses: tuple[Weakness, ...]
-
-    @property
-    def weak(self) -> bool:
-        """Whether an answer would be a guess."""
-        return not self.search.passages or bool(self.weaknesses)
+    weak: bool
 
 
 class Answerer:
@@ -89,11 +85,12 @@ class Answerer:
         self._generator = generator
         self._max_sentences = max_sentences
         self._min_confidence = min_confidence
+        self._refuses = True
 
-    def at(self, min_confidence: float) -> Answerer:
-        """The same with another bar; at 0 nothing that was found is too weak, which is for measuring only."""
+    def refusing_nothing(self) -> Answerer:
+        """The same, which answers from whatever it finds and says only what it doubts: for evaluation."""
         other = copy(self)
-        other._min_confidence = min_confidence
+        other._refuses = False
         return other
 
     @property
@@ -153,8 +150,9 @@ class Answerer:
         evidence = weigh(terms, search.passages, asked.passages)
         missing = self._reader.words_for(search.question, evidence.missing)
         weaknesses = evidence.weaknesses(missing, self._min_confidence)
-        search = replace(_first(search, asked.passages), confidence=evidence.confidence)
-        return _Read(search, weights, missing, evidence, weaknesses)
+        search = replace(_first(search, asked.passages), confidence=evidence.confidence, doubts=weaknesses)
+        weak = not search.passages or (self._refuses and bool(weaknesses))
+        return _Read(search, weights, missing, evidence, weaknesses, weak)
 
     def _search(self, permit: Permit, asked: Asked, limit: int) -> SearchResult:
         if asked.hides is None:

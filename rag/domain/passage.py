@@ -207,6 +207,7 @@ class SearchResult:
         asked: the question as it stands alone: what went before is in it, and what only chose documents is not.
         alternatives: other words for parts of it that a passage may hold instead.
         confidence: that the passages hold the answer, 0 to 1; None where nobody weighed them.
+        doubts: codes of what the evidence lacks (`rag.domain.answer.Weakness`); with any of them the question is refused.
     """
 
     question: str
@@ -215,3 +216,4 @@ class SearchResult:
     asked: str = ""
     alternatives: tuple[Alternative, ...] = ()
     confidence: float | None = None
+    doubts: tuple[str, ...] = ()
