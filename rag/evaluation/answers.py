@@ -11,7 +11,7 @@ import re
 import unicodedata
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from rag.answering.service import Answerer, AnswerOutcome, Asked
 from rag.domain.answer import Citation, Sentence, Support
@@ -21,6 +21,8 @@ from rag.evaluation.judging import JudgedQuestion, Target
 
 Progress = Callable[[int, int], None]
 ContentTerms = Callable[[str], frozenset[str]]
+
+T = TypeVar("T")
 
 _AT_ONCE = 4
 """Questions in work at a time: what a model server with a few slots takes, and what keeps two cores busy."""
@@ -115,7 +117,7 @@ async def ask_foreign(
     return await _at_once([one(text) for text in questions], progress)
 
 
-async def _at_once[T](work: Sequence[Coroutine[Any, Any, T]], progress: Progress | None) -> list[T]:
+async def _at_once(work: Sequence[Coroutine[Any, Any, T]], progress: Progress | None) -> list[T]:
     slots, done = asyncio.Semaphore(_AT_ONCE), 0
 
     async def run(item: Coroutine[Any, Any, T]) -> T:
