@@ -89,6 +89,8 @@ async def ask_all(
     questions: Sequence[JudgedQuestion],
     content_terms: ContentTerms,
     passages: int,
+    *,
+    model: str = "",
     progress: Progress | None = None,
 ) -> list[AnswerResult]:
     """Every question, with and without its passages.
@@ -96,10 +98,11 @@ async def ask_all(
     Args:
         content_terms: of any text; decides what counts as a content word.
         passages: that an answer may draw on.
+        model: that is to answer; the router chooses when left out.
 
     Raises: as `Answerer.complete`.
     """
-    return await _at_once([_measured(answerer, item, content_terms, passages) for item in questions], progress)
+    return await _at_once([_measured(answerer, item, content_terms, passages, model) for item in questions], progress)
 
 
 async def ask_foreign(
@@ -107,12 +110,14 @@ async def ask_foreign(
     permit: Permit,
     questions: Sequence[str],
     passages: int,
+    *,
+    model: str = "",
     progress: Progress | None = None,
 ) -> list[Trial]:
     """Questions about which the store holds nothing."""
 
     async def one(text: str) -> Trial:
-        return (await _asked(answerer, permit, Asked(text, passages)))[1]
+        return (await _asked(answerer, permit, Asked(text, passages, model=model)))[1]
 
     return await _at_once([one(text) for text in questions], progress)
 
@@ -142,15 +147,15 @@ async def _asked(answerer: Answerer, permit: Permit, asked: Asked) -> tuple[Answ
 
 
 async def _measured(
-    answerer: Answerer, judged: JudgedQuestion, content_terms: ContentTerms, passages: int
+    answerer: Answerer, judged: JudgedQuestion, content_terms: ContentTerms, passages: int, model: str
 ) -> AnswerResult:
     question = judged.question
 
     def hides(passage: Passage) -> bool:
         return any(_meets(target, passage) for target in judged.targets)
 
-    outcome, asked = await _asked(answerer, judged.permit, Asked(question.text, passages))
-    _, without = await _asked(answerer, judged.permit, Asked(question.text, passages, hides=hides))
+    outcome, asked = await _asked(answerer, judged.permit, Asked(question.text, passages, model=model))
+    _, without = await _asked(answerer, judged.permit, Asked(question.text, passages, model=model, hides=hides))
     sentences = outcome.sentences
     citations = [(sentence, item) for sentence in sentences for item in sentence.citations]
     given = "\n".join(sentence.text for sentence in sentences)

@@ -87,6 +87,8 @@ def refusals(results: Sequence[AnswerResult], foreign: Sequence[Trial], bar: flo
     Raises:
         ValueError: there are no results.
     """
+    if not results:
+        raise ValueError("no results")
     first, second = halves(results)
     calibrated = None
     if len(first) > 1 and len(second) > 1:

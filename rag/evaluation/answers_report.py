@@ -53,8 +53,8 @@ _TEXTS: dict[str, tuple[str, str]] = {
     "left_out": ("빠진 문항", "Questions left out"),
 }
 _SHOWN = 30
-_STYLE = """body{font:15px/1.55 "Noto Sans KR","Malgun Gothic",system-ui,sans-serif;color:#1d232b;margin:2rem auto;max-width:60rem;
-padding:0 1rem}h1{font-size:1.6rem}h2{font-size:1.15rem;margin-top:2rem;border-bottom:1px solid #d7dbe0}
+_STYLE = """body{font:15px/1.55 "Noto Sans KR","Malgun Gothic",system-ui,sans-serif;color:#1d232b;margin:2rem auto;
+max-width:60rem;padding:0 1rem}h1{font-size:1.6rem}h2{font-size:1.15rem;margin-top:2rem;border-bottom:1px solid #d7dbe0}
 table{border-collapse:collapse;width:100%;font-variant-numeric:tabular-nums}th,td{text-align:left;padding:.3rem .6rem;
 border-bottom:1px solid #e6e9ed}.quiet{color:#6a737d;font-size:.86em}img{max-width:100%}"""
 
