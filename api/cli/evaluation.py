@@ -73,6 +73,7 @@ def opened_bench(options: Options, collections: list[str] | None) -> Iterator[Be
 
 @contextmanager
 def shown_progress(label: str) -> Iterator[Callable[[int, int], None]]:
+    """A bar on stderr while the block runs."""
     with Progress(console=Console(stderr=True), transient=True) as progress:
         task = progress.add_task(label, total=None)
         yield lambda done, total: progress.update(task, completed=done, total=total)

@@ -48,13 +48,15 @@ _RERANKED = 0.5
 _MOST_LOG_ODDS = 4.0
 """A reranker surer than 98 to 2 says no more than that."""
 
-MIN_COVERAGE = 0.25
+MIN_COVERAGE = 0.33
 """Share of the question's rarity-weighted terms that one passage must hold, however far it stands above the others: in a store of
-a few pages the best of them stands out about any subject."""
+a few pages the best of them stands out about any subject. Of the answerable questions it refuses 1 in 100 that joined two."""
 MIN_COVERAGE_WITHOUT_NAME = 0.7
 """The same where no passage holds a name that the question gives (an acronym, or a word with a digit): `SWIFT`, `HPG-4102`.
 What such a question asks about is most likely not there at all. Verbs and plain nouns may be put in other words."""
 _NAME = re.compile(r"\d|[A-Z]{2}")
+_WITHOUT_THESE = 0.05
+"""The most confidence that is left then."""
 _MUCH_WORSE = -0.4
 """Log-odds that a signal must cost to be named as a reason."""
 _REASONS = 2
@@ -68,12 +70,14 @@ class Evidence:
         confidence: that they hold the answer, 0 to 1.
         signals: what it comes from.
         missing: terms of the question in none of the passages, heaviest first.
+        name_missing: whether one of them belongs to a name, of which too little else is left.
         relevances: of the passages weighed, in their order.
     """
 
     confidence: float
     signals: Signals
-    missing: tuple[str, ...]
+    missing: tuple[str, ...] = ()
+    name_missing: bool = False
     relevances: tuple[float, ...] = ()
 
     @property
@@ -81,21 +85,13 @@ class Evidence:
         """Share of the question's weight in the best passage, 0 to 1."""
         return self.signals.coverage
 
-    def weaknesses(self, missing_words: Sequence[str], least: float) -> tuple[Weakness, ...]:
-        """Why an answer would be a guess, the weightiest first; empty when it would not.
-
-        Args:
-            missing_words: the question's words behind `missing`, as written there.
-            least: confidence that an answer needs.
-        """
-        found = []
-        if self.coverage < MIN_COVERAGE_WITHOUT_NAME and any(_NAME.search(word) for word in missing_words):
-            found.append(Weakness.NAME_MISSING)
-        if self.coverage < MIN_COVERAGE:
-            found.append(Weakness.LITTLE_COVERED)
-        if self.confidence < least:
-            found += self._lacking()
-        return tuple(found[:_REASONS])
+    def weaknesses(self, least: float) -> tuple[Weakness, ...]:
+        """Why an answer would be a guess, the weightiest first; empty where the confidence is `least` or more."""
+        if self.confidence >= least:
+            return ()
+        found = [Weakness.NAME_MISSING] if self.name_missing else []
+        found += [Weakness.LITTLE_COVERED] if self.coverage < MIN_COVERAGE else []
+        return tuple((found + self._lacking())[:_REASONS])
 
     def _lacking(self) -> list[Weakness]:
         """What keeps the confidence down, worst first."""
@@ -113,7 +109,11 @@ def weigh(question: QuestionTerms, passages: Sequence[Passage], shown: int) -> E
     reranked = max((passage.rerank for passage in passages if passage.rerank is not None), default=None)
     is_code = bool(passages) and passages[0].chunk.language is Language.CODE
     confidence = confidence_of(found.signals, reranked, is_code=is_code) if passages else 0.0
-    return Evidence(confidence, found.signals, found.missing, found.relevances)
+    named = any(_NAME.search(word) for word in found.missing_words)
+    name_missing = named and found.signals.coverage < MIN_COVERAGE_WITHOUT_NAME
+    if name_missing or found.signals.coverage < MIN_COVERAGE:
+        confidence = min(confidence, _WITHOUT_THESE)
+    return Evidence(confidence, found.signals, found.missing, name_missing, found.relevances)
 
 
 def confidence_of(signals: Signals, reranked: float | None = None, *, is_code: bool = False) -> float:

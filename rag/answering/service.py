@@ -149,7 +149,7 @@ class Answerer:
         terms = QuestionTerms(text, weights, bigrams, self._reader.terms_of, search.alternatives)
         evidence = weigh(terms, search.passages, asked.passages)
         missing = self._reader.words_for(search.question, evidence.missing)
-        weaknesses = evidence.weaknesses(missing, self._min_confidence)
+        weaknesses = evidence.weaknesses(self._min_confidence)
         search = replace(_first(search, asked.passages), confidence=evidence.confidence, doubts=weaknesses)
         weak = not search.passages or (self._refuses and bool(weaknesses))
         return _Read(search, weights, missing, evidence, weaknesses, weak)

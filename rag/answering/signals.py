@@ -107,8 +107,9 @@ class QuestionTerms:
         self._other = {term: bit for term, bit in self._bits.items() if not _HANGUL.search(term)}
         self.bigrams = {term.removeprefix(BIGRAM_MARK): weight for term, weight in bigrams.items()}
         self._bigram_total = sum(self.bigrams.values())
-        words = [mask for word in question.split() if (mask := self.mask(terms_of(word)) & self._weighed())]
-        self._neighbours = [first | second for first, second in pairwise(words)]
+        weighed = self.mask(weights)
+        self._words = [(word, mask) for word in question.split() if (mask := self.mask(terms_of(word)) & weighed)]
+        self._neighbours = [first[1] | second[1] for first, second in pairwise(self._words)]
         self._neighbour_total = sum(map(self.mass, self._neighbours))
         self.parts = _parts(normalize_text(question))
 
@@ -130,6 +131,10 @@ class QuestionTerms:
         """Terms of the question outside a set, heaviest first."""
         absent = (term for term in self.weights if not mask & self._bits[term])
         return tuple(sorted(absent, key=lambda term: (-self.weights[term], term)))
+
+    def missing_words(self, mask: int) -> tuple[str, ...]:
+        """Words of the question, as they stand there, of whose terms any is outside a set."""
+        return tuple(word for word, own in self._words if own & ~mask)
 
     def held(self, text: str) -> int:
         """The terms in a text that is spelled as they are."""
@@ -174,9 +179,6 @@ class QuestionTerms:
             return 1.0
         return sum(weight for bigram, weight in self.bigrams.items() if bigram in text) / self._bigram_total
 
-    def _weighed(self) -> int:
-        return self.mask(self.weights)
-
 
 @dataclass(frozen=True, slots=True)
 class _Section:
@@ -213,17 +215,19 @@ class Reading(NamedTuple):
     Attributes:
         relevances: by place in the passages given.
         missing: terms in none of the passages that an answer may draw on, heaviest first.
+        missing_words: words of the question that have such a term.
     """
 
     signals: Signals
     relevances: tuple[float, ...]
     missing: tuple[str, ...]
+    missing_words: tuple[str, ...]
 
 
 def read(question: QuestionTerms, passages: Sequence[Passage], shown: int) -> Reading:
     """Signals of the passages, best first, of which an answer may draw on the first `shown`."""
     if not passages:
-        return Reading(NOTHING, (), question.missing(0))
+        return Reading(NOTHING, (), question.missing(0), question.missing_words(0))
     sections = [_section(question, passage) for passage in passages]
     rivals = _distinct(sections)[:RIVALS]
     close = rivals[:CLOSE_RIVALS]
@@ -239,7 +243,8 @@ def read(question: QuestionTerms, passages: Sequence[Passage], shown: int) -> Re
         _scattered(question, best, close),
         max(question.mass(item.held) for item in sections[:shown]),
     )
-    return Reading(signals, tuple(item.relevance for item in sections), question.missing(found))
+    relevances = tuple(item.relevance for item in sections)
+    return Reading(signals, relevances, question.missing(found), question.missing_words(found))
 
 
 def _section(question: QuestionTerms, passage: Passage) -> _Section:
