@@ -91,15 +91,16 @@ class Evidence:
             return ()
         found = [Weakness.NAME_MISSING] if self.name_missing else []
         found += [Weakness.LITTLE_COVERED] if self.coverage < MIN_COVERAGE else []
-        return tuple((found + self._lacking())[:_REASONS])
+        order, much = self._lacking()
+        return tuple((found + much or order)[: _REASONS if found or much else 1])
 
-    def _lacking(self) -> list[Weakness]:
-        """What keeps the confidence down, worst first."""
+    def _lacking(self) -> tuple[list[Weakness], list[Weakness]]:
+        """What the signals lack, worst first, and what of it costs much."""
         costs = {
             term.lacking: term.weight * (getattr(self.signals, name) - term.typical) for name, term in TABLE.items()
         }
         order = sorted(costs, key=lambda item: costs[item])
-        return [item for item in order if costs[item] <= _MUCH_WORSE] or order[:1]
+        return order, [item for item in order if costs[item] <= _MUCH_WORSE]
 
 
 def weigh(question: QuestionTerms, passages: Sequence[Passage], shown: int) -> Evidence:

@@ -72,13 +72,12 @@ class Refusals:
         if self.halves is None:
             return None
         total = sum(half.measured_on for half in self.halves)
-        mean = [
-            sum(half.measured_on * value for half in self.halves if (value := getattr(half.point, name)) is not None)
-            / total
+        bar, coverage, risk, false = (
+            sum(half.measured_on * float(getattr(half.point, name)) for half in self.halves) / total
             for name in ("bar", "coverage", "risk", "false")
-        ]
+        )
         foreign = [half.point.foreign for half in self.halves if half.point.foreign is not None]
-        return Point(*mean, sum(foreign) / len(foreign) if foreign else None)
+        return Point(bar, coverage, risk, false, sum(foreign) / len(foreign) if foreign else None)
 
 
 def refusals(results: Sequence[AnswerResult], foreign: Sequence[Trial], bar: float) -> Refusals:
