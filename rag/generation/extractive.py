@@ -28,8 +28,9 @@ _NEIGHBOUR_SHARE = 0.3
 """What a term elsewhere in the same section of the passage counts: it shows the subject, not the statement."""
 _RANK_SHARE = 0.35
 """Weight of the retriever's own order, falling from the first passage to the last."""
-_RELEVANCE_SHARE = 1.0
-"""Weight of a passage's relevance against that of the most relevant one, where the evidence was weighed."""
+_FIRST_SHARE = 1.15
+"""What a passage's relevance counts besides when the first sentence is chosen, where the evidence was weighed. Together with
+`_RANK_SHARE`, the right article is first for .82 of `ko_finlaw`'s questions, by the retriever's order for .80; 0.5 to 3 do as well."""
 _QUANTITY_BONUS = 0.15
 _MIN_GAIN = 0.12
 """A further sentence must add this share of the question's weight, or come from the best passage next to the best one."""
@@ -53,6 +54,7 @@ class _Candidate:
     covered: frozenset[str]
     score: float
     passage: int
+    as_first: float
 
 
 class ExtractiveGenerator:
@@ -95,6 +97,7 @@ class ExtractiveGenerator:
             for start, end in _sections(passage.chunk.text)
         ]
         standing = _standing(request, index)
+        first = _FIRST_SHARE * standing if request.relevances else 0.0
         wants_quantity = bool(_QUANTITY.search(request.question))
         for spans in _units(passage, index, weights, self._terms_of):
             text = "\n".join(passage.chunk.text[span.start : span.end] for span in spans)
@@ -103,18 +106,18 @@ class ExtractiveGenerator:
             own = (self._terms_of(text).keys() | self._terms_of(provision).keys()) & weights.keys()
             whole = next(terms for end, terms in sections if spans[-1].start < end)
             score = _mass(own, weights) + _HEADING_SHARE * _mass(heading - own, weights)
-            score = (score + _NEIGHBOUR_SHARE * _mass(whole - own - heading, weights)) / total + standing
+            score = (score + _NEIGHBOUR_SHARE * _mass(whole - own - heading, weights)) / total + _RANK_SHARE * standing
             if wants_quantity and own and _DIGIT.search(text):
                 score += _QUANTITY_BONUS
             if own or heading:
-                yield _Candidate(spans, frozenset(own | heading), score, index)
+                yield _Candidate(spans, frozenset(own | heading), score, index, score + first)
 
 
 def _standing(request: GenerationRequest, index: int) -> float:
-    """What a sentence gains by the passage that it stands in."""
+    """What a passage is worth, 1 for the best: by its relevance, or else by the retriever's order."""
     if request.relevances:
-        return _RELEVANCE_SHARE * request.relevances[index] / (max(request.relevances) or 1.0)
-    return _RANK_SHARE * (1.0 - index / max(1, len(request.passages)))
+        return request.relevances[index] / (max(request.relevances) or 1.0)
+    return 1.0 - index / max(1, len(request.passages))
 
 
 def _sections(text: str) -> list[tuple[int, int]]:
@@ -131,7 +134,7 @@ def _mass(terms: frozenset[str] | set[str], weights: Mapping[str, float]) -> flo
 
 
 def _choose(candidates: Sequence[_Candidate], request: GenerationRequest, total: float) -> Iterator[_Candidate]:
-    remaining = sorted(candidates, key=lambda item: (-item.score, item.passage, item.spans[-1].start))
+    remaining = sorted(candidates, key=lambda item: (-item.as_first, item.passage, item.spans[-1].start))
     if not remaining:
         return
     best = remaining.pop(0)
