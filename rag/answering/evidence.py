@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from rag.answering.signals import QuestionTerms, Signals, read
+from rag.answering.signals import NOTHING, QuestionTerms, Signals, read
 from rag.domain.answer import Weakness
 from rag.domain.language import Language
 from rag.domain.passage import Alternative, Passage
@@ -89,6 +89,8 @@ class Evidence:
         """Why an answer would be a guess, the weightiest first; empty where the confidence is `least` or more."""
         if self.confidence >= least:
             return ()
+        if self.signals == NOTHING:
+            return (Weakness.LITTLE_COVERED,)
         found = [Weakness.NAME_MISSING] if self.name_missing else []
         found += [Weakness.LITTLE_COVERED] if self.coverage < MIN_COVERAGE else []
         order, much = self._lacking()

@@ -180,7 +180,8 @@ class Answerer:
     def _abstention(self, permit: Permit, read: _Read) -> Abstention:
         reason = AbstentionReason.WEAK_EVIDENCE if read.search.passages else AbstentionReason.NOTHING_FOUND
         names = self._retriever.collection_names(permit)
-        return Abstention(reason, names, read.missing, read.weaknesses, read.evidence.confidence)
+        because = read.weaknesses if read.search.passages else ()
+        return Abstention(reason, names, read.missing, because, read.evidence.confidence)
 
 
 def _first(search: SearchResult, count: int) -> SearchResult:

@@ -329,7 +329,7 @@ def _accord(best: _Section, close: Sequence[_Section]) -> float:
     preferences = []
     for name in _MEASURES:
         values = [item.measures[name] for item in close]
-        mean = sum(values) / len(values)
+        mean = sum(values) / CLOSE_RIVALS  # as in the lead, one that was not found holds nothing
         preferences.append((best.measures[name] - mean) / (max(values) - mean + _LEAST_SPREAD))
     return sum(preferences) / len(preferences)
 
