@@ -73,20 +73,21 @@ def run_all(keep: Path | None, out: Path | None) -> bool:
     """Measure everything."""
     with store(STATUTES, keep) as place:
         statutes = measured(place, STATUTES)
+    _show(statutes, STATUTES, out)
     questions = [item.text for item in statutes.results]
     others: dict[str, list[Trial]] = {}
     for name in (HANDBOOK, SAMPLES):
         with store(name, keep) as place:
             others[name] = foreign(place, questions, name)
     with store(TWO_STEP, keep) as place:
-        two_step = measured(place, TWO_STEP)
-    everyone = tuple(trial for trials in others.values() for trial in trials)
-    statutes = AnswersRun(statutes.results, everyone, statutes.bar, statutes.about)
-    for name, run in ((STATUTES, statutes), (TWO_STEP, two_step)):
-        print(f"\n{name}\n{as_text(run, 'en')}")
-        if out is not None:
-            save(run, out / name, "en")
+        _show(measured(place, TWO_STEP), TWO_STEP, out)
     return bars(statutes, others)
+
+
+def _show(run: AnswersRun, name: str, out: Path | None) -> None:
+    print(f"\n{name}\n{as_text(run, 'en')}", flush=True)
+    if out is not None:
+        save(run, out / name, "en")
 
 
 def _progress(name: str) -> Progress:

@@ -89,7 +89,9 @@ def test_a_question_in_two_parts_may_be_answered_by_two_passages() -> None:
 
 
 def test_a_decree_whose_statute_was_not_found_points_elsewhere() -> None:
-    decree = passage("법 제37조에 따른 시설대여 비율 은 다음 과 같다.", "여신전문금융업법 시행령 제13조의2 시설대여 비율")
+    decree = passage(
+        "법 제37조에 따른 시설대여 비율 은 다음 과 같다.", "여신전문금융업법 시행령 제13조의2 시설대여 비율"
+    )
     statute = passage("시설대여 회사 는 비율 을 지킨다.", "여신전문금융업법 제37조 중소기업 지원")
     other = passage("시설대여 비율 을 지킨다.", "여신전문금융업법 제38조 중소기업 지원")
     question = terms("시설대여 비율")
@@ -141,7 +143,9 @@ def test_a_syllable_is_a_term_only_where_a_word_begins() -> None:
 
 
 def test_identifiers_are_found_whole_and_in_parts() -> None:
-    question = QuestionTerms("round_amount 180", {"roundamount": 2.0, "round": 1.0, "180": 1.0}, {}, lambda word: [word])
+    question = QuestionTerms(
+        "round_amount 180", {"roundamount": 2.0, "round": 1.0, "180": 1.0}, {}, lambda word: [word]
+    )
     found = weighed(question, [passage("def round_amount(value): ...  # 180", language=Language.CODE)])
     assert found.missing == ()
 
