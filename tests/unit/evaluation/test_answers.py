@@ -175,9 +175,7 @@ def test_auroc_is_that_of_pairs_and_ties_count_half() -> None:
 
 
 @pytest.mark.parametrize(("language", "words"), [("ko", "첫 인용이 정답 문단"), ("en", "False refusals")])
-def test_the_report_is_text_page_picture_and_json(
-    tmp_path: Path, language: UiLanguage, words: str
-) -> None:
+def test_the_report_is_text_page_picture_and_json(tmp_path: Path, language: UiLanguage, words: str) -> None:
     risky = result("<script>", 0.95, 0.9, first=0.0)
     run = AnswersRun((*RESULTS, risky), (Trial(0.2, True, False),), 0.5, {"generator": "extractive/1"})
     answers_report.save(run, tmp_path, language, ["3행: <b>"])
