@@ -33,10 +33,10 @@ class _Term(NamedTuple):
 
 
 TABLE: dict[str, _Term] = {
-    "lead": _Term(3.65, 0.37, Weakness.NOTHING_STANDS_OUT),
-    "accord": _Term(2.33, 0.72, Weakness.SIGNS_DISAGREE),
-    "linked": _Term(0.61, 0.16, Weakness.POINTS_ELSEWHERE),
-    "scattered": _Term(-2.61, 0.09, Weakness.SCATTERED),
+    "lead": _Term(3.65, 0.52, Weakness.NOTHING_STANDS_OUT),
+    "accord": _Term(2.33, 0.64, Weakness.SIGNS_DISAGREE),
+    "linked": _Term(0.61, 0.15, Weakness.POINTS_ELSEWHERE),
+    "scattered": _Term(-2.61, 0.03, Weakness.SCATTERED),
 }
 INTERCEPT = -2.72
 _CODE_COVERAGE, _CODE_SLOPE = 0.5, 4.0
