@@ -28,6 +28,8 @@ _AT_ONCE = 4
 """Questions in work at a time: what a model server with a few slots takes, and what keeps two cores busy."""
 _SHORT = 48
 """Characters of an expected answer that can be looked for as it stands; a longer one is an explanation, to be put otherwise."""
+_STATEMENT = re.compile(r"(?:다|요|니까|임|음|함)[.?]?\s*$")
+"""A Korean sentence: statutes never end theirs as an answer does."""
 _NUMBER = re.compile(r"\d+(?:[.]\d+)?")
 _THOUSANDS = re.compile(r"(?<=\d),(?=\d{3})")
 _PROVISION = re.compile(r"제?\s?\d+\s?[조항호목](?:\s?의\s?\d+)?|(?:article|section)\s+\d+", re.IGNORECASE)
@@ -203,7 +205,8 @@ def numbers_found(expected: Sequence[str], given: str) -> float | None:
 
 def answer_contained(expected: Sequence[str], given: str) -> float | None:
     """1 when one of the expected answers stands in the given one; None where they are too long to, or only yes or no."""
-    short = [text for text in map(_squeezed, expected) if text and len(text) <= _SHORT and text not in _NO_NAMES]
+    names = [_squeezed(text) for text in expected if not _STATEMENT.search(text)]
+    short = [text for text in names if text and len(text) <= _SHORT and text not in _NO_NAMES]
     return float(any(text in _squeezed(given) for text in short)) if short else None
 
 

@@ -125,6 +125,7 @@ def test_one_of_several_wordings_is_enough() -> None:
     assert numbers_found(["7일", "이레", "8일"], "8일 이내") == 1.0
     assert answer_contained(["Kevin Spacey", "Spacey"], "It was kevin-spacey who starred.") == 1.0
     assert answer_contained(["Kevin Spacey"], "It was Kevin.") == 0.0
+    assert answer_contained(["승인을 받아야 합니다."], "승인을 받아야 한다.") is None
     assert answer_contained(["yes"], "yes") is None and answer_contained(["가" * 60], "가") is None
 
 
