@@ -65,7 +65,9 @@ def bars(run: AnswersRun, others: dict[str, list[Trial]]) -> bool:
     for label, value, bar, least in rows:
         good = value >= bar if least else value <= bar
         reached = reached and good
-        print(f"  {label:52} {value:.3f}  {'>=' if least else '<='} {bar}  {'reached' if good else 'MISSED'}")
+        print(
+            f"  {label:52} {value:.3f}  {'>=' if least else '<='} {bar}  {'reached' if good else 'MISSED'}", flush=True
+        )
     return reached
 
 
@@ -79,9 +81,10 @@ def run_all(keep: Path | None, out: Path | None) -> bool:
     for name in (HANDBOOK, SAMPLES):
         with store(name, keep) as place:
             others[name] = foreign(place, questions, name)
+    reached = bars(statutes, others)
     with store(TWO_STEP, keep) as place:
         _show(measured(place, TWO_STEP), TWO_STEP, out)
-    return bars(statutes, others)
+    return reached
 
 
 def _show(run: AnswersRun, name: str, out: Path | None) -> None:

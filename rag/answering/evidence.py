@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from rag.answering.signals import NOTHING, QuestionTerms, Signals, read
+from rag.answering.signals import CLOSE_RIVALS, NOTHING, QuestionTerms, Signals, read
 from rag.domain.answer import Weakness
 from rag.domain.language import Language
 from rag.domain.passage import Alternative, Passage
@@ -51,6 +51,8 @@ _MOST_LOG_ODDS = 4.0
 MIN_COVERAGE = 0.33
 """Share of the question's rarity-weighted terms that one passage must hold, however far it stands above the others: in a store of
 a few pages the best of them stands out about any subject. Of the answerable questions it refuses 1 in 100 that joined two."""
+MIN_COVERAGE_ALONE = 0.5
+"""The same where fewer sections were found than the signals compare: to lead where there are hardly any rivals says little."""
 MIN_COVERAGE_WITHOUT_NAME = 0.7
 """The same where no passage holds a name that the question gives (an acronym, or a word with a digit): `SWIFT`, `HPG-4102`.
 What such a question asks about is most likely not there at all. Verbs and plain nouns may be put in other words."""
@@ -71,6 +73,7 @@ class Evidence:
         signals: what it comes from.
         missing: terms of the question in none of the passages, heaviest first.
         name_missing: whether one of them belongs to a name, of which too little else is left.
+        little_covered: whether the best passage holds too little of the question.
         relevances: of the passages weighed, in their order.
     """
 
@@ -78,6 +81,7 @@ class Evidence:
     signals: Signals
     missing: tuple[str, ...] = ()
     name_missing: bool = False
+    little_covered: bool = False
     relevances: tuple[float, ...] = ()
 
     @property
@@ -92,7 +96,7 @@ class Evidence:
         if self.signals == NOTHING:
             return (Weakness.LITTLE_COVERED,)
         found = [Weakness.NAME_MISSING] if self.name_missing else []
-        found += [Weakness.LITTLE_COVERED] if self.coverage < MIN_COVERAGE else []
+        found += [Weakness.LITTLE_COVERED] if self.little_covered else []
         order, much = self._lacking()
         return tuple((found + much or order)[: _REASONS if found or much else 1])
 
@@ -114,9 +118,10 @@ def weigh(question: QuestionTerms, passages: Sequence[Passage], shown: int) -> E
     confidence = confidence_of(found.signals, reranked, is_code=is_code) if passages else 0.0
     named = any(_NAME.search(word) for word in found.missing_words)
     name_missing = named and found.signals.coverage < MIN_COVERAGE_WITHOUT_NAME
-    if name_missing or found.signals.coverage < MIN_COVERAGE:
+    little = found.signals.coverage < (MIN_COVERAGE if found.sections >= CLOSE_RIVALS else MIN_COVERAGE_ALONE)
+    if name_missing or little:
         confidence = min(confidence, _WITHOUT_THESE)
-    return Evidence(confidence, found.signals, found.missing, name_missing, found.relevances)
+    return Evidence(confidence, found.signals, found.missing, name_missing, little, found.relevances)
 
 
 def confidence_of(signals: Signals, reranked: float | None = None, *, is_code: bool = False) -> float:

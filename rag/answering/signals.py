@@ -103,7 +103,13 @@ class QuestionTerms:
         hangul = [term for term in self._bits if _HANGUL.search(term)]
         self._long = [(term, self._bits[term]) for term in hangul if len(term) > 1]
         # A syllable alone is a word only where a word begins: `일` in `휴일` is not the day that was asked for.
-        self._short = [(re.compile(rf"(?<![가-힣]){term}"), self._bits[term]) for term in hangul if len(term) == 1]
+        # A word that was taken apart into syllables is unknown to the analyzer: it is there as it stands or not at all.
+        whole = {term: run for word in question.split() for run in _unknown(word, terms_of) for term in run}
+        self._short = [
+            (re.compile(whole.get(term) or rf"(?<![가-힣]){term}"), self._bits[term])
+            for term in hangul
+            if len(term) == 1
+        ]
         self._other = {term: bit for term, bit in self._bits.items() if not _HANGUL.search(term)}
         self.bigrams = {term.removeprefix(BIGRAM_MARK): weight for term, weight in bigrams.items()}
         self._bigram_total = sum(self.bigrams.values())
@@ -216,18 +222,20 @@ class Reading(NamedTuple):
         relevances: by place in the passages given.
         missing: terms in none of the passages that an answer may draw on, heaviest first.
         missing_words: words of the question that have such a term.
+        sections: how many were compared.
     """
 
     signals: Signals
     relevances: tuple[float, ...]
     missing: tuple[str, ...]
     missing_words: tuple[str, ...]
+    sections: int
 
 
 def read(question: QuestionTerms, passages: Sequence[Passage], shown: int) -> Reading:
     """Signals of the passages, best first, of which an answer may draw on the first `shown`."""
     if not passages:
-        return Reading(NOTHING, (), question.missing(0), question.missing_words(0))
+        return Reading(NOTHING, (), question.missing(0), question.missing_words(0), 0)
     sections = [_section(question, passage) for passage in passages]
     rivals = _distinct(sections)[:RIVALS]
     close = rivals[:CLOSE_RIVALS]
@@ -244,7 +252,7 @@ def read(question: QuestionTerms, passages: Sequence[Passage], shown: int) -> Re
         max(question.mass(item.held) for item in sections[:shown]),
     )
     relevances = tuple(item.relevance for item in sections)
-    return Reading(signals, relevances, question.missing(found), question.missing_words(found))
+    return Reading(signals, relevances, question.missing(found), question.missing_words(found), len(rivals))
 
 
 def _section(question: QuestionTerms, passage: Passage) -> _Section:
@@ -307,6 +315,12 @@ def _share(name: str, parts: frozenset[str]) -> float:
     runs = _HANGUL_RUN.findall(name)
     own = {run[i : i + 2] for run in runs for i in range(len(run) - 1)} | _words(name)
     return len(own & parts) / len(own) if own else 0.0
+
+
+def _unknown(word: str, terms_of: Callable[[str], Iterable[str]]) -> list[str]:
+    """The part of a word that is known only by its syllables, two or more of them."""
+    run = "".join(term for term in terms_of(word) if len(term) == 1 and _HANGUL.fullmatch(term))
+    return [run] if len(run) > 1 and run in word else []
 
 
 def _words(text: str) -> set[str]:

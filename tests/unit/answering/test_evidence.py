@@ -142,6 +142,19 @@ def test_a_syllable_is_a_term_only_where_a_word_begins() -> None:
     assert weighed(question, [passage("은행 법 적용")]).missing == ()
 
 
+def test_an_unknown_word_is_there_as_it_stands_or_not_at_all() -> None:
+    syllables = dict.fromkeys("자보법", 1.0)
+    question = QuestionTerms("자보법은?", syllables, {}, lambda word: [sign for sign in word if sign in syllables])
+    assert weighed(question, [passage("자동차 보장 법 안내")]).coverage == 0.0
+    assert weighed(question, [passage("이 자보법은 의무보험을 정한다.")]).coverage == 1.0
+
+
+def test_to_lead_where_there_are_no_rivals_says_little() -> None:
+    alone = weighed(terms("연차 휴가 신청 기한 승인"), [passage("연차 휴가")])
+    assert alone.little_covered and alone.weaknesses(BAR)[0] is Weakness.LITTLE_COVERED
+    assert not weighed(terms("연차 휴가 신청 기한 승인"), [passage("연차 휴가"), *OTHERS]).little_covered
+
+
 def test_identifiers_are_found_whole_and_in_parts() -> None:
     question = QuestionTerms(
         "round_amount 180", {"roundamount": 2.0, "round": 1.0, "180": 1.0}, {}, lambda word: [word]
