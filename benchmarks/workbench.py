@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from uuid import UUID, uuid4
 
+from sqlalchemy import select
+
 from api.cli.services import retrieval_lane, upgrade_schema
 from api.settings import Settings, load_settings
 from rag.access.policy import Action
@@ -83,7 +85,7 @@ class Workbench:
 
 @contextmanager
 def workbench(kind: str, folder: Path | None = None) -> Iterator[Workbench]:
-    """An empty workbench whose collection is of this kind."""
+    """An empty workbench whose collection is of this kind; in a `folder` that had one, that one with all it holds."""
     with tempfile.TemporaryDirectory(prefix="seogo-bench-") as temporary:
         settings = load_settings(None, folder or Path(temporary))
         upgrade_schema(settings)
@@ -91,5 +93,8 @@ def workbench(kind: str, folder: Path | None = None) -> Iterator[Workbench]:
             collection_id = uuid4()
             with rag.database.write() as session:
                 tenant_id = ensure_tenant(session, "bench").id
-                session.add(Collection(id=collection_id, tenant_id=tenant_id, name="bench", kind=kind))
+                kept = session.scalar(select(Collection.id).where(Collection.tenant_id == tenant_id))
+                if kept is None:
+                    session.add(Collection(id=collection_id, tenant_id=tenant_id, name="bench", kind=kind))
+            collection_id = kept or collection_id
             yield Workbench(rag, settings, tenant_id, collection_id)

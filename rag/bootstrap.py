@@ -170,12 +170,13 @@ def _answerer(
     settings: RagSettings, retriever: Retriever, reader: QuestionReader, generation: Generation | None
 ) -> Answerer:
     """Models write where there are some; without, answers are quotations, and steps and reports are refused."""
+    sentences, least = settings.answers.sentences, settings.answers.min_confidence
     if generation is None:
-        return Answerer(retriever, reader, ExtractiveGenerator(reader.terms_of), settings.answers.sentences)
+        return Answerer(retriever, reader, ExtractiveGenerator(reader.terms_of), sentences, min_confidence=least)
     writer = PromptWriter()
     generator = GroundedGenerator(generation.router, settings.generation, writer)
     rules = ContractRules.of(settings.generation)
-    at_once = Answerer(retriever, reader, generator, settings.answers.sentences, rules)
+    at_once = Answerer(retriever, reader, generator, sentences, rules, min_confidence=least)
     return StepwiseAnswerer(at_once, settings.answers, ModelPlanner(generation.router, writer))
 
 

@@ -187,6 +187,12 @@ class AnswerSettings(_Section):
     step_questions: int = Field(3, ge=1, le=10, description="searches in one round")
     step_passages: int = Field(24, ge=1, le=100, description="passages of all searches that the answer may draw on")
     report_sections: int = Field(6, ge=1, le=20, description="sections of a report")
+    min_confidence: float = Field(
+        0.6,
+        ge=0.05,
+        le=1.0,
+        description="how likely it must be that the passages hold the answer; below it the question is refused",
+    )
 
 
 class AnswerLogSettings(_Section):

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 eval_app = typer.Typer(
-    help="Retrieval quality on labelled questions: run, compare, gate, tune, weights, synthesize.", no_args_is_help=True
+    help="Quality on labelled questions: run, answers, compare, gate, tune, weights, synthesize.", no_args_is_help=True
 )
 
 Questions = Annotated[
@@ -42,6 +42,30 @@ def run(
     from api.cli.evaluation import run as run_evaluation
 
     run_evaluation(context.obj, questions, collections, out, skip_missing=skip_missing, as_json=as_json)
+
+
+@eval_app.command("answers")
+def answers(
+    context: typer.Context,
+    questions: Questions,
+    foreign: Annotated[
+        Path | None,
+        typer.Option(
+            help="Questions, one a line or labelled, about which the store holds nothing: all should be refused."
+        ),
+    ] = None,
+    collections: Collections = None,
+    model: Annotated[str, typer.Option(help="Configured model that answers; the router chooses when left out.")] = "",
+    out: Annotated[Path | None, typer.Option(help="Folder for report, picture and JSON; made here by default.")] = None,
+    skip_missing: SkipMissing = False,
+    as_json: Json = False,
+) -> None:
+    """Ask every question with and without the passages that answer it: citations, numbers, false answers and refusals."""
+    from api.cli.evaluation_answers import Wanted
+    from api.cli.evaluation_answers import answers as measure
+
+    wanted = Wanted(questions, foreign, collections, model, out)
+    measure(context.obj, wanted, skip_missing=skip_missing, as_json=as_json)
 
 
 @eval_app.command("compare")

@@ -45,14 +45,14 @@ REPORT = "report.html"
 _SHOWN = 10
 
 
-class _Bench(NamedTuple):
+class Bench(NamedTuple):
     """The lane and what the caller may search."""
 
     rag: Rag
     permit: Permit
 
 
-class _Ready(NamedTuple):
+class Ready(NamedTuple):
     """Questions that can be measured, and sentences about those that can't."""
 
     name: str
@@ -61,24 +61,25 @@ class _Ready(NamedTuple):
 
 
 @contextmanager
-def _bench(options: Options, collections: list[str] | None) -> Iterator[_Bench]:
+def opened_bench(options: Options, collections: list[str] | None) -> Iterator[Bench]:
     """The lane under a permit: of `--key` where one is given, else of whoever may read the data folder."""
     settings = options.settings()
     upgrade_schema(settings)
     with retrieval_lane(settings, local_operator=options.key is None) as rag:
         token = options.key if rag.operator is None else rag.operator.token
         principal = rag.authenticate(token or "")
-        yield _Bench(rag, rag.policy.authorize(principal, Action.SEARCH, collections))
+        yield Bench(rag, rag.policy.authorize(principal, Action.SEARCH, collections))
 
 
 @contextmanager
-def _progress(label: str) -> Iterator[Callable[[int, int], None]]:
+def shown_progress(label: str) -> Iterator[Callable[[int, int], None]]:
+    """A bar on stderr while the block runs."""
     with Progress(console=Console(stderr=True), transient=True) as progress:
         task = progress.add_task(label, total=None)
         yield lambda done, total: progress.update(task, completed=done, total=total)
 
 
-def _ready(bench: _Bench, path: Path, *, skip_missing: bool) -> _Ready:
+def ready_questions(bench: Bench, path: Path, *, skip_missing: bool) -> Ready:
     """The questions of a file, their expectations found on record.
 
     Raises:
@@ -99,7 +100,7 @@ def _ready(bench: _Bench, path: Path, *, skip_missing: bool) -> _Ready:
     left_out = [problem.text(language) for problem in problems]
     if found.left_out:
         left_out.append(f"{text('unreviewed')}: {found.left_out}")
-    return _Ready(found.name, judged, left_out)
+    return Ready(found.name, judged, left_out)
 
 
 def run(
@@ -112,11 +113,11 @@ def run(
     as_json: bool,
 ) -> None:
     """`seogo eval run`."""
-    with reporting_failures(), _bench(options, collections) as bench:
-        ready = _ready(bench, questions, skip_missing=skip_missing)
-        with _progress(text("asking")) as progress:
+    with reporting_failures(), opened_bench(options, collections) as bench:
+        ready = ready_questions(bench, questions, skip_missing=skip_missing)
+        with shown_progress(text("asking")) as progress:
             found = run_questions(bench.rag.retriever, ready.judged, ui_language(), progress)
-        measured = runs.Run(found, _about(bench, ready))
+        measured = runs.Run(found, conditions(bench, ready))
     folder = out or Path(f"eval-{questions.stem}-{datetime.now():%Y%m%d-%H%M%S}")
     runs.save(measured, folder)
     (folder / REPORT).write_text(html_report(measured, ui_language(), ready.left_out), encoding="utf-8")
@@ -132,7 +133,7 @@ def run(
     console.print(f"{text('written')}: {folder / REPORT}", highlight=False)
 
 
-def _about(bench: _Bench, ready: _Ready) -> dict[str, Any]:
+def conditions(bench: Bench, ready: Ready) -> dict[str, Any]:
     """The conditions of a run, for whoever compares it later."""
     settings, retriever = bench.rag.settings, bench.rag.retriever
     learned = [f"{language}/{kind}: {tuple(value)}" for (language, kind), value in sorted(retriever.weights.items())]
@@ -245,9 +246,9 @@ def tune(
     options: Options, questions: Path, collections: list[str] | None, *, apply: bool, skip_missing: bool, as_json: bool
 ) -> None:
     """`seogo eval tune`."""
-    with reporting_failures(), _bench(options, collections) as bench:
-        ready = _ready(bench, questions, skip_missing=skip_missing)
-        with _progress(text("asking")) as progress:
+    with reporting_failures(), opened_bench(options, collections) as bench:
+        ready = ready_questions(bench, questions, skip_missing=skip_missing)
+        with shown_progress(text("asking")) as progress:
             listed = tuning.fetch(bench.rag.retriever, ready.judged, progress)
         tuned, mixed = tuning.tune(bench.rag.retriever, listed), tuning.of_both_kinds(listed)
         rows = rows_to_store(tuned, bench.rag.retriever.space.name, ready.name)
@@ -316,7 +317,7 @@ def _tuned_json(item: tuning.Tuned) -> dict[str, Any]:
 
 def show_weights(options: Options, *, reset: bool) -> None:
     """`seogo eval weights`."""
-    with reporting_failures(), _bench(options, None) as bench:
+    with reporting_failures(), opened_bench(options, None) as bench:
         space = bench.rag.retriever.space.name
         if reset:
             with bench.rag.database.write() as session:
@@ -344,7 +345,7 @@ def synthesize(options: Options, out: Path, collections: list[str] | None, count
         if out.suffix.lower() not in (".xlsx", ".csv"):
             raise CommandFailed(f"{text('sheet_name')}: {out.name}")
         chat = _chat_model(options.settings().rag.chat)
-        with _bench(options, collections) as bench, _progress(text("drafting")) as progress:
+        with opened_bench(options, collections) as bench, shown_progress(text("drafting")) as progress:
             drafts = draft_questions(bench.rag.database, bench.permit, chat, count, seed=seed, progress=progress)
         sheet.write(out, drafts.rows, ui_language())
     typer.echo(f"{text('drafted')}: {len(drafts.rows)} → {out}")

@@ -28,6 +28,7 @@ _TEXTS: dict[str, tuple[str, str]] = {
     "after": ("후", "After"),
     "rank": ("정답 순위", "Rank"),
     "question": ("질문", "Question"),
+    "no_foreign": ("다른 주제의 문항이 없습니다", "No questions in"),
     "gate_open": ("모든 지표가 기준 안에 있습니다.", "Every measure is within its bound."),
     "gate_closed": ("기준보다 떨어진 지표", "Measures below their bound"),
     "baseline": ("기준", "Baseline"),

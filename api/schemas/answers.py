@@ -13,7 +13,7 @@ from api.schemas.filters import AsOf, FilterIn
 from api.schemas.search import ParentOut, PassageOut, TraceOut, passage_url
 from rag.answering.rendering import RenderedSentence
 from rag.answering.service import AnswerMode
-from rag.domain.answer import Abstention, AbstentionReason, Citation, Note, Sentence
+from rag.domain.answer import Abstention, AbstentionReason, Citation, Note, Sentence, Weakness
 from rag.domain.messages import UiLanguage
 
 _ABSTENTION: dict[tuple[AbstentionReason, UiLanguage], str] = {
@@ -30,6 +30,32 @@ _ABSTENTION: dict[tuple[AbstentionReason, UiLanguage], str] = {
     ),
 }
 _MISSING: dict[UiLanguage, str] = {"ko": " 근거에 없는 말: {terms}", "en": " Not found in the evidence: {terms}"}
+_BECAUSE: dict[Weakness, tuple[str, str]] = {
+    Weakness.NAME_MISSING: (
+        "질문에 나온 이름이나 번호가 근거에 없습니다.",
+        "A name or number of the question stands nowhere in the evidence.",
+    ),
+    Weakness.LITTLE_COVERED: (
+        "질문의 말이 근거에 거의 나오지 않습니다.",
+        "Hardly any word of the question occurs in the evidence.",
+    ),
+    Weakness.NOTHING_STANDS_OUT: (
+        "질문에 뚜렷이 들어맞는 부분이 없습니다.",
+        "No section fits the question clearly better than the others.",
+    ),
+    Weakness.SIGNS_DISAGREE: (
+        "어느 부분이 답인지 판단의 단서들이 서로 어긋납니다.",
+        "The signs disagree about which section answers.",
+    ),
+    Weakness.POINTS_ELSEWHERE: (
+        "가장 가까운 부분은 찾아내지 못한 다른 조문을 가리킵니다.",
+        "The nearest section points to a provision that was not found.",
+    ),
+    Weakness.SCATTERED: (
+        "질문의 말이 여러 부분에 흩어져 있습니다.",
+        "The words of the question are scattered over several sections.",
+    ),
+}
 _SHOWN_TERMS = 5
 
 
@@ -122,6 +148,8 @@ class AbstentionOut(BaseModel):
     message: str
     collections: list[str]
     missing_terms: list[str]
+    because: list[str] = Field(description="what the evidence lacks, the weightiest first", examples=["scattered"])
+    confidence: float = Field(description="that the passages found hold the answer, 0 to 1")
 
     @classmethod
     def of(cls, item: Abstention, language: UiLanguage) -> AbstentionOut:
@@ -131,6 +159,8 @@ class AbstentionOut(BaseModel):
             message=abstention_message(item, language),
             collections=list(item.collections),
             missing_terms=list(item.missing_terms),
+            because=list(item.because),
+            confidence=round(item.confidence, 3),
         )
 
 
@@ -166,7 +196,8 @@ def abstention_message(item: Abstention, language: UiLanguage) -> str:
     message = _ABSTENTION[item.reason, language].format(collections=", ".join(item.collections) or "–")
     if item.missing_terms:
         message += _MISSING[language].format(terms=", ".join(item.missing_terms[:_SHOWN_TERMS]))
-    return message
+        message += "" if message.endswith(".") or not item.because else "."
+    return " ".join([message, *(_BECAUSE[reason][0 if language == "ko" else 1] for reason in item.because)])
 
 
 class AnswerProblem(Problem):

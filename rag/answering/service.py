@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing
+from copy import copy
 from dataclasses import dataclass
 from typing import Literal
 
@@ -11,15 +12,17 @@ from anyio.to_thread import run_sync
 
 from rag.answering.contract import DEFAULT_RULES, ContractRules, standing, verified
 from rag.answering.contract_support import SupportChecker
-from rag.answering.evidence import weigh, with_alternatives
-from rag.domain.answer import Abstention, AbstentionReason, Note, Sentence
+from rag.answering.evidence import Evidence, weigh, with_alternatives
+from rag.answering.signals import RIVALS, QuestionTerms
+from rag.domain.answer import Abstention, AbstentionReason, Note, Sentence, Weakness
 from rag.domain.errors import GeneratorMissing
-from rag.domain.passage import Alternative, SearchResult
+from rag.domain.passage import Passage, SearchResult
 from rag.domain.principal import Permit
 from rag.generation.base import DEFAULT_STYLE, AnswerStyle, GenerationRequest, Generator
 from rag.inference.computing import compute
 from rag.retrieval.service import Retriever
 from rag.retrieval.understanding import QuestionContext
+from rag.settings import AnswerSettings
 from rag.text.question import QuestionReader
 
 AnswerMode = Literal["answer", "steps", "deep"]
@@ -42,6 +45,7 @@ class Asked:
         model: name of a configured generator; empty leaves the choice to the router.
         thinking: None leaves it to the router.
         mode: other than `answer` only where a model writes.
+        hides: passages that are to be as if they were not in the store; for evaluation only, no caller's wish.
     """
 
     question: str
@@ -51,6 +55,7 @@ class Asked:
     model: str = ""
     thinking: bool | None = None
     mode: AnswerMode = "answer"
+    hides: Callable[[Passage], bool] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +76,8 @@ class _Read:
     search: SearchResult
     weights: Mapping[str, float]
     missing: tuple[str, ...]
+    evidence: Evidence
+    weaknesses: tuple[Weakness, ...]
     weak: bool
     style: AnswerStyle
 
@@ -85,13 +92,29 @@ class Answerer:
         generator: Generator,
         max_sentences: int,
         rules: ContractRules = DEFAULT_RULES,
+        *,
+        min_confidence: float = AnswerSettings().min_confidence,
     ) -> None:
+        """Prepare.
+
+        Args:
+            rules: what becomes of sentences that are not held.
+            min_confidence: what the evidence must reach; no caller can ask for less.
+        """
         self._rules = rules
         self._checker = SupportChecker(reader, retriever.second_look.reranker)
         self._retriever = retriever
         self._reader = reader
         self._generator = generator
         self._max_sentences = max_sentences
+        self._min_confidence = min_confidence
+        self._refuses = True
+
+    def refusing_nothing(self) -> Answerer:
+        """The same, which answers from whatever it finds and says only what it doubts: for evaluation."""
+        other = copy(self)
+        other._refuses = False
+        return other
 
     @property
     def generator_name(self) -> str:
@@ -151,12 +174,27 @@ class Answerer:
 
     def _read(self, permit: Permit, asked: Asked) -> _Read:
         with self._retriever.traffic.question():
-            search = self._retriever.search(permit, asked.question, limit=asked.passages, context=asked.context)
-            weights = self._retriever.rarities(permit, self._reader.content_terms(search.asked or asked.question))
-        evidence = weigh(search.passages, weights, self._terms_with(search.alternatives))
+            # The evidence is held against as many rivals however few passages the caller wants.
+            limit = max(asked.passages, RIVALS)
+            search = self._search(permit, asked, limit)
+            text = search.asked or asked.question
+            weights = self._retriever.rarities(permit, self._reader.content_terms(text))
+            bigrams = self._retriever.rarities(permit, self._reader.bigrams_of(text))
+        terms = QuestionTerms(text, weights, bigrams, self._reader.terms_of, search.alternatives)
+        evidence = weigh(terms, search.passages, asked.passages)
         missing = self._reader.words_for(search.question, evidence.missing)
         style = asked.style if asked.style != DEFAULT_STYLE else self._retriever.answer_style(permit)
-        return _Read(search, weights, missing, not search.passages or evidence.is_weak(missing), style)
+        weaknesses = evidence.weaknesses(self._min_confidence)
+        search = search.first(asked.passages).weighed(evidence.confidence, weaknesses)
+        weak = not search.passages or (self._refuses and bool(weaknesses))
+        return _Read(search, weights, missing, evidence, weaknesses, weak, style)
+
+    def _search(self, permit: Permit, asked: Asked, limit: int) -> SearchResult:
+        if asked.hides is None:
+            return self._retriever.search(permit, asked.question, limit=limit, context=asked.context)
+        search = self._retriever.search(permit, asked.question, limit=2 * limit, context=asked.context)
+        left = tuple(passage for passage in search.passages if not asked.hides(passage))
+        return search.showing(left[:limit])
 
     def _verified(
         self, permit: Permit, generator: Generator, request: GenerationRequest
@@ -178,18 +216,11 @@ class Answerer:
             model=asked.model,
             thinking=asked.thinking,
             tenant=str(permit.tenant_id),
+            relevances=read.evidence.relevances[: len(search.passages)],
         )
-
-    def _terms_with(self, alternatives: Sequence[Alternative]) -> Callable[[str], Mapping[str, float]]:
-        """Terms of a text, and those of the question that it holds in other words."""
-
-        def terms_of(text: str) -> Mapping[str, float]:
-            terms = self._reader.terms_of(text)
-            held = (item.terms for item in alternatives if item.by <= terms.keys())
-            return terms | {term: 1.0 for found in held for term in found}
-
-        return terms_of
 
     def _abstention(self, permit: Permit, read: _Read) -> Abstention:
         reason = AbstentionReason.WEAK_EVIDENCE if read.search.passages else AbstentionReason.NOTHING_FOUND
-        return Abstention(reason, self._retriever.collection_names(permit), read.missing)
+        names = self._retriever.collection_names(permit)
+        because = read.weaknesses if read.search.passages else ()
+        return Abstention(reason, names, read.missing, because, read.evidence.confidence)

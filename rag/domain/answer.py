@@ -169,6 +169,17 @@ class AbstentionReason(StrEnum):
     WEAK_EVIDENCE = "weak_evidence"
 
 
+class Weakness(StrEnum):
+    """What the evidence lacks."""
+
+    NAME_MISSING = "name_missing"
+    LITTLE_COVERED = "little_covered"
+    NOTHING_STANDS_OUT = "nothing_stands_out"
+    SIGNS_DISAGREE = "signs_disagree"
+    POINTS_ELSEWHERE = "points_elsewhere"
+    SCATTERED = "scattered"
+
+
 @dataclass(frozen=True, slots=True)
 class Abstention:
     """A stated refusal: what was searched, and the nearest passages for the reader to judge.
@@ -176,8 +187,12 @@ class Abstention:
     Attributes:
         collections: names of the collections that were searched.
         missing_terms: words of the question that the best evidence does not hold.
+        because: what the evidence lacks, the weightiest first.
+        confidence: that the passages found hold the answer, 0 to 1.
     """
 
     reason: AbstentionReason
     collections: tuple[str, ...]
     missing_terms: tuple[str, ...] = ()
+    because: tuple[Weakness, ...] = ()
+    confidence: float = 0.0

@@ -210,6 +210,8 @@ class SearchResult:
     Attributes:
         asked: the question as it stands alone: what went before is in it, and what only chose documents is not.
         alternatives: other words for parts of it that a passage may hold instead.
+        confidence: that the passages hold the answer, 0 to 1; None where nobody weighed them.
+        doubts: codes of what the evidence lacks (`rag.domain.answer.Weakness`); with any of them the question is refused.
     """
 
     question: str
@@ -217,7 +219,20 @@ class SearchResult:
     trace: SearchTrace
     asked: str = ""
     alternatives: tuple[Alternative, ...] = ()
+    confidence: float | None = None
+    doubts: tuple[str, ...] = ()
 
     def showing(self, passages: tuple[Passage, ...]) -> SearchResult:
         """The same with other passages."""
         return replace(self, passages=passages)
+
+    def first(self, count: int) -> SearchResult:
+        """The same with its first passages, and what these stand for."""
+        passages = self.passages[:count]
+        shown = {passage.chunk.id for passage in passages}
+        dropped = tuple(item for item in self.trace.dropped if item.shown_as in shown)
+        return replace(self, passages=passages, trace=replace(self.trace, dropped=dropped))
+
+    def weighed(self, confidence: float | None, doubts: tuple[str, ...]) -> SearchResult:
+        """The same, its evidence weighed."""
+        return replace(self, confidence=confidence, doubts=doubts)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -36,11 +36,25 @@ def read(folder: Path) -> tuple[QuestionSet, list[Problem]]:
                 for key, grade in grades[str(row["_id"])].items()
             ),
             number,
+            answers=_answers(row),
         )
         for number, row in _rows(queries, problems)
         if str(row.get("_id")) in grades and row.get("text")
     ]
     return QuestionSet(folder.name, tuple(questions)), problems
+
+
+def _answers(row: Mapping[str, Any]) -> tuple[str, ...]:
+    """`answer` or `answers` of a question, beside its text or among its metadata: one, or a list of wordings."""
+    metadata = row.get("metadata")
+    for place in (row, metadata if isinstance(metadata, dict) else {}):
+        for name in ("answers", "answer"):
+            found = place.get(name)
+            if isinstance(found, str | int | float):
+                return (str(found),)
+            if isinstance(found, list) and found:
+                return tuple(map(str, found))
+    return ()
 
 
 def _file(folder: Path, name: str) -> Path | None:

@@ -82,6 +82,7 @@ class Question:
     Attributes:
         row: line of the sheet or file that it stands in, from 1.
         collection: name or id of the one collection to search; empty for all.
+        answers: what a right answer says, in one or several wordings; empty where nobody wrote it down.
     """
 
     id: str
@@ -89,6 +90,7 @@ class Question:
     expected: tuple[Expected, ...]
     row: int
     collection: str = ""
+    answers: tuple[str, ...] = ()
 
 
 class Problem(NamedTuple):

@@ -22,6 +22,7 @@ _COLUMNS: dict[str, str] = {
     ),
     "place": "place where page article section provision 위치 쪽 페이지 조항 조문 장소",
     "quote": "quote passage evidence 인용 인용문 문구 문단 정답문단 근거 근거문장 근거문단",
+    "answer": "answer answers expectedanswer 답 답변 정답 기대답변 모범답안",
     "collection": "collection 컬렉션 문서함",
     "reviewed": "reviewed review checked 검토 검토됨 검토여부 확인",
 }
@@ -142,7 +143,13 @@ def _question(row: Mapping[str, str], number: int, seen: set[str]) -> tuple[Ques
         expected = [
             Expected((name,), place) for name, place in zip(documents, places or [""] * len(documents), strict=True)
         ]
-    return Question(identity, text, tuple(expected), number, row.get("collection", "")), []
+    answers = tuple(_lines(row.get("answer", "")))
+    return Question(identity, text, tuple(expected), number, row.get("collection", ""), answers), []
+
+
+def _lines(cell: str) -> list[str]:
+    """Several wordings in one cell, one a line."""
+    return [line.strip() for line in cell.split("\n") if line.strip()]
 
 
 def _parts(cell: str) -> list[str]:

@@ -54,6 +54,7 @@ class GenerationRequest:
         thinking: asked for or forbidden by the caller; None leaves it to the router.
         tenant: whose question it is, for what engines must keep apart.
         multi_step: whether the question was taken apart before, and needs more thought than one that was not.
+        relevances: of each passage, where the evidence was weighed; empty leaves it to their order.
     """
 
     question: str
@@ -67,10 +68,11 @@ class GenerationRequest:
     thinking: bool | None = None
     tenant: str = ""
     multi_step: bool = False
+    relevances: Sequence[float] = ()
 
     def over(self, passages: Sequence[Passage]) -> GenerationRequest:
         """The same on other passages."""
-        return replace(self, passages=passages)
+        return replace(self, passages=passages, relevances=())
 
     def in_steps(self) -> GenerationRequest:
         """The same for a question that is taken apart."""

@@ -27,6 +27,9 @@ _NEIGHBOUR_SHARE = 0.3
 """What a term elsewhere in the same section of the passage counts: it shows the subject, not the statement."""
 _RANK_SHARE = 0.35
 """Weight of the retriever's own order, falling from the first passage to the last."""
+_FIRST_SHARE = 0.35
+"""What a passage's relevance counts besides when the first sentence is chosen, where the evidence was weighed. Anything from 0 to
+0.7 does as well on `ko_finlaw` (right article first .81 to .82); with it in the place of the rank other answers get worse."""
 _QUANTITY_BONUS = 0.15
 _MIN_GAIN = 0.12
 """A further sentence must add this share of the question's weight, or come from the best passage next to the best one."""
@@ -50,6 +53,7 @@ class _Candidate:
     covered: frozenset[str]
     score: float
     passage: int
+    as_first: float
 
 
 class ExtractiveGenerator:
@@ -92,6 +96,8 @@ class ExtractiveGenerator:
             for start, end in _sections(passage.chunk.text)
         ]
         rank = 1.0 - index / max(1, len(request.passages))
+        most = max(request.relevances, default=0.0)
+        first = _FIRST_SHARE * request.relevances[index] / most if most else 0.0
         wants_quantity = bool(_QUANTITY.search(request.question))
         for spans in _units(passage, index, weights, self._terms_of):
             text = "\n".join(passage.chunk.text[span.start : span.end] for span in spans)
@@ -104,7 +110,7 @@ class ExtractiveGenerator:
             if wants_quantity and own and _DIGIT.search(text):
                 score += _QUANTITY_BONUS
             if own or heading:
-                yield _Candidate(spans, frozenset(own | heading), score, index)
+                yield _Candidate(spans, frozenset(own | heading), score, index, score + first)
 
 
 def _sections(text: str) -> list[tuple[int, int]]:
@@ -121,7 +127,7 @@ def _mass(terms: frozenset[str] | set[str], weights: Mapping[str, float]) -> flo
 
 
 def _choose(candidates: Sequence[_Candidate], request: GenerationRequest, total: float) -> Iterator[_Candidate]:
-    remaining = sorted(candidates, key=lambda item: (-item.score, item.passage, item.spans[-1].start))
+    remaining = sorted(candidates, key=lambda item: (-item.as_first, item.passage, item.spans[-1].start))
     if not remaining:
         return
     best = remaining.pop(0)

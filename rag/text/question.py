@@ -34,6 +34,10 @@ class QuestionReader:
         terms = self._analyzer.terms(text)
         return {term: weight for term, weight in terms.items() if not term.startswith(BIGRAM_MARK)}
 
+    def bigrams_of(self, text: str) -> frozenset[str]:
+        """The Hangul bigrams of any text, marked."""
+        return frozenset(term for term in self._analyzer.terms(text) if term.startswith(BIGRAM_MARK))
+
     def words_for(self, question: str, terms: Container[str]) -> tuple[str, ...]:
         """The words of the question, as they are written there, that gave any of `terms`."""
         words = (word.strip(_PUNCTUATION) for word in question.split())

@@ -140,6 +140,38 @@ def test_another_tenant_sees_nothing(
     assert seogo(folder, command, str(SHEET), *out, key="sgk_wrong").exit_code == 1
 
 
+def test_answers_are_measured_with_and_without_what_they_stand_on(
+    filled: tuple[Path, dict[str, str]], tmp_path: Path, english: None
+) -> None:
+    rows = [
+        "question,document,answer",
+        "위험직무를 담당하는 직원의 명령휴가는 1회에 연속 며칠 동안 실시하나요?,취업규칙.docx,5영업일",
+        "How long after it is issued does a gateway signing key expire?,hanbit-gateway-manual.md,180 days",
+    ]
+    (tmp_path / "sheet.csv").write_text("\n".join(rows), encoding="utf-8")
+    (tmp_path / "mars.txt").write_text("화성 탐사선의 연료 탱크 용량은 몇 리터인가요?\n\n", encoding="utf-8")
+    arguments = (
+        "answers",
+        str(tmp_path / "sheet.csv"),
+        "--foreign",
+        str(tmp_path / "mars.txt"),
+        "--out",
+        str(tmp_path / "o"),
+    )
+    done = seogo(filled[0], *arguments)
+    assert done.exit_code == 0, done.output
+    assert "Citation precision" in done.output and "Bar in force" in done.output
+    body = json.loads((tmp_path / "o" / "answers.json").read_text(encoding="utf-8"))
+    assert {name: body["measures"][name]["mean"] for name in ("precision", "first", "numbers", "contained")} == {
+        "precision": 1.0, "first": 1.0, "numbers": 1.0, "contained": 1.0,
+    }  # fmt: skip
+    assert [item["asked"]["refused"] for item in body["questions"]] == [False, False]
+    assert body["foreign"][0]["refused"] and body["refusing"]["bar_in_force"]["foreign"] == 0.0
+    assert body["about"]["generator"] == "extractive/1" and (tmp_path / "o" / "risk-coverage.png").exists()
+    narrow = seogo(filled[0], *arguments[:2], "--json", "--skip-missing", key=filled[1]["code"])
+    assert narrow.exit_code == 1 and "명령휴가" not in narrow.output
+
+
 def test_tuning_says_why_it_changes_nothing_and_stores_nothing(
     filled: tuple[Path, dict[str, str]], english: None
 ) -> None:
