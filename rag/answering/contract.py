@@ -298,10 +298,8 @@ class _Lane:
             notes += more
         if not (finding.draft.text or "").strip():
             return list(notes)
-        if finding.stands or self._rules.unsupported == "mark":
-            sentence = self._book.sentence(finding.draft, stands=finding.stands)
-        else:
-            sentence = None
+        shown = finding.stands or self._rules.unsupported == "mark"
+        sentence = self._book.sentence(finding.draft, stands=finding.stands) if shown else None
         if sentence is None:
             return [*notes, Note("removed", f"1 sentence: {_kinds(finding) or 'broken spans'}")]
         if sentence.support is Support.UNSUPPORTED:

@@ -49,18 +49,13 @@ class Fact:
     scaled: bool = False
 
 
-def missing(stated: Sequence[Fact], held: Sequence[Fact], *, units_told: bool = True) -> list[str]:
-    """What is stated and not held, as it is written.
+def holds(stated: Fact, held: Sequence[Fact], *, units_told: bool = True) -> bool:
+    """Whether one of `held` says what `stated` does.
 
     Args:
         units_told: whether the evidence names its units; source code does not (`timeout = 30`), so there a number stands for
             any unit.
     """
-    return [fact.written for fact in stated if not any(_holds(fact, other, held, units_told) for other in held)]
-
-
-def holds(stated: Fact, held: Sequence[Fact], *, units_told: bool = True) -> bool:
-    """Whether one of `held` says what `stated` does."""
     return any(_holds(stated, other, held, units_told) for other in held)
 
 
