@@ -324,7 +324,7 @@ class _Lane:
                 break
             if draft is None or draft.text is None:
                 break
-            again = await run_sync(self._examiner.examine, draft)
+            again = await run_sync(self._examiner.examine, replace(draft, gap=finding.draft.gap))
             if again.stands and again.draft.text:
                 return again, [*_dropped(again), Note("repaired", _kinds(finding))]
             if again.draft.text and len(again.problems) < len(best.problems):
@@ -400,6 +400,6 @@ async def standing(events: AsyncGenerator[Sentence | Note, None]) -> AsyncGenera
 def _sentence(draft: Draft, citations: tuple[Citation, ...], stands: bool) -> Sentence:
     quotes = "\n".join(item.quote for item in citations)
     if draft.text is None or (stands and citations and draft.text == quotes):
-        return Sentence(quotes, citations, Support.VERBATIM)
+        return Sentence(quotes, citations, Support.VERBATIM, draft.gap)
     held = stands and citations and not missing_facts(draft.text, citations)
-    return Sentence(draft.text, citations, Support.SUPPORTED if held else Support.UNSUPPORTED)
+    return Sentence(draft.text, citations, Support.SUPPORTED if held else Support.UNSUPPORTED, draft.gap)

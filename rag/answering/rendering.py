@@ -8,6 +8,9 @@ from dataclasses import dataclass
 from rag.domain.answer import Citation, Sentence, Support
 from rag.domain.language import Language
 
+UNHELD = {True: "(근거에서 확인되지 않음)", False: "(not confirmed by the sources)"}
+"""What stands behind a sentence that its passages don't hold, in the language of the sentence; by whether that is Korean."""
+_HANGUL = re.compile("[가-힣]")
 _PIPE = re.compile(r"(?<!\\)\|")
 """A pipe that separates cells; an escaped one is text."""
 _OWN_LINE = re.compile(r"(?:^|\n)[ \t]*(?:`{3,}|~{3,})[ \t]*\Z")
@@ -31,9 +34,11 @@ class RenderedSentence:
 
 def render(sentence: Sentence, offset: int) -> RenderedSentence:
     """`sentence` as it follows after `offset` characters of the answer."""
-    separator = "\n\n" if offset else ""
+    separator = sentence.gap if offset else ""
     citations = tuple({item.number: item for item in sentence.citations}.values())
     marks = "".join(f"[{item.number}]" for item in citations)
+    if sentence.support is Support.UNSUPPORTED:
+        marks = f"{marks} {UNHELD[bool(_HANGUL.search(sentence.text))]}".lstrip()
     body = _body(sentence, marks)
     start = offset + len(separator)
     return RenderedSentence(separator + body, start, start + len(body), citations)

@@ -7,7 +7,7 @@ from collections.abc import AsyncGenerator, Iterator, Sequence
 from contextlib import aclosing
 from dataclasses import replace
 
-from rag.domain.answer import Note, Sentence, Support
+from rag.domain.answer import PARAGRAPH, Note, Sentence, Support
 from rag.domain.language import Language
 from rag.domain.messages import UiLanguage
 from rag.generation.base import Draft, GenerationRequest, Generator
@@ -64,7 +64,7 @@ def headed(sentence: Sentence, heading: str) -> Sentence:
         header, _, rest = text.partition("\n")
         text = f"{header}\n|{' --- |' * (len(_PIPE.findall(header)) - 1)}\n{rest}"
     support = Support.SUPPORTED if sentence.support is Support.VERBATIM else sentence.support
-    return replace(sentence, text=f"## {heading}\n\n{text}", support=support)
+    return replace(sentence, text=f"## {heading}\n\n{text}", support=support, gap=PARAGRAPH)
 
 
 def source_notes(sentences: Sequence[Sentence], language: Language) -> Iterator[Note]:

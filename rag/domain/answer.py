@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from rag.domain.anchor import Anchor
@@ -58,6 +58,10 @@ class Citation:
         return self.passage.chunk.provision_of(self.start, self.end)
 
 
+PARAGRAPH = "\n\n"
+"""What separates paragraphs."""
+
+
 class Support(StrEnum):
     """Whether a sentence stands on its citations."""
 
@@ -70,6 +74,9 @@ class Support(StrEnum):
 class Sentence:
     """One sentence of an answer. Without citations it must be marked unsupported.
 
+    Attributes:
+        gap: white space between it and the one before, where there is one; layout, no part of what it says.
+
     Raises:
         ValueError: a supported sentence has no citation, states a number that its cited passages don't hold, or is called
             verbatim and is not.
@@ -78,6 +85,7 @@ class Sentence:
     text: str
     citations: tuple[Citation, ...]
     support: Support
+    gap: str = field(default=PARAGRAPH, compare=False)
 
     def __post_init__(self) -> None:
         if self.support is Support.UNSUPPORTED:

@@ -6,10 +6,10 @@ A generator proposes; `rag.answering` checks every proposal against the passages
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
-from rag.domain.answer import Note
+from rag.domain.answer import PARAGRAPH, Note
 from rag.domain.language import Language
 from rag.domain.passage import Passage
 from rag.domain.style import DEFAULT_STYLE, AnswerStyle
@@ -36,11 +36,13 @@ class Draft:
         text: its words; None when the sentence is the spans themselves, verbatim.
         cites: indexes of the passages that a model named for it; where in them it stands is for the contract to find.
             One that is not in the request is kept here, so that the contract can count it.
+        gap: white space between it and the one before, as the generator wrote it.
     """
 
     spans: tuple[Span, ...] = ()
     text: str | None = None
     cites: tuple[int, ...] = ()
+    gap: str = field(default=PARAGRAPH, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

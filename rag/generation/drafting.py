@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
+from rag.domain.answer import PARAGRAPH
 from rag.generation.marks import finished_part, marks_alone, may_be_marks_alone, unmarked, worded
 from rag.text.sentences import Span
 
@@ -47,10 +48,15 @@ _INTRODUCES = (":", "：")
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """A sentence, list item, table or block of code, and the numbers of the passages that it cites, as the model wrote them."""
+    """A sentence, list item, table or block of code, and the numbers of the passages that it cites, as the model wrote them.
+
+    Attributes:
+        gap: white space between it and the piece before: a blank, an end of line, or that of a paragraph.
+    """
 
     text: str
     numbers: tuple[int, ...] = ()
+    gap: str = field(default=PARAGRAPH, compare=False)
 
 
 class Drafting:
@@ -71,6 +77,7 @@ class Drafting:
         self._begun = False
         self._reasoning_until = ""
         self._looked_at = 0
+        self._ends_of_line = 0
         self.refused = self.refused_in_part = self.wrote = False
         self.left = ""
 
@@ -136,7 +143,8 @@ class Drafting:
 
     def _ready(self, final: bool) -> bool:
         """Whether there is something to read, past blank lines; sees to a refusal at the very beginning."""
-        self._raw = self._raw[match.end() :] if (match := _BLANK_LINES.match(self._raw)) else self._raw
+        if match := _BLANK_LINES.match(self._raw):
+            self._go_on(match.end())
         if not self._raw.strip():
             return final and self._held is not None
         if self._begun or self._held is not None or self._before:
@@ -156,8 +164,8 @@ class Drafting:
         if held is None or alone is None:
             return False
         numbers, length = alone
-        self._held = Piece(held.text, tuple(dict.fromkeys((*held.numbers, *numbers))))
-        self._raw = self._raw[length:]
+        self._held = replace(held, numbers=tuple(dict.fromkeys((*held.numbers, *numbers))))
+        self._go_on(length)
         return True
 
     def _waits_for_marks(self, final: bool) -> bool:
@@ -183,24 +191,31 @@ class Drafting:
         return self._read_prose(line, broken, whole)
 
     def _skip(self, length: int) -> bool:
-        self._raw = self._raw[length:]
+        self._go_on(length)
         return bool(self._raw.strip())
+
+    def _go_on(self, length: int) -> None:
+        """Pass over `length` characters; the ends of lines among the last of them part what comes from what was."""
+        passed, self._raw = self._raw[:length], self._raw[length:]
+        self._ends_of_line += passed[len(passed.rstrip()) :].count("\n")
 
     def _put_before(self, line: str, length: int) -> bool:
         """A heading, or what introduces a list, is no statement: it goes before the piece that follows."""
         self._before += f"{unmarked(line).text.strip()}\n"
-        self._raw = self._raw[length:]
+        self._go_on(length)
         return bool(self._raw.strip())
 
     def _hold(self, text: str, numbers: Sequence[int], length: int) -> bool:
         """Keep a piece until its marks are complete, and go on `length` characters further."""
-        self._raw = self._raw[length:]
+        gap = " " if not self._ends_of_line else "\n" if self._ends_of_line == 1 else PARAGRAPH
+        self._ends_of_line = 0
+        self._go_on(length)
         refusal = _REFUSAL.search(text)
         if refusal is not None:
             self.refused_in_part = True
             text = f"{text[: refusal.start()]}{text[refusal.end() :]}".strip()
         if text.strip():
-            self._held = Piece(f"{self._before}{text}", tuple(dict.fromkeys(numbers)))
+            self._held = Piece(f"{self._before}{text}", tuple(dict.fromkeys(numbers)), gap)
             self._before = ""
         return self._held is not None or bool(self._raw.strip())
 

@@ -198,7 +198,7 @@ class _Reading:
     def draft(self, piece: Piece) -> Draft:
         """The proposal. A number that was not shown stays, beyond all passages, for the contract to count."""
         cites = tuple(dict.fromkeys(self._index(number) for number in piece.numbers))
-        return Draft(text=restored(piece.text, self._shown.written), cites=cites)
+        return Draft(text=restored(piece.text, self._shown.written), cites=cites, gap=piece.gap)
 
     def _index(self, number: int) -> int:
         shown = self._shown.shown
@@ -241,8 +241,6 @@ def _last_notes(finished: Finished, drafting: Drafting, prepared: _Prepared, *, 
         yield Note("no_answer", "the model found no answer in the passages")
     elif drafting.refused_in_part:
         yield Note("no_answer", "the model found no answer in the passages to a part of the question")
-    if finished.replica:
-        yield Note("replica", finished.replica)
     if finished.usage is not None:
         usage = finished.usage
         yield Note("usage", f"prompt {usage.prompt} tokens, {usage.cached} of them cached; answer {usage.completion}")

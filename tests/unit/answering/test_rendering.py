@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import pairwise
 
 from hypothesis import given
@@ -72,8 +73,18 @@ def test_offsets_point_into_the_whole_answer(sentences: list[Sentence]) -> None:
     assert not found or found[-1].end == len(whole)
 
 
-def test_a_sentence_without_citations_has_no_mark_and_no_blank() -> None:
-    assert render(Sentence("그렇습니다.", (), Support.UNSUPPORTED), 0).text == "그렇습니다."
+def test_a_sentence_that_is_not_held_says_so_in_its_own_language() -> None:
+    assert render(Sentence("그렇습니다.", (), Support.UNSUPPORTED), 0).text == "그렇습니다. (근거에서 확인되지 않음)"
+    english = Sentence("So it is.", supported("So it is.", 1).citations, Support.UNSUPPORTED)
+    assert render(english, 0).text == "So it is. [1] (not confirmed by the sources)"
+
+
+@pytest.mark.parametrize("gap", [" ", "\n", "\n\n"])
+def test_sentences_are_apart_as_they_were_written(gap: str) -> None:
+    second = replace(supported("연차가 있다.", 1), gap=gap)
+    found = rendered_in_a_row(second, second)
+    assert "".join(item.text for item in found) == f"연차가 있다. [1]{gap}연차가 있다. [1]"
+    assert found[1].start == found[0].end + len(gap)
 
 
 def test_a_table_row_gets_its_header_a_rule_and_its_marks_outside() -> None:

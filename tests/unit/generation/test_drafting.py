@@ -29,7 +29,9 @@ def read(text: str) -> list[tuple[str, tuple[int, ...]]]:
     """The same, however it came: all sizes of pieces must give the same."""
     once = pieces(text, len(text) or 1)
     for size in range(1, 8):
-        assert pieces(text, size) == once, size
+        found = pieces(text, size)
+        assert found == once, size
+        assert [item.gap for item in found[1:]] == [item.gap for item in once[1:]], size
     return [(item.text, item.numbers) for item in once]
 
 
@@ -147,6 +149,12 @@ def test_lists_stay_whole_and_are_introduced() -> None:
         ("2. 승인을 받습니다.", (1,)),
         ("문의는 인사팀에 합니다.", (4,)),
     ]
+
+
+def test_the_layout_of_the_model_stays() -> None:
+    text = "연차는 15일이다 [1]. 병가는 60일이다 [2].\n둘 다 유급이다 [1].\n\n종류는 다음과 같다:\n- 연차 [1]\n- 병가 [2]\n\n\n끝이다. [2]"
+    read(text)
+    assert [item.gap for item in pieces(text)][1:] == [" ", "\n", "\n\n", "\n", "\n\n"]
 
 
 def test_headings_go_before_what_they_head() -> None:
