@@ -152,7 +152,8 @@ def test_lists_stay_whole_and_are_introduced() -> None:
 
 
 def test_the_layout_of_the_model_stays() -> None:
-    text = "연차는 15일이다 [1]. 병가는 60일이다 [2].\n둘 다 유급이다 [1].\n\n종류는 다음과 같다:\n- 연차 [1]\n- 병가 [2]\n\n\n끝이다. [2]"
+    text = "연차는 15일이다 [1]. 병가는 60일이다 [2].\n둘 다 유급이다 [1].\n\n"
+    text += "종류는 다음과 같다:\n- 연차 [1]\n- 병가 [2]\n\n\n끝이다. [2]"
     read(text)
     assert [item.gap for item in pieces(text)][1:] == [" ", "\n", "\n\n", "\n", "\n\n"]
 
