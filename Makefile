@@ -146,4 +146,4 @@ $(BENCH): $(READY)
 	@touch $@
 
 clean:
-	rm -rf $(VENV) build dist *.egg-info
+	rm -rf $(VENV) $(CLIENTS) $(VLLM) build dist *.egg-info

@@ -180,8 +180,23 @@ def warning_for(code: str, language: UiLanguage) -> str:
     return f"{sentence}: {detail}" if detail and kind in WARNINGS else sentence
 
 
+GUARDS: dict[str, tuple[str, str]] = {
+    "repetition": ("같은 말의 반복", "the same words again and again"),
+    "runaway": ("끝나지 않는 글", "no end"),
+    "language": ("질문과 다른 언어", "another language than the question"),
+    "gibberish": ("뜻 없는 글자", "no words"),
+    "tool_call": ("말로만 한 도구 호출", "a tool call that was told and not made"),
+    "empty": ("빈 답", "nothing"),
+    "no_files": ("파일 없음", "no files"),
+}
+"""What the guards of generations are called in messages, in Korean and English, by their stable names."""
+
+
 def message_for(code: str, params: dict[str, str | int | float], language: UiLanguage) -> str:
     """The user-facing sentence of the error with this code, in `language`."""
+    guard = params.get("guard")
+    if isinstance(guard, str) and guard in GUARDS:
+        params = params | {"guard": GUARDS[guard][0 if language == "ko" else 1]}
     if language == "ko" and code in KOREAN:
         return fill(KOREAN[code], params)
     return fill(error_type_of(code).template_en(), params)

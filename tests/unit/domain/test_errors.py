@@ -15,7 +15,8 @@ import rag
 from api.errors import STATUS, openai_error, preferred_language, problem
 from rag.domain import errors
 from rag.domain.errors import SeogoError, all_error_types, error_type_of
-from rag.domain.messages import KOREAN, localized, message_for
+from rag.domain.messages import GUARDS, KOREAN, localized, message_for
+from rag.generation.guards import ALL_GUARDS
 
 ERROR_TYPES = [kind for kind in all_error_types() if kind.__module__ == errors.__name__]
 each_error = pytest.mark.parametrize("kind", ERROR_TYPES, ids=lambda kind: kind.__name__)
@@ -156,3 +157,10 @@ def test_the_language_follows_accept_language(header: str | None, language: str)
 @given(st.text(alphabet="enko-;,q=.0123 *\t", max_size=40) | st.text())
 def test_no_header_breaks_the_language(header: str) -> None:
     assert preferred_language(header) in ("ko", "en")
+
+
+def test_guards_are_called_by_words_of_the_users_language() -> None:
+    assert {name for name in ALL_GUARDS if name not in GUARDS} == set()
+    stopped = errors.GenerationStopped(name="house", guard="repetition")
+    assert "같은 말의 반복" in localized(stopped, "ko") and "again and again" in localized(stopped, "en")
+    assert "새 보호" in localized(errors.GenerationStopped(name="house", guard="새 보호"), "ko")
