@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from importlib.metadata import PackageNotFoundError, version
@@ -43,6 +44,8 @@ from api.routes import (
 
 NATIVE = "/api/v1"
 OPENAI = "/v1"
+_UPLOADS = re.compile(rf"{OPENAI}/files|{NATIVE}/collections/[^/]+/documents")
+"""The routes that take files."""
 _JOINED = ("/dify/", "/continue/")
 ROUTERS = (
     *(
@@ -164,5 +167,7 @@ class JsonLimit:
 
 
 def _is_upload(scope: Scope) -> bool:
+    """Whether the body is read as a stream by a route that has a limit of its own. Any other body is read before its route is."""
     kind = dict(scope["headers"]).get(b"content-type", b"")
-    return bytes(kind).startswith(b"multipart/form-data")
+    takes_files = scope["method"] == "POST" and _UPLOADS.fullmatch(scope["path"]) is not None
+    return takes_files and bytes(kind).startswith(b"multipart/form-data")

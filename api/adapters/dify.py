@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Request
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from api.deps import Caller, base_url, guarded
 from api.openai.attribute_filters import Comparison, Compound, Filters
@@ -40,14 +40,14 @@ class Condition(_Lenient):
 
     name: str | Annotated[list[str], Field(min_length=1, max_length=16)]
     comparison_operator: str
-    value: str | int | float | list[str | int | float] | None = None
+    value: str | int | float | Annotated[list[str | int | float], Field(max_length=100, fail_fast=True)] | None = None
 
 
 class MetadataCondition(_Lenient):
     """Conditions on custom attributes."""
 
     logical_operator: Literal["and", "or"] = "and"
-    conditions: list[Condition] = Field(max_length=50)
+    conditions: list[Condition] = Field(max_length=50, fail_fast=True)
 
 
 class RetrievalIn(_Lenient):
@@ -126,9 +126,12 @@ def _condition(given: Condition) -> Filters:
     plain: Callable[[Any], Any] = _number if operator in _NUMERIC else _same
     value = [plain(item) for item in given.value] if isinstance(given.value, list) else plain(given.value)
     names = [given.name] if isinstance(given.name, str) else given.name
-    parts: list[Comparison | Compound] = [
-        Comparison.model_validate({"type": kind, "key": name, "value": value}) for name in names
-    ]
+    try:
+        parts: list[Comparison | Compound] = [
+            Comparison.model_validate({"type": kind, "key": name, "value": value}) for name in names
+        ]
+    except ValidationError:
+        raise InvalidRequest(detail="metadata_condition: a name or a value is not valid") from None
     return parts[0] if len(parts) == 1 else Compound(type="or", filters=parts)
 
 

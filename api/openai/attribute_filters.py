@@ -24,7 +24,7 @@ class Comparison(BaseModel):
 
     type: Literal["eq", "ne", "gt", "gte", "lt", "lte", "in", "nin"]
     key: str = Field(min_length=1, max_length=64)
-    value: Value | Annotated[list[Value], Field(min_length=1, max_length=MAX_ALTERNATIVES)]
+    value: Value | Annotated[list[Value], Field(min_length=1, max_length=MAX_ALTERNATIVES, fail_fast=True)]
 
 
 class Compound(BaseModel):
@@ -33,7 +33,7 @@ class Compound(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     type: Literal["and", "or"]
-    filters: list[Comparison | Compound] = Field(min_length=1, max_length=_MAX_PARTS)
+    filters: list[Comparison | Compound] = Field(min_length=1, max_length=_MAX_PARTS, fail_fast=True)
 
 
 Filters = Comparison | Compound

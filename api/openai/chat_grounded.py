@@ -24,9 +24,12 @@ from rag.answering.service import AnswerEvent
 from rag.domain.answer import Abstention, Note, Sentence
 from rag.domain.errors import SeogoError, UnsupportedRequest
 from rag.domain.passage import SearchResult
+from rag.text.token_estimate import estimated_tokens
 
 log = logging.getLogger(__name__)
 
+_COUNTED = 20_000
+"""Characters of a conversation that the analyzer counts; of a longer one, which takes it seconds, the tokens are estimated."""
 _STEP = "step"
 """Kind of the notes that say what an answer in several steps is at."""
 
@@ -162,5 +165,6 @@ class GroundedCompletion:
 async def usage(caller: Caller, body: ChatRequest, text: str) -> dict[str, Any]:
     """In the lexical analyzer's terms: whatever models worked on the answer, what was asked and said is what the client sees."""
     count = caller.services.rag.count_tokens
-    asked = await run_sync(count, "\n".join(message.text() for message in body.messages))
+    said = "\n".join(message.text() for message in body.messages)
+    asked = await run_sync(count, said) if len(said) <= _COUNTED else estimated_tokens(said)
     return usage_of(asked, await run_sync(count, text))

@@ -30,7 +30,9 @@ log = logging.getLogger(__name__)
 _TASK = re.compile(r"\s*### Task:")
 _FORM = re.compile(r'### Output:[^<]{0,600}?"(title|tags|follow_ups|queries)"\s*:')
 """Where the prompt says what it wants, and before any text of users or documents, which it puts between tags."""
-_HISTORY = re.compile(r"<chat_history>\s*(.*?)\s*</chat_history>", re.DOTALL)
+_OPEN, _CLOSE = "<chat_history>", "</chat_history>"
+_LONGEST_PROMPT = 200_000
+"""Clients put some turns into an errand; what is longer is a text that only begins like one."""
 _TURN = re.compile(r"^(USER|ASSISTANT|SYSTEM): ?", re.MULTILINE)
 _JSON = re.compile(r"\{.*\}", re.DOTALL)
 _LISTS = ("tags", "follow_ups", "queries")
@@ -61,14 +63,23 @@ class Errand:
 def errand_of(body: ChatRequest) -> Errand | None:
     """The errand that a request is; None for a question, also one that only begins like an errand."""
     prompt = body.messages[-1].text() if body.messages[-1].role == "user" else ""
-    if not _TASK.match(prompt):
+    if len(prompt) > _LONGEST_PROMPT or not _TASK.match(prompt):
         return None
-    history = _HISTORY.search(prompt)
-    form = _FORM.search(_HISTORY.sub("", prompt))
+    history, rest = _apart(prompt)
+    form = _FORM.search(rest)
     if form is None:
         return None
-    said = _said(history[1]) if history else tuple(m.text() for m in body.messages[:-1] if m.role == "user")
+    said = _said(history) if history is not None else tuple(m.text() for m in body.messages[:-1] if m.role == "user")
     return Errand(form[1], prompt, said)
+
+
+def _apart(prompt: str) -> tuple[str | None, str]:
+    """The conversation in the prompt, if there is one, and the prompt without it."""
+    start = prompt.find(_OPEN)
+    end = prompt.find(_CLOSE, start) if start >= 0 else -1
+    if end < 0:
+        return None, prompt
+    return prompt[start + len(_OPEN) : end].strip(), prompt[:start] + prompt[end + len(_CLOSE) :]
 
 
 async def done(rag: Rag, errand: Errand, tenant: str) -> str:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from api.openai.attribute_filters import Attributes, Filters
 from api.schemas.collections import CollectionName
+from api.schemas.common import without_nul
 from rag.domain.errors import InvalidRequest
 
 Metadata = Annotated[
@@ -23,6 +24,7 @@ MAX_BATCH = 2000
 
 class _Lenient(BaseModel):
     model_config = ConfigDict(extra="ignore")
+    _storable = field_validator("*")(without_nul)
 
 
 class ChunkingStrategy(_Lenient):

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from api.openai.attribute_filters import Filters
 from api.openai.file_schemas import RankingOptions
+from api.schemas.common import without_nul
 from rag.domain.errors import InvalidRequest
 from rag.generation.chat import ChatMessage
 from rag.retrieval.rewriting import TURNS
@@ -20,6 +21,7 @@ RESULTS = "file_search_call.results"
 
 class _Lenient(BaseModel):
     model_config = ConfigDict(extra="ignore")
+    _storable = field_validator("*")(without_nul)
 
 
 class Part(_Lenient):
@@ -34,7 +36,7 @@ class Item(_Lenient):
 
     type: str = "message"
     role: Literal["system", "developer", "user", "assistant"] | None = None
-    content: str | list[Part] = ""
+    content: str | Annotated[list[Part], Field(max_length=1000, fail_fast=True)] = ""
 
     def words(self) -> str:
         """The text of the turn.
@@ -66,11 +68,11 @@ class ResponseIn(_Lenient):
     model: str = Field(min_length=1, max_length=300)
     input: (
         Annotated[str, Field(min_length=1, max_length=100_000)]
-        | Annotated[list[Item], Field(min_length=1, max_length=1000)]
+        | Annotated[list[Item], Field(min_length=1, max_length=1000, fail_fast=True)]
     )
     instructions: str | None = Field(None, max_length=100_000)
     tools: list[dict[str, Any]] = Field(default_factory=list, max_length=16)
-    include: list[str] | None = None
+    include: Annotated[list[str], Field(max_length=16, fail_fast=True)] | None = None
     stream: bool = False
     previous_response_id: str | None = None
     conversation: str | dict[str, Any] | None = None

@@ -38,16 +38,20 @@ def add_file(store_id: str, body: StoreFileIn, response: Response, caller: Uploa
     """Put a file into the vector store; again, it only gets other attributes. A second file of one name gets a number."""
     permit = permit_for_store(caller, store_id)
     refuse_chunking(body.chunking_strategy)
-    [placed] = files_of(caller).place(permit, [_wanted(caller, body)])
-    if placed.error:
+    wanted = _wanted(caller, caller.permit(), body)
+    [placed] = files_of(caller).place(permit, [wanted])
+    if placed.document_id is None:
         raise error_type_of(placed.error)(name=body.file_id)
-    found = one_file(caller, permit, placed.file_id, body.file_id)
+    # What came in by another door is known by its document, and here that is another one.
+    identity = placed.file_id if wanted.file.document_id is None else placed.document_id
+    found = one_file(caller, permit, identity, body.file_id)
     poll_again(response, found["status"])
     return found
 
 
-def _wanted(caller: Caller, body: StoreFileIn) -> Wanted:
-    return Wanted(known_file(caller, caller.permit(), body.file_id), attributes_of(body.attributes))
+def _wanted(caller: Caller, readable: Permit, body: StoreFileIn) -> Wanted:
+    """`readable`: where the caller may take files from."""
+    return Wanted(known_file(caller, readable, body.file_id), attributes_of(body.attributes))
 
 
 @router.get("/files")
@@ -154,7 +158,8 @@ def get_content(store_id: str, file_id: str, caller: Read) -> dict[str, Any]:
 def create_batch(store_id: str, body: BatchIn, response: Response, caller: Upload) -> dict[str, Any]:
     """Put up to 2,000 files into the vector store together."""
     permit = permit_for_store(caller, store_id)
-    wanted = [_wanted(caller, item) for item in body.wanted()]
+    readable = caller.permit()
+    wanted = [_wanted(caller, readable, item) for item in body.wanted()]
     return _batch(caller, permit, files_of(caller).place_batch(permit, wanted), response)
 
 

@@ -4,16 +4,28 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from rag.domain.anchor import Anchor, anchor_to_json
 from rag.domain.messages import UiLanguage
+
+
+def without_nul(value: Any) -> Any:
+    """`value`, which PostgreSQL can keep.
+
+    Raises:
+        ValueError: it is a text with a NUL in it.
+    """
+    if isinstance(value, str) and "\0" in value:
+        raise ValueError("a text can't hold the character NUL")
+    return value
 
 
 class Body(BaseModel):
     """A request body: unknown fields are refused, so that a misspelt one is noticed."""
 
     model_config = ConfigDict(extra="forbid", str_strip_whitespace=True)
+    _storable = field_validator("*")(without_nul)
 
 
 class Problem(BaseModel):

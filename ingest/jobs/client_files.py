@@ -19,7 +19,7 @@ from rag.domain.document import document_id
 from rag.domain.errors import NameTaken, NothingToCancel, StoreUnavailable
 from rag.domain.filters import AttributeValue
 from rag.domain.principal import Permit
-from rag.store import client_file, lifecycle
+from rag.store import client_file, lifecycle, version
 from rag.store.base import utc_now
 from rag.store.client_file import ClientFile, FileBatch, KnownFile, StoredFile
 from rag.store.document import Document
@@ -142,7 +142,9 @@ class ClientFiles:
             self._intake.delete(permit, identity)
         with self._database.write() as session:
             row = session.get(ClientFile, file.id)
-            if row is not None:
+            # To others who may see it only its documents here are theirs: the owner's file stays, as in other collections.
+            whole = permit.principal.collections is None
+            if row is not None and (whole or row.owner_id == permit.principal.id):
                 session.delete(row)
         drop_original(self._database, self._blobs, file.content_hash)
 
@@ -176,6 +178,8 @@ def _reserve(session: Session, permit: Permit, collection_id: UUID, file: KnownF
     for key in _names(file.filename):
         identity = document_id(collection_id, key)
         link, row = session.get(StoredFile, identity), session.get(Document, identity)
+        if file.document_id is not None and row is not None and _is_copy(session, row, file):
+            return key  # what came in by another door was put in here before
         free = row is None or (row.deleted_at is not None and row.parent_document_id is None)
         if not free or (row is None and link is not None):
             continue
@@ -190,6 +194,13 @@ def _reserve(session: Session, permit: Permit, collection_id: UUID, file: KnownF
             )
         return key
     return None
+
+
+def _is_copy(session: Session, row: Document, file: KnownFile) -> bool:
+    """Whether a document's latest version is the file's very content."""
+    versions = version.of_document(session, row.id)
+    newest = max(versions, key=lambda item: item.number, default=None)
+    return row.deleted_at is None and newest is not None and newest.content_hash == file.content_hash
 
 
 def _names(filename: str) -> Iterator[str]:

@@ -57,6 +57,8 @@ SPEC = "spec.txt"
 EXCERPTS = "excerpts.json"
 ANSWER = "answer.json"
 FILES = "files.json"
+_ON_THE_WAY = (EXCERPTS, ANSWER, FILES)
+"""What is needed until the end alone; it quotes documents, which may be deleted meanwhile."""
 _PATHS = 400
 """Paths of the repository that are listed."""
 _LEAST_ANSWER = 4096
@@ -208,13 +210,14 @@ class ProgramWriter:
         with self.database.write() as session:
             if not programs_table.finish(session, program_id, rows):
                 raise Cancelled
-        self.blobs.delete_results(program_id, (EXCERPTS, ANSWER, FILES))
+        self.blobs.delete_results(program_id, _ON_THE_WAY)
         reached("program.store.end", program_id)
 
     def fail(self, program_id: UUID, error: SeogoError) -> None:
         """Record why it failed."""
         with self.database.write() as session:
             programs_table.fail(session, program_id, error.code, dict(error.params))
+        self.blobs.delete_results(program_id, _ON_THE_WAY)
 
     def remove(self, program_id: UUID) -> None:
         """Remove everything of it. A job that is at work on it finds it gone, and stops."""
@@ -224,11 +227,10 @@ class ProgramWriter:
         self.blobs.delete_results(program_id)  # what a job wrote in between
 
     def abandon(self, program_id: UUID) -> None:
-        """End a job that was cancelled; of one that was deleted, remove what the last step wrote after that."""
+        """End a job that was cancelled: what it read of documents goes; of one that was deleted, all that was written since."""
         with self.database.read() as session:
             gone = session.get(Program, program_id) is None
-        if gone:
-            self.blobs.delete_results(program_id)
+        self.blobs.delete_results(program_id, None if gone else _ON_THE_WAY)
 
     def _enter(self, program_id: UUID, stage: ProgramStage, written: int | None = None) -> Program:
         if self.stopping.is_set():

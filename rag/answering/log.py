@@ -22,7 +22,7 @@ from rag.domain.passage import SearchResult
 from rag.domain.principal import Permit
 from rag.settings import AnswerLogSettings
 from rag.store import answer_record
-from rag.store.answer_record import AnswerRecord, AnswerSource
+from rag.store.answer_record import SAID_BY_NOTES, AnswerRecord, AnswerSource
 from rag.store.base import utc_now
 from rag.store.session import Database
 
@@ -31,6 +31,11 @@ log = logging.getLogger(__name__)
 _EXPIRED_TOGETHER = 1000
 _PROMPT = "prompt"
 """Kind of the note that names the version of the prompt."""
+
+
+def storable(text: str) -> str:
+    """`text` as every database can keep it: halves of characters and NUL, which clients and models can write, are replaced."""
+    return text.replace("\0", "\ufffd").encode("utf-8", "replace").decode("utf-8")
 
 
 class Surface(StrEnum):
@@ -84,6 +89,14 @@ class Recording:
         self._took_ms = (time.perf_counter() - self._began) * 1000
         self.complete = True
 
+    def _told(self, *, content: bool) -> list[dict[str, Any]]:
+        """The notes; without `content`, none that holds words of the question, of the answer or of a document's title."""
+        return [
+            {"kind": note.kind, "detail": storable(note.detail)}
+            for note in self._notes
+            if content or note.kind not in SAID_BY_NOTES
+        ]
+
     def rows(self, *, content: bool) -> tuple[AnswerRecord, list[AnswerSource]]:
         """The answer as it is kept; without `content` neither question nor words of the answer."""
         trace = self._search.trace if self._search is not None else None
@@ -97,11 +110,11 @@ class Recording:
             surface=self._surface,
             collections=sorted(str(item) for item in self._permit.collections),
             language=str(trace.language) if trace is not None else "",
-            question=self._question if content else "",
-            text=text if content else "",
+            question=storable(self._question) if content else "",
+            text=storable(text) if content else "",
             citations=self._citations() if content else [],
             abstained=self._abstention.reason if self._abstention is not None else "",
-            notes=[{"kind": note.kind, "detail": note.detail} for note in self._notes],
+            notes=self._told(content=content),
             generator=self._generator[:200],
             prompt_version=next((note.detail[:100] for note in self._notes if note.kind == _PROMPT), ""),
             timings_ms={**(trace.timings_ms if trace is not None else {}), "total": round(self._took_ms, 3)},
@@ -119,7 +132,7 @@ class Recording:
                 "chunk_id": str(item.passage.chunk.id),
                 "start": item.start,
                 "end": item.end,
-                "quote": item.quote,
+                "quote": storable(item.quote),
             }
             for sentence in self._sentences
             for item in sentence.citations

@@ -85,6 +85,7 @@ class Attempt:
         self.replica = ""
         self.retried = (before.failed,) if before else ()
         self._guards = guards
+        self._last = ""
         self._tools = tools.names_of_tools(call) if TOOL_CALL in guards else frozenset[str]()
         self._only_calls = only_calls
         self._held: list[EngineEvent] | None = [] if held else None
@@ -156,9 +157,10 @@ class Attempt:
         kept = self._joined()
         out = len(kept)
         if self._tools and not self._called:
-            out = tools.holds_from(kept)
+            out = tools.holds_from(kept, self._last)
             self._is_call = kept.startswith(tools.MARKS, out)
         self._kept = [kept[out:]] if out < len(kept) else []
+        self._last = kept[:out][-1:] or self._last
         return [TextDelta(kept[:out])] if out else []
 
     def _holds_all(self) -> bool:
@@ -214,7 +216,7 @@ class Attempt:
 
     def _as_calls(self, kept: str, written: Sequence[tools.WrittenCall]) -> list[EngineEvent]:
         """The calls, after what was written before them."""
-        at = tools.holds_from(kept)
+        at = tools.holds_from(kept, self._last)
         before = kept[:at].rstrip() if at < len(kept) else ""
         text: list[EngineEvent] = [TextDelta(before)] if before and not self._only_calls else []
         ids = [f"call_{uuid4().hex[:24]}" for _ in written]

@@ -17,6 +17,8 @@ from rag.generation.engine import EngineCall, Message, ToolCallDelta
 MARKS = ("<tool_call>", "<function=", "[TOOL_CALLS]", "<|python_tag|>", "<function_call>")
 """What a written call begins with. Text is held back from there on."""
 _LONGEST_MARK = max(map(len, MARKS))
+_QUOTES = ('"', "'", "`", "“", "‘", "「")
+_MARK = re.compile("|".join(map(re.escape, MARKS)))
 TELLING = 800
 """Longest answer, in characters, that is taken for nothing but the announcement of a call."""
 _CALL = re.compile(r"<(tool_call|function_call)>\s*(.*?)\s*(?:</\1>|\Z)", re.DOTALL)
@@ -53,14 +55,23 @@ def is_required(call: EngineCall) -> bool:
     return call.tool_choice == "required" or isinstance(call.tool_choice, Mapping)
 
 
-def holds_from(text: str) -> int:
-    """Where in `text` a written call begins, or may begin with its last characters; the length of `text` when nowhere."""
-    found = [at for mark in MARKS if (at := text.find(mark)) >= 0]
-    if found:
-        return min(found)
-    for start in range(max(0, len(text) - _LONGEST_MARK + 1), len(text)):
-        if any(mark.startswith(text[start:]) for mark in MARKS):
-            return start
+def holds_from(text: str, before: str = "") -> int:
+    """Where in `text` a written call begins, or may begin with its last characters; the length of `text` when nowhere.
+
+    A mark right behind a quotation mark or a backtick is spoken of, and begins none.
+
+    Args:
+        before: what stands before `text`; its last character counts.
+    """
+    spoken = before[-1:] + text
+    offset = len(spoken) - len(text)
+    for match in _MARK.finditer(spoken):
+        if match.start() >= offset and spoken[match.start() - 1 : match.start()] not in _QUOTES:
+            return match.start() - offset
+    for start in range(max(offset, len(spoken) - _LONGEST_MARK + 1), len(spoken)):
+        begun = spoken[start:]
+        if spoken[start - 1 : start] not in _QUOTES and any(mark.startswith(begun) for mark in MARKS):
+            return start - offset
     return len(text)
 
 

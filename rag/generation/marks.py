@@ -6,22 +6,30 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
-_ONE = r"\^?[1-9]\d{0,2}(?:\s*[-–~]\s*\^?[1-9]\d{0,2})?"
-_NUMBERS = rf"{_ONE}(?:\s*(?:[,;·、，&]|and|및|와|과)\s*{_ONE})*"
-_NAME = r"(?:출처|자료|근거|참고|문서|sources?|refs?|references?|passages?)\s*[:：#]?\s*"
+_GAP = r"\s{0,2}"
+"""White space inside a mark. All repetitions have a bound: these patterns read what users and models write, at any length."""
+_BLANKS = r"[ \t]{0,3}"
+_ONE = rf"\^?[1-9]\d{{0,2}}(?:{_GAP}[-–~]{_GAP}\^?[1-9]\d{{0,2}})?"
+_NUMBERS = rf"{_ONE}(?:{_GAP}(?:[,;·、，&]|and|및|와|과){_GAP}{_ONE})*"
+_NAME = rf"(?:출처|자료|근거|참고|문서|sources?|refs?|references?|passages?){_GAP}[:：#]?{_GAP}"
 _MARK = (
-    rf"(?:[\[［]\s*(?:{_NAME})?{_NUMBERS}\s*번?\s*[\]］](?:\([^()\s]*\))?"
-    rf"|【\s*(?:{_NAME})?{_NUMBERS}[^】\n]{{0,30}}】"
-    rf"|[(（]\s*{_NAME}[\[［]?\s*{_NUMBERS}\s*[\]］]?\s*번?\s*[)）])"
+    rf"(?:[\[［]{_GAP}(?:{_NAME})?{_NUMBERS}{_GAP}번?{_GAP}[\]］](?:\([^()\s]*\))?"
+    rf"|【{_GAP}(?:{_NAME})?{_NUMBERS}[^】\n]{{0,30}}】"
+    rf"|[(（]{_GAP}{_NAME}[\[［]?{_GAP}{_NUMBERS}{_GAP}[\]］]?{_GAP}번?{_GAP}[)）])"
 )
-_RUN = rf"{_MARK}(?:[ \t]*[,;]?[ \t]*{_MARK})*"
-_INLINE = re.compile(rf"(?P<code>`[^`\n]*`)|[ \t]*(?P<marks>{_RUN})", re.IGNORECASE)
+_RUN = rf"{_MARK}(?:{_BLANKS}[,;]?{_BLANKS}{_MARK})*"
+_INLINE = re.compile(rf"(?P<code>`[^`\n]*`)|(?:(?<![ \t])[ \t]+)?(?P<marks>{_RUN})", re.IGNORECASE)
 _WHOLE_LINE = re.compile(rf"[ \t]*(?P<marks>{_RUN})[ \t]*[.。]?[ \t]*(?:\n|\Z)", re.IGNORECASE)
 _LINE_START = re.compile(rf"[ \t]*{_RUN}", re.IGNORECASE)
-_OPEN_END = re.compile(rf"(?:[ \t]*{_MARK}[ \t]*[,;]?)*[ \t]*(?:[\[【［(（][^\]】］)）\n]{{0,60}})?\Z", re.IGNORECASE)
+_OPEN_END = re.compile(
+    rf"(?:{_BLANKS}{_MARK}{_BLANKS}[,;]?)*{_BLANKS}(?:[\[【［(（][^\]】］)）\n]{{0,60}})?\Z", re.IGNORECASE
+)
+_TAIL = 600
+"""Characters at the end of a line in which marks that are not complete are looked for."""
+_ANY = re.compile(_MARK, re.IGNORECASE)
+_OTHERS = str.maketrans("[［]］【】(（)）", "⟦⟦⟧⟧⟦⟧⦅⦅⦆⦆")
 _LINKED = re.compile(r"\]\([^()\s]*\)")
-_PLAIN = re.compile(rf"[\[【［]\s*({_NUMBERS})\s*[\]】］]")
-_RANGE = re.compile(r"([1-9]\d{0,2})(?:\s*[-–~]\s*\^?([1-9]\d{0,2}))?")
+_RANGE = re.compile(rf"([1-9]\d{{0,2}})(?:{_GAP}[-–~]{_GAP}\^?([1-9]\d{{0,2}}))?")
 _BY_SOURCE_KO = re.compile(
     rf"(?:(?:자료|문서|출처|근거)[ ]?)?{_RUN}[ ]?번?[ ]?(?:자료|문서|출처)?[ ]?"
     r"(?:에[ ]?(?:따르면|의하면|근거하면)|에서는)[ ]*,?[ ]*"
@@ -125,7 +133,7 @@ def finished_part(text: str) -> str:
     """What has come of a line, without marks at its end, which may not be complete, and without code that is still open."""
     if text.count("`") % 2:
         text = text[: text.rindex("`")]
-    found = _OPEN_END.search(text)
+    found = _OPEN_END.search(text, max(0, len(text) - _TAIL))
     return text[: found.start()] if found else text
 
 
@@ -138,8 +146,8 @@ def marks_as_text(text: str) -> tuple[str, dict[str, str]]:
     written: dict[str, str] = {}
 
     def other(found: re.Match[str]) -> str:
-        shown = f"⟦{found[0][1:-1]}⟧"
+        shown = found[0].translate(_OTHERS)
         written[shown] = found[0]
         return shown
 
-    return _PLAIN.sub(other, text), written
+    return _ANY.sub(other, text), written

@@ -17,6 +17,9 @@ from rag.store.collection import Collection
 from rag.store.document import Document
 from rag.store.version import DocumentVersion, VersionState
 
+SAID_BY_NOTES = frozenset({"step", "section", "source"})
+"""Kinds of notes that hold words of questions, headings or titles: content as much as the answer itself."""
+
 
 class Rating(StrEnum):
     """Whether an answer helped."""
@@ -221,7 +224,7 @@ def forget_deleted(session: Session, record: AnswerRecord, sources: Sequence[Ans
     gone += [row.deleted_at is not None for row in session.scalars(documents.with_for_update(read=True))]
     gone += [row.state == VersionState.DELETED for row in session.scalars(versions.with_for_update(read=True))]
     if any(gone):
-        record.text, record.citations, record.content_removed_at = "", [], utc_now()
+        record.text, record.citations, record.notes, record.content_removed_at = "", [], [], utc_now()
 
 
 def _remove_content(session: Session, quoting: ColumnElement[bool]) -> None:
@@ -229,6 +232,6 @@ def _remove_content(session: Session, quoting: ColumnElement[bool]) -> None:
     session.execute(
         update(AnswerRecord)
         .where(AnswerRecord.id.in_(answers))
-        .values(text="", citations=[], content_removed_at=utc_now())
+        .values(text="", citations=[], notes=[], content_removed_at=utc_now())
         .execution_options(synchronize_session=False)
     )

@@ -40,7 +40,8 @@ def _quotes(message: str, text: str) -> bool:
 def _strings(sent: Any) -> Iterator[str]:
     """The texts in a request body; names of models and the like are values of one-word fields at its top."""
     if isinstance(sent, str):
-        yield sent
+        if not sent.startswith("data:"):  # pictures and sound; no complaint quotes them
+            yield sent
     elif isinstance(sent, list | tuple):
         for item in sent:
             yield from _strings(item)

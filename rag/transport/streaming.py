@@ -18,6 +18,7 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 import httpx
+from anyio.to_thread import run_sync
 
 from rag.transport.redaction import loggable
 from rag.transport.server import (
@@ -206,7 +207,7 @@ class StreamingServer:
         if status != 200:
             parsed = parsed_json(await _beginning(response))
             words = str(complaint(None if parsed is NO_JSON else parsed))
-            said = loggable(words, sent, read_key(self._key_file))
+            said = await run_sync(loggable, words, sent, read_key(self._key_file))  # pictures are megabytes
             raise Refused(status, said, words, retry_after(response.headers))
         kind = response.headers.get("content-type", "").partition(";")[0].strip().lower()
         if kind != "text/event-stream":
