@@ -73,13 +73,28 @@ def test_dify_filters_by_attributes(caller: Caller, name: Any, operator: str, va
 
 
 @pytest.mark.parametrize(
-    ("operator", "value"), [("contains", "인"), ("empty", None), ("=", "많이"), ("is", None), ("before", "어제")]
+    ("operator", "value"),
+    [("contains", "인"), ("empty", None), ("=", "많이"), ("is", None), ("before", "어제"), ("in", [])],
 )
 def test_dify_is_told_which_conditions_cannot_be_asked(caller: Caller, operator: str, value: Any) -> None:
     condition = {"conditions": [{"name": "dept", "comparison_operator": operator, "value": value}]}
     refused = retrieval(caller, knowledge_id="사규", metadata_condition=condition)
     assert (refused.status_code, refused.json()["error_code"]) == (422, 422)
     assert "invalid_request" in refused.json()["error_msg"]
+
+
+@pytest.mark.parametrize("name", ["", "x" * 65, ["dept", ""]])
+def test_dify_is_told_which_names_cannot_be_asked(caller: Caller, name: Any) -> None:
+    condition = {"conditions": [{"name": name, "comparison_operator": "is", "value": "x"}]}
+    refused = retrieval(caller, knowledge_id="사규", metadata_condition=condition)
+    assert (refused.status_code, refused.json()["error_code"]) == (422, 422)
+
+
+def test_a_list_of_many_wrong_values_has_one_error(caller: Caller) -> None:
+    condition = {"conditions": [{"name": "x", "comparison_operator": "in", "value": [{}] * 200_000}]}
+    refused = retrieval(caller, knowledge_id="사규", metadata_condition=condition)
+    assert refused.status_code == 422
+    assert len(refused.content) < 5_000
 
 
 def test_a_threshold_of_dify_leaves_out_what_is_below(caller: Caller) -> None:

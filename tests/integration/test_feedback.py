@@ -17,6 +17,7 @@ from typer.testing import CliRunner
 from api.cli.feedback import question_rows
 from ingest.pipeline import retention
 from rag.answering.log import AnswerLog, Recording, Surface
+from rag.domain.answer import Note
 from rag.domain.errors import StoreUnavailable
 from rag.domain.passage import SearchResult
 from rag.domain.principal import Scope
@@ -230,11 +231,29 @@ def test_what_is_deleted_while_it_is_answered_is_not_kept(service: Running) -> N
 
 def test_without_content_only_ids_and_times_are_kept(service: Running, admin: Caller) -> None:
     recording = recording_of(service, admin)
+    for kind in ("model", "step", "section", "source"):
+        recording._note(Note(kind, QUESTION))
     AnswerLog(service.services.rag.database, AnswerLogSettings(content=False)).keep(recording)
     row = kept(service, str(recording.id))
     assert row is not None and (row.question, row.text, row.citations) == ("", "", [])
+    assert [note["kind"] for note in row.notes] == ["model"], "step, section and source hold words"
     assert row.generator and row.timings_ms["total"] >= 0
     assert give(admin, str(recording.id)).status_code == 200
+
+
+@pytest.mark.parametrize("text", ["경조휴가는 며칠인가요?\0", "경조휴가는 며칠인가요?\ud800"])
+def test_no_character_of_a_question_keeps_its_answer_off_the_record(service: Running, admin: Caller, text: str) -> None:
+    body = json.dumps({"model": "rag/사규", "messages": [{"role": "user", "content": text}]})
+    headers = {"Content-Type": "application/json"}
+    response = admin.post("/v1/chat/completions", content=body.encode(), headers=headers)
+    assert response.status_code == 200
+    row = kept(service, response.headers["x-answer-id"])
+    assert row is not None and row.question.startswith("경조휴가는")
+
+
+def test_a_nul_in_feedback_is_refused_before_the_database(admin: Caller) -> None:
+    refused = give(admin, ask(admin)["answer_id"], comment="좋아요\0")
+    assert (refused.status_code, refused.json()["code"]) == (422, "invalid_request")
 
 
 def test_retention_removes_answers_with_what_was_said(service: Running, admin: Caller) -> None:

@@ -262,6 +262,26 @@ def test_cancelling_stops_the_engine(desk: Desk, owner: Caller) -> None:
     assert (again.status_code, again.json()["code"]) == (409, "generation_ended")
 
 
+@pytest.mark.parametrize("how", ["failed", "cancelled"])
+def test_what_was_read_for_a_program_goes_when_it_ends_badly(
+    desk: Desk, service: Running, owner: Caller, how: str
+) -> None:
+    script: list[Step] = [ModelNotServed(name="scripted")] if how == "failed" else [TextDelta("x"), 60.0]
+    engine = desk.put(script)
+    identity = order(owner)["id"]
+    deadline = time.monotonic() + 30
+    while not engine.calls:
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    if how == "cancelled":
+        owner.post(f"/api/v1/generations/{identity}/cancel")
+    assert ended(owner, identity)["state"] == how
+    blobs = service.services.rag.blobs
+    while (left := [key.split("/")[-1] for key in blobs._keys(f"results/{identity}/")]) != ["spec.txt"]:
+        assert time.monotonic() < deadline, left
+        time.sleep(0.05)
+
+
 def test_deleting_removes_everything_and_stops_what_is_written(desk: Desk, service: Running, owner: Caller) -> None:
     engine = desk.put([TextDelta("x"), 60.0, Finished("stop")])
     identity = order(owner)["id"]

@@ -402,6 +402,32 @@ def test_a_limited_key_sees_its_collections_and_its_own_files(service: Running, 
     assert owner.get(f"/v1/vector_stores/{names[1]}").json()["file_counts"]["total"] == 3
 
 
+def test_a_limited_key_does_not_destroy_what_others_uploaded(service: Running, address: str) -> None:
+    tenant = f"t-{uuid4().hex[:8]}"
+    owner = service.caller(tenant=tenant)
+    names = [owner.collection("열린"), owner.collection("닫힌")]
+    opened = UUID(owner.get(f"/api/v1/collections/{names[0]}").json()["id"])
+    secret = service.key(Scope.WRITE, tenant=tenant, collections=[opened])
+    limited = Caller(service, {"Authorization": f"Bearer {secret}"})
+    with client_of(address, owner) as client:
+        file = client.files.create(file=("a.md", LEAVE), purpose="assistants")
+        for name in names:
+            client.vector_stores.files.create_and_poll(file.id, vector_store_id=name)
+        assert limited.delete(f"/v1/files/{file.id}").status_code == 200
+        assert limited.get(f"/v1/files/{file.id}").status_code == 404
+        assert client.files.retrieve(file.id).id == file.id
+        assert client.vector_stores.files.retrieve(file.id, vector_store_id=names[1]).status == "completed"
+
+
+def test_a_document_by_another_door_is_put_into_a_store_once(client: openai.OpenAI, caller: Caller) -> None:
+    name = caller.collection(f"native-{uuid4().hex[:8]}")
+    [document] = caller.ingest(name, {"발전기.md": FUEL})
+    other = client.vector_stores.create(name=f"copy-{uuid4().hex[:8]}")
+    identity = f"file-{UUID(document['id']).hex}"
+    placed = {client.vector_stores.files.create(other.id, file_id=identity).id for _ in range(3)}
+    assert len(placed) == len(client.vector_stores.files.list(other.id).data) == 1
+
+
 def test_a_reader_writes_nothing(service: Running) -> None:
     tenant = f"t-{uuid4().hex[:8]}"
     owner, reader = service.caller(tenant=tenant), service.caller(Scope.READ, tenant=tenant)

@@ -552,6 +552,15 @@ def test_a_wrong_method_and_a_wrong_path_are_openais_errors(caller: Caller) -> N
     assert missing.json()["error"]["param"] == "messages[0].content"
 
 
+@pytest.mark.parametrize(
+    "path", ["/v1/chat/completions", "/api/v1/answers", "/v1/vector_stores", "/api/v1/collections"]
+)
+def test_a_form_where_none_is_taken_has_the_limit_of_any_body(service: Running, path: str) -> None:
+    headers = {"Content-Type": "multipart/form-data; boundary=x"}
+    body = (b"x" * (1 << 20) for _ in range(40))
+    assert service.http.post(path, content=body, headers=headers).status_code == 413
+
+
 def test_bodies_for_models_may_be_larger_and_still_have_a_limit(caller: Caller, play: Play) -> None:
     play(spoken("그림입니다"))
     for megabytes, status in ((3, 200), (17, 413)):

@@ -143,3 +143,14 @@ def test_an_errand_is_told_by_the_form_that_it_asks_for() -> None:
     assert (
         errand_of(body(messages=[{"role": "user", "content": prompt}, {"role": "assistant", "content": "x"}])) is None
     )
+
+
+@pytest.mark.parametrize("text", ["### Task:<chat_history>" + " " * 100_000, "### Task:" + "<chat_history>" * 12_000])
+def test_an_errand_that_is_none_is_seen_in_one_pass(text: str) -> None:
+    assert errand_of(body(messages=[{"role": "user", "content": text}])) is None
+
+
+def test_an_errand_is_read_past_its_conversation() -> None:
+    text = '### Task:\n### Output:\nJSON: {"title": "…"}\n<chat_history>\nUSER: 휴가는?\n</chat_history>'
+    found = errand_of(body(messages=[{"role": "user", "content": text}]))
+    assert found is not None and (found.form, found.said) == ("title", ("휴가는?",))

@@ -270,6 +270,20 @@ def test_the_pieces_in_which_a_text_comes_do_not_matter(text: str) -> None:
     read(text)
 
 
+@pytest.mark.parametrize("opening", ["", "(source", "[1", "[1]", "(출처 1"])
+def test_blanks_without_end_are_read_in_one_pass(opening: str) -> None:
+    assert without_marks(f"연차{opening}{' ' * 100_000}끝").endswith("끝")
+    assert pieces(f"연차{opening}{' ' * 20_000}끝", 10_000)
+
+
+def test_what_a_document_calls_its_own_sources_is_no_mark() -> None:
+    shown, written = marks_as_text("세부는 [문서 3]을 본다(자료 2).")
+    assert numbers_of(shown) == () or "[" not in shown
+    assert shown == "세부는 ⟦문서 3⟧을 본다⦅자료 2⦆."
+    assert {written[key] for key in written} == {"[문서 3]", "(자료 2)"}
+    assert read(f"{shown} [1]") == [(shown, (1,))]
+
+
 def test_marks_of_others_become_text_and_earlier_answers_lose_theirs() -> None:
     shown, written = marks_as_text("위키는 서울이라 한다.[3] 배열 a[0]와 [^1]")
     assert shown == "위키는 서울이라 한다.⟦3⟧ 배열 a[0]와 ⟦^1⟧" and written == {"⟦3⟧": "[3]", "⟦^1⟧": "[^1]"}
