@@ -200,7 +200,7 @@ def test_what_a_template_would_read_as_its_own_comes_back_into_files(desk: Desk,
 
 
 def test_a_second_try_is_told(desk: Desk, owner: Caller) -> None:
-    desk.put([TextDelta("처리 중입니다. 다시 시도합니다. " * 100)], spoken(WRITTEN))
+    desk.put([ReasoningDelta("처리 중입니다. 다시 시도합니다. " * 100)], spoken(WRITTEN))
     identity = order(owner)["id"]
     assert ended(owner, identity)["state"] == "done"
     assert owner.get(f"/api/v1/generations/{identity}/manifest").json()["retried"] == ["repetition"]
