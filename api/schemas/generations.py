@@ -76,7 +76,7 @@ class GenerationOut(BaseModel):
             stage=ProgramStage(row.stage),
             written_tokens=row.written,
             limit_tokens=facts.get("answer_tokens"),
-            model=row.model_used,
+            model=row.writer,
             requested_by=row.key_name,
             created_at=row.created_at,
             started_at=row.started_at,
@@ -128,7 +128,7 @@ class Manifest(BaseModel):
     id: UUID
     title: str
     model: str
-    prompt: str = Field(description="name and version of the prompt", examples=["program_write.v1"])
+    prompt: str = Field(description="name and version of the prompt", examples=["program_write.ko.v1"])
     files: list[GeneratedFile]
     rejected: list[RejectedFile]
     cut_off: bool = Field(description="whether the model came to the end of its room before the end of the program")
@@ -139,6 +139,7 @@ class Manifest(BaseModel):
     context_tokens: int = Field(description="of what was read of the repository; an estimate")
     usage: dict[str, int] | None = Field(description="tokens as the engine counted them")
     reasons: list[str] = Field(description="why this model")
+    retried: list[str] = Field(description="guards that stopped the model's first try, after which it was asked again")
     repair_failed: str | None = Field(description="code of the error that kept syntax from being mended")
 
     @classmethod
@@ -148,7 +149,7 @@ class Manifest(BaseModel):
         return cls(
             id=row.id,
             title=row.title,
-            model=row.model_used,
+            model=row.writer,
             prompt=facts.get("prompt", ""),
             files=[file_out(item) for item in files],
             rejected=facts.get("rejected", []),
@@ -160,6 +161,7 @@ class Manifest(BaseModel):
             context_tokens=facts.get("context_tokens", 0),
             usage=facts.get("usage"),
             reasons=facts.get("reasons", []),
+            retried=facts.get("retried", []),
             repair_failed=facts.get("repair_failed"),
         )
 

@@ -11,15 +11,15 @@ from typing import Any
 
 from rag.generation.engine import ChatEngine, EngineCall, EngineEvent, Finished, ReasoningDelta, TextDelta
 from rag.generation.guards import stopped_by_guard
-from rag.generation.program_prompt import estimated_tokens
+from rag.text.token_estimate import estimated_tokens
 
 
 @dataclass(slots=True)
 class Written:
-    """What has come of an answer; `tokens` is an estimate until the engine has counted."""
+    """What has come of an answer."""
 
     parts: list[str] = field(default_factory=list)
-    tokens: int = 0
+    reasoning: list[str] = field(default_factory=list)
     end: Finished | None = None
 
     @property
@@ -33,10 +33,19 @@ class Written:
         return self.end is not None and self.end.reason == "length"
 
     @property
-    def usage(self) -> dict[str, Any]:
-        """The engine's own count, for the manifest; empty where it gave none."""
-        usage = self.end.usage if self.end is not None else None
-        return {} if usage is None else {"usage": asdict(usage)}
+    def tokens(self) -> int:
+        """How many they are, reasoning included: an estimate until the engine has counted."""
+        if self.end is not None and self.end.usage is not None:
+            return self.end.usage.completion
+        return sum(estimated_tokens("".join(parts)) for parts in (self.parts, self.reasoning) if parts)
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """For the manifest: the engine's own count, where it gave one, and the guards after which it was asked again."""
+        if self.end is None:
+            return {}
+        usage = {} if self.end.usage is None else {"usage": asdict(self.end.usage)}
+        return {**usage, "retried": list(self.end.retried)}
 
     def take(self, event: EngineEvent, model: str) -> None:
         """Add an event.
@@ -46,13 +55,11 @@ class Written:
         """
         if isinstance(event, TextDelta):
             self.parts.append(event.text)
-            self.tokens += estimated_tokens(event.text)
         elif isinstance(event, ReasoningDelta):
-            self.tokens += estimated_tokens(event.text)
+            self.reasoning.append(event.text)
         elif isinstance(event, Finished):
             stopped_by_guard(event, model)
             self.end = event
-            self.tokens = event.usage.completion if event.usage is not None else self.tokens
 
 
 async def written_by(

@@ -30,19 +30,18 @@ from rag.blobs.store import BlobStore
 from rag.domain.errors import GenerationStopped, InvalidRequest, NotFound, SeogoError, UnknownModel
 from rag.domain.language import Language
 from rag.domain.principal import Permit
-from rag.generation.engine import ChatEngine, EngineCall, Message
+from rag.generation.engine import ChatEngine, EngineCall
 from rag.generation.guards import GuardedEngine
 from rag.generation.program_checks import Check, Verdict, check_syntax
 from rag.generation.program_format import WrittenFile, read_program
 from rag.generation.program_prompt import (
-    VERSION,
     Excerpt,
     Packed,
-    estimated_tokens,
+    ProgramPrompt,
     fixed_tokens,
     pack,
-    repair_messages,
-    writing_messages,
+    repair_prompt,
+    writing_prompt,
 )
 from rag.generation.registry import Generation
 from rag.generation.routing import Choice, Job
@@ -154,12 +153,14 @@ class ProgramWriter:
             detail = f"specification: some {fixed} tokens, the model {choice.engine.name} takes "
             raise InvalidRequest(detail=f"{detail}{choice.engine.context_tokens} with its answer")
         packed = pack([Excerpt(**item) for item in found["excerpts"]], room - answer)
-        self._note_packing(program_id, packed, choice, answer)
-        messages = writing_messages(spec, packed.included, paths, language)
-        written = self._generate(program_id, row, choice, messages, answer, ProgramStage.WRITE)
-        self._put(program_id, ANSWER, {"text": written.text, "cut_off": written.cut_off})
+        prompt = writing_prompt(spec, packed.included, paths, language)
+        self._note_packing(program_id, prompt, packed, choice, answer)
+        written = self._generate(program_id, row, choice, prompt, answer, ProgramStage.WRITE)
+        self._put(
+            program_id, ANSWER, {"text": written.text, "cut_off": written.cut_off, "written": dict(prompt.written)}
+        )
         with self.database.write() as session:
-            programs_table.note(session, program_id, cut_off=written.cut_off, **written.usage)
+            programs_table.note(session, program_id, cut_off=written.cut_off, **written.facts)
         reached("program.write.end", program_id)
 
     def check(self, program_id: UUID) -> None:
@@ -171,7 +172,7 @@ class ProgramWriter:
         row = self._enter(program_id, ProgramStage.CHECK)
         self._permit(row)
         answer = self._json(program_id, ANSWER)
-        program = read_program(answer["text"], cut_off=answer["cut_off"])
+        program = read_program(answer["text"], cut_off=answer["cut_off"], written=answer["written"])
         with self.database.write() as session:
             programs_table.note(session, program_id, rejected=[asdict(item) for item in program.rejected])
         if not program.files:
@@ -258,7 +259,9 @@ class ProgramWriter:
             raise NotFound
         return self.policy.authorize(principal, Action.WRITE_PROGRAMS, [str(item) for item in repositories])
 
-    def _note_packing(self, program_id: UUID, packed: Packed, choice: Choice, answer: int) -> None:
+    def _note_packing(
+        self, program_id: UUID, prompt: ProgramPrompt, packed: Packed, choice: Choice, answer: int
+    ) -> None:
         with self.database.write() as session:
             row = session.get(Program, program_id)
             if row is not None:
@@ -266,7 +269,8 @@ class ProgramWriter:
             programs_table.note(
                 session,
                 program_id,
-                prompt=f"program_write.v{VERSION}",
+                prompt=prompt.identity,
+                adapter=choice.adapter,
                 included=[_place(item) for item in packed.included],
                 omitted=[_place(item) for item in packed.omitted],
                 context_tokens=packed.tokens,
@@ -277,16 +281,15 @@ class ProgramWriter:
     def _mended(self, program_id: UUID, row: Program, broken: Sequence[dict[str, Any]]) -> dict[str, dict[str, Any]]:
         language = Language(row.language)
         asked = [(WrittenFile(item["path"], item["text"]), Check(**_check_of(item))) for item in broken]
-        messages = repair_messages(self._text(program_id, SPEC), asked, language)
-        tokens = sum(estimated_tokens(str(message["content"])) for message in messages)
-        choice = self.choice(language, row.model_used, False, tokens)
-        room = choice.engine.context_tokens - tokens - _MARGIN
+        prompt = repair_prompt(self._text(program_id, SPEC), asked, language)
+        choice = self.choice(language, row.writer, False, prompt.tokens)
+        room = choice.engine.context_tokens - prompt.tokens - _MARGIN
         written = self._generate(
-            program_id, row, choice, messages, min(self.limits.answer_tokens, room), ProgramStage.REPAIR
+            program_id, row, choice, prompt, min(self.limits.answer_tokens, room), ProgramStage.REPAIR
         )
         wanted = {item["path"] for item in broken}
         mended: dict[str, dict[str, Any]] = {}
-        for item in read_program(written.text, cut_off=written.cut_off).files:
+        for item in read_program(written.text, cut_off=written.cut_off, written=prompt.written).files:
             check = check_syntax(item.path, item.text)
             if item.path in wanted and check.verdict is Verdict.OK:
                 mended[item.path] = {**_entry(item, check), "repaired": True}
@@ -297,7 +300,7 @@ class ProgramWriter:
         program_id: UUID,
         row: Program,
         choice: Choice,
-        messages: Sequence[Message],
+        prompt: ProgramPrompt,
         tokens: int,
         stage: ProgramStage,
     ) -> Written:
@@ -311,7 +314,12 @@ class ProgramWriter:
         engine: ChatEngine = choice.engine if isinstance(choice.engine, GuardedEngine) else GuardedEngine(choice.engine)
         thinking = choice.thinking if choice.thinking is not None else stage is ProgramStage.WRITE
         call = EngineCall(
-            messages, max_tokens=max(1, tokens), sampling=choice.sampling, thinking=thinking, tenant=str(row.tenant_id)
+            prompt.messages,
+            max_tokens=max(1, tokens),
+            sampling=choice.sampling,
+            thinking=thinking,
+            adapter=choice.adapter,
+            tenant=str(row.tenant_id),
         )
         before = row.written
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 
 from rag.domain.answer import PARAGRAPH
 from rag.generation.marks import finished_part, marks_alone, may_be_marks_alone, unmarked, worded
+from rag.text.reasoning import REASONING
 from rag.text.sentences import Span
 
 Splitter = Callable[[str], Sequence[Span]]
@@ -34,14 +35,6 @@ _HEADING = re.compile(r"[ \t]*(?:#{1,6}[ \t]+\S.*|\*\*[^*\n]+\*\*:?)[ \t]*\Z")
 _BOLD_WORDS = re.compile(r"[ \t]*\*\*[^*\n]+\*\*:?[ \t]*[^\s:*]")
 _LINE = re.compile(r"[^\n]*\n|[^\n]+")
 _RULER = re.compile(r"[ \t]*(?:-{3,}|\*{3,}|_{3,}|={3,})[ \t]*\Z")
-_REASONING = {
-    "<think>": "</think>",
-    "<thinking>": "</thinking>",
-    "<thought>": "</thought>",
-    "<reasoning>": "</reasoning>",
-    "[THINK]": "[/THINK]",
-}
-"""How models mark reasoning in their text, where the engine was not told to take it out."""
 _MARK_ENDS = ("]", "】", "］")
 _INTRODUCES = (":", "：")
 
@@ -118,8 +111,8 @@ class Drafting:
     def _drop_reasoning(self, final: bool) -> None:
         if not self._begun and not self._reasoning_until:
             start = self._raw.lstrip()
-            self._reasoning_until = next((close for name, close in _REASONING.items() if start.startswith(name)), "")
-        for close in _REASONING.values():
+            self._reasoning_until = next((close for name, close in REASONING.items() if start.startswith(name)), "")
+        for close in REASONING.values():
             _, found, after = self._raw.rpartition(close)
             if found:  # where the template opened the reasoning, only its end is in the text
                 self._raw, self._held, self._before, self._reasoning_until = after, None, "", ""
@@ -150,7 +143,7 @@ class Drafting:
         if self._begun or self._held is not None or self._before:
             return True
         start = self._raw.lstrip()
-        if not final and any(name.startswith(start) for name in _REASONING):
+        if not final and any(name.startswith(start) for name in REASONING):
             return False
         if _REFUSAL.match(self._raw):
             self.refused, self._raw = True, ""

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from typing import Any
 
 from rag.domain.errors import ConfigurationError
 from rag.generation.chat import ChatMessage, ChatModel
 from rag.settings import ChatSettings
+from rag.text.reasoning import without_reasoning
 from rag.transport.server import ModelServer, Patience, checked_url
 
 _PATH = "/chat/completions"
 _NO_THINKING = {"chat_template_kwargs": {"enable_thinking": False}}
 """Reasoning takes seconds that work around the answer does not have. vLLM, SGLang and llama.cpp know the field."""
-_REASONING = re.compile(r"<think>.*?(?:</think>|\Z)", re.DOTALL)
-_END_OF_REASONING = "</think>"
 _LARGEST_ANSWER = 4 * 2**20
 
 
@@ -80,11 +78,8 @@ def spoken(answer: Any) -> str:
     content = message.get("content") if isinstance(message, dict) else None
     if not isinstance(content, str):
         return ""
-    text = _REASONING.sub("", content)
-    # A template that opens the reasoning itself leaves only its end in the text.
-    text = text.rpartition(_END_OF_REASONING)[2]
     # JSON can hold halves of characters, which nothing after this could write down.
-    return text.encode("utf-8", "replace").decode("utf-8").strip()
+    return without_reasoning(content).encode("utf-8", "replace").decode("utf-8").strip()
 
 
 def open_chat(settings: ChatSettings) -> ChatModel | None:

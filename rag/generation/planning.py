@@ -17,6 +17,7 @@ from rag.generation.grounded_prompt import PromptWriter
 from rag.generation.prompts.files import prompt, prompt_language
 from rag.generation.routing import Job, ModelRouter
 from rag.generation.saying import Speaker
+from rag.text.reasoning import without_reasoning
 from rag.text.template_tokens import neutralised
 from rag.text.token_estimate import estimated_tokens
 
@@ -27,7 +28,6 @@ _LONGEST_QUESTION, _LONGEST_HEADING = 200, 60
 _BULLET = re.compile(r"^\s*(?:[-*•#]+|\(?\d{1,2}[.):])\s*")
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\u200b-\u200f\u202a-\u202e\u2066-\u2069]")
 _DONE = re.compile(r"\W*(?:DONE|끝)\W*\Z", re.IGNORECASE)
-_THOUGHT = re.compile(r"<think>.*?(?:</think>|\Z)", re.DOTALL)
 
 
 class Planner(Protocol):
@@ -93,7 +93,7 @@ class ModelPlanner:
 
 
 def _cleaned(text: str) -> Iterator[str]:
-    for line in _THOUGHT.sub("", text).rpartition("</think>")[2].splitlines():
+    for line in without_reasoning(text).splitlines():
         words = _BULLET.sub("", _CONTROL.sub(" ", line)).strip(" \t\"'“”`*")
         if words:
             yield neutralised(words).text

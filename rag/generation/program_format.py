@@ -7,10 +7,12 @@ whose path stands in the fence's first line, on the line before it or in a comme
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from rag.generation.program_paths import PathRefused, checked_path
+from rag.text.reasoning import without_reasoning
+from rag.text.template_tokens import restored
 
 MAX_FILES = 500
 MAX_FILE_CHARS = 1 << 20
@@ -31,10 +33,10 @@ _BEFORE = re.compile(
 _COMMENT = re.compile(
     rf"\s*(?:#|//|--|;|/\*|<!--)\s*(?:(?:file|path|파일|경로)\s*:\s*)?({_PATH})\s*(?:\*/|-->)?\s*", re.IGNORECASE
 )
-_THOUGHT = re.compile(r"\A\s*<think>.*?</think>\s*", re.DOTALL)
 _LONGEST_LINE = 600
 """Characters of a line that may say something about files; longer ones are content, and no pattern is tried on them."""
 _MARKDOWN = frozenset({"md", "markdown"})
+_NOTHING: Mapping[str, str] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,19 +74,21 @@ class _Block:
     closed: bool
 
 
-def read_program(answer: str, *, cut_off: bool = False) -> WrittenProgram:
+def read_program(answer: str, *, cut_off: bool = False, written: Mapping[str, str] = _NOTHING) -> WrittenProgram:
     """The files in `answer`; of two with the same path the later one counts.
 
     Args:
         cut_off: whether the model was stopped before its end: a last file without an end is not taken then.
+        written: what the prompt showed in place of template tokens, and the tokens: in a file they are what was meant.
     """
-    lines = _THOUGHT.sub("", answer.replace("\r\n", "\n")).split("\n")
+    lines = without_reasoning(answer.replace("\r\n", "\n"), code=True).split("\n")
     blocks = list(_marked(lines)) if any(_matched(_FILE, line) for line in lines) else list(_fenced(lines))
     files: dict[str, WrittenFile] = {}
     rejected: list[Rejected] = []
     size = 0
-    for block in blocks:
-        text = "\n".join(block.lines).strip("\n") + "\n"
+    for found in blocks:
+        block = replace(found, path=restored(found.path, written))
+        text = restored("\n".join(block.lines).strip("\n") + "\n", written)
         reason = _refusal(block, text, size, len(files), cut_off)
         if reason:
             rejected.append(Rejected(_shown(block.path), reason))

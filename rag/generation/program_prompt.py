@@ -2,31 +2,23 @@
 
 from __future__ import annotations
 
-import math
 import re
 import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
-from pathlib import Path
-from string import Template
 
 from rag.domain.language import Language
 from rag.generation.engine import Message
 from rag.generation.program_checks import Check
 from rag.generation.program_format import WrittenFile
+from rag.generation.prompts.files import prompt, prompt_language
+from rag.text.template_tokens import neutralised
+from rag.text.token_estimate import estimated_tokens
 
-VERSION = 1
-"""Of the prompt files; named in the manifest."""
-_FOLDER = Path(__file__).parent / "prompts"
-_ASCII_PER_TOKEN = 3.0
-"""Characters of code in a token; Qwen3 and Llama 3 have 3 to 4."""
 _FRAME = 24
 """Tokens around an excerpt or a turn."""
-_CONTROL = re.compile(
-    r"<\|([^|>\n]{1,60})\|>|<(/?)(think|tool_call|tool_response|start_of_turn|end_of_turn)>|\[(/?)INST\]"
-)
 _MARKS = re.compile(r"<{3}(?=\s*(?:/?END|FILE)\b)", re.IGNORECASE)
+_MARK, _OTHER_MARK = "<<<", "‹‹‹"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,10 +48,23 @@ class Packed:
     tokens: int
 
 
-def estimated_tokens(text: str) -> int:
-    """A careful estimate: a token for each character beyond ASCII, one for three of the others."""
-    ascii_characters = sum(char < "\x80" for char in text)
-    return len(text) - ascii_characters + math.ceil(ascii_characters / _ASCII_PER_TOKEN)
+@dataclass(frozen=True, slots=True)
+class ProgramPrompt:
+    """What a model is sent.
+
+    Attributes:
+        identity: of the prompt file; named in the manifest.
+        written: what stands in it for template tokens and marks of files, and those: to be put back into what is made of it.
+    """
+
+    identity: str
+    messages: tuple[Message, ...]
+    written: Mapping[str, str]
+
+    @property
+    def tokens(self) -> int:
+        """An estimate of its length."""
+        return sum(estimated_tokens(str(message["content"])) + _FRAME for message in self.messages)
 
 
 def pack(excerpts: Sequence[Excerpt], budget: int) -> Packed:
@@ -68,7 +73,8 @@ def pack(excerpts: Sequence[Excerpt], budget: int) -> Packed:
     omitted: list[Excerpt] = []
     used = 0
     for excerpt in sorted(excerpts, key=lambda item: item.rank):
-        cost = estimated_tokens(excerpt.text) + estimated_tokens(excerpt.path) + _FRAME
+        # As it will be shown: what stands for a token of a template is longer than the token.
+        cost = sum(estimated_tokens(_quoted(part, {})) for part in (excerpt.text, excerpt.path)) + _FRAME
         if used + cost > budget:
             omitted.append(excerpt)
             continue
@@ -78,61 +84,71 @@ def pack(excerpts: Sequence[Excerpt], budget: int) -> Packed:
     return Packed(tuple(included), tuple(omitted), used)
 
 
-def writing_messages(spec: str, excerpts: Sequence[Excerpt], paths: Sequence[str], language: Language) -> list[Message]:
+def writing_prompt(spec: str, excerpts: Sequence[Excerpt], paths: Sequence[str], language: Language) -> ProgramPrompt:
     """The conversation that asks for the program."""
     marker = secrets.token_hex(6)
-    rules = Template(_prompt("program_write", language)).substitute(marker=marker)
-    parts = [*_repository(excerpts, paths, marker, language), f"# {_word('spec', language)}\n\n{neutral(spec)}"]
-    return [{"role": "system", "content": rules}, {"role": "user", "content": "\n\n".join(parts)}]
+    words = prompt("program_write", prompt_language(language))
+    written: dict[str, str] = {}
+    parts = [*_repository(excerpts, paths, marker, language, written)]
+    parts.append(f"# {_word('spec', language)}\n\n{_neutral(spec, written)}")
+    return _asking(words.identity, words.filled(0, marker=marker), "\n\n".join(parts), written)
 
 
-def repair_messages(
+def repair_prompt(
     spec: str, broken: Sequence[tuple[WrittenFile, Check]], language: Language, *, spec_chars: int = 4000
-) -> list[Message]:
+) -> ProgramPrompt:
     """The conversation that asks for files whose syntax is broken, once more; the beginning of the specification is enough."""
-    files = [
-        f"<<<FILE {item.path}>>>\n{neutral(item.text)}<<<END FILE>>>\n{_word('error', language)}: {check.detail}"
+    words = prompt("program_repair", prompt_language(language))
+    written: dict[str, str] = {}
+    parts = [f"# {_word('spec', language)}\n\n{_neutral(spec[:spec_chars], written)}"]
+    parts += (
+        f"<<<FILE {_quoted(item.path, written)}>>>\n{_quoted(item.text, written)}<<<END FILE>>>\n"
+        f"{_word('error', language)}: {_quoted(check.detail, written)}"
         for item, check in broken
-    ]
-    content = f"# {_word('spec', language)}\n\n{neutral(spec[:spec_chars])}\n\n" + "\n\n".join(files)
-    return [{"role": "system", "content": _prompt("program_repair", language)}, {"role": "user", "content": content}]
+    )
+    return _asking(words.identity, words.filled(0), "\n\n".join(parts), written)
 
 
 def fixed_tokens(spec: str, paths: Sequence[str], language: Language) -> int:
     """Tokens of everything but the excerpts."""
-    return sum(
-        estimated_tokens(str(message["content"])) + _FRAME for message in writing_messages(spec, [], paths, language)
+    return writing_prompt(spec, [], paths, language).tokens
+
+
+def _asking(identity: str, rules: str, content: str, written: Mapping[str, str]) -> ProgramPrompt:
+    return ProgramPrompt(
+        identity, ({"role": "system", "content": rules}, {"role": "user", "content": content}), written
     )
 
 
-def neutral(text: str) -> str:
-    """`text` with the control tokens of chat templates broken, so that no template takes them for its own."""
-    return _CONTROL.sub(lambda match: f"{match.group()[0]}\u200b{match.group()[1:]}", text)
-
-
-def _repository(excerpts: Sequence[Excerpt], paths: Sequence[str], marker: str, language: Language) -> list[str]:
+def _repository(
+    excerpts: Sequence[Excerpt], paths: Sequence[str], marker: str, language: Language, written: dict[str, str]
+) -> list[str]:
     parts: list[str] = []
     if paths:
-        parts.append(
-            f"# {_word('paths', language)}\n\n[{marker}]\n" + "\n".join(map(_quoted, paths)) + f"\n[/{marker}]"
-        )
+        listed = "\n".join(_quoted(path, written) for path in paths)
+        parts.append(f"# {_word('paths', language)}\n\n[{marker}]\n{listed}\n[/{marker}]")
     if excerpts:
         shown = [
-            f"[{marker} {_quoted(item.path)} {item.place}]\n{_quoted(item.text)}\n[/{marker}]" for item in excerpts
+            f"[{marker} {_quoted(item.path, written)} {item.place}]\n{_quoted(item.text, written)}\n[/{marker}]"
+            for item in excerpts
         ]
         parts.append(f"# {_word('excerpts', language)}\n\n" + "\n\n".join(shown))
     return parts
 
 
-def _quoted(text: str) -> str:
-    """Text of the repository, which must end neither its place nor a file of the answer."""
-    return _MARKS.sub("<\u200b<<", neutral(text))
+def _neutral(text: str, written: dict[str, str]) -> str:
+    """`text` without template tokens; what stands for them is added to `written`."""
+    neutral = neutralised(text)
+    written.update(neutral.written)
+    return neutral.text
 
 
-@cache
-def _prompt(name: str, language: Language) -> str:
-    code = "ko" if language is Language.KOREAN else "en"
-    return (_FOLDER / f"{name}.{code}.v{VERSION}.txt").read_text(encoding="utf-8")
+def _quoted(text: str, written: dict[str, str]) -> str:
+    """Text of the repository or of a file, which must end neither its place nor a file of the answer."""
+    quoted, count = _MARKS.subn(_OTHER_MARK, _neutral(text, written))
+    if count:
+        written[_OTHER_MARK] = _MARK
+    return quoted
 
 
 _WORDS: Mapping[str, tuple[str, str]] = {

@@ -49,7 +49,7 @@ class Program(Base):
     Attributes:
         key_id: of the key that asked; its rights are looked at again whenever the job goes on.
         model: as it was asked for; empty left the choice to the router.
-        model_used: what wrote it.
+        model_used: the engine that wrote it; an adapter on it stands among the facts.
         written: tokens so far, reasoning included; an estimate until the engine has counted.
         facts: for the manifest: excerpts that were read and that were left out, files that were refused, notes.
     """
@@ -79,6 +79,12 @@ class Program(Base):
     created_at: Mapped[datetime] = mapped_column(default=utc_now)
     started_at: Mapped[datetime | None]
     ended_at: Mapped[datetime | None]
+
+    @property
+    def writer(self) -> str:
+        """What wrote it, as the router knows it by name: the engine, or `engine:adapter`."""
+        adapter = (self.facts or {}).get("adapter")
+        return f"{self.model_used}:{adapter}" if adapter else self.model_used
 
 
 class ProgramRepository(Base):

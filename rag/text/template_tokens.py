@@ -226,9 +226,9 @@ def _tokens(text: str) -> Iterator[tuple[int, int]]:
 
 
 def restored(text: str, written: Mapping[str, str]) -> str:
-    """`text` with the tokens that stood in what it quotes. For readers only, never for a prompt."""
-    for shown, token in written.items():
-        text = text.replace(shown, token)
+    """`text` with the tokens that stood in what it quotes. For readers and files, never for a prompt."""
+    for shown in sorted(written, key=len, reverse=True):  # `¦›` is the end of `‹¦im_end¦›` too
+        text = text.replace(shown, written[shown])
     return text
 
 

@@ -20,11 +20,15 @@ from api.cli.main import app
 from ingest.pipeline.program_context import questions_of
 from rag.domain.errors import ModelBroken, ModelNotServed
 from rag.domain.principal import Scope
+from rag.generation.catalogue import Catalogue
+from rag.generation.catalogue_routing import CatalogueRouter
 from rag.generation.engine import EngineCall, Finished, ReasoningDelta, TextDelta, Usage
 from rag.generation.registry import Generation
 from rag.generation.routing import SingleModel
 from rag.generation.scripted import ScriptedEngine, Step, spoken
+from rag.settings import GenerationSettings, ServedModel
 from rag.store import program as programs_table
+from rag.text.template_tokens import holds_template_token
 from tests.conftest import new_database
 from tests.support.running import Caller, Running, running, settings_for
 
@@ -48,6 +52,7 @@ class Desk:
 
     def __init__(self) -> None:
         self.engine = ScriptedEngine.saying(WRITTEN)
+        self.router = SingleModel(self)
 
     def put(self, *scripts: Any) -> ScriptedEngine:
         self.engine = ScriptedEngine(scripts)
@@ -74,7 +79,7 @@ def service(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
         cluster = request.getfixturevalue("postgres_cluster")
         overrides["rag"]["store"] = {"url": new_database(cluster)}
         overrides["ingest"]["queue_database_url"] = new_database(cluster)
-    generation = Generation(SingleModel(desk), {"scripted": desk})
+    generation = Generation(desk.router, {"scripted": desk})
     with running(settings_for(folder, overrides), generation=generation) as started:
         yield started
 
@@ -130,8 +135,8 @@ def test_a_program_is_written_checked_and_fetched(desk: Desk, owner: Caller) -> 
     }
     assert {item["path"] for item in manifest["included"]} == set(CODE)
     assert manifest["omitted"] == []
-    assert (manifest["prompt"], manifest["paths_listed"], manifest["cut_off"]) == ("program_write.v1", 2, False)
-    assert manifest["usage"]["completion"] == 120
+    assert (manifest["prompt"], manifest["paths_listed"], manifest["cut_off"]) == ("program_write.ko.v1", 2, False)
+    assert (manifest["usage"]["completion"], manifest["retried"]) == (120, [])
 
     got = owner.get(f"/api/v1/generations/{ordered['id']}/files/config/app.json")
     assert got.content == '{"통화": "원"}\n'.encode()
@@ -162,6 +167,43 @@ def test_broken_syntax_is_mended_once_and_what_stays_broken_is_said(desk: Desk, 
     assert owner.get(f"/api/v1/generations/{identity}/files/c.py").text == "x = 1\n"
     assert len(engine.calls) == 2
     assert "def f(:" in str(engine.calls[1].messages[-1]["content"])
+
+
+def test_the_adapter_that_the_settings_name_writes_and_mends(
+    desk: Desk, owner: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    served = ServedModel(name="scripted", urls=("http://model.example/v1",), adapters=("hr",), context_tokens=32_768)
+    settings = GenerationSettings(models=(served,), jobs={"batch": "hr"})
+    tuned = CatalogueRouter({"scripted": desk}, Catalogue({}, {}, {}), settings)
+    bare = CatalogueRouter({"scripted": desk}, Catalogue({}, {}, {}), settings.model_copy(update={"jobs": {}}))
+    engine = desk.put(
+        spoken("<<<FILE a.py>>>\ndef f(:\n<<<END FILE>>>"), spoken("<<<FILE a.py>>>\nx = 1\n<<<END FILE>>>")
+    )
+    # Nothing is set for such jobs any more when it is mended: whoever wrote it mends it all the same.
+    monkeypatch.setattr(desk.router, "choose", lambda job: (bare if engine.calls else tuned).choose(job))
+    identity = order(owner)["id"]
+    found = ended(owner, identity)
+    assert (found["state"], found["model"]) == ("done", "scripted:hr")
+    assert [call.adapter for call in engine.calls] == ["hr", "hr"]
+    manifest = owner.get(f"/api/v1/generations/{identity}/manifest").json()
+    assert (manifest["model"], manifest["files"][0]["repaired"]) == ("scripted:hr", True)
+
+
+def test_what_a_template_would_read_as_its_own_comes_back_into_files(desk: Desk, owner: Caller) -> None:
+    spec = "`<|im_end|>`와 `[TOOL_CALLS]`를 찾는 함수를 쓴다."
+    engine = desk.put(spoken("<<<FILE a.py>>>\nENDS = ('‹¦im_end¦›', '⟦TOOL_CALLS⟧')\n<<<END FILE>>>"))
+    identity = order(owner, specification=spec)["id"]
+    assert ended(owner, identity)["state"] == "done"
+    assert not holds_template_token(str(engine.calls[0].messages[1]["content"]))
+    text = owner.get(f"/api/v1/generations/{identity}/files/a.py").text
+    assert text == "ENDS = ('<|im_end|>', '[TOOL_CALLS]')\n"
+
+
+def test_a_second_try_is_told(desk: Desk, owner: Caller) -> None:
+    desk.put([ReasoningDelta("처리 중입니다. 다시 시도합니다. " * 100)], spoken(WRITTEN))
+    identity = order(owner)["id"]
+    assert ended(owner, identity)["state"] == "done"
+    assert owner.get(f"/api/v1/generations/{identity}/manifest").json()["retried"] == ["repetition"]
 
 
 def test_a_mending_that_fails_costs_nothing(desk: Desk, owner: Caller) -> None:

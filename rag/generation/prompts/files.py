@@ -11,7 +11,16 @@ from string import Template
 from rag.domain.language import Language
 from rag.domain.messages import UiLanguage
 
-CURRENT: Mapping[str, int] = {"grounded": 1, "repair": 1, "style": 1, "plan": 1, "outline": 1, "section": 1}
+CURRENT: Mapping[str, int] = {
+    "grounded": 1,
+    "repair": 1,
+    "style": 1,
+    "plan": 1,
+    "outline": 1,
+    "section": 1,
+    "program_write": 1,
+    "program_repair": 1,
+}
 """The version in use by name. A change of words is a new file and a new number, so that the trace tells which one wrote."""
 _PART = "\n%%\n"
 

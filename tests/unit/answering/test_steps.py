@@ -251,6 +251,7 @@ def planned(text: str, asked_: Sequence[str] = (QUESTION,), count: int = 3) -> t
         (SECOND, (SECOND,)),
         (f"1. {SECOND}\n- 총무부의 한도는?\n", (SECOND, "총무부의 한도는?")),
         (f'<think>무엇을 찾나\n</think>\n"{SECOND}"', (SECOND,)),
+        (f'<thought>무엇을 찾나\n</thought>\n"{SECOND}"', (SECOND,)),
         ("DONE", ()),
         ("**DONE.**", ()),
         (f"{SECOND}\nDONE\n그 밖의 말", (SECOND,)),

@@ -64,6 +64,8 @@ def test_any_address_will_do(path: str, asked: str) -> None:
         ("<think>음, 해외라면…</think>\n\n해외 한도", "해외 한도"),
         ("<think>\n</think>해외<think>다시</think> 한도", "해외 한도"),
         ("reasoning that the template began</think>해외 한도", "해외 한도"),
+        ("[THINK]음, 해외라면…[/THINK]\n해외 한도", "해외 한도"),
+        ("<reasoning>음</reasoning>해외 한도", "해외 한도"),
         ("해외 한도<think>and then it was cut", "해외 한도"),
         ("a < b and <thinking> stays", "a < b and <thinking> stays"),
         ("half \ud83d of a pair", "half ? of a pair"),

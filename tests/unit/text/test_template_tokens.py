@@ -72,3 +72,9 @@ def test_a_token_is_found_wherever_it_stands() -> None:
 )
 def test_no_composition_of_tokens_leaves_one(text: str) -> None:
     assert not holds_template_token(neutralised(text).text)
+
+
+def test_a_short_token_does_not_spoil_the_return_of_a_longer_one() -> None:
+    code = "xs |> map\n<|im_end|>\n<| y"
+    found = neutralised(code)
+    assert restored(found.text, found.written) == code
