@@ -20,15 +20,13 @@ from api.openai.schemas import ChatRequest
 from api.schemas.answers import abstention_message
 from api.streaming import DONE, event
 from rag.answering.rendering import render
+from rag.answering.report import STEP
 from rag.answering.service import AnswerEvent
 from rag.domain.answer import Abstention, Note, Sentence
 from rag.domain.errors import SeogoError, UnsupportedRequest
 from rag.domain.passage import SearchResult
 
 log = logging.getLogger(__name__)
-
-_STEP = "step"
-"""Kind of the notes that say what an answer in several steps is at."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +152,7 @@ class GroundedCompletion:
         return self._chunks.beside(event=self._book.status_event(name, done=done, **values))
 
     def _step(self, note: Note) -> str:
-        if not self._shown.events or note.kind != _STEP:
+        if not self._shown.events or note.kind != STEP:
             return ""
         return self._chunks.beside(event={"type": "status", "data": {"description": note.detail, "done": False}})
 

@@ -34,6 +34,8 @@ _BY_SOURCE_EN = re.compile(
 _AS_NOUN_KO = re.compile(rf"(?:^|(?<=\s)){_RUN}(?P<particle>은|는|의|과|와|에는)(?=\s)")
 _AFTER_VOWEL = {"은": "는", "과": "와"}
 _AS_NOUN_EN = re.compile(rf"^{_RUN}(?P<verb>[ ](?:states?|says?|specif(?:y|ies)|defines?|requires?|limits?|sets?)\b)")
+_STRAY = r"(?:\[\^?\d{1,3}(?:[, \u2013-]+\d{1,3})*\]|【\d{1,3}(?:†[^】]{0,40})?】)"
+_STRAYS = re.compile(rf"[ \u00a0]?(?<![A-Za-z0-9_\])]){_STRAY}+|{_STRAY}+(?=[.!?。]?\s*$)")
 _LONGEST_RANGE = 50
 """Passages of one answer, at most; a longer range names none of them."""
 _ENDERS = ".!?…。！？\"'”’)」』"
@@ -108,6 +110,11 @@ def without_marks(text: str) -> str:
     """`text` as it reads without marks, for a model to look back on."""
     lines = (unmarked(line).text.rstrip() for line in text.split("\n"))
     return "\n".join(lines).strip()
+
+
+def without_stray_marks(text: str) -> str:
+    """A whole proposal without what a reader would take for a mark of the answer; `a[1]`, which is code, stays."""
+    return _STRAYS.sub("", text)
 
 
 def marks_alone(text: str) -> tuple[tuple[int, ...], int] | None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from rag.answering.rendering import render
 from rag.answering.report import SectionedGenerator, headed
 from rag.answering.service import Answerer, Asked
 from rag.answering.steps import StepwiseAnswerer
@@ -227,6 +228,8 @@ def test_a_heading_does_not_break_a_table() -> None:
     passage = make_passage("| 구분 | 일수 |\n| 연차 | 15일 |")
     table = Sentence(passage.chunk.text, (Citation(1, passage, 0, len(passage.chunk.text)),), Support.VERBATIM)
     assert headed(table, "휴가").text == "## 휴가\n\n| 구분 | 일수 |\n| --- | --- |\n| 연차 | 15일 |"
+    shown = render(headed(table, "휴가"), 0).text
+    assert shown.endswith("| 연차 | 15일 |\n\n[1]"), "a mark behind the last cell would be one cell too many"
     assert headed(table, "") is table
 
 
