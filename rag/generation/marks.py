@@ -15,6 +15,7 @@ _MARK = (
     rf"|[(（]\s*{_NAME}[\[［]?\s*{_NUMBERS}\s*[\]］]?\s*번?\s*[)）])"
 )
 _RUN = rf"{_MARK}(?:[ \t]*[,;]?[ \t]*{_MARK})*"
+_RUNS = re.compile(rf"{_RUN}[ \t]*", re.IGNORECASE)
 _INLINE = re.compile(rf"(?P<code>`[^`\n]*`)|[ \t]*(?P<marks>{_RUN})", re.IGNORECASE)
 _WHOLE_LINE = re.compile(rf"[ \t]*(?P<marks>{_RUN})[ \t]*[.。]?[ \t]*(?:\n|\Z)", re.IGNORECASE)
 _LINE_START = re.compile(rf"[ \t]*{_RUN}", re.IGNORECASE)
@@ -99,6 +100,15 @@ def worded(text: str) -> str:
     text = _BY_SOURCE_EN.sub(lambda found: found["next"] if found["inside"] else found["next"].upper(), text)
     text = _AS_NOUN_EN.sub(r"The source\g<verb>", _AS_NOUN_KO.sub(_named, text))
     return unmarked(text).text.rstrip()
+
+
+def sentence_start(text: str, first: int) -> int:
+    """Where the sentence begins whose words begin at `first`: before a mark that is a word of it, as in `[1]에 따르면`."""
+    for run in _RUNS.finditer(text, 0, first):
+        named = text[run.start() :]
+        if run.end() == first and (_BY_SOURCE_KO.match(named) or _AS_NOUN_KO.match(named)):
+            return run.start()
+    return first
 
 
 def _named(found: re.Match[str]) -> str:
