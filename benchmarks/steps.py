@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from benchmarks.data import DataMissing, EvaluationSet, load
 from benchmarks.retrieval import fill
 from benchmarks.workbench import workbench
-from rag.answering.service import Answerer, Asked
+from rag.answering.service import Asked
 from rag.answering.steps import StepwiseAnswerer
 from rag.domain.answer import Note
 from rag.domain.language import CollectionKind
@@ -105,7 +105,7 @@ def measure(data: EvaluationSet) -> dict[str, dict[str, Outcome]]:
         fill(bench, data, CollectionKind.DOCUMENTS)
         permit, retriever = bench.permit(), bench.rag.retriever
         reader = QuestionReader(bench.rag.analyzer)
-        answerer = StepwiseAnswerer(Answerer(retriever, reader, heard, 4), AnswerSettings(), Oracle(needed))
+        answerer = StepwiseAnswerer(retriever, reader, heard, Oracle(needed), AnswerSettings())
         for query, question in data.queries.items():
             stepwise = asyncio.run(in_steps(answerer, heard, permit, question))
             rows["in steps"][query] = stepwise

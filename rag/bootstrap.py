@@ -170,14 +170,14 @@ def _answerer(
     settings: RagSettings, retriever: Retriever, reader: QuestionReader, generation: Generation | None
 ) -> Answerer:
     """Models write where there are some; without, answers are quotations, and steps and reports are refused."""
-    sentences, least = settings.answers.sentences, settings.answers.min_confidence
+    answers = settings.answers
     if generation is None:
-        return Answerer(retriever, reader, ExtractiveGenerator(reader.terms_of), sentences, min_confidence=least)
+        quoting = ExtractiveGenerator(reader.terms_of)
+        return Answerer(retriever, reader, quoting, answers.sentences, min_confidence=answers.min_confidence)
     writer = PromptWriter()
     generator = GroundedGenerator(generation.router, settings.generation, writer)
-    rules = ContractRules.of(settings.generation)
-    at_once = Answerer(retriever, reader, generator, sentences, rules, min_confidence=least)
-    return StepwiseAnswerer(at_once, settings.answers, ModelPlanner(generation.router, writer))
+    planner, rules = ModelPlanner(generation.router, writer), ContractRules.of(settings.generation)
+    return StepwiseAnswerer(retriever, reader, generator, planner, answers, rules)
 
 
 def _open_chat(settings: RagSettings) -> ChatModel | None:

@@ -20,6 +20,7 @@ from api.openai.schemas import ChatRequest
 from api.schemas.answers import abstention_message
 from api.streaming import DONE, event
 from rag.answering.rendering import render
+from rag.answering.report import STEP
 from rag.answering.service import AnswerEvent
 from rag.domain.answer import Abstention, Note, Sentence
 from rag.domain.errors import SeogoError, UnsupportedRequest
@@ -30,8 +31,6 @@ log = logging.getLogger(__name__)
 
 _COUNTED = 20_000
 """Characters of a conversation that the analyzer counts; of a longer one, which takes it seconds, the tokens are estimated."""
-_STEP = "step"
-"""Kind of the notes that say what an answer in several steps is at."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +156,7 @@ class GroundedCompletion:
         return self._chunks.beside(event=self._book.status_event(name, done=done, **values))
 
     def _step(self, note: Note) -> str:
-        if not self._shown.events or note.kind != _STEP:
+        if not self._shown.events or note.kind != STEP:
             return ""
         return self._chunks.beside(event={"type": "status", "data": {"description": note.detail, "done": False}})
 

@@ -7,7 +7,6 @@ stands on; a sentence that they do not hold is written anew, marked, or removed,
 from __future__ import annotations
 
 import logging
-import re
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
@@ -17,20 +16,19 @@ from typing import Literal
 from anyio.to_thread import run_sync
 
 from rag.answering.citing import Alignment, Claim, Unit, aligned, claim_of, squeeze, units_of, weights_for, word_share
+from rag.answering.contract_citations import CitationBook
 from rag.answering.contract_conflicts import Conflict, conflicts_of
 from rag.answering.contract_problems import Problem, ProblemKind
 from rag.answering.contract_support import OTHER_PASSAGE_MARGIN, SURE_WORDS, Judgement, SupportChecker, judge
-from rag.domain.answer import Citation, Note, Sentence, Support, missing_facts
+from rag.domain.answer import Note, Sentence, Support
 from rag.domain.errors import ModelUnavailable
 from rag.domain.passage import Passage
 from rag.generation.base import Draft, GenerationRequest, Generator, Span
+from rag.generation.marks import without_stray_marks
 from rag.settings import GenerationSettings
 
 log = logging.getLogger(__name__)
 
-_ONE_MARK = r"(?:\[\^?\d{1,3}(?:[, \u2013-]+\d{1,3})*\]|【\d{1,3}(?:†[^】]{0,40})?】)"
-_MARK = re.compile(rf"[ \u00a0]?(?<![A-Za-z0-9_\])]){_ONE_MARK}+|{_ONE_MARK}+(?=[.!?。]?\s*$)")
-"""A mark in a model's own text: only the marks that the answer's numbers give are shown. `a[1]` is code."""
 _MAX_CITES = 8
 """Passages that one sentence may cite; who names more, names them all for the look of it."""
 _MIN_SHARE_OF_CITATION = 0.25
@@ -68,42 +66,6 @@ class ContractRules:
 DEFAULT_RULES = ContractRules()
 
 
-class CitationBook:
-    """Numbers passages in the order in which the answer first cites them."""
-
-    def __init__(self, passages: Sequence[Passage]) -> None:
-        self._passages = passages
-        self._numbers: dict[int, int] = {}
-
-    def sentence(self, draft: Draft, *, stands: bool = True) -> Sentence | None:
-        """The draft as a sentence; None when nothing of it can be shown. Only a sentence that is shown uses up marks.
-
-        Args:
-            stands: False marks it as unsupported whatever its facts are.
-        """
-        numbers = dict(self._numbers)
-        try:
-            citations = tuple(self._cite(span, numbers) for span in draft.spans)
-            sentence = _sentence(draft, citations, stands)
-        except ValueError as error:
-            log.warning("a proposed sentence was removed: %s", error)
-            return None
-        if not sentence.text.strip():
-            return None
-        self._numbers = numbers
-        return sentence
-
-    def number_of(self, index: int) -> int | None:
-        """The mark of a passage that the answer has cited."""
-        return self._numbers.get(index)
-
-    def _cite(self, span: Span, numbers: dict[int, int]) -> Citation:
-        if not 0 <= span.index < len(self._passages):
-            raise ValueError("a passage that was not retrieved")
-        number = numbers.setdefault(span.index, len(numbers) + 1)
-        return Citation(number, self._passages[span.index], span.start, span.end)
-
-
 @dataclass(frozen=True, slots=True)
 class Finding:
     """A draft as it may be shown, and what is wrong with it.
@@ -139,7 +101,7 @@ class Examiner:
 
     def examine(self, draft: Draft) -> Finding:
         """A draft with its words: which spans it stands on, and whether it does."""
-        text = _MARK.sub("", draft.text or "").strip()
+        text = without_stray_marks(draft.text or "").strip()
         known, finding = self._citable(replace(draft, text=text))
         if not text:
             return finding
@@ -395,11 +357,3 @@ async def standing(events: AsyncGenerator[Sentence | Note, None]) -> AsyncGenera
                     yield held
                 waiting = None
             yield event
-
-
-def _sentence(draft: Draft, citations: tuple[Citation, ...], stands: bool) -> Sentence:
-    quotes = "\n".join(item.quote for item in citations)
-    if draft.text is None or (stands and citations and draft.text == quotes):
-        return Sentence(quotes, citations, Support.VERBATIM, draft.gap)
-    held = stands and citations and not missing_facts(draft.text, citations)
-    return Sentence(draft.text, citations, Support.SUPPORTED if held else Support.UNSUPPORTED, draft.gap)

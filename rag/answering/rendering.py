@@ -13,6 +13,7 @@ UNHELD = {True: "(근거에서 확인되지 않음)", False: "(not confirmed by 
 _HANGUL = re.compile("[가-힣]")
 _PIPE = re.compile(r"(?<!\\)\|")
 """A pipe that separates cells; an escaped one is text."""
+_LAST_ROW = re.compile(r"\n[ \t]*\|[^\n]*\Z")
 _OWN_LINE = re.compile(r"(?:^|\n)[ \t]*(?:`{3,}|~{3,})[ \t]*\Z")
 
 
@@ -49,13 +50,22 @@ def _body(sentence: Sentence, marks: str) -> str:
     if quoted and any(item.passage.chunk.language is Language.CODE for item in sentence.citations):
         fence = _fence(sentence.text)
         return f"{fence}\n{sentence.text}\n{fence}\n{marks}".rstrip()
-    if sentence.text.startswith("|"):
-        header, _, rest = sentence.text.partition("\n")
-        rule = "|" + " --- |" * (len(_PIPE.findall(header)) - 1)
-        return f"{header}\n{rule}\n{rest}\n\n{marks}".rstrip() if rest else f"{header}\n{marks}".rstrip()
-    # Nothing may stand behind a closing fence.
-    apart = "\n" if _OWN_LINE.search(sentence.text) else " "
-    return f"{sentence.text}{apart}{marks}".rstrip()
+    return f"{ruled(sentence.text)}{_apart(sentence.text)}{marks}".rstrip()
+
+
+def _apart(text: str) -> str:
+    """What stands between a text and its marks: a cell beyond the last one would not be shown, nor a fence be closed."""
+    if _LAST_ROW.search(text):
+        return "\n\n"
+    return "\n" if text.startswith("|") or _OWN_LINE.search(text) else " "
+
+
+def ruled(text: str) -> str:
+    """A table with the rule under its header, without which it would not be shown as one; any other text as it is."""
+    header, _, rest = text.partition("\n")
+    if not (rest and header.startswith("|")):
+        return text
+    return f"{header}\n|{' --- |' * (len(_PIPE.findall(header)) - 1)}\n{rest}"
 
 
 def _fence(code: str) -> str:

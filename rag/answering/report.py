@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import AsyncGenerator, Iterator, Sequence
 from contextlib import aclosing
 from dataclasses import replace
 
+from rag.answering.rendering import ruled
 from rag.domain.answer import PARAGRAPH, Note, Sentence, Support
 from rag.domain.language import Language
 from rag.domain.messages import UiLanguage
 from rag.generation.base import Draft, GenerationRequest, Generator
 from rag.generation.prompts.files import prompt, prompt_language
 
-_PIPE = re.compile(r"(?<!\\)\|")
 STEP, SECTION, SOURCE = "step", "section", "source"
 """Kinds of the notes that tell of a search as it happens, that hold a heading, before its sentences, and a source, at the end."""
 
@@ -57,12 +56,7 @@ def headed(sentence: Sentence, heading: str) -> Sentence:
     """The sentence under its heading, which is no statement and holds no figures; the sentence alone without one."""
     if not heading:
         return sentence
-    text = sentence.text
-    if text.startswith(
-        "|"
-    ):  # rendering would give it the rule under its header, if the heading did not stand before it
-        header, _, rest = text.partition("\n")
-        text = f"{header}\n|{' --- |' * (len(_PIPE.findall(header)) - 1)}\n{rest}"
+    text = ruled(sentence.text)  # rendering does it only where no heading stands before a table
     support = Support.SUPPORTED if sentence.support is Support.VERBATIM else sentence.support
     return replace(sentence, text=f"## {heading}\n\n{text}", support=support, gap=PARAGRAPH)
 

@@ -7,23 +7,40 @@ cases, 81 with one search, 89 with one search for as many passages (`benchmarks/
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
 from itertools import zip_longest
 
 from anyio.to_thread import run_sync
 
+from rag.answering.contract import DEFAULT_RULES, ContractRules
 from rag.answering.report import SECTION, STEP, SectionedGenerator, headed, source_notes
 from rag.answering.service import Answerer, AnswerEvent, Asked
 from rag.domain.answer import Abstention, AbstentionReason, Note, Sentence
-from rag.domain.errors import ModelUnavailable
+from rag.domain.errors import InvalidRequest, ModelUnavailable
+from rag.domain.language import Language
 from rag.domain.passage import Passage
 from rag.domain.principal import Permit
-from rag.generation.base import GenerationRequest
+from rag.generation.base import GenerationRequest, Generator
 from rag.generation.planning import Planner
+from rag.generation.prompts.files import prompt_language
 from rag.inference.computing import compute
+from rag.retrieval.service import Retriever
 from rag.retrieval.understanding import QuestionContext
 from rag.settings import AnswerSettings
+from rag.text.question import QuestionReader
+
+_TEXTS: Mapping[str, tuple[str, str]] = {
+    "search": (
+        "검색 {number}: {question}: 구절 {passages}개, 새 구절 {new}개",
+        "search {number}: {question}: {passages} passages, {new} of them new",
+    ),
+    "enough": ("더 찾을 것이 없음", "nothing more to look up"),
+    "stopped": ("{rounds}차례 찾고 멈춤", "stopped after {rounds} rounds"),
+    "unplanned": ("다음 검색을 정하지 못함: {code}", "planning failed: {code}"),
+    "no_outline": ("목차를 만들지 못해 제목 없이 씀: {code}", "no outline, so no headings: {code}"),
+}
+"""What the notes of a step say, in Korean and English."""
 
 
 class StepwiseAnswerer(Answerer):
@@ -33,9 +50,24 @@ class StepwiseAnswerer(Answerer):
     passages that the answer may cite; sentences follow that.
     """
 
-    def __init__(self, answerer: Answerer, settings: AnswerSettings, planner: Planner) -> None:
-        """`answerer`: what answers at once; its parts, whatever they are, do the same work in each step."""
-        vars(self).update(vars(answerer))
+    def __init__(
+        self,
+        retriever: Retriever,
+        reader: QuestionReader,
+        generator: Generator,
+        planner: Planner,
+        settings: AnswerSettings,
+        rules: ContractRules = DEFAULT_RULES,
+    ) -> None:
+        """Prepare.
+
+        Args:
+            settings: also of the answer at once.
+            rules: what becomes of sentences that are not held.
+        """
+        super().__init__(
+            retriever, reader, generator, settings.sentences, rules, min_confidence=settings.min_confidence
+        )
         self._planner, self._settings = planner, settings
 
     async def stream(self, permit: Permit, asked: Asked) -> AsyncGenerator[AnswerEvent, None]:
@@ -73,24 +105,24 @@ class StepwiseAnswerer(Answerer):
         self, permit: Permit, asked: Asked, request: GenerationRequest, gathered: _Gathered
     ) -> AsyncGenerator[Note, None]:
         """Search for what the planner wants, round by round; each search is a note as it happens."""
-        yield Note(STEP, gathered.told())
+        yield gathered.told(request.language)
         for _ in range(self._settings.steps):
             request = request.over(gathered.passages())
             try:
                 wanted = await self._planner.further(request, gathered.questions, self._settings.step_questions)
-            except ModelUnavailable as error:
-                yield Note(STEP, f"planning failed: {error.code}")
+            except (ModelUnavailable, InvalidRequest) as error:
+                yield _note(request.language, "unplanned", code=error.code)
                 return
             if not wanted:
-                yield Note(STEP, "nothing more to look up")
+                yield _note(request.language, "enough")
                 return
             for question in wanted:
                 infer = asked.context.infer_filters if asked.context is not None else True
                 part = Asked(question, asked.passages, QuestionContext(infer_filters=infer))
                 read = await run_sync(self._read, permit, part)
                 gathered.add(question, () if read.weak else read.search.passages, read.weak)
-                yield Note(STEP, gathered.told())
-        yield Note(STEP, f"stopped after {self._settings.steps} rounds")
+                yield gathered.told(request.language)
+        yield _note(request.language, "stopped", rounds=self._settings.steps)
 
     async def _written(
         self, permit: Permit, request: GenerationRequest, asked: Asked
@@ -98,7 +130,11 @@ class StepwiseAnswerer(Answerer):
         """The answer to what was gathered, verified; in the mode `deep` in sections, with its sources at the end."""
         generator = self._generator
         if asked.mode == "deep":
-            headings = await self._planner.outline(request, self._settings.report_sections)
+            try:
+                headings = await self._planner.outline(request, self._settings.report_sections)
+            except (ModelUnavailable, InvalidRequest) as error:
+                headings = ()
+                yield _note(request.language, "no_outline", code=error.code)
             generator = SectionedGenerator(self._generator, headings)
         sentences: list[Sentence] = []
         heading = ""
@@ -113,6 +149,12 @@ class StepwiseAnswerer(Answerer):
         if asked.mode == "deep":
             for note in source_notes(sentences, request.language):
                 yield note
+
+
+def _note(language: Language, key: str, /, **values: object) -> Note:
+    """The text called `key`, in the language of the question."""
+    korean, english = _TEXTS[key]
+    return Note(STEP, (korean if prompt_language(language) == "ko" else english).format(**values))
 
 
 class _Gathered:
@@ -140,10 +182,11 @@ class _Gathered:
         self._new = sum(passage.chunk.id not in known for passage in passages)
         self._found.append((question, passages))
 
-    def told(self) -> str:
-        """The last search in words."""
+    def told(self, language: Language) -> Note:
+        """The last search in words of that language."""
         question, passages = self._found[-1]
-        return f"search {len(self._found)}: {question}: {len(passages)} passages, {self._new} of them new"
+        number = len(self._found)
+        return _note(language, "search", number=number, question=question, passages=len(passages), new=self._new)
 
     def passages(self) -> tuple[Passage, ...]:
         """Each passage once: the best of every search, then the second of every search, and so on."""

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 from rag.domain.answer import PARAGRAPH
-from rag.generation.marks import finished_part, marks_alone, may_be_marks_alone, unmarked, worded
+from rag.generation.marks import finished_part, marks_alone, may_be_marks_alone, sentence_start, unmarked, worded
 from rag.text.reasoning import REASONING
 from rag.text.sentences import Span
 
@@ -24,6 +24,8 @@ _PERHAPS_REFUSAL = re.compile(r"[\s*_`\"'“#>-]*(?:\[\s*)?(?:N(?:O(?:[_ ](?:A(?
 _AHEAD = 24
 """Characters after a possible end of a sentence that decide whether it is one: some words in either language."""
 _END = re.compile(r"[.!?…。！？][\"'”’)\]」』*_`]*(?=\s)|[。！？]")
+_ENDED = re.compile(r"[.!?…。！？][\"'”’)\]」』*_`]*\s*\Z")
+_WORD = re.compile(r"\w")
 _BLANK_LINES = re.compile(r"(?:[ \t]*\n)+")
 _FENCE = re.compile(r"[ \t]*(`{3,}|~{3,})")
 _PERHAPS_FENCE = re.compile(r"[ \t]*(?:`{1,2}|~{1,2})\Z")
@@ -41,7 +43,7 @@ _INTRODUCES = (":", "：")
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """A sentence, list item, table or block of code, and the numbers of the passages that it cites, as the model wrote them.
+    """A sentence, table or block of code, and the numbers of the passages that it cites, as the model wrote them.
 
     Attributes:
         gap: white space between it and the piece before: a blank, an end of line, or that of a paragraph.
@@ -66,7 +68,8 @@ class Drafting:
         self._split = split
         self._raw = ""
         self._before = ""
-        self._held: Piece | None = None
+        self._held: list[Piece] = []
+        self._settled: list[Piece] = []
         self._begun = False
         self._reasoning_until = ""
         self._looked_at = 0
@@ -115,23 +118,24 @@ class Drafting:
         for close in REASONING.values():
             _, found, after = self._raw.rpartition(close)
             if found:  # where the template opened the reasoning, only its end is in the text
-                self._raw, self._held, self._before, self._reasoning_until = after, None, "", ""
+                self._raw, self._held, self._before, self._reasoning_until = after, [], "", ""
         if self._reasoning_until and final:
             self._raw = ""
 
     def _next(self, final: bool) -> Piece | None:
-        """The next piece to be given out: the one that waited for its marks, once there can't be more of them."""
+        """The next piece to be given out: one that waited for its marks, once there can't be more of them."""
         while True:
+            if self._settled:
+                return self._settled.pop(0)
             if self._reasoning_until or not self._ready(final):
                 return None
-            if self._held is not None:
+            if self._held:
                 if self._takes_marks(final):
                     continue
                 if self._waits_for_marks(final):
                     return None
-                piece, self._held = self._held, None
-                return piece
-            if not self._read(final):
+                self._settled, self._held = self._held, []
+            elif not self._read(final):
                 return None
 
     def _ready(self, final: bool) -> bool:
@@ -139,8 +143,8 @@ class Drafting:
         if match := _BLANK_LINES.match(self._raw):
             self._go_on(match.end())
         if not self._raw.strip():
-            return final and self._held is not None
-        if self._begun or self._held is not None or self._before:
+            return final and bool(self._held)
+        if self._begun or self._held or self._before:
             return True
         start = self._raw.lstrip()
         if not final and any(name.startswith(start) for name in REASONING):
@@ -151,13 +155,13 @@ class Drafting:
         return final or not _PERHAPS_REFUSAL.match(self._raw)
 
     def _takes_marks(self, final: bool) -> bool:
-        """Give a line of nothing but marks to the piece before it; so also marks before it where that one has none."""
-        held = self._held
+        """Give a line of nothing but marks to the piece before it; to all sentences of an item that are marked alike."""
         alone = marks_alone(self._raw) if final or "\n" in self._raw else None
-        if held is None or alone is None:
+        if alone is None:
             return False
         numbers, length = alone
-        self._held = replace(held, numbers=tuple(dict.fromkeys((*held.numbers, *numbers))))
+        first = 0 if len({piece.numbers for piece in self._held}) == 1 else len(self._held) - 1
+        self._held[first:] = [_marked(piece, numbers) for piece in self._held[first:]]
         self._go_on(length)
         return True
 
@@ -198,19 +202,25 @@ class Drafting:
         self._go_on(length)
         return bool(self._raw.strip())
 
-    def _hold(self, text: str, numbers: Sequence[int], length: int) -> bool:
-        """Keep a piece until its marks are complete, and go on `length` characters further."""
+    def _hold(self, text: str, numbers: Sequence[int], length: int, further: Sequence[Piece] = ()) -> bool:
+        """Keep a piece, and further ones of the same item, until the marks are complete; go on `length` characters."""
         gap = " " if not self._ends_of_line else "\n" if self._ends_of_line == 1 else PARAGRAPH
         self._ends_of_line = 0
         self._go_on(length)
-        refusal = _REFUSAL.search(text)
-        if refusal is not None:
-            self.refused_in_part = True
-            text = f"{text[: refusal.start()]}{text[refusal.end() :]}".strip()
-        if text.strip():
-            self._held = Piece(f"{self._before}{text}", tuple(dict.fromkeys(numbers)), gap)
+        pieces = (self._answering(piece) for piece in (Piece(text, tuple(dict.fromkeys(numbers))), *further))
+        self._held = [piece for piece in pieces if piece.text.strip()]
+        if self._held:
+            self._held[0] = replace(self._held[0], text=f"{self._before}{self._held[0].text}", gap=gap)
             self._before = ""
-        return self._held is not None or bool(self._raw.strip())
+        return bool(self._held) or bool(self._raw.strip())
+
+    def _answering(self, piece: Piece) -> Piece:
+        """The piece without the words by which a model says that it has no answer."""
+        refusal = _REFUSAL.search(piece.text)
+        if refusal is None:
+            return piece
+        self.refused_in_part = True
+        return replace(piece, text=f"{piece.text[: refusal.start()]}{piece.text[refusal.end() :]}".strip())
 
     def _read_code(self, fence: str, final: bool) -> bool:
         closing = re.compile(rf"\n[ \t]*{re.escape(fence)}[`~]*(?=[ \t]*(?:\n|[\[【(])|\Z)")
@@ -235,7 +245,7 @@ class Drafting:
         return self._hold("\n".join(texts), [n for row in rows for _, numbers in row.marks for n in numbers], length)
 
     def _read_item(self, final: bool) -> bool:
-        """A list item whole, with the indented lines that go on with it."""
+        """A list item, with the indented lines that go on with it, sentence by sentence."""
         lines = _LINE.findall(self._raw)
         length = len(lines[0])
         ended = False
@@ -250,10 +260,29 @@ class Drafting:
             length += len(line)
         if not (final or ended):
             return False
-        read = unmarked(self._raw[:length].rstrip())
-        return self._hold(
-            worded(self._raw[:length].rstrip()), [number for _, numbers in read.marks for number in numbers], length
-        )
+        first, *further = self._sentences_of(self._raw[:length].rstrip())
+        return self._hold(first.text, first.numbers, length, further)
+
+    def _sentences_of(self, item: str) -> list[Piece]:
+        """The first keeps the bullet. Marks belong to their sentence; those at the very end to all, if there are no others."""
+        read = unmarked(item)
+        starts = [0]
+        bullet = _ITEM.match(read.text)
+        begun = bullet.end() - 1 if bullet is not None else 0
+        for start, _ in self._split(read.text):
+            before = read.text[begun:start]
+            if _ENDED.search(before) and len(before.split()) > 1:  # "신청서. 두 부를 냅니다.": one word states nothing
+                starts.append(start)
+                begun = start
+        cuts = [sentence_start(item, read.raw(start)) for start in starts[1:]]
+        parts = [item[first:last] for first, last in zip([0, *cuts], [*cuts, len(item)], strict=True)]
+        at_end = not any(_WORD.search(read.text[offset:]) for offset, _ in read.marks)
+        pieces: list[Piece] = []
+        for before, part in zip(["", *parts], parts, strict=False):
+            gap = "\n" if before.rstrip(" \t").endswith("\n") else " "
+            text = worded(part).strip() if before else worded(part)
+            pieces.append(Piece(text, _numbers_in(item if at_end else part), gap))
+        return pieces
 
     def _read_prose(self, line: str, broken: str, whole: bool) -> bool:
         read = unmarked(line if whole else finished_part(line))
@@ -271,11 +300,17 @@ class Drafting:
         text = read.text.strip()
         if text.endswith(_INTRODUCES) and not read.marks:
             return self._put_before(line, len(line) + len(broken))
-        numbers = [number for _, cited in read.marks for number in cited]
-        return self._hold(worded(line).strip(), numbers, len(line) + len(broken))
+        return self._hold(worded(line).strip(), _numbers_in(line), len(line) + len(broken))
 
     def _hold_sentence(self, line: str, following: int) -> bool:
         """The first sentence of a line: the marks up to the next one are its own."""
-        read = unmarked(line)
-        numbers = [number for offset, cited in read.marks if offset <= following for number in cited]
-        return self._hold(worded(line[: read.raw(following)]).strip(), numbers, read.raw(following))
+        length = sentence_start(line, unmarked(line).raw(following))
+        return self._hold(worded(line[:length]).strip(), _numbers_in(line[:length]), length)
+
+
+def _numbers_in(text: str) -> tuple[int, ...]:
+    return tuple(dict.fromkeys(number for _, numbers in unmarked(text).marks for number in numbers))
+
+
+def _marked(piece: Piece, numbers: Sequence[int]) -> Piece:
+    return replace(piece, numbers=tuple(dict.fromkeys((*piece.numbers, *numbers))))

@@ -166,6 +166,7 @@ class GroundedGenerator:
 
     def _check(self, prepared: _Prepared, finished: Finished, drafting: Drafting) -> None:
         name = prepared.choice.engine.name
+        log.debug("%s answered from %s", name, finished.replica or "?")
         if finished.reason == "guard":
             raise GenerationStopped(name=name, guard=finished.guard)
         if not drafting.wrote or finished.reason in ("tool_calls", "content_filter"):
@@ -232,6 +233,8 @@ def _notes(prepared: _Prepared) -> Iterator[Note]:
 
 def _last_notes(finished: Finished, drafting: Drafting, prepared: _Prepared, *, refused: bool) -> Iterator[Note]:
     """What is known after the last."""
+    for guard in finished.retried:
+        yield Note("guard", f"{guard}: asked again")
     if finished.reason == "length":
         left = len(drafting.left)
         yield Note(

@@ -19,6 +19,7 @@ _MARK = (
 )
 _RUN = rf"{_MARK}(?:{_BLANKS}[,;]?{_BLANKS}{_MARK})*"
 _INLINE = re.compile(rf"(?P<code>`[^`\n]*`)|(?:(?<![ \t])[ \t]+)?(?P<marks>{_RUN})", re.IGNORECASE)
+_RUNS = re.compile(rf"{_RUN}[ \t]*", re.IGNORECASE)
 _WHOLE_LINE = re.compile(rf"[ \t]*(?P<marks>{_RUN})[ \t]*[.。]?[ \t]*(?:\n|\Z)", re.IGNORECASE)
 _LINE_START = re.compile(rf"[ \t]*{_RUN}", re.IGNORECASE)
 _OPEN_END = re.compile(
@@ -42,6 +43,8 @@ _BY_SOURCE_EN = re.compile(
 _AS_NOUN_KO = re.compile(rf"(?:^|(?<=\s)){_RUN}(?P<particle>은|는|의|과|와|에는)(?=\s)")
 _AFTER_VOWEL = {"은": "는", "과": "와"}
 _AS_NOUN_EN = re.compile(rf"^{_RUN}(?P<verb>[ ](?:states?|says?|specif(?:y|ies)|defines?|requires?|limits?|sets?)\b)")
+_STRAY = r"(?:\[\^?\d{1,3}(?:[, \u2013-]+\d{1,3})*\]|【\d{1,3}(?:†[^】]{0,40})?】)"
+_STRAYS = re.compile(rf"[ \u00a0]?(?<![A-Za-z0-9_\])]){_STRAY}+|{_STRAY}+(?=[.!?。]?\s*$)")
 _LONGEST_RANGE = 50
 """Passages of one answer, at most; a longer range names none of them."""
 _ENDERS = ".!?…。！？\"'”’)」』"
@@ -107,6 +110,15 @@ def worded(text: str) -> str:
     return unmarked(text).text.rstrip()
 
 
+def sentence_start(text: str, first: int) -> int:
+    """Where the sentence begins whose words begin at `first`: before a mark that is a word of it, as in `[1]에 따르면`."""
+    for run in _RUNS.finditer(text, 0, first):
+        named = text[run.start() :]
+        if run.end() == first and (_BY_SOURCE_KO.match(named) or _AS_NOUN_KO.match(named)):
+            return run.start()
+    return first
+
+
 def _named(found: re.Match[str]) -> str:
     """A name in the place of a mark, with the particle that its vowel takes."""
     return f"해당 자료{_AFTER_VOWEL.get(found['particle'], found['particle'])}"
@@ -116,6 +128,11 @@ def without_marks(text: str) -> str:
     """`text` as it reads without marks, for a model to look back on."""
     lines = (unmarked(line).text.rstrip() for line in text.split("\n"))
     return "\n".join(lines).strip()
+
+
+def without_stray_marks(text: str) -> str:
+    """A whole proposal without what a reader would take for a mark of the answer; `a[1]`, which is code, stays."""
+    return _STRAYS.sub("", text)
 
 
 def marks_alone(text: str) -> tuple[tuple[int, ...], int] | None:

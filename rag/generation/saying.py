@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from rag.domain.errors import InvalidRequest, ModelBroken
 from rag.generation.engine import ChatEngine, EngineCall, EngineEvent, Finished, Message, TextDelta
+from rag.generation.guards import GuardedEngine
 from rag.generation.routing import Choice
 
 _LONGEST = 20_000
@@ -47,13 +48,14 @@ class Speaker:
                 yield event
 
     async def said(self, choice: Choice, system: str, user: str, *, max_tokens: int, tenant: str) -> str:
-        """What the model says to `user`, without its reasoning.
+        """What the model says to `user`, without its reasoning. Where the engine is guarded, half of it is never taken.
 
         Args:
             max_tokens: of what it says; reasoning comes on top, where the model does not go without.
 
         Raises:
-            ModelBroken: a guard ended it, or it ended in something else than text.
+            GenerationStopped: a guard has stopped both tries.
+            ModelBroken: it ended in something else than text.
             ModelUnavailable, or another of its kinds: as the engine says.
         """
         call = EngineCall(
@@ -64,8 +66,9 @@ class Speaker:
             adapter=choice.adapter,
             tenant=tenant,
         )
+        engine = choice.engine.whole() if isinstance(choice.engine, GuardedEngine) else choice.engine
         parts: list[str] = []
-        async with aclosing(self.stream(choice.engine, call)) as events:
+        async with aclosing(self.stream(engine, call)) as events:
             async for event in events:
                 if isinstance(event, TextDelta):
                     parts.append(event.text)

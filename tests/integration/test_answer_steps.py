@@ -15,7 +15,6 @@ from api.app import create_app
 from api.cli import commands
 from api.cli.main import app
 from api.cli.options import Options
-from rag.answering.service import Answerer
 from rag.answering.steps import StepwiseAnswerer
 from rag.generation.grounded import GroundedGenerator
 from rag.generation.planning import ModelPlanner
@@ -52,8 +51,8 @@ def with_model(started: Running, owner: Caller, *texts: str) -> Caller:
     """The same caller of a service with a model that says `texts` in turn."""
     rag, router = started.services.rag, SingleModel(ScriptedEngine.saying(*texts))
     generator = GroundedGenerator(router, GenerationSettings())
-    at_once = Answerer(rag.retriever, QuestionReader(rag.analyzer), generator, 4)
-    answerer = StepwiseAnswerer(at_once, AnswerSettings(), ModelPlanner(router))
+    reader, planner = QuestionReader(rag.analyzer), ModelPlanner(router)
+    answerer = StepwiseAnswerer(rag.retriever, reader, generator, planner, AnswerSettings())
     services = replace(started.services, rag=replace(rag, answerer=answerer))
     served = Running(services, TestClient(create_app(services), raise_server_exceptions=False))
     return Caller(served, owner.headers)
@@ -65,7 +64,7 @@ def test_steps_are_shown_as_they_happen_and_the_passages_before_the_answer(alone
     streamed = events(caller.post("/api/v1/answers", json=body).text)
     assert [name for name, _ in streamed] == ["passages", "note", "note", "note", "passages", "sentence", "done"]
     details = [data["detail"] for name, data in streamed if name == "note"]
-    assert details[0].startswith(f"search 1: {QUESTION}: ") and details[1].startswith(f"search 2: {SECOND}: ")
+    assert details[0].startswith(f"검색 1: {QUESTION}: ") and details[1].startswith(f"검색 2: {SECOND}: ")
     shown = [[item["source_key"] for item in data["passages"]] for name, data in streamed if name == "passages"]
     assert shown == [["조직.md"], ["조직.md", "여비.md"]]
     notes = streamed[-1][1]["notes"]
@@ -107,4 +106,4 @@ def test_the_command_line_asks_in_steps(alone: Running, owner: Caller, monkeypat
     monkeypatch.setattr(commands, "connect", connected)
     shown = CliRunner().invoke(app, ["ask", "--steps", QUESTION], env={"COLUMNS": "200"})
     assert shown.exit_code == 0, shown.output
-    assert f"search 2: {SECOND}" in shown.output and "70,000원입니다." in shown.output
+    assert f"검색 2: {SECOND}" in shown.output and "70,000원입니다." in shown.output

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rag.answering.contract import CitationBook, verified
+from rag.answering.contract import verified
+from rag.answering.contract_citations import CitationBook
 from rag.domain.answer import Note, Sentence, Support
 from rag.generation.base import Draft, Span
 from tests.support.passages import make_passage

@@ -7,11 +7,12 @@ from typing import Any
 
 import pytest
 
+from rag.answering.rendering import render
 from rag.answering.report import SectionedGenerator, headed
 from rag.answering.service import Answerer, Asked
 from rag.answering.steps import StepwiseAnswerer
 from rag.domain.answer import Abstention, Citation, Note, Sentence, Support
-from rag.domain.errors import GeneratorMissing, ModelTimeout
+from rag.domain.errors import GeneratorMissing, InvalidRequest, ModelTimeout, SeogoError
 from rag.domain.language import Language
 from rag.domain.passage import SearchResult
 from rag.domain.principal import Permit
@@ -53,8 +54,8 @@ class Quoting:
 class Planned:
     """Wants what it was told to want, round by round; an error is raised."""
 
-    def __init__(self, *rounds: Sequence[str] | Exception, outline: Sequence[str] = ()) -> None:
-        self._rounds, self._outline = list(rounds), tuple(outline)
+    def __init__(self, *rounds: Sequence[str] | Exception, outline: Sequence[str] | Exception = ()) -> None:
+        self._rounds, self._outline = list(rounds), outline
         self.asked: list[tuple[str, ...]] = []
 
     async def further(self, request: GenerationRequest, asked: Sequence[str], count: int) -> tuple[str, ...]:
@@ -65,7 +66,9 @@ class Planned:
         return tuple(wanted)[:count]
 
     async def outline(self, request: GenerationRequest, count: int) -> tuple[str, ...]:
-        return self._outline[:count]
+        if isinstance(self._outline, Exception):
+            raise self._outline
+        return tuple(self._outline)[:count]
 
 
 @pytest.fixture
@@ -90,8 +93,7 @@ def rules(sqlite: Database) -> Shelf:
 
 
 def stepwise(made: Shelf, planner: Any, generator: Any = None, **settings: int) -> StepwiseAnswerer:
-    answerer = Answerer(made.retriever, READER, generator or Quoting(), 4)
-    return StepwiseAnswerer(answerer, AnswerSettings(**settings), planner)
+    return StepwiseAnswerer(made.retriever, READER, generator or Quoting(), planner, AnswerSettings(**settings))
 
 
 def readable(made: Shelf) -> Permit:
@@ -120,9 +122,9 @@ def test_what_the_first_search_leaves_open_is_searched_for_and_shown(rules: Shel
     first, *between, last = [index for index, item in enumerate(events) if isinstance(item, SearchResult)]
     assert first == 0 and between == []
     assert steps_of(events[:last]) == [
-        f"search 1: {QUESTION}: 1 passages, 1 of them new",
-        f"search 2: {SECOND}: 1 passages, 1 of them new",
-        "nothing more to look up",
+        f"검색 1: {QUESTION}: 구절 1개, 새 구절 1개",
+        f"검색 2: {SECOND}: 구절 1개, 새 구절 1개",
+        "더 찾을 것이 없음",
     ]
     assert LIMIT in texts_of(events[last:]) and texts_of(events[:last]) == []
     assert planner.asked == [(QUESTION,), (QUESTION, SECOND)]
@@ -145,15 +147,33 @@ def test_rounds_questions_and_passages_are_bounded(rules: Shelf) -> None:
     quoting = Quoting()
     answerer = stepwise(rules, planner, quoting, steps=2, step_questions=3, step_passages=2)
     events = collected(answerer.stream(readable(rules), asked(passages=5)))
-    assert len(planner.asked) == 2 and steps_of(events)[-1] == "stopped after 2 rounds"
-    assert sum(step.startswith("search") for step in steps_of(events)) == 1 + 2 * 3
+    assert len(planner.asked) == 2 and steps_of(events)[-1] == "2차례 찾고 멈춤"
+    assert sum(step.startswith("검색") for step in steps_of(events)) == 1 + 2 * 3
     assert len(quoting.requests[0].passages) == 2
 
 
-def test_a_planner_that_is_away_costs_the_steps_and_not_the_answer(rules: Shelf) -> None:
-    answerer = stepwise(rules, Planned(ModelTimeout(name="x")))
+@pytest.mark.parametrize("error", [ModelTimeout(name="x"), InvalidRequest(detail="x")])
+def test_a_planner_that_fails_costs_the_steps_and_not_the_answer(rules: Shelf, error: SeogoError) -> None:
+    answerer = stepwise(rules, Planned(error))
     events = collected(answerer.stream(readable(rules), asked(question=SECOND)))
-    assert steps_of(events)[-1] == "planning failed: model_timeout" and LIMIT in texts_of(events)
+    assert steps_of(events)[-1] == f"다음 검색을 정하지 못함: {error.code}" and LIMIT in texts_of(events)
+
+
+@pytest.mark.parametrize("error", [ModelTimeout(name="x"), InvalidRequest(detail="x")])
+def test_a_report_whose_outline_fails_has_no_headings_and_says_so(rules: Shelf, error: SeogoError) -> None:
+    answerer = stepwise(rules, Planned(outline=error))
+    events = collected(answerer.stream(readable(rules), asked("deep", SECOND)))
+    assert steps_of(events)[-1] == f"목차를 만들지 못해 제목 없이 씀: {error.code}"
+    assert LIMIT in texts_of(events) and not any("#" in text for text in texts_of(events))
+
+
+def test_steps_are_told_in_the_language_of_the_question(sqlite: Database) -> None:
+    made = shelf(sqlite)
+    text = "The travel limit of the compliance office is 70,000 won a day."
+    made.add(made.collection("rules"), "travel.md", [text], language=Language.ENGLISH)
+    question = "What is the travel limit of the compliance office?"
+    events = collected(stepwise(made, Planned()).stream(made.permit(), asked(question=question)))
+    assert steps_of(events) == [f"search 1: {question}: 1 passages, 1 of them new", "nothing more to look up"]
 
 
 def test_weak_evidence_in_every_step_is_an_abstention(rules: Shelf) -> None:
@@ -208,6 +228,8 @@ def test_a_heading_does_not_break_a_table() -> None:
     passage = make_passage("| 구분 | 일수 |\n| 연차 | 15일 |")
     table = Sentence(passage.chunk.text, (Citation(1, passage, 0, len(passage.chunk.text)),), Support.VERBATIM)
     assert headed(table, "휴가").text == "## 휴가\n\n| 구분 | 일수 |\n| --- | --- |\n| 연차 | 15일 |"
+    shown = render(headed(table, "휴가"), 0).text
+    assert shown.endswith("| 연차 | 15일 |\n\n[1]"), "a mark behind the last cell would be one cell too many"
     assert headed(table, "") is table
 
 

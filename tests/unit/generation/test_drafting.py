@@ -106,6 +106,12 @@ def test_a_mark_that_is_a_word_of_its_sentence_leaves_no_hole(text: str, shown: 
         assert read(f"{text} {following} [3]") == [(shown, numbers), (following, (3,))]
 
 
+def test_a_mark_that_is_a_word_of_the_next_sentence_is_not_taken_from_it() -> None:
+    first = ("연차는 15일입니다.", (3,))
+    assert read("연차는 15일입니다[3]. [1]에 따르면 병가는 60일입니다.") == [first, ("병가는 60일입니다.", (1,))]
+    assert read("연차는 15일입니다[3]. [2]는 60일로 정합니다.") == [first, ("해당 자료는 60일로 정합니다.", (2,))]
+
+
 @pytest.mark.parametrize(
     "text",
     [
@@ -149,6 +155,32 @@ def test_lists_stay_whole_and_are_introduced() -> None:
         ("2. 승인을 받습니다.", (1,)),
         ("문의는 인사팀에 합니다.", (4,)),
     ]
+
+
+@pytest.mark.parametrize(
+    ("text", "sentences"),
+    [
+        ("- 연차는 15일입니다. [1] 병가는 60일입니다. [2]", [("- 연차는 15일입니다.", (1,)), ("병가는 60일입니다.", (2,))]),
+        ("- 연차는 15일입니다. 병가는 60일입니다. [1]", [("- 연차는 15일입니다.", (1,)), ("병가는 60일입니다.", (1,))]),
+        ("1. 연차는 15일입니다. 병가는 60일입니다 [1][2].", [("1. 연차는 15일입니다.", (1, 2)), ("병가는 60일입니다.", (1, 2))]),
+        ("- 연차는 15일입니다. 병가는 60일입니다.\n[3]\n", [("- 연차는 15일입니다.", (3,)), ("병가는 60일입니다.", (3,))]),
+        ("- 연차는 15일입니다. [1] 병가는 60일입니다.\n[3]\n", [("- 연차는 15일입니다.", (1,)), ("병가는 60일입니다.", (3,))]),
+        ("- 연차는 [1] 15일입니다. 병가는 60일입니다. 끝입니다. [2]",
+         [("- 연차는 15일입니다.", (1,)), ("병가는 60일입니다.", ()), ("끝입니다.", (2,))]),
+        ("- 연차는 15일입니다. [1]\n  병가는 60일입니다. [2]", [("- 연차는 15일입니다.", (1,)), ("병가는 60일입니다.", (2,))]),
+        ("* Leave is 15 days. Sick leave is 60 days. [1]", [("* Leave is 15 days.", (1,)), ("Sick leave is 60 days.", (1,))]),
+        ("- 연차는 15일입니다. [1]에 따르면 병가는 60일입니다. [2]",
+         [("- 연차는 15일입니다.", ()), ("병가는 60일입니다.", (1, 2))]),
+        ("- 연차는 15일입니다. [1] [NO_ANSWER]", [("- 연차는 15일입니다.", (1,))]),
+    ],
+)  # fmt: skip
+def test_an_item_is_judged_sentence_by_sentence(text: str, sentences: list[tuple[str, tuple[int, ...]]]) -> None:
+    assert read(text) == sentences
+    after = ("- 끝이 아닙니다.", (4,))
+    assert read(f"{text.rstrip()}\n- 끝이 아닙니다. [4]") == [*sentences, after]
+    gaps = [item.gap for item in pieces(f"휴가입니다. [1]\n{text.rstrip()}\n- 끝이 아닙니다. [4]")][1:]
+    inside = "\n" if "\n  " in text else " "
+    assert gaps[:-1] == ["\n", *[inside] * (len(sentences) - 1)] and gaps[-1].startswith("\n")
 
 
 def test_the_layout_of_the_model_stays() -> None:

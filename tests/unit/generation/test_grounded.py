@@ -21,6 +21,7 @@ from rag.generation.chat import ChatMessage
 from rag.generation.engine import Finished, ReasoningDelta, Sampling, TextDelta, ToolCallDelta, Usage
 from rag.generation.grounded import GroundedGenerator
 from rag.generation.grounded_prompt import PromptWriter, style_line
+from rag.generation.guards import GuardedEngine
 from rag.generation.memory import remembered
 from rag.generation.prompts.files import CURRENT, prompt
 from rag.generation.routing import Choice, Job, SingleModel
@@ -288,6 +289,15 @@ def test_the_notes_tell_model_prompt_and_tokens() -> None:
     assert not any("gpu1" in note.detail for note in notes), "addresses inside the network are not for readers"
 
 
+def test_a_second_try_is_told_and_the_replica_only_logged(caplog: pytest.LogCaptureFixture) -> None:
+    end = Finished("stop", replica="http://gpu1:8000", retried=("empty",))
+    with caplog.at_level("DEBUG", logger="rag.generation.grounded"):
+        _, notes = answered(ScriptedEngine([[TextDelta("연차는 15일입니다. [1]"), end]], name="qwen"))
+    assert details(notes, "guard") == ["empty: asked again"]
+    assert "qwen answered from http://gpu1:8000" in caplog.messages
+    assert details(answered(ScriptedEngine.saying("연차는 15일입니다. [1]"))[1], "guard") == []
+
+
 def test_no_answer_is_no_draft_and_stops_the_engine() -> None:
     engine = ScriptedEngine(
         [[TextDelta("[NO_ANS"), TextDelta("WER]\n그래도 "), *spoken("말하자면 연차는 99일입니다. [1]")]]
@@ -444,6 +454,16 @@ def test_a_repair_that_fails_costs_no_answer() -> None:
         asked(), Draft(text="연차는 16일.", cites=(0,)), []
     )
     assert asyncio.run(repair) is None
+
+
+def test_a_guard_in_the_middle_of_a_repair_has_it_asked_for_again() -> None:
+    stopped = [TextDelta("출장비 한도는 "), Finished("guard", guard="repetition")]
+    engine = ScriptedEngine([stopped, spoken("출장비 한도는 50,000원입니다. [1]"), stopped])
+    generator = GroundedGenerator(SingleModel(GuardedEngine(engine)), SETTINGS)
+    draft = Draft(text="출장비는 16일입니다.", cites=(2,))
+    found = asyncio.run(generator.repair(asked(), draft, ["16일"]))
+    assert found == Draft(text="출장비 한도는 50,000원입니다.", cites=(2,))
+    assert asyncio.run(generator.repair(asked(), draft, ["16일"])) is None and len(engine.calls) == 4
 
 
 def turns(count: int, length: int = 1) -> list[ChatMessage]:
