@@ -19,7 +19,7 @@ Splitter = Callable[[str], Sequence[Span]]
 
 NO_ANSWER = "[NO_ANSWER]"
 """The line by which a model says that the passages do not answer."""
-_REFUSAL = re.compile(r"[\s*_`\"'“#>-]*\[?\s*NO[_ ]ANSWER\s*\]?[*_`\"'”.]*")
+_REFUSAL = re.compile(r"[\s*_`\"'“#>-]{0,20}\[?\s{0,3}NO[_ ]ANSWER\s{0,3}\]?[*_`\"'”.]{0,20}")
 _PERHAPS_REFUSAL = re.compile(r"[\s*_`\"'“#>-]*(?:\[\s*)?(?:N(?:O(?:[_ ](?:A(?:N(?:S(?:W(?:E(?:R)?)?)?)?)?)?)?)?)?\Z")
 _AHEAD = 24
 """Characters after a possible end of a sentence that decide whether it is one: some words in either language."""
