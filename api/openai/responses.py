@@ -22,7 +22,7 @@ from api.openai.models import ALL, permit_for_model
 from api.openai.response_schemas import RESULTS, FileSearch, ResponseIn
 from api.openai.store_search import StoreHit, hits_of, narrowed
 from api.schemas.answers import abstention_message
-from api.streaming import event, started
+from api.streaming import GONE, event, started, while_connected
 from rag.access.policy import Action
 from rag.answering.log import Recording, Surface
 from rag.answering.rendering import RenderedSentence, render
@@ -62,7 +62,9 @@ async def create_response(
     made = _Response(events, recording.id, caller, body, question, tool, base_url(request))
     if body.stream:
         return RecordedStream(made.stream(), events, log=answer_log(caller), recording=recording)
-    whole = await made.whole()
+    whole = await while_connected(request, made.whole())
+    if whole is None:
+        return Response(status_code=GONE)
     later.add_task(answer_log(caller).keep, recording)
     return JSONResponse(whole, headers={HEADER: str(recording.id)}, background=later)
 

@@ -319,19 +319,20 @@ def test_a_model_runs_errands_but_says_nothing_else(reader: Caller) -> None:
     assert len(engine.calls) == 4
 
 
-def test_a_client_that_goes_away_stops_the_answer(reader: Caller) -> None:
+@pytest.mark.parametrize("route", ["chat/completions", "responses"])
+def test_a_client_that_goes_away_stops_the_answer(reader: Caller, route: str) -> None:
     asking, generator = writing(reader, Draft((Span(0, 0, 6),)), 30.0)
-    body = {"model": "rag/all", "messages": ASKED, "stream": True}
+    body = {"model": "rag/all", "messages": ASKED, "input": QUESTION, "stream": True}
     with served(create_app(asking.running.services)) as address:
         with httpx.Client(trust_env=False, headers=reader.headers) as http:
-            with http.stream("POST", f"{address}/v1/chat/completions", json=body) as response:
+            with http.stream("POST", f"{address}/v1/{route}", json=body) as response:
                 assert next(response.iter_bytes())
             with pytest.raises(httpx.ReadTimeout):
-                http.post(f"{address}/v1/chat/completions", json=body | {"stream": False}, timeout=1.0)
+                http.post(f"{address}/v1/{route}", json=body | {"stream": False}, timeout=1.0)
         deadline = time.monotonic() + 20
         while generator.closed < 2 and time.monotonic() < deadline:
             time.sleep(0.02)
-    assert generator.closed == 2
+        assert generator.closed == 2
 
 
 def test_the_openai_client_reads_all_of_it(reader: Caller) -> None:
