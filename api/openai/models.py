@@ -42,6 +42,11 @@ class Writer:
     engine: ChatEngine
     adapter: str = ""
 
+    @property
+    def name(self) -> str:
+        """What it is called behind `llm/`."""
+        return f"{self.engine.name}:{self.adapter}" if self.adapter else self.engine.name
+
 
 @router.get("/models")
 def list_models(caller: Annotated[Caller, Depends(guarded(Action.LIST_MODELS))]) -> dict[str, Any]:
@@ -134,13 +139,8 @@ def _writer(caller: Caller, name: str) -> Writer | None:
     generation = caller.services.rag.generation
     if generation is None:
         return None
-    name = name if name in generation.engines else generation.aliases.get(name, name)
-    if name in generation.engines:
-        return Writer(generation.engines[name])
-    base, _, adapter = name.rpartition(":")
-    if base in generation.engines and adapter in _adapters(caller, base):
-        return Writer(generation.engines[base], adapter)
-    return None
+    found = generation.router.named(name)
+    return None if found is None else Writer(*found)
 
 
 def _adapters(caller: Caller, engine: str) -> tuple[str, ...]:
@@ -171,14 +171,16 @@ def _configured(caller: Caller) -> Iterator[dict[str, Any]]:
         return
     rag = caller.services.rag
     if rag.generation is not None:
-        engines = rag.generation.engines
-        for name, engine in engines.items():
+        for name, engine in rag.generation.engines.items():
+            if name in rag.generation.aliases:  # the alias stands above it
+                continue
             yield _model(f"{RAW}{name}", engine.context_tokens)
             for adapter in _adapters(caller, name):
                 yield _model(f"{RAW}{name}:{adapter}", engine.context_tokens, parent=f"{RAW}{name}")
-        for alias, name in rag.generation.aliases.items():
-            if alias not in engines and name in engines:
-                yield _model(f"{RAW}{alias}", engines[name].context_tokens, root=f"{RAW}{name}")
+        for alias in rag.generation.aliases:
+            found = _writer(caller, alias)
+            if found is not None:
+                yield _model(f"{RAW}{alias}", found.engine.context_tokens, root=f"{RAW}{found.name}")
     if (dense := rag.space.dense) is not None:
         yield _model(f"{EMBED}{dense.name}", dense.max_tokens)
     if (reranker := reranker_of(caller)) is not None:

@@ -19,11 +19,10 @@ from rag.domain.answer import Note
 from rag.domain.errors import ModelTimeout
 from rag.domain.principal import CitationStyle, Scope
 from rag.generation.base import Draft, GenerationRequest, Span
-from rag.generation.registry import Generation
-from rag.generation.routing import SingleModel
 from rag.generation.scripted import ScriptedEngine, Step, spoken
 from rag.store.tenant import Tenant
 from rag.text.question import QuestionReader
+from tests.support.generators import generation_of
 from tests.support.live import openai_client, served
 from tests.support.running import Caller, Running, running, settings_for
 
@@ -102,7 +101,7 @@ def writing(reader: Caller, *steps: Draft | Note | Exception | float) -> tuple[C
 def with_engine(reader: Caller, engine: ScriptedEngine) -> Caller:
     """The same reader of a service with a generator to run errands on."""
     services = reader.running.services
-    generation = Generation(SingleModel(engine), {engine.name: engine}, {"Latest": engine.name})
+    generation = generation_of(engine, aliases={"Latest": "newest", "newest": engine.name}, context_tokens=32_768)
     services = replace(services, rag=replace(services.rag, generation=generation))
     http = TestClient(create_app(services), raise_server_exceptions=False)
     return Caller(replace(reader.running, services=services, http=http), reader.headers)

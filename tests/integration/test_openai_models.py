@@ -28,13 +28,15 @@ from rag.generation.routing import SingleModel
 from rag.generation.scripted import ScriptedEngine, Step, spoken
 from rag.reranking.scripted import ScriptedReranker
 from rag.retrieval.reranking import SecondLook
+from tests.support.generators import generation_of
 from tests.support.live import openai_client, served
 from tests.support.running import Caller, Running, running, settings_for
 
 ASKED: list[Any] = [{"role": "user", "content": "서고를 한 문장으로 설명해 줘."}]
 PIXEL = "data:image/png;base64,iVBORw0KGgo="
 MINILM = "embed/all-MiniLM-L6-v2"
-SERVED = {"name": "Qwen3-8B", "urls": ["http://127.0.0.1:9/v1"], "adapters": ["legal"]}
+OF_MODEL: dict[str, Any] = {"catalogue": "Qwen3-32B", "adapters": ["legal"], "vision": True}
+SERVED = {"name": "Qwen3-8B", "urls": ["http://127.0.0.1:9/v1"], **OF_MODEL}
 
 Play = Callable[..., ScriptedEngine]
 
@@ -43,7 +45,9 @@ Play = Callable[..., ScriptedEngine]
 def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Running, str]]:
     """A service with a generator under two names and an adapter, and a reranker; with its address."""
     engine = ScriptedEngine.saying("안녕하세요", name="Qwen3-8B")
-    generation = Generation(SingleModel(engine), {"Qwen3-8B": engine}, {"HCP-LLM-Latest": "Qwen3-8B"})
+    generation = generation_of(
+        engine, aliases={"HCP-LLM-Latest": "newest", "newest": "Qwen3-8B", "법무": "legal"}, **OF_MODEL
+    )
     settings = settings_for(tmp_path_factory.mktemp("openai"), {"rag": {"generation": {"models": [SERVED]}}})
     with running(settings, generation=generation) as service:
         look = SecondLook(ScriptedReranker(), 10, 2000)
@@ -90,10 +94,13 @@ def test_models_say_what_they_are(client: openai.OpenAI) -> None:
         "llm/Qwen3-8B",
         "llm/Qwen3-8B:legal",
         "llm/HCP-LLM-Latest",
+        "llm/newest",
+        "llm/법무",
         MINILM,
         "rerank/scripted",
     }
-    assert found["llm/HCP-LLM-Latest"]["root"] == "llm/Qwen3-8B"
+    assert found["llm/HCP-LLM-Latest"]["root"] == found["llm/newest"]["root"] == "llm/Qwen3-8B"
+    assert found["llm/법무"]["root"] == "llm/Qwen3-8B:legal"
     assert found["llm/Qwen3-8B:legal"]["parent"] == "llm/Qwen3-8B"
     assert found["llm/Qwen3-8B"]["max_model_len"] == found["rag/all"]["max_model_len"] == 32_768
     assert found[MINILM]["max_model_len"] == 256
@@ -123,6 +130,13 @@ def test_a_whole_completion_is_what_the_engine_said(client: openai.OpenAI, play:
     assert "gpu1" not in completion.model_dump_json()
     assert list(engine.calls[0].messages) == ASKED
     assert engine.calls[0].sampling.temperature is None
+
+
+def test_every_name_of_the_router_is_one_here(client: openai.OpenAI, play: Play) -> None:
+    engine = play(spoken("네"))
+    for name in ("newest", "법무", "legal", "Qwen3-8B:legal", "qwen/qwen3-32b"):
+        client.chat.completions.create(model=f"llm/{name}", messages=ASKED)
+    assert [call.adapter for call in engine.calls] == ["", "legal", "legal", "legal", ""]
 
 
 def test_a_stream_has_openais_order(client: openai.OpenAI, play: Play) -> None:
