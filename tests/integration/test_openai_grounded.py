@@ -318,6 +318,19 @@ def test_a_model_runs_errands_but_says_nothing_else(reader: Caller) -> None:
     assert len(engine.calls) == 4
 
 
+def test_an_errand_goes_to_the_adapter_that_is_set_and_leaves_room_to_think(reader: Caller) -> None:
+    engine = ScriptedEngine.saying('{"title": "연차 안내"}', name="house")
+    for entry, thinking in (("gpt-oss-20b", True), ("Qwen3-32B", False)):
+        generation = generation_of(engine, jobs={"interactive": "hr"}, catalogue=entry, adapters=["hr"])
+        services = reader.running.services
+        services = replace(services, rag=replace(services.rag, generation=generation))
+        asking = Caller(replace(reader.running, http=TestClient(create_app(services))), reader.headers)
+        assert json.loads(errand(asking, TITLE)) == {"title": "연차 안내"}
+        call = engine.calls[-1]
+        assert (call.adapter, call.thinking) == ("hr", thinking)
+        assert call.max_tokens is not None and (call.max_tokens > 4_000) is thinking
+
+
 @pytest.mark.parametrize("route", ["chat/completions", "responses"])
 def test_a_client_that_goes_away_stops_the_answer(reader: Caller, route: str) -> None:
     asking, generator = writing(reader, Draft((Span(0, 0, 6),)), 30.0)
