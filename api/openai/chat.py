@@ -92,7 +92,9 @@ def _worth_headers(item: AnswerEvent) -> bool:
 
 async def _raw(body: ChatRequest, request: Request, caller: Caller) -> Response:
     writer = writer_for(caller, body.model)
-    source = writer.engine.stream(engine_call(body, writer, str(caller.principal.tenant_id)))
+    generation = caller.services.rag.generation
+    router = generation.router if generation is not None else None
+    source = writer.engine.stream(engine_call(body, writer, str(caller.principal.tenant_id), router))
     include_usage = body.stream_options is not None and body.stream_options.include_usage
     if not body.stream:
         completion = RawCompletion(source, body.model, caller.language, include_usage=include_usage)

@@ -103,7 +103,8 @@ class ChatRequest(Lenient):
     reasoning_effort: str | None = Field(None, max_length=20)
     enable_thinking: bool | None = None
     chat_template_kwargs: dict[str, Any] | None = Field(
-        None, description="of these, `enable_thinking` and `thinking` are read"
+        None,
+        description="of these, `enable_thinking`, `thinking` and those that the catalogue names for the model are read",
     )
 
     generator: str = Field("", max_length=300, description="extension, for rag/*: which configured model writes")

@@ -252,6 +252,45 @@ def test_a_tool_conversation_and_its_reasoning_are_passed_on(client: openai.Open
     ]
 
 
+def test_tools_bring_what_the_template_needs_and_nothing_else_of_the_router(
+    live: tuple[Running, str], caller: Caller
+) -> None:
+    from starlette.testclient import TestClient
+
+    engine = ScriptedEngine.saying("네", name="house")
+    generation = generation_of(engine, catalogue="Qwen3.6-27B", vision=False, aliases={"Latest": "house"})
+    rag = replace(live[0].services.rag, generation=generation)
+    http = TestClient(create_app(replace(live[0].services, rag=rag)), headers=caller.headers)
+    tools = [{"type": "function", "function": {"name": "look"}}]
+    for fields, expected in (
+        ({"tools": tools}, {"preserve_thinking": True}),
+        ({"tools": tools, "chat_template_kwargs": {"preserve_thinking": False, "x": 1}}, {"preserve_thinking": False}),
+        ({"tools": tools, "chat_template_kwargs": {"preserve_thinking": "{{ x }}"}}, {"preserve_thinking": True}),
+        ({}, None),
+    ):
+        body: dict[str, Any] = {"model": "llm/Latest", "messages": ASKED, **fields}
+        assert http.post("/v1/chat/completions", json=body).status_code == 200
+        sampling = engine.calls[-1].sampling
+        assert sampling.extra.get("chat_template_kwargs") == expected
+        assert (sampling.temperature, sampling.top_k, engine.calls[-1].thinking) == (None, None, None)
+
+
+@pytest.mark.parametrize("stream", [True, False])
+def test_a_picture_for_a_model_that_sees_none_is_refused(
+    live: tuple[Running, str], caller: Caller, stream: bool
+) -> None:
+    from starlette.testclient import TestClient
+
+    engine = ScriptedEngine.saying("네", name="house")
+    rag = replace(live[0].services.rag, generation=generation_of(engine, catalogue="Qwen3.6-27B", vision=False))
+    http = TestClient(create_app(replace(live[0].services, rag=rag)), headers=caller.headers)
+    content = [{"type": "text", "text": "무슨 그림?"}, {"type": "image_url", "image_url": {"url": PIXEL}}]
+    body = {"model": "llm/house", "messages": [{"role": "user", "content": content}], "stream": stream}
+    refused = http.post("/v1/chat/completions", json=body, headers={"Accept-Language": "ko"})
+    assert (refused.status_code, refused.json()["error"]["code"]) == (422, "images_not_taken")
+    assert refused.json()["error"]["message"].startswith("모델 house이(가) 받지 않는 내용입니다") and engine.calls == []
+
+
 @pytest.mark.parametrize(
     ("part", "param"),
     [
