@@ -83,7 +83,8 @@ def _template_arguments(body: ChatRequest, writer: Writer, router: ModelRouter) 
     among a template's arguments can be a template.
     """
     job = Job("interactive", model=writer.name)
-    pictured = any(True for message in body.messages for _ in pictures(message))
+    parts = [part for message in body.messages if isinstance(message.content, list) for part in message.content]
+    pictured = any(part.type == "image_url" for part in parts)
     if pictured and _chosen(router, replace(job, needs_vision=True), writer) is None:
         raise ImagesNotTaken(name=writer.name, detail="images")
     choice = _chosen(router, replace(job, needs_tools=True), writer) if body.tools else None

@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from api.openai.attribute_filters import Filters
 from api.openai.file_schemas import RankingOptions
-from rag.domain.errors import InvalidRequest
+from rag.domain.errors import InvalidRequest, UnsupportedRequest
 from rag.generation.chat import ChatMessage
 from rag.retrieval.rewriting import TURNS
 
@@ -40,13 +40,13 @@ class Item(_Lenient):
         """The text of the turn.
 
         Raises:
-            InvalidRequest: it holds something else than text.
+            UnsupportedRequest: it holds something else than text.
         """
         if isinstance(self.content, str):
             return self.content.strip()
         for part in self.content:
             if part.type not in _TEXT_PARTS:
-                raise InvalidRequest(detail=f"input: {part.type} can't be read here, only text")
+                raise UnsupportedRequest(detail=f"input: {part.type} can't be read here, only text", param="input")
         return "\n".join(part.text for part in self.content if part.text).strip()
 
 
@@ -82,7 +82,8 @@ class ResponseIn(_Lenient):
         """The question, which is the last turn of the user, and the turns before it.
 
         Raises:
-            InvalidRequest: there is no question, or an item can't be read here.
+            InvalidRequest: there is no question.
+            UnsupportedRequest: an item can't be read here.
         """
         if isinstance(self.input, str):
             return self.input.strip(), ()
@@ -90,36 +91,44 @@ class ResponseIn(_Lenient):
         for item in self.input:
             if item.type in _PASSED_OVER:
                 continue
-            if item.type != "message" or item.role is None:
-                raise InvalidRequest(detail=f"input: an item of type {item.type} can't be read here")
+            if item.type != "message":
+                raise UnsupportedRequest(detail=f"input: an item of type {item.type} can't be read here", param="input")
+            if item.role is None:
+                raise InvalidRequest(detail="input: a message without a role", param="input")
             words = item.words()
             if words and item.role in ("user", "assistant"):
                 said.append(ChatMessage("user" if item.role == "user" else "assistant", words))
         while said and said[-1].role != "user":
             said.pop()
         if not said:
-            raise InvalidRequest(detail="input: no turn of the user with text")
+            raise InvalidRequest(detail="input: no turn of the user with text", param="input")
         return said[-1].content, tuple(said[:-1][-TURNS:])
 
     def refuse_what_is_not_done(self) -> None:
         """Refuse what would change the answer and is not done here.
 
         Raises:
-            InvalidRequest: such a field is set.
+            UnsupportedRequest: such a field is set.
         """
         for field, given in (
             ("previous_response_id", self.previous_response_id),
             ("conversation", self.conversation),
         ):
             if given is not None:
-                raise InvalidRequest(detail=f"{field}: conversations are not stored here; send the turns as input")
+                raise UnsupportedRequest(
+                    detail=f"{field}: conversations are not stored here; send the turns as input", param=field
+                )
         if self.background:
-            raise InvalidRequest(detail="background: not supported; use stream")
+            raise UnsupportedRequest(detail="background: not supported; use stream", param="background")
         wanted = (self.text or {}).get("format") or {}
         if isinstance(wanted, dict) and wanted.get("type", "text") != "text":
-            raise InvalidRequest(detail="text.format: only text; a cited answer has no other form")
+            raise UnsupportedRequest(
+                detail="text.format: only text; a cited answer has no other form", param="text.format"
+            )
         for tool in self.tools:
             if tool.get("type") != "file_search":
-                raise InvalidRequest(detail=f"tools: {tool.get('type')} is not done here, only file_search")
+                raise UnsupportedRequest(
+                    detail=f"tools: {tool.get('type')} is not done here, only file_search", param="tools"
+                )
         if len(self.tools) > 1:
-            raise InvalidRequest(detail="tools: file_search once; it takes several vector stores")
+            raise UnsupportedRequest(detail="tools: file_search once; it takes several vector stores", param="tools")

@@ -28,7 +28,7 @@ from rag.answering.log import Recording, Surface
 from rag.answering.rendering import RenderedSentence, render
 from rag.answering.service import AnswerEvent, Asked
 from rag.domain.answer import Abstention, Sentence
-from rag.domain.errors import InvalidRequest, SeogoError
+from rag.domain.errors import InvalidRequest, SeogoError, UnsupportedRequest
 from rag.domain.messages import localized
 from rag.domain.passage import Passage, SearchResult
 from rag.domain.principal import Permit
@@ -78,8 +78,9 @@ def _tool_of(body: ResponseIn) -> FileSearch | None:
         where = "; ".join(f"{'.'.join(map(str, item['loc']))}: {item['msg']}" for item in error.errors()[:5])
         raise InvalidRequest(detail=f"tools: {where}") from error
     if tool.ranking_options.score_threshold > 0:
-        raise InvalidRequest(
-            detail="ranking_options.score_threshold: weak evidence is refused by itself; use search for it"
+        raise UnsupportedRequest(
+            detail="ranking_options.score_threshold: weak evidence is refused by itself; use search for it",
+            param="tools",
         )
     return tool
 
