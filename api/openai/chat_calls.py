@@ -13,7 +13,7 @@ from dataclasses import replace
 from hashlib import blake2b
 from typing import Any
 
-from api.openai.models import Writer
+from api.generators import Writer
 from api.openai.schemas import ChatRequest, ContentPart, Message
 from rag.domain.errors import ImagesNotTaken, InvalidRequest, UnsupportedRequest
 from rag.generation.engine import EngineCall, Sampling

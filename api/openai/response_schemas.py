@@ -8,6 +8,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from api.openai.attribute_filters import Filters
 from api.openai.file_schemas import RankingOptions
+from api.openai.schemas import thinks
+from rag.answering.service import AnswerMode
 from rag.domain.errors import InvalidRequest, UnsupportedRequest
 from rag.generation.chat import ChatMessage
 from rag.retrieval.rewriting import TURNS
@@ -60,6 +62,12 @@ class FileSearch(_Lenient):
     ranking_options: RankingOptions = RankingOptions()
 
 
+class Reasoning(_Lenient):
+    """How much the model reasons first."""
+
+    effort: str | None = Field(None, max_length=20)
+
+
 class ResponseIn(_Lenient):
     """What is asked."""
 
@@ -77,6 +85,14 @@ class ResponseIn(_Lenient):
     background: bool = False
     text: dict[str, Any] | None = None
     metadata: dict[str, str] | None = None
+    reasoning: Reasoning | None = None
+
+    generator: str = Field("", max_length=300, description="extension: which configured model writes")
+    mode: AnswerMode = Field("answer", description="extension: as in `POST /api/v1/answers`")
+
+    def thinking(self) -> bool | None:
+        """Whether the model shall reason first; None where the client does not say."""
+        return thinks(self.reasoning.effort) if self.reasoning is not None else None
 
     def turns(self) -> tuple[str, tuple[ChatMessage, ...]]:
         """The question, which is the last turn of the user, and the turns before it.

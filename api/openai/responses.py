@@ -17,6 +17,7 @@ from pydantic import ValidationError
 
 from api.answer_log import HEADER, RESPONSE, RecordedStream, answer_log
 from api.deps import Caller, base_url, guarded
+from api.generators import generator_name
 from api.openai.ids import permit_for_stores
 from api.openai.models import ALL, permit_for_model
 from api.openai.response_schemas import RESULTS, FileSearch, ResponseIn
@@ -56,7 +57,14 @@ async def create_response(
     permit = await run_sync(_permit, caller, body.model, tool)
     rag = caller.services.rag
     passages = (tool.max_num_results if tool is not None else None) or rag.settings.answers.passages
-    asked = Asked(question, passages, QuestionContext(history))
+    asked = Asked(
+        question,
+        passages,
+        QuestionContext(history),
+        model=generator_name(caller, body.generator),
+        thinking=body.thinking(),
+        mode=body.mode,
+    )
     recording = Recording(permit, question, Surface.RESPONSES, rag.answerer.generator_name)
     events = await started(recording.listening(rag.answerer.stream(permit, asked)))
     made = _Response(events, recording.id, caller, body, question, tool, base_url(request))
@@ -164,6 +172,9 @@ class _Response:
             async for item in self._events:
                 if isinstance(item, SearchResult):
                     await run_sync(self._know, item.passages)
+                    if self._output:  # in steps: all that was found, before the first sentence
+                        self._output[0] = self._call("completed")
+                        continue
                     for pair in self._searched() if self._tool is not None else ():
                         yield pair
                 elif isinstance(item, Sentence | Abstention):

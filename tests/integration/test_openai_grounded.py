@@ -227,6 +227,25 @@ def test_the_caller_chooses_who_writes_and_whether_it_thinks(reader: Caller) -> 
     assert (unknown.status_code, unknown.json()["error"]["param"]) == (404, "generator")
 
 
+def test_responses_and_the_native_api_choose_like_chat(reader: Caller) -> None:
+    asking, generator = writing(
+        with_engine(reader, ScriptedEngine.saying("x", name="Qwen3-8B")), Draft((Span(0, 0, 6),))
+    )
+    response: dict[str, Any] = {"model": "rag/규정", "input": QUESTION}
+    for fields in ({"generator": "llm/Latest", "reasoning": {"effort": "high"}}, {"reasoning": {"effort": "none"}}, {}):
+        assert asking.post("/v1/responses", json=response | fields).status_code == 200
+    native: dict[str, Any] = {"question": QUESTION}
+    for fields in ({"model": "llm/Latest", "thinking": True}, {"thinking": False}, {}):
+        assert asking.post("/api/v1/answers", json=native | fields).status_code == 200
+    expected = [("Latest", True), ("", False), ("", None)]
+    assert [(item.model, item.thinking) for item in generator.requests] == expected * 2
+    unknown = asking.post("/v1/responses", json=response | {"generator": "gpt-5"})
+    assert (unknown.status_code, unknown.json()["error"]["param"]) == (404, "generator")
+    unknown = asking.post("/api/v1/answers", json=native | {"model": "gpt-5"})
+    assert (unknown.status_code, unknown.json()["code"]) == (404, "unknown_model")
+    assert asking.post("/v1/responses", json=response | {"mode": "guess"}).status_code == 422
+
+
 @pytest.mark.parametrize("stream", [True, False])
 def test_a_model_that_is_away_is_a_status_for_clients_that_retry(reader: Caller, stream: bool) -> None:
     asking, _ = writing(reader, ModelTimeout(name="Qwen3-8B"))

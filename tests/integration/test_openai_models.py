@@ -556,6 +556,21 @@ def test_a_key_for_some_collections_uses_models_only_if_the_operator_says_so(
     assert http.get("/v1/models/llm/Qwen3-8B").status_code == (200 if allowed else 404)
 
 
+@pytest.mark.parametrize("allowed", [False, True])
+def test_a_limited_key_names_who_writes_alike_on_all_surfaces(live: tuple[Running, str], allowed: bool) -> None:
+    from starlette.testclient import TestClient
+
+    services, headers = _limited(live[0], allowed=allowed)
+    http = TestClient(create_app(services), headers=headers)
+    for name, status in (("Qwen3-8B", 200), ("gpt-5", 404)):
+        for path, body in (
+            ("/v1/chat/completions", {"model": "rag/all", "messages": ASKED, "generator": name}),
+            ("/v1/responses", {"model": "rag/all", "input": "휴가?", "generator": name}),
+            ("/api/v1/answers", {"question": "휴가?", "model": name}),
+        ):
+            assert http.post(path, json=body).status_code == status, path
+
+
 class Closing(ScriptedEngine):
     """Says whether it was closed."""
 
