@@ -304,7 +304,7 @@ class _Response:
         return event({"type": kind, "sequence_number": number, **data}, kind)
 
     async def _usage(self) -> dict[str, Any]:
-        # No model was run: the lexical analyzer's terms are the only tokens there are.
+        # In the lexical analyzer's terms, as in chat: what was asked and said is what the client sees.
         count = self._caller.services.rag.count_tokens
         asked = await run_sync(count, self._question)
         answered = await run_sync(count, self._message.text)
