@@ -19,6 +19,7 @@ from rag.generation.chat import ChatModel
 from rag.generation.extractive import ExtractiveGenerator
 from rag.generation.grounded import GroundedGenerator
 from rag.generation.grounded_prompt import PromptWriter
+from rag.generation.openai_engine_dialects import DIALECTS
 from rag.generation.planning import ModelPlanner
 from rag.generation.registry import Generation, open_generation
 from rag.index.base import VectorIndex
@@ -126,6 +127,7 @@ def build(
     )
     spaces.open(recreate=recreate_index)
     traffic = Traffic()
+    generation = generation or open_generation(settings.generation)
     current = spaces.current
     understander = Understander(
         database,
@@ -134,7 +136,7 @@ def build(
         analyzer,
         reader,
         settings.retrieval,
-        _open_chat(settings),
+        _open_chat(settings, generation),
         settings.chat.timeout_s,
     )
     second_look = SecondLook.of(open_reranker(settings.reranking), settings.reranking)
@@ -149,7 +151,6 @@ def build(
         spaces,
         second_look,
     )
-    generation = generation or open_generation(settings.generation)
     return Rag(
         settings=settings,
         database=database,
@@ -180,14 +181,17 @@ def _answerer(
     return StepwiseAnswerer(retriever, reader, generator, planner, answers, rules)
 
 
-def _open_chat(settings: RagSettings) -> ChatModel | None:
+def _open_chat(settings: RagSettings, generation: Generation | None) -> ChatModel | None:
     """The chat model for work around the question: the one that is named for it, else the generator of quick answers."""
     chat = settings.chat
     if chat.url is None and settings.generation.models:
+        wanted = settings.generation.jobs.get("interactive", "")
+        found = generation.router.named(wanted) if generation is not None else None
+        name, adapter = (found[0].name, found[1]) if found is not None else ("", "")
         models = {served.name: served for served in settings.generation.models}
-        served = models.get(settings.generation.jobs.get("interactive", ""), settings.generation.models[0])
-        named = {"url": served.urls[0], "model": served.served_as or served.name, "api_key_file": served.api_key_file}
-        chat = chat.model_copy(update=named)
+        served = models.get(name, settings.generation.models[0])
+        model = DIALECTS[served.engine].model(served.served_as or served.name, adapter)
+        chat = chat.model_copy(update={"url": served.urls[0], "model": model, "api_key_file": served.api_key_file})
     if chat.url is None:
         return None
     from rag.generation.openai_chat import open_chat

@@ -13,12 +13,13 @@ from starlette.background import BackgroundTask
 
 from api.answer_log import HEADER, RecordedStream, answer_log
 from api.deps import Caller, base_url, guarded
+from api.generators import RAW, generator_name
 from api.openai.chat_calls import check_answerable, engine_call
 from api.openai.chat_chunks import Chunks
 from api.openai.chat_grounded import GroundedCompletion, Shown, check_grounded, usage
 from api.openai.chat_raw import RawCompletion
 from api.openai.chat_tasks import Errand, done, errand_of
-from api.openai.models import RAW, generator_name, permit_for_model, writer_for
+from api.openai.models import permit_for_model, writer_for
 from api.openai.schemas import ChatRequest
 from api.streaming import DONE, GONE, EventStream, started, while_connected
 from rag.access.policy import Action
@@ -92,7 +93,9 @@ def _worth_headers(item: AnswerEvent) -> bool:
 
 async def _raw(body: ChatRequest, request: Request, caller: Caller) -> Response:
     writer = writer_for(caller, body.model)
-    source = writer.engine.stream(engine_call(body, writer, str(caller.principal.tenant_id)))
+    generation = caller.services.rag.generation
+    router = generation.router if generation is not None else None
+    source = writer.engine.stream(engine_call(body, writer, str(caller.principal.tenant_id), router))
     include_usage = body.stream_options is not None and body.stream_options.include_usage
     if not body.stream:
         completion = RawCompletion(source, body.model, caller.language, include_usage=include_usage)

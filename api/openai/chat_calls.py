@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from hashlib import blake2b
 from typing import Any
 
-from api.openai.models import Writer
+from api.generators import Writer
 from api.openai.schemas import ChatRequest, ContentPart, Message
-from rag.domain.errors import InvalidRequest, UnsupportedRequest
+from rag.domain.errors import ImagesNotTaken, InvalidRequest, UnsupportedRequest
 from rag.generation.engine import EngineCall, Sampling
+from rag.generation.routing import Choice, Job, ModelRouter
 
 _DATA_URL = re.compile(r"data:(?:image|audio|video)/[a-z0-9.+-]{1,40};base64,", re.IGNORECASE)
 _LINKED = ("image_url", "video_url", "audio_url")
@@ -49,18 +51,22 @@ def check_answerable(body: ChatRequest) -> None:
         raise UnsupportedRequest(detail="logprobs: not given here", param="logprobs")
 
 
-def engine_call(body: ChatRequest, writer: Writer, tenant: str) -> EngineCall:
+def engine_call(body: ChatRequest, writer: Writer, tenant: str, router: ModelRouter | None = None) -> EngineCall:
     """The call that `body` asks for.
+
+    Args:
+        router: knows what the writer takes, and what its template needs; None where nobody does.
 
     Raises:
         InvalidRequest, UnsupportedRequest: a message can't be passed on.
+        ImagesNotTaken: there are pictures, and the writer sees none.
     """
     messages = [_message(message, f"messages[{i}]") for i, message in enumerate(body.messages)]
     beginning = json.dumps(messages[:2], ensure_ascii=False)[:_AFFINE_CHARACTERS]
     return EngineCall(
         messages=messages,
         max_tokens=body.max_completion_tokens or body.max_tokens,
-        sampling=_sampling(body),
+        sampling=_sampling(body, _template_arguments(body, writer, router) if router is not None else {}),
         thinking=body.thinking(),
         tools=body.tools or (),
         tool_choice=body.tool_choice,
@@ -72,8 +78,34 @@ def engine_call(body: ChatRequest, writer: Writer, tenant: str) -> EngineCall:
     )
 
 
-def _sampling(body: ChatRequest) -> Sampling:
+def _template_arguments(body: ChatRequest, writer: Writer, router: ModelRouter) -> dict[str, Any]:
+    """What the writer's template needs in a conversation with tools. The caller may set these otherwise, and no others:
+    among a template's arguments can be a template.
+    """
+    job = Job("interactive", model=writer.name)
+    parts = [part for message in body.messages if isinstance(message.content, list) for part in message.content]
+    pictured = any(part.type == "image_url" for part in parts)
+    if pictured and _chosen(router, replace(job, needs_vision=True), writer) is None:
+        raise ImagesNotTaken(name=writer.name, detail="images")
+    choice = _chosen(router, replace(job, needs_tools=True), writer) if body.tools else None
+    known = choice.sampling.extra.get("chat_template_kwargs", {}) if choice is not None else {}
+    given = body.chat_template_kwargs or {}
+    return {name: given[name] if type(given.get(name)) is type(value) else value for name, value in known.items()}
+
+
+def _chosen(router: ModelRouter, job: Job, writer: Writer) -> Choice | None:
+    """The choice for the job, if it is the writer: raw is never another model than the one that was named."""
+    try:
+        choice = router.choose(job)
+    except InvalidRequest:
+        return None
+    return choice if choice.engine is writer.engine else None
+
+
+def _sampling(body: ChatRequest, template: Mapping[str, Any]) -> Sampling:
     extra = {name: value for name in _PASSED if (value := getattr(body, name)) is not None}
+    if template:
+        extra["chat_template_kwargs"] = dict(template)
     if body.reasoning_effort not in (None, "none"):
         extra["reasoning_effort"] = body.reasoning_effort
     return Sampling(

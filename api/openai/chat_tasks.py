@@ -23,6 +23,7 @@ from rag.bootstrap import Rag
 from rag.domain.errors import SeogoError
 from rag.generation.engine import EngineCall, Sampling, TextDelta
 from rag.generation.routing import Job
+from rag.generation.saying import reasoning_tokens
 from rag.text.analysis import BIGRAM_MARK
 
 log = logging.getLogger(__name__)
@@ -94,17 +95,18 @@ async def _from_model(rag: Rag, errand: Errand, tenant: str) -> str | list[str] 
     """What a configured model makes of it; None where there is none, or it fails, or says something else."""
     if rag.generation is None:
         return None
-    call = EngineCall(
-        messages=[{"role": "user", "content": errand.prompt}],
-        max_tokens=_MOST_TOKENS,
-        sampling=Sampling(temperature=0.0),
-        thinking=False,
-        tenant=tenant,
-        deadline=time.monotonic() + _PATIENCE_S,
-    )
     texts: list[str] = []
     try:
         choice = rag.generation.router.choose(Job("interactive", answer_tokens=_MOST_TOKENS, thinking=False))
+        call = EngineCall(
+            messages=[{"role": "user", "content": errand.prompt}],
+            max_tokens=_MOST_TOKENS + reasoning_tokens(choice),
+            sampling=Sampling(temperature=0.0),
+            thinking=choice.thinking,
+            adapter=choice.adapter,
+            tenant=tenant,
+            deadline=time.monotonic() + _PATIENCE_S,
+        )
         async with aclosing(choice.engine.stream(call)) as events:
             async for item in events:
                 if isinstance(item, TextDelta):

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 from api.openai.attribute_filters import Attributes, Filters
 from api.schemas.collections import CollectionName
 from api.schemas.common import without_nul
-from rag.domain.errors import InvalidRequest
+from rag.domain.errors import InvalidRequest, UnsupportedRequest
 
 Metadata = Annotated[
     dict[
@@ -38,11 +38,12 @@ def refuse_chunking(given: ChunkingStrategy | None) -> None:
     """Refuse what is not honoured.
 
     Raises:
-        InvalidRequest: another strategy than `auto` is asked for.
+        UnsupportedRequest: another strategy than `auto` is asked for.
     """
     if given is not None and given.type != "auto":
-        raise InvalidRequest(
-            detail="chunking_strategy: only auto; documents are cut by their structure, so that citations find their place"
+        raise UnsupportedRequest(
+            detail="chunking_strategy: only auto; documents are cut by their structure, so that citations find their place",
+            param="chunking_strategy",
         )
 
 
@@ -50,10 +51,12 @@ def refuse_expiry(given: object) -> None:
     """Refuse an expiry, which is not kept here: retention rules of the collection delete documents.
 
     Raises:
-        InvalidRequest: there is one.
+        UnsupportedRequest: there is one.
     """
     if given is not None:
-        raise InvalidRequest(detail="expires_after: not supported; use the retention rules of the collection")
+        raise UnsupportedRequest(
+            detail="expires_after: not supported; use the retention rules of the collection", param="expires_after"
+        )
 
 
 class StoreIn(_Lenient):

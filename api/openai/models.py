@@ -7,17 +7,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends
 
 from api.deps import Caller, guarded
+from api.generators import RAW, Writer, writer_named
 from rag.access.policy import Action
 from rag.domain.errors import CollectionNotFound, UnknownModel
 from rag.domain.principal import Permit
 from rag.embedding.base import Embedder
-from rag.generation.engine import ChatEngine
 from rag.reranking.base import Reranker
 from rag.store import collection
 
@@ -25,22 +24,9 @@ router = APIRouter(tags=["openai"])
 
 PREFIX = "rag/"
 ALL = "rag/all"
-RAW = "llm/"
 EMBED = "embed/"
 RERANK = "rerank/"
 _OWNER = "seogo"
-
-
-@dataclass(frozen=True, slots=True)
-class Writer:
-    """A generator that was asked for by name.
-
-    Attributes:
-        adapter: LoRA adapter on it; empty means the base.
-    """
-
-    engine: ChatEngine
-    adapter: str = ""
 
 
 @router.get("/models")
@@ -95,22 +81,10 @@ def writer_for(caller: Caller, model: str) -> Writer:
         NotPermitted: no scope of the caller covers models.
     """
     caller.services.rag.policy.require(caller.principal, Action.USE_MODELS)
-    found = _writer(caller, model.removeprefix(RAW)) if model.startswith(RAW) and may_use_models(caller) else None
+    found = writer_named(caller, model.removeprefix(RAW)) if model.startswith(RAW) and may_use_models(caller) else None
     if found is None:
         raise UnknownModel(name=model)
     return found
-
-
-def generator_name(caller: Caller, wanted: str) -> str:
-    """The name of a configured generator that shall write a grounded answer, with or without `llm/`; empty for none.
-
-    Raises:
-        UnknownModel: none is configured under that name.
-    """
-    name = wanted.removeprefix(RAW)
-    if name and _writer(caller, name) is None:
-        raise UnknownModel(name=wanted, param="generator")
-    return name
 
 
 def embedder_for(caller: Caller, model: str) -> Embedder:
@@ -128,19 +102,6 @@ def embedder_for(caller: Caller, model: str) -> Embedder:
 def reranker_of(caller: Caller) -> Reranker | None:
     """The configured reranker, where there is one that the caller may use."""
     return caller.services.rag.retriever.second_look.reranker if may_use_models(caller) else None
-
-
-def _writer(caller: Caller, name: str) -> Writer | None:
-    generation = caller.services.rag.generation
-    if generation is None:
-        return None
-    name = name if name in generation.engines else generation.aliases.get(name, name)
-    if name in generation.engines:
-        return Writer(generation.engines[name])
-    base, _, adapter = name.rpartition(":")
-    if base in generation.engines and adapter in _adapters(caller, base):
-        return Writer(generation.engines[base], adapter)
-    return None
 
 
 def _adapters(caller: Caller, engine: str) -> tuple[str, ...]:
@@ -171,14 +132,16 @@ def _configured(caller: Caller) -> Iterator[dict[str, Any]]:
         return
     rag = caller.services.rag
     if rag.generation is not None:
-        engines = rag.generation.engines
-        for name, engine in engines.items():
+        for name, engine in rag.generation.engines.items():
+            if name in rag.generation.aliases:  # the alias stands above it
+                continue
             yield _model(f"{RAW}{name}", engine.context_tokens)
             for adapter in _adapters(caller, name):
                 yield _model(f"{RAW}{name}:{adapter}", engine.context_tokens, parent=f"{RAW}{name}")
-        for alias, name in rag.generation.aliases.items():
-            if alias not in engines and name in engines:
-                yield _model(f"{RAW}{alias}", engines[name].context_tokens, root=f"{RAW}{name}")
+        for alias in rag.generation.aliases:
+            found = writer_named(caller, alias)
+            if found is not None:
+                yield _model(f"{RAW}{alias}", found.engine.context_tokens, root=f"{RAW}{found.name}")
     if (dense := rag.space.dense) is not None:
         yield _model(f"{EMBED}{dense.name}", dense.max_tokens)
     if (reranker := reranker_of(caller)) is not None:

@@ -8,8 +8,10 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from api.openai.attribute_filters import Filters
 from api.openai.file_schemas import RankingOptions
+from api.openai.schemas import thinks
 from api.schemas.common import without_nul
-from rag.domain.errors import InvalidRequest
+from rag.answering.service import AnswerMode
+from rag.domain.errors import InvalidRequest, UnsupportedRequest
 from rag.generation.chat import ChatMessage
 from rag.retrieval.rewriting import TURNS
 
@@ -42,13 +44,13 @@ class Item(_Lenient):
         """The text of the turn.
 
         Raises:
-            InvalidRequest: it holds something else than text.
+            UnsupportedRequest: it holds something else than text.
         """
         if isinstance(self.content, str):
             return self.content.strip()
         for part in self.content:
             if part.type not in _TEXT_PARTS:
-                raise InvalidRequest(detail=f"input: {part.type} can't be read here, only text")
+                raise UnsupportedRequest(detail=f"input: {part.type} can't be read here, only text", param="input")
         return "\n".join(part.text for part in self.content if part.text).strip()
 
 
@@ -60,6 +62,12 @@ class FileSearch(_Lenient):
     filters: Filters | None = None
     max_num_results: int | None = Field(None, ge=1, le=50)
     ranking_options: RankingOptions = RankingOptions()
+
+
+class Reasoning(_Lenient):
+    """How much the model reasons first."""
+
+    effort: str | None = Field(None, max_length=20)
 
 
 class ResponseIn(_Lenient):
@@ -79,12 +87,21 @@ class ResponseIn(_Lenient):
     background: bool = False
     text: dict[str, Any] | None = None
     metadata: dict[str, str] | None = None
+    reasoning: Reasoning | None = None
+
+    generator: str = Field("", max_length=300, description="extension: which configured model writes")
+    mode: AnswerMode = Field("answer", description="extension: as in `POST /api/v1/answers`")
+
+    def thinking(self) -> bool | None:
+        """Whether the model shall reason first; None where the client does not say."""
+        return thinks(self.reasoning.effort) if self.reasoning is not None else None
 
     def turns(self) -> tuple[str, tuple[ChatMessage, ...]]:
         """The question, which is the last turn of the user, and the turns before it.
 
         Raises:
-            InvalidRequest: there is no question, or an item can't be read here.
+            InvalidRequest: there is no question.
+            UnsupportedRequest: an item can't be read here.
         """
         if isinstance(self.input, str):
             return self.input.strip(), ()
@@ -92,36 +109,44 @@ class ResponseIn(_Lenient):
         for item in self.input:
             if item.type in _PASSED_OVER:
                 continue
-            if item.type != "message" or item.role is None:
-                raise InvalidRequest(detail=f"input: an item of type {item.type} can't be read here")
+            if item.type != "message":
+                raise UnsupportedRequest(detail=f"input: an item of type {item.type} can't be read here", param="input")
+            if item.role is None:
+                raise InvalidRequest(detail="input: a message without a role", param="input")
             words = item.words()
             if words and item.role in ("user", "assistant"):
                 said.append(ChatMessage("user" if item.role == "user" else "assistant", words))
         while said and said[-1].role != "user":
             said.pop()
         if not said:
-            raise InvalidRequest(detail="input: no turn of the user with text")
+            raise InvalidRequest(detail="input: no turn of the user with text", param="input")
         return said[-1].content, tuple(said[:-1][-TURNS:])
 
     def refuse_what_is_not_done(self) -> None:
         """Refuse what would change the answer and is not done here.
 
         Raises:
-            InvalidRequest: such a field is set.
+            UnsupportedRequest: such a field is set.
         """
         for field, given in (
             ("previous_response_id", self.previous_response_id),
             ("conversation", self.conversation),
         ):
             if given is not None:
-                raise InvalidRequest(detail=f"{field}: conversations are not stored here; send the turns as input")
+                raise UnsupportedRequest(
+                    detail=f"{field}: conversations are not stored here; send the turns as input", param=field
+                )
         if self.background:
-            raise InvalidRequest(detail="background: not supported; use stream")
+            raise UnsupportedRequest(detail="background: not supported; use stream", param="background")
         wanted = (self.text or {}).get("format") or {}
         if isinstance(wanted, dict) and wanted.get("type", "text") != "text":
-            raise InvalidRequest(detail="text.format: only text; a cited answer has no other form")
+            raise UnsupportedRequest(
+                detail="text.format: only text; a cited answer has no other form", param="text.format"
+            )
         for tool in self.tools:
             if tool.get("type") != "file_search":
-                raise InvalidRequest(detail=f"tools: {tool.get('type')} is not done here, only file_search")
+                raise UnsupportedRequest(
+                    detail=f"tools: {tool.get('type')} is not done here, only file_search", param="tools"
+                )
         if len(self.tools) > 1:
-            raise InvalidRequest(detail="tools: file_search once; it takes several vector stores")
+            raise UnsupportedRequest(detail="tools: file_search once; it takes several vector stores", param="tools")

@@ -17,18 +17,19 @@ from pydantic import ValidationError
 
 from api.answer_log import HEADER, RESPONSE, RecordedStream, answer_log
 from api.deps import Caller, base_url, guarded
+from api.generators import generator_name
 from api.openai.ids import permit_for_stores
 from api.openai.models import ALL, permit_for_model
 from api.openai.response_schemas import RESULTS, FileSearch, ResponseIn
 from api.openai.store_search import StoreHit, hits_of, narrowed
 from api.schemas.answers import abstention_message
-from api.streaming import event, started
+from api.streaming import GONE, event, started, while_connected
 from rag.access.policy import Action
 from rag.answering.log import Recording, Surface
 from rag.answering.rendering import RenderedSentence, render
 from rag.answering.service import AnswerEvent, Asked
 from rag.domain.answer import Abstention, Sentence
-from rag.domain.errors import InvalidRequest, SeogoError
+from rag.domain.errors import InvalidRequest, SeogoError, UnsupportedRequest
 from rag.domain.messages import localized
 from rag.domain.passage import Passage, SearchResult
 from rag.domain.principal import Permit
@@ -56,13 +57,22 @@ async def create_response(
     permit = await run_sync(_permit, caller, body.model, tool)
     rag = caller.services.rag
     passages = (tool.max_num_results if tool is not None else None) or rag.settings.answers.passages
-    asked = Asked(question, passages, QuestionContext(history))
+    asked = Asked(
+        question,
+        passages,
+        QuestionContext(history),
+        model=generator_name(caller, body.generator),
+        thinking=body.thinking(),
+        mode=body.mode,
+    )
     recording = Recording(permit, question, Surface.RESPONSES, rag.answerer.generator_name)
     events = await started(recording.listening(rag.answerer.stream(permit, asked)))
     made = _Response(events, recording.id, caller, body, question, tool, base_url(request))
     if body.stream:
         return RecordedStream(made.stream(), events, log=answer_log(caller), recording=recording)
-    whole = await made.whole()
+    whole = await while_connected(request, made.whole())
+    if whole is None:
+        return Response(status_code=GONE)
     later.add_task(answer_log(caller).keep, recording)
     return JSONResponse(whole, headers={HEADER: str(recording.id)}, background=later)
 
@@ -76,8 +86,9 @@ def _tool_of(body: ResponseIn) -> FileSearch | None:
         where = "; ".join(f"{'.'.join(map(str, item['loc']))}: {item['msg']}" for item in error.errors()[:5])
         raise InvalidRequest(detail=f"tools: {where}") from error
     if tool.ranking_options.score_threshold > 0:
-        raise InvalidRequest(
-            detail="ranking_options.score_threshold: weak evidence is refused by itself; use search for it"
+        raise UnsupportedRequest(
+            detail="ranking_options.score_threshold: weak evidence is refused by itself; use search for it",
+            param="tools",
         )
     return tool
 
@@ -161,6 +172,9 @@ class _Response:
             async for item in self._events:
                 if isinstance(item, SearchResult):
                     await run_sync(self._know, item.passages)
+                    if self._output:  # in steps: all that was found, before the first sentence
+                        self._output[0] = self._call("completed")
+                        continue
                     for pair in self._searched() if self._tool is not None else ():
                         yield pair
                 elif isinstance(item, Sentence | Abstention):
@@ -290,7 +304,7 @@ class _Response:
         return event({"type": kind, "sequence_number": number, **data}, kind)
 
     async def _usage(self) -> dict[str, Any]:
-        # No model was run: the lexical analyzer's terms are the only tokens there are.
+        # In the lexical analyzer's terms, as in chat: what was asked and said is what the client sees.
         count = self._caller.services.rag.count_tokens
         asked = await run_sync(count, self._question)
         answered = await run_sync(count, self._message.text)

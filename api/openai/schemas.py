@@ -26,6 +26,11 @@ class Lenient(BaseModel):
     model_config = ConfigDict(extra="ignore", allow_inf_nan=False)
 
 
+def thinks(effort: str | None) -> bool | None:
+    """Whether a model that reasons with such an effort reasons at all; None where nothing is said."""
+    return None if effort is None else effort not in ("none", "minimal")
+
+
 class ContentPart(Lenient):
     """A part of a message: text, or a picture or sound as a data URL for the models that take one."""
 
@@ -103,7 +108,8 @@ class ChatRequest(Lenient):
     reasoning_effort: str | None = Field(None, max_length=20)
     enable_thinking: bool | None = None
     chat_template_kwargs: dict[str, Any] | None = Field(
-        None, description="of these, `enable_thinking` and `thinking` are read"
+        None,
+        description="of these, `enable_thinking`, `thinking` and those that the catalogue names for the model are read",
     )
 
     generator: str = Field("", max_length=300, description="extension, for rag/*: which configured model writes")
@@ -148,7 +154,7 @@ class ChatRequest(Lenient):
         for said in (kwargs.get("enable_thinking"), kwargs.get("thinking"), self.enable_thinking):
             if isinstance(said, bool):
                 return said
-        return None if self.reasoning_effort is None else self.reasoning_effort not in ("none", "minimal")
+        return thinks(self.reasoning_effort)
 
     def _asked(self) -> int:
         for index in range(len(self.messages) - 1, -1, -1):

@@ -15,6 +15,7 @@ from fastapi.responses import Response
 from api.answer_log import RecordedStream, answer_log
 from api.deps import PROBLEMS, Caller, base_url, guarded
 from api.errors import problem, respond
+from api.generators import generator_name
 from api.schemas.answers import AbstentionOut, AnswerOut, AnswerProblem, AskIn, NoteOut, SentenceOut
 from api.schemas.conversation import context_of
 from api.schemas.filters import filter_of
@@ -56,7 +57,14 @@ async def ask(
     permit = await run_sync(caller.permit, body.collections, body.as_of, filter_of(body.filter))
     rag = caller.services.rag
     context = context_of(body.history, body.infer_filters)
-    asked = Asked(body.question, body.passages or rag.settings.answers.passages, context, mode=body.mode)
+    asked = Asked(
+        body.question,
+        body.passages or rag.settings.answers.passages,
+        context,
+        model=generator_name(caller, body.model, "model"),
+        thinking=body.thinking,
+        mode=body.mode,
+    )
     recording = Recording(permit, body.question, Surface.NATIVE, rag.answerer.generator_name)
     if not body.stream:
         return await _in_one_piece(asked, permit, recording, later, request, caller)

@@ -74,6 +74,8 @@ class AskIn(Body):
         "answer",
         description="`steps` searches again for what the first passages leave open; `deep` writes a report. Both need a model",
     )
+    model: str = Field("", max_length=300, description="which configured model writes; none leaves the choice here")
+    thinking: bool | None = Field(None, description="whether it reasons first; none leaves the choice here")
 
 
 class CitationOut(BaseModel):

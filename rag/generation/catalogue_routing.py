@@ -114,6 +114,11 @@ class CatalogueRouter:
         sampling = _sampling(job, kind, chosen, thinking, reasons)
         return Choice(chosen.engine, sampling, thinking, tuple(reasons), wanted.adapter)
 
+    def named(self, name: str) -> tuple[ChatEngine, str] | None:
+        """What goes by `name`: a model, an alias, an adapter, or an entry of the catalogue that is configured."""
+        found = self._named(name)
+        return None if found is None else (found.candidate.engine, found.adapter)
+
     def _candidate(self, position: int, served: ServedModel, engines: Mapping[str, ChatEngine]) -> _Candidate:
         if served.name not in engines:
             raise ConfigurationError(detail=f"rag.generation.models: {served.name} has no engine")

@@ -29,6 +29,12 @@ class Dialect:
     cache_salt: bool = False
     adapter: Literal["model", "suffix"] | None = "model"
 
+    def model(self, served_as: str, adapter: str) -> str:
+        """What a request names as its model; an empty adapter means the base."""
+        if not adapter:
+            return served_as
+        return f"{served_as}:{adapter}" if self.adapter == "suffix" else adapter
+
 
 def _by_template(wanted: bool, names: Sequence[str]) -> Mapping[str, Any]:
     return {"chat_template_kwargs": dict.fromkeys(names, wanted)} if names else {}

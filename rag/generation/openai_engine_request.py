@@ -68,11 +68,9 @@ class RequestWriter:
         return body
 
     def _model(self, adapter: str) -> str:
-        if not adapter:
-            return self._served_as
-        if adapter not in self._adapters:
+        if adapter and adapter not in self._adapters:
             raise ModelNotServed(name=f"{self._name}:{adapter}")
-        return f"{self._served_as}:{adapter}" if self._dialect.adapter == "suffix" else adapter
+        return self._dialect.model(self._served_as, adapter)
 
     def _sampling(self, call: EngineCall) -> dict[str, Any]:
         sampling, dialect = call.sampling, self._dialect

@@ -62,6 +62,9 @@ class ModelRouter(Protocol):
             InvalidRequest: none of the configured models can do it: too long for all of them, or images for none.
         """
 
+    def named(self, name: str) -> tuple[ChatEngine, str] | None:
+        """The engine and the adapter on it (empty: the base) that go by `name`; None where none is configured."""
+
 
 class SingleModel:
     """The router where there is one model."""
@@ -72,3 +75,7 @@ class SingleModel:
     def choose(self, job: Job) -> Choice:
         """The one model there is, whatever the job."""
         return Choice(self._engine, thinking=job.thinking)
+
+    def named(self, name: str) -> tuple[ChatEngine, str] | None:
+        """The model, under its own name alone."""
+        return (self._engine, "") if name == self._engine.name else None

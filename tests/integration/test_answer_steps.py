@@ -72,6 +72,16 @@ def test_steps_are_shown_as_they_happen_and_the_passages_before_the_answer(alone
     assert {"model", "prompt", "thinking"} <= {item["kind"] for item in notes}
 
 
+def test_a_response_in_steps_tells_one_search_with_all_its_results(alone: Running, owner: Caller) -> None:
+    caller = with_model(alone, owner, SECOND, "DONE", "준법지원부의 한도는 하루 70,000원입니다. [1][2]")
+    tool = {"type": "file_search", "vector_store_ids": ["규정"], "max_num_results": 1}
+    body = {"model": "rag/all", "input": QUESTION, "mode": "steps", "tools": [tool]}
+    made = caller.post("/v1/responses", json=body | {"include": ["file_search_call.results"]}).json()
+    assert [item["type"] for item in made["output"]] == ["file_search_call", "message"]
+    assert [item["filename"] for item in made["output"][0]["results"]] == ["조직.md", "여비.md"]
+    assert "70,000원" in made["output"][1]["content"][0]["text"]
+
+
 def test_a_report_ends_with_its_sources_only_where_it_cites(alone: Running, owner: Caller) -> None:
     section = "준법지원부의 한도는 하루 70,000원입니다. [1][2]"
     caller = with_model(

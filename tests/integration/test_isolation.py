@@ -108,6 +108,8 @@ def requests(world: World) -> Iterator[tuple[str, str, dict[str, Any]]]:
         for mode in ("steps", "deep"):
             body = {"question": "vault code", "collections": [collection], "mode": mode}
             yield "POST", "/api/v1/answers", {"json": body}
+        body = {"question": "vault code", "collections": [collection], "model": "vault", "thinking": True}
+        yield "POST", "/api/v1/answers", {"json": body}
         for params in ({}, {"explain": "true"}, {"as_of": world.valid_at}):
             wanted = {"params": {"question": "vault code", "collections": collection, **params}}
             yield "GET", "/api/v1/search", wanted
@@ -149,6 +151,9 @@ def requests(world: World) -> Iterator[tuple[str, str, dict[str, Any]]]:
             title = [{"role": "user", "content": '### Task:\n### Output:\n{ "title": "x" }'}]
             yield "POST", "/v1/chat/completions", {"json": body | {"messages": title}}
             yield "POST", "/v1/chat/completions", {"json": body | {"citation_style": "inline+footer"}}
+            asked = {"model": f"rag/{collection}", "input": "vault code?", "stream": stream}
+            for fields in ({}, {"mode": "deep"}, {"generator": "vault", "reasoning": {"effort": "high"}}):
+                yield "POST", "/v1/responses", {"json": asked | fields}
         # A collection is no model of any other kind, whoever owns it.
         for kind in ("llm", "embed", "rerank"):
             yield "GET", f"/v1/models/{kind}/{collection}", {}

@@ -76,7 +76,7 @@ def test_a_file_is_kept_by_itself_and_leaves_nothing_when_deleted(service: Runni
         ({"purpose": "fine-tune"}, b"x", 422, "invalid_request"),
         ({}, b"x", 422, "invalid_request"),
         ({"purpose": "assistants"}, b"", 422, "empty_file"),
-        ({"purpose": "assistants", "expires_after[seconds]": "3600"}, b"x", 422, "invalid_request"),
+        ({"purpose": "assistants", "expires_after[seconds]": "3600"}, b"x", 400, "unsupported_request"),
     ],
 )
 def test_what_is_not_honoured_is_refused_and_nothing_of_it_stays(
@@ -294,8 +294,6 @@ def test_a_store_is_changed_and_deleted(service: Running, client: openai.OpenAI)
 @pytest.mark.parametrize(
     ("path", "body"),
     [
-        ("", {"name": "x", "expires_after": {"anchor": "last_active_at", "days": 1}}),
-        ("", {"name": "x", "chunking_strategy": {"type": "static", "static": {"max_chunk_size_tokens": 800}}}),
         ("", {"name": "a/b"}),
         ("/file_batches", {}),
         ("/file_batches", {"file_ids": ["x"], "files": [{"file_id": "x"}]}),
@@ -303,10 +301,25 @@ def test_a_store_is_changed_and_deleted(service: Running, client: openai.OpenAI)
         ("/search", {"query": "x", "max_num_results": 51}),
     ],
 )
-def test_what_a_store_does_not_do_is_said(client: openai.OpenAI, caller: Caller, path: str, body: object) -> None:
+def test_what_is_no_valid_body_of_a_store_is_said(
+    client: openai.OpenAI, caller: Caller, path: str, body: object
+) -> None:
     store = client.vector_stores.create()
     refused = caller.post(f"/v1/vector_stores/{store.id}{path}" if path else "/v1/vector_stores", json=body)
     assert (refused.status_code, refused.json()["error"]["code"]) == (422, "invalid_request")
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("expires_after", {"anchor": "last_active_at", "days": 1}),
+        ("chunking_strategy", {"type": "static", "static": {"max_chunk_size_tokens": 800}}),
+    ],
+)
+def test_what_a_store_does_not_do_is_said(caller: Caller, field: str, value: object) -> None:
+    refused = caller.post("/v1/vector_stores", json={"name": "x", field: value})
+    error = refused.json()["error"]
+    assert (refused.status_code, error["code"], error["param"]) == (400, "unsupported_request", field)
 
 
 def test_automatic_chunking_is_what_is_done_anyway(client: openai.OpenAI) -> None:

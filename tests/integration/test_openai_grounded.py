@@ -19,11 +19,10 @@ from rag.domain.answer import Note
 from rag.domain.errors import ModelTimeout
 from rag.domain.principal import CitationStyle, Scope
 from rag.generation.base import Draft, GenerationRequest, Span
-from rag.generation.registry import Generation
-from rag.generation.routing import SingleModel
 from rag.generation.scripted import ScriptedEngine, Step, spoken
 from rag.store.tenant import Tenant
 from rag.text.question import QuestionReader
+from tests.support.generators import generation_of
 from tests.support.live import openai_client, served
 from tests.support.running import Caller, Running, running, settings_for
 
@@ -102,7 +101,7 @@ def writing(reader: Caller, *steps: Draft | Note | Exception | float) -> tuple[C
 def with_engine(reader: Caller, engine: ScriptedEngine) -> Caller:
     """The same reader of a service with a generator to run errands on."""
     services = reader.running.services
-    generation = Generation(SingleModel(engine), {engine.name: engine}, {"Latest": engine.name})
+    generation = generation_of(engine, aliases={"Latest": "newest", "newest": engine.name}, context_tokens=32_768)
     services = replace(services, rag=replace(services.rag, generation=generation))
     http = TestClient(create_app(services), raise_server_exceptions=False)
     return Caller(replace(reader.running, services=services, http=http), reader.headers)
@@ -228,6 +227,25 @@ def test_the_caller_chooses_who_writes_and_whether_it_thinks(reader: Caller) -> 
     assert (unknown.status_code, unknown.json()["error"]["param"]) == (404, "generator")
 
 
+def test_responses_and_the_native_api_choose_like_chat(reader: Caller) -> None:
+    asking, generator = writing(
+        with_engine(reader, ScriptedEngine.saying("x", name="Qwen3-8B")), Draft((Span(0, 0, 6),))
+    )
+    response: dict[str, Any] = {"model": "rag/규정", "input": QUESTION}
+    for fields in ({"generator": "llm/Latest", "reasoning": {"effort": "high"}}, {"reasoning": {"effort": "none"}}, {}):
+        assert asking.post("/v1/responses", json=response | fields).status_code == 200
+    native: dict[str, Any] = {"question": QUESTION}
+    for fields in ({"model": "llm/Latest", "thinking": True}, {"thinking": False}, {}):
+        assert asking.post("/api/v1/answers", json=native | fields).status_code == 200
+    expected = [("Latest", True), ("", False), ("", None)]
+    assert [(item.model, item.thinking) for item in generator.requests] == expected * 2
+    unknown = asking.post("/v1/responses", json=response | {"generator": "gpt-5"})
+    assert (unknown.status_code, unknown.json()["error"]["param"]) == (404, "generator")
+    unknown = asking.post("/api/v1/answers", json=native | {"model": "gpt-5"})
+    assert (unknown.status_code, unknown.json()["code"]) == (404, "unknown_model")
+    assert asking.post("/v1/responses", json=response | {"mode": "guess"}).status_code == 422
+
+
 @pytest.mark.parametrize("stream", [True, False])
 def test_a_model_that_is_away_is_a_status_for_clients_that_retry(reader: Caller, stream: bool) -> None:
     asking, _ = writing(reader, ModelTimeout(name="Qwen3-8B"))
@@ -319,19 +337,33 @@ def test_a_model_runs_errands_but_says_nothing_else(reader: Caller) -> None:
     assert len(engine.calls) == 4
 
 
-def test_a_client_that_goes_away_stops_the_answer(reader: Caller) -> None:
+def test_an_errand_goes_to_the_adapter_that_is_set_and_leaves_room_to_think(reader: Caller) -> None:
+    engine = ScriptedEngine.saying('{"title": "연차 안내"}', name="house")
+    for entry, thinking in (("gpt-oss-20b", True), ("Qwen3-32B", False)):
+        generation = generation_of(engine, jobs={"interactive": "hr"}, catalogue=entry, adapters=["hr"])
+        services = reader.running.services
+        services = replace(services, rag=replace(services.rag, generation=generation))
+        asking = Caller(replace(reader.running, http=TestClient(create_app(services))), reader.headers)
+        assert json.loads(errand(asking, TITLE)) == {"title": "연차 안내"}
+        call = engine.calls[-1]
+        assert (call.adapter, call.thinking) == ("hr", thinking)
+        assert call.max_tokens is not None and (call.max_tokens > 4_000) is thinking
+
+
+@pytest.mark.parametrize("route", ["chat/completions", "responses"])
+def test_a_client_that_goes_away_stops_the_answer(reader: Caller, route: str) -> None:
     asking, generator = writing(reader, Draft((Span(0, 0, 6),)), 30.0)
-    body = {"model": "rag/all", "messages": ASKED, "stream": True}
+    body = {"model": "rag/all", "messages": ASKED, "input": QUESTION, "stream": True}
     with served(create_app(asking.running.services)) as address:
         with httpx.Client(trust_env=False, headers=reader.headers) as http:
-            with http.stream("POST", f"{address}/v1/chat/completions", json=body) as response:
+            with http.stream("POST", f"{address}/v1/{route}", json=body) as response:
                 assert next(response.iter_bytes())
             with pytest.raises(httpx.ReadTimeout):
-                http.post(f"{address}/v1/chat/completions", json=body | {"stream": False}, timeout=1.0)
+                http.post(f"{address}/v1/{route}", json=body | {"stream": False}, timeout=1.0)
         deadline = time.monotonic() + 20
         while generator.closed < 2 and time.monotonic() < deadline:
             time.sleep(0.02)
-    assert generator.closed == 2
+        assert generator.closed == 2
 
 
 def test_the_openai_client_reads_all_of_it(reader: Caller) -> None:

@@ -28,13 +28,15 @@ from rag.generation.routing import SingleModel
 from rag.generation.scripted import ScriptedEngine, Step, spoken
 from rag.reranking.scripted import ScriptedReranker
 from rag.retrieval.reranking import SecondLook
+from tests.support.generators import generation_of
 from tests.support.live import openai_client, served
 from tests.support.running import Caller, Running, running, settings_for
 
 ASKED: list[Any] = [{"role": "user", "content": "서고를 한 문장으로 설명해 줘."}]
 PIXEL = "data:image/png;base64,iVBORw0KGgo="
 MINILM = "embed/all-MiniLM-L6-v2"
-SERVED = {"name": "Qwen3-8B", "urls": ["http://127.0.0.1:9/v1"], "adapters": ["legal"]}
+OF_MODEL: dict[str, Any] = {"catalogue": "Qwen3-32B", "adapters": ["legal"], "vision": True}
+SERVED = {"name": "Qwen3-8B", "urls": ["http://127.0.0.1:9/v1"], **OF_MODEL}
 
 Play = Callable[..., ScriptedEngine]
 
@@ -43,7 +45,9 @@ Play = Callable[..., ScriptedEngine]
 def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Running, str]]:
     """A service with a generator under two names and an adapter, and a reranker; with its address."""
     engine = ScriptedEngine.saying("안녕하세요", name="Qwen3-8B")
-    generation = Generation(SingleModel(engine), {"Qwen3-8B": engine}, {"HCP-LLM-Latest": "Qwen3-8B"})
+    generation = generation_of(
+        engine, aliases={"HCP-LLM-Latest": "newest", "newest": "Qwen3-8B", "법무": "legal"}, **OF_MODEL
+    )
     settings = settings_for(tmp_path_factory.mktemp("openai"), {"rag": {"generation": {"models": [SERVED]}}})
     with running(settings, generation=generation) as service:
         look = SecondLook(ScriptedReranker(), 10, 2000)
@@ -90,10 +94,13 @@ def test_models_say_what_they_are(client: openai.OpenAI) -> None:
         "llm/Qwen3-8B",
         "llm/Qwen3-8B:legal",
         "llm/HCP-LLM-Latest",
+        "llm/newest",
+        "llm/법무",
         MINILM,
         "rerank/scripted",
     }
-    assert found["llm/HCP-LLM-Latest"]["root"] == "llm/Qwen3-8B"
+    assert found["llm/HCP-LLM-Latest"]["root"] == found["llm/newest"]["root"] == "llm/Qwen3-8B"
+    assert found["llm/법무"]["root"] == "llm/Qwen3-8B:legal"
     assert found["llm/Qwen3-8B:legal"]["parent"] == "llm/Qwen3-8B"
     assert found["llm/Qwen3-8B"]["max_model_len"] == found["rag/all"]["max_model_len"] == 32_768
     assert found[MINILM]["max_model_len"] == 256
@@ -123,6 +130,13 @@ def test_a_whole_completion_is_what_the_engine_said(client: openai.OpenAI, play:
     assert "gpu1" not in completion.model_dump_json()
     assert list(engine.calls[0].messages) == ASKED
     assert engine.calls[0].sampling.temperature is None
+
+
+def test_every_name_of_the_router_is_one_here(client: openai.OpenAI, play: Play) -> None:
+    engine = play(spoken("네"))
+    for name in ("newest", "법무", "legal", "Qwen3-8B:legal", "qwen/qwen3-32b"):
+        client.chat.completions.create(model=f"llm/{name}", messages=ASKED)
+    assert [call.adapter for call in engine.calls] == ["", "legal", "legal", "legal", ""]
 
 
 def test_a_stream_has_openais_order(client: openai.OpenAI, play: Play) -> None:
@@ -236,6 +250,45 @@ def test_a_tool_conversation_and_its_reasoning_are_passed_on(client: openai.Open
         },
         history[3],
     ]
+
+
+def test_tools_bring_what_the_template_needs_and_nothing_else_of_the_router(
+    live: tuple[Running, str], caller: Caller
+) -> None:
+    from starlette.testclient import TestClient
+
+    engine = ScriptedEngine.saying("네", name="house")
+    generation = generation_of(engine, catalogue="Qwen3.6-27B", vision=False, aliases={"Latest": "house"})
+    rag = replace(live[0].services.rag, generation=generation)
+    http = TestClient(create_app(replace(live[0].services, rag=rag)), headers=caller.headers)
+    tools = [{"type": "function", "function": {"name": "look"}}]
+    for fields, expected in (
+        ({"tools": tools}, {"preserve_thinking": True}),
+        ({"tools": tools, "chat_template_kwargs": {"preserve_thinking": False, "x": 1}}, {"preserve_thinking": False}),
+        ({"tools": tools, "chat_template_kwargs": {"preserve_thinking": "{{ x }}"}}, {"preserve_thinking": True}),
+        ({}, None),
+    ):
+        body: dict[str, Any] = {"model": "llm/Latest", "messages": ASKED, **fields}
+        assert http.post("/v1/chat/completions", json=body).status_code == 200
+        sampling = engine.calls[-1].sampling
+        assert sampling.extra.get("chat_template_kwargs") == expected
+        assert (sampling.temperature, sampling.top_k, engine.calls[-1].thinking) == (None, None, None)
+
+
+@pytest.mark.parametrize("stream", [True, False])
+def test_a_picture_for_a_model_that_sees_none_is_refused(
+    live: tuple[Running, str], caller: Caller, stream: bool
+) -> None:
+    from starlette.testclient import TestClient
+
+    engine = ScriptedEngine.saying("네", name="house")
+    rag = replace(live[0].services.rag, generation=generation_of(engine, catalogue="Qwen3.6-27B", vision=False))
+    http = TestClient(create_app(replace(live[0].services, rag=rag)), headers=caller.headers)
+    content = [{"type": "text", "text": "무슨 그림?"}, {"type": "image_url", "image_url": {"url": PIXEL}}]
+    body = {"model": "llm/house", "messages": [{"role": "user", "content": content}], "stream": stream}
+    refused = http.post("/v1/chat/completions", json=body, headers={"Accept-Language": "ko"})
+    assert (refused.status_code, refused.json()["error"]["code"]) == (422, "images_not_taken")
+    assert refused.json()["error"]["message"].startswith("모델 house이(가) 받지 않는 내용입니다") and engine.calls == []
 
 
 @pytest.mark.parametrize(
@@ -501,6 +554,21 @@ def test_a_key_for_some_collections_uses_models_only_if_the_operator_says_so(
     ):
         assert http.post(path, json=body).status_code == (200 if allowed else 404), path
     assert http.get("/v1/models/llm/Qwen3-8B").status_code == (200 if allowed else 404)
+
+
+@pytest.mark.parametrize("allowed", [False, True])
+def test_a_limited_key_names_who_writes_alike_on_all_surfaces(live: tuple[Running, str], allowed: bool) -> None:
+    from starlette.testclient import TestClient
+
+    services, headers = _limited(live[0], allowed=allowed)
+    http = TestClient(create_app(services), headers=headers)
+    for name, status in (("Qwen3-8B", 200), ("gpt-5", 404)):
+        for path, body in (
+            ("/v1/chat/completions", {"model": "rag/all", "messages": ASKED, "generator": name}),
+            ("/v1/responses", {"model": "rag/all", "input": "휴가?", "generator": name}),
+            ("/api/v1/answers", {"question": "휴가?", "model": name}),
+        ):
+            assert http.post(path, json=body).status_code == status, path
 
 
 class Closing(ScriptedEngine):

@@ -157,22 +157,34 @@ def test_no_evidence_is_a_refusal_in_words(client: openai.OpenAI, caller: Caller
 
 
 @pytest.mark.parametrize(
-    "body",
+    ("body", "param"),
     [
-        {"previous_response_id": "resp_1"},
-        {"conversation": "conv_1"},
-        {"background": True},
-        {"tools": [{"type": "web_search"}]},
-        {"tools": [{"type": "file_search", "vector_store_ids": []}]},
-        {"tools": [{"type": "file_search", "vector_store_ids": ["사규"]}] * 2},
-        {"tools": [{"type": "file_search", "vector_store_ids": ["사규"], "ranking_options": {"score_threshold": 0.5}}]},
-        {"text": {"format": {"type": "json_schema"}}},
-        {"input": [{"role": "user", "content": [{"type": "input_image", "image_url": "x"}]}]},
-        {"input": [{"type": "item_reference", "id": "msg_1"}]},
-        {"input": [{"role": "assistant", "content": "x"}]},
+        ({"previous_response_id": "resp_1"}, "previous_response_id"),
+        ({"conversation": "conv_1"}, "conversation"),
+        ({"background": True}, "background"),
+        ({"tools": [{"type": "web_search"}]}, "tools"),
+        ({"tools": [{"type": "file_search", "vector_store_ids": ["사규"]}] * 2}, "tools"),
+        ({"tools": search("사규", ranking_options={"score_threshold": 0.5})}, "tools"),
+        ({"text": {"format": {"type": "json_schema"}}}, "text.format"),
+        ({"input": [{"role": "user", "content": [{"type": "input_image", "image_url": "x"}]}]}, "input"),
+        ({"input": [{"type": "item_reference", "id": "msg_1"}]}, "input"),
     ],
 )
-def test_what_is_not_done_is_refused(caller: Caller, body: dict[str, Any]) -> None:
+def test_what_is_not_done_is_refused(caller: Caller, body: dict[str, Any], param: str) -> None:
+    refused = caller.post("/v1/responses", json={"model": "rag/all", "input": QUESTION, **body})
+    error = refused.json()["error"]
+    assert (refused.status_code, error["code"], error["param"]) == (400, "unsupported_request", param), refused.text
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"tools": [{"type": "file_search", "vector_store_ids": []}]},
+        {"input": [{"role": "assistant", "content": "x"}]},
+        {"input": [{"content": "x"}]},
+    ],
+)
+def test_what_is_no_valid_body_is_refused(caller: Caller, body: dict[str, Any]) -> None:
     refused = caller.post("/v1/responses", json={"model": "rag/all", "input": QUESTION, **body})
     assert (refused.status_code, refused.json()["error"]["code"]) == (422, "invalid_request"), refused.text
 

@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
+from api.generators import Writer
 from api.openai.chat_calls import check_answerable, engine_call, pictures
 from api.openai.chat_chunks import Chunks, usage_of
 from api.openai.chat_tasks import errand_of
 from api.openai.embeddings import EmbeddingsRequest
-from api.openai.models import Writer
 from api.openai.rerank import RerankRequest
 from api.openai.schemas import ChatRequest
 from rag.domain.errors import InvalidRequest, UnsupportedRequest

@@ -151,7 +151,10 @@ def test_names_aliases_and_adapters() -> None:
     for name in ("hr", "house:hr", "인사"):
         choice = made.choose(Job("interactive", model=name))
         assert (chosen(choice), choice.adapter) == ("house", "hr") and said(choice, "hr is an adapter of house")
+        assert made.named(name) == (choice.engine, "hr")
+    assert made.named("HCP-LLM-Latest") == made.named(STEADY) == (made.choose(Job("code", model="house")).engine, "")
     for name in ("GPT-7", "house:sales", "Qwen3-32B:hr", "A.X-4.0"):
+        assert made.named(name) is None
         with pytest.raises(UnknownModel):
             made.choose(Job("interactive", model=name))
 

@@ -18,7 +18,7 @@ from rag.domain.passage import Passage
 from rag.domain.style import VOCABULARY, AnswerStyle, common_style, style_from_json
 from rag.generation.base import Draft, GenerationRequest
 from rag.generation.chat import ChatMessage
-from rag.generation.engine import Finished, ReasoningDelta, Sampling, TextDelta, ToolCallDelta, Usage
+from rag.generation.engine import ChatEngine, Finished, ReasoningDelta, Sampling, TextDelta, ToolCallDelta, Usage
 from rag.generation.grounded import GroundedGenerator
 from rag.generation.grounded_prompt import PromptWriter, style_line
 from rag.generation.guards import GuardedEngine
@@ -76,6 +76,9 @@ class Recording:
         if job.prompt_tokens > self.longest:
             raise InvalidRequest(detail="too long for every model")
         return self.choice
+
+    def named(self, name: str) -> tuple[ChatEngine, str] | None:
+        return (self.choice.engine, self.choice.adapter) if name == self.choice.engine.name else None
 
 
 @pytest.mark.parametrize("piece", range(1, 8))
