@@ -22,7 +22,7 @@ from api.deps import Services
 from rag.generation.engine import EngineCall, EngineEvent, Finished, TextDelta, ToolCallDelta, Usage
 from rag.generation.registry import Generation
 from rag.generation.routing import SingleModel
-from tests.support.listening import listening
+from tests.support.live import listening
 from tests.support.running import Running, running, settings_for
 
 pytestmark = pytest.mark.clients

@@ -9,13 +9,9 @@ killed. Prints a JSON line per life.
 
 from __future__ import annotations
 
-import json
-import os
-import signal
 import sqlite3
 import sys
 import time
-import traceback
 from contextlib import closing, contextmanager
 from datetime import timedelta
 from pathlib import Path
@@ -29,6 +25,7 @@ from api.deps import Services
 from ingest import bootstrap as ingest_bootstrap
 from ingest.pipeline import fault_points, maintenance, migration
 from rag import bootstrap as rag_bootstrap
+from tests.e2e.lives import kill_at, note, tell
 from tests.support.direct_sandbox import DirectSandbox
 from tests.support.running import settings_for
 from tests.support.tagged_spaces import tagged_space
@@ -86,7 +83,7 @@ def being_built(folder: Path) -> bool:
         return bool(database.execute("SELECT count(*) FROM embedding_space WHERE state = 'building'").fetchone()[0])
 
 
-def live(folder: Path, turn: int, point: str) -> dict[str, Any]:
+def live(folder: Path, turn: int, point: str) -> None:
     """One life, as far as it comes."""
     unfinished = turn > 0 and being_built(folder)
     with service(folder) as services:
@@ -105,42 +102,10 @@ def live(folder: Path, turn: int, point: str) -> dict[str, Any]:
         assert client.request("DELETE", f"/admin/spaces/{space_id}").status_code == 200
         client.ingest({f"{n}.md": f"# 규정 {n}\n\n낱말{n} 판{turn}.\n" for n in range(3)})
         report = {"chunks": held[0], "resumed": unfinished}
-        (folder / f"life-{turn}").write_text(json.dumps(report))
-
-        def kill(name: str, subject: str) -> None:
-            if name == point:
-                os.kill(os.getpid(), signal.SIGKILL)
-
-        fault_points.install(kill if point else None)
+        note(folder, turn, report)
+        kill_at(point)
         client.build()
-    return report
-
-
-def fork(folder: Path, turn: int, point: str) -> dict[str, Any]:
-    """A life in a process of its own; says how it ended."""
-    child = os.fork()
-    if child == 0:
-        status = 0
-        try:
-            live(folder, turn, point)
-        except BaseException:
-            (folder / f"error-{turn}").write_text(traceback.format_exc())
-            status = 1
-        os._exit(status)
-    _, status = os.waitpid(child, 0)
-    report: dict[str, Any] = {"point": point, "killed": os.WIFSIGNALED(status)}
-    for name in (f"life-{turn}", f"error-{turn}"):
-        if (folder / name).exists():
-            text = (folder / name).read_text()
-            report |= json.loads(text) if name.startswith("life") else {"error": text[-3000:]}
-    return report
-
-
-def main(folder: Path, points: list[str]) -> None:
-    for turn, point in enumerate([*(points or sorted(fault_points.MIGRATION_POINTS)), ""]):
-        sys.stdout.write(json.dumps(fork(folder, turn, point), ensure_ascii=False) + "\n")
-        sys.stdout.flush()
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), sys.argv[2:])
+    tell(live, Path(sys.argv[1]), sys.argv[2:] or sorted(fault_points.MIGRATION_POINTS))

@@ -8,12 +8,8 @@ ordered is done, and orders another program, until it is killed. Prints a JSON l
 
 from __future__ import annotations
 
-import json
-import os
-import signal
 import sys
 import time
-import traceback
 from collections.abc import AsyncGenerator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -32,6 +28,7 @@ from rag.generation.engine import EngineCall, EngineEvent
 from rag.generation.registry import Generation
 from rag.generation.routing import SingleModel
 from rag.generation.scripted import ScriptedEngine, spoken
+from tests.e2e.lives import kill_at, note, tell
 from tests.support.direct_sandbox import DirectSandbox
 from tests.support.running import settings_for
 
@@ -110,7 +107,7 @@ def service(folder: Path) -> Any:
         yield services
 
 
-def live(folder: Path, turn: int, point: str) -> dict[str, Any]:
+def live(folder: Path, turn: int, point: str) -> None:
     """One life, as far as it comes."""
     with service(folder) as services:
         client = Client(services)
@@ -118,44 +115,12 @@ def live(folder: Path, turn: int, point: str) -> dict[str, Any]:
             client.prepare()
         client.until(client.settled)
         report = {"programs": client.check()}
-        (folder / f"life-{turn}").write_text(json.dumps(report))
-
-        def kill(name: str, subject: str) -> None:
-            if name == point:
-                os.kill(os.getpid(), signal.SIGKILL)
-
-        fault_points.install(kill if point else None)
+        note(folder, turn, report)
+        kill_at(point)
         if point:
             client.order()
             client.until(client.settled)
-    return report
-
-
-def fork(folder: Path, turn: int, point: str) -> dict[str, Any]:
-    """A life in a process of its own; says how it ended."""
-    child = os.fork()
-    if child == 0:
-        status = 0
-        try:
-            live(folder, turn, point)
-        except BaseException:
-            (folder / f"error-{turn}").write_text(traceback.format_exc())
-            status = 1
-        os._exit(status)
-    _, status = os.waitpid(child, 0)
-    report: dict[str, Any] = {"point": point, "killed": os.WIFSIGNALED(status)}
-    for name in (f"life-{turn}", f"error-{turn}"):
-        if (folder / name).exists():
-            text = (folder / name).read_text()
-            report |= json.loads(text) if name.startswith("life") else {"error": text[-3000:]}
-    return report
-
-
-def main(folder: Path, points: list[str]) -> None:
-    for turn, point in enumerate([*(points or sorted(fault_points.PROGRAM_POINTS)), ""]):
-        sys.stdout.write(json.dumps(fork(folder, turn, point), ensure_ascii=False) + "\n")
-        sys.stdout.flush()
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), sys.argv[2:])
+    tell(live, Path(sys.argv[1]), sys.argv[2:] or sorted(fault_points.PROGRAM_POINTS))

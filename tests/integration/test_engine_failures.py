@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import threading
 import time
-from collections.abc import AsyncGenerator, Iterator, Sequence
-from contextlib import aclosing, contextmanager
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
 from dataclasses import replace
 from typing import Any
 
 import httpx
 import pytest
-import uvicorn
 from starlette.testclient import TestClient
 
 from api.app import create_app
@@ -26,6 +24,7 @@ from rag.text.question import QuestionReader
 from rag.text.sentences import split_sentences
 from tests.integration.test_answers import events
 from tests.support.engine_server import Behaviour, Exchange, engine_server, refusing, saying, unused_port
+from tests.support.live import listening
 from tests.support.running import Caller, Running
 
 QUESTION = "가산 금리는 언제 바뀌나요?"
@@ -145,22 +144,6 @@ def test_a_typed_error_with_what_was_found_and_no_answer(
         assert all(TEXT.startswith(item["text"]) for name, item in told if name == "sentence")
 
 
-@contextmanager
-def listening(service: Running) -> Iterator[str]:
-    """The service behind uvicorn, as `seogo serve` runs it."""
-    config = uvicorn.Config(create_app(service.services), port=0, lifespan="off", log_level="warning", ws="none")
-    server = uvicorn.Server(config)
-    thread = threading.Thread(target=server.run, daemon=True)
-    thread.start()
-    while not server.started:
-        time.sleep(0.01)
-    try:
-        yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
-    finally:
-        server.should_exit = True
-        thread.join()
-
-
 @pytest.mark.parametrize("stream", [True, False])
 @pytest.mark.parametrize("begun", [True, False])
 def test_a_reader_who_leaves_stops_the_engine(service: Running, caller: Caller, stream: bool, begun: bool) -> None:
@@ -170,7 +153,7 @@ def test_a_reader_who_leaves_stops_the_engine(service: Running, caller: Caller, 
             await exchange.delta(content=TEXT)
         await asyncio.sleep(60)
 
-    with engine_server(writing) as stub, listening(asking(service, stub.url, patient=True)) as url:
+    with engine_server(writing) as stub, listening(asking(service, stub.url, patient=True).services) as url:
 
         async def leave() -> float:
             async with httpx.AsyncClient(trust_env=False, timeout=30) as client:

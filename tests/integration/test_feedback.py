@@ -335,7 +335,7 @@ def test_the_command_line_lists_and_exports(
     service: Running, admin: Caller, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from api.cli.main import app
-    from tests.support.listening import listening
+    from tests.support.live import listening
 
     give(admin, ask(admin)["answer_id"], comment="명령줄에서 보인다")
     key = admin.headers["Authorization"].split()[1]

@@ -15,7 +15,7 @@ import pytest
 from ingest.pipeline import maintenance
 from rag.domain.principal import Scope
 from rag.store.client_file import ClientFile, FileBatch, StoredFile
-from tests.support.listening import listening
+from tests.support.live import listening
 from tests.support.running import Caller, Running
 
 LEAVE = "# 휴가\n\n경조휴가는 5일이다. 결혼하는 직원에게 준다.\n".encode()

@@ -18,7 +18,7 @@ from rag.domain.answer import Note
 from rag.domain.errors import ModelTimeout
 from rag.generation.base import Draft, GenerationRequest
 from rag.store.answer_record import AnswerRecord
-from tests.support.listening import listening
+from tests.support.live import listening
 from tests.support.running import Caller, Running, running, settings_for
 
 RULES = "# 휴가\n\n경조휴가는 5일이다.\n\n# 급여\n\n급여는 매월 25일에 지급한다.\n"

@@ -6,26 +6,22 @@ One server at a time; all of them are forks of one process that has imported vLL
 from __future__ import annotations
 
 import asyncio
-import importlib.util
 import json
 import os
 import signal
 import socket
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import aclosing, contextmanager, suppress
 from pathlib import Path
-from typing import Any
 
 import httpx
 import pytest
 
 from rag.generation.catalogue import load_catalogue
-from rag.generation.chat import ChatMessage
 from rag.generation.engine import EngineCall, Finished, Sampling, TextDelta
-from rag.generation.openai_chat import open_chat
-from rag.settings import ChatSettings, ServedModel
+from rag.settings import ServedModel
 
 PYTHON = os.environ.get("SEOGO_TEST_VLLM_PYTHON")
 SCRIPT = Path(__file__).resolve().parents[1] / "support" / "vllm_starter.py"
@@ -136,7 +132,7 @@ def test_a_model_of_this_architecture_answers(architecture: str, starter: Starte
     from tests.support.tiny_architectures import tiny_model
 
     with starter.serving(tiny_model(architecture, tmp_path / "model"), "tiny") as url:
-        assert ASK(url, "tiny")
+        assert through_engine(url, "tiny")
         [served] = httpx.get(f"{url}/v1/models", trust_env=False).json()["data"]
         assert (served["id"], served["max_model_len"]) == ("tiny", 512)
 
@@ -164,31 +160,6 @@ def through_engine(url: str, name: str) -> str:
         return "".join(event.text for event in heard if isinstance(event, TextDelta))
 
     return asyncio.run(run())
-
-
-def through_chat(url: str, name: str) -> str:
-    """A chat by the client for work around the question, and the same streamed."""
-    chat = open_chat(ChatSettings(url=f"{url}/v1", model=name, timeout_s=300))
-    assert chat is not None
-    try:
-        said = chat.complete([ChatMessage(role, content) for role, content in TURNS], max_tokens=24, temperature=1.0)  # type: ignore[arg-type]
-    finally:
-        chat.close()
-    body = {"model": name, "stream": True, "max_tokens": 24, "seed": 7, "ignore_eos": True}
-    body |= {"messages": [{"role": role, "content": content} for role, content in TURNS]}
-    pieces: list[dict[str, Any]] = []
-    with httpx.stream("POST", f"{url}/v1/chat/completions", json=body, timeout=300, trust_env=False) as response:
-        assert response.status_code == 200
-        lines = [line.removeprefix("data: ") for line in response.iter_lines() if line.startswith("data: ")]
-    assert lines.pop() == "[DONE]"
-    pieces = [json.loads(line)["choices"][0] for line in lines]
-    assert pieces[-1]["finish_reason"] == "length"
-    return said + "".join(piece["delta"].get("content") or "" for piece in pieces)
-
-
-ASK: Callable[[str, str], str] = (
-    through_engine if importlib.util.find_spec("rag.generation.openai_engine") else through_chat
-)
 
 
 def test_the_catalogues_architectures_are_well_covered() -> None:

@@ -6,21 +6,25 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
+from typing import Any
 
 import httpx
 import openai
 import uvicorn
 from fastapi import FastAPI
 
+from api.app import create_app
+from api.deps import Services
+
 
 @contextmanager
-def served(app: FastAPI) -> Iterator[str]:
-    """The address of `app` under uvicorn, for the length of the block."""
+def served(app: FastAPI, **options: Any) -> Iterator[str]:
+    """The address of `app` under uvicorn, for the length of the block, such as `http://127.0.0.1:4711`."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
-        config = uvicorn.Config(app, lifespan="on", log_level="warning", timeout_graceful_shutdown=2)
-        server = uvicorn.Server(config)
+        usual = {"lifespan": "on", "log_level": "warning", "timeout_graceful_shutdown": 2}
+        server = uvicorn.Server(uvicorn.Config(app, **usual | options))
         thread = threading.Thread(target=server.run, args=([listener],), daemon=True)
         thread.start()
         while not server.started:
@@ -31,6 +35,12 @@ def served(app: FastAPI) -> Iterator[str]:
         finally:
             server.should_exit = True
             thread.join()
+
+
+def listening(services: Services) -> AbstractContextManager[str]:
+    """The same of a service of this process, whose engines outlive it, for clients that make connections of their own."""
+    # A client may use a connection again long after, just as it would be closed.
+    return served(create_app(services), lifespan="off", timeout_keep_alive=3600)
 
 
 @contextmanager
