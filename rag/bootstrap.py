@@ -128,29 +128,7 @@ def build(
     spaces.open(recreate=recreate_index)
     traffic = Traffic()
     generation = generation or open_generation(settings.generation)
-    current = spaces.current
-    understander = Understander(
-        database,
-        current.index,
-        current.space,
-        analyzer,
-        reader,
-        settings.retrieval,
-        _open_chat(settings, generation),
-        settings.chat.timeout_s,
-    )
-    second_look = SecondLook.of(open_reranker(settings.reranking), settings.reranking)
-    retriever = Retriever(
-        database,
-        current.index,
-        current.space,
-        settings.retrieval,
-        understander,
-        traffic,
-        current.weights,
-        spaces,
-        second_look,
-    )
+    retriever = _retriever(settings, database, spaces, analyzer, reader, _open_chat(settings, generation), traffic)
     return Rag(
         settings=settings,
         database=database,
@@ -164,6 +142,40 @@ def build(
         traffic=traffic,
         operator=LocalOperator(database) if local_operator else None,
         generation=generation,
+    )
+
+
+def _retriever(
+    settings: RagSettings,
+    database: Database,
+    spaces: Spaces,
+    analyzer: Analyzer,
+    reader: QuestionReader,
+    chat: ChatModel | None,
+    traffic: Traffic,
+) -> Retriever:
+    """Search in the embedding space that answers now, and in those that take its place."""
+    current = spaces.current
+    understander = Understander(
+        database,
+        current.index,
+        current.space,
+        analyzer,
+        reader,
+        settings.retrieval,
+        chat,
+        settings.chat.timeout_s,
+    )
+    return Retriever(
+        database,
+        current.index,
+        current.space,
+        settings.retrieval,
+        understander,
+        traffic,
+        current.weights,
+        spaces,
+        SecondLook.of(open_reranker(settings.reranking), settings.reranking),
     )
 
 

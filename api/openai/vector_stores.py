@@ -7,7 +7,6 @@ from typing import Annotated, Any
 from uuid import uuid4
 
 from fastapi import APIRouter, Depends, Query, Request
-from sqlalchemy.exc import IntegrityError
 
 from api.deps import Caller, base_url, guarded
 from api.openai.file_schemas import Order, StoreChange, StoreIn, StoreSearchIn, refuse_chunking, refuse_expiry
@@ -18,7 +17,7 @@ from api.openai.store_files import counted, counts_out
 from api.openai.store_search import found_in
 from ingest.jobs.client_files import Wanted
 from rag.access.policy import Action
-from rag.domain.errors import CollectionNotFound, NameTaken, error_type_of
+from rag.domain.errors import CollectionNotFound, error_type_of
 from rag.domain.language import CollectionKind
 from rag.domain.principal import Permit
 from rag.store import client_file, collection
@@ -46,11 +45,8 @@ def create_store(
         description=body.description,
         client_metadata=body.metadata,
     )
-    try:
-        with caller.services.rag.database.write() as session:
-            session.add(row)
-    except IntegrityError as error:
-        raise NameTaken(name=row.name) from error
+    with collection.naming(caller.services.rag.database, row.name) as session:
+        session.add(row)
     if files:
         placed = files_of(caller).place(permit_for_store(caller, str(identity), Action.UPLOAD_DOCUMENTS), files)
         for item, wanted in zip(placed, files, strict=True):
@@ -105,15 +101,12 @@ def change_store(
     refuse_expiry(body.expires_after)
     if body.name is not None:
         caller.require_whole_tenant()
-    try:
-        with caller.services.rag.database.write() as session:
-            row = collection.permitted(session, permit)[0]
-            if body.name is not None:
-                row.name = body.name
-            if "metadata" in body.model_fields_set:
-                row.client_metadata = body.metadata
-    except IntegrityError as error:
-        raise NameTaken(name=body.name or store_id) from error
+    with collection.naming(caller.services.rag.database, body.name or store_id) as session:
+        row = collection.permitted(session, permit)[0]
+        if body.name is not None:
+            row.name = body.name
+        if "metadata" in body.model_fields_set:
+            row.client_metadata = body.metadata
     return _one(caller, permit)
 
 

@@ -6,7 +6,6 @@ from typing import Annotated
 from uuid import uuid4
 
 from fastapi import APIRouter, Depends, Query
-from sqlalchemy.exc import IntegrityError
 
 from api.deps import PROBLEMS, Caller, guarded
 from api.schemas.collections import (
@@ -21,7 +20,6 @@ from api.schemas.collections import (
 from api.schemas.receipts import ReceiptOut
 from ingest.pipeline import retention
 from rag.access.policy import Action
-from rag.domain.errors import NameTaken
 from rag.domain.retention import rules_from_json
 from rag.store import collection, document
 from rag.store.base import utc_now
@@ -43,11 +41,8 @@ def create_collection(
         kind=body.kind,
         description=body.description,
     )
-    try:
-        with caller.services.rag.database.write() as session:
-            session.add(row)
-    except IntegrityError as error:
-        raise NameTaken(name=body.name) from error
+    with collection.naming(caller.services.rag.database, body.name) as session:
+        session.add(row)
     return CollectionOut.of(row, 0)
 
 
@@ -82,19 +77,16 @@ def change_collection(
     permit = caller.permit([name])
     if body.name is not None:
         caller.require_whole_tenant()
-    try:
-        with caller.services.rag.database.write() as session:
-            row = collection.permitted(session, permit)[0]
-            if body.name is not None:
-                row.name = body.name
-            if body.description is not None:
-                row.description = body.description
-            if body.retention is not None:
-                row.retention = body.retention.to_domain().to_json() or None
-            if body.answer_style is not None:
-                row.answer_style = body.answer_style.to_domain().to_json() or None
-    except IntegrityError as error:
-        raise NameTaken(name=body.name or name) from error
+    with collection.naming(caller.services.rag.database, body.name or name) as session:
+        row = collection.permitted(session, permit)[0]
+        if body.name is not None:
+            row.name = body.name
+        if body.description is not None:
+            row.description = body.description
+        if body.retention is not None:
+            row.retention = body.retention.to_domain().to_json() or None
+        if body.answer_style is not None:
+            row.answer_style = body.answer_style.to_domain().to_json() or None
     with caller.services.rag.database.read() as session:  # not while others wait to write
         counts = document.counts_by_collection(session, permit)
     return CollectionOut.of(row, counts.get(row.id, 0))

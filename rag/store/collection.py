@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import ForeignKey, String, Text, UniqueConstraint, Update, bindparam, func, select, update
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
+from rag.domain.errors import NameTaken
 from rag.domain.language import CollectionKind
 from rag.domain.principal import Permit
 from rag.domain.style import AnswerStyle, common_style, style_from_json
 from rag.store.base import Base, utc_now
+from rag.store.session import Database
 from rag.store.tenant import Tenant
 
 
@@ -44,6 +48,20 @@ class Collection(Base):
     deleted_at: Mapped[datetime | None]
     purged_at: Mapped[datetime | None]
     paused_at: Mapped[datetime | None]
+
+
+@contextmanager
+def naming(database: Database, name: str) -> Iterator[Session]:
+    """A transaction in which a collection may get `name`.
+
+    Raises:
+        NameTaken: another one of the tenant has it.
+    """
+    try:
+        with database.write() as session:
+            yield session
+    except IntegrityError as error:
+        raise NameTaken(name=name) from error
 
 
 def of_tenant(session: Session, tenant_id: UUID) -> Sequence[Collection]:
