@@ -298,6 +298,8 @@ class Pipeline:
             raise NoTextFound(name=version.filename)
         reached("chunk.cut", version.id)
         with self.database.write() as session:
+            # The document before its version, as an upload of it does: chunks hold their version, and could wait crosswise.
+            session.get_one(Document, version.document_id, with_for_update=True)
             chunks_table.replace_chunks(session, version.id, chunks)
             row = session.get_one(DocumentVersion, version.id)
             row.chunk_count = len(chunks)
