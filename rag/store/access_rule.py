@@ -61,6 +61,14 @@ def set_own_rule(session: Session, document: Document, rule: AccessRule) -> list
     return settle_family(session, document)
 
 
+def settle_new(session: Session, document: Document) -> None:
+    """Work out what holds for a document that has no version yet: there are no points that would have to follow."""
+    session.flush()
+    levels = [AccessRule.from_json(item.own_rule) for item in (*reversed(family.above(session, document)), document)]
+    rule = EffectiveRule.of(levels)
+    document.access_rule_id = None if rule is None else _ensure(session, document, rule)
+
+
 def settle_family(session: Session, document: Document) -> list[UUID]:
     """Work out what holds for a document and for those inside it; returns the ids of those for which that changed."""
     outer = [AccessRule.from_json(item.own_rule) for item in reversed(family.above(session, document))]
