@@ -37,12 +37,18 @@ class Details:
         attributes: the document's custom attributes from now on; None leaves those that it has.
         source_url, fetched_at: of a web page's snapshot.
         access: who may read it; None leaves the rule that it has.
+        default_access: the same, for a document that is new and has no `access`.
     """
 
     attributes: Mapping[str, AttributeValue] | None = None
     source_url: str = ""
     fetched_at: datetime | None = None
     access: GivenRule | None = None
+    default_access: GivenRule | None = None
+
+    def ruled_by(self, default: GivenRule) -> Details:
+        """The same with a rule for what is new."""
+        return replace(self, default_access=default)
 
 
 @dataclass(frozen=True, slots=True)

@@ -128,9 +128,11 @@ def accept(
 
 def _ruled(session: Session, permit: Permit | None, document: Document, details: Details) -> bool:
     """Put the rule that came with a file on its document; returns whether points have to follow."""
-    if permit is None or details.access is None:
+    fresh = details.default_access if document.latest_version_id is None else None
+    given = details.access or fresh
+    if permit is None or given is None:
         return False
-    return bool(rules.set_at_upload(session, permit, document, details.access))
+    return bool(rules.set_at_upload(session, permit, document, given))
 
 
 def _require_collection(session: Session, collection_id: UUID) -> None:

@@ -67,6 +67,28 @@ def set_at_upload(session: Session, permit: Permit, document: Document, given: G
     return []
 
 
+def set_by_source(session: Session, permit: Permit, document: Document, given: GivenRule) -> list[UUID]:
+    """The same for a document that is there already, by whoever keeps its source in step.
+
+    Raises: as `set_at_upload`; DocumentNotFound: the permit does not cover it any more.
+    """
+    session.refresh(document, with_for_update=True)
+    if document.deleted_at is not None or not _covered(permit, document):
+        raise DocumentNotFound(name=str(document.id))
+    return set_at_upload(session, permit, document, given)
+
+
+def checked(session: Session, permit: Permit, given: GivenRule) -> AccessRule:
+    """The rule of what is yet to come, with subjects by id.
+
+    Raises:
+        InvalidRequest, LabelAboveClearance: as in `set_by_curator`.
+    """
+    rule = resolved(session, permit.tenant_id, given, frozenset({user(permit.principal.id)}))
+    _require_clearance(permit, rule)
+    return rule
+
+
 def require_writable(permit: Permit, document: Document) -> None:
     """Refuse an upload onto a document that the permit does not cover. A deleted one keeps its rule: to delete a document and to
     upload it again is no way around it.

@@ -42,9 +42,7 @@ def resolved_one(session: Session, tenant_id: UUID, text: str) -> Subject:
     return _found(session, tenant_id, (text,), frozenset())[text]
 
 
-def _found(
-    session: Session, tenant_id: UUID, texts: Iterable[str], known: frozenset[Subject]
-) -> Mapping[str, Subject]:
+def _found(session: Session, tenant_id: UUID, texts: Iterable[str], known: frozenset[Subject]) -> Mapping[str, Subject]:
     read = {text: _Read.of(text) for text in texts}
     open_ones = {text: item for text, item in read.items() if item.subject is None or item.subject not in known}
     users = {item.value for item in open_ones.values() if item.kind is SubjectKind.USER}

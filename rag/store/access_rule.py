@@ -10,7 +10,7 @@ from uuid import UUID
 from sqlalchemy import ForeignKey, Text, delete, exists, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from rag.domain.access import AccessRule, EffectiveRule
+from rag.domain.access import AccessRule, EffectiveRule, Label
 from rag.domain.errors import TooManyRules
 from rag.domain.principal import Permit
 from rag.store import family
@@ -114,6 +114,16 @@ def _ensure(session: Session, document: Document, rule: EffectiveRule) -> UUID:
         session.add(row)
         session.flush()
     return identity
+
+
+def labels_of(session: Session, tenant_id: UUID, ids: AnyCollection[UUID]) -> dict[UUID, Label]:
+    """The highest label in each of these rules."""
+    if not ids:
+        return {}
+    query = select(AccessRuleRow.id, AccessRuleRow.rule).where(
+        AccessRuleRow.tenant_id == tenant_id, AccessRuleRow.id.in_(ids)
+    )
+    return {row[0]: EffectiveRule.parse(row[1]).label for row in session.execute(query)}
 
 
 def pending(session: Session, permit: Permit) -> frozenset[UUID]:
