@@ -46,8 +46,7 @@ def ensure_source(name: str, body: SourceIn, caller: Sync) -> SourceOut:
     with caller.services.rag.database.write() as session:
         row = connector.ensure_source(session, permit.tenant_id, collection_id, body.kind, body.location)
         if body.access is not None:
-            rule = rules.checked(session, permit, body.access.to_domain())
-            row.access = None if rule.trivial else rule.to_json()
+            rules.set_on_source(session, permit, row, body.access.to_domain())
         return SourceOut.of(row)
 
 

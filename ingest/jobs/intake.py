@@ -156,7 +156,7 @@ class Intake:
         for collection_id in sorted(permit.collections):
             while True:
                 with self._database.write() as session:
-                    retried = queue.retry_all(session, collection_id, states, _RETRIED_TOGETHER)
+                    retried = queue.retry_all(session, collection_id, states, _RETRIED_TOGETHER, permit)
                 total += retried
                 if retried < _RETRIED_TOGETHER:
                     break

@@ -16,6 +16,7 @@ from rag.domain.errors import DocumentNotFound, LabelAboveClearance, NameTaken, 
 from rag.domain.principal import Permit
 from rag.store import access_rule, family
 from rag.store.collection import Collection
+from rag.store.connector import ConnectorSource
 from rag.store.document import Document
 
 
@@ -78,15 +79,19 @@ def set_by_source(session: Session, permit: Permit, document: Document, given: G
     return set_at_upload(session, permit, document, given)
 
 
-def checked(session: Session, permit: Permit, given: GivenRule) -> AccessRule:
-    """The rule of what is yet to come, with subjects by id.
+def set_on_source(session: Session, permit: Permit, row: ConnectorSource, given: GivenRule) -> None:
+    """Say what new documents of a source get that come without a rule.
 
     Raises:
+        NotYoursToOpen: it has another one already, and the caller is no curator.
         InvalidRequest, LabelAboveClearance: as in `set_by_curator`.
     """
-    rule = resolved(session, permit.tenant_id, given, frozenset({user(permit.principal.id)}))
+    before = AccessRule.from_json(row.access)
+    rule = resolved(session, permit.tenant_id, given, _known(permit, before))
     _require_clearance(permit, rule)
-    return rule
+    if rule != before and not before.trivial and not _reader(permit, row.collection_id).curates:
+        raise NotYoursToOpen(name=row.location)
+    row.access = None if rule.trivial else rule.to_json()
 
 
 def require_writable(permit: Permit, document: Document) -> None:

@@ -116,6 +116,14 @@ def _ensure(session: Session, document: Document, rule: EffectiveRule) -> UUID:
     return identity
 
 
+def holds_back(session: Session, permit: Permit) -> bool:
+    """Whether a rule in the permit's collections keeps its principal out of anything."""
+    query = select(AccessRuleRow.id).where(
+        AccessRuleRow.tenant_id == permit.tenant_id, AccessRuleRow.collection_id.in_(permit.collections)
+    )
+    return not permit.rule_ids.issuperset(session.scalars(query))
+
+
 def labels_of(session: Session, tenant_id: UUID, ids: AnyCollection[UUID]) -> dict[UUID, Label]:
     """The highest label in each of these rules."""
     if not ids:
