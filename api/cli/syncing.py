@@ -128,7 +128,7 @@ def synchronise(
         report.new = [item.key for item in listing.items]
         return report
     ensure_collection(client, wanted.collection, wanted.kind)
-    body = {"kind": source.kind, "location": source.location}
+    body: dict[str, Any] = {"kind": source.kind, "location": source.location}
     if wanted.access is not None and not wanted.dry_run:
         body["access"] = wanted.access
     record = checked(client.post(f"/api/v1/collections/{wanted.collection}/sources", json=body))

@@ -89,15 +89,25 @@ class FolderSource:
                     continue
                 try:
                     state = self._state(path)
-                except OSError as error:
-                    problems.append(Problem(self._key(relative) or relative, _reason(error)))
+                    access = self._followed(path, ruled) if path.is_symlink() else ruled
+                except (OSError, ValueError, InvalidRequest) as error:
+                    problems.append(Problem(self._key(relative) or relative, _told(error)))
                     continue
                 if stat.S_ISDIR(state.st_mode):
                     if depth < _DEEPEST and _identity(state) not in entered:
                         entered.add(_identity(state))
-                        open_folders.append((path, depth + 1, ruled))
+                        open_folders.append((path, depth + 1, access))
                 elif stat.S_ISREG(state.st_mode):
-                    yield from self._file(relative, state, problems, ruled)
+                    yield from self._file(relative, state, problems, access)
+
+    def _followed(self, path: Path, around: GivenRule | None) -> GivenRule | None:
+        """The rule behind a link: of the folders that its target lies in as well."""
+        target = Path(os.path.realpath(path)).relative_to(self._root)
+        folder, rule = self._root, _ruled(self._root, around)
+        for part in target.parts[:-1]:
+            folder /= part
+            rule = _ruled(folder, rule)
+        return rule
 
     def _opened(
         self, folder: Path, around: GivenRule | None, problems: list[Problem]

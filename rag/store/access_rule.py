@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Collection as AnyCollection
 from collections.abc import Sequence
 from datetime import datetime
+from typing import NamedTuple
 from uuid import UUID
 
-from sqlalchemy import ForeignKey, Text, delete, exists, select
+from sqlalchemy import ForeignKey, Text, Uuid, bindparam, delete, exists, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from rag.domain.access import AccessRule, EffectiveRule, Label
@@ -39,13 +40,27 @@ class AccessRuleRow(Base):
     wanted_at: Mapped[datetime] = mapped_column(default=utc_now)
 
 
-def of_collections(session: Session, tenant_id: UUID, ids: AnyCollection[UUID]) -> Sequence[tuple[UUID, UUID, str]]:
-    """Id, collection and text of all rules in these collections. Only the policy reads them for a principal."""
+class KnownRule(NamedTuple):
+    """A rule as the policy reads it: `text` is what `EffectiveRule.parse` reads."""
+
+    id: UUID
+    collection_id: UUID
+    text: str
+    wanted_at: datetime
+
+
+_KNOWN = select(AccessRuleRow.id, AccessRuleRow.collection_id, AccessRuleRow.rule, AccessRuleRow.wanted_at).where(
+    AccessRuleRow.tenant_id == bindparam("tenant", type_=Uuid()),
+    AccessRuleRow.collection_id.in_(bindparam("ids", type_=Uuid(), expanding=True)),
+)
+"""Built once, as every request runs it."""
+
+
+def of_collections(session: Session, tenant_id: UUID, ids: AnyCollection[UUID]) -> Sequence[KnownRule]:
+    """All rules in these collections. Only the policy reads them for a principal."""
     if not ids:
         return []
-    query = select(AccessRuleRow.id, AccessRuleRow.collection_id, AccessRuleRow.rule)
-    query = query.where(AccessRuleRow.tenant_id == tenant_id, AccessRuleRow.collection_id.in_(ids))
-    return [(row[0], row[1], row[2]) for row in session.execute(query)]
+    return [KnownRule(*row) for row in session.execute(_KNOWN, {"tenant": tenant_id, "ids": list(ids)})]
 
 
 def set_own_rule(session: Session, document: Document, rule: AccessRule) -> list[UUID]:
