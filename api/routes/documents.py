@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import Annotated, Literal
 from urllib.parse import quote
 from uuid import UUID
@@ -106,7 +105,7 @@ async def upload_documents(
     ruled = None if source is None else await anyio.to_thread.run_sync(_default_rule, caller, permit, source)
     files, _ = await receive(request, caller)
     if ruled is not None:
-        files = [replace(item, details=item.details.ruled_by(ruled)) for item in files]
+        files = [item.ruled_by(ruled) for item in files]
     reached("upload.received", name)
     lane = None if priority is None else Priority[priority.upper()]
     taken = await anyio.to_thread.run_sync(caller.services.ingest.intake.take, permit, files, lane)

@@ -46,10 +46,6 @@ class Details:
     access: GivenRule | None = None
     default_access: GivenRule | None = None
 
-    def ruled_by(self, default: GivenRule) -> Details:
-        """The same with a rule for what is new."""
-        return replace(self, default_access=default)
-
 
 @dataclass(frozen=True, slots=True)
 class Received:
@@ -59,6 +55,10 @@ class Received:
     blob: BlobRef | None = None
     error: SeogoError | None = None
     details: Details = Details()
+
+    def ruled_by(self, default: GivenRule) -> Received:
+        """The same with a rule for a document that is new and brings none."""
+        return replace(self, details=replace(self.details, default_access=default))
 
 
 class UploadReceiver:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import StrEnum
 from uuid import UUID
 
@@ -63,6 +63,11 @@ class Accepted:
         """Whether ingestion has to run for it."""
         return self.outcome is not Outcome.UNCHANGED
 
+    def moved(self, *, relabel: bool) -> Accepted:
+        """The same, whose points have to learn of something if `relabel` says so."""
+        settled = relabel or self.relabel
+        return Accepted(self.document_id, self.version_id, self.number, self.source_key, self.outcome, settled)
+
 
 def clean_source_key(name: str) -> str:
     """The name under which a document is kept. It is a label, never a path: NFC, forward slashes, nothing invisible.
@@ -116,7 +121,7 @@ def accept(
                 taken = _repeat(session, document, blob, job_id, priority)
                 taken = taken or _new_version(session, document, blob, job_id, priority)
                 taken = _described(session, document, taken, details)
-                taken = replace(taken, relabel=taken.relabel or moved)
+                taken = taken.moved(relabel=moved)
                 reached("intake.row_written", taken.version_id)
             reached("intake.row_committed", taken.version_id)
             return taken
@@ -213,7 +218,7 @@ def _described(session: Session, document: Document, taken: Accepted, details: D
         session.get_one(DocumentVersion, taken.version_id).fetched_at = details.fetched_at
     if details.attributes is None:
         return taken
-    return replace(taken, relabel=change_attributes(session, document, details.attributes))
+    return taken.moved(relabel=change_attributes(session, document, details.attributes))
 
 
 def _repeat(session: Session, document: Document, blob: BlobRef, job_id: str, priority: Priority) -> Accepted | None:
