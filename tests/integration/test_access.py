@@ -3,50 +3,23 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Iterator
 from email.message import EmailMessage
-from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
 
-from rag.domain.access import Label, group, user
-from rag.domain.principal import Principal, Scope
-from rag.store import program
-from rag.store.account import AccountGroup
-from rag.store.base import utc_now
-from rag.store.program import Program, ProgramState
-from tests.support.running import Caller, Running
-
-SECRET = "인사팀 구조조정 대상자는 김철수 과장이다. The reorganisation concerns Kim."
+from rag.domain.access import Label, group
+from rag.domain.principal import Scope
+from tests.support.running import Caller, Running, running, settings_for
+from tests.support.tenants import Tenant, put, readings, wait_settled, wait_until, world
 
 
-class Tenant:
-    """A tenant with keys of every role; `boss` is an admin who is cleared for everything."""
-
-    def __init__(self, service: Running) -> None:
-        self.service, self.name = service, f"t-{uuid4().hex[:8]}"
-        self.boss = self.key(Scope.ADMIN, clearance=Label.CONFIDENTIAL)
-        self.reader, self.other = self.key(Scope.READ), self.key(Scope.READ)
-        self.writer, self.collection = self.key(Scope.WRITE), self.boss.collection("인사")
-
-    def key(self, *scopes: Scope, clearance: Label = Label.OPEN, collections: list[UUID] | None = None) -> Caller:
-        secret, _ = self.service.services.rag.keys.create(
-            self.name, "열쇠", scopes, collections=collections, clearance=clearance
-        )
-        return Caller(self.service, {"Authorization": f"Bearer {secret}", "Accept-Language": "en"})
-
-    def principal(self, caller: Caller) -> Principal:
-        return self.service.services.rag.authenticate(caller.headers["Authorization"].split()[1])
-
-    def subject(self, caller: Caller) -> str:
-        return user(self.principal(caller).id).text
-
-    def add_group(self, name: str) -> UUID:
-        row = AccountGroup(id=uuid4(), tenant_id=self.principal(self.boss).tenant_id, name=name)
-        with self.service.services.rag.database.write() as session:
-            session.add(row)
-        return row.id
+@pytest.fixture(scope="module")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    """On SQLite alone: what the stores could differ in is in `test_access_stores.py`."""
+    with running(settings_for(tmp_path_factory.mktemp("service"))) as started:
+        yield started
 
 
 @pytest.fixture
@@ -60,69 +33,6 @@ def points_stay(service: Running, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(type(service.services.ingest.jobs.upkeep), "relabel", lambda self, identity: None)
 
 
-def put(caller: Caller, document_id: str, **rule: Any) -> Any:
-    return caller.request("PUT", f"/api/v1/documents/{document_id}/access", json=rule)
-
-
-def readings(tenant: Tenant, caller: Caller, document_id: str, chunk_id: str) -> dict[str, bool]:
-    """By every door: whether anything of the document is seen."""
-    seen: dict[str, bool] = {}
-    asked = {"question": "구조조정 대상자 reorganisation Kim"}
-    seen["search"] = document_id in caller.post("/api/v1/search", json={**asked, "explain": True}).text
-    seen["ask"] = "김철수" in caller.post("/api/v1/answers", json=asked).text
-    seen["stream"] = "김철수" in caller.post("/api/v1/answers", json={**asked, "stream": True}).text
-    seen["filter"] = document_id in caller.post("/api/v1/search", json={**asked, "filter": {"source_key": "구조"}}).text
-    seen["chunk"] = caller.get(f"/api/v1/chunks/{chunk_id}").status_code == 200
-    seen["document"] = caller.get(f"/api/v1/documents/{document_id}").status_code == 200
-    seen["content"] = caller.get(f"/api/v1/documents/{document_id}/content").status_code == 200
-    seen["versions"] = caller.get(f"/api/v1/documents/{document_id}/versions").status_code == 200
-    seen["status"] = document_id in caller.post("/api/v1/documents/status", json={"ids": [document_id]}).text
-    seen["list"] = document_id in caller.get(f"/api/v1/collections/{tenant.collection}/documents").text
-    seen["count"] = caller.get(f"/api/v1/collections/{tenant.collection}").json()["documents"] == 2
-    seen["counts"] = caller.get("/api/v1/collections").json()["collections"][0]["documents"] == 2
-    seen["ingestion"] = caller.get(f"/api/v1/collections/{tenant.collection}/ingestion").json()["active"] == 2
-    seen["as_of"] = document_id in caller.post("/api/v1/search", json={**asked, "as_of": utc_now().isoformat()}).text
-    chat = {"model": f"rag/{tenant.collection}", "messages": [{"role": "user", "content": asked["question"]}]}
-    seen["chat"] = "김철수" in caller.post("/v1/chat/completions", json=chat).text
-    answered = {"model": f"rag/{tenant.collection}", "input": asked["question"]}
-    seen["responses"] = "김철수" in caller.post("/v1/responses", json=answered).text
-    file_id = f"file-{UUID(document_id).hex}"
-    seen["file"] = caller.get(f"/v1/files/{file_id}").status_code == 200
-    seen["file_content"] = caller.get(f"/v1/files/{file_id}/content").status_code == 200
-    seen["files"] = file_id in caller.get("/v1/files").text
-    store = f"vs_{UUID(caller.get(f'/api/v1/collections/{tenant.collection}').json()['id']).hex}"
-    seen["store"] = caller.get(f"/v1/vector_stores/{store}").json()["file_counts"]["total"] == 2
-    seen["store_files"] = file_id in caller.get(f"/v1/vector_stores/{store}/files").text
-    seen["store_file"] = caller.get(f"/v1/vector_stores/{store}/files/{file_id}/content").status_code == 200
-    found = caller.post(f"/v1/vector_stores/{store}/search", json={"query": asked["question"]})
-    seen["store_search"] = file_id in found.text
-    return seen
-
-
-def world(tenant: Tenant) -> tuple[str, str]:
-    """A document that rules will be put on, beside another that stays open; its id, and that of its chunk."""
-    documents = tenant.boss.ingest(
-        tenant.collection, {"구조.md": f"# 인사\n\n{SECRET}\n", "공지.md": "# 공지\n\n구내식당은 여덟 시에 연다.\n"}
-    )
-    document_id = next(item["id"] for item in documents if item["source_key"] == "구조.md")
-    [chunk_id] = [item["chunk_id"] for item in tenant.boss.search("구조조정 대상자") if item["source_key"] == "구조.md"]
-    return document_id, chunk_id
-
-
-def test_a_change_counts_at_every_door_before_the_points_follow(tenant: Tenant, points_stay: None) -> None:
-    document_id, chunk_id = world(tenant)
-    before = readings(tenant, tenant.reader, document_id, chunk_id)
-    assert all(before.values()), before
-    assert put(tenant.boss, document_id, deny=[tenant.subject(tenant.reader)]).status_code == 200
-    after = readings(tenant, tenant.reader, document_id, chunk_id)
-    assert not any(after.values()), after
-    shown = tenant.boss.get(f"/api/v1/documents/{document_id}/access").json()
-    assert (shown["settled"], shown["access"]["deny"][0]["name"]) == (False, "열쇠")
-    # Nobody finds it until its points have followed, but who may read it reads it.
-    assert tenant.other.get(f"/api/v1/documents/{document_id}").status_code == 200
-    assert document_id not in tenant.other.post("/api/v1/search", json={"question": "구조조정"}).text
-
-
 def test_once_the_points_have_followed_it_is_found_by_whom_the_rule_permits(tenant: Tenant) -> None:
     document_id, chunk_id = world(tenant)
     assert put(tenant.boss, document_id, allow=[tenant.subject(tenant.other)], label="O").status_code == 200
@@ -133,19 +43,6 @@ def test_once_the_points_have_followed_it_is_found_by_whom_the_rule_permits(tena
     assert lifted["access"] == {"allow": [], "deny": [], "label": "O"}
     wait_settled(tenant, document_id)
     assert all(readings(tenant, tenant.reader, document_id, chunk_id).values())
-
-
-def wait_settled(tenant: Tenant, document_id: str) -> None:
-    wait_until(lambda: tenant.boss.get(f"/api/v1/documents/{document_id}/access").json()["settled"])
-
-
-def wait_until(holds: Callable[[], bool]) -> None:
-    import time
-
-    deadline = time.monotonic() + 30
-    while not holds():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
 
 
 def test_a_label_is_for_the_cleared_whatever_their_role(tenant: Tenant) -> None:
@@ -229,7 +126,7 @@ def test_a_rule_comes_with_the_upload_and_its_uploader_is_on_the_list(tenant: Te
     own = {"b.md": {"deny": [tenant.subject(tenant.other)]}}
     files = {"a.md": "# A\n\n첫째 문서 거북이\n", "b.md": "# B\n\n둘째 문서 거북이\n"}
     documents = tenant.writer.ingest(tenant.collection, files, access=rule, file_access=own)
-    first, second = sorted(documents, key=lambda item: item["source_key"])
+    first = min(documents, key=lambda item: item["source_key"])
     assert {item["source_key"] for item in tenant.reader.search("거북이")} == {"a.md", "b.md"}
     assert {item["source_key"] for item in tenant.writer.search("거북이")} == {"a.md", "b.md"}
     assert tenant.other.search("거북이") == []
@@ -279,7 +176,7 @@ def test_what_lies_in_a_mail_is_as_closed_as_the_mail(tenant: Tenant) -> None:
     tenant.boss.ingest(
         tenant.collection, {"메일.eml": mail.as_bytes()}, access={"deny": [tenant.subject(tenant.reader)]}
     )
-    wait_until(lambda: len(tenant.other.search("거북이 첨부")) == 2)
+    wait_until(lambda: len({item["source_key"] for item in tenant.other.search("거북이 첨부")}) == 2)
     assert tenant.reader.search("거북이 첨부") == []
     listed = tenant.other.get(f"/api/v1/collections/{tenant.collection}/documents").json()["documents"]
     child = next(item for item in listed if item["parent_id"])
@@ -291,21 +188,7 @@ def test_what_lies_in_a_mail_is_as_closed_as_the_mail(tenant: Tenant) -> None:
     assert put(tenant.boss, child["parent_id"]).status_code == 200
     wait_settled(tenant, child["id"])
     wait_settled(tenant, child["parent_id"])
-    assert [item["source_key"] for item in tenant.reader.search("거북이 첨부")] == ["메일.eml"]
-
-
-def test_many_at_once_by_a_filter(tenant: Tenant) -> None:
-    files = {f"{part}/{number}.md": f"# {number}\n\n거북이 {number}\n" for part in ("가", "나") for number in range(3)}
-    tenant.boss.ingest(tenant.collection, files)
-    address = f"/api/v1/collections/{tenant.collection}/documents/access"
-    body = {"deny": [tenant.subject(tenant.reader)], "filter": {"source_key": "가/"}, "limit": 2}
-    first = tenant.boss.post(address, json=body).json()
-    assert (first["documents"], first["changed"], first["next_cursor"]) == (2, 2, "가/1.md")
-    second = tenant.boss.post(address, json={**body, "cursor": first["next_cursor"]}).json()
-    assert (second["documents"], second["changed"], second["next_cursor"]) == (1, 1, None)
-    assert {item["source_key"][:1] for item in tenant.reader.search("거북이")} == {"나"}
-    assert tenant.writer.post(address, json=body).status_code == 404
-    assert tenant.reader.post(address, json=body).status_code == 403
+    assert {item["source_key"] for item in tenant.reader.search("거북이 첨부")} == {"메일.eml"}
 
 
 def test_why_somebody_can_or_can_not_read(tenant: Tenant) -> None:
@@ -331,36 +214,6 @@ def test_why_somebody_can_or_can_not_read(tenant: Tenant) -> None:
     assert explained(tenant.other) == (False, "collection", "denied")
 
 
-def test_a_source_brings_rules(tenant: Tenant) -> None:
-    body = {"kind": "folder", "location": "/srv/규정", "access": {"deny": [tenant.subject(tenant.reader)]}}
-    source = tenant.writer.post(f"/api/v1/collections/{tenant.collection}/sources", json=body).json()
-    assert source["access"] == {"allow": [], "deny": [tenant.subject(tenant.reader)], "label": "O"}
-    upload = tenant.writer.post(
-        f"/api/v1/collections/{tenant.collection}/documents",
-        params={"source": source["id"]},
-        files=[("files", ("a.md", "# A\n\n거북이\n".encode()))],
-    )
-    [made] = upload.json()["documents"]
-    tenant.boss.wait([made["document_id"]])
-    assert tenant.reader.search("거북이") == []
-    item = {"key": "a.md", "fingerprint": "1", "content_hash": "0" * 64, "size": 1, "document_id": made["document_id"]}
-    address = f"/api/v1/sources/{source['id']}/items"
-    ruled = {**item, "access": {"deny": [tenant.subject(tenant.reader), tenant.subject(tenant.other)]}}
-    assert tenant.writer.request("PUT", address, json={"items": [ruled]}).status_code == 200
-    assert tenant.other.get(f"/api/v1/documents/{made['document_id']}").status_code == 404
-    opened = tenant.writer.request("PUT", address, json={"items": [{**item, "access": {}}]})
-    assert (opened.status_code, opened.json()["code"]) == (403, "not_yours_to_open")
-    # Another who keeps the source in step, and may not read the document, does not see its name nor forgets it.
-    second = tenant.key(Scope.WRITE)
-    put(tenant.boss, made["document_id"], deny=[tenant.subject(second)])
-    assert second.get(address).json()["items"] == []
-    assert second.request("PUT", address, json={"items": [item]}).status_code == 404
-    assert second.post(f"{address}/delete", json={"keys": ["a.md"]}).json()["receipts"] == []
-    assert [one["key"] for one in tenant.boss.get(address).json()["items"]] == ["a.md"]
-    weaker = second.post(f"/api/v1/collections/{tenant.collection}/sources", json={**body, "access": {}})
-    assert (weaker.status_code, weaker.json()["code"]) == (403, "not_yours_to_open")
-
-
 def test_a_snapshot_brings_a_rule(tenant: Tenant) -> None:
     page = {"url": "https://intra.example/a", "html": "<p>거북이</p>", "fetched_at": "2026-01-01T00:00:00Z"}
     body = {**page, "access": {"deny": [tenant.subject(tenant.reader)]}}
@@ -377,24 +230,6 @@ def test_receipts_name_no_document_that_may_not_be_read(tenant: Tenant) -> None:
     assert tenant.writer.get(f"/api/v1/receipts/{receipt['id']}").status_code == 200
     assert second.get(f"/api/v1/receipts/{receipt['id']}").status_code == 404
     assert second.get("/api/v1/receipts").json()["receipts"] == []
-
-
-def test_clients_files_are_as_closed_as_the_documents_that_they_are(tenant: Tenant) -> None:
-    store = f"vs_{UUID(tenant.boss.get(f'/api/v1/collections/{tenant.collection}').json()['id']).hex}"
-    files = {"file": ("a.md", "# A\n\n거북이\n".encode()), "purpose": (None, "assistants")}
-    made = tenant.writer.post("/v1/files", files=files).json()
-    assert tenant.reader.get(f"/v1/files/{made['id']}/content").status_code == 200
-    placed = tenant.writer.post(f"/v1/vector_stores/{store}/files", json={"file_id": made["id"]})
-    assert placed.status_code == 200, placed.text
-    [document] = tenant.boss.get(f"/api/v1/collections/{tenant.collection}/documents").json()["documents"]
-    put(tenant.boss, document["id"], deny=[tenant.subject(tenant.reader), tenant.subject(tenant.writer)])
-    for caller in (tenant.reader, tenant.writer):
-        assert caller.get(f"/v1/files/{made['id']}/content").status_code == 404
-        assert made["id"] not in caller.get("/v1/files").text
-    assert tenant.other.get(f"/v1/files/{made['id']}/content").status_code == 200
-    batch = tenant.boss.post(f"/v1/vector_stores/{store}/file_batches", json={"file_ids": [made["id"]]}).json()
-    counted = tenant.reader.get(f"/v1/vector_stores/{store}/file_batches/{batch['id']}").json()
-    assert counted["file_counts"]["total"] == 0
 
 
 def test_an_admin_who_is_not_cleared_reads_no_quote_on_record(tenant: Tenant) -> None:
@@ -425,47 +260,23 @@ def test_retention_shows_no_name_of_what_may_not_be_read(tenant: Tenant) -> None
     assert [item["source_key"] for item in shown] == ["공지.md"]
 
 
-def test_a_program_is_read_by_who_may_read_all_that_it_was_written_from(tenant: Tenant) -> None:
-    document_id, _ = world(tenant)
-    principal = tenant.principal(tenant.boss)
-    row = Program(
-        id=uuid4(),
-        tenant_id=principal.tenant_id,
-        key_id=principal.id,
-        key_name="boss",
-        title="프로그램",
-        language="ko",
-        spec_chars=1,
-        state=ProgramState.DONE,
-    )
-    collection_id = UUID(tenant.boss.get(f"/api/v1/collections/{tenant.collection}").json()["id"])
-    with tenant.service.services.rag.database.write() as session:
-        program.add(session, row, [collection_id])
-        program.note_sources(session, row.id, [UUID(document_id), UUID(document_id)])
-    assert tenant.reader.get(f"/api/v1/generations/{row.id}").status_code == 200
-    put(tenant.boss, document_id, deny=[tenant.subject(tenant.reader)])
-    for part in ("", "/manifest", "/archive", "/files/a.py"):
-        assert tenant.reader.get(f"/api/v1/generations/{row.id}{part}").status_code == 404
-    assert tenant.reader.get("/api/v1/generations").json()["generations"] == []
-    assert tenant.other.get(f"/api/v1/generations/{row.id}").status_code == 200
-
-
 def test_no_correction_tells_a_word_of_what_was_closed_a_moment_ago(tenant: Tenant, points_stay: None) -> None:
     documents = tenant.boss.ingest(
-        tenant.collection, {"a.md": "# 사규\n\n연차휴가 규정과 취업규칙\n", "b.md": "# 공지\n\n구내식당 안내\n"}
+        tenant.collection,
+        {"a.md": "# 사규\n\n보험료를 내지 않은 자에게는 과태료를 부과한다\n", "b.md": "# 공지\n\n구내식당 안내\n"},
     )
     document_id = next(item["id"] for item in documents if item["source_key"] == "a.md")
 
     def told() -> str:
-        answer = tenant.reader.post("/api/v1/search", json={"question": "취업규직", "explain": True}).json()
+        answer = tenant.reader.post("/api/v1/search", json={"question": "과테료는 얼마인가요?", "explain": True}).json()
         return json.dumps(answer["trace"], ensure_ascii=False)
 
-    assert "취업규칙" in told()
+    assert "과태료" in told()
     put(tenant.boss, document_id, deny=[tenant.subject(tenant.reader)])
-    assert "취업규칙" not in told()
+    assert "과태료" not in told()
     # Once the points have followed, what was remembered before must not come back.
     from ingest.pipeline.labels import relabel_document
 
     pipeline = tenant.service.services.ingest.pipeline
     relabel_document(pipeline.database, pipeline.index, UUID(document_id))
-    assert "취업규칙" not in told()
+    assert "과태료" not in told()
