@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from uuid import UUID
 
 from sqlalchemy import select
@@ -13,11 +14,14 @@ from ingest.jobs.workflows import IngestJobs
 from rag.access import rules
 from rag.domain.access import AccessRule, GivenRule
 from rag.domain.principal import Permit
-from rag.store import collection, document, document_pages
+from rag.store import access_rule, collection, document, document_pages
+from rag.store.base import utc_now
 from rag.store.collection import Collection
 from rag.store.document import Document
 from rag.store.session import Database
 
+_UNUSED_FOR = timedelta(days=1)
+"""Longer than any request lasts that has read the rule for its permit."""
 _TOGETHER = 100
 """Documents changed in one transaction: others wait to write meanwhile."""
 
@@ -35,6 +39,12 @@ class BulkChange:
     documents: int
     changed: int
     next_cursor: str | None
+
+
+def drop_unused_rules(database: Database) -> int:
+    """Remove rules that no document has, a day after one last got them; returns how many. A chore of the upkeep."""
+    with database.write() as session:
+        return access_rule.drop_unused(session, utc_now() - _UNUSED_FOR)
 
 
 class AccessChanges:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import json
+import zipfile
 from collections.abc import Iterator
-from email.message import EmailMessage
 from uuid import UUID, uuid4
 
 import pytest
@@ -168,27 +169,25 @@ def test_deleting_and_uploading_again_is_no_way_around_a_rule(tenant: Tenant) ->
     assert [item["source_key"] for item in tenant.other.search("거북이")] == ["a.md"]
 
 
-def test_what_lies_in_a_mail_is_as_closed_as_the_mail(tenant: Tenant) -> None:
-    mail = EmailMessage()
-    mail["Subject"], mail["From"], mail["To"] = "거북이", "a@example.com", "b@example.com"
-    mail.set_content("거북이 본문\n")
-    mail.add_attachment("거북이 첨부\n", filename="첨부.txt")
-    tenant.boss.ingest(
-        tenant.collection, {"메일.eml": mail.as_bytes()}, access={"deny": [tenant.subject(tenant.reader)]}
-    )
-    wait_until(lambda: len({item["source_key"] for item in tenant.other.search("거북이 첨부")}) == 2)
-    assert tenant.reader.search("거북이 첨부") == []
+def test_what_lies_in_an_archive_is_as_closed_as_the_archive(tenant: Tenant) -> None:
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        for name in ("가", "나"):
+            archive.writestr(f"{name}.txt", f"거북이 {name} 문서\n")
+    rule = {"deny": [tenant.subject(tenant.reader)]}
+    tenant.boss.ingest(tenant.collection, {"자료.zip": packed.getvalue()}, access=rule)
+    wait_until(lambda: len(tenant.other.search("거북이")) == 2)
+    assert tenant.reader.search("거북이") == []
     listed = tenant.other.get(f"/api/v1/collections/{tenant.collection}/documents").json()["documents"]
-    child = next(item for item in listed if item["parent_id"])
+    child = next(item for item in listed if item["parent_id"] and item["source_key"].endswith("가.txt"))
     shown = tenant.boss.get(f"/api/v1/documents/{child['id']}/access").json()
     assert (shown["settled"], shown["owner"]["subject"]) == (True, tenant.subject(tenant.boss))
     assert [item["document_id"] for item in shown["containers"]] == [child["parent_id"]]
-    # The mail is opened, its attachment is not.
-    assert put(tenant.boss, child["id"], deny=[tenant.subject(tenant.reader)]).status_code == 200
+    # The archive is opened, one of the files in it is not.
+    assert put(tenant.boss, child["id"], **rule).status_code == 200
     assert put(tenant.boss, child["parent_id"]).status_code == 200
-    wait_settled(tenant, child["id"])
-    wait_settled(tenant, child["parent_id"])
-    assert {item["source_key"] for item in tenant.reader.search("거북이 첨부")} == {"메일.eml"}
+    wait_until(lambda: len(tenant.other.search("거북이")) == 2)
+    assert [item["source_key"] for item in tenant.reader.search("거북이")] == ["자료.zip!/나.txt"]
 
 
 def test_why_somebody_can_or_can_not_read(tenant: Tenant) -> None:
