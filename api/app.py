@@ -27,6 +27,7 @@ from api.openai import (
 )
 from api.request_ids import RequestIds
 from api.routes import (
+    access,
     answers,
     collections,
     documents,
@@ -64,6 +65,7 @@ ROUTERS = (
             feedback,
             spaces,
             generations,
+            access,
         )
     ),
     *(

@@ -11,6 +11,7 @@ from datetime import timedelta
 
 from ingest.chunking.base import Budget, Budgets
 from ingest.chunking.structure import StructureChunker
+from ingest.jobs.access_changes import drop_unused_rules
 from ingest.jobs.intake import Intake
 from ingest.jobs.programs import ProgramJobs
 from ingest.jobs.upkeep import Upkeep
@@ -123,6 +124,7 @@ def build(settings: IngestSettings, rag: Rag, *, listen: bool) -> Ingest:
         build_writer(settings, rag, pipeline.stopping), settings.program_jobs, settings.program_waiting
     )
     jobs = IngestJobs(pipeline, job_settings, programs)
+    jobs.upkeep.chores.append(lambda: drop_unused_rules(rag.database))
     jobs.upkeep.chores.append(AnswerLog(rag.database, rag.settings.answer_log).expire)
     jobs.start()
     upkeep = Upkeep([jobs.upkeep, programs], settings.upkeep_every_s) if listen else None

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from api.cli import space_commands
+from api.cli.access import access_app
 from api.cli.coding import code_app
 from api.cli.evaluating import eval_app
 from api.cli.feedback import feedback_app
@@ -34,6 +35,7 @@ index_app = typer.Typer(
 )
 db_app = typer.Typer(help="The database: upgrade, current.", no_args_is_help=True)
 for name, group in (
+    ("access", access_app),
     ("code", code_app),
     ("collections", collections_app),
     ("documents", documents_app),
@@ -161,10 +163,19 @@ def sync(
     ignore: Annotated[
         list[str] | None, typer.Option("--ignore", help="Pattern on a name or path to leave out; may be repeated.")
     ] = None,
+    access: Annotated[
+        str | None,
+        typer.Option(
+            help='Rule of new files, as JSON: {"allow": ["group:…"], "label": "S"}. A .seogoaccess file wins.'
+        ),
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Keep a collection in step with a folder or bucket; the exit code is 1 when anything could not be taken."""
-    from api.cli.syncing import SyncOptions
+    """Keep a collection in step with a folder or bucket; the exit code is 1 when anything could not be taken.
+
+    A file `.seogoaccess` in a folder says who may read what lies in it: a JSON object with allow, deny and label.
+    """
+    from api.cli.syncing import SyncOptions, rule_of
     from api.cli.syncing import sync as run_sync
 
     wanted = SyncOptions(
@@ -176,6 +187,7 @@ def sync(
         force=force,
         watch=watch,
         interval_s=interval,
+        access=rule_of(access),
     )
     run_sync(context.obj, location, wanted, as_json)
 

@@ -33,11 +33,12 @@ from ingest.jobs.intake import Refused
 from ingest.pipeline.fault_points import reached
 from ingest.pipeline.records import Accepted
 from rag.access.policy import Action
+from rag.domain.access import GivenRule
 from rag.domain.errors import DocumentNotFound, InvalidRequest
 from rag.domain.filters import DocumentFilter
 from rag.domain.messages import UiLanguage, localized
 from rag.domain.principal import Permit
-from rag.store import document, document_pages, version
+from rag.store import connector, document, document_pages, version
 from rag.store.version import DocumentVersion, Priority, VersionState
 
 router = APIRouter(tags=["documents"], responses=PROBLEMS)
@@ -64,6 +65,18 @@ _UPLOAD_BODY = {
                             "description": "JSON object by file name: attributes of that file, over the common ones",
                             "examples": ['{"취업규칙.docx": {"effective": "2024-03-01"}}'],
                         },
+                        "access": {
+                            "type": "string",
+                            "description": "JSON object: who may read every file of the request. `allow` and `deny` are lists of "
+                            "`user:` or `group:` with a name or id, `attribute:name=value`, `everyone`; `label` is C, S or O. "
+                            "The uploader is always among a list of readers. Without it a document keeps the rule it has.",
+                            "examples": ['{"allow": ["group:인사팀"], "label": "S"}'],
+                        },
+                        "file_access": {
+                            "type": "string",
+                            "description": "JSON object by file name: the rule of that file, in place of the common one",
+                            "examples": ['{"급여.xlsx": {"allow": ["user:hong"]}}'],
+                        },
                     },
                 }
             }
@@ -82,10 +95,17 @@ async def upload_documents(
         Literal["interactive", "bulk"] | None,
         Query(description="lane of the ingestion; by default interactive for at most 10 files of 20 MB together"),
     ] = None,
+    source: Annotated[
+        UUID | None,
+        Query(description="the source of this collection that they are from: new ones get its default rule"),
+    ] = None,
 ) -> UploadResult:
     """Upload one file or many (parts with a file name). The answer comes when all are stored; ingestion goes on."""
     permit = await anyio.to_thread.run_sync(caller.permit, [name])
+    ruled = None if source is None else await anyio.to_thread.run_sync(_default_rule, caller, permit, source)
     files, _ = await receive(request, caller)
+    if ruled is not None:
+        files = [item.ruled_by(ruled) for item in files]
     reached("upload.received", name)
     lane = None if priority is None else Priority[priority.upper()]
     taken = await anyio.to_thread.run_sync(caller.services.ingest.intake.take, permit, files, lane)
@@ -94,6 +114,12 @@ async def upload_documents(
     if all(isinstance(item, Refused) for item in taken):
         response.status_code = 422
     return UploadResult(documents=[upload_out(item, caller.language) for item in taken])
+
+
+def _default_rule(caller: Caller, permit: Permit, source_id: UUID) -> GivenRule | None:
+    with caller.services.rag.database.read() as session:
+        stored = connector.get_permitted(session, permit, source_id).access
+    return None if stored is None else GivenRule.from_json(stored)
 
 
 def upload_out(item: Accepted | Refused, language: UiLanguage) -> UploadOut:

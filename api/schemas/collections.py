@@ -10,10 +10,11 @@ from uuid import UUID
 from pydantic import BaseModel, Field
 
 from api.schemas.common import Body
+from rag.domain.access import Label
 from rag.domain.language import CollectionKind
 from rag.domain.retention import RetentionRules, rules_from_json
 from rag.domain.style import AnswerStyle, Format, Length, Tone, style_from_json
-from rag.store.collection import Collection
+from rag.store.collection import Collection, label_of
 
 CollectionName = Annotated[
     str, Field(min_length=1, max_length=100, pattern=r"^[^\s/\\][^/\\\x00-\x1f]*$", examples=["인사규정"])
@@ -104,6 +105,7 @@ class CollectionOut(BaseModel):
     retention: Retention
     answer_style: Style
     documents: int = Field(description="documents that are visible in it")
+    label: Label = Field(description="C confidential, S sensitive, O open; that of a document in it may be higher")
     created_at: datetime
 
     @classmethod
@@ -117,6 +119,7 @@ class CollectionOut(BaseModel):
             retention=Retention(**asdict(rules_from_json(row.retention))),
             answer_style=Style.of(style_from_json(row.answer_style)),
             documents=documents,
+            label=label_of(row),
             created_at=row.created_at,
         )
 

@@ -10,6 +10,7 @@ from uuid import UUID
 from pydantic import BaseModel, Field, StrictFloat, StrictInt, StrictStr
 
 from api.schemas.common import Body
+from rag.domain.access import Label
 from rag.domain.filters import MAX_ATTRIBUTES, AttributeValue, attribute_value, checked_name
 from rag.domain.messages import UiLanguage, message_for, warning_for
 from rag.store.base import utc_now
@@ -113,6 +114,7 @@ class DocumentOut(BaseModel):
     searchable: bool = Field(description="whether a version answers questions now")
     parent_id: UUID | None = Field(description="the mail or archive that it lies in; none for what was uploaded")
     children: int = Field(description="documents directly inside it; list them by `parent`")
+    label: Label = Field(description="C confidential, S sensitive, O open: the highest of all that holds for it")
     created_at: datetime
     version: VersionOut | None
 
@@ -124,6 +126,7 @@ class DocumentOut(BaseModel):
         language: UiLanguage,
         attributes: Mapping[str, AttributeValue],
         children: int,
+        label: Label,
     ) -> DocumentOut:
         """The document as JSON."""
         return cls(
@@ -139,6 +142,7 @@ class DocumentOut(BaseModel):
             searchable=row.current_version_id is not None,
             parent_id=row.parent_document_id,
             children=children,
+            label=label,
             created_at=row.created_at,
             version=None if version is None else VersionOut.of(version, language),
         )

@@ -15,6 +15,7 @@ from rag.domain.errors import CollectionNotFound, NotPermitted
 from rag.domain.filters import DocumentFilter
 from rag.domain.principal import PassedRule, Permit, Principal, Scope
 from rag.store import access_rule, collection
+from rag.store.access_rule import KnownRule
 from rag.store.collection import Collection
 from rag.store.session import Database
 
@@ -125,16 +126,16 @@ class Policy:
                 held = frozenset(item.id for item in visible) | self._deleted(session, principal, action)
             else:
                 held = frozenset(_named(visible, wanted) for wanted in collections)
-            rules = self._passed(session, principal, held)
-        return Permit(principal, held, as_of, where, rules)
+            known = access_rule.of_collections(session, principal.tenant_id, held)
+        return Permit(principal, held, as_of, where, self._passed(principal, known), _revision(known))
 
-    def _passed(self, session: Session, principal: Principal, held: frozenset[UUID]) -> frozenset[PassedRule]:
-        """The rules of documents in these collections that let the principal pass."""
-        readers = {item: principal.reader_of(item) for item in held}
+    def _passed(self, principal: Principal, known: Sequence[KnownRule]) -> frozenset[PassedRule]:
+        """Those of these rules that let the principal pass."""
+        readers = {item: principal.reader_of(item) for item in {rule.collection_id for rule in known}}
         return frozenset(
-            PassedRule(collection_id, rule_id)
-            for rule_id, collection_id, text in access_rule.of_collections(session, principal.tenant_id, held)
-            if self._parsed(text).permits(readers[collection_id])
+            PassedRule(rule.collection_id, rule.id)
+            for rule in known
+            if self._parsed(rule.text).permits(readers[rule.collection_id])
         )
 
     def _deleted(self, session: Session, principal: Principal, action: Action) -> frozenset[UUID]:
@@ -148,12 +149,17 @@ class Policy:
         return [row for row in rows if _may(principal, action, row)]
 
 
+def _revision(known: Sequence[KnownRule]) -> int:
+    """A sum, for rows come in any order; every document that gets a rule moves the instant of that rule."""
+    return sum(hash((rule.id, rule.wanted_at)) for rule in known)
+
+
 def _may(principal: Principal, action: Action, row: Collection) -> bool:
     """Whether the principal has the role in the collection, and the collection's own rule lets it pass."""
     wanted = Role.VIEWER if action.reach is Reach.TENANT else action.role
     if not _includes(principal.role_on(row.id), wanted):
         return False
-    return AccessRule.from_json(row.access).permits(principal.reader_of(row.id))
+    return row.access is None or AccessRule.from_json(row.access).permits(principal.reader_of(row.id))
 
 
 def _includes(role: Role | None, wanted: Role) -> bool:

@@ -20,6 +20,7 @@ SeogoError
 │   ├── NameTaken                  name_taken
 │   ├── FilterTooWide              filter_too_wide
 │   ├── TooManyRules               too_many_rules
+│   ├── WouldLockOut               would_lock_out
 │   ├── NothingToRetry             nothing_to_retry
 │   ├── NothingToCancel            nothing_to_cancel
 │   ├── SpaceConflict              space_conflict
@@ -33,6 +34,8 @@ SeogoError
 │   └── GeneratorMissing           generator_missing
 ├── NotAuthenticated               not_authenticated
 ├── NotPermitted                   not_permitted
+│   ├── LabelAboveClearance        label_above_clearance
+│   └── NotYoursToOpen             not_yours_to_open
 ├── NotFound                       not_found
 │   ├── CollectionNotFound         collection_not_found
 │   ├── DocumentNotFound           document_not_found
@@ -214,6 +217,12 @@ class TooManyRules(InputError):
     code = "too_many_rules"
 
 
+class WouldLockOut(InputError):
+    """After that you could not read {name} yourself. Say `force` if you mean it."""
+
+    code = "would_lock_out"
+
+
 class NothingToRetry(InputError):
     """The newest version of {name} did not fail, so there is nothing to try again."""
 
@@ -290,6 +299,18 @@ class NotPermitted(SeogoError):
     """This key is not permitted to do that."""
 
     code = "not_permitted"
+
+
+class LabelAboveClearance(NotPermitted):
+    """The label {label} is above your clearance, which is {clearance}."""
+
+    code = "label_above_clearance"
+
+
+class NotYoursToOpen(NotPermitted):
+    """Who may read {name} is for a curator of the collection to say; its owner can only restrict it further."""
+
+    code = "not_yours_to_open"
 
 
 class NotFound(SeogoError):

@@ -131,6 +131,8 @@ class Permit:
         where: read only documents that it holds for; None means all.
         rules: the rules of documents that let the principal pass. A document with a rule that is not among them can't
             be read, so one whose rule changed since can't either.
+        revision: changes with every change of what rules hold for documents of these collections: what is remembered under
+            a permit is remembered under this too.
     """
 
     principal: Principal
@@ -138,6 +140,7 @@ class Permit:
     as_of: datetime | None = None
     where: DocumentFilter | None = None
     rules: frozenset[PassedRule] = frozenset()
+    revision: int = 0
 
     def narrowed(self, collections: Iterable[UUID]) -> Permit:
         """The same permit for fewer collections; it can never grow."""

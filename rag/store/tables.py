@@ -16,7 +16,7 @@ from rag.store.document import Document
 from rag.store.embedding_space import EmbeddingSpaceRow
 from rag.store.fusion_weight import FusionWeight
 from rag.store.glossary import GlossaryTerm
-from rag.store.program import Program, ProgramFile, ProgramRepository
+from rag.store.program import Program, ProgramFile, ProgramRepository, ProgramSource
 from rag.store.receipt import DeletionReceipt
 from rag.store.role_grant import RoleGrant
 from rag.store.tenant import Tenant
@@ -52,5 +52,6 @@ TABLES = (
     Feedback,
     Program,
     ProgramRepository,
+    ProgramSource,
     ProgramFile,
 )
