@@ -31,7 +31,7 @@ class AccountIn(Body):
     kind: AccountKind = AccountKind.USER
     display_name: Text = ""
     email: Email = ""
-    attributes: Attributes = {}
+    attributes: Attributes = Field(default_factory=dict)
     clearance: Label = Label.OPEN
     suspended: bool = False
 
