@@ -46,6 +46,7 @@ from api.routes import (
     sources,
     spaces,
 )
+from api.watching import AccessWatch
 
 NATIVE = "/api/v1"
 OPENAI = "/v1"
@@ -132,7 +133,11 @@ async def _lifespan(app: FastAPI) -> AsyncGenerator[None, None]:
     services = app.state.services
     if services is not None:
         current_default_thread_limiter().total_tokens = services.settings.threads
+        app.state.watch = AccessWatch.of(services)
     yield
+    if services is not None:
+        await app.state.watch.aclose()
+        app.state.watch = None
     if services is not None and services.rag.generation is not None:
         await services.rag.generation.aclose()
 

@@ -181,15 +181,15 @@ class Identities:
                 return holder_of(session, errand, (Scope.READ, Scope.WRITE))
         return self._keys.current(errand)
 
-    def ended(self, watched: Iterable[Principal]) -> frozenset[Principal]:
+    def ended(self, watched: Iterable[Principal], database: Database | None = None) -> frozenset[Principal]:
         """Those who may not go on with what they began: key, token or session out of force, account suspended or deleted.
 
-        One query for all of them together (one for each 5,000 ids).
+        One query for all of them together (one for each 5,000 ids), on `database` where that is another way to the record.
         """
         needed = {principal: lifelines_of(principal) for principal in watched}
         asked = frozenset(identity for ids in needed.values() for identity in ids)
         alive: set[UUID] = set()
-        with self._database.read() as session:
+        with (database or self._database).read() as session:
             for some in in_groups(asked):
                 alive.update(session.scalars(self._living(some)))
         return frozenset(principal for principal, ids in needed.items() if not ids <= alive)
