@@ -45,6 +45,7 @@ from api.routes import (
     snapshots,
     sources,
     spaces,
+    widget_tokens,
 )
 from api.watching import AccessWatch
 
@@ -75,6 +76,7 @@ ROUTERS = (
             grants,
             keys,
             me,
+            widget_tokens,
         )
     ),
     *(
