@@ -18,7 +18,7 @@ Maker = Annotated[Caller, Depends(guarded(Action.ISSUE_WIDGET_TOKENS))]
 
 @router.post("", status_code=201)
 def create_widget_token(body: WidgetTokenIn, caller: Maker) -> WidgetTokenMade:
-    """Make a token with which a page searches, asks, says what it thinks of answers and shows what they stand on.
+    """Make a token with which a page searches, asks, says what it thinks of answers and shows what they cite.
 
     It can never do more than the key that made it, ends with it, and lasts an hour at most. The collections are fixed: those
     that are named, or those that the key may read now.

@@ -49,6 +49,7 @@ class Action(Enum):
     READ_GLOSSARY = ("read_glossary", Scope.READ)
     CHANGE_GLOSSARY = ("change_glossary", Scope.WRITE)
     READ_DOCUMENTS = ("read_documents", Scope.READ)
+    READ_CITED = ("read_cited", Scope.READ)
     UPLOAD_DOCUMENTS = ("upload_documents", Scope.WRITE)
     CHANGE_DOCUMENTS = ("change_documents", Scope.WRITE)
     DELETE_DOCUMENTS = ("delete_documents", Scope.WRITE)
@@ -88,8 +89,8 @@ _IMPLIED: dict[Scope, frozenset[Scope]] = {
     Scope.OPERATOR: frozenset({Scope.OPERATOR}),
 }
 
-_OF_WIDGETS = frozenset({Action.SEARCH, Action.ASK, Action.GIVE_FEEDBACK, Action.READ_DOCUMENTS})
-"""All that a page in a browser does: ask, say what it thinks of an answer, and show what the answer stands on."""
+_OF_WIDGETS = frozenset({Action.SEARCH, Action.ASK, Action.GIVE_FEEDBACK, Action.READ_CITED})
+"""All that a page in a browser does: ask, say what it thinks of an answer, and show the passages that it cites."""
 
 
 def covers(principal: Principal, scope: Scope) -> bool:

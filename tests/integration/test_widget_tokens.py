@@ -22,7 +22,7 @@ from tests.integration.test_identity import as_key, grant, key_of, new_account, 
 from tests.support.running import Caller, Running
 
 PORTAL = "https://portal.bank.example"
-OF_WIDGETS = {Action.SEARCH, Action.ASK, Action.GIVE_FEEDBACK, Action.READ_DOCUMENTS}
+OF_WIDGETS = {Action.SEARCH, Action.ASK, Action.GIVE_FEEDBACK, Action.READ_CITED}
 
 
 def made_by(maker: Caller, **body: Any) -> dict[str, Any]:
@@ -42,7 +42,7 @@ def found(caller: Caller, question: str = "연차 휴가는 며칠인가?") -> s
 def test_a_page_asks_shows_and_says_what_it_thinks_and_nothing_else(service: Running) -> None:
     admin = service.caller()
     rules, wages = admin.collection(), admin.collection()
-    [document] = admin.ingest(rules, {"휴가.md": "# 휴가\n\n연차 휴가는 15일이다.\n"})
+    admin.ingest(rules, {"휴가.md": "# 휴가\n\n연차 휴가는 15일이다.\n"})
     admin.ingest(wages, {"급여.md": "# 급여\n\n연차 휴가 수당은 기본급의 3%이다.\n"})
     page = widget(service, admin, collections=[rules])
     assert found(admin) == {"휴가.md", "급여.md"} and found(page) == {"휴가.md"}
@@ -50,9 +50,10 @@ def test_a_page_asks_shows_and_says_what_it_thinks_and_nothing_else(service: Run
     assert answer["status"] == "answered" and "15일" in answer["text"]
     chunk = answer["sentences"][0]["citations"][0]["chunk_id"]
     assert page.get(f"/api/v1/chunks/{chunk}").status_code == 200
-    assert page.get(f"/api/v1/documents/{document['id']}/content").status_code == 200
     said = page.post(f"/api/v1/answers/{answer['answer_id']}/feedback", json={"rating": "up"})
     assert said.status_code == 200, said.text
+    raw = {"model": "llm/x", "messages": [{"role": "user", "content": "연차?"}]}
+    assert page.post("/v1/chat/completions", json=raw).status_code == 403, "a model is no document"
     body = {"question": "연차?", "collections": [wages]}
     assert page.post("/api/v1/search", json=body).status_code == 404
     for method, path in _routes():
