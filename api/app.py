@@ -28,20 +28,27 @@ from api.openai import (
 from api.request_ids import RequestIds
 from api.routes import (
     access,
+    accounts,
     answers,
     collections,
     documents,
     feedback,
     generations,
     glossary,
+    grants,
+    groups,
     health,
     ingestion,
+    keys,
+    me,
     receipts,
     search,
     snapshots,
     sources,
     spaces,
+    widget_tokens,
 )
+from api.watching import AccessWatch
 
 NATIVE = "/api/v1"
 OPENAI = "/v1"
@@ -66,6 +73,12 @@ ROUTERS = (
             spaces,
             generations,
             access,
+            accounts,
+            groups,
+            grants,
+            keys,
+            me,
+            widget_tokens,
         )
     ),
     *(
@@ -124,7 +137,11 @@ async def _lifespan(app: FastAPI) -> AsyncGenerator[None, None]:
     services = app.state.services
     if services is not None:
         current_default_thread_limiter().total_tokens = services.settings.threads
+        app.state.watch = AccessWatch.of(services)
     yield
+    if services is not None:
+        await app.state.watch.aclose()
+        app.state.watch = None
     if services is not None and services.rag.generation is not None:
         await services.rag.generation.aclose()
 

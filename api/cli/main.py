@@ -15,6 +15,7 @@ from api.cli.feedback import feedback_app
 from api.cli.glossaries import glossary_app
 from api.cli.models import models_app
 from api.cli.options import Options
+from api.cli.people_commands import accounts_app, grants_app, groups_app
 from api.cli.sizing import sizing
 
 app = typer.Typer(
@@ -29,7 +30,7 @@ documents_app = typer.Typer(
     help="Documents: list, show, versions, set, retry, cancel, delete, receipt.", no_args_is_help=True
 )
 ingestion_app = typer.Typer(help="Ingestion: status, pause, resume, retry, cancel.", no_args_is_help=True)
-keys_app = typer.Typer(help="API keys: create, list, revoke.", no_args_is_help=True)
+keys_app = typer.Typer(help="API keys: create, list, rotate, revoke.", no_args_is_help=True)
 index_app = typer.Typer(
     help="The search index: rebuild, optimize, verify; migrate, rollback, spaces, drop.", no_args_is_help=True
 )
@@ -42,6 +43,9 @@ for name, group in (
     ("glossary", glossary_app),
     ("ingestion", ingestion_app),
     ("keys", keys_app),
+    ("accounts", accounts_app),
+    ("groups", groups_app),
+    ("grants", grants_app),
     ("index", index_app),
     ("db", db_app),
     ("eval", eval_app),
@@ -53,7 +57,10 @@ app.command()(sizing)
 
 space_commands.add_to(index_app)
 
-_LOCAL_ONLY = ("serve", "worker", "keys", "db", "doctor", "rebuild", "optimize", "verify", "eval", "models")
+_LOCAL_ONLY = (
+    *("serve", "worker", "db", "doctor", "rebuild", "optimize", "verify", "eval", "models"),
+    *("keys", "accounts", "groups", "grants"),
+)
 """Commands that work on the store itself, wherever a server runs."""
 
 CollectionsOption = Annotated[
@@ -441,11 +448,16 @@ def keys_create(
     citations: Annotated[
         str, typer.Option(help="What its chat client shows: annotations, open-webui, or inline+footer.")
     ] = "annotations",
+    owner: Annotated[
+        str | None, typer.Option(help="Account whose roles count; without, the key is the tenant's.")
+    ] = None,
+    clearance: Annotated[str, typer.Option(help="O, S or C: reads documents up to this label.")] = "O",
+    description: Annotated[str, typer.Option(help="What it is for.")] = "",
 ) -> None:
     """Make an API key and print it once."""
     from api.cli.administration import create_key
 
-    create_key(context.obj, name, scope, tenant, collections, days, citations)
+    create_key(context.obj, name, scope, tenant, collections, days, citations, owner, clearance, description)
 
 
 @keys_app.command("list")
@@ -454,6 +466,18 @@ def keys_list(context: typer.Context) -> None:
     from api.cli.administration import list_keys
 
     list_keys(context.obj)
+
+
+@keys_app.command("rotate")
+def keys_rotate(
+    context: typer.Context,
+    prefix: str,
+    grace: Annotated[int, typer.Option(min=0, help="Minutes for which the old secret opens too.")] = 0,
+) -> None:
+    """Give the key with this prefix a new secret and print it once."""
+    from api.cli.administration import rotate_key
+
+    rotate_key(context.obj, prefix, grace)
 
 
 @keys_app.command("revoke")

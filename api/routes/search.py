@@ -71,7 +71,7 @@ def _explained(body: SearchIn, result: SearchResult, names: Sequence[str]) -> Ex
 @router.get("/chunks/{chunk_id}")
 def get_chunk(
     chunk_id: UUID,
-    caller: Annotated[Caller, Depends(guarded(Action.READ_DOCUMENTS))],
+    caller: Annotated[Caller, Depends(guarded(Action.READ_CITED))],
     as_of: Annotated[
         AwareDatetime | None, Query(description="an instant at which its version was valid; now when left out")
     ] = None,

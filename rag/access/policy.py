@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from rag.domain.access import AccessRule, EffectiveRule, Role
 from rag.domain.errors import CollectionNotFound, NotPermitted
 from rag.domain.filters import DocumentFilter
-from rag.domain.principal import PassedRule, Permit, Principal, Scope
+from rag.domain.principal import PassedRule, Permit, Principal, PrincipalKind, Scope
 from rag.store import access_rule, collection
 from rag.store.access_rule import KnownRule
 from rag.store.collection import Collection
@@ -50,6 +50,7 @@ class Action(Enum):
     READ_GLOSSARY = ("read_glossary", Scope.READ)
     CHANGE_GLOSSARY = ("change_glossary", Scope.WRITE)
     READ_DOCUMENTS = ("read_documents", Scope.READ)
+    READ_CITED = ("read_cited", Scope.READ)
     UPLOAD_DOCUMENTS = ("upload_documents", Scope.WRITE)
     CHANGE_DOCUMENTS = ("change_documents", Scope.WRITE)
     DELETE_DOCUMENTS = ("delete_documents", Scope.WRITE)
@@ -60,7 +61,10 @@ class Action(Enum):
     MANAGE_ACCESS = ("manage_access", Scope.WRITE, Role.CURATOR)
     MANAGE_PEOPLE = ("manage_people", Scope.ADMIN, Role.ADMIN, Reach.TENANT)
     MANAGE_KEYS = ("manage_keys", Scope.ADMIN, Role.ADMIN, Reach.TENANT)
+    MANAGE_ROLES = ("manage_roles", Scope.ADMIN)
     READ_OWN_IDENTITY = ("read_own_identity", Scope.READ)
+    MANAGE_OWN_KEYS = ("manage_own_keys", Scope.WRITE, Role.VIEWER)
+    ISSUE_WIDGET_TOKENS = ("issue_widget_tokens", Scope.READ)
     READ_AUDIT = ("read_audit", Scope.ADMIN, Role.ADMIN, Reach.TENANT)
     SEARCH = ("search", Scope.READ)
     ASK = ("ask", Scope.READ)
@@ -86,6 +90,14 @@ _IMPLIED: dict[Scope, frozenset[Scope]] = {
     Scope.OPERATOR: frozenset({Scope.OPERATOR}),
 }
 
+_OF_WIDGETS = frozenset({Action.SEARCH, Action.ASK, Action.GIVE_FEEDBACK, Action.READ_CITED})
+"""All that a page in a browser does: ask, say what it thinks of an answer, and show the passages that it cites."""
+
+
+def covers(principal: Principal, scope: Scope) -> bool:
+    """Whether one of the principal's scopes includes `scope`."""
+    return any(scope in _IMPLIED[held] for held in principal.scopes)
+
 
 class Policy:
     """Turns a principal and an action into a Permit, or refuses."""
@@ -97,7 +109,9 @@ class Policy:
     def require(self, principal: Principal, action: Action) -> None:
         """Raise NotPermitted unless a scope of the principal covers the action, and its role in the tenant those that are
         about the whole tenant; which collections it may act on, `authorize` says."""
-        if not any(action.scope in _IMPLIED[scope] for scope in principal.scopes):
+        if not covers(principal, action.scope):
+            raise NotPermitted
+        if principal.kind is PrincipalKind.WIDGET and action not in _OF_WIDGETS:
             raise NotPermitted
         if action.reach is Reach.TENANT and not _includes(principal.tenant_role, action.role):
             raise NotPermitted

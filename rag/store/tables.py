@@ -21,6 +21,7 @@ from rag.store.receipt import DeletionReceipt
 from rag.store.role_grant import RoleGrant
 from rag.store.tenant import Tenant
 from rag.store.version import DocumentVersion
+from rag.store.widget_token import WidgetToken
 from rag.store.worker import Worker
 
 METADATA = Base.metadata
@@ -32,6 +33,7 @@ TABLES = (
     RoleGrant,
     AccessRuleRow,
     ApiKey,
+    WidgetToken,
     Collection,
     Document,
     DocumentVersion,
