@@ -5,6 +5,7 @@ from __future__ import annotations
 from rag.store.answer_record import AnswerRecord, AnswerSource, Feedback
 from rag.store.api_key import ApiKey
 from rag.store.attribute import DocumentAttribute
+from rag.store.audit_event import AuditCut, AuditedDocument, AuditHead, AuditRow
 from rag.store.base import Base
 from rag.store.chunk import ChunkRow
 from rag.store.client_file import ClientFile, FileBatch, StoredFile
@@ -45,4 +46,8 @@ TABLES = (
     Program,
     ProgramRepository,
     ProgramFile,
+    AuditRow,
+    AuditedDocument,
+    AuditHead,
+    AuditCut,
 )

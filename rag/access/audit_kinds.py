@@ -1,0 +1,78 @@
+"""What each action is on the audit trail. A test fails on an action that has no kind and no reason to have none."""
+
+from __future__ import annotations
+
+from rag.access.policy import Action
+from rag.domain.audit import AuditKind
+
+KINDS: dict[Action, AuditKind] = {
+    Action.LIST_COLLECTIONS: AuditKind.COLLECTIONS_LISTED,
+    Action.READ_COLLECTION: AuditKind.COLLECTION_READ,
+    Action.CREATE_COLLECTION: AuditKind.COLLECTION_CREATED,
+    Action.CHANGE_COLLECTION: AuditKind.COLLECTION_CHANGED,
+    Action.DELETE_COLLECTION: AuditKind.COLLECTION_DELETED,
+    Action.READ_GLOSSARY: AuditKind.GLOSSARY_READ,
+    Action.CHANGE_GLOSSARY: AuditKind.GLOSSARY_CHANGED,
+    Action.READ_DOCUMENTS: AuditKind.DOCUMENT_READ,
+    Action.UPLOAD_DOCUMENTS: AuditKind.DOCUMENT_UPLOADED,
+    Action.CHANGE_DOCUMENTS: AuditKind.DOCUMENT_CHANGED,
+    Action.DELETE_DOCUMENTS: AuditKind.DOCUMENT_DELETED,
+    Action.READ_RECEIPTS: AuditKind.RECEIPT_READ,
+    Action.SYNC_SOURCES: AuditKind.SOURCE_SYNCED,
+    Action.CONTROL_INGESTION: AuditKind.INGESTION_CONTROLLED,
+    Action.CONTROL_ALL_INGESTION: AuditKind.INGESTION_CONTROLLED,
+    Action.SEARCH: AuditKind.SEARCHED,
+    Action.ASK: AuditKind.ASKED,
+    Action.GIVE_FEEDBACK: AuditKind.ANSWER_RATED,
+    Action.READ_FEEDBACK: AuditKind.FEEDBACK_EXPORTED,
+    Action.READ_GENERATIONS: AuditKind.PROGRAM_READ,
+    Action.WRITE_PROGRAMS: AuditKind.PROGRAM_WRITTEN,
+    Action.USE_MODELS: AuditKind.MODEL_USED,
+    Action.MANAGE_SPACES: AuditKind.SPACE_CHANGED,
+    Action.READ_AUDIT: AuditKind.AUDIT_READ,
+    Action.REPLAY_ANSWERS: AuditKind.ANSWER_REPLAYED,
+}
+UNRECORDED: dict[Action, str] = {
+    Action.LIST_MODELS: "names of models and collections that clients ask for at every start; no content of anybody",
+}
+"""Actions that leave no entry where they are allowed, and why; where they are refused, they do."""
+
+ROUTES: dict[tuple[str, str], AuditKind] = {
+    ("GET", "/api/v1/collections/{name}/documents"): AuditKind.DOCUMENTS_LISTED,
+    ("POST", "/api/v1/documents/status"): AuditKind.DOCUMENTS_LISTED,
+    ("GET", "/api/v1/documents/{document_id}/content"): AuditKind.DOCUMENT_DOWNLOADED,
+    ("GET", "/api/v1/chunks/{chunk_id}"): AuditKind.DOCUMENT_PREVIEWED,
+    ("GET", "/api/v1/ingestion"): AuditKind.INGESTION_WATCHED,
+    ("GET", "/api/v1/collections/{name}/ingestion"): AuditKind.INGESTION_WATCHED,
+    ("GET", "/api/v1/collections/{name}/ingestion/events"): AuditKind.INGESTION_WATCHED,
+    ("GET", "/api/v1/collections/{name}/retention"): AuditKind.COLLECTION_READ,
+    ("GET", "/v1/files"): AuditKind.DOCUMENTS_LISTED,
+    ("GET", "/v1/files/{file_id}/content"): AuditKind.DOCUMENT_DOWNLOADED,
+    ("GET", "/v1/vector_stores/{store_id}/files"): AuditKind.DOCUMENTS_LISTED,
+    ("GET", "/api/v1/audit/verification"): AuditKind.AUDIT_VERIFIED,
+}
+"""Routes whose deed has a kind of its own beside that of their action."""
+
+READING = frozenset(
+    {
+        Action.LIST_COLLECTIONS,
+        Action.READ_COLLECTION,
+        Action.READ_GLOSSARY,
+        Action.READ_DOCUMENTS,
+        Action.READ_RECEIPTS,
+        Action.SEARCH,
+        Action.ASK,
+        Action.READ_FEEDBACK,
+        Action.READ_GENERATIONS,
+        Action.LIST_MODELS,
+        Action.USE_MODELS,
+        Action.READ_AUDIT,
+        Action.REPLAY_ANSWERS,
+    }
+)
+"""Actions that change nothing: they are on the trail before what was read goes out. Any other is on it before it begins, too."""
+
+
+def kind_of(action: Action, method: str, path: str) -> AuditKind:
+    """What a request by this route is on the trail."""
+    return ROUTES.get((method, path)) or KINDS.get(action, AuditKind.DENIED)
