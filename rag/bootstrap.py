@@ -5,6 +5,7 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
+from rag.access.audit import AuditTrail, open_seal_key
 from rag.access.keys import Keys
 from rag.access.operator import LocalOperator
 from rag.access.policy import Policy
@@ -51,6 +52,7 @@ class Rag:
     retriever: Retriever
     answerer: Answerer
     traffic: Traffic
+    audit: AuditTrail
     operator: LocalOperator | None = None
     generation: Generation | None = None
 
@@ -140,6 +142,7 @@ def build(
         retriever=retriever,
         answerer=_answerer(settings, retriever, reader, generation),
         traffic=traffic,
+        audit=AuditTrail(database, open_seal_key(settings), settings.audit.required),
         operator=LocalOperator(database) if local_operator else None,
         generation=generation,
     )
