@@ -14,6 +14,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api import errors
 from api.adapters import continue_ide, dify
+from api.audit import Audited
 from api.deps import Services
 from api.openai import (
     chat,
@@ -112,6 +113,13 @@ def create_app(services: Services | None = None) -> FastAPI:
     errors.install(app)
     app.add_middleware(JsonLimit)
     app.add_middleware(TidyPath)
+    if services is not None:
+        app.add_middleware(
+            Audited,
+            trail=services.rag.audit,
+            settings=services.settings,
+            subject_attribute=services.rag.settings.audit.subject_attribute,
+        )
     app.add_middleware(RequestIds)
     return app
 

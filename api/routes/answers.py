@@ -66,6 +66,7 @@ async def ask(
         mode=body.mode,
     )
     recording = Recording(permit, body.question, Surface.NATIVE, rag.answerer.generator_name)
+    caller.audit.answering(recording)
     if not body.stream:
         return await _in_one_piece(asked, permit, recording, later, request, caller)
     events = await started(recording.listening(rag.answerer.stream(permit, asked)))

@@ -12,7 +12,7 @@ from datetime import datetime
 from pathlib import Path
 from uuid import UUID
 
-from rag.domain.audit import AuditEvent, AuditKind, Origin, Outcome, Whose, Who, in_parts, seal
+from rag.domain.audit import AuditEvent, AuditKind, Origin, Outcome, Who, Whose, in_parts, seal
 from rag.domain.errors import AuditUnavailable, ConfigurationError, StoreUnavailable
 from rag.domain.principal import Principal
 from rag.settings import RagSettings

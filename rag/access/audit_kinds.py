@@ -38,20 +38,20 @@ UNRECORDED: dict[Action, str] = {
 """Actions that leave no entry where they are allowed, and why; where they are refused, they do."""
 
 ROUTES: dict[tuple[str, str], AuditKind] = {
-    ("GET", "/api/v1/collections/{name}/documents"): AuditKind.DOCUMENTS_LISTED,
-    ("POST", "/api/v1/documents/status"): AuditKind.DOCUMENTS_LISTED,
-    ("GET", "/api/v1/documents/{document_id}/content"): AuditKind.DOCUMENT_DOWNLOADED,
-    ("GET", "/api/v1/chunks/{chunk_id}"): AuditKind.DOCUMENT_PREVIEWED,
-    ("GET", "/api/v1/ingestion"): AuditKind.INGESTION_WATCHED,
-    ("GET", "/api/v1/collections/{name}/ingestion"): AuditKind.INGESTION_WATCHED,
-    ("GET", "/api/v1/collections/{name}/ingestion/events"): AuditKind.INGESTION_WATCHED,
-    ("GET", "/api/v1/collections/{name}/retention"): AuditKind.COLLECTION_READ,
-    ("GET", "/v1/files"): AuditKind.DOCUMENTS_LISTED,
-    ("GET", "/v1/files/{file_id}/content"): AuditKind.DOCUMENT_DOWNLOADED,
-    ("GET", "/v1/vector_stores/{store_id}/files"): AuditKind.DOCUMENTS_LISTED,
-    ("GET", "/api/v1/audit/verification"): AuditKind.AUDIT_VERIFIED,
+    ("GET", "/collections/{name}/documents"): AuditKind.DOCUMENTS_LISTED,
+    ("POST", "/documents/status"): AuditKind.DOCUMENTS_LISTED,
+    ("GET", "/documents/{document_id}/content"): AuditKind.DOCUMENT_DOWNLOADED,
+    ("GET", "/chunks/{chunk_id}"): AuditKind.DOCUMENT_PREVIEWED,
+    ("GET", "/ingestion"): AuditKind.INGESTION_WATCHED,
+    ("GET", "/collections/{name}/ingestion"): AuditKind.INGESTION_WATCHED,
+    ("GET", "/collections/{name}/ingestion/events"): AuditKind.INGESTION_WATCHED,
+    ("GET", "/collections/{name}/retention"): AuditKind.COLLECTION_READ,
+    ("GET", "/files"): AuditKind.DOCUMENTS_LISTED,
+    ("GET", "/files/{file_id}/content"): AuditKind.DOCUMENT_DOWNLOADED,
+    ("GET", "/vector_stores/{store_id}/files"): AuditKind.DOCUMENTS_LISTED,
+    ("GET", "/audit/verification"): AuditKind.AUDIT_VERIFIED,
 }
-"""Routes whose deed has a kind of its own beside that of their action."""
+"""Routes whose deed has a kind of its own beside that of their action; paths without the prefix of their surface."""
 
 READING = frozenset(
     {
@@ -75,4 +75,4 @@ READING = frozenset(
 
 def kind_of(action: Action, method: str, path: str) -> AuditKind:
     """What a request by this route is on the trail."""
-    return ROUTES.get((method, path)) or KINDS.get(action, AuditKind.DENIED)
+    return ROUTES.get((method, path.removeprefix("/api").removeprefix("/v1"))) or KINDS.get(action, AuditKind.DENIED)

@@ -8,7 +8,7 @@ from datetime import datetime
 from uuid import UUID
 
 from rag.access.audit import AuditTrail
-from rag.domain.audit import AuditEvent, AuditKind, Origin, Whose, Who
+from rag.domain.audit import AuditEvent, AuditKind, Origin, Who, Whose
 from rag.settings import AuditSettings
 from rag.store import audit_event
 from rag.store.base import utc_now

@@ -152,9 +152,10 @@ class _Walk:
             raise _Broken(Problem.HEAD, self.last + 1)
         if audit_event.named_beside(session, self.tenant_id):
             raise _Broken(Problem.REFERENCES, self.last + 1)
-        if self.key is not None and self.head is not None:
-            if not compare_digest(seal(self.key, self.tenant_id, self.last, self.last_hash), self.head.seal):
-                raise _Broken(Problem.SEAL, self.last)
+        if self.key is None or self.head is None:
+            return
+        if not compare_digest(seal(self.key, self.tenant_id, self.last, self.last_hash), self.head.seal):
+            raise _Broken(Problem.SEAL, self.last)
 
     def result(self, problem: Problem | None = None, at: int = 0) -> Verification:
         """What was found."""

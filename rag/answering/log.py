@@ -18,7 +18,7 @@ from uuid import UUID, uuid4
 from rag.answering.rendering import render
 from rag.answering.service import AnswerEvent, AnswerOutcome
 from rag.domain.answer import Abstention, Note, Sentence
-from rag.domain.passage import SearchResult
+from rag.domain.passage import SearchResult, documents_of
 from rag.domain.principal import Permit
 from rag.settings import AnswerLogSettings
 from rag.store import answer_record
@@ -59,6 +59,28 @@ class Recording:
         self._abstention: Abstention | None = None
         self._sentences: list[Sentence] = []
         self._notes: list[Note] = []
+        self._found: dict[UUID, None] = {}
+
+    @property
+    def question(self) -> str:
+        """What was asked."""
+        return self._question
+
+    @property
+    def abstained(self) -> bool:
+        """Whether the answer is a refusal."""
+        return self._abstention is not None
+
+    @property
+    def found(self) -> list[UUID]:
+        """Documents whose passages were found for it, as far as it has come."""
+        return list(self._found)
+
+    @property
+    def cited(self) -> list[UUID]:
+        """Documents that it cites."""
+        sources = (item.passage.source for sentence in self._sentences for item in sentence.citations)
+        return list(dict.fromkeys(source.document_id for source in sources))
 
     async def listening(self, events: AsyncGenerator[AnswerEvent, None]) -> AsyncGenerator[AnswerEvent, None]:
         """The events, noted as they pass; `complete` once they have come to their end."""
@@ -78,6 +100,7 @@ class Recording:
     def _note(self, event: AnswerEvent) -> None:
         if isinstance(event, SearchResult):
             self._search = event
+            self._found |= dict.fromkeys(documents_of(event.passages))
         elif isinstance(event, Sentence):
             self._sentences.append(event)
         elif isinstance(event, Abstention):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
@@ -108,6 +109,11 @@ class Passage:
     def at(self, rank: int) -> Passage:
         """The same at another place of a result."""
         return replace(self, rank=rank)
+
+
+def documents_of(passages: Iterable[Passage]) -> list[UUID]:
+    """The documents that passages are from, each once."""
+    return list(dict.fromkeys(item.source.document_id for item in passages))
 
 
 class DropReason(StrEnum):

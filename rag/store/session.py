@@ -41,6 +41,18 @@ class Database:
             yield session
 
     @contextmanager
+    def snapshot(self) -> Iterator[Session]:
+        """A session that sees the store as it is at its first read, to the end of the block.
+
+        Raises:
+            StoreUnavailable: the database can't be reached.
+        """
+        with self._guarded(), self._sessions() as session:
+            if not self.is_sqlite:  # which reads so by itself
+                session.connection(execution_options={"isolation_level": "REPEATABLE READ"})
+            yield session
+
+    @contextmanager
     def write(self, *, durable: bool = False) -> Iterator[Session]:
         """A session that commits at the end of the block, or rolls back on any error.
 
