@@ -29,6 +29,7 @@ from api.openai import (
 from api.request_ids import RequestIds
 from api.routes import (
     answers,
+    audit,
     collections,
     documents,
     feedback,
@@ -65,6 +66,7 @@ ROUTERS = (
             feedback,
             spaces,
             generations,
+            audit,
         )
     ),
     *(

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from api.cli import space_commands
+from api.cli.auditing import audit_app
 from api.cli.coding import code_app
 from api.cli.evaluating import eval_app
 from api.cli.feedback import feedback_app
@@ -45,6 +46,7 @@ for name, group in (
     ("eval", eval_app),
     ("models", models_app),
     ("feedback", feedback_app),
+    ("audit", audit_app),
 ):
     app.add_typer(group, name=name)
 app.command()(sizing)

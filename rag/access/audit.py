@@ -78,7 +78,7 @@ class AuditTrail:
             raise AuditUnavailable from ticket.error
 
     def by_operator(
-        self, kind: AuditKind, tenant_id: UUID, what: str, principal: Principal, detail: dict[str, object] | None = None
+        self, kind: AuditKind, tenant_id: UUID, what: str, who: Who, detail: dict[str, object] | None = None
     ) -> None:
         """Record what was done at the command line, on the store itself.
 
@@ -87,7 +87,7 @@ class AuditTrail:
         """
         user = os.environ.get("SUDO_USER") or os.environ.get("USER") or str(os.getuid())
         origin = Origin("127.0.0.1", "cli", f"seogo (uid {os.getuid()}, {user})")
-        self.record(AuditEvent(kind, tenant_id, who_of(principal), self.now(), origin, what=what, detail=detail or {}))
+        self.record(AuditEvent(kind, tenant_id, who, self.now(), origin, what=what, detail=detail or {}))
 
     def _write_waiting(self) -> None:
         with self._guard:
@@ -135,14 +135,9 @@ def who_of(principal: Principal) -> Who:
     return Who(principal.id, principal.name, "key", principal.id)
 
 
-def denied(kind: AuditKind | None) -> AuditKind:
-    """The kind under which a refusal stands; what was wanted goes into its detail."""
-    return AuditKind.SIGN_IN_FAILED if kind is None else AuditKind.DENIED
-
-
 def whose(collections: Iterable[UUID] = (), documents: Iterable[UUID] = (), subjects: Iterable[str] = ()) -> Whose:
     """Whose data, each named once."""
-    return Whose(*(tuple(dict.fromkeys(items)) for items in (collections, documents)), tuple(dict.fromkeys(subjects)))
+    return Whose(tuple(dict.fromkeys(collections)), tuple(dict.fromkeys(documents)), tuple(dict.fromkeys(subjects)))
 
 
 def outcome_of(status: int) -> Outcome:

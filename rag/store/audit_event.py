@@ -21,6 +21,7 @@ from sqlalchemy import (
     exists,
     func,
     insert,
+    or_,
     select,
 )
 from sqlalchemy.dialects import postgresql, sqlite
@@ -186,7 +187,7 @@ def tenants(session: Session) -> list[UUID]:
 class Unreadable(Exception):
     """An entry holds what this version never wrote, such as a date that is none."""
 
-    def __init__(self, seq: int | None) -> None:
+    def __init__(self, seq: int) -> None:
         super().__init__(seq)
         self.seq = seq
 
@@ -311,10 +312,8 @@ def _conditions(tenant_id: UUID, wanted: Wanted) -> list[ColumnElement[bool]]:
     if wanted.who:
         found.append(_is_who(wanted.who))
     if wanted.kinds:
-        whole = AuditRow.kind.in_(wanted.kinds)
-        for group in wanted.kinds:
-            whole |= AuditRow.kind.startswith(f"{group}.", autoescape=True)
-        found.append(whole)
+        groups = (AuditRow.kind.startswith(f"{group}.", autoescape=True) for group in wanted.kinds)
+        found.append(or_(AuditRow.kind.in_(wanted.kinds), *groups))
     if wanted.document_id is not None:
         named = and_(
             AuditedDocument.tenant_id == AuditRow.tenant_id,
