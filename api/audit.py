@@ -24,7 +24,7 @@ from api.errors import respond, speaks_openai
 from api.request_ids import request_id
 from api.settings import ApiSettings
 from rag.access.audit import AuditTrail, outcome_of, who_of, whose
-from rag.access.audit_kinds import READING, UNRECORDED, kind_of
+from rag.access.audit_kinds import UNRECORDED, changes, kind_of
 from rag.access.policy import Action
 from rag.domain.audit import INSTALLATION, AuditEvent, AuditKind, Origin, Outcome, Who
 from rag.domain.errors import AuditUnavailable
@@ -76,6 +76,7 @@ class RequestAudit:
         self._action: Action | None = None
         self._kind: AuditKind | None = None
         self._what = ""
+        self._changes = False
         self._principal: Principal | None = None
         self._collections: dict[UUID, None] = {}
         self._documents: dict[UUID, None] = {}
@@ -90,6 +91,7 @@ class RequestAudit:
         path = getattr(request.scope.get("route"), "path", request.url.path)
         self._action, self._kind = action, kind_of(action, request.method, path)
         self._what = f"{request.method} {request.url.path}"
+        self._changes = changes(action, request.method)
         given = request.path_params.get("document_id")
         if given is not None:
             self._documents |= _as_id(given)
@@ -128,7 +130,7 @@ class RequestAudit:
         Raises:
             AuditUnavailable: it can't be, so it must not begin.
         """
-        if self._trail is not None and self._action is not None and self._action not in READING:
+        if self._trail is not None and self._changes:
             event = self._event(self._kind or AuditKind.DENIED, Outcome.BEGUN, self._documents)
             self._trail.record(event)
 

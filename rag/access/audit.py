@@ -132,7 +132,7 @@ class AuditTrail:
 
 def who_of(principal: Principal) -> Who:
     """The principal as the trail names it."""
-    return Who(principal.id, principal.name, "key", principal.id)
+    return Who(principal.id, principal.name, principal.kind.value, principal.credential or principal.id)
 
 
 def whose(collections: Iterable[UUID] = (), documents: Iterable[UUID] = (), subjects: Iterable[str] = ()) -> Whose:

@@ -30,9 +30,12 @@ KINDS: dict[Action, AuditKind] = {
     Action.USE_MODELS: AuditKind.MODEL_USED,
     Action.MANAGE_SPACES: AuditKind.SPACE_CHANGED,
     Action.READ_AUDIT: AuditKind.AUDIT_READ,
-    Action.REPLAY_ANSWERS: AuditKind.ANSWER_REPLAYED,
+    Action.MANAGE_ACCESS: AuditKind.PERMISSION_CHANGED,
+    Action.MANAGE_PEOPLE: AuditKind.ACCOUNT_CHANGED,
+    Action.MANAGE_KEYS: AuditKind.CREDENTIAL_CREATED,
 }
 UNRECORDED: dict[Action, str] = {
+    Action.READ_OWN_IDENTITY: "what the caller's own credential says of it; no content, and nobody else's data",
     Action.LIST_MODELS: "names of models and collections that clients ask for at every start; no content of anybody",
 }
 """Actions that leave no entry where they are allowed, and why; where they are refused, they do."""
@@ -50,8 +53,22 @@ ROUTES: dict[tuple[str, str], AuditKind] = {
     ("GET", "/files/{file_id}/content"): AuditKind.DOCUMENT_DOWNLOADED,
     ("GET", "/vector_stores/{store_id}/files"): AuditKind.DOCUMENTS_LISTED,
     ("GET", "/audit/verification"): AuditKind.AUDIT_VERIFIED,
+    ("GET", "/answers/{answer}/replay"): AuditKind.ANSWER_REPLAYED,
+    ("GET", "/feedback"): AuditKind.FEEDBACK_EXPORTED,
 }
 """Routes whose deed has a kind of its own beside that of their action; paths without the prefix of their surface."""
+
+METHODS: dict[tuple[Action, str], AuditKind] = {
+    (Action.MANAGE_ACCESS, "GET"): AuditKind.PERMISSIONS_READ,
+    (Action.MANAGE_PEOPLE, "GET"): AuditKind.ACCOUNT_READ,
+    (Action.MANAGE_PEOPLE, "POST"): AuditKind.ACCOUNT_CREATED,
+    (Action.MANAGE_PEOPLE, "DELETE"): AuditKind.ACCOUNT_DELETED,
+    (Action.MANAGE_KEYS, "GET"): AuditKind.CREDENTIALS_LISTED,
+    (Action.MANAGE_KEYS, "DELETE"): AuditKind.CREDENTIAL_REVOKED,
+    (Action.MANAGE_SPACES, "GET"): AuditKind.SETTING_READ,
+    (Action.SYNC_SOURCES, "GET"): AuditKind.DOCUMENTS_LISTED,
+}
+"""Actions that are several deeds, told apart by the method."""
 
 READING = frozenset(
     {
@@ -67,7 +84,7 @@ READING = frozenset(
         Action.LIST_MODELS,
         Action.USE_MODELS,
         Action.READ_AUDIT,
-        Action.REPLAY_ANSWERS,
+        Action.READ_OWN_IDENTITY,
     }
 )
 """Actions that change nothing: they are on the trail before what was read goes out. Any other is on it before it begins, too."""
@@ -75,4 +92,10 @@ READING = frozenset(
 
 def kind_of(action: Action, method: str, path: str) -> AuditKind:
     """What a request by this route is on the trail."""
-    return ROUTES.get((method, path.removeprefix("/api").removeprefix("/v1"))) or KINDS.get(action, AuditKind.DENIED)
+    route = (method, path.removeprefix("/api").removeprefix("/v1"))
+    return ROUTES.get(route) or METHODS.get((action, method)) or KINDS.get(action, AuditKind.DENIED)
+
+
+def changes(action: Action, method: str) -> bool:
+    """Whether a request changes something; whatever is not known to read only is held to."""
+    return action not in READING and method not in ("GET", "HEAD")

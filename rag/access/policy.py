@@ -65,8 +65,6 @@ class Action(Enum):
     ASK = ("ask", Scope.READ)
     GIVE_FEEDBACK = ("give_feedback", Scope.READ)
     READ_FEEDBACK = ("read_feedback", Scope.ADMIN)
-    READ_AUDIT = ("read_audit", Scope.ADMIN)
-    REPLAY_ANSWERS = ("replay_answers", Scope.ADMIN)
     READ_GENERATIONS = ("read_generations", Scope.READ)
     WRITE_PROGRAMS = ("write_programs", Scope.WRITE)
     LIST_MODELS = ("list_models", Scope.READ)

@@ -79,6 +79,7 @@ class AuditKind(StrEnum):
     SOURCE_SYNCED = "source.synced"
     INGESTION_CONTROLLED = "ingestion.controlled"
     INGESTION_WATCHED = "ingestion.watched"
+    SETTING_READ = "setting.read"
     SETTING_CHANGED = "setting.changed"
     SPACE_CHANGED = "setting.space_changed"
     MODEL_USED = "model.used"

@@ -37,12 +37,12 @@ def event(
 
 
 def a_day(count: int, seed: int = 1, tenant_id: UUID = TENANT) -> Iterator[AuditEvent]:
-    """So many entries of all kinds, people and outcomes."""
+    """So many entries of all kinds but cuts, of all people and outcomes."""
     chance = random.Random(seed)
     for number in range(count):
         name, identity = chance.choice(PEOPLE)
         yield AuditEvent(
-            chance.choice(list(AuditKind)) if number else AuditKind.SIGNED_IN,
+            chance.choice([kind for kind in AuditKind if kind is not AuditKind.AUDIT_CUT]),
             tenant_id,
             Who(UUID(int=identity), name, "user", UUID(int=identity + 90)),
             DAY + timedelta(seconds=number),
