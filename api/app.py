@@ -38,6 +38,7 @@ from api.routes import (
     health,
     ingestion,
     receipts,
+    replay,
     search,
     snapshots,
     sources,
@@ -67,6 +68,7 @@ ROUTERS = (
             spaces,
             generations,
             audit,
+            replay,
         )
     ),
     *(

@@ -170,6 +170,45 @@ def audit_report(
     Console().print(shown)
 
 
+@audit_app.command("replay")
+def audit_replay(
+    context: typer.Context,
+    answer: Annotated[str, typer.Argument(help="Id of the answer, of the completion or of the response.")],
+    as_of_then: Annotated[
+        bool, typer.Option("--as-of-then", help="Read the versions of the moment of the question.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Ask again what an answer was searched for. Exit code 1 when passages or scores differ; what differs is named."""
+    from urllib.parse import quote
+
+    from api.cli.commands import print_json
+    from api.cli.connection import checked, connect, reporting_failures
+    from api.cli.texts import text
+
+    with reporting_failures(), connect(context.obj) as client:
+        path = f"/api/v1/answers/{quote(answer, safe='')}/replay"
+        found = checked(client.get(path, params={"as_of_then": "true"} if as_of_then else {}))
+    if as_json:
+        print_json(found)
+    else:
+        kept = found["answer"]
+        typer.echo(f"{kept['asked_at'] or kept['created_at']}  {kept['asked_by_name']}  {kept['question']}")
+        for item in found["then"]:
+            typer.echo(f"  {item['rank']:>3}  {item['score']!r:<22}  {item['chunk_id']}")
+        typer.echo(text("audit_replay_same" if found["identical"] else "audit_replay_differs"))
+        for item in found["differences"]:
+            typer.echo(f"  {text('audit_cause_' + item['cause'])}: {_brief(item['detail'])}")
+    if not found["identical"]:
+        raise typer.Exit(1)
+
+
+def _brief(detail: dict[str, Any]) -> str:
+    import json
+
+    return json.dumps(detail, ensure_ascii=False)
+
+
 _COLUMNS = ("name", "person", "document", "document_id", "kind", "times", "first", "last", "origins")
 _IDS = (1, 3)
 """Columns that a table has no room for."""

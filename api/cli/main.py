@@ -53,7 +53,7 @@ app.command()(sizing)
 
 space_commands.add_to(index_app)
 
-_LOCAL_ONLY = ("serve", "worker", "keys", "db", "doctor", "rebuild", "optimize", "verify", "eval", "models")
+_LOCAL_ONLY = ("serve", "worker", "keys", "db", "doctor", "rebuild", "optimize", "verify", "eval", "models", "export", "report")
 """Commands that work on the store itself, wherever a server runs."""
 
 CollectionsOption = Annotated[
@@ -92,6 +92,12 @@ def common(
 @index_app.callback()
 def index_common(context: typer.Context) -> None:
     """Options of every command of the index."""
+    _refuse_server(context)
+
+
+@audit_app.callback()
+def audit_common(context: typer.Context) -> None:
+    """Options of every command of the audit trail."""
     _refuse_server(context)
 
 

@@ -66,7 +66,8 @@ async def chat_completions(
         mode=body.mode,
     )
     shown = _shown(body, request, caller)
-    kept, recording = answer_log(caller), Recording(permit, asked.question, Surface.CHAT, rag.answerer.generator_name)
+    kept = answer_log(caller)
+    recording = Recording(permit, asked.question, Surface.CHAT, rag.answerer.generator_name, asked)
     caller.audit.answering(recording)
     source = recording.listening(rag.answerer.stream(permit, asked))
     if not body.stream:

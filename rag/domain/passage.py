@@ -195,6 +195,7 @@ class SearchTrace:
         fusion: how the legs became one ranking; a value of the setting `retrieval.fusion`.
         notes: what the question was understood to mean.
         rerank: what became of the reranker's second look.
+        space: name of the embedding space that was searched: models, analyzers and their versions.
     """
 
     language: Language
@@ -207,6 +208,7 @@ class SearchTrace:
     fusion: str = "scores"
     notes: tuple[QuestionNote, ...] = ()
     rerank: RerankTrace = RerankTrace()
+    space: str = ""
 
 
 @dataclass(frozen=True, slots=True)
