@@ -23,10 +23,12 @@ from ingest.jobs.audit import verify_queue
 from ingest.pipeline import maintenance
 from ingest.pipeline.steps import Pipeline
 from rag import bootstrap as rag_bootstrap
+from rag.access.audit import AuditTrail, open_seal_key
 from rag.access.keys import Keys
+from rag.domain.audit import INSTALLATION, AuditKind, Who
 from rag.domain.errors import CollectionNotFound, InvalidRequest
-from rag.domain.principal import CitationStyle, Scope
-from rag.store import collection, schema
+from rag.domain.principal import CitationStyle, PrincipalKind, Scope
+from rag.store import api_key, collection, schema
 from rag.store.base import utc_now
 from rag.store.session import Database
 from rag.store.tenant import ensure_tenant
@@ -63,9 +65,20 @@ def create_key(
         expires = utc_now() + timedelta(days=days) if days else None
         limited = _collection_ids(database, tenant, collections)
         style = CitationStyle(citations)
-        secret, _ = Keys(database).create(tenant, name, [Scope(scope)], limited, expires, style)
+        secret, key = Keys(database).create(tenant, name, [Scope(scope)], limited, expires, style)
+        made = {"key": str(key.id), "prefix": key.prefix, "scope": scope, "limited": limited is not None}
+        _note(options, database, AuditKind.CREDENTIAL_CREATED, key.tenant_id, "seogo keys create", made)
         typer.echo(f"{text('key_made')}:", err=True)
         typer.echo(secret)
+
+
+def _note(
+    options: Options, database: Database, kind: AuditKind, tenant_id: UUID, what: str, detail: dict[str, object]
+) -> None:
+    """Put what the operator did on the audit trail."""
+    settings = options.settings().rag
+    trail = AuditTrail(database, open_seal_key(settings), settings.audit.required)
+    trail.by_operator(kind, tenant_id, what, Who(None, "operator", PrincipalKind.OPERATOR), detail)
 
 
 def _collection_ids(database: Database, tenant: str, names: list[str] | None) -> list[UUID] | None:
@@ -95,6 +108,11 @@ def revoke_key(options: Options, prefix: str) -> None:
     """`seogo keys revoke`."""
     with reporting_failures(), _database(options) as database:
         revoked = Keys(database).revoke(prefix)
+        if revoked:
+            with database.read() as session:
+                key = api_key.by_prefix(session, prefix)
+            tenant_id = key.tenant_id if key is not None else INSTALLATION
+            _note(options, database, AuditKind.CREDENTIAL_REVOKED, tenant_id, "seogo keys revoke", {"prefix": prefix})
     typer.echo(text("revoked" if revoked else "no_such_key"))
     if not revoked:
         raise typer.Exit(1)

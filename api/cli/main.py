@@ -53,7 +53,20 @@ app.command()(sizing)
 
 space_commands.add_to(index_app)
 
-_LOCAL_ONLY = ("serve", "worker", "keys", "db", "doctor", "rebuild", "optimize", "verify", "eval", "models", "export", "report")
+_LOCAL_ONLY = (
+    "serve",
+    "worker",
+    "keys",
+    "db",
+    "doctor",
+    "rebuild",
+    "optimize",
+    "verify",
+    "eval",
+    "models",
+    "export",
+    "report",
+)
 """Commands that work on the store itself, wherever a server runs."""
 
 CollectionsOption = Annotated[
