@@ -14,6 +14,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api import errors
 from api.adapters import continue_ide, dify
+from api.audit import Audited
 from api.deps import Services
 from api.openai import (
     chat,
@@ -30,6 +31,7 @@ from api.routes import (
     access,
     accounts,
     answers,
+    audit,
     collections,
     documents,
     feedback,
@@ -42,6 +44,7 @@ from api.routes import (
     keys,
     me,
     receipts,
+    replay,
     search,
     snapshots,
     sources,
@@ -79,6 +82,8 @@ ROUTERS = (
             keys,
             me,
             widget_tokens,
+            audit,
+            replay,
         )
     ),
     *(
@@ -127,6 +132,13 @@ def create_app(services: Services | None = None) -> FastAPI:
     errors.install(app)
     app.add_middleware(JsonLimit)
     app.add_middleware(TidyPath)
+    if services is not None:
+        app.add_middleware(
+            Audited,
+            trail=services.rag.audit,
+            settings=services.settings,
+            subject_attribute=services.rag.settings.audit.subject_attribute,
+        )
     app.add_middleware(RequestIds)
     return app
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from fastapi import Request
 
+from api.audit import RequestAudit, audit_of
 from api.errors import language_of
 from api.schemas.common import Problem
 from api.settings import ApiSettings
@@ -47,6 +48,7 @@ class Caller:
     action: Action
     language: UiLanguage
     services: Services
+    audit: RequestAudit
 
     def permit(
         self,
@@ -55,7 +57,9 @@ class Caller:
         where: DocumentFilter | None = None,
     ) -> Permit:
         """What the caller may do on these collections (names or ids), or on all that it may see."""
-        return self.services.rag.policy.authorize(self.principal, self.action, collections, as_of, where)
+        permit = self.services.rag.policy.authorize(self.principal, self.action, collections, as_of, where)
+        self.audit.permitted(permit, named=collections is not None)
+        return permit
 
     def require_whole_tenant(self) -> None:
         """Refuse a key that is limited to some collections: what concerns the others is not its to do, nor to learn.
@@ -93,10 +97,14 @@ class Guard:
     def __call__(self, request: Request) -> Caller:
         """The caller; refuses before the body is looked at when the scope is missing."""
         services = services_of(request)
+        audit = audit_of(request)
+        audit.matched(self.action, request)
         principal = services.rag.authenticate(presented(request))
+        audit.known(principal)
         services.rag.policy.require(principal, self.action)
+        audit.begin()
         request.state.principal = principal  # whose access is watched while the response is sent
-        return Caller(principal, self.action, language_of(request), services)
+        return Caller(principal, self.action, language_of(request), services, audit)
 
 
 def guarded(action: Action) -> Callable[[Request], Caller]:

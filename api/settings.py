@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, IPvAnyNetwork, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from ingest.settings import IngestSettings
@@ -27,6 +27,10 @@ class ApiSettings(BaseModel):
     threads: int = Field(100, ge=8, le=1000, description="blocking calls (store, index, models) at once; more wait")
     limited_keys_use_models: bool = Field(
         False, description="whether keys limited to some collections may use generators, embedder and reranker directly"
+    )
+    trusted_proxies: tuple[IPvAnyNetwork, ...] = Field(
+        (),
+        description="networks of the proxies in front, such as 10.0.0.5/32, whose word on the client's address counts",
     )
 
 

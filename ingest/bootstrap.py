@@ -23,6 +23,8 @@ from ingest.pipeline.children import ChildLimits
 from ingest.pipeline.programs import ProgramLimits, ProgramWriter
 from ingest.pipeline.steps import Pipeline
 from ingest.settings import IngestSettings
+from rag.access.audit_anchors import open_anchoring
+from rag.access.audit_retention import AuditRetention
 from rag.answering.log import AnswerLog
 from rag.bootstrap import Rag
 from rag.domain.language import Language
@@ -125,6 +127,8 @@ def build(settings: IngestSettings, rag: Rag, *, listen: bool) -> Ingest:
     jobs = IngestJobs(pipeline, job_settings, programs)
     jobs.upkeep.chores.append(lambda: drop_unused_rules(rag.database))
     jobs.upkeep.chores.append(AnswerLog(rag.database, rag.settings.answer_log).expire)
+    jobs.upkeep.chores.append(AuditRetention(rag.audit, rag.settings.audit).cut_due)
+    jobs.upkeep.chores.append(open_anchoring(rag.settings, rag.audit).tell_due)
     jobs.start()
     upkeep = Upkeep([jobs.upkeep, programs], settings.upkeep_every_s) if listen else None
     if upkeep is not None:

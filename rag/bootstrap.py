@@ -5,6 +5,7 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
+from rag.access.audit import AuditTrail, open_seal_key
 from rag.access.identities import CredentialKind, Identities, Presented
 from rag.access.keys import Keys
 from rag.access.operator import LocalOperator
@@ -54,6 +55,7 @@ class Rag:
     retriever: Retriever
     answerer: Answerer
     traffic: Traffic
+    audit: AuditTrail
     operator: LocalOperator | None = None
     generation: Generation | None = None
 
@@ -144,6 +146,7 @@ def build(
         retriever=retriever,
         answerer=_answerer(settings, retriever, reader, generation),
         traffic=traffic,
+        audit=AuditTrail(database, open_seal_key(settings), settings.audit.required),
         operator=operator,
         generation=generation,
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -202,6 +202,29 @@ class AnswerLogSettings(_Section):
     retention_days: int | None = Field(365, ge=1, le=36_525, description="days that an answer is kept; none: for good")
 
 
+Years = Annotated[int, Field(ge=1, le=5)]
+
+
+class AuditSettings(_Section):
+    """The audit trail. One year is the least that 개인정보의 안전성 확보조치 기준, 제8조 asks for, two for sensitive data."""
+
+    required: bool = Field(True, description="refuse a request that can't be put on the trail")
+    retention_years: Years = 2
+    tenant_retention_years: dict[str, Years] = Field(default_factory=dict, description="by tenant; others as above")
+    subject_attribute: str = Field(
+        "", pattern=r"^([a-z0-9_]{1,40})?$", description="attribute of documents that names the person they are about"
+    )
+    seal_key_file: Path | None = Field(
+        None,
+        description="key that seals the end of every chain, the same for all processes; none means one in the data folder "
+        "beside an embedded store, and no seal elsewhere",
+    )
+    anchor_file: Path | None = Field(None, description="file outside the data folder that ends of chains are added to")
+    anchor_url: str | None = Field(None, description="address inside the network that ends of chains are posted to")
+    anchor_key_file: Path | None = Field(None, description="file that holds the bearer token for that address")
+    anchor_every_s: float = Field(300.0, ge=1, le=86_400)
+
+
 class RagSettings(_Section):
     """Everything below `rag:` in the configuration file."""
 
@@ -220,6 +243,7 @@ class RagSettings(_Section):
     retrieval: RetrievalSettings = RetrievalSettings()
     answers: AnswerSettings = AnswerSettings()
     answer_log: AnswerLogSettings = AnswerLogSettings()
+    audit: AuditSettings = AuditSettings()
 
     def cache_folder(self) -> Path:
         """Where converted models and self-tests are kept."""

@@ -1,7 +1,7 @@
 """rotation and last address of keys, tokens of widgets
 
 Revision ID: 0010_identity
-Revises: 0009_access
+Revises: 0010_acl
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from alembic import op
 from rag.store.base import UtcDateTime
 
 revision = "0010_identity"
-down_revision = "0009_access"
+down_revision = "0010_acl"
 branch_labels = None
 depends_on = None
 

@@ -24,11 +24,13 @@ from ingest.jobs.audit import verify_queue
 from ingest.pipeline import maintenance
 from ingest.pipeline.steps import Pipeline
 from rag import bootstrap as rag_bootstrap
+from rag.access.audit import AuditTrail, open_seal_key
 from rag.access.keys import Keys
 from rag.domain.access import Label
+from rag.domain.audit import INSTALLATION, AuditKind, Who
 from rag.domain.errors import AccountNotFound, CollectionNotFound, InvalidRequest
-from rag.domain.principal import CitationStyle, Scope
-from rag.store import account, collection, schema
+from rag.domain.principal import CitationStyle, PrincipalKind, Scope
+from rag.store import account, api_key, collection, schema
 from rag.store.account import Account
 from rag.store.base import utc_now
 from rag.store.session import Database
@@ -70,19 +72,31 @@ def create_key(
         if clearance not in set(Label):
             raise InvalidRequest(detail=f"clearance: one of {', '.join(Label)}")
         expires = utc_now() + timedelta(days=days) if days else None
-        secret, _ = Keys(database).create(
+        limited = collection_ids(database, tenant, collections)
+        secret, key = Keys(database).create(
             tenant,
             name,
             [Scope(scope)],
-            collection_ids(database, tenant, collections),
+            limited,
             expires,
             CitationStyle(citations),
             Label(clearance),
             owner_id=_owner(database, tenant, owner),
             description=description,
         )
+        made = {"key": str(key.id), "prefix": key.prefix, "scope": scope, "limited": limited is not None}
+        _note(options, database, AuditKind.CREDENTIAL_CREATED, key.tenant_id, "seogo keys create", made)
         typer.echo(f"{text('key_made')}:", err=True)
         typer.echo(secret)
+
+
+def _note(
+    options: Options, database: Database, kind: AuditKind, tenant_id: UUID, what: str, detail: dict[str, object]
+) -> None:
+    """Put what the operator did on the audit trail."""
+    settings = options.settings().rag
+    trail = AuditTrail(database, open_seal_key(settings), settings.audit.required)
+    trail.by_operator(kind, tenant_id, what, Who(None, "operator", PrincipalKind.OPERATOR), detail)
 
 
 def collection_ids(database: Database, tenant: str, names: list[str] | None) -> list[UUID] | None:
@@ -150,6 +164,11 @@ def revoke_key(options: Options, prefix: str) -> None:
     """`seogo keys revoke`."""
     with reporting_failures(), open_store(options) as database:
         revoked = Keys(database).revoke(prefix)
+        if revoked:
+            with database.read() as session:
+                key = api_key.by_prefix(session, prefix)
+            tenant_id = key.tenant_id if key is not None else INSTALLATION
+            _note(options, database, AuditKind.CREDENTIAL_REVOKED, tenant_id, "seogo keys revoke", {"prefix": prefix})
     typer.echo(text("revoked" if revoked else "no_such_key"))
     if not revoked:
         raise typer.Exit(1)

@@ -9,6 +9,7 @@ import typer
 
 from api.cli import space_commands
 from api.cli.access import access_app
+from api.cli.auditing import audit_app
 from api.cli.coding import code_app
 from api.cli.evaluating import eval_app
 from api.cli.feedback import feedback_app
@@ -51,6 +52,7 @@ for name, group in (
     ("eval", eval_app),
     ("models", models_app),
     ("feedback", feedback_app),
+    ("audit", audit_app),
 ):
     app.add_typer(group, name=name)
 app.command()(sizing)
@@ -59,7 +61,7 @@ space_commands.add_to(index_app)
 
 _LOCAL_ONLY = (
     *("serve", "worker", "db", "doctor", "rebuild", "optimize", "verify", "eval", "models"),
-    *("keys", "accounts", "groups", "grants"),
+    *("keys", "accounts", "groups", "grants", "export", "report"),
 )
 """Commands that work on the store itself, wherever a server runs."""
 
@@ -99,6 +101,12 @@ def common(
 @index_app.callback()
 def index_common(context: typer.Context) -> None:
     """Options of every command of the index."""
+    _refuse_server(context)
+
+
+@audit_app.callback()
+def audit_common(context: typer.Context) -> None:
+    """Options of every command of the audit trail."""
     _refuse_server(context)
 
 

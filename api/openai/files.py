@@ -158,7 +158,9 @@ def known_file(caller: Caller, permit: Permit, file_id: str) -> KnownFile:
         DocumentNotFound: the permit does not cover it.
     """
     with caller.services.rag.database.read() as session:
-        return client_file.get_permitted(session, permit, read_id(FILE, file_id), file_id)
+        found = client_file.get_permitted(session, permit, read_id(FILE, file_id), file_id)
+    caller.audit.saw([found.document_id])
+    return found
 
 
 def file_out(row: KnownFile, states: Collection[str]) -> dict[str, Any]:

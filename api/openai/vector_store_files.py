@@ -120,6 +120,7 @@ def change_file(
     identity = read_id(FILE, file_id)
     with caller.services.rag.database.read() as session:
         row, _, _ = client_file.document_of(session, permit, identity, file_id)
+        caller.audit.saw([row.id])
         gone = attribute.of_documents(session, [row.id]).get(row.id, {}).keys() - wanted.keys()
     changes = {**dict.fromkeys(gone), **wanted}
     if changes:
@@ -135,6 +136,7 @@ def remove_file(
     permit = permit_for_store(caller, store_id)
     with caller.services.rag.database.read() as session:
         row, _, _ = client_file.document_of(session, permit, read_id(FILE, file_id), file_id)
+        caller.audit.saw([row.id])
     caller.services.ingest.intake.delete(permit, row.id)
     return {"id": file_id, "object": "vector_store.file.deleted", "deleted": True}
 
@@ -145,6 +147,7 @@ def get_content(store_id: str, file_id: str, caller: Read) -> dict[str, Any]:
     permit = permit_for_store(caller, store_id)
     with caller.services.rag.database.read() as session:
         row, _, _ = client_file.document_of(session, permit, read_id(FILE, file_id), file_id)
+        caller.audit.saw([row.id])
         pieces = chunk.of_version(session, row.current_version_id) if row.current_version_id is not None else []
     return {
         "object": "vector_store.file_content.page",

@@ -113,6 +113,7 @@ async def upload_documents(
         raise taken[0].error
     if all(isinstance(item, Refused) for item in taken):
         response.status_code = 422
+    caller.audit.saw(item.document_id for item in taken if not isinstance(item, Refused))
     return UploadResult(documents=[upload_out(item, caller.language) for item in taken])
 
 

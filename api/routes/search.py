@@ -16,7 +16,7 @@ from api.schemas.filters import filter_of
 from api.schemas.search import ChunkOut, DroppedOut, ExplainOut, ParentOut, SearchIn, SearchOut
 from rag.access.policy import Action
 from rag.domain.errors import NotFound
-from rag.domain.passage import SearchResult
+from rag.domain.passage import SearchResult, documents_of
 from rag.store import chunk
 
 router = APIRouter(tags=["search"], responses=PROBLEMS)
@@ -50,6 +50,7 @@ def _found(body: SearchIn, request: Request, caller: Caller) -> SearchOut:
     retriever = caller.services.rag.retriever
     context = context_of(body.history, body.infer_filters)
     result = retriever.search(permit, body.question, limit=body.limit, context=context)
+    caller.audit.searched(body.question, documents_of(result.passages))
     explain = _explained(body, result, retriever.collection_names(permit)) if body.explain else None
     return SearchOut.of(result, caller.language, base_url(request), explain)
 
@@ -83,6 +84,7 @@ def get_chunk(
         if located is None:
             raise NotFound
         found, source = located
+        caller.audit.saw([source.document_id])
         around = chunk.neighbours(session, source.version_id, found.ordinal, _NEIGHBOURS)
     return ChunkOut(
         chunk_id=found.id,

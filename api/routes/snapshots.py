@@ -40,4 +40,5 @@ def upload_snapshot(
     [taken] = services.ingest.intake.take(permit, [received])
     if isinstance(taken, Refused):
         raise taken.error
+    caller.audit.saw([taken.document_id])
     return upload_out(taken, caller.language)

@@ -56,6 +56,7 @@ SeogoError
 │   ├── StoreUnavailable           store_unavailable
 │   ├── IndexWriteMismatch         index_write_mismatch
 │   ├── PurgeIncomplete            purge_incomplete
+│   ├── AuditUnavailable           audit_unavailable
 │   └── ModelUnavailable           model_unavailable
 │       ├── ModelBusy              model_busy
 │       ├── ModelTimeout           model_timeout
@@ -441,6 +442,12 @@ class PurgeIncomplete(Unavailable):
     """Something of {name} was left after its deletion. The purge will be tried again."""
 
     code = "purge_incomplete"
+
+
+class AuditUnavailable(Unavailable):
+    """The request was refused because it could not be put on the audit trail."""
+
+    code = "audit_unavailable"
 
 
 class ModelUnavailable(Unavailable):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
@@ -110,6 +111,11 @@ class Passage:
         return replace(self, rank=rank)
 
 
+def documents_of(passages: Iterable[Passage]) -> list[UUID]:
+    """The documents that passages are from, each once."""
+    return list(dict.fromkeys(item.source.document_id for item in passages))
+
+
 class DropReason(StrEnum):
     """Why a permitted hit is not a passage of its own."""
 
@@ -189,6 +195,7 @@ class SearchTrace:
         fusion: how the legs became one ranking; a value of the setting `retrieval.fusion`.
         notes: what the question was understood to mean.
         rerank: what became of the reranker's second look.
+        space: name of the embedding space that was searched: models, analyzers and their versions.
     """
 
     language: Language
@@ -201,6 +208,7 @@ class SearchTrace:
     fusion: str = "scores"
     notes: tuple[QuestionNote, ...] = ()
     rerank: RerankTrace = RerankTrace()
+    space: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -156,6 +156,10 @@ class Permit:
         """
         return replace(self, where=where if self.where is None else self.where.narrowed(where))
 
+    def passing(self, rules: Iterable[PassedRule]) -> Permit:
+        """The same permit for documents of fewer rules; it can never grow."""
+        return replace(self, rules=self.rules & frozenset(rules))
+
     @property
     def rule_ids(self) -> frozenset[UUID]:
         """Ids of the rules that let the principal pass in the collections of the permit."""

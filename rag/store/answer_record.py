@@ -45,7 +45,7 @@ class AnswerRecord(Base):
     """One answer.
 
     Attributes:
-        principal_id: the key that asked.
+        principal_id: the key that asked; its name and kind are those of then.
         surface: by which door: `native`, `chat` or `responses`.
         collections: ids of those that were searched.
         question, text: as they were put and shown; empty where content is not kept, or was removed since.
@@ -54,6 +54,9 @@ class AnswerRecord(Base):
         abstained: the reason of a refusal; empty for an answer.
         notes: per note `kind` and `detail`.
         timings_ms: of the search's stages, and `total` to the last sentence.
+        permit, asked, stood_on, candidates: what a replay needs, see `rag.answering.replay`; None of answers from before.
+        prompt_hash: SHA-256 of what the model was sent, in hex; empty where none was asked.
+        asked_at: when the question came, before the search.
         content_removed_at: when what it quotes was deleted, and the quotes with it.
     """
 
@@ -62,6 +65,8 @@ class AnswerRecord(Base):
     id: Mapped[UUID] = mapped_column(primary_key=True)
     tenant_id: Mapped[UUID] = mapped_column(ForeignKey("tenant.id"))
     principal_id: Mapped[UUID]
+    principal_name: Mapped[str] = mapped_column(String(200), default="")
+    principal_kind: Mapped[str] = mapped_column(String(20), default="")
     surface: Mapped[str] = mapped_column(String(20))
     collections: Mapped[list[Any]]
     language: Mapped[str] = mapped_column(String(10))
@@ -73,6 +78,12 @@ class AnswerRecord(Base):
     generator: Mapped[str] = mapped_column(String(200))
     prompt_version: Mapped[str] = mapped_column(String(100), default="")
     timings_ms: Mapped[dict[str, Any]]
+    permit: Mapped[dict[str, Any] | None]
+    asked: Mapped[dict[str, Any] | None]
+    stood_on: Mapped[dict[str, Any] | None]
+    candidates: Mapped[list[Any] | None]
+    prompt_hash: Mapped[str] = mapped_column(String(64), default="")
+    asked_at: Mapped[datetime | None]
     content_removed_at: Mapped[datetime | None]
     created_at: Mapped[datetime] = mapped_column(default=utc_now, index=True)
 

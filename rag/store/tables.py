@@ -7,6 +7,7 @@ from rag.store.account import Account, AccountGroup, GroupMember
 from rag.store.answer_record import AnswerRecord, AnswerSource, Feedback
 from rag.store.api_key import ApiKey
 from rag.store.attribute import DocumentAttribute
+from rag.store.audit_event import AuditCut, AuditedDocument, AuditHead, AuditRow
 from rag.store.base import Base
 from rag.store.chunk import ChunkRow
 from rag.store.client_file import ClientFile, FileBatch, StoredFile
@@ -56,4 +57,8 @@ TABLES = (
     ProgramRepository,
     ProgramSource,
     ProgramFile,
+    AuditRow,
+    AuditedDocument,
+    AuditHead,
+    AuditCut,
 )
