@@ -9,6 +9,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from api.hardening.settings import ConnectionSettings, RequestSettings
 from ingest.settings import IngestSettings
 from rag.domain.errors import ConfigurationError
 from rag.settings import RagSettings
@@ -28,6 +29,8 @@ class ApiSettings(BaseModel):
     limited_keys_use_models: bool = Field(
         False, description="whether keys limited to some collections may use generators, embedder and reranker directly"
     )
+    connections: ConnectionSettings = ConnectionSettings()
+    requests: RequestSettings = RequestSettings()
 
 
 class Settings(BaseSettings):

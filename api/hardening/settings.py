@@ -1,0 +1,52 @@
+"""Settings of what the network may ask of this process."""
+
+from __future__ import annotations
+
+from ipaddress import IPv4Network, IPv6Network, ip_network
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class ConnectionSettings(_Section):
+    """Connections and how fast requests have to arrive; the defaults suit an intranet, a proxy in front or not."""
+
+    total: int = Field(2000, ge=8, le=100_000, description="connections at once; beyond it the idlest gives way")
+    per_address: int = Field(200, ge=1, le=100_000, description="connections of one address (IPv6: one /64) at once")
+    trusted_proxies: tuple[str, ...] = Field(
+        (),
+        description="addresses or networks of proxies in front: not counted per address, their X-Forwarded-For is believed",
+    )
+    head_s: float = Field(10.0, gt=0, le=600, description="within it a request's line and headers are there")
+    idle_s: float = Field(15.0, gt=0, le=3600, description="a connection without a request is kept so long")
+    body_grace_s: float = Field(10.0, gt=0, le=600, description="a body may stand still so long")
+    body_bytes_per_s: int = Field(1024, ge=1, le=1 << 30, description="slowest body; counted while the server reads")
+    stalled_s: float = Field(60.0, gt=0, le=3600, description="a reader that takes nothing of its answer loses it")
+    head_bytes: int = Field(32_768, ge=1024, le=1 << 20, description="request line and headers together")
+    target_bytes: int = Field(8192, ge=256, le=1 << 16, description="address with its query")
+    headers: int = Field(100, ge=8, le=1000, description="headers of a request")
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _are_networks(cls, given: tuple[str, ...]) -> tuple[str, ...]:
+        for item in given:
+            ip_network(item)
+        return given
+
+    def proxies(self) -> tuple[IPv4Network | IPv6Network, ...]:
+        """The networks of `trusted_proxies`."""
+        return tuple(ip_network(item) for item in self.trusted_proxies)
+
+
+class RequestSettings(_Section):
+    """Shape of what a request may hold. Sizes of bodies are constants of `api.errors` and `ingest.max_upload_mb`."""
+
+    json_depth: int = Field(64, ge=4, le=500, description="arrays and objects inside each other")
+    json_members: int = Field(100_000, ge=100, le=10_000_000, description="values in a JSON body")
+    model_json_members: int = Field(
+        2_000_000, ge=100, le=50_000_000, description="the same of what goes to models: texts may come as token numbers"
+    )
+    ranges: int = Field(8, ge=1, le=100, description="ranges of bytes in one request")
