@@ -11,12 +11,15 @@ from importlib.metadata import PackageNotFoundError, version
 from anyio.to_thread import current_default_thread_limiter
 from fastapi import FastAPI
 from starlette.exceptions import HTTPException
+from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api import errors
 from api.adapters import continue_ide, dify
 from api.deps import Services
+from api.hardening.headers import guarded_against_browsers
+from api.hardening.shape import RequestShape
 from api.openai import (
     chat,
     embeddings,
@@ -43,6 +46,7 @@ from api.routes import (
     sources,
     spaces,
 )
+from api.settings import ApiSettings
 
 NATIVE = "/api/v1"
 OPENAI = "/v1"
@@ -87,6 +91,14 @@ ROUTERS = (
 """Every route of the application; a test checks that each has a policy."""
 
 
+class _Application(FastAPI):
+    """FastAPI, with what no response may lack around everything, its handler of unexpected errors included."""
+
+    def build_middleware_stack(self) -> ASGIApp:
+        """All middleware."""
+        return guarded_against_browsers(super().build_middleware_stack(), self.state.browsers)
+
+
 def distribution_version() -> str:
     """Version of the installed distribution; `0` in a checkout that is not installed."""
     try:
@@ -99,7 +111,7 @@ def create_app(services: Services | None = None) -> FastAPI:
     """The application. Without services it has routes and schemas only, which is what the OpenAPI check needs."""
 
     # The interactive documentation pages load scripts from foreign hosts, so they are off.
-    app = FastAPI(
+    app = _Application(
         title="Seogo",
         version=distribution_version(),
         docs_url=None,
@@ -108,11 +120,13 @@ def create_app(services: Services | None = None) -> FastAPI:
         redirect_slashes=False,
         lifespan=_lifespan,
     )
-    app.state.services = services
-    app.add_route(f"{NATIVE}/openapi.json", _Description(app), methods=["GET"], include_in_schema=False)
+    limits = services.settings if services is not None else ApiSettings()
+    app.state.services, app.state.browsers = services, limits.browsers
+    app.add_route(f"{NATIVE}/openapi.json", _Description(app).response, methods=["GET"], include_in_schema=False)
     for prefix, router in ROUTERS:
         app.include_router(router, prefix=prefix)
     errors.install(app)
+    app.add_middleware(RequestShape, settings=limits.requests)
     app.add_middleware(JsonLimit)
     app.add_middleware(TidyPath)
     app.add_middleware(RequestIds)
@@ -137,10 +151,10 @@ class _Description:
         self._app = app
         self._made = b""
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Send it."""
+    def response(self, request: Request) -> Response:
+        """It, as JSON."""
         self._made = self._made or json.dumps(self._app.openapi(), ensure_ascii=False).encode()
-        await Response(self._made, media_type="application/json")(scope, receive, send)
+        return Response(self._made, media_type="application/json")
 
 
 class TidyPath:

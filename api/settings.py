@@ -9,7 +9,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
-from api.hardening.settings import ConnectionSettings, RequestSettings
+from api.hardening.settings import BrowserSettings, ConnectionSettings, RequestSettings
 from ingest.settings import IngestSettings
 from rag.domain.errors import ConfigurationError
 from rag.settings import RagSettings
@@ -31,6 +31,7 @@ class ApiSettings(BaseModel):
     )
     connections: ConnectionSettings = ConnectionSettings()
     requests: RequestSettings = RequestSettings()
+    browsers: BrowserSettings = BrowserSettings()
 
 
 class Settings(BaseSettings):

@@ -158,7 +158,9 @@ class GuardedProtocol(H11Protocol):
 
     conn: _StrictConnection
 
-    def __init__(self, gate: Gate, config: Config, server_state: ServerState, app_state: dict[str, Any], **more: Any) -> None:
+    def __init__(
+        self, gate: Gate, config: Config, server_state: ServerState, app_state: dict[str, Any], **more: Any
+    ) -> None:
         super().__init__(config=config, server_state=server_state, app_state=app_state, **more)
         self._gate = gate
         self._settings = gate.settings
@@ -314,5 +316,7 @@ def make_room_for(connections: int) -> None:
     if soft == resource.RLIM_INFINITY or soft >= wanted:
         return
     if hard != resource.RLIM_INFINITY and hard < wanted:
-        raise ConfigurationError(detail=f"api.connections.total: {connections} needs {wanted} open files, {hard} are allowed")
+        raise ConfigurationError(
+            detail=f"api.connections.total: {connections} needs {wanted} open files, {hard} are allowed"
+        )
     resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))

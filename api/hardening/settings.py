@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from ipaddress import IPv4Network, IPv6Network, ip_network
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+_ORIGIN = re.compile(r"https?://[A-Za-z0-9.-]+(:\d{1,5})?|https?://\[[0-9A-Fa-f:]+\](:\d{1,5})?")
+_HOST = re.compile(r"(\*\.)?[A-Za-z0-9][A-Za-z0-9.-]*|\[[0-9A-Fa-f:]+\]")
 
 
 class _Section(BaseModel):
@@ -50,3 +54,32 @@ class RequestSettings(_Section):
         2_000_000, ge=100, le=50_000_000, description="the same of what goes to models: texts may come as token numbers"
     )
     ranges: int = Field(8, ge=1, le=100, description="ranges of bytes in one request")
+
+
+class BrowserSettings(_Section):
+    """What browsers may do with the answers, and under which names the service is asked."""
+
+    hosts: tuple[str, ...] = Field(
+        (), description="names that requests may ask for, such as seogo.bank.co.kr or *.bank.co.kr; none: any"
+    )
+    cors_origins: tuple[str, ...] = Field(
+        (), description="portals whose pages may call the API: https://portal.bank.co.kr"
+    )
+    frame_ancestors: tuple[str, ...] = Field((), description="portals that may show pages of this service in a frame")
+    hsts_s: int = Field(0, ge=0, le=63_072_000, description="seconds for which browsers insist on TLS; 0: not told")
+
+    @field_validator("cors_origins", "frame_ancestors")
+    @classmethod
+    def _are_origins(cls, given: tuple[str, ...]) -> tuple[str, ...]:
+        for origin in given:
+            if not _ORIGIN.fullmatch(origin):
+                raise ValueError(f"{origin!r} is no origin: scheme, host and port alone, and no wildcard")
+        return given
+
+    @field_validator("hosts")
+    @classmethod
+    def _are_hosts(cls, given: tuple[str, ...]) -> tuple[str, ...]:
+        for host in given:
+            if not _HOST.fullmatch(host):
+                raise ValueError(f"{host!r} is no host name, address or *.name")
+        return tuple(host.lower() for host in given)

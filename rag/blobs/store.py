@@ -15,6 +15,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from urllib.parse import unquote, urlsplit
 from uuid import UUID, uuid4
 
@@ -114,9 +115,15 @@ class BlobStore:
         except FileNotFoundError:
             return None
 
-    def stream(self, content_hash: str) -> Iterator[bytes]:
-        """The original's bytes in pieces of about 1 MiB."""
-        for piece in obstore.get(self._store, _original(content_hash)).stream(min_chunk_size=_READ_BYTES):
+    def stream(self, content_hash: str, start: int = 0, length: int | None = None) -> Iterator[bytes]:
+        """The original's bytes in pieces of about 1 MiB: all of them, or `length` from `start` on."""
+        if length == 0:
+            return
+        whole = start == 0 and length is None
+        wanted = {"offset": start} if length is None else (start, start + length)
+        options: Any = None if whole else {"range": wanted}
+        found = obstore.get(self._store, _original(content_hash), options=options)
+        for piece in found.stream(min_chunk_size=_READ_BYTES):
             yield bytes(piece)
 
     @contextmanager

@@ -7,7 +7,9 @@ SeogoError
 │   │   ├── ImagesNotTaken         images_not_taken
 │   │   └── ModelRefused           model_refused
 │   ├── MethodNotAllowed           method_not_allowed
+│   ├── HostNotServed              host_not_served
 │   ├── PayloadTooLarge            payload_too_large
+│   ├── RangeRefused               range_refused
 │   ├── EmptyFile                  empty_file
 │   ├── UnsupportedFormat          unsupported_format
 │   ├── ConverterMissing           converter_missing
@@ -32,6 +34,7 @@ SeogoError
 │   └── GeneratorMissing           generator_missing
 ├── NotAuthenticated               not_authenticated
 ├── NotPermitted                   not_permitted
+├── RateLimited                    rate_limited
 ├── NotFound                       not_found
 │   ├── CollectionNotFound         collection_not_found
 │   ├── DocumentNotFound           document_not_found
@@ -135,10 +138,22 @@ class MethodNotAllowed(InputError):
     code = "method_not_allowed"
 
 
+class HostNotServed(InputError):
+    """This service is not reached under the name {host}. Its operator lists its names under `api.browsers.hosts`."""
+
+    code = "host_not_served"
+
+
 class PayloadTooLarge(InputError):
     """The upload is larger than the limit of {limit_mb} MB. Nothing of it was kept."""
 
     code = "payload_too_large"
+
+
+class RangeRefused(InputError):
+    """That range of bytes can't be sent. Ask for at most {limit} ranges that do not overlap, inside the file."""
+
+    code = "range_refused"
 
 
 class EmptyFile(InputError):
@@ -283,6 +298,13 @@ class NotPermitted(SeogoError):
     """This key is not permitted to do that."""
 
     code = "not_permitted"
+
+
+class RateLimited(SeogoError):
+    """Too much at once for this {who}: {limit} {what} are allowed. Try again in {retry_after_s} seconds."""
+
+    code = "rate_limited"
+    retryable = True
 
 
 class NotFound(SeogoError):

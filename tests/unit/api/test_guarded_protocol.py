@@ -156,7 +156,9 @@ def test_a_body_that_goes_on_after_its_answer_is_watched_too() -> None:
 
 def test_a_body_at_its_pace_arrives() -> None:
     with serving(body_grace_s=1.0, body_bytes_per_s=100) as (address, _):
-        connection = connect(address, b"POST /body HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Length: 2000\r\n\r\n")
+        connection = connect(
+            address, b"POST /body HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Length: 2000\r\n\r\n"
+        )
         for _ in range(10):
             connection.sendall(bytes(200))
             time.sleep(0.25)
