@@ -22,10 +22,9 @@ from rag.domain.errors import InvalidRequest, SeogoError
 from rag.domain.filters import AttributeValue, checked_attributes
 
 _MAX_HEADER_BYTES = 8192
-"""Of one part, all its headers together; how many they may be is the parser's to bound."""
 _MAX_FILES = 1000
 _MAX_PARTS = 1100
-"""Files and fields together."""
+"""Files and fields together; headers of a part are bounded by its parser, to 8 of 4 KiB."""
 _MAX_FIELD_BYTES = 1 << 20
 """Of all fields beside the files together."""
 DOCUMENT_FIELDS = (b"attributes", b"file_attributes")
@@ -77,7 +76,6 @@ class UploadReceiver:
         self._kept = fields
         self._writer: BlobWriter | None = None
         self._headers: dict[bytes, bytes] = {}
-        self._header_bytes = 0
         self._parts = 0
         self._header_name = bytearray()
         self._header_value = bytearray()
@@ -161,22 +159,20 @@ class UploadReceiver:
 
     def _on_part_begin(self) -> None:
         self._headers = {}
-        self._header_bytes = 0
         self._parts += 1
         if self._parts > _MAX_PARTS:
             raise InvalidRequest(detail=f"more than {_MAX_PARTS} parts in one upload")
 
     def _on_header_field(self, data: bytes, start: int, end: int) -> None:
         self._header_name += data[start:end]
-        self._check_header(end - start)
+        self._check_header()
 
     def _on_header_value(self, data: bytes, start: int, end: int) -> None:
         self._header_value += data[start:end]
-        self._check_header(end - start)
+        self._check_header()
 
-    def _check_header(self, more: int) -> None:
-        self._header_bytes += more
-        if self._header_bytes > _MAX_HEADER_BYTES:
+    def _check_header(self) -> None:
+        if len(self._header_name) + len(self._header_value) > _MAX_HEADER_BYTES:
             raise InvalidRequest(detail="part header too long")
 
     def _on_header_end(self) -> None:
