@@ -18,6 +18,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from api import errors
 from api.adapters import continue_ide, dify
 from api.deps import Services
+from api.hardening.admission import Admissions, exchanging, open_limiter
 from api.hardening.headers import guarded_against_browsers
 from api.hardening.shape import RequestShape
 from api.openai import (
@@ -122,10 +123,12 @@ def create_app(services: Services | None = None) -> FastAPI:
     )
     limits = services.settings if services is not None else ApiSettings()
     app.state.services, app.state.browsers = services, limits.browsers
+    app.state.limiter = open_limiter(limits.rates, services.rag.database) if services is not None else None
     app.add_route(f"{NATIVE}/openapi.json", _Description(app).response, methods=["GET"], include_in_schema=False)
     for prefix, router in ROUTERS:
         app.include_router(router, prefix=prefix)
     errors.install(app)
+    app.add_middleware(Admissions, limiter=lambda: app.state.limiter)
     app.add_middleware(RequestShape, settings=limits.requests)
     app.add_middleware(JsonLimit)
     app.add_middleware(TidyPath)
@@ -139,7 +142,8 @@ async def _lifespan(app: FastAPI) -> AsyncGenerator[None, None]:
     services = app.state.services
     if services is not None:
         current_default_thread_limiter().total_tokens = services.settings.threads
-    yield
+    async with exchanging(app.state.limiter):
+        yield
     if services is not None and services.rag.generation is not None:
         await services.rag.generation.aclose()
 

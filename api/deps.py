@@ -10,6 +10,7 @@ from typing import Any
 from fastapi import Request
 
 from api.errors import language_of
+from api.hardening.admission import admit
 from api.schemas.common import Problem
 from api.settings import ApiSettings
 from ingest.bootstrap import Ingest
@@ -91,6 +92,7 @@ class Guard:
         """The caller; refuses before the body is looked at when the scope is missing."""
         services = services_of(request)
         principal = services.rag.authenticate(presented_key(request))
+        admit(request, principal, self.action)
         services.rag.policy.require(principal, self.action)
         return Caller(principal, self.action, language_of(request), services)
 
@@ -107,6 +109,7 @@ PROBLEMS: dict[int | str, dict[str, Any]] = {
         (403, "the key lacks the scope"),
         (404, "nothing there that the key may see"),
         (422, "the request is not valid"),
+        (429, "more than the key or its tenant may ask for at once or in a minute; retry"),
         (503, "a part of the service is away; retry"),
     )
 }

@@ -9,7 +9,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
-from api.hardening.settings import BrowserSettings, ConnectionSettings, RequestSettings
+from api.hardening.settings import BrowserSettings, ConnectionSettings, RateSettings, RequestSettings
 from ingest.settings import IngestSettings
 from rag.domain.errors import ConfigurationError
 from rag.settings import RagSettings
@@ -32,6 +32,7 @@ class ApiSettings(BaseModel):
     connections: ConnectionSettings = ConnectionSettings()
     requests: RequestSettings = RequestSettings()
     browsers: BrowserSettings = BrowserSettings()
+    rates: RateSettings = RateSettings()
 
 
 class Settings(BaseSettings):

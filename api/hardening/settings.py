@@ -7,6 +7,8 @@ from ipaddress import IPv4Network, IPv6Network, ip_network
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
+from rag.access.rates import Allowance
+
 _ORIGIN = re.compile(r"https?://[A-Za-z0-9.-]+(:\d{1,5})?|https?://\[[0-9A-Fa-f:]+\](:\d{1,5})?")
 _HOST = re.compile(r"(\*\.)?[A-Za-z0-9][A-Za-z0-9.-]*|\[[0-9A-Fa-f:]+\]")
 
@@ -83,3 +85,36 @@ class BrowserSettings(_Section):
             if not _HOST.fullmatch(host):
                 raise ValueError(f"{host!r} is no host name, address or *.name")
         return tuple(host.lower() for host in given)
+
+
+class AllowanceSettings(_Section):
+    """What a key or tenant may use; what is not given is not limited."""
+
+    requests: int | None = Field(None, ge=1, description="a minute")
+    tokens_in: int | None = Field(None, ge=1, description="tokens that models read, a minute")
+    tokens_out: int | None = Field(None, ge=1, description="tokens that models write, a minute")
+    concurrent: int | None = Field(None, ge=1, description="requests at once, in each process")
+    streams: int | None = Field(None, ge=1, description="answers that are being written at once, in each process")
+
+    def allowance(self) -> Allowance:
+        """The same for the limiter."""
+        return Allowance(**self.model_dump())
+
+
+class RateSettings(_Section):
+    """How much keys and tenants may ask for. Counts per minute hold for all processes on PostgreSQL, the others for each."""
+
+    key: AllowanceSettings = AllowanceSettings()
+    tenant: AllowanceSettings = AllowanceSettings()
+    keys: dict[str, AllowanceSettings] = Field(
+        default_factory=dict, description="of single keys, by prefix; in place of `key`"
+    )
+    tenants: dict[str, AllowanceSettings] = Field(
+        default_factory=dict, description="of single tenants, by name; in place of `tenant`"
+    )
+    places: int = Field(
+        400, ge=8, le=100_000, description="requests at once in a process; a tenant gets two thirds at most"
+    )
+    stream_places: int = Field(
+        300, ge=4, le=100_000, description="answers at once in a process, shared in the same way"
+    )

@@ -15,6 +15,7 @@ from rag.store.embedding_space import EmbeddingSpaceRow
 from rag.store.fusion_weight import FusionWeight
 from rag.store.glossary import GlossaryTerm
 from rag.store.program import Program, ProgramFile, ProgramRepository
+from rag.store.rate_count import RateCount
 from rag.store.receipt import DeletionReceipt
 from rag.store.tenant import Tenant
 from rag.store.version import DocumentVersion
@@ -45,4 +46,5 @@ TABLES = (
     Program,
     ProgramRepository,
     ProgramFile,
+    RateCount,
 )
