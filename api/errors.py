@@ -63,6 +63,8 @@ STATUS: dict[type[e.SeogoError], int] = {
     e.ParserCrashed: 422,
     e.WorkerLost: 500,
     e.OriginalMissing: 500,
+    e.BlobTampered: 500,
+    e.KeyAtRestMissing: 500,
     e.Unavailable: 503,
     e.IndexUnavailable: 503,
     e.StoreUnavailable: 503,

@@ -25,6 +25,17 @@ class BlobSettings(_Section):
     url: str | None = Field(None, description="file:///… or s3://bucket/prefix; none means a folder in the data folder")
 
 
+class EncryptionSettings(_Section):
+    """Encryption of blobs at rest; off until there is a key."""
+
+    key_files: tuple[Path, ...] = Field(
+        (), description="files of keys (`seogo keys-at-rest new`), the one for new blobs first; others are read with"
+    )
+    plain_readable: bool = Field(
+        True, description="read blobs from before encryption; switch off after `seogo keys-at-rest encrypt`"
+    )
+
+
 class QdrantSettings(_Section):
     """How collections are laid out on a Qdrant server or cluster; of no meaning to the embedded index."""
 
@@ -212,6 +223,7 @@ class RagSettings(_Section):
     )
     store: StoreSettings = StoreSettings()
     blobs: BlobSettings = BlobSettings()
+    encryption: EncryptionSettings = EncryptionSettings()
     index: IndexSettings = IndexSettings()
     embedding: EmbeddingSettings = EmbeddingSettings()
     reranking: RerankingSettings = RerankingSettings()

@@ -12,6 +12,7 @@ from api.cli.coding import code_app
 from api.cli.evaluating import eval_app
 from api.cli.feedback import feedback_app
 from api.cli.glossaries import glossary_app
+from api.cli.keys_at_rest import keys_at_rest_app
 from api.cli.models import models_app
 from api.cli.options import Options
 from api.cli.sizing import sizing
@@ -40,6 +41,7 @@ for name, group in (
     ("glossary", glossary_app),
     ("ingestion", ingestion_app),
     ("keys", keys_app),
+    ("keys-at-rest", keys_at_rest_app),
     ("index", index_app),
     ("db", db_app),
     ("eval", eval_app),
@@ -51,7 +53,19 @@ app.command()(sizing)
 
 space_commands.add_to(index_app)
 
-_LOCAL_ONLY = ("serve", "worker", "keys", "db", "doctor", "rebuild", "optimize", "verify", "eval", "models")
+_LOCAL_ONLY = (
+    "serve",
+    "worker",
+    "keys",
+    "keys-at-rest",
+    "db",
+    "doctor",
+    "rebuild",
+    "optimize",
+    "verify",
+    "eval",
+    "models",
+)
 """Commands that work on the store itself, wherever a server runs."""
 
 CollectionsOption = Annotated[

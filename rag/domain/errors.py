@@ -44,6 +44,7 @@ SeogoError
 ├── ParserCrashed                  parser_crashed
 ├── WorkerLost                     worker_lost
 ├── OriginalMissing                original_missing
+├── BlobTampered                   blob_tampered
 ├── Unavailable                    the service can't do it now; a retry can help
 │   ├── IndexUnavailable           index_unavailable
 │   ├── StoreUnavailable           store_unavailable
@@ -56,6 +57,7 @@ SeogoError
 │       ├── ModelNotServed         model_not_served
 │       └── GenerationStopped      generation_stopped
 └── ConfigurationError             configuration_invalid
+    ├── KeyAtRestMissing           key_at_rest_missing
     ├── StoreInUse                 store_in_use
     └── SchemaOutdated             schema_outdated
 
@@ -364,6 +366,12 @@ class OriginalMissing(SeogoError):
     retryable = True
 
 
+class BlobTampered(SeogoError):
+    """The stored content of {name} was changed or damaged outside of this service, and is not given out."""
+
+    code = "blob_tampered"
+
+
 class Unavailable(SeogoError):
     """A part of the service is not available at the moment. Please try again shortly."""
 
@@ -436,6 +444,12 @@ class ConfigurationError(SeogoError):
     """The configuration is not valid: {detail}"""
 
     code = "configuration_invalid"
+
+
+class KeyAtRestMissing(ConfigurationError):
+    """Stored content is encrypted with the key {key}, which is in none of the files of `rag.encryption.key_files`."""
+
+    code = "key_at_rest_missing"
 
 
 class StoreInUse(ConfigurationError):

@@ -54,6 +54,7 @@ KOREAN: dict[str, str] = {
     "parse_limit_exceeded": "{name}을(를) 읽는 데 {resource} 한도를 넘어 중단했습니다.",
     "parser_crashed": "{name}을(를) 읽던 파서가 결과 없이 종료되었습니다. 서비스에는 영향이 없습니다.",
     "original_missing": "{name}의 저장된 원본을 찾지 못했습니다. 계속 그러면 파일을 다시 올려 주십시오.",
+    "blob_tampered": "저장된 내용({name})이 서비스 밖에서 변경되었거나 손상되어 내보내지 않습니다.",
     "worker_lost": "{name}을(를) 처리하던 프로세스가 여러 번 비정상 종료되어 이 파일을 격리했습니다.",
     "unavailable": "서비스 일부를 잠시 사용할 수 없습니다. 잠시 뒤 다시 시도해 주세요.",
     "index_unavailable": "검색 색인을 잠시 사용할 수 없습니다. 잠시 뒤 다시 시도해 주세요.",
@@ -67,6 +68,7 @@ KOREAN: dict[str, str] = {
     "model_not_served": "모델 {name}을(를) 제공해야 할 서버가 그 모델을 알지 못합니다. 운영자가 설정을 확인해야 합니다.",
     "generation_stopped": "모델 {name}이(가) 쓴 글을 쓸 수 없어({guard}) 중단했습니다. 질문을 바꾸어 다시 물어 주세요.",
     "configuration_invalid": "설정이 올바르지 않습니다: {detail}",
+    "key_at_rest_missing": "저장된 내용을 암호화한 키 {key}이(가) `rag.encryption.key_files`의 파일에 없습니다.",
     "store_in_use": "데이터 폴더 {path}을(를) 다른 서고 프로세스가 사용 중입니다. --server로 서버 주소를 지정하세요.",
     "schema_outdated": "데이터베이스가 {found}인데 {expected}이(가) 필요합니다. `seogo db upgrade`를 실행하세요.",
 }
