@@ -11,6 +11,7 @@ from rag.access.policy import Policy
 from rag.answering.contract import ContractRules
 from rag.answering.service import Answerer
 from rag.answering.steps import StepwiseAnswerer
+from rag.blobs.keyring import read_keyring
 from rag.blobs.store import BlobStore
 from rag.domain.principal import Principal
 from rag.embedding.registry import build_space
@@ -125,6 +126,8 @@ def build(
         lambda embedding: build_space(embedding, analyzer, settings.cache_folder()),
         settings.embedding,
     )
+    encryption = settings.encryption
+    keyring = read_keyring(encryption.key_files, plain_readable=encryption.plain_readable)
     spaces.open(recreate=recreate_index)
     traffic = Traffic()
     generation = generation or open_generation(settings.generation)
@@ -132,7 +135,7 @@ def build(
     return Rag(
         settings=settings,
         database=database,
-        blobs=BlobStore(settings.blob_url()),
+        blobs=BlobStore(settings.blob_url(), keyring),
         analyzer=analyzer,
         spaces=spaces,
         keys=Keys(database),
