@@ -3,19 +3,36 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 
 class _Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+def without_password(url: str) -> str:
+    """An address as a setting may have it.
+
+    Raises:
+        ValueError: it holds a password, which belongs in a file: settings are shown, copied and backed up.
+    """
+    user = url.partition("://")[2].partition("/")[0].rpartition("@")[0]
+    if ":" in user or "password=" in url.partition("?")[2]:
+        raise ValueError("no password in an address: name a file that holds it under password_file")
+    return url
+
+
+Address = Annotated[str, AfterValidator(without_password)]
+"""The address of a database, without a password."""
+
+
 class StoreSettings(_Section):
     """The relational store."""
 
-    url: str | None = Field(None, description="SQLAlchemy URL; none means SQLite in the data folder")
+    url: Address | None = Field(None, description="SQLAlchemy URL; none means SQLite in the data folder")
+    password_file: Path | None = Field(None, description="file that holds the password of the URL's user")
     pool_size: int = Field(10, ge=1, le=200, description="connections kept per process (PostgreSQL)")
 
 

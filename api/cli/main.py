@@ -91,14 +91,31 @@ def common(
     server: Annotated[
         str | None, typer.Option(envvar="SEOGO_SERVER", help="Use a running server at this address.")
     ] = None,
-    key: Annotated[str | None, typer.Option(envvar="SEOGO_API_KEY", help="API key for --server.")] = None,
+    key: Annotated[
+        str | None,
+        typer.Option(envvar="SEOGO_API_KEY", help="API key for --server. Others see it in the list of processes."),
+    ] = None,
+    key_file: Annotated[
+        Path | None, typer.Option(envvar="SEOGO_API_KEY_FILE", help="File that holds the API key for --server.")
+    ] = None,
 ) -> None:
     """Options of every command."""
+    key = key or _key_in(key_file)
     context.obj = Options(config, data_dir, server, key)
     _refuse_server(context)
     if server and not key and context.invoked_subcommand:
-        typer.secho("--server needs a key: --key or SEOGO_API_KEY.", fg="red", err=True)
+        typer.secho("--server needs a key: --key-file, --key, SEOGO_API_KEY_FILE or SEOGO_API_KEY.", fg="red", err=True)
         raise typer.Exit(2)
+
+
+def _key_in(file: Path | None) -> str | None:
+    if file is None:
+        return None
+    from api.cli.connection import reporting_failures
+    from rag.transport.secret_files import read_secret
+
+    with reporting_failures():
+        return read_secret(file)
 
 
 @index_app.callback()

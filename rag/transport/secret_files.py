@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import stat
 from pathlib import Path
+from urllib.parse import quote, urlsplit, urlunsplit
 
 from rag.domain.errors import ConfigurationError
 
@@ -40,4 +41,20 @@ def _require_private(file: Path, found: os.stat_result) -> None:
         mode = stat.S_IMODE(found.st_mode)
         raise ConfigurationError(
             detail=f"{file} holds a secret and its mode is {mode:04o}: others can read or change it. Run: chmod 600 {file}"
+            " (of a secret that Docker or Kubernetes mounts: mode or defaultMode 0400)"
         )
+
+
+def with_password(url: str, file: Path | None) -> str:
+    """A database's address, the password of `file` put into it for whoever connects; never shown and never kept.
+
+    Raises:
+        ConfigurationError: the file holds no secret, or the address names no user whose password it could be.
+    """
+    if file is None:
+        return url
+    parts = urlsplit(url)
+    user, at, host = parts.netloc.rpartition("@")
+    if not at or ":" in user:
+        raise ConfigurationError(detail=f"{file}: the address of the database must name a user, and no password")
+    return urlunsplit(parts._replace(netloc=f"{user}:{quote(read_secret(file), safe='')}@{host}"))
