@@ -36,6 +36,7 @@ from rag.store import schema
 from rag.store.session import Database
 from rag.text.analysis import Analyzer
 from rag.text.question import QuestionReader
+from rag.transport.secret_files import read_secret, with_password
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +97,7 @@ def open_database(settings: RagSettings) -> Database:
     """The store alone: what key and migration commands need."""
     # Whoever may read the data folder is its operator, so nobody else may.
     settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-    return Database(settings.store_url(), settings.store.pool_size)
+    return Database(with_password(settings.store_url(), settings.store.password_file), settings.store.pool_size)
 
 
 def build(
@@ -220,7 +221,7 @@ def _index_config(settings: RagSettings) -> IndexConfig:
         backend=settings.index.backend,
         folder=settings.data_dir / "index",
         url=settings.index.url,
-        api_key=key_file.read_text(encoding="utf-8").strip() if key_file is not None else None,
+        api_key=read_secret(key_file) if key_file is not None else None,
         collection=settings.index.collection,
         server=settings.index.server,
     )
