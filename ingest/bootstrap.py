@@ -28,8 +28,8 @@ from rag.domain.language import Language
 from rag.embedding.space import EmbeddingSpace
 from rag.index.in_step import IndexesInStep
 from rag.settings import RagSettings
-from rag.transport.secret_files import with_password
 from rag.store.queue import BatchLimits, RetryRule
+from rag.transport.secret_files import with_password
 
 log = logging.getLogger(__name__)
 

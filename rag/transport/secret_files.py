@@ -22,9 +22,11 @@ def read_secret(file: Path) -> str:
         descriptor = os.open(file, os.O_RDONLY | os.O_CLOEXEC)
     except OSError as error:
         raise ConfigurationError(detail=f"{file}: {error.strerror}") from error
-    with os.fdopen(descriptor, "rb") as opened:
+    try:
         _require_private(file, os.fstat(descriptor))  # of what was opened: the name may stand for another file by now
-        raw = opened.read(_LONGEST + 1)
+        raw = os.read(descriptor, _LONGEST + 1)
+    finally:
+        os.close(descriptor)
     try:
         secret = raw.decode("utf-8").strip()
     except UnicodeDecodeError:

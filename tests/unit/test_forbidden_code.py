@@ -124,8 +124,9 @@ def of_node(node: ast.AST, names: dict[str, str]) -> Iterator[str]:
         yield from of_call(node, names)
     elif isinstance(node, ast.Attribute) and dotted(node) == "ssl.CERT_NONE":
         yield "ssl.CERT_NONE"
-    elif isinstance(node, ast.Assign) and isinstance(node.value, ast.Constant) and node.value.value is False:
-        if any(isinstance(target, ast.Attribute) and target.attr == "check_hostname" for target in node.targets):
+    elif isinstance(node, ast.Assign):
+        names_set = [target.attr for target in node.targets if isinstance(target, ast.Attribute)]
+        if "check_hostname" in names_set and isinstance(node.value, ast.Constant) and node.value.value is False:
             yield "check_hostname=False"
 
 

@@ -295,6 +295,7 @@ def test_a_key_may_be_exchanged_and_one_that_is_gone_is_told(tmp_path: Path) -> 
         key.unlink()
         assert type(outcome(engine)[1]) is ConfigurationError
         key.write_text("third")
+        key.chmod(0o600)
         assert outcome(engine)[1] is None  # its place was given back
 
 
