@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
@@ -10,12 +11,17 @@ from importlib.metadata import PackageNotFoundError, version
 from anyio.to_thread import current_default_thread_limiter
 from fastapi import FastAPI
 from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api import errors
 from api.adapters import continue_ide, dify
 from api.audit import Audited
 from api.deps import Services
+from api.hardening.admission import Admissions, exchanging, open_limiter
+from api.hardening.headers import guarded_against_browsers
+from api.hardening.shape import RequestShape
 from api.openai import (
     chat,
     embeddings,
@@ -51,6 +57,7 @@ from api.routes import (
     spaces,
     widget_tokens,
 )
+from api.settings import ApiSettings
 from api.watching import AccessWatch
 
 NATIVE = "/api/v1"
@@ -105,6 +112,14 @@ ROUTERS = (
 """Every route of the application; a test checks that each has a policy."""
 
 
+class _Application(FastAPI):
+    """FastAPI, with what no response may lack around everything, its handler of unexpected errors included."""
+
+    def build_middleware_stack(self) -> ASGIApp:
+        """All middleware."""
+        return guarded_against_browsers(super().build_middleware_stack(), self.state.browsers)
+
+
 def distribution_version() -> str:
     """Version of the installed distribution; `0` in a checkout that is not installed."""
     try:
@@ -117,19 +132,24 @@ def create_app(services: Services | None = None) -> FastAPI:
     """The application. Without services it has routes and schemas only, which is what the OpenAPI check needs."""
 
     # The interactive documentation pages load scripts from foreign hosts, so they are off.
-    app = FastAPI(
+    app = _Application(
         title="Seogo",
         version=distribution_version(),
         docs_url=None,
         redoc_url=None,
-        openapi_url=f"{NATIVE}/openapi.json",
+        openapi_url=None,
         redirect_slashes=False,
         lifespan=_lifespan,
     )
-    app.state.services = services
+    limits = services.settings if services is not None else ApiSettings()
+    app.state.services, app.state.browsers = services, limits.browsers
+    app.state.limiter = open_limiter(limits.rates, services.rag.database) if services is not None else None
+    app.add_route(f"{NATIVE}/openapi.json", _Description(app).response, methods=["GET"], include_in_schema=False)
     for prefix, router in ROUTERS:
         app.include_router(router, prefix=prefix)
     errors.install(app)
+    app.add_middleware(Admissions, limiter=lambda: app.state.limiter)
+    app.add_middleware(RequestShape, settings=limits.requests)
     app.add_middleware(JsonLimit)
     app.add_middleware(TidyPath)
     if services is not None:
@@ -150,12 +170,26 @@ async def _lifespan(app: FastAPI) -> AsyncGenerator[None, None]:
     if services is not None:
         current_default_thread_limiter().total_tokens = services.settings.threads
         app.state.watch = AccessWatch.of(services)
-    yield
+    async with exchanging(app.state.limiter):
+        yield
     if services is not None:
         await app.state.watch.aclose()
         app.state.watch = None
     if services is not None and services.rag.generation is not None:
         await services.rag.generation.aclose()
+
+
+class _Description:
+    """The OpenAPI document, made once: anybody may ask for it, and making it takes some 20 ms of the event loop."""
+
+    def __init__(self, app: FastAPI) -> None:
+        self._app = app
+        self._made = b""
+
+    def response(self, request: Request) -> Response:
+        """It, as JSON."""
+        self._made = self._made or json.dumps(self._app.openapi(), ensure_ascii=False).encode()
+        return Response(self._made, media_type="application/json")
 
 
 class TidyPath:

@@ -11,6 +11,7 @@ from fastapi import Request
 
 from api.audit import RequestAudit, audit_of
 from api.errors import language_of
+from api.hardening.admission import admit
 from api.schemas.common import Problem
 from api.settings import ApiSettings
 from ingest.bootstrap import Ingest
@@ -101,6 +102,7 @@ class Guard:
         audit.matched(self.action, request)
         principal = services.rag.authenticate(presented(request))
         audit.known(principal)
+        admit(request, principal, self.action)
         services.rag.policy.require(principal, self.action)
         audit.begin()
         request.state.principal = principal  # whose access is watched while the response is sent
@@ -119,6 +121,7 @@ PROBLEMS: dict[int | str, dict[str, Any]] = {
         (403, "the key lacks the scope"),
         (404, "nothing there that the key may see"),
         (422, "the request is not valid"),
+        (429, "more than the key or its tenant may ask for at once or in a minute; retry"),
         (503, "a part of the service is away; retry"),
     )
 }

@@ -26,7 +26,9 @@ STATUS: dict[type[e.SeogoError], int] = {
     e.ImagesNotTaken: 422,
     e.ModelRefused: 422,
     e.MethodNotAllowed: 405,
+    e.HostNotServed: 421,
     e.PayloadTooLarge: 413,
+    e.RangeRefused: 416,
     e.EmptyFile: 422,
     e.UnsupportedFormat: 415,
     e.ConverterMissing: 415,
@@ -57,6 +59,7 @@ STATUS: dict[type[e.SeogoError], int] = {
     e.NotPermitted: 403,
     e.LabelAboveClearance: 403,
     e.NotYoursToOpen: 403,
+    e.RateLimited: 429,
     e.NotFound: 404,
     e.CollectionNotFound: 404,
     e.DocumentNotFound: 404,
@@ -70,6 +73,8 @@ STATUS: dict[type[e.SeogoError], int] = {
     e.ParserCrashed: 422,
     e.WorkerLost: 500,
     e.OriginalMissing: 500,
+    e.BlobTampered: 500,
+    e.KeyAtRestMissing: 500,
     e.Unavailable: 503,
     e.IndexUnavailable: 503,
     e.StoreUnavailable: 503,
@@ -173,7 +178,7 @@ def dify_error(request: Request, error: e.SeogoError, language: UiLanguage) -> d
 def respond(request: Request, error: e.SeogoError, more: Mapping[str, Any] | None = None) -> JSONResponse:
     """`error` in the shape of the surface that the request came by; `more` are extension members of the native one."""
     status = STATUS[type(error)]
-    headers = {"Retry-After": str(_RETRY_AFTER_S)} if error.retryable else {}
+    headers = {"Retry-After": str(error.params.get("retry_after_s", _RETRY_AFTER_S))} if error.retryable else {}
     if status == 401:
         headers["WWW-Authenticate"] = "Bearer"
     language = language_of(request)

@@ -9,6 +9,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, IPvAnyNetwork, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from api.hardening.settings import BrowserSettings, ConnectionSettings, RateSettings, RequestSettings
 from ingest.settings import IngestSettings
 from rag.domain.errors import ConfigurationError
 from rag.settings import RagSettings
@@ -32,6 +33,10 @@ class ApiSettings(BaseModel):
         (),
         description="networks of the proxies in front, such as 10.0.0.5/32, whose word on the client's address counts",
     )
+    connections: ConnectionSettings = ConnectionSettings()
+    requests: RequestSettings = RequestSettings()
+    browsers: BrowserSettings = BrowserSettings()
+    rates: RateSettings = RateSettings()
 
 
 class Settings(BaseSettings):

@@ -32,6 +32,7 @@ from rag.embedding.space import EmbeddingSpace
 from rag.index.in_step import IndexesInStep
 from rag.settings import RagSettings
 from rag.store.queue import BatchLimits, RetryRule
+from rag.transport.secret_files import with_password
 
 log = logging.getLogger(__name__)
 
@@ -106,7 +107,9 @@ def build_writer(settings: IngestSettings, rag: Rag, stopping: threading.Event) 
 
 def queue_url(settings: IngestSettings, rag: RagSettings) -> str:
     """The SQLAlchemy URL of the durable queue, the embedded default included."""
-    return settings.queue_database_url or f"sqlite:///{rag.data_dir / 'queue.sqlite'}"
+    if settings.queue_database_url is None:
+        return f"sqlite:///{rag.data_dir / 'queue.sqlite'}"
+    return with_password(settings.queue_database_url, settings.queue_password_file)
 
 
 def build(settings: IngestSettings, rag: Rag, *, listen: bool) -> Ingest:

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from pydantic import BaseModel, ConfigDict, Field
+
+from rag.settings import Address
 
 
 class IngestSettings(BaseModel):
@@ -32,9 +36,10 @@ class IngestSettings(BaseModel):
     upkeep_every_s: float = Field(
         60.0, ge=1, le=3600, description="seconds between two looks for unfinished deletions and due retention rules"
     )
-    queue_database_url: str | None = Field(
+    queue_database_url: Address | None = Field(
         None, description="SQLAlchemy URL of the durable queue; none means SQLite in the data folder"
     )
+    queue_password_file: Path | None = Field(None, description="file that holds the password of the URL's user")
     executor_id: str | None = Field(
         None, description="name of this worker, unique per process; none makes one that is new at every start"
     )

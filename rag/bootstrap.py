@@ -14,6 +14,7 @@ from rag.access.widgets import WidgetTokens
 from rag.answering.contract import ContractRules
 from rag.answering.service import Answerer
 from rag.answering.steps import StepwiseAnswerer
+from rag.blobs.keyring import read_keyring
 from rag.blobs.store import BlobStore
 from rag.domain.principal import Principal
 from rag.embedding.registry import build_space
@@ -38,6 +39,7 @@ from rag.store import schema, widget_token
 from rag.store.session import Database
 from rag.text.analysis import Analyzer
 from rag.text.question import QuestionReader
+from rag.transport.secret_files import read_secret, with_password
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +101,7 @@ def open_database(settings: RagSettings) -> Database:
     """The store alone: what key and migration commands need."""
     # Whoever may read the data folder is its operator, so nobody else may.
     settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-    return Database(settings.store_url(), settings.store.pool_size)
+    return Database(with_password(settings.store_url(), settings.store.password_file), settings.store.pool_size)
 
 
 def build(
@@ -129,6 +131,8 @@ def build(
         lambda embedding: build_space(embedding, analyzer, settings.cache_folder()),
         settings.embedding,
     )
+    encryption = settings.encryption
+    keyring = read_keyring(encryption.key_files, plain_readable=encryption.plain_readable)
     spaces.open(recreate=recreate_index)
     traffic = Traffic()
     generation = generation or open_generation(settings.generation)
@@ -137,7 +141,7 @@ def build(
     return Rag(
         settings=settings,
         database=database,
-        blobs=BlobStore(settings.blob_url()),
+        blobs=BlobStore(settings.blob_url(), keyring),
         analyzer=analyzer,
         spaces=spaces,
         keys=keys,
@@ -231,7 +235,7 @@ def _index_config(settings: RagSettings) -> IndexConfig:
         backend=settings.index.backend,
         folder=settings.data_dir / "index",
         url=settings.index.url,
-        api_key=key_file.read_text(encoding="utf-8").strip() if key_file is not None else None,
+        api_key=read_secret(key_file) if key_file is not None else None,
         collection=settings.index.collection,
         server=settings.index.server,
     )

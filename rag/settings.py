@@ -5,17 +5,34 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 
 class _Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+def without_password(url: str) -> str:
+    """An address as a setting may have it.
+
+    Raises:
+        ValueError: it holds a password, which belongs in a file: settings are shown, copied and backed up.
+    """
+    user = url.partition("://")[2].partition("/")[0].rpartition("@")[0]
+    if ":" in user or "password=" in url.partition("?")[2]:
+        raise ValueError("no password in an address: name a file that holds it under password_file")
+    return url
+
+
+Address = Annotated[str, AfterValidator(without_password)]
+"""The address of a database, without a password."""
+
+
 class StoreSettings(_Section):
     """The relational store."""
 
-    url: str | None = Field(None, description="SQLAlchemy URL; none means SQLite in the data folder")
+    url: Address | None = Field(None, description="SQLAlchemy URL; none means SQLite in the data folder")
+    password_file: Path | None = Field(None, description="file that holds the password of the URL's user")
     pool_size: int = Field(10, ge=1, le=200, description="connections kept per process (PostgreSQL)")
 
 
@@ -23,6 +40,17 @@ class BlobSettings(_Section):
     """Where originals and derived files lie."""
 
     url: str | None = Field(None, description="file:///… or s3://bucket/prefix; none means a folder in the data folder")
+
+
+class EncryptionSettings(_Section):
+    """Encryption of blobs at rest; off until there is a key."""
+
+    key_files: tuple[Path, ...] = Field(
+        (), description="files of keys (`seogo keys-at-rest new`), the one for new blobs first; others are read with"
+    )
+    plain_readable: bool = Field(
+        True, description="read blobs from before encryption; switch off after `seogo keys-at-rest encrypt`"
+    )
 
 
 class QdrantSettings(_Section):
@@ -235,6 +263,7 @@ class RagSettings(_Section):
     )
     store: StoreSettings = StoreSettings()
     blobs: BlobSettings = BlobSettings()
+    encryption: EncryptionSettings = EncryptionSettings()
     index: IndexSettings = IndexSettings()
     embedding: EmbeddingSettings = EmbeddingSettings()
     reranking: RerankingSettings = RerankingSettings()

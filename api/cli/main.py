@@ -14,6 +14,7 @@ from api.cli.coding import code_app
 from api.cli.evaluating import eval_app
 from api.cli.feedback import feedback_app
 from api.cli.glossaries import glossary_app
+from api.cli.keys_at_rest import keys_at_rest_app
 from api.cli.models import models_app
 from api.cli.options import Options
 from api.cli.people_commands import accounts_app, grants_app, groups_app
@@ -47,6 +48,7 @@ for name, group in (
     ("accounts", accounts_app),
     ("groups", groups_app),
     ("grants", grants_app),
+    ("keys-at-rest", keys_at_rest_app),
     ("index", index_app),
     ("db", db_app),
     ("eval", eval_app),
@@ -61,7 +63,7 @@ space_commands.add_to(index_app)
 
 _LOCAL_ONLY = (
     *("serve", "worker", "db", "doctor", "rebuild", "optimize", "verify", "eval", "models"),
-    *("keys", "accounts", "groups", "grants", "export", "report"),
+    *("keys", "keys-at-rest", "accounts", "groups", "grants", "export", "report"),
 )
 """Commands that work on the store itself, wherever a server runs."""
 
@@ -88,14 +90,31 @@ def common(
     server: Annotated[
         str | None, typer.Option(envvar="SEOGO_SERVER", help="Use a running server at this address.")
     ] = None,
-    key: Annotated[str | None, typer.Option(envvar="SEOGO_API_KEY", help="API key for --server.")] = None,
+    key: Annotated[
+        str | None,
+        typer.Option(envvar="SEOGO_API_KEY", help="API key for --server. Others see it in the list of processes."),
+    ] = None,
+    key_file: Annotated[
+        Path | None, typer.Option(envvar="SEOGO_API_KEY_FILE", help="File that holds the API key for --server.")
+    ] = None,
 ) -> None:
     """Options of every command."""
+    key = key or _key_in(key_file)
     context.obj = Options(config, data_dir, server, key)
     _refuse_server(context)
     if server and not key and context.invoked_subcommand:
-        typer.secho("--server needs a key: --key or SEOGO_API_KEY.", fg="red", err=True)
+        typer.secho("--server needs a key: --key-file, --key, SEOGO_API_KEY_FILE or SEOGO_API_KEY.", fg="red", err=True)
         raise typer.Exit(2)
+
+
+def _key_in(file: Path | None) -> str | None:
+    if file is None:
+        return None
+    from api.cli.connection import reporting_failures
+    from rag.transport.secret_files import read_secret
+
+    with reporting_failures():
+        return read_secret(file)
 
 
 @index_app.callback()

@@ -15,6 +15,7 @@ from api.cli.options import Options
 from api.cli.samples import ingest_samples, store_is_empty
 from api.cli.services import both_lanes, upgrade_schema
 from api.cli.texts import text
+from api.hardening.protocol import guarded_protocol, make_room_for
 from api.settings import Settings
 from rag import bootstrap as rag_bootstrap
 from rag.access.keys import Keys
@@ -33,13 +34,17 @@ def serve(options: Options, host: str | None, port: int | None, *, listen: bool,
         address = (host or settings.api.host, settings.api.port if port is None else port)
         typer.echo(text("loading"), err=True)
         with both_lanes(settings, listen=listen, local_operator=False) as services:
+            make_room_for(settings.api.connections.total)
             config = uvicorn.Config(
                 create_app(services),
+                http=guarded_protocol(settings.api.connections),  # type: ignore[arg-type]  # any maker of protocols will do
+                ws="none",
                 host=address[0],
                 port=address[1],
                 lifespan="on",
                 log_level="warning",
                 server_header=False,
+                forwarded_allow_ips=list(settings.api.connections.trusted_proxies),
                 timeout_graceful_shutdown=_GRACE_S,
             )
             # In the background: health and everything that needs no model answer at once, a question waits for its model.

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Annotated, Literal
-from urllib.parse import quote
 from uuid import UUID
 
 import anyio
@@ -14,6 +12,7 @@ from pydantic import ValidationError
 
 from api.deps import PROBLEMS, Caller, guarded
 from api.document_view import documents_out, one_document
+from api.hardening.download import download
 from api.schemas.documents import (
     DocumentChange,
     DocumentOut,
@@ -212,24 +211,12 @@ def list_versions(document_id: UUID, caller: Annotated[Caller, Depends(guarded(A
 
 @router.get("/documents/{document_id}/content", response_class=StreamingResponse)
 def get_content(
-    document_id: UUID, caller: Annotated[Caller, Depends(guarded(Action.READ_DOCUMENTS))]
+    document_id: UUID, request: Request, caller: Annotated[Caller, Depends(guarded(Action.READ_DOCUMENTS))]
 ) -> StreamingResponse:
-    """The original of the version that answers questions, as a download."""
+    """The original of the version that answers questions, as a download; of `Range`, one range of bytes is served."""
     found = _current_version(caller, caller.permit(), document_id)
-    headers = {
-        # Never inline: an uploaded page must not run as a page of ours.
-        "Content-Disposition": attachment(found.filename),
-        "Content-Length": str(found.size),
-        "X-Content-Type-Options": "nosniff",
-    }
-    pieces: Iterator[bytes] = caller.services.rag.blobs.stream(found.content_hash)
-    return StreamingResponse(pieces, media_type="application/octet-stream", headers=headers)
-
-
-def attachment(filename: str) -> str:
-    """RFC 6266: the name as it is, and for old clients without what is not plain ASCII."""
-    plain = "".join(char if char.isascii() and (char.isalnum() or char in "._-") else "_" for char in filename)
-    return f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(filename)}"
+    # Never inline: an uploaded page must not run as a page of ours.
+    return download(request, caller.services.rag.blobs, found.content_hash, found.size, found.filename)
 
 
 def _current_version(caller: Caller, permit: Permit, document_id: UUID) -> DocumentVersion:

@@ -24,6 +24,8 @@ from rag.domain.filters import AttributeValue, checked_attributes
 
 _MAX_HEADER_BYTES = 8192
 _MAX_FILES = 1000
+_MAX_PARTS = 1100
+"""Files and fields together; headers of a part are bounded by its parser, to 8 of 4 KiB."""
 _MAX_FIELD_BYTES = 1 << 20
 """Of all fields beside the files together."""
 DOCUMENT_FIELDS = (b"attributes", b"file_attributes", b"access", b"file_access")
@@ -83,6 +85,7 @@ class UploadReceiver:
         self._kept = fields
         self._writer: BlobWriter | None = None
         self._headers: dict[bytes, bytes] = {}
+        self._parts = 0
         self._header_name = bytearray()
         self._header_value = bytearray()
         self._name = ""
@@ -174,6 +177,9 @@ class UploadReceiver:
 
     def _on_part_begin(self) -> None:
         self._headers = {}
+        self._parts += 1
+        if self._parts > _MAX_PARTS:
+            raise InvalidRequest(detail=f"more than {_MAX_PARTS} parts in one upload")
 
     def _on_header_field(self, data: bytes, start: int, end: int) -> None:
         self._header_name += data[start:end]

@@ -7,7 +7,9 @@ SeogoError
 │   │   ├── ImagesNotTaken         images_not_taken
 │   │   └── ModelRefused           model_refused
 │   ├── MethodNotAllowed           method_not_allowed
+│   ├── HostNotServed              host_not_served
 │   ├── PayloadTooLarge            payload_too_large
+│   ├── RangeRefused               range_refused
 │   ├── EmptyFile                  empty_file
 │   ├── UnsupportedFormat          unsupported_format
 │   ├── ConverterMissing           converter_missing
@@ -38,6 +40,7 @@ SeogoError
 ├── NotPermitted                   not_permitted
 │   ├── LabelAboveClearance        label_above_clearance
 │   └── NotYoursToOpen             not_yours_to_open
+├── RateLimited                    rate_limited
 ├── NotFound                       not_found
 │   ├── CollectionNotFound         collection_not_found
 │   ├── DocumentNotFound           document_not_found
@@ -51,6 +54,7 @@ SeogoError
 ├── ParserCrashed                  parser_crashed
 ├── WorkerLost                     worker_lost
 ├── OriginalMissing                original_missing
+├── BlobTampered                   blob_tampered
 ├── Unavailable                    the service can't do it now; a retry can help
 │   ├── IndexUnavailable           index_unavailable
 │   ├── StoreUnavailable           store_unavailable
@@ -64,6 +68,7 @@ SeogoError
 │       ├── ModelNotServed         model_not_served
 │       └── GenerationStopped      generation_stopped
 └── ConfigurationError             configuration_invalid
+    ├── KeyAtRestMissing           key_at_rest_missing
     ├── StoreInUse                 store_in_use
     └── SchemaOutdated             schema_outdated
 
@@ -146,10 +151,22 @@ class MethodNotAllowed(InputError):
     code = "method_not_allowed"
 
 
+class HostNotServed(InputError):
+    """This service is not reached under the name {host}. Its operator lists its names under `api.browsers.hosts`."""
+
+    code = "host_not_served"
+
+
 class PayloadTooLarge(InputError):
     """The upload is larger than the limit of {limit_mb} MB. Nothing of it was kept."""
 
     code = "payload_too_large"
+
+
+class RangeRefused(InputError):
+    """That range of bytes can't be sent. Ask for at most {limit} ranges that do not overlap, inside the file."""
+
+    code = "range_refused"
 
 
 class EmptyFile(InputError):
@@ -332,6 +349,13 @@ class NotYoursToOpen(NotPermitted):
     code = "not_yours_to_open"
 
 
+class RateLimited(SeogoError):
+    """Too much at once for this {who}: {limit} {what} are allowed. Try again in {retry_after_s} seconds."""
+
+    code = "rate_limited"
+    retryable = True
+
+
 class NotFound(SeogoError):
     """There is nothing under this address that you may see."""
 
@@ -413,6 +437,12 @@ class OriginalMissing(SeogoError):
     retryable = True
 
 
+class BlobTampered(SeogoError):
+    """The stored content of {name} was changed or damaged outside of this service, and is not given out."""
+
+    code = "blob_tampered"
+
+
 class Unavailable(SeogoError):
     """A part of the service is not available at the moment. Please try again shortly."""
 
@@ -491,6 +521,12 @@ class ConfigurationError(SeogoError):
     """The configuration is not valid: {detail}"""
 
     code = "configuration_invalid"
+
+
+class KeyAtRestMissing(ConfigurationError):
+    """Stored content is encrypted with the key {key}, which is in none of the files of `rag.encryption.key_files`."""
+
+    code = "key_at_rest_missing"
 
 
 class StoreInUse(ConfigurationError):

@@ -18,6 +18,7 @@ from rag.store.embedding_space import EmbeddingSpaceRow
 from rag.store.fusion_weight import FusionWeight
 from rag.store.glossary import GlossaryTerm
 from rag.store.program import Program, ProgramFile, ProgramRepository, ProgramSource
+from rag.store.rate_count import RateCount
 from rag.store.receipt import DeletionReceipt
 from rag.store.role_grant import RoleGrant
 from rag.store.tenant import Tenant
@@ -61,4 +62,5 @@ TABLES = (
     AuditedDocument,
     AuditHead,
     AuditCut,
+    RateCount,
 )
