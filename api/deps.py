@@ -62,7 +62,7 @@ class Caller:
         Raises:
             NotPermitted: it is.
         """
-        if self.principal.collections is not None:
+        if not self.principal.whole_tenant:
             raise NotPermitted
 
 

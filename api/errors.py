@@ -38,6 +38,7 @@ STATUS: dict[type[e.SeogoError], int] = {
     e.QuestionsInvalid: 422,
     e.NameTaken: 409,
     e.FilterTooWide: 422,
+    e.TooManyRules: 422,
     e.NothingToRetry: 409,
     e.NothingToCancel: 409,
     e.SpaceConflict: 409,

@@ -25,7 +25,7 @@ from ingest.parsing.wire import decode_document, encode_document
 from ingest.pipeline import points as points_of
 from ingest.pipeline.children import ChildLimits, Expansion
 from ingest.pipeline.fault_points import reached
-from ingest.pipeline.labels import labels_of, settle_siblings, settle_written, write_settled
+from ingest.pipeline.labels import settle_siblings, settle_written, tags_of, write_settled
 from ingest.pipeline.leftovers import remove_leftovers
 from ingest.pipeline.metadata import note_metadata
 from ingest.pipeline.reuse import known_vectors
@@ -43,7 +43,7 @@ from rag.domain.errors import (
 )
 from rag.domain.vectors import TextVectors
 from rag.embedding.space import EmbeddingSpace
-from rag.index.base import IndexPoint, VectorIndex
+from rag.index.base import IndexPoint, PointTags, VectorIndex
 from rag.index.in_step import IndexWriter
 from rag.retrieval.spaces import LiveSpace
 from rag.store import chunk as chunks_table
@@ -298,6 +298,8 @@ class Pipeline:
             raise NoTextFound(name=version.filename)
         reached("chunk.cut", version.id)
         with self.database.write() as session:
+            # The document before its version, as an upload of it does: chunks hold their version, and could wait crosswise.
+            session.get_one(Document, version.document_id, with_for_update=True)
             chunks_table.replace_chunks(session, version.id, chunks)
             row = session.get_one(DocumentVersion, version.id)
             row.chunk_count = len(chunks)
@@ -339,21 +341,19 @@ class Pipeline:
     def _index_one(self, version: DocumentVersion) -> None:
         with self.database.read() as session:
             chunks = chunks_table.of_version(session, version.id)
-            labels = labels_of(session, version)
+            tags = tags_of(session, version)
         for target in self.targets():
-            self.write(target, version, chunks, labels)
+            self.write(target, version, chunks, tags)
         reached("index.counted", version.id)
-        settle_written(self.database, self.index, version, labels)
+        settle_written(self.database, self.index, version, tags)
 
-    def write(
-        self, target: LiveSpace, version: DocumentVersion, chunks: Sequence[Chunk], labels: tuple[str, ...]
-    ) -> None:
+    def write(self, target: LiveSpace, version: DocumentVersion, chunks: Sequence[Chunk], tags: PointTags) -> None:
         """Upsert a version's points into one space, wait, and read back the count.
 
         Raises:
             IndexWriteMismatch: the engine holds fewer or more.
         """
-        for points in self.points(version, chunks, labels, target):
+        for points in self.points(version, chunks, tags, target):
             target.index.upsert(points)
             reached("index.upserted", version.id)
             self.pause()
@@ -375,11 +375,11 @@ class Pipeline:
         self,
         version: DocumentVersion,
         chunks: Sequence[Chunk],
-        labels: tuple[str, ...],
+        tags: PointTags,
         target: LiveSpace | None = None,
     ) -> Iterator[list[IndexPoint]]:
         """A version's points in groups, in the current space when no other is named."""
-        return points_of.version_points(self.blobs, target or self.targets()[0], version, chunks, labels)
+        return points_of.version_points(self.blobs, target or self.targets()[0], version, chunks, tags)
 
     def _report(self, version_id: UUID, done: int, total: int) -> bool:
         with self.database.write() as session:

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from hmac import compare_digest
 from uuid import UUID, uuid4
 
+from rag.domain.access import Label
 from rag.domain.errors import NotAuthenticated
 from rag.domain.principal import CitationStyle, Principal, Scope
 from rag.store import api_key
@@ -37,6 +38,7 @@ class Keys:
         collections: Iterable[UUID] | None = None,
         expires_at: datetime | None = None,
         citation_style: CitationStyle = CitationStyle.ANNOTATIONS,
+        clearance: Label = Label.OPEN,
     ) -> tuple[str, ApiKey]:
         """Make a key; the returned text is the only copy of the secret there will ever be."""
         prefix = f"{_MARK}_{secrets.token_hex(_PREFIX_BYTES)}"
@@ -52,6 +54,7 @@ class Keys:
                 collections=None if collections is None else [str(item) for item in collections],
                 expires_at=expires_at,
                 citation_style=citation_style.value,
+                clearance=clearance.value,
             )
             session.add(row)
         return secret, row
@@ -120,4 +123,5 @@ def _digest(secret: str) -> bytes:
 def _principal(row: ApiKey) -> Principal:
     limited = None if row.collections is None else frozenset(UUID(item) for item in row.collections)
     scopes = frozenset(Scope(item) for item in row.scopes)
-    return Principal(row.id, row.name, row.tenant_id, scopes, limited, CitationStyle(row.citation_style))
+    style, clearance = CitationStyle(row.citation_style), Label(row.clearance)
+    return Principal(row.id, row.name, row.tenant_id, scopes, limited, style, clearance=clearance)

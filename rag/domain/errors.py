@@ -19,6 +19,7 @@ SeogoError
 │   ├── QuestionsInvalid           questions_invalid
 │   ├── NameTaken                  name_taken
 │   ├── FilterTooWide              filter_too_wide
+│   ├── TooManyRules               too_many_rules
 │   ├── NothingToRetry             nothing_to_retry
 │   ├── NothingToCancel            nothing_to_cancel
 │   ├── SpaceConflict              space_conflict
@@ -205,6 +206,12 @@ class FilterTooWide(InputError):
     """The prefixes in the filter hold for more than {limit} documents. Give a longer prefix, or filter by an attribute."""
 
     code = "filter_too_wide"
+
+
+class TooManyRules(InputError):
+    """This collection has {limit} different rules about who may read. Name groups instead of people, or use another."""
+
+    code = "too_many_rules"
 
 
 class NothingToRetry(InputError):

@@ -190,7 +190,7 @@ class Speller:
     def _scores(self, permit: Permit, terms: Iterable[str]) -> dict[str, float]:
         """Best score of each term in what the permit covers; remembered for a minute under the same permit."""
         wanted = dict.fromkeys(terms)
-        scope = (permit.tenant_id, permit.collections, permit.as_of)
+        scope = (permit.tenant_id, permit.collections, permit.as_of, permit.rules)
         with self._guard:
             expires, known = self._known.get(scope, (0.0, {}))
             if expires < time.monotonic() or len(known) > _MAX_KNOWN:

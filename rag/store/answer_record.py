@@ -114,7 +114,7 @@ def of_caller(session: Session, permit: Permit, answer_id: UUID, since: datetime
     """The answer, if the permit's principal asked for it, or may see all of its tenant; None for any other."""
     principal = permit.principal
     found = select(AnswerRecord).where(AnswerRecord.id == answer_id, *_kept(permit.tenant_id, since))
-    if principal.collections is not None:
+    if not principal.whole_tenant:
         found = found.where(AnswerRecord.principal_id == principal.id)
     return session.scalar(found)
 

@@ -7,9 +7,10 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ForeignKey, LargeBinary, String, select, update
+from sqlalchemy import ForeignKey, LargeBinary, String, select, text, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
+from rag.domain.access import Label
 from rag.domain.principal import CitationStyle
 from rag.store.base import Base, utc_now
 
@@ -22,6 +23,8 @@ class ApiKey(Base):
         secret_hash: SHA-256 of the whole key. The key has 256 random bits, so a slow hash would add nothing.
         collections: ids that the key is limited to; None means all of the tenant's.
         citation_style: value of a `CitationStyle`.
+        owner_id: the account whose roles count; None means that the key is the tenant's, and its scopes say its role.
+        clearance: value of a `Label`; of a key with an owner, the lower one of both counts.
     """
 
     __tablename__ = "api_key"
@@ -34,6 +37,8 @@ class ApiKey(Base):
     scopes: Mapped[list[Any]]
     collections: Mapped[list[Any] | None]
     citation_style: Mapped[str] = mapped_column(String(20), default=CitationStyle.ANNOTATIONS.value)
+    owner_id: Mapped[UUID | None] = mapped_column(index=True)
+    clearance: Mapped[str] = mapped_column(String(1), default=Label.OPEN.value, server_default=text("'O'"))
     created_at: Mapped[datetime] = mapped_column(default=utc_now)
     expires_at: Mapped[datetime | None]
     revoked_at: Mapped[datetime | None]

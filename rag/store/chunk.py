@@ -51,6 +51,7 @@ class ChunkRow(Base):
 
 _PARENT = aliased(Document)
 _SOURCE_COLUMNS: tuple[ColumnElement[Any] | InstrumentedAttribute[Any], ...] = (
+    Document.access_rule_id,
     DocumentVersion.id.label("version_id"),
     DocumentVersion.number,
     DocumentVersion.media_type,
@@ -158,7 +159,8 @@ def read_permitted(session: Session, permit: Permit, chunk_ids: Sequence[UUID]) 
     """The chunks among `chunk_ids` that the permit covers right now: the re-check against the record.
 
     A chunk is readable when its document is not deleted, its version is the active one (or was, at the date of the
-    permit), its collection is in the permit, and the permit's filter holds. Everything else is left out without a word.
+    permit), its collection and its rule are in the permit, and the permit's filter holds. Everything else is left out
+    without a word.
     """
     if not chunk_ids or not permit.collections:
         return {}
@@ -171,7 +173,9 @@ def _permitted_sources(session: Session, permit: Permit, version_ids: Iterable[U
     """Where these versions come from, as far as the permit covers them now."""
     query = (_CURRENT if permit.as_of is None else _SOURCES).where(*_valid_then(permit), *conditions(permit.where))
     named = {"versions": list(version_ids), "tenant": permit.tenant_id, "collections": list(permit.collections)}
-    return {row.version_id: _source(row) for row in session.execute(query, named)}
+    rows, rules = session.execute(query, named), permit.rule_ids
+    passed = (row for row in rows if row.access_rule_id is None or row.access_rule_id in rules)
+    return {row.version_id: _source(row) for row in passed}
 
 
 def _valid_then(permit: Permit) -> list[ColumnElement[bool]]:

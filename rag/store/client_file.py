@@ -114,7 +114,7 @@ class Cursor:
 def _own(permit: Permit) -> list[ColumnElement[bool]]:
     """The client files of the permit: all of the tenant, or for a limited key its own and those in its collections."""
     found = [ClientFile.tenant_id == permit.tenant_id]
-    if permit.principal.collections is not None:
+    if not permit.principal.whole_tenant:
         inside = (
             exists()
             .where(StoredFile.file_id == ClientFile.id, Document.id == StoredFile.document_id, *visible(permit))

@@ -1,4 +1,4 @@
-"""Collections: named sets of documents, the unit of permission in this release."""
+"""Collections: named sets of documents; roles are granted on them."""
 
 from __future__ import annotations
 
@@ -28,6 +28,7 @@ class Collection(Base):
         retention: `RetentionRules` as JSON; None when there is no rule.
         client_metadata: what a client of the OpenAI surface notes about it, as given; nothing here reads it.
         answer_style: `AnswerStyle` as JSON; None for the default.
+        access: `AccessRule` as JSON; None when only roles decide.
         deleted_at: set at once when the collection is deleted; its name is free from then on.
         purged_at: set when its documents are gone from index, chunks and blobs too.
         paused_at: since when no new ingestion begins in it; None when it is not paused.
@@ -44,6 +45,7 @@ class Collection(Base):
     retention: Mapped[dict[str, Any] | None]
     client_metadata: Mapped[dict[str, Any] | None]
     answer_style: Mapped[dict[str, Any] | None]
+    access: Mapped[dict[str, Any] | None]
     created_at: Mapped[datetime] = mapped_column(default=utc_now)
     deleted_at: Mapped[datetime | None]
     purged_at: Mapped[datetime | None]
@@ -70,9 +72,9 @@ def of_tenant(session: Session, tenant_id: UUID) -> Sequence[Collection]:
     return session.scalars(query.order_by(Collection.name)).all()
 
 
-def deleted_of_tenant(session: Session, tenant_id: UUID) -> Sequence[UUID]:
-    """Ids of the deleted collections of a tenant. For the policy: their receipts can still be read."""
-    query = select(Collection.id).where(Collection.tenant_id == tenant_id, Collection.deleted_at.is_not(None))
+def deleted_of_tenant(session: Session, tenant_id: UUID) -> Sequence[Collection]:
+    """The deleted collections of a tenant. For the policy: their receipts can still be read."""
+    query = select(Collection).where(Collection.tenant_id == tenant_id, Collection.deleted_at.is_not(None))
     return session.scalars(query).all()
 
 

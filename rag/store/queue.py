@@ -401,7 +401,7 @@ def workload(session: Session, permit: Permit, window: timedelta = timedelta(sec
     recent = select(func.count()).where(_V.state.in_(_ENDED), _V.finished_at > utc_now() - window)
     finished = session.scalar(recent.where(inside)) or 0
     elsewhere = finished_elsewhere = 0
-    whole_tenant = permit.principal.collections is None
+    whole_tenant = permit.principal.whole_tenant
     if whole_tenant and not finished and any(state in states for state in UNFINISHED):
         beside = (~inside, _V.tenant_id == permit.tenant_id)
         others = select(func.count(func.distinct(_V.collection_id))).where(*beside, _V.state.in_(UNFINISHED))

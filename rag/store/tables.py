@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from rag.store.access_rule import AccessRuleRow
+from rag.store.account import Account, AccountGroup, GroupMember
 from rag.store.answer_record import AnswerRecord, AnswerSource, Feedback
 from rag.store.api_key import ApiKey
 from rag.store.attribute import DocumentAttribute
@@ -16,6 +18,7 @@ from rag.store.fusion_weight import FusionWeight
 from rag.store.glossary import GlossaryTerm
 from rag.store.program import Program, ProgramFile, ProgramRepository
 from rag.store.receipt import DeletionReceipt
+from rag.store.role_grant import RoleGrant
 from rag.store.tenant import Tenant
 from rag.store.version import DocumentVersion
 from rag.store.worker import Worker
@@ -23,6 +26,11 @@ from rag.store.worker import Worker
 METADATA = Base.metadata
 TABLES = (
     Tenant,
+    Account,
+    AccountGroup,
+    GroupMember,
+    RoleGrant,
+    AccessRuleRow,
     ApiKey,
     Collection,
     Document,
