@@ -8,6 +8,7 @@ from uuid import UUID
 from sqlalchemy.orm import Session
 
 from api.schemas.documents import DocumentOut
+from rag.access.personal_data.reading import DocumentPrivacy
 from rag.domain.messages import UiLanguage
 from rag.domain.principal import Permit
 from rag.store import attribute, document, family
@@ -22,8 +23,18 @@ def documents_out(
     ids = [row.id for row, _ in rows]
     attributes = attribute.of_documents(session, ids)
     inside = family.counts(session, permit, ids)
+    view = DocumentPrivacy.of(session, permit, [row for row, _ in rows])
     return [
-        DocumentOut.of(row, newest, language, attributes.get(row.id, {}), inside.get(row.id, 0)) for row, newest in rows
+        DocumentOut.of(
+            row,
+            newest,
+            language,
+            attributes.get(row.id, {}),
+            inside.get(row.id, 0),
+            held_back=view.held_back(row),
+            shown=view.names_of(row),
+        )
+        for row, newest in rows
     ]
 
 

@@ -17,7 +17,7 @@ from ingest.jobs.upkeep import Upkeep
 from ingest.jobs.workflows import IngestJobs, JobSettings
 from ingest.parsing.converter import find_converter
 from ingest.parsing.sandbox import ParseLimits, ParseSandbox
-from ingest.pipeline import maintenance
+from ingest.pipeline import maintenance, privacy
 from ingest.pipeline.children import ChildLimits
 from ingest.pipeline.programs import ProgramLimits, ProgramWriter
 from ingest.pipeline.steps import Pipeline
@@ -123,6 +123,7 @@ def build(settings: IngestSettings, rag: Rag, *, listen: bool) -> Ingest:
         build_writer(settings, rag, pipeline.stopping), settings.program_jobs, settings.program_waiting
     )
     jobs = IngestJobs(pipeline, job_settings, programs)
+    jobs.upkeep.chores.append(lambda: privacy.settle(pipeline))
     jobs.upkeep.chores.append(AnswerLog(rag.database, rag.settings.answer_log).expire)
     jobs.start()
     upkeep = Upkeep([jobs.upkeep, programs], settings.upkeep_every_s) if listen else None

@@ -15,6 +15,8 @@ SeogoError
 │   ├── FileDamaged                file_damaged
 │   ├── NoTextFound                no_text_found
 │   │   └── OcrUnavailable          ocr_unavailable
+│   ├── PersonalDataBlocked        personal_data_blocked
+│   ├── NothingToRelease           nothing_to_release
 │   ├── QuestionTooLong            question_too_long
 │   ├── QuestionsInvalid           questions_invalid
 │   ├── NameTaken                  name_taken
@@ -33,6 +35,7 @@ SeogoError
 │   └── GeneratorMissing           generator_missing
 ├── NotAuthenticated               not_authenticated
 ├── NotPermitted                   not_permitted
+│   └── PersonalDataHidden         personal_data_hidden
 ├── NotFound                       not_found
 │   ├── CollectionNotFound         collection_not_found
 │   ├── DocumentNotFound           document_not_found
@@ -178,6 +181,18 @@ class NoTextFound(InputError):
     code = "no_text_found"
 
 
+class PersonalDataBlocked(InputError):
+    """{name} holds personal data or secrets that this collection does not let be searched: {kinds}. A curator can release it."""
+
+    code = "personal_data_blocked"
+
+
+class NothingToRelease(InputError):
+    """The document is not held back for personal data."""
+
+    code = "nothing_to_release"
+
+
 class OcrUnavailable(NoTextFound):
     """The pages of {name} are pictures; to read them, install Tesseract with Korean (tesseract-ocr, tesseract-ocr-kor)."""
 
@@ -290,6 +305,12 @@ class NotPermitted(SeogoError):
     """This key is not permitted to do that."""
 
     code = "not_permitted"
+
+
+class PersonalDataHidden(NotPermitted):
+    """The document holds personal data that is hidden from you, so its original can't be given out."""
+
+    code = "personal_data_hidden"
 
 
 class NotFound(SeogoError):

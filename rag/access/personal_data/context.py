@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from rag.domain.personal_data import Kind
+from rag.domain.findings import Kind
 
 BEFORE, AFTER = 48, 12
 """Characters looked at on both sides."""
@@ -13,7 +13,7 @@ _ATTACHED = 14
 _OF = r"\s?(?:번호|코드|no\b\.?|number|num\b|id\b|#|넘버)"
 
 LABELS: dict[str, re.Pattern[str]] = {
-    kind: re.compile(words, re.IGNORECASE)
+    kind: re.compile(words, re.IGNORECASE | re.ASCII)
     for kind, words in {
         Kind.RESIDENT: r"주민|resident|\brrn\b|\bssn\b|생년월일|jumin|신분증|본인|identity|national id",
         Kind.FOREIGNER: r"외국인|거소|체류|foreigner|alien|\bfrn\b|\barc\b|residence card|registration card",
@@ -38,23 +38,23 @@ _FOREIGN_LABEL = re.compile(
     + r"|\bisbn\b|\bissn\b|\bsku\b|\bean\b|\bupc\b|\bs/n\b|바코드|barcode|품번|모델명|시리얼|serial|버전|version|build\b|"
     r"timestamp|타임스탬프|epoch|\bts\b|commit|커밋|hash|해시|checksum|체크섬|md5|sha-?\d|uuid|총액|금액|합계|amount|total|revision|"
     r"포트|ip 주소|\bip\b|좌표|unix|조항|규격",
-    re.IGNORECASE,
+    re.IGNORECASE | re.ASCII,
 )
 _OTHER_NUMBERS: dict[str, re.Pattern[str]] = {
-    Kind.RESIDENT: re.compile(r"법인|사업자|계좌|corporat", re.IGNORECASE),
-    Kind.FOREIGNER: re.compile(r"법인|사업자|계좌|corporat", re.IGNORECASE),
+    Kind.RESIDENT: re.compile(r"법인|사업자|계좌|corporat", re.IGNORECASE | re.ASCII),
+    Kind.FOREIGNER: re.compile(r"법인|사업자|계좌|corporat", re.IGNORECASE | re.ASCII),
     Kind.ACCOUNT: re.compile(
-        r"전화|연락처|휴대|팩스|사업자|법인|주민|카드번호|phone|mobile|fax|card (?:no|number)", re.IGNORECASE
+        r"전화|연락처|휴대|팩스|사업자|법인|주민|카드번호|phone|mobile|fax|card (?:no|number)", re.IGNORECASE | re.ASCII
     ),
-    Kind.PHONE: re.compile(r"계좌|account", re.IGNORECASE),
-    Kind.BUSINESS: re.compile(r"계좌|account", re.IGNORECASE),
+    Kind.PHONE: re.compile(r"계좌|account", re.IGNORECASE | re.ASCII),
+    Kind.BUSINESS: re.compile(r"계좌|account", re.IGNORECASE | re.ASCII),
 }
 _QUANTITY = re.compile(
     r"\s?(?:원(?!주)|달러|엔화?|억|만|천|건|개|명|점|주(?!민)|톤|회|매|부(?!서)|바이트|bytes?\b|kb\b|mb\b|gb\b|kg\b|km\b|ms\b|%|"
     r"usd\b|krw\b|won\b|units?\b|records?\b|rows?\b|items?\b)",
-    re.IGNORECASE,
+    re.IGNORECASE | re.ASCII,
 )
-_MONEY = re.compile(r"[₩￦$€£¥]\s?$|(?:krw|usd)\s$", re.IGNORECASE)
+_MONEY = re.compile(r"[₩￦$€£¥]\s?$|(?:krw|usd)\s$", re.IGNORECASE | re.ASCII)
 _HAS_DIGIT = re.compile(r"[0-9]")
 
 RAISED, LOWERED = 0.3, -0.35

@@ -13,7 +13,8 @@ from rag.access.personal_data.numbers import THRESHOLD, Candidate, numbers
 from rag.access.personal_data.readable import Readable, readable, readable_address
 from rag.access.personal_data.secrets import secrets
 from rag.access.personal_data.tables import labels_of
-from rag.domain.personal_data import CustomPattern, Finding, masked
+from rag.domain.findings import Finding, masked
+from rag.domain.personal_data import CustomPattern
 
 VERSION = 1
 """Goes up with every change of what is found: documents are then looked through again."""

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from rag.access.personal_data import context
 from rag.access.personal_data.numbers import ALONE, Candidate, alone
 from rag.access.personal_data.tables import Labels
-from rag.domain.personal_data import Kind
+from rag.domain.findings import Kind
 
 _LOCAL = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._%+-'")
 _LONGEST_LOCAL = 64  # RFC 5321, 4.5.3.1.1
@@ -28,9 +28,9 @@ _EMPLOYEE = (
     r"(?:employee|emp|staff|personnel|badge)\.?\s?(?:no\b\.?|number|id\b|#)"
 )
 _LABELS = {Kind.PATIENT: _PATIENT, Kind.EMPLOYEE: _EMPLOYEE}
-_HEADS = {kind: re.compile(words, re.IGNORECASE) for kind, words in _LABELS.items()}
-_AFTER_LABEL = re.compile(rf"{_FILL}({_TOKEN})(?![0-9A-Za-z*])", re.IGNORECASE)
-_BEFORE_LABEL = re.compile(rf"(?<![0-9A-Za-z*-])({_TOKEN})\s?\(\s?$", re.IGNORECASE)
+_HEADS = {kind: re.compile(words, re.IGNORECASE | re.ASCII) for kind, words in _LABELS.items()}
+_AFTER_LABEL = re.compile(rf"{_FILL}({_TOKEN})(?![0-9A-Za-z*])", re.IGNORECASE | re.ASCII)
+_BEFORE_LABEL = re.compile(rf"(?<![0-9A-Za-z*-])({_TOKEN})\s?\(\s?$", re.IGNORECASE | re.ASCII)
 _LONGEST_TOKEN = 40
 _CELL = re.compile(rf"\s{{0,9}}({_TOKEN})\s{{0,9}}(?=\||\n|$)")
 _FEWEST_DIGITS = 4

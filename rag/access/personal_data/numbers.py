@@ -13,7 +13,7 @@ from typing import Literal, NamedTuple
 
 from rag.access.personal_data import checks, context
 from rag.access.personal_data.tables import Labels
-from rag.domain.personal_data import Kind
+from rag.domain.findings import Kind
 
 THRESHOLD = 0.5
 ALONE = 0.2

@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Iterator
 
 from rag.access.personal_data.numbers import Candidate
-from rag.domain.personal_data import Kind
+from rag.domain.findings import Kind
 
 _BEGIN = re.compile(r"-----BEGIN (?:[A-Z0-9]{1,12} ){0,3}PRIVATE KEY(?: BLOCK)?-----")
 _END = "-----END"
