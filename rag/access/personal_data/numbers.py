@@ -192,9 +192,14 @@ def _shape(value: str) -> Shape:
 def glued(text: str, start: int, end: int) -> bool:
     """Whether a number is a part of something longer: a word, a decimal, a hyphenated code."""
     before, after = text[max(0, start - 2) : start], text[end : end + 2]
-    if before and (_word(before[-1]) or (before[-1] in "-.,+" and _word(before[:-1]))):
+    if before and (_word(before[-1]) or _joined(before[-1], before[:-1])):
         return True
-    return bool(after) and (_word(after[0]) or (after[0] in "-.," and _word(after[1:])))
+    return bool(after) and (_word(after[0]) or _joined(after[0], after[1:]))
+
+
+def _joined(sign: str, char: str) -> bool:
+    """Whether a sign joins what stands on its other side: a hyphen anything, a point or comma digits (`.md` ends a name)."""
+    return _word(char) if sign == "-" else sign in ".,+" and char.isdigit()
 
 
 def _word(char: str) -> bool:
