@@ -55,6 +55,8 @@ _HEAD_KEPT: Mapping[str, int] = {
 }
 """Characters that stay readable at the beginning: what says of which kind it is, as Korean forms show it (`900101-1******`)."""
 _TAIL = 4
+_DASHES = "ーㅡᅳｰ"
+"""Letters that are typed for a hyphen."""
 
 
 class Finding(NamedTuple):
@@ -79,7 +81,7 @@ def masked(text: str, findings: Iterable[Finding]) -> str:
 def _hidden_places(value: str, kind: str) -> list[int]:
     """Places of `value` that are hidden: letters and digits behind what is kept."""
     end = value.rfind("@") if kind == Kind.EMAIL and "@" in value else len(value)
-    places = [place for place in range(end) if value[place].isalnum() or value[place] == MASK]
+    places = [p for p in range(end) if value[p] == MASK or (value[p].isalnum() and value[p] not in _DASHES)]
     head = _HEAD_KEPT.get(kind, 0)
     tail = _TAIL if kind in _TAIL_KEPT else 0
     if len(places) < head + tail + 2:  # a short one would be all but readable

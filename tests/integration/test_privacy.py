@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID, uuid4
@@ -13,7 +13,8 @@ from ingest.pipeline import privacy
 from rag.domain.principal import Scope
 from rag.store import chunk as chunks_table
 from rag.store.version import DocumentVersion
-from tests.support.running import Caller, Running
+from tests.conftest import new_database
+from tests.support.running import Caller, Running, running, settings_for
 
 NUMBER = "900101-1234567"
 SHOWN = "900101-1******"
@@ -37,6 +38,18 @@ class People:
         """Change what is done about personal data."""
         response = self.admin.request("PATCH", f"/api/v1/collections/{self.collection}", json={"privacy": policy})
         assert response.status_code == 200, response.text
+
+
+@pytest.fixture(scope="module", params=["sqlite", "postgres"])
+def service(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    """A service without a dense model: what the lexical leg must not see, no other may either (`for_index`)."""
+    overrides: dict[str, Any] = {"rag": {"embedding": {"dense": "none"}}}
+    if request.param == "postgres":
+        cluster = request.getfixturevalue("postgres_cluster")
+        overrides["rag"]["store"] = {"url": new_database(cluster)}
+        overrides["ingest"] = {"queue_database_url": new_database(cluster)}
+    with running(settings_for(tmp_path_factory.mktemp("service"), overrides)) as started:
+        yield started
 
 
 @pytest.fixture
@@ -244,7 +257,9 @@ def test_patterns_of_a_collection_are_found_and_checked(people: Callable[..., Pe
         body = {"privacy": {"patterns": [{"name": "x", "pattern": bad}]}}
         response = someone.admin.request("PATCH", address, json=body)
         assert response.status_code == 422, (bad, response.text)
-    assert someone.admin.request("PATCH", address, json={"privacy": {"kinds": {"shoe_size": "mask"}}}).status_code == 422
+    assert (
+        someone.admin.request("PATCH", address, json={"privacy": {"kinds": {"shoe_size": "mask"}}}).status_code == 422
+    )
     assert someone.viewer.request("PATCH", address, json={"privacy": {"default": "allow"}}).status_code == 403
 
 
