@@ -134,6 +134,7 @@ def requests(world: World) -> Iterator[tuple[str, str, dict[str, Any]]]:
         yield "PATCH", f"/api/v1/collections/{collection}", {"json": {"description": "mine now"}}
         yield "PATCH", f"/api/v1/collections/{collection}", {"json": {"retention": {"document_days": 0}}}
         yield "PATCH", f"/api/v1/collections/{collection}", {"json": {"answer_style": {"tone": "plain"}}}
+        yield "PATCH", f"/api/v1/collections/{collection}", {"json": {"privacy": {"default": "allow"}}}
         yield "GET", f"/api/v1/collections/{collection}/retention", {}
         yield "DELETE", f"/api/v1/collections/{collection}", {}
         page = {"url": "https://vault.example/a", "html": "<p>intruder</p>", "fetched_at": "2026-01-01T00:00:00Z"}
@@ -168,6 +169,7 @@ def requests(world: World) -> Iterator[tuple[str, str, dict[str, Any]]]:
     yield "GET", f"/api/v1/documents/{world.document_id}/content", {}
     yield "POST", f"/api/v1/documents/{world.document_id}/retry", {}
     yield "POST", f"/api/v1/documents/{world.document_id}/cancel", {}
+    yield "POST", f"/api/v1/documents/{world.document_id}/release", {"json": {"reason": "mine now"}}
     yield "DELETE", f"/api/v1/documents/{world.document_id}", {}
     yield "GET", f"/api/v1/chunks/{world.chunk_id}", {}
     yield "GET", f"/api/v1/chunks/{world.chunk_id}", {"params": {"as_of": world.valid_at}}
@@ -224,6 +226,7 @@ def test_a_refused_request_has_no_side_effect(world: World) -> None:
     collection = world.owner.get(f"/api/v1/collections/{world.collection}").json()
     assert (collection["description"], any(collection["retention"].values())) == ("", False)
     assert not any(collection["answer_style"].values())
+    assert collection["privacy"]["default"] == "tag" and not collection["privacy"]["kinds"]
     assert listed[0]["attributes"] == {}
     sources = world.owner.get(f"/api/v1/collections/{world.collection}/sources").json()["sources"]
     assert [item["id"] for item in sources] == [world.source_id]
