@@ -8,6 +8,7 @@ from uuid import UUID
 from sqlalchemy.orm import Session
 
 from api.schemas.documents import DocumentOut
+from rag.access.personal_data.reading import DocumentPrivacy
 from rag.domain.access import Label
 from rag.domain.messages import UiLanguage
 from rag.domain.principal import Permit
@@ -24,8 +25,18 @@ def documents_out(
     attributes = attribute.of_documents(session, ids)
     inside = family.counts(session, permit, ids)
     labels = _labels(session, permit, [row for row, _ in rows])
+    view = DocumentPrivacy.of(session, permit, [row for row, _ in rows])
     return [
-        DocumentOut.of(row, newest, language, attributes.get(row.id, {}), inside.get(row.id, 0), labels[row.id])
+        DocumentOut.of(
+            row,
+            newest,
+            language,
+            attributes.get(row.id, {}),
+            inside.get(row.id, 0),
+            labels[row.id],
+            held_back=view.held_back(row),
+            shown=view.names_of(row),
+        )
         for row, newest in rows
     ]
 

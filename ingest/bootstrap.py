@@ -18,7 +18,7 @@ from ingest.jobs.upkeep import Upkeep
 from ingest.jobs.workflows import IngestJobs, JobSettings
 from ingest.parsing.converter import find_converter
 from ingest.parsing.sandbox import ParseLimits, ParseSandbox
-from ingest.pipeline import maintenance
+from ingest.pipeline import maintenance, privacy
 from ingest.pipeline.children import ChildLimits
 from ingest.pipeline.programs import ProgramLimits, ProgramWriter
 from ingest.pipeline.steps import Pipeline
@@ -129,6 +129,7 @@ def build(settings: IngestSettings, rag: Rag, *, listen: bool) -> Ingest:
     )
     jobs = IngestJobs(pipeline, job_settings, programs)
     jobs.upkeep.chores.append(lambda: drop_unused_rules(rag.database))
+    jobs.upkeep.chores.append(lambda: privacy.settle(pipeline))
     jobs.upkeep.chores.append(AnswerLog(rag.database, rag.settings.answer_log).expire)
     jobs.upkeep.chores.append(AuditRetention(rag.audit, rag.settings.audit).cut_due)
     jobs.upkeep.chores.append(open_anchoring(rag.settings, rag.audit).tell_due)

@@ -27,9 +27,11 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-collections_app = typer.Typer(help="Collections: list, create, style, retention, delete.", no_args_is_help=True)
+collections_app = typer.Typer(
+    help="Collections: list, create, style, retention, privacy, delete.", no_args_is_help=True
+)
 documents_app = typer.Typer(
-    help="Documents: list, show, versions, set, retry, cancel, delete, receipt.", no_args_is_help=True
+    help="Documents: list, show, versions, set, retry, cancel, release, delete, receipt.", no_args_is_help=True
 )
 ingestion_app = typer.Typer(help="Ingestion: status, pause, resume, retry, cancel.", no_args_is_help=True)
 keys_app = typer.Typer(help="API keys: create, list, rotate, revoke.", no_args_is_help=True)
@@ -337,6 +339,37 @@ def collections_style(
     from api.cli.commands import collection_style
 
     collection_style(context.obj, name, {"tone": tone, "length": length, "format": shape})
+
+
+@collections_app.command("privacy")
+def collections_privacy(
+    context: typer.Context,
+    name: str,
+    default: Annotated[str | None, typer.Option(help="allow, tag, mask or block: of every kind not named")] = None,
+    kinds: Annotated[
+        list[str] | None, typer.Option("--kind", help="KIND=TREATMENT, such as resident_number=mask; more than once")
+    ] = None,
+    raw_from: Annotated[str | None, typer.Option(help="viewer, contributor, curator or admin see raw values")] = None,
+    patterns: Annotated[
+        list[str] | None, typer.Option("--pattern", help="NAME=PATTERN in RE2 syntax; more than once")
+    ] = None,
+) -> None:
+    """Show what is done about personal data in the collection; with options, change it first."""
+    from api.cli.privacy import collection_privacy
+
+    collection_privacy(context.obj, name, default, kinds or [], raw_from, patterns or [])
+
+
+@documents_app.command("release")
+def documents_release(
+    context: typer.Context,
+    document_id: str,
+    reason: Annotated[str, typer.Option(help="Why it may be searched; stays on record.")],
+) -> None:
+    """Let a document be searched that is held back for personal data."""
+    from api.cli.privacy import release_document
+
+    release_document(context.obj, document_id, reason)
 
 
 @documents_app.command("list")

@@ -19,6 +19,7 @@ from api.hardening.protocol import guarded_protocol, make_room_for
 from api.settings import Settings
 from rag import bootstrap as rag_bootstrap
 from rag.access.keys import Keys
+from rag.access.personal_data import logs
 from rag.domain.principal import Scope
 from rag.store.tenant import DEFAULT_TENANT
 
@@ -27,6 +28,7 @@ _GRACE_S = 10
 
 def serve(options: Options, host: str | None, port: int | None, *, listen: bool, init: bool) -> None:
     """Serve until a signal; with `init`, prepare an empty store first."""
+    logs.install()
     with reporting_failures():
         settings = options.settings()
         if init:
@@ -87,6 +89,7 @@ def _ingest_samples_once(options: Options, settings: Settings) -> None:
 
 def work(options: Options) -> None:
     """Work on the queue until a signal."""
+    logs.install()
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())

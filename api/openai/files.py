@@ -17,6 +17,7 @@ from api.openai.pages import page
 from api.uploading import receive
 from ingest.connectors.upload import Received
 from ingest.jobs.client_files import ClientFiles
+from rag.access.personal_data.reading import require_original
 from rag.access.policy import Action
 from rag.domain.errors import DocumentNotFound, InvalidRequest, SeogoError
 from rag.domain.principal import Permit
@@ -132,7 +133,8 @@ def get_file_content(
     file_id: str, request: Request, caller: Annotated[Caller, Depends(guarded(Action.READ_DOCUMENTS))]
 ) -> StreamingResponse:
     """The original, as a download."""
-    row = known_file(caller, caller.permit(), file_id)
+    permit = caller.permit()
+    row = known_file(caller, permit, file_id)
     name, content_hash, size = row.filename, row.content_hash, row.size
     if row.document_id is not None:
         with caller.services.rag.database.read() as session:
@@ -140,6 +142,7 @@ def get_file_content(
             if current is None:
                 raise DocumentNotFound(name=file_id)
             [answering] = versions_table.by_ids(session, [current])
+            require_original(session, permit, answering)
             name, content_hash, size = answering.filename, answering.content_hash, answering.size
     # Never inline: an uploaded page must not run as a page of ours.
     return download(request, caller.services.rag.blobs, content_hash, size, name)

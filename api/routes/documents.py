@@ -26,11 +26,13 @@ from api.schemas.documents import (
     VersionOut,
 )
 from api.schemas.filters import FilterIn
+from api.schemas.privacy import ReleaseIn
 from api.schemas.receipts import ReceiptOut
 from api.uploading import receive
 from ingest.jobs.intake import Refused
 from ingest.pipeline.fault_points import reached
 from ingest.pipeline.records import Accepted
+from rag.access.personal_data.reading import require_original
 from rag.access.policy import Action
 from rag.domain.access import GivenRule
 from rag.domain.errors import DocumentNotFound, InvalidRequest
@@ -156,7 +158,7 @@ def list_documents(
             document.get_permitted(session, permit, parent)
         rows = document_pages.page_permitted(session, permit, after=cursor, limit=limit + 1, parent=parent)
         shown = documents_out(session, permit, rows[:limit], caller.language)
-    return DocumentPage(documents=shown, next_cursor=shown[-1].source_key if len(rows) > limit else None)
+    return DocumentPage(documents=shown, next_cursor=rows[limit - 1][0].source_key if len(rows) > limit else None)
 
 
 @router.post("/documents/status")
@@ -224,7 +226,20 @@ def _current_version(caller: Caller, permit: Permit, document_id: UUID) -> Docum
         row = document.get_permitted(session, permit, document_id)
         if row.current_version_id is None:
             raise DocumentNotFound(name=str(document_id))
-        return version.by_ids(session, [row.current_version_id])[0]
+        found = version.by_ids(session, [row.current_version_id])[0]
+        require_original(session, permit, found)
+        return found
+
+
+@router.post("/documents/{document_id}/release", status_code=202)
+def release_document(
+    document_id: UUID, body: ReleaseIn, caller: Annotated[Caller, Depends(guarded(Action.MANAGE_ACCESS))]
+) -> DocumentOut:
+    """Let a document be searched that is held back for personal data or secrets; the reason stays on record."""
+    permit = caller.permit()
+    caller.services.ingest.intake.release(permit, document_id, body.reason)
+    with caller.services.rag.database.read() as session:
+        return one_document(session, permit, document_id, caller.language)
 
 
 @router.delete("/documents/{document_id}", status_code=202)

@@ -14,10 +14,10 @@ from api.schemas.common import AnchorOut, CollectionNames
 from api.schemas.conversation import context_of
 from api.schemas.filters import filter_of
 from api.schemas.search import ChunkOut, DroppedOut, ExplainOut, ParentOut, SearchIn, SearchOut
+from rag.access.personal_data.reading import neighbours_masked, read_masked
 from rag.access.policy import Action
 from rag.domain.errors import NotFound
 from rag.domain.passage import SearchResult, documents_of
-from rag.store import chunk
 
 router = APIRouter(tags=["search"], responses=PROBLEMS)
 
@@ -80,12 +80,12 @@ def get_chunk(
     """A cited passage with its neighbours; the permission is checked now, whenever the citation was made."""
     permit = caller.permit(as_of=as_of)
     with caller.services.rag.database.read() as session:
-        located = chunk.read_permitted(session, permit, [chunk_id]).get(chunk_id)
+        located = read_masked(session, permit, [chunk_id]).get(chunk_id)
         if located is None:
             raise NotFound
         found, source = located
         caller.audit.saw([source.document_id])
-        around = chunk.neighbours(session, source.version_id, found.ordinal, _NEIGHBOURS)
+        around = neighbours_masked(session, permit, located, _NEIGHBOURS)
     return ChunkOut(
         chunk_id=found.id,
         document_id=source.document_id,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -10,9 +10,11 @@ from uuid import UUID
 from pydantic import BaseModel, Field, StrictFloat, StrictInt, StrictStr
 
 from api.schemas.common import Body
+from api.schemas.privacy import PersonalDataOut
 from rag.domain.access import Label
 from rag.domain.filters import MAX_ATTRIBUTES, AttributeValue, attribute_value, checked_name
 from rag.domain.messages import UiLanguage, message_for, warning_for
+from rag.domain.personal_data import record_from_json
 from rag.store.base import utc_now
 from rag.store.document import Document
 from rag.store.version import UNFINISHED, DocumentVersion, Priority, VersionState
@@ -65,6 +67,7 @@ class VersionOut(BaseModel):
     valid_from: datetime | None = Field(description="since when it answers questions")
     valid_to: datetime | None = Field(description="until when it did")
     fetched_at: datetime | None = Field(description="when a web page was fetched")
+    personal_data: PersonalDataOut | None = Field(description="what was found in it; null while nobody looked")
     file_metadata: dict[str, Any] | None = Field(description="what the file says about itself; unchecked")
     progress: ProgressOut | None = Field(description="while queued or running")
     failure: Failure | None = Field(description="why it failed, or why its last try did")
@@ -93,6 +96,7 @@ class VersionOut(BaseModel):
             valid_from=row.valid_from,
             valid_to=row.valid_to,
             fetched_at=row.fetched_at,
+            personal_data=PersonalDataOut.of(record_from_json(row.personal_data)),
             file_metadata=row.file_metadata,
             progress=_progress(row),
             failure=_failure(row, language),
@@ -112,6 +116,7 @@ class DocumentOut(BaseModel):
     source_url: str | None = Field(description="address of the web page, for a snapshot of one")
     attributes: dict[str, str | int | float]
     searchable: bool = Field(description="whether a version answers questions now")
+    held_back_for: list[str] = Field(description="kinds of personal data for which it waits for a release")
     parent_id: UUID | None = Field(description="the mail or archive that it lies in; none for what was uploaded")
     children: int = Field(description="documents directly inside it; list them by `parent`")
     label: Label = Field(description="C confidential, S sensitive, O open: the highest of all that holds for it")
@@ -127,19 +132,23 @@ class DocumentOut(BaseModel):
         attributes: Mapping[str, AttributeValue],
         children: int,
         label: Label,
+        *,
+        held_back: tuple[str, ...] = (),
+        shown: Callable[[str], str] = str,
     ) -> DocumentOut:
-        """The document as JSON."""
+        """The document as JSON; `shown` hides in its names what the reader may not see."""
         return cls(
             id=row.id,
             collection_id=row.collection_id,
-            source_key=row.source_key,
-            title=row.title or row.source_key,
-            author=row.author,
+            source_key=shown(row.source_key),
+            title=shown(row.title or row.source_key),
+            author=shown(row.author),
             created=row.authored_at,
             modified=row.revised_at,
             source_url=row.source_url or None,
             attributes={name: value.plain for name, value in attributes.items()},
-            searchable=row.current_version_id is not None,
+            searchable=row.current_version_id is not None and not held_back,
+            held_back_for=list(held_back),
             parent_id=row.parent_document_id,
             children=children,
             label=label,

@@ -9,6 +9,7 @@ from uuid import UUID
 
 from ingest.connectors.upload import Received
 from ingest.jobs.workflows import IngestJobs
+from ingest.pipeline import privacy
 from ingest.pipeline.custom_attributes import change_attributes
 from ingest.pipeline.fault_points import reached
 from ingest.pipeline.maintenance import drop_original
@@ -148,6 +149,17 @@ class Intake:
             if not queue.retry(session, newest, Priority.INTERACTIVE):
                 raise NothingToRetry(name=row.source_key)
         reached("retry.row_committed", document_id)
+        self._jobs.wake()
+
+    def release(self, permit: Permit, document_id: UUID, reason: str) -> None:
+        """Let a document be searched that is held back for personal data; who did it, when and why stays on record.
+
+        Raises:
+            DocumentNotFound: the permit does not cover it.
+            NothingToRelease: it is not held back.
+        """
+        with self._database.write() as session:
+            privacy.release(session, permit, document_id, reason)
         self._jobs.wake()
 
     def retry_all(self, permit: Permit, states: Sequence[VersionState]) -> int:

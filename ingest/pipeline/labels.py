@@ -67,7 +67,7 @@ def write_settled(database: Database, target: LiveSpace, version: DocumentVersio
     What commits after the second look reaches the space by itself: it is in step.
     """
     with database.read() as session:
-        chunks = chunks_table.of_version(session, version.id)
+        chunks = chunks_table.for_index(session, version.id)
         tags = tags_of(session, version)
     write(target, version, chunks, tags)
     with database.read() as session:

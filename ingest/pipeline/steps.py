@@ -28,6 +28,7 @@ from ingest.pipeline.fault_points import reached
 from ingest.pipeline.labels import settle_siblings, settle_written, tags_of, write_settled
 from ingest.pipeline.leftovers import remove_leftovers
 from ingest.pipeline.metadata import note_metadata
+from ingest.pipeline.privacy import examine
 from ingest.pipeline.reuse import known_vectors
 from rag.blobs.store import BlobStore
 from rag.domain.document import Chunk, ParsedDocument
@@ -148,7 +149,7 @@ class Pipeline:
             if points_of.stored_vectors(self.blobs, target, version.id) is not None:
                 continue
             with self.database.read() as session:
-                group.append((version, chunks_table.of_version(session, version.id)))
+                group.append((version, chunks_table.for_index(session, version.id)))
             if sum(len(chunks) for _, chunks in group) >= _GROUP_CHUNKS:
                 self._embed_group(target, group)
                 group = []
@@ -296,16 +297,19 @@ class Pipeline:
         chunks = self.chunker.chunk(parsed, version.id, source_key)
         if not chunks and not self._holds_files(version):
             raise NoTextFound(name=version.filename)
+        examined = examine(self.database, version, chunks)
         reached("chunk.cut", version.id)
         with self.database.write() as session:
             # The document before its version, as an upload of it does: chunks hold their version, and could wait crosswise.
             session.get_one(Document, version.document_id, with_for_update=True)
-            chunks_table.replace_chunks(session, version.id, chunks)
+            chunks_table.replace_chunks(session, version.id, chunks, examined.found)
             row = session.get_one(DocumentVersion, version.id)
             row.chunk_count = len(chunks)
             note_metadata(session, row, parsed)
+            examined.note(row)
             reached("chunk.rows_written", version.id)
         reached("chunk.rows_committed", version.id)
+        examined.require_searchable(version)
 
     def _holds_files(self, version: DocumentVersion) -> bool:
         """Whether files inside it became documents, or would have, had a newer version not been faster."""
@@ -340,7 +344,7 @@ class Pipeline:
 
     def _index_one(self, version: DocumentVersion) -> None:
         with self.database.read() as session:
-            chunks = chunks_table.of_version(session, version.id)
+            chunks = chunks_table.for_index(session, version.id)
             tags = tags_of(session, version)
         for target in self.targets():
             self.write(target, version, chunks, tags)

@@ -17,6 +17,8 @@ SeogoError
 │   ├── FileDamaged                file_damaged
 │   ├── NoTextFound                no_text_found
 │   │   └── OcrUnavailable          ocr_unavailable
+│   ├── PersonalDataBlocked        personal_data_blocked
+│   ├── NothingToRelease           nothing_to_release
 │   ├── QuestionTooLong            question_too_long
 │   ├── QuestionsInvalid           questions_invalid
 │   ├── NameTaken                  name_taken
@@ -39,7 +41,8 @@ SeogoError
 │   └── AccessEnded                access_ended
 ├── NotPermitted                   not_permitted
 │   ├── LabelAboveClearance        label_above_clearance
-│   └── NotYoursToOpen             not_yours_to_open
+│   ├── NotYoursToOpen             not_yours_to_open
+│   └── PersonalDataHidden         personal_data_hidden
 ├── RateLimited                    rate_limited
 ├── NotFound                       not_found
 │   ├── CollectionNotFound         collection_not_found
@@ -205,6 +208,18 @@ class NoTextFound(InputError):
     code = "no_text_found"
 
 
+class PersonalDataBlocked(InputError):
+    """{name} holds personal data or secrets that this collection does not let be searched: {kinds}. A curator can release it."""
+
+    code = "personal_data_blocked"
+
+
+class NothingToRelease(InputError):
+    """The document is not held back for personal data."""
+
+    code = "nothing_to_release"
+
+
 class OcrUnavailable(NoTextFound):
     """The pages of {name} are pictures; to read them, install Tesseract with Korean (tesseract-ocr, tesseract-ocr-kor)."""
 
@@ -347,6 +362,12 @@ class NotYoursToOpen(NotPermitted):
     """Who may read {name} is for a curator of the collection to say; its owner can only restrict it further."""
 
     code = "not_yours_to_open"
+
+
+class PersonalDataHidden(NotPermitted):
+    """The document holds personal data that is hidden from you, so its original can't be given out."""
+
+    code = "personal_data_hidden"
 
 
 class RateLimited(SeogoError):

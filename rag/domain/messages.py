@@ -24,6 +24,9 @@ KOREAN: dict[str, str] = {
     "converter_missing": "파일 {name}은(는) {found} 형식입니다. 읽으려면 서버에 LibreOffice가 설치되어 있어야 합니다.",
     "file_encrypted": "파일 {name}에 암호가 걸려 있습니다. 암호를 해제한 뒤 다시 올려 주세요.",
     "file_damaged": "파일 {name}이(가) 손상되었거나 불완전합니다: {detail}",
+    "personal_data_blocked": "{name}에 이 컬렉션이 검색을 막은 개인정보나 비밀값이 있습니다({kinds}). 큐레이터가 해제합니다.",
+    "nothing_to_release": "개인정보 때문에 보류된 문서가 아닙니다.",
+    "personal_data_hidden": "볼 수 없는 개인정보가 문서에 있어 원본을 내려받을 수 없습니다.",
     "no_text_found": "파일 {name}을(를) 읽었지만 텍스트가 없습니다.",
     "ocr_unavailable": (
         "{name}의 쪽은 그림입니다. 읽으려면 한국어 데이터가 있는 Tesseract(tesseract-ocr, tesseract-ocr-kor)를 설치하세요."

@@ -22,6 +22,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
+from rag.domain.personal_data import PersonalDataRecord, record_from_json
 from rag.store.base import Base, in_groups, utc_now
 
 
@@ -84,6 +85,8 @@ class DocumentVersion(Base):
         valid_from, valid_to: when this version answered questions.
         file_metadata: what the file says about itself (`DocumentMetadata` as JSON); None until it is parsed.
         fetched_at: when a web page was fetched, by the word of whoever sent its snapshot.
+        personal_data: `PersonalDataRecord` as JSON; None while nobody looked for any.
+        privacy_key: for which policy and detector it was looked through, and its points made; None while for none.
         cleaned_at: when index, chunks and derived files were rid of a version that ended without answering.
     """
 
@@ -130,6 +133,8 @@ class DocumentVersion(Base):
     valid_to: Mapped[datetime | None]
     file_metadata: Mapped[dict[str, Any] | None]
     fetched_at: Mapped[datetime | None]
+    personal_data: Mapped[dict[str, Any] | None]
+    privacy_key: Mapped[str | None] = mapped_column(String(40))
     cleaned_at: Mapped[datetime | None]
 
 
@@ -195,3 +200,13 @@ def mark_cleaned(session: Session, ids: Iterable[UUID], states: Sequence[Version
         .where(DocumentVersion.id.in_(list(ids)), DocumentVersion.state.in_(states))
         .values(cleaned_at=utc_now())
     )
+
+
+def looked_through(session: Session, ids: Iterable[UUID]) -> dict[UUID, tuple[PersonalDataRecord | None, str | None]]:
+    """What is on record about personal data in these versions, and for which policy and detector."""
+    found: dict[UUID, tuple[PersonalDataRecord | None, str | None]] = {}
+    for group in in_groups(ids):
+        query = select(DocumentVersion.id, DocumentVersion.personal_data, DocumentVersion.privacy_key)
+        for row in session.execute(query.where(DocumentVersion.id.in_(group))):
+            found[row[0]] = (record_from_json(row[1]), row[2])
+    return found

@@ -134,6 +134,7 @@ def requests(world: World) -> Iterator[tuple[str, str, dict[str, Any]]]:
         yield "PATCH", f"/api/v1/collections/{collection}", {"json": {"description": "mine now"}}
         yield "PATCH", f"/api/v1/collections/{collection}", {"json": {"retention": {"document_days": 0}}}
         yield "PATCH", f"/api/v1/collections/{collection}", {"json": {"answer_style": {"tone": "plain"}}}
+        yield "PATCH", f"/api/v1/collections/{collection}", {"json": {"privacy": {"default": "allow"}}}
         yield "GET", f"/api/v1/collections/{collection}/retention", {}
         yield "DELETE", f"/api/v1/collections/{collection}", {}
         page = {"url": "https://vault.example/a", "html": "<p>intruder</p>", "fetched_at": "2026-01-01T00:00:00Z"}
@@ -173,6 +174,7 @@ def requests(world: World) -> Iterator[tuple[str, str, dict[str, Any]]]:
     yield "GET", f"/api/v1/documents/{world.document_id}/content", {}
     yield "POST", f"/api/v1/documents/{world.document_id}/retry", {}
     yield "POST", f"/api/v1/documents/{world.document_id}/cancel", {}
+    yield "POST", f"/api/v1/documents/{world.document_id}/release", {"json": {"reason": "mine now"}}
     yield "DELETE", f"/api/v1/documents/{world.document_id}", {}
     yield "GET", f"/api/v1/documents/{world.document_id}/access", {}
     yield "PUT", f"/api/v1/documents/{world.document_id}/access", {"json": {"deny": ["attribute:a=b"], "force": True}}
@@ -236,6 +238,7 @@ def test_a_refused_request_has_no_side_effect(world: World) -> None:
     assert not any(collection["answer_style"].values())
     rule = world.owner.get(f"/api/v1/documents/{world.document_id}/access").json()
     assert rule["access"] == rule["collection"] == {"allow": [], "deny": [], "label": "O"}
+    assert collection["privacy"]["default"] == "tag" and not collection["privacy"]["kinds"]
     assert listed[0]["attributes"] == {}
     sources = world.owner.get(f"/api/v1/collections/{world.collection}/sources").json()["sources"]
     assert [item["id"] for item in sources] == [world.source_id]
