@@ -108,6 +108,10 @@ WARNINGS: dict[str, tuple[str, str]] = {
         "화면에 보이지 않는 글자가 있습니다. 숨겨진 글은 읽지 않았습니다.",
         "The file holds text or characters that a reader does not see; hidden text was left out.",
     ),
+    "unseen_characters": (
+        "보이지 않는 문자를 지우고 읽었습니다: {detail}",
+        "Characters that a reader does not see were taken out: {detail}",
+    ),
     "includes_not_followed": (
         "다른 파일을 불러오는 부분은 읽지 않았습니다.",
         "Other files that the document includes were not read.",
