@@ -15,6 +15,8 @@ from rag.answering.rendering import RenderedSentence
 from rag.domain.answer import Citation
 from rag.domain.messages import UiLanguage
 from rag.domain.passage import Source
+from rag.text.inert import addresses_as_code
+from rag.text.invisible import visible
 
 _SOURCES: dict[UiLanguage, str] = {"ko": "출처", "en": "Sources"}
 _STATUS: dict[tuple[str, UiLanguage], str] = {
@@ -107,8 +109,8 @@ def _with_parent(source: Source) -> str:
 
 
 def _plain(title: str) -> str:
-    """On one line, with nothing that Markdown would read as markup."""
-    return _MARKUP.sub(r"\\\1", " ".join(title.split()))
+    """On one line, with nothing that Markdown would read as markup, or make a link."""
+    return addresses_as_code(_MARKUP.sub(r"\\\1", " ".join(visible(title).split())))
 
 
 def _relevance(item: Citation, best: float) -> float:

@@ -26,6 +26,7 @@ from rag.domain.passage import Passage
 from rag.generation.base import Draft, GenerationRequest, Generator, Span
 from rag.generation.marks import without_stray_marks
 from rag.settings import GenerationSettings
+from rag.text.inert import defused
 
 log = logging.getLogger(__name__)
 
@@ -254,7 +255,7 @@ class _Lane:
         if draft.text is None:
             return self._quotation(draft)
         finding = await run_sync(self._examiner.examine, draft)
-        notes = list(_dropped(finding))
+        notes = [*_dropped(finding), *_defused(draft)]
         if not finding.stands:
             finding, more = await self._repaired(finding)
             notes += more
@@ -338,6 +339,12 @@ def _dropped(finding: Finding) -> list[Note]:
         (finding.idle, "holds nothing of the sentence"),
     )
     return [Note("removed", f"{count} citation{'s' if count > 1 else ''}: {why}") for count, why in counts if count]
+
+
+def _defused(draft: Draft) -> list[Note]:
+    """A note about what a sentence would have shown besides words (`rag.answering.rendering` shows words alone)."""
+    removed = defused(draft.text or "").removed
+    return [Note("links", f"of the model, not shown: {removed}")] if removed else []
 
 
 def _kinds(finding: Finding) -> str:

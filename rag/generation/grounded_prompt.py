@@ -25,6 +25,7 @@ from rag.generation.engine import Message
 from rag.generation.marks import marks_as_text
 from rag.generation.memory import NO_MEMORY, Memory, remembered
 from rag.generation.prompts.files import Prompt, prompt, prompt_language
+from rag.text.invisible import visible
 from rag.text.language import detect_language
 from rag.text.sentences import split_sentences
 from rag.text.template_tokens import neutralised
@@ -217,7 +218,7 @@ def _blocks(passages: Sequence[Passage], words: Prompt, language: UiLanguage) ->
 
 def _block(index: int, passage: Passage, labels: Mapping[str, str], language: UiLanguage) -> _Block:
     chunk = passage.chunk
-    body, written = chunk.text, dict[str, str]()
+    body, written = visible(chunk.text), dict[str, str]()  # what was ingested by an older release may hold what nobody sees
     if chunk.language is not Language.CODE:  # in code, brackets with a number are what is asked about
         body, written = marks_as_text(body)
     neutral = neutralised(body)
@@ -246,7 +247,7 @@ def _day(instant: datetime) -> str:
 
 
 def _line(text: str) -> str:
-    text = " ".join(text.split())
+    text = " ".join(visible(text).split())
     return text if len(text) <= _LONGEST_LABEL else f"{text[:_LONGEST_LABEL]}…"
 
 
