@@ -189,6 +189,7 @@ GUARDS: dict[str, tuple[str, str]] = {
     "runaway": ("끝나지 않는 글", "no end"),
     "language": ("질문과 다른 언어", "another language than the question"),
     "gibberish": ("뜻 없는 글자", "no words"),
+    "leak": ("내부 지시의 노출", "the rules that it was given"),
     "tool_call": ("말로만 한 도구 호출", "a tool call that was told and not made"),
     "empty": ("빈 답", "nothing"),
     "no_files": ("파일 없음", "no files"),

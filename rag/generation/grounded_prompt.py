@@ -38,8 +38,8 @@ _LEAST_PASSAGE = 48
 """Tokens; less of a passage than this says nothing."""
 _AROUND_PASSAGE = 40
 """Tokens of the two lines around a passage."""
-_TEMPLATE_TOKENS = 64
-"""What a model's template puts around system and user message, with a date and the like."""
+_TEMPLATE_TOKENS = 128
+"""What a model's template puts around system and user message, with a date and the like, and the line of the canary."""
 _LONGEST_LABEL = 160
 
 
