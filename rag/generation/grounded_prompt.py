@@ -218,7 +218,10 @@ def _blocks(passages: Sequence[Passage], words: Prompt, language: UiLanguage) ->
 
 def _block(index: int, passage: Passage, labels: Mapping[str, str], language: UiLanguage) -> _Block:
     chunk = passage.chunk
-    body, written = visible(chunk.text), dict[str, str]()  # what was ingested by an older release may hold what nobody sees
+    body, written = (
+        visible(chunk.text),
+        dict[str, str](),
+    )  # what was ingested by an older release may hold what nobody sees
     if chunk.language is not Language.CODE:  # in code, brackets with a number are what is asked about
         body, written = marks_as_text(body)
     neutral = neutralised(body)

@@ -1,9 +1,9 @@
 """Watches for what a model is told to keep to itself: the canary of its rules, however it is written, and runs of the rules.
 
 The canary is found plainly and backwards, with anything but letters and digits in between, in other widths, look-alikes and
-digits of other scripts, in any alphabetic shift, in hexadecimal, decimal, binary, base32 and base64, spelt in words (English, NATO,
-Korean), with one to three characters between its own, as first letters of words, and in pieces. Eight of its
-24 characters in a row, or fifteen in pieces of five, are enough: what has gone out by then gives nothing away.
+digits of other scripts, in any alphabetic shift, in hexadecimal, decimal, binary, base32 and base64, spelt in words (English,
+NATO, Korean), with one to three characters between its own, as first letters of words, and in pieces. Eight of its 24
+characters in a row, or fifteen in pieces of five, are enough: what has gone out by then gives nothing away.
 """
 
 from __future__ import annotations
@@ -34,14 +34,10 @@ _LOOK_ALIKES = {
 }  # fmt: skip
 _ENGLISH = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 _SINO_KOREAN = "영일이삼사오육칠팔구"
-_NATO = {
-    word[0]: word
-    for word in "bravo charlie delta foxtrot golf hotel juliett kilo mike november papa quebec romeo sierra tango victor "
-    "whiskey xray zulu".split()  # noqa: SIM905
-}
-_KOREAN_NAMES = dict(
-    zip(CONSONANTS, "비 씨 디 에프 지 에이치 제이 케이 엠 엔 피 큐 알 에스 티 브이 더블유 엑스 제트".split(), strict=True)  # noqa: SIM905
-)
+_NATO_WORDS = "bravo charlie delta foxtrot golf hotel juliett kilo mike november papa quebec romeo sierra tango victor whiskey xray zulu"
+_NATO = {word[0]: word for word in _NATO_WORDS.split()}
+_LETTERS = "비 씨 디 에프 지 에이치 제이 케이 엠 엔 피 큐 알 에스 티 브이 더블유 엑스 제트"
+_KOREAN_NAMES = dict(zip(CONSONANTS, _LETTERS.split(), strict=True))
 
 
 @dataclass(frozen=True, slots=True)

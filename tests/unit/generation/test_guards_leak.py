@@ -138,7 +138,7 @@ class Obedient(ScriptedEngine):
 
     async def stream(self, call: EngineCall):
         self.calls.append(call)
-        said = "".join(str(message["content"]) for message in call.messages if WORD_IN(message))
+        said = "".join(str(message["content"]) for message in call.messages if holds_word(message))
         word = said.rpartition(": ")[2].partition(".")[0]
         if self._as_call:
             yield ToolCallDelta(0, "c", "send", word)
@@ -148,7 +148,7 @@ class Obedient(ScriptedEngine):
             yield step
 
 
-def WORD_IN(message: object) -> bool:  # noqa: N802
+def holds_word(message: object) -> bool:
     return "점검용" in str(message)
 
 
