@@ -19,6 +19,7 @@ from rag.text.inert import addresses_as_code
 from rag.text.invisible import visible
 
 _SOURCES: dict[UiLanguage, str] = {"ko": "출처", "en": "Sources"}
+_FLAGGED: dict[UiLanguage, str] = {"ko": "검토 대기", "en": "waits for a review"}
 _STATUS: dict[tuple[str, UiLanguage], str] = {
     ("searching", "ko"): "문서를 찾는 중입니다",
     ("searching", "en"): "Searching the documents",
@@ -95,7 +96,8 @@ class SourceBook:
     def _title(self, item: Citation) -> str:
         """Title of the document, the provision where there is one, and the place: `취업규칙 제24조제1항 (3쪽)`."""
         named = f"{_with_parent(item.passage.source)} {item.provision}".rstrip()
-        return f"{named} ({item.anchor.label(self._language)})"
+        flag = f" ⚠ {_FLAGGED[self._language]}" if item.passage.source.flagged else ""
+        return f"{named} ({item.anchor.label(self._language)}){flag}"
 
 
 def source_chunks(book: SourceBook, chunks: Chunks, cited: Iterable[Citation], best: float) -> str:

@@ -29,6 +29,8 @@ from ingest.pipeline.labels import labels_of, settle_siblings, settle_written, w
 from ingest.pipeline.leftovers import remove_leftovers
 from ingest.pipeline.metadata import note_metadata
 from ingest.pipeline.reuse import known_vectors
+from ingest.pipeline.suspicion import suspicion
+from ingest.settings import IngestSettings
 from rag.blobs.store import BlobStore
 from rag.domain.document import Chunk, ParsedDocument
 from rag.domain.errors import (
@@ -47,7 +49,7 @@ from rag.index.base import IndexPoint, VectorIndex
 from rag.index.in_step import IndexWriter
 from rag.retrieval.spaces import LiveSpace
 from rag.store import chunk as chunks_table
-from rag.store import family, queue
+from rag.store import family, queue, review
 from rag.store import lifecycle as versions_lifecycle
 from rag.store import version as versions_table
 from rag.store.document import Document
@@ -113,6 +115,7 @@ class Pipeline:
     give_way: Callable[[], None] = _go_on
     stopping: threading.Event = field(default_factory=threading.Event)
     in_step: Callable[[], Sequence[LiveSpace]] | None = None
+    flag_from: float = IngestSettings().injection_flag_from
 
     def targets(self) -> Sequence[LiveSpace]:
         """The spaces that a version must be in, by the record of this moment; the current one first."""
@@ -296,12 +299,14 @@ class Pipeline:
         chunks = self.chunker.chunk(parsed, version.id, source_key)
         if not chunks and not self._holds_files(version):
             raise NoTextFound(name=version.filename)
+        suspect = suspicion(parsed, source_key)
         reached("chunk.cut", version.id)
         with self.database.write() as session:
             chunks_table.replace_chunks(session, version.id, chunks)
             row = session.get_one(DocumentVersion, version.id)
             row.chunk_count = len(chunks)
             note_metadata(session, row, parsed)
+            review.note_score(session, version.id, suspect.value, suspect.signs, flag_from=self.flag_from)
             reached("chunk.rows_written", version.id)
         reached("chunk.rows_committed", version.id)
 

@@ -248,6 +248,7 @@ class _Lane:
         self._examiner = Examiner(request.passages, checker, rules)
         self._book = CitationBook(request.passages)
         self._dated: set[int] = set()
+        self._flagged: set[int] = set()
         self._shown: set[tuple[int, int, int]] = set()
 
     async def settle(self, draft: Draft) -> list[Sentence | Note]:
@@ -266,7 +267,8 @@ class _Lane:
         if sentence is None:
             return [*notes, Note("removed", f"1 sentence: {_kinds(finding) or 'broken spans'}")]
         if sentence.support is Support.UNSUPPORTED:
-            return [*notes, Note("unsupported", _kinds(finding) or ProblemKind.FACTS.value), sentence]
+            unsupported = Note("unsupported", _kinds(finding) or ProblemKind.FACTS.value)
+            return [*notes, unsupported, sentence, *self._versions(sentence)]
         return [*notes, sentence, *self._versions(sentence), *await self._contradicted(sentence)]
 
     def _quotation(self, draft: Draft) -> list[Sentence | Note]:
@@ -295,9 +297,12 @@ class _Lane:
         return best, []
 
     def _versions(self, sentence: Sentence) -> list[Note]:
-        """Says once of each replaced version that it was one, and until when it held."""
+        """Says once of each replaced version that it was one, and until when it held; of each flagged one that it is."""
         notes = []
         for item in sentence.citations:
+            if item.passage.source.flagged and item.number not in self._flagged:
+                self._flagged.add(item.number)
+                notes.append(Note("flagged", f"[{item.number}] waits for a review: it seems to speak to a model"))
             until = item.passage.source.valid_to
             if until is not None and item.number not in self._dated:
                 self._dated.add(item.number)

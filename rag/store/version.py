@@ -16,6 +16,7 @@ from sqlalchemy import (
     SmallInteger,
     String,
     UniqueConstraint,
+    false,
     func,
     select,
     update,
@@ -84,6 +85,9 @@ class DocumentVersion(Base):
         valid_from, valid_to: when this version answered questions.
         file_metadata: what the file says about itself (`DocumentMetadata` as JSON); None until it is parsed.
         fetched_at: when a web page was fetched, by the word of whoever sent its snapshot.
+        injection_score, injection_signs: how much it looks as if it spoke to a model (`rag.text.injection`); None until it is read.
+        flagged: a curator should look at it; a passage of it says so.
+        reviewed_at, reviewed_by, review_reason: who cleared the flag, when and why.
         cleaned_at: when index, chunks and derived files were rid of a version that ended without answering.
     """
 
@@ -131,6 +135,12 @@ class DocumentVersion(Base):
     file_metadata: Mapped[dict[str, Any] | None]
     fetched_at: Mapped[datetime | None]
     cleaned_at: Mapped[datetime | None]
+    injection_score: Mapped[float | None]
+    injection_signs: Mapped[list[Any] | None]
+    flagged: Mapped[bool] = mapped_column(default=False, server_default=false())
+    reviewed_at: Mapped[datetime | None]
+    reviewed_by: Mapped[str | None] = mapped_column(String(100))
+    review_reason: Mapped[str | None] = mapped_column(String(1000))
 
 
 def by_ids(session: Session, ids: Iterable[UUID]) -> Sequence[DocumentVersion]:
