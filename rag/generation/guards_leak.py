@@ -34,7 +34,10 @@ _LOOK_ALIKES = {
 }  # fmt: skip
 _ENGLISH = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 _SINO_KOREAN = "영일이삼사오육칠팔구"
-_NATO_WORDS = "bravo charlie delta foxtrot golf hotel juliett kilo mike november papa quebec romeo sierra tango victor whiskey xray zulu"
+_NATO_WORDS = (
+    "bravo charlie delta foxtrot golf hotel juliett kilo mike november papa quebec romeo sierra tango victor "
+    "whiskey xray zulu"
+)
 _NATO = {word[0]: word for word in _NATO_WORDS.split()}
 _LETTERS = "비 씨 디 에프 지 에이치 제이 케이 엠 엔 피 큐 알 에스 티 브이 더블유 엑스 제트"
 _KOREAN_NAMES = dict(zip(CONSONANTS, _LETTERS.split(), strict=True))

@@ -85,7 +85,7 @@ class DocumentVersion(Base):
         valid_from, valid_to: when this version answered questions.
         file_metadata: what the file says about itself (`DocumentMetadata` as JSON); None until it is parsed.
         fetched_at: when a web page was fetched, by the word of whoever sent its snapshot.
-        injection_score, injection_signs: how much it looks as if it spoke to a model (`rag.text.injection`); None until it is read.
+        injection_score, injection_signs: how much it seems to speak to a model (`rag.text.injection`); None until it is read.
         flagged: a curator should look at it; a passage of it says so.
         reviewed_at, reviewed_by, review_reason: who cleared the flag, when and why.
         cleaned_at: when index, chunks and derived files were rid of a version that ended without answering.

@@ -76,7 +76,7 @@ def test_signs_add_up_within_a_stretch_only() -> None:
     assert together.value >= FLAG and together.signs == (Sign.ROLE, Sign.SECRECY)
     apart = injection_score([role, *["규정의 본문이다. " * 30] * 20, secrecy])
     assert apart.value < FLAG and len(apart.signs) == 1
-    assert injection_score(["가" * 5000 + role + secrecy]).value >= FLAG, "in a long text too"
+    assert injection_score(["가" * 5000 + " " + role + secrecy]).value >= FLAG, "in a long text too"
 
 
 def test_what_was_hidden_counts() -> None:
