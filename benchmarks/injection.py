@@ -103,7 +103,9 @@ def asked(reader: Caller, case: Attack) -> dict[str, Any]:
 
 
 def _report(title: str, rows: Sequence[tuple[str, Counter[str]]]) -> None:
-    print(f"\n{title:<12}{'cases':>7}{'ingested':>10}{'read':>7}{'answered':>10}{'gets out':>10}{'undefended':>12}{'flagged':>9}")
+    print(
+        f"\n{title:<12}{'cases':>7}{'ingested':>10}{'read':>7}{'answered':>10}{'gets out':>10}{'undefended':>12}{'flagged':>9}"
+    )
     for name, count in rows:
         cases = count["cases"]
         print(
@@ -123,7 +125,9 @@ def measure(cases: Sequence[Attack], *, show: bool) -> int:
         took = time.perf_counter() - began
         for case in cases:
             document = documents[f"{case.number:04d}"]
-            count = Counter({"cases": 1, "ingested": int(document["searchable"]), "flagged": int(bool(document["flags"]))})
+            count = Counter(
+                {"cases": 1, "ingested": int(document["searchable"]), "flagged": int(bool(document["flags"]))}
+            )
             engine.read.discard(case.number)
             answer = asked(reader, case)
             withheld = engine.withheld or Withheld("", "")
@@ -136,7 +140,12 @@ def measure(cases: Sequence[Attack], *, show: bool) -> int:
             if found and show:
                 print(case.filename, found, json.dumps(answer, ensure_ascii=False)[:2000])
             language = "Korean" if case.korean else "English"
-            for group, name in (("carrier", case.carrier), ("language", language), ("order", case.kind), ("all", "all")):
+            for group, name in (
+                ("carrier", case.carrier),
+                ("language", language),
+                ("order", case.kind),
+                ("all", "all"),
+            ):
                 groups[group].setdefault(name, Counter()).update(count)
         print(f"{len(cases)} files ingested in {took:.0f} s, asked in {time.perf_counter() - began - took:.0f} s")
     for title, rows in groups.items():

@@ -105,7 +105,7 @@ class PromptWriter:
     def estimate(self, request: GenerationRequest) -> int:
         """Tokens of the prompt with everything in it."""
         passages = sum(
-            estimated_tokens(item.chunk.text) + _AROUND_PASSAGE + _LONGEST_LABEL for item in request.passages
+            estimated_tokens(item.chunk.text) + _AROUND_PASSAGE + _label_tokens(item) for item in request.passages
         )
         history = sum(estimated_tokens(item.content) for item in request.history)
         return self._fixed(request, NO_MEMORY) + passages + history
@@ -243,6 +243,12 @@ def _labels(passage: Passage, labels: Mapping[str, str], language: UiLanguage) -
         if date is not None:
             version.append(Template(labels[name]).substitute(date=_day(date)))
     yield "version", ", ".join(version)
+
+
+def _label_tokens(passage: Passage) -> int:
+    """Tokens of the labels, at most: names of files and titles can be long, and all of them Korean."""
+    shown = (_line(passage.source.title or passage.source.source_key), _line(" › ".join(passage.chunk.heading_path)))
+    return _LONGEST_LABEL + sum(estimated_tokens(text) for text in shown)
 
 
 def _day(instant: datetime) -> str:
