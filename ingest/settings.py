@@ -27,6 +27,12 @@ class IngestSettings(BaseModel):
     child_documents: int = Field(10_000, ge=1, le=1_000_000, description="files inside one upload, at all levels")
     child_mb: int = Field(2048, ge=1, le=1_000_000, description="their size in all, unpacked")
     child_ratio: int = Field(200, ge=1, le=10_000, description="their size as a multiple of the upload, beyond 64 MB")
+    injection_flag_from: float = Field(
+        0.6,
+        gt=0,
+        le=1.01,
+        description="score from which a document that seems to speak to a model is flagged; 1.01: none",
+    )
     chunk_tokens: int = Field(
         240, ge=32, le=4096, description="longest chunk in the embedder's tokens, heading included"
     )

@@ -19,6 +19,7 @@ from api.schemas.documents import (
     DocumentPage,
     DocumentStatus,
     Failure,
+    ReviewIn,
     StatusIn,
     UploadOut,
     UploadResult,
@@ -39,7 +40,7 @@ from rag.domain.errors import DocumentNotFound, InvalidRequest
 from rag.domain.filters import DocumentFilter
 from rag.domain.messages import UiLanguage, localized
 from rag.domain.principal import Permit
-from rag.store import connector, document, document_pages, version
+from rag.store import connector, document, document_pages, review, version
 from rag.store.version import DocumentVersion, Priority, VersionState
 
 router = APIRouter(tags=["documents"], responses=PROBLEMS)
@@ -150,13 +151,16 @@ def list_documents(
         Query(max_length=20_000, description="JSON, the same filter as at a search; media types of the newest"),
     ] = None,
     parent: Annotated[UUID | None, Query(description="only the files inside this document")] = None,
+    flagged: Annotated[bool | None, Query(description="only those that wait for a curator, or only the others")] = None,
 ) -> DocumentPage:
     """Documents of a collection by source key, with the state of their newest version."""
     permit = caller.permit([name], where=_filter_of(filter))
     with caller.services.rag.database.read() as session:
         if parent is not None:
             document.get_permitted(session, permit, parent)
-        rows = document_pages.page_permitted(session, permit, after=cursor, limit=limit + 1, parent=parent)
+        rows = document_pages.page_permitted(
+            session, permit, after=cursor, limit=limit + 1, parent=parent, flagged=flagged
+        )
         shown = documents_out(session, permit, rows[:limit], caller.language)
     return DocumentPage(documents=shown, next_cursor=rows[limit - 1][0].source_key if len(rows) > limit else None)
 
@@ -197,6 +201,18 @@ def change_document(
     """Change the custom attributes of a document: those named are set, or removed with `null`; the others stay."""
     permit = caller.permit()
     caller.services.ingest.intake.change_attributes(permit, document_id, body.changes())
+    with caller.services.rag.database.read() as session:
+        return one_document(session, permit, document_id, caller.language)
+
+
+@router.post("/documents/{document_id}/review")
+def review_document(
+    document_id: UUID, body: ReviewIn, caller: Annotated[Caller, Depends(guarded(Action.REVIEW_DOCUMENTS))]
+) -> DocumentOut:
+    """Clear the flags of a document, with the reason; nothing changes where it has none."""
+    permit = caller.permit()
+    with caller.services.rag.database.write() as session:
+        review.clear(session, permit, document_id, body.reason)
     with caller.services.rag.database.read() as session:
         return one_document(session, permit, document_id, caller.language)
 

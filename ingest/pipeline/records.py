@@ -25,6 +25,7 @@ from rag.store.collection import Collection
 from rag.store.document import Document
 from rag.store.session import Database
 from rag.store.version import DocumentVersion, Priority, VersionState
+from rag.text.invisible import visible
 
 INTERACTIVE_FILES = 10
 INTERACTIVE_BYTES = 20 << 20
@@ -76,7 +77,7 @@ def clean_source_key(name: str) -> str:
         InvalidRequest: nothing is left, or it is too long.
     """
     shown = "".join(c for c in name if unicodedata.category(c) not in _INVISIBLE and c not in _FILLERS)
-    text = unicodedata.normalize("NFC", shown).replace("\\", "/")
+    text = unicodedata.normalize("NFC", visible(shown)).replace("\\", "/")
     key = "/".join(part for part in (raw.strip() for raw in text.split("/")) if part not in ("", ".", ".."))
     size = len(key.encode())
     if not 0 < size <= _MAX_KEY_BYTES:

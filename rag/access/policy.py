@@ -53,6 +53,7 @@ class Action(Enum):
     READ_CITED = ("read_cited", Scope.READ)
     UPLOAD_DOCUMENTS = ("upload_documents", Scope.WRITE)
     CHANGE_DOCUMENTS = ("change_documents", Scope.WRITE)
+    REVIEW_DOCUMENTS = ("review_documents", Scope.WRITE)
     DELETE_DOCUMENTS = ("delete_documents", Scope.WRITE)
     READ_RECEIPTS = ("read_receipts", Scope.WRITE)
     SYNC_SOURCES = ("sync_sources", Scope.WRITE)

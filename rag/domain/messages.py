@@ -127,6 +127,10 @@ WARNINGS: dict[str, tuple[str, str]] = {
         "화면에 보이지 않는 글자가 있습니다. 숨겨진 글은 읽지 않았습니다.",
         "The file holds text or characters that a reader does not see; hidden text was left out.",
     ),
+    "unseen_characters": (
+        "보이지 않는 문자를 지우고 읽었습니다: {detail}",
+        "Characters that a reader does not see were taken out: {detail}",
+    ),
     "includes_not_followed": (
         "다른 파일을 불러오는 부분은 읽지 않았습니다.",
         "Other files that the document includes were not read.",
@@ -204,6 +208,7 @@ GUARDS: dict[str, tuple[str, str]] = {
     "runaway": ("끝나지 않는 글", "no end"),
     "language": ("질문과 다른 언어", "another language than the question"),
     "gibberish": ("뜻 없는 글자", "no words"),
+    "leak": ("내부 지시의 노출", "the rules that it was given"),
     "tool_call": ("말로만 한 도구 호출", "a tool call that was told and not made"),
     "empty": ("빈 답", "nothing"),
     "no_files": ("파일 없음", "no files"),

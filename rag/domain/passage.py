@@ -36,6 +36,7 @@ class Source:
         source_url, fetched_at: of a web page's snapshot; empty and None otherwise.
         valid_to: set when a newer version has replaced this one, which only a question as of a date can see.
         parent: the mail or the archive that the document is in; None for what was uploaded.
+        flagged: the version seems to speak to a model, and no curator has cleared it.
     """
 
     document_id: UUID
@@ -53,6 +54,7 @@ class Source:
     valid_from: datetime | None = None
     valid_to: datetime | None = None
     parent: Parent | None = None
+    flagged: bool = False
 
     def renamed(self, name: Callable[[str], str]) -> Source:
         """The same with every name in it as `name` gives it."""

@@ -96,6 +96,7 @@ def requests(world: World) -> Iterator[tuple[str, str, dict[str, Any]]]:
         yield "GET", f"/api/v1/collections/{collection}", {}
         yield "GET", f"/api/v1/collections/{collection}/documents", {}
         yield "GET", f"/api/v1/collections/{collection}/documents?parent={world.document_id}", {}
+        yield "GET", f"/api/v1/collections/{collection}/documents?flagged=true", {}
         yield "POST", f"/api/v1/collections/{collection}/documents", upload
         yield "GET", f"/api/v1/collections/{collection}/ingestion", {}
         yield "GET", f"/api/v1/collections/{collection}/ingestion/events", {}
@@ -172,6 +173,7 @@ def requests(world: World) -> Iterator[tuple[str, str, dict[str, Any]]]:
             yield "POST", path, {"json": {"model": f"rerank/{collection}", "text_1": "vault", "text_2": ["vault"]}}
     yield "GET", f"/api/v1/documents/{world.document_id}", {}
     yield "GET", f"/api/v1/documents/{world.document_id}/content", {}
+    yield "POST", f"/api/v1/documents/{world.document_id}/review", {"json": {"reason": "mine"}}
     yield "POST", f"/api/v1/documents/{world.document_id}/retry", {}
     yield "POST", f"/api/v1/documents/{world.document_id}/cancel", {}
     yield "POST", f"/api/v1/documents/{world.document_id}/release", {"json": {"reason": "mine now"}}
