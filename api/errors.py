@@ -71,6 +71,7 @@ STATUS: dict[type[e.SeogoError], int] = {
     e.ModelBroken: 502,
     e.ModelNotServed: 502,
     e.GenerationStopped: 502,
+    e.EgressRefused: 500,
     e.ConfigurationError: 500,
     e.StoreInUse: 503,
     e.SchemaOutdated: 500,

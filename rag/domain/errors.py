@@ -52,6 +52,7 @@ SeogoError
 │       ├── ModelBroken            model_broken
 │       ├── ModelNotServed         model_not_served
 │       └── GenerationStopped      generation_stopped
+├── EgressRefused                  egress_refused
 └── ConfigurationError             configuration_invalid
     ├── StoreInUse                 store_in_use
     └── SchemaOutdated             schema_outdated
@@ -408,6 +409,15 @@ class GenerationStopped(ModelUnavailable):
     """What the model {name} wrote was of no use ({guard}), so it was stopped. Please put the question differently."""
 
     code = "generation_stopped"
+
+
+class EgressRefused(SeogoError, ConnectionError):
+    """The host {host} is not one that the settings name, so this process does not reach out to it.
+
+    Libraries know it as a connection that failed.
+    """
+
+    code = "egress_refused"
 
 
 class ConfigurationError(SeogoError):
