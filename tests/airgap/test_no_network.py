@@ -107,7 +107,7 @@ def check_answers(data: Path) -> None:
 
 
 @without_routes
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(900)
 def test_start_ingest_search_and_ask_without_a_route(tmp_path: Path) -> None:
     data, lookups, foreign = without_a_route(tmp_path, wide=False)
     check_answers(data)
@@ -117,7 +117,7 @@ def test_start_ingest_search_and_ask_without_a_route(tmp_path: Path) -> None:
 
 @without_routes
 @pytest.mark.slow
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize("switches", ["as the product sets them", "unset"])
 def test_every_surface_works_without_a_route(tmp_path: Path, switches: str) -> None:
     data, lookups, foreign = without_a_route(tmp_path, wide=True, unset=switches == "unset")
