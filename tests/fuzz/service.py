@@ -1,0 +1,57 @@
+"""A service with something in it to find, for the length of a fuzzing run: `python -m tests.fuzz.service FOLDER` serves one by hand."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from rag.domain.principal import Scope
+from rag.generation.scripted import ScriptedEngine
+from tests.support.generators import generation_of
+from tests.support.live import listening
+from tests.support.running import Caller, running, settings_for
+
+TEXT = "# 여신 한도 규정\n\n제1조(목적) 가맹점의 한도는 하루 300만 원이다.\n\n## Keys\n\nA signing key expires after 180 days.\n"
+
+
+@dataclass(frozen=True, slots=True)
+class Fuzzed:
+    """Where the service is, and who may ask it: the admin of a tenant, a key of it that only reads, another tenant's admin."""
+
+    address: str
+    admin: str
+    reader: str
+    stranger: str
+
+
+@contextmanager
+def fuzzed(folder: Path) -> Iterator[Fuzzed]:
+    """A service on SQLite with two tenants, in each a collection with documents; it has a model that always says the same."""
+    overrides = {"rag": {"embedding": {"dense": "none"}}, "ingest": {"program_days": 1}}
+    settings = settings_for(folder, overrides)
+    generation = generation_of(ScriptedEngine.saying("한도는 하루 300만 원이다. [1]"))
+    with running(settings, generation=generation) as service:
+        keys = {
+            name: service.key(scope, tenant=tenant)
+            for name, scope, tenant in (
+                ("admin", Scope.ADMIN, "fuzzed"),
+                ("reader", Scope.READ, "fuzzed"),
+                ("stranger", Scope.ADMIN, "another"),
+            )
+        }
+        for name in ("admin", "stranger"):
+            caller = Caller(service, {"Authorization": f"Bearer {keys[name]}"})
+            caller.ingest(caller.collection(f"shelf-{name}"), {"한도.md": TEXT, "b.txt": "plain text"})
+        with listening(service.services) as address:
+            yield Fuzzed(address, **keys)
+
+
+if __name__ == "__main__":
+    with fuzzed(Path(sys.argv[1])) as found:
+        sys.stdout.write(f"{found}\n")
+        sys.stdout.flush()
+        time.sleep(600)
