@@ -1,4 +1,4 @@
-"""A service with something in it to find, for the length of a fuzzing run: `python -m tests.fuzz.service FOLDER` serves one by hand."""
+"""A service with something in it to find, for the length of a fuzzing run; `python -m tests.fuzz.service FOLDER` serves one."""
 
 from __future__ import annotations
 
