@@ -15,6 +15,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from api import errors
 from api.adapters import continue_ide, dify
 from api.deps import Services
+from api.literal_paths import LiteralPaths
 from api.openai import (
     chat,
     embeddings,
@@ -113,6 +114,7 @@ def create_app(services: Services | None = None) -> FastAPI:
         app.include_router(router, prefix=prefix)
     errors.install(app)
     app.add_middleware(JsonLimit)
+    app.add_middleware(LiteralPaths, routers=ROUTERS)
     app.add_middleware(TidyPath)
     app.add_middleware(RequestIds)
     return app

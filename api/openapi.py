@@ -110,8 +110,9 @@ def _describe(operation: dict[str, Any], surface: Surface, *, open_to_all: bool)
     for status, response in list(responses.items()):
         if "HTTPValidationError" in str(response):
             del responses[status]
-        elif status[0] in "45":
-            response["content"] = surface.content
+        elif status[0] in "45":  # a model stands there as plain JSON; what is sent has the surface's type
+            described = [content for content in response.get("content", {}).values() if content.get("schema")]
+            response["content"] = {surface.media_type: described[0]} if described else surface.content
     for status in _ANY:
         responses[status] = {"$ref": f"#/components/responses/{surface.model.__name__}{status}"}
 

@@ -45,7 +45,10 @@ _UNWRITTEN: dict[int | str, dict[str, Any]] = {
 }
 
 
-@router.post("/answers", response_model=AnswerOut, responses=_UNWRITTEN)
+_STREAMED: dict[int | str, dict[str, Any]] = {200: {"content": {"text/event-stream": {"schema": {"type": "string"}}}}}
+
+
+@router.post("/answers", response_model=AnswerOut, responses=_UNWRITTEN | _STREAMED)
 async def ask(
     body: AskIn, request: Request, later: BackgroundTasks, caller: Annotated[Caller, Depends(guarded(Action.ASK))]
 ) -> AnswerOut | Response:

@@ -5,7 +5,15 @@ from __future__ import annotations
 from datetime import date
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidatorFunctionWrapHandler, field_validator
+from pydantic import (
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidatorFunctionWrapHandler,
+    field_validator,
+)
 
 from rag.domain.anchor import Anchor, anchor_to_json
 from rag.domain.messages import UiLanguage
@@ -45,6 +53,21 @@ def _require_same_kind(value: Any, found: Any) -> None:
         raise ValueError("a number is not written as a text")
     elif isinstance(found, date) and isinstance(value, int | float):
         raise ValueError("a date is written as in ISO 8601")
+
+
+def _not_a_number(value: Any) -> Any:
+    """`value`, unless it is a number, which would be read as seconds since 1970.
+
+    Raises:
+        ValueError: it is one.
+    """
+    if isinstance(value, str) and value.strip().replace(".", "", 1).lstrip("+-").isdigit():
+        raise ValueError("an instant is written as in ISO 8601")
+    return value
+
+
+Instant = Annotated[AwareDatetime, BeforeValidator(_not_a_number)]
+"""A date with time and zone in a query."""
 
 
 class Body(BaseModel):

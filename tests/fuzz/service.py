@@ -36,11 +36,11 @@ def fuzzed(folder: Path) -> Iterator[Fuzzed]:
     generation = generation_of(ScriptedEngine.saying("한도는 하루 300만 원이다. [1]"))
     with running(settings, generation=generation) as service:
         keys = {
-            name: service.key(scope, tenant=tenant)
-            for name, scope, tenant in (
-                ("admin", Scope.ADMIN, "fuzzed"),
-                ("reader", Scope.READ, "fuzzed"),
-                ("stranger", Scope.ADMIN, "another"),
+            name: service.key(*scopes, tenant=tenant)
+            for name, scopes, tenant in (
+                ("admin", (Scope.ADMIN, Scope.OPERATOR), "fuzzed"),
+                ("reader", (Scope.READ,), "fuzzed"),
+                ("stranger", (Scope.ADMIN,), "another"),
             )
         }
         for name in ("admin", "stranger"):

@@ -1,4 +1,4 @@
-"""The guard hears its own process. So every place that starts another one is known, and has its own reason why that stays offline."""
+"""The guard hears its own process. So every place that starts another is known, with the reason why that one stays offline."""
 
 from __future__ import annotations
 
