@@ -62,7 +62,7 @@ def collection_ingestion(name: str, caller: Annotated[Caller, Depends(guarded(Ac
 @router.get(
     "/collections/{name}/ingestion/events",
     response_class=StreamingResponse,
-    responses={200: {"content": {"text/event-stream": {"schema": {"type": "string"}}}}},
+    responses=streaming.DOCUMENTED,
 )
 def collection_events(
     name: str, caller: Annotated[Caller, Depends(guarded(Action.READ_DOCUMENTS))]

@@ -47,6 +47,9 @@ def _require_same_kind(value: Any, found: Any) -> None:
     if isinstance(found, list) and isinstance(value, list):
         for one, read_one in zip(value, found, strict=True):
             _require_same_kind(one, read_one)
+    elif isinstance(found, BaseModel) and isinstance(value, dict):
+        for name in value.keys() & type(found).model_fields.keys():
+            _require_same_kind(value[name], getattr(found, name))
     elif isinstance(found, bool) != isinstance(value, bool):
         raise ValueError("a boolean is true or false, and nothing else is")
     elif isinstance(found, int | float) and isinstance(value, str):

@@ -26,6 +26,8 @@ class Fuzzed:
     admin: str
     reader: str
     stranger: str
+    known: dict[str, list[str]]
+    """Identities of what is there, by the name of the path parameter, so that a run does not only meet what is not."""
 
 
 @contextmanager
@@ -43,11 +45,17 @@ def fuzzed(folder: Path) -> Iterator[Fuzzed]:
                 ("stranger", (Scope.ADMIN,), "another"),
             )
         }
-        for name in ("admin", "stranger"):
-            caller = Caller(service, {"Authorization": f"Bearer {keys[name]}"})
-            caller.ingest(caller.collection(f"shelf-{name}"), {"한도.md": TEXT, "b.txt": "plain text"})
+        callers = {name: Caller(service, {"Authorization": f"Bearer {keys[name]}"}) for name in ("admin", "stranger")}
+        known: dict[str, list[str]] = {"name": [], "document_id": [], "chunk_id": [], "store_id": []}
+        for name, caller in callers.items():
+            shelf = caller.collection(f"shelf-{name}")
+            documents = caller.ingest(shelf, {"한도.md": TEXT, "b.txt": "plain text"})
+            known["name"].append(shelf)
+            known["document_id"] += [document["id"] for document in documents]
+            known["chunk_id"] += [passage["chunk_id"] for passage in caller.search("signing key")]
+            known["store_id"] += [item["id"] for item in caller.get("/v1/vector_stores").json()["data"]]
         with listening(service.services) as address:
-            yield Fuzzed(address, **keys)
+            yield Fuzzed(address, **keys, known=known)
 
 
 if __name__ == "__main__":
