@@ -22,6 +22,7 @@ from api.deps import Services
 from api.hardening.admission import Admissions, exchanging, open_limiter
 from api.hardening.headers import guarded_against_browsers
 from api.hardening.shape import RequestShape
+from api.literal_paths import LiteralPaths
 from api.openai import (
     chat,
     embeddings,
@@ -32,6 +33,7 @@ from api.openai import (
     vector_store_files,
     vector_stores,
 )
+from api.openapi import document_of
 from api.request_ids import RequestIds
 from api.routes import (
     access,
@@ -144,6 +146,7 @@ def create_app(services: Services | None = None) -> FastAPI:
     limits = services.settings if services is not None else ApiSettings()
     app.state.services, app.state.browsers = services, limits.browsers
     app.state.limiter = open_limiter(limits.rates, services.rag.database) if services is not None else None
+    setattr(app, "openapi", lambda: document_of(app, ROUTERS))  # noqa: B010 (as FastAPI's documentation extends it)
     app.add_route(f"{NATIVE}/openapi.json", _Description(app).response, methods=["GET"], include_in_schema=False)
     for prefix, router in ROUTERS:
         app.include_router(router, prefix=prefix)
@@ -151,6 +154,7 @@ def create_app(services: Services | None = None) -> FastAPI:
     app.add_middleware(Admissions, limiter=lambda: app.state.limiter)
     app.add_middleware(RequestShape, settings=limits.requests)
     app.add_middleware(JsonLimit)
+    app.add_middleware(LiteralPaths, routers=ROUTERS)
     app.add_middleware(TidyPath)
     if services is not None:
         app.add_middleware(

@@ -11,6 +11,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
+from starlette.routing import Match
 
 from api.request_ids import HEADER, request_id
 from rag.domain import errors as e
@@ -90,6 +91,7 @@ STATUS: dict[type[e.SeogoError], int] = {
     e.ModelBroken: 502,
     e.ModelNotServed: 502,
     e.GenerationStopped: 502,
+    e.EgressRefused: 500,
     e.ConfigurationError: 500,
     e.StoreInUse: 503,
     e.SchemaOutdated: 500,
@@ -104,6 +106,7 @@ OPENAI_PATHS = ("/v1/", "/rerank", "/score")
 _RETRY_AFTER_S = 5
 _QUALITY = re.compile(r"0(?:\.\d{0,3})?|1(?:\.0{0,3})?")
 _FOR_MODELS = frozenset({"/v1/chat/completions", "/v1/embeddings", "/v1/rerank", "/rerank", "/v1/score", "/score"})
+_METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 _TYPE_NAMES = frozenset({"str", "int", "float", "bool", "dict", "list", "none"})
 _OPENAI_TYPES = {401: "authentication_error", 403: "permission_error", 404: "not_found_error", 429: "rate_limit_error"}
 
@@ -209,6 +212,13 @@ def _from_http(request: Request, error: HTTPException) -> e.SeogoError:
             return e.InvalidRequest(detail=str(error.detail))
 
 
+def _methods_of(request: Request) -> list[str]:
+    """What this address does take (RFC 9110, 15.5.6): of all its routes, where the framework knows of the first alone."""
+    routes = request.app.router.routes
+    scopes = ((method, dict(request.scope) | {"method": method}) for method in _METHODS)
+    return [name for name, scope in scopes if any(route.matches(scope)[0] is Match.FULL for route in routes)]
+
+
 def _field(location: Sequence[str | int]) -> str:
     """A place in the body as OpenAI writes it: `messages[0].content`, without the names of the types that were tried there."""
     parts = [part for part in location if isinstance(part, int) or (part.islower() and part.isidentifier())]
@@ -235,7 +245,10 @@ def install(app: FastAPI) -> None:
     async def on_http(request: Request, error: Exception) -> JSONResponse:
         if not isinstance(error, HTTPException):
             raise error
-        return respond(request, _from_http(request, error))
+        response = respond(request, _from_http(request, error))
+        if error.status_code == 405:
+            response.headers["Allow"] = ", ".join(_methods_of(request))
+        return response
 
     async def on_unexpected(request: Request, error: Exception) -> JSONResponse:
         name = request_id(request.scope)

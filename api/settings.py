@@ -26,6 +26,12 @@ class ApiSettings(BaseModel):
         None, description="address under which users reach the service; used in citation links"
     )
     threads: int = Field(100, ge=8, le=1000, description="blocking calls (store, index, models) at once; more wait")
+    egress_guard: bool = Field(
+        True, description="refuse connections and lookups to hosts that no setting names (rag/transport/egress.py)"
+    )
+    egress_allow: tuple[str, ...] = Field(
+        (), description="further hosts, addresses or networks, such as 10.1.0.0/16, that this process may reach"
+    )
     limited_keys_use_models: bool = Field(
         False, description="whether keys limited to some collections may use generators, embedder and reranker directly"
     )

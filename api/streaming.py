@@ -104,6 +104,23 @@ async def _next(events: AsyncGenerator[Item, None]) -> Item:
     return await anext(events, _END)
 
 
+DOCUMENTED: dict[int | str, dict[str, Any]] = {
+    200: {
+        "content": {
+            "text/event-stream": {
+                "schema": {
+                    "type": "object",
+                    "description": "one event; `data` is JSON",
+                    "properties": {"event": {"type": "string"}, "data": {"type": "string"}},
+                    "required": ["data"],
+                }
+            }
+        }
+    }
+}
+"""What OpenAPI says of a response that is, or can be, a stream of events."""
+
+
 class EventStream(StreamingResponse):
     """A stream of events. When it ends, or its reader goes away, its generators are closed, which stops their work."""
 

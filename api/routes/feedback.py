@@ -7,11 +7,11 @@ from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Path, Query
-from pydantic import AwareDatetime
 from sqlalchemy.orm import Session
 
 from api.answer_log import answer_id, answer_log
 from api.deps import PROBLEMS, Caller, guarded
+from api.schemas.common import Instant
 from api.schemas.feedback import (
     FeedbackIn,
     FeedbackOut,
@@ -65,7 +65,7 @@ def list_feedback(
     caller: Annotated[Caller, Depends(guarded(Action.READ_FEEDBACK))],
     rating: Annotated[Rating | None, Query()] = None,
     reason: Annotated[FeedbackReason | None, Query()] = None,
-    since: Annotated[AwareDatetime | None, Query(description="given or changed at this instant or later")] = None,
+    since: Annotated[Instant | None, Query(description="given or changed at this instant or later")] = None,
     cursor: Annotated[UUID | None, Query()] = None,
     limit: Annotated[int, Query(ge=1, le=500)] = 100,
 ) -> FeedbackPage:

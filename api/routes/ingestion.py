@@ -59,7 +59,11 @@ def collection_ingestion(name: str, caller: Annotated[Caller, Depends(guarded(Ac
     return IngestionOut.of(_workload(caller, caller.permit([name])))
 
 
-@router.get("/collections/{name}/ingestion/events", response_class=StreamingResponse)
+@router.get(
+    "/collections/{name}/ingestion/events",
+    response_class=StreamingResponse,
+    responses=streaming.DOCUMENTED,
+)
 def collection_events(
     name: str, caller: Annotated[Caller, Depends(guarded(Action.READ_DOCUMENTS))]
 ) -> StreamingResponse:

@@ -7,10 +7,9 @@ from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query, Request
-from pydantic import AwareDatetime
 
 from api.deps import PROBLEMS, Caller, base_url, guarded
-from api.schemas.common import AnchorOut, CollectionNames
+from api.schemas.common import AnchorOut, CollectionNames, Instant
 from api.schemas.conversation import context_of
 from api.schemas.filters import filter_of
 from api.schemas.search import ChunkOut, DroppedOut, ExplainOut, ParentOut, SearchIn, SearchOut
@@ -37,7 +36,7 @@ def explore(
     question: Annotated[str, Query(min_length=1, max_length=4000)],
     collections: Annotated[CollectionNames, Query()] = None,
     limit: Annotated[int, Query(ge=1, le=100)] = 10,
-    as_of: Annotated[AwareDatetime | None, Query()] = None,
+    as_of: Annotated[Instant | None, Query()] = None,
     explain: Annotated[bool, Query(description="say how the result came about")] = False,
 ) -> SearchOut:
     """The same for what a line can say: a question, collections, a date. Filters need the POST."""
@@ -74,7 +73,7 @@ def get_chunk(
     chunk_id: UUID,
     caller: Annotated[Caller, Depends(guarded(Action.READ_CITED))],
     as_of: Annotated[
-        AwareDatetime | None, Query(description="an instant at which its version was valid; now when left out")
+        Instant | None, Query(description="an instant at which its version was valid; now when left out")
     ] = None,
 ) -> ChunkOut:
     """A cited passage with its neighbours; the permission is checked now, whenever the citation was made."""

@@ -70,6 +70,7 @@ SeogoError
 │       ├── ModelBroken            model_broken
 │       ├── ModelNotServed         model_not_served
 │       └── GenerationStopped      generation_stopped
+├── EgressRefused                  egress_refused
 └── ConfigurationError             configuration_invalid
     ├── KeyAtRestMissing           key_at_rest_missing
     ├── StoreInUse                 store_in_use
@@ -536,6 +537,15 @@ class GenerationStopped(ModelUnavailable):
     """What the model {name} wrote was of no use ({guard}), so it was stopped. Please put the question differently."""
 
     code = "generation_stopped"
+
+
+class EgressRefused(SeogoError, ConnectionError):
+    """The host {host} is not one that the settings name, so this process does not reach out to it.
+
+    Libraries know it as a connection that failed.
+    """
+
+    code = "egress_refused"
 
 
 class ConfigurationError(SeogoError):

@@ -81,6 +81,7 @@ KOREAN: dict[str, str] = {
     "model_broken": "모델 {name}의 답이 끊겼거나 읽을 수 없습니다. 다시 시도해 주세요.",
     "model_not_served": "모델 {name}을(를) 제공해야 할 서버가 그 모델을 알지 못합니다. 운영자가 설정을 확인해야 합니다.",
     "generation_stopped": "모델 {name}이(가) 쓴 글을 쓸 수 없어({guard}) 중단했습니다. 질문을 바꾸어 다시 물어 주세요.",
+    "egress_refused": "호스트 {host}은(는) 설정에 없는 주소여서 이 프로세스가 접속하지 않았습니다.",
     "configuration_invalid": "설정이 올바르지 않습니다: {detail}",
     "key_at_rest_missing": "저장된 내용을 암호화한 키 {key}이(가) `rag.encryption.key_files`의 파일에 없습니다.",
     "store_in_use": "데이터 폴더 {path}을(를) 다른 서고 프로세스가 사용 중입니다. --server로 서버 주소를 지정하세요.",
