@@ -66,6 +66,7 @@ STATUS: dict[type[e.SeogoError], int] = {
     e.StoreUnavailable: 503,
     e.IndexWriteMismatch: 503,
     e.PurgeIncomplete: 503,
+    e.ProviderUnavailable: 503,
     e.ModelUnavailable: 503,
     e.ModelBusy: 503,
     e.ModelTimeout: 504,

@@ -47,6 +47,7 @@ SeogoError
 │   ├── StoreUnavailable           store_unavailable
 │   ├── IndexWriteMismatch         index_write_mismatch
 │   ├── PurgeIncomplete            purge_incomplete
+│   ├── ProviderUnavailable        provider_unavailable
 │   └── ModelUnavailable           model_unavailable
 │       ├── ModelBusy              model_busy
 │       ├── ModelTimeout           model_timeout
@@ -378,6 +379,12 @@ class PurgeIncomplete(Unavailable):
     """Something of {name} was left after its deletion. The purge will be tried again."""
 
     code = "purge_incomplete"
+
+
+class ProviderUnavailable(Unavailable):
+    """The sign-in provider {name} is not available at the moment. Please try again shortly."""
+
+    code = "provider_unavailable"
 
 
 class ModelUnavailable(Unavailable):

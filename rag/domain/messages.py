@@ -58,6 +58,7 @@ KOREAN: dict[str, str] = {
     "store_unavailable": "데이터베이스를 잠시 사용할 수 없습니다. 잠시 뒤 다시 시도해 주세요.",
     "index_write_mismatch": "기록 후 색인에 청크 {expected}개 중 {found}개만 있습니다. 문서를 다시 처리합니다.",
     "purge_incomplete": "삭제한 {name}의 일부가 남아 있습니다. 지우기를 다시 시도합니다.",
+    "provider_unavailable": "로그인 제공자 {name}을(를) 잠시 사용할 수 없습니다. 잠시 뒤 다시 시도해 주세요.",
     "model_unavailable": "모델 {name}을(를) 잠시 사용할 수 없습니다. 잠시 뒤 다시 시도해 주세요.",
     "model_busy": "모델 {name}에 지금 요청이 너무 많습니다. 잠시 뒤 다시 시도해 주세요.",
     "model_timeout": "모델 {name}이(가) 제때 답하지 않았습니다. 잠시 뒤 다시 시도해 주세요.",

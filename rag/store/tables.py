@@ -19,6 +19,7 @@ from rag.store.glossary import GlossaryTerm
 from rag.store.program import Program, ProgramFile, ProgramRepository
 from rag.store.receipt import DeletionReceipt
 from rag.store.role_grant import RoleGrant
+from rag.store.sign_in import AccountLink, PendingSignIn, PortalSession
 from rag.store.tenant import Tenant
 from rag.store.version import DocumentVersion
 from rag.store.worker import Worker
@@ -53,4 +54,7 @@ TABLES = (
     Program,
     ProgramRepository,
     ProgramFile,
+    PendingSignIn,
+    PortalSession,
+    AccountLink,
 )
