@@ -251,7 +251,7 @@ class OidcProvider(_Section):
     )
     provision: bool = Field(False, description="make an account for whoever signs in for the first time")
     link: Literal["none", "user_name", "email"] = Field(
-        "none", description="join a first sign-in to the account of this name (or verified e-mail) that a directory keeps"
+        "none", description="join a first sign-in to the account of this name (or verified e-mail), which a directory or an administrator made"
     )
     ca_file: Path | None = Field(None, description="certificates that the provider's is checked against")
     hosts: tuple[str, ...] = Field((), description="hosts that its endpoints may name beside the issuer's own")

@@ -61,6 +61,8 @@ def upgrade() -> None:
         sa.Column("issuer", sa.String(500), nullable=False),
         sa.Column("subject", sa.String(255), nullable=False),
         sa.Column("created_at", UtcDateTime(), nullable=False),
+        sa.Column("said_at", UtcDateTime(), nullable=True),
+        sa.Column("said_hash", sa.LargeBinary(32), nullable=True),
         sa.PrimaryKeyConstraint("id", name="pk_account_link"),
         sa.ForeignKeyConstraint(["tenant_id"], ["tenant.id"], name="fk_account_link_tenant_id_tenant"),
         sa.ForeignKeyConstraint(["account_id"], ["account.id"], name="fk_account_link_account_id_account"),

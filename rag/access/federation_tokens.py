@@ -162,7 +162,8 @@ class TokenVerifier:
         if not _number(claims.get("exp")) or now >= claims["exp"] + skew:
             raise NotAuthenticated
         for name in ("nbf", "iat"):
-            if name in claims and (not _number(claims[name]) or now < claims[name] - skew):
+            value = claims.get(name, claims.get("iat"))
+            if not _number(value) or now < value - skew:
                 raise NotAuthenticated
 
 

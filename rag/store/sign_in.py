@@ -68,7 +68,13 @@ class PortalSession(Base):
 
 
 class AccountLink(Base):
-    """That a subject of an issuer signs in to an account that a directory keeps. Made once, with the first sign-in."""
+    """That a subject of an issuer is an account. Made once, with the first sign-in or token.
+
+    Attributes:
+        said_at: when the provider issued the newest token of which the claims were taken over. An older one changes nothing,
+            or a token from before would bring a group back that somebody has left.
+        said_hash: SHA-256 of what it said.
+    """
 
     __tablename__ = "account_link"
     __table_args__ = (
@@ -82,6 +88,25 @@ class AccountLink(Base):
     issuer: Mapped[str] = mapped_column(String(500))
     subject: Mapped[str] = mapped_column(String(255))
     created_at: Mapped[datetime] = mapped_column(default=utc_now)
+    said_at: Mapped[datetime | None]
+    said_hash: Mapped[bytes | None] = mapped_column(LargeBinary(32))
+
+
+def link_of(session: Session, tenant_id: UUID, issuer: str, subject: str) -> AccountLink | None:
+    """The link of a subject."""
+    named = (AccountLink.tenant_id == tenant_id, AccountLink.issuer == issuer, AccountLink.subject == subject)
+    return session.scalar(select(AccountLink).where(*named))
+
+
+def linked(session: Session, account_id: UUID, issuer: str) -> bool:
+    """Whether a subject of this issuer is the account already."""
+    named = (AccountLink.account_id == account_id, AccountLink.issuer == issuer)
+    return session.scalar(select(AccountLink.id).where(*named)) is not None
+
+
+def unlink(session: Session, link: AccountLink) -> None:
+    """Forget a link, as when its account is gone."""
+    session.execute(delete(AccountLink).where(AccountLink.id == link.id))
 
 
 def taken(session: Session, state_hash: bytes, now: datetime) -> PendingSignIn | None:
