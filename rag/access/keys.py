@@ -18,7 +18,6 @@ from rag.store.base import utc_now
 from rag.store.session import Database
 from rag.store.tenant import ensure_tenant
 
-_MARK = "sgk"
 _SECRET_BYTES = 32  # 256 bit
 _PREFIX_BYTES = 6
 _USE_NOTED_EVERY = timedelta(minutes=1)
@@ -41,7 +40,7 @@ class Keys:
         clearance: Label = Label.OPEN,
     ) -> tuple[str, ApiKey]:
         """Make a key; the returned text is the only copy of the secret there will ever be."""
-        prefix = f"{_MARK}_{secrets.token_hex(_PREFIX_BYTES)}"
+        prefix = f"{api_key.MARK}_{secrets.token_hex(_PREFIX_BYTES)}"
         secret = f"{prefix}_{secrets.token_urlsafe(_SECRET_BYTES)}"
         with self._database.write() as session:
             row = ApiKey(
@@ -59,8 +58,8 @@ class Keys:
             session.add(row)
         return secret, row
 
-    def authenticate(self, presented: str) -> Principal:
-        """The principal behind a key.
+    def authenticate(self, presented: str, address: str = "") -> Principal:
+        """The principal behind a key; `address` is where it came from, for "last used".
 
         Raises:
             NotAuthenticated: unknown, wrong, expired or revoked; the caller can't tell which.

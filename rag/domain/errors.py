@@ -20,6 +20,7 @@ SeogoError
 │   ├── NameTaken                  name_taken
 │   ├── FilterTooWide              filter_too_wide
 │   ├── TooManyRules               too_many_rules
+│   ├── LastAdministrator          last_administrator
 │   ├── NothingToRetry             nothing_to_retry
 │   ├── NothingToCancel            nothing_to_cancel
 │   ├── SpaceConflict              space_conflict
@@ -32,12 +33,17 @@ SeogoError
 │   ├── RerankerMissing            reranker_missing
 │   └── GeneratorMissing           generator_missing
 ├── NotAuthenticated               not_authenticated
+│   └── AccessEnded                access_ended
 ├── NotPermitted                   not_permitted
 ├── NotFound                       not_found
 │   ├── CollectionNotFound         collection_not_found
 │   ├── DocumentNotFound           document_not_found
 │   ├── ReceiptNotFound            receipt_not_found
-│   └── SpaceNotFound              space_not_found
+│   ├── SpaceNotFound              space_not_found
+│   ├── AccountNotFound            account_not_found
+│   ├── GroupNotFound              group_not_found
+│   ├── GrantNotFound              grant_not_found
+│   └── KeyNotFound                key_not_found
 ├── ParseLimitExceeded             parse_limit_exceeded
 ├── ParserCrashed                  parser_crashed
 ├── WorkerLost                     worker_lost
@@ -215,6 +221,12 @@ class TooManyRules(InputError):
     code = "too_many_rules"
 
 
+class LastAdministrator(InputError):
+    """That would leave no administrator. Make somebody else one before."""
+
+    code = "last_administrator"
+
+
 class NothingToRetry(InputError):
     """The newest version of {name} did not fail, so there is nothing to try again."""
 
@@ -287,6 +299,12 @@ class NotAuthenticated(SeogoError):
     code = "not_authenticated"
 
 
+class AccessEnded(NotAuthenticated):
+    """The right to see this ended while it was sent: the key, the session or the account is not in force any more."""
+
+    code = "access_ended"
+
+
 class NotPermitted(SeogoError):
     """This key is not permitted to do that."""
 
@@ -321,6 +339,30 @@ class SpaceNotFound(NotFound):
     """There is no embedding space {name}."""
 
     code = "space_not_found"
+
+
+class AccountNotFound(NotFound):
+    """There is no account {name} that you may see."""
+
+    code = "account_not_found"
+
+
+class GroupNotFound(NotFound):
+    """There is no group {name} that you may see."""
+
+    code = "group_not_found"
+
+
+class GrantNotFound(NotFound):
+    """There is no grant {name} that you may see."""
+
+    code = "grant_not_found"
+
+
+class KeyNotFound(NotFound):
+    """There is no key {name} that you may see."""
+
+    code = "key_not_found"
 
 
 class ParseLimitExceeded(SeogoError):

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ForeignKey, LargeBinary, String, select, text, update
+from sqlalchemy import ForeignKey, LargeBinary, Select, String, or_, select, text, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from rag.domain.access import Label
 from rag.domain.principal import CitationStyle
 from rag.store.base import Base, utc_now
+
+MARK = "sgk"
+"""How keys begin."""
 
 
 class ApiKey(Base):
@@ -48,6 +51,12 @@ class ApiKey(Base):
 def by_prefix(session: Session, prefix: str) -> ApiKey | None:
     """The key with this public part, whatever its state."""
     return session.scalar(select(ApiKey).where(ApiKey.prefix == prefix))
+
+
+def in_force(ids: Collection[UUID], now: datetime) -> Select[Any]:
+    """A statement for those of these ids whose key can be used at this moment."""
+    lasting = or_(ApiKey.expires_at.is_(None), ApiKey.expires_at > now)
+    return select(ApiKey.id).where(ApiKey.id.in_(ids), ApiKey.revoked_at.is_(None), lasting)
 
 
 def list_keys(session: Session, tenant_id: UUID | None = None) -> Sequence[ApiKey]:
