@@ -53,6 +53,7 @@ STATUS: dict[type[e.SeogoError], int] = {
     e.GeneratorMissing: 422,
     e.NotAuthenticated: 401,
     e.AccessEnded: 401,
+    e.SignInFailed: 400,
     e.NotPermitted: 403,
     e.NotFound: 404,
     e.CollectionNotFound: 404,

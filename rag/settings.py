@@ -234,7 +234,9 @@ class OidcProvider(_Section):
     client_id: str = Field(min_length=1, max_length=200, description="of this service, for sign-in at the portal")
     client_secret_file: Path | None = Field(None, description="file that holds its secret; none means a public client")
     scopes: tuple[str, ...] = Field(("openid", "profile", "email"), description="asked for at sign-in")
-    audiences: tuple[str, ...] = Field((), description="tokens for these are taken by the API; none means no tokens are")
+    audiences: tuple[str, ...] = Field(
+        (), description="tokens for these are taken by the API; none means no tokens are"
+    )
     clients: tuple[str, ...] = Field(
         (), description="clients whose tokens the API takes (azp, client_id); none means this service's own alone"
     )
@@ -251,8 +253,10 @@ class OidcProvider(_Section):
     )
     provision: bool = Field(False, description="make an account for whoever signs in for the first time")
     link: Literal["none", "user_name", "email"] = Field(
-        "none", description="join a first sign-in to the account of this name (or verified e-mail), which a directory or an administrator made"
+        "none",
+        description="join a first sign-in to the account of this name (or verified e-mail), made by a directory or here",
     )
+    userinfo: bool = Field(False, description="at sign-in, ask the provider's own address for more claims")
     ca_file: Path | None = Field(None, description="certificates that the provider's is checked against")
     hosts: tuple[str, ...] = Field((), description="hosts that its endpoints may name beside the issuer's own")
     allow_http: bool = Field(False, description="take an issuer without TLS that is not on this machine")
@@ -299,7 +303,10 @@ class LdapSettings(_Section):
     attributes: dict[str, str] = Field(default_factory=dict, description="attribute of accounts, and the directory's")
     page_size: int = Field(500, ge=1, le=1000)
     max_suspended_percent: float = Field(
-        10.0, ge=0, le=100, description="a run that would suspend more of the accounts than this stops before it changes any"
+        10.0,
+        ge=0,
+        le=100,
+        description="a run that would suspend more of the accounts than this stops before it changes any",
     )
     every_s: int | None = Field(None, ge=60, le=604_800, description="how often; none means only by `seogo ldap sync`")
     timeout_s: float = Field(30.0, gt=0, le=600)

@@ -165,9 +165,7 @@ class FederatedAccounts:
             session.execute(delete(RoleGrant).where(*own))
             if role is not None:
                 session.add(
-                    RoleGrant(
-                        id=uuid4(), tenant_id=self.tenant_id, subject=subject, role=role.value, granted_by=marker
-                    )
+                    RoleGrant(id=uuid4(), tenant_id=self.tenant_id, subject=subject, role=role.value, granted_by=marker)
                 )
 
     def _note(self, link: AccountLink, moment: datetime, digest: bytes) -> None:

@@ -109,18 +109,19 @@ def _texts(claims: Mapping[str, Any], name: str) -> list[str]:
     return _listed(found(claims, name))
 
 
-def _attributes(
-    names: Mapping[str, str], claims: Mapping[str, Any]
-) -> tuple[tuple[str, tuple[str, ...]], ...] | None:
+def _attributes(names: Mapping[str, str], claims: Mapping[str, Any]) -> tuple[tuple[str, tuple[str, ...]], ...] | None:
     if not names:
         return None
-    read = ((name, tuple(value[:_VALUE] for value in _texts(claims, claim)[:_MAX_VALUES])) for name, claim in names.items())
+    read = (
+        (name, tuple(value[:_VALUE] for value in _texts(claims, claim)[:_MAX_VALUES])) for name, claim in names.items()
+    )
     return tuple((name, values) for name, values in read if values)
 
 
 def _clearance(settings: OidcProvider, claims: Mapping[str, Any]) -> Label:
     """The highest of the labels that the claim's values stand for; none of them: open."""
-    labels = [Label(settings.clearances[value]) for value in _texts(claims, settings.claims.clearance) if value in settings.clearances]
+    said = _texts(claims, settings.claims.clearance)
+    labels = [Label(settings.clearances[value]) for value in said if value in settings.clearances]
     return max(labels, key=lambda label: label.rank, default=Label.OPEN)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import ssl
 import threading
@@ -90,12 +91,10 @@ class Provider:
 
     def client(self) -> httpx.Client:
         """A client for the provider alone: no proxy of the environment, no redirects, the certificates of the settings."""
-        verify: ssl.SSLContext | bool = True
-        if self.settings.ca_file is not None:
-            verify = ssl.create_default_context(cafile=str(self.settings.ca_file))
+        authorities = self.settings.ca_file
         return httpx.Client(
             timeout=self.settings.timeout_s,
-            verify=verify,
+            verify=ssl.create_default_context(cafile=None if authorities is None else str(authorities)),
             trust_env=False,
             follow_redirects=False,
             transport=self._transport,
@@ -162,12 +161,14 @@ class Provider:
         return _Known(endpoints, tuple(_keys(keys[:_MAX_KEYS])), now)
 
     def _endpoints(self, said: Mapping[str, Any]) -> Endpoints:
-        addresses = [str(said.get(name) or "") for name in _ENDPOINTS]
+        addresses = tuple(str(said.get(name) or "") for name in _ENDPOINTS)
         for address in filter(None, addresses):
             self._check_address(address)
-        if not addresses[0]:
+        jwks, authorization, token, userinfo, end_session = addresses
+        if not jwks:
             raise ValueError("no address of keys")
-        return Endpoints(*addresses, said.get("authorization_response_iss_parameter_supported") is True)
+        names_issuer = said.get("authorization_response_iss_parameter_supported") is True
+        return Endpoints(jwks, authorization, token, userinfo, end_session, names_issuer)
 
     def _check_address(self, address: str) -> None:
         """Raise ConfigurationError for an address that the settings do not allow: nothing else may be called."""
@@ -175,9 +176,7 @@ class Provider:
         host = parts.hostname
         if host is None or (host != issuer.hostname and host not in self.settings.hosts):
             raise ConfigurationError(detail=f"identity.oidc {self.settings.name}: host {host} is not among its hosts")
-        if parts.scheme != "https" and not (
-            parts.scheme == "http" and (is_loopback(host) or self.settings.allow_http)
-        ):
+        if parts.scheme != "https" and not (parts.scheme == "http" and (is_loopback(host) or self.settings.allow_http)):
             raise ConfigurationError(detail=f"identity.oidc {self.settings.name}: {address} is not https")
 
 
@@ -188,16 +187,28 @@ def fetched(client: httpx.Client, url: str, headers: Mapping[str, str] | None = 
         httpx.HTTPError: no answer, or not a good one.
         ValueError: not an object, or too large.
     """
-    with client.stream("GET", url, headers=dict(headers or {})) as response:
-        response.raise_for_status()
-        if response.status_code != httpx.codes.OK:  # a redirect is no error to httpx
-            raise ValueError("not answered with a document")
+    return _object_of(client, client.build_request("GET", url, headers=dict(headers or {})))
+
+
+def posted(client: httpx.Client, url: str, form: str, headers: Mapping[str, str]) -> dict[str, Any]:
+    """The same for a form that is sent there."""
+    sent = {"Content-Type": "application/x-www-form-urlencoded", **headers}
+    return _object_of(client, client.build_request("POST", url, content=form, headers=sent))
+
+
+def _object_of(client: httpx.Client, request: httpx.Request) -> dict[str, Any]:
+    response = client.send(request, stream=True)
+    try:
+        if response.status_code != httpx.codes.OK:  # a redirect is no error to httpx, and no answer to us
+            raise httpx.HTTPStatusError("not answered with a document", request=request, response=response)
         body = b""
         for part in response.iter_bytes():
             body += part
             if len(body) > MAX_ANSWER_BYTES:
                 raise ValueError("too large")
-    found = httpx.Response(200, content=body).json()
+    finally:
+        response.close()
+    found = json.loads(body)
     if not isinstance(found, dict):
         raise ValueError("not an object")
     return found
@@ -205,7 +216,7 @@ def fetched(client: httpx.Client, url: str, headers: Mapping[str, str] | None = 
 
 def _keys(listed: list[Any]) -> list[tuple[str | None, Mapping[str, Any], Key]]:
     """The public signing keys of a set; others, and those that can't be read, are left out. Never a shared secret."""
-    found = []
+    found: list[tuple[str | None, Mapping[str, Any], Key]] = []
     for item in listed:
         if not isinstance(item, dict) or item.get("kty") not in ("RSA", "EC", "OKP") or item.get("use", "sig") != "sig":
             continue

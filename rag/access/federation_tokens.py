@@ -109,10 +109,10 @@ class TokenVerifier:
             ProviderUnavailable: the keys to check it with are not known.
         """
         claims = self._claims(text, _LOGOUT_TYPES, (self._settings.client_id,), needs_subject=False)
-        events, issued = claims.get("events"), claims.get("iat")
+        events, issued = claims.get("events"), claims["iat"]
         if not isinstance(events, dict) or not isinstance(events.get(LOGOUT_EVENT), dict) or "nonce" in claims:
             raise NotAuthenticated
-        if not _number(issued) or self._clock() - float(issued) > LOGOUT_AGE_S + self._settings.skew_s:
+        if self._clock() - issued > LOGOUT_AGE_S + self._settings.skew_s:
             raise NotAuthenticated
         if not any(isinstance(claims.get(name), str) and claims[name] for name in ("sid", "sub")):
             raise NotAuthenticated

@@ -33,6 +33,7 @@ SeogoError
 │   ├── RerankerMissing            reranker_missing
 │   └── GeneratorMissing           generator_missing
 ├── NotAuthenticated               not_authenticated
+├── SignInFailed                   sign_in_failed
 │   └── AccessEnded                access_ended
 ├── NotPermitted                   not_permitted
 ├── NotFound                       not_found
@@ -303,6 +304,12 @@ class AccessEnded(NotAuthenticated):
     """The right to see this ended while it was sent: the key, the session or the account is not in force any more."""
 
     code = "access_ended"
+
+
+class SignInFailed(SeogoError):
+    """The sign-in did not succeed. Please begin again from the portal."""
+
+    code = "sign_in_failed"
 
 
 class NotPermitted(SeogoError):

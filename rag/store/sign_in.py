@@ -111,9 +111,7 @@ def unlink(session: Session, link: AccountLink) -> None:
 
 def taken(session: Session, state_hash: bytes, now: datetime) -> PendingSignIn | None:
     """The sign-in that this state began; it is gone with this, so the state counts once. None when it is too late."""
-    found = session.scalar(
-        delete(PendingSignIn).where(PendingSignIn.state_hash == state_hash).returning(PendingSignIn)
-    )
+    found = session.scalar(delete(PendingSignIn).where(PendingSignIn.state_hash == state_hash).returning(PendingSignIn))
     session.execute(delete(PendingSignIn).where(PendingSignIn.expires_at <= now))
     return found if found is not None and found.expires_at > now else None
 
@@ -157,7 +155,13 @@ def end(session: Session, session_id: UUID, now: datetime, account_id: UUID | No
 
 
 def end_those_of(
-    session: Session, tenant_id: UUID, provider: str, subject: str, provider_session: str, before: datetime, now: datetime
+    session: Session,
+    tenant_id: UUID,
+    provider: str,
+    subject: str,
+    provider_session: str,
+    before: datetime,
+    now: datetime,
 ) -> int:
     """End the sessions that a provider calls by its own names, begun before; how many. An empty name is not compared."""
     change = update(PortalSession).where(
