@@ -13,6 +13,7 @@ from api.errors import language_of
 from api.schemas.common import Problem
 from api.settings import ApiSettings
 from ingest.bootstrap import Ingest
+from rag.access.identities import Carrier, Presented
 from rag.access.policy import Action
 from rag.bootstrap import Rag
 from rag.domain.errors import NotAuthenticated, NotPermitted
@@ -66,18 +67,20 @@ class Caller:
             raise NotPermitted
 
 
-def presented_key(request: Request) -> str:
-    """The API key of a request, from the headers that clients use; never from the query string.
+def presented(request: Request) -> Presented:
+    """The credential of a request, from the headers that clients use; never from the query string.
 
     Raises:
         NotAuthenticated: there is none.
     """
+    address = request.client.host if request.client is not None else ""
+    origin = request.headers.get("origin")
     scheme, _, token = request.headers.get("authorization", "").partition(" ")
     if scheme.lower() == "bearer" and token.strip():
-        return token.strip()
+        return Presented(token.strip(), Carrier.BEARER, address, origin)
     for header in ("x-api-key", "api-key"):
         if key := request.headers.get(header, "").strip():
-            return key
+            return Presented(key, Carrier.HEADER, address, origin)
     raise NotAuthenticated
 
 
@@ -90,8 +93,9 @@ class Guard:
     def __call__(self, request: Request) -> Caller:
         """The caller; refuses before the body is looked at when the scope is missing."""
         services = services_of(request)
-        principal = services.rag.authenticate(presented_key(request))
+        principal = services.rag.authenticate(presented(request))
         services.rag.policy.require(principal, self.action)
+        request.state.principal = principal  # whose access is watched while the response is sent
         return Caller(principal, self.action, language_of(request), services)
 
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
+from rag.access.identities import CredentialKind, Identities, Presented
 from rag.access.keys import Keys
 from rag.access.operator import LocalOperator
 from rag.access.policy import Policy
+from rag.access.widgets import WidgetTokens
 from rag.answering.contract import ContractRules
 from rag.answering.service import Answerer
 from rag.answering.steps import StepwiseAnswerer
@@ -31,7 +33,7 @@ from rag.retrieval.spaces import Spaces
 from rag.retrieval.traffic import Traffic
 from rag.retrieval.understanding import Understander
 from rag.settings import RagSettings
-from rag.store import schema
+from rag.store import schema, widget_token
 from rag.store.session import Database
 from rag.text.analysis import Analyzer
 from rag.text.question import QuestionReader
@@ -47,6 +49,7 @@ class Rag:
     analyzer: Analyzer
     spaces: Spaces
     keys: Keys
+    identities: Identities
     policy: Policy
     retriever: Retriever
     answerer: Answerer
@@ -64,14 +67,13 @@ class Rag:
         """The index that answers now."""
         return self.spaces.current.index
 
-    def authenticate(self, presented: str) -> Principal:
-        """The principal behind a key, or behind the operator's token where this process has one.
+    def authenticate(self, presented: Presented | str) -> Principal:
+        """The principal behind a credential of any kind; a text alone came as a bearer token does.
 
         Raises:
-            NotAuthenticated: neither.
+            NotAuthenticated: nobody.
         """
-        operator = self.operator.principal_of(presented) if self.operator is not None else None
-        return operator or self.keys.authenticate(presented)
+        return self.identities.resolve(Presented(presented) if isinstance(presented, str) else presented)
 
     def warm_up(self) -> None:
         """Load the models now, side by side, instead of with the first question."""
@@ -129,20 +131,29 @@ def build(
     traffic = Traffic()
     generation = generation or open_generation(settings.generation)
     retriever = _retriever(settings, database, spaces, analyzer, reader, _open_chat(settings, generation), traffic)
+    keys, operator = Keys(database), LocalOperator(database) if local_operator else None
     return Rag(
         settings=settings,
         database=database,
         blobs=BlobStore(settings.blob_url()),
         analyzer=analyzer,
         spaces=spaces,
-        keys=Keys(database),
+        keys=keys,
+        identities=_identities(database, keys, operator),
         policy=Policy(database),
         retriever=retriever,
         answerer=_answerer(settings, retriever, reader, generation),
         traffic=traffic,
-        operator=LocalOperator(database) if local_operator else None,
+        operator=operator,
         generation=generation,
     )
+
+
+def _identities(database: Database, keys: Keys, operator: LocalOperator | None) -> Identities:
+    """Every kind of credential that is taken."""
+    identities = Identities(database, keys, operator)
+    identities.register(CredentialKind.WIDGET, WidgetTokens(database), widget_token.in_force)
+    return identities
 
 
 def _retriever(

@@ -23,8 +23,7 @@ from ingest.pipeline.fault_points import reached
 from ingest.pipeline.program_context import excerpts_for
 from ingest.pipeline.program_writing import Written, written_by
 from ingest.pipeline.steps import Interrupted
-from rag.access.keys import Keys
-from rag.access.operator import LocalOperator
+from rag.access.identities import Identities
 from rag.access.policy import Action, Policy
 from rag.blobs.store import BlobStore
 from rag.domain.errors import GenerationStopped, InvalidRequest, NotFound, SeogoError, UnknownModel
@@ -90,7 +89,7 @@ class ProgramWriter:
     """The steps and what they work with.
 
     Attributes:
-        operator: whoever works at this machine's command line, without a stored key.
+        identities: who began a job, as it is now.
         stopping: set when this process is about to end; the job then goes on in the next one.
     """
 
@@ -98,8 +97,7 @@ class ProgramWriter:
     blobs: BlobStore
     retriever: Retriever
     policy: Policy
-    keys: Keys
-    operator: LocalOperator | None
+    identities: Identities
     generation: Generation | None
     stopping: threading.Event
     limits: ProgramLimits = ProgramLimits()
@@ -245,16 +243,15 @@ class ProgramWriter:
             return row
 
     def _permit(self, row: Program) -> Permit:
-        """What the key that asked may read now.
+        """What the key, or the account, that asked may read now.
 
         Raises:
-            NotAuthenticated: it is revoked or expired.
+            NotAuthenticated: it is not in force any more.
             NotPermitted, CollectionNotFound: it lost a right since, or a collection is gone.
         """
         with self.database.read() as session:
             repositories = programs_table.repositories_of(session, [row.id]).get(row.id, [])
-        operator = self.operator.principal if self.operator is not None else None
-        principal = operator if operator is not None and operator.id == row.key_id else self.keys.current(row.key_id)
+        principal = self.identities.current(row.key_id)
         if principal.tenant_id != row.tenant_id:
             raise NotFound
         return self.policy.authorize(principal, Action.WRITE_PROGRAMS, [str(item) for item in repositories])

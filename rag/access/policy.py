@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from rag.domain.access import AccessRule, EffectiveRule, Role
 from rag.domain.errors import CollectionNotFound, NotPermitted
 from rag.domain.filters import DocumentFilter
-from rag.domain.principal import PassedRule, Permit, Principal, Scope
+from rag.domain.principal import PassedRule, Permit, Principal, PrincipalKind, Scope
 from rag.store import access_rule, collection
 from rag.store.collection import Collection
 from rag.store.session import Database
@@ -59,7 +59,10 @@ class Action(Enum):
     MANAGE_ACCESS = ("manage_access", Scope.WRITE, Role.CURATOR)
     MANAGE_PEOPLE = ("manage_people", Scope.ADMIN, Role.ADMIN, Reach.TENANT)
     MANAGE_KEYS = ("manage_keys", Scope.ADMIN, Role.ADMIN, Reach.TENANT)
+    MANAGE_ROLES = ("manage_roles", Scope.ADMIN)
     READ_OWN_IDENTITY = ("read_own_identity", Scope.READ)
+    MANAGE_OWN_KEYS = ("manage_own_keys", Scope.WRITE, Role.VIEWER)
+    ISSUE_WIDGET_TOKENS = ("issue_widget_tokens", Scope.READ)
     READ_AUDIT = ("read_audit", Scope.ADMIN, Role.ADMIN, Reach.TENANT)
     SEARCH = ("search", Scope.READ)
     ASK = ("ask", Scope.READ)
@@ -85,6 +88,14 @@ _IMPLIED: dict[Scope, frozenset[Scope]] = {
     Scope.OPERATOR: frozenset({Scope.OPERATOR}),
 }
 
+_OF_WIDGETS = frozenset({Action.SEARCH, Action.ASK, Action.GIVE_FEEDBACK, Action.READ_DOCUMENTS})
+"""All that a page in a browser does: ask, say what it thinks of an answer, and show what the answer stands on."""
+
+
+def covers(principal: Principal, scope: Scope) -> bool:
+    """Whether one of the principal's scopes includes `scope`."""
+    return any(scope in _IMPLIED[held] for held in principal.scopes)
+
 
 class Policy:
     """Turns a principal and an action into a Permit, or refuses."""
@@ -96,7 +107,9 @@ class Policy:
     def require(self, principal: Principal, action: Action) -> None:
         """Raise NotPermitted unless a scope of the principal covers the action, and its role in the tenant those that are
         about the whole tenant; which collections it may act on, `authorize` says."""
-        if not any(action.scope in _IMPLIED[scope] for scope in principal.scopes):
+        if not covers(principal, action.scope):
+            raise NotPermitted
+        if principal.kind is PrincipalKind.WIDGET and action not in _OF_WIDGETS:
             raise NotPermitted
         if action.reach is Reach.TENANT and not _includes(principal.tenant_role, action.role):
             raise NotPermitted

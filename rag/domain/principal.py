@@ -43,6 +43,8 @@ class PrincipalKind(StrEnum):
     """A service account."""
     OPERATOR = "operator"
     """Whoever holds the data folder, at the command line."""
+    WIDGET = "widget"
+    """A page in a browser, with a token that a key made for it."""
 
 
 _ROLE_OF_SCOPE = {Scope.READ: Role.VIEWER, Scope.WRITE: Role.CONTRIBUTOR, Scope.ADMIN: Role.ADMIN}

@@ -112,9 +112,9 @@ class GroupMember(Base):
     member_id: Mapped[UUID] = mapped_column(primary_key=True, index=True)
 
 
-def groups_of(session: Session, member_id: UUID) -> frozenset[UUID]:
-    """The groups that an account or a group is in, and those around them, at any depth, in one query; circles do no harm."""
-    inner = select(GroupMember.group_id.label("id")).where(GroupMember.member_id == member_id).cte(recursive=True)
+def groups_of(session: Session, *member_ids: UUID) -> frozenset[UUID]:
+    """The groups that these accounts or groups are in, and those around them, at any depth, in one query; circles do no harm."""
+    inner = select(GroupMember.group_id.label("id")).where(GroupMember.member_id.in_(member_ids)).cte(recursive=True)
     outer = select(GroupMember.group_id).join(inner, GroupMember.member_id == inner.c.id)
     return frozenset(session.scalars(select(inner.union(outer).c.id)))
 

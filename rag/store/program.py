@@ -47,7 +47,7 @@ class Program(Base):
     """One generation. The specification and what was made lie in the blob store, under its id.
 
     Attributes:
-        key_id: of the key that asked; its rights are looked at again whenever the job goes on.
+        key_id: of the key that asked, or of the account; its rights are looked at again whenever the job goes on.
         model: as it was asked for; empty left the choice to the router.
         model_used: the engine that wrote it; an adapter on it stands among the facts.
         written: tokens so far, reasoning included; an estimate until the engine has counted.

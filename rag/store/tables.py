@@ -22,6 +22,7 @@ from rag.store.role_grant import RoleGrant
 from rag.store.sign_in import AccountLink, PendingSignIn, PortalSession
 from rag.store.tenant import Tenant
 from rag.store.version import DocumentVersion
+from rag.store.widget_token import WidgetToken
 from rag.store.worker import Worker
 
 METADATA = Base.metadata
@@ -33,6 +34,7 @@ TABLES = (
     RoleGrant,
     AccessRuleRow,
     ApiKey,
+    WidgetToken,
     Collection,
     Document,
     DocumentVersion,
