@@ -37,6 +37,7 @@ from api.routes import (
     ingestion,
     receipts,
     search,
+    sign_in,
     snapshots,
     sources,
     spaces,
@@ -80,6 +81,8 @@ ROUTERS = (
         )
     ),
     ("", rerank.bare_router),
+    ("", sign_in.router),
+    (NATIVE, sign_in.me_router),
     *(("", module.router) for module in (dify, continue_ide)),
 )
 """Every route of the application; a test checks that each has a policy."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
+from rag.access.federation import Federation, open_federation
 from rag.access.identities import CredentialKind, Identities, Presented
 from rag.access.keys import Keys
 from rag.access.operator import LocalOperator
@@ -50,6 +51,7 @@ class Rag:
     spaces: Spaces
     keys: Keys
     identities: Identities
+    federation: Federation
     policy: Policy
     retriever: Retriever
     answerer: Answerer
@@ -132,6 +134,7 @@ def build(
     generation = generation or open_generation(settings.generation)
     retriever = _retriever(settings, database, spaces, analyzer, reader, _open_chat(settings, generation), traffic)
     keys, operator = Keys(database), LocalOperator(database) if local_operator else None
+    identities = _identities(database, keys, operator)
     return Rag(
         settings=settings,
         database=database,
@@ -139,7 +142,8 @@ def build(
         analyzer=analyzer,
         spaces=spaces,
         keys=keys,
-        identities=_identities(database, keys, operator),
+        identities=identities,
+        federation=open_federation(settings.identity, database, identities),
         policy=Policy(database),
         retriever=retriever,
         answerer=_answerer(settings, retriever, reader, generation),

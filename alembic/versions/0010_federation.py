@@ -1,7 +1,7 @@
 """sign-ins with a provider, and the sessions that they begin
 
 Revision ID: 0010_federation
-Revises: 0009_access
+Revises: 0010_identity
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from alembic import op
 from rag.store.base import UtcDateTime
 
 revision = "0010_federation"
-down_revision = "0009_access"
+down_revision = "0010_identity"
 branch_labels = None
 depends_on = None
 

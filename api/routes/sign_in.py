@@ -9,8 +9,8 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Form, Query, Request, Response
 from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse
 
-from api import session_cookie, sign_in_page
-from api.deps import PROBLEMS, Caller, guarded, services_of
+from api import sign_in_page
+from api.deps import PROBLEMS, Caller, guarded, services_of, site_of
 from api.errors import language_of
 from api.schemas.sign_in import CurrentSessionOut, LogoutOut, ProviderOut, ProvidersOut, SessionOut, SessionsOut
 from rag.access.federation import Federation
@@ -48,7 +48,7 @@ def list_providers(request: Request) -> ProvidersOut:
 @router.get("/auth/session", responses=PROBLEMS)
 def get_session(request: Request, response: Response, caller: Annotated[Caller, _OWN]) -> CurrentSessionOut:
     """The session that this request came by, with the proof for requests that change something."""
-    secret = session_cookie.session_of(request)
+    secret = site_of(request).shown(request, "session")
     if not secret or caller.principal.credential is None:
         raise NotFound
     row = federation_of(request).sessions.found(secret)
@@ -66,15 +66,16 @@ def login(
 ) -> Response:
     """Send the browser to the provider."""
     known: SignIn | None = None
+    site = site_of(request)
     try:
         known = federation_of(request).sign_in(provider)
-        before = request.cookies.get(session_cookie.cookie_name(request, "sign_in"), "")
-        departure = known.depart(_callback(request, provider), return_to, before, language_of(request))
+        before = site.shown(request, "sign_in")
+        departure = known.depart(f"{site.origin()}/auth/{provider}/callback", return_to, before, language_of(request))
     except SeogoError as error:
         return _failed(request, error, known)
     response = RedirectResponse(departure.url, 303, sign_in_page.HEADERS)
     patience_s = services_of(request).rag.settings.identity.sessions.sign_in_s
-    session_cookie.set_cookie(request, response, "sign_in", departure.browser, patience_s)
+    site.give(response, "sign_in", departure.browser, patience_s)
     return response
 
 
@@ -82,22 +83,23 @@ def login(
 def callback(request: Request, provider: str) -> Response:
     """Take the browser back from the provider, and begin its session."""
     known: SignIn | None = None
+    site = site_of(request)
     try:
         known = federation_of(request).sign_in(provider)
-        session_cookie.own_origin(request)
+        site.origin()
         arrival = known.arrive(
             request.query_params,
-            request.cookies.get(session_cookie.cookie_name(request, "sign_in"), ""),
+            site.shown(request, "sign_in"),
             agent=request.headers.get("user-agent", ""),
             address=request.client.host if request.client is not None else "",
-            replacing=session_cookie.session_of(request),
+            replacing=site.shown(request, "session"),
         )
     except SeogoError as error:
         return _failed(request, error, known)
     response = RedirectResponse(arrival.return_to, 303, sign_in_page.HEADERS)
     longest_s = services_of(request).rag.settings.identity.sessions.absolute_s
-    session_cookie.set_cookie(request, response, "session", arrival.session, longest_s)
-    session_cookie.drop_cookie(request, response, "sign_in")
+    site.give(response, "session", arrival.session, longest_s)
+    site.take_back(response, "sign_in")
     return response
 
 
@@ -108,9 +110,10 @@ def logout(request: Request, response: Response, provider: str, caller: Annotate
     known, principal = federation.sign_in(provider), caller.principal
     if principal.credential is None or not federation.sessions.end(principal.credential, principal.id):
         raise NotFound
-    session_cookie.drop_cookie(request, response, "session")
+    site = site_of(request)
+    site.take_back(response, "session")
     response.headers.update(_UNSTORED)
-    return LogoutOut(url=known.farewell(f"{session_cookie.own_origin(request)}/"))
+    return LogoutOut(url=known.farewell(f"{site.origin()}/"))
 
 
 @router.post("/auth/{provider}/backchannel-logout", responses={400: {"description": "not an order of the provider"}})
@@ -141,10 +144,6 @@ def end_session(request: Request, session_id: UUID, caller: Annotated[Caller, _O
 
 def _session_id(principal: Principal) -> UUID | None:
     return principal.credential
-
-
-def _callback(request: Request, provider: str) -> str:
-    return f"{session_cookie.own_origin(request)}/auth/{provider}/callback"
 
 
 def _failed(request: Request, error: SeogoError, known: SignIn | None) -> Response:
