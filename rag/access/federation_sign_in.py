@@ -18,7 +18,7 @@ from authlib.oauth2.rfc6749.parameters import prepare_grant_uri, prepare_token_r
 from authlib.oauth2.rfc7636 import create_s256_code_challenge
 
 from rag.access.federation_accounts import FederatedAccounts
-from rag.access.federation_claims import person_of
+from rag.access.federation_claims import cleaned, person_of
 from rag.access.federation_provider import Provider, fetched, posted
 from rag.access.federation_sessions import SECRET_BYTES, Sessions, digest
 from rag.access.federation_tokens import TokenVerifier
@@ -153,7 +153,7 @@ class SignIn:
             principal,
             self.settings.name,
             claims["sub"],
-            str(claims.get("sid") or ""),
+            cleaned(claims.get("sid"), 255),
             browser=agent,
             address=address,
             replacing=replacing,

@@ -23,6 +23,7 @@ from rag.domain.errors import NotAuthenticated
 MAX_TOKEN_CHARS = 16 << 10
 """Longest token that is looked at; those of people in hundreds of groups have some 8 KB."""
 _MAX_HEADER = 2048
+_MAX_NAME = 255
 _ACCESS_TYPES = frozenset({"at+jwt", "application/at+jwt", "jwt"})
 """`typ` of access tokens: RFC 9068, and what Keycloak, Entra ID and AD FS write."""
 _ID_TYPES = frozenset({"jwt", "id+jwt"})
@@ -114,7 +115,8 @@ class TokenVerifier:
             raise NotAuthenticated
         if self._clock() - issued > LOGOUT_AGE_S + self._settings.skew_s:
             raise NotAuthenticated
-        if not any(isinstance(claims.get(name), str) and claims[name] for name in ("sid", "sub")):
+        named = [claims[name] for name in ("sid", "sub") if claims.get(name) is not None]
+        if not named or not all(_name(item) for item in named):
             raise NotAuthenticated
         return claims
 
@@ -132,7 +134,7 @@ class TokenVerifier:
         if not isinstance(named, list) or not any(item in audiences for item in named if isinstance(item, str)):
             raise NotAuthenticated
         subject = claims.get("sub")
-        if needs_subject and (not isinstance(subject, str) or not 0 < len(subject) <= 255):
+        if (needs_subject or subject is not None) and not _name(subject):
             raise NotAuthenticated
         self._check_times(claims)
         return claims
@@ -171,8 +173,13 @@ def _number(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 1 << 53
 
 
+def _name(value: object) -> bool:
+    """Whether a value can be a name of something: printable, and not longer than OpenID Connect lets subjects be."""
+    return isinstance(value, str) and 0 < len(value) <= _MAX_NAME and value.isprintable()
+
+
 def _same(said: object, wanted: str) -> bool:
-    return isinstance(said, str) and compare_digest(said.encode(), wanted.encode())
+    return isinstance(said, str) and said.isascii() and compare_digest(said, wanted)
 
 
 def _half_hash(text: str, access_token: str) -> str:
