@@ -8,14 +8,17 @@ import secrets
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from itertools import cycle
 from typing import Any
 from urllib.parse import parse_qs, parse_qsl, urlsplit
 
 import httpx
 from authlib.oauth2.rfc7636 import create_s256_code_challenge
-from joserfc import jws, jwt
+from joserfc import jws
 from joserfc.jwk import ECKey, OctKey, RSAKey
 
+_KEYS = cycle([RSAKey.generate_key(2048).as_dict(private=True) for _ in range(4)])
+"""Taken in turn: two providers that are made one after the other never have the same."""
 NOW = 1_800_000_000
 """The moment at which these tests play, in seconds since 1970."""
 
@@ -27,7 +30,9 @@ class FakeProvider:
     Attributes:
         asked: requests by path.
         away: whether it does not answer.
+        says: what is otherwise in its metadata.
         people: claims by `sub`, for the ID token and the user info.
+        tells: what is otherwise in the user info.
     """
 
     issuer: str = "https://sso.bank.example/realms/main"
@@ -35,6 +40,7 @@ class FakeProvider:
     secret: str | None = None
     away: bool = False
     says: dict[str, Any] = field(default_factory=dict)
+    tells: dict[str, Any] = field(default_factory=dict)
     people: dict[str, dict[str, Any]] = field(default_factory=dict)
     asked: Counter[str] = field(default_factory=Counter)
     now: float = NOW
@@ -46,7 +52,7 @@ class FakeProvider:
 
     def rotate(self, kid: str) -> None:
         """Sign with a new key, beside which the old ones are not listed any more."""
-        self.keys = {kid: RSAKey.generate_key(2048, {"kid": kid, "use": "sig", "alg": "RS256"})}
+        self.keys = {kid: RSAKey.import_key(next(_KEYS), {"kid": kid, "use": "sig", "alg": "RS256"})}
 
     @property
     def key(self) -> RSAKey | ECKey | OctKey:
@@ -73,7 +79,8 @@ class FakeProvider:
         head = {"alg": "RS256", "kid": kid, "typ": "at+jwt", **(header or {})}
         head = {name: value for name, value in head.items() if value is not None}
         registry = jws.JWSRegistry(algorithms=[head["alg"]], strict_check_header=False)
-        return jwt.encode(head, dict(claims or self.claims()), self.key, registry=registry, default_type=None)
+        payload = json.dumps(dict(claims or self.claims())).encode()
+        return jws.serialize_compact(head, payload, self.key, registry=registry)
 
     def transport(self) -> httpx.MockTransport:
         """Its endpoints."""
@@ -108,7 +115,7 @@ class FakeProvider:
                 return self._sell(request)
             case "/userinfo":
                 sub = request.headers["authorization"].removeprefix("Bearer access-")
-                return httpx.Response(200, json={"sub": sub, **self.people.get(sub, {})})
+                return httpx.Response(200, json={"sub": sub, **self.people.get(sub, {}), **self.tells})
         return httpx.Response(404)
 
     def _sell(self, request: httpx.Request) -> httpx.Response:
