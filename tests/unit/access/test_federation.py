@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -12,6 +12,7 @@ from uuid import UUID, uuid4
 
 import pytest
 from sqlalchemy import event, select
+from sqlalchemy import text as sql
 
 from rag.access.accounts import AccountChange, Accounts
 from rag.access.federation import Federation, open_federation
@@ -30,8 +31,10 @@ from rag.store.account import Account, AccountKind, Source
 from rag.store.base import utc_now
 from rag.store.session import Database
 from rag.store.sign_in import AccountLink, PendingSignIn, PortalSession
+from rag.store.tables import METADATA
 from rag.store.tenant import ensure_tenant, tenant_id_of
 from tests.support.oidc_provider import FakeProvider
+from tests.support.stores import migrated
 
 HERE = "https://seogo.bank.example/auth/sso/callback"
 
@@ -70,8 +73,40 @@ class House:
 Build = Callable[..., House]
 
 
+@pytest.fixture(scope="module")
+def kept(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
+    """One migrated SQLite store for all tests here."""
+    opened = migrated(f"sqlite:///{tmp_path_factory.mktemp('federation') / 'seogo.sqlite'}")
+    yield opened
+    opened.close()
+
+
 @pytest.fixture
-def build(database: Database) -> Build:
+def small(kept: Database) -> Database:
+    """The same, emptied."""
+    with kept.write() as session:
+        for table in reversed(METADATA.sorted_tables):
+            session.execute(table.delete())
+    return kept
+
+
+@pytest.fixture
+def build(small: Database) -> Build:
+    """Houses on SQLite."""
+    return builder(small)
+
+
+@pytest.fixture(params=["small", "postgres"])
+def anywhere(request: pytest.FixtureRequest) -> Build:
+    """Houses on each store, for what the databases may do differently."""
+    opened: Database = request.getfixturevalue(request.param)
+    if not opened.is_sqlite:
+        with opened.engine.begin() as connection:
+            connection.execute(sql(f"TRUNCATE {', '.join(METADATA.tables)}"))
+    return builder(opened)
+
+
+def builder(database: Database) -> Build:
     def built(**settings: Any) -> House:
         fake = FakeProvider(now=time.time())
         values = {"name": "sso", "tenant": "bank", "issuer": fake.issuer, "client_id": "seogo", "provision": True}
@@ -104,8 +139,8 @@ RICH = {
 }
 
 
-def test_a_first_token_makes_an_account_with_what_it_says(build: Build) -> None:
-    house = build(**RICH)
+def test_a_first_token_makes_an_account_with_what_it_says(anywhere: Build) -> None:
+    house = anywhere(**RICH)
     said = {"realm": {"groups": ["여신팀", "관리자"]}, "clearance": ["limited", "?"], "department": "여신"}
     principal = house.bearer(house.token("u-1", name="홍길동", email="hong@bank.example", **said))
     assert (principal.kind, principal.tenant_id) == (PrincipalKind.USER, tenant_id_of("bank"))
@@ -118,8 +153,8 @@ def test_a_first_token_makes_an_account_with_what_it_says(build: Build) -> None:
     assert sorted(names) == ["관리자", "여신팀"] and len(principal.groups) == 2
 
 
-def test_a_newer_token_takes_away_and_an_older_one_brings_nothing_back(build: Build) -> None:
-    house = build(**RICH)
+def test_a_newer_token_takes_away_and_an_older_one_brings_nothing_back(anywhere: Build) -> None:
+    house = anywhere(**RICH)
     now = int(house.fake.now)
     old = house.token(iat=now - 100, realm={"groups": ["여신팀", "관리자"]}, clearance="secret")
     new = house.token(iat=now - 50, realm={"groups": ["심사팀"]})
@@ -142,8 +177,8 @@ def test_grants_and_groups_that_others_gave_stay(build: Build) -> None:
     assert local.id in later.groups and len(later.groups) == 2
 
 
-def test_a_token_in_use_costs_four_reads_and_no_write(build: Build) -> None:
-    house, text = build(**RICH), ""
+def test_a_token_in_use_costs_four_reads_and_no_write(anywhere: Build) -> None:
+    house = anywhere(**RICH)
     text = house.token(realm={"groups": ["여신팀"]})
     house.bearer(text)
     statements: list[str] = []
@@ -162,8 +197,8 @@ def test_without_provisioning_only_accounts_that_are_there_come_in(build: Build)
         assert session.scalars(select(Account)).all() == []
 
 
-def test_a_suspended_account_is_refused_whatever_the_token_says(build: Build) -> None:
-    house = build(**RICH)
+def test_a_suspended_account_is_refused_whatever_the_token_says(anywhere: Build) -> None:
+    house = anywhere(**RICH)
     principal, secret = house.bearer(house.token()), house.signed_in()
     house.accounts.suspend(principal.tenant_id, principal.id)
     fresh = house.token(iat=int(house.fake.now) + 5, realm={"groups": ["관리자"]})
@@ -179,8 +214,8 @@ def test_a_suspended_account_is_refused_whatever_the_token_says(build: Build) ->
     assert house.cookie(secret).id == principal.id
 
 
-def test_whoever_comes_after_a_deletion_is_a_new_account(build: Build) -> None:
-    house = build()
+def test_whoever_comes_after_a_deletion_is_a_new_account(anywhere: Build) -> None:
+    house = anywhere()
     first, secret = house.bearer(house.token()), house.signed_in()
     house.accounts.delete(first.tenant_id, first.id)
     with pytest.raises(NotAuthenticated):
@@ -227,8 +262,8 @@ def test_a_service_account_is_nobodys_to_sign_in_to(build: Build) -> None:
         house.bearer(house.token())
 
 
-def test_a_taken_name_is_no_way_into_an_account(build: Build) -> None:
-    house = build()
+def test_a_taken_name_is_no_way_into_an_account(anywhere: Build) -> None:
+    house = anywhere()
     held = house.accounts.create(tenant_id_of("bank"), "name-u-1")
     with pytest.raises(NotAuthenticated):
         house.bearer(house.token())
@@ -246,7 +281,7 @@ def test_scopes_of_a_token_allow_what_the_settings_say(build: Build) -> None:
             house.bearer(house.token(**nothing))
 
 
-def test_issuers_of_two_tenants_never_meet(database: Database) -> None:
+def test_issuers_of_two_tenants_never_meet(small: Database) -> None:
     first = FakeProvider(issuer="https://a.example", now=time.time())
     second = FakeProvider(issuer="https://b.example", now=time.time())
     second.keys = first.keys  # even with the same keys
@@ -259,8 +294,8 @@ def test_issuers_of_two_tenants_never_meet(database: Database) -> None:
             ]
         }
     )
-    identities = Identities(database, Keys(database))
-    open_federation(settings, database, identities, first.transport())
+    identities = Identities(small, Keys(small))
+    open_federation(settings, small, identities, first.transport())
     one = identities.resolve(Presented(first.token()))
     assert one.tenant_id == tenant_id_of("bank-a")
     two = FederatedPair(first, second, identities)
@@ -292,8 +327,8 @@ def test_settings_refuse_one_issuer_for_two_tenants() -> None:
             IdentitySettings.model_validate({"oidc": [one, other]})
 
 
-def test_a_sign_in_ends_with_a_session(build: Build) -> None:
-    house = build(**RICH)
+def test_a_sign_in_ends_with_a_session(anywhere: Build) -> None:
+    house = anywhere(**RICH)
     house.fake.people["u-1"] = {"realm": {"groups": ["관리자"]}, "sid": "s-1"}
     departure = house.sign_in.depart(HERE, "/ask?q=%EC%97%B0%EC%B0%A8", language="ko")
     assert "ui_locales=ko" in departure.url and "scope=openid+profile+email" in departure.url
@@ -322,8 +357,8 @@ def test_a_secret_of_the_client_goes_along(build: Build, tmp_path: Path) -> None
         house.signed_in()
 
 
-def test_a_state_counts_once_in_its_own_browser_and_for_a_while(build: Build) -> None:
-    house = build()
+def test_a_state_counts_once_in_its_own_browser_and_for_a_while(anywhere: Build) -> None:
+    house = anywhere()
     departure = house.sign_in.depart(HERE, "/")
     query = house.fake.authorize(departure.url)
     other = house.sign_in.depart(HERE, "/")
@@ -427,8 +462,8 @@ def test_signing_out_leads_to_the_providers_page(build: Build) -> None:
     assert away.sign_in.farewell("https://seogo.bank.example/") == ""
 
 
-def test_the_provider_ends_the_sessions_that_it_names_and_no_others(build: Build) -> None:
-    house = build()
+def test_the_provider_ends_the_sessions_that_it_names_and_no_others(anywhere: Build) -> None:
+    house = anywhere()
 
     def order(**named: Any) -> str:
         claims = {"aud": "seogo", "azp": None, "sub": None, "events": {LOGOUT_EVENT: {}}, **named}
@@ -464,8 +499,8 @@ class Time:
         return self.now
 
 
-def test_a_session_ends_by_rest_by_age_by_hand_and_by_the_next_one(build: Build) -> None:
-    house, clock = build(), Time()
+def test_a_session_ends_by_rest_by_age_by_hand_and_by_the_next_one(anywhere: Build) -> None:
+    house, clock = anywhere(), Time()
     principal = house.bearer(house.token())
     settings = SessionSettings(idle_s=600, absolute_s=3600)
     sessions = Sessions(house.database, house.identities, settings, clock)
@@ -497,8 +532,8 @@ def test_a_session_ends_by_rest_by_age_by_hand_and_by_the_next_one(build: Build)
         assert not holds(text)
 
 
-def test_open_streams_of_a_session_end_with_it(build: Build) -> None:
-    house = build()
+def test_open_streams_of_a_session_end_with_it(anywhere: Build) -> None:
+    house = anywhere()
     principal = house.cookie(house.signed_in())
     other = house.cookie(house.signed_in("u-2"))
     assert house.identities.ended([principal, other]) == frozenset()
@@ -537,6 +572,6 @@ def test_claims_are_found_by_their_very_name_or_by_the_way_to_them() -> None:
     )
 
 
-def test_ids_of_tenants_follow_from_their_names(database: Database) -> None:
-    with database.write() as session:
+def test_ids_of_tenants_follow_from_their_names(small: Database) -> None:
+    with small.write() as session:
         assert ensure_tenant(session, "은행").id == tenant_id_of("은행") != UUID(int=0)
