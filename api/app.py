@@ -27,14 +27,19 @@ from api.openai import (
 )
 from api.request_ids import RequestIds
 from api.routes import (
+    accounts,
     answers,
     collections,
     documents,
     feedback,
     generations,
     glossary,
+    grants,
+    groups,
     health,
     ingestion,
+    keys,
+    me,
     receipts,
     search,
     sign_in,
@@ -65,6 +70,11 @@ ROUTERS = (
             feedback,
             spaces,
             generations,
+            accounts,
+            groups,
+            grants,
+            keys,
+            me,
         )
     ),
     *(

@@ -167,6 +167,11 @@ class Accounts:
         with self._database.read() as session:
             return list(account.of_tenant(session, tenant_id, source))
 
+    def page(self, tenant_id: UUID, after: str | None, limit: int, query: str = "") -> Sequence[Account]:
+        """Accounts behind the one of this name, by name; `query` is how their names begin."""
+        with self._database.read() as session:
+            return account.page(session, tenant_id, None if after is None else account.user_key(after), limit, query)
+
     def set_groups(
         self, tenant_id: UUID, account_id: UUID, groups: Iterable[UUID], source: Source = Source.LOCAL
     ) -> None:

@@ -9,7 +9,7 @@ from uuid import UUID
 from sqlalchemy import Select, select
 from sqlalchemy.orm import Session
 
-from rag.domain.access import EVERYONE, Role, Subject, SubjectKind
+from rag.domain.access import Role, Subject, SubjectKind
 from rag.domain.errors import LastAdministrator
 from rag.domain.principal import Scope
 from rag.store import account, api_key
@@ -48,8 +48,6 @@ def any_left(session: Session, tenant_id: UUID) -> bool:
         RoleGrant.tenant_id == tenant_id, RoleGrant.collection_id.is_(None), RoleGrant.role == Role.ADMIN.value
     )
     subjects = {Subject.parse(text) for text in session.scalars(grants)}
-    if EVERYONE in subjects and session.scalar(_living(tenant_id).limit(1)) is not None:
-        return True
     groups = [UUID(item.value) for item in subjects if item.kind is SubjectKind.GROUP]
     ids = {UUID(item.value) for item in subjects if item.kind is SubjectKind.USER}
     ids |= account.members_of(session, groups) if groups else frozenset()

@@ -8,7 +8,7 @@ from uuid import UUID, uuid4
 from sqlalchemy.orm import Session
 
 from rag.access import administrators
-from rag.domain.access import Role, Subject, SubjectKind
+from rag.domain.access import EVERYONE, Role, Subject, SubjectKind
 from rag.domain.errors import GrantNotFound, InvalidRequest, NotPermitted
 from rag.domain.principal import Principal
 from rag.store import account, api_key, role_grant
@@ -45,6 +45,8 @@ class Grants:
             role=role.value,
             granted_by=None if by is None else by.id,
         )
+        if subject == EVERYONE and role is Role.ADMIN:
+            raise InvalidRequest(detail="subject: not everyone can be an administrator")
         with self._database.write() as session:
             _require_known(session, tenant_id, subject)
             if (before := role_grant.same_as(session, wanted)) is not None:
