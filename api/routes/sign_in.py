@@ -117,9 +117,7 @@ def logout(request: Request, response: Response, provider: str, caller: Annotate
 
 
 @router.post("/auth/{provider}/backchannel-logout", responses={400: {"description": "not an order of the provider"}})
-def backchannel_logout(
-    request: Request, provider: str, logout_token: Annotated[str, Form(max_length=16_384)]
-) -> Response:
+def backchannel_logout(request: Request, provider: str, logout_token: Annotated[str, Form()] = "") -> Response:
     """Take the provider's own order to end somebody's sessions (OpenID Connect Back-Channel Logout 1.0)."""
     try:
         federation_of(request).sign_in(provider).dismissed(logout_token)
