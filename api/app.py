@@ -41,6 +41,7 @@ from api.routes import (
     keys,
     me,
     receipts,
+    scim,
     search,
     sign_in,
     snapshots,
@@ -92,6 +93,7 @@ ROUTERS = (
     ),
     ("", rerank.bare_router),
     ("", sign_in.router),
+    ("", scim.router),
     (NATIVE, sign_in.me_router),
     *(("", module.router) for module in (dify, continue_ide)),
 )

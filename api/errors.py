@@ -168,6 +168,16 @@ def dify_error(request: Request, error: e.SeogoError, language: UiLanguage) -> d
     return {"error_code": code, "error_msg": f"{localized(error, language)} ({error.code})"}
 
 
+def scim_error(error: e.SeogoError, language: UiLanguage) -> dict[str, Any]:
+    """SCIM's error body (RFC 7644, 3.12)."""
+    body = {
+        "schemas": ["urn:ietf:params:scim:api:messages:2.0:Error"],
+        "status": str(STATUS[type(error)]),
+        "detail": localized(error, language),
+    }
+    return body | ({"scimType": "invalidValue"} if isinstance(error, e.InvalidRequest) else {})
+
+
 def respond(request: Request, error: e.SeogoError, more: Mapping[str, Any] | None = None) -> JSONResponse:
     """`error` in the shape of the surface that the request came by; `more` are extension members of the native one."""
     status = STATUS[type(error)]
@@ -182,6 +192,8 @@ def respond(request: Request, error: e.SeogoError, more: Mapping[str, Any] | Non
         return JSONResponse(openai_error(error, language), status, headers)
     if request.url.path.startswith("/dify/"):
         return JSONResponse(dify_error(request, error, language), status, headers)
+    if request.url.path.startswith("/scim/"):
+        return JSONResponse(scim_error(error, language), status, headers, media_type="application/scim+json")
     body = problem(error, language) | dict(more or {})
     return JSONResponse(body, status, headers, media_type="application/problem+json")
 
