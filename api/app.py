@@ -53,7 +53,9 @@ from api.routes import (
     me,
     receipts,
     replay,
+    scim,
     search,
+    sign_in,
     snapshots,
     sources,
     spaces,
@@ -109,6 +111,9 @@ ROUTERS = (
         )
     ),
     ("", rerank.bare_router),
+    ("", sign_in.router),
+    ("", scim.router),
+    (NATIVE, sign_in.me_router),
     *(("", module.router) for module in (dify, continue_ide)),
 )
 """Every route of the application; a test checks that each has a policy."""

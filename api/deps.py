@@ -13,6 +13,7 @@ from api.audit import RequestAudit, audit_of
 from api.errors import language_of
 from api.hardening.admission import admit
 from api.schemas.common import Problem
+from api.session_cookie import Site, presented_session
 from api.settings import ApiSettings
 from ingest.bootstrap import Ingest
 from rag.access.identities import Carrier, Presented
@@ -73,10 +74,11 @@ class Caller:
 
 
 def presented(request: Request) -> Presented:
-    """The credential of a request, from the headers that clients use; never from the query string.
+    """The credential of a request, from the headers that clients use, else a session's cookie; never from the query string.
 
     Raises:
         NotAuthenticated: there is none.
+        NotPermitted: a cookie alone, and nothing proves that a page of ours sent the request.
     """
     address = request.client.host if request.client is not None else ""
     origin = request.headers.get("origin")
@@ -86,7 +88,10 @@ def presented(request: Request) -> Presented:
     for header in ("x-api-key", "api-key"):
         if key := request.headers.get(header, "").strip():
             return Presented(key, Carrier.HEADER, address, origin)
-    raise NotAuthenticated
+    session = presented_session(request, site_of(request))
+    if session is None:
+        raise NotAuthenticated
+    return session
 
 
 class Guard:
@@ -132,3 +137,8 @@ def base_url(request: Request) -> str:
     """Address of the service for links: the configured one, else the one that the request came to."""
     configured = services_of(request).settings.public_url
     return (configured or str(request.base_url)).rstrip("/")
+
+
+def site_of(request: Request) -> Site:
+    """The address under which browsers reach the service, and whether the settings vouch for it."""
+    return Site(base_url(request), services_of(request).settings.public_url is not None)

@@ -59,6 +59,7 @@ STATUS: dict[type[e.SeogoError], int] = {
     e.GeneratorMissing: 422,
     e.NotAuthenticated: 401,
     e.AccessEnded: 401,
+    e.SignInFailed: 400,
     e.NotPermitted: 403,
     e.LabelAboveClearance: 403,
     e.NotYoursToOpen: 403,
@@ -85,6 +86,7 @@ STATUS: dict[type[e.SeogoError], int] = {
     e.IndexWriteMismatch: 503,
     e.PurgeIncomplete: 503,
     e.AuditUnavailable: 503,
+    e.ProviderUnavailable: 503,
     e.ModelUnavailable: 503,
     e.ModelBusy: 503,
     e.ModelTimeout: 504,
@@ -181,6 +183,16 @@ def dify_error(request: Request, error: e.SeogoError, language: UiLanguage) -> d
     return {"error_code": code, "error_msg": f"{localized(error, language)} ({error.code})"}
 
 
+def scim_error(error: e.SeogoError, language: UiLanguage) -> dict[str, Any]:
+    """SCIM's error body (RFC 7644, 3.12)."""
+    body = {
+        "schemas": ["urn:ietf:params:scim:api:messages:2.0:Error"],
+        "status": str(STATUS[type(error)]),
+        "detail": localized(error, language),
+    }
+    return body | ({"scimType": "invalidValue"} if isinstance(error, e.InvalidRequest) else {})
+
+
 def respond(request: Request, error: e.SeogoError, more: Mapping[str, Any] | None = None) -> JSONResponse:
     """`error` in the shape of the surface that the request came by; `more` are extension members of the native one."""
     status = STATUS[type(error)]
@@ -195,6 +207,8 @@ def respond(request: Request, error: e.SeogoError, more: Mapping[str, Any] | Non
         return JSONResponse(openai_error(error, language), status, headers)
     if request.url.path.startswith("/dify/"):
         return JSONResponse(dify_error(request, error, language), status, headers)
+    if request.url.path.startswith("/scim/"):
+        return JSONResponse(scim_error(error, language), status, headers, media_type="application/scim+json")
     body = problem(error, language) | dict(more or {})
     return JSONResponse(body, status, headers, media_type="application/problem+json")
 

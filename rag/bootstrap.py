@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from rag.access.audit import AuditTrail, open_seal_key
+from rag.access.federation import Federation, open_federation
 from rag.access.identities import CredentialKind, Identities, Presented
 from rag.access.keys import Keys
 from rag.access.operator import LocalOperator
@@ -53,6 +54,7 @@ class Rag:
     spaces: Spaces
     keys: Keys
     identities: Identities
+    federation: Federation
     policy: Policy
     retriever: Retriever
     answerer: Answerer
@@ -138,6 +140,7 @@ def build(
     generation = generation or open_generation(settings.generation)
     retriever = _retriever(settings, database, spaces, analyzer, reader, _open_chat(settings, generation), traffic)
     keys, operator = Keys(database), LocalOperator(database) if local_operator else None
+    identities = _identities(database, keys, operator)
     return Rag(
         settings=settings,
         database=database,
@@ -145,7 +148,8 @@ def build(
         analyzer=analyzer,
         spaces=spaces,
         keys=keys,
-        identities=_identities(database, keys, operator),
+        identities=identities,
+        federation=open_federation(settings.identity, database, identities),
         policy=Policy(database),
         retriever=retriever,
         answerer=_answerer(settings, retriever, reader, generation),

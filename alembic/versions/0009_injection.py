@@ -1,7 +1,7 @@
 """documents that seem to speak to a model, and who looked at them
 
 Revision ID: 0009_injection
-Revises: 0008_openai
+Revises: 0009_rates
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "0009_injection"
-down_revision = "0008_openai"
+down_revision = "0009_rates"
 branch_labels = None
 depends_on = None
 

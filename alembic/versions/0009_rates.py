@@ -1,7 +1,7 @@
 """what keys and tenants use in each minute
 
 Revision ID: 0009_rates
-Revises: 0008_openai
+Revises: 0009_privacy
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "0009_rates"
-down_revision = "0008_openai"
+down_revision = "0009_privacy"
 branch_labels = None
 depends_on = None
 

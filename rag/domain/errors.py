@@ -38,6 +38,7 @@ SeogoError
 │   ├── RerankerMissing            reranker_missing
 │   └── GeneratorMissing           generator_missing
 ├── NotAuthenticated               not_authenticated
+├── SignInFailed                   sign_in_failed
 │   └── AccessEnded                access_ended
 ├── NotPermitted                   not_permitted
 │   ├── LabelAboveClearance        label_above_clearance
@@ -64,6 +65,7 @@ SeogoError
 │   ├── IndexWriteMismatch         index_write_mismatch
 │   ├── PurgeIncomplete            purge_incomplete
 │   ├── AuditUnavailable           audit_unavailable
+│   ├── ProviderUnavailable        provider_unavailable
 │   └── ModelUnavailable           model_unavailable
 │       ├── ModelBusy              model_busy
 │       ├── ModelTimeout           model_timeout
@@ -347,6 +349,12 @@ class AccessEnded(NotAuthenticated):
     code = "access_ended"
 
 
+class SignInFailed(SeogoError):
+    """The sign-in did not succeed. Please begin again from the portal."""
+
+    code = "sign_in_failed"
+
+
 class NotPermitted(SeogoError):
     """This key is not permitted to do that."""
 
@@ -500,6 +508,12 @@ class AuditUnavailable(Unavailable):
     """The request was refused because it could not be put on the audit trail."""
 
     code = "audit_unavailable"
+
+
+class ProviderUnavailable(Unavailable):
+    """The sign-in provider {name} is not available at the moment. Please try again shortly."""
+
+    code = "provider_unavailable"
 
 
 class ModelUnavailable(Unavailable):

@@ -21,6 +21,7 @@ from rag.store.program import Program, ProgramFile, ProgramRepository, ProgramSo
 from rag.store.rate_count import RateCount
 from rag.store.receipt import DeletionReceipt
 from rag.store.role_grant import RoleGrant
+from rag.store.sign_in import AccountLink, PendingSignIn, PortalSession
 from rag.store.tenant import Tenant
 from rag.store.version import DocumentVersion
 from rag.store.widget_token import WidgetToken
@@ -63,4 +64,7 @@ TABLES = (
     AuditHead,
     AuditCut,
     RateCount,
+    PendingSignIn,
+    PortalSession,
+    AccountLink,
 )

@@ -26,7 +26,7 @@ class Tenant(Base):
 
 
 def tenant_id_of(name: str) -> UUID:
-    """The id that a tenant of this name has, or would have."""
+    """The id that the tenant of this name has, or will have."""
     return uuid5(NAMESPACE, f"tenant:{name}")
 
 
