@@ -12,7 +12,7 @@ from uuid import UUID
 import typer
 from rich.console import Console
 from rich.progress import Progress
-from rich.table import Table
+from rich.table import Column, Table
 from sqlalchemy import select
 
 from api.cli.connection import reporting_failures
@@ -137,9 +137,8 @@ def list_keys(options: Options) -> None:
         rows = Keys(database).list()
         with database.read() as session:
             owners = {row.id: row.user_name for row in session.scalars(select(Account))}
-    table = Table(
-        "prefix", "name", "owner", "scopes", "clearance", "created", "expires", "last used", "from", "revoked"
-    )
+    heads = ("name", "owner", "scopes", "label", "expires", "used", "from", "revoked")
+    table = Table(Column("prefix", no_wrap=True), *(Column(head, overflow="fold") for head in heads))
     for row in rows:
         instants = (row.expires_at, row.last_used_at, row.revoked_at)
         ends, used, revoked = (item.strftime("%Y-%m-%d %H:%M") if item else "" for item in instants)

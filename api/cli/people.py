@@ -24,6 +24,7 @@ from rag.access.grants import Grants
 from rag.access.groups import Groups
 from rag.domain.access import Label, Role, Subject, SubjectKind, user
 from rag.domain.errors import AccountNotFound, GrantNotFound, GroupNotFound, InvalidRequest
+from rag.store import collection
 from rag.store.account import Account, AccountGroup, AccountKind
 from rag.store.session import Database
 from rag.store.tenant import ensure_tenant
@@ -116,7 +117,7 @@ def list_accounts(options: Options, tenant: str, as_json: bool) -> None:
     """`seogo accounts list`."""
     with _people(options, tenant) as people:
         rows = [AccountOut.of(row).model_dump(mode="json") for row in people.accounts.list(people.tenant_id)]
-    _print(rows, ("user_name", "kind", "display_name", "clearance", "source", "suspended_at", "id"), as_json)
+    _print(rows, ("user_name", "kind", "clearance", "source", "suspended_at", "id"), as_json)
 
 
 def show_account(options: Options, tenant: str, named: str) -> None:
@@ -203,12 +204,12 @@ def delete_group(options: Options, tenant: str, named: str) -> None:
         people.groups.delete(people.tenant_id, people.group(named).id)
 
 
-def add_grant(options: Options, tenant: str, subject: str, role: str, collection: str | None) -> None:
+def add_grant(options: Options, tenant: str, subject: str, role: str, where: str | None) -> None:
     """`seogo grants add`."""
     with _people(options, tenant) as people:
         if role not in set(Role):
             raise InvalidRequest(detail=f"role: one of {', '.join(Role)}")
-        ids = collection_ids(people.database, tenant, None if collection is None else [collection])
+        ids = collection_ids(people.database, tenant, None if where is None else [where])
         row = people.grants.add(
             None, people.tenant_id, people.subject(subject), Role(role), None if ids is None else ids[0]
         )
@@ -218,11 +219,15 @@ def add_grant(options: Options, tenant: str, subject: str, role: str, collection
 def list_grants(options: Options, tenant: str, as_json: bool) -> None:
     """`seogo grants list`."""
     with _people(options, tenant) as people:
+        with people.database.read() as session:
+            names = {str(row.id): row.name for row in collection.of_tenant(session, people.tenant_id)}
         rows = []
         for row in people.grants.list(None, people.tenant_id):
             shown = GrantOut.of(row).model_dump(mode="json")
-            rows.append(shown if as_json else shown | {"subject": people.named(Subject.parse(row.subject))})
-    _print(rows, ("subject", "role", "collection_id", "created_at", "id"), as_json)
+            where = names.get(shown["collection_id"], shown["collection_id"])
+            named = {"subject": people.named(Subject.parse(row.subject)), "collection": where}
+            rows.append(shown if as_json else shown | named)
+    _print(rows, ("subject", "role", "collection", "id"), as_json)
 
 
 def remove_grant(options: Options, tenant: str, grant: str) -> None:
@@ -260,7 +265,8 @@ def _print(rows: Sequence[dict[str, Any]], columns: Sequence[str], as_json: bool
     if as_json:
         typer.echo(json.dumps(list(rows), ensure_ascii=False, indent=2))
         return
-    table = Table(*(Column(column.replace("_", " "), no_wrap=column == "id") for column in columns))
+    heads = (column.replace("_", " ") for column in columns)
+    table = Table(*(Column(head, no_wrap=head == "id", overflow="fold") for head in heads))
     for row in rows:
         table.add_row(*("" if row[column] is None else str(row[column]) for column in columns))
     Console().print(table)
