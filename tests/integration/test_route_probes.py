@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
+from itertools import islice
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -266,7 +267,9 @@ def test_every_field_that_looks_like_an_id_is_probed_or_declared() -> None:
 
 def test_every_probe_is_refused_as_if_nothing_were_there(service: Running, world: World, capsys: Any) -> None:
     before, counts, failures = digest(service), Counter[str](), []
-    for probe in probes(world):
+    # The whole on SQLite; on PostgreSQL, where only the database differs, a tenth.
+    step = 1 if service.services.rag.database.is_sqlite else 10
+    for probe in islice(probes(world), 0, None, step):
         counts[probe.actor] += 1
         other = absent(probe.value)
         refused, nothing = _send(world, probe, probe.value), _send(world, probe, other)
@@ -286,7 +289,7 @@ def test_every_probe_is_refused_as_if_nothing_were_there(service: Running, world
         sys.stdout.write(f"\nprobes: {sum(counts.values())} {json.dumps(counts, ensure_ascii=False)}\n")
     assert not failures, f"{len(failures)} of {sum(counts.values())}\n" + "\n".join(failures)
     assert [name for name in before if before[name] != after[name]] == []
-    assert sum(counts.values()) >= LEAST
+    assert sum(counts.values()) >= LEAST // step
 
 
 def test_the_owner_is_let_in_everywhere(world: World) -> None:
