@@ -2,9 +2,10 @@
 
     python -m api.supply_chain.advisories FOLDER [--json] [--accepted FILE]
 
-The folder holds advisories in the format of OSV (https://ossf.github.io/osv-schema/): single `.json` files, in folders as they come,
-or the archive `all.zip` of the ecosystem PyPI, carried in from outside. FILE names advisories that were judged, one a line with the
-reason: `GHSA-… not reachable: …`. Exit status 0: none found; 1: some are; 2: the folder holds no advisory, which is no clean bill.
+The folder holds advisories in the format of OSV (https://ossf.github.io/osv-schema/): single `.json` files, in folders as they
+come, or the archive `all.zip` of the ecosystem PyPI, carried in from outside. FILE names advisories that were judged, one a line
+with the reason: `GHSA-… not reachable: …`. Exit status 0: none found; 1: some are; 2: the folder holds no advisory, which is no
+clean bill.
 """
 
 from __future__ import annotations
@@ -161,12 +162,11 @@ def _in_range(ours: Version, events: Sequence[Mapping[str, str]]) -> bool:
     """As the schema says: an event holds for the versions from it on, the last one before ours decides."""
     affected = False
     for event in sorted(events, key=_moment):
-        [(kind, text)] = list(event.items())[:1] or [("", "")]
-        if kind == "introduced" and (text == "0" or _version(text) <= Version(ours.public)):
+        [(kind, text)] = list(event.items())[:1] or [("", "0")]
+        moment, own = _version(text), Version(ours.public)
+        if kind == "introduced" and moment <= own:
             affected = True
-        elif (kind == "fixed" and _version(text) <= Version(ours.public)) or (
-            kind == "last_affected" and _version(text) < Version(ours.public)
-        ):
+        elif (kind == "fixed" and moment <= own) or (kind == "last_affected" and moment < own):
             affected = False
     return affected
 
@@ -202,9 +202,7 @@ def _tell(report: Report, *, as_json: bool) -> None:
     if as_json:
         sys.stdout.write(json.dumps(asdict(report), ensure_ascii=False, indent=1) + "\n")
         return
-    out = [
-        f"{report.advisories} advisories, the newest of {report.newest or '?'}; {len(report.findings)} concern this installation"
-    ]
+    out = [f"{report.advisories} advisories, the newest of {report.newest or '?'}; {len(report.findings)} concern us"]
     out += [
         f"{item.package} {item.version}  {item.id} {' '.join(item.aliases)} {item.severity}\n  {item.summary}\n"
         f"  mended in {', '.join(item.fixed) or 'no version yet'}"

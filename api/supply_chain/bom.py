@@ -3,8 +3,7 @@
     python -m api.supply_chain.bom > sbom.json
 
 Components are the installed distributions with their package URL and licence, dependencies the edges between them. The same
-environment gives the same bytes, but for the moment and the serial number, which are left out on purpose: two lists can be compared.
-Needs the extra `dev`.
+environment gives the same bill, but for its moment and its serial number. Needs the extra `dev`.
 """
 
 from __future__ import annotations
@@ -41,14 +40,13 @@ def needs(item: Distribution, present: Iterable[str]) -> Iterator[str]:
 
 def licence_of(item: Distribution) -> str:
     """The licence as the distribution names it: its SPDX expression, its classifiers, or its own words."""
-    metadata = item.metadata
-    if expression := metadata.get("License-Expression"):
+    told = item.metadata.json
+    if expression := told.get("license_expression"):
         return str(expression)
-    classifiers = [text for text in metadata.get_all("Classifier") or () if text.startswith("License ::")]
+    classifiers = [text for text in told.get("classifier") or () if str(text).startswith("License ::")]
     if classifiers:
-        return " AND ".join(sorted(text.rsplit(" :: ", 1)[-1] for text in classifiers))
-    first = str(metadata.get("License") or "").strip().split("\n")[0]
-    return first[:100]
+        return " AND ".join(sorted(str(text).rsplit(" :: ", 1)[-1] for text in classifiers))
+    return str(told.get("license") or "").strip().split("\n")[0][:100]
 
 
 def bill_of(found: Mapping[str, Distribution]) -> str:
@@ -70,7 +68,7 @@ def bill_of(found: Mapping[str, Distribution]) -> str:
             purl=url,
             bom_ref=url.to_string(),
             type=ComponentType.APPLICATION if name == "seogo" else ComponentType.LIBRARY,
-            description=item.metadata.get("Summary"),
+            description=str(item.metadata.json.get("summary") or "") or None,
             licenses=[DisjunctiveLicense(name=licence)] if licence else [],
         )
     bom.metadata.component = components.get("seogo")

@@ -4,8 +4,9 @@
     python -m api.supply_chain.lock report.json > requirements.lock
     pip install --require-hashes --no-deps -r requirements.lock
 
-pip has resolved the versions and knows the SHA-256 of each file that it chose for this platform and Python, from the index or from
-a mirror; here they are written in the form that `--require-hashes` takes. A lock is for one platform: its first lines say which.
+pip has resolved the versions and knows the SHA-256 of each file that it chose for this platform and Python, from the index or
+from a mirror; here they are written in the form that `--require-hashes` takes. A lock is for one platform, which its first line
+names.
 
 torch is the special case. Its CPU build is another file than the registry's of the same version, and its version carries a local
 label (`2.13.0+cpu`), which no index but its own serves: install the lock with `--extra-index-url` of that index, or with
