@@ -80,6 +80,7 @@ class Admission:
         self._limiter = limiter
         self._subjects: tuple[Subject, ...] = ()
         self._ticket: Ticket | None = None
+        self._over = False
 
     def enter(self, principal: Principal, action: Action) -> None:
         """Admit the request as this principal's; a second call changes nothing.
@@ -91,6 +92,8 @@ class Admission:
             return
         self._subjects = self._limiter.subjects_of(principal)
         self._ticket = self._limiter.enter(self._subjects, stream=action in WRITING)
+        if self._over:  # the guard runs in a thread, which may come late
+            self._ticket.leave()
 
     def spend(self, tokens_in: int, tokens_out: int) -> None:
         """Charge tokens that were spent for it."""
@@ -99,6 +102,7 @@ class Admission:
 
     def leave(self) -> None:
         """It is over."""
+        self._over = True
         if self._ticket is not None:
             self._ticket.leave()
 

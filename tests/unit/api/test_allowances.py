@@ -9,10 +9,11 @@ import pytest
 from starlette.datastructures import MutableHeaders
 
 from api.hardening import admission
-from api.hardening.admission import Allowances, tell
+from api.hardening.admission import Admission, Allowances, tell
 from api.hardening.settings import RateSettings
 from rag.access.keys import Keys
-from rag.access.rates import Standing
+from rag.access.policy import Action
+from rag.access.rates import Allowance, RateLimiter, Standing
 from rag.domain.principal import Principal, Scope
 from rag.store.session import Database
 
@@ -44,6 +45,19 @@ def test_a_key_has_its_own_by_prefix_and_a_tenant_by_name(database: Database, mo
     for _ in range(10):
         allowances.of(Principal(uuid4(), "x", other.tenant_id, scopes))
     assert len(allowances._known) <= 3
+
+
+def test_a_guard_that_comes_late_takes_no_place() -> None:
+    limiter = RateLimiter(lambda _: (Allowance(), Allowance()), places=10, stream_places=10)
+    principal = Principal(uuid4(), "x", uuid4(), frozenset({Scope.READ}))
+    in_time, late = Admission(limiter), Admission(limiter)
+    in_time.enter(principal, Action.ASK)
+    in_time.enter(principal, Action.ASK)
+    late.leave()
+    late.enter(principal, Action.ASK)
+    assert limiter._all_active == limiter._all_streaming == 1
+    in_time.leave()
+    assert limiter._all_active == limiter._all_streaming == 0
 
 
 def test_what_is_left_is_told_as_openai_does() -> None:
