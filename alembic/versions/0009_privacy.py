@@ -1,7 +1,7 @@
 """where personal data stands, and what a collection wants done about it
 
 Revision ID: 0009_privacy
-Revises: 0009_access
+Revises: 0009_audit
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "0009_privacy"
-down_revision = "0009_access"
+down_revision = "0009_audit"
 branch_labels = None
 depends_on = None
 

@@ -121,6 +121,7 @@ def change_file(
     identity = read_id(FILE, file_id)
     with caller.services.rag.database.read() as session:
         row, _, _ = client_file.document_of(session, permit, identity, file_id)
+        caller.audit.saw([row.id])
         gone = attribute.of_documents(session, [row.id]).get(row.id, {}).keys() - wanted.keys()
     changes = {**dict.fromkeys(gone), **wanted}
     if changes:
@@ -136,6 +137,7 @@ def remove_file(
     permit = permit_for_store(caller, store_id)
     with caller.services.rag.database.read() as session:
         row, _, _ = client_file.document_of(session, permit, read_id(FILE, file_id), file_id)
+        caller.audit.saw([row.id])
     caller.services.ingest.intake.delete(permit, row.id)
     return {"id": file_id, "object": "vector_store.file.deleted", "deleted": True}
 
@@ -146,6 +148,7 @@ def get_content(store_id: str, file_id: str, caller: Read) -> dict[str, Any]:
     permit = permit_for_store(caller, store_id)
     with caller.services.rag.database.read() as session:
         row, _, _ = client_file.document_of(session, permit, read_id(FILE, file_id), file_id)
+        caller.audit.saw([row.id])
         answering = row.current_version_id
         pieces = [] if answering is None else version_masked(session, permit, row.collection_id, answering)
     return {

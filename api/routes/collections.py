@@ -108,7 +108,7 @@ def preview_retention(
     with caller.services.rag.database.read() as session:
         row = collection.permitted(session, permit)[0]
         rules = rules_from_json(row.retention)
-        found = retention.due(session, row.id, rules, utc_now(), limit)
+        found = retention.due(session, row.id, rules, utc_now(), limit, permit)
     return RetentionPreview(
         documents=[DueDocument(id=item.id, source_key=item.source_key) for item in found.documents],
         versions=[

@@ -7,17 +7,16 @@ from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query, Request
-from pydantic import AwareDatetime
 
 from api.deps import PROBLEMS, Caller, base_url, guarded
-from api.schemas.common import AnchorOut, CollectionNames
+from api.schemas.common import AnchorOut, CollectionNames, Instant
 from api.schemas.conversation import context_of
 from api.schemas.filters import filter_of
 from api.schemas.search import ChunkOut, DroppedOut, ExplainOut, ParentOut, SearchIn, SearchOut
 from rag.access.personal_data.reading import neighbours_masked, read_masked
 from rag.access.policy import Action
 from rag.domain.errors import NotFound
-from rag.domain.passage import SearchResult
+from rag.domain.passage import SearchResult, documents_of
 
 router = APIRouter(tags=["search"], responses=PROBLEMS)
 
@@ -37,7 +36,7 @@ def explore(
     question: Annotated[str, Query(min_length=1, max_length=4000)],
     collections: Annotated[CollectionNames, Query()] = None,
     limit: Annotated[int, Query(ge=1, le=100)] = 10,
-    as_of: Annotated[AwareDatetime | None, Query()] = None,
+    as_of: Annotated[Instant | None, Query()] = None,
     explain: Annotated[bool, Query(description="say how the result came about")] = False,
 ) -> SearchOut:
     """The same for what a line can say: a question, collections, a date. Filters need the POST."""
@@ -50,6 +49,7 @@ def _found(body: SearchIn, request: Request, caller: Caller) -> SearchOut:
     retriever = caller.services.rag.retriever
     context = context_of(body.history, body.infer_filters)
     result = retriever.search(permit, body.question, limit=body.limit, context=context)
+    caller.audit.searched(body.question, documents_of(result.passages))
     explain = _explained(body, result, retriever.collection_names(permit)) if body.explain else None
     return SearchOut.of(result, caller.language, base_url(request), explain)
 
@@ -71,9 +71,9 @@ def _explained(body: SearchIn, result: SearchResult, names: Sequence[str]) -> Ex
 @router.get("/chunks/{chunk_id}")
 def get_chunk(
     chunk_id: UUID,
-    caller: Annotated[Caller, Depends(guarded(Action.READ_DOCUMENTS))],
+    caller: Annotated[Caller, Depends(guarded(Action.READ_CITED))],
     as_of: Annotated[
-        AwareDatetime | None, Query(description="an instant at which its version was valid; now when left out")
+        Instant | None, Query(description="an instant at which its version was valid; now when left out")
     ] = None,
 ) -> ChunkOut:
     """A cited passage with its neighbours; the permission is checked now, whenever the citation was made."""
@@ -83,6 +83,7 @@ def get_chunk(
         if located is None:
             raise NotFound
         found, source = located
+        caller.audit.saw([source.document_id])
         around = neighbours_masked(session, permit, located, _NEIGHBOURS)
     return ChunkOut(
         chunk_id=found.id,

@@ -18,10 +18,11 @@ from ingest.pipeline.removal import hide_collection, hide_document, hide_items
 from rag.blobs.store import BlobRef, BlobStore
 from rag.domain.errors import (
     DocumentNotFound,
+    InputError,
     InvalidRequest,
-    NameTaken,
     NothingToCancel,
     NothingToRetry,
+    NotPermitted,
     SeogoError,
 )
 from rag.domain.filters import MAX_ATTRIBUTES, AttributeValue
@@ -68,7 +69,7 @@ class Intake:
         taken: list[Accepted | Refused] = []
         try:
             for item in files:
-                taken.append(self._take_one(permit.tenant_id, collection_id, item, lane))
+                taken.append(self._take_one(permit, collection_id, item, lane))
         except BaseException:
             self._drop([item.blob for item in files[len(taken) :] if item.blob is not None])
             raise
@@ -167,7 +168,7 @@ class Intake:
         for collection_id in sorted(permit.collections):
             while True:
                 with self._database.write() as session:
-                    retried = queue.retry_all(session, collection_id, states, _RETRIED_TOGETHER)
+                    retried = queue.retry_all(session, collection_id, states, _RETRIED_TOGETHER, permit)
                 total += retried
                 if retried < _RETRIED_TOGETHER:
                     break
@@ -213,21 +214,22 @@ class Intake:
         except Exception:  # a database that is away: the sweep of originals finds them later
             log.warning("%d originals of an upload that failed could not be removed", len(blobs), exc_info=True)
 
-    def _take_one(self, tenant_id: UUID, collection_id: UUID, item: Received, lane: Priority) -> Accepted | Refused:
+    def _take_one(self, permit: Permit, collection_id: UUID, item: Received, lane: Priority) -> Accepted | Refused:
         if item.error is not None or item.blob is None:
             return Refused(item.name, item.error or SeogoError())
         try:
             return accept(
                 self._database,
                 self._blobs,
-                tenant_id,
+                permit.tenant_id,
                 collection_id,
                 item.name,
                 item.blob,
                 priority=lane,
                 details=item.details,
+                permit=permit,
             )
-        except NameTaken as error:
+        except (InputError, NotPermitted) as error:  # its name is taken, or the rule that came with it is refused
             self.discard([item.blob])
             return Refused(item.name, error)
 

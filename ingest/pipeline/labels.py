@@ -139,6 +139,12 @@ def relabel_document(database: Database, index: IndexWriter, document_id: UUID) 
                 return
 
 
+def relabel_documents(database: Database, index: IndexWriter, document_ids: Sequence[UUID]) -> None:
+    """`relabel_document` for each of these."""
+    for document_id in document_ids:
+        relabel_document(database, index, document_id)
+
+
 def relabel_family(database: Database, index: IndexWriter, document_id: UUID) -> None:
     """`relabel_document` for a document, and for those inside it whose points may not know their labels yet."""
     relabel_document(database, index, document_id)

@@ -30,6 +30,8 @@ from ingest.pipeline.leftovers import remove_leftovers
 from ingest.pipeline.metadata import note_metadata
 from ingest.pipeline.privacy import examine
 from ingest.pipeline.reuse import known_vectors
+from ingest.pipeline.suspicion import suspicion
+from ingest.settings import IngestSettings
 from rag.blobs.store import BlobStore
 from rag.domain.document import Chunk, ParsedDocument
 from rag.domain.errors import (
@@ -48,7 +50,7 @@ from rag.index.base import IndexPoint, PointTags, VectorIndex
 from rag.index.in_step import IndexWriter
 from rag.retrieval.spaces import LiveSpace
 from rag.store import chunk as chunks_table
-from rag.store import family, queue
+from rag.store import family, queue, review
 from rag.store import lifecycle as versions_lifecycle
 from rag.store import version as versions_table
 from rag.store.document import Document
@@ -114,6 +116,7 @@ class Pipeline:
     give_way: Callable[[], None] = _go_on
     stopping: threading.Event = field(default_factory=threading.Event)
     in_step: Callable[[], Sequence[LiveSpace]] | None = None
+    flag_from: float = IngestSettings().injection_flag_from
 
     def targets(self) -> Sequence[LiveSpace]:
         """The spaces that a version must be in, by the record of this moment; the current one first."""
@@ -298,6 +301,7 @@ class Pipeline:
         if not chunks and not self._holds_files(version):
             raise NoTextFound(name=version.filename)
         examined = examine(self.database, version, chunks)
+        suspect = suspicion(parsed, source_key)
         reached("chunk.cut", version.id)
         with self.database.write() as session:
             # The document before its version, as an upload of it does: chunks hold their version, and could wait crosswise.
@@ -307,6 +311,7 @@ class Pipeline:
             row.chunk_count = len(chunks)
             note_metadata(session, row, parsed)
             examined.note(row)
+            review.note_score(session, version.id, suspect.value, suspect.signs, flag_from=self.flag_from)
             reached("chunk.rows_written", version.id)
         reached("chunk.rows_committed", version.id)
         examined.require_searchable(version)

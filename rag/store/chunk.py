@@ -75,6 +75,7 @@ _SOURCE_COLUMNS: tuple[ColumnElement[Any] | InstrumentedAttribute[Any], ...] = (
     DocumentVersion.fetched_at,
     DocumentVersion.valid_from,
     DocumentVersion.valid_to,
+    DocumentVersion.flagged,
     Document.id.label("document_id"),
     Document.source_key,
     Document.title,
@@ -258,6 +259,7 @@ def _source(row: Row[Any]) -> Source:
         valid_from=row.valid_from,
         valid_to=row.valid_to,
         parent=parent,
+        flagged=row.flagged,
     )
 
 

@@ -12,6 +12,7 @@ from sqlalchemy import ForeignKey, String, Text, UniqueConstraint, Update, bindp
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
+from rag.domain.access import AccessRule, Label
 from rag.domain.errors import NameTaken
 from rag.domain.language import CollectionKind
 from rag.domain.personal_data import PrivacyPolicy, policy_from_json
@@ -69,6 +70,11 @@ def naming(database: Database, name: str) -> Iterator[Session]:
             yield session
     except IntegrityError as error:
         raise NameTaken(name=name) from error
+
+
+def label_of(row: Collection) -> Label:
+    """The label of a collection."""
+    return AccessRule.from_json(row.access).label
 
 
 def of_tenant(session: Session, tenant_id: UUID) -> Sequence[Collection]:

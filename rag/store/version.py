@@ -16,6 +16,7 @@ from sqlalchemy import (
     SmallInteger,
     String,
     UniqueConstraint,
+    false,
     func,
     select,
     update,
@@ -87,6 +88,9 @@ class DocumentVersion(Base):
         fetched_at: when a web page was fetched, by the word of whoever sent its snapshot.
         personal_data: `PersonalDataRecord` as JSON; None while nobody looked for any.
         privacy_key: for which policy and detector it was looked through, and its points made; None while for none.
+        injection_score, injection_signs: how much it seems to speak to a model (`rag.text.injection`); None until it is read.
+        flagged: a curator should look at it; a passage of it says so.
+        reviewed_at, reviewed_by, review_reason: who cleared the flag, when and why.
         cleaned_at: when index, chunks and derived files were rid of a version that ended without answering.
     """
 
@@ -136,6 +140,12 @@ class DocumentVersion(Base):
     personal_data: Mapped[dict[str, Any] | None]
     privacy_key: Mapped[str | None] = mapped_column(String(40))
     cleaned_at: Mapped[datetime | None]
+    injection_score: Mapped[float | None]
+    injection_signs: Mapped[list[Any] | None]
+    flagged: Mapped[bool] = mapped_column(default=False, server_default=false())
+    reviewed_at: Mapped[datetime | None]
+    reviewed_by: Mapped[str | None] = mapped_column(String(100))
+    review_reason: Mapped[str | None] = mapped_column(String(1000))
 
 
 def by_ids(session: Session, ids: Iterable[UUID]) -> Sequence[DocumentVersion]:
