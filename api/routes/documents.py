@@ -33,7 +33,7 @@ from api.uploading import receive
 from ingest.jobs.intake import Refused
 from ingest.pipeline.fault_points import reached
 from ingest.pipeline.records import Accepted
-from rag.access.personal_data.reading import require_original
+from rag.access.personal_data.reading import DocumentPrivacy, require_original
 from rag.access.policy import Action
 from rag.domain.access import GivenRule
 from rag.domain.errors import DocumentNotFound, InvalidRequest
@@ -224,7 +224,8 @@ def list_versions(document_id: UUID, caller: Annotated[Caller, Depends(guarded(A
     with caller.services.rag.database.read() as session:
         row = document.get_permitted(session, permit, document_id)
         kept = [item for item in version.of_document(session, row.id) if item.state != VersionState.DELETED]
-    return VersionList(versions=[VersionOut.of(item, caller.language) for item in kept])
+        shown = DocumentPrivacy.of(session, permit, [row]).names_of(row)
+    return VersionList(versions=[VersionOut.of(item, caller.language, shown) for item in kept])
 
 
 @router.get("/documents/{document_id}/content", response_class=StreamingResponse)
@@ -232,19 +233,20 @@ def get_content(
     document_id: UUID, request: Request, caller: Annotated[Caller, Depends(guarded(Action.READ_DOCUMENTS))]
 ) -> StreamingResponse:
     """The original of the version that answers questions, as a download; of `Range`, one range of bytes is served."""
-    found = _current_version(caller, caller.permit(), document_id)
+    found, name = _current_version(caller, caller.permit(), document_id)
     # Never inline: an uploaded page must not run as a page of ours.
-    return download(request, caller.services.rag.blobs, found.content_hash, found.size, found.filename)
+    return download(request, caller.services.rag.blobs, found.content_hash, found.size, name)
 
 
-def _current_version(caller: Caller, permit: Permit, document_id: UUID) -> DocumentVersion:
+def _current_version(caller: Caller, permit: Permit, document_id: UUID) -> tuple[DocumentVersion, str]:
+    """The version that answers, and its file's name as the caller may see it."""
     with caller.services.rag.database.read() as session:
         row = document.get_permitted(session, permit, document_id)
         if row.current_version_id is None:
             raise DocumentNotFound(name=str(document_id))
         found = version.by_ids(session, [row.current_version_id])[0]
         require_original(session, permit, found)
-        return found
+        return found, DocumentPrivacy.of(session, permit, [row]).names_of(row)(found.filename)
 
 
 @router.post("/documents/{document_id}/release", status_code=202)

@@ -108,8 +108,8 @@ class VersionOut(BaseModel):
     failure: Failure | None = Field(description="why it failed, or why its last try did")
 
     @classmethod
-    def of(cls, row: DocumentVersion, language: UiLanguage) -> VersionOut:
-        """The version as JSON."""
+    def of(cls, row: DocumentVersion, language: UiLanguage, shown: Callable[[str], str] = str) -> VersionOut:
+        """The version as JSON; `shown` hides what the reader may not see in what the file says about itself."""
         return cls(
             id=row.id,
             number=row.number,
@@ -132,11 +132,11 @@ class VersionOut(BaseModel):
             valid_to=row.valid_to,
             fetched_at=row.fetched_at,
             personal_data=PersonalDataOut.of(record_from_json(row.personal_data)),
-            file_metadata=row.file_metadata,
+            file_metadata=_told(row.file_metadata, shown),
             injection_score=row.injection_score,
             review=_review(row),
             progress=_progress(row),
-            failure=_failure(row, language),
+            failure=_failure(row, language, shown),
         )
 
 
@@ -194,7 +194,7 @@ class DocumentOut(BaseModel):
             label=label,
             flags=FlagOut.all_of(version, language),
             created_at=row.created_at,
-            version=None if version is None else VersionOut.of(version, language),
+            version=None if version is None else VersionOut.of(version, language, shown),
         )
 
 
@@ -292,8 +292,17 @@ def _eta(row: DocumentVersion) -> float | None:
     return round(elapsed / row.done * (row.total - row.done), 1)
 
 
-def _failure(row: DocumentVersion, language: UiLanguage) -> Failure | None:
+def _told(value: Any, shown: Callable[[str], str]) -> Any:
+    """A JSON value with its texts as they may be shown."""
+    if isinstance(value, str):
+        return shown(value)
+    if isinstance(value, dict):
+        return {name: _told(item, shown) for name, item in value.items()}
+    return [_told(item, shown) for item in value] if isinstance(value, list) else value
+
+
+def _failure(row: DocumentVersion, language: UiLanguage, shown: Callable[[str], str]) -> Failure | None:
     if row.error_code is None:
         return None
-    message = message_for(row.error_code, row.error_params or {}, language)
+    message = shown(message_for(row.error_code, row.error_params or {}, language))
     return Failure(code=row.error_code, message=message, retryable=row.retryable)

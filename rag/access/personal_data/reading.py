@@ -112,7 +112,11 @@ class DocumentPrivacy:
 
     def names_of(self, row: Document) -> Callable[[str], str]:
         """Hides what names, titles and authors say of persons, where the principal may not see it."""
-        view = self.views[row.collection_id]
+        return self.names_in(row.collection_id)
+
+    def names_in(self, collection_id: UUID) -> Callable[[str], str]:
+        """`names_of` the documents of a collection."""
+        view = self.views[collection_id]
         return lambda text: _name_shown(view, text)
 
 
@@ -139,8 +143,10 @@ def answer_filter(database: Database, permit: Permit, passages: Sequence[Passage
 
 
 def _views(session: Session, permit: Permit, collection_ids: Iterable[UUID]) -> dict[UUID, _View]:
-    kinds = dict(collections_table.kinds(session, permit))
     policies = collections_table.privacy_of(session, collection_ids)
+    # What kind of collection it is, only what hides something has to know: the common case costs one query.
+    wanted = any(policy.hides_any for policy in policies.values())
+    kinds = dict(collections_table.kinds(session, permit)) if wanted else {}
     return {
         key: _View(policy, kinds.get(key, CollectionKind.DOCUMENTS), policy.shows_raw(permit.principal.role_on(key)))
         for key, policy in policies.items()
