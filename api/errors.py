@@ -55,6 +55,7 @@ STATUS: dict[type[e.SeogoError], int] = {
     e.AccessEnded: 401,
     e.SignInFailed: 400,
     e.NotPermitted: 403,
+    e.DirectoryStopped: 409,
     e.NotFound: 404,
     e.CollectionNotFound: 404,
     e.DocumentNotFound: 404,

@@ -9,6 +9,7 @@ import typer
 
 from api.cli import space_commands
 from api.cli.coding import code_app
+from api.cli.directories import ldap_app
 from api.cli.evaluating import eval_app
 from api.cli.feedback import feedback_app
 from api.cli.glossaries import glossary_app
@@ -45,13 +46,14 @@ for name, group in (
     ("eval", eval_app),
     ("models", models_app),
     ("feedback", feedback_app),
+    ("ldap", ldap_app),
 ):
     app.add_typer(group, name=name)
 app.command()(sizing)
 
 space_commands.add_to(index_app)
 
-_LOCAL_ONLY = ("serve", "worker", "keys", "db", "doctor", "rebuild", "optimize", "verify", "eval", "models")
+_LOCAL_ONLY = ("serve", "worker", "keys", "db", "doctor", "rebuild", "optimize", "verify", "eval", "models", "ldap")
 """Commands that work on the store itself, wherever a server runs."""
 
 CollectionsOption = Annotated[

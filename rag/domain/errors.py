@@ -36,6 +36,7 @@ SeogoError
 ├── SignInFailed                   sign_in_failed
 │   └── AccessEnded                access_ended
 ├── NotPermitted                   not_permitted
+├── DirectoryStopped               directory_stopped
 ├── NotFound                       not_found
 │   ├── CollectionNotFound         collection_not_found
 │   ├── DocumentNotFound           document_not_found
@@ -316,6 +317,12 @@ class NotPermitted(SeogoError):
     """This key is not permitted to do that."""
 
     code = "not_permitted"
+
+
+class DirectoryStopped(SeogoError):
+    """The directory {name} would suspend {count} of {active} accounts. Nothing was changed; look at its filters first."""
+
+    code = "directory_stopped"
 
 
 class NotFound(SeogoError):
