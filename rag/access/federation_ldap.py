@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import ssl
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from math import ceil
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -23,6 +25,9 @@ _DISABLED_IN_AD = 0x2
 _STATUS = ("userAccountControl", "nsAccountLock", "loginDisabled")
 """Attributes by which Active Directory, 389 Directory Server and eDirectory say that an account is disabled."""
 _MAX_VALUE = 200
+_HEX_RUN = re.compile(r"(?:\\[0-9A-Fa-f]{2})+")
+_ESCAPED = re.compile(r"\\(.)")
+_SPECIAL = frozenset(',+"\\<>;=#')
 
 
 def read(settings: LdapSettings) -> Listing:
@@ -49,33 +54,43 @@ def _connected(settings: LdapSettings) -> Iterator[Connection]:
     if not (secure or settings.start_tls or settings.allow_plain or is_loopback(host)):
         raise ConfigurationError(detail=f"identity.ldap {settings.name}: neither ldaps:// nor start_tls")
     authorities = None if settings.ca_file is None else str(settings.ca_file)
-    tls = ldap3.Tls(validate=ssl.CERT_REQUIRED, ca_certs_file=authorities, version=ssl.PROTOCOL_TLS_CLIENT)
-    server = ldap3.Server(settings.url, tls=tls, connect_timeout=settings.timeout_s, get_info=ldap3.NONE)
     file = settings.bind_password_file
     password = None if file is None else file.read_text(encoding="utf-8").strip()
+    connection: Connection | None = None
     try:
+        tls = ldap3.Tls(validate=ssl.CERT_REQUIRED, ca_certs_file=authorities)
+        server = ldap3.Server(settings.url, tls=tls, connect_timeout=settings.timeout_s, get_info=ldap3.NONE)
         connection = ldap3.Connection(
             server,
             user=settings.bind_dn or None,
             password=password,
             authentication=ldap3.SIMPLE if settings.bind_dn else ldap3.ANONYMOUS,
-            receive_timeout=settings.timeout_s,
+            receive_timeout=ceil(settings.timeout_s),  # whole seconds, as the socket's option wants them
             auto_referrals=False,  # a directory must not send us, and the password, elsewhere
             read_only=True,
             raise_exceptions=True,
         )
+        connection.open()
         if settings.start_tls and not secure:
-            connection.open()
             connection.start_tls()
         connection.bind()
-        try:
-            yield connection
-        finally:
-            connection.unbind()
+        yield connection
     except ldap3.core.exceptions.LDAPInvalidCredentialsResult as error:
         raise ConfigurationError(detail=f"identity.ldap {settings.name}: name or password is refused") from error
     except ldap3.core.exceptions.LDAPExceptionError as error:
         raise ProviderUnavailable(name=settings.name) from error
+    finally:
+        if connection is not None:
+            _close(connection)
+
+
+def _close(connection: Connection) -> None:
+    """Take leave, and close what is left open when TLS could not be begun."""
+    line = connection.socket
+    with suppress(Exception):
+        connection.unbind()
+    if line is not None:
+        line.close()
 
 
 def _library() -> Any:
@@ -197,4 +212,11 @@ def folded_dn(dn: str) -> str:
         parts = parse(dn, escape=False, strip=True)
     except _library().core.exceptions.LDAPInvalidDnError:
         return dn.casefold()
-    return ",".join(f"{name.casefold()}={value.casefold()}" for name, value, _ in parts)
+    return ",".join(f"{name.casefold()}={_escaped_alike(value).casefold()}" for name, value, _ in parts)
+
+
+def _escaped_alike(value: str) -> str:
+    r"""A value in which whatever is written with a backslash is written in one way: `\2C` for `\,` (RFC 4514, 2.4)."""
+    raw = _HEX_RUN.sub(lambda run: bytes.fromhex(run[0].replace("\\", "")).decode("utf-8", "replace"), value)
+    plain = _ESCAPED.sub(r"\1", raw)
+    return "".join(f"\\{ord(char):02X}" if char in _SPECIAL else char for char in plain)
