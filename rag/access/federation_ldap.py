@@ -77,7 +77,7 @@ def _connected(settings: LdapSettings) -> Iterator[Connection]:
         yield connection
     except ldap3.core.exceptions.LDAPInvalidCredentialsResult as error:
         raise ConfigurationError(detail=f"identity.ldap {settings.name}: name or password is refused") from error
-    except ldap3.core.exceptions.LDAPExceptionError as error:
+    except ldap3.core.exceptions.LDAPException as error:
         raise ProviderUnavailable(name=settings.name) from error
     finally:
         if connection is not None:
