@@ -7,13 +7,14 @@ that would suspend unusually many stops before it changes anything, since a wron
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict, dataclass
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
 from rag.access.accounts import AccountChange, Accounts
+from rag.access.federation_listing import DirectoryGroup, DirectoryPerson, Listing
 from rag.access.groups import Groups
 from rag.domain.errors import DirectoryStopped, InvalidRequest, NameTaken, SeogoError
 from rag.settings import IdentitySettings, LdapSettings
@@ -28,39 +29,6 @@ log = logging.getLogger(__name__)
 STATUS = "directory_status"
 """Attribute of accounts that a run suspended. Only those does a later run let in again: not who was suspended by hand."""
 _SUSPENDED = "suspended"
-
-
-@dataclass(frozen=True, slots=True)
-class DirectoryPerson:
-    """Somebody in the directory. Names of entries (DNs) are in the form that is compared."""
-
-    external_id: str
-    dn: str
-    user_name: str
-    display_name: str = ""
-    email: str = ""
-    attributes: Mapping[str, Sequence[str]] = field(default_factory=dict)
-    disabled: bool = False
-    member_of: Sequence[str] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class DirectoryGroup:
-    """A group in the directory; `members` are people and groups."""
-
-    external_id: str
-    dn: str
-    name: str
-    members: Sequence[str] = ()
-    member_of: Sequence[str] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Listing:
-    """All that the directory has."""
-
-    people: Sequence[DirectoryPerson]
-    groups: Sequence[DirectoryGroup]
 
 
 @dataclass(slots=True)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from rag.access.federation_claims import cleaned
-from rag.access.federation_directory import DirectoryGroup, DirectoryPerson, Listing
+from rag.access.federation_listing import DirectoryGroup, DirectoryPerson, Listing
 from rag.access.federation_provider import is_loopback
 from rag.domain.errors import ConfigurationError, ProviderUnavailable
 from rag.settings import LdapSettings

@@ -10,15 +10,8 @@ from typing import Any
 import pytest
 
 from rag.access.accounts import Accounts
-from rag.access.federation_directory import (
-    STATUS,
-    Directories,
-    DirectoryGroup,
-    DirectoryPerson,
-    DirectorySync,
-    Listing,
-    Outcome,
-)
+from rag.access.federation_directory import STATUS, Directories, DirectorySync, Outcome
+from rag.access.federation_listing import DirectoryGroup, DirectoryPerson, Listing
 from rag.access.groups import Groups
 from rag.access.identities import Identities
 from rag.access.keys import Keys
