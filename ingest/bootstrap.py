@@ -22,7 +22,6 @@ from ingest.pipeline.children import ChildLimits
 from ingest.pipeline.programs import ProgramLimits, ProgramWriter
 from ingest.pipeline.steps import Pipeline
 from ingest.settings import IngestSettings
-from rag.access.federation_directory import Directories
 from rag.answering.log import AnswerLog
 from rag.bootstrap import Rag
 from rag.domain.language import Language
@@ -123,8 +122,8 @@ def build(settings: IngestSettings, rag: Rag, *, listen: bool) -> Ingest:
         build_writer(settings, rag, pipeline.stopping), settings.program_jobs, settings.program_waiting
     )
     jobs = IngestJobs(pipeline, job_settings, programs)
+    jobs.upkeep.chores.append(rag.federation.directories.sync_due)
     jobs.upkeep.chores.append(AnswerLog(rag.database, rag.settings.answer_log).expire)
-    jobs.upkeep.chores.append(Directories(rag.database, rag.settings.identity).sync_due)
     jobs.start()
     upkeep = Upkeep([jobs.upkeep, programs], settings.upkeep_every_s) if listen else None
     if upkeep is not None:

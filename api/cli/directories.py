@@ -10,8 +10,11 @@ ldap_app = typer.Typer(help="Directories (LDAP, Active Directory): sync.", no_ar
 
 
 @ldap_app.callback()
-def ldap_common() -> None:
-    """Directories of the settings."""
+def ldap_common(context: typer.Context) -> None:
+    """Directories of the settings. They are read by who has the store, not by a server that is asked to."""
+    if context.obj is not None and context.obj.server:
+        typer.secho("`seogo ldap` works on the local store; leave out --server.", fg="red", err=True)
+        raise typer.Exit(2)
 
 
 @ldap_app.command("sync")

@@ -39,6 +39,7 @@ for name, group in (
     ("collections", collections_app),
     ("documents", documents_app),
     ("glossary", glossary_app),
+    ("ldap", ldap_app),
     ("ingestion", ingestion_app),
     ("keys", keys_app),
     ("index", index_app),
@@ -46,14 +47,13 @@ for name, group in (
     ("eval", eval_app),
     ("models", models_app),
     ("feedback", feedback_app),
-    ("ldap", ldap_app),
 ):
     app.add_typer(group, name=name)
 app.command()(sizing)
 
 space_commands.add_to(index_app)
 
-_LOCAL_ONLY = ("serve", "worker", "keys", "db", "doctor", "rebuild", "optimize", "verify", "eval", "models", "ldap")
+_LOCAL_ONLY = ("serve", "worker", "keys", "db", "doctor", "rebuild", "optimize", "verify", "eval", "models")
 """Commands that work on the store itself, wherever a server runs."""
 
 CollectionsOption = Annotated[

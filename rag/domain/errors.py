@@ -33,10 +33,10 @@ SeogoError
 │   ├── RerankerMissing            reranker_missing
 │   └── GeneratorMissing           generator_missing
 ├── NotAuthenticated               not_authenticated
+├── DirectoryStopped               directory_stopped
 ├── SignInFailed                   sign_in_failed
 │   └── AccessEnded                access_ended
 ├── NotPermitted                   not_permitted
-├── DirectoryStopped               directory_stopped
 ├── NotFound                       not_found
 │   ├── CollectionNotFound         collection_not_found
 │   ├── DocumentNotFound           document_not_found
@@ -307,6 +307,12 @@ class AccessEnded(NotAuthenticated):
     code = "access_ended"
 
 
+class DirectoryStopped(SeogoError):
+    """The directory {name} would suspend {count} of {active} accounts. Nothing was changed; look at its filters first."""
+
+    code = "directory_stopped"
+
+
 class SignInFailed(SeogoError):
     """The sign-in did not succeed. Please begin again from the portal."""
 
@@ -317,12 +323,6 @@ class NotPermitted(SeogoError):
     """This key is not permitted to do that."""
 
     code = "not_permitted"
-
-
-class DirectoryStopped(SeogoError):
-    """The directory {name} would suspend {count} of {active} accounts. Nothing was changed; look at its filters first."""
-
-    code = "directory_stopped"
 
 
 class NotFound(SeogoError):

@@ -46,11 +46,11 @@ KOREAN: dict[str, str] = {
     "generator_missing": "이 방식의 답변은 언어 모델이 작성하는데, 여기에는 설정된 모델이 없습니다.",
     "not_authenticated": "API 키가 없거나 올바르지 않습니다. `Authorization: Bearer …` 헤더로 보내 주세요.",
     "access_ended": "보내는 동안 열람 권한이 끝났습니다. 키나 세션, 계정이 더 이상 유효하지 않습니다.",
-    "sign_in_failed": "로그인이 완료되지 않았습니다. 포털에서 다시 시작해 주세요.",
-    "not_permitted": "이 키에는 해당 작업의 권한이 없습니다.",
     "directory_stopped": (
         "디렉터리 {name}을(를) 반영하면 계정 {active}개 중 {count}개가 정지됩니다. 변경하지 않았습니다. 필터를 먼저 확인하세요."
     ),
+    "sign_in_failed": "로그인이 완료되지 않았습니다. 포털에서 다시 시작해 주세요.",
+    "not_permitted": "이 키에는 해당 작업의 권한이 없습니다.",
     "not_found": "볼 수 있는 대상이 이 주소에 없습니다.",
     "collection_not_found": "볼 수 있는 컬렉션 {name}이(가) 없습니다.",
     "document_not_found": "볼 수 있는 문서 {name}이(가) 없습니다.",
