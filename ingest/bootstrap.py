@@ -122,9 +122,9 @@ def build(settings: IngestSettings, rag: Rag, *, listen: bool) -> Ingest:
         build_writer(settings, rag, pipeline.stopping), settings.program_jobs, settings.program_waiting
     )
     jobs = IngestJobs(pipeline, job_settings, programs)
-    jobs.upkeep.chores.append(rag.federation.directories.sync_due)
     jobs.upkeep.chores.append(AnswerLog(rag.database, rag.settings.answer_log).expire)
     jobs.start()
+    jobs.upkeep.chores.append(rag.federation.directories.sync_due)
     upkeep = Upkeep([jobs.upkeep, programs], settings.upkeep_every_s) if listen else None
     if upkeep is not None:
         # A thread that answers waits so long at most for each turn that a thread that ingests has.
