@@ -32,9 +32,9 @@ SeogoError
 │   ├── UnsupportedRequest         unsupported_request
 │   ├── RerankerMissing            reranker_missing
 │   └── GeneratorMissing           generator_missing
-├── NotAuthenticated               not_authenticated
 ├── DirectoryStopped               directory_stopped
 ├── SignInFailed                   sign_in_failed
+├── NotAuthenticated               not_authenticated
 │   └── AccessEnded                access_ended
 ├── NotPermitted                   not_permitted
 ├── NotFound                       not_found
