@@ -135,6 +135,7 @@ def build(settings: IngestSettings, rag: Rag, *, listen: bool) -> Ingest:
     jobs.upkeep.chores.append(AuditRetention(rag.audit, rag.settings.audit).cut_due)
     jobs.upkeep.chores.append(open_anchoring(rag.settings, rag.audit).tell_due)
     jobs.start()
+    jobs.upkeep.chores.append(rag.federation.directories.sync_due)
     upkeep = Upkeep([jobs.upkeep, programs], settings.upkeep_every_s) if listen else None
     if upkeep is not None:
         # A thread that answers waits so long at most for each turn that a thread that ingests has.

@@ -25,6 +25,7 @@ EXCEPTIONS = {
     "FlagEmbedding": "MIT by the licence file of its repository; its metadata names none",
     "kiwipiepy": "LGPL-3.0-or-later; used unmodified as a shared library",
     "kiwipiepy_model": "LGPL-3.0-or-later; data of the above",
+    "ldap3": "LGPL-3.0; used unmodified, optional extra",
     "psycopg": "LGPL-3.0-only; used unmodified, optional extra",
     "psycopg-binary": "LGPL-3.0-only; used unmodified, optional extra",
     "seogo": "this project",

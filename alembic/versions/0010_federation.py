@@ -69,8 +69,17 @@ def upgrade() -> None:
         sa.UniqueConstraint("tenant_id", "issuer", "subject", name="uq_account_link_tenant_id_issuer_subject"),
         sa.UniqueConstraint("account_id", "issuer", name="uq_account_link_account_id_issuer"),
     )
+    op.create_table(
+        "directory_run",
+        sa.Column("name", sa.String(40), nullable=False),
+        sa.Column("began_at", UtcDateTime(), nullable=False),
+        sa.Column("ended_at", UtcDateTime(), nullable=True),
+        sa.Column("error", sa.String(100), nullable=False),
+        sa.Column("outcome", sa.JSON(none_as_null=True), nullable=True),
+        sa.PrimaryKeyConstraint("name", name="pk_directory_run"),
+    )
 
 
 def downgrade() -> None:
-    for table in ("account_link", "portal_session", "pending_sign_in"):
+    for table in ("directory_run", "account_link", "portal_session", "pending_sign_in"):
         op.drop_table(table)

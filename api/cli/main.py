@@ -11,6 +11,7 @@ from api.cli import space_commands
 from api.cli.access import access_app
 from api.cli.auditing import audit_app
 from api.cli.coding import code_app
+from api.cli.directories import ldap_app
 from api.cli.evaluating import eval_app
 from api.cli.feedback import feedback_app
 from api.cli.glossaries import glossary_app
@@ -45,6 +46,7 @@ for name, group in (
     ("collections", collections_app),
     ("documents", documents_app),
     ("glossary", glossary_app),
+    ("ldap", ldap_app),
     ("ingestion", ingestion_app),
     ("keys", keys_app),
     ("accounts", accounts_app),

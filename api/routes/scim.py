@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 from fastapi import APIRouter, Body, Depends, Query, Request, Response
 from fastapi.routing import APIRoute
@@ -19,6 +19,7 @@ from scim2_models import (
     ResponseParameters,
     Schema,
     SCIMException,
+    SearchRequest,
 )
 from starlette.responses import JSONResponse
 
@@ -95,6 +96,18 @@ def get_schema(request: Request, name: str, caller: People) -> Response:
     return _shown(request, _named(PROVIDER.schemas, name), f"Schemas/{name}")
 
 
+@router.post("/.search")
+def search_all(request: Request, body: Payload, caller: People) -> Response:
+    """Users and groups together: the users first. An attribute that one of them does not have holds for none of it."""
+    directory, asked = _directory(caller), _search(body)
+    shape = _shape(Person | Group, asked.attributes, asked.excluded)
+    start, count, tenant_id = max(asked.start, 1), max(asked.limit, 0), caller.principal.tenant_id
+    users, people = directory.users(tenant_id, asked.wanted, start, count)
+    room, first = min(count, MAX_RESULTS) - len(people), max(start - users, 1)
+    groups, others = directory.groups(tenant_id, asked.wanted, first, room, _wants_members(shape))
+    return _listed(request, Person | Group, [*people, *others], users + groups, start, shape)
+
+
 @router.get("/Users")
 def list_users(
     request: Request,
@@ -106,17 +119,23 @@ def list_users(
     excluded: Without = None,
 ) -> Response:
     """Users that came by SCIM, those that a filter holds for."""
-    shape = _shape(Person, attributes, excluded)
-    start, count = max(start, 1), max(count, 0)
-    total, people = _directory(caller).users(caller.principal.tenant_id, wanted, start, count)
-    return _listed(request, Person, people, total, start, shape)
+    return _users(request, caller, wanted, start, count, _shape(Person, attributes, excluded))
+
+
+@router.post("/Users/.search")
+def search_users(request: Request, body: Payload, caller: People) -> Response:
+    """The same, for filters too long for an address."""
+    asked = _search(body)
+    shape = _shape(Person, asked.attributes, asked.excluded)
+    return _users(request, caller, asked.wanted, asked.start, asked.limit, shape)
 
 
 @router.post("/Users", status_code=201)
 def create_user(request: Request, body: Payload, caller: People) -> Response:
     """Make a user."""
+    directory = _directory(caller)
     person = Person.model_validate(body, scim_ctx=Context.RESOURCE_CREATION_REQUEST, scim_policy=LENIENT)
-    made = _directory(caller).create_user(caller.principal.tenant_id, person)
+    made = directory.create_user(caller.principal.tenant_id, person)
     return _shown(request, made, status=201, context=Context.RESOURCE_CREATION_RESPONSE)
 
 
@@ -132,8 +151,9 @@ def get_user(
 @router.put("/Users/{user_id}")
 def replace_user(request: Request, user_id: str, body: Payload, caller: People) -> Response:
     """Put a user in place of the one before. Without `active` it stays suspended, or not, as it is."""
+    directory = _directory(caller)
     person = Person.model_validate(body, scim_ctx=Context.RESOURCE_REPLACEMENT_REQUEST, scim_policy=LENIENT)
-    return _shown(request, _directory(caller).replace_user(caller.principal.tenant_id, user_id, person))
+    return _shown(request, directory.replace_user(caller.principal.tenant_id, user_id, person))
 
 
 @router.patch("/Users/{user_id}")
@@ -160,18 +180,23 @@ def list_groups(
     excluded: Without = None,
 ) -> Response:
     """Groups that came by SCIM, those that a filter holds for."""
-    shape = _shape(Group, attributes, excluded)
-    start, count = max(start, 1), max(count, 0)
-    directory, members = _directory(caller), _wants_members(shape)
-    total, groups = directory.groups(caller.principal.tenant_id, wanted, start, count, members)
-    return _listed(request, Group, groups, total, start, shape)
+    return _groups(request, caller, wanted, start, count, _shape(Group, attributes, excluded))
+
+
+@router.post("/Groups/.search")
+def search_groups(request: Request, body: Payload, caller: People) -> Response:
+    """The same, for filters too long for an address."""
+    asked = _search(body)
+    shape = _shape(Group, asked.attributes, asked.excluded)
+    return _groups(request, caller, asked.wanted, asked.start, asked.limit, shape)
 
 
 @router.post("/Groups", status_code=201)
 def create_group(request: Request, body: Payload, caller: People) -> Response:
     """Make a group, with its members."""
+    directory = _directory(caller)
     group = Group.model_validate(body, scim_ctx=Context.RESOURCE_CREATION_REQUEST, scim_policy=LENIENT)
-    made = _directory(caller).create_group(caller.principal.tenant_id, group)
+    made = directory.create_group(caller.principal.tenant_id, group)
     return _shown(request, made, status=201, context=Context.RESOURCE_CREATION_RESPONSE)
 
 
@@ -188,8 +213,9 @@ def get_group(
 @router.put("/Groups/{group_id}")
 def replace_group(request: Request, group_id: str, body: Payload, caller: People) -> Response:
     """Put a group in place of the one before."""
+    directory = _directory(caller)
     group = Group.model_validate(body, scim_ctx=Context.RESOURCE_REPLACEMENT_REQUEST, scim_policy=LENIENT)
-    return _shown(request, _directory(caller).replace_group(caller.principal.tenant_id, group_id, group))
+    return _shown(request, directory.replace_group(caller.principal.tenant_id, group_id, group))
 
 
 @router.patch("/Groups/{group_id}")
@@ -210,7 +236,45 @@ def _directory(caller: Caller) -> ScimDirectory:
     return ScimDirectory(caller.services.rag.database)
 
 
-def _shape(kind: type[Any], attributes: str | None, excluded: str | None) -> ResponseParameters[Any]:
+def _users(
+    request: Request, caller: Caller, wanted: str | None, start: int, count: int, shape: ResponseParameters[Any]
+) -> Response:
+    start, count = max(start, 1), max(count, 0)
+    total, people = _directory(caller).users(caller.principal.tenant_id, wanted, start, count)
+    return _listed(request, Person, people, total, start, shape)
+
+
+def _groups(
+    request: Request, caller: Caller, wanted: str | None, start: int, count: int, shape: ResponseParameters[Any]
+) -> Response:
+    start, count = max(start, 1), max(count, 0)
+    directory, members = _directory(caller), _wants_members(shape)
+    total, groups = directory.groups(caller.principal.tenant_id, wanted, start, count, members)
+    return _listed(request, Group, groups, total, start, shape)
+
+
+class _Search(NamedTuple):
+    """What the body of a search asks for."""
+
+    wanted: str | None
+    start: int
+    limit: int
+    attributes: str | None
+    excluded: str | None
+
+
+def _search(body: dict[str, Any]) -> _Search:
+    asked: SearchRequest[Any] = SearchRequest.model_validate(body, scim_ctx=Context.SEARCH_REQUEST, scim_policy=LENIENT)
+    count = _DEFAULT_COUNT if asked.count is None else asked.count
+    attributes, excluded = (
+        ",".join(str(path) for path in paths) if paths else None
+        for paths in (asked.attributes, asked.excluded_attributes)
+    )
+    wanted = None if asked.filter is None else str(asked.filter)
+    return _Search(wanted, asked.start_index or 1, count, attributes, excluded)
+
+
+def _shape(kind: Any, attributes: str | None, excluded: str | None) -> ResponseParameters[Any]:
     """Which attributes a directory wants to see.
 
     Raises:
@@ -273,7 +337,7 @@ def _shown(
 
 def _listed(
     request: Request,
-    kind: type[Any],
+    kind: Any,
     resources: list[Any],
     total: int,
     start: int,

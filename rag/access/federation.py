@@ -9,6 +9,7 @@ import httpx
 
 from rag.access.federation_accounts import FederatedAccounts
 from rag.access.federation_bearer import BearerTokens, ProviderTokens
+from rag.access.federation_directory import Directories
 from rag.access.federation_provider import Provider
 from rag.access.federation_sessions import Sessions
 from rag.access.federation_sign_in import SignIn
@@ -25,6 +26,7 @@ class Federation:
 
     sign_ins: Mapping[str, SignIn]
     sessions: Sessions
+    directories: Directories
 
     def sign_in(self, name: str) -> SignIn:
         """The sign-in with the provider of this name.
@@ -60,4 +62,4 @@ def open_federation(
         sign_ins[item.name] = SignIn(database, provider, verifier, accounts, identities, sessions, settings.sessions)
     identities.register(CredentialKind.JWT, BearerTokens(tokens))
     identities.register(CredentialKind.SESSION, sessions, sessions.in_force)
-    return Federation(sign_ins, sessions)
+    return Federation(sign_ins, sessions, Directories(database, settings))

@@ -37,8 +37,9 @@ SeogoError
 │   ├── UnsupportedRequest         unsupported_request
 │   ├── RerankerMissing            reranker_missing
 │   └── GeneratorMissing           generator_missing
-├── NotAuthenticated               not_authenticated
+├── DirectoryStopped               directory_stopped
 ├── SignInFailed                   sign_in_failed
+├── NotAuthenticated               not_authenticated
 │   └── AccessEnded                access_ended
 ├── NotPermitted                   not_permitted
 │   ├── LabelAboveClearance        label_above_clearance
@@ -347,6 +348,12 @@ class AccessEnded(NotAuthenticated):
     """The right to see this ended while it was sent: the key, the session or the account is not in force any more."""
 
     code = "access_ended"
+
+
+class DirectoryStopped(SeogoError):
+    """The directory {name} would suspend {count} of {active} accounts. Nothing was changed; look at its filters first."""
+
+    code = "directory_stopped"
 
 
 class SignInFailed(SeogoError):

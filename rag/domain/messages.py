@@ -54,6 +54,9 @@ KOREAN: dict[str, str] = {
     "label_above_clearance": "등급 {label}은(는) 보안 인가 등급 {clearance}보다 높습니다.",
     "not_yours_to_open": "{name}의 열람 범위는 컬렉션 관리자가 정합니다. 소유자는 범위를 더 좁힐 수만 있습니다.",
     "access_ended": "보내는 동안 열람 권한이 끝났습니다. 키나 세션, 계정이 더 이상 유효하지 않습니다.",
+    "directory_stopped": (
+        "디렉터리 {name}을(를) 반영하면 계정 {active}개 중 {count}개가 정지됩니다. 변경하지 않았습니다. 필터를 먼저 확인하세요."
+    ),
     "sign_in_failed": "로그인이 완료되지 않았습니다. 포털에서 다시 시작해 주세요.",
     "not_permitted": "이 키에는 해당 작업의 권한이 없습니다.",
     "rate_limited": "한 번에 요청이 너무 많습니다({who}: {what} {limit}). {retry_after_s}초 뒤 다시 시도해 주세요.",

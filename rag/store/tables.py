@@ -13,6 +13,7 @@ from rag.store.chunk import ChunkRow
 from rag.store.client_file import ClientFile, FileBatch, StoredFile
 from rag.store.collection import Collection
 from rag.store.connector import ConnectorItem, ConnectorSource
+from rag.store.directory_run import DirectoryRun
 from rag.store.document import Document
 from rag.store.embedding_space import EmbeddingSpaceRow
 from rag.store.fusion_weight import FusionWeight
@@ -67,4 +68,5 @@ TABLES = (
     PendingSignIn,
     PortalSession,
     AccountLink,
+    DirectoryRun,
 )

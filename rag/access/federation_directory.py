@@ -1,0 +1,255 @@
+"""Takes over what a directory says: who is there, who is not any more, which groups there are and who is in them.
+
+The directory's word counts for what came from it, and for nothing else. Whoever is gone there is suspended, not deleted; a run
+that would suspend unusually many stops before it changes anything, since a wrong filter looks like everybody leaving.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict, dataclass
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+from rag.access.accounts import AccountChange, Accounts
+from rag.access.federation_listing import DirectoryGroup, DirectoryPerson, Listing
+from rag.access.groups import Groups
+from rag.domain.errors import DirectoryStopped, InvalidRequest, NameTaken, SeogoError
+from rag.settings import IdentitySettings, LdapSettings
+from rag.store import directory_run
+from rag.store.account import Account, AccountGroup, AccountKind, Source
+from rag.store.base import utc_now
+from rag.store.session import Database
+from rag.store.tenant import ensure_tenant, tenant_id_of
+
+log = logging.getLogger(__name__)
+
+STATUS = "directory_status"
+"""Attribute of accounts that a run suspended. Only those does a later run let in again: not who was suspended by hand."""
+_SUSPENDED = "suspended"
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What a run changed, or would change.
+
+    Attributes:
+        conflicts: names that are in use here by what did not come from the directory; these are left out.
+    """
+
+    people: int = 0
+    groups: int = 0
+    created: int = 0
+    changed: int = 0
+    suspended: int = 0
+    resumed: int = 0
+    groups_created: int = 0
+    groups_renamed: int = 0
+    memberships_changed: int = 0
+    conflicts: int = 0
+
+    def to_json(self) -> dict[str, Any]:
+        """For the record, and for scripts."""
+        return asdict(self)
+
+
+class DirectorySync:
+    """Brings the accounts and groups of one tenant in step with a directory. Repeating a run changes nothing."""
+
+    def __init__(self, database: Database, settings: LdapSettings) -> None:
+        self._database = database
+        self._settings = settings
+        self._accounts = Accounts(database)
+        self._groups = Groups(database)
+        self._tenant_id = tenant_id_of(settings.tenant)
+
+    def run(self, listing: Listing, *, dry_run: bool = False) -> Outcome:
+        """Take over `listing`; with `dry_run`, only say what would change.
+
+        Raises:
+            DirectoryStopped: it would suspend more accounts than the settings allow; nothing was changed.
+        """
+        if not dry_run:
+            with self._database.write() as session:
+                ensure_tenant(session, self._settings.tenant)
+        outcome = Outcome(len(listing.people), len(listing.groups))
+        held = {row.external_id: row for row in self._accounts.list(self._tenant_id, Source.LDAP) if row.external_id}
+        leaving = self._leaving(held, listing.people)
+        active = sum(row.suspended_at is None for row in held.values())
+        if leaving and 100 * len(leaving) > self._settings.max_suspended_percent * active:
+            raise DirectoryStopped(name=self._settings.name, count=len(leaving), active=active)
+        for row in leaving:  # first of all: access ends even if something else fails
+            outcome.suspended += 1
+            if not dry_run:
+                attributes = {**(row.attributes or {}), STATUS: _SUSPENDED}
+                change = AccountChange(attributes=attributes, suspended=True)
+                self._accounts.change(self._tenant_id, row.id, change, Source.LDAP)
+        ids = self._people(listing.people, held, outcome, dry_run=dry_run)
+        self._memberships(listing, ids, outcome, dry_run=dry_run)
+        return outcome
+
+    def _leaving(self, held: Mapping[str, Account], people: Iterable[DirectoryPerson]) -> list[Account]:
+        enabled = {person.external_id for person in people if not person.disabled}
+        return [row for key, row in held.items() if key not in enabled and row.suspended_at is None]
+
+    def _people(
+        self, people: Iterable[DirectoryPerson], held: Mapping[str, Account], outcome: Outcome, *, dry_run: bool
+    ) -> dict[str, UUID | None]:
+        """Ids of accounts by the DNs of people; None for those that would be made."""
+        ids: dict[str, UUID | None] = {}
+        for person in people:
+            row = held.get(person.external_id)
+            try:
+                if row is not None:
+                    self._change(person, row, outcome, dry_run=dry_run)
+                    ids[person.dn] = row.id
+                elif not person.disabled:
+                    ids[person.dn] = self._create(person, outcome, dry_run=dry_run)
+            except (NameTaken, InvalidRequest):
+                outcome.conflicts += 1
+        return ids
+
+    def _create(self, person: DirectoryPerson, outcome: Outcome, *, dry_run: bool) -> UUID | None:
+        made: UUID | None = None
+        if dry_run:
+            if self._accounts.by_user_name(self._tenant_id, person.user_name) is not None:
+                raise NameTaken(name=person.user_name)
+        else:
+            made = self._accounts.create(
+                self._tenant_id,
+                person.user_name,
+                kind=AccountKind.USER,
+                display_name=person.display_name,
+                email=person.email,
+                attributes=dict(person.attributes),
+                source=Source.LDAP,
+                external_id=person.external_id,
+            ).id
+        outcome.created += 1
+        return made
+
+    def _change(self, person: DirectoryPerson, row: Account, outcome: Outcome, *, dry_run: bool) -> None:
+        held = dict(row.attributes or {})
+        by_us = held.pop(STATUS, None) is not None
+        resumed = row.suspended_at is not None and by_us and not person.disabled
+        said = {name: list(values) for name, values in person.attributes.items()}
+        told = (person.user_name, person.display_name, person.email, said)
+        changed = told != (row.user_name, row.display_name, row.email, held)
+        if not changed and not resumed:
+            return
+        if not dry_run:
+            keeps = {STATUS: _SUSPENDED} if by_us and not resumed else {}
+            change = AccountChange(
+                person.user_name,
+                person.display_name,
+                person.email,
+                {**said, **keeps},
+                suspended=False if resumed else None,
+            )
+            self._accounts.change(self._tenant_id, row.id, change, Source.LDAP)
+        outcome.changed += changed
+        outcome.resumed += resumed
+
+    def _memberships(
+        self, listing: Listing, people: Mapping[str, UUID | None], outcome: Outcome, *, dry_run: bool
+    ) -> None:
+        """Groups, renamed ones too, with exactly the members that the directory has; one that is gone there is left empty."""
+        held = {row.external_id: row for row in self._groups.list(self._tenant_id, Source.LDAP) if row.external_id}
+        kept: dict[str, AccountGroup] = {}
+        for group in listing.groups:
+            try:
+                row = self._group(group, held.get(group.external_id), outcome, dry_run=dry_run)
+            except (NameTaken, InvalidRequest):
+                outcome.conflicts += 1
+                row = held.get(group.external_id)
+            if row is not None:
+                kept[group.dn] = row
+        ids = {**people, **{dn: row.id for dn, row in kept.items()}}
+        wanted = _members_of(listing, ids)
+        for row in {item.id: item for item in (*held.values(), *kept.values())}.values():
+            members = wanted.get(row.id, frozenset()) - {row.id}
+            if members != self._groups.members(self._tenant_id, row.id):
+                outcome.memberships_changed += 1
+                if not dry_run:
+                    self._groups.set_members(self._tenant_id, row.id, members, Source.LDAP)
+
+    def _group(
+        self, group: DirectoryGroup, row: AccountGroup | None, outcome: Outcome, *, dry_run: bool
+    ) -> AccountGroup | None:
+        if row is None:
+            made = None if dry_run else self._groups.create(self._tenant_id, group.name, Source.LDAP, group.external_id)
+            outcome.groups_created += 1
+            return made
+        if row.name != group.name:
+            if not dry_run:
+                self._groups.change(self._tenant_id, row.id, group.name)
+            outcome.groups_renamed += 1
+        return row
+
+
+def _members_of(listing: Listing, ids: Mapping[str, UUID | None]) -> dict[UUID, frozenset[UUID]]:
+    """Members by group, from both sides: groups that name their members, and members that name their groups."""
+    pairs = {(group.dn, member) for group in listing.groups for member in group.members}
+    inside: list[DirectoryPerson | DirectoryGroup] = [*listing.people, *listing.groups]
+    pairs |= {(outer, item.dn) for item in inside for outer in item.member_of}
+    found: dict[UUID, set[UUID]] = {}
+    for outer, inner in pairs:
+        group_id, member_id = ids.get(outer), ids.get(inner)
+        if group_id is not None and member_id is not None:
+            found.setdefault(group_id, set()).add(member_id)
+    return {group_id: frozenset(members) for group_id, members in found.items()}
+
+
+class Directories:
+    """The directories of the settings, each read when its time has come, by one process among all."""
+
+    def __init__(
+        self, database: Database, settings: IdentitySettings, read: Callable[[LdapSettings], Listing] | None = None
+    ) -> None:
+        self._database = database
+        self._settings = settings
+        self._read = read
+
+    def sync_due(self) -> None:
+        """Run those that are due; a failure is on record and in the log, and the next run comes at its time."""
+        for item in self._settings.ldap:
+            if item.every_s is None:
+                continue
+            with self._database.write() as session:
+                mine = directory_run.claim(session, item.name, utc_now(), timedelta(seconds=item.every_s))
+            if mine:
+                try:
+                    self.sync(item)
+                except SeogoError as error:
+                    log.warning("directory %s was not taken over: %s", item.name, type(error).__name__)
+
+    def sync(self, item: LdapSettings, *, dry_run: bool = False) -> Outcome:
+        """Read a directory and take it over.
+
+        Raises:
+            ProviderUnavailable: it does not answer.
+            DirectoryStopped: it would suspend too many.
+            ConfigurationError: it refuses us.
+        """
+        try:
+            outcome = DirectorySync(self._database, item).run(self._reader()(item), dry_run=dry_run)
+        except SeogoError as error:
+            if not dry_run:
+                self._note(item.name, error.code, None)
+            raise
+        if not dry_run:
+            self._note(item.name, "", outcome.to_json())
+        return outcome
+
+    def _reader(self) -> Callable[[LdapSettings], Listing]:
+        if self._read is not None:
+            return self._read
+        from rag.access.federation_ldap import read
+
+        return read
+
+    def _note(self, name: str, error: str, outcome: dict[str, Any] | None) -> None:
+        with self._database.write() as session:
+            directory_run.note(session, name, utc_now(), error, outcome)

@@ -1,0 +1,180 @@
+"""A directory is taken over: what is made, changed, suspended, let in again, and when nothing at all is done."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from rag.access.accounts import Accounts
+from rag.access.federation_directory import STATUS, Directories, DirectorySync, Outcome
+from rag.access.federation_listing import DirectoryGroup, DirectoryPerson, Listing
+from rag.access.groups import Groups
+from rag.access.identities import Identities
+from rag.access.keys import Keys
+from rag.domain.errors import DirectoryStopped, NotAuthenticated, ProviderUnavailable
+from rag.settings import IdentitySettings, LdapSettings
+from rag.store.account import Source
+from rag.store.base import utc_now
+from rag.store.directory_run import DirectoryRun
+from rag.store.session import Database
+from rag.store.tenant import tenant_id_of
+
+TENANT = tenant_id_of("bank")
+
+
+def settings(**fields: Any) -> LdapSettings:
+    values = {"name": "ad", "tenant": "bank", "url": "ldaps://dc1.bank.example", "user_base": "ou=people", **fields}
+    return LdapSettings(**values)
+
+
+def people(*names: str, **fields: Any) -> list[DirectoryPerson]:
+    return [
+        DirectoryPerson(f"id-{name}", f"uid={name}", name, f"이름 {name}", f"{name}@bank.example", **fields)
+        for name in names
+    ]
+
+
+TEN = [f"p{number}" for number in range(10)]
+GROUPS = [
+    DirectoryGroup("g-1", "cn=여신", "여신팀", ("uid=p0", "uid=p1")),
+    DirectoryGroup("g-2", "cn=본부", "본부", ("cn=여신", "uid=p2", "uid=nobody", "cn=본부")),
+]
+
+
+@pytest.fixture
+def sync(sqlite: Database) -> Iterator[DirectorySync]:
+    yield DirectorySync(sqlite, settings())
+
+
+def counts(outcome: Outcome) -> dict[str, int]:
+    return {name: value for name, value in outcome.to_json().items() if value and name not in ("people", "groups")}
+
+
+def test_a_directory_is_taken_over_and_a_second_time_changes_nothing(sync: DirectorySync, sqlite: Database) -> None:
+    listing = Listing([*people(*TEN[:9]), *people("p9", attributes={"dept": ["여신", "겸직"]})], GROUPS)
+    expected = {"created": 10, "groups_created": 2, "memberships_changed": 2}
+    assert counts(sync.run(listing, dry_run=True)) == {"created": 10, "groups_created": 2}
+    assert Accounts(sqlite).list(TENANT) == []
+    assert counts(sync.run(listing)) == expected
+    assert counts(sync.run(listing)) == counts(sync.run(listing, dry_run=True)) == {}
+    rows = {row.user_name: row for row in Accounts(sqlite).list(TENANT, Source.LDAP)}
+    assert (rows["p0"].display_name, rows["p0"].email) == ("이름 p0", "p0@bank.example")
+    identities = Identities(sqlite, Keys(sqlite))
+    assert len(identities.of_account(rows["p0"].id, ()).groups) == 2  # through the group in the group
+    assert len(identities.of_account(rows["p2"].id, ()).groups) == 1
+    assert identities.of_account(rows["p9"].id, ()).attributes == {("dept", "여신"), ("dept", "겸직")}
+
+
+def test_changes_follow_the_directorys_own_id(sync: DirectorySync, sqlite: Database) -> None:
+    sync.run(Listing(people(*TEN), GROUPS))
+    renamed = [replace(people("p0")[0], user_name="홍길동", dn="uid=hong"), *people(*TEN[1:])]
+    groups = [replace(GROUPS[0], name="심사팀", members=("uid=hong",)), GROUPS[1]]
+    outcome = sync.run(Listing(renamed, groups))
+    assert counts(outcome) == {"changed": 1, "groups_renamed": 1, "memberships_changed": 1}
+    account = Accounts(sqlite).by_user_name(TENANT, "홍길동")
+    assert account is not None and account.external_id == "id-p0"
+    [group] = [row for row in Groups(sqlite).list(TENANT) if row.name == "심사팀"]
+    assert Groups(sqlite).members(TENANT, group.id) == {account.id}
+
+
+def test_whoever_is_gone_or_disabled_is_suspended_and_comes_back_with_the_directory(
+    sync: DirectorySync, sqlite: Database
+) -> None:
+    sync = DirectorySync(sqlite, settings(max_suspended_percent=20))
+    everybody = Listing(people(*TEN), GROUPS)
+    sync.run(everybody)
+    left = Listing([*people(*TEN[:8]), *people("p8", disabled=True)], GROUPS)
+    assert counts(sync.run(left, dry_run=True)) == {"suspended": 2}
+    assert counts(sync.run(left)) == {"suspended": 2}
+    assert counts(sync.run(left)) == {}
+    identities = Identities(sqlite, Keys(sqlite))
+    for name in ("p8", "p9"):
+        account = Accounts(sqlite).by_user_name(TENANT, name)
+        assert account is not None
+        with pytest.raises(NotAuthenticated):
+            identities.of_account(account.id, ())
+    assert counts(sync.run(everybody)) == {"resumed": 2}
+    account = Accounts(sqlite).by_user_name(TENANT, "p9")
+    assert account is not None and account.suspended_at is None and STATUS not in (account.attributes or {})
+
+
+def test_who_was_suspended_by_hand_stays_so(sync: DirectorySync, sqlite: Database) -> None:
+    everybody = Listing(people(*TEN), [])
+    sync.run(everybody)
+    account = Accounts(sqlite).by_user_name(TENANT, "p0")
+    assert account is not None
+    Accounts(sqlite).suspend(TENANT, account.id)
+    assert counts(sync.run(everybody)) == {}
+    assert Accounts(sqlite).get(TENANT, account.id).suspended_at is not None
+
+
+@pytest.mark.parametrize("left", [[], people(*TEN[:8]), people(*TEN, disabled=True)])
+def test_a_run_that_would_suspend_too_many_changes_nothing(
+    sync: DirectorySync, sqlite: Database, left: list[DirectoryPerson]
+) -> None:
+    sync.run(Listing(people(*TEN), GROUPS))
+    before = [(row.user_name, row.suspended_at) for row in Accounts(sqlite).list(TENANT)]
+    for dry_run in (True, False):
+        with pytest.raises(DirectoryStopped):
+            sync.run(Listing([*left, *people("new")], []), dry_run=dry_run)
+    assert [(row.user_name, row.suspended_at) for row in Accounts(sqlite).list(TENANT)] == before
+    assert len(Groups(sqlite).list(TENANT)) == 2
+
+
+def test_accounts_and_groups_of_others_are_not_the_directorys(sync: DirectorySync, sqlite: Database) -> None:
+    sync.run(Listing(people(*TEN), []))
+    local = Accounts(sqlite).create(TENANT, "root")
+    scim = Accounts(sqlite).create(TENANT, "scim-person", source=Source.SCIM)
+    mine = Groups(sqlite).create(TENANT, "여신팀")
+    outcome = sync.run(Listing([*people(*TEN), *people("ROOT")], GROUPS))
+    assert counts(outcome) == {"conflicts": 2, "groups_created": 1, "memberships_changed": 1}
+    assert Groups(sqlite).members(TENANT, mine.id) == frozenset()
+    for row in (local, scim):
+        assert Accounts(sqlite).get(TENANT, row.id).suspended_at is None
+
+
+def test_a_group_that_is_gone_is_left_empty_with_its_grants(sync: DirectorySync, sqlite: Database) -> None:
+    sync.run(Listing(people(*TEN), GROUPS))
+    assert counts(sync.run(Listing(people(*TEN), GROUPS[1:]))) == {"memberships_changed": 2}
+    [group] = [row for row in Groups(sqlite).list(TENANT) if row.name == "여신팀"]
+    assert Groups(sqlite).members(TENANT, group.id) == frozenset()
+
+
+def test_members_may_name_their_groups_instead(sync: DirectorySync, sqlite: Database) -> None:
+    inner = DirectoryGroup("g-1", "cn=안", "안", member_of=("cn=밖",))
+    outer = DirectoryGroup("g-2", "cn=밖", "밖")
+    sync.run(Listing(people("p0", member_of=("cn=안",)), [inner, outer]))
+    account = Accounts(sqlite).by_user_name(TENANT, "p0")
+    assert account is not None
+    assert len(Identities(sqlite, Keys(sqlite)).of_account(account.id, ()).groups) == 2
+
+
+def test_a_due_directory_is_read_by_one_process_and_its_outcome_is_on_record(database: Database) -> None:
+    asked: list[str] = []
+    away = [False]
+
+    def read(item: LdapSettings) -> Listing:
+        asked.append(item.name)
+        if away[0]:
+            raise ProviderUnavailable(name=item.name)
+        return Listing(people(*TEN), GROUPS)
+
+    both = IdentitySettings(ldap=(settings(every_s=3600), settings(name="by-hand", tenant="other")))
+    first, second = Directories(database, both, read), Directories(database, both, read)
+    for process in (first, second, first):
+        process.sync_due()
+    assert asked == ["ad"]
+    with database.write() as session:
+        row = session.get_one(DirectoryRun, "ad")
+        assert row.outcome is not None and (row.error, row.outcome["created"]) == ("", 10) and row.ended_at is not None
+        row.began_at = utc_now() - timedelta(seconds=3601)
+    away[0] = True
+    for process in (second, first):
+        process.sync_due()
+    assert asked == ["ad", "ad"]
+    with database.read() as session:
+        assert session.get_one(DirectoryRun, "ad").error == "provider_unavailable"
