@@ -9,7 +9,8 @@ import pytest
 from tests.support.access_world import Findings, World
 from tests.support.stores import migrated
 
-PAIRS = 700
+PAIRS = 400
+"""Some 8 s on one core; `python -m benchmarks.access_differential` asks 100,000 times."""
 
 
 @pytest.fixture
