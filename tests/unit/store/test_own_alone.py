@@ -1,4 +1,4 @@
-"""What belongs to a person is that person's: answers and clients' files, which no other user sees, whatever the scopes of the key."""
+"""What belongs to a person is that person's: answers and files, which no other user sees, whatever the scopes of the key."""
 
 from __future__ import annotations
 
