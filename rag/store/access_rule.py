@@ -166,6 +166,8 @@ def pending(session: Session, permit: Permit) -> frozenset[UUID]:
 
     A search leaves them out: where their points lie says nothing about who may read them now.
     """
+    if not permit.revision:
+        return frozenset()  # there is no rule in these collections, nor was there one of late
     named = {"tenant": permit.tenant_id, "collections": list(permit.collections), "most": MAX_PENDING}
     return frozenset(session.scalars(_PENDING, named))
 
