@@ -134,7 +134,7 @@ class Permit:
         rules: the rules of documents that let the principal pass. A document with a rule that is not among them can't
             be read, so one whose rule changed since can't either.
         revision: changes with every change of what rules hold for documents of these collections: what is remembered under
-            a permit is remembered under this too.
+            a permit is remembered under this too. 0 where there are no rules.
     """
 
     principal: Principal

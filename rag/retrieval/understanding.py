@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator, Sequence
 from copy import copy
 from dataclasses import dataclass, field
+from uuid import UUID
 
 from rag.domain.language import Language
 from rag.domain.passage import Alternative, QuestionNote
@@ -203,9 +204,7 @@ class Understander:
 
     def _spell(self, reading: Reading) -> None:
         explained = {note.found.lower() for note in reading.notes if note.kind == "glossary"}
-        with self._database.read() as session:
-            excluded = access_rule.pending(session, reading.permit)
-        for meant in self._speller.meant(reading.permit, reading.text, excluded):
+        for meant in self._speller.meant(reading.permit, reading.text, self._on_their_way(reading.permit)):
             if meant.kind != "spacing" and meant.found.lower() in explained:
                 continue  # a word that the glossary knows is no slip, though the documents may not have it
             reading.note(meant.kind, "" if meant.kind == "spacing" else meant.found, meant.words)
@@ -214,6 +213,13 @@ class Understander:
                     self._add(reading, self._weighted(word, SPACING_WEIGHT))
                 else:
                     self._say_also(reading, meant.found, word, SPELLING_WEIGHT)
+
+    def _on_their_way(self, permit: Permit) -> frozenset[UUID]:
+        """Documents whose points do not know their rule yet: no correction may tell a word of them."""
+        if not permit.revision:
+            return frozenset()
+        with self._database.read() as session:
+            return access_rule.pending(session, permit)
 
     def _figures(self, reading: Reading) -> None:
         for writing in writings(reading.text):

@@ -133,7 +133,15 @@ def of_caller(session: Session, permit: Permit, answer_id: UUID, since: datetime
 def withheld(session: Session, permit: Permit, answer_ids: Iterable[UUID]) -> frozenset[UUID]:
     """Those of these answers that quote something which the permit does not cover now: their words are not for its principal."""
     found: set[UUID] = set()
-    outside = ~exists().where(Document.id == AnswerSource.document_id, *covered(permit))
+    # Of a deleted collection no permit speaks any more: what had no rule is open, what had one stays closed.
+    gone = and_(Collection.deleted_at.is_not(None), Collection.access.is_(None), Document.access_rule_id.is_(None))
+    open_ones = exists().where(
+        Document.id == AnswerSource.document_id,
+        Document.tenant_id == permit.tenant_id,
+        Collection.id == Document.collection_id,
+        or_(and_(*covered(permit)), gone),
+    )
+    outside = ~open_ones.correlate(AnswerSource)
     for group in in_groups(answer_ids):
         found.update(session.scalars(select(AnswerSource.answer_id).where(AnswerSource.answer_id.in_(group), outside)))
     return frozenset(found)

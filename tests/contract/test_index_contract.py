@@ -12,6 +12,7 @@ from rag.index.edge import open_edge
 from rag.index.memory import open_memory
 from rag.index.qdrant import open_qdrant
 from rag.index.registry import FACTORIES, IndexConfig, open_index
+from tests.contract.access_contract import AccessContract
 from tests.contract.index_contract import (
     DENSE,
     SCHEMA,
@@ -59,6 +60,10 @@ def test_a_real_server() -> None:
 
 class TestIndexContract(IndexContract):
     """Every test of the contract, on every backend."""
+
+
+class TestAccessContract(AccessContract):
+    """Rules of documents, on every backend."""
 
 
 def test_an_index_outlives_its_object(opener: Open) -> None:

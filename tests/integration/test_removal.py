@@ -14,6 +14,7 @@ from sqlalchemy import select
 from ingest.pipeline import maintenance, removal, retention
 from ingest.pipeline.steps import Batch
 from rag.domain.errors import CollectionNotFound, PurgeIncomplete
+from rag.index.base import PointTags
 from rag.store import receipt as receipts
 from rag.store.base import utc_now
 from rag.store.collection import Collection
@@ -205,7 +206,7 @@ def test_what_a_step_in_work_writes_after_the_purge_goes_with_the_next_step(serv
         version = session.get_one(DocumentVersion, version_id)
         chunks = pipeline_chunks(session, version_id)
     caller.receipt(caller.delete(f"/api/v1/documents/{document['id']}").json()["id"])
-    for points in pipeline.points(version, chunks, ()):  # a step that had read the record before the deletion
+    for points in pipeline.points(version, chunks, PointTags()):  # a step that had read the record before the deletion
         pipeline.index.upsert(points)
     assert rag.index.count(version_id) and rag.blobs.count_derived(version_id)
     assert pipeline.activate(Batch("job", (version_id,))) == [version_id]

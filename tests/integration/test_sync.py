@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -273,3 +274,31 @@ def test_a_bad_snapshot_is_refused(service: Running, bad: dict[str, Any]) -> Non
         headers={"Content-Type": "application/json"},
     )
     assert response.status_code == 422, response.text
+
+
+def test_a_folder_says_who_may_read_what_lies_in_it(desk: Desk) -> None:
+    tenant = desk.service.services.rag.authenticate(desk.caller.headers["Authorization"].split()[1])
+    rule = {"deny": [f"user:{tenant.id}"]}  # a rule that shuts its own author out is refused, loudly
+    desk.write("규정/.seogoaccess", json.dumps(rule))
+    refused = desk.sync()
+    assert len(refused.refused) == 6 and desk.listed() == []
+    desk.write("규정/.seogoaccess", json.dumps({"deny": ["attribute:부서=외부"]}))
+    assert desk.sync().clean
+    document = desk.caller.get(f"/api/v1/collections/{desk.name}/documents").json()["documents"][0]
+    address = f"/api/v1/documents/{document['id']}/access"
+    assert [item["name"] for item in desk.caller.get(address).json()["access"]["deny"]] == ["부서=외부"]
+    desk.write("규정/.seogoaccess", json.dumps({"allow": ["everyone"]}))
+    changed = desk.sync()
+    assert (len(changed.touched), changed.changed, changed.new) == (6, [], [])
+    assert "everyone" in {item["subject"] for item in desk.caller.get(address).json()["access"]["allow"]}
+    (desk.root / "규정" / ".seogoaccess").unlink()
+    assert len(desk.sync().touched) == 6
+    assert desk.caller.get(address).json()["access"] == {"allow": [], "deny": [], "label": "O"}
+    assert desk.sync().unchanged == 6
+
+
+def test_a_source_has_a_rule_for_what_is_new(desk: Desk) -> None:
+    assert desk.sync(access={"deny": ["attribute:부서=외부"]}).clean
+    document = desk.caller.get(f"/api/v1/collections/{desk.name}/documents").json()["documents"][0]
+    found = desk.caller.get(f"/api/v1/documents/{document['id']}/access").json()
+    assert [item["subject"] for item in found["access"]["deny"]] == ["attribute:부서=외부"]

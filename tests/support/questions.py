@@ -28,7 +28,7 @@ from rag.store import glossary as glossary_table
 from rag.store.base import utc_now
 from rag.store.collection import Collection
 from rag.store.session import Database
-from rag.store.version import VersionState
+from rag.store.version import DocumentVersion, VersionState
 from rag.text.analysis import Analyzer
 from rag.text.question import QuestionReader
 from tests.support.hash_embedder import HashEmbedder
@@ -126,7 +126,7 @@ class Library:
                     language=language,
                     provisions=tuple((provisions or {}).get(name, ())),
                 )
-                row = session.get_one(chunks_table.DocumentVersion, version)
+                row = session.get_one(DocumentVersion, version)
                 row.valid_from = utc_now()
                 chunks_table.replace_chunks(session, version, [chunk])
                 document_id = document.id
