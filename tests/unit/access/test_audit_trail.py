@@ -13,10 +13,10 @@ from sqlalchemy import delete, insert, select, text, update
 from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.orm import Session
 
-from rag.access.audit import AuditTrail, open_seal_key, outcome_of, who_of
+from rag.access.audit import AuditTrail, open_seal_key, outcome_of, who_of, whose
 from rag.access.audit_kinds import KINDS, UNRECORDED, changes, kind_of
 from rag.access.policy import Action
-from rag.domain.audit import AuditKind, Outcome, Who, seal
+from rag.domain.audit import AuditKind, Outcome, Who, Whose, seal
 from rag.domain.errors import AuditUnavailable, ConfigurationError, StoreUnavailable
 from rag.domain.principal import Principal, Scope
 from rag.settings import AuditSettings, RagSettings, StoreSettings
@@ -115,6 +115,18 @@ def test_one_that_cannot_be_written_takes_no_other_with_it(database: Database) -
     assert outcomes == {"good": "", "fine": "", "bad": "AuditUnavailable"}
     assert sorted(row.what for row in rows(database)) == ["fine", "good"]
     assert checked(database, key=KEY).whole
+
+
+def test_one_alone_that_cannot_be_written_is_refused(database: Database) -> None:
+    with pytest.raises(AuditUnavailable) as refused:
+        AuditTrail(database).record(event(detail={"share": 0.5}))
+    assert isinstance(refused.value.__cause__, ValueError)
+    assert rows(database) == []
+
+
+def test_whose_data_it_was_is_named_once() -> None:
+    one, other = UUID(int=1), UUID(int=2)
+    assert whose([one, one], [other, one, other], ["가", "가"]) == Whose((one,), (other, one), ("가",))
 
 
 def record_into(trail: AuditTrail, outcomes: dict[str, str], what: str) -> None:
