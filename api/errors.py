@@ -11,6 +11,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
+from starlette.routing import Match
 
 from api.request_ids import HEADER, request_id
 from rag.domain import errors as e
@@ -26,12 +27,16 @@ STATUS: dict[type[e.SeogoError], int] = {
     e.ImagesNotTaken: 422,
     e.ModelRefused: 422,
     e.MethodNotAllowed: 405,
+    e.HostNotServed: 421,
     e.PayloadTooLarge: 413,
+    e.RangeRefused: 416,
     e.EmptyFile: 422,
     e.UnsupportedFormat: 415,
     e.ConverterMissing: 415,
     e.FileEncrypted: 422,
     e.FileDamaged: 422,
+    e.PersonalDataBlocked: 422,
+    e.NothingToRelease: 409,
     e.NoTextFound: 422,
     e.OcrUnavailable: 422,
     e.QuestionTooLong: 422,
@@ -39,6 +44,8 @@ STATUS: dict[type[e.SeogoError], int] = {
     e.NameTaken: 409,
     e.FilterTooWide: 422,
     e.TooManyRules: 422,
+    e.WouldLockOut: 409,
+    e.LastAdministrator: 409,
     e.NothingToRetry: 409,
     e.NothingToCancel: 409,
     e.SpaceConflict: 409,
@@ -51,28 +58,42 @@ STATUS: dict[type[e.SeogoError], int] = {
     e.RerankerMissing: 404,
     e.GeneratorMissing: 422,
     e.NotAuthenticated: 401,
+    e.AccessEnded: 401,
+    e.SignInFailed: 400,
     e.NotPermitted: 403,
+    e.LabelAboveClearance: 403,
+    e.NotYoursToOpen: 403,
+    e.RateLimited: 429,
+    e.PersonalDataHidden: 403,
     e.NotFound: 404,
     e.CollectionNotFound: 404,
     e.DocumentNotFound: 404,
     e.ReceiptNotFound: 404,
     e.SpaceNotFound: 404,
+    e.AccountNotFound: 404,
+    e.GroupNotFound: 404,
+    e.GrantNotFound: 404,
+    e.KeyNotFound: 404,
     e.ParseLimitExceeded: 422,
     e.ParserCrashed: 422,
     e.WorkerLost: 500,
     e.OriginalMissing: 500,
+    e.BlobTampered: 500,
+    e.KeyAtRestMissing: 500,
     e.Unavailable: 503,
     e.IndexUnavailable: 503,
     e.StoreUnavailable: 503,
     e.IndexWriteMismatch: 503,
     e.PurgeIncomplete: 503,
     e.AuditUnavailable: 503,
+    e.ProviderUnavailable: 503,
     e.ModelUnavailable: 503,
     e.ModelBusy: 503,
     e.ModelTimeout: 504,
     e.ModelBroken: 502,
     e.ModelNotServed: 502,
     e.GenerationStopped: 502,
+    e.EgressRefused: 500,
     e.ConfigurationError: 500,
     e.StoreInUse: 503,
     e.SchemaOutdated: 500,
@@ -87,6 +108,7 @@ OPENAI_PATHS = ("/v1/", "/rerank", "/score")
 _RETRY_AFTER_S = 5
 _QUALITY = re.compile(r"0(?:\.\d{0,3})?|1(?:\.0{0,3})?")
 _FOR_MODELS = frozenset({"/v1/chat/completions", "/v1/embeddings", "/v1/rerank", "/rerank", "/v1/score", "/score"})
+_METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 _TYPE_NAMES = frozenset({"str", "int", "float", "bool", "dict", "list", "none"})
 _OPENAI_TYPES = {401: "authentication_error", 403: "permission_error", 404: "not_found_error", 429: "rate_limit_error"}
 
@@ -161,10 +183,20 @@ def dify_error(request: Request, error: e.SeogoError, language: UiLanguage) -> d
     return {"error_code": code, "error_msg": f"{localized(error, language)} ({error.code})"}
 
 
+def scim_error(error: e.SeogoError, language: UiLanguage) -> dict[str, Any]:
+    """SCIM's error body (RFC 7644, 3.12)."""
+    body = {
+        "schemas": ["urn:ietf:params:scim:api:messages:2.0:Error"],
+        "status": str(STATUS[type(error)]),
+        "detail": localized(error, language),
+    }
+    return body | ({"scimType": "invalidValue"} if isinstance(error, e.InvalidRequest) else {})
+
+
 def respond(request: Request, error: e.SeogoError, more: Mapping[str, Any] | None = None) -> JSONResponse:
     """`error` in the shape of the surface that the request came by; `more` are extension members of the native one."""
     status = STATUS[type(error)]
-    headers = {"Retry-After": str(_RETRY_AFTER_S)} if error.retryable else {}
+    headers = {"Retry-After": str(error.params.get("retry_after_s", _RETRY_AFTER_S))} if error.retryable else {}
     if status == 401:
         headers["WWW-Authenticate"] = "Bearer"
     language = language_of(request)
@@ -175,6 +207,8 @@ def respond(request: Request, error: e.SeogoError, more: Mapping[str, Any] | Non
         return JSONResponse(openai_error(error, language), status, headers)
     if request.url.path.startswith("/dify/"):
         return JSONResponse(dify_error(request, error, language), status, headers)
+    if request.url.path.startswith("/scim/"):
+        return JSONResponse(scim_error(error, language), status, headers, media_type="application/scim+json")
     body = problem(error, language) | dict(more or {})
     return JSONResponse(body, status, headers, media_type="application/problem+json")
 
@@ -190,6 +224,13 @@ def _from_http(request: Request, error: HTTPException) -> e.SeogoError:
             return e.PayloadTooLarge(limit_mb=json_limit(request.url.path) >> 20)
         case _:
             return e.InvalidRequest(detail=str(error.detail))
+
+
+def _methods_of(request: Request) -> list[str]:
+    """What this address does take (RFC 9110, 15.5.6): of all its routes, where the framework knows of the first alone."""
+    routes = request.app.router.routes
+    scopes = ((method, dict(request.scope) | {"method": method}) for method in _METHODS)
+    return [name for name, scope in scopes if any(route.matches(scope)[0] is Match.FULL for route in routes)]
 
 
 def _field(location: Sequence[str | int]) -> str:
@@ -218,7 +259,10 @@ def install(app: FastAPI) -> None:
     async def on_http(request: Request, error: Exception) -> JSONResponse:
         if not isinstance(error, HTTPException):
             raise error
-        return respond(request, _from_http(request, error))
+        response = respond(request, _from_http(request, error))
+        if error.status_code == 405:
+            response.headers["Allow"] = ", ".join(_methods_of(request))
+        return response
 
     async def on_unexpected(request: Request, error: Exception) -> JSONResponse:
         name = request_id(request.scope)

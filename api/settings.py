@@ -9,6 +9,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, IPvAnyNetwork, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from api.hardening.settings import BrowserSettings, ConnectionSettings, RateSettings, RequestSettings
 from ingest.settings import IngestSettings
 from rag.domain.errors import ConfigurationError
 from rag.settings import RagSettings
@@ -25,6 +26,12 @@ class ApiSettings(BaseModel):
         None, description="address under which users reach the service; used in citation links"
     )
     threads: int = Field(100, ge=8, le=1000, description="blocking calls (store, index, models) at once; more wait")
+    egress_guard: bool = Field(
+        True, description="refuse connections and lookups to hosts that no setting names (rag/transport/egress.py)"
+    )
+    egress_allow: tuple[str, ...] = Field(
+        (), description="further hosts, addresses or networks, such as 10.1.0.0/16, that this process may reach"
+    )
     limited_keys_use_models: bool = Field(
         False, description="whether keys limited to some collections may use generators, embedder and reranker directly"
     )
@@ -32,6 +39,10 @@ class ApiSettings(BaseModel):
         (),
         description="networks of the proxies in front, such as 10.0.0.5/32, whose word on the client's address counts",
     )
+    connections: ConnectionSettings = ConnectionSettings()
+    requests: RequestSettings = RequestSettings()
+    browsers: BrowserSettings = BrowserSettings()
+    rates: RateSettings = RateSettings()
 
 
 class Settings(BaseSettings):

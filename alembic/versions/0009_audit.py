@@ -1,7 +1,7 @@
 """the audit trail, to which the database itself lets rows only be added; what an answer stood on
 
 Revision ID: 0009_audit
-Revises: 0009_access
+Revises: 0010_federation
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "0009_audit"
-down_revision = "0009_access"
+down_revision = "0010_federation"
 branch_labels = None
 depends_on = None
 

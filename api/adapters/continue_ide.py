@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from api.deps import PROBLEMS, Caller, base_url, guarded
-from api.schemas.common import CollectionNames
+from api.schemas.common import CollectionNames, as_written
 from api.schemas.search import passage_url
 from rag.access.policy import Action
 from rag.domain.errors import InvalidRequest
@@ -21,6 +21,7 @@ class ContextOptions(BaseModel):
     """What stands below `options` in Continue's configuration of the provider."""
 
     model_config = ConfigDict(extra="ignore")
+    _as_written = field_validator("*", mode="wrap")(as_written)
 
     collections: CollectionNames = None
     limit: int = Field(10, ge=1, le=50)
@@ -30,6 +31,7 @@ class ContextIn(BaseModel):
     """What Continue sends: the words behind the provider's name, and the whole input."""
 
     model_config = ConfigDict(extra="ignore")
+    _as_written = field_validator("*", mode="wrap")(as_written)
 
     query: str = Field("", max_length=100_000)
     fullInput: str = Field("", max_length=200_000)

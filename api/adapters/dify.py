@@ -9,13 +9,14 @@ from collections.abc import Callable
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Request
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from api.deps import Caller, base_url, guarded
 from api.openai.attribute_filters import Comparison, Compound, Filters
 from api.openai.file_schemas import RankingOptions, StoreSearchIn
 from api.openai.ids import permit_for_store
 from api.openai.store_search import StoreHit, found_in
+from api.schemas.common import as_written
 from rag.access.policy import Action
 from rag.domain.errors import InvalidRequest
 
@@ -26,6 +27,7 @@ _MOST = 50
 
 class _Lenient(BaseModel):
     model_config = ConfigDict(extra="ignore")
+    _as_written = field_validator("*", mode="wrap")(as_written)
 
 
 class RetrievalSetting(_Lenient):

@@ -6,7 +6,7 @@ import ctypes
 import logging
 import os
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 
 from api.cli.options import Options
 from api.deps import Services
@@ -16,6 +16,7 @@ from rag import bootstrap as rag_bootstrap
 from rag.bootstrap import Rag
 from rag.generation.registry import Generation
 from rag.store import schema
+from rag.transport.egress import EgressGuard, hosts_of
 
 # Libraries that would ask their hub about updates or report use; the test without a route shows that nothing depends on it.
 _SILENT = {
@@ -47,6 +48,14 @@ def share_arenas() -> None:
     except (OSError, AttributeError):
         return
     mallopt(_M_ARENA_MAX, _ARENAS)
+
+
+def guarded_egress(settings: Settings) -> AbstractContextManager[object]:
+    """For the length of a block this process reaches loopback and the hosts that the settings name, and no other."""
+    if not settings.api.egress_guard:
+        return nullcontext()
+    named = {*hosts_of(settings.model_dump(mode="json")), *settings.api.egress_allow, settings.api.host}
+    return EgressGuard(named).guarding()
 
 
 @contextmanager
@@ -85,9 +94,10 @@ def both_lanes(
 def local_services(options: Options) -> Iterator[Services]:
     """Services on the local data folder for one command; the schema is brought up to date first."""
     settings = options.settings()
-    upgrade_schema(settings)
-    with both_lanes(settings, listen=True, local_operator=True) as services:
-        yield services
+    with guarded_egress(settings):
+        upgrade_schema(settings)
+        with both_lanes(settings, listen=True, local_operator=True) as services:
+            yield services
 
 
 def upgrade_schema(settings: Settings) -> str:

@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from api.openai.attribute_filters import Attributes, Filters
 from api.schemas.collections import CollectionName
-from api.schemas.common import without_nul
+from api.schemas.common import as_written, without_nul
 from rag.domain.errors import InvalidRequest, UnsupportedRequest
 
 Metadata = Annotated[
@@ -25,6 +25,7 @@ MAX_BATCH = 2000
 class _Lenient(BaseModel):
     model_config = ConfigDict(extra="ignore")
     _storable = field_validator("*")(without_nul)
+    _as_written = field_validator("*", mode="wrap")(as_written)
 
 
 class ChunkingStrategy(_Lenient):

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 from api.openai.attribute_filters import Filters
 from api.openai.file_schemas import RankingOptions
 from api.openai.schemas import thinks
-from api.schemas.common import without_nul
+from api.schemas.common import as_written, without_nul
 from rag.answering.service import AnswerMode
 from rag.domain.errors import InvalidRequest, UnsupportedRequest
 from rag.generation.chat import ChatMessage
@@ -24,6 +24,7 @@ RESULTS = "file_search_call.results"
 class _Lenient(BaseModel):
     model_config = ConfigDict(extra="ignore")
     _storable = field_validator("*")(without_nul)
+    _as_written = field_validator("*", mode="wrap")(as_written)
 
 
 class Part(_Lenient):

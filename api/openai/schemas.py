@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
+from api.schemas.common import as_written
 from rag.answering.service import AnswerMode
 from rag.domain.errors import InvalidRequest
 from rag.domain.principal import CitationStyle
@@ -24,6 +25,7 @@ class Lenient(BaseModel):
     """
 
     model_config = ConfigDict(extra="ignore", allow_inf_nan=False)
+    _as_written = field_validator("*", mode="wrap")(as_written)
 
 
 def thinks(effort: str | None) -> bool | None:

@@ -20,7 +20,7 @@ from api.schemas.answers import AbstentionOut, AnswerOut, AnswerProblem, AskIn, 
 from api.schemas.conversation import context_of
 from api.schemas.filters import filter_of
 from api.schemas.search import PassageOut, TraceOut
-from api.streaming import GONE, event, started, while_connected
+from api.streaming import DOCUMENTED, GONE, event, started, while_connected
 from rag.access.policy import Action
 from rag.answering.log import Recording, Surface
 from rag.answering.rendering import render
@@ -45,7 +45,7 @@ _UNWRITTEN: dict[int | str, dict[str, Any]] = {
 }
 
 
-@router.post("/answers", response_model=AnswerOut, responses=_UNWRITTEN)
+@router.post("/answers", response_model=AnswerOut, responses=_UNWRITTEN | DOCUMENTED)
 async def ask(
     body: AskIn, request: Request, later: BackgroundTasks, caller: Annotated[Caller, Depends(guarded(Action.ASK))]
 ) -> AnswerOut | Response:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Annotated
 
 from fastapi import APIRouter, Body, Depends
+from pydantic import WithJsonSchema
 
 from api.deps import PROBLEMS, Caller, guarded
 from api.schemas.glossary import GlossaryIn, GlossaryOut
@@ -39,6 +40,7 @@ def put_glossary_csv(
     name: str,
     content: Annotated[
         bytes,
+        WithJsonSchema({"contentMediaType": "text/csv"}),  # of no type: any bytes are a text
         Body(media_type="text/csv", description="CSV in UTF-8 or CP949, up to 2 MiB: term, expansions (a;b;c), note"),
     ],
     caller: Annotated[Caller, Depends(guarded(Action.CHANGE_GLOSSARY))],

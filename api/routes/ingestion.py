@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from typing import Annotated
 from uuid import UUID
 
@@ -59,16 +59,20 @@ def collection_ingestion(name: str, caller: Annotated[Caller, Depends(guarded(Ac
     return IngestionOut.of(_workload(caller, caller.permit([name])))
 
 
-@router.get("/collections/{name}/ingestion/events", response_class=StreamingResponse)
+@router.get(
+    "/collections/{name}/ingestion/events",
+    response_class=StreamingResponse,
+    responses=streaming.DOCUMENTED,
+)
 def collection_events(
     name: str, caller: Annotated[Caller, Depends(guarded(Action.READ_DOCUMENTS))]
 ) -> StreamingResponse:
     """Server-sent events: `progress` at every change, `done` when nothing is left to do, `timeout` after ten minutes."""
     caller.permit([name])
-    return StreamingResponse(_events(caller, name), media_type="text/event-stream", headers=streaming.HEADERS)
+    return streaming.EventStream(_events(caller, name))
 
 
-async def _events(caller: Caller, name: str) -> AsyncIterator[str]:
+async def _events(caller: Caller, name: str) -> AsyncGenerator[str, None]:
     ends_at, alive_at = time.monotonic() + _LONGEST_S, time.monotonic() + _KEEP_ALIVE_S
     shown: IngestionOut | None = None
     try:

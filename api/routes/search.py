@@ -7,17 +7,16 @@ from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query, Request
-from pydantic import AwareDatetime
 
 from api.deps import PROBLEMS, Caller, base_url, guarded
-from api.schemas.common import AnchorOut, CollectionNames
+from api.schemas.common import AnchorOut, CollectionNames, Instant
 from api.schemas.conversation import context_of
 from api.schemas.filters import filter_of
 from api.schemas.search import ChunkOut, DroppedOut, ExplainOut, ParentOut, SearchIn, SearchOut
+from rag.access.personal_data.reading import neighbours_masked, read_masked
 from rag.access.policy import Action
 from rag.domain.errors import NotFound
 from rag.domain.passage import SearchResult, documents_of
-from rag.store import chunk
 
 router = APIRouter(tags=["search"], responses=PROBLEMS)
 
@@ -37,7 +36,7 @@ def explore(
     question: Annotated[str, Query(min_length=1, max_length=4000)],
     collections: Annotated[CollectionNames, Query()] = None,
     limit: Annotated[int, Query(ge=1, le=100)] = 10,
-    as_of: Annotated[AwareDatetime | None, Query()] = None,
+    as_of: Annotated[Instant | None, Query()] = None,
     explain: Annotated[bool, Query(description="say how the result came about")] = False,
 ) -> SearchOut:
     """The same for what a line can say: a question, collections, a date. Filters need the POST."""
@@ -72,20 +71,20 @@ def _explained(body: SearchIn, result: SearchResult, names: Sequence[str]) -> Ex
 @router.get("/chunks/{chunk_id}")
 def get_chunk(
     chunk_id: UUID,
-    caller: Annotated[Caller, Depends(guarded(Action.READ_DOCUMENTS))],
+    caller: Annotated[Caller, Depends(guarded(Action.READ_CITED))],
     as_of: Annotated[
-        AwareDatetime | None, Query(description="an instant at which its version was valid; now when left out")
+        Instant | None, Query(description="an instant at which its version was valid; now when left out")
     ] = None,
 ) -> ChunkOut:
     """A cited passage with its neighbours; the permission is checked now, whenever the citation was made."""
     permit = caller.permit(as_of=as_of)
     with caller.services.rag.database.read() as session:
-        located = chunk.read_permitted(session, permit, [chunk_id]).get(chunk_id)
+        located = read_masked(session, permit, [chunk_id]).get(chunk_id)
         if located is None:
             raise NotFound
         found, source = located
         caller.audit.saw([source.document_id])
-        around = chunk.neighbours(session, source.version_id, found.ordinal, _NEIGHBOURS)
+        around = neighbours_masked(session, permit, located, _NEIGHBOURS)
     return ChunkOut(
         chunk_id=found.id,
         document_id=source.document_id,

@@ -35,6 +35,7 @@ def upload_snapshot(
         limit=services.ingest.settings.max_upload_mb << 20,
         clean=clean_source_key,
         attributes=attributes,
+        access=None if body.access is None else body.access.to_domain(),
     )
     [taken] = services.ingest.intake.take(permit, [received])
     if isinstance(taken, Refused):

@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import (
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidatorFunctionWrapHandler,
+    field_validator,
+)
 
 from rag.domain.anchor import Anchor, anchor_to_json
 from rag.domain.messages import UiLanguage
@@ -21,11 +30,55 @@ def without_nul(value: Any) -> Any:
     return value
 
 
+def as_written(value: Any, read: ValidatorFunctionWrapHandler) -> Any:
+    """A field's value if JSON has it in the type that the document says: `0` is no boolean, `"5"` no number, `7` no date.
+
+    Pydantic would read them all, and a request that means something else would be taken.
+
+    Raises:
+        ValueError: it stands there in another type.
+    """
+    found = read(value)
+    _require_same_kind(value, found)
+    return found
+
+
+def _require_same_kind(value: Any, found: Any) -> None:
+    if isinstance(found, list) and isinstance(value, list):
+        for one, read_one in zip(value, found, strict=True):
+            _require_same_kind(one, read_one)
+    elif isinstance(found, BaseModel) and isinstance(value, dict):
+        for name in value.keys() & type(found).model_fields.keys():
+            _require_same_kind(value[name], getattr(found, name))
+    elif isinstance(found, bool) != isinstance(value, bool):
+        raise ValueError("a boolean is true or false, and nothing else is")
+    elif isinstance(found, int | float) and isinstance(value, str):
+        raise ValueError("a number is not written as a text")
+    elif isinstance(found, date) and isinstance(value, int | float):
+        raise ValueError("a date is written as in ISO 8601")
+
+
+def _not_a_number(value: Any) -> Any:
+    """`value`, unless it is a number, which would be read as seconds since 1970.
+
+    Raises:
+        ValueError: it is one.
+    """
+    if isinstance(value, str) and value.strip().replace(".", "", 1).lstrip("+-").isdigit():
+        raise ValueError("an instant is written as in ISO 8601")
+    return value
+
+
+Instant = Annotated[AwareDatetime, BeforeValidator(_not_a_number)]
+"""A date with time and zone in a query."""
+
+
 class Body(BaseModel):
     """A request body: unknown fields are refused, so that a misspelt one is noticed."""
 
     model_config = ConfigDict(extra="forbid", str_strip_whitespace=True)
     _storable = field_validator("*")(without_nul)
+    _as_written = field_validator("*", mode="wrap")(as_written)
 
 
 class Problem(BaseModel):

@@ -155,8 +155,13 @@ class Members:
 def member_name(name: str) -> str:
     """A label: NFC, forward slashes, no way up and no root, nothing that does not print."""
     shown = "".join(c if c.isprintable() else " " for c in unicodedata.normalize("NFC", name.replace("\\", "/")))
-    parts = [part.strip() for part in shown.split("/")]
-    return "/".join(part for part in parts if part not in ("", ".", ".."))[-_MAX_NAME_CHARACTERS:] or "unnamed"
+    # Again for the end of a long name, since the cut can leave a root or a way up at its beginning.
+    return _parts_joined(_parts_joined(shown)[-_MAX_NAME_CHARACTERS:]) or "unnamed"
+
+
+def _parts_joined(name: str) -> str:
+    parts = (part.strip() for part in name.split("/"))
+    return "/".join(part for part in parts if part not in ("", ".", ".."))
 
 
 def decode_name(raw: bytes, otherwise: str) -> str:

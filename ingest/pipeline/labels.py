@@ -67,7 +67,7 @@ def write_settled(database: Database, target: LiveSpace, version: DocumentVersio
     What commits after the second look reaches the space by itself: it is in step.
     """
     with database.read() as session:
-        chunks = chunks_table.of_version(session, version.id)
+        chunks = chunks_table.for_index(session, version.id)
         tags = tags_of(session, version)
     write(target, version, chunks, tags)
     with database.read() as session:
@@ -137,6 +137,12 @@ def relabel_document(database: Database, index: IndexWriter, document_id: UUID) 
                 settled = update(Document).where(Document.id == document_id)
                 session.execute(settled.values(labels_pending=False, access_pending=False))
                 return
+
+
+def relabel_documents(database: Database, index: IndexWriter, document_ids: Sequence[UUID]) -> None:
+    """`relabel_document` for each of these."""
+    for document_id in document_ids:
+        relabel_document(database, index, document_id)
 
 
 def relabel_family(database: Database, index: IndexWriter, document_id: UUID) -> None:

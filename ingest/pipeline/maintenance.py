@@ -70,7 +70,7 @@ def rebuild_index(pipeline: Pipeline, progress: Progress) -> int:
     written = 0
     for done, version in enumerate(versions, start=1):
         with pipeline.database.read() as session:
-            chunks = chunks_table.of_version(session, version.id)
+            chunks = chunks_table.for_index(session, version.id)
             tags = tags_of(session, version)
         for points in pipeline.points(version, chunks, tags):
             pipeline.index.upsert(points)

@@ -13,8 +13,9 @@ from sqlalchemy.orm import Session
 from rag.domain.access import AccessRule, EffectiveRule, Role
 from rag.domain.errors import CollectionNotFound, NotPermitted
 from rag.domain.filters import DocumentFilter
-from rag.domain.principal import PassedRule, Permit, Principal, Scope
+from rag.domain.principal import PassedRule, Permit, Principal, PrincipalKind, Scope
 from rag.store import access_rule, collection
+from rag.store.access_rule import KnownRule
 from rag.store.collection import Collection
 from rag.store.session import Database
 
@@ -49,8 +50,10 @@ class Action(Enum):
     READ_GLOSSARY = ("read_glossary", Scope.READ)
     CHANGE_GLOSSARY = ("change_glossary", Scope.WRITE)
     READ_DOCUMENTS = ("read_documents", Scope.READ)
+    READ_CITED = ("read_cited", Scope.READ)
     UPLOAD_DOCUMENTS = ("upload_documents", Scope.WRITE)
     CHANGE_DOCUMENTS = ("change_documents", Scope.WRITE)
+    REVIEW_DOCUMENTS = ("review_documents", Scope.WRITE)
     DELETE_DOCUMENTS = ("delete_documents", Scope.WRITE)
     READ_RECEIPTS = ("read_receipts", Scope.WRITE)
     SYNC_SOURCES = ("sync_sources", Scope.WRITE)
@@ -59,7 +62,10 @@ class Action(Enum):
     MANAGE_ACCESS = ("manage_access", Scope.WRITE, Role.CURATOR)
     MANAGE_PEOPLE = ("manage_people", Scope.ADMIN, Role.ADMIN, Reach.TENANT)
     MANAGE_KEYS = ("manage_keys", Scope.ADMIN, Role.ADMIN, Reach.TENANT)
+    MANAGE_ROLES = ("manage_roles", Scope.ADMIN)
     READ_OWN_IDENTITY = ("read_own_identity", Scope.READ)
+    MANAGE_OWN_KEYS = ("manage_own_keys", Scope.WRITE, Role.VIEWER)
+    ISSUE_WIDGET_TOKENS = ("issue_widget_tokens", Scope.READ)
     READ_AUDIT = ("read_audit", Scope.ADMIN, Role.ADMIN, Reach.TENANT)
     SEARCH = ("search", Scope.READ)
     ASK = ("ask", Scope.READ)
@@ -85,6 +91,14 @@ _IMPLIED: dict[Scope, frozenset[Scope]] = {
     Scope.OPERATOR: frozenset({Scope.OPERATOR}),
 }
 
+_OF_WIDGETS = frozenset({Action.SEARCH, Action.ASK, Action.GIVE_FEEDBACK, Action.READ_CITED})
+"""All that a page in a browser does: ask, say what it thinks of an answer, and show the passages that it cites."""
+
+
+def covers(principal: Principal, scope: Scope) -> bool:
+    """Whether one of the principal's scopes includes `scope`."""
+    return any(scope in _IMPLIED[held] for held in principal.scopes)
+
 
 class Policy:
     """Turns a principal and an action into a Permit, or refuses."""
@@ -96,7 +110,9 @@ class Policy:
     def require(self, principal: Principal, action: Action) -> None:
         """Raise NotPermitted unless a scope of the principal covers the action, and its role in the tenant those that are
         about the whole tenant; which collections it may act on, `authorize` says."""
-        if not any(action.scope in _IMPLIED[scope] for scope in principal.scopes):
+        if not covers(principal, action.scope):
+            raise NotPermitted
+        if principal.kind is PrincipalKind.WIDGET and action not in _OF_WIDGETS:
             raise NotPermitted
         if action.reach is Reach.TENANT and not _includes(principal.tenant_role, action.role):
             raise NotPermitted
@@ -125,16 +141,16 @@ class Policy:
                 held = frozenset(item.id for item in visible) | self._deleted(session, principal, action)
             else:
                 held = frozenset(_named(visible, wanted) for wanted in collections)
-            rules = self._passed(session, principal, held)
-        return Permit(principal, held, as_of, where, rules)
+            known = access_rule.of_collections(session, principal.tenant_id, held)
+        return Permit(principal, held, as_of, where, self._passed(principal, known), _revision(known))
 
-    def _passed(self, session: Session, principal: Principal, held: frozenset[UUID]) -> frozenset[PassedRule]:
-        """The rules of documents in these collections that let the principal pass."""
-        readers = {item: principal.reader_of(item) for item in held}
+    def _passed(self, principal: Principal, known: Sequence[KnownRule]) -> frozenset[PassedRule]:
+        """Those of these rules that let the principal pass."""
+        readers = {item: principal.reader_of(item) for item in {rule.collection_id for rule in known}}
         return frozenset(
-            PassedRule(collection_id, rule_id)
-            for rule_id, collection_id, text in access_rule.of_collections(session, principal.tenant_id, held)
-            if self._parsed(text).permits(readers[collection_id])
+            PassedRule(rule.collection_id, rule.id)
+            for rule in known
+            if self._parsed(rule.text).permits(readers[rule.collection_id])
         )
 
     def _deleted(self, session: Session, principal: Principal, action: Action) -> frozenset[UUID]:
@@ -148,12 +164,17 @@ class Policy:
         return [row for row in rows if _may(principal, action, row)]
 
 
+def _revision(known: Sequence[KnownRule]) -> int:
+    """A sum, for rows come in any order; every document that gets a rule moves the instant of that rule."""
+    return sum(hash((rule.id, rule.wanted_at)) for rule in known)
+
+
 def _may(principal: Principal, action: Action, row: Collection) -> bool:
     """Whether the principal has the role in the collection, and the collection's own rule lets it pass."""
     wanted = Role.VIEWER if action.reach is Reach.TENANT else action.role
     if not _includes(principal.role_on(row.id), wanted):
         return False
-    return AccessRule.from_json(row.access).permits(principal.reader_of(row.id))
+    return row.access is None or AccessRule.from_json(row.access).permits(principal.reader_of(row.id))
 
 
 def _includes(role: Role | None, wanted: Role) -> bool:

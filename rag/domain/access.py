@@ -21,6 +21,7 @@ from rag.domain.errors import InvalidRequest
 MAX_SUBJECTS = 200
 """Subjects that one list of a rule may name; more of them are a group."""
 _MAX_VALUE = 200
+_MAX_NAMED = 300
 
 
 class Label(StrEnum):
@@ -248,3 +249,47 @@ class EffectiveRule:
     def id_in(self, collection_id: UUID) -> UUID:
         """The id of this rule for documents of a collection: the same rule elsewhere is another."""
         return uuid5(NAMESPACE, f"access:{collection_id}:{self.text}")
+
+
+@dataclass(frozen=True, slots=True)
+class GivenRule:
+    """A rule as somebody states it: subjects by name or id (`group:인사팀`, `user:hong`), not looked up yet."""
+
+    allow: tuple[str, ...] = ()
+    deny: tuple[str, ...] = ()
+    label: Label = Label.OPEN
+
+    @classmethod
+    def from_json(cls, given: object) -> GivenRule:
+        """The rule of a JSON object with any of `allow`, `deny` (lists of subjects) and `label` (C, S or O).
+
+        Raises:
+            InvalidRequest: it is none.
+        """
+        if not isinstance(given, Mapping) or not given.keys() <= {"allow", "deny", "label"}:
+            raise InvalidRequest(detail="access: an object with allow, deny and label is needed")
+        try:
+            label = Label(given.get("label", Label.OPEN))
+        except ValueError:
+            raise InvalidRequest(detail="access.label: C, S or O is needed") from None
+        return cls(_listed(given, "allow"), _listed(given, "deny"), label)
+
+    @property
+    def trivial(self) -> bool:
+        """Whether it would hold nobody back."""
+        return not self.allow and not self.deny and self.label is Label.OPEN
+
+    def to_json(self) -> dict[str, Any]:
+        """The mirror of `from_json`."""
+        return {"allow": list(self.allow), "deny": list(self.deny), "label": self.label.value}
+
+
+def _listed(given: Mapping[str, object], name: str) -> tuple[str, ...]:
+    found = given.get(name, [])
+    if not isinstance(found, list) or len(found) > MAX_SUBJECTS or not all(_is_subject(item) for item in found):
+        raise InvalidRequest(detail=f"access.{name}: a list of at most {MAX_SUBJECTS} subjects is needed")
+    return tuple(found)
+
+
+def _is_subject(item: object) -> bool:
+    return isinstance(item, str) and 0 < len(item) <= _MAX_NAMED and "\x00" not in item

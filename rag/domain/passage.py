@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
@@ -36,6 +36,7 @@ class Source:
         source_url, fetched_at: of a web page's snapshot; empty and None otherwise.
         valid_to: set when a newer version has replaced this one, which only a question as of a date can see.
         parent: the mail or the archive that the document is in; None for what was uploaded.
+        flagged: the version seems to speak to a model, and no curator has cleared it.
     """
 
     document_id: UUID
@@ -53,6 +54,21 @@ class Source:
     valid_from: datetime | None = None
     valid_to: datetime | None = None
     parent: Parent | None = None
+    flagged: bool = False
+
+    def renamed(self, name: Callable[[str], str]) -> Source:
+        """The same with every name in it as `name` gives it."""
+        parent = self.parent
+        if parent is not None:
+            parent = Parent(parent.document_id, name(parent.source_key), name(parent.title), name(parent.member))
+        return replace(
+            self,
+            source_key=name(self.source_key),
+            title=name(self.title),
+            author=name(self.author),
+            source_url=name(self.source_url),
+            parent=parent,
+        )
 
 
 class LocatedChunk(NamedTuple):

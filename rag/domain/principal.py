@@ -43,6 +43,8 @@ class PrincipalKind(StrEnum):
     """A service account."""
     OPERATOR = "operator"
     """Whoever holds the data folder, at the command line."""
+    WIDGET = "widget"
+    """A page in a browser, with a token that a key made for it."""
 
 
 _ROLE_OF_SCOPE = {Scope.READ: Role.VIEWER, Scope.WRITE: Role.CONTRIBUTOR, Scope.ADMIN: Role.ADMIN}
@@ -131,6 +133,8 @@ class Permit:
         where: read only documents that it holds for; None means all.
         rules: the rules of documents that let the principal pass. A document with a rule that is not among them can't
             be read, so one whose rule changed since can't either.
+        revision: changes with every change of what rules hold for documents of these collections: what is remembered under
+            a permit is remembered under this too.
     """
 
     principal: Principal
@@ -138,6 +142,7 @@ class Permit:
     as_of: datetime | None = None
     where: DocumentFilter | None = None
     rules: frozenset[PassedRule] = frozenset()
+    revision: int = 0
 
     def narrowed(self, collections: Iterable[UUID]) -> Permit:
         """The same permit for fewer collections; it can never grow."""

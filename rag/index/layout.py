@@ -144,11 +144,12 @@ def conditions_of(permit: Permit, selection: Selection | None) -> Conditions:
             Between(VALID_FROM, most=_milliseconds(permit.as_of) + 1),
             Between(VALID_TO, above=_milliseconds(permit.as_of)),
         ]
+    if selection is not None and selection.excluded:
+        # These count for no idf either: where their points lie says nothing about who may read them.
+        permitted.append(NoneOf(DOCUMENT, tuple(sorted(map(str, selection.excluded)))))
     wanted = list(permitted)
     if selection is not None:
         wanted += [AnyOf(LABELS, group) for group in selection.label_groups]
-        if selection.excluded:
-            wanted.append(NoneOf(DOCUMENT, tuple(sorted(map(str, selection.excluded)))))
         if selection.documents is not None:
             wanted.append(AnyOf(DOCUMENT, tuple(sorted(map(str, selection.documents)))))
     return Conditions(tuple(permitted), tuple(wanted))

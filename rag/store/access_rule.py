@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Collection as AnyCollection
 from collections.abc import Sequence
 from datetime import datetime
+from typing import NamedTuple
 from uuid import UUID
 
-from sqlalchemy import ForeignKey, Text, delete, exists, select
+from sqlalchemy import ForeignKey, Text, Uuid, bindparam, delete, exists, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from rag.domain.access import AccessRule, EffectiveRule
+from rag.domain.access import AccessRule, EffectiveRule, Label
 from rag.domain.errors import TooManyRules
 from rag.domain.principal import Permit
 from rag.store import family
@@ -39,13 +40,27 @@ class AccessRuleRow(Base):
     wanted_at: Mapped[datetime] = mapped_column(default=utc_now)
 
 
-def of_collections(session: Session, tenant_id: UUID, ids: AnyCollection[UUID]) -> Sequence[tuple[UUID, UUID, str]]:
-    """Id, collection and text of all rules in these collections. Only the policy reads them for a principal."""
+class KnownRule(NamedTuple):
+    """A rule as the policy reads it: `text` is what `EffectiveRule.parse` reads."""
+
+    id: UUID
+    collection_id: UUID
+    text: str
+    wanted_at: datetime
+
+
+_KNOWN = select(AccessRuleRow.id, AccessRuleRow.collection_id, AccessRuleRow.rule, AccessRuleRow.wanted_at).where(
+    AccessRuleRow.tenant_id == bindparam("tenant", type_=Uuid()),
+    AccessRuleRow.collection_id.in_(bindparam("ids", type_=Uuid(), expanding=True)),
+)
+"""Built once, as every request runs it."""
+
+
+def of_collections(session: Session, tenant_id: UUID, ids: AnyCollection[UUID]) -> Sequence[KnownRule]:
+    """All rules in these collections. Only the policy reads them for a principal."""
     if not ids:
         return []
-    query = select(AccessRuleRow.id, AccessRuleRow.collection_id, AccessRuleRow.rule)
-    query = query.where(AccessRuleRow.tenant_id == tenant_id, AccessRuleRow.collection_id.in_(ids))
-    return [(row[0], row[1], row[2]) for row in session.execute(query)]
+    return [KnownRule(*row) for row in session.execute(_KNOWN, {"tenant": tenant_id, "ids": list(ids)})]
 
 
 def set_own_rule(session: Session, document: Document, rule: AccessRule) -> list[UUID]:
@@ -59,6 +74,14 @@ def set_own_rule(session: Session, document: Document, rule: AccessRule) -> list
     document.own_rule = None if rule.trivial else rule.to_json()
     session.flush()
     return settle_family(session, document)
+
+
+def settle_new(session: Session, document: Document) -> None:
+    """Work out what holds for a document that has no version yet: there are no points that would have to follow."""
+    session.flush()
+    levels = [AccessRule.from_json(item.own_rule) for item in (*reversed(family.above(session, document)), document)]
+    rule = EffectiveRule.of(levels)
+    document.access_rule_id = None if rule is None else _ensure(session, document, rule)
 
 
 def settle_family(session: Session, document: Document) -> list[UUID]:
@@ -106,6 +129,24 @@ def _ensure(session: Session, document: Document, rule: EffectiveRule) -> UUID:
         session.add(row)
         session.flush()
     return identity
+
+
+def holds_back(session: Session, permit: Permit) -> bool:
+    """Whether a rule in the permit's collections keeps its principal out of anything."""
+    query = select(AccessRuleRow.id).where(
+        AccessRuleRow.tenant_id == permit.tenant_id, AccessRuleRow.collection_id.in_(permit.collections)
+    )
+    return not permit.rule_ids.issuperset(session.scalars(query))
+
+
+def labels_of(session: Session, tenant_id: UUID, ids: AnyCollection[UUID]) -> dict[UUID, Label]:
+    """The highest label in each of these rules."""
+    if not ids:
+        return {}
+    query = select(AccessRuleRow.id, AccessRuleRow.rule).where(
+        AccessRuleRow.tenant_id == tenant_id, AccessRuleRow.id.in_(ids)
+    )
+    return {row[0]: EffectiveRule.parse(row[1]).label for row in session.execute(query)}
 
 
 def pending(session: Session, permit: Permit) -> frozenset[UUID]:

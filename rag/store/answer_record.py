@@ -8,13 +8,13 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID, uuid4
 
-from sqlalchemy import ColumnElement, ForeignKey, Index, Select, String, Text, and_, delete, or_, select, update
+from sqlalchemy import ColumnElement, ForeignKey, Index, Select, String, Text, and_, delete, exists, or_, select, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from rag.domain.principal import Permit, Principal
 from rag.store.base import Base, in_groups, utc_now
 from rag.store.collection import Collection
-from rag.store.document import Document
+from rag.store.document import Document, covered
 from rag.store.version import DocumentVersion, VersionState
 
 SAID_BY_NOTES = frozenset({"step", "section", "source"})
@@ -128,6 +128,15 @@ def of_caller(session: Session, permit: Permit, answer_id: UUID, since: datetime
     if not principal.whole_tenant:
         found = found.where(AnswerRecord.principal_id == principal.id)
     return session.scalar(found)
+
+
+def withheld(session: Session, permit: Permit, answer_ids: Iterable[UUID]) -> frozenset[UUID]:
+    """Those of these answers that quote something which the permit does not cover now: their words are not for its principal."""
+    found: set[UUID] = set()
+    outside = ~exists().where(Document.id == AnswerSource.document_id, *covered(permit))
+    for group in in_groups(answer_ids):
+        found.update(session.scalars(select(AnswerSource.answer_id).where(AnswerSource.answer_id.in_(group), outside)))
+    return frozenset(found)
 
 
 def _kept(tenant_id: UUID, since: datetime | None) -> list[ColumnElement[bool]]:

@@ -2,20 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, ForeignKey, Index, Row, String, Text, bindparam, delete, func, insert, select
+from sqlalchemy import (
+    ColumnElement,
+    ForeignKey,
+    Index,
+    Row,
+    String,
+    Text,
+    bindparam,
+    delete,
+    func,
+    insert,
+    select,
+    update,
+)
 from sqlalchemy.orm import InstrumentedAttribute, Mapped, Session, aliased, mapped_column
 
 from rag.domain.anchor import Anchor, anchor_from_json, anchor_to_json
 from rag.domain.document import Chunk, ElementKind
+from rag.domain.findings import ChunkFindings
 from rag.domain.language import CollectionKind, Language
 from rag.domain.passage import LocatedChunk, Parent, Source
+from rag.domain.personal_data import record_from_json
 from rag.domain.principal import Permit
 from rag.domain.provision import ProvisionMark
-from rag.store.base import Base
+from rag.store.base import Base, in_groups
 from rag.store.collection import Collection
 from rag.store.document import Document
 from rag.store.family import CHILD_MARK
@@ -28,6 +43,7 @@ _MAX_LABEL = 200
 class ChunkRow(Base):
     """One chunk of a version. `anchor`, `line_anchors` and `heading_path` are JSON (`rag.domain.anchor`).
 
+    `findings` says where personal data stands (`rag.domain.findings`); None while nobody looked for any.
     `provisions` are pairs of offset and path (`rag.domain.provision`), `provision` the label that covers them all.
     """
 
@@ -47,6 +63,7 @@ class ChunkRow(Base):
     provision: Mapped[str] = mapped_column(String(_MAX_LABEL))
     provisions: Mapped[list[Any]]
     cross_references: Mapped[list[Any]]
+    findings: Mapped[list[Any] | None]
 
 
 _PARENT = aliased(Document)
@@ -58,6 +75,7 @@ _SOURCE_COLUMNS: tuple[ColumnElement[Any] | InstrumentedAttribute[Any], ...] = (
     DocumentVersion.fetched_at,
     DocumentVersion.valid_from,
     DocumentVersion.valid_to,
+    DocumentVersion.flagged,
     Document.id.label("document_id"),
     Document.source_key,
     Document.title,
@@ -94,8 +112,11 @@ def _line_anchors_json(anchors: Sequence[Anchor]) -> list[dict[str, Any]]:
     return [anchor_to_json(anchor) for anchor in anchors]
 
 
-def replace_chunks(session: Session, version_id: UUID, chunks: Sequence[Chunk]) -> None:
-    """Store the chunks of a version in place of what was there: replaying the step changes nothing."""
+def replace_chunks(
+    session: Session, version_id: UUID, chunks: Sequence[Chunk], found: Sequence[ChunkFindings] | None = None
+) -> None:
+    """Store the chunks of a version in place of what was there, with what was found in each of them; replaying the step
+    changes nothing."""
     session.execute(delete(ChunkRow).where(ChunkRow.version_id == version_id))
     if not chunks:
         return
@@ -114,16 +135,46 @@ def replace_chunks(session: Session, version_id: UUID, chunks: Sequence[Chunk]) 
             "provision": chunk.provision[:_MAX_LABEL],
             "provisions": [[mark.start, list(mark.path)] for mark in chunk.provisions],
             "cross_references": list(chunk.references),
+            "findings": None if found is None else found[place].to_json(),
         }
-        for chunk in chunks
+        for place, chunk in enumerate(chunks)
     ]
     session.execute(insert(ChunkRow), rows)
 
 
 def of_version(session: Session, version_id: UUID) -> list[Chunk]:
-    """All chunks of a version in document order. For ingestion and rebuild, which act for no principal."""
+    """All chunks of a version in document order, as they are. For ingestion, which acts for no principal."""
     query = select(ChunkRow).where(ChunkRow.version_id == version_id).order_by(ChunkRow.ordinal)
     return [to_domain(row) for row in session.scalars(query)]
+
+
+def for_index(session: Session, version_id: UUID) -> list[Chunk]:
+    """All chunks of a version in document order, as the index and its models may read them: without what is on record as
+    hidden from them. Vectors that are stored for a version belong to these texts."""
+    record = record_from_json(
+        session.scalar(select(DocumentVersion.personal_data).where(DocumentVersion.id == version_id))
+    )
+    chunks = of_version(session, version_id)
+    if record is None or not record.hidden:
+        return chunks
+    found = findings_of(session, [chunk.id for chunk in chunks])
+    return [chunk.masked(found[chunk.id].only(record.hidden)) for chunk in chunks]
+
+
+def findings_of(session: Session, chunk_ids: Iterable[UUID]) -> dict[UUID, ChunkFindings]:
+    """What was found in these chunks; those that nobody looked through are left out."""
+    found: dict[UUID, ChunkFindings] = {}
+    for group in in_groups(chunk_ids):
+        query = select(ChunkRow.id, ChunkRow.findings).where(ChunkRow.id.in_(group), ChunkRow.findings.is_not(None))
+        found |= {row[0]: ChunkFindings.from_json(row[1]) for row in session.execute(query)}
+    return found
+
+
+def set_findings(session: Session, found: Mapping[UUID, ChunkFindings]) -> None:
+    """Put on record what was found in chunks."""
+    rows = [{"id": key, "findings": item.to_json()} for key, item in found.items()]
+    if rows:
+        session.execute(update(ChunkRow), rows)
 
 
 def delete_of_versions(session: Session, version_ids: Iterable[UUID]) -> None:
@@ -208,6 +259,7 @@ def _source(row: Row[Any]) -> Source:
         valid_from=row.valid_from,
         valid_to=row.valid_to,
         parent=parent,
+        flagged=row.flagged,
     )
 
 

@@ -81,6 +81,15 @@ def covered(permit: Permit) -> tuple[ColumnElement[bool], ...]:
     return (Document.tenant_id == permit.tenant_id, Document.collection_id.in_(permit.collections), passed)
 
 
+def barred(permit: Permit) -> tuple[ColumnElement[bool], ...]:
+    """That a document is there, and that its own rule keeps the permit's principal out, whatever its collection."""
+    return (
+        Document.deleted_at.is_(None),
+        Document.access_rule_id.is_not(None),
+        Document.access_rule_id.not_in([item.rule_id for item in permit.rules]),
+    )
+
+
 def get_permitted(session: Session, permit: Permit, document_id: UUID) -> Document:
     """The document, if the permit covers it.
 

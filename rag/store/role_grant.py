@@ -41,3 +41,34 @@ def of_subjects(session: Session, tenant_id: UUID, subjects: Iterable[Subject]) 
         RoleGrant.tenant_id == tenant_id, RoleGrant.subject.in_(names)
     )
     return [(row[0], Role(row[1])) for row in session.execute(query)]
+
+
+def of_tenant(session: Session, tenant_id: UUID) -> Sequence[RoleGrant]:
+    """All grants in a tenant, oldest first."""
+    query = select(RoleGrant).where(RoleGrant.tenant_id == tenant_id)
+    return session.scalars(query.order_by(RoleGrant.created_at, RoleGrant.id)).all()
+
+
+def get(session: Session, tenant_id: UUID, grant_id: UUID) -> RoleGrant | None:
+    """A grant in the tenant."""
+    return session.scalar(select(RoleGrant).where(RoleGrant.id == grant_id, RoleGrant.tenant_id == tenant_id))
+
+
+def same_as(session: Session, wanted: RoleGrant) -> RoleGrant | None:
+    """The grant that says the same as one that is to be made."""
+    return session.scalar(
+        select(RoleGrant).where(
+            RoleGrant.tenant_id == wanted.tenant_id,
+            RoleGrant.subject == wanted.subject,
+            RoleGrant.role == wanted.role,
+            RoleGrant.collection_id.is_(None)
+            if wanted.collection_id is None
+            else RoleGrant.collection_id == wanted.collection_id,
+        )
+    )
+
+
+def any_administrator(session: Session) -> bool:
+    """Whether anybody was made administrator of a whole tenant."""
+    query = select(RoleGrant.id).where(RoleGrant.collection_id.is_(None), RoleGrant.role == Role.ADMIN.value)
+    return session.scalar(query.limit(1)) is not None

@@ -17,11 +17,14 @@ from rag.store.document import Document
 from rag.store.embedding_space import EmbeddingSpaceRow
 from rag.store.fusion_weight import FusionWeight
 from rag.store.glossary import GlossaryTerm
-from rag.store.program import Program, ProgramFile, ProgramRepository
+from rag.store.program import Program, ProgramFile, ProgramRepository, ProgramSource
+from rag.store.rate_count import RateCount
 from rag.store.receipt import DeletionReceipt
 from rag.store.role_grant import RoleGrant
+from rag.store.sign_in import AccountLink, PendingSignIn, PortalSession
 from rag.store.tenant import Tenant
 from rag.store.version import DocumentVersion
+from rag.store.widget_token import WidgetToken
 from rag.store.worker import Worker
 
 METADATA = Base.metadata
@@ -33,6 +36,7 @@ TABLES = (
     RoleGrant,
     AccessRuleRow,
     ApiKey,
+    WidgetToken,
     Collection,
     Document,
     DocumentVersion,
@@ -53,9 +57,14 @@ TABLES = (
     Feedback,
     Program,
     ProgramRepository,
+    ProgramSource,
     ProgramFile,
     AuditRow,
     AuditedDocument,
     AuditHead,
     AuditCut,
+    RateCount,
+    PendingSignIn,
+    PortalSession,
+    AccountLink,
 )

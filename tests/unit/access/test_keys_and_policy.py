@@ -22,9 +22,9 @@ from rag.store.session import Database
 from tests.support.stores import add_collection
 
 READ = {action for action in Action if action.label in {
-    "list_collections", "read_collection", "read_glossary", "read_documents", "search", "ask", "list_models",
+    "list_collections", "read_collection", "read_glossary", "read_documents", "read_cited", "search", "ask", "list_models",
     "use_models", "read_generations", "give_feedback",
-    "read_own_identity"}}  # fmt: skip
+    "read_own_identity", "issue_widget_tokens"}}  # fmt: skip
 WRITE = READ | {
     Action.CHANGE_GLOSSARY,
     Action.UPLOAD_DOCUMENTS,
@@ -35,6 +35,7 @@ WRITE = READ | {
     Action.CONTROL_INGESTION,
     Action.WRITE_PROGRAMS,
     Action.MANAGE_ACCESS,
+    Action.MANAGE_OWN_KEYS,
 }
 
 
