@@ -15,7 +15,9 @@ from fastapi.routing import APIRoute
 from api.app import ROUTERS
 from api.deps import Guard
 from rag.access.audit import AuditTrail
+from rag.access.audit_anchors import Anchoring
 from rag.access.audit_kinds import ROUTES, kind_of, unrecorded
+from rag.access.audit_retention import AuditRetention
 from rag.domain.audit import INSTALLATION, AuditKind
 from rag.domain.errors import StoreUnavailable
 from rag.domain.principal import Scope
@@ -311,6 +313,28 @@ def test_a_whole_trail_is_verified(office: Office) -> None:
     assert (found["whole"], found["problem"], found["at"]) == (True, None, None)
     assert found["entries"] == found["last"] > 10
     assert found["sealed"] == office.service.services.rag.database.is_sqlite  # elsewhere a key must be configured
+
+
+def test_upkeep_tells_ends_and_cuts_what_is_due(office: Office) -> None:
+    chores = office.service.services.ingest.jobs.upkeep.chores
+    owners = {type(getattr(chore, "__self__", None)) for chore in chores}
+    assert {Anchoring, AuditRetention} <= owners
+    since = office.last
+    for chore in chores:
+        chore()
+    assert office.last == since  # nothing is old enough, and nobody outside is to be told
+
+
+def test_a_stranger_cannot_tell_an_answer_from_none(office: Office) -> None:
+    answer = office.admin.post("/api/v1/answers", json={"question": QUESTION}).json()["answer_id"]
+    stranger = office.service.caller()
+    for params in ({}, {"as_of_then": "true"}):
+        refused, absent = (
+            stranger.get(f"/api/v1/answers/{item}/replay", params=params) for item in (answer, UUID(int=4))
+        )
+        assert refused.status_code == absent.status_code == 404
+        assert refused.text == absent.text
+        assert "7만원" not in refused.text
 
 
 def test_many_at_once_are_all_on_record(office: Office) -> None:
