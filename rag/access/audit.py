@@ -19,6 +19,7 @@ from rag.settings import RagSettings
 from rag.store import audit_event
 from rag.store.base import utc_now
 from rag.store.session import Database
+from rag.transport.secret_files import read_secret
 
 log = logging.getLogger(__name__)
 
@@ -155,7 +156,7 @@ def open_seal_key(settings: RagSettings) -> bytes | None:
     """The key of the seals: the one of the settings; beside an embedded store one of its own, made when it is missing.
 
     Raises:
-        ConfigurationError: the file can't be read, or holds too little to be a key.
+        ConfigurationError: the file can't be read, others can read it, or it holds too little to be a key.
     """
     path = settings.audit.seal_key_file
     if path is None:
@@ -163,10 +164,7 @@ def open_seal_key(settings: RagSettings) -> bytes | None:
             return None
         path = settings.data_dir / "audit-seal.key"
         _make_key(path)
-    try:
-        key = path.read_bytes().strip()
-    except OSError as error:
-        raise ConfigurationError(detail=f"audit.seal_key_file: {error.strerror}") from error
+    key = read_secret(path).encode()
     if len(key) < _KEY_BYTES:
         raise ConfigurationError(detail=f"audit.seal_key_file: a key has at least {_KEY_BYTES} bytes")
     return key

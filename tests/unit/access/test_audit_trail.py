@@ -283,6 +283,9 @@ def test_the_key_of_many_processes_is_that_of_the_settings(tmp_path: Path) -> No
     with pytest.raises(ConfigurationError, match="No such file"):
         open_seal_key(settings)
     path.write_bytes(b"short")
+    with pytest.raises(ConfigurationError, match="chmod 600"):
+        open_seal_key(settings)
+    path.chmod(0o600)
     with pytest.raises(ConfigurationError, match="at least 32"):
         open_seal_key(settings)
     path.write_bytes(KEY)
