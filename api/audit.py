@@ -24,7 +24,7 @@ from api.errors import respond, speaks_openai
 from api.request_ids import request_id
 from api.settings import ApiSettings
 from rag.access.audit import AuditTrail, outcome_of, who_of, whose
-from rag.access.audit_kinds import UNRECORDED, changes, kind_of
+from rag.access.audit_kinds import changes, kind_of, unrecorded
 from rag.access.policy import Action
 from rag.domain.audit import INSTALLATION, AuditEvent, AuditKind, Origin, Outcome, Who
 from rag.domain.errors import AuditUnavailable
@@ -76,7 +76,7 @@ class RequestAudit:
         self._action: Action | None = None
         self._kind: AuditKind | None = None
         self._what = ""
-        self._changes = False
+        self._changes = self._quiet = False
         self._principal: Principal | None = None
         self._collections: dict[UUID, None] = {}
         self._documents: dict[UUID, None] = {}
@@ -92,6 +92,7 @@ class RequestAudit:
         self._action, self._kind = action, kind_of(action, request.method, path)
         self._what = f"{request.method} {request.url.path}"
         self._changes = changes(action, request.method)
+        self._quiet = unrecorded(action, request.method)
         given = request.path_params.get("document_id")
         if given is not None:
             self._documents |= _as_id(given)
@@ -99,6 +100,11 @@ class RequestAudit:
     def known(self, principal: Principal) -> None:
         """Note who asks."""
         self._principal = principal
+
+    def arrived(self, request: Request, principal: Principal | None, **detail: Any) -> None:
+        """Note a sign-in, which no guard stands before: who came, or that nobody was let in."""
+        self._what, self._principal = f"{request.method} {request.url.path}", principal
+        self.did(AuditKind.SIGN_IN_FAILED if principal is None else AuditKind.SIGNED_IN, **detail)
 
     def did(self, kind: AuditKind, **detail: Any) -> None:
         """Say that the request is something else than its action, or more about it; no words of questions or documents."""
@@ -140,7 +146,7 @@ class RequestAudit:
 
     def due(self) -> bool:
         """Whether there is something to put on record."""
-        if self._action is None or self._trail is None:
+        if self._kind is None or self._trail is None:
             return False
         return not self._opened or bool(self._untold()) or self._answer_due()
 
@@ -179,10 +185,12 @@ class RequestAudit:
     def _opening_events(self) -> list[AuditEvent]:
         outcome = outcome_of(self._status)
         kind = self._kind or AuditKind.DENIED
-        if outcome is Outcome.DENIED:
+        if kind is AuditKind.SIGN_IN_FAILED:
+            outcome = Outcome.DENIED
+        elif outcome is Outcome.DENIED:
             self._detail["attempted"] = kind.value
             kind = _refusal(self._status)
-        elif self._action in UNRECORDED:
+        elif self._quiet:
             return []
         shown = self._documents_so_far() if outcome is not Outcome.DENIED else ()
         self._detail["status"] = self._status
@@ -318,7 +326,7 @@ def surface_of(path: str) -> str:
     if speaks_openai(path):
         return "openai"
     head = path.split("/")[1] if path.count("/") > 1 else ""
-    return head if head in ("dify", "continue", "scim", "mcp") else "native"
+    return head if head in ("auth", "dify", "continue", "scim", "mcp") else "native"
 
 
 def client_address(scope: Scope, headers: Mapping[str, str], trusted: Sequence[Any]) -> str:

@@ -10,6 +10,7 @@ from fastapi import APIRouter, Depends, Form, Query, Request, Response
 from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse
 
 from api import sign_in_page
+from api.audit import audit_of
 from api.deps import PROBLEMS, Caller, guarded, services_of, site_of
 from api.errors import language_of
 from api.schemas.sign_in import CurrentSessionOut, LogoutOut, ProviderOut, ProvidersOut, SessionOut, SessionsOut
@@ -95,7 +96,9 @@ def callback(request: Request, provider: str) -> Response:
             replacing=site.shown(request, "session"),
         )
     except SeogoError as error:
+        audit_of(request).arrived(request, None, provider=provider[:100], code=error.code)
         return _failed(request, error, known)
+    audit_of(request).arrived(request, arrival.principal, provider=provider)
     response = RedirectResponse(arrival.return_to, 303, sign_in_page.HEADERS)
     longest_s = services_of(request).rag.settings.identity.sessions.absolute_s
     site.give(response, "session", arrival.session, longest_s)

@@ -156,7 +156,7 @@ def open_seal_key(settings: RagSettings) -> bytes | None:
     """The key of the seals: the one of the settings; beside an embedded store one of its own, made when it is missing.
 
     Raises:
-        ConfigurationError: the file can't be read, or holds too little to be a key.
+        ConfigurationError: the file can't be read, others can read it, or it holds too little to be a key.
     """
     path = settings.audit.seal_key_file
     if path is None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from rag.access.policy import Action
 from rag.domain.audit import AuditKind
 
+_READING_METHODS = ("GET", "HEAD")
 KINDS: dict[Action, AuditKind] = {
     Action.LIST_COLLECTIONS: AuditKind.COLLECTIONS_LISTED,
     Action.READ_COLLECTION: AuditKind.COLLECTION_READ,
@@ -37,19 +38,18 @@ KINDS: dict[Action, AuditKind] = {
     Action.ISSUE_WIDGET_TOKENS: AuditKind.CREDENTIAL_CREATED,
     Action.MANAGE_ROLES: AuditKind.ROLE_GRANTED,
     Action.READ_CITED: AuditKind.DOCUMENT_PREVIEWED,
-    Action.REVIEW_DOCUMENTS: AuditKind.DOCUMENT_CHANGED,
+    Action.REVIEW_DOCUMENTS: AuditKind.DOCUMENT_REVIEWED,
 }
 UNRECORDED: dict[Action, str] = {
     Action.READ_OWN_IDENTITY: "what the caller's own credential says of it; no content, and nobody else's data",
     Action.LIST_MODELS: "names of models and collections that clients ask for at every start; no content of anybody",
 }
-"""Actions that leave no entry where they are allowed, and why; where they are refused, they do."""
+"""Actions that leave no entry where they only read and are allowed, and why; where they are refused, they do."""
 
 ROUTES: dict[tuple[str, str], AuditKind] = {
     ("GET", "/collections/{name}/documents"): AuditKind.DOCUMENTS_LISTED,
     ("POST", "/documents/status"): AuditKind.DOCUMENTS_LISTED,
     ("GET", "/documents/{document_id}/content"): AuditKind.DOCUMENT_DOWNLOADED,
-    ("GET", "/chunks/{chunk_id}"): AuditKind.DOCUMENT_PREVIEWED,
     ("GET", "/ingestion"): AuditKind.INGESTION_WATCHED,
     ("GET", "/collections/{name}/ingestion"): AuditKind.INGESTION_WATCHED,
     ("GET", "/collections/{name}/ingestion/events"): AuditKind.INGESTION_WATCHED,
@@ -60,24 +60,24 @@ ROUTES: dict[tuple[str, str], AuditKind] = {
     ("GET", "/audit/verification"): AuditKind.AUDIT_VERIFIED,
     ("GET", "/answers/{answer}/replay"): AuditKind.ANSWER_REPLAYED,
     ("GET", "/feedback"): AuditKind.FEEDBACK_EXPORTED,
+    ("POST", "/documents/{document_id}/release"): AuditKind.DOCUMENT_REVIEWED,
+    ("PUT", "/documents/{document_id}/access"): AuditKind.RULE_CHANGED,
+    ("PUT", "/collections/{name}/access"): AuditKind.RULE_CHANGED,
+    ("POST", "/collections/{name}/documents/access"): AuditKind.RULE_CHANGED,
     ("POST", "/keys/{key_id}/rotate"): AuditKind.CREDENTIAL_ROTATED,
     ("POST", "/me/keys/{key_id}/rotate"): AuditKind.CREDENTIAL_ROTATED,
-    ("DELETE", "/me/sessions/{session_id}"): AuditKind.SESSION_ENDED,
     ("POST", "/auth/{provider}/logout"): AuditKind.SIGNED_OUT,
-    ("POST", "/documents/{document_id}/release"): AuditKind.DOCUMENT_CHANGED,
-    **{
-        (method, path): AuditKind.GROUP_CHANGED
-        for method in ("POST", "PUT", "PATCH", "DELETE")
-        for path in (
-            "/groups",
-            "/groups/{group_id}",
-            "/groups/{group_id}/members",
-            "/groups/{group_id}/members/{member_id}",
-            "/scim/v2/Groups",
-            "/scim/v2/Groups/{group_id}",
-        )
-    },
+    ("DELETE", "/me/sessions/{session_id}"): AuditKind.SESSION_ENDED,
+    ("POST", "/admin/spaces/{space_id}/comparison"): AuditKind.SEARCHED,
+    ("POST", "/groups"): AuditKind.GROUP_CHANGED,
+    ("PATCH", "/groups/{group_id}"): AuditKind.GROUP_CHANGED,
     ("DELETE", "/groups/{group_id}"): AuditKind.GROUP_DELETED,
+    ("PUT", "/groups/{group_id}/members"): AuditKind.GROUP_CHANGED,
+    ("POST", "/groups/{group_id}/members"): AuditKind.GROUP_CHANGED,
+    ("DELETE", "/groups/{group_id}/members/{member_id}"): AuditKind.GROUP_CHANGED,
+    ("POST", "/scim/v2/Groups"): AuditKind.GROUP_CHANGED,
+    ("PUT", "/scim/v2/Groups/{group_id}"): AuditKind.GROUP_CHANGED,
+    ("PATCH", "/scim/v2/Groups/{group_id}"): AuditKind.GROUP_CHANGED,
     ("DELETE", "/scim/v2/Groups/{group_id}"): AuditKind.GROUP_DELETED,
 }
 """Routes whose deed has a kind of its own beside that of their action; paths without the prefix of their surface."""
@@ -88,8 +88,9 @@ METHODS: dict[tuple[Action, str], AuditKind] = {
     (Action.MANAGE_PEOPLE, "POST"): AuditKind.ACCOUNT_CREATED,
     (Action.MANAGE_PEOPLE, "DELETE"): AuditKind.ACCOUNT_DELETED,
     (Action.MANAGE_KEYS, "GET"): AuditKind.CREDENTIALS_LISTED,
+    (Action.MANAGE_KEYS, "PATCH"): AuditKind.CREDENTIAL_CHANGED,
     (Action.MANAGE_KEYS, "DELETE"): AuditKind.CREDENTIAL_REVOKED,
-    (Action.MANAGE_OWN_KEYS, "GET"): AuditKind.CREDENTIALS_LISTED,
+    (Action.MANAGE_OWN_KEYS, "PATCH"): AuditKind.CREDENTIAL_CHANGED,
     (Action.MANAGE_OWN_KEYS, "DELETE"): AuditKind.CREDENTIAL_REVOKED,
     (Action.ISSUE_WIDGET_TOKENS, "GET"): AuditKind.CREDENTIALS_LISTED,
     (Action.ISSUE_WIDGET_TOKENS, "DELETE"): AuditKind.CREDENTIAL_REVOKED,
@@ -106,7 +107,6 @@ READING = frozenset(
         Action.READ_COLLECTION,
         Action.READ_GLOSSARY,
         Action.READ_DOCUMENTS,
-        Action.READ_CITED,
         Action.READ_RECEIPTS,
         Action.SEARCH,
         Action.ASK,
@@ -115,7 +115,7 @@ READING = frozenset(
         Action.LIST_MODELS,
         Action.USE_MODELS,
         Action.READ_AUDIT,
-        Action.READ_OWN_IDENTITY,
+        Action.READ_CITED,
     }
 )
 """Actions that change nothing: they are on the trail before what was read goes out. Any other is on it before it begins, too."""
@@ -127,6 +127,11 @@ def kind_of(action: Action, method: str, path: str) -> AuditKind:
     return ROUTES.get(route) or METHODS.get((action, method)) or KINDS.get(action, AuditKind.DENIED)
 
 
+def unrecorded(action: Action, method: str) -> bool:
+    """Whether a request that is allowed leaves no entry."""
+    return action in UNRECORDED and method in _READING_METHODS
+
+
 def changes(action: Action, method: str) -> bool:
     """Whether a request changes something; whatever is not known to read only is held to."""
-    return action not in READING and method not in ("GET", "HEAD")
+    return action not in READING and method not in _READING_METHODS

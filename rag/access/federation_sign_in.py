@@ -24,7 +24,7 @@ from rag.access.federation_sessions import SECRET_BYTES, Sessions, digest
 from rag.access.federation_tokens import TokenVerifier
 from rag.access.identities import Identities
 from rag.domain.errors import ConfigurationError, NotAuthenticated, ProviderUnavailable, SignInFailed
-from rag.domain.principal import Scope
+from rag.domain.principal import Principal, Scope
 from rag.settings import OidcProvider, SessionSettings
 from rag.store import sign_in
 from rag.store.base import utc_now
@@ -46,8 +46,9 @@ class Departure:
 
 @dataclass(frozen=True, slots=True)
 class Arrival:
-    """A browser that came back signed in: the secret for its cookie, when that ends, and where it wanted to go."""
+    """A browser that came back signed in: who that is, the secret for its cookie, when that ends, and where it wanted to go."""
 
+    principal: Principal
     session: str
     expires_at: datetime
     return_to: str
@@ -159,7 +160,7 @@ class SignIn:
             address=address,
             replacing=replacing,
         )
-        return Arrival(secret, row.expires_at, pending.return_to)
+        return Arrival(principal, secret, row.expires_at, pending.return_to)
 
     def farewell(self, return_to: str) -> str:
         """The provider's page that ends the sign-in there too; empty where it has none."""

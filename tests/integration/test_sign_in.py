@@ -145,6 +145,8 @@ def test_people_sign_in_with_the_provider_and_use_the_api(door: Door) -> None:
     browser = door.signed_in(return_to="/ask?q=1")
     me = browser.get("/api/v1/me").json()
     assert (me["name"], me["role"]) == ("hong", "admin")
+    events = browser.get("/api/v1/audit/events", params={"kind": "authentication"}).json()["events"]
+    assert [(item["kind"], item["who"]["name"]) for item in events] == [("authentication.signed_in", "hong")]
     session = browser.get("/auth/session")
     assert session.headers["cache-control"] == "no-store" and session.json()["session"]["current"]
     name = f"c-{uuid4().hex[:6]}"

@@ -6,6 +6,7 @@ from typing import Any, cast
 
 from api.deps import Services
 from api.settings import ApiSettings
+from rag.access.audit import AuditTrail
 from rag.access.federation import open_federation
 from rag.access.identities import Identities
 from rag.access.keys import Keys
@@ -33,5 +34,6 @@ def bare_services(database: Database, settings: RagSettings | None = None, api: 
         retriever=missing,
         answerer=missing,
         traffic=missing,
+        audit=AuditTrail(database),
     )
     return Services(api or ApiSettings(), rag, missing)

@@ -178,6 +178,7 @@ def test_an_address_is_posted_to_with_its_token_until_it_answers(
 ) -> None:
     monkeypatch.setattr(audit_anchors, "_PAUSES_S", (0.0, 0.0))
     (tmp_path / "token").write_text("s3cret\n")
+    (tmp_path / "token").chmod(0o600)
     with receiver(503, 500) as server:
         url = f"http://127.0.0.1:{server.server_port}/anchors"
         audit = AuditSettings(anchor_url=url, anchor_key_file=tmp_path / "token")

@@ -290,6 +290,12 @@ def test_an_emptied_trail_is_found_by_what_was_told(unguarded: Connection) -> No
     assert looked_at(unguarded, anchors) is Problem.ANCHOR
 
 
+def test_a_reader_of_a_document_that_was_made_up_is_found(unguarded: Connection) -> None:
+    made = "INSERT INTO audit_document (tenant_id, document_id, seq) VALUES (:tenant, :document, :seq)"
+    unguarded.execute(text(made), {"tenant": TENANT.hex, "document": UUID(int=1).hex, "seq": ENTRIES + 9})
+    assert looked_at(unguarded, ()) is Problem.REFERENCES
+
+
 def test_a_cut_that_took_what_was_young_is_found(unguarded: Connection, sqlite: Database) -> None:
     """Even one that the chain tells of, written by the holder of the key."""
     trail = AuditTrail(sqlite, KEY)

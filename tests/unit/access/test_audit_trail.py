@@ -13,10 +13,10 @@ from sqlalchemy import delete, insert, select, text, update
 from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.orm import Session
 
-from rag.access.audit import AuditTrail, open_seal_key, outcome_of, who_of
-from rag.access.audit_kinds import KINDS, UNRECORDED, changes, kind_of
+from rag.access.audit import AuditTrail, open_seal_key, outcome_of, who_of, whose
+from rag.access.audit_kinds import KINDS, UNRECORDED, changes, kind_of, unrecorded
 from rag.access.policy import Action
-from rag.domain.audit import AuditKind, Outcome, Who, seal
+from rag.domain.audit import AuditKind, Outcome, Who, Whose, seal
 from rag.domain.errors import AuditUnavailable, ConfigurationError, StoreUnavailable
 from rag.domain.principal import Principal, Scope
 from rag.settings import AuditSettings, RagSettings, StoreSettings
@@ -115,6 +115,18 @@ def test_one_that_cannot_be_written_takes_no_other_with_it(database: Database) -
     assert outcomes == {"good": "", "fine": "", "bad": "AuditUnavailable"}
     assert sorted(row.what for row in rows(database)) == ["fine", "good"]
     assert checked(database, key=KEY).whole
+
+
+def test_one_alone_that_cannot_be_written_is_refused(database: Database) -> None:
+    with pytest.raises(AuditUnavailable) as refused:
+        AuditTrail(database).record(event(detail={"share": 0.5}))
+    assert isinstance(refused.value.__cause__, ValueError)
+    assert rows(database) == []
+
+
+def test_whose_data_it_was_is_named_once() -> None:
+    one, other = UUID(int=1), UUID(int=2)
+    assert whose([one, one], [other, one, other], ["가", "가"]) == Whose((one,), (other, one), ("가",))
 
 
 def record_into(trail: AuditTrail, outcomes: dict[str, str], what: str) -> None:
@@ -271,6 +283,9 @@ def test_the_key_of_many_processes_is_that_of_the_settings(tmp_path: Path) -> No
     with pytest.raises(ConfigurationError, match="No such file"):
         open_seal_key(settings)
     path.write_bytes(b"short")
+    with pytest.raises(ConfigurationError, match="chmod 600"):
+        open_seal_key(settings)
+    path.chmod(0o600)
     with pytest.raises(ConfigurationError, match="at least 32"):
         open_seal_key(settings)
     path.write_bytes(KEY)
@@ -288,12 +303,18 @@ def test_every_action_has_a_kind_or_a_reason_to_have_none() -> None:
     assert set(Action) == set(KINDS) | set(UNRECORDED)
     assert not set(KINDS) & set(UNRECORDED)
     assert all(len(reason) > 20 for reason in UNRECORDED.values())
-    assert not any(changes(action, "GET") or changes(action, "POST") for action in UNRECORDED)
+    assert not any(changes(action, "GET") for action in UNRECORDED)
 
 
 def test_what_a_route_is_on_the_trail() -> None:
     assert kind_of(Action.READ_DOCUMENTS, "GET", "/api/v1/documents/{document_id}/content") == "document.downloaded"
     assert kind_of(Action.READ_DOCUMENTS, "GET", "/documents/{document_id}") == "document.read"
+    assert (
+        kind_of(Action.READ_OWN_IDENTITY, "DELETE", "/api/v1/me/sessions/{session_id}")
+        == "authentication.session_ended"
+    )
+    assert unrecorded(Action.READ_OWN_IDENTITY, "GET")
+    assert not unrecorded(Action.READ_OWN_IDENTITY, "DELETE")
     assert kind_of(Action.LIST_MODELS, "GET", "/v1/models") == "refusal.denied"
     assert kind_of(Action.MANAGE_KEYS, "POST", "/keys") == "credential.created"
     assert kind_of(Action.MANAGE_KEYS, "DELETE", "/keys/{key}") == "credential.revoked"

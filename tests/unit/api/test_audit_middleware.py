@@ -360,3 +360,25 @@ def test_only_proxies_of_ours_say_where_a_client_is(peer: Any, forwarded: str, a
 )
 def test_the_door_is_known_by_its_path(path: str, surface: str) -> None:
     assert surface_of(path) == surface
+
+
+@pytest.mark.parametrize(("status", "outcome"), [(303, Outcome.DONE), (403, Outcome.DENIED), (400, Outcome.DENIED)])
+def test_a_sign_in_is_on_record_though_no_guard_stands_before_it(status: int, outcome: Outcome) -> None:
+    from starlette.requests import Request
+
+    trail, came = Trail(), Principal(ONE, "김민준", TENANT, frozenset({Right.READ}), credential=TWO)
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        request = Request(scope)
+        audit_of(request).arrived(request, came if status == 303 else None, provider="사내", code="x")
+        await start(send, status)
+
+    exchange(app, trail)
+    [event] = trail.told
+    assert (event.kind, event.outcome) == (
+        AuditKind.SIGNED_IN if status == 303 else AuditKind.SIGN_IN_FAILED,
+        outcome,
+    )
+    assert (event.who.id, event.who.credential) == ((ONE, TWO) if status == 303 else (None, None))
+    assert event.detail["provider"] == "사내"
+    assert "attempted" not in event.detail
