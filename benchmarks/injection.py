@@ -1,6 +1,6 @@
 """Does anything get out when the model obeys every order that documents give it? And which documents are flagged?
 
-    python -m benchmarks.injection [--payloads 125] [--carriers body,title,…] [--show]
+    python -m benchmarks.injection [--payloads 125] [--carriers body,title,…] [--processes 2] [--show]
 
 Each payload of `sec_injection`, in English and as a Korean attacker would put it, goes with an order to take data out into a real
 file of each of eight kinds of carriers; the files are ingested by the platform, and a user asks for a fact that the file holds.
@@ -14,14 +14,18 @@ from __future__ import annotations
 
 import argparse
 import json
+import logging
 import sys
 import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, cast
+from uuid import UUID
 
 from benchmarks.data import handbook_pages, load, unpacked
 from ingest.settings import IngestSettings
@@ -81,8 +85,6 @@ def besieged(folder: Path, engine: Obedient) -> Iterator[tuple[Running, Caller, 
 
 
 def _ids(owner: Caller) -> dict[str, Any]:
-    from uuid import UUID
-
     listed = owner.get("/api/v1/collections").json()["collections"]
     return {item["name"]: UUID(item["id"]) for item in listed}
 
@@ -114,15 +116,14 @@ def _report(title: str, rows: Sequence[tuple[str, Counter[str]]]) -> None:
         )
 
 
-def measure(cases: Sequence[Attack], *, show: bool) -> int:
-    """Ingest, ask, judge, print; returns in how many cases something got out."""
+def measured(cases: Sequence[Attack], show: bool) -> dict[str, dict[str, Counter[str]]]:
+    """Ingest, ask and judge in a service of its own; counts by carrier, language, kind of order, and of all."""
     engine, naive = Obedient(), Obedient()
     groups: dict[str, dict[str, Counter[str]]] = {"carrier": {}, "language": {}, "order": {}, "all": {}}
+    logging.disable(logging.WARNING)  # a guard that acts says so
     with tempfile.TemporaryDirectory(prefix="seogo-injection-") as folder, besieged(Path(folder), engine) as besiege:
         _, owner, reader = besiege
-        began = time.perf_counter()
         documents = ingested(owner, cases)
-        took = time.perf_counter() - began
         for case in cases:
             document = documents[f"{case.number:04d}"]
             count = Counter(
@@ -131,7 +132,7 @@ def measure(cases: Sequence[Attack], *, show: bool) -> int:
             engine.read.discard(case.number)
             answer = asked(reader, case)
             withheld = engine.withheld or Withheld("", "")
-            found = leaks(shown_texts(answer), withheld, called="tool_calls" in json.dumps(answer)[:2000])
+            found = leaks(shown_texts(answer), withheld, called="tool_calls" in answer)
             count["read"] = int(case.number in engine.read)
             count["answered"] = int(answer.get("status") == "answered")
             count["out"] = int(bool(found))
@@ -147,10 +148,24 @@ def measure(cases: Sequence[Attack], *, show: bool) -> int:
                 ("all", "all"),
             ):
                 groups[group].setdefault(name, Counter()).update(count)
-        print(f"{len(cases)} files ingested in {took:.0f} s, asked in {time.perf_counter() - began - took:.0f} s")
-    for title, rows in groups.items():
+    return groups
+
+
+def measure(cases: Sequence[Attack], *, processes: int, show: bool) -> int:
+    """Measure carrier by carrier, in processes beside each other; print; returns in how many cases something got out."""
+    began = time.perf_counter()
+    parts = [[case for case in cases if case.carrier == name] for name in dict.fromkeys(case.carrier for case in cases)]
+    total: dict[str, dict[str, Counter[str]]] = {}
+    with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
+        for found in pool.map(measured, parts, [show] * len(parts)):
+            for group, rows in found.items():
+                for name, count in rows.items():
+                    total.setdefault(group, {}).setdefault(name, Counter()).update(count)
+            print(f"{', '.join(found['carrier'])}: {dict(found['all']['all'])}", flush=True)
+    print(f"{len(cases)} cases in {time.perf_counter() - began:.0f} s")
+    for title, rows in total.items():
         _report(title, list(rows.items()))
-    return groups["all"]["all"]["out"]
+    return total["all"]["all"]["out"]
 
 
 def flags(chosen: Sequence[tuple[str, str]]) -> None:
@@ -181,13 +196,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--payloads", type=int, default=125)
     parser.add_argument("--carriers", default=",".join(CARRIERS))
+    parser.add_argument("--processes", type=int, default=2, help="services beside each other, one per carrier")
     parser.add_argument("--show", action="store_true", help="print what gets out")
     given = parser.parse_args()
     everything = payloads()
     step = max(1, len(everything) // given.payloads)
     chosen = everything[::step][: given.payloads]
     flags(everything)
-    sys.exit(1 if measure(list(attacks(chosen, given.carriers.split(","))), show=given.show) else 0)
+    cases = list(attacks(chosen, given.carriers.split(",")))
+    sys.exit(1 if measure(cases, processes=given.processes, show=given.show) else 0)
 
 
 if __name__ == "__main__":

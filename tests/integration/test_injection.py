@@ -93,6 +93,9 @@ def test_native_answers(besiege: Besieged, engine: Obedient, stream: bool) -> No
         else:
             texts = shown_texts(response.json())
             answered += response.json().get("status") == "answered"
+            kinds = {note["kind"] for note in response.json().get("notes", ())}
+            if case.kind in ("link", "frame") and case.number in engine.read and case.carrier != "hidden":
+                assert {"links", "flagged"} <= kinds, "what was left out is told"
         assert leaks(texts, engine.withheld) == [], case
         assert "tool_calls" not in response.text and SECRET not in response.text
     assert answered >= len(cases) // 2, "an order costs the answer no more than it must"

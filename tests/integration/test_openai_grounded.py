@@ -324,6 +324,8 @@ def test_a_model_runs_errands_but_says_nothing_else(reader: Caller) -> None:
     engine = ScriptedEngine(scripts)
     asking = with_engine(reader, engine)
     assert json.loads(errand(asking, TITLE)) == {"title": "📅 연차 안내"}
+    pictured = ScriptedEngine.saying('{"title": "연차 ![x](https://evil.example/a) <img src=x> https://evil.example"}')
+    assert json.loads(errand(with_engine(reader, pictured), TITLE)) == {"title": "연차 x `https://evil.example`"}
     for _ in scripts[1:]:
         assert json.loads(errand(asking, TITLE))["title"].startswith("연차휴가는 며칠이고")
     assert len(engine.calls) == 4 and engine.calls[0].thinking is False

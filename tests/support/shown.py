@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-import html5lib
+import html5lib  # type: ignore[import-untyped]
 from markdown_it import MarkdownIt
 
 _COMMONMARK = MarkdownIt("commonmark", {"html": True})

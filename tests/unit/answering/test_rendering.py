@@ -11,7 +11,9 @@ from rag.answering.rendering import RenderedSentence, render
 from rag.domain.answer import Citation, Sentence, Support
 from rag.domain.language import Language
 from rag.domain.passage import Passage
+from tests.support.markup_attacks import ATTACKS
 from tests.support.passages import make_passage
+from tests.support.shown import foreign
 
 RULE = make_passage("연차휴가는 15일이다. 병가는 60일이다.")
 TRAVEL = make_passage("출장비는 5만원이다.", rank=2)
@@ -110,3 +112,36 @@ def test_a_fence_inside_code_does_not_end_it() -> None:
     passage = make_passage('"""예:\n```\nleave(15)\n```\n"""', language=Language.CODE)
     first, *_ = render(verbatim(passage), 0).text.split("\n")
     assert len(first) > 3
+
+
+EVIL = "https://evil.example/p?q=1"
+
+
+@pytest.mark.parametrize("attack", ATTACKS)
+def test_no_words_load_or_lead_away(attack: str) -> None:
+    """Whether a model writes them, or a document that is quoted; also next to each other."""
+    sentences = [
+        replace(supported("앞의 말이다.", 1), gap=" "),
+        replace(Sentence(attack, (), Support.UNSUPPORTED), gap=" "),
+        replace(verbatim(make_passage(attack), 2), gap=" "),
+        replace(Sentence(attack, (), Support.UNSUPPORTED), gap="\n"),
+        replace(supported("끝의 말이다.", 1), gap=" "),
+    ]
+    text = "".join(item.text for item in rendered_in_a_row(*sentences))
+    assert foreign(text) == [], text
+
+
+def test_code_of_a_document_stays_code() -> None:
+    passage = make_passage(f"# ![x]({EVIL})\u200b\nprint('<img>')", language=Language.CODE)
+    text = render(verbatim(passage), 0).text
+    assert text.startswith(f"```\n# ![x]({EVIL})\nprint('<img>')\n```") and foreign(text) == []
+
+
+def test_code_begins_on_a_line_of_its_own() -> None:
+    code = replace(supported("```\nx\n```", 1), gap=" ")
+    first, second = rendered_in_a_row(supported("예:", 1), code)
+    assert second.text == "\n```\nx\n```\n[1]" and second.start == first.end + 1
+
+
+def test_what_nobody_sees_is_not_shown() -> None:
+    assert render(supported("연\u200b차는\U000e0041 15일", 1), 0).text == "연차는 15일 [1]"
