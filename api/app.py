@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
@@ -10,11 +11,17 @@ from importlib.metadata import PackageNotFoundError, version
 from anyio.to_thread import current_default_thread_limiter
 from fastapi import FastAPI
 from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api import errors
 from api.adapters import continue_ide, dify
+from api.audit import Audited
 from api.deps import Services
+from api.hardening.admission import Admissions, exchanging, open_limiter
+from api.hardening.headers import guarded_against_browsers
+from api.hardening.shape import RequestShape
 from api.literal_paths import LiteralPaths
 from api.openai import (
     chat,
@@ -29,20 +36,33 @@ from api.openai import (
 from api.openapi import document_of
 from api.request_ids import RequestIds
 from api.routes import (
+    access,
+    accounts,
     answers,
+    audit,
     collections,
     documents,
     feedback,
     generations,
     glossary,
+    grants,
+    groups,
     health,
     ingestion,
+    keys,
+    me,
     receipts,
+    replay,
+    scim,
     search,
+    sign_in,
     snapshots,
     sources,
     spaces,
+    widget_tokens,
 )
+from api.settings import ApiSettings
+from api.watching import AccessWatch
 
 NATIVE = "/api/v1"
 OPENAI = "/v1"
@@ -66,6 +86,15 @@ ROUTERS = (
             feedback,
             spaces,
             generations,
+            access,
+            accounts,
+            groups,
+            grants,
+            keys,
+            me,
+            widget_tokens,
+            audit,
+            replay,
         )
     ),
     *(
@@ -82,9 +111,20 @@ ROUTERS = (
         )
     ),
     ("", rerank.bare_router),
+    ("", sign_in.router),
+    ("", scim.router),
+    (NATIVE, sign_in.me_router),
     *(("", module.router) for module in (dify, continue_ide)),
 )
 """Every route of the application; a test checks that each has a policy."""
+
+
+class _Application(FastAPI):
+    """FastAPI, with what no response may lack around everything, its handler of unexpected errors included."""
+
+    def build_middleware_stack(self) -> ASGIApp:
+        """All middleware."""
+        return guarded_against_browsers(super().build_middleware_stack(), self.state.browsers)
 
 
 def distribution_version() -> str:
@@ -99,23 +139,35 @@ def create_app(services: Services | None = None) -> FastAPI:
     """The application. Without services it has routes and schemas only, which is what the OpenAPI check needs."""
 
     # The interactive documentation pages load scripts from foreign hosts, so they are off.
-    app = FastAPI(
+    app = _Application(
         title="Seogo",
         version=distribution_version(),
         docs_url=None,
         redoc_url=None,
-        openapi_url=f"{NATIVE}/openapi.json",
+        openapi_url=None,
         redirect_slashes=False,
         lifespan=_lifespan,
     )
-    app.state.services = services
+    limits = services.settings if services is not None else ApiSettings()
+    app.state.services, app.state.browsers = services, limits.browsers
+    app.state.limiter = open_limiter(limits.rates, services.rag.database) if services is not None else None
     setattr(app, "openapi", lambda: document_of(app, ROUTERS))  # noqa: B010 (as FastAPI's documentation extends it)
+    app.add_route(f"{NATIVE}/openapi.json", _Description(app).response, methods=["GET"], include_in_schema=False)
     for prefix, router in ROUTERS:
         app.include_router(router, prefix=prefix)
     errors.install(app)
+    app.add_middleware(Admissions, limiter=lambda: app.state.limiter)
+    app.add_middleware(RequestShape, settings=limits.requests)
     app.add_middleware(JsonLimit)
     app.add_middleware(LiteralPaths, routers=ROUTERS)
     app.add_middleware(TidyPath)
+    if services is not None:
+        app.add_middleware(
+            Audited,
+            trail=services.rag.audit,
+            settings=services.settings,
+            subject_attribute=services.rag.settings.audit.subject_attribute,
+        )
     app.add_middleware(RequestIds)
     return app
 
@@ -126,9 +178,27 @@ async def _lifespan(app: FastAPI) -> AsyncGenerator[None, None]:
     services = app.state.services
     if services is not None:
         current_default_thread_limiter().total_tokens = services.settings.threads
-    yield
+        app.state.watch = AccessWatch.of(services)
+    async with exchanging(app.state.limiter):
+        yield
+    if services is not None:
+        await app.state.watch.aclose()
+        app.state.watch = None
     if services is not None and services.rag.generation is not None:
         await services.rag.generation.aclose()
+
+
+class _Description:
+    """The OpenAPI document, made once: anybody may ask for it, and making it takes some 20 ms of the event loop."""
+
+    def __init__(self, app: FastAPI) -> None:
+        self._app = app
+        self._made = b""
+
+    def response(self, request: Request) -> Response:
+        """It, as JSON."""
+        self._made = self._made or json.dumps(self._app.openapi(), ensure_ascii=False).encode()
+        return Response(self._made, media_type="application/json")
 
 
 class TidyPath:

@@ -9,10 +9,14 @@ from typing import Any
 
 from fastapi import Request
 
+from api.audit import RequestAudit, audit_of
 from api.errors import language_of
+from api.hardening.admission import admit
 from api.schemas.common import Problem
+from api.session_cookie import Site, presented_session
 from api.settings import ApiSettings
 from ingest.bootstrap import Ingest
+from rag.access.identities import Carrier, Presented
 from rag.access.policy import Action
 from rag.bootstrap import Rag
 from rag.domain.errors import NotAuthenticated, NotPermitted
@@ -46,6 +50,7 @@ class Caller:
     action: Action
     language: UiLanguage
     services: Services
+    audit: RequestAudit
 
     def permit(
         self,
@@ -54,7 +59,9 @@ class Caller:
         where: DocumentFilter | None = None,
     ) -> Permit:
         """What the caller may do on these collections (names or ids), or on all that it may see."""
-        return self.services.rag.policy.authorize(self.principal, self.action, collections, as_of, where)
+        permit = self.services.rag.policy.authorize(self.principal, self.action, collections, as_of, where)
+        self.audit.permitted(permit, named=collections is not None)
+        return permit
 
     def require_whole_tenant(self) -> None:
         """Refuse a key that is limited to some collections: what concerns the others is not its to do, nor to learn.
@@ -62,23 +69,29 @@ class Caller:
         Raises:
             NotPermitted: it is.
         """
-        if self.principal.collections is not None:
+        if not self.principal.whole_tenant:
             raise NotPermitted
 
 
-def presented_key(request: Request) -> str:
-    """The API key of a request, from the headers that clients use; never from the query string.
+def presented(request: Request) -> Presented:
+    """The credential of a request, from the headers that clients use, else a session's cookie; never from the query string.
 
     Raises:
         NotAuthenticated: there is none.
+        NotPermitted: a cookie alone, and nothing proves that a page of ours sent the request.
     """
+    address = request.client.host if request.client is not None else ""
+    origin = request.headers.get("origin")
     scheme, _, token = request.headers.get("authorization", "").partition(" ")
     if scheme.lower() == "bearer" and token.strip():
-        return token.strip()
+        return Presented(token.strip(), Carrier.BEARER, address, origin)
     for header in ("x-api-key", "api-key"):
         if key := request.headers.get(header, "").strip():
-            return key
-    raise NotAuthenticated
+            return Presented(key, Carrier.HEADER, address, origin)
+    session = presented_session(request, site_of(request))
+    if session is None:
+        raise NotAuthenticated
+    return session
 
 
 class Guard:
@@ -90,9 +103,15 @@ class Guard:
     def __call__(self, request: Request) -> Caller:
         """The caller; refuses before the body is looked at when the scope is missing."""
         services = services_of(request)
-        principal = services.rag.authenticate(presented_key(request))
+        audit = audit_of(request)
+        audit.matched(self.action, request)
+        principal = services.rag.authenticate(presented(request))
+        audit.known(principal)
+        admit(request, principal, self.action)
         services.rag.policy.require(principal, self.action)
-        return Caller(principal, self.action, language_of(request), services)
+        audit.begin()
+        request.state.principal = principal  # whose access is watched while the response is sent
+        return Caller(principal, self.action, language_of(request), services, audit)
 
 
 def guarded(action: Action) -> Callable[[Request], Caller]:
@@ -107,6 +126,7 @@ PROBLEMS: dict[int | str, dict[str, Any]] = {
         (403, "the key lacks the scope"),
         (404, "nothing there that the key may see"),
         (422, "the request is not valid"),
+        (429, "more than the key or its tenant may ask for at once or in a minute; retry"),
         (503, "a part of the service is away; retry"),
     )
 }
@@ -117,3 +137,8 @@ def base_url(request: Request) -> str:
     """Address of the service for links: the configured one, else the one that the request came to."""
     configured = services_of(request).settings.public_url
     return (configured or str(request.base_url)).rstrip("/")
+
+
+def site_of(request: Request) -> Site:
+    """The address under which browsers reach the service, and whether the settings vouch for it."""
+    return Site(base_url(request), services_of(request).settings.public_url is not None)

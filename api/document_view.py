@@ -8,9 +8,11 @@ from uuid import UUID
 from sqlalchemy.orm import Session
 
 from api.schemas.documents import DocumentOut
+from rag.access.personal_data.reading import DocumentPrivacy
+from rag.domain.access import Label
 from rag.domain.messages import UiLanguage
 from rag.domain.principal import Permit
-from rag.store import attribute, document, family
+from rag.store import access_rule, attribute, collection, document, family
 from rag.store.document import Document
 from rag.store.version import DocumentVersion
 
@@ -22,9 +24,37 @@ def documents_out(
     ids = [row.id for row, _ in rows]
     attributes = attribute.of_documents(session, ids)
     inside = family.counts(session, permit, ids)
+    labels = _labels(session, permit, [row for row, _ in rows])
+    view = DocumentPrivacy.of(session, permit, [row for row, _ in rows])
     return [
-        DocumentOut.of(row, newest, language, attributes.get(row.id, {}), inside.get(row.id, 0)) for row, newest in rows
+        DocumentOut.of(
+            row,
+            newest,
+            language,
+            attributes.get(row.id, {}),
+            inside.get(row.id, 0),
+            labels[row.id],
+            held_back=view.held_back(row),
+            shown=view.names_of(row),
+        )
+        for row, newest in rows
     ]
+
+
+def _labels(session: Session, permit: Permit, rows: Sequence[Document]) -> dict[UUID, Label]:
+    """The highest label of each document, its collection and what it lies in."""
+    of_rules = access_rule.labels_of(
+        session, permit.tenant_id, {row.access_rule_id for row in rows if row.access_rule_id is not None}
+    )
+    around = {row.id: collection.label_of(row) for row in collection.permitted(session, permit)}
+    return {
+        row.id: max(
+            around.get(row.collection_id, Label.OPEN),
+            Label.OPEN if row.access_rule_id is None else of_rules[row.access_rule_id],
+            key=lambda label: label.rank,
+        )
+        for row in rows
+    }
 
 
 def one_document(session: Session, permit: Permit, document_id: UUID, language: UiLanguage) -> DocumentOut:

@@ -27,18 +27,25 @@ STATUS: dict[type[e.SeogoError], int] = {
     e.ImagesNotTaken: 422,
     e.ModelRefused: 422,
     e.MethodNotAllowed: 405,
+    e.HostNotServed: 421,
     e.PayloadTooLarge: 413,
+    e.RangeRefused: 416,
     e.EmptyFile: 422,
     e.UnsupportedFormat: 415,
     e.ConverterMissing: 415,
     e.FileEncrypted: 422,
     e.FileDamaged: 422,
+    e.PersonalDataBlocked: 422,
+    e.NothingToRelease: 409,
     e.NoTextFound: 422,
     e.OcrUnavailable: 422,
     e.QuestionTooLong: 422,
     e.QuestionsInvalid: 422,
     e.NameTaken: 409,
     e.FilterTooWide: 422,
+    e.TooManyRules: 422,
+    e.WouldLockOut: 409,
+    e.LastAdministrator: 409,
     e.NothingToRetry: 409,
     e.NothingToCancel: 409,
     e.SpaceConflict: 409,
@@ -51,21 +58,35 @@ STATUS: dict[type[e.SeogoError], int] = {
     e.RerankerMissing: 404,
     e.GeneratorMissing: 422,
     e.NotAuthenticated: 401,
+    e.AccessEnded: 401,
+    e.SignInFailed: 400,
     e.NotPermitted: 403,
+    e.LabelAboveClearance: 403,
+    e.NotYoursToOpen: 403,
+    e.RateLimited: 429,
+    e.PersonalDataHidden: 403,
     e.NotFound: 404,
     e.CollectionNotFound: 404,
     e.DocumentNotFound: 404,
     e.ReceiptNotFound: 404,
     e.SpaceNotFound: 404,
+    e.AccountNotFound: 404,
+    e.GroupNotFound: 404,
+    e.GrantNotFound: 404,
+    e.KeyNotFound: 404,
     e.ParseLimitExceeded: 422,
     e.ParserCrashed: 422,
     e.WorkerLost: 500,
     e.OriginalMissing: 500,
+    e.BlobTampered: 500,
+    e.KeyAtRestMissing: 500,
     e.Unavailable: 503,
     e.IndexUnavailable: 503,
     e.StoreUnavailable: 503,
     e.IndexWriteMismatch: 503,
     e.PurgeIncomplete: 503,
+    e.AuditUnavailable: 503,
+    e.ProviderUnavailable: 503,
     e.ModelUnavailable: 503,
     e.ModelBusy: 503,
     e.ModelTimeout: 504,
@@ -162,10 +183,20 @@ def dify_error(request: Request, error: e.SeogoError, language: UiLanguage) -> d
     return {"error_code": code, "error_msg": f"{localized(error, language)} ({error.code})"}
 
 
+def scim_error(error: e.SeogoError, language: UiLanguage) -> dict[str, Any]:
+    """SCIM's error body (RFC 7644, 3.12)."""
+    body = {
+        "schemas": ["urn:ietf:params:scim:api:messages:2.0:Error"],
+        "status": str(STATUS[type(error)]),
+        "detail": localized(error, language),
+    }
+    return body | ({"scimType": "invalidValue"} if isinstance(error, e.InvalidRequest) else {})
+
+
 def respond(request: Request, error: e.SeogoError, more: Mapping[str, Any] | None = None) -> JSONResponse:
     """`error` in the shape of the surface that the request came by; `more` are extension members of the native one."""
     status = STATUS[type(error)]
-    headers = {"Retry-After": str(_RETRY_AFTER_S)} if error.retryable else {}
+    headers = {"Retry-After": str(error.params.get("retry_after_s", _RETRY_AFTER_S))} if error.retryable else {}
     if status == 401:
         headers["WWW-Authenticate"] = "Bearer"
     language = language_of(request)
@@ -176,6 +207,8 @@ def respond(request: Request, error: e.SeogoError, more: Mapping[str, Any] | Non
         return JSONResponse(openai_error(error, language), status, headers)
     if request.url.path.startswith("/dify/"):
         return JSONResponse(dify_error(request, error, language), status, headers)
+    if request.url.path.startswith("/scim/"):
+        return JSONResponse(scim_error(error, language), status, headers, media_type="application/scim+json")
     body = problem(error, language) | dict(more or {})
     return JSONResponse(body, status, headers, media_type="application/problem+json")
 

@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, IPvAnyNetwork, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from api.hardening.settings import BrowserSettings, ConnectionSettings, RateSettings, RequestSettings
 from ingest.settings import IngestSettings
 from rag.domain.errors import ConfigurationError
 from rag.settings import RagSettings
@@ -34,6 +35,14 @@ class ApiSettings(BaseModel):
     limited_keys_use_models: bool = Field(
         False, description="whether keys limited to some collections may use generators, embedder and reranker directly"
     )
+    trusted_proxies: tuple[IPvAnyNetwork, ...] = Field(
+        (),
+        description="networks of the proxies in front, such as 10.0.0.5/32, whose word on the client's address counts",
+    )
+    connections: ConnectionSettings = ConnectionSettings()
+    requests: RequestSettings = RequestSettings()
+    browsers: BrowserSettings = BrowserSettings()
+    rates: RateSettings = RateSettings()
 
 
 class Settings(BaseSettings):

@@ -9,9 +9,15 @@ from collections.abc import AsyncGenerator, Callable, Coroutine
 from typing import Any, TypeVar, cast
 
 from anyio import CancelScope
+from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
+
+from api.errors import openai_error, preferred_language, problem, speaks_openai
+from api.watching import watched
+from rag.domain.errors import AccessEnded
+from rag.domain.messages import localized
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -139,9 +145,10 @@ class EventStream(StreamingResponse):
         self._sent_at = time.monotonic()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Send the stream; whatever becomes of it, nothing goes on behind it."""
+        """Send the stream, for as long as its reader may see it; whatever becomes of it, nothing goes on behind it."""
         try:
-            await super().__call__(scope, receive, send)
+            async with watched(scope, send, last_words) as sent:
+                await super().__call__(scope, receive, sent)
         finally:
             with CancelScope(shield=True):
                 for generator in (self._texts, *self._sources):
@@ -171,6 +178,19 @@ class EventStream(StreamingResponse):
                 continue
             self._sent_at = time.monotonic()
             await send({"type": "http.response.body", "body": _COMMENT, "more_body": True})
+
+
+def last_words(scope: Scope, events: int) -> bytes:
+    """What a stream says whose reader may see no more, after so many events, in the shape of its surface."""
+    error, language = AccessEnded(), preferred_language(Headers(scope=scope).get("accept-language"))
+    if scope["path"].startswith("/v1/responses"):
+        said = {"type": "error", "code": error.code, "message": localized(error, language), "param": None}
+        text = event(said | {"sequence_number": events}, "error")
+    elif speaks_openai(scope["path"]):
+        text = event(openai_error(error, language)) + DONE
+    else:
+        text = event(problem(error, language), "error")
+    return text.encode()
 
 
 async def while_connected(request: Request, work: Coroutine[Any, Any, Result]) -> Result | None:

@@ -90,7 +90,7 @@ NOISE: dict[str, Callable[[str, random.Random], str]] = {
 class _NoSpeller(Speller):
     """Finds nothing: what the search was without the correction."""
 
-    def meant(self, permit: object, question: str) -> list[Meant]:
+    def meant(self, permit: object, question: str, excluded: object = None) -> list[Meant]:
         return []
 
 

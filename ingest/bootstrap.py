@@ -11,17 +11,20 @@ from datetime import timedelta
 
 from ingest.chunking.base import Budget, Budgets
 from ingest.chunking.structure import StructureChunker
+from ingest.jobs.access_changes import drop_unused_rules
 from ingest.jobs.intake import Intake
 from ingest.jobs.programs import ProgramJobs
 from ingest.jobs.upkeep import Upkeep
 from ingest.jobs.workflows import IngestJobs, JobSettings
 from ingest.parsing.converter import find_converter
 from ingest.parsing.sandbox import ParseLimits, ParseSandbox
-from ingest.pipeline import maintenance
+from ingest.pipeline import maintenance, privacy
 from ingest.pipeline.children import ChildLimits
 from ingest.pipeline.programs import ProgramLimits, ProgramWriter
 from ingest.pipeline.steps import Pipeline
 from ingest.settings import IngestSettings
+from rag.access.audit_anchors import open_anchoring
+from rag.access.audit_retention import AuditRetention
 from rag.answering.log import AnswerLog
 from rag.bootstrap import Rag
 from rag.domain.language import Language
@@ -29,6 +32,7 @@ from rag.embedding.space import EmbeddingSpace
 from rag.index.in_step import IndexesInStep
 from rag.settings import RagSettings
 from rag.store.queue import BatchLimits, RetryRule
+from rag.transport.secret_files import with_password
 
 log = logging.getLogger(__name__)
 
@@ -76,6 +80,7 @@ def build_pipeline(settings: IngestSettings, rag: Rag) -> Pipeline:
         ),
         give_way=rag.traffic.give_way,
         in_step=rag.spaces.in_step,
+        flag_from=settings.injection_flag_from,
         child_limits=ChildLimits(
             depth=settings.child_depth,
             documents=settings.child_documents,
@@ -94,8 +99,7 @@ def build_writer(settings: IngestSettings, rag: Rag, stopping: threading.Event) 
         blobs=rag.blobs,
         retriever=rag.retriever,
         policy=rag.policy,
-        keys=rag.keys,
-        operator=rag.operator,
+        identities=rag.identities,
         generation=rag.generation,
         stopping=stopping,
         limits=limits,
@@ -104,7 +108,9 @@ def build_writer(settings: IngestSettings, rag: Rag, stopping: threading.Event) 
 
 def queue_url(settings: IngestSettings, rag: RagSettings) -> str:
     """The SQLAlchemy URL of the durable queue, the embedded default included."""
-    return settings.queue_database_url or f"sqlite:///{rag.data_dir / 'queue.sqlite'}"
+    if settings.queue_database_url is None:
+        return f"sqlite:///{rag.data_dir / 'queue.sqlite'}"
+    return with_password(settings.queue_database_url, settings.queue_password_file)
 
 
 def build(settings: IngestSettings, rag: Rag, *, listen: bool) -> Ingest:
@@ -123,7 +129,11 @@ def build(settings: IngestSettings, rag: Rag, *, listen: bool) -> Ingest:
         build_writer(settings, rag, pipeline.stopping), settings.program_jobs, settings.program_waiting
     )
     jobs = IngestJobs(pipeline, job_settings, programs)
+    jobs.upkeep.chores.append(lambda: drop_unused_rules(rag.database))
+    jobs.upkeep.chores.append(lambda: privacy.settle(pipeline))
     jobs.upkeep.chores.append(AnswerLog(rag.database, rag.settings.answer_log).expire)
+    jobs.upkeep.chores.append(AuditRetention(rag.audit, rag.settings.audit).cut_due)
+    jobs.upkeep.chores.append(open_anchoring(rag.settings, rag.audit).tell_due)
     jobs.start()
     upkeep = Upkeep([jobs.upkeep, programs], settings.upkeep_every_s) if listen else None
     if upkeep is not None:

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from pydantic import BaseModel, ConfigDict, Field
+
+from rag.settings import Address
 
 
 class IngestSettings(BaseModel):
@@ -23,6 +27,12 @@ class IngestSettings(BaseModel):
     child_documents: int = Field(10_000, ge=1, le=1_000_000, description="files inside one upload, at all levels")
     child_mb: int = Field(2048, ge=1, le=1_000_000, description="their size in all, unpacked")
     child_ratio: int = Field(200, ge=1, le=10_000, description="their size as a multiple of the upload, beyond 64 MB")
+    injection_flag_from: float = Field(
+        0.6,
+        gt=0,
+        le=1.01,
+        description="score from which a document that seems to speak to a model is flagged; 1.01: none",
+    )
     chunk_tokens: int = Field(
         240, ge=32, le=4096, description="longest chunk in the embedder's tokens, heading included"
     )
@@ -32,9 +42,10 @@ class IngestSettings(BaseModel):
     upkeep_every_s: float = Field(
         60.0, ge=1, le=3600, description="seconds between two looks for unfinished deletions and due retention rules"
     )
-    queue_database_url: str | None = Field(
+    queue_database_url: Address | None = Field(
         None, description="SQLAlchemy URL of the durable queue; none means SQLite in the data folder"
     )
+    queue_password_file: Path | None = Field(None, description="file that holds the password of the URL's user")
     executor_id: str | None = Field(
         None, description="name of this worker, unique per process; none makes one that is new at every start"
     )

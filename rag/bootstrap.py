@@ -5,12 +5,17 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
+from rag.access.audit import AuditTrail, open_seal_key
+from rag.access.federation import Federation, open_federation
+from rag.access.identities import CredentialKind, Identities, Presented
 from rag.access.keys import Keys
 from rag.access.operator import LocalOperator
 from rag.access.policy import Policy
+from rag.access.widgets import WidgetTokens
 from rag.answering.contract import ContractRules
 from rag.answering.service import Answerer
 from rag.answering.steps import StepwiseAnswerer
+from rag.blobs.keyring import read_keyring
 from rag.blobs.store import BlobStore
 from rag.domain.principal import Principal
 from rag.embedding.registry import build_space
@@ -31,10 +36,11 @@ from rag.retrieval.spaces import Spaces
 from rag.retrieval.traffic import Traffic
 from rag.retrieval.understanding import Understander
 from rag.settings import RagSettings
-from rag.store import schema
+from rag.store import schema, widget_token
 from rag.store.session import Database
 from rag.text.analysis import Analyzer
 from rag.text.question import QuestionReader
+from rag.transport.secret_files import read_secret, with_password
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,10 +53,13 @@ class Rag:
     analyzer: Analyzer
     spaces: Spaces
     keys: Keys
+    identities: Identities
+    federation: Federation
     policy: Policy
     retriever: Retriever
     answerer: Answerer
     traffic: Traffic
+    audit: AuditTrail
     operator: LocalOperator | None = None
     generation: Generation | None = None
 
@@ -64,14 +73,13 @@ class Rag:
         """The index that answers now."""
         return self.spaces.current.index
 
-    def authenticate(self, presented: str) -> Principal:
-        """The principal behind a key, or behind the operator's token where this process has one.
+    def authenticate(self, presented: Presented | str) -> Principal:
+        """The principal behind a credential of any kind; a text alone came as a bearer token does.
 
         Raises:
-            NotAuthenticated: neither.
+            NotAuthenticated: nobody.
         """
-        operator = self.operator.principal_of(presented) if self.operator is not None else None
-        return operator or self.keys.authenticate(presented)
+        return self.identities.resolve(Presented(presented) if isinstance(presented, str) else presented)
 
     def warm_up(self) -> None:
         """Load the models now, side by side, instead of with the first question."""
@@ -95,7 +103,7 @@ def open_database(settings: RagSettings) -> Database:
     """The store alone: what key and migration commands need."""
     # Whoever may read the data folder is its operator, so nobody else may.
     settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-    return Database(settings.store_url(), settings.store.pool_size)
+    return Database(with_password(settings.store_url(), settings.store.password_file), settings.store.pool_size)
 
 
 def build(
@@ -125,24 +133,38 @@ def build(
         lambda embedding: build_space(embedding, analyzer, settings.cache_folder()),
         settings.embedding,
     )
+    encryption = settings.encryption
+    keyring = read_keyring(encryption.key_files, plain_readable=encryption.plain_readable)
     spaces.open(recreate=recreate_index)
     traffic = Traffic()
     generation = generation or open_generation(settings.generation)
     retriever = _retriever(settings, database, spaces, analyzer, reader, _open_chat(settings, generation), traffic)
+    keys, operator = Keys(database), LocalOperator(database) if local_operator else None
+    identities = _identities(database, keys, operator)
     return Rag(
         settings=settings,
         database=database,
-        blobs=BlobStore(settings.blob_url()),
+        blobs=BlobStore(settings.blob_url(), keyring),
         analyzer=analyzer,
         spaces=spaces,
-        keys=Keys(database),
+        keys=keys,
+        identities=identities,
+        federation=open_federation(settings.identity, database, identities),
         policy=Policy(database),
         retriever=retriever,
         answerer=_answerer(settings, retriever, reader, generation),
         traffic=traffic,
-        operator=LocalOperator(database) if local_operator else None,
+        audit=AuditTrail(database, open_seal_key(settings), settings.audit.required),
+        operator=operator,
         generation=generation,
     )
+
+
+def _identities(database: Database, keys: Keys, operator: LocalOperator | None) -> Identities:
+    """Every kind of credential that is taken."""
+    identities = Identities(database, keys, operator)
+    identities.register(CredentialKind.WIDGET, WidgetTokens(database), widget_token.in_force)
+    return identities
 
 
 def _retriever(
@@ -217,7 +239,7 @@ def _index_config(settings: RagSettings) -> IndexConfig:
         backend=settings.index.backend,
         folder=settings.data_dir / "index",
         url=settings.index.url,
-        api_key=key_file.read_text(encoding="utf-8").strip() if key_file is not None else None,
+        api_key=read_secret(key_file) if key_file is not None else None,
         collection=settings.index.collection,
         server=settings.index.server,
     )

@@ -12,7 +12,7 @@ from api.schemas.common import CollectionNames, as_written
 from api.schemas.search import passage_url
 from rag.access.policy import Action
 from rag.domain.errors import InvalidRequest
-from rag.domain.passage import Passage
+from rag.domain.passage import Passage, documents_of
 
 router = APIRouter(prefix="/continue", tags=["adapters"], responses=PROBLEMS)
 
@@ -57,6 +57,7 @@ def context(
         raise InvalidRequest(detail="query, fullInput: both are empty")
     permit = caller.permit(options.collections)
     found = caller.services.rag.retriever.search(permit, question, limit=options.limit)
+    caller.audit.searched(question, documents_of(found.passages))
     return [_item(item, caller, base_url(request)) for item in found.passages]
 
 

@@ -13,6 +13,7 @@ import typer
 from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
+from sqlalchemy import select
 
 from api.cli.connection import reporting_failures
 from api.cli.options import Options
@@ -23,10 +24,14 @@ from ingest.jobs.audit import verify_queue
 from ingest.pipeline import maintenance
 from ingest.pipeline.steps import Pipeline
 from rag import bootstrap as rag_bootstrap
+from rag.access.audit import AuditTrail, open_seal_key
 from rag.access.keys import Keys
-from rag.domain.errors import CollectionNotFound, InvalidRequest
-from rag.domain.principal import CitationStyle, Scope
-from rag.store import collection, schema
+from rag.domain.access import Label
+from rag.domain.audit import INSTALLATION, AuditKind, Who
+from rag.domain.errors import AccountNotFound, CollectionNotFound, InvalidRequest
+from rag.domain.principal import CitationStyle, PrincipalKind, Scope
+from rag.store import account, api_key, collection, schema
+from rag.store.account import Account
 from rag.store.base import utc_now
 from rag.store.session import Database
 from rag.store.tenant import ensure_tenant
@@ -35,7 +40,8 @@ _SHOWN_IDS = 20
 
 
 @contextmanager
-def _database(options: Options) -> Iterator[Database]:
+def open_store(options: Options) -> Iterator[Database]:
+    """The store that the options name, brought to the present schema."""
     settings = options.settings()
     upgrade_schema(settings)
     database = rag_bootstrap.open_database(settings.rag)
@@ -53,48 +59,116 @@ def create_key(
     collections: list[str] | None,
     days: int | None,
     citations: str = CitationStyle.ANNOTATIONS,
+    owner: str | None = None,
+    clearance: str = Label.OPEN,
+    description: str = "",
 ) -> None:
     """`seogo keys create`."""
-    with reporting_failures(), _database(options) as database:
+    with reporting_failures(), open_store(options) as database:
         if scope not in set(Scope):
             raise InvalidRequest(detail=f"scope: one of {', '.join(Scope)}")
         if citations not in set(CitationStyle):
             raise InvalidRequest(detail=f"citations: one of {', '.join(CitationStyle)}")
+        if clearance not in set(Label):
+            raise InvalidRequest(detail=f"clearance: one of {', '.join(Label)}")
         expires = utc_now() + timedelta(days=days) if days else None
-        limited = _collection_ids(database, tenant, collections)
-        style = CitationStyle(citations)
-        secret, _ = Keys(database).create(tenant, name, [Scope(scope)], limited, expires, style)
+        limited = collection_ids(database, tenant, collections)
+        secret, key = Keys(database).create(
+            tenant,
+            name,
+            [Scope(scope)],
+            limited,
+            expires,
+            CitationStyle(citations),
+            Label(clearance),
+            owner_id=_owner(database, tenant, owner),
+            description=description,
+        )
+        made = {"key": str(key.id), "prefix": key.prefix, "scope": scope, "limited": limited is not None}
+        _note(options, database, AuditKind.CREDENTIAL_CREATED, key.tenant_id, "seogo keys create", made)
         typer.echo(f"{text('key_made')}:", err=True)
         typer.echo(secret)
 
 
-def _collection_ids(database: Database, tenant: str, names: list[str] | None) -> list[UUID] | None:
+def _note(
+    options: Options, database: Database, kind: AuditKind, tenant_id: UUID, what: str, detail: dict[str, object]
+) -> None:
+    """Put what the operator did on the audit trail."""
+    settings = options.settings().rag
+    trail = AuditTrail(database, open_seal_key(settings), settings.audit.required)
+    trail.by_operator(kind, tenant_id, what, Who(None, "operator", PrincipalKind.OPERATOR), detail)
+
+
+def collection_ids(database: Database, tenant: str, names: list[str] | None) -> list[UUID] | None:
+    """Ids of collections of a tenant that are named, by name or id; None stays None.
+
+    Raises:
+        CollectionNotFound: there is none of one of the names.
+    """
     if names is None:
         return None
     with database.write() as session:
-        rows = {row.name: row.id for row in collection.of_tenant(session, ensure_tenant(session, tenant).id)}
+        found = collection.of_tenant(session, ensure_tenant(session, tenant).id)
+    rows = {str(row.id): row.id for row in found} | {row.name: row.id for row in found}
     for name in names:
         if name not in rows:
             raise CollectionNotFound(name=name)
     return [rows[name] for name in names]
 
 
+def _owner(database: Database, tenant: str, owner: str | None) -> UUID | None:
+    """Id of the account of this name; None stays None.
+
+    Raises:
+        AccountNotFound: there is none.
+    """
+    if owner is None:
+        return None
+    with database.write() as session:
+        row = account.by_user_name(session, ensure_tenant(session, tenant).id, owner)
+    if row is None:
+        raise AccountNotFound(name=owner)
+    return row.id
+
+
 def list_keys(options: Options) -> None:
     """`seogo keys list`."""
-    with reporting_failures(), _database(options) as database:
+    with reporting_failures(), open_store(options) as database:
         rows = Keys(database).list()
-    table = Table("prefix", "name", "scopes", "created", "expires", "last used", "revoked")
+        with database.read() as session:
+            owners = {row.id: row.user_name for row in session.scalars(select(Account))}
+    table = Table(
+        "prefix", "name", "owner", "scopes", "clearance", "created", "expires", "last used", "from", "revoked"
+    )
     for row in rows:
-        instants = (row.created_at, row.expires_at, row.last_used_at, row.revoked_at)
-        shown = (item.strftime("%Y-%m-%d %H:%M") if item else "" for item in instants)
-        table.add_row(row.prefix, row.name, ", ".join(row.scopes), *shown)
+        instants = (row.expires_at, row.last_used_at, row.revoked_at)
+        ends, used, revoked = (item.strftime("%Y-%m-%d %H:%M") if item else "" for item in instants)
+        owner = owners.get(row.owner_id, str(row.owner_id)) if row.owner_id else ""
+        scopes, address = ", ".join(row.scopes), row.last_address or ""
+        table.add_row(row.prefix, row.name, owner, scopes, row.clearance, ends, used, address, revoked)
     Console().print(table)
+
+
+def rotate_key(options: Options, prefix: str, grace_minutes: int) -> None:
+    """`seogo keys rotate`."""
+    with reporting_failures(), open_store(options) as database:
+        secret = Keys(database).rotate(prefix, timedelta(minutes=grace_minutes))
+    if secret is None:
+        typer.echo(text("no_such_key"))
+        raise typer.Exit(1)
+    typer.echo(f"{text('key_made')}:", err=True)
+    typer.echo(secret)
 
 
 def revoke_key(options: Options, prefix: str) -> None:
     """`seogo keys revoke`."""
-    with reporting_failures(), _database(options) as database:
+    with reporting_failures(), open_store(options) as database:
         revoked = Keys(database).revoke(prefix)
+        if revoked:
+            with database.read() as session:
+                key = api_key.by_prefix(session, prefix)
+            tenant_id = key.tenant_id if key is not None else INSTALLATION
+            _note(options, database, AuditKind.CREDENTIAL_REVOKED, tenant_id, "seogo keys revoke", {"prefix": prefix})
     typer.echo(text("revoked" if revoked else "no_such_key"))
     if not revoked:
         raise typer.Exit(1)

@@ -56,6 +56,9 @@ def _local_service(options: Options) -> Iterator[tuple[str, str]]:
 
     from api.app import create_app
     from api.cli.services import local_services
+    from rag.access.personal_data import logs
+
+    logs.install()
 
     with tempfile.TemporaryDirectory(prefix="seogo-") as folder, local_services(options) as services:
         operator = services.rag.operator

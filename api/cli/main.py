@@ -8,12 +8,16 @@ from typing import Annotated
 import typer
 
 from api.cli import space_commands
+from api.cli.access import access_app
+from api.cli.auditing import audit_app
 from api.cli.coding import code_app
 from api.cli.evaluating import eval_app
 from api.cli.feedback import feedback_app
 from api.cli.glossaries import glossary_app
+from api.cli.keys_at_rest import keys_at_rest_app
 from api.cli.models import models_app
 from api.cli.options import Options
+from api.cli.people_commands import accounts_app, grants_app, groups_app
 from api.cli.sizing import sizing
 
 app = typer.Typer(
@@ -23,35 +27,46 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-collections_app = typer.Typer(help="Collections: list, create, style, retention, delete.", no_args_is_help=True)
+collections_app = typer.Typer(
+    help="Collections: list, create, style, retention, privacy, delete.", no_args_is_help=True
+)
 documents_app = typer.Typer(
-    help="Documents: list, show, versions, set, retry, cancel, delete, receipt.", no_args_is_help=True
+    help="Documents: list, show, versions, set, retry, cancel, release, delete, receipt.", no_args_is_help=True
 )
 ingestion_app = typer.Typer(help="Ingestion: status, pause, resume, retry, cancel.", no_args_is_help=True)
-keys_app = typer.Typer(help="API keys: create, list, revoke.", no_args_is_help=True)
+keys_app = typer.Typer(help="API keys: create, list, rotate, revoke.", no_args_is_help=True)
 index_app = typer.Typer(
     help="The search index: rebuild, optimize, verify; migrate, rollback, spaces, drop.", no_args_is_help=True
 )
 db_app = typer.Typer(help="The database: upgrade, current.", no_args_is_help=True)
 for name, group in (
+    ("access", access_app),
     ("code", code_app),
     ("collections", collections_app),
     ("documents", documents_app),
     ("glossary", glossary_app),
     ("ingestion", ingestion_app),
     ("keys", keys_app),
+    ("accounts", accounts_app),
+    ("groups", groups_app),
+    ("grants", grants_app),
+    ("keys-at-rest", keys_at_rest_app),
     ("index", index_app),
     ("db", db_app),
     ("eval", eval_app),
     ("models", models_app),
     ("feedback", feedback_app),
+    ("audit", audit_app),
 ):
     app.add_typer(group, name=name)
 app.command()(sizing)
 
 space_commands.add_to(index_app)
 
-_LOCAL_ONLY = ("serve", "worker", "keys", "db", "doctor", "rebuild", "optimize", "verify", "eval", "models")
+_LOCAL_ONLY = (
+    *("serve", "worker", "db", "doctor", "rebuild", "optimize", "verify", "eval", "models"),
+    *("keys", "keys-at-rest", "accounts", "groups", "grants", "export", "report"),
+)
 """Commands that work on the store itself, wherever a server runs."""
 
 CollectionsOption = Annotated[
@@ -77,19 +92,42 @@ def common(
     server: Annotated[
         str | None, typer.Option(envvar="SEOGO_SERVER", help="Use a running server at this address.")
     ] = None,
-    key: Annotated[str | None, typer.Option(envvar="SEOGO_API_KEY", help="API key for --server.")] = None,
+    key: Annotated[
+        str | None,
+        typer.Option(envvar="SEOGO_API_KEY", help="API key for --server. Others see it in the list of processes."),
+    ] = None,
+    key_file: Annotated[
+        Path | None, typer.Option(envvar="SEOGO_API_KEY_FILE", help="File that holds the API key for --server.")
+    ] = None,
 ) -> None:
     """Options of every command."""
+    key = key or _key_in(key_file)
     context.obj = Options(config, data_dir, server, key)
     _refuse_server(context)
     if server and not key and context.invoked_subcommand:
-        typer.secho("--server needs a key: --key or SEOGO_API_KEY.", fg="red", err=True)
+        typer.secho("--server needs a key: --key-file, --key, SEOGO_API_KEY_FILE or SEOGO_API_KEY.", fg="red", err=True)
         raise typer.Exit(2)
+
+
+def _key_in(file: Path | None) -> str | None:
+    if file is None:
+        return None
+    from api.cli.connection import reporting_failures
+    from rag.transport.secret_files import read_secret
+
+    with reporting_failures():
+        return read_secret(file)
 
 
 @index_app.callback()
 def index_common(context: typer.Context) -> None:
     """Options of every command of the index."""
+    _refuse_server(context)
+
+
+@audit_app.callback()
+def audit_common(context: typer.Context) -> None:
+    """Options of every command of the audit trail."""
     _refuse_server(context)
 
 
@@ -161,10 +199,19 @@ def sync(
     ignore: Annotated[
         list[str] | None, typer.Option("--ignore", help="Pattern on a name or path to leave out; may be repeated.")
     ] = None,
+    access: Annotated[
+        str | None,
+        typer.Option(
+            help='Rule of new files, as JSON: {"allow": ["group:…"], "label": "S"}. A .seogoaccess file wins.'
+        ),
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Keep a collection in step with a folder or bucket; the exit code is 1 when anything could not be taken."""
-    from api.cli.syncing import SyncOptions
+    """Keep a collection in step with a folder or bucket; the exit code is 1 when anything could not be taken.
+
+    A file `.seogoaccess` in a folder says who may read what lies in it: a JSON object with allow, deny and label.
+    """
+    from api.cli.syncing import SyncOptions, rule_of
     from api.cli.syncing import sync as run_sync
 
     wanted = SyncOptions(
@@ -176,6 +223,7 @@ def sync(
         force=force,
         watch=watch,
         interval_s=interval,
+        access=rule_of(access),
     )
     run_sync(context.obj, location, wanted, as_json)
 
@@ -291,6 +339,37 @@ def collections_style(
     from api.cli.commands import collection_style
 
     collection_style(context.obj, name, {"tone": tone, "length": length, "format": shape})
+
+
+@collections_app.command("privacy")
+def collections_privacy(
+    context: typer.Context,
+    name: str,
+    default: Annotated[str | None, typer.Option(help="allow, tag, mask or block: of every kind not named")] = None,
+    kinds: Annotated[
+        list[str] | None, typer.Option("--kind", help="KIND=TREATMENT, such as resident_number=mask; more than once")
+    ] = None,
+    raw_from: Annotated[str | None, typer.Option(help="viewer, contributor, curator or admin see raw values")] = None,
+    patterns: Annotated[
+        list[str] | None, typer.Option("--pattern", help="NAME=PATTERN in RE2 syntax; more than once")
+    ] = None,
+) -> None:
+    """Show what is done about personal data in the collection; with options, change it first."""
+    from api.cli.privacy import collection_privacy
+
+    collection_privacy(context.obj, name, default, kinds or [], raw_from, patterns or [])
+
+
+@documents_app.command("release")
+def documents_release(
+    context: typer.Context,
+    document_id: str,
+    reason: Annotated[str, typer.Option(help="Why it may be searched; stays on record.")],
+) -> None:
+    """Let a document be searched that is held back for personal data."""
+    from api.cli.privacy import release_document
+
+    release_document(context.obj, document_id, reason)
 
 
 @documents_app.command("list")
@@ -429,11 +508,16 @@ def keys_create(
     citations: Annotated[
         str, typer.Option(help="What its chat client shows: annotations, open-webui, or inline+footer.")
     ] = "annotations",
+    owner: Annotated[
+        str | None, typer.Option(help="Account whose roles count; without, the key is the tenant's.")
+    ] = None,
+    clearance: Annotated[str, typer.Option(help="O, S or C: reads documents up to this label.")] = "O",
+    description: Annotated[str, typer.Option(help="What it is for.")] = "",
 ) -> None:
     """Make an API key and print it once."""
     from api.cli.administration import create_key
 
-    create_key(context.obj, name, scope, tenant, collections, days, citations)
+    create_key(context.obj, name, scope, tenant, collections, days, citations, owner, clearance, description)
 
 
 @keys_app.command("list")
@@ -442,6 +526,18 @@ def keys_list(context: typer.Context) -> None:
     from api.cli.administration import list_keys
 
     list_keys(context.obj)
+
+
+@keys_app.command("rotate")
+def keys_rotate(
+    context: typer.Context,
+    prefix: str,
+    grace: Annotated[int, typer.Option(min=0, help="Minutes for which the old secret opens too.")] = 0,
+) -> None:
+    """Give the key with this prefix a new secret and print it once."""
+    from api.cli.administration import rotate_key
+
+    rotate_key(context.obj, prefix, grace)
 
 
 @keys_app.command("revoke")

@@ -15,9 +15,11 @@ from api.cli.options import Options
 from api.cli.samples import ingest_samples, store_is_empty
 from api.cli.services import both_lanes, guarded_egress, upgrade_schema
 from api.cli.texts import text
+from api.hardening.protocol import guarded_protocol, make_room_for
 from api.settings import Settings
 from rag import bootstrap as rag_bootstrap
 from rag.access.keys import Keys
+from rag.access.personal_data import logs
 from rag.domain.principal import Scope
 from rag.store.tenant import DEFAULT_TENANT
 
@@ -26,6 +28,7 @@ _GRACE_S = 10
 
 def serve(options: Options, host: str | None, port: int | None, *, listen: bool, init: bool) -> None:
     """Serve until a signal; with `init`, prepare an empty store first."""
+    logs.install()
     with reporting_failures():
         settings = options.settings()
         if init:
@@ -33,13 +36,17 @@ def serve(options: Options, host: str | None, port: int | None, *, listen: bool,
         address = (host or settings.api.host, settings.api.port if port is None else port)
         typer.echo(text("loading"), err=True)
         with guarded_egress(settings), both_lanes(settings, listen=listen, local_operator=False) as services:
+            make_room_for(settings.api.connections.total)
             config = uvicorn.Config(
                 create_app(services),
+                http=guarded_protocol(settings.api.connections),  # type: ignore[arg-type]  # any maker of protocols will do
+                ws="none",
                 host=address[0],
                 port=address[1],
                 lifespan="on",
                 log_level="warning",
                 server_header=False,
+                forwarded_allow_ips=list(settings.api.connections.trusted_proxies),
                 loop="asyncio",  # uvloop connects where the guard of this process does not hear it
                 timeout_graceful_shutdown=_GRACE_S,
             )
@@ -83,6 +90,7 @@ def _ingest_samples_once(options: Options, settings: Settings) -> None:
 
 def work(options: Options) -> None:
     """Work on the queue until a signal."""
+    logs.install()
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())

@@ -23,6 +23,8 @@ from api.cli.ingesting import ensure_collection
 from api.cli.options import Options
 from api.cli.texts import text
 from ingest.connectors.sync_plan import FoundItem, ItemSource, KnownItem, Plan, content_hash, plan_for
+from rag.domain.access import GivenRule
+from rag.domain.errors import InvalidRequest
 
 _BATCH_FILES = 32
 _BATCH_BYTES = 32 << 20
@@ -44,6 +46,7 @@ class SyncOptions:
     force: bool = False
     watch: bool = False
     interval_s: float = 10.0
+    access: dict[str, Any] | None = None
 
 
 @dataclass(slots=True)
@@ -88,6 +91,16 @@ def sync(options: Options, location: str, wanted: SyncOptions, as_json: bool) ->
         raise typer.Exit(1)
 
 
+def rule_of(given: str | None) -> dict[str, Any] | None:
+    """The rule of an option; None where it is not given."""
+    if given is None:
+        return None
+    try:
+        return GivenRule.from_json(json.loads(given)).to_json()
+    except (ValueError, InvalidRequest) as error:
+        raise typer.BadParameter(f"--access: {error}") from error
+
+
 def source_at(location: str, wanted: SyncOptions) -> ItemSource:
     """The source at a path or an address."""
     from ingest.connectors.bucket import BucketSource
@@ -115,11 +128,13 @@ def synchronise(
         report.new = [item.key for item in listing.items]
         return report
     ensure_collection(client, wanted.collection, wanted.kind)
-    body = {"kind": source.kind, "location": source.location}
+    body: dict[str, Any] = {"kind": source.kind, "location": source.location}
+    if wanted.access is not None and not wanted.dry_run:
+        body["access"] = wanted.access
     record = checked(client.post(f"/api/v1/collections/{wanted.collection}/sources", json=body))
     plan = plan_for(list(_known_items(client, record["id"])), listing)
     report.unchanged = plan.unchanged
-    round_ = _Round(client, source, wanted, record["id"], plan, report)
+    round_ = _Round(client, source, wanted, record["id"], plan, report, record["access"])
     hashes = round_.take([item for item in plan.suspects if (item.key, item.fingerprint) not in hopeless])
     refused = {item["key"] for item in report.refused}
     hopeless.update((item.key, item.fingerprint) for item in plan.suspects if item.key in refused)
@@ -163,6 +178,7 @@ class _Round:
     source_id: str
     plan: Plan
     report: SyncReport
+    default: dict[str, Any] | None
 
     def take(self, suspects: Sequence[FoundItem]) -> set[str]:
         """Upload what is new or changed, batch by batch; returns the hashes of what was looked at."""
@@ -219,7 +235,13 @@ class _Round:
         if not fresh:
             return {}
         parts = [("files", (item.item.key, item.content)) for item in fresh]
-        response = self.client.post(f"/api/v1/collections/{self.wanted.collection}/documents", files=parts)
+        rules = {item.item.key: rule for item in fresh if (rule := self._rule(item.item)) is not None}
+        response = self.client.post(
+            f"/api/v1/collections/{self.wanted.collection}/documents",
+            params={"source": self.source_id},
+            files=parts,
+            data={"file_access": json.dumps(rules)} if rules else None,
+        )
         body = response.json()
         if "documents" not in body:
             if len(fresh) > 1 and response.status_code == 413:  # together too large: one by one
@@ -236,6 +258,13 @@ class _Round:
                 self.report.refused.append({"key": item["source_key"], "reason": item["failure"]["message"]})
         return documents
 
+    def _rule(self, item: FoundItem) -> dict[str, Any] | None:
+        """What the source says of who may read an item; where it said something and does not any more, the default again."""
+        if item.access is not None:
+            return item.access.to_json()
+        known = self.plan.known.get(item.key)
+        return (self.default or {}) if known is not None and known.ruled else None
+
     def _note(self, opened: Sequence[_Opened], documents: dict[str, str]) -> None:
         items = [
             {
@@ -244,6 +273,7 @@ class _Round:
                 "content_hash": item.digest,
                 "size": item.item.size,
                 "document_id": documents[item.item.key],
+                "access": self._rule(item.item),
             }
             for item in opened
             if item.item.key in documents

@@ -25,6 +25,7 @@ from api.streaming import DONE, GONE, EventStream, started, while_connected
 from rag.access.policy import Action
 from rag.answering.log import Recording, Surface
 from rag.answering.service import AnswerEvent, Asked
+from rag.domain.audit import AuditKind
 from rag.domain.passage import SearchResult
 from rag.domain.principal import CitationStyle
 from rag.retrieval.understanding import QuestionContext
@@ -65,7 +66,9 @@ async def chat_completions(
         mode=body.mode,
     )
     shown = _shown(body, request, caller)
-    kept, recording = answer_log(caller), Recording(permit, asked.question, Surface.CHAT, rag.answerer.generator_name)
+    kept = answer_log(caller)
+    recording = Recording(permit, asked.question, Surface.CHAT, rag.answerer.generator_name, asked)
+    caller.audit.answering(recording)
     source = recording.listening(rag.answerer.stream(permit, asked))
     if not body.stream:
         completion = GroundedCompletion(source, caller, body, base_url(request), shown, recording.id)
@@ -93,6 +96,7 @@ def _worth_headers(item: AnswerEvent) -> bool:
 
 async def _raw(body: ChatRequest, request: Request, caller: Caller) -> Response:
     writer = writer_for(caller, body.model)
+    caller.audit.did(AuditKind.MODEL_USED, model=body.model)
     generation = caller.services.rag.generation
     router = generation.router if generation is not None else None
     source = writer.engine.stream(engine_call(body, writer, str(caller.principal.tenant_id), router))
@@ -107,6 +111,7 @@ async def _raw(body: ChatRequest, request: Request, caller: Caller) -> Response:
 
 async def _errand(body: ChatRequest, errand: Errand, request: Request, caller: Caller) -> Response:
     """A title and the like, in the shape of an answer."""
+    caller.audit.did(AuditKind.MODEL_USED, model=body.model)
     text = await while_connected(request, done(caller.services.rag, errand, str(caller.principal.tenant_id)))
     if text is None:
         return Response(status_code=GONE)

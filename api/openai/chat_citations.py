@@ -15,8 +15,11 @@ from rag.answering.rendering import RenderedSentence
 from rag.domain.answer import Citation
 from rag.domain.messages import UiLanguage
 from rag.domain.passage import Source
+from rag.text.inert import addresses_as_code
+from rag.text.invisible import visible
 
 _SOURCES: dict[UiLanguage, str] = {"ko": "출처", "en": "Sources"}
+_FLAGGED: dict[UiLanguage, str] = {"ko": "검토 대기", "en": "waits for a review"}
 _STATUS: dict[tuple[str, UiLanguage], str] = {
     ("searching", "ko"): "문서를 찾는 중입니다",
     ("searching", "en"): "Searching the documents",
@@ -93,7 +96,8 @@ class SourceBook:
     def _title(self, item: Citation) -> str:
         """Title of the document, the provision where there is one, and the place: `취업규칙 제24조제1항 (3쪽)`."""
         named = f"{_with_parent(item.passage.source)} {item.provision}".rstrip()
-        return f"{named} ({item.anchor.label(self._language)})"
+        flag = f" ⚠ {_FLAGGED[self._language]}" if item.passage.source.flagged else ""
+        return f"{named} ({item.anchor.label(self._language)}){flag}"
 
 
 def source_chunks(book: SourceBook, chunks: Chunks, cited: Iterable[Citation], best: float) -> str:
@@ -107,8 +111,8 @@ def _with_parent(source: Source) -> str:
 
 
 def _plain(title: str) -> str:
-    """On one line, with nothing that Markdown would read as markup."""
-    return _MARKUP.sub(r"\\\1", " ".join(title.split()))
+    """On one line, with nothing that Markdown would read as markup, or make a link."""
+    return addresses_as_code(_MARKUP.sub(r"\\\1", " ".join(visible(title).split())))
 
 
 def _relevance(item: Citation, best: float) -> float:

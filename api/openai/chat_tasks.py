@@ -25,6 +25,7 @@ from rag.generation.engine import EngineCall, Sampling, TextDelta
 from rag.generation.routing import Job
 from rag.generation.saying import reasoning_tokens
 from rag.text.analysis import BIGRAM_MARK
+from rag.text.inert import inert
 
 log = logging.getLogger(__name__)
 
@@ -126,9 +127,9 @@ def _read(form: str, text: str) -> str | list[str] | None:
         return None
     if form in _LISTS:
         items = value if isinstance(value, list) else []
-        kept = [_line(item) for item in items if isinstance(item, str) and item.strip()]
+        kept = [_line(inert(item)) for item in items if isinstance(item, str) and item.strip()]
         return kept[:_MOST_ITEMS] or None
-    return _line(value) if isinstance(value, str) and value.strip() else None
+    return _line(inert(value)) if isinstance(value, str) and value.strip() else None
 
 
 def _from_words(errand: Errand, terms_of: Callable[[str], Mapping[str, int]]) -> str | list[str]:

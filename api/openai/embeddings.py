@@ -26,6 +26,7 @@ from rag.domain.errors import InvalidRequest, UnsupportedRequest
 from rag.embedding.base import Embedder, Role
 from rag.embedding.decoding import decoder_of
 from rag.embedding.matryoshka import can_be_shortened, shortened
+from rag.generation.metering import spent
 
 router = APIRouter(tags=["openai"])
 
@@ -77,6 +78,7 @@ def _answer(body: EmbeddingsRequest, caller: Caller) -> bytes:
         raise TypeError(f"{dense.name} gives no dense vectors")
     rows = rows if body.dimensions in (None, rows.shape[1]) else shortened(rows, body.dimensions or 0)
     used = sum(min(count, dense.max_tokens) for count in counts)
+    spent(used, 0)
     return json.dumps(
         {
             "object": "list",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Sequence
 from typing import Annotated, Any
 
 import anyio
@@ -10,13 +10,14 @@ from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import StreamingResponse
 
 from api.deps import Caller, guarded
+from api.hardening.download import download
 from api.openai.file_schemas import Order, refuse_expiry
 from api.openai.ids import FILE, read_id, shown
 from api.openai.pages import page
-from api.routes.documents import attachment
 from api.uploading import receive
 from ingest.connectors.upload import Received
 from ingest.jobs.client_files import ClientFiles
+from rag.access.personal_data.reading import require_original
 from rag.access.policy import Action
 from rag.domain.errors import DocumentNotFound, InvalidRequest, SeogoError
 from rag.domain.principal import Permit
@@ -129,10 +130,11 @@ def delete_file(file_id: str, caller: Annotated[Caller, Depends(guarded(Action.D
 
 @router.get("/files/{file_id}/content", response_class=StreamingResponse)
 def get_file_content(
-    file_id: str, caller: Annotated[Caller, Depends(guarded(Action.READ_DOCUMENTS))]
+    file_id: str, request: Request, caller: Annotated[Caller, Depends(guarded(Action.READ_DOCUMENTS))]
 ) -> StreamingResponse:
     """The original, as a download."""
-    row = known_file(caller, caller.permit(), file_id)
+    permit = caller.permit()
+    row = known_file(caller, permit, file_id)
     name, content_hash, size = row.filename, row.content_hash, row.size
     if row.document_id is not None:
         with caller.services.rag.database.read() as session:
@@ -140,15 +142,10 @@ def get_file_content(
             if current is None:
                 raise DocumentNotFound(name=file_id)
             [answering] = versions_table.by_ids(session, [current])
+            require_original(session, permit, answering)
             name, content_hash, size = answering.filename, answering.content_hash, answering.size
-    headers = {
-        # Never inline: an uploaded page must not run as a page of ours.
-        "Content-Disposition": attachment(name),
-        "Content-Length": str(size),
-        "X-Content-Type-Options": "nosniff",
-    }
-    pieces: Iterator[bytes] = caller.services.rag.blobs.stream(content_hash)
-    return StreamingResponse(pieces, media_type="application/octet-stream", headers=headers)
+    # Never inline: an uploaded page must not run as a page of ours.
+    return download(request, caller.services.rag.blobs, content_hash, size, name)
 
 
 def known_file(caller: Caller, permit: Permit, file_id: str) -> KnownFile:
@@ -158,7 +155,9 @@ def known_file(caller: Caller, permit: Permit, file_id: str) -> KnownFile:
         DocumentNotFound: the permit does not cover it.
     """
     with caller.services.rag.database.read() as session:
-        return client_file.get_permitted(session, permit, read_id(FILE, file_id), file_id)
+        found = client_file.get_permitted(session, permit, read_id(FILE, file_id), file_id)
+    caller.audit.saw([found.document_id])
+    return found
 
 
 def file_out(row: KnownFile, states: Collection[str]) -> dict[str, Any]:

@@ -65,7 +65,8 @@ async def create_response(
         thinking=body.thinking(),
         mode=body.mode,
     )
-    recording = Recording(permit, question, Surface.RESPONSES, rag.answerer.generator_name)
+    recording = Recording(permit, question, Surface.RESPONSES, rag.answerer.generator_name, asked)
+    caller.audit.answering(recording)
     events = await started(recording.listening(rag.answerer.stream(permit, asked)))
     made = _Response(events, recording.id, caller, body, question, tool, base_url(request))
     if body.stream:

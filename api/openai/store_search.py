@@ -15,7 +15,7 @@ from api.openai.ids import FILE, shown
 from api.schemas.common import AnchorOut
 from api.schemas.search import passage_url
 from rag.domain.messages import UiLanguage
-from rag.domain.passage import Passage
+from rag.domain.passage import Passage, documents_of
 from rag.domain.principal import Permit
 from rag.retrieval.understanding import QuestionContext
 from rag.store import attribute, client_file
@@ -86,6 +86,7 @@ def found_in(caller: Caller, permit: Permit, body: StoreSearchIn, base: str) -> 
     ]
     passages = _in_turns(lists)[: body.max_num_results]
     hits = hits_of(caller, passages, base)
+    caller.audit.searched("\n".join(body.queries()), documents_of(passages))
     return [item for item in hits if item.score >= body.ranking_options.score_threshold]
 
 

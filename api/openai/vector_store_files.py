@@ -16,10 +16,11 @@ from api.openai.ids import BATCH, FILE, STORE, permit_for_store, read_id, shown
 from api.openai.pages import page
 from api.openai.store_files import STATES, counted, counts_out, error_out, files_out, one_file, poll_again
 from ingest.jobs.client_files import Wanted
+from rag.access.personal_data.reading import version_masked
 from rag.access.policy import Action
 from rag.domain.errors import error_type_of
 from rag.domain.principal import Permit
-from rag.store import attribute, chunk, client_file
+from rag.store import attribute, client_file
 from rag.store.client_file import Cursor, FileBatch
 from rag.store.document import Document
 from rag.store.version import DocumentVersion
@@ -120,6 +121,7 @@ def change_file(
     identity = read_id(FILE, file_id)
     with caller.services.rag.database.read() as session:
         row, _, _ = client_file.document_of(session, permit, identity, file_id)
+        caller.audit.saw([row.id])
         gone = attribute.of_documents(session, [row.id]).get(row.id, {}).keys() - wanted.keys()
     changes = {**dict.fromkeys(gone), **wanted}
     if changes:
@@ -135,6 +137,7 @@ def remove_file(
     permit = permit_for_store(caller, store_id)
     with caller.services.rag.database.read() as session:
         row, _, _ = client_file.document_of(session, permit, read_id(FILE, file_id), file_id)
+        caller.audit.saw([row.id])
     caller.services.ingest.intake.delete(permit, row.id)
     return {"id": file_id, "object": "vector_store.file.deleted", "deleted": True}
 
@@ -145,7 +148,9 @@ def get_content(store_id: str, file_id: str, caller: Read) -> dict[str, Any]:
     permit = permit_for_store(caller, store_id)
     with caller.services.rag.database.read() as session:
         row, _, _ = client_file.document_of(session, permit, read_id(FILE, file_id), file_id)
-        pieces = chunk.of_version(session, row.current_version_id) if row.current_version_id is not None else []
+        caller.audit.saw([row.id])
+        answering = row.current_version_id
+        pieces = [] if answering is None else version_masked(session, permit, row.collection_id, answering)
     return {
         "object": "vector_store.file_content.page",
         "data": [{"type": "text", "text": piece.text} for piece in pieces],

@@ -65,7 +65,8 @@ async def ask(
         thinking=body.thinking,
         mode=body.mode,
     )
-    recording = Recording(permit, body.question, Surface.NATIVE, rag.answerer.generator_name)
+    recording = Recording(permit, body.question, Surface.NATIVE, rag.answerer.generator_name, asked)
+    caller.audit.answering(recording)
     if not body.stream:
         return await _in_one_piece(asked, permit, recording, later, request, caller)
     events = await started(recording.listening(rag.answerer.stream(permit, asked)))

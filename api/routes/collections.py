@@ -70,13 +70,16 @@ def get_collection(name: str, caller: Annotated[Caller, Depends(guarded(Action.R
 def change_collection(
     name: str, body: CollectionChange, caller: Annotated[Caller, Depends(guarded(Action.CHANGE_COLLECTION))]
 ) -> CollectionOut:
-    """Change name, description, retention rules or style of answers; what is left out stays. Rules count from the next round on.
+    """Change name, description, retention rules, style of answers or personal data policy; what is left out stays.
+
+    Retention rules count from the next round on; what of personal data is shown, from the next question.
 
     A key that is limited to some collections can't change the name: it would learn which names are taken.
     """
     permit = caller.permit([name])
     if body.name is not None:
         caller.require_whole_tenant()
+    privacy = body.privacy.to_domain() if body.privacy is not None else None
     with collection.naming(caller.services.rag.database, body.name or name) as session:
         row = collection.permitted(session, permit)[0]
         if body.name is not None:
@@ -87,6 +90,8 @@ def change_collection(
             row.retention = body.retention.to_domain().to_json() or None
         if body.answer_style is not None:
             row.answer_style = body.answer_style.to_domain().to_json() or None
+        if privacy is not None:
+            row.privacy = privacy.to_json() or None
     with caller.services.rag.database.read() as session:  # not while others wait to write
         counts = document.counts_by_collection(session, permit)
     return CollectionOut.of(row, counts.get(row.id, 0))
@@ -103,7 +108,7 @@ def preview_retention(
     with caller.services.rag.database.read() as session:
         row = collection.permitted(session, permit)[0]
         rules = rules_from_json(row.retention)
-        found = retention.due(session, row.id, rules, utc_now(), limit)
+        found = retention.due(session, row.id, rules, utc_now(), limit, permit)
     return RetentionPreview(
         documents=[DueDocument(id=item.id, source_key=item.source_key) for item in found.documents],
         versions=[

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Annotated, Literal
-from urllib.parse import quote
 from uuid import UUID
 
 import anyio
@@ -14,12 +12,14 @@ from pydantic import ValidationError
 
 from api.deps import PROBLEMS, Caller, guarded
 from api.document_view import documents_out, one_document
+from api.hardening.download import download
 from api.schemas.documents import (
     DocumentChange,
     DocumentOut,
     DocumentPage,
     DocumentStatus,
     Failure,
+    ReviewIn,
     StatusIn,
     UploadOut,
     UploadResult,
@@ -27,17 +27,20 @@ from api.schemas.documents import (
     VersionOut,
 )
 from api.schemas.filters import FilterIn
+from api.schemas.privacy import ReleaseIn
 from api.schemas.receipts import ReceiptOut
 from api.uploading import receive
 from ingest.jobs.intake import Refused
 from ingest.pipeline.fault_points import reached
 from ingest.pipeline.records import Accepted
+from rag.access.personal_data.reading import require_original
 from rag.access.policy import Action
+from rag.domain.access import GivenRule
 from rag.domain.errors import DocumentNotFound, InvalidRequest
 from rag.domain.filters import DocumentFilter
 from rag.domain.messages import UiLanguage, localized
 from rag.domain.principal import Permit
-from rag.store import document, document_pages, version
+from rag.store import connector, document, document_pages, review, version
 from rag.store.version import DocumentVersion, Priority, VersionState
 
 router = APIRouter(tags=["documents"], responses=PROBLEMS)
@@ -64,6 +67,18 @@ _UPLOAD_BODY = {
                             "description": "JSON object by file name: attributes of that file, over the common ones",
                             "examples": ['{"취업규칙.docx": {"effective": "2024-03-01"}}'],
                         },
+                        "access": {
+                            "type": "string",
+                            "description": "JSON object: who may read every file of the request. `allow` and `deny` are lists of "
+                            "`user:` or `group:` with a name or id, `attribute:name=value`, `everyone`; `label` is C, S or O. "
+                            "The uploader is always among a list of readers. Without it a document keeps the rule it has.",
+                            "examples": ['{"allow": ["group:인사팀"], "label": "S"}'],
+                        },
+                        "file_access": {
+                            "type": "string",
+                            "description": "JSON object by file name: the rule of that file, in place of the common one",
+                            "examples": ['{"급여.xlsx": {"allow": ["user:hong"]}}'],
+                        },
                     },
                 }
             }
@@ -82,10 +97,17 @@ async def upload_documents(
         Literal["interactive", "bulk"] | None,
         Query(description="lane of the ingestion; by default interactive for at most 10 files of 20 MB together"),
     ] = None,
+    source: Annotated[
+        UUID | None,
+        Query(description="the source of this collection that they are from: new ones get its default rule"),
+    ] = None,
 ) -> UploadResult:
     """Upload one file or many (parts with a file name). The answer comes when all are stored; ingestion goes on."""
     permit = await anyio.to_thread.run_sync(caller.permit, [name])
+    ruled = None if source is None else await anyio.to_thread.run_sync(_default_rule, caller, permit, source)
     files, _ = await receive(request, caller)
+    if ruled is not None:
+        files = [item.ruled_by(ruled) for item in files]
     reached("upload.received", name)
     lane = None if priority is None else Priority[priority.upper()]
     taken = await anyio.to_thread.run_sync(caller.services.ingest.intake.take, permit, files, lane)
@@ -93,7 +115,14 @@ async def upload_documents(
         raise taken[0].error
     if all(isinstance(item, Refused) for item in taken):
         response.status_code = 422
+    caller.audit.saw(item.document_id for item in taken if not isinstance(item, Refused))
     return UploadResult(documents=[upload_out(item, caller.language) for item in taken])
+
+
+def _default_rule(caller: Caller, permit: Permit, source_id: UUID) -> GivenRule | None:
+    with caller.services.rag.database.read() as session:
+        stored = connector.get_permitted(session, permit, source_id).access
+    return None if stored is None else GivenRule.from_json(stored)
 
 
 def upload_out(item: Accepted | Refused, language: UiLanguage) -> UploadOut:
@@ -122,15 +151,18 @@ def list_documents(
         Query(max_length=20_000, description="JSON, the same filter as at a search; media types of the newest"),
     ] = None,
     parent: Annotated[UUID | None, Query(description="only the files inside this document")] = None,
+    flagged: Annotated[bool | None, Query(description="only those that wait for a curator, or only the others")] = None,
 ) -> DocumentPage:
     """Documents of a collection by source key, with the state of their newest version."""
     permit = caller.permit([name], where=_filter_of(filter))
     with caller.services.rag.database.read() as session:
         if parent is not None:
             document.get_permitted(session, permit, parent)
-        rows = document_pages.page_permitted(session, permit, after=cursor, limit=limit + 1, parent=parent)
+        rows = document_pages.page_permitted(
+            session, permit, after=cursor, limit=limit + 1, parent=parent, flagged=flagged
+        )
         shown = documents_out(session, permit, rows[:limit], caller.language)
-    return DocumentPage(documents=shown, next_cursor=shown[-1].source_key if len(rows) > limit else None)
+    return DocumentPage(documents=shown, next_cursor=rows[limit - 1][0].source_key if len(rows) > limit else None)
 
 
 @router.post("/documents/status")
@@ -173,6 +205,18 @@ def change_document(
         return one_document(session, permit, document_id, caller.language)
 
 
+@router.post("/documents/{document_id}/review")
+def review_document(
+    document_id: UUID, body: ReviewIn, caller: Annotated[Caller, Depends(guarded(Action.REVIEW_DOCUMENTS))]
+) -> DocumentOut:
+    """Clear the flags of a document, with the reason; nothing changes where it has none."""
+    permit = caller.permit()
+    with caller.services.rag.database.write() as session:
+        review.clear(session, permit, document_id, body.reason)
+    with caller.services.rag.database.read() as session:
+        return one_document(session, permit, document_id, caller.language)
+
+
 @router.get("/documents/{document_id}/versions")
 def list_versions(document_id: UUID, caller: Annotated[Caller, Depends(guarded(Action.READ_DOCUMENTS))]) -> VersionList:
     """Every version that is kept of a document, the newest first, and when each answered questions."""
@@ -185,24 +229,12 @@ def list_versions(document_id: UUID, caller: Annotated[Caller, Depends(guarded(A
 
 @router.get("/documents/{document_id}/content", response_class=StreamingResponse)
 def get_content(
-    document_id: UUID, caller: Annotated[Caller, Depends(guarded(Action.READ_DOCUMENTS))]
+    document_id: UUID, request: Request, caller: Annotated[Caller, Depends(guarded(Action.READ_DOCUMENTS))]
 ) -> StreamingResponse:
-    """The original of the version that answers questions, as a download."""
+    """The original of the version that answers questions, as a download; of `Range`, one range of bytes is served."""
     found = _current_version(caller, caller.permit(), document_id)
-    headers = {
-        # Never inline: an uploaded page must not run as a page of ours.
-        "Content-Disposition": attachment(found.filename),
-        "Content-Length": str(found.size),
-        "X-Content-Type-Options": "nosniff",
-    }
-    pieces: Iterator[bytes] = caller.services.rag.blobs.stream(found.content_hash)
-    return StreamingResponse(pieces, media_type="application/octet-stream", headers=headers)
-
-
-def attachment(filename: str) -> str:
-    """RFC 6266: the name as it is, and for old clients without what is not plain ASCII."""
-    plain = "".join(char if char.isascii() and (char.isalnum() or char in "._-") else "_" for char in filename)
-    return f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(filename)}"
+    # Never inline: an uploaded page must not run as a page of ours.
+    return download(request, caller.services.rag.blobs, found.content_hash, found.size, found.filename)
 
 
 def _current_version(caller: Caller, permit: Permit, document_id: UUID) -> DocumentVersion:
@@ -210,7 +242,20 @@ def _current_version(caller: Caller, permit: Permit, document_id: UUID) -> Docum
         row = document.get_permitted(session, permit, document_id)
         if row.current_version_id is None:
             raise DocumentNotFound(name=str(document_id))
-        return version.by_ids(session, [row.current_version_id])[0]
+        found = version.by_ids(session, [row.current_version_id])[0]
+        require_original(session, permit, found)
+        return found
+
+
+@router.post("/documents/{document_id}/release", status_code=202)
+def release_document(
+    document_id: UUID, body: ReleaseIn, caller: Annotated[Caller, Depends(guarded(Action.MANAGE_ACCESS))]
+) -> DocumentOut:
+    """Let a document be searched that is held back for personal data or secrets; the reason stays on record."""
+    permit = caller.permit()
+    caller.services.ingest.intake.release(permit, document_id, body.reason)
+    with caller.services.rag.database.read() as session:
+        return one_document(session, permit, document_id, caller.language)
 
 
 @router.delete("/documents/{document_id}", status_code=202)

@@ -25,7 +25,7 @@ from rag.access.policy import Action
 from rag.domain.errors import NotFound
 from rag.domain.principal import Permit
 from rag.store import answer_record, collection, document
-from rag.store.answer_record import AnswerRecord, Feedback, FeedbackReason, Rating
+from rag.store.answer_record import SAID_BY_NOTES, AnswerRecord, Feedback, FeedbackReason, Rating
 from rag.store.document import Document
 
 router = APIRouter(tags=["feedback"], responses=PROBLEMS)
@@ -93,27 +93,36 @@ def _with_answers(
     quoted = {UUID(item["document_id"]) for _, answer in rows for item in answer.citations}
     documents = {row.id: row for row, _ in document.with_versions(session, permit, list(quoted))}
     names = {row.id: row.name for row in collection.permitted(session, permit)}
+    hidden = answer_record.withheld(session, permit, {answer.id for _, answer in rows})
     return [
-        FeedbackWithAnswer(feedback=FeedbackOut.of(given), answer=_kept(answer, documents, names))
+        FeedbackWithAnswer(
+            feedback=FeedbackOut.of(given, withheld=answer.id in hidden),
+            answer=_kept(answer, documents, names, withheld=answer.id in hidden),
+        )
         for given, answer in rows
     ]
 
 
-def _kept(row: AnswerRecord, documents: Mapping[UUID, Document], names: Mapping[UUID, str]) -> KeptAnswer:
+def _kept(
+    row: AnswerRecord, documents: Mapping[UUID, Document], names: Mapping[UUID, str], *, withheld: bool
+) -> KeptAnswer:
+    """The answer as it is shown; `withheld`: without the words that it took from what the caller may not read."""
     cited = [(item, documents.get(UUID(item["document_id"]))) for item in row.citations]
+    notes = [item for item in row.notes if not (withheld and item["kind"] in SAID_BY_NOTES)]
     return KeptAnswer(
         id=row.id,
         surface=row.surface,
         asked_by=row.principal_id,
         question=row.question,
-        text=row.text,
+        text="" if withheld else row.text,
         language=row.language,
         status="abstained" if row.abstained else "answered",
         citations=[_citation(item, found, names) for item, found in cited if found is not None],
-        notes=[KeptNote(**item) for item in row.notes],
+        notes=[KeptNote(**item) for item in notes],
         generator=row.generator,
         prompt_version=row.prompt_version,
         timings_ms=row.timings_ms,
+        content_withheld=withheld,
         content_removed_at=row.content_removed_at,
         created_at=row.created_at,
     )

@@ -7,13 +7,13 @@ import zipfile
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Annotated
-from urllib.parse import quote
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query, Response
 from fastapi.responses import StreamingResponse
 
 from api.deps import PROBLEMS, Caller, guarded
+from api.hardening.download import file_headers
 from api.schemas.generations import GenerationIn, GenerationOut, GenerationPage, Manifest
 from ingest.jobs.programs import ProgramOrder
 from ingest.pipeline.programs import blob_of
@@ -161,10 +161,7 @@ class _Drained(io.RawIOBase):
 
 def _download(name: str) -> dict[str, str]:
     # Never inline: what a model wrote must not run as a page of ours.
-    return {
-        "Content-Disposition": f"attachment; filename*=UTF-8''{quote(name)}",
-        "X-Content-Type-Options": "nosniff",
-    }
+    return dict(file_headers(name))
 
 
 def _read_cursor(cursor: str) -> tuple[datetime, UUID]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from typing import Annotated
 from uuid import UUID
 
@@ -69,10 +69,10 @@ def collection_events(
 ) -> StreamingResponse:
     """Server-sent events: `progress` at every change, `done` when nothing is left to do, `timeout` after ten minutes."""
     caller.permit([name])
-    return StreamingResponse(_events(caller, name), media_type="text/event-stream", headers=streaming.HEADERS)
+    return streaming.EventStream(_events(caller, name))
 
 
-async def _events(caller: Caller, name: str) -> AsyncIterator[str]:
+async def _events(caller: Caller, name: str) -> AsyncGenerator[str, None]:
     ends_at, alive_at = time.monotonic() + _LONGEST_S, time.monotonic() + _KEEP_ALIVE_S
     shown: IngestionOut | None = None
     try:

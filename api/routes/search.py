@@ -13,10 +13,10 @@ from api.schemas.common import AnchorOut, CollectionNames, Instant
 from api.schemas.conversation import context_of
 from api.schemas.filters import filter_of
 from api.schemas.search import ChunkOut, DroppedOut, ExplainOut, ParentOut, SearchIn, SearchOut
+from rag.access.personal_data.reading import neighbours_masked, read_masked
 from rag.access.policy import Action
 from rag.domain.errors import NotFound
-from rag.domain.passage import SearchResult
-from rag.store import chunk
+from rag.domain.passage import SearchResult, documents_of
 
 router = APIRouter(tags=["search"], responses=PROBLEMS)
 
@@ -49,6 +49,7 @@ def _found(body: SearchIn, request: Request, caller: Caller) -> SearchOut:
     retriever = caller.services.rag.retriever
     context = context_of(body.history, body.infer_filters)
     result = retriever.search(permit, body.question, limit=body.limit, context=context)
+    caller.audit.searched(body.question, documents_of(result.passages))
     explain = _explained(body, result, retriever.collection_names(permit)) if body.explain else None
     return SearchOut.of(result, caller.language, base_url(request), explain)
 
@@ -70,7 +71,7 @@ def _explained(body: SearchIn, result: SearchResult, names: Sequence[str]) -> Ex
 @router.get("/chunks/{chunk_id}")
 def get_chunk(
     chunk_id: UUID,
-    caller: Annotated[Caller, Depends(guarded(Action.READ_DOCUMENTS))],
+    caller: Annotated[Caller, Depends(guarded(Action.READ_CITED))],
     as_of: Annotated[
         Instant | None, Query(description="an instant at which its version was valid; now when left out")
     ] = None,
@@ -78,11 +79,12 @@ def get_chunk(
     """A cited passage with its neighbours; the permission is checked now, whenever the citation was made."""
     permit = caller.permit(as_of=as_of)
     with caller.services.rag.database.read() as session:
-        located = chunk.read_permitted(session, permit, [chunk_id]).get(chunk_id)
+        located = read_masked(session, permit, [chunk_id]).get(chunk_id)
         if located is None:
             raise NotFound
         found, source = located
-        around = chunk.neighbours(session, source.version_id, found.ordinal, _NEIGHBOURS)
+        caller.audit.saw([source.document_id])
+        around = neighbours_masked(session, permit, located, _NEIGHBOURS)
     return ChunkOut(
         chunk_id=found.id,
         document_id=source.document_id,

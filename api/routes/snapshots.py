@@ -35,8 +35,10 @@ def upload_snapshot(
         limit=services.ingest.settings.max_upload_mb << 20,
         clean=clean_source_key,
         attributes=attributes,
+        access=None if body.access is None else body.access.to_domain(),
     )
     [taken] = services.ingest.intake.take(permit, [received])
     if isinstance(taken, Refused):
         raise taken.error
+    caller.audit.saw([taken.document_id])
     return upload_out(taken, caller.language)

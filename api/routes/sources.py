@@ -5,10 +5,12 @@ The connector runs at the client (`seogo sync`); it uploads as anybody does, and
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query
+from sqlalchemy.orm import Session
 
 from api.deps import PROBLEMS, Caller, guarded
 from api.schemas.sources import (
@@ -16,16 +18,20 @@ from api.schemas.sources import (
     ItemsDeleted,
     ItemsIn,
     KeysIn,
+    NotedItem,
     SourceIn,
     SourceList,
     SourceOut,
     item_state,
 )
+from rag.access import rules
 from rag.access.policy import Action
 from rag.domain.errors import DocumentNotFound
+from rag.domain.principal import Permit
 from rag.store import connector, document
 from rag.store.base import utc_now
 from rag.store.connector import ConnectorItem
+from rag.store.document import Document
 
 router = APIRouter(tags=["sources"], responses=PROBLEMS)
 
@@ -39,6 +45,8 @@ def ensure_source(name: str, body: SourceIn, caller: Sync) -> SourceOut:
     (collection_id,) = permit.collections
     with caller.services.rag.database.write() as session:
         row = connector.ensure_source(session, permit.tenant_id, collection_id, body.kind, body.location)
+        if body.access is not None:
+            rules.set_on_source(session, permit, row, body.access.to_domain())
         return SourceOut.of(row)
 
 
@@ -61,28 +69,51 @@ def list_items(
     permit = caller.permit()
     with caller.services.rag.database.read() as session:
         source = connector.get_permitted(session, permit, source_id)
-        rows = connector.page_of_items(session, source.id, after=cursor, limit=limit + 1)
+        rows = connector.page_of_items(session, permit, source.id, after=cursor, limit=limit + 1)
     shown = [item_state(row) for row in rows[:limit]]
     return ItemPage(items=shown, next_cursor=shown[-1].key if len(rows) > limit else None)
 
 
 @router.put("/sources/{source_id}/items")
 def put_items(source_id: UUID, body: ItemsIn, caller: Sync) -> SourceOut:
-    """Note the state of items whose documents lie in the source's collection."""
+    """Note the state of items whose documents lie in the source's collection, and who may read them where that is said."""
     permit = caller.permit()
     with caller.services.rag.database.write() as session:
         source = connector.get_permitted(session, permit, source_id)
-        inside = permit.narrowed([source.collection_id])
-        known = {row.id for row, _ in document.with_versions(session, inside, [i.document_id for i in body.items])}
-        for item in body.items:
-            if item.document_id not in known:
-                raise DocumentNotFound(name=str(item.document_id))
+        known = _documents(session, permit.narrowed([source.collection_id]), source.id, body.items)
+        moved = [
+            identity
+            for item in body.items
+            if item.access is not None
+            for identity in rules.set_by_source(session, permit, known[item.document_id], item.access.to_domain())
+        ]
         now = utc_now()
-        connector.put_items(
-            session, [ConnectorItem(source_id=source.id, seen_at=now, **item.model_dump()) for item in body.items]
-        )
+        noted = [
+            ConnectorItem(source_id=source.id, seen_at=now, **item.model_dump(exclude={"access"}))
+            for item in body.items
+        ]
+        connector.put_items(session, noted)
         source.synced_at = now
-        return SourceOut.of(source)
+        shown = SourceOut.of(source)
+    caller.services.ingest.jobs.upkeep.relabel_many(moved)
+    return shown
+
+
+def _documents(
+    session: Session, permit: Permit, source_id: UUID, items: Sequence[NotedItem]
+) -> Mapping[UUID, Document]:
+    """The items' documents by id.
+
+    Raises:
+        DocumentNotFound: the permit does not cover one of them, or one that is noted under the same key.
+    """
+    known = {row.id: row for row, _ in document.with_versions(session, permit, [item.document_id for item in items])}
+    for item in items:
+        if item.document_id not in known:
+            raise DocumentNotFound(name=str(item.document_id))
+    for key in connector.others_keys(session, permit, source_id, [item.key for item in items]):
+        raise DocumentNotFound(name=key)
+    return known
 
 
 @router.post("/sources/{source_id}/items/delete")

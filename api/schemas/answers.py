@@ -13,8 +13,9 @@ from api.schemas.filters import AsOf, FilterIn
 from api.schemas.search import ParentOut, PassageOut, TraceOut, passage_url
 from rag.answering.rendering import RenderedSentence
 from rag.answering.service import AnswerMode
-from rag.domain.answer import Abstention, AbstentionReason, Citation, Note, Sentence, Weakness
+from rag.domain.answer import Abstention, AbstentionReason, Citation, Note, Sentence, Support, Weakness
 from rag.domain.messages import UiLanguage
+from rag.text.inert import inert
 
 _ABSTENTION: dict[tuple[AbstentionReason, UiLanguage], str] = {
     (AbstentionReason.NOTHING_FOUND, "ko"): "찾아본 컬렉션({collections})에 이 질문과 관련된 내용이 없습니다.",
@@ -127,8 +128,8 @@ class CitationOut(BaseModel):
 class SentenceOut(BaseModel):
     """One sentence of an answer."""
 
-    text: str
-    rendered: str = Field(description="with marks, as it stands in `text` of the answer")
+    text: str = Field(description="words alone; of a verbatim sentence those of its quotes, which are no Markdown")
+    rendered: str = Field(description="as Markdown with marks, as it stands in `text` of the answer")
     support: str = Field(examples=["verbatim", "supported", "unsupported"])
     citations: list[CitationOut]
 
@@ -136,7 +137,7 @@ class SentenceOut(BaseModel):
     def of(cls, sentence: Sentence, rendered: RenderedSentence, language: UiLanguage, base_url: str) -> SentenceOut:
         """The sentence as JSON."""
         return cls(
-            text=sentence.text,
+            text=sentence.text if sentence.support is Support.VERBATIM else inert(sentence.text),
             rendered=rendered.text,
             support=sentence.support,
             citations=[CitationOut.of(item, language, base_url) for item in sentence.citations],

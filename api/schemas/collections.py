@@ -10,10 +10,13 @@ from uuid import UUID
 from pydantic import BaseModel, Field
 
 from api.schemas.common import Body
+from api.schemas.privacy import Privacy
+from rag.domain.access import Label
 from rag.domain.language import CollectionKind
+from rag.domain.personal_data import policy_from_json
 from rag.domain.retention import RetentionRules, rules_from_json
 from rag.domain.style import AnswerStyle, Format, Length, Tone, style_from_json
-from rag.store.collection import Collection
+from rag.store.collection import Collection, label_of
 
 CollectionName = Annotated[
     str, Field(min_length=1, max_length=100, pattern=r"^[^\s/\\][^/\\\x00-\x1f]*$", examples=["인사규정"])
@@ -67,6 +70,7 @@ class CollectionChange(Body):
     name: CollectionName | None = None
     description: str | None = Field(None, max_length=2000)
     retention: Retention | None = Field(None, description="all rules: one that is left out is off afterwards")
+    privacy: Privacy | None = Field(None, description="the whole policy: what is left out is the default afterwards")
     answer_style: Style | None = Field(None, description="the whole style: what is left out is the default afterwards")
 
 
@@ -103,7 +107,9 @@ class CollectionOut(BaseModel):
     description: str
     retention: Retention
     answer_style: Style
+    privacy: Privacy
     documents: int = Field(description="documents that are visible in it")
+    label: Label = Field(description="C confidential, S sensitive, O open; that of a document in it may be higher")
     created_at: datetime
 
     @classmethod
@@ -116,7 +122,9 @@ class CollectionOut(BaseModel):
             description=row.description,
             retention=Retention(**asdict(rules_from_json(row.retention))),
             answer_style=Style.of(style_from_json(row.answer_style)),
+            privacy=Privacy.of(policy_from_json(row.privacy)),
             documents=documents,
+            label=label_of(row),
             created_at=row.created_at,
         )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -10,8 +10,11 @@ from uuid import UUID
 from pydantic import BaseModel, Field, StrictFloat, StrictInt, StrictStr
 
 from api.schemas.common import Body
+from api.schemas.privacy import PersonalDataOut
+from rag.domain.access import Label
 from rag.domain.filters import MAX_ATTRIBUTES, AttributeValue, attribute_value, checked_name
 from rag.domain.messages import UiLanguage, message_for, warning_for
+from rag.domain.personal_data import record_from_json
 from rag.store.base import utc_now
 from rag.store.document import Document
 from rag.store.version import UNFINISHED, DocumentVersion, Priority, VersionState
@@ -43,6 +46,39 @@ class ProgressOut(BaseModel):
     eta_s: float | None = Field(description="seconds that the stage may still take, at its speed so far")
 
 
+class FlagOut(BaseModel):
+    """Why a curator should look at a document."""
+
+    code: str = Field(examples=["injection"])
+    message: str
+    score: float = Field(description="0 to 1")
+    signs: list[str] = Field(examples=[["override", "send", "hidden_text"]])
+
+    @classmethod
+    def all_of(cls, row: DocumentVersion | None, language: UiLanguage) -> list[FlagOut]:
+        """Those of a version."""
+        if row is None or not row.flagged:
+            return []
+        message = _INJECTION[language]
+        return [
+            cls(code="injection", message=message, score=row.injection_score or 0.0, signs=row.injection_signs or [])
+        ]
+
+
+class ReviewOut(BaseModel):
+    """That a curator has cleared a version."""
+
+    at: datetime
+    by: str
+    reason: str
+
+
+class ReviewIn(Body):
+    """What a curator found."""
+
+    reason: str = Field(min_length=1, max_length=1000, description="why the document is no danger; kept on record")
+
+
 class VersionOut(BaseModel):
     """One upload of a document."""
 
@@ -64,7 +100,10 @@ class VersionOut(BaseModel):
     valid_from: datetime | None = Field(description="since when it answers questions")
     valid_to: datetime | None = Field(description="until when it did")
     fetched_at: datetime | None = Field(description="when a web page was fetched")
+    personal_data: PersonalDataOut | None = Field(description="what was found in it; null while nobody looked")
     file_metadata: dict[str, Any] | None = Field(description="what the file says about itself; unchecked")
+    injection_score: float | None = Field(description="how much it looks as if it spoke to a model, 0 to 1")
+    review: ReviewOut | None = Field(description="when a curator has cleared its flag")
     progress: ProgressOut | None = Field(description="while queued or running")
     failure: Failure | None = Field(description="why it failed, or why its last try did")
 
@@ -92,7 +131,10 @@ class VersionOut(BaseModel):
             valid_from=row.valid_from,
             valid_to=row.valid_to,
             fetched_at=row.fetched_at,
+            personal_data=PersonalDataOut.of(record_from_json(row.personal_data)),
             file_metadata=row.file_metadata,
+            injection_score=row.injection_score,
+            review=_review(row),
             progress=_progress(row),
             failure=_failure(row, language),
         )
@@ -111,8 +153,13 @@ class DocumentOut(BaseModel):
     source_url: str | None = Field(description="address of the web page, for a snapshot of one")
     attributes: dict[str, str | int | float]
     searchable: bool = Field(description="whether a version answers questions now")
+    held_back_for: list[str] = Field(description="kinds of personal data for which it waits for a release")
     parent_id: UUID | None = Field(description="the mail or archive that it lies in; none for what was uploaded")
     children: int = Field(description="documents directly inside it; list them by `parent`")
+    label: Label = Field(description="C confidential, S sensitive, O open: the highest of all that holds for it")
+    flags: list[FlagOut] = Field(
+        description="why a curator should look at its newest version; it is searched all the same"
+    )
     created_at: datetime
     version: VersionOut | None
 
@@ -124,21 +171,28 @@ class DocumentOut(BaseModel):
         language: UiLanguage,
         attributes: Mapping[str, AttributeValue],
         children: int,
+        label: Label,
+        *,
+        held_back: tuple[str, ...] = (),
+        shown: Callable[[str], str] = str,
     ) -> DocumentOut:
-        """The document as JSON."""
+        """The document as JSON; `shown` hides in its names what the reader may not see."""
         return cls(
             id=row.id,
             collection_id=row.collection_id,
-            source_key=row.source_key,
-            title=row.title or row.source_key,
-            author=row.author,
+            source_key=shown(row.source_key),
+            title=shown(row.title or row.source_key),
+            author=shown(row.author),
             created=row.authored_at,
             modified=row.revised_at,
             source_url=row.source_url or None,
             attributes={name: value.plain for name, value in attributes.items()},
-            searchable=row.current_version_id is not None,
+            searchable=row.current_version_id is not None and not held_back,
+            held_back_for=list(held_back),
             parent_id=row.parent_document_id,
             children=children,
+            label=label,
+            flags=FlagOut.all_of(version, language),
             created_at=row.created_at,
             version=None if version is None else VersionOut.of(version, language),
         )
@@ -205,7 +259,17 @@ class UploadResult(BaseModel):
     documents: list[UploadOut]
 
 
+_INJECTION: dict[UiLanguage, str] = {
+    "ko": "독자가 아니라 모델에게 지시하는 것으로 보이는 글이 있습니다. 담당자의 검토가 필요합니다.",
+    "en": "Some of it seems to give orders to a model and not to speak to a reader; a curator should look at it.",
+}
 _STAGES = ("identify", "parse", "chunk", "embed", "index", "activate")
+
+
+def _review(row: DocumentVersion) -> ReviewOut | None:
+    if row.reviewed_at is None:
+        return None
+    return ReviewOut(at=row.reviewed_at, by=row.reviewed_by or "", reason=row.review_reason or "")
 
 
 def _progress(row: DocumentVersion) -> ProgressOut | None:

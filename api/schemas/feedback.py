@@ -35,15 +35,15 @@ class FeedbackOut(BaseModel):
     changed_at: datetime
 
     @classmethod
-    def of(cls, row: Feedback) -> FeedbackOut:
-        """The row as JSON."""
+    def of(cls, row: Feedback, *, withheld: bool = False) -> FeedbackOut:
+        """The row as JSON; `withheld`: without its words, which are about what the caller may not read."""
         return cls(
             id=row.id,
             answer_id=row.answer_id,
             rating=Rating(row.rating),
             reason=FeedbackReason(row.reason) if row.reason else None,
-            comment=row.comment,
-            corrected_answer=row.corrected_answer,
+            comment="" if withheld else row.comment,
+            corrected_answer="" if withheld else row.corrected_answer,
             given_by=row.principal_id,
             given_by_name=row.principal_name,
             created_at=row.created_at,
@@ -88,6 +88,9 @@ class KeptAnswer(BaseModel):
     generator: str
     prompt_version: str
     timings_ms: dict[str, float]
+    content_withheld: bool = Field(
+        description="whether it quotes what the caller may not read: text, comment and correction are empty then"
+    )
     content_removed_at: datetime | None = Field(description="when what it quotes was deleted, and its words with it")
     created_at: datetime
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from pydantic import AwareDatetime, Field
 
+from api.schemas.access import AccessIn
 from api.schemas.common import Body
 
 
@@ -18,3 +19,4 @@ class SnapshotIn(Body):
     html: str = Field(min_length=1, max_length=2 << 20)
     fetched_at: AwareDatetime = Field(description="when the page was fetched")
     attributes: dict[str, Any] | None = Field(None, description="custom attributes, as at an upload")
+    access: AccessIn | None = Field(None, description="who may read it, as at an upload")

@@ -8,7 +8,9 @@ from uuid import UUID
 
 from pydantic import BaseModel, Field
 
+from api.schemas.access import AccessIn
 from api.schemas.common import Body
+from rag.domain.access import Label
 from rag.store.connector import ConnectorItem, ConnectorSource
 
 Key = Annotated[str, Field(min_length=1, max_length=2000)]
@@ -19,6 +21,17 @@ class SourceIn(Body):
 
     kind: Literal["folder", "bucket"]
     location: str = Field(min_length=1, max_length=500, examples=["/srv/share/규정", "s3://docs/rules"])
+    access: AccessIn | None = Field(
+        None, description="rule of new documents that come without one; left out, the source keeps the rule that it has"
+    )
+
+
+class StoredRule(BaseModel):
+    """A rule with its subjects by id."""
+
+    allow: list[str]
+    deny: list[str]
+    label: Label
 
 
 class SourceOut(BaseModel):
@@ -28,6 +41,7 @@ class SourceOut(BaseModel):
     collection_id: UUID
     kind: str
     location: str
+    access: StoredRule | None = Field(description="rule of new documents that come without one")
     created_at: datetime
     synced_at: datetime | None = Field(description="when its items were last noted")
 
@@ -39,6 +53,7 @@ class SourceOut(BaseModel):
             collection_id=row.collection_id,
             kind=row.kind,
             location=row.location,
+            access=None if row.access is None else StoredRule(**row.access),
             created_at=row.created_at,
             synced_at=row.synced_at,
         )
@@ -60,10 +75,16 @@ class ItemState(Body):
     document_id: UUID
 
 
+class NotedItem(ItemState):
+    """The same with the rule that the source has for it."""
+
+    access: AccessIn | None = Field(None, description="who may read its document; left out, that stays as it is")
+
+
 class ItemsIn(Body):
     """States to note."""
 
-    items: list[ItemState] = Field(min_length=1, max_length=500)
+    items: list[NotedItem] = Field(min_length=1, max_length=500)
 
 
 class ItemPage(BaseModel):

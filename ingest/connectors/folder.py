@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import stat
 import time
@@ -10,12 +11,19 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import BinaryIO
 
-from ingest.connectors.sync_plan import FoundItem, Listing, Problem
+from ingest.connectors.sync_plan import FoundItem, Listing, Problem, ruled_fingerprint
+from rag.domain.access import GivenRule
 from rag.domain.errors import InvalidRequest
 
 IGNORED = (".*", "__pycache__", "~$*", "Thumbs.db", "desktop.ini", "*.tmp", "*.crdownload", "*.part")
 """Names that no document has: hidden files, caches, locks of office programs, half downloads."""
 _DEEPEST = 100
+RULES = ".seogoaccess"
+"""A JSON object in a folder: who may read what lies in it (`allow`, `deny`, `label`, as at an upload).
+
+The nearest list of readers counts; denials of all folders around add up, and so the highest label holds.
+"""
+_MAX_RULES_BYTES = 1 << 20
 
 
 class FolderSource:
@@ -68,41 +76,65 @@ class FolderSource:
 
     def _walk(self, problems: list[Problem]) -> Iterator[FoundItem]:
         entered = {_identity(self._root.stat())}
-        open_folders = [(self._root, 0)]
+        open_folders: list[tuple[Path, int, GivenRule | None]] = [(self._root, 0, None)]
         while open_folders:
-            folder, depth = open_folders.pop()
-            try:
-                paths = sorted(folder.iterdir())
-            except OSError as error:
-                if folder == self._root:
-                    raise InvalidRequest(detail=f"{folder}: {_reason(error)}") from error
-                relative = self._relative(folder)
-                problems.append(Problem(f"{self._key(relative) or relative}/", _reason(error)))
+            folder, depth, around = open_folders.pop()
+            opened = self._opened(folder, around, problems)
+            if opened is None:
                 continue
+            paths, ruled = opened
             for path in paths:
                 relative = self._relative(path)
                 if self._is_ignored(path.name, relative):
                     continue
                 try:
                     state = self._state(path)
-                except OSError as error:
-                    problems.append(Problem(self._key(relative) or relative, _reason(error)))
+                    access = self._followed(path, ruled) if path.is_symlink() else ruled
+                except (OSError, ValueError, InvalidRequest) as error:
+                    problems.append(Problem(self._key(relative) or relative, _told(error)))
                     continue
                 if stat.S_ISDIR(state.st_mode):
                     if depth < _DEEPEST and _identity(state) not in entered:
                         entered.add(_identity(state))
-                        open_folders.append((path, depth + 1))
+                        open_folders.append((path, depth + 1, access))
                 elif stat.S_ISREG(state.st_mode):
-                    yield from self._file(relative, state, problems)
+                    yield from self._file(relative, state, problems, access)
 
-    def _file(self, relative: str, state: os.stat_result, problems: list[Problem]) -> Iterator[FoundItem]:
+    def _followed(self, path: Path, around: GivenRule | None) -> GivenRule | None:
+        """The rule behind a link: of the folders that its target lies in as well."""
+        target = Path(os.path.realpath(path)).relative_to(self._root)
+        folder, rule = self._root, _ruled(self._root, around)
+        for part in target.parts[:-1]:
+            folder /= part
+            rule = _ruled(folder, rule)
+        return rule
+
+    def _opened(
+        self, folder: Path, around: GivenRule | None, problems: list[Problem]
+    ) -> tuple[list[Path], GivenRule | None] | None:
+        """What lies in a folder, and its rule; None when one of both can't be read: nothing in it is taken without its
+        rule, nor taken for gone."""
+        try:
+            return sorted(folder.iterdir()), _ruled(folder, around)
+        except (OSError, ValueError, InvalidRequest) as error:
+            told = _told(error)
+            if folder == self._root:
+                raise InvalidRequest(detail=f"{folder}: {told}") from error
+            relative = self._relative(folder)
+            problems.append(Problem(f"{self._key(relative) or relative}/", told))
+            return None
+
+    def _file(
+        self, relative: str, state: os.stat_result, problems: list[Problem], access: GivenRule | None
+    ) -> Iterator[FoundItem]:
         key = self._key(relative)
         if key is None:
             problems.append(Problem(os.fsencode(relative).decode("utf-8", "replace"), "the name is not valid text"))
         elif time.time() - state.st_mtime < self._quiet_s:
             problems.append(Problem(key, "changed just now; left for the next time"))
         else:
-            yield FoundItem(key, relative, state.st_size, f"{state.st_size}:{state.st_mtime_ns}")
+            fingerprint = ruled_fingerprint(f"{state.st_size}:{state.st_mtime_ns}", access)
+            yield FoundItem(key, relative, state.st_size, fingerprint, access)
 
     def _state(self, path: Path) -> os.stat_result:
         if path.is_symlink() and not self._is_inside(path):
@@ -124,6 +156,37 @@ class FolderSource:
 
     def _relative(self, path: Path) -> str:
         return path.relative_to(self._root).as_posix()
+
+
+def _ruled(folder: Path, around: GivenRule | None) -> GivenRule | None:
+    """The rule of what lies in a folder, given that of the folder around it.
+
+    Raises:
+        OSError, ValueError, InvalidRequest: its file of rules can't be read.
+    """
+    path = folder / RULES
+    if path.is_symlink():
+        raise ValueError("a link")
+    if not path.is_file():
+        return around
+    if path.stat().st_size > _MAX_RULES_BYTES:
+        raise ValueError("too long")
+    try:
+        own = GivenRule.from_json(json.loads(path.read_text("utf-8")))
+    except RecursionError as error:
+        raise ValueError("not valid JSON") from error
+    if around is None:
+        return own
+    deny = tuple(dict.fromkeys((*around.deny, *own.deny)))
+    label = max(around.label, own.label, key=lambda item: item.rank)
+    return GivenRule(own.allow or around.allow, deny, label)
+
+
+def _told(error: Exception) -> str:
+    if isinstance(error, OSError):
+        return _reason(error)
+    reason = error.message_en() if isinstance(error, InvalidRequest) else "not valid JSON in UTF-8, a link, or too long"
+    return f"{RULES}: {reason}"
 
 
 def _identity(state: os.stat_result) -> tuple[int, int]:

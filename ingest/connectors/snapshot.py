@@ -9,6 +9,7 @@ from urllib.parse import unquote, urlsplit
 
 from ingest.connectors.upload import Details, Received
 from rag.blobs.store import BlobStore
+from rag.domain.access import GivenRule
 from rag.domain.errors import InvalidRequest
 from rag.domain.filters import AttributeValue
 
@@ -25,6 +26,7 @@ def received_snapshot(
     limit: int,
     clean: Callable[[str], str],
     attributes: Mapping[str, AttributeValue] | None,
+    access: GivenRule | None = None,
 ) -> Received:
     """Store a page. Its text is UTF-8 here whatever it says inside, so it gets a byte order mark, which counts more.
 
@@ -43,7 +45,7 @@ def received_snapshot(
     except BaseException:
         writer.abort()
         raise
-    return Received(name, writer.finish(name), details=Details(attributes, url, fetched_at))
+    return Received(name, writer.finish(name), details=Details(attributes, url, fetched_at, access))
 
 
 def snapshot_key(url: str) -> str:

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import BinaryIO, Protocol
 
+from rag.domain.access import GivenRule
+
 _PIECE = 1 << 20
+_RULED = ";access="
+"""In a fingerprint, before the digest of the rule."""
 MOST_DELETED = 0.5
 """Share of the known items that may go without being forced: a share that is not mounted looks like an empty folder."""
 
@@ -19,13 +24,15 @@ class FoundItem:
     Attributes:
         key: name under which its document is kept.
         place: by which the source opens it.
-        fingerprint: changes when the content may have; cheap.
+        fingerprint: changes when the content may have, or the rule; cheap.
+        access: who may read it, where the source says so.
     """
 
     key: str
     place: str
     size: int
     fingerprint: str
+    access: GivenRule | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +49,14 @@ class Listing:
 
     items: tuple[FoundItem, ...]
     problems: tuple[Problem, ...] = ()
+
+
+def ruled_fingerprint(fingerprint: str, access: GivenRule | None) -> str:
+    """The fingerprint of an item with a rule: the item is looked at again when either changes."""
+    if access is None:
+        return fingerprint
+    text = json.dumps(access.to_json(), ensure_ascii=True, sort_keys=True)
+    return f"{fingerprint}{_RULED}{hashlib.sha256(text.encode()).hexdigest()[:16]}"
 
 
 class ItemSource(Protocol):
@@ -82,6 +97,11 @@ class KnownItem:
     fingerprint: str
     content_hash: str
     document_id: str
+
+    @property
+    def ruled(self) -> bool:
+        """Whether the source said then who may read it."""
+        return _RULED in self.fingerprint
 
 
 @dataclass(frozen=True, slots=True)

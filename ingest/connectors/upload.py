@@ -18,14 +18,17 @@ if TYPE_CHECKING:
     from python_multipart.multipart import MultipartCallbacks
 
 from rag.blobs.store import BlobRef, BlobStore, BlobWriter
+from rag.domain.access import GivenRule
 from rag.domain.errors import InvalidRequest, SeogoError
 from rag.domain.filters import AttributeValue, checked_attributes
 
 _MAX_HEADER_BYTES = 8192
 _MAX_FILES = 1000
+_MAX_PARTS = 1100
+"""Files and fields together; headers of a part are bounded by its parser, to 8 of 4 KiB."""
 _MAX_FIELD_BYTES = 1 << 20
 """Of all fields beside the files together."""
-DOCUMENT_FIELDS = (b"attributes", b"file_attributes")
+DOCUMENT_FIELDS = (b"attributes", b"file_attributes", b"access", b"file_access")
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,11 +38,15 @@ class Details:
     Attributes:
         attributes: the document's custom attributes from now on; None leaves those that it has.
         source_url, fetched_at: of a web page's snapshot.
+        access: who may read it; None leaves the rule that it has.
+        default_access: the same, for a document that is new and has no `access`.
     """
 
     attributes: Mapping[str, AttributeValue] | None = None
     source_url: str = ""
     fetched_at: datetime | None = None
+    access: GivenRule | None = None
+    default_access: GivenRule | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +57,10 @@ class Received:
     blob: BlobRef | None = None
     error: SeogoError | None = None
     details: Details = Details()
+
+    def ruled_by(self, default: GivenRule) -> Received:
+        """The same with a rule for a document that is new and brings none."""
+        return replace(self, details=replace(self.details, default_access=default))
 
 
 class UploadReceiver:
@@ -74,6 +85,7 @@ class UploadReceiver:
         self._kept = fields
         self._writer: BlobWriter | None = None
         self._headers: dict[bytes, bytes] = {}
+        self._parts = 0
         self._header_name = bytearray()
         self._header_value = bytearray()
         self._name = ""
@@ -105,22 +117,31 @@ class UploadReceiver:
             raise InvalidRequest(detail="multipart body ends early")
         if not self.received:
             raise InvalidRequest(detail="no part with a file name")
-        return self._with_attributes()
+        return self._with_details()
 
-    def _with_attributes(self) -> list[Received]:
-        """The files with what the fields say: `attributes` about all of them, `file_attributes` about some, by name."""
+    def _with_details(self) -> list[Received]:
+        """The files with what the fields say: `attributes` and `access` about all of them, `file_…` about some, by name."""
         if not self._fields:
             return self.received
+        described = b"attributes" in self._fields or b"file_attributes" in self._fields
         common = _json_object(self._fields, b"attributes")
-        special = {self._clean(name): own for name, own in _json_object(self._fields, b"file_attributes").items()}
-        if unknown := special.keys() - {item.name for item in self.received}:
-            raise InvalidRequest(detail=f"file_attributes: there is no file {min(unknown)!r} in this upload")
+        special = self._by_file(b"file_attributes")
+        rule = GivenRule.from_json(_json_object(self._fields, b"access")) if b"access" in self._fields else None
+        rules = {name: GivenRule.from_json(given) for name, given in self._by_file(b"file_access").items()}
         found: list[Received] = []
         for item in self.received:
-            own = special.get(item.name, {})
-            if not isinstance(own, dict):
-                raise InvalidRequest(detail="file_attributes: an object of objects is needed")
-            found.append(replace(item, details=Details(checked_attributes({**common, **own}))))
+            attributes = checked_attributes({**common, **special.get(item.name, {})}) if described else None
+            found.append(replace(item, details=Details(attributes, access=rules.get(item.name, rule))))
+        return found
+
+    def _by_file(self, field: bytes) -> dict[str, dict[str, Any]]:
+        """A field's objects by the name of the file that each is about."""
+        found = {self._clean(name): own for name, own in _json_object(self._fields, field).items()}
+        name = field.decode()
+        if unknown := found.keys() - {item.name for item in self.received}:
+            raise InvalidRequest(detail=f"{name}: there is no file {min(unknown)!r} in this upload")
+        if not all(isinstance(own, dict) for own in found.values()):
+            raise InvalidRequest(detail=f"{name}: an object of objects is needed")
         return found
 
     def fields(self) -> dict[str, str]:
@@ -156,6 +177,9 @@ class UploadReceiver:
 
     def _on_part_begin(self) -> None:
         self._headers = {}
+        self._parts += 1
+        if self._parts > _MAX_PARTS:
+            raise InvalidRequest(detail=f"more than {_MAX_PARTS} parts in one upload")
 
     def _on_header_field(self, data: bytes, start: int, end: int) -> None:
         self._header_name += data[start:end]

@@ -143,7 +143,7 @@ class ClientFiles:
         with self._database.write() as session:
             row = session.get(ClientFile, file.id)
             # To others who may see it only its documents here are theirs: the owner's file stays, as in other collections.
-            whole = permit.principal.collections is None
+            whole = permit.principal.whole_tenant
             if row is not None and (whole or row.owner_id == permit.principal.id):
                 session.delete(row)
         drop_original(self._database, self._blobs, file.content_hash)

@@ -9,6 +9,7 @@ from uuid import UUID
 
 from ingest.connectors.upload import Received
 from ingest.jobs.workflows import IngestJobs
+from ingest.pipeline import privacy
 from ingest.pipeline.custom_attributes import change_attributes
 from ingest.pipeline.fault_points import reached
 from ingest.pipeline.maintenance import drop_original
@@ -17,10 +18,11 @@ from ingest.pipeline.removal import hide_collection, hide_document, hide_items
 from rag.blobs.store import BlobRef, BlobStore
 from rag.domain.errors import (
     DocumentNotFound,
+    InputError,
     InvalidRequest,
-    NameTaken,
     NothingToCancel,
     NothingToRetry,
+    NotPermitted,
     SeogoError,
 )
 from rag.domain.filters import MAX_ATTRIBUTES, AttributeValue
@@ -67,7 +69,7 @@ class Intake:
         taken: list[Accepted | Refused] = []
         try:
             for item in files:
-                taken.append(self._take_one(permit.tenant_id, collection_id, item, lane))
+                taken.append(self._take_one(permit, collection_id, item, lane))
         except BaseException:
             self._drop([item.blob for item in files[len(taken) :] if item.blob is not None])
             raise
@@ -149,13 +151,24 @@ class Intake:
         reached("retry.row_committed", document_id)
         self._jobs.wake()
 
+    def release(self, permit: Permit, document_id: UUID, reason: str) -> None:
+        """Let a document be searched that is held back for personal data; who did it, when and why stays on record.
+
+        Raises:
+            DocumentNotFound: the permit does not cover it.
+            NothingToRelease: it is not held back.
+        """
+        with self._database.write() as session:
+            privacy.release(session, permit, document_id, reason)
+        self._jobs.wake()
+
     def retry_all(self, permit: Permit, states: Sequence[VersionState]) -> int:
         """Try everything in the permit's collections again that ended in one of `states`; returns how many."""
         total = 0
         for collection_id in sorted(permit.collections):
             while True:
                 with self._database.write() as session:
-                    retried = queue.retry_all(session, collection_id, states, _RETRIED_TOGETHER)
+                    retried = queue.retry_all(session, collection_id, states, _RETRIED_TOGETHER, permit)
                 total += retried
                 if retried < _RETRIED_TOGETHER:
                     break
@@ -201,21 +214,22 @@ class Intake:
         except Exception:  # a database that is away: the sweep of originals finds them later
             log.warning("%d originals of an upload that failed could not be removed", len(blobs), exc_info=True)
 
-    def _take_one(self, tenant_id: UUID, collection_id: UUID, item: Received, lane: Priority) -> Accepted | Refused:
+    def _take_one(self, permit: Permit, collection_id: UUID, item: Received, lane: Priority) -> Accepted | Refused:
         if item.error is not None or item.blob is None:
             return Refused(item.name, item.error or SeogoError())
         try:
             return accept(
                 self._database,
                 self._blobs,
-                tenant_id,
+                permit.tenant_id,
                 collection_id,
                 item.name,
                 item.blob,
                 priority=lane,
                 details=item.details,
+                permit=permit,
             )
-        except NameTaken as error:
+        except (InputError, NotPermitted) as error:  # its name is taken, or the rule that came with it is refused
             self.discard([item.blob])
             return Refused(item.name, error)
 

@@ -91,7 +91,7 @@ class ProgramJobs:
         program = Program(
             id=uuid4(),
             tenant_id=permit.tenant_id,
-            key_id=permit.principal.id,
+            key_id=self._writer.identities.errand_of(permit.principal),
             key_name=permit.principal.name,
             title=(wanted.title or _title_of(wanted.spec))[:_TITLE],
             language=language,

@@ -79,10 +79,6 @@ class UpkeepJobs:
                 pass
             _step("close", removal.close_collection, pipeline, identity)
 
-        @DBOS.workflow(name="relabel_document")
-        def relabel_document(document_id: str) -> None:
-            _step("relabel", labels.relabel_family, pipeline.database, pipeline.index, UUID(document_id))
-
         @DBOS.workflow(name="apply_retention")
         def apply_retention(collection_id: str) -> None:
             identity = UUID(collection_id)
@@ -90,8 +86,24 @@ class UpkeepJobs:
                 _step("purge", removal.purge_documents, pipeline, [UUID(item) for item in document_ids])
 
         self._purge, self._purge_many, self._collection = purge_document, purge_documents, delete_collection
-        self._relabel, self._retention = relabel_document, apply_retention
+        self._retention = apply_retention
+        self._register_relabelling()
         self._register_build()
+
+    def _register_relabelling(self) -> None:
+        pipeline = self.pipeline
+
+        @DBOS.workflow(name="relabel_document")
+        def relabel_document(document_id: str) -> None:
+            _step("relabel", labels.relabel_family, pipeline.database, pipeline.index, UUID(document_id))
+
+        @DBOS.workflow(name="relabel_documents")
+        def relabel_documents(document_ids: list[str]) -> None:
+            for start in range(0, len(document_ids), removal.BATCH):
+                ids = [UUID(item) for item in document_ids[start : start + removal.BATCH]]
+                _step("relabel", labels.relabel_documents, pipeline.database, pipeline.index, ids)
+
+        self._relabel, self._relabel_many = relabel_document, relabel_documents
 
     def _register_build(self) -> None:
         pipeline, pace = self.pipeline, self.pace
@@ -107,6 +119,7 @@ class UpkeepJobs:
     _purge_many: Callable[[list[str]], None] | None = None
     _collection: Callable[[str], None] | None = None
     _relabel: Callable[[str], None] | None = None
+    _relabel_many: Callable[[list[str]], None] | None = None
     _retention: Callable[[str], None] | None = None
     _space: Callable[[str], None] | None = None
 
@@ -160,6 +173,16 @@ class UpkeepJobs:
     def relabel(self, document_id: UUID) -> None:
         """Queue the labelling of a document's points."""
         self._submit(self._relabel, document_id)
+
+    def relabel_many(self, document_ids: Sequence[UUID]) -> None:
+        """Queue the same for several documents: few as urgent ones, many as one long job."""
+        if len(document_ids) <= _FEW:
+            for document_id in document_ids:
+                self.relabel(document_id)
+            return
+        if self._relabel_many is None:
+            raise RuntimeError("the queue is not started")
+        DBOS.enqueue_workflow(LONG_QUEUE, self._relabel_many, [str(item) for item in document_ids])
 
     def apply_retention(self, collection_id: UUID) -> None:
         """Queue the retention rules of a collection, once an hour whoever asks how often."""

@@ -5,30 +5,29 @@ from __future__ import annotations
 import re
 import unicodedata
 
+from rag.text.invisible import visible
+
 _LINE_ENDS = re.compile("\r\n?")
 _BREAKS_AND_SPACES = re.compile("[\x0b\x0c\x1c\x1d\x1e\x85\u2028\u2029\u00a0\u2007\u202f]")
 """Line breaks that `str.splitlines` knows and an anchored line must not hold; spaces that only forbid a line break."""
 
-_INVISIBLE = re.compile(
-    "[\x00-\x08\x0e-\x1b\x1f\x7f-\x84\x86-\x9f\u00ad\u200b\u200e\u200f\u202a-\u202e\u2060-\u2064\u2066-\u206f"
-    "\ufeff\ufff9-\ufffb\ufffe\uffff\U000e0000-\U000e007f]"
-)
-"""Controls, soft hyphens and direction marks: unseen by a reader, and a way to hide text from a matcher."""
-
 _SURROGATES = re.compile("[\ud800-\udfff]")
-_SUSPECT = re.compile("[^\n\t -~\u00b0-\u02ff\u2010-\u2027\u2030-\u205e\u2100-\ud7ff\uf900-\ufefe\uff01-\uffdc]")
+_SUSPECT = re.compile(
+    "[^\n\t -~\u00b0-\u02ff\u2010-\u2027\u2030-\u205e\u2100-\u27ff\u2801-\u3163\u3165-\ud7ff\uf900-\ufdff\ufe10-\ufefe"
+    "\uff01-\uff9f\uffa1-\uffdc]"
+)
 """Nearly all text has none of these, and needs no more than a look."""
 
 _RUNS = re.compile(r"[ \t]+")
 
 
 def clean(text: str) -> str:
-    """NFC text whose only line break is `\\n`; the number of lines is kept."""
+    """NFC text without unseen characters (`rag.text.invisible`), whose only line break is `\\n`; the number of lines is kept."""
     if _SUSPECT.search(text) is None:
         return unicodedata.normalize("NFC", text)
     text = _LINE_ENDS.sub("\n", text)
     text = _BREAKS_AND_SPACES.sub(" ", text)
-    text = _INVISIBLE.sub("", text)
+    text = visible(text)
     text = _SURROGATES.sub("\ufffd", text)
     return unicodedata.normalize("NFC", text)
 

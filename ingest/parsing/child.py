@@ -22,6 +22,7 @@ from ingest.parsing.ocr import PageReader
 from ingest.parsing.ocr_lanes import may_need_ocr, open_lanes
 from ingest.parsing.registry import ParserEntry, best, candidates, second_reader
 from ingest.parsing.seccomp import install_filter
+from ingest.parsing.seen import as_seen
 from ingest.parsing.wire import encode_result
 from rag.domain.errors import FileDamaged, ParseLimitExceeded, ParserCrashed, SeogoError
 
@@ -151,7 +152,8 @@ def _parse(
     room = max(job.output_bytes // 2, job.output_bytes - _TEXT_BYTES)
     source = SourceFile(job.name, identified.media_type, identified.charset, reader, room, job.first_child)
     try:
-        return frames.pack("R", encode_result(bounded(parser.parse(path, source), job.name)))
+        parsed = as_seen(lambda: parser.parse(path, source))
+        return frames.pack("R", encode_result(bounded(parsed, job.name)))
     except Exception as error:
         if (second := _to_read_again(job, identified, parsers, error)) is None:
             raise

@@ -10,7 +10,7 @@ from uuid import UUID
 from sqlalchemy import select
 
 from ingest.pipeline import migration
-from ingest.pipeline.labels import labels_of
+from ingest.pipeline.labels import tags_of
 from ingest.pipeline.steps import PARSED, Pipeline
 from rag.blobs.store import BlobStore
 from rag.store import chunk as chunks_table
@@ -70,9 +70,9 @@ def rebuild_index(pipeline: Pipeline, progress: Progress) -> int:
     written = 0
     for done, version in enumerate(versions, start=1):
         with pipeline.database.read() as session:
-            chunks = chunks_table.of_version(session, version.id)
-            labels = labels_of(session, version)
-        for points in pipeline.points(version, chunks, labels):
+            chunks = chunks_table.for_index(session, version.id)
+            tags = tags_of(session, version)
+        for points in pipeline.points(version, chunks, tags):
             pipeline.index.upsert(points)
             written += len(points)
         progress(done, len(versions))

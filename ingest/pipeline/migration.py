@@ -135,7 +135,7 @@ def _build_group(pipeline: Pipeline, target: LiveSpace, group: Sequence[Document
     new: list[tuple[DocumentVersion, list[Chunk]]] = []
     for version in group:
         with pipeline.database.read() as session:
-            chunks = chunks_table.of_version(session, version.id)
+            chunks = chunks_table.for_index(session, version.id)
         stored = points_of.stored_vectors(pipeline.blobs, target, version.id)
         if points_of.fitting(target, chunks, stored) is None:
             new.append((version, chunks))

@@ -9,7 +9,7 @@ from ingest.pipeline import vectors as vector_file
 from rag.blobs.store import BlobStore
 from rag.domain.document import Chunk
 from rag.domain.vectors import TextVectors
-from rag.index.base import IndexPoint
+from rag.index.base import IndexPoint, PointTags
 from rag.retrieval.spaces import LiveSpace
 from rag.store.version import DocumentVersion
 
@@ -37,7 +37,7 @@ def fitting(target: LiveSpace, chunks: Sequence[Chunk], stored: list[TextVectors
 
 
 def version_points(
-    blobs: BlobStore, target: LiveSpace, version: DocumentVersion, chunks: Sequence[Chunk], labels: tuple[str, ...]
+    blobs: BlobStore, target: LiveSpace, version: DocumentVersion, chunks: Sequence[Chunk], tags: PointTags
 ) -> Iterator[list[IndexPoint]]:
     """A version's points in groups, from its stored vectors; embedded again only where those don't fit."""
     stored = fitting(target, chunks, stored_vectors(blobs, target, version.id))
@@ -46,10 +46,10 @@ def version_points(
         store_vectors(blobs, target, version.id, stored)
     for start in range(0, len(chunks), UPSERT_POINTS):
         end = start + UPSERT_POINTS
-        yield [_point(version, c, v, labels) for c, v in zip(chunks[start:end], stored[start:end], strict=True)]
+        yield [_point(version, c, v, tags) for c, v in zip(chunks[start:end], stored[start:end], strict=True)]
 
 
-def _point(version: DocumentVersion, chunk: Chunk, vectors: TextVectors, labels: tuple[str, ...]) -> IndexPoint:
+def _point(version: DocumentVersion, chunk: Chunk, vectors: TextVectors, tags: PointTags) -> IndexPoint:
     """The validity is not known before activation: until then it is taken to begin with the upload."""
     return IndexPoint(
         chunk_id=chunk.id,
@@ -61,7 +61,8 @@ def _point(version: DocumentVersion, chunk: Chunk, vectors: TextVectors, labels:
         dense=vectors.dense,
         learned=vectors.learned,
         multi=vectors.multi,
-        labels=labels,
+        labels=tags.labels,
+        access=tags.access,
         valid_from=version.valid_from or version.created_at,
         valid_to=version.valid_to,
     )

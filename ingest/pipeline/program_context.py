@@ -45,6 +45,7 @@ def excerpts_for(retriever: Retriever, permit: Permit, spec: str, stopping: thre
                 passage.ordinals[0],
                 0,
                 chunk.text,
+                str(passage.source.document_id),
             )
     ranked = sorted(excerpts, key=lambda item: (-scores[item], excerpts[item].path, excerpts[item].ordinal))
     return [

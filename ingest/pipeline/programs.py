@@ -23,8 +23,7 @@ from ingest.pipeline.fault_points import reached
 from ingest.pipeline.program_context import excerpts_for
 from ingest.pipeline.program_writing import Written, written_by
 from ingest.pipeline.steps import Interrupted
-from rag.access.keys import Keys
-from rag.access.operator import LocalOperator
+from rag.access.identities import Identities
 from rag.access.policy import Action, Policy
 from rag.blobs.store import BlobStore
 from rag.domain.errors import GenerationStopped, InvalidRequest, NotFound, SeogoError, UnknownModel
@@ -90,7 +89,7 @@ class ProgramWriter:
     """The steps and what they work with.
 
     Attributes:
-        operator: whoever works at this machine's command line, without a stored key.
+        identities: who began a job, as it is now.
         stopping: set when this process is about to end; the job then goes on in the next one.
     """
 
@@ -98,8 +97,7 @@ class ProgramWriter:
     blobs: BlobStore
     retriever: Retriever
     policy: Policy
-    keys: Keys
-    operator: LocalOperator | None
+    identities: Identities
     generation: Generation | None
     stopping: threading.Event
     limits: ProgramLimits = ProgramLimits()
@@ -130,9 +128,16 @@ class ProgramWriter:
         excerpts = excerpts_for(self.retriever, permit, self._text(program_id, SPEC), self.stopping)
         with self.database.read() as session:
             paths = programs_table.paths_permitted(session, permit, _PATHS + 1)
-        found = {"excerpts": [asdict(item) for item in excerpts], "paths": paths[:_PATHS]}
+        listed = paths[:_PATHS]
+        found = {
+            "excerpts": [asdict(item) for item in excerpts],
+            "paths": [path for path, _ in listed],
+            "path_documents": [str(identity) for _, identity in listed],
+        }
         self._put(program_id, EXCERPTS, found)
         with self.database.write() as session:
+            sources = (*(UUID(item.document) for item in excerpts), *(identity for _, identity in listed))
+            programs_table.note_sources(session, program_id, sources)
             programs_table.note(
                 session, program_id, paths_listed=min(len(paths), _PATHS), paths_cut=len(paths) > _PATHS
             )
@@ -141,10 +146,9 @@ class ProgramWriter:
     def write(self, program_id: UUID) -> None:
         """Let the model write; its answer is kept as it is."""
         row = self._enter(program_id, ProgramStage.WRITE, written=0)
-        self._permit(row)
+        permit = self._permit(row)
         language = Language(row.language)
-        spec, found = self._text(program_id, SPEC), self._json(program_id, EXCERPTS)
-        paths: list[str] = found["paths"]
+        spec, (excerpts, paths) = self._text(program_id, SPEC), self._still_permitted(permit, program_id)
         fixed = fixed_tokens(spec, paths, language)
         choice = self.choice(language, row.model, row.thinking, fixed)
         room = choice.engine.context_tokens - fixed - _MARGIN
@@ -152,7 +156,7 @@ class ProgramWriter:
         if answer < min(_LEAST_ANSWER, choice.engine.context_tokens // 4):
             detail = f"specification: some {fixed} tokens, the model {choice.engine.name} takes "
             raise InvalidRequest(detail=f"{detail}{choice.engine.context_tokens} with its answer")
-        packed = pack([Excerpt(**item) for item in found["excerpts"]], room - answer)
+        packed = pack(excerpts, room - answer)
         prompt = writing_prompt(spec, packed.included, paths, language)
         self._note_packing(program_id, prompt, packed, choice, answer)
         written = self._generate(program_id, row, choice, prompt, answer, ProgramStage.WRITE)
@@ -245,19 +249,32 @@ class ProgramWriter:
             return row
 
     def _permit(self, row: Program) -> Permit:
-        """What the key that asked may read now.
+        """What the key, or the account, that asked may read now.
 
         Raises:
-            NotAuthenticated: it is revoked or expired.
+            NotAuthenticated: it is not in force any more.
             NotPermitted, CollectionNotFound: it lost a right since, or a collection is gone.
         """
         with self.database.read() as session:
             repositories = programs_table.repositories_of(session, [row.id]).get(row.id, [])
-        operator = self.operator.principal if self.operator is not None else None
-        principal = operator if operator is not None and operator.id == row.key_id else self.keys.current(row.key_id)
+        principal = self.identities.current(row.key_id)
         if principal.tenant_id != row.tenant_id:
             raise NotFound
         return self.policy.authorize(principal, Action.WRITE_PROGRAMS, [str(item) for item in repositories])
+
+    def _still_permitted(self, permit: Permit, program_id: UUID) -> tuple[list[Excerpt], list[str]]:
+        """Excerpts and paths that were chosen, as far as they may be read now: it may be hours since, and a restart."""
+        found = self._json(program_id, EXCERPTS)
+        excerpts = [Excerpt(**item) for item in found["excerpts"]]
+        # "" and missing ids are what an older version stored: what can't be checked is left out.
+        listed = list(zip(found["paths"], found.get("path_documents", []), strict=False))
+        ids = {item for item in (*(one.document for one in excerpts), *(identity for _, identity in listed)) if item}
+        with self.database.read() as session:
+            kept = programs_table.still_permitted(session, permit, map(UUID, ids))
+        return (
+            [item for item in excerpts if item.document and UUID(item.document) in kept],
+            [path for path, identity in listed if UUID(identity) in kept],
+        )
 
     def _note_packing(
         self, program_id: UUID, prompt: ProgramPrompt, packed: Packed, choice: Choice, answer: int

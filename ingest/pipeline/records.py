@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import StrEnum
 from uuid import UUID
 
@@ -14,15 +14,18 @@ from sqlalchemy.orm import Session
 from ingest.connectors.upload import Details
 from ingest.pipeline.custom_attributes import change_attributes, take_over
 from ingest.pipeline.fault_points import reached
+from rag.access import rules
 from rag.blobs.store import BlobRef, BlobStore
 from rag.domain.document import document_id, version_id
 from rag.domain.errors import CollectionNotFound, InvalidRequest, NameTaken, StoreUnavailable
-from rag.store import lifecycle, queue
+from rag.domain.principal import Permit
+from rag.store import access_rule, lifecycle, queue
 from rag.store.base import utc_now
 from rag.store.collection import Collection
 from rag.store.document import Document
 from rag.store.session import Database
 from rag.store.version import DocumentVersion, Priority, VersionState
+from rag.text.invisible import visible
 
 INTERACTIVE_FILES = 10
 INTERACTIVE_BYTES = 20 << 20
@@ -47,7 +50,7 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """An upload that is on record. `relabel`: its points in the index have to learn of other attributes."""
+    """An upload that is on record. `relabel`: its points in the index have to learn of other attributes, or of another rule."""
 
     document_id: UUID
     version_id: UUID
@@ -61,6 +64,11 @@ class Accepted:
         """Whether ingestion has to run for it."""
         return self.outcome is not Outcome.UNCHANGED
 
+    def moved(self, *, relabel: bool) -> Accepted:
+        """The same, whose points have to learn of something if `relabel` says so."""
+        settled = relabel or self.relabel
+        return Accepted(self.document_id, self.version_id, self.number, self.source_key, self.outcome, settled)
+
 
 def clean_source_key(name: str) -> str:
     """The name under which a document is kept. It is a label, never a path: NFC, forward slashes, nothing invisible.
@@ -69,7 +77,7 @@ def clean_source_key(name: str) -> str:
         InvalidRequest: nothing is left, or it is too long.
     """
     shown = "".join(c for c in name if unicodedata.category(c) not in _INVISIBLE and c not in _FILLERS)
-    text = unicodedata.normalize("NFC", shown).replace("\\", "/")
+    text = unicodedata.normalize("NFC", visible(shown)).replace("\\", "/")
     key = "/".join(part for part in (raw.strip() for raw in text.split("/")) if part not in ("", ".", ".."))
     size = len(key.encode())
     if not 0 < size <= _MAX_KEY_BYTES:
@@ -87,15 +95,18 @@ def accept(
     job_id: str = "",
     priority: Priority = Priority.BULK,
     details: Details = _NO_DETAILS,
+    permit: Permit | None = None,
 ) -> Accepted:
     """Record an upload. The content of the latest version again is `UNCHANGED`, or `RETRIED` when that one failed.
 
     Args:
         job_id: job that ingests it; empty lets it wait for one.
         details: what is said beside the content; it counts in either case.
+        permit: of whoever uploads, who owns what is new; needed where `details` say who may read.
 
     Raises:
-        NameTaken: a file inside another document has this key.
+        NameTaken: a file inside another document has this key, or a document that the permit does not cover.
+        NotPermitted, InvalidRequest, WouldLockOut, TooManyRules: the rule that `details` hold is refused.
         StoreUnavailable: the original was purged by a deletion just now; uploading again helps.
         CollectionNotFound: the collection was deleted just now.
     """
@@ -104,12 +115,14 @@ def accept(
             with database.write() as session:
                 lifecycle.lock_content(session, blob.content_hash)
                 _require_collection(session, collection_id)
-                document = _document(session, tenant_id, collection_id, source_key)
+                document = _document(session, tenant_id, collection_id, source_key, permit=permit)
+                moved = _ruled(session, permit, document, details)
                 if not blobs.exists(blob.content_hash):
                     raise StoreUnavailable
                 taken = _repeat(session, document, blob, job_id, priority)
                 taken = taken or _new_version(session, document, blob, job_id, priority)
                 taken = _described(session, document, taken, details)
+                taken = taken.moved(relabel=moved)
                 reached("intake.row_written", taken.version_id)
             reached("intake.row_committed", taken.version_id)
             return taken
@@ -117,6 +130,15 @@ def accept(
             if attempt == _TRIES:
                 raise
     raise AssertionError("unreachable")
+
+
+def _ruled(session: Session, permit: Permit | None, document: Document, details: Details) -> bool:
+    """Put the rule that came with a file on its document; returns whether points have to follow."""
+    fresh = details.default_access if document.latest_version_id is None else None
+    given = details.access or fresh
+    if permit is None or given is None:
+        return False
+    return bool(rules.set_at_upload(session, permit, document, given))
 
 
 def _require_collection(session: Session, collection_id: UUID) -> None:
@@ -143,7 +165,7 @@ def accept_child(
     known = session.get(Document, document_id(parent.collection_id, source_key), with_for_update=True)
     if known is not None and known.parent_document_id != parent.id:
         return None
-    document = known or _document(session, parent.tenant_id, parent.collection_id, source_key, parent.id)
+    document = known or _document(session, parent.tenant_id, parent.collection_id, source_key, parent)
     accepted = _repeat(session, document, blob, job_id, priority)
     if accepted is None and document.parent_version_id == parent_version_id and document.latest_version_id is not None:
         version = session.get_one(DocumentVersion, document.latest_version_id)
@@ -160,22 +182,32 @@ def accept_child(
 
 
 def _document(
-    session: Session, tenant_id: UUID, collection_id: UUID, source_key: str, parent_id: UUID | None = None
+    session: Session,
+    tenant_id: UUID,
+    collection_id: UUID,
+    source_key: str,
+    parent: Document | None = None,
+    permit: Permit | None = None,
 ) -> Document:
     doc_id = document_id(collection_id, source_key)
     document = session.get(Document, doc_id, with_for_update=True)
+    parent_id = None if parent is None else parent.id
     if document is None:
+        owner = permit.principal.id if permit is not None else None
         document = Document(
             id=doc_id,
             tenant_id=tenant_id,
             collection_id=collection_id,
             source_key=source_key,
             parent_document_id=parent_id,
+            owner_id=owner if parent is None else parent.owner_id,
         )
         session.add(document)
-        session.flush()
+        access_rule.settle_new(session, document)
     elif document.parent_document_id != parent_id:
         raise NameTaken(name=source_key)
+    elif permit is not None:
+        rules.require_writable(permit, document)
     return document
 
 
@@ -187,7 +219,7 @@ def _described(session: Session, document: Document, taken: Accepted, details: D
         session.get_one(DocumentVersion, taken.version_id).fetched_at = details.fetched_at
     if details.attributes is None:
         return taken
-    return replace(taken, relabel=change_attributes(session, document, details.attributes))
+    return taken.moved(relabel=change_attributes(session, document, details.attributes))
 
 
 def _repeat(session: Session, document: Document, blob: BlobRef, job_id: str, priority: Priority) -> Accepted | None:

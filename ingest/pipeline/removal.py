@@ -62,13 +62,13 @@ def hide_items(database: Database, permit: Permit, source_id: UUID, keys: Sequen
     """
     with database.write() as session:
         source = connector.get_permitted(session, permit, source_id)
-        items = connector.items_of_keys(session, source.id, keys)
+        items = connector.items_of_keys(session, permit, source.id, keys)
         ids = [item.document_id for item in items]
         inside = permit.narrowed([source.collection_id])
         found = document.with_versions(session, inside, ids)
         actor = Actor.of(permit.principal)
         receipts = [hide(session, row, actor, DeletionReason.SOURCE) for row, _ in found]
-        connector.forget_items(session, source.id, keys)
+        connector.forget_items(session, source.id, [item.key for item in items])
         return [item for item in receipts if item is not None]
 
 

@@ -11,10 +11,11 @@ from sqlalchemy import ColumnElement, exists, func, or_, select
 from sqlalchemy.orm import Session
 
 from ingest.pipeline.removal import BATCH, hide, hide_versions
+from rag.domain.principal import Permit
 from rag.domain.retention import RetentionRules, rules_from_json
 from rag.store.base import utc_now
 from rag.store.collection import Collection
-from rag.store.document import Document
+from rag.store.document import Document, covered
 from rag.store.receipt import Actor, DeletionReason
 from rag.store.session import Database
 from rag.store.version import DocumentVersion, VersionState
@@ -30,13 +31,25 @@ class Due:
     versions: tuple[tuple[Document, DocumentVersion], ...]
 
 
-def due(session: Session, collection_id: UUID, rules: RetentionRules, now: datetime, limit: int) -> Due:
-    """What is due in a collection, at most `limit` documents and `limit` versions."""
-    documents = _due_documents(session, collection_id, rules, now, limit)
+def due(
+    session: Session,
+    collection_id: UUID,
+    rules: RetentionRules,
+    now: datetime,
+    limit: int,
+    permit: Permit | None = None,
+) -> Due:
+    """What is due in a collection, at most `limit` documents and `limit` versions.
+
+    Args:
+        permit: of whoever is to see it; None for the rules themselves, which act for no principal.
+    """
+    shown = () if permit is None else covered(permit)
+    documents = _due_documents(session, collection_id, rules, now, limit, shown)
     going = {row.id for row in documents}
     versions = [
         (row, version)
-        for row, version in _due_versions(session, collection_id, rules, now, limit)
+        for row, version in _due_versions(session, collection_id, rules, now, limit, shown)
         if row.id not in going
     ]
     return Due(tuple(documents), tuple(versions))
@@ -76,7 +89,12 @@ def _give_up(session: Session, document: Document, versions: Sequence[DocumentVe
 
 
 def _due_documents(
-    session: Session, collection_id: UUID, rules: RetentionRules, now: datetime, limit: int
+    session: Session,
+    collection_id: UUID,
+    rules: RetentionRules,
+    now: datetime,
+    limit: int,
+    shown: Sequence[ColumnElement[bool]],
 ) -> Sequence[Document]:
     conditions: list[ColumnElement[bool]] = []
     if rules.document_days is not None:
@@ -89,13 +107,18 @@ def _due_documents(
     query = (
         select(Document)
         .join(DocumentVersion, DocumentVersion.id == Document.latest_version_id)
-        .where(Document.collection_id == collection_id, Document.deleted_at.is_(None), or_(*conditions))
+        .where(Document.collection_id == collection_id, Document.deleted_at.is_(None), or_(*conditions), *shown)
     )
     return session.scalars(query.order_by(Document.id).limit(limit)).all()
 
 
 def _due_versions(
-    session: Session, collection_id: UUID, rules: RetentionRules, now: datetime, limit: int
+    session: Session,
+    collection_id: UUID,
+    rules: RetentionRules,
+    now: datetime,
+    limit: int,
+    shown: Sequence[ColumnElement[bool]],
 ) -> list[tuple[Document, DocumentVersion]]:
     place = func.row_number().over(partition_by=DocumentVersion.document_id, order_by=DocumentVersion.number.desc())
     retired = (
@@ -115,7 +138,7 @@ def _due_versions(
         select(Document, DocumentVersion)
         .join(DocumentVersion, DocumentVersion.document_id == Document.id)
         .join(retired, retired.c.id == DocumentVersion.id)
-        .where(Document.deleted_at.is_(None), or_(*conditions))
+        .where(Document.deleted_at.is_(None), or_(*conditions), *shown)
     )
     rows = session.execute(query.order_by(DocumentVersion.document_id, DocumentVersion.number).limit(limit))
     return [(row[0], row[1]) for row in rows]

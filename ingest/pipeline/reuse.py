@@ -39,7 +39,7 @@ def known_vectors(
             break
         stored = vector_file.load(blobs, source_id, space, identity)
         with database.read() as session:
-            chunks = chunks_table.of_version(session, source_id) if stored is not None else []
+            chunks = chunks_table.for_index(session, source_id) if stored is not None else []
         if stored is not None and len(stored) == len(chunks):
             known.learn(chunks, stored)
     return known

@@ -25,10 +25,13 @@ from ingest.parsing.wire import decode_document, encode_document
 from ingest.pipeline import points as points_of
 from ingest.pipeline.children import ChildLimits, Expansion
 from ingest.pipeline.fault_points import reached
-from ingest.pipeline.labels import labels_of, settle_siblings, settle_written, write_settled
+from ingest.pipeline.labels import settle_siblings, settle_written, tags_of, write_settled
 from ingest.pipeline.leftovers import remove_leftovers
 from ingest.pipeline.metadata import note_metadata
+from ingest.pipeline.privacy import examine
 from ingest.pipeline.reuse import known_vectors
+from ingest.pipeline.suspicion import suspicion
+from ingest.settings import IngestSettings
 from rag.blobs.store import BlobStore
 from rag.domain.document import Chunk, ParsedDocument
 from rag.domain.errors import (
@@ -43,11 +46,11 @@ from rag.domain.errors import (
 )
 from rag.domain.vectors import TextVectors
 from rag.embedding.space import EmbeddingSpace
-from rag.index.base import IndexPoint, VectorIndex
+from rag.index.base import IndexPoint, PointTags, VectorIndex
 from rag.index.in_step import IndexWriter
 from rag.retrieval.spaces import LiveSpace
 from rag.store import chunk as chunks_table
-from rag.store import family, queue
+from rag.store import family, queue, review
 from rag.store import lifecycle as versions_lifecycle
 from rag.store import version as versions_table
 from rag.store.document import Document
@@ -113,6 +116,7 @@ class Pipeline:
     give_way: Callable[[], None] = _go_on
     stopping: threading.Event = field(default_factory=threading.Event)
     in_step: Callable[[], Sequence[LiveSpace]] | None = None
+    flag_from: float = IngestSettings().injection_flag_from
 
     def targets(self) -> Sequence[LiveSpace]:
         """The spaces that a version must be in, by the record of this moment; the current one first."""
@@ -148,7 +152,7 @@ class Pipeline:
             if points_of.stored_vectors(self.blobs, target, version.id) is not None:
                 continue
             with self.database.read() as session:
-                group.append((version, chunks_table.of_version(session, version.id)))
+                group.append((version, chunks_table.for_index(session, version.id)))
             if sum(len(chunks) for _, chunks in group) >= _GROUP_CHUNKS:
                 self._embed_group(target, group)
                 group = []
@@ -296,14 +300,21 @@ class Pipeline:
         chunks = self.chunker.chunk(parsed, version.id, source_key)
         if not chunks and not self._holds_files(version):
             raise NoTextFound(name=version.filename)
+        examined = examine(self.database, version, chunks)
+        suspect = suspicion(parsed, source_key)
         reached("chunk.cut", version.id)
         with self.database.write() as session:
-            chunks_table.replace_chunks(session, version.id, chunks)
+            # The document before its version, as an upload of it does: chunks hold their version, and could wait crosswise.
+            session.get_one(Document, version.document_id, with_for_update=True)
+            chunks_table.replace_chunks(session, version.id, chunks, examined.found)
             row = session.get_one(DocumentVersion, version.id)
             row.chunk_count = len(chunks)
             note_metadata(session, row, parsed)
+            examined.note(row)
+            review.note_score(session, version.id, suspect.value, suspect.signs, flag_from=self.flag_from)
             reached("chunk.rows_written", version.id)
         reached("chunk.rows_committed", version.id)
+        examined.require_searchable(version)
 
     def _holds_files(self, version: DocumentVersion) -> bool:
         """Whether files inside it became documents, or would have, had a newer version not been faster."""
@@ -338,22 +349,20 @@ class Pipeline:
 
     def _index_one(self, version: DocumentVersion) -> None:
         with self.database.read() as session:
-            chunks = chunks_table.of_version(session, version.id)
-            labels = labels_of(session, version)
+            chunks = chunks_table.for_index(session, version.id)
+            tags = tags_of(session, version)
         for target in self.targets():
-            self.write(target, version, chunks, labels)
+            self.write(target, version, chunks, tags)
         reached("index.counted", version.id)
-        settle_written(self.database, self.index, version, labels)
+        settle_written(self.database, self.index, version, tags)
 
-    def write(
-        self, target: LiveSpace, version: DocumentVersion, chunks: Sequence[Chunk], labels: tuple[str, ...]
-    ) -> None:
+    def write(self, target: LiveSpace, version: DocumentVersion, chunks: Sequence[Chunk], tags: PointTags) -> None:
         """Upsert a version's points into one space, wait, and read back the count.
 
         Raises:
             IndexWriteMismatch: the engine holds fewer or more.
         """
-        for points in self.points(version, chunks, labels, target):
+        for points in self.points(version, chunks, tags, target):
             target.index.upsert(points)
             reached("index.upserted", version.id)
             self.pause()
@@ -375,11 +384,11 @@ class Pipeline:
         self,
         version: DocumentVersion,
         chunks: Sequence[Chunk],
-        labels: tuple[str, ...],
+        tags: PointTags,
         target: LiveSpace | None = None,
     ) -> Iterator[list[IndexPoint]]:
         """A version's points in groups, in the current space when no other is named."""
-        return points_of.version_points(self.blobs, target or self.targets()[0], version, chunks, labels)
+        return points_of.version_points(self.blobs, target or self.targets()[0], version, chunks, tags)
 
     def _report(self, version_id: UUID, done: int, total: int) -> bool:
         with self.database.write() as session:

@@ -9,18 +9,22 @@ from datetime import datetime, timedelta
 from hmac import compare_digest
 from uuid import UUID, uuid4
 
+from sqlalchemy.orm import Session
+
+from rag.access.holding import holder_of
+from rag.domain.access import Label
 from rag.domain.errors import NotAuthenticated
 from rag.domain.principal import CitationStyle, Principal, Scope
-from rag.store import api_key
+from rag.store import api_key, role_grant
 from rag.store.api_key import ApiKey
 from rag.store.base import utc_now
 from rag.store.session import Database
 from rag.store.tenant import ensure_tenant
 
-_MARK = "sgk"
 _SECRET_BYTES = 32  # 256 bit
 _PREFIX_BYTES = 6
 _USE_NOTED_EVERY = timedelta(minutes=1)
+_MAX_ADDRESS = 45  # of IPv6 with an IPv4 address in it
 
 
 class Keys:
@@ -37,73 +41,87 @@ class Keys:
         collections: Iterable[UUID] | None = None,
         expires_at: datetime | None = None,
         citation_style: CitationStyle = CitationStyle.ANNOTATIONS,
+        clearance: Label = Label.OPEN,
+        *,
+        owner_id: UUID | None = None,
+        description: str = "",
     ) -> tuple[str, ApiKey]:
-        """Make a key; the returned text is the only copy of the secret there will ever be."""
-        prefix = f"{_MARK}_{secrets.token_hex(_PREFIX_BYTES)}"
-        secret = f"{prefix}_{secrets.token_urlsafe(_SECRET_BYTES)}"
+        """Make a key; the returned text is the only copy of the secret there will ever be.
+
+        Args:
+            owner_id: the account whose roles count; without, the key is the tenant's.
+        """
+        row = ApiKey(
+            id=uuid4(),
+            name=name,
+            scopes=sorted(scopes),
+            collections=None if collections is None else [str(item) for item in collections],
+            expires_at=expires_at,
+            citation_style=citation_style.value,
+            clearance=clearance.value,
+            owner_id=owner_id,
+            description=description,
+        )
+        secret = equip(row)
         with self._database.write() as session:
-            row = ApiKey(
-                id=uuid4(),
-                tenant_id=ensure_tenant(session, tenant_name).id,
-                name=name,
-                prefix=prefix,
-                secret_hash=_digest(secret),
-                scopes=sorted(scopes),
-                collections=None if collections is None else [str(item) for item in collections],
-                expires_at=expires_at,
-                citation_style=citation_style.value,
-            )
+            row.tenant_id = ensure_tenant(session, tenant_name).id
             session.add(row)
         return secret, row
 
-    def authenticate(self, presented: str) -> Principal:
-        """The principal behind a key.
+    def authenticate(self, presented: str, address: str = "") -> Principal:
+        """The principal behind a key, in one query, or in four for a key of an account; `address` is where it came from.
 
         Raises:
-            NotAuthenticated: unknown, wrong, expired or revoked; the caller can't tell which.
+            NotAuthenticated: unknown, wrong, expired or revoked, or its account is not in force; the caller can't tell which.
         """
         if not presented.isascii() or not presented.isprintable():
             raise NotAuthenticated  # no key of ours, and not every database takes such text
-        prefix = "_".join(presented.split("_", 2)[:2])  # the secret itself may hold underscores
-        with self._database.read() as session:
-            row = api_key.by_prefix(session, prefix)
-        expected = row.secret_hash if row is not None else bytes(32)
-        if not compare_digest(expected, _digest(presented)) or row is None:
-            raise NotAuthenticated
         now = utc_now()
-        if row.revoked_at is not None or (row.expires_at is not None and row.expires_at <= now):
-            raise NotAuthenticated
-        self._note_use(row, now)
-        return _principal(row)
+        with self._database.read() as session:
+            row = api_key.by_prefix(session, prefix_of(presented))
+            if not _opens(row, presented, now) or row is None or not _in_force(row, now):
+                raise NotAuthenticated
+            principal = principal_of(session, row)
+        self._note_use(row, now, address)
+        return principal
 
     def current(self, key_id: UUID) -> Principal:
         """The principal behind a key as it is now, for a job that it began.
 
         Raises:
-            NotAuthenticated: it is expired or revoked by now.
+            NotAuthenticated: it is expired or revoked by now, or its account is not in force.
         """
         with self._database.read() as session:
-            row = session.get(ApiKey, key_id)
-        if row is None or row.revoked_at is not None or (row.expires_at is not None and row.expires_at <= utc_now()):
-            raise NotAuthenticated
-        return _principal(row)
+            return current(session, key_id)
 
     def any_admin(self) -> bool:
-        """Whether a key with the admin scope is in force."""
+        """Whether somebody can administer: a key with the admin scope, or an account with the role in all of a tenant."""
+        now = utc_now()
         with self._database.read() as session:
-            return any(Scope.ADMIN in row.scopes and row.revoked_at is None for row in api_key.list_keys(session))
+            keys = api_key.list_keys(session)
+            return any(Scope.ADMIN in row.scopes and _in_force(row, now) for row in keys) or (
+                role_grant.any_administrator(session)
+            )
 
     def list(self) -> list[ApiKey]:
         """All keys, oldest first; secrets are not among what is stored."""
         with self._database.read() as session:
             return list(api_key.list_keys(session))
 
+    def rotate(self, prefix: str, grace: timedelta) -> str | None:
+        """Give a key a new secret, which is returned; the one before opens for the grace too. None when there is no such key."""
+        with self._database.write() as session:
+            row = api_key.by_prefix(session, prefix)
+            if row is None or row.revoked_at is not None:
+                return None
+            return rotated(row, grace)
+
     def revoke(self, prefix: str) -> bool:
         """Put a key out of force from the next request on; False when there is none."""
         with self._database.write() as session:
             return api_key.revoke(session, prefix)
 
-    def _note_use(self, row: ApiKey, now: datetime) -> None:
+    def _note_use(self, row: ApiKey, now: datetime, address: str) -> None:
         # Once a minute is enough for "last used", and keeps reads from becoming writes.
         if row.last_used_at is not None and now - row.last_used_at < _USE_NOTED_EVERY:
             return
@@ -111,13 +129,84 @@ class Keys:
             stored = session.get(ApiKey, row.id)
             if stored is not None:
                 stored.last_used_at = now
+                stored.last_address = address[:_MAX_ADDRESS] or stored.last_address
 
 
-def _digest(secret: str) -> bytes:
+def equip(row: ApiKey) -> str:
+    """Give a new key its public part and its secret, which is returned."""
+    row.prefix = f"{api_key.MARK}_{secrets.token_hex(_PREFIX_BYTES)}"
+    secret = new_secret(row.prefix)
+    row.secret_hash = digest(secret)
+    return secret
+
+
+def rotated(row: ApiKey, grace: timedelta) -> str:
+    """Give a key another secret, which is returned; a secret that was in its grace before is out of it."""
+    now = utc_now()
+    secret = new_secret(row.prefix)
+    row.previous_hash, row.previous_until = (row.secret_hash, now + grace) if grace else (None, None)
+    row.secret_hash, row.rotated_at = digest(secret), now
+    return secret
+
+
+def new_secret(prefix: str) -> str:
+    """A whole credential with this public part."""
+    return f"{prefix}_{secrets.token_urlsafe(_SECRET_BYTES)}"
+
+
+def prefix_of(presented: str) -> str:
+    """The public part of a credential; the secret itself may hold underscores."""
+    return "_".join(presented.split("_", 2)[:2])
+
+
+def digest(secret: str) -> bytes:
+    """What is stored of a credential."""
     return hashlib.sha256(secret.encode()).digest()
 
 
-def _principal(row: ApiKey) -> Principal:
+def current(session: Session, key_id: UUID) -> Principal:
+    """The principal behind a key as it is now.
+
+    Raises:
+        NotAuthenticated: there is no such key, or it is not in force.
+    """
+    row = session.get(ApiKey, key_id)
+    if row is None or not _in_force(row, utc_now()):
+        raise NotAuthenticated
+    return principal_of(session, row)
+
+
+def _opens(row: ApiKey | None, presented: str, now: datetime) -> bool:
+    """Whether it is the secret of the key, or the one before its rotation while that is in its grace."""
+    shown = digest(presented)
+    opens = compare_digest(row.secret_hash if row is not None else bytes(32), shown)
+    if row is None or row.previous_hash is None or row.previous_until is None or row.previous_until <= now:
+        return opens
+    return compare_digest(row.previous_hash, shown) or opens
+
+
+def _in_force(row: ApiKey, now: datetime) -> bool:
+    return row.revoked_at is None and (row.expires_at is None or row.expires_at > now)
+
+
+def principal_of(session: Session, row: ApiKey) -> Principal:
+    """The principal of a key: the tenant's own, or its account narrowed to what the key is for.
+
+    Raises:
+        NotAuthenticated: its account is suspended or deleted.
+    """
     limited = None if row.collections is None else frozenset(UUID(item) for item in row.collections)
     scopes = frozenset(Scope(item) for item in row.scopes)
-    return Principal(row.id, row.name, row.tenant_id, scopes, limited, CitationStyle(row.citation_style))
+    style, clearance = CitationStyle(row.citation_style), Label(row.clearance)
+    if row.owner_id is None:
+        return Principal(row.id, row.name, row.tenant_id, scopes, limited, style, clearance=clearance)
+    return holder_of(
+        session,
+        row.owner_id,
+        scopes,
+        tenant_id=row.tenant_id,
+        collections=limited,
+        clearance=clearance,
+        credential=row.id,
+        citation_style=style,
+    )

@@ -6,8 +6,9 @@ import secrets
 from hmac import compare_digest
 from uuid import uuid5
 
+from rag.domain.access import Label, Role
 from rag.domain.document import NAMESPACE
-from rag.domain.principal import Principal, Scope
+from rag.domain.principal import Principal, PrincipalKind, Scope
 from rag.store.session import Database
 from rag.store.tenant import DEFAULT_TENANT, ensure_tenant
 
@@ -20,7 +21,15 @@ class LocalOperator:
         with database.write() as session:
             tenant_id = ensure_tenant(session, tenant).id
         scopes = frozenset({Scope.ADMIN, Scope.OPERATOR})
-        self._principal = Principal(uuid5(NAMESPACE, "operator"), "operator", tenant_id, scopes)
+        self._principal = Principal(
+            uuid5(NAMESPACE, "operator"),
+            "operator",
+            tenant_id,
+            scopes,
+            kind=PrincipalKind.OPERATOR,
+            role=Role.ADMIN,
+            clearance=Label.CONFIDENTIAL,
+        )
 
     @property
     def principal(self) -> Principal:

@@ -5,34 +5,68 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 from enum import Enum
+from functools import lru_cache
 from uuid import UUID
 
+from sqlalchemy.orm import Session
+
+from rag.domain.access import AccessRule, EffectiveRule, Role
 from rag.domain.errors import CollectionNotFound, NotPermitted
 from rag.domain.filters import DocumentFilter
-from rag.domain.principal import Permit, Principal, Scope
-from rag.store import collection
+from rag.domain.principal import PassedRule, Permit, Principal, PrincipalKind, Scope
+from rag.store import access_rule, collection
+from rag.store.access_rule import KnownRule
 from rag.store.collection import Collection
 from rag.store.session import Database
 
 
+class Reach(Enum):
+    """Where the role that an action takes must be held."""
+
+    COLLECTIONS = "collections"
+    TENANT = "tenant"
+
+
+_ROLE_FOR = {
+    Scope.READ: Role.VIEWER,
+    Scope.WRITE: Role.CONTRIBUTOR,
+    Scope.ADMIN: Role.ADMIN,
+    Scope.OPERATOR: Role.ADMIN,
+}
+_REMEMBERED_RULES = 20_000
+
+
 class Action(Enum):
-    """Everything that a route can do, with the scope that it takes."""
+    """Everything that a route can do: the scope that it takes of the credential, and the role that it takes of its holder.
+
+    The role is that in each collection it is about; `Reach.TENANT` asks for it in the whole tenant.
+    """
 
     LIST_COLLECTIONS = ("list_collections", Scope.READ)
     READ_COLLECTION = ("read_collection", Scope.READ)
-    CREATE_COLLECTION = ("create_collection", Scope.ADMIN)
+    CREATE_COLLECTION = ("create_collection", Scope.ADMIN, Role.ADMIN, Reach.TENANT)
     CHANGE_COLLECTION = ("change_collection", Scope.ADMIN)
     DELETE_COLLECTION = ("delete_collection", Scope.ADMIN)
     READ_GLOSSARY = ("read_glossary", Scope.READ)
     CHANGE_GLOSSARY = ("change_glossary", Scope.WRITE)
     READ_DOCUMENTS = ("read_documents", Scope.READ)
+    READ_CITED = ("read_cited", Scope.READ)
     UPLOAD_DOCUMENTS = ("upload_documents", Scope.WRITE)
     CHANGE_DOCUMENTS = ("change_documents", Scope.WRITE)
+    REVIEW_DOCUMENTS = ("review_documents", Scope.WRITE)
     DELETE_DOCUMENTS = ("delete_documents", Scope.WRITE)
     READ_RECEIPTS = ("read_receipts", Scope.WRITE)
     SYNC_SOURCES = ("sync_sources", Scope.WRITE)
     CONTROL_INGESTION = ("control_ingestion", Scope.WRITE)
     CONTROL_ALL_INGESTION = ("control_all_ingestion", Scope.ADMIN)
+    MANAGE_ACCESS = ("manage_access", Scope.WRITE, Role.CURATOR)
+    MANAGE_PEOPLE = ("manage_people", Scope.ADMIN, Role.ADMIN, Reach.TENANT)
+    MANAGE_KEYS = ("manage_keys", Scope.ADMIN, Role.ADMIN, Reach.TENANT)
+    MANAGE_ROLES = ("manage_roles", Scope.ADMIN)
+    READ_OWN_IDENTITY = ("read_own_identity", Scope.READ)
+    MANAGE_OWN_KEYS = ("manage_own_keys", Scope.WRITE, Role.VIEWER)
+    ISSUE_WIDGET_TOKENS = ("issue_widget_tokens", Scope.READ)
+    READ_AUDIT = ("read_audit", Scope.ADMIN, Role.ADMIN, Reach.TENANT)
     SEARCH = ("search", Scope.READ)
     ASK = ("ask", Scope.READ)
     GIVE_FEEDBACK = ("give_feedback", Scope.READ)
@@ -43,9 +77,11 @@ class Action(Enum):
     USE_MODELS = ("use_models", Scope.READ)
     MANAGE_SPACES = ("manage_spaces", Scope.OPERATOR)
 
-    def __init__(self, label: str, scope: Scope) -> None:
+    def __init__(self, label: str, scope: Scope, role: Role | None = None, reach: Reach = Reach.COLLECTIONS) -> None:
         self.label = label
         self.scope = scope
+        self.role = role or _ROLE_FOR[scope]
+        self.reach = reach
 
 
 _IMPLIED: dict[Scope, frozenset[Scope]] = {
@@ -55,16 +91,30 @@ _IMPLIED: dict[Scope, frozenset[Scope]] = {
     Scope.OPERATOR: frozenset({Scope.OPERATOR}),
 }
 
+_OF_WIDGETS = frozenset({Action.SEARCH, Action.ASK, Action.GIVE_FEEDBACK, Action.READ_CITED})
+"""All that a page in a browser does: ask, say what it thinks of an answer, and show the passages that it cites."""
+
+
+def covers(principal: Principal, scope: Scope) -> bool:
+    """Whether one of the principal's scopes includes `scope`."""
+    return any(scope in _IMPLIED[held] for held in principal.scopes)
+
 
 class Policy:
     """Turns a principal and an action into a Permit, or refuses."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._parsed = lru_cache(_REMEMBERED_RULES)(EffectiveRule.parse)
 
     def require(self, principal: Principal, action: Action) -> None:
-        """Raise NotPermitted unless a scope of the principal covers the action; what it may act on, `authorize` says."""
-        if not any(action.scope in _IMPLIED[scope] for scope in principal.scopes):
+        """Raise NotPermitted unless a scope of the principal covers the action, and its role in the tenant those that are
+        about the whole tenant; which collections it may act on, `authorize` says."""
+        if not covers(principal, action.scope):
+            raise NotPermitted
+        if principal.kind is PrincipalKind.WIDGET and action not in _OF_WIDGETS:
+            raise NotPermitted
+        if action.reach is Reach.TENANT and not _includes(principal.tenant_role, action.role):
             raise NotPermitted
 
     def authorize(
@@ -85,23 +135,50 @@ class Policy:
             CollectionNotFound: one of `collections` does not exist or is not the principal's to see.
         """
         self.require(principal, action)
-        visible = self._visible(principal)
-        if collections is None:
-            held = frozenset(item.id for item in visible)
-            return Permit(principal, held | self._deleted(principal, action), as_of, where)
-        return Permit(principal, frozenset(_named(visible, wanted) for wanted in collections), as_of, where)
+        with self._database.read() as session:
+            visible = self._visible(session, principal, action)
+            if collections is None:
+                held = frozenset(item.id for item in visible) | self._deleted(session, principal, action)
+            else:
+                held = frozenset(_named(visible, wanted) for wanted in collections)
+            known = access_rule.of_collections(session, principal.tenant_id, held)
+        return Permit(principal, held, as_of, where, self._passed(principal, known), _revision(known))
 
-    def _deleted(self, principal: Principal, action: Action) -> frozenset[UUID]:
+    def _passed(self, principal: Principal, known: Sequence[KnownRule]) -> frozenset[PassedRule]:
+        """Those of these rules that let the principal pass."""
+        readers = {item: principal.reader_of(item) for item in {rule.collection_id for rule in known}}
+        return frozenset(
+            PassedRule(rule.collection_id, rule.id)
+            for rule in known
+            if self._parsed(rule.text).permits(readers[rule.collection_id])
+        )
+
+    def _deleted(self, session: Session, principal: Principal, action: Action) -> frozenset[UUID]:
         if action is not Action.READ_RECEIPTS:
             return frozenset()
-        with self._database.read() as session:
-            ids = frozenset(collection.deleted_of_tenant(session, principal.tenant_id))
-        return ids if principal.collections is None else ids & principal.collections
+        rows = collection.deleted_of_tenant(session, principal.tenant_id)
+        return frozenset(row.id for row in rows if _may(principal, action, row))
 
-    def _visible(self, principal: Principal) -> list[Collection]:
-        with self._database.read() as session:
-            rows = collection.of_tenant(session, principal.tenant_id)
-        return [row for row in rows if principal.collections is None or row.id in principal.collections]
+    def _visible(self, session: Session, principal: Principal, action: Action) -> list[Collection]:
+        rows = collection.of_tenant(session, principal.tenant_id)
+        return [row for row in rows if _may(principal, action, row)]
+
+
+def _revision(known: Sequence[KnownRule]) -> int:
+    """A sum, for rows come in any order; every document that gets a rule moves the instant of that rule."""
+    return sum(hash((rule.id, rule.wanted_at)) for rule in known)
+
+
+def _may(principal: Principal, action: Action, row: Collection) -> bool:
+    """Whether the principal has the role in the collection, and the collection's own rule lets it pass."""
+    wanted = Role.VIEWER if action.reach is Reach.TENANT else action.role
+    if not _includes(principal.role_on(row.id), wanted):
+        return False
+    return row.access is None or AccessRule.from_json(row.access).permits(principal.reader_of(row.id))
+
+
+def _includes(role: Role | None, wanted: Role) -> bool:
+    return role is not None and role.includes(wanted)
 
 
 def _named(visible: Sequence[Collection], wanted: str) -> UUID:

@@ -26,6 +26,7 @@ from rag.domain.passage import Passage
 from rag.generation.base import Draft, GenerationRequest, Generator, Span
 from rag.generation.marks import without_stray_marks
 from rag.settings import GenerationSettings
+from rag.text.inert import defused
 
 log = logging.getLogger(__name__)
 
@@ -247,6 +248,7 @@ class _Lane:
         self._examiner = Examiner(request.passages, checker, rules)
         self._book = CitationBook(request.passages)
         self._dated: set[int] = set()
+        self._flagged: set[int] = set()
         self._shown: set[tuple[int, int, int]] = set()
 
     async def settle(self, draft: Draft) -> list[Sentence | Note]:
@@ -254,7 +256,7 @@ class _Lane:
         if draft.text is None:
             return self._quotation(draft)
         finding = await run_sync(self._examiner.examine, draft)
-        notes = list(_dropped(finding))
+        notes = [*_dropped(finding), *_defused(draft)]
         if not finding.stands:
             finding, more = await self._repaired(finding)
             notes += more
@@ -265,7 +267,8 @@ class _Lane:
         if sentence is None:
             return [*notes, Note("removed", f"1 sentence: {_kinds(finding) or 'broken spans'}")]
         if sentence.support is Support.UNSUPPORTED:
-            return [*notes, Note("unsupported", _kinds(finding) or ProblemKind.FACTS.value), sentence]
+            unsupported = Note("unsupported", _kinds(finding) or ProblemKind.FACTS.value)
+            return [*notes, unsupported, sentence, *self._versions(sentence)]
         return [*notes, sentence, *self._versions(sentence), *await self._contradicted(sentence)]
 
     def _quotation(self, draft: Draft) -> list[Sentence | Note]:
@@ -294,9 +297,12 @@ class _Lane:
         return best, []
 
     def _versions(self, sentence: Sentence) -> list[Note]:
-        """Says once of each replaced version that it was one, and until when it held."""
+        """Says once of each replaced version that it was one, and until when it held; of each flagged one that it is."""
         notes = []
         for item in sentence.citations:
+            if item.passage.source.flagged and item.number not in self._flagged:
+                self._flagged.add(item.number)
+                notes.append(Note("flagged", f"[{item.number}] waits for a review: it seems to speak to a model"))
             until = item.passage.source.valid_to
             if until is not None and item.number not in self._dated:
                 self._dated.add(item.number)
@@ -338,6 +344,12 @@ def _dropped(finding: Finding) -> list[Note]:
         (finding.idle, "holds nothing of the sentence"),
     )
     return [Note("removed", f"{count} citation{'s' if count > 1 else ''}: {why}") for count, why in counts if count]
+
+
+def _defused(draft: Draft) -> list[Note]:
+    """A note about what a sentence would have shown besides words (`rag.answering.rendering` shows words alone)."""
+    removed = defused(draft.text or "").removed
+    return [Note("links", f"of the model, not shown: {removed}")] if removed else []
 
 
 def _kinds(finding: Finding) -> str:

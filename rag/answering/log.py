@@ -16,9 +16,10 @@ from typing import Any
 from uuid import UUID, uuid4
 
 from rag.answering.rendering import render
-from rag.answering.service import AnswerEvent, AnswerOutcome
+from rag.answering.replay import asked_on_record, candidates_of, permit_on_record, stood_on
+from rag.answering.service import AnswerEvent, AnswerOutcome, Asked
 from rag.domain.answer import Abstention, Note, Sentence
-from rag.domain.passage import SearchResult
+from rag.domain.passage import SearchResult, documents_of
 from rag.domain.principal import Permit
 from rag.settings import AnswerLogSettings
 from rag.store import answer_record
@@ -29,8 +30,8 @@ from rag.store.session import Database
 log = logging.getLogger(__name__)
 
 _EXPIRED_TOGETHER = 1000
-_PROMPT = "prompt"
-"""Kind of the note that names the version of the prompt."""
+_PROMPT, _PROMPT_HASH = "prompt", "prompt_sha256"
+"""Kinds of the notes that name the version of the prompt, and what was sent."""
 
 
 def storable(text: str) -> str:
@@ -49,8 +50,17 @@ class Surface(StrEnum):
 class Recording:
     """Collects one answer while it passes by. `id` is what callers know it by."""
 
-    def __init__(self, permit: Permit, question: str, surface: Surface, generator: str) -> None:
+    def __init__(
+        self, permit: Permit, question: str, surface: Surface, generator: str, asked: Asked | None = None
+    ) -> None:
+        """Begin.
+
+        Args:
+            asked: how the question was put; an answer that is recorded without it can't be replayed.
+        """
         self.id: UUID = uuid4()
+        self._asked, self._asked_at = asked, utc_now()
+        self._first: SearchResult | None = None
         self.complete = False
         self._permit, self._question, self._surface, self._generator = permit, question, surface, generator
         self._began = time.perf_counter()
@@ -59,6 +69,28 @@ class Recording:
         self._abstention: Abstention | None = None
         self._sentences: list[Sentence] = []
         self._notes: list[Note] = []
+        self._found: dict[UUID, None] = {}
+
+    @property
+    def question(self) -> str:
+        """What was asked."""
+        return self._question
+
+    @property
+    def abstained(self) -> bool:
+        """Whether the answer is a refusal."""
+        return self._abstention is not None
+
+    @property
+    def found(self) -> list[UUID]:
+        """Documents whose passages were found for it, as far as it has come."""
+        return list(self._found)
+
+    @property
+    def cited(self) -> list[UUID]:
+        """Documents that it cites."""
+        sources = (item.passage.source for sentence in self._sentences for item in sentence.citations)
+        return list(dict.fromkeys(source.document_id for source in sources))
 
     async def listening(self, events: AsyncGenerator[AnswerEvent, None]) -> AsyncGenerator[AnswerEvent, None]:
         """The events, noted as they pass; `complete` once they have come to their end."""
@@ -78,6 +110,8 @@ class Recording:
     def _note(self, event: AnswerEvent) -> None:
         if isinstance(event, SearchResult):
             self._search = event
+            self._first = self._first or event
+            self._found |= dict.fromkeys(documents_of(event.passages))
         elif isinstance(event, Sentence):
             self._sentences.append(event)
         elif isinstance(event, Abstention):
@@ -107,6 +141,8 @@ class Recording:
             id=self.id,
             tenant_id=self._permit.tenant_id,
             principal_id=self._permit.principal.id,
+            principal_name=self._permit.principal.name[:200],
+            principal_kind=self._permit.principal.kind.value,
             surface=self._surface,
             collections=sorted(str(item) for item in self._permit.collections),
             language=str(trace.language) if trace is not None else "",
@@ -117,10 +153,23 @@ class Recording:
             notes=self._told(content=content),
             generator=self._generator[:200],
             prompt_version=next((note.detail[:100] for note in self._notes if note.kind == _PROMPT), ""),
+            **self._stood(content=content),
             timings_ms={**(trace.timings_ms if trace is not None else {}), "total": round(self._took_ms, 3)},
             created_at=utc_now(),
         )
         return record, self._sources()
+
+    def _stood(self, *, content: bool) -> dict[str, Any]:
+        """What a replay needs; without `content`, no words of the question or of its filter, so that there can be none."""
+        told = {note.kind: note.detail for note in reversed(self._notes)}
+        found: dict[str, Any] = {"asked_at": self._asked_at, "prompt_hash": told.get(_PROMPT_HASH, "")[:64]}
+        found["permit"] = permit_on_record(self._permit) | ({} if content else {"where": None})
+        if self._asked is not None:
+            found["asked"] = asked_on_record(self._asked, content=content)
+        if self._first is not None:
+            found["stood_on"] = stood_on(self._first, self._generator, told.get("model", ""))
+            found["candidates"] = candidates_of(self._first.passages)
+        return found
 
     def _citations(self) -> list[dict[str, Any]]:
         return [

@@ -1,4 +1,8 @@
-"""An answer as text with `[n]` marks, and where each mark stands."""
+"""An answer as Markdown with `[n]` marks, and where each mark stands.
+
+The one place where an answer becomes text: whatever words of models and documents are in it, nothing of them loads, runs or leads
+away (`rag.text.inert`).
+"""
 
 from __future__ import annotations
 
@@ -7,6 +11,8 @@ from dataclasses import dataclass
 
 from rag.domain.answer import Citation, Sentence, Support
 from rag.domain.language import Language
+from rag.text.inert import inert, starts_with_code
+from rag.text.invisible import visible
 
 UNHELD = {True: "(근거에서 확인되지 않음)", False: "(not confirmed by the sources)"}
 """What stands behind a sentence that its passages don't hold, in the language of the sentence; by whether that is Korean."""
@@ -35,22 +41,29 @@ class RenderedSentence:
 
 def render(sentence: Sentence, offset: int) -> RenderedSentence:
     """`sentence` as it follows after `offset` characters of the answer."""
-    separator = sentence.gap if offset else ""
     citations = tuple({item.number: item for item in sentence.citations}.values())
     marks = "".join(f"[{item.number}]" for item in citations)
     if sentence.support is Support.UNSUPPORTED:
         marks = f"{marks} {UNHELD[bool(_HANGUL.search(sentence.text))]}".lstrip()
     body = _body(sentence, marks)
+    separator = _separator(sentence, body) if offset else ""
     start = offset + len(separator)
     return RenderedSentence(separator + body, start, start + len(body), citations)
+
+
+def _separator(sentence: Sentence, body: str) -> str:
+    """The gap before a sentence; code begins on a line of its own, or it would be none."""
+    return "\n" if starts_with_code(body) and "\n" not in sentence.gap else sentence.gap
 
 
 def _body(sentence: Sentence, marks: str) -> str:
     quoted = sentence.support is Support.VERBATIM  # what a model writes about code is prose, with fences of its own
     if quoted and any(item.passage.chunk.language is Language.CODE for item in sentence.citations):
-        fence = _fence(sentence.text)
-        return f"{fence}\n{sentence.text}\n{fence}\n{marks}".rstrip()
-    return f"{ruled(sentence.text)}{_apart(sentence.text)}{marks}".rstrip()
+        code = visible(sentence.text)
+        fence = _fence(code)
+        return f"{fence}\n{code}\n{fence}\n{marks}".rstrip()
+    text = inert(sentence.text)
+    return f"{ruled(text)}{_apart(text)}{marks}".rstrip()
 
 
 def _apart(text: str) -> str:

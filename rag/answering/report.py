@@ -12,6 +12,7 @@ from rag.domain.language import Language
 from rag.domain.messages import UiLanguage
 from rag.generation.base import Draft, GenerationRequest, Generator
 from rag.generation.prompts.files import prompt, prompt_language
+from rag.text.inert import inert
 
 STEP, SECTION, SOURCE = "step", "section", "source"
 """Kinds of the notes that tell of a search as it happens, that hold a heading, before its sentences, and a source, at the end."""
@@ -68,7 +69,7 @@ def source_notes(sentences: Sequence[Sentence], language: Language) -> Iterator[
     for citation in (item for sentence in sentences for item in sentence.citations):
         source = citation.passage.source
         parts = (source.title or source.source_key, citation.provision, citation.anchor.label(shown))
-        place = ", ".join(part for part in parts if part)
+        place = inert(", ".join(part for part in parts if part))
         known = places.setdefault(citation.number, [])
         if place not in known:
             known.append(place)

@@ -13,6 +13,7 @@ from anyio.to_thread import run_sync
 from rag.answering.contract import DEFAULT_RULES, ContractRules, standing, verified
 from rag.answering.contract_support import SupportChecker
 from rag.answering.evidence import Evidence, weigh, with_alternatives
+from rag.answering.privacy import without_hidden
 from rag.answering.signals import RIVALS, QuestionTerms
 from rag.domain.answer import Abstention, AbstentionReason, Note, Sentence, Weakness
 from rag.domain.errors import GeneratorMissing
@@ -201,7 +202,8 @@ class Answerer:
     ) -> AsyncGenerator[Sentence | Note, None]:
         """What `generator` proposes, under the contract that all answers stand under."""
         rules = self._rules.for_question(permit.as_of)
-        return standing(verified(generator, request, checker=self._checker, rules=rules))
+        events = standing(verified(generator, request, checker=self._checker, rules=rules))
+        return without_hidden(events, self._retriever.database, permit, request.passages)
 
     def _request(self, permit: Permit, asked: Asked, read: _Read) -> GenerationRequest:
         search = read.search

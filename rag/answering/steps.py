@@ -28,6 +28,7 @@ from rag.inference.computing import compute
 from rag.retrieval.service import Retriever
 from rag.retrieval.understanding import QuestionContext
 from rag.settings import AnswerSettings
+from rag.text.inert import inert
 from rag.text.question import QuestionReader
 
 _TEXTS: Mapping[str, tuple[str, str]] = {
@@ -186,7 +187,7 @@ class _Gathered:
         """The last search in words of that language."""
         question, passages = self._found[-1]
         number = len(self._found)
-        return _note(language, "search", number=number, question=question, passages=len(passages), new=self._new)
+        return _note(language, "search", number=number, question=inert(question), passages=len(passages), new=self._new)
 
     def passages(self) -> tuple[Passage, ...]:
         """Each passage once: the best of every search, then the second of every search, and so on."""

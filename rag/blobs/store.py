@@ -1,7 +1,8 @@
 """Blob storage on a local folder, NFS or S3, by obstore (one code path for all of them).
 
 Originals lie under `originals/<sha256>`, so the same content is stored once; derived files under `derived/<version>/<name>`; what
-jobs make for their callers under `results/<job>/<name>`.
+jobs make for their callers under `results/<job>/<name>`. With a keyring all of it is encrypted (`vault.py`); the names stay, so
+whoever reads the store sees which contents are equal, and can tell whether a file that he has is among them.
 User input never becomes a key.
 """
 
@@ -21,11 +22,12 @@ from uuid import UUID, uuid4
 import obstore
 from obstore.store import LocalStore, MemoryStore, from_url
 
+from rag.blobs.keyring import Keyring
+from rag.blobs.vault import Vault
 from rag.domain.errors import EmptyFile, PayloadTooLarge
 
 _HASH = re.compile(r"[0-9a-f]{64}")
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,99}")
-_READ_BYTES = 1 << 20
 _ABANDONED_S = 86_400.0
 
 
@@ -40,8 +42,10 @@ class BlobRef:
 class BlobWriter:
     """Receives an original piece by piece; memory stays at one buffer whatever the size."""
 
-    def __init__(self, store: LocalStore | MemoryStore, limit: int) -> None:
+    def __init__(self, store: LocalStore | MemoryStore, limit: int, vault: Vault) -> None:
         self._store = store
+        self._vault = vault
+        self._sealer = vault.sealer()
         self._limit = limit
         self._key = f"incoming/{uuid4().hex}"
         self._writer = obstore.open_writer(store, self._key, buffer_size=5 << 20)
@@ -58,7 +62,7 @@ class BlobWriter:
         if self._size > self._limit:
             raise PayloadTooLarge(limit_mb=self._limit // (1 << 20))
         self._digest.update(data)
-        self._writer.write(data)
+        self._writer.write(data if self._sealer is None else self._sealer.feed(data))
 
     def finish(self, name: str) -> BlobRef:
         """Close, and move the content under its hash.
@@ -69,9 +73,15 @@ class BlobWriter:
         if self._size == 0:
             self.abort()
             raise EmptyFile(name=name)
-        self._writer.close()
         content_hash = self._digest.hexdigest()
-        obstore.rename(self._store, self._key, _original(content_hash))
+        place, before = _original(content_hash), None
+        if self._sealer is not None:
+            self._writer.write(self._sealer.finish())
+            before = self._vault.identity_of(place)
+            self._vault.publish(self._sealer, place)
+        self._writer.close()
+        obstore.rename(self._store, self._key, place)
+        self._vault.forget(before)
         return BlobRef(content_hash, self._size)
 
     def abort(self) -> None:
@@ -83,7 +93,7 @@ class BlobWriter:
 class BlobStore:
     """Originals and derived files."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, keyring: Keyring | None = None) -> None:
         self._root: Path | None = None
         self._store: LocalStore | MemoryStore
         if url.startswith("file:"):
@@ -94,10 +104,12 @@ class BlobStore:
             self._store = MemoryStore()
         else:
             self._store = from_url(url)  # type: ignore[assignment]
+        self._encrypted = keyring is not None
+        self.vault = Vault(self._store, keyring)
 
     def writer(self, limit: int) -> BlobWriter:
         """A writer for one original of at most `limit` bytes."""
-        return BlobWriter(self._store, limit)
+        return BlobWriter(self._store, limit, self.vault)
 
     def exists(self, content_hash: str) -> bool:
         """Whether an original with this hash is stored."""
@@ -114,15 +126,21 @@ class BlobStore:
         except FileNotFoundError:
             return None
 
-    def stream(self, content_hash: str) -> Iterator[bytes]:
-        """The original's bytes in pieces of about 1 MiB."""
-        for piece in obstore.get(self._store, _original(content_hash)).stream(min_chunk_size=_READ_BYTES):
-            yield bytes(piece)
+    def stream(self, content_hash: str, start: int = 0, length: int | None = None) -> Iterator[bytes]:
+        """The original's bytes in pieces of about 1 MiB: all of them, or `length` from `start` on."""
+        place = _original(content_hash)
+        if start == 0 and length is None:
+            yield from self.vault.stream(place)
+        else:
+            yield from self.vault.stream_range(place, start, length)
 
     @contextmanager
     def local_copy(self, content_hash: str) -> Iterator[Path]:
-        """A readable file with the original's content: the blob itself on a folder, a temporary copy otherwise."""
-        if self._root is not None:
+        """A readable file with the original's content: the blob itself on a folder, a temporary copy otherwise.
+
+        A copy of what is encrypted is readable for its owner alone, and only for the length of the block.
+        """
+        if self._root is not None and not self._encrypted and not self.vault.is_encrypted(_original(content_hash)):
             yield self._root / _original(content_hash)
             return
         with tempfile.NamedTemporaryFile(prefix="seogo-") as copy:
@@ -133,12 +151,12 @@ class BlobStore:
 
     def put_derived(self, version_id: UUID, name: str, data: bytes) -> None:
         """Store a derived file of a version, replacing an earlier one."""
-        obstore.put(self._store, _derived(version_id, name), data)
+        self.vault.put(_derived(version_id, name), data)
 
     def get_derived(self, version_id: UUID, name: str) -> bytes | None:
         """A derived file; None when there is none."""
         try:
-            return bytes(obstore.get(self._store, _derived(version_id, name)).bytes())
+            return self.vault.get(_derived(version_id, name))
         except FileNotFoundError:
             return None
 
@@ -157,12 +175,12 @@ class BlobStore:
 
     def put_result(self, job_id: UUID, name: str, data: bytes) -> None:
         """Store what a job made, or works with, replacing an earlier one of this name."""
-        obstore.put(self._store, _result(job_id, name), data)
+        self.vault.put(_result(job_id, name), data)
 
     def get_result(self, job_id: UUID, name: str) -> bytes | None:
         """What a job made; None when there is none."""
         try:
-            return bytes(obstore.get(self._store, _result(job_id, name)).bytes())
+            return self.vault.get(_result(job_id, name))
         except FileNotFoundError:
             return None
 
@@ -201,10 +219,7 @@ class BlobStore:
 
     def _delete(self, keys: list[str]) -> None:
         for key in keys:
-            try:
-                obstore.delete(self._store, key)
-            except FileNotFoundError:
-                continue
+            self.vault.delete(key)
 
 
 def _original(content_hash: str) -> str:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from uuid import UUID, uuid5
 
 from rag.domain.anchor import Anchor, merge_anchors
+from rag.domain.findings import IN_TEXT, ChunkFindings, masked
 from rag.domain.language import Language
 from rag.domain.provision import ProvisionMark, covering_label, marks_between
 
@@ -120,6 +121,13 @@ class Chunk:
     def provision(self) -> str:
         """The provision that the whole text belongs to, such as `제24조제1항–제3항`; empty outside statutes and rules."""
         return covering_label([mark.path for mark in self.provisions])
+
+    def masked(self, findings: ChunkFindings) -> Chunk:
+        """The same with what was found in it hidden; offsets and anchors stay right, as no text gets longer or shorter."""
+        if not findings.found:
+            return self
+        headings = tuple(masked(text, findings.of(place)) for place, text in enumerate(self.heading_path))
+        return replace(self, text=masked(self.text, findings.of(IN_TEXT)), heading_path=headings)
 
     @property
     def search_text(self) -> str:

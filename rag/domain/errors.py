@@ -7,7 +7,9 @@ SeogoError
 │   │   ├── ImagesNotTaken         images_not_taken
 │   │   └── ModelRefused           model_refused
 │   ├── MethodNotAllowed           method_not_allowed
+│   ├── HostNotServed              host_not_served
 │   ├── PayloadTooLarge            payload_too_large
+│   ├── RangeRefused               range_refused
 │   ├── EmptyFile                  empty_file
 │   ├── UnsupportedFormat          unsupported_format
 │   ├── ConverterMissing           converter_missing
@@ -15,10 +17,15 @@ SeogoError
 │   ├── FileDamaged                file_damaged
 │   ├── NoTextFound                no_text_found
 │   │   └── OcrUnavailable          ocr_unavailable
+│   ├── PersonalDataBlocked        personal_data_blocked
+│   ├── NothingToRelease           nothing_to_release
 │   ├── QuestionTooLong            question_too_long
 │   ├── QuestionsInvalid           questions_invalid
 │   ├── NameTaken                  name_taken
 │   ├── FilterTooWide              filter_too_wide
+│   ├── TooManyRules               too_many_rules
+│   ├── WouldLockOut               would_lock_out
+│   ├── LastAdministrator          last_administrator
 │   ├── NothingToRetry             nothing_to_retry
 │   ├── NothingToCancel            nothing_to_cancel
 │   ├── SpaceConflict              space_conflict
@@ -31,21 +38,34 @@ SeogoError
 │   ├── RerankerMissing            reranker_missing
 │   └── GeneratorMissing           generator_missing
 ├── NotAuthenticated               not_authenticated
+├── SignInFailed                   sign_in_failed
+│   └── AccessEnded                access_ended
 ├── NotPermitted                   not_permitted
+│   ├── LabelAboveClearance        label_above_clearance
+│   ├── NotYoursToOpen             not_yours_to_open
+│   └── PersonalDataHidden         personal_data_hidden
+├── RateLimited                    rate_limited
 ├── NotFound                       not_found
 │   ├── CollectionNotFound         collection_not_found
 │   ├── DocumentNotFound           document_not_found
 │   ├── ReceiptNotFound            receipt_not_found
-│   └── SpaceNotFound              space_not_found
+│   ├── SpaceNotFound              space_not_found
+│   ├── AccountNotFound            account_not_found
+│   ├── GroupNotFound              group_not_found
+│   ├── GrantNotFound              grant_not_found
+│   └── KeyNotFound                key_not_found
 ├── ParseLimitExceeded             parse_limit_exceeded
 ├── ParserCrashed                  parser_crashed
 ├── WorkerLost                     worker_lost
 ├── OriginalMissing                original_missing
+├── BlobTampered                   blob_tampered
 ├── Unavailable                    the service can't do it now; a retry can help
 │   ├── IndexUnavailable           index_unavailable
 │   ├── StoreUnavailable           store_unavailable
 │   ├── IndexWriteMismatch         index_write_mismatch
 │   ├── PurgeIncomplete            purge_incomplete
+│   ├── AuditUnavailable           audit_unavailable
+│   ├── ProviderUnavailable        provider_unavailable
 │   └── ModelUnavailable           model_unavailable
 │       ├── ModelBusy              model_busy
 │       ├── ModelTimeout           model_timeout
@@ -54,6 +74,7 @@ SeogoError
 │       └── GenerationStopped      generation_stopped
 ├── EgressRefused                  egress_refused
 └── ConfigurationError             configuration_invalid
+    ├── KeyAtRestMissing           key_at_rest_missing
     ├── StoreInUse                 store_in_use
     └── SchemaOutdated             schema_outdated
 
@@ -136,10 +157,22 @@ class MethodNotAllowed(InputError):
     code = "method_not_allowed"
 
 
+class HostNotServed(InputError):
+    """This service is not reached under the name {host}. Its operator lists its names under `api.browsers.hosts`."""
+
+    code = "host_not_served"
+
+
 class PayloadTooLarge(InputError):
     """The upload is larger than the limit of {limit_mb} MB. Nothing of it was kept."""
 
     code = "payload_too_large"
+
+
+class RangeRefused(InputError):
+    """That range of bytes can't be sent. Ask for at most {limit} ranges that do not overlap, inside the file."""
+
+    code = "range_refused"
 
 
 class EmptyFile(InputError):
@@ -178,6 +211,18 @@ class NoTextFound(InputError):
     code = "no_text_found"
 
 
+class PersonalDataBlocked(InputError):
+    """{name} holds personal data or secrets that this collection does not let be searched: {kinds}. A curator can release it."""
+
+    code = "personal_data_blocked"
+
+
+class NothingToRelease(InputError):
+    """The document is not held back for personal data."""
+
+    code = "nothing_to_release"
+
+
 class OcrUnavailable(NoTextFound):
     """The pages of {name} are pictures; to read them, install Tesseract with Korean (tesseract-ocr, tesseract-ocr-kor)."""
 
@@ -206,6 +251,24 @@ class FilterTooWide(InputError):
     """The prefixes in the filter hold for more than {limit} documents. Give a longer prefix, or filter by an attribute."""
 
     code = "filter_too_wide"
+
+
+class TooManyRules(InputError):
+    """This collection has {limit} different rules about who may read. Name groups instead of people, or use another."""
+
+    code = "too_many_rules"
+
+
+class WouldLockOut(InputError):
+    """After that you could not read {name} yourself. Say `force` if you mean it."""
+
+    code = "would_lock_out"
+
+
+class LastAdministrator(InputError):
+    """That would leave no administrator. Make somebody else one before."""
+
+    code = "last_administrator"
 
 
 class NothingToRetry(InputError):
@@ -280,10 +343,47 @@ class NotAuthenticated(SeogoError):
     code = "not_authenticated"
 
 
+class AccessEnded(NotAuthenticated):
+    """The right to see this ended while it was sent: the key, the session or the account is not in force any more."""
+
+    code = "access_ended"
+
+
+class SignInFailed(SeogoError):
+    """The sign-in did not succeed. Please begin again from the portal."""
+
+    code = "sign_in_failed"
+
+
 class NotPermitted(SeogoError):
     """This key is not permitted to do that."""
 
     code = "not_permitted"
+
+
+class LabelAboveClearance(NotPermitted):
+    """The label {label} is above your clearance, which is {clearance}."""
+
+    code = "label_above_clearance"
+
+
+class NotYoursToOpen(NotPermitted):
+    """Who may read {name} is for a curator of the collection to say; its owner can only restrict it further."""
+
+    code = "not_yours_to_open"
+
+
+class PersonalDataHidden(NotPermitted):
+    """The document holds personal data that is hidden from you, so its original can't be given out."""
+
+    code = "personal_data_hidden"
+
+
+class RateLimited(SeogoError):
+    """Too much at once for this {who}: {limit} {what} are allowed. Try again in {retry_after_s} seconds."""
+
+    code = "rate_limited"
+    retryable = True
 
 
 class NotFound(SeogoError):
@@ -316,6 +416,30 @@ class SpaceNotFound(NotFound):
     code = "space_not_found"
 
 
+class AccountNotFound(NotFound):
+    """There is no account {name} that you may see."""
+
+    code = "account_not_found"
+
+
+class GroupNotFound(NotFound):
+    """There is no group {name} that you may see."""
+
+    code = "group_not_found"
+
+
+class GrantNotFound(NotFound):
+    """There is no grant {name} that you may see."""
+
+    code = "grant_not_found"
+
+
+class KeyNotFound(NotFound):
+    """There is no key {name} that you may see."""
+
+    code = "key_not_found"
+
+
 class ParseLimitExceeded(SeogoError):
     """Reading {name} took more than its share of {resource} and was stopped."""
 
@@ -341,6 +465,12 @@ class OriginalMissing(SeogoError):
 
     code = "original_missing"
     retryable = True
+
+
+class BlobTampered(SeogoError):
+    """The stored content of {name} was changed or damaged outside of this service, and is not given out."""
+
+    code = "blob_tampered"
 
 
 class Unavailable(SeogoError):
@@ -372,6 +502,18 @@ class PurgeIncomplete(Unavailable):
     """Something of {name} was left after its deletion. The purge will be tried again."""
 
     code = "purge_incomplete"
+
+
+class AuditUnavailable(Unavailable):
+    """The request was refused because it could not be put on the audit trail."""
+
+    code = "audit_unavailable"
+
+
+class ProviderUnavailable(Unavailable):
+    """The sign-in provider {name} is not available at the moment. Please try again shortly."""
+
+    code = "provider_unavailable"
 
 
 class ModelUnavailable(Unavailable):
@@ -424,6 +566,12 @@ class ConfigurationError(SeogoError):
     """The configuration is not valid: {detail}"""
 
     code = "configuration_invalid"
+
+
+class KeyAtRestMissing(ConfigurationError):
+    """Stored content is encrypted with the key {key}, which is in none of the files of `rag.encryption.key_files`."""
+
+    code = "key_at_rest_missing"
 
 
 class StoreInUse(ConfigurationError):

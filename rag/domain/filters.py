@@ -188,10 +188,12 @@ class Selection:
     Attributes:
         label_groups: of each group, a point must have one label.
         documents: the documents to look into; None means not limited, an empty set finds nothing.
+        excluded: documents to look past.
     """
 
     label_groups: tuple[tuple[str, ...], ...] = ()
     documents: frozenset[UUID] | None = None
+    excluded: frozenset[UUID] = frozenset()
 
 
 def document_labels(

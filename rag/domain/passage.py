@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
@@ -35,6 +36,7 @@ class Source:
         source_url, fetched_at: of a web page's snapshot; empty and None otherwise.
         valid_to: set when a newer version has replaced this one, which only a question as of a date can see.
         parent: the mail or the archive that the document is in; None for what was uploaded.
+        flagged: the version seems to speak to a model, and no curator has cleared it.
     """
 
     document_id: UUID
@@ -52,6 +54,21 @@ class Source:
     valid_from: datetime | None = None
     valid_to: datetime | None = None
     parent: Parent | None = None
+    flagged: bool = False
+
+    def renamed(self, name: Callable[[str], str]) -> Source:
+        """The same with every name in it as `name` gives it."""
+        parent = self.parent
+        if parent is not None:
+            parent = Parent(parent.document_id, name(parent.source_key), name(parent.title), name(parent.member))
+        return replace(
+            self,
+            source_key=name(self.source_key),
+            title=name(self.title),
+            author=name(self.author),
+            source_url=name(self.source_url),
+            parent=parent,
+        )
 
 
 class LocatedChunk(NamedTuple):
@@ -108,6 +125,11 @@ class Passage:
     def at(self, rank: int) -> Passage:
         """The same at another place of a result."""
         return replace(self, rank=rank)
+
+
+def documents_of(passages: Iterable[Passage]) -> list[UUID]:
+    """The documents that passages are from, each once."""
+    return list(dict.fromkeys(item.source.document_id for item in passages))
 
 
 class DropReason(StrEnum):
@@ -189,6 +211,7 @@ class SearchTrace:
         fusion: how the legs became one ranking; a value of the setting `retrieval.fusion`.
         notes: what the question was understood to mean.
         rerank: what became of the reranker's second look.
+        space: name of the embedding space that was searched: models, analyzers and their versions.
     """
 
     language: Language
@@ -201,6 +224,7 @@ class SearchTrace:
     fusion: str = "scores"
     notes: tuple[QuestionNote, ...] = ()
     rerank: RerankTrace = RerankTrace()
+    space: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from uuid import UUID
 
+from rag.access.personal_data.reading import read_masked
 from rag.access.policy import Action, Policy
 from rag.domain.document import Chunk
 from rag.domain.errors import CollectionNotFound
@@ -20,7 +21,6 @@ from rag.domain.passage import LocatedChunk
 from rag.domain.principal import Permit
 from rag.evaluation.places import holds, holds_enough, stands_at
 from rag.evaluation.questions import Expected, Problem, Question
-from rag.store import chunk as chunks_table
 from rag.store import listing
 from rag.store.listing import ListedDocument
 from rag.store.session import Database
@@ -182,7 +182,7 @@ def read_chunks(database: Database, permit: Permit, ids: Sequence[UUID]) -> dict
     found: dict[UUID, LocatedChunk] = {}
     for start in range(0, len(ids), _READ_AT_ONCE):
         with database.read() as session:
-            found |= chunks_table.read_permitted(session, permit, ids[start : start + _READ_AT_ONCE])
+            found |= read_masked(session, permit, ids[start : start + _READ_AT_ONCE])
     return found
 
 

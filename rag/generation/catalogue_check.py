@@ -17,7 +17,7 @@ from rag.domain.errors import ConfigurationError
 from rag.generation.catalogue import Catalogue
 from rag.generation.catalogue_serving import described
 from rag.settings import GenerationSettings, ServedModel
-from rag.transport.server import checked_url
+from rag.transport.server import authorization, checked_url
 
 State = Literal["ok", "unreachable", "refused", "not_a_model_server", "other_model", "no_adapter", "shorter", "longer"]
 TROUBLE: frozenset[State] = frozenset(
@@ -80,7 +80,7 @@ def _checked(client: httpx.Client, served: ServedModel, url: str, expected: int 
     try:
         root = checked_url(served.name, url)
         headers = _headers(served)
-    except (ConfigurationError, OSError, UnicodeDecodeError) as error:
+    except ConfigurationError as error:
         return EngineCheck(served.name, url, "refused", detail=str(error))
     root = root if root.count("/") > 2 else f"{root}/v1"
     try:
@@ -130,7 +130,4 @@ def _listed(answer: Any) -> Iterator[tuple[str, int | None]]:
 
 
 def _headers(served: ServedModel) -> dict[str, str]:
-    headers = {"Accept": "application/json"}
-    if served.api_key_file is not None:
-        headers["Authorization"] = f"Bearer {served.api_key_file.read_text('ascii').strip()}"
-    return headers
+    return {"Accept": "application/json"} | authorization(served.api_key_file)

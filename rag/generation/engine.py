@@ -39,6 +39,19 @@ ENGINE_DEFAULTS = Sampling()
 
 
 @dataclass(frozen=True, slots=True)
+class Withheld:
+    """What must not come out of a call.
+
+    Attributes:
+        canary: a word that the model has no reason to write.
+        rules: a text that it must not repeat.
+    """
+
+    canary: str
+    rules: str
+
+
+@dataclass(frozen=True, slots=True)
 class EngineCall:
     """One generation.
 
@@ -50,6 +63,7 @@ class EngineCall:
         tenant: whose call it is: prefix caches are never shared between tenants.
         affinity: calls with the same value begin with the same text, and go to the replica that has it in its cache.
         deadline: instant of `time.monotonic` by which everything is wanted.
+        withheld: what the guards stop at; None for calls that have no rules of ours.
     """
 
     messages: Sequence[Message]
@@ -64,6 +78,7 @@ class EngineCall:
     tenant: str = ""
     affinity: str = ""
     deadline: float | None = None
+    withheld: Withheld | None = None
 
 
 @dataclass(frozen=True, slots=True)

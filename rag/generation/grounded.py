@@ -227,6 +227,7 @@ def _notes(prepared: _Prepared) -> Iterator[Note]:
     thinking: Mapping[bool | None, str] = {True: "on", False: "off", None: "left to the model"}
     yield Note("thinking", thinking[choice.thinking])
     yield Note("prompt", prepared.prompt.identity)
+    yield Note("prompt_sha256", prepared.prompt.digest)
     for detail in prepared.prompt.omitted:
         yield Note("omitted", detail)
 

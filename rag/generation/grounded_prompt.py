@@ -7,6 +7,7 @@ order of their documents), what is this question's own comes last (ranks, questi
 from __future__ import annotations
 
 import hmac
+import json
 import secrets
 from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
@@ -25,6 +26,7 @@ from rag.generation.engine import Message
 from rag.generation.marks import marks_as_text
 from rag.generation.memory import NO_MEMORY, Memory, remembered
 from rag.generation.prompts.files import Prompt, prompt, prompt_language
+from rag.text.invisible import visible
 from rag.text.language import detect_language
 from rag.text.sentences import split_sentences
 from rag.text.template_tokens import neutralised
@@ -37,8 +39,8 @@ _LEAST_PASSAGE = 48
 """Tokens; less of a passage than this says nothing."""
 _AROUND_PASSAGE = 40
 """Tokens of the two lines around a passage."""
-_TEMPLATE_TOKENS = 64
-"""What a model's template puts around system and user message, with a date and the like."""
+_TEMPLATE_TOKENS = 128
+"""What a model's template puts around system and user message, with a date and the like, and the line of the canary."""
 _LONGEST_LABEL = 160
 
 
@@ -61,6 +63,12 @@ class GroundedPrompt:
     affinity: str
     written: Mapping[str, str] = field(default_factory=dict)
     omitted: tuple[str, ...] = ()
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the messages as JSON, in hex: what was sent can be told from anything else without being kept."""
+        said = json.dumps([dict(item) for item in self.messages], ensure_ascii=False, sort_keys=True)
+        return sha256(said.encode("utf-8", "replace")).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +112,7 @@ class PromptWriter:
     def estimate(self, request: GenerationRequest) -> int:
         """Tokens of the prompt with everything in it."""
         passages = sum(
-            estimated_tokens(item.chunk.text) + _AROUND_PASSAGE + _LONGEST_LABEL for item in request.passages
+            estimated_tokens(item.chunk.text) + _AROUND_PASSAGE + _label_tokens(item) for item in request.passages
         )
         history = sum(estimated_tokens(item.content) for item in request.history)
         return self._fixed(request, NO_MEMORY) + passages + history
@@ -217,7 +225,10 @@ def _blocks(passages: Sequence[Passage], words: Prompt, language: UiLanguage) ->
 
 def _block(index: int, passage: Passage, labels: Mapping[str, str], language: UiLanguage) -> _Block:
     chunk = passage.chunk
-    body, written = chunk.text, dict[str, str]()
+    body, written = (
+        visible(chunk.text),
+        dict[str, str](),
+    )  # what was ingested by an older release may hold what nobody sees
     if chunk.language is not Language.CODE:  # in code, brackets with a number are what is asked about
         body, written = marks_as_text(body)
     neutral = neutralised(body)
@@ -241,12 +252,18 @@ def _labels(passage: Passage, labels: Mapping[str, str], language: UiLanguage) -
     yield "version", ", ".join(version)
 
 
+def _label_tokens(passage: Passage) -> int:
+    """Tokens of the labels, at most: names of files and titles can be long, and all of them Korean."""
+    shown = (_line(passage.source.title or passage.source.source_key), _line(" › ".join(passage.chunk.heading_path)))
+    return _LONGEST_LABEL + sum(estimated_tokens(text) for text in shown)
+
+
 def _day(instant: datetime) -> str:
     return instant.date().isoformat()
 
 
 def _line(text: str) -> str:
-    text = " ".join(text.split())
+    text = " ".join(visible(text).split())
     return text if len(text) <= _LONGEST_LABEL else f"{text[:_LONGEST_LABEL]}…"
 
 

@@ -6,6 +6,7 @@
 - `gibberish`: random tokens, broken characters.
 - `tool_call`: `tool_calls` without one, or a call that is told and not made.
 - `empty`: nothing but reasoning, or nothing.
+- `leak`: the canary of its rules in any spelling, or a run of the rules themselves (`guards_leak.py`).
 
 What a guard does depends on what has gone out. Before any of the answer has, the call is made once more, changed so that the
 same need not happen again, and `Finished.retried` names the guard. After that the engine is stopped, and the stream ends with

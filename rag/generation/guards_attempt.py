@@ -11,6 +11,7 @@ from rag.generation import guards_tools as tools
 from rag.generation.engine import EngineCall, EngineEvent, Finished, ReasoningDelta, TextDelta, ToolCallDelta, Usage
 from rag.generation.guards_gibberish import GibberishWatch
 from rag.generation.guards_language import LanguageWatch, expected_language
+from rag.generation.guards_leak import LEAK, LeakWatch
 from rag.generation.guards_repetition import RepetitionWatch
 
 REPETITION = "repetition"
@@ -19,7 +20,7 @@ LANGUAGE = "language"
 GIBBERISH = "gibberish"
 TOOL_CALL = "tool_call"
 EMPTY = "empty"
-ALL_GUARDS = (REPETITION, RUNAWAY, LANGUAGE, GIBBERISH, TOOL_CALL, EMPTY)
+ALL_GUARDS = (REPETITION, RUNAWAY, LANGUAGE, GIBBERISH, TOOL_CALL, EMPTY, LEAK)
 _CHARS_PER_TOKEN = 16
 """More than any tokeniser gives on average: English has 4 to 5, Korean 1 to 2."""
 
@@ -95,6 +96,9 @@ class Attempt:
             self._answer.append(self._language)
         self._reasoning = _watches(guards, limits.reasoning)
         self._arguments = _watches(guards - {GIBBERISH}, limits.answer)
+        if call.withheld is not None:  # whichever guards a model needs: what is withheld is withheld
+            self._answer.append(LeakWatch(call.withheld))
+            self._arguments.append(LeakWatch(call.withheld))
         self._text = 0
         self._short: str | None = ""
         self._kept: list[str] = []

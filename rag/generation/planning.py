@@ -17,6 +17,7 @@ from rag.generation.grounded_prompt import PromptWriter
 from rag.generation.prompts.files import prompt, prompt_language
 from rag.generation.routing import Job, ModelRouter
 from rag.generation.saying import Speaker
+from rag.text.inert import inert
 from rag.text.reasoning import without_reasoning
 from rag.text.template_tokens import neutralised
 from rag.text.token_estimate import estimated_tokens
@@ -69,7 +70,7 @@ class ModelPlanner:
     async def outline(self, request: GenerationRequest, count: int) -> tuple[str, ...]:
         """Headings, without figures: those are for sentences that cite where they stand."""
         lines = await self._lines("outline", request, count)
-        headings = (" ".join(word for word in line.split() if not re.search(r"\d", word)) for line in lines)
+        headings = (" ".join(word for word in inert(line).split() if not re.search(r"\d", word)) for line in lines)
         return tuple(dict.fromkeys(text[:_LONGEST_HEADING] for text in headings if text))[:count]
 
     async def _lines(self, name: str, request: GenerationRequest, count: int, **values: str) -> list[str]:

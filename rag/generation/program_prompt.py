@@ -29,6 +29,7 @@ class Excerpt:
         place: where it stands in the file, such as `lines 10-24`.
         ordinal: its place among the pieces of its file.
         rank: how much the specification wants it, from 1.
+        document: id of the document that it is from; no part of a prompt.
     """
 
     collection: str
@@ -37,6 +38,7 @@ class Excerpt:
     ordinal: int
     rank: int
     text: str
+    document: str = ""
 
 
 @dataclass(frozen=True, slots=True)

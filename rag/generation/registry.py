@@ -11,6 +11,7 @@ from rag.generation.catalogue_routing import CatalogueRouter
 from rag.generation.catalogue_serving import described
 from rag.generation.engine import ChatEngine
 from rag.generation.guards import GuardedEngine
+from rag.generation.metering import MeteredEngine
 from rag.generation.openai_engine import open_engine
 from rag.generation.routing import ModelRouter
 from rag.settings import GenerationSettings
@@ -51,5 +52,5 @@ def open_generation(settings: GenerationSettings) -> Generation | None:
             raise ConfigurationError(detail=f"rag.generation.models: {served.name} is there twice")
         known = described(served, catalogue, settings.aliases)
         engine = open_engine(served, context_tokens=known.context_tokens, vision=known.vision, switches=known.switches)
-        engines[served.name] = GuardedEngine(engine)
+        engines[served.name] = GuardedEngine(MeteredEngine(engine))
     return Generation(CatalogueRouter(engines, catalogue, settings), engines, settings.aliases)

@@ -7,6 +7,7 @@ from contextlib import aclosing
 from dataclasses import replace
 
 from rag.domain.errors import InvalidRequest, ModelBroken
+from rag.generation.canary import Canaries
 from rag.generation.engine import ChatEngine, EngineCall, EngineEvent, Finished, Message, TextDelta
 from rag.generation.guards import GuardedEngine
 from rag.generation.routing import Choice
@@ -24,11 +25,13 @@ def reasoning_tokens(choice: Choice) -> int:
 class Speaker:
     """Asks engines. Remembers which of them take no system message (Gemma 2, the first Mistral): their rules go to the user's."""
 
-    def __init__(self) -> None:
+    def __init__(self, canaries: Canaries | None = None) -> None:
         self._without_system: set[str] = set()
+        self._canaries = canaries or Canaries()
 
     async def stream(self, engine: ChatEngine, call: EngineCall) -> AsyncGenerator[EngineEvent, None]:
-        """What the engine says; raises what it raises."""
+        """What the engine says; raises what it raises. Its rules get a canary, at which the guards stop it."""
+        call = self._canaries.put_in(call)
         plain = replace(call, messages=without_system(call.messages))
         refused = engine.name in self._without_system
         if not refused:

@@ -59,6 +59,7 @@ class IndexPoint:
         learned: a model's own term weights; None like `dense`.
         multi: shape (t, m), float32, unit rows; None like `dense`.
         labels: what filters ask for (`rag.domain.filters`), the same on all points of a version.
+        access: id of the rule that says who may read; None when nobody is held back.
         valid_from, valid_to: when the version answers questions, as far as known: an earlier beginning does no harm,
             since the record is asked again. A point with an end is archived: only questions as of a date see it.
     """
@@ -75,6 +76,26 @@ class IndexPoint:
     valid_to: datetime | None = None
     learned: SparseVector | None = None
     multi: NDArray[np.float32] | None = None
+    access: UUID | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PointTags:
+    """What the points of a version carry besides vectors and ids: what filters ask for, and who may read."""
+
+    labels: tuple[str, ...] = ()
+    access: UUID | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Placement:
+    """Where the points of a version have to lie."""
+
+    version_id: UUID
+    tenant_id: UUID
+    collection_id: UUID
+    access: UUID | None
+    archived: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +107,7 @@ class Retirement:
     collection_id: UUID
     valid_from: datetime
     valid_to: datetime
+    access: UUID | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +171,9 @@ class VectorIndex(Protocol):
 
         Questions about the present find and count them no longer; questions as of a date inside their validity do.
         """
+
+    def place(self, placement: Placement) -> None:
+        """Move the points of a version under another rule; unknown versions are no error, repeating is safe."""
 
     def relabel(self, version_id: UUID, labels: Sequence[str]) -> None:
         """Put `labels` in place of those that the points of a version have, archived or not; repeating is safe."""

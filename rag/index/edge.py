@@ -39,6 +39,7 @@ from rag.index.base import (
     IndexSchema,
     LegHit,
     LegQuery,
+    Placement,
     Retirement,
 )
 from rag.index.edge_requests import engine_point, engine_query, field_is_any_of, filter_of, hybrid_requests, uuid
@@ -58,6 +59,7 @@ from rag.index.layout import (
     checked_points,
     conditions_of,
     impossible,
+    placed_payload,
     require_schema,
     retired_payload,
     schema_record,
@@ -125,6 +127,13 @@ class EdgeIndex:
         for item in retirements:
             of_version = field_is_any_of(VERSION, [str(item.version_id)])
             self._write(qdrant_edge.UpdateOperation.set_payload_by_filter(of_version, retired_payload(item)), 1)
+
+    def place(self, placement: Placement) -> None:
+        """Move the points of a version under another rule; see `VectorIndex.place`."""
+        import qdrant_edge
+
+        of_version = field_is_any_of(VERSION, [str(placement.version_id)])
+        self._write(qdrant_edge.UpdateOperation.set_payload_by_filter(of_version, placed_payload(placement)), 1)
 
     def relabel(self, version_id: UUID, labels: Sequence[str]) -> None:
         """Put `labels` on every point of a version."""

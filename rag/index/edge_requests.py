@@ -9,7 +9,7 @@ from uuid import UUID
 from rag.domain.vectors import SparseVector
 from rag.index.base import DENSE, LEARNED, MULTI, RRF, SPARSE, HybridQuery, IndexPoint
 from rag.index.hybrid import POSITIVE, RRF_K, Legs, weights_of
-from rag.index.layout import TIE_MARGIN, AnyOf, Condition, EngineQuery, payload_of
+from rag.index.layout import TIE_MARGIN, AnyOf, Between, Condition, EngineQuery, NoneOf, payload_of
 
 if TYPE_CHECKING:
     import qdrant_edge
@@ -99,15 +99,24 @@ def filter_of(conditions: Sequence[Condition]) -> qdrant_edge.Filter:
     """Points that meet every condition."""
     import qdrant_edge
 
-    return qdrant_edge.Filter(must=[_engine_condition(item) for item in conditions])
+    return qdrant_edge.Filter(
+        must=[_engine_condition(item) for item in conditions if not isinstance(item, NoneOf)],
+        must_not=[_any_of(item) for item in conditions if isinstance(item, NoneOf)],
+    )
 
 
-def _engine_condition(item: Condition) -> qdrant_edge.FieldCondition:
+def _engine_condition(item: AnyOf | Between) -> qdrant_edge.FieldCondition:
     import qdrant_edge as edge
 
     if isinstance(item, AnyOf):
-        return edge.FieldCondition(key=item.field, match=edge.MatchAny(list(item.values)))
+        return _any_of(item)
     return edge.FieldCondition(key=item.field, range=edge.RangeFloat(lte=item.most, gt=item.above))
+
+
+def _any_of(item: AnyOf | NoneOf) -> qdrant_edge.FieldCondition:
+    import qdrant_edge as edge
+
+    return edge.FieldCondition(key=item.field, match=edge.MatchAny(list(item.values)))
 
 
 def uuid(point_id: qdrant_edge.PointId) -> UUID:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Protocol
 from uuid import UUID
 
-from rag.index.base import IndexPoint, Retirement
+from rag.index.base import IndexPoint, Placement, Retirement
 
 
 class IndexWriter(Protocol):
@@ -24,6 +24,9 @@ class IndexWriter(Protocol):
 
     def retire(self, retirements: Sequence[Retirement]) -> None:
         """Move the points of these versions into the archive."""
+
+    def place(self, placement: Placement) -> None:
+        """Move the points of a version under another rule."""
 
     def relabel(self, version_id: UUID, labels: Sequence[str]) -> None:
         """Put `labels` on every point of a version."""
@@ -63,6 +66,11 @@ class IndexesInStep:
         """Move these versions into the archive of every index."""
         for index in self._targets():
             index.retire(retirements)
+
+    def place(self, placement: Placement) -> None:
+        """Move the points of a version under another rule in every index."""
+        for index in self._targets():
+            index.place(placement)
 
     def relabel(self, version_id: UUID, labels: Sequence[str]) -> None:
         """Put `labels` on the points of a version in every index."""

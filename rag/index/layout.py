@@ -1,7 +1,8 @@
 """How a point lies in an engine, and what every backend checks, merges and sorts in the same way.
 
-Search has one condition, on `SCOPE`: the tenant and the collection in one value. It says the same as "this tenant and
-one of these collections", and it can be answered from posting lists alone. Measured with 100,000 points of 384
+Search has one condition, on `SCOPE`: the tenant, the collection, and the rule that says who may read, in one value. It says
+the same as "this tenant and one of these collections and no rule or one of these", and it can be answered from posting lists
+alone. Measured with 100,000 points of 384
 dimensions, a permit for 70 % of them, Edge, not optimised: the dense leg took 27 ms instead of 82 ms with two
 conditions, the sparse leg with the idf over the permitted points 11 ms instead of 40 ms.
 
@@ -28,7 +29,7 @@ from rag.domain.errors import ConfigurationError
 from rag.domain.filters import Selection
 from rag.domain.principal import Permit
 from rag.domain.vectors import SparseVector
-from rag.index.base import DENSE, LEARNED, SPARSE, IndexPoint, IndexSchema, LegHit, LegQuery, Retirement
+from rag.index.base import DENSE, LEARNED, SPARSE, IndexPoint, IndexSchema, LegHit, LegQuery, Placement, Retirement
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -82,7 +83,15 @@ class Between:
     above: int | None = None
 
 
-Condition = AnyOf | Between
+@dataclass(frozen=True, slots=True)
+class NoneOf:
+    """The field has none of these values."""
+
+    field: str
+    values: tuple[str, ...]
+
+
+Condition = AnyOf | Between | NoneOf
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,14 +111,21 @@ Ask = Callable[[Sequence[EngineQuery]], list[list[LegHit]]]
 """Runs engine queries under the permit's condition, one list of hits for each, best first."""
 
 
-def scope_of(tenant_id: UUID, collection_id: UUID) -> str:
-    """The value of `SCOPE`: both ids, so that a collection id of another tenant can't match."""
-    return f"{tenant_id}/{collection_id}"
+def scope_of(tenant_id: UUID, collection_id: UUID, access: UUID | None = None) -> str:
+    """The value of `SCOPE`: all ids, so that a collection id of another tenant can't match, nor a rule elsewhere."""
+    scope = f"{tenant_id}/{collection_id}"
+    return scope if access is None else f"{scope}/{access}"
 
 
 def permitted_scopes(permit: Permit) -> list[str]:
     """The values of `SCOPE` that `permit` opens, sorted; empty when it permits nothing."""
-    return sorted(scope_of(permit.tenant_id, collection) for collection in permit.collections)
+    open_scopes = (scope_of(permit.tenant_id, collection) for collection in permit.collections)
+    ruled = (
+        scope_of(permit.tenant_id, item.collection_id, item.rule_id)
+        for item in permit.rules
+        if item.collection_id in permit.collections
+    )
+    return sorted([*open_scopes, *ruled])
 
 
 def archive_of(scope: str) -> str:
@@ -128,6 +144,9 @@ def conditions_of(permit: Permit, selection: Selection | None) -> Conditions:
             Between(VALID_FROM, most=_milliseconds(permit.as_of) + 1),
             Between(VALID_TO, above=_milliseconds(permit.as_of)),
         ]
+    if selection is not None and selection.excluded:
+        # These count for no idf either: where their points lie says nothing about who may read them.
+        permitted.append(NoneOf(DOCUMENT, tuple(sorted(map(str, selection.excluded)))))
     wanted = list(permitted)
     if selection is not None:
         wanted += [AnyOf(LABELS, group) for group in selection.label_groups]
@@ -158,13 +177,19 @@ def validity_of(valid_from: datetime | None, valid_to: datetime | None) -> dict[
 
 def retired_payload(item: Retirement) -> dict[str, Any]:
     """What changes on the points of a version that moves into the archive."""
-    scope = scope_of(item.tenant_id, item.collection_id)
+    scope = scope_of(item.tenant_id, item.collection_id, item.access)
     return {SCOPE: archive_of(scope), **validity_of(item.valid_from, item.valid_to)}
+
+
+def placed_payload(item: Placement) -> dict[str, Any]:
+    """What changes on the points of a version that moves under another rule."""
+    scope = scope_of(item.tenant_id, item.collection_id, item.access)
+    return {SCOPE: archive_of(scope) if item.archived else scope}
 
 
 def payload_of(point: IndexPoint) -> dict[str, Any]:
     """What is stored beside the vectors: ids, validity and labels, never text."""
-    scope = scope_of(point.tenant_id, point.collection_id)
+    scope = scope_of(point.tenant_id, point.collection_id, point.access)
     return {
         TENANT: str(point.tenant_id),
         COLLECTION: str(point.collection_id),

@@ -21,18 +21,20 @@ from rag.domain.errors import IndexUnavailable
 from rag.domain.filters import Selection
 from rag.domain.principal import Permit
 from rag.domain.vectors import SparseVector
-from rag.index.base import LEARNED, HybridQuery, IndexPoint, IndexSchema, LegHit, LegQuery, Retirement
+from rag.index.base import LEARNED, HybridQuery, IndexPoint, IndexSchema, LegHit, LegQuery, Placement, Retirement
 from rag.index.hybrid import Legs, answered_hybrid, fused_hits, max_sim
 from rag.index.layout import (
     LABELS,
     SCOPE,
     AnyOf,
     Condition,
+    NoneOf,
     check_leg,
     checked_points,
     conditions_of,
     impossible,
     payload_of,
+    placed_payload,
     ranked,
     retired_payload,
 )
@@ -91,6 +93,11 @@ class MemoryIndex:
         with self._open():
             for item in retirements:
                 self._set_payload(item.version_id, retired_payload(item))
+
+    def place(self, placement: Placement) -> None:
+        """Move the points of a version under another rule; see `VectorIndex.place`."""
+        with self._open():
+            self._set_payload(placement.version_id, placed_payload(placement))
 
     def relabel(self, version_id: UUID, labels: Sequence[str]) -> None:
         """Put `labels` on every point of a version."""
@@ -243,8 +250,9 @@ def _learned_hits(scopes: Sequence[_Scope], query: SparseVector) -> list[LegHit]
 
 def _holds(condition: Condition, payload: Mapping[str, Any]) -> bool:
     value = payload[condition.field]
-    if isinstance(condition, AnyOf):
-        return not set(condition.values).isdisjoint(value if isinstance(value, list) else [value])
+    if isinstance(condition, AnyOf | NoneOf):
+        apart = set(condition.values).isdisjoint(value if isinstance(value, list) else [value])
+        return apart if isinstance(condition, NoneOf) else not apart
     return (condition.most is None or value <= condition.most) and (condition.above is None or value > condition.above)
 
 

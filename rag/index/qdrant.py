@@ -17,7 +17,7 @@ from rag.domain.errors import IndexUnavailable
 from rag.domain.filters import Selection
 from rag.domain.principal import Permit
 from rag.index import qdrant_collections
-from rag.index.base import HybridQuery, IndexPoint, IndexSchema, LegHit, LegQuery, Retirement
+from rag.index.base import HybridQuery, IndexPoint, IndexSchema, LegHit, LegQuery, Placement, Retirement
 from rag.index.hybrid import Legs, answered_hybrid
 from rag.index.layout import (
     LABELS,
@@ -28,6 +28,7 @@ from rag.index.layout import (
     checked_points,
     conditions_of,
     impossible,
+    placed_payload,
     retired_payload,
 )
 from rag.index.qdrant_collections import SpaceCollection
@@ -103,6 +104,10 @@ class QdrantIndex:
         """Move the points of these versions into the archive; see `VectorIndex.retire`."""
         for item in retirements:
             self._set_payload(field_is_any_of(VERSION, [str(item.version_id)]), retired_payload(item))
+
+    def place(self, placement: Placement) -> None:
+        """Move the points of a version under another rule; see `VectorIndex.place`."""
+        self._set_payload(field_is_any_of(VERSION, [str(placement.version_id)]), placed_payload(placement))
 
     def relabel(self, version_id: UUID, labels: Sequence[str]) -> None:
         """Put `labels` on every point of a version."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from rag.domain.vectors import SparseVector
 from rag.index.base import DENSE, LEARNED, MULTI, RRF, SPARSE, HybridQuery, IndexPoint
 from rag.index.hybrid import POSITIVE, RRF_K, Legs, weights_of
-from rag.index.layout import TIE_MARGIN, AnyOf, Condition, EngineQuery, payload_of
+from rag.index.layout import TIE_MARGIN, AnyOf, Between, Condition, EngineQuery, NoneOf, payload_of
 from rag.settings import QdrantSettings
 
 if TYPE_CHECKING:
@@ -135,12 +135,20 @@ def filter_of(conditions: Sequence[Condition]) -> models.Filter:
     """Points that meet every condition."""
     from qdrant_client import models
 
-    return models.Filter(must=[_engine_condition(item) for item in conditions])
+    refused = [_any_of(item) for item in conditions if isinstance(item, NoneOf)]
+    held = [_engine_condition(item) for item in conditions if not isinstance(item, NoneOf)]
+    return models.Filter(must=held, must_not=refused or None)
 
 
-def _engine_condition(item: Condition) -> models.FieldCondition:
+def _engine_condition(item: AnyOf | Between) -> models.FieldCondition:
     from qdrant_client import models
 
     if isinstance(item, AnyOf):
-        return models.FieldCondition(key=item.field, match=models.MatchAny(any=list(item.values)))
+        return _any_of(item)
     return models.FieldCondition(key=item.field, range=models.Range(lte=item.most, gt=item.above))
+
+
+def _any_of(item: AnyOf | NoneOf) -> models.FieldCondition:
+    from qdrant_client import models
+
+    return models.FieldCondition(key=item.field, match=models.MatchAny(any=list(item.values)))

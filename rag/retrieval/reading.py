@@ -9,6 +9,7 @@ from uuid import UUID
 
 from sqlalchemy.orm import Session
 
+from rag.access.personal_data.reading import read_masked
 from rag.domain.passage import LegScore, LocatedChunk, Passage, RerankTrace
 from rag.domain.principal import Permit
 from rag.domain.provision import Path
@@ -18,7 +19,6 @@ from rag.retrieval.ranking import Arrangement, Boosts, arranged, boosted
 from rag.retrieval.reranking import SecondLook
 from rag.settings import RetrievalSettings
 from rag.store import attribute
-from rag.store import chunk as chunks_table
 from rag.store.session import Database
 
 _SPARE = 2
@@ -81,7 +81,7 @@ class PassageReader:
             return fused
         head = [hit.chunk_id for hit in fused[:_BOOSTED]]
         with self.database.read() as session:
-            read = chunks_table.read_permitted(session, permit, head)
+            read = read_masked(session, permit, head)
         boosts = {
             key: PROVISION_BOOST * max(exactness(item.chunk.provisions, path) / len(path) for path in provisions)
             for key, item in read.items()
@@ -101,7 +101,7 @@ class PassageReader:
     def _permitted(self, permit: Permit, hits: Sequence[FusedHit]) -> list[Passage]:
         boosts = self._boosts()
         with self.database.read() as session:
-            permitted = chunks_table.read_permitted(session, permit, [hit.chunk_id for hit in hits])
+            permitted = read_masked(session, permit, [hit.chunk_id for hit in hits])
             authority = self._authority(session, permitted.values()) if boosts.active else {}
         return boosted(list(_passages(hits, permitted)), boosts, datetime.now(UTC), authority)
 

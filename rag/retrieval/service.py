@@ -139,6 +139,7 @@ class Retriever:
             fusion=self.settings.fusion,
             notes=tuple(reading.notes),
             rerank=read.rerank,
+            space=self.space.name,
         )
         asked = reading.asked or reading.text
         return SearchResult(question, read.found.passages, trace, asked, tuple(reading.alternatives))

@@ -19,8 +19,10 @@ from collections.abc import Iterable, Sequence
 from copy import copy
 from dataclasses import dataclass
 from threading import Lock
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
+from uuid import UUID
 
+from rag.domain.filters import Selection
 from rag.domain.principal import Permit
 from rag.index.base import VectorIndex
 from rag.retrieval.rarity import term_scores
@@ -70,6 +72,13 @@ class Meant:
     words: tuple[str, ...]
 
 
+class _View(NamedTuple):
+    """What a correction may tell words of: the permit's documents but these."""
+
+    permit: Permit
+    excluded: frozenset[UUID]
+
+
 class Speller:
     """Finds slips under a permit. Thread-safe."""
 
@@ -85,18 +94,21 @@ class Speller:
         bound._index = index
         return bound
 
-    def meant(self, permit: Permit, question: str) -> list[Meant]:
+    def meant(self, permit: Permit, question: str, excluded: frozenset[UUID] = frozenset()) -> list[Meant]:
         """What else the question may mean; empty for one without slips.
+
+        Args:
+            excluded: documents whose words don't count: whose rule changed, and whose points have not followed.
 
         Raises:
             IndexUnavailable: the engine can't be reached.
         """
-        text = clean_characters(question)
+        text, view = clean_characters(question), _View(permit, excluded)
         if len(text) > _MAX_QUESTION:
             return []
-        return [*self._spaced(permit, text), *self._other_layout(permit, text), *self._corrected(permit, text)]
+        return [*self._spaced(view, text), *self._other_layout(view, text), *self._corrected(view, text)]
 
-    def _spaced(self, permit: Permit, text: str) -> list[Meant]:
+    def _spaced(self, view: _View, text: str) -> list[Meant]:
         """Morphemes that appear when the spaces are put where Kiwi would put them, and that the documents have."""
         if len(_HANGUL_RUN.findall(text)) == 0:
             return []
@@ -110,12 +122,12 @@ class Speller:
                 for token in kiwi.tokenize(variant)
                 if token.tag.startswith("N") and token.len > 1 and token.form.lower() not in before
             ]
-            present = self._scores(permit, new)
+            present = self._scores(view, new)
             if words := tuple(dict.fromkeys(word for word in new if present[word])):
                 return [Meant("spacing", text, words)]
         return []
 
-    def _other_layout(self, permit: Permit, text: str) -> list[Meant]:
+    def _other_layout(self, view: _View, text: str) -> list[Meant]:
         """Words that make sense only when the keyboard was set to the other language."""
         typed = [(match[0], typed_in_korean(match[0])) for match in _LATIN_WORD.finditer(text)]
         typed += [(match[0], typed_in_english(match[0])) for match in _MIXED_RUN.finditer(text)]
@@ -124,7 +136,7 @@ class Speller:
             return []
         own = {found: self._morphemes(found) for found, _ in typed}
         other = {word: self._morphemes(word) for _, word in typed}
-        scores = self._scores(permit, [term for terms in (*own.values(), *other.values()) for term in terms])
+        scores = self._scores(view, [term for terms in (*own.values(), *other.values()) for term in terms])
         return [
             Meant("keyboard", found, (word,))
             for found, word in typed
@@ -136,10 +148,10 @@ class Speller:
     def _morphemes(self, text: str) -> list[str]:
         return [term for term in self._analyzer.analyze(text).counts if not term.startswith(BIGRAM_MARK)]
 
-    def _corrected(self, permit: Permit, text: str) -> list[Meant]:
+    def _corrected(self, view: _View, text: str) -> list[Meant]:
         words = _words(text)
         asked = [term for word in words for term in (*word.terms, *word.pairs)]
-        scores = self._scores(permit, asked)
+        scores = self._scores(view, asked)
         found: list[Meant] = []
         looked_into = 0
         for word in words:
@@ -148,13 +160,13 @@ class Speller:
             if not (broken and 0 < len(gaps) <= _MAX_GAPS):
                 continue
             looked_into += 1
-            if meant := self._neighbours(permit, word, gaps):
+            if meant := self._neighbours(view, word, gaps):
                 found.append(Meant("spelling", word.text, meant))
             if looked_into == MAX_WORDS:
                 break
         return found
 
-    def _neighbours(self, permit: Permit, word: _Word, gaps: Sequence[int]) -> tuple[str, ...]:
+    def _neighbours(self, view: _View, word: _Word, gaps: Sequence[int]) -> tuple[str, ...]:
         """Words one slip away whose every part occurs, the likeliest first."""
         inside = set.intersection(*({gap, gap + 1} for gap in gaps)) or set(range(gaps[0], gaps[-1] + 2))
         places = range(min(inside), max(inside) + 1)
@@ -167,18 +179,18 @@ class Speller:
             if len(candidate) > 1:
                 candidates.append(candidate)
                 wanted.update(dict.fromkeys(pairs))
-        scores = self._scores(permit, wanted)
+        scores = self._scores(view, wanted)
         left = [item for item in candidates if all(scores[pair] for pair in _pairs(item))]
         left.sort(key=lambda item: (_unlikeliness(word.text, item), sum(scores[pair] for pair in _pairs(item))))
-        return self._words_among(permit, word, left[:_MAX_ANALYSED])
+        return self._words_among(view, word, left[:_MAX_ANALYSED])
 
-    def _words_among(self, permit: Permit, word: _Word, candidates: Sequence[str]) -> tuple[str, ...]:
+    def _words_among(self, view: _View, word: _Word, candidates: Sequence[str]) -> tuple[str, ...]:
         """Those that Kiwi reads as words which occur, in as few pieces as possible."""
         if not candidates:
             return ()
         read = dict(zip(candidates, shared_kiwi().tokenize(list(candidates)), strict=True))
         terms = {item: [token.form.lower() for token in tokens if _is_content(token)] for item, tokens in read.items()}
-        scores = self._scores(permit, [term for forms in terms.values() for term in forms])
+        scores = self._scores(view, [term for forms in terms.values() for term in forms])
         ranked = [
             (_pieces(read[item]), _unlikeliness(word.text, item), position, item)
             for position, item in enumerate(candidates)
@@ -187,17 +199,19 @@ class Speller:
         best = [item for item in sorted(ranked) if item[0] < word.pieces or not word.is_split]
         return tuple(item[3] for item in best if item[:2] == best[0][:2])[:_MAX_MEANT]
 
-    def _scores(self, permit: Permit, terms: Iterable[str]) -> dict[str, float]:
-        """Best score of each term in what the permit covers; remembered for a minute under the same permit."""
+    def _scores(self, view: _View, terms: Iterable[str]) -> dict[str, float]:
+        """Best score of each term in what may be read; remembered for a minute, while the same may be read."""
         wanted = dict.fromkeys(terms)
-        scope = (permit.tenant_id, permit.collections, permit.as_of)
+        permit = view.permit
+        scope = (permit.tenant_id, permit.collections, permit.as_of, permit.rules, permit.revision, view.excluded)
         with self._guard:
             expires, known = self._known.get(scope, (0.0, {}))
             if expires < time.monotonic() or len(known) > _MAX_KNOWN:
                 expires, known = time.monotonic() + _FRESH_S, {}
             found = {term: known[term] for term in wanted if term in known}
         asked = [term for term in wanted if term not in found]
-        new = term_scores(self._index, permit, asked) if asked else {}
+        selection = Selection(excluded=view.excluded) if view.excluded else None
+        new = term_scores(self._index, permit, asked, selection) if asked else {}
         with self._guard:
             known.update(new)
             self._known[scope] = (expires, known)

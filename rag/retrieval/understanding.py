@@ -26,6 +26,7 @@ from rag.retrieval.intent_filters import stated_filters
 from rag.retrieval.rewriting import ModelFailed, Rewriter, carried_over, standing_alone
 from rag.retrieval.spelling import Speller
 from rag.settings import RetrievalSettings
+from rag.store import access_rule
 from rag.store import collection as collections_table
 from rag.store.session import Database
 from rag.text.analysis import Analyzer
@@ -202,7 +203,9 @@ class Understander:
 
     def _spell(self, reading: Reading) -> None:
         explained = {note.found.lower() for note in reading.notes if note.kind == "glossary"}
-        for meant in self._speller.meant(reading.permit, reading.text):
+        with self._database.read() as session:
+            excluded = access_rule.pending(session, reading.permit)
+        for meant in self._speller.meant(reading.permit, reading.text, excluded):
             if meant.kind != "spacing" and meant.found.lower() in explained:
                 continue  # a word that the glossary knows is no slip, though the documents may not have it
             reading.note(meant.kind, "" if meant.kind == "spacing" else meant.found, meant.words)

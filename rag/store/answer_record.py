@@ -8,13 +8,13 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID, uuid4
 
-from sqlalchemy import ColumnElement, ForeignKey, Index, Select, String, Text, and_, delete, or_, select, update
+from sqlalchemy import ColumnElement, ForeignKey, Index, Select, String, Text, and_, delete, exists, or_, select, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from rag.domain.principal import Permit, Principal
 from rag.store.base import Base, in_groups, utc_now
 from rag.store.collection import Collection
-from rag.store.document import Document
+from rag.store.document import Document, covered
 from rag.store.version import DocumentVersion, VersionState
 
 SAID_BY_NOTES = frozenset({"step", "section", "source"})
@@ -45,7 +45,7 @@ class AnswerRecord(Base):
     """One answer.
 
     Attributes:
-        principal_id: the key that asked.
+        principal_id: the key that asked; its name and kind are those of then.
         surface: by which door: `native`, `chat` or `responses`.
         collections: ids of those that were searched.
         question, text: as they were put and shown; empty where content is not kept, or was removed since.
@@ -54,6 +54,9 @@ class AnswerRecord(Base):
         abstained: the reason of a refusal; empty for an answer.
         notes: per note `kind` and `detail`.
         timings_ms: of the search's stages, and `total` to the last sentence.
+        permit, asked, stood_on, candidates: what a replay needs, see `rag.answering.replay`; None of answers from before.
+        prompt_hash: SHA-256 of what the model was sent, in hex; empty where none was asked.
+        asked_at: when the question came, before the search.
         content_removed_at: when what it quotes was deleted, and the quotes with it.
     """
 
@@ -62,6 +65,8 @@ class AnswerRecord(Base):
     id: Mapped[UUID] = mapped_column(primary_key=True)
     tenant_id: Mapped[UUID] = mapped_column(ForeignKey("tenant.id"))
     principal_id: Mapped[UUID]
+    principal_name: Mapped[str] = mapped_column(String(200), default="")
+    principal_kind: Mapped[str] = mapped_column(String(20), default="")
     surface: Mapped[str] = mapped_column(String(20))
     collections: Mapped[list[Any]]
     language: Mapped[str] = mapped_column(String(10))
@@ -73,6 +78,12 @@ class AnswerRecord(Base):
     generator: Mapped[str] = mapped_column(String(200))
     prompt_version: Mapped[str] = mapped_column(String(100), default="")
     timings_ms: Mapped[dict[str, Any]]
+    permit: Mapped[dict[str, Any] | None]
+    asked: Mapped[dict[str, Any] | None]
+    stood_on: Mapped[dict[str, Any] | None]
+    candidates: Mapped[list[Any] | None]
+    prompt_hash: Mapped[str] = mapped_column(String(64), default="")
+    asked_at: Mapped[datetime | None]
     content_removed_at: Mapped[datetime | None]
     created_at: Mapped[datetime] = mapped_column(default=utc_now, index=True)
 
@@ -114,9 +125,18 @@ def of_caller(session: Session, permit: Permit, answer_id: UUID, since: datetime
     """The answer, if the permit's principal asked for it, or may see all of its tenant; None for any other."""
     principal = permit.principal
     found = select(AnswerRecord).where(AnswerRecord.id == answer_id, *_kept(permit.tenant_id, since))
-    if principal.collections is not None:
+    if not principal.whole_tenant:
         found = found.where(AnswerRecord.principal_id == principal.id)
     return session.scalar(found)
+
+
+def withheld(session: Session, permit: Permit, answer_ids: Iterable[UUID]) -> frozenset[UUID]:
+    """Those of these answers that quote something which the permit does not cover now: their words are not for its principal."""
+    found: set[UUID] = set()
+    outside = ~exists().where(Document.id == AnswerSource.document_id, *covered(permit))
+    for group in in_groups(answer_ids):
+        found.update(session.scalars(select(AnswerSource.answer_id).where(AnswerSource.answer_id.in_(group), outside)))
+    return frozenset(found)
 
 
 def _kept(tenant_id: UUID, since: datetime | None) -> list[ColumnElement[bool]]:

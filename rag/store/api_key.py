@@ -2,26 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ForeignKey, LargeBinary, String, select, update
+from sqlalchemy import ForeignKey, LargeBinary, Select, String, or_, select, text, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
+from rag.domain.access import Label
 from rag.domain.principal import CitationStyle
 from rag.store.base import Base, utc_now
+
+MARK = "sgk"
+"""How keys begin."""
 
 
 class ApiKey(Base):
     """A credential of a tenant.
 
     Attributes:
-        prefix: public part of the key, by which it is found and shown.
+        prefix: public part of the key, by which it is found and shown; it outlasts rotations.
         secret_hash: SHA-256 of the whole key. The key has 256 random bits, so a slow hash would add nothing.
+        previous_hash: of the key before its rotation, which is taken until `previous_until`.
+        last_address: where it was used from last, as far as anybody knows.
         collections: ids that the key is limited to; None means all of the tenant's.
         citation_style: value of a `CitationStyle`.
+        owner_id: the account whose roles count; None means that the key is the tenant's, and its scopes say its role.
+        clearance: value of a `Label`; of a key with an owner, the lower one of both counts.
     """
 
     __tablename__ = "api_key"
@@ -34,6 +42,13 @@ class ApiKey(Base):
     scopes: Mapped[list[Any]]
     collections: Mapped[list[Any] | None]
     citation_style: Mapped[str] = mapped_column(String(20), default=CitationStyle.ANNOTATIONS.value)
+    owner_id: Mapped[UUID | None] = mapped_column(index=True)
+    clearance: Mapped[str] = mapped_column(String(1), default=Label.OPEN.value, server_default=text("'O'"))
+    description: Mapped[str] = mapped_column(String(500), default="", server_default=text("''"))
+    previous_hash: Mapped[bytes | None] = mapped_column(LargeBinary(32))
+    previous_until: Mapped[datetime | None]
+    rotated_at: Mapped[datetime | None]
+    last_address: Mapped[str | None] = mapped_column(String(45))
     created_at: Mapped[datetime] = mapped_column(default=utc_now)
     expires_at: Mapped[datetime | None]
     revoked_at: Mapped[datetime | None]
@@ -45,10 +60,24 @@ def by_prefix(session: Session, prefix: str) -> ApiKey | None:
     return session.scalar(select(ApiKey).where(ApiKey.prefix == prefix))
 
 
-def list_keys(session: Session, tenant_id: UUID | None = None) -> Sequence[ApiKey]:
-    """Keys of one tenant, or of all, oldest first."""
+def in_force(ids: Collection[UUID], now: datetime) -> Select[Any]:
+    """A statement for those of these ids whose key can be used at this moment."""
+    lasting = or_(ApiKey.expires_at.is_(None), ApiKey.expires_at > now)
+    return select(ApiKey.id).where(ApiKey.id.in_(ids), ApiKey.revoked_at.is_(None), lasting)
+
+
+def get(session: Session, tenant_id: UUID, key_id: UUID, owner_id: UUID | None = None) -> ApiKey | None:
+    """A key of the tenant; with an owner, only one of that account."""
+    query = select(ApiKey).where(ApiKey.id == key_id, ApiKey.tenant_id == tenant_id)
+    return session.scalar(query if owner_id is None else query.where(ApiKey.owner_id == owner_id))
+
+
+def list_keys(session: Session, tenant_id: UUID | None = None, owner_id: UUID | None = None) -> Sequence[ApiKey]:
+    """Keys of one tenant, or of all, oldest first; with an owner, only those of that account."""
     query = select(ApiKey).order_by(ApiKey.created_at, ApiKey.id)
-    return session.scalars(query if tenant_id is None else query.where(ApiKey.tenant_id == tenant_id)).all()
+    if tenant_id is not None:
+        query = query.where(ApiKey.tenant_id == tenant_id)
+    return session.scalars(query if owner_id is None else query.where(ApiKey.owner_id == owner_id)).all()
 
 
 def revoke(session: Session, prefix: str) -> bool:

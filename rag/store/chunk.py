@@ -2,20 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, ForeignKey, Index, Row, String, Text, bindparam, delete, func, insert, select
+from sqlalchemy import (
+    ColumnElement,
+    ForeignKey,
+    Index,
+    Row,
+    String,
+    Text,
+    bindparam,
+    delete,
+    func,
+    insert,
+    select,
+    update,
+)
 from sqlalchemy.orm import InstrumentedAttribute, Mapped, Session, aliased, mapped_column
 
 from rag.domain.anchor import Anchor, anchor_from_json, anchor_to_json
 from rag.domain.document import Chunk, ElementKind
+from rag.domain.findings import ChunkFindings
 from rag.domain.language import CollectionKind, Language
 from rag.domain.passage import LocatedChunk, Parent, Source
+from rag.domain.personal_data import record_from_json
 from rag.domain.principal import Permit
 from rag.domain.provision import ProvisionMark
-from rag.store.base import Base
+from rag.store.base import Base, in_groups
 from rag.store.collection import Collection
 from rag.store.document import Document
 from rag.store.family import CHILD_MARK
@@ -28,6 +43,7 @@ _MAX_LABEL = 200
 class ChunkRow(Base):
     """One chunk of a version. `anchor`, `line_anchors` and `heading_path` are JSON (`rag.domain.anchor`).
 
+    `findings` says where personal data stands (`rag.domain.findings`); None while nobody looked for any.
     `provisions` are pairs of offset and path (`rag.domain.provision`), `provision` the label that covers them all.
     """
 
@@ -47,16 +63,19 @@ class ChunkRow(Base):
     provision: Mapped[str] = mapped_column(String(_MAX_LABEL))
     provisions: Mapped[list[Any]]
     cross_references: Mapped[list[Any]]
+    findings: Mapped[list[Any] | None]
 
 
 _PARENT = aliased(Document)
 _SOURCE_COLUMNS: tuple[ColumnElement[Any] | InstrumentedAttribute[Any], ...] = (
+    Document.access_rule_id,
     DocumentVersion.id.label("version_id"),
     DocumentVersion.number,
     DocumentVersion.media_type,
     DocumentVersion.fetched_at,
     DocumentVersion.valid_from,
     DocumentVersion.valid_to,
+    DocumentVersion.flagged,
     Document.id.label("document_id"),
     Document.source_key,
     Document.title,
@@ -93,8 +112,11 @@ def _line_anchors_json(anchors: Sequence[Anchor]) -> list[dict[str, Any]]:
     return [anchor_to_json(anchor) for anchor in anchors]
 
 
-def replace_chunks(session: Session, version_id: UUID, chunks: Sequence[Chunk]) -> None:
-    """Store the chunks of a version in place of what was there: replaying the step changes nothing."""
+def replace_chunks(
+    session: Session, version_id: UUID, chunks: Sequence[Chunk], found: Sequence[ChunkFindings] | None = None
+) -> None:
+    """Store the chunks of a version in place of what was there, with what was found in each of them; replaying the step
+    changes nothing."""
     session.execute(delete(ChunkRow).where(ChunkRow.version_id == version_id))
     if not chunks:
         return
@@ -113,16 +135,46 @@ def replace_chunks(session: Session, version_id: UUID, chunks: Sequence[Chunk]) 
             "provision": chunk.provision[:_MAX_LABEL],
             "provisions": [[mark.start, list(mark.path)] for mark in chunk.provisions],
             "cross_references": list(chunk.references),
+            "findings": None if found is None else found[place].to_json(),
         }
-        for chunk in chunks
+        for place, chunk in enumerate(chunks)
     ]
     session.execute(insert(ChunkRow), rows)
 
 
 def of_version(session: Session, version_id: UUID) -> list[Chunk]:
-    """All chunks of a version in document order. For ingestion and rebuild, which act for no principal."""
+    """All chunks of a version in document order, as they are. For ingestion, which acts for no principal."""
     query = select(ChunkRow).where(ChunkRow.version_id == version_id).order_by(ChunkRow.ordinal)
     return [to_domain(row) for row in session.scalars(query)]
+
+
+def for_index(session: Session, version_id: UUID) -> list[Chunk]:
+    """All chunks of a version in document order, as the index and its models may read them: without what is on record as
+    hidden from them. Vectors that are stored for a version belong to these texts."""
+    record = record_from_json(
+        session.scalar(select(DocumentVersion.personal_data).where(DocumentVersion.id == version_id))
+    )
+    chunks = of_version(session, version_id)
+    if record is None or not record.hidden:
+        return chunks
+    found = findings_of(session, [chunk.id for chunk in chunks])
+    return [chunk.masked(found[chunk.id].only(record.hidden)) for chunk in chunks]
+
+
+def findings_of(session: Session, chunk_ids: Iterable[UUID]) -> dict[UUID, ChunkFindings]:
+    """What was found in these chunks; those that nobody looked through are left out."""
+    found: dict[UUID, ChunkFindings] = {}
+    for group in in_groups(chunk_ids):
+        query = select(ChunkRow.id, ChunkRow.findings).where(ChunkRow.id.in_(group), ChunkRow.findings.is_not(None))
+        found |= {row[0]: ChunkFindings.from_json(row[1]) for row in session.execute(query)}
+    return found
+
+
+def set_findings(session: Session, found: Mapping[UUID, ChunkFindings]) -> None:
+    """Put on record what was found in chunks."""
+    rows = [{"id": key, "findings": item.to_json()} for key, item in found.items()]
+    if rows:
+        session.execute(update(ChunkRow), rows)
 
 
 def delete_of_versions(session: Session, version_ids: Iterable[UUID]) -> None:
@@ -158,7 +210,8 @@ def read_permitted(session: Session, permit: Permit, chunk_ids: Sequence[UUID]) 
     """The chunks among `chunk_ids` that the permit covers right now: the re-check against the record.
 
     A chunk is readable when its document is not deleted, its version is the active one (or was, at the date of the
-    permit), its collection is in the permit, and the permit's filter holds. Everything else is left out without a word.
+    permit), its collection and its rule are in the permit, and the permit's filter holds. Everything else is left out
+    without a word.
     """
     if not chunk_ids or not permit.collections:
         return {}
@@ -171,7 +224,9 @@ def _permitted_sources(session: Session, permit: Permit, version_ids: Iterable[U
     """Where these versions come from, as far as the permit covers them now."""
     query = (_CURRENT if permit.as_of is None else _SOURCES).where(*_valid_then(permit), *conditions(permit.where))
     named = {"versions": list(version_ids), "tenant": permit.tenant_id, "collections": list(permit.collections)}
-    return {row.version_id: _source(row) for row in session.execute(query, named)}
+    rows, rules = session.execute(query, named), permit.rule_ids
+    passed = (row for row in rows if row.access_rule_id is None or row.access_rule_id in rules)
+    return {row.version_id: _source(row) for row in passed}
 
 
 def _valid_then(permit: Permit) -> list[ColumnElement[bool]]:
@@ -204,6 +259,7 @@ def _source(row: Row[Any]) -> Source:
         valid_from=row.valid_from,
         valid_to=row.valid_to,
         parent=parent,
+        flagged=row.flagged,
     )
 
 

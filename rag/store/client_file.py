@@ -33,7 +33,7 @@ from sqlalchemy.orm import InstrumentedAttribute, Mapped, Session, mapped_column
 from rag.domain.errors import DocumentNotFound
 from rag.domain.principal import Permit
 from rag.store.base import Base, in_groups, utc_now
-from rag.store.document import Document, visible
+from rag.store.document import Document, barred, visible
 from rag.store.version import DocumentVersion
 
 Order = Literal["asc", "desc"]
@@ -112,9 +112,17 @@ class Cursor:
 
 
 def _own(permit: Permit) -> list[ColumnElement[bool]]:
-    """The client files of the permit: all of the tenant, or for a limited key its own and those in its collections."""
-    found = [ClientFile.tenant_id == permit.tenant_id]
-    if permit.principal.collections is not None:
+    """The client files of the permit: all of the tenant, or for a limited key its own and those in its collections.
+
+    A file that is a document somewhere is as restricted as that one: also to whoever uploaded it.
+    """
+    held_back = (
+        exists()
+        .where(StoredFile.file_id == ClientFile.id, Document.id == StoredFile.document_id, *barred(permit))
+        .correlate(ClientFile)
+    )
+    found = [ClientFile.tenant_id == permit.tenant_id, ~held_back]
+    if not permit.principal.whole_tenant:
         inside = (
             exists()
             .where(StoredFile.file_id == ClientFile.id, Document.id == StoredFile.document_id, *visible(permit))

@@ -1,8 +1,8 @@
-"""Collections: named sets of documents, the unit of permission in this release."""
+"""Collections: named sets of documents; roles are granted on them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
@@ -12,8 +12,10 @@ from sqlalchemy import ForeignKey, String, Text, UniqueConstraint, Update, bindp
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
+from rag.domain.access import AccessRule, Label
 from rag.domain.errors import NameTaken
 from rag.domain.language import CollectionKind
+from rag.domain.personal_data import PrivacyPolicy, policy_from_json
 from rag.domain.principal import Permit
 from rag.domain.style import AnswerStyle, common_style, style_from_json
 from rag.store.base import Base, utc_now
@@ -28,6 +30,9 @@ class Collection(Base):
         retention: `RetentionRules` as JSON; None when there is no rule.
         client_metadata: what a client of the OpenAI surface notes about it, as given; nothing here reads it.
         answer_style: `AnswerStyle` as JSON; None for the default.
+        privacy: `PrivacyPolicy` as JSON; None for the default.
+        privacy_settled: for which policy and detector all its versions were looked through; None while for none.
+        access: `AccessRule` as JSON; None when only roles decide.
         deleted_at: set at once when the collection is deleted; its name is free from then on.
         purged_at: set when its documents are gone from index, chunks and blobs too.
         paused_at: since when no new ingestion begins in it; None when it is not paused.
@@ -44,6 +49,9 @@ class Collection(Base):
     retention: Mapped[dict[str, Any] | None]
     client_metadata: Mapped[dict[str, Any] | None]
     answer_style: Mapped[dict[str, Any] | None]
+    access: Mapped[dict[str, Any] | None]
+    privacy: Mapped[dict[str, Any] | None]
+    privacy_settled: Mapped[str | None] = mapped_column(String(40))
     created_at: Mapped[datetime] = mapped_column(default=utc_now)
     deleted_at: Mapped[datetime | None]
     purged_at: Mapped[datetime | None]
@@ -64,15 +72,20 @@ def naming(database: Database, name: str) -> Iterator[Session]:
         raise NameTaken(name=name) from error
 
 
+def label_of(row: Collection) -> Label:
+    """The label of a collection."""
+    return AccessRule.from_json(row.access).label
+
+
 def of_tenant(session: Session, tenant_id: UUID) -> Sequence[Collection]:
     """All collections of a tenant, by name. Only the policy calls this; everything else has a Permit."""
     query = select(Collection).where(Collection.tenant_id == tenant_id, Collection.deleted_at.is_(None))
     return session.scalars(query.order_by(Collection.name)).all()
 
 
-def deleted_of_tenant(session: Session, tenant_id: UUID) -> Sequence[UUID]:
-    """Ids of the deleted collections of a tenant. For the policy: their receipts can still be read."""
-    query = select(Collection.id).where(Collection.tenant_id == tenant_id, Collection.deleted_at.is_not(None))
+def deleted_of_tenant(session: Session, tenant_id: UUID) -> Sequence[Collection]:
+    """The deleted collections of a tenant. For the policy: their receipts can still be read."""
+    query = select(Collection).where(Collection.tenant_id == tenant_id, Collection.deleted_at.is_not(None))
     return session.scalars(query).all()
 
 
@@ -125,3 +138,16 @@ def set_paused(session: Session, permit: Permit, *, paused: bool, whole_tenant: 
         )
         table = Collection
     session.execute(change.values(paused_at=func.coalesce(table.paused_at, since) if paused else None))
+
+
+_PRIVACY = select(Collection.id, Collection.privacy).where(Collection.id.in_(bindparam("collections", expanding=True)))
+
+
+def privacy_of(session: Session, collection_ids: Iterable[UUID]) -> dict[UUID, PrivacyPolicy]:
+    """The policies of these collections; the caller has checked the permit.
+
+    Raises:
+        ValueError: one holds what this release does not know.
+    """
+    rows = session.execute(_PRIVACY, {"collections": list(collection_ids)})
+    return {row[0]: policy_from_json(row[1]) for row in rows}

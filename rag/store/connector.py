@@ -4,18 +4,34 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 from uuid import UUID, uuid5
 
-from sqlalchemy import BigInteger, ForeignKey, Index, String, UniqueConstraint, delete, select
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    ForeignKey,
+    Index,
+    String,
+    UniqueConstraint,
+    delete,
+    exists,
+    select,
+)
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from rag.domain.errors import NotFound
 from rag.domain.principal import Permit
 from rag.store.base import Base, utc_now
+from rag.store.document import Document, covered
 
 
 class ConnectorSource(Base):
-    """A folder, bucket or the like that feeds a collection. `location` is the client's name for it, never opened here."""
+    """A folder, bucket or the like that feeds a collection. `location` is the client's name for it, never opened here.
+
+    Attributes:
+        access: `AccessRule` as JSON: what new documents of it get that come without a rule; None for nothing.
+    """
 
     __tablename__ = "connector_source"
     __table_args__ = (UniqueConstraint("collection_id", "kind", "location"),)
@@ -25,6 +41,7 @@ class ConnectorSource(Base):
     collection_id: Mapped[UUID] = mapped_column(ForeignKey("collection.id"))
     kind: Mapped[str] = mapped_column(String(20))
     location: Mapped[str] = mapped_column(String(500))
+    access: Mapped[dict[str, Any] | None]
     created_at: Mapped[datetime] = mapped_column(default=utc_now)
     synced_at: Mapped[datetime | None]
 
@@ -88,12 +105,18 @@ def of_permit(session: Session, permit: Permit) -> Sequence[ConnectorSource]:
     return session.scalars(query.order_by(ConnectorSource.location, ConnectorSource.id)).all()
 
 
-def page_of_items(session: Session, source_id: UUID, *, after: str | None, limit: int) -> Sequence[ConnectorItem]:
-    """Items of a source by key, after the key `after`."""
-    query = select(ConnectorItem).where(ConnectorItem.source_id == source_id)
+def page_of_items(
+    session: Session, permit: Permit, source_id: UUID, *, after: str | None, limit: int
+) -> Sequence[ConnectorItem]:
+    """Items of a source by key, after the key `after`; those of documents that the permit does not cover are left out."""
+    query = select(ConnectorItem).where(ConnectorItem.source_id == source_id, _of_covered(permit))
     if after is not None:
         query = query.where(ConnectorItem.key > after)
     return session.scalars(query.order_by(ConnectorItem.key).limit(limit)).all()
+
+
+def _of_covered(permit: Permit) -> ColumnElement[bool]:
+    return exists().where(Document.id == ConnectorItem.document_id, *covered(permit))
 
 
 def put_items(session: Session, items: Sequence[ConnectorItem]) -> None:
@@ -102,9 +125,19 @@ def put_items(session: Session, items: Sequence[ConnectorItem]) -> None:
         session.merge(item)
 
 
-def items_of_keys(session: Session, source_id: UUID, keys: Sequence[str]) -> Sequence[ConnectorItem]:
-    """The items with these keys; unknown keys are left out."""
-    query = select(ConnectorItem).where(ConnectorItem.source_id == source_id, ConnectorItem.key.in_(keys))
+def items_of_keys(session: Session, permit: Permit, source_id: UUID, keys: Sequence[str]) -> Sequence[ConnectorItem]:
+    """The items with these keys; unknown ones, and those of documents that the permit does not cover, are left out."""
+    query = select(ConnectorItem).where(
+        ConnectorItem.source_id == source_id, ConnectorItem.key.in_(keys), _of_covered(permit)
+    )
+    return session.scalars(query).all()
+
+
+def others_keys(session: Session, permit: Permit, source_id: UUID, keys: Sequence[str]) -> Sequence[str]:
+    """Those of these keys under which a document is noted that the permit does not cover."""
+    query = select(ConnectorItem.key).where(
+        ConnectorItem.source_id == source_id, ConnectorItem.key.in_(keys), ~_of_covered(permit)
+    )
     return session.scalars(query).all()
 
 

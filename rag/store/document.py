@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, ForeignKey, Index, String, UniqueConstraint, false, func, select, text
+from sqlalchemy import ColumnElement, ForeignKey, Index, String, UniqueConstraint, false, func, or_, select, text
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from rag.domain.errors import DocumentNotFound
 from rag.domain.principal import Permit
 from rag.store.base import Base, utc_now
 from rag.store.version import DocumentVersion
+
+_PENDING = text("access_pending")
+"""The index that every search asks holds only documents on their way."""
 
 
 class Document(Base):
@@ -28,12 +32,17 @@ class Document(Base):
         labels_pending: its labels changed on record, and its points may not know yet.
         parent_document_id: the document that this one lies in (a mail, an archive); None for what was uploaded.
         parent_version_id: the newest version of that one which holds it.
+        owner_id: the principal that uploaded it first; None for what is older than owners.
+        own_rule: its own `AccessRule` as JSON; None when it has none.
+        access_rule_id: what holds for it, with the rules of the documents that it lies in; None when nobody is held back.
+        access_pending: that changed on record, and its points may lie where the old rule put them.
     """
 
     __tablename__ = "document"
     __table_args__ = (
         UniqueConstraint("collection_id", "source_key"),
-        Index("ix_document_counts", "collection_id", "deleted_at", "tenant_id"),
+        Index("ix_document_counts", "collection_id", "deleted_at", "tenant_id", "access_rule_id"),
+        Index("ix_document_access_pending", "tenant_id", sqlite_where=_PENDING, postgresql_where=_PENDING),
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
@@ -53,14 +62,31 @@ class Document(Base):
     purged_at: Mapped[datetime | None]
     parent_document_id: Mapped[UUID | None] = mapped_column(index=True)
     parent_version_id: Mapped[UUID | None]
+    owner_id: Mapped[UUID | None]
+    own_rule: Mapped[dict[str, Any] | None]
+    access_rule_id: Mapped[UUID | None] = mapped_column(index=True)
+    access_pending: Mapped[bool] = mapped_column(default=False, server_default=false())
 
 
 def visible(permit: Permit) -> tuple[ColumnElement[bool], ...]:
     """That the permit covers a document and nobody deleted it; the permit's filter is not part of it."""
+    return (*covered(permit), Document.deleted_at.is_(None))
+
+
+def covered(permit: Permit) -> tuple[ColumnElement[bool], ...]:
+    """That the permit covers a document, deleted or not: its tenant, its collection, and the rule that holds for it."""
+    passed: ColumnElement[bool] = Document.access_rule_id.is_(None)
+    if rules := permit.rule_ids:
+        passed = or_(passed, Document.access_rule_id.in_(rules))
+    return (Document.tenant_id == permit.tenant_id, Document.collection_id.in_(permit.collections), passed)
+
+
+def barred(permit: Permit) -> tuple[ColumnElement[bool], ...]:
+    """That a document is there, and that its own rule keeps the permit's principal out, whatever its collection."""
     return (
-        Document.tenant_id == permit.tenant_id,
-        Document.collection_id.in_(permit.collections),
         Document.deleted_at.is_(None),
+        Document.access_rule_id.is_not(None),
+        Document.access_rule_id.not_in([item.rule_id for item in permit.rules]),
     )
 
 

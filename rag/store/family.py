@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session, aliased
 
 from rag.domain.principal import Permit
 from rag.store.base import in_groups, utc_now
-from rag.store.document import Document
+from rag.store.document import Document, visible
 from rag.store.version import RETRYABLE, DocumentVersion, VersionState
 
 CHILD_MARK = "!/"
@@ -174,10 +174,7 @@ def pending_below(session: Session, document_id: UUID) -> Sequence[UUID]:
 def counts(session: Session, permit: Permit, document_ids: Sequence[UUID]) -> dict[UUID, int]:
     """Number of visible documents directly inside each of these ones, as far as the permit covers them."""
     query = select(Document.parent_document_id, func.count()).where(
-        Document.parent_document_id.in_(document_ids),
-        Document.tenant_id == permit.tenant_id,
-        Document.collection_id.in_(permit.collections),
-        Document.deleted_at.is_(None),
+        Document.parent_document_id.in_(document_ids), *visible(permit)
     )
     rows = session.execute(query.group_by(Document.parent_document_id))
     return {row[0]: row[1] for row in rows if row[0] is not None}

@@ -8,8 +8,9 @@ from sqlalchemy.orm import InstrumentedAttribute, Session
 from rag.domain.errors import FilterTooWide
 from rag.domain.filters import AttributeCondition, DocumentFilter, Period, Selection, label_groups
 from rag.domain.principal import Permit
+from rag.store import access_rule
 from rag.store.attribute import DocumentAttribute
-from rag.store.document import Document
+from rag.store.document import Document, visible
 from rag.store.version import DocumentVersion
 
 MAX_DOCUMENTS = 10_000
@@ -79,30 +80,21 @@ def _period(column: InstrumentedAttribute[object], period: Period) -> list[Colum
 
 
 def selection_of(session: Session, permit: Permit) -> Selection | None:
-    """The permit's filter as the index understands it; None where there is none.
+    """The permit's filter as the index understands it, and what it must leave out; None where there is neither.
 
     The database is asked only for prefixes of text, which labels can't tell.
 
     Raises:
         FilterTooWide: the prefixes hold for more than `MAX_DOCUMENTS` documents.
     """
-    where = permit.where
+    where, excluded = permit.where, access_rule.pending(session, permit)
     if where is None:
-        return None
+        return Selection(excluded=excluded) if excluded else None
     groups = label_groups(where)
     if not where.needs_record:
-        return Selection(groups, None if where.document_ids is None else frozenset(where.document_ids))
-    query = (
-        select(Document.id)
-        .where(
-            Document.tenant_id == permit.tenant_id,
-            Document.collection_id.in_(permit.collections),
-            Document.deleted_at.is_(None),
-            *document_conditions(where),
-        )
-        .limit(MAX_DOCUMENTS + 1)
-    )
+        return Selection(groups, None if where.document_ids is None else frozenset(where.document_ids), excluded)
+    query = select(Document.id).where(*visible(permit), *document_conditions(where)).limit(MAX_DOCUMENTS + 1)
     ids = frozenset(session.scalars(query))
     if len(ids) > MAX_DOCUMENTS:
         raise FilterTooWide(limit=MAX_DOCUMENTS)
-    return Selection(groups, ids)
+    return Selection(groups, ids, excluded)

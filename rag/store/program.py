@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
@@ -13,9 +13,9 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from rag.domain.errors import GenerationEnded, NotFound
 from rag.domain.principal import Permit
-from rag.store.base import Base, utc_now
+from rag.store.base import Base, in_groups, utc_now
 from rag.store.collection import Collection
-from rag.store.document import Document, visible
+from rag.store.document import Document, covered, visible
 
 
 class ProgramState(StrEnum):
@@ -47,7 +47,7 @@ class Program(Base):
     """One generation. The specification and what was made lie in the blob store, under its id.
 
     Attributes:
-        key_id: of the key that asked; its rights are looked at again whenever the job goes on.
+        key_id: of the key that asked, or of the account; its rights are looked at again whenever the job goes on.
         model: as it was asked for; empty left the choice to the router.
         model_used: the engine that wrote it; an adapter on it stands among the facts.
         written: tokens so far, reasoning included; an estimate until the engine has counted.
@@ -97,6 +97,15 @@ class ProgramRepository(Base):
     collection_id: Mapped[UUID] = mapped_column(ForeignKey("collection.id"), primary_key=True)
 
 
+class ProgramSource(Base):
+    """A document that a generation was written from: an excerpt of it was read, or its path was listed."""
+
+    __tablename__ = "generation_source"
+
+    program_id: Mapped[UUID] = mapped_column(ForeignKey("generation.id", ondelete="CASCADE"), primary_key=True)
+    document_id: Mapped[UUID] = mapped_column(primary_key=True, index=True)
+
+
 class ProgramFile(Base):
     """One file that was made.
 
@@ -128,11 +137,13 @@ def add(session: Session, row: Program, repositories: Sequence[UUID]) -> None:
 
 
 def _covered(permit: Permit) -> tuple[ColumnElement[bool], ...]:
-    """That the permit covers every collection that went into it."""
+    """That the permit covers every collection that went into it, and every document that it was written from."""
     outside = exists().where(
         ProgramRepository.program_id == Program.id, ProgramRepository.collection_id.not_in(permit.collections)
     )
-    return (Program.tenant_id == permit.tenant_id, ~outside)
+    readable = exists().where(Document.id == ProgramSource.document_id, *covered(permit)).correlate(ProgramSource)
+    barred = exists().where(ProgramSource.program_id == Program.id, ~readable).correlate(Program)
+    return (Program.tenant_id == permit.tenant_id, ~outside, ~barred)
 
 
 def get_permitted(session: Session, permit: Permit, program_id: UUID) -> Program:
@@ -165,6 +176,13 @@ def repositories_of(session: Session, ids: Sequence[UUID]) -> dict[UUID, list[UU
     for row in session.scalars(query.order_by(ProgramRepository.collection_id)):
         found.setdefault(row.program_id, []).append(row.collection_id)
     return found
+
+
+def note_sources(session: Session, program_id: UUID, document_ids: Iterable[UUID]) -> None:
+    """Put these documents in place of what it was written from. Safe to repeat."""
+    session.execute(delete(ProgramSource).where(ProgramSource.program_id == program_id))
+    session.flush()
+    session.add_all(ProgramSource(program_id=program_id, document_id=item) for item in sorted(set(document_ids)))
 
 
 def files_of(session: Session, program_id: UUID) -> Sequence[ProgramFile]:
@@ -235,7 +253,7 @@ def _end(session: Session, program_id: UUID, values: dict[str, Any]) -> bool:
 
 def remove(session: Session, program_id: UUID) -> None:
     """Remove it with the list of its files; the blobs are the caller's to remove first."""
-    for table in (ProgramFile, ProgramRepository):
+    for table in (ProgramFile, ProgramRepository, ProgramSource):
         session.execute(delete(table).where(table.program_id == program_id))
     session.execute(delete(Program).where(Program.id == program_id))
 
@@ -263,7 +281,16 @@ def due(session: Session, ended_before: datetime, limit: int) -> Sequence[UUID]:
     return session.scalars(query.order_by(Program.created_at).limit(limit)).all()
 
 
-def paths_permitted(session: Session, permit: Permit, limit: int) -> list[str]:
-    """Paths of the documents that answer questions in the permit's collections, in order."""
-    query = select(Document.source_key).where(*visible(permit), Document.current_version_id.is_not(None))
-    return list(session.scalars(query.order_by(Document.source_key, Document.id).limit(limit)))
+def paths_permitted(session: Session, permit: Permit, limit: int) -> list[tuple[str, UUID]]:
+    """Paths and ids of the documents that answer questions in the permit's collections, in order."""
+    query = select(Document.source_key, Document.id).where(*visible(permit), Document.current_version_id.is_not(None))
+    rows = session.execute(query.order_by(Document.source_key, Document.id).limit(limit))
+    return [(row[0], row[1]) for row in rows]
+
+
+def still_permitted(session: Session, permit: Permit, document_ids: Iterable[UUID]) -> frozenset[UUID]:
+    """Those of these documents that the permit covers now."""
+    found: set[UUID] = set()
+    for group in in_groups(set(document_ids)):
+        found.update(session.scalars(select(Document.id).where(Document.id.in_(group), *visible(permit))))
+    return frozenset(found)

@@ -16,9 +16,10 @@ from sqlalchemy.orm import Session
 
 from rag.domain.errors import SeogoError
 from rag.domain.principal import Permit
+from rag.store import access_rule
 from rag.store.base import in_groups, utc_now
 from rag.store.collection import Collection
-from rag.store.document import Document
+from rag.store.document import Document, covered
 from rag.store.tenant import Tenant
 from rag.store.version import RETRYABLE, UNFINISHED, DocumentVersion, Priority, Stage, VersionState
 
@@ -246,12 +247,22 @@ def retry(session: Session, version: DocumentVersion, priority: Priority) -> boo
     return True
 
 
-def retry_all(session: Session, collection_id: UUID, states: Sequence[VersionState], limit: int) -> int:
-    """`retry` for the newest versions of a collection's documents in one of `states`, at most `limit`; returns how many."""
+def retry_all(
+    session: Session,
+    collection_id: UUID,
+    states: Sequence[VersionState],
+    limit: int,
+    permit: Permit | None = None,
+) -> int:
+    """`retry` for the newest versions of a collection's documents in one of `states`, at most `limit`; returns how many.
+
+    With a permit only of those that it covers.
+    """
+    shown = () if permit is None else covered(permit)
     query = (
         select(_V)
         .join(Document, _IS_NEWEST)
-        .where(_V.collection_id == collection_id, _V.state.in_(states), Document.deleted_at.is_(None))
+        .where(_V.collection_id == collection_id, _V.state.in_(states), Document.deleted_at.is_(None), *shown)
         .order_by(_V.created_at)
         .limit(limit)
     )
@@ -298,9 +309,9 @@ def cancel_brought(session: Session, version: DocumentVersion) -> int:
 
 
 def cancel_waiting(session: Session, permit: Permit) -> int:
-    """`cancel` for everything in the permit's collections that no job has taken up; returns how many."""
+    """`cancel` for everything that the permit covers and that no job has taken up; returns how many."""
     waits = or_(_V.job_id == "", _V.job_id.startswith(HELD))
-    return _cancel_where(session, _V.collection_id.in_(permit.collections), _V.state == VersionState.QUEUED, waits)
+    return _cancel_where(session, _inside(session, permit), _V.state == VersionState.QUEUED, waits)
 
 
 def _cancel_where(session: Session, *conditions: ColumnElement[bool]) -> int:
@@ -385,9 +396,17 @@ class Workload:
         return None if self.paused or not pace else round(left / pace, 1)
 
 
-def workload(session: Session, permit: Permit, window: timedelta = timedelta(seconds=60)) -> Workload:
-    """The workload of the permit's collections."""
+def _inside(session: Session, permit: Permit) -> ColumnElement[bool]:
+    """That a version is of a document that the permit covers; only the collection is asked for where no rule holds it back."""
     inside = _V.collection_id.in_(permit.collections)
+    if not access_rule.holds_back(session, permit):
+        return inside
+    return and_(inside, _V.document_id.in_(select(Document.id).where(*covered(permit))))
+
+
+def workload(session: Session, permit: Permit, window: timedelta = timedelta(seconds=60)) -> Workload:
+    """The workload of the permit's collections, as far as it covers their documents."""
+    inside = _inside(session, permit)
     # Two queries, each from an index alone; only of the few that went wrong it matters whether a newer upload followed.
     good = select(_V.state, func.count()).where(inside, _V.state.in_([*UNFINISHED, VersionState.ACTIVE]))
     bad = (
@@ -401,9 +420,9 @@ def workload(session: Session, permit: Permit, window: timedelta = timedelta(sec
     recent = select(func.count()).where(_V.state.in_(_ENDED), _V.finished_at > utc_now() - window)
     finished = session.scalar(recent.where(inside)) or 0
     elsewhere = finished_elsewhere = 0
-    whole_tenant = permit.principal.collections is None
+    whole_tenant = permit.principal.whole_tenant
     if whole_tenant and not finished and any(state in states for state in UNFINISHED):
-        beside = (~inside, _V.tenant_id == permit.tenant_id)
+        beside = (_V.collection_id.not_in(permit.collections), _V.tenant_id == permit.tenant_id)
         others = select(func.count(func.distinct(_V.collection_id))).where(*beside, _V.state.in_(UNFINISHED))
         elsewhere = session.scalar(others) or 0
         finished_elsewhere = session.scalar(recent.where(*beside)) or 0

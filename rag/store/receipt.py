@@ -9,13 +9,13 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID, uuid4
 
-from sqlalchemy import ForeignKey, Index, String, func, select
+from sqlalchemy import ColumnElement, ForeignKey, Index, String, exists, func, or_, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from rag.domain.errors import ReceiptNotFound
 from rag.domain.principal import Permit, Principal
 from rag.store.base import Base, utc_now
-from rag.store.document import Document
+from rag.store.document import Document, covered
 from rag.store.version import DocumentVersion
 
 
@@ -123,7 +123,7 @@ def issue(
 
 
 def get_permitted(session: Session, permit: Permit, receipt_id: UUID) -> DeletionReceipt:
-    """The receipt, if the permit covers its collection.
+    """The receipt, if the permit covers its collection, and the document that it names.
 
     Raises:
         ReceiptNotFound: it does not exist or lies outside the permit: the caller can't tell which.
@@ -132,6 +132,7 @@ def get_permitted(session: Session, permit: Permit, receipt_id: UUID) -> Deletio
         DeletionReceipt.id == receipt_id,
         DeletionReceipt.tenant_id == permit.tenant_id,
         DeletionReceipt.collection_id.in_(permit.collections),
+        _of_covered(permit),
     )
     found = session.scalar(query)
     if found is None:
@@ -142,15 +143,23 @@ def get_permitted(session: Session, permit: Permit, receipt_id: UUID) -> Deletio
 def newest_permitted(
     session: Session, permit: Permit, *, document_id: UUID | None, parent_id: UUID | None, limit: int
 ) -> Sequence[DeletionReceipt]:
-    """Receipts of the permit's collections, newest first."""
+    """Receipts of the permit's collections, newest first; those that name a document outside the permit are left out."""
     query = select(DeletionReceipt).where(
-        DeletionReceipt.tenant_id == permit.tenant_id, DeletionReceipt.collection_id.in_(permit.collections)
+        DeletionReceipt.tenant_id == permit.tenant_id,
+        DeletionReceipt.collection_id.in_(permit.collections),
+        _of_covered(permit),
     )
     if document_id is not None:
         query = query.where(DeletionReceipt.document_id == document_id)
     if parent_id is not None:
         query = query.where(DeletionReceipt.parent_id == parent_id)
     return session.scalars(query.order_by(DeletionReceipt.deleted_at.desc(), DeletionReceipt.id).limit(limit)).all()
+
+
+def _of_covered(permit: Permit) -> ColumnElement[bool]:
+    """That a receipt is about no single document, or about one that the rules of today permit: its row outlives it."""
+    named = exists().where(Document.id == DeletionReceipt.document_id, *covered(permit))
+    return or_(DeletionReceipt.document_id.is_(None), named)
 
 
 def open_of_document(session: Session, document_id: UUID) -> Sequence[DeletionReceipt]:

@@ -14,6 +14,7 @@ from rag.domain.errors import StoreUnavailable
 
 _BUSY_TIMEOUT_MS = 30_000
 _WRITE = "seogo_write"
+_DURABLE = "seogo_durable"
 
 
 class Database:
@@ -40,8 +41,22 @@ class Database:
             yield session
 
     @contextmanager
-    def write(self) -> Iterator[Session]:
+    def snapshot(self) -> Iterator[Session]:
+        """A session that sees the store as it is at its first read, to the end of the block.
+
+        Raises:
+            StoreUnavailable: the database can't be reached.
+        """
+        with self._guarded(), self._sessions() as session:
+            if not self.is_sqlite:  # which reads so by itself
+                session.connection(execution_options={"isolation_level": "REPEATABLE READ"})
+            yield session
+
+    @contextmanager
+    def write(self, *, durable: bool = False) -> Iterator[Session]:
         """A session that commits at the end of the block, or rolls back on any error.
+
+        A committed transaction outlives the process in any case; a `durable` one outlives a loss of power on SQLite too.
 
         On SQLite the write lock is taken at once: a transaction that reads first and writes later would fail at the
         upgrade instead of waiting its turn.
@@ -50,7 +65,7 @@ class Database:
             StoreUnavailable: the database can't be reached or stays locked.
         """
         with self._guarded(), self._sessions() as session:
-            session.connection(execution_options={_WRITE: True})
+            session.connection(execution_options={_WRITE: True, _DURABLE: durable})
             with _committing(session):
                 yield session
 
@@ -116,5 +131,9 @@ def _configure_sqlite(connection: Any, _record: Any) -> None:
 
 
 def _begin_sqlite(connection: Connection) -> None:
-    writing = connection.get_execution_options().get(_WRITE, False)
+    options = connection.get_execution_options()
+    writing, durable = options.get(_WRITE, False), options.get(_DURABLE, False)
+    if writing and connection.info.get(_DURABLE, False) != durable:  # can't be changed once the transaction has begun
+        connection.exec_driver_sql(f"PRAGMA synchronous={'FULL' if durable else 'NORMAL'}")
+        connection.info[_DURABLE] = durable
     connection.exec_driver_sql("BEGIN IMMEDIATE" if writing else "BEGIN")

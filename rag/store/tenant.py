@@ -25,9 +25,14 @@ class Tenant(Base):
     paused_at: Mapped[datetime | None]
 
 
+def tenant_id_of(name: str) -> UUID:
+    """The id that the tenant of this name has, or will have."""
+    return uuid5(NAMESPACE, f"tenant:{name}")
+
+
 def ensure_tenant(session: Session, name: str) -> Tenant:
     """The tenant of this name, created when it does not exist."""
-    tenant_id = uuid5(NAMESPACE, f"tenant:{name}")
+    tenant_id = tenant_id_of(name)
     tenant = session.get(Tenant, tenant_id)
     if tenant is None:
         tenant = Tenant(id=tenant_id, name=name)

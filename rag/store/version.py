@@ -16,12 +16,14 @@ from sqlalchemy import (
     SmallInteger,
     String,
     UniqueConstraint,
+    false,
     func,
     select,
     update,
 )
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
+from rag.domain.personal_data import PersonalDataRecord, record_from_json
 from rag.store.base import Base, in_groups, utc_now
 
 
@@ -84,6 +86,11 @@ class DocumentVersion(Base):
         valid_from, valid_to: when this version answered questions.
         file_metadata: what the file says about itself (`DocumentMetadata` as JSON); None until it is parsed.
         fetched_at: when a web page was fetched, by the word of whoever sent its snapshot.
+        personal_data: `PersonalDataRecord` as JSON; None while nobody looked for any.
+        privacy_key: for which policy and detector it was looked through, and its points made; None while for none.
+        injection_score, injection_signs: how much it seems to speak to a model (`rag.text.injection`); None until it is read.
+        flagged: a curator should look at it; a passage of it says so.
+        reviewed_at, reviewed_by, review_reason: who cleared the flag, when and why.
         cleaned_at: when index, chunks and derived files were rid of a version that ended without answering.
     """
 
@@ -130,7 +137,15 @@ class DocumentVersion(Base):
     valid_to: Mapped[datetime | None]
     file_metadata: Mapped[dict[str, Any] | None]
     fetched_at: Mapped[datetime | None]
+    personal_data: Mapped[dict[str, Any] | None]
+    privacy_key: Mapped[str | None] = mapped_column(String(40))
     cleaned_at: Mapped[datetime | None]
+    injection_score: Mapped[float | None]
+    injection_signs: Mapped[list[Any] | None]
+    flagged: Mapped[bool] = mapped_column(default=False, server_default=false())
+    reviewed_at: Mapped[datetime | None]
+    reviewed_by: Mapped[str | None] = mapped_column(String(100))
+    review_reason: Mapped[str | None] = mapped_column(String(1000))
 
 
 def by_ids(session: Session, ids: Iterable[UUID]) -> Sequence[DocumentVersion]:
@@ -195,3 +210,13 @@ def mark_cleaned(session: Session, ids: Iterable[UUID], states: Sequence[Version
         .where(DocumentVersion.id.in_(list(ids)), DocumentVersion.state.in_(states))
         .values(cleaned_at=utc_now())
     )
+
+
+def looked_through(session: Session, ids: Iterable[UUID]) -> dict[UUID, tuple[PersonalDataRecord | None, str | None]]:
+    """What is on record about personal data in these versions, and for which policy and detector."""
+    found: dict[UUID, tuple[PersonalDataRecord | None, str | None]] = {}
+    for group in in_groups(ids):
+        query = select(DocumentVersion.id, DocumentVersion.personal_data, DocumentVersion.privacy_key)
+        for row in session.execute(query.where(DocumentVersion.id.in_(group))):
+            found[row[0]] = (record_from_json(row[1]), row[2])
+    return found

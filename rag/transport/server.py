@@ -27,6 +27,7 @@ import httpx
 from rag.domain.errors import ConfigurationError, ModelUnavailable
 from rag.transport.breaker import CircuitBreaker, Tolerance
 from rag.transport.redaction import loggable
+from rag.transport.secret_files import read_secret
 
 log = logging.getLogger(__name__)
 
@@ -333,15 +334,12 @@ def read_key(key_file: Path | None) -> str | None:
     """The key in the file, read anew for each call; None without a file.
 
     Raises:
-        ConfigurationError: the file can't be read, or holds no key.
+        ConfigurationError: the file can't be read, can be read by others, or holds no key.
     """
     if key_file is None:
         return None
-    try:
-        key = key_file.read_bytes()[:_LONGEST_KEY].decode("ascii").strip()
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigurationError(detail=f"the key file {key_file} can't be read") from error
-    if not key or not key.isprintable() or " " in key:
+    key = read_secret(key_file)
+    if not key.isascii() or not key.isprintable() or " " in key or len(key) > _LONGEST_KEY:
         raise ConfigurationError(detail=f"the key file {key_file} holds no key on a single line")
     return key
 

@@ -20,6 +20,13 @@ from rag.store.program import Program, ProgramFile, ProgramState
 from tests.support.running import Caller, Running
 
 PUBLIC = {"/api/v1/health/live", "/api/v1/health/ready"}
+SIGN_IN = {
+    "/auth/providers",
+    "/auth/{provider}/login",
+    "/auth/{provider}/callback",
+    "/auth/{provider}/backchannel-logout",
+}
+"""What people without a credential come in by; `test_sign_in.py` says what these do."""
 SECRET = "The vault code of the northern branch is 4711-ZULU."
 
 
@@ -96,6 +103,7 @@ def requests(world: World) -> Iterator[tuple[str, str, dict[str, Any]]]:
         yield "GET", f"/api/v1/collections/{collection}", {}
         yield "GET", f"/api/v1/collections/{collection}/documents", {}
         yield "GET", f"/api/v1/collections/{collection}/documents?parent={world.document_id}", {}
+        yield "GET", f"/api/v1/collections/{collection}/documents?flagged=true", {}
         yield "POST", f"/api/v1/collections/{collection}/documents", upload
         yield "GET", f"/api/v1/collections/{collection}/ingestion", {}
         yield "GET", f"/api/v1/collections/{collection}/ingestion/events", {}
@@ -134,10 +142,16 @@ def requests(world: World) -> Iterator[tuple[str, str, dict[str, Any]]]:
         yield "PATCH", f"/api/v1/collections/{collection}", {"json": {"description": "mine now"}}
         yield "PATCH", f"/api/v1/collections/{collection}", {"json": {"retention": {"document_days": 0}}}
         yield "PATCH", f"/api/v1/collections/{collection}", {"json": {"answer_style": {"tone": "plain"}}}
+        yield "PATCH", f"/api/v1/collections/{collection}", {"json": {"privacy": {"default": "allow"}}}
         yield "GET", f"/api/v1/collections/{collection}/retention", {}
         yield "DELETE", f"/api/v1/collections/{collection}", {}
         page = {"url": "https://vault.example/a", "html": "<p>intruder</p>", "fetched_at": "2026-01-01T00:00:00Z"}
         yield "POST", f"/api/v1/collections/{collection}/snapshots", {"json": page}
+        yield "GET", f"/api/v1/collections/{collection}/access", {}
+        yield "PUT", f"/api/v1/collections/{collection}/access", {"json": {"label": "O", "force": True}}
+        yield "POST", f"/api/v1/collections/{collection}/documents/access", {"json": {"force": True}}
+        of_vault = {"params": {"source": world.source_id}, "files": [("files", ("x.md", b"intruder"))]}
+        yield "POST", f"/api/v1/collections/{collection}/documents", of_vault
         location = {"kind": "folder", "location": "/srv/vault"}
         yield "POST", f"/api/v1/collections/{collection}/sources", {"json": location}
         yield "GET", f"/api/v1/collections/{collection}/sources", {}
@@ -166,9 +180,14 @@ def requests(world: World) -> Iterator[tuple[str, str, dict[str, Any]]]:
             yield "POST", path, {"json": {"model": f"rerank/{collection}", "text_1": "vault", "text_2": ["vault"]}}
     yield "GET", f"/api/v1/documents/{world.document_id}", {}
     yield "GET", f"/api/v1/documents/{world.document_id}/content", {}
+    yield "POST", f"/api/v1/documents/{world.document_id}/review", {"json": {"reason": "mine"}}
     yield "POST", f"/api/v1/documents/{world.document_id}/retry", {}
     yield "POST", f"/api/v1/documents/{world.document_id}/cancel", {}
+    yield "POST", f"/api/v1/documents/{world.document_id}/release", {"json": {"reason": "mine now"}}
     yield "DELETE", f"/api/v1/documents/{world.document_id}", {}
+    yield "GET", f"/api/v1/documents/{world.document_id}/access", {}
+    yield "PUT", f"/api/v1/documents/{world.document_id}/access", {"json": {"deny": ["attribute:a=b"], "force": True}}
+    yield "GET", f"/api/v1/documents/{world.document_id}/access/explain", {"params": {"subject": "user:vault"}}
     yield "GET", f"/api/v1/chunks/{world.chunk_id}", {}
     yield "GET", f"/api/v1/chunks/{world.chunk_id}", {"params": {"as_of": world.valid_at}}
     yield "GET", f"/api/v1/documents/{world.document_id}/versions", {}
@@ -181,6 +200,8 @@ def requests(world: World) -> Iterator[tuple[str, str, dict[str, Any]]]:
         "size": 1,
         "document_id": world.document_id,
     }
+    own = {**item, "access": {"deny": ["attribute:a=b"]}}
+    yield "PUT", f"/api/v1/sources/{world.source_id}/items", {"json": {"items": [own]}}
     for part in ("", "/manifest", "/archive", "/files/vault.py"):
         yield "GET", f"/api/v1/generations/{world.generation_id}{part}", {}
     yield "POST", f"/api/v1/generations/{world.generation_id}/cancel", {}
@@ -224,6 +245,9 @@ def test_a_refused_request_has_no_side_effect(world: World) -> None:
     collection = world.owner.get(f"/api/v1/collections/{world.collection}").json()
     assert (collection["description"], any(collection["retention"].values())) == ("", False)
     assert not any(collection["answer_style"].values())
+    rule = world.owner.get(f"/api/v1/documents/{world.document_id}/access").json()
+    assert rule["access"] == rule["collection"] == {"allow": [], "deny": [], "label": "O"}
+    assert collection["privacy"]["default"] == "tag" and not collection["privacy"]["kinds"]
     assert listed[0]["attributes"] == {}
     sources = world.owner.get(f"/api/v1/collections/{world.collection}/sources").json()["sources"]
     assert [item["id"] for item in sources] == [world.source_id]
@@ -330,6 +354,9 @@ def _key_in_tenant(service: Running, tenant_id: UUID, scopes: list[Scope], colle
         ("POST", "/api/v1/collections/c/ingestion/resume", {}),
         ("POST", "/api/v1/collections/c/ingestion/retry", {"json": {}}),
         ("POST", "/api/v1/collections/c/ingestion/cancel", {}),
+        ("PUT", "/api/v1/documents/00000000-0000-0000-0000-000000000000/access", {"json": {}}),
+        ("PUT", "/api/v1/collections/c/access", {"json": {}}),
+        ("POST", "/api/v1/collections/c/documents/access", {"json": {}}),
         ("POST", "/api/v1/ingestion/pause", {}),
         ("POST", "/api/v1/ingestion/resume", {}),
     ],
@@ -358,7 +385,7 @@ def test_every_route_is_behind_the_policy() -> None:
         for route in router.routes:
             assert isinstance(route, APIRoute)
             path = prefix + route.path
-            assert len(guards(route)) == (0 if path in PUBLIC else 1), f"{route.methods} {path} has no policy"
+            assert len(guards(route)) == (0 if path in PUBLIC | SIGN_IN else 1), f"{route.methods} {path} has no policy"
             checked.add(path.replace(":path", ""))
     # What the application really serves is what was checked, and nothing beside it.
     assert set(create_app().openapi()["paths"]) == checked

@@ -169,7 +169,7 @@ def test_a_list_of_sources_for_clients_that_show_none(reader: Caller) -> None:
     assert [line[:5] for line in lines] == ["- [1]", "- [2]"]
     assert all(line.endswith(">") and "/api/v1/chunks/" in line for line in lines)
     # A title is a document's own words: no link of its making.
-    assert r"\[개정\](http://evil.example)" in footer
+    assert r"\[개정\](`http://evil.example`)" in footer
     assert len(whole["annotations"]) == 2
 
 

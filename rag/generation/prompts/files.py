@@ -14,6 +14,7 @@ from rag.domain.messages import UiLanguage
 CURRENT: Mapping[str, int] = {
     "grounded": 1,
     "repair": 1,
+    "canary": 1,
     "style": 1,
     "plan": 1,
     "outline": 1,

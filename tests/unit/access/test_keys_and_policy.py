@@ -12,8 +12,9 @@ import pytest
 from rag.access.keys import Keys
 from rag.access.operator import LocalOperator
 from rag.access.policy import Action, Policy
+from rag.domain.access import AccessRule, Label, Role
 from rag.domain.errors import CollectionNotFound, NotAuthenticated, NotPermitted
-from rag.domain.principal import CitationStyle, Principal, Scope
+from rag.domain.principal import CitationStyle, Principal, PrincipalKind, Scope
 from rag.store import api_key
 from rag.store.base import utc_now
 from rag.store.collection import Collection
@@ -21,8 +22,9 @@ from rag.store.session import Database
 from tests.support.stores import add_collection
 
 READ = {action for action in Action if action.label in {
-    "list_collections", "read_collection", "read_glossary", "read_documents", "search", "ask", "list_models",
-    "use_models", "read_generations", "give_feedback"}}  # fmt: skip
+    "list_collections", "read_collection", "read_glossary", "read_documents", "read_cited", "search", "ask", "list_models",
+    "use_models", "read_generations", "give_feedback",
+    "read_own_identity", "issue_widget_tokens"}}  # fmt: skip
 WRITE = READ | {
     Action.CHANGE_GLOSSARY,
     Action.UPLOAD_DOCUMENTS,
@@ -32,6 +34,8 @@ WRITE = READ | {
     Action.SYNC_SOURCES,
     Action.CONTROL_INGESTION,
     Action.WRITE_PROGRAMS,
+    Action.MANAGE_ACCESS,
+    Action.MANAGE_OWN_KEYS,
 }
 
 
@@ -260,3 +264,44 @@ def test_the_local_operator_is_whoever_holds_its_token(sqlite: Database) -> None
     assert operator.principal_of(operator.token).scopes == {Scope.ADMIN, Scope.OPERATOR}  # type: ignore[union-attr]
     for wrong in ("", other.token, operator.token[:-1], operator.token + "x", "열쇠"):
         assert operator.principal_of(wrong) is None
+
+
+def test_a_role_counts_where_it_was_granted(sqlite: Database) -> None:
+    tenant = principal(sqlite, Scope.ADMIN).tenant_id
+    with sqlite.write() as session:
+        rows = [Collection(id=uuid4(), tenant_id=tenant, name=name, kind="documents") for name in ("인사", "총무")]
+        session.add_all(rows)
+    staff, office = (row.id for row in rows)
+    grants = ((staff, Role.CURATOR), (office, Role.VIEWER))
+    everything = frozenset({Scope.ADMIN})
+    person = Principal(uuid4(), "김", tenant, everything, kind=PrincipalKind.USER, grants=grants)
+    policy = Policy(sqlite)
+    assert policy.authorize(person, Action.SEARCH).collections == {staff, office}
+    assert policy.authorize(person, Action.UPLOAD_DOCUMENTS).collections == {staff}
+    assert policy.authorize(person, Action.MANAGE_ACCESS).collections == {staff}
+    assert policy.authorize(person, Action.CHANGE_COLLECTION).collections == frozenset()
+    for action in (Action.CREATE_COLLECTION, Action.MANAGE_PEOPLE, Action.READ_AUDIT):
+        with pytest.raises(NotPermitted):
+            policy.require(person, action)
+    stranger = Principal(uuid4(), "이", tenant, everything, kind=PrincipalKind.USER)
+    assert policy.authorize(stranger, Action.SEARCH).collections == frozenset()
+
+
+def test_the_rule_of_a_collection_closes_it_for_everything(sqlite: Database) -> None:
+    tenant = principal(sqlite, Scope.ADMIN).tenant_id
+    rule = AccessRule(label=Label.SENSITIVE)
+    with sqlite.write() as session:
+        row = Collection(id=uuid4(), tenant_id=tenant, name="감사", kind="documents", access=rule.to_json())
+        session.add(row)
+    policy = Policy(sqlite)
+    for clearance, held in ((Label.OPEN, frozenset()), (Label.SENSITIVE, {row.id}), (Label.CONFIDENTIAL, {row.id})):
+        person = Principal(
+            uuid4(),
+            "박",
+            tenant,
+            frozenset({Scope.ADMIN}),
+            kind=PrincipalKind.USER,
+            role=Role.ADMIN,
+            clearance=clearance,
+        )
+        assert policy.authorize(person, Action.SEARCH).collections == held

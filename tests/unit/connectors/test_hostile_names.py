@@ -22,9 +22,44 @@ from rag.store import family
 from rag.transport.egress import EgressGuard, hosts_of
 
 PIECES = st.sampled_from(
-    # ruff: noqa: SIM905
-    "../|..|.|/|\\|\x00|%2e%2e|%2f|규정|가|\u1100\u1161|\u202e|\u200b|\ufeff|\ud800|\U000e0041|C:|~|con|nul.txt| |\n|\r\n|"
-    "'|\"|;|$(id)|`|a|.html|?|#|&|\x7f|／|．．".split("|")
+    [
+        "../",
+        "..",
+        ".",
+        "/",
+        "\\",
+        "\x00",
+        "%2e%2e",
+        "%2f",
+        "규정",
+        "가",
+        "가",
+        "\u202e",
+        "\u200b",
+        "\ufeff",
+        "�",
+        "\U000e0041",
+        "C:",
+        "~",
+        "con",
+        "nul.txt",
+        " ",
+        "\n",
+        "\r\n",
+        "'",
+        '"',
+        ";",
+        "$(id)",
+        "`",
+        "a",
+        ".html",
+        "?",
+        "#",
+        "&",
+        "\x7f",
+        "／",
+        "．．",
+    ]
 )
 names = st.lists(PIECES, max_size=14).map("".join) | st.text(max_size=60)
 long_names = st.builds(lambda head, count, tail: head * count + tail, PIECES, st.integers(1, 1200), names)

@@ -82,6 +82,7 @@ def test_the_key_is_sent_and_a_missing_file_is_said(tmp_path: Path) -> None:
         return httpx.Response(200, json=VLLM)
 
     (tmp_path / "key").write_text("secret\n")
+    (tmp_path / "key").chmod(0o600)
     for name, state in (("key", "ok"), ("none", "refused")):
         served = ServedModel(name="Qwen3-32B", urls=("http://gpu1:8000/v1",), api_key_file=tmp_path / name)
         settings = GenerationSettings(models=(served,))

@@ -541,3 +541,13 @@ def test_prompt_files_say_the_same_in_both_languages(name: str) -> None:
     for mine, other in zip(korean.parts, english_.parts, strict=True):
         assert set(re.findall(r"(?a)\$\{?(\w+)", mine)) == set(re.findall(r"(?a)\$\{?(\w+)", other))
     assert korean.identity == f"{name}.ko.v{CURRENT[name]}"
+
+
+def test_a_long_title_leaves_room_for_its_passage() -> None:
+    """A title of 500 Korean characters over a short passage: the estimate counts it."""
+    source = replace(SOURCE, title="제" * 500)
+    passage = replace(make_passage("연차는 15일이다.", headings=("장" * 300, "절" * 300)), source=source)
+    request = asked([passage])
+    writer = PromptWriter()
+    written = writer.write(request, writer.estimate(request))
+    assert "연차는 15일이다." in str(written.messages[-1]["content"])

@@ -585,4 +585,4 @@ def test_the_work_per_character_does_not_grow(make: Any) -> None:
 
 
 def test_names_of_guards_are_stable() -> None:
-    assert ALL_GUARDS == ("repetition", "runaway", "language", "gibberish", "tool_call", "empty")
+    assert ALL_GUARDS == ("repetition", "runaway", "language", "gibberish", "tool_call", "empty", "leak")

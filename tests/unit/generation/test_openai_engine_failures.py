@@ -178,6 +178,7 @@ def test_before_the_first_token(
 ) -> None:
     caplog.set_level(logging.DEBUG, "rag")
     (tmp_path / "key").write_text(KEY)
+    (tmp_path / "key").chmod(0o600)
     with engine_server(behaviour) as stub:
         start = time.monotonic()
         limits = QUICK if kind is ModelTimeout else {}
@@ -284,6 +285,7 @@ def test_what_came_together_is_given_together() -> None:
 def test_a_key_may_be_exchanged_and_one_that_is_gone_is_told(tmp_path: Path) -> None:
     key = tmp_path / "key"
     key.write_text("first")
+    key.chmod(0o600)
     with engine_server(saying("예")) as stub:
         engine = opened(stub.url, key_file=key, concurrency=1)
         assert outcome(engine)[1] is None
@@ -293,6 +295,7 @@ def test_a_key_may_be_exchanged_and_one_that_is_gone_is_told(tmp_path: Path) -> 
         key.unlink()
         assert type(outcome(engine)[1]) is ConfigurationError
         key.write_text("third")
+        key.chmod(0o600)
         assert outcome(engine)[1] is None  # its place was given back
 
 

@@ -61,6 +61,7 @@ def test_json_goes_out_and_comes_back() -> None:
 def test_the_key_comes_from_the_file_and_can_be_exchanged(tmp_path: Path) -> None:
     key = tmp_path / "key"
     key.write_text("sk-old\n")
+    key.chmod(0o600)
     with talking(FINE, key_file=key) as (server, scripted):
         server.post("/", {})
         key.write_text("sk-new")
@@ -72,6 +73,7 @@ def test_the_key_comes_from_the_file_and_can_be_exchanged(tmp_path: Path) -> Non
 def test_a_file_without_a_key_is_a_configuration_error(tmp_path: Path, content: str) -> None:
     key = tmp_path / "key"
     key.write_text(content)
+    key.chmod(0o600)
     with pytest.raises(ConfigurationError):
         ModelServer("m", "http://127.0.0.1:9", key_file=key)
     with pytest.raises(ConfigurationError):
@@ -336,6 +338,7 @@ def test_the_log_has_the_servers_message_but_no_key_and_no_text(
 ) -> None:
     key = tmp_path / "key"
     key.write_text("sk-secret-1")
+    key.chmod(0o600)
     answers = (
         Answer({"error": {"message": "out of memory for sk-secret-1"}}, 500),
         Answer({"detail": "can't embed 홍길동의 계좌 잔액은"}, 500),

@@ -1,0 +1,266 @@
+"""Commands about accounts, groups and roles, on the store itself: whoever runs them holds the data folder."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+import typer
+from rich.console import Console
+from rich.table import Column, Table
+
+from api.cli.administration import collection_ids, open_store
+from api.cli.connection import reporting_failures
+from api.cli.options import Options
+from api.schemas.accounts import AccountDetail, AccountOut
+from api.schemas.grants import GrantOut
+from api.schemas.groups import GroupOut
+from rag.access.accounts import AccountChange, Accounts
+from rag.access.grants import Grants
+from rag.access.groups import Groups
+from rag.domain.access import Label, Role, Subject, SubjectKind, user
+from rag.domain.errors import AccountNotFound, GrantNotFound, GroupNotFound, InvalidRequest
+from rag.store.account import Account, AccountGroup, AccountKind
+from rag.store.session import Database
+from rag.store.tenant import ensure_tenant
+
+
+@dataclass(frozen=True, slots=True)
+class NewAccount:
+    """What `seogo accounts create` was given."""
+
+    user_name: str
+    service: bool
+    admin: bool
+    display_name: str
+    email: str
+    attributes: list[str]
+    clearance: str | None
+
+
+class People:
+    """The people of one tenant, found by the names that an operator types."""
+
+    def __init__(self, database: Database, tenant: str) -> None:
+        with database.write() as session:
+            self.tenant_id = ensure_tenant(session, tenant).id
+        self.tenant = tenant
+        self.database = database
+        self.accounts, self.groups, self.grants = Accounts(database), Groups(database), Grants(database)
+
+    def account(self, named: str) -> Account:
+        """The account of this name or id."""
+        identity = _id(named)
+        found = self.accounts.by_user_name(self.tenant_id, named)
+        if found is None and identity is not None:
+            found = self.accounts.get(self.tenant_id, identity)
+        if found is None:
+            raise AccountNotFound(name=named)
+        return found
+
+    def group(self, named: str) -> AccountGroup:
+        """The group of this name or id."""
+        for row in self.groups.list(self.tenant_id):
+            if named in (row.name, str(row.id)):
+                return row
+        raise GroupNotFound(name=named)
+
+    def subject(self, text: str) -> Subject:
+        """The subject that is named, by a name or by an id."""
+        kind, _, named = text.partition(":")
+        if kind == SubjectKind.USER:
+            return user(self.account(named).id)
+        if kind == SubjectKind.GROUP:
+            return Subject(SubjectKind.GROUP, str(self.group(named).id))
+        return Subject.parse(text)
+
+    def named(self, subject: Subject) -> str:
+        """A subject as an operator would type it; by id where there is no name (any more)."""
+        if subject.kind is SubjectKind.USER:
+            names = {row.id: row.user_name for row in self.accounts.list(self.tenant_id)}
+        elif subject.kind is SubjectKind.GROUP:
+            names = {row.id: row.name for row in self.groups.list(self.tenant_id)}
+        else:
+            return subject.text
+        return f"{subject.kind}:{names.get(UUID(subject.value), subject.value)}"
+
+
+@contextmanager
+def _people(options: Options, tenant: str) -> Iterator[People]:
+    with reporting_failures(), open_store(options) as database:
+        yield People(database, tenant)
+
+
+def create_account(options: Options, tenant: str, wanted: NewAccount) -> None:
+    """`seogo accounts create`."""
+    with _people(options, tenant) as people:
+        row = people.accounts.create(
+            people.tenant_id,
+            wanted.user_name,
+            kind=AccountKind.SERVICE if wanted.service else AccountKind.USER,
+            display_name=wanted.display_name,
+            email=wanted.email,
+            attributes=_attributes(wanted.attributes),
+            clearance=_clearance(wanted.clearance) or Label.OPEN,
+        )
+        if wanted.admin:
+            people.grants.add(None, people.tenant_id, user(row.id), Role.ADMIN, None)
+        typer.echo(str(row.id))
+
+
+def list_accounts(options: Options, tenant: str, as_json: bool) -> None:
+    """`seogo accounts list`."""
+    with _people(options, tenant) as people:
+        rows = [AccountOut.of(row).model_dump(mode="json") for row in people.accounts.list(people.tenant_id)]
+    _print(rows, ("user_name", "kind", "display_name", "clearance", "source", "suspended_at", "id"), as_json)
+
+
+def show_account(options: Options, tenant: str, named: str) -> None:
+    """`seogo accounts show`."""
+    with _people(options, tenant) as people:
+        row = people.account(named)
+        groups = people.accounts.groups_of(people.tenant_id, row.id)
+        shown = AccountDetail.with_groups(row, groups).model_dump(mode="json")
+        roles = people.grants.list(None, people.tenant_id)
+        shown["grants"] = [
+            GrantOut.of(item).model_dump(mode="json") for item in roles if item.subject == user(row.id).text
+        ]
+    typer.echo(json.dumps(shown, ensure_ascii=False, indent=2))
+
+
+def set_account(
+    options: Options,
+    tenant: str,
+    named: str,
+    display_name: str | None,
+    email: str | None,
+    attributes: list[str] | None,
+    clearance: str | None,
+) -> None:
+    """`seogo accounts set`."""
+    change = AccountChange(
+        display_name=display_name,
+        email=email,
+        attributes=None if attributes is None else _attributes(attributes),
+        clearance=_clearance(clearance),
+    )
+    with _people(options, tenant) as people:
+        people.accounts.change(people.tenant_id, people.account(named).id, change)
+
+
+def suspend_account(options: Options, tenant: str, named: str, *, suspended: bool) -> None:
+    """`seogo accounts suspend` and `resume`."""
+    with _people(options, tenant) as people:
+        people.accounts.change(people.tenant_id, people.account(named).id, AccountChange(suspended=suspended))
+
+
+def delete_account(options: Options, tenant: str, named: str) -> None:
+    """`seogo accounts delete`."""
+    with _people(options, tenant) as people:
+        people.accounts.delete(people.tenant_id, people.account(named).id)
+
+
+def create_group(options: Options, tenant: str, name: str) -> None:
+    """`seogo groups create`."""
+    with _people(options, tenant) as people:
+        typer.echo(str(people.groups.create(people.tenant_id, name).id))
+
+
+def list_groups(options: Options, tenant: str, as_json: bool) -> None:
+    """`seogo groups list`."""
+    with _people(options, tenant) as people:
+        rows = [GroupOut.of(row).model_dump(mode="json") for row in people.groups.list(people.tenant_id)]
+    _print(rows, ("name", "source", "id"), as_json)
+
+
+def list_members(options: Options, tenant: str, named: str) -> None:
+    """`seogo groups members`."""
+    with _people(options, tenant) as people:
+        members = people.groups.members(people.tenant_id, people.group(named).id)
+        accounts = {row.id: f"user:{row.user_name}" for row in people.accounts.list(people.tenant_id)}
+        groups = {row.id: f"group:{row.name}" for row in people.groups.list(people.tenant_id)}
+        for line in sorted((accounts | groups)[item] for item in members):
+            typer.echo(line)
+
+
+def change_members(options: Options, tenant: str, named: str, member: str, *, put: bool) -> None:
+    """`seogo groups add` and `remove`."""
+    with _people(options, tenant) as people:
+        subject = people.subject(member)
+        if subject.kind not in (SubjectKind.USER, SubjectKind.GROUP):
+            raise InvalidRequest(detail="user:NAME or group:NAME is needed")
+        group, members = people.group(named).id, [UUID(subject.value)]
+        (people.groups.add_members if put else people.groups.remove_members)(people.tenant_id, group, members)
+
+
+def delete_group(options: Options, tenant: str, named: str) -> None:
+    """`seogo groups delete`."""
+    with _people(options, tenant) as people:
+        people.groups.delete(people.tenant_id, people.group(named).id)
+
+
+def add_grant(options: Options, tenant: str, subject: str, role: str, collection: str | None) -> None:
+    """`seogo grants add`."""
+    with _people(options, tenant) as people:
+        if role not in set(Role):
+            raise InvalidRequest(detail=f"role: one of {', '.join(Role)}")
+        ids = collection_ids(people.database, tenant, None if collection is None else [collection])
+        row = people.grants.add(
+            None, people.tenant_id, people.subject(subject), Role(role), None if ids is None else ids[0]
+        )
+        typer.echo(str(row.id))
+
+
+def list_grants(options: Options, tenant: str, as_json: bool) -> None:
+    """`seogo grants list`."""
+    with _people(options, tenant) as people:
+        rows = []
+        for row in people.grants.list(None, people.tenant_id):
+            shown = GrantOut.of(row).model_dump(mode="json")
+            rows.append(shown if as_json else shown | {"subject": people.named(Subject.parse(row.subject))})
+    _print(rows, ("subject", "role", "collection_id", "created_at", "id"), as_json)
+
+
+def remove_grant(options: Options, tenant: str, grant: str) -> None:
+    """`seogo grants remove`."""
+    with _people(options, tenant) as people:
+        if (identity := _id(grant)) is None:
+            raise GrantNotFound(name=grant)
+        people.grants.remove(None, people.tenant_id, identity)
+
+
+def _id(text: str) -> UUID | None:
+    try:
+        return UUID(text)
+    except ValueError:
+        return None
+
+
+def _clearance(text: str | None) -> Label | None:
+    if text is not None and text not in set(Label):
+        raise InvalidRequest(detail=f"clearance: one of {', '.join(Label)}")
+    return None if text is None else Label(text)
+
+
+def _attributes(given: Sequence[str]) -> dict[str, list[str]]:
+    kept: dict[str, list[str]] = {}
+    for item in given:
+        name, equals, value = item.partition("=")
+        if not (name and equals and value):
+            raise InvalidRequest(detail="attribute: name=value is needed")
+        kept.setdefault(name, []).append(value)
+    return kept
+
+
+def _print(rows: Sequence[dict[str, Any]], columns: Sequence[str], as_json: bool) -> None:
+    if as_json:
+        typer.echo(json.dumps(list(rows), ensure_ascii=False, indent=2))
+        return
+    table = Table(*(Column(column.replace("_", " "), no_wrap=column == "id") for column in columns))
+    for row in rows:
+        table.add_row(*("" if row[column] is None else str(row[column]) for column in columns))
+    Console().print(table)

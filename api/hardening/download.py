@@ -1,0 +1,56 @@
+"""Sending a file that somebody uploaded: to be kept, never to be shown as a page of ours."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from urllib.parse import quote
+
+from starlette.requests import Request
+from starlette.responses import StreamingResponse
+
+from api.hardening.ranges import span
+from rag.blobs.store import BlobStore
+
+MOST_RANGES = 100
+"""`RequestShape` has refused what is more than the settings allow."""
+CONTENT_POLICY = "sandbox; default-src 'none'; frame-ancestors 'none'"
+"""Should a browser show it all the same: an opaque origin, no script, nothing loaded."""
+
+
+def download(request: Request, blobs: BlobStore, content_hash: str, size: int, filename: str) -> StreamingResponse:
+    """An original as an attachment, or the one range of its bytes that is asked for; its type is not told on purpose."""
+    headers = {**file_headers(filename), "Accept-Ranges": "bytes", "ETag": f'"{content_hash}"'}
+    wanted = _wanted(request, size, headers["ETag"])
+    start, length = wanted or (0, size)
+    headers["Content-Length"] = str(length)
+    if wanted is not None:
+        headers["Content-Range"] = f"bytes {start}-{start + length - 1}/{size}"
+    return StreamingResponse(
+        blobs.stream(content_hash, start, length if wanted is not None else None),
+        status_code=200 if wanted is None else 206,
+        media_type="application/octet-stream",
+        headers=headers,
+    )
+
+
+def file_headers(filename: str) -> Mapping[str, str]:
+    """What goes with every file that is sent."""
+    return {
+        "Content-Disposition": attachment(filename),
+        "Content-Security-Policy": CONTENT_POLICY,
+        "X-Content-Type-Options": "nosniff",
+    }
+
+
+def attachment(filename: str) -> str:
+    """RFC 6266: the name as it is, and for old clients without what is not plain ASCII."""
+    plain = "".join(char if char.isascii() and (char.isalnum() or char in "._-") else "_" for char in filename)
+    return f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(filename)}"
+
+
+def _wanted(request: Request, size: int, etag: str) -> tuple[int, int] | None:
+    """The range to send. One that is bound to another content by `If-Range` gets the whole (RFC 9110, 13.1.5)."""
+    header = request.headers.get("range")
+    if header is None or request.headers.get("if-range", etag) != etag:
+        return None
+    return span(header, size, MOST_RANGES)

@@ -1,0 +1,55 @@
+"""The audit trail of the caller's tenant: its entries, and whether it is whole. Asking for it is an entry itself."""
+
+from __future__ import annotations
+
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Depends, Query
+from pydantic import AwareDatetime
+
+from api.deps import PROBLEMS, Caller, guarded
+from api.schemas.audit import AuditEventOut, AuditPage, VerificationOut
+from rag.access.audit_anchors import anchors_in
+from rag.access.audit_verification import verify
+from rag.access.policy import Action
+from rag.store import audit_event
+from rag.store.audit_event import Wanted
+
+router = APIRouter(prefix="/audit", tags=["audit"], responses=PROBLEMS)
+
+
+@router.get("/events")
+def list_events(
+    caller: Annotated[Caller, Depends(guarded(Action.READ_AUDIT))],
+    who: Annotated[str, Query(max_length=200, description="id of a principal or credential, or part of a name")] = "",
+    kind: Annotated[
+        list[str] | None, Query(max_length=80, description="kinds, or groups of them such as `document`")
+    ] = None,
+    document: Annotated[UUID | None, Query(description="entries that name this document")] = None,
+    since: Annotated[AwareDatetime | None, Query()] = None,
+    until: Annotated[AwareDatetime | None, Query(description="this instant is not in it")] = None,
+    cursor: Annotated[
+        int | None, Query(ge=1, le=2**53, description="number of the last entry of the page before")
+    ] = None,
+    limit: Annotated[int, Query(ge=1, le=500)] = 100,
+) -> AuditPage:
+    """Entries of the tenant, the newest first. Not for a key that is limited to some collections."""
+    caller.require_whole_tenant()
+    wanted = Wanted(who.replace("\0", ""), tuple(kind or ()), document, since, until)
+    tenant_id = caller.permit().tenant_id
+    with caller.services.rag.database.read() as session:
+        rows = audit_event.newest(session, tenant_id, wanted, before=cursor, limit=limit + 1)
+        shown = [AuditEventOut.of(row) for row in rows[:limit]]
+    return AuditPage(events=shown, next_cursor=shown[-1].seq if len(rows) > limit else None)
+
+
+@router.get("/verification")
+def verify_trail(caller: Annotated[Caller, Depends(guarded(Action.READ_AUDIT))]) -> VerificationOut:
+    """Follow the tenant's chain from its beginning to its end. Not for a key that is limited to some collections."""
+    caller.require_whole_tenant()
+    rag, tenant_id = caller.services.rag, caller.permit().tenant_id
+    told = anchors_in(rag.settings.audit.anchor_file)
+    with rag.database.snapshot() as session:
+        found = verify(session, tenant_id, key=rag.audit.seal_key, anchors=told)
+    return VerificationOut.of(found)

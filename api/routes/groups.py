@@ -1,0 +1,79 @@
+"""Groups of a tenant, and who is in them. For its administrators."""
+
+from __future__ import annotations
+
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Depends
+
+from api.deps import PROBLEMS, Caller, guarded
+from api.schemas.groups import GroupIn, GroupList, GroupOut, MemberList, Members
+from rag.access.groups import Groups
+from rag.access.policy import Action
+
+router = APIRouter(prefix="/groups", tags=["people"], responses=PROBLEMS)
+People = Annotated[Caller, Depends(guarded(Action.MANAGE_PEOPLE))]
+
+
+@router.get("")
+def list_groups(caller: People) -> GroupList:
+    """The groups of the tenant, by name."""
+    return GroupList(groups=[GroupOut.of(row) for row in _groups(caller).list(caller.principal.tenant_id)])
+
+
+@router.post("", status_code=201)
+def create_group(body: GroupIn, caller: People) -> GroupOut:
+    """Make a group."""
+    return GroupOut.of(_groups(caller).create(caller.principal.tenant_id, body.name))
+
+
+@router.get("/{group_id}")
+def get_group(group_id: UUID, caller: People) -> GroupOut:
+    """One group."""
+    return GroupOut.of(_groups(caller).get(caller.principal.tenant_id, group_id))
+
+
+@router.patch("/{group_id}")
+def rename_group(group_id: UUID, body: GroupIn, caller: People) -> GroupOut:
+    """Rename a group. Roles and rules go by its id, and stay."""
+    return GroupOut.of(_groups(caller).change(caller.principal.tenant_id, group_id, body.name))
+
+
+@router.delete("/{group_id}", status_code=204)
+def delete_group(group_id: UUID, caller: People) -> None:
+    """Delete a group, with its roles. Who was in it stays."""
+    _groups(caller).delete(caller.principal.tenant_id, group_id)
+
+
+@router.get("/{group_id}/members")
+def list_members(group_id: UUID, caller: People) -> MemberList:
+    """The accounts and groups that were put into a group."""
+    return MemberList(members=sorted(_groups(caller).members(caller.principal.tenant_id, group_id)))
+
+
+@router.put("/{group_id}/members")
+def set_members(group_id: UUID, body: Members, caller: People) -> MemberList:
+    """Have exactly these accounts and groups in a group. A group may be in another; circles do no harm."""
+    kept = _groups(caller).set_members(caller.principal.tenant_id, group_id, body.members)
+    return MemberList(members=sorted(kept))
+
+
+@router.post("/{group_id}/members")
+def add_members(group_id: UUID, body: Members, caller: People) -> MemberList:
+    """Put accounts and groups into a group; those that are in it already are no mistake."""
+    groups = _groups(caller)
+    groups.add_members(caller.principal.tenant_id, group_id, body.members)
+    return MemberList(members=sorted(groups.members(caller.principal.tenant_id, group_id)))
+
+
+@router.delete("/{group_id}/members/{member_id}", status_code=204)
+def remove_member(group_id: UUID, member_id: UUID, caller: People) -> None:
+    """Take an account or a group out of a group; one that is not in it is no mistake."""
+    _groups(caller).remove_members(caller.principal.tenant_id, group_id, [member_id])
+
+
+def _groups(caller: Caller) -> Groups:
+    """The groups, for a caller that is not limited to some collections."""
+    caller.require_whole_tenant()
+    return Groups(caller.services.rag.database)

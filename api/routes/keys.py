@@ -1,0 +1,102 @@
+"""Keys of a tenant, for its administrators. A secret is shown once, when it is made."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Depends
+
+from api.deps import PROBLEMS, Caller, guarded
+from api.schemas.keys import KeyIn, KeyList, KeyMade, KeyOut, KeyPatch, OwnKeyIn, RotationIn
+from rag.access.issuing import KeyChange, KeyIssuer, KeyWish
+from rag.access.policy import Action
+from rag.domain.errors import InvalidRequest
+from rag.store.base import utc_now
+
+router = APIRouter(prefix="/keys", tags=["keys"], responses=PROBLEMS)
+KeyAdministrator = Annotated[Caller, Depends(guarded(Action.MANAGE_KEYS))]
+
+
+@router.get("")
+def list_keys(caller: KeyAdministrator) -> KeyList:
+    """The keys of the tenant and of its accounts, oldest first."""
+    rows = issuer_of(caller).list(caller.principal, own=False)
+    return KeyList(keys=[KeyOut.of(row) for row in rows])
+
+
+@router.post("", status_code=201)
+def create_key(body: KeyIn, caller: KeyAdministrator) -> KeyMade:
+    """Make a key of the tenant, or of an account: never wider than the one by which it is made."""
+    secret, row = issuer_of(caller).create(caller.principal, wish_of(body, caller, body.owner_id), own=False)
+    return KeyMade.with_secret(row, secret)
+
+
+@router.get("/{key_id}")
+def get_key(key_id: UUID, caller: KeyAdministrator) -> KeyOut:
+    """One key."""
+    return KeyOut.of(issuer_of(caller).get(caller.principal, key_id, own=False))
+
+
+@router.patch("/{key_id}")
+def change_key(key_id: UUID, body: KeyPatch, caller: KeyAdministrator) -> KeyOut:
+    """Change a key that is not wider than the one by which it is changed; what is left out stays."""
+    return KeyOut.of(issuer_of(caller).change(caller.principal, key_id, change_of(body, caller), own=False))
+
+
+@router.post("/{key_id}/rotate")
+def rotate_key(key_id: UUID, body: RotationIn, caller: KeyAdministrator) -> KeyMade:
+    """Give a key another secret; the one before opens for the grace too."""
+    grace = timedelta(minutes=body.grace_minutes)
+    secret, row = issuer_of(caller).rotate(caller.principal, key_id, grace, own=False)
+    return KeyMade.with_secret(row, secret)
+
+
+@router.delete("/{key_id}", status_code=204)
+def revoke_key(key_id: UUID, caller: KeyAdministrator) -> None:
+    """Put a key out of force: nothing is taken from it any more, and its open streams end within a second."""
+    issuer_of(caller).revoke(caller.principal, key_id, own=False)
+
+
+def issuer_of(caller: Caller) -> KeyIssuer:
+    """What deals with the keys of the tenant, for a caller that is not limited to some collections."""
+    caller.require_whole_tenant()
+    return KeyIssuer(caller.services.rag.database)
+
+
+def wish_of(body: OwnKeyIn, caller: Caller, owner_id: UUID | None = None) -> KeyWish:
+    """The key that is asked for, its collections found among those that the caller may see."""
+    return KeyWish(
+        name=body.name,
+        scopes=frozenset(body.scopes),
+        collections=_collections(body.collections, caller),
+        expires_at=_future(body.expires_at),
+        clearance=body.clearance,
+        owner_id=owner_id,
+        description=body.description,
+        citation_style=body.citation_style,
+    )
+
+
+def change_of(body: KeyPatch, caller: Caller) -> KeyChange:
+    """The change that is asked for."""
+    return KeyChange(
+        name=body.name,
+        description=body.description,
+        scopes=None if body.scopes is None else frozenset(body.scopes),
+        collections=_collections(body.collections, caller),
+        expires_at=_future(body.expires_at),
+        clearance=body.clearance,
+    )
+
+
+def _collections(names: Sequence[str] | None, caller: Caller) -> frozenset[UUID] | None:
+    return None if names is None else caller.permit(names).collections
+
+
+def _future(wanted: datetime | None) -> datetime | None:
+    if wanted is not None and wanted <= utc_now():
+        raise InvalidRequest(detail="expires_at: an instant in the future is needed", param="expires_at")
+    return wanted

@@ -1,0 +1,293 @@
+"""SCIM 2.0 (RFC 7644): a directory keeps the users and groups of a tenant, by the key of one of its administrators."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Body, Depends, Query, Request, Response
+from fastapi.routing import APIRoute
+from pydantic import ValidationError
+from scim2_models import (
+    Context,
+    Error,
+    InvalidValueException,
+    ListResponse,
+    NotFoundException,
+    Resource,
+    ResourceType,
+    ResponseParameters,
+    Schema,
+    SCIMException,
+)
+from starlette.responses import JSONResponse
+
+from api.deps import Caller, base_url, guarded
+from rag.access.federation_scim import ScimDirectory
+from rag.access.federation_scim_models import CONFIG, LENIENT, MAX_RESULTS, PROVIDER, Group, Person
+from rag.access.policy import Action
+
+PREFIX = "/scim/v2"
+MEDIA_TYPE = "application/scim+json"
+_DEFAULT_COUNT = 100
+
+
+class ScimRoute(APIRoute):
+    """A route that tells SCIM's own errors in SCIM's shape."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """The handler, with its errors caught."""
+        handler = super().get_route_handler()
+
+        async def handled(request: Request) -> Response:
+            try:
+                return await handler(request)
+            except SCIMException as error:
+                return _told(error.to_error())
+            except ValidationError as error:
+                return _told(Error.from_validation_errors(error)[0])
+
+        return handled
+
+
+_ERROR: dict[str, Any] = {"content": {MEDIA_TYPE: {"schema": {"type": "object"}}}}
+_REASONS = {400: "not valid", 401: "no valid key", 403: "not an administrator's", 404: "not there", 409: "taken"}
+_ANSWERS: dict[int | str, dict[str, Any]] = {
+    status: {**_ERROR, "description": reason} for status, reason in {**_REASONS, 422: "not valid", 503: "away"}.items()
+}
+router = APIRouter(prefix=PREFIX, tags=["scim"], route_class=ScimRoute, responses=_ANSWERS)
+People = Annotated[Caller, Depends(guarded(Action.MANAGE_PEOPLE))]
+Payload = Annotated[dict[str, Any], Body(media_type=MEDIA_TYPE)]
+FilterText = Annotated[str | None, Query(alias="filter", max_length=2000)]
+Start = Annotated[int, Query(alias="startIndex")]
+Count = Annotated[int, Query()]
+Names = Annotated[str | None, Query(max_length=1000)]
+Without = Annotated[str | None, Query(alias="excludedAttributes", max_length=1000)]
+
+
+@router.get("/ServiceProviderConfig")
+def get_config(request: Request, caller: People) -> Response:
+    """What this service can do."""
+    return _shown(request, CONFIG, "ServiceProviderConfig")
+
+
+@router.get("/ResourceTypes")
+def list_resource_types(request: Request, caller: People) -> Response:
+    """Users and groups."""
+    return _listed(request, ResourceType, list(PROVIDER.resource_types), len(PROVIDER.resource_types), 1)
+
+
+@router.get("/ResourceTypes/{name}")
+def get_resource_type(request: Request, name: str, caller: People) -> Response:
+    """One of them."""
+    return _shown(request, _named(PROVIDER.resource_types, name), f"ResourceTypes/{name}")
+
+
+@router.get("/Schemas")
+def list_schemas(request: Request, caller: People) -> Response:
+    """What of them is kept here."""
+    return _listed(request, Schema, list(PROVIDER.schemas), len(PROVIDER.schemas), 1)
+
+
+@router.get("/Schemas/{name}")
+def get_schema(request: Request, name: str, caller: People) -> Response:
+    """One of these."""
+    return _shown(request, _named(PROVIDER.schemas, name), f"Schemas/{name}")
+
+
+@router.get("/Users")
+def list_users(
+    request: Request,
+    caller: People,
+    wanted: FilterText = None,
+    start: Start = 1,
+    count: Count = _DEFAULT_COUNT,
+    attributes: Names = None,
+    excluded: Without = None,
+) -> Response:
+    """Users that came by SCIM, those that a filter holds for."""
+    shape = _shape(Person, attributes, excluded)
+    start, count = max(start, 1), max(count, 0)
+    total, people = _directory(caller).users(caller.principal.tenant_id, wanted, start, count)
+    return _listed(request, Person, people, total, start, shape)
+
+
+@router.post("/Users", status_code=201)
+def create_user(request: Request, body: Payload, caller: People) -> Response:
+    """Make a user."""
+    person = Person.model_validate(body, scim_ctx=Context.RESOURCE_CREATION_REQUEST, scim_policy=LENIENT)
+    made = _directory(caller).create_user(caller.principal.tenant_id, person)
+    return _shown(request, made, status=201, context=Context.RESOURCE_CREATION_RESPONSE)
+
+
+@router.get("/Users/{user_id}")
+def get_user(
+    request: Request, user_id: str, caller: People, attributes: Names = None, excluded: Without = None
+) -> Response:
+    """A user."""
+    shape = _shape(Person, attributes, excluded)
+    return _shown(request, _directory(caller).user(caller.principal.tenant_id, user_id), shape=shape)
+
+
+@router.put("/Users/{user_id}")
+def replace_user(request: Request, user_id: str, body: Payload, caller: People) -> Response:
+    """Put a user in place of the one before. Without `active` it stays suspended, or not, as it is."""
+    person = Person.model_validate(body, scim_ctx=Context.RESOURCE_REPLACEMENT_REQUEST, scim_policy=LENIENT)
+    return _shown(request, _directory(caller).replace_user(caller.principal.tenant_id, user_id, person))
+
+
+@router.patch("/Users/{user_id}")
+def patch_user(request: Request, user_id: str, body: Payload, caller: People) -> Response:
+    """Change a user. With `active: false` it loses every access within a second."""
+    return _shown(request, _directory(caller).patch_user(caller.principal.tenant_id, user_id, body))
+
+
+@router.delete("/Users/{user_id}", status_code=204)
+def delete_user(user_id: str, caller: People) -> Response:
+    """Delete a user, with every access that it had."""
+    _directory(caller).delete_user(caller.principal.tenant_id, user_id)
+    return Response(None, 204)
+
+
+@router.get("/Groups")
+def list_groups(
+    request: Request,
+    caller: People,
+    wanted: FilterText = None,
+    start: Start = 1,
+    count: Count = _DEFAULT_COUNT,
+    attributes: Names = None,
+    excluded: Without = None,
+) -> Response:
+    """Groups that came by SCIM, those that a filter holds for."""
+    shape = _shape(Group, attributes, excluded)
+    start, count = max(start, 1), max(count, 0)
+    directory, members = _directory(caller), _wants_members(shape)
+    total, groups = directory.groups(caller.principal.tenant_id, wanted, start, count, members)
+    return _listed(request, Group, groups, total, start, shape)
+
+
+@router.post("/Groups", status_code=201)
+def create_group(request: Request, body: Payload, caller: People) -> Response:
+    """Make a group, with its members."""
+    group = Group.model_validate(body, scim_ctx=Context.RESOURCE_CREATION_REQUEST, scim_policy=LENIENT)
+    made = _directory(caller).create_group(caller.principal.tenant_id, group)
+    return _shown(request, made, status=201, context=Context.RESOURCE_CREATION_RESPONSE)
+
+
+@router.get("/Groups/{group_id}")
+def get_group(
+    request: Request, group_id: str, caller: People, attributes: Names = None, excluded: Without = None
+) -> Response:
+    """A group."""
+    shape = _shape(Group, attributes, excluded)
+    found = _directory(caller).group(caller.principal.tenant_id, group_id, _wants_members(shape))
+    return _shown(request, found, shape=shape)
+
+
+@router.put("/Groups/{group_id}")
+def replace_group(request: Request, group_id: str, body: Payload, caller: People) -> Response:
+    """Put a group in place of the one before."""
+    group = Group.model_validate(body, scim_ctx=Context.RESOURCE_REPLACEMENT_REQUEST, scim_policy=LENIENT)
+    return _shown(request, _directory(caller).replace_group(caller.principal.tenant_id, group_id, group))
+
+
+@router.patch("/Groups/{group_id}")
+def patch_group(request: Request, group_id: str, body: Payload, caller: People) -> Response:
+    """Change a group, as when somebody comes in or leaves."""
+    return _shown(request, _directory(caller).patch_group(caller.principal.tenant_id, group_id, body))
+
+
+@router.delete("/Groups/{group_id}", status_code=204)
+def delete_group(group_id: str, caller: People) -> Response:
+    """Delete a group. Who was in it stays."""
+    _directory(caller).delete_group(caller.principal.tenant_id, group_id)
+    return Response(None, 204)
+
+
+def _directory(caller: Caller) -> ScimDirectory:
+    caller.require_whole_tenant()
+    return ScimDirectory(caller.services.rag.database)
+
+
+def _shape(kind: type[Any], attributes: str | None, excluded: str | None) -> ResponseParameters[Any]:
+    """Which attributes a directory wants to see.
+
+    Raises:
+        InvalidValueException: both lists at once, or a name that is no path.
+    """
+    if attributes and excluded:
+        raise InvalidValueException(detail="attributes and excludedAttributes exclude each other")
+    parameters: Any = ResponseParameters.__class_getitem__(kind)  # the index of a generic is a type to the checker
+    found: ResponseParameters[Any] = parameters.model_validate(
+        {"attributes": attributes or None, "excludedAttributes": excluded or None}, scim_policy=LENIENT
+    )
+    return found
+
+
+def _wants_members(shape: ResponseParameters[Any]) -> bool:
+    left_out = {str(path).casefold() for path in shape.excluded_attributes or []}
+    asked = [str(path).casefold() for path in shape.attributes or []]
+    return "members" not in left_out and (not asked or any("member" in path for path in asked))
+
+
+def _named(listed: Any, name: str) -> Any:
+    found = next((item for item in listed if str(item.id).casefold() == name.casefold()), None)
+    if found is None:
+        raise NotFoundException(detail="there is no such description")
+    return found
+
+
+def _located(request: Request, resource: Resource[Any]) -> None:
+    """Write into a user or group under which address it is found."""
+    home = f"{base_url(request)}{PREFIX}"
+    for member in getattr(resource, "members", None) or []:
+        member.ref = f"{home}/{member.type}s/{member.value}"
+    if isinstance(resource, Person | Group) and resource.meta is not None:
+        resource.meta.location = f"{home}/{resource.meta.resource_type}s/{resource.id}"
+
+
+def _dump(resource: Any, context: Context, shape: ResponseParameters[Any] | None) -> dict[str, Any]:
+    wanted = {} if shape is None else {"response_parameters": shape}
+    found: dict[str, Any] = resource.model_dump(scim_ctx=context, **wanted)
+    return found
+
+
+def _shown(
+    request: Request,
+    resource: Any,
+    place: str = "",
+    *,
+    status: int = 200,
+    context: Context = Context.RESOURCE_QUERY_RESPONSE,
+    shape: ResponseParameters[Any] | None = None,
+) -> Response:
+    _located(request, resource)
+    headers = {"Cache-Control": "no-store"}
+    if place:
+        headers["Content-Location"] = f"{base_url(request)}{PREFIX}/{place}"
+    elif resource.meta is not None and resource.meta.location is not None:
+        headers["Location"] = str(resource.meta.location)
+    return JSONResponse(_dump(resource, context, shape), status, headers, media_type=MEDIA_TYPE)
+
+
+def _listed(
+    request: Request,
+    kind: type[Any],
+    resources: list[Any],
+    total: int,
+    start: int,
+    shape: ResponseParameters[Any] | None = None,
+) -> Response:
+    for resource in resources:
+        _located(request, resource)
+    response: Any = ListResponse.__class_getitem__(kind)
+    page = response(
+        total_results=total, start_index=start, items_per_page=len(resources), resources=resources[:MAX_RESULTS]
+    )
+    body = _dump(page, Context.RESOURCE_QUERY_RESPONSE, shape)
+    return JSONResponse(body, 200, {"Cache-Control": "no-store"}, media_type=MEDIA_TYPE)
+
+
+def _told(error: Error) -> Response:
+    return JSONResponse(error.model_dump(), error.status or 400, {"Cache-Control": "no-store"}, media_type=MEDIA_TYPE)

@@ -1,0 +1,214 @@
+"""What health costs while a thousand connections are held for nothing.
+
+    python -m benchmarks.slow_loris [--connections N] [--seconds S]
+
+A service is started as `seogo serve` starts it. Attackers connect, send what looks like the beginning of a request, one byte a
+second, and connect again when they are put out; in rounds: heads from one address, heads from a thousand addresses, bodies of
+uploads, and readers who take nothing. Meanwhile a client at an address of its own asks for health on a new connection each time.
+
+Bar: p95 <= 500 ms in every round, and no probe without an answer. On one machine: attackers, prober and service share its cores.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import resource
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+BAR_MS = 500.0
+HEALTH = "/api/v1/health/live"
+PROBER = "127.9.9.9"
+_WAIT_S = 10.0
+
+Beginning = bytes
+Source = Callable[[int], str]
+
+
+@dataclass
+class Attack:
+    """One way to hold connections, and what became of it."""
+
+    name: str
+    source: Source
+    beginning: Beginning
+    drip: bytes = b"a"
+    tally: Counter[str] = field(default_factory=Counter)
+
+    async def hold(self, port: int, index: int) -> None:
+        """Connect, say little, and come again when put out."""
+        while True:
+            try:
+                reader, writer = await connected(port, self.source(index))
+            except OSError:
+                self.tally["not connected"] += 1
+                await asyncio.sleep(1)
+                continue
+            self.tally["connected"] += 1
+            with suppress(OSError):
+                await self._drip(reader, writer)
+            self.tally["put out"] += 1
+            writer.close()
+            await asyncio.sleep(0.2)
+
+    async def _drip(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(self.beginning)
+        while not reader.at_eof():
+            if self.drip:
+                writer.write(self.drip)
+                await writer.drain()
+            try:
+                async with asyncio.timeout(1):
+                    if not await reader.read(1024):
+                        return
+            except TimeoutError:
+                continue
+
+
+async def connected(port: int, source: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    """A connection from `source` that takes in little."""
+    own = socket.socket()
+    own.setblocking(False)
+    own.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    own.bind((source, 0))
+    try:
+        await asyncio.get_running_loop().sock_connect(own, ("127.0.0.1", port))
+    except OSError:
+        own.close()
+        raise
+    return await asyncio.open_connection(sock=own, limit=1024)
+
+
+def one_address(_: int) -> str:
+    """Everybody comes from here."""
+    return "127.0.0.1"
+
+
+def many_addresses(index: int) -> str:
+    """Everybody comes from somewhere else."""
+    return f"127.1.{index // 250}.{1 + index % 250}"
+
+
+HEAD = b"GET /api/v1/health/live HTTP/1.1\r\nHost: seogo\r\nX-Slow: "
+BODY = (
+    b"POST /api/v1/collections/a/documents HTTP/1.1\r\nHost: seogo\r\nContent-Type: multipart/form-data; boundary=b\r\n"
+    b"Authorization: Bearer none\r\nContent-Length: 100000000\r\n\r\n--b\r\n"
+)
+JSON_BODY = (
+    b"POST /api/v1/answers HTTP/1.1\r\nHost: seogo\r\nContent-Type: application/json\r\nContent-Length: 100000\r\n\r\n"
+)
+READER = b"GET /api/v1/openapi.json HTTP/1.1\r\nHost: seogo\r\n\r\n"
+
+
+def attacks() -> list[Attack]:
+    """All rounds."""
+    return [
+        Attack("nobody", one_address, b""),
+        Attack("heads, one address", one_address, HEAD),
+        Attack("heads, 1,000 addresses", many_addresses, HEAD),
+        Attack("silence, 1,000 addresses", many_addresses, b"", b""),
+        Attack("JSON bodies, 1,000 addresses", many_addresses, JSON_BODY),
+        Attack("uploads without a key, 1,000 addresses", many_addresses, BODY),
+        Attack("answers not taken, 1,000 addresses", many_addresses, READER, b""),
+    ]
+
+
+async def probe(port: int) -> float:
+    """Milliseconds until health has answered on a new connection; raises when it does not."""
+    begin = time.perf_counter()
+    async with asyncio.timeout(_WAIT_S):
+        reader, writer = await asyncio.open_connection("127.0.0.1", port, local_addr=(PROBER, 0))
+        writer.write(f"GET {HEALTH} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n".encode())
+        answer = await reader.read()
+        writer.close()
+    if not answer.startswith(b"HTTP/1.1 200"):
+        raise OSError(answer[:40])
+    return (time.perf_counter() - begin) * 1000
+
+
+async def round_of(attack: Attack, port: int, connections: int, seconds: float) -> tuple[list[float], int]:
+    """Latencies in ms, and probes without an answer."""
+    held = 0 if attack.name == "nobody" else connections
+    attackers = [asyncio.create_task(attack.hold(port, index)) for index in range(held)]
+    latencies, failures = list[float](), 0
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        try:
+            latencies.append(await probe(port))
+        except (OSError, TimeoutError) as error:
+            failures += 1
+            attack.tally[f"probe: {type(error).__name__} {error}"] += 1
+        await asyncio.sleep(0.1)
+    for task in attackers:
+        task.cancel()
+    await asyncio.gather(*attackers, return_exceptions=True)
+    return latencies, failures
+
+
+async def measure(port: int, connections: int, seconds: float) -> bool:
+    """All rounds; whether each is within the bar."""
+    good = True
+    for attack in attacks():
+        latencies, failures = await round_of(attack, port, connections, seconds)
+        p95 = statistics.quantiles(latencies, n=20)[-1] if len(latencies) > 1 else float("inf")
+        good &= p95 <= BAR_MS and not failures
+        median = statistics.median(latencies) if latencies else float("inf")
+        print(
+            f"{attack.name:<40} health p50 {median:7.1f} ms  p95 {p95:7.1f} ms  max {max(latencies, default=0):7.1f} ms  "
+            f"{len(latencies)} answered, {failures} not  {dict(attack.tally)}",
+            flush=True,
+        )
+        await asyncio.sleep(2)
+    return good
+
+
+def serve(data: Path) -> tuple[subprocess.Popen[bytes], int]:
+    """A service on an empty store."""
+    command = [sys.executable, "-m", "api.cli.main", "--data-dir", str(data)]
+    subprocess.run([*command, "db", "upgrade"], check=True, stdout=subprocess.DEVNULL)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    environment = os.environ | {"SEOGO_RAG__EMBEDDING__DENSE": "none"}
+    server = subprocess.Popen([*command, "serve", "--port", str(port)], env=environment, stderr=subprocess.DEVNULL)
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline:
+        with suppress(OSError, TimeoutError):
+            asyncio.run(probe(port))
+            return server, port
+        time.sleep(0.2)
+    server.terminate()
+    raise SystemExit("the service did not start")
+
+
+def main() -> None:
+    """Print the figures; exit 1 past the bar."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--connections", type=int, default=1000)
+    parser.add_argument("--seconds", type=float, default=20.0, help="of each round; heads are put out after 10")
+    chosen = parser.parse_args()
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, 2 * chosen.connections + 500), hard))
+    with tempfile.TemporaryDirectory() as folder:
+        server, port = serve(Path(folder))
+        try:
+            good = asyncio.run(measure(port, chosen.connections, chosen.seconds))
+        finally:
+            server.terminate()
+            server.wait()
+    raise SystemExit(0 if good else 1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,186 @@
+"""The audit trail: what happened, on record before anybody is told that it happened."""
+
+from __future__ import annotations
+
+import logging
+import os
+import secrets
+import threading
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from uuid import UUID
+
+from rag.domain.audit import AuditEvent, AuditKind, Origin, Outcome, Who, Whose, in_parts, seal
+from rag.domain.errors import AuditUnavailable, ConfigurationError, StoreUnavailable
+from rag.domain.principal import Principal
+from rag.settings import RagSettings
+from rag.store import audit_event
+from rag.store.base import utc_now
+from rag.store.session import Database
+
+log = logging.getLogger(__name__)
+
+_MOST_TOGETHER = 512
+"""Requests in one transaction: what is lost where it fails is tried again one by one."""
+_KEY_BYTES = 32
+
+
+@dataclass(slots=True)
+class _Ticket:
+    """What one caller waits for."""
+
+    events: Sequence[AuditEvent]
+    done: bool = False
+    error: BaseException | None = None
+
+
+@dataclass(slots=True)
+class AuditTrail:
+    """Puts events on record. Thread-safe; `record` returns when they are committed.
+
+    Callers that come while a transaction is being written share the next one: of those who wait, the first writes for all.
+    That needs no thread of its own, and a hundred requests cost about as many flushes to disk as one.
+
+    Attributes:
+        seal_key: makes the end of a chain one that only its holder can write; None where there is no key.
+        required: whether what can't be put on record is refused.
+    """
+
+    database: Database
+    seal_key: bytes | None = None
+    required: bool = True
+    now: Callable[[], datetime] = utc_now
+    _waiting: list[_Ticket] = field(default_factory=list)
+    _guard: threading.Lock = field(default_factory=threading.Lock)
+    _writing: threading.Lock = field(default_factory=threading.Lock)
+
+    def record(self, *events: AuditEvent) -> None:
+        """Put these on record, in this order.
+
+        Raises:
+            AuditUnavailable: they could not be, and the settings require it.
+        """
+        ticket = _Ticket([part for event in events for part in in_parts(event)])
+        if not ticket.events:
+            return
+        with self._guard:
+            self._waiting.append(ticket)
+        with self._writing:
+            while not ticket.done:
+                self._write_waiting()
+        if ticket.error is None:
+            return
+        # Its kind alone: the message of a database quotes the statement.
+        log.error("an audit event could not be put on record: %s", type(ticket.error).__name__)
+        if self.required:
+            raise AuditUnavailable from ticket.error
+
+    def by_operator(
+        self, kind: AuditKind, tenant_id: UUID, what: str, who: Who, detail: dict[str, object] | None = None
+    ) -> None:
+        """Record what was done at the command line, on the store itself.
+
+        Raises:
+            AuditUnavailable: see `record`.
+        """
+        user = os.environ.get("SUDO_USER") or os.environ.get("USER") or str(os.getuid())
+        origin = Origin("127.0.0.1", "cli", f"seogo (uid {os.getuid()}, {user})")
+        self.record(AuditEvent(kind, tenant_id, who, self.now(), origin, what=what, detail=detail or {}))
+
+    def _write_waiting(self) -> None:
+        with self._guard:
+            batch, self._waiting = self._waiting[:_MOST_TOGETHER], self._waiting[_MOST_TOGETHER:]
+        try:
+            self._commit(batch)
+        except StoreUnavailable as error:
+            _fail(batch, error)
+        except Exception as error:
+            if len(batch) == 1:
+                _fail(batch, error)
+            else:  # one that can't be written must not take the others with it
+                self._one_by_one(batch)
+        except BaseException as error:
+            _fail(batch, error)
+            raise
+        for ticket in batch:
+            ticket.done = True
+
+    def _one_by_one(self, batch: Sequence[_Ticket]) -> None:
+        for ticket in batch:
+            try:
+                self._commit([ticket])
+            except Exception as error:
+                ticket.error = error
+
+    def _commit(self, batch: Sequence[_Ticket]) -> None:
+        by_tenant: dict[UUID, list[AuditEvent]] = {}
+        for ticket in batch:
+            for event in ticket.events:
+                by_tenant.setdefault(event.tenant_id, []).append(event)
+        with self.database.write(durable=True) as session:
+            for tenant_id in sorted(by_tenant):  # the same order everywhere: two processes never wait for each other
+                head = audit_event.locked_head(session, tenant_id)
+                audit_event.append(session, head, by_tenant[tenant_id])
+                head.seal = self.sealed(tenant_id, head.seq, head.hash)
+
+    def sealed(self, tenant_id: UUID, seq: int, last_hash: str) -> str:
+        """The seal of a chain's end; empty without a key."""
+        return "" if self.seal_key is None else seal(self.seal_key, tenant_id, seq, last_hash)
+
+
+def who_of(principal: Principal) -> Who:
+    """The principal as the trail names it."""
+    return Who(principal.id, principal.name, principal.kind.value, principal.credential or principal.id)
+
+
+def whose(collections: Iterable[UUID] = (), documents: Iterable[UUID] = (), subjects: Iterable[str] = ()) -> Whose:
+    """Whose data, each named once."""
+    return Whose(tuple(dict.fromkeys(collections)), tuple(dict.fromkeys(documents)), tuple(dict.fromkeys(subjects)))
+
+
+def outcome_of(status: int) -> Outcome:
+    """What an HTTP status says of a deed."""
+    if status < 400:
+        return Outcome.DONE
+    if status in (401, 403, 429):
+        return Outcome.DENIED
+    if status == 404:
+        return Outcome.NOT_FOUND
+    return Outcome.REJECTED if status < 500 else Outcome.FAILED
+
+
+def open_seal_key(settings: RagSettings) -> bytes | None:
+    """The key of the seals: the one of the settings; beside an embedded store one of its own, made when it is missing.
+
+    Raises:
+        ConfigurationError: the file can't be read, or holds too little to be a key.
+    """
+    path = settings.audit.seal_key_file
+    if path is None:
+        if settings.store.url is not None:
+            return None
+        path = settings.data_dir / "audit-seal.key"
+        _make_key(path)
+    try:
+        key = path.read_bytes().strip()
+    except OSError as error:
+        raise ConfigurationError(detail=f"audit.seal_key_file: {error.strerror}") from error
+    if len(key) < _KEY_BYTES:
+        raise ConfigurationError(detail=f"audit.seal_key_file: a key has at least {_KEY_BYTES} bytes")
+    return key
+
+
+def _make_key(path: Path) -> None:
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        return
+    with os.fdopen(descriptor, "w") as file:
+        file.write(secrets.token_hex(_KEY_BYTES))
+
+
+def _fail(batch: Sequence[_Ticket], error: BaseException) -> None:
+    for ticket in batch:
+        ticket.error, ticket.done = error, True

@@ -1,0 +1,256 @@
+"""Ends of chains, told to the outside: a file that others keep, an address inside the network, or both.
+
+A database that was rewritten from an older point, its end included, no longer agrees with what was told.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import partial
+from pathlib import Path
+from typing import Protocol
+from uuid import UUID
+
+from rag.access.audit import AuditTrail
+from rag.domain.audit import AuditEvent, AuditKind, Origin, Outcome, Who
+from rag.domain.errors import AuditUnavailable, ConfigurationError
+from rag.settings import RagSettings
+from rag.store import audit_event
+from rag.store.base import utc_now
+from rag.transport.server import checked_url, read_key
+
+log = logging.getLogger(__name__)
+
+_TIMEOUT_S = 10.0
+_PAUSES_S = (0.2, 1.0)
+"""Before the second and the third try; the next round of anchoring is a fourth."""
+
+
+@dataclass(frozen=True, slots=True)
+class Anchor:
+    """The end of a chain as it was told.
+
+    Attributes:
+        seq, hash: of the last entry.
+        at: when it was told.
+        count: entries since the end that was told before.
+    """
+
+    tenant_id: UUID
+    seq: int
+    hash: str
+    at: datetime
+    count: int
+
+    def line(self) -> str:
+        """As one line of JSON."""
+        return json.dumps(
+            {
+                "tenant": str(self.tenant_id),
+                "seq": self.seq,
+                "hash": self.hash,
+                "time": self.at.isoformat(timespec="seconds"),
+                "count": self.count,
+            }
+        )
+
+
+class AnchorSink(Protocol):
+    """Somewhere outside that keeps what it was told."""
+
+    @property
+    def name(self) -> str:
+        """What it is called in messages."""
+
+    def tell(self, anchors: Sequence[Anchor]) -> None:
+        """Keep these.
+
+        Raises:
+            OSError: it could not.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class AnchorFile:
+    """A file that lines are added to, such as one on a medium that is written once."""
+
+    path: Path
+
+    @property
+    def name(self) -> str:
+        """The path."""
+        return str(self.path)
+
+    def tell(self, anchors: Sequence[Anchor]) -> None:
+        """Add lines, and wait until they are on the medium."""
+        lines = "".join(f"{item.line()}\n" for item in anchors)
+        descriptor = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o640)
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            file.write(lines)
+            file.flush()
+            os.fsync(file.fileno())
+
+
+@dataclass(frozen=True, slots=True)
+class AnchorAddress:
+    """An address inside the network: a POST with `{"anchors": […]}`, retried while it does not answer.
+
+    Attributes:
+        post: sends a body, and raises ConnectionError where it is not taken.
+    """
+
+    name: str
+    post: Callable[[dict[str, object]], None]
+
+    def tell(self, anchors: Sequence[Anchor]) -> None:
+        """Post these."""
+        self.post({"anchors": [json.loads(item.line()) for item in anchors]})
+
+
+@dataclass(slots=True)
+class Anchoring:
+    """Tells the ends of all chains every so often. One that could not be told is told at the next round."""
+
+    trail: AuditTrail
+    sinks: Sequence[AnchorSink]
+    every: timedelta
+    now: Callable[[], datetime] = utc_now
+
+    def tell_due(self) -> int:
+        """Tell the ends of chains that have grown since they were told last; returns how many."""
+        now, told = self.now(), 0
+        for anchor in self._due(now) if self.sinks else ():
+            failed = [sink.name for sink in self.sinks if not _told(sink, anchor)]
+            if failed:
+                self._say_failed(anchor, failed)
+                continue
+            with self.trail.database.write() as session:
+                head = audit_event.locked_head(session, anchor.tenant_id)
+                head.anchored_seq, head.anchored_at = max(anchor.seq, head.anchored_seq), now
+            told += 1
+        return told
+
+    def _due(self, now: datetime) -> list[Anchor]:
+        with self.trail.database.read() as session:
+            heads = audit_event.chains(session)
+        return [
+            Anchor(head.tenant_id, head.seq, head.hash, now, head.seq - head.anchored_seq)
+            for head in heads
+            if head.seq > head.anchored_seq and (head.anchored_at is None or now - head.anchored_at >= self.every)
+        ]
+
+    def _say_failed(self, anchor: Anchor, failed: Sequence[str]) -> None:
+        who, origin = Who(None, "anchoring", "service"), Origin(surface="upkeep")
+        try:
+            self.trail.record(
+                AuditEvent(
+                    AuditKind.ANCHOR_FAILED,
+                    anchor.tenant_id,
+                    who,
+                    self.now(),
+                    origin,
+                    what="tell the end of the chain",
+                    outcome=Outcome.FAILED,
+                    detail={"seq": anchor.seq, "hash": anchor.hash, "to": list(failed)},
+                )
+            )
+        except AuditUnavailable:
+            log.error("an end of a chain could be neither told nor put on record as untold")
+
+
+def _told(sink: AnchorSink, anchor: Anchor) -> bool:
+    try:
+        sink.tell([anchor])
+    except OSError as error:
+        log.error("the end of an audit chain could not be told to %s: %s", sink.name, type(error).__name__)
+        return False
+    return True
+
+
+def read_anchors(lines: Iterable[str]) -> Iterator[Anchor]:
+    """What was told, from lines of an anchor file.
+
+    Raises:
+        ConfigurationError: a line is no anchor.
+    """
+    for number, line in enumerate(lines, 1):
+        if not line.strip():
+            continue
+        try:
+            given = json.loads(line)
+            yield Anchor(
+                UUID(given["tenant"]),
+                int(given["seq"]),
+                str(given["hash"]),
+                datetime.fromisoformat(given["time"]),
+                int(given["count"]),
+            )
+        except (ValueError, KeyError, TypeError) as error:
+            raise ConfigurationError(detail=f"anchors, line {number}: not an anchor") from error
+
+
+def anchors_in(path: Path | None) -> list[Anchor]:
+    """What an anchor file holds; nothing where there is no path, or no file yet.
+
+    Raises:
+        ConfigurationError: it can't be read, or holds something else.
+    """
+    if path is None:
+        return []
+    try:
+        with path.open(encoding="utf-8") as file:
+            return list(read_anchors(file))
+    except FileNotFoundError:
+        return []
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigurationError(detail=f"anchors, {path}: {error}") from error
+
+
+def open_anchoring(settings: RagSettings, trail: AuditTrail) -> Anchoring:
+    """Anchoring as the settings have it; without a file and an address it tells nobody.
+
+    Raises:
+        ConfigurationError: the file would lie in the data folder: who can change the one could change the other.
+    """
+    audit, sinks = settings.audit, list[AnchorSink]()
+    if audit.anchor_file is not None:
+        if audit.anchor_file.resolve().is_relative_to(settings.data_dir.resolve()):
+            raise ConfigurationError(detail="audit.anchor_file: it lies in the data folder, which it is to watch over")
+        sinks.append(AnchorFile(audit.anchor_file))
+    if audit.anchor_url is not None:
+        sinks.append(AnchorAddress(audit.anchor_url, _poster(audit.anchor_url, audit.anchor_key_file)))
+    return Anchoring(trail, sinks, timedelta(seconds=audit.anchor_every_s))
+
+
+def _poster(url: str, key_file: Path | None) -> Callable[[dict[str, object]], None]:
+    import httpx
+
+    address = checked_url("audit.anchor_url", url)
+    read_key(key_file)
+
+    def post(body: dict[str, object]) -> None:
+        key = read_key(key_file)
+        headers = {"Authorization": f"Bearer {key}"} if key else {}
+        try:
+            # No proxy and no key of the environment, and no redirect: the address given is the address meant.
+            with httpx.Client(trust_env=False, timeout=_TIMEOUT_S) as client:
+                client.post(address, json=body, headers=headers).raise_for_status()
+        except httpx.HTTPError as error:
+            raise ConnectionError(type(error).__name__) from error
+
+    return partial(_retried, post)
+
+
+def _retried(post: Callable[[dict[str, object]], None], body: dict[str, object]) -> None:
+    for pause_s in _PAUSES_S:
+        try:
+            return post(body)
+        except ConnectionError:
+            time.sleep(pause_s)
+    return post(body)

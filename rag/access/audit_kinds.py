@@ -1,0 +1,101 @@
+"""What each action is on the audit trail. A test fails on an action that has no kind and no reason to have none."""
+
+from __future__ import annotations
+
+from rag.access.policy import Action
+from rag.domain.audit import AuditKind
+
+KINDS: dict[Action, AuditKind] = {
+    Action.LIST_COLLECTIONS: AuditKind.COLLECTIONS_LISTED,
+    Action.READ_COLLECTION: AuditKind.COLLECTION_READ,
+    Action.CREATE_COLLECTION: AuditKind.COLLECTION_CREATED,
+    Action.CHANGE_COLLECTION: AuditKind.COLLECTION_CHANGED,
+    Action.DELETE_COLLECTION: AuditKind.COLLECTION_DELETED,
+    Action.READ_GLOSSARY: AuditKind.GLOSSARY_READ,
+    Action.CHANGE_GLOSSARY: AuditKind.GLOSSARY_CHANGED,
+    Action.READ_DOCUMENTS: AuditKind.DOCUMENT_READ,
+    Action.UPLOAD_DOCUMENTS: AuditKind.DOCUMENT_UPLOADED,
+    Action.CHANGE_DOCUMENTS: AuditKind.DOCUMENT_CHANGED,
+    Action.DELETE_DOCUMENTS: AuditKind.DOCUMENT_DELETED,
+    Action.READ_RECEIPTS: AuditKind.RECEIPT_READ,
+    Action.SYNC_SOURCES: AuditKind.SOURCE_SYNCED,
+    Action.CONTROL_INGESTION: AuditKind.INGESTION_CONTROLLED,
+    Action.CONTROL_ALL_INGESTION: AuditKind.INGESTION_CONTROLLED,
+    Action.SEARCH: AuditKind.SEARCHED,
+    Action.ASK: AuditKind.ASKED,
+    Action.GIVE_FEEDBACK: AuditKind.ANSWER_RATED,
+    Action.READ_FEEDBACK: AuditKind.FEEDBACK_EXPORTED,
+    Action.READ_GENERATIONS: AuditKind.PROGRAM_READ,
+    Action.WRITE_PROGRAMS: AuditKind.PROGRAM_WRITTEN,
+    Action.USE_MODELS: AuditKind.MODEL_USED,
+    Action.MANAGE_SPACES: AuditKind.SPACE_CHANGED,
+    Action.READ_AUDIT: AuditKind.AUDIT_READ,
+    Action.MANAGE_ACCESS: AuditKind.PERMISSION_CHANGED,
+    Action.MANAGE_PEOPLE: AuditKind.ACCOUNT_CHANGED,
+    Action.MANAGE_KEYS: AuditKind.CREDENTIAL_CREATED,
+}
+UNRECORDED: dict[Action, str] = {
+    Action.READ_OWN_IDENTITY: "what the caller's own credential says of it; no content, and nobody else's data",
+    Action.LIST_MODELS: "names of models and collections that clients ask for at every start; no content of anybody",
+}
+"""Actions that leave no entry where they are allowed, and why; where they are refused, they do."""
+
+ROUTES: dict[tuple[str, str], AuditKind] = {
+    ("GET", "/collections/{name}/documents"): AuditKind.DOCUMENTS_LISTED,
+    ("POST", "/documents/status"): AuditKind.DOCUMENTS_LISTED,
+    ("GET", "/documents/{document_id}/content"): AuditKind.DOCUMENT_DOWNLOADED,
+    ("GET", "/chunks/{chunk_id}"): AuditKind.DOCUMENT_PREVIEWED,
+    ("GET", "/ingestion"): AuditKind.INGESTION_WATCHED,
+    ("GET", "/collections/{name}/ingestion"): AuditKind.INGESTION_WATCHED,
+    ("GET", "/collections/{name}/ingestion/events"): AuditKind.INGESTION_WATCHED,
+    ("GET", "/collections/{name}/retention"): AuditKind.COLLECTION_READ,
+    ("GET", "/files"): AuditKind.DOCUMENTS_LISTED,
+    ("GET", "/files/{file_id}/content"): AuditKind.DOCUMENT_DOWNLOADED,
+    ("GET", "/vector_stores/{store_id}/files"): AuditKind.DOCUMENTS_LISTED,
+    ("GET", "/audit/verification"): AuditKind.AUDIT_VERIFIED,
+    ("GET", "/answers/{answer}/replay"): AuditKind.ANSWER_REPLAYED,
+    ("GET", "/feedback"): AuditKind.FEEDBACK_EXPORTED,
+}
+"""Routes whose deed has a kind of its own beside that of their action; paths without the prefix of their surface."""
+
+METHODS: dict[tuple[Action, str], AuditKind] = {
+    (Action.MANAGE_ACCESS, "GET"): AuditKind.PERMISSIONS_READ,
+    (Action.MANAGE_PEOPLE, "GET"): AuditKind.ACCOUNT_READ,
+    (Action.MANAGE_PEOPLE, "POST"): AuditKind.ACCOUNT_CREATED,
+    (Action.MANAGE_PEOPLE, "DELETE"): AuditKind.ACCOUNT_DELETED,
+    (Action.MANAGE_KEYS, "GET"): AuditKind.CREDENTIALS_LISTED,
+    (Action.MANAGE_KEYS, "DELETE"): AuditKind.CREDENTIAL_REVOKED,
+    (Action.MANAGE_SPACES, "GET"): AuditKind.SETTING_READ,
+    (Action.SYNC_SOURCES, "GET"): AuditKind.DOCUMENTS_LISTED,
+}
+"""Actions that are several deeds, told apart by the method."""
+
+READING = frozenset(
+    {
+        Action.LIST_COLLECTIONS,
+        Action.READ_COLLECTION,
+        Action.READ_GLOSSARY,
+        Action.READ_DOCUMENTS,
+        Action.READ_RECEIPTS,
+        Action.SEARCH,
+        Action.ASK,
+        Action.READ_FEEDBACK,
+        Action.READ_GENERATIONS,
+        Action.LIST_MODELS,
+        Action.USE_MODELS,
+        Action.READ_AUDIT,
+        Action.READ_OWN_IDENTITY,
+    }
+)
+"""Actions that change nothing: they are on the trail before what was read goes out. Any other is on it before it begins, too."""
+
+
+def kind_of(action: Action, method: str, path: str) -> AuditKind:
+    """What a request by this route is on the trail."""
+    route = (method, path.removeprefix("/api").removeprefix("/v1"))
+    return ROUTES.get(route) or METHODS.get((action, method)) or KINDS.get(action, AuditKind.DENIED)
+
+
+def changes(action: Action, method: str) -> bool:
+    """Whether a request changes something; whatever is not known to read only is held to."""
+    return action not in READING and method not in ("GET", "HEAD")

@@ -1,0 +1,212 @@
+"""Whether a chain is whole: every entry as it was written, none missing, none moved, none added, its end the one that the
+outside was told of.
+
+What each kind of evidence shows: the hashes, that nothing before an entry was changed; the seal, that the end was written by a
+holder of the key and not from the database alone; the anchors, that an end that was once told was not taken back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from hmac import compare_digest
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy.orm import Session
+
+from rag.access.audit_anchors import Anchor
+from rag.domain.audit import AuditKind, genesis, link, seal
+from rag.store import audit_event
+from rag.store.audit_event import AuditCut, AuditHead, AuditRow, Unreadable, fields_of
+
+LEAST_KEPT = timedelta(days=365)
+"""No cut takes what is younger."""
+
+
+class Problem(StrEnum):
+    """What is wrong with a chain."""
+
+    CHANGED = "changed"
+    MISSING = "missing"
+    MOVED = "moved"
+    UNREADABLE = "unreadable"
+    REFERENCES = "references"
+    """Which documents an entry is found by is not what it says."""
+    HEAD = "head"
+    """The end on record is not the last entry."""
+    SEAL = "seal"
+    ANCHOR = "anchor"
+    CUT = "cut"
+    """Entries left without a cut that the chain tells of, or before their time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verification:
+    """What was found in one chain.
+
+    Attributes:
+        entries: how many hold, up to the first that does not.
+        first, last: numbers of the first and last of those; 0 where there are none.
+        cut_through: entries up to this one left when their time had come; 0 for none.
+        anchors: how many told ends were compared; `anchored` is the last of them.
+        sealed: whether the end bears a seal that was checked.
+        problem, at: what is wrong, and with which entry; None where all holds.
+    """
+
+    tenant_id: UUID
+    entries: int
+    first: int
+    last: int
+    cut_through: int
+    last_hash: str
+    anchors: int
+    anchored: int
+    sealed: bool
+    problem: Problem | None = None
+    at: int = 0
+
+    @property
+    def whole(self) -> bool:
+        """Whether nothing is wrong."""
+        return self.problem is None
+
+
+class _Broken(Exception):
+    """The first thing that is wrong."""
+
+    def __init__(self, problem: Problem, at: int) -> None:
+        super().__init__(problem, at)
+        self.problem, self.at = problem, at
+
+
+@dataclass(slots=True)
+class _Walk:
+    """How far a chain was followed."""
+
+    tenant_id: UUID
+    anchors: Mapping[int, tuple[str, ...]]
+    cut: AuditCut | None
+    key: bytes | None
+    head: AuditHead | None
+    entries: int = 0
+    first: int = 0
+    last: int = 0
+    compared: int = 0
+    anchored: int = 0
+    last_hash: str = ""
+    cut_told: bool = False
+
+    def follow(self, session: Session) -> None:
+        """Walk to the end; raises _Broken at the first thing that is wrong."""
+        self.last = self.cut.through_seq if self.cut is not None else 0
+        self.last_hash = self.cut.hash if self.cut is not None else genesis(self.tenant_id)
+        self._compare(self.last)
+        try:
+            for row, documents in audit_event.walk(session, self.tenant_id):
+                self._step(row, documents)
+        except Unreadable as error:
+            raise _Broken(Problem.UNREADABLE, error.seq) from error
+        self._check_end(session)
+
+    def _step(self, row: AuditRow, documents: frozenset[UUID]) -> None:
+        if row.seq != self.last + 1:
+            raise _Broken(Problem.MISSING if row.seq > self.last + 1 else Problem.MOVED, self.last + 1)
+        if row.prev_hash != self.last_hash:
+            raise _Broken(Problem.MOVED, row.seq)
+        if not _holds(row):
+            raise _Broken(Problem.CHANGED, row.seq)
+        if {str(item) for item in documents} != set(row.documents):
+            raise _Broken(Problem.REFERENCES, row.seq)
+        self.last, self.last_hash = row.seq, row.hash
+        self._compare(row.seq)
+        if row.kind == AuditKind.AUDIT_CUT:
+            self._check_cut(row)
+        self.entries += 1
+        self.first = self.first or row.seq
+
+    def _compare(self, seq: int) -> None:
+        told = self.anchors.get(seq, ())
+        if any(item != self.last_hash for item in told):
+            raise _Broken(Problem.ANCHOR, seq)
+        self.compared += len(told)
+        self.anchored = seq if told else self.anchored
+
+    def _check_cut(self, row: AuditRow) -> None:
+        if _time_not_come(row):
+            raise _Broken(Problem.CUT, row.seq)
+        if self.cut is not None and row.seq == self.cut.event_seq:
+            told: dict[str, Any] = row.detail
+            self.cut_told = (told.get("through"), told.get("hash")) == (self.cut.through_seq, self.cut.hash)
+
+    def _check_end(self, session: Session) -> None:
+        later = [seq for seq in self.anchors if seq > self.last]
+        if later:
+            raise _Broken(Problem.ANCHOR, min(later))
+        if self.cut is not None and not self.cut_told:
+            raise _Broken(Problem.CUT, self.cut.through_seq)
+        found = (self.head.seq, self.head.hash) if self.head is not None else (0, genesis(self.tenant_id))
+        if found != (self.last, self.last_hash):
+            raise _Broken(Problem.HEAD, self.last + 1)
+        if audit_event.named_beside(session, self.tenant_id):
+            raise _Broken(Problem.REFERENCES, self.last + 1)
+        if self.key is None or self.head is None:
+            return
+        if not compare_digest(seal(self.key, self.tenant_id, self.last, self.last_hash), self.head.seal):
+            raise _Broken(Problem.SEAL, self.last)
+
+    def result(self, problem: Problem | None = None, at: int = 0) -> Verification:
+        """What was found."""
+        return Verification(
+            self.tenant_id,
+            self.entries,
+            self.first,
+            self.first + self.entries - 1 if self.entries else 0,
+            self.cut.through_seq if self.cut is not None else 0,
+            self.last_hash,
+            self.compared,
+            self.anchored,
+            problem is None and self.key is not None and self.head is not None,
+            problem,
+            at,
+        )
+
+
+def verify(
+    session: Session, tenant_id: UUID, *, key: bytes | None = None, anchors: Iterable[Anchor] = ()
+) -> Verification:
+    """Follow a chain from its beginning, or from its cut, to its end; memory is bounded by a batch.
+
+    Args:
+        session: of one snapshot (`Database.snapshot`), since entries are added meanwhile.
+        key: of the seals; without it they are not looked at.
+        anchors: what the outside was told, of any tenant.
+    """
+    told: dict[int, tuple[str, ...]] = {}
+    cut = audit_event.last_cut(session, tenant_id)
+    for item in anchors:
+        if item.tenant_id == tenant_id and (cut is None or item.seq >= cut.through_seq):
+            told[item.seq] = (*told.get(item.seq, ()), item.hash)
+    walk = _Walk(tenant_id, told, cut, key, audit_event.head_of(session, tenant_id))
+    try:
+        walk.follow(session)
+    except _Broken as broken:
+        return walk.result(broken.problem, broken.at)
+    return walk.result()
+
+
+def _holds(row: AuditRow) -> bool:
+    try:
+        return link(row.tenant_id, row.seq, fields_of(row), row.prev_hash) == row.hash
+    except (ValueError, TypeError):  # what was never clean was never written
+        return False
+
+
+def _time_not_come(row: AuditRow) -> bool:
+    """Whether a cut says itself that it took what was younger than the least that is kept, or does not say."""
+    try:
+        return row.at - datetime.fromisoformat(row.detail["before"]) < LEAST_KEPT
+    except (ValueError, KeyError, TypeError):
+        return True

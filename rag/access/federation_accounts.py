@@ -1,0 +1,189 @@
+"""Which account a person of a provider is, and what of the provider's word is taken over into it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+from collections.abc import Iterable
+from dataclasses import asdict
+from datetime import UTC, datetime
+from uuid import UUID, uuid4, uuid5
+
+from sqlalchemy import delete, func, select
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from rag.access.accounts import AccountChange, Accounts
+from rag.access.federation_claims import Person
+from rag.access.groups import Groups
+from rag.domain.access import Role, highest, user
+from rag.domain.document import NAMESPACE
+from rag.domain.errors import InvalidRequest, NameTaken, NotAuthenticated
+from rag.settings import OidcProvider
+from rag.store import account, sign_in
+from rag.store.account import Account, AccountKind, Source
+from rag.store.role_grant import RoleGrant
+from rag.store.session import Database
+from rag.store.sign_in import AccountLink
+from rag.store.tenant import ensure_tenant, tenant_id_of
+
+log = logging.getLogger(__name__)
+
+
+class FederatedAccounts:
+    """The accounts of people that sign in with one provider, which are all in its one tenant."""
+
+    def __init__(self, database: Database, settings: OidcProvider) -> None:
+        self._database = database
+        self._settings = settings
+        self._accounts = Accounts(database)
+        self._groups = Groups(database)
+        self.tenant_id = tenant_id_of(settings.tenant)
+
+    def account_of(self, subject: str, person: Person, said_at: float) -> UUID:
+        """The account of a person, with what the provider says of it.
+
+        Args:
+            said_at: when the provider said so, in seconds since 1970.
+
+        Raises:
+            NotAuthenticated: there is none, none may be made, or it is suspended.
+        """
+        link = self._link(subject) or self._first(subject, person)
+        with self._database.read() as session:
+            row = account.get(session, self.tenant_id, link.account_id)
+        if row is None or row.suspended_at is not None:
+            raise NotAuthenticated
+        moment, digest = datetime.fromtimestamp(said_at, UTC), _digest(person)
+        if link.said_at is None or moment > link.said_at or (moment == link.said_at and digest != link.said_hash):
+            if digest != link.said_hash:
+                self._take_over(row, person)
+            self._note(link, moment, digest)
+        return row.id
+
+    def _link(self, subject: str) -> AccountLink | None:
+        with self._database.read() as session:
+            link = sign_in.link_of(session, self.tenant_id, self._settings.issuer, subject)
+            if link is None or account.get(session, self.tenant_id, link.account_id) is not None:
+                return link
+        with self._database.write() as session:
+            sign_in.unlink(session, link)  # of an account that was deleted: whoever comes now begins anew
+        return None
+
+    def _first(self, subject: str, person: Person) -> AccountLink:
+        """The link of somebody who comes for the first time.
+
+        Raises:
+            NotAuthenticated: there is no account to link, and none may be made.
+        """
+        row = self._accounts.by_external_id(self.tenant_id, Source.OIDC, person.external_id) or self._known(person)
+        if row is None and self._settings.provision:
+            row = self._made(person)
+        if row is None:
+            raise NotAuthenticated
+        link = AccountLink(
+            id=uuid4(), tenant_id=self.tenant_id, account_id=row.id, issuer=self._settings.issuer, subject=subject
+        )
+        try:
+            with self._database.write() as session:
+                session.add(link)
+        except IntegrityError:  # another request of the same person was first, or the account is another's
+            found = self._link(subject)
+            if found is None:
+                raise NotAuthenticated from None
+            return found
+        return link
+
+    def _known(self, person: Person) -> Account | None:
+        """The account that the settings let the person have, which is nobody else's here."""
+        with self._database.read() as session:
+            match self._settings.link:
+                case "user_name":
+                    found = account.by_user_name(session, self.tenant_id, person.user_name)
+                case "email" if person.email and person.verified_email:
+                    found = _by_email(session, self.tenant_id, person.email)
+                case _:
+                    return None
+            if found is None or found.kind != AccountKind.USER:
+                return None
+            return None if sign_in.linked(session, found.id, self._settings.issuer) else found
+
+    def _made(self, person: Person) -> Account | None:
+        with self._database.write() as session:
+            ensure_tenant(session, self._settings.tenant)
+        try:
+            return self._accounts.create(
+                self.tenant_id, person.user_name, source=Source.OIDC, external_id=person.external_id
+            )
+        except NameTaken:
+            found = self._accounts.by_external_id(self.tenant_id, Source.OIDC, person.external_id)
+            if found is None:
+                log.warning("sign-in provider %s: a user name is taken by another account", self._settings.name)
+            return found
+        except InvalidRequest as error:
+            raise NotAuthenticated from error
+
+    def _take_over(self, row: Account, person: Person) -> None:
+        if row.source == Source.OIDC:  # another directory's word on its own accounts stays
+            change = AccountChange(
+                display_name=person.display_name,
+                email=person.email,
+                attributes=None if person.attributes is None else dict(person.attributes),
+                clearance=person.clearance,
+            )
+            try:
+                self._accounts.change(self.tenant_id, row.id, change, Source.OIDC)
+            except InvalidRequest as error:
+                raise NotAuthenticated from error
+        if person.groups is not None:
+            groups = list(self._group_ids(person.groups))
+            self._accounts.set_groups(self.tenant_id, row.id, groups, Source.OIDC)
+        self._grant(row.id, highest(person.roles))
+
+    def _group_ids(self, names: Iterable[str]) -> Iterable[UUID]:
+        """Ids of the groups of these names that come from sign-ins; those that are missing are made."""
+        held = {group.name: group.id for group in self._groups.list(self.tenant_id, Source.OIDC)}
+        for name in names:
+            if name not in held:
+                try:
+                    held[name] = self._groups.create(self.tenant_id, name, Source.OIDC).id
+                except (NameTaken, InvalidRequest):
+                    log.warning("sign-in provider %s: a group's name is taken here, or unfit", self._settings.name)
+                    continue
+            yield held[name]
+
+    def _grant(self, account_id: UUID, role: Role | None) -> None:
+        """Have exactly this role among the grants to the account that come from this provider."""
+        marker, subject = uuid5(NAMESPACE, f"oidc:{self._settings.issuer}"), user(account_id).text
+        own = (
+            RoleGrant.tenant_id == self.tenant_id,
+            RoleGrant.subject == subject,
+            RoleGrant.granted_by == marker,
+        )
+        with self._database.write() as session:
+            session.execute(delete(RoleGrant).where(*own))
+            if role is not None:
+                session.add(
+                    RoleGrant(id=uuid4(), tenant_id=self.tenant_id, subject=subject, role=role.value, granted_by=marker)
+                )
+
+    def _note(self, link: AccountLink, moment: datetime, digest: bytes) -> None:
+        with self._database.write() as session:
+            stored = session.get(AccountLink, link.id)
+            if stored is not None and (stored.said_at is None or stored.said_at <= moment):
+                stored.said_at, stored.said_hash = moment, digest
+
+
+def _by_email(session: Session, tenant_id: UUID, email: str) -> Account | None:
+    """The one account with this address; None when there are several."""
+    query = select(Account).where(
+        Account.tenant_id == tenant_id, func.lower(Account.email) == email.lower(), Account.deleted_at.is_(None)
+    )
+    rows = session.scalars(query.limit(2)).all()
+    return rows[0] if len(rows) == 1 else None
+
+
+def _digest(person: Person) -> bytes:
+    told = json.dumps(asdict(person) | {"roles": sorted(person.roles)}, ensure_ascii=False, sort_keys=True)
+    return hashlib.sha256(told.encode()).digest()

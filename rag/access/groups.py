@@ -1,0 +1,186 @@
+"""Groups: made, renamed and deleted, and who is in them, by an administrator here or by a directory.
+
+A group may be in another one. Circles do no harm: who is in one of them is in all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from uuid import UUID, uuid4
+
+from sqlalchemy import delete
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from rag.access import administrators
+from rag.domain.access import group
+from rag.domain.errors import GroupNotFound, InvalidRequest, NameTaken
+from rag.store import account
+from rag.store.account import AccountGroup, GroupMember, Source
+from rag.store.base import in_groups, utc_now
+from rag.store.role_grant import RoleGrant
+from rag.store.session import Database
+
+_MAX_NAME = 200
+
+
+class Groups:
+    """The groups of all tenants; every method is about one. `source` is as in `Accounts`."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def create(
+        self, tenant_id: UUID, name: str, source: Source = Source.LOCAL, external_id: str | None = None
+    ) -> AccountGroup:
+        """Make a group.
+
+        Raises:
+            NameTaken: another one of the tenant has the name, or the directory's id.
+            InvalidRequest: the name is not fit to be stored.
+        """
+        row = AccountGroup(id=uuid4(), tenant_id=tenant_id, source=source.value, external_id=external_id)
+        row.name = _checked(name)
+        with _naming(self._database, name) as session:
+            session.add(row)
+        return row
+
+    def change(
+        self, tenant_id: UUID, group_id: UUID, name: str | None = None, external_id: str | None = None
+    ) -> AccountGroup:
+        """Change the name of a group, or what the directory calls it; grants go by its id, and stay.
+
+        Raises:
+            GroupNotFound: the tenant has no such group.
+            NameTaken: another one has the name, or the directory's id.
+        """
+        with _naming(self._database, name or "") as session:
+            row = _found(session, tenant_id, group_id)
+            if name is not None:
+                row.name = _checked(name)
+            if external_id is not None:
+                row.external_id = external_id or None
+            row.changed_at = utc_now()
+        return row
+
+    def delete(self, tenant_id: UUID, group_id: UUID, source: Source = Source.LOCAL) -> None:
+        """Delete a group, with its grants and memberships. Who was in it stays.
+
+        Raises:
+            GroupNotFound: the tenant has no such group.
+            LastAdministrator: it would leave the tenant without one.
+        """
+        with self._database.write() as session, administrators.kept(session, tenant_id, source):
+            row = _found(session, tenant_id, group_id)
+            named = (RoleGrant.tenant_id == tenant_id, RoleGrant.subject == group(row.id).text)
+            session.execute(delete(RoleGrant).where(*named))
+            members = (GroupMember.group_id == row.id) | (GroupMember.member_id == row.id)
+            session.execute(delete(GroupMember).where(members))
+            session.delete(row)
+
+    def get(self, tenant_id: UUID, group_id: UUID) -> AccountGroup:
+        """A group.
+
+        Raises:
+            GroupNotFound: the tenant has no such group.
+        """
+        with self._database.read() as session:
+            return _found(session, tenant_id, group_id, lock=False)
+
+    def list(self, tenant_id: UUID, source: Source | None = None) -> list[AccountGroup]:
+        """The groups of a tenant, by name; of one source, or of all."""
+        with self._database.read() as session:
+            return list(account.groups_of_tenant(session, tenant_id, source))
+
+    def members(self, tenant_id: UUID, group_id: UUID) -> frozenset[UUID]:
+        """Ids of the accounts and groups that were put into a group.
+
+        Raises:
+            GroupNotFound: the tenant has no such group.
+        """
+        with self._database.read() as session:
+            return account.direct_members(session, _found(session, tenant_id, group_id, lock=False).id)
+
+    def set_members(
+        self, tenant_id: UUID, group_id: UUID, members: Iterable[UUID], source: Source = Source.LOCAL
+    ) -> frozenset[UUID]:
+        """Have exactly these accounts and groups in a group.
+
+        Raises:
+            GroupNotFound: the tenant has no such group.
+            InvalidRequest: one of `members` is no account and no group of the tenant.
+            LastAdministrator: it would leave the tenant without one.
+        """
+        wanted = frozenset(members)
+        with self._database.write() as session, administrators.kept(session, tenant_id, source):
+            row = _found(session, tenant_id, group_id)
+            held = account.direct_members(session, row.id)
+            _put(session, row, wanted - held)
+            _take(session, row, held - wanted)
+        return wanted
+
+    def add_members(self, tenant_id: UUID, group_id: UUID, members: Iterable[UUID]) -> None:
+        """Put accounts and groups into a group; those that are in it already are no mistake.
+
+        Raises:
+            GroupNotFound: the tenant has no such group.
+            InvalidRequest: one of `members` is no account and no group of the tenant.
+        """
+        with self._database.write() as session:
+            row = _found(session, tenant_id, group_id)
+            _put(session, row, frozenset(members) - account.direct_members(session, row.id))
+
+    def remove_members(
+        self, tenant_id: UUID, group_id: UUID, members: Iterable[UUID], source: Source = Source.LOCAL
+    ) -> None:
+        """Take accounts and groups out of a group; those that are not in it are no mistake.
+
+        Raises:
+            GroupNotFound: the tenant has no such group.
+            LastAdministrator: it would leave the tenant without one.
+        """
+        with self._database.write() as session, administrators.kept(session, tenant_id, source):
+            _take(session, _found(session, tenant_id, group_id), frozenset(members))
+
+
+def _put(session: Session, row: AccountGroup, members: frozenset[UUID]) -> None:
+    if members - account.own_of(session, row.tenant_id, members) or row.id in members:
+        raise InvalidRequest(detail="members: ids of accounts and of other groups are needed")
+    session.add_all(GroupMember(group_id=row.id, member_id=item) for item in sorted(members))
+    row.changed_at = utc_now()
+
+
+def _take(session: Session, row: AccountGroup, members: frozenset[UUID]) -> None:
+    for some in in_groups(members):
+        gone = (GroupMember.group_id == row.id, GroupMember.member_id.in_(some))
+        session.execute(delete(GroupMember).where(*gone))
+    row.changed_at = utc_now()
+
+
+def _found(session: Session, tenant_id: UUID, group_id: UUID, *, lock: bool = True) -> AccountGroup:
+    row = account.get_group(session, tenant_id, group_id, lock=lock)
+    if row is None:
+        raise GroupNotFound(name=str(group_id))
+    return row
+
+
+def _checked(name: str) -> str:
+    kept = name.strip()
+    if not kept or len(kept) > _MAX_NAME or not kept.isprintable():
+        raise InvalidRequest(detail=f"name: 1 to {_MAX_NAME} printable characters")
+    return kept
+
+
+@contextmanager
+def _naming(database: Database, name: str) -> Iterator[Session]:
+    """A transaction in which a group may get a name.
+
+    Raises:
+        NameTaken: another one of the tenant has it.
+    """
+    try:
+        with database.write() as session:
+            yield session
+    except IntegrityError as error:
+        raise NameTaken(name=name) from error

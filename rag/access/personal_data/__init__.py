@@ -1,0 +1,1 @@
+"""Finding personal data and secrets in texts, and hiding them from who may not see them."""

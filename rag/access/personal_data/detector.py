@@ -1,0 +1,108 @@
+"""The detector: all kinds together, each character of a text in one finding at most."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from functools import lru_cache
+
+from rag.access.personal_data.custom import CompiledPatterns
+from rag.access.personal_data.names import named
+from rag.access.personal_data.numbers import THRESHOLD, Candidate, numbers
+from rag.access.personal_data.readable import Readable, readable, readable_address
+from rag.access.personal_data.secrets import secrets
+from rag.access.personal_data.tables import labels_of
+from rag.domain.findings import Finding, masked
+from rag.domain.personal_data import CustomPattern
+
+VERSION = 1
+"""Goes up with every change of what is found: documents are then looked through again."""
+_SUSPICIOUS = re.compile(r"[0-9@]|[^\x00-\x7f]|-----|://|pass|secret|token|key|pwd", re.IGNORECASE)
+_MOST_ROUNDS = 8
+
+
+class Detector:
+    """Finds personal data and secrets. Thread-safe; the time grows linearly with the text."""
+
+    def __init__(self, patterns: Sequence[CustomPattern] = (), *, code: bool = False) -> None:
+        """Prepare.
+
+        Args:
+            patterns: of the collection.
+            code: whether texts are programs, in which secrets are assigned to names.
+        """
+        self._custom = CompiledPatterns(patterns) if patterns else None
+        self._code = code
+
+    def find(self, text: str) -> tuple[Finding, ...]:
+        """What stands in `text`, in its order, without overlaps."""
+        return self._until_clean(text, readable)
+
+    def find_in_line(self, text: str) -> tuple[Finding, ...]:
+        """`find` for a line of a log, in which addresses have their characters escaped."""
+        return self._until_clean(text, readable_address)
+
+    def _until_clean(self, text: str, read: Callable[[str], Readable]) -> tuple[Finding, ...]:
+        """Hiding one thing can uncover another, which a longer one had covered: look again until nothing is left."""
+        found: list[Finding] = []
+        left = text
+        for _ in range(_MOST_ROUNDS):
+            new = [item for item in self._round(read(left)) if _hides(left, item)]
+            if not new:
+                break
+            left = masked(left, new)
+            found += new
+        return tuple(sorted(found))
+
+    def _round(self, plain: Readable) -> Iterable[Finding]:
+        if self._custom is None and _SUSPICIOUS.search(plain.text) is None:
+            return []
+        labels = labels_of(plain.text)
+        candidates = [item for item in numbers(plain.text, labels) if item.score >= THRESHOLD]
+        candidates += [item for item in named(plain.text, labels) if item.score >= THRESHOLD]
+        candidates += secrets(plain.text, code=self._code)
+        if self._custom is not None:
+            candidates += self._custom.find(plain.text)
+        return [Finding(*plain.span(one.start, one.end), one.kind) for one in _apart(candidates)]
+
+
+def _hides(text: str, item: Finding) -> bool:
+    """Whether anything of it is still to be hidden."""
+    value = text[item.start : item.end]
+    return masked(value, [Finding(0, len(value), item.kind)]) != value
+
+
+def _apart(candidates: Iterable[Candidate]) -> list[Candidate]:
+    """The best of candidates that overlap: by score, then the longer one, then the first."""
+    kept: list[Candidate] = []
+    cluster: list[Candidate] = []
+    reach = -1
+    for item in sorted(candidates):
+        if item.start >= reach:
+            kept += _best(cluster)
+            cluster = []
+        cluster.append(item)
+        reach = max(reach, item.end)
+    return kept + _best(cluster)
+
+
+def _best(cluster: Sequence[Candidate]) -> list[Candidate]:
+    taken: list[Candidate] = []
+    if len(cluster) == 1:
+        return list(cluster)
+    for item in sorted(cluster, key=lambda one: (-one.score, one.start - one.end, one.start)):
+        if all(item.end <= other.start or item.start >= other.end for other in taken[-_MOST_ROUNDS:]):
+            taken.append(item)
+    return sorted(taken)
+
+
+def counted(findings: Iterable[Finding]) -> Counter[str]:
+    """How many of each kind."""
+    return Counter(item.kind for item in findings)
+
+
+@lru_cache(maxsize=256)
+def detector_for(patterns: tuple[CustomPattern, ...] = (), *, code: bool = False) -> Detector:
+    """The detector with these patterns; compiled once."""
+    return Detector(patterns, code=code)

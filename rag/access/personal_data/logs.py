@@ -1,0 +1,79 @@
+"""Logs without identifiers: every record of this process is read before any handler has it.
+
+Not a filter of a logger, which does not see what its children log, nor one of a handler, which libraries bring their own of:
+the factory of records is the one place that all of them pass. Arguments are hidden one by one as well, because the access
+log of uvicorn formats them by itself; so are tracebacks, and what ends a thread or the process.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+import threading
+import traceback
+from collections.abc import Mapping
+from types import TracebackType
+from typing import Any
+
+from rag.access.personal_data.detector import detector_for
+from rag.domain.findings import masked
+
+_WITHHELD = "(message withheld: it could not be looked through)"
+_FORMATTER = logging.Formatter()
+
+
+def loggable(text: str) -> str:
+    """`text` with personal data and secrets hidden, also where it is escaped as in addresses."""
+    return masked(text, detector_for(code=True).find_in_line(text))
+
+
+class MaskingFactory:
+    """Makes records as `inner` does, then hides what may not be in a log."""
+
+    def __init__(self, inner: Any) -> None:
+        self.inner = inner
+
+    def __call__(self, *args: Any, **kwargs: Any) -> logging.LogRecord:
+        """A record that holds no identifiers."""
+        record: logging.LogRecord = self.inner(*args, **kwargs)
+        try:
+            _mask(record)
+        except Exception:  # a log must neither fail nor tell what could not be looked through
+            record.msg, record.args, record.exc_info = _WITHHELD, (), None
+            record.exc_text = record.stack_info = None
+        return record
+
+
+def _mask(record: logging.LogRecord) -> None:
+    if isinstance(record.args, tuple):
+        record.args = tuple(_argument(item) for item in record.args)
+    elif isinstance(record.args, Mapping):
+        record.args = {name: _argument(item) for name, item in record.args.items()}
+    message = record.getMessage()
+    shown = loggable(message)
+    if shown != message:  # across arguments, or in the text of an object
+        record.msg, record.args = shown, ()
+    if record.exc_info and record.exc_info[0] is not None:
+        record.exc_text = loggable(_FORMATTER.formatException(record.exc_info))
+    if record.stack_info:
+        record.stack_info = loggable(record.stack_info)
+
+
+def _argument(item: object) -> Any:
+    return loggable(item) if isinstance(item, str) else item
+
+
+def install() -> None:
+    """Hide identifiers in everything that this process logs from now on; twice does no harm."""
+    inner = logging.getLogRecordFactory()
+    if isinstance(inner, MaskingFactory):
+        return
+    logging.setLogRecordFactory(MaskingFactory(inner))
+    sys.excepthook = _report
+    threading.excepthook = lambda given: _report(given.exc_type, given.exc_value, given.exc_traceback)
+
+
+def _report(kind: type[BaseException], error: BaseException | None, trace: TracebackType | None) -> None:
+    """What Python prints of an exception that nobody caught, without identifiers."""
+    if kind is not SystemExit:
+        sys.stderr.write(loggable("".join(traceback.format_exception(kind, error, trace))))

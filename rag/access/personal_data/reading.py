@@ -1,0 +1,201 @@
+"""The one place where a reader gets texts of documents: what it may not see is hidden before anybody else has it.
+
+Whoever reads chunks for a principal reads them here (a test looks through the source tree for it), so rerankers, prompts,
+citations, previews and exports get what the reader may see, and nothing has to be taken out of them again.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from sqlalchemy.orm import Session
+
+from rag.access.personal_data.detector import detector_for
+from rag.access.personal_data.scanning import detector_of, scan_alone, scan_key
+from rag.domain.document import Chunk
+from rag.domain.errors import PersonalDataHidden
+from rag.domain.findings import ChunkFindings, Finding, masked
+from rag.domain.language import CollectionKind
+from rag.domain.passage import LocatedChunk, Passage, Source
+from rag.domain.personal_data import PersonalDataRecord, PrivacyPolicy, record_from_json
+from rag.domain.principal import Permit
+from rag.store import chunk as chunks_table
+from rag.store import collection as collections_table
+from rag.store.document import Document
+from rag.store.session import Database
+from rag.store.version import DocumentVersion, looked_through
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class _View:
+    """What a reader sees of one collection."""
+
+    policy: PrivacyPolicy
+    kind: CollectionKind
+    raw: bool
+
+    @property
+    def key(self) -> str:
+        return scan_key(self.policy, self.kind)
+
+
+def read_masked(session: Session, permit: Permit, chunk_ids: Sequence[UUID]) -> dict[UUID, LocatedChunk]:
+    """`rag.store.chunk.read_permitted`, as the permit's principal may see it.
+
+    Left out is what is in a document that its collection's policy blocks and nobody released.
+    """
+    located = chunks_table.read_permitted(session, permit, chunk_ids)
+    return _shown(session, permit, located)
+
+
+def neighbours_masked(session: Session, permit: Permit, located: LocatedChunk, reach: int) -> list[Chunk]:
+    """The chunks around one that `read_masked` gave, itself among them, as the principal may see them."""
+    source = located.source
+    around = chunks_table.neighbours(session, source.version_id, located.chunk.ordinal, reach)
+    shown = _shown(session, permit, {item.id: LocatedChunk(item, source) for item in around})
+    return [shown[item.id].chunk for item in around if item.id in shown]
+
+
+def version_masked(session: Session, permit: Permit, collection_id: UUID, version_id: UUID) -> list[Chunk]:
+    """The whole text of a version as the principal may see it; the caller has checked the permit for its document."""
+    chunks = chunks_table.of_version(session, version_id)
+    view = _views(session, permit, [collection_id])[collection_id]
+    if not view.policy.hides_any:
+        return chunks
+    shown = _chunks_shown(session, view, [(version_id, item) for item in chunks])
+    return [shown[item.id] for item in chunks if item.id in shown]
+
+
+def require_original(session: Session, permit: Permit, version: DocumentVersion) -> None:
+    """Refuse the original of a document to who may not see all that is in it.
+
+    Raises:
+        PersonalDataHidden: something in it is hidden from the principal, or nobody looked yet where something might be.
+    """
+    view = _views(session, permit, [version.collection_id])[version.collection_id]
+    if view.raw:
+        return
+    record = record_from_json(version.personal_data)
+    if record is None or version.privacy_key != view.key or any(view.policy.hides(kind) for kind in record.counts):
+        raise PersonalDataHidden
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentPrivacy:
+    """What a principal sees of documents in lists."""
+
+    views: dict[UUID, _View]
+    blocked: dict[UUID, tuple[str, ...]]
+
+    @classmethod
+    def of(cls, session: Session, permit: Permit, rows: Sequence[Document]) -> DocumentPrivacy:
+        """For documents that the permit covers."""
+        views = _views(session, permit, {row.collection_id for row in rows})
+        policies = {key: view.policy for key, view in views.items() if view.policy.hides_any}
+        answering = {row.current_version_id: row.collection_id for row in rows if row.collection_id in policies}
+        records = looked_through(session, [key for key in answering if key is not None])
+        blocked = {
+            key: record.blocked_by(policies[answering[key]])
+            for key, (record, _) in records.items()
+            if record is not None
+        }
+        return cls(views, blocked)
+
+    def held_back(self, row: Document) -> tuple[str, ...]:
+        """Kinds for which the version that would answer waits for a release."""
+        return self.blocked.get(row.current_version_id, ()) if row.current_version_id is not None else ()
+
+    def names_of(self, row: Document) -> Callable[[str], str]:
+        """Hides what names, titles and authors say of persons, where the principal may not see it."""
+        view = self.views[row.collection_id]
+        return lambda text: _name_shown(view, text)
+
+
+def answer_filter(database: Database, permit: Permit, passages: Sequence[Passage]) -> Callable[[str], str] | None:
+    """Hides what a model writes by itself: identifiers that none of `passages` shows. None where nothing is hidden.
+
+    The passages are as the principal may see them, so what stands in them may be said.
+    """
+    with database.read() as session:
+        views = [view for view in _views(session, permit, permit.collections).values() if not view.raw]
+    if not views:
+        return None
+    told = "\n".join(item.chunk.search_text for item in passages)
+
+    def hidden(text: str) -> str:
+        found: set[Finding] = set()
+        for view in views:
+            for item in detector_of(view.policy, view.kind).find(text):
+                if view.policy.hides(item.kind) and text[item.start : item.end] not in told:
+                    found.add(item)
+        return masked(text, found)
+
+    return hidden
+
+
+def _views(session: Session, permit: Permit, collection_ids: Iterable[UUID]) -> dict[UUID, _View]:
+    kinds = dict(collections_table.kinds(session, permit))
+    policies = collections_table.privacy_of(session, collection_ids)
+    return {
+        key: _View(policy, kinds.get(key, CollectionKind.DOCUMENTS), policy.shows_raw(permit.principal.role_on(key)))
+        for key, policy in policies.items()
+    }
+
+
+def _shown(session: Session, permit: Permit, located: dict[UUID, LocatedChunk]) -> dict[UUID, LocatedChunk]:
+    views = _views(session, permit, {item.source.collection_id for item in located.values()})
+    shown: dict[UUID, LocatedChunk] = {}
+    for collection_id, view in views.items():
+        inside = {key: item for key, item in located.items() if item.source.collection_id == collection_id}
+        if not view.policy.hides_any:
+            shown |= inside
+            continue
+        chunks = _chunks_shown(session, view, [(item.source.version_id, item.chunk) for item in inside.values()])
+        shown |= {
+            key: LocatedChunk(chunks[key], _source_shown(view, item.source))
+            for key, item in inside.items()
+            if key in chunks
+        }
+    return {key: shown[key] for key in located if key in shown}
+
+
+def _chunks_shown(session: Session, view: _View, chunks: Sequence[tuple[UUID, Chunk]]) -> dict[UUID, Chunk]:
+    """The chunks (with their versions) that may be shown, as they may be."""
+    records = looked_through(session, {version_id for version_id, _ in chunks})
+    stored = chunks_table.findings_of(session, [chunk.id for _, chunk in chunks])
+    shown: dict[UUID, Chunk] = {}
+    for version_id, chunk in chunks:
+        record, key = records.get(version_id, (None, None))
+        fresh = key == view.key and chunk.id in stored
+        found = stored[chunk.id] if fresh else scan_alone(detector_of(view.policy, view.kind), chunk)
+        if not _blocked(view.policy, record, found):
+            shown[chunk.id] = chunk if view.raw else chunk.masked(_hidden(view.policy, found))
+    return shown
+
+
+def _blocked(policy: PrivacyPolicy, record: PersonalDataRecord | None, found: ChunkFindings) -> bool:
+    """Whether the document waits for a release, as far as is known: by its record, or by this piece of it."""
+    if record is not None and record.release is not None:
+        return False
+    counted = record.counts if record is not None else ()
+    return bool(policy.blocked({*counted, *found.kinds}))
+
+
+def _hidden(policy: PrivacyPolicy, found: ChunkFindings) -> ChunkFindings:
+    return found.only({kind for kind in found.kinds if policy.hides(kind)})
+
+
+def _source_shown(view: _View, source: Source) -> Source:
+    return source if view.raw else source.renamed(lambda text: _name_shown(view, text))
+
+
+def _name_shown(view: _View, text: str) -> str:
+    if view.raw or not text:
+        return text
+    found = detector_for(view.policy.patterns).find(text)
+    return masked(text, [item for item in found if view.policy.hides(item.kind)])

@@ -1,0 +1,159 @@
+"""Who may read a document or a collection: who may say so, what of it is allowed, and why somebody can or can't.
+
+What is decided here is written in the caller's transaction and counts from its commit on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from uuid import UUID
+
+from sqlalchemy.orm import Session
+
+from rag.access.subjects import resolved
+from rag.domain.access import AccessRule, EffectiveRule, GivenRule, Reader, Subject, user
+from rag.domain.errors import DocumentNotFound, LabelAboveClearance, NameTaken, NotYoursToOpen, WouldLockOut
+from rag.domain.principal import Permit
+from rag.store import access_rule, family
+from rag.store.collection import Collection
+from rag.store.connector import ConnectorSource
+from rag.store.document import Document
+
+
+def set_by_curator(
+    session: Session, permit: Permit, document: Document, given: GivenRule, *, force: bool = False
+) -> list[UUID]:
+    """Put a rule in place of a document's own; returns the documents whose points have to follow.
+
+    Whatever the permit covers its principal may read, so no label above its clearance can be lowered by it.
+
+    Raises:
+        DocumentNotFound: the permit does not cover it, or not any more.
+        InvalidRequest: the rule names somebody who is not there.
+        LabelAboveClearance: its label is above the caller's clearance.
+        WouldLockOut: the caller could not read the document any more, and `force` was not said.
+        TooManyRules: the collection has as many different rules as a search can tell apart.
+    """
+    session.refresh(document, with_for_update=True)
+    if document.deleted_at is not None or not _covered(permit, document):
+        raise DocumentNotFound(name=str(document.id))
+    rule = _decided(session, permit, document, given)
+    if not force and not _readable(session, permit, document, rule):
+        raise WouldLockOut(name=document.source_key)
+    return access_rule.set_own_rule(session, document, rule)
+
+
+def set_at_upload(session: Session, permit: Permit, document: Document, given: GivenRule) -> list[UUID]:
+    """The same with an upload, by whoever uploads; returns the documents whose points have to follow.
+
+    A document that is new, or the caller's own, gets the rule; but an owner who is no curator can't take back what makes
+    it harder to read: the label, and denials.
+
+    Raises:
+        NotYoursToOpen: the document is somebody else's, or the rule would take back one of these.
+        InvalidRequest, LabelAboveClearance, WouldLockOut, TooManyRules: as in `set_by_curator`.
+    """
+    fresh, before = document.latest_version_id is None, AccessRule.from_json(document.own_rule)
+    rule = _decided(session, permit, document, given)
+    if not fresh and rule != before and not _reader(permit, document.collection_id).curates:
+        weaker = before.label.rank > rule.label.rank or not before.deny <= rule.deny
+        if weaker or document.owner_id != permit.principal.id:
+            raise NotYoursToOpen(name=document.source_key)
+    if not _readable(session, permit, document, rule):
+        raise WouldLockOut(name=document.source_key)
+    if not fresh:
+        return access_rule.set_own_rule(session, document, rule)
+    document.own_rule = None if rule.trivial else rule.to_json()
+    access_rule.settle_new(session, document)
+    return []
+
+
+def set_by_source(session: Session, permit: Permit, document: Document, given: GivenRule) -> list[UUID]:
+    """The same for a document that is there already, by whoever keeps its source in step.
+
+    Raises: as `set_at_upload`; DocumentNotFound: the permit does not cover it any more.
+    """
+    session.refresh(document, with_for_update=True)
+    if document.deleted_at is not None or not _covered(permit, document):
+        raise DocumentNotFound(name=str(document.id))
+    return set_at_upload(session, permit, document, given)
+
+
+def set_on_source(session: Session, permit: Permit, row: ConnectorSource, given: GivenRule) -> None:
+    """Say what new documents of a source get that come without a rule.
+
+    Raises:
+        NotYoursToOpen: it has another one already, and the caller is no curator.
+        InvalidRequest, LabelAboveClearance: as in `set_by_curator`.
+    """
+    before = AccessRule.from_json(row.access)
+    rule = resolved(session, permit.tenant_id, given, _known(permit, before))
+    _require_clearance(permit, rule)
+    if rule != before and not before.trivial and not _reader(permit, row.collection_id).curates:
+        raise NotYoursToOpen(name=row.location)
+    row.access = None if rule.trivial else rule.to_json()
+
+
+def require_writable(permit: Permit, document: Document) -> None:
+    """Refuse an upload onto a document that the permit does not cover. A deleted one keeps its rule: to delete a document and to
+    upload it again is no way around it.
+
+    Raises:
+        NameTaken: it does not; the name of a document in a collection is there once only.
+    """
+    if not _covered(permit, document):
+        raise NameTaken(name=document.source_key)
+
+
+def set_on_collection(
+    session: Session, permit: Permit, row: Collection, given: GivenRule, *, force: bool = False
+) -> None:
+    """Put a rule in place of a collection's own.
+
+    Raises:
+        InvalidRequest, LabelAboveClearance, WouldLockOut: as in `set_by_curator`.
+    """
+    before = AccessRule.from_json(row.access)
+    rule = resolved(session, permit.tenant_id, given, _known(permit, before))
+    _require_clearance(permit, rule)
+    if not force and not rule.permits(_reader(permit, row.id)):
+        raise WouldLockOut(name=row.name)
+    row.access = None if rule.trivial else rule.to_json()
+
+
+def _decided(session: Session, permit: Permit, document: Document, given: GivenRule) -> AccessRule:
+    """The rule with subjects by id; a list of readers always holds the document's owner."""
+    before = AccessRule.from_json(document.own_rule)
+    owner = frozenset[Subject]() if document.owner_id is None else frozenset({user(document.owner_id)})
+    rule = resolved(session, permit.tenant_id, given, _known(permit, before) | owner)
+    _require_clearance(permit, rule)
+    return AccessRule(rule.allow | owner, rule.deny, rule.label) if rule.allow else rule
+
+
+def _known(permit: Permit, before: AccessRule) -> frozenset[Subject]:
+    return before.allow | before.deny | {user(permit.principal.id)}
+
+
+def _require_clearance(permit: Permit, rule: AccessRule) -> None:
+    clearance = permit.principal.clearance
+    if not clearance.covers(rule.label):
+        raise LabelAboveClearance(label=rule.label.value, clearance=clearance.value)
+
+
+def _reader(permit: Permit, collection_id: UUID) -> Reader:
+    return permit.principal.reader_of(collection_id)
+
+
+def _covered(permit: Permit, document: Document) -> bool:
+    inside = document.tenant_id == permit.tenant_id and document.collection_id in permit.collections
+    return inside and (document.access_rule_id is None or document.access_rule_id in permit.rule_ids)
+
+
+def _readable(session: Session, permit: Permit, document: Document, rule: AccessRule) -> bool:
+    effective = EffectiveRule.of([*levels_above(session, document), rule])
+    return effective is None or effective.permits(_reader(permit, document.collection_id))
+
+
+def levels_above(session: Session, document: Document) -> Sequence[AccessRule]:
+    """The rules of the documents that this one lies in, the outermost first."""
+    return [AccessRule.from_json(item.own_rule) for item in reversed(family.above(session, document))]

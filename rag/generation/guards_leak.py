@@ -1,0 +1,197 @@
+"""Watches for what a model is told to keep to itself: the canary of its rules, however it is written, and runs of the rules.
+
+The canary is found plainly and backwards, with anything but letters and digits in between, in other widths, look-alikes and
+digits of other scripts, in any alphabetic shift, in hexadecimal, decimal, binary, base32 and base64, spelt in words (English,
+NATO, Korean), with one to three characters between its own, as first letters of words, and in pieces. Eight of its 24
+characters in a row, or fifteen in pieces of five, are enough: what has gone out by then gives nothing away.
+"""
+
+from __future__ import annotations
+
+import base64
+import unicodedata
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+
+from rag.generation.canary import CONSONANTS
+from rag.generation.engine import Withheld
+
+LEAK = "leak"
+_ROW = 8
+"""Characters of the canary in a row that are enough."""
+_PIECE, _PIECES = 5, 15
+"""Characters of a piece; characters that all pieces together must have covered."""
+_RUN_KOREAN, _RUN = 24, 48
+"""Letters and digits of the rules in a row that are a run of them: more than the longest sentence of their example."""
+_TAIL = 160
+_STRIDES = (2, 3, 4)
+_LOOK_ALIKES = {
+    **dict(zip("авекмнорстухіјѕԁԛԝɡһց", "abekmhopctyxijsdqwghg", strict=True)),
+    **dict(zip("αβγεζηικμνορτυχω", "abyeznikmnoptuxw", strict=True)),
+    **dict(zip("〇零一二三四五六七八九", "00123456789", strict=True)),
+    "ı": "i", "ł": "l", "ø": "o", "ƨ": "s",
+}  # fmt: skip
+_ENGLISH = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
+_SINO_KOREAN = "영일이삼사오육칠팔구"
+_NATO_WORDS = (
+    "bravo charlie delta foxtrot golf hotel juliett kilo mike november papa quebec romeo sierra tango victor "
+    "whiskey xray zulu"
+)
+_NATO = {word[0]: word for word in _NATO_WORDS.split()}
+_LETTERS = "비 씨 디 에프 지 에이치 제이 케이 엠 엔 피 큐 알 에스 티 브이 더블유 엑스 제트"
+_KOREAN_NAMES = dict(zip(CONSONANTS, _LETTERS.split(), strict=True))
+
+
+@dataclass(frozen=True, slots=True)
+class _Needles:
+    """What is looked for.
+
+    Attributes:
+        folded: pieces of text by their length, in letters and digits alone, folded.
+        encoded: the same in base64's characters as they are written.
+        row: rows of the canary in every shift, forwards and backwards.
+        pieces: where in the canary a piece stands.
+    """
+
+    folded: Mapping[int, frozenset[str]]
+    encoded: Mapping[int, frozenset[str]]
+    row: frozenset[str]
+    pieces: Mapping[str, int]
+
+
+class LeakWatch:
+    """Reads an answer as it comes."""
+
+    name = LEAK
+
+    def __init__(self, withheld: Withheld) -> None:
+        self._needles = _needles(withheld)
+        self._folded = self._encoded = self._initials = ""
+        self._covered: set[int] = set()
+        self._in_word = False
+
+    def feed(self, text: str) -> int | None:
+        """Characters of `text` up to the one that gives it away."""
+        for number, character in enumerate(text, 1):
+            if self._reads(character):
+                return number
+        return None
+
+    def _reads(self, character: str) -> bool:
+        found = False
+        if character.isascii() and (character.isalnum() or character in "+/-_"):
+            self._encoded = (self._encoded + character)[-_TAIL:]
+            found = _ends_with(self._encoded, self._needles.encoded)
+        folded = fold(character)
+        for one in folded:
+            if not self._in_word:
+                self._initials = (self._initials + one)[-_ROW:]
+                found = found or self._initials in self._needles.row
+            self._in_word = True
+            self._folded = (self._folded + one)[-_TAIL:]
+            found = found or self._is_there()
+        if not folded and not unicodedata.category(character).startswith(("C", "M")):
+            self._in_word = False
+        return found
+
+    def _is_there(self) -> bool:
+        text, needles = self._folded, self._needles
+        if text[-_ROW:] in needles.row or _ends_with(text, needles.folded):
+            return True
+        if any(text[-1 : -1 - _ROW * stride : -stride] in needles.row for stride in _STRIDES):
+            return True
+        start = needles.pieces.get(text[-_PIECE:])
+        if start is None:
+            return False
+        self._covered.update(range(start, start + _PIECE))
+        return len(self._covered) >= _PIECES
+
+
+def fold(text: str) -> str:
+    """Letters and digits of `text`, whatever their width, case, script or look."""
+    if text.isascii():
+        return "".join(character for character in text if character.isalnum()).lower()
+    folded: list[str] = []
+    for character in unicodedata.normalize("NFKD", text).casefold():
+        digit = unicodedata.digit(character, None)
+        if digit is not None:
+            folded.append(str(digit))
+        elif character.isalnum():
+            folded.append(_LOOK_ALIKES.get(character, character))
+    return unicodedata.normalize("NFC", "".join(folded))
+
+
+def _ends_with(text: str, needles: Mapping[int, frozenset[str]]) -> bool:
+    return any(text[-length:] in found for length, found in needles.items())
+
+
+@lru_cache(maxsize=256)
+def _needles(withheld: Withheld) -> _Needles:
+    canary, rules = withheld.canary, fold(withheld.rules)
+    folded: dict[int, set[str]] = {}
+    for units in _spellings(canary):
+        _add(folded, units, _ROW)
+    korean = sum("가" <= character <= "힣" for character in rules) > len(rules) // 4
+    _add(folded, rules, _RUN_KOREAN if korean else _RUN)
+    encoded: dict[int, set[str]] = {}
+    for case in (canary, canary.upper()):
+        for text in _base64(case):
+            _add(encoded, text, 12)
+    pieces = {canary[start : start + _PIECE]: start for start in range(len(canary) - _PIECE + 1)}
+    row = frozenset(row for shifted in _shifts(canary) for way in (shifted, shifted[::-1]) for row in _rows(way, _ROW))
+    return _Needles(_frozen(folded), _frozen(encoded), row, pieces)
+
+
+def _frozen(needles: Mapping[int, set[str]]) -> dict[int, frozenset[str]]:
+    return {length: frozenset(found) for length, found in needles.items()}
+
+
+def _add(needles: dict[int, set[str]], units: str | list[str], row: int) -> None:
+    """All rows of so many units; where units differ in length, cut to the shortest such row, which the longer ones end with."""
+    rows = list(_rows(units, row))
+    if rows:
+        length = min(map(len, rows))
+        needles.setdefault(length, set()).update(found[-length:] for found in rows)
+
+
+def _rows(units: str | list[str], row: int) -> Iterator[str]:
+    return ("".join(units[start : start + row]) for start in range(len(units) - row + 1))
+
+
+def _spellings(canary: str) -> Iterable[list[str]]:
+    """The canary unit by unit, in the ways in which a character can be spelt; folded."""
+    for case in (canary, canary.upper()):
+        codes = [ord(character) for character in case]
+        yield [f"{code:02x}" for code in codes]
+        yield [f"0x{code:02x}" for code in codes]
+        yield [f"x{code:02x}" for code in codes]
+        yield [f"u{code:04x}" for code in codes]
+        yield [str(code) for code in codes]
+        yield [f"{code:08b}" for code in codes]
+        yield list(base64.b32encode(case.encode()).decode().lower().rstrip("="))[:38]
+        yield list(base64.b32encode(case[1:].encode()).decode().lower().rstrip("="))[:36]
+    yield [_ENGLISH[int(unit)] if unit.isdigit() else unit for unit in canary]
+    yield [_ENGLISH[int(unit)] if unit.isdigit() else _NATO.get(unit, unit) for unit in canary]
+    yield [unit if unit.isdigit() else _NATO.get(unit, unit) for unit in canary]
+    yield [_SINO_KOREAN[int(unit)] if unit.isdigit() else unit for unit in canary]
+    yield [_SINO_KOREAN[int(unit)] if unit.isdigit() else _KOREAN_NAMES[unit] for unit in canary]
+    yield [unit if unit.isdigit() else _KOREAN_NAMES[unit] for unit in canary]
+
+
+def _base64(canary: str) -> Iterable[str]:
+    """What stands in base64 of any text that holds the canary, whatever is before it."""
+    for text in (canary, canary[::-1]):
+        for before in range(3):
+            whole = base64.b64encode(b"\0" * before + text.encode()).decode().rstrip("=")
+            yield whole[4 if before else 0 : -2]
+
+
+def _shifts(canary: str) -> Iterable[str]:
+    """Every alphabetic shift (ROT13 is one), with and without a shift of the digits."""
+    for letters in range(26):
+        for digits in range(10):
+            yield "".join(
+                str((int(unit) + digits) % 10) if unit.isdigit() else chr((ord(unit) - 97 + letters) % 26 + 97)
+                for unit in canary
+            )

@@ -1,0 +1,120 @@
+"""How much a text looks as if it spoke to a model and not to a reader: a score for a curator to look at, 0 to 1.
+
+Rules in Korean and English (`injection_rules.py`), each for one thing that texts for readers hardly do; what they find in one
+stretch of text adds up (noisy or). The rules are about what such a text wants of a model, not about what it is about: a plain
+task that happens to stand in a document ("Explain photosynthesis.") can't be told from the document's own words and is not
+found. Shares found and false alarms: `benchmarks/injection.py`.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+
+from rag.text.injection_rules import SAID, WEIGHTS, Sign, is_said
+from rag.text.invisible import Unseen
+from rag.text.normalize import clean_characters
+from rag.text.template_tokens import holds_template_token
+
+__all__ = ["InjectionScore", "Sign", "injection_score"]
+
+_STRETCH, _OVERLAP = 1500, 300
+"""Characters of a stretch, some paragraphs, and of the one before that it begins with. What stands further apart is not taken
+together."""
+_LONGEST_BLOB = 4000
+_BLOB = re.compile(
+    r"(?<![A-Za-z0-9+/=])(?:[A-Za-z0-9+/]{4}){6,}(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?(?![A-Za-z0-9+/=])"
+)
+_HEX = re.compile(r"(?<![0-9a-fA-F])(?:[0-9a-fA-F]{2}){16,}(?![0-9a-fA-F])")
+
+
+@dataclass(frozen=True, slots=True)
+class InjectionScore:
+    """What a document looks like.
+
+    Attributes:
+        value: 0 to 1.
+        signs: what was found in its worst stretch, and in the file as a whole.
+    """
+
+    value: float = 0.0
+    signs: tuple[Sign, ...] = ()
+
+
+def injection_score(
+    texts: Iterable[str], *, hidden_text: bool = False, unseen: Mapping[Unseen, int] | None = None
+) -> InjectionScore:
+    """How much a document looks as if it spoke to a model.
+
+    Args:
+        texts: its texts in reading order, title and name included.
+        hidden_text: whether its parser left out text that a reader does not see.
+        unseen: characters that were taken out of it.
+    """
+    worst: set[Sign] = set()
+    for stretch in _stretches(texts):
+        worst = max(worst, set(_signs_of(stretch)), key=_value)
+    signs = worst.union(_of_file(hidden_text, unseen or {}))
+    return InjectionScore(round(_value(signs), 3), tuple(sign for sign in Sign if sign in signs))
+
+
+def _value(signs: Iterable[Sign]) -> float:
+    left = 1.0
+    for sign in signs:
+        left *= 1.0 - WEIGHTS[sign]
+    return 1.0 - left
+
+
+def _of_file(hidden_text: bool, unseen: Mapping[Unseen, int]) -> Iterator[Sign]:
+    if hidden_text:
+        yield Sign.HIDDEN_TEXT
+    # One or two may come from a web page; words spelt with them take more.
+    smuggled = unseen.get(Unseen.TAG, 0) >= 4 or unseen.get(Unseen.VARIATION, 0) >= 8
+    if smuggled or unseen.get(Unseen.ZERO_WIDTH, 0) >= 32 or unseen.get(Unseen.BIDI, 0) >= 16:
+        yield Sign.HIDDEN_CHARACTERS
+
+
+def _stretches(texts: Iterable[str]) -> Iterator[str]:
+    """The texts, a line each, in stretches that overlap."""
+    rest = ""
+    for text in texts:
+        rest = f"{rest}\n{text}" if rest else text
+        start = 0
+        while len(rest) - start > _STRETCH:
+            yield rest[start : start + _STRETCH]
+            start += _STRETCH - _OVERLAP
+        rest = rest[start:]
+    if rest:
+        yield rest
+
+
+def _signs_of(text: str) -> Iterator[Sign]:
+    plain = clean_characters(text).lower()
+    for sign in SAID:
+        if is_said(sign, plain) or (sign is Sign.TURNS and holds_template_token(text)):
+            yield sign
+    if any(_gives_orders(decoded) for decoded in _decoded(text)):
+        yield Sign.ENCODED
+
+
+def _gives_orders(text: str) -> bool:
+    plain = clean_characters(text).lower()
+    return any(is_said(sign, plain) for sign in SAID) or holds_template_token(text)
+
+
+def _decoded(text: str) -> Iterator[str]:
+    """What stands in base64 or hexadecimal, where that is text."""
+    for found in _BLOB.finditer(text):
+        blob = found[0][:_LONGEST_BLOB]
+        try:
+            yield base64.b64decode(blob[: len(blob) // 4 * 4]).decode("utf-8")
+        except (binascii.Error, UnicodeDecodeError):
+            continue
+    for found in _HEX.finditer(text):
+        try:
+            yield bytes.fromhex(found[0][:_LONGEST_BLOB]).decode("utf-8")
+        except (ValueError, UnicodeDecodeError):
+            continue

@@ -1,0 +1,125 @@
+"""Rules of documents in both stores: what the record alone enforces, before the points follow."""
+
+from __future__ import annotations
+
+from uuid import UUID, uuid4
+
+import pytest
+
+from rag.domain.principal import Scope
+from rag.store import program
+from rag.store.program import Program, ProgramState
+from tests.support.running import Running
+from tests.support.tenants import Tenant, put, readings, world
+
+
+@pytest.fixture
+def tenant(service: Running) -> Tenant:
+    return Tenant(service)
+
+
+@pytest.fixture
+def points_stay(service: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No job moves points: what is seen is what the record alone enforces."""
+    monkeypatch.setattr(type(service.services.ingest.jobs.upkeep), "relabel", lambda self, identity: None)
+
+
+def test_a_change_counts_at_every_door_before_the_points_follow(tenant: Tenant, points_stay: None) -> None:
+    document_id, chunk_id = world(tenant)
+    before = readings(tenant, tenant.reader, document_id, chunk_id)
+    assert all(before.values()), before
+    assert put(tenant.boss, document_id, deny=[tenant.subject(tenant.reader)]).status_code == 200
+    after = readings(tenant, tenant.reader, document_id, chunk_id)
+    assert not any(after.values()), after
+    shown = tenant.boss.get(f"/api/v1/documents/{document_id}/access").json()
+    assert (shown["settled"], shown["access"]["deny"][0]["name"]) == (False, "열쇠")
+    # Nobody finds it until its points have followed, but who may read it reads it.
+    assert tenant.other.get(f"/api/v1/documents/{document_id}").status_code == 200
+    assert document_id not in tenant.other.post("/api/v1/search", json={"question": "구조조정"}).text
+
+
+def test_many_at_once_by_a_filter(tenant: Tenant) -> None:
+    files = {f"{part}/{number}.md": f"# {number}\n\n거북이 {number}\n" for part in ("가", "나") for number in range(3)}
+    tenant.boss.ingest(tenant.collection, files)
+    address = f"/api/v1/collections/{tenant.collection}/documents/access"
+    body = {"deny": [tenant.subject(tenant.reader)], "filter": {"source_key": "가/"}, "limit": 2}
+    first = tenant.boss.post(address, json=body).json()
+    assert (first["documents"], first["changed"], first["next_cursor"]) == (2, 2, "가/1.md")
+    second = tenant.boss.post(address, json={**body, "cursor": first["next_cursor"]}).json()
+    assert (second["documents"], second["changed"], second["next_cursor"]) == (1, 1, None)
+    assert {item["source_key"][:1] for item in tenant.reader.search("거북이")} == {"나"}
+    assert tenant.writer.post(address, json=body).status_code == 404
+    assert tenant.reader.post(address, json=body).status_code == 403
+
+
+def test_a_source_brings_rules(tenant: Tenant) -> None:
+    body = {"kind": "folder", "location": "/srv/규정", "access": {"deny": [tenant.subject(tenant.reader)]}}
+    source = tenant.writer.post(f"/api/v1/collections/{tenant.collection}/sources", json=body).json()
+    assert source["access"] == {"allow": [], "deny": [tenant.subject(tenant.reader)], "label": "O"}
+    upload = tenant.writer.post(
+        f"/api/v1/collections/{tenant.collection}/documents",
+        params={"source": source["id"]},
+        files=[("files", ("a.md", "# A\n\n거북이\n".encode()))],
+    )
+    [made] = upload.json()["documents"]
+    tenant.boss.wait([made["document_id"]])
+    assert tenant.reader.search("거북이") == []
+    item = {"key": "a.md", "fingerprint": "1", "content_hash": "0" * 64, "size": 1, "document_id": made["document_id"]}
+    address = f"/api/v1/sources/{source['id']}/items"
+    ruled = {**item, "access": {"deny": [tenant.subject(tenant.reader), tenant.subject(tenant.other)]}}
+    assert tenant.writer.request("PUT", address, json={"items": [ruled]}).status_code == 200
+    assert tenant.other.get(f"/api/v1/documents/{made['document_id']}").status_code == 404
+    opened = tenant.writer.request("PUT", address, json={"items": [{**item, "access": {}}]})
+    assert (opened.status_code, opened.json()["code"]) == (403, "not_yours_to_open")
+    # Another who keeps the source in step, and may not read the document, does not see its name nor forgets it.
+    second = tenant.key(Scope.WRITE)
+    put(tenant.boss, made["document_id"], deny=[tenant.subject(second)])
+    assert second.get(address).json()["items"] == []
+    assert second.request("PUT", address, json={"items": [item]}).status_code == 404
+    assert second.post(f"{address}/delete", json={"keys": ["a.md"]}).json()["receipts"] == []
+    assert [one["key"] for one in tenant.boss.get(address).json()["items"]] == ["a.md"]
+    weaker = second.post(f"/api/v1/collections/{tenant.collection}/sources", json={**body, "access": {}})
+    assert (weaker.status_code, weaker.json()["code"]) == (403, "not_yours_to_open")
+
+
+def test_clients_files_are_as_closed_as_the_documents_that_they_are(tenant: Tenant) -> None:
+    store = f"vs_{UUID(tenant.boss.get(f'/api/v1/collections/{tenant.collection}').json()['id']).hex}"
+    files = {"file": ("a.md", "# A\n\n거북이\n".encode()), "purpose": (None, "assistants")}
+    made = tenant.writer.post("/v1/files", files=files).json()
+    assert tenant.reader.get(f"/v1/files/{made['id']}/content").status_code == 200
+    placed = tenant.writer.post(f"/v1/vector_stores/{store}/files", json={"file_id": made["id"]})
+    assert placed.status_code == 200, placed.text
+    [document] = tenant.boss.get(f"/api/v1/collections/{tenant.collection}/documents").json()["documents"]
+    put(tenant.boss, document["id"], deny=[tenant.subject(tenant.reader), tenant.subject(tenant.writer)])
+    for caller in (tenant.reader, tenant.writer):
+        assert caller.get(f"/v1/files/{made['id']}/content").status_code == 404
+        assert made["id"] not in caller.get("/v1/files").text
+    assert tenant.other.get(f"/v1/files/{made['id']}/content").status_code == 200
+    batch = tenant.boss.post(f"/v1/vector_stores/{store}/file_batches", json={"file_ids": [made["id"]]}).json()
+    counted = tenant.reader.get(f"/v1/vector_stores/{store}/file_batches/{batch['id']}").json()
+    assert counted["file_counts"]["total"] == 0
+
+
+def test_a_program_is_read_by_who_may_read_all_that_it_was_written_from(tenant: Tenant) -> None:
+    document_id, _ = world(tenant)
+    principal = tenant.principal(tenant.boss)
+    row = Program(
+        id=uuid4(),
+        tenant_id=principal.tenant_id,
+        key_id=principal.id,
+        key_name="boss",
+        title="프로그램",
+        language="ko",
+        spec_chars=1,
+        state=ProgramState.DONE,
+    )
+    collection_id = UUID(tenant.boss.get(f"/api/v1/collections/{tenant.collection}").json()["id"])
+    with tenant.service.services.rag.database.write() as session:
+        program.add(session, row, [collection_id])
+        program.note_sources(session, row.id, [UUID(document_id), UUID(document_id)])
+    assert tenant.reader.get(f"/api/v1/generations/{row.id}").status_code == 200
+    put(tenant.boss, document_id, deny=[tenant.subject(tenant.reader)])
+    for part in ("", "/manifest", "/archive", "/files/a.py"):
+        assert tenant.reader.get(f"/api/v1/generations/{row.id}{part}").status_code == 404
+    assert tenant.reader.get("/api/v1/generations").json()["generations"] == []
+    assert tenant.other.get(f"/api/v1/generations/{row.id}").status_code == 200

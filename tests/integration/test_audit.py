@@ -1,0 +1,405 @@
+"""Who asked what, from where, and which documents they saw, on record before they see it; on every surface."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+import pytest
+from fastapi.routing import APIRoute
+
+from api.app import ROUTERS
+from api.deps import Guard
+from rag.access.audit import AuditTrail
+from rag.access.audit_kinds import ROUTES, UNRECORDED, kind_of
+from rag.domain.audit import INSTALLATION, AuditKind
+from rag.domain.errors import StoreUnavailable
+from rag.domain.principal import Scope
+from rag.store import audit_event
+from rag.store.audit_event import Wanted
+from tests.support.running import Caller, Running
+
+TEXT = "# 여비 규정\n\n국내 출장의 숙박비는 하루 7만원까지 지급한다.\n"
+QUESTION = "출장 숙박비는 하루 얼마까지 지급하는가?"
+PUBLIC = {"/api/v1/health/live", "/api/v1/health/ready"}
+
+
+@dataclass
+class Office:
+    """A tenant with one document, and its administrator."""
+
+    service: Running
+    admin: Caller
+    collection: str
+    collection_id: str
+    document_id: str
+    chunk_id: str
+
+    @property
+    def tenant_id(self) -> UUID:
+        return self.service.services.rag.authenticate(self.admin.headers["Authorization"].split()[1]).tenant_id
+
+    def new(self, since: int) -> list[dict[str, Any]]:
+        """Entries after the one with this number, oldest first, looks at the trail left out."""
+        with self.service.services.rag.database.read() as session:
+            rows = audit_event.oldest(session, self.tenant_id, Wanted())
+            return [
+                {name: getattr(row, name) for name in audit_event.HASHED} | {"seq": row.seq}
+                for row in rows
+                if row.seq > since and not row.kind.startswith("audit.")
+            ]
+
+    @property
+    def last(self) -> int:
+        with self.service.services.rag.database.read() as session:
+            head = audit_event.head_of(session, self.tenant_id)
+        return 0 if head is None else head.seq
+
+
+@pytest.fixture(scope="module")
+def office(service: Running) -> Office:
+    admin = service.caller()
+    name = admin.collection()
+    [document] = admin.ingest(name, {"여비.md": TEXT})
+    [passage] = admin.search(QUESTION)
+    return Office(service, admin, name, document["collection_id"], document["id"], passage["chunk_id"])
+
+
+def told(entries: Sequence[Mapping[str, Any]]) -> list[tuple[str, str]]:
+    return [(item["kind"], item["outcome"]) for item in entries]
+
+
+def test_an_entry_has_the_five_fields_that_the_law_asks_for(office: Office) -> None:
+    since = office.last
+    headers = {"User-Agent": "Portal/1.0", "X-Request-Id": "req-7"}
+    office.admin.post("/api/v1/search", json={"question": QUESTION}, headers=headers)
+    [entry] = office.new(since)
+    key = office.service.services.rag.authenticate(office.admin.headers["Authorization"].split()[1])
+    assert (entry["principal_id"], entry["principal_name"], entry["principal_kind"]) == (key.id, key.name, "key")
+    assert entry["credential"] == key.id
+    assert entry["at"].tzinfo is not None
+    assert (entry["ip"], entry["surface"], entry["client"]) == ("testclient", "native", "Portal/1.0")
+    assert entry["request_id"] == "req-7"
+    assert (entry["collections"], entry["documents"]) == ([office.collection_id], [office.document_id])
+    assert (entry["kind"], entry["what"], entry["outcome"]) == ("question.searched", "POST /api/v1/search", "done")
+    assert QUESTION not in str(entry)
+    assert entry["detail"]["question_characters"] == len(QUESTION)
+
+
+def chat(**more: Any) -> dict[str, Any]:
+    return {"model": "rag/all", "messages": [{"role": "user", "content": QUESTION}], **more}
+
+
+def questions(office: Office) -> Iterator[tuple[str, dict[str, Any], str]]:
+    """Every door that questions come by: path, body, surface."""
+    for stream in (False, True):
+        yield "/api/v1/answers", {"question": QUESTION, "stream": stream}, "native"
+        yield "/v1/chat/completions", chat(stream=stream), "openai"
+        yield "/v1/responses", {"model": "rag/all", "input": QUESTION, "stream": stream}, "openai"
+
+
+def test_questions_and_answers_are_on_record_whatever_the_door(office: Office) -> None:
+    for path, body, surface in questions(office):
+        since = office.last
+        response = office.admin.post(path, json=body)
+        assert response.status_code == 200, response.text
+        asked, answered = office.new(since)
+        assert told([asked, answered]) == [("question.asked", "done"), ("answer.given", "done")], path
+        assert asked["documents"] == answered["documents"] == [office.document_id]
+        assert {asked["surface"], answered["surface"]} == {surface}
+        assert asked["detail"]["answer_id"] == answered["detail"]["answer_id"]
+        given = response.headers.get("x-answer-id") or asked["detail"]["answer_id"]
+        assert given == asked["detail"]["answer_id"]
+
+
+def test_a_refusal_to_answer_is_one_on_record(office: Office) -> None:
+    since = office.last
+    office.admin.post("/api/v1/answers", json={"question": "화성 탐사선의 발사 비용은 얼마인가?"})
+    assert told(office.new(since)) == [("question.asked", "done"), ("answer.abstained", "done")]
+
+
+def searches(office: Office) -> Iterator[tuple[str, str, dict[str, Any], str]]:
+    yield "GET", "/api/v1/search", {"params": {"question": QUESTION}}, "native"
+    wanted = {"knowledge_id": office.collection, "query": QUESTION, "retrieval_setting": {"top_k": 3}}
+    yield "POST", "/dify/retrieval", {"json": wanted}, "dify"
+    yield "POST", "/continue/context", {"json": {"query": QUESTION}}, "continue"
+    store = f"vs_{UUID(office.collection_id).hex}"
+    yield "POST", f"/v1/vector_stores/{store}/search", {"json": {"query": QUESTION}}, "openai"
+
+
+def test_whoever_searches_is_on_record_with_what_was_shown(office: Office) -> None:
+    for method, path, arguments, surface in searches(office):
+        since = office.last
+        response = office.admin.request(method, path, **arguments)
+        assert response.status_code == 200, response.text
+        [entry] = office.new(since)
+        assert (entry["kind"], entry["surface"]) == ("question.searched", surface)
+        assert entry["documents"] == [office.document_id]
+
+
+def test_reading_a_document_names_it(office: Office) -> None:
+    file = f"file-{UUID(office.document_id).hex}"
+    store = f"vs_{UUID(office.collection_id).hex}"
+    for path, kind in (
+        (f"/api/v1/documents/{office.document_id}", "document.read"),
+        (f"/api/v1/documents/{office.document_id}/versions", "document.read"),
+        (f"/api/v1/documents/{office.document_id}/content", "document.downloaded"),
+        (f"/api/v1/chunks/{office.chunk_id}", "document.previewed"),
+        (f"/v1/files/{file}", "document.read"),
+        (f"/v1/files/{file}/content", "document.downloaded"),
+        (f"/v1/vector_stores/{store}/files/{file}/content", "document.read"),
+    ):
+        since = office.last
+        response = office.admin.get(path)
+        assert response.status_code == 200, (path, response.text)
+        [entry] = office.new(since)
+        assert (entry["kind"], entry["documents"]) == (kind, [office.document_id]), path
+
+
+def test_a_change_is_on_record_before_it_begins_and_when_it_is_done(office: Office) -> None:
+    since = office.last
+    made = office.admin.collection()
+    [document] = office.admin.ingest(made, {"a.md": "# 가\n\n나\n"})
+    office.admin.request("PATCH", f"/api/v1/documents/{document['id']}", json={"attributes": {"dept": "인사"}})
+    office.admin.delete(f"/api/v1/documents/{document['id']}")
+    office.admin.delete(f"/api/v1/collections/{made}")
+    entries = [item for item in office.new(since) if item["kind"] != "document.listed"]
+    kinds = ["collection.created", "document.uploaded", "document.changed", "document.deleted", "collection.deleted"]
+    assert told(entries) == [(kind, outcome) for kind in kinds for outcome in ("begun", "done")]
+    assert entries[3]["documents"] == entries[6]["documents"] == [document["id"]]
+
+
+def test_what_is_refused_is_on_record(office: Office) -> None:
+    service, since = office.service, office.last
+    reader = service.key(Scope.READ, tenant=tenant_name(office))
+    refused = Caller(service, {"Authorization": f"Bearer {reader}"})
+    assert refused.post("/api/v1/collections", json={"name": "x"}).status_code == 403
+    assert refused.get(f"/api/v1/documents/{UUID(int=5)}").status_code == 404
+    assert refused.get("/api/v1/models").status_code == 404  # no such route: nothing was asked of anybody's data
+    denied, missing = office.new(since)
+    assert told([denied, missing]) == [("refusal.denied", "denied"), ("document.read", "not_found")]
+    assert denied["detail"] == {"attempted": "collection.created", "status": 403}
+    before = len(nobody(service))
+    assert service.http.get("/api/v1/collections", headers={"Authorization": "Bearer sgk_0_0"}).status_code == 401
+    assert service.http.get("/v1/models").status_code == 401
+    failed = nobody(service)[before:]
+    assert [(row.kind, row.principal_id) for row in failed] == [(AuditKind.SIGN_IN_FAILED, None)] * 2
+    assert "sgk_0_0" not in str(failed[0].detail)
+
+
+def nobody(service: Running) -> list[Any]:
+    with service.services.rag.database.read() as session:
+        return list(audit_event.oldest(session, INSTALLATION, Wanted()))
+
+
+def tenant_name(office: Office) -> str:
+    from rag.store.tenant import Tenant
+
+    with office.service.services.rag.database.read() as session:
+        return session.get_one(Tenant, office.tenant_id).name
+
+
+@contextmanager
+def failing(monkeypatch: pytest.MonkeyPatch, after: int = 0) -> Iterator[None]:
+    """The trail can't be written, once so many entries have been."""
+    left, real = after, AuditTrail._commit
+
+    def commit(self: AuditTrail, batch: Any) -> None:
+        nonlocal left
+        left -= 1
+        if left < 0:
+            raise StoreUnavailable
+        real(self, batch)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(AuditTrail, "_commit", commit)
+        yield
+
+
+def test_nothing_is_read_that_cannot_be_put_on_record(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    requests: list[tuple[str, str, dict[str, Any]]] = [
+        ("POST", path, {"json": body}) for path, body, _ in questions(office)
+    ]
+    requests += [(method, path, arguments) for method, path, arguments, _ in searches(office)]
+    requests += [("GET", f"/api/v1/documents/{office.document_id}/content", {})]
+    requests += [("GET", f"/api/v1/chunks/{office.chunk_id}", {}), ("GET", "/api/v1/collections", {})]
+    for method, path, arguments in requests:
+        with failing(monkeypatch):
+            response = office.admin.request(method, path, **arguments)
+        assert response.status_code == 503, path
+        assert "audit_unavailable" in response.text, path
+        assert "7만원" not in response.text
+        assert response.headers["x-request-id"]
+        assert office.document_id not in response.text
+
+
+def test_nothing_is_changed_that_cannot_be_put_on_record(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    with failing(monkeypatch):
+        assert office.admin.post("/api/v1/collections", json={"name": "몰래"}).status_code == 503
+        assert office.admin.delete(f"/api/v1/documents/{office.document_id}").status_code == 503
+    names = [item["name"] for item in office.admin.get("/api/v1/collections").json()["collections"]]
+    assert "몰래" not in names
+    assert office.admin.get(f"/api/v1/documents/{office.document_id}").status_code == 200
+
+
+def test_a_trail_that_is_not_required_refuses_nobody(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(office.service.services.rag.audit, "required", False)
+    with failing(monkeypatch):
+        assert office.admin.search(QUESTION)
+
+
+def test_every_route_has_a_kind_or_its_action_a_reason_to_have_none() -> None:
+    seen = set()
+    for prefix, router in ROUTERS:
+        for route in router.routes:
+            assert isinstance(route, APIRoute)
+            path = prefix + route.path
+            if path in PUBLIC:
+                continue
+            [action] = [d.call.action for d in route.dependant.dependencies if isinstance(d.call, Guard)]
+            for method in route.methods:
+                seen.add((method, path.removeprefix("/api").removeprefix("/v1")))
+                assert (kind_of(action, method, path) is AuditKind.DENIED) == (action in UNRECORDED), (method, path)
+    assert set(ROUTES) <= seen
+
+
+def test_the_trail_is_read_by_its_administrators_a_page_at_a_time(office: Office) -> None:
+    admin = office.admin
+    admin.search(QUESTION)
+    found = admin.get("/api/v1/audit/events", params={"document": office.document_id, "kind": "question"}).json()
+    assert found["events"][0]["kind"] == "question.searched"
+    assert found["events"][0]["whose"]["documents"] == [office.document_id]
+    assert {item["kind"].split(".")[0] for item in found["events"]} == {"question"}
+    numbers: list[int] = []
+    cursor: int | None = None
+    while True:
+        params = {"limit": 3} | ({} if cursor is None else {"cursor": cursor})
+        page = admin.get("/api/v1/audit/events", params=params | {"kind": "question"}).json()
+        numbers += [item["seq"] for item in page["events"]]
+        cursor = page["next_cursor"]
+        if cursor is None:
+            break
+    assert numbers == sorted(numbers, reverse=True)
+    assert len(numbers) > 3
+    assert admin.get("/api/v1/audit/events", params={"who": "없는 사람"}).json()["events"] == []
+    since = office.last
+    admin.get("/api/v1/audit/events")
+    assert office.last == since + 1  # whoever looks is on record, too
+
+
+def test_the_trail_of_a_tenant_is_for_nobody_else(office: Office) -> None:
+    service = office.service
+    stranger = service.caller()
+    paths = ("/api/v1/audit/events", "/api/v1/audit/verification", f"/api/v1/answers/{UUID(int=1)}/replay")
+    params = {"document": office.document_id}
+    assert stranger.get(paths[0], params=params).json()["events"] == []
+    limited = service.key(Scope.ADMIN, tenant=tenant_name(office), collections=[UUID(office.collection_id)])
+    for key in (limited, *(service.key(scope, tenant=tenant_name(office)) for scope in (Scope.READ, Scope.WRITE))):
+        caller = Caller(service, {"Authorization": f"Bearer {key}"})
+        for path in paths:
+            assert (caller.get(path).status_code, caller.get(path).json()["code"]) == (403, "not_permitted")
+    for path in paths:
+        assert service.http.get(path).status_code == 401
+
+
+def test_a_whole_trail_is_verified(office: Office) -> None:
+    found = office.admin.get("/api/v1/audit/verification").json()
+    assert (found["whole"], found["problem"], found["at"]) == (True, None, None)
+    assert found["entries"] == found["last"] > 10
+    assert found["sealed"] == office.service.services.rag.database.is_sqlite  # elsewhere a key must be configured
+
+
+def test_many_at_once_are_all_on_record(office: Office) -> None:
+    since = office.last
+    threads = [threading.Thread(target=office.admin.search, args=(QUESTION,)) for _ in range(12)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert told(office.new(since)) == [("question.searched", "done")] * 12
+    assert office.admin.get("/api/v1/audit/verification").json()["whole"]
+
+
+def replay(caller: Caller, answer: str, **params: Any) -> dict[str, Any]:
+    response = caller.get(f"/api/v1/answers/{answer}/replay", params=params)
+    assert response.status_code == 200, response.text
+    return dict(response.json())
+
+
+def test_an_answer_is_replayed_bit_for_bit_until_something_changes(service: Running) -> None:
+    admin = service.caller()
+    name = admin.collection()
+    admin.ingest(name, {"여비.md": TEXT, "숙박.md": "# 숙박\n\n숙박비 영수증은 출장 뒤 7일 안에 낸다.\n"})
+    body = {
+        "question": QUESTION,
+        "collections": [name],
+        "filter": {"source_key": ""},
+        "history": [
+            {"role": "user", "content": "출장비 규정을 알려 주세요."},
+            {"role": "assistant", "content": "여비 규정에 있습니다."},
+        ],
+    }
+    answer = admin.post("/api/v1/answers", json=body).json()
+    chats = admin.post("/v1/chat/completions", json=chat()).json()["id"]
+    for given in (answer["answer_id"], chats):
+        found = replay(admin, given)
+        assert found["identical"], found["differences"]
+        assert found["differences"] == []
+        assert found["then"] == found["now"] != []
+        assert [item["chunk_id"] for item in found["passages"]] == [item["chunk_id"] for item in found["then"]]
+    kept = replay(admin, answer["answer_id"])["answer"]
+    assert [item["chunk_id"] for item in found["then"]] == [item["chunk_id"] for item in answer["passages"]]
+    assert (kept["question"], kept["withheld"]) == (QUESTION, False)
+    assert kept["text"] == answer["text"]
+    assert kept["permit"]["collections"] == [admin.get(f"/api/v1/collections/{name}").json()["id"]]
+    assert kept["stood_on"]["space"] == service.services.rag.space.name
+    assert kept["asked"]["history"][1] == {"role": "assistant", "characters": len("여비 규정에 있습니다.")}
+
+    [changed] = admin.ingest(name, {"여비.md": TEXT.replace("7만원", "9만원")})
+    [added] = admin.ingest(name, {"새것.md": "# 새것\n\n숙박비는 카드로만 지급한다.\n"})
+    found = replay(admin, answer["answer_id"])
+    assert not found["identical"]
+    [documents] = [item["detail"]["changed"] for item in found["differences"] if item["cause"] == "documents"]
+    assert {(item["document_id"], item["change"]) for item in documents} == {
+        (changed["id"], "replaced"),
+        (added["id"], "added"),
+    }
+    [ranking] = [item["detail"] for item in found["differences"] if item["cause"] == "ranking"]
+    assert ranking["gone"] and ranking["new"]
+    then = replay(admin, answer["answer_id"], as_of_then=True)
+    assert {item["chunk_id"] for item in then["now"]} == {item["chunk_id"] for item in then["then"]}
+
+    admin.delete(f"/api/v1/documents/{changed['id']}")
+    found = replay(admin, answer["answer_id"])
+    assert (found["answer"]["text"], found["answer"]["citations"]) == ("", [])
+    [documents] = [item["detail"]["changed"] for item in found["differences"] if item["cause"] == "documents"]
+    assert (changed["id"], "deleted") in {(item["document_id"], item["change"]) for item in documents}
+
+    stranger = service.caller()
+    for caller, path in ((stranger, answer["answer_id"]), (admin, "nonsense"), (admin, str(UUID(int=9)))):
+        assert caller.get(f"/api/v1/answers/{path}/replay").status_code == 404
+
+    assert admin.delete(f"/api/v1/collections/{name}").status_code == 202
+    found = replay(admin, answer["answer_id"])
+    assert found["passages"] == []
+    assert "collections" in {item["cause"] for item in found["differences"]}
+
+
+def test_an_answer_that_was_not_kept_whole_says_so(service: Running) -> None:
+    from rag.store.answer_record import AnswerRecord
+
+    admin = service.caller()
+    admin.ingest(admin.collection(), {"여비.md": TEXT})
+    answer = admin.post("/api/v1/answers", json={"question": QUESTION}).json()["answer_id"]
+    with service.services.rag.database.write() as session:
+        row = session.get_one(AnswerRecord, UUID(answer))
+        row.asked = {**(row.asked or {}), "turns": 2}
+    assert [item["cause"] for item in replay(admin, answer)["differences"]] == ["not_kept"]
+    with service.services.rag.database.write() as session:
+        session.get_one(AnswerRecord, UUID(answer)).question = ""
+    found = replay(admin, answer)
+    assert ([item["cause"] for item in found["differences"]], found["identical"]) == (["not_kept"], False)

@@ -1,0 +1,82 @@
+"""A service whose blobs are encrypted: documents go in, are answered from, leave and are gone; and the commands for its keys."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from uuid import UUID
+
+import pytest
+from typer.testing import CliRunner
+
+from api.cli.main import app
+from rag.blobs.keyring import create_key_file
+from rag.blobs.store import BlobStore
+from tests.support.running import running, settings_for
+
+RULE = "제24조(연차휴가) 연차휴가는 17일로 한다. "
+QUIET = {"rag": {"embedding": {"dense": "none"}}}
+
+
+def files(folder: Path) -> list[Path]:
+    return [path for path in (folder / "blobs").rglob("*") if path.is_file()]
+
+
+def test_documents_live_and_die_under_encryption(tmp_path: Path) -> None:
+    key = tmp_path / "key"
+    create_key_file(key)
+    encrypted = {"rag": {**QUIET["rag"], "encryption": {"key_files": [key]}}}
+    folder = tmp_path / "data"
+    with running(settings_for(folder, encrypted)) as service:
+        caller = service.caller()
+        collection = caller.collection()
+        [document] = caller.ingest(collection, {"취업규칙.txt": RULE * 50})
+        assert document["version"]["state"] == "active", document
+        assert "17일" in caller.search("연차휴가는 며칠인가요?")[0]["text"]
+        path = f"/api/v1/documents/{document['id']}/content"
+        assert caller.get(path).content.decode() == RULE * 50
+        part = caller.get(path, headers={"Range": "bytes=3-8"})
+        assert part.content == (RULE * 50).encode()[3:9]
+        assert files(folder)
+        assert not any("연차".encode() in path.read_bytes() for path in files(folder))
+        receipt = caller.delete(f"/api/v1/documents/{document['id']}").json()
+        caller.receipt(receipt["id"])
+        assert files(folder) == []
+
+
+def seogo(folder: Path, *arguments: str, keys: list[Path]) -> tuple[int, str]:
+    config = folder / "seogo.yaml"
+    named = "".join(f"\n      - {key}" for key in keys)
+    config.write_text(
+        f"rag:\n  data_dir: {folder / 'data'}\n" + (f"  encryption:\n    key_files:{named}\n" if keys else "")
+    )
+    result = CliRunner().invoke(app, ["--config", str(config), "keys-at-rest", *arguments])
+    return result.exit_code, result.output
+
+
+def test_the_commands_make_rotate_and_encrypt(tmp_path: Path) -> None:
+    old, new = tmp_path / "old.key", tmp_path / "new.key"
+    assert seogo(tmp_path, "new", str(old), keys=[])[0] == 0
+    assert seogo(tmp_path, "new", str(new), keys=[])[0] == 0
+    assert seogo(tmp_path, "new", str(new), keys=[])[0] != 0
+    (tmp_path / "data").mkdir()
+    BlobStore(settings_for(tmp_path / "data").rag.blob_url()).put_derived(UUID(int=1), "parsed.json", RULE.encode())
+    assert seogo(tmp_path, "encrypt", keys=[])[0] != 0
+    assert "encrypted   0" in seogo(tmp_path, "status", keys=[old])[1]
+    code, said = seogo(tmp_path, "encrypt", keys=[old])
+    assert code == 0, said
+    assert "plain       0" in seogo(tmp_path, "status", keys=[old])[1]
+    assert seogo(tmp_path, "rotate", keys=[new])[0] != 0  # the old one is needed to open what it wrapped
+    code, said = seogo(tmp_path, "rotate", keys=[new, old])
+    assert code == 0, said
+    assert said.startswith("1 ")
+    assert seogo(tmp_path, "rotate", keys=[new])[1].startswith("0 ")
+
+
+@pytest.mark.parametrize("mode", [0o644, 0o604, 0o620])
+def test_a_key_that_others_can_read_stops_the_start(tmp_path: Path, mode: int) -> None:
+    key = tmp_path / "key"
+    create_key_file(key)
+    key.chmod(mode)
+    code, said = seogo(tmp_path, "status", keys=[key])
+    assert code != 0
+    assert key.read_text().strip() not in said

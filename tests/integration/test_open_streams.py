@@ -1,0 +1,382 @@
+"""Open streams end within a second when their reader may not see more, on both stores and from another process."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import threading
+import time
+from collections.abc import AsyncGenerator, Callable
+from datetime import timedelta
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+from fastapi import FastAPI
+from sqlalchemy import event as sql_event
+from sqlalchemy import select
+
+from api.deps import Services
+from api.streaming import EventStream
+from api.watching import BLIND_S, AccessWatch
+from rag.access.accounts import Accounts
+from rag.access.identities import CredentialKind, Identities
+from rag.access.keys import Keys
+from rag.access.operator import LocalOperator
+from rag.access.widgets import WidgetTokens, WidgetWish
+from rag.domain.errors import StoreUnavailable
+from rag.domain.principal import Principal, Scope
+from rag.store import widget_token
+from rag.store.account import Account
+from rag.store.api_key import ApiKey
+from rag.store.base import utc_now
+from rag.store.collection import Collection
+from rag.store.session import Database
+from rag.store.tenant import ensure_tenant
+from tests.support.running import Caller, Running
+from tests.support.stores import add_document, add_version
+
+END_S = 1.0
+SLACK_S = 1.0
+"""For machines that are busy: one that is not ends a stream within 0.3 to 0.6 s."""
+
+
+class Engine:
+    """Writes for ever; says whether it was stopped."""
+
+    def __init__(self) -> None:
+        self.stopped = False
+
+    async def write(self) -> AsyncGenerator[str, None]:
+        try:
+            while True:
+                yield 'data: "글"\n\n'
+                await asyncio.sleep(0.1)
+        finally:
+            self.stopped = True
+
+
+class Reader:
+    """A client that takes what comes, until the end; one that is stuck takes nothing but the headers."""
+
+    def __init__(self, *, stuck: bool = False) -> None:
+        self.stuck = stuck
+        self.sent: list[bytes] = []
+        self.ended_at = 0.0
+
+    async def receive(self) -> Any:
+        await asyncio.Event().wait()
+
+    async def send(self, message: Any) -> None:
+        if message["type"] == "http.response.start":
+            return
+        if self.stuck:
+            await asyncio.Event().wait()
+        self.sent.append(message["body"])
+        if not message["more_body"]:
+            self.ended_at = time.monotonic()
+
+
+def scope_of(app: FastAPI, principal: Principal | None, path: str, language: str = "en") -> dict[str, Any]:
+    state = {} if principal is None else {"principal": principal}
+    headers = [(b"accept-language", language.encode())]
+    return {
+        "type": "http",
+        "asgi": {"spec_version": "2.4"},
+        "app": app,
+        "path": path,
+        "headers": headers,
+        "state": state,
+    }
+
+
+class World:
+    """An application with a watch, and the people who read."""
+
+    def __init__(self, service: Running) -> None:
+        self.services: Services = service.services
+        self.database = service.services.rag.database
+        self.tenant = f"t-{uuid4().hex[:8]}"
+        with self.database.write() as session:
+            self.tenant_id = ensure_tenant(session, self.tenant).id
+        self.accounts = Accounts(self.database)
+        self.keys = Keys(self.database)
+
+    def account(self) -> Account:
+        return self.accounts.create(self.tenant_id, f"직원-{uuid4().hex[:8]}")
+
+    def key(self, owner: UUID | None = None) -> tuple[str, ApiKey]:
+        return self.keys.create(self.tenant, "열쇠", [Scope.READ], owner_id=owner)
+
+    def app(self, watch: AccessWatch | None = None) -> FastAPI:
+        app = FastAPI()
+        app.state.services, app.state.watch = self.services, watch
+        return app
+
+
+@pytest.fixture
+def world(service: Running) -> World:
+    return World(service)
+
+
+async def stream(app: FastAPI, principal: Principal | None, path: str, reader: Reader, language: str = "en") -> Engine:
+    engine = Engine()
+    response = EventStream(engine.write())
+    await asyncio.wait_for(response(scope_of(app, principal, path, language), reader.receive, reader.send), 20)
+    return engine
+
+
+def ends(world: World, principal: Principal, end: Callable[[], object]) -> tuple[Engine, Reader, float]:
+    """A stream of the principal, ended by `end` in a thread; seconds from there to its last byte."""
+
+    async def run() -> tuple[Engine, Reader, float]:
+        watch = AccessWatch.of(world.services)
+        reader = Reader()
+        try:
+            task = asyncio.create_task(stream(world.app(watch), principal, "/api/v1/answers", reader))
+            await asyncio.sleep(0.2)
+            began = time.monotonic()
+            await asyncio.to_thread(end)
+            return await task, reader, reader.ended_at - began
+        finally:
+            await watch.aclose()
+
+    return asyncio.run(run())
+
+
+def check_ended(found: tuple[Engine, Reader, float]) -> None:
+    engine, reader, took = found
+    assert engine.stopped and reader.sent[0] == b'data: "\xea\xb8\x80"\n\n'
+    assert reader.sent[-1] == b"" and b"access_ended" in reader.sent[-2]
+    assert sum(b"access_ended" in item for item in reader.sent) == 1
+    assert took < END_S + SLACK_S, took
+
+
+def test_a_revoked_key_ends_its_stream(world: World) -> None:
+    secret, row = world.key()
+    check_ended(ends(world, world.keys.authenticate(secret), lambda: world.keys.revoke(row.prefix)))
+
+
+def test_a_suspended_account_ends_the_streams_of_its_keys_and_sessions(world: World) -> None:
+    for credential in (True, False):
+        kim = world.account()
+        secret, _ = world.key(kim.id)
+        signed_in = world.services.rag.identities.of_account(kim.id, [Scope.READ])
+        principal = world.keys.authenticate(secret) if credential else signed_in
+        check_ended(ends(world, principal, lambda row=kim: world.accounts.suspend(world.tenant_id, row.id)))
+
+
+def test_a_deleted_account_ends_its_streams(world: World) -> None:
+    kim = world.account()
+    principal = world.services.rag.identities.of_account(kim.id, [Scope.READ])
+    check_ended(ends(world, principal, lambda: world.accounts.delete(world.tenant_id, kim.id)))
+
+
+def test_a_token_of_a_widget_ends_with_itself_its_key_and_its_owner(world: World) -> None:
+    rag = world.services.rag
+    tokens = WidgetTokens(world.database)
+
+    def revoke_key(row: ApiKey, _: Principal, __: UUID) -> object:
+        return world.keys.revoke(row.prefix)
+
+    def suspend(_: ApiKey, maker: Principal, __: UUID) -> object:
+        return world.accounts.suspend(world.tenant_id, maker.id)
+
+    def revoke(_: ApiKey, maker: Principal, token: UUID) -> object:
+        return tokens.revoke(maker, token)
+
+    for end in (revoke_key, suspend, revoke):
+        secret, row = world.key(world.account().id)
+        maker = rag.authenticate(secret)
+        made, token = tokens.create(maker, WidgetWish(frozenset(), timedelta(minutes=1)))
+        principal = rag.authenticate(made)
+        check_ended(ends(world, principal, lambda end=end, r=row, m=maker, t=token.id: end(r, m, t)))
+
+
+def test_a_key_that_expires_ends_its_stream(world: World) -> None:
+    secret, row = world.key()
+    principal = world.keys.authenticate(secret)
+
+    def expire() -> None:
+        with world.database.write() as session:
+            session.get_one(ApiKey, row.id).expires_at = utc_now()
+
+    check_ended(ends(world, principal, expire))
+
+
+def test_another_process_is_obeyed(world: World) -> None:
+    """The record is read, nobody is told: a second connection to the same store stands for another process."""
+    kim = world.account()
+    other = Database(world.database.url.render_as_string(False))
+    principal = world.services.rag.identities.of_account(kim.id, [Scope.READ])
+    try:
+        check_ended(ends(world, principal, lambda: Accounts(other).suspend(world.tenant_id, kim.id)))
+    finally:
+        other.close()
+
+
+def test_a_hundred_streams_cost_one_query_a_look_and_the_right_ones_end(world: World) -> None:
+    kim, lee = world.account(), world.account()
+    keys = [world.keys.authenticate(world.key((kim if number % 2 else lee).id)[0]) for number in range(10)]
+    holders = keys * 10
+    statements: list[str] = []
+
+    async def run() -> tuple[list[Engine], list[Reader], float, int]:
+        database = Database(world.database.url.render_as_string(False), 1)
+        sql_event.listen(database.engine, "before_cursor_execute", lambda *given: statements.append(given[2]))
+        watch = AccessWatch(world.services.rag.identities, database)
+        readers = [Reader() for _ in holders]
+        try:
+            app = world.app(watch)
+            tasks = [
+                asyncio.create_task(stream(app, holder, "/api/v1/answers", reader))
+                for holder, reader in zip(holders, readers, strict=True)
+            ]
+            await asyncio.sleep(1.2)
+            looks = len([text for text in statements if "SELECT" in text and "account" in text])
+            began = time.monotonic()
+            await asyncio.to_thread(world.accounts.suspend, world.tenant_id, kim.id)
+            await asyncio.wait(tasks, timeout=END_S + SLACK_S)
+            ended = [task.done() for task in tasks]
+            assert ended == [bool(number % 2) for number in range(100)]
+            slowest = max(reader.ended_at for reader in readers) - began
+            engines = [await task for task, done in zip(tasks, ended, strict=True) if done]
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            await asyncio.sleep(0.6)
+            after = len(statements)
+            await asyncio.sleep(0.8)
+            assert len(statements) == after, "no stream, no query"
+            return engines, readers, slowest, looks
+        finally:
+            await watch.aclose()
+
+    engines, readers, slowest, looks = asyncio.run(run())
+    assert 1 <= looks <= 4, "twice a second, for all of them"
+    assert slowest < END_S + SLACK_S, slowest
+    assert all(engine.stopped for engine in engines) and len(engines) == 50
+    assert all(b"access_ended" in reader.sent[-2] for reader in readers[1::2])
+    assert not any(b"access_ended" in b"".join(reader.sent) for reader in readers[::2])
+
+
+def test_a_reader_that_takes_nothing_does_not_keep_the_engine_writing(world: World) -> None:
+    secret, row = world.key()
+    principal = world.keys.authenticate(secret)
+
+    async def run() -> Engine:
+        watch = AccessWatch.of(world.services)
+        try:
+            task = asyncio.create_task(stream(world.app(watch), principal, "/api/v1/answers", Reader(stuck=True)))
+            await asyncio.sleep(0.1)
+            await asyncio.to_thread(world.keys.revoke, row.prefix)
+            return await asyncio.wait_for(task, END_S + SLACK_S)
+        finally:
+            await watch.aclose()
+
+    assert asyncio.run(run()).stopped
+
+
+@pytest.mark.parametrize("language", ["ko", "en"])
+def test_the_last_event_has_the_shape_of_its_surface(world: World, language: str) -> None:
+    secret, row = world.key()
+    principal = world.keys.authenticate(secret)
+    world.keys.revoke(row.prefix)
+    wording = "열람 권한이 끝났습니다" if language == "ko" else "The right to see this ended"
+
+    async def run() -> dict[str, bytes]:
+        watch = AccessWatch.of(world.services)
+        found = {}
+        try:
+            for path in ("/api/v1/answers", "/v1/chat/completions", "/v1/responses"):
+                reader = Reader()
+                await stream(world.app(watch), principal, path, reader, language)
+                found[path] = reader.sent[-2]
+        finally:
+            await watch.aclose()
+        return found
+
+    found = {path: said.decode() for path, said in asyncio.run(run()).items()}
+    assert all(wording in said for said in found.values())
+    native = found["/api/v1/answers"]
+    assert native.startswith("event: error\ndata: ")
+    assert json.loads(native.split("data: ", 1)[1])["code"] == "access_ended"
+    chat = found["/v1/chat/completions"]
+    assert chat.endswith("\n\ndata: [DONE]\n\n")
+    assert json.loads(chat.split("\n\n")[0].removeprefix("data: "))["error"]["type"] == "authentication_error"
+    response = json.loads(found["/v1/responses"].split("data: ", 1)[1])
+    assert (response["type"], response["code"], response["param"]) == ("error", "access_ended", None)
+    assert response["sequence_number"] >= 1
+
+
+class Blind(Identities):
+    """Can't read the record."""
+
+    def ended(self, watched: Any, database: Database | None = None) -> frozenset[Principal]:
+        raise StoreUnavailable
+
+
+def test_while_the_record_cannot_be_read_streams_go_on_for_a_moment_only(world: World) -> None:
+    secret, _ = world.key()
+    principal = world.keys.authenticate(secret)
+
+    async def run(blind_s: float) -> bool:
+        database = Database(world.database.url.render_as_string(False), 1)
+        watch = AccessWatch(Blind(database, world.keys), database, every_s=0.05, blind_s=blind_s)
+        task = asyncio.create_task(stream(world.app(watch), principal, "/api/v1/answers", Reader()))
+        try:
+            await asyncio.wait({task}, timeout=0.6)
+            return task.done()
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+            await watch.aclose()
+
+    assert not asyncio.run(run(BLIND_S))
+    assert asyncio.run(run(0.2))
+
+
+def test_what_nothing_on_record_can_end_is_not_watched(world: World) -> None:
+    operator = LocalOperator(world.database).principal
+    identities = world.services.rag.identities
+    assert identities.ended([operator]) == frozenset()
+
+    async def run(principal: Principal | None) -> bool:
+        task = asyncio.create_task(stream(world.app(), principal, "/api/v1/answers", Reader()))
+        await asyncio.wait({task}, timeout=0.3)
+        running = not task.done()
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        return running
+
+    assert asyncio.run(run(operator)) and asyncio.run(run(None))
+
+
+def test_credentials_that_no_kind_knows_have_ended(world: World) -> None:
+    """A session whose row is gone: its account is in force, what it came with is not."""
+    kim = world.account()
+    identities = Identities(world.database, world.keys)
+    identities.register(CredentialKind.WIDGET, WidgetTokens(world.database), widget_token.in_force)
+    held = identities.of_account(kim.id, [Scope.READ])
+    lost = identities.of_account(kim.id, [Scope.READ], credential=uuid4())
+    assert identities.ended([held, lost]) == {lost}
+
+
+def test_progress_of_an_ingestion_ends_for_a_revoked_key(service: Running) -> None:
+    """Over the real route: a document in work, watched by a key that is revoked meanwhile."""
+    tenant = f"t-{uuid4().hex[:8]}"
+    owner = service.caller(tenant=tenant)
+    name = owner.collection()
+    with service.services.rag.database.write() as session:
+        row = session.scalars(select(Collection).where(Collection.name == name)).one()
+        add_version(session, add_document(session, row), 1)
+    secret = service.key(Scope.READ, tenant=tenant)
+    reader = Caller(service, {"Authorization": f"Bearer {secret}"})
+    timer = threading.Timer(0.5, lambda: service.services.rag.keys.revoke("_".join(secret.split("_", 2)[:2])))
+    timer.start()
+    began = time.monotonic()
+    said = reader.get(f"/api/v1/collections/{name}/ingestion/events").text
+    assert time.monotonic() - began < 0.5 + END_S + SLACK_S
+    timer.join()
+    assert "event: progress" in said and "event: done" not in said
+    assert said.rstrip().split("\n\n")[-1].startswith("event: error") and "access_ended" in said

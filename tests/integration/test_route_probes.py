@@ -1,0 +1,286 @@
+"""Every route × every field that holds an id × every kind of caller without the right: refused alike, and nothing done."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+from fastapi.routing import APIRoute
+
+from api.app import ROUTERS
+from api.deps import Guard
+from rag.access.policy import Action
+from rag.domain.access import AccessRule, Label, user
+from rag.domain.principal import Scope
+from rag.store import access_rule, program
+from rag.store.base import utc_now
+from rag.store.document import Document
+from rag.store.program import Program, ProgramFile, ProgramState
+from rag.store.tenant import Tenant
+from tests.support.probing import (
+    Objects,
+    Target,
+    absent,
+    api,
+    blanked,
+    digest,
+    fields_of,
+    request_for,
+    routes,
+    targets,
+)
+from tests.support.running import Caller, Running
+
+DESCRIPTION = api()
+TARGETS, UNKNOWN = targets(DESCRIPTION)
+SECRET = "4711-ZULU"
+LEAST = 1000
+READING = {"GET", "HEAD"}
+ASKING = {
+    "/api/v1/documents/status", "/api/v1/search", "/api/v1/answers", "/v1/chat/completions", "/v1/responses",
+    "/v1/vector_stores/{store_id}/search", "/dify/retrieval", "/continue/context", "/v1/embeddings", "/v1/rerank",
+    "/rerank", "/v1/score", "/score", "/api/v1/answers/{answer}/feedback",
+}  # fmt: skip
+"""Routes that read though they are sent by POST."""
+
+
+@dataclass
+class World:
+    """The owner's objects, open ones and such as nobody but the owner may read, and the callers without the right."""
+
+    owner: Caller
+    open: Objects
+    ruled: Objects
+    labelled: Objects
+    own: Objects
+    callers: dict[str, Caller]
+
+
+@pytest.fixture(scope="module")
+def world(service: Running) -> World:
+    tenant = f"owner-{uuid4().hex[:8]}"
+    owner = Caller(
+        service, {"Authorization": f"Bearer {service.key(Scope.ADMIN, tenant=tenant)}", "Accept-Language": "en"}
+    )
+    opened = _furnished(service, owner, "vault")
+    ruled = _furnished(service, owner, "ruled")
+    labelled = _furnished(service, owner, "labelled")
+    # The collections themselves are open to all of the tenant: what is closed are the documents.
+    keeper = UUID(service.services.rag.authenticate(_secret(owner)).id.hex)
+    _close(service, ruled.known["document"], AccessRule(allow=frozenset({user(keeper)})))
+    _close(service, labelled.known["document"], AccessRule(label=Label.CONFIDENTIAL))
+    for objects in (ruled, labelled):
+        for sort in ("collection", "store", "source", "batch", "generation", "receipt"):
+            objects.known.pop(sort)
+    stranger = service.caller()
+    own = _furnished(service, stranger, "mine")
+    other = owner.collection()
+    limits = [UUID(owner.get(f"/api/v1/collections/{other}").json()["id"])]
+    keys = service.services.rag.keys
+    revoked, row = keys.create(tenant, "revoked", [Scope.ADMIN])
+    keys.revoke(row.prefix)
+    expired, _ = keys.create(tenant, "expired", [Scope.ADMIN], expires_at=utc_now() - timedelta(seconds=1))
+    callers = {
+        "anonymous": Caller(service, {}),
+        "another tenant": stranger,
+        "same tenant, other collections": _caller(service.key(Scope.ADMIN, tenant=tenant, collections=limits), service),
+        "same tenant, not among the readers": _caller(service.key(Scope.WRITE, tenant=tenant), service),
+        "same tenant, no clearance": _caller(service.key(Scope.ADMIN, tenant=tenant), service),
+        "same tenant, read only": _caller(service.key(Scope.READ, tenant=tenant), service),
+        "revoked": _caller(revoked, service),
+        "expired": _caller(expired, service),
+    }
+    return World(owner, opened, ruled, labelled, own, callers)
+
+
+def _secret(caller: Caller) -> str:
+    return caller.headers["Authorization"].split()[1]
+
+
+def _caller(secret: str, service: Running) -> Caller:
+    return Caller(service, {"Authorization": f"Bearer {secret}", "Accept-Language": "en"})
+
+
+def _close(service: Running, documents: list[str], rule: AccessRule) -> None:
+    """Give documents a rule, and wait until their points have followed."""
+    rag = service.services.rag
+    for identity in documents:
+        with rag.database.write() as session:
+            access_rule.set_own_rule(session, session.get_one(Document, UUID(identity)), rule)
+        service.services.ingest.jobs.upkeep.relabel(UUID(identity))
+
+
+def _furnished(service: Running, owner: Caller, name: str) -> Objects:
+    """One of everything, in a collection of its own."""
+    text = f"# Vault\n\nThe vault code of the northern branch is {SECRET}, says {name}.\n"
+    collection = owner.collection(f"{name}-{uuid4().hex[:8]}")
+    [document] = owner.ingest(collection, {"vault.md": text}, timeout_s=300)
+    found = owner.post("/api/v1/answers", json={"question": "What is the vault code?", "collections": [collection]})
+    answer = found.json()
+    [doomed] = owner.ingest(collection, {"vault-doomed.md": "# Vault\n\nNothing is written here.\n"}, timeout_s=300)
+    receipt = owner.receipt(owner.delete(f"/api/v1/documents/{doomed['id']}").json()["id"])
+    body = {"kind": "folder", "location": "/srv/vault"}
+    source = owner.post(f"/api/v1/collections/{collection}/sources", json=body).json()
+    chunk = owner.search("vault code northern branch", collections=[collection])[0]["chunk_id"]
+    uploaded = owner.post(
+        "/v1/files", files={"file": ("vault-file.md", text.encode())}, data={"purpose": "assistants"}
+    ).json()
+    store = owner.post("/v1/vector_stores", json={"name": f"{name}-store-{uuid4().hex[:8]}"}).json()
+    batch = owner.post(f"/v1/vector_stores/{store['id']}/file_batches", json={"file_ids": [uploaded["id"]]}).json()
+    placed = f"/v1/vector_stores/{store['id']}/files/{uploaded['id']}"
+    _until(lambda: owner.get(placed).json()["status"] == "completed")
+    listed = owner.get(f"/api/v1/collections/{store['name']}/documents").json()["documents"]
+    known = {
+        "collection": [collection, document["collection_id"]],
+        "document": [document["id"], listed[0]["id"]],
+        "chunk": [chunk],
+        "receipt": [receipt["id"]],
+        "source": [source["id"]],
+        "generation": [_generation(service, owner, document["collection_id"])],
+        "answer": [answer["answer_id"]],
+        "file": [uploaded["id"], f"file-{UUID(document['id']).hex}"],
+        "store": [store["id"]],
+        "batch": [batch["id"]],
+    }
+    return Objects(known, {sort: ids[0] for sort, ids in known.items()})
+
+
+def _until(done: Any, timeout_s: float = 300.0) -> None:
+    end = time.monotonic() + timeout_s
+    while not done():
+        assert time.monotonic() < end
+        time.sleep(0.05)
+
+
+def _generation(service: Running, owner: Caller, collection_id: str) -> str:
+    rag = service.services.rag
+    principal = rag.authenticate(_secret(owner))
+    row = Program(
+        id=uuid4(), tenant_id=principal.tenant_id, key_id=principal.id, key_name="owner", title="vault", language="en",
+        spec_chars=1, state=ProgramState.DONE,
+    )  # fmt: skip
+    file = ProgramFile(
+        program_id=row.id, ordinal=0, path="vault.py", sha256="0" * 64, size=5, language="python", verdict="ok"
+    )
+    with rag.database.write() as session:
+        program.add(session, row, [UUID(collection_id)])
+        session.add(file)
+    rag.blobs.put_result(row.id, "file-00000", b"4711\n")
+    return str(row.id)
+
+
+@dataclass(frozen=True)
+class Probe:
+    """One request that must be refused, and what stands in its other fields."""
+
+    actor: str
+    target: Target
+    value: str
+    filling: dict[str, str]
+
+
+def probes(world: World) -> Iterator[Probe]:
+    """Every route and field for every caller without the right."""
+    for target in TARGETS:
+        sort = target.slot.sort
+        # A field beside others: the caller's own objects stand there, so that only the field aimed at can refuse.
+        for actor in ("anonymous", "another tenant", "same tenant, other collections", "revoked", "expired"):
+            filling = (world.own if actor == "another tenant" and target.where[0] != "path" else world.open).filling
+            for value in world.open.known[sort]:
+                yield Probe(actor, target, value, filling)
+        for actor, objects in (
+            ("same tenant, not among the readers", world.ruled),
+            ("same tenant, no clearance", world.labelled),
+        ):
+            for value in objects.known.get(sort, ()):
+                yield Probe(actor, target, value, objects.filling)
+        if target.method not in READING and target.path not in ASKING:
+            for value in world.open.known[sort]:
+                yield Probe("same tenant, read only", target, value, world.open.filling)
+
+
+def _send(world: World, probe: Probe, value: str) -> Any:
+    wanted = request_for(DESCRIPTION, probe.target, value, probe.filling)
+    return world.callers[probe.actor].request(wanted.method, wanted.path, **wanted.arguments)
+
+
+def test_every_field_that_looks_like_an_id_is_probed_or_declared() -> None:
+    assert UNKNOWN == []
+
+
+def test_every_probe_is_refused_as_if_nothing_were_there(service: Running, world: World, capsys: Any) -> None:
+    before, counts, failures = digest(service), Counter[str](), []
+    for probe in probes(world):
+        counts[probe.actor] += 1
+        other = absent(probe.value)
+        refused, nothing = _send(world, probe, probe.value), _send(world, probe, other)
+        told = blanked(refused.text, probe.value), blanked(nothing.text, other)
+        allowed = {401, 403, 404} | ({200} if probe.target.slot.filters else set())
+        alike = refused.status_code == nothing.status_code and told[0] == told[1]
+        if refused.status_code not in allowed or not alike or SECRET in refused.text:
+            failures.append(
+                f"{probe.actor}: {probe.target.name} -> {refused.status_code} / {nothing.status_code}\n"
+                f"   {refused.text[:300]}\n   {nothing.text[:300]}"
+            )
+    after = digest(service)
+    with capsys.disabled():
+        sys.stdout.write(f"\nprobes: {sum(counts.values())} {json.dumps(counts, ensure_ascii=False)}\n")
+    assert not failures, f"{len(failures)} of {sum(counts.values())}\n" + "\n".join(failures)
+    assert [name for name in before if before[name] != after[name]] == []
+    assert sum(counts.values()) >= LEAST
+
+
+def test_the_owner_is_let_in_everywhere(world: World) -> None:
+    """Proof that the requests are valid: what refuses the others is the right, not the form."""
+    for target in TARGETS:
+        if target.method in READING or target.path in ASKING:
+            wanted = request_for(DESCRIPTION, target, world.open.known[target.slot.sort][0], world.open.filling)
+            if not wanted.path.endswith("/events"):  # does not end by itself
+                response = world.owner.request(wanted.method, wanted.path, **wanted.arguments)
+                assert response.status_code < 400, (target.name, response.text)
+
+
+def _guards(route: APIRoute) -> list[Action]:
+    return [item.call.action for item in route.dependant.dependencies if isinstance(item.call, Guard)]
+
+
+UNSAFE_WITH_READ = {
+    Action.SEARCH: "a question is sent by POST",
+    Action.ASK: "a question is sent by POST",
+    Action.GIVE_FEEDBACK: "whoever may ask may say what the answer was worth",
+    Action.USE_MODELS: "texts are sent by POST",
+    Action.READ_DOCUMENTS: "a list of ids is sent by POST",
+}
+
+
+def test_every_action_fits_the_method_of_its_routes_and_is_used() -> None:
+    used = set()
+    for _, router in ROUTERS:
+        for route in router.routes:
+            assert isinstance(route, APIRoute)
+            for action in _guards(route):
+                used.add(action)
+                unsafe = not route.methods <= READING
+                if unsafe and action.scope is Scope.READ:
+                    assert action in UNSAFE_WITH_READ, f"{route.methods} {route.path} changes something with a read key"
+    assert set(UNSAFE_WITH_READ) <= used
+
+
+def test_no_route_takes_its_tenant_from_the_request() -> None:
+    for method, path, operation in routes(DESCRIPTION):
+        named = [where for where in fields_of(DESCRIPTION, operation) if "tenant" in where[-1].lower()]
+        assert named == [], f"{method} {path}"
+
+
+def test_the_tenant_of_the_probes_is_not_the_default_one(service: Running, world: World) -> None:
+    principal = service.services.rag.authenticate(_secret(world.owner))
+    with service.services.rag.database.read() as session:
+        assert session.get_one(Tenant, principal.tenant_id).name.startswith("owner-")

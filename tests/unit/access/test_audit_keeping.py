@@ -1,0 +1,292 @@
+"""What is told to the outside, and what leaves when its time has come."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import pytest
+from pydantic import ValidationError
+from sqlalchemy import delete, select
+from sqlalchemy.exc import DBAPIError
+
+from rag.access import audit_anchors
+from rag.access.audit import AuditTrail
+from rag.access.audit_anchors import Anchor, AnchorFile, Anchoring, anchors_in, open_anchoring, read_anchors
+from rag.access.audit_retention import AuditRetention, years_before
+from rag.access.audit_verification import Problem
+from rag.domain.audit import AuditKind
+from rag.domain.errors import AuditUnavailable, ConfigurationError
+from rag.settings import AuditSettings, RagSettings
+from rag.store import audit_event
+from rag.store.audit_event import AuditedDocument, AuditRow, Wanted
+from rag.store.session import Database
+from rag.store.tenant import ensure_tenant
+from tests.support.audit import DAY, KEY, OTHER, TENANT, checked, event
+
+
+@dataclass
+class Outside:
+    """Keeps what it is told, where it is there."""
+
+    name: str = "outside"
+    away: bool = False
+    told: list[Anchor] = field(default_factory=list)
+
+    def tell(self, anchors: Sequence[Anchor]) -> None:
+        if self.away:
+            raise ConnectionError("away")
+        self.told += anchors
+
+
+@dataclass
+class Clock:
+    """A time that tests move."""
+
+    at: datetime = DAY
+
+    def __call__(self) -> datetime:
+        return self.at
+
+
+def entries(database: Database, tenant_id: UUID = TENANT) -> list[AuditRow]:
+    with database.read() as session:
+        return list(audit_event.oldest(session, tenant_id, Wanted()))
+
+
+def test_ends_of_chains_are_told_every_so_often(database: Database) -> None:
+    trail, outside, clock = AuditTrail(database, KEY), Outside(), Clock()
+    anchoring = Anchoring(trail, [outside], timedelta(minutes=5), clock)
+    assert anchoring.tell_due() == 0
+    trail.record(event(), event(), event(tenant_id=OTHER))
+    assert anchoring.tell_due() == 2
+    assert [(item.tenant_id, item.seq, item.count) for item in outside.told] == [(TENANT, 2, 2), (OTHER, 1, 1)]
+    trail.record(event())
+    assert anchoring.tell_due() == 0  # not yet
+    clock.at += timedelta(minutes=5)
+    assert anchoring.tell_due() == 1  # nothing new to say of the other
+    assert (outside.told[-1].seq, outside.told[-1].count) == (3, 1)
+    found = checked(database, key=KEY, anchors=tuple(outside.told))
+    assert (found.whole, found.anchors, found.anchored) == (True, 2, 3)
+
+
+def test_without_an_outside_nothing_is_told(database: Database) -> None:
+    trail = AuditTrail(database)
+    trail.record(event())
+    assert Anchoring(trail, [], timedelta(minutes=5)).tell_due() == 0
+
+
+def test_an_outside_that_is_away_is_on_record_and_told_later(database: Database) -> None:
+    clock = Clock()
+    trail, here, there = AuditTrail(database, KEY, now=clock), Outside("file"), Outside("siem", away=True)
+    anchoring = Anchoring(trail, [here, there], timedelta(minutes=5), clock)
+    trail.record(event())
+    assert anchoring.tell_due() == 0
+    failed = entries(database)[-1]
+    assert (failed.kind, failed.outcome) == (AuditKind.ANCHOR_FAILED, "failed")
+    assert failed.detail["to"] == ["siem"]
+    assert failed.detail["seq"] == 1
+    there.away = False
+    assert anchoring.tell_due() == 1
+    assert there.told[-1].seq == 2
+    assert checked(database, anchors=(*here.told, *there.told)).whole
+
+
+def test_an_end_that_can_be_neither_told_nor_recorded_is_told_later(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trail, outside = AuditTrail(database), Outside(away=True)
+    trail.record(event())
+
+    def refused(_trail: AuditTrail, *events: Any) -> None:
+        raise AuditUnavailable
+
+    monkeypatch.setattr(AuditTrail, "record", refused)
+    anchoring = Anchoring(trail, [outside], timedelta(minutes=5))
+    assert anchoring.tell_due() == 0
+    outside.away = False
+    assert anchoring.tell_due() == 1
+
+
+def test_what_a_file_was_told_can_be_read_again(tmp_path: Path) -> None:
+    path = tmp_path / "밖" / "anchors.jsonl"
+    path.parent.mkdir()
+    told = [Anchor(TENANT, 3, "ab" * 32, DAY, 3), Anchor(OTHER, 1, "cd" * 32, DAY, 1)]
+    AnchorFile(path).tell(told[:1])
+    AnchorFile(path).tell(told[1:])
+    assert anchors_in(path) == told
+    assert AnchorFile(path).name == str(path)
+    assert anchors_in(None) == anchors_in(tmp_path / "not yet") == []
+    assert list(read_anchors(["\n"])) == []
+
+
+@pytest.mark.parametrize("line", ["{}", "x", '{"tenant": "x", "seq": 1, "hash": "", "time": "", "count": 1}', "[]"])
+def test_a_file_that_holds_something_else_is_refused(tmp_path: Path, line: str) -> None:
+    path = tmp_path / "anchors"
+    path.write_text(f"{Anchor(TENANT, 3, 'ab', DAY, 3).line()}\n{line}\n", encoding="utf-8")
+    with pytest.raises(ConfigurationError, match="line 2"):
+        anchors_in(path)
+    with pytest.raises(ConfigurationError, match="anchors"):
+        anchors_in(tmp_path)
+
+
+def test_the_file_must_lie_outside_the_data_folder(sqlite: Database, tmp_path: Path) -> None:
+    trail = AuditTrail(sqlite)
+    inside = AuditSettings(anchor_file=tmp_path / "data" / ".." / "data" / "anchors")
+    with pytest.raises(ConfigurationError, match="data folder"):
+        open_anchoring(RagSettings(data_dir=tmp_path / "data", audit=inside), trail)
+    outside = AuditSettings(anchor_file=tmp_path / "anchors", anchor_every_s=60)
+    opened = open_anchoring(RagSettings(data_dir=tmp_path / "data", audit=outside), trail)
+    assert [sink.name for sink in opened.sinks] == [str(tmp_path / "anchors")]
+    assert opened.every == timedelta(minutes=1)
+    assert open_anchoring(RagSettings(data_dir=tmp_path / "data"), trail).sinks == []
+
+
+class _Receiver(BaseHTTPRequestHandler):
+    def do_POST(self) -> None:
+        self.server.seen.append((dict(self.headers), json.loads(self.rfile.read(int(self.headers["content-length"])))))  # type: ignore[attr-defined]
+        statuses: list[int] = self.server.statuses  # type: ignore[attr-defined]
+        self.send_response(statuses.pop(0) if statuses else 204)
+        self.send_header("content-length", "0")
+        self.end_headers()
+
+    def log_message(self, format: str, *args: Any) -> None:
+        pass
+
+
+@contextmanager
+def receiver(*statuses: int) -> Iterator[HTTPServer]:
+    with HTTPServer(("127.0.0.1", 0), _Receiver) as server:
+        server.seen, server.statuses = [], list(statuses)  # type: ignore[attr-defined]
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        yield server
+        server.shutdown()
+        thread.join()
+
+
+def test_an_address_is_posted_to_with_its_token_until_it_answers(
+    sqlite: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(audit_anchors, "_PAUSES_S", (0.0, 0.0))
+    (tmp_path / "token").write_text("s3cret\n")
+    with receiver(503, 500) as server:
+        url = f"http://127.0.0.1:{server.server_port}/anchors"
+        audit = AuditSettings(anchor_url=url, anchor_key_file=tmp_path / "token")
+        [sink] = open_anchoring(RagSettings(data_dir=tmp_path, audit=audit), AuditTrail(sqlite)).sinks
+        sink.tell([Anchor(TENANT, 3, "ab", DAY, 3)])
+        seen = server.seen  # type: ignore[attr-defined]
+        assert len(seen) == 3
+        headers, body = seen[-1]
+        assert headers["Authorization"] == "Bearer s3cret"
+        assert body == {
+            "anchors": [{"tenant": str(TENANT), "seq": 3, "hash": "ab", "time": DAY.isoformat(), "count": 3}]
+        }
+        audit = AuditSettings(anchor_url=url)
+        [plain] = open_anchoring(RagSettings(data_dir=tmp_path, audit=audit), AuditTrail(sqlite)).sinks
+        plain.tell([])
+        assert "Authorization" not in seen[-1][0]
+        server.statuses += [302, 503, 503]  # type: ignore[attr-defined]
+        with pytest.raises(ConnectionError):
+            sink.tell([])
+
+
+def test_an_address_must_be_one(sqlite: Database) -> None:
+    with pytest.raises(ConfigurationError, match=r"audit\.anchor_url"):
+        open_anchoring(RagSettings(audit=AuditSettings(anchor_url="ftp://x")), AuditTrail(sqlite))
+
+
+def an_old_trail(database: Database) -> tuple[AuditTrail, UUID, datetime]:
+    """Entries of three years ago, of a year and a half ago, and of now, each naming a document."""
+    now = datetime(2026, 11, 28, tzinfo=UTC)
+    with database.write() as session:
+        tenant_id = ensure_tenant(session, "병원").id
+    trail = AuditTrail(database, KEY, now=lambda: now)
+    for number, years in enumerate((3.0, 3.0, 1.5, 0.0)):
+        at = now - timedelta(days=365.25 * years)
+        trail.record(event(tenant_id=tenant_id, at=at, documents=(UUID(int=number),)))
+    trail.record(event(at=now - timedelta(days=700)))
+    return trail, tenant_id, now
+
+
+def whole(database: Database, tenant_id: UUID) -> tuple[Problem | None, int, int, int]:
+    from rag.access.audit_verification import verify
+
+    with database.snapshot() as session:
+        found = verify(session, tenant_id, key=KEY)
+    return found.problem, found.cut_through, found.first, found.last
+
+
+def test_what_was_kept_long_enough_leaves_by_a_cut_that_is_an_entry(database: Database) -> None:
+    trail, tenant_id, now = an_old_trail(database)
+    retention = AuditRetention(trail, AuditSettings(), lambda: now)
+    assert retention.cut_due() == 2
+    kept = entries(database, tenant_id)
+    assert [row.seq for row in kept] == [3, 4, 5]
+    told = kept[-1]
+    assert (told.kind, told.detail["through"], told.detail["years"]) == ("audit.cut", 2, 2)
+    assert kept[0].prev_hash == told.detail["hash"]
+    assert whole(database, tenant_id) == (None, 2, 3, 5)
+    with database.read() as session:
+        assert len(session.scalars(select(AuditedDocument).where(AuditedDocument.tenant_id == tenant_id)).all()) == 2
+    assert retention.cut_due() == 0
+    with pytest.raises(DBAPIError, match="append-only"), database.write() as session:
+        session.execute(delete(AuditRow).where(AuditRow.tenant_id == tenant_id))
+
+
+def test_a_chain_is_cut_again_and_can_become_empty_but_for_its_cut(database: Database) -> None:
+    trail, tenant_id, now = an_old_trail(database)
+    for later in (0, 1, 20):
+        moment = now.replace(year=now.year + later)
+        trail.now = lambda moment=moment: moment  # type: ignore[misc]
+        AuditRetention(trail, AuditSettings(), lambda moment=moment: moment).cut_due()  # type: ignore[misc]
+        assert whole(database, tenant_id)[0] is None
+    [last] = entries(database, tenant_id)
+    assert (last.kind, last.seq) == ("audit.cut", 7)
+    trail.record(event(tenant_id=tenant_id))
+    assert whole(database, tenant_id) == (None, 6, 7, 8)
+
+
+def test_a_tenant_can_have_a_time_of_its_own(database: Database) -> None:
+    trail, tenant_id, now = an_old_trail(database)
+    settings = AuditSettings(retention_years=1, tenant_retention_years={"병원": 5})
+    retention = AuditRetention(trail, settings, lambda: now)
+    assert (retention.years_of("병원"), retention.years_of("은행")) == (5, 1)
+    assert retention.cut_due() == 1
+    assert [row.kind for row in entries(database)] == ["audit.cut"]
+    assert len(entries(database, tenant_id)) == 4
+
+
+def test_another_process_can_be_faster(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    trail, tenant_id, now = an_old_trail(database)
+    real, looks = audit_event.due_for_cut, list[UUID]()
+
+    def gone_at_the_second_look(session: Any, tenant: UUID, before: datetime) -> AuditRow | None:
+        looks.append(tenant)
+        return real(session, tenant, before) if looks.count(tenant_id) < 2 else None
+
+    monkeypatch.setattr(audit_event, "due_for_cut", gone_at_the_second_look)
+    assert AuditRetention(trail, AuditSettings(), lambda: now).cut_due() == 0
+    assert looks.count(tenant_id) == 2
+    assert whole(database, tenant_id) == (None, 0, 1, 4)
+
+
+@pytest.mark.parametrize("years", [0, 6, 1.5])
+def test_a_time_is_one_to_five_years(years: float) -> None:
+    with pytest.raises(ValidationError):
+        AuditSettings.model_validate({"retention_years": years})
+    with pytest.raises(ValidationError):
+        AuditSettings.model_validate({"tenant_retention_years": {"병원": years}})
+
+
+def test_a_year_before_a_leap_day() -> None:
+    assert years_before(datetime(2028, 2, 29, 1, tzinfo=UTC), 1) == datetime(2027, 2, 28, 1, tzinfo=UTC)
+    assert years_before(datetime(2026, 3, 1, tzinfo=UTC), 5) == datetime(2021, 3, 1, tzinfo=UTC)

@@ -1,0 +1,307 @@
+"""A thousand ways to alter a trail behind the back of everything, each found.
+
+Whoever does it has the database file, and the triggers are gone; it has neither the key of the seals nor what the outside was
+told.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+from collections import Counter
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+import pytest
+from sqlalchemy import Connection, text
+from sqlalchemy.orm import Session
+
+from rag.access.audit import AuditTrail
+from rag.access.audit_anchors import Anchor
+from rag.access.audit_verification import Problem
+from rag.domain.audit import AuditKind, genesis, link, seal
+from rag.store import audit_event
+from rag.store.audit_event import HASHED, AuditHead, AuditRow, fields_of
+from rag.store.session import Database
+from tests.support.audit import DAY, KEY, OTHER, TENANT, a_day, event, verified
+
+ENTRIES = 20
+TOLD = 14
+"""The end that the outside was told of last; six entries were added since."""
+SEED = 20261102
+
+
+@pytest.fixture
+def unguarded(sqlite: Database) -> Iterator[Connection]:
+    """A raw connection to a trail of twenty entries, its triggers removed; what is done there is rolled back by each test."""
+    trail = AuditTrail(sqlite, KEY)
+    trail.record(*a_day(ENTRIES, SEED))
+    trail.record(*a_day(10, SEED, tenant_id=OTHER))
+    with sqlite.engine.connect() as connection:
+        triggers = connection.execute(text("SELECT name FROM sqlite_master WHERE type = 'trigger'")).scalars().all()
+        assert len(triggers) == 8
+        for name in triggers:
+            connection.exec_driver_sql(f"DROP TRIGGER {name}")
+        connection.commit()
+        yield connection
+        connection.rollback()
+
+
+class Tampering:
+    """One connection, and a chance that chooses."""
+
+    def __init__(self, connection: Connection, chance: random.Random) -> None:
+        self.connection, self.chance = connection, chance
+        self.tenant = TENANT.hex
+
+    def run(self, statement: str, **values: Any) -> None:
+        changed = self.connection.execute(text(statement), {"tenant": self.tenant, **values})
+        assert changed.rowcount > 0, statement
+
+    def edit(self) -> None:
+        """One field of one entry, to something else."""
+        seq = self.chance.randint(1, ENTRIES)
+        name = self.chance.choice((*HASHED, "hash", "prev_hash", "seq", "tenant_id"))
+        old = self.connection.execute(
+            text(f"SELECT {name} FROM audit_event WHERE tenant_id = :tenant AND seq = :seq"),
+            {"tenant": self.tenant, "seq": seq},
+        ).scalar_one()
+        self.run(
+            f"UPDATE audit_event SET {name} = :new WHERE tenant_id = :tenant AND seq = :seq",
+            new=self._other(name, old),
+            seq=seq,
+        )
+
+    def _other(self, name: str, old: Any) -> Any:
+        if name == "at":
+            return self.chance.choice(("2026-11-02 08:59:59.000000", "never", "2026-11-02 10:00:00.000001"))
+        if name in ("principal_id", "credential", "tenant_id"):
+            return self.chance.choice((UUID(int=77).hex, UUID(int=78).hex, old[::-1]))
+        if name in ("collections", "documents", "subjects"):
+            given = json.loads(old)
+            fewer = given[1:] if given else [str(UUID(int=1))]
+            return self.chance.choice((json.dumps(fewer), json.dumps([*given, str(UUID(int=2))]), "[", "{}"))
+        if name == "detail":
+            return self.chance.choice(('{"status": 0}', "{}", "[]", '{"reason": 1.5}', old.replace("status", "Status")))
+        if name in ("hash", "prev_hash"):
+            return self.chance.choice((old[::-1], "0" * 64, old.upper() + " ", ""))
+        if name == "seq":
+            return self.chance.choice((0, -1, ENTRIES + 1, 10**12))
+        return self.chance.choice((f"{old} ", f"x{old}", old[1:] or "x", old.upper() if old.upper() != old else "y"))
+
+    def delete(self) -> None:
+        """Some entries from anywhere, with or without what they are found by."""
+        first = self.chance.randint(1, ENTRIES)
+        last = min(ENTRIES, first + self.chance.randint(0, 5))
+        self.run("DELETE FROM audit_event WHERE tenant_id = :tenant AND seq BETWEEN :a AND :b", a=first, b=last)
+        if self.chance.random() < 0.5:
+            clean = "DELETE FROM audit_document WHERE tenant_id = :tenant AND seq BETWEEN :a AND :b"
+            self.connection.execute(text(clean), {"tenant": self.tenant, "a": first, "b": last})
+            if self.chance.random() < 0.5:  # close the gap
+                moved = "UPDATE {} SET seq = seq - :n WHERE tenant_id = :tenant AND seq > :b"
+                for table in ("audit_event", "audit_document"):
+                    values = {"tenant": self.tenant, "n": last - first + 1, "b": last}
+                    self.connection.execute(text(moved.format(table)), values)
+
+    def delete_references(self) -> None:
+        """What entries are found by: they would be there, and nobody would find them."""
+        named = self.connection.execute(
+            text("SELECT seq, document_id FROM audit_document WHERE tenant_id = :tenant ORDER BY seq, document_id"),
+            {"tenant": self.tenant},
+        ).all()
+        seq, document = self.chance.choice(named)
+        where = "WHERE tenant_id = :tenant AND seq = :seq AND document_id = :document"
+        new = self.chance.choice(("", UUID(int=5).hex))
+        if new:
+            self.run(f"UPDATE audit_document SET document_id = :new {where}", seq=seq, document=document, new=new)
+        else:
+            self.run(f"DELETE FROM audit_document {where}", seq=seq, document=document)
+
+    def reorder(self) -> None:
+        """Two entries change places, with their old hashes or without."""
+        one, other = sorted(self.chance.sample(range(1, ENTRIES + 1), 2))
+        for table in ("audit_event", "audit_document"):
+            for old, new in ((one, -1), (other, one), (-1, other)):
+                moved = f"UPDATE {table} SET seq = :new WHERE tenant_id = :tenant AND seq = :old"
+                self.connection.execute(text(moved), {"tenant": self.tenant, "old": old, "new": new})
+
+    def truncate(self) -> None:
+        """The end, or the beginning, or all; the head moved back with it, or gone, or a cut put in its place."""
+        kept = self.chance.randint(0, ENTRIES - 1)
+        backwards = self.chance.random() < 0.3
+        after = "seq <= :kept" if backwards and kept else "seq > :kept"
+        for table in ("audit_event", "audit_document"):
+            gone = f"DELETE FROM {table} WHERE tenant_id = :tenant AND {after}"
+            self.connection.execute(text(gone), {"tenant": self.tenant, "kept": kept})
+        if after == "seq <= :kept":
+            self._pretend_cut(kept)
+        elif self.chance.random() < 0.2:
+            self.run("DELETE FROM audit_head WHERE tenant_id = :tenant")
+        else:
+            self._move_head(kept)
+
+    def _pretend_cut(self, through: int) -> None:
+        if self.chance.random() < 0.5:
+            return
+        with Session(bind=self.connection, join_transaction_mode="create_savepoint") as session:
+            first = session.get_one(AuditRow, (TENANT, through + 1))
+            told = {"tenant": self.tenant, "through": through, "hash": first.prev_hash, "event": ENTRIES}
+        made = (
+            "INSERT INTO audit_cut (tenant_id, through_seq, hash, event_seq) VALUES (:tenant, :through, :hash, :event)"
+        )
+        self.connection.execute(text(made), told)
+
+    def _move_head(self, seq: int) -> None:
+        query = text("SELECT hash FROM audit_event WHERE tenant_id = :tenant AND seq = :seq")
+        found = self.connection.execute(query, {"tenant": self.tenant, "seq": seq}).scalar()
+        self.run(
+            "UPDATE audit_head SET seq = :seq, hash = :hash WHERE tenant_id = :tenant",
+            seq=seq,
+            hash=found or genesis(TENANT),
+        )
+
+    def rewrite(self) -> None:
+        """An entry is changed, left out or put in, and everything behind it gets the hashes that go with it, head included."""
+        start = self.chance.randint(1, ENTRIES)
+        how = self.chance.choice(("change", "remove", "insert", "forge seal"))
+        with Session(bind=self.connection, join_transaction_mode="create_savepoint") as session:
+            rows = session.query(AuditRow).filter_by(tenant_id=TENANT).order_by(AuditRow.seq).all()
+            entries = [fields_of(row) for row in rows]
+            session.execute(text("DELETE FROM audit_event WHERE tenant_id = :tenant"), {"tenant": self.tenant})
+            session.execute(text("DELETE FROM audit_document WHERE tenant_id = :tenant"), {"tenant": self.tenant})
+            session.expunge_all()
+            if how == "remove":
+                del entries[start - 1]
+            elif how == "insert":
+                entries.insert(start - 1, {**entries[start - 1], "what": "an alibi"})
+            else:
+                entries[start - 1] |= {"principal_name": "somebody else", "principal_id": UUID(int=99)}
+            self._write(session, entries, b"a key that was guessed, and wrong" if how == "forge seal" else None)
+            session.commit()
+
+    def _write(self, session: Session, entries: list[dict[str, Any]], key: bytes | None) -> None:
+        previous = genesis(TENANT)
+        for seq, fields in enumerate(entries, 1):
+            now = link(TENANT, seq, fields, previous)
+            session.add(AuditRow(tenant_id=TENANT, seq=seq, prev_hash=previous, hash=now, **fields))
+            for item in fields["documents"]:
+                session.add(audit_event.AuditedDocument(tenant_id=TENANT, seq=seq, document_id=UUID(item)))
+            previous = now
+        head = session.get_one(AuditHead, TENANT)
+        head.seq, head.hash = len(entries), previous
+        if key is not None:
+            head.seal = seal(key, TENANT, head.seq, head.hash)
+
+
+KINDS: dict[str, Callable[[Tampering], None]] = {
+    "edit": Tampering.edit,
+    "delete": Tampering.delete,
+    "references": Tampering.delete_references,
+    "reorder": Tampering.reorder,
+    "truncate": Tampering.truncate,
+    "rewrite": Tampering.rewrite,
+}
+
+
+def told_of(connection: Connection, seq: int = TOLD) -> tuple[Anchor, ...]:
+    """What the outside was told when the chain was so long."""
+    query = text("SELECT hash FROM audit_event WHERE tenant_id = :tenant AND seq = :seq")
+    found = connection.execute(query, {"tenant": TENANT.hex, "seq": seq}).scalar_one()
+    return (Anchor(TENANT, seq, found, DAY, seq),)
+
+
+def looked_at(connection: Connection, anchors: tuple[Anchor, ...], key: bytes | None = KEY) -> Problem | None:
+    with Session(bind=connection, join_transaction_mode="create_savepoint") as session:
+        return verified(session, key=key, anchors=anchors).problem
+
+
+def test_a_thousand_tamperings_are_found(unguarded: Connection) -> None:
+    anchors = told_of(unguarded)
+    assert looked_at(unguarded, anchors) is None
+    chance = random.Random(SEED)
+    tampering = Tampering(unguarded, chance)
+    found: Counter[tuple[str, Problem | None]] = Counter()
+    for number in range(1000):
+        kind = list(KINDS)[number % len(KINDS)]
+        undo = unguarded.begin_nested()
+        KINDS[kind](tampering)
+        found[kind, looked_at(unguarded, anchors)] += 1
+        undo.rollback()
+    assert [key for key in found if key[1] is None] == []
+    assert {kind for kind, _ in found} == set(KINDS)
+    assert {problem for _, problem in found} >= {
+        Problem.CHANGED,
+        Problem.MISSING,
+        Problem.MOVED,
+        Problem.UNREADABLE,
+        Problem.REFERENCES,
+        Problem.HEAD,
+        Problem.SEAL,
+        Problem.ANCHOR,
+        Problem.CUT,
+    }
+    assert looked_at(unguarded, anchors) is None  # everything was undone
+
+
+def test_what_each_kind_of_evidence_is_for(unguarded: Connection) -> None:
+    """A tail that is rewritten whole: within what was told the anchor shows it, behind it the seal; neither, nothing."""
+    anchors = told_of(unguarded)
+    for start, with_anchor, with_seal in ((5, Problem.ANCHOR, Problem.SEAL), (TOLD + 2, None, Problem.SEAL)):
+        undo = unguarded.begin_nested()
+        tampering = Tampering(unguarded, FixedChoice(start))
+        tampering.rewrite()
+        assert looked_at(unguarded, anchors, key=None) is with_anchor
+        assert looked_at(unguarded, (), key=KEY) is with_seal
+        assert looked_at(unguarded, (), key=None) is None
+        undo.rollback()
+
+
+class FixedChoice(random.Random):
+    """Changes the entry that it is given."""
+
+    def __init__(self, start: int) -> None:
+        super().__init__()
+        self._start = start
+
+    def randint(self, a: int, b: int) -> int:
+        return self._start
+
+    def choice(self, seq: Any) -> Any:
+        return seq[0]
+
+
+def test_a_chain_of_another_tenant_is_none_of_this_one(unguarded: Connection) -> None:
+    unguarded.execute(text("UPDATE audit_event SET what = 'x' WHERE tenant_id = :other"), {"other": OTHER.hex})
+    assert looked_at(unguarded, told_of(unguarded)) is None
+    for table in ("audit_event", "audit_document", "audit_head"):
+        for old, new in ((TENANT, UUID(int=9)), (OTHER, TENANT), (UUID(int=9), OTHER)):
+            swap = f"UPDATE {table} SET tenant_id = :new WHERE tenant_id = :old"
+            unguarded.execute(text(swap), {"old": old.hex, "new": new.hex})
+    assert looked_at(unguarded, ()) is Problem.MOVED  # its beginning is not this tenant's
+
+
+def test_an_emptied_trail_is_found_by_what_was_told(unguarded: Connection) -> None:
+    anchors = told_of(unguarded)
+    for table in ("audit_event", "audit_document", "audit_head"):
+        unguarded.execute(text(f"DELETE FROM {table}"))
+    assert looked_at(unguarded, ()) is None
+    assert looked_at(unguarded, anchors) is Problem.ANCHOR
+
+
+def test_a_cut_that_took_what_was_young_is_found(unguarded: Connection, sqlite: Database) -> None:
+    """Even one that the chain tells of, written by the holder of the key."""
+    trail = AuditTrail(sqlite, KEY)
+    for before in ((DAY - timedelta(days=364)).isoformat(), "never", None):
+        undo = unguarded.begin_nested()
+        with Session(bind=unguarded, join_transaction_mode="create_savepoint") as session:
+            through = session.get_one(AuditRow, (TENANT, 3))
+            head = audit_event.locked_head(session, TENANT)
+            detail = {"through": 3, "hash": through.hash, "before": before}
+            audit_event.append(session, head, [event(AuditKind.AUDIT_CUT, detail=detail)])
+            head.seal = trail.sealed(TENANT, head.seq, head.hash)
+            assert audit_event.cut(session, through, head.seq) == 3
+            session.commit()
+        assert looked_at(unguarded, ()) is Problem.CUT
+        undo.rollback()

@@ -1,0 +1,143 @@
+from __future__ import annotations
+
+import io
+import logging
+import sys
+import threading
+from collections.abc import Iterator
+
+import pytest
+from uvicorn.logging import AccessFormatter, DefaultFormatter
+
+from rag.access.personal_data import logs
+
+NUMBER, SHOWN = "900101-1234567", "900101-1******"
+
+
+@pytest.fixture
+def masking() -> Iterator[None]:
+    """Installed, and everything as it was afterwards."""
+    before = logging.getLogRecordFactory(), sys.excepthook, threading.excepthook
+    logs.install()
+    logs.install()
+    yield
+    logging.setLogRecordFactory(before[0])
+    sys.excepthook, threading.excepthook = before[1], before[2]
+
+
+def written(logger_name: str, formatter: logging.Formatter, *calls: tuple[object, ...], **extra: object) -> str:
+    """What a handler writes of real calls of a logger."""
+    stream = io.StringIO()
+    handler = logging.StreamHandler(stream)
+    handler.setFormatter(formatter)
+    logger = logging.getLogger(logger_name)
+    logger.addHandler(handler)
+    logger.propagate, level = False, logger.level
+    logger.setLevel(logging.INFO)
+    try:
+        for message, *arguments in calls:
+            logger.info(message, *arguments, **extra)  # type: ignore[arg-type]
+    finally:
+        logger.removeHandler(handler)
+        logger.propagate = True
+        logger.setLevel(level)
+    return stream.getvalue()
+
+
+@pytest.mark.usefixtures("masking")
+def test_messages_arguments_and_objects_hold_no_identifiers() -> None:
+    class Customer:
+        def __str__(self) -> str:
+            return f"김민수({NUMBER})"
+
+    text = written(
+        "seogo.test",
+        logging.Formatter("%(message)s"),
+        (f"고객 {NUMBER} 조회",),
+        ("고객 %s 조회", NUMBER),
+        ("고객 %(number)s 조회", {"number": NUMBER}),
+        ("고객 %s", Customer()),
+        ("주민번호 %s-%s", "900101", "1234567"),
+        ("key %s, mail %s", "sgk_0123456789ab_" + "x" * 43, "hong@bank.co.kr"),
+        ("%d of %d, 100%% done", 3, 4),
+    )
+    lines = text.splitlines()
+    assert lines[:3] == [f"고객 {SHOWN} 조회"] * 3
+    assert lines[3:5] == [f"고객 김민수({SHOWN})", f"주민번호 {SHOWN}"]
+    assert "x" * 10 not in lines[5] and "hong@" not in lines[5]
+    assert lines[6] == "3 of 4, 100% done"
+
+
+@pytest.mark.usefixtures("masking")
+def test_tracebacks_hold_no_identifiers() -> None:
+    try:
+        try:
+            raise ValueError(f"no such customer: {NUMBER}")
+        except ValueError as error:
+            raise RuntimeError("contact 010-2345-6789") from error
+    except RuntimeError:
+        text = written("seogo.test", logging.Formatter("%(message)s"), ("failed",), exc_info=True, stack_info=True)
+    assert "Traceback" in text and "RuntimeError" in text and "Stack (most recent call last)" in text
+    assert SHOWN in text and "010-****-6789" in text
+    assert "1234567" not in text and "2345-6789" not in text
+
+
+@pytest.mark.usefixtures("masking")
+@pytest.mark.parametrize(
+    ("path", "gone"),
+    [
+        (f"/api/v1/documents?filter={NUMBER}", NUMBER),
+        ("/api/v1/documents?q=%EA%B3%A0%EA%B0%9D&rrn=9001011234567", "1234567"),
+        ("/api/v1/documents?mail=hong%40bank.co.kr", "hong%40"),
+        ("/api/v1/documents?phone=010%2D2345%2D6789", "2345"),
+        ("/api/v1/documents?phone=%2B82%2010-2345-6789", "2345"),
+    ],
+)
+def test_the_access_log_of_uvicorn_holds_no_identifiers(path: str, gone: str) -> None:
+    """uvicorn formats its access log from the arguments, which stay five."""
+    arguments = ("127.0.0.1:51234", "GET", path, "1.1", 200)
+    formatter = AccessFormatter('%(client_addr)s - "%(request_line)s" %(status_code)s', use_colors=False)
+    text = written("uvicorn.access", formatter, ('%s - "%s %s HTTP/%s" %d', *arguments))
+    assert text.startswith('127.0.0.1:51234 - "GET /api/v1/documents?') and "200" in text
+    assert gone not in text and "*" in text
+    assert gone not in written("uvicorn.error", DefaultFormatter("%(message)s"), ("%s", path))
+
+
+@pytest.mark.usefixtures("masking")
+def test_what_nobody_caught_holds_no_identifiers(capsys: pytest.CaptureFixture[str]) -> None:
+    def fail() -> None:
+        raise ValueError(f"customer {NUMBER}")
+
+    thread = threading.Thread(target=fail)
+    thread.start()
+    thread.join()
+    try:
+        fail()
+    except ValueError:
+        sys.excepthook(*sys.exc_info())  # type: ignore[arg-type]
+    printed = capsys.readouterr().err
+    assert printed.count(SHOWN) == 2 and NUMBER not in printed
+
+
+@pytest.mark.usefixtures("masking")
+def test_what_cannot_be_looked_through_is_not_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Broken:
+        def __str__(self) -> str:
+            raise OSError("no")
+
+    text = written("seogo.test", logging.Formatter("%(message)s"), ("고객 %s", Broken()))
+    assert text == "(message withheld: it could not be looked through)\n"
+
+
+def test_without_it_identifiers_would_be_told() -> None:
+    assert NUMBER in written("seogo.test", logging.Formatter("%(message)s"), ("고객 %s", NUMBER))
+
+
+def test_serving_and_working_install_it() -> None:
+    from api.cli import connection, serving
+
+    for module, functions in ((serving, ("serve", "work")), (connection, ("_local_service",))):
+        for name in functions:
+            function = getattr(module, name)
+            code = getattr(function, "__wrapped__", function).__code__
+            assert {"logs", "install"} <= {*code.co_names, *code.co_varnames}, name

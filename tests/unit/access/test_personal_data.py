@@ -1,0 +1,276 @@
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from benchmarks.data import DataMissing
+from benchmarks.personal_data import LEAST_RECALL, MOST_FALSE, dataset, ours, tally
+from benchmarks.personal_data_cases import KINDS, lookalikes, positives
+from rag.access.personal_data.detector import Detector
+from rag.access.personal_data.readable import readable, readable_address
+from rag.domain.findings import MASK, Finding, Kind, masked
+from rag.domain.personal_data import CustomPattern
+
+DETECTOR, CODE = Detector(), Detector(code=True)
+
+
+def found(text: str, detector: Detector = DETECTOR) -> list[tuple[str, str]]:
+    return [(text[item.start : item.end], item.kind) for item in detector.find(text)]
+
+
+def hidden(text: str, detector: Detector = DETECTOR) -> str:
+    return masked(text, detector.find(text))
+
+
+def test_generated_sentences_hold_the_bar_on_seeds_that_nobody_looked_at() -> None:
+    cases, others = list(positives(77, 480)), list(lookalikes(77, 2000))
+    hits = tally(cases, ours([case.text for case in cases]), any_kind=False)
+    false = tally(others, ours([case.text for case in others]), any_kind=True)
+    assert set(hits.cases) == set(KINDS)
+    assert hits.rate(KINDS) >= LEAST_RECALL, {kind: hits.rate([kind]) for kind in KINDS}
+    assert false.rate(false.cases) <= MOST_FALSE, false.taken_for
+
+
+def test_public_identifiers_are_told_from_what_only_looks_like_them() -> None:
+    try:
+        cases = dataset()
+    except DataMissing as missing:
+        pytest.skip(str(missing))
+    spans = ours([case.text for case in cases])
+    for case, one in zip(cases, spans, strict=True):
+        own = [(start, end) for start, end, kind in one if kind == case.kind]
+        assert (case.span in own) is case.positive, (case, one)
+
+
+@pytest.mark.parametrize(
+    ("text", "shown", "kind"),
+    [
+        ("주민번호 900101-1234567", "주민번호 900101-1******", Kind.RESIDENT),
+        ("주민번호 ９００１０１－１２３４５６７", "주민번호 ９００１０１－１******", Kind.RESIDENT),
+        ("주민번호 9 0 0 1 0 1 - 1 2 3 4 5 6 7", "주민번호 9 0 0 1 0 1 - 1 * * * * * *", Kind.RESIDENT),
+        ("900101-\n1234567", "900101-\n1******", Kind.RESIDENT),
+        ("900101ㅡ1234567", "900101ㅡ1******", Kind.RESIDENT),
+        ("90\u200b0101-1234567", "90\u200b0101-1******", Kind.RESIDENT),
+        ("오늘 발급된 251103-3123456", "오늘 발급된 251103-3******", Kind.RESIDENT),
+        ("체류자 911124-5678901", "체류자 911124-5******", Kind.FOREIGNER),
+        ("여권 M123A4567", "여권 M********", Kind.PASSPORT),
+        ("운전면허 11-22-333444-55", "운전면허 11-22-******-**", Kind.DRIVER),
+        ("서울 92-123456-12", "서울 92-******-**", Kind.DRIVER),
+        ("카드 4111-1111-1111-1111", "카드 4111-11**-****-1111", Kind.CARD),
+        ("신한은행 110-234-567890", "신한은행 110-***-******", Kind.ACCOUNT),
+        ("010-2345-6789", "010-****-6789", Kind.PHONE),
+        ("01023456789로 전화", "010****6789로 전화", Kind.PHONE),
+        ("공일공-2345-육칠팔구", "공일공-****-육칠팔구", Kind.PHONE),
+        ("+82 10 2345 6789", "+82 1* **** 6789", Kind.PHONE),
+        ("(031) 234-5678", "(031) ***-5678", Kind.PHONE),
+        ("070-8765-4321", "070-****-4321", Kind.PHONE),
+        ("대표번호 1588-2345", "대표번호 ****-****", Kind.PHONE),
+        ("hong.gd@bank.co.kr로", "h***.**@bank.co.kr로", Kind.EMAIL),
+        ("환자번호: H-12345678", "환자번호: H-********", Kind.PATIENT),
+        ("Employee ID EMP00123 left", "Employee ID E******* left", Kind.EMPLOYEE),
+        ("사업자등록번호 104-86-56659", "사업자등록번호 104-86-*****", Kind.BUSINESS),
+        ("법인등록번호 110111-0005782", "법인등록번호 110111-*******", Kind.CORPORATION),
+    ],
+)
+def test_each_kind_keeps_what_says_what_it_is(text: str, shown: str, kind: Kind) -> None:
+    assert hidden(text) == shown
+    assert [item.kind for item in DETECTOR.find(text)] == [kind]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "주문번호 241128-1234567",
+        "991332-1234567",
+        "990229-1234567은 날짜가 아니다",
+        "금액 1,234,567,890,123원",
+        "예산 9001011234567원",
+        "ISBN 9791160501234",
+        '{"ts": 1709123456789}',
+        "2024-11-28 10:20:30.123456",
+        "커밋 d123a4567",
+        "품번 S12345678",
+        "192.168.100.254:12345",
+        "550e8400-e29b-41d4-a716-446655440000",
+        "임진왜란 1592-1598년, 연구 기간 1588-1592",
+        "사업자등록번호 123-45-67890",
+        "icon@2x.png",
+        "git@github.com:hanbit/seogo.git",
+        "제24조제1항, 2024다123456 판결",
+        "900101-12345678",
+        "A900101-1234567B",
+        "3.9001011234567",
+        "",
+    ],
+)
+def test_look_alikes_are_left_alone(text: str) -> None:
+    assert found(text) == []
+
+
+def test_words_around_decide_what_a_number_is() -> None:
+    assert found("계좌 1002-123-456789") == [("1002-123-456789", Kind.ACCOUNT)]
+    assert found("품목 코드 1002-123-456789") == []
+    assert found("주문번호 900101-1234567") == []
+    assert found("주문번호 A-7, 주민번호 900101-1234567") == [("900101-1234567", Kind.RESIDENT)]
+    assert found("면허번호 112212345612") == [("112212345612", Kind.DRIVER)]
+    assert found("총 112212345612건") == []
+
+
+def test_the_head_of_a_column_labels_its_cells() -> None:
+    table = "| 성명 | 사번 | 급여 계좌 | 수량 |\n|---|---|---|---|\n| 김민수 | 20231234 | 110-234-567890 | 20231234 |"
+    assert found(table) == [("20231234", Kind.EMPLOYEE), ("110-234-567890", Kind.ACCOUNT)]
+    assert found(table.replace("사번", "부서").replace("급여 계좌", "규격")) == []
+
+
+SECRET_TEXTS = [
+    ('key = "AKIAIOSFODNN7EXAMPLQ"', "AKIAIOSFODNN7EXAMPLQ", Kind.CLOUD_KEY),
+    ("AIzaSyA1234567890abcdefghijklmnopqrstuv", "AIzaSyA1234567890abcdefghijklmnopqrstuv", Kind.CLOUD_KEY),
+    ("git clone https://x:" + "ghp_" + "a1B2" * 9 + "@github.com/a/b", "ghp_" + "a1B2" * 9, Kind.CREDENTIALS),
+    ("token: ghp_" + "a1B2" * 9, "ghp_" + "a1B2" * 9, Kind.TOKEN),
+    ("glpat-" + "x1Y2z3" * 4, "glpat-" + "x1Y2z3" * 4, Kind.TOKEN),
+    ("xoxb-" + "123456789012-abcdefghij", "xoxb-" + "123456789012-abcdefghij", Kind.TOKEN),
+    ("eyJhbGciOiJI.eyJzdWIiOiIx.c2lnbmF0dXJl", "eyJhbGciOiJI.eyJzdWIiOiIx.c2lnbmF0dXJl", Kind.TOKEN),
+    ("postgresql://seogo:s3cr3t-pw@db:5432/seogo", "s3cr3t-pw", Kind.CREDENTIALS),
+    ("Server=db;Uid=sa;Password=Qw3rty!x;", "Qw3rty!x", Kind.CREDENTIALS),
+]
+
+
+@pytest.mark.parametrize(("text", "secret", "kind"), SECRET_TEXTS)
+def test_secrets_are_found_in_every_text(text: str, secret: str, kind: Kind) -> None:
+    assert (secret, kind) in found(text)
+    assert secret not in hidden(text)
+
+
+def test_a_private_key_is_hidden_whole() -> None:
+    body = "MIIEvQIBADANBgkqhkiG9w0BAQEFAASC\nBKcwggSjAgEAAoIBAQC7VJTUt9Us8cKB\n"
+    text = f"key:\n-----BEGIN RSA PRIVATE KEY-----\n{body}-----END RSA PRIVATE KEY-----\nrest"
+    shown = hidden(text)
+    assert "MIIE" not in shown and "Us8cKB" not in shown and shown.endswith("-----END RSA PRIVATE KEY-----\nrest")
+    cut = f"-----BEGIN PRIVATE KEY-----\n{body}"
+    assert "MIIE" not in hidden(cut), "also where its end is missing"
+
+
+@pytest.mark.parametrize(
+    ("line", "secret"),
+    [
+        ('password = "hunter2-internal"', "hunter2-internal"),
+        ("API_KEY: 'f3a9c1d27b6e4850a1b2c3d4'", "f3a9c1d27b6e4850a1b2c3d4"),
+        ('"client_secret": "Zx8-Qm2_Lp5vRt7yWk3n"', "Zx8-Qm2_Lp5vRt7yWk3n"),
+        ("AWS_SECRET_ACCESS_KEY=wJalrXUtnFEMI/K7MDENG/bPxRfiCYzzzzzzKEY1", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYzzzzzzKEY1"),
+        ('비밀번호 = "한빛은행-2024!"', "한빛은행-2024!"),
+    ],
+)
+def test_programs_say_by_a_name_that_its_value_is_secret(line: str, secret: str) -> None:
+    assert (secret, Kind.SECRET) in found(line, CODE)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        'password = os.environ["DB_PASSWORD"]',
+        'password = "${DB_PASSWORD}"',
+        'token = "your-token-here"',
+        "secret_name = 'transfer_gateway_secret'",
+        'api_key = ""',
+        'def reset_password(user: str, password: str = "") -> None:',
+        "max_tokens = 4096",
+        'password = "********"',
+        'url = "postgresql://seogo:${PASSWORD}@db/seogo"',
+    ],
+)
+def test_programs_that_keep_their_secrets_elsewhere_are_left_alone(line: str) -> None:
+    assert found(line, CODE) == []
+
+
+def test_patterns_of_a_collection_win_over_nothing_but_themselves() -> None:
+    own = Detector((CustomPattern("contract", r"계약 (KB-\d{4}-\d{6})"),))
+    assert found("계약 KB-2024-000123, 010-2345-6789", own) == [
+        ("KB-2024-000123", "custom:contract"),
+        ("010-2345-6789", Kind.PHONE),
+    ]
+
+
+PIECES = st.sampled_from(
+    [
+        *"0123456789-. @,*|\n()가ａ０９ㅡ",
+        "\u200b",
+        *(case.text for case in positives(5, 120)),
+        *(case.text for case in lookalikes(5, 60)),
+        *(text for text, _, _ in SECRET_TEXTS),
+        "-----BEGIN PRIVATE KEY-----",
+        "password=",
+        "주민번호 ",
+        "주문번호 ",
+        "+82",
+        "사번 ",
+    ]
+)
+TEXTS = st.lists(PIECES, max_size=12).map("".join)
+
+
+@settings(max_examples=200, deadline=None)
+@given(TEXTS)
+def test_masking_keeps_length_and_places_and_is_done_once(text: str) -> None:
+    for detector in (DETECTOR, CODE):
+        items = detector.find(text)
+        shown = masked(text, items)
+        assert len(shown) == len(text)
+        changed = [place for place, (a, b) in enumerate(zip(text, shown, strict=True)) if a != b]
+        assert all(shown[place] == MASK and text[place].isalnum() for place in changed)
+        assert all(any(item.start <= place < item.end for item in items) for place in changed)
+        assert all(0 <= item.start < item.end <= len(text) for item in items)
+        assert masked(shown, detector.find(shown)) == shown
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.text(alphabet=st.sampled_from("09a가\u200b\u00adー０%4@2D "), max_size=30))
+def test_what_detection_reads_lies_where_it_says(text: str) -> None:
+    for read in (readable(text), readable_address(text)):
+        places = [read.place(offset) for offset in range(len(read.text))]
+        assert places == sorted(set(places))
+        for offset, place in enumerate(places):
+            char, original = read.text[offset], text[place]
+            assert original in (char, "%") or not original.isascii()
+
+
+GROWING: dict[str, Callable[[int], str]] = {
+    "digits": lambda n: "1" * n,
+    "digits and blanks": lambda n: "9 " * (n // 2),
+    "hyphens": lambda n: "1-" * (n // 2),
+    "blanks behind": lambda n: "12345" + " " * n,
+    "brackets": lambda n: "(" * n,
+    "at": lambda n: "a@" * (n // 2),
+    "long local part": lambda n: "a" * n + "@",
+    "keys without end": lambda n: "-----BEGIN PRIVATE KEY-----A" * (n // 28),
+    "halves of tokens": lambda n: "eyJ" * (n // 3),
+    "addresses": lambda n: "://a:b" * (n // 6),
+    "names": lambda n: "password=" * (n // 9),
+    "labels": lambda n: "사번 " * (n // 3),
+    "cells": lambda n: "|1" * (n // 2),
+    "findings": lambda n: "900101-1234567 " * (n // 15),
+}
+
+
+@pytest.mark.parametrize("name", GROWING)
+def test_the_time_grows_with_the_text_and_no_faster(name: str) -> None:
+    """Eight times the text takes about eight times as long; quadratic would be 64."""
+
+    def spent(size: int) -> float:
+        text = GROWING[name](size)
+        best = float("inf")
+        for _ in range(2):
+            began = time.process_time()
+            CODE.find(text)
+            best = min(best, time.process_time() - began)
+        return best
+
+    assert spent(80_000) < 24 * max(spent(10_000), 0.002)
+
+
+def test_a_finding_tells_no_value() -> None:
+    [item] = DETECTOR.find("주민번호 900101-1234567")
+    assert item == Finding(5, 19, Kind.RESIDENT) and "900101" not in repr(item)

@@ -1,0 +1,177 @@
+"""`seogo audit` on a store, in both languages, with exit codes that a script can go by."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+from uuid import UUID
+
+import pytest
+from sqlalchemy import text
+from typer.testing import CliRunner
+
+from api.cli.main import app
+from rag.access.audit import AuditTrail, open_seal_key
+from rag.access.audit_anchors import Anchor, AnchorFile
+from rag.domain.audit import AuditKind, Who
+from rag.settings import RagSettings
+from rag.store import audit_event
+from rag.store.audit_event import Wanted
+from rag.store.session import Database
+from tests.support.audit import DAY, event
+from tests.support.stores import add_collection, add_document, migrated
+
+Office = tuple[Path, UUID, UUID]
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The file of a store with six entries of somebody's day."""
+    path = tmp_path_factory.mktemp("store") / "seogo.sqlite"
+    migrated(f"sqlite:///{path}").close()
+    return path
+
+
+@pytest.fixture
+def office(made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Office:
+    """A data folder with entries, its tenant and a document."""
+    monkeypatch.setenv("LC_ALL", "en_US.UTF-8")
+    folder = tmp_path / "data"
+    folder.mkdir()
+    (folder / "seogo.sqlite").write_bytes(made.read_bytes())
+    database = Database(f"sqlite:///{folder / 'seogo.sqlite'}")
+    collection = add_collection(database)
+    with database.write() as session:
+        document = add_document(session, collection, "=급여.xlsx")
+    trail = AuditTrail(database, open_seal_key(RagSettings(data_dir=folder)))
+    people = (Who(UUID(int=1), "김민준", "user"), Who(UUID(int=2), "Lee", "user"))
+    for number in range(6):
+        kind = AuditKind.SEARCHED if number % 2 else AuditKind.DOCUMENT_DOWNLOADED
+        trail.record(
+            event(kind, tenant_id=collection.tenant_id, who=people[number % 2], documents=(document.id,), at=DAY)
+        )
+    database.close()
+    return folder, collection.tenant_id, document.id
+
+
+def run(folder: Path, *arguments: str, language: str = "en") -> tuple[int, str, str]:
+    environment = {"LC_ALL": "ko_KR.UTF-8" if language == "ko" else "en_US.UTF-8", "COLUMNS": "200"}
+    found = CliRunner().invoke(app, ["--data-dir", str(folder), "audit", *arguments], env=environment)
+    return found.exit_code, found.stdout, found.stderr
+
+
+def kinds(folder: Path, tenant_id: UUID) -> list[str]:
+    database = Database(f"sqlite:///{folder / 'seogo.sqlite'}")
+    with database.read() as session:
+        found = [row.kind for row in audit_event.oldest(session, tenant_id, Wanted())]
+    database.close()
+    return found
+
+
+def alter(folder: Path, *statements: str) -> None:
+    database = Database(f"sqlite:///{folder / 'seogo.sqlite'}")
+    with database.engine.begin() as connection:
+        for statement in statements:
+            connection.execute(text(statement))
+    database.close()
+
+
+def test_a_whole_trail_is_verified_and_that_is_on_it(office: Office) -> None:
+    folder, tenant_id, _ = office
+    code, out, _ = run(folder, "verify")
+    assert code == 0
+    assert "default: whole (6, " in out and "seal checked" in out and "nothing told to the outside" in out
+    assert kinds(folder, tenant_id)[-1] == "audit.verified"
+    code, out, _ = run(folder, "verify", "--tenant", "default", language="ko")
+    assert (code, "온전합니다 (7" in out) == (0, True)
+    code, out, _ = run(folder, "verify", "--json")
+    [chain] = json.loads(out)["chains"]
+    assert (code, chain["whole"], chain["tenant"], chain["entries"]) == (0, True, "default", 8)
+
+
+def test_the_first_entry_that_does_not_hold_is_named(office: Office) -> None:
+    folder, _, _ = office
+    alter(folder, "DROP TRIGGER audit_event_no_update", "UPDATE audit_event SET what = 'x' WHERE seq = 4")
+    for language, sentence in (
+        ("en", "default: NOT whole. First entry that does not hold: 4: it was changed (changed)"),
+        ("ko", "default: 온전하지 않습니다. 처음 어긋난 기록 4: 내용이 바뀌었습니다 (changed)"),
+    ):
+        code, out, _ = run(folder, "verify", language=language)
+        assert (code, out.strip()) == (1, sentence)
+
+
+def test_what_was_told_to_the_outside_is_compared(office: Office, tmp_path: Path) -> None:
+    folder, tenant_id, _ = office
+    told = tmp_path / "anchors"
+    database = Database(f"sqlite:///{folder / 'seogo.sqlite'}")
+    with database.read() as session:
+        head = audit_event.head_of(session, tenant_id)
+    database.close()
+    assert head is not None
+    AnchorFile(told).tell([Anchor(tenant_id, head.seq, head.hash, DAY, 6)])
+    assert "told to the outside up to 6" in run(folder, "verify", "--anchors", str(told))[1]
+    AnchorFile(told).tell([Anchor(tenant_id, 90, "ab" * 32, DAY, 84)])
+    code, out, _ = run(folder, "verify", "--anchors", str(told))
+    assert (code, "90: it is not what the outside was told" in out) == (1, True)
+    told.write_text("nonsense")
+    assert run(folder, "verify", "--anchors", str(told))[0] == 2
+
+
+def test_an_export_needs_a_reason_and_is_on_record(office: Office, tmp_path: Path) -> None:
+    folder, tenant_id, document_id = office
+    code, _, err = run(folder, "export", "--reason", " ")
+    assert (code, "A reason is needed" in err) == (1, True)
+    target = tmp_path / "out.jsonl"
+    code, _, err = run(
+        folder, "export", "--reason", "정기 점검", "-o", str(target), "--who", "Lee", "--document", str(document_id)
+    )
+    assert (code, err.strip()) == (0, "Entries exported: 3")
+    lines = [json.loads(line) for line in target.read_text(encoding="utf-8").splitlines()]
+    assert {(line["principal_name"], line["kind"]) for line in lines} == {("Lee", "question.searched")}
+    database = Database(f"sqlite:///{folder / 'seogo.sqlite'}")
+    with database.read() as session:
+        [told] = audit_event.oldest(session, tenant_id, Wanted(kinds=("export",)))
+        assert (told.detail["reason"], told.detail["who"], told.detail["format"]) == ("정기 점검", "Lee", "jsonl")
+    database.close()
+    for form, beginning in (("cef", "CEF:0|Seogo|"), ("ocsf", '{"activity_id"')):
+        code, out, _ = run(folder, "export", "--reason", "SIEM", "--format", form, "--kind", "document")
+        assert (code, len(out.splitlines())) == (0, 3)
+        assert out.startswith(beginning)
+    assert run(folder, "export", "--reason", "x", "--format", "xml")[0] == 1
+    assert run(folder, "export", "--reason", "x", "--tenant", "nobody")[0] == 1
+    assert run(folder, "export", "--reason", "x", "--document", "nonsense")[0] == 1
+
+
+def test_who_saw_what_as_a_table_and_as_a_sheet(office: Office, tmp_path: Path) -> None:
+    folder, tenant_id, document_id = office
+    code, out, _ = run(folder, "report", language="ko")
+    assert code == 0
+    assert "김민준" in out and "document.downloaded" in out and "사람" in out
+    sheet = tmp_path / "report.csv"
+    period = ("--since", "2026-11-01", "--until", "2026-11-03")
+    assert run(folder, "report", "--csv", str(sheet), "--who", "김민", *period)[0] == 0
+    [head, row] = list(csv.reader(sheet.read_text(encoding="utf-8-sig").splitlines()))
+    assert head[:2] == ["Who", "Principal id"]
+    assert row[:6] == ["김민준", str(UUID(int=1)), "'=급여.xlsx", str(document_id), "document.downloaded", "3"]
+    assert run(folder, "report", "--csv", str(sheet), "--since", "2026-12-01")[0] == 0
+    assert len(sheet.read_text(encoding="utf-8-sig").splitlines()) == 1
+    assert kinds(folder, tenant_id)[-3:] == ["audit.reported"] * 3
+
+
+def test_these_commands_work_on_the_store_itself(office: Office) -> None:
+    folder, _, _ = office
+    for command in ("verify", "report", "export"):
+        arguments = ["--server", "http://x", "--key", "k", "--data-dir", str(folder), "audit", command]
+        found = CliRunner().invoke(app, [*arguments, *(["--reason", "x"] if command == "export" else [])])
+        assert (found.exit_code, "works on the local store" in found.stderr) == (2, True)
+
+
+def test_keys_that_are_made_and_revoked_are_on_the_trail(office: Office) -> None:
+    folder, tenant_id, _ = office
+    made = CliRunner().invoke(app, ["--data-dir", str(folder), "keys", "create", "감사", "--scope", "read"])
+    assert made.exit_code == 0, made.output
+    prefix = "_".join(made.stdout.strip().split("_")[:2])
+    assert CliRunner().invoke(app, ["--data-dir", str(folder), "keys", "revoke", prefix]).exit_code == 0
+    assert kinds(folder, tenant_id)[-2:] == ["credential.created", "credential.revoked"]
+    assert run(folder, "verify")[0] == 0
