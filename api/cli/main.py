@@ -11,6 +11,7 @@ from api.cli import space_commands
 from api.cli.access import access_app
 from api.cli.auditing import audit_app
 from api.cli.coding import code_app
+from api.cli.compliance import compliance_app
 from api.cli.evaluating import eval_app
 from api.cli.feedback import feedback_app
 from api.cli.glossaries import glossary_app
@@ -57,6 +58,7 @@ for name, group in (
     ("models", models_app),
     ("feedback", feedback_app),
     ("audit", audit_app),
+    ("compliance", compliance_app),
 ):
     app.add_typer(group, name=name)
 app.command()(sizing)
@@ -65,7 +67,7 @@ space_commands.add_to(index_app)
 
 _LOCAL_ONLY = (
     *("serve", "worker", "db", "doctor", "rebuild", "optimize", "verify", "eval", "models"),
-    *("keys", "keys-at-rest", "accounts", "groups", "grants", "export", "report"),
+    *("keys", "keys-at-rest", "accounts", "groups", "grants", "export", "report", "compliance"),
 )
 """Commands that work on the store itself, wherever a server runs."""
 
