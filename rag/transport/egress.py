@@ -83,7 +83,7 @@ class EgressGuard:
             found = resolve(*arguments, **options)
             host = arguments[0] if arguments else options.get("host")
             if self._named(_text(host)):
-                self._learned.update(_address(entry[4][0]) for entry in found)
+                self._learned.update(_address(str(entry[4][0])) for entry in found)
             return found
 
         self.on = True
