@@ -38,8 +38,8 @@ SeogoError
 │   ├── RerankerMissing            reranker_missing
 │   └── GeneratorMissing           generator_missing
 ├── NotAuthenticated               not_authenticated
-├── SignInFailed                   sign_in_failed
 │   └── AccessEnded                access_ended
+├── SignInFailed                   sign_in_failed
 ├── NotPermitted                   not_permitted
 │   ├── LabelAboveClearance        label_above_clearance
 │   ├── NotYoursToOpen             not_yours_to_open

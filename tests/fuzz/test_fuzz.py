@@ -70,7 +70,7 @@ def fuzz(service: Fuzzed, folder: Path, principal: str, *options: str, timeout_s
 
 
 def test_some_operations_keep_their_word(service: Fuzzed, tmp_path: Path) -> None:
-    options = ("--phases", "examples,fuzzing", "-n", "8", "--include-path-regex", SHORT)
+    options = ("--phases", "examples,fuzzing", "-n", "6", "--include-path-regex", SHORT)
     fuzz(service, tmp_path, "admin", *options, timeout_s=200)
 
 

@@ -91,7 +91,7 @@ def sent(caller: Caller, method: str, path: str, body: Any) -> Any:
     return caller.request(method, path, content=raw, headers={"Content-Type": "application/json"})
 
 
-@pytest.fixture(scope="module", params=["sqlite", "postgres"])
+@pytest.fixture(scope="module", params=["sqlite", pytest.param("postgres", marks=pytest.mark.slow)])
 def owner(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Caller]:
     """An admin of a service on each store, without a model: texts are what matters here."""
     overrides: dict[str, Any] = {"rag": {"embedding": {"dense": "none"}}}
