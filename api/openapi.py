@@ -124,14 +124,21 @@ def _describe(operation: dict[str, Any], surface: Surface, *, open_to_all: bool)
         content = response.get("content", {})
         if "HTTPValidationError" in str(response):
             del responses[status]
-        elif status[0] in "45":  # a model stands there as plain JSON; what is sent has the surface's type
-            described = [one for one in content.values() if one.get("schema")]
-            response["content"] = ({surface.media_type: described[0]} if described else surface.content) | shown
+        elif status[0] in "45":
+            response["content"] = _refusal(content, surface) | shown
         elif surface is SCIM and "application/json" in content:
             response["content"] = {surface.media_type: content["application/json"]}
     for status, description in _ANY.items():
         named = {"$ref": f"#/components/responses/{surface.model.__name__}{status}"}
         responses[status] = {"description": description, "content": surface.content | shown} if shown else named
+
+
+def _refusal(content: dict[str, Any], surface: Surface) -> dict[str, Any]:
+    """The body of a refusal that a route describes: a model stands there as plain JSON, and is sent with the surface's type."""
+    written = content.get("application/json", {})
+    if surface.media_type in content or not set(content) - {"text/html"}:
+        return {surface.media_type: written} if written.get("schema") else surface.content
+    return content
 
 
 def _surface_of(path: str) -> Surface:
