@@ -12,7 +12,7 @@ from uuid import UUID
 import typer
 from rich.console import Console
 from rich.progress import Progress
-from rich.table import Table
+from rich.table import Column, Table
 from sqlalchemy import select
 
 from api.cli.connection import reporting_failures
@@ -85,12 +85,12 @@ def create_key(
             description=description,
         )
         made = {"key": str(key.id), "prefix": key.prefix, "scope": scope, "limited": limited is not None}
-        _note(options, database, AuditKind.CREDENTIAL_CREATED, key.tenant_id, "seogo keys create", made)
+        note_by_operator(options, database, AuditKind.CREDENTIAL_CREATED, key.tenant_id, "seogo keys create", made)
         typer.echo(f"{text('key_made')}:", err=True)
         typer.echo(secret)
 
 
-def _note(
+def note_by_operator(
     options: Options, database: Database, kind: AuditKind, tenant_id: UUID, what: str, detail: dict[str, object]
 ) -> None:
     """Put what the operator did on the audit trail."""
@@ -137,9 +137,8 @@ def list_keys(options: Options) -> None:
         rows = Keys(database).list()
         with database.read() as session:
             owners = {row.id: row.user_name for row in session.scalars(select(Account))}
-    table = Table(
-        "prefix", "name", "owner", "scopes", "clearance", "created", "expires", "last used", "from", "revoked"
-    )
+    heads = ("name", "owner", "scopes", "label", "expires", "used", "from", "revoked")
+    table = Table(Column("prefix", no_wrap=True), *(Column(head, overflow="fold") for head in heads))
     for row in rows:
         instants = (row.expires_at, row.last_used_at, row.revoked_at)
         ends, used, revoked = (item.strftime("%Y-%m-%d %H:%M") if item else "" for item in instants)
@@ -153,6 +152,10 @@ def rotate_key(options: Options, prefix: str, grace_minutes: int) -> None:
     """`seogo keys rotate`."""
     with reporting_failures(), open_store(options) as database:
         secret = Keys(database).rotate(prefix, timedelta(minutes=grace_minutes))
+        if secret is not None:
+            detail = {"prefix": prefix, "grace_minutes": grace_minutes}
+            kind, what = AuditKind.CREDENTIAL_ROTATED, "seogo keys rotate"
+            note_by_operator(options, database, kind, _tenant_of(database, prefix), what, detail)
     if secret is None:
         typer.echo(text("no_such_key"))
         raise typer.Exit(1)
@@ -165,13 +168,17 @@ def revoke_key(options: Options, prefix: str) -> None:
     with reporting_failures(), open_store(options) as database:
         revoked = Keys(database).revoke(prefix)
         if revoked:
-            with database.read() as session:
-                key = api_key.by_prefix(session, prefix)
-            tenant_id = key.tenant_id if key is not None else INSTALLATION
-            _note(options, database, AuditKind.CREDENTIAL_REVOKED, tenant_id, "seogo keys revoke", {"prefix": prefix})
+            kind, what = AuditKind.CREDENTIAL_REVOKED, "seogo keys revoke"
+            note_by_operator(options, database, kind, _tenant_of(database, prefix), what, {"prefix": prefix})
     typer.echo(text("revoked" if revoked else "no_such_key"))
     if not revoked:
         raise typer.Exit(1)
+
+
+def _tenant_of(database: Database, prefix: str) -> UUID:
+    with database.read() as session:
+        key = api_key.by_prefix(session, prefix)
+    return key.tenant_id if key is not None else INSTALLATION
 
 
 @contextmanager

@@ -13,7 +13,7 @@ import typer
 from rich.console import Console
 from rich.table import Column, Table
 
-from api.cli.administration import collection_ids, open_store
+from api.cli.administration import collection_ids, note_by_operator, open_store
 from api.cli.connection import reporting_failures
 from api.cli.options import Options
 from api.schemas.accounts import AccountDetail, AccountOut
@@ -23,7 +23,9 @@ from rag.access.accounts import AccountChange, Accounts
 from rag.access.grants import Grants
 from rag.access.groups import Groups
 from rag.domain.access import Label, Role, Subject, SubjectKind, user
+from rag.domain.audit import AuditKind
 from rag.domain.errors import AccountNotFound, GrantNotFound, GroupNotFound, InvalidRequest
+from rag.store import collection
 from rag.store.account import Account, AccountGroup, AccountKind
 from rag.store.session import Database
 from rag.store.tenant import ensure_tenant
@@ -45,12 +47,17 @@ class NewAccount:
 class People:
     """The people of one tenant, found by the names that an operator types."""
 
-    def __init__(self, database: Database, tenant: str) -> None:
+    def __init__(self, options: Options, database: Database, tenant: str) -> None:
+        self._options = options
         with database.write() as session:
             self.tenant_id = ensure_tenant(session, tenant).id
         self.tenant = tenant
         self.database = database
         self.accounts, self.groups, self.grants = Accounts(database), Groups(database), Grants(database)
+
+    def note(self, kind: AuditKind, command: str, **detail: object) -> None:
+        """Put what the operator did on the audit trail of the tenant."""
+        note_by_operator(self._options, self.database, kind, self.tenant_id, f"seogo {command}", detail)
 
     def account(self, named: str) -> Account:
         """The account of this name or id."""
@@ -92,7 +99,7 @@ class People:
 @contextmanager
 def _people(options: Options, tenant: str) -> Iterator[People]:
     with reporting_failures(), open_store(options) as database:
-        yield People(database, tenant)
+        yield People(options, database, tenant)
 
 
 def create_account(options: Options, tenant: str, wanted: NewAccount) -> None:
@@ -109,6 +116,7 @@ def create_account(options: Options, tenant: str, wanted: NewAccount) -> None:
         )
         if wanted.admin:
             people.grants.add(None, people.tenant_id, user(row.id), Role.ADMIN, None)
+        people.note(AuditKind.ACCOUNT_CREATED, "accounts create", account=str(row.id), admin=wanted.admin)
         typer.echo(str(row.id))
 
 
@@ -116,7 +124,7 @@ def list_accounts(options: Options, tenant: str, as_json: bool) -> None:
     """`seogo accounts list`."""
     with _people(options, tenant) as people:
         rows = [AccountOut.of(row).model_dump(mode="json") for row in people.accounts.list(people.tenant_id)]
-    _print(rows, ("user_name", "kind", "display_name", "clearance", "source", "suspended_at", "id"), as_json)
+    _print(rows, ("user_name", "kind", "clearance", "source", "suspended_at", "id"), as_json)
 
 
 def show_account(options: Options, tenant: str, named: str) -> None:
@@ -149,25 +157,34 @@ def set_account(
         clearance=_clearance(clearance),
     )
     with _people(options, tenant) as people:
-        people.accounts.change(people.tenant_id, people.account(named).id, change)
+        identity = people.account(named).id
+        people.accounts.change(people.tenant_id, identity, change)
+        people.note(AuditKind.ACCOUNT_CHANGED, "accounts set", account=str(identity), clearance=clearance)
 
 
 def suspend_account(options: Options, tenant: str, named: str, *, suspended: bool) -> None:
     """`seogo accounts suspend` and `resume`."""
     with _people(options, tenant) as people:
-        people.accounts.change(people.tenant_id, people.account(named).id, AccountChange(suspended=suspended))
+        identity = people.account(named).id
+        people.accounts.change(people.tenant_id, identity, AccountChange(suspended=suspended))
+        kind = AuditKind.ACCOUNT_SUSPENDED if suspended else AuditKind.ACCOUNT_RESUMED
+        people.note(kind, f"accounts {'suspend' if suspended else 'resume'}", account=str(identity))
 
 
 def delete_account(options: Options, tenant: str, named: str) -> None:
     """`seogo accounts delete`."""
     with _people(options, tenant) as people:
-        people.accounts.delete(people.tenant_id, people.account(named).id)
+        identity = people.account(named).id
+        people.accounts.delete(people.tenant_id, identity)
+        people.note(AuditKind.ACCOUNT_DELETED, "accounts delete", account=str(identity))
 
 
 def create_group(options: Options, tenant: str, name: str) -> None:
     """`seogo groups create`."""
     with _people(options, tenant) as people:
-        typer.echo(str(people.groups.create(people.tenant_id, name).id))
+        identity = people.groups.create(people.tenant_id, name).id
+        people.note(AuditKind.GROUP_CHANGED, "groups create", group=str(identity))
+        typer.echo(str(identity))
 
 
 def list_groups(options: Options, tenant: str, as_json: bool) -> None:
@@ -195,34 +212,44 @@ def change_members(options: Options, tenant: str, named: str, member: str, *, pu
             raise InvalidRequest(detail="user:NAME or group:NAME is needed")
         group, members = people.group(named).id, [UUID(subject.value)]
         (people.groups.add_members if put else people.groups.remove_members)(people.tenant_id, group, members)
+        command = f"groups {'add' if put else 'remove'}"
+        people.note(AuditKind.GROUP_CHANGED, command, group=str(group), member=subject.text)
 
 
 def delete_group(options: Options, tenant: str, named: str) -> None:
     """`seogo groups delete`."""
     with _people(options, tenant) as people:
-        people.groups.delete(people.tenant_id, people.group(named).id)
+        identity = people.group(named).id
+        people.groups.delete(people.tenant_id, identity)
+        people.note(AuditKind.GROUP_DELETED, "groups delete", group=str(identity))
 
 
-def add_grant(options: Options, tenant: str, subject: str, role: str, collection: str | None) -> None:
+def add_grant(options: Options, tenant: str, subject: str, role: str, where: str | None) -> None:
     """`seogo grants add`."""
     with _people(options, tenant) as people:
         if role not in set(Role):
             raise InvalidRequest(detail=f"role: one of {', '.join(Role)}")
-        ids = collection_ids(people.database, tenant, None if collection is None else [collection])
+        ids = collection_ids(people.database, tenant, None if where is None else [where])
         row = people.grants.add(
             None, people.tenant_id, people.subject(subject), Role(role), None if ids is None else ids[0]
         )
+        where_id = None if row.collection_id is None else str(row.collection_id)
+        people.note(AuditKind.ROLE_GRANTED, "grants add", subject=row.subject, role=role, collection=where_id)
         typer.echo(str(row.id))
 
 
 def list_grants(options: Options, tenant: str, as_json: bool) -> None:
     """`seogo grants list`."""
     with _people(options, tenant) as people:
+        with people.database.read() as session:
+            names = {str(row.id): row.name for row in collection.of_tenant(session, people.tenant_id)}
         rows = []
         for row in people.grants.list(None, people.tenant_id):
             shown = GrantOut.of(row).model_dump(mode="json")
-            rows.append(shown if as_json else shown | {"subject": people.named(Subject.parse(row.subject))})
-    _print(rows, ("subject", "role", "collection_id", "created_at", "id"), as_json)
+            where = names.get(shown["collection_id"], shown["collection_id"])
+            named = {"subject": people.named(Subject.parse(row.subject)), "collection": where}
+            rows.append(shown if as_json else shown | named)
+    _print(rows, ("subject", "role", "collection", "id"), as_json)
 
 
 def remove_grant(options: Options, tenant: str, grant: str) -> None:
@@ -231,6 +258,7 @@ def remove_grant(options: Options, tenant: str, grant: str) -> None:
         if (identity := _id(grant)) is None:
             raise GrantNotFound(name=grant)
         people.grants.remove(None, people.tenant_id, identity)
+        people.note(AuditKind.ROLE_REVOKED, "grants remove", grant=str(identity))
 
 
 def _id(text: str) -> UUID | None:
@@ -260,7 +288,8 @@ def _print(rows: Sequence[dict[str, Any]], columns: Sequence[str], as_json: bool
     if as_json:
         typer.echo(json.dumps(list(rows), ensure_ascii=False, indent=2))
         return
-    table = Table(*(Column(column.replace("_", " "), no_wrap=column == "id") for column in columns))
+    heads = (column.replace("_", " ") for column in columns)
+    table = Table(*(Column(head, no_wrap=head == "id", overflow="fold") for head in heads))
     for row in rows:
         table.add_row(*("" if row[column] is None else str(row[column]) for column in columns))
     Console().print(table)

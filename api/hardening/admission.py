@@ -55,7 +55,10 @@ class Allowances:
 
     def of(self, principal: Principal) -> tuple[Allowance, Allowance]:
         """What its key may use, and what its tenant. Reads the store once for each key, where single keys have their own."""
-        key = self._of_key(principal.id) if self._keys else self._key
+        credential = (
+            getattr(principal, "credential", None) or principal.id
+        )  # of an account that has keys, the one it used
+        key = self._of_key(credential) if self._keys else self._key
         return key, self._tenants.get(principal.tenant_id, self._tenant)
 
     def _of_key(self, key_id: UUID) -> Allowance:
@@ -77,6 +80,7 @@ class Admission:
         self._limiter = limiter
         self._subjects: tuple[Subject, ...] = ()
         self._ticket: Ticket | None = None
+        self._over = False
 
     def enter(self, principal: Principal, action: Action) -> None:
         """Admit the request as this principal's; a second call changes nothing.
@@ -88,6 +92,8 @@ class Admission:
             return
         self._subjects = self._limiter.subjects_of(principal)
         self._ticket = self._limiter.enter(self._subjects, stream=action in WRITING)
+        if self._over:  # the guard runs in a thread, which may come late
+            self._ticket.leave()
 
     def spend(self, tokens_in: int, tokens_out: int) -> None:
         """Charge tokens that were spent for it."""
@@ -96,6 +102,7 @@ class Admission:
 
     def leave(self) -> None:
         """It is over."""
+        self._over = True
         if self._ticket is not None:
             self._ticket.leave()
 

@@ -90,8 +90,9 @@ class KnownHosts:
         self._endings = tuple(host[1:] for host in settings.hosts if host.startswith("*."))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass the request on, or refuse it."""
-        if scope["type"] == "http" and not scope["path"].startswith(_HEALTH):
+        """Pass the request on, or refuse it. What comes by a socket of the file system names no host that could be wrong."""
+        by_network = scope["type"] == "http" and scope.get("client") is not None
+        if by_network and not scope["path"].startswith(_HEALTH):
             host = _without_port(Headers(scope=scope).get("host", ""))
             if host not in self._names and not host.endswith(self._endings):
                 shown = "".join(char for char in host[:100] if char.isalnum() or char in ".-[]:")

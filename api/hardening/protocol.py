@@ -25,6 +25,8 @@ from rag.domain.errors import ConfigurationError
 
 _OTHER_FILES = 512
 """Open files beside the connections: database, index, blobs, engines, parsers."""
+_LINGER_S = 2.0
+"""So long a refused peer may go on sending, unread: closed at once, the system would throw away what it was told."""
 _TICK_S = 1.0
 """How often a body's speed is looked at."""
 _IPV6_HOST_BITS = 64
@@ -170,6 +172,7 @@ class GuardedProtocol(H11Protocol):
         self._phase = _Phase.IDLE
         self._timer: asyncio.TimerHandle | None = None
         self._stall: asyncio.TimerHandle | None = None
+        self._refused = False
         self._credit = 0.0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -191,6 +194,8 @@ class GuardedProtocol(H11Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Take what arrived; the first byte of a request begins its deadline."""
+        if self._refused:
+            return
         if self._phase is _Phase.IDLE:
             self._enter(_Phase.HEAD)
         self._credit += len(data)
@@ -236,7 +241,7 @@ class GuardedProtocol(H11Protocol):
             self._enter(_Phase.IDLE)
 
     def _enter(self, phase: _Phase) -> None:
-        if phase is self._phase:
+        if phase is self._phase or self._refused:
             return
         self._phase = phase
         self._cancel_timer()
@@ -287,7 +292,17 @@ class GuardedProtocol(H11Protocol):
         head = h11.Response(status_code=status, headers=headers, reason=STATUS_PHRASES[status])
         for event in (head, h11.Data(data=body), h11.EndOfMessage()):
             self.transport.write(self.conn.send(event) or b"")
-        self.transport.close()
+        self._linger()
+
+    def _linger(self) -> None:
+        self._cancel_timer()
+        self._refused = True
+        if not self.transport.can_write_eof():
+            self.transport.close()
+            return
+        self.transport.write_eof()
+        self._gate.waits(self, True)
+        self._timer = self.loop.call_later(_LINGER_S, self.transport.abort)
 
     def _cancel_timer(self) -> None:
         if self._timer is not None:

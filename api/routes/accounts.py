@@ -15,14 +15,19 @@ from rag.domain.access import Label
 from rag.domain.errors import NotPermitted
 
 router = APIRouter(prefix="/accounts", tags=["people"], responses=PROBLEMS)
+_STORABLE = r"^[^\x00]*$"
 People = Annotated[Caller, Depends(guarded(Action.MANAGE_PEOPLE))]
 
 
 @router.get("")
 def list_accounts(
     caller: People,
-    query: Annotated[str, Query(max_length=200, description="how the name begins, whatever its case")] = "",
-    after: Annotated[str | None, Query(max_length=200, description="`next` of the page before")] = None,
+    query: Annotated[
+        str, Query(max_length=200, pattern=_STORABLE, description="how the name begins, whatever its case")
+    ] = "",
+    after: Annotated[
+        str | None, Query(max_length=200, pattern=_STORABLE, description="`next` of the page before")
+    ] = None,
     limit: Annotated[int, Query(ge=1, le=500)] = 100,
 ) -> AccountPage:
     """The accounts of the tenant, by name."""

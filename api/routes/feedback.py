@@ -46,7 +46,7 @@ def give_feedback(
         raise NotFound
     with caller.services.rag.database.write() as session:
         found = answer_record.of_caller(session, permit, identity, answer_log(caller).kept_since)
-        if found is None:
+        if found is None or _hidden(session, permit, found):
             raise NotFound
         row = answer_record.give(
             session,
@@ -58,6 +58,12 @@ def give_feedback(
             corrected_answer=body.corrected_answer,
         )
         return FeedbackOut.of(row)
+
+
+def _hidden(session: Session, permit: Permit, answer: AnswerRecord) -> bool:
+    """Whether it is somebody else's answer, and quotes what the caller may not read: then it is not there for it."""
+    asked_it = answer.principal_id == permit.principal.id
+    return not asked_it and answer.id in answer_record.withheld(session, permit, [answer.id])
 
 
 @router.get("/feedback")

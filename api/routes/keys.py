@@ -17,6 +17,7 @@ from rag.domain.errors import InvalidRequest
 from rag.store.base import utc_now
 
 router = APIRouter(prefix="/keys", tags=["keys"], responses=PROBLEMS)
+_LATEST = timedelta(days=36_525)
 KeyAdministrator = Annotated[Caller, Depends(guarded(Action.MANAGE_KEYS))]
 
 
@@ -97,6 +98,7 @@ def _collections(names: Sequence[str] | None, caller: Caller) -> frozenset[UUID]
 
 
 def _future(wanted: datetime | None) -> datetime | None:
-    if wanted is not None and wanted <= utc_now():
-        raise InvalidRequest(detail="expires_at: an instant in the future is needed", param="expires_at")
+    now = utc_now()
+    if wanted is not None and not now < wanted < now + _LATEST:
+        raise InvalidRequest(detail="expires_at: an instant in the next hundred years is needed", param="expires_at")
     return wanted

@@ -11,7 +11,7 @@ from api.schemas.common import Body
 from rag.domain.access import Role
 from rag.store.role_grant import RoleGrant
 
-_SUBJECT = "user:<id> (an account, or a key without one), group:<id>, attribute:name=value, or everyone"
+_SUBJECT = "user:<id> of an account, group:<id>, attribute:name=value, or everyone"
 
 
 class GrantIn(Body):

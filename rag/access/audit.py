@@ -19,6 +19,7 @@ from rag.settings import RagSettings
 from rag.store import audit_event
 from rag.store.base import utc_now
 from rag.store.session import Database
+from rag.transport.secret_files import read_secret
 
 log = logging.getLogger(__name__)
 
@@ -163,10 +164,7 @@ def open_seal_key(settings: RagSettings) -> bytes | None:
             return None
         path = settings.data_dir / "audit-seal.key"
         _make_key(path)
-    try:
-        key = path.read_bytes().strip()
-    except OSError as error:
-        raise ConfigurationError(detail=f"audit.seal_key_file: {error.strerror}") from error
+    key = read_secret(path).encode()
     if len(key) < _KEY_BYTES:
         raise ConfigurationError(detail=f"audit.seal_key_file: a key has at least {_KEY_BYTES} bytes")
     return key

@@ -33,6 +33,11 @@ KINDS: dict[Action, AuditKind] = {
     Action.MANAGE_ACCESS: AuditKind.PERMISSION_CHANGED,
     Action.MANAGE_PEOPLE: AuditKind.ACCOUNT_CHANGED,
     Action.MANAGE_KEYS: AuditKind.CREDENTIAL_CREATED,
+    Action.MANAGE_OWN_KEYS: AuditKind.CREDENTIAL_CREATED,
+    Action.ISSUE_WIDGET_TOKENS: AuditKind.CREDENTIAL_CREATED,
+    Action.MANAGE_ROLES: AuditKind.ROLE_GRANTED,
+    Action.READ_CITED: AuditKind.DOCUMENT_PREVIEWED,
+    Action.REVIEW_DOCUMENTS: AuditKind.DOCUMENT_CHANGED,
 }
 UNRECORDED: dict[Action, str] = {
     Action.READ_OWN_IDENTITY: "what the caller's own credential says of it; no content, and nobody else's data",
@@ -55,6 +60,25 @@ ROUTES: dict[tuple[str, str], AuditKind] = {
     ("GET", "/audit/verification"): AuditKind.AUDIT_VERIFIED,
     ("GET", "/answers/{answer}/replay"): AuditKind.ANSWER_REPLAYED,
     ("GET", "/feedback"): AuditKind.FEEDBACK_EXPORTED,
+    ("POST", "/keys/{key_id}/rotate"): AuditKind.CREDENTIAL_ROTATED,
+    ("POST", "/me/keys/{key_id}/rotate"): AuditKind.CREDENTIAL_ROTATED,
+    ("DELETE", "/me/sessions/{session_id}"): AuditKind.SESSION_ENDED,
+    ("POST", "/auth/{provider}/logout"): AuditKind.SIGNED_OUT,
+    ("POST", "/documents/{document_id}/release"): AuditKind.DOCUMENT_CHANGED,
+    **{
+        (method, path): AuditKind.GROUP_CHANGED
+        for method in ("POST", "PUT", "PATCH", "DELETE")
+        for path in (
+            "/groups",
+            "/groups/{group_id}",
+            "/groups/{group_id}/members",
+            "/groups/{group_id}/members/{member_id}",
+            "/scim/v2/Groups",
+            "/scim/v2/Groups/{group_id}",
+        )
+    },
+    ("DELETE", "/groups/{group_id}"): AuditKind.GROUP_DELETED,
+    ("DELETE", "/scim/v2/Groups/{group_id}"): AuditKind.GROUP_DELETED,
 }
 """Routes whose deed has a kind of its own beside that of their action; paths without the prefix of their surface."""
 
@@ -65,6 +89,12 @@ METHODS: dict[tuple[Action, str], AuditKind] = {
     (Action.MANAGE_PEOPLE, "DELETE"): AuditKind.ACCOUNT_DELETED,
     (Action.MANAGE_KEYS, "GET"): AuditKind.CREDENTIALS_LISTED,
     (Action.MANAGE_KEYS, "DELETE"): AuditKind.CREDENTIAL_REVOKED,
+    (Action.MANAGE_OWN_KEYS, "GET"): AuditKind.CREDENTIALS_LISTED,
+    (Action.MANAGE_OWN_KEYS, "DELETE"): AuditKind.CREDENTIAL_REVOKED,
+    (Action.ISSUE_WIDGET_TOKENS, "GET"): AuditKind.CREDENTIALS_LISTED,
+    (Action.ISSUE_WIDGET_TOKENS, "DELETE"): AuditKind.CREDENTIAL_REVOKED,
+    (Action.MANAGE_ROLES, "GET"): AuditKind.PERMISSIONS_READ,
+    (Action.MANAGE_ROLES, "DELETE"): AuditKind.ROLE_REVOKED,
     (Action.MANAGE_SPACES, "GET"): AuditKind.SETTING_READ,
     (Action.SYNC_SOURCES, "GET"): AuditKind.DOCUMENTS_LISTED,
 }
@@ -76,6 +106,7 @@ READING = frozenset(
         Action.READ_COLLECTION,
         Action.READ_GLOSSARY,
         Action.READ_DOCUMENTS,
+        Action.READ_CITED,
         Action.READ_RECEIPTS,
         Action.SEARCH,
         Action.ASK,

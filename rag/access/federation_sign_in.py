@@ -30,6 +30,7 @@ from rag.store import sign_in
 from rag.store.base import utc_now
 from rag.store.session import Database
 from rag.store.sign_in import PendingSignIn
+from rag.transport.secret_files import read_secret
 
 _COOKIE_CHARS = 43
 _PARAMETER = 2048
@@ -200,7 +201,7 @@ class SignIn:
         """The tokens for a code."""
         settings, headers, named = self.settings, {"Accept": "application/json"}, {"client_id": self.settings.client_id}
         if settings.client_secret_file is not None:
-            secret = settings.client_secret_file.read_text(encoding="utf-8").strip()
+            secret = read_secret(settings.client_secret_file)
             pair = f"{quote_plus(settings.client_id)}:{quote_plus(secret)}"  # RFC 6749, 2.3.1
             headers["Authorization"] = f"Basic {base64.b64encode(pair.encode()).decode()}"
             named = {}

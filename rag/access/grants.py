@@ -11,7 +11,7 @@ from rag.access import administrators
 from rag.domain.access import EVERYONE, Role, Subject, SubjectKind
 from rag.domain.errors import GrantNotFound, InvalidRequest, NotPermitted
 from rag.domain.principal import Principal
-from rag.store import account, api_key, role_grant
+from rag.store import account, role_grant
 from rag.store.role_grant import RoleGrant
 from rag.store.session import Database
 
@@ -87,11 +87,11 @@ def _deals_with(by: Principal | None, tenant_id: UUID, collection_id: UUID | Non
 
 
 def _require_known(session: Session, tenant_id: UUID, subject: Subject) -> None:
-    if subject.kind not in (SubjectKind.USER, SubjectKind.GROUP):
-        return
-    identity = UUID(subject.value)
-    found: object = account.get_group(session, tenant_id, identity)
+    """Refuse a user or a group that the tenant does not have. The role of a key without an account follows from its scopes."""
+    known: object = True
     if subject.kind is SubjectKind.USER:
-        found = account.get(session, tenant_id, identity) or api_key.get(session, tenant_id, identity)
-    if found is None:
-        raise InvalidRequest(detail=f"subject: there is no {subject.kind.value} {identity}")
+        known = account.get(session, tenant_id, UUID(subject.value))
+    elif subject.kind is SubjectKind.GROUP:
+        known = account.get_group(session, tenant_id, UUID(subject.value))
+    if not known:
+        raise InvalidRequest(detail=f"subject: there is no {subject.kind.value} {subject.value}", param="subject")

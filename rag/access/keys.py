@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from hmac import compare_digest
 from uuid import UUID, uuid4
 
+from sqlalchemy import update
 from sqlalchemy.orm import Session
 
 from rag.access.holding import holder_of
@@ -125,11 +126,11 @@ class Keys:
         # Once a minute is enough for "last used", and keeps reads from becoming writes.
         if row.last_used_at is not None and now - row.last_used_at < _USE_NOTED_EVERY:
             return
+        used: dict[str, object] = {"last_used_at": now}
+        if address:
+            used["last_address"] = address[:_MAX_ADDRESS]
         with self._database.write() as session:
-            stored = session.get(ApiKey, row.id)
-            if stored is not None:
-                stored.last_used_at = now
-                stored.last_address = address[:_MAX_ADDRESS] or stored.last_address
+            session.execute(update(ApiKey).where(ApiKey.id == row.id).values(**used))
 
 
 def equip(row: ApiKey) -> str:

@@ -53,7 +53,7 @@ class Action(Enum):
     READ_CITED = ("read_cited", Scope.READ)
     UPLOAD_DOCUMENTS = ("upload_documents", Scope.WRITE)
     CHANGE_DOCUMENTS = ("change_documents", Scope.WRITE)
-    REVIEW_DOCUMENTS = ("review_documents", Scope.WRITE)
+    REVIEW_DOCUMENTS = ("review_documents", Scope.WRITE, Role.CURATOR)
     DELETE_DOCUMENTS = ("delete_documents", Scope.WRITE)
     READ_RECEIPTS = ("read_receipts", Scope.WRITE)
     SYNC_SOURCES = ("sync_sources", Scope.WRITE)
@@ -114,7 +114,7 @@ class Policy:
             raise NotPermitted
         if principal.kind is PrincipalKind.WIDGET and action not in _OF_WIDGETS:
             raise NotPermitted
-        if action.reach is Reach.TENANT and not _includes(principal.tenant_role, action.role):
+        if action.reach is Reach.TENANT and not _holds_in_tenant(principal, action.role):
             raise NotPermitted
 
     def authorize(
@@ -175,6 +175,11 @@ def _may(principal: Principal, action: Action, row: Collection) -> bool:
     if not _includes(principal.role_on(row.id), wanted):
         return False
     return row.access is None or AccessRule.from_json(row.access).permits(principal.reader_of(row.id))
+
+
+def _holds_in_tenant(principal: Principal, role: Role) -> bool:
+    """Whether it has the role in the whole tenant, by a credential that is not for some collections alone."""
+    return principal.collections is None and _includes(principal.tenant_role, role)
 
 
 def _includes(role: Role | None, wanted: Role) -> bool:

@@ -144,6 +144,8 @@ def test_accounts_come_in_pages_by_name(service: Running) -> None:
     found = admin.get("/api/v1/accounts", params={"query": "DA"}).json()["accounts"]
     assert [item["user_name"] for item in found] == ["dan", "Dana"]
     assert admin.get("/api/v1/accounts", params={"query": "%"}).json()["accounts"] == []
+    for name in ("query", "after"):
+        assert admin.get("/api/v1/accounts", params={name: "a\x00"}).status_code == 422
 
 
 def test_nobody_raises_a_clearance_over_their_own(service: Running) -> None:
@@ -280,8 +282,10 @@ def test_a_key_ends_with_the_one_that_made_it_at_the_latest(service: Running) ->
         assert made["expires_at"] == limited["expires_at"]
     longer = caller.request("PATCH", f"/api/v1/me/keys/{limited['id']}", json={"expires_at": late.isoformat()})
     assert longer.json()["expires_at"] == limited["expires_at"]
-    past = key_of(admin, kim, expires_at=(utc_now() - timedelta(seconds=1)).isoformat())
-    assert (past.status_code, past.json()["code"]) == (422, "invalid_request")
+    past = (utc_now() - timedelta(seconds=1)).isoformat()
+    for wrong in (past, "0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00"):
+        refused = key_of(admin, kim, expires_at=wrong)
+        assert (refused.status_code, refused.json()["code"]) == (422, "invalid_request"), wrong
 
 
 def test_a_rotated_key_opens_with_the_new_secret_and_for_the_grace_with_the_old(service: Running) -> None:

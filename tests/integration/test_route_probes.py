@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
+from itertools import islice
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -52,6 +53,26 @@ ASKING = {
 """Routes that read though they are sent by POST."""
 
 
+OUTSIDE = (
+    "anonymous",
+    "another tenant",
+    "same tenant, other collections",
+    "same tenant, no role",
+    "suspended account",
+    "revoked",
+    "expired",
+    "widget for other collections",
+)
+"""Callers who may do nothing with any of the owner's objects."""
+
+WITHHELD = {
+    (
+        "GET",
+        "/api/v1/answers/{answer}/replay",
+    ): "an auditor learns what was asked and on which documents, and no word of them"
+}
+
+
 @dataclass
 class World:
     """The owner's objects, open ones and such as nobody but the owner may read, and the callers without the right."""
@@ -78,8 +99,7 @@ def world(service: Running) -> World:
     _close(service, ruled.known["document"], AccessRule(allow=frozenset({user(keeper)})))
     _close(service, labelled.known["document"], AccessRule(label=Label.CONFIDENTIAL))
     for objects in (ruled, labelled):
-        for sort in ("collection", "store", "source", "batch", "generation", "receipt"):
-            objects.known.pop(sort)
+        objects.known = {sort: objects.known[sort] for sort in ("document", "chunk", "answer", "file")}
     stranger = service.caller()
     own = _furnished(service, stranger, "mine")
     other = owner.collection()
@@ -88,7 +108,17 @@ def world(service: Running) -> World:
     revoked, row = keys.create(tenant, "revoked", [Scope.ADMIN])
     keys.revoke(row.prefix)
     expired, _ = keys.create(tenant, "expired", [Scope.ADMIN], expires_at=utc_now() - timedelta(seconds=1))
+    bare = owner.post("/api/v1/accounts", json={"user_name": "no role"}).json()["id"]
+    gone = owner.post("/api/v1/accounts", json={"user_name": "suspended"}).json()["id"]
+    owner.post("/api/v1/grants", json={"subject": f"user:{gone}", "role": "admin"})
+    suspended = _caller(_key_of(owner, gone), service)
+    assert suspended.get("/api/v1/collections").status_code == 200
+    assert owner.request("PATCH", f"/api/v1/accounts/{gone}", json={"suspended": True}).status_code == 200
+    widget = owner.post("/api/v1/widget-tokens", json={"collections": [other]}).json()["token"]
     callers = {
+        "suspended account": suspended,
+        "same tenant, no role": _caller(_key_of(owner, bare), service),
+        "widget for other collections": _caller(widget, service),
         "anonymous": Caller(service, {}),
         "another tenant": stranger,
         "same tenant, other collections": _caller(service.key(Scope.ADMIN, tenant=tenant, collections=limits), service),
@@ -99,6 +129,13 @@ def world(service: Running) -> World:
         "expired": _caller(expired, service),
     }
     return World(owner, opened, ruled, labelled, own, callers)
+
+
+def _key_of(owner: Caller, account_id: str) -> str:
+    """A new key of an account that may do all that its account may."""
+    made = owner.post("/api/v1/keys", json={"name": "of an account", "scopes": ["admin"], "owner_id": account_id})
+    assert made.status_code == 201, made.text
+    return str(made.json()["secret"])
 
 
 def _secret(caller: Caller) -> str:
@@ -149,8 +186,20 @@ def _furnished(service: Running, owner: Caller, name: str) -> Objects:
         "file": [uploaded["id"], f"file-{UUID(document['id']).hex}"],
         "store": [store["id"]],
         "batch": [batch["id"]],
+        **_people(owner, name),
     }
     return Objects(known, {sort: ids[0] for sort, ids in known.items()})
+
+
+def _people(owner: Caller, name: str) -> dict[str, list[str]]:
+    """An account, a group that it is in, a role of it, a key and a token."""
+    account = owner.post("/api/v1/accounts", json={"user_name": f"{name} keeper"}).json()["id"]
+    group = owner.post("/api/v1/groups", json={"name": f"{name} keepers"}).json()["id"]
+    owner.post(f"/api/v1/groups/{group}/members", json={"members": [account]})
+    grant = owner.post("/api/v1/grants", json={"subject": f"user:{account}", "role": "viewer"}).json()["id"]
+    key = owner.post("/api/v1/keys", json={"name": name, "scopes": ["read"]}).json()["id"]
+    widget = owner.post("/api/v1/widget-tokens", json={}).json()["id"]
+    return {"account": [account], "group": [group], "grant": [grant], "key": [key], "widget": [widget]}
 
 
 def _until(done: Any, timeout_s: float = 300.0) -> None:
@@ -192,7 +241,7 @@ def probes(world: World) -> Iterator[Probe]:
     for target in TARGETS:
         sort = target.slot.sort
         # A field beside others: the caller's own objects stand there, so that only the field aimed at can refuse.
-        for actor in ("anonymous", "another tenant", "same tenant, other collections", "revoked", "expired"):
+        for actor in OUTSIDE:
             filling = (world.own if actor == "another tenant" and target.where[0] != "path" else world.open).filling
             for value in world.open.known[sort]:
                 yield Probe(actor, target, value, filling)
@@ -218,12 +267,17 @@ def test_every_field_that_looks_like_an_id_is_probed_or_declared() -> None:
 
 def test_every_probe_is_refused_as_if_nothing_were_there(service: Running, world: World, capsys: Any) -> None:
     before, counts, failures = digest(service), Counter[str](), []
-    for probe in probes(world):
+    # The whole on SQLite; on PostgreSQL, where only the database differs, a tenth.
+    step = 1 if service.services.rag.database.is_sqlite else 10
+    for probe in islice(probes(world), 0, None, step):
         counts[probe.actor] += 1
         other = absent(probe.value)
         refused, nothing = _send(world, probe, probe.value), _send(world, probe, other)
         told = blanked(refused.text, probe.value), blanked(nothing.text, other)
-        allowed = {401, 403, 404} | ({200} if probe.target.slot.filters else set())
+        if (probe.target.method, probe.target.path) in WITHHELD and probe.actor == "same tenant, no clearance":
+            assert refused.json()["answer"]["withheld"] and SECRET not in refused.text
+            continue
+        allowed = {401, 403, 404} | ({200, 201, 202, 422} if probe.target.slot.filters else set())
         alike = refused.status_code == nothing.status_code and told[0] == told[1]
         if refused.status_code not in allowed or not alike or SECRET in refused.text:
             failures.append(
@@ -235,7 +289,7 @@ def test_every_probe_is_refused_as_if_nothing_were_there(service: Running, world
         sys.stdout.write(f"\nprobes: {sum(counts.values())} {json.dumps(counts, ensure_ascii=False)}\n")
     assert not failures, f"{len(failures)} of {sum(counts.values())}\n" + "\n".join(failures)
     assert [name for name in before if before[name] != after[name]] == []
-    assert sum(counts.values()) >= LEAST
+    assert sum(counts.values()) >= LEAST // step
 
 
 def test_the_owner_is_let_in_everywhere(world: World) -> None:
@@ -256,6 +310,8 @@ UNSAFE_WITH_READ = {
     Action.SEARCH: "a question is sent by POST",
     Action.ASK: "a question is sent by POST",
     Action.GIVE_FEEDBACK: "whoever may ask may say what the answer was worth",
+    Action.ISSUE_WIDGET_TOKENS: "a token never does more than the key that it is made with",
+    Action.READ_OWN_IDENTITY: "the end of one's own session",
     Action.USE_MODELS: "texts are sent by POST",
     Action.READ_DOCUMENTS: "a list of ids is sent by POST",
 }

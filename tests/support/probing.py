@@ -36,7 +36,7 @@ class Slot:
     Attributes:
         sort: key of `Objects.known`.
         shape: how the id is written there.
-        filters: a field that narrows a list: the refusal is the list that an unknown id gives.
+        filters: a field that narrows a list, or names somebody: the refusal is the answer that an unknown id gives.
     """
 
     sort: str
@@ -91,6 +91,13 @@ PATH_SORTS = {
     "file_id": "file",
     "store_id": "store",
     "batch_id": "batch",
+    "account_id": "account",
+    "user_id": "account",
+    "member_id": "account",
+    "group_id": "group",
+    "grant_id": "grant",
+    "key_id": "key",
+    "token_id": "widget",
 }
 """Path parameters that mean the same wherever they stand."""
 
@@ -123,6 +130,21 @@ PROBED: dict[tuple[str, str, Fields], Slot] = {
     ("GET", "/v1/vector_stores/{store_id}/file_batches/{batch_id}/files", ("query", "after")): Slot("file", filters=True),
     ("GET", "/v1/vector_stores/{store_id}/file_batches/{batch_id}/files", ("query", "before")): Slot("file", filters=True),
     ("POST", "/dify/retrieval", ("body", "knowledge_id")): Slot("collection"),
+    ("GET", "/api/v1/accounts", ("query", "after")): Slot("account", filters=True),
+    ("PUT", "/api/v1/groups/{group_id}/members", ("body", "members", "[]")): Slot("account"),
+    ("POST", "/api/v1/groups/{group_id}/members", ("body", "members", "[]")): Slot("account"),
+    ("POST", "/api/v1/grants", ("body", "collection")): Slot("collection"),
+    ("POST", "/api/v1/grants", ("body", "subject")): Slot("account", "user:{}", filters=True),
+    ("POST", "/api/v1/keys", ("body", "collections", "[]")): Slot("collection"),
+    ("POST", "/api/v1/keys", ("body", "owner_id")): Slot("account"),
+    ("PATCH", "/api/v1/keys/{key_id}", ("body", "collections", "[]")): Slot("collection"),
+    ("POST", "/api/v1/me/keys", ("body", "collections", "[]")): Slot("collection"),
+    ("PATCH", "/api/v1/me/keys/{key_id}", ("body", "collections", "[]")): Slot("collection"),
+    ("POST", "/api/v1/widget-tokens", ("body", "collections", "[]")): Slot("collection"),
+    ("POST", "/api/v1/widget-tokens", ("body", "subject", "account_id")): Slot("account"),
+    ("POST", "/api/v1/widget-tokens", ("body", "subject", "groups", "[]")): Slot("group"),
+    ("GET", "/api/v1/documents/{document_id}/access/explain", ("query", "subject")): Slot("account", "user:{}", filters=True),
+    ("POST", f"{_COLLECTION}/documents/access", ("body", "filter", "document_ids", "[]")): Slot("document", filters=True),
     ("POST", "/continue/context", ("body", "options", "collections", "[]")): Slot("collection"),
 }  # fmt: skip
 """Fields that hold ids beside the path parameters."""
@@ -150,6 +172,20 @@ HARMLESS: dict[tuple[str, str, Fields], str] = {
     ("POST", "/api/v1/sources/{source_id}/items/delete", ("body", "keys", "[]")): "names inside the source",
     ("POST", "/v1/vector_stores/{store_id}/search", ("body", "filters", "key")): "the name of an attribute",
     ("POST", "/v1/vector_stores/{store_id}/search", ("body", "filters", "filters", "[]", "key")): "the name of an attribute",
+    ("POST", f"{_COLLECTION}/documents", ("query", "source")): "a source of the collection asked for, or refused",
+    ("POST", f"{_COLLECTION}/documents", ("form", "access")): "a rule, whose subjects are probed by JSON",
+    ("POST", f"{_COLLECTION}/documents/access", ("body", "cursor")): "a key to continue behind, in the collection asked for",
+    ("GET", "/api/v1/audit/events", ("query", "cursor")): "a number in the caller's own chain",
+    ("POST", "/api/v1/widget-tokens", ("body", "subject")): "an object, whose fields are probed",
+    ("POST", "/api/v1/accounts", ("body", "user_name")): "a name to be given, in the caller's own tenant",
+    ("PATCH", "/api/v1/accounts/{account_id}", ("body", "user_name")): "a name to be given, in the caller's own tenant",
+    ("GET", "/auth/{provider}/login", ("path", "provider")): "the name of a provider, public like its sign-in page",
+    ("GET", "/auth/{provider}/callback", ("path", "provider")): "the name of a provider, public like its sign-in page",
+    ("POST", "/auth/{provider}/logout", ("path", "provider")): "the name of a provider, public like its sign-in page",
+    ("POST", "/auth/{provider}/backchannel-logout", ("path", "provider")): "the name of a provider, public like its page",
+    ("GET", "/scim/v2/ResourceTypes/{name}", ("path", "name")): "of the standard, the same for everybody",
+    ("GET", "/scim/v2/Schemas/{name}", ("path", "name")): "of the standard, the same for everybody",
+    ("DELETE", "/api/v1/me/sessions/{session_id}", ("path", "session_id")): "one's own alone; tested with the sessions",
     ("POST", "/api/v1/admin/spaces", ("body", "embedding", "model")): "a setting of the operator",
     ("GET", "/api/v1/admin/spaces/{space_id}", ("path", "space_id")): "of the installation; operators alone",
     ("DELETE", "/api/v1/admin/spaces/{space_id}", ("path", "space_id")): "of the installation; operators alone",
@@ -160,6 +196,24 @@ HARMLESS: dict[tuple[str, str, Fields], str] = {
 }  # fmt: skip
 """Fields that look like ids, and why no probe is needed."""
 
+RULED = (
+    ("POST", f"{_COLLECTION}/snapshots", ("body", "access")),
+    ("POST", f"{_COLLECTION}/sources", ("body", "access")),
+    ("PUT", "/api/v1/sources/{source_id}/items", ("body", "items", "[]", "access")),
+    ("PUT", "/api/v1/documents/{document_id}/access", ("body",)),
+    ("PUT", f"{_COLLECTION}/access", ("body",)),
+    ("POST", f"{_COLLECTION}/documents/access", ("body",)),
+)
+"""Where a rule is given: its lists name accounts and groups of the tenant."""
+for _method, _path, _where in RULED:
+    PROBED[_method, _path, (*_where, "allow", "[]")] = Slot("account", "user:{}", filters=True)
+    PROBED[_method, _path, (*_where, "deny", "[]")] = Slot("group", "group:{}", filters=True)
+    if _where[-1] == "access":
+        HARMLESS[_method, _path, _where] = "a rule, whose lists are probed"
+
+QUERIES = {("GET", "/api/v1/documents/{document_id}/access/explain"): {"subject": "user:{account}"}}
+"""Values of required query parameters that the schema alone does not make valid; `{account}` is an id of the request's own."""
+
 BODIES: dict[tuple[str, str], dict[str, Any]] = {
     ("POST", "/v1/chat/completions"): {"model": "rag/all", "messages": [{"role": "user", "content": "vault code?"}]},
     ("POST", "/v1/responses"): {"model": "rag/all", "input": "vault code?"},
@@ -167,6 +221,26 @@ BODIES: dict[tuple[str, str], dict[str, Any]] = {
         "knowledge_id": "all", "query": "vault code", "retrieval_setting": {"top_k": 3, "score_threshold": 0.0}
     },
     ("POST", "/continue/context"): {"query": "vault code", "fullInput": "@seogo vault code", "options": {}},
+    ("POST", "/api/v1/grants"): {"subject": "everyone", "role": "viewer", "collection": "vault"},
+    ("POST", "/api/v1/keys"): {"name": "vault", "scopes": ["read"]},
+    ("POST", "/api/v1/me/keys"): {"name": "vault", "scopes": ["read"]},
+    ("PATCH", "/api/v1/keys/{key_id}"): {"description": "mine now"},
+    ("PATCH", "/api/v1/me/keys/{key_id}"): {"description": "mine now"},
+    ("PATCH", "/api/v1/accounts/{account_id}"): {"display_name": "mine now"},
+    ("PUT", "/scim/v2/Users/{user_id}"): {
+        "schemas": ["urn:ietf:params:scim:schemas:core:2.0:User"], "userName": "vault", "active": False
+    },
+    ("PATCH", "/scim/v2/Users/{user_id}"): {
+        "schemas": ["urn:ietf:params:scim:api:messages:2.0:PatchOp"],
+        "Operations": [{"op": "replace", "path": "active", "value": False}],
+    },
+    ("PUT", "/scim/v2/Groups/{group_id}"): {
+        "schemas": ["urn:ietf:params:scim:schemas:core:2.0:Group"], "displayName": "vault", "members": []
+    },
+    ("PATCH", "/scim/v2/Groups/{group_id}"): {
+        "schemas": ["urn:ietf:params:scim:api:messages:2.0:PatchOp"],
+        "Operations": [{"op": "replace", "path": "displayName", "value": "mine now"}],
+    },
     ("PATCH", _COLLECTION): {"description": "mine now"},
     ("PATCH", "/api/v1/documents/{document_id}"): {"attributes": {"site": "mine"}},
     ("PUT", f"{_COLLECTION}/glossary"): {"terms": []},
@@ -317,7 +391,8 @@ def request_for(description: Mapping[str, Any], target: Target, value: str, fill
             slot = PROBED.get((target.method, target.path, where)) or _slot_of_path(target.path, where)
             filled = filling[slot.sort] if slot is not None else "vault.py"
         elif parameter.get("required"):
-            filled = example(description, parameter["schema"])
+            known = QUERIES.get((target.method, target.path), {})
+            filled = known.get(where[1], "").format(**filling) or example(description, parameter["schema"])
         else:
             continue
         if where[0] == "path":

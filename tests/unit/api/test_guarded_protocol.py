@@ -253,6 +253,15 @@ def test_heads_that_are_too_large_or_ambiguous_are_refused(head: Sequence[bytes]
         assert status(connect(address, b"\r\n".join([*head, b"", b""]))) == expected
 
 
+def test_a_refusal_is_heard_by_who_is_still_talking() -> None:
+    with serving() as (address, _):
+        for _ in range(10):
+            head = b"GET /live HTTP/1.1\r\nHost: a\r\nX-Long: " + b"a" * 200_000
+            connection = connect(address, head)
+            connection.sendall(b"a" * 1_000_000)
+            assert status(connection) == 431
+
+
 def test_a_broken_chunk_ends_the_request() -> None:
     with serving() as (address, gone):
         head = b"POST /body HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"

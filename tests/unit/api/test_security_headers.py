@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import threading
+import time
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import httpx
 import pytest
+import uvicorn
 from pydantic import ValidationError
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route
@@ -121,6 +126,23 @@ def test_only_known_hosts_are_served(host: str, served: bool) -> None:
     assert response.status_code == (404 if served else 421)
     assert response.headers["x-content-type-options"] == "nosniff"
     assert known.get(LIVE, headers={"Host": host}).status_code == 200
+
+
+def test_a_command_on_the_same_machine_needs_no_host(tmp_path: Path) -> None:
+    """The command line talks to its own service by a socket of the file system."""
+    app = create_app()
+    app.state.browsers = BrowserSettings(hosts=("seogo.bank.co.kr",))
+    where = str(tmp_path / "api.sock")
+    server = uvicorn.Server(uvicorn.Config(app, uds=where, lifespan="off", log_level="warning"))
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    while not server.started:
+        assert thread.is_alive()
+        time.sleep(0.01)
+    with httpx.Client(base_url="http://seogo", transport=httpx.HTTPTransport(uds=where), trust_env=False) as http:
+        assert http.get("/nowhere").status_code == 404
+    server.should_exit = True
+    thread.join()
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,111 @@
+"""`seogo accounts`, `groups`, `grants` and `keys`: the first administrator, and who is called what."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from api.cli.main import app
+from rag.access.identities import Identities, Presented
+from rag.access.keys import Keys
+from rag.access.policy import Action, Policy
+from rag.domain.access import Label, Role
+from rag.domain.errors import NotAuthenticated
+from rag.store.session import Database
+from tests.support.stores import add_collection
+
+
+class Operator:
+    """Whoever sits at the command line of a data folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def run(self, *words: str, code: int = 0) -> str:
+        """What a command prints; it has to end with `code`."""
+        done = CliRunner().invoke(app, ["--data-dir", str(self.folder), *words], env={"SEOGO_LANG": "ko"})
+        assert done.exit_code == code, done.output
+        return done.stdout.strip() if code == 0 else done.output
+
+
+@pytest.fixture
+def operator(tmp_path: Path) -> Operator:
+    return Operator(tmp_path)
+
+
+def test_the_first_administrator_is_made_here(operator: Operator) -> None:
+    kim = operator.run(
+        "accounts", "create", "김민지", "--admin", "-a", "dept=인사", "-a", "dept=노무", "--clearance", "S"
+    )
+    operator.run("accounts", "create", "봇", "--service", "--name", "배치")
+    secret = operator.run("keys", "create", "개인", "--owner", "김민지", "--scope", "admin", "--clearance", "C")
+    [database] = (Database(f"sqlite:///{path}") for path in operator.folder.glob("seogo.sqlite"))
+    try:
+        keys = Keys(database)
+        found = Identities(database, keys).resolve(Presented(secret.splitlines()[-1]))
+        assert (str(found.id), found.role, found.clearance) == (kim, Role.ADMIN, Label.SENSITIVE)
+        assert found.attributes == {("dept", "인사"), ("dept", "노무")}
+        Policy(database).require(found, Action.MANAGE_PEOPLE)
+        prefix = keys.list()[0].prefix
+        rotated = operator.run("keys", "rotate", prefix, "--grace", "1")
+        assert keys.authenticate(rotated.splitlines()[-1]) == keys.authenticate(secret.splitlines()[-1])
+        refused = operator.run("accounts", "suspend", "김민지", code=1)
+        assert "last_administrator" in refused
+        operator.run("grants", "add", "user:봇", "admin")
+        operator.run("accounts", "suspend", "김민지")
+        with pytest.raises(NotAuthenticated):
+            keys.authenticate(secret.splitlines()[-1])
+        listed = json.loads(operator.run("accounts", "list", "--json"))
+        assert [(item["user_name"], item["kind"], item["display_name"]) for item in listed] == [
+            ("김민지", "user", ""),
+            ("봇", "service", "배치"),
+        ]
+    finally:
+        database.close()
+
+
+def test_groups_and_roles_by_their_names(operator: Operator) -> None:
+    operator.run("accounts", "create", "Kim")
+    for name in ("인사팀", "본부"):
+        operator.run("groups", "create", name)
+    operator.run("groups", "add", "본부", "group:인사팀")
+    operator.run("groups", "add", "인사팀", "user:KIM")
+    assert operator.run("groups", "members", "본부") == "group:인사팀"
+    assert operator.run("groups", "members", "인사팀") == "user:Kim"
+    database = Database(f"sqlite:///{operator.folder / 'seogo.sqlite'}")
+    try:
+        collection = add_collection(database, "규정")
+    finally:
+        database.close()
+    given = operator.run("grants", "add", "group:본부", "curator", "-c", "규정")
+    shown = json.loads(operator.run("grants", "list", "--json"))
+    assert [(item["id"], item["collection_id"], item["granted_by"]) for item in shown] == [
+        (given, str(collection.id), None)
+    ]
+    assert "group:본부" in operator.run("grants", "list")
+    shown_kim = json.loads(operator.run("accounts", "show", "kim"))
+    assert [item["name"] for item in shown_kim["groups"]] == ["본부", "인사팀"] and shown_kim["grants"] == []
+    operator.run("groups", "remove", "인사팀", "user:Kim")
+    assert operator.run("groups", "members", "인사팀") == ""
+    operator.run("grants", "remove", given)
+    assert json.loads(operator.run("grants", "list", "--json")) == []
+
+
+WRONG = (
+    (("accounts", "show", "없는사람"), "account_not_found"),
+    (("groups", "members", "없는팀"), "group_not_found"),
+    (("grants", "remove", "x"), "grant_not_found"),
+    (("grants", "add", "user:없는사람", "viewer"), "account_not_found"),
+    (("grants", "add", "everyone", "king"), "invalid_request"),
+    (("accounts", "create", "김", "--clearance", "X"), "invalid_request"),
+    (("accounts", "create", "김", "-a", "dept"), "invalid_request"),
+    (("keys", "create", "x", "--owner", "없는사람"), "account_not_found"),
+)
+
+
+def test_what_is_not_there_is_said_in_a_sentence(operator: Operator) -> None:
+    for words, says in WRONG:
+        assert says in operator.run(*words, code=1), words
