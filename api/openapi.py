@@ -48,6 +48,15 @@ class DifyProblem(BaseModel):
     error_msg: str
 
 
+class ScimProblem(BaseModel):
+    """An error of the SCIM surface (RFC 7644, 3.12)."""
+
+    schemas: list[str]
+    status: str = Field(description="the HTTP status, as a text")
+    detail: str | None = None
+    scimType: str | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class Surface:
     """How errors look to one kind of client."""
@@ -68,7 +77,9 @@ class Surface:
 NATIVE = Surface(Problem, "application/problem+json")
 OPENAI = Surface(OpenAiProblem, "application/json")
 DIFY = Surface(DifyProblem, "application/json")
-SURFACES = (NATIVE, OPENAI, DIFY)
+SCIM = Surface(ScimProblem, "application/scim+json")
+SURFACES = (NATIVE, OPENAI, DIFY, SCIM)
+_PAGE = {"text/html": {"schema": {"type": "string"}}}
 
 
 def document_of(app: FastAPI, routers: Sequence[tuple[str, APIRouter]]) -> dict[str, Any]:
@@ -107,15 +118,30 @@ def _describe(operation: dict[str, Any], surface: Surface, *, open_to_all: bool)
     if open_to_all:
         operation["security"] = []
     responses = operation["responses"]
+    # An address that a browser is sent to tells a person what went wrong on a small page.
+    shown = _PAGE if any("text/html" in response.get("content", {}) for response in responses.values()) else {}
     for status, response in list(responses.items()):
+        content = response.get("content", {})
         if "HTTPValidationError" in str(response):
             del responses[status]
-        elif status[0] in "45":  # a model stands there as plain JSON; what is sent has the surface's type
-            described = [content for content in response.get("content", {}).values() if content.get("schema")]
-            response["content"] = {surface.media_type: described[0]} if described else surface.content
-    for status in _ANY:
-        responses[status] = {"$ref": f"#/components/responses/{surface.model.__name__}{status}"}
+        elif status[0] in "45":
+            response["content"] = _refusal(content, surface) | shown
+        elif surface is SCIM and "application/json" in content:
+            response["content"] = {surface.media_type: content["application/json"]}
+    for status, description in _ANY.items():
+        named = {"$ref": f"#/components/responses/{surface.model.__name__}{status}"}
+        responses[status] = {"description": description, "content": surface.content | shown} if shown else named
+
+
+def _refusal(content: dict[str, Any], surface: Surface) -> dict[str, Any]:
+    """The body of a refusal that a route describes: a model stands there as plain JSON, and is sent with the surface's type."""
+    written = content.get("application/json", {})
+    if surface.media_type in content or not set(content) - {"text/html"}:
+        return {surface.media_type: written} if written.get("schema") else surface.content
+    return content
 
 
 def _surface_of(path: str) -> Surface:
-    return OPENAI if speaks_openai(path) else DIFY if path.startswith("/dify/") else NATIVE
+    if speaks_openai(path):
+        return OPENAI
+    return next((one for start, one in (("/dify/", DIFY), ("/scim/", SCIM)) if path.startswith(start)), NATIVE)

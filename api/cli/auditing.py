@@ -52,32 +52,47 @@ def audit_verify(
     import json
     from dataclasses import asdict
 
+    with opened(context) as (database, trail, settings), _unreadable_is_2():
+        wanted = None if tenant is None else _tenant_id(database, tenant)
+        found, names, outside = verified(database, trail, settings, wanted, anchors)
+        if not as_json:
+            for item in found:
+                typer.echo(_sentence(item, names.get(item.tenant_id, "-"), outside=outside))
+        else:
+            shown = [asdict(item) | {"tenant": names.get(item.tenant_id), "whole": item.whole} for item in found]
+            typer.echo(json.dumps({"chains": shown}, default=str, ensure_ascii=False, indent=2))
+    if not all(item.whole for item in found):
+        raise typer.Exit(1)
+
+
+def verified(
+    database: Database,
+    trail: AuditTrail,
+    settings: RagSettings,
+    tenant_id: UUID | None = None,
+    anchors: Path | None = None,
+) -> tuple[list[Verification], dict[UUID, str], bool]:
+    """What was found of each chain, or of one; the tenants' names; and whether anything told to the outside was compared.
+
+    That it was looked at is put on the trail.
+    """
     from rag.access.audit_anchors import anchors_in
     from rag.access.audit_verification import verify
     from rag.domain.audit import INSTALLATION, AuditKind
     from rag.store import audit_event
 
-    with _opened(context) as (database, trail, settings), _unreadable_is_2():
-        told = anchors_in(anchors or settings.audit.anchor_file)
-        found: list[Verification] = []
-        with database.read() as session:
-            names = _names(session)
-            chains = {*audit_event.tenants(session), *(item.tenant_id for item in told)}
-        wanted = sorted(chains) if tenant is None else [_tenant_id(database, tenant)]
-        for tenant_id in wanted:
-            with database.snapshot() as session:
-                found.append(verify(session, tenant_id, key=trail.seal_key, anchors=told))
-        if not as_json:
-            for item in found:
-                typer.echo(_sentence(item, names.get(item.tenant_id, "-"), outside=bool(told)))
-        else:
-            shown = [asdict(item) | {"tenant": names.get(item.tenant_id), "whole": item.whole} for item in found]
-            typer.echo(json.dumps({"chains": shown}, default=str, ensure_ascii=False, indent=2))
-        for item in found:
-            detail = {"whole": item.whole, "problem": item.problem or "", "at": item.at, "entries": item.entries}
-            _note(trail, AuditKind.AUDIT_VERIFIED, item.tenant_id or INSTALLATION, "seogo audit verify", detail)
-    if not all(item.whole for item in found):
-        raise typer.Exit(1)
+    told = anchors_in(anchors or settings.audit.anchor_file)
+    found: list[Verification] = []
+    with database.read() as session:
+        names = _names(session)
+        chains = {*audit_event.tenants(session), *(item.tenant_id for item in told)}
+    for chain in sorted(chains) if tenant_id is None else [tenant_id]:
+        with database.snapshot() as session:
+            found.append(verify(session, chain, key=trail.seal_key, anchors=told))
+    for item in found:
+        detail = {"whole": item.whole, "problem": item.problem or "", "at": item.at, "entries": item.entries}
+        _note(trail, AuditKind.AUDIT_VERIFIED, item.tenant_id or INSTALLATION, "seogo audit verify", detail)
+    return found, names, bool(told)
 
 
 @audit_app.command("export")
@@ -101,7 +116,7 @@ def audit_export(
     from rag.domain.audit import AuditKind
     from rag.store import audit_event
 
-    with _opened(context) as (database, trail, _settings):
+    with opened(context) as (database, trail, _settings):
         if form not in FORMATS:
             raise CommandFailed(f"--format: {', '.join(FORMATS)}")
         if not reason.strip():
@@ -135,7 +150,7 @@ def audit_report(
     from rag.access.audit_report import sights
     from rag.domain.audit import AuditKind
 
-    with _opened(context) as (database, trail, _settings):
+    with opened(context) as (database, trail, _settings):
         tenant_id = _tenant_id(database, tenant)
         wanted = _wanted(who, kind, document, since, until)
         _note(trail, AuditKind.AUDIT_REPORTED, tenant_id, "seogo audit report", _as_detail(wanted))
@@ -215,7 +230,8 @@ _IDS = (1, 3)
 
 
 @contextmanager
-def _opened(context: typer.Context) -> Iterator[tuple[Database, AuditTrail, RagSettings]]:
+def opened(context: typer.Context) -> Iterator[tuple[Database, AuditTrail, RagSettings]]:
+    """The store that the options name, with its trail, for the length of a block."""
     from api.cli.connection import reporting_failures
     from api.cli.services import upgrade_schema
     from rag import bootstrap

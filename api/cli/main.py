@@ -11,6 +11,7 @@ from api.cli import space_commands
 from api.cli.access import access_app
 from api.cli.auditing import audit_app
 from api.cli.coding import code_app
+from api.cli.compliance import compliance_app
 from api.cli.directories import ldap_app
 from api.cli.evaluating import eval_app
 from api.cli.feedback import feedback_app
@@ -59,6 +60,7 @@ for name, group in (
     ("models", models_app),
     ("feedback", feedback_app),
     ("audit", audit_app),
+    ("compliance", compliance_app),
 ):
     app.add_typer(group, name=name)
 app.command()(sizing)
@@ -67,7 +69,7 @@ space_commands.add_to(index_app)
 
 _LOCAL_ONLY = (
     *("serve", "worker", "db", "doctor", "rebuild", "optimize", "verify", "eval", "models"),
-    *("keys", "keys-at-rest", "accounts", "groups", "grants", "export", "report"),
+    *("keys", "keys-at-rest", "accounts", "groups", "grants", "export", "report", "compliance"),
 )
 """Commands that work on the store itself, wherever a server runs."""
 

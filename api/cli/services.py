@@ -54,7 +54,7 @@ def guarded_egress(settings: Settings) -> AbstractContextManager[object]:
     """For the length of a block this process reaches loopback and the hosts that the settings name, and no other."""
     if not settings.api.egress_guard:
         return nullcontext()
-    named = {*hosts_of(settings.model_dump(mode="json")), *settings.api.egress_allow, settings.api.host}
+    named = {*hosts_of(settings.model_dump(mode="json")), *settings.api.egress_allow}
     return EgressGuard(named).guarding()
 
 

@@ -119,7 +119,19 @@ def logout(request: Request, response: Response, provider: str, caller: Annotate
     return LogoutOut(url=known.farewell(f"{site.origin()}/"))
 
 
-@router.post("/auth/{provider}/backchannel-logout", responses={400: {"description": "not an order of the provider"}})
+_NO_ORDER: dict[int | str, dict[str, Any]] = {
+    400: {
+        "description": "not an order of the provider",
+        "content": {
+            "application/json": {
+                "schema": {"type": "object", "properties": {"error": {"type": "string"}}, "required": ["error"]}
+            }
+        },
+    }
+}
+
+
+@router.post("/auth/{provider}/backchannel-logout", responses=_NO_ORDER)
 def backchannel_logout(request: Request, provider: str, logout_token: Annotated[str, Form()] = "") -> Response:
     """Take the provider's own order to end somebody's sessions (OpenID Connect Back-Channel Logout 1.0)."""
     try:

@@ -37,10 +37,10 @@ SeogoError
 │   ├── UnsupportedRequest         unsupported_request
 │   ├── RerankerMissing            reranker_missing
 │   └── GeneratorMissing           generator_missing
-├── DirectoryStopped               directory_stopped
-├── SignInFailed                   sign_in_failed
 ├── NotAuthenticated               not_authenticated
 │   └── AccessEnded                access_ended
+├── DirectoryStopped               directory_stopped
+├── SignInFailed                   sign_in_failed
 ├── NotPermitted                   not_permitted
 │   ├── LabelAboveClearance        label_above_clearance
 │   ├── NotYoursToOpen             not_yours_to_open

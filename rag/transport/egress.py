@@ -83,7 +83,7 @@ class EgressGuard:
             found = resolve(*arguments, **options)
             host = arguments[0] if arguments else options.get("host")
             if self._named(_text(host)):
-                self._learned.update(_address(entry[4][0]) for entry in found)
+                self._learned.update(_address(str(entry[4][0])) for entry in found)
             return found
 
         self.on = True
@@ -207,14 +207,20 @@ def _replaced(place: Any, attributes: Mapping[str, Any]) -> Iterator[None]:
 def hosts_of(values: Any) -> Iterator[str]:
     """The host of every URL in nested settings, whatever their fields are called, so that a new setting can't be forgotten.
 
+    Fields that are called `host` or `hosts` hold names without a scheme.
     Understands several hosts in one URL, as PostgreSQL takes them (`postgresql://a:5432,b:5432/seogo`, or `?host=a,b`).
     """
     if isinstance(values, str):
         if "://" in values:
             yield from _hosts_of_url(values)
     elif isinstance(values, Mapping):
-        for value in values.values():
+        for name, value in values.items():
             yield from hosts_of(value)
+            if name in ("host", "hosts"):
+                entries = [value] if isinstance(value, str) else value or ()
+                yield from (
+                    host for entry in entries if "://" not in entry for host in _hosts_of_url(f"host://{entry}")
+                )
     elif isinstance(values, Sequence):
         for value in values:
             yield from hosts_of(value)

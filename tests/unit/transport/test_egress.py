@@ -211,12 +211,14 @@ def test_the_hosts_of_the_settings_are_found_wherever_they_stand() -> None:
             "data_dir": "/srv/seogo",
         },
         "ingest": {"queue_database_url": "postgresql+psycopg:///seogo?host=db3,db4&port=5432"},
-        "later": [{"issuer": "https://sso.bank.example/realms/x"}],
+        "later": [{"issuer": "https://sso.bank.example/realms/x", "hosts": ["keys.bank.example", "login:8443"]}],
+        "nothing": {"host": None, "hosts": []},
         "note": "see file:///srv/x and http",
         "sockets": "postgresql+psycopg:///seogo?host=/run/postgresql",
         "sqlite": "sqlite:////srv/seogo/seogo.sqlite",
     }
     expected = {"db1", "db2", "db3", "db4", "bucket", "fd00:1::7", "gpu1", "gpu2", "sso.bank.example"}
+    expected |= {"keys.bank.example", "login"}
     assert set(hosts_of(values)) == expected
     EgressGuard(expected)
 
