@@ -25,7 +25,7 @@ class LiteralPaths:
         for prefix, router in routers:
             for route in router.routes:
                 if isinstance(route, APIRoute) and not route.param_convertors:
-                    self._methods.setdefault(prefix + route.path, set()).update(route.methods)
+                    self._methods.setdefault(prefix + route.path, set()).update(route.methods or ())
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on, unless its address is written out and does not take its method."""

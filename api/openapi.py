@@ -110,7 +110,7 @@ def _guarded(routers: Sequence[tuple[str, APIRouter]]) -> Iterator[tuple[str, st
     for prefix, router in routers:
         for route in router.routes:
             if isinstance(route, APIRoute) and any(isinstance(d.call, Guard) for d in route.dependant.dependencies):
-                yield from ((prefix + route.path_format, method.lower()) for method in route.methods)
+                yield from ((prefix + route.path_format, method.lower()) for method in route.methods or ())
 
 
 def _describe(operation: dict[str, Any], surface: Surface, *, open_to_all: bool) -> None:

@@ -108,9 +108,8 @@ def components() -> Iterator[dict[str, str]]:
         classified = [
             line.rpartition("::")[2].strip() for line in told.get_all("Classifier", []) if line.startswith("License ::")
         ]
-        licence = (
-            told.get("License-Expression") or "; ".join(classified) or (told.get("License") or "").split("\n")[0][:100]
-        )
+        free = [told[field] for field in ("License-Expression", "License") if field in told]
+        licence = "; ".join(classified) or (free[0].split("\n")[0][:100] if free else "")
         yield {"name": name, "version": found[name].version, "licence": licence}
 
 

@@ -35,6 +35,7 @@ WRITE = READ | {
     Action.CONTROL_INGESTION,
     Action.WRITE_PROGRAMS,
     Action.MANAGE_ACCESS,
+    Action.REVIEW_DOCUMENTS,
     Action.MANAGE_OWN_KEYS,
 }
 
