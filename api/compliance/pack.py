@@ -108,8 +108,8 @@ def components() -> Iterator[dict[str, str]]:
         classified = [
             line.rpartition("::")[2].strip() for line in told.get_all("Classifier", []) if line.startswith("License ::")
         ]
-        free = [told[field] for field in ("License-Expression", "License") if field in told]
-        licence = "; ".join(classified) or (free[0].split("\n")[0][:100] if free else "")
+        expression, free = ((told.get_all(field) or [""])[0] for field in ("License-Expression", "License"))
+        licence = expression or "; ".join(classified) or free.split("\n")[0][:100]
         yield {"name": name, "version": found[name].version, "licence": licence}
 
 
