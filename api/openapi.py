@@ -102,6 +102,7 @@ def document_of(app: FastAPI, routers: Sequence[tuple[str, APIRouter]]) -> dict[
         for path, operations in made["paths"].items():
             for method, operation in operations.items():
                 _describe(operation, _surface_of(path), open_to_all=(path, method) not in guarded)
+                _share_refusals(operation["responses"], components["responses"], _surface_of(path))
         app.openapi_schema = made
     return app.openapi_schema
 
@@ -131,6 +132,15 @@ def _describe(operation: dict[str, Any], surface: Surface, *, open_to_all: bool)
     for status, description in _ANY.items():
         named = {"$ref": f"#/components/responses/{surface.model.__name__}{status}"}
         responses[status] = {"description": description, "content": surface.content | shown} if shown else named
+
+
+def _share_refusals(responses: dict[str, Any], shared: dict[str, Any], surface: Surface) -> None:
+    """Say a refusal that many operations have once: it stands among the components, and here is a reference to it."""
+    for status, response in responses.items():
+        if status[0] in "45" and "$ref" not in response:
+            name = f"{surface.model.__name__}{status}"
+            if shared.setdefault(name, response) == response:
+                responses[status] = {"$ref": f"#/components/responses/{name}"}
 
 
 def _refusal(content: dict[str, Any], surface: Surface) -> dict[str, Any]:
