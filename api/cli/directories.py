@@ -29,7 +29,7 @@ def ldap_sync(
     """Bring accounts and groups in step with the directory."""
     from api.cli.commands import print_json
     from api.cli.connection import CommandFailed, reporting_failures
-    from api.cli.services import upgrade_schema
+    from api.cli.services import guarded_egress, upgrade_schema
     from rag.access.federation_directory import Directories
     from rag.bootstrap import open_database
 
@@ -42,7 +42,8 @@ def ldap_sync(
         database = open_database(settings.rag)
         try:
             directories = Directories(database, settings.rag.identity)
-            found = {item.name: directories.sync(item, dry_run=dry_run).to_json() for item in wanted}
+            with guarded_egress(settings):
+                found = {item.name: directories.sync(item, dry_run=dry_run).to_json() for item in wanted}
         finally:
             database.close()
     if as_json:

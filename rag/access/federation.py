@@ -16,7 +16,7 @@ from rag.access.federation_sign_in import SignIn
 from rag.access.federation_tokens import TokenVerifier
 from rag.access.identities import CredentialKind, Identities
 from rag.domain.errors import NotFound
-from rag.settings import IdentitySettings
+from rag.settings_identity import IdentitySettings
 from rag.store.session import Database
 
 

@@ -20,7 +20,7 @@ from rag.access.groups import Groups
 from rag.domain.access import Role, highest, user
 from rag.domain.document import NAMESPACE
 from rag.domain.errors import InvalidRequest, NameTaken, NotAuthenticated
-from rag.settings import OidcProvider
+from rag.settings_identity import OidcProvider
 from rag.store import account, sign_in
 from rag.store.account import Account, AccountKind, Source
 from rag.store.role_grant import RoleGrant

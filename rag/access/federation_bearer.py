@@ -10,7 +10,7 @@ from rag.access.federation_tokens import TokenVerifier, looks_signed, unproven_i
 from rag.access.identities import Identities, Presented
 from rag.domain.errors import NotAuthenticated
 from rag.domain.principal import Principal
-from rag.settings import OidcProvider
+from rag.settings_identity import OidcProvider
 
 
 class ProviderTokens:

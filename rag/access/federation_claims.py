@@ -8,7 +8,7 @@ from typing import Any
 
 from rag.domain.access import Label, Role
 from rag.domain.principal import Scope
-from rag.settings import OidcProvider
+from rag.settings_identity import OidcProvider
 
 MAX_GROUPS = 1000
 """Groups of one person that are taken over; more are a mistake in the provider's mapping."""

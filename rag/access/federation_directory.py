@@ -17,7 +17,7 @@ from rag.access.accounts import AccountChange, Accounts
 from rag.access.federation_listing import DirectoryGroup, DirectoryPerson, Listing
 from rag.access.groups import Groups
 from rag.domain.errors import DirectoryStopped, InvalidRequest, NameTaken, SeogoError
-from rag.settings import IdentitySettings, LdapSettings
+from rag.settings_identity import IdentitySettings, LdapSettings
 from rag.store import directory_run
 from rag.store.account import Account, AccountGroup, AccountKind, Source
 from rag.store.base import utc_now

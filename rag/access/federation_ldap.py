@@ -15,7 +15,7 @@ from rag.access.federation_claims import cleaned
 from rag.access.federation_listing import DirectoryGroup, DirectoryPerson, Listing
 from rag.access.federation_provider import is_loopback
 from rag.domain.errors import ConfigurationError, ProviderUnavailable
-from rag.settings import LdapSettings
+from rag.settings_identity import LdapSettings
 
 if TYPE_CHECKING:
     from ldap3 import Connection

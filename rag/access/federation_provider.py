@@ -18,7 +18,7 @@ from joserfc.errors import JoseError
 from joserfc.jwk import JWKRegistry, Key
 
 from rag.domain.errors import ConfigurationError, ProviderUnavailable
-from rag.settings import OidcProvider
+from rag.settings_identity import OidcProvider
 
 log = logging.getLogger(__name__)
 

@@ -18,7 +18,7 @@ from rag.access.identities import Identities, Presented
 from rag.domain.access import Role
 from rag.domain.errors import NotAuthenticated
 from rag.domain.principal import Principal, Scope
-from rag.settings import SessionSettings
+from rag.settings_identity import SessionSettings
 from rag.store import sign_in
 from rag.store.base import utc_now
 from rag.store.session import Database

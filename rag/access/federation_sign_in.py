@@ -25,7 +25,7 @@ from rag.access.federation_tokens import TokenVerifier
 from rag.access.identities import Identities
 from rag.domain.errors import ConfigurationError, NotAuthenticated, ProviderUnavailable, SignInFailed
 from rag.domain.principal import Principal, Scope
-from rag.settings import OidcProvider, SessionSettings
+from rag.settings_identity import OidcProvider, SessionSettings
 from rag.store import sign_in
 from rag.store.base import utc_now
 from rag.store.session import Database

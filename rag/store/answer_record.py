@@ -11,7 +11,7 @@ from uuid import UUID, uuid4
 from sqlalchemy import ColumnElement, ForeignKey, Index, Select, String, Text, and_, delete, exists, or_, select, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from rag.domain.principal import Permit, Principal
+from rag.domain.principal import Permit, Principal, PrincipalKind
 from rag.store.base import Base, in_groups, utc_now
 from rag.store.collection import Collection
 from rag.store.document import Document, covered
@@ -122,12 +122,22 @@ class Feedback(Base):
 
 
 def of_caller(session: Session, permit: Permit, answer_id: UUID, since: datetime | None) -> AnswerRecord | None:
-    """The answer, if the permit's principal asked for it, or may see all of its tenant; None for any other."""
+    """The answer, if the permit's principal asked for it, or may see all of its tenant; None for any other.
+
+    A principal has credentials narrower than itself: for one of some collections there are only answers from these, and
+    for a page in a browser only what such pages asked, not what the maker of its token did.
+    """
     principal = permit.principal
-    found = select(AnswerRecord).where(AnswerRecord.id == answer_id, *_kept(permit.tenant_id, since))
+    query = select(AnswerRecord).where(AnswerRecord.id == answer_id, *_kept(permit.tenant_id, since))
     if not principal.whole_tenant:
-        found = found.where(AnswerRecord.principal_id == principal.id)
-    return session.scalar(found)
+        query = query.where(AnswerRecord.principal_id == principal.id)
+    if principal.kind is PrincipalKind.WIDGET:
+        query = query.where(AnswerRecord.principal_kind == PrincipalKind.WIDGET.value)
+    found = session.scalar(query)
+    limits = principal.collections
+    if found is not None and limits is not None and not {UUID(item) for item in found.collections} <= limits:
+        return None
+    return found
 
 
 def withheld(session: Session, permit: Permit, answer_ids: Iterable[UUID]) -> frozenset[UUID]:

@@ -23,7 +23,8 @@ from rag.access.accounts import Accounts
 from rag.access.federation import open_federation
 from rag.access.identities import CredentialKind
 from rag.domain.principal import Scope
-from rag.settings import IdentitySettings, RagSettings
+from rag.settings import RagSettings
+from rag.settings_identity import IdentitySettings
 from tests.support.bare import bare_services
 from tests.support.oidc_provider import FakeProvider
 from tests.support.running import Running

@@ -73,6 +73,24 @@ def test_a_page_asks_shows_and_says_what_it_thinks_and_nothing_else(service: Run
         assert page.request(method, path, json={}).status_code == 403, (method, path)
 
 
+def test_a_page_speaks_of_what_such_pages_asked_in_its_collections_and_of_nothing_else(service: Running) -> None:
+    admin = service.caller()
+    rules, wages = admin.collection(), admin.collection()
+    admin.ingest(rules, {"휴가.md": "# 휴가\n\n연차 휴가는 15일이다.\n"})
+    pages = {name: widget(service, admin, collections=[name]) for name in (rules, wages)}
+    body = {"question": "연차 휴가는 며칠인가?"}
+    makers = admin.post("/api/v1/answers", json={**body, "collections": [rules]}).json()["answer_id"]
+    asked = pages[rules].post("/api/v1/answers", json=body).json()["answer_id"]
+
+    def said(caller: Caller, answer: str) -> int:
+        return int(caller.post(f"/api/v1/answers/{answer}/feedback", json={"rating": "down"}).status_code)
+
+    assert said(pages[rules], asked) == said(admin, makers) == said(admin, asked) == 200
+    assert said(widget(service, admin, collections=[rules, wages]), asked) == 200, "the page's next token"
+    assert said(pages[rules], makers) == 404, "the key asked that, not a page"
+    assert said(pages[wages], asked) == 404, "in a collection that this page has nothing of"
+
+
 def test_the_routes_of_a_page_are_these() -> None:
     """By their guards; that the policy lets a widget do no other action, a test of the policy shows."""
     found = set()

@@ -25,7 +25,7 @@ from rag.access.keys import Keys
 from rag.domain.access import Label, Role
 from rag.domain.errors import ConfigurationError, NotAuthenticated, NotFound, ProviderUnavailable, SignInFailed
 from rag.domain.principal import Principal, PrincipalKind, Scope
-from rag.settings import IdentitySettings, SessionSettings
+from rag.settings_identity import IdentitySettings, SessionSettings
 from rag.store import account
 from rag.store.account import Account, AccountKind, Source
 from rag.store.base import utc_now

@@ -16,7 +16,7 @@ from rag.access.groups import Groups
 from rag.access.identities import Identities
 from rag.access.keys import Keys
 from rag.domain.errors import DirectoryStopped, NotAuthenticated, ProviderUnavailable
-from rag.settings import IdentitySettings, LdapSettings
+from rag.settings_identity import IdentitySettings, LdapSettings
 from rag.store.account import Source
 from rag.store.base import utc_now
 from rag.store.directory_run import DirectoryRun

@@ -18,7 +18,7 @@ from rag.access.groups import Groups
 from rag.access.identities import Identities
 from rag.access.keys import Keys
 from rag.domain.errors import ConfigurationError, ProviderUnavailable
-from rag.settings import IdentitySettings, LdapSettings
+from rag.settings_identity import IdentitySettings, LdapSettings
 from rag.store.account import Source
 from rag.store.session import Database
 from rag.store.tenant import tenant_id_of

@@ -14,7 +14,7 @@ from joserfc.jwk import ECKey, OctKey, OKPKey, RSAKey
 from rag.access.federation_provider import RETRY_S, Provider
 from rag.access.federation_tokens import LOGOUT_EVENT, MAX_TOKEN_CHARS, TokenVerifier
 from rag.domain.errors import ConfigurationError, NotAuthenticated, ProviderUnavailable
-from rag.settings import OidcProvider
+from rag.settings_identity import OidcProvider
 from tests.support.oidc_provider import NOW, FakeProvider, unsigned
 
 

@@ -10,6 +10,7 @@ from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import event, inspect, select
 
 from rag.access.policy import Action, Policy
@@ -90,6 +91,15 @@ def test_the_way_down_and_up_again(empty: Database) -> None:
 
 def test_the_migrations_folder_can_never_shadow_the_library() -> None:
     assert not list(schema.migrations_folder().rglob("__init__.py"))
+
+
+def test_the_numbers_of_migrations_are_their_order() -> None:
+    steps = [*ScriptDirectory(str(schema.migrations_folder())).walk_revisions()][::-1]
+    numbers = [int(step.revision[:4]) for step in steps]
+    assert numbers == sorted(numbers)
+    late = [number for number in numbers if number > 8]  # before, parts that came together share a number
+    assert late == list(range(9, 9 + len(late)))
+    assert [Path(step.path).stem for step in steps[1:]] == [step.revision for step in steps[1:]]
 
 
 def test_the_step_from_the_first_schema_keeps_every_row(empty: Database) -> None:

@@ -1,7 +1,7 @@
 """documents that seem to speak to a model, and who looked at them
 
-Revision ID: 0009_injection
-Revises: 0009_rates
+Revision ID: 0016_injection
+Revises: 0015_rates
 """
 
 from __future__ import annotations
@@ -9,8 +9,8 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0009_injection"
-down_revision = "0009_rates"
+revision = "0016_injection"
+down_revision = "0015_rates"
 branch_labels = None
 depends_on = None
 

@@ -1,6 +1,6 @@
 """rotation and last address of keys, tokens of widgets
 
-Revision ID: 0010_identity
+Revision ID: 0011_identity
 Revises: 0010_acl
 """
 
@@ -11,7 +11,7 @@ from alembic import op
 
 from rag.store.base import UtcDateTime
 
-revision = "0010_identity"
+revision = "0011_identity"
 down_revision = "0010_acl"
 branch_labels = None
 depends_on = None

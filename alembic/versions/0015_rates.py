@@ -1,7 +1,7 @@
 """what keys and tenants use in each minute
 
-Revision ID: 0009_rates
-Revises: 0009_privacy
+Revision ID: 0015_rates
+Revises: 0014_privacy
 """
 
 from __future__ import annotations
@@ -9,8 +9,8 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0009_rates"
-down_revision = "0009_privacy"
+revision = "0015_rates"
+down_revision = "0014_privacy"
 branch_labels = None
 depends_on = None
 

@@ -1,7 +1,7 @@
 """where personal data stands, and what a collection wants done about it
 
-Revision ID: 0009_privacy
-Revises: 0009_audit
+Revision ID: 0014_privacy
+Revises: 0013_audit
 """
 
 from __future__ import annotations
@@ -9,8 +9,8 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0009_privacy"
-down_revision = "0009_audit"
+revision = "0014_privacy"
+down_revision = "0013_audit"
 branch_labels = None
 depends_on = None
 

@@ -1,7 +1,7 @@
 """the audit trail, to which the database itself lets rows only be added; what an answer stood on
 
-Revision ID: 0009_audit
-Revises: 0010_federation
+Revision ID: 0013_audit
+Revises: 0012_federation
 """
 
 from __future__ import annotations
@@ -9,8 +9,8 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0009_audit"
-down_revision = "0010_federation"
+revision = "0013_audit"
+down_revision = "0012_federation"
 branch_labels = None
 depends_on = None
 

@@ -1,7 +1,7 @@
 """sign-ins with a provider, and the sessions that they begin
 
-Revision ID: 0010_federation
-Revises: 0010_identity
+Revision ID: 0012_federation
+Revises: 0011_identity
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ from alembic import op
 
 from rag.store.base import UtcDateTime
 
-revision = "0010_federation"
-down_revision = "0010_identity"
+revision = "0012_federation"
+down_revision = "0011_identity"
 branch_labels = None
 depends_on = None
 
