@@ -129,14 +129,20 @@ def build(settings: IngestSettings, rag: Rag, *, listen: bool) -> Ingest:
         build_writer(settings, rag, pipeline.stopping), settings.program_jobs, settings.program_waiting
     )
     jobs = IngestJobs(pipeline, job_settings, programs)
-    jobs.upkeep.chores.append(lambda: drop_unused_rules(rag.database))
-    jobs.upkeep.chores.append(lambda: privacy.settle(pipeline))
+
+    def drop_rules() -> None:
+        drop_unused_rules(rag.database)
+
+    def settle_privacy() -> None:
+        privacy.settle(pipeline)
+
+    jobs.upkeep.chores += [drop_rules, settle_privacy]
     jobs.upkeep.chores.append(AnswerLog(rag.database, rag.settings.answer_log).expire)
     jobs.upkeep.chores.append(AuditRetention(rag.audit, rag.settings.audit).cut_due)
     jobs.upkeep.chores.append(open_anchoring(rag.settings, rag.audit).tell_due)
     jobs.start()
     jobs.upkeep.chores.append(rag.federation.directories.sync_due)
-    upkeep = Upkeep([jobs.upkeep, programs], settings.upkeep_every_s) if listen else None
+    upkeep = Upkeep([jobs.upkeep, programs], settings.upkeep_every_s, jobs.upkeep.chores) if listen else None
     if upkeep is not None:
         # A thread that answers waits so long at most for each turn that a thread that ingests has.
         sys.setswitchinterval(_SWITCH_S)
