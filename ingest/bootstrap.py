@@ -6,6 +6,7 @@ import logging
 import sys
 import threading
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -21,7 +22,7 @@ from ingest.parsing.sandbox import ParseLimits, ParseSandbox
 from ingest.pipeline import maintenance, privacy
 from ingest.pipeline.children import ChildLimits
 from ingest.pipeline.programs import ProgramLimits, ProgramWriter
-from ingest.pipeline.steps import Pipeline
+from ingest.pipeline.steps import Interrupted, Pipeline
 from ingest.settings import IngestSettings
 from rag.access.audit_anchors import open_anchoring
 from rag.access.audit_retention import AuditRetention
@@ -134,7 +135,8 @@ def build(settings: IngestSettings, rag: Rag, *, listen: bool) -> Ingest:
         drop_unused_rules(rag.database)
 
     def settle_privacy() -> None:
-        privacy.settle(pipeline)
+        with suppress(Interrupted):  # the process ends
+            privacy.settle(pipeline)
 
     jobs.upkeep.chores += [drop_rules, settle_privacy]
     jobs.upkeep.chores.append(AnswerLog(rag.database, rag.settings.answer_log).expire)
