@@ -28,7 +28,7 @@ from rag.domain.errors import AccountNotFound, GrantNotFound, GroupNotFound, Inv
 from rag.store import collection
 from rag.store.account import Account, AccountGroup, AccountKind
 from rag.store.session import Database
-from rag.store.tenant import Tenant, ensure_tenant, tenant_id_of
+from rag.store.tenant import DEFAULT_TENANT, Tenant, ensure_tenant, tenant_id_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,10 +51,11 @@ class People:
         """Prepare.
 
         Raises:
-            InvalidRequest: there is no such tenant, and it is not to be made.
+            InvalidRequest: there is no such tenant, and it is not to be made. The default one is, wherever it is named.
         """
         self._options = options
         self.tenant_id = tenant_id_of(tenant)
+        make = make or tenant == DEFAULT_TENANT
         with database.write() if make else database.read() as session:
             if make:
                 ensure_tenant(session, tenant)
