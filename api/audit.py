@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import logging
 from collections.abc import Iterable, Mapping, Sequence
-from ipaddress import ip_address
+from ipaddress import IPv4Network, IPv6Network, ip_address
 from typing import Any, Protocol
 from uuid import UUID
 
@@ -253,7 +253,7 @@ class Audited:
     """Puts each guarded request on the trail before its response, or the next piece of it, goes out."""
 
     def __init__(self, app: ASGIApp, trail: AuditTrail, settings: ApiSettings, subject_attribute: str = "") -> None:
-        self._app, self._trail, self._settings = app, trail, settings
+        self._app, self._trail, self._proxies = app, trail, settings.connections.proxies()
         self._subject_attribute = subject_attribute
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -286,7 +286,7 @@ class Audited:
     def _origin(self, scope: Scope) -> Origin:
         headers = Headers(scope=scope)
         return Origin(
-            client_address(scope, headers, self._settings.trusted_proxies),
+            client_address(scope, headers, self._proxies),
             surface_of(scope["path"]),
             headers.get("user-agent", ""),
             request_id(scope),
@@ -329,7 +329,7 @@ def surface_of(path: str) -> str:
     return head if head in ("auth", "dify", "continue", "scim", "mcp") else "native"
 
 
-def client_address(scope: Scope, headers: Mapping[str, str], trusted: Sequence[Any]) -> str:
+def client_address(scope: Scope, headers: Mapping[str, str], trusted: Sequence[IPv4Network | IPv6Network]) -> str:
     """Where a request comes from: the nearest address that is no proxy of ours. Whoever is not one can't say otherwise."""
     peer = scope.get("client")
     address = str(peer[0]) if peer else "local"
@@ -342,7 +342,7 @@ def client_address(scope: Scope, headers: Mapping[str, str], trusted: Sequence[A
     return address
 
 
-def _trusted(address: str, trusted: Sequence[Any]) -> bool:
+def _trusted(address: str, trusted: Sequence[IPv4Network | IPv6Network]) -> bool:
     return _is_address(address) and any(ip_address(address) in network for network in trusted)
 
 

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from api.cli.texts import text
+
 if TYPE_CHECKING:
     from rag.access.audit import AuditTrail
     from rag.settings import RagSettings
@@ -40,8 +42,9 @@ def pack(
         hashes = write(out, context.obj.settings(), store=store, junit=junit, sbom=sbom)
     for name, digest in sorted(hashes.items()):
         typer.echo(f"{digest}  {name}")
-    typer.echo(f"{out} ({len(hashes)} + {MANIFEST})")
+    typer.echo(f"{text('pack_written')}: {out} ({len(hashes)} + {MANIFEST})")
     if not all(chain["whole"] for chain in store["audit"]["chains"]):
+        typer.secho(text("pack_not_whole"), fg="red", err=True)
         raise typer.Exit(1)
 
 

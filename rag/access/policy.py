@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+import threading
+from collections import OrderedDict
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from enum import Enum
 from functools import lru_cache
@@ -34,6 +37,7 @@ _ROLE_FOR = {
     Scope.OPERATOR: Role.ADMIN,
 }
 _REMEMBERED_RULES = 20_000
+_REMEMBERED_COLLECTION_RULES = 2000
 
 
 class Action(Enum):
@@ -105,7 +109,8 @@ class Policy:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._parsed = lru_cache(_REMEMBERED_RULES)(EffectiveRule.parse)
+        self._rules = _RememberedRules(_REMEMBERED_RULES)
+        self._of_collection = lru_cache(_REMEMBERED_COLLECTION_RULES)(_parsed)
 
     def require(self, principal: Principal, action: Action) -> None:
         """Raise NotPermitted unless a scope of the principal covers the action, and its role in the tenant those that are
@@ -142,39 +147,81 @@ class Policy:
             else:
                 held = frozenset(_named(visible, wanted) for wanted in collections)
             known = access_rule.of_collections(session, principal.tenant_id, held)
-        return Permit(principal, held, as_of, where, self._passed(principal, known), _revision(known))
-
-    def _passed(self, principal: Principal, known: Sequence[KnownRule]) -> frozenset[PassedRule]:
-        """Those of these rules that let the principal pass."""
-        readers = {item: principal.reader_of(item) for item in {rule.collection_id for rule in known}}
-        return frozenset(
-            PassedRule(rule.collection_id, rule.id)
-            for rule in known
-            if self._parsed(rule.text).permits(readers[rule.collection_id])
-        )
+            rules = self._rules.read(session, principal.tenant_id, known)
+        return Permit(principal, held, as_of, where, _passed(principal, known, rules), _revision(known))
 
     def _deleted(self, session: Session, principal: Principal, action: Action) -> frozenset[UUID]:
         if action is not Action.READ_RECEIPTS:
             return frozenset()
         rows = collection.deleted_of_tenant(session, principal.tenant_id)
-        return frozenset(row.id for row in rows if _may(principal, action, row))
+        return frozenset(row.id for row in rows if self._may(principal, action, row))
 
     def _visible(self, session: Session, principal: Principal, action: Action) -> list[Collection]:
         rows = collection.of_tenant(session, principal.tenant_id)
-        return [row for row in rows if _may(principal, action, row)]
+        return [row for row in rows if self._may(principal, action, row)]
+
+    def _may(self, principal: Principal, action: Action, row: Collection) -> bool:
+        """Whether the principal has the role in the collection, and the collection's own rule lets it pass."""
+        wanted = Role.VIEWER if action.reach is Reach.TENANT else action.role
+        if not _includes(principal.role_on(row.id), wanted):
+            return False
+        if row.access is None:
+            return True
+        return self._of_collection(json.dumps(row.access, sort_keys=True)).permits(principal.reader_of(row.id))
+
+
+class _RememberedRules:
+    """Rules of documents by id, which is made of what they say: what is known of an id stays so.
+
+    Of several thousand only those are read that nobody asked for of late.
+    """
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._lock = threading.Lock()
+        self._kept: OrderedDict[UUID, EffectiveRule] = OrderedDict()
+
+    def read(self, session: Session, tenant_id: UUID, known: Sequence[KnownRule]) -> dict[UUID, EffectiveRule]:
+        """What these rules say; one that was removed meanwhile is left out: no document has it, and nobody passes it."""
+        found: dict[UUID, EffectiveRule] = {}
+        unknown: list[UUID] = []
+        with self._lock:
+            for item in known:
+                if (rule := self._kept.get(item.id)) is None:
+                    unknown.append(item.id)
+                else:
+                    self._kept.move_to_end(item.id)
+                    found[item.id] = rule
+        if unknown:
+            read = access_rule.texts_of(session, tenant_id, unknown)
+            fresh = {key: EffectiveRule.parse(text) for key, text in read.items()}
+            found |= fresh
+            with self._lock:
+                self._kept.update(fresh)
+                while len(self._kept) > self._most:
+                    self._kept.popitem(last=False)
+        return found
+
+
+def _passed(
+    principal: Principal, known: Sequence[KnownRule], rules: Mapping[UUID, EffectiveRule]
+) -> frozenset[PassedRule]:
+    """Those of these rules that let the principal pass."""
+    readers = {item: principal.reader_of(item) for item in {rule.collection_id for rule in known}}
+    return frozenset(
+        PassedRule(item.collection_id, item.id)
+        for item in known
+        if (rule := rules.get(item.id)) is not None and rule.permits(readers[item.collection_id])
+    )
+
+
+def _parsed(text: str) -> AccessRule:
+    return AccessRule.from_json(json.loads(text))
 
 
 def _revision(known: Sequence[KnownRule]) -> int:
     """0 without rules. A sum, for rows come in any order; every document that gets a rule moves the instant of that rule."""
     return sum(hash((rule.id, rule.wanted_at)) for rule in known) or len(known)
-
-
-def _may(principal: Principal, action: Action, row: Collection) -> bool:
-    """Whether the principal has the role in the collection, and the collection's own rule lets it pass."""
-    wanted = Role.VIEWER if action.reach is Reach.TENANT else action.role
-    if not _includes(principal.role_on(row.id), wanted):
-        return False
-    return row.access is None or AccessRule.from_json(row.access).permits(principal.reader_of(row.id))
 
 
 def _holds_in_tenant(principal: Principal, role: Role) -> bool:

@@ -14,6 +14,8 @@ from rag.domain.principal import Permit
 from rag.store.session import Database
 
 _HIDDEN = "hidden"
+_LONG = 2000
+"""Characters from which on a text is looked through beside the event loop: other answers are not to stand still."""
 
 
 async def without_hidden(
@@ -29,7 +31,7 @@ async def without_hidden(
             if hide is None or isinstance(event, Note):
                 yield event
                 continue
-            text = hide(event.text)
+            text = hide(event.text) if len(event.text) < _LONG else await run_sync(hide, event.text)
             if text == event.text:
                 yield event
                 continue

@@ -13,11 +13,11 @@ from uuid import UUID
 
 from sqlalchemy.orm import Session
 
-from rag.access.personal_data.detector import detector_for
+from rag.access.personal_data.detector import Detector, detector_for
 from rag.access.personal_data.scanning import detector_of, scan_alone, scan_key
 from rag.domain.document import Chunk
 from rag.domain.errors import PersonalDataHidden
-from rag.domain.findings import ChunkFindings, Finding, masked
+from rag.domain.findings import ChunkFindings, masked
 from rag.domain.language import CollectionKind
 from rag.domain.passage import LocatedChunk, Passage, Source
 from rag.domain.personal_data import PersonalDataRecord, PrivacyPolicy, record_from_json
@@ -125,18 +125,24 @@ def answer_filter(database: Database, permit: Permit, passages: Sequence[Passage
 
     The passages are as the principal may see them, so what stands in them may be said.
     """
+    hiding: dict[Detector, list[PrivacyPolicy]] = {}
     with database.read() as session:
-        views = [view for view in _views(session, permit, permit.collections).values() if not view.raw]
-    if not views:
+        for view in _views(session, permit, permit.collections).values():
+            if not view.raw:
+                policies = hiding.setdefault(detector_of(view.policy, view.kind), [])
+                if view.policy not in policies:  # most collections want the same
+                    policies.append(view.policy)
+    if not hiding:
         return None
     told = "\n".join(item.chunk.search_text for item in passages)
 
     def hidden(text: str) -> str:
-        found: set[Finding] = set()
-        for view in views:
-            for item in detector_of(view.policy, view.kind).find(text):
-                if view.policy.hides(item.kind) and text[item.start : item.end] not in told:
-                    found.add(item)
+        found = {
+            item
+            for detector, policies in hiding.items()
+            for item in detector.find(text)
+            if any(policy.hides(item.kind) for policy in policies) and text[item.start : item.end] not in told
+        }
         return masked(text, found)
 
     return hidden

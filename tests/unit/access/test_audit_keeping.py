@@ -94,6 +94,9 @@ def test_an_outside_that_is_away_is_on_record_and_told_later(database: Database)
     assert (failed.kind, failed.outcome) == (AuditKind.ANCHOR_FAILED, "failed")
     assert failed.detail["to"] == ["siem"]
     assert failed.detail["seq"] == 1
+    assert anchoring.tell_due() == 0  # not yet: every try that fails is one more entry
+    assert len(entries(database)) == 2
+    clock.at += timedelta(minutes=5)
     there.away = False
     assert anchoring.tell_due() == 1
     assert there.told[-1].seq == 2
@@ -110,9 +113,11 @@ def test_an_end_that_can_be_neither_told_nor_recorded_is_told_later(
         raise AuditUnavailable
 
     monkeypatch.setattr(AuditTrail, "record", refused)
-    anchoring = Anchoring(trail, [outside], timedelta(minutes=5))
+    clock = Clock()
+    anchoring = Anchoring(trail, [outside], timedelta(minutes=5), clock)
     assert anchoring.tell_due() == 0
     outside.away = False
+    clock.at += timedelta(minutes=5)
     assert anchoring.tell_due() == 1
 
 

@@ -14,6 +14,7 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.audit import Audited, RequestAudit, _Unrecorded, audit_of, client_address, surface_of
+from api.hardening.settings import ConnectionSettings
 from api.settings import ApiSettings
 from rag.access.audit import AuditTrail
 from rag.access.policy import Action
@@ -345,6 +346,28 @@ PROXIES = (ip_network("10.0.0.0/8"), ip_network("fd00::/8"))
 def test_only_proxies_of_ours_say_where_a_client_is(peer: Any, forwarded: str, address: str) -> None:
     headers = Headers({"x-forwarded-for": forwarded})
     assert client_address({"client": peer}, headers, PROXIES) == address
+
+
+def test_the_record_believes_the_proxies_that_the_connections_are_counted_by() -> None:
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        begun(scope)
+        await start(send)
+
+    async def receive() -> Message:
+        return {"type": "http.request", "body": b""}
+
+    async def send(message: Message) -> None:
+        assert message["type"] == "http.response.start"
+
+    scope = {"type": "http", "method": "POST", "path": "/api/v1/answers", "client": ("10.9.8.7", 1)}
+    headers = [(b"x-forwarded-for", b"203.0.113.9")]
+    addresses = []
+    for proxies in ((), ("10.0.0.0/8",)):
+        trail = Trail()
+        settings = ApiSettings(connections=ConnectionSettings(trusted_proxies=proxies))
+        asyncio.run(Audited(app, trail, settings)({**scope, "headers": headers}, receive, send))
+        addresses.append(trail.told[0].origin.ip)
+    assert addresses == ["10.9.8.7", "203.0.113.9"]
 
 
 @pytest.mark.parametrize(
