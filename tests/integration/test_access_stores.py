@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
 
+from rag.domain.access import Label
 from rag.domain.principal import Scope
 from rag.store import program
 from rag.store.program import Program, ProgramState
@@ -86,7 +88,9 @@ def test_clients_files_are_as_closed_as_the_documents_that_they_are(tenant: Tena
     store = f"vs_{UUID(tenant.boss.get(f'/api/v1/collections/{tenant.collection}').json()['id']).hex}"
     files = {"file": ("a.md", "# A\n\n거북이\n".encode()), "purpose": (None, "assistants")}
     made = tenant.writer.post("/v1/files", files=files).json()
-    assert tenant.reader.get(f"/v1/files/{made['id']}/content").status_code == 200
+    assert tenant.reader.get(f"/v1/files/{made['id']}/content").status_code == 404
+    for caller in (tenant.writer, tenant.boss):
+        assert caller.get(f"/v1/files/{made['id']}/content").status_code == 200
     placed = tenant.writer.post(f"/v1/vector_stores/{store}/files", json={"file_id": made["id"]})
     assert placed.status_code == 200, placed.text
     [document] = tenant.boss.get(f"/api/v1/collections/{tenant.collection}/documents").json()["documents"]
@@ -98,6 +102,51 @@ def test_clients_files_are_as_closed_as_the_documents_that_they_are(tenant: Tena
     batch = tenant.boss.post(f"/v1/vector_stores/{store}/file_batches", json={"file_ids": [made["id"]]}).json()
     counted = tenant.reader.get(f"/v1/vector_stores/{store}/file_batches/{batch['id']}").json()
     assert counted["file_counts"]["total"] == 0
+
+
+def kept_file(tenant: Tenant, collection: str, name: str, text: str) -> tuple[str, dict[str, Any]]:
+    """A file that the boss uploaded and put into a collection: its id, and the document that it is."""
+    store = f"vs_{UUID(tenant.boss.get(f'/api/v1/collections/{collection}').json()['id']).hex}"
+    files = {"file": (name, text.encode()), "purpose": (None, "assistants")}
+    made = tenant.boss.post("/v1/files", files=files).json()
+    assert tenant.boss.post(f"/v1/vector_stores/{store}/files", json={"file_id": made["id"]}).status_code == 200
+    found = tenant.boss.get(f"/api/v1/collections/{collection}/documents").json()["documents"]
+    [document] = [item for item in found if item["source_key"] == name]
+    tenant.boss.wait([document["id"]])
+    return made["id"], document
+
+
+def test_the_rule_of_a_collection_holds_for_clients_files_in_it(tenant: Tenant) -> None:
+    file_id, document = kept_file(tenant, tenant.collection, "극비.md", "# 극비\n\n거북이\n")
+    assert tenant.reader.get(f"/v1/files/{file_id}/content").status_code == 200
+    closed = tenant.boss.request("PUT", f"/api/v1/collections/{tenant.collection}/access", json={"label": "C"})
+    assert closed.status_code == 200
+    for caller in (tenant.reader, tenant.writer):
+        assert caller.get(f"/v1/files/{file_id}/content").status_code == 404
+        assert file_id not in caller.get("/v1/files").text
+    assert tenant.writer.delete(f"/v1/files/{file_id}").status_code == 404
+    assert tenant.boss.get(f"/v1/files/{file_id}/content").status_code == 200
+    assert tenant.boss.delete(f"/api/v1/documents/{document['id']}").status_code == 202
+    assert tenant.writer.get(f"/v1/files/{file_id}").status_code == 404
+
+
+def test_a_deleted_document_keeps_its_file_closed(tenant: Tenant) -> None:
+    admin = tenant.key(Scope.ADMIN)
+    file_id, document = kept_file(tenant, tenant.collection, "대외비.md", "# 대외비\n\n거북이 셋\n")
+    assert admin.get(f"/v1/files/{file_id}/content").status_code == 200
+    put(tenant.boss, document["id"], label="C")
+    assert tenant.boss.delete(f"/api/v1/documents/{document['id']}").status_code == 202
+    for caller in (tenant.reader, tenant.writer, admin):
+        assert caller.get(f"/v1/files/{file_id}/content").status_code == 404
+        assert file_id not in caller.get("/v1/files").text
+    assert tenant.boss.get(f"/v1/files/{file_id}/content").status_code == 200
+    # Put in again, it is what it was; deleted itself, nothing of it stays.
+    place = f"/v1/vector_stores/{tenant.collection}/files"
+    assert tenant.boss.post(place, json={"file_id": file_id}).status_code == 200
+    assert tenant.boss.get(f"{place}/{file_id}").status_code == 200
+    assert tenant.reader.get(f"{place}/{file_id}").status_code == 404
+    assert tenant.boss.delete(f"/v1/files/{file_id}").status_code == 200
+    assert tenant.boss.get(f"/v1/files/{file_id}").status_code == 404
 
 
 def test_a_program_is_read_by_who_may_read_all_that_it_was_written_from(tenant: Tenant) -> None:
