@@ -19,7 +19,7 @@ from rag.answering.rendering import render
 from rag.answering.replay import asked_on_record, candidates_of, permit_on_record, stood_on
 from rag.answering.service import AnswerEvent, AnswerOutcome, Asked
 from rag.domain.answer import Abstention, Note, Sentence
-from rag.domain.passage import SearchResult, documents_of
+from rag.domain.passage import SearchResult, Source, documents_of
 from rag.domain.principal import Permit
 from rag.settings import AnswerLogSettings
 from rag.store import answer_record
@@ -70,6 +70,7 @@ class Recording:
         self._sentences: list[Sentence] = []
         self._notes: list[Note] = []
         self._found: dict[UUID, None] = {}
+        self._read: dict[UUID, Source] = {}
 
     @property
     def question(self) -> str:
@@ -112,6 +113,7 @@ class Recording:
             self._search = event
             self._first = self._first or event
             self._found |= dict.fromkeys(documents_of(event.passages))
+            self._read |= {item.source.version_id: item.source for item in event.passages}
         elif isinstance(event, Sentence):
             self._sentences.append(event)
         elif isinstance(event, Abstention):
@@ -188,7 +190,14 @@ class Recording:
         ]
 
     def _sources(self) -> list[AnswerSource]:
-        quoted = {item.passage.source.version_id: item.passage.source for s in self._sentences for item in s.citations}
+        """What its words may come from: the passages that it cites, and all that were read where more than these speaks from it.
+
+        What a model writes can hold what stood in any passage before it, cited or not.
+        """
+        read = {item.passage.source.version_id: item.passage.source for s in self._sentences for item in s.citations}
+        written = any(note.kind == _PROMPT_HASH or note.kind in SAID_BY_NOTES for note in self._notes)
+        if written or not all(sentence.citations for sentence in self._sentences):
+            read |= self._read
         return [
             AnswerSource(
                 answer_id=self.id,
@@ -196,7 +205,7 @@ class Recording:
                 document_id=source.document_id,
                 collection_id=source.collection_id,
             )
-            for source in quoted.values()
+            for source in read.values()
         ]
 
 

@@ -11,12 +11,13 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from rag.access.personal_data.detector import Detector, detector_for
 from rag.access.personal_data.scanning import detector_of, scan_alone, scan_key
 from rag.domain.document import Chunk
-from rag.domain.errors import PersonalDataHidden
+from rag.domain.errors import NotPermitted, PersonalDataHidden
 from rag.domain.findings import ChunkFindings, masked
 from rag.domain.language import CollectionKind
 from rag.domain.passage import LocatedChunk, Passage, Source
@@ -24,7 +25,10 @@ from rag.domain.personal_data import PersonalDataRecord, PrivacyPolicy, record_f
 from rag.domain.principal import Permit
 from rag.store import chunk as chunks_table
 from rag.store import collection as collections_table
-from rag.store.document import Document
+from rag.store import family
+from rag.store import version as versions_table
+from rag.store.base import in_groups
+from rag.store.document import Document, covered
 from rag.store.session import Database
 from rag.store.version import DocumentVersion, looked_through
 
@@ -72,11 +76,23 @@ def version_masked(session: Session, permit: Permit, collection_id: UUID, versio
 
 
 def require_original(session: Session, permit: Permit, version: DocumentVersion) -> None:
-    """Refuse the original of a document to who may not see all that is in it.
+    """Refuse the original of a document to who may not see all that is in it: what lies inside it is part of it.
 
     Raises:
         PersonalDataHidden: something in it is hidden from the principal, or nobody looked yet where something might be.
+        NotPermitted: a rule keeps the principal out of something inside it.
     """
+    _require_raw(session, permit, version)
+    for ids in in_groups(family.below(session, [version.document_id])):
+        inside = select(Document.latest_version_id).where(Document.id.in_(ids), *covered(permit))
+        newest = session.scalars(inside).all()
+        if len(newest) < len(ids):
+            raise NotPermitted
+        for item in versions_table.by_ids(session, [key for key in newest if key is not None]):
+            _require_raw(session, permit, item)
+
+
+def _require_raw(session: Session, permit: Permit, version: DocumentVersion) -> None:
     view = _views(session, permit, [version.collection_id])[version.collection_id]
     if view.raw:
         return
