@@ -161,7 +161,10 @@ def test_nobody_raises_a_clearance_over_their_own(service: Running) -> None:
     assert admin.post("/api/v1/accounts", json={"user_name": "x", "clearance": "S"}).status_code == 403
     assert cleared.request("PATCH", path, json={"clearance": "C"}).status_code == 403
     assert cleared.request("PATCH", path, json={"clearance": "S"}).json()["clearance"] == "S"
-    assert admin.request("PATCH", path, json={"clearance": "S", "email": "k@x"}).status_code == 200, "it had that"
+    assert admin.request("PATCH", path, json={"clearance": "S", "display_name": "김"}).status_code == 200, "it had that"
+    for known_by in ({"email": "mine@bank.example"}, {"user_name": "mine"}, {"clearance": "S", "email": "k@x"}):
+        assert admin.request("PATCH", path, json=known_by).status_code == 403, "a provider's account may go by it"
+        assert cleared.request("PATCH", path, json=known_by).status_code == 200
     assert key_of(admin, kim, clearance="S").status_code == 403
     wide = key_of(cleared, kim, clearance="S").json()
     assert as_key(service, wide["secret"]).get("/api/v1/me").json()["clearance"] == "S"
