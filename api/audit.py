@@ -220,6 +220,8 @@ class RequestAudit:
         named = list(documents)
         collections = list(self._collections)
         detail = dict(self._detail)
+        if principal is not None and principal.made_by is not None:
+            detail["made_by"] = str(principal.made_by)  # who knows the credential beside whom it is for
         if len(collections) > _MOST_COLLECTIONS:
             detail["collections"] = len(collections)
         return AuditEvent(

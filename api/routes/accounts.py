@@ -57,11 +57,15 @@ def get_account(account_id: UUID, caller: People) -> AccountDetail:
 def change_account(account_id: UUID, body: AccountPatch, caller: People) -> AccountOut:
     """Change an account; what is left out stays. Suspended, it loses every access within a second.
 
-    Its clearance can be raised no higher than one's own.
+    Its clearance can be raised no higher than one's own. Nor can name and address be changed, by which providers may know
+    whose it is, of one with a higher clearance.
     """
     accounts, tenant_id = _accounts(caller), caller.principal.tenant_id
+    held = Label(accounts.get(tenant_id, account_id).clearance)
     if body.clearance is not None:
-        _require_clearance(caller, Label(accounts.get(tenant_id, account_id).clearance), body.clearance)
+        _require_clearance(caller, held, body.clearance)
+    if body.user_name is not None or body.email is not None:
+        _require_clearance(caller, Label.OPEN, held)
     return AccountOut.of(accounts.change(tenant_id, account_id, body.to_domain()))
 
 

@@ -30,7 +30,10 @@ def list_keys(caller: KeyAdministrator) -> KeyList:
 
 @router.post("", status_code=201)
 def create_key(body: KeyIn, caller: KeyAdministrator) -> KeyMade:
-    """Make a key of the tenant, or of an account: never wider than the one by which it is made."""
+    """Make a key of the tenant, or of a service account: never wider than the one by which it is made.
+
+    People make their keys themselves (`/me/keys`), or get one from the command line.
+    """
     secret, row = issuer_of(caller).create(caller.principal, wish_of(body, caller, body.owner_id), own=False)
     return KeyMade.with_secret(row, secret)
 
@@ -49,7 +52,7 @@ def change_key(key_id: UUID, body: KeyPatch, caller: KeyAdministrator) -> KeyOut
 
 @router.post("/{key_id}/rotate")
 def rotate_key(key_id: UUID, body: RotationIn, caller: KeyAdministrator) -> KeyMade:
-    """Give a key another secret; the one before opens for the grace too."""
+    """Give a key another secret; the one before opens for the grace too. Not for a key of another person."""
     grace = timedelta(minutes=body.grace_minutes)
     secret, row = issuer_of(caller).rotate(caller.principal, key_id, grace, own=False)
     return KeyMade.with_secret(row, secret)

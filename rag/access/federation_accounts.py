@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from uuid import UUID, uuid4, uuid5
@@ -48,31 +48,37 @@ class FederatedAccounts:
             said_at: when the provider said so, in seconds since 1970.
 
         Raises:
-            NotAuthenticated: there is none, none may be made, or it is suspended.
+            NotAuthenticated: there is none, none may be made, or it is suspended; or it was deleted after that was said.
         """
-        link = self._link(subject) or self._first(subject, person)
+        moment = datetime.fromtimestamp(said_at, UTC)
+        link, gone_at = self._link(subject)
+        if link is not None and any(end is not None and moment <= end for end in (gone_at, link.not_before)):
+            raise NotAuthenticated
+        if link is None or gone_at is not None:
+            link = self._first(subject, person, link, gone_at)
         with self._database.read() as session:
             row = account.get(session, self.tenant_id, link.account_id)
         if row is None or row.suspended_at is not None:
             raise NotAuthenticated
-        moment, digest = datetime.fromtimestamp(said_at, UTC), _digest(person)
+        digest = _digest(person)
         if link.said_at is None or moment > link.said_at or (moment == link.said_at and digest != link.said_hash):
             if digest != link.said_hash:
                 self._take_over(row, person)
             self._note(link, moment, digest)
         return row.id
 
-    def _link(self, subject: str) -> AccountLink | None:
+    def _link(self, subject: str) -> tuple[AccountLink | None, datetime | None]:
+        """The link of a subject, and since when its account is deleted."""
         with self._database.read() as session:
             link = sign_in.link_of(session, self.tenant_id, self._settings.issuer, subject)
-            if link is None or account.get(session, self.tenant_id, link.account_id) is not None:
-                return link
-        with self._database.write() as session:
-            sign_in.unlink(session, link)  # of an account that was deleted: whoever comes now begins anew
-        return None
+            row = None if link is None else session.get(Account, link.account_id)
+            return link, None if row is None else row.deleted_at
 
-    def _first(self, subject: str, person: Person) -> AccountLink:
-        """The link of somebody who comes for the first time.
+    def _first(self, subject: str, person: Person, before: AccountLink | None, gone_at: datetime | None) -> AccountLink:
+        """The link of somebody who comes for the first time, or for the first time after their account was deleted.
+
+        Args:
+            before: the link to the deleted account, which from now on leads to the new one.
 
         Raises:
             NotAuthenticated: there is no account to link, and none may be made.
@@ -87,13 +93,16 @@ class FederatedAccounts:
         )
         try:
             with self._database.write() as session:
-                session.add(link)
+                if before is None:
+                    session.add(link)
+                    return link
+                sign_in.lead_on(session, before, row.id, gone_at)
         except IntegrityError:  # another request of the same person was first, or the account is another's
-            found = self._link(subject)
-            if found is None:
-                raise NotAuthenticated from None
-            return found
-        return link
+            pass
+        found, _ = self._link(subject)
+        if found is None:
+            raise NotAuthenticated
+        return found
 
     def _known(self, person: Person) -> Account | None:
         """The account that the settings let the person have, which is nobody else's here."""
@@ -129,7 +138,7 @@ class FederatedAccounts:
             change = AccountChange(
                 display_name=person.display_name,
                 email=person.email,
-                attributes=None if person.attributes is None else dict(person.attributes),
+                attributes=self._attributes(row, person),
                 clearance=person.clearance,
             )
             try:
@@ -140,6 +149,15 @@ class FederatedAccounts:
             groups = list(self._group_ids(person.groups))
             self._accounts.set_groups(self.tenant_id, row.id, groups, Source.OIDC)
         self._grant(row.id, highest(person.roles))
+
+    def _attributes(self, row: Account, person: Person) -> dict[str, Sequence[str]] | None:
+        """What the provider says, and of the attributes that it could say and does not what is on record."""
+        if person.attributes is None:
+            return None
+        held = {
+            name: values for name, values in (row.attributes or {}).items() if name in self._settings.claims.attributes
+        }
+        return {**held, **dict(person.attributes)}
 
     def _group_ids(self, names: Iterable[str]) -> Iterable[UUID]:
         """Ids of the groups of these names that come from sign-ins; those that are missing are made."""

@@ -64,6 +64,8 @@ class Principal:
         attributes: name and value, as the directory says.
         clearance: reads documents up to this label.
         credential: id of the key, session or token that it came with; None where that is the principal itself.
+        made_by: whoever made that credential for somebody else, and so can use it too.
+        behind: all that a rule can call them by.
     """
 
     id: UUID
@@ -79,6 +81,8 @@ class Principal:
     attributes: frozenset[tuple[str, str]] = frozenset()
     clearance: Label = Label.OPEN
     credential: UUID | None = None
+    made_by: UUID | None = None
+    behind: frozenset[Subject] = frozenset()
 
     @property
     def tenant_role(self) -> Role | None:
@@ -110,7 +114,7 @@ class Principal:
     def reader_of(self, collection_id: UUID) -> Reader:
         """The principal as the rules of a collection see it."""
         role = self.role_on(collection_id)
-        return Reader(self.subjects, self.clearance, role is not None and role.includes(Role.CURATOR))
+        return Reader(self.subjects, self.clearance, role is not None and role.includes(Role.CURATOR), self.behind)
 
 
 class PassedRule(NamedTuple):

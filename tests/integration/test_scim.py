@@ -177,6 +177,27 @@ def test_an_inactive_user_loses_every_access_at_once(directory: Directory, opera
     assert directory.call("PUT", f"{USERS}/{user['id']}", body | {"active": True}).json()["active"] is True
 
 
+def test_whom_an_administrator_suspended_a_directory_does_not_resume(directory: Directory) -> None:
+    by_hand, by_both, resumed = directory.user(), directory.user(active=False), directory.user()
+    accounts = Accounts(directory.service.services.rag.database)
+    for user in (by_hand, by_both):
+        accounts.suspend(directory.tenant_id, UUID(user["id"]))
+    accounts.suspend(directory.tenant_id, UUID(resumed["id"]))
+    accounts.resume(directory.tenant_id, UUID(resumed["id"]))
+    active = {"op": "replace", "path": "active", "value": True}
+    for user in (by_hand, by_both):
+        whole = {"schemas": [USER_SCHEMA], "userName": user["userName"], "active": True}
+        for said in (False, True):
+            step = active | {"value": said}
+            assert directory.patch(f"{USERS}/{user['id']}", step).json()["active"] is False
+        assert directory.call("PUT", f"{USERS}/{user['id']}", whole).json()["active"] is False
+        accounts.resume(directory.tenant_id, UUID(user["id"]))
+        assert directory.call("GET", f"{USERS}/{user['id']}").json()["active"] is True
+    for said in (False, True):
+        step = active | {"value": said}
+        assert directory.patch(f"{USERS}/{resumed['id']}", step).json()["active"] is said, "its own suspension"
+
+
 def test_a_deleted_user_is_gone_and_may_come_again(directory: Directory) -> None:
     user = directory.user("hong", externalId="1")
     assert directory.call("DELETE", f"{USERS}/{user['id']}").status_code == 204

@@ -167,6 +167,39 @@ def test_a_newer_token_takes_away_and_an_older_one_brings_nothing_back(anywhere:
         assert (principal.role, principal.clearance, len(principal.groups)) == (Role.VIEWER, Label.OPEN, 1)
 
 
+def test_what_a_token_leaves_out_takes_nobody_out_of_what_denies_them(anywhere: Build) -> None:
+    claims = {**CLAIMS, "attributes": {"dept": "department", "duty": "duty"}}
+    house = anywhere(claims=claims)
+    said = {"realm": {"groups": ["파견"]}, "department": "여신", "duty": ["감사"]}
+    now = int(house.fake.now)
+    first = house.bearer(house.token(iat=now - 100, **said))
+    silent = house.bearer(house.token(iat=now - 90))
+    assert (silent.groups, silent.attributes) == (first.groups, first.attributes) and len(first.groups) == 1
+    other = house.bearer(house.token(iat=now - 80, department="수신"))
+    assert (other.groups, other.attributes) == (first.groups, {("dept", "수신"), ("duty", "감사")})
+    none = house.bearer(house.token(iat=now - 70, realm={"groups": []}, department=[], duty=[]))
+    assert (none.groups, none.attributes) == (frozenset(), frozenset()), "an empty list says that there is none"
+
+
+def test_sign_ins_that_nobody_ends_do_not_pile_up(anywhere: Build, monkeypatch: pytest.MonkeyPatch) -> None:
+    house = anywhere()
+    monkeypatch.setattr("rag.store.sign_in.MAX_PENDING", 3)
+
+    def waiting() -> list[PendingSignIn]:
+        with house.database.read() as session:
+            return list(session.scalars(select(PendingSignIn).order_by(PendingSignIn.expires_at)))
+
+    for _ in range(5):
+        last = house.sign_in.depart(HERE, "/")
+    assert len(waiting()) == 3
+    house.sign_in.arrive(house.fake.authorize(last.url), last.browser)
+    with house.database.write() as session:
+        for row in session.scalars(select(PendingSignIn)):
+            row.expires_at = utc_now() - timedelta(seconds=1)
+    house.sign_in.depart(HERE, "/")
+    assert len(waiting()) == 1, "those that were too late are gone with the next one"
+
+
 def test_grants_and_groups_that_others_gave_stay(build: Build) -> None:
     house = build(**RICH)
     principal = house.bearer(house.token())
@@ -223,7 +256,14 @@ def test_whoever_comes_after_a_deletion_is_a_new_account(anywhere: Build) -> Non
     house.accounts.delete(first.tenant_id, first.id)
     with pytest.raises(NotAuthenticated):
         house.cookie(secret)
-    assert house.bearer(house.token()).id != first.id
+    old, new = house.token(), house.token(iat=int(house.fake.now) + 30)
+    with pytest.raises(NotAuthenticated):
+        house.bearer(old)
+    second = house.bearer(new)
+    assert second.id != first.id
+    with pytest.raises(NotAuthenticated):  # nor into the account that followed
+        house.bearer(old)
+    assert house.bearer(new).id == second.id
 
 
 @pytest.mark.parametrize(
