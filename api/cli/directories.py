@@ -30,6 +30,7 @@ def ldap_sync(
     from api.cli.commands import print_json
     from api.cli.connection import CommandFailed, reporting_failures
     from api.cli.services import upgrade_schema
+    from rag.access.audit import AuditTrail, open_seal_key
     from rag.access.federation_directory import Directories
     from rag.bootstrap import open_database
 
@@ -41,7 +42,8 @@ def ldap_sync(
         upgrade_schema(settings)
         database = open_database(settings.rag)
         try:
-            directories = Directories(database, settings.rag.identity)
+            trail = AuditTrail(database, open_seal_key(settings.rag), settings.rag.audit.required)
+            directories = Directories(database, settings.rag.identity, trail)
             found = {item.name: directories.sync(item, dry_run=dry_run).to_json() for item in wanted}
         finally:
             database.close()
