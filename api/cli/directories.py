@@ -32,6 +32,7 @@ def ldap_sync(
     from api.cli.commands import print_json
     from api.cli.connection import CommandFailed, reporting_failures
     from api.cli.services import guarded_egress, upgrade_schema
+    from rag.access.audit import AuditTrail, open_seal_key
     from rag.access.federation_directory import Directories
     from rag.bootstrap import open_database
 
@@ -43,7 +44,8 @@ def ldap_sync(
         upgrade_schema(settings)
         database = open_database(settings.rag)
         try:
-            directories = Directories(database, settings.rag.identity)
+            trail = AuditTrail(database, open_seal_key(settings.rag), settings.rag.audit.required)
+            directories = Directories(database, settings.rag.identity, trail)
             with guarded_egress(settings):
                 found = {item.name: directories.sync(item, dry_run=dry_run).to_json() for item in wanted}
         finally:

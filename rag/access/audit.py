@@ -6,10 +6,11 @@ import logging
 import os
 import secrets
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 from rag.domain.audit import AuditEvent, AuditKind, Origin, Outcome, Who, Whose, in_parts, seal
@@ -129,6 +130,48 @@ class AuditTrail:
     def sealed(self, tenant_id: UUID, seq: int, last_hash: str) -> str:
         """The seal of a chain's end; empty without a key."""
         return "" if self.seal_key is None else seal(self.seal_key, tenant_id, seq, last_hash)
+
+
+@dataclass(frozen=True, slots=True)
+class Deed:
+    """What a service did.
+
+    Attributes:
+        what: as one says it, such as `suspend an account`.
+    """
+
+    kind: AuditKind
+    what: str
+    detail: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceTrail:
+    """The trail as a service here writes it that acts of itself, such as the one that reads a directory.
+
+    Attributes:
+        name: of the service, such as that of the directory in the settings.
+        surface: the door, such as ldap.
+    """
+
+    trail: AuditTrail
+    tenant_id: UUID
+    name: str
+    surface: str
+
+    def record(self, deeds: Iterable[Deed], outcome: Outcome = Outcome.DONE) -> None:
+        """Put these on record, in this order.
+
+        Raises:
+            AuditUnavailable: see `AuditTrail.record`.
+        """
+        who, origin, now = Who(None, self.name, "service"), Origin(surface=self.surface), self.trail.now()
+        self.trail.record(
+            *(
+                AuditEvent(item.kind, self.tenant_id, who, now, origin, Whose(), item.what, outcome, item.detail)
+                for item in deeds
+            )
+        )
 
 
 def who_of(principal: Principal) -> Who:

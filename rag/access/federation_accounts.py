@@ -1,4 +1,7 @@
-"""Which account a person of a provider is, and what of the provider's word is taken over into it."""
+"""Which account a person of a provider is, and what of the provider's word is taken over into it.
+
+What it changes is on the audit trail twice, as any change is: before it begins, and when it is done.
+"""
 
 from __future__ import annotations
 
@@ -10,19 +13,21 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from uuid import UUID, uuid4, uuid5
 
-from sqlalchemy import delete, func, select
+from sqlalchemy import ColumnElement, Select, delete, func, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from rag.access.accounts import AccountChange, Accounts
+from rag.access.audit import AuditTrail, Deed, ServiceTrail
 from rag.access.federation_claims import Person
 from rag.access.groups import Groups
 from rag.domain.access import Role, highest, user
+from rag.domain.audit import AuditKind, Outcome
 from rag.domain.document import NAMESPACE
 from rag.domain.errors import InvalidRequest, NameTaken, NotAuthenticated
 from rag.settings_identity import OidcProvider
 from rag.store import account, sign_in
-from rag.store.account import Account, AccountKind, Source
+from rag.store.account import Account, AccountGroup, AccountKind, GroupMember, Source
 from rag.store.role_grant import RoleGrant
 from rag.store.session import Database
 from rag.store.sign_in import AccountLink
@@ -34,12 +39,13 @@ log = logging.getLogger(__name__)
 class FederatedAccounts:
     """The accounts of people that sign in with one provider, which are all in its one tenant."""
 
-    def __init__(self, database: Database, settings: OidcProvider) -> None:
+    def __init__(self, database: Database, settings: OidcProvider, trail: AuditTrail) -> None:
         self._database = database
         self._settings = settings
         self._accounts = Accounts(database)
         self._groups = Groups(database)
         self.tenant_id = tenant_id_of(settings.tenant)
+        self._trail = ServiceTrail(trail, self.tenant_id, settings.name, "oidc")
 
     def account_of(self, subject: str, person: Person, said_at: float) -> UUID:
         """The account of a person, with what the provider says of it.
@@ -88,6 +94,8 @@ class FederatedAccounts:
             row = self._made(person)
         if row is None:
             raise NotAuthenticated
+        linked = [Deed(AuditKind.ACCOUNT_CHANGED, "link an account", {"account": str(row.id), "subject": subject})]
+        self._trail.record(linked, Outcome.BEGUN)
         link = AccountLink(
             id=uuid4(), tenant_id=self.tenant_id, account_id=row.id, issuer=self._settings.issuer, subject=subject
         )
@@ -95,10 +103,14 @@ class FederatedAccounts:
             with self._database.write() as session:
                 if before is None:
                     session.add(link)
-                    return link
-                sign_in.lead_on(session, before, row.id, gone_at)
+                else:
+                    sign_in.lead_on(session, before, row.id, gone_at)
         except IntegrityError:  # another request of the same person was first, or the account is another's
             pass
+        else:
+            self._trail.record(linked)
+            if before is None:
+                return link
         found, _ = self._link(subject)
         if found is None:
             raise NotAuthenticated
@@ -121,8 +133,10 @@ class FederatedAccounts:
     def _made(self, person: Person) -> Account | None:
         with self._database.write() as session:
             ensure_tenant(session, self._settings.tenant)
+        named = {"user_name": person.user_name}
+        self._trail.record([Deed(AuditKind.ACCOUNT_CREATED, "create an account", named)], Outcome.BEGUN)
         try:
-            return self._accounts.create(
+            made = self._accounts.create(
                 self.tenant_id, person.user_name, source=Source.OIDC, external_id=person.external_id
             )
         except NameTaken:
@@ -132,8 +146,51 @@ class FederatedAccounts:
             return found
         except InvalidRequest as error:
             raise NotAuthenticated from error
+        self._trail.record([Deed(AuditKind.ACCOUNT_CREATED, "create an account", named | {"account": str(made.id)})])
+        return made
 
     def _take_over(self, row: Account, person: Person) -> None:
+        changes = self._changes(row, person)
+        self._trail.record(changes, Outcome.BEGUN)
+        self._change(row, person)
+        self._trail.record(changes)
+
+    def _changes(self, row: Account, person: Person) -> list[Deed]:
+        """What taking over a person's claims would change."""
+        who: dict[str, object] = {"account": str(row.id)}
+        found: list[Deed] = []
+        if row.source == Source.OIDC:
+            found.append(Deed(AuditKind.ACCOUNT_CHANGED, "take over claims", who))
+            if person.clearance is not None and person.clearance != row.clearance:
+                change = {"before": row.clearance, "after": person.clearance.value}
+                found.append(Deed(AuditKind.CLEARANCE_CHANGED, "take over a clearance", who | change))
+        with self._database.read() as session:
+            groups = set(session.scalars(self._held_groups(row.id)))
+            roles = {item.role for item in session.scalars(select(RoleGrant).where(*self._own_grants(row.id)))}
+        if person.groups is not None and groups != set(person.groups):
+            added, removed = sorted(set(person.groups) - groups), sorted(groups - set(person.groups))
+            moved = {"added": added, "removed": removed}
+            found.append(Deed(AuditKind.GROUP_CHANGED, "take over groups", who | moved))
+        role = highest(person.roles)
+        wanted = {role.value} if role is not None else set()
+        found += [
+            Deed(AuditKind.ROLE_REVOKED, "take over roles", who | {"role": item}) for item in sorted(roles - wanted)
+        ]
+        found += [
+            Deed(AuditKind.ROLE_GRANTED, "take over roles", who | {"role": item}) for item in sorted(wanted - roles)
+        ]
+        return found
+
+    def _held_groups(self, account_id: UUID) -> Select[tuple[str]]:
+        """Names of the groups from sign-ins that an account is in."""
+        query = select(AccountGroup.name).join(GroupMember, GroupMember.group_id == AccountGroup.id)
+        return query.where(
+            AccountGroup.tenant_id == self.tenant_id,
+            AccountGroup.source == Source.OIDC,
+            GroupMember.member_id == account_id,
+        )
+
+    def _change(self, row: Account, person: Person) -> None:
         if row.source == Source.OIDC:  # another directory's word on its own accounts stays
             change = AccountChange(
                 display_name=person.display_name,
@@ -173,18 +230,25 @@ class FederatedAccounts:
 
     def _grant(self, account_id: UUID, role: Role | None) -> None:
         """Have exactly this role among the grants to the account that come from this provider."""
-        marker, subject = uuid5(NAMESPACE, f"oidc:{self._settings.issuer}"), user(account_id).text
-        own = (
-            RoleGrant.tenant_id == self.tenant_id,
-            RoleGrant.subject == subject,
-            RoleGrant.granted_by == marker,
-        )
+        marker, subject = self._marker, user(account_id).text
         with self._database.write() as session:
-            session.execute(delete(RoleGrant).where(*own))
+            session.execute(delete(RoleGrant).where(*self._own_grants(account_id)))
             if role is not None:
                 session.add(
                     RoleGrant(id=uuid4(), tenant_id=self.tenant_id, subject=subject, role=role.value, granted_by=marker)
                 )
+
+    @property
+    def _marker(self) -> UUID:
+        """Stands in place of who granted what comes from this provider."""
+        return uuid5(NAMESPACE, f"oidc:{self._settings.issuer}")
+
+    def _own_grants(self, account_id: UUID) -> tuple[ColumnElement[bool], ...]:
+        return (
+            RoleGrant.tenant_id == self.tenant_id,
+            RoleGrant.subject == user(account_id).text,
+            RoleGrant.granted_by == self._marker,
+        )
 
     def _note(self, link: AccountLink, moment: datetime, digest: bytes) -> None:
         with self._database.write() as session:

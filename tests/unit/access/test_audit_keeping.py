@@ -233,7 +233,7 @@ def whole(database: Database, tenant_id: UUID) -> tuple[Problem | None, int, int
 
 def test_what_was_kept_long_enough_leaves_by_a_cut_that_is_an_entry(database: Database) -> None:
     trail, tenant_id, now = an_old_trail(database)
-    retention = AuditRetention(trail, AuditSettings(), lambda: now)
+    retention = AuditRetention(trail, AuditSettings(retention_years=2), lambda: now)
     assert retention.cut_due() == 2
     kept = entries(database, tenant_id)
     assert [row.seq for row in kept] == [3, 4, 5]
@@ -253,12 +253,32 @@ def test_a_chain_is_cut_again_and_can_become_empty_but_for_its_cut(database: Dat
     for later in (0, 1, 20):
         moment = now.replace(year=now.year + later)
         trail.now = lambda moment=moment: moment  # type: ignore[misc]
-        AuditRetention(trail, AuditSettings(), lambda moment=moment: moment).cut_due()  # type: ignore[misc]
+        AuditRetention(trail, AuditSettings(retention_years=2), lambda moment=moment: moment).cut_due()  # type: ignore[misc]
         assert whole(database, tenant_id)[0] is None
     [last] = entries(database, tenant_id)
     assert (last.kind, last.seq) == ("audit.cut", 7)
     trail.record(event(tenant_id=tenant_id))
     assert whole(database, tenant_id) == (None, 6, 7, 8)
+
+
+def test_a_chain_is_cut_once_a_day_however_busy_its_past(database: Database) -> None:
+    now = datetime(2026, 11, 28, tzinfo=UTC)
+    trail = AuditTrail(database, KEY, now=lambda: now)
+    began = now - timedelta(days=3 * 365 + 1)  # three years, of which one had a day more
+    trail.record(*(event(at=began + timedelta(minutes=number)) for number in range(1, 60)))
+    clock = Clock(now)
+    retention = AuditRetention(trail, AuditSettings(), clock)
+    for _ in range(60):
+        clock.at += timedelta(minutes=1)
+        assert retention.cut_due() == 0
+    clock.at = now + timedelta(days=1, minutes=2)
+    assert retention.cut_due() == 59
+    assert retention.cut_due() == 0
+    assert [row.kind for row in entries(database)] == ["audit.cut"]
+
+
+def test_records_of_rights_are_kept_for_the_three_years_that_the_measures_ask_for() -> None:
+    assert AuditSettings().retention_years == 3
 
 
 def test_a_tenant_can_have_a_time_of_its_own(database: Database) -> None:
@@ -280,7 +300,7 @@ def test_another_process_can_be_faster(database: Database, monkeypatch: pytest.M
         return real(session, tenant, before) if looks.count(tenant_id) < 2 else None
 
     monkeypatch.setattr(audit_event, "due_for_cut", gone_at_the_second_look)
-    assert AuditRetention(trail, AuditSettings(), lambda: now).cut_due() == 0
+    assert AuditRetention(trail, AuditSettings(retention_years=2), lambda: now).cut_due() == 0
     assert looks.count(tenant_id) == 2
     assert whole(database, tenant_id) == (None, 0, 1, 4)
 

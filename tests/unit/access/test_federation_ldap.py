@@ -12,6 +12,7 @@ from uuid import UUID
 import pytest
 
 from rag.access import federation_ldap
+from rag.access.audit import AuditTrail
 from rag.access.federation_directory import Directories
 from rag.access.federation_ldap import folded_dn, read
 from rag.access.groups import Groups
@@ -163,7 +164,7 @@ def openldap(server: Slapd, folder: Path, **fields: Any) -> LdapSettings:
 
 def test_a_real_directory_is_taken_over_page_by_page(server: Slapd, tmp_path: Path, sqlite: Database) -> None:
     settings = openldap(server, tmp_path)
-    directories = Directories(sqlite, IdentitySettings(ldap=(settings,)))
+    directories = Directories(sqlite, IdentitySettings(ldap=(settings,)), AuditTrail(sqlite))
     outcome = directories.sync(settings)
     assert (outcome.people, outcome.created, outcome.groups_created) == (PEOPLE, PEOPLE, 2)
     assert not any(
