@@ -64,7 +64,7 @@ def rotate(context: typer.Context) -> None:
     with reporting_failures():
         blobs, keyring = _required(context)
         changed = rotation.rotate(blobs, keyring)
-    typer.echo(f"{text('at_rest_rotated')}: {changed} -> {keyring.active.id}")
+    typer.echo(f"{changed} -> {keyring.active.id}  {text('at_rest_rotated')}")
 
 
 @keys_at_rest_app.command("encrypt")
@@ -76,7 +76,7 @@ def encrypt(context: typer.Context) -> None:
     with reporting_failures():
         blobs, keyring = _required(context)
         changed = rotation.encrypt(blobs)
-    typer.echo(f"{text('at_rest_done')}: {changed} -> {keyring.active.id}")
+    typer.echo(f"{changed} -> {keyring.active.id}  {text('at_rest_done')}")
 
 
 def _required(context: typer.Context) -> tuple[BlobStore, Keyring]:

@@ -34,7 +34,7 @@ def test_refusals(tmp_path: Path, words: tuple[str, ...], korean: str, english: 
 
 
 def test_a_directory_is_not_taken_over_by_a_server() -> None:
-    code, output = said("ko", "--server", "http://127.0.0.1:9", "ldap", "sync")
+    code, output = said("ko", "--server", "http://127.0.0.1:9", "--key", "x", "ldap", "sync")
     assert code == 2 and "--server를 빼세요" in output
 
 
