@@ -26,6 +26,7 @@ from api.schemas.access import (
 from api.schemas.filters import filter_of
 from ingest.jobs.access_changes import AccessChanges
 from rag.access.explaining import explain
+from rag.access.personal_data.reading import names_masked
 from rag.access.policy import Action
 from rag.access.subjects import shown_names
 from rag.domain.access import AccessRule, user
@@ -94,7 +95,8 @@ def put_documents_access(name: str, body: BulkAccessIn, caller: Curator) -> Bulk
     done = _changes(caller).set_documents(
         permit, body.to_domain(), force=body.force, after=body.cursor, limit=body.limit
     )
-    return BulkAccess(documents=done.documents, changed=done.changed, next_cursor=done.next_cursor)
+    caller.audit.saw(done.ids)
+    return BulkAccess(documents=len(done.ids), changed=done.changed, next_cursor=done.next_cursor)
 
 
 def _changes(caller: Caller) -> AccessChanges:
@@ -110,13 +112,14 @@ def _document(caller: Caller, permit: Permit, document_id: UUID) -> DocumentAcce
         owner = None if row.owner_id is None else user(row.owner_id)
         every = [outer, *levels, own]
         names = shown_names(session, permit.tenant_id, subjects_in(every) | ({owner} if owner else set()))
+        keys = names_masked(session, permit, [(item.collection_id, item.source_key) for item in around])
     return DocumentAccess(
         document_id=row.id,
         owner=None if owner is None else SubjectOut.of(owner, names),
         access=AccessOut.of(own, names),
         containers=[
-            ContainerAccess(document_id=item.id, source_key=item.source_key, access=AccessOut.of(rule, names))
-            for item, rule in zip(around, levels, strict=True)
+            ContainerAccess(document_id=item.id, source_key=key, access=AccessOut.of(rule, names))
+            for item, key, rule in zip(around, keys, levels, strict=True)
         ],
         collection=AccessOut.of(outer, names),
         label=max((rule.label for rule in every), key=lambda label: label.rank),

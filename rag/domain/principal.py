@@ -137,6 +137,7 @@ class Permit:
         where: read only documents that it holds for; None means all.
         rules: the rules of documents that let the principal pass. A document with a rule that is not among them can't
             be read, so one whose rule changed since can't either.
+        raw: whether its principal's role counts for seeing what the policies of collections hide; if not, it is hidden.
         revision: changes with every change of what rules hold for documents of these collections: what is remembered under
             a permit is remembered under this too. 0 where there are no rules.
     """
@@ -147,6 +148,11 @@ class Permit:
     where: DocumentFilter | None = None
     rules: frozenset[PassedRule] = frozenset()
     revision: int = 0
+    raw: bool = True
+
+    def masked(self) -> Permit:
+        """The same permit for what is to be read by others too: what is hidden from anybody is hidden."""
+        return replace(self, raw=False)
 
     def narrowed(self, collections: Iterable[UUID]) -> Permit:
         """The same permit for fewer collections; it can never grow."""

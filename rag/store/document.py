@@ -117,6 +117,18 @@ def get_permitted(session: Session, permit: Permit, document_id: UUID) -> Docume
     return found
 
 
+def key_covered(session: Session, permit: Permit, document_id: UUID) -> str:
+    """The source key of a document that the permit covers, deleted or not.
+
+    Raises:
+        DocumentNotFound: it lies outside the permit, or there is none.
+    """
+    found = session.scalar(select(Document.source_key).where(Document.id == document_id, *covered(permit)))
+    if found is None:
+        raise DocumentNotFound(name=str(document_id))
+    return found
+
+
 def with_versions(
     session: Session, permit: Permit, ids: Sequence[UUID]
 ) -> Sequence[tuple[Document, DocumentVersion | None]]:

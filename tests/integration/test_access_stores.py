@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import io
+import json
 import zipfile
 from typing import Any
+from urllib.parse import unquote
 from uuid import UUID, uuid4
 
 import pytest
@@ -204,6 +206,44 @@ def test_a_file_is_not_put_where_its_rules_do_not_hold(tenant: Tenant) -> None:
     placed = tenant.boss.post(f"/v1/vector_stores/{other}/files", json={"file_id": native})
     assert placed.status_code == 200, placed.text
     assert tenant.boss.get(f"/v1/vector_stores/{name}").status_code == 404
+
+
+def test_names_are_masked_wherever_they_are_told(tenant: Tenant) -> None:
+    masked(tenant)
+    texts = {f"김민수_{NUMBER}.md": "# 접수\n\n내용 하나\n", "하.md": "# 접수\n\n내용 둘\n"}
+    documents = {item["source_key"]: item["id"] for item in tenant.boss.ingest(tenant.collection, texts)}
+    address = f"/api/v1/collections/{tenant.collection}/documents"
+    first = tenant.reader.get(address, params={"limit": 1})
+    assert first.status_code == 200 and NUMBER not in first.text and first.json()["next_cursor"]
+    second = tenant.reader.get(address, params={"limit": 1, "cursor": first.json()["next_cursor"]}).json()
+    assert ([item["source_key"] for item in second["documents"]], second["next_cursor"]) == (["하.md"], None)
+    for prefix, found in (("김민수_", 1), ("김민수_900101-12", 0), ("김민수_900101-13", 0)):
+        listed = tenant.reader.get(address, params={"filter": json.dumps({"source_key": prefix})}).json()["documents"]
+        asked = {"question": "접수 내용", "filter": {"source_key": prefix}}
+        passages = tenant.reader.post("/api/v1/search", json=asked).json()["passages"]
+        assert (len(listed), len({item["document_id"] for item in passages})) == (found, found), prefix
+    assert tenant.reader.get(address, params={"cursor": "하.md"}).status_code == 422
+    assert tenant.reader.get(address, params={"cursor": str(uuid4())}).status_code == 404
+    file = tenant.reader.get(f"/v1/files/file-{UUID(documents[f'김민수_{NUMBER}.md']).hex}/content")
+    assert file.status_code == 200 and NUMBER not in unquote(file.headers["content-disposition"])
+    gone = tenant.writer.delete(f"/api/v1/documents/{documents[f'김민수_{NUMBER}.md']}")
+    receipts = (gone, tenant.writer.get("/api/v1/receipts"), tenant.writer.get(f"/api/v1/receipts/{gone.json()['id']}"))
+    assert all("김민수_900101-" in item.text and NUMBER not in item.text for item in receipts)
+    assert NUMBER in tenant.boss.get("/api/v1/receipts").text
+
+
+def test_what_is_read_of_documents_is_on_their_trail(tenant: Tenant) -> None:
+    file_id, document = kept_file(tenant, tenant.collection, "가.md", "# 가\n\n거북이\n")
+    tenant.reader.get(f"/v1/files/{file_id}/content")
+    body = {"kind": "folder", "location": "/srv/가"}
+    source = tenant.writer.post(f"/api/v1/collections/{tenant.collection}/sources", json=body).json()
+    item = {"key": "가.md", "fingerprint": "1", "content_hash": "0" * 64, "size": 1, "document_id": document["id"]}
+    tenant.writer.request("PUT", f"/api/v1/sources/{source['id']}/items", json={"items": [item]})
+    bulk = f"/api/v1/collections/{tenant.collection}/documents/access"
+    assert tenant.boss.post(bulk, json={"label": "O"}).status_code == 200
+    events = tenant.boss.get("/api/v1/audit/events", params={"document": document["id"]}).json()["events"]
+    told = {item["what"] for item in events}
+    assert {f"GET /v1/files/{file_id}/content", f"PUT /api/v1/sources/{source['id']}/items", f"POST {bulk}"} <= told
 
 
 def archive(tenant: Tenant, members: dict[str, str]) -> dict[str, str]:

@@ -18,6 +18,7 @@ from rag.access.personal_data.detector import Detector, detector_for
 from rag.access.personal_data.scanning import detector_of, scan_alone, scan_key
 from rag.domain.document import Chunk
 from rag.domain.errors import NotPermitted, PersonalDataHidden
+from rag.domain.filters import Selection
 from rag.domain.findings import ChunkFindings, masked
 from rag.domain.language import CollectionKind
 from rag.domain.passage import LocatedChunk, Passage, Source
@@ -25,7 +26,7 @@ from rag.domain.personal_data import PersonalDataRecord, PrivacyPolicy, record_f
 from rag.domain.principal import Permit
 from rag.store import chunk as chunks_table
 from rag.store import collection as collections_table
-from rag.store import family
+from rag.store import family, filtering
 from rag.store import version as versions_table
 from rag.store.base import in_groups
 from rag.store.document import Document, covered
@@ -136,6 +137,46 @@ class DocumentPrivacy:
         return lambda text: _name_shown(view, text)
 
 
+def names_masked(session: Session, permit: Permit, names: Sequence[tuple[UUID, str]]) -> list[str]:
+    """Names of documents, each with its collection, as the principal may see them."""
+    views = _views(session, permit, {collection_id for collection_id, _ in names})
+    return [_name_shown(views[collection_id], name) for collection_id, name in names]
+
+
+def named_as_wanted(session: Session, permit: Permit, rows: Sequence[Document]) -> list[Document]:
+    """Those of these documents whose names, as the principal may see them, begin as the permit's filter wants: what is hidden
+    in a name can't be guessed from the front either."""
+    where = permit.where
+    if where is None or not where.needs_record:
+        return list(rows)
+    views = _views(session, permit, {row.collection_id for row in rows})
+    wanted = ((where.title, "title"), (where.author, "author"), (where.source_key, "source_key"))
+    prefixes = [(prefix, name) for prefix, name in wanted if prefix]
+    return [
+        row
+        for row in rows
+        if views[row.collection_id].raw
+        or all(
+            _name_shown(views[row.collection_id], getattr(row, name)).startswith(prefix) for prefix, name in prefixes
+        )
+    ]
+
+
+def selection_masked(session: Session, permit: Permit) -> Selection | None:
+    """`rag.store.filtering.selection_of`, without documents that are chosen by what is hidden from the principal."""
+    selection, where = filtering.selection_of(session, permit), permit.where
+    if selection is None or not selection.documents or where is None or not where.needs_record:
+        return selection
+    policies = collections_table.privacy_of(session, permit.collections)
+    if not any(policy.hides_any for policy in policies.values()):
+        return selection
+    kept: set[UUID] = set()
+    for ids in in_groups(selection.documents):
+        rows = session.scalars(select(Document).where(Document.id.in_(ids))).all()
+        kept.update(row.id for row in named_as_wanted(session, permit, rows))
+    return Selection(selection.label_groups, frozenset(kept), selection.excluded)
+
+
 def answer_filter(database: Database, permit: Permit, passages: Sequence[Passage]) -> Callable[[str], str] | None:
     """Hides what a model writes by itself: identifiers that none of `passages` shows. None where nothing is hidden.
 
@@ -169,8 +210,9 @@ def _views(session: Session, permit: Permit, collection_ids: Iterable[UUID]) -> 
     # What kind of collection it is, only what hides something has to know: the common case costs one query.
     wanted = any(policy.hides_any for policy in policies.values())
     kinds = dict(collections_table.kinds(session, permit)) if wanted else {}
+    roles = {key: permit.principal.role_on(key) if permit.raw else None for key in policies}
     return {
-        key: _View(policy, kinds.get(key, CollectionKind.DOCUMENTS), policy.shows_raw(permit.principal.role_on(key)))
+        key: _View(policy, kinds.get(key, CollectionKind.DOCUMENTS), policy.shows_raw(roles[key]))
         for key, policy in policies.items()
     }
 
