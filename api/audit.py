@@ -40,6 +40,12 @@ _CLOSED = 499
 _SEARCHING = frozenset({Action.SEARCH, Action.ASK})
 
 
+def some(name: str, values: Iterable[Any]) -> dict[str, Any]:
+    """Values for the detail of an entry: the first hundred in order, and how many there are."""
+    every = sorted(str(item) for item in values)
+    return {name: every[:_MOST_COLLECTIONS], f"{name}_count": len(every)}
+
+
 class Answering(Protocol):
     """An answer that is being given."""
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query
 from sqlalchemy.orm import Session
 
+from api.audit import some
 from api.deps import PROBLEMS, Caller, guarded
 from api.schemas.access import (
     AccessChange,
@@ -29,7 +30,8 @@ from rag.access.explaining import explain
 from rag.access.personal_data.reading import names_masked
 from rag.access.policy import Action
 from rag.access.subjects import shown_names
-from rag.domain.access import AccessRule, user
+from rag.domain.access import AccessRule, GivenRule, user
+from rag.domain.audit import AuditKind
 from rag.domain.principal import Permit
 from rag.store import collection, document, family
 from rag.store.collection import Collection
@@ -51,7 +53,11 @@ def put_document_access(document_id: UUID, body: AccessChange, caller: Curator) 
 
     The owner is always among a list of readers. A label above the caller's own clearance is refused.
     """
-    rule = _changes(caller).set_document(caller.permit(), document_id, body.to_domain(), force=body.force)
+    permit = caller.permit()
+    with caller.services.rag.database.read() as session:
+        before = AccessRule.from_json(document.get_permitted(session, permit, document_id).own_rule)
+    rule = _changes(caller).set_document(permit, document_id, body.to_domain(), force=body.force)
+    caller.audit.did(AuditKind.RULE_CHANGED, **_told("before", before), **_told("after", rule))
     with caller.services.rag.database.read() as session:
         names = shown_names(session, caller.principal.tenant_id, subjects_in([rule]))
     return DocumentRule(document_id=document_id, access=AccessOut.of(rule, names))
@@ -82,8 +88,12 @@ def get_collection_access(name: str, caller: Curator) -> CollectionAccess:
 def put_collection_access(name: str, body: AccessChange, caller: Curator) -> CollectionAccess:
     """Put a rule in place of the collection's own: it holds for everything in it, beside the rules of the documents."""
     permit = caller.permit([name])
+    with caller.services.rag.database.read() as session:
+        before = AccessRule.from_json(collection.permitted(session, permit)[0].access)
     _changes(caller).set_collection(permit, body.to_domain(), force=body.force)
     with caller.services.rag.database.read() as session:
+        after = AccessRule.from_json(collection.permitted(session, permit)[0].access)
+        caller.audit.did(AuditKind.RULE_CHANGED, **_told("before", before), **_told("after", after))
         return _collection(session, permit)
 
 
@@ -91,12 +101,19 @@ def put_collection_access(name: str, body: AccessChange, caller: Curator) -> Col
 def put_documents_access(name: str, body: BulkAccessIn, caller: Curator) -> BulkAccess:
     """Put a rule on every document that a filter holds for, in order of their keys; those that the caller can't see stay
     as they are. After an error, the documents before it have the rule."""
-    permit = caller.permit([name], where=filter_of(body.filter))
-    done = _changes(caller).set_documents(
-        permit, body.to_domain(), force=body.force, after=body.cursor, limit=body.limit
-    )
+    permit, given = caller.permit([name], where=filter_of(body.filter)), body.to_domain()
+    caller.audit.did(AuditKind.RULE_CHANGED, **_told("after", given))
+    done = _changes(caller).set_documents(permit, given, force=body.force, after=body.cursor, limit=body.limit)
     caller.audit.saw(done.ids)
+    caller.audit.did(AuditKind.RULE_CHANGED, documents=len(done.ids), changed=done.changed)
     return BulkAccess(documents=len(done.ids), changed=done.changed, next_cursor=done.next_cursor)
+
+
+def _told(when: str, rule: AccessRule | GivenRule) -> dict[str, Any]:
+    """A rule for the detail of an entry; one that is given names its subjects as it does, not by ids."""
+    said = rule.to_json()
+    lists = some(f"{when}_allow", said["allow"]) | some(f"{when}_deny", said["deny"])
+    return lists | {f"{when}_label": said["label"]}
 
 
 def _changes(caller: Caller) -> AccessChanges:

@@ -28,6 +28,8 @@ class Reach(Enum):
 
     COLLECTIONS = "collections"
     TENANT = "tenant"
+    ANYWHERE = "anywhere"
+    """In the tenant or in any collection: what is about none of them."""
 
 
 _ROLE_FOR = {
@@ -43,7 +45,7 @@ _REMEMBERED_COLLECTION_RULES = 2000
 class Action(Enum):
     """Everything that a route can do: the scope that it takes of the credential, and the role that it takes of its holder.
 
-    The role is that in each collection it is about; `Reach.TENANT` asks for it in the whole tenant.
+    The role is that in each collection it is about; `Reach.TENANT` asks for it in the whole tenant, `ANYWHERE` wherever it is.
     """
 
     LIST_COLLECTIONS = ("list_collections", Scope.READ)
@@ -78,7 +80,7 @@ class Action(Enum):
     READ_GENERATIONS = ("read_generations", Scope.READ)
     WRITE_PROGRAMS = ("write_programs", Scope.WRITE)
     LIST_MODELS = ("list_models", Scope.READ)
-    USE_MODELS = ("use_models", Scope.READ)
+    USE_MODELS = ("use_models", Scope.READ, Role.VIEWER, Reach.ANYWHERE)
     MANAGE_SPACES = ("manage_spaces", Scope.OPERATOR)
 
     def __init__(self, label: str, scope: Scope, role: Role | None = None, reach: Reach = Reach.COLLECTIONS) -> None:
@@ -114,12 +116,14 @@ class Policy:
 
     def require(self, principal: Principal, action: Action) -> None:
         """Raise NotPermitted unless a scope of the principal covers the action, and its role in the tenant those that are
-        about the whole tenant; which collections it may act on, `authorize` says."""
+        about the whole tenant, or any role those that are about no collection; which it may act on, `authorize` says."""
         if not covers(principal, action.scope):
             raise NotPermitted
         if principal.kind is PrincipalKind.WIDGET and action not in _OF_WIDGETS:
             raise NotPermitted
         if action.reach is Reach.TENANT and not _holds_in_tenant(principal, action.role):
+            raise NotPermitted
+        if action.reach is Reach.ANYWHERE and not _holds_anywhere(principal, action.role):
             raise NotPermitted
 
     def authorize(
@@ -227,6 +231,14 @@ def _revision(known: Sequence[KnownRule]) -> int:
 def _holds_in_tenant(principal: Principal, role: Role) -> bool:
     """Whether it has the role in the whole tenant, by a credential that is not for some collections alone."""
     return principal.collections is None and _includes(principal.tenant_role, role)
+
+
+def _holds_anywhere(principal: Principal, role: Role) -> bool:
+    """Whether it has the role in some collection, or in the tenant with at least one to use it for."""
+    if principal.collections is None and _includes(principal.tenant_role, role):
+        return True
+    places = {item for item, _ in principal.grants} | (principal.collections or frozenset())
+    return any(_includes(principal.role_on(item), role) for item in places)
 
 
 def _includes(role: Role | None, wanted: Role) -> bool:

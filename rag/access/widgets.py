@@ -177,6 +177,7 @@ def _principal(session: Session, row: WidgetToken, maker: Principal) -> Principa
         credential=row.id,
         made_by=row.made_by or maker.made_by,
         behind=behind,
+        issued_by=row.key_id,
     )
 
 

@@ -66,6 +66,7 @@ class Principal:
         credential: id of the key, session or token that it came with; None where that is the principal itself.
         made_by: whoever made that credential for somebody else, and so can use it too.
         behind: all that a rule can call them by.
+        issued_by: id of the key that made the token that it came with.
     """
 
     id: UUID
@@ -83,6 +84,7 @@ class Principal:
     credential: UUID | None = None
     made_by: UUID | None = None
     behind: frozenset[Subject] = frozenset()
+    issued_by: UUID | None = None
 
     @property
     def tenant_role(self) -> Role | None:
@@ -96,6 +98,11 @@ class Principal:
         if self.collections is not None and collection_id not in self.collections:
             return None
         return highest([self.tenant_role, *(role for item, role in self.grants if item == collection_id)])
+
+    @property
+    def charged(self) -> UUID:
+        """Whose allowance it uses: that of the key that it came with, or that its token was made with."""
+        return self.issued_by or self.credential or self.id
 
     @property
     def whole_tenant(self) -> bool:
