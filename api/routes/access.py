@@ -29,6 +29,7 @@ from rag.access.explaining import explain
 from rag.access.policy import Action
 from rag.access.subjects import shown_names
 from rag.domain.access import AccessRule, user
+from rag.domain.audit import AuditKind
 from rag.domain.principal import Permit
 from rag.store import collection, document, family
 from rag.store.collection import Collection
@@ -50,7 +51,11 @@ def put_document_access(document_id: UUID, body: AccessChange, caller: Curator) 
 
     The owner is always among a list of readers. A label above the caller's own clearance is refused.
     """
-    rule = _changes(caller).set_document(caller.permit(), document_id, body.to_domain(), force=body.force)
+    permit = caller.permit()
+    with caller.services.rag.database.read() as session:
+        before = AccessRule.from_json(document.get_permitted(session, permit, document_id).own_rule)
+    rule = _changes(caller).set_document(permit, document_id, body.to_domain(), force=body.force)
+    _note_label(caller, before, rule)
     with caller.services.rag.database.read() as session:
         names = shown_names(session, caller.principal.tenant_id, subjects_in([rule]))
     return DocumentRule(document_id=document_id, access=AccessOut.of(rule, names))
@@ -81,8 +86,11 @@ def get_collection_access(name: str, caller: Curator) -> CollectionAccess:
 def put_collection_access(name: str, body: AccessChange, caller: Curator) -> CollectionAccess:
     """Put a rule in place of the collection's own: it holds for everything in it, beside the rules of the documents."""
     permit = caller.permit([name])
+    with caller.services.rag.database.read() as session:
+        before = AccessRule.from_json(collection.permitted(session, permit)[0].access)
     _changes(caller).set_collection(permit, body.to_domain(), force=body.force)
     with caller.services.rag.database.read() as session:
+        _note_label(caller, before, AccessRule.from_json(collection.permitted(session, permit)[0].access))
         return _collection(session, permit)
 
 
@@ -94,7 +102,13 @@ def put_documents_access(name: str, body: BulkAccessIn, caller: Curator) -> Bulk
     done = _changes(caller).set_documents(
         permit, body.to_domain(), force=body.force, after=body.cursor, limit=body.limit
     )
+    caller.audit.did(AuditKind.RULE_CHANGED, label=body.label.value, changed=done.changed)
     return BulkAccess(documents=done.documents, changed=done.changed, next_cursor=done.next_cursor)
+
+
+def _note_label(caller: Caller, before: AccessRule, after: AccessRule) -> None:
+    if before.label is not after.label:
+        caller.audit.also(AuditKind.LABEL_CHANGED, before=before.label.value, after=after.label.value)
 
 
 def _changes(caller: Caller) -> AccessChanges:

@@ -169,7 +169,7 @@ class FederatedAccounts:
         ]
         return found
 
-    def _held_groups(self, account_id: UUID) -> Select[tuple[str]]:
+    def _held_groups(self, account_id: UUID) -> Select[str]:
         """Names of the groups from sign-ins that an account is in."""
         query = select(AccountGroup.name).join(GroupMember, GroupMember.group_id == AccountGroup.id)
         return query.where(

@@ -1,6 +1,6 @@
 """Takes over what a directory says: who is there, who is not any more, which groups there are and who is in them.
 
-The directory's word counts for what came from it, and for nothing else. Every change is on the audit trail. Whoever is gone there is suspended, not deleted; a run
+The directory's word counts for what came from it, and for nothing else. Whoever is gone there is suspended, not deleted; a run
 that would suspend unusually many stops before it changes anything, since a wrong filter looks like everybody leaving.
 """
 

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from rag.access.personal_data.detector import detector_for
@@ -20,10 +21,12 @@ from rag.domain.errors import PersonalDataHidden
 from rag.domain.findings import ChunkFindings, Finding, masked
 from rag.domain.language import CollectionKind
 from rag.domain.passage import LocatedChunk, Passage, Source
-from rag.domain.personal_data import PersonalDataRecord, PrivacyPolicy, record_from_json
-from rag.domain.principal import Permit
+from rag.domain.personal_data import PersonalDataRecord, PrivacyPolicy, policy_from_json, record_from_json
+from rag.domain.principal import Permit, Principal
 from rag.store import chunk as chunks_table
 from rag.store import collection as collections_table
+from rag.store.base import in_groups
+from rag.store.collection import Collection
 from rag.store.document import Document
 from rag.store.session import Database
 from rag.store.version import DocumentVersion, looked_through
@@ -118,6 +121,24 @@ class DocumentPrivacy:
         """`names_of` the documents of a collection."""
         view = self.views[collection_id]
         return lambda text: _name_shown(view, text)
+
+
+def revealed(session: Session, principal: Principal, document_ids: Iterable[UUID]) -> list[UUID]:
+    """Those of documents that hold what their collection hides from others, and the principal sees."""
+    found: list[UUID] = []
+    for some in in_groups(sorted(document_ids)):
+        query = (
+            select(Document.id, Document.collection_id, Collection.privacy, DocumentVersion.personal_data)
+            .join(Collection, Collection.id == Document.collection_id)
+            .join(DocumentVersion, DocumentVersion.id == Document.current_version_id)
+            .where(Document.id.in_(some), Collection.privacy.is_not(None))
+        )
+        for document_id, collection_id, privacy, told in session.execute(query):
+            policy, record = policy_from_json(privacy), record_from_json(told)
+            hidden = record is not None and any(policy.hides(kind) for kind in record.counts)
+            if hidden and policy.shows_raw(principal.role_on(collection_id)):
+                found.append(document_id)
+    return found
 
 
 def answer_filter(database: Database, permit: Permit, passages: Sequence[Passage]) -> Callable[[str], str] | None:
