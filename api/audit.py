@@ -25,9 +25,11 @@ from api.request_ids import request_id
 from api.settings import ApiSettings
 from rag.access.audit import AuditTrail, outcome_of, who_of, whose
 from rag.access.audit_kinds import changes, kind_of, unrecorded
+from rag.access.audit_report import SHOWING
+from rag.access.personal_data.reading import revealed
 from rag.access.policy import Action
 from rag.domain.audit import INSTALLATION, AuditEvent, AuditKind, Origin, Outcome, Who
-from rag.domain.errors import AuditUnavailable
+from rag.domain.errors import AuditUnavailable, StoreUnavailable
 from rag.domain.principal import Permit, Principal
 from rag.store import attribute
 
@@ -73,6 +75,10 @@ class Answering(Protocol):
     def cited(self) -> Sequence[UUID]:
         """Documents that it cites."""
 
+    @property
+    def blocked(self) -> Sequence[str]:
+        """What kept something of it back: the rules of the prompt would have gone out, or what the reader may not see."""
+
 
 class RequestAudit:
     """What is known of one request, and what of it is on the trail already."""
@@ -90,6 +96,7 @@ class RequestAudit:
         self._detail: dict[str, Any] = {}
         self._answer: Answering | None = None
         self._status = 0
+        self._further: list[tuple[AuditKind, dict[str, Any], list[UUID]]] = []
         self._opened = self._answer_told = False
 
     def matched(self, action: Action, request: Request) -> None:
@@ -116,6 +123,10 @@ class RequestAudit:
         """Say that the request is something else than its action, or more about it; no words of questions or documents."""
         self._kind = kind
         self._detail |= detail
+
+    def also(self, kind: AuditKind, **detail: Any) -> None:
+        """Say that the request did this too, which is an entry of its own."""
+        self._further.append((kind, detail, list(self._documents)))
 
     def permitted(self, permit: Permit, *, named: bool) -> None:
         """Note the collections of a permit, where they were named or all of them are searched."""
@@ -154,7 +165,7 @@ class RequestAudit:
         """Whether there is something to put on record."""
         if self._kind is None or self._trail is None:
             return False
-        return not self._opened or bool(self._untold()) or self._answer_due()
+        return not self._opened or bool(self._untold()) or self._answer_due() or bool(self._further)
 
     def record(self) -> None:
         """Put on record what is not yet.
@@ -168,8 +179,13 @@ class RequestAudit:
             events.append(self._event(AuditKind.DOCUMENTS_SHOWN, Outcome.DONE, new))
         if self._answer_due():
             events.append(self._answer_event())
+            self._note_blocked()
+        events += self._revealing(events)
+        further = list(self._further)
+        events += [self._event(kind, Outcome.DONE, named, more) for kind, more, named in further]
         if self._trail is not None:
             self._trail.record(*events)
+        del self._further[: len(further)]
         self._told.update(self._documents_so_far())
         self._opened = True
         self._answer_told = self._answer_told or self._answer_due()
@@ -182,6 +198,8 @@ class RequestAudit:
         """
         self._status = self._status or _CLOSED
         broken_off = self._opened and self._answer is not None and not self._answer_told and self._status < 400
+        if not self._answer_told:
+            self._note_blocked()
         if self.due():
             self.record()
         if broken_off and not self._answer_told and self._trail is not None and self._answer is not None:
@@ -212,6 +230,25 @@ class RequestAudit:
         kind = AuditKind.ANSWER_REFUSED if answer.abstained else AuditKind.ANSWERED
         return self._event(kind, Outcome.DONE, answer.cited)
 
+    def _note_blocked(self) -> None:
+        if self._answer is not None and self._answer.blocked:
+            self.also(AuditKind.OUTPUT_BLOCKED, blocked=list(dict.fromkeys(self._answer.blocked)))
+
+    def _revealing(self, events: Sequence[AuditEvent]) -> list[AuditEvent]:
+        """That raw values of persons were among what was shown, where a collection hides them from others."""
+        principal, trail = self._principal, self._trail
+        shown = {item for event in events if event.kind in SHOWING for item in event.whose.documents}
+        if principal is None or trail is None or not shown:
+            return []
+        try:
+            with trail.database.read() as session:
+                found = revealed(session, principal, shown)
+        except StoreUnavailable as error:
+            if trail.required:
+                raise AuditUnavailable from error
+            return []
+        return [self._event(AuditKind.PERSONAL_DATA_REVEALED, Outcome.DONE, found)] if found else []
+
     def _documents_so_far(self) -> list[UUID]:
         found = self._answer.found if self._answer is not None else ()
         return list(dict.fromkeys((*self._documents, *found)))
@@ -219,13 +256,15 @@ class RequestAudit:
     def _untold(self) -> list[UUID]:
         return [item for item in self._documents_so_far() if item not in self._told]
 
-    def _event(self, kind: AuditKind, outcome: Outcome, documents: Iterable[UUID]) -> AuditEvent:
+    def _event(
+        self, kind: AuditKind, outcome: Outcome, documents: Iterable[UUID], more: Mapping[str, Any] | None = None
+    ) -> AuditEvent:
         principal, trail = self._principal, self._trail
         if trail is None:
             raise AssertionError("an application without services answers no guarded request")
         named = list(documents)
         collections = list(self._collections)
-        detail = dict(self._detail)
+        detail = self._detail | dict(more or {})
         if principal is not None and principal.made_by is not None:
             detail["made_by"] = str(principal.made_by)  # who knows the credential beside whom it is for
         if len(collections) > _MOST_COLLECTIONS:

@@ -82,6 +82,7 @@ def build_pipeline(settings: IngestSettings, rag: Rag) -> Pipeline:
         give_way=rag.traffic.give_way,
         in_step=rag.spaces.in_step,
         flag_from=settings.injection_flag_from,
+        audit=rag.audit,
         child_limits=ChildLimits(
             depth=settings.child_depth,
             documents=settings.child_documents,

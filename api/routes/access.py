@@ -58,6 +58,7 @@ def put_document_access(document_id: UUID, body: AccessChange, caller: Curator) 
         before = AccessRule.from_json(document.get_permitted(session, permit, document_id).own_rule)
     rule = _changes(caller).set_document(permit, document_id, body.to_domain(), force=body.force)
     caller.audit.did(AuditKind.RULE_CHANGED, **_told("before", before), **_told("after", rule))
+    _note_label(caller, before, rule)
     with caller.services.rag.database.read() as session:
         names = shown_names(session, caller.principal.tenant_id, subjects_in([rule]))
     return DocumentRule(document_id=document_id, access=AccessOut.of(rule, names))
@@ -94,6 +95,7 @@ def put_collection_access(name: str, body: AccessChange, caller: Curator) -> Col
     with caller.services.rag.database.read() as session:
         after = AccessRule.from_json(collection.permitted(session, permit)[0].access)
         caller.audit.did(AuditKind.RULE_CHANGED, **_told("before", before), **_told("after", after))
+        _note_label(caller, before, after)
         return _collection(session, permit)
 
 
@@ -114,6 +116,11 @@ def _told(when: str, rule: AccessRule | GivenRule) -> dict[str, Any]:
     said = rule.to_json()
     lists = some(f"{when}_allow", said["allow"]) | some(f"{when}_deny", said["deny"])
     return lists | {f"{when}_label": said["label"]}
+
+
+def _note_label(caller: Caller, before: AccessRule, after: AccessRule) -> None:
+    if before.label is not after.label:
+        caller.audit.also(AuditKind.LABEL_CHANGED, before=before.label.value, after=after.label.value)
 
 
 def _changes(caller: Caller) -> AccessChanges:

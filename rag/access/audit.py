@@ -143,6 +143,7 @@ class Deed:
     kind: AuditKind
     what: str
     detail: Mapping[str, Any] = field(default_factory=dict)
+    whose: Whose = field(default_factory=Whose)
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,7 +169,7 @@ class ServiceTrail:
         who, origin, now = Who(None, self.name, "service"), Origin(surface=self.surface), self.trail.now()
         self.trail.record(
             *(
-                AuditEvent(item.kind, self.tenant_id, who, now, origin, Whose(), item.what, outcome, item.detail)
+                AuditEvent(item.kind, self.tenant_id, who, now, origin, item.whose, item.what, outcome, item.detail)
                 for item in deeds
             )
         )

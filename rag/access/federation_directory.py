@@ -3,6 +3,7 @@
 The directory's word counts for what came from it, and for nothing else. Every change is on the audit trail. Whoever is gone
 there is suspended, not deleted; a run that would suspend unusually many stops before it changes anything, since a wrong filter
 looks like everybody leaving.
+"""
 
 from __future__ import annotations
 

@@ -15,12 +15,15 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID, uuid4
 
+from rag.answering.privacy import HIDDEN
 from rag.answering.rendering import render
 from rag.answering.replay import asked_on_record, candidates_of, permit_on_record, stood_on
 from rag.answering.service import AnswerEvent, AnswerOutcome, Asked
 from rag.domain.answer import Abstention, Note, Sentence
+from rag.domain.errors import GenerationStopped, SeogoError
 from rag.domain.passage import SearchResult, Source, documents_of
 from rag.domain.principal import Permit
+from rag.generation.guards_leak import LEAK
 from rag.settings import AnswerLogSettings
 from rag.store import answer_record
 from rag.store.answer_record import SAID_BY_NOTES, AnswerRecord, AnswerSource
@@ -71,6 +74,7 @@ class Recording:
         self._notes: list[Note] = []
         self._found: dict[UUID, None] = {}
         self._read: dict[UUID, Source] = {}
+        self._stopped = ""
 
     @property
     def question(self) -> str:
@@ -93,12 +97,27 @@ class Recording:
         sources = (item.passage.source for sentence in self._sentences for item in sentence.citations)
         return list(dict.fromkeys(source.document_id for source in sources))
 
+    @property
+    def blocked(self) -> list[str]:
+        """What kept something of it back: the rules of the prompt would have gone out, or what the reader may not see."""
+        hidden = [note.kind for note in self._notes if note.kind == HIDDEN]
+        return [*hidden, *([LEAK] if self._stopped == LEAK else [])]
+
+    def failed(self, error: SeogoError) -> None:
+        """Note what ended it before its end."""
+        if isinstance(error, GenerationStopped):
+            self._stopped = str(error.params.get("guard", ""))
+
     async def listening(self, events: AsyncGenerator[AnswerEvent, None]) -> AsyncGenerator[AnswerEvent, None]:
         """The events, noted as they pass; `complete` once they have come to their end."""
         async with aclosing(events):
-            async for event in events:
-                self._note(event)
-                yield event
+            try:
+                async for event in events:
+                    self._note(event)
+                    yield event
+            except SeogoError as error:
+                self.failed(error)
+                raise
         self._end()
 
     def whole(self, outcome: AnswerOutcome) -> None:

@@ -13,7 +13,8 @@ from rag.domain.passage import Passage
 from rag.domain.principal import Permit
 from rag.store.session import Database
 
-_HIDDEN = "hidden"
+HIDDEN = "hidden"
+"""Kind of the note that says that something was."""
 _LONG = 2000
 """Characters from which on a text is looked through beside the event loop: other answers are not to stand still."""
 
@@ -35,5 +36,5 @@ async def without_hidden(
             if text == event.text:
                 yield event
                 continue
-            yield Note(_HIDDEN, f"{sum(map(str.__ne__, text, event.text))} characters")
+            yield Note(HIDDEN, f"{sum(map(str.__ne__, text, event.text))} characters")
             yield Sentence(text, event.citations, Support.UNSUPPORTED, event.gap)

@@ -17,9 +17,12 @@ from rag.access.accounts import Accounts
 from rag.access.groups import Groups
 from rag.access.identities import Identities
 from rag.domain.access import Role, group
+from rag.domain.audit import AuditKind
 from rag.domain.errors import NotAuthenticated
 from rag.domain.principal import Scope
+from rag.store import audit_event
 from rag.store.account import Source
+from rag.store.audit_event import Wanted
 from rag.store.role_grant import RoleGrant
 from tests.support.bare import bare_services
 from tests.support.running import Running
@@ -101,6 +104,20 @@ KNOWN = ("check_add_attribute", "check_replace_attribute", "check_remove_attribu
 SIMPLER = ("emails", "members", "active")
 """What is kept simpler than these checks want it: one address, without a kind of its own; members have the kind and name of what
 they are, not those that were sent; and a user is active or not, which can't be left open."""
+
+
+def test_a_user_that_loses_or_gets_back_access_is_on_the_trail_as_that(directory: Directory) -> None:
+    made = directory.user()
+    for active in (False, False, True):
+        operation = {"op": "replace", "path": "active", "value": active}
+        assert directory.patch(f"{USERS}/{made['id']}", operation).status_code == 200
+    body = {"schemas": [USER_SCHEMA], "userName": made["userName"], "active": False}
+    assert directory.call("PUT", f"{USERS}/{made['id']}", body).status_code == 200
+    with directory.service.services.rag.database.read() as session:
+        rows = list(audit_event.oldest(session, directory.tenant_id, Wanted()))
+    told = [row for row in rows if row.kind in (AuditKind.ACCOUNT_SUSPENDED, AuditKind.ACCOUNT_RESUMED)]
+    assert [row.kind for row in told] == ["account.suspended", "account.resumed", "account.suspended"]
+    assert {(row.detail["account"], row.surface) for row in told} == {(made["id"], "scim")}
 
 
 def test_a_user_comes_with_what_the_directory_says(directory: Directory) -> None:

@@ -22,13 +22,14 @@ from rag.domain.filters import Selection
 from rag.domain.findings import ChunkFindings, masked
 from rag.domain.language import CollectionKind
 from rag.domain.passage import LocatedChunk, Passage, Source
-from rag.domain.personal_data import PersonalDataRecord, PrivacyPolicy, record_from_json
-from rag.domain.principal import Permit
+from rag.domain.personal_data import PersonalDataRecord, PrivacyPolicy, policy_from_json, record_from_json
+from rag.domain.principal import Permit, Principal
 from rag.store import chunk as chunks_table
 from rag.store import collection as collections_table
 from rag.store import family, filtering
 from rag.store import version as versions_table
 from rag.store.base import in_groups
+from rag.store.collection import Collection
 from rag.store.document import Document, covered
 from rag.store.session import Database
 from rag.store.version import DocumentVersion, looked_through
@@ -175,6 +176,24 @@ def selection_masked(session: Session, permit: Permit) -> Selection | None:
         rows = session.scalars(select(Document).where(Document.id.in_(ids))).all()
         kept.update(row.id for row in named_as_wanted(session, permit, rows))
     return Selection(selection.label_groups, frozenset(kept), selection.excluded)
+
+
+def revealed(session: Session, principal: Principal, document_ids: Iterable[UUID]) -> list[UUID]:
+    """Those of documents that hold what their collection hides from others, and the principal sees."""
+    found: list[UUID] = []
+    for some in in_groups(sorted(document_ids)):
+        query = (
+            select(Document.id, Document.collection_id, Collection.privacy, DocumentVersion.personal_data)
+            .join(Collection, Collection.id == Document.collection_id)
+            .join(DocumentVersion, DocumentVersion.id == Document.current_version_id)
+            .where(Document.id.in_(some), Collection.privacy.is_not(None))
+        )
+        for document_id, collection_id, privacy, told in session.execute(query):
+            policy, record = policy_from_json(privacy), record_from_json(told)
+            hidden = record is not None and any(policy.hides(kind) for kind in record.counts)
+            if hidden and policy.shows_raw(principal.role_on(collection_id)):
+                found.append(document_id)
+    return found
 
 
 def answer_filter(database: Database, permit: Permit, passages: Sequence[Passage]) -> Callable[[str], str] | None:
