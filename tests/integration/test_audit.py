@@ -401,6 +401,8 @@ def test_upkeep_tells_ends_and_cuts_what_is_due(office: Office) -> None:
     chores = office.service.services.ingest.jobs.upkeep.chores
     owners = {type(getattr(chore, "__self__", None)) for chore in chores}
     assert {Anchoring, AuditRetention} <= owners
+    upkeep = office.service.services.ingest.upkeep
+    assert upkeep is not None and upkeep._chores is chores
     since = office.last
     for chore in chores:
         chore()
