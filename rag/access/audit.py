@@ -12,6 +12,7 @@ from datetime import datetime
 from pathlib import Path
 from uuid import UUID
 
+from rag.access.audit_looks import Looks
 from rag.domain.audit import AuditEvent, AuditKind, Origin, Outcome, Who, Whose, in_parts, seal
 from rag.domain.errors import AuditUnavailable, ConfigurationError, StoreUnavailable
 from rag.domain.principal import Principal
@@ -47,12 +48,14 @@ class AuditTrail:
     Attributes:
         seal_key: makes the end of a chain one that only its holder can write; None where there is no key.
         required: whether what can't be put on record is refused.
+        looks: what was found when chains were last looked at over the API.
     """
 
     database: Database
     seal_key: bytes | None = None
     required: bool = True
     now: Callable[[], datetime] = utc_now
+    looks: Looks = field(default_factory=Looks)
     _waiting: list[_Ticket] = field(default_factory=list)
     _guard: threading.Lock = field(default_factory=threading.Lock)
     _writing: threading.Lock = field(default_factory=threading.Lock)
