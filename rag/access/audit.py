@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+from rag.access.audit_looks import Looks
 from rag.domain.audit import AuditEvent, AuditKind, Origin, Outcome, Who, Whose, in_parts, seal
 from rag.domain.errors import AuditUnavailable, ConfigurationError, StoreUnavailable
 from rag.domain.principal import Principal
@@ -48,12 +49,14 @@ class AuditTrail:
     Attributes:
         seal_key: makes the end of a chain one that only its holder can write; None where there is no key.
         required: whether what can't be put on record is refused.
+        looks: what was found when chains were last looked at over the API.
     """
 
     database: Database
     seal_key: bytes | None = None
     required: bool = True
     now: Callable[[], datetime] = utc_now
+    looks: Looks = field(default_factory=Looks)
     _waiting: list[_Ticket] = field(default_factory=list)
     _guard: threading.Lock = field(default_factory=threading.Lock)
     _writing: threading.Lock = field(default_factory=threading.Lock)

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import pytest
 from fastapi.routing import APIRoute
@@ -388,6 +388,74 @@ def test_the_trail_of_a_tenant_is_for_nobody_else(office: Office) -> None:
             assert (caller.get(path).status_code, caller.get(path).json()["code"]) == (403, "not_permitted")
     for path in paths:
         assert service.http.get(path).status_code == 401
+
+
+def test_an_entry_says_which_rights_were_changed(office: Office) -> None:
+    admin = office.admin
+    kim, lee = (
+        admin.post("/api/v1/accounts", json={"user_name": f"직원-{uuid4().hex[:8]}"}).json()["id"] for _ in "가나"
+    )
+
+    def after(method: str, path: str, body: Any = None) -> tuple[str, dict[str, Any], Any]:
+        since = office.last
+        done = admin.request(method, f"/api/v1{path}", json=body)
+        assert done.status_code < 300, done.text
+        entry = office.new(since)[-1]
+        assert entry["outcome"] == "done"
+        return entry["kind"], entry["detail"], done.json() if done.content else None
+
+    grant = {"subject": f"user:{kim}", "role": "curator", "collection": office.collection}
+    said = {"subject": f"user:{kim}", "role": "curator", "collection": office.collection_id}
+    kind, detail, made = after("POST", "/grants", grant)
+    assert kind == "permission.role_granted" and said.items() <= detail.items()
+    kind, detail, _ = after("DELETE", f"/grants/{made['id']}")
+    assert kind == "permission.role_revoked" and said.items() <= detail.items()
+
+    _, detail, made = after("POST", "/groups", {"name": (name := f"부서-{uuid4().hex[:8]}")})
+    team = made["id"]
+    assert (detail["group_id"], detail["group"]) == (team, name)
+    _, detail, _ = after("PUT", f"/groups/{team}/members", {"members": [kim]})
+    assert (detail["members_added"], detail["members_removed"]) == ([kim], [])
+    _, detail, _ = after("POST", f"/groups/{team}/members", {"members": [kim, lee]})
+    assert (detail["members_added"], detail["members_removed"]) == ([lee], [])
+    _, detail, _ = after("DELETE", f"/groups/{team}/members/{kim}")
+    assert (detail["members_added"], detail["members_removed"]) == ([], [kim])
+    _, detail, _ = after("PATCH", f"/groups/{team}", {"name": f"{name}-2"})
+    assert (detail["group_before"], detail["group"]) == (name, f"{name}-2")
+
+    rule = {"deny": [f"group:{team}"], "label": "O"}
+    path = f"/documents/{office.document_id}/access"
+    kind, detail, _ = after("PUT", path, rule)
+    assert (kind, detail["before_deny"], detail["after_deny"]) == ("permission.rule_changed", [], [f"group:{team}"])
+    _, detail, _ = after("PUT", path, {})
+    assert (detail["before_deny"], detail["after_deny"]) == ([f"group:{team}"], [])
+    _, detail, _ = after("PUT", f"/collections/{office.collection}/access", rule)
+    assert (detail["before_deny"], detail["after_deny"]) == ([], [f"group:{team}"])
+    after("PUT", f"/collections/{office.collection}/access", {})
+    bulk = {"deny": []}
+    _, detail, _ = after("POST", f"/collections/{office.collection}/documents/access", bulk)
+    assert (detail["documents"], detail["changed"], detail["after_deny"]) == (1, 0, [])
+    kind, detail, _ = after("DELETE", f"/groups/{team}")
+    assert (kind, detail["group"], detail["members_removed"]) == ("group.deleted", f"{name}-2", [lee])
+
+    wish = {"name": "열쇠", "scopes": ["write"], "collections": [office.collection]}
+    kind, detail, key = after("POST", "/keys", wish)
+    assert kind == "credential.created"
+    assert (detail["key_id"], detail["owner_id"], detail["scopes"]) == (key["id"], None, ["write"])
+    assert detail["limited_to"] == [office.collection_id]
+    _, detail, _ = after("PATCH", f"/keys/{key['id']}", {"scopes": ["read"]})
+    assert (detail["scopes_before"], detail["scopes"]) == (["write"], ["read"]) and "clearance_before" not in detail
+    for method, way in (("POST", "/rotate"), ("DELETE", "")):
+        _, detail, _ = after(method, f"/keys/{key['id']}{way}", {} if way else None)
+        assert (detail["key_id"], detail["owner_id"]) == (key["id"], None)
+    _, detail, token = after("POST", "/widget-tokens", {"subject": {"account_id": kim}})
+    assert (detail["token_id"], detail["account_id"]) == (token["id"], kim)
+    _, detail, _ = after("DELETE", f"/widget-tokens/{token['id']}")
+    assert detail["token_id"] == token["id"]
+    refused = admin.post("/api/v1/grants", json={"subject": f"user:{UUID(int=5)}", "role": "admin"})
+    assert refused.status_code == 422
+    entry = office.new(0)[-1]
+    assert (entry["detail"]["subject"], entry["detail"]["role"]) == (f"user:{UUID(int=5)}", "admin"), "what was tried"
 
 
 def test_a_whole_trail_is_verified(office: Office) -> None:

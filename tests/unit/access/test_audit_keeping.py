@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import pytest
 from pydantic import ValidationError
@@ -21,10 +21,11 @@ from sqlalchemy.exc import DBAPIError
 from rag.access import audit_anchors
 from rag.access.audit import AuditTrail
 from rag.access.audit_anchors import Anchor, AnchorFile, Anchoring, anchors_in, open_anchoring, read_anchors
+from rag.access.audit_looks import KEPT_S, Looks
 from rag.access.audit_retention import AuditRetention, years_before
-from rag.access.audit_verification import Problem
+from rag.access.audit_verification import Problem, Verification
 from rag.domain.audit import AuditKind
-from rag.domain.errors import AuditUnavailable, ConfigurationError
+from rag.domain.errors import AuditUnavailable, ConfigurationError, RateLimited, StoreUnavailable
 from rag.settings import AuditSettings, RagSettings
 from rag.store import audit_event
 from rag.store.audit_event import AuditedDocument, AuditRow, Wanted
@@ -316,3 +317,29 @@ def test_a_time_is_one_to_five_years(years: float) -> None:
 def test_a_year_before_a_leap_day() -> None:
     assert years_before(datetime(2028, 2, 29, 1, tzinfo=UTC), 1) == datetime(2027, 2, 28, 1, tzinfo=UTC)
     assert years_before(datetime(2026, 3, 1, tzinfo=UTC), 5) == datetime(2021, 3, 1, tzinfo=UTC)
+
+
+def test_one_looks_at_a_chain_at_a_time_and_once_a_minute() -> None:
+    now, looked = [100.0], list[UUID]()
+    looks, bank, hospital = Looks(lambda: now[0]), uuid4(), uuid4()
+
+    def looking(tenant: UUID, meanwhile: Callable[[], object] = lambda: None) -> Verification:
+        looked.append(tenant)
+        meanwhile()
+        return Verification(tenant, 1, 1, 1, 0, "", 0, 0, sealed=False)
+
+    def others() -> None:
+        with pytest.raises(RateLimited):
+            looks.of(bank, lambda: looking(bank))
+        looks.of(hospital, lambda: looking(hospital))
+
+    def failing() -> Verification:
+        raise StoreUnavailable
+
+    with pytest.raises(StoreUnavailable):
+        looks.of(bank, failing)
+    first = looks.of(bank, lambda: looking(bank, others))
+    now[0] += KEPT_S - 1
+    assert looks.of(bank, lambda: looking(bank)) is first and looked == [bank, hospital]
+    now[0] += 1
+    assert looks.of(bank, lambda: looking(bank)) == first and looked == [bank, hospital, bank]
