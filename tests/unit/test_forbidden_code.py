@@ -41,6 +41,16 @@ ALLOWED = {
         "SQL from strings",
         "_configure_sqlite",
     ): "PRAGMA takes no parameters; its words are constants",
+    (
+        "alembic/versions/0013_audit.py",
+        "SQL from strings",
+        "upgrade",
+    ): "the body of a trigger, of constants of the file",
+    (
+        "alembic/versions/0013_audit.py",
+        "SQL from strings",
+        "_covered_by_a_cut",
+    ): "the body of a trigger, of constants of the file",
 }
 
 
