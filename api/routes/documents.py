@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from api.deps import PROBLEMS, Caller, guarded
 from api.document_view import documents_out, one_document
-from api.hardening.download import download
+from api.download import download
 from api.schemas.documents import (
     DocumentChange,
     DocumentOut,
