@@ -13,7 +13,7 @@ from fastapi.responses import StreamingResponse
 from sqlalchemy.orm import Session
 
 from api.deps import Caller, guarded
-from api.hardening.download import download
+from api.download import download
 from api.openai.file_schemas import Order, refuse_expiry
 from api.openai.ids import FILE, read_id, shown
 from api.openai.pages import page

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from api.deps import PROBLEMS, Caller, guarded
 from api.document_view import documents_out, one_document, receipts_out
-from api.hardening.download import download
+from api.download import download
 from api.schemas.documents import (
     DocumentChange,
     DocumentOut,

@@ -13,7 +13,7 @@ from fastapi import APIRouter, Depends, Query, Response
 from fastapi.responses import StreamingResponse
 
 from api.deps import PROBLEMS, Caller, guarded
-from api.hardening.download import file_headers
+from api.download import file_headers
 from api.schemas.generations import GenerationIn, GenerationOut, GenerationPage, Manifest
 from ingest.jobs.programs import ProgramOrder
 from ingest.pipeline.programs import blob_of

@@ -18,7 +18,7 @@ from sqlalchemy import select
 from starlette.requests import Request
 
 from api.deps import Services
-from api.hardening.download import download
+from api.download import download
 from api.streaming import EventStream, while_connected
 from api.watching import BLIND_S, AccessWatch
 from rag.access.accounts import Accounts
