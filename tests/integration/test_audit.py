@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -13,7 +15,9 @@ import pytest
 from fastapi.routing import APIRoute
 
 from api.app import ROUTERS
+from api.audit import tell_rest
 from api.deps import Guard
+from api.refusals import Refusals
 from rag.access.audit import AuditTrail
 from rag.access.audit_anchors import Anchoring
 from rag.access.audit_kinds import ROUTES, kind_of, unrecorded
@@ -266,12 +270,28 @@ def test_what_is_refused_is_on_record(office: Office) -> None:
     denied, missing = office.new(since)
     assert told([denied, missing]) == [("refusal.denied", "denied"), ("document.read", "not_found")]
     assert denied["detail"] == {"attempted": "collection.created", "status": 403}
-    before = len(nobody(service))
-    assert service.http.get("/api/v1/collections", headers={"Authorization": "Bearer sgk_0_0"}).status_code == 401
-    assert service.http.get("/v1/models").status_code == 401
-    failed = nobody(service)[before:]
-    assert [(row.kind, row.principal_id) for row in failed] == [(AuditKind.SIGN_IN_FAILED, None)] * 2
-    assert "sgk_0_0" not in str(failed[0].detail)
+
+
+def test_who_is_nobody_is_on_record_once_a_minute_with_the_count(
+    service: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refusals: Refusals = service.http.app.state.refusals  # type: ignore[attr-defined]
+    for minute, times in enumerate((1, 50, 1), 1):
+        monkeypatch.setattr(refusals, "clock", partial(float, time.monotonic() + 61.0 * minute))
+        before = len(nobody(service))
+        headers = {"Authorization": "Bearer sgk_0_0"}
+        for _ in range(times):
+            assert service.http.get("/api/v1/collections", headers=headers).status_code == 401
+            assert service.http.get("/v1/models").status_code == 401
+        [row] = nobody(service)[before:]
+        assert (row.kind, row.outcome, row.principal_id) == (AuditKind.SIGN_IN_FAILED, "denied", None)
+        assert "sgk_0_0" not in str(row.detail)
+    assert row.detail["refused_before"] == 99
+    tell_rest(service.services.rag.audit, refusals)
+    assert nobody(service)[-1].detail == {"refused_elsewhere": 1}
+    left = len(nobody(service))
+    tell_rest(service.services.rag.audit, refusals)
+    assert len(nobody(service)) == left
 
 
 def nobody(service: Running) -> list[Any]:
