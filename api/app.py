@@ -8,7 +8,7 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from importlib.metadata import PackageNotFoundError, version
 
-from anyio.to_thread import current_default_thread_limiter
+from anyio.to_thread import current_default_thread_limiter, run_sync
 from fastapi import FastAPI
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -17,7 +17,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api import errors
 from api.adapters import continue_ide, dify
-from api.audit import Audited
+from api.audit import Audited, tell_rest
 from api.deps import Services
 from api.hardening.admission import Admissions, exchanging, open_limiter
 from api.hardening.headers import guarded_against_browsers
@@ -34,6 +34,7 @@ from api.openai import (
     vector_stores,
 )
 from api.openapi import document_of
+from api.refusals import Refusals
 from api.request_ids import RequestIds
 from api.routes import (
     access,
@@ -150,6 +151,7 @@ def create_app(services: Services | None = None) -> FastAPI:
     )
     limits = services.settings if services is not None else ApiSettings()
     app.state.services, app.state.browsers = services, limits.browsers
+    app.state.refusals = Refusals()
     app.state.limiter = open_limiter(limits.rates, services.rag.database) if services is not None else None
     setattr(app, "openapi", lambda: document_of(app, ROUTERS))  # noqa: B010 (as FastAPI's documentation extends it)
     app.add_route(f"{NATIVE}/openapi.json", _Description(app).response, methods=["GET"], include_in_schema=False)
@@ -167,6 +169,7 @@ def create_app(services: Services | None = None) -> FastAPI:
             trail=services.rag.audit,
             settings=services.settings,
             subject_attribute=services.rag.settings.audit.subject_attribute,
+            refusals=app.state.refusals,
         )
     app.add_middleware(RequestIds)
     return app
@@ -184,6 +187,7 @@ async def _lifespan(app: FastAPI) -> AsyncGenerator[None, None]:
     if services is not None:
         await app.state.watch.aclose()
         app.state.watch = None
+        await run_sync(tell_rest, services.rag.audit, app.state.refusals)
     if services is not None and services.rag.generation is not None:
         await services.rag.generation.aclose()
 

@@ -21,9 +21,10 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.errors import respond, speaks_openai
+from api.refusals import Refusals
 from api.request_ids import request_id
 from api.settings import ApiSettings
-from rag.access.audit import AuditTrail, outcome_of, who_of, whose
+from rag.access.audit import AuditTrail, Deed, ServiceTrail, outcome_of, who_of, whose
 from rag.access.audit_kinds import changes, kind_of, unrecorded
 from rag.access.audit_report import SHOWING
 from rag.access.personal_data.reading import revealed
@@ -83,8 +84,15 @@ class Answering(Protocol):
 class RequestAudit:
     """What is known of one request, and what of it is on the trail already."""
 
-    def __init__(self, trail: AuditTrail | None, origin: Origin, subject_attribute: str = "") -> None:
+    def __init__(
+        self,
+        trail: AuditTrail | None,
+        origin: Origin,
+        subject_attribute: str = "",
+        refusals: Refusals | None = None,
+    ) -> None:
         self._trail, self._origin, self._subject_attribute = trail, origin, subject_attribute
+        self._refusals = refusals
         self._action: Action | None = None
         self._kind: AuditKind | None = None
         self._what = ""
@@ -216,6 +224,11 @@ class RequestAudit:
             kind = _refusal(self._status)
         elif self._quiet:
             return []
+        if outcome is Outcome.DENIED and self._principal is None and self._refusals is not None:
+            before = self._refusals.told(self._origin.ip)
+            if before is None:  # counted, and told of by a later entry
+                return []
+            self._detail |= before
         shown = self._documents_so_far() if outcome is not Outcome.DENIED else ()
         self._detail["status"] = self._status
         return [self._event(kind, outcome, shown)]
@@ -299,16 +312,23 @@ def audit_of(request: Request) -> RequestAudit:
 class Audited:
     """Puts each guarded request on the trail before its response, or the next piece of it, goes out."""
 
-    def __init__(self, app: ASGIApp, trail: AuditTrail, settings: ApiSettings, subject_attribute: str = "") -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        trail: AuditTrail,
+        settings: ApiSettings,
+        subject_attribute: str = "",
+        refusals: Refusals | None = None,
+    ) -> None:
         self._app, self._trail, self._proxies = app, trail, settings.connections.proxies()
-        self._subject_attribute = subject_attribute
+        self._subject_attribute, self._refusals = subject_attribute, refusals
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on; where it can't be put on record, it is refused."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        audit = RequestAudit(self._trail, self._origin(scope), self._subject_attribute)
+        audit = RequestAudit(self._trail, self._origin(scope), self._subject_attribute, self._refusals)
         scope.setdefault("state", {})[_STATE] = audit
         watched = _Watched(audit, send)
         try:
@@ -338,6 +358,17 @@ class Audited:
             headers.get("user-agent", ""),
             request_id(scope),
         )
+
+
+def tell_rest(trail: AuditTrail, refusals: Refusals) -> None:
+    """Put the refusals on record that were counted and that no entry tells of: this process is about to end."""
+    if count := refusals.rest():
+        detail = {"refused_elsewhere": count}
+        deed = Deed(AuditKind.SIGN_IN_FAILED, "refuse callers that nobody knows", detail)
+        try:
+            ServiceTrail(trail, INSTALLATION, "refusals", "api").record([deed], Outcome.DENIED)
+        except AuditUnavailable:
+            log.error("%d refusals were counted and could not be put on record", count)
 
 
 class _Watched:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
-from rag.access.audit import AuditTrail, open_seal_key
+from rag.access.audit import AuditTrail, open_trail
 from rag.access.federation import Federation, open_federation
 from rag.access.identities import CredentialKind, Identities, Presented
 from rag.access.keys import Keys
@@ -140,7 +140,7 @@ def build(
     generation = generation or open_generation(settings.generation)
     retriever = _retriever(settings, database, spaces, analyzer, reader, _open_chat(settings, generation), traffic)
     keys, operator = Keys(database), LocalOperator(database) if local_operator else None
-    audit = AuditTrail(database, open_seal_key(settings), settings.audit.required)
+    audit = open_trail(settings, database)
     identities = _identities(database, keys, operator)
     return Rag(
         settings=settings,

@@ -15,6 +15,7 @@ from rich.progress import Progress
 from rich.table import Column, Table
 from sqlalchemy import select
 
+from api.cli.auditing import note_by_operator
 from api.cli.connection import reporting_failures
 from api.cli.options import Options
 from api.cli.services import retrieval_lane, upgrade_schema
@@ -24,12 +25,12 @@ from ingest.jobs.audit import verify_queue
 from ingest.pipeline import maintenance
 from ingest.pipeline.steps import Pipeline
 from rag import bootstrap as rag_bootstrap
-from rag.access.audit import AuditTrail, open_seal_key
+from rag.access.audit import AuditTrail, open_trail
 from rag.access.keys import Keys
 from rag.domain.access import Label
-from rag.domain.audit import INSTALLATION, AuditKind, Who
+from rag.domain.audit import INSTALLATION, AuditKind
 from rag.domain.errors import AccountNotFound, CollectionNotFound, InvalidRequest
-from rag.domain.principal import CitationStyle, PrincipalKind, Scope
+from rag.domain.principal import CitationStyle, Scope
 from rag.store import account, api_key, collection, schema
 from rag.store.account import Account
 from rag.store.base import utc_now
@@ -37,6 +38,13 @@ from rag.store.session import Database
 from rag.store.tenant import tenant_id_of
 
 _SHOWN_IDS = 20
+
+
+@contextmanager
+def recorded_store(options: Options) -> Iterator[tuple[Database, AuditTrail]]:
+    """The store with its trail, for commands that change something: where the trail can't be opened, nothing is done."""
+    with open_store(options) as database:
+        yield database, open_trail(options.settings().rag, database)
 
 
 @contextmanager
@@ -64,7 +72,7 @@ def create_key(
     description: str = "",
 ) -> None:
     """`seogo keys create`."""
-    with reporting_failures(), open_store(options) as database:
+    with reporting_failures(), recorded_store(options) as (database, trail):
         if scope not in set(Scope):
             raise InvalidRequest(detail=f"scope: one of {', '.join(Scope)}")
         if citations not in set(CitationStyle):
@@ -85,18 +93,9 @@ def create_key(
             description=description,
         )
         made = {"key": str(key.id), "prefix": key.prefix, "scope": scope, "limited": limited is not None}
-        note_by_operator(options, database, AuditKind.CREDENTIAL_CREATED, key.tenant_id, "seogo keys create", made)
+        note_by_operator(trail, AuditKind.CREDENTIAL_CREATED, key.tenant_id, "seogo keys create", made)
         typer.echo(f"{text('key_made')}:", err=True)
         typer.echo(secret)
-
-
-def note_by_operator(
-    options: Options, database: Database, kind: AuditKind, tenant_id: UUID, what: str, detail: dict[str, object]
-) -> None:
-    """Put what the operator did on the audit trail."""
-    settings = options.settings().rag
-    trail = AuditTrail(database, open_seal_key(settings), settings.audit.required)
-    trail.by_operator(kind, tenant_id, what, Who(None, "operator", PrincipalKind.OPERATOR), detail)
 
 
 def collection_ids(database: Database, tenant: str, names: list[str] | None) -> list[UUID] | None:
@@ -150,12 +149,12 @@ def list_keys(options: Options) -> None:
 
 def rotate_key(options: Options, prefix: str, grace_minutes: int) -> None:
     """`seogo keys rotate`."""
-    with reporting_failures(), open_store(options) as database:
+    with reporting_failures(), recorded_store(options) as (database, trail):
         secret = Keys(database).rotate(prefix, timedelta(minutes=grace_minutes))
         if secret is not None:
             detail = {"prefix": prefix, "grace_minutes": grace_minutes}
             kind, what = AuditKind.CREDENTIAL_ROTATED, "seogo keys rotate"
-            note_by_operator(options, database, kind, _tenant_of(database, prefix), what, detail)
+            note_by_operator(trail, kind, _tenant_of(database, prefix), what, detail)
     if secret is None:
         typer.echo(text("no_such_key"))
         raise typer.Exit(1)
@@ -165,11 +164,11 @@ def rotate_key(options: Options, prefix: str, grace_minutes: int) -> None:
 
 def revoke_key(options: Options, prefix: str) -> None:
     """`seogo keys revoke`."""
-    with reporting_failures(), open_store(options) as database:
+    with reporting_failures(), recorded_store(options) as (database, trail):
         revoked = Keys(database).revoke(prefix)
         if revoked:
             kind, what = AuditKind.CREDENTIAL_REVOKED, "seogo keys revoke"
-            note_by_operator(options, database, kind, _tenant_of(database, prefix), what, {"prefix": prefix})
+            note_by_operator(trail, kind, _tenant_of(database, prefix), what, {"prefix": prefix})
     typer.echo(text("revoked" if revoked else "no_such_key"))
     if not revoked:
         raise typer.Exit(1)

@@ -91,7 +91,7 @@ def verified(
             found.append(verify(session, chain, key=trail.seal_key, anchors=told))
     for item in found:
         detail = {"whole": item.whole, "problem": item.problem or "", "at": item.at, "entries": item.entries}
-        note(trail, AuditKind.AUDIT_VERIFIED, item.tenant_id or INSTALLATION, "seogo audit verify", detail)
+        note_by_operator(trail, AuditKind.AUDIT_VERIFIED, item.tenant_id or INSTALLATION, "seogo audit verify", detail)
     return found, names, bool(told)
 
 
@@ -125,7 +125,7 @@ def audit_export(
         wanted = _wanted(who, kind, document, since, until)
         asked = {"reason": reason.strip()[:1000], "format": form, "to": str(output or "-"), **_as_detail(wanted)}
         # Before the first line: what can't be put on record is not written.
-        note(trail, AuditKind.AUDIT_EXPORTED, tenant_id, "seogo audit export", asked)
+        note_by_operator(trail, AuditKind.AUDIT_EXPORTED, tenant_id, "seogo audit export", asked)
         count, version = 0, distribution_version()
         with database.snapshot() as session, _lines_to(output) as write:
             for row in audit_event.oldest(session, tenant_id, wanted):
@@ -153,7 +153,7 @@ def audit_report(
     with opened(context) as (database, trail, _settings):
         tenant_id = _tenant_id(database, tenant)
         wanted = _wanted(who, kind, document, since, until)
-        note(trail, AuditKind.AUDIT_REPORTED, tenant_id, "seogo audit report", _as_detail(wanted))
+        note_by_operator(trail, AuditKind.AUDIT_REPORTED, tenant_id, "seogo audit report", _as_detail(wanted))
         with database.snapshot() as session:
             found = sights(session, tenant_id, wanted)
     rows = [
@@ -235,15 +235,14 @@ def opened(context: typer.Context) -> Iterator[tuple[Database, AuditTrail, RagSe
     from api.cli.connection import reporting_failures
     from api.cli.services import upgrade_schema
     from rag import bootstrap
-    from rag.access.audit import AuditTrail, open_seal_key
+    from rag.access.audit import open_trail
 
     with reporting_failures():
         settings = context.obj.settings()
         upgrade_schema(settings)
         database = bootstrap.open_database(settings.rag)
         try:
-            trail = AuditTrail(database, open_seal_key(settings.rag), settings.rag.audit.required)
-            yield database, trail, settings.rag
+            yield database, open_trail(settings.rag, database), settings.rag
         finally:
             database.close()
 
@@ -283,11 +282,12 @@ def _tenant_id(database: Database, name: str | None) -> UUID:
     return found[wanted]
 
 
-def note(trail: AuditTrail, kind: AuditKind, tenant_id: UUID, what: str, detail: dict[str, Any]) -> None:
-    """Put what the operator did on the trail."""
+def note_by_operator(trail: AuditTrail, kind: AuditKind, tenant_id: UUID, what: str, detail: dict[str, Any]) -> None:
+    """Put what the operator did on the trail, which was opened before it was done."""
     from rag.domain.audit import Who
+    from rag.domain.principal import PrincipalKind
 
-    trail.by_operator(kind, tenant_id, what, Who(None, "operator", "operator"), detail)
+    trail.by_operator(kind, tenant_id, what, Who(None, "operator", PrincipalKind.OPERATOR), detail)
 
 
 def _wanted(who: str, kind: list[str] | None, document: str | None, since: str | None, until: str | None) -> Wanted:

@@ -33,13 +33,13 @@ def pack(
 
     The exit code is 1 when the audit trail does not hold: the file is written all the same, and says so.
     """
-    from api.cli.auditing import note, opened
+    from api.cli.auditing import note_by_operator, opened
     from api.cli.connection import reporting_failures
     from api.compliance.pack import MANIFEST, write
     from rag.domain.audit import INSTALLATION, AuditKind
 
     with opened(context) as (database, trail, settings), reporting_failures():
-        note(trail, AuditKind.EVIDENCE_EXPORTED, INSTALLATION, "seogo compliance pack", {"to": str(out)})
+        note_by_operator(trail, AuditKind.EVIDENCE_EXPORTED, INSTALLATION, "seogo compliance pack", {"to": str(out)})
         store = _store(database, trail, settings)
         hashes = write(out, context.obj.settings(), store=store, junit=junit, sbom=sbom)
     for name, digest in sorted(hashes.items()):

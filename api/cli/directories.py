@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -29,12 +29,15 @@ def ldap_sync(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Bring accounts and groups in step with the directory."""
+    from api.cli.auditing import note_by_operator
     from api.cli.commands import print_json
     from api.cli.connection import CommandFailed, reporting_failures
     from api.cli.services import guarded_egress, upgrade_schema
-    from rag.access.audit import AuditTrail, open_seal_key
+    from rag.access.audit import open_trail
     from rag.access.federation_directory import Directories
     from rag.bootstrap import open_database
+    from rag.domain.audit import AuditKind
+    from rag.store.tenant import tenant_id_of
 
     with reporting_failures():
         settings = context.obj.settings()
@@ -44,10 +47,16 @@ def ldap_sync(
         upgrade_schema(settings)
         database = open_database(settings.rag)
         try:
-            trail = AuditTrail(database, open_seal_key(settings.rag), settings.rag.audit.required)
+            trail = open_trail(settings.rag, database)
             directories = Directories(database, settings.rag.identity, trail)
+            found: dict[str, dict[str, Any]] = {}
             with guarded_egress(settings):
-                found = {item.name: directories.sync(item, dry_run=dry_run).to_json() for item in wanted}
+                for item in wanted:
+                    found[item.name] = directories.sync(item, dry_run=dry_run).to_json()
+                    if not dry_run:
+                        told = {"directory": item.name, **found[item.name]}
+                        kind, tenant_id = AuditKind.DIRECTORY_SYNCED, tenant_id_of(item.tenant)
+                        note_by_operator(trail, kind, tenant_id, "seogo ldap sync", told)
         finally:
             database.close()
     if as_json:

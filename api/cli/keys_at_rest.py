@@ -10,6 +10,7 @@ import typer
 from api.cli.texts import text
 
 if TYPE_CHECKING:
+    from rag.access.audit import AuditTrail
     from rag.blobs.keyring import Keyring
     from rag.blobs.store import BlobStore
 
@@ -58,25 +59,38 @@ def status(context: typer.Context) -> None:
 @keys_at_rest_app.command("rotate")
 def rotate(context: typer.Context) -> None:
     """Wrap every data key under the first key of the settings. Blobs are not written anew, and stay readable meanwhile."""
+    from api.cli.auditing import opened
     from api.cli.connection import reporting_failures
     from rag.blobs import rotation
 
-    with reporting_failures():
+    with reporting_failures(), opened(context) as (_, trail, _settings):
         blobs, keyring = _required(context)
         changed = rotation.rotate(blobs, keyring)
+        _tell(trail, "rotate", keyring, changed)
     typer.echo(f"{changed} -> {keyring.active.id}  {text('at_rest_rotated')}")
 
 
 @keys_at_rest_app.command("encrypt")
 def encrypt(context: typer.Context) -> None:
     """Encrypt the blobs from before there was a key. May be broken off and repeated."""
+    from api.cli.auditing import opened
     from api.cli.connection import reporting_failures
     from rag.blobs import rotation
 
-    with reporting_failures():
+    with reporting_failures(), opened(context) as (_, trail, _settings):
         blobs, keyring = _required(context)
         changed = rotation.encrypt(blobs)
+        _tell(trail, "encrypt", keyring, changed)
     typer.echo(f"{changed} -> {keyring.active.id}  {text('at_rest_done')}")
+
+
+def _tell(trail: AuditTrail, command: str, keyring: Keyring, changed: int) -> None:
+    """Put on the trail of the installation, since blobs are no tenant's own, which key is in use now."""
+    from api.cli.auditing import note_by_operator
+    from rag.domain.audit import INSTALLATION, AuditKind
+
+    told = {"key": keyring.active.id, "blobs": changed}
+    note_by_operator(trail, AuditKind.SETTING_CHANGED, INSTALLATION, f"seogo keys-at-rest {command}", told)
 
 
 def _required(context: typer.Context) -> tuple[BlobStore, Keyring]:

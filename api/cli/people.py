@@ -13,13 +13,15 @@ import typer
 from rich.console import Console
 from rich.table import Column, Table
 
-from api.cli.administration import collection_ids, note_by_operator, open_store
+from api.cli.administration import collection_ids, recorded_store
+from api.cli.auditing import note_by_operator
 from api.cli.connection import reporting_failures
 from api.cli.options import Options
 from api.schemas.accounts import AccountDetail, AccountOut
 from api.schemas.grants import GrantOut
 from api.schemas.groups import GroupOut
 from rag.access.accounts import AccountChange, Accounts
+from rag.access.audit import AuditTrail
 from rag.access.grants import Grants
 from rag.access.groups import Groups
 from rag.domain.access import Label, Role, Subject, SubjectKind, user
@@ -47,13 +49,13 @@ class NewAccount:
 class People:
     """The people of one tenant, found by the names that an operator types."""
 
-    def __init__(self, options: Options, database: Database, tenant: str, *, make: bool = False) -> None:
+    def __init__(self, database: Database, trail: AuditTrail, tenant: str, *, make: bool = False) -> None:
         """Prepare.
 
         Raises:
             InvalidRequest: there is no such tenant, and it is not to be made. The default one is, wherever it is named.
         """
-        self._options = options
+        self._trail = trail
         self.tenant_id = tenant_id_of(tenant)
         make = make or tenant == DEFAULT_TENANT
         with database.write() if make else database.read() as session:
@@ -67,7 +69,7 @@ class People:
 
     def note(self, kind: AuditKind, command: str, **detail: object) -> None:
         """Put what the operator did on the audit trail of the tenant."""
-        note_by_operator(self._options, self.database, kind, self.tenant_id, f"seogo {command}", detail)
+        note_by_operator(self._trail, kind, self.tenant_id, f"seogo {command}", detail)
 
     def account(self, named: str) -> Account:
         """The account of this name or id."""
@@ -108,8 +110,8 @@ class People:
 
 @contextmanager
 def _people(options: Options, tenant: str, *, make: bool = False) -> Iterator[People]:
-    with reporting_failures(), open_store(options) as database:
-        yield People(options, database, tenant, make=make)
+    with reporting_failures(), recorded_store(options) as (database, trail):
+        yield People(database, trail, tenant, make=make)
 
 
 def create_account(options: Options, tenant: str, wanted: NewAccount) -> None:
@@ -124,9 +126,10 @@ def create_account(options: Options, tenant: str, wanted: NewAccount) -> None:
             attributes=_attributes(wanted.attributes),
             clearance=_clearance(wanted.clearance) or Label.OPEN,
         )
+        people.note(AuditKind.ACCOUNT_CREATED, "accounts create", account=str(row.id), admin=wanted.admin)
         if wanted.admin:
             people.grants.add(None, people.tenant_id, user(row.id), Role.ADMIN, None)
-        people.note(AuditKind.ACCOUNT_CREATED, "accounts create", account=str(row.id), admin=wanted.admin)
+            people.note(AuditKind.ROLE_GRANTED, "accounts create", subject=user(row.id).text, role=Role.ADMIN.value)
         typer.echo(str(row.id))
 
 
@@ -169,7 +172,9 @@ def set_account(
     with _people(options, tenant) as people:
         identity = people.account(named).id
         people.accounts.change(people.tenant_id, identity, change)
-        people.note(AuditKind.ACCOUNT_CHANGED, "accounts set", account=str(identity), clearance=clearance)
+        people.note(AuditKind.ACCOUNT_CHANGED, "accounts set", account=str(identity))
+        if clearance is not None:
+            people.note(AuditKind.CLEARANCE_CHANGED, "accounts set", account=str(identity), after=clearance)
 
 
 def suspend_account(options: Options, tenant: str, named: str, *, suspended: bool) -> None:

@@ -10,6 +10,7 @@ import uvicorn
 from rich.console import Console
 
 from api.app import create_app
+from api.cli.auditing import note_by_operator
 from api.cli.connection import connect, reporting_failures
 from api.cli.options import Options
 from api.cli.samples import ingest_samples, store_is_empty
@@ -18,8 +19,10 @@ from api.cli.texts import text
 from api.hardening.protocol import guarded_protocol, make_room_for
 from api.settings import Settings
 from rag import bootstrap as rag_bootstrap
+from rag.access.audit import open_trail
 from rag.access.keys import Keys
 from rag.access.personal_data import logs
+from rag.domain.audit import AuditKind
 from rag.domain.principal import Scope
 from rag.store.tenant import DEFAULT_TENANT
 
@@ -64,16 +67,23 @@ def _outlive_signals() -> None:
 
 
 def _prepare(options: Options, settings: Settings) -> None:
+    make_first_key(settings)
+    _ingest_samples_once(options, settings)
+
+
+def make_first_key(settings: Settings) -> None:
+    """Bring the store to the present schema, and make a key of an administrator where there is none."""
     upgrade_schema(settings)
     database = rag_bootstrap.open_database(settings.rag)
     try:
-        keys = Keys(database)
+        keys, trail = Keys(database), open_trail(settings.rag, database)
         if not keys.any_admin():
-            secret, _ = keys.create(DEFAULT_TENANT, "first admin", [Scope.ADMIN, Scope.OPERATOR])
+            secret, key = keys.create(DEFAULT_TENANT, "first admin", [Scope.ADMIN, Scope.OPERATOR])
+            made: dict[str, object] = {"key": str(key.id), "prefix": key.prefix, "scope": "admin operator"}
+            note_by_operator(trail, AuditKind.CREDENTIAL_CREATED, key.tenant_id, "seogo serve --init", made)
             typer.echo(f"{text('admin_key')}:\n  {secret}")
     finally:
         database.close()
-    _ingest_samples_once(options, settings)
 
 
 def _ingest_samples_once(options: Options, settings: Settings) -> None:

@@ -217,6 +217,15 @@ def open_seal_key(settings: RagSettings) -> bytes | None:
     return key
 
 
+def open_trail(settings: RagSettings, database: Database) -> AuditTrail:
+    """The trail as the settings have it.
+
+    Raises:
+        ConfigurationError: see `open_seal_key`.
+    """
+    return AuditTrail(database, open_seal_key(settings), settings.audit.required)
+
+
 def _make_key(path: Path) -> None:
     try:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)

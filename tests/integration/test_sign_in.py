@@ -96,6 +96,7 @@ def _opened(folder: Path, issuer: str) -> Iterator[Door]:
     tokens = FakeProvider(issuer="https://sso.bank.example", now=time.time())
     secret = folder / "client-secret"
     secret.write_text("a secret of the client\n", encoding="utf-8")
+    secret.chmod(0o600)
     provider: dict[str, Any] = {
         "name": "mock",
         "client_secret_file": secret,

@@ -14,6 +14,8 @@ from starlette.requests import ClientDisconnect
 from api.answer_log import RecordedStream, answer_id
 from rag.access.policy import Action, Policy
 from rag.answering.log import AnswerLog, Recording, Surface
+from rag.domain.answer import Note
+from rag.domain.errors import GenerationStopped, SeogoError
 from rag.domain.principal import Principal, Scope
 from rag.settings import AnswerLogSettings
 from rag.store.session import Database
@@ -107,3 +109,35 @@ def test_ids_of_all_surfaces_name_the_answer(form: str) -> None:
 @pytest.mark.parametrize("given", ["", "resp_", "msg_" + "1" * 32, "1" * 31, "g" * 32, "resp_" + "1" * 33])
 def test_other_ids_name_nothing(given: str) -> None:
     assert answer_id(given) is None
+
+
+async def _events(*notes: Note, error: SeogoError | None) -> AsyncGenerator[Note, None]:
+    for note in notes:
+        yield note
+    if error is not None:
+        raise error
+
+
+@pytest.mark.parametrize(
+    ("notes", "error", "blocked"),
+    [
+        ((), None, []),
+        ((Note("hidden", "3 characters"),), None, ["hidden"]),
+        ((Note("hidden", "3 characters"),), GenerationStopped(name="m", guard="leak"), ["hidden", "leak"]),
+        ((), GenerationStopped(name="m", guard="repetition"), []),
+    ],
+)
+def test_what_was_kept_back_of_an_answer_is_known(
+    tmp_path: Path, notes: tuple[Note, ...], error: SeogoError | None, blocked: list[str]
+) -> None:
+    kept = recording(tmp_path)
+
+    async def listen() -> None:
+        async for _ in kept.listening(_events(*notes, error=error)):
+            pass
+
+    try:
+        asyncio.run(listen())
+    except GenerationStopped as raised:
+        assert raised is error
+    assert kept.blocked == blocked

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from uuid import UUID
 
 import pytest
 from typer.testing import CliRunner
@@ -13,8 +14,12 @@ from rag.access.identities import Identities, Presented
 from rag.access.keys import Keys
 from rag.access.policy import Action, Policy
 from rag.domain.access import Label, Role
+from rag.domain.audit import INSTALLATION, AuditKind
 from rag.domain.errors import NotAuthenticated
+from rag.store import audit_event
+from rag.store.audit_event import AuditRow, Wanted
 from rag.store.session import Database
+from rag.store.tenant import tenant_id_of
 from tests.support.stores import add_collection
 
 
@@ -63,6 +68,70 @@ def test_the_first_administrator_is_made_here(operator: Operator) -> None:
             ("김민지", "user", ""),
             ("봇", "service", "배치"),
         ]
+    finally:
+        database.close()
+
+
+def test_nothing_is_done_whose_record_could_not_be_sealed(operator: Operator) -> None:
+    operator.run("accounts", "create", "김민지")
+    key = operator.folder / "audit-seal.key"
+    key.chmod(0o644)  # as after a careless restore
+    for words in (
+        ("accounts", "create", "이서연", "--admin"),
+        ("accounts", "suspend", "김민지"),
+        ("keys", "create", "열쇠", "--scope", "admin"),
+        ("grants", "add", "user:김민지", "admin"),
+    ):
+        assert "audit-seal.key" in operator.run(*words, code=1)
+    key.chmod(0o600)
+    assert [
+        (item["user_name"], item["suspended_at"]) for item in json.loads(operator.run("accounts", "list", "--json"))
+    ] == [("김민지", None)]
+    assert json.loads(operator.run("grants", "list", "--json")) == []
+    database = Database(f"sqlite:///{operator.folder / 'seogo.sqlite'}")
+    try:
+        assert Keys(database).list() == []
+    finally:
+        database.close()
+
+
+def test_the_first_administrator_and_a_clearance_are_on_the_trail(operator: Operator) -> None:
+    kim = operator.run("accounts", "create", "김민지", "--admin")
+    operator.run("accounts", "set", "김민지", "--clearance", "S")
+    told = [(row.kind, row.detail) for row in trail_of(operator, tenant_id_of("default"))]
+    assert told == [
+        (AuditKind.ACCOUNT_CREATED, {"account": kim, "admin": True}),
+        (AuditKind.ROLE_GRANTED, {"subject": f"user:{kim}", "role": "admin"}),
+        (AuditKind.ACCOUNT_CHANGED, {"account": kim}),
+        (AuditKind.CLEARANCE_CHANGED, {"account": kim, "after": "S"}),
+    ]
+
+
+def test_the_first_key_and_keys_at_rest_are_on_the_trail(operator: Operator, tmp_path: Path) -> None:
+    _prepare_store(operator)
+    [row] = trail_of(operator, tenant_id_of("default"))
+    assert (row.kind, row.what, row.surface) == ("credential.created", "seogo serve --init", "cli")
+    kek, config = tmp_path / "kek", tmp_path / "seogo.yaml"
+    operator.run("keys-at-rest", "new", str(kek))
+    config.write_text(f"rag:\n  encryption: {{key_files: [{kek}]}}\n", encoding="utf-8")
+    for command in ("encrypt", "rotate"):
+        operator.run("--config", str(config), "keys-at-rest", command)
+    told = [(row.kind, row.what, row.detail["blobs"]) for row in trail_of(operator, INSTALLATION)]
+    assert told == [("setting.changed", f"seogo keys-at-rest {command}", 0) for command in ("encrypt", "rotate")]
+
+
+def _prepare_store(operator: Operator) -> None:
+    from api.cli.options import Options
+    from api.cli.serving import make_first_key
+
+    make_first_key(Options(None, operator.folder).settings())
+
+
+def trail_of(operator: Operator, tenant_id: UUID) -> list[AuditRow]:
+    database = Database(f"sqlite:///{operator.folder / 'seogo.sqlite'}")
+    try:
+        with database.read() as session:
+            return list(audit_event.oldest(session, tenant_id, Wanted()))
     finally:
         database.close()
 
