@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import logging
 from collections.abc import Iterable, Mapping, Sequence
-from ipaddress import ip_address
+from ipaddress import IPv4Network, IPv6Network, ip_address
 from typing import Any, Protocol
 from uuid import UUID
 
@@ -25,9 +25,11 @@ from api.request_ids import request_id
 from api.settings import ApiSettings
 from rag.access.audit import AuditTrail, outcome_of, who_of, whose
 from rag.access.audit_kinds import changes, kind_of, unrecorded
+from rag.access.audit_report import SHOWING
+from rag.access.personal_data.reading import revealed
 from rag.access.policy import Action
 from rag.domain.audit import INSTALLATION, AuditEvent, AuditKind, Origin, Outcome, Who
-from rag.domain.errors import AuditUnavailable
+from rag.domain.errors import AuditUnavailable, StoreUnavailable
 from rag.domain.principal import Permit, Principal
 from rag.store import attribute
 
@@ -38,6 +40,12 @@ _MOST_COLLECTIONS = 100
 _CLOSED = 499
 """Status of a request whose client went away before there was one."""
 _SEARCHING = frozenset({Action.SEARCH, Action.ASK})
+
+
+def some(name: str, values: Iterable[Any]) -> dict[str, Any]:
+    """Values for the detail of an entry: the first hundred in order, and how many there are."""
+    every = sorted(str(item) for item in values)
+    return {name: every[:_MOST_COLLECTIONS], f"{name}_count": len(every)}
 
 
 class Answering(Protocol):
@@ -67,6 +75,10 @@ class Answering(Protocol):
     def cited(self) -> Sequence[UUID]:
         """Documents that it cites."""
 
+    @property
+    def blocked(self) -> Sequence[str]:
+        """What kept something of it back: the rules of the prompt would have gone out, or what the reader may not see."""
+
 
 class RequestAudit:
     """What is known of one request, and what of it is on the trail already."""
@@ -84,6 +96,7 @@ class RequestAudit:
         self._detail: dict[str, Any] = {}
         self._answer: Answering | None = None
         self._status = 0
+        self._further: list[tuple[AuditKind, dict[str, Any], list[UUID]]] = []
         self._opened = self._answer_told = False
 
     def matched(self, action: Action, request: Request) -> None:
@@ -110,6 +123,10 @@ class RequestAudit:
         """Say that the request is something else than its action, or more about it; no words of questions or documents."""
         self._kind = kind
         self._detail |= detail
+
+    def also(self, kind: AuditKind, **detail: Any) -> None:
+        """Say that the request did this too, which is an entry of its own."""
+        self._further.append((kind, detail, list(self._documents)))
 
     def permitted(self, permit: Permit, *, named: bool) -> None:
         """Note the collections of a permit, where they were named or all of them are searched."""
@@ -148,7 +165,7 @@ class RequestAudit:
         """Whether there is something to put on record."""
         if self._kind is None or self._trail is None:
             return False
-        return not self._opened or bool(self._untold()) or self._answer_due()
+        return not self._opened or bool(self._untold()) or self._answer_due() or bool(self._further)
 
     def record(self) -> None:
         """Put on record what is not yet.
@@ -162,8 +179,13 @@ class RequestAudit:
             events.append(self._event(AuditKind.DOCUMENTS_SHOWN, Outcome.DONE, new))
         if self._answer_due():
             events.append(self._answer_event())
+            self._note_blocked()
+        events += self._revealing(events)
+        further = list(self._further)
+        events += [self._event(kind, Outcome.DONE, named, more) for kind, more, named in further]
         if self._trail is not None:
             self._trail.record(*events)
+        del self._further[: len(further)]
         self._told.update(self._documents_so_far())
         self._opened = True
         self._answer_told = self._answer_told or self._answer_due()
@@ -176,6 +198,8 @@ class RequestAudit:
         """
         self._status = self._status or _CLOSED
         broken_off = self._opened and self._answer is not None and not self._answer_told and self._status < 400
+        if not self._answer_told:
+            self._note_blocked()
         if self.due():
             self.record()
         if broken_off and not self._answer_told and self._trail is not None and self._answer is not None:
@@ -206,6 +230,25 @@ class RequestAudit:
         kind = AuditKind.ANSWER_REFUSED if answer.abstained else AuditKind.ANSWERED
         return self._event(kind, Outcome.DONE, answer.cited)
 
+    def _note_blocked(self) -> None:
+        if self._answer is not None and self._answer.blocked:
+            self.also(AuditKind.OUTPUT_BLOCKED, blocked=list(dict.fromkeys(self._answer.blocked)))
+
+    def _revealing(self, events: Sequence[AuditEvent]) -> list[AuditEvent]:
+        """That raw values of persons were among what was shown, where a collection hides them from others."""
+        principal, trail = self._principal, self._trail
+        shown = {item for event in events if event.kind in SHOWING for item in event.whose.documents}
+        if principal is None or trail is None or not shown:
+            return []
+        try:
+            with trail.database.read() as session:
+                found = revealed(session, principal, shown)
+        except StoreUnavailable as error:
+            if trail.required:
+                raise AuditUnavailable from error
+            return []
+        return [self._event(AuditKind.PERSONAL_DATA_REVEALED, Outcome.DONE, found)] if found else []
+
     def _documents_so_far(self) -> list[UUID]:
         found = self._answer.found if self._answer is not None else ()
         return list(dict.fromkeys((*self._documents, *found)))
@@ -213,13 +256,17 @@ class RequestAudit:
     def _untold(self) -> list[UUID]:
         return [item for item in self._documents_so_far() if item not in self._told]
 
-    def _event(self, kind: AuditKind, outcome: Outcome, documents: Iterable[UUID]) -> AuditEvent:
+    def _event(
+        self, kind: AuditKind, outcome: Outcome, documents: Iterable[UUID], more: Mapping[str, Any] | None = None
+    ) -> AuditEvent:
         principal, trail = self._principal, self._trail
         if trail is None:
             raise AssertionError("an application without services answers no guarded request")
         named = list(documents)
         collections = list(self._collections)
-        detail = dict(self._detail)
+        detail = self._detail | dict(more or {})
+        if principal is not None and principal.made_by is not None:
+            detail["made_by"] = str(principal.made_by)  # who knows the credential beside whom it is for
         if len(collections) > _MOST_COLLECTIONS:
             detail["collections"] = len(collections)
         return AuditEvent(
@@ -253,7 +300,7 @@ class Audited:
     """Puts each guarded request on the trail before its response, or the next piece of it, goes out."""
 
     def __init__(self, app: ASGIApp, trail: AuditTrail, settings: ApiSettings, subject_attribute: str = "") -> None:
-        self._app, self._trail, self._settings = app, trail, settings
+        self._app, self._trail, self._proxies = app, trail, settings.connections.proxies()
         self._subject_attribute = subject_attribute
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -286,7 +333,7 @@ class Audited:
     def _origin(self, scope: Scope) -> Origin:
         headers = Headers(scope=scope)
         return Origin(
-            client_address(scope, headers, self._settings.trusted_proxies),
+            client_address(scope, headers, self._proxies),
             surface_of(scope["path"]),
             headers.get("user-agent", ""),
             request_id(scope),
@@ -329,7 +376,7 @@ def surface_of(path: str) -> str:
     return head if head in ("auth", "dify", "continue", "scim", "mcp") else "native"
 
 
-def client_address(scope: Scope, headers: Mapping[str, str], trusted: Sequence[Any]) -> str:
+def client_address(scope: Scope, headers: Mapping[str, str], trusted: Sequence[IPv4Network | IPv6Network]) -> str:
     """Where a request comes from: the nearest address that is no proxy of ours. Whoever is not one can't say otherwise."""
     peer = scope.get("client")
     address = str(peer[0]) if peer else "local"
@@ -342,7 +389,7 @@ def client_address(scope: Scope, headers: Mapping[str, str], trusted: Sequence[A
     return address
 
 
-def _trusted(address: str, trusted: Sequence[Any]) -> bool:
+def _trusted(address: str, trusted: Sequence[IPv4Network | IPv6Network]) -> bool:
     return _is_address(address) and any(ip_address(address) in network for network in trusted)
 
 

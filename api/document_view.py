@@ -8,12 +8,14 @@ from uuid import UUID
 from sqlalchemy.orm import Session
 
 from api.schemas.documents import DocumentOut
-from rag.access.personal_data.reading import DocumentPrivacy
+from api.schemas.receipts import ReceiptOut
+from rag.access.personal_data.reading import DocumentPrivacy, names_masked
 from rag.domain.access import Label
 from rag.domain.messages import UiLanguage
 from rag.domain.principal import Permit
 from rag.store import access_rule, attribute, collection, document, family
 from rag.store.document import Document
+from rag.store.receipt import DeletionReceipt
 from rag.store.version import DocumentVersion
 
 
@@ -55,6 +57,12 @@ def _labels(session: Session, permit: Permit, rows: Sequence[Document]) -> dict[
         )
         for row in rows
     }
+
+
+def receipts_out(session: Session, permit: Permit, rows: Sequence[DeletionReceipt]) -> list[ReceiptOut]:
+    """Receipts that the permit covers, with names as its principal may see them."""
+    names = names_masked(session, permit, [(row.collection_id, row.source_key) for row in rows])
+    return [ReceiptOut.of(row, name) for row, name in zip(rows, names, strict=True)]
 
 
 def one_document(session: Session, permit: Permit, document_id: UUID, language: UiLanguage) -> DocumentOut:

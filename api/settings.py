@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, IPvAnyNetwork, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from api.hardening.settings import BrowserSettings, ConnectionSettings, RateSettings, RequestSettings
@@ -34,10 +34,6 @@ class ApiSettings(BaseModel):
     )
     limited_keys_use_models: bool = Field(
         False, description="whether keys limited to some collections may use generators, embedder and reranker directly"
-    )
-    trusted_proxies: tuple[IPvAnyNetwork, ...] = Field(
-        (),
-        description="networks of the proxies in front, such as 10.0.0.5/32, whose word on the client's address counts",
     )
     connections: ConnectionSettings = ConnectionSettings()
     requests: RequestSettings = RequestSettings()

@@ -15,7 +15,7 @@ from starlette.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
 
 from api.errors import openai_error, preferred_language, problem, speaks_openai
-from api.watching import watched
+from api.watching import watched, watched_over
 from rag.domain.errors import AccessEnded
 from rag.domain.messages import localized
 
@@ -197,8 +197,11 @@ async def while_connected(request: Request, work: Coroutine[Any, Any, Result]) -
     """What `work` gives; None when the client went away before, which ends the work.
 
     Only for requests whose body was read.
+
+    Raises:
+        AccessEnded: the caller may not see it any more, which ends the work too.
     """
-    job = asyncio.create_task(work)
+    job = asyncio.create_task(watched_over(request, work))
     left = asyncio.create_task(_disconnected(request))
     try:
         await asyncio.wait({job, left}, return_when=asyncio.FIRST_COMPLETED)

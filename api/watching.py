@@ -1,23 +1,28 @@
-"""Open streams end within a second when their reader may not go on: one look at the record for all of them together."""
+"""What is being sent or made ends within a second when its reader may not go on: one look at the record for all together."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 import time
-from collections.abc import AsyncGenerator, Callable, Iterator
+from collections.abc import AsyncGenerator, Callable, Coroutine, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from typing import Any, TypeVar
 
 from anyio import CancelScope, CapacityLimiter, move_on_after
 from anyio.to_thread import run_sync
+from starlette.requests import Request
 from starlette.types import Message, Scope, Send
 
 from api.deps import Services
 from rag.access.identities import Identities, lifelines_of
+from rag.domain.errors import AccessEnded
 from rag.domain.principal import Principal
 from rag.store.session import Database
 
 log = logging.getLogger(__name__)
+
+Result = TypeVar("Result")
 
 LOOK_EVERY_S = 0.5
 BLIND_S = 10.0
@@ -65,6 +70,15 @@ class AccessWatch:
         finally:
             self._open.pop(stream, None)
 
+    async def require(self, principal: Principal) -> None:
+        """Look at the record now.
+
+        Raises:
+            AccessEnded: the principal may not go on.
+        """
+        if await run_sync(self._identities.ended, frozenset({principal})):
+            raise AccessEnded
+
     async def _look(self) -> None:
         # A lane of its own: all others may be taken by searches.
         lane = CapacityLimiter(1)
@@ -93,8 +107,10 @@ class AccessWatch:
 
 
 @asynccontextmanager
-async def watched(scope: Scope, send: Send, last_words: Callable[[Scope, int], bytes]) -> AsyncGenerator[Send, None]:
-    """A `send` for a stream of events, which ends with `last_words` when its reader may not see more.
+async def watched(
+    scope: Scope, send: Send, last_words: Callable[[Scope, int], bytes] | None
+) -> AsyncGenerator[Send, None]:
+    """A `send` for a stream of events, which ends with `last_words` when its reader may not see more; without, it breaks off.
 
     What is done in the block is cancelled then. Streams without a principal, or of one that nothing on record can end, go
     on as they are.
@@ -115,6 +131,39 @@ async def watched(scope: Scope, send: Send, last_words: Callable[[Scope, int], b
                     await ending.done()
 
 
+async def watched_over(request: Request, work: Coroutine[Any, Any, Result]) -> Result:
+    """What `work` gives to the caller of a request, who is asked for again before it is sent.
+
+    Raises:
+        AccessEnded: the caller may not see it any more; the work is ended as soon as that is known.
+    """
+    principal, services = getattr(request.state, "principal", None), getattr(request.app.state, "services", None)
+    if not isinstance(principal, Principal) or not lifelines_of(principal) or not isinstance(services, Services):
+        return await work
+    job = asyncio.create_task(work)
+    ended = False
+
+    def end() -> None:
+        nonlocal ended
+        ended = True
+        job.cancel()
+
+    try:
+        async with _watch_of(request.scope, services) as watch:
+            with watch.over(principal, end):
+                found = await job
+            await watch.require(principal)
+            return found
+    except asyncio.CancelledError:
+        if ended:
+            raise AccessEnded from None
+        raise
+    finally:
+        job.cancel()
+        with CancelScope(shield=True):
+            await asyncio.gather(job, return_exceptions=True)
+
+
 @asynccontextmanager
 async def _watch_of(scope: Scope, services: Services) -> AsyncGenerator[AccessWatch, None]:
     """That of the application; one for this stream alone where the application was not started."""
@@ -133,7 +182,9 @@ async def _watch_of(scope: Scope, services: Services) -> AsyncGenerator[AccessWa
 class _Ending:
     """Passes on what a stream sends until it has to end; then says why, and nothing after it."""
 
-    def __init__(self, scope: Scope, send: Send, work: CancelScope, last_words: Callable[[Scope, int], bytes]) -> None:
+    def __init__(
+        self, scope: Scope, send: Send, work: CancelScope, last_words: Callable[[Scope, int], bytes] | None
+    ) -> None:
         self._scope, self._send, self._work, self._last_words = scope, send, work, last_words
         self._begun = asyncio.Event()
         self._events = 0
@@ -158,6 +209,8 @@ class _Ending:
 
     async def _end(self) -> None:
         try:
+            if self._last_words is None:
+                return
             with move_on_after(_LAST_WORDS_S):
                 await self._begun.wait()
                 words = self._last_words(self._scope, self._events)

@@ -6,6 +6,7 @@ import logging
 import sys
 import threading
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -21,7 +22,7 @@ from ingest.parsing.sandbox import ParseLimits, ParseSandbox
 from ingest.pipeline import maintenance, privacy
 from ingest.pipeline.children import ChildLimits
 from ingest.pipeline.programs import ProgramLimits, ProgramWriter
-from ingest.pipeline.steps import Pipeline
+from ingest.pipeline.steps import Interrupted, Pipeline
 from ingest.settings import IngestSettings
 from rag.access.audit_anchors import open_anchoring
 from rag.access.audit_retention import AuditRetention
@@ -81,6 +82,7 @@ def build_pipeline(settings: IngestSettings, rag: Rag) -> Pipeline:
         give_way=rag.traffic.give_way,
         in_step=rag.spaces.in_step,
         flag_from=settings.injection_flag_from,
+        audit=rag.audit,
         child_limits=ChildLimits(
             depth=settings.child_depth,
             documents=settings.child_documents,
@@ -129,14 +131,21 @@ def build(settings: IngestSettings, rag: Rag, *, listen: bool) -> Ingest:
         build_writer(settings, rag, pipeline.stopping), settings.program_jobs, settings.program_waiting
     )
     jobs = IngestJobs(pipeline, job_settings, programs)
-    jobs.upkeep.chores.append(lambda: drop_unused_rules(rag.database))
-    jobs.upkeep.chores.append(lambda: privacy.settle(pipeline))
+
+    def drop_rules() -> None:
+        drop_unused_rules(rag.database)
+
+    def settle_privacy() -> None:
+        with suppress(Interrupted):  # the process ends
+            privacy.settle(pipeline)
+
+    jobs.upkeep.chores += [drop_rules, settle_privacy]
     jobs.upkeep.chores.append(AnswerLog(rag.database, rag.settings.answer_log).expire)
     jobs.upkeep.chores.append(AuditRetention(rag.audit, rag.settings.audit).cut_due)
     jobs.upkeep.chores.append(open_anchoring(rag.settings, rag.audit).tell_due)
     jobs.start()
     jobs.upkeep.chores.append(rag.federation.directories.sync_due)
-    upkeep = Upkeep([jobs.upkeep, programs], settings.upkeep_every_s) if listen else None
+    upkeep = Upkeep([jobs.upkeep, programs], settings.upkeep_every_s, jobs.upkeep.chores) if listen else None
     if upkeep is not None:
         # A thread that answers waits so long at most for each turn that a thread that ingests has.
         sys.setswitchinterval(_SWITCH_S)

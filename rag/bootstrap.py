@@ -140,6 +140,7 @@ def build(
     generation = generation or open_generation(settings.generation)
     retriever = _retriever(settings, database, spaces, analyzer, reader, _open_chat(settings, generation), traffic)
     keys, operator = Keys(database), LocalOperator(database) if local_operator else None
+    audit = AuditTrail(database, open_seal_key(settings), settings.audit.required)
     identities = _identities(database, keys, operator)
     return Rag(
         settings=settings,
@@ -149,12 +150,12 @@ def build(
         spaces=spaces,
         keys=keys,
         identities=identities,
-        federation=open_federation(settings.identity, database, identities),
+        federation=open_federation(settings.identity, database, identities, audit),
         policy=Policy(database),
         retriever=retriever,
         answerer=_answerer(settings, retriever, reader, generation),
         traffic=traffic,
-        audit=AuditTrail(database, open_seal_key(settings), settings.audit.required),
+        audit=audit,
         operator=operator,
         generation=generation,
     )

@@ -233,10 +233,11 @@ Years = Annotated[int, Field(ge=1, le=5)]
 
 
 class AuditSettings(Section):
-    """The audit trail. One year is the least that 개인정보의 안전성 확보조치 기준, 제8조 asks for, two for sensitive data."""
+    """The audit trail. 개인정보의 안전성 확보조치 기준 asks that what was read be kept for a year, with sensitive data for two
+    (제8조), and that rights that were granted, changed and taken away be kept for three (제5조). They are one chain."""
 
     required: bool = Field(True, description="refuse a request that can't be put on the trail")
-    retention_years: Years = 2
+    retention_years: Years = 3
     tenant_retention_years: dict[str, Years] = Field(default_factory=dict, description="by tenant; others as above")
     subject_attribute: str = Field(
         "", pattern=r"^([a-z0-9_]{1,40})?$", description="attribute of documents that names the person they are about"

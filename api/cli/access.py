@@ -7,6 +7,8 @@ from urllib.parse import quote
 
 import typer
 
+from api.cli.texts import text
+
 access_app = typer.Typer(help="Who may read: show, set, explain.", no_args_is_help=True)
 
 DocumentOption = Annotated[str | None, typer.Option("--document", "-d", help="Id of a document.")]
@@ -15,7 +17,7 @@ CollectionOption = Annotated[str | None, typer.Option("--collection", "-c", help
 
 def _address(document: str | None, collection: str | None) -> str:
     if (document is None) == (collection is None):
-        raise typer.BadParameter("one of --document and --collection is needed")
+        raise typer.BadParameter(text("access_which"))
     if document is not None:
         return f"/api/v1/documents/{quote(document, safe='')}/access"
     return f"/api/v1/collections/{quote(str(collection), safe='')}/access"
@@ -54,22 +56,23 @@ def access_set(
 
     address = _address(document, collection)
     if filter is not None and collection is None:
-        raise typer.BadParameter("--filter goes with --collection")
+        raise typer.BadParameter(text("access_filter"))
     body: dict[str, Any] = {"allow": allow or [], "deny": deny or [], "label": label, "force": force}
+    many = None if filter is None else {**body, "filter": _filter(filter)}
     with reporting_failures(), connect(context.obj) as client:
-        if filter is None:
+        if many is None:
             print_json(checked(client.put(address, json=body)))
         else:
-            print_json(_set_many(client, address.removesuffix("/access"), {**body, "filter": _filter(filter)}))
+            print_json(_set_many(client, address.removesuffix("/access"), many))
 
 
-def _filter(text: str) -> Any:
+def _filter(given: str) -> Any:
     import json
 
     try:
-        return json.loads(text) or None
+        return json.loads(given) or None
     except ValueError as error:
-        raise typer.BadParameter(f"--filter: {error}") from error
+        raise typer.BadParameter(f"--filter: {text('access_not_json')}: {error}") from error
 
 
 def _set_many(client: Any, collection: str, body: dict[str, Any]) -> dict[str, int]:
@@ -98,5 +101,6 @@ def access_explain(
     with reporting_failures(), connect(context.obj) as client:
         found = checked(client.get(f"{_address(document, None)}/explain", params={"subject": named}))
     print_json(found)
+    typer.echo(text("access_permitted" if found["permitted"] else "access_refused"), err=True)
     if not found["permitted"]:
         raise typer.Exit(1)

@@ -34,7 +34,7 @@ from rag.store import account, api_key, collection, schema
 from rag.store.account import Account
 from rag.store.base import utc_now
 from rag.store.session import Database
-from rag.store.tenant import ensure_tenant
+from rag.store.tenant import tenant_id_of
 
 _SHOWN_IDS = 20
 
@@ -107,8 +107,8 @@ def collection_ids(database: Database, tenant: str, names: list[str] | None) -> 
     """
     if names is None:
         return None
-    with database.write() as session:
-        found = collection.of_tenant(session, ensure_tenant(session, tenant).id)
+    with database.read() as session:
+        found = collection.of_tenant(session, tenant_id_of(tenant))
     rows = {str(row.id): row.id for row in found} | {row.name: row.id for row in found}
     for name in names:
         if name not in rows:
@@ -124,8 +124,8 @@ def _owner(database: Database, tenant: str, owner: str | None) -> UUID | None:
     """
     if owner is None:
         return None
-    with database.write() as session:
-        row = account.by_user_name(session, ensure_tenant(session, tenant).id, owner)
+    with database.read() as session:
+        row = account.by_user_name(session, tenant_id_of(tenant), owner)
     if row is None:
         raise AccountNotFound(name=owner)
     return row.id

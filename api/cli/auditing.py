@@ -91,7 +91,7 @@ def verified(
             found.append(verify(session, chain, key=trail.seal_key, anchors=told))
     for item in found:
         detail = {"whole": item.whole, "problem": item.problem or "", "at": item.at, "entries": item.entries}
-        _note(trail, AuditKind.AUDIT_VERIFIED, item.tenant_id or INSTALLATION, "seogo audit verify", detail)
+        note(trail, AuditKind.AUDIT_VERIFIED, item.tenant_id or INSTALLATION, "seogo audit verify", detail)
     return found, names, bool(told)
 
 
@@ -125,7 +125,7 @@ def audit_export(
         wanted = _wanted(who, kind, document, since, until)
         asked = {"reason": reason.strip()[:1000], "format": form, "to": str(output or "-"), **_as_detail(wanted)}
         # Before the first line: what can't be put on record is not written.
-        _note(trail, AuditKind.AUDIT_EXPORTED, tenant_id, "seogo audit export", asked)
+        note(trail, AuditKind.AUDIT_EXPORTED, tenant_id, "seogo audit export", asked)
         count, version = 0, distribution_version()
         with database.snapshot() as session, _lines_to(output) as write:
             for row in audit_event.oldest(session, tenant_id, wanted):
@@ -153,7 +153,7 @@ def audit_report(
     with opened(context) as (database, trail, _settings):
         tenant_id = _tenant_id(database, tenant)
         wanted = _wanted(who, kind, document, since, until)
-        _note(trail, AuditKind.AUDIT_REPORTED, tenant_id, "seogo audit report", _as_detail(wanted))
+        note(trail, AuditKind.AUDIT_REPORTED, tenant_id, "seogo audit report", _as_detail(wanted))
         with database.snapshot() as session:
             found = sights(session, tenant_id, wanted)
     rows = [
@@ -283,7 +283,8 @@ def _tenant_id(database: Database, name: str | None) -> UUID:
     return found[wanted]
 
 
-def _note(trail: AuditTrail, kind: AuditKind, tenant_id: UUID, what: str, detail: dict[str, Any]) -> None:
+def note(trail: AuditTrail, kind: AuditKind, tenant_id: UUID, what: str, detail: dict[str, Any]) -> None:
+    """Put what the operator did on the trail."""
     from rag.domain.audit import Who
 
     trail.by_operator(kind, tenant_id, what, Who(None, "operator", "operator"), detail)

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from api.cli.texts import text
+
 if TYPE_CHECKING:
     from rag.access.audit import AuditTrail
     from rag.settings import RagSettings
@@ -31,17 +33,20 @@ def pack(
 
     The exit code is 1 when the audit trail does not hold: the file is written all the same, and says so.
     """
-    from api.cli.auditing import opened
+    from api.cli.auditing import note, opened
     from api.cli.connection import reporting_failures
     from api.compliance.pack import MANIFEST, write
+    from rag.domain.audit import INSTALLATION, AuditKind
 
     with opened(context) as (database, trail, settings), reporting_failures():
+        note(trail, AuditKind.EVIDENCE_EXPORTED, INSTALLATION, "seogo compliance pack", {"to": str(out)})
         store = _store(database, trail, settings)
         hashes = write(out, context.obj.settings(), store=store, junit=junit, sbom=sbom)
     for name, digest in sorted(hashes.items()):
         typer.echo(f"{digest}  {name}")
-    typer.echo(f"{out} ({len(hashes)} + {MANIFEST})")
+    typer.echo(f"{text('pack_written')}: {out} ({len(hashes)} + {MANIFEST})")
     if not all(chain["whole"] for chain in store["audit"]["chains"]):
+        typer.secho(text("pack_not_whole"), fg="red", err=True)
         raise typer.Exit(1)
 
 

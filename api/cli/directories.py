@@ -6,6 +6,8 @@ from typing import Annotated
 
 import typer
 
+from api.cli.texts import text
+
 ldap_app = typer.Typer(help="Directories (LDAP, Active Directory): sync.", no_args_is_help=True)
 
 
@@ -13,7 +15,7 @@ ldap_app = typer.Typer(help="Directories (LDAP, Active Directory): sync.", no_ar
 def ldap_common(context: typer.Context) -> None:
     """Directories of the settings. They are read by who has the store, not by a server that is asked to."""
     if context.obj is not None and context.obj.server:
-        typer.secho("`seogo ldap` works on the local store; leave out --server.", fg="red", err=True)
+        typer.secho(text("ldap_no_server"), fg="red", err=True)
         raise typer.Exit(2)
 
 
@@ -30,6 +32,7 @@ def ldap_sync(
     from api.cli.commands import print_json
     from api.cli.connection import CommandFailed, reporting_failures
     from api.cli.services import guarded_egress, upgrade_schema
+    from rag.access.audit import AuditTrail, open_seal_key
     from rag.access.federation_directory import Directories
     from rag.bootstrap import open_database
 
@@ -37,11 +40,12 @@ def ldap_sync(
         settings = context.obj.settings()
         wanted = [item for item in settings.rag.identity.ldap if name in (None, item.name)]
         if not wanted:
-            raise CommandFailed("no such directory under rag.identity.ldap")
+            raise CommandFailed(text("ldap_unknown"))
         upgrade_schema(settings)
         database = open_database(settings.rag)
         try:
-            directories = Directories(database, settings.rag.identity)
+            trail = AuditTrail(database, open_seal_key(settings.rag), settings.rag.audit.required)
+            directories = Directories(database, settings.rag.identity, trail)
             with guarded_egress(settings):
                 found = {item.name: directories.sync(item, dry_run=dry_run).to_json() for item in wanted}
         finally:
@@ -50,4 +54,4 @@ def ldap_sync(
         print_json(found)
         return
     for directory, counts in found.items():
-        typer.echo(f"{directory}: " + ", ".join(f"{key.replace('_', ' ')} {value}" for key, value in counts.items()))
+        typer.echo(f"{directory}: " + ", ".join(f"{text(f'ldap_{key}')} {value}" for key, value in counts.items()))

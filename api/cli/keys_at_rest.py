@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from api.cli.texts import text
+
 if TYPE_CHECKING:
     from rag.blobs.keyring import Keyring
     from rag.blobs.store import BlobStore
@@ -41,14 +43,14 @@ def status(context: typer.Context) -> None:
         blobs, keyring = _opened(context)
         found = inventory(blobs)
     active = keyring.active.id if keyring is not None else "-"
-    typer.echo(f"active key  {active}")
-    typer.echo(f"encrypted   {found.encrypted}")
-    typer.echo(f"plain       {found.plain}")
+    typer.echo(f"{text('at_rest_active'):<12}{active}")
+    typer.echo(f"{text('at_rest_encrypted'):<12}{found.encrypted}")
+    typer.echo(f"{text('at_rest_plain'):<12}{found.plain}")
     for key, count in sorted(found.keys.items()):
-        typer.echo(f"key {key}  {count}")
-    typer.echo(f"keys without a blob  {found.orphans}")
+        typer.echo(f"{text('at_rest_key')} {key}  {count}")
+    typer.echo(f"{text('at_rest_orphans')}  {found.orphans}")
     for place in found.keyless:
-        typer.echo(f"no key for  {place}")
+        typer.echo(f"{text('at_rest_keyless')}  {place}")
     if found.keyless:
         raise typer.Exit(1)
 
@@ -62,7 +64,7 @@ def rotate(context: typer.Context) -> None:
     with reporting_failures():
         blobs, keyring = _required(context)
         changed = rotation.rotate(blobs, keyring)
-    typer.echo(f"{changed} -> {keyring.active.id}")
+    typer.echo(f"{changed} -> {keyring.active.id}  {text('at_rest_rotated')}")
 
 
 @keys_at_rest_app.command("encrypt")
@@ -74,7 +76,7 @@ def encrypt(context: typer.Context) -> None:
     with reporting_failures():
         blobs, keyring = _required(context)
         changed = rotation.encrypt(blobs)
-    typer.echo(f"{changed} -> {keyring.active.id}")
+    typer.echo(f"{changed} -> {keyring.active.id}  {text('at_rest_done')}")
 
 
 def _required(context: typer.Context) -> tuple[BlobStore, Keyring]:
@@ -82,7 +84,7 @@ def _required(context: typer.Context) -> tuple[BlobStore, Keyring]:
 
     blobs, keyring = _opened(context)
     if keyring is None:
-        raise ConfigurationError(detail="rag.encryption.key_files names no key (seogo keys-at-rest new FILE makes one)")
+        raise ConfigurationError(detail=text("at_rest_no_key"))
     return blobs, keyring
 
 

@@ -28,7 +28,7 @@ from rag.domain.errors import AccountNotFound, GrantNotFound, GroupNotFound, Inv
 from rag.store import collection
 from rag.store.account import Account, AccountGroup, AccountKind
 from rag.store.session import Database
-from rag.store.tenant import ensure_tenant
+from rag.store.tenant import DEFAULT_TENANT, Tenant, ensure_tenant, tenant_id_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,10 +47,20 @@ class NewAccount:
 class People:
     """The people of one tenant, found by the names that an operator types."""
 
-    def __init__(self, options: Options, database: Database, tenant: str) -> None:
+    def __init__(self, options: Options, database: Database, tenant: str, *, make: bool = False) -> None:
+        """Prepare.
+
+        Raises:
+            InvalidRequest: there is no such tenant, and it is not to be made. The default one is, wherever it is named.
+        """
         self._options = options
-        with database.write() as session:
-            self.tenant_id = ensure_tenant(session, tenant).id
+        self.tenant_id = tenant_id_of(tenant)
+        make = make or tenant == DEFAULT_TENANT
+        with database.write() if make else database.read() as session:
+            if make:
+                ensure_tenant(session, tenant)
+            elif session.get(Tenant, self.tenant_id) is None:
+                raise InvalidRequest(detail=f"there is no tenant {tenant!r}")
         self.tenant = tenant
         self.database = database
         self.accounts, self.groups, self.grants = Accounts(database), Groups(database), Grants(database)
@@ -97,14 +107,14 @@ class People:
 
 
 @contextmanager
-def _people(options: Options, tenant: str) -> Iterator[People]:
+def _people(options: Options, tenant: str, *, make: bool = False) -> Iterator[People]:
     with reporting_failures(), open_store(options) as database:
-        yield People(options, database, tenant)
+        yield People(options, database, tenant, make=make)
 
 
 def create_account(options: Options, tenant: str, wanted: NewAccount) -> None:
     """`seogo accounts create`."""
-    with _people(options, tenant) as people:
+    with _people(options, tenant, make=True) as people:
         row = people.accounts.create(
             people.tenant_id,
             wanted.user_name,
@@ -181,7 +191,7 @@ def delete_account(options: Options, tenant: str, named: str) -> None:
 
 def create_group(options: Options, tenant: str, name: str) -> None:
     """`seogo groups create`."""
-    with _people(options, tenant) as people:
+    with _people(options, tenant, make=True) as people:
         identity = people.groups.create(people.tenant_id, name).id
         people.note(AuditKind.GROUP_CHANGED, "groups create", group=str(identity))
         typer.echo(str(identity))

@@ -12,7 +12,8 @@ accounts_app = typer.Typer(
 groups_app = typer.Typer(help="Groups: create, list, members, add, remove, delete.", no_args_is_help=True)
 grants_app = typer.Typer(help="Roles: add, list, remove.", no_args_is_help=True)
 
-TenantOption = Annotated[str, typer.Option(help="Tenant, made when it does not exist.")]
+TenantOption = Annotated[str, typer.Option(help="Name of the tenant.")]
+MadeTenantOption = Annotated[str, typer.Option(help="Tenant, made when it does not exist.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 AccountArgument = Annotated[str, typer.Argument(help="User name or id.")]
 GroupArgument = Annotated[str, typer.Argument(help="Name or id of the group.")]
@@ -27,7 +28,7 @@ ClearanceOption = Annotated[str | None, typer.Option(help="O, S or C: reads docu
 def accounts_create(
     context: typer.Context,
     user_name: Annotated[str, typer.Argument(help="Unique in the tenant.")],
-    tenant: TenantOption = "default",
+    tenant: MadeTenantOption = "default",
     service: Annotated[bool, typer.Option("--service", help="A service, not a person.")] = False,
     admin: Annotated[bool, typer.Option("--admin", help="Make it administrator of the tenant.")] = False,
     display_name: Annotated[str, typer.Option("--name", help="For people to read.")] = "",
@@ -99,7 +100,7 @@ def accounts_delete(context: typer.Context, account: AccountArgument, tenant: Te
 
 
 @groups_app.command("create")
-def groups_create(context: typer.Context, name: str, tenant: TenantOption = "default") -> None:
+def groups_create(context: typer.Context, name: str, tenant: MadeTenantOption = "default") -> None:
     """Make a group and print its id."""
     from api.cli.people import create_group
 

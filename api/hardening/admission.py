@@ -55,10 +55,7 @@ class Allowances:
 
     def of(self, principal: Principal) -> tuple[Allowance, Allowance]:
         """What its key may use, and what its tenant. Reads the store once for each key, where single keys have their own."""
-        credential = (
-            getattr(principal, "credential", None) or principal.id
-        )  # of an account that has keys, the one it used
-        key = self._of_key(credential) if self._keys else self._key
+        key = self._of_key(principal.charged) if self._keys else self._key
         return key, self._tenants.get(principal.tenant_id, self._tenant)
 
     def _of_key(self, key_id: UUID) -> Allowance:

@@ -7,8 +7,10 @@ from urllib.parse import quote
 
 from starlette.requests import Request
 from starlette.responses import StreamingResponse
+from starlette.types import Receive, Scope, Send
 
 from api.hardening.ranges import span
+from api.watching import watched
 from rag.blobs.store import BlobStore
 
 MOST_RANGES = 100
@@ -25,12 +27,21 @@ def download(request: Request, blobs: BlobStore, content_hash: str, size: int, f
     headers["Content-Length"] = str(length)
     if wanted is not None:
         headers["Content-Range"] = f"bytes {start}-{start + length - 1}/{size}"
-    return StreamingResponse(
+    return _Download(
         blobs.stream(content_hash, start, length if wanted is not None else None),
         status_code=200 if wanted is None else 206,
         media_type="application/octet-stream",
         headers=headers,
     )
+
+
+class _Download(StreamingResponse):
+    """A file on its way, as long as its reader may have it: after that the connection is cut, so nobody takes it for whole."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send it."""
+        async with watched(scope, send, None) as sent:
+            await super().__call__(scope, receive, sent)
 
 
 def file_headers(filename: str) -> Mapping[str, str]:

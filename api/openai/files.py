@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
+from functools import reduce
 from typing import Annotated, Any
+from uuid import UUID
 
 import anyio
 from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import StreamingResponse
+from sqlalchemy.orm import Session
 
 from api.deps import Caller, guarded
 from api.hardening.download import download
@@ -17,9 +20,9 @@ from api.openai.pages import page
 from api.uploading import receive
 from ingest.connectors.upload import Received
 from ingest.jobs.client_files import ClientFiles
-from rag.access.personal_data.reading import require_original
+from rag.access.personal_data.reading import DocumentPrivacy, require_original
 from rag.access.policy import Action
-from rag.domain.errors import DocumentNotFound, InvalidRequest, SeogoError
+from rag.domain.errors import DocumentNotFound, InvalidRequest, NotYoursToOpen, SeogoError
 from rag.domain.principal import Permit
 from rag.store import client_file
 from rag.store import version as versions_table
@@ -77,7 +80,7 @@ async def create_file(
         with anyio.CancelScope(shield=True):
             await anyio.to_thread.run_sync(caller.services.ingest.intake.discard, blobs)
         raise
-    return file_out(kept, ())
+    return file_out(kept, (), kept.filename)
 
 
 def _checked(received: Sequence[Received], fields: dict[str, str]) -> list[Received]:
@@ -108,7 +111,8 @@ def list_files(
             cursor = Cursor(start.created_at, start.id)
         rows = client_file.page_permitted(session, permit, after=cursor, limit=limit + 1, order=order, purpose=purpose)
         states = client_file.states_of(session, permit, rows)
-    return page([file_out(row, states.get(row.id, ())) for row in rows], limit)
+        masks = _masks(session, permit, rows)
+    return page([file_out(row, states.get(row.id, ()), masks[row.id](row.filename)) for row in rows], limit)
 
 
 @router.get("/files/{file_id}")
@@ -117,7 +121,8 @@ def get_file(file_id: str, caller: Annotated[Caller, Depends(guarded(Action.READ
     permit = caller.permit()
     row = known_file(caller, permit, file_id)
     with caller.services.rag.database.read() as session:
-        return file_out(row, client_file.states_of(session, permit, [row]).get(row.id, ()))
+        states = client_file.states_of(session, permit, [row]).get(row.id, ())
+        return file_out(row, states, _masks(session, permit, [row])[row.id](row.filename))
 
 
 @router.delete("/files/{file_id}")
@@ -136,8 +141,11 @@ def get_file_content(
     permit = caller.permit()
     row = known_file(caller, permit, file_id)
     name, content_hash, size = row.filename, row.content_hash, row.size
-    if row.document_id is not None:
-        with caller.services.rag.database.read() as session:
+    with caller.services.rag.database.read() as session:
+        mask = _masks(session, permit, [row])[row.id]
+        if row.document_id is None:
+            _require_originals(session, permit, row)
+        else:
             current = session.get_one(Document, row.document_id).current_version_id
             if current is None:
                 raise DocumentNotFound(name=file_id)
@@ -145,7 +153,42 @@ def get_file_content(
             require_original(session, permit, answering)
             name, content_hash, size = answering.filename, answering.content_hash, answering.size
     # Never inline: an uploaded page must not run as a page of ours.
-    return download(request, caller.services.rag.blobs, content_hash, size, name)
+    return download(request, caller.services.rag.blobs, content_hash, size, mask(name))
+
+
+def _require_originals(session: Session, permit: Permit, file: KnownFile) -> None:
+    """`require_original` for every document that the file is, or was: of its newest version, and of those with its content."""
+    for row in client_file.documents_of(session, [file])[file.id]:
+        for item in versions_table.of_document(session, row.id):
+            if item.id == row.latest_version_id or item.content_hash == file.content_hash:
+                require_original(session, permit, item)
+
+
+def _masks(session: Session, permit: Permit, files: Sequence[KnownFile]) -> dict[UUID, Callable[[str], str]]:
+    """Per file: hides what its name says of persons, where the principal may not see that in the documents that it is."""
+    documents = client_file.documents_of(session, files)
+    privacy = DocumentPrivacy.of(session, permit, [row for rows in documents.values() for row in rows])
+
+    def mask_of(rows: Sequence[Document]) -> Callable[[str], str]:
+        return lambda name: reduce(lambda shown, row: privacy.names_of(row)(shown), rows, name)
+
+    return {file.id: mask_of(documents[file.id]) for file in files}
+
+
+def placeable_file(caller: Caller, permit: Permit, file_id: str, collection_id: UUID | None) -> KnownFile:
+    """The file with this id, to be put into a collection (None: one that is yet to be made).
+
+    Raises:
+        DocumentNotFound: the permit does not cover it.
+        PersonalDataHidden: its original is not the caller's to read, so neither is a copy.
+        NotYoursToOpen: a rule of what it is would not hold in there.
+    """
+    found = known_file(caller, permit, file_id)
+    with caller.services.rag.database.read() as session:
+        _require_originals(session, permit, found)
+        if client_file.loses_rules(session, found, collection_id):
+            raise NotYoursToOpen(name=file_id)
+    return found
 
 
 def known_file(caller: Caller, permit: Permit, file_id: str) -> KnownFile:
@@ -156,18 +199,18 @@ def known_file(caller: Caller, permit: Permit, file_id: str) -> KnownFile:
     """
     with caller.services.rag.database.read() as session:
         found = client_file.get_permitted(session, permit, read_id(FILE, file_id), file_id)
-    caller.audit.saw([found.document_id])
+        caller.audit.saw(row.id for row in client_file.documents_of(session, [found])[found.id])
     return found
 
 
-def file_out(row: KnownFile, states: Collection[str]) -> dict[str, Any]:
-    """A `file`."""
+def file_out(row: KnownFile, states: Collection[str], name: str) -> dict[str, Any]:
+    """A `file`. `name`: as the caller may see it."""
     return {
         "id": shown(FILE, row.id),
         "object": "file",
         "bytes": row.size,
         "created_at": int(row.created_at.timestamp()),
-        "filename": row.filename,
+        "filename": name,
         "purpose": row.purpose,
         "status": _status(states),
         "expires_at": None,

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from api.deps import Caller, guarded
 from api.openai.attribute_filters import attributes_of
 from api.openai.file_schemas import BatchIn, Order, StoreFileChange, StoreFileIn, refuse_chunking
-from api.openai.files import files_of, known_file
+from api.openai.files import files_of, placeable_file
 from api.openai.ids import BATCH, FILE, STORE, permit_for_store, read_id, shown
 from api.openai.pages import page
 from api.openai.store_files import STATES, counted, counts_out, error_out, files_out, one_file, poll_again
@@ -39,7 +39,7 @@ def add_file(store_id: str, body: StoreFileIn, response: Response, caller: Uploa
     """Put a file into the vector store; again, it only gets other attributes. A second file of one name gets a number."""
     permit = permit_for_store(caller, store_id)
     refuse_chunking(body.chunking_strategy)
-    wanted = _wanted(caller, caller.permit(), body)
+    wanted = _wanted(caller, caller.permit(), body, permit)
     [placed] = files_of(caller).place(permit, [wanted])
     if placed.document_id is None:
         raise error_type_of(placed.error)(name=body.file_id)
@@ -50,9 +50,10 @@ def add_file(store_id: str, body: StoreFileIn, response: Response, caller: Uploa
     return found
 
 
-def _wanted(caller: Caller, readable: Permit, body: StoreFileIn) -> Wanted:
-    """`readable`: where the caller may take files from."""
-    return Wanted(known_file(caller, readable, body.file_id), attributes_of(body.attributes))
+def _wanted(caller: Caller, readable: Permit, body: StoreFileIn, store: Permit) -> Wanted:
+    """`readable`: where the caller may take files from; `store`: where they are put."""
+    (collection_id,) = store.collections
+    return Wanted(placeable_file(caller, readable, body.file_id, collection_id), attributes_of(body.attributes))
 
 
 @router.get("/files")
@@ -164,7 +165,7 @@ def create_batch(store_id: str, body: BatchIn, response: Response, caller: Uploa
     """Put up to 2,000 files into the vector store together."""
     permit = permit_for_store(caller, store_id)
     readable = caller.permit()
-    wanted = [_wanted(caller, readable, item) for item in body.wanted()]
+    wanted = [_wanted(caller, readable, item, permit) for item in body.wanted()]
     return _batch(caller, permit, files_of(caller).place_batch(permit, wanted), response)
 
 

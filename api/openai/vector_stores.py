@@ -10,7 +10,7 @@ from fastapi import APIRouter, Depends, Query, Request
 
 from api.deps import Caller, base_url, guarded
 from api.openai.file_schemas import Order, StoreChange, StoreIn, StoreSearchIn, refuse_chunking, refuse_expiry
-from api.openai.files import files_of, known_file
+from api.openai.files import files_of, placeable_file
 from api.openai.ids import STORE, permit_for_store, shown
 from api.openai.pages import page
 from api.openai.store_files import counted, counts_out
@@ -35,7 +35,7 @@ def create_store(
     refuse_expiry(body.expires_after)
     refuse_chunking(body.chunking_strategy)
     everything = caller.permit()
-    files = [Wanted(known_file(caller, everything, item)) for item in body.file_ids]
+    files = [Wanted(placeable_file(caller, everything, item, None)) for item in body.file_ids]
     identity = uuid4()
     row = Collection(
         id=identity,

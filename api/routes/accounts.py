@@ -12,6 +12,7 @@ from api.schemas.accounts import AccountDetail, AccountIn, AccountOut, AccountPa
 from rag.access.accounts import Accounts
 from rag.access.policy import Action
 from rag.domain.access import Label
+from rag.domain.audit import AuditKind
 from rag.domain.errors import NotPermitted
 
 router = APIRouter(prefix="/accounts", tags=["people"], responses=PROBLEMS)
@@ -43,7 +44,9 @@ def create_account(body: AccountIn, caller: People) -> AccountOut:
     """Make an account. Roles are granted, keys made, for it afterwards; its clearance is no higher than one's own."""
     accounts = _accounts(caller)
     _require_clearance(caller, Label.OPEN, body.clearance)
-    return AccountOut.of(accounts.create(caller.principal.tenant_id, **dict(body)))
+    row = accounts.create(caller.principal.tenant_id, **dict(body))
+    caller.audit.did(AuditKind.ACCOUNT_CREATED, account=str(row.id), clearance=row.clearance)
+    return AccountOut.of(row)
 
 
 @router.get("/{account_id}")
@@ -57,12 +60,22 @@ def get_account(account_id: UUID, caller: People) -> AccountDetail:
 def change_account(account_id: UUID, body: AccountPatch, caller: People) -> AccountOut:
     """Change an account; what is left out stays. Suspended, it loses every access within a second.
 
-    Its clearance can be raised no higher than one's own.
+    Its clearance can be raised no higher than one's own. Nor can name and address be changed, by which providers may know
+    whose it is, of one with a higher clearance.
     """
     accounts, tenant_id = _accounts(caller), caller.principal.tenant_id
+    before = accounts.get(tenant_id, account_id)
+    held, suspended_before = Label(before.clearance), before.suspended_at is not None
     if body.clearance is not None:
-        _require_clearance(caller, Label(accounts.get(tenant_id, account_id).clearance), body.clearance)
-    return AccountOut.of(accounts.change(tenant_id, account_id, body.to_domain()))
+        _require_clearance(caller, held, body.clearance)
+    if body.user_name is not None or body.email is not None:
+        _require_clearance(caller, Label.OPEN, held)
+    row = accounts.change(tenant_id, account_id, body.to_domain())
+    if row.clearance != held.value:
+        caller.audit.also(AuditKind.CLEARANCE_CHANGED, account=str(row.id), before=held.value, after=row.clearance)
+    if (suspended := row.suspended_at is not None) != suspended_before:
+        caller.audit.also(AuditKind.ACCOUNT_SUSPENDED if suspended else AuditKind.ACCOUNT_RESUMED, account=str(row.id))
+    return AccountOut.of(row)
 
 
 @router.delete("/{account_id}", status_code=204)

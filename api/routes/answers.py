@@ -83,6 +83,7 @@ async def _in_one_piece(
         writing = caller.services.rag.answerer.complete(permit, asked, found.append)
         outcome = await while_connected(request, writing)
     except SeogoError as error:
+        recording.failed(error)
         if not found:
             raise
         return respond(request, error, _found(found[0], caller, base))

@@ -11,7 +11,7 @@ from pydantic import AwareDatetime
 from api.deps import PROBLEMS, Caller, guarded
 from api.schemas.audit import AuditEventOut, AuditPage, VerificationOut
 from rag.access.audit_anchors import anchors_in
-from rag.access.audit_verification import verify
+from rag.access.audit_verification import Verification, verify
 from rag.access.policy import Action
 from rag.store import audit_event
 from rag.store.audit_event import Wanted
@@ -46,10 +46,14 @@ def list_events(
 
 @router.get("/verification")
 def verify_trail(caller: Annotated[Caller, Depends(guarded(Action.READ_AUDIT))]) -> VerificationOut:
-    """Follow the tenant's chain from its beginning to its end. Not for a key that is limited to some collections."""
+    """Whether the tenant's chain is whole from its beginning to its end, as it was within the minute before. One looks at a
+    time. Not for a key that is limited to some collections."""
     caller.require_whole_tenant()
     rag, tenant_id = caller.services.rag, caller.permit().tenant_id
-    told = anchors_in(rag.settings.audit.anchor_file)
-    with rag.database.snapshot() as session:
-        found = verify(session, tenant_id, key=rag.audit.seal_key, anchors=told)
-    return VerificationOut.of(found)
+
+    def look() -> Verification:
+        told = anchors_in(rag.settings.audit.anchor_file)
+        with rag.database.snapshot() as session:
+            return verify(session, tenant_id, key=rag.audit.seal_key, anchors=told)
+
+    return VerificationOut.of(rag.audit.looks.of(tenant_id, look))

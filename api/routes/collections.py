@@ -20,12 +20,14 @@ from api.schemas.collections import (
 from api.schemas.receipts import ReceiptOut
 from ingest.pipeline import retention
 from rag.access.policy import Action
+from rag.domain.audit import AuditKind
 from rag.domain.retention import rules_from_json
 from rag.store import collection, document
 from rag.store.base import utc_now
 from rag.store.collection import Collection
 
 router = APIRouter(prefix="/collections", tags=["collections"], responses=PROBLEMS)
+_SETTINGS = ("retention", "answer_style", "privacy")
 
 
 @router.post("", status_code=201)
@@ -82,6 +84,7 @@ def change_collection(
     privacy = body.privacy.to_domain() if body.privacy is not None else None
     with collection.naming(caller.services.rag.database, body.name or name) as session:
         row = collection.permitted(session, permit)[0]
+        before = {name: getattr(row, name) for name in _SETTINGS}
         if body.name is not None:
             row.name = body.name
         if body.description is not None:
@@ -92,6 +95,11 @@ def change_collection(
             row.answer_style = body.answer_style.to_domain().to_json() or None
         if privacy is not None:
             row.privacy = privacy.to_json() or None
+        changed = [name for name, value in before.items() if getattr(row, name) != value]
+    if privacy is not None and "privacy" in changed:
+        caller.audit.also(AuditKind.PERSONAL_DATA_POLICY_CHANGED, policy=privacy.to_json())
+    if others := [name for name in changed if name != "privacy"]:
+        caller.audit.also(AuditKind.SETTING_CHANGED, settings=others)
     with caller.services.rag.database.read() as session:  # not while others wait to write
         counts = document.counts_by_collection(session, permit)
     return CollectionOut.of(row, counts.get(row.id, 0))

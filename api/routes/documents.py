@@ -9,9 +9,10 @@ import anyio
 from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.responses import StreamingResponse
 from pydantic import ValidationError
+from sqlalchemy.orm import Session
 
 from api.deps import PROBLEMS, Caller, guarded
-from api.document_view import documents_out, one_document
+from api.document_view import documents_out, one_document, receipts_out
 from api.hardening.download import download
 from api.schemas.documents import (
     DocumentChange,
@@ -33,7 +34,7 @@ from api.uploading import receive
 from ingest.jobs.intake import Refused
 from ingest.pipeline.fault_points import reached
 from ingest.pipeline.records import Accepted
-from rag.access.personal_data.reading import DocumentPrivacy, require_original
+from rag.access.personal_data.reading import DocumentPrivacy, named_as_wanted, require_original
 from rag.access.policy import Action
 from rag.domain.access import GivenRule
 from rag.domain.errors import DocumentNotFound, InvalidRequest
@@ -159,10 +160,22 @@ def list_documents(
         if parent is not None:
             document.get_permitted(session, permit, parent)
         rows = document_pages.page_permitted(
-            session, permit, after=cursor, limit=limit + 1, parent=parent, flagged=flagged
+            session, permit, after=_after(session, permit, cursor), limit=limit + 1, parent=parent, flagged=flagged
         )
-        shown = documents_out(session, permit, rows[:limit], caller.language)
-    return DocumentPage(documents=shown, next_cursor=rows[limit - 1][0].source_key if len(rows) > limit else None)
+        named = {row.id for row in named_as_wanted(session, permit, [row for row, _ in rows[:limit]])}
+        kept = [item for item in rows[:limit] if item[0].id in named]
+        shown = documents_out(session, permit, kept, caller.language)
+    return DocumentPage(documents=shown, next_cursor=str(rows[limit - 1][0].id) if len(rows) > limit else None)
+
+
+def _after(session: Session, permit: Permit, cursor: str | None) -> str | None:
+    """The key that a page goes on after. A cursor is the id of a document: its key may hold what the caller may not see."""
+    if cursor is None:
+        return None
+    try:
+        return document.key_covered(session, permit, UUID(cursor))
+    except ValueError:
+        raise InvalidRequest(detail="cursor") from None
 
 
 @router.post("/documents/status")
@@ -266,4 +279,7 @@ def delete_document(
 ) -> ReceiptOut:
     """Delete a document with all versions, and what lies in it: gone for every reader at once, from index, chunks and
     blobs soon after."""
-    return ReceiptOut.of(caller.services.ingest.intake.delete(caller.permit(), document_id))
+    permit = caller.permit()
+    deleted = caller.services.ingest.intake.delete(permit, document_id)
+    with caller.services.rag.database.read() as session:
+        return receipts_out(session, permit, [deleted])[0]

@@ -90,6 +90,7 @@ def list_feedback(
             limit=limit + 1,
         )
         shown = _with_answers(session, permit, rows[:limit])
+    caller.audit.saw(item.document_id for one in shown for item in one.answer.citations)
     return FeedbackPage(feedback=shown, next_cursor=shown[-1].feedback.id if len(rows) > limit else None)
 
 

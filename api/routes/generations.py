@@ -111,6 +111,7 @@ def _finished(caller: Caller, generation_id: UUID) -> tuple[Program, Sequence[Pr
     permit = caller.permit()
     with caller.services.rag.database.read() as session:
         row = program.get_permitted(session, permit, generation_id)
+        caller.audit.saw(program.sources_of(session, row.id))
         if row.state != ProgramState.DONE:
             raise GenerationUnfinished(name=row.title, state=row.state)
         return row, program.files_of(session, row.id)

@@ -12,6 +12,7 @@ from api.schemas.grants import GrantIn, GrantList, GrantOut
 from rag.access.grants import Grants
 from rag.access.policy import Action
 from rag.domain.access import Subject
+from rag.domain.audit import AuditKind
 
 router = APIRouter(prefix="/grants", tags=["people"], responses=PROBLEMS)
 Administrator = Annotated[Caller, Depends(guarded(Action.MANAGE_ROLES))]
@@ -28,8 +29,11 @@ def list_grants(caller: Administrator) -> GrantList:
 def add_grant(body: GrantIn, caller: Administrator) -> GrantOut:
     """Grant a role on a collection, or in the whole tenant. It counts from the next request on."""
     collection_id = None if body.collection is None else next(iter(caller.permit([body.collection]).collections))
+    subject = Subject.parse(body.subject)
+    said = {"subject": subject.text, "role": body.role.value, "collection": collection_id and str(collection_id)}
+    caller.audit.did(AuditKind.ROLE_GRANTED, **said)
     row = Grants(caller.services.rag.database).add(
-        caller.principal, caller.principal.tenant_id, Subject.parse(body.subject), body.role, collection_id
+        caller.principal, caller.principal.tenant_id, subject, body.role, collection_id
     )
     return GrantOut.of(row)
 
@@ -37,4 +41,6 @@ def add_grant(body: GrantIn, caller: Administrator) -> GrantOut:
 @router.delete("/{grant_id}", status_code=204)
 def remove_grant(grant_id: UUID, caller: Administrator) -> None:
     """Take a grant back. It counts from the next request on."""
-    Grants(caller.services.rag.database).remove(caller.principal, caller.principal.tenant_id, grant_id)
+    row = Grants(caller.services.rag.database).remove(caller.principal, caller.principal.tenant_id, grant_id)
+    collection = row.collection_id and str(row.collection_id)
+    caller.audit.did(AuditKind.ROLE_REVOKED, subject=row.subject, role=row.role, collection=collection)

@@ -7,10 +7,12 @@ from uuid import UUID
 
 from fastapi import APIRouter, Depends
 
+from api.audit import some
 from api.deps import PROBLEMS, Caller, guarded
 from api.schemas.groups import GroupIn, GroupList, GroupOut, MemberList, Members
 from rag.access.groups import Groups
 from rag.access.policy import Action
+from rag.domain.audit import AuditKind
 
 router = APIRouter(prefix="/groups", tags=["people"], responses=PROBLEMS)
 People = Annotated[Caller, Depends(guarded(Action.MANAGE_PEOPLE))]
@@ -25,7 +27,9 @@ def list_groups(caller: People) -> GroupList:
 @router.post("", status_code=201)
 def create_group(body: GroupIn, caller: People) -> GroupOut:
     """Make a group."""
-    return GroupOut.of(_groups(caller).create(caller.principal.tenant_id, body.name))
+    row = _groups(caller).create(caller.principal.tenant_id, body.name)
+    caller.audit.did(AuditKind.GROUP_CHANGED, group_id=str(row.id), group=row.name)
+    return GroupOut.of(row)
 
 
 @router.get("/{group_id}")
@@ -37,13 +41,22 @@ def get_group(group_id: UUID, caller: People) -> GroupOut:
 @router.patch("/{group_id}")
 def rename_group(group_id: UUID, body: GroupIn, caller: People) -> GroupOut:
     """Rename a group. Roles and rules go by its id, and stay."""
-    return GroupOut.of(_groups(caller).change(caller.principal.tenant_id, group_id, body.name))
+    groups, tenant_id = _groups(caller), caller.principal.tenant_id
+    caller.audit.did(AuditKind.GROUP_CHANGED, group_id=str(group_id), group_before=groups.get(tenant_id, group_id).name)
+    row = groups.change(tenant_id, group_id, body.name)
+    caller.audit.did(AuditKind.GROUP_CHANGED, group=row.name)
+    return GroupOut.of(row)
 
 
 @router.delete("/{group_id}", status_code=204)
 def delete_group(group_id: UUID, caller: People) -> None:
     """Delete a group, with its roles. Who was in it stays."""
-    _groups(caller).delete(caller.principal.tenant_id, group_id)
+    groups, tenant_id = _groups(caller), caller.principal.tenant_id
+    row, members = groups.get(tenant_id, group_id), groups.members(tenant_id, group_id)
+    groups.delete(tenant_id, group_id)
+    caller.audit.did(
+        AuditKind.GROUP_DELETED, group_id=str(group_id), group=row.name, **some("members_removed", members)
+    )
 
 
 @router.get("/{group_id}/members")
@@ -55,22 +68,36 @@ def list_members(group_id: UUID, caller: People) -> MemberList:
 @router.put("/{group_id}/members")
 def set_members(group_id: UUID, body: Members, caller: People) -> MemberList:
     """Have exactly these accounts and groups in a group. A group may be in another; circles do no harm."""
-    kept = _groups(caller).set_members(caller.principal.tenant_id, group_id, body.members)
+    groups, tenant_id = _groups(caller), caller.principal.tenant_id
+    before = groups.members(tenant_id, group_id)
+    kept = groups.set_members(tenant_id, group_id, body.members)
+    _moved(caller, group_id, before, kept)
     return MemberList(members=sorted(kept))
 
 
 @router.post("/{group_id}/members")
 def add_members(group_id: UUID, body: Members, caller: People) -> MemberList:
     """Put accounts and groups into a group; those that are in it already are no mistake."""
-    groups = _groups(caller)
-    groups.add_members(caller.principal.tenant_id, group_id, body.members)
-    return MemberList(members=sorted(groups.members(caller.principal.tenant_id, group_id)))
+    groups, tenant_id = _groups(caller), caller.principal.tenant_id
+    before = groups.members(tenant_id, group_id)
+    groups.add_members(tenant_id, group_id, body.members)
+    _moved(caller, group_id, before, before | frozenset(body.members))
+    return MemberList(members=sorted(groups.members(tenant_id, group_id)))
 
 
 @router.delete("/{group_id}/members/{member_id}", status_code=204)
 def remove_member(group_id: UUID, member_id: UUID, caller: People) -> None:
     """Take an account or a group out of a group; one that is not in it is no mistake."""
-    _groups(caller).remove_members(caller.principal.tenant_id, group_id, [member_id])
+    groups, tenant_id = _groups(caller), caller.principal.tenant_id
+    before = groups.members(tenant_id, group_id)
+    groups.remove_members(tenant_id, group_id, [member_id])
+    _moved(caller, group_id, before, before - {member_id})
+
+
+def _moved(caller: Caller, group_id: UUID, before: frozenset[UUID], after: frozenset[UUID]) -> None:
+    """Have the trail say who was put into a group, and who was taken out."""
+    moved = some("members_added", after - before) | some("members_removed", before - after)
+    caller.audit.did(AuditKind.GROUP_CHANGED, group_id=str(group_id), **moved)
 
 
 def _groups(caller: Caller) -> Groups:

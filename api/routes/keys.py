@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import Annotated
+from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import APIRouter, Depends
 
+from api.audit import some
 from api.deps import PROBLEMS, Caller, guarded
 from api.schemas.keys import KeyIn, KeyList, KeyMade, KeyOut, KeyPatch, OwnKeyIn, RotationIn
 from rag.access.issuing import KeyChange, KeyIssuer, KeyWish
 from rag.access.policy import Action
+from rag.domain.audit import AuditKind
 from rag.domain.errors import InvalidRequest
+from rag.store.api_key import ApiKey
 from rag.store.base import utc_now
 
 router = APIRouter(prefix="/keys", tags=["keys"], responses=PROBLEMS)
@@ -30,8 +33,14 @@ def list_keys(caller: KeyAdministrator) -> KeyList:
 
 @router.post("", status_code=201)
 def create_key(body: KeyIn, caller: KeyAdministrator) -> KeyMade:
-    """Make a key of the tenant, or of an account: never wider than the one by which it is made."""
-    secret, row = issuer_of(caller).create(caller.principal, wish_of(body, caller, body.owner_id), own=False)
+    """Make a key of the tenant, or of a service account: never wider than the one by which it is made.
+
+    People make their keys themselves (`/me/keys`), or get one from the command line.
+    """
+    issuer, wish = issuer_of(caller), wish_of(body, caller, body.owner_id)
+    caller.audit.did(AuditKind.CREDENTIAL_CREATED, owner_id=body.owner_id and str(body.owner_id))
+    secret, row = issuer.create(caller.principal, wish, own=False)
+    caller.audit.did(AuditKind.CREDENTIAL_CREATED, **told(row))
     return KeyMade.with_secret(row, secret)
 
 
@@ -44,21 +53,42 @@ def get_key(key_id: UUID, caller: KeyAdministrator) -> KeyOut:
 @router.patch("/{key_id}")
 def change_key(key_id: UUID, body: KeyPatch, caller: KeyAdministrator) -> KeyOut:
     """Change a key that is not wider than the one by which it is changed; what is left out stays."""
-    return KeyOut.of(issuer_of(caller).change(caller.principal, key_id, change_of(body, caller), own=False))
+    return changed_key(caller, issuer_of(caller), key_id, body, own=False)
 
 
 @router.post("/{key_id}/rotate")
 def rotate_key(key_id: UUID, body: RotationIn, caller: KeyAdministrator) -> KeyMade:
-    """Give a key another secret; the one before opens for the grace too."""
+    """Give a key another secret; the one before opens for the grace too. Not for a key of another person."""
     grace = timedelta(minutes=body.grace_minutes)
+    caller.audit.did(AuditKind.CREDENTIAL_ROTATED, key_id=str(key_id))
     secret, row = issuer_of(caller).rotate(caller.principal, key_id, grace, own=False)
+    caller.audit.did(AuditKind.CREDENTIAL_ROTATED, **told(row))
     return KeyMade.with_secret(row, secret)
 
 
 @router.delete("/{key_id}", status_code=204)
 def revoke_key(key_id: UUID, caller: KeyAdministrator) -> None:
     """Put a key out of force: nothing is taken from it any more, and its open streams end within a second."""
-    issuer_of(caller).revoke(caller.principal, key_id, own=False)
+    issuer = issuer_of(caller)
+    caller.audit.did(AuditKind.CREDENTIAL_REVOKED, **told(issuer.get(caller.principal, key_id, own=False)))
+    issuer.revoke(caller.principal, key_id, own=False)
+
+
+def changed_key(caller: Caller, issuer: KeyIssuer, key_id: UUID, body: KeyPatch, *, own: bool) -> KeyOut:
+    """Change a key, and have the trail say what it could do before and can do now."""
+    before = told(issuer.get(caller.principal, key_id, own=own))
+    row = issuer.change(caller.principal, key_id, change_of(body, caller), own=own)
+    moved = {f"{name}_before": before[name] for name, value in told(row).items() if before.get(name) != value}
+    caller.audit.did(AuditKind.CREDENTIAL_CHANGED, **told(row), **moved)
+    return KeyOut.of(row)
+
+
+def told(row: ApiKey) -> dict[str, Any]:
+    """A key for the detail of an entry."""
+    said: dict[str, Any] = {"key_id": str(row.id), "owner_id": row.owner_id and str(row.owner_id)}
+    said |= {"scopes": list(row.scopes), "clearance": row.clearance}
+    said["expires_at"] = row.expires_at and row.expires_at.isoformat()
+    return said | (some("limited_to", row.collections) if row.collections is not None else {"limited_to": None})
 
 
 def issuer_of(caller: Caller) -> KeyIssuer:

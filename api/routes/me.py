@@ -9,11 +9,12 @@ from uuid import UUID
 from fastapi import APIRouter, Depends
 
 from api.deps import PROBLEMS, Caller, guarded
-from api.routes.keys import change_of, wish_of
+from api.routes.keys import changed_key, told, wish_of
 from api.schemas.accounts import GroupRef
 from api.schemas.keys import KeyList, KeyMade, KeyOut, KeyPatch, MeOut, OwnKeyIn, RoleOn, RotationIn
 from rag.access.issuing import KeyIssuer
 from rag.access.policy import Action
+from rag.domain.audit import AuditKind
 from rag.store import account, collection
 from rag.store.tenant import Tenant
 
@@ -60,13 +61,14 @@ def list_own_keys(caller: Oneself) -> KeyList:
 def create_own_key(body: OwnKeyIn, caller: Owner) -> KeyMade:
     """Make a key of one's own account: never wider than what one came with."""
     secret, row = _issuer(caller).create(caller.principal, wish_of(body, caller), own=True)
+    caller.audit.did(AuditKind.CREDENTIAL_CREATED, **told(row))
     return KeyMade.with_secret(row, secret)
 
 
 @router.patch("/keys/{key_id}")
 def change_own_key(key_id: UUID, body: KeyPatch, caller: Owner) -> KeyOut:
     """Change one of one's own keys; what is left out stays."""
-    return KeyOut.of(_issuer(caller).change(caller.principal, key_id, change_of(body, caller), own=True))
+    return changed_key(caller, _issuer(caller), key_id, body, own=True)
 
 
 @router.post("/keys/{key_id}/rotate")
@@ -74,13 +76,16 @@ def rotate_own_key(key_id: UUID, body: RotationIn, caller: Owner) -> KeyMade:
     """Give one of one's own keys another secret; the one before opens for the grace too."""
     grace = timedelta(minutes=body.grace_minutes)
     secret, row = _issuer(caller).rotate(caller.principal, key_id, grace, own=True)
+    caller.audit.did(AuditKind.CREDENTIAL_ROTATED, **told(row))
     return KeyMade.with_secret(row, secret)
 
 
 @router.delete("/keys/{key_id}", status_code=204)
 def revoke_own_key(key_id: UUID, caller: Owner) -> None:
     """Put one of one's own keys out of force."""
-    _issuer(caller).revoke(caller.principal, key_id, own=True)
+    issuer = _issuer(caller)
+    caller.audit.did(AuditKind.CREDENTIAL_REVOKED, **told(issuer.get(caller.principal, key_id, own=True)))
+    issuer.revoke(caller.principal, key_id, own=True)
 
 
 def _issuer(caller: Caller) -> KeyIssuer:

@@ -8,6 +8,7 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Query
 
 from api.deps import PROBLEMS, Caller, guarded
+from api.document_view import receipts_out
 from api.schemas.receipts import ReceiptOut, ReceiptPage
 from rag.access.policy import Action
 from rag.store import receipt
@@ -26,7 +27,7 @@ def list_receipts(
     permit = caller.permit()
     with caller.services.rag.database.read() as session:
         rows = receipt.newest_permitted(session, permit, document_id=document_id, parent_id=parent_id, limit=limit)
-    return ReceiptPage(receipts=[ReceiptOut.of(row) for row in rows])
+        return ReceiptPage(receipts=receipts_out(session, permit, rows))
 
 
 @router.get("/{receipt_id}")
@@ -34,4 +35,4 @@ def get_receipt(receipt_id: UUID, caller: Annotated[Caller, Depends(guarded(Acti
     """One deletion receipt; it outlives the document and the collection that it is about."""
     permit = caller.permit()
     with caller.services.rag.database.read() as session:
-        return ReceiptOut.of(receipt.get_permitted(session, permit, receipt_id))
+        return receipts_out(session, permit, [receipt.get_permitted(session, permit, receipt_id)])[0]

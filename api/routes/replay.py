@@ -73,9 +73,10 @@ def _moment(record: AnswerRecord, *, then: bool) -> datetime | None:
 
 
 def _answer(session: Session, permit: Permit, record: AnswerRecord) -> ReplayedAnswer:
-    """The answer, its words only where every document that it cites may be read by whoever looks."""
+    """The answer, its words only where all that it was written from may be read by whoever looks."""
     cited = {UUID(item["document_id"]) for item in record.citations}
-    visible = cited <= _visible(session, permit, sorted(cited))
+    withheld = answer_record.withheld(session, permit, [record.id])
+    visible = not withheld and cited <= _visible(session, permit, sorted(cited))
     return ReplayedAnswer(
         id=record.id,
         surface=record.surface,

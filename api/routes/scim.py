@@ -27,6 +27,7 @@ from api.deps import Caller, base_url, guarded
 from rag.access.federation_scim import ScimDirectory
 from rag.access.federation_scim_models import CONFIG, LENIENT, MAX_RESULTS, PROVIDER, Group, Person
 from rag.access.policy import Action
+from rag.domain.audit import AuditKind
 
 PREFIX = "/scim/v2"
 MEDIA_TYPE = "application/scim+json"
@@ -153,13 +154,18 @@ def replace_user(request: Request, user_id: str, body: Payload, caller: People) 
     """Put a user in place of the one before. Without `active` it stays suspended, or not, as it is."""
     directory = _directory(caller)
     person = Person.model_validate(body, scim_ctx=Context.RESOURCE_REPLACEMENT_REQUEST, scim_policy=LENIENT)
-    return _shown(request, directory.replace_user(caller.principal.tenant_id, user_id, person))
+    before = directory.user(caller.principal.tenant_id, user_id)
+    after = directory.replace_user(caller.principal.tenant_id, user_id, person)
+    return _shown(request, _noted(caller, before, after))
 
 
 @router.patch("/Users/{user_id}")
 def patch_user(request: Request, user_id: str, body: Payload, caller: People) -> Response:
     """Change a user. With `active: false` it loses every access within a second."""
-    return _shown(request, _directory(caller).patch_user(caller.principal.tenant_id, user_id, body))
+    directory = _directory(caller)
+    before = directory.user(caller.principal.tenant_id, user_id)
+    after = directory.patch_user(caller.principal.tenant_id, user_id, body)
+    return _shown(request, _noted(caller, before, after))
 
 
 @router.delete("/Users/{user_id}", status_code=204)
@@ -229,6 +235,14 @@ def delete_group(group_id: str, caller: People) -> Response:
     """Delete a group. Who was in it stays."""
     _directory(caller).delete_group(caller.principal.tenant_id, group_id)
     return Response(None, 204)
+
+
+def _noted(caller: Caller, before: Person, after: Person) -> Person:
+    """`after`, with what became of its access on record."""
+    if before.active != after.active:
+        kind = AuditKind.ACCOUNT_RESUMED if after.active else AuditKind.ACCOUNT_SUSPENDED
+        caller.audit.also(kind, account=str(after.id))
+    return after
 
 
 def _directory(caller: Caller) -> ScimDirectory:

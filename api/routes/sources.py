@@ -70,6 +70,7 @@ def list_items(
     with caller.services.rag.database.read() as session:
         source = connector.get_permitted(session, permit, source_id)
         rows = connector.page_of_items(session, permit, source.id, after=cursor, limit=limit + 1)
+    caller.audit.saw(row.document_id for row in rows[:limit])
     shown = [item_state(row) for row in rows[:limit]]
     return ItemPage(items=shown, next_cursor=shown[-1].key if len(rows) > limit else None)
 
@@ -81,6 +82,7 @@ def put_items(source_id: UUID, body: ItemsIn, caller: Sync) -> SourceOut:
     with caller.services.rag.database.write() as session:
         source = connector.get_permitted(session, permit, source_id)
         known = _documents(session, permit.narrowed([source.collection_id]), source.id, body.items)
+        caller.audit.saw(known)
         moved = [
             identity
             for item in body.items
@@ -120,4 +122,5 @@ def _documents(
 def delete_items(source_id: UUID, body: KeysIn, caller: Sync) -> ItemsDeleted:
     """Delete the documents of items that the source has no longer; each gets a receipt. Unknown keys are left out."""
     receipts = caller.services.ingest.intake.delete_items(caller.permit(), source_id, body.keys)
+    caller.audit.saw(item.document_id for item in receipts)
     return ItemsDeleted(receipts=[item.id for item in receipts])

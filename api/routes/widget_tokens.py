@@ -7,10 +7,12 @@ from uuid import UUID
 
 from fastapi import APIRouter, Depends
 
+from api.audit import some
 from api.deps import PROBLEMS, Caller, guarded
 from api.schemas.widget_tokens import WidgetTokenIn, WidgetTokenList, WidgetTokenMade, WidgetTokenOut
 from rag.access.policy import Action
 from rag.access.widgets import WidgetTokens, WidgetWish
+from rag.domain.audit import AuditKind
 
 router = APIRouter(prefix="/widget-tokens", tags=["keys"], responses=PROBLEMS)
 Maker = Annotated[Caller, Depends(guarded(Action.ISSUE_WIDGET_TOKENS))]
@@ -30,6 +32,16 @@ def create_widget_token(body: WidgetTokenIn, caller: Maker) -> WidgetTokenMade:
         origins=None if body.origins is None else frozenset(origin.lower() for origin in body.origins),
     )
     token, row = WidgetTokens(caller.services.rag.database).create(caller.principal, wish)
+    caller.audit.did(
+        AuditKind.CREDENTIAL_CREATED,
+        token_id=str(row.id),
+        key_id=str(row.key_id),
+        account_id=row.account_id and str(row.account_id),
+        attributes=sorted(row.attributes or {}),
+        expires_at=row.expires_at.isoformat(),
+        **some("groups", row.groups or ()),
+        **some("limited_to", row.collections),
+    )
     return WidgetTokenMade.with_secret(row, token)
 
 
@@ -43,4 +55,5 @@ def list_widget_tokens(caller: Maker) -> WidgetTokenList:
 @router.delete("/{token_id}", status_code=204)
 def revoke_widget_token(token_id: UUID, caller: Maker) -> None:
     """Put a token of the key out of force; its open streams end within a second."""
+    caller.audit.did(AuditKind.CREDENTIAL_REVOKED, token_id=str(token_id))
     WidgetTokens(caller.services.rag.database).revoke(caller.principal, token_id)

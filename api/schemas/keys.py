@@ -34,7 +34,10 @@ class OwnKeyIn(Body):
 class KeyIn(OwnKeyIn):
     """A key to be made: never wider than what it is made with."""
 
-    owner_id: UUID | None = Field(None, description="the account whose roles count; without, the key is the tenant's")
+    owner_id: UUID | None = Field(
+        None,
+        description="the account whose roles count, a service or one's own; without, the key is the tenant's",
+    )
 
 
 class KeyPatch(Body):
@@ -65,6 +68,7 @@ class KeyOut(BaseModel):
     collections: list[UUID] | None = Field(description="that it is limited to; null means all that its owner may read")
     clearance: Label
     owner_id: UUID | None = Field(description="the account whose roles count; null means that the key is the tenant's")
+    made_by: UUID | None = Field(description="the account or key that made or rotated it last, if not its owner")
     citation_style: CitationStyle
     created_at: datetime
     expires_at: datetime | None

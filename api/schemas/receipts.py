@@ -50,8 +50,8 @@ class ReceiptOut(BaseModel):
     verified: Verified | None
 
     @classmethod
-    def of(cls, row: DeletionReceipt) -> ReceiptOut:
-        """The receipt as JSON."""
+    def of(cls, row: DeletionReceipt, source_key: str = "") -> ReceiptOut:
+        """The receipt as JSON; `source_key`: the name of its document, where it is about one, as the caller may see it."""
         return cls(
             id=row.id,
             kind=row.kind,
@@ -62,7 +62,7 @@ class ReceiptOut(BaseModel):
             collection_id=row.collection_id,
             collection=row.collection_name,
             document_id=row.document_id,
-            source_key=row.source_key,
+            source_key=source_key,
             documents=row.documents,
             versions=[DeletedVersion(**item) for item in row.versions],
             deleted_at=row.deleted_at,

@@ -31,12 +31,12 @@ class BulkChange:
     """What one call changed.
 
     Attributes:
-        documents: that the filter holds for and that have the rule now.
+        ids: documents that the filter holds for and that have the rule now.
         changed: documents for which something else holds than before, files inside them included.
         next_cursor: where the next call goes on; None when all are done.
     """
 
-    documents: int
+    ids: tuple[UUID, ...]
     changed: int
     next_cursor: str | None
 
@@ -77,20 +77,22 @@ class AccessChanges:
 
         Raises: as `set_document`.
         """
-        documents = changed = 0
-        while documents < limit:
-            together = min(_TOGETHER, limit - documents)
+        ids: list[UUID] = []
+        changed = 0
+        while len(ids) < limit:
+            together = min(_TOGETHER, limit - len(ids))
             with self._database.write() as session:
                 rows = self._next(session, permit, after, together)
                 moved = [
                     item for row in rows for item in rules.set_by_curator(session, permit, row, given, force=force)
                 ]
             self._jobs.upkeep.relabel_many(moved)
-            documents, changed = documents + len(rows), changed + len(moved)
+            ids += [row.id for row in rows]
+            changed += len(moved)
             if len(rows) < together:
-                return BulkChange(documents, changed, None)
+                return BulkChange(tuple(ids), changed, None)
             after = rows[-1].source_key
-        return BulkChange(documents, changed, after)
+        return BulkChange(tuple(ids), changed, after)
 
     def _next(self, session: Session, permit: Permit, after: str | None, limit: int) -> Sequence[Document]:
         rows = document_pages.page_permitted(session, permit, after=after, limit=limit)

@@ -45,6 +45,8 @@ _LOST_AFTER = timedelta(seconds=30)
 _MOST_AT_ONCE = 500
 _FEW = 20
 _RETENTION_EVERY_S = 3600
+_PATIENCE_S = 5.0
+"""How long the end of the process waits for a chore in work, which may be waiting for somebody else."""
 
 
 @dataclass(slots=True)
@@ -54,7 +56,7 @@ class UpkeepJobs:
     pipeline: Pipeline
     pace: migration.Pace = field(default_factory=migration.Pace)
     chores: list[Callable[[], object]] = field(default_factory=list)
-    """What else is to be done at every look around; each is safe to repeat and bounded by itself."""
+    """What else is to be done every so often (`Upkeep`); each is safe to repeat and bounded by itself."""
 
     def register(self) -> None:
         """Make the workflows known; before the queue is launched."""
@@ -191,7 +193,7 @@ class UpkeepJobs:
             self._submit(self._retention, collection_id, LONG_QUEUE)
 
     def look_around(self) -> None:
-        """Queue again whatever is recorded as unfinished, and the retention rules that are due; do the chores."""
+        """Queue again whatever is recorded as unfinished, and the retention rules that are due."""
         before = utc_now() - _LOST_AFTER
         with self.pipeline.database.read() as session:
             documents = receipt.open_documents(session, before, _MOST_AT_ONCE)
@@ -216,8 +218,6 @@ class UpkeepJobs:
         for row in ruled:
             if not rules_from_json(row.retention).idle:
                 self.apply_retention(row.id)
-        for chore in self.chores:
-            chore()
 
     def _submit(self, workflow: Callable[[str], None] | None, identity: UUID, queue: str = QUEUE) -> None:
         if workflow is None:
@@ -233,24 +233,48 @@ class LooksAround(Protocol):
 
 
 class Upkeep:
-    """Looks around every `every_s` seconds in a thread of its own, until `stop`."""
+    """Looks around every `every_s` seconds in a thread of its own, until `stop`; does the chores in another.
 
-    def __init__(self, jobs: LooksAround | Sequence[LooksAround], every_s: float) -> None:
+    Chores may wait long for others (a directory, an address): lost work is found again meanwhile, and a chore that fails
+    keeps none of the rest from being done.
+    """
+
+    def __init__(
+        self, jobs: LooksAround | Sequence[LooksAround], every_s: float, chores: Sequence[Callable[[], object]] = ()
+    ) -> None:
         self._jobs = jobs if isinstance(jobs, Sequence) else [jobs]
         self._every_s = every_s
+        self._chores = chores
         self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="upkeep", daemon=True)
+        self._thread = threading.Thread(target=self._look, name="upkeep", daemon=True)
+        self._chores_thread = threading.Thread(target=self._do_chores, name="chores", daemon=True)
 
     def start(self) -> None:
-        """Begin; the first look is at once."""
+        """Begin; the first look is at once, and so are the chores."""
         self._thread.start()
+        self._chores_thread.start()
 
-    def stop(self) -> None:
-        """End after the look in work."""
+    def stop(self, patience_s: float = _PATIENCE_S) -> None:
+        """End after the look in work, and after the chore in work unless that takes longer than `patience_s`."""
         self._stopping.set()
+        self._chores_thread.join(patience_s)
+        if self._chores_thread.is_alive():
+            log.warning("a chore is cut off: it is done again at the next start")
         self._thread.join()
 
-    def _run(self) -> None:
+    def _do_chores(self) -> None:
+        while not self._stopping.is_set():
+            for chore in self._chores:
+                if self._stopping.is_set():
+                    return
+                try:
+                    chore()
+                except Exception:  # it is safe to repeat: the next time does what this one left
+                    if not self._stopping.is_set():
+                        log.warning("the chore %s failed", _name_of(chore), exc_info=True)
+            self._stopping.wait(self._every_s)
+
+    def _look(self) -> None:
         while not self._stopping.is_set():
             for jobs in self._jobs:
                 try:
@@ -259,6 +283,10 @@ class Upkeep:
                     log.warning("upkeep could not look around", exc_info=True)
             give_memory_back()
             self._stopping.wait(self._every_s)
+
+
+def _name_of(chore: Callable[[], object]) -> str:
+    return str(getattr(chore, "__qualname__", chore)).rpartition("<locals>.")[2]
 
 
 def _count_hidden(pipeline: Pipeline, collection_id: UUID) -> int:

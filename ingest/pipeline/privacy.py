@@ -3,7 +3,9 @@ policy changes."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import logging
+import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -16,12 +18,13 @@ from ingest.pipeline import vectors as vector_file
 from ingest.pipeline.labels import write_settled
 from rag.access.personal_data.scanning import detector_of, record_of, scan, scan_key
 from rag.domain.document import Chunk
-from rag.domain.errors import NothingToRelease, PersonalDataBlocked
+from rag.domain.errors import NothingToRelease, PersonalDataBlocked, Unavailable
 from rag.domain.findings import ChunkFindings
 from rag.domain.language import CollectionKind
 from rag.domain.personal_data import PersonalDataRecord, PrivacyPolicy, Release, policy_from_json, record_from_json
 from rag.domain.principal import Permit
 from rag.store import chunk as chunks_table
+from rag.store import collection as collections_table
 from rag.store import document, queue
 from rag.store.collection import Collection
 from rag.store.document import Document
@@ -31,8 +34,12 @@ from rag.store.version import UNFINISHED, DocumentVersion, Priority, VersionStat
 if TYPE_CHECKING:
     from ingest.pipeline.steps import Pipeline
 
-_VERSIONS_AT_ONCE = 20
-"""Versions that one look around looks through again: it is not to keep other chores waiting."""
+log = logging.getLogger(__name__)
+
+_BUDGET_S = 20.0
+"""Of one look around: it is not to keep other chores waiting."""
+_MOST_AT_ONCE = 2000
+"""Versions that one look reads the ids of: more than the budget has time for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,11 +103,13 @@ def release(session: Session, permit: Permit, document_id: UUID, reason: str) ->
     return version
 
 
-def settle(pipeline: Pipeline) -> int:
+def settle(pipeline: Pipeline, budget_s: float = _BUDGET_S, clock: Callable[[], float] = time.monotonic) -> int:
     """Look through versions again whose collection's policy, or the detector, changed since; returns how many.
 
-    A few at a time. What a reader sees follows the policy at once, whatever this has got to.
+    As many as `budget_s` has time for, one at least; a collection that another process is at is left to it. What a reader
+    sees follows the policy at once, whatever this has got to.
     """
+    until = clock() + budget_s
     with pipeline.database.read() as session:
         rows = session.scalars(select(Collection).where(Collection.deleted_at.is_(None))).all()
         open_ones = [
@@ -110,28 +119,49 @@ def settle(pipeline: Pipeline) -> int:
         ]
     done = 0
     for collection_id, key in open_ones:
-        if done >= _VERSIONS_AT_ONCE:
+        if done and clock() >= until:
             break
-        done += _settle_collection(pipeline, collection_id, key, _VERSIONS_AT_ONCE - done)
+        # For as long as this session is open, which reads nothing else: whoever dies lets go of it.
+        with pipeline.database.read() as claim:
+            if collections_table.claim_settling(claim, collection_id):
+                done += _settle_collection(pipeline, collection_id, key, lambda: clock() >= until)
     return done
 
 
-def _settle_collection(pipeline: Pipeline, collection_id: UUID, key: str, limit: int) -> int:
+def _settle_collection(pipeline: Pipeline, collection_id: UUID, key: str, out_of_time: Callable[[], bool]) -> int:
     stale = or_(DocumentVersion.privacy_key.is_(None), DocumentVersion.privacy_key != key)
     inside = (DocumentVersion.collection_id == collection_id, stale)
     with pipeline.database.read() as session:
-        versions = session.scalars(select(DocumentVersion).where(*inside, in_index()).limit(limit)).all()
-    for version in versions:
+        ids = session.scalars(select(DocumentVersion.id).where(*inside, in_index()).limit(_MOST_AT_ONCE)).all()
+    done = 0
+    for identity in ids:
         pipeline.pause()
+        done += _looked_again(pipeline, identity)
+        if out_of_time():
+            break
+    if not ids:
+        with pipeline.database.write() as session:
+            in_work = session.scalar(select(exists().where(*inside, DocumentVersion.state.in_(UNFINISHED))))
+            row = session.get_one(Collection, collection_id, with_for_update=True)
+            if not in_work and scan_key(policy_from_json(row.privacy), CollectionKind(row.kind)) == key:
+                row.privacy_settled = key
+    return done
+
+
+def _looked_again(pipeline: Pipeline, identity: UUID) -> bool:
+    """Whether it worked; a version that can't be looked through is not to keep all others waiting."""
+    with pipeline.database.read() as session:
+        version = session.get(DocumentVersion, identity)
+    if version is None:
+        return False
+    try:
         _look_again(pipeline, version)
-    if versions:
-        return len(versions)
-    with pipeline.database.write() as session:
-        in_work = session.scalar(select(exists().where(*inside, DocumentVersion.state.in_(UNFINISHED))))
-        row = session.get_one(Collection, collection_id, with_for_update=True)
-        if not in_work and scan_key(policy_from_json(row.privacy), CollectionKind(row.kind)) == key:
-            row.privacy_settled = key
-    return 0
+    except Unavailable:  # the others would fare no better
+        raise
+    except Exception:  # the next look tries it again
+        log.warning("the version %s could not be looked through again", identity, exc_info=True)
+        return False
+    return True
 
 
 def _look_again(pipeline: Pipeline, version: DocumentVersion) -> None:

@@ -24,6 +24,7 @@ from ingest.pipeline.program_context import excerpts_for
 from ingest.pipeline.program_writing import Written, written_by
 from ingest.pipeline.steps import Interrupted
 from rag.access.identities import Identities
+from rag.access.personal_data.reading import names_masked
 from rag.access.policy import Action, Policy
 from rag.blobs.store import BlobStore
 from rag.domain.errors import GenerationStopped, InvalidRequest, NotFound, SeogoError, UnknownModel
@@ -124,19 +125,21 @@ class ProgramWriter:
     def select(self, program_id: UUID) -> None:
         """Search the repository for what the specification speaks of."""
         row = self._enter(program_id, ProgramStage.SELECT)
-        permit = self._permit(row)
+        # Whoever may read the documents reads the program: what is hidden from some of them is no part of it.
+        permit = self._permit(row).masked()
         excerpts = excerpts_for(self.retriever, permit, self._text(program_id, SPEC), self.stopping)
         with self.database.read() as session:
             paths = programs_table.paths_permitted(session, permit, _PATHS + 1)
-        listed = paths[:_PATHS]
+            listed = paths[:_PATHS]
+            shown = names_masked(session, permit, [(collection_id, path) for path, _, collection_id in listed])
         found = {
             "excerpts": [asdict(item) for item in excerpts],
-            "paths": [path for path, _ in listed],
-            "path_documents": [str(identity) for _, identity in listed],
+            "paths": shown,
+            "path_documents": [str(identity) for _, identity, _ in listed],
         }
         self._put(program_id, EXCERPTS, found)
         with self.database.write() as session:
-            sources = (*(UUID(item.document) for item in excerpts), *(identity for _, identity in listed))
+            sources = (*(UUID(item.document) for item in excerpts), *(identity for _, identity, _ in listed))
             programs_table.note_sources(session, program_id, sources)
             programs_table.note(
                 session, program_id, paths_listed=min(len(paths), _PATHS), paths_cut=len(paths) > _PATHS

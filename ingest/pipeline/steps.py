@@ -32,7 +32,9 @@ from ingest.pipeline.privacy import examine
 from ingest.pipeline.reuse import known_vectors
 from ingest.pipeline.suspicion import suspicion
 from ingest.settings import IngestSettings
+from rag.access.audit import AuditTrail, Deed, ServiceTrail, whose
 from rag.blobs.store import BlobStore
+from rag.domain.audit import AuditKind
 from rag.domain.document import Chunk, ParsedDocument
 from rag.domain.errors import (
     IndexUnavailable,
@@ -117,6 +119,7 @@ class Pipeline:
     stopping: threading.Event = field(default_factory=threading.Event)
     in_step: Callable[[], Sequence[LiveSpace]] | None = None
     flag_from: float = IngestSettings().injection_flag_from
+    audit: AuditTrail | None = None
 
     def targets(self) -> Sequence[LiveSpace]:
         """The spaces that a version must be in, by the record of this moment; the current one first."""
@@ -311,10 +314,19 @@ class Pipeline:
             row.chunk_count = len(chunks)
             note_metadata(session, row, parsed)
             examined.note(row)
-            review.note_score(session, version.id, suspect.value, suspect.signs, flag_from=self.flag_from)
+            flagged = review.note_score(session, version.id, suspect.value, suspect.signs, flag_from=self.flag_from)
             reached("chunk.rows_written", version.id)
         reached("chunk.rows_committed", version.id)
+        if flagged and self.audit is not None:
+            self._tell_flagged(self.audit, version, suspect.signs)
         examined.require_searchable(version)
+
+    def _tell_flagged(self, audit: AuditTrail, version: DocumentVersion, signs: Sequence[str]) -> None:
+        """Put on the trail that a document seems to speak to a model; told again where it is cut again."""
+        told = {"version": str(version.id), "signs": list(signs)}
+        named = whose([version.collection_id], [version.document_id])
+        deed = Deed(AuditKind.DOCUMENT_FLAGGED, "flag a document for review", told, named)
+        ServiceTrail(audit, version.tenant_id, "ingestion", "ingestion").record([deed])
 
     def _holds_files(self, version: DocumentVersion) -> bool:
         """Whether files inside it became documents, or would have, had a newer version not been faster."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -89,10 +90,9 @@ class Accounts:
             kind=kind.value,
             source=source.value,
             clearance=clearance.value,
-            suspended_at=utc_now() if suspended else None,
         )
-        values = AccountChange(user_name, display_name, email, attributes, None, external_id)
-        _apply(row, values)
+        values = AccountChange(user_name, display_name, email, attributes, None, external_id, suspended or None)
+        _apply(row, values, source)
         with _naming(self._database, user_name) as session:
             session.add(row)
         return row
@@ -113,7 +113,7 @@ class Accounts:
             administrators.kept(session, tenant_id, source),
         ):
             row = _found(session, tenant_id, account_id)
-            _apply(row, change)
+            _apply(row, change, source)
         return row
 
     def suspend(self, tenant_id: UUID, account_id: UUID, source: Source = Source.LOCAL) -> Account:
@@ -204,7 +204,7 @@ def _found(session: Session, tenant_id: UUID, account_id: UUID, *, lock: bool = 
     return row
 
 
-def _apply(row: Account, change: AccountChange) -> None:
+def _apply(row: Account, change: AccountChange, source: Source) -> None:
     now = utc_now()
     if change.user_name is not None:
         row.user_name = _checked("user_name", change.user_name)
@@ -222,8 +222,17 @@ def _apply(row: Account, change: AccountChange) -> None:
     if change.clearance is not None:
         row.clearance = change.clearance.value
     if change.suspended is not None:
-        row.suspended_at = (row.suspended_at or now) if change.suspended else None
+        _suspend(row, now if change.suspended else None, source)
     row.changed_at = now
+
+
+def _suspend(row: Account, since: datetime | None, source: Source) -> None:
+    """Suspend or resume. An administrator's word on who is suspended counts more than that of a directory before it."""
+    if since is not None and (row.suspended_at is None or source is Source.LOCAL):
+        row.suspended_by = source.value
+    row.suspended_at = None if since is None else row.suspended_at or since
+    if row.suspended_at is None:
+        row.suspended_by = None
 
 
 def _checked(field: str, value: str, limit: int = _MAX_TEXT) -> str:

@@ -6,12 +6,14 @@ import logging
 import os
 import secrets
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
+from rag.access.audit_looks import Looks
 from rag.domain.audit import AuditEvent, AuditKind, Origin, Outcome, Who, Whose, in_parts, seal
 from rag.domain.errors import AuditUnavailable, ConfigurationError, StoreUnavailable
 from rag.domain.principal import Principal
@@ -47,12 +49,14 @@ class AuditTrail:
     Attributes:
         seal_key: makes the end of a chain one that only its holder can write; None where there is no key.
         required: whether what can't be put on record is refused.
+        looks: what was found when chains were last looked at over the API.
     """
 
     database: Database
     seal_key: bytes | None = None
     required: bool = True
     now: Callable[[], datetime] = utc_now
+    looks: Looks = field(default_factory=Looks)
     _waiting: list[_Ticket] = field(default_factory=list)
     _guard: threading.Lock = field(default_factory=threading.Lock)
     _writing: threading.Lock = field(default_factory=threading.Lock)
@@ -129,6 +133,49 @@ class AuditTrail:
     def sealed(self, tenant_id: UUID, seq: int, last_hash: str) -> str:
         """The seal of a chain's end; empty without a key."""
         return "" if self.seal_key is None else seal(self.seal_key, tenant_id, seq, last_hash)
+
+
+@dataclass(frozen=True, slots=True)
+class Deed:
+    """What a service did.
+
+    Attributes:
+        what: as one says it, such as `suspend an account`.
+    """
+
+    kind: AuditKind
+    what: str
+    detail: Mapping[str, Any] = field(default_factory=dict)
+    whose: Whose = field(default_factory=Whose)
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceTrail:
+    """The trail as a service here writes it that acts of itself, such as the one that reads a directory.
+
+    Attributes:
+        name: of the service, such as that of the directory in the settings.
+        surface: the door, such as ldap.
+    """
+
+    trail: AuditTrail
+    tenant_id: UUID
+    name: str
+    surface: str
+
+    def record(self, deeds: Iterable[Deed], outcome: Outcome = Outcome.DONE) -> None:
+        """Put these on record, in this order.
+
+        Raises:
+            AuditUnavailable: see `AuditTrail.record`.
+        """
+        who, origin, now = Who(None, self.name, "service"), Origin(surface=self.surface), self.trail.now()
+        self.trail.record(
+            *(
+                AuditEvent(item.kind, self.tenant_id, who, now, origin, item.whose, item.what, outcome, item.detail)
+                for item in deeds
+            )
+        )
 
 
 def who_of(principal: Principal) -> Who:

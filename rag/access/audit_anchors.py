@@ -10,7 +10,7 @@ import logging
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -29,7 +29,7 @@ log = logging.getLogger(__name__)
 
 _TIMEOUT_S = 10.0
 _PAUSES_S = (0.2, 1.0)
-"""Before the second and the third try; the next round of anchoring is a fourth."""
+"""Before the second and the third try; the next time that the chain is due is a fourth."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,12 +115,14 @@ class AnchorAddress:
 
 @dataclass(slots=True)
 class Anchoring:
-    """Tells the ends of all chains every so often. One that could not be told is told at the next round."""
+    """Tells the ends of all chains every so often. One that could not be told waits as long as one that was."""
 
     trail: AuditTrail
     sinks: Sequence[AnchorSink]
     every: timedelta
     now: Callable[[], datetime] = utc_now
+    _failed: dict[UUID, datetime] = field(default_factory=dict)
+    """When telling the chain of a tenant failed last: each failure makes that chain longer by an entry."""
 
     def tell_due(self) -> int:
         """Tell the ends of chains that have grown since they were told last; returns how many."""
@@ -128,6 +130,7 @@ class Anchoring:
         for anchor in self._due(now) if self.sinks else ():
             failed = [sink.name for sink in self.sinks if not _told(sink, anchor)]
             if failed:
+                self._failed[anchor.tenant_id] = now
                 self._say_failed(anchor, failed)
                 continue
             with self.trail.database.write() as session:
@@ -142,8 +145,11 @@ class Anchoring:
         return [
             Anchor(head.tenant_id, head.seq, head.hash, now, head.seq - head.anchored_seq)
             for head in heads
-            if head.seq > head.anchored_seq and (head.anchored_at is None or now - head.anchored_at >= self.every)
+            if head.seq > head.anchored_seq and self._is_due(now, head.anchored_at, self._failed.get(head.tenant_id))
         ]
+
+    def _is_due(self, now: datetime, *before: datetime | None) -> bool:
+        return all(instant is None or now - instant >= self.every for instant in before)
 
     def _say_failed(self, anchor: Anchor, failed: Sequence[str]) -> None:
         who, origin = Who(None, "anchoring", "service"), Origin(surface="upkeep")

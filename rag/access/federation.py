@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import httpx
 
+from rag.access.audit import AuditTrail
 from rag.access.federation_accounts import FederatedAccounts
 from rag.access.federation_bearer import BearerTokens, ProviderTokens
 from rag.access.federation_directory import Directories
@@ -44,6 +45,7 @@ def open_federation(
     settings: IdentitySettings,
     database: Database,
     identities: Identities,
+    audit: AuditTrail,
     transport: httpx.BaseTransport | None = None,
 ) -> Federation:
     """Make the providers of the settings, and have their tokens and sessions taken as credentials. Nobody is called yet.
@@ -56,10 +58,10 @@ def open_federation(
     sign_ins: dict[str, SignIn] = {}
     for item in settings.oidc:
         provider = Provider(item, transport=transport)
-        verifier, accounts = TokenVerifier(provider), FederatedAccounts(database, item)
+        verifier, accounts = TokenVerifier(provider), FederatedAccounts(database, item, audit)
         if item.audiences:
             tokens[item.issuer] = ProviderTokens(item, verifier, accounts, identities)
         sign_ins[item.name] = SignIn(database, provider, verifier, accounts, identities, sessions, settings.sessions)
     identities.register(CredentialKind.JWT, BearerTokens(tokens))
     identities.register(CredentialKind.SESSION, sessions, sessions.in_force)
-    return Federation(sign_ins, sessions, Directories(database, settings))
+    return Federation(sign_ins, sessions, Directories(database, settings, audit))

@@ -26,8 +26,8 @@ class Person:
         external_id: what the provider never gives to anybody else.
         verified_email: whether the provider has seen that the address is the person's.
         groups: names; None means that the provider does not say, and what is on record stays.
-        attributes: names with lists of values; None likewise.
-        clearance: None likewise.
+        attributes: names with lists of values, empty ones too; None likewise, as are names that are not among them.
+        clearance: None likewise. A claim that the settings name and the provider leaves out gives the lowest, which shows less.
         roles: in the whole tenant.
     """
 
@@ -52,7 +52,7 @@ def person_of(settings: OidcProvider, claims: Mapping[str, Any]) -> Person:
         display_name=_text(claims, names.display_name, _NAME),
         email=_text(claims, names.email, _EMAIL),
         verified_email=claims.get("email_verified") in (True, "true"),
-        groups=tuple(_texts(claims, names.groups)[:MAX_GROUPS]) if names.groups else None,
+        groups=_groups(names.groups, claims),
         attributes=_attributes(names.attributes, claims),
         clearance=_clearance(settings, claims) if names.clearance else None,
         roles=frozenset(_roles(settings, claims)),
@@ -109,13 +109,20 @@ def _texts(claims: Mapping[str, Any], name: str) -> list[str]:
     return _listed(found(claims, name))
 
 
-def _attributes(names: Mapping[str, str], claims: Mapping[str, Any]) -> tuple[tuple[str, tuple[str, ...]], ...] | None:
-    if not names:
+def _groups(name: str, claims: Mapping[str, Any]) -> tuple[str, ...] | None:
+    """What is left out takes nobody out of a group, or what denies the group would not deny them any more."""
+    if not name or found(claims, name) is None:
         return None
+    return tuple(_texts(claims, name)[:MAX_GROUPS])
+
+
+def _attributes(names: Mapping[str, str], claims: Mapping[str, Any]) -> tuple[tuple[str, tuple[str, ...]], ...] | None:
     read = (
-        (name, tuple(value[:_VALUE] for value in _texts(claims, claim)[:_MAX_VALUES])) for name, claim in names.items()
+        (name, tuple(value[:_VALUE] for value in _texts(claims, claim)[:_MAX_VALUES]))
+        for name, claim in names.items()
+        if found(claims, claim) is not None
     )
-    return tuple((name, values) for name, values in read if values)
+    return tuple(read) or None
 
 
 def _clearance(settings: OidcProvider, claims: Mapping[str, Any]) -> Label:

@@ -1,7 +1,8 @@
 """Takes over what a directory says: who is there, who is not any more, which groups there are and who is in them.
 
-The directory's word counts for what came from it, and for nothing else. Whoever is gone there is suspended, not deleted; a run
-that would suspend unusually many stops before it changes anything, since a wrong filter looks like everybody leaving.
+The directory's word counts for what came from it, and for nothing else. Every change is on the audit trail. Whoever is gone
+there is suspended, not deleted; a run that would suspend unusually many stops before it changes anything, since a wrong filter
+looks like everybody leaving.
 """
 
 from __future__ import annotations
@@ -14,9 +15,12 @@ from typing import Any
 from uuid import UUID
 
 from rag.access.accounts import AccountChange, Accounts
+from rag.access.audit import AuditTrail, Deed, ServiceTrail
 from rag.access.federation_listing import DirectoryGroup, DirectoryPerson, Listing
 from rag.access.groups import Groups
-from rag.domain.errors import DirectoryStopped, InvalidRequest, NameTaken, SeogoError
+from rag.domain.audit import MOST_NAMED, AuditKind
+from rag.domain.audit import Outcome as Ending
+from rag.domain.errors import AuditUnavailable, DirectoryStopped, InvalidRequest, NameTaken, SeogoError
 from rag.settings_identity import IdentitySettings, LdapSettings
 from rag.store import directory_run
 from rag.store.account import Account, AccountGroup, AccountKind, Source
@@ -26,9 +30,13 @@ from rag.store.tenant import ensure_tenant, tenant_id_of
 
 log = logging.getLogger(__name__)
 
+SURFACE = "ldap"
+"""The door on the audit trail."""
 STATUS = "directory_status"
 """Attribute of accounts that a run suspended. Only those does a later run let in again: not who was suspended by hand."""
 _SUSPENDED = "suspended"
+_TOGETHER = 100
+"""Changes that are put on record at once: a flush to disk for each would make a first run of a large directory slow."""
 
 
 @dataclass(slots=True)
@@ -58,19 +66,28 @@ class Outcome:
 class DirectorySync:
     """Brings the accounts and groups of one tenant in step with a directory. Repeating a run changes nothing."""
 
-    def __init__(self, database: Database, settings: LdapSettings) -> None:
+    def __init__(self, database: Database, settings: LdapSettings, trail: AuditTrail) -> None:
         self._database = database
         self._settings = settings
         self._accounts = Accounts(database)
         self._groups = Groups(database)
         self._tenant_id = tenant_id_of(settings.tenant)
+        self._trail = ServiceTrail(trail, self._tenant_id, settings.name, SURFACE)
+        self._deeds: list[Deed] = []
 
     def run(self, listing: Listing, *, dry_run: bool = False) -> Outcome:
         """Take over `listing`; with `dry_run`, only say what would change.
 
         Raises:
             DirectoryStopped: it would suspend more accounts than the settings allow; nothing was changed.
+            AuditUnavailable: what was changed could not be put on record.
         """
+        try:
+            return self._run(listing, dry_run=dry_run)
+        finally:
+            self._tell()
+
+    def _run(self, listing: Listing, *, dry_run: bool) -> Outcome:
         if not dry_run:
             with self._database.write() as session:
                 ensure_tenant(session, self._settings.tenant)
@@ -86,9 +103,19 @@ class DirectorySync:
                 attributes = {**(row.attributes or {}), STATUS: _SUSPENDED}
                 change = AccountChange(attributes=attributes, suspended=True)
                 self._accounts.change(self._tenant_id, row.id, change, Source.LDAP)
+                self._did(AuditKind.ACCOUNT_SUSPENDED, "suspend an account", account=str(row.id))
         ids = self._people(listing.people, held, outcome, dry_run=dry_run)
         self._memberships(listing, ids, outcome, dry_run=dry_run)
         return outcome
+
+    def _did(self, kind: AuditKind, what: str, **detail: Any) -> None:
+        self._deeds.append(Deed(kind, what, detail))
+        if len(self._deeds) >= _TOGETHER:
+            self._tell()
+
+    def _tell(self) -> None:
+        deeds, self._deeds = self._deeds, []
+        self._trail.record(deeds)
 
     def _leaving(self, held: Mapping[str, Account], people: Iterable[DirectoryPerson]) -> list[Account]:
         enabled = {person.external_id for person in people if not person.disabled}
@@ -127,6 +154,7 @@ class DirectorySync:
                 source=Source.LDAP,
                 external_id=person.external_id,
             ).id
+            self._did(AuditKind.ACCOUNT_CREATED, "create an account", account=str(made), user_name=person.user_name)
         outcome.created += 1
         return made
 
@@ -149,6 +177,10 @@ class DirectorySync:
                 suspended=False if resumed else None,
             )
             self._accounts.change(self._tenant_id, row.id, change, Source.LDAP)
+            if changed:
+                self._did(AuditKind.ACCOUNT_CHANGED, "change an account", account=str(row.id))
+            if resumed:
+                self._did(AuditKind.ACCOUNT_RESUMED, "resume an account", account=str(row.id))
         outcome.changed += changed
         outcome.resumed += resumed
 
@@ -170,10 +202,20 @@ class DirectorySync:
         wanted = _members_of(listing, ids)
         for row in {item.id: item for item in (*held.values(), *kept.values())}.values():
             members = wanted.get(row.id, frozenset()) - {row.id}
-            if members != self._groups.members(self._tenant_id, row.id):
+            before = self._groups.members(self._tenant_id, row.id)
+            if members != before:
                 outcome.memberships_changed += 1
                 if not dry_run:
                     self._groups.set_members(self._tenant_id, row.id, members, Source.LDAP)
+                    self._moved(row.id, "added", members - before)
+                    self._moved(row.id, "removed", before - members)
+
+    def _moved(self, group_id: UUID, how: str, members: Iterable[UUID]) -> None:
+        """Note who came into a group, or left it: who of them may read what is in its lists."""
+        named = sorted(str(item) for item in members)
+        for start in range(0, len(named), MOST_NAMED):
+            some = {how: named[start : start + MOST_NAMED]}
+            self._did(AuditKind.GROUP_CHANGED, "change the members of a group", group=str(group_id), **some)
 
     def _group(
         self, group: DirectoryGroup, row: AccountGroup | None, outcome: Outcome, *, dry_run: bool
@@ -181,10 +223,13 @@ class DirectorySync:
         if row is None:
             made = None if dry_run else self._groups.create(self._tenant_id, group.name, Source.LDAP, group.external_id)
             outcome.groups_created += 1
+            if made is not None:
+                self._did(AuditKind.GROUP_CHANGED, "create a group", group=str(made.id), name=made.name)
             return made
         if row.name != group.name:
             if not dry_run:
                 self._groups.change(self._tenant_id, row.id, group.name)
+                self._did(AuditKind.GROUP_CHANGED, "rename a group", group=str(row.id), name=group.name)
             outcome.groups_renamed += 1
         return row
 
@@ -206,10 +251,15 @@ class Directories:
     """The directories of the settings, each read when its time has come, by one process among all."""
 
     def __init__(
-        self, database: Database, settings: IdentitySettings, read: Callable[[LdapSettings], Listing] | None = None
+        self,
+        database: Database,
+        settings: IdentitySettings,
+        trail: AuditTrail,
+        read: Callable[[LdapSettings], Listing] | None = None,
     ) -> None:
         self._database = database
         self._settings = settings
+        self._trail = trail
         self._read = read
 
     def sync_due(self) -> None:
@@ -232,16 +282,26 @@ class Directories:
             ProviderUnavailable: it does not answer.
             DirectoryStopped: it would suspend too many.
             ConfigurationError: it refuses us.
+            AuditUnavailable: it can't be put on record.
         """
+        sync = DirectorySync(self._database, item, self._trail)
+        if dry_run:
+            return sync.run(self._reader()(item), dry_run=True)
+        self._tell(item, Ending.BEGUN, {})  # before anything is changed: what can't be put on record is not done
         try:
-            outcome = DirectorySync(self._database, item).run(self._reader()(item), dry_run=dry_run)
+            outcome = sync.run(self._reader()(item))
         except SeogoError as error:
-            if not dry_run:
-                self._note(item.name, error.code, None)
+            self._note(item.name, error.code, None)
+            if not isinstance(error, AuditUnavailable):
+                self._tell(item, Ending.FAILED, {"error": error.code})
             raise
-        if not dry_run:
-            self._note(item.name, "", outcome.to_json())
+        self._note(item.name, "", outcome.to_json())
+        self._tell(item, Ending.DONE, outcome.to_json())
         return outcome
+
+    def _tell(self, item: LdapSettings, ending: Ending, detail: dict[str, Any]) -> None:
+        trail = ServiceTrail(self._trail, tenant_id_of(item.tenant), item.name, SURFACE)
+        trail.record([Deed(AuditKind.DIRECTORY_SYNCED, "take over a directory", detail)], ending)
 
     def _reader(self) -> Callable[[LdapSettings], Listing]:
         if self._read is not None:

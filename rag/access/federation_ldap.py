@@ -16,6 +16,7 @@ from rag.access.federation_listing import DirectoryGroup, DirectoryPerson, Listi
 from rag.access.federation_provider import is_loopback
 from rag.domain.errors import ConfigurationError, ProviderUnavailable
 from rag.settings_identity import LdapSettings
+from rag.transport.secret_files import read_secret
 
 if TYPE_CHECKING:
     from ldap3 import Connection
@@ -35,7 +36,8 @@ def read(settings: LdapSettings) -> Listing:
 
     Raises:
         ProviderUnavailable: the directory does not answer, or broke off: half a list is none.
-        ConfigurationError: it refuses the name or password, or nothing would protect them on their way.
+        ConfigurationError: it refuses the name or password, nothing would protect them on their way, or the password
+            can't be read from a file that nobody else can read.
     """
     try:
         with _connected(settings) as connection:
@@ -55,7 +57,7 @@ def _connected(settings: LdapSettings) -> Iterator[Connection]:
         raise ConfigurationError(detail=f"identity.ldap {settings.name}: neither ldaps:// nor start_tls")
     authorities = None if settings.ca_file is None else str(settings.ca_file)
     file = settings.bind_password_file
-    password = None if file is None else file.read_text(encoding="utf-8").strip()
+    password = None if file is None else read_secret(file)
     connection: Connection | None = None
     try:
         tls = ldap3.Tls(validate=ssl.CERT_REQUIRED, ca_certs_file=authorities)

@@ -81,7 +81,7 @@ class ScimDirectory:
         Raises:
             UniquenessException: the name or the directory's id is taken, be it by an account that is not SCIM's.
         """
-        values = _change(person, {})
+        values = _change(person)
         try:
             row = self._accounts.create(
                 tenant_id,
@@ -98,11 +98,14 @@ class ScimDirectory:
         return self.user(tenant_id, str(row.id))
 
     def replace_user(self, tenant_id: UUID, identity: str, person: Person) -> Person:
-        """Put a user in place of the one before; one that is not said to be active or not stays as it is."""
+        """Put a user in place of the one before; one that is not said to be active or not stays as it is.
+
+        Only whom the directory suspended itself is resumed by it.
+        """
         with self._database.read() as session:
             row = self._account(session, tenant_id, identity)
         try:
-            self._accounts.change(tenant_id, row.id, _change(person, row.attributes or {}), Source.SCIM)
+            self._accounts.change(tenant_id, row.id, _change(person, row), Source.SCIM)
         except NameTaken as error:
             raise UniquenessException(detail="userName or externalId is taken") from error
         return self.user(tenant_id, identity)
@@ -256,8 +259,10 @@ def _group(row: AccountGroup) -> Group:
     )
 
 
-def _change(person: Person, held: Mapping[str, Any]) -> AccountChange:
-    """What a user of the directory says of the account; `held` are the account's attributes."""
+def _change(person: Person, row: Account | None = None) -> AccountChange:
+    """What a user of the directory says of the account, which is None as long as there is none."""
+    held = (row.attributes if row is not None else None) or {}
+    kept_out = row is not None and row.suspended_at is not None and row.suspended_by != Source.SCIM
     work = person[EnterpriseUser] if EnterpriseUser in person.get_extension_models().values() else None
     said = {name: getattr(person, name) for name in _CORE}
     said |= {name: getattr(work, name, None) for name in _WORK}
@@ -270,7 +275,7 @@ def _change(person: Person, held: Mapping[str, Any]) -> AccountChange:
         email=(chosen.value or "") if chosen is not None else "",
         attributes={**others, **{name: value for name, value in said.items() if value}},
         external_id=person.external_id or "",
-        suspended=None if person.active is None else not person.active,
+        suspended=None if person.active is None or (person.active and kept_out) else not person.active,
     )
 
 

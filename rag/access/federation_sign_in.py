@@ -100,6 +100,7 @@ class SignIn:
         if len(browser) != _COOKIE_CHARS:
             browser = secrets.token_urlsafe(SECRET_BYTES)
         state = secrets.token_urlsafe(SECRET_BYTES)
+        now = self._clock()
         row = PendingSignIn(
             id=uuid4(),
             state_hash=digest(state),
@@ -107,10 +108,10 @@ class SignIn:
             provider=self.settings.name,
             redirect_uri=redirect_uri,
             return_to=local_path(return_to),
-            expires_at=self._clock() + self._patience,
+            expires_at=now + self._patience,
         )
         with self._database.write() as session:
-            session.add(row)
+            sign_in.begin(session, row, now)
         verifier = _derived(browser, state, "verifier")
         url = prepare_grant_uri(
             endpoints.authorization,

@@ -60,8 +60,8 @@ class Grants:
             rows = role_grant.of_tenant(session, tenant_id)
         return [row for row in rows if _deals_with(by, tenant_id, row.collection_id)]
 
-    def remove(self, by: Principal | None, tenant_id: UUID, grant_id: UUID) -> None:
-        """Take a grant back.
+    def remove(self, by: Principal | None, tenant_id: UUID, grant_id: UUID) -> RoleGrant:
+        """Take a grant back; returned is what it was.
 
         Raises:
             GrantNotFound: there is none that `by` deals with.
@@ -72,6 +72,7 @@ class Grants:
             if row is None or not _deals_with(by, tenant_id, row.collection_id):
                 raise GrantNotFound(name=str(grant_id))
             session.delete(row)
+        return row
 
 
 def _held(by: Principal, tenant_id: UUID, collection_id: UUID | None) -> Role | None:

@@ -30,6 +30,7 @@ def holder_of(
     collections: frozenset[UUID] | None = None,
     clearance: Label = Label.CONFIDENTIAL,
     credential: UUID | None = None,
+    made_by: UUID | None = None,
     citation_style: CitationStyle = CitationStyle.ANNOTATIONS,
 ) -> Principal:
     """The principal of an account, in three queries: the account, its groups at any depth, its roles.
@@ -37,6 +38,7 @@ def holder_of(
     Args:
         tenant_id: the tenant that the credential is of; an account of another one is none.
         clearance: what the credential is good for; the lower of it and the account's counts.
+        made_by: whoever else knows the credential; see `behind`.
 
     Raises:
         NotAuthenticated: there is no such account, or it is suspended or deleted.
@@ -62,7 +64,18 @@ def holder_of(
         attributes=attributes,
         clearance=lower(Label(row.clearance), clearance),
         credential=credential,
+        made_by=made_by,
+        behind=behind(session, made_by),
     )
+
+
+def behind(session: Session, made_by: UUID | None) -> frozenset[Subject]:
+    """All that a rule can call whoever made a credential for somebody else, an account or a key, as they are now."""
+    if made_by is None:
+        return frozenset()
+    row = session.get(Account, made_by)
+    attributes = account.attribute_pairs(None if row is None else row.attributes)
+    return subjects_of(made_by, account.groups_of(session, made_by), attributes)
 
 
 def subjects_of(identity: UUID, groups: Iterable[UUID], attributes: Iterable[tuple[str, str]]) -> frozenset[Subject]:

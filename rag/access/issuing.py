@@ -16,6 +16,7 @@ from rag.domain.access import Label
 from rag.domain.errors import AccountNotFound, KeyNotFound, NotPermitted
 from rag.domain.principal import CitationStyle, Principal, PrincipalKind, Scope
 from rag.store import account, api_key
+from rag.store.account import AccountKind
 from rag.store.api_key import ApiKey
 from rag.store.base import utc_now
 from rag.store.session import Database
@@ -73,7 +74,7 @@ class KeyIssuer:
             own: a key of the maker's own account, whatever `wish` says of an owner.
 
         Raises:
-            NotPermitted: it would be wider than its maker, or the maker has no account.
+            NotPermitted: it would be wider than its maker, the maker has no account, or the owner is another person.
             AccountNotFound: the tenant has no such owner.
         """
         owner_id = _account_of(maker) if own else wish.owner_id
@@ -89,12 +90,12 @@ class KeyIssuer:
             description=wish.description,
             citation_style=wish.citation_style.value,
         )
+        row.made_by = _known_to(maker, row)
         secret = equip(row)
         with self._database.write() as session:
             row.expires_at = _no_longer(session, maker, row.expires_at)
             _require_within(maker, row)
-            if owner_id is not None and account.get(session, maker.tenant_id, owner_id) is None:
-                raise AccountNotFound(name=str(owner_id))
+            _require_own_or_service(session, maker, row)
             session.add(row)
         return secret, row
 
@@ -138,13 +139,15 @@ class KeyIssuer:
 
         Raises:
             KeyNotFound: there is none in force.
-            NotPermitted: it is wider than the maker, who would get its secret.
+            NotPermitted: it is wider than the maker, who would get its secret, or another person's.
         """
         with self._database.write() as session:
             row = _found(session, maker, key_id, own=own)
             _require_within(maker, row)
             if row.revoked_at is not None:
                 raise KeyNotFound(name=str(key_id))
+            _require_own_or_service(session, maker, row)
+            row.made_by = _known_to(maker, row)
             return rotated(row, min(grace, MAX_GRACE)), row
 
     def revoke(self, maker: Principal, key_id: UUID, *, own: bool) -> None:
@@ -185,6 +188,27 @@ def _require_within(maker: Principal, row: ApiKey) -> None:
         held = None if row.collections is None else frozenset(UUID(item) for item in row.collections)
         if held is None or not held <= maker.collections:
             raise NotPermitted
+
+
+def _require_own_or_service(session: Session, maker: Principal, row: ApiKey) -> None:
+    """Refuse to hand a secret with which the maker would be another person: those make their keys themselves.
+
+    Raises:
+        AccountNotFound: the tenant has no such owner.
+        NotPermitted: it is another person's.
+    """
+    if row.owner_id is None or row.owner_id == maker.id:
+        return
+    owner = account.get(session, maker.tenant_id, row.owner_id)
+    if owner is None:
+        raise AccountNotFound(name=str(row.owner_id))
+    if owner.kind != AccountKind.SERVICE:
+        raise NotPermitted
+
+
+def _known_to(maker: Principal, row: ApiKey) -> UUID | None:
+    """Who, beside the owner, knows a secret that the maker gets to see."""
+    return maker.made_by or (None if maker.id in (row.owner_id, row.id) else maker.id)
 
 
 def _no_longer(session: Session, maker: Principal, wanted: datetime | None) -> datetime | None:

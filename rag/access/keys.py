@@ -12,7 +12,7 @@ from uuid import UUID, uuid4
 from sqlalchemy import update
 from sqlalchemy.orm import Session
 
-from rag.access.holding import holder_of
+from rag.access.holding import behind, holder_of
 from rag.domain.access import Label
 from rag.domain.errors import NotAuthenticated
 from rag.domain.principal import CitationStyle, Principal, Scope
@@ -70,7 +70,10 @@ class Keys:
         return secret, row
 
     def authenticate(self, presented: str, address: str = "") -> Principal:
-        """The principal behind a key, in one query, or in four for a key of an account; `address` is where it came from.
+        """The principal behind a key, in one query, four for a key of an account, two more where somebody else made it.
+
+        Args:
+            address: where it came from.
 
         Raises:
             NotAuthenticated: unknown, wrong, expired or revoked, or its account is not in force; the caller can't tell which.
@@ -200,7 +203,17 @@ def principal_of(session: Session, row: ApiKey) -> Principal:
     scopes = frozenset(Scope(item) for item in row.scopes)
     style, clearance = CitationStyle(row.citation_style), Label(row.clearance)
     if row.owner_id is None:
-        return Principal(row.id, row.name, row.tenant_id, scopes, limited, style, clearance=clearance)
+        return Principal(
+            row.id,
+            row.name,
+            row.tenant_id,
+            scopes,
+            limited,
+            style,
+            clearance=clearance,
+            made_by=row.made_by,
+            behind=behind(session, row.made_by),
+        )
     return holder_of(
         session,
         row.owner_id,
@@ -210,4 +223,5 @@ def principal_of(session: Session, row: ApiKey) -> Principal:
         clearance=clearance,
         credential=row.id,
         citation_style=style,
+        made_by=row.made_by,
     )

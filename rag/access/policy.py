@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+import threading
+from collections import OrderedDict
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from enum import Enum
 from functools import lru_cache
@@ -25,6 +28,8 @@ class Reach(Enum):
 
     COLLECTIONS = "collections"
     TENANT = "tenant"
+    ANYWHERE = "anywhere"
+    """In the tenant or in any collection: what is about none of them."""
 
 
 _ROLE_FOR = {
@@ -34,12 +39,13 @@ _ROLE_FOR = {
     Scope.OPERATOR: Role.ADMIN,
 }
 _REMEMBERED_RULES = 20_000
+_REMEMBERED_COLLECTION_RULES = 2000
 
 
 class Action(Enum):
     """Everything that a route can do: the scope that it takes of the credential, and the role that it takes of its holder.
 
-    The role is that in each collection it is about; `Reach.TENANT` asks for it in the whole tenant.
+    The role is that in each collection it is about; `Reach.TENANT` asks for it in the whole tenant, `ANYWHERE` wherever it is.
     """
 
     LIST_COLLECTIONS = ("list_collections", Scope.READ)
@@ -74,7 +80,7 @@ class Action(Enum):
     READ_GENERATIONS = ("read_generations", Scope.READ)
     WRITE_PROGRAMS = ("write_programs", Scope.WRITE)
     LIST_MODELS = ("list_models", Scope.READ)
-    USE_MODELS = ("use_models", Scope.READ)
+    USE_MODELS = ("use_models", Scope.READ, Role.VIEWER, Reach.ANYWHERE)
     MANAGE_SPACES = ("manage_spaces", Scope.OPERATOR)
 
     def __init__(self, label: str, scope: Scope, role: Role | None = None, reach: Reach = Reach.COLLECTIONS) -> None:
@@ -105,16 +111,19 @@ class Policy:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._parsed = lru_cache(_REMEMBERED_RULES)(EffectiveRule.parse)
+        self._rules = _RememberedRules(_REMEMBERED_RULES)
+        self._of_collection = lru_cache(_REMEMBERED_COLLECTION_RULES)(_parsed)
 
     def require(self, principal: Principal, action: Action) -> None:
         """Raise NotPermitted unless a scope of the principal covers the action, and its role in the tenant those that are
-        about the whole tenant; which collections it may act on, `authorize` says."""
+        about the whole tenant, or any role those that are about no collection; which it may act on, `authorize` says."""
         if not covers(principal, action.scope):
             raise NotPermitted
         if principal.kind is PrincipalKind.WIDGET and action not in _OF_WIDGETS:
             raise NotPermitted
         if action.reach is Reach.TENANT and not _holds_in_tenant(principal, action.role):
+            raise NotPermitted
+        if action.reach is Reach.ANYWHERE and not _holds_anywhere(principal, action.role):
             raise NotPermitted
 
     def authorize(
@@ -142,26 +151,76 @@ class Policy:
             else:
                 held = frozenset(_named(visible, wanted) for wanted in collections)
             known = access_rule.of_collections(session, principal.tenant_id, held)
-        return Permit(principal, held, as_of, where, self._passed(principal, known), _revision(known))
-
-    def _passed(self, principal: Principal, known: Sequence[KnownRule]) -> frozenset[PassedRule]:
-        """Those of these rules that let the principal pass."""
-        readers = {item: principal.reader_of(item) for item in {rule.collection_id for rule in known}}
-        return frozenset(
-            PassedRule(rule.collection_id, rule.id)
-            for rule in known
-            if self._parsed(rule.text).permits(readers[rule.collection_id])
-        )
+            rules = self._rules.read(session, principal.tenant_id, known)
+        return Permit(principal, held, as_of, where, _passed(principal, known, rules), _revision(known))
 
     def _deleted(self, session: Session, principal: Principal, action: Action) -> frozenset[UUID]:
         if action is not Action.READ_RECEIPTS:
             return frozenset()
         rows = collection.deleted_of_tenant(session, principal.tenant_id)
-        return frozenset(row.id for row in rows if _may(principal, action, row))
+        return frozenset(row.id for row in rows if self._may(principal, action, row))
 
     def _visible(self, session: Session, principal: Principal, action: Action) -> list[Collection]:
         rows = collection.of_tenant(session, principal.tenant_id)
-        return [row for row in rows if _may(principal, action, row)]
+        return [row for row in rows if self._may(principal, action, row)]
+
+    def _may(self, principal: Principal, action: Action, row: Collection) -> bool:
+        """Whether the principal has the role in the collection, and the collection's own rule lets it pass."""
+        wanted = Role.VIEWER if action.reach is Reach.TENANT else action.role
+        if not _includes(principal.role_on(row.id), wanted):
+            return False
+        if row.access is None:
+            return True
+        return self._of_collection(json.dumps(row.access, sort_keys=True)).permits(principal.reader_of(row.id))
+
+
+class _RememberedRules:
+    """Rules of documents by id, which is made of what they say: what is known of an id stays so.
+
+    Of several thousand only those are read that nobody asked for of late.
+    """
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._lock = threading.Lock()
+        self._kept: OrderedDict[UUID, EffectiveRule] = OrderedDict()
+
+    def read(self, session: Session, tenant_id: UUID, known: Sequence[KnownRule]) -> dict[UUID, EffectiveRule]:
+        """What these rules say; one that was removed meanwhile is left out: no document has it, and nobody passes it."""
+        found: dict[UUID, EffectiveRule] = {}
+        unknown: list[UUID] = []
+        with self._lock:
+            for item in known:
+                if (rule := self._kept.get(item.id)) is None:
+                    unknown.append(item.id)
+                else:
+                    self._kept.move_to_end(item.id)
+                    found[item.id] = rule
+        if unknown:
+            read = access_rule.texts_of(session, tenant_id, unknown)
+            fresh = {key: EffectiveRule.parse(text) for key, text in read.items()}
+            found |= fresh
+            with self._lock:
+                self._kept.update(fresh)
+                while len(self._kept) > self._most:
+                    self._kept.popitem(last=False)
+        return found
+
+
+def _passed(
+    principal: Principal, known: Sequence[KnownRule], rules: Mapping[UUID, EffectiveRule]
+) -> frozenset[PassedRule]:
+    """Those of these rules that let the principal pass."""
+    readers = {item: principal.reader_of(item) for item in {rule.collection_id for rule in known}}
+    return frozenset(
+        PassedRule(item.collection_id, item.id)
+        for item in known
+        if (rule := rules.get(item.id)) is not None and rule.permits(readers[item.collection_id])
+    )
+
+
+def _parsed(text: str) -> AccessRule:
+    return AccessRule.from_json(json.loads(text))
 
 
 def _revision(known: Sequence[KnownRule]) -> int:
@@ -169,17 +228,17 @@ def _revision(known: Sequence[KnownRule]) -> int:
     return sum(hash((rule.id, rule.wanted_at)) for rule in known) or len(known)
 
 
-def _may(principal: Principal, action: Action, row: Collection) -> bool:
-    """Whether the principal has the role in the collection, and the collection's own rule lets it pass."""
-    wanted = Role.VIEWER if action.reach is Reach.TENANT else action.role
-    if not _includes(principal.role_on(row.id), wanted):
-        return False
-    return row.access is None or AccessRule.from_json(row.access).permits(principal.reader_of(row.id))
-
-
 def _holds_in_tenant(principal: Principal, role: Role) -> bool:
     """Whether it has the role in the whole tenant, by a credential that is not for some collections alone."""
     return principal.collections is None and _includes(principal.tenant_role, role)
+
+
+def _holds_anywhere(principal: Principal, role: Role) -> bool:
+    """Whether it has the role in some collection, or in the tenant with at least one to use it for."""
+    if principal.collections is None and _includes(principal.tenant_role, role):
+        return True
+    places = {item for item, _ in principal.grants} | (principal.collections or frozenset())
+    return any(_includes(principal.role_on(item), role) for item in places)
 
 
 def _includes(role: Role | None, wanted: Role) -> bool:

@@ -173,7 +173,7 @@ class RateLimiter:
     def subjects_of(self, principal: Principal) -> tuple[Subject, ...]:
         """Who is charged for what a principal asks."""
         key, tenant = self._allowance_of(principal)
-        return Subject("key", principal.id, key), Subject("tenant", principal.tenant_id, tenant)
+        return Subject("key", principal.charged, key), Subject("tenant", principal.tenant_id, tenant)
 
     def enter(self, subjects: tuple[Subject, ...], *, stream: bool) -> Ticket:
         """Admit a request; `stream` says that an answer will be written. A refused one is not counted.

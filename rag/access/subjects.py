@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from uuid import UUID
@@ -12,6 +11,7 @@ from sqlalchemy.orm import Session
 from rag.domain.access import EVERYONE, AccessRule, GivenRule, Subject, SubjectKind
 from rag.domain.errors import InvalidRequest
 from rag.store import subject as subjects_table
+from rag.store.account import user_key
 
 
 def resolved(
@@ -47,7 +47,7 @@ def _found(session: Session, tenant_id: UUID, texts: Iterable[str], known: froze
     open_ones = {text: item for text, item in read.items() if item.subject is None or item.subject not in known}
     users = {item.value for item in open_ones.values() if item.kind is SubjectKind.USER}
     groups = {item.value for item in open_ones.values() if item.kind is SubjectKind.GROUP}
-    by_name = subjects_table.accounts_named(session, tenant_id, {_folded(item) for item in users})
+    by_name = subjects_table.accounts_named(session, tenant_id, {user_key(item) for item in users})
     by_group = subjects_table.groups_named(session, tenant_id, groups)
     user_ids = subjects_table.user_names(session, tenant_id, _ids(users), current=True)
     group_ids = subjects_table.group_names(session, tenant_id, _ids(groups))
@@ -57,7 +57,7 @@ def _found(session: Session, tenant_id: UUID, texts: Iterable[str], known: froze
             found[text] = item.subject or Subject.parse(text)
             continue
         by, ids = (by_name, user_ids) if item.kind is SubjectKind.USER else (by_group, group_ids)
-        value = _folded(item.value) if item.kind is SubjectKind.USER else item.value
+        value = user_key(item.value) if item.kind is SubjectKind.USER else item.value
         identity = item.identity if item.identity in ids else by.get(value)
         if identity is None:
             raise InvalidRequest(detail=f"access: there is no {item.kind.value} {item.value!r}")
@@ -98,11 +98,6 @@ def _uuid(value: str) -> UUID | None:
         return UUID(value)
     except ValueError:
         return None
-
-
-def _folded(user_name: str) -> str:
-    """The form in which names of accounts are compared."""
-    return unicodedata.normalize("NFKC", user_name).casefold()
 
 
 def shown_names(session: Session, tenant_id: UUID, subjects: Iterable[Subject]) -> dict[Subject, str]:

@@ -80,6 +80,7 @@ class WidgetTokens:
             groups=sorted(str(item) for item in vouched.groups) or None,
             attributes={name: list(values) for name, values in (vouched.attributes or {}).items()} or None,
             origins=None if wish.origins is None else sorted(wish.origins),
+            made_by=None if wish.subject is None else maker.made_by or maker.id,
             created_at=now,
         )
         secret = keys.new_secret(row.prefix)
@@ -161,6 +162,7 @@ def _principal(session: Session, row: WidgetToken, maker: Principal) -> Principa
     named = frozenset(UUID(item) for item in row.collections)
     held = named if maker.collections is None else named & maker.collections
     who = _vouched_for(session, row, maker) if _vouches(row) else maker
+    behind = maker.behind if who is maker else maker.behind | maker.subjects
     return Principal(
         who.id,
         who.name,
@@ -173,6 +175,9 @@ def _principal(session: Session, row: WidgetToken, maker: Principal) -> Principa
         attributes=who.attributes,
         clearance=lower(who.clearance, maker.clearance),
         credential=row.id,
+        made_by=row.made_by or maker.made_by,
+        behind=behind,
+        issued_by=row.key_id,
     )
 
 

@@ -15,12 +15,15 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID, uuid4
 
+from rag.answering.privacy import HIDDEN
 from rag.answering.rendering import render
 from rag.answering.replay import asked_on_record, candidates_of, permit_on_record, stood_on
 from rag.answering.service import AnswerEvent, AnswerOutcome, Asked
 from rag.domain.answer import Abstention, Note, Sentence
-from rag.domain.passage import SearchResult, documents_of
+from rag.domain.errors import GenerationStopped, SeogoError
+from rag.domain.passage import SearchResult, Source, documents_of
 from rag.domain.principal import Permit
+from rag.generation.guards_leak import LEAK
 from rag.settings import AnswerLogSettings
 from rag.store import answer_record
 from rag.store.answer_record import SAID_BY_NOTES, AnswerRecord, AnswerSource
@@ -70,6 +73,8 @@ class Recording:
         self._sentences: list[Sentence] = []
         self._notes: list[Note] = []
         self._found: dict[UUID, None] = {}
+        self._read: dict[UUID, Source] = {}
+        self._stopped = ""
 
     @property
     def question(self) -> str:
@@ -92,12 +97,27 @@ class Recording:
         sources = (item.passage.source for sentence in self._sentences for item in sentence.citations)
         return list(dict.fromkeys(source.document_id for source in sources))
 
+    @property
+    def blocked(self) -> list[str]:
+        """What kept something of it back: the rules of the prompt would have gone out, or what the reader may not see."""
+        hidden = [note.kind for note in self._notes if note.kind == HIDDEN]
+        return [*hidden, *([LEAK] if self._stopped == LEAK else [])]
+
+    def failed(self, error: SeogoError) -> None:
+        """Note what ended it before its end."""
+        if isinstance(error, GenerationStopped):
+            self._stopped = str(error.params.get("guard", ""))
+
     async def listening(self, events: AsyncGenerator[AnswerEvent, None]) -> AsyncGenerator[AnswerEvent, None]:
         """The events, noted as they pass; `complete` once they have come to their end."""
         async with aclosing(events):
-            async for event in events:
-                self._note(event)
-                yield event
+            try:
+                async for event in events:
+                    self._note(event)
+                    yield event
+            except SeogoError as error:
+                self.failed(error)
+                raise
         self._end()
 
     def whole(self, outcome: AnswerOutcome) -> None:
@@ -112,6 +132,7 @@ class Recording:
             self._search = event
             self._first = self._first or event
             self._found |= dict.fromkeys(documents_of(event.passages))
+            self._read |= {item.source.version_id: item.source for item in event.passages}
         elif isinstance(event, Sentence):
             self._sentences.append(event)
         elif isinstance(event, Abstention):
@@ -188,7 +209,14 @@ class Recording:
         ]
 
     def _sources(self) -> list[AnswerSource]:
-        quoted = {item.passage.source.version_id: item.passage.source for s in self._sentences for item in s.citations}
+        """What its words may come from: the passages that it cites, and all that were read where more than these speaks from it.
+
+        What a model writes can hold what stood in any passage before it, cited or not.
+        """
+        read = {item.passage.source.version_id: item.passage.source for s in self._sentences for item in s.citations}
+        written = any(note.kind == _PROMPT_HASH or note.kind in SAID_BY_NOTES for note in self._notes)
+        if written or not all(sentence.citations for sentence in self._sentences):
+            read |= self._read
         return [
             AnswerSource(
                 answer_id=self.id,
@@ -196,7 +224,7 @@ class Recording:
                 document_id=source.document_id,
                 collection_id=source.collection_id,
             )
-            for source in quoted.values()
+            for source in read.values()
         ]
 
 

@@ -13,7 +13,10 @@ from rag.domain.passage import Passage
 from rag.domain.principal import Permit
 from rag.store.session import Database
 
-_HIDDEN = "hidden"
+HIDDEN = "hidden"
+"""Kind of the note that says that something was."""
+_LONG = 2000
+"""Characters from which on a text is looked through beside the event loop: other answers are not to stand still."""
 
 
 async def without_hidden(
@@ -29,9 +32,9 @@ async def without_hidden(
             if hide is None or isinstance(event, Note):
                 yield event
                 continue
-            text = hide(event.text)
+            text = hide(event.text) if len(event.text) < _LONG else await run_sync(hide, event.text)
             if text == event.text:
                 yield event
                 continue
-            yield Note(_HIDDEN, f"{sum(map(str.__ne__, text, event.text))} characters")
+            yield Note(HIDDEN, f"{sum(map(str.__ne__, text, event.text))} characters")
             yield Sentence(text, event.citations, Support.UNSUPPORTED, event.gap)

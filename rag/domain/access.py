@@ -157,11 +157,13 @@ class Reader:
     Attributes:
         subjects: all that name the reader: itself, its groups (nested ones too), its attributes, everyone.
         curates: curator or more where the document lies.
+        behind: all that name whoever made the reader's credential: what denies them denies it too.
     """
 
     subjects: frozenset[Subject]
     clearance: Label
     curates: bool = False
+    behind: frozenset[Subject] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,7 +182,7 @@ class AccessRule:
 
     def permits(self, reader: Reader) -> bool:
         """Whether `reader` may read. Deny wins; a label goes by clearance for everybody; then the list of readers."""
-        if not reader.clearance.covers(self.label) or not self.deny.isdisjoint(reader.subjects):
+        if not reader.clearance.covers(self.label) or not self.deny.isdisjoint(reader.subjects | reader.behind):
             return False
         return not self.allow or reader.curates or not self.allow.isdisjoint(reader.subjects)
 

@@ -37,7 +37,6 @@ class Kind(StrEnum):
     """What program text assigns to a name such as `password`."""
 
 
-SECRETS = frozenset({Kind.PRIVATE_KEY, Kind.CLOUD_KEY, Kind.TOKEN, Kind.CREDENTIALS, Kind.SECRET})
 _TAIL_KEPT = frozenset({Kind.CARD, Kind.PHONE})
 _HEAD_KEPT: Mapping[str, int] = {
     Kind.RESIDENT: 7,

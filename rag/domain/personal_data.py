@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import Any
 
 from rag.domain.access import Role
-from rag.domain.findings import CUSTOM, Finding
+from rag.domain.findings import CUSTOM
 
 PATTERN_NAME = re.compile(r"[a-z][a-z0-9_]{0,29}")
 MAX_PATTERNS = 20
@@ -82,10 +82,6 @@ class PrivacyPolicy:
     def shows_raw(self, role: Role | None) -> bool:
         """Whether a reader of this role sees everything as it is."""
         return not self.hides_any or (role is not None and role.includes(self.raw_from))
-
-    def hidden_from(self, role: Role | None, findings: Iterable[Finding]) -> tuple[Finding, ...]:
-        """Those of `findings` that a reader of this role does not see."""
-        return () if self.shows_raw(role) else tuple(item for item in findings if self.hides(item.kind))
 
     @property
     def hides_any(self) -> bool:

@@ -64,6 +64,9 @@ class Principal:
         attributes: name and value, as the directory says.
         clearance: reads documents up to this label.
         credential: id of the key, session or token that it came with; None where that is the principal itself.
+        made_by: whoever made that credential for somebody else, and so can use it too.
+        behind: all that a rule can call them by.
+        issued_by: id of the key that made the token that it came with.
     """
 
     id: UUID
@@ -79,6 +82,9 @@ class Principal:
     attributes: frozenset[tuple[str, str]] = frozenset()
     clearance: Label = Label.OPEN
     credential: UUID | None = None
+    made_by: UUID | None = None
+    behind: frozenset[Subject] = frozenset()
+    issued_by: UUID | None = None
 
     @property
     def tenant_role(self) -> Role | None:
@@ -92,6 +98,11 @@ class Principal:
         if self.collections is not None and collection_id not in self.collections:
             return None
         return highest([self.tenant_role, *(role for item, role in self.grants if item == collection_id)])
+
+    @property
+    def charged(self) -> UUID:
+        """Whose allowance it uses: that of the key that it came with, or that its token was made with."""
+        return self.issued_by or self.credential or self.id
 
     @property
     def whole_tenant(self) -> bool:
@@ -110,7 +121,7 @@ class Principal:
     def reader_of(self, collection_id: UUID) -> Reader:
         """The principal as the rules of a collection see it."""
         role = self.role_on(collection_id)
-        return Reader(self.subjects, self.clearance, role is not None and role.includes(Role.CURATOR))
+        return Reader(self.subjects, self.clearance, role is not None and role.includes(Role.CURATOR), self.behind)
 
 
 class PassedRule(NamedTuple):
@@ -133,6 +144,7 @@ class Permit:
         where: read only documents that it holds for; None means all.
         rules: the rules of documents that let the principal pass. A document with a rule that is not among them can't
             be read, so one whose rule changed since can't either.
+        raw: whether its principal's role counts for seeing what the policies of collections hide; if not, it is hidden.
         revision: changes with every change of what rules hold for documents of these collections: what is remembered under
             a permit is remembered under this too. 0 where there are no rules.
     """
@@ -143,6 +155,11 @@ class Permit:
     where: DocumentFilter | None = None
     rules: frozenset[PassedRule] = frozenset()
     revision: int = 0
+    raw: bool = True
+
+    def masked(self) -> Permit:
+        """The same permit for what is to be read by others too: what is hidden from anybody is hidden."""
+        return replace(self, raw=False)
 
     def narrowed(self, collections: Iterable[UUID]) -> Permit:
         """The same permit for fewer collections; it can never grow."""

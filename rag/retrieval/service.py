@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 from uuid import UUID
 
+from rag.access.personal_data.reading import selection_masked
 from rag.domain.errors import InvalidRequest, QuestionTooLong
 from rag.domain.language import CollectionKind, Language
 from rag.domain.passage import SearchResult, SearchTrace
@@ -28,7 +29,6 @@ from rag.retrieval.traffic import Traffic
 from rag.retrieval.understanding import QuestionContext, Reading, Understander, question_language, with_terms
 from rag.settings import RetrievalSettings
 from rag.store import collection as collections_table
-from rag.store import filtering
 from rag.store.session import Database
 
 __all__ = ["RawLists", "Retriever", "question_language"]
@@ -167,7 +167,7 @@ class Retriever:
     def rarities(self, permit: Permit, terms: Container[str]) -> dict[str, float]:
         """How much each term of a question weighs in what the permit covers."""
         with self.database.read() as session:
-            selection = filtering.selection_of(session, permit)
+            selection = selection_masked(session, permit)
         with self._held() as held:
             return rarities(held.index, permit, sorted(terms), selection)
 
@@ -225,7 +225,7 @@ class Retriever:
 
     def _fused_in_engine(self, permit: Permit, wordings: Sequence[_Asked]) -> list[list[FusedHit]]:
         with self.database.read() as session:
-            selection = filtering.selection_of(session, permit)
+            selection = selection_masked(session, permit)
         return [
             fused_in_engine(self.index, permit, item.legs, self.settings, multi=item.vectors.multi, selection=selection)
             for item in wordings
@@ -235,7 +235,7 @@ class Retriever:
         """The legs' hits of every query in each kind of collection, which are fused with weights of their own."""
         with self.database.read() as session:
             kinds = collections_table.kinds(session, permit)
-            selection = filtering.selection_of(session, permit)
+            selection = selection_masked(session, permit)
         found: list[dict[CollectionKind, dict[str, list[LegHit]]]] = [{} for _ in queries]
         for kind in CollectionKind:
             part = permit.narrowed(key for key, its_kind in kinds if its_kind is kind)

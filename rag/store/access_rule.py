@@ -41,15 +41,14 @@ class AccessRuleRow(Base):
 
 
 class KnownRule(NamedTuple):
-    """A rule as the policy reads it: `text` is what `EffectiveRule.parse` reads."""
+    """A rule as the policy finds it; what it says, `texts_of` reads."""
 
     id: UUID
     collection_id: UUID
-    text: str
     wanted_at: datetime
 
 
-_KNOWN = select(AccessRuleRow.id, AccessRuleRow.collection_id, AccessRuleRow.rule, AccessRuleRow.wanted_at).where(
+_KNOWN = select(AccessRuleRow.id, AccessRuleRow.collection_id, AccessRuleRow.wanted_at).where(
     AccessRuleRow.tenant_id == bindparam("tenant", type_=Uuid()),
     AccessRuleRow.collection_id.in_(bindparam("ids", type_=Uuid(), expanding=True)),
 )
@@ -61,6 +60,17 @@ def of_collections(session: Session, tenant_id: UUID, ids: AnyCollection[UUID]) 
     if not ids:
         return []
     return [KnownRule(*row) for row in session.execute(_KNOWN, {"tenant": tenant_id, "ids": list(ids)})]
+
+
+def texts_of(session: Session, tenant_id: UUID, ids: AnyCollection[UUID]) -> dict[UUID, str]:
+    """What these rules say, as `EffectiveRule.parse` reads it; a rule that is gone is left out."""
+    found: dict[UUID, str] = {}
+    for some in in_groups(ids):
+        query = select(AccessRuleRow.id, AccessRuleRow.rule).where(
+            AccessRuleRow.tenant_id == tenant_id, AccessRuleRow.id.in_(some)
+        )
+        found |= {row[0]: row[1] for row in session.execute(query)}
+    return found
 
 
 def set_own_rule(session: Session, document: Document, rule: AccessRule) -> list[UUID]:
@@ -141,12 +151,7 @@ def holds_back(session: Session, permit: Permit) -> bool:
 
 def labels_of(session: Session, tenant_id: UUID, ids: AnyCollection[UUID]) -> dict[UUID, Label]:
     """The highest label in each of these rules."""
-    if not ids:
-        return {}
-    query = select(AccessRuleRow.id, AccessRuleRow.rule).where(
-        AccessRuleRow.tenant_id == tenant_id, AccessRuleRow.id.in_(ids)
-    )
-    return {row[0]: EffectiveRule.parse(row[1]).label for row in session.execute(query)}
+    return {key: EffectiveRule.parse(text).label for key, text in texts_of(session, tenant_id, ids).items()}
 
 
 _PENDING = (

@@ -43,6 +43,7 @@ class Account(Base):
         attributes: names with lists of values.
         clearance: value of a `Label`.
         suspended_at: since when none of its credentials is taken.
+        suspended_by: value of the `Source` that suspended it; a directory resumes only what it suspended itself.
         deleted_at: since when it is gone for everybody but the record.
     """
 
@@ -74,6 +75,7 @@ class Account(Base):
     created_at: Mapped[datetime] = mapped_column(default=utc_now)
     changed_at: Mapped[datetime] = mapped_column(default=utc_now)
     suspended_at: Mapped[datetime | None]
+    suspended_by: Mapped[str | None] = mapped_column(String(10))
     deleted_at: Mapped[datetime | None]
 
 

@@ -89,7 +89,7 @@ class AnswerRecord(Base):
 
 
 class AnswerSource(Base):
-    """That an answer quotes a version of a document: by it a deletion finds the quotes."""
+    """That an answer quotes a version of a document, or was written with it at hand: by it a deletion finds the words."""
 
     __tablename__ = "answer_source"
 
@@ -141,7 +141,7 @@ def of_caller(session: Session, permit: Permit, answer_id: UUID, since: datetime
 
 
 def withheld(session: Session, permit: Permit, answer_ids: Iterable[UUID]) -> frozenset[UUID]:
-    """Those of these answers that quote something which the permit does not cover now: their words are not for its principal."""
+    """Those of these answers whose sources the permit does not all cover now: their words are not for its principal."""
     found: set[UUID] = set()
     # Of a deleted collection no permit speaks any more: what had no rule is open, what had one stays closed.
     gone = and_(Collection.deleted_at.is_not(None), Collection.access.is_(None), Document.access_rule_id.is_(None))
@@ -234,7 +234,7 @@ def expire(session: Session, before: datetime, limit: int) -> int:
 
 
 def remove_quotes_of_documents(session: Session, document_ids: Iterable[UUID]) -> None:
-    """Remove the words of every answer that quotes one of these documents; questions and feedback stay."""
+    """Remove the words of every answer that one of these documents is a source of; questions and feedback stay."""
     for group in in_groups(document_ids):
         _remove_content(session, AnswerSource.document_id.in_(group))
 

@@ -29,6 +29,7 @@ class ApiKey(Base):
         collections: ids that the key is limited to; None means all of the tenant's.
         citation_style: value of a `CitationStyle`.
         owner_id: the account whose roles count; None means that the key is the tenant's, and its scopes say its role.
+        made_by: the account or key that made or rotated it last, and so knows its secret; None: its owner, or the command line.
         clearance: value of a `Label`; of a key with an owner, the lower one of both counts.
     """
 
@@ -43,6 +44,7 @@ class ApiKey(Base):
     collections: Mapped[list[Any] | None]
     citation_style: Mapped[str] = mapped_column(String(20), default=CitationStyle.ANNOTATIONS.value)
     owner_id: Mapped[UUID | None] = mapped_column(index=True)
+    made_by: Mapped[UUID | None]
     clearance: Mapped[str] = mapped_column(String(1), default=Label.OPEN.value, server_default=text("'O'"))
     description: Mapped[str] = mapped_column(String(500), default="", server_default=text("''"))
     previous_hash: Mapped[bytes | None] = mapped_column(LargeBinary(32))

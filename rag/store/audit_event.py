@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -32,6 +32,8 @@ from rag.store.base import Base
 
 _BATCH = 1000
 """Rows that a walk along a chain holds in memory."""
+_CUT_EVERY = timedelta(days=1)
+"""How much of a chain gathers behind its time before it is cut."""
 
 
 class AuditRow(Base):
@@ -250,9 +252,16 @@ def last_cut(session: Session, tenant_id: UUID) -> AuditCut | None:
 
 
 def due_for_cut(session: Session, tenant_id: UUID, before: datetime) -> AuditRow | None:
-    """The last entry of those from the beginning that are all older than `before`."""
+    """The last entry of those from the beginning that are all older than `before`, once the first is so by a day.
+
+    Each cut leaves an entry and a row behind that stay, so that there must not be one for every minute of a busy past. Usually
+    only the first entry is looked at.
+    """
     of_tenant = AuditRow.tenant_id == tenant_id
-    kept = session.scalar(select(func.min(AuditRow.seq)).where(of_tenant, AuditRow.at >= before))
+    first = session.scalar(select(AuditRow.at).where(of_tenant).order_by(AuditRow.seq).limit(1))
+    if first is None or first >= before - _CUT_EVERY:
+        return None
+    kept = session.scalar(select(AuditRow.seq).where(of_tenant, AuditRow.at >= before).order_by(AuditRow.seq).limit(1))
     query = select(AuditRow).where(of_tenant)
     if kept is not None:
         query = query.where(AuditRow.seq < kept)

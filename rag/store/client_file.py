@@ -30,9 +30,12 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import InstrumentedAttribute, Mapped, Session, mapped_column
 
+from rag.domain.access import Role
 from rag.domain.errors import DocumentNotFound
 from rag.domain.principal import Permit
+from rag.store import family
 from rag.store.base import Base, in_groups, utc_now
+from rag.store.collection import Collection
 from rag.store.document import Document, barred, visible
 from rag.store.version import DocumentVersion
 
@@ -112,23 +115,18 @@ class Cursor:
 
 
 def _own(permit: Permit) -> list[ColumnElement[bool]]:
-    """The client files of the permit: all of the tenant, or for a limited key its own and those in its collections.
+    """The client files of the permit: its principal's own and those in its collections; of an administrator, all.
 
-    A file that is a document somewhere is as restricted as that one: also to whoever uploaded it.
+    A file that is a document somewhere, or was one until it was deleted, is as restricted as that one: also to whoever
+    uploaded it.
     """
-    held_back = (
-        exists()
-        .where(StoredFile.file_id == ClientFile.id, Document.id == StoredFile.document_id, *barred(permit))
-        .correlate(ClientFile)
-    )
+    linked = (StoredFile.file_id == ClientFile.id, Document.id == StoredFile.document_id)
+    held_back = exists().where(*linked, barred(permit)).correlate(ClientFile)
     found = [ClientFile.tenant_id == permit.tenant_id, ~held_back]
-    if not permit.principal.whole_tenant:
-        inside = (
-            exists()
-            .where(StoredFile.file_id == ClientFile.id, Document.id == StoredFile.document_id, *visible(permit))
-            .correlate(ClientFile)
-        )
-        found.append(or_(ClientFile.owner_id == permit.principal.id, inside))
+    principal = permit.principal
+    if principal.collections is not None or principal.tenant_role is not Role.ADMIN:
+        inside = exists().where(*linked, *visible(permit)).correlate(ClientFile)
+        found.append(or_(ClientFile.owner_id == principal.id, inside))
     return found
 
 
@@ -302,6 +300,30 @@ def links_of(session: Session, permit: Permit, file_id: UUID) -> Sequence[Stored
     return session.scalars(query).all()
 
 
+def documents_of(session: Session, files: Sequence[KnownFile]) -> dict[UUID, list[Document]]:
+    """The documents that each of these files is, or was until they were deleted; whoever sees the file is barred from none."""
+    found: dict[UUID, list[Document]] = {item.id: [] for item in files}
+    for ids in in_groups(found):
+        linked = select(StoredFile.file_id, Document).join(Document, Document.id == StoredFile.document_id)
+        by_id = select(Document.id, Document).where(Document.id.in_(ids))
+        for query in (linked.where(StoredFile.file_id.in_(ids)), by_id):
+            for file_id, row in session.execute(query):
+                found[file_id].append(row)
+    return found
+
+
+def loses_rules(session: Session, file: KnownFile, collection_id: UUID | None) -> bool:
+    """Whether a rule holds for what the file is that would not hold for it as a document of this collection (None: a new one)."""
+    rows = [row for row in documents_of(session, [file])[file.id] if row.collection_id != collection_id]
+    inside = [row.id for row in rows] + list(family.below(session, [row.id for row in rows])) if rows else []
+    for ids in in_groups(inside):
+        if session.scalar(select(exists().where(Document.id.in_(ids), Document.access_rule_id.is_not(None)))):
+            return True
+    target = session.get_one(Collection, collection_id).access if collection_id is not None else None
+    rules = [session.get_one(Collection, row.collection_id).access for row in rows]
+    return any(rule is not None and rule != target for rule in rules)
+
+
 def counts(session: Session, permit: Permit) -> dict[UUID, dict[str, tuple[int, int]]]:
     """Per collection of the permit and state of the newest version: documents, and bytes of their originals."""
     query = (
@@ -350,6 +372,13 @@ def forget_collection(session: Session, collection_id: UUID) -> None:
 
 
 def forget_documents(session: Session, document_ids: Sequence[UUID]) -> None:
-    """Remove that files were these documents; the files themselves stay."""
+    """Remove that files were these documents; the files themselves stay. Where a rule held for one, that is not forgotten:
+    the file is as restricted as before."""
+    ruled = (
+        exists()
+        .where(Document.id == StoredFile.document_id, Collection.id == Document.collection_id)
+        .where(or_(Document.access_rule_id.is_not(None), Collection.access.is_not(None)))
+        .correlate(StoredFile)
+    )
     for group in in_groups(document_ids):
-        session.execute(delete(StoredFile).where(StoredFile.document_id.in_(group)))
+        session.execute(delete(StoredFile).where(StoredFile.document_id.in_(group), ~ruled))

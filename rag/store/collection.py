@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
@@ -151,3 +152,14 @@ def privacy_of(session: Session, collection_ids: Iterable[UUID]) -> dict[UUID, P
     """
     rows = session.execute(_PRIVACY, {"collections": list(collection_ids)})
     return {row[0]: policy_from_json(row[1]) for row in rows}
+
+
+def claim_settling(session: Session, collection_id: UUID) -> bool:
+    """Until the end of this transaction, be the only one that looks through the collection again; False: another is.
+
+    Beside SQLite no other process works on documents.
+    """
+    if session.get_bind().dialect.name != "postgresql":
+        return True
+    key = int.from_bytes(hashlib.sha256(b"settling:" + collection_id.bytes).digest()[:8], signed=True)
+    return bool(session.scalar(select(func.pg_try_advisory_xact_lock(key))))

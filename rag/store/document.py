@@ -7,12 +7,26 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, ForeignKey, Index, String, UniqueConstraint, false, func, or_, select, text
+from sqlalchemy import (
+    ColumnElement,
+    ForeignKey,
+    Index,
+    String,
+    UniqueConstraint,
+    and_,
+    exists,
+    false,
+    func,
+    or_,
+    select,
+    text,
+)
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from rag.domain.errors import DocumentNotFound
 from rag.domain.principal import Permit
 from rag.store.base import Base, utc_now
+from rag.store.collection import Collection
 from rag.store.version import DocumentVersion
 
 _PENDING = text("access_pending")
@@ -81,13 +95,14 @@ def covered(permit: Permit) -> tuple[ColumnElement[bool], ...]:
     return (Document.tenant_id == permit.tenant_id, Document.collection_id.in_(permit.collections), passed)
 
 
-def barred(permit: Permit) -> tuple[ColumnElement[bool], ...]:
-    """That a document is there, and that its own rule keeps the permit's principal out, whatever its collection."""
-    return (
-        Document.deleted_at.is_(None),
-        Document.access_rule_id.is_not(None),
-        Document.access_rule_id.not_in([item.rule_id for item in permit.rules]),
-    )
+def barred(permit: Permit) -> ColumnElement[bool]:
+    """That a rule keeps the permit's principal out of a document, deleted or not: its own, or that of its collection.
+
+    A collection with a rule that is not among the permit's may be closed by that rule: nobody tells, so it counts as closed.
+    """
+    own = and_(Document.access_rule_id.is_not(None), Document.access_rule_id.not_in([x.rule_id for x in permit.rules]))
+    ruled = exists().where(Collection.id == Document.collection_id, Collection.access.is_not(None)).correlate(Document)
+    return or_(own, and_(Document.collection_id.not_in(permit.collections), ruled))
 
 
 def get_permitted(session: Session, permit: Permit, document_id: UUID) -> Document:
@@ -97,6 +112,18 @@ def get_permitted(session: Session, permit: Permit, document_id: UUID) -> Docume
         DocumentNotFound: it does not exist, is deleted, or lies outside the permit: the caller can't tell which.
     """
     found = session.scalar(select(Document).where(Document.id == document_id, *visible(permit)))
+    if found is None:
+        raise DocumentNotFound(name=str(document_id))
+    return found
+
+
+def key_covered(session: Session, permit: Permit, document_id: UUID) -> str:
+    """The source key of a document that the permit covers, deleted or not.
+
+    Raises:
+        DocumentNotFound: it lies outside the permit, or there is none.
+    """
+    found = session.scalar(select(Document.source_key).where(Document.id == document_id, *covered(permit)))
     if found is None:
         raise DocumentNotFound(name=str(document_id))
     return found

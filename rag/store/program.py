@@ -185,6 +185,11 @@ def note_sources(session: Session, program_id: UUID, document_ids: Iterable[UUID
     session.add_all(ProgramSource(program_id=program_id, document_id=item) for item in sorted(set(document_ids)))
 
 
+def sources_of(session: Session, program_id: UUID) -> Sequence[UUID]:
+    """Documents that it was written from."""
+    return session.scalars(select(ProgramSource.document_id).where(ProgramSource.program_id == program_id)).all()
+
+
 def files_of(session: Session, program_id: UUID) -> Sequence[ProgramFile]:
     """Its files in the order in which they were written."""
     query = select(ProgramFile).where(ProgramFile.program_id == program_id)
@@ -281,11 +286,12 @@ def due(session: Session, ended_before: datetime, limit: int) -> Sequence[UUID]:
     return session.scalars(query.order_by(Program.created_at).limit(limit)).all()
 
 
-def paths_permitted(session: Session, permit: Permit, limit: int) -> list[tuple[str, UUID]]:
-    """Paths and ids of the documents that answer questions in the permit's collections, in order."""
-    query = select(Document.source_key, Document.id).where(*visible(permit), Document.current_version_id.is_not(None))
+def paths_permitted(session: Session, permit: Permit, limit: int) -> list[tuple[str, UUID, UUID]]:
+    """Paths, ids and collections of the documents that answer questions in the permit's collections, in order."""
+    query = select(Document.source_key, Document.id, Document.collection_id)
+    query = query.where(*visible(permit), Document.current_version_id.is_not(None))
     rows = session.execute(query.order_by(Document.source_key, Document.id).limit(limit))
-    return [(row[0], row[1]) for row in rows]
+    return [(row[0], row[1], row[2]) for row in rows]
 
 
 def still_permitted(session: Session, permit: Permit, document_ids: Iterable[UUID]) -> frozenset[UUID]:

@@ -14,11 +14,15 @@ from rag.store.base import utc_now
 from rag.store.version import DocumentVersion
 
 
-def note_score(session: Session, version_id: UUID, score: float, signs: Sequence[str], *, flag_from: float) -> None:
-    """Put the score of a version on record, and flag it from `flag_from` on; what a curator has cleared stays cleared."""
+def note_score(session: Session, version_id: UUID, score: float, signs: Sequence[str], *, flag_from: float) -> bool:
+    """Put the score of a version on record, and flag it from `flag_from` on; what a curator has cleared stays cleared.
+
+    Returns whether it is flagged.
+    """
     row = session.get_one(DocumentVersion, version_id)
     row.injection_score, row.injection_signs = score, list(signs)
     row.flagged = score >= flag_from and row.reviewed_at is None
+    return row.flagged
 
 
 def clear(session: Session, permit: Permit, document_id: UUID, reason: str) -> int:

@@ -130,10 +130,13 @@ def _configure_sqlite(connection: Any, _record: Any) -> None:
     cursor.close()
 
 
+_SYNCHRONOUS = {True: "PRAGMA synchronous=FULL", False: "PRAGMA synchronous=NORMAL"}
+
+
 def _begin_sqlite(connection: Connection) -> None:
     options = connection.get_execution_options()
     writing, durable = options.get(_WRITE, False), options.get(_DURABLE, False)
     if writing and connection.info.get(_DURABLE, False) != durable:  # can't be changed once the transaction has begun
-        connection.exec_driver_sql(f"PRAGMA synchronous={'FULL' if durable else 'NORMAL'}")
+        connection.exec_driver_sql(_SYNCHRONOUS[durable])
         connection.info[_DURABLE] = durable
     connection.exec_driver_sql("BEGIN IMMEDIATE" if writing else "BEGIN")

@@ -12,6 +12,9 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from rag.store.base import Base, utc_now
 
+MAX_PENDING = 10_000
+"""Sign-ins on their way at once: anybody can begin one."""
+
 
 class PendingSignIn(Base):
     """A browser that was sent to a provider and has not come back yet.
@@ -74,6 +77,7 @@ class AccountLink(Base):
         said_at: when the provider issued the newest token of which the claims were taken over. An older one changes nothing,
             or a token from before would bring a group back that somebody has left.
         said_hash: SHA-256 of what it said.
+        not_before: when the account was deleted that it led to before; what the provider said until then counts no more.
     """
 
     __tablename__ = "account_link"
@@ -90,6 +94,7 @@ class AccountLink(Base):
     created_at: Mapped[datetime] = mapped_column(default=utc_now)
     said_at: Mapped[datetime | None]
     said_hash: Mapped[bytes | None] = mapped_column(LargeBinary(32))
+    not_before: Mapped[datetime | None]
 
 
 def link_of(session: Session, tenant_id: UUID, issuer: str, subject: str) -> AccountLink | None:
@@ -104,9 +109,18 @@ def linked(session: Session, account_id: UUID, issuer: str) -> bool:
     return session.scalar(select(AccountLink.id).where(*named)) is not None
 
 
-def unlink(session: Session, link: AccountLink) -> None:
-    """Forget a link, as when its account is gone."""
-    session.execute(delete(AccountLink).where(AccountLink.id == link.id))
+def lead_on(session: Session, link: AccountLink, account_id: UUID, not_before: datetime | None) -> None:
+    """Lead a link whose account was deleted to another one, unless that was done meanwhile."""
+    same = update(AccountLink).where(AccountLink.id == link.id, AccountLink.account_id == link.account_id)
+    session.execute(same.values(account_id=account_id, not_before=not_before, said_at=None, said_hash=None))
+
+
+def begin(session: Session, pending: PendingSignIn, now: datetime) -> None:
+    """Note a sign-in. Those that nobody ended in time go, and of too many those that began first."""
+    session.execute(delete(PendingSignIn).where(PendingSignIn.expires_at <= now))
+    newest = select(PendingSignIn.id).order_by(PendingSignIn.expires_at.desc(), PendingSignIn.id)
+    session.execute(delete(PendingSignIn).where(PendingSignIn.id.in_(newest.offset(MAX_PENDING - 1))))
+    session.add(pending)
 
 
 def taken(session: Session, state_hash: bytes, now: datetime) -> PendingSignIn | None:

@@ -29,6 +29,7 @@ class WidgetToken(Base):
         account_id: whose token it is, when the maker of the key vouches for one of its users.
         groups: ids of groups that the maker vouches for, of a user without an account.
         attributes: the same, as names with lists of values.
+        made_by: who vouches for somebody else by it: the account behind the key, or the key itself.
         origins: what the browser's `Origin` may be; None means that nobody looks.
     """
 
@@ -41,6 +42,7 @@ class WidgetToken(Base):
     secret_hash: Mapped[bytes] = mapped_column(LargeBinary(32))
     collections: Mapped[list[Any]]
     account_id: Mapped[UUID | None]
+    made_by: Mapped[UUID | None]
     groups: Mapped[list[Any] | None]
     attributes: Mapped[dict[str, Any] | None]
     origins: Mapped[list[Any] | None]

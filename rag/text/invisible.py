@@ -95,11 +95,6 @@ def visible(text: str) -> str:
     return shown
 
 
-def holds_unseen(text: str) -> bool:
-    """Whether `visible` would take anything out."""
-    return visible(text) != text
-
-
 def _shown(text: str, *, keep_variants: bool) -> tuple[str, Counter[Unseen]]:
     taken: Counter[Unseen] = Counter()
     parts: list[str] = []

@@ -152,6 +152,20 @@ def test_a_program_is_written_checked_and_fetched(desk: Desk, owner: Caller) -> 
     assert ordered["id"] in [item["id"] for item in listed]
 
 
+def test_what_is_hidden_from_some_readers_is_no_part_of_a_program(desk: Desk, service: Running) -> None:
+    number, own = "900101-1234568", service.caller(Scope.ADMIN)
+    own.collection("fares", kind="code")
+    own.request("PATCH", "/api/v1/collections/fares", json={"privacy": {"default": "mask"}})
+    own.ingest("fares", {f"fares/김민수_{number}.py": f"class FareTable:\n    owner = '{number}'\n", **CODE})
+    assert number in str(own.search("FareTable owner"))
+    engine = desk.put(spoken(WRITTEN))
+    assert ended(own, order(own)["id"])["state"] == "done"
+    [call] = engine.calls
+    prompt = "\n".join(str(message["content"]) for message in call.messages)
+    assert "owner = '900101-" in prompt and "fares/김민수_900101-" in prompt
+    assert number not in prompt
+
+
 def test_broken_syntax_is_mended_once_and_what_stays_broken_is_said(desk: Desk, owner: Caller) -> None:
     broken = "<<<FILE a.py>>>\ndef f(:\n<<<END FILE>>>\n<<<FILE b.json>>>\n{\n<<<END FILE>>>\n"
     broken += "<<<FILE c.py>>>\nx = 1\n<<<END FILE>>>"

@@ -51,9 +51,11 @@ def key_of(admin: Caller, account: str | None, *scopes: str, **fields: Any) -> A
 
 
 def person(service: Running, admin: Caller, account: str, *scopes: str) -> Caller:
-    made = key_of(admin, account, *scopes)
-    assert made.status_code == 201, made.text
-    return as_key(service, made.json()["secret"])
+    """With a key that the person was given at the command line: no administrator makes one for another."""
+    tenant = admin.get("/api/v1/me").json()["tenant"]
+    held = [Scope(scope) for scope in scopes or ("read",)]
+    secret, _ = service.services.rag.keys.create(tenant, "열쇠", held, owner_id=UUID(account))
+    return as_key(service, secret)
 
 
 def names(caller: Caller) -> set[str]:
@@ -153,13 +155,16 @@ def test_nobody_raises_a_clearance_over_their_own(service: Running) -> None:
     tenant = admin.get("/api/v1/me").json()["tenant"]
     secret, _ = service.services.rag.keys.create(tenant, "보안", [Scope.ADMIN], clearance=Label.SENSITIVE)
     cleared = as_key(service, secret)
-    kim = new_account(admin)
+    kim = new_account(admin, kind="service")
     path = f"/api/v1/accounts/{kim}"
     assert admin.request("PATCH", path, json={"clearance": "S"}).status_code == 403
     assert admin.post("/api/v1/accounts", json={"user_name": "x", "clearance": "S"}).status_code == 403
     assert cleared.request("PATCH", path, json={"clearance": "C"}).status_code == 403
     assert cleared.request("PATCH", path, json={"clearance": "S"}).json()["clearance"] == "S"
-    assert admin.request("PATCH", path, json={"clearance": "S", "email": "k@x"}).status_code == 200, "it had that"
+    assert admin.request("PATCH", path, json={"clearance": "S", "display_name": "김"}).status_code == 200, "it had that"
+    for known_by in ({"email": "mine@bank.example"}, {"user_name": "mine"}, {"clearance": "S", "email": "k@x"}):
+        assert admin.request("PATCH", path, json=known_by).status_code == 403, "a provider's account may go by it"
+        assert cleared.request("PATCH", path, json=known_by).status_code == 200
     assert key_of(admin, kim, clearance="S").status_code == 403
     wide = key_of(cleared, kim, clearance="S").json()
     assert as_key(service, wide["secret"]).get("/api/v1/me").json()["clearance"] == "S"
@@ -247,7 +252,7 @@ def test_a_key_is_never_wider_than_who_makes_it(service: Running) -> None:
     admin = service.caller()
     rules, wages = admin.collection(), admin.collection()
     assert key_of(admin, None, "operator").status_code == 403
-    kim = new_account(admin)
+    kim = new_account(admin, kind="service")
     for role, where in (("viewer", rules), ("contributor", wages)):
         grant(admin, f"user:{kim}", role, where)
     limited = key_of(admin, kim, "write", collections=[rules]).json()
@@ -273,7 +278,7 @@ def test_a_key_is_never_wider_than_who_makes_it(service: Running) -> None:
 
 def test_a_key_ends_with_the_one_that_made_it_at_the_latest(service: Running) -> None:
     admin = service.caller()
-    kim = new_account(admin)
+    kim = new_account(admin, kind="service")
     soon, late = (utc_now() + timedelta(days=days) for days in (1, 9))
     limited = key_of(admin, kim, "write", expires_at=soon.isoformat()).json()
     caller = as_key(service, limited["secret"])
@@ -286,6 +291,60 @@ def test_a_key_ends_with_the_one_that_made_it_at_the_latest(service: Running) ->
     for wrong in (past, "0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00"):
         refused = key_of(admin, kim, expires_at=wrong)
         assert (refused.status_code, refused.json()["code"]) == (422, "invalid_request"), wrong
+
+
+def test_an_administrator_gets_no_secret_with_which_to_be_another_person(service: Running) -> None:
+    admin = service.caller()
+    kim, lee, robot = new_account(admin), new_account(admin), new_account(admin, kind="service")
+    for account in (kim, robot):
+        grant(admin, f"user:{account}", "admin")
+    chief = person(service, admin, kim, "admin")
+    person(service, admin, lee, "read")
+    [held] = [key["id"] for key in admin.get("/api/v1/keys").json()["keys"] if key["owner_id"] == lee]
+    for maker in (admin, chief):
+        assert key_of(maker, lee).status_code == 403
+        assert maker.post(f"/api/v1/keys/{held}/rotate", json={"grace_minutes": 5}).status_code == 403
+    own, tenants, service_key = (key_of(chief, account, "admin").json() for account in (kim, None, robot))
+    assert [item["made_by"] for item in (own, tenants, service_key)] == [None, kim, kim]
+    second = key_of(as_key(service, tenants["secret"]), robot, "admin").json()
+    assert second["made_by"] == kim, "whoever is behind the key that made it"
+    again = admin.post(f"/api/v1/keys/{service_key['id']}/rotate", json={}).json()
+    assert again["made_by"] == admin.get("/api/v1/me").json()["id"], "who saw the secret last"
+    alone = as_key(service, again["secret"]).post(f"/api/v1/me/keys/{again['id']}/rotate", json={}).json()
+    assert alone["made_by"] == again["made_by"], "which the secret that follows can be read with"
+    assert chief.delete(f"/api/v1/keys/{held}").status_code == 204, "revoking takes no secret"
+
+
+def test_what_denies_the_maker_denies_the_keys_that_they_made(service: Running) -> None:
+    admin = service.caller()
+    rules = admin.collection()
+    admin.ingest(rules, {"감사.md": "# 감사\n\n연차 휴가는 15일이다.\n"})
+    [document] = [item["id"] for item in admin.get(f"/api/v1/collections/{rules}/documents").json()["documents"]]
+    kim, lee = new_account(admin), new_account(admin)
+    robot = new_account(admin, kind="service")
+    team = new_group(admin, kim)
+    grant(admin, f"user:{kim}", "admin")
+    for account in (robot, lee):
+        grant(admin, f"user:{account}", "viewer", rules)
+    chief = person(service, admin, kim, "admin")
+    made = [key_of(chief, account, "admin", "read").json() for account in (None, robot)]
+    keys = [as_key(service, item["secret"]) for item in made]
+    portal = keys[0].post("/api/v1/widget-tokens", json={"subject": {"account_id": lee}}).json()["token"]
+    page, path = as_key(service, portal), f"/api/v1/documents/{document}/content"
+    question = {"question": "연차 휴가는 며칠인가?"}
+    assert [caller.get(path).status_code for caller in (chief, *keys)] == [200, 200, 200]
+    assert page.post("/api/v1/search", json=question).json()["passages"]
+    denied = admin.request("PUT", f"/api/v1/documents/{document}/access", json={"deny": [f"group:{team}"]})
+    assert denied.status_code == 200, denied.text
+    assert [caller.get(path).status_code for caller in (chief, *keys, admin)] == [404, 404, 404, 200]
+    assert not page.post("/api/v1/search", json=question).json()["passages"]
+    assert person(service, admin, lee).get(path).status_code == 200, "the denial is not of the others"
+    events = admin.get("/api/v1/audit/events", params={"limit": 500}).json()["events"]
+    asked = [item for item in events if item["what"] == f"GET {path}" and item["kind"] == "document.downloaded"]
+    told = {item["who"]["name"]: item["detail"].get("made_by") for item in asked}
+    assert set(told.values()) == {None, kim}, told
+    [searched] = {item["detail"]["made_by"] for item in events if item["who"]["kind"] == "widget"}
+    assert searched == kim
 
 
 def test_a_rotated_key_opens_with_the_new_secret_and_for_the_grace_with_the_old(service: Running) -> None:
@@ -321,7 +380,7 @@ class World:
 @pytest.fixture(scope="module")
 def world(service: Running) -> World:
     owner, stranger = service.caller(), service.caller()
-    kim = new_account(owner, "vault", attributes={"dept": ["vault"]})
+    kim = new_account(owner, "vault", attributes={"dept": ["vault"]}, kind="service")
     team = new_group(owner, kim)
     given = grant(owner, f"user:{kim}", "viewer", owner.collection()).json()["id"]
     return World(owner, stranger, kim, team, given, key_of(owner, kim, "write").json()["id"])

@@ -6,7 +6,7 @@ import asyncio
 import json
 import threading
 import time
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Iterator
 from datetime import timedelta
 from typing import Any
 from uuid import UUID, uuid4
@@ -15,16 +15,19 @@ import pytest
 from fastapi import FastAPI
 from sqlalchemy import event as sql_event
 from sqlalchemy import select
+from starlette.requests import Request
 
 from api.deps import Services
-from api.streaming import EventStream
+from api.hardening.download import download
+from api.streaming import EventStream, while_connected
 from api.watching import BLIND_S, AccessWatch
 from rag.access.accounts import Accounts
 from rag.access.identities import CredentialKind, Identities
 from rag.access.keys import Keys
 from rag.access.operator import LocalOperator
 from rag.access.widgets import WidgetTokens, WidgetWish
-from rag.domain.errors import StoreUnavailable
+from rag.blobs.store import BlobStore
+from rag.domain.errors import AccessEnded, StoreUnavailable
 from rag.domain.principal import Principal, Scope
 from rag.store import widget_token
 from rag.store.account import Account
@@ -307,6 +310,98 @@ def test_the_last_event_has_the_shape_of_its_surface(world: World, language: str
     response = json.loads(found["/v1/responses"].split("data: ", 1)[1])
     assert (response["type"], response["code"], response["param"]) == ("error", "access_ended", None)
     assert response["sequence_number"] >= 1
+
+
+class SlowBlobs(BlobStore):
+    """A file that is never at its end; notes how much of it was read."""
+
+    def __init__(self) -> None:
+        self.pieces = 0
+
+    def stream(self, content_hash: str, start: int = 0, length: int | None = None) -> Iterator[bytes]:
+        while True:
+            self.pieces += 1
+            yield "글".encode()
+            time.sleep(0.05)
+
+
+def test_a_download_is_cut_off(world: World) -> None:
+    secret, row = world.key()
+    principal, blobs = world.keys.authenticate(secret), SlowBlobs()
+
+    async def run() -> tuple[Reader, float]:
+        watch, reader = AccessWatch.of(world.services), Reader()
+        scope = scope_of(world.app(watch), principal, "/api/v1/documents/x/content")
+        response = download(Request(scope), blobs, "0" * 64, 10**9, "큰 파일.pdf")
+        try:
+            task = asyncio.create_task(response(scope, reader.receive, reader.send))
+            await asyncio.sleep(0.3)
+            began = time.monotonic()
+            await asyncio.to_thread(world.keys.revoke, row.prefix)
+            await asyncio.wait_for(task, 20)
+            return reader, time.monotonic() - began
+        finally:
+            await watch.aclose()
+
+    reader, took = asyncio.run(run())
+    assert took < END_S + SLACK_S, took
+    assert len(reader.sent) > 1 and not reader.ended_at, "cut off, not ended: nobody takes it for the whole file"
+    read = blobs.pieces
+    time.sleep(0.2)
+    assert blobs.pieces == read
+
+
+def made_whole(world: World, principal: Principal, end: Callable[[], object], lasts: float) -> tuple[bool, float]:
+    """What is made in one piece for the principal, who is ended meanwhile: whether it was stopped, and after how long."""
+    stopped = False
+
+    async def work() -> str:
+        nonlocal stopped
+        try:
+            await asyncio.to_thread(end)
+            await asyncio.sleep(lasts)
+        except asyncio.CancelledError:
+            stopped = True
+            raise
+        return "다 된 답"
+
+    async def run() -> float:
+        watch = AccessWatch.of(world.services)
+        request = Request(scope_of(world.app(watch), principal, "/api/v1/answers"), Reader().receive)
+        began = time.monotonic()
+        try:
+            with pytest.raises(AccessEnded):
+                await while_connected(request, work())
+        finally:
+            await watch.aclose()
+        return time.monotonic() - began
+
+    took = asyncio.run(run())
+    return stopped, took
+
+
+def test_an_answer_in_one_piece_ends_too(world: World) -> None:
+    for lasts, ends_early in ((60.0, True), (0.0, False)):  # at work for minutes, or done before anybody looked
+        kim = world.account()
+        principal = world.keys.authenticate(world.key(kim.id)[0])
+        stopped, took = made_whole(
+            world, principal, lambda row=kim: world.accounts.suspend(world.tenant_id, row.id), lasts
+        )
+        assert took < END_S + SLACK_S, took
+        assert stopped is ends_early
+
+
+def test_an_answer_in_one_piece_comes_to_whoever_may_have_it(world: World) -> None:
+    principal = world.keys.authenticate(world.key(world.account().id)[0])
+
+    async def work() -> str:
+        return "답"
+
+    async def run() -> str | None:
+        request = Request(scope_of(world.app(), principal, "/api/v1/answers"), Reader().receive)
+        return await while_connected(request, work())
+
+    assert asyncio.run(run()) == "답"
 
 
 class Blind(Identities):

@@ -10,8 +10,10 @@ from uuid import UUID, uuid4
 import pytest
 
 from ingest.pipeline import privacy
+from ingest.pipeline.steps import Pipeline
 from rag.domain.principal import Scope
 from rag.store import chunk as chunks_table
+from rag.store import collection as collections_table
 from rag.store.version import DocumentVersion
 from tests.conftest import new_database
 from tests.support.running import Caller, Running, running, settings_for
@@ -159,6 +161,54 @@ def test_a_changed_policy_holds_from_the_next_question_and_then_in_the_index(
     assert NUMBER in someone.viewer.search("상담 고객")[0]["text"]
     settled(service)
     assert set(privacy_vectors(service, UUID(document["version"]["id"])).indices) == set(before.indices)
+
+
+def unsettled(people: Callable[..., People], service: Running) -> list[UUID]:
+    """Versions of a collection that all have to be looked through again."""
+    someone = people()
+    names = ("하나.md", "둘.md", "셋.md")
+    documents = someone.admin.ingest(someone.collection, {name: f"{TEXT}\n{name}\n" for name in names})
+    settled(service)
+    someone.policy(default="mask")
+    return [UUID(item["version"]["id"]) for item in documents]
+
+
+def test_a_look_ends_when_its_time_is_up(people: Callable[..., People], service: Running) -> None:
+    versions = unsettled(people, service)
+    pipeline, ticks = service.services.ingest.pipeline, iter(range(100))
+    assert privacy.settle(pipeline, 2, lambda: float(next(ticks))) == 2
+    assert privacy.settle(pipeline, 0) == len(versions) - 2
+    assert privacy.settle(pipeline, 0) == 0
+
+
+def test_a_version_that_cannot_be_looked_through_keeps_no_other_waiting(
+    people: Callable[..., People], service: Running, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    versions = unsettled(people, service)
+    look_again = privacy._look_again
+
+    def broken(pipeline: Pipeline, version: DocumentVersion) -> None:
+        if version.id == min(versions):
+            raise ZeroDivisionError
+        look_again(pipeline, version)
+
+    pipeline = service.services.ingest.pipeline
+    with monkeypatch.context() as patched:
+        patched.setattr(privacy, "_look_again", broken)
+        assert (privacy.settle(pipeline), privacy.settle(pipeline)) == (2, 0)
+    assert str(min(versions)) in caplog.text
+    assert privacy.settle(pipeline) == 1
+
+
+def test_a_collection_that_another_process_is_at_is_left_to_it(
+    people: Callable[..., People], service: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    versions = unsettled(people, service)
+    pipeline = service.services.ingest.pipeline
+    with monkeypatch.context() as patched:
+        patched.setattr(collections_table, "claim_settling", lambda session, collection_id: False)
+        assert privacy.settle(pipeline) == 0
+    assert privacy.settle(pipeline) == len(versions)
 
 
 def test_vectors_of_a_masked_version_are_not_taken_over_for_a_raw_one(

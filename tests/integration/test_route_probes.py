@@ -129,13 +129,13 @@ def _world(service: Running) -> World:
     bare = owner.post("/api/v1/accounts", json={"user_name": "no role"}).json()["id"]
     gone = owner.post("/api/v1/accounts", json={"user_name": "suspended"}).json()["id"]
     owner.post("/api/v1/grants", json={"subject": f"user:{gone}", "role": "admin"})
-    suspended = _caller(_key_of(owner, gone), service)
+    suspended = _caller(_key_of(service, tenant, gone), service)
     assert suspended.get("/api/v1/collections").status_code == 200
     assert owner.request("PATCH", f"/api/v1/accounts/{gone}", json={"suspended": True}).status_code == 200
     widget = owner.post("/api/v1/widget-tokens", json={"collections": [other]}).json()["token"]
     callers = {
         "suspended account": suspended,
-        "same tenant, no role": _caller(_key_of(owner, bare), service),
+        "same tenant, no role": _caller(_key_of(service, tenant, bare), service),
         "widget for other collections": _caller(widget, service),
         "anonymous": Caller(service, {}),
         "another tenant": stranger,
@@ -149,11 +149,10 @@ def _world(service: Running) -> World:
     return World(owner, opened, ruled, labelled, own, callers)
 
 
-def _key_of(owner: Caller, account_id: str) -> str:
+def _key_of(service: Running, tenant: str, account_id: str) -> str:
     """A new key of an account that may do all that its account may."""
-    made = owner.post("/api/v1/keys", json={"name": "of an account", "scopes": ["admin"], "owner_id": account_id})
-    assert made.status_code == 201, made.text
-    return str(made.json()["secret"])
+    secret, _ = service.services.rag.keys.create(tenant, "of an account", [Scope.ADMIN], owner_id=UUID(account_id))
+    return secret
 
 
 def _secret(caller: Caller) -> str:

@@ -17,9 +17,12 @@ from rag.access.accounts import Accounts
 from rag.access.groups import Groups
 from rag.access.identities import Identities
 from rag.domain.access import Role, group
+from rag.domain.audit import AuditKind
 from rag.domain.errors import NotAuthenticated
 from rag.domain.principal import Scope
+from rag.store import audit_event
 from rag.store.account import Source
+from rag.store.audit_event import Wanted
 from rag.store.role_grant import RoleGrant
 from tests.support.bare import bare_services
 from tests.support.running import Running
@@ -103,6 +106,20 @@ SIMPLER = ("emails", "members", "active")
 they are, not those that were sent; and a user is active or not, which can't be left open."""
 
 
+def test_a_user_that_loses_or_gets_back_access_is_on_the_trail_as_that(directory: Directory) -> None:
+    made = directory.user()
+    for active in (False, False, True):
+        operation = {"op": "replace", "path": "active", "value": active}
+        assert directory.patch(f"{USERS}/{made['id']}", operation).status_code == 200
+    body = {"schemas": [USER_SCHEMA], "userName": made["userName"], "active": False}
+    assert directory.call("PUT", f"{USERS}/{made['id']}", body).status_code == 200
+    with directory.service.services.rag.database.read() as session:
+        rows = list(audit_event.oldest(session, directory.tenant_id, Wanted()))
+    told = [row for row in rows if row.kind in (AuditKind.ACCOUNT_SUSPENDED, AuditKind.ACCOUNT_RESUMED)]
+    assert [row.kind for row in told] == ["account.suspended", "account.resumed", "account.suspended"]
+    assert {(row.detail["account"], row.surface) for row in told} == {(made["id"], "scim")}
+
+
 def test_a_user_comes_with_what_the_directory_says(directory: Directory) -> None:
     made = directory.user(
         "Hong@bank.example",
@@ -175,6 +192,27 @@ def test_an_inactive_user_loses_every_access_at_once(directory: Directory, opera
     kept = directory.call("PUT", f"{USERS}/{user['id']}", body).json()
     assert kept["active"] is False and kept["displayName"] == "새 이름"  # not let in again by what is left out
     assert directory.call("PUT", f"{USERS}/{user['id']}", body | {"active": True}).json()["active"] is True
+
+
+def test_whom_an_administrator_suspended_a_directory_does_not_resume(directory: Directory) -> None:
+    by_hand, by_both, resumed = directory.user(), directory.user(active=False), directory.user()
+    accounts = Accounts(directory.service.services.rag.database)
+    for user in (by_hand, by_both):
+        accounts.suspend(directory.tenant_id, UUID(user["id"]))
+    accounts.suspend(directory.tenant_id, UUID(resumed["id"]))
+    accounts.resume(directory.tenant_id, UUID(resumed["id"]))
+    active = {"op": "replace", "path": "active", "value": True}
+    for user in (by_hand, by_both):
+        whole = {"schemas": [USER_SCHEMA], "userName": user["userName"], "active": True}
+        for said in (False, True):
+            step = active | {"value": said}
+            assert directory.patch(f"{USERS}/{user['id']}", step).json()["active"] is False
+        assert directory.call("PUT", f"{USERS}/{user['id']}", whole).json()["active"] is False
+        accounts.resume(directory.tenant_id, UUID(user["id"]))
+        assert directory.call("GET", f"{USERS}/{user['id']}").json()["active"] is True
+    for said in (False, True):
+        step = active | {"value": said}
+        assert directory.patch(f"{USERS}/{resumed['id']}", step).json()["active"] is said, "its own suspension"
 
 
 def test_a_deleted_user_is_gone_and_may_come_again(directory: Directory) -> None:

@@ -168,7 +168,7 @@ def test_what_hides_in_it_is_flagged(sandbox, tmp_path):
         entries = {name: archive.read(name) for name in archive.namelist()}
     entries["word/document.xml"] = entries["word/document.xml"].replace("회사".encode(), "회\u200b사".encode())
     document = read(sandbox, tmp_path, "규정.docx", zip_bytes(entries))
-    assert document.warnings == ("hidden_text", "second_reader")
+    assert document.warnings == ("hidden_text", "second_reader", "unseen_characters:zero_width=1")
     assert "회사는 개인정보를 보호한다." in texts(document)
 
 

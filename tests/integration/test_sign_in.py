@@ -119,7 +119,8 @@ def _opened(folder: Path, issuer: str) -> Iterator[Door]:
 def _answer_for(services: Services, tokens: FakeProvider) -> None:
     """Let the second provider, which no network has, answer here."""
     second = IdentitySettings(oidc=(services.rag.settings.identity.oidc[1],))
-    made = open_federation(second, services.rag.database, _Taken(services.rag.identities), tokens.transport())
+    rag = services.rag
+    made = open_federation(second, rag.database, _Taken(rag.identities), rag.audit, tokens.transport())
     assert made.sign_in("sso")
 
 

@@ -20,7 +20,7 @@ def bare_services(database: Database, settings: RagSettings | None = None, api: 
     """Services of which only the store, identities and the policy are there."""
     chosen, missing = settings or RagSettings(), cast(Any, None)
     keys = Keys(database)
-    identities = Identities(database, keys)
+    identities, audit = Identities(database, keys), AuditTrail(database)
     rag = Rag(
         settings=chosen,
         database=database,
@@ -29,11 +29,11 @@ def bare_services(database: Database, settings: RagSettings | None = None, api: 
         spaces=missing,
         keys=keys,
         identities=identities,
-        federation=open_federation(chosen.identity, database, identities),
+        federation=open_federation(chosen.identity, database, identities, audit),
         policy=Policy(database),
         retriever=missing,
         answerer=missing,
         traffic=missing,
-        audit=AuditTrail(database),
+        audit=audit,
     )
     return Services(api or ApiSettings(), rag, missing)

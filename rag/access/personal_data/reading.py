@@ -11,20 +11,26 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from rag.access.personal_data.detector import detector_for
+from rag.access.personal_data.detector import Detector, detector_for
 from rag.access.personal_data.scanning import detector_of, scan_alone, scan_key
 from rag.domain.document import Chunk
-from rag.domain.errors import PersonalDataHidden
-from rag.domain.findings import ChunkFindings, Finding, masked
+from rag.domain.errors import NotPermitted, PersonalDataHidden
+from rag.domain.filters import Selection
+from rag.domain.findings import ChunkFindings, masked
 from rag.domain.language import CollectionKind
 from rag.domain.passage import LocatedChunk, Passage, Source
-from rag.domain.personal_data import PersonalDataRecord, PrivacyPolicy, record_from_json
-from rag.domain.principal import Permit
+from rag.domain.personal_data import PersonalDataRecord, PrivacyPolicy, policy_from_json, record_from_json
+from rag.domain.principal import Permit, Principal
 from rag.store import chunk as chunks_table
 from rag.store import collection as collections_table
-from rag.store.document import Document
+from rag.store import family, filtering
+from rag.store import version as versions_table
+from rag.store.base import in_groups
+from rag.store.collection import Collection
+from rag.store.document import Document, covered
 from rag.store.session import Database
 from rag.store.version import DocumentVersion, looked_through
 
@@ -72,11 +78,23 @@ def version_masked(session: Session, permit: Permit, collection_id: UUID, versio
 
 
 def require_original(session: Session, permit: Permit, version: DocumentVersion) -> None:
-    """Refuse the original of a document to who may not see all that is in it.
+    """Refuse the original of a document to who may not see all that is in it: what lies inside it is part of it.
 
     Raises:
         PersonalDataHidden: something in it is hidden from the principal, or nobody looked yet where something might be.
+        NotPermitted: a rule keeps the principal out of something inside it.
     """
+    _require_raw(session, permit, version)
+    for ids in in_groups(family.below(session, [version.document_id])):
+        inside = select(Document.latest_version_id).where(Document.id.in_(ids), *covered(permit))
+        newest = session.scalars(inside).all()
+        if len(newest) < len(ids):
+            raise NotPermitted
+        for item in versions_table.by_ids(session, [key for key in newest if key is not None]):
+            _require_raw(session, permit, item)
+
+
+def _require_raw(session: Session, permit: Permit, version: DocumentVersion) -> None:
     view = _views(session, permit, [version.collection_id])[version.collection_id]
     if view.raw:
         return
@@ -120,23 +138,87 @@ class DocumentPrivacy:
         return lambda text: _name_shown(view, text)
 
 
+def names_masked(session: Session, permit: Permit, names: Sequence[tuple[UUID, str]]) -> list[str]:
+    """Names of documents, each with its collection, as the principal may see them."""
+    views = _views(session, permit, {collection_id for collection_id, _ in names})
+    return [_name_shown(views[collection_id], name) for collection_id, name in names]
+
+
+def named_as_wanted(session: Session, permit: Permit, rows: Sequence[Document]) -> list[Document]:
+    """Those of these documents whose names, as the principal may see them, begin as the permit's filter wants: what is hidden
+    in a name can't be guessed from the front either."""
+    where = permit.where
+    if where is None or not where.needs_record:
+        return list(rows)
+    views = _views(session, permit, {row.collection_id for row in rows})
+    wanted = ((where.title, "title"), (where.author, "author"), (where.source_key, "source_key"))
+    prefixes = [(prefix, name) for prefix, name in wanted if prefix]
+    return [
+        row
+        for row in rows
+        if views[row.collection_id].raw
+        or all(
+            _name_shown(views[row.collection_id], getattr(row, name)).startswith(prefix) for prefix, name in prefixes
+        )
+    ]
+
+
+def selection_masked(session: Session, permit: Permit) -> Selection | None:
+    """`rag.store.filtering.selection_of`, without documents that are chosen by what is hidden from the principal."""
+    selection, where = filtering.selection_of(session, permit), permit.where
+    if selection is None or not selection.documents or where is None or not where.needs_record:
+        return selection
+    policies = collections_table.privacy_of(session, permit.collections)
+    if not any(policy.hides_any for policy in policies.values()):
+        return selection
+    kept: set[UUID] = set()
+    for ids in in_groups(selection.documents):
+        rows = session.scalars(select(Document).where(Document.id.in_(ids))).all()
+        kept.update(row.id for row in named_as_wanted(session, permit, rows))
+    return Selection(selection.label_groups, frozenset(kept), selection.excluded)
+
+
+def revealed(session: Session, principal: Principal, document_ids: Iterable[UUID]) -> list[UUID]:
+    """Those of documents that hold what their collection hides from others, and the principal sees."""
+    found: list[UUID] = []
+    for some in in_groups(sorted(document_ids)):
+        query = (
+            select(Document.id, Document.collection_id, Collection.privacy, DocumentVersion.personal_data)
+            .join(Collection, Collection.id == Document.collection_id)
+            .join(DocumentVersion, DocumentVersion.id == Document.current_version_id)
+            .where(Document.id.in_(some), Collection.privacy.is_not(None))
+        )
+        for document_id, collection_id, privacy, told in session.execute(query):
+            policy, record = policy_from_json(privacy), record_from_json(told)
+            hidden = record is not None and any(policy.hides(kind) for kind in record.counts)
+            if hidden and policy.shows_raw(principal.role_on(collection_id)):
+                found.append(document_id)
+    return found
+
+
 def answer_filter(database: Database, permit: Permit, passages: Sequence[Passage]) -> Callable[[str], str] | None:
     """Hides what a model writes by itself: identifiers that none of `passages` shows. None where nothing is hidden.
 
     The passages are as the principal may see them, so what stands in them may be said.
     """
+    hiding: dict[Detector, list[PrivacyPolicy]] = {}
     with database.read() as session:
-        views = [view for view in _views(session, permit, permit.collections).values() if not view.raw]
-    if not views:
+        for view in _views(session, permit, permit.collections).values():
+            if not view.raw:
+                policies = hiding.setdefault(detector_of(view.policy, view.kind), [])
+                if view.policy not in policies:  # most collections want the same
+                    policies.append(view.policy)
+    if not hiding:
         return None
     told = "\n".join(item.chunk.search_text for item in passages)
 
     def hidden(text: str) -> str:
-        found: set[Finding] = set()
-        for view in views:
-            for item in detector_of(view.policy, view.kind).find(text):
-                if view.policy.hides(item.kind) and text[item.start : item.end] not in told:
-                    found.add(item)
+        found = {
+            item
+            for detector, policies in hiding.items()
+            for item in detector.find(text)
+            if any(policy.hides(item.kind) for policy in policies) and text[item.start : item.end] not in told
+        }
         return masked(text, found)
 
     return hidden
@@ -147,8 +229,9 @@ def _views(session: Session, permit: Permit, collection_ids: Iterable[UUID]) -> 
     # What kind of collection it is, only what hides something has to know: the common case costs one query.
     wanted = any(policy.hides_any for policy in policies.values())
     kinds = dict(collections_table.kinds(session, permit)) if wanted else {}
+    roles = {key: permit.principal.role_on(key) if permit.raw else None for key in policies}
     return {
-        key: _View(policy, kinds.get(key, CollectionKind.DOCUMENTS), policy.shows_raw(permit.principal.role_on(key)))
+        key: _View(policy, kinds.get(key, CollectionKind.DOCUMENTS), policy.shows_raw(roles[key]))
         for key, policy in policies.items()
     }
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import pytest
 from pydantic import ValidationError
@@ -21,10 +21,11 @@ from sqlalchemy.exc import DBAPIError
 from rag.access import audit_anchors
 from rag.access.audit import AuditTrail
 from rag.access.audit_anchors import Anchor, AnchorFile, Anchoring, anchors_in, open_anchoring, read_anchors
+from rag.access.audit_looks import KEPT_S, Looks
 from rag.access.audit_retention import AuditRetention, years_before
-from rag.access.audit_verification import Problem
+from rag.access.audit_verification import Problem, Verification
 from rag.domain.audit import AuditKind
-from rag.domain.errors import AuditUnavailable, ConfigurationError
+from rag.domain.errors import AuditUnavailable, ConfigurationError, RateLimited, StoreUnavailable
 from rag.settings import AuditSettings, RagSettings
 from rag.store import audit_event
 from rag.store.audit_event import AuditedDocument, AuditRow, Wanted
@@ -94,6 +95,9 @@ def test_an_outside_that_is_away_is_on_record_and_told_later(database: Database)
     assert (failed.kind, failed.outcome) == (AuditKind.ANCHOR_FAILED, "failed")
     assert failed.detail["to"] == ["siem"]
     assert failed.detail["seq"] == 1
+    assert anchoring.tell_due() == 0  # not yet: every try that fails is one more entry
+    assert len(entries(database)) == 2
+    clock.at += timedelta(minutes=5)
     there.away = False
     assert anchoring.tell_due() == 1
     assert there.told[-1].seq == 2
@@ -110,9 +114,11 @@ def test_an_end_that_can_be_neither_told_nor_recorded_is_told_later(
         raise AuditUnavailable
 
     monkeypatch.setattr(AuditTrail, "record", refused)
-    anchoring = Anchoring(trail, [outside], timedelta(minutes=5))
+    clock = Clock()
+    anchoring = Anchoring(trail, [outside], timedelta(minutes=5), clock)
     assert anchoring.tell_due() == 0
     outside.away = False
+    clock.at += timedelta(minutes=5)
     assert anchoring.tell_due() == 1
 
 
@@ -228,7 +234,7 @@ def whole(database: Database, tenant_id: UUID) -> tuple[Problem | None, int, int
 
 def test_what_was_kept_long_enough_leaves_by_a_cut_that_is_an_entry(database: Database) -> None:
     trail, tenant_id, now = an_old_trail(database)
-    retention = AuditRetention(trail, AuditSettings(), lambda: now)
+    retention = AuditRetention(trail, AuditSettings(retention_years=2), lambda: now)
     assert retention.cut_due() == 2
     kept = entries(database, tenant_id)
     assert [row.seq for row in kept] == [3, 4, 5]
@@ -248,12 +254,32 @@ def test_a_chain_is_cut_again_and_can_become_empty_but_for_its_cut(database: Dat
     for later in (0, 1, 20):
         moment = now.replace(year=now.year + later)
         trail.now = lambda moment=moment: moment  # type: ignore[misc]
-        AuditRetention(trail, AuditSettings(), lambda moment=moment: moment).cut_due()  # type: ignore[misc]
+        AuditRetention(trail, AuditSettings(retention_years=2), lambda moment=moment: moment).cut_due()  # type: ignore[misc]
         assert whole(database, tenant_id)[0] is None
     [last] = entries(database, tenant_id)
     assert (last.kind, last.seq) == ("audit.cut", 7)
     trail.record(event(tenant_id=tenant_id))
     assert whole(database, tenant_id) == (None, 6, 7, 8)
+
+
+def test_a_chain_is_cut_once_a_day_however_busy_its_past(database: Database) -> None:
+    now = datetime(2026, 11, 28, tzinfo=UTC)
+    trail = AuditTrail(database, KEY, now=lambda: now)
+    began = now - timedelta(days=3 * 365 + 1)  # three years, of which one had a day more
+    trail.record(*(event(at=began + timedelta(minutes=number)) for number in range(1, 60)))
+    clock = Clock(now)
+    retention = AuditRetention(trail, AuditSettings(), clock)
+    for _ in range(60):
+        clock.at += timedelta(minutes=1)
+        assert retention.cut_due() == 0
+    clock.at = now + timedelta(days=1, minutes=2)
+    assert retention.cut_due() == 59
+    assert retention.cut_due() == 0
+    assert [row.kind for row in entries(database)] == ["audit.cut"]
+
+
+def test_records_of_rights_are_kept_for_the_three_years_that_the_measures_ask_for() -> None:
+    assert AuditSettings().retention_years == 3
 
 
 def test_a_tenant_can_have_a_time_of_its_own(database: Database) -> None:
@@ -275,7 +301,7 @@ def test_another_process_can_be_faster(database: Database, monkeypatch: pytest.M
         return real(session, tenant, before) if looks.count(tenant_id) < 2 else None
 
     monkeypatch.setattr(audit_event, "due_for_cut", gone_at_the_second_look)
-    assert AuditRetention(trail, AuditSettings(), lambda: now).cut_due() == 0
+    assert AuditRetention(trail, AuditSettings(retention_years=2), lambda: now).cut_due() == 0
     assert looks.count(tenant_id) == 2
     assert whole(database, tenant_id) == (None, 0, 1, 4)
 
@@ -291,3 +317,29 @@ def test_a_time_is_one_to_five_years(years: float) -> None:
 def test_a_year_before_a_leap_day() -> None:
     assert years_before(datetime(2028, 2, 29, 1, tzinfo=UTC), 1) == datetime(2027, 2, 28, 1, tzinfo=UTC)
     assert years_before(datetime(2026, 3, 1, tzinfo=UTC), 5) == datetime(2021, 3, 1, tzinfo=UTC)
+
+
+def test_one_looks_at_a_chain_at_a_time_and_once_a_minute() -> None:
+    now, looked = [100.0], list[UUID]()
+    looks, bank, hospital = Looks(lambda: now[0]), uuid4(), uuid4()
+
+    def looking(tenant: UUID, meanwhile: Callable[[], object] = lambda: None) -> Verification:
+        looked.append(tenant)
+        meanwhile()
+        return Verification(tenant, 1, 1, 1, 0, "", 0, 0, sealed=False)
+
+    def others() -> None:
+        with pytest.raises(RateLimited):
+            looks.of(bank, lambda: looking(bank))
+        looks.of(hospital, lambda: looking(hospital))
+
+    def failing() -> Verification:
+        raise StoreUnavailable
+
+    with pytest.raises(StoreUnavailable):
+        looks.of(bank, failing)
+    first = looks.of(bank, lambda: looking(bank, others))
+    now[0] += KEPT_S - 1
+    assert looks.of(bank, lambda: looking(bank)) is first and looked == [bank, hospital]
+    now[0] += 1
+    assert looks.of(bank, lambda: looking(bank)) == first and looked == [bank, hospital, bank]

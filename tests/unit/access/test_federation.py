@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -15,6 +15,7 @@ from sqlalchemy import event, select
 from sqlalchemy import text as sql
 
 from rag.access.accounts import AccountChange, Accounts
+from rag.access.audit import AuditTrail
 from rag.access.federation import Federation, open_federation
 from rag.access.federation_claims import found
 from rag.access.federation_sessions import Sessions
@@ -23,18 +24,26 @@ from rag.access.federation_tokens import LOGOUT_EVENT
 from rag.access.identities import Carrier, Identities, Presented
 from rag.access.keys import Keys
 from rag.domain.access import Label, Role
-from rag.domain.errors import ConfigurationError, NotAuthenticated, NotFound, ProviderUnavailable, SignInFailed
+from rag.domain.audit import AuditKind, Outcome
+from rag.domain.errors import (
+    AuditUnavailable,
+    ConfigurationError,
+    NotAuthenticated,
+    NotFound,
+    ProviderUnavailable,
+    SignInFailed,
+)
 from rag.domain.principal import Principal, PrincipalKind, Scope
 from rag.settings_identity import IdentitySettings, SessionSettings
-from rag.store import account
+from rag.store import account, audit_event
 from rag.store.account import Account, AccountKind, Source
+from rag.store.audit_event import Wanted
 from rag.store.base import utc_now
 from rag.store.session import Database
 from rag.store.sign_in import AccountLink, PendingSignIn, PortalSession
 from rag.store.tables import METADATA
 from rag.store.tenant import ensure_tenant, tenant_id_of
 from tests.support.oidc_provider import FakeProvider
-from tests.support.stores import migrated
 
 HERE = "https://seogo.bank.example/auth/sso/callback"
 
@@ -73,21 +82,10 @@ class House:
 Build = Callable[..., House]
 
 
-@pytest.fixture(scope="module")
-def kept(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
-    """One migrated SQLite store for all tests here."""
-    opened = migrated(f"sqlite:///{tmp_path_factory.mktemp('federation') / 'seogo.sqlite'}")
-    yield opened
-    opened.close()
-
-
 @pytest.fixture
-def small(kept: Database) -> Database:
-    """The same, emptied."""
-    with kept.write() as session:
-        for table in reversed(METADATA.sorted_tables):
-            session.execute(table.delete())
-    return kept
+def small(sqlite: Database) -> Database:
+    """An empty SQLite store."""
+    return sqlite
 
 
 @pytest.fixture
@@ -102,6 +100,9 @@ def anywhere(request: pytest.FixtureRequest) -> Build:
     opened: Database = request.getfixturevalue(request.param)
     if not opened.is_sqlite:
         with opened.engine.begin() as connection:
+            connection.execute(
+                sql("SET LOCAL session_replication_role = replica")
+            )  # the audit trail lets nobody do this
             connection.execute(sql(f"TRUNCATE {', '.join(METADATA.tables)}"))
     return builder(opened)
 
@@ -116,6 +117,7 @@ def builder(database: Database) -> Build:
             IdentitySettings(oidc=(provider,)),  # type: ignore[arg-type]
             database,
             identities,
+            AuditTrail(database),
             fake.transport(),
         )
         with database.write() as session:
@@ -162,6 +164,82 @@ def test_a_newer_token_takes_away_and_an_older_one_brings_nothing_back(anywhere:
     for text in (new, old, old):
         principal = house.bearer(text)
         assert (principal.role, principal.clearance, len(principal.groups)) == (Role.VIEWER, Label.OPEN, 1)
+
+
+def test_what_a_token_leaves_out_takes_nobody_out_of_what_denies_them(anywhere: Build) -> None:
+    claims = {**CLAIMS, "attributes": {"dept": "department", "duty": "duty"}}
+    house = anywhere(claims=claims)
+    said = {"realm": {"groups": ["파견"]}, "department": "여신", "duty": ["감사"]}
+    now = int(house.fake.now)
+    first = house.bearer(house.token(iat=now - 100, **said))
+    silent = house.bearer(house.token(iat=now - 90))
+    assert (silent.groups, silent.attributes) == (first.groups, first.attributes) and len(first.groups) == 1
+    other = house.bearer(house.token(iat=now - 80, department="수신"))
+    assert (other.groups, other.attributes) == (first.groups, {("dept", "수신"), ("duty", "감사")})
+    none = house.bearer(house.token(iat=now - 70, realm={"groups": []}, department=[], duty=[]))
+    assert (none.groups, none.attributes) == (frozenset(), frozenset()), "an empty list says that there is none"
+
+
+def test_sign_ins_that_nobody_ends_do_not_pile_up(anywhere: Build, monkeypatch: pytest.MonkeyPatch) -> None:
+    house = anywhere()
+    monkeypatch.setattr("rag.store.sign_in.MAX_PENDING", 3)
+
+    def waiting() -> list[PendingSignIn]:
+        with house.database.read() as session:
+            return list(session.scalars(select(PendingSignIn).order_by(PendingSignIn.expires_at)))
+
+    for _ in range(5):
+        last = house.sign_in.depart(HERE, "/")
+    assert len(waiting()) == 3
+    house.sign_in.arrive(house.fake.authorize(last.url), last.browser)
+    with house.database.write() as session:
+        for row in session.scalars(select(PendingSignIn)):
+            row.expires_at = utc_now() - timedelta(seconds=1)
+    house.sign_in.depart(HERE, "/")
+    assert len(waiting()) == 1, "those that were too late are gone with the next one"
+
+
+def told(database: Database, outcome: Outcome) -> list[tuple[str, dict[str, Any]]]:
+    with database.read() as session:
+        rows = list(audit_event.oldest(session, tenant_id_of("bank"), Wanted()))
+    assert {(row.principal_name, row.principal_kind, row.surface) for row in rows} == {("sso", "service", "oidc")}
+    return [(row.kind, row.detail) for row in rows if row.outcome == outcome]
+
+
+def test_what_claims_change_is_on_the_trail_before_and_after(anywhere: Build) -> None:
+    house = anywhere(**RICH)
+    now = int(house.fake.now)
+    first = house.token(iat=now - 100, realm={"groups": ["여신팀", "관리자"]}, clearance="limited")
+    who = str(house.bearer(first).id)
+    done = told(house.database, Outcome.DONE)
+    assert done == [
+        (AuditKind.ACCOUNT_CREATED, {"user_name": "name-u-1", "account": who}),
+        (AuditKind.ACCOUNT_CHANGED, {"account": who, "subject": "u-1"}),
+        (AuditKind.ACCOUNT_CHANGED, {"account": who}),
+        (AuditKind.CLEARANCE_CHANGED, {"account": who, "before": "O", "after": "S"}),
+        (AuditKind.GROUP_CHANGED, {"account": who, "added": ["관리자", "여신팀"], "removed": []}),
+        (AuditKind.ROLE_GRANTED, {"account": who, "role": "admin"}),
+    ]
+    assert [kind for kind, _ in told(house.database, Outcome.BEGUN)] == [kind for kind, _ in done]
+    house.bearer(house.token(iat=now - 50, realm={"groups": ["심사팀"]}, clearance="limited"))
+    assert told(house.database, Outcome.DONE)[len(done) :] == [
+        (AuditKind.ACCOUNT_CHANGED, {"account": who}),
+        (AuditKind.GROUP_CHANGED, {"account": who, "added": ["심사팀"], "removed": ["관리자", "여신팀"]}),
+        (AuditKind.ROLE_REVOKED, {"account": who, "role": "admin"}),
+        (AuditKind.ROLE_GRANTED, {"account": who, "role": "viewer"}),
+    ]
+
+
+def test_claims_that_can_not_be_put_on_record_change_nothing(build: Build, monkeypatch: pytest.MonkeyPatch) -> None:
+    house = build(**RICH)
+
+    def refused(_trail: AuditTrail, *events: Any) -> None:
+        raise AuditUnavailable
+
+    monkeypatch.setattr(AuditTrail, "record", refused)
+    with pytest.raises(AuditUnavailable):
+        house.bearer(house.token(realm={"groups": ["관리자"]}))
+    assert house.accounts.list(tenant_id_of("bank")) == []
 
 
 def test_grants_and_groups_that_others_gave_stay(build: Build) -> None:
@@ -220,7 +298,14 @@ def test_whoever_comes_after_a_deletion_is_a_new_account(anywhere: Build) -> Non
     house.accounts.delete(first.tenant_id, first.id)
     with pytest.raises(NotAuthenticated):
         house.cookie(secret)
-    assert house.bearer(house.token()).id != first.id
+    old, new = house.token(), house.token(iat=int(house.fake.now) + 30)
+    with pytest.raises(NotAuthenticated):
+        house.bearer(old)
+    second = house.bearer(new)
+    assert second.id != first.id
+    with pytest.raises(NotAuthenticated):  # nor into the account that followed
+        house.bearer(old)
+    assert house.bearer(new).id == second.id
 
 
 @pytest.mark.parametrize(
@@ -295,7 +380,7 @@ def test_issuers_of_two_tenants_never_meet(small: Database) -> None:
         }
     )
     identities = Identities(small, Keys(small))
-    open_federation(settings, small, identities, first.transport())
+    open_federation(settings, small, identities, AuditTrail(small), first.transport())
     one = identities.resolve(Presented(first.token()))
     assert one.tenant_id == tenant_id_of("bank-a")
     two = FederatedPair(first, second, identities)
@@ -349,6 +434,7 @@ def test_a_session_without_the_role_administers_nothing(build: Build) -> None:
 def test_a_secret_of_the_client_goes_along(build: Build, tmp_path: Path) -> None:
     file = tmp_path / "secret"
     file.write_text("s3cret\n", encoding="utf-8")
+    file.chmod(0o600)
     house = build(client_secret_file=file)
     house.fake.secret = "s3cret"
     house.signed_in()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
@@ -10,14 +11,18 @@ from typing import Any
 import pytest
 
 from rag.access.accounts import Accounts
+from rag.access.audit import AuditTrail
 from rag.access.federation_directory import STATUS, Directories, DirectorySync, Outcome
 from rag.access.federation_listing import DirectoryGroup, DirectoryPerson, Listing
 from rag.access.groups import Groups
 from rag.access.identities import Identities
 from rag.access.keys import Keys
-from rag.domain.errors import DirectoryStopped, NotAuthenticated, ProviderUnavailable
+from rag.domain.audit import AuditKind
+from rag.domain.errors import AuditUnavailable, DirectoryStopped, NotAuthenticated, ProviderUnavailable
 from rag.settings_identity import IdentitySettings, LdapSettings
+from rag.store import audit_event
 from rag.store.account import Source
+from rag.store.audit_event import AuditRow, Wanted
 from rag.store.base import utc_now
 from rag.store.directory_run import DirectoryRun
 from rag.store.session import Database
@@ -47,7 +52,7 @@ GROUPS = [
 
 @pytest.fixture
 def sync(sqlite: Database) -> Iterator[DirectorySync]:
-    yield DirectorySync(sqlite, settings())
+    yield DirectorySync(sqlite, settings(), AuditTrail(sqlite))
 
 
 def counts(outcome: Outcome) -> dict[str, int]:
@@ -84,7 +89,7 @@ def test_changes_follow_the_directorys_own_id(sync: DirectorySync, sqlite: Datab
 def test_whoever_is_gone_or_disabled_is_suspended_and_comes_back_with_the_directory(
     sync: DirectorySync, sqlite: Database
 ) -> None:
-    sync = DirectorySync(sqlite, settings(max_suspended_percent=20))
+    sync = DirectorySync(sqlite, settings(max_suspended_percent=20), AuditTrail(sqlite))
     everybody = Listing(people(*TEN), GROUPS)
     sync.run(everybody)
     left = Listing([*people(*TEN[:8]), *people("p8", disabled=True)], GROUPS)
@@ -100,6 +105,51 @@ def test_whoever_is_gone_or_disabled_is_suspended_and_comes_back_with_the_direct
     assert counts(sync.run(everybody)) == {"resumed": 2}
     account = Accounts(sqlite).by_user_name(TENANT, "p9")
     assert account is not None and account.suspended_at is None and STATUS not in (account.attributes or {})
+
+
+def told(database: Database) -> list[AuditRow]:
+    with database.read() as session:
+        return list(audit_event.oldest(session, TENANT, Wanted()))
+
+
+def test_every_change_of_a_directory_is_on_the_trail(sqlite: Database) -> None:
+    sync = DirectorySync(sqlite, settings(max_suspended_percent=20), AuditTrail(sqlite))
+    sync.run(Listing(people(*TEN), GROUPS), dry_run=True)
+    assert told(sqlite) == []
+    sync.run(Listing(people(*TEN), GROUPS))
+    rows = told(sqlite)
+    assert {(row.principal_name, row.principal_kind, row.surface) for row in rows} == {("ad", "service", "ldap")}
+    ids = {row.user_name: str(row.id) for row in Accounts(sqlite).list(TENANT)}
+    assert [row.detail["account"] for row in rows[:10]] == [ids[name] for name in TEN]
+    assert Counter(row.kind for row in rows) == {AuditKind.ACCOUNT_CREATED: 10, AuditKind.GROUP_CHANGED: 4}
+    joined = [row.detail["added"] for row in rows if "added" in row.detail]
+    assert sorted([ids["p0"], ids["p1"]]) in joined
+    renamed = [replace(people("p0")[0], user_name="홍길동"), *people(*TEN[1:9])]
+    sync.run(Listing(renamed, [replace(GROUPS[0], name="심사팀", members=("uid=p0",)), GROUPS[1]]))
+    assert [(row.kind, row.what) for row in told(sqlite)[14:]] == [
+        (AuditKind.ACCOUNT_SUSPENDED, "suspend an account"),
+        (AuditKind.ACCOUNT_CHANGED, "change an account"),
+        (AuditKind.GROUP_CHANGED, "rename a group"),
+        (AuditKind.GROUP_CHANGED, "change the members of a group"),
+    ]
+    assert told(sqlite)[-1].detail["removed"] == [ids["p1"]]
+    sync.run(Listing(people(*TEN), GROUPS))
+    assert [row.detail["account"] for row in told(sqlite) if row.kind == AuditKind.ACCOUNT_RESUMED] == [ids["p9"]]
+
+
+def test_a_directory_that_can_not_be_put_on_record_is_not_taken_over(
+    sqlite: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(_trail: AuditTrail, *events: Any) -> None:
+        raise AuditUnavailable
+
+    monkeypatch.setattr(AuditTrail, "record", refused)
+    directories = Directories(
+        sqlite, IdentitySettings(), AuditTrail(sqlite), lambda _item: Listing(people(*TEN), GROUPS)
+    )
+    with pytest.raises(AuditUnavailable):
+        directories.sync(settings())
+    assert Accounts(sqlite).list(TENANT) == []
 
 
 def test_who_was_suspended_by_hand_stays_so(sync: DirectorySync, sqlite: Database) -> None:
@@ -164,7 +214,8 @@ def test_a_due_directory_is_read_by_one_process_and_its_outcome_is_on_record(dat
         return Listing(people(*TEN), GROUPS)
 
     both = IdentitySettings(ldap=(settings(every_s=3600), settings(name="by-hand", tenant="other")))
-    first, second = Directories(database, both, read), Directories(database, both, read)
+    trail = AuditTrail(database)
+    first, second = Directories(database, both, trail, read), Directories(database, both, trail, read)
     for process in (first, second, first):
         process.sync_due()
     assert asked == ["ad"]
@@ -178,3 +229,6 @@ def test_a_due_directory_is_read_by_one_process_and_its_outcome_is_on_record(dat
     assert asked == ["ad", "ad"]
     with database.read() as session:
         assert session.get_one(DirectoryRun, "ad").error == "provider_unavailable"
+    kinds = [(row.outcome, row.detail) for row in told(database) if row.kind == AuditKind.DIRECTORY_SYNCED]
+    assert [outcome for outcome, _ in kinds] == ["begun", "done", "begun", "failed"]
+    assert kinds[1][1]["created"] == 10 and kinds[3][1] == {"error": "provider_unavailable"}

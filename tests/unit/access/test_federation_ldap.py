@@ -12,6 +12,7 @@ from uuid import UUID
 import pytest
 
 from rag.access import federation_ldap
+from rag.access.audit import AuditTrail
 from rag.access.federation_directory import Directories
 from rag.access.federation_ldap import folded_dn, read
 from rag.access.groups import Groups
@@ -144,6 +145,7 @@ def fill(server: Slapd) -> None:
 def openldap(server: Slapd, folder: Path, **fields: Any) -> LdapSettings:
     password = folder / "password"
     password.write_text(f"{READER_PASSWORD}\n", encoding="utf-8")
+    password.chmod(0o600)
     values = {
         "name": "ldap",
         "tenant": "bank",
@@ -162,7 +164,7 @@ def openldap(server: Slapd, folder: Path, **fields: Any) -> LdapSettings:
 
 def test_a_real_directory_is_taken_over_page_by_page(server: Slapd, tmp_path: Path, sqlite: Database) -> None:
     settings = openldap(server, tmp_path)
-    directories = Directories(sqlite, IdentitySettings(ldap=(settings,)))
+    directories = Directories(sqlite, IdentitySettings(ldap=(settings,)), AuditTrail(sqlite))
     outcome = directories.sync(settings)
     assert (outcome.people, outcome.created, outcome.groups_created) == (PEOPLE, PEOPLE, 2)
     assert not any(
@@ -190,8 +192,29 @@ def test_a_wrong_password_is_told_apart_from_a_server_that_is_away(server: Slapd
     settings = openldap(server, tmp_path)
     wrong = tmp_path / "wrong"
     wrong.write_text("wrong", encoding="utf-8")
+    wrong.chmod(0o600)
     with pytest.raises(ConfigurationError):
         read(settings.model_copy(update={"bind_password_file": wrong}))
+
+
+@pytest.mark.parametrize("mode", [None, 0o644])
+def test_a_password_file_that_is_away_or_open_to_others_is_a_fault_of_the_settings(
+    tmp_path: Path, mode: int | None
+) -> None:
+    file = tmp_path / "비밀번호"
+    if mode is not None:
+        file.write_text("secret", encoding="utf-8")
+        file.chmod(mode)
+    settings = LdapSettings(
+        name="ldap",
+        tenant="bank",
+        url="ldaps://127.0.0.1:9",
+        bind_dn=READER_DN,
+        bind_password_file=file,
+        user_base=BASE,
+    )
+    with pytest.raises(ConfigurationError, match="비밀번호"):
+        read(settings)
 
 
 def test_a_list_that_breaks_off_is_none(server: Slapd, tmp_path: Path) -> None:

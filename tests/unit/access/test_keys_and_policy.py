@@ -286,6 +286,13 @@ def test_a_role_counts_where_it_was_granted(sqlite: Database) -> None:
             policy.require(person, action)
     stranger = Principal(uuid4(), "이", tenant, everything, kind=PrincipalKind.USER)
     assert policy.authorize(stranger, Action.SEARCH).collections == frozenset()
+    policy.require(person, Action.USE_MODELS)
+    elsewhere = Principal(
+        uuid4(), "박", tenant, everything, frozenset({uuid4()}), kind=PrincipalKind.USER, grants=grants
+    )
+    for nobody in (stranger, elsewhere):  # a model reads no collection, and is for those who have a role all the same
+        with pytest.raises(NotPermitted):
+            policy.require(nobody, Action.USE_MODELS)
 
 
 def test_the_rule_of_a_collection_closes_it_for_everything(sqlite: Database) -> None:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from rag.access import rates
 from rag.access.rates import Allowance, RateLimiter, Ticket
 from rag.domain.errors import RateLimited, StoreUnavailable
-from rag.domain.principal import Principal, Scope
+from rag.domain.principal import Principal, PrincipalKind, Scope
 from rag.store import rate_count
 from rag.store.session import Database
 
@@ -183,6 +183,18 @@ def test_what_is_left_is_told() -> None:
     assert 0 < requests.reset_s <= 120
     limits.clock.now += requests.reset_s
     assert limits.limiter.standing(subjects)[0].remaining == 10
+
+
+def test_an_allowance_is_counted_where_it_is_held() -> None:
+    """By the key that an account came with, and of a page in a browser by the key that its token was made with."""
+    limits, kim, second = Limits(Allowance(requests=1)), UUID(int=91), UUID(int=92)
+
+    def subject(**came_with: UUID) -> UUID:
+        principal = Principal(kim, "김", TENANT, frozenset({Scope.READ}), kind=PrincipalKind.USER, **came_with)  # type: ignore[arg-type]
+        return limits.limiter.subjects_of(principal)[0].id
+
+    assert (subject(), subject(credential=KEY), subject(credential=second)) == (kim, KEY, second)
+    assert subject(credential=second, issued_by=KEY) == KEY
 
 
 def test_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,15 +1,20 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 
+import pytest
+
 from rag.access.keys import Keys
+from rag.access.personal_data.detector import Detector
 from rag.access.policy import Action, Policy
 from rag.answering.privacy import without_hidden
 from rag.domain.answer import Citation, Note, Sentence, Support
+from rag.domain.findings import Finding
 from rag.domain.passage import Passage
-from rag.domain.personal_data import PrivacyPolicy, Treatment
+from rag.domain.personal_data import CustomPattern, PrivacyPolicy, Treatment
 from rag.domain.principal import Permit, Scope
 from rag.store.collection import Collection
 from rag.store.session import Database
@@ -76,6 +81,45 @@ def test_kinds_that_are_not_hidden_stay(database: Database) -> None:
     asked = permit(database, policy, Scope.READ)
     sentences, _ = told(database, asked, [said("010-2345-6789, 900101-1234567")])
     assert [item.text for item in sentences] == ["010-2345-6789, 900101-1******"]
+
+
+def watched_finds(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str]]:
+    """Every text that a detector looks through, with the name of the thread."""
+    seen: list[tuple[str, str]] = []
+    find = Detector.find
+
+    def noted(detector: Detector, text: str) -> tuple[Finding, ...]:
+        seen.append((text, threading.current_thread().name))
+        return find(detector, text)
+
+    monkeypatch.setattr(Detector, "find", noted)
+    return seen
+
+
+def test_collections_that_look_for_the_same_are_looked_for_once(
+    sqlite: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shops = PrivacyPolicy(kinds={"phone": Treatment.MASK})
+    shop = PrivacyPolicy(default=Treatment.MASK, patterns=(CustomPattern("shop", "가게[0-9]{3}"),))
+    for name, policy in (("하나", MASKING), ("둘", MASKING), ("셋", shops), ("넷", shop), ("다섯", PrivacyPolicy())):
+        collection = add_collection(sqlite, name, tenant="은행")
+        with sqlite.write() as session:
+            session.get_one(Collection, collection.id).privacy = policy.to_json() or None
+    asked = permit(sqlite, MASKING, Scope.READ)
+    seen = watched_finds(monkeypatch)
+    sentences, _ = told(sqlite, asked, [said("010-2345-6789, 가게123, 900101-1234567")])
+    assert [item.text for item in sentences] == ["010-****-6789, *****, 900101-1******"]
+    assert len(seen) == 2  # one detector with the pattern, and one for all others
+
+
+def test_a_long_text_is_looked_through_beside_the_loop(sqlite: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = permit(sqlite, MASKING, Scope.READ)
+    seen = watched_finds(monkeypatch)
+    long = "그 번호는 900101-1234567입니다. " + "가" * 2000
+    sentences, _ = told(sqlite, asked, [said("짧다"), said(long)])
+    assert sentences[1].text == long.replace("234567", "******")
+    loop = threading.current_thread().name
+    assert [(text, name == loop) for text, name in seen] == [("짧다", True), (long, False)]
 
 
 def test_the_answer_behind_is_closed_with_its_reader(sqlite: Database) -> None:

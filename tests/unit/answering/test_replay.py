@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID, uuid4
@@ -13,10 +14,10 @@ import pytest
 from rag.answering.log import Recording, Surface
 from rag.answering.replay import Cause, Replayer, asked_on_record, candidates_of, permit_on_record
 from rag.answering.service import AnswerOutcome, Asked
-from rag.domain.answer import Note
+from rag.domain.answer import Citation, Note, Sentence, Support
 from rag.domain.filters import AttributeCondition, DocumentFilter, Period, Span, attribute_value
 from rag.domain.language import Language
-from rag.domain.passage import LegScore, SearchResult, SearchTrace
+from rag.domain.passage import LegScore, Passage, SearchResult, SearchTrace
 from rag.domain.principal import PassedRule, Permit, Principal, Scope
 from rag.generation.chat import ChatMessage
 from rag.generation.grounded_prompt import GroundedPrompt
@@ -199,3 +200,23 @@ def test_the_digest_of_a_prompt_tells_it_from_any_other() -> None:
 
     assert digest("질문") == digest("질문") != digest("질문 ")
     assert len(digest(str(uuid4()))) == 64
+
+
+def sources_of(sentences: tuple[Sentence, ...], notes: tuple[Note, ...], passages: tuple[Passage, ...]) -> set[UUID]:
+    """Documents that an answer is kept as written from."""
+    permit = Permit(READER, frozenset({ONE, TWO}), None, None, RULES)
+    recording = Recording(permit, QUESTION, Surface.NATIVE, "x/1", Asked(QUESTION, 8))
+    recording.whole(AnswerOutcome(found(*passages), "x/1", sentences, None, notes))
+    return {item.document_id for item in recording.rows(content=True)[1]}
+
+
+def test_an_answer_is_kept_with_all_that_its_words_may_come_from() -> None:
+    cited, other = make_passage("하루 7만원까지 지급한다."), make_passage("인사팀이 구조조정을 준비한다.")
+    other = replace(other, source=replace(other.source, document_id=uuid4(), version_id=uuid4()))
+    quote = Sentence(cited.chunk.text, (Citation(1, cited, 0, len(cited.chunk.text)),), Support.VERBATIM)
+    alone = Sentence("구조조정이 있다.", (), Support.UNSUPPORTED)
+    sent = Note("prompt_sha256", "ab" * 32)
+    both = {cited.source.document_id, other.source.document_id}
+    assert sources_of((quote,), (), (cited, other)) == {cited.source.document_id}, "verbatim, from what it cites alone"
+    assert sources_of((quote, alone), (), (cited, other)) == both
+    assert sources_of((quote,), (sent,), (cited, other)) == both

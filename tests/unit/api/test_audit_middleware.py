@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Iterator
 from ipaddress import ip_network
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 from uuid import UUID, uuid4
 
 import pytest
@@ -14,6 +14,7 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.audit import Audited, RequestAudit, _Unrecorded, audit_of, client_address, surface_of
+from api.hardening.settings import ConnectionSettings
 from api.settings import ApiSettings
 from rag.access.audit import AuditTrail
 from rag.access.policy import Action
@@ -29,10 +30,12 @@ ONE, TWO, THREE = (UUID(int=number) for number in (1, 2, 3))
 
 
 class Trail(AuditTrail):
-    """Keeps what it is told in a list; can be out of order."""
+    """Keeps what it is told in a list; can be out of order. Documents are looked up in an empty store."""
+
+    store: ClassVar[Database]
 
     def __init__(self, broken_after: int = 100) -> None:
-        super().__init__(Database("sqlite:///never.sqlite"))
+        super().__init__(self.store)
         self.told: list[AuditEvent] = []
         self.left = broken_after
 
@@ -49,6 +52,14 @@ class Trail(AuditTrail):
         return [(item.kind, item.outcome) for item in self.told]
 
 
+@pytest.fixture(scope="module", autouse=True)
+def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """The empty store."""
+    Trail.store = migrated(f"sqlite:///{tmp_path_factory.mktemp('store') / 'seogo.sqlite'}")
+    yield
+    Trail.store.close()
+
+
 class Answer:
     """An answer whose course a test decides."""
 
@@ -57,6 +68,7 @@ class Answer:
         self.complete = self.abstained = False
         self.found: list[UUID] = []
         self.cited: list[UUID] = []
+        self.blocked: list[str] = []
 
 
 class _Route:
@@ -96,6 +108,42 @@ async def start(send: Send, status: int = 200) -> None:
 
 async def piece(send: Send, text: bytes, *, more: bool = True) -> None:
     await send({"type": "http.response.body", "body": text, "more_body": more})
+
+
+def test_what_was_held_back_of_an_answer_and_what_else_a_request_did_are_entries_of_their_own() -> None:
+    trail, answer = Trail(), Answer()
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        audit = begun(scope)
+        audit.answering(answer)
+        audit.also(AuditKind.LABEL_CHANGED, before="O", after="S")
+        await start(send)
+        answer.blocked = ["hidden", "hidden"]
+        answer.complete = True
+        await piece(send, b"all", more=False)
+
+    exchange(app, trail)
+    assert trail.kinds == [
+        (AuditKind.ASKED, Outcome.DONE),
+        (AuditKind.LABEL_CHANGED, Outcome.DONE),
+        (AuditKind.ANSWERED, Outcome.DONE),
+        (AuditKind.OUTPUT_BLOCKED, Outcome.DONE),
+    ]
+    assert (trail.told[1].detail["after"], trail.told[3].detail["blocked"]) == ("S", ["hidden"])
+    assert "after" not in trail.told[0].detail
+
+
+def test_an_answer_that_a_guard_stops_is_on_record() -> None:
+    trail, answer = Trail(), Answer()
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        begun(scope).answering(answer)
+        answer.blocked = ["leak"]
+        await start(send, 502)
+        await piece(send, b"", more=False)
+
+    exchange(app, trail)
+    assert trail.kinds == [(AuditKind.ASKED, Outcome.FAILED), (AuditKind.OUTPUT_BLOCKED, Outcome.DONE)]
 
 
 def test_a_stream_is_on_record_piece_by_piece() -> None:
@@ -345,6 +393,28 @@ PROXIES = (ip_network("10.0.0.0/8"), ip_network("fd00::/8"))
 def test_only_proxies_of_ours_say_where_a_client_is(peer: Any, forwarded: str, address: str) -> None:
     headers = Headers({"x-forwarded-for": forwarded})
     assert client_address({"client": peer}, headers, PROXIES) == address
+
+
+def test_the_record_believes_the_proxies_that_the_connections_are_counted_by() -> None:
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        begun(scope)
+        await start(send)
+
+    async def receive() -> Message:
+        return {"type": "http.request", "body": b""}
+
+    async def send(message: Message) -> None:
+        assert message["type"] == "http.response.start"
+
+    scope = {"type": "http", "method": "POST", "path": "/api/v1/answers", "client": ("10.9.8.7", 1)}
+    headers = [(b"x-forwarded-for", b"203.0.113.9")]
+    addresses = []
+    for proxies in ((), ("10.0.0.0/8",)):
+        trail = Trail()
+        settings = ApiSettings(connections=ConnectionSettings(trusted_proxies=proxies))
+        asyncio.run(Audited(app, trail, settings)({**scope, "headers": headers}, receive, send))
+        addresses.append(trail.told[0].origin.ip)
+    assert addresses == ["10.9.8.7", "203.0.113.9"]
 
 
 @pytest.mark.parametrize(

@@ -2,8 +2,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import unicodedata
 from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -47,6 +49,16 @@ def test_there_are_kinds_for_everything_that_the_law_and_an_auditor_ask_for() ->
     groups = {kind.group for kind in AuditKind}
     assert {"authentication", "credential", "permission", "question", "answer", "document", "export"} <= groups
     assert {"setting", "ingestion", "model", "audit", "refusal"} <= groups
+
+
+def test_every_kind_is_written_somewhere() -> None:
+    root = Path(__file__).parents[3]
+    files = [file for folder in ("rag", "api", "ingest") for file in (root / folder).rglob("*.py")]
+    used = set[str]()
+    for file in files:
+        if file.name not in ("audit_report.py", "audit_formats.py"):  # these read the trail
+            used.update(re.findall(r"AuditKind\.([A-Z_]+)", file.read_text(encoding="utf-8")))
+    assert {kind.name for kind in AuditKind} - used == set()
 
 
 @given(values)
