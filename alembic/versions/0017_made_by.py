@@ -1,7 +1,7 @@
 """who made a key for somebody else, or a token of a widget; who suspended an account; when the one before it was deleted
 
-Revision ID: 0011_made_by
-Revises: 0009_injection
+Revision ID: 0017_made_by
+Revises: 0016_injection
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ from alembic import op
 
 from rag.store.base import UtcDateTime
 
-revision = "0011_made_by"
-down_revision = "0009_injection"
+revision = "0017_made_by"
+down_revision = "0016_injection"
 branch_labels = None
 depends_on = None
 
