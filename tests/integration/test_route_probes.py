@@ -14,7 +14,9 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
+from anyio.from_thread import start_blocking_portal
 from fastapi.routing import APIRoute
+from sqlalchemy import select
 
 from api.app import ROUTERS
 from api.deps import Guard
@@ -32,10 +34,12 @@ from tests.support.probing import (
     absent,
     api,
     blanked,
-    digest,
+    changed,
     fields_of,
     request_for,
     routes,
+    shape_of,
+    standing,
     targets,
 )
 from tests.support.running import Caller, Running
@@ -44,13 +48,15 @@ DESCRIPTION = api()
 TARGETS, UNKNOWN = targets(DESCRIPTION)
 SECRET = "4711-ZULU"
 LEAST = 1000
+SCIM_USER, SCIM_GROUP = (f"urn:ietf:params:scim:schemas:core:2.0:{sort}" for sort in ("User", "Group"))
 READING = {"GET", "HEAD"}
 ASKING = {
     "/api/v1/documents/status", "/api/v1/search", "/api/v1/answers", "/v1/chat/completions", "/v1/responses",
     "/v1/vector_stores/{store_id}/search", "/dify/retrieval", "/continue/context", "/v1/embeddings", "/v1/rerank",
     "/rerank", "/v1/score", "/score", "/api/v1/answers/{answer}/feedback",
+    "/api/v1/widget-tokens",
 }  # fmt: skip
-"""Routes that read though they are sent by POST."""
+"""Routes that a key which reads may use though they are sent by POST (see `UNSAFE_WITH_READ`)."""
 
 
 OUTSIDE = (
@@ -64,6 +70,9 @@ OUTSIDE = (
     "widget for other collections",
 )
 """Callers who may do nothing with any of the owner's objects."""
+
+NOBODY = {"anonymous", "suspended account", "revoked", "expired"}
+"""Those of them whose credential says nothing: what is aimed at is not even looked for."""
 
 WITHHELD = {
     (
@@ -86,20 +95,29 @@ class World:
 
 
 @pytest.fixture(scope="module")
-def world(service: Running) -> World:
+def world(service: Running) -> Iterator[World]:
+    # One event loop for all requests, as in a server: the client's own would be one for each.
+    with start_blocking_portal() as portal:
+        service.http.portal = portal
+        yield _world(service)
+        service.http.portal = None
+
+
+def _world(service: Running) -> World:
     tenant = f"owner-{uuid4().hex[:8]}"
     owner = Caller(
         service, {"Authorization": f"Bearer {service.key(Scope.ADMIN, tenant=tenant)}", "Accept-Language": "en"}
     )
     opened = _furnished(service, owner, "vault")
-    ruled = _furnished(service, owner, "ruled")
-    labelled = _furnished(service, owner, "labelled")
     # The collections themselves are open to all of the tenant: what is closed are the documents.
-    keeper = UUID(service.services.rag.authenticate(_secret(owner)).id.hex)
-    _close(service, ruled.known["document"], AccessRule(allow=frozenset({user(keeper)})))
-    _close(service, labelled.known["document"], AccessRule(label=Label.CONFIDENTIAL))
-    for objects in (ruled, labelled):
-        objects.known = {sort: objects.known[sort] for sort in ("document", "chunk", "answer", "file")}
+    readers = AccessRule(allow=frozenset({user(service.services.rag.authenticate(_secret(owner)).id)}))
+    secret = AccessRule(label=Label.CONFIDENTIAL)
+    if service.services.rag.database.is_sqlite:
+        ruled, labelled = (
+            _closed(service, owner, opened, name, rule) for name, rule in (("ruled", readers), ("labelled", secret))
+        )
+    else:
+        ruled = labelled = _closed(service, owner, opened, "ruled", AccessRule(readers.allow, label=secret.label))
     stranger = service.caller()
     own = _furnished(service, stranger, "mine")
     other = owner.collection()
@@ -146,25 +164,57 @@ def _caller(secret: str, service: Running) -> Caller:
 
 
 def _close(service: Running, documents: list[str], rule: AccessRule) -> None:
-    """Give documents a rule, and wait until their points have followed."""
+    """Give documents a rule, and wait until their points have followed: before, they are no candidates for anybody."""
     rag = service.services.rag
-    for identity in documents:
-        with rag.database.write() as session:
+    with rag.database.write() as session:
+        for identity in documents:
             access_rule.set_own_rule(session, session.get_one(Document, UUID(identity)), rule)
+    for identity in documents:
         service.services.ingest.jobs.upkeep.relabel(UUID(identity))
+    _until(lambda: not _waiting(service, documents))
+
+
+def _waiting(service: Running, documents: list[str]) -> list[UUID]:
+    """Documents of the tenant of these whose points have not followed their rules."""
+    with service.services.rag.database.read() as session:
+        tenant_id = session.get_one(Document, UUID(documents[0])).tenant_id
+        return list(
+            session.scalars(select(Document.id).where(Document.tenant_id == tenant_id, Document.access_pending))
+        )
+
+
+def _closed(service: Running, owner: Caller, opened: Objects, name: str, rule: AccessRule) -> Objects:
+    """Documents under a rule, and what speaks of them; the rest is that of the open ones."""
+    known = _documents(owner, name)
+    _close(service, known["document"], rule)
+    filling = opened.filling | {sort: ids[0] for sort, ids in known.items()}
+    return Objects({sort: known[sort] for sort in ("document", "chunk", "answer", "file")}, filling)
 
 
 def _furnished(service: Running, owner: Caller, name: str) -> Objects:
     """One of everything, in a collection of its own."""
+    known = _documents(owner, name)
+    collection, collection_id = known["collection"]
+    [doomed] = owner.ingest(collection, {"vault-doomed.md": "# Vault\n\nNothing is written here.\n"}, timeout_s=300)
+    receipt = owner.receipt(owner.delete(f"/api/v1/documents/{doomed['id']}").json()["id"])
+    body = {"kind": "folder", "location": "/srv/vault"}
+    source = owner.post(f"/api/v1/collections/{collection}/sources", json=body).json()
+    known |= {
+        "receipt": [receipt["id"]],
+        "source": [source["id"]],
+        "generation": [_generation(service, owner, collection_id)],
+        **_people(owner, name),
+    }
+    return Objects(known, {sort: ids[0] for sort, ids in known.items()})
+
+
+def _documents(owner: Caller, name: str) -> dict[str, list[str]]:
+    """Two documents, an answer from one, and a file that is the other; each in a collection of its own."""
     text = f"# Vault\n\nThe vault code of the northern branch is {SECRET}, says {name}.\n"
     collection = owner.collection(f"{name}-{uuid4().hex[:8]}")
     [document] = owner.ingest(collection, {"vault.md": text}, timeout_s=300)
     found = owner.post("/api/v1/answers", json={"question": "What is the vault code?", "collections": [collection]})
     answer = found.json()
-    [doomed] = owner.ingest(collection, {"vault-doomed.md": "# Vault\n\nNothing is written here.\n"}, timeout_s=300)
-    receipt = owner.receipt(owner.delete(f"/api/v1/documents/{doomed['id']}").json()["id"])
-    body = {"kind": "folder", "location": "/srv/vault"}
-    source = owner.post(f"/api/v1/collections/{collection}/sources", json=body).json()
     chunk = owner.search("vault code northern branch", collections=[collection])[0]["chunk_id"]
     uploaded = owner.post(
         "/v1/files", files={"file": ("vault-file.md", text.encode())}, data={"purpose": "assistants"}
@@ -174,31 +224,36 @@ def _furnished(service: Running, owner: Caller, name: str) -> Objects:
     placed = f"/v1/vector_stores/{store['id']}/files/{uploaded['id']}"
     _until(lambda: owner.get(placed).json()["status"] == "completed")
     listed = owner.get(f"/api/v1/collections/{store['name']}/documents").json()["documents"]
-    known = {
+    return {
         "collection": [collection, document["collection_id"]],
         "document": [document["id"], listed[0]["id"]],
         "chunk": [chunk],
-        "receipt": [receipt["id"]],
-        "source": [source["id"]],
-        "generation": [_generation(service, owner, document["collection_id"])],
         "answer": [answer["answer_id"]],
         "file": [uploaded["id"], f"file-{UUID(document['id']).hex}"],
         "store": [store["id"]],
         "batch": [batch["id"]],
-        **_people(owner, name),
     }
-    return Objects(known, {sort: ids[0] for sort, ids in known.items()})
 
 
 def _people(owner: Caller, name: str) -> dict[str, list[str]]:
-    """An account, a group that it is in, a role of it, a key and a token."""
+    """An account, a group that it is in, a role of it, a key and a token; a user and a group that came by SCIM."""
     account = owner.post("/api/v1/accounts", json={"user_name": f"{name} keeper"}).json()["id"]
     group = owner.post("/api/v1/groups", json={"name": f"{name} keepers"}).json()["id"]
     owner.post(f"/api/v1/groups/{group}/members", json={"members": [account]})
     grant = owner.post("/api/v1/grants", json={"subject": f"user:{account}", "role": "viewer"}).json()["id"]
     key = owner.post("/api/v1/keys", json={"name": name, "scopes": ["read"]}).json()["id"]
     widget = owner.post("/api/v1/widget-tokens", json={}).json()["id"]
-    return {"account": [account], "group": [group], "grant": [grant], "key": [key], "widget": [widget]}
+    pushed = owner.post("/scim/v2/Users", json={"schemas": [SCIM_USER], "userName": f"{name} guard"}).json()["id"]
+    team = owner.post("/scim/v2/Groups", json={"schemas": [SCIM_GROUP], "displayName": f"{name} guards"}).json()["id"]
+    return {
+        "account": [account],
+        "group": [group],
+        "grant": [grant],
+        "key": [key],
+        "widget": [widget],
+        "scim account": [pushed],
+        "scim group": [team],
+    }
 
 
 def _until(done: Any, timeout_s: float = 300.0) -> None:
@@ -242,7 +297,7 @@ def probes(world: World) -> Iterator[Probe]:
         # A field beside others: the caller's own objects stand there, so that only the field aimed at can refuse.
         for actor in OUTSIDE:
             filling = (world.own if actor == "another tenant" and target.where[0] != "path" else world.open).filling
-            for value in world.open.known[sort]:
+            for value in world.open.known[sort][: 1 if actor in NOBODY else None]:
                 yield Probe(actor, target, value, filling)
         for actor, objects in (
             ("same tenant, not among the readers", world.ruled),
@@ -264,30 +319,39 @@ def test_every_field_that_looks_like_an_id_is_probed_or_declared() -> None:
     assert UNKNOWN == []
 
 
+@pytest.mark.timeout(1200)  # with all that it is aimed at, which is made first; some two minutes on a core of its own
 def test_every_probe_is_refused_as_if_nothing_were_there(service: Running, world: World, capsys: Any) -> None:
-    before, counts, failures = digest(service), Counter[str](), []
+    tenant_id = service.services.rag.authenticate(_secret(world.owner)).tenant_id
+    before, counts, failures = standing(service, tenant_id), Counter[str](), []
+    nothings: dict[tuple[Any, ...], tuple[int, str]] = {}
     # The whole on SQLite; on PostgreSQL, where only the database differs, a tenth.
     step = 1 if service.services.rag.database.is_sqlite else 10
     for probe in islice(probes(world), 0, None, step):
         counts[probe.actor] += 1
-        other = absent(probe.value)
-        refused, nothing = _send(world, probe, probe.value), _send(world, probe, other)
-        told = blanked(refused.text, probe.value), blanked(nothing.text, other)
+        refused = _send(world, probe, probe.value)
+        # What nothing is answered with is the same however often it is asked: once for all ids of a shape.
+        key = (probe.actor, probe.target.name, shape_of(probe.value), *sorted(probe.filling.items()))
+        if key not in nothings:
+            other = absent(probe.value)
+            nothing = _send(world, probe, other)
+            nothings[key] = nothing.status_code, blanked(nothing.text, other)
+        status, told = nothings[key]
         if (probe.target.method, probe.target.path) in WITHHELD and probe.actor == "same tenant, no clearance":
             assert refused.json()["answer"]["withheld"] and SECRET not in refused.text
             continue
         allowed = {401, 403, 404} | ({200, 201, 202, 422} if probe.target.slot.filters else set())
-        alike = refused.status_code == nothing.status_code and told[0] == told[1]
+        alike = refused.status_code == status and blanked(refused.text, probe.value) == told
         if refused.status_code not in allowed or not alike or SECRET in refused.text:
             failures.append(
-                f"{probe.actor}: {probe.target.name} -> {refused.status_code} / {nothing.status_code}\n"
-                f"   {refused.text[:300]}\n   {nothing.text[:300]}"
+                f"{probe.actor}: {probe.target.name} -> {refused.status_code} / {status}\n"
+                f"   {refused.text[:300]}\n   {told[:300]}"
             )
-    after = digest(service)
+    after = standing(service, tenant_id)
     with capsys.disabled():
         sys.stdout.write(f"\nprobes: {sum(counts.values())} {json.dumps(counts, ensure_ascii=False)}\n")
     assert not failures, f"{len(failures)} of {sum(counts.values())}\n" + "\n".join(failures)
-    assert [name for name in before if before[name] != after[name]] == []
+    assert changed(before, after) == {}
+    assert set(counts) == set(world.callers)
     assert sum(counts.values()) >= LEAST // step
 
 
@@ -326,7 +390,7 @@ def test_every_action_fits_the_method_of_its_routes_and_is_used() -> None:
                 unsafe = not route.methods <= READING
                 if unsafe and action.scope is Scope.READ:
                     assert action in UNSAFE_WITH_READ, f"{route.methods} {route.path} changes something with a read key"
-    assert set(UNSAFE_WITH_READ) <= used
+    assert used == set(Action)
 
 
 def test_no_route_takes_its_tenant_from_the_request() -> None:

@@ -6,7 +6,6 @@ fails the build, so that no route comes in without its probes.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -17,6 +16,7 @@ from uuid import UUID, uuid4
 from sqlalchemy import select
 
 from api.app import create_app
+from rag.store.audit_event import AuditCut, AuditedDocument, AuditHead, AuditRow
 from rag.store.tables import METADATA
 from tests.support.running import Running
 
@@ -131,8 +131,8 @@ PROBED: dict[tuple[str, str, Fields], Slot] = {
     ("GET", "/v1/vector_stores/{store_id}/file_batches/{batch_id}/files", ("query", "before")): Slot("file", filters=True),
     ("POST", "/dify/retrieval", ("body", "knowledge_id")): Slot("collection"),
     ("GET", "/api/v1/accounts", ("query", "after")): Slot("account", filters=True),
-    ("PUT", "/api/v1/groups/{group_id}/members", ("body", "members", "[]")): Slot("account"),
-    ("POST", "/api/v1/groups/{group_id}/members", ("body", "members", "[]")): Slot("account"),
+    ("PUT", "/api/v1/groups/{group_id}/members", ("body", "members", "[]")): Slot("account", filters=True),
+    ("POST", "/api/v1/groups/{group_id}/members", ("body", "members", "[]")): Slot("account", filters=True),
     ("POST", "/api/v1/grants", ("body", "collection")): Slot("collection"),
     ("POST", "/api/v1/grants", ("body", "subject")): Slot("account", "user:{}", filters=True),
     ("POST", "/api/v1/keys", ("body", "collections", "[]")): Slot("collection"),
@@ -142,7 +142,7 @@ PROBED: dict[tuple[str, str, Fields], Slot] = {
     ("PATCH", "/api/v1/me/keys/{key_id}", ("body", "collections", "[]")): Slot("collection"),
     ("POST", "/api/v1/widget-tokens", ("body", "collections", "[]")): Slot("collection"),
     ("POST", "/api/v1/widget-tokens", ("body", "subject", "account_id")): Slot("account"),
-    ("POST", "/api/v1/widget-tokens", ("body", "subject", "groups", "[]")): Slot("group"),
+    ("POST", "/api/v1/widget-tokens", ("body", "subject", "groups", "[]")): Slot("group", filters=True),
     ("GET", "/api/v1/documents/{document_id}/access/explain", ("query", "subject")): Slot("account", "user:{}", filters=True),
     ("POST", f"{_COLLECTION}/documents/access", ("body", "filter", "document_ids", "[]")): Slot("document", filters=True),
     ("POST", "/continue/context", ("body", "options", "collections", "[]")): Slot("collection"),
@@ -277,7 +277,7 @@ def fields_of(description: Mapping[str, Any], operation: Mapping[str, Any]) -> I
     for parameter in operation.get("parameters", ()):
         yield parameter["in"], parameter["name"]
     for kind, content in operation.get("requestBody", {}).get("content", {}).items():
-        place = "body" if kind == "application/json" else "form"
+        place = "body" if kind.endswith("json") else "form"
         for where in _inside(description, content.get("schema", {}), ()):
             yield (place, *where)
 
@@ -341,6 +341,8 @@ def _slot_of_path(path: str, where: Fields) -> Slot | None:
     if where[1] == "name" and path.startswith(_COLLECTION):
         return Slot("collection")
     sort = PATH_SORTS.get(where[1])
+    if sort is not None and path.startswith("/scim/"):
+        sort = f"scim {sort}"  # SCIM sees what came by it alone
     return None if sort is None else Slot(sort)
 
 
@@ -411,14 +413,15 @@ def _body(description: Mapping[str, Any], operation: Mapping[str, Any], target: 
         return {"files": [(name, ("x.md", b"intruder"))]}
     if "text/csv" in contents:
         return {"content": b"vault,safe", "headers": {"Content-Type": "text/csv"}}
-    if "application/json" not in contents:
+    kind = next((kind for kind in contents if kind in ("application/json", "application/scim+json")), None)
+    if kind is None:
         return {}
     known = BODIES.get((target.method, target.path))
-    body = known if known is not None else example(description, contents["application/json"]["schema"])
+    body = known if known is not None else example(description, contents[kind]["schema"])
     body = json.loads(json.dumps(body))
     if target.where[0] == "body":
         body = _put(body, target.where[1:], aimed)
-    return {"json": body}
+    return {"json": body, "headers": {"Content-Type": kind}}
 
 
 def _put(body: Any, where: Sequence[str], value: str) -> Any:
@@ -447,6 +450,12 @@ def blanked(text: str, *values: str) -> str:
     )
 
 
+def shape_of(value: str) -> str:
+    """How an id is written, whatever it is the id of: alike for any two ids that nothing has."""
+    blank = _UUID.sub("ID", value)
+    return blank if "ID" in blank else "name"
+
+
 def absent(value: str) -> str:
     """An id of the same shape that nothing has."""
     for shape in (r"(?P<head>[a-z_-]*)(?P<id>[0-9a-f]{32})", r"(?P<head>)(?P<id>[0-9a-f-]{36})"):
@@ -457,25 +466,38 @@ def absent(value: str) -> str:
 
 
 VOLATILE = {
-    "api_key": {"last_used_at", "last_used_from"},
-    "tenant": set(),
+    "api_key": {"last_used_at", "last_address"},
+    "collection": {"privacy_settled"},
     "worker": None,
-    "audit_event": None,
-    "audit_head": None,
+    **{row.__tablename__: None for row in (AuditRow, AuditedDocument, AuditHead, AuditCut)},
 }
-"""Columns, or whole tables (None), that change when nothing was done: the use of a key, a heartbeat, the trail of refusals."""
+"""Columns, or whole tables (None), that change when nothing was done: the use of a key, that upkeep looked through a collection,
+a heartbeat, the trail of refusals."""
+for _name, _columns in VOLATILE.items():
+    assert (_columns or set()) <= set(METADATA.tables[_name].columns.keys()), f"{_name} has no such columns"
 
 
-def digest(running: Running) -> dict[str, str]:
-    """A digest of every table, of the originals and of the index: what a refused request must leave as it was."""
+ADDED_TO = {"answer"}
+"""Tables that whoever may ask adds to: a filter that finds nothing is answered too. What stood there stays as it was."""
+
+
+def standing(running: Running, tenant_id: UUID) -> dict[str, frozenset[str]]:
+    """Every row that is a tenant's or nobody's, and the size of the index: what a refused request leaves as it was."""
     found = {}
     with running.services.rag.database.read() as session:
         for table in METADATA.sorted_tables:
             volatile = VOLATILE.get(table.name, set())
             if volatile is None:
                 continue
-            columns = [column for column in table.columns if column.name not in volatile]
-            rows = sorted(repr(tuple(row)) for row in session.execute(select(*columns)))
-            found[table.name] = hashlib.sha256("\n".join(rows).encode()).hexdigest()
-    found["index"] = str(running.services.rag.index.count())
+            query = select(*(column for column in table.columns if column.name not in volatile))
+            if "tenant_id" in table.columns:
+                query = query.where(table.columns["tenant_id"] == tenant_id)
+            found[table.name] = frozenset(repr(tuple(row)) for row in session.execute(query))
+    found["index"] = frozenset({str(running.services.rag.index.count())})
     return found
+
+
+def changed(before: Mapping[str, frozenset[str]], after: Mapping[str, frozenset[str]]) -> dict[str, list[str]]:
+    """By table, the rows that are other than they were."""
+    found = {name: before[name] - after[name] if name in ADDED_TO else before[name] ^ after[name] for name in before}
+    return {name: sorted(rows) for name, rows in found.items() if rows}
