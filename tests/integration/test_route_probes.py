@@ -96,6 +96,9 @@ class World:
 
 @pytest.fixture(scope="module")
 def world(service: Running) -> Iterator[World]:
+    if not service.services.rag.database.is_sqlite:  # few requests
+        yield _world(service)
+        return
     # One event loop for all requests, as in a server: the client's own would be one for each.
     with start_blocking_portal() as portal:
         service.http.portal = portal
