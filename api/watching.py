@@ -27,6 +27,8 @@ Result = TypeVar("Result")
 LOOK_EVERY_S = 0.5
 BLIND_S = 10.0
 """After so long without a look at the record nobody knows who may go on, so nobody does."""
+_LAST_LOOK_S = 5.0
+"""So long the end of a watch waits for a look that is on its way."""
 _LAST_WORDS_S = 0.25
 """So long a reader that takes nothing holds up the end of what is made for it."""
 
@@ -45,6 +47,7 @@ class AccessWatch:
         self._open: dict[object, tuple[Principal, Callable[[], None]]] = {}
         self._looking: asyncio.Task[None] | None = None
         self._seen_at = 0.0
+        self._closing = asyncio.Event()
 
     @classmethod
     def of(cls, services: Services) -> AccessWatch:
@@ -52,8 +55,10 @@ class AccessWatch:
         return cls(services.rag.identities, Database(services.rag.database.url.render_as_string(False), 1))
 
     async def aclose(self) -> None:
-        """Look no more, and return the connection."""
+        """Look no more, and return the connection: a look in its thread ends first, for it holds that connection."""
+        self._closing.set()
         if self._looking is not None:
+            await asyncio.wait({self._looking}, timeout=_LAST_LOOK_S)
             self._looking.cancel()
             await asyncio.gather(self._looking, return_exceptions=True)
         self._database.close()
@@ -83,11 +88,12 @@ class AccessWatch:
         # A lane of its own: all others may be taken by searches.
         lane = CapacityLimiter(1)
         self._seen_at = time.monotonic()
-        while self._open:
+        while self._open and not self._closing.is_set():
             began = time.monotonic()
             watched = frozenset(principal for principal, _ in self._open.values())
             self._stop(await run_sync(self._ended, watched, limiter=lane))
-            await asyncio.sleep(max(0.0, began + self._every_s - time.monotonic()))
+            with move_on_after(max(0.0, began + self._every_s - time.monotonic())):
+                await self._closing.wait()
 
     def _ended(self, watched: frozenset[Principal]) -> frozenset[Principal]:
         """Those who may not go on; nobody while the record can't be read for a moment, and all when that lasts."""
