@@ -177,9 +177,10 @@ def audit_report(
         return
     from rich.console import Console
     from rich.markup import escape
-    from rich.table import Table
+    from rich.table import Column, Table
 
-    shown = Table(*(item for number, item in enumerate(head) if number not in _IDS))
+    columns = (Column(item, overflow="fold") for number, item in enumerate(head) if number not in _IDS)
+    shown = Table(*columns)
     for row in rows:
         shown.add_row(*(escape(item) for number, item in enumerate(row) if number not in _IDS))
     Console().print(shown)
