@@ -53,3 +53,20 @@ def service(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
         }
     with running(settings_for(folder, overrides)) as started:
         yield started
+
+
+SLOW_ON_POSTGRES = {
+    "test_injection",
+    "test_open_streams",
+    "test_privacy",
+    "test_route_probes",
+    "test_widget_tokens",
+}
+"""Modules whose half on PostgreSQL takes a minute or more and tells little that SQLite's does not: `make test-slow` runs it."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark those halves as slow."""
+    for item in items:
+        if item.path.stem in SLOW_ON_POSTGRES and "postgres" in item.name.rpartition("[")[2]:
+            item.add_marker(pytest.mark.slow)
