@@ -143,7 +143,8 @@ async def watched_over(request: Request, work: Coroutine[Any, Any, Result]) -> R
     Raises:
         AccessEnded: the caller may not see it any more; the work is ended as soon as that is known.
     """
-    principal, services = getattr(request.state, "principal", None), getattr(request.app.state, "services", None)
+    principal = getattr(request.state, "principal", None)
+    services = request.scope["app"].state.services if "app" in request.scope else None
     if not isinstance(principal, Principal) or not lifelines_of(principal) or not isinstance(services, Services):
         return await work
     job = asyncio.create_task(work)
