@@ -45,4 +45,5 @@ SERVER=
 # Commands that work on the store itself.
 $SEOGO index verify --json >"$DATA/verify.json"
 $SEOGO doctor --json >"$DATA/doctor.json" || true
+unset SEOGO_RAG__GENERATION__MODELS  # quotations, which this question has an answer in
 $SEOGO ask "위험직무를 담당하는 직원의 명령휴가는 1회에 연속 며칠 동안 실시하나요?" -c samples --json >"$DATA/ask-local.json"
