@@ -68,11 +68,22 @@ def upload(client: httpx.Client) -> dict[str, int]:
         time.sleep(0.2)
 
 
+def settled_documents(client: httpx.Client) -> list[dict[str, Any]]:
+    """All documents, those inside mails and archives too, which come after what was uploaded."""
+    end = time.monotonic() + _SETTLED_S
+    while True:
+        listed = client.get("/api/v1/collections/all-kinds/documents", params={"limit": 100}).json()["documents"]
+        if not {"queued", "running"} & {item["version"]["state"] for item in listed}:
+            return list(listed)
+        if time.monotonic() > end:
+            raise TimeoutError("files inside files are not settled")
+        time.sleep(0.2)
+
+
 def requests(client: httpx.Client, writes: bool) -> Iterator[tuple[str, str, dict[str, Any], int]]:
     """Method, path, arguments and the status that it must have; `writes`: whether there is a model."""
     asked = [{"role": "user", "content": QUESTION}]
-    listed = client.get("/api/v1/collections/all-kinds/documents", params={"limit": 100}).json()["documents"]
-    for document in listed:
+    for document in settled_documents(client):
         yield "GET", f"/api/v1/documents/{document['id']}/content", {}, 200
     yield "GET", "/api/v1/health/ready", {}, 200
     yield "GET", "/api/v1/openapi.json", {}, 200
