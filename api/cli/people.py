@@ -24,7 +24,7 @@ from rag.access.accounts import AccountChange, Accounts
 from rag.access.audit import AuditTrail
 from rag.access.grants import Grants
 from rag.access.groups import Groups
-from rag.domain.access import Label, Role, Subject, SubjectKind, user
+from rag.domain.access import Label, Role, Subject, SubjectKind, id_of, user
 from rag.domain.audit import AuditKind
 from rag.domain.errors import AccountNotFound, GrantNotFound, GroupNotFound, InvalidRequest
 from rag.store import collection
@@ -73,7 +73,7 @@ class People:
 
     def account(self, named: str) -> Account:
         """The account of this name or id."""
-        identity = _id(named)
+        identity = id_of(named)
         found = self.accounts.by_user_name(self.tenant_id, named)
         if found is None and identity is not None:
             found = self.accounts.get(self.tenant_id, identity)
@@ -270,17 +270,10 @@ def list_grants(options: Options, tenant: str, as_json: bool) -> None:
 def remove_grant(options: Options, tenant: str, grant: str) -> None:
     """`seogo grants remove`."""
     with _people(options, tenant) as people:
-        if (identity := _id(grant)) is None:
+        if (identity := id_of(grant)) is None:
             raise GrantNotFound(name=grant)
         people.grants.remove(None, people.tenant_id, identity)
         people.note(AuditKind.ROLE_REVOKED, "grants remove", grant=str(identity))
-
-
-def _id(text: str) -> UUID | None:
-    try:
-        return UUID(text)
-    except ValueError:
-        return None
 
 
 def _clearance(text: str | None) -> Label | None:

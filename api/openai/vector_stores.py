@@ -22,6 +22,7 @@ from rag.domain.language import CollectionKind
 from rag.domain.principal import Permit
 from rag.store import client_file, collection
 from rag.store.collection import Collection
+from rag.store.session import naming
 
 router = APIRouter(prefix="/vector_stores", tags=["openai"])
 
@@ -45,7 +46,7 @@ def create_store(
         description=body.description,
         client_metadata=body.metadata,
     )
-    with collection.naming(caller.services.rag.database, row.name) as session:
+    with naming(caller.services.rag.database, row.name) as session:
         session.add(row)
     if files:
         placed = files_of(caller).place(permit_for_store(caller, str(identity), Action.UPLOAD_DOCUMENTS), files)
@@ -101,7 +102,7 @@ def change_store(
     refuse_expiry(body.expires_after)
     if body.name is not None:
         caller.require_whole_tenant()
-    with collection.naming(caller.services.rag.database, body.name or store_id) as session:
+    with naming(caller.services.rag.database, body.name or store_id) as session:
         row = collection.permitted(session, permit)[0]
         if body.name is not None:
             row.name = body.name

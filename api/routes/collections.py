@@ -25,6 +25,7 @@ from rag.domain.retention import rules_from_json
 from rag.store import collection, document
 from rag.store.base import utc_now
 from rag.store.collection import Collection
+from rag.store.session import naming
 
 router = APIRouter(prefix="/collections", tags=["collections"], responses=PROBLEMS)
 _SETTINGS = ("retention", "answer_style", "privacy")
@@ -43,7 +44,7 @@ def create_collection(
         kind=body.kind,
         description=body.description,
     )
-    with collection.naming(caller.services.rag.database, body.name) as session:
+    with naming(caller.services.rag.database, body.name) as session:
         session.add(row)
     return CollectionOut.of(row, 0)
 
@@ -82,7 +83,7 @@ def change_collection(
     if body.name is not None:
         caller.require_whole_tenant()
     privacy = body.privacy.to_domain() if body.privacy is not None else None
-    with collection.naming(caller.services.rag.database, body.name or name) as session:
+    with naming(caller.services.rag.database, body.name or name) as session:
         row = collection.permitted(session, permit)[0]
         before = {name: getattr(row, name) for name in _SETTINGS}
         if body.name is not None:

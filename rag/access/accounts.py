@@ -6,26 +6,24 @@ account is remembered between requests.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID, uuid4
 
 from sqlalchemy import delete, select, update
-from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from rag.access import administrators
 from rag.domain.access import Label, user
-from rag.domain.errors import AccountNotFound, InvalidRequest, NameTaken
+from rag.domain.errors import AccountNotFound, InvalidRequest
 from rag.store import account
 from rag.store.account import Account, AccountGroup, AccountKind, GroupMember, Source
 from rag.store.api_key import ApiKey
 from rag.store.base import utc_now
 from rag.store.role_grant import RoleGrant
-from rag.store.session import Database
+from rag.store.session import Database, naming
 
 MAX_ATTRIBUTES = 64
 MAX_VALUES = 64
@@ -93,7 +91,7 @@ class Accounts:
         )
         values = AccountChange(user_name, display_name, email, attributes, None, external_id, suspended or None)
         _apply(row, values, source)
-        with _naming(self._database, user_name) as session:
+        with naming(self._database, user_name) as session:
             session.add(row)
         return row
 
@@ -109,7 +107,7 @@ class Accounts:
             InvalidRequest: a value is not fit to be stored.
         """
         with (
-            _naming(self._database, change.user_name or "") as session,
+            naming(self._database, change.user_name or "") as session,
             administrators.kept(session, tenant_id, source),
         ):
             row = _found(session, tenant_id, account_id)
@@ -258,17 +256,3 @@ def _attributes(given: Attributes) -> dict[str, Any] | None:
     if len(kept) > MAX_ATTRIBUTES:
         raise InvalidRequest(detail=f"attributes: up to {MAX_ATTRIBUTES}")
     return kept or None
-
-
-@contextmanager
-def _naming(database: Database, name: str) -> Iterator[Session]:
-    """A transaction in which an account may get a name.
-
-    Raises:
-        NameTaken: another one of the tenant has it.
-    """
-    try:
-        with database.write() as session:
-            yield session
-    except IntegrityError as error:
-        raise NameTaken(name=name) from error

@@ -27,6 +27,7 @@ from rag.access.federation_scim_models import (
     Person,
 )
 from rag.access.groups import Groups
+from rag.domain.access import id_of
 from rag.domain.errors import NameTaken
 from rag.store import account
 from rag.store.account import Account, AccountGroup, GroupMember, Source
@@ -190,25 +191,18 @@ class ScimDirectory:
         self._groups.delete(tenant_id, row.id, Source.SCIM)
 
     def _account(self, session: Session, tenant_id: UUID, identity: str) -> Account:
-        key = _id(identity)
+        key = id_of(identity)
         row = None if key is None else account.get(session, tenant_id, key)
         if row is None or row.source != Source.SCIM:
             raise NotFoundException(detail="there is no such user")
         return row
 
     def _account_group(self, session: Session, tenant_id: UUID, identity: str) -> AccountGroup:
-        key = _id(identity)
+        key = id_of(identity)
         row = None if key is None else account.get_group(session, tenant_id, key)
         if row is None or row.source != Source.SCIM:
             raise NotFoundException(detail="there is no such group")
         return row
-
-
-def _id(text: str) -> UUID | None:
-    try:
-        return UUID(text)
-    except ValueError:
-        return None
 
 
 def _few(session: Session, tenant_id: UUID, chosen: ScimFilter[Person] | None) -> Sequence[Account] | None:
@@ -225,7 +219,7 @@ def _few(session: Session, tenant_id: UUID, chosen: ScimFilter[Person] | None) -
         case "externalid":
             found = account.by_external_id(session, tenant_id, Source.SCIM, value)
         case "id":
-            found = account.get(session, tenant_id, key) if (key := _id(value)) is not None else None
+            found = account.get(session, tenant_id, key) if (key := id_of(value)) is not None else None
         case _:
             return None
     return [found] if found is not None and found.source == Source.SCIM else []
@@ -286,7 +280,7 @@ def _first(values: object) -> str | None:
 
 def _ids(group: Group) -> list[UUID]:
     """Ids of the members; one that is no id at all is one of nobody, and refused like that."""
-    return [_id(member.value or "") or UUID(int=0) for member in group.members or []]
+    return [id_of(member.value or "") or UUID(int=0) for member in group.members or []]
 
 
 def _join(session: Session, people: Iterable[Person]) -> None:

@@ -15,6 +15,7 @@ from uuid import UUID, uuid4
 from sqlalchemy import Select
 
 from rag.access.identities import Identities, Presented
+from rag.access.keys import digest
 from rag.domain.access import Role
 from rag.domain.errors import NotAuthenticated
 from rag.domain.principal import Principal, Scope
@@ -146,11 +147,6 @@ class Sessions:
             stored = session.get(PortalSession, row.id)
             if stored is not None and stored.seen_at < now:
                 stored.seen_at = now
-
-
-def digest(secret: str) -> bytes:
-    """What is kept of a secret."""
-    return hashlib.sha256(secret.encode()).digest()
 
 
 def proof_of(secret: str) -> str:

@@ -20,9 +20,10 @@ from authlib.oauth2.rfc7636 import create_s256_code_challenge
 from rag.access.federation_accounts import FederatedAccounts
 from rag.access.federation_claims import cleaned, person_of
 from rag.access.federation_provider import Provider, fetched, posted
-from rag.access.federation_sessions import SECRET_BYTES, Sessions, digest
+from rag.access.federation_sessions import SECRET_BYTES, Sessions
 from rag.access.federation_tokens import TokenVerifier
 from rag.access.identities import Identities
+from rag.access.keys import digest
 from rag.domain.errors import ConfigurationError, NotAuthenticated, ProviderUnavailable, SignInFailed
 from rag.domain.principal import Principal, Scope
 from rag.settings_identity import OidcProvider, SessionSettings

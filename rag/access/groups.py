@@ -5,22 +5,20 @@ A group may be in another one. Circles do no harm: who is in one of them is in a
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from uuid import UUID, uuid4
 
 from sqlalchemy import delete
-from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from rag.access import administrators
 from rag.domain.access import group
-from rag.domain.errors import GroupNotFound, InvalidRequest, NameTaken
+from rag.domain.errors import GroupNotFound, InvalidRequest
 from rag.store import account
 from rag.store.account import AccountGroup, GroupMember, Source
 from rag.store.base import in_groups, utc_now
 from rag.store.role_grant import RoleGrant
-from rag.store.session import Database
+from rag.store.session import Database, naming
 
 _MAX_NAME = 200
 
@@ -42,7 +40,7 @@ class Groups:
         """
         row = AccountGroup(id=uuid4(), tenant_id=tenant_id, source=source.value, external_id=external_id)
         row.name = _checked(name)
-        with _naming(self._database, name) as session:
+        with naming(self._database, name) as session:
             session.add(row)
         return row
 
@@ -55,7 +53,7 @@ class Groups:
             GroupNotFound: the tenant has no such group.
             NameTaken: another one has the name, or the directory's id.
         """
-        with _naming(self._database, name or "") as session:
+        with naming(self._database, name or "") as session:
             row = _found(session, tenant_id, group_id)
             if name is not None:
                 row.name = _checked(name)
@@ -170,17 +168,3 @@ def _checked(name: str) -> str:
     if not kept or len(kept) > _MAX_NAME or not kept.isprintable():
         raise InvalidRequest(detail=f"name: 1 to {_MAX_NAME} printable characters")
     return kept
-
-
-@contextmanager
-def _naming(database: Database, name: str) -> Iterator[Session]:
-    """A transaction in which a group may get a name.
-
-    Raises:
-        NameTaken: another one of the tenant has it.
-    """
-    try:
-        with database.write() as session:
-            yield session
-    except IntegrityError as error:
-        raise NameTaken(name=name) from error

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from sqlalchemy.orm import Session
 
-from rag.domain.access import EVERYONE, AccessRule, GivenRule, Subject, SubjectKind
+from rag.domain.access import EVERYONE, AccessRule, GivenRule, Subject, SubjectKind, id_of
 from rag.domain.errors import InvalidRequest
 from rag.store import subject as subjects_table
 from rag.store.account import user_key
@@ -78,7 +78,7 @@ class _Read:
         name, _, value = text.partition(":")
         if name in (SubjectKind.USER, SubjectKind.GROUP) and value.strip():
             kind, value = SubjectKind(name), value.strip()
-            identity = _uuid(value)
+            identity = id_of(value)
             return cls(kind, value, None if identity is None else Subject(kind, str(identity)))
         found = Subject.parse(text)
         return cls(found.kind, found.value, found)
@@ -86,18 +86,11 @@ class _Read:
     @property
     def identity(self) -> UUID | None:
         """The id, where it is one."""
-        return _uuid(self.value)
+        return id_of(self.value)
 
 
 def _ids(values: Iterable[str]) -> list[UUID]:
-    return [identity for identity in map(_uuid, values) if identity is not None]
-
-
-def _uuid(value: str) -> UUID | None:
-    try:
-        return UUID(value)
-    except ValueError:
-        return None
+    return [identity for identity in map(id_of, values) if identity is not None]
 
 
 def shown_names(session: Session, tenant_id: UUID, subjects: Iterable[Subject]) -> dict[Subject, str]:

@@ -123,6 +123,14 @@ class Subject:
 EVERYONE = Subject(SubjectKind.EVERYONE)
 
 
+def id_of(text: str) -> UUID | None:
+    """The id that `text` is; None when it is none, such as a name."""
+    try:
+        return UUID(text)
+    except ValueError:
+        return None
+
+
 def user(identity: UUID) -> Subject:
     """The subject of an account, or of a key without one."""
     return Subject(SubjectKind.USER, str(identity))

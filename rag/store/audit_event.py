@@ -27,6 +27,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
+from rag.domain.access import id_of
 from rag.domain.audit import AuditEvent, genesis, link
 from rag.store.base import Base
 
@@ -339,8 +340,6 @@ def _conditions(tenant_id: UUID, wanted: Wanted) -> list[ColumnElement[bool]]:
 
 
 def _is_who(who: str) -> ColumnElement[bool]:
-    try:
-        identity = UUID(who)
-    except ValueError:
+    if (identity := id_of(who)) is None:
         return AuditRow.principal_name.icontains(who, autoescape=True)
     return (AuditRow.principal_id == identity) | (AuditRow.credential == identity)

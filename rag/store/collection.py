@@ -3,24 +3,20 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import ForeignKey, String, Text, UniqueConstraint, Update, bindparam, func, select, update
-from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from rag.domain.access import AccessRule, Label
-from rag.domain.errors import NameTaken
 from rag.domain.language import CollectionKind
 from rag.domain.personal_data import PrivacyPolicy, policy_from_json
 from rag.domain.principal import Permit
 from rag.domain.style import AnswerStyle, common_style, style_from_json
 from rag.store.base import Base, utc_now
-from rag.store.session import Database
 from rag.store.tenant import Tenant
 
 
@@ -57,20 +53,6 @@ class Collection(Base):
     deleted_at: Mapped[datetime | None]
     purged_at: Mapped[datetime | None]
     paused_at: Mapped[datetime | None]
-
-
-@contextmanager
-def naming(database: Database, name: str) -> Iterator[Session]:
-    """A transaction in which a collection may get `name`.
-
-    Raises:
-        NameTaken: another one of the tenant has it.
-    """
-    try:
-        with database.write() as session:
-            yield session
-    except IntegrityError as error:
-        raise NameTaken(name=name) from error
 
 
 def label_of(row: Collection) -> Label:

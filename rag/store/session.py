@@ -7,10 +7,10 @@ from contextlib import contextmanager
 from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import IntegrityError, OperationalError
 from sqlalchemy.orm import Session, sessionmaker
 
-from rag.domain.errors import StoreUnavailable
+from rag.domain.errors import NameTaken, StoreUnavailable
 
 _BUSY_TIMEOUT_MS = 30_000
 _WRITE = "seogo_write"
@@ -94,6 +94,20 @@ class Database:
             yield
         except OperationalError as error:
             raise StoreUnavailable from error
+
+
+@contextmanager
+def naming(database: Database, name: str) -> Iterator[Session]:
+    """A transaction in which something may get `name`, which only one thing of its kind in the tenant has.
+
+    Raises:
+        NameTaken: another one has it.
+    """
+    try:
+        with database.write() as session:
+            yield session
+    except IntegrityError as error:
+        raise NameTaken(name=name) from error
 
 
 @contextmanager
