@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field
 
 from rag.settings_identity import IdentitySettings
+from rag.settings_repositories import RepositorySettings
 from rag.settings_section import Section
 
 
@@ -274,10 +275,15 @@ class RagSettings(Section):
     answer_log: AnswerLogSettings = AnswerLogSettings()
     audit: AuditSettings = AuditSettings()
     identity: IdentitySettings = IdentitySettings()
+    repositories: RepositorySettings = RepositorySettings()
 
     def cache_folder(self) -> Path:
         """Where converted models and self-tests are kept."""
         return self.cache_dir or self.data_dir / "cache"
+
+    def mirror_folder(self) -> Path:
+        """Where the mirrors of repositories are kept."""
+        return self.repositories.folder or self.data_dir / "repositories"
 
     def store_url(self) -> str:
         """The SQLAlchemy URL of the store, the embedded default included."""

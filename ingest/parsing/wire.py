@@ -21,6 +21,7 @@ from rag.domain.anchor import (
     SheetAnchor,
     SlideAnchor,
 )
+from rag.domain.code import CodeOutline, Import, Reference, ReferenceRole, Symbol, SymbolKind
 from rag.domain.document import ChildFile, DocumentMetadata, Element, ElementKind, ParsedDocument
 
 _LENGTH_BYTES = 4
@@ -81,6 +82,7 @@ def encode_document(document: ParsedDocument) -> bytes:
         "warnings": document.warnings,
         "metadata": _metadata_to_list(document.metadata),
         "elements": [_element_to_list(element) for element in document.elements],
+        "outline": None if document.outline is None else outline_to_list(document.outline),
     }
     return json.dumps(data, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
 
@@ -101,6 +103,7 @@ def decode_document(payload: bytes) -> ParsedDocument:
             pages=_integer(data["pages"]),
             warnings=tuple(_text(warning) for warning in data["warnings"]),
             metadata=_metadata_from_list(data["metadata"]),
+            outline=None if data["outline"] is None else outline_from_list(data["outline"]),
         )
     except (KeyError, IndexError, TypeError, ValueError, RecursionError) as error:
         raise WireError(f"not a document: {type(error).__name__}") from error
@@ -131,6 +134,42 @@ def _element_from_list(item: Any) -> Element:
         level=_integer(level),
         line_anchors=tuple(_anchor_from_list(line) for line in lines),
     )
+
+
+def outline_to_list(outline: CodeOutline) -> list[Any]:
+    """The outline as short lists."""
+    symbols = [[s.name, s.path, s.kind.value, s.signature, s.first, s.last, s.doc, s.test] for s in outline.symbols]
+    references = [[r.name, r.role.value, r.lines, r.enclosing, r.qualifier] for r in outline.references]
+    imports = [[i.module, i.line, i.names] for i in outline.imports]
+    return [outline.language, symbols, references, imports, outline.broken]
+
+
+def outline_from_list(item: Any) -> CodeOutline:
+    """The inverse of `outline_to_list`.
+
+    Raises:
+        KeyError, IndexError, TypeError, ValueError: it is not one.
+    """
+    language, symbols, references, imports, broken = item
+    return CodeOutline(
+        _text(language),
+        tuple(_symbol(row) for row in symbols),
+        tuple(_reference(row) for row in references),
+        tuple(Import(_text(m), _integer(line), tuple(_text(n) for n in names)) for m, line, names in imports),
+        broken is True,
+    )
+
+
+def _symbol(row: Any) -> Symbol:
+    name, path, kind, signature, first, last, doc, test = row
+    lines = (_integer(first), _integer(last))
+    return Symbol(_text(name), _text(path), SymbolKind(kind), _text(signature), *lines, _text(doc), test is True)
+
+
+def _reference(row: Any) -> Reference:
+    name, role, lines, enclosing, qualifier = row
+    places = tuple(_integer(line) for line in lines)
+    return Reference(_text(name), ReferenceRole(role), places, _text(enclosing), _text(qualifier))
 
 
 def _anchor_to_list(anchor: Anchor) -> list[Any]:

@@ -6,7 +6,8 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from uuid import UUID, uuid5
 
-from rag.domain.anchor import Anchor, merge_anchors
+from rag.domain.anchor import Anchor, LineAnchor, merge_anchors
+from rag.domain.code import CodeContext, CodeOutline
 from rag.domain.findings import IN_TEXT, ChunkFindings, masked
 from rag.domain.language import Language
 from rag.domain.provision import ProvisionMark, covering_label, marks_between
@@ -80,6 +81,7 @@ class ParsedDocument:
         warnings: codes of what was read only in part, shown to the user; `code:detail` names what it is about.
         children: files found inside, which become documents of their own.
         next_child: number of the first file inside that did not fit into this result; 0 when all are here.
+        outline: what is defined and used in source code; None for everything else.
     """
 
     title: str
@@ -91,6 +93,7 @@ class ParsedDocument:
     metadata: DocumentMetadata = DocumentMetadata()
     children: tuple[ChildFile, ...] = ()
     next_child: int = 0
+    outline: CodeOutline | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +106,7 @@ class Chunk:
         language: what the piece is written in; the language gate reads it.
         provisions: which article, paragraph and item of a statute or rule each part of `text` is, by where it begins.
         references: provisions that the text refers to, resolved where its own place decides: `제5조제1항`, `근로기준법 제50조`.
+        code: what a piece of source code knows of itself; None for everything else.
     """
 
     id: UUID
@@ -116,6 +120,7 @@ class Chunk:
     line_anchors: tuple[Anchor, ...] = field(default=(), repr=False)
     provisions: tuple[ProvisionMark, ...] = ()
     references: tuple[str, ...] = ()
+    code: CodeContext | None = None
 
     @property
     def provision(self) -> str:
@@ -127,7 +132,8 @@ class Chunk:
         if not findings.found:
             return self
         headings = tuple(masked(text, findings.of(place)) for place, text in enumerate(self.heading_path))
-        return replace(self, text=masked(self.text, findings.of(IN_TEXT)), heading_path=headings)
+        code = None if self.code is None else self.code.without_prose()
+        return replace(self, text=masked(self.text, findings.of(IN_TEXT)), heading_path=headings, code=code)
 
     @property
     def search_text(self) -> str:
@@ -135,11 +141,17 @@ class Chunk:
         return "\n".join((*self.heading_path, self.text))
 
     def anchor_of(self, start: int, end: int) -> Anchor:
-        """The anchor of the characters `start`..`end` of `text`: their lines' where known, else the chunk's own."""
-        if not self.line_anchors:
-            return self.anchor
+        """The anchor of the characters `start`..`end` of `text`: their lines' where known, else the chunk's own.
+
+        A text that has just the lines of its anchor needs no anchor for each of them.
+        """
         first = self.text.count("\n", 0, start)
         last = first + self.text.count("\n", start, max(start, end - 1))
+        if not self.line_anchors:
+            whole = self.anchor
+            if isinstance(whole, LineAnchor) and whole.last - whole.first == self.text.count("\n"):
+                return LineAnchor(whole.first + first, whole.first + last)
+            return whole
         return merge_anchors(self.line_anchors[first : last + 1])
 
     def provision_of(self, start: int, end: int) -> str:

@@ -35,6 +35,12 @@ SeogoError
 │   ├── UnknownModel               unknown_model
 │   ├── LicenceForbids             licence_forbids
 │   ├── UnsupportedRequest         unsupported_request
+│   ├── RepositoryRefused          repository_refused
+│   ├── RepositoryNotRead          repository_not_read
+│   │   ├── CredentialsRefused     credentials_refused
+│   │   ├── RefNotFound            ref_not_found
+│   │   └── RepositoryTooLarge     repository_too_large
+│   ├── PatternRefused             pattern_refused
 │   ├── RerankerMissing            reranker_missing
 │   └── GeneratorMissing           generator_missing
 ├── NotAuthenticated               not_authenticated
@@ -54,6 +60,8 @@ SeogoError
 │   ├── AccountNotFound            account_not_found
 │   ├── GroupNotFound              group_not_found
 │   ├── GrantNotFound              grant_not_found
+│   ├── RepositoryNotFound         repository_not_found
+│   ├── SymbolNotFound             symbol_not_found
 │   └── KeyNotFound                key_not_found
 ├── ParseLimitExceeded             parse_limit_exceeded
 ├── ParserCrashed                  parser_crashed
@@ -67,6 +75,7 @@ SeogoError
 │   ├── PurgeIncomplete            purge_incomplete
 │   ├── AuditUnavailable           audit_unavailable
 │   ├── ProviderUnavailable        provider_unavailable
+│   ├── RepositoryUnreachable      repository_unreachable
 │   └── ModelUnavailable           model_unavailable
 │       ├── ModelBusy              model_busy
 │       ├── ModelTimeout           model_timeout
@@ -326,6 +335,42 @@ class UnsupportedRequest(InputError):
     code = "unsupported_request"
 
 
+class RepositoryRefused(InputError):
+    """The repository {name} can't be taken: {detail}"""
+
+    code = "repository_refused"
+
+
+class RepositoryNotRead(InputError):
+    """The repository {name} could not be read: {detail}"""
+
+    code = "repository_not_read"
+
+
+class CredentialsRefused(RepositoryNotRead):
+    """The repository {name} did not accept the credentials, or does not exist for them."""
+
+    code = "credentials_refused"
+
+
+class RefNotFound(RepositoryNotRead):
+    """The repository {name} has no branch, tag or commit {ref}."""
+
+    code = "ref_not_found"
+
+
+class RepositoryTooLarge(RepositoryNotRead):
+    """The repository {name} is too large: {detail}"""
+
+    code = "repository_too_large"
+
+
+class PatternRefused(InputError):
+    """The pattern can't be searched for: {detail}"""
+
+    code = "pattern_refused"
+
+
 class RerankerMissing(InputError):
     """No reranker is configured on this server. Its operator can name one under `rag.reranking`."""
 
@@ -435,6 +480,18 @@ class GroupNotFound(NotFound):
     code = "group_not_found"
 
 
+class RepositoryNotFound(NotFound):
+    """There is no repository {name} that you may see."""
+
+    code = "repository_not_found"
+
+
+class SymbolNotFound(NotFound):
+    """There is no definition of {name} that you may see."""
+
+    code = "symbol_not_found"
+
+
 class GrantNotFound(NotFound):
     """There is no grant {name} that you may see."""
 
@@ -515,6 +572,12 @@ class AuditUnavailable(Unavailable):
     """The request was refused because it could not be put on the audit trail."""
 
     code = "audit_unavailable"
+
+
+class RepositoryUnreachable(Unavailable):
+    """The repository {name} can't be reached at the moment. What was indexed before goes on answering."""
+
+    code = "repository_unreachable"
 
 
 class ProviderUnavailable(Unavailable):

@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import NamedTuple
 from uuid import UUID
 
-from rag.domain.anchor import Anchor
+from rag.domain.anchor import Anchor, LineAnchor
 from rag.domain.document import Chunk
 from rag.domain.language import CollectionKind, Language
 
@@ -37,6 +37,8 @@ class Source:
         valid_to: set when a newer version has replaced this one, which only a question as of a date can see.
         parent: the mail or the archive that the document is in; None for what was uploaded.
         flagged: the version seems to speak to a model, and no curator has cleared it.
+        commit: of a repository's file, the commit that it was read at; empty for everything else. Its source key is then the
+            name of the repository and the file's path.
     """
 
     document_id: UUID
@@ -55,6 +57,14 @@ class Source:
     valid_to: datetime | None = None
     parent: Parent | None = None
     flagged: bool = False
+    commit: str = ""
+
+    def place(self, anchor: Anchor) -> str:
+        """Where something stands in a repository's file, `path:line-line@commit`; empty outside of repositories."""
+        if not self.commit or not isinstance(anchor, LineAnchor):
+            return ""
+        span = str(anchor.first) if anchor.first == anchor.last else f"{anchor.first}-{anchor.last}"
+        return f"{self.source_key}:{span}@{self.commit[:12]}"
 
     def renamed(self, name: Callable[[str], str]) -> Source:
         """The same with every name in it as `name` gives it."""

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
-from typing import Any, ClassVar
-from uuid import UUID
+from typing import Any, ClassVar, TypeVar
 
 from sqlalchemy import JSON, DateTime, MetaData
 from sqlalchemy.engine import Dialect
@@ -53,12 +52,13 @@ class Base(DeclarativeBase):
     }
 
 
+_Id = TypeVar("_Id")
 _TOGETHER = 5000
 """Ids in one statement: PostgreSQL takes 65,535 parameters, SQLite 32,766."""
 
 
-def in_groups(ids: Iterable[UUID]) -> Iterator[list[UUID]]:
-    """The ids in as many groups as statements can name them in."""
+def in_groups(ids: Iterable[_Id]) -> Iterator[list[_Id]]:
+    """The ids, or other keys, in as many groups as statements can name them in."""
     left = list(ids)
     for start in range(0, len(left), _TOGETHER):
         yield left[start : start + _TOGETHER]

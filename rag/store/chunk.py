@@ -23,6 +23,7 @@ from sqlalchemy import (
 from sqlalchemy.orm import InstrumentedAttribute, Mapped, Session, aliased, mapped_column
 
 from rag.domain.anchor import Anchor, anchor_from_json, anchor_to_json
+from rag.domain.code import CodeContext
 from rag.domain.document import Chunk, ElementKind
 from rag.domain.findings import ChunkFindings
 from rag.domain.language import CollectionKind, Language
@@ -44,6 +45,7 @@ class ChunkRow(Base):
     """One chunk of a version. `anchor`, `line_anchors` and `heading_path` are JSON (`rag.domain.anchor`).
 
     `findings` says where personal data stands (`rag.domain.findings`); None while nobody looked for any.
+    `code` is `CodeContext` as JSON; None for what is no source code.
     `provisions` are pairs of offset and path (`rag.domain.provision`), `provision` the label that covers them all.
     """
 
@@ -64,6 +66,7 @@ class ChunkRow(Base):
     provisions: Mapped[list[Any]]
     cross_references: Mapped[list[Any]]
     findings: Mapped[list[Any] | None]
+    code: Mapped[dict[str, Any] | None]
 
 
 _PARENT = aliased(Document)
@@ -76,6 +79,7 @@ _SOURCE_COLUMNS: tuple[ColumnElement[Any] | InstrumentedAttribute[Any], ...] = (
     DocumentVersion.valid_from,
     DocumentVersion.valid_to,
     DocumentVersion.flagged,
+    DocumentVersion.commit,
     Document.id.label("document_id"),
     Document.source_key,
     Document.title,
@@ -105,6 +109,7 @@ def to_domain(row: ChunkRow | Row[Any]) -> Chunk:
         line_anchors=tuple(anchor_from_json(item) for item in row.line_anchors),
         provisions=tuple(ProvisionMark(int(start), tuple(path)) for start, path in row.provisions),
         references=tuple(row.cross_references),
+        code=None if row.code is None else CodeContext.from_json(row.code),
     )
 
 
@@ -135,6 +140,7 @@ def replace_chunks(
             "provision": chunk.provision[:_MAX_LABEL],
             "provisions": [[mark.start, list(mark.path)] for mark in chunk.provisions],
             "cross_references": list(chunk.references),
+            "code": None if chunk.code is None else chunk.code.to_json(),
             "findings": None if found is None else found[place].to_json(),
         }
         for place, chunk in enumerate(chunks)
@@ -260,6 +266,7 @@ def _source(row: Row[Any]) -> Source:
         valid_to=row.valid_to,
         parent=parent,
         flagged=row.flagged,
+        commit=row.commit or "",
     )
 
 

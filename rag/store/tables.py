@@ -11,6 +11,7 @@ from rag.store.audit_event import AuditCut, AuditedDocument, AuditHead, AuditRow
 from rag.store.base import Base
 from rag.store.chunk import ChunkRow
 from rag.store.client_file import ClientFile, FileBatch, StoredFile
+from rag.store.code_symbol import CodeReference, CodeSymbol
 from rag.store.collection import Collection
 from rag.store.connector import ConnectorItem, ConnectorSource
 from rag.store.directory_run import DirectoryRun
@@ -21,6 +22,7 @@ from rag.store.glossary import GlossaryTerm
 from rag.store.program import Program, ProgramFile, ProgramRepository, ProgramSource
 from rag.store.rate_count import RateCount
 from rag.store.receipt import DeletionReceipt
+from rag.store.repository import Repository, RepositoryFile
 from rag.store.role_grant import RoleGrant
 from rag.store.sign_in import AccountLink, PendingSignIn, PortalSession
 from rag.store.tenant import Tenant
@@ -69,4 +71,8 @@ TABLES = (
     PortalSession,
     AccountLink,
     DirectoryRun,
+    Repository,
+    RepositoryFile,
+    CodeSymbol,
+    CodeReference,
 )

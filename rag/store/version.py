@@ -19,6 +19,7 @@ from sqlalchemy import (
     false,
     func,
     select,
+    text,
     update,
 )
 from sqlalchemy.orm import Mapped, Session, mapped_column
@@ -69,6 +70,9 @@ class Stage(StrEnum):
     ACTIVATE = "activate"
 
 
+_DENSE_PENDING = text("dense_pending")
+
+
 class DocumentVersion(Base):
     """One upload of a document.
 
@@ -91,6 +95,8 @@ class DocumentVersion(Base):
         injection_score, injection_signs: how much it seems to speak to a model (`rag.text.injection`); None until it is read.
         flagged: a curator should look at it; a passage of it says so.
         reviewed_at, reviewed_by, review_reason: who cleared the flag, when and why.
+        commit: of a repository's file, the commit at which this content was first taken; None for everything else.
+        dense_pending: it is searched by words already, and waits for the vectors of a model.
         cleaned_at: when index, chunks and derived files were rid of a version that ended without answering.
     """
 
@@ -101,6 +107,12 @@ class DocumentVersion(Base):
         Index("ix_document_version_progress", "collection_id", "state", "finished_at"),
         Index("ix_document_version_ended", "tenant_id", "finished_at"),
         Index("ix_document_version_cleaning", "state", "cleaned_at"),
+        Index(
+            "ix_document_version_dense_pending",
+            "collection_id",
+            sqlite_where=_DENSE_PENDING,
+            postgresql_where=_DENSE_PENDING,
+        ),
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
@@ -146,6 +158,8 @@ class DocumentVersion(Base):
     reviewed_at: Mapped[datetime | None]
     reviewed_by: Mapped[str | None] = mapped_column(String(100))
     review_reason: Mapped[str | None] = mapped_column(String(1000))
+    commit: Mapped[str | None] = mapped_column(String(64))
+    dense_pending: Mapped[bool] = mapped_column(default=False, server_default=false())
 
 
 def by_ids(session: Session, ids: Iterable[UUID]) -> Sequence[DocumentVersion]:

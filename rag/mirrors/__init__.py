@@ -1,0 +1,1 @@
+"""Mirrors of repositories: bare clones that git keeps, read without a working tree."""

@@ -1,0 +1,107 @@
+"""Runs git for mirrors: no configuration of the machine, no hooks, no prompt, no shell, bounded time and output.
+
+git is a program beside ours, like a database: what it reads comes from people, so every argument that they give stands after
+`--end-of-options` or is a hash that git itself printed.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import IO
+
+from rag.domain.errors import RepositoryNotRead, RepositoryUnreachable
+
+TEXT_LIMIT = 64 << 20
+"""Bytes of output that one command may print."""
+_LOCAL = {
+    "GIT_CONFIG_NOSYSTEM": "1",
+    "GIT_CONFIG_GLOBAL": os.devnull,
+    "GIT_TERMINAL_PROMPT": "0",
+    "GIT_ALLOW_PROTOCOL": "",
+    "GIT_NO_LAZY_FETCH": "1",
+    "GIT_OPTIONAL_LOCKS": "0",
+    "GIT_ATTR_NOSYSTEM": "1",
+    "LC_ALL": "C.UTF-8",
+}
+"""The whole environment of a command besides PATH: nothing of ours is seen by it, and no protocol is allowed."""
+_SAFE = (
+    "core.hooksPath=/dev/null", "core.fsmonitor=false", "core.attributesFile=/dev/null", "diff.external=",
+    "core.quotePath=false", "gc.auto=0", "maintenance.auto=false", "safe.directory=*", "uploadpack.packObjectsHook=",
+)  # fmt: skip
+
+
+def command(folder: Path, *arguments: str) -> list[str]:
+    """The argument list of a git command on the bare repository in `folder`."""
+    safe = [part for setting in _SAFE for part in ("-c", setting)]
+    return ["git", *safe, "--git-dir", str(folder), *arguments]
+
+
+def environment(more: Mapping[str, str] | None = None) -> dict[str, str]:
+    """The environment of a command; `more` opens what it needs, such as a protocol."""
+    return {"PATH": os.environ.get("PATH", os.defpath), **_LOCAL, **(more or {})}
+
+
+def run(
+    folder: Path, *arguments: str, name: str, timeout_s: float = 60.0, more: Mapping[str, str] | None = None
+) -> bytes:
+    """What a command prints.
+
+    Args:
+        name: what the repository is called in errors.
+
+    Raises:
+        RepositoryNotRead: it failed, or printed more than `TEXT_LIMIT`.
+        RepositoryUnreachable: it took longer than `timeout_s`.
+    """
+    with started(folder, *arguments, more=more) as process:
+        try:
+            out, errors = process.communicate(timeout=timeout_s)
+        except subprocess.TimeoutExpired:
+            raise RepositoryUnreachable(name=name) from None
+    if process.returncode != 0:
+        raise RepositoryNotRead(name=name, detail=said(errors))
+    if len(out) > TEXT_LIMIT:
+        raise RepositoryNotRead(name=name, detail=f"more than {TEXT_LIMIT >> 20} MB of output")
+    return out
+
+
+@contextmanager
+def started(
+    folder: Path, *arguments: str, more: Mapping[str, str] | None = None, reads: bool = False
+) -> Iterator[subprocess.Popen[bytes]]:
+    """A running command with pipes for its output and errors (and input, when it `reads`); ended with all its children."""
+    process = subprocess.Popen(  # noqa: S603 (a fixed program; what people give stands where git takes no option)
+        command(folder, *arguments),
+        env=environment(more),
+        stdin=subprocess.PIPE if reads else subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+    )
+    try:
+        yield process
+    finally:
+        if process.poll() is None:
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+        for pipe in (process.stdin, process.stdout, process.stderr):
+            _close(pipe)
+        process.wait()
+
+
+def said(errors: bytes) -> str:
+    """What git complained about, on one line without addresses of users: the first line that says `fatal` or `error`."""
+    lines = errors.decode("utf-8", "replace").splitlines()
+    found: Sequence[str] = [line for line in lines if line.startswith(("fatal:", "error:"))] or lines[-1:]
+    return " ".join(found[0].split())[:300] if found else "git ended without a word"
+
+
+def _close(pipe: IO[bytes] | None) -> None:
+    if pipe is not None:
+        with suppress(OSError):
+            pipe.close()

@@ -1,0 +1,125 @@
+"""The symbol index: what is defined where, and what is used where."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import BigInteger, ForeignKey, Index, Integer, String, Text, delete, insert
+from sqlalchemy.orm import Mapped, Session, mapped_column
+
+from rag.domain.code import CodeOutline
+from rag.store.base import Base, in_groups
+
+_MAX_NAME = 200
+_MAX_PATH = 500
+_MAX_SIGNATURE = 1000
+_TOGETHER = 2000
+"""Rows in one INSERT."""
+_KEY = BigInteger().with_variant(Integer, "sqlite")
+
+
+class CodeSymbol(Base):
+    """A definition in one version of a file (`rag.domain.code.Symbol`). `name_key` is `name` in lower case."""
+
+    __tablename__ = "code_symbol"
+    __table_args__ = (
+        Index("ix_code_symbol_version_id", "version_id"),
+        Index("ix_code_symbol_name", "collection_id", "name_key"),
+    )
+
+    id: Mapped[int] = mapped_column(_KEY, primary_key=True, autoincrement=True)
+    version_id: Mapped[UUID] = mapped_column(ForeignKey("document_version.id", ondelete="CASCADE"))
+    collection_id: Mapped[UUID]
+    name: Mapped[str] = mapped_column(String(_MAX_NAME))
+    name_key: Mapped[str] = mapped_column(String(_MAX_NAME))
+    path: Mapped[str] = mapped_column(String(_MAX_PATH))
+    kind: Mapped[str] = mapped_column(String(20))
+    language: Mapped[str] = mapped_column(String(20))
+    signature: Mapped[str] = mapped_column(String(_MAX_SIGNATURE))
+    doc: Mapped[str] = mapped_column(Text)
+    first_line: Mapped[int]
+    last_line: Mapped[int]
+    test: Mapped[bool]
+
+
+class CodeReference(Base):
+    """Uses of a name in one version of a file (`rag.domain.code.Reference`).
+
+    An import is one too: `name` is what is taken, or the last part of the module that is taken whole; `qualifier` the module.
+    """
+
+    __tablename__ = "code_reference"
+    __table_args__ = (
+        Index("ix_code_reference_version_id", "version_id"),
+        Index("ix_code_reference_name", "collection_id", "name_key"),
+    )
+
+    id: Mapped[int] = mapped_column(_KEY, primary_key=True, autoincrement=True)
+    version_id: Mapped[UUID] = mapped_column(ForeignKey("document_version.id", ondelete="CASCADE"))
+    collection_id: Mapped[UUID]
+    name: Mapped[str] = mapped_column(String(_MAX_NAME))
+    name_key: Mapped[str] = mapped_column(String(_MAX_NAME))
+    role: Mapped[str] = mapped_column(String(10))
+    enclosing: Mapped[str] = mapped_column(String(_MAX_PATH))
+    qualifier: Mapped[str] = mapped_column(String(_MAX_NAME))
+    lines: Mapped[list[Any]]
+
+
+def put_outlines(session: Session, outlines: Sequence[tuple[UUID, UUID, CodeOutline]]) -> None:
+    """Store (version, collection, outline) in place of what was there of these versions."""
+    delete_of_versions(session, [version for version, _, _ in outlines])
+    symbols = [row for each in outlines for row in _symbol_rows(*each)]
+    references = [row for each in outlines for row in _reference_rows(*each)]
+    for start in range(0, len(symbols), _TOGETHER):
+        session.execute(insert(CodeSymbol), symbols[start : start + _TOGETHER])
+    for start in range(0, len(references), _TOGETHER):
+        session.execute(insert(CodeReference), references[start : start + _TOGETHER])
+
+
+def delete_of_versions(session: Session, version_ids: Iterable[UUID]) -> None:
+    """Remove what is known of these versions."""
+    for group in in_groups(version_ids):
+        session.execute(delete(CodeSymbol).where(CodeSymbol.version_id.in_(group)))
+        session.execute(delete(CodeReference).where(CodeReference.version_id.in_(group)))
+
+
+def _symbol_rows(version_id: UUID, collection_id: UUID, outline: CodeOutline) -> list[dict[str, Any]]:
+    return [
+        {
+            "version_id": version_id,
+            "collection_id": collection_id,
+            "name": item.name[:_MAX_NAME],
+            "name_key": item.name[:_MAX_NAME].lower(),
+            "path": item.path[-_MAX_PATH:],
+            "kind": item.kind.value,
+            "language": outline.language,
+            "signature": item.signature[:_MAX_SIGNATURE],
+            "doc": item.doc,
+            "first_line": item.first,
+            "last_line": item.last,
+            "test": item.test,
+        }
+        for item in outline.symbols
+    ]
+
+
+def _reference_rows(version_id: UUID, collection_id: UUID, outline: CodeOutline) -> list[dict[str, Any]]:
+    uses = [(r.name, r.role.value, r.enclosing, r.qualifier, list(r.lines)) for r in outline.references]
+    for item in outline.imports:
+        last = item.module.replace("/", ".").rstrip(".").rpartition(".")[2] or item.module
+        uses += [(name, "import", "", item.module, [item.line]) for name in item.names or (last,)]
+    return [
+        {
+            "version_id": version_id,
+            "collection_id": collection_id,
+            "name": name[:_MAX_NAME],
+            "name_key": name[:_MAX_NAME].lower(),
+            "role": role,
+            "enclosing": enclosing[-_MAX_PATH:],
+            "qualifier": qualifier[-_MAX_NAME:],
+            "lines": lines,
+        }
+        for name, role, enclosing, qualifier, lines in uses
+    ]
