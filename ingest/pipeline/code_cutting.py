@@ -33,6 +33,7 @@ from rag.domain.vectors import SparseVector
 from rag.embedding.base import Role
 from rag.embedding.bm25 import KiwiBm25Embedder
 from rag.embedding.passage_text import lexical_text
+from rag.embedding.word_counts import word_counter
 from rag.text.injection import InjectionScore
 from rag.text.token_estimate import estimated_tokens
 
@@ -68,10 +69,7 @@ def _counter(tokenizer: str) -> TokenCounter:
         return lambda texts: [estimated_tokens(text) for text in texts]
     from tokenizers import Tokenizer
 
-    loaded = Tokenizer.from_file(tokenizer)
-    loaded.no_padding()
-    loaded.no_truncation()
-    return lambda texts: [len(encoding.ids) for encoding in loaded.encode_batch_fast(list(texts))]
+    return word_counter(Tokenizer.from_file(tokenizer))
 
 
 @dataclass(frozen=True, slots=True)
