@@ -18,14 +18,16 @@ from dataclasses import dataclass, field
 from ingest.parsing import child, frames
 from ingest.parsing.zygote import Zygote, withdraw
 from ingest.pipeline.code_batch import BatchFile, read_batch
-from ingest.pipeline.code_cutting import Cutter, CutRules, Screening
+from ingest.pipeline.code_cutting import CutRules, Cutter, Screening
 from ingest.pipeline.code_wire import encode_cut, packed
 from rag.domain.errors import ParseLimitExceeded, ParserCrashed, SeogoError
 from rag.domain.language import CollectionKind
 from rag.domain.personal_data import PrivacyPolicy
 
 _DETAIL_CHARACTERS = 4000
-_WARM_UP = b'"""Warm-up."""\n\n\nclass Payment:\n    def approve(self, amount: int) -> bool:\n        return amount < 10\n'
+_WARM_UP = (
+    b'"""Warm-up."""\n\n\nclass Payment:\n    def approve(self, amount: int) -> bool:\n        return amount < 10\n'
+)
 
 
 @dataclass

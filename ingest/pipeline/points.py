@@ -52,7 +52,10 @@ def version_points(
 
 
 def point(version: DocumentVersion, chunk: Chunk, vectors: TextVectors, tags: PointTags) -> IndexPoint:
-    """A chunk as the index holds it. The validity is not known before activation: until then it is taken to begin with the upload."""
+    """A chunk as the index holds it.
+
+    The validity is not known before activation: until then it is taken to begin with the upload.
+    """
     return IndexPoint(
         chunk_id=chunk.id,
         tenant_id=version.tenant_id,

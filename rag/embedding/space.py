@@ -87,7 +87,9 @@ class EmbeddingSpace:
 
     def embed_lexical(self, chunks: Sequence[Chunk]) -> list[TextVectors]:
         """The same without what a model would make of them."""
-        return [TextVectors(vector) for vector in self._sparse_passages([lexical_text(c) for c in chunks], KnownVectors())]
+        return [
+            TextVectors(vector) for vector in self._sparse_passages([lexical_text(c) for c in chunks], KnownVectors())
+        ]
 
     def _sparse_passages(self, texts: Sequence[str], known: KnownVectors) -> list[SparseVector]:
         keys = [text_key(text) for text in texts]

@@ -11,7 +11,16 @@ from rag.embedding.sentence_transformer import default_minilm_folder
 from rag.embedding.word_counts import word_counter
 
 _ROOT = Path(__file__).resolve().parents[3]
-_ODD = ["", "a", "x" * 300, "[SEP] [MASK]", "a\x0bb\x00c", "결재 금액 approve()", "café __init__ 'it''s' a.b->c::d", "\t\n "]
+_ODD = [
+    "",
+    "a",
+    "x" * 300,
+    "[SEP] [MASK]",
+    "a\x0bb\x00c",
+    "결재 금액 approve()",
+    "café __init__ 'it''s' a.b->c::d",
+    "\t\n ",
+]
 
 
 def _tokenizer() -> Tokenizer:
@@ -32,6 +41,6 @@ def test_counts_are_those_of_the_tokenizer() -> None:
 
 
 def test_another_tokenizer_is_asked_itself() -> None:
-    tokenizer = Tokenizer(WordLevel({"[UNK]": 0}, unk_token="[UNK]"))  # noqa: S106
+    tokenizer = Tokenizer(WordLevel({"[UNK]": 0}, unk_token="[UNK]"))
 
     assert word_counter(tokenizer)(["return 1 + 2"]) == [len(tokenizer.encode("return 1 + 2").ids)]
