@@ -21,6 +21,9 @@ from ingest.parsing.converter import find_converter
 from ingest.parsing.sandbox import ParseLimits, ParseSandbox
 from ingest.pipeline import maintenance, privacy
 from ingest.pipeline.children import ChildLimits
+from ingest.pipeline.code_cutting import CutRules, tokenizer_of
+from ingest.pipeline.code_lane import CodeLane
+from ingest.pipeline.code_sandbox import CodeSandbox
 from ingest.pipeline.programs import ProgramLimits, ProgramWriter
 from ingest.pipeline.steps import Interrupted, Pipeline
 from ingest.settings import IngestSettings
@@ -29,6 +32,7 @@ from rag.access.audit_retention import AuditRetention
 from rag.answering.log import AnswerLog
 from rag.bootstrap import Rag
 from rag.domain.language import Language
+from rag.embedding.registry import model_folder
 from rag.embedding.space import EmbeddingSpace
 from rag.index.in_step import IndexesInStep
 from rag.settings import RagSettings
@@ -50,6 +54,7 @@ class Ingest:
     jobs: IngestJobs
     intake: Intake
     programs: ProgramJobs
+    code: CodeLane
     upkeep: Upkeep | None = None
 
     def close(self) -> None:
@@ -58,6 +63,7 @@ class Ingest:
             self.upkeep.stop()
         self.jobs.stop()
         self.pipeline.sandbox.close()
+        self.code.close()
 
 
 def build_pipeline(settings: IngestSettings, rag: Rag) -> Pipeline:
@@ -153,7 +159,8 @@ def build(settings: IngestSettings, rag: Rag, *, listen: bool) -> Ingest:
         cut_off_before = time.time() - (0 if job_settings.alone else _ABANDONED_S)
         threading.Thread(target=_sweep, args=(pipeline, cut_off_before), name="sweep", daemon=True).start()
         upkeep.start()
-    return Ingest(settings, pipeline, jobs, Intake(rag.database, rag.blobs, jobs), programs, upkeep)
+    lane = CodeLane(pipeline, CodeSandbox(cut_rules(settings, rag)), jobs.wake)
+    return Ingest(settings, pipeline, jobs, Intake(rag.database, rag.blobs, jobs), programs, lane, upkeep)
 
 
 def _sweep(pipeline: Pipeline, before: float) -> None:
@@ -163,6 +170,14 @@ def _sweep(pipeline: Pipeline, before: float) -> None:
         maintenance.sweep_originals(pipeline, before)
     except Exception:  # the next start sweeps again
         log.exception("what cut-off uploads left could not be removed")
+
+
+def cut_rules(settings: IngestSettings, rag: Rag) -> CutRules:
+    """`budgets_for` code, for children that do without the model itself."""
+    space = rag.space
+    tokens = min(settings.chunk_tokens, space.budget_embedder(Language.CODE).max_tokens)
+    folder = model_folder(rag.settings.embedding)
+    return CutRules(tokenizer_of(folder), tokens if space.knows(Language.CODE) else 0, settings.chunk_terms)
 
 
 def budgets_for(settings: IngestSettings, space: EmbeddingSpace) -> Budgets:
