@@ -20,12 +20,12 @@ _MOST_IDENTIFIERS = 8
 _MOST_WORDS = 24
 _MOST_TOGETHER = 4
 _SHORTEST = 3
-_EMPTY_WORDS = frozenset(
-    "a an the is are was be do does did can could will would should has have had what which who whom whose when where why how "
-    "of in on at to for from by with about into as it its this that these those there i you we they my your our their me us "
-    "and or not no if any tell explain describe show give please use used using python java javascript code function method "
-    "class".split()
-)
+_EMPTY_WORDS = """
+a an the is are was be do does did can could will would should has have had what which who whom whose when where why how
+of in on at to for from by with about into as it its this that these those there i you we they my your our their me us
+and or not no if any tell explain describe show give please use used using python java javascript code function method class
+"""
+_EMPTY = frozenset(_EMPTY_WORDS.split())
 """Words of a question that names are seldom made of, and names of languages."""
 
 
@@ -72,7 +72,7 @@ def names_of_words(text: str) -> dict[str, int]:
     """Names that neighbouring words of an English text would make (`readfile` and `read_file` of "read a file"), in the form in
     which names are compared, and of how many words each is."""
     words = [word.lower() for word in _WORDS.findall(text)]
-    telling = [word for word in words if word not in _EMPTY_WORDS][:_MOST_WORDS]
+    telling = [word for word in words if word not in _EMPTY][:_MOST_WORDS]
     found: dict[str, int] = {}
     for count in range(1, _MOST_TOGETHER + 1):
         for start in range(len(telling) - count + 1):
