@@ -14,6 +14,7 @@ from operator import mul
 
 from rag.answering.contract_names import names_of
 from rag.domain.answer import occurs
+from rag.domain.code_places import code_names_of
 from rag.domain.fact_reading import facts_of, periods_of, plain
 from rag.domain.facts import Fact, holds
 from rag.domain.language import Language
@@ -211,7 +212,7 @@ def _around(passage: Passage, span: Offsets) -> str:
     chunk = passage.chunk
     paths = [mark.path for mark in chunk.provisions if mark.start < span[1]]
     provision = provision_label(paths[-1]) if paths else ""
-    return "\n".join((passage.source.title, *chunk.heading_path, provision))
+    return "\n".join((passage.source.title, *chunk.heading_path, provision, *code_names_of(passage)))
 
 
 def _quotable(text: str, language: Language) -> Iterator[tuple[Offsets, ...]]:
