@@ -14,12 +14,12 @@ from operator import mul
 
 from rag.answering.contract_names import names_of
 from rag.domain.answer import occurs
-from rag.domain.code_places import code_names_of
 from rag.domain.fact_reading import facts_of, periods_of, plain
 from rag.domain.facts import Fact, holds
 from rag.domain.language import Language
 from rag.domain.passage import Passage
 from rag.domain.provision import provision_label
+from rag.domain.told_places import code_names_of
 from rag.text.normalize import normalize_text
 from rag.text.sentences import split_sentences
 

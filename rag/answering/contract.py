@@ -22,10 +22,10 @@ from rag.answering.contract_conflicts import Conflict, conflicts_of
 from rag.answering.contract_problems import Problem, ProblemKind
 from rag.answering.contract_support import OTHER_PASSAGE_MARGIN, SURE_WORDS, Judgement, SupportChecker, judge
 from rag.domain.answer import Note, Sentence, Support
-from rag.domain.code_places import without_places
 from rag.domain.errors import ModelUnavailable
 from rag.domain.language import Language
 from rag.domain.passage import Passage
+from rag.domain.told_places import without_places
 from rag.generation.base import Draft, GenerationRequest, Generator, Span
 from rag.generation.marks import without_stray_marks
 from rag.settings import GenerationSettings

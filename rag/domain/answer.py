@@ -8,12 +8,12 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from rag.domain.anchor import Anchor
-from rag.domain.code_places import code_names_of, without_places
 from rag.domain.fact_reading import facts_of, periods_of, plain
 from rag.domain.facts import holds
 from rag.domain.language import Language
 from rag.domain.passage import Passage
 from rag.domain.provision import provision_label
+from rag.domain.told_places import code_names_of, without_places
 
 _CUT_BEFORE = re.compile(r"\d[.,]?\d$")
 _CUT_AFTER = re.compile(r"\d[.,]?\d")

@@ -73,7 +73,7 @@ class Source:
         return f"{spot}@{self.commit[:12]}" if spot else ""
 
     def spot(self, anchor: Anchor) -> str:
-        """The same without the commit, `path:line-line`, of any text that has lines; of the message of a commit the repository."""
+        """The same without the commit, `path:line-line`, of any text that has lines; of a commit's message the repository."""
         if not isinstance(anchor, LineAnchor):
             return ""
         return self.source_key if self.mirrored and not self.mirrored.path else f"{self.source_key}:{line_span(anchor)}"

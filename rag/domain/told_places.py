@@ -1,4 +1,4 @@
-"""Places of source code inside sentences: `src/login.py:10-24@abc123` is no statement of numbers, but says where something stands."""
+"""Places of source code inside sentences: `src/login.py:10-24@abc123` states no numbers, but says where something stands."""
 
 from __future__ import annotations
 
