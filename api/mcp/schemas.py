@@ -100,13 +100,13 @@ class KnowledgeBaseList(BaseModel):
     knowledge_bases: list[KnowledgeBaseOut]
 
 
-class Question(Body):
+class ToolQuestion(Body):
     """What is asked."""
 
     question: str = Field(min_length=1, max_length=4000, description="one whole question, Korean or English")
 
 
-class SourceOut(FoundOut):
+class MarkOut(FoundOut):
     """What a mark [n] of an answer stands for."""
 
     mark: int
@@ -117,5 +117,5 @@ class Answered(BaseModel):
 
     status: Literal["answered", "abstained"]
     answer: str = Field(description="with marks [1] that stand for sources")
-    sources: list[SourceOut]
+    sources: list[MarkOut]
     answer_id: str

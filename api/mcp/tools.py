@@ -26,9 +26,9 @@ from api.mcp.schemas import (
     KnowledgeBaseList,
     KnowledgeBaseOut,
     NoQuery,
-    Question,
+    ToolQuestion,
     SearchQuery,
-    SourceOut,
+    MarkOut,
 )
 from api.schemas.answers import AbstentionOut
 from api.schemas.common import AnchorOut
@@ -103,7 +103,7 @@ TOOLS = (
         "Ask with sources (근거 있는 답변)",
         "Get an answer in which every sentence cites its source, or a refusal where the evidence is too weak. "
         "모든 문장에 출처가 달린 답변을 받습니다. 근거가 부족하면 답하지 않습니다.",
-        Question,
+        ToolQuestion,
         Answered,
     ),
 )
@@ -179,7 +179,7 @@ def list_knowledge_bases(
 
 @router.post("/ask", operation_id="ask", response_model=Answered)
 async def ask(
-    body: Question, request: Request, later: BackgroundTasks, caller: Annotated[Caller, Depends(guarded(Action.ASK))]
+    body: ToolQuestion, request: Request, later: BackgroundTasks, caller: Annotated[Caller, Depends(guarded(Action.ASK))]
 ) -> Answered | Response:
     """Get an answer in which every sentence cites its source, or a refusal where the evidence is too weak."""
     permit = await run_sync(caller.permit)
@@ -280,9 +280,9 @@ def _answered(outcome: AnswerOutcome, answer_id: UUID, language: UiLanguage, bas
     )
 
 
-def _sources(cited: Sequence[Citation], language: UiLanguage, base: str) -> list[SourceOut]:
+def _sources(cited: Sequence[Citation], language: UiLanguage, base: str) -> list[MarkOut]:
     return [
-        SourceOut(
+        MarkOut(
             mark=item.number,
             id=str(item.passage.chunk.id),
             title=titled(item.passage.source, item.anchor, item.provision, language),
