@@ -179,7 +179,10 @@ def list_knowledge_bases(
 
 @router.post("/ask", operation_id="ask", response_model=Answered)
 async def ask(
-    body: ToolQuestion, request: Request, later: BackgroundTasks, caller: Annotated[Caller, Depends(guarded(Action.ASK))]
+    body: ToolQuestion,
+    request: Request,
+    later: BackgroundTasks,
+    caller: Annotated[Caller, Depends(guarded(Action.ASK))],
 ) -> Answered | Response:
     """Get an answer in which every sentence cites its source, or a refusal where the evidence is too weak."""
     permit = await run_sync(caller.permit)
