@@ -16,6 +16,9 @@ from rag.domain.principal import Permit
 from rag.store.base import Base, in_groups, utc_now
 from rag.store.document import Document, covered
 
+WAITING = "waiting"
+"""Reason of a file that was begun: it is ours, whatever a killed process has made of it."""
+
 
 class RepositoryState(StrEnum):
     """What a repository is doing. A failure stays until the next try; what was indexed before goes on answering."""
@@ -149,9 +152,13 @@ def page_of_files(
     """
     query = select(RepositoryFile).where(RepositoryFile.repository_id == repository_id)
     if skipped:
-        query = query.where(RepositoryFile.reason != "")
+        query = query.where(RepositoryFile.reason.not_in(("", WAITING)))
     else:
-        query = query.join(Document, Document.id == RepositoryFile.document_id).where(*covered(permit))
+        query = (
+            query.where(RepositoryFile.reason == "")
+            .join(Document, Document.id == RepositoryFile.document_id)
+            .where(*covered(permit))
+        )
     if after is not None:
         query = query.where(RepositoryFile.path > after)
     return session.scalars(query.order_by(RepositoryFile.path).limit(limit)).all()
