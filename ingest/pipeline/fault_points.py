@@ -86,6 +86,19 @@ PROGRAM_POINTS: dict[str, str] = {
 }
 """Points of writing a program (`ingest/pipeline/programs.py`), likewise."""
 
+CODE_POINTS: dict[str, str] = {
+    "code.rows_written": "a group of files is written with its chunks, not committed",
+    "code.rows_committed": "committed; originals and points are missing",
+    "code.originals_stored": "the originals are stored, the index holds nothing",
+    "code.points_written": "the points are in the index, no version answers",
+    "code.activated": "the versions answer, not committed",
+    "code.activation_committed": "committed; the index still holds the versions before them",
+    "code.settled": "the versions before them have left the index, the caller does not know",
+    "code.filled": "the vectors of a group are stored, its points have none",
+    "code.fill_written": "its points have them, the record does not say so",
+}
+"""Points of the bulk way of repositories (`ingest/pipeline/code_lane.py`, `code_filling.py`), likewise."""
+
 Hook = Callable[[str, str], None]
 _hook: Hook | None = None
 
