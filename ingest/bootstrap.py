@@ -22,7 +22,9 @@ from ingest.parsing.converter import find_converter
 from ingest.parsing.sandbox import ParseLimits, ParseSandbox
 from ingest.pipeline import maintenance, privacy
 from ingest.pipeline.children import ChildLimits
+from ingest.pipeline.code_cutting import CutRules
 from ingest.pipeline.code_lane import CodeLane
+from ingest.pipeline.code_sandbox import CodeSandbox
 from ingest.pipeline.programs import ProgramLimits, ProgramWriter
 from ingest.pipeline.repository_sync import RepositorySync
 from ingest.pipeline.steps import Interrupted, Pipeline
@@ -32,6 +34,7 @@ from rag.access.audit_retention import AuditRetention
 from rag.answering.log import AnswerLog
 from rag.bootstrap import Rag
 from rag.domain.language import Language
+from rag.embedding.registry import model_folder
 from rag.embedding.space import EmbeddingSpace
 from rag.index.in_step import IndexesInStep
 from rag.settings import RagSettings
@@ -61,6 +64,7 @@ class Ingest:
         if self.upkeep is not None:
             self.upkeep.stop()
         self.jobs.stop()
+        self.repositories.sync.lane.close()
         self.pipeline.sandbox.close()
 
 
@@ -112,17 +116,28 @@ def build_writer(settings: IngestSettings, rag: Rag, stopping: threading.Event) 
     )
 
 
-def build_repositories(rag: Rag, pipeline: Pipeline, jobs: IngestJobs) -> RepositoryJobs:
+def build_repositories(settings: IngestSettings, rag: Rag, pipeline: Pipeline, jobs: IngestJobs) -> RepositoryJobs:
     """What keeps repositories in step."""
     sync = RepositorySync(
         pipeline,
-        CodeLane(),
+        CodeLane(pipeline, CodeSandbox(cut_rules(settings, rag)), jobs.wake),
         rag.settings.repositories,
         rag.settings.mirror_folder(),
         purge=jobs.upkeep.purge_many,
         relabel=jobs.upkeep.relabel_many,
     )
     return RepositoryJobs(sync)
+
+
+def cut_rules(settings: IngestSettings, rag: Rag) -> CutRules:
+    """How source code is cut in children: what `budgets_for` gives for it, without the model."""
+    folder = model_folder(rag.settings.embedding)
+    tokenizer = folder / "tokenizer.json" if folder is not None else None
+    return CutRules(
+        tokenizer=str(tokenizer) if tokenizer is not None and tokenizer.is_file() else "",
+        tokens=budgets_for(settings, rag.space)(Language.CODE).limit if rag.space.knows(Language.CODE) else 0,
+        terms=settings.chunk_terms,
+    )
 
 
 def queue_url(settings: IngestSettings, rag: RagSettings) -> str:
@@ -148,7 +163,7 @@ def build(settings: IngestSettings, rag: Rag, *, listen: bool) -> Ingest:
         build_writer(settings, rag, pipeline.stopping), settings.program_jobs, settings.program_waiting
     )
     jobs = IngestJobs(pipeline, job_settings, programs)
-    repositories = build_repositories(rag, pipeline, jobs)
+    repositories = build_repositories(settings, rag, pipeline, jobs)
     jobs.further.append(repositories)
 
     def drop_rules() -> None:

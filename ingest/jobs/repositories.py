@@ -18,6 +18,7 @@ from dbos import error as dbos_error
 
 from ingest.jobs.upkeep import ENDED
 from ingest.pipeline import repository_removal as removal
+from ingest.pipeline.code_filling import waiting_versions
 from ingest.pipeline.fault_points import reached
 from ingest.pipeline.repository_sync import RepositorySync, Superseded, SyncJob
 from rag.domain.errors import SeogoError, Unavailable
@@ -144,7 +145,7 @@ class RepositoryJobs:
         """Look at the remotes that are due, and do again what nobody will finish."""
         with self._database.read() as session:
             held = work.held(session)
-            left = work.filling(session) or work.any_waits_for_vectors(session)
+            left = work.filling(session) or waiting_versions(session)
         for item in held:
             if item.job_id and self._is_open(item.job_id):
                 continue

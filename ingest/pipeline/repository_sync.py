@@ -21,7 +21,9 @@ from sqlalchemy.orm import Session
 
 from ingest.connectors.git_selection import REASONS, select
 from ingest.connectors.repository_options import RepositoryOptions
-from ingest.pipeline.code_lane import CodeLane, FileTask, Taken
+from ingest.pipeline.code_filling import waiting_versions
+from ingest.pipeline.code_lane import CodeLane, Taken
+from ingest.pipeline.code_rows import FileTask
 from ingest.pipeline.fault_points import reached
 from ingest.pipeline.repository_plan import NAME_TAKEN, Plan, planned
 from ingest.pipeline.repository_removal import hide_many
@@ -250,22 +252,22 @@ class RepositorySync:
     def _note(self, job: SyncJob, found: _Work, entries: Sequence[TreeEntry], taken: Sequence[Taken]) -> None:
         """Put on record what became of a batch. What answered under a path before, and does not any more, is hidden."""
         sizes = {entry.path: entry.size for entry in entries}
+        stale = {
+            item.path: known.document_id
+            for item in taken
+            if item.reason and (known := found.known.get(item.path)) is not None and known.document_id is not None
+        }
         noted = [
-            NotedFile(item.path, item.blob, sizes[item.path], "" if item.document_id else item.reason, item.document_id)
+            NotedFile(
+                item.path, item.blob, sizes[item.path], item.reason, None if item.path in stale else item.document_id
+            )
             for item in taken
-        ]
-        stale = [
-            known.document_id
-            for item in taken
-            if item.document_id is None
-            and (known := found.known.get(item.path)) is not None
-            and known.document_id is not None
         ]
         with self.pipeline.database.write() as session:
             row = self._own(session, job)
             work.note_files(session, row.id, noted)
             row.done = found.done + len(entries)
-            hidden = hide_many(session, stale, _actor(row), DeletionReason.SOURCE)
+            hidden = hide_many(session, list(stale.values()), _actor(row), DeletionReason.SOURCE)
         self.purge(hidden)
 
     def remove(self, job: SyncJob, commit: str) -> int:
@@ -330,7 +332,7 @@ class RepositorySync:
         Raises:
             Interrupted: this process is about to end.
         """
-        self.lane.fill(self.pipeline.stopping, lambda _: None)
+        self.lane.fill(self.pipeline.stopping, lambda done, total: None)
         if self.pipeline.stopping.is_set():
             raise Interrupted
         return self.settle_filled()
@@ -345,7 +347,7 @@ class RepositorySync:
                 if row is not None and row.state == RepositoryState.FILLING and not row.job_id:
                     row.state = RepositoryState.READY
         with self.pipeline.database.read() as session:
-            return work.any_waits_for_vectors(session)
+            return waiting_versions(session) > 0
 
     def remove_mirror(self, repository_id: UUID) -> None:
         """Delete the mirror of a repository that is gone."""
@@ -378,11 +380,11 @@ class RepositorySync:
             raise Superseded
         return row
 
-    def _teller(self, job: SyncJob, before: int) -> Callable[[int], None]:
+    def _teller(self, job: SyncJob, before: int) -> Callable[[int, int], None]:
         """Notes progress on record now and then, and ends the work of a repository that is gone."""
         told = time.monotonic()
 
-        def tell(done: int) -> None:
+        def tell(done: int, total: int) -> None:
             nonlocal told
             if time.monotonic() - told < _TELL_EVERY_S:
                 return

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
 
-from sqlalchemy import delete, func, insert, or_, select, update
+from sqlalchemy import case, delete, func, insert, or_, select, update
 from sqlalchemy.orm import Session
 
 from rag.store.base import in_groups
@@ -145,12 +145,6 @@ def waiting_for_vectors(session: Session, repository_id: UUID) -> int:
     return session.scalar(query) or 0
 
 
-def any_waits_for_vectors(session: Session) -> bool:
-    """Whether a version of anything does."""
-    query = select(DocumentVersion.id).where(DocumentVersion.dense_pending).limit(1)
-    return session.scalar(query) is not None
-
-
 def filling(session: Session) -> Sequence[UUID]:
     """Repositories whose vectors are being filled in."""
     query = select(Repository.id).where(
@@ -161,12 +155,13 @@ def filling(session: Session) -> Sequence[UUID]:
 
 def counts(session: Session, repository_ids: Sequence[UUID]) -> dict[UUID, tuple[int, int]]:
     """Files in the index, and files that are not, by repository."""
+    indexed = case((RepositoryFile.reason == "", 1), else_=0)
     query = (
-        select(RepositoryFile.repository_id, func.count(RepositoryFile.document_id), func.count())
+        select(RepositoryFile.repository_id, func.sum(indexed), func.count())
         .where(RepositoryFile.repository_id.in_(repository_ids))
         .group_by(RepositoryFile.repository_id)
     )
-    return {row[0]: (row[1], row[2] - row[1]) for row in session.execute(query)}
+    return {row[0]: (int(row[1]), row[2] - int(row[1])) for row in session.execute(query)}
 
 
 def set_progress(session: Session, repository_id: UUID, job_id: str, done: int) -> bool:
