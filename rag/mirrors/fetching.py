@@ -10,6 +10,7 @@ import fcntl
 import logging
 import os
 import re
+import resource
 import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -38,6 +39,8 @@ _KEPT = "refs/seogo"
 _REFS = ("+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*")
 _LOOK_S = 0.25
 """Seconds between two looks at the clock and at the size of what was received."""
+_SMALLEST = 1 << 16
+"""Bytes that every file may have: those of refs and indexes too."""
 _MANY_PACKS = 50
 """Each fetch leaves a pack. git itself puts them together at this number (`gc.autoPackLimit`)."""
 _HEARD = 64 << 10
@@ -46,7 +49,7 @@ _PROGRESS = re.compile(rb"(?:remote: )?([A-Z][a-z]+ [a-z]+):\s+\d+% \((\d+)/(\d+
 _REFUSED = (
     "authentication failed", "could not read username", "could not read password", "access denied", "permission denied",
     "returned error: 401", "returned error: 403", "returned error: 404", "' not found", "repository not found",
-    "could not be found or you don't have permission", "terminal prompts disabled", "access rights",
+    "could not be found or you don't have permission", "terminal prompts disabled",
 )  # fmt: skip
 _UNREACHABLE = (
     "could not resolve", "failed to connect", "couldn't connect", "connection refused", "connection reset", "timed out",
@@ -130,13 +133,15 @@ class _Fetch:
         self._mirror, self._remote, self._end, self._limit, self._progress = mirror, remote, end, limit, progress
         self._name = mirror.name
         self._environment: dict[str, str] = {}
+        self._lock = -1
 
     def run(self) -> None:
         """All of it, alone: two fetches of one mirror wait for each other."""
         folder = self._mirror.folder
         folder.parent.mkdir(parents=True, exist_ok=True)
         self._environment = self._remote.environment()
-        with _locked(folder.with_name(f"{folder.name}.lock"), self._end, self._name), self._trusting(folder):
+        lock = folder.with_name(f"{folder.name}.lock")
+        with _locked(lock, self._end, self._name) as self._lock, self._trusting(folder):
             for left in folder.parent.glob(f"{folder.name}.new-*"):
                 shutil.rmtree(left, ignore_errors=True)
             if not _is_whole(self._mirror):
@@ -243,13 +248,27 @@ class _Fetch:
 
     def _git(self, folder: Path, *arguments: str) -> bytes:
         """What a command that goes to the remote prints, while the clock and the size are watched."""
-        with git.started(folder, *arguments, more=self._environment) as process:
+        with git.started(folder, *arguments, more=self._environment, holds=(self._lock,)) as process:
+            self._bound(process, folder)
             out, said = _Ear(process.stdout), _Ear(process.stderr, self._progress)
             self._watch(process, folder)
             printed, complaint = out.all(), said.all()
         if process.returncode == 0:
             return printed
+        if b"File too large" in complaint or _size(folder) >= self._limit:
+            raise self._too_large()
         raise self._failure(complaint)
+
+    def _bound(self, process: Popen[bytes], folder: Path) -> None:
+        """Let the kernel end whoever writes a file that does not fit: a small pack is there before anybody looks."""
+        left = self._limit - _size(folder)
+        if left <= 0:
+            raise self._too_large()
+        with suppress(ProcessLookupError):
+            resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (max(left, _SMALLEST), max(left, _SMALLEST)))
+
+    def _too_large(self) -> RepositoryTooLarge:
+        return RepositoryTooLarge(name=self._name, detail=f"more than {self._limit >> 20} MB (mirror_mb)")
 
     def _watch(self, process: Popen[bytes], folder: Path) -> None:
         while True:
@@ -259,12 +278,14 @@ class _Fetch:
             if time.monotonic() >= self._end:
                 raise RepositoryUnreachable(name=self._name)
             if _size(folder) > self._limit:
-                raise RepositoryTooLarge(name=self._name, detail=f"more than {self._limit >> 20} MB (mirror_mb)")
+                raise self._too_large()
 
     def _failure(self, complaint: bytes) -> SeogoError | _GitFailed:
         text = complaint.decode("utf-8", "replace").casefold()
+        if self._remote.way == "ssh" and "does not appear to be a git repository" in text:
+            return CredentialsRefused(name=self._name)  # as over HTTPS, where a server does not tell one from the other
         for sign, meaning in _OTHER:
-            if sign in text and not (self._remote.way == "ssh" and sign == "does not appear to be a git repository"):
+            if sign in text:
                 return RepositoryNotRead(name=self._name, detail=meaning)
         if any(sign in text for sign in _REFUSED):
             return CredentialsRefused(name=self._name)
@@ -309,8 +330,8 @@ _CLOSING_S = 10.0
 
 
 @contextmanager
-def _locked(path: Path, end: float, name: str) -> Iterator[None]:
-    """Hold the lock of a mirror. It goes with the process that holds it, however that ends."""
+def _locked(path: Path, end: float, name: str) -> Iterator[int]:
+    """Hold the lock of a mirror: a descriptor, which goes with all processes that have it, however they end."""
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         while True:
@@ -320,7 +341,7 @@ def _locked(path: Path, end: float, name: str) -> Iterator[None]:
             if time.monotonic() >= end:
                 raise RepositoryUnreachable(name=name)
             time.sleep(_LOOK_S)
-        yield
+        yield descriptor
     finally:
         os.close(descriptor)
 

@@ -62,7 +62,7 @@ class Remote:
             RepositoryRefused: the credential is for other hosts, or lacks what this way needs.
             ConfigurationError: a file of the credential can't be read, or others can read it.
         """
-        opened = {"GIT_ALLOW_PROTOCOL": self.way}
+        opened: dict[str, str] = {"GIT_ALLOW_PROTOCOL": self.way}
         if self.way == "file":
             return opened
         if self.credential is not None and not _allowed(self.host, self.credential.hosts, self.way):
