@@ -15,6 +15,7 @@ from ingest.chunking.structure import StructureChunker
 from ingest.jobs.access_changes import drop_unused_rules
 from ingest.jobs.intake import Intake
 from ingest.jobs.programs import ProgramJobs
+from ingest.jobs.repositories import RepositoryJobs
 from ingest.jobs.upkeep import Upkeep
 from ingest.jobs.workflows import IngestJobs, JobSettings
 from ingest.parsing.converter import find_converter
@@ -25,6 +26,7 @@ from ingest.pipeline.code_cutting import CutRules, tokenizer_of
 from ingest.pipeline.code_lane import CodeLane
 from ingest.pipeline.code_sandbox import CodeSandbox
 from ingest.pipeline.programs import ProgramLimits, ProgramWriter
+from ingest.pipeline.repository_sync import RepositorySync
 from ingest.pipeline.steps import Interrupted, Pipeline
 from ingest.settings import IngestSettings
 from rag.access.audit_anchors import open_anchoring
@@ -54,7 +56,7 @@ class Ingest:
     jobs: IngestJobs
     intake: Intake
     programs: ProgramJobs
-    code: CodeLane
+    repositories: RepositoryJobs
     upkeep: Upkeep | None = None
 
     def close(self) -> None:
@@ -62,8 +64,8 @@ class Ingest:
         if self.upkeep is not None:
             self.upkeep.stop()
         self.jobs.stop()
+        self.repositories.sync.lane.close()
         self.pipeline.sandbox.close()
-        self.code.close()
 
 
 def build_pipeline(settings: IngestSettings, rag: Rag) -> Pipeline:
@@ -114,6 +116,19 @@ def build_writer(settings: IngestSettings, rag: Rag, stopping: threading.Event) 
     )
 
 
+def build_repositories(settings: IngestSettings, rag: Rag, pipeline: Pipeline, jobs: IngestJobs) -> RepositoryJobs:
+    """What keeps repositories in step."""
+    sync = RepositorySync(
+        pipeline,
+        CodeLane(pipeline, CodeSandbox(cut_rules(settings, rag)), jobs.wake),
+        rag.settings.repositories,
+        rag.settings.mirror_folder(),
+        purge=jobs.upkeep.purge_many,
+        relabel=jobs.upkeep.relabel_many,
+    )
+    return RepositoryJobs(sync)
+
+
 def queue_url(settings: IngestSettings, rag: RagSettings) -> str:
     """The SQLAlchemy URL of the durable queue, the embedded default included."""
     if settings.queue_database_url is None:
@@ -137,6 +152,8 @@ def build(settings: IngestSettings, rag: Rag, *, listen: bool) -> Ingest:
         build_writer(settings, rag, pipeline.stopping), settings.program_jobs, settings.program_waiting
     )
     jobs = IngestJobs(pipeline, job_settings, programs)
+    repositories = build_repositories(settings, rag, pipeline, jobs)
+    jobs.further.append(repositories)
 
     def drop_rules() -> None:
         drop_unused_rules(rag.database)
@@ -151,7 +168,9 @@ def build(settings: IngestSettings, rag: Rag, *, listen: bool) -> Ingest:
     jobs.upkeep.chores.append(open_anchoring(rag.settings, rag.audit).tell_due)
     jobs.start()
     jobs.upkeep.chores.append(rag.federation.directories.sync_due)
-    upkeep = Upkeep([jobs.upkeep, programs], settings.upkeep_every_s, jobs.upkeep.chores) if listen else None
+    upkeep = (
+        Upkeep([jobs.upkeep, programs, repositories], settings.upkeep_every_s, jobs.upkeep.chores) if listen else None
+    )
     if upkeep is not None:
         # A thread that answers waits so long at most for each turn that a thread that ingests has.
         sys.setswitchinterval(_SWITCH_S)
@@ -159,8 +178,7 @@ def build(settings: IngestSettings, rag: Rag, *, listen: bool) -> Ingest:
         cut_off_before = time.time() - (0 if job_settings.alone else _ABANDONED_S)
         threading.Thread(target=_sweep, args=(pipeline, cut_off_before), name="sweep", daemon=True).start()
         upkeep.start()
-    lane = CodeLane(pipeline, CodeSandbox(cut_rules(settings, rag)), jobs.wake)
-    return Ingest(settings, pipeline, jobs, Intake(rag.database, rag.blobs, jobs), programs, lane, upkeep)
+    return Ingest(settings, pipeline, jobs, Intake(rag.database, rag.blobs, jobs), programs, repositories, upkeep)
 
 
 def _sweep(pipeline: Pipeline, before: float) -> None:

@@ -99,6 +99,25 @@ CODE_POINTS: dict[str, str] = {
 }
 """Points of the bulk way of repositories (`ingest/pipeline/code_lane.py`, `code_filling.py`), likewise."""
 
+REPOSITORY_POINTS: dict[str, str] = {
+    "repository.wanted": "a look is wanted on record, no job has it",
+    "repository.given": "a job has the repository on record, the queue does not know the job",
+    "repository.begin": "the state says that it is fetched; rules that changed are not applied",
+    "repository.ruled": "rules are applied, nothing is fetched",
+    "repository.fetched": "the mirror is that of the remote, no row says so",
+    "repository.planned": "what is to be done is known, nothing is done",
+    "repository.claimed": "new files are on record as begun, none is indexed",
+    "repository.taken": "a batch answers, its files are on record as begun still",
+    "repository.noted": "a batch is on record, the queue does not know",
+    "repository.removed": "documents of files that are gone are hidden, no purge is queued",
+    "repository.finished": "the commit is on record and the repository given back, the queue does not know",
+    "repository.failed": "a failure is on record and the repository given back, the queue does not know",
+    "repository.hidden": "a repository is deleted on record, no purge is queued",
+    "repository.mirror_removed": "its mirror is gone, its rows are not",
+    "repository.forgotten": "its rows are gone, the queue does not know",
+}
+"""Points of keeping repositories in step (`ingest/pipeline/repository_sync.py`, `ingest/jobs/repositories.py`), likewise."""
+
 Hook = Callable[[str, str], None]
 _hook: Hook | None = None
 
