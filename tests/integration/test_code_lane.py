@@ -70,7 +70,7 @@ class Shop:
     def lane(self) -> CodeLane:
         ingest = self.service.services.ingest
         assert ingest is not None
-        return ingest.code
+        return ingest.repositories.sync.lane
 
     def take(
         self,
@@ -103,9 +103,7 @@ class Shop:
     def found(self, question: str) -> list[str]:
         """Source keys of the passages for a question."""
         passages = self.caller.search(question, collections=[self.collection])
-        return [
-            item["source"]["source_key"] if "source" in item else item["document"]["source_key"] for item in passages
-        ]
+        return [str(item["source_key"]) for item in passages]
 
     def healthy(self) -> None:
         """Record, index and blobs agree."""

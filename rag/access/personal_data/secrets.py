@@ -78,10 +78,7 @@ _SHORTEST = 16
 def secrets(text: str, *, code: bool) -> Iterator[Candidate]:
     """What in `text` opens something; in programs also what is assigned to names that say so."""
     yield from _private_keys(text)
-    for (kind, pattern), needed in zip(_TOKENS, _NEEDED, strict=True):
-        if any(part in text for part in needed):
-            for found in pattern.finditer(text):
-                yield Candidate(*found.span(), kind, 1.0)
+    yield from _tokens(text)
     for pattern, needed in ((_ADDRESS, ("://",)), (_SETTING, _SETTINGS)):
         if any(part in text for part in needed):
             for found in pattern.finditer(text):
@@ -92,6 +89,13 @@ def secrets(text: str, *, code: bool) -> Iterator[Candidate]:
             group = next(number for number in (2, 3, 4) if found.group(number) is not None)
             if _is_secret(found.group(1).lower(), found.group(group)):
                 yield Candidate(*found.span(group), Kind.SECRET, 0.9)
+
+
+def _tokens(text: str) -> Iterator[Candidate]:
+    for (kind, pattern), needed in zip(_TOKENS, _NEEDED, strict=True):
+        if any(part in text for part in needed):
+            for found in pattern.finditer(text):
+                yield Candidate(*found.span(), kind, 1.0)
 
 
 def _holds_name(text: str) -> bool:
