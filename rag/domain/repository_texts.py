@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from rag.domain.errors import error_type_of
-from rag.domain.messages import UiLanguage, message_for
+from rag.domain.messages import SKIPPED, UiLanguage, message_for, skipped_for
 
 NOTES: dict[str, tuple[str, str]] = {
     "history_rewritten": (
@@ -35,7 +35,7 @@ LEFT_OUT: dict[str, tuple[str, str]] = {
         "Its path is too long, or nothing of it can be seen.",
     ),
 }
-"""By the code in `RepositoryFile.reason`; `git_selection` has its own, and errors theirs."""
+"""By the code in `RepositoryFile.reason`; `rag.domain.messages.SKIPPED` has those of `git_selection`."""
 
 
 def note_text(code: str, language: UiLanguage) -> str:
@@ -48,6 +48,8 @@ def left_out_text(code: str, language: UiLanguage) -> str:
     """Why a file is not in the index; the code itself where a newer release wrote it."""
     if code in LEFT_OUT:
         return LEFT_OUT[code][0 if language == "ko" else 1]
+    if code in SKIPPED:
+        return skipped_for(code, language)
     try:
         error_type_of(code)
     except KeyError:
