@@ -68,10 +68,7 @@ class Shop:
                 name="payments",
                 url=str(folder),
                 ref="main",
-                credential="",
                 options={},
-                webhook_hash="",
-                head="",
             )
             session.add(self.repository)
 
