@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
+from ingest.parsing.code_abap import abap_outline
+from ingest.parsing.code_cobol import cobol_outline
 from ingest.parsing.code_grammars import parsed
 from ingest.parsing.code_rules import Rules
 from ingest.parsing.code_rules_data import CSS, HTML, JSON, SQL, TOML, YAML
@@ -43,6 +45,7 @@ _RULES: Mapping[str, Rules] = {
     "json": JSON,
 }
 """By the name of the grammar."""
+_BY_TEXT: Mapping[str, Callable[[str], CodeOutline]] = {"cobol": cobol_outline, "abap": abap_outline}
 
 
 def outlined(text: str, name: str, language: str) -> tuple[CodeOutline, tuple[str, ...]]:
@@ -54,6 +57,8 @@ def outlined(text: str, name: str, language: str) -> tuple[CodeOutline, tuple[st
     """
     file = name.replace("\\", "/").rpartition("/")[2]
     grammar = "tsx" if file.lower().endswith("tsx") else language
+    if (by_text := _BY_TEXT.get(language)) is not None:
+        return by_text(text), ()
     rules = _RULES.get(grammar)
     if rules is None:
         return CodeOutline(language), ()

@@ -104,13 +104,13 @@ CSS = Rules(
 YAML = Rules(
     definitions={"block_mapping_pair": Definition(SymbolKind.KEY, every("key"), (), depth=_KEYS)},
     names=frozenset(),
-    opaque=words("flow_node block_scalar"),
+    opaque=words("flow_node block_scalar block_sequence"),
 )
 TOML = Rules(
     definitions={
-        "table": Definition(SymbolKind.KEY, below("bare_key", "dotted_key", "quoted_key"), ("pair",), depth=_KEYS),
+        "table": Definition(SymbolKind.KEY, below("bare_key", "dotted_key", "quoted_key"), (), depth=_KEYS),
         "table_array_element": Definition(
-            SymbolKind.KEY, below("bare_key", "dotted_key", "quoted_key"), ("pair",), depth=_KEYS
+            SymbolKind.KEY, below("bare_key", "dotted_key", "quoted_key"), (), depth=_KEYS
         ),
         "pair": Definition(SymbolKind.KEY, below("bare_key", "dotted_key", "quoted_key"), (), depth=_KEYS),
     },

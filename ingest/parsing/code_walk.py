@@ -25,7 +25,7 @@ _BOUND = frozenset((SymbolKind.VARIABLE, SymbolKind.CONSTANT, SymbolKind.FIELD))
 _ANNOTATIONS = re.compile(r"^(?:@(?!interface\b)[\w.]+(?:\((?:[^()]|\([^()]*\))*\))?\s*|#?\[[^\]]*\]\s*)+")
 _DECORATED = frozenset({"decorated_definition"})
 _ENDS = " \t{=:;"
-_NAME = re.compile(r"[^\W\d]\w*$|[^\W\d][\w-]*$")
+_NAME = re.compile(r"[^\W\d][\w:-]*$")
 _FIRST = re.compile(r"\w*")
 _LOUD = re.compile(r"[A-Z][A-Z0-9_]+$")
 
@@ -241,7 +241,7 @@ class Walk:
         head = self._source[begin:stop].decode("utf-8", "replace")
         test = self._rules.is_test(TestClue(kind, name, head, scope.name, self._file))
         self._symbols.append(
-            Symbol(name, path, kind, _one_line(signature), first + 1, last + 1, doc[:_MAX_DOC].rstrip(), test)
+            Symbol(name, path, kind, _shown(signature, kind, name), first + 1, last + 1, doc[:_MAX_DOC].rstrip(), test)
         )
 
     def _descend(self, node: Node, scope: Scope, mode: int) -> None:
@@ -328,9 +328,7 @@ class Walk:
             doc = plain_comment([self._text(item) for item in lead.nodes])
         head = self._text(node).partition("\n")[0]
         self._symbols.append(
-            Symbol(
-                name, scope.inner(name), kind, _one_line(head), first + 1, _last_row(whole) + 1, doc[:_MAX_DOC], test
-            )
+            Symbol(name, scope.inner(name), kind, one_line(head), first + 1, _last_row(whole) + 1, doc[:_MAX_DOC], test)
         )
         return Scope(scope.inner(name), name, kind, scope.depth + 1, scope)
 
@@ -567,10 +565,20 @@ def _start_of(node: Node, name: str) -> int | None:
     return None if found is None else found.start_byte
 
 
-def _one_line(written: str) -> str:
+def _shown(written: str, kind: SymbolKind, name: str) -> str:
+    """A signature; of a key, its first line, and of a member in a list of names, the name."""
+    if kind is SymbolKind.KEY:
+        return _cut_off(" ".join(written.strip().partition("\n")[0].split()).rstrip(" {"))
+    return name if written.startswith("{") else one_line(written)
+
+
+def one_line(written: str) -> str:
     """A signature as it is shown: without annotations, without what opens the body."""
     text = " ".join(written[: 4 * _MAX_SIGNATURE].split())
-    text = _ANNOTATIONS.sub("", text).rstrip(_ENDS)
+    return _cut_off(_ANNOTATIONS.sub("", text).rstrip(_ENDS).removesuffix("=>").rstrip())
+
+
+def _cut_off(text: str) -> str:
     return text if len(text) <= _MAX_SIGNATURE else text[: _MAX_SIGNATURE - 1] + "…"
 
 
