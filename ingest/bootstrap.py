@@ -22,7 +22,7 @@ from ingest.parsing.converter import find_converter
 from ingest.parsing.sandbox import ParseLimits, ParseSandbox
 from ingest.pipeline import maintenance, privacy
 from ingest.pipeline.children import ChildLimits
-from ingest.pipeline.code_cutting import CutRules
+from ingest.pipeline.code_cutting import CutRules, tokenizer_of
 from ingest.pipeline.code_lane import CodeLane
 from ingest.pipeline.code_sandbox import CodeSandbox
 from ingest.pipeline.programs import ProgramLimits, ProgramWriter
@@ -129,17 +129,6 @@ def build_repositories(settings: IngestSettings, rag: Rag, pipeline: Pipeline, j
     return RepositoryJobs(sync)
 
 
-def cut_rules(settings: IngestSettings, rag: Rag) -> CutRules:
-    """How source code is cut in children: what `budgets_for` gives for it, without the model."""
-    folder = model_folder(rag.settings.embedding)
-    tokenizer = folder / "tokenizer.json" if folder is not None else None
-    return CutRules(
-        tokenizer=str(tokenizer) if tokenizer is not None and tokenizer.is_file() else "",
-        tokens=budgets_for(settings, rag.space)(Language.CODE).limit if rag.space.knows(Language.CODE) else 0,
-        terms=settings.chunk_terms,
-    )
-
-
 def queue_url(settings: IngestSettings, rag: RagSettings) -> str:
     """The SQLAlchemy URL of the durable queue, the embedded default included."""
     if settings.queue_database_url is None:
@@ -199,6 +188,14 @@ def _sweep(pipeline: Pipeline, before: float) -> None:
         maintenance.sweep_originals(pipeline, before)
     except Exception:  # the next start sweeps again
         log.exception("what cut-off uploads left could not be removed")
+
+
+def cut_rules(settings: IngestSettings, rag: Rag) -> CutRules:
+    """`budgets_for` code, for children that do without the model itself."""
+    space = rag.space
+    tokens = min(settings.chunk_tokens, space.budget_embedder(Language.CODE).max_tokens)
+    folder = model_folder(rag.settings.embedding)
+    return CutRules(tokenizer_of(folder), tokens if space.knows(Language.CODE) else 0, settings.chunk_terms)
 
 
 def budgets_for(settings: IngestSettings, space: EmbeddingSpace) -> Budgets:

@@ -14,18 +14,16 @@ from typing import Any
 from uuid import UUID
 
 from ingest.chunking.base import Budget, TokenCounter
+from ingest.chunking.code_syntax import CodeChunker
 from ingest.chunking.structure import StructureChunker
-from ingest.parsing import media_types
-from ingest.parsing.bounds import bounded
-from ingest.parsing.characters import clean
-from ingest.parsing.charset import decode, detect_charset
-from ingest.parsing.code import CodeParser, code_element
+from ingest.parsing.bounds import MAX_CHARACTERS, bounded
+from ingest.parsing.code import read_code
 from ingest.parsing.seen import as_seen
 from ingest.pipeline.suspicion import suspicion
 from rag.access.personal_data.scanning import detector_of, record_of, scan
 from rag.domain.code import CodeOutline
 from rag.domain.document import Chunk, ParsedDocument
-from rag.domain.errors import EmptyFile, NoTextFound
+from rag.domain.errors import EmptyFile, NoTextFound, ParseLimitExceeded
 from rag.domain.findings import ChunkFindings
 from rag.domain.language import CollectionKind, Language
 from rag.domain.personal_data import PersonalDataRecord, PrivacyPolicy, policy_from_json
@@ -128,7 +126,7 @@ class Cutter:
         name = source_key.rpartition("/")[2]
         if not content:
             raise EmptyFile(name=name)
-        document = bounded(as_seen(lambda: _read(content, name)), name)
+        document = _read(content, name)
         chunks = self._chunker.chunk(document, NOBODY, source_key)
         if not chunks:
             raise NoTextFound(name=name)
@@ -162,9 +160,10 @@ def shown(chunks: Sequence[Chunk], found: Sequence[ChunkFindings], record: Perso
     return [chunk.masked(one.only(record.hidden)) for chunk, one in zip(chunks, found, strict=True)]
 
 
-def recipe_of(parser: str) -> str:
-    """What the ids of a file's chunks are made from, beside its version and their place."""
-    return f"{parser}+{StructureChunker.name}"
+def recipe_of(cut: CutFile) -> str:
+    """What the ids of a file's chunks are made from, beside its version and their place; the same as in the ordinary way."""
+    chunker = StructureChunker.name if cut.outline is None else CodeChunker.name
+    return f"{cut.parser}+{chunker}"
 
 
 def tokenizer_of(path: Path | None) -> str:
@@ -174,8 +173,10 @@ def tokenizer_of(path: Path | None) -> str:
 
 
 def _read(content: bytes, name: str) -> ParsedDocument:
-    text, _ = decode(content, detect_charset(content) or "utf-8")
-    lines = clean(text).split("\n")
-    if not any(line.strip() for line in lines):
-        raise NoTextFound(name=name)
-    return ParsedDocument(name, media_types.SOURCE_CODE, CodeParser.name, (code_element(lines),))
+    """The file as read, within what one document may hold. Where to cut an outlined one is for its chunker alone."""
+    document = as_seen(lambda: read_code(content, name))
+    if document.outline is None:
+        return bounded(document, name)
+    if sum(len(element.text) for element in document.elements) > MAX_CHARACTERS:
+        raise ParseLimitExceeded(name=name, resource="text")
+    return document

@@ -77,6 +77,7 @@ GROUP_CHUNKS = 4000
 _AHEAD = 2
 """Batches that are cut while others are written, beside the two in work: what is held in memory."""
 _BLOB_THREADS = 4
+_NOTHING = SparseVector((), ())
 
 Progress = Callable[[int, int], None]
 
@@ -362,11 +363,11 @@ class CodeLane:
         self, target: LiveSpace, chunks: Sequence[Chunk], made: Sequence[SparseVector | None]
     ) -> Sequence[SparseVector]:
         """The child's lexical vectors, and those that it had to leave to us."""
-        ours = [i for i, vector in enumerate(made) if vector is None or target.space.lexical_name != self._lexical_name]
-        new = dict(zip(ours, target.space.embed_lexical([chunks[i] for i in ours]), strict=True)) if ours else {}
-        return [
-            new[i].sparse if i in new else vector for i, vector in enumerate(made) if vector is not None or i in new
-        ]
+        foreign = target.space.lexical_name != self._lexical_name
+        ours = [place for place, vector in enumerate(made) if vector is None or foreign]
+        new = target.space.embed_lexical([chunks[place] for place in ours]) if ours else []
+        by_place = {place: vectors.sparse for place, vectors in zip(ours, new, strict=True)}
+        return [by_place.get(place) or vector or _NOTHING for place, vector in enumerate(made)]
 
     def _upsert(self, target: LiveSpace, points: Sequence[IndexPoint], written: Sequence[Written]) -> None:
         for start in range(0, len(points), points_of.UPSERT_POINTS):
@@ -411,7 +412,7 @@ def _rules(session: Session, repository: Repository, files: Sequence[FileTask]) 
 
 
 def _require_open(session: Session, collection_id: UUID) -> None:
-    """As an upload does: held until commit, so that a deletion of the collection sees these documents, or these see the deletion."""
+    """As an upload does: until commit a deletion of the collection waits, and then sees these documents."""
     row = session.get(Collection, collection_id, with_for_update={"read": True}, populate_existing=True)
     if row is None or row.deleted_at is not None:
         raise CollectionNotFound(name=str(collection_id))

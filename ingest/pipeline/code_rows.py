@@ -250,7 +250,7 @@ def _version_of(frame: Frame, found: Known, draft: Drafted, newest: int) -> Writ
     identity = version_id(draft.document_id, number, content_hash)
     if not isinstance(draft.cut, CutFile):
         return Written(draft, identity, number, failed=draft.cut or SeogoError())
-    recipe = recipe_of(draft.cut.parser)
+    recipe = recipe_of(draft.cut)
     chunks = tuple(chunk.identified(chunk_id(identity, recipe, chunk.ordinal)) for chunk in draft.cut.chunks)
     blocked = draft.cut.record.blocked_by(frame.policy)
     if blocked:

@@ -135,8 +135,8 @@ def kind_of(action: Action, method: str, path: str) -> AuditKind:
 
 
 def unrecorded(action: Action, method: str) -> bool:
-    """Whether a request that is allowed leaves no entry."""
-    return action in UNRECORDED and method in _READING_METHODS
+    """Whether a request that is allowed leaves no entry: it only reads, whatever its method."""
+    return action in UNRECORDED and not changes(action, method)
 
 
 def changes(action: Action, method: str) -> bool:

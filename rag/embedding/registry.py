@@ -106,7 +106,7 @@ DENSE: dict[str, DenseFactory] = {"minilm": _minilm, "folder": _folder, "flag": 
 
 
 def model_folder(settings: EmbeddingSettings) -> Path | None:
-    """The folder of the dense model in force, for who needs its tokenizer alone; None where it runs elsewhere, or there is none."""
+    """The folder of the dense model, for who needs its tokenizer alone; None where it runs elsewhere, or there is none."""
     if settings.dense == "minilm":
         from rag.embedding.sentence_transformer import default_minilm_folder
 

@@ -14,6 +14,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 from rag.domain.errors import RepositoryNotFound
 from rag.domain.principal import Permit
 from rag.store.base import Base, in_groups, utc_now
+from rag.store.collection import Collection
 from rag.store.document import Document, covered
 
 WAITING = "waiting"
@@ -121,6 +122,11 @@ def get_permitted(session: Session, permit: Permit, repository_id: UUID) -> Repo
     if found is None:
         raise RepositoryNotFound(name=str(repository_id))
     return found
+
+
+def collection_name(session: Session, row: Repository) -> str:
+    """The name of the collection that a repository feeds."""
+    return session.scalar(select(Collection.name).where(Collection.id == row.collection_id)) or ""
 
 
 def of_permit(session: Session, permit: Permit) -> Sequence[Repository]:
