@@ -11,9 +11,11 @@ from uuid import UUID
 
 from sqlalchemy.orm import Session
 
+from rag.domain.anchor import LineAnchor
 from rag.domain.code import Revision, Symbol, SymbolKind
 from rag.domain.code_places import CodeScope
 from rag.domain.filters import DocumentFilter
+from rag.domain.passage import Passage
 from rag.domain.principal import PassedRule, Permit
 from rag.retrieval.code_graph import CodeGraph, graph_of
 from rag.retrieval.code_lines import keys_shown, outlined
@@ -120,7 +122,9 @@ class Ranking:
     """All files of a scope, best first, with how their definitions are used.
 
     Attributes:
-        found: source keys that retrieval gave for the task, with their weights.
+        used: per file, how much each of its names is used by others.
+        mentioned: identifiers of the task.
+        hits: lines of the passages that retrieval gave for the task, by version.
     """
 
     within: ScopedPermit
@@ -129,6 +133,7 @@ class Ranking:
     used: Mapping[UUID, Mapping[str, float]]
     revisions: tuple[Revision, ...]
     mentioned: frozenset[str]
+    hits: Mapping[UUID, Sequence[tuple[int, int]]]
 
 
 @dataclass(frozen=True)
@@ -170,8 +175,8 @@ class RepositoryMaps:
     def _ranked(self, session: Session, permit: Permit, scope: CodeScope, task: str) -> Ranking:
         within = scoped(session, permit, scope)
         graph = self._graph(session, within, scope)
-        found = self._found(session, within, graph, task)
-        wanted = wanted_files(graph, task, found)
+        passages = self._passages(session, within, task) if graph.files else ()
+        wanted = wanted_files(graph, task, _weights(graph, passages))
         ranks = graph.ranks(wanted)
         keys = keys_shown(session, within.permit, [(row.collection_id, row.source_key) for row in graph.files])
         files = [
@@ -181,7 +186,7 @@ class RepositoryMaps:
         files.sort(key=lambda item: (-round(item.rank, 12), item.key, str(item.document_id)))
         used = {graph.files[place].version_id: names for place, names in graph.used.items()}
         revisions = tuple(Revision(row.name, row.commit) for row in within.repositories if row.commit)
-        return Ranking(within, graph, tuple(files), used, revisions, frozenset(mentioned_names(task)))
+        return Ranking(within, graph, tuple(files), used, revisions, frozenset(mentioned_names(task)), _hits(passages))
 
     def _graph(self, session: Session, within: ScopedPermit, scope: CodeScope) -> CodeGraph:
         permit = within.permit
@@ -211,20 +216,34 @@ class RepositoryMaps:
                 self._graphs.popitem(last=False)
         return graph
 
-    def _found(self, session: Session, within: ScopedPermit, graph: CodeGraph, task: str) -> dict[int, float]:
-        """Files of the best passages for a task, with their weights."""
+    def _passages(self, session: Session, within: ScopedPermit, task: str) -> tuple[Passage, ...]:
+        """The best passages for a task."""
         question = task.strip()[: self.retriever.settings.max_question_chars]
-        if not question or not graph.files:
-            return {}
+        if not question:
+            return ()
         context = QuestionContext(infer_filters=False)
-        passages = self.retriever.search(within.filtered(session), question, limit=_FOUND, context=context).passages
-        place_of = {row.version_id: place for place, row in enumerate(graph.files)}
-        weights: dict[int, float] = {}
-        for passage in passages:
-            place = place_of.get(passage.source.version_id)
-            if place is not None:
-                weights[place] = weights.get(place, 0.0) + _OF_FOUND / (passage.rank + 1)
-        return weights
+        found = self.retriever.search(within.filtered(session), question, limit=_FOUND, context=context).passages
+        return tuple(item for item in found if within.holds(item.source.collection_id, item.source.source_key))
+
+
+def _weights(graph: CodeGraph, passages: Sequence[Passage]) -> dict[int, float]:
+    """Files of passages, with what they count for a task."""
+    place_of = {row.version_id: place for place, row in enumerate(graph.files)}
+    weights: dict[int, float] = {}
+    for passage in passages:
+        place = place_of.get(passage.source.version_id)
+        if place is not None:
+            weights[place] = weights.get(place, 0.0) + _OF_FOUND / (passage.rank + 1)
+    return weights
+
+
+def _hits(passages: Sequence[Passage]) -> dict[UUID, list[tuple[int, int]]]:
+    found: dict[UUID, list[tuple[int, int]]] = {}
+    for passage in passages:
+        anchor = passage.anchor
+        if isinstance(anchor, LineAnchor):
+            found.setdefault(passage.source.version_id, []).append((anchor.first, anchor.last))
+    return found
 
 
 def outline(session: Session, ranking: Ranking, budget: int, count: Counter) -> RepositoryMap:
