@@ -19,7 +19,7 @@ _WITH_BODY = {SymbolKind.FUNCTION, SymbolKind.METHOD, SymbolKind.PROCEDURE}
 _CONTAINING = {
     SymbolKind.CLASS, SymbolKind.INTERFACE, SymbolKind.STRUCT, SymbolKind.ENUM, SymbolKind.TRAIT, SymbolKind.MODULE
 }  # fmt: skip
-_CLOSING = frozenset("}])")
+_CLOSING = frozenset("}]);,")
 
 Span = tuple[int, int]
 
@@ -82,7 +82,7 @@ def _body(lines: Mapping[int, str], row: SymbolRow) -> Span | None:
     first = _head_end(lines, row) + 1
     last = row.last
     closing = lines.get(last, "").strip()
-    if closing and set(closing) <= _CLOSING | frozenset(";,") | frozenset("end"):
+    if closing == "end" or (closing and set(closing) <= _CLOSING):
         last -= 1
     return (first, last) if last - first + 1 >= _LEAST else None
 
