@@ -101,6 +101,34 @@ def version_masked(session: Session, permit: Permit, collection_id: UUID, versio
     return [shown[item.id] for item in chunks if item.id in shown]
 
 
+@dataclass(frozen=True, slots=True)
+class HistoryView:
+    """How a principal sees texts of a repository's history, which are no chunks, and so were never put on record.
+
+    Each is looked through as it is read, with what stands around it at hand, so give it whole files or hunks and no single lines.
+    """
+
+    view: _View
+
+    def text(self, text: str) -> str | None:
+        """A text of a file with what is hidden masked, of the same length; None where the policy holds it back."""
+        if not self.view.policy.hides_any:
+            return text
+        found = detector_of(self.view.policy, self.view.kind).find(text)
+        if self.view.policy.blocked({str(item.kind) for item in found}):
+            return None
+        return text if self.view.raw else masked(text, [item for item in found if self.view.policy.hides(item.kind)])
+
+    def name(self, text: str) -> str:
+        """A path, an author or another name."""
+        return _name_shown(self.view, text)
+
+
+def history_view(session: Session, permit: Permit, collection_id: UUID) -> HistoryView:
+    """How the permit's principal sees the history of a repository in one of its collections."""
+    return HistoryView(_views(session, permit, [collection_id])[collection_id])
+
+
 def require_original(session: Session, permit: Permit, version: DocumentVersion) -> None:
     """Refuse the original of a document to who may not see all that is in it: what lies inside it is part of it.
 
