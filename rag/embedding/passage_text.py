@@ -28,21 +28,23 @@ def lexical_text(chunk: Chunk) -> str:
     if chunk.language is not Language.CODE or not chunk.heading_path:
         return chunk.search_text
     language = LANGUAGE_NAMES.get(chunk.heading_path[0].rpartition(".")[2].lower(), "")
-    return _joined(*chunk.heading_path, f"{language} {_names(chunk)}".strip(), *_head(chunk), chunk.text)
+    return _joined(
+        *chunk.heading_path, f"{language} {_names(chunk)}".strip(), *_head(chunk, chunk.search_text), chunk.text
+    )
 
 
 def dense_text(chunk: Chunk) -> str:
     """What the dense model reads."""
     if chunk.language is not Language.CODE:
         return chunk.search_text
-    return _joined(_names(chunk), *_head(chunk), chunk.text)
+    return _joined(_names(chunk), *_head(chunk, chunk.text), chunk.text)
 
 
 def reranked_text(chunk: Chunk) -> str:
     """What a reranker reads: where it stands, the head of what it is part of, and the text as it is."""
     if chunk.code is None:
         return chunk.search_text
-    return _joined(*chunk.heading_path, *_head(chunk), chunk.text)
+    return _joined(*chunk.heading_path, *_head(chunk, chunk.search_text), chunk.text)
 
 
 def _names(chunk: Chunk) -> str:
@@ -54,10 +56,10 @@ def _names(chunk: Chunk) -> str:
     return " ".join(list(words)[:_MOST_WORDS])
 
 
-def _head(chunk: Chunk) -> list[str]:
-    """Signature and first sentence of the documentation, as far as the text does not have them."""
+def _head(chunk: Chunk, shown: str) -> list[str]:
+    """Signature and first sentence of the documentation, as far as what is shown anyway does not have them."""
     code = chunk.code or CodeContext("")
-    text = " ".join(chunk.text.split())
+    text = " ".join(shown.split())
     doc = code.doc.strip().split("\n", 1)[0]
     heads = (" ".join(part.split())[:_LONGEST_HEAD] for part in (code.signature, doc))
     return [head for head in heads if head and head[:_LOOKED_AT] not in text]
