@@ -222,11 +222,11 @@ def read_permitted(session: Session, permit: Permit, chunk_ids: Sequence[UUID]) 
     if not chunk_ids or not permit.collections:
         return {}
     rows = session.execute(_CHUNKS, {"ids": list(chunk_ids)}).all()
-    sources = _permitted_sources(session, permit, {row.version_id for row in rows})
+    sources = permitted_sources(session, permit, {row.version_id for row in rows})
     return {row.id: LocatedChunk(to_domain(row), sources[row.version_id]) for row in rows if row.version_id in sources}
 
 
-def _permitted_sources(session: Session, permit: Permit, version_ids: Iterable[UUID]) -> dict[UUID, Source]:
+def permitted_sources(session: Session, permit: Permit, version_ids: Iterable[UUID]) -> dict[UUID, Source]:
     """Where these versions come from, as far as the permit covers them now."""
     query = (_CURRENT if permit.as_of is None else _SOURCES).where(*_valid_then(permit), *conditions(permit.where))
     named = {"versions": list(version_ids), "tenant": permit.tenant_id, "collections": list(permit.collections)}

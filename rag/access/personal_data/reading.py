@@ -67,6 +67,30 @@ def neighbours_masked(session: Session, permit: Permit, located: LocatedChunk, r
     return [shown[item.id].chunk for item in around if item.id in shown]
 
 
+def sources_masked(session: Session, permit: Permit, version_ids: Iterable[UUID]) -> dict[UUID, Source]:
+    """Where these versions come from, as far as the permit covers them and nothing in them waits for a release."""
+    sources: dict[UUID, Source] = {}
+    for group in in_groups(version_ids):
+        sources |= chunks_table.permitted_sources(session, permit, group)
+    views = _views(session, permit, {item.collection_id for item in sources.values()})
+    hiding = [key for key, item in sources.items() if views[item.collection_id].policy.hides_any]
+    records = looked_through(session, hiding)
+    for key in hiding:
+        view, record = views[sources[key].collection_id], records.get(key, (None, None))[0]
+        if record is None or record.blocked_by(view.policy):
+            del sources[key]
+        else:
+            sources[key] = _source_shown(view, sources[key])
+    return sources
+
+
+def shown_whole(session: Session, permit: Permit, collection_ids: Iterable[UUID]) -> frozenset[UUID]:
+    """Those of these collections of which nothing is hidden from anybody, so that what is known of their texts (definitions
+    with their documentation) may be shown as it is to who may read the documents."""
+    views = _views(session, permit, collection_ids)
+    return frozenset(key for key, view in views.items() if not view.policy.hides_any)
+
+
 def version_masked(session: Session, permit: Permit, collection_id: UUID, version_id: UUID) -> list[Chunk]:
     """The whole text of a version as the principal may see it; the caller has checked the permit for its document."""
     chunks = chunks_table.of_version(session, version_id)
