@@ -47,7 +47,8 @@ _IN = tuple(
 )
 WORDS_OF_CHANGE = (
     "사이 사이에 바뀌다 바뀌었나 바뀐 바꾸다 변경 변경점 변경사항 변화 달라지다 달라졌나 달라진 차이 차이점 비교 수정 "
-    "고치다 고쳐지다 추가 추가되다 삭제 없어지다 사라지다 새로 점 사항 부분 코드 소스 저장소 버전 릴리스 태그 브랜치 커밋 어떻게 무엇 이후 지다 간 "
+    "고치다 고쳐지다 추가 추가되다 "
+    "삭제 없어지다 사라지다 새로 점 사항 부분 코드 소스 저장소 버전 릴리스 태그 브랜치 커밋 어떻게 무엇 이후 지다 간 "
     "changed change changes changing difference differences differ different compare compared between since after new added "
     "removed modified fixed version release tag branch commit code repository repo source what's"
 )

@@ -61,7 +61,7 @@ def at_paths(session: Session, permit: Permit, repository: Repository, paths: It
                 *conditions(permit.where),
             )
         )
-        rows = session.execute(query).tuples().all()
+        rows = session.execute(query).all()
         gone = [row[0].removeprefix(prefix) for row in rows if row[7] is not None]
         there = _in_tree(session, repository.id, gone)
         for key, document_id, version_id, number, media_type, access, flagged, deleted_at in rows:
