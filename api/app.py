@@ -56,6 +56,7 @@ from api.routes import (
     me,
     receipts,
     replay,
+    repositories,
     scim,
     search,
     sign_in,
@@ -66,6 +67,7 @@ from api.routes import (
 )
 from api.settings import ApiSettings
 from api.watching import AccessWatch
+from api.webhook_limit import WebhookLimit
 
 NATIVE = "/api/v1"
 OPENAI = "/v1"
@@ -83,6 +85,7 @@ ROUTERS = (
             ingestion,
             snapshots,
             sources,
+            repositories,
             receipts,
             search,
             answers,
@@ -154,6 +157,7 @@ def create_app(services: Services | None = None) -> FastAPI:
     limits = services.settings if services is not None else ApiSettings()
     app.state.services, app.state.browsers = services, limits.browsers
     app.state.refusals = Refusals()
+    app.state.webhooks = WebhookLimit()
     app.state.limiter = open_limiter(limits.rates, services.rag.database) if services is not None else None
     setattr(app, "openapi", lambda: document_of(app, ROUTERS))  # noqa: B010 (as FastAPI's documentation extends it)
     app.add_route(f"{NATIVE}/openapi.json", _Description(app).response, methods=["GET"], include_in_schema=False)

@@ -63,8 +63,8 @@ def context(
 
 def _item(item: Passage, caller: Caller, base: str) -> ContextItem:
     source = item.source
-    place = item.anchor.label(caller.language)
-    address = passage_url(base, item.chunk.id, source)
+    place = item.source.place(item.anchor) or item.anchor.label(caller.language)
+    address = passage_url(base, item.chunk.id, source, item.anchor)
     headings = " › ".join(item.chunk.heading_path)
     head = "\n".join(part for part in (f"{source.source_key} ({place})", headings, address) if part)
     return ContextItem(

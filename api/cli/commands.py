@@ -199,7 +199,9 @@ def events(response: httpx.Response) -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 def place(item: dict[str, Any]) -> str:
-    """Where a passage or citation stands: file, provision of a rule, position, headings."""
+    """Where a passage or citation stands: file, provision of a rule, position, headings; of code path, lines, commit."""
+    if item.get("place"):
+        return str(item["place"])
     headings = " › ".join(item["heading_path"][1:])
     named = f"{item['source_key']} {item['provision']}".rstrip()
     return f"{named}, {item['anchor']['label']}" + (f" ({headings})" if headings else "")

@@ -91,12 +91,16 @@ class SourceBook:
         return {"type": "status", "data": {"description": description, "done": done}}
 
     def _url(self, item: Citation) -> str:
-        return passage_url(self._base_url, item.passage.chunk.id, item.passage.source)
+        return passage_url(self._base_url, item.passage.chunk.id, item.passage.source, item.anchor)
 
     def _title(self, item: Citation) -> str:
-        """Title of the document, the provision where there is one, and the place: `취업규칙 제24조제1항 (3쪽)`."""
-        named = f"{_with_parent(item.passage.source)} {item.provision}".rstrip()
+        """Title of the document, the provision where there is one, and the place: `취업규칙 제24조제1항 (3쪽)`; of source code
+        path and lines, with the commit where there is one: `payments/src/login.py:10-24 (abc123def456)`."""
         flag = f" ⚠ {_FLAGGED[self._language]}" if item.passage.source.flagged else ""
+        if item.spot:
+            commit = item.passage.source.commit[:12]
+            return f"{item.spot} ({commit}){flag}" if commit else f"{item.spot}{flag}"
+        named = f"{_with_parent(item.passage.source)} {item.provision}".rstrip()
         return f"{named} ({item.anchor.label(self._language)}){flag}"
 
 

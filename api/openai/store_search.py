@@ -102,7 +102,7 @@ def hits_of(caller: Caller, passages: Sequence[Passage], base: str) -> list[Stor
             shown(FILE, files[item.source.document_id]),
             _score(item),
             {name: value.plain for name, value in attributes.get(item.source.document_id, {}).items()},
-            passage_url(base, item.chunk.id, item.source),
+            passage_url(base, item.chunk.id, item.source, item.anchor),
             caller.language,
         )
         for item in passages

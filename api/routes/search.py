@@ -12,10 +12,11 @@ from api.deps import PROBLEMS, Caller, base_url, guarded
 from api.schemas.common import AnchorOut, CollectionNames, Instant
 from api.schemas.conversation import context_of
 from api.schemas.filters import filter_of
-from api.schemas.search import ChunkOut, DroppedOut, ExplainOut, ParentOut, SearchIn, SearchOut
+from api.schemas.search import ChunkOut, DroppedOut, ExplainOut, ParentOut, SearchIn, SearchOut, code_place
 from rag.access.personal_data.reading import neighbours_masked, read_masked
 from rag.access.policy import Action
 from rag.domain.errors import NotFound
+from rag.domain.language import Language
 from rag.domain.passage import SearchResult, documents_of
 
 router = APIRouter(tags=["search"], responses=PROBLEMS)
@@ -102,4 +103,5 @@ def get_chunk(
         anchor=AnchorOut.of(found.anchor, caller.language),
         before=[item.text for item in around if item.ordinal < found.ordinal],
         after=[item.text for item in around if item.ordinal > found.ordinal],
+        **code_place(source, found.anchor, is_code=found.language is Language.CODE),
     )

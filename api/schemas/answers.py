@@ -10,7 +10,7 @@ from pydantic import BaseModel, Field
 from api.schemas.common import AnchorOut, Body, CollectionNames, Problem
 from api.schemas.conversation import HISTORY, INFER_FILTERS, MAX_TURNS, History
 from api.schemas.filters import AsOf, FilterIn
-from api.schemas.search import ParentOut, PassageOut, TraceOut, passage_url
+from api.schemas.search import CodePlace, ParentOut, PassageOut, TraceOut, code_place, passage_url
 from rag.answering.rendering import RenderedSentence
 from rag.answering.service import AnswerMode
 from rag.domain.answer import Abstention, AbstentionReason, Citation, Note, Sentence, Support, Weakness
@@ -79,7 +79,7 @@ class AskIn(Body):
     thinking: bool | None = Field(None, description="whether it reasons first; none leaves the choice here")
 
 
-class CitationOut(BaseModel):
+class CitationOut(CodePlace):
     """The words that a sentence stands on, and where they stand."""
 
     number: int = Field(description="the mark `[n]` in the answer")
@@ -121,7 +121,8 @@ class CitationOut(BaseModel):
             end=item.end,
             provision=item.provision,
             anchor=AnchorOut.of(item.anchor, language),
-            url=passage_url(base_url, chunk.id, source),
+            url=passage_url(base_url, chunk.id, source, item.anchor),
+            **code_place(source, item.anchor, is_code=bool(item.spot)),
         )
 
 

@@ -11,6 +11,9 @@ from pydantic import BaseModel, Field, JsonValue
 from api.schemas.common import AnchorOut, Body, CollectionNames
 from api.schemas.conversation import HISTORY, INFER_FILTERS, MAX_TURNS, History
 from api.schemas.filters import AsOf, FilterIn
+from rag.domain.anchor import Anchor, LineAnchor
+from rag.domain.code import MirrorText
+from rag.domain.language import Language
 from rag.domain.messages import UiLanguage
 from rag.domain.passage import (
     DropReason,
@@ -21,6 +24,7 @@ from rag.domain.passage import (
     SearchResult,
     SearchTrace,
     Source,
+    line_span,
 )
 
 
@@ -63,7 +67,30 @@ class ParentOut(BaseModel):
         return cls(document_id=found.document_id, source_key=found.source_key, title=found.title, member=found.member)
 
 
-class PassageOut(BaseModel):
+class CodePlace(BaseModel):
+    """Where a text stands in source code; all null for everything else."""
+
+    path: str | None = Field(
+        None, description="of source code: the repository's name and the path in it", examples=["payments/src/login.py"]
+    )
+    lines: str | None = Field(None, description="of source code: first and last line", examples=["10-24"])
+    commit: str | None = Field(None, description="of a repository's file: the commit that it was read at, in full")
+    place: str | None = Field(None, examples=["payments/src/login.py:10-24@abc123def456"])
+
+
+def code_place(source: Source, anchor: Anchor, *, is_code: bool) -> dict[str, str | None]:
+    """The fields of `CodePlace`."""
+    if not isinstance(anchor, LineAnchor) or not (is_code or source.commit):
+        return dict.fromkeys(CodePlace.model_fields)
+    return {
+        "path": source.source_key,
+        "lines": line_span(anchor),
+        "commit": source.commit or None,
+        "place": source.place(anchor) or source.spot(anchor),
+    }
+
+
+class PassageOut(CodePlace):
     """A passage that the key may read."""
 
     rank: int
@@ -112,7 +139,8 @@ class PassageOut(BaseModel):
             text=passage.chunk.text,
             provision=passage.chunk.provision,
             anchor=AnchorOut.of(passage.anchor, language),
-            url=passage_url(base_url, passage.chunk.id, passage.source),
+            url=passage_url(base_url, passage.chunk.id, passage.source, passage.anchor),
+            **code_place(passage.source, passage.anchor, is_code=passage.chunk.language is Language.CODE),
             legs={name: LegOut(rank=leg.rank, score=leg.score) for name, leg in passage.legs.items()},
             boosts=passage.boosts,
             members=list(passage.members),
@@ -216,7 +244,7 @@ class SearchOut(BaseModel):
         )
 
 
-class ChunkOut(BaseModel):
+class ChunkOut(CodePlace):
     """A cited passage with the text around it."""
 
     chunk_id: UUID
@@ -239,9 +267,22 @@ class ChunkOut(BaseModel):
     after: list[str]
 
 
-def passage_url(base_url: str, chunk_id: UUID, source: Source) -> str:
-    """Address of a passage; the key is checked there again. One of a replaced version is asked for as of its time."""
+def passage_url(base_url: str, chunk_id: UUID, source: Source, anchor: Anchor | None = None) -> str:
+    """Address of a passage, or of what is at `anchor` in it; the key is checked there again.
+
+    One of a replaced version is asked for as of its time. What comes from a repository's mirror is found there, by its commit.
+    """
+    if source.mirrored is not None:
+        return _mirror_url(base_url, source, source.mirrored, anchor)
     address = f"{base_url}/api/v1/chunks/{chunk_id}"
     if source.valid_to is None or source.valid_from is None:
         return address
     return f"{address}?as_of={quote(source.valid_from.isoformat())}"
+
+
+def _mirror_url(base_url: str, source: Source, mirrored: MirrorText, anchor: Anchor | None) -> str:
+    address = f"{base_url}/api/v1/repositories/{mirrored.repository_id}"
+    if not mirrored.path:
+        return f"{address}/commits/{source.commit}"
+    lines = f"&first={anchor.first}&last={anchor.last}" if isinstance(anchor, LineAnchor) else ""
+    return f"{address}/files/{quote(mirrored.path)}?commit={source.commit}{lines}"

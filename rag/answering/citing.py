@@ -19,6 +19,7 @@ from rag.domain.facts import Fact, holds
 from rag.domain.language import Language
 from rag.domain.passage import Passage
 from rag.domain.provision import provision_label
+from rag.domain.told_places import code_names_of
 from rag.text.normalize import normalize_text
 from rag.text.sentences import split_sentences
 
@@ -211,7 +212,7 @@ def _around(passage: Passage, span: Offsets) -> str:
     chunk = passage.chunk
     paths = [mark.path for mark in chunk.provisions if mark.start < span[1]]
     provision = provision_label(paths[-1]) if paths else ""
-    return "\n".join((passage.source.title, *chunk.heading_path, provision))
+    return "\n".join((passage.source.title, *chunk.heading_path, provision, *code_names_of(passage)))
 
 
 def _quotable(text: str, language: Language) -> Iterator[tuple[Offsets, ...]]:

@@ -17,12 +17,15 @@ from anyio.to_thread import run_sync
 
 from rag.answering.citing import Alignment, Claim, Unit, aligned, claim_of, squeeze, units_of, weights_for, word_share
 from rag.answering.contract_citations import CitationBook
+from rag.answering.contract_code import code_names, missing_code, telling_lines
 from rag.answering.contract_conflicts import Conflict, conflicts_of
 from rag.answering.contract_problems import Problem, ProblemKind
 from rag.answering.contract_support import OTHER_PASSAGE_MARGIN, SURE_WORDS, Judgement, SupportChecker, judge
 from rag.domain.answer import Note, Sentence, Support
 from rag.domain.errors import ModelUnavailable
+from rag.domain.language import Language
 from rag.domain.passage import Passage
+from rag.domain.told_places import without_places
 from rag.generation.base import Draft, GenerationRequest, Generator, Span
 from rag.generation.marks import without_stray_marks
 from rag.settings import GenerationSettings
@@ -143,9 +146,9 @@ class Examiner:
         return ()
 
     def _aligned(self, text: str, known: Sequence[int], finding: Finding) -> Finding:
-        claim = claim_of(text, lambda words: self._checker.terms_of(words[:_EXAMINED_CHARACTERS]))
         given = finding.draft.spans
         indexes = list(dict.fromkeys([*(span.index for span in given if self._is_span(span)), *known]))
+        claim = self._claim(text, indexes)
         units = [unit for index in indexes for unit in self._units_of(index)]
         if not units:
             return replace(finding, problems=(Problem(ProblemKind.UNCITED),))
@@ -154,10 +157,33 @@ class Examiner:
         kept = _useful(found)
         judgement = judge(claim, kept, units, self._checker)
         problems = judgement.problems or self._held_elsewhere(claim, indexes, weights, judgement)
-        spans = given or tuple(Span(item.index, *span) for item in kept for span in item.spans)
+        problems = problems or self._code_missing(text, indexes, kept)
+        spans = given or tuple(Span(item.index, *span) for item in kept for span in self._quote(item, claim))
         draft = replace(finding.draft, spans=spans)
         idle = finding.idle + len(found) - len(kept)
         return replace(finding, draft=draft, problems=problems, idle=idle, words=judgement.words)
+
+    def _claim(self, text: str, indexes: Sequence[int]) -> Claim:
+        """A draft's words, read; about source code what is in backticks is a name, and a place of the code is none."""
+        cited = [self._passages[index] for index in indexes]
+        text = without_places(text, cited)
+        claim = claim_of(text, lambda words: self._checker.terms_of(words[:_EXAMINED_CHARACTERS]))
+        if not any(item.chunk.language is Language.CODE for item in cited):
+            return claim
+        return replace(claim, names=tuple(dict.fromkeys((*claim.names, *code_names(text)))))
+
+    def _code_missing(self, text: str, indexes: Sequence[int], kept: Sequence[Alignment]) -> tuple[Problem, ...]:
+        """Whether the sentence has something in backticks that the quoted code has not."""
+        if not any(self._passages[index].chunk.language is Language.CODE for index in indexes):
+            return ()
+        named = code_names(without_places(text, [self._passages[index] for index in indexes]))
+        missing = missing_code(named, [unit for item in kept for unit in item.units])
+        return (Problem(ProblemKind.NAMES, tuple(missing)),) if missing else ()
+
+    def _quote(self, found: Alignment, claim: Claim) -> tuple[tuple[int, int], ...]:
+        """The places of an alignment, each once; of code only the lines that tell."""
+        text = self._passages[found.index].chunk.text
+        return tuple(dict.fromkeys(span for unit in found.units for span in telling_lines(unit, text, claim)))
 
     def _alignment(self, claim: Claim, index: int, weights: dict[str, float]) -> Alignment:
         """By words; where those tell nothing, as across languages, by the reranker."""

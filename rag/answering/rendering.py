@@ -59,9 +59,9 @@ def _separator(sentence: Sentence, body: str) -> str:
 def _body(sentence: Sentence, marks: str) -> str:
     quoted = sentence.support is Support.VERBATIM  # what a model writes about code is prose, with fences of its own
     if quoted and any(item.passage.chunk.language is Language.CODE for item in sentence.citations):
-        code = visible(sentence.text)
-        fence = _fence(code)
-        return f"{fence}\n{code}\n{fence}\n{marks}".rstrip()
+        placed = all(item.passage.source.commit for item in sentence.citations)
+        blocks = [f"{_inline(item.place)}\n{_fenced(item.quote)}" for item in sentence.citations] if placed else ()
+        return "\n".join((*(blocks or (_fenced(sentence.text),)), marks)).rstrip()
     text = inert(sentence.text)
     return f"{ruled(text)}{_apart(text)}{marks}".rstrip()
 
@@ -79,6 +79,18 @@ def ruled(text: str) -> str:
     if not (rest and header.startswith("|")):
         return text
     return f"{header}\n|{' --- |' * (len(_PIPE.findall(header)) - 1)}\n{rest}"
+
+
+def _fenced(code: str) -> str:
+    """Code as a block of its own."""
+    code = visible(code)
+    fence = _fence(code)
+    return f"{fence}\n{code}\n{fence}"
+
+
+def _inline(text: str) -> str:
+    """Code in one line; a backtick in it, which a path may have, would end it."""
+    return f"`{' '.join(visible(text).split()).replace('`', ' ')}`"
 
 
 def _fence(code: str) -> str:

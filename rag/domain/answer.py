@@ -13,6 +13,7 @@ from rag.domain.facts import holds
 from rag.domain.language import Language
 from rag.domain.passage import Passage
 from rag.domain.provision import provision_label
+from rag.domain.told_places import code_names_of, without_places
 
 _CUT_BEFORE = re.compile(r"\d[.,]?\d$")
 _CUT_AFTER = re.compile(r"\d[.,]?\d")
@@ -51,6 +52,18 @@ class Citation:
     def anchor(self) -> Anchor:
         """Where the quote stands."""
         return self.passage.chunk.anchor_of(self.start, self.end)
+
+    @property
+    def spot(self) -> str:
+        """`src/login.py:10-24` of source code and of a repository's file; empty for everything else."""
+        source = self.passage.source
+        told = source.commit or self.passage.chunk.language is Language.CODE
+        return source.spot(self.anchor) if told else ""
+
+    @property
+    def place(self) -> str:
+        """The same with the commit, `src/login.py:10-24@abc123def456`, where the quote comes from a repository."""
+        return self.passage.source.place(self.anchor) or self.spot
 
     @property
     def provision(self) -> str:
@@ -110,8 +123,10 @@ class Sentence:
 def missing_facts(text: str, citations: Sequence[Citation]) -> list[str]:
     """Numbers, dates, amounts and provisions of `text`, and identifiers, that none of the cited passages holds.
 
-    A passage holds its text, its headings, its document's title and the provision that it is of.
+    A passage holds its text, its headings, its document's title and the provision that it is of; one of source code its path and
+    the lines that it is of, too.
     """
+    text = without_places(text, [item.passage for item in citations])
     told = [item for item in citations if item.passage.chunk.language is not Language.CODE]
     code = [item for item in citations if item.passage.chunk.language is Language.CODE]
     stated = facts_of(text)
@@ -143,7 +158,7 @@ def _evidence(citation: Citation) -> str:
     """What the citation's passage says; where it stands in its statute is evidence too."""
     passage = citation.passage
     provisions = (provision_label(mark.path) for mark in passage.chunk.provisions)
-    return "\n".join((passage.source.title, *provisions, passage.chunk.search_text))
+    return "\n".join((passage.source.title, *provisions, *code_names_of(passage), passage.chunk.search_text))
 
 
 @dataclass(frozen=True, slots=True)

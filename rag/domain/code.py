@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import Any
+from uuid import UUID
 
 
 class SymbolKind(StrEnum):
@@ -164,6 +165,18 @@ class Revision:
     def short(self) -> str:
         """The first twelve digits of the commit."""
         return self.commit[:12]
+
+
+@dataclass(frozen=True, slots=True)
+class MirrorText:
+    """Where a text comes from that is read from a repository's mirror.
+
+    Attributes:
+        path: of the file inside the repository; empty for the message of the commit.
+    """
+
+    repository_id: UUID
+    path: str = ""
 
 
 @dataclass(frozen=True, slots=True)

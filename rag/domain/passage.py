@@ -10,8 +10,14 @@ from typing import NamedTuple
 from uuid import UUID
 
 from rag.domain.anchor import Anchor, LineAnchor
+from rag.domain.code import MirrorText
 from rag.domain.document import Chunk
 from rag.domain.language import CollectionKind, Language
+
+
+def line_span(anchor: LineAnchor) -> str:
+    """`10-24`, or `10` for one line."""
+    return str(anchor.first) if anchor.first == anchor.last else f"{anchor.first}-{anchor.last}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +45,7 @@ class Source:
         flagged: the version seems to speak to a model, and no curator has cleared it.
         commit: of a repository's file, the commit that it was read at; empty for everything else. Its source key is then the
             name of the repository and the file's path.
+        mirrored: set where the text comes from the repository's mirror, and is no chunk on record.
     """
 
     document_id: UUID
@@ -58,13 +65,18 @@ class Source:
     parent: Parent | None = None
     flagged: bool = False
     commit: str = ""
+    mirrored: MirrorText | None = None
 
     def place(self, anchor: Anchor) -> str:
         """Where something stands in a repository's file, `path:line-line@commit`; empty outside of repositories."""
-        if not self.commit or not isinstance(anchor, LineAnchor):
+        spot = self.spot(anchor) if self.commit else ""
+        return f"{spot}@{self.commit[:12]}" if spot else ""
+
+    def spot(self, anchor: Anchor) -> str:
+        """The same without the commit, `path:line-line`, of any text that has lines; of a commit's message the repository."""
+        if not isinstance(anchor, LineAnchor):
             return ""
-        span = str(anchor.first) if anchor.first == anchor.last else f"{anchor.first}-{anchor.last}"
-        return f"{self.source_key}:{span}@{self.commit[:12]}"
+        return self.source_key if self.mirrored and not self.mirrored.path else f"{self.source_key}:{line_span(anchor)}"
 
     def renamed(self, name: Callable[[str], str]) -> Source:
         """The same with every name in it as `name` gives it."""

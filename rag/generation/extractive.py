@@ -16,6 +16,7 @@ from rag.domain.answer import Note
 from rag.domain.language import Language
 from rag.domain.passage import Passage
 from rag.generation.base import Draft, GenerationRequest, Span
+from rag.generation.code_quotes import quoted_lines
 from rag.inference.computing import compute
 from rag.text.sentences import split_sentences
 
@@ -33,9 +34,6 @@ _FIRST_SHARE = 0.35
 _QUANTITY_BONUS = 0.15
 _MIN_GAIN = 0.12
 """A further sentence must add this share of the question's weight, or come from the best passage next to the best one."""
-_CODE_LINES = 14
-_INSIDE_CODE = (" ", "\t", "}", ")", "]")
-"""How a line begins that belongs to something begun above it."""
 _QUANTITY = re.compile(
     r"몇|얼마|언제|며칠|기간|기한|한도|금액|횟수|비율|how (?:many|much|long|often|old)|when\b"
     r"|what (?:time|date|percentage|port|version)|limit|maximum|minimum|timeout|default",
@@ -154,7 +152,7 @@ def _units(passage: Passage, index: int, weights: Mapping[str, float], terms_of:
     """What can be quoted from a passage: sentences; table rows with their header; a window of code lines."""
     text = passage.chunk.text
     if passage.chunk.language is Language.CODE:
-        yield (_code_window(text, index, weights, terms_of),)
+        yield _code_spans(passage, index, weights, terms_of)
         return
     table: list[Span] = []
     for start, end in split_sentences(text, passage.chunk.language):
@@ -183,31 +181,11 @@ def _is_row(line: str) -> bool:
     return line.startswith("|") and line.endswith("|") and line.count("|") > 2
 
 
-def _code_window(text: str, index: int, weights: Mapping[str, float], terms_of: TermsOf) -> Span:
-    """The run of lines that holds the most of the question's weight, from a line that begins something."""
-    lines = text.split("\n")
-    if len(lines) <= _CODE_LINES:
-        return _line_span(lines, index, 0, len(lines))
-    scores = [_mass(terms_of(line).keys() & weights.keys(), weights) for line in lines]
-    starts = range(len(lines) - _CODE_LINES + 1)
-    best = max(
-        starts,
-        key=lambda i: (sum(scores[i : i + _CODE_LINES]) + _beginning(lines[i]), -i),
+def _code_spans(passage: Passage, index: int, weights: Mapping[str, float], terms_of: TermsOf) -> tuple[Span, ...]:
+    """The head of a definition and the lines of it that matter; one run of lines where that is enough."""
+    starts = [0]
+    for line in passage.chunk.text.split("\n"):
+        starts.append(starts[-1] + len(line) + 1)
+    return tuple(
+        Span(index, starts[first], starts[last] - 1) for first, last in quoted_lines(passage, weights, terms_of)
     )
-    return _line_span(lines, index, best, best + _CODE_LINES)
-
-
-def _beginning(line: str) -> float:
-    """What a window gains that begins with this line: most at a definition, least in the middle of something."""
-    if re.match(r"\s*(def|class|@)", line):
-        return 0.5
-    return -0.5 if line[:1] in _INSIDE_CODE else 0.0
-
-
-def _line_span(lines: Sequence[str], index: int, first: int, last: int) -> Span:
-    while first < last - 1 and not lines[first].strip():
-        first += 1
-    while last > first + 1 and not lines[last - 1].strip():
-        last -= 1
-    start = sum(len(line) + 1 for line in lines[:first])
-    return Span(index, start, start + len("\n".join(lines[first:last])))

@@ -128,7 +128,7 @@ class PromptWriter:
             InvalidRequest: the question leaves no room for passages.
         """
         language = prompt_language(request.language)
-        words = prompt("grounded", language)
+        words = prompt(prompt_name(request.passages), language)
         memory = remembered(request.history, max(0, budget - self.least(request)) // _HISTORY_SHARE)
         room = budget - self._fixed(request, memory)
         blocks, omitted = _packed(_blocks(request.passages, words, language), room, words.entries(2)["cut"])
@@ -140,7 +140,7 @@ class PromptWriter:
 
     def excerpt(self, request: GenerationRequest, indexes: Sequence[int], budget: int) -> Excerpt:
         """Some passages alone, in the order given."""
-        words = prompt("grounded", prompt_language(request.language))
+        words = prompt(prompt_name(request.passages), prompt_language(request.language))
         chosen = _blocks(request.passages, words, prompt_language(request.language))
         blocks, _ = _packed([chosen[index] for index in indexes], budget, words.entries(2)["cut"])
         marker = self._marker(request.tenant, [f"{block.head}\n{block.body}" for block in blocks])
@@ -191,7 +191,7 @@ class PromptWriter:
     def _fixed(self, request: GenerationRequest, memory: Memory) -> int:
         """Tokens of everything but the passages."""
         language = prompt_language(request.language)
-        words = prompt("grounded", language)
+        words = prompt(prompt_name(request.passages), language)
         ranks = 8 * len(request.passages)
         style = estimated_tokens(style_line(request.style, language))
         own = sum(estimated_tokens(text) for text in (*words.parts[:2], request.question))
@@ -209,6 +209,12 @@ class PromptWriter:
             if not any(marker in text for text in texts):
                 return marker
         raise AssertionError("a text that holds 65,536 random words was not written by anybody")
+
+
+def prompt_name(passages: Sequence[Passage]) -> str:
+    """Which prompt is written: that for code where the best passage is code, or half of all are."""
+    code = [passage.chunk.language is Language.CODE for passage in passages]
+    return "grounded_code" if code and (code[0] or 2 * sum(code) >= len(code)) else "grounded"
 
 
 def style_line(style: AnswerStyle, language: UiLanguage) -> str:
@@ -239,17 +245,45 @@ def _block(index: int, passage: Passage, labels: Mapping[str, str], language: Ui
 def _labels(passage: Passage, labels: Mapping[str, str], language: UiLanguage) -> Iterator[tuple[str, str]]:
     """What a reader has to know about a passage, by the name of its label."""
     source, chunk = passage.source, passage.chunk
+    if spot := _code_spot(passage, labels):
+        yield from _code_labels(passage, spot)
+        yield "version", ", ".join(_version(passage, labels))
+        return
     yield ("title", source.title) if source.title.strip() else ("file", source.source_key)
     if chunk.heading_path:
         yield "heading", " › ".join(chunk.heading_path)
     if chunk.provision:
         yield "provision", chunk.provision
     yield "place", chunk.anchor.label(language)
-    version = [str(source.version_number)]
+    yield "version", ", ".join(_version(passage, labels))
+
+
+def _version(passage: Passage, labels: Mapping[str, str]) -> Iterator[str]:
+    """Number and dates of a version."""
+    source = passage.source
+    yield str(source.version_number)
     for name, date in (("since", source.valid_from), ("until", source.valid_to), ("fetched", source.fetched_at)):
         if date is not None:
-            version.append(Template(labels[name]).substitute(date=_day(date)))
-    yield "version", ", ".join(version)
+            yield Template(labels[name]).substitute(date=_day(date))
+
+
+def _code_labels(passage: Passage, spot: str) -> Iterator[tuple[str, str]]:
+    """What a reader has to know about a piece of code."""
+    source, code = passage.source, passage.chunk.code
+    if source.mirrored is not None:  # at one of the two ends of a comparison, which its title tells
+        yield "title", source.title
+    yield "file", source.source_key
+    yield "place", spot
+    if code is not None and code.symbol:
+        yield "symbol", code.symbol
+    if source.commit:
+        yield "commit", source.commit[:12]
+
+
+def _code_spot(passage: Passage, labels: Mapping[str, str]) -> str:
+    """`path:line-line` of source code, in a prompt that has words for it; empty for everything else."""
+    told = "symbol" in labels and passage.chunk.language is Language.CODE
+    return passage.source.spot(passage.chunk.anchor) if told else ""
 
 
 def _label_tokens(passage: Passage) -> int:

@@ -67,6 +67,30 @@ def neighbours_masked(session: Session, permit: Permit, located: LocatedChunk, r
     return [shown[item.id].chunk for item in around if item.id in shown]
 
 
+def sources_masked(session: Session, permit: Permit, version_ids: Iterable[UUID]) -> dict[UUID, Source]:
+    """Where these versions come from, as far as the permit covers them and nothing in them waits for a release."""
+    sources: dict[UUID, Source] = {}
+    for group in in_groups(version_ids):
+        sources |= chunks_table.permitted_sources(session, permit, group)
+    views = _views(session, permit, {item.collection_id for item in sources.values()})
+    hiding = [key for key, item in sources.items() if views[item.collection_id].policy.hides_any]
+    records = looked_through(session, hiding)
+    for key in hiding:
+        view, record = views[sources[key].collection_id], records.get(key, (None, None))[0]
+        if record is None or record.blocked_by(view.policy):
+            del sources[key]
+        else:
+            sources[key] = _source_shown(view, sources[key])
+    return sources
+
+
+def shown_whole(session: Session, permit: Permit, collection_ids: Iterable[UUID]) -> frozenset[UUID]:
+    """Those of these collections of which nothing is hidden from anybody, so that what is known of their texts (definitions
+    with their documentation) may be shown as it is to who may read the documents."""
+    views = _views(session, permit, collection_ids)
+    return frozenset(key for key, view in views.items() if not view.policy.hides_any)
+
+
 def version_masked(session: Session, permit: Permit, collection_id: UUID, version_id: UUID) -> list[Chunk]:
     """The whole text of a version as the principal may see it; the caller has checked the permit for its document."""
     chunks = chunks_table.of_version(session, version_id)
@@ -75,6 +99,34 @@ def version_masked(session: Session, permit: Permit, collection_id: UUID, versio
         return chunks
     shown = _chunks_shown(session, view, [(version_id, item) for item in chunks])
     return [shown[item.id] for item in chunks if item.id in shown]
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryView:
+    """How a principal sees texts of a repository's history, which are no chunks, and so were never put on record.
+
+    Each is looked through as it is read, with what stands around it at hand, so give it whole files or hunks and no single lines.
+    """
+
+    view: _View
+
+    def text(self, text: str) -> str | None:
+        """A text of a file with what is hidden masked, of the same length; None where the policy holds it back."""
+        if not self.view.policy.hides_any:
+            return text
+        found = detector_of(self.view.policy, self.view.kind).find(text)
+        if self.view.policy.blocked({str(item.kind) for item in found}):
+            return None
+        return text if self.view.raw else masked(text, [item for item in found if self.view.policy.hides(item.kind)])
+
+    def name(self, text: str) -> str:
+        """A path, an author or another name."""
+        return _name_shown(self.view, text)
+
+
+def history_view(session: Session, permit: Permit, collection_id: UUID) -> HistoryView:
+    """How the permit's principal sees the history of a repository in one of its collections."""
+    return HistoryView(_views(session, permit, [collection_id])[collection_id])
 
 
 def require_original(session: Session, permit: Permit, version: DocumentVersion) -> None:

@@ -13,6 +13,7 @@ from rag.domain.messages import UiLanguage
 
 CURRENT: Mapping[str, int] = {
     "grounded": 1,
+    "grounded_code": 1,
     "repair": 1,
     "canary": 1,
     "style": 1,

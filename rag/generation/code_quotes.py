@@ -1,0 +1,97 @@
+"""What an answer quotes of source code: the head of a definition (its comment, signature and documentation), and the lines that
+matter. Always whole lines, never a sentence of a comment cut out of them.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+
+from rag.domain.passage import Passage
+
+TermsOf = Callable[[str], Mapping[str, float]]
+
+WINDOW = 14
+"""Lines that are quoted of a passage that is longer."""
+_HEAD = 8
+"""Lines of them that a head may take where what matters stands below it."""
+_COMMENT = re.compile(r"\s*(?:#|//|/\*|\*|--|;|'|@|\*>)")
+_ENDS_HEAD = re.compile(r"[{:;]\s*(?:#.*|//.*|--.*|/\*.*)?$|\b(?:IS|AS|BEGIN|then|do)\s*$")
+_DOCSTRING = re.compile(r"\s*[rRuUbB]?(\"\"\"|''')")
+_INSIDE = (" ", "\t", "}", ")", "]")
+"""How a line begins that belongs to something begun above it."""
+
+LineRange = tuple[int, int]
+"""First line and the one after the last, from 0."""
+
+
+def quoted_lines(passage: Passage, weights: Mapping[str, float], terms_of: TermsOf) -> list[LineRange]:
+    """The lines to quote, in reading order, for a question whose terms weigh so: one range, or head and window."""
+    lines = passage.chunk.text.split("\n")
+    if len(lines) <= WINDOW:
+        return [_trimmed(lines, 0, len(lines))]
+    scores = [sum(weights[term] for term in terms_of(line).keys() & weights.keys()) for line in lines]
+    head = _head(lines, _name(passage))
+    if not head:
+        return [_window(lines, scores, WINDOW)]
+    below = [0.0 if number < head else score for number, score in enumerate(scores)]
+    if not any(below):
+        return [_trimmed(lines, 0, WINDOW)]  # the head tells all, so the lines after it come along
+    first, last = _window(lines, below, WINDOW - head)
+    return [_trimmed(lines, 0, last)] if first <= head + 1 else [_trimmed(lines, 0, head), (first, last)]
+
+
+def _name(passage: Passage) -> str:
+    """The name of the definition that a passage is, or is a part of; empty where nothing is known of it."""
+    code = passage.chunk.code
+    return code.symbol.rpartition(".")[2] if code is not None and code.signature else ""
+
+
+def _head(lines: Sequence[str], name: str) -> int:
+    """How many lines the comment, signature and docstring of the definition of `name` take; 0 where it does not begin here, or its
+    signature has no end in sight."""
+    number = 0
+    while number < len(lines) and (not lines[number].strip() or _COMMENT.match(lines[number])):
+        number += 1
+    for end in range(number, min(len(lines), number + _HEAD)):
+        if _ENDS_HEAD.search(lines[end]):
+            if not name or not any(name in line for line in lines[number : end + 1]):
+                return 0
+            return min(_with_docstring(lines, end + 1), _HEAD)
+    return 0
+
+
+def _with_docstring(lines: Sequence[str], number: int) -> int:
+    """The line after the docstring that begins at a line; the line itself where none does."""
+    opened = _DOCSTRING.match(lines[number]) if number < len(lines) else None
+    if opened is None:
+        return number
+    if opened[1] in lines[number][opened.end() :]:
+        return number + 1
+    for end in range(number + 1, len(lines)):
+        if opened[1] in lines[end]:
+            return end + 1
+    return number + 1
+
+
+def _window(lines: Sequence[str], scores: Sequence[float], size: int) -> LineRange:
+    """The run of lines that holds the most of the question's weight, from a line that begins something."""
+    starts = range(len(lines) - size + 1)
+    best = max(starts, key=lambda i: (sum(scores[i : i + size]) + _beginning(lines[i]), -i))
+    return _trimmed(lines, best, best + size)
+
+
+def _beginning(line: str) -> float:
+    """What a window gains that begins with this line: most at a definition, least in the middle of something."""
+    if re.match(r"\s*(def|class|@)", line):
+        return 0.5
+    return -0.5 if line[:1] in _INSIDE else 0.0
+
+
+def _trimmed(lines: Sequence[str], first: int, last: int) -> LineRange:
+    """Without blank lines around; one line is always left."""
+    while first < last - 1 and not lines[first].strip():
+        first += 1
+    while last > first + 1 and not lines[last - 1].strip():
+        last -= 1
+    return first, last

@@ -1,0 +1,141 @@
+"""What is asked of a mirror to compare two states of a repository: refs by the names that people give them, patches, who touched
+what. All of it reads, none of it fetches."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+
+from rag.domain.code import FileChange
+from rag.domain.errors import RefNotFound, RepositoryNotRead
+from rag.mirrors import git
+from rag.mirrors.mirror import Mirror
+
+_TOGETHER = 100
+"""Files whose patches one command prints."""
+_HASH = re.compile(r"[0-9a-f]{7,64}")
+_VERSION = re.compile(r"(?:^|[-_/])v?(\d+(?:\.\d+)+(?:[-.+]?(?:rc|alpha|beta|final|release|m)\.?\d*)?)$", re.IGNORECASE)
+_TAGS, _HEADS = "refs/tags/", "refs/heads/"
+
+
+def named(refs: Mapping[str, str], name: str) -> str | None:
+    """The full name of the ref that people call `name`: a tag or branch of that name, with or without its `v`, or the one tag that
+    ends with that version (`payments-1.4` for `1.4`); None where there is none, or several end so."""
+    spelled = [name, f"v{name}", name.removeprefix("v"), name.removeprefix("V")]
+    for folder in (_TAGS, _HEADS):
+        for spelling in spelled:
+            if folder + spelling in refs:
+                return folder + spelling
+    version = name.lower().removeprefix("v")
+    ending = [
+        ref for ref in refs if ref.startswith(_TAGS) and (m := _VERSION.search(ref)) and m[1].lower() == version
+    ]
+    return ending[0] if len(ending) == 1 else None
+
+
+def short_name(ref: str) -> str:
+    """`v1.4` of `refs/tags/v1.4`."""
+    return ref.removeprefix(_TAGS).removeprefix(_HEADS)
+
+
+def version_before(mirror: Mirror, refs: Mapping[str, str], ref: str) -> str | None:
+    """The tag that came before a tag: of those whose history it holds, the one that the fewest commits part from it."""
+    older = {
+        name: commit
+        for name, commit in refs.items()
+        if name.startswith(_TAGS) and commit != refs[ref] and mirror.is_ancestor(commit, refs[ref])
+    }
+    return min(older, key=lambda name: (_between(mirror, older[name], refs[ref]), name), default=None)
+
+
+def _between(mirror: Mirror, older: str, newer: str) -> int:
+    return int(git.run(mirror.folder, "rev-list", "--count", newer, f"^{older}", name=mirror.name).decode())
+
+
+def state(mirror: Mirror, name: str) -> tuple[str, str]:
+    """How a state of a repository is called, and its commit: by the name of a branch or tag, or by the hash of a commit.
+
+    A hash that no branch, tag or version on record leads to is not found: what a forced push took away is gone.
+
+    Raises:
+        RefNotFound: there is none.
+    """
+    if not mirror.exists or "\0" in name:
+        raise RefNotFound(name=mirror.name, ref=name)
+    if not name:
+        return "HEAD", mirror.resolve("")
+    refs = mirror.refs()
+    ref = named(refs, name)
+    if ref is not None:
+        return short_name(ref), refs[ref]
+    if not _HASH.fullmatch(name):
+        raise RefNotFound(name=mirror.name, ref=name)
+    commit = mirror.resolve(name)
+    if not git.run(mirror.folder, "for-each-ref", "--count=1", f"--contains={commit}", name=mirror.name).strip():
+        raise RefNotFound(name=mirror.name, ref=name)
+    return commit[:12], commit
+
+
+def unknown(mirror: Mirror, name: str) -> RefNotFound:
+    """That there is no such state, as an error to raise."""
+    return RefNotFound(name=mirror.name, ref=name)
+
+
+def patches(mirror: Mirror, before: str, after: str, changes: Sequence[FileChange], *, most: int) -> list[FileChange]:
+    """The given changes with their patches, each cut after `most` characters, in their order; a command for a hundred files."""
+    found: list[FileChange] = []
+    for start in range(0, len(changes), _TOGETHER):
+        group = changes[start : start + _TOGETHER]
+        try:
+            texts = dict(_split(mirror, before, after, group))
+        except RepositoryNotRead:  # more than one command may print: each by itself
+            found += mirror.patches(before, after, group, most=most)
+            continue
+        for change in group:
+            text = texts.get(change.path)
+            if text is None:
+                found += mirror.patches(before, after, [change], most=most)
+            else:
+                found.append(replace(change, patch=text[:most], cut=len(text) > most))
+    return found
+
+
+def _split(mirror: Mirror, before: str, after: str, group: Sequence[FileChange]) -> Iterator[tuple[str, str]]:
+    """Path and patch of each of the files that a diff is of, where git spells the path as it is."""
+    paths = [path for change in group for path in (change.before, change.path) if path]
+    flags = ("--no-ext-diff", "--no-textconv", "-r", "-M", "-p", "-U3", before, after, "--", *paths)
+    out = git.run(mirror.folder, "--literal-pathspecs", "diff-tree", *flags, name=mirror.name, timeout_s=300)
+    for part in re.split(rb"^diff --git ", out, flags=re.MULTILINE)[1:]:
+        head, mark, rest = "\n".join(text_of(line) for line in part.split(b"\n")).partition("\n@@ ")
+        path = _path_in(head)
+        if path is not None and mark:
+            yield path, f"@@ {rest}"
+
+
+def _path_in(head: str) -> str | None:
+    for line in reversed(head.split("\n")):
+        for mark in ("+++ b/", "--- a/", "rename to "):
+            if line.startswith(mark):
+                return line.removeprefix(mark).removesuffix("\t")
+    return None
+
+
+def text_of(line: bytes) -> str:
+    """A line of a file: UTF-8, else what Korean editors write; whatever is neither is shown as such."""
+    for encoding in ("utf-8", "cp949"):
+        try:
+            return line.decode(encoding)
+        except UnicodeDecodeError:
+            continue
+    return line.decode("utf-8", "replace")
+
+
+def touched(mirror: Mirror, commit: str) -> list[str]:
+    """Paths that a commit changed against its (first) parent, both names of what it moved."""
+    flags = ("diff-tree", "--root", "--no-commit-id", "--name-only", "--no-renames", "-r", "-z")
+    try:
+        out = git.run(mirror.folder, *flags, "--diff-merges=first-parent", commit, name=mirror.name)
+    except RepositoryNotRead:
+        return []
+    return [path for path in out.decode("utf-8", "backslashreplace").split("\0") if path]

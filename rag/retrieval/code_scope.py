@@ -1,0 +1,128 @@
+"""What code a question is about, under a permit: repositories, paths, languages."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from sqlalchemy.orm import Session
+
+from rag.domain.code_places import CodeScope
+from rag.domain.errors import RepositoryNotFound
+from rag.domain.filters import DocumentFilter
+from rag.domain.principal import Permit
+from rag.store import code_query, repository
+from rag.store import collection as collections_table
+from rag.store.filtering import MAX_DOCUMENTS
+from rag.store.repository import Repository
+from rag.text.code import LANGUAGE_NAMES
+from rag.text.code_paths import glob_pattern, literal_prefix
+from rag.text.linear_pattern import LinearPattern
+
+_SPELLINGS = {"js": "javascript", "ts": "typescript", "py": "python", "cpp": "c++", "csharp": "c#", "sh": "shell"}
+
+
+def language_of(path: str) -> str:
+    """Name of the language of a file by its suffix; empty when it is none that is known."""
+    return LANGUAGE_NAMES.get(path.rpartition(".")[2].lower(), "")
+
+
+@dataclass(frozen=True, slots=True)
+class ScopedPermit:
+    """A permit for code alone, narrowed to a scope.
+
+    Attributes:
+        permit: for the collections of code in which the scope lies.
+        roots: per collection, beginnings of the source keys that are meant; an empty one means all of it.
+        repositories: the rows whose files are meant, where the collections have some.
+    """
+
+    permit: Permit
+    roots: Mapping[UUID, tuple[str, ...]]
+    repositories: tuple[Repository, ...]
+    language: str = ""
+    glob: LinearPattern | None = None
+    folder: str = ""
+
+    @property
+    def prefixes(self) -> tuple[str, ...]:
+        """Beginnings of source keys for the database; none where all of them may be meant."""
+        roots = {root for found in self.roots.values() for root in found}
+        if "" in roots:
+            return ()
+        return tuple(sorted(root + self.folder for root in roots))
+
+    def holds(self, collection_id: UUID, key: str, language: str = "") -> bool:
+        """Whether a file is meant, by its source key; its suffix tells its language where nothing else does."""
+        roots = self.roots.get(collection_id, ())
+        if not any(key.startswith(root) for root in roots):
+            return False
+        if self.language and self.language != (language or language_of(key)):
+            return False
+        if self.glob is None:
+            return True
+        return self.glob.holds(key) or self.glob.holds(key.partition("/")[2])
+
+    @property
+    def narrow(self) -> bool:
+        """Whether less is meant than all files of the collections."""
+        return bool(self.language or self.glob is not None or self.prefixes)
+
+    def filtered(self, session: Session) -> Permit:
+        """The permit for search, which may find more than is meant: where a filter would name too many documents, or the permit
+        has one already, it stays as it is."""
+        if not self.narrow:
+            return self.permit
+        found = code_query.files(session, self.permit, self.prefixes, MAX_DOCUMENTS + 1)
+        if len(found) > MAX_DOCUMENTS:
+            return self.permit
+        meant = tuple(row.document_id for row in found if self.holds(row.collection_id, row.source_key))
+        try:
+            return self.permit.filtered(DocumentFilter(document_ids=meant))
+        except ValueError:
+            return self.permit
+
+
+def scoped(session: Session, permit: Permit, scope: CodeScope) -> ScopedPermit:
+    """The permit for what the scope means.
+
+    Raises:
+        RepositoryNotFound: one of its repositories is neither a repository nor a collection of code that the permit covers.
+        PatternRefused: its glob is none.
+    """
+    code = permit.narrowed(code_query.code_collections(session, permit))
+    rows = repository.of_permit(session, code)
+    roots, used = _roots(session, code, scope.repositories, rows)
+    language = scope.language.strip().lower()
+    glob = scope.path.strip().removeprefix("./").lstrip("/")
+    return ScopedPermit(
+        code.narrowed(roots),
+        roots,
+        tuple(used),
+        _SPELLINGS.get(language, language),
+        glob_pattern(glob) if glob else None,
+        literal_prefix(glob) if "/" in glob and scope.repositories else "",
+    )
+
+
+def _roots(
+    session: Session, permit: Permit, names: Sequence[str], rows: Sequence[Repository]
+) -> tuple[dict[UUID, tuple[str, ...]], list[Repository]]:
+    if not names:
+        return dict.fromkeys(permit.collections, ("",)), list(rows)
+    collections = {row.name: row.id for row in collections_table.permitted(session, permit)}
+    roots: dict[UUID, tuple[str, ...]] = {}
+    used: list[Repository] = []
+    for name in names:
+        found = [row for row in rows if name in (row.name, str(row.id))]
+        key = collections.get(name)
+        if not found:
+            if key is None:
+                raise RepositoryNotFound(name=name)
+            roots[key] = ("",)
+            used += [row for row in rows if row.collection_id == key]
+        for row in found:
+            roots[row.collection_id] = (*roots.get(row.collection_id, ()), f"{row.name}/")
+        used += found
+    return roots, used

@@ -1,0 +1,150 @@
+"""Which uses are of a definition, and how they are shown."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from uuid import UUID
+
+from sqlalchemy.orm import Session
+
+from rag.access.personal_data.reading import shown_whole
+from rag.domain.code import ReferenceRole
+from rag.domain.code_places import Callee, Sureness, Use
+from rag.domain.principal import Permit
+from rag.retrieval.code_lines import CONTEXT, defined, read_lines
+from rag.retrieval.code_names import Asked
+from rag.retrieval.code_resolution import FileImports, bases_around, bases_of, imports_by_file, order, surest
+from rag.store import code_query
+from rag.store.code_query import ReferenceRow, SymbolRow
+from rag.text.code_paths import is_test_path
+
+_DEFINITIONS = 3
+"""Definitions of something called that are shown."""
+_LINES = 10
+"""Calls of one name that are read at most, on average."""
+
+Judged = tuple[ReferenceRow, Sureness]
+
+
+def judged(
+    session: Session,
+    permit: Permit,
+    rows: Sequence[ReferenceRow],
+    targets: Sequence[SymbolRow],
+    others: Sequence[SymbolRow],
+    asked: Asked,
+) -> list[tuple[ReferenceRow, Sureness]]:
+    """The uses that may be of one of the targets. Of a name that is defined nowhere, every use is."""
+    if not targets:
+        wanted = asked.enclosing.rpartition(".")[2]
+        return [(row, Sureness.POSSIBLE) for row in rows if not wanted or row.qualifier.endswith(wanted)]
+    roles = (ReferenceRole.IMPORT, ReferenceRole.INHERIT)
+    around = code_query.references_in(session, permit, {row.version_id for row in rows}, roles=roles)
+    imports, bases = imports_by_file(around), bases_of(around)
+    found = []
+    for row in rows:
+        sure = surest(row, targets, others, imports.get(row.version_id, FileImports()), bases_around(row, bases))
+        if sure is not None:
+            found.append((row, sure))
+    return found
+
+
+def in_test(row: ReferenceRow, marked: frozenset[tuple[UUID, str]]) -> bool:
+    """Whether a use stands in a test: in a definition that is one, or in a file of tests."""
+    path = row.enclosing
+    while path:
+        if (row.version_id, path) in marked:
+            return True
+        path = path.rpartition(".")[0]
+    return is_test_path(row.source_key)
+
+
+def shown(
+    session: Session,
+    permit: Permit,
+    found: Sequence[tuple[ReferenceRow, Sureness]],
+    marked: frozenset[tuple[UUID, str]],
+    limit: int,
+) -> list[Use]:
+    """The first uses with their lines, one for each line.
+
+    Where a collection hides personal data, a line in which the reader does not see the name is told of nobody.
+    """
+    places = [(row, sure, int(line)) for row, sure in found for line in row.lines][:limit]
+    whole = shown_whole(session, permit, {row.collection_id for row, _, _ in places})
+    wanted: dict[UUID, list[tuple[int, int]]] = {}
+    for row, _, line in places:
+        wanted.setdefault(row.version_id, []).append((line, line))
+    read = read_lines(session, permit, wanted, around=CONTEXT)
+    uses = []
+    for row, sure, line in places:
+        lines = read.get(row.version_id)
+        spot = None if lines is None else lines.spot(line, line, CONTEXT)
+        if spot is not None and (row.collection_id in whole or row.name in spot.text):
+            role = ReferenceRole(row.role)
+            uses.append(Use(row.name, role, row.enclosing, row.qualifier, spot, sure, in_test(row, marked)))
+    return uses
+
+
+def callees(session: Session, permit: Permit, targets: Sequence[SymbolRow], limit: int) -> tuple[Callee, ...]:
+    """What these definitions call, in the order of their lines: each name with what stands before it once."""
+    used = code_query.references_in(session, permit, {row.version_id for row in targets})
+    imports, bases = imports_by_file(used), bases_of(used)
+    calls = [row for row in _inside(used, targets) if row.role == ReferenceRole.CALL]
+    named: dict[tuple[str, str], list[ReferenceRow]] = {}
+    for row in sorted(calls, key=lambda row: (row.source_key, row.lines[:1])):
+        named.setdefault((row.name, row.qualifier), []).append(row)
+    kept = dict(list(named.items())[:limit])
+    rows = code_query.definitions(session, permit, {name for name, _ in kept}, most=2000)
+    best: dict[tuple[str, str], tuple[list[SymbolRow], Sureness]] = {}
+    for key, uses in kept.items():
+        candidates = [row for row in rows if row.name == key[0]]
+        best[key] = _best(uses[0], candidates, imports, bases_around(uses[0], bases))
+    marked = code_query.tests_in(session, {row.version_id for row in calls})
+    rated = [(use, best[key][1]) for key, uses in kept.items() for use in uses]
+    seen: dict[tuple[str, str], list[Use]] = {}
+    for use in shown(session, permit, rated, marked, _LINES * limit):
+        seen.setdefault((use.name, use.qualifier), []).append(use)
+    wanted = [row for found, _ in best.values() for row in found]
+    heads = {row: item for row, item in zip(wanted, defined(session, permit, wanted), strict=True) if item}
+    return tuple(
+        Callee(key[0], sure, tuple(heads[row] for row in found if row in heads), tuple(seen[key]))
+        for key, (found, sure) in best.items()
+        if key in seen
+    )
+
+
+def _inside(rows: Sequence[ReferenceRow], targets: Sequence[SymbolRow]) -> list[ReferenceRow]:
+    """What is used inside of definitions."""
+    paths = {(row.version_id, row.path) for row in targets}
+    return [
+        row for row in rows if any((row.version_id, path) in paths for path in (row.enclosing, *_outer(row.enclosing)))
+    ]
+
+
+def _outer(path: str) -> list[str]:
+    found = []
+    while path := path.rpartition(".")[0]:
+        found.append(path)
+    return found
+
+
+def _best(
+    use: ReferenceRow,
+    candidates: Sequence[SymbolRow],
+    imports: Mapping[UUID, FileImports],
+    bases: frozenset[str],
+) -> tuple[list[SymbolRow], Sureness]:
+    """The definitions that something called may be, surest first."""
+    known = imports.get(use.version_id, FileImports())
+    rated = []
+    for row in candidates:
+        others = [other for other in candidates if other is not row]
+        sure = surest(use, [row], others, known, bases)
+        if sure is not None:
+            rated.append((order(sure), row.source_key, row.first, row, sure))
+    rated.sort(key=lambda item: item[:3])
+    if not rated:
+        return [], Sureness.POSSIBLE
+    best = [row for place, _, _, row, _ in rated if place == rated[0][0]]
+    return best[:_DEFINITIONS], rated[0][4]

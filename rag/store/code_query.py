@@ -1,0 +1,344 @@
+"""The symbol index, asked under a permit: what is defined and used in the versions that answer.
+
+Every query joins the document, so nothing is told of what the permit does not cover; texts (signatures, documentation, lines)
+are shown only by `rag.retrieval.code_lines`, which hides what the reader may not see.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection as Container
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, Select, and_, func, or_, select
+from sqlalchemy.orm import InstrumentedAttribute, Session
+
+from rag.domain.code import ReferenceRole
+from rag.domain.language import CollectionKind
+from rag.domain.principal import Permit
+from rag.store.base import in_groups
+from rag.store.chunk import ChunkRow
+from rag.store.code_symbol import CodeReference, CodeSymbol
+from rag.store.collection import Collection
+from rag.store.document import Document, visible
+from rag.store.filtering import conditions
+from rag.store.version import DocumentVersion, VersionState
+
+_LAST = "\U0010ffff"
+_HUMP_NAMES = 5000
+"""Names that begin like an abbreviated one and are looked at closely."""
+_TEXT = ChunkRow.__table__.c.text
+"""For conditions alone: what a chunk says leaves the store only through `rag.access.personal_data.reading`."""
+
+
+class SymbolRow(NamedTuple):
+    """A definition of a file that the permit covers."""
+
+    version_id: UUID
+    collection_id: UUID
+    source_key: str
+    name: str
+    path: str
+    kind: str
+    language: str
+    signature: str
+    doc: str
+    first: int
+    last: int
+    test: bool
+
+
+class ReferenceRow(NamedTuple):
+    """Uses of a name in a file that the permit covers."""
+
+    version_id: UUID
+    collection_id: UUID
+    source_key: str
+    name: str
+    role: str
+    enclosing: str
+    qualifier: str
+    lines: Sequence[int]
+
+
+class FileRow(NamedTuple):
+    """A file of a collection of code, in the version that answers."""
+
+    version_id: UUID
+    document_id: UUID
+    collection_id: UUID
+    source_key: str
+
+
+class ChunkPlace(NamedTuple):
+    """Which lines a chunk has."""
+
+    chunk_id: UUID
+    version_id: UUID
+    first: int
+    last: int
+
+
+class State(NamedTuple):
+    """Tells whether the files of a permit are still what they were: how many, and when the newest began to answer."""
+
+    files: int
+    newest: str
+
+
+_SYMBOL: tuple[Any, ...] = (
+    CodeSymbol.version_id,
+    CodeSymbol.collection_id,
+    Document.source_key,
+    CodeSymbol.name,
+    CodeSymbol.path,
+    CodeSymbol.kind,
+    CodeSymbol.language,
+    CodeSymbol.signature,
+    CodeSymbol.doc,
+    CodeSymbol.first_line,
+    CodeSymbol.last_line,
+    CodeSymbol.test,
+)
+_REFERENCE: tuple[Any, ...] = (
+    CodeReference.version_id,
+    CodeReference.collection_id,
+    Document.source_key,
+    CodeReference.name,
+    CodeReference.role,
+    CodeReference.enclosing,
+    CodeReference.qualifier,
+    CodeReference.lines,
+)
+_CODE = CollectionKind.CODE.value
+
+
+def code_collections(session: Session, permit: Permit) -> frozenset[UUID]:
+    """The collections of code that the permit covers."""
+    query = select(Collection.id).where(
+        Collection.tenant_id == permit.tenant_id,
+        Collection.id.in_(permit.collections),
+        Collection.deleted_at.is_(None),
+        Collection.kind == _CODE,
+    )
+    return frozenset(session.scalars(query))
+
+
+def answering(permit: Permit) -> list[ColumnElement[bool]]:
+    """That a `Document`, joined with its `DocumentVersion`, is covered, and that this version answers under the permit."""
+    found = [*visible(permit), *conditions(permit.where)]
+    if permit.as_of is None:
+        return [*found, Document.current_version_id == DocumentVersion.id, DocumentVersion.state == VersionState.ACTIVE]
+    return [
+        *found,
+        DocumentVersion.state.in_([VersionState.ACTIVE, VersionState.RETIRED]),
+        DocumentVersion.valid_from <= permit.as_of,
+        DocumentVersion.valid_to.is_(None) | (DocumentVersion.valid_to > permit.as_of),
+    ]
+
+
+def files(session: Session, permit: Permit, prefixes: Sequence[str] = (), most: int | None = None) -> list[FileRow]:
+    """The files of the permit's collections whose source keys begin with one of `prefixes` (all without any), by key."""
+    query = (
+        select(DocumentVersion.id, Document.id, Document.collection_id, Document.source_key)
+        .join(Document, Document.id == DocumentVersion.document_id)
+        .where(*answering(permit), *_beginning(session, Document.source_key, prefixes))
+        .order_by(Document.source_key, Document.id)
+    )
+    return [FileRow(*row) for row in session.execute(query if most is None else query.limit(most))]
+
+
+def state(session: Session, permit: Permit, prefixes: Sequence[str] = ()) -> State:
+    """What changes when any file of the permit does."""
+    query = (
+        select(func.count(), func.max(DocumentVersion.valid_from))
+        .select_from(DocumentVersion)
+        .join(Document, Document.id == DocumentVersion.document_id)
+        .where(*answering(permit), *_beginning(session, Document.source_key, prefixes))
+    )
+    count, newest = session.execute(query).one()
+    return State(int(count), str(newest))
+
+
+def definitions(
+    session: Session,
+    permit: Permit,
+    names: Iterable[str],
+    *,
+    kinds: Container[str] = (),
+    prefixes: Sequence[str] = (),
+    most: int = 500,
+) -> list[SymbolRow]:
+    """Definitions of these names, in any case of letters, by key and line.
+
+    Args:
+        prefixes: beginnings of source keys; without any, all are looked at.
+    """
+    found: list[SymbolRow] = []
+    for group in in_groups({name.lower()[:200] for name in names}):
+        where = [CodeSymbol.name_key.in_(group), *_beginning(session, Document.source_key, prefixes)]
+        found += _symbols(session, permit, where, kinds, most)
+    return found
+
+
+def definitions_like(
+    session: Session,
+    permit: Permit,
+    beginning: str,
+    *,
+    kinds: Container[str] = (),
+    prefixes: Sequence[str] = (),
+    most: int = 200,
+) -> list[SymbolRow]:
+    """Definitions whose names begin with `beginning`, in any case of letters."""
+    wanted = _starting(session, CodeSymbol.name_key, beginning.lower())
+    return _symbols(session, permit, [wanted, *_beginning(session, Document.source_key, prefixes)], kinds, most)
+
+
+def names_with(session: Session, permit: Permit, pieces: Sequence[str]) -> list[str]:
+    """Names that are defined in the permit's collections, begin with the first of `pieces` and hold the others (lower case)."""
+    first, *others = pieces
+    query = (
+        select(CodeSymbol.name)
+        .distinct()
+        .where(
+            CodeSymbol.collection_id.in_(permit.collections),
+            _starting(session, CodeSymbol.name_key, first),
+            *(CodeSymbol.name_key.contains(piece, autoescape=True) for piece in others),
+        )
+        .order_by(CodeSymbol.name)
+        .limit(_HUMP_NAMES)
+    )
+    return list(session.scalars(query))
+
+
+def symbols_of(session: Session, permit: Permit, version_ids: Iterable[UUID]) -> dict[UUID, list[SymbolRow]]:
+    """All definitions of these versions, as far as the permit covers them, by line."""
+    found: dict[UUID, list[SymbolRow]] = {}
+    for group in in_groups(version_ids):
+        for row in _symbols(session, permit, [CodeSymbol.version_id.in_(group)], (), None):
+            found.setdefault(row.version_id, []).append(row)
+    return found
+
+
+def tests_in(session: Session, version_ids: Iterable[UUID]) -> frozenset[tuple[UUID, str]]:
+    """Version and path of the definitions that are tests. The caller has these versions from a query under a permit."""
+    found: set[tuple[UUID, str]] = set()
+    for group in in_groups(version_ids):
+        query = select(CodeSymbol.version_id, CodeSymbol.path).where(CodeSymbol.version_id.in_(group), CodeSymbol.test)
+        found |= {(row[0], row[1]) for row in session.execute(query)}
+    return frozenset(found)
+
+
+def references(
+    session: Session,
+    permit: Permit,
+    names: Iterable[str],
+    *,
+    roles: Sequence[ReferenceRole] = (),
+    prefixes: Sequence[str] = (),
+    most: int = 2000,
+) -> list[ReferenceRow]:
+    """Uses of exactly these names, by key: at most `most` rows, each of one name, role and enclosing definition."""
+    wanted = set(names)
+    found: list[ReferenceRow] = []
+    for group in in_groups(wanted):
+        keys = {name.lower()[:200] for name in group}
+        where: list[ColumnElement[bool]] = [CodeReference.name_key.in_(keys), CodeReference.name.in_(group)]
+        where += _beginning(session, Document.source_key, prefixes)
+        if roles:
+            where.append(CodeReference.role.in_(roles))
+        found += _references(session, permit, where, most)
+    return found
+
+
+def references_in(
+    session: Session, permit: Permit, version_ids: Iterable[UUID], *, roles: Sequence[ReferenceRole] = ()
+) -> list[ReferenceRow]:
+    """Everything that is used in these versions, as far as the permit covers them."""
+    found: list[ReferenceRow] = []
+    for group in in_groups(version_ids):
+        where = [CodeReference.version_id.in_(group)]
+        if roles:
+            where.append(CodeReference.role.in_(roles))
+        found += _references(session, permit, where, None)
+    return found
+
+
+def chunk_places(session: Session, version_ids: Iterable[UUID]) -> dict[UUID, list[ChunkPlace]]:
+    """Which lines the chunks of these versions have, in order. The caller has these versions from a query under a permit."""
+    found: dict[UUID, list[ChunkPlace]] = {}
+    for group in in_groups(version_ids):
+        query = select(ChunkRow.id, ChunkRow.version_id, ChunkRow.anchor).where(ChunkRow.version_id.in_(group))
+        for key, version_id, anchor in session.execute(query.order_by(ChunkRow.version_id, ChunkRow.ordinal)):
+            if anchor.get("kind") == "lines":
+                place = ChunkPlace(key, version_id, int(anchor["first"]), int(anchor["last"]))
+                found.setdefault(version_id, []).append(place)
+    return found
+
+
+def chunks_holding(
+    session: Session, version_ids: Sequence[UUID], literals: Sequence[str], *, any_case: bool
+) -> list[tuple[UUID, UUID]]:
+    """Chunk and version of the pieces of these versions that hold one of the literals (all pieces without any), in order.
+
+    The caller has the versions from a query under a permit, and reads the texts under it.
+    """
+    sqlite = session.get_bind().dialect.name == "sqlite"
+    query = select(ChunkRow.id, ChunkRow.version_id).where(ChunkRow.version_id.in_(version_ids))
+    if literals:
+        query = query.where(or_(*(_holding(item, sqlite, any_case) for item in literals)))
+    return [(row[0], row[1]) for row in session.execute(query.order_by(ChunkRow.version_id, ChunkRow.ordinal))]
+
+
+def _holding(literal: str, sqlite: bool, any_case: bool) -> ColumnElement[bool]:
+    """That a text holds a literal, as fast as the engine can tell. LIKE of SQLite ignores the case of ASCII letters."""
+    if any_case:
+        return _TEXT.contains(literal, autoescape=True) if sqlite else _TEXT.icontains(literal, autoescape=True)
+    return func.instr(_TEXT, literal) > 0 if sqlite else func.strpos(_TEXT, literal) > 0
+
+
+def _symbols(
+    session: Session,
+    permit: Permit,
+    where: Sequence[ColumnElement[bool]],
+    kinds: Container[str],
+    most: int | None,
+) -> list[SymbolRow]:
+    query = _joined(select(*_SYMBOL), CodeSymbol.version_id).where(
+        CodeSymbol.collection_id.in_(permit.collections), *where, *answering(permit)
+    )
+    if kinds:
+        query = query.where(CodeSymbol.kind.in_(kinds))
+    query = query.order_by(Document.source_key, CodeSymbol.first_line, CodeSymbol.id)
+    return [SymbolRow(*row) for row in session.execute(query if most is None else query.limit(most))]
+
+
+def _references(
+    session: Session, permit: Permit, where: Sequence[ColumnElement[bool]], most: int | None
+) -> list[ReferenceRow]:
+    query = _joined(select(*_REFERENCE), CodeReference.version_id).where(
+        CodeReference.collection_id.in_(permit.collections), *where, *answering(permit)
+    )
+    query = query.order_by(Document.source_key, CodeReference.id)
+    return [ReferenceRow(*row) for row in session.execute(query if most is None else query.limit(most))]
+
+
+def _joined(query: Select[Any], version_id: InstrumentedAttribute[UUID]) -> Select[Any]:
+    return query.join(DocumentVersion, DocumentVersion.id == version_id).join(
+        Document, Document.id == DocumentVersion.document_id
+    )
+
+
+def _starting(session: Session, column: InstrumentedAttribute[str], beginning: str) -> ColumnElement[bool]:
+    """That a column begins so, by its index where the engine can."""
+    if session.get_bind().dialect.name == "sqlite":
+        return and_(column >= beginning, column < beginning + _LAST)
+    return column.startswith(beginning, autoescape=True)
+
+
+def _beginning(
+    session: Session, column: InstrumentedAttribute[str], prefixes: Sequence[str]
+) -> list[ColumnElement[bool]]:
+    return [or_(*(_starting(session, column, prefix) for prefix in prefixes))] if prefixes else []
