@@ -24,7 +24,7 @@ from mcp import Client
 
 from api.app import create_app
 from tests.support.live import served
-from tests.support.mcp_client import conversed
+from tests.support.mcp_client import PLAIN, conversed
 from tests.support.running import Caller, running, settings_for
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
@@ -41,6 +41,7 @@ _KEY = re.compile(r"sgk_…|\$\{input:[\w.-]+\}|\$\{env:\w+\}|\$\{\{ secrets\.\w
 """The ways in which clients write "the key goes here"."""
 _URL = re.compile(rf"{re.escape(ADDRESS)}[\w/.-]*")
 _TIMEOUT_S = 120
+DIRECT: Any = {"trust_env": False, "timeout": 60, "verify": PLAIN}
 
 
 def text_of(name: str) -> str:
@@ -82,14 +83,14 @@ class Live:
     def post(self, url: str, body: Any) -> Any:
         """A request as a client sends it, with the key as its bearer."""
         headers = {"Authorization": f"Bearer {self.key}"}
-        answered = httpx.post(url, json=body, headers=headers, trust_env=False, timeout=60)
+        answered = httpx.post(url, json=body, headers=headers, **DIRECT)
         assert answered.status_code == 200, (url, answered.text)
         return answered.json()
 
     def chats(self, base: str, model: str) -> None:
         """A client of the OpenAI protocol with this base address finds its model and gets an answer."""
         headers = {"Authorization": f"Bearer {self.key}"}
-        models = httpx.get(f"{base}/models", headers=headers, trust_env=False, timeout=60).json()["data"]
+        models = httpx.get(f"{base}/models", headers=headers, **DIRECT).json()["data"]
         assert model in [item["id"] for item in models]
         self.completes(f"{base}/chat/completions", model)
 
@@ -160,10 +161,10 @@ def test_every_address_on_a_page_is_one_of_the_service(live: Live, name: str) ->
     }
     for url in found:
         path, request = tried[url.removeprefix(ADDRESS)]
-        answered = httpx.request(url=live.address + path, headers=headers, trust_env=False, timeout=60, **request)
+        answered = httpx.request(url=live.address + path, headers=headers, **DIRECT, **request)
         assert answered.status_code == 200, (url, answered.text)
         if url != ADDRESS and path != "/tools/openapi.json":
-            assert httpx.request(url=live.address + path, trust_env=False, timeout=60, **request).status_code == 401
+            assert httpx.request(url=live.address + path, **DIRECT, **request).status_code == 401
 
 
 def test_vs_code_gets_tools_and_a_model(live: Live) -> None:
@@ -209,7 +210,7 @@ def test_open_webui_gets_models_and_tools_both_ways(live: Live) -> None:
     live.chats(settings["OPENAI_API_BASE_URLS"], "rag/all")
     [plain], [protocol] = (json.loads(live.filled(item)) for item in blocks("open-webui", "json"))
     assert (plain["type"], plain["auth_type"], protocol["type"]) == ("openapi", "bearer", "mcp")
-    described = httpx.get(f"{plain['url']}/{plain['path']}", trust_env=False, timeout=60).json()
+    described = httpx.get(f"{plain['url']}/{plain['path']}", **DIRECT).json()
     assert described["servers"] == [{"url": plain["url"]}]
     for path, operations in described["paths"].items():
         if operations["post"]["operationId"] == "search":
@@ -245,8 +246,7 @@ def test_what_the_key_option_on_the_pages_is_for_works(live: Live) -> None:
         f"{live.address}/api/v1/keys",
         json={"name": "msty", "scopes": ["read"], "citation_style": "inline+footer"},
         headers={"Authorization": f"Bearer {live.key}"},
-        trust_env=False,
-        timeout=60,
+        **DIRECT,
     )
     assert made.status_code == 201, made.text
     other = Live(live.address, made.json()["secret"], live.folder)

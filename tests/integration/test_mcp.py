@@ -22,9 +22,11 @@ from rag.domain.principal import Scope
 from rag.retrieval.opening import PART_CHARACTERS
 from rag.store import audit_event
 from rag.store.audit_event import Wanted
+from rag.store.document import Document
+from rag.store.repository import Repository
 from rag.store.version import DocumentVersion
 from tests.support.live import served
-from tests.support.mcp_client import ERAS, InTurn, called, connected, conversed, told
+from tests.support.mcp_client import ERAS, PLAIN, InTurn, called, connected, conversed, told
 from tests.support.running import Caller, Running, running, settings_for
 
 RULES = "# 휴가\n\n경조휴가는 5일이다. 결혼하는 직원에게 준다.\n"
@@ -34,7 +36,7 @@ LOGIN = (
 )
 COMMIT = "abc123def4567890abc123def4567890abc12345"
 NAMES = ["search", "fetch", "search_code", "list_knowledge_bases", "ask"]
-DIRECT: Any = {"trust_env": False, "timeout": 60}
+DIRECT: Any = {"trust_env": False, "timeout": 60, "verify": PLAIN}
 LONG = "\n\n".join(f"# 제{number}장\n\n{'결재 절차를 정한다. ' * 60}{number}번째." for number in range(60))
 
 
@@ -90,8 +92,16 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         with service.services.rag.database.write() as session:
             of_code = DocumentVersion.document_id == UUID(code["id"])
             session.execute(update(DocumentVersion).where(of_code).values(commit=COMMIT))
+            session.add(_repository(session.get_one(Document, UUID(code["id"]))))
         with served(create_app(service.services)) as address:
             yield World(service, address, owner, rules["id"], code["id"], long["id"])
+
+
+def _repository(file: Document) -> Repository:
+    """The repository that a file says it is of."""
+    return Repository(
+        id=uuid4(), tenant_id=file.tenant_id, collection_id=file.collection_id, name="payments", url="/srv/git/payments"
+    )
 
 
 @pytest.mark.parametrize("mode", ERAS)
@@ -154,13 +164,15 @@ def test_collections_and_code(world: World, mode: str) -> None:
         ("절차", "documents", 1),
         ("src", "code", 1),
     }
+    assert {item["name"]: item["repositories"] for item in listed}["src"] == ["payments"]
     [hit] = world.call("search_code", mode, query="승인 한도 approve")["results"]
-    assert (hit["repo"], hit["path"], hit["commit"]) == ("payments", "src/로그인.py", COMMIT)
+    assert (hit["repo"], hit["path"], hit["commit"], hit["lang"]) == ("payments", "src/로그인.py", COMMIT, "python")
     assert hit["title"].startswith("payments/src/로그인.py:1-") and hit["title"].endswith(f"@{COMMIT[:12]}")
     assert "승인 한도를 본다" in hit["text"]
     assert world.call("search_code", mode, query="approve", repo="payments", path="src/")["results"]
+    assert world.call("search_code", mode, query="approve", path="**/*.py", lang="python")["results"]
     assert world.call("search_code", mode, query="approve", repo="payments", path="test/")["results"] == []
-    assert world.call("search_code", mode, query="approve", repo="other")["results"] == []
+    assert "repository_not_found" in world.refused(world.owner, "search_code", query="approve", repo="other")
     assert world.call("search_code", mode, query=QUESTION, lang="cobol")["results"] == []
 
 
@@ -404,7 +416,7 @@ def test_each_call_is_a_request_on_the_trail(world: World) -> None:
             ("document.read", "done"),
             ("document.read", "done"),
             ("document.read", "not_found"),
-            ("collections.listed", "done"),
+            ("collection.listed", "done"),
             ("question.asked", "done"),
             ("answer.given", "done"),
         ]
@@ -502,4 +514,4 @@ def test_what_a_reader_may_not_see_is_hidden_here_too(world: World) -> None:
     headers = {"Authorization": f"Bearer {reader}"}
     for wanted in (f"doc://{document['id']}", document["id"]):
         shown = called(world.mcp, headers, "fetch", {"id": wanted}).structured_content
-        assert shown is not None and "연락처" in shown["text"] and "010-1234-5678" not in shown["text"]
+        assert shown is not None and "휴대전화" in shown["text"] and "010-1234-5678" not in shown["text"]
