@@ -61,7 +61,6 @@ class Shop:
                 ref="main",
                 credential="",
                 options={},
-                webhook_hash="",
                 head="",
             )
             session.add(self.repository)
