@@ -28,9 +28,7 @@ def named(refs: Mapping[str, str], name: str) -> str | None:
             if folder + spelling in refs:
                 return folder + spelling
     version = name.lower().removeprefix("v")
-    ending = [
-        ref for ref in refs if ref.startswith(_TAGS) and (m := _VERSION.search(ref)) and m[1].lower() == version
-    ]
+    ending = [ref for ref in refs if ref.startswith(_TAGS) and (m := _VERSION.search(ref)) and m[1].lower() == version]
     return ending[0] if len(ending) == 1 else None
 
 
