@@ -63,6 +63,7 @@ from api.routes import (
     snapshots,
     sources,
     spaces,
+    webhooks,
     widget_tokens,
 )
 from api.settings import ApiSettings
@@ -86,6 +87,7 @@ ROUTERS = (
             snapshots,
             sources,
             repositories,
+            webhooks,
             receipts,
             search,
             answers,
