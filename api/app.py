@@ -64,6 +64,7 @@ from api.routes import (
     snapshots,
     sources,
     spaces,
+    webhooks,
     widget_tokens,
 )
 from api.settings import ApiSettings
@@ -87,6 +88,7 @@ ROUTERS = (
             snapshots,
             sources,
             repositories,
+            webhooks,
             receipts,
             search,
             code,
