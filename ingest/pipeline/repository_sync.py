@@ -19,7 +19,7 @@ from uuid import UUID
 
 from sqlalchemy.orm import Session
 
-from ingest.connectors.git_selection import REASONS, select
+from ingest.connectors.git_selection import select
 from ingest.connectors.repository_options import RepositoryOptions
 from ingest.pipeline.code_filling import waiting_versions
 from ingest.pipeline.code_lane import CodeLane, Taken
@@ -31,6 +31,7 @@ from ingest.pipeline.steps import Interrupted, Pipeline
 from rag.access import rules
 from rag.domain.document import document_id
 from rag.domain.errors import RefNotFound
+from rag.domain.messages import SKIPPED
 from rag.mirrors.fetching import fetch, keep, remote_of
 from rag.mirrors.mirror import Mirror, TreeEntry, mirror_at
 from rag.settings_repositories import RepositorySettings
@@ -205,7 +206,7 @@ class RepositorySync:
             taken, skipped = selected.taken, selected.skipped
         with self.pipeline.database.read() as session:
             known = work.known_files(session, row.id)
-        plan = planned(row.name, taken, skipped, known, REASONS)
+        plan = planned(row.name, taken, skipped, known, frozenset(SKIPPED))
         made = _Work(commit, plan, known, list(plan.take), plan.kept)
         with self._guard:
             self._works[job.job_id] = made
