@@ -43,9 +43,10 @@ def test_a_map_keeps_its_budget_and_follows_its_task(world: CodeWorld, maps: Rep
     for budget in (40, 90, 200, 500):
         found = maps.map(world.permit(), budget)
         assert found.tokens <= budget
-    plain = maps.map(world.permit(), 60).text
-    about = maps.map(world.permit(), 60, task="fix record() in src/payments/audit.py").text
-    assert "def record" in about and "def record" not in plain
+    plain = maps.map(world.permit(), 60).files
+    about = maps.map(world.permit(), 60, task="fix main() in src/app.py").files
+    assert about[0].file.key == "payments/src/app.py"
+    assert "payments/src/app.py" not in [item.file.key for item in plain]
     asked = maps.map(world.permit(), 60, task="카드사에 청구하는 곳을 고쳐라").files
     assert asked[0].file.key == "payments/src/payments/gateway.py"
 
@@ -139,7 +140,8 @@ def test_a_pack_refuses_what_it_can_not_do(world: CodeWorld, maps: RepositoryMap
     assert not packer.pack(world.permit("남의 은행"), "charge", 1000).files
 
 
-SOURCE = """class Login {
+SOURCE = """\
+class Login {
   String name;
 
   void open(String user,
@@ -156,7 +158,8 @@ SOURCE = """class Login {
     three();
     four();
   }
-}""".split("\n")
+}
+""".splitlines()
 
 
 def _row(name: str, kind: str, first: int, last: int) -> SymbolRow:
