@@ -149,7 +149,7 @@ def test_a_moved_file_is_told_only_to_who_may_read_both_names(world: World) -> N
         access_rule.set_own_rule(session, row, AccessRule(allow=frozenset({user(UUID(int=4711))})))
     assert not world.history.compare(world.permit, world.repository, "1.4", "1.5", path="src/new_name.py").files
     with world.shelf.database.write() as session:
-        access_rule.set_own_rule(session, session.query(Document).filter_by(source_key=key).one(), None)
+        access_rule.set_own_rule(session, session.query(Document).filter_by(source_key=key).one(), AccessRule())
     assert world.history.compare(world.permit, world.repository, "1.4", "1.5", path="src/new_name.py").files
 
 
