@@ -23,6 +23,8 @@ from api.hardening.admission import Admissions, exchanging, open_limiter
 from api.hardening.headers import guarded_against_browsers
 from api.hardening.shape import RequestShape
 from api.literal_paths import LiteralPaths
+from api.mcp import description, door, tools
+from api.mcp.metadata import RESOURCE, WELL_KNOWN, Challenges, ProtectedResource
 from api.openai import (
     chat,
     embeddings,
@@ -54,6 +56,7 @@ from api.routes import (
     me,
     receipts,
     replay,
+    repositories,
     scim,
     search,
     sign_in,
@@ -64,12 +67,13 @@ from api.routes import (
 )
 from api.settings import ApiSettings
 from api.watching import AccessWatch
+from api.webhook_limit import WebhookLimit
 
 NATIVE = "/api/v1"
 OPENAI = "/v1"
 _UPLOADS = re.compile(rf"{OPENAI}/files|{NATIVE}/collections/[^/]+/documents")
 """The routes that take files."""
-_JOINED = ("/dify/", "/continue/")
+_JOINED = ("/dify/", "/continue/", "/tools/")
 ROUTERS = (
     *(
         (NATIVE, module.router)
@@ -81,6 +85,7 @@ ROUTERS = (
             ingestion,
             snapshots,
             sources,
+            repositories,
             receipts,
             search,
             answers,
@@ -115,7 +120,7 @@ ROUTERS = (
     ("", sign_in.router),
     ("", scim.router),
     (NATIVE, sign_in.me_router),
-    *(("", module.router) for module in (dify, continue_ide)),
+    *(("", module.router) for module in (dify, continue_ide, tools, door)),
 )
 """Every route of the application; a test checks that each has a policy."""
 
@@ -152,12 +157,17 @@ def create_app(services: Services | None = None) -> FastAPI:
     limits = services.settings if services is not None else ApiSettings()
     app.state.services, app.state.browsers = services, limits.browsers
     app.state.refusals = Refusals()
+    app.state.webhooks = WebhookLimit()
     app.state.limiter = open_limiter(limits.rates, services.rag.database) if services is not None else None
     setattr(app, "openapi", lambda: document_of(app, ROUTERS))  # noqa: B010 (as FastAPI's documentation extends it)
     app.add_route(f"{NATIVE}/openapi.json", _Description(app).response, methods=["GET"], include_in_schema=False)
+    told = description.ToolDescription(app).response
+    app.add_route(description.PATH, told, methods=["GET"], include_in_schema=False)
     for prefix, router in ROUTERS:
         app.include_router(router, prefix=prefix)
     errors.install(app)
+    if services is not None:
+        _tell_of_tokens(app, services)
     app.add_middleware(Admissions, limiter=lambda: app.state.limiter)
     app.add_middleware(RequestShape, settings=limits.requests)
     app.add_middleware(JsonLimit)
@@ -175,6 +185,15 @@ def create_app(services: Services | None = None) -> FastAPI:
     return app
 
 
+def _tell_of_tokens(app: FastAPI, services: Services) -> None:
+    """Say where clients of `/mcp` get tokens, where there is such a place."""
+    resource = ProtectedResource.of(services.rag.settings.identity.oidc)
+    if resource is not None:
+        for path in (WELL_KNOWN, WELL_KNOWN + RESOURCE):
+            app.add_route(path, resource.response, methods=["GET"], include_in_schema=False)
+        app.add_middleware(Challenges)
+
+
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncGenerator[None, None]:
     """What belongs to the event loop: how many threads it may have for blocking calls, and the engines' connections."""
@@ -182,7 +201,7 @@ async def _lifespan(app: FastAPI) -> AsyncGenerator[None, None]:
     if services is not None:
         current_default_thread_limiter().total_tokens = services.settings.threads
         app.state.watch = AccessWatch.of(services)
-    async with exchanging(app.state.limiter):
+    async with exchanging(app.state.limiter), _conversing(app):
         yield
     if services is not None:
         await app.state.watch.aclose()
@@ -190,6 +209,20 @@ async def _lifespan(app: FastAPI) -> AsyncGenerator[None, None]:
         await run_sync(tell_rest, services.rag.audit, app.state.refusals)
     if services is not None and services.rag.generation is not None:
         await services.rag.generation.aclose()
+
+
+@asynccontextmanager
+async def _conversing(app: FastAPI) -> AsyncGenerator[None, None]:
+    """What answers at `/mcp`. Its kit takes a second to load, which only a process that serves has to spend."""
+    services = app.state.services
+    if services is None:
+        yield
+        return
+    from api.mcp.server import conversing
+
+    async with conversing(services.settings.public_url, services.settings.browsers) as app.state.mcp:
+        yield
+    app.state.mcp = None
 
 
 class _Description:
@@ -215,7 +248,7 @@ class TidyPath:
         """Pass the request on, its path tidied."""
         if scope["type"] == "http":
             tidy = "/" + "/".join(part for part in scope["path"].split("/") if part)
-            if tidy != scope["path"] and (errors.speaks_openai(tidy) or tidy.startswith(_JOINED)):
+            if tidy != scope["path"] and (errors.speaks_openai(tidy) or tidy == RESOURCE or tidy.startswith(_JOINED)):
                 scope = {**scope, "path": tidy, "raw_path": tidy.encode()}
         await self._app(scope, receive, send)
 

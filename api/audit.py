@@ -37,6 +37,8 @@ from rag.store import attribute
 log = logging.getLogger(__name__)
 
 _STATE = "audit"
+SURFACE = "surface"
+"""Where the state of a request that this process sends on to itself says by which door it came."""
 _MOST_COLLECTIONS = 100
 _CLOSED = 499
 """Status of a request whose client went away before there was one."""
@@ -328,8 +330,9 @@ class Audited:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        state = scope.setdefault("state", {})
         audit = RequestAudit(self._trail, self._origin(scope), self._subject_attribute, self._refusals)
-        scope.setdefault("state", {})[_STATE] = audit
+        state[_STATE] = audit
         watched = _Watched(audit, send)
         try:
             await self._app(scope, receive, watched.send)
@@ -354,7 +357,7 @@ class Audited:
         headers = Headers(scope=scope)
         return Origin(
             client_address(scope, headers, self._proxies),
-            surface_of(scope["path"]),
+            scope["state"].get(SURFACE) or surface_of(scope["path"]),
             headers.get("user-agent", ""),
             request_id(scope),
         )
@@ -403,8 +406,8 @@ def surface_of(path: str) -> str:
     """The door that a path belongs to."""
     if speaks_openai(path):
         return "openai"
-    head = path.split("/")[1] if path.count("/") > 1 else ""
-    return head if head in ("auth", "dify", "continue", "scim", "mcp") else "native"
+    head = path.split("/")[1] if "/" in path else ""
+    return head if head in ("auth", "dify", "continue", "scim", "mcp", "tools") else "native"
 
 
 def client_address(scope: Scope, headers: Mapping[str, str], trusted: Sequence[IPv4Network | IPv6Network]) -> str:

@@ -107,11 +107,19 @@ class Guard:
         audit.matched(self.action, request)
         principal = services.rag.authenticate(presented(request))
         audit.known(principal)
-        admit(request, principal, self.action)
+        self.admit(request, principal)
         services.rag.policy.require(principal, self.action)
         audit.begin()
         request.state.principal = principal  # whose access is watched while the response is sent
         return Caller(principal, self.action, language_of(request), services, audit)
+
+    def admit(self, request: Request, principal: Principal) -> None:
+        """Count the request under the allowances of its caller.
+
+        Raises:
+            RateLimited: one of them is used up.
+        """
+        admit(request, principal, self.action)
 
 
 def guarded(action: Action) -> Callable[[Request], Caller]:

@@ -15,13 +15,18 @@ from ingest.chunking.structure import StructureChunker
 from ingest.jobs.access_changes import drop_unused_rules
 from ingest.jobs.intake import Intake
 from ingest.jobs.programs import ProgramJobs
+from ingest.jobs.repositories import RepositoryJobs
 from ingest.jobs.upkeep import Upkeep
 from ingest.jobs.workflows import IngestJobs, JobSettings
 from ingest.parsing.converter import find_converter
 from ingest.parsing.sandbox import ParseLimits, ParseSandbox
 from ingest.pipeline import maintenance, privacy
 from ingest.pipeline.children import ChildLimits
+from ingest.pipeline.code_cutting import CutRules, tokenizer_of
+from ingest.pipeline.code_lane import CodeLane
+from ingest.pipeline.code_sandbox import CodeSandbox
 from ingest.pipeline.programs import ProgramLimits, ProgramWriter
+from ingest.pipeline.repository_sync import RepositorySync
 from ingest.pipeline.steps import Interrupted, Pipeline
 from ingest.settings import IngestSettings
 from rag.access.audit_anchors import open_anchoring
@@ -29,6 +34,7 @@ from rag.access.audit_retention import AuditRetention
 from rag.answering.log import AnswerLog
 from rag.bootstrap import Rag
 from rag.domain.language import Language
+from rag.embedding.registry import model_folder
 from rag.embedding.space import EmbeddingSpace
 from rag.index.in_step import IndexesInStep
 from rag.settings import RagSettings
@@ -50,6 +56,7 @@ class Ingest:
     jobs: IngestJobs
     intake: Intake
     programs: ProgramJobs
+    repositories: RepositoryJobs
     upkeep: Upkeep | None = None
 
     def close(self) -> None:
@@ -57,6 +64,7 @@ class Ingest:
         if self.upkeep is not None:
             self.upkeep.stop()
         self.jobs.stop()
+        self.repositories.sync.lane.close()
         self.pipeline.sandbox.close()
 
 
@@ -108,6 +116,19 @@ def build_writer(settings: IngestSettings, rag: Rag, stopping: threading.Event) 
     )
 
 
+def build_repositories(settings: IngestSettings, rag: Rag, pipeline: Pipeline, jobs: IngestJobs) -> RepositoryJobs:
+    """What keeps repositories in step."""
+    sync = RepositorySync(
+        pipeline,
+        CodeLane(pipeline, CodeSandbox(cut_rules(settings, rag)), jobs.wake),
+        rag.settings.repositories,
+        rag.settings.mirror_folder(),
+        purge=jobs.upkeep.purge_many,
+        relabel=jobs.upkeep.relabel_many,
+    )
+    return RepositoryJobs(sync)
+
+
 def queue_url(settings: IngestSettings, rag: RagSettings) -> str:
     """The SQLAlchemy URL of the durable queue, the embedded default included."""
     if settings.queue_database_url is None:
@@ -131,6 +152,8 @@ def build(settings: IngestSettings, rag: Rag, *, listen: bool) -> Ingest:
         build_writer(settings, rag, pipeline.stopping), settings.program_jobs, settings.program_waiting
     )
     jobs = IngestJobs(pipeline, job_settings, programs)
+    repositories = build_repositories(settings, rag, pipeline, jobs)
+    jobs.further.append(repositories)
 
     def drop_rules() -> None:
         drop_unused_rules(rag.database)
@@ -145,7 +168,9 @@ def build(settings: IngestSettings, rag: Rag, *, listen: bool) -> Ingest:
     jobs.upkeep.chores.append(open_anchoring(rag.settings, rag.audit).tell_due)
     jobs.start()
     jobs.upkeep.chores.append(rag.federation.directories.sync_due)
-    upkeep = Upkeep([jobs.upkeep, programs], settings.upkeep_every_s, jobs.upkeep.chores) if listen else None
+    upkeep = (
+        Upkeep([jobs.upkeep, programs, repositories], settings.upkeep_every_s, jobs.upkeep.chores) if listen else None
+    )
     if upkeep is not None:
         # A thread that answers waits so long at most for each turn that a thread that ingests has.
         sys.setswitchinterval(_SWITCH_S)
@@ -153,7 +178,7 @@ def build(settings: IngestSettings, rag: Rag, *, listen: bool) -> Ingest:
         cut_off_before = time.time() - (0 if job_settings.alone else _ABANDONED_S)
         threading.Thread(target=_sweep, args=(pipeline, cut_off_before), name="sweep", daemon=True).start()
         upkeep.start()
-    return Ingest(settings, pipeline, jobs, Intake(rag.database, rag.blobs, jobs), programs, upkeep)
+    return Ingest(settings, pipeline, jobs, Intake(rag.database, rag.blobs, jobs), programs, repositories, upkeep)
 
 
 def _sweep(pipeline: Pipeline, before: float) -> None:
@@ -163,6 +188,14 @@ def _sweep(pipeline: Pipeline, before: float) -> None:
         maintenance.sweep_originals(pipeline, before)
     except Exception:  # the next start sweeps again
         log.exception("what cut-off uploads left could not be removed")
+
+
+def cut_rules(settings: IngestSettings, rag: Rag) -> CutRules:
+    """`budgets_for` code, for children that do without the model itself."""
+    space = rag.space
+    tokens = min(settings.chunk_tokens, space.budget_embedder(Language.CODE).max_tokens)
+    folder = model_folder(rag.settings.embedding)
+    return CutRules(tokenizer_of(folder), tokens if space.knows(Language.CODE) else 0, settings.chunk_terms)
 
 
 def budgets_for(settings: IngestSettings, space: EmbeddingSpace) -> Budgets:

@@ -203,6 +203,9 @@ class RetrievalSettings(Section):
     )
     multi_query: int = Field(0, ge=0, le=5, description="more wordings of a question that the chat model writes")
     hyde: bool = Field(False, description="let the chat model draft an answer, and search with it too")
+    translate_for_code: bool = Field(
+        True, description="let the chat model, where there is one, put Korean questions to code in English"
+    )
     max_question_chars: int = Field(4000, ge=100, le=100_000)
 
 

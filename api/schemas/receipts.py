@@ -34,9 +34,11 @@ class ReceiptOut(BaseModel):
     """A deletion: what is gone for every reader since `deleted_at`, and since `purged_at` from everywhere."""
 
     id: UUID
-    kind: str = Field(examples=["document", "versions", "collection"])
+    kind: str = Field(examples=["document", "versions", "collection", "repository"])
     reason: str = Field(examples=["request", "collection", "retention", "source"])
-    parent_id: UUID | None = Field(description="receipt of the collection's deletion that this one belongs to")
+    parent_id: UUID | None = Field(
+        description="receipt of the collection's or repository's deletion that this one belongs to"
+    )
     deleted_by: UUID | None = Field(description="id of the key; none when a retention rule did it")
     deleted_by_name: str
     collection_id: UUID

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Literal
 
 from langchain_text_splitters import RecursiveCharacterTextSplitter
@@ -44,6 +44,13 @@ def cut_to_size(
         spans = [part for part, _ in measured]
         counts = [next(fresh) if tokens is None else tokens for _, tokens in measured]
     return list(zip(spans, counts, strict=True))
+
+
+def parts_by_size(text: str, size: int, separators: Sequence[str], *, keep: Keep = "end") -> Iterator[Span]:
+    """Parts of at most `size` characters that follow each other without a gap; nothing is counted."""
+    for start in range(0, len(text), _MAX_CHARACTERS):
+        # By windows: a splitter takes a text apart at every separator before it puts anything together.
+        yield from _parts(text, (start, min(start + _MAX_CHARACTERS, len(text))), size, separators, keep)
 
 
 def _cut(

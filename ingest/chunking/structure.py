@@ -11,6 +11,7 @@ from uuid import UUID
 from ingest.chunking.assembly import assembled
 from ingest.chunking.base import Block, Budgets, Room, Unit
 from ingest.chunking.code import code_units
+from ingest.chunking.code_syntax import CodeChunker
 from ingest.chunking.packing import pack
 from ingest.chunking.prose import cut_between, prose_units
 from ingest.chunking.provisions import annotated
@@ -30,16 +31,22 @@ _LANGUAGE_SAMPLE = 4000
 
 
 class StructureChunker:
-    """Cuts at headings; sections of a few words share a chunk with their neighbour, whose headings then stand in the text."""
+    """Cuts at headings; sections of a few words share a chunk with their neighbour, whose headings then stand in the text.
+
+    Source code whose syntax was read goes to `CodeChunker`.
+    """
 
     name = "structure/3"
 
     def __init__(self, budgets: Budgets) -> None:
         self._budgets = budgets
         self._merging = Merging(_SMALL, _TINY)
+        self._code = CodeChunker(budgets)
 
     def chunk(self, document: ParsedDocument, version_id: UUID, source_key: str) -> list[Chunk]:
         """Chunks in document order, ordinals from 0."""
+        if document.outline is not None:
+            return self._code.chunk(document, version_id, source_key)
         recipe = f"{document.parser}+{self.name}"
         root = _root(document, source_key)
         chunks: list[Chunk] = []

@@ -40,6 +40,7 @@ class Details:
         source_url, fetched_at: of a web page's snapshot.
         access: who may read it; None leaves the rule that it has.
         default_access: the same, for a document that is new and has no `access`.
+        commit: of a repository's file, the commit that it was read at.
     """
 
     attributes: Mapping[str, AttributeValue] | None = None
@@ -47,6 +48,7 @@ class Details:
     fetched_at: datetime | None = None
     access: GivenRule | None = None
     default_access: GivenRule | None = None
+    commit: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ import threading
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
+from typing import Any, Protocol
 from uuid import UUID, uuid4
 
 from dbos import DBOS, DBOSConfig, DBOSPortableJSONSerializer, SetWorkflowID, StepOptions
@@ -75,6 +75,16 @@ class JobSettings:
         return self.executor_id or ("local" if self.alone else f"{socket.gethostname()}-{uuid4().hex[:12]}")
 
 
+class FurtherJobs(Protocol):
+    """Jobs of another kind on the same queue; named before `start`."""
+
+    def register(self) -> None:
+        """Make the workflows known; before the queue is launched."""
+
+    def register_queues(self, polling_s: float) -> None:
+        """Make the queues known; once it is launched."""
+
+
 class IngestJobs:
     """The queue of one process. DBOS allows one per process; `stop` makes room for the next."""
 
@@ -85,6 +95,7 @@ class IngestJobs:
         self._ingest: Callable[[list[str]], None] | None = None
         self.upkeep = UpkeepJobs(pipeline, Pace(settings.build_share))
         self.programs = programs
+        self.further: list[FurtherJobs] = []
         self._running: set[str] = set()
         self._guard = threading.Lock()
         self._dispatcher: Dispatcher | None = None
@@ -114,6 +125,8 @@ class IngestJobs:
         self.upkeep.register_queues(_POLL_S)
         if self.programs is not None:
             self.programs.register_queue(_POLL_S)
+        for jobs in self.further:
+            jobs.register_queues(_POLL_S)
         if self._dispatcher is not None:
             self._dispatcher.start()
 
@@ -200,6 +213,8 @@ class IngestJobs:
         self.upkeep.register()
         if self.programs is not None:
             self.programs.register()
+        for jobs in self.further:
+            jobs.register()
 
 
 def _job_state(status: Any) -> JobState:

@@ -8,7 +8,7 @@ import signal
 import sys
 import sysconfig
 import traceback
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -62,10 +62,14 @@ class Job:
 
 def run(job: Job, zygote: int, parsers: Mapping[str, ParserEntry], loaded: Mapping[str, Parser]) -> None:
     """Never returns. Must be called in a process that was just forked from the zygote."""
+    run_confined(job, zygote, lambda reader: frames.write_all(job.output, answer(job, parsers, loaded, reader)))
+
+
+def run_confined(job: Job, zygote: int, work: Callable[[PageReader | None], None]) -> None:
+    """The same for any work on the file of `job`."""
     exit_status = 1
     try:
-        reader = _let_go(job, zygote)
-        frames.write_all(job.output, answer(job, parsers, loaded, reader))
+        work(_let_go(job, zygote))
         exit_status = 0
     except BrokenPipeError:
         pass  # the parent gave up on us

@@ -23,6 +23,12 @@ _PDF_HEADER_WITHIN = 1024
 _DRM_HEADS = (b"\x9b DRMONE", b"SCDSA00", b"<## NASCA DRM FILE")
 """How files begin that Korean document-security products (Fasoo, SoftCamp, NASCA) have locked, as users report."""
 
+_ZIP_HEADS = (b"PK\x03\x04", b"PK\x05\x06", b"PK\x07\x08")
+_OLE_HEAD = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
+_CONTAINER_HEADS = (*_ZIP_HEADS, _OLE_HEAD)
+_IN_REPOSITORIES = frozenset({media_types.HTML, media_types.JSON, media_types.JSONL, media_types.XML})
+"""Kinds of text that are documents where somebody uploads them, and source code in a repository."""
+
 _HTML_START = re.compile(r"<(?:!doctype\s+html|html[\s>]|head[\s>]|body[\s>])", re.I)
 _MAIL_HEADER = re.compile(
     r"(?:^|\n)(from|to|cc|subject|date|message-id|received|mime-version|content-type|return-path):", re.I
@@ -62,6 +68,21 @@ def identify(path: Path, name: str) -> Identified:
     return Identified(_text_media_type(text, extension, name), extension, charset)
 
 
+def is_source_code(content: bytes, name: str) -> bool:
+    """Whether a file of a repository is program text or configuration: whatever `identify` takes for source code, and pages and
+    data, which elsewhere are documents."""
+    head = content[:SAMPLE_BYTES]
+    if not head or head.startswith((*_CONTAINER_HEADS, *_DRM_HEADS)) or _signature(head):
+        return False
+    charset = detect_charset(head)
+    extension = extension_of(name)
+    if charset is None or mail_media_type(head, extension, is_text=True):
+        return False
+    kind = _text_media_type(head[:65536].decode(charset, errors="replace").lstrip("\ufeff"), extension, name)
+    written = extension in media_types.CODE_EXTENSIONS or extension in media_types.HTML_EXTENSIONS
+    return kind == media_types.SOURCE_CODE or (written and kind in _IN_REPOSITORIES)
+
+
 def extension_of(name: str) -> str:
     """Lower case, without the dot; the whole name for names such as `Dockerfile` and `.gitignore`."""
     base = name.replace("\\", "/").rsplit("/", 1)[-1].lower()
@@ -70,12 +91,17 @@ def extension_of(name: str) -> str:
 
 def _binary_media_type(path: Path, name: str, head: bytes) -> str:
     """The media type, empty when the content may be text."""
-    if head.startswith((b"PK\x03\x04", b"PK\x05\x06", b"PK\x07\x08")):
+    if head.startswith(_ZIP_HEADS):
         return zip_media_type(path, name)
-    if head.startswith(b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"):
+    if head.startswith(_OLE_HEAD):
         return ole_media_type(path, name)
     if head.startswith(_DRM_HEADS):
         raise FileEncrypted(name=name)
+    return _signature(head)
+
+
+def _signature(head: bytes) -> str:
+    """The media type of what begins as only one format does; empty when it may be text."""
     if b"%PDF-" in head[:_PDF_HEADER_WITHIN]:
         return media_types.PDF
     for offset, magic, media_type in media_types.MAGIC:

@@ -197,12 +197,15 @@ class ParseSandbox:
             if self._closed:
                 raise RuntimeError("the sandbox is closed")
             if self._client is None:
-                client = ZygoteClient(self._registry)
+                client = self._started()
                 if not (client.capabilities.get("network_namespace") or client.capabilities.get("seccomp")):
                     client.stop()
                     raise ConfigurationError(detail="neither a network namespace nor seccomp is available for parsers")
                 self._client = client
             return self._client
+
+    def _started(self) -> ZygoteClient:
+        return ZygoteClient(self._registry)
 
     def _forget(self, client: ZygoteClient) -> None:
         """A zygote that died or hangs is replaced at the next use."""
@@ -312,9 +315,9 @@ class ParseSandbox:
                 return decode_result(payload)
             data = json.loads(bytes(payload))
             if tag == "N":
-                after = _error(data["after"], name) if "after" in data else None
+                after = told_error(data["after"], name) if "after" in data else None
                 return _Wanted([str(data["parsers"][0]), *map(str, data["parsers"][1:])], after)
-            error = _error(data, name)
+            error = told_error(data, name)
         except (WireError, ValueError, LookupError, TypeError) as wrong:
             _LOG.warning("the answer of a parser child is malformed: %s", wrong)
             raise ParserCrashed(name=name) from wrong
@@ -333,7 +336,7 @@ class ParseSandbox:
         return ParserCrashed(name=name)
 
 
-def _error(data: dict[str, Any], name: str) -> SeogoError:
+def told_error(data: dict[str, Any], name: str) -> SeogoError:
     """The error that a child reports. Its parameters are shown to users: short, and under the name that we know."""
     if detail := str(data.get("detail", "")):
         _LOG.warning("a parser failed in a way it does not know:\n%s", detail)

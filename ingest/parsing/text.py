@@ -29,11 +29,15 @@ def read_lines(path: Path, source: SourceFile) -> tuple[list[str], tuple[str, ..
         NoTextFound: nothing but white space.
     """
     data = path.read_bytes()
-    charset = source.charset or detect_charset(data) or "utf-8"
+    return decoded_lines(data, source.charset or detect_charset(data) or "utf-8", source.name)
+
+
+def decoded_lines(data: bytes, charset: str, name: str) -> tuple[list[str], tuple[str, ...]]:
+    """The same of the bytes of a file that is called `name`."""
     text, replaced = decode(data, charset)
     lines = clean(text).split("\n")
     if not any(line.strip() for line in lines):
-        raise NoTextFound(name=source.name)
+        raise NoTextFound(name=name)
     return lines, (CHARSET_WARNING,) * replaced + (HIDDEN_TEXT,) * has_hidden_characters(text)
 
 

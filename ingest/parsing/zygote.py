@@ -106,10 +106,14 @@ class Zygote:
         if pid == 0:
             limits = request["memory_bytes"], request["cpu_s"], request["wall_s"], request["output_bytes"]
             job = child.Job(request["name"], source, result, *limits, request["first_child"], request["parser"])
-            child.run(job, zygote, self.parsers, self.loaded)
+            self.work(job, zygote)
         self.running[pid] = status
         _say(status, {"pid": pid, "base_rss_kb": rss_kb()})
         return True
+
+    def work(self, job: child.Job, zygote: int) -> None:
+        """What a forked child does with its file; never returns."""
+        child.run(job, zygote, self.parsers, self.loaded)
 
     def _load(self, keys: list[str]) -> None:
         missing = [key for key in keys if key not in self.loaded]
@@ -187,13 +191,19 @@ def _drain(descriptor: int) -> None:
 def main(arguments: list[str]) -> None:
     """Entry point of the process."""
     descriptor, registry = int(arguments[0]), arguments[1]
+    network_namespace = withdraw()
+    parsers: dict[str, ParserEntry] = importlib.import_module(registry).PARSERS
+    with socket.socket(fileno=descriptor) as control:
+        Zygote(control, parsers, network_namespace).serve()
+
+
+def withdraw() -> bool:
+    """What such a process does first: step back behind the service, and leave the network; whether the kernel allowed that."""
     # Parsing is never urgent; the service that answers questions goes first on a busy machine.
     os.nice(_NICENESS)
     network_namespace = confine.enter_namespaces()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    parsers: dict[str, ParserEntry] = importlib.import_module(registry).PARSERS
-    with socket.socket(fileno=descriptor) as control:
-        Zygote(control, parsers, network_namespace).serve()
+    return network_namespace
 
 
 if __name__ == "__main__":

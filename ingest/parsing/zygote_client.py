@@ -32,10 +32,11 @@ class ZygoteClient:
         ConfigurationError: it does not start.
     """
 
-    def __init__(self, registry: str) -> None:
+    def __init__(self, argument: str, module: str = "ingest.parsing.zygote") -> None:
+        """Start `module` with `argument`: for the parsers' zygote, the module of their registry."""
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs:
-            command = [sys.executable, "-m", "ingest.parsing.zygote", str(theirs.fileno()), registry]
+            command = [sys.executable, "-m", module, str(theirs.fileno()), argument]
             try:
                 # A session of its own: Ctrl-C in the operator's terminal is for the service, which then closes us.
                 self._process = subprocess.Popen(  # noqa: S603 (our own interpreter, fixed arguments)

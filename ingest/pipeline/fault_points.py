@@ -86,6 +86,38 @@ PROGRAM_POINTS: dict[str, str] = {
 }
 """Points of writing a program (`ingest/pipeline/programs.py`), likewise."""
 
+CODE_POINTS: dict[str, str] = {
+    "code.rows_written": "a group of files is written with its chunks, not committed",
+    "code.rows_committed": "committed; originals and points are missing",
+    "code.originals_stored": "the originals are stored, the index holds nothing",
+    "code.points_written": "the points are in the index, no version answers",
+    "code.activated": "the versions answer, not committed",
+    "code.activation_committed": "committed; the index still holds the versions before them",
+    "code.settled": "the versions before them have left the index, the caller does not know",
+    "code.filled": "the vectors of a group are stored, its points have none",
+    "code.fill_written": "its points have them, the record does not say so",
+}
+"""Points of the bulk way of repositories (`ingest/pipeline/code_lane.py`, `code_filling.py`), likewise."""
+
+REPOSITORY_POINTS: dict[str, str] = {
+    "repository.wanted": "a look is wanted on record, no job has it",
+    "repository.given": "a job has the repository on record, the queue does not know the job",
+    "repository.begin": "the state says that it is fetched; rules that changed are not applied",
+    "repository.ruled": "rules are applied, nothing is fetched",
+    "repository.fetched": "the mirror is that of the remote, no row says so",
+    "repository.planned": "what is to be done is known, nothing is done",
+    "repository.claimed": "new files are on record as begun, none is indexed",
+    "repository.taken": "a batch answers, its files are on record as begun still",
+    "repository.noted": "a batch is on record, the queue does not know",
+    "repository.removed": "documents of files that are gone are hidden, no purge is queued",
+    "repository.finished": "the commit is on record and the repository given back, the queue does not know",
+    "repository.failed": "a failure is on record and the repository given back, the queue does not know",
+    "repository.hidden": "a repository is deleted on record, no purge is queued",
+    "repository.mirror_removed": "its mirror is gone, its rows are not",
+    "repository.forgotten": "its rows are gone, the queue does not know",
+}
+"""Points of keeping repositories in step (`ingest/pipeline/repository_sync.py`, `ingest/jobs/repositories.py`), likewise."""
+
 Hook = Callable[[str, str], None]
 _hook: Hook | None = None
 

@@ -9,7 +9,7 @@ from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from rag.domain.document import Chunk
-from rag.domain.filters import document_labels
+from rag.domain.filters import AttributeValue, document_labels
 from rag.index.base import Placement, PointTags, Retirement
 from rag.index.in_step import IndexWriter
 from rag.retrieval.spaces import LiveSpace
@@ -28,8 +28,21 @@ def tags_of(session: Session, version: DocumentVersion) -> PointTags:
     return _tags(session, document, version)
 
 
+def tags_of_many(session: Session, versions: Sequence[DocumentVersion]) -> dict[UUID, PointTags]:
+    """`tags_of` by version."""
+    ids = [version.document_id for version in versions]
+    documents = {row.id: row for row in session.scalars(select(Document).where(Document.id.in_(ids)))}
+    attributes = attribute.of_documents(session, ids)
+    return {
+        item.id: _made(documents[item.document_id], item, attributes.get(item.document_id, {})) for item in versions
+    }
+
+
 def _tags(session: Session, document: Document, version: DocumentVersion) -> PointTags:
-    attributes = attribute.of_documents(session, [document.id]).get(document.id, {})
+    return _made(document, version, attribute.of_documents(session, [document.id]).get(document.id, {}))
+
+
+def _made(document: Document, version: DocumentVersion, attributes: Mapping[str, AttributeValue]) -> PointTags:
     labels = document_labels(
         attributes, version.media_type, document.created_at, document.authored_at, document.revised_at
     )

@@ -9,6 +9,7 @@ from ingest.pipeline.fault_points import reached
 from rag.blobs.store import BlobStore
 from rag.index.in_step import IndexWriter
 from rag.store import chunk as chunks_table
+from rag.store import code_symbol
 from rag.store.session import Database
 
 
@@ -29,6 +30,7 @@ def remove_leftovers(
     reached(f"{step}.points_removed", version_ids[0])
     with database.write() as session:
         chunks_table.delete_of_versions(session, version_ids)
+        code_symbol.delete_of_versions(session, version_ids)
         reached(f"{step}.rows_removed", version_ids[0])
     for version_id in version_ids:
         blobs.delete_derived(version_id)

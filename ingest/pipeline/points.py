@@ -41,16 +41,21 @@ def version_points(
 ) -> Iterator[list[IndexPoint]]:
     """A version's points in groups, from its stored vectors; embedded again only where those don't fit."""
     stored = fitting(target, chunks, stored_vectors(blobs, target, version.id))
-    if stored is None:
+    if stored is None and version.dense_pending:
+        stored = target.space.embed_lexical(chunks)  # what a model makes of them follows (`code_filling.py`)
+    elif stored is None:
         stored = target.space.embed_chunks(chunks)
         store_vectors(blobs, target, version.id, stored)
     for start in range(0, len(chunks), UPSERT_POINTS):
         end = start + UPSERT_POINTS
-        yield [_point(version, c, v, tags) for c, v in zip(chunks[start:end], stored[start:end], strict=True)]
+        yield [point(version, c, v, tags) for c, v in zip(chunks[start:end], stored[start:end], strict=True)]
 
 
-def _point(version: DocumentVersion, chunk: Chunk, vectors: TextVectors, tags: PointTags) -> IndexPoint:
-    """The validity is not known before activation: until then it is taken to begin with the upload."""
+def point(version: DocumentVersion, chunk: Chunk, vectors: TextVectors, tags: PointTags) -> IndexPoint:
+    """A chunk as the index holds it.
+
+    The validity is not known before activation: until then it is taken to begin with the upload.
+    """
     return IndexPoint(
         chunk_id=chunk.id,
         tenant_id=version.tenant_id,

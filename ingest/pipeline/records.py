@@ -217,6 +217,8 @@ def _described(session: Session, document: Document, taken: Accepted, details: D
     if details.source_url:
         document.source_url = details.source_url
         session.get_one(DocumentVersion, taken.version_id).fetched_at = details.fetched_at
+    if details.commit and taken.outcome in (Outcome.CREATED, Outcome.NEW_VERSION):
+        session.get_one(DocumentVersion, taken.version_id).commit = details.commit
     if details.attributes is None:
         return taken
     return taken.moved(relabel=change_attributes(session, document, details.attributes))

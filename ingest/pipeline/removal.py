@@ -20,7 +20,18 @@ from ingest.pipeline.maintenance import drop_original
 from ingest.pipeline.steps import ENDED_BADLY, Pipeline
 from rag.domain.errors import CollectionNotFound, DocumentNotFound, PurgeIncomplete
 from rag.domain.principal import Permit
-from rag.store import answer_record, attribute, client_file, connector, document, family, glossary, lifecycle, receipt
+from rag.store import (
+    answer_record,
+    attribute,
+    client_file,
+    connector,
+    document,
+    family,
+    glossary,
+    lifecycle,
+    receipt,
+    repository_work,
+)
 from rag.store import version as versions_table
 from rag.store.base import in_groups, utc_now
 from rag.store.chunk import ChunkRow
@@ -91,7 +102,7 @@ def hide(
         actor,
         kind=ReceiptKind.DOCUMENT,
         reason=reason,
-        collection_name=_collection_name(session, row.collection_id),
+        collection_name=name_of_collection(session, row.collection_id),
         parent_id=parent_id,
     )
 
@@ -110,7 +121,7 @@ def hide_versions(
         actor,
         kind=ReceiptKind.VERSIONS,
         reason=reason,
-        collection_name=_collection_name(session, row.collection_id),
+        collection_name=name_of_collection(session, row.collection_id),
     )
 
 
@@ -122,7 +133,8 @@ def _versions(session: Session, document_id: UUID) -> Sequence[DocumentVersion]:
     return sorted(found, key=lambda version: (version.document_id != document_id, version.number))
 
 
-def _collection_name(session: Session, collection_id: UUID) -> str:
+def name_of_collection(session: Session, collection_id: UUID) -> str:
+    """The name of a collection, also of one that is deleted."""
     row = session.get_one(Collection, collection_id)
     if row.deleted_at is None:
         return row.name
@@ -261,6 +273,7 @@ def hide_collection(database: Database, permit: Permit) -> DeletionReceipt:
         client_file.forget_collection(session, row.id)
         answer_record.remove_quotes_of_collection(session, row.id)
         glossary.clear(session, row.id)
+        repository_work.hide_of_collection(session, row.id, item.deleted_at)
     return item
 
 

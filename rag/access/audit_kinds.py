@@ -64,6 +64,13 @@ ROUTES: dict[tuple[str, str], AuditKind] = {
     ("PUT", "/documents/{document_id}/access"): AuditKind.RULE_CHANGED,
     ("PUT", "/collections/{name}/access"): AuditKind.RULE_CHANGED,
     ("POST", "/collections/{name}/documents/access"): AuditKind.RULE_CHANGED,
+    ("POST", "/repositories"): AuditKind.REPOSITORY_ADDED,
+    ("GET", "/repositories"): AuditKind.REPOSITORY_READ,
+    ("GET", "/repositories/{repository_id}"): AuditKind.REPOSITORY_READ,
+    ("GET", "/repositories/{repository_id}/files"): AuditKind.DOCUMENTS_LISTED,
+    ("PATCH", "/repositories/{repository_id}"): AuditKind.REPOSITORY_CHANGED,
+    ("DELETE", "/repositories/{repository_id}"): AuditKind.REPOSITORY_DELETED,
+    ("POST", "/repositories/{repository_id}/sync"): AuditKind.REPOSITORY_SYNCED,
     ("POST", "/keys/{key_id}/rotate"): AuditKind.CREDENTIAL_ROTATED,
     ("POST", "/me/keys/{key_id}/rotate"): AuditKind.CREDENTIAL_ROTATED,
     ("POST", "/auth/{provider}/logout"): AuditKind.SIGNED_OUT,
@@ -128,8 +135,8 @@ def kind_of(action: Action, method: str, path: str) -> AuditKind:
 
 
 def unrecorded(action: Action, method: str) -> bool:
-    """Whether a request that is allowed leaves no entry."""
-    return action in UNRECORDED and method in _READING_METHODS
+    """Whether a request that is allowed leaves no entry: it only reads, whatever its method."""
+    return action in UNRECORDED and not changes(action, method)
 
 
 def changes(action: Action, method: str) -> bool:

@@ -79,6 +79,39 @@ def set_by_source(session: Session, permit: Permit, document: Document, given: G
     return set_at_upload(session, permit, document, given)
 
 
+def set_by_repository(session: Session, document: Document, given: GivenRule | None) -> list[UUID]:
+    """Put the rule that the options of a repository have for a file on its document; returns the documents whose points have
+    to follow. Whoever set the options was allowed to (`require_decidable`).
+
+    Raises:
+        InvalidRequest: the rule names somebody who is not there any more.
+        TooManyRules: the collection has as many different rules as a search can tell apart.
+    """
+    return access_rule.set_own_rule(session, document, of_repository(session, document, given))
+
+
+def of_repository(session: Session, document: Document, given: GivenRule | None) -> AccessRule:
+    """The rule of a file as the record keeps it; a list of readers always holds the document's owner.
+
+    Raises:
+        InvalidRequest: it names somebody who is not there any more.
+    """
+    before = AccessRule.from_json(document.own_rule)
+    owner = frozenset[Subject]() if document.owner_id is None else frozenset({user(document.owner_id)})
+    rule = resolved(session, document.tenant_id, given or GivenRule(), before.allow | before.deny | owner)
+    return AccessRule(rule.allow | owner, rule.deny, rule.label) if rule.allow else rule
+
+
+def require_decidable(session: Session, permit: Permit, given: GivenRule) -> None:
+    """Refuse a rule that the caller may not give, before anything gets it.
+
+    Raises:
+        InvalidRequest: it names somebody who is not there.
+        LabelAboveClearance: its label is above the caller's clearance.
+    """
+    _require_clearance(permit, resolved(session, permit.tenant_id, given, frozenset({user(permit.principal.id)})))
+
+
 def set_on_source(session: Session, permit: Permit, row: ConnectorSource, given: GivenRule) -> None:
     """Say what new documents of a source get that come without a rule.
 

@@ -48,6 +48,7 @@ class Surface(StrEnum):
     NATIVE = "native"
     CHAT = "chat"
     RESPONSES = "responses"
+    TOOLS = "tools"
 
 
 class Recording:

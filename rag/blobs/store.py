@@ -149,6 +149,13 @@ class BlobStore:
             copy.flush()
             yield Path(copy.name)
 
+    def put_original(self, content: bytes) -> BlobRef:
+        """Store an original that is in memory; nothing is written where it is stored already."""
+        found = BlobRef(hashlib.sha256(content).hexdigest(), len(content))
+        if not self.exists(found.content_hash):
+            self.vault.put(_original(found.content_hash), content)
+        return found
+
     def put_derived(self, version_id: UUID, name: str, data: bytes) -> None:
         """Store a derived file of a version, replacing an earlier one."""
         self.vault.put(_derived(version_id, name), data)

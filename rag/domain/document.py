@@ -135,6 +135,10 @@ class Chunk:
         code = None if self.code is None else self.code.without_prose()
         return replace(self, text=masked(self.text, findings.of(IN_TEXT)), heading_path=headings, code=code)
 
+    def identified(self, identity: UUID) -> Chunk:
+        """The same under another id."""
+        return replace(self, id=identity)
+
     @property
     def search_text(self) -> str:
         """What embedders see: heading path, then the text."""

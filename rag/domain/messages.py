@@ -218,6 +218,46 @@ def warning_for(code: str, language: UiLanguage) -> str:
     return f"{sentence}: {detail}" if detail and kind in WARNINGS else sentence
 
 
+SKIPPED: dict[str, tuple[str, str]] = {
+    "submodule": (
+        "다른 저장소를 가리키는 서브모듈입니다. 필요하면 그 저장소를 따로 등록하세요.",
+        "A submodule, which points to a commit of another repository. Add that one where it is wanted.",
+    ),
+    "symlink": ("심볼릭 링크는 따라가지 않습니다.", "A symbolic link, which is not followed."),
+    "lfs_pointer": (
+        "실제 내용이 Git LFS에 있는 포인터 파일입니다.",
+        "A pointer: the contents lie in Git LFS.",
+    ),
+    "name_unusable": (
+        "문서 이름으로 쓸 수 없는 경로입니다(읽을 수 없는 문자, 역슬래시, 앞뒤 공백, 지나친 길이).",
+        "The path can't be the name of a document: characters that are no text, backslashes, outer spaces, or too long.",
+    ),
+    "same_name": (
+        "유니코드 표기만 다른 같은 이름의 파일이 이미 있습니다.",
+        "Another file has the same name, written in Unicode otherwise.",
+    ),
+    "empty": ("빈 파일입니다.", "The file is empty."),
+    "too_large": ("색인할 수 있는 파일 크기를 넘었습니다.", "The file is larger than what is indexed."),
+    "binary": ("텍스트가 아닌 파일입니다.", "The file holds no text."),
+    "excluded": ("저장소 설정에서 제외한 경로입니다.", "The options of the repository exclude this path."),
+    "not_included": (
+        "저장소 설정에서 포함한 경로가 아닙니다.",
+        "The options of the repository do not include this path.",
+    ),
+    "ignored": (".seogoignore가 제외한 경로입니다.", "A .seogoignore excludes this path."),
+    "vendored": ("외부에서 가져온 코드입니다.", "Code that was copied in from others."),
+    "generated": ("프로그램이 생성한 파일입니다.", "A file that a program generated."),
+    "minified": ("사람이 읽을 수 없게 압축된 코드입니다.", "Code squeezed for machines, all on a few lines."),
+    "lock_file": ("의존성 잠금 파일입니다.", "A lock file of a package manager."),
+}
+"""Why a file of a repository is not in the index, in Korean and English, by the code in `RepositoryFile.reason`."""
+
+
+def skipped_for(code: str, language: UiLanguage) -> str:
+    """The user-facing sentence of a reason in `SKIPPED`; the code itself when it is another."""
+    return SKIPPED.get(code, (code, code))[0 if language == "ko" else 1]
+
+
 GUARDS: dict[str, tuple[str, str]] = {
     "repetition": ("같은 말의 반복", "the same words again and again"),
     "runaway": ("끝나지 않는 글", "no end"),

@@ -105,6 +105,15 @@ DENSE: dict[str, DenseFactory] = {"minilm": _minilm, "folder": _folder, "flag": 
 """Value of `embedding.dense` to factory; `none` means a lexical leg alone."""
 
 
+def model_folder(settings: EmbeddingSettings) -> Path | None:
+    """The folder of the dense model, for who needs its tokenizer alone; None where it runs elsewhere, or there is none."""
+    if settings.dense == "minilm":
+        from rag.embedding.sentence_transformer import default_minilm_folder
+
+        return default_minilm_folder()
+    return settings.folder if settings.dense in ("folder", "flag") else None
+
+
 def build_space(settings: EmbeddingSettings, analyzer: Analyzer, cache: Path) -> EmbeddingSpace:
     """The space of the settings; questions are embedded once. `cache` keeps what a model's self-test found.
 

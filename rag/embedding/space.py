@@ -30,6 +30,11 @@ class EmbeddingSpace:
         return self._dense
 
     @property
+    def lexical_name(self) -> str:
+        """Name of the lexical embedder: whoever has one of the same name makes the same sparse vectors."""
+        return self._lexical.name
+
+    @property
     def dimensions(self) -> int | None:
         """Width of the dense vectors; None without a dense model."""
         return self._dense.dimensions if self._dense is not None else None
@@ -79,6 +84,12 @@ class EmbeddingSpace:
         model = {i: rows[i] if i in rows else known.model[keys[i]] for i in read}
         sparse = self._sparse_passages([lexical_text(chunk) for chunk in chunks], known)
         return [TextVectors(vector, model.get(i)) for i, vector in enumerate(sparse)]
+
+    def embed_lexical(self, chunks: Sequence[Chunk]) -> list[TextVectors]:
+        """The same without what a model would make of them."""
+        return [
+            TextVectors(vector) for vector in self._sparse_passages([lexical_text(c) for c in chunks], KnownVectors())
+        ]
 
     def _sparse_passages(self, texts: Sequence[str], known: KnownVectors) -> list[SparseVector]:
         keys = [text_key(text) for text in texts]

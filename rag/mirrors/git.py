@@ -72,9 +72,12 @@ def run(
 
 @contextmanager
 def started(
-    folder: Path, *arguments: str, more: Mapping[str, str] | None = None, reads: bool = False
+    folder: Path, *arguments: str, more: Mapping[str, str] | None = None, reads: bool = False, holds: Sequence[int] = ()
 ) -> Iterator[subprocess.Popen[bytes]]:
-    """A running command with pipes for its output and errors (and input, when it `reads`); ended with all its children."""
+    """A running command with pipes for its output and errors (and input, when it `reads`); ended with all its children.
+
+    `holds` are open files that it keeps open, such as a lock: where this process is killed, it lives on until its next word.
+    """
     process = subprocess.Popen(  # noqa: S603 (a fixed program; what people give stands where git takes no option)
         command(folder, *arguments),
         env=environment(more),
@@ -82,6 +85,7 @@ def started(
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         start_new_session=True,
+        pass_fds=tuple(holds),
     )
     try:
         yield process

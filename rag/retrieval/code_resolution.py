@@ -12,8 +12,10 @@ from rag.domain.code_places import Sureness
 from rag.store.code_query import ReferenceRow, SymbolRow
 from rag.text.code_paths import imports_file
 
-_OWN = frozenset({"self", "this", "cls", "super", "super()", "Self", "static", "parent", "$this", "@", "me", "base"})
+_OWN = frozenset({"self", "this", "cls", "Self", "static", "$this", "@", "me"})
 """What a definition calls the object or class that it belongs to."""
+_BASE = frozenset({"super", "super()", "parent", "base"})
+"""What it calls what that inherits from."""
 _PACKAGED = (".go", ".java", ".kt", ".kts", ".cs", ".scala")
 """Files that see what other files of their folder define, without an import."""
 _PLACED = {"class", "interface", "struct", "enum", "trait", "type", "table", "view", "module"}
@@ -96,7 +98,7 @@ def _sure(use: ReferenceRow, target: SymbolRow, imports: FileImports, bases: Con
         if _same_package(use, target):
             return Sureness.SURE
         return Sureness.LIKELY if imports.whole(target) else Sureness.POSSIBLE
-    if head in _OWN:
+    if head in _OWN or use.qualifier in _BASE:
         return None  # a member of something, which a definition outside of all is not
     brought = imports.bring(use.qualifier.rpartition(".")[2], target)
     if brought or imports.bring(head, target):
@@ -109,6 +111,8 @@ def _of_member(
 ) -> Sureness | None:
     """A use of something that a class (or the like) has."""
     around = use.enclosing.split(".") if use.enclosing else []
+    if use.qualifier in _BASE:
+        return Sureness.SURE if owner in bases else None
     if use.qualifier in _OWN or (not use.qualifier and owner in around):
         if owner in around and same_file:
             return Sureness.SURE

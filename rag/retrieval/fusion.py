@@ -28,7 +28,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Container, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import NamedTuple
 from uuid import UUID
@@ -72,12 +72,14 @@ class FusedHit:
         score: at most about 1, higher is better; comparable within one search only.
         legs: rank and raw score in every leg that found it.
         estimated: legs (names) whose score was filled in because the hit isn't in their list.
+        boosts: what lifted it besides the legs, by name; part of its score already.
     """
 
     chunk_id: UUID
     score: float
     legs: dict[str, LegScore]
     estimated: tuple[str, ...] = ()
+    boosts: dict[str, float] = field(default_factory=dict)
 
 
 MINILM = "all-MiniLM-L6-v2"

@@ -86,7 +86,9 @@ def boosted(
     lifted = []
     for passage in passages:
         found = boosts.of(passage, now, authority.get(passage.source.document_id))
-        lifted.append(replace(passage, score=passage.score * (1.0 + sum(found.values())), boosts=found))
+        lifted.append(
+            replace(passage, score=passage.score * (1.0 + sum(found.values())), boosts={**passage.boosts, **found})
+        )
     return sorted(lifted, key=lambda passage: -passage.score)
 
 

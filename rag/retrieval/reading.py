@@ -118,11 +118,11 @@ def _raised(hit: FusedHit, boost: float) -> FusedHit:
     if boost <= 0.0:
         return hit
     legs = {**hit.legs, PROVISION: LegScore(1, boost)}
-    return FusedHit(hit.chunk_id, hit.score + boost, legs, hit.estimated)
+    return FusedHit(hit.chunk_id, hit.score + boost, legs, hit.estimated, hit.boosts)
 
 
 def _passages(hits: Sequence[FusedHit], found: Mapping[UUID, LocatedChunk]) -> Iterator[Passage]:
     for hit in hits:
         if hit.chunk_id in found:
             chunk, source = found[hit.chunk_id]
-            yield Passage(rank=0, score=hit.score, chunk=chunk, source=source, legs=hit.legs)
+            yield Passage(rank=0, score=hit.score, chunk=chunk, source=source, legs=hit.legs, boosts=hit.boosts)

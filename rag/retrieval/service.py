@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Collection as Container
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import NamedTuple
 from uuid import UUID
+
+from sqlalchemy.orm import Session
 
 from rag.access.personal_data.reading import selection_masked
 from rag.domain.errors import InvalidRequest, QuestionTooLong
@@ -19,6 +21,7 @@ from rag.domain.style import AnswerStyle
 from rag.domain.vectors import TextVectors
 from rag.embedding.space import EmbeddingSpace
 from rag.index.base import DENSE, LEARNED, SPARSE, LegHit, LegQuery, VectorIndex
+from rag.retrieval.code_ranking import CodeRanking
 from rag.retrieval.engine_fusion import IN_ENGINE, fused_in_engine
 from rag.retrieval.fusion import FusedHit, Weights, fuse_kinds, profile_for
 from rag.retrieval.rarity import rarities
@@ -29,6 +32,7 @@ from rag.retrieval.traffic import Traffic
 from rag.retrieval.understanding import QuestionContext, Reading, Understander, question_language, with_terms
 from rag.settings import RetrievalSettings
 from rag.store import collection as collections_table
+from rag.store.code_lookup import without_vectors
 from rag.store.session import Database
 
 __all__ = ["RawLists", "Retriever", "question_language"]
@@ -40,17 +44,28 @@ Legs = dict[str, LegQuery]
 
 
 class RawLists(NamedTuple):
-    """What the legs found for one question, each list best first, by kind of collection and leg."""
+    """What the legs found for one question, each list best first, by kind of collection and leg.
+
+    Attributes:
+        waiting: hits whose dense vectors are still to be made.
+    """
 
     language: Language
     found: dict[CollectionKind, dict[str, list[LegHit]]]
+    waiting: frozenset[UUID] = frozenset()
 
 
 class _Asked(NamedTuple):
-    """One wording of a question: its vectors, and what they ask of each leg."""
+    """One wording of a question: its vectors, and what they ask of each leg; of collections of code, where they are asked
+    something else (`rag.retrieval.code_question`)."""
 
     vectors: TextVectors
     legs: Legs
+    code_legs: Legs | None = None
+
+    def of(self, kind: CollectionKind) -> Legs:
+        """What collections of a kind are asked."""
+        return self.code_legs if kind is CollectionKind.CODE and self.code_legs is not None else self.legs
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,11 +138,12 @@ class Retriever:
         reader = PassageReader(self.database, self.settings, self.second_look)
         with clock.stage("index"):
             fused = self._fused(permit, wordings, reading.language)
+            fused = CodeRanking(self.database).lifted(permit, fused, reading.code)
         with clock.stage("record"):
             fused = reader.provisions_first(permit, fused, reading.provisions)
             read = reader.read(permit, reading.text, fused, limit)
         clock.part("rerank", read.rerank.milliseconds, of="record")
-        legs = wordings[0].legs
+        legs = {**(wordings[0].code_legs or {}), **wordings[0].legs}
         trace = SearchTrace(
             language=reading.language,
             legs=tuple(sorted(legs)),
@@ -151,8 +167,8 @@ class Retriever:
         """
         with self.traffic.question(), self._held() as held:
             reading = held.understander.read(permit, held._checked(question), QuestionContext())
-            legs = held._wordings(reading)[0].legs
-            return RawLists(reading.language, held._found(reading.permit, [legs])[0])
+            [lists] = held._found(reading.permit, held._wordings(reading)[:1], reading.language)
+            return lists
 
     def fused(self, lists: RawLists, weights: Weights | None = None) -> list[FusedHit]:
         """One ranking of the lists, best first: with the weights in force, or with others to try them."""
@@ -161,6 +177,7 @@ class Retriever:
             lists.language,
             model=self.space.dense_name,
             limit=self.settings.candidates,
+            without_dense=lists.waiting,
             weights=self.weights if weights is None else weights,
         )
 
@@ -199,12 +216,22 @@ class Retriever:
     def _wordings(self, reading: Reading) -> list[_Asked]:
         """The question as understood, then its other wordings."""
         vectors = self.space.embed_query(reading.text, reading.dense_language, reading.dense_text)
-        wordings = [self._asked(TextVectors(with_terms(vectors.sparse, reading.added), vectors.model))]
+        question = self._asked(TextVectors(with_terms(vectors.sparse, reading.added), vectors.model))
+        wordings = [_Asked(question.vectors, question.legs, self._code_legs(reading, question.vectors))]
         for text in reading.variants:
             language = question_language(text)
             known = language if self.space.knows(language) else reading.dense_language
             wordings.append(self._asked(self.space.embed_query(text, known)))
         return wordings
+
+    def _code_legs(self, reading: Reading, vectors: TextVectors) -> Legs | None:
+        """What collections of code are asked instead; None where it is the same."""
+        if reading.code is None or not reading.code.english:
+            return None
+        model = vectors.model
+        if reading.code_text is not None:
+            model = self.space.embed_query(reading.code_text, Language.ENGLISH).model
+        return self._asked(TextVectors(with_terms(vectors.sparse, reading.code.added), model)).legs
 
     def _asked(self, vectors: TextVectors) -> _Asked:
         legs = {SPARSE: LegQuery(vectors.sparse, self.settings.candidates)}
@@ -219,30 +246,61 @@ class Retriever:
         if self.settings.fusion in IN_ENGINE:
             rankings = self._fused_in_engine(permit, wordings)
         else:
-            lists = self._found(permit, [item.legs for item in wordings])
-            rankings = [self.fused(RawLists(language, found)) for found in lists]
+            rankings = [self.fused(lists) for lists in self._found(permit, wordings, language)]
         return rankings[0] if len(rankings) == 1 else _best_of(rankings)
 
     def _fused_in_engine(self, permit: Permit, wordings: Sequence[_Asked]) -> list[list[FusedHit]]:
         with self.database.read() as session:
             selection = selection_masked(session, permit)
+            parts = (
+                self._parts(session, permit)
+                if wordings[0].code_legs is not None
+                else [(CollectionKind.DOCUMENTS, permit)]
+            )
         return [
-            fused_in_engine(self.index, permit, item.legs, self.settings, multi=item.vectors.multi, selection=selection)
+            sorted(
+                (
+                    hit
+                    for kind, part in parts
+                    for hit in fused_in_engine(
+                        self.index, part, item.of(kind), self.settings, multi=item.vectors.multi, selection=selection
+                    )
+                ),
+                key=lambda hit: -hit.score,
+            )
             for item in wordings
         ]
 
-    def _found(self, permit: Permit, queries: Sequence[Legs]) -> list[dict[CollectionKind, dict[str, list[LegHit]]]]:
+    def _found(self, permit: Permit, queries: Sequence[_Asked], language: Language) -> list[RawLists]:
         """The legs' hits of every query in each kind of collection, which are fused with weights of their own."""
         with self.database.read() as session:
-            kinds = collections_table.kinds(session, permit)
+            parts = self._parts(session, permit)
             selection = selection_masked(session, permit)
         found: list[dict[CollectionKind, dict[str, list[LegHit]]]] = [{} for _ in queries]
-        for kind in CollectionKind:
-            part = permit.narrowed(key for key, its_kind in kinds if its_kind is kind)
-            if part.collections:
-                for place, legs in zip(found, self.index.search_batch(part, queries, selection), strict=True):
-                    place[kind] = legs
-        return found
+        for kind, part in parts:
+            asked = [item.of(kind) for item in queries]
+            for place, legs in zip(found, self.index.search_batch(part, asked, selection), strict=True):
+                place[kind] = legs
+        return [RawLists(language, item, self._waiting(permit, item)) for item in found]
+
+    def _parts(self, session: Session, permit: Permit) -> list[tuple[CollectionKind, Permit]]:
+        """The permit for the collections of each kind."""
+        kinds = collections_table.kinds(session, permit)
+        parts = ((kind, permit.narrowed(key for key, its_kind in kinds if its_kind is kind)) for kind in CollectionKind)
+        return [(kind, part) for kind, part in parts if part.collections]
+
+    def _waiting(
+        self, permit: Permit, found: Mapping[CollectionKind, Mapping[str, Sequence[LegHit]]]
+    ) -> frozenset[UUID]:
+        """The hits of code whose dense vectors are still to be made, where others have some."""
+        legs = found.get(CollectionKind.CODE, {})
+        if not legs.get(DENSE):
+            return frozenset()
+        dense = {hit.chunk_id for hit in legs[DENSE]}
+        with self.database.read() as session:
+            return without_vectors(
+                session, permit, [h.chunk_id for h in legs.get(SPARSE, ()) if h.chunk_id not in dense]
+            )
 
 
 def _best_of(rankings: Sequence[Sequence[FusedHit]]) -> list[FusedHit]:
@@ -251,7 +309,7 @@ def _best_of(rankings: Sequence[Sequence[FusedHit]]) -> list[FusedHit]:
     for number, ranking in enumerate(rankings):
         for found in ranking:
             share = _VARIANT_SHARE if number else 1.0
-            hit = FusedHit(found.chunk_id, share * found.score, found.legs, found.estimated)
+            hit = FusedHit(found.chunk_id, share * found.score, found.legs, found.estimated, found.boosts)
             if hit.chunk_id not in best or hit.score > best[hit.chunk_id].score:
                 best[hit.chunk_id] = hit
     return sorted(best.values(), key=lambda hit: (-hit.score, hit.chunk_id))

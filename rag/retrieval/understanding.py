@@ -12,7 +12,7 @@ from copy import copy
 from dataclasses import dataclass, field
 from uuid import UUID
 
-from rag.domain.language import Language
+from rag.domain.language import CollectionKind, Language
 from rag.domain.passage import Alternative, QuestionNote
 from rag.domain.principal import Permit
 from rag.domain.provision import Path
@@ -21,8 +21,9 @@ from rag.embedding.bm25 import term_id
 from rag.embedding.space import EmbeddingSpace
 from rag.generation.chat import ChatMessage, ChatModel
 from rag.index.base import VectorIndex
+from rag.retrieval.code_question import TRANSLATION_S, CodeQuestion, CodeReader
 from rag.retrieval.figures import provisions_of, shown, writings
-from rag.retrieval.glossary import Glossaries, matches
+from rag.retrieval.glossary import Glossaries, GlossaryMatch, matches
 from rag.retrieval.intent_filters import stated_filters
 from rag.retrieval.rewriting import ModelFailed, Rewriter, carried_over, standing_alone
 from rag.retrieval.spelling import Speller
@@ -72,6 +73,8 @@ class Reading:
         added: more lexical terms and their weights.
         provisions: articles that it names.
         variants: other texts that are searched as well.
+        code: the question as collections of code are asked it; None where the permit has none.
+        code_text: what the dense model reads for these; None for what it reads otherwise.
     """
 
     permit: Permit
@@ -83,6 +86,8 @@ class Reading:
     added: dict[str, float] = field(default_factory=dict)
     provisions: tuple[Path, ...] = ()
     variants: tuple[str, ...] = ()
+    code: CodeQuestion | None = None
+    code_text: str | None = None
     notes: list[QuestionNote] = field(default_factory=list)
     alternatives: list[Alternative] = field(default_factory=list)
 
@@ -130,6 +135,8 @@ class Understander:
         self._speller = Speller(index, analyzer)
         self._rewriter = Rewriter(chat, reader.content_terms) if chat is not None else None
         self._model_s = min(_MODEL_S, chat_timeout_s)
+        translator = self._rewriter if settings.translate_for_code else None
+        self._code_reader = CodeReader(self._weighted, lambda text: reader.terms_of(text), translator)
 
     def within(self, space: EmbeddingSpace, index: VectorIndex) -> Understander:
         """This understander for one embedding space and its index."""
@@ -149,10 +156,11 @@ class Understander:
         if context.infer_filters:
             self._filter(reading)
         reading.language = question_language(reading.text)
-        expansions = self._glossary(reading)
+        glossary = self._glossary(reading)
+        self._code(reading, glossary, carried, deadline)
         self._spell(reading)
         self._figures(reading)
-        self._dense(reading, expansions, carried)
+        self._dense(reading, [expansion for match in glossary for expansion in match.added], carried)
         self._variants(reading, deadline)
         return reading
 
@@ -193,14 +201,29 @@ class Understander:
         if found.notes:
             reading.asked = stated_filters(reading.asked, None, names).question
 
-    def _glossary(self, reading: Reading) -> list[str]:
-        """Add what the glossaries say; returns the expansions."""
+    def _glossary(self, reading: Reading) -> list[GlossaryMatch]:
+        """Add what the glossaries say; returns their terms in the question."""
         found = matches(reading.text, self._glossaries.of(reading.permit))
         for match in found:
             reading.note("glossary", match.found, match.added)
             for expansion in match.added:
                 self._say_also(reading, match.found, expansion, GLOSSARY_WEIGHT)
-        return [expansion for match in found for expansion in match.added]
+        return found
+
+    def _code(self, reading: Reading, glossary: Sequence[GlossaryMatch], carried: str, deadline: float) -> None:
+        """Put the question to code, where the permit has collections of it."""
+        with self._database.read() as session:
+            kinds = collections_table.kinds(session, reading.permit)
+        if not any(kind is CollectionKind.CODE for _, kind in kinds):
+            return
+        asked = " ".join(item for item in (carried, reading.text) if item)
+        code = self._code_reader.read(asked, glossary, min(deadline, time.monotonic() + TRANSLATION_S))
+        reading.code = code
+        reading.notes += code.notes
+        reading.alternatives += code.alternatives
+        if code.english and self._space.knows(Language.ENGLISH):
+            multilingual = self._space.knows(Language.KOREAN)
+            reading.code_text = f"{asked} ({code.english})" if multilingual else code.english
 
     def _spell(self, reading: Reading) -> None:
         explained = {note.found.lower() for note in reading.notes if note.kind == "glossary"}

@@ -16,6 +16,7 @@ from rag.domain.errors import TooManyRules
 from rag.domain.principal import Permit
 from rag.store import family
 from rag.store.base import Base, in_groups, utc_now
+from rag.store.collection import Collection
 from rag.store.document import Document
 
 MAX_RULES = 2000
@@ -92,6 +93,14 @@ def settle_new(session: Session, document: Document) -> None:
     levels = [AccessRule.from_json(item.own_rule) for item in (*reversed(family.above(session, document)), document)]
     rule = EffectiveRule.of(levels)
     document.access_rule_id = None if rule is None else _ensure(session, document, rule)
+
+
+def ensured(session: Session, collection: Collection, rule: AccessRule) -> UUID | None:
+    """The id of what holds for documents of a collection that have this rule of their own and lie in no other document."""
+    effective = EffectiveRule.of([rule])
+    if effective is None:
+        return None
+    return _ensure(session, Document(tenant_id=collection.tenant_id, collection_id=collection.id), effective)
 
 
 def settle_family(session: Session, document: Document) -> list[UUID]:

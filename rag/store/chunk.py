@@ -39,6 +39,8 @@ from rag.store.filtering import conditions
 from rag.store.version import DocumentVersion, VersionState, in_index
 
 _MAX_LABEL = 200
+_TOGETHER = 2000
+"""Rows in one INSERT."""
 
 
 class ChunkRow(Base):
@@ -123,9 +125,20 @@ def replace_chunks(
     """Store the chunks of a version in place of what was there, with what was found in each of them; replaying the step
     changes nothing."""
     session.execute(delete(ChunkRow).where(ChunkRow.version_id == version_id))
-    if not chunks:
-        return
-    rows = [
+    insert_chunks(session, [(version_id, chunks, found)])
+
+
+def insert_chunks(
+    session: Session, versions: Iterable[tuple[UUID, Sequence[Chunk], Sequence[ChunkFindings] | None]]
+) -> None:
+    """Store the chunks of versions of which there are none, with what was found in each of them."""
+    rows = [row for version in versions for row in _rows(*version)]
+    for start in range(0, len(rows), _TOGETHER):
+        session.execute(insert(ChunkRow), rows[start : start + _TOGETHER])
+
+
+def _rows(version_id: UUID, chunks: Sequence[Chunk], found: Sequence[ChunkFindings] | None) -> list[dict[str, Any]]:
+    return [
         {
             "id": chunk.id,
             "version_id": version_id,
@@ -145,7 +158,6 @@ def replace_chunks(
         }
         for place, chunk in enumerate(chunks)
     ]
-    session.execute(insert(ChunkRow), rows)
 
 
 def of_version(session: Session, version_id: UUID) -> list[Chunk]:

@@ -99,6 +99,12 @@ def hide(session: Session, document: Document) -> int:
     return sum(_hide(session, group, now) for group in in_groups([document.id, *family.below(session, [document.id])]))
 
 
+def hide_plain(session: Session, document_ids: Sequence[UUID]) -> int:
+    """The same for many documents at once that hold no others."""
+    now = utc_now()
+    return sum(_hide(session, group, now) for group in in_groups(document_ids))
+
+
 def _hide(session: Session, document_ids: Sequence[UUID], now: datetime) -> int:
     session.execute(
         update(Document)

@@ -25,6 +25,7 @@ class ReceiptKind(StrEnum):
     DOCUMENT = "document"
     VERSIONS = "versions"
     COLLECTION = "collection"
+    REPOSITORY = "repository"
 
 
 class DeletionReason(StrEnum):
@@ -53,10 +54,10 @@ class DeletionReceipt(Base):
     """One deletion. It names no text: what it keeps are ids, the name of the document, sizes and hashes.
 
     Attributes:
-        parent_id: receipt of the collection's deletion that this one is part of.
+        parent_id: receipt of the collection's or repository's deletion that this one is part of.
         actor_id: id of the key that asked; None when a retention rule did.
         versions: per version `id`, `number`, `content_hash` (SHA-256, hex) and `size` (bytes).
-        documents: how many documents went: those of a collection, or a document with what lies in it.
+        documents: how many documents went: those of a collection or repository, or a document with what lies in it.
         purged_at: when nothing was left; None until then.
         verified: what was counted after the purge: `points`, `chunks`, `derived`, `originals` (all zero),
             `originals_shared` (kept, since another document of the collection has the same content).

@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, ForeignKey, Index, String, UniqueConstraint, delete, select
+from sqlalchemy import BigInteger, ForeignKey, Index, String, UniqueConstraint, delete, select, text
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from rag.domain.errors import RepositoryNotFound
@@ -16,6 +16,9 @@ from rag.domain.principal import Permit
 from rag.store.base import Base, in_groups, utc_now
 from rag.store.collection import Collection
 from rag.store.document import Document, covered
+
+WAITING = "waiting"
+"""Reason of a file that was begun: it is ours, whatever a killed process has made of it."""
 
 
 class RepositoryState(StrEnum):
@@ -42,11 +45,16 @@ class Repository(Base):
         state, done, total: what it is doing, and how many files of how many.
         head: commit of `ref` when it was last fetched.
         commit: commit that the index holds; empty while it holds none.
-        webhook_hash: SHA-256 of the secret that a webhook signs with; empty for none.
+        webhook_secret: what a webhook signs with; empty for none. All that it lets anybody do is ask for a look.
         error_code, error_params: why the last try failed.
+        failures: tries in a row that failed.
+        note: code of what is worth knowing of the last look, such as a history that was rewritten; empty for nothing.
+        applied: the options that the index was made with; None before the first try.
         wanted_at: since when somebody wants a look at the remote; None when nobody does.
         poll_s: seconds between two looks; 0 for none but on demand.
+        due_at: when the next look is due; None for none but on demand.
         job_id: durable job that works on it; empty when none does.
+        receipt_id: of its deletion, which the receipts of its documents belong to.
     """
 
     __tablename__ = "repository"
@@ -66,16 +74,21 @@ class Repository(Base):
     total: Mapped[int] = mapped_column(default=0)
     head: Mapped[str] = mapped_column(String(64), default="")
     commit: Mapped[str] = mapped_column(String(64), default="")
-    webhook_hash: Mapped[str] = mapped_column(String(64), default="")
+    webhook_secret: Mapped[str] = mapped_column(String(64), default="")
     error_code: Mapped[str | None] = mapped_column(String(100))
     error_params: Mapped[dict[str, Any] | None]
     poll_s: Mapped[int] = mapped_column(default=0)
+    failures: Mapped[int] = mapped_column(default=0, server_default=text("0"))
+    note: Mapped[str] = mapped_column(String(40), default="", server_default=text("''"))
+    applied: Mapped[dict[str, Any] | None]
     job_id: Mapped[str] = mapped_column(String(100), default="")
     wanted_at: Mapped[datetime | None]
+    due_at: Mapped[datetime | None]
     fetched_at: Mapped[datetime | None]
     indexed_at: Mapped[datetime | None]
     created_at: Mapped[datetime] = mapped_column(default=utc_now)
     deleted_at: Mapped[datetime | None]
+    receipt_id: Mapped[UUID | None]
 
 
 class RepositoryFile(Base):
@@ -145,9 +158,13 @@ def page_of_files(
     """
     query = select(RepositoryFile).where(RepositoryFile.repository_id == repository_id)
     if skipped:
-        query = query.where(RepositoryFile.reason != "")
+        query = query.where(RepositoryFile.reason.not_in(("", WAITING)))
     else:
-        query = query.join(Document, Document.id == RepositoryFile.document_id).where(*covered(permit))
+        query = (
+            query.where(RepositoryFile.reason == "")
+            .join(Document, Document.id == RepositoryFile.document_id)
+            .where(*covered(permit))
+        )
     if after is not None:
         query = query.where(RepositoryFile.path > after)
     return session.scalars(query.order_by(RepositoryFile.path).limit(limit)).all()

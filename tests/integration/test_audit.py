@@ -116,6 +116,7 @@ def questions(office: Office) -> Iterator[tuple[str, dict[str, Any], str]]:
         yield "/api/v1/answers", {"question": QUESTION, "stream": stream}, "native"
         yield "/v1/chat/completions", chat(stream=stream), "openai"
         yield "/v1/responses", {"model": "rag/all", "input": QUESTION, "stream": stream}, "openai"
+    yield "/tools/ask", {"question": QUESTION}, "tools"
 
 
 def test_questions_and_answers_are_on_record_whatever_the_door(office: Office) -> None:
@@ -143,6 +144,7 @@ def searches(office: Office) -> Iterator[tuple[str, str, dict[str, Any], str]]:
     wanted = {"knowledge_id": office.collection, "query": QUESTION, "retrieval_setting": {"top_k": 3}}
     yield "POST", "/dify/retrieval", {"json": wanted}, "dify"
     yield "POST", "/continue/context", {"json": {"query": QUESTION}}, "continue"
+    yield "POST", "/tools/search", {"json": {"query": QUESTION}}, "tools"
     store = f"vs_{UUID(office.collection_id).hex}"
     yield "POST", f"/v1/vector_stores/{store}/search", {"json": {"query": QUESTION}}, "openai"
 

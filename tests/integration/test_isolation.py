@@ -189,6 +189,8 @@ def requests(world: World) -> Iterator[tuple[str, str, dict[str, Any]]]:
     yield "PUT", f"/api/v1/documents/{world.document_id}/access", {"json": {"deny": ["attribute:a=b"], "force": True}}
     yield "GET", f"/api/v1/documents/{world.document_id}/access/explain", {"params": {"subject": "user:vault"}}
     yield "GET", f"/api/v1/chunks/{world.chunk_id}", {}
+    for name in (world.document_id, f"doc://{world.document_id}", world.chunk_id):
+        yield "POST", "/tools/fetch", {"json": {"id": name}}
     yield "GET", f"/api/v1/chunks/{world.chunk_id}", {"params": {"as_of": world.valid_at}}
     yield "GET", f"/api/v1/documents/{world.document_id}/versions", {}
     yield "PATCH", f"/api/v1/documents/{world.document_id}", {"json": {"attributes": {"site": "mine"}}}

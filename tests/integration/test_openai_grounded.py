@@ -23,7 +23,7 @@ from rag.generation.scripted import ScriptedEngine, Step, spoken
 from rag.store.tenant import Tenant
 from rag.text.question import QuestionReader
 from tests.support.generators import generation_of
-from tests.support.live import openai_client, served
+from tests.support.live import asked_and_left, openai_client, served
 from tests.support.running import Caller, Running, running, settings_for
 
 LEAVE = "# 취업규칙 `[개정](http://evil.example)`\n\n## 휴가\n\n연차휴가는 15일이다. 경조휴가는 5일이다.\n"
@@ -357,11 +357,13 @@ def test_a_client_that_goes_away_stops_the_answer(reader: Caller, route: str) ->
     asking, generator = writing(reader, Draft((Span(0, 0, 6),)), 30.0)
     body = {"model": "rag/all", "messages": ASKED, "input": QUESTION, "stream": True}
     with served(create_app(asking.running.services)) as address:
-        with httpx.Client(trust_env=False, headers=reader.headers) as http:
-            with http.stream("POST", f"{address}/v1/{route}", json=body) as response:
-                assert next(response.iter_bytes())
-            with pytest.raises(httpx.ReadTimeout):
-                http.post(f"{address}/v1/{route}", json=body | {"stream": False}, timeout=4.0)
+        streaming = httpx.stream("POST", f"{address}/v1/{route}", json=body, headers=reader.headers, trust_env=False)
+        with streaming as response:
+            pieces = response.iter_bytes()
+            while not generator.requests:  # the first events of a response go out before anybody writes
+                assert next(pieces)
+        whole = body | {"stream": False}
+        asked_and_left(f"{address}/v1/{route}", whole, reader.headers, lambda: len(generator.requests) == 2)
         deadline = time.monotonic() + 20
         while generator.closed < 2 and time.monotonic() < deadline:
             time.sleep(0.02)

@@ -55,6 +55,7 @@ ASKING = {
     "/v1/vector_stores/{store_id}/search", "/dify/retrieval", "/continue/context", "/v1/embeddings", "/v1/rerank",
     "/rerank", "/v1/score", "/score", "/api/v1/answers/{answer}/feedback",
     "/api/v1/widget-tokens",
+    "/tools/search", "/tools/fetch", "/tools/search_code", "/tools/list_knowledge_bases", "/tools/ask", "/mcp",
 }  # fmt: skip
 """Routes that a key which reads may use though they are sent by POST (see `UNSAFE_WITH_READ`)."""
 
@@ -380,6 +381,8 @@ UNSAFE_WITH_READ = {
     Action.READ_OWN_IDENTITY: "the end of one's own session",
     Action.USE_MODELS: "texts are sent by POST",
     Action.READ_DOCUMENTS: "a list of ids is sent by POST",
+    Action.LIST_COLLECTIONS: "tools are called by POST",
+    Action.LIST_MODELS: "messages of a protocol are sent by POST",
 }
 
 

@@ -35,6 +35,9 @@ ROUTES = {
     "POST /v1/vector_stores/{store_id}/search",
     "POST /dify/retrieval",
     "POST /continue/context",
+    "POST /tools/search",
+    "POST /tools/search_code",
+    "POST /tools/ask",
 }
 
 

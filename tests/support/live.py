@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, suppress
 from typing import Any
 
 import httpx
@@ -49,3 +50,19 @@ def openai_client(address: str, key: str, *, retries: int = 0, language: str = "
     http = httpx.Client(headers={"Accept-Language": language}, trust_env=False)
     with openai.OpenAI(base_url=f"{address}/v1", api_key=key, http_client=http, max_retries=retries) as client:
         yield client
+
+
+def asked_and_left(address: str, body: dict[str, Any], headers: dict[str, str], begun: Callable[[], bool]) -> None:
+    """Ask, and hang up as soon as the answer is `begun`: a time limit would hang up before that on a busy machine."""
+
+    async def ask() -> None:
+        async with httpx.AsyncClient(trust_env=False, timeout=60) as http:
+            asking = asyncio.create_task(http.post(address, json=body, headers=headers))
+            async with asyncio.timeout(30):
+                while not begun():
+                    await asyncio.sleep(0.02)
+            asking.cancel()
+            with suppress(asyncio.CancelledError):
+                await asking
+
+    asyncio.run(ask())

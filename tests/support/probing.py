@@ -21,7 +21,7 @@ from rag.store.tables import METADATA
 from tests.support.running import Running
 
 LOOKS_LIKE_AN_ID = re.compile(
-    r"(^|_)ids?$|collection|parent|^model$|repositor|^cursor$|^after$|^before$|conversation|^answer$|subject|owner|"
+    r"(^|_)ids?$|^repo$|collection|parent|^model$|repositor|^cursor$|^after$|^before$|conversation|^answer$|subject|owner|"
     r"group|member|account|grant|tenant|^key$|^keys$|user_name|knowledge|^source$|^access$|^allow$|^deny$|version$"
 )
 
@@ -146,6 +146,8 @@ PROBED: dict[tuple[str, str, Fields], Slot] = {
     ("GET", "/api/v1/documents/{document_id}/access/explain", ("query", "subject")): Slot("account", "user:{}", filters=True),
     ("POST", f"{_COLLECTION}/documents/access", ("body", "filter", "document_ids", "[]")): Slot("document", filters=True),
     ("POST", "/continue/context", ("body", "options", "collections", "[]")): Slot("collection"),
+    ("POST", "/tools/fetch", ("body", "id")): Slot("document"),
+    ("POST", "/tools/search_code", ("body", "repo")): Slot("collection", filters=True),
 }  # fmt: skip
 """Fields that hold ids beside the path parameters."""
 

@@ -1,0 +1,282 @@
+"""Repositories: git repositories whose files at a branch or tag are documents of a collection, kept in step by durable jobs."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Sequence
+from typing import Annotated
+from uuid import UUID, uuid4
+
+from anyio.to_thread import run_sync
+from fastapi import APIRouter, Depends, Query, Request
+from sqlalchemy.orm import Session
+
+from api.audit import audit_of, client_address
+from api.deps import PROBLEMS, Caller, Services, guarded, services_of
+from api.schemas.receipts import ReceiptOut
+from api.schemas.repositories import (
+    RepositoryAdded,
+    RepositoryChange,
+    RepositoryFileOut,
+    RepositoryFilePage,
+    RepositoryIn,
+    RepositoryList,
+    RepositoryOut,
+    SyncIn,
+    WebhookTaken,
+)
+from ingest.connectors.repository_options import RepositoryOptions
+from ingest.connectors.webhooks import verified
+from rag.access import rules
+from rag.access.audit import Deed, ServiceTrail
+from rag.access.personal_data.reading import names_masked
+from rag.access.policy import Action
+from rag.domain.access import id_of
+from rag.domain.audit import AuditKind
+from rag.domain.errors import InvalidRequest, NotAuthenticated, NotPermitted, PayloadTooLarge
+from rag.domain.language import CollectionKind
+from rag.domain.principal import Permit
+from rag.mirrors.fetching import remote_of
+from rag.store import collection, repository, repository_work
+from rag.store.repository import Repository
+from rag.store.session import naming
+
+router = APIRouter(prefix="/repositories", tags=["repositories"], responses=PROBLEMS)
+
+Reader = Annotated[Caller, Depends(guarded(Action.READ_DOCUMENTS))]
+Tender = Annotated[Caller, Depends(guarded(Action.CHANGE_COLLECTION))]
+_SECRET_BYTES = 32
+_WEBHOOK_BYTES = 1 << 20
+_NAME = 200
+
+
+@router.post("", status_code=201)
+def add_repository(body: RepositoryIn, caller: Tender) -> RepositoryAdded:
+    """Add a repository to a collection of code; it is fetched and indexed in the background."""
+    permit = caller.permit([body.collection])
+    (collection_id,) = permit.collections
+    services = caller.services
+    settings = services.rag.settings.repositories
+    options = RepositoryOptions.of(body.options.to_json())
+    name = body.name or _name_in(body.url)
+    remote = remote_of(settings, body.url, body.credential, name=name)
+    secret = secrets.token_urlsafe(_SECRET_BYTES) if body.webhook else ""
+    row = Repository(
+        id=uuid4(),
+        tenant_id=permit.tenant_id,
+        collection_id=collection_id,
+        name=name,
+        url=remote.url,
+        ref=body.ref,
+        credential=body.credential,
+        options=options.to_json(),
+        owner_id=permit.principal.id,
+        webhook_secret=secret,
+        poll_s=settings.poll_s if body.poll_s is None else body.poll_s,
+    )
+    with naming(services.rag.database, name) as session:
+        (into,) = collection.permitted(session, permit)
+        if into.kind != CollectionKind.CODE:
+            raise InvalidRequest(detail=f"collection: {into.name} is no collection of code")
+        _require_rules(session, permit, options)
+        session.add(row)
+    services.ingest.repositories.wish(row.id)
+    return _added(caller, permit, row.id, secret)
+
+
+@router.get("")
+def list_repositories(caller: Reader) -> RepositoryList:
+    """The repositories of all collections that the key may see."""
+    permit = caller.permit()
+    with caller.services.rag.database.read() as session:
+        rows = repository.of_permit(session, permit)
+        return RepositoryList(repositories=_shown(session, caller, permit, rows))
+
+
+@router.get("/{repository_id}")
+def get_repository(repository_id: UUID, caller: Reader) -> RepositoryOut:
+    """One repository: what it is doing, and why the last try failed where it did."""
+    permit = caller.permit()
+    with caller.services.rag.database.read() as session:
+        return _shown(session, caller, permit, [repository.get_permitted(session, permit, repository_id)])[0]
+
+
+@router.patch("/{repository_id}")
+def change_repository(repository_id: UUID, body: RepositoryChange, caller: Tender) -> RepositoryAdded:
+    """Change a repository; what is left out stays. Rules of paths hold for what is indexed a moment later, the rest after
+    the next look, which is at once."""
+    permit = caller.permit()
+    services = caller.services
+    secret: str | None = None
+    with services.rag.database.write() as session:
+        found = repository.get_permitted(session, permit, repository_id)
+        row = session.get_one(Repository, found.id, with_for_update=True, populate_existing=True)
+        narrowed = permit.narrowed([row.collection_id])
+        url, credential = body.url or row.url, row.credential if body.credential is None else body.credential
+        row.url = remote_of(services.rag.settings.repositories, url, credential, name=row.name).url
+        row.credential = credential
+        row.ref = row.ref if body.ref is None else body.ref
+        row.poll_s = row.poll_s if body.poll_s is None else body.poll_s
+        if body.options is not None:
+            options = RepositoryOptions.of(body.options.to_json())
+            _require_rules(session, narrowed, options)
+            row.options = options.to_json()
+        if body.webhook is not None:
+            secret = secrets.token_urlsafe(_SECRET_BYTES) if body.webhook else ""
+            row.webhook_secret = secret
+    if body.options is not None:
+        services.ingest.repositories.change_rules(repository_id)
+    services.ingest.repositories.wish(repository_id)
+    return _added(caller, permit, repository_id, secret)
+
+
+@router.delete("/{repository_id}", status_code=202)
+def delete_repository(repository_id: UUID, caller: Tender) -> ReceiptOut:
+    """Delete a repository: gone with its documents for every reader at once, and purged in the background."""
+    receipt = caller.services.ingest.repositories.delete(caller.permit(), repository_id)
+    return ReceiptOut.of(receipt, receipt.source_key)
+
+
+@router.post("/{repository_id}/sync", status_code=202)
+def sync_repository(
+    repository_id: UUID, caller: Annotated[Caller, Depends(guarded(Action.SYNC_SOURCES))], body: SyncIn | None = None
+) -> RepositoryOut:
+    """Look at the remote now."""
+    permit = caller.permit()
+    database = caller.services.rag.database
+    with database.write() as session:
+        row = repository.get_permitted(session, permit, repository_id)
+        if body is not None and body.retry_failed:
+            repository_work.forget_failed(session, row.id)
+    caller.services.ingest.repositories.wish(repository_id)
+    with database.read() as session:
+        return _shown(session, caller, permit, [repository.get_permitted(session, permit, repository_id)])[0]
+
+
+@router.get("/{repository_id}/files")
+def list_files(
+    repository_id: UUID,
+    caller: Reader,
+    skipped: Annotated[
+        bool, Query(description="those that are not in the index; for who tends the collection")
+    ] = False,
+    cursor: Annotated[str | None, Query(max_length=1800, pattern=r"^[^\x00]*$")] = None,
+    limit: Annotated[int, Query(ge=1, le=500)] = 500,
+) -> RepositoryFilePage:
+    """Files of a repository by path: those in the index that the key may read, or those that were left out, and why."""
+    permit = caller.permit()
+    database = caller.services.rag.database
+    with database.read() as session:
+        row = repository.get_permitted(session, permit, repository_id)
+        if skipped and row.collection_id not in _tended(caller):
+            raise NotPermitted
+        rows = repository.page_of_files(session, permit, row.id, after=cursor, limit=limit + 1, skipped=skipped)
+        page = rows[:limit]
+        caller.audit.saw(item.document_id for item in page if not item.reason)
+        names = names_masked(session, permit, [(row.collection_id, item.path) for item in page])
+    files = [RepositoryFileOut.of(item, name, caller.language) for item, name in zip(page, names, strict=True)]
+    return RepositoryFilePage(files=files, next_cursor=page[-1].path if len(rows) > limit else None)
+
+
+@router.post("/{repository_id}/webhook")
+async def take_webhook(repository_id: str, request: Request) -> WebhookTaken:
+    """Take a push hook of GitLab, GitHub or Gitea: signed with the repository's own secret, it asks for a look, and no more.
+
+    No key is needed. A wrong signature, an unknown repository and one without a webhook are refused alike.
+    """
+    request.app.state.webhooks.enter(_address(request))
+    body = await _body(request)
+    looked = await run_sync(_rung, request, services_of(request), repository_id, body)
+    return WebhookTaken(looked=looked)
+
+
+def _rung(request: Request, services: Services, repository_id: str, body: bytes) -> bool:
+    """Whether a look follows.
+
+    Raises:
+        NotAuthenticated: nobody who knows the secret sent this.
+    """
+    identity = id_of(repository_id)
+    with services.rag.database.read() as session:
+        row = session.get(Repository, identity) if identity is not None else None
+        known = row if row is not None and row.deleted_at is None and row.webhook_secret else None
+    # as long for a repository that nobody knows as for any other
+    secret = secrets.token_urlsafe(_SECRET_BYTES) if known is None else known.webhook_secret
+    pushed = verified(request.headers, body, secret)
+    if pushed is None or known is None:
+        audit_of(request).arrived(request, None, webhook=repository_id[:100])
+        raise NotAuthenticated
+    if not pushed.concerns(known.ref):
+        return False
+    trail = ServiceTrail(services.rag.audit, known.tenant_id, "webhook", "native")
+    trail.record([Deed(AuditKind.REPOSITORY_SYNCED, f"{request.method} {request.url.path}")])
+    return services.ingest.repositories.wish(known.id)
+
+
+async def _body(request: Request) -> bytes:
+    """The body, as far as a webhook may have one.
+
+    Raises:
+        PayloadTooLarge: it is larger.
+    """
+    body = bytearray()
+    async for part in request.stream():
+        body += part
+        if len(body) > _WEBHOOK_BYTES:
+            raise PayloadTooLarge(limit_mb=_WEBHOOK_BYTES >> 20)
+    return bytes(body)
+
+
+def _address(request: Request) -> str:
+    return client_address(request.scope, request.headers, services_of(request).settings.connections.proxies())
+
+
+def _tended(caller: Caller) -> frozenset[UUID]:
+    """The collections that the caller tends."""
+    try:
+        return caller.services.rag.policy.authorize(caller.principal, Action.CHANGE_COLLECTION).collections
+    except NotPermitted:
+        return frozenset()
+
+
+def _require_rules(session: Session, permit: Permit, options: RepositoryOptions) -> None:
+    """Refuse rules that the caller may not give, before any file gets one."""
+    for rule in options.path_rules:
+        rules.require_decidable(session, permit, rule.given)
+
+
+def _shown(session: Session, caller: Caller, permit: Permit, rows: Sequence[Repository]) -> list[RepositoryOut]:
+    tended = _tended(caller)
+    names = {item.id: item.name for item in collection.permitted(session, permit)}
+    counts = repository_work.counts(session, [row.id for row in rows])
+    return [
+        RepositoryOut.of(
+            row,
+            names[row.collection_id],
+            counts.get(row.id, (0, 0)),
+            repository_work.waiting_for_vectors(session, row.id),
+            caller.language,
+            tends=row.collection_id in tended,
+        )
+        for row in rows
+    ]
+
+
+def _added(caller: Caller, permit: Permit, repository_id: UUID, secret: str | None) -> RepositoryAdded:
+    with caller.services.rag.database.read() as session:
+        row = repository.get_permitted(session, permit, repository_id)
+        shown = _shown(session, caller, permit, [row])[0]
+    path = f"/api/v1/repositories/{repository_id}/webhook" if secret else None
+    return RepositoryAdded(repository=shown, webhook_secret=secret or None, webhook_path=path)
+
+
+def _name_in(url: str) -> str:
+    """What a repository is called by its address: `payments` of `git@git.example.kr:pay/payments.git`.
+
+    Raises:
+        InvalidRequest: nothing in it can be a name.
+    """
+    last = url.rstrip("/").removesuffix("/.git").replace(":", "/").rpartition("/")[2].removesuffix(".git").strip()
+    if not last or last.startswith(".") or not last.isprintable():
+        raise InvalidRequest(detail="name: the address has none; say one")
+    return last[:_NAME]

@@ -1,0 +1,48 @@
+"""How often webhooks may call: anybody can reach their routes, and a flood must cost nobody else anything."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+
+from rag.domain.errors import RateLimited
+
+A_MINUTE = 120
+"""Calls of one address. A server that pushes for hundreds of repositories sends fewer, and may send again."""
+_MINUTE_S = 60.0
+_MOST = 10_000
+"""Addresses that are remembered; of more, those unseen for the longest are forgotten."""
+
+
+class WebhookLimit:
+    """Counts calls by address, in this process. Thread-safe.
+
+    Args:
+        clock: seconds that never go back.
+    """
+
+    def __init__(self, a_minute: int = A_MINUTE, clock: Callable[[], float] = time.monotonic) -> None:
+        self._a_minute, self._clock = a_minute, clock
+        self._lock = threading.Lock()
+        self._seen: OrderedDict[str, tuple[float, float]] = OrderedDict()
+
+    def enter(self, address: str) -> None:
+        """Count a call.
+
+        Raises:
+            RateLimited: the address has used up what comes back evenly over a minute.
+        """
+        now, rate = self._clock(), self._a_minute / _MINUTE_S
+        with self._lock:
+            left, before = self._seen.pop(address, (float(self._a_minute), now))
+            left = min(self._a_minute, left + (now - before) * rate)
+            refused = left < 1
+            self._seen[address] = (left if refused else left - 1, now)
+            while len(self._seen) > _MOST:
+                self._seen.popitem(last=False)
+        if refused:
+            raise RateLimited(
+                who="webhook", what="requests", limit=self._a_minute, retry_after_s=int((1 - left) / rate) + 1
+            )

@@ -1,0 +1,82 @@
+"""Python."""
+
+from __future__ import annotations
+
+import ast
+import builtins
+from collections.abc import Sequence
+from functools import partial
+from inspect import cleandoc
+
+from ingest.parsing.code_grammars import Node
+from ingest.parsing.code_rules import Definition, Rules, TestClue, in_field, line_of, named, text_of, words
+from rag.domain.code import Import, SymbolKind
+
+_PREFIX = "rRuUbBfF"
+
+
+def _assigned(node: Node) -> Sequence[Node]:
+    """The names on the left: of `a = 1`, and of `self.a = 1` in a constructor, where fields are made."""
+    left = node.child_by_field_name("left")
+    if left is None:
+        return ()
+    if left.type == "attribute":
+        return named(left, "identifier")[1:] if text_of(left).startswith("self.") else ()
+    return [left] if left.type == "identifier" else named(left, "identifier")
+
+
+def _imports(node: Node) -> Sequence[Import]:
+    line = line_of(node)
+    if node.type == "import_statement":
+        return [Import(_dotted(item), line) for item in in_field(node, "name")]
+    if node.type == "future_import_statement":
+        return ()
+    names = tuple(_dotted(item) for item in in_field(node, "name"))
+    return [Import(text_of(node.child_by_field_name("module_name")), line, names)]
+
+
+def _dotted(node: Node) -> str:
+    return text_of(node.child_by_field_name("name") or node if node.type == "aliased_import" else node)
+
+
+def _docstring(node: Node) -> str:
+    body = node.child_by_field_name("body")
+    first = None if body is None else next((c for c in body.named_children if c.type != "comment"), None)
+    if first is None or first.type != "expression_statement" or first.named_child_count != 1:
+        return ""
+    value = first.named_child(0)
+    if value is None or value.type != "string":
+        return ""
+    written = text_of(value)
+    try:
+        found = ast.literal_eval(written)
+    except (ValueError, SyntaxError, MemoryError, RecursionError):
+        found = written.lstrip(_PREFIX).strip("\"'")
+    return cleandoc(found) if isinstance(found, str) else ""
+
+
+def _is_test(clue: TestClue) -> bool:
+    if clue.kind is SymbolKind.CLASS:
+        return clue.name.startswith("Test") and clue.file.startswith("test_")
+    return clue.kind in (SymbolKind.FUNCTION, SymbolKind.METHOD) and clue.name.startswith("test")
+
+
+RULES = Rules(
+    definitions={
+        "class_definition": Definition(SymbolKind.CLASS),
+        "function_definition": Definition(SymbolKind.FUNCTION),
+        "assignment": Definition(SymbolKind.VARIABLE, _assigned, (), within=False),
+        "type_alias_statement": Definition(SymbolKind.TYPE, partial(in_field, name="left"), ("right",), within=False),
+    },
+    wrappers=frozenset({"decorated_definition", "expression_statement"}),
+    calls={"call": "function"},
+    members={"attribute": ("attribute", "object")},
+    typed=frozenset({"type"}),
+    inherits=frozenset({"class_definition.superclasses"}),
+    plain=frozenset({"keyword_argument"}),
+    opaque=words("string_start string_content string_end integer float import_prefix"),
+    imports=dict.fromkeys(("import_statement", "import_from_statement", "future_import_statement"), _imports),
+    docstring=_docstring,
+    is_test=_is_test,
+    ignored=frozenset(dir(builtins)) | words("self cls Any Self"),
+)

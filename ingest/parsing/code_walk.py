@@ -1,0 +1,543 @@
+"""One walk through a syntax tree: definitions, uses and imports, by the rules of the language (`code_rules`)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from ingest.parsing.code_comments import plain_comment
+from ingest.parsing.code_grammars import Language, Node, Tree, grammar
+from ingest.parsing.code_rules import Definition, Rules, TestClue
+from rag.domain.code import CodeOutline, Import, Reference, ReferenceRole, Symbol, SymbolKind
+
+_MAX_SIGNATURE = 300
+"""Characters; what is longer is a table of values or generated."""
+_MAX_QUALIFIER = 80
+_MAX_DOC = 2000
+_MAX_DEPTH = 40
+"""Definitions inside one another; what lies deeper belongs to the last of them."""
+_MAX_NAME = 200
+_OWNING = frozenset((SymbolKind.CLASS, SymbolKind.INTERFACE, SymbolKind.STRUCT, SymbolKind.ENUM, SymbolKind.TRAIT))
+_RUNNING = frozenset((SymbolKind.FUNCTION, SymbolKind.METHOD, SymbolKind.PROCEDURE))
+_BOUND = frozenset((SymbolKind.VARIABLE, SymbolKind.CONSTANT, SymbolKind.FIELD))
+_ANNOTATIONS = re.compile(r"^(?:@(?!interface\b)[\w.]+(?:\((?:[^()]|\([^()]*\))*\))?\s*|#?\[[^\]]*\]\s*)+")
+_ENDS = " \t{=:;"
+_NAME = re.compile(r"[^\W\d]\w*$|[^\W\d][\w-]*$")
+_LOUD = re.compile(r"[A-Z][A-Z0-9_]+$")
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """The innermost definition around a node; at the top of the file a scope without a name."""
+
+    path: str = ""
+    name: str = ""
+    kind: SymbolKind | None = None
+    depth: int = 0
+    outer: Scope | None = None
+
+    def inner(self, name: str) -> str:
+        """The path of a name in it."""
+        return f"{self.path}.{name}" if self.path else name
+
+
+@dataclass(frozen=True, slots=True)
+class _Lead:
+    """Comments and attributes right before a node, on lines `first` to `last`, from 0."""
+
+    first: int
+    last: int
+    nodes: tuple[Node, ...]
+
+
+@dataclass(slots=True)
+class _Use:
+    """A name that may turn out to be worth noting."""
+
+    name: str
+    qualifier: str
+    enclosing: str
+    line: int
+
+
+_ROLES = (None, ReferenceRole.TYPE, ReferenceRole.INHERIT)
+_PLAIN, _TYPED, _INHERITED = range(3)
+_Entry = tuple[Node, Scope, int, "_Lead | None", "Node | None"]
+"""A node, what is around it, what a bare name in it is, the comments before it, and the wrapper that it is in."""
+_Handler = Callable[["Walk", Node, Scope, int, "_Lead | None", "Node | None"], None]
+
+
+class Walk:
+    """The walk through one tree. Iterative: source code that nobody trusts may nest as deep as it likes."""
+
+    def __init__(self, language: str, rules: Rules, plan: Plan, source: bytes, file: str) -> None:
+        self._language = language
+        self._rules = rules
+        self._plan = plan
+        self._source = source
+        self._file = file
+        self._stack: list[_Entry] = []
+        self._named: set[int] = set()
+        self._symbols: list[Symbol] = []
+        self._paths: set[str] = set()
+        self._imports: list[Import] = []
+        self._references: dict[tuple[str, ReferenceRole, str, str], list[int]] = {}
+        self._uses: list[_Use] = []
+
+    def outline(self, root: Node) -> CodeOutline:
+        """What the tree below `root` defines, uses and imports."""
+        handlers, opaque, stack = self._plan.handlers, self._plan.opaque, self._stack
+        self._expand(root, Scope(), _PLAIN)
+        while stack:
+            node, scope, mode, lead, outer = stack.pop()
+            kind = node.kind_id
+            handler = handlers.get(kind)
+            if handler is not None:
+                handler(self, node, scope, mode, lead, outer)
+            elif kind not in opaque:
+                self._expand(node, scope, mode)
+        self._keep_uses()
+        return CodeOutline(
+            self._language,
+            tuple(sorted(self._symbols, key=lambda item: (item.first, -item.last))),
+            tuple(self._noted()),
+            tuple(self._imports),
+            root.has_error,
+        )
+
+    def _text(self, node: Node) -> str:
+        return self._source[node.start_byte : node.end_byte].decode("utf-8", "replace")
+
+    # -- going down ------------------------------------------------------------------------------------------------
+
+    def _expand(
+        self, node: Node, scope: Scope, mode: int, outer: Node | None = None, lead: _Lead | None = None
+    ) -> None:
+        """Push the children of a node, each with the comments right before it."""
+        children = node.named_children
+        if not children:
+            return
+        leading = self._plan.leading
+        entries: list[_Entry] = []
+        before: Node | None = None
+        for child in children:
+            if child.kind_id in leading:
+                lead = _longer(lead, child, before)
+                if child.kind_id not in self._plan.comments:
+                    entries.append((child, scope, mode, None, None))
+            else:
+                entries.append((child, scope, mode, lead, outer))
+                if outer is None:
+                    lead = None
+            before = child
+        self._stack += reversed(entries)
+
+    def wrapped(self, node: Node, scope: Scope, mode: int, lead: _Lead | None, outer: Node | None) -> None:
+        """A wrapper: the definition in it begins where it begins."""
+        self._expand(node, scope, mode, outer or node, lead)
+
+    def owned(self, node: Node, scope: Scope, mode: int, lead: _Lead | None, outer: Node | None) -> None:
+        """Names in it are those of a definition that stands elsewhere."""
+        owner = self._rules.owners[node.type](node)
+        name = "" if owner is None else _bare(self._text(owner))
+        inside = scope
+        if name and scope.depth < _MAX_DEPTH:
+            inside = Scope(scope.inner(name), name, SymbolKind.CLASS, scope.depth + 1, scope)
+        self._descend(node, inside, mode)
+
+    # -- definitions -----------------------------------------------------------------------------------------------
+
+    def defined(self, node: Node, scope: Scope, mode: int, lead: _Lead | None, outer: Node | None) -> None:
+        """A node that may define something."""
+        definition = self._plan.definitions[node.kind_id]
+        names = self._names(definition, node) if scope.depth < min(definition.depth, _MAX_DEPTH) else []
+        inside = scope
+        for item in names:
+            made = self._symbol(definition, node, item, scope, lead, outer)
+            if made is not None and definition.within:
+                inside = made
+        self._descend(node, inside, mode)
+
+    def _names(self, definition: Definition, node: Node) -> list[Node]:
+        if isinstance(definition.name, str):
+            found = node.child_by_field_name(definition.name)
+            return [] if found is None else [found]
+        return list(definition.name(node))
+
+    def _symbol(
+        self, definition: Definition, node: Node, item: Node, scope: Scope, lead: _Lead | None, outer: Node | None
+    ) -> Scope | None:
+        """Note a definition; what encloses what lies in it, None when it is none worth noting."""
+        name = self._text(item).strip("\"'`[]")
+        around = scope
+        if scope.kind in _RUNNING and definition.kind in _BOUND:
+            if not self._is_own_field(item, scope) or scope.outer is None:
+                return None
+            around = scope.outer
+        if not name or len(name) > _MAX_NAME or "\n" in name:
+            return None
+        self._named.add(item.start_byte)
+        owner = None if definition.owner is None else definition.owner(node)
+        path = around.inner(name)
+        if owner is not None:
+            path = around.inner(f"{_bare(self._text(owner))}.{name}")
+        kind = _kind(definition.kind, name, around, owner is not None)
+        if definition.kind in _BOUND and path in self._paths:
+            return None
+        self._paths.add(path)
+        self._note(definition, node, name, path, kind, around, lead, outer)
+        return Scope(path, name, kind, scope.depth + 1, scope)
+
+    def _is_own_field(self, item: Node, scope: Scope) -> bool:
+        return scope.name == "__init__" and self._source[: item.start_byte].endswith(b"self.")
+
+    def _note(
+        self,
+        definition: Definition,
+        node: Node,
+        name: str,
+        path: str,
+        kind: SymbolKind,
+        scope: Scope,
+        lead: _Lead | None,
+        outer: Node | None,
+    ) -> None:
+        whole = outer or node
+        first, last = whole.start_point.row, _last_row(whole)
+        doc = ""
+        begin = whole.start_byte
+        if lead is not None and lead.last + 1 >= first:
+            first = min(first, lead.first)
+            doc = plain_comment([self._text(item) for item in lead.nodes if item.kind_id in self._plan.comments])
+            begin = next((n.start_byte for n in lead.nodes if n.kind_id not in self._plan.comments), begin)
+        if self._rules.docstring is not None:
+            doc = self._rules.docstring(node) or doc
+        stop = _signature_end(definition, node)
+        signature = self._source[node.start_byte : stop].decode("utf-8", "replace")
+        head = self._source[begin:stop].decode("utf-8", "replace")
+        test = self._rules.is_test(TestClue(kind, name, head, scope.name, self._file))
+        self._symbols.append(
+            Symbol(name, path, kind, _one_line(signature), first + 1, last + 1, doc[:_MAX_DOC].rstrip(), test)
+        )
+
+    def _descend(self, node: Node, scope: Scope, mode: int) -> None:
+        """Push the children of a definition; fields that are inherited from apart."""
+        inherited = self._plan.inherited.get(node.kind_id)
+        field = None if inherited is None else node.child_by_field_id(inherited)
+        if field is None:
+            self._expand(node, scope, mode)
+            return
+        entries = len(self._stack)
+        self._expand(node, scope, mode)
+        self._stack[entries:] = [
+            (child, scope, _INHERITED if child == field else mode, lead, outer)
+            for child, scope, mode, lead, outer in self._stack[entries:]
+        ]
+
+    # -- uses ------------------------------------------------------------------------------------------------------
+
+    def called(self, node: Node, scope: Scope, mode: int, lead: _Lead | None, outer: Node | None) -> None:
+        """A call; in some languages one that makes a definition."""
+        inside = scope
+        if self._rules.named_call is not None and (found := self._rules.named_call(node)) is not None:
+            inside = self._defined_by_call(node, scope, found, lead, outer)
+        else:
+            name, qualifier = self._callee(node)
+            if name is not None:
+                self._named.add(name.start_byte)
+                self._refer(self._text(name), ReferenceRole.CALL, scope, qualifier, node)
+        self._expand(node, inside, _PLAIN)
+
+    def _callee(self, node: Node) -> tuple[Node | None, str]:
+        """What a call calls, and what stands before it."""
+        field = self._rules.calls[node.type]
+        callee = node.named_child(0) if field == "*" else node.child_by_field_name(field)
+        own = self._rules.members.get(node.type)
+        if own is not None and callee is not None and own[0] == field:
+            return callee, self._qualifier(node.child_by_field_name(own[1]))
+        return self._last_name(callee)
+
+    def _last_name(self, node: Node | None) -> tuple[Node | None, str]:
+        """The node of the last name in `a.b.c`, and what stands before it."""
+        for _ in range(4):
+            if node is None:
+                break
+            fields = self._plan.members.get(node.kind_id)
+            if fields is not None:
+                name, before = _parts(node, fields)
+                if name is not None and name.kind_id in self._plan.members:
+                    node = name
+                    continue
+                return name, self._qualifier(before)
+            if node.kind_id in self._plan.leaves:
+                return node, ""
+            node = node.named_child(0) if node.named_child_count else None
+        return None, ""
+
+    def _qualifier(self, node: Node | None) -> str:
+        if node is None or node.end_byte - node.start_byte > _MAX_QUALIFIER:
+            return ""
+        written = self._text(node)
+        return "" if "\n" in written else written.removesuffix("::").removesuffix(".")
+
+    def _defined_by_call(
+        self,
+        node: Node,
+        scope: Scope,
+        found: tuple[str, SymbolKind, bool],
+        lead: _Lead | None,
+        outer: Node | None,
+    ) -> Scope:
+        name, kind, test = found
+        name = " ".join(name.split())[:_MAX_NAME]
+        if not name or scope.depth >= _MAX_DEPTH:
+            return scope
+        whole = outer or node
+        first = whole.start_point.row
+        doc = ""
+        if lead is not None and lead.last + 1 >= first:
+            first = min(first, lead.first)
+            doc = plain_comment([self._text(item) for item in lead.nodes])
+        head = self._text(node).partition("\n")[0]
+        self._symbols.append(
+            Symbol(
+                name, scope.inner(name), kind, _one_line(head), first + 1, _last_row(whole) + 1, doc[:_MAX_DOC], test
+            )
+        )
+        return Scope(scope.inner(name), name, kind, scope.depth + 1, scope)
+
+    def imported(self, node: Node, scope: Scope, mode: int, lead: _Lead | None, outer: Node | None) -> None:
+        """An import."""
+        found = self._rules.imports[node.type](node)
+        self._imports += found
+        if not found and node.type in self._rules.calls:
+            self.called(node, scope, mode, lead, outer)
+
+    def membered(self, node: Node, scope: Scope, mode: int, lead: _Lead | None, outer: Node | None) -> None:
+        """`a.b` that is not called."""
+        name, before = _parts(node, self._plan.members[node.kind_id])
+        if name is None or name.kind_id not in self._plan.leaves:
+            self._expand(node, scope, mode)
+            return
+        if name.start_byte not in self._named:
+            self._named.add(name.start_byte)
+            role = _ROLES[mode]
+            if role is not None:
+                self._refer(self._text(name), role, scope, self._qualifier(before), node)
+                return
+            self._maybe(name, self._qualifier(before), scope)
+        if before is not None:
+            self._stack.append((before, scope, _PLAIN, None, None))
+        for child in node.named_children:
+            if child not in (name, before):
+                self._stack.append((child, scope, mode, None, None))
+
+    def leaf(self, node: Node, scope: Scope, mode: int, lead: _Lead | None, outer: Node | None) -> None:
+        """A name by itself."""
+        if node.start_byte in self._named:
+            return
+        role = _ROLES[mode]
+        if role is None:
+            self._maybe(node, "", scope)
+        else:
+            self._refer(self._text(node), role, scope, "", node)
+
+    def type_leaf(self, node: Node, scope: Scope, mode: int, lead: _Lead | None, outer: Node | None) -> None:
+        """The name of a type."""
+        if node.start_byte not in self._named:
+            role = ReferenceRole.INHERIT if mode == _INHERITED else ReferenceRole.TYPE
+            self._refer(self._text(node), role, scope, "", node)
+
+    def typed(self, node: Node, scope: Scope, mode: int, lead: _Lead | None, outer: Node | None) -> None:
+        """Names below are types."""
+        self._expand(node, scope, _TYPED)
+
+    def inherited(self, node: Node, scope: Scope, mode: int, lead: _Lead | None, outer: Node | None) -> None:
+        """Names below are inherited from."""
+        self._expand(node, scope, _INHERITED)
+
+    def plain(self, node: Node, scope: Scope, mode: int, lead: _Lead | None, outer: Node | None) -> None:
+        """Names below are just names."""
+        self._expand(node, scope, _PLAIN)
+
+    def _refer(self, name: str, role: ReferenceRole, scope: Scope, qualifier: str, node: Node) -> None:
+        if name in self._rules.ignored and (role is ReferenceRole.TYPE or not qualifier):
+            return
+        if role is ReferenceRole.TYPE and len(name) == 1:
+            return
+        if len(name) > _MAX_NAME or not _NAME.match(name):
+            return
+        line = node.start_point.row + 1
+        lines = self._references.setdefault((name, role, scope.path, qualifier), [])
+        if not lines or lines[-1] != line:
+            lines.append(line)
+
+    def _maybe(self, node: Node, qualifier: str, scope: Scope) -> None:
+        self._uses.append(_Use(self._text(node), qualifier, scope.path, node.start_point.row + 1))
+
+    def _keep_uses(self) -> None:
+        """Of the names that stand alone, those that are known in this file from elsewhere, and those of constants."""
+        own = {item.name for item in self._symbols if "." not in item.path}
+        fields = {item.name for item in self._symbols if item.kind in _BOUND}
+        taken = {name for item in self._imports for name in item.names or (_last_part(item.module),)}
+        known = own | taken
+        for use in self._uses:
+            first = re.split(r"\W", use.qualifier, maxsplit=1)[0]
+            if use.name in self._rules.ignored:
+                continue
+            if _LOUD.match(use.name) or (first in known if use.qualifier else use.name in known):
+                pass
+            elif first not in ("self", "this") or use.name not in fields:
+                continue
+            lines = self._references.setdefault((use.name, ReferenceRole.USE, use.enclosing, use.qualifier), [])
+            if not lines or lines[-1] != use.line:
+                lines.append(use.line)
+
+    def _noted(self) -> list[Reference]:
+        found = [
+            Reference(name, role, tuple(sorted(set(lines))), enclosing, qualifier)
+            for (name, role, enclosing, qualifier), lines in self._references.items()
+        ]
+        return sorted(found, key=lambda item: (item.lines[0], item.name, item.role, item.qualifier, item.enclosing))
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Rules with the numbers that the grammar gives to nodes and fields in place of their names."""
+
+    handlers: dict[int, _Handler]
+    opaque: frozenset[int]
+    comments: frozenset[int]
+    leading: frozenset[int]
+    definitions: dict[int, Definition]
+    members: dict[int, tuple[str, str]]
+    leaves: frozenset[int]
+    inherited: dict[int, int]
+
+
+def outline_of(language: str, rules: Rules, grammar_name: str, tree: Tree, source: bytes, file: str) -> CodeOutline:
+    """The outline of a parsed file; `file` is its name without folders."""
+    return Walk(language, rules, _plan(grammar_name, rules), source, file).outline(tree.root_node)
+
+
+_PLANS: dict[str, Plan] = {}
+
+
+def _plan(grammar_name: str, rules: Rules) -> Plan:
+    found = _PLANS.get(grammar_name)
+    if found is None:
+        found = _PLANS[grammar_name] = _planned(grammar(grammar_name), rules)
+    return found
+
+
+def _planned(language: Language, rules: Rules) -> Plan:
+    handlers: dict[int, _Handler] = {}
+    for types, handler in (
+        (rules.names, Walk.leaf),
+        (rules.types, Walk.type_leaf),
+        (rules.typed, Walk.typed),
+        (rules.plain, Walk.plain),
+        ([each for each in rules.inherits if "." not in each], Walk.inherited),
+        (rules.members, Walk.membered),
+        (rules.calls, Walk.called),
+        (rules.wrappers, Walk.wrapped),
+        (rules.owners, Walk.owned),
+        (rules.definitions, Walk.defined),
+        (rules.imports, Walk.imported),
+    ):
+        handlers |= dict.fromkeys(_ids(language, types), handler)
+    fields = (each.partition(".") for each in rules.inherits if "." in each)
+    return Plan(
+        handlers,
+        frozenset(_ids(language, rules.opaque)),
+        frozenset(_ids(language, rules.comments)),
+        frozenset(_ids(language, rules.comments | rules.attributes)),
+        {_id(language, name): each for name, each in rules.definitions.items()},
+        {_id(language, name): each for name, each in rules.members.items()},
+        frozenset(_ids(language, rules.names | rules.types)),
+        {_id(language, node): _field_id(language, field) for node, _, field in fields},
+    )
+
+
+def _ids(language: Language, names: Iterable[str]) -> list[int]:
+    return [_id(language, name) for name in names]
+
+
+def _id(language: Language, name: str) -> int:
+    found = language.id_for_node_kind(name, True)
+    if found is None:
+        raise ValueError(f"the grammar {language.name} has no node {name}")
+    return found
+
+
+def _field_id(language: Language, name: str) -> int:
+    found = language.field_id_for_name(name)
+    if found is None:
+        raise ValueError(f"the grammar {language.name} has no field {name}")
+    return found
+
+
+def _longer(lead: _Lead | None, node: Node, before: Node | None) -> _Lead | None:
+    """The comments before, with one more; none where it stands at the end of a line of code."""
+    first, last = node.start_point.row, _last_row(node)
+    if before is not None and _last_row(before) == first and (lead is None or lead.last != first):
+        return None
+    if lead is not None and lead.last + 1 >= first:
+        return _Lead(lead.first, last, (*lead.nodes, node))
+    return _Lead(first, last, (node,))
+
+
+def _last_row(node: Node) -> int:
+    """The last line with a character of the node, from 0: some grammars count the line end in."""
+    end = node.end_point
+    return end.row - 1 if end.column == 0 and end.row > node.start_point.row else end.row
+
+
+def _signature_end(definition: Definition, node: Node) -> int:
+    """Where the body begins: a field, or a child of that type."""
+    for name in definition.body:
+        found = node.child_by_field_name(name)
+        if found is None:
+            found = next((child for child in node.named_children if child.type == name), None)
+        if found is not None:
+            return found.start_byte
+    return node.end_byte
+
+
+def _one_line(written: str) -> str:
+    """A signature as it is shown: without annotations, without what opens the body."""
+    text = " ".join(written[: 4 * _MAX_SIGNATURE].split())
+    text = _ANNOTATIONS.sub("", text).rstrip(_ENDS)
+    return text if len(text) <= _MAX_SIGNATURE else text[: _MAX_SIGNATURE - 1] + "…"
+
+
+def _parts(node: Node, fields: tuple[str, str]) -> tuple[Node | None, Node | None]:
+    """The name and what stands before it; where a grammar has no fields for them, the last child and the first."""
+    name, before = fields
+    if name == "*":
+        count = node.named_child_count
+        return (node.named_child(count - 1), node.named_child(0)) if count > 1 else (None, None)
+    return node.child_by_field_name(name), node.child_by_field_name(before)
+
+
+def _kind(kind: SymbolKind, name: str, scope: Scope, owned: bool) -> SymbolKind:
+    """What a definition is, by where it stands and how it is spelt."""
+    inside = owned or scope.kind in _OWNING
+    if kind is SymbolKind.FUNCTION:
+        return SymbolKind.METHOD if inside else kind
+    if kind not in (SymbolKind.VARIABLE, SymbolKind.FIELD):
+        return kind
+    if _LOUD.match(name):
+        return SymbolKind.CONSTANT
+    return SymbolKind.FIELD if inside else kind
+
+
+def _bare(name: str) -> str:
+    """A type without its arguments, pointers and package: `Repository` of `*store.Repository[T]`."""
+    head = re.split(r"[<\[(]", name, maxsplit=1)[0]
+    return re.split(r"\W+", head.strip(" *&"))[-1]
+
+
+def _last_part(module: str) -> str:
+    return re.split(r"[./\\:]+", module.rstrip("./"))[-1]

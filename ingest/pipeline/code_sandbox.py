@@ -1,0 +1,106 @@
+"""Cutting source files in disposable children, many files to a child: the service's side of `code_zygote.py`.
+
+A child that dies, or takes more than its share, costs the file at which it did, and only when it does so again with that file
+alone. The files before it are answered already, those behind it get another child.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+from ingest.parsing.sandbox import ParseLimits, ParseSandbox, told_error
+from ingest.parsing.wire import WireError
+from ingest.parsing.zygote_client import ZygoteClient, ZygoteGone
+from ingest.pipeline.code_batch import BatchFile, written_batch
+from ingest.pipeline.code_cutting import CutFile, CutRules, Screening
+from ingest.pipeline.code_wire import decode_cut, unpacked
+from rag.domain.errors import ConfigurationError, ParseLimitExceeded, ParserCrashed, SeogoError
+
+_LOG = logging.getLogger(__name__)
+_TRIES = 3
+"""A zygote that has just died is no fault of a file's."""
+CODE_LIMITS = ParseLimits(cpu_s=30)
+"""Of one batch, which takes some two seconds; and of one file in the end."""
+
+Cut = CutFile | SeogoError
+
+
+class CodeSandbox(ParseSandbox):
+    """`ParseSandbox` for batches of source files. Thread-safe; `close` when done."""
+
+    def __init__(self, rules: CutRules, limits: ParseLimits = CODE_LIMITS, *, concurrency: int = 2) -> None:
+        super().__init__(limits, concurrency=concurrency)
+        self._rules = rules
+
+    def cut(self, screening: Screening, files: Sequence[BatchFile]) -> list[Cut]:
+        """What was made of each file, or why nothing was.
+
+        Raises:
+            ConfigurationError: children can't be kept off the network here, or can't be started.
+        """
+        answers: list[Cut] = []
+        alone = False
+        while len(answers) < len(files):
+            rest = files[len(answers) :]
+            found, reason = self._attempt(screening, rest[:1] if alone else rest)
+            answers += found
+            if found:
+                alone = len(answers) < len(files) and not alone
+            elif alone:
+                answers.append(reason)
+                alone = False
+            else:
+                alone = True
+        return answers
+
+    def _started(self) -> ZygoteClient:
+        return ZygoteClient(json.dumps(asdict(self._rules)), "ingest.pipeline.code_zygote")
+
+    def _attempt(self, screening: Screening, files: Sequence[BatchFile]) -> tuple[list[Cut], SeogoError]:
+        """Answers for the first of these files, and why the next one has none."""
+        name = files[0].source_key.rpartition("/")[2]
+        deadline = time.monotonic() + self._limits.wall_s
+        with self._slots, written_batch(screening, files) as descriptor:
+            for _ in range(_TRIES):
+                client = self._zygote()
+                request = {"op": "cut", "name": name, "first_child": 0, "load": [], "parser": ""}
+                try:
+                    outcome = self._exchange(client, descriptor, request, deadline)
+                except ZygoteGone:
+                    self._forget(client)
+                    continue
+                status = outcome.status
+                if refused := status.get("refused"):
+                    raise ConfigurationError(detail=f"parser: {refused}")
+                if "pid" not in status or not (outcome.exceeded or "status" in status):
+                    self._forget(client)
+                found = _answers(files, unpacked(outcome.frame))
+                if found or outcome.exceeded or "status" in status:
+                    return found, self._why(outcome.exceeded, status, files[min(len(found), len(files) - 1)])
+        return [], ParserCrashed(name=name)
+
+    def _why(self, exceeded: str, status: dict[str, Any], file: BatchFile) -> SeogoError:
+        name = file.source_key.rpartition("/")[2]
+        if exceeded:
+            return ParseLimitExceeded(name=name, resource=exceeded)
+        return self._death(status, name) if int(status.get("status", 0)) else ParserCrashed(name=name)
+
+
+def _answers(files: Sequence[BatchFile], payloads: Sequence[memoryview]) -> list[Cut]:
+    return [_answer(file, payload) for file, payload in zip(files, payloads, strict=False)]
+
+
+def _answer(file: BatchFile, payload: memoryview) -> Cut:
+    """One answer, checked: the child has read a file that nobody trusts."""
+    name = file.source_key.rpartition("/")[2]
+    try:
+        data = json.loads(bytes(payload))
+        return told_error(data, name) if "code" in data else decode_cut(data)
+    except (WireError, ValueError, LookupError, TypeError) as wrong:
+        _LOG.warning("the answer of a child of the code lane is malformed: %s", wrong)
+        return ParserCrashed(name=name)

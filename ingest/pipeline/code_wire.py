@@ -1,0 +1,163 @@
+"""`CutFile` as JSON: how it leaves the child. No pickle, and nothing is believed: ids are made by whoever reads this.
+
+Vectors are packed numbers in base64; a chunk's place is its lines, from 1.
+"""
+
+from __future__ import annotations
+
+import binascii
+import json
+from array import array
+from base64 import b64decode, b64encode
+from typing import Any
+
+from ingest.parsing.wire import WireError, outline_from_list, outline_to_list
+from ingest.pipeline.code_cutting import NOBODY, CutFile
+from rag.domain.anchor import Anchor, LineAnchor
+from rag.domain.code import CodeContext
+from rag.domain.document import Chunk, ElementKind
+from rag.domain.findings import ChunkFindings
+from rag.domain.language import Language
+from rag.domain.personal_data import PersonalDataRecord
+from rag.domain.vectors import SparseVector
+from rag.text.injection import InjectionScore, Sign
+
+_LENGTH_BYTES = 4
+_MOST = 2**31
+
+
+def packed(payload: bytes) -> bytes:
+    """One answer on the pipe."""
+    return len(payload).to_bytes(_LENGTH_BYTES, "big") + payload
+
+
+def unpacked(data: bytearray) -> list[memoryview]:
+    """The whole answers at the beginning of `data`; what is cut off at its end is left out."""
+    view, found, at = memoryview(data), [], 0
+    while at + _LENGTH_BYTES <= len(view):
+        end = at + _LENGTH_BYTES + int.from_bytes(view[at : at + _LENGTH_BYTES], "big")
+        if end > len(view):
+            break
+        found.append(view[at + _LENGTH_BYTES : end])
+        at = end
+    return found
+
+
+def encode_cut(cut: CutFile) -> bytes:
+    """UTF-8 JSON."""
+    data = {
+        "media_type": cut.media_type,
+        "parser": cut.parser,
+        "title": cut.title,
+        "warnings": cut.warnings,
+        "chunks": [_chunk_to_list(chunk) for chunk in cut.chunks],
+        "sparse": [None if vector is None else _vector_to_list(vector) for vector in cut.sparse],
+        "found": [found.to_json() for found in cut.found],
+        "record": [dict(cut.record.counts), cut.record.hidden],
+        "suspect": [cut.suspect.value, [sign.value for sign in cut.suspect.signs]],
+        "outline": None if cut.outline is None else outline_to_list(cut.outline),
+    }
+    return json.dumps(data, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
+
+
+def decode_cut(data: dict[str, Any]) -> CutFile:
+    """The inverse of `encode_cut`, from its JSON.
+
+    Raises:
+        WireError: whatever is wrong with it.
+    """
+    try:
+        chunks = tuple(_chunk_from_list(place, item) for place, item in enumerate(data["chunks"]))
+        counts, hidden = data["record"]
+        score, signs = data["suspect"]
+        cut = CutFile(
+            media_type=_text(data["media_type"]),
+            parser=_text(data["parser"]),
+            title=_text(data["title"]),
+            warnings=tuple(_text(item) for item in data["warnings"]),
+            chunks=chunks,
+            sparse=tuple(None if item is None else _vector_from_list(item) for item in data["sparse"]),
+            found=tuple(_findings(item, chunk) for item, chunk in zip(data["found"], chunks, strict=True)),
+            record=PersonalDataRecord(
+                {_text(kind): _count(number) for kind, number in counts.items()}, tuple(_text(kind) for kind in hidden)
+            ),
+            suspect=InjectionScore(min(1.0, max(0.0, float(score))), tuple(Sign(sign) for sign in signs)),
+            outline=None if data["outline"] is None else outline_from_list(data["outline"]),
+        )
+    except (KeyError, IndexError, TypeError, ValueError, RecursionError, OverflowError, binascii.Error) as error:
+        raise WireError(f"not a file that was cut: {type(error).__name__}") from error
+    if len(cut.sparse) != len(chunks):
+        raise WireError("not a vector for each chunk")
+    return cut
+
+
+def _chunk_to_list(chunk: Chunk) -> list[Any]:
+    lines = [_lines(anchor) for anchor in chunk.line_anchors]
+    code = None if chunk.code is None else chunk.code.to_json()
+    place = [*_lines(chunk.anchor), lines]
+    return [chunk.text, chunk.heading_path, *place, chunk.language.value, chunk.kind.value, chunk.tokens, code]
+
+
+def _lines(anchor: Anchor) -> tuple[int, int]:
+    if not isinstance(anchor, LineAnchor):
+        raise TypeError("source code has lines")
+    return anchor.first, anchor.last
+
+
+def _chunk_from_list(ordinal: int, item: Any) -> Chunk:
+    text, headings, first, last, lines, language, kind, tokens, code = item
+    return Chunk(
+        id=NOBODY,
+        ordinal=ordinal,
+        text=_text(text),
+        anchor=LineAnchor(_count(first), _count(last)),
+        heading_path=tuple(_text(heading) for heading in headings),
+        language=Language(language),
+        kind=ElementKind(kind),
+        tokens=_count(tokens),
+        line_anchors=tuple(LineAnchor(_count(low), _count(high)) for low, high in lines),
+        code=None if code is None else _context(code),
+    )
+
+
+def _context(data: Any) -> CodeContext:
+    code = CodeContext.from_json(data)
+    for text in (code.language, code.symbol, code.kind, code.signature, code.doc, *code.symbols, *code.imports):
+        _text(text)
+    return code
+
+
+def _vector_to_list(vector: SparseVector) -> list[str]:
+    numbers = array("I", vector.indices), array("f", vector.values)
+    return [b64encode(item.tobytes()).decode() for item in numbers]
+
+
+def _vector_from_list(item: Any) -> SparseVector:
+    indices, values = array("I", b64decode(item[0])), array("f", b64decode(item[1]))
+    if not all(0.0 < value < 1e6 for value in values):  # a number that is none would spoil the index
+        raise ValueError("not a weight")
+    return SparseVector(tuple(indices), tuple(values))
+
+
+def _findings(item: Any, chunk: Chunk) -> ChunkFindings:
+    found = ChunkFindings.from_json(item)
+    texts = (chunk.text, *chunk.heading_path)
+    for where, (start, end, kind) in found.found:
+        if not -1 <= where < len(chunk.heading_path) or not 0 <= start <= end <= len(texts[where + 1]):
+            raise ValueError("a finding outside of its text")
+        _text(kind)
+    return found
+
+
+def _text(value: Any) -> str:
+    """A string that can be stored; see `ingest.parsing.wire`."""
+    if not isinstance(value, str) or "\0" in value:
+        raise TypeError("not a text")
+    value.encode()
+    return value
+
+
+def _count(value: Any) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value < _MOST:
+        raise TypeError("not a count that a database takes")
+    return value

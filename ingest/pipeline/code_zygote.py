@@ -1,0 +1,85 @@
+"""The process that children of the code lane are forked from; `ingest.parsing.zygote` with other work.
+
+`python -m ingest.pipeline.code_zygote FD RULES`: FD is the socket to the parent, RULES is `CutRules` as JSON. The input file of
+a request is a batch (`code_batch.py`). A child writes an answer for each file as soon as it has it, so that whoever waits
+knows, when it dies, at which file it did.
+"""
+
+from __future__ import annotations
+
+import gc
+import json
+import os
+import socket
+import sys
+import traceback
+from dataclasses import dataclass, field
+
+from ingest.parsing import child, frames
+from ingest.parsing.zygote import Zygote, withdraw
+from ingest.pipeline.code_batch import BatchFile, read_batch
+from ingest.pipeline.code_cutting import CutRules, Cutter, Screening
+from ingest.pipeline.code_wire import encode_cut, packed
+from rag.domain.errors import ParseLimitExceeded, ParserCrashed, SeogoError
+from rag.domain.language import CollectionKind
+from rag.domain.personal_data import PrivacyPolicy
+
+_DETAIL_CHARACTERS = 4000
+_WARM_UP = (
+    b'"""Warm-up."""\n\n\nclass Payment:\n    def approve(self, amount: int) -> bool:\n        return amount < 10\n'
+)
+
+
+@dataclass
+class CodeZygote(Zygote):
+    """`Zygote` whose children cut batches of source files."""
+
+    cutter: Cutter = field(default_factory=lambda: Cutter(CutRules()))
+
+    def work(self, job: child.Job, zygote: int) -> None:
+        """See `Zygote.work`."""
+        child.run_confined(job, zygote, lambda _reader: _cut_all(job, self.cutter))
+
+
+def _cut_all(job: child.Job, cutter: Cutter) -> None:
+    gc.disable()  # the process ends with its batch
+    screening, files = read_batch(job.input)
+    for file in files:
+        frames.write_all(job.output, packed(_answer(file, cutter, screening)))
+
+
+def _answer(file: BatchFile, cutter: Cutter, screening: Screening) -> bytes:
+    """What was made of a file, or the error in its place."""
+    name = file.source_key.rpartition("/")[2]
+    try:
+        return encode_cut(cutter.cut(file.content, file.source_key, screening))
+    except MemoryError:
+        raise  # the whole child is short of it: the file has another one to itself
+    except SeogoError as error:
+        return _error(error)
+    except RecursionError:
+        return _error(ParseLimitExceeded(name=name, resource="depth"))
+    except Exception:
+        return _error(ParserCrashed(name=name), traceback.format_exc()[-_DETAIL_CHARACTERS:])
+
+
+def _error(error: SeogoError, detail: str = "") -> bytes:
+    return json.dumps({"code": error.code, "params": error.params, "detail": detail}).encode()
+
+
+def main(arguments: list[str]) -> None:
+    """Entry point of the process."""
+    descriptor, rules = int(arguments[0]), CutRules(**json.loads(arguments[1]))
+    network_namespace = withdraw()
+    os.environ["TOKENIZERS_PARALLELISM"] = "false"  # threads don't survive a fork
+    cutter = Cutter(rules)
+    # Loads the tokenizer and grammars, which all children then share.
+    cutter.cut(_WARM_UP, "seogo/warm_up.py", Screening(PrivacyPolicy(), CollectionKind.CODE))
+    gc.collect()
+    gc.freeze()
+    with socket.socket(fileno=descriptor) as control:
+        CodeZygote(control, {}, network_namespace, cutter=cutter).serve()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,55 @@
+"""What is said of repositories that is no error, in Korean and English: notes on a look, and why files are left out."""
+
+from __future__ import annotations
+
+from rag.domain.errors import error_type_of
+from rag.domain.messages import UiLanguage, message_for
+
+NOTES: dict[str, tuple[str, str]] = {
+    "history_rewritten": (
+        "이 커밋은 이전 커밋에서 이어지지 않습니다(강제 푸시 또는 다른 브랜치). 색인은 새 커밋과 같습니다.",
+        "The commit does not continue the one before (a forced push, or another branch). The index equals the new one.",
+    ),
+    "empty_repository": (
+        "저장소에 아직 커밋이 없습니다.",
+        "There is no commit in the repository yet.",
+    ),
+    "no_files": (
+        "이 커밋에는 색인할 파일이 없습니다.",
+        "The commit has no file to be indexed.",
+    ),
+}
+"""By the code in `Repository.note`."""
+
+LEFT_OUT: dict[str, tuple[str, str]] = {
+    "name_taken": (
+        "이 이름의 문서가 이미 컬렉션에 업로드되어 있습니다. 그 문서를 지우면 다음 동기화 때 색인됩니다.",
+        "A document of this name was uploaded to the collection. Once it is deleted, the next look takes the file.",
+    ),
+    "name_clash": (
+        "보이지 않는 문자를 빼고 정규화하면 다른 파일과 경로가 같습니다.",
+        "Without invisible characters and with composed letters, its path is that of another file.",
+    ),
+    "name_unusable": (
+        "경로가 너무 길거나 보이는 글자가 없습니다.",
+        "Its path is too long, or nothing of it can be seen.",
+    ),
+}
+"""By the code in `RepositoryFile.reason`; `git_selection` has its own, and errors theirs."""
+
+
+def note_text(code: str, language: UiLanguage) -> str:
+    """The sentence of a note; the code itself where a newer release wrote it."""
+    korean, english = NOTES.get(code, (code, code))
+    return korean if language == "ko" else english
+
+
+def left_out_text(code: str, language: UiLanguage) -> str:
+    """Why a file is not in the index; the code itself where a newer release wrote it."""
+    if code in LEFT_OUT:
+        return LEFT_OUT[code][0 if language == "ko" else 1]
+    try:
+        error_type_of(code)
+    except KeyError:
+        return code
+    return message_for(code, {}, language)

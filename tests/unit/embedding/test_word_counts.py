@@ -1,0 +1,46 @@
+"""Counting words is counting tokens."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tokenizers import Tokenizer
+from tokenizers.models import WordLevel
+
+from rag.embedding.sentence_transformer import default_minilm_folder
+from rag.embedding.word_counts import word_counter
+
+_ROOT = Path(__file__).resolve().parents[3]
+_ODD = [
+    "",
+    "a",
+    "x" * 300,
+    "[SEP] [MASK]",
+    "a\x0bb\x00c",
+    "결재 금액 approve()",
+    "café __init__ 'it''s' a.b->c::d",
+    "\t\n ",
+]
+
+
+def _tokenizer() -> Tokenizer:
+    return Tokenizer.from_file(str(default_minilm_folder() / "tokenizer.json"))
+
+
+def test_counts_are_those_of_the_tokenizer() -> None:
+    texts = [path.read_text() for path in sorted((_ROOT / "rag" / "text").glob("*.py"))]
+    plain = _tokenizer()
+    plain.no_truncation()
+    plain.no_padding()
+    expected = [len(item.ids) for item in plain.encode_batch([*texts, *_ODD])]
+
+    count = word_counter(_tokenizer())
+
+    assert count([*texts, *_ODD]) == expected
+    assert count([*texts, *_ODD]) == expected  # from memory
+
+
+def test_another_tokenizer_is_asked_itself() -> None:
+    tokenizer = Tokenizer(WordLevel({"[UNK]": 0}, unk_token="[UNK]"))
+
+    assert word_counter(tokenizer)(["return 1 + 2"]) == [len(tokenizer.encode("return 1 + 2").ids)]

@@ -1,0 +1,154 @@
+"""Which addresses are taken, and what of a credential goes where."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from rag.domain.errors import RepositoryRefused
+from rag.mirrors.remotes import Remote, checked_url, folder_below, remote_of
+from rag.settings_repositories import GitCredential, RepositorySettings
+from tests.support.git_repository import GitRepository
+
+HOSTS = ("git.example.kr", "Gitea.Example.KR.", "git.example.kr:8443", "ssh.example.kr:2222", "[fd00::1]:3000")
+
+
+def settings(*roots: Path) -> RepositorySettings:
+    return RepositorySettings(hosts=HOSTS, roots=roots)
+
+
+@pytest.mark.parametrize(
+    ("url", "taken"),
+    [
+        ("https://git.example.kr/결제/payments.git", "https://git.example.kr/결제/payments.git"),
+        ("https://GIT.example.kr:443/a/b", "https://git.example.kr/a/b"),
+        ("https://git.example.kr:8443/a/b.git", "https://git.example.kr:8443/a/b.git"),
+        ("https://gitea.example.kr/a", "https://gitea.example.kr/a"),
+        ("https://[fd00::1]:3000/a.git", "https://[fd00::1]:3000/a.git"),
+        ("ssh://git@git.example.kr/a/b.git", "ssh://git@git.example.kr/a/b.git"),
+        ("ssh://git@git.example.kr:22/~hong/b.git", "ssh://git@git.example.kr/~hong/b.git"),
+        ("ssh://ssh.example.kr:2222/a", "ssh://ssh.example.kr:2222/a"),
+        ("git@git.example.kr:a/b.git", "git@git.example.kr:a/b.git"),
+        ("git.example.kr:b.git", "git.example.kr:b.git"),
+    ],
+)
+def test_addresses_on_allowed_hosts_are_taken(url: str, taken: str) -> None:
+    assert checked_url(settings(), url) == taken
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "",
+        " https://git.example.kr/a",
+        "http://git.example.kr/a",
+        "git://git.example.kr/a",
+        "ftp://git.example.kr/a",
+        "file://git.example.kr/a",
+        "https://other.example.kr/a",
+        "https://git.example.kr.evil.kr/a",
+        "https://git.example.kr:444/a",
+        "https://git.example.kr@evil.kr/a",
+        "https://evil.kr#@git.example.kr/a",
+        "https://evil.kr\\@git.example.kr/a",
+        "https://user:secret@git.example.kr/a",
+        "https://token@git.example.kr/a",
+        "ssh://git:secret@git.example.kr/a",
+        "ssh://-oProxyCommand=id@git.example.kr/a",
+        "ssh://-oProxyCommand=id/a",
+        "https://git.example.kr/a?x=1",
+        "https://git.example.kr/a#b",
+        "https://git.example.kr/",
+        "https://git.example.kr:99999/a",
+        "ext::sh -c id",
+        "fd::17/foo",
+        "transport::https://git.example.kr/a",
+        "-u./payload",
+        "--upload-pack=id",
+        "git@git.example.kr:-oProxyCommand=id",
+        "-git@git.example.kr:a",
+        "git@git.example.kr:a\nb",
+        "git@evil.kr:a/b.git",
+        "git@[fd00::1]:3000/a",
+        "../a",
+        "a/b",
+        "C:\\repos\\a",
+        "https://git.example.kr/" + "a" * 1000,
+    ],
+)
+def test_other_addresses_are_not(url: str) -> None:
+    with pytest.raises(RepositoryRefused):
+        checked_url(settings(), url)
+
+
+def test_nothing_is_allowed_until_the_settings_name_it(tmp_path: Path) -> None:
+    for url in ("https://git.example.kr/a", "git@git.example.kr:a", str(tmp_path)):
+        with pytest.raises(RepositoryRefused):
+            checked_url(RepositorySettings(), url)
+
+
+def test_folders_lie_below_a_root_whatever_links_say(tmp_path: Path) -> None:
+    roots, outside = tmp_path / "저장소", tmp_path / "outside"
+    inside = GitRepository.new(roots / "a", {"a.py": "x = 1\n"})
+    hidden = GitRepository.new(outside / "b", {"b.py": "x = 1\n"})
+    (tmp_path / "alias").symlink_to(roots)
+    assert checked_url(settings(tmp_path / "alias"), str(inside.folder)) == str(inside.folder)
+    assert checked_url(settings(roots), f"file://{tmp_path}/alias/a") == str(inside.folder)
+    (roots / "link").symlink_to(hidden.folder)
+    (roots / "file").write_text("no folder")
+    for refused in (hidden.folder, roots / "link", roots / ".." / "outside" / "b", roots / "file", Path("/")):
+        with pytest.raises(RepositoryRefused):
+            checked_url(settings(roots), str(refused))
+
+
+@pytest.mark.parametrize("way", ["link to .git", "linked working tree", "borrowed objects", "relative alternates"])
+def test_a_folder_that_leads_git_out_of_the_roots_is_refused(tmp_path: Path, way: str) -> None:
+    roots = tmp_path / "roots"
+    hidden = GitRepository.new(tmp_path / "hidden", {"secret.py": "x = 1\n"})
+    trap = roots / "trap"
+    trap.mkdir(parents=True)
+    if way == "link to .git":
+        (trap / ".git").symlink_to(hidden.folder / ".git")
+    elif way == "linked working tree":
+        (trap / ".git").write_text(f"gitdir: {hidden.folder}/.git\n")
+    else:
+        trap = GitRepository.new(roots / "own", {"a.py": "x = 1\n"}).bare(roots / "bare.git")
+        lines = f"{hidden.folder}/.git/objects" if way == "borrowed objects" else "../../../hidden/.git/objects"
+        (trap / "objects/info/alternates").write_text(f"# from\n{lines}\n")
+    with pytest.raises(RepositoryRefused):
+        checked_url(settings(roots), str(trap))
+    assert checked_url(settings(roots, hidden.folder), str(trap)) == str(trap)
+
+
+def test_a_remote_has_the_credential_that_is_named_for_its_host(tmp_path: Path) -> None:
+    token = tmp_path / "token"
+    token.write_text("비밀")
+    token.chmod(0o600)
+    known = {"gitlab": GitCredential(hosts=("git.example.kr",), token_file=token)}
+    named = RepositorySettings(hosts=HOSTS, credentials=known, ca_file=tmp_path / "ca.pem")
+    remote = remote_of(named, "https://git.example.kr/a", "gitlab")
+    assert remote.host == "git.example.kr"
+    opened = remote.environment()
+    assert opened["GIT_ALLOW_PROTOCOL"] == "https"
+    assert opened["GIT_SSL_CAINFO"] == str(tmp_path / "ca.pem")
+    keys = [value for name, value in opened.items() if name.startswith("GIT_CONFIG_KEY")]
+    assert "http.https://git.example.kr/.extraHeader" in keys
+    with pytest.raises(RepositoryRefused):
+        remote_of(named, "https://git.example.kr/a", "unknown")
+    with pytest.raises(RepositoryRefused):
+        remote_of(named, "https://gitea.example.kr/a", "gitlab")
+    with pytest.raises(RepositoryRefused):
+        remote_of(named, "https://git.example.kr:8443/a", "gitlab")
+    assert "비밀" not in repr(remote)
+
+
+def test_a_folder_needs_no_credential_and_opens_no_network(tmp_path: Path) -> None:
+    assert Remote(str(tmp_path)).environment() == {"GIT_ALLOW_PROTOCOL": "file"}
+
+
+def test_an_export_lies_below_a_root_too(tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    assert folder_below([tmp_path / "in"], tmp_path / "in" / "export", "a") == tmp_path / "in" / "export"
+    with pytest.raises(RepositoryRefused):
+        folder_below([tmp_path / "in"], tmp_path / "in" / ".." / "export", "a")

@@ -1,0 +1,112 @@
+from __future__ import annotations
+
+import pytest
+
+from rag.domain.access import AccessRule, Label
+from rag.domain.code_places import CodeMatches, CodeScope
+from rag.domain.errors import InvalidRequest, PatternRefused
+from rag.retrieval.code_search import CodeSearcher
+from rag.store.collection import Collection
+from rag.store.session import Database
+from tests.support.code_samples import PAYMENTS
+from tests.support.code_world import CodeWorld
+
+
+@pytest.fixture
+def world(database: Database) -> CodeWorld:
+    made = CodeWorld(database)
+    made.repository("payments", PAYMENTS)
+    return made
+
+
+def places(found: CodeMatches) -> list[str]:
+    return [item.spot.place.partition("@")[0] for item in found.matches]
+
+
+def test_a_pattern_is_found_with_its_lines(world: CodeWorld) -> None:
+    found = world.searcher.search(world.permit(), r"def (charge|record)\(", regex=True)
+    assert places(found) == [
+        "payments/src/billing/gateway.py:1",
+        "payments/src/payments/audit.py:1",
+        "payments/src/payments/gateway.py:4",
+    ]
+    last = found.matches[-1]
+    assert last.spot.text == "def charge(amount: int) -> None:"
+    assert last.spans == ((0, 11),) and last.symbol == "charge" and last.language == "python"
+    assert last.spot.before == ("", "") and last.spot.after == (
+        '    """카드사에 청구한다."""',
+        '    send({"amount": amount})',
+    )
+    assert found.how == "regex" and not found.partial and not found.more
+
+
+def test_patterns_without_a_literal_and_with_several_matches_in_a_line(world: CodeWorld) -> None:
+    found = world.searcher.search(world.permit(), r"\d_\d+", regex=True)
+    assert places(found) == ["payments/src/payments/limits.py:4"]
+    [match] = world.searcher.search(world.permit(), "감사|기록", regex=True).matches
+    assert match.spans == ((7, 9), (10, 12))
+    cased = world.searcher.search(world.permit(), "PAYMENTSERVICE", regex=True)
+    assert not cased.matches
+    assert world.searcher.search(world.permit(), "PAYMENTSERVICE", regex=True, ignore_case=True).matches
+
+
+def test_a_match_over_lines_crosses_pieces(world: CodeWorld) -> None:
+    """Lines 12 and 13 of service.py lie in two chunks."""
+    found = world.searcher.search(world.permit(), r"checker\n\n    def approve", regex=True)
+    assert places(found) == ["payments/src/payments/service.py:12-14"]
+    assert found.matches[0].spot.text == "        self.checker = checker\n\n    def approve(self, amount: int) -> bool:"
+    [(start, end)] = found.matches[0].spans
+    assert found.matches[0].spot.text[start:end] == "checker\n\n    def approve"
+
+
+def test_scopes_and_symbols_narrow_a_search(world: CodeWorld) -> None:
+    search = world.searcher.search
+    scope = CodeScope(("payments",), "src/billing")
+    assert places(search(world.permit(), r"charge\(", regex=True, scope=scope)) == [
+        "payments/src/billing/gateway.py:1", "payments/src/billing/gateway.py:7",
+    ]  # fmt: skip
+    inside = search(world.permit(), r"return", regex=True, symbol="PaymentService.approve")
+    assert places(inside) == ["payments/src/payments/service.py:17", "payments/src/payments/service.py:20"]
+    found = search(world.permit(), "", symbol="LimitChecker")
+    assert found.how == "symbol" and places(found) == ["payments/src/payments/limits.py:1"]
+    assert search(world.permit(), "charge", regex=True, limit=1).more
+
+
+def test_words_find_the_best_line(world: CodeWorld) -> None:
+    found = world.searcher.search(world.permit(), "카드사 청구", limit=3)
+    assert found.how == "words" and places(found)[0] == "payments/src/payments/gateway.py:5"
+    assert len(found.passages) == len(found.matches) and found.matches[0].score > 0
+    narrow = world.searcher.search(world.permit(), "카드사 청구 charge", scope=CodeScope(path="src/billing/*"))
+    assert {item.spot.source.source_key for item in narrow.matches} == {"payments/src/billing/gateway.py"}
+
+
+def test_what_can_not_be_searched_is_refused(world: CodeWorld) -> None:
+    for pattern in ("a*", "(", r"(?=x)"):
+        with pytest.raises(PatternRefused):
+            world.searcher.search(world.permit(), pattern, regex=True)
+    with pytest.raises(PatternRefused):
+        world.searcher.search(world.permit(), "a", regex=True, scope=CodeScope(path="[z-a]*"))
+    with pytest.raises(InvalidRequest):
+        world.searcher.search(world.permit(), "  ")
+
+
+def test_the_time_is_up(world: CodeWorld) -> None:
+    late = CodeSearcher(world.database, world.retriever, world.navigator, seconds=-1.0)
+    found = late.search(world.permit(), "charge", regex=True)
+    assert found.partial and not found.matches
+
+
+def test_nothing_forbidden_or_hidden_is_found(world: CodeWorld) -> None:
+    [collection] = world.permit().collections
+    secret = 'KEY = "zulu-4711"\n'
+    world.file(collection, "payments/secret.py", secret, rule=AccessRule(label=Label.CONFIDENTIAL))
+    assert not world.searcher.search(world.permit(), "zulu", regex=True).matches
+    assert not world.searcher.search(world.permit("남의 은행"), "charge", regex=True).matches
+    world.file(collection, "payments/phone.py", 'PHONE = "010-2345-6789"\n')
+    assert world.searcher.search(world.permit(), "2345", regex=True).matches
+    with world.database.write() as session:
+        session.get_one(Collection, collection).privacy = {"default": "mask"}
+    for pattern in ("2345", r"\d{4}-\d{4}"):
+        assert not world.searcher.search(world.permit(), pattern, regex=True).matches
+    [found] = world.searcher.search(world.permit(), "PHONE", regex=True).matches
+    assert "2345" not in found.spot.text
