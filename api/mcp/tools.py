@@ -25,10 +25,10 @@ from api.mcp.schemas import (
     FoundOut,
     KnowledgeBaseList,
     KnowledgeBaseOut,
-    NoQuery,
-    ToolQuestion,
-    SearchQuery,
     MarkOut,
+    NoQuery,
+    SearchQuery,
+    ToolQuestion,
 )
 from api.schemas.answers import AbstentionOut
 from api.schemas.common import AnchorOut

@@ -247,7 +247,7 @@ def test_a_wrong_key_and_none_are_no_way_in(world: World, mode: str) -> None:
         answered = httpx.post(world.mcp, json={}, headers=headers, trust_env=False)
         assert (answered.status_code, answered.headers["www-authenticate"]) == (401, "Bearer")
         assert answered.json()["code"] == "not_authenticated"
-        with pytest.raises(BaseException) as refused:  # noqa: PT011 (the client's groups have a base of their own)
+        with pytest.raises(BaseException) as refused:
             called(world.mcp, headers, "search", {"query": QUESTION}, mode)
         assert "MCPError" in told(refused.value)
 
@@ -344,7 +344,7 @@ def test_errors_are_told_in_the_callers_language(world: World, language: str, se
 
 
 def test_what_is_no_tool_is_an_error_of_the_protocol(world: World) -> None:
-    with pytest.raises(BaseException) as refused:  # noqa: PT011 (the client's groups have a base of their own)
+    with pytest.raises(BaseException) as refused:
         called(world.mcp, world.headers(), "delete_everything", {})
     assert "There is no tool" in told(refused.value)
 
