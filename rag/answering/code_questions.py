@@ -86,8 +86,8 @@ _SORTED = re.compile(
 )
 _CODE = re.compile(r"`|[_$()#/]|::|->|\.\w|[a-z][A-Z]")
 _TOLD_WORDS = (
-    "the a an this that it they we you he she these those and or of in on at to for from by with what which where who when how is "
-    "are was were do does did not no yes everything anything something"
+    "the a an this that it they we you he she these those and or of in on at to for from by with what which where who when how "
+    "is are was were do does did not no yes everything anything something"
 )
 _WORDS = frozenset(_TOLD_WORDS.split())
 
