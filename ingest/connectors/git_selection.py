@@ -68,7 +68,7 @@ def select(
     Symbolic links are never followed, so a cycle of them is a number of names; git keeps no other kind of cycle.
 
     Args:
-        seen: what was found at each path before, so that only what changed is looked into.
+        seen: what was found at each path before, under the same options, so that only what changed is looked into.
 
     Raises:
         RepositoryTooLarge: more files than the settings allow would be taken.
@@ -85,7 +85,7 @@ def select(
     if len(looked_into) > settings.max_files:
         raise RepositoryTooLarge(name=mirror.name, detail=f"more than {settings.max_files} files (max_files)")
     waiting = [entry for entry in tree if entry.path in looked_into]
-    sizes = _look(mirror, waiting, looked_into, seen or {}, reasons)
+    sizes = _look(mirror, waiting, looked_into, seen if seen and _same_rules(tree, seen) else {}, reasons)
     named = [entry._replace(size=sizes.get(entry.path, entry.size)) for entry in tree]
     taken = [entry for entry in named if not reasons[entry.path]]
     return Selected(taken, [(entry, reasons[entry.path]) for entry in named if reasons[entry.path]])
@@ -221,6 +221,13 @@ def _attribute_lines(lines: Iterable[str], attribute: str) -> list[str]:
 
 def _quoted(line: str) -> tuple[str, str, str]:
     return line[1:].partition('"')
+
+
+def _same_rules(tree: Iterable[TreeEntry], seen: Mapping[str, Seen]) -> bool:
+    """Whether no file of rules has changed: one may have let a file in whatever its contents are."""
+    names = (IGNORE, ATTRIBUTES)
+    now = {entry.path: entry.blob for entry in tree if entry.path.rpartition("/")[2] in names}
+    return now == {path: found.blob for path, found in seen.items() if path.rpartition("/")[2] in names}
 
 
 def _look(
