@@ -30,6 +30,8 @@ _DEFINITIONS = 3
 """Definitions of the name that are shown before its uses."""
 _HEAD = 4
 """Lines of a definition's head that are shown."""
+_TOP = 8
+"""Lines below it where the definition itself is asked for."""
 
 
 class _Found(NamedTuple):
@@ -61,7 +63,7 @@ class SymbolAnswerer:
         asked = code_question(question)
         if asked is None or not self._may_mean_code(permit, asked):
             return None
-        found = self._found(permit, asked, question, passages)
+        found = self._found(permit, asked, passages)
         if found is None:
             return None
         hybrid = self.retriever.search(permit, question, limit=passages, context=context)
@@ -80,7 +82,7 @@ class SymbolAnswerer:
             kinds = {kind for _, kind in collections_table.kinds(session, permit)}
         return CollectionKind.CODE in kinds and (asked.sure or len(kinds) == 1)
 
-    def _found(self, permit: Permit, asked: CodeQuestion, question: str, passages: int) -> _Found | None:
+    def _found(self, permit: Permit, asked: CodeQuestion, passages: int) -> _Found | None:
         try:
             match asked.wanted:
                 case Wanted.USES:
@@ -94,7 +96,7 @@ class SymbolAnswerer:
                 case Wanted.CALLEES:
                     return self._callees(permit, asked)
                 case Wanted.MODULE:
-                    return self._module(permit, asked, question, passages)
+                    return self._module(permit, asked, passages)
         except SymbolNotFound:
             return None
         if not found.uses:
@@ -111,8 +113,9 @@ class SymbolAnswerer:
         heads = [_head(item.definitions[0]) for item in found if item.definitions]
         return _Found([*calls, *heads], _told(asked, str(len(found)), [use for item in found for use in item.uses]))
 
-    def _module(self, permit: Permit, asked: CodeQuestion, question: str, passages: int) -> _Found | None:
-        found = self.navigator.explain(permit, asked.name, question=question, passages=passages)
+    def _module(self, permit: Permit, asked: CodeQuestion, passages: int) -> _Found | None:
+        # By the words of its own outline: those of the question say that it is to be explained, and not what it is about.
+        found = self.navigator.explain(permit, asked.name, passages=passages)
         if not found.passages:
             return None
         ordered = sorted(found.passages, key=lambda item: (item.source.source_key, item.ordinals))
@@ -147,7 +150,13 @@ def _defined(found: Sequence[Definition], asked: CodeQuestion) -> _Found | None:
     """Definitions of just this name; what only begins like it was not asked for."""
     last = asked.name.replace("::", ".").replace("#", ".").rpartition(".")[2]
     exact = [item for item in found if item.symbol.name == last]
-    return _Found([_head(item) for item in exact], f"definitions of {asked.name}: {len(exact)}") if exact else None
+    return _Found([_top(item) for item in exact], f"definitions of {asked.name}: {len(exact)}") if exact else None
+
+
+def _top(item: Definition) -> Spot:
+    """A definition from its comment or decorators on, as far as `_TOP` lines below its name."""
+    spot, symbol = item.spot, item.symbol
+    return Spot(spot.source, spot.chunk_id, min(symbol.first, spot.first), min(symbol.last, spot.last + _TOP), "")
 
 
 def _head(item: Definition) -> Spot:

@@ -159,15 +159,17 @@ def test_what_only_hidden_code_has_is_not_there(world: CodeWorld) -> None:
 
 
 def test_callees_and_tests(world: CodeWorld) -> None:
-    assert "payments/service.py:12: return charge(amount)" in lines(answer(world, "approve 함수가 호출하는 함수는?"))
+    calls = lines(answer(world, "approve 함수가 호출하는 함수는?"))
+    assert any(item.startswith("payments/service.py:") and "return charge(amount)" in item for item in calls)
+    assert any(item.startswith("payments/gateway.py:6: def charge") for item in calls)
     found = lines(answer(world, "which tests cover `charge`?"))
     assert "payments/tests/test_gateway.py:5: assert charge(1000)" in found
     assert not any("service.py" in item for item in found)
 
 
 def test_a_definition_is_quoted_by_its_head(world: CodeWorld) -> None:
-    [first, *_] = lines(answer(world, "where is `TIMEOUT_S` defined?"))
-    assert first == "payments/gateway.py:3: TIMEOUT_S = 30"
+    [first, *_] = lines(answer(world, "where is `approve` defined?"))
+    assert first.startswith("payments/service.py:9-12: def approve(self, amount: int) -> str:")
 
 
 def test_a_list_of_places_is_not_retold_by_a_model(world: CodeWorld) -> None:
@@ -190,8 +192,8 @@ def test_a_module_is_explained_by_a_model_or_by_its_heads(world: CodeWorld) -> N
 
 def test_a_plain_word_is_one_of_code_only_where_code_alone_is_asked(world: CodeWorld) -> None:
     assert answer(world, "charge는 어디서 쓰이나?").abstention is None
+    tenant = world.permit().tenant_id
     with world.database.write() as session:
-        tenant = world.permit().tenant_id
         session.add(Collection(id=UUID(int=77), tenant_id=tenant, name="규정", kind="documents"))
     try:
         symbols = SymbolAnswerer(world.database, world.navigator, world.retriever, READER)
