@@ -5,7 +5,7 @@
 One repository of real Python from FOLDER (by default the libraries of this interpreter) with some Java and JavaScript of our own
 making. Each side runs in a process of its own. Seogo: git's blobs to a service's record, originals and index, searchable by words
 and symbols; then a commit that changes ten files; then the vectors of the model behind it, for some seconds. ctags: definitions
-of the same files, and the share of them that our symbol index has. LangChain: language splitters and the same MiniLM, on a sample.
+of the same files, and the share of them that our symbol index has. LangChain: language splitters and the same MiniLM, a sample.
 Bars: 50 times the 8.9 chunks/s of a Tabby user's log; ten files in 3 s; 1.5 GB.
 """
 
