@@ -66,6 +66,8 @@ from rag.store.collection import Collection
 from rag.store.repository import Repository
 from rag.store.version import VersionState
 
+__all__ = ["CodeLane", "Cutting", "FileTask", "Taken"]
+
 log = logging.getLogger(__name__)
 
 BATCH_BYTES = 1 << 20

@@ -16,6 +16,12 @@ _ARTICLE = r"제\s?\d+\s?[조항호장절편관](?:\s?의\s?\d+)?|\d+\s?[조항�
 _CHUNK = rf"{_CHARACTER}+(?:(?:[-._/:@#+&'\\]|::|->|://){_CHARACTER}+)*(?:\+\+|\#(?!\w))?"
 _MATCHES = re.compile(f"(?P<thousands>{_THOUSANDS})|(?P<date>{_DATE})|(?P<article>{_ARTICLE})|(?P<chunk>{_CHUNK})")
 
+_ASCII_MATCHES = re.compile(
+    rf"(?P<thousands>{_THOUSANDS})|(?P<date>(?<![\d.])(?:19|20)\d\d(?:\.\s?|-|/)\d{{1,2}}(?:\.\s?|-|/)\d{{1,2}}(?!\d))|"
+    r"(?P<chunk>\w+(?:(?:[-._/:@#+&'\\]|::|->|://)\w+)*(?:\+\+|\#(?!\w))?)",
+    re.ASCII,
+)
+"""`_MATCHES` for a text of ASCII alone, in which no article is: program text takes two thirds of the time."""
 _PIECES = re.compile(rf"{_CHARACTER}+")
 _HUMPS = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z]+|[A-Z]+|\d+|[^\W\d_A-Za-z]+")
 """`getHTTPResponse2` is get, HTTP, Response, 2."""
@@ -79,14 +85,17 @@ def _remembered_terms(chunk: str) -> tuple[str, ...]:
 
 
 def _terms(chunk: str) -> tuple[str, ...]:
+    if chunk.isascii() and chunk.isalpha() and chunk.islower():
+        return (_stem(chunk[:_MAX_TERM]),)  # as below, for the most frequent kind
     chunk = _POSSESSIVE.sub("", chunk)
     version = _VERSION.match(chunk)
     if version:
         return tuple(_version_terms(version[1]))
     if chunk.endswith(("++", "#")):
         return (chunk.lower()[:_MAX_TERM],)
-    parts = [_stem(hump.lower()[:_MAX_TERM]) for piece in _PIECES.findall(chunk) for hump in _HUMPS.findall(piece)]
-    wholes = [chunk, *_SEGMENTS.split(chunk), *_PIECES.findall(chunk)]
+    pieces = _PIECES.findall(chunk)
+    parts = [_stem(hump.lower()[:_MAX_TERM]) for piece in pieces for hump in _HUMPS.findall(piece)]
+    wholes = dict.fromkeys((chunk, *_SEGMENTS.split(chunk), *pieces))
     joined = (_stem(_SEPARATORS.sub("", whole).lower()[:_MAX_TERM]) for whole in wholes)
     return (*dict.fromkeys(term for term in joined if term and term not in parts), *parts)
 
@@ -98,7 +107,7 @@ def identifier_terms(text: str) -> list[str]:
         text: as `clean_characters` leaves it.
     """
     terms: list[str] = []
-    for match in _MATCHES.finditer(text):
+    for match in (_ASCII_MATCHES if text.isascii() else _MATCHES).finditer(text):
         found = match[0]
         kind = match.lastgroup
         if kind == "chunk":
