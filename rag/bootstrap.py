@@ -30,6 +30,7 @@ from rag.generation.registry import Generation, open_generation
 from rag.index.base import VectorIndex
 from rag.index.registry import IndexConfig
 from rag.reranking.registry import open_reranker
+from rag.retrieval.code_base import CodeBase
 from rag.retrieval.reranking import SecondLook
 from rag.retrieval.service import Retriever
 from rag.retrieval.spaces import Spaces
@@ -60,6 +61,7 @@ class Rag:
     answerer: Answerer
     traffic: Traffic
     audit: AuditTrail
+    code: CodeBase
     operator: LocalOperator | None = None
     generation: Generation | None = None
 
@@ -156,6 +158,7 @@ def build(
         answerer=_answerer(settings, retriever, reader, generation),
         traffic=traffic,
         audit=audit,
+        code=CodeBase.of(database, retriever),
         operator=operator,
         generation=generation,
     )

@@ -174,14 +174,14 @@ class RepositoryJobs:
         """One look; returns whether vectors are to be filled in. Ends quietly where the repository is not its own any more."""
         sync, seen = self._sync, ""
         try:
-            seen = _own_step("repository_begin", sync.begin, job)
+            seen, same = _own_step("repository_begin", sync.begin, job)
             commit = _own_step("repository_fetch", sync.fetch, job, tries=1)
-            batches = _own_step("repository_plan", sync.plan, job, commit, seen)
+            batches = _own_step("repository_plan", sync.plan, job, commit, seen, same)
             if batches > 0:
-                while _own_step("repository_take", sync.take, job, commit):
+                while _own_step("repository_take", sync.take, job, commit, same):
                     pass
             if batches >= 0:
-                _own_step("repository_remove", sync.remove, job, commit)
+                _own_step("repository_remove", sync.remove, job, commit, same)
             return _own_step("repository_finish", sync.finish, job, commit, seen)
         except _Over:
             return False

@@ -8,7 +8,7 @@ are any, and of commits only those that touch a file that may be told of.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from uuid import UUID
 
@@ -228,6 +228,10 @@ class History:
             found = [(row.id, row.name, row.commit, mirror_at(self.mirrors, row.id, row.name)) for row in rows]
         return [item for item in found if item[3].exists]
 
+    def mirror(self, repository_id: UUID, name: str) -> Mirror:
+        """The mirror of a repository; for what a comparison under a permit has given already."""
+        return mirror_at(self.mirrors, repository_id, name)
+
     def _opened(self, session: Session, permit: Permit, repository_id: UUID) -> _Opened:
         row = repositories.get_permitted(session, permit, repository_id)
         view = history_view(session, permit, row.collection_id)
@@ -244,8 +248,8 @@ class History:
         for change in read:
             text = opened.view.text(change.patch) if len(change.patch) <= left else None
             left -= len(text or "")
-            shown[change.path] = replace(change, patch=text or "", cut=change.cut or (text is None))
-        return [replace(item, change=shown.get(item.change.path, item.change)) for item in files]
+            shown[change.path] = change.with_patch(text or "", cut=change.cut or text is None)
+        return [ChangedFile(shown.get(item.change.path, item.change), item.document) for item in files]
 
     def _commits(self, opened: _Opened, first: State, last: State, paths: Sequence[str]) -> list[Commit]:
         if not paths:

@@ -7,11 +7,11 @@ are shown only by `rag.retrieval.code_lines`, which hides what the reader may no
 from __future__ import annotations
 
 from collections.abc import Collection as Container
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, and_, func, or_, select
+from sqlalchemy import ColumnElement, Select, String, and_, cast, func, or_, select
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from rag.domain.code import ReferenceRole
@@ -266,6 +266,26 @@ def references_in(
     return found
 
 
+def every_definition(session: Session, permit: Permit) -> Iterator[tuple[str, str]]:
+    """Version and name of every definition in the permit's collections: half a million of them have to be read at once, so the
+    caller keeps those of the versions that `files` gave it under the permit, by `key_of`."""
+    query = select(_plain(CodeSymbol.version_id), CodeSymbol.name)
+    for row in session.execute(query.where(CodeSymbol.collection_id.in_(permit.collections))):
+        yield row[0], row[1]
+
+
+def every_use(session: Session, permit: Permit) -> Iterator[tuple[str, str, str]]:
+    """Version, name and role of every use in the permit's collections; the caller keeps what it may, as of definitions."""
+    query = select(_plain(CodeReference.version_id), CodeReference.name, CodeReference.role)
+    for row in session.execute(query.where(CodeReference.collection_id.in_(permit.collections))):
+        yield row[0], row[1], row[2]
+
+
+def key_of(version_id: UUID) -> str:
+    """A version as `every_definition` and `every_use` name it: a UUID object for each row would take longer than the query."""
+    return version_id.hex
+
+
 def chunk_places(session: Session, version_ids: Iterable[UUID]) -> dict[UUID, list[ChunkPlace]]:
     """Which lines the chunks of these versions have, in order. The caller has these versions from a query under a permit."""
     found: dict[UUID, list[ChunkPlace]] = {}
@@ -329,6 +349,11 @@ def _joined(query: Select[Any], version_id: InstrumentedAttribute[UUID]) -> Sele
     return query.join(DocumentVersion, DocumentVersion.id == version_id).join(
         Document, Document.id == DocumentVersion.document_id
     )
+
+
+def _plain(column: InstrumentedAttribute[UUID]) -> ColumnElement[str]:
+    """A UUID as its 32 digits, whatever the engine stores."""
+    return func.replace(cast(column, String), "-", "", type_=String)
 
 
 def _starting(session: Session, column: InstrumentedAttribute[str], beginning: str) -> ColumnElement[bool]:
