@@ -34,8 +34,7 @@ from rag.domain.errors import (
 )
 from rag.mirrors.remotes import Remote, checked_url
 from rag.settings_repositories import GitCredential, RepositorySettings
-from rag.transport.secret_files import read_secret
-from rag.transport.server import retry_after
+from rag.transport.server import read_key, retry_after
 
 _ROOTS = {"gitlab": "/api/v4", "github": "/api/v3", "gitea": "/api/v1"}
 _GITHUB = {"github.com": "https://api.github.com"}
@@ -57,7 +56,7 @@ class HistoryApi:
 
     Raises:
         RepositoryRefused: the interface lies on a host that is not among those of the settings, or of the credential.
-        ConfigurationError: the token's file can't be read, or others can read it.
+        ConfigurationError: the token's file can't be read, others can read it, or it holds no token on one line.
     """
 
     def __init__(
@@ -189,7 +188,7 @@ class HistoryApi:
         if credential is None or credential.token_file is None:
             return {}
         word = "token" if self._kind == "gitea" else "Bearer"
-        return {"Authorization": f"{word} {read_secret(credential.token_file)}"}
+        return {"Authorization": f"{word} {read_key(credential.token_file)}"}
 
 
 def _root(options: HistoryOptions, remote: Remote, settings: RepositorySettings, name: str) -> str:
