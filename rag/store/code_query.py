@@ -177,7 +177,8 @@ def definitions(
     """
     found: list[SymbolRow] = []
     for group in in_groups({name.lower()[:200] for name in names}):
-        where = [CodeSymbol.name_key.in_(group), *_beginning(session, Document.source_key, prefixes)]
+        where = [_inside(CodeSymbol, permit), CodeSymbol.name_key.in_(group)]
+        where += _beginning(session, Document.source_key, prefixes)
         found += _symbols(session, permit, where, kinds, most)
     return found
 
@@ -192,8 +193,8 @@ def definitions_like(
     most: int = 200,
 ) -> list[SymbolRow]:
     """Definitions whose names begin with `beginning`, in any case of letters."""
-    wanted = _starting(session, CodeSymbol.name_key, beginning.lower())
-    return _symbols(session, permit, [wanted, *_beginning(session, Document.source_key, prefixes)], kinds, most)
+    where = [_inside(CodeSymbol, permit), _starting(session, CodeSymbol.name_key, beginning.lower())]
+    return _symbols(session, permit, [*where, *_beginning(session, Document.source_key, prefixes)], kinds, most)
 
 
 def names_with(session: Session, permit: Permit, pieces: Sequence[str]) -> list[str]:
@@ -245,7 +246,7 @@ def references(
     found: list[ReferenceRow] = []
     for group in in_groups(wanted):
         keys = {name.lower()[:200] for name in group}
-        where: list[ColumnElement[bool]] = [CodeReference.name_key.in_(keys), CodeReference.name.in_(group)]
+        where = [_inside(CodeReference, permit), CodeReference.name_key.in_(keys), CodeReference.name.in_(group)]
         where += _beginning(session, Document.source_key, prefixes)
         if roles:
             where.append(CodeReference.role.in_(roles))
@@ -254,14 +255,22 @@ def references(
 
 
 def references_in(
-    session: Session, permit: Permit, version_ids: Iterable[UUID], *, roles: Sequence[ReferenceRole] = ()
+    session: Session,
+    permit: Permit,
+    version_ids: Iterable[UUID],
+    *,
+    roles: Sequence[ReferenceRole] = (),
+    names: Iterable[str] | None = None,
 ) -> list[ReferenceRow]:
-    """Everything that is used in these versions, as far as the permit covers them."""
+    """What is used in these versions, as far as the permit covers them: everything, or these names."""
     found: list[ReferenceRow] = []
+    wanted = None if names is None else set(names)
     for group in in_groups(version_ids):
         where = [CodeReference.version_id.in_(group)]
         if roles:
             where.append(CodeReference.role.in_(roles))
+        if wanted is not None:
+            where.append(CodeReference.name.in_(wanted))
         found += _references(session, permit, where, None)
     return found
 
@@ -319,6 +328,12 @@ def _holding(literal: str, sqlite: bool, any_case: bool) -> ColumnElement[bool]:
     return func.instr(_TEXT, literal) > 0 if sqlite else func.strpos(_TEXT, literal) > 0
 
 
+def _inside(table: type[CodeSymbol | CodeReference], permit: Permit) -> ColumnElement[bool]:
+    """The collection of a row, for the index by names. Beside ids of versions it would mislead SQLite to that very index, and so
+    through the whole collection; what the permit covers is asked of the document in any case."""
+    return table.collection_id.in_(permit.collections)
+
+
 def _symbols(
     session: Session,
     permit: Permit,
@@ -326,9 +341,7 @@ def _symbols(
     kinds: Container[str],
     most: int | None,
 ) -> list[SymbolRow]:
-    query = _joined(select(*_SYMBOL), CodeSymbol.version_id).where(
-        CodeSymbol.collection_id.in_(permit.collections), *where, *answering(permit)
-    )
+    query = _joined(select(*_SYMBOL), CodeSymbol.version_id).where(*where, *answering(permit))
     if kinds:
         query = query.where(CodeSymbol.kind.in_(kinds))
     query = query.order_by(Document.source_key, CodeSymbol.first_line, CodeSymbol.id)
@@ -338,9 +351,7 @@ def _symbols(
 def _references(
     session: Session, permit: Permit, where: Sequence[ColumnElement[bool]], most: int | None
 ) -> list[ReferenceRow]:
-    query = _joined(select(*_REFERENCE), CodeReference.version_id).where(
-        CodeReference.collection_id.in_(permit.collections), *where, *answering(permit)
-    )
+    query = _joined(select(*_REFERENCE), CodeReference.version_id).where(*where, *answering(permit))
     query = query.order_by(Document.source_key, CodeReference.id)
     return [ReferenceRow(*row) for row in session.execute(query if most is None else query.limit(most))]
 
