@@ -8,6 +8,7 @@ is added changes the last part only.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ from rag.domain.access import GivenRule, Label
 from rag.mirrors import git
 from rag.mirrors.mirror import Mirror
 
+COMMITS = f"{HISTORY}/commits/"
 _PART = 200
 """Commits of one document."""
 _PAGE = 2000
@@ -62,7 +64,7 @@ def commit_documents(mirror: Mirror, commit: str, options: RepositoryOptions) ->
     withheld = 0
     for entry in reversed(list(_log(mirror, commit, options.history.commits))):
         month = f"{entry.when:%Y-%m}"
-        given = (options.rule_of(path) for path in (f"{HISTORY}/commits/{month}.md", *entry.paths))
+        given = (options.rule_of(path) for path in (f"{COMMITS}{month}.md", *entry.paths))
         try:
             rule = strictest(given)
         except ValueError:
@@ -70,7 +72,7 @@ def commit_documents(mirror: Mirror, commit: str, options: RepositoryOptions) ->
             continue
         groups.setdefault((month, rule), []).append(entry)
     items = [
-        _document(month, rule, start // _PART + 1, entries[start : start + _PART])
+        _document(f"{month}{_mark(options, rule)}", rule, start // _PART + 1, entries[start : start + _PART])
         for (month, rule), entries in groups.items()
         for start in range(0, len(entries), _PART)
     ]
@@ -97,11 +99,17 @@ def strictest(given: Iterable[GivenRule | None]) -> GivenRule | None:
     return GivenRule(tuple(sorted(allow)), tuple(sorted(deny)), label)
 
 
-def _document(month: str, rule: GivenRule | None, part: int, entries: Sequence[LoggedCommit]) -> HistoryItem:
-    mark = "" if rule is None else "-" + sha256(repr(sorted(rule.to_json().items())).encode()).hexdigest()[:8]
-    name = f"{month}{mark}" if part == 1 else f"{month}{mark}-{part}"
-    text = "\n\n".join([f"# Commits of {month}", *(_section(entry) for entry in entries)])
-    return HistoryItem(f"{HISTORY}/commits/{name}.md", text + "\n", entries[-1].when, rule)
+def _mark(options: RepositoryOptions, rule: GivenRule | None) -> str:
+    """Part of a document's name: with other path rules it is another document, which never had the rights of the one before."""
+    if not options.path_rules:
+        return ""
+    given = [options.to_json()["path_rules"], None if rule is None else rule.to_json()]
+    return "-" + sha256(json.dumps(given, sort_keys=True).encode()).hexdigest()[:8]
+
+
+def _document(name: str, rule: GivenRule | None, part: int, entries: Sequence[LoggedCommit]) -> HistoryItem:
+    text = "\n\n".join([f"# Commits of {name[:7]}", *(_section(entry) for entry in entries)])
+    return HistoryItem(f"{COMMITS}{name}{'' if part == 1 else f'-{part}'}.md", text + "\n", entries[-1].when, rule)
 
 
 def _section(entry: LoggedCommit) -> str:
