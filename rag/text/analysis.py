@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
@@ -93,6 +94,12 @@ def _count(cleaned: str, read: str, morphemes: Iterable[Token]) -> Analysis:
     return Analysis(counts, len(words))
 
 
+@lru_cache(maxsize=1)
+def _model_version() -> str:
+    """Asked of the package's files: a millisecond."""
+    return version("kiwipiepy_model")
+
+
 class Analyzer:
     """Turns texts into terms: Kiwi morphemes, Hangul bigrams, words and identifiers whole and in parts.
 
@@ -103,7 +110,7 @@ class Analyzer:
     @property
     def name(self) -> str:
         """Identity of the analysis: its revision and the version of Kiwi's model."""
-        return f"kiwi-{version('kiwipiepy_model')}-r{_REVISION}"
+        return f"kiwi-{_model_version()}-r{_REVISION}"
 
     def analyze(self, text: str) -> Analysis:
         """Terms of one text."""
