@@ -5,7 +5,7 @@ Everything here is syntax: nothing is compiled, so a use is joined to a definiti
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any
 from uuid import UUID
@@ -205,3 +205,7 @@ class FileChange:
     before: str = ""
     patch: str = field(default="", repr=False)
     cut: bool = False
+
+    def with_patch(self, patch: str, *, cut: bool) -> FileChange:
+        """The same with a patch."""
+        return replace(self, patch=patch, cut=cut)

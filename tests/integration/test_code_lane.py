@@ -68,9 +68,7 @@ class Shop:
                 name="payments",
                 url=str(folder),
                 ref="main",
-                credential="",
                 options={},
-                head="",
             )
             session.add(self.repository)
 
