@@ -25,7 +25,6 @@ from rag.settings_repositories import RepositorySettings
 
 _REF = "refs/history/documents"
 _STATE = "state.json"
-_SHUT = GivenRule(deny=("everyone",))
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +49,7 @@ def kept_history(mirror: Mirror) -> KeptHistory | None:
     except RefNotFound:
         return None
     blobs = [entry.blob for entry in tree if entry.path == _STATE]
-    state = next((json.loads(content) for _, content in mirror.read(blobs)), {})
+    state: dict[str, Any] = next((json.loads(content) for _, content in mirror.read(blobs)), {})
     rules = {path: GivenRule.from_json(given) for path, given in state.get("rules", {}).items()}
     return KeptHistory(tuple(entry for entry in tree if entry.path != _STATE), rules, state)
 
@@ -90,19 +89,7 @@ def rule_of(options: RepositoryOptions, kept: KeptHistory | None, path: str) -> 
     """Who may read a file of the repository or a document of its history; one of commits has the rule of what they touch."""
     if not path.startswith(COMMITS):
         return options.rule_of(path)
-    found = None if kept is None else kept.rules.get(path)
-    return found or GivenRule()  # said, not left open: it may have been shut
-
-
-def rule_after(before: RepositoryOptions, now: RepositoryOptions, path: str) -> tuple[GivenRule | None] | None:
-    """The rule that a document gets at once when options change; None where nothing changes for it.
-
-    Nobody knows of a document of commits what it may be shown by until it is written anew, so it is shut.
-    """
-    if path.startswith(COMMITS):
-        return None if before.path_rules == now.path_rules else (_SHUT,)
-    rule = now.rule_of(path)
-    return None if before.rule_of(path) == rule else (rule,)
+    return None if kept is None else kept.rules.get(path)
 
 
 def _later(one: datetime | None, other: datetime | None) -> str | None:

@@ -21,7 +21,7 @@ from sqlalchemy.orm import Session
 
 from ingest.connectors.git_selection import Seen, select
 from ingest.connectors.history_commits import COMMITS
-from ingest.connectors.history_store import KeptHistory, kept_history, refresh, rule_after, rule_of
+from ingest.connectors.history_store import KeptHistory, kept_history, refresh, rule_of
 from ingest.connectors.repository_options import HISTORY, RepositoryOptions
 from ingest.pipeline.code_filling import waiting_versions
 from ingest.pipeline.code_lane import CodeLane, Taken
@@ -52,6 +52,8 @@ _RULED_TOGETHER = 100
 """Documents that get their rule in one transaction: others wait to write meanwhile."""
 _TELL_EVERY_S = 0.5
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 60, 21_600
+HISTORY_NOT_READ = "history_not_read"
+"""Note: the documents of the history are those of an earlier look."""
 HISTORY_REWRITTEN = "history_rewritten"
 """Note: the commit is no successor of the one before, as after a forced push. What is indexed is that of the new one."""
 EMPTY, NO_FILES = "empty_repository", "no_files"
@@ -134,10 +136,14 @@ class RepositorySync:
     def _rule(self, repository_id: UUID, before: RepositoryOptions, now: RepositoryOptions) -> None:
         with self.pipeline.database.read() as session:
             known = work.known_files(session, repository_id)
+        if before.path_rules != now.path_rules:
+            self._withdraw_messages(repository_id, known)
         wanted = [
-            (item.document_id, given[0])
+            (item.document_id, now.rule_of(path))
             for path, item in known.items()
-            if item.document_id is not None and (given := rule_after(before, now, path)) is not None
+            if item.document_id is not None
+            and not path.startswith(COMMITS)
+            and before.rule_of(path) != now.rule_of(path)
         ]
         for start in range(0, len(wanted), _RULED_TOGETHER):
             with self.pipeline.database.write() as session:
@@ -148,14 +154,22 @@ class RepositorySync:
                         moved += rules.set_by_repository(session, row, given)
             if moved:
                 self.relabel(moved)
-        if before.path_rules != now.path_rules:
-            again = [
-                NotedFile(path, "", item.size, item.reason, item.document_id)
-                for path, item in known.items()
-                if path.startswith(COMMITS)
-            ]
-            with self.pipeline.database.write() as session:
-                work.note_files(session, repository_id, again)
+
+    def _withdraw_messages(self, repository_id: UUID, known: Mapping[str, KnownFile]) -> None:
+        """Delete the documents of commits: who may read which message is known once they are written anew, by the next look."""
+        found = {
+            path: item.document_id for path, item in known.items() if path.startswith(COMMITS) and item.document_id
+        }
+        if not found:
+            return
+        with self.pipeline.database.write() as session:
+            row = work.locked(session, repository_id)
+            if row is None:
+                return
+            hidden = hide_many(session, list(found.values()), _actor(row), DeletionReason.SOURCE)
+            forget_files(session, repository_id, found)
+        if hidden:
+            self.purge(hidden)
 
     def fetch(self, job: SyncJob) -> str:
         """Bring the mirror to the state of the remote; returns the commit to index, empty while there is none.
