@@ -111,7 +111,9 @@ def _roots(
 ) -> tuple[dict[UUID, tuple[str, ...]], list[Repository]]:
     if not names:
         return dict.fromkeys(permit.collections, ("",)), list(rows)
-    collections = {row.name: row.id for row in collections_table.permitted(session, permit)}
+    collections = {
+        key: row.id for row in collections_table.permitted(session, permit) for key in (row.name, str(row.id))
+    }
     roots: dict[UUID, tuple[str, ...]] = {}
     used: list[Repository] = []
     for name in names:
