@@ -58,12 +58,14 @@ from api.routes import (
     receipts,
     replay,
     repositories,
+    repository_changes,
     scim,
     search,
     sign_in,
     snapshots,
     sources,
     spaces,
+    webhooks,
     widget_tokens,
 )
 from api.settings import ApiSettings
@@ -87,6 +89,8 @@ ROUTERS = (
             snapshots,
             sources,
             repositories,
+            webhooks,
+            repository_changes,
             receipts,
             search,
             code,

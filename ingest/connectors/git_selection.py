@@ -25,6 +25,11 @@ SUBMODULE, SYMLINK, LFS_POINTER = "submodule", "symlink", "lfs_pointer"
 NAME_UNUSABLE, SAME_NAME, EMPTY, TOO_LARGE, BINARY = "name_unusable", "same_name", "empty", "too_large", "binary"
 EXCLUDED, NOT_INCLUDED, IGNORED, VENDORED, GENERATED = "excluded", "not_included", "ignored", "vendored", "generated"
 MINIFIED, LOCK_FILE = "minified", "lock_file"
+REASONS = frozenset((
+    SUBMODULE, SYMLINK, LFS_POINTER, NAME_UNUSABLE, SAME_NAME, EMPTY, TOO_LARGE, BINARY, EXCLUDED, NOT_INCLUDED, IGNORED,
+    VENDORED, GENERATED, MINIFIED, LOCK_FILE,
+))  # fmt: skip
+"""Every reason that a file is skipped for here."""
 BY_CONTENT = frozenset({"", LFS_POINTER, BINARY, GENERATED, MINIFIED})
 """What a look into a file can end with: the same for the same contents at the same path."""
 _MAX_RULES_BYTES = 256 << 10

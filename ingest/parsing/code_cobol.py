@@ -128,7 +128,7 @@ class _Reader:
             return True
         if division := _DIVISION.match(code):
             self._division = division[1].upper()
-            self._begin(_DIVISION_LEVEL, f"{self._division} DIVISION", number, first, code, doc, named=False)
+            self._begin(_DIVISION_LEVEL, " ".join(division[0].split()), number, first, code, doc, named=False)
             return True
         if section := _SECTION.match(code):
             self._begin(_SECTION_LEVEL, section[1], number, first, code, doc, named=self._division == "PROCEDURE")

@@ -8,12 +8,13 @@ from ingest.parsing.code_abap import abap_outline
 from ingest.parsing.code_cobol import cobol_outline
 from ingest.parsing.code_grammars import parsed
 from ingest.parsing.code_rules import Rules
-from ingest.parsing.code_rules_data import CSS, HTML, JSON, SQL, TOML, YAML
+from ingest.parsing.code_rules_data import CSS, HTML, JSON, SQL, TOML
 from ingest.parsing.code_rules_jvm import CSHARP, JAVA, KOTLIN
 from ingest.parsing.code_rules_native import CPP, GO, RUST, C
 from ingest.parsing.code_rules_python import RULES as PYTHON
 from ingest.parsing.code_rules_script import JAVASCRIPT, PHP, RUBY, SHELL, TSX, TYPESCRIPT
 from ingest.parsing.code_walk import outline_of
+from ingest.parsing.code_yaml import yaml_outline
 from rag.domain.code import CodeOutline
 
 CODE_TOO_LARGE = "code_too_large"
@@ -40,12 +41,15 @@ _RULES: Mapping[str, Rules] = {
     "sql": SQL,
     "html": HTML,
     "css": CSS,
-    "yaml": YAML,
     "toml": TOML,
     "json": JSON,
 }
 """By the name of the grammar."""
-_BY_TEXT: Mapping[str, Callable[[str], CodeOutline]] = {"cobol": cobol_outline, "abap": abap_outline}
+_BY_TEXT: Mapping[str, Callable[[str], CodeOutline]] = {
+    "cobol": cobol_outline,
+    "abap": abap_outline,
+    "yaml": yaml_outline,
+}
 
 
 def outlined(text: str, name: str, language: str) -> tuple[CodeOutline, tuple[str, ...]]:

@@ -1,4 +1,4 @@
-"""What is no program: SQL, HTML, CSS, YAML, TOML and JSON."""
+"""What is no program: SQL, HTML, CSS, TOML and JSON."""
 
 from __future__ import annotations
 
@@ -100,11 +100,6 @@ CSS = Rules(
     names=frozenset(),
     opaque=frozenset({"declaration"}),
     imports={"import_statement": _css_import},
-)
-YAML = Rules(
-    definitions={"block_mapping_pair": Definition(SymbolKind.KEY, every("key"), (), depth=_KEYS)},
-    names=frozenset(),
-    opaque=words("flow_node block_scalar block_sequence"),
 )
 TOML = Rules(
     definitions={

@@ -210,7 +210,7 @@ class Walk:
         return Scope(path, name, kind, scope.depth + 1, scope)
 
     def _is_own_field(self, item: Node, scope: Scope) -> bool:
-        return scope.name == "__init__" and self._source[: item.start_byte].endswith(b"self.")
+        return scope.name == "__init__" and self._source[max(0, item.start_byte - 5) : item.start_byte] == b"self."
 
     def _note(
         self,

@@ -41,7 +41,7 @@ lines themselves. Set by hand."""
 _LEAST_SHARE = 0.2
 """Of the best place's score that a place must have to be shown beside it."""
 _COMMITS_READ = 30
-_COMMITS_TOLD = 3
+_COMMITS_TOLD = 2
 _HITS = 20
 
 
@@ -81,15 +81,16 @@ class ChangeAnswerer:
         if asked is None:
             return None
         subject = self.reader.content_terms(asked.rest) - self.reader.content_terms(WORDS_OF_CHANGE)
-        about = asked.rest if subject else ""
+        about = " ".join(self.reader.words_for(asked.rest, subject))
         hybrid = self.retriever.search(permit, about or question, limit=_HITS, context=context)
         pieces = [piece for item in comparisons for piece in pieces_of(item)]
         told = [one for item in comparisons for one in _told(self.history, item)]
         if about:
             ranked, best = self._ranked(permit, about, pieces, told, hybrid)
         else:
-            ranked, best = _by_size(pieces), {one.key: 1.0 for one in told}
-        chosen, drafts = _drafted(ranked, [one for one in told if best.get(one.key)], passages)
+            ranked, best = _by_size(pieces), {}
+        told.sort(key=lambda one: -best.get(one.key, 0.0))  # stable: the newest of equals comes first
+        chosen, drafts = _drafted(ranked, told, passages)
         evidence = self._evidence(permit, about, chosen, hybrid, pieces) if about else FOUND
         search = SearchResult(question, chosen, hybrid.trace, about or question, hybrid.alternatives)
         notes = tuple(Note(CHANGES, _summary(item)) for item in comparisons)
@@ -225,8 +226,10 @@ def _drafted(
     best = ranked[0][1] if ranked else 0.0
     for piece, score in ranked:
         sides = passages_of(piece, score)
-        if score <= 0.0 or score < _LEAST_SHARE * best or len(passages) + len(sides) > room:
+        if score <= 0.0 or score < _LEAST_SHARE * best or len(passages) >= room:
             break
+        if len(passages) + len(sides) > room:
+            continue
         spans = quotes_of(piece, sides, len(passages))
         if spans:
             drafts.append(Draft(spans))

@@ -21,10 +21,10 @@ _QUOTE = r"[`'\"“”‘’]?"
 def _ref(name: str) -> str:
     """The pattern of a name of a branch or tag, with what people write around it."""
     word = rf"(?P<{name}>[A-Za-z0-9]+(?:[._/+-][A-Za-z0-9]+)*)(?![A-Za-z0-9])"
-    return rf"(?<![\w./-]){_QUOTE}(?:(?:the\s+)?{_KIND}\s+)?{_QUOTE}{word}{_QUOTE}(?:\s?{_KIND})?"
+    return rf"{_QUOTE}(?:(?:the\s+)?{_KIND}\s+)?{_QUOTE}{word}{_QUOTE}(?:\s?{_KIND})?"
 
 
-_A, _B = _ref("a"), _ref("b")
+_A, _B = rf"(?<![\w./-]){_ref('a')}", _ref("b")
 _TOGETHER = r"\s*(?:사이|간의?|의\s*차이|차이|를?\s*비교|의)?"
 _PAIRS = tuple(
     re.compile(pattern, re.IGNORECASE)
@@ -45,14 +45,17 @@ _IN = tuple(
     re.compile(pattern, re.IGNORECASE)
     for pattern in (rf"\b(?:in|with|of|by)\s+{_A}", rf"{_A}\s*(?:에서|에는|에|의|은|는)(?=\s)")
 )
+_PARTICLES = re.compile(r"^[가-힣]+")
 WORDS_OF_CHANGE = (
     "사이 사이에 바뀌다 바뀌었나 바뀐 바꾸다 변경 변경점 변경사항 변화 달라지다 달라졌나 달라진 차이 차이점 비교 수정 "
     "고치다 고쳐지다 추가 추가되다 "
     "삭제 없어지다 사라지다 새로 점 사항 부분 코드 소스 저장소 버전 릴리스 태그 브랜치 커밋 어떻게 무엇 이후 지다 간 "
+    "흐름 로직 처리 과정 구현 동작 방식 기능 함수 클래스 모듈 파일 쪽 관련 flow logic process implementation behaviour behavior "
+    "function class module file part feature diff "
     "changed change changes changing difference differences differ different compare compared between since after new added "
     "removed modified fixed version release tag branch commit code repository repo source what's"
 )
-"""What a question about changes is asked with, and is not about."""
+"""What a question about changes is asked with, and is not about: no code says `흐름` of the flow that it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,4 +89,6 @@ def readings(question: str) -> Iterator[ChangeQuestion]:
 
 
 def _without(question: str, match: re.Match[str]) -> str:
-    return " ".join(f"{question[: match.start()]} {question[match.end() :]}".split())
+    """The question without the names, and without the particles that hang on them."""
+    after = _PARTICLES.sub("", question[match.end() :])
+    return " ".join(f"{question[: match.start()]} {after}".split())

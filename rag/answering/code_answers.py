@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from rag.answering.change_answers import ChangeAnswerer
 from rag.answering.prepared import Prepared
+from rag.answering.symbol_answers import SymbolAnswerer
 from rag.domain.principal import Permit
 from rag.retrieval.understanding import QuestionContext
 
@@ -15,6 +16,7 @@ class CodeAnswerer:
     """Asks what knows about code, one after the other. Thread-safe."""
 
     changes: ChangeAnswerer
+    symbols: SymbolAnswerer
 
     def prepared(
         self, permit: Permit, question: str, passages: int, context: QuestionContext | None = None
@@ -24,4 +26,5 @@ class CodeAnswerer:
         Args:
             passages: how many the answer may draw on.
         """
-        return self.changes.prepared(permit, question, passages, context)
+        found = self.changes.prepared(permit, question, passages, context)
+        return found or self.symbols.prepared(permit, question, passages, context)

@@ -212,7 +212,7 @@ class Answerer:
         return _Read(search, weights, missing, evidence, weaknesses, weak, style)
 
     def _prepared(self, permit: Permit, asked: Asked) -> Prepared | None:
-        if self.code is None or asked.hides is not None:
+        if self.code is None or asked.hides is not None or asked.mode != "answer":
             return None
         with self._retriever.traffic.question():
             return self.code.prepared(permit, asked.question, asked.passages, asked.context)

@@ -125,6 +125,14 @@ def code_collections(session: Session, permit: Permit) -> frozenset[UUID]:
     return frozenset(session.scalars(query))
 
 
+def collections_with_symbols(session: Session, permit: Permit) -> frozenset[UUID]:
+    """The collections of code that the permit covers in which any definition is known."""
+    code = code_collections(session, permit)
+    return frozenset(
+        key for key in code if session.scalar(select(CodeSymbol.id).where(CodeSymbol.collection_id == key).limit(1))
+    )
+
+
 def answering(permit: Permit) -> list[ColumnElement[bool]]:
     """That a `Document`, joined with its `DocumentVersion`, is covered, and that this version answers under the permit."""
     found = [*visible(permit), *conditions(permit.where)]

@@ -18,6 +18,7 @@ from rag.answering.log import Recording, Surface
 from rag.answering.rendering import render
 from rag.answering.replay import Replayer
 from rag.answering.service import Answerer, AnswerOutcome, Asked
+from rag.answering.symbol_answers import SymbolAnswerer
 from rag.domain.access import AccessRule, user
 from rag.domain.anchor import LineAnchor
 from rag.domain.errors import DocumentNotFound, InvalidRequest, RefNotFound, RepositoryNotFound
@@ -25,6 +26,7 @@ from rag.domain.principal import Permit
 from rag.generation.extractive import ExtractiveGenerator
 from rag.mirrors import comparing
 from rag.mirrors.hunks import hunks_of
+from rag.retrieval.code_navigation import CodeNavigator
 from rag.store import access_rule
 from rag.store.base import utc_now
 from rag.store.collection import Collection
@@ -59,7 +61,9 @@ class World:
     @property
     def answerer(self) -> Answerer:
         quoting = ExtractiveGenerator(READER.terms_of)
-        return Answerer(self.shelf.retriever, READER, quoting, 5, code=CodeAnswerer(self.changes))
+        retriever = self.shelf.retriever
+        symbols = SymbolAnswerer(retriever.database, CodeNavigator(retriever.database, retriever), retriever, READER)
+        return Answerer(retriever, READER, quoting, 5, code=CodeAnswerer(self.changes, symbols))
 
     def answer(self, question: str, permit: Permit | None = None) -> AnswerOutcome:
         return asyncio.run(self.answerer.complete(permit or self.permit, Asked(question, 8)))
@@ -149,7 +153,7 @@ def test_a_moved_file_is_told_only_to_who_may_read_both_names(world: World) -> N
         access_rule.set_own_rule(session, row, AccessRule(allow=frozenset({user(UUID(int=4711))})))
     assert not world.history.compare(world.permit, world.repository, "1.4", "1.5", path="src/new_name.py").files
     with world.shelf.database.write() as session:
-        access_rule.set_own_rule(session, session.query(Document).filter_by(source_key=key).one(), None)
+        access_rule.set_own_rule(session, session.query(Document).filter_by(source_key=key).one(), AccessRule())
     assert world.history.compare(world.permit, world.repository, "1.4", "1.5", path="src/new_name.py").files
 
 

@@ -99,6 +99,16 @@ def test_a_definition_that_no_leg_found_is_there_too(bank: tuple[Library, Collec
     assert first(result) == ("bank/short.py", "tx_rollback")
 
 
+def test_a_name_that_everything_has_lifts_nothing_and_hides_no_other(bank: tuple[Library, Collection]) -> None:
+    library, code = bank
+    put_file(
+        library, code, "bank/many.py", "\n".join(f"class C{i}:\n    def get(self):\n        pass" for i in range(70))
+    )
+    result = ask(library, "get() 과 PaymentService.approve 의 차이", code)
+    assert first(result) == ("bank/service.py", "PaymentService.approve")
+    assert [item.source.source_key for item in result.passages if SYMBOL in item.boosts] == ["bank/service.py"]
+
+
 def test_a_word_of_prose_leads_nowhere(bank: tuple[Library, Collection]) -> None:
     library, code = bank
     assert all(SYMBOL not in passage.boosts for passage in ask(library, "who may approve a loan", code).passages)
