@@ -151,12 +151,13 @@ class ProgramWriter:
         reached("program.select.end", program_id)
 
     def _room(self, row: Program) -> int:
-        """Tokens for what is read of the repository: half of what the model takes that is going to write."""
+        """Tokens of what is chosen of the repository: all that the model takes that is going to write. What does not fit beside
+        its answer is listed as left out."""
         try:
             engine = self.choice(Language(row.language), row.model, row.thinking).engine
         except SeogoError:  # said when it is time to write
             return _LEAST_ANSWER
-        return engine.context_tokens // 2
+        return engine.context_tokens
 
     def write(self, program_id: UUID) -> None:
         """Let the model write; its answer is kept as it is."""
