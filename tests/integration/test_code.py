@@ -11,7 +11,9 @@ from typer.testing import CliRunner
 from tests.support.running import Caller, Running
 
 FILES = {
-    "gateway.py": '"""카드사 연동."""\n\n\ndef charge_card(amount: int) -> None:\n    """카드사에 청구한다."""\n    print(amount)\n',
+    "gateway.py": (
+        '"""카드사 연동."""\n\n\ndef charge_card(amount: int) -> None:\n    """카드사에 청구한다."""\n    print(amount)\n'
+    ),
     "service.py": (
         "from gateway import charge_card\n\n\nclass PaymentService:\n    def approve(self, amount: int) -> bool:\n"
         "        charge_card(amount)\n        return True\n"
@@ -26,7 +28,7 @@ FILES = {
 def owner(service: Running) -> Iterator[Caller]:
     caller = service.caller()
     caller.collection("payments", kind="code")
-    documents = caller.ingest("payments", FILES)
+    documents = caller.ingest("payments", FILES, timeout_s=240)
     assert {item["version"]["state"] for item in documents} == {"active"}, documents
     yield caller
 
