@@ -148,6 +148,13 @@ PROBED: dict[tuple[str, str, Fields], Slot] = {
     ("GET", "/api/v1/documents/{document_id}/access/explain", ("query", "subject")): Slot("account", "user:{}", filters=True),
     ("POST", f"{_COLLECTION}/documents/access", ("body", "filter", "document_ids", "[]")): Slot("document", filters=True),
     ("POST", "/continue/context", ("body", "options", "collections", "[]")): Slot("collection"),
+    **{
+        ("POST", f"/api/v1/code/{name}", ("body", where, "[]")): Slot("collection")
+        for name in ("search", "map", "pack")
+        for where in ("collections", "repositories")
+    },
+    ("GET", "/api/v1/code/symbols", ("query", "repositories")): Slot("collection"),
+    ("GET", "/api/v1/code/references", ("query", "repositories")): Slot("collection"),
     ("POST", "/tools/fetch", ("body", "id")): Slot("document"),
     ("POST", "/tools/search_code", ("body", "repo")): Slot("collection"),
 }  # fmt: skip
@@ -265,6 +272,7 @@ BODIES: dict[tuple[str, str], dict[str, Any]] = {
     ("POST", "/v1/vector_stores/{store_id}/files/{file_id}"): {"attributes": {"site": "mine"}},
     ("POST", "/v1/vector_stores/{store_id}"): {"name": "mine now"},
     ("POST", "/api/v1/answers/{answer}/feedback"): {"rating": "up"},
+    ("POST", "/api/v1/code/search"): {"query": "vault code"},
     ("POST", "/api/v1/repositories"): {
         "collection": "vault", "url": "https://git.vault.example/a.git", "name": "vault",
         "options": {"path_rules": [{"paths": "*", "access": {}}]},
