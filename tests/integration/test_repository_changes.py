@@ -99,7 +99,7 @@ def test_what_is_not_there_or_not_the_readers_is_not_found(
     world: World, path: str, query: dict[str, str], code: str
 ) -> None:
     found = world.get(path, **query)
-    assert (found.status_code, found.json()["code"]) == (404, code)
+    assert (found.status_code, found.json()["code"]) == (422 if code == "ref_not_found" else 404, code)
 
 
 def test_a_stranger_finds_no_repository(world: World, service: Running) -> None:
@@ -150,7 +150,7 @@ def test_chat_clients_see_path_lines_and_commit(world: World) -> None:
     body = {"model": "rag/all", "messages": [{"role": "user", "content": QUESTION}]}
     message = world.reader.post("/v1/chat/completions", json=body).json()["choices"][0]["message"]
     titles = [item["url_citation"]["title"] for item in message["annotations"]]
-    assert f"payments/src/login.py:3 ({world.mirror.resolve('v1.4')[:12]})" in titles
+    assert f"payments/src/login.py:7-9 ({world.mirror.resolve('v1.4')[:12]})" in titles
 
 
 def test_rules_and_code_are_cited_in_one_answer(world: World) -> None:
