@@ -43,6 +43,7 @@ from api.routes import (
     accounts,
     answers,
     audit,
+    code,
     collections,
     documents,
     feedback,
@@ -64,6 +65,7 @@ from api.routes import (
     snapshots,
     sources,
     spaces,
+    webhooks,
     widget_tokens,
 )
 from api.settings import ApiSettings
@@ -87,9 +89,11 @@ ROUTERS = (
             snapshots,
             sources,
             repositories,
+            webhooks,
             repository_changes,
             receipts,
             search,
+            code,
             answers,
             feedback,
             spaces,

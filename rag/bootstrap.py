@@ -34,6 +34,7 @@ from rag.generation.registry import Generation, open_generation
 from rag.index.base import VectorIndex
 from rag.index.registry import IndexConfig
 from rag.reranking.registry import open_reranker
+from rag.retrieval.code_base import CodeBase
 from rag.retrieval.code_navigation import CodeNavigator
 from rag.retrieval.reranking import SecondLook
 from rag.retrieval.service import Retriever
@@ -65,6 +66,7 @@ class Rag:
     answerer: Answerer
     traffic: Traffic
     audit: AuditTrail
+    code: CodeBase
     operator: LocalOperator | None = None
     generation: Generation | None = None
 
@@ -161,6 +163,7 @@ def build(
         answerer=_answerer(settings, retriever, reader, generation, _code(settings, retriever, reader, analyzer)),
         traffic=traffic,
         audit=audit,
+        code=CodeBase.of(database, retriever),
         operator=operator,
         generation=generation,
     )

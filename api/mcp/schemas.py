@@ -57,8 +57,15 @@ class CodeQuery(Body):
     """What is looked for in source code."""
 
     query: str = _QUERY
-    repo: str | None = Field(None, min_length=1, max_length=200, description="name of a repository")
-    path: str | None = Field(None, min_length=1, max_length=1000, description="beginning of a path in it, such as src/")
+    repo: str | None = Field(
+        None, min_length=1, max_length=200, description="name of a repository, or of a collection of code"
+    )
+    path: str | None = Field(
+        None,
+        min_length=1,
+        max_length=1000,
+        description="folder or glob in a repository, such as src/login or **/*.py",
+    )
     lang: str | None = Field(None, min_length=1, max_length=40, description="language, such as python, java, c++")
 
 

@@ -40,20 +40,19 @@ from rag.answering.rendering import render
 from rag.answering.service import AnswerOutcome, Asked
 from rag.domain.anchor import Anchor, LineAnchor
 from rag.domain.answer import Citation
+from rag.domain.code_places import CodeMatch, CodeScope
 from rag.domain.errors import SeogoError
-from rag.domain.filters import DocumentFilter
 from rag.domain.language import CollectionKind
 from rag.domain.messages import UiLanguage
 from rag.domain.passage import Passage, Source, documents_of
-from rag.domain.principal import Permit
+from rag.retrieval.code_navigation import CodeNavigator
+from rag.retrieval.code_search import CodeSearcher
 from rag.retrieval.opening import DOC, Opened, opened, repository_uri
 from rag.store import collection, document, repository
 
 router = APIRouter(prefix="/tools", tags=["tools"], responses=PROBLEMS)
 
 _RESULTS = 10
-_LOOKED_THROUGH = 50
-"""Passages among which those of one language are chosen."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +132,7 @@ def fetch(
     if found.anchor is not None and (found.passage is not None or source.commit):
         title = titled(source, found.anchor, found.provision, language)
     if found.passage is not None:
-        url = passage_url(base, found.passage, source)
+        url = passage_url(base, found.passage, source, found.anchor)
     return FetchedOut(id=body.id, title=title, text=found.text, url=url, metadata=_metadata(found, language))
 
 
@@ -142,13 +141,12 @@ def search_code(
     body: CodeQuery, request: Request, caller: Annotated[Caller, Depends(guarded(Action.SEARCH))]
 ) -> CodeList:
     """Search the company's repositories by question, words or identifier; gives code with path and lines."""
-    permit = _for_code(caller, body)
-    limit = _RESULTS if body.lang is None else _LOOKED_THROUGH
-    found = caller.services.rag.retriever.search(permit, body.query, limit=limit)
-    shown = [item for item in found.passages if body.lang is None or _language_of(item) == body.lang.lower()]
-    shown = shown[:_RESULTS]
-    caller.audit.searched(body.query, documents_of(shown))
-    return CodeList(results=[_code(item, caller.language, base_url(request)) for item in shown])
+    rag = caller.services.rag
+    searcher = CodeSearcher(rag.database, rag.retriever, CodeNavigator(rag.database, rag.retriever))
+    scope = CodeScope((body.repo,) if body.repo else (), body.path or "", body.lang or "")
+    found = searcher.search(caller.permit(), body.query, scope=scope, limit=_RESULTS).matches
+    caller.audit.searched(body.query, dict.fromkeys(item.spot.source.document_id for item in found))
+    return CodeList(results=[_code(item, base_url(request)) for item in found])
 
 
 @router.post("/list_knowledge_bases", operation_id="list_knowledge_bases")
@@ -212,7 +210,7 @@ def titled(source: Source, anchor: Anchor, provision: str, language: UiLanguage)
 
 def _found(passage: Passage, language: UiLanguage, base: str) -> FoundOut:
     title = titled(passage.source, passage.anchor, passage.chunk.provision, language)
-    url = passage_url(base, passage.chunk.id, passage.source)
+    url = passage_url(base, passage.chunk.id, passage.source, passage.anchor)
     return FoundOut(id=str(passage.chunk.id), title=title, url=url)
 
 
@@ -238,34 +236,20 @@ def _metadata(found: Opened, language: UiLanguage) -> dict[str, object]:
     return {name: value for name, value in known.items() if value}
 
 
-def _for_code(caller: Caller, body: CodeQuery) -> Permit:
-    """A permit for the caller's collections of code, narrowed to a repository and a path in it."""
-    rag = caller.services.rag
-    wide = rag.policy.authorize(caller.principal, caller.action)
-    with rag.database.read() as session:
-        ids = [str(row.id) for row in collection.permitted(session, wide) if row.kind == CollectionKind.CODE]
-    where = None
-    if body.repo is not None:
-        where = DocumentFilter(source_key=f"{body.repo}/{(body.path or '').lstrip('/')}")
-    return caller.permit(ids, where=where)
-
-
-def _language_of(passage: Passage) -> str:
-    return passage.chunk.code.language if passage.chunk.code is not None else ""
-
-
-def _code(passage: Passage, language: UiLanguage, base: str) -> CodeOut:
-    source, anchor, known = passage.source, passage.anchor, passage.chunk.code
+def _code(match: CodeMatch, base: str) -> CodeOut:
+    spot, source = match.spot, match.spot.source
     repo, _, path = source.source_key.partition("/") if source.commit else ("", "", source.source_key)
     return CodeOut(
-        **_found(passage, language, base).model_dump(),
+        id=str(spot.chunk_id),
+        title=spot.place,
+        url=passage_url(base, spot.chunk_id, source, LineAnchor(spot.first, spot.last)),
         repo=repo,
         path=path,
-        lines=f"{anchor.first}-{anchor.last}" if isinstance(anchor, LineAnchor) else "",
+        lines=f"{spot.first}-{spot.last}",
         commit=source.commit,
-        lang=known.language if known is not None else "",
-        symbol=known.symbol if known is not None else "",
-        text=passage.chunk.text,
+        lang=match.language,
+        symbol=match.symbol,
+        text=spot.text,
     )
 
 
@@ -289,7 +273,7 @@ def _sources(cited: Sequence[Citation], language: UiLanguage, base: str) -> list
             mark=item.number,
             id=str(item.passage.chunk.id),
             title=titled(item.passage.source, item.anchor, item.provision, language),
-            url=passage_url(base, item.passage.chunk.id, item.passage.source),
+            url=passage_url(base, item.passage.chunk.id, item.passage.source, item.anchor),
         )
         for item in sorted(cited, key=lambda item: item.number)
     ]

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from ingest.connectors import git_contents, git_paths
-from ingest.connectors.path_patterns import PathPatterns, lenient
+from ingest.connectors.path_patterns import PathPatterns
 from ingest.connectors.repository_options import RepositoryOptions
 from rag.domain.errors import RepositoryTooLarge
 from rag.mirrors.mirror import Mirror, TreeEntry
@@ -25,6 +25,11 @@ SUBMODULE, SYMLINK, LFS_POINTER = "submodule", "symlink", "lfs_pointer"
 NAME_UNUSABLE, SAME_NAME, EMPTY, TOO_LARGE, BINARY = "name_unusable", "same_name", "empty", "too_large", "binary"
 EXCLUDED, NOT_INCLUDED, IGNORED, VENDORED, GENERATED = "excluded", "not_included", "ignored", "vendored", "generated"
 MINIFIED, LOCK_FILE = "minified", "lock_file"
+REASONS = frozenset((
+    SUBMODULE, SYMLINK, LFS_POINTER, NAME_UNUSABLE, SAME_NAME, EMPTY, TOO_LARGE, BINARY, EXCLUDED, NOT_INCLUDED, IGNORED,
+    VENDORED, GENERATED, MINIFIED, LOCK_FILE,
+))  # fmt: skip
+"""Every reason that a file is skipped for here."""
 BY_CONTENT = frozenset({"", LFS_POINTER, BINARY, GENERATED, MINIFIED})
 """What a look into a file can end with: the same for the same contents at the same path."""
 _MAX_RULES_BYTES = 256 << 10
@@ -161,10 +166,10 @@ class _Rules:
             folder, _, name = entry.path.rpartition("/")
             lines = contents.get(entry.blob, b"").decode("utf-8-sig", "replace").splitlines()[:_MAX_RULES]
             if name == IGNORE:
-                ignoring[folder] = lenient(lines)
+                ignoring[folder] = PathPatterns(lines, lenient=True)
             else:
-                generated[folder] = lenient(_attribute_lines(lines, "linguist-generated"))
-                vendored[folder] = lenient(_attribute_lines(lines, "linguist-vendored"))
+                generated[folder] = PathPatterns(_attribute_lines(lines, "linguist-generated"), lenient=True)
+                vendored[folder] = PathPatterns(_attribute_lines(lines, "linguist-vendored"), lenient=True)
         self._ignoring = _Nested(ignoring)
         self._marks = ((GENERATED, _Nested(generated)), (VENDORED, _Nested(vendored)))
 

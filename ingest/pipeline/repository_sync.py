@@ -144,7 +144,8 @@ class RepositorySync:
                     row = session.get(Document, identity, with_for_update=True)
                     if row is not None and row.deleted_at is None:
                         moved += rules.set_by_repository(session, row, given)
-            self.relabel(moved)
+            if moved:
+                self.relabel(moved)
 
     def fetch(self, job: SyncJob) -> str:
         """Bring the mirror to the state of the remote; returns the commit to index, empty while there is none.
@@ -271,7 +272,8 @@ class RepositorySync:
             work.note_files(session, row.id, noted)
             row.done = found.done + len(entries)
             hidden = hide_many(session, list(stale.values()), _actor(row), DeletionReason.SOURCE)
-        self.purge(hidden)
+        if hidden:
+            self.purge(hidden)
 
     def remove(self, job: SyncJob, commit: str, same: bool) -> int:
         """Delete the documents of files that the commit has no more or that are not taken; returns how many documents."""
@@ -287,7 +289,8 @@ class RepositorySync:
             skipped = [NotedFile(entry.path, entry.blob, entry.size, why) for entry, why in found.plan.skip]
             work.note_files(session, row.id, skipped)
         reached("repository.removed", job.job_id)
-        self.purge(hidden)
+        if hidden:
+            self.purge(hidden)
         return len(hidden)
 
     def finish(self, job: SyncJob, commit: str, seen: str) -> bool:

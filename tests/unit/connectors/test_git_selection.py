@@ -263,11 +263,7 @@ def test_a_package_called_vendor_is_the_programs_own() -> None:
 
 
 def test_every_reason_has_a_sentence_in_both_languages() -> None:
-    codes = {
-        value
-        for name, value in vars(git_selection).items()
-        if name.isupper() and isinstance(value, str) and name not in ("IGNORE", "ATTRIBUTES")
-    }
+    codes = git_selection.REASONS
     assert codes == set(SKIPPED)
     assert all(len(code) <= 40 for code in codes)
     for code in codes:
