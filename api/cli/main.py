@@ -7,11 +7,7 @@ from typing import Annotated
 
 import typer
 
-<<<<<<< HEAD
-from api.cli import code_changes, space_commands
-=======
-from api.cli import repositories, space_commands
->>>>>>> main
+from api.cli import code_changes, repositories, space_commands
 from api.cli.access import access_app
 from api.cli.auditing import audit_app
 from api.cli.coding import code_app
@@ -66,11 +62,8 @@ for name, group in (
 app.command()(sizing)
 
 space_commands.add_to(index_app)
-<<<<<<< HEAD
 code_changes.add_to(code_app)
-=======
 repositories.add_to(code_app)
->>>>>>> main
 
 _LOCAL_ONLY = (
     *("serve", "worker", "db", "doctor", "rebuild", "optimize", "verify", "eval", "models"),

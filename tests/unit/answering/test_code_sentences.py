@@ -134,7 +134,7 @@ def test_a_citation_of_code_is_called_by_path_lines_and_commit() -> None:
     uploaded = Citation(1, code("A = 1", first=1, commit=""), 0, 5)
     assert uploaded.place == uploaded.spot == "payments/src/login.py:1"
     [note] = source_notes([Sentence("MAX_FAILURES = 5", (item,), Support.VERBATIM)], Language.KOREAN)
-    assert note.detail == "[1] payments/src/login.py:11@abc123def456"
+    assert note.detail == "[1] `payments/src/login.py:11@abc123def456`"
 
 
 def test_the_message_of_a_commit_is_called_by_its_repository() -> None:
