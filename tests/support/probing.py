@@ -208,6 +208,8 @@ HARMLESS: dict[tuple[str, str, Fields], str] = {
     ("POST", "/api/v1/admin/spaces/{space_id}/switch", ("path", "space_id")): "of the installation; operators alone",
     ("POST", "/api/v1/admin/spaces/{space_id}/comparison", ("body", "collections")): "behind the operator's scope",
     ("POST", "/api/v1/admin/spaces/{space_id}/comparison", ("body", "collections", "[]")): "behind the operator's scope",
+    ("GET", "/api/v1/repositories/{repository_id}/commits/{commit}", ("path", "commit")): "of the repository before it",
+    ("GET", "/api/v1/repositories/{repository_id}/files/{path}", ("path", "path")): "a file of the repository before it",
 }  # fmt: skip
 """Fields that look like ids, and why no probe is needed."""
 
