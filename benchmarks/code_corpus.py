@@ -12,10 +12,11 @@ import numpy as np
 from ir_measures import RR, R
 from numpy.typing import NDArray
 
-from benchmarks.retrieval import parsed
 from benchmarks.workbench import Workbench
 from ingest.bootstrap import budgets_for
 from ingest.chunking.structure import StructureChunker
+from ingest.parsing.code import read_code
+from rag.domain.code import CodeOutline
 from rag.domain.document import Chunk, document_id
 from rag.domain.language import CollectionKind
 from rag.embedding.known import KnownVectors
@@ -23,6 +24,7 @@ from rag.evaluation.intervals import bootstrap
 from rag.index.base import DENSE, SPARSE, IndexPoint, LegQuery
 from rag.retrieval.service import RawLists, question_language
 from rag.store import chunk as chunks_table
+from rag.store.code_symbol import put_outlines
 from rag.text.code import LANGUAGE_NAMES
 
 DEPTH = 60
@@ -57,10 +59,12 @@ class CodeBase:
         """Put files in, or others in their place."""
         chunker = StructureChunker(budgets_for(self.bench.settings.ingest, self.bench.rag.space))
         made: list[tuple[str, list[Chunk]]] = []
+        outlines = []
         for path, text in files.items():
             key = f"{self.name}/{path}"
-            document = parsed("", text, CollectionKind.CODE)
-            made.append((path, chunker.chunk(document, self.bench.version_for(key), key)))
+            version, document = self.bench.version_for(key), read_code(text.encode(), path)
+            made.append((path, chunker.chunk(document, version, key)))
+            outlines.append((version, self.bench.collection_id, document.outline or CodeOutline("")))
         known = [path for path in files if path in self.texts]
         self._forget(known)
         self.bench.record([(f"{self.name}/{path}", chunks) for path, chunks in made if path not in self.texts])
@@ -68,6 +72,7 @@ class CodeBase:
             for path, chunks in made:
                 if path in self.texts:
                     chunks_table.replace_chunks(session, self.bench.version_for(f"{self.name}/{path}"), chunks)
+            put_outlines(session, outlines)
         self._index(made)
         for path, chunks in made:
             self.texts[path] = files[path]
@@ -80,7 +85,9 @@ class CodeBase:
         self._forget(gone)
         with self.bench.rag.database.write() as session:
             for path in gone:
-                chunks_table.replace_chunks(session, self.bench.version_for(f"{self.name}/{path}"), [])
+                version = self.bench.version_for(f"{self.name}/{path}")
+                chunks_table.replace_chunks(session, version, [])
+                put_outlines(session, [(version, self.bench.collection_id, CodeOutline(""))])
                 self.texts[path] = ""
 
     def _forget(self, paths: Sequence[str]) -> None:

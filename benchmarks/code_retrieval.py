@@ -26,7 +26,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from benchmarks.code_corpus import DEPTH, CodeBase, FileWords, Ranking, is_code, measured, report
-from benchmarks.code_history import FixQuestion, fix_questions, mirrored, move_to
+from benchmarks.code_history import FixQuestion, Wanted, fix_questions, mirrored, move_to
 from benchmarks.data import DataMissing, EvaluationSet, load
 from benchmarks.workbench import workbench
 from rag.domain.language import CollectionKind
@@ -108,10 +108,10 @@ def cosqa(*, peer: bool) -> bool:
     return reached
 
 
-def history(repository: Path, most: int, *, body: bool, tests: bool) -> None:
+def history(repository: Path, most: int, *, body: bool, wanted: Wanted) -> None:
     """What commits say → the files that they changed."""
     with mirrored(repository) as mirror, workbench(CollectionKind.CODE) as bench:
-        questions = fix_questions(mirror, most, body=body, tests=tests)
+        questions = fix_questions(mirror, most, body=body, wanted=wanted)
         if not questions:
             print(f"\n{repository}: no commit of it can be a question", file=sys.stderr)
             return
@@ -119,7 +119,7 @@ def history(repository: Path, most: int, *, body: bool, tests: bool) -> None:
         gold: dict[str, tuple[str, ...]] = {}
         runs: dict[str, dict[str, Ranking]] = {}
         for number, question in enumerate(questions, start=1):
-            move_to(base, mirror, before, question.parent, tests=tests)
+            move_to(base, mirror, before, question.parent, wanted)
             before = question.parent
             _require_no_leak(base, question)
             gold[question.commit] = question.files
@@ -145,15 +145,16 @@ def _require_no_leak(base: CodeBase, question: FixQuestion) -> None:
             raise SystemExit(f"{path} holds what {question.commit} says")
 
 
-def korean(folder: Path = ROOT) -> None:
-    """Korean questions on this project's own code."""
+def korean(wanted: Wanted, folder: Path = ROOT) -> None:
+    """Korean questions on this project's own code: of those that are wanted, and of the files that answer."""
     rows = json.loads(QUESTIONS.read_text(encoding="utf-8"))
     paths = [path for part in ("rag", "ingest", "api") for path in sorted((folder / part).rglob("*.py"))]
     texts = {str(path.relative_to(folder)): path.read_text(encoding="utf-8") for path in paths}
     with workbench(CollectionKind.CODE) as bench:
         base, words = CodeBase(bench), FileWords()
-        base.put({path: text for path, text in texts.items() if text.strip() and is_code(path)})
         gold = {row["question"]: row["files"] for row in rows}
+        answers = {path for files in gold.values() for path in files}
+        base.put({path: text for path, text in texts.items() if text.strip() and (wanted(path) or path in answers)})
         runs: dict[str, dict[str, Ranking]] = {}
         for question in gold:
             ways = {**base.ways(question), "whole-file BM25": words.rank(base.texts, question)}
@@ -173,15 +174,21 @@ def main() -> int:
     parser.add_argument("--questions", type=int, default=80, help="commits asked of each repository")
     parser.add_argument("--body", action="store_true")
     parser.add_argument("--tests", action="store_true", help="tests belong to the corpus")
+    parser.add_argument("--under", default="", help="only files whose path begins so belong to the corpus")
     parser.add_argument("--no-peer", action="store_true")
     given = parser.parse_args()
+
+    def wanted(path: str) -> bool:
+        return path.startswith(given.under) and is_code(path, tests=given.tests)
+
+    def histories() -> None:
+        for path in given.repository or [ROOT]:
+            history(path, given.questions, body=given.body, wanted=wanted)
+
     parts: dict[str, Callable[[], bool | None]] = {
         "cosqa": lambda: cosqa(peer=not given.no_peer),
-        "history": lambda: (
-            [history(path, given.questions, body=given.body, tests=given.tests) for path in given.repository or [ROOT]]
-            and None
-        ),
-        "korean": korean,
+        "history": histories,
+        "korean": lambda: korean(wanted),
     }
     reached = True
     for name in given.part or PARTS:

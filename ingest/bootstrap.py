@@ -15,7 +15,7 @@ from ingest.chunking.structure import StructureChunker
 from ingest.jobs.access_changes import drop_unused_rules
 from ingest.jobs.intake import Intake
 from ingest.jobs.programs import ProgramJobs
-from ingest.jobs.repositories import RepositoryJobs
+from ingest.jobs.repositories import RepositoryJobs, apart
 from ingest.jobs.upkeep import Upkeep
 from ingest.jobs.workflows import IngestJobs, JobSettings
 from ingest.parsing.converter import find_converter
@@ -58,6 +58,11 @@ class Ingest:
     programs: ProgramJobs
     repositories: RepositoryJobs
     upkeep: Upkeep | None = None
+
+    @property
+    def code(self) -> CodeLane:
+        """What takes source files in bulk."""
+        return self.repositories.sync.lane
 
     def close(self) -> None:
         """Stop the queue and the parser's children."""
@@ -123,8 +128,8 @@ def build_repositories(settings: IngestSettings, rag: Rag, pipeline: Pipeline, j
         CodeLane(pipeline, CodeSandbox(cut_rules(settings, rag)), jobs.wake),
         rag.settings.repositories,
         rag.settings.mirror_folder(),
-        purge=jobs.upkeep.purge_many,
-        relabel=jobs.upkeep.relabel_many,
+        purge=apart(jobs.upkeep.purge_many),
+        relabel=apart(jobs.upkeep.relabel_many),
     )
     return RepositoryJobs(sync)
 

@@ -12,9 +12,13 @@ from rag.access.keys import Keys
 from rag.access.operator import LocalOperator
 from rag.access.policy import Policy
 from rag.access.widgets import WidgetTokens
+from rag.answering.change_answers import ChangeAnswerer
+from rag.answering.changes import History
+from rag.answering.code_answers import CodeAnswerer
 from rag.answering.contract import ContractRules
 from rag.answering.service import Answerer
 from rag.answering.steps import StepwiseAnswerer
+from rag.answering.symbol_answers import SymbolAnswerer
 from rag.blobs.keyring import read_keyring
 from rag.blobs.store import BlobStore
 from rag.domain.principal import Principal
@@ -30,6 +34,8 @@ from rag.generation.registry import Generation, open_generation
 from rag.index.base import VectorIndex
 from rag.index.registry import IndexConfig
 from rag.reranking.registry import open_reranker
+from rag.retrieval.code_base import CodeBase
+from rag.retrieval.code_navigation import CodeNavigator
 from rag.retrieval.reranking import SecondLook
 from rag.retrieval.service import Retriever
 from rag.retrieval.spaces import Spaces
@@ -60,6 +66,7 @@ class Rag:
     answerer: Answerer
     traffic: Traffic
     audit: AuditTrail
+    code: CodeBase
     operator: LocalOperator | None = None
     generation: Generation | None = None
 
@@ -153,9 +160,10 @@ def build(
         federation=open_federation(settings.identity, database, identities, audit),
         policy=Policy(database),
         retriever=retriever,
-        answerer=_answerer(settings, retriever, reader, generation),
+        answerer=_answerer(settings, retriever, reader, generation, _code(settings, retriever, reader, analyzer)),
         traffic=traffic,
         audit=audit,
+        code=CodeBase.of(database, retriever),
         operator=operator,
         generation=generation,
     )
@@ -202,18 +210,31 @@ def _retriever(
     )
 
 
+def _code(settings: RagSettings, retriever: Retriever, reader: QuestionReader, analyzer: Analyzer) -> CodeAnswerer:
+    """What knows about code besides a search: its history, and its syntax."""
+    database = retriever.database
+    changes = ChangeAnswerer(History(database, settings.mirror_folder()), retriever, reader, analyzer)
+    symbols = SymbolAnswerer(database, CodeNavigator(database, retriever), retriever, reader)
+    return CodeAnswerer(changes, symbols)
+
+
 def _answerer(
-    settings: RagSettings, retriever: Retriever, reader: QuestionReader, generation: Generation | None
+    settings: RagSettings,
+    retriever: Retriever,
+    reader: QuestionReader,
+    generation: Generation | None,
+    code: CodeAnswerer,
 ) -> Answerer:
     """Models write where there are some; without, answers are quotations, and steps and reports are refused."""
     answers = settings.answers
     if generation is None:
         quoting = ExtractiveGenerator(reader.terms_of)
-        return Answerer(retriever, reader, quoting, answers.sentences, min_confidence=answers.min_confidence)
+        least = answers.min_confidence
+        return Answerer(retriever, reader, quoting, answers.sentences, min_confidence=least, code=code)
     writer = PromptWriter()
     generator = GroundedGenerator(generation.router, settings.generation, writer)
     planner, rules = ModelPlanner(generation.router, writer), ContractRules.of(settings.generation)
-    return StepwiseAnswerer(retriever, reader, generator, planner, answers, rules)
+    return StepwiseAnswerer(retriever, reader, generator, planner, answers, rules, code=code)
 
 
 def _open_chat(settings: RagSettings, generation: Generation | None) -> ChatModel | None:

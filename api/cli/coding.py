@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import httpx
 
 code_app = typer.Typer(
-    help="Programs written by a model: generate, list, show, download, cancel, delete.", no_args_is_help=True
+    help="Repositories that are kept in step, and programs that a model writes.", no_args_is_help=True
 )
 
 Identity = Annotated[UUID, typer.Argument(help="Id of the generation.")]

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from api.cli import space_commands
+from api.cli import repositories, space_commands
 from api.cli.access import access_app
 from api.cli.auditing import audit_app
 from api.cli.coding import code_app
@@ -62,6 +62,7 @@ for name, group in (
 app.command()(sizing)
 
 space_commands.add_to(index_app)
+repositories.add_to(code_app)
 
 _LOCAL_ONLY = (
     *("serve", "worker", "db", "doctor", "rebuild", "optimize", "verify", "eval", "models"),

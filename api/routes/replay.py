@@ -46,7 +46,7 @@ def replay_answer(
         record = answer_record.of_caller(session, caller.permit(), identity, answer_log(caller).kept_since)
     if record is None:
         raise NotFound
-    replayer = Replayer(rag.database, rag.retriever)
+    replayer = Replayer(rag.database, rag.retriever, rag.answerer.code)
     permit = caller.permit(None, _moment(record, then=as_of_then), replayer.where_of(record))
     done = replayer.replay(record, permit, then=as_of_then)
     found = done.found.passages if done.found is not None else ()

@@ -7,12 +7,10 @@ from collections.abc import Sequence
 from typing import Annotated
 from uuid import UUID, uuid4
 
-from anyio.to_thread import run_sync
-from fastapi import APIRouter, Depends, Query, Request
+from fastapi import APIRouter, Depends, Query
 from sqlalchemy.orm import Session
 
-from api.audit import audit_of, client_address
-from api.deps import PROBLEMS, Caller, Services, guarded, services_of
+from api.deps import PROBLEMS, Caller, guarded
 from api.schemas.receipts import ReceiptOut
 from api.schemas.repositories import (
     RepositoryAdded,
@@ -23,17 +21,12 @@ from api.schemas.repositories import (
     RepositoryList,
     RepositoryOut,
     SyncIn,
-    WebhookTaken,
 )
 from ingest.connectors.repository_options import RepositoryOptions
-from ingest.connectors.webhooks import verified
 from rag.access import rules
-from rag.access.audit import Deed, ServiceTrail
 from rag.access.personal_data.reading import names_masked
 from rag.access.policy import Action
-from rag.domain.access import id_of
-from rag.domain.audit import AuditKind
-from rag.domain.errors import InvalidRequest, NotAuthenticated, NotPermitted, PayloadTooLarge
+from rag.domain.errors import InvalidRequest, NotPermitted
 from rag.domain.language import CollectionKind
 from rag.domain.principal import Permit
 from rag.mirrors.fetching import remote_of
@@ -46,7 +39,6 @@ router = APIRouter(prefix="/repositories", tags=["repositories"], responses=PROB
 Reader = Annotated[Caller, Depends(guarded(Action.READ_DOCUMENTS))]
 Tender = Annotated[Caller, Depends(guarded(Action.CHANGE_COLLECTION))]
 _SECRET_BYTES = 32
-_WEBHOOK_BYTES = 1 << 20
 _NAME = 200
 
 
@@ -176,59 +168,6 @@ def list_files(
         names = names_masked(session, permit, [(row.collection_id, item.path) for item in page])
     files = [RepositoryFileOut.of(item, name, caller.language) for item, name in zip(page, names, strict=True)]
     return RepositoryFilePage(files=files, next_cursor=page[-1].path if len(rows) > limit else None)
-
-
-@router.post("/{repository_id}/webhook")
-async def take_webhook(repository_id: str, request: Request) -> WebhookTaken:
-    """Take a push hook of GitLab, GitHub or Gitea: signed with the repository's own secret, it asks for a look, and no more.
-
-    No key is needed. A wrong signature, an unknown repository and one without a webhook are refused alike.
-    """
-    request.app.state.webhooks.enter(_address(request))
-    body = await _body(request)
-    looked = await run_sync(_rung, request, services_of(request), repository_id, body)
-    return WebhookTaken(looked=looked)
-
-
-def _rung(request: Request, services: Services, repository_id: str, body: bytes) -> bool:
-    """Whether a look follows.
-
-    Raises:
-        NotAuthenticated: nobody who knows the secret sent this.
-    """
-    identity = id_of(repository_id)
-    with services.rag.database.read() as session:
-        row = session.get(Repository, identity) if identity is not None else None
-        known = row if row is not None and row.deleted_at is None and row.webhook_secret else None
-    # as long for a repository that nobody knows as for any other
-    secret = secrets.token_urlsafe(_SECRET_BYTES) if known is None else known.webhook_secret
-    pushed = verified(request.headers, body, secret)
-    if pushed is None or known is None:
-        audit_of(request).arrived(request, None, webhook=repository_id[:100])
-        raise NotAuthenticated
-    if not pushed.concerns(known.ref):
-        return False
-    trail = ServiceTrail(services.rag.audit, known.tenant_id, "webhook", "native")
-    trail.record([Deed(AuditKind.REPOSITORY_SYNCED, f"{request.method} {request.url.path}")])
-    return services.ingest.repositories.wish(known.id)
-
-
-async def _body(request: Request) -> bytes:
-    """The body, as far as a webhook may have one.
-
-    Raises:
-        PayloadTooLarge: it is larger.
-    """
-    body = bytearray()
-    async for part in request.stream():
-        body += part
-        if len(body) > _WEBHOOK_BYTES:
-            raise PayloadTooLarge(limit_mb=_WEBHOOK_BYTES >> 20)
-    return bytes(body)
-
-
-def _address(request: Request) -> str:
-    return client_address(request.scope, request.headers, services_of(request).settings.connections.proxies())
 
 
 def _tended(caller: Caller) -> frozenset[UUID]:

@@ -140,6 +140,7 @@ class RepositoryOut(BaseModel):
     url: str
     ref: str = Field(description="empty: the remote's own branch")
     state: str = Field(examples=["waiting", "fetching", "indexing", "filling", "ready", "failed"])
+    looking: bool = Field(description="whether a look at the remote is wanted or at work")
     done: int = Field(description="files that are as in the commit, while it is being indexed")
     total: int
     files: int = Field(description="files in the index")
@@ -175,6 +176,7 @@ class RepositoryOut(BaseModel):
             url=row.url,
             ref=row.ref,
             state=row.state,
+            looking=bool(row.job_id) or row.wanted_at is not None,
             done=row.done,
             total=row.total,
             files=counts[0],

@@ -82,9 +82,10 @@ def code_place(source: Source, anchor: Anchor, *, is_code: bool) -> dict[str, st
     """The fields of `CodePlace`."""
     if not isinstance(anchor, LineAnchor) or not (is_code or source.commit):
         return dict.fromkeys(CodePlace.model_fields)
+    is_file = source.mirrored is None or bool(source.mirrored.path)
     return {
-        "path": source.source_key,
-        "lines": line_span(anchor),
+        "path": source.source_key if is_file else None,
+        "lines": line_span(anchor) if is_file else None,
         "commit": source.commit or None,
         "place": source.place(anchor) or source.spot(anchor),
     }

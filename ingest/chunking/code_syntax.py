@@ -31,7 +31,8 @@ _MAX_HEADING = 100
 """Characters of a signature in the heading path."""
 _MAX_DOC = 300
 _MAX_IMPORTS = 40
-_LONG_LINE = 1 << 16
+_MAX_SYMBOLS = 200
+"""More only begin in one chunk where a file has no line ends."""
 _LINE_SEPARATORS = ("; ", ";", "}", ", ", ",", " ", "")
 
 
@@ -336,12 +337,12 @@ class _Contexts:
             if symbols[start].first >= first:
                 begun.append(symbols[start])
             start += 1
-        self._open += symbols[self._next : start]
+        self._open += (item for item in symbols[self._next : start] if item.last > last)
         self._next = start
         inner = max(around, key=lambda item: item.first, default=None)
         at_head = next((item for item in begun if item.first == first), None)
         symbol = at_head or inner or next(iter(begun), None)
-        paths = tuple(dict.fromkeys(item.path for item in begun))
+        paths = tuple(dict.fromkeys(item.path for item in begun[:_MAX_SYMBOLS]))
         if symbol is None:
             return CodeContext(self._outline.language, symbols=paths, imports=self._imports)
         return CodeContext(

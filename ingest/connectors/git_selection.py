@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from ingest.connectors import git_contents, git_paths
-from ingest.connectors.path_patterns import PathPatterns, lenient
+from ingest.connectors.path_patterns import PathPatterns
 from ingest.connectors.repository_options import RepositoryOptions
 from rag.domain.errors import RepositoryTooLarge
 from rag.mirrors.mirror import Mirror, TreeEntry
@@ -25,6 +25,11 @@ SUBMODULE, SYMLINK, LFS_POINTER = "submodule", "symlink", "lfs_pointer"
 NAME_UNUSABLE, SAME_NAME, EMPTY, TOO_LARGE, BINARY = "name_unusable", "same_name", "empty", "too_large", "binary"
 EXCLUDED, NOT_INCLUDED, IGNORED, VENDORED, GENERATED = "excluded", "not_included", "ignored", "vendored", "generated"
 MINIFIED, LOCK_FILE = "minified", "lock_file"
+REASONS = frozenset((
+    SUBMODULE, SYMLINK, LFS_POINTER, NAME_UNUSABLE, SAME_NAME, EMPTY, TOO_LARGE, BINARY, EXCLUDED, NOT_INCLUDED, IGNORED,
+    VENDORED, GENERATED, MINIFIED, LOCK_FILE,
+))  # fmt: skip
+"""Every reason that a file is skipped for here."""
 BY_CONTENT = frozenset({"", LFS_POINTER, BINARY, GENERATED, MINIFIED})
 """What a look into a file can end with: the same for the same contents at the same path."""
 _MAX_RULES_BYTES = 256 << 10
@@ -68,7 +73,7 @@ def select(
     Symbolic links are never followed, so a cycle of them is a number of names; git keeps no other kind of cycle.
 
     Args:
-        seen: what was found at each path before, so that only what changed is looked into.
+        seen: what was found at each path before, under the same options, so that only what changed is looked into.
 
     Raises:
         RepositoryTooLarge: more files than the settings allow would be taken.
@@ -85,7 +90,7 @@ def select(
     if len(looked_into) > settings.max_files:
         raise RepositoryTooLarge(name=mirror.name, detail=f"more than {settings.max_files} files (max_files)")
     waiting = [entry for entry in tree if entry.path in looked_into]
-    sizes = _look(mirror, waiting, looked_into, seen or {}, reasons)
+    sizes = _look(mirror, waiting, looked_into, seen if seen and _same_rules(tree, seen) else {}, reasons)
     named = [entry._replace(size=sizes.get(entry.path, entry.size)) for entry in tree]
     taken = [entry for entry in named if not reasons[entry.path]]
     return Selected(taken, [(entry, reasons[entry.path]) for entry in named if reasons[entry.path]])
@@ -161,10 +166,10 @@ class _Rules:
             folder, _, name = entry.path.rpartition("/")
             lines = contents.get(entry.blob, b"").decode("utf-8-sig", "replace").splitlines()[:_MAX_RULES]
             if name == IGNORE:
-                ignoring[folder] = lenient(lines)
+                ignoring[folder] = PathPatterns(lines, lenient=True)
             else:
-                generated[folder] = lenient(_attribute_lines(lines, "linguist-generated"))
-                vendored[folder] = lenient(_attribute_lines(lines, "linguist-vendored"))
+                generated[folder] = PathPatterns(_attribute_lines(lines, "linguist-generated"), lenient=True)
+                vendored[folder] = PathPatterns(_attribute_lines(lines, "linguist-vendored"), lenient=True)
         self._ignoring = _Nested(ignoring)
         self._marks = ((GENERATED, _Nested(generated)), (VENDORED, _Nested(vendored)))
 
@@ -221,6 +226,13 @@ def _attribute_lines(lines: Iterable[str], attribute: str) -> list[str]:
 
 def _quoted(line: str) -> tuple[str, str, str]:
     return line[1:].partition('"')
+
+
+def _same_rules(tree: Iterable[TreeEntry], seen: Mapping[str, Seen]) -> bool:
+    """Whether no file of rules has changed: one may have let a file in whatever its contents are."""
+    names = (IGNORE, ATTRIBUTES)
+    now = {entry.path: entry.blob for entry in tree if entry.path.rpartition("/")[2] in names}
+    return now == {path: found.blob for path, found in seen.items() if path.rpartition("/")[2] in names}
 
 
 def _look(

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import Any, ParamSpec, TypeVar, cast
 from uuid import UUID, uuid4
@@ -40,6 +41,16 @@ _AT_ONCE = 2
 _MOST = 100
 P = ParamSpec("P")
 R = TypeVar("R")
+
+
+def apart(function: Callable[P, None]) -> Callable[P, None]:
+    """The function in a thread of its own: the queue takes nothing new from inside a step."""
+
+    def called(*args: P.args, **kwargs: P.kwargs) -> None:
+        with ThreadPoolExecutor(1, thread_name_prefix="submit") as pool:
+            pool.submit(function, *args, **kwargs).result()
+
+    return called
 
 
 class RepositoryJobs:
@@ -112,8 +123,8 @@ class RepositoryJobs:
         def sync_repository(repository_id: str) -> None:
             job = SyncJob(UUID(repository_id), str(DBOS.workflow_id))
             if self._run(job):
-                DBOS.run_step(_options("repository_fill"), self.submit_filling)
-            DBOS.run_step(_options("repository_follow"), self._follow, job.repository_id)
+                DBOS.run_step(_options("repository_fill"), apart(self.submit_filling))
+            DBOS.run_step(_options("repository_follow"), apart(self._follow), job.repository_id)
 
         @DBOS.workflow(name="delete_repository")
         def delete_repository(repository_id: str) -> None:
@@ -138,8 +149,8 @@ class RepositoryJobs:
     def register_queues(self, polling_s: float) -> None:
         """Make the queues known; once they are launched."""
         DBOS.register_queue(QUEUE, worker_concurrency=_AT_ONCE, polling_interval_sec=polling_s)
-        DBOS.register_queue(RULES_QUEUE, worker_concurrency=1, polling_interval_sec=polling_s)
-        DBOS.register_queue(FILL_QUEUE, global_concurrency=1, polling_interval_sec=polling_s)
+        DBOS.register_queue(RULES_QUEUE, worker_concurrency=1, polling_interval_sec=5 * polling_s)
+        DBOS.register_queue(FILL_QUEUE, global_concurrency=1, polling_interval_sec=5 * polling_s)
 
     def look_around(self) -> None:
         """Look at the remotes that are due, and do again what nobody will finish."""
@@ -174,14 +185,14 @@ class RepositoryJobs:
         """One look; returns whether vectors are to be filled in. Ends quietly where the repository is not its own any more."""
         sync, seen = self._sync, ""
         try:
-            seen = _own_step("repository_begin", sync.begin, job)
+            seen, same = _own_step("repository_begin", sync.begin, job)
             commit = _own_step("repository_fetch", sync.fetch, job, tries=1)
-            batches = _own_step("repository_plan", sync.plan, job, commit, seen)
+            batches = _own_step("repository_plan", sync.plan, job, commit, seen, same)
             if batches > 0:
-                while _own_step("repository_take", sync.take, job, commit):
+                while _own_step("repository_take", sync.take, job, commit, same):
                     pass
             if batches >= 0:
-                _own_step("repository_remove", sync.remove, job, commit)
+                _own_step("repository_remove", sync.remove, job, commit, same)
             return _own_step("repository_finish", sync.finish, job, commit, seen)
         except _Over:
             return False

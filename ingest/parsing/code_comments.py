@@ -8,6 +8,8 @@ from collections.abc import Sequence
 _OPEN = re.compile(r"^\s*(?:/\*[*!]?|\(\*|<!--|\"\"\"|'''|#\||\{-)")
 _CLOSE = re.compile(r"(?:\**\*/|\*\)|-->|\"\"\"|'''|\|#|-\})\s*$")
 _LINE = re.compile(r"^\s*(?:///?!?/?|//!|#+!?:?|--+|;+|\*(?!/)|\"(?!\w)|%+)? ?")
+_TAG = re.compile(r"</?[a-z]+(?:\s[^<>]*)?/?>")
+"""Of C#'s documentation comments."""
 _RULE = re.compile(r"^[-=*#~/_+\s]*$")
 
 
@@ -15,7 +17,8 @@ def plain_comment(comments: Sequence[str]) -> str:
     """What comments say, one below the other; lines of dashes and empty lines at both ends are left out."""
     lines: list[str] = []
     for comment in comments:
-        for line in _CLOSE.sub("", _OPEN.sub("", comment)).split("\n"):
-            text = _LINE.sub("", line, count=1).rstrip()
-            lines.append("" if _RULE.match(text) else text)
+        text = _TAG.sub("", comment) if comment.startswith("///") else comment
+        for line in _CLOSE.sub("", _OPEN.sub("", text)).split("\n"):
+            plain = _LINE.sub("", line, count=1).rstrip()
+            lines.append("" if _RULE.match(plain) else plain)
     return "\n".join(lines).strip("\n")

@@ -28,7 +28,6 @@ _GRAMMARS = {
     "shell": ("tree_sitter_bash", "language"),
     "html": ("tree_sitter_html", "language"),
     "css": ("tree_sitter_css", "language"),
-    "yaml": ("tree_sitter_yaml", "language"),
     "toml": ("tree_sitter_toml", "language"),
     "json": ("tree_sitter_json", "language"),
 }

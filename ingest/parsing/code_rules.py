@@ -9,7 +9,10 @@ from dataclasses import dataclass, field
 from ingest.parsing.code_grammars import Node
 from rag.domain.code import Import, SymbolKind
 
-Naming = Callable[[Node], Sequence[Node]]
+Read = Callable[[Node | None], str]
+"""The characters of a node; empty for none. A node can't tell them itself: the tree does not keep the text."""
+
+Naming = Callable[[Node, Read], Sequence[Node]]
 """The nodes that hold the names which a definition gives, none when it is no definition after all."""
 
 
@@ -25,6 +28,8 @@ class Definition:
         within: whether the names in it are its own: `approve` in `PaymentService` is `PaymentService.approve`.
         owner: what finds the node of a name that comes before in the path though it stands elsewhere: a receiver.
         depth: it counts below this many definitions only.
+        kind_of: what tells the kind where the type of the node does not.
+        outside: whether it is something of note only outside of functions, whatever it is.
     """
 
     kind: SymbolKind
@@ -33,6 +38,8 @@ class Definition:
     within: bool = True
     owner: Callable[[Node], Node | None] | None = None
     depth: int = 100
+    kind_of: Callable[[Node, Read], SymbolKind] | None = None
+    outside: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,14 +72,18 @@ class Rules:
 
     Attributes:
         wrappers: nodes around a definition that belong to it: decorators, `export`, `template <…>`.
+        lone: the same, but only around one definition: `type (…)`, `const a = 1, b = 2`.
+        anonymous: functions without a name of their own, in which variables are nothing of note.
         attributes: nodes before a definition, beside it, that belong to it.
         calls: the field with what is called; with `*`, the first child.
         members: fields of the name and of what stands before it, in `a.b`.
         types: leaves that name a type wherever they stand.
-        typed: nodes below which a name is a type.
+        typed: nodes (or, as `node.field`, fields) below which a name is a type.
+        arguments: nodes below which a name is a type even where something is inherited from: `T` of `Base<T>`.
         inherits: nodes (or, as `node.field`, fields) below which a name is one that is inherited from.
         plain: nodes below which a name is just a name again.
         names: leaves that may name anything.
+        tokens: nodes in which nothing is told apart but a name before brackets is called: the arguments of a macro.
         opaque: nodes with nothing in them worth a look.
         docstring: what finds the documentation inside of a definition.
         named_call: what makes a definition of a call (`describe("…", () => …)`): its name, and whether it is a test.
@@ -83,26 +94,25 @@ class Rules:
     definitions: Mapping[str, Definition]
     comments: frozenset[str] = frozenset({"comment"})
     wrappers: frozenset[str] = frozenset()
+    lone: frozenset[str] = frozenset()
+    anonymous: frozenset[str] = frozenset()
     attributes: frozenset[str] = frozenset()
     calls: Mapping[str, str] = field(default_factory=dict)
     members: Mapping[str, tuple[str, str]] = field(default_factory=dict)
     types: frozenset[str] = frozenset()
     typed: frozenset[str] = frozenset()
+    arguments: frozenset[str] = frozenset()
     inherits: frozenset[str] = frozenset()
     plain: frozenset[str] = frozenset()
     names: frozenset[str] = frozenset({"identifier"})
+    tokens: frozenset[str] = frozenset()
     opaque: frozenset[str] = frozenset()
-    imports: Mapping[str, Callable[[Node], Sequence[Import]]] = field(default_factory=dict)
-    docstring: Callable[[Node], str] | None = None
-    named_call: Callable[[Node], tuple[str, SymbolKind, bool] | None] | None = None
+    imports: Mapping[str, Callable[[Node, Read], Sequence[Import]]] = field(default_factory=dict)
+    docstring: Callable[[Node, Read], str] | None = None
+    named_call: Callable[[Node, Read], tuple[str, SymbolKind, bool] | None] | None = None
     owners: Mapping[str, Callable[[Node], Node | None]] = field(default_factory=dict)
     is_test: Callable[[TestClue], bool] = never
     ignored: frozenset[str] = frozenset()
-
-
-def text_of(node: Node | None) -> str:
-    """The characters of a node; empty for none."""
-    return "" if node is None or node.text is None else node.text.decode("utf-8", "replace")
 
 
 def line_of(node: Node) -> int:
@@ -115,18 +125,32 @@ def named(node: Node, *types: str) -> list[Node]:
     return [child for child in node.named_children if child.type in types]
 
 
-def in_field(node: Node, name: str) -> list[Node]:
-    """Its children in the field `name`, in order."""
-    return node.children_by_field_name(name)
+def nth(node: Node, index: int = 0) -> Node | None:
+    """A named child by its place; None where there are fewer."""
+    return node.named_child(index) if index < node.named_child_count else None
+
+
+def every(field_name: str) -> Naming:
+    """Names that are all children in a field."""
+
+    def find(node: Node, _: Read) -> Sequence[Node]:
+        return node.children_by_field_name(field_name)
+
+    return find
 
 
 def below(*types: str) -> Naming:
     """Names that are the first child of one of these types."""
 
-    def find(node: Node) -> Sequence[Node]:
+    def find(node: Node, _: Read) -> Sequence[Node]:
         return named(node, *types)[:1]
 
     return find
+
+
+def unquoted(text: str) -> str:
+    """A string literal without its quotes."""
+    return text.strip("\"'`<>")
 
 
 def words(text: str) -> frozenset[str]:

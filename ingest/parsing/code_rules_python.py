@@ -5,49 +5,48 @@ from __future__ import annotations
 import ast
 import builtins
 from collections.abc import Sequence
-from functools import partial
 from inspect import cleandoc
 
 from ingest.parsing.code_grammars import Node
-from ingest.parsing.code_rules import Definition, Rules, TestClue, in_field, line_of, named, text_of, words
+from ingest.parsing.code_rules import Definition, Read, Rules, TestClue, every, line_of, named, nth, words
 from rag.domain.code import Import, SymbolKind
 
 _PREFIX = "rRuUbBfF"
 
 
-def _assigned(node: Node) -> Sequence[Node]:
+def _assigned(node: Node, read: Read) -> Sequence[Node]:
     """The names on the left: of `a = 1`, and of `self.a = 1` in a constructor, where fields are made."""
     left = node.child_by_field_name("left")
     if left is None:
         return ()
     if left.type == "attribute":
-        return named(left, "identifier")[1:] if text_of(left).startswith("self.") else ()
+        return named(left, "identifier")[1:] if read(left).startswith("self.") else ()
     return [left] if left.type == "identifier" else named(left, "identifier")
 
 
-def _imports(node: Node) -> Sequence[Import]:
+def _imports(node: Node, read: Read) -> Sequence[Import]:
     line = line_of(node)
     if node.type == "import_statement":
-        return [Import(_dotted(item), line) for item in in_field(node, "name")]
+        return [Import(_dotted(item, read), line) for item in node.children_by_field_name("name")]
     if node.type == "future_import_statement":
         return ()
-    names = tuple(_dotted(item) for item in in_field(node, "name"))
-    return [Import(text_of(node.child_by_field_name("module_name")), line, names)]
+    names = tuple(_dotted(item, read) for item in node.children_by_field_name("name"))
+    return [Import(read(node.child_by_field_name("module_name")), line, names)]
 
 
-def _dotted(node: Node) -> str:
-    return text_of(node.child_by_field_name("name") or node if node.type == "aliased_import" else node)
+def _dotted(node: Node, read: Read) -> str:
+    return read(node.child_by_field_name("name") or node if node.type == "aliased_import" else node)
 
 
-def _docstring(node: Node) -> str:
+def _docstring(node: Node, read: Read) -> str:
     body = node.child_by_field_name("body")
     first = None if body is None else next((c for c in body.named_children if c.type != "comment"), None)
     if first is None or first.type != "expression_statement" or first.named_child_count != 1:
         return ""
-    value = first.named_child(0)
+    value = nth(first)
     if value is None or value.type != "string":
         return ""
-    written = text_of(value)
+    written = read(value)
     try:
         found = ast.literal_eval(written)
     except (ValueError, SyntaxError, MemoryError, RecursionError):
@@ -66,7 +65,7 @@ RULES = Rules(
         "class_definition": Definition(SymbolKind.CLASS),
         "function_definition": Definition(SymbolKind.FUNCTION),
         "assignment": Definition(SymbolKind.VARIABLE, _assigned, (), within=False),
-        "type_alias_statement": Definition(SymbolKind.TYPE, partial(in_field, name="left"), ("right",), within=False),
+        "type_alias_statement": Definition(SymbolKind.TYPE, every("left"), ("right",), within=False),
     },
     wrappers=frozenset({"decorated_definition", "expression_statement"}),
     calls={"call": "function"},

@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from itertools import pairwise
 
 from ingest.parsing.code_comments import plain_comment
 from ingest.parsing.code_grammars import Language, Node, Tree, grammar
-from ingest.parsing.code_rules import Definition, Rules, TestClue
+from ingest.parsing.code_rules import Definition, Rules, TestClue, nth
 from rag.domain.code import CodeOutline, Import, Reference, ReferenceRole, Symbol, SymbolKind
 
 _MAX_SIGNATURE = 300
@@ -22,8 +23,10 @@ _OWNING = frozenset((SymbolKind.CLASS, SymbolKind.INTERFACE, SymbolKind.STRUCT, 
 _RUNNING = frozenset((SymbolKind.FUNCTION, SymbolKind.METHOD, SymbolKind.PROCEDURE))
 _BOUND = frozenset((SymbolKind.VARIABLE, SymbolKind.CONSTANT, SymbolKind.FIELD))
 _ANNOTATIONS = re.compile(r"^(?:@(?!interface\b)[\w.]+(?:\((?:[^()]|\([^()]*\))*\))?\s*|#?\[[^\]]*\]\s*)+")
+_DECORATED = frozenset({"decorated_definition"})
 _ENDS = " \t{=:;"
-_NAME = re.compile(r"[^\W\d]\w*$|[^\W\d][\w-]*$")
+_NAME = re.compile(r"[^\W\d][\w:-]*$")
+_FIRST = re.compile(r"\w*")
 _LOUD = re.compile(r"[A-Z][A-Z0-9_]+$")
 
 
@@ -96,7 +99,7 @@ class Walk:
             if handler is not None:
                 handler(self, node, scope, mode, lead, outer)
             elif kind not in opaque:
-                self._expand(node, scope, mode)
+                self._expand(node, scope, mode, None, lead)
         self._keep_uses()
         return CodeOutline(
             self._language,
@@ -106,7 +109,9 @@ class Walk:
             root.has_error,
         )
 
-    def _text(self, node: Node) -> str:
+    def _text(self, node: Node | None) -> str:
+        if node is None:
+            return ""
         return self._source[node.start_byte : node.end_byte].decode("utf-8", "replace")
 
     # -- going down ------------------------------------------------------------------------------------------------
@@ -133,6 +138,19 @@ class Walk:
             before = child
         self._stack += reversed(entries)
 
+    def lone(self, node: Node, scope: Scope, mode: int, lead: _Lead | None, outer: Node | None) -> None:
+        """A wrapper when there is one definition in it."""
+        if node.named_child_count == 1:
+            self._expand(node, scope, mode, outer or node, lead)
+        else:
+            self._expand(node, scope, mode, None, lead)
+
+    def anonymous(self, node: Node, scope: Scope, mode: int, lead: _Lead | None, outer: Node | None) -> None:
+        """A function without a name: what lies in it is in a function."""
+        if scope.kind not in _RUNNING:
+            scope = Scope(scope.path, scope.name, SymbolKind.FUNCTION, scope.depth, scope)
+        self._expand(node, scope, mode)
+
     def wrapped(self, node: Node, scope: Scope, mode: int, lead: _Lead | None, outer: Node | None) -> None:
         """A wrapper: the definition in it begins where it begins."""
         self._expand(node, scope, mode, outer or node, lead)
@@ -155,7 +173,7 @@ class Walk:
         inside = scope
         for item in names:
             made = self._symbol(definition, node, item, scope, lead, outer)
-            if made is not None and definition.within:
+            if made is not None and (definition.within or made.kind in _OWNING or made.kind in _RUNNING):
                 inside = made
         self._descend(node, inside, mode)
 
@@ -163,7 +181,7 @@ class Walk:
         if isinstance(definition.name, str):
             found = node.child_by_field_name(definition.name)
             return [] if found is None else [found]
-        return list(definition.name(node))
+        return list(definition.name(node, self._text))
 
     def _symbol(
         self, definition: Definition, node: Node, item: Node, scope: Scope, lead: _Lead | None, outer: Node | None
@@ -171,10 +189,12 @@ class Walk:
         """Note a definition; what encloses what lies in it, None when it is none worth noting."""
         name = self._text(item).strip("\"'`[]")
         around = scope
-        if scope.kind in _RUNNING and definition.kind in _BOUND:
+        kind = definition.kind if definition.kind_of is None else definition.kind_of(node, self._text)
+        if scope.kind in _RUNNING and (kind in _BOUND or definition.outside):
             if not self._is_own_field(item, scope) or scope.outer is None:
                 return None
             around = scope.outer
+        name = name.replace("::", ".")
         if not name or len(name) > _MAX_NAME or "\n" in name:
             return None
         self._named.add(item.start_byte)
@@ -182,15 +202,15 @@ class Walk:
         path = around.inner(name)
         if owner is not None:
             path = around.inner(f"{_bare(self._text(owner))}.{name}")
-        kind = _kind(definition.kind, name, around, owner is not None)
-        if definition.kind in _BOUND and path in self._paths:
+        kind = _kind(kind, name, around, owner is not None)
+        if kind in _BOUND and path in self._paths:
             return None
         self._paths.add(path)
         self._note(definition, node, name, path, kind, around, lead, outer)
         return Scope(path, name, kind, scope.depth + 1, scope)
 
     def _is_own_field(self, item: Node, scope: Scope) -> bool:
-        return scope.name == "__init__" and self._source[: item.start_byte].endswith(b"self.")
+        return scope.name == "__init__" and self._source[max(0, item.start_byte - 5) : item.start_byte] == b"self."
 
     def _note(
         self,
@@ -212,35 +232,42 @@ class Walk:
             doc = plain_comment([self._text(item) for item in lead.nodes if item.kind_id in self._plan.comments])
             begin = next((n.start_byte for n in lead.nodes if n.kind_id not in self._plan.comments), begin)
         if self._rules.docstring is not None:
-            doc = self._rules.docstring(node) or doc
+            doc = self._rules.docstring(node, self._text) or doc
         stop = _signature_end(definition, node)
-        signature = self._source[node.start_byte : stop].decode("utf-8", "replace")
+        start = node.start_byte if whole.type in _DECORATED else whole.start_byte
+        signature = self._source[start:stop].decode("utf-8", "replace")
+        if kind in _OWNING and stop == node.end_byte:
+            signature = signature.partition("{")[0]
         head = self._source[begin:stop].decode("utf-8", "replace")
         test = self._rules.is_test(TestClue(kind, name, head, scope.name, self._file))
         self._symbols.append(
-            Symbol(name, path, kind, _one_line(signature), first + 1, last + 1, doc[:_MAX_DOC].rstrip(), test)
+            Symbol(name, path, kind, _shown(signature, kind, name), first + 1, last + 1, doc[:_MAX_DOC].rstrip(), test)
         )
 
     def _descend(self, node: Node, scope: Scope, mode: int) -> None:
         """Push the children of a definition; fields that are inherited from apart."""
-        inherited = self._plan.inherited.get(node.kind_id)
-        field = None if inherited is None else node.child_by_field_id(inherited)
-        if field is None:
+        fields = self._plan.fields.get(node.kind_id)
+        if fields is None:
             self._expand(node, scope, mode)
             return
         entries = len(self._stack)
         self._expand(node, scope, mode)
+        modes = {child.id: inner for field, inner in fields if (child := node.child_by_field_id(field)) is not None}
         self._stack[entries:] = [
-            (child, scope, _INHERITED if child == field else mode, lead, outer)
+            (child, scope, modes.get(child.id, mode), lead, outer)
             for child, scope, mode, lead, outer in self._stack[entries:]
         ]
+
+    def fielded(self, node: Node, scope: Scope, mode: int, lead: _Lead | None, outer: Node | None) -> None:
+        """Some of its fields hold types."""
+        self._descend(node, scope, mode)
 
     # -- uses ------------------------------------------------------------------------------------------------------
 
     def called(self, node: Node, scope: Scope, mode: int, lead: _Lead | None, outer: Node | None) -> None:
         """A call; in some languages one that makes a definition."""
         inside = scope
-        if self._rules.named_call is not None and (found := self._rules.named_call(node)) is not None:
+        if self._rules.named_call is not None and (found := self._rules.named_call(node, self._text)) is not None:
             inside = self._defined_by_call(node, scope, found, lead, outer)
         else:
             name, qualifier = self._callee(node)
@@ -301,18 +328,19 @@ class Walk:
             doc = plain_comment([self._text(item) for item in lead.nodes])
         head = self._text(node).partition("\n")[0]
         self._symbols.append(
-            Symbol(
-                name, scope.inner(name), kind, _one_line(head), first + 1, _last_row(whole) + 1, doc[:_MAX_DOC], test
-            )
+            Symbol(name, scope.inner(name), kind, one_line(head), first + 1, _last_row(whole) + 1, doc[:_MAX_DOC], test)
         )
         return Scope(scope.inner(name), name, kind, scope.depth + 1, scope)
 
     def imported(self, node: Node, scope: Scope, mode: int, lead: _Lead | None, outer: Node | None) -> None:
         """An import."""
-        found = self._rules.imports[node.type](node)
+        found = self._rules.imports[node.type](node, self._text)
         self._imports += found
-        if not found and node.type in self._rules.calls:
-            self.called(node, scope, mode, lead, outer)
+        if found:
+            return
+        otherwise = self._plan.otherwise.get(node.kind_id)
+        if otherwise is not None:
+            otherwise(self, node, scope, mode, lead, outer)
 
     def membered(self, node: Node, scope: Scope, mode: int, lead: _Lead | None, outer: Node | None) -> None:
         """`a.b` that is not called."""
@@ -351,7 +379,20 @@ class Walk:
 
     def typed(self, node: Node, scope: Scope, mode: int, lead: _Lead | None, outer: Node | None) -> None:
         """Names below are types."""
+        self._expand(node, scope, mode or _TYPED)
+
+    def arguments(self, node: Node, scope: Scope, mode: int, lead: _Lead | None, outer: Node | None) -> None:
+        """Names below are types, and not inherited from."""
         self._expand(node, scope, _TYPED)
+
+    def tokens(self, node: Node, scope: Scope, mode: int, lead: _Lead | None, outer: Node | None) -> None:
+        """A name before brackets is called."""
+        children = node.named_children
+        for name, after in pairwise(children):
+            if name.kind_id in self._plan.leaves and after.kind_id == node.kind_id:
+                self._named.add(name.start_byte)
+                self._refer(self._text(name), ReferenceRole.CALL, scope, "", name)
+        self._expand(node, scope, mode)
 
     def inherited(self, node: Node, scope: Scope, mode: int, lead: _Lead | None, outer: Node | None) -> None:
         """Names below are inherited from."""
@@ -383,8 +424,8 @@ class Walk:
         taken = {name for item in self._imports for name in item.names or (_last_part(item.module),)}
         known = own | taken
         for use in self._uses:
-            first = re.split(r"\W", use.qualifier, maxsplit=1)[0]
-            if use.name in self._rules.ignored:
+            first = _FIRST.match(use.qualifier)[0] if use.qualifier else ""
+            if use.name in self._rules.ignored or len(use.name) == 1:
                 continue
             if _LOUD.match(use.name) or (first in known if use.qualifier else use.name in known):
                 pass
@@ -413,7 +454,8 @@ class Plan:
     definitions: dict[int, Definition]
     members: dict[int, tuple[str, str]]
     leaves: frozenset[int]
-    inherited: dict[int, int]
+    fields: dict[int, list[tuple[int, int]]]
+    otherwise: dict[int, _Handler]
 
 
 def outline_of(language: str, rules: Rules, grammar_name: str, tree: Tree, source: bytes, file: str) -> CodeOutline:
@@ -433,30 +475,42 @@ def _plan(grammar_name: str, rules: Rules) -> Plan:
 
 def _planned(language: Language, rules: Rules) -> Plan:
     handlers: dict[int, _Handler] = {}
+    fielded = sorted(each for each in rules.typed | rules.inherits if "." in each)
     for types, handler in (
         (rules.names, Walk.leaf),
         (rules.types, Walk.type_leaf),
-        (rules.typed, Walk.typed),
+        ([each.partition(".")[0] for each in fielded], Walk.fielded),
+        ([each for each in rules.typed if "." not in each], Walk.typed),
+        (rules.arguments, Walk.arguments),
         (rules.plain, Walk.plain),
+        (rules.tokens, Walk.tokens),
+        (rules.anonymous, Walk.anonymous),
         ([each for each in rules.inherits if "." not in each], Walk.inherited),
         (rules.members, Walk.membered),
         (rules.calls, Walk.called),
         (rules.wrappers, Walk.wrapped),
+        (rules.lone, Walk.lone),
         (rules.owners, Walk.owned),
         (rules.definitions, Walk.defined),
-        (rules.imports, Walk.imported),
     ):
         handlers |= dict.fromkeys(_ids(language, types), handler)
-    fields = (each.partition(".") for each in rules.inherits if "." in each)
+    imports = dict.fromkeys(_ids(language, rules.imports), Walk.imported)
+    otherwise = {kind: handlers[kind] for kind in imports if kind in handlers}
+    fields: dict[int, list[tuple[int, int]]] = {}
+    for each in fielded:
+        node, _, field = each.partition(".")
+        mode = _INHERITED if each in rules.inherits else _TYPED
+        fields.setdefault(_id(language, node), []).append((_field_id(language, field), mode))
     return Plan(
-        handlers,
+        handlers | imports,
         frozenset(_ids(language, rules.opaque)),
         frozenset(_ids(language, rules.comments)),
         frozenset(_ids(language, rules.comments | rules.attributes)),
         {_id(language, name): each for name, each in rules.definitions.items()},
         {_id(language, name): each for name, each in rules.members.items()},
         frozenset(_ids(language, rules.names | rules.types)),
-        {_id(language, node): _field_id(language, field) for node, _, field in fields},
+        fields,
+        otherwise,
     )
 
 
@@ -495,20 +549,36 @@ def _last_row(node: Node) -> int:
 
 
 def _signature_end(definition: Definition, node: Node) -> int:
-    """Where the body begins: a field, or a child of that type."""
-    for name in definition.body:
-        found = node.child_by_field_name(name)
-        if found is None:
-            found = next((child for child in node.named_children if child.type == name), None)
-        if found is not None:
-            return found.start_byte
-    return node.end_byte
+    """Where the body begins: a field, the field of a field, or a child of that type."""
+    found = [start for name in definition.body if (start := _start_of(node, name)) is not None]
+    return min(found, default=node.end_byte)
 
 
-def _one_line(written: str) -> str:
+def _start_of(node: Node, name: str) -> int | None:
+    around, _, inner = name.rpartition(".")
+    holder = node.child_by_field_name(around) if around else node
+    if holder is None:
+        return None
+    found = holder.child_by_field_name(inner)
+    if found is None and not around:
+        found = next((child for child in node.named_children if child.type == name), None)
+    return None if found is None else found.start_byte
+
+
+def _shown(written: str, kind: SymbolKind, name: str) -> str:
+    """A signature; of a key, its first line, and of a member in a list of names, the name."""
+    if kind is SymbolKind.KEY:
+        return _cut_off(" ".join(written.strip().partition("\n")[0].split()).rstrip(" {"))
+    return name if written.startswith("{") else one_line(written)
+
+
+def one_line(written: str) -> str:
     """A signature as it is shown: without annotations, without what opens the body."""
     text = " ".join(written[: 4 * _MAX_SIGNATURE].split())
-    text = _ANNOTATIONS.sub("", text).rstrip(_ENDS)
+    return _cut_off(_ANNOTATIONS.sub("", text).rstrip(_ENDS).removesuffix("=>").rstrip())
+
+
+def _cut_off(text: str) -> str:
     return text if len(text) <= _MAX_SIGNATURE else text[: _MAX_SIGNATURE - 1] + "…"
 
 
@@ -517,7 +587,7 @@ def _parts(node: Node, fields: tuple[str, str]) -> tuple[Node | None, Node | Non
     name, before = fields
     if name == "*":
         count = node.named_child_count
-        return (node.named_child(count - 1), node.named_child(0)) if count > 1 else (None, None)
+        return (node.named_child(count - 1), nth(node)) if count > 1 else (None, None)
     return node.child_by_field_name(name), node.child_by_field_name(before)
 
 

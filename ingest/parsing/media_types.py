@@ -129,7 +129,8 @@ LOOKS_LIKE_WORDS = frozenset({b"MZ", b"BM", b"BZh", b"ID3", b"PAR1", b"RIFF", b"
 """Signatures that a text may begin with: believed only if what follows is no text."""
 
 _CODE = (
-    "bash bat c cc cfg clj cmake cmd conf cpp cs cshtml css cxx dart ddl dockerfile ejs el env erb erl ex exs fs",
+    "abap bash bat c cbl cc cfg cjs clj cmake cmd cob conf cpp cpy cs cshtml css cts cxx dart ddl dockerfile ejs el env",
+    "erb erl ex exs fs gemspec hh hxx ipp ksh mts phtml pkb pks plsql pyw rake",
     "gitignore go gradle graphql groovy h hcl hpp hs ini ipynb java jl js json jsonl jsp jsx kt kts less lua m",
     "makefile mjs ml mm nginx pas php pl plsql pm properties proto ps1 psm1 py pyi pyx r rb rs sass scala scss sh sol",
     "sql svelte swift tcl tf thrift toml ts tsx vb vbs vue xml xsd xsl yaml yml zig zsh",

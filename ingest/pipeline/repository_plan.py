@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from ingest.connectors.git_selection import NAME_UNUSABLE, SAME_NAME
 from ingest.pipeline.records import clean_source_key
 from rag.domain.errors import InvalidRequest
 from rag.mirrors.mirror import TreeEntry
@@ -13,10 +14,6 @@ from rag.store.repository_work import KnownFile
 
 NAME_TAKEN = "name_taken"
 """Reason of a file whose place in the collection a document has that was uploaded."""
-NAME_CLASH = "name_clash"
-"""Reason of a file whose path is, once invisible characters are gone and letters composed, that of another one."""
-NAME_UNUSABLE = "name_unusable"
-"""Reason of a file whose path is too long for a document, or nothing that can be seen."""
 _TRIED_AGAIN = frozenset({WAITING, NAME_TAKEN})
 _LONGEST = 1800
 """Characters of a path on record."""
@@ -98,7 +95,7 @@ def _named(name: str, taken: Sequence[TreeEntry]) -> tuple[list[tuple[TreeEntry,
         if not key or len(entry.path) > _LONGEST:
             left.append((entry, NAME_UNUSABLE))
         elif key in named:
-            left.append((entry, NAME_CLASH))
+            left.append((entry, SAME_NAME))
         else:
             named[key] = entry
     return [(entry, key) for key, entry in named.items()], left

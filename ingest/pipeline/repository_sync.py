@@ -19,7 +19,7 @@ from uuid import UUID
 
 from sqlalchemy.orm import Session
 
-from ingest.connectors.git_selection import REASONS, select
+from ingest.connectors.git_selection import Seen, select
 from ingest.connectors.repository_options import RepositoryOptions
 from ingest.pipeline.code_filling import waiting_versions
 from ingest.pipeline.code_lane import CodeLane, Taken
@@ -31,6 +31,7 @@ from ingest.pipeline.steps import Interrupted, Pipeline
 from rag.access import rules
 from rag.domain.document import document_id
 from rag.domain.errors import RefNotFound
+from rag.domain.messages import SKIPPED
 from rag.mirrors.fetching import fetch, keep, remote_of
 from rag.mirrors.mirror import Mirror, TreeEntry, mirror_at
 from rag.settings_repositories import RepositorySettings
@@ -51,8 +52,8 @@ _TELL_EVERY_S = 0.5
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 60, 21_600
 HISTORY_REWRITTEN = "history_rewritten"
 """Note: the commit is no successor of the one before, as after a forced push. What is indexed is that of the new one."""
-EMPTY = "empty_repository"
-"""Note: there is no commit yet."""
+EMPTY, NO_FILES = "empty_repository", "no_files"
+"""Notes: there is no commit yet, or none of its files is for the index."""
 
 
 class Superseded(Exception):
@@ -100,8 +101,9 @@ class RepositorySync:
     _works: dict[str, _Work] = field(default_factory=dict)
     _guard: threading.Lock = field(default_factory=threading.Lock)
 
-    def begin(self, job: SyncJob) -> str:
-        """Take the repository up, with the options of this moment; returns the wish that is served, as `finish` takes it.
+    def begin(self, job: SyncJob) -> tuple[str, bool]:
+        """Take the repository up, with the options of this moment. Returns the wish that is served, as `finish` takes it, and
+        whether all that is on record of its files was found under the same options.
 
         Whoever may read what counts before anything is fetched: a remote that is away keeps no rule back.
         """
@@ -109,14 +111,14 @@ class RepositorySync:
             row = self._own(session, job)
             row.state, row.done, row.total = RepositoryState.FETCHING, 0, 0
             seen = "" if row.wanted_at is None else row.wanted_at.isoformat()
-            before, now = row.applied, dict(row.options)
+            before, now, failures = row.applied, dict(row.options), row.failures
         reached("repository.begin", job.job_id)
         if before is not None and before != now:
             self._rule(row.id, RepositoryOptions.of(before), RepositoryOptions.of(now))
         with self.pipeline.database.write() as session:
             self._own(session, job).applied = now
         reached("repository.ruled", job.job_id)
-        return seen
+        return seen, before == now and not failures
 
     def apply_rules(self, repository_id: UUID) -> None:
         """Give every file that is indexed the rule of the options as they are now."""
@@ -142,7 +144,8 @@ class RepositorySync:
                     row = session.get(Document, identity, with_for_update=True)
                     if row is not None and row.deleted_at is None:
                         moved += rules.set_by_repository(session, row, given)
-            self.relabel(moved)
+            if moved:
+                self.relabel(moved)
 
     def fetch(self, job: SyncJob) -> str:
         """Bring the mirror to the state of the remote; returns the commit to index, empty while there is none.
@@ -173,7 +176,7 @@ class RepositorySync:
                 raise
             return ""  # nobody has committed anything yet
 
-    def plan(self, job: SyncJob, commit: str, seen: str) -> int:
+    def plan(self, job: SyncJob, commit: str, seen: str, same: bool) -> int:
         """Compare the commit with the record; returns how many batches of files are to be taken, -1 for nothing to do at all.
 
         Nobody having asked, a commit that is indexed already is not looked at again.
@@ -182,7 +185,7 @@ class RepositorySync:
             row = self._own(session, job, lock=False)
         if not seen and commit == row.commit and row.options == row.applied and not row.error_code:
             return -1
-        found = self._planned(row, job, commit)
+        found = self._planned(row, job, commit, same)
         if found.left:
             keep(self._mirror(row), commit)
         with self.pipeline.database.write() as session:
@@ -192,7 +195,7 @@ class RepositorySync:
         reached("repository.planned", job.job_id)
         return -(-len(found.left) // BATCH)
 
-    def _planned(self, row: Repository, job: SyncJob, commit: str) -> _Work:
+    def _planned(self, row: Repository, job: SyncJob, commit: str, same: bool) -> _Work:
         """The plan of this job, worked out anew where another process has made it."""
         with self._guard:
             if (found := self._works.get(job.job_id)) is not None and found.commit == commit:
@@ -200,22 +203,23 @@ class RepositorySync:
         options = RepositoryOptions.of(row.applied or row.options)
         taken: Sequence[TreeEntry] = ()
         skipped: Sequence[tuple[TreeEntry, str]] = ()
-        if commit:
-            selected = select(self._ready(row, commit), commit, options, self.settings)
-            taken, skipped = selected.taken, selected.skipped
         with self.pipeline.database.read() as session:
             known = work.known_files(session, row.id)
-        plan = planned(row.name, taken, skipped, known, REASONS)
+        if commit:
+            before = {path: _seen(item) for path, item in known.items()} if same else None
+            selected = select(self._ready(row, commit), commit, options, self.settings, seen=before)
+            taken, skipped = selected.taken, selected.skipped
+        plan = planned(row.name, taken, skipped, known, frozenset(SKIPPED))
         made = _Work(commit, plan, known, list(plan.take), plan.kept)
         with self._guard:
             self._works[job.job_id] = made
         return made
 
-    def take(self, job: SyncJob, commit: str) -> int:
+    def take(self, job: SyncJob, commit: str, same: bool) -> int:
         """Index the next batch of files; returns how many files are left."""
         with self.pipeline.database.read() as session:
             row = self._own(session, job, lock=False)
-        found = self._planned(row, job, commit)
+        found = self._planned(row, job, commit, same)
         batch = found.left[:BATCH]
         ours = self._claimed(job, row, found, batch)
         reached("repository.claimed", job.job_id)
@@ -268,13 +272,14 @@ class RepositorySync:
             work.note_files(session, row.id, noted)
             row.done = found.done + len(entries)
             hidden = hide_many(session, list(stale.values()), _actor(row), DeletionReason.SOURCE)
-        self.purge(hidden)
+        if hidden:
+            self.purge(hidden)
 
-    def remove(self, job: SyncJob, commit: str) -> int:
+    def remove(self, job: SyncJob, commit: str, same: bool) -> int:
         """Delete the documents of files that the commit has no more or that are not taken; returns how many documents."""
         with self.pipeline.database.read() as session:
             row = self._own(session, job, lock=False)
-        found = self._planned(row, job, commit)
+        found = self._planned(row, job, commit, same)
         paths = [*found.plan.gone, *(entry.path for entry, _ in found.plan.skip)]
         ids = [known.document_id for path in paths if (known := found.known.get(path)) and known.document_id]
         with self.pipeline.database.write() as session:
@@ -284,7 +289,8 @@ class RepositorySync:
             skipped = [NotedFile(entry.path, entry.blob, entry.size, why) for entry, why in found.plan.skip]
             work.note_files(session, row.id, skipped)
         reached("repository.removed", job.job_id)
-        self.purge(hidden)
+        if hidden:
+            self.purge(hidden)
         return len(hidden)
 
     def finish(self, job: SyncJob, commit: str, seen: str) -> bool:
@@ -292,12 +298,12 @@ class RepositorySync:
         with self.pipeline.database.read() as session:
             row = self._own(session, job, lock=False)
             waiting = work.waiting_for_vectors(session, row.id) > 0
-        note = self._note_on(row, commit)
+        note = self._note_on(row, commit, found=row.total)
         with self.pipeline.database.write() as session:
             row = self._own(session, job)
             now = utc_now()
             row.state = RepositoryState.FILLING if waiting else RepositoryState.READY
-            row.note = note if commit != row.commit or not commit else row.note
+            row.note = note if commit != row.commit or note or row.note != HISTORY_REWRITTEN else row.note
             row.commit, row.indexed_at, row.done = commit, now, row.total
             row.error_code = row.error_params = None
             row.failures = 0
@@ -307,9 +313,11 @@ class RepositorySync:
         reached("repository.finished", job.job_id)
         return waiting
 
-    def _note_on(self, row: Repository, commit: str) -> str:
+    def _note_on(self, row: Repository, commit: str, found: int) -> str:
         if not commit:
             return EMPTY
+        if not found:
+            return NO_FILES
         if row.commit and row.commit != commit and not self._mirror(row).is_ancestor(row.commit, commit):
             return HISTORY_REWRITTEN
         return ""
@@ -398,6 +406,11 @@ class RepositorySync:
     def _forget(self, job: SyncJob) -> None:
         with self._guard:
             self._works.pop(job.job_id, None)
+
+
+def _seen(known: KnownFile) -> Seen:
+    """What the choice said of a file; what failed later had been chosen."""
+    return Seen(known.blob, known.size, known.reason if known.reason in SKIPPED else "")
 
 
 def _is_ours(known: KnownFile | None) -> bool:

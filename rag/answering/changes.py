@@ -8,7 +8,7 @@ are any, and of commits only those that touch a file that may be told of.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from uuid import UUID
 
@@ -86,12 +86,19 @@ class Comparison:
 
 @dataclass(frozen=True, slots=True)
 class FileLines:
-    """Lines `anchor.first`..`anchor.last` of a file at a commit, and how many it has there."""
+    """Lines of a file at a commit.
+
+    Attributes:
+        anchor: the lines that were asked for.
+        shown: those of `lines`, which may stand around them.
+        total: how many the file has.
+    """
 
     repository: str
     path: str
     state: State
     anchor: LineAnchor
+    shown: LineAnchor
     lines: tuple[str, ...]
     total: int
     document: PathDocument
@@ -144,7 +151,7 @@ class History:
         """
         with self.database.read() as session:
             opened = self._opened(session, permit, repository_id)
-            first, last = (State(*comparing.state(opened.mirror, name)) for name in (before, after))
+            first, last = (State(*comparing.state(opened.mirror, n)) for n in (before, after or opened.row.commit))
             changes = [item for item in opened.mirror.changes(first.commit, last.commit) if _within(item, path)]
             documents = at_paths(session, permit, opened.row, [p for item in changes for p in _paths(item)])
             named = {path for path in documents if opened.view.name(path) == path}
@@ -174,14 +181,20 @@ class History:
         commit: str = "",
         first: int = 1,
         last: int | None = None,
+        around: int = 0,
     ) -> FileLines:
         """Lines of a file at a branch, tag or commit; at the commit that the index holds when none is given.
+
+        Args:
+            around: lines before and after them that are shown, too.
 
         Raises:
             RepositoryNotFound, RefNotFound: as in `compare`.
             DocumentNotFound: there is no such file then, or the permit does not cover it: the caller can't tell which.
             InvalidRequest: it has no such lines.
         """
+        if "\0" in path:  # which neither a database nor git can take
+            raise DocumentNotFound(name=path.replace("\0", "?"))
         with self.database.read() as session:
             opened = self._opened(session, permit, repository_id)
             document = at_paths(session, permit, opened.row, [path]).get(path)
@@ -196,8 +209,9 @@ class History:
         end = len(lines) if last is None else last
         if not 1 <= first <= end <= len(lines):
             raise InvalidRequest(detail=f"first, last: it has lines 1-{len(lines)}")
-        shown = tuple(lines[first - 1 : end])
-        return FileLines(opened.row.name, path, at, LineAnchor(first, end), shown, len(lines), document)
+        shown = LineAnchor(max(1, first - around), min(len(lines), end + around))
+        told = tuple(lines[shown.first - 1 : shown.last])
+        return FileLines(opened.row.name, path, at, LineAnchor(first, end), shown, told, len(lines), document)
 
     def commit(self, permit: Permit, repository_id: UUID, commit: str) -> CommitText:
         """A commit, if it touches a file that the permit covers.
@@ -228,6 +242,10 @@ class History:
             found = [(row.id, row.name, row.commit, mirror_at(self.mirrors, row.id, row.name)) for row in rows]
         return [item for item in found if item[3].exists]
 
+    def mirror(self, repository_id: UUID, name: str) -> Mirror:
+        """The mirror of a repository; for what a comparison under a permit has given already."""
+        return mirror_at(self.mirrors, repository_id, name)
+
     def _opened(self, session: Session, permit: Permit, repository_id: UUID) -> _Opened:
         row = repositories.get_permitted(session, permit, repository_id)
         view = history_view(session, permit, row.collection_id)
@@ -244,8 +262,8 @@ class History:
         for change in read:
             text = opened.view.text(change.patch) if len(change.patch) <= left else None
             left -= len(text or "")
-            shown[change.path] = replace(change, patch=text or "", cut=change.cut or (text is None))
-        return [replace(item, change=shown.get(item.change.path, item.change)) for item in files]
+            shown[change.path] = change.with_patch(text or "", cut=change.cut or text is None)
+        return [ChangedFile(shown.get(item.change.path, item.change), item.document) for item in files]
 
     def _commits(self, opened: _Opened, first: State, last: State, paths: Sequence[str]) -> list[Commit]:
         if not paths:

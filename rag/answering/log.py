@@ -204,6 +204,7 @@ class Recording:
                 "start": item.start,
                 "end": item.end,
                 "quote": storable(item.quote),
+                **({"place": storable(item.place)} if item.passage.source.commit else {}),
             }
             for sentence in self._sentences
             for item in sentence.citations

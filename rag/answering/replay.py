@@ -21,6 +21,7 @@ from pydantic import TypeAdapter
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from rag.answering.code_answers import CodeAnswerer
 from rag.answering.service import Asked
 from rag.answering.signals import RIVALS
 from rag.domain.filters import DocumentFilter
@@ -166,6 +167,7 @@ class Replayer:
 
     database: Database
     retriever: Retriever
+    code: CodeAnswerer | None = None
 
     def where_of(self, record: AnswerRecord) -> DocumentFilter | None:
         """The filter that the answer was given under."""
@@ -187,14 +189,19 @@ class Replayer:
             return Replay(kept, None, (), (Difference(Cause.NOT_KEPT, {"turns": record.asked["turns"]}),))
         narrowed, differences = self._narrowed(record, record.permit, permit)
         limit = int(record.asked["passages"])
-        search = self.retriever.search(
-            narrowed, record.question, limit=max(limit, RIVALS), context=_context(record.asked)
-        ).first(limit)
+        search = self._search(narrowed, record.question, limit, _context(record.asked))
         now = candidates_of(search.passages)
         differences += list(self._differing(record, narrowed, search, then=then))
         if now != list(kept):
             differences.append(Difference(Cause.RANKING, _ranking(kept, now)))
         return Replay(kept, search, now, tuple(differences))
+
+    def _search(self, permit: Permit, question: str, limit: int, context: QuestionContext) -> SearchResult:
+        """What an answer is searched by: the syntax or the history of code where these answer it, else the passages."""
+        prepared = None if self.code is None else self.code.prepared(permit, question, limit, context)
+        if prepared is not None:
+            return prepared.search
+        return self.retriever.search(permit, question, limit=max(limit, RIVALS), context=context).first(limit)
 
     def _narrowed(
         self, record: AnswerRecord, on_record: Mapping[str, Any], permit: Permit

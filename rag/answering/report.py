@@ -69,8 +69,7 @@ def source_notes(sentences: Sequence[Sentence], language: Language) -> Iterator[
     for citation in (item for sentence in sentences for item in sentence.citations):
         source = citation.passage.source
         parts = (source.title or source.source_key, citation.provision, citation.anchor.label(shown))
-        parts = (citation.place,) if citation.spot else parts
-        place = inert(", ".join(part for part in parts if part))
+        place = inert(citation.place if citation.spot else ", ".join(part for part in parts if part))
         known = places.setdefault(citation.number, [])
         if place not in known:
             known.append(place)

@@ -10,16 +10,20 @@ from typing import Literal
 
 from anyio.to_thread import run_sync
 
+from rag.answering.code_answers import CodeAnswerer
 from rag.answering.contract import DEFAULT_RULES, ContractRules, standing, verified
 from rag.answering.contract_support import SupportChecker
 from rag.answering.evidence import Evidence, weigh, with_alternatives
+from rag.answering.prepared import Prepared
 from rag.answering.privacy import without_hidden
+from rag.answering.quoted import Quoting
 from rag.answering.signals import RIVALS, QuestionTerms
 from rag.domain.answer import Abstention, AbstentionReason, Note, Sentence, Weakness
 from rag.domain.errors import GeneratorMissing
 from rag.domain.passage import Passage, SearchResult
 from rag.domain.principal import Permit
 from rag.generation.base import DEFAULT_STYLE, AnswerStyle, GenerationRequest, Generator
+from rag.generation.extractive import ExtractiveGenerator
 from rag.inference.computing import compute
 from rag.retrieval.service import Retriever
 from rag.retrieval.understanding import QuestionContext
@@ -81,6 +85,7 @@ class _Read:
     weaknesses: tuple[Weakness, ...]
     weak: bool
     style: AnswerStyle
+    prepared: Prepared | None = None
 
 
 class Answerer:
@@ -95,12 +100,14 @@ class Answerer:
         rules: ContractRules = DEFAULT_RULES,
         *,
         min_confidence: float = AnswerSettings().min_confidence,
+        code: CodeAnswerer | None = None,
     ) -> None:
         """Prepare.
 
         Args:
             rules: what becomes of sentences that are not held.
             min_confidence: what the evidence must reach; no caller can ask for less.
+            code: answers questions about code that its syntax and its history answer better than a search.
         """
         self._rules = rules
         self._checker = SupportChecker(reader, retriever.second_look.reranker)
@@ -110,6 +117,7 @@ class Answerer:
         self._max_sentences = max_sentences
         self._min_confidence = min_confidence
         self._refuses = True
+        self.code = code
 
     def refusing_nothing(self) -> Answerer:
         """The same, which answers from whatever it finds and says only what it doubts: for evaluation."""
@@ -137,8 +145,11 @@ class Answerer:
         if read.weak:
             yield await run_sync(self._abstention, permit, read)
             return
+        for note in read.prepared.notes if read.prepared is not None else ():
+            yield note
         shown = 0
-        async with aclosing(self._verified(permit, self._generator, self._request(permit, asked, read))) as events:
+        generator = self._writing(read)
+        async with aclosing(self._verified(permit, generator, self._request(permit, asked, read))) as events:
             async for event in events:
                 shown += isinstance(event, Sentence)
                 yield event
@@ -173,7 +184,17 @@ class Answerer:
             raise AssertionError("a stream begins with its search")
         return AnswerOutcome(search, self._generator.name, tuple(sentences), abstention, tuple(notes))
 
+    def _writing(self, read: _Read) -> Generator:
+        """Who writes: what was chosen to be quoted is, unless a model can say it better."""
+        prepared = read.prepared
+        if prepared is not None and (prepared.listing or isinstance(self._generator, ExtractiveGenerator)):
+            return Quoting(prepared.drafts)
+        return self._generator
+
     def _read(self, permit: Permit, asked: Asked) -> _Read:
+        prepared = self._prepared(permit, asked)
+        if prepared is not None:
+            return self._read_prepared(permit, asked, prepared)
         with self._retriever.traffic.question():
             # The evidence is held against as many rivals however few passages the caller wants.
             limit = max(asked.passages, RIVALS)
@@ -189,6 +210,22 @@ class Answerer:
         search = search.first(asked.passages).weighed(evidence.confidence, weaknesses)
         weak = not search.passages or (self._refuses and bool(weaknesses))
         return _Read(search, weights, missing, evidence, weaknesses, weak, style)
+
+    def _prepared(self, permit: Permit, asked: Asked) -> Prepared | None:
+        if self.code is None or asked.hides is not None or asked.mode != "answer":
+            return None
+        with self._retriever.traffic.question():
+            return self.code.prepared(permit, asked.question, asked.passages, asked.context)
+
+    def _read_prepared(self, permit: Permit, asked: Asked, prepared: Prepared) -> _Read:
+        search, evidence = prepared.search, prepared.evidence
+        weights = self._retriever.rarities(permit, self._reader.content_terms(search.asked))
+        missing = self._reader.words_for(search.question, evidence.missing)
+        style = asked.style if asked.style != DEFAULT_STYLE else self._retriever.answer_style(permit)
+        weaknesses = evidence.weaknesses(self._min_confidence)
+        search = search.weighed(evidence.confidence, weaknesses)
+        weak = not search.passages or (self._refuses and bool(weaknesses))
+        return _Read(search, weights, missing, evidence, weaknesses, weak, style, prepared)
 
     def _search(self, permit: Permit, asked: Asked, limit: int) -> SearchResult:
         if asked.hides is None:
@@ -208,7 +245,7 @@ class Answerer:
     def _request(self, permit: Permit, asked: Asked, read: _Read) -> GenerationRequest:
         search = read.search
         return GenerationRequest(
-            search.asked or asked.question,
+            asked.question if read.prepared is not None else search.asked or asked.question,
             search.trace.language,
             with_alternatives(read.weights, search.alternatives),
             search.passages,

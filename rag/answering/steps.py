@@ -13,6 +13,7 @@ from itertools import zip_longest
 
 from anyio.to_thread import run_sync
 
+from rag.answering.code_answers import CodeAnswerer
 from rag.answering.contract import DEFAULT_RULES, ContractRules
 from rag.answering.report import SECTION, STEP, SectionedGenerator, headed, source_notes
 from rag.answering.service import Answerer, AnswerEvent, Asked
@@ -59,16 +60,18 @@ class StepwiseAnswerer(Answerer):
         planner: Planner,
         settings: AnswerSettings,
         rules: ContractRules = DEFAULT_RULES,
+        *,
+        code: CodeAnswerer | None = None,
     ) -> None:
         """Prepare.
 
         Args:
             settings: also of the answer at once.
             rules: what becomes of sentences that are not held.
+            code: as in `Answerer`; answers at once alone.
         """
-        super().__init__(
-            retriever, reader, generator, settings.sentences, rules, min_confidence=settings.min_confidence
-        )
+        least = settings.min_confidence
+        super().__init__(retriever, reader, generator, settings.sentences, rules, min_confidence=least, code=code)
         self._planner, self._settings = planner, settings
 
     async def stream(self, permit: Permit, asked: Asked) -> AsyncGenerator[AnswerEvent, None]:

@@ -112,6 +112,8 @@ Anchor = PageAnchor | ParagraphAnchor | SheetAnchor | SlideAnchor | LineAnchor |
 
 def anchor_to_json(anchor: Anchor) -> dict[str, Any]:
     """A JSON object with `kind` and the anchor's own fields."""
+    if isinstance(anchor, LineAnchor):  # there are very many of them
+        return {"kind": anchor.kind, "first": anchor.first, "last": anchor.last}
     return {"kind": anchor.kind, **asdict(anchor)}
 
 

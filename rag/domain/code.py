@@ -5,7 +5,7 @@ Everything here is syntax: nothing is compiled, so a use is joined to a definiti
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any
 from uuid import UUID
@@ -137,7 +137,15 @@ class CodeContext:
 
     def to_json(self) -> dict[str, Any]:
         """A JSON object."""
-        return asdict(self)
+        return {
+            "language": self.language,
+            "symbol": self.symbol,
+            "kind": self.kind,
+            "signature": self.signature,
+            "doc": self.doc,
+            "symbols": self.symbols,
+            "imports": self.imports,
+        }
 
     @staticmethod
     def from_json(data: dict[str, Any]) -> CodeContext:
@@ -197,3 +205,7 @@ class FileChange:
     before: str = ""
     patch: str = field(default="", repr=False)
     cut: bool = False
+
+    def with_patch(self, patch: str, *, cut: bool) -> FileChange:
+        """The same with a patch."""
+        return replace(self, patch=patch, cut=cut)

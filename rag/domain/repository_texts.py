@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from rag.domain.errors import error_type_of
-from rag.domain.messages import UiLanguage, message_for
+from rag.domain.errors import all_error_types
+from rag.domain.messages import SKIPPED, UiLanguage, message_for, skipped_for
 
 NOTES: dict[str, tuple[str, str]] = {
     "history_rewritten": (
@@ -26,16 +26,8 @@ LEFT_OUT: dict[str, tuple[str, str]] = {
         "이 이름의 문서가 이미 컬렉션에 업로드되어 있습니다. 그 문서를 지우면 다음 동기화 때 색인됩니다.",
         "A document of this name was uploaded to the collection. Once it is deleted, the next look takes the file.",
     ),
-    "name_clash": (
-        "보이지 않는 문자를 빼고 정규화하면 다른 파일과 경로가 같습니다.",
-        "Without invisible characters and with composed letters, its path is that of another file.",
-    ),
-    "name_unusable": (
-        "경로가 너무 길거나 보이는 글자가 없습니다.",
-        "Its path is too long, or nothing of it can be seen.",
-    ),
 }
-"""By the code in `RepositoryFile.reason`; `git_selection` has its own, and errors theirs."""
+"""By the code in `RepositoryFile.reason`; `SKIPPED` has those of the choice, and errors their own."""
 
 
 def note_text(code: str, language: UiLanguage) -> str:
@@ -48,8 +40,5 @@ def left_out_text(code: str, language: UiLanguage) -> str:
     """Why a file is not in the index; the code itself where a newer release wrote it."""
     if code in LEFT_OUT:
         return LEFT_OUT[code][0 if language == "ko" else 1]
-    try:
-        error_type_of(code)
-    except KeyError:
-        return code
-    return message_for(code, {}, language)
+    known = code not in SKIPPED and any(kind.code == code for kind in all_error_types())
+    return message_for(code, {}, language) if known else skipped_for(code, language)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from hashlib import blake2b
 
 from rag.domain.language import Language
@@ -23,6 +24,7 @@ _CHARACTERS_PER_TERM = 32
 _UNLIMITED = 2**31 - 1
 
 
+@lru_cache(maxsize=1 << 15)
 def term_id(term: str) -> int:
     """Unsigned 32-bit id of a term, the same on every machine and for ever (BLAKE2b, big-endian)."""
     return int.from_bytes(blake2b(term.encode(), digest_size=4).digest())

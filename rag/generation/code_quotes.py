@@ -48,8 +48,8 @@ def _name(passage: Passage) -> str:
 
 
 def _head(lines: Sequence[str], name: str) -> int:
-    """How many lines the comment, signature and docstring of the definition of `name` take; 0 where it does not begin here, or its
-    signature has no end in sight."""
+    """How many lines the comment, signature and docstring of the definition of `name` take; 0 where it does not begin here, or
+    its signature has no end in sight."""
     number = 0
     while number < len(lines) and (not lines[number].strip() or _COMMENT.match(lines[number])):
         number += 1

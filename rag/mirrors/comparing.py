@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 
 from rag.domain.code import FileChange
 from rag.domain.errors import RefNotFound, RepositoryNotRead
@@ -20,8 +19,8 @@ _TAGS, _HEADS = "refs/tags/", "refs/heads/"
 
 
 def named(refs: Mapping[str, str], name: str) -> str | None:
-    """The full name of the ref that people call `name`: a tag or branch of that name, with or without its `v`, or the one tag that
-    ends with that version (`payments-1.4` for `1.4`); None where there is none, or several end so."""
+    """The full name of the ref that people call `name`: a tag or branch of that name, with or without its `v`, or the one tag
+    that ends with that version (`payments-1.4` for `1.4`); None where there is none, or several end so."""
     spelled = [name, f"v{name}", name.removeprefix("v"), name.removeprefix("V")]
     for folder in (_TAGS, _HEADS):
         for spelling in spelled:
@@ -95,7 +94,7 @@ def patches(mirror: Mirror, before: str, after: str, changes: Sequence[FileChang
             if text is None:
                 found += mirror.patches(before, after, [change], most=most)
             else:
-                found.append(replace(change, patch=text[:most], cut=len(text) > most))
+                found.append(change.with_patch(text[:most], cut=len(text) > most))
     return found
 
 

@@ -30,7 +30,7 @@ from rag.store.code_query import FileRow, SymbolRow
 from rag.store.session import Database
 
 _ROLES_OF_USE = (ReferenceRole.CALL, ReferenceRole.TYPE, ReferenceRole.INHERIT, ReferenceRole.IMPORT, ReferenceRole.USE)
-_MOST_USES = 2000
+_MOST_USES = 1000
 """Rows that are joined with their definitions: of a name that is used more often, the first ones by path."""
 _FILES_EXPLAINED = 20
 _IMPORTERS = 20

@@ -86,6 +86,7 @@ class CodeReader:
             glossary: what the glossaries of the collections say of it.
             deadline: instant of `time.monotonic` until which a chat model may take.
         """
+        question = " ".join(question.split())
         identifiers = tuple(written_identifiers(question))
         if not _HANGUL.search(question):
             return CodeQuestion(identifiers=identifiers, names=names_of_words(question))

@@ -11,6 +11,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
+from sqlalchemy.orm import Session
+
 from rag.access.personal_data.reading import selection_masked
 from rag.domain.filters import Selection
 from rag.domain.principal import Permit
@@ -27,6 +29,8 @@ CAPITALISED_BOOST = 0.3
 NAME_BOOST = 0.02
 _MOST = 60
 """Definitions by one name that are looked at; of more than that, none is meant."""
+_MOST_NAMED, _FEW = 200, 8
+"""Definitions by names of the question's words that are looked at, and those by one of them: a frequent name tells nothing."""
 _SHORTEST_NAME = 2
 """Words of a name that is only made of the question's words: single ones are the words of every second question."""
 
@@ -39,26 +43,22 @@ class CodeRanking:
 
     def lifted(self, permit: Permit, fused: Sequence[FusedHit], question: CodeQuestion | None) -> Sequence[FusedHit]:
         """The ranking with the definitions that a question names in front."""
-        if question is None or not fused:
+        if question is None:
             return fused
         boosts = self._boosts(permit, question)
         if not boosts:
             return fused
-        best = fused[0].score
+        best, last = (fused[0].score, fused[-1].score) if fused else (1.0, 0.0)
         known = {hit.chunk_id: hit for hit in fused}
         raised = [_raised(hit, boosts.get(hit.chunk_id, 0.0), best) for hit in fused]
         missing = (key for key, boost in boosts.items() if key not in known and boost >= CAPITALISED_BOOST)
-        raised += [_raised(FusedHit(key, fused[-1].score, {}), boosts[key], best) for key in missing]
+        raised += [_raised(FusedHit(key, last, {}), boosts[key], best) for key in missing]
         return sorted(raised, key=lambda hit: (-hit.score, hit.chunk_id))
 
     def _boosts(self, permit: Permit, question: CodeQuestion) -> dict[UUID, float]:
         """What each defining chunk is lifted by."""
-        keys = {item.key for item in question.identifiers}
-        keys |= {name for name, count in question.names.items() if count >= _SHORTEST_NAME}
-        if not keys:
-            return {}
         with self.database.read() as session:
-            found = definitions(session, permit, sorted(keys), most=_MOST * len(keys))
+            found = _defined(session, permit, question)
             if not found:
                 return {}
             selection = selection_masked(session, permit)
@@ -70,6 +70,19 @@ class CodeRanking:
         for item, chunk_id in chunks.items():
             boosts[chunk_id] = max(weighed[item], boosts.get(chunk_id, 0.0))
         return boosts
+
+
+def _defined(session: Session, permit: Permit, question: CodeQuestion) -> list[Definition]:
+    """All that the question may name. Each written name has a query of its own, so that a frequent one hides no other."""
+    found: dict[Definition, None] = {}
+    for item in question.identifiers:
+        whole: list[Definition] = []
+        if len(item.path) > 1:
+            whole = definitions(session, permit, [item.key], most=_MOST + 1, path=".".join(item.path))
+        found |= dict.fromkeys(whole or definitions(session, permit, [item.key], most=_MOST + 1))
+    names = [name for name, count in question.names.items() if count >= _SHORTEST_NAME]
+    found |= dict.fromkeys(definitions(session, permit, sorted(names), most=_MOST_NAMED))
+    return list(found)
 
 
 def _selected(item: Definition, selection: Selection | None) -> bool:
@@ -94,7 +107,7 @@ def _weighed(found: Sequence[Definition], question: CodeQuestion) -> Iterator[tu
     for item in found:
         by_name.setdefault(item.name.lower(), []).append(item)
     for name, items in by_name.items():
-        if name not in written and question.names.get(name, 0) >= _SHORTEST_NAME and len(items) <= _MOST:
+        if name not in written and question.names.get(name, 0) >= _SHORTEST_NAME and len(items) <= _FEW:
             for item in items:
                 yield item, NAME_BOOST
 

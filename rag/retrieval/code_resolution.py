@@ -10,7 +10,7 @@ from uuid import UUID
 from rag.domain.code import ReferenceRole
 from rag.domain.code_places import Sureness
 from rag.store.code_query import ReferenceRow, SymbolRow
-from rag.text.code_paths import imports_file
+from rag.text.code_paths import imports_file, module_parts
 
 _OWN = frozenset({"self", "this", "cls", "Self", "static", "$this", "@", "me"})
 """What a definition calls the object or class that it belongs to."""
@@ -55,6 +55,15 @@ def imports_by_file(rows: Sequence[ReferenceRow]) -> dict[UUID, FileImports]:
     return {key: FileImports(tuple(items)) for key, items in found.items()}
 
 
+def clues_for(uses: Sequence[ReferenceRow], definitions: Sequence[SymbolRow]) -> frozenset[str]:
+    """Names whose imports, or classes that are inherited from, can tell which definition a use is of."""
+    found = {row.name for row in definitions} | {module_parts(row.source_key)[-1] for row in definitions}
+    found |= {part for row in definitions for part in row.path.split(".")}
+    for use in uses:
+        found |= {_head(use.qualifier), use.qualifier.rpartition(".")[2]}
+    return frozenset(found - {""})
+
+
 def surest(
     use: ReferenceRow,
     targets: Sequence[SymbolRow],
@@ -88,7 +97,7 @@ def _sure(use: ReferenceRow, target: SymbolRow, imports: FileImports, bases: Con
     same_file = use.version_id == target.version_id
     if owner:
         return _of_member(use, target, owner, same_file, imports, bases)
-    head = use.qualifier.partition(".")[0].partition("::")[0].partition("->")[0]
+    head = _head(use.qualifier)
     if not use.qualifier:
         if same_file:
             return Sureness.SURE
@@ -128,6 +137,11 @@ def _of_member(
     if _alike(last, owner):
         return Sureness.LIKELY
     return Sureness.POSSIBLE
+
+
+def _head(qualifier: str) -> str:
+    """The first name of what stands before a use."""
+    return qualifier.partition(".")[0].partition("::")[0].partition("->")[0]
 
 
 def _same_package(use: ReferenceRow, target: SymbolRow) -> bool:

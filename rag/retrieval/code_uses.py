@@ -13,7 +13,15 @@ from rag.domain.code_places import Callee, Sureness, Use
 from rag.domain.principal import Permit
 from rag.retrieval.code_lines import CONTEXT, defined, read_lines
 from rag.retrieval.code_names import Asked
-from rag.retrieval.code_resolution import FileImports, bases_around, bases_of, imports_by_file, order, surest
+from rag.retrieval.code_resolution import (
+    FileImports,
+    bases_around,
+    bases_of,
+    clues_for,
+    imports_by_file,
+    order,
+    surest,
+)
 from rag.store import code_query
 from rag.store.code_query import ReferenceRow, SymbolRow
 from rag.text.code_paths import is_test_path
@@ -39,7 +47,8 @@ def judged(
         wanted = asked.enclosing.rpartition(".")[2]
         return [(row, Sureness.POSSIBLE) for row in rows if not wanted or row.qualifier.endswith(wanted)]
     roles = (ReferenceRole.IMPORT, ReferenceRole.INHERIT)
-    around = code_query.references_in(session, permit, {row.version_id for row in rows}, roles=roles)
+    names = clues_for(rows, (*targets, *others))
+    around = code_query.references_in(session, permit, {row.version_id for row in rows}, roles=roles, names=names)
     imports, bases = imports_by_file(around), bases_of(around)
     found = []
     for row in rows:

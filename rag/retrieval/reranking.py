@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 
 from rag.domain.errors import ModelUnavailable, SeogoError
 from rag.domain.passage import Passage, RerankState, RerankTrace
+from rag.embedding.passage_text import reranked_text
 from rag.reranking.base import Reranker
 from rag.settings import RerankingSettings
 
@@ -59,7 +60,9 @@ class SecondLook:
         scores: list[float] = []
         state = RerankState.DONE
         try:
-            scores = self.reranker.score(question, [passage.chunk.search_text for passage in read], deadline=deadline)
+            scores = self.reranker.score(
+                question, [reranked_text(passage.chunk) for passage in read], deadline=deadline
+            )
         except SeogoError as error:
             state = RerankState.LATE if time.monotonic() >= deadline else RerankState.UNAVAILABLE
             logger.warning(

@@ -134,7 +134,7 @@ def insert_chunks(
     """Store the chunks of versions of which there are none, with what was found in each of them."""
     rows = [row for version in versions for row in _rows(*version)]
     for start in range(0, len(rows), _TOGETHER):
-        session.execute(insert(ChunkRow), rows[start : start + _TOGETHER])
+        session.execute(insert(ChunkRow.__table__), rows[start : start + _TOGETHER])
 
 
 def _rows(version_id: UUID, chunks: Sequence[Chunk], found: Sequence[ChunkFindings] | None) -> list[dict[str, Any]]:

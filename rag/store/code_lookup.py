@@ -40,13 +40,9 @@ class Definition(NamedTuple):
     test: bool
 
 
-_NAMED = (
-    select(CodeSymbol.id)
-    .where(
-        CodeSymbol.collection_id.in_(bindparam("collections", expanding=True)),
-        CodeSymbol.name_key.in_(bindparam("names", expanding=True)),
-    )
-    .limit(bindparam("most"))
+_NAMED = select(CodeSymbol.id).where(
+    CodeSymbol.collection_id.in_(bindparam("collections", expanding=True)),
+    CodeSymbol.name_key.in_(bindparam("names", expanding=True)),
 )
 _COLUMNS = (
     Document.id.label("document_id"),
@@ -61,20 +57,28 @@ _SCANNED = 20
 """Rows of the symbol index looked at for each one that is wanted: what was replaced keeps its rows beside what answers."""
 
 
-def definitions(session: Session, permit: Permit, name_keys: Sequence[str], *, most: int) -> list[Definition]:
+def definitions(
+    session: Session, permit: Permit, name_keys: Sequence[str], *, most: int, path: str = ""
+) -> list[Definition]:
     """At most `most` definitions by these names (`CodeSymbol.name_key`) in the documents that the permit covers now.
 
     A name that has more in the whole of the permit's collections than `_SCANNED` times as many is looked at in part only: it
     tells nothing apart.
+
+    Args:
+        path: how their paths end, in whole names: `PaymentService.approve`.
     """
     if not name_keys or not permit.collections:
         return []
+    named = _NAMED
+    if path:
+        named = named.where((CodeSymbol.path == path) | CodeSymbol.path.endswith(f".{path}", autoescape=True))
     query: Select[Any] = (
         select(*_COLUMNS)
         .join(DocumentVersion, DocumentVersion.id == CodeSymbol.version_id)
         .join(Document, Document.id == DocumentVersion.document_id)
         .where(
-            CodeSymbol.id.in_(_NAMED.scalar_subquery()),
+            CodeSymbol.id.in_(named.limit(most * _SCANNED).scalar_subquery()),
             *visible(permit),
             *_answering(permit),
             *conditions(permit.where),
@@ -82,8 +86,8 @@ def definitions(session: Session, permit: Permit, name_keys: Sequence[str], *, m
         .order_by(CodeSymbol.id)
         .limit(most)
     )
-    named = {"collections": list(permit.collections), "names": list(name_keys), "most": most * _SCANNED}
-    return [Definition(*row) for row in session.execute(query, named)]
+    wanted = {"collections": list(permit.collections), "names": list(name_keys)}
+    return [Definition(*row) for row in session.execute(query, wanted)]
 
 
 def _answering(permit: Permit) -> list[ColumnElement[bool]]:

@@ -7,11 +7,11 @@ are shown only by `rag.retrieval.code_lines`, which hides what the reader may no
 from __future__ import annotations
 
 from collections.abc import Collection as Container
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, and_, func, or_, select
+from sqlalchemy import ColumnElement, Select, String, and_, cast, func, or_, select
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from rag.domain.code import ReferenceRole
@@ -177,7 +177,8 @@ def definitions(
     """
     found: list[SymbolRow] = []
     for group in in_groups({name.lower()[:200] for name in names}):
-        where = [CodeSymbol.name_key.in_(group), *_beginning(session, Document.source_key, prefixes)]
+        where = [_inside(CodeSymbol, permit), CodeSymbol.name_key.in_(group)]
+        where += _beginning(session, Document.source_key, prefixes)
         found += _symbols(session, permit, where, kinds, most)
     return found
 
@@ -192,8 +193,8 @@ def definitions_like(
     most: int = 200,
 ) -> list[SymbolRow]:
     """Definitions whose names begin with `beginning`, in any case of letters."""
-    wanted = _starting(session, CodeSymbol.name_key, beginning.lower())
-    return _symbols(session, permit, [wanted, *_beginning(session, Document.source_key, prefixes)], kinds, most)
+    where = [_inside(CodeSymbol, permit), _starting(session, CodeSymbol.name_key, beginning.lower())]
+    return _symbols(session, permit, [*where, *_beginning(session, Document.source_key, prefixes)], kinds, most)
 
 
 def names_with(session: Session, permit: Permit, pieces: Sequence[str]) -> list[str]:
@@ -245,7 +246,7 @@ def references(
     found: list[ReferenceRow] = []
     for group in in_groups(wanted):
         keys = {name.lower()[:200] for name in group}
-        where: list[ColumnElement[bool]] = [CodeReference.name_key.in_(keys), CodeReference.name.in_(group)]
+        where = [_inside(CodeReference, permit), CodeReference.name_key.in_(keys), CodeReference.name.in_(group)]
         where += _beginning(session, Document.source_key, prefixes)
         if roles:
             where.append(CodeReference.role.in_(roles))
@@ -254,16 +255,44 @@ def references(
 
 
 def references_in(
-    session: Session, permit: Permit, version_ids: Iterable[UUID], *, roles: Sequence[ReferenceRole] = ()
+    session: Session,
+    permit: Permit,
+    version_ids: Iterable[UUID],
+    *,
+    roles: Sequence[ReferenceRole] = (),
+    names: Iterable[str] | None = None,
 ) -> list[ReferenceRow]:
-    """Everything that is used in these versions, as far as the permit covers them."""
+    """What is used in these versions, as far as the permit covers them: everything, or these names."""
     found: list[ReferenceRow] = []
+    wanted = None if names is None else set(names)
     for group in in_groups(version_ids):
         where = [CodeReference.version_id.in_(group)]
         if roles:
             where.append(CodeReference.role.in_(roles))
+        if wanted is not None:
+            where.append(CodeReference.name.in_(wanted))
         found += _references(session, permit, where, None)
     return found
+
+
+def every_definition(session: Session, permit: Permit) -> Iterator[tuple[str, str]]:
+    """Version and name of every definition in the permit's collections: half a million of them have to be read at once, so the
+    caller keeps those of the versions that `files` gave it under the permit, by `key_of`."""
+    query = select(_plain(CodeSymbol.version_id), CodeSymbol.name)
+    for row in session.execute(query.where(CodeSymbol.collection_id.in_(permit.collections))):
+        yield row[0], row[1]
+
+
+def every_use(session: Session, permit: Permit) -> Iterator[tuple[str, str, str]]:
+    """Version, name and role of every use in the permit's collections; the caller keeps what it may, as of definitions."""
+    query = select(_plain(CodeReference.version_id), CodeReference.name, CodeReference.role)
+    for row in session.execute(query.where(CodeReference.collection_id.in_(permit.collections))):
+        yield row[0], row[1], row[2]
+
+
+def key_of(version_id: UUID) -> str:
+    """A version as `every_definition` and `every_use` name it: a UUID object for each row would take longer than the query."""
+    return version_id.hex
 
 
 def chunk_places(session: Session, version_ids: Iterable[UUID]) -> dict[UUID, list[ChunkPlace]]:
@@ -299,6 +328,12 @@ def _holding(literal: str, sqlite: bool, any_case: bool) -> ColumnElement[bool]:
     return func.instr(_TEXT, literal) > 0 if sqlite else func.strpos(_TEXT, literal) > 0
 
 
+def _inside(table: type[CodeSymbol | CodeReference], permit: Permit) -> ColumnElement[bool]:
+    """The collection of a row, for the index by names. Beside ids of versions it would mislead SQLite to that very index, and so
+    through the whole collection; what the permit covers is asked of the document in any case."""
+    return table.collection_id.in_(permit.collections)
+
+
 def _symbols(
     session: Session,
     permit: Permit,
@@ -306,9 +341,7 @@ def _symbols(
     kinds: Container[str],
     most: int | None,
 ) -> list[SymbolRow]:
-    query = _joined(select(*_SYMBOL), CodeSymbol.version_id).where(
-        CodeSymbol.collection_id.in_(permit.collections), *where, *answering(permit)
-    )
+    query = _joined(select(*_SYMBOL), CodeSymbol.version_id).where(*where, *answering(permit))
     if kinds:
         query = query.where(CodeSymbol.kind.in_(kinds))
     query = query.order_by(Document.source_key, CodeSymbol.first_line, CodeSymbol.id)
@@ -318,9 +351,7 @@ def _symbols(
 def _references(
     session: Session, permit: Permit, where: Sequence[ColumnElement[bool]], most: int | None
 ) -> list[ReferenceRow]:
-    query = _joined(select(*_REFERENCE), CodeReference.version_id).where(
-        CodeReference.collection_id.in_(permit.collections), *where, *answering(permit)
-    )
+    query = _joined(select(*_REFERENCE), CodeReference.version_id).where(*where, *answering(permit))
     query = query.order_by(Document.source_key, CodeReference.id)
     return [ReferenceRow(*row) for row in session.execute(query if most is None else query.limit(most))]
 
@@ -329,6 +360,11 @@ def _joined(query: Select[Any], version_id: InstrumentedAttribute[UUID]) -> Sele
     return query.join(DocumentVersion, DocumentVersion.id == version_id).join(
         Document, Document.id == DocumentVersion.document_id
     )
+
+
+def _plain(column: InstrumentedAttribute[UUID]) -> ColumnElement[str]:
+    """A UUID as its 32 digits, whatever the engine stores."""
+    return func.replace(cast(column, String), "-", "", type_=String)
 
 
 def _starting(session: Session, column: InstrumentedAttribute[str], beginning: str) -> ColumnElement[bool]:

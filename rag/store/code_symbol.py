@@ -73,9 +73,9 @@ def put_outlines(session: Session, outlines: Sequence[tuple[UUID, UUID, CodeOutl
     symbols = [row for each in outlines for row in _symbol_rows(*each)]
     references = [row for each in outlines for row in _reference_rows(*each)]
     for start in range(0, len(symbols), _TOGETHER):
-        session.execute(insert(CodeSymbol), symbols[start : start + _TOGETHER])
+        session.execute(insert(CodeSymbol.__table__), symbols[start : start + _TOGETHER])
     for start in range(0, len(references), _TOGETHER):
-        session.execute(insert(CodeReference), references[start : start + _TOGETHER])
+        session.execute(insert(CodeReference.__table__), references[start : start + _TOGETHER])
 
 
 def delete_of_versions(session: Session, version_ids: Iterable[UUID]) -> None:

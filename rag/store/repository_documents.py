@@ -1,4 +1,4 @@
-"""The documents behind the paths of a repository, as far as a permit covers them: what may be told of the repository's history."""
+"""The documents behind the paths of a repository, as far as a permit covers them: of these its history may be told."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class PathDocument(NamedTuple):
 def at_paths(session: Session, permit: Permit, repository: Repository, paths: Iterable[str]) -> dict[str, PathDocument]:
     """The documents at these paths that the permit covers, by path.
 
-    A document that is gone because its file is gone from the repository counts: its history may still be told to who might read it.
+    A document that is gone because its file is gone from the repository counts: its history may be told to who might read it.
     One that somebody deleted while the file is there does not, and neither does what never was a document.
     """
     prefix = f"{repository.name}/"
@@ -64,10 +64,10 @@ def at_paths(session: Session, permit: Permit, repository: Repository, paths: It
         rows = session.execute(query).all()
         gone = [row[0].removeprefix(prefix) for row in rows if row[7] is not None]
         there = _in_tree(session, repository.id, gone)
-        for key, *row, deleted_at in rows:
+        for key, document_id, version_id, number, media_type, access, flagged, deleted_at in rows:
             path = key.removeprefix(prefix)
             if deleted_at is None or path not in there:
-                found[path] = PathDocument(*row)
+                found[path] = PathDocument(document_id, version_id, number, media_type, access, flagged)
     return found
 
 

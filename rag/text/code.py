@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 
 _NAMES = """
-python py pyi|javascript js mjs cjs jsx|typescript ts tsx|java java|kotlin kt kts|go go|rust rs|c c h|c++ cc cpp cxx hpp|c# cs
-php php|ruby rb|scala scala|swift swift|objective-c m|lua lua|r r|julia jl|perl pl|shell sh bash|powershell ps1|sql sql
-protobuf proto|cobol cob cbl|html html|css css|vue vue|dart dart|elixir ex exs|erlang erl|haskell hs|clojure clj
-groovy groovy gradle|terraform tf|yaml yaml yml|toml toml|json json|xml xml
+python py pyi pyw|javascript js mjs cjs jsx|typescript ts tsx mts cts|java java|kotlin kt kts|go go|rust rs|c c h
+c++ cc cpp cxx hpp hh hxx ipp|c# cs|php php phtml|ruby rb rake gemspec|scala scala|swift swift|objective-c m|lua lua|r r
+julia jl|perl pl|shell sh bash zsh ksh|powershell ps1|sql sql ddl pks pkb plsql|protobuf proto|cobol cob cbl cpy
+abap abap|html html htm xhtml|css css scss less|vue vue|dart dart|elixir ex exs|erlang erl|haskell hs|clojure clj
+groovy groovy gradle|terraform tf|yaml yaml yml|toml toml|json json jsonc|xml xml
 """
 LANGUAGE_NAMES: dict[str, str] = {
     suffix: name

@@ -127,5 +127,5 @@ class EdgeBesideTwin(RuleBasedStateMachine):
         self.cleanup.close()
 
 
-EdgeBesideTwin.TestCase.settings = settings(max_examples=25, stateful_step_count=25, deadline=None)
+EdgeBesideTwin.TestCase.settings = settings(max_examples=12, stateful_step_count=25, deadline=None)
 TestEdgeBesideTwin = EdgeBesideTwin.TestCase

@@ -120,13 +120,8 @@ def test_a_second_process_on_the_same_folder_is_told_so(filled: Path) -> None:
         server.stderr.close()
 
 
-_STAGES = (
-    "embed",
-    *(pytest.param(stage, marks=pytest.mark.slow) for stage in ("identify", "parse", "chunk", "index", "activate")),
-)
-
-
-@pytest.mark.parametrize("stage", _STAGES)
+@pytest.mark.slow
+@pytest.mark.parametrize("stage", ["identify", "parse", "chunk", "embed", "index", "activate"])
 def test_kill_9_in_the_middle_loses_and_doubles_nothing(tmp_path: Path, stage: str) -> None:
     data = tmp_path / "data"
     seogo(data, "db", "upgrade")

@@ -12,12 +12,6 @@ from tests.e2e.lives import told_by
 SCRIPT = "tests.e2e.program_kills"
 
 
-@pytest.mark.timeout(300)
-def test_a_killed_program_is_written_by_the_next_process(tmp_path: Path) -> None:
-    [killed, last] = told_by(SCRIPT, tmp_path, "program.write.streaming")
-    assert (killed["killed"], last["killed"], last["programs"]) == (True, False, 1)
-
-
 @pytest.mark.slow
 @pytest.mark.timeout(300)
 def test_a_program_killed_at_any_point_is_written_once(tmp_path: Path) -> None:

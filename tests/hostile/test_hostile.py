@@ -150,6 +150,7 @@ def test_an_eighth_ends_in_the_sandbox(eighth: Path) -> None:
     assert [label for label, end in ends.items() if end == "parser_crashed"] == []
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_an_eighth_ends_in_the_service(eighth: Path, tmp_path: Path) -> None:
     check_service(served(eighth, tmp_path), tmp_path)

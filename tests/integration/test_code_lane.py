@@ -11,9 +11,18 @@ from uuid import UUID, uuid4
 import pytest
 from sqlalchemy import func, select
 
+from ingest.chunking.code_syntax import CodeChunker
+from ingest.parsing.sandbox import ParseLimits
 from ingest.pipeline import maintenance
+from ingest.pipeline.code_batch import BatchFile
+from ingest.pipeline.code_cutting import CutFile, CutRules, Screening
 from ingest.pipeline.code_lane import CodeLane, FileTask, Taken
+from ingest.pipeline.code_sandbox import CodeSandbox
 from rag.domain.access import GivenRule
+from rag.domain.document import chunk_id
+from rag.domain.errors import ParseLimitExceeded
+from rag.domain.language import CollectionKind
+from rag.domain.personal_data import PrivacyPolicy
 from rag.store.chunk import ChunkRow
 from rag.store.code_symbol import CodeSymbol
 from rag.store.collection import Collection
@@ -59,10 +68,7 @@ class Shop:
                 name="payments",
                 url=str(folder),
                 ref="main",
-                credential="",
                 options={},
-                webhook_hash="",
-                head="",
             )
             session.add(self.repository)
 
@@ -70,7 +76,7 @@ class Shop:
     def lane(self) -> CodeLane:
         ingest = self.service.services.ingest
         assert ingest is not None
-        return ingest.code
+        return ingest.repositories.sync.lane
 
     def take(
         self,
@@ -103,9 +109,7 @@ class Shop:
     def found(self, question: str) -> list[str]:
         """Source keys of the passages for a question."""
         passages = self.caller.search(question, collections=[self.collection])
-        return [
-            item["source"]["source_key"] if "source" in item else item["document"]["source_key"] for item in passages
-        ]
+        return [str(item["source_key"]) for item in passages]
 
     def healthy(self) -> None:
         """Record, index and blobs agree."""
@@ -127,17 +131,66 @@ def test_files_are_searchable_at_once_and_get_their_vectors_later(shop: Shop) ->
 
     assert all(item.document_id and not item.reason for item in taken.values())
     assert shop.found("approve_login attempts")[0] == "payments/src/login.py"
+    assert shop.found("잠긴 계정은 거절한다")[0] == "payments/src/login.py"  # Kiwi's part, which no child has
     (version,) = shop.versions("src/login.py")
     assert (version.state, version.dense_pending) == (VersionState.ACTIVE, True)
     assert version.commit == shop.tree.mirror().resolve("main")
     assert shop.count(ChunkRow, version.id) == version.chunk_count > 0
     assert shop.count(CodeSymbol, version.id) > 0
 
-    seen: list[tuple[int, int]] = []
-    done = shop.lane.fill(NOTHING, lambda *now: seen.append(now), [shop.repository.collection_id])
+    shop.lane.fill(NOTHING, lambda done, total: None, [shop.repository.collection_id])
 
-    assert done == 2 and seen[0] == (0, 2) and seen[-1] == (2, 2)
     (version,) = shop.versions("src/login.py")
     assert not version.dense_pending
-    assert shop.found("who may sign in?")
+    [passage] = shop.caller.search("bill a customer's plastic", collections=[shop.collection], limit=1)
+    assert "dense" in passage["legs"]
     shop.healthy()
+
+
+def test_a_file_is_the_same_in_the_bulk_and_in_the_ordinary_way(shop: Shop) -> None:
+    shop.take({"src/login.py": LOGIN})
+    (bulk,) = shop.versions("src/login.py")
+    other = shop.caller.collection(kind="code")
+    shop.caller.ingest(other, {"payments/src/login.py": LOGIN})
+
+    with shop.service.services.rag.database.read() as session:
+        query = select(DocumentVersion).where(DocumentVersion.content_hash == bulk.content_hash)
+        ordinary = next(
+            item for item in session.scalars(query) if item.id != bulk.id and item.tenant_id == bulk.tenant_id
+        )
+        columns = (
+            ChunkRow.ordinal,
+            ChunkRow.text,
+            ChunkRow.heading_path,
+            ChunkRow.anchor,
+            ChunkRow.tokens,
+            ChunkRow.code,
+        )
+        cut = {
+            version: session.execute(
+                select(*columns).where(ChunkRow.version_id == version).order_by(ChunkRow.ordinal)
+            ).all()
+            for version in (bulk.id, ordinary.id)
+        }
+        ids = session.scalars(
+            select(ChunkRow.id).where(ChunkRow.version_id == ordinary.id, ChunkRow.ordinal == 0)
+        ).all()
+    assert cut[bulk.id] == cut[ordinary.id]
+    assert (ordinary.parser, ordinary.media_type) == (bulk.parser, bulk.media_type)
+    assert ids == [chunk_id(ordinary.id, f"{bulk.parser}+{CodeChunker.name}", 0)]
+
+
+def test_a_file_that_no_child_survives_costs_itself_alone() -> None:
+    screening = Screening(PrivacyPolicy(), CollectionKind.CODE)
+    huge = "x = 'to call it a program would be too much'\n" * 400_000
+    files = [
+        BatchFile("r/a.py", LOGIN.encode()),
+        BatchFile("r/huge.py", huge.encode()),
+        BatchFile("r/b.py", GATEWAY.encode()),
+    ]
+
+    with CodeSandbox(CutRules(), ParseLimits(memory_bytes=96 << 20, cpu_s=20)) as sandbox:
+        first, second, third = sandbox.cut(screening, files)
+
+    assert isinstance(first, CutFile) and isinstance(third, CutFile)
+    assert isinstance(second, ParseLimitExceeded) and second.params["name"] == "huge.py"

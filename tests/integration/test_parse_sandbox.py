@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gc
 import logging
 import os
 import signal
@@ -295,12 +296,14 @@ def test_500_parses_leak_nothing(hostile, input_file):
     pid = hostile._zygote().pid
 
     def held() -> tuple[int, int]:
+        gc.collect()  # what tests before this one left open goes now, or while it runs
         return len(list(Path("/proc/self/fd").iterdir())), len(list(Path(f"/proc/{pid}/fd").iterdir()))
 
     before, rss_kb = held(), hostile.zygote_rss_kb()
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(lambda _: hostile.parse(input_file, "read.txt"), range(500)))
-    assert held() == before
+    ours, its = held()
+    assert (ours <= before[0], its) == (True, before[1])
     assert hostile.zygote_rss_kb() - rss_kb < 1024
     assert children_of(pid) == []
 

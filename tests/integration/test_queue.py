@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -127,8 +128,12 @@ def test_a_bulk_upload_does_not_starve_another_tenants(service: Running) -> None
     [document_id] = upload(quiet, lonely, ["하나.md"], "bulk")
     [document] = quiet.wait([document_id])
     assert document["version"]["state"] == "active"
-    assert progress(loud, crowded)["queued"] > 0
     eventually(lambda: progress(loud, crowded)["active"] == 200)
+    # By the record: on a busy machine all may be through before anybody looks.
+    its_end = datetime.fromisoformat(document["version"]["finished_at"])
+    listed = loud.get(f"/api/v1/collections/{crowded}/documents", params={"limit": 200}).json()["documents"]
+    ends = [datetime.fromisoformat(item["version"]["finished_at"]) for item in listed]
+    assert sum(end > its_end for end in ends) > 0
 
 
 def test_a_file_that_crashes_its_parser_twice_is_read_at_the_third_try(

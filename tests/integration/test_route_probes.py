@@ -27,6 +27,7 @@ from rag.store import access_rule, program
 from rag.store.base import utc_now
 from rag.store.document import Document
 from rag.store.program import Program, ProgramFile, ProgramState
+from rag.store.repository import Repository
 from rag.store.tenant import Tenant
 from tests.support.probing import (
     Objects,
@@ -207,6 +208,7 @@ def _furnished(service: Running, owner: Caller, name: str) -> Objects:
         "receipt": [receipt["id"]],
         "source": [source["id"]],
         "generation": [_generation(service, owner, collection_id)],
+        "repository": [_repository(service, owner, collection_id)],
         **_people(owner, name),
     }
     return Objects(known, {sort: ids[0] for sort, ids in known.items()})
@@ -281,6 +283,19 @@ def _generation(service: Running, owner: Caller, collection_id: str) -> str:
         program.add(session, row, [UUID(collection_id)])
         session.add(file)
     rag.blobs.put_result(row.id, "file-00000", b"4711\n")
+    return str(row.id)
+
+
+def _repository(service: Running, owner: Caller, collection_id: str) -> str:
+    """One that nobody looks at by itself: its remote is none that the settings allow."""
+    rag = service.services.rag
+    principal = rag.authenticate(_secret(owner))
+    row = Repository(
+        id=uuid4(), tenant_id=principal.tenant_id, collection_id=UUID(collection_id), name="vault",
+        url="https://git.vault.example/a.git", ref="", credential="", options={}, owner_id=principal.id,
+    )  # fmt: skip
+    with rag.database.write() as session:
+        session.add(row)
     return str(row.id)
 
 

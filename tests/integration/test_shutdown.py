@@ -12,7 +12,7 @@ from rag.domain.principal import Scope
 from tests.support.running import Caller, running, settings_for
 
 
-@pytest.mark.parametrize("stops", [3])
+@pytest.mark.parametrize("stops", [2, pytest.param(5, marks=pytest.mark.slow)])
 def test_stopping_again_and_again_fails_no_document(tmp_path: Path, stops: int) -> None:
     settings = settings_for(tmp_path, {"rag": {"embedding": {"dense": "none"}}, "ingest": {"batch_documents": 8}})
     files = {f"{n:02}.md": f"# 문서 {n}\n\n낱말 {n} 하나.\n" for n in range(24)}

@@ -35,5 +35,6 @@ def bare_services(database: Database, settings: RagSettings | None = None, api: 
         answerer=missing,
         traffic=missing,
         audit=audit,
+        code=missing,
     )
     return Services(api or ApiSettings(), rag, missing)

@@ -108,7 +108,7 @@ class CodeWorld:
     versions: dict[str, UUID] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.space = EmbeddingSpace(KiwiBm25Embedder(ANALYZER))
+        self.space = EmbeddingSpace(KiwiBm25Embedder(ANALYZER), None)
         self.index = MemoryIndex(IndexSchema(self.space.name, self.space.dimensions))
         settings = RetrievalSettings()
         understander = Understander(self.database, self.index, self.space, ANALYZER, READER, settings)

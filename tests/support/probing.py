@@ -87,6 +87,7 @@ PATH_SORTS = {
     "receipt_id": "receipt",
     "chunk_id": "chunk",
     "generation_id": "generation",
+    "repository_id": "repository",
     "answer": "answer",
     "file_id": "file",
     "store_id": "store",
@@ -115,6 +116,7 @@ PROBED: dict[tuple[str, str, Fields], Slot] = {
     ("POST", "/api/v1/answers", ("body", "collections", "[]")): Slot("collection"),
     ("POST", "/api/v1/answers", ("body", "filter", "document_ids", "[]")): Slot("document", filters=True),
     ("POST", "/api/v1/generations", ("body", "repositories", "[]")): Slot("collection"),
+    ("POST", "/api/v1/repositories", ("body", "collection")): Slot("collection"),
     ("GET", "/v1/models/{model}", ("path", "model")): Slot("collection", "rag/{}"),
     ("POST", "/v1/chat/completions", ("body", "model")): Slot("collection", "rag/{}"),
     ("POST", "/v1/responses", ("body", "model")): Slot("collection", "rag/{}"),
@@ -151,7 +153,11 @@ PROBED: dict[tuple[str, str, Fields], Slot] = {
 }  # fmt: skip
 """Fields that hold ids beside the path parameters."""
 
+_REPOSITORY = "/api/v1/repositories/{repository_id}"
+_SIGNED = "takes no key, but the signature of its own secret; tested with the webhooks"
 HARMLESS: dict[tuple[str, str, Fields], str] = {
+    ("POST", f"{_REPOSITORY}/webhook", ("path", "repository_id")): _SIGNED,
+    ("GET", f"{_REPOSITORY}/files", ("query", "cursor")): "a path to continue behind, in the repository asked for",
     ("GET", "/api/v1/generations/{generation_id}/files/{path}", ("path", "path")): "a file of the program before it",
     ("POST", "/api/v1/answers", ("body", "model")): "the name of a configured generator, the same for everybody",
     ("POST", "/api/v1/generations", ("body", "model")): "the name of a configured generator, the same for everybody",
@@ -201,6 +207,8 @@ HARMLESS: dict[tuple[str, str, Fields], str] = {
 RULED = (
     ("POST", f"{_COLLECTION}/snapshots", ("body", "access")),
     ("POST", f"{_COLLECTION}/sources", ("body", "access")),
+    ("POST", "/api/v1/repositories", ("body", "options", "path_rules", "[]", "access")),
+    ("PATCH", "/api/v1/repositories/{repository_id}", ("body", "options", "path_rules", "[]", "access")),
     ("PUT", "/api/v1/sources/{source_id}/items", ("body", "items", "[]", "access")),
     ("PUT", "/api/v1/documents/{document_id}/access", ("body",)),
     ("PUT", f"{_COLLECTION}/access", ("body",)),
@@ -257,6 +265,11 @@ BODIES: dict[tuple[str, str], dict[str, Any]] = {
     ("POST", "/v1/vector_stores/{store_id}/files/{file_id}"): {"attributes": {"site": "mine"}},
     ("POST", "/v1/vector_stores/{store_id}"): {"name": "mine now"},
     ("POST", "/api/v1/answers/{answer}/feedback"): {"rating": "up"},
+    ("POST", "/api/v1/repositories"): {
+        "collection": "vault", "url": "https://git.vault.example/a.git", "name": "vault",
+        "options": {"path_rules": [{"paths": "*", "access": {}}]},
+    },
+    ("PATCH", "/api/v1/repositories/{repository_id}"): {"options": {"path_rules": [{"paths": "*", "access": {}}]}},
     ("POST", "/api/v1/generations"): {"specification": "a safe", "repositories": ["vault"]},
 }  # fmt: skip
 """Bodies that the schema alone does not make valid."""
@@ -313,7 +326,7 @@ def targets(description: Mapping[str, Any]) -> tuple[list[Target], list[str]]:
     for method, path, operation in routes(description):
         for where in dict.fromkeys(fields_of(description, operation)):
             key = (method, path, where)
-            slot = PROBED.get(key) or _slot_of_path(path, where)
+            slot = PROBED.get(key) or (None if key in HARMLESS else _slot_of_path(path, where))
             if slot is not None:
                 found[key] = Target(method, path, where, slot)
             elif _is_id(where) and key not in HARMLESS and not _is_list_of_probed(key):

@@ -6,8 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from uuid import UUID, uuid4, uuid5
 
+from sqlalchemy import select
+
 from rag.access.policy import Action, Policy
-from rag.domain.anchor import LineAnchor
+from rag.domain.anchor import LineAnchor, anchor_to_json
 from rag.domain.document import Chunk, chunk_id
 from rag.domain.language import Language
 from rag.domain.principal import Permit, Principal, Scope
@@ -19,7 +21,9 @@ from rag.retrieval.understanding import Understander
 from rag.settings import RetrievalSettings
 from rag.store import chunk as chunks_table
 from rag.store.base import utc_now
+from rag.store.chunk import ChunkRow
 from rag.store.collection import Collection
+from rag.store.document import Document
 from rag.store.session import Database
 from rag.store.tenant import ensure_tenant
 from rag.store.version import DocumentVersion, VersionState
@@ -72,6 +76,17 @@ class Shelf:
                 for c, v in zip(chunks, vectors, strict=True)
             ]
         )
+        return identity
+
+    def add_code(self, collection: Collection, key: str, text: str, *, commit: str = "") -> UUID:
+        """A file of a repository, one chunk, at a commit; returns the document's id."""
+        identity = self.add(collection, key, [text.rstrip("\n")], title=key.rpartition("/")[2], language=Language.CODE)
+        with self.database.write() as session:
+            document = session.get_one(Document, identity)
+            row = session.get_one(DocumentVersion, document.current_version_id)
+            row.commit = commit or None
+            [chunk] = session.scalars(select(ChunkRow).where(ChunkRow.version_id == row.id))
+            chunk.anchor = anchor_to_json(LineAnchor(1, text.rstrip("\n").count("\n") + 1))
         return identity
 
     def _chunk(self, version: UUID, number: int, text: str, language: Language) -> Chunk:

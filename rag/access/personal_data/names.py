@@ -28,6 +28,15 @@ _EMPLOYEE = (
     r"(?:employee|emp|staff|personnel|badge)\.?\s?(?:no\b\.?|number|id\b|#)"
 )
 _LABELS = {Kind.PATIENT: _PATIENT, Kind.EMPLOYEE: _EMPLOYEE}
+_NEEDED = {
+    Kind.PATIENT: ("환자", "병록", "차트", "진찰권", "mrn", "medical record", "patient", "chart", "hospital"),
+    Kind.EMPLOYEE: (
+        *("사번", "직원", "사원", "행원", "공무원", "행번", "교번", "군번"),
+        *("employee", "emp", "staff", "personnel", "badge"),
+    ),
+}
+"""Of which every label holds one; looking for it is quick."""
+_THREE_DIGITS = re.compile("[0-9]{3}")
 _HEADS = {kind: re.compile(words, re.IGNORECASE | re.ASCII) for kind, words in _LABELS.items()}
 _AFTER_LABEL = re.compile(rf"{_FILL}({_TOKEN})(?![0-9A-Za-z*])", re.IGNORECASE | re.ASCII)
 _BEFORE_LABEL = re.compile(rf"(?<![0-9A-Za-z*-])({_TOKEN})\s?\(\s?$", re.IGNORECASE | re.ASCII)
@@ -39,11 +48,14 @@ _FEWEST_DIGITS = 4
 def named(text: str, labels: Labels) -> Iterator[Candidate]:
     """What in `text` may be an address, a passport, or a number that only its label tells."""
     yield from _addresses(text)
-    yield from _passports(text, labels)
+    if _THREE_DIGITS.search(text):
+        yield from _passports(text, labels)
+    plain = text.lower()  # the labels ignore the case of ASCII letters alone
     for kind in _LABELS:
-        for label in _HEADS[kind].finditer(text):
-            for found in _beside(text, label):
-                yield from _token(found, kind)
+        if any(part in plain for part in _NEEDED[kind]):
+            for label in _HEADS[kind].finditer(text):
+                for found in _beside(text, label):
+                    yield from _token(found, kind)
         for cell in labels.cells:
             if _HEADS[kind].search(cell.head):
                 inside = _CELL.match(text, cell.start, cell.end)

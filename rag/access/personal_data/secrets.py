@@ -35,6 +35,26 @@ _TOKENS: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
         (Kind.TOKEN, r"(?<=[Bb]earer )[A-Za-z0-9._~+/-]{20,1000}"),
     )
 )
+_NEEDED: tuple[tuple[str, ...], ...] = tuple(
+    tuple(words.split())
+    for words in (
+        "A3T ABIA ACCA AKIA ASIA",
+        "AIza GOCSPX- ya29.",
+        "AccountKey=",
+        "ghp_ gho_ ghu_ ghs_ ghr_ github_pat_",
+        "glpat- gldt- glft- glsoat- glrt- glcbt- glptt- glimt- glagent- gloas-",
+        "xox xapp-",
+        "hooks.slack.com/services/",
+        "eyJ",
+        "k_live_ k_test_ npm_ hf_",
+        "sk- pypi-",
+        "SG. sgk_",
+        "earer",
+    )
+)
+"""Of which every token of each pattern holds one: most texts hold none, and looking for it is quick."""
+_SETTINGS = ("assword=", "ASSWORD=", "wd=", "WD=")
+_NAMES = ("pass", "pwd", "secret", "token", "key", "credential", "비밀번호", "패스워드")
 _ADDRESS = re.compile(r"://[^\s:/@'\"<>]{0,64}:([^\s@/'\"<>]{1,128})@(?=[A-Za-z0-9\[])")
 _SETTING = re.compile(r"(?:;|\?|&|[Uu]id=\w{1,40};)\s?(?:[Pp]assword|PASSWORD|[Pp]wd|PWD)=([^;&\s\"'<>]{1,128})")
 _ASSIGNED = re.compile(
@@ -58,18 +78,30 @@ _SHORTEST = 16
 def secrets(text: str, *, code: bool) -> Iterator[Candidate]:
     """What in `text` opens something; in programs also what is assigned to names that say so."""
     yield from _private_keys(text)
-    for kind, pattern in _TOKENS:
-        for found in pattern.finditer(text):
-            yield Candidate(*found.span(), kind, 1.0)
-    for pattern in (_ADDRESS, _SETTING):
-        for found in pattern.finditer(text):
-            if _is_written(found.group(1)):
-                yield Candidate(*found.span(1), Kind.CREDENTIALS, 1.1)
-    if code:
+    yield from _tokens(text)
+    for pattern, needed in ((_ADDRESS, ("://",)), (_SETTING, _SETTINGS)):
+        if any(part in text for part in needed):
+            for found in pattern.finditer(text):
+                if _is_written(found.group(1)):
+                    yield Candidate(*found.span(1), Kind.CREDENTIALS, 1.1)
+    if code and _holds_name(text):
         for found in _ASSIGNED.finditer(text):
             group = next(number for number in (2, 3, 4) if found.group(number) is not None)
             if _is_secret(found.group(1).lower(), found.group(group)):
                 yield Candidate(*found.span(group), Kind.SECRET, 0.9)
+
+
+def _tokens(text: str) -> Iterator[Candidate]:
+    for (kind, pattern), needed in zip(_TOKENS, _NEEDED, strict=True):
+        if any(part in text for part in needed):
+            for found in pattern.finditer(text):
+                yield Candidate(*found.span(), kind, 1.0)
+
+
+def _holds_name(text: str) -> bool:
+    """Whether anything can be assigned to a name of `_ASSIGNED`; folded as its pattern reads it."""
+    plain = text.lower() if text.isascii() else text.casefold()
+    return any(name in plain for name in _NAMES)
 
 
 def _private_keys(text: str) -> Iterator[Candidate]:

@@ -1,0 +1,75 @@
+"""Webhooks of repositories: a push hook that is signed with the repository's own secret asks for a look at the remote."""
+
+from __future__ import annotations
+
+import secrets
+
+from anyio.to_thread import run_sync
+from fastapi import APIRouter, Request
+
+from api.audit import audit_of, client_address
+from api.deps import PROBLEMS, Services, services_of
+from api.schemas.repositories import WebhookTaken
+from ingest.connectors.webhooks import verified
+from rag.access.audit import Deed, ServiceTrail
+from rag.domain.access import id_of
+from rag.domain.audit import AuditKind
+from rag.domain.errors import NotAuthenticated, PayloadTooLarge
+from rag.store.repository import Repository
+
+router = APIRouter(prefix="/repositories", tags=["repositories"], responses=PROBLEMS)
+_SECRET_BYTES = 32
+_WEBHOOK_BYTES = 1 << 20
+
+
+@router.post("/{repository_id}/webhook")
+async def take_webhook(repository_id: str, request: Request) -> WebhookTaken:
+    """Take a push hook of GitLab, GitHub or Gitea: signed with the repository's own secret, it asks for a look, and no more.
+
+    No key is needed. A wrong signature, an unknown repository and one without a webhook are refused alike.
+    """
+    request.app.state.webhooks.enter(_address(request))
+    body = await _body(request)
+    looked = await run_sync(_rung, request, services_of(request), repository_id, body)
+    return WebhookTaken(looked=looked)
+
+
+def _rung(request: Request, services: Services, repository_id: str, body: bytes) -> bool:
+    """Whether a look follows.
+
+    Raises:
+        NotAuthenticated: nobody who knows the secret sent this.
+    """
+    identity = id_of(repository_id)
+    with services.rag.database.read() as session:
+        row = session.get(Repository, identity) if identity is not None else None
+        known = row if row is not None and row.deleted_at is None and row.webhook_secret else None
+    # as long for a repository that nobody knows as for any other
+    secret = secrets.token_urlsafe(_SECRET_BYTES) if known is None else known.webhook_secret
+    pushed = verified(request.headers, body, secret)
+    if pushed is None or known is None:
+        audit_of(request).arrived(request, None, webhook=repository_id[:100])
+        raise NotAuthenticated
+    if not pushed.concerns(known.ref):
+        return False
+    trail = ServiceTrail(services.rag.audit, known.tenant_id, "webhook", "native")
+    trail.record([Deed(AuditKind.REPOSITORY_SYNCED, f"{request.method} {request.url.path}")])
+    return services.ingest.repositories.wish(known.id)
+
+
+async def _body(request: Request) -> bytes:
+    """The body, as far as a webhook may have one.
+
+    Raises:
+        PayloadTooLarge: it is larger.
+    """
+    body = bytearray()
+    async for part in request.stream():
+        body += part
+        if len(body) > _WEBHOOK_BYTES:
+            raise PayloadTooLarge(limit_mb=_WEBHOOK_BYTES >> 20)
+    return bytes(body)
+
+
+def _address(request: Request) -> str:
+    return client_address(request.scope, request.headers, services_of(request).settings.connections.proxies())

@@ -1,0 +1,534 @@
+"""Repositories by their routes, with real git: added, looked at, changed, deleted; and every way in which that can go wrong."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+from sqlalchemy import func, select
+
+from ingest.jobs.repositories import apart
+from ingest.pipeline import fault_points
+from rag.domain.principal import Scope
+from rag.store.base import utc_now
+from rag.store.chunk import ChunkRow
+from rag.store.code_symbol import CodeSymbol
+from rag.store.document import Document
+from rag.store.repository import Repository, RepositoryFile
+from rag.store.version import DocumentVersion
+from tests.conftest import new_database
+from tests.support.git_repository import GitRepository
+from tests.support.git_servers import PASSWORD, https
+from tests.support.running import Caller, Running, running, settings_for
+
+LOGIN = '''"""로그인을 처리한다."""
+
+
+def login(user: str, password: str) -> bool:
+    """비밀번호가 맞으면 참."""
+    return verify_password(user, password)
+'''
+FARE = "def fare(km: int) -> int:\n    # 거리 요금은 1킬로미터마다 150원\n    return km * 150\n"
+
+
+@pytest.fixture(scope="module", params=["sqlite", "postgres"])
+def place(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Running, Path]]:
+    """A service that takes repositories from a folder, on each store."""
+    folder: Path = tmp_path_factory.mktemp("repositories")
+    (folder / "git").mkdir()
+    rag: dict[str, Any] = {
+        "repositories": {"roots": [str(folder / "git")], "hosts": ["127.0.0.1:9"], "poll_s": 0},
+        "embedding": {"dense": "none"},
+    }
+    overrides: dict[str, Any] = {"rag": rag}
+    if request.param == "postgres":
+        cluster = request.getfixturevalue("postgres_cluster")
+        rag["store"] = {"url": new_database(cluster)}
+        overrides["ingest"] = {"queue_database_url": new_database(cluster)}
+    with running(settings_for(folder / "data", overrides)) as started:
+        yield started, folder / "git"
+
+
+class Desk:
+    """Somebody who tends a collection of code, and the folder in which repositories lie."""
+
+    def __init__(self, place: tuple[Running, Path]) -> None:
+        self.running, self.root = place
+        self.tenant = f"t-{uuid4().hex[:8]}"
+        self.caller = self.running.caller(tenant=self.tenant)
+        self.collection = self.caller.collection(kind="code")
+
+    def repository(self, files: dict[str, str | bytes] | None = None) -> GitRepository:
+        return GitRepository.new(self.root / uuid4().hex[:8], files)
+
+    def add(self, source: GitRepository | Path | str, **body: Any) -> dict[str, Any]:
+        url = source if isinstance(source, str) else str(getattr(source, "folder", source))
+        given = {"collection": self.collection, "url": url, "name": "pay", **body}
+        response = self.caller.post("/api/v1/repositories", json=given)
+        assert response.status_code == 201, response.text
+        return dict(response.json())
+
+    def settled(self, repository_id: str, timeout_s: float = 120) -> dict[str, Any]:
+        """The repository, once nobody works on it and nobody wants that."""
+        end = time.monotonic() + timeout_s
+        while self._is_busy(repository_id):
+            assert time.monotonic() < end, self.caller.get(f"/api/v1/repositories/{repository_id}").text
+            time.sleep(0.1)
+        found: dict[str, Any] = self.caller.get(f"/api/v1/repositories/{repository_id}").json()
+        return found
+
+    def _is_busy(self, repository_id: str) -> bool:
+        with self.running.services.rag.database.read() as session:
+            row = session.get_one(Repository, UUID(repository_id))
+            return bool(row.job_id) or row.wanted_at is not None
+
+    def added(self, source: GitRepository | Path | str, **body: Any) -> dict[str, Any]:
+        return self.settled(self.add(source, **body)["repository"]["id"])
+
+    def look(self, repository_id: str, **body: Any) -> dict[str, Any]:
+        response = self.caller.post(f"/api/v1/repositories/{repository_id}/sync", json=body)
+        assert response.status_code == 202, response.text
+        return self.settled(repository_id)
+
+    def files(self, repository_id: str, *, skipped: bool = False) -> dict[str, Any]:
+        found = self.caller.get(f"/api/v1/repositories/{repository_id}/files", params={"skipped": skipped}).json()
+        return {item["path"]: item["reason"] if skipped else item["document_id"] for item in found["files"]}
+
+    def documents(self) -> list[str]:
+        found = self.caller.get(f"/api/v1/collections/{self.collection}/documents").json()["documents"]
+        return [item["source_key"] for item in found]
+
+    def versions(self) -> dict[str, tuple[int, str]]:
+        """Number and commit of the version that answers, by key."""
+        with self.running.services.rag.database.read() as session:
+            query = (
+                select(Document.source_key, DocumentVersion.number, DocumentVersion.commit)
+                .join(DocumentVersion, DocumentVersion.id == Document.current_version_id)
+                .where(Document.collection_id == self.collection_id)
+            )
+            return {key: (number, commit) for key, number, commit in session.execute(query)}
+
+    @property
+    def collection_id(self) -> UUID:
+        return UUID(self.caller.get(f"/api/v1/collections/{self.collection}").json()["id"])
+
+    def found(self, question: str) -> list[str]:
+        return [item["source_key"] for item in self.caller.search(question, collections=[self.collection])]
+
+
+@pytest.fixture
+def desk(place: tuple[Running, Path]) -> Desk:
+    return Desk(place)
+
+
+def test_a_repository_is_indexed_at_its_commit(desk: Desk) -> None:
+    source = desk.repository({"src/login.py": LOGIN, "docs/읽기.md": "# 요금\n\n거리 요금을 설명한다.\n"})
+    ready = desk.added(source)
+    head = source.git("rev-parse", "HEAD")
+    assert (ready["state"], ready["commit"], ready["head"], ready["files"]) == ("ready", head, head, 2)
+    assert (ready["failure"], ready["note"], ready["due_at"]) == (None, None, None)
+    assert desk.documents() == ["pay/docs/읽기.md", "pay/src/login.py"]
+    desk.caller.wait(list(desk.files(ready["id"]).values()))
+    [passage] = desk.caller.search("verify_password", collections=[desk.collection])
+    assert passage["source_key"] == "pay/src/login.py"
+
+
+def test_a_commit_touches_what_it_changes_and_no_more(desk: Desk) -> None:
+    source = desk.repository({"a.py": LOGIN, "b.py": FARE, "Case.py": "x = 1\n", "gone.py": "y = 2\n"})
+    repository = desk.added(source)
+    first = source.git("rev-parse", "HEAD")
+    source.git("mv", "b.py", "moved.py")
+    source.git("mv", "Case.py", "case.py")
+    source.git("rm", "-q", "gone.py")
+    second = source.commit("바꿈", {"a.py": LOGIN.replace("verify_password", "check_password")})
+    again = desk.look(repository["id"])
+    assert (again["commit"], again["files"], again["done"], again["total"]) == (second, 3, 3, 3)
+    assert desk.versions() == {
+        "pay/a.py": (2, second),
+        "pay/moved.py": (1, second),
+        "pay/case.py": (1, second),
+    }
+    told = str(desk.caller.search("check_password", collections=[desk.collection]))
+    assert "return check_password(" in told and "verify_password" not in told
+    untouched = desk.look(repository["id"])
+    assert untouched["commit"] == second and desk.versions()["pay/a.py"] == (2, second)
+    receipts = desk.caller.get("/api/v1/receipts").json()["receipts"]
+    assert {(item["source_key"], item["reason"]) for item in receipts} == {
+        (f"pay/{name}", "source") for name in ("b.py", "Case.py", "gone.py")
+    }
+    assert all(desk.caller.receipt(item["id"])["verified"]["points"] == 0 for item in receipts)
+    assert first != second
+
+
+def test_a_forced_push_and_another_branch_leave_the_tree_of_the_new_commit(desk: Desk) -> None:
+    source = desk.repository({"a.py": LOGIN})
+    source.commit("둘", {"b.py": FARE})
+    repository = desk.added(source)
+    source.git("reset", "-q", "--hard", "HEAD~1")
+    forced = source.commit("다른 둘", {"c.py": "z = 3\n"})
+    after = desk.look(repository["id"])
+    assert (after["state"], after["commit"], after["note"]["code"]) == ("ready", forced, "history_rewritten")
+    assert desk.documents() == ["pay/a.py", "pay/c.py"]
+    source.git("checkout", "-q", "-b", "release/1.5")
+    branch = source.commit("가지", {"d.py": "w = 4\n"})
+    changed = desk.caller.request("PATCH", f"/api/v1/repositories/{repository['id']}", json={"ref": "release/1.5"})
+    assert changed.status_code == 200, changed.text
+    switched = desk.settled(repository["id"])
+    assert (switched["commit"], switched["note"]) == (branch, None)
+    assert desk.documents() == ["pay/a.py", "pay/c.py", "pay/d.py"]
+
+
+def test_what_can_not_be_fetched_ends_in_a_state_that_says_why_and_what_was_indexed_goes_on_answering(
+    desk: Desk,
+) -> None:
+    source = desk.repository({"a.py": LOGIN})
+    repository = desk.added(source, ref="main")
+    source.git("branch", "-m", "trunk")
+    lost = desk.look(repository["id"])
+    assert (lost["state"], lost["failure"]["code"], lost["failure"]["retryable"]) == ("failed", "ref_not_found", False)
+    assert "main" in lost["failure"]["message"] and lost["commit"] == repository["commit"]
+    assert desk.found("verify_password") == ["pay/a.py"]
+    first_pause = _pause(lost)
+    source.folder.rename(source.folder.with_name("away"))
+    dead = desk.look(repository["id"])
+    assert (dead["state"], dead["failure"]["code"]) == ("failed", "repository_not_read")
+    assert _pause(dead) > first_pause
+    source.folder.with_name("away").rename(source.folder)
+    source.git("branch", "-m", "main")
+    back = desk.look(repository["id"])
+    assert (back["state"], back["failure"], back["due_at"]) == ("ready", None, None)
+    korean = desk.caller.get(f"/api/v1/repositories/{repository['id']}", headers={"Accept-Language": "ko"})
+    assert korean.json()["failure"] is None
+
+
+def _pause(repository: dict[str, Any]) -> float:
+    """Seconds to the next look."""
+    from datetime import datetime
+
+    return (datetime.fromisoformat(repository["due_at"]) - utc_now()).total_seconds()
+
+
+def test_a_remote_that_is_away_is_tried_again(desk: Desk) -> None:
+    away = desk.added("https://127.0.0.1:9/pay.git")
+    assert (away["state"], away["failure"]["code"], away["failure"]["retryable"]) == (
+        "failed",
+        "repository_unreachable",
+        True,
+    )
+    assert 50 < _pause(away) < 70 and away["commit"] == ""
+    korean = desk.caller.get(f"/api/v1/repositories/{away['id']}", headers={"Accept-Language": "ko"}).json()
+    assert "연결할 수 없습니다" in korean["failure"]["message"]
+    _make_due(desk, away["id"])
+    desk.running.services.ingest.repositories.look_around()
+    assert _pause(desk.settled(away["id"])) > 90  # the second pause is twice the first
+
+
+def _make_due(desk: Desk, repository_id: str) -> None:
+    with desk.running.services.rag.database.write() as session:
+        session.get_one(Repository, UUID(repository_id)).due_at = utc_now()
+
+
+def test_polling_looks_when_it_is_due_and_finds_what_was_pushed(desk: Desk) -> None:
+    source = desk.repository({"a.py": LOGIN})
+    repository = desk.added(source, poll_s=3600)
+    assert 3200 < _pause(repository) < 4000
+    jobs = desk.running.services.ingest.repositories
+    pushed = source.commit("둘", {"b.py": FARE})
+    jobs.look_around()
+    assert desk.settled(repository["id"])["commit"] != pushed  # it is not due
+    _make_due(desk, repository["id"])
+    jobs.look_around()
+    found = desk.settled(repository["id"])
+    assert (found["commit"], found["files"]) == (pushed, 2) and _pause(found) > 3200
+
+
+def test_wrong_credentials_end_in_a_clear_state_and_right_ones_in_an_index(desk: Desk, tmp_path: Path) -> None:
+    source = desk.repository({"a.py": LOGIN})
+    served = tmp_path / "served"
+    served.mkdir()
+    source.bare(served / "pay.git")
+    sync = desk.running.services.ingest.repositories.sync
+    rag = desk.running.services.rag
+    before = rag.settings.repositories
+    token = tmp_path / "token"
+    token.write_text("wrong")
+    token.chmod(0o600)
+    with https(tmp_path, served) as server:
+        known = {
+            "hosts": (server.host,),
+            "ca_file": server.ca_file,
+            "credentials": {"git": {"hosts": (server.host,), "token_file": token}},
+        }
+        settings = type(before).model_validate(before.model_dump() | known)
+        sync.settings = settings
+        object.__setattr__(rag, "settings", rag.settings.model_copy(update={"repositories": settings}))
+        try:
+            refused = desk.added(server.url("pay.git"), credential="git")
+            assert (refused["state"], refused["failure"]["code"]) == ("failed", "credentials_refused")
+            assert "wrong" not in str(refused) and desk.documents() == []
+            token.write_text(PASSWORD)
+            ready = desk.look(refused["id"])
+            assert (ready["state"], ready["files"]) == ("ready", 1)
+            unknown = {"collection": desk.collection, "url": server.url("pay.git"), "credential": "none", "name": "x"}
+            response = desk.caller.post("/api/v1/repositories", json=unknown)
+            assert (response.status_code, response.json()["code"]) == (422, "repository_refused")
+        finally:
+            sync.settings = before
+            object.__setattr__(rag, "settings", rag.settings.model_copy(update={"repositories": before}))
+
+
+def test_a_repository_without_a_commit_and_a_commit_without_files_are_clear_states(desk: Desk) -> None:
+    source = desk.repository()
+    empty = desk.added(source)
+    assert (empty["state"], empty["commit"], empty["note"]["code"]) == ("ready", "", "empty_repository")
+    bare = source.commit("빈 커밋")
+    after = desk.look(empty["id"])
+    assert (after["state"], after["commit"], after["note"]["code"], after["files"]) == ("ready", bare, "no_files", 0)
+    source.commit("첫 파일", {"a.py": LOGIN})
+    filled = desk.look(empty["id"])
+    assert (filled["files"], filled["note"]) == (1, None)
+    source.git("rm", "-q", "a.py")
+    source.commit("다시 빔")
+    assert (desk.look(empty["id"])["files"], desk.documents()) == (0, [])
+
+
+def test_a_place_that_an_upload_has_stays_its_own_until_it_is_deleted(desk: Desk) -> None:
+    [uploaded] = desk.caller.ingest(desk.collection, {"pay/a.py": FARE})
+    source = desk.repository({"a.py": LOGIN, "b.py": "x = 1\n"})
+    repository = desk.added(source)
+    assert (repository["state"], repository["files"]) == ("ready", 1)
+    assert desk.files(repository["id"], skipped=True) == {"a.py": "name_taken"}
+    assert desk.found("거리 요금 fare") == ["pay/a.py"]
+    desk.caller.receipt(desk.caller.delete(f"/api/v1/documents/{uploaded['id']}").json()["id"])
+    assert desk.look(repository["id"])["files"] == 2
+    assert desk.found("verify_password") == ["pay/a.py"]
+    desk.caller.delete(f"/api/v1/documents/{desk.files(repository['id'])['b.py']}")
+    desk.look(repository["id"])  # the commit is the truth
+    assert desk.documents() == ["pay/a.py", "pay/b.py"]
+
+
+def test_what_is_left_out_is_named_with_its_reason(desk: Desk) -> None:
+    source = desk.repository(
+        {
+            "huge.json": b"[" + b"1," * (25 << 20) + b"1]",  # 50 MB on one line
+            "cp949.py": "# 로그인을 처리한다\nNAME = '한글'\n".encode("cp949"),
+            "broken.py": b"def fare():\n    return '\xff\xfe\x80'\n",
+            "empty.py": b"",
+            "logo.png": b"\x89PNG\r\n\x1a\n" + bytes(64),
+            "secret/keys.py": "K = 1\n",
+        }
+    )
+    (source.folder / "loop").symlink_to("loop")
+    source.commit("고리")
+    repository = desk.added(source, options={"exclude": ["secret/"]})
+    assert desk.files(repository["id"]).keys() == {"cp949.py", "broken.py"}
+    reasons = {"huge.json": "too_large", "empty.py": "empty", "logo.png": "binary", "secret/keys.py": "excluded"}
+    assert desk.files(repository["id"], skipped=True) == reasons | {"loop": "symlink"}
+    assert desk.found("로그인을 처리한다") == ["pay/cp949.py"]
+    changed = {"options": {"exclude": []}}
+    desk.caller.request("PATCH", f"/api/v1/repositories/{repository['id']}", json=changed)
+    assert desk.settled(repository["id"])["files"] == 3
+
+
+def test_a_push_during_a_look_leads_to_one_more(desk: Desk) -> None:
+    source = desk.repository({"a.py": LOGIN})
+    repository = desk.added(source)
+    source.commit("둘", {"b.py": FARE})
+    pushed: list[str] = []
+
+    def push(point: str, subject: str) -> None:
+        if point == "repository.fetched" and not pushed:
+            pushed.append(source.commit("셋", {"c.py": "x = 3\n"}))
+            apart(desk.running.services.ingest.repositories.wish)(UUID(repository["id"]))
+
+    fault_points.install(push)
+    try:
+        found = desk.look(repository["id"])
+    finally:
+        fault_points.install(None)
+    assert (found["commit"], found["files"]) == (pushed[0], 3)
+
+
+def test_a_deleted_repository_is_gone_at_once_and_leaves_nothing(desk: Desk) -> None:
+    source = desk.repository({"a.py": LOGIN, "b/c.py": FARE})
+    repository = desk.added(source)
+    mirrors = desk.running.services.rag.settings.mirror_folder()
+    assert (mirrors / f"{repository['id']}.git").is_dir()
+    receipt = desk.caller.delete(f"/api/v1/repositories/{repository['id']}").json()
+    assert (receipt["kind"], receipt["documents"], receipt["source_key"]) == ("repository", 2, "pay")
+    assert desk.documents() == [] and desk.found("verify_password") == []
+    assert desk.caller.get(f"/api/v1/repositories/{repository['id']}").status_code == 404
+    again = desk.added(source)  # its name is free at once
+    assert again["files"] == 2
+    done = desk.caller.receipt(receipt["id"], timeout_s=120)
+    assert done["verified"]["documents"] == 0
+    inside = desk.caller.get("/api/v1/receipts", params={"parent_id": receipt["id"]}).json()["receipts"]
+    assert {item["source_key"] for item in inside} == {"pay/a.py", "pay/b/c.py"}
+    assert all(item["verified"]["chunks"] == 0 for item in inside)
+    assert not list(mirrors.glob(f"{repository['id']}*"))
+    with desk.running.services.rag.database.read() as session:
+        assert session.get(Repository, UUID(repository["id"])) is None
+
+
+def test_a_repository_that_is_deleted_while_it_is_indexed_leaves_nothing(desk: Desk) -> None:
+    source = desk.repository({"a.py": LOGIN, "b.py": FARE})
+    receipts: list[dict[str, Any]] = []
+
+    def ask() -> None:
+        [row] = desk.caller.get("/api/v1/repositories").json()["repositories"]
+        receipts.append(desk.caller.delete(f"/api/v1/repositories/{row['id']}").json())
+
+    def delete(point: str, subject: str) -> None:
+        if point == "repository.taken" and not receipts:
+            thread = threading.Thread(target=ask)
+            thread.start()
+            thread.join()
+
+    fault_points.install(delete)
+    try:
+        desk.add(source)
+        _until(lambda: bool(receipts))
+        desk.caller.receipt(receipts[0]["id"], timeout_s=120)
+    finally:
+        fault_points.install(None)
+    assert desk.documents() == [] and desk.caller.get("/api/v1/repositories").json()["repositories"] == []
+    _require_nothing_left(desk)
+
+
+def test_the_deletion_of_a_collection_takes_its_repositories_along(desk: Desk) -> None:
+    repository = desk.added(desk.repository({"a.py": LOGIN}))
+    collection_id = desk.collection_id
+    receipt = desk.caller.delete(f"/api/v1/collections/{desk.collection}").json()
+    assert desk.caller.get(f"/api/v1/repositories/{repository['id']}").status_code == 404
+    desk.caller.receipt(receipt["id"], timeout_s=120)
+    desk.running.services.ingest.repositories.look_around()
+    mirrors = desk.running.services.rag.settings.mirror_folder()
+    _until(lambda: not list(mirrors.glob(f"{repository['id']}*")))
+    _until(lambda: _count(desk, Repository.id, Repository.id == UUID(repository["id"])) == 0)
+    assert _count(desk, RepositoryFile.path, RepositoryFile.repository_id == UUID(repository["id"])) == 0
+    assert _count(desk, ChunkRow.id, ChunkRow.version_id.in_(_versions_of(collection_id))) == 0
+
+
+def _until(done: Any, timeout_s: float = 120) -> None:
+    end = time.monotonic() + timeout_s
+    while not done():
+        assert time.monotonic() < end
+        time.sleep(0.05)
+
+
+def _versions_of(collection_id: UUID) -> Any:
+    return select(DocumentVersion.id).where(DocumentVersion.collection_id == collection_id)
+
+
+def _count(desk: Desk, column: Any, *where: Any) -> int:
+    with desk.running.services.rag.database.read() as session:
+        return session.scalar(select(func.count(column)).where(*where)) or 0
+
+
+def _require_nothing_left(desk: Desk) -> None:
+    identity = desk.collection_id
+    for column, where in (
+        (ChunkRow.id, ChunkRow.version_id.in_(_versions_of(identity))),
+        (CodeSymbol.id, CodeSymbol.collection_id == identity),
+        (Repository.id, Repository.collection_id == identity),
+    ):
+        _until(lambda column=column, where=where: _count(desk, column, where) == 0)
+    assert not desk.found("verify_password fare")
+
+
+def test_a_rule_of_paths_holds_without_a_new_version_and_can_be_taken_back(desk: Desk) -> None:
+    source = desk.repository({"open.py": FARE, "hr/pay.py": LOGIN})
+    desk.caller.post("/api/v1/groups", json={"name": "인사팀"})
+    rules = [{"paths": "hr/", "access": {"allow": ["group:인사팀"]}}]
+    repository = desk.added(source)
+    running = desk.running
+    reader = Caller(running, {"Authorization": f"Bearer {running.key(Scope.READ, tenant=desk.tenant)}"})
+    address = f"/api/v1/repositories/{repository['id']}"
+    versions = desk.versions()
+    assert len(reader.get(f"{address}/files").json()["files"]) == 2
+    _require_known_subjects(desk)
+    answer = desk.caller.request("PATCH", address, json={"options": {"path_rules": rules}})
+    assert answer.status_code == 200, answer.text
+    desk.settled(repository["id"])
+    assert [item["path"] for item in reader.get(f"{address}/files").json()["files"]] == ["open.py"]
+    assert reader.search("verify_password", collections=[desk.collection]) == []
+    source.commit("하나 더", {"hr/more.py": "def bonus():\n    pass\n"})
+    desk.look(repository["id"])
+    assert reader.search("bonus", collections=[desk.collection]) == []
+    assert {key: versions[key] for key in versions} == {key: desk.versions()[key] for key in versions}
+    desk.caller.request("PATCH", address, json={"options": {}})
+    desk.settled(repository["id"])
+    assert len(reader.get(f"{address}/files").json()["files"]) == 3
+
+
+def _require_known_subjects(desk: Desk) -> None:
+    """A rule for somebody who is not there is refused before any file gets it."""
+    refused = desk.caller.request(
+        "PATCH",
+        f"/api/v1/repositories/{desk.caller.get('/api/v1/repositories').json()['repositories'][0]['id']}",
+        json={"options": {"path_rules": [{"paths": "*", "access": {"allow": ["group:없는 팀"]}}]}},
+    )
+    assert (refused.status_code, refused.json()["code"]) == (422, "invalid_request"), refused.text
+
+
+def test_who_may_only_read_sees_no_options_and_changes_nothing(desk: Desk) -> None:
+    source = desk.repository({"a.py": LOGIN, "b.bin": b"\x00\x01"})
+    repository = desk.added(source, options={"exclude": ["*.secret"]}, webhook=True)
+    running = desk.running
+    reader = Caller(running, {"Authorization": f"Bearer {running.key(Scope.READ, tenant=desk.tenant)}"})
+    writer = Caller(running, {"Authorization": f"Bearer {running.key(Scope.WRITE, tenant=desk.tenant)}"})
+    address = f"/api/v1/repositories/{repository['id']}"
+    shown = reader.get(address).json()
+    assert shown["tended"] is None and "secret" not in str(shown)
+    assert desk.caller.get(address).json()["tended"]["webhook"] is True
+    assert reader.get(f"{address}/files", params={"skipped": True}).status_code == 403
+    assert reader.post(f"{address}/sync").status_code == 403
+    assert writer.post(f"{address}/sync").status_code == 202
+    body = {"collection": desk.collection, "url": str(source.folder), "name": "x"}
+    for caller in (reader, writer):
+        assert caller.post("/api/v1/repositories", json=body).status_code == 403
+        assert caller.request("PATCH", address, json={"ref": "x"}).status_code == 403
+        assert caller.delete(address).status_code == 403
+    stranger = running.caller()
+    assert stranger.get(address).status_code == stranger.delete(address).status_code == 404
+    assert stranger.get("/api/v1/repositories").json()["repositories"] == []
+    desk.settled(repository["id"])
+
+
+@pytest.mark.parametrize(
+    ("change", "code"),
+    [
+        ({"url": "https://elsewhere.example/pay.git"}, "repository_refused"),
+        ({"url": "https://user:pass@127.0.0.1:9/pay.git"}, "repository_refused"),
+        ({"url": "ext::sh -c id"}, "repository_refused"),
+        ({"url": "/etc"}, "repository_refused"),
+        ({"url": "--upload-pack=id"}, "repository_refused"),
+        ({"name": "a/b"}, "invalid_request"),
+        ({"options": {"exclude": ["a\nb"]}}, "invalid_request"),
+        ({"options": {"path_rules": [{"paths": "*", "access": {"deny": ["everyone"]}}]}}, "invalid_request"),
+        ({"options": {"unknown": 1}}, "invalid_request"),
+    ],
+)
+def test_what_is_not_valid_is_refused_before_anything_is_made(desk: Desk, change: dict[str, Any], code: str) -> None:
+    source = desk.repository({"a.py": LOGIN})
+    body = {"collection": desk.collection, "url": str(source.folder), "name": "pay", **change}
+    response = desk.caller.post("/api/v1/repositories", json=body)
+    assert (response.status_code, response.json()["code"]) == (422, code), response.text
+    assert desk.caller.get("/api/v1/repositories").json()["repositories"] == []
+
+
+def test_a_name_is_taken_once_in_a_collection_and_documents_are_no_place_for_code(desk: Desk) -> None:
+    source = desk.repository({"a.py": LOGIN})
+    desk.added(source)
+    taken = desk.caller.post(
+        "/api/v1/repositories", json={"collection": desk.collection, "url": str(source.folder), "name": "pay"}
+    )
+    assert (taken.status_code, taken.json()["code"]) == (409, "name_taken")
+    plain = desk.caller.collection()
+    wrong = desk.caller.post("/api/v1/repositories", json={"collection": plain, "url": str(source.folder)})
+    assert (wrong.status_code, wrong.json()["code"]) == (422, "invalid_request")

@@ -1,0 +1,204 @@
+"""Questions that the syntax of code answers: what is recognised, which lines are quoted, and what nobody learns."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from pathlib import Path
+from uuid import UUID
+
+import pytest
+
+from rag.answering.change_answers import ChangeAnswerer
+from rag.answering.changes import History
+from rag.answering.code_answers import CodeAnswerer
+from rag.answering.code_questions import Wanted, code_question
+from rag.answering.service import Answerer, AnswerOutcome, Asked
+from rag.answering.symbol_answers import SymbolAnswerer
+from rag.domain.access import AccessRule, user
+from rag.domain.answer import Support
+from rag.domain.principal import Permit
+from rag.generation.base import Draft
+from rag.generation.extractive import ExtractiveGenerator
+from rag.store.collection import Collection
+from tests.support.code_world import CodeWorld
+from tests.support.proposals import Proposing
+from tests.support.questions import ANALYZER, READER
+from tests.support.stores import migrated
+
+GATEWAY = '''"""결제 대행사에 청구한다."""
+
+TIMEOUT_S = 30
+
+
+def charge(amount: int) -> str:
+    """금액을 청구하고 번호를 돌려준다."""
+    return send(amount, TIMEOUT_S)
+
+
+def send(amount: int, timeout: int) -> str:
+    return f"{amount}:{timeout}"
+'''
+SERVICE = '''from gateway import charge
+
+LIMIT = 3_000_000
+
+
+class PaymentService:
+    """결제를 승인한다."""
+
+    def approve(self, amount: int) -> str:
+        if amount > LIMIT:
+            raise ValueError(amount)
+        return charge(amount)
+'''
+TESTS = """from gateway import charge
+
+
+def test_charge_returns_a_number() -> None:
+    assert charge(1000)
+"""
+HIDDEN = """from gateway import charge
+
+
+def bonus_of_directors() -> str:
+    return charge(900_000_000)
+"""
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CodeWorld]:
+    folder: Path = tmp_path_factory.mktemp("symbols")
+    made = CodeWorld(migrated(f"sqlite:///{folder / 'store.sqlite'}"))
+    files = {"gateway.py": GATEWAY, "service.py": SERVICE, "tests/test_gateway.py": TESTS}
+    collection = made.repository("payments", files)
+    secret = AccessRule(allow=frozenset({user(UUID(int=4711))}))
+    made.file(collection, "payments/hidden.py", HIDDEN, rule=secret)
+    yield made
+    made.database.close()
+
+
+def answer(
+    world: CodeWorld, question: str, permit: Permit | None = None, model: Proposing | None = None
+) -> AnswerOutcome:
+    symbols = SymbolAnswerer(world.database, world.navigator, world.retriever, READER)
+    changes = ChangeAnswerer(History(world.database, Path("/nowhere")), world.retriever, READER, ANALYZER)
+    writer = model or ExtractiveGenerator(READER.terms_of)
+    answerer = Answerer(world.retriever, READER, writer, 5, code=CodeAnswerer(changes, symbols))
+    return asyncio.run(answerer.complete(permit or world.permit(), Asked(question, 8)))
+
+
+def lines(outcome: AnswerOutcome) -> list[str]:
+    """`path:line: text` of all that is quoted."""
+    cited = [item for sentence in outcome.sentences for item in sentence.citations]
+    return [f"{item.spot}: {item.quote.strip()}" for item in cited]
+
+
+@pytest.mark.parametrize(
+    ("question", "wanted", "name"),
+    [
+        ("`charge`는 어디서 쓰이나?", Wanted.USES, "charge"),
+        ("MAX_FAILURES는 어디에서 사용되나요?", Wanted.USES, "MAX_FAILURES"),
+        ("charge를 호출하는 곳", Wanted.CALLERS, "charge"),
+        ("PaymentService.approve를 호출하는 곳은 어디인가요?", Wanted.CALLERS, "PaymentService.approve"),
+        ("approve가 호출하는 함수는?", Wanted.CALLEES, "approve"),
+        ("charge를 검증하는 테스트는?", Wanted.TESTS, "charge"),
+        ("charge는 어디에 정의되어 있나?", Wanted.DEFINITION, "charge"),
+        ("gateway 모듈을 설명해줘", Wanted.MODULE, "gateway"),
+        ("where is `charge` used?", Wanted.USES, "charge"),
+        ("What calls charge()?", Wanted.CALLERS, "charge"),
+        ("what does approve call?", Wanted.CALLEES, "approve"),
+        ("which tests cover charge?", Wanted.TESTS, "charge"),
+        ("where is TIMEOUT_S defined?", Wanted.DEFINITION, "TIMEOUT_S"),
+        ("Explain the module payments.gateway", Wanted.MODULE, "payments.gateway"),
+    ],
+)
+def test_questions_are_recognised_in_both_languages(question: str, wanted: Wanted, name: str) -> None:
+    found = code_question(question)
+    assert found is not None and (found.wanted, found.name) == (wanted, name)
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        "연차휴가는 어디에 쓰나요?",
+        "Where is the office?",
+        "한도는 얼마인가요?",
+        "What is the limit?",
+        "경비는 어디서 사용하나요?",
+    ],
+)
+def test_other_questions_are_none_of_them(question: str) -> None:
+    assert code_question(question) is None
+
+
+@pytest.mark.parametrize("question", ["charge를 호출하는 곳은?", "what calls `charge`?"])
+def test_every_call_is_quoted_with_its_place(world: CodeWorld, question: str) -> None:
+    outcome = answer(world, question)
+    assert outcome.abstention is None
+    found = lines(outcome)
+    assert "payments/service.py:12: return charge(amount)" in found
+    assert "payments/tests/test_gateway.py:5: assert charge(1000)" in found
+    assert any(item.startswith("payments/gateway.py:6") for item in found)  # where it is defined
+    assert all(sentence.support is Support.VERBATIM for sentence in outcome.sentences)
+    assert all(
+        item.place.endswith("@" + item.passage.source.commit[:12]) for s in outcome.sentences for item in s.citations
+    )
+
+
+def test_nothing_is_told_of_what_the_permit_does_not_cover(world: CodeWorld) -> None:
+    outcome = answer(world, "charge는 어디서 쓰이나?")
+    assert not any("hidden" in item or "900" in item for item in lines(outcome))
+    [note] = [note.detail for note in outcome.notes if note.kind == "symbols"]
+    assert note.startswith("uses of charge: 4 "), note  # two imports, two calls: what is hidden is not counted
+
+
+def test_what_only_hidden_code_has_is_not_there(world: CodeWorld) -> None:
+    outcome = answer(world, "`bonus_of_directors`는 어디에 정의되어 있나?")
+    assert outcome.abstention is not None and not outcome.sentences
+
+
+def test_callees_and_tests(world: CodeWorld) -> None:
+    calls = lines(answer(world, "approve 함수가 호출하는 함수는?"))
+    assert any(item.startswith("payments/service.py:") and "return charge(amount)" in item for item in calls)
+    assert any(item.startswith("payments/gateway.py:6: def charge") for item in calls)
+    found = lines(answer(world, "which tests cover `charge`?"))
+    assert "payments/tests/test_gateway.py:5: assert charge(1000)" in found
+    assert not any("service.py" in item for item in found)
+
+
+def test_a_definition_is_quoted_by_its_head(world: CodeWorld) -> None:
+    [first, *_] = lines(answer(world, "where is `approve` defined?"))
+    assert first.startswith("payments/service.py:9-12: def approve(self, amount: int) -> str:")
+
+
+def test_a_list_of_places_is_not_retold_by_a_model(world: CodeWorld) -> None:
+    model = Proposing([Draft(text="아무 데서도 쓰이지 않습니다.", cites=(0,))])
+    found = lines(answer(world, "charge를 호출하는 곳은?", model=model))
+    assert "payments/service.py:12: return charge(amount)" in found
+
+
+def test_a_module_is_explained_by_a_model_or_by_its_heads(world: CodeWorld) -> None:
+    told = answer(world, "gateway 모듈을 설명해줘")
+    assert told.abstention is None
+    assert any(item.startswith("payments/gateway.py:1") for item in lines(told))
+    place = next(i for i, item in enumerate(told.search.passages) if item.source.source_key == "payments/gateway.py")
+    model = Proposing(
+        [Draft(text="`charge`는 `payments/gateway.py:6`에서 금액을 청구하고 번호를 돌려줍니다.", cites=(place,))]
+    )
+    outcome = answer(world, "gateway 모듈을 설명해줘", model=model)
+    assert [item.support for item in outcome.sentences] == [Support.SUPPORTED]
+
+
+def test_a_plain_word_is_one_of_code_only_where_code_alone_is_asked(world: CodeWorld) -> None:
+    assert answer(world, "charge는 어디서 쓰이나?").abstention is None
+    tenant = world.permit().tenant_id
+    with world.database.write() as session:
+        session.add(Collection(id=UUID(int=77), tenant_id=tenant, name="규정", kind="documents"))
+    try:
+        symbols = SymbolAnswerer(world.database, world.navigator, world.retriever, READER)
+        assert symbols.prepared(world.permit(), "charge는 어디서 쓰이나?", 8) is None
+        assert symbols.prepared(world.permit(), "`charge`는 어디서 쓰이나?", 8) is not None
+    finally:
+        with world.database.write() as session:
+            session.delete(session.get_one(Collection, UUID(int=77)))

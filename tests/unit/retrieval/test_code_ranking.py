@@ -1,0 +1,164 @@
+"""Definitions that a question names stand first, under the permit; chunks that wait for vectors are not buried."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from sqlalchemy import update
+
+from rag.domain.filters import DocumentFilter
+from rag.domain.passage import SearchResult
+from rag.retrieval.code_ranking import SYMBOL
+from rag.settings import RetrievalSettings
+from rag.store.base import utc_now
+from rag.store.collection import Collection
+from rag.store.document import Document
+from rag.store.session import Database
+from tests.support.code_shelf import code_collection, put_file
+from tests.support.hash_embedder import HashEmbedder
+from tests.support.questions import Library
+from tests.support.stores import migrated
+
+SERVICE = '''class PaymentService:
+    """승인한다."""
+
+    def approve(self, amount):
+        return amount
+'''
+LOANS = """class LoanService:
+    def approve(self, application):
+        return application
+"""
+CALLERS = """def nightly(service):
+    PaymentService.approve(1); PaymentService.approve(2); PaymentService.approve(3)
+
+
+def hourly(service):
+    PaymentService.approve(4)
+"""
+
+
+@pytest.fixture(scope="module")
+def migrated_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    file = tmp_path_factory.mktemp("store") / "seogo.sqlite"
+    migrated(f"sqlite:///{file}").close()
+    return file
+
+
+@pytest.fixture
+def sqlite(migrated_file: Path, tmp_path: Path) -> Iterator[Database]:
+    database = Database(f"sqlite:///{shutil.copy(migrated_file, tmp_path / 'seogo.sqlite')}")
+    yield database
+    database.close()
+
+
+@pytest.fixture
+def bank(sqlite: Database) -> tuple[Library, Collection]:
+    library = Library.open(sqlite)
+    code = code_collection(library)
+    for name, text in (("service.py", SERVICE), ("loans.py", LOANS), ("callers.py", CALLERS)):
+        put_file(library, code, f"bank/{name}", text)
+    return library, code
+
+
+def ask(library: Library, question: str, *collections: Collection) -> SearchResult:
+    return library.retriever.search(library.permit(*collections), question, limit=8)
+
+
+def first(result: SearchResult) -> tuple[str, str]:
+    passage = result.passages[0]
+    return passage.source.source_key, passage.chunk.code.symbol if passage.chunk.code else ""
+
+
+@pytest.mark.parametrize(
+    "question",
+    ["where is PaymentService.approve used", "PaymentService.approve 는 어디서 쓰나", "`PaymentService.approve`"],
+)
+def test_a_name_that_is_written_out_leads_to_its_definition(bank: tuple[Library, Collection], question: str) -> None:
+    library, code = bank
+    result = ask(library, question, code)
+    assert first(result) == ("bank/service.py", "PaymentService.approve")
+    assert result.passages[0].boosts[SYMBOL] > 0.0
+    assert [SYMBOL in passage.boosts for passage in result.passages[1:]] == [False] * (len(result.passages) - 1)
+
+
+def test_a_name_that_two_classes_have_leads_to_both_before_their_callers(bank: tuple[Library, Collection]) -> None:
+    library, code = bank
+    found = ask(library, "approve() 는 무엇을 하나", code).passages
+    assert {passage.source.source_key for passage in found[:2]} == {"bank/service.py", "bank/loans.py"}
+
+
+def test_a_definition_that_no_leg_found_is_there_too(bank: tuple[Library, Collection]) -> None:
+    library, code = bank
+    put_file(library, code, "bank/short.py", "def tx_rollback(day):\n    return day\n")
+    result = ask(library, "txRollback 대신 tx_rollback 을 nightly 에서 부르나", code)
+    assert first(result) == ("bank/short.py", "tx_rollback")
+
+
+def test_a_name_that_everything_has_lifts_nothing_and_hides_no_other(bank: tuple[Library, Collection]) -> None:
+    library, code = bank
+    put_file(
+        library, code, "bank/many.py", "\n".join(f"class C{i}:\n    def get(self):\n        pass" for i in range(70))
+    )
+    result = ask(library, "get() 과 PaymentService.approve 의 차이", code)
+    assert first(result) == ("bank/service.py", "PaymentService.approve")
+    assert [item.source.source_key for item in result.passages if SYMBOL in item.boosts] == ["bank/service.py"]
+
+
+def test_a_word_of_prose_leads_nowhere(bank: tuple[Library, Collection]) -> None:
+    library, code = bank
+    assert all(SYMBOL not in passage.boosts for passage in ask(library, "who may approve a loan", code).passages)
+
+
+def test_definitions_of_others_lift_nothing_and_add_nothing(bank: tuple[Library, Collection]) -> None:
+    library, code = bank
+    secret = code_collection(library, "비밀")
+    put_file(library, secret, "secret/merger.py", "def merge_bank(one, other):\n    return one\n")
+    question = "merge_bank 는 어디서 부르나 nightly"
+    assert all("secret" not in item.source.source_key for item in ask(library, question, code).passages)
+    assert ask(library, question, code).trace.withheld == 0
+    assert first(ask(library, question, code, secret))[0] == "secret/merger.py"
+
+
+def test_what_is_gone_or_was_replaced_is_not_lifted(bank: tuple[Library, Collection]) -> None:
+    library, code = bank
+    with library.database.write() as session:
+        key = Document.source_key == "bank/service.py"
+        session.execute(update(Document).where(key).values(deleted_at=utc_now() - timedelta(minutes=1)))
+    found = ask(library, "PaymentService.approve", code).passages
+    assert found
+    assert all(item.source.source_key != "bank/service.py" for item in found)
+
+
+def test_a_filter_holds_for_definitions_too(bank: tuple[Library, Collection]) -> None:
+    library, code = bank
+    permit = library.permit(code).filtered(DocumentFilter(source_key="bank/c"))
+    found = library.retriever.search(permit, "PaymentService.approve", limit=8).passages
+    assert {item.source.source_key for item in found} == {"bank/callers.py"}
+
+
+def test_chunks_that_wait_for_vectors_are_known_and_count_like_their_equals(sqlite: Database) -> None:
+    library = Library.open(sqlite, dense=HashEmbedder(dense=True), settings=RetrievalSettings(candidates=20))
+    code = code_collection(library)
+    for number in range(25):
+        put_file(library, code, f"bank/done{number}.py", f"def done{number}(x):\n    return ledger\n")
+    put_file(library, code, "bank/new.py", "def settle(ledger):\n    return overdraft\n", pending=True)
+    lists = library.retriever.raw_lists(library.permit(code), "overdraft of the ledger")
+    [waiting] = lists.waiting
+    place = {hit.chunk_id: hit for hit in library.retriever.fused(lists)}[waiting]
+    buried = {hit.chunk_id: hit for hit in library.retriever.fused(lists._replace(waiting=frozenset()))}[waiting]
+    assert place.legs["sparse"].rank == 1
+    assert "dense" in place.estimated
+    assert place.score > buried.score
+
+
+def test_nothing_waits_where_all_vectors_are_made(sqlite: Database) -> None:
+    library = Library.open(sqlite, dense=HashEmbedder(dense=True), settings=RetrievalSettings(candidates=20))
+    code = code_collection(library)
+    for number in range(25):
+        put_file(library, code, f"bank/done{number}.py", f"def done{number}(x):\n    return ledger\n")
+    assert library.retriever.raw_lists(library.permit(code), "the ledger of done3").waiting == frozenset()
