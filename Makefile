@@ -13,7 +13,7 @@ WORKERS ?= 2
 TORCH_ARGS ?=
 export DO_NOT_TRACK := 1
 
-.PHONY: run demo test test-slow test-clients test-vllm test-hostile check format openapi bench bench-retrieval bench-abstention bench-search bench-ingest bench-encoding bench-memory bench-start bench-parsing bench-chunking bench-queue bench-filters bench-reranking bench-flag bench-scale bench-sizing bench-noise bench-answers bench-contract bench-steps bench-streams bench-openai bench-access bench-access-differential bench-audit bench-personal-data bench-injection bench-loris fuzz sbom vulnerabilities compliance coverage-trust clean
+.PHONY: run demo test test-slow test-clients test-vllm test-hostile check format openapi bench bench-retrieval bench-abstention bench-search bench-ingest bench-encoding bench-memory bench-start bench-parsing bench-chunking bench-queue bench-filters bench-reranking bench-flag bench-scale bench-sizing bench-noise bench-answers bench-contract bench-steps bench-streams bench-openai bench-access bench-access-differential bench-audit bench-personal-data bench-injection bench-loris bench-code bench-code-syntax bench-code-search bench-code-speed fuzz sbom vulnerabilities compliance coverage-trust clean
 
 run: $(READY)
 	$(BIN)/seogo serve --init --port $(PORT)
@@ -35,7 +35,7 @@ test-clients: $(READY) $(CLIENTS)/.ready
 test-vllm: $(READY) $(VLLM)/.ready
 	SEOGO_TEST_VLLM_PYTHON=$(CURDIR)/$(VLLM)/bin/python $(BIN)/python -m pytest -m slow tests/integration/test_vllm*.py $(ARGS)
 
-# The whole hostile corpus through a service: some ten minutes. Every test run takes an eighth of it.
+# The whole hostile corpus through a service: some ten minutes. `make test` takes an eighth of it through the sandbox, `make test-slow` through a service.
 test-hostile: $(READY)
 	$(BIN)/python -m pytest -m hostile $(ARGS)
 
@@ -74,7 +74,7 @@ format: $(READY)
 openapi: $(READY)
 	$(BIN)/python -m api.export docs/openapi.json
 
-bench: bench-retrieval bench-abstention bench-encoding bench-search bench-ingest bench-memory bench-start bench-parsing bench-chunking bench-queue bench-filters bench-reranking bench-flag bench-scale bench-sizing bench-noise bench-answers bench-contract bench-steps bench-streams bench-openai bench-access bench-audit bench-personal-data bench-injection bench-loris
+bench: bench-retrieval bench-abstention bench-encoding bench-search bench-ingest bench-memory bench-start bench-parsing bench-chunking bench-queue bench-filters bench-reranking bench-flag bench-scale bench-sizing bench-noise bench-answers bench-contract bench-steps bench-streams bench-openai bench-access bench-audit bench-personal-data bench-injection bench-loris bench-code bench-code-syntax bench-code-search bench-code-speed
 
 bench-retrieval: $(READY) $(BENCH)
 	$(BIN)/python -m benchmarks.retrieval
@@ -170,6 +170,18 @@ bench-personal-data: $(READY)
 
 bench-injection: $(READY)
 	$(BIN)/python -m benchmarks.injection
+
+bench-code: $(READY) $(BENCH)
+	$(BIN)/python -m benchmarks.code_retrieval $(ARGS)
+
+bench-code-syntax: $(READY)
+	$(BIN)/python -m benchmarks.code_syntax $(ARGS)
+
+bench-code-search: $(READY)
+	$(BIN)/python -m benchmarks.code_search $(ARGS)
+
+bench-code-speed: $(READY) $(BENCH)
+	$(BIN)/python -m benchmarks.code_speed $(ARGS)
 
 bench-loris: $(READY)
 	$(BIN)/python -m benchmarks.slow_loris
