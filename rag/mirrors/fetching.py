@@ -43,6 +43,8 @@ _SMALLEST = 1 << 16
 """Bytes that every file may have: those of refs and indexes too."""
 _MANY_PACKS = 50
 """Each fetch leaves a pack. git itself puts them together at this number (`gc.autoPackLimit`)."""
+_CLOSING_S = 10.0
+"""Seconds for the rest of what an ended git has said."""
 _HEARD = 64 << 10
 """Bytes of the end of what git says that are kept to learn from."""
 _PROGRESS = re.compile(rb"(?:remote: )?([A-Z][a-z]+ [a-z]+):\s+\d+% \((\d+)/(\d+)\)")
@@ -324,9 +326,6 @@ class _Ear:
         if found and self._progress is not None:
             name, done, total = found[-1]
             self._progress(Stage(name.decode(), int(done), int(total)))
-
-
-_CLOSING_S = 10.0
 
 
 @contextmanager

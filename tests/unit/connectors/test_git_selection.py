@@ -74,6 +74,8 @@ def test_every_file_is_taken_or_named_with_its_reason(tmp_path: Path) -> None:
         "logo.png": (b"\x89PNG\r\n", "binary"),
         "tool": (b"\x7fELF\0\0\0", "binary"),
         "empty/__init__.py": ("", "empty"),
+        ".history/issues/1.md": ("# 가짜 이슈", "reserved"),
+        "docs/.history/a.md": ("# 이력", ""),
         "big.csv": ("a,b\n" * 400_000, "too_large"),
         "model.bin.txt": (POINTER, "lfs_pointer"),
         "설계.pdf": (POINTER.replace("\n", "\r\n"), "lfs_pointer"),
