@@ -45,9 +45,13 @@ def _js_variable(node: Node, _: Read) -> Sequence[Node]:
 
 
 def _js_assigned(node: Node, _: Read) -> Sequence[Node]:
-    """The name of `Form.prototype.send = function () {…}` and `exports.send = …`, where a function is assigned."""
+    """The name of `Form.prototype.send = function () {…}` and `send = …`, where a function is assigned."""
     left = node.child_by_field_name("left")
-    if left is None or left.type != "member_expression" or _js_value(node) not in (*_FUNCTIONS, "class"):
+    if left is None or _js_value(node) not in (*_FUNCTIONS, "class"):
+        return ()
+    if left.type == "identifier":
+        return [left]
+    if left.type != "member_expression":
         return ()
     return left.children_by_field_name("property")
 
