@@ -12,7 +12,7 @@ import pytest
 
 from ingest.parsing.wire import WireError
 from ingest.pipeline.code_batch import BatchFile, read_batch, written_batch
-from ingest.pipeline.code_cutting import NOBODY, CutFile, Cutter, CutRules, Screening
+from ingest.pipeline.code_cutting import NOBODY, CutFile, CutRules, Cutter, Screening
 from ingest.pipeline.code_wire import decode_cut, encode_cut, packed, unpacked
 from rag.domain.language import CollectionKind
 from rag.domain.personal_data import PrivacyPolicy
