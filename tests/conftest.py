@@ -59,6 +59,7 @@ SLOW_ON_POSTGRES = {
     "test_injection",
     "test_open_streams",
     "test_privacy",
+    "test_repositories",
     "test_route_probes",
     "test_widget_tokens",
 }

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from api.cli import repositories, space_commands
+from api.cli import code_changes, code_search, repositories, space_commands
 from api.cli.access import access_app
 from api.cli.auditing import audit_app
 from api.cli.coding import code_app
@@ -62,6 +62,8 @@ for name, group in (
 app.command()(sizing)
 
 space_commands.add_to(index_app)
+code_search.add_to(code_app)
+code_changes.add_to(code_app)
 repositories.add_to(code_app)
 
 _LOCAL_ONLY = (

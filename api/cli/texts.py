@@ -164,6 +164,11 @@ _TEXTS: dict[str, tuple[str, str]] = {
     "code_deleted": ("생성 작업을 지웠습니다.", "The generation is deleted."),
     "code_saved": ("저장한 곳", "Saved in"),
     "code_exists": ("이미 있습니다. 덮어쓰려면 --force를 주세요.", "exists already. To write over it, give --force."),
+    "code_partial": ("시간이 다 되어 일부만 찾아보았습니다.", "The time was up before everything was looked through."),
+    "code_more": ("더 있습니다.", "There are more."),
+    "code_packed": ("파일", "files"),
+    "code_whole": ("통째로", "whole"),
+    "code_left_out": ("개 파일은 뺐습니다", "left out"),
     "code_outside": ("폴더 밖으로 나가는 경로입니다.", "leads out of the folder."),
     "ldap_no_server": (
         "`seogo ldap`은 설정에 적힌 저장소를 직접 다룹니다. --server를 빼세요.",

@@ -32,6 +32,7 @@ from mcp_types import (
     Tool,
     ToolAnnotations,
 )
+from starlette.requests import Request
 from starlette.types import ASGIApp
 
 from api.errors import MAX_JSON_BYTES
@@ -150,7 +151,7 @@ async def _list_templates(
 async def _call_tool(ctx: ServerRequestContext[Any], params: CallToolRequestParams) -> CallToolResult:
     if params.name not in _NAMES:
         raise MCPError(INVALID_PARAMS, f"There is no tool {params.name[:100]!r}.")
-    reply = await sent_on(ctx.request, f"/tools/{params.name}", params.arguments or {})
+    reply = await sent_on(_request_of(ctx), f"/tools/{params.name}", params.arguments or {})
     if reply.status >= 400:
         return CallToolResult(content=[TextContent(text=_sentence(reply))], is_error=True)
     text = json.dumps(reply.body, ensure_ascii=False)
@@ -161,11 +162,18 @@ async def _read_resource(ctx: ServerRequestContext[Any], params: ReadResourceReq
     uri = str(params.uri)
     if not uri.startswith((DOC, REPO)):
         raise MCPError(INVALID_PARAMS, f"A resource here begins with {DOC} or {REPO}.")
-    reply = await sent_on(ctx.request, "/tools/fetch", {"id": uri})
+    reply = await sent_on(_request_of(ctx), "/tools/fetch", {"id": uri})
     if reply.status >= 400:
         code = INVALID_PARAMS if reply.status < 500 else INTERNAL_ERROR
         raise MCPError(code, _sentence(reply), {"code": reply.body.get("code"), "status": reply.status})
     return ReadResourceResult(contents=[TextResourceContents(uri=uri, mime_type=_TEXT, text=reply.body["text"])])
+
+
+def _request_of(ctx: ServerRequestContext[Any]) -> Request:
+    """The request that a message came with."""
+    if not isinstance(ctx.request, Request):
+        raise AssertionError("messages come over HTTP alone")
+    return ctx.request
 
 
 def _sentence(reply: Reply) -> str:

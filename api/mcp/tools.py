@@ -45,8 +45,6 @@ from rag.domain.errors import SeogoError
 from rag.domain.language import CollectionKind
 from rag.domain.messages import UiLanguage
 from rag.domain.passage import Passage, Source, documents_of
-from rag.retrieval.code_navigation import CodeNavigator
-from rag.retrieval.code_search import CodeSearcher
 from rag.retrieval.opening import DOC, Opened, opened, repository_uri
 from rag.store import collection, document, repository
 
@@ -142,9 +140,8 @@ def search_code(
 ) -> CodeList:
     """Search the company's repositories by question, words or identifier; gives code with path and lines."""
     rag = caller.services.rag
-    searcher = CodeSearcher(rag.database, rag.retriever, CodeNavigator(rag.database, rag.retriever))
     scope = CodeScope((body.repo,) if body.repo else (), body.path or "", body.lang or "")
-    found = searcher.search(caller.permit(), body.query, scope=scope, limit=_RESULTS).matches
+    found = rag.code.searcher.search(caller.permit(), body.query, scope=scope, limit=_RESULTS).matches
     caller.audit.searched(body.query, dict.fromkeys(item.spot.source.document_id for item in found))
     return CodeList(results=[_code(item, base_url(request)) for item in found])
 

@@ -62,8 +62,10 @@ def get_file(
     around: Annotated[int, Query(ge=0, le=10_000, description="lines shown before and after those")] = 0,
 ) -> FileLinesOut:
     """A place `path:first-last@commit` resolved: the lines that stand there, as far as the document at that path may be read."""
-    lines = {"first": first or 1, "last": last or first, "around": around}
-    found = _history(caller).file(caller.permit(), repository_id, path[:_LONGEST], commit=commit, **lines)
+    start, end = first or 1, last or first
+    found = _history(caller).file(
+        caller.permit(), repository_id, path[:_LONGEST], commit=commit, first=start, last=end, around=around
+    )
     caller.audit.saw([found.document.document_id])
     return FileLinesOut.of(found)
 

@@ -10,6 +10,7 @@ from fastapi import APIRouter, Request
 from api.audit import audit_of, client_address
 from api.deps import PROBLEMS, Services, services_of
 from api.schemas.repositories import WebhookTaken
+from ingest.connectors.repository_options import RepositoryOptions
 from ingest.connectors.webhooks import verified
 from rag.access.audit import Deed, ServiceTrail
 from rag.domain.access import id_of
@@ -24,7 +25,9 @@ _WEBHOOK_BYTES = 1 << 20
 
 @router.post("/{repository_id}/webhook")
 async def take_webhook(repository_id: str, request: Request) -> WebhookTaken:
-    """Take a push hook of GitLab, GitHub or Gitea: signed with the repository's own secret, it asks for a look, and no more.
+    """Take a hook of GitLab, GitHub or Gitea: signed with the repository's own secret, it asks for a look, and no more.
+
+    Hooks on issues and requests count where the repository reads those.
 
     No key is needed. A wrong signature, an unknown repository and one without a webhook are refused alike.
     """
@@ -50,7 +53,8 @@ def _rung(request: Request, services: Services, repository_id: str, body: bytes)
     if pushed is None or known is None:
         audit_of(request).arrived(request, None, webhook=repository_id[:100])
         raise NotAuthenticated
-    if not pushed.concerns(known.ref):
+    talked = pushed.talk and bool(RepositoryOptions.of(known.options).history.api)
+    if not talked and not pushed.concerns(known.ref):
         return False
     trail = ServiceTrail(services.rag.audit, known.tenant_id, "webhook", "native")
     trail.record([Deed(AuditKind.REPOSITORY_SYNCED, f"{request.method} {request.url.path}")])

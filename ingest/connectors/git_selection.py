@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from ingest.connectors import git_contents, git_paths
 from ingest.connectors.path_patterns import PathPatterns
-from ingest.connectors.repository_options import RepositoryOptions
+from ingest.connectors.repository_options import HISTORY, RepositoryOptions
 from rag.domain.errors import RepositoryTooLarge
 from rag.mirrors.mirror import Mirror, TreeEntry
 from rag.settings_repositories import RepositorySettings
@@ -24,10 +24,10 @@ ATTRIBUTES = ".gitattributes"
 SUBMODULE, SYMLINK, LFS_POINTER = "submodule", "symlink", "lfs_pointer"
 NAME_UNUSABLE, SAME_NAME, EMPTY, TOO_LARGE, BINARY = "name_unusable", "same_name", "empty", "too_large", "binary"
 EXCLUDED, NOT_INCLUDED, IGNORED, VENDORED, GENERATED = "excluded", "not_included", "ignored", "vendored", "generated"
-MINIFIED, LOCK_FILE = "minified", "lock_file"
+MINIFIED, LOCK_FILE, RESERVED = "minified", "lock_file", "reserved"
 REASONS = frozenset((
     SUBMODULE, SYMLINK, LFS_POINTER, NAME_UNUSABLE, SAME_NAME, EMPTY, TOO_LARGE, BINARY, EXCLUDED, NOT_INCLUDED, IGNORED,
-    VENDORED, GENERATED, MINIFIED, LOCK_FILE,
+    VENDORED, GENERATED, MINIFIED, LOCK_FILE, RESERVED,
 ))  # fmt: skip
 """Every reason that a file is skipped for here."""
 BY_CONTENT = frozenset({"", LFS_POINTER, BINARY, GENERATED, MINIFIED})
@@ -111,6 +111,8 @@ class _Chooser:
         path = entry.path
         if not git_paths.is_usable(path):
             return NAME_UNUSABLE, False
+        if path.startswith(f"{HISTORY}/"):
+            return RESERVED, False
         decided, forced = self._decided(path)
         if not decided and not forced:
             decided = git_paths.reason_of(path)

@@ -33,6 +33,8 @@ def bounded(document: ParsedDocument, name: str) -> ParsedDocument:
         raise ParseLimitExceeded(name=name, resource="elements")
     if sum(len(element.text) for element in document.elements) > MAX_CHARACTERS:
         raise ParseLimitExceeded(name=name, resource="text")
+    if document.outline is not None:  # cut by syntax, which needs the whole file, and tokenised in small pieces
+        return document
     if all(len(element.text) <= ELEMENT_CHARACTERS for element in document.elements):
         return document
     return replace(document, elements=tuple(part for element in document.elements for part in _parts(element)))

@@ -36,7 +36,7 @@ _WINDOW = 1 << 16
 _PATIENCE = 2_000
 """Reports of progress, one for every hundred steps of the parser, that any file may take."""
 _PATIENCE_PER_KB = 60
-"""Further reports for every KB. Sound source takes 2 to 9 a KB in all grammars here; what no grammar fits takes thousands."""
+"""Further reports for every KB. Real files of 15 languages take 3 to 24 a KB, C# up to 30, random characters 16 to 30."""
 
 
 @cache

@@ -171,7 +171,7 @@ TYPESCRIPT = replace(
 )
 TSX = replace(
     TYPESCRIPT,
-    calls=TYPESCRIPT.calls | {"jsx_opening_element": "name", "jsx_self_closing_element": "name"},
+    calls={**TYPESCRIPT.calls, "jsx_opening_element": "name", "jsx_self_closing_element": "name"},
     opaque=TYPESCRIPT.opaque | {"jsx_text"},
 )
 

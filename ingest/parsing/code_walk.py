@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from itertools import pairwise
@@ -28,6 +29,8 @@ _ENDS = " \t{=:;"
 _NAME = re.compile(r"[^\W\d][\w:-]*$")
 _FIRST = re.compile(r"\w*")
 _LOUD = re.compile(r"[A-Z][A-Z0-9_]+$")
+_LOUD_BYTES = re.compile(rb"[A-Z][A-Z0-9_]+$")
+_NONE: frozenset[int] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,15 +57,8 @@ class _Lead:
     nodes: tuple[Node, ...]
 
 
-@dataclass(slots=True)
-class _Use:
-    """A name that may turn out to be worth noting."""
-
-    name: str
-    qualifier: str
-    enclosing: str
-    line: int
-
+_Use = tuple[int, int, str, str]
+"""Start and end of a name that may turn out to be worth noting, what stands before it, and the definition around it."""
 
 _ROLES = (None, ReferenceRole.TYPE, ReferenceRole.INHERIT)
 _PLAIN, _TYPED, _INHERITED = range(3)
@@ -90,15 +86,14 @@ class Walk:
 
     def outline(self, root: Node) -> CodeOutline:
         """What the tree below `root` defines, uses and imports."""
-        handlers, opaque, stack = self._plan.handlers, self._plan.opaque, self._stack
+        handlers, stack = self._plan.handlers, self._stack
         self._expand(root, Scope(), _PLAIN)
         while stack:
             node, scope, mode, lead, outer = stack.pop()
-            kind = node.kind_id
-            handler = handlers.get(kind)
+            handler = handlers.get(node.kind_id)
             if handler is not None:
                 handler(self, node, scope, mode, lead, outer)
-            elif kind not in opaque:
+            else:
                 self._expand(node, scope, mode, None, lead)
         self._keep_uses()
         return CodeOutline(
@@ -117,26 +112,42 @@ class Walk:
     # -- going down ------------------------------------------------------------------------------------------------
 
     def _expand(
-        self, node: Node, scope: Scope, mode: int, outer: Node | None = None, lead: _Lead | None = None
+        self,
+        node: Node,
+        scope: Scope,
+        mode: int,
+        outer: Node | None = None,
+        lead: _Lead | None = None,
+        *,
+        eager: bool = True,
     ) -> None:
-        """Push the children of a node, each with the comments right before it."""
-        children = node.named_children
-        if not children:
-            return
-        leading = self._plan.leading
+        """Push the children of a node, each with the comments right before it.
+
+        Bare names make up half of all nodes: they are noted here, unless they may turn out to be something else (`eager`).
+        """
+        plan, named, uses = self._plan, self._named, self._uses
+        leading, opaque = plan.leading, plan.opaque
+        bare = plan.bare if eager and mode == _PLAIN else _NONE
         entries: list[_Entry] = []
         before: Node | None = None
-        for child in children:
-            if child.kind_id in leading:
+        for child in node.named_children:
+            kind = child.kind_id
+            if kind in leading:
                 lead = _longer(lead, child, before)
-                if child.kind_id not in self._plan.comments:
+                if kind not in plan.comments:
                     entries.append((child, scope, mode, None, None))
             else:
-                entries.append((child, scope, mode, lead, outer))
+                if kind in bare:
+                    if (start := child.start_byte) not in named:
+                        uses.append((start, child.end_byte, "", scope.path))
+                elif kind not in opaque:
+                    entries.append((child, scope, mode, lead, outer))
                 if outer is None:
                     lead = None
             before = child
-        self._stack += reversed(entries)
+        if entries:
+            entries.reverse()
+            self._stack += entries
 
     def lone(self, node: Node, scope: Scope, mode: int, lead: _Lead | None, outer: Node | None) -> None:
         """A wrapper when there is one definition in it."""
@@ -251,7 +262,7 @@ class Walk:
             self._expand(node, scope, mode)
             return
         entries = len(self._stack)
-        self._expand(node, scope, mode)
+        self._expand(node, scope, mode, eager=False)
         modes = {child.id: inner for field, inner in fields if (child := node.child_by_field_id(field)) is not None}
         self._stack[entries:] = [
             (child, scope, modes.get(child.id, mode), lead, outer)
@@ -357,9 +368,9 @@ class Walk:
             self._maybe(name, self._qualifier(before), scope)
         if before is not None:
             self._stack.append((before, scope, _PLAIN, None, None))
-        for child in node.named_children:
-            if child not in (name, before):
-                self._stack.append((child, scope, mode, None, None))
+        if node.named_child_count > 2:
+            rest = (child for child in node.named_children if child not in (name, before))
+            self._stack += ((child, scope, mode, None, None) for child in rest)
 
     def leaf(self, node: Node, scope: Scope, mode: int, lead: _Lead | None, outer: Node | None) -> None:
         """A name by itself."""
@@ -415,25 +426,31 @@ class Walk:
             lines.append(line)
 
     def _maybe(self, node: Node, qualifier: str, scope: Scope) -> None:
-        self._uses.append(_Use(self._text(node), qualifier, scope.path, node.start_point.row + 1))
+        self._uses.append((node.start_byte, node.end_byte, qualifier, scope.path))
 
     def _keep_uses(self) -> None:
         """Of the names that stand alone, those that are known in this file from elsewhere, and those of constants."""
-        own = {item.name for item in self._symbols if "." not in item.path}
-        fields = {item.name for item in self._symbols if item.kind in _BOUND}
+        fields = {item.name.encode() for item in self._symbols if item.kind in _BOUND}
         taken = {name for item in self._imports for name in item.names or (_last_part(item.module),)}
-        known = own | taken
-        for use in self._uses:
-            first = _FIRST.match(use.qualifier)[0] if use.qualifier else ""
-            if use.name in self._rules.ignored or len(use.name) == 1:
+        known = {name.encode() for name in taken | {item.name for item in self._symbols if "." not in item.path}}
+        ignored = {name.encode() for name in self._rules.ignored}
+        starts = [0]
+        for line in self._source.split(b"\n"):
+            starts.append(starts[-1] + len(line) + 1)
+        for start, end, qualifier, enclosing in self._uses:
+            name = self._source[start:end]
+            if not qualifier:
+                wanted = name in known
+            else:
+                first = found[0].encode() if (found := _FIRST.match(qualifier)) else b""
+                wanted = first in known or (first in (b"self", b"this") and name in fields)
+            if (not wanted and not _LOUD_BYTES.match(name)) or name in ignored or end - start == 1:
                 continue
-            if _LOUD.match(use.name) or (first in known if use.qualifier else use.name in known):
-                pass
-            elif first not in ("self", "this") or use.name not in fields:
-                continue
-            lines = self._references.setdefault((use.name, ReferenceRole.USE, use.enclosing, use.qualifier), [])
-            if not lines or lines[-1] != use.line:
-                lines.append(use.line)
+            line_number = bisect_right(starts, start)
+            key = (name.decode("utf-8", "replace"), ReferenceRole.USE, enclosing, qualifier)
+            lines = self._references.setdefault(key, [])
+            if not lines or lines[-1] != line_number:
+                lines.append(line_number)
 
     def _noted(self) -> list[Reference]:
         found = [
@@ -454,6 +471,7 @@ class Plan:
     definitions: dict[int, Definition]
     members: dict[int, tuple[str, str]]
     leaves: frozenset[int]
+    bare: frozenset[int]
     fields: dict[int, list[tuple[int, int]]]
     otherwise: dict[int, _Handler]
 
@@ -509,6 +527,7 @@ def _planned(language: Language, rules: Rules) -> Plan:
         {_id(language, name): each for name, each in rules.definitions.items()},
         {_id(language, name): each for name, each in rules.members.items()},
         frozenset(_ids(language, rules.names | rules.types)),
+        frozenset(kind for kind, handler in handlers.items() if handler is Walk.leaf),
         fields,
         otherwise,
     )

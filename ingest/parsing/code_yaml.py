@@ -17,37 +17,60 @@ _LEVELS = 2
 
 def yaml_outline(text: str) -> CodeOutline:
     """The outline of a stream of documents."""
-    found = TextOutline("yaml")
-    levels: list[int] = []
-    literal = items = -1
-    comments: list[str] = []
+    reader = _Reader()
     lines = text.split("\n")
     for number, line in enumerate(lines, start=1):
+        reader.take(number, line)
+    reader.found.end_all(len(lines))
+    return reader.found.outline()
+
+
+class _Reader:
+    """Goes through the lines of one file.
+
+    `_levels` are the columns of the mappings that are open, `_items` that of the sequence around, `_literal` that of the key of
+    a block of text; -1 where there is none.
+    """
+
+    def __init__(self) -> None:
+        self.found = TextOutline("yaml")
+        self._levels: list[int] = []
+        self._comments: list[str] = []
+        self._literal = self._items = -1
+
+    def take(self, number: int, line: str) -> None:
+        """The next line."""
         stripped = line.strip()
         indent = len(line) - len(line.lstrip(" "))
-        if literal >= 0 and (not stripped or indent > literal):
-            continue
-        literal = -1
+        if self._literal >= 0 and (not stripped or indent > self._literal):
+            return
+        self._literal = -1
         if not stripped or stripped.startswith("#"):
-            comments = [*comments, stripped.lstrip("# ")] if stripped else []
-            continue
-        first, doc, comments = number - len(comments), "\n".join(comments), []
+            self._comments = [*self._comments, stripped.lstrip("# ")] if stripped else []
+            return
         if stripped in ("---", "..."):
-            found.end_all(number - 1)
-            levels, items = [], -1
-            continue
+            self.found.end_all(number - 1)
+            self._levels, self._items = [], -1
+        else:
+            self._mapped(number, line, stripped, indent)
+            self._literal = indent if _BLOCK.search(line) else -1
+        self._comments = []
+
+    def _mapped(self, number: int, line: str, stripped: str, indent: int) -> None:
+        """A line with a key of a mapping, or an item of a sequence, in which keys are none of ours."""
+        if stripped == "-" or stripped.startswith("- "):
+            self._items = indent if self._items < 0 else min(self._items, indent)
+        elif indent <= self._items:
+            self._items = -1
+        levels = self._levels
         while levels and indent < levels[-1]:
             levels.pop()
-        if stripped == "-" or stripped.startswith("- "):
-            items = indent if items < 0 else min(items, indent)
-        elif indent <= items:
-            items = -1
-        if items < 0 and (key := _KEY.match(line)):
-            if (not levels or indent > levels[-1]) and len(levels) < _LEVELS:
-                levels.append(indent)
-            if levels[-1] == indent:
-                name = key[2].strip("\"'")
-                found.begin(len(levels), SymbolKind.KEY, name, stripped, first, line=number, doc=doc)
-        literal = indent if _BLOCK.search(line) else -1
-    found.end_all(len(lines))
-    return found.outline()
+        key = _KEY.match(line) if self._items < 0 else None
+        if key is None:
+            return
+        if (not levels or indent > levels[-1]) and len(levels) < _LEVELS:
+            levels.append(indent)
+        if levels[-1] == indent:
+            first, doc = number - len(self._comments), "\n".join(self._comments)
+            name = key[2].strip("\"'")
+            self.found.begin(len(levels), SymbolKind.KEY, name, stripped, first, line=number, doc=doc)

@@ -57,6 +57,8 @@ def identify(path: Path, name: str) -> Identified:
     if not head:
         raise EmptyFile(name=name)
     media_type = _binary_media_type(path, name, head)
+    if media_type == media_types.PDF and _only_names_pdf(head, extension):
+        media_type = ""
     if media_type:
         return Identified(media_type, extension)
     charset = detect_charset(head)
@@ -72,10 +74,11 @@ def is_source_code(content: bytes, name: str) -> bool:
     """Whether a file of a repository is program text or configuration: whatever `identify` takes for source code, and pages and
     data, which elsewhere are documents."""
     head = content[:SAMPLE_BYTES]
-    if not head or head.startswith((*_CONTAINER_HEADS, *_DRM_HEADS)) or _signature(head):
+    extension = extension_of(name)
+    signature = "" if _only_names_pdf(head, extension) else _signature(head)
+    if not head or head.startswith((*_CONTAINER_HEADS, *_DRM_HEADS)) or signature:
         return False
     charset = detect_charset(head)
-    extension = extension_of(name)
     if charset is None or mail_media_type(head, extension, is_text=True):
         return False
     kind = _text_media_type(head[:65536].decode(charset, errors="replace").lstrip("\ufeff"), extension, name)
@@ -110,6 +113,13 @@ def _signature(head: bytes) -> str:
                 continue
             return media_type
     return media_types.TAR if is_tar(head) else ""
+
+
+def _only_names_pdf(head: bytes, extension: str) -> bool:
+    """Whether a text of program code has `%PDF-` somewhere, as this file does, and does not begin with it."""
+    return (
+        extension in media_types.CODE_EXTENSIONS and not head.startswith(b"%PDF-") and detect_charset(head) is not None
+    )
 
 
 def _text_media_type(text: str, extension: str, name: str) -> str:

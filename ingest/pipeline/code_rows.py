@@ -95,8 +95,8 @@ class Frame:
     """What is the same for all files of one call.
 
     Attributes:
-        job_id: under which versions are in work: no job of the queue has it, so that what is left of a dead process is taken
-            up in the ordinary way if this lane does not come back.
+        job_id: under which versions are in work: that of the repository's job, which the queue knows to be alive; what is left of
+            a job that died is taken up by the next one, or in the ordinary way.
         privacy_key: see `rag.access.personal_data.scanning.scan_key`.
     """
 
@@ -109,7 +109,11 @@ class Frame:
     @property
     def job_id(self) -> str:
         """See above."""
-        return f"code-{self.repository.id}"
+        return self.repository.job_id or f"code-{self.repository.id}"
+
+    def is_ours(self, version: DocumentVersion) -> bool:
+        """Whether a version in work waits for a job, or is that of this repository's job, now or before."""
+        return version.job_id in ("", self.job_id) or version.job_id.startswith(f"repository-{self.repository.id}-")
 
 
 @dataclass(frozen=True, slots=True)
@@ -240,12 +244,11 @@ def _version_of(frame: Frame, found: Known, draft: Drafted, newest: int) -> Writ
     latest, content_hash = found.latest, draft.blob.content_hash
     number = newest + 1
     if latest is not None and latest.content_hash == content_hash and found.document.deleted_at is None:
-        mine = latest.job_id in ("", frame.job_id)
-        if latest.state == VersionState.ACTIVE or (latest.state in UNFINISHED and not mine):
+        if latest.state == VersionState.ACTIVE or (latest.state in UNFINISHED and not frame.is_ours(latest)):
             return None
         if latest.state in (*UNFINISHED, *RETRYABLE):
             number = latest.number
-    elif latest is not None and latest.state in UNFINISHED and latest.job_id == frame.job_id:
+    elif latest is not None and latest.state in UNFINISHED and latest.job_id and frame.is_ours(latest):
         latest.state, latest.finished_at = VersionState.CANCELLED, utc_now()  # what it left is cleaned up by upkeep
     identity = version_id(draft.document_id, number, content_hash)
     if not isinstance(draft.cut, CutFile):

@@ -26,8 +26,10 @@ from rag.domain.personal_data import PrivacyPolicy
 
 _DETAIL_CHARACTERS = 4000
 _WARM_UP = (
-    b'"""Warm-up."""\n\n\nclass Payment:\n    def approve(self, amount: int) -> bool:\n        return amount < 10\n'
-)
+    '"""Warm-up, 준비."""\n\n\nclass Payment:\n    def approve(self, amount: int) -> bool:\n        # 한도를 본다\n'
+    "        return amount < 10\n"
+).encode()
+"""With Hangul: the Korean analyser takes two seconds to load, which every child with a Korean comment would take anew."""
 
 
 @dataclass

@@ -1,4 +1,8 @@
-"""What of a repository a specification speaks of: searched for piece by piece, under a permit."""
+"""What of a repository a specification speaks of: searched for piece by piece, under a permit.
+
+Of collections whose code is read by its syntax, files are packed (`rag.retrieval.code_pack`): whole, or trimmed at the borders of
+definitions; beside them stand the passages of everything else.
+"""
 
 from __future__ import annotations
 
@@ -10,10 +14,13 @@ from dataclasses import asdict
 from uuid import UUID
 
 from ingest.pipeline.steps import Interrupted
+from rag.domain.anchor import LineAnchor
 from rag.domain.principal import Permit
 from rag.generation.program_prompt import Excerpt
+from rag.retrieval.code_pack import CodePacker, PackedFile
 from rag.retrieval.service import Retriever
 from rag.retrieval.understanding import QuestionContext
+from rag.store import code_query
 
 _QUESTIONS = 24
 """Searches for one specification."""
@@ -22,6 +29,8 @@ _FOUND = 20
 """Passages per search."""
 _RANKS = 60
 """Constant of reciprocal rank fusion (Cormack, Clarke and Büttcher 2009)."""
+_MOST_PACKED = 200_000
+"""Tokens of files that are chosen, however much a model takes."""
 _HEADING = re.compile(r"\n(?=#{1,6} )|\n\s*\n")
 
 
@@ -52,6 +61,28 @@ def excerpts_for(retriever: Retriever, permit: Permit, spec: str, stopping: thre
         Excerpt(**{**asdict(excerpts[identity]), "rank": rank})
         for rank, identity in enumerate(_distinct(ranked, excerpts), 1)
     ]
+
+
+def context_for(
+    packer: CodePacker, retriever: Retriever, permit: Permit, spec: str, room: int, stopping: threading.Event
+) -> list[Excerpt]:
+    """The files that a pack would hold for the specification in `room` tokens, and passages of all others, by turns."""
+    passages = excerpts_for(retriever, permit, spec, stopping)
+    with packer.database.read() as session:
+        code = permit.narrowed(code_query.collections_with_symbols(session, permit))
+    if not code.collections:
+        return passages
+    files = [_packed(item) for item in packer.chosen(code, spec, min(room, _MOST_PACKED))]
+    whole = {item.document for item in files}
+    others = [item for item in passages if item.document not in whole]
+    ranked = sorted([*enumerate(files), *enumerate(others)], key=lambda item: item[0])
+    return [Excerpt(**{**asdict(item), "rank": rank}) for rank, (_, item) in enumerate(ranked, 1)]
+
+
+def _packed(item: PackedFile) -> Excerpt:
+    """A file of a pack as one excerpt."""
+    place = LineAnchor(1, item.lines).label("en")
+    return Excerpt(item.collection, item.file.key, place, 0, 0, item.folded.text, str(item.file.document_id))
 
 
 def questions_of(spec: str) -> list[str]:

@@ -20,7 +20,7 @@ from uuid import UUID
 from anyio.to_thread import run_sync
 
 from ingest.pipeline.fault_points import reached
-from ingest.pipeline.program_context import excerpts_for
+from ingest.pipeline.program_context import context_for
 from ingest.pipeline.program_writing import Written, written_by
 from ingest.pipeline.steps import Interrupted
 from rag.access.identities import Identities
@@ -45,6 +45,8 @@ from rag.generation.program_prompt import (
 )
 from rag.generation.registry import Generation
 from rag.generation.routing import Choice, Job
+from rag.retrieval.code_pack import CodePacker
+from rag.retrieval.repository_map import RepositoryMaps
 from rag.retrieval.service import Retriever
 from rag.store import program as programs_table
 from rag.store.program import Program, ProgramFile, ProgramStage
@@ -127,7 +129,9 @@ class ProgramWriter:
         row = self._enter(program_id, ProgramStage.SELECT)
         # Whoever may read the documents reads the program: what is hidden from some of them is no part of it.
         permit = self._permit(row).masked()
-        excerpts = excerpts_for(self.retriever, permit, self._text(program_id, SPEC), self.stopping)
+        packer = CodePacker(self.database, RepositoryMaps(self.database, self.retriever))
+        spec = self._text(program_id, SPEC)
+        excerpts = context_for(packer, self.retriever, permit, spec, self._room(row), self.stopping)
         with self.database.read() as session:
             paths = programs_table.paths_permitted(session, permit, _PATHS + 1)
             listed = paths[:_PATHS]
@@ -145,6 +149,15 @@ class ProgramWriter:
                 session, program_id, paths_listed=min(len(paths), _PATHS), paths_cut=len(paths) > _PATHS
             )
         reached("program.select.end", program_id)
+
+    def _room(self, row: Program) -> int:
+        """Tokens of what is chosen of the repository: all that the model takes that is going to write. What does not fit beside
+        its answer is listed as left out."""
+        try:
+            engine = self.choice(Language(row.language), row.model, row.thinking).engine
+        except SeogoError:  # said when it is time to write
+            return _LEAST_ANSWER
+        return engine.context_tokens
 
     def write(self, program_id: UUID) -> None:
         """Let the model write; its answer is kept as it is."""

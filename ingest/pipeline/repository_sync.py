@@ -20,7 +20,9 @@ from uuid import UUID
 from sqlalchemy.orm import Session
 
 from ingest.connectors.git_selection import Seen, select
-from ingest.connectors.repository_options import RepositoryOptions
+from ingest.connectors.history_commits import COMMITS
+from ingest.connectors.history_store import KeptHistory, kept_history, refresh, rule_of
+from ingest.connectors.repository_options import HISTORY, RepositoryOptions
 from ingest.pipeline.code_filling import waiting_versions
 from ingest.pipeline.code_lane import CodeLane, Taken
 from ingest.pipeline.code_rows import FileTask
@@ -30,7 +32,7 @@ from ingest.pipeline.repository_removal import hide_many
 from ingest.pipeline.steps import Interrupted, Pipeline
 from rag.access import rules
 from rag.domain.document import document_id
-from rag.domain.errors import RefNotFound
+from rag.domain.errors import RefNotFound, SeogoError
 from rag.domain.messages import SKIPPED
 from rag.mirrors.fetching import fetch, keep, remote_of
 from rag.mirrors.mirror import Mirror, TreeEntry, mirror_at
@@ -50,6 +52,8 @@ _RULED_TOGETHER = 100
 """Documents that get their rule in one transaction: others wait to write meanwhile."""
 _TELL_EVERY_S = 0.5
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 60, 21_600
+HISTORY_NOT_READ = "history_not_read"
+"""Note: the documents of the history are those of an earlier look."""
 HISTORY_REWRITTEN = "history_rewritten"
 """Note: the commit is no successor of the one before, as after a forced push. What is indexed is that of the new one."""
 EMPTY, NO_FILES = "empty_repository", "no_files"
@@ -132,10 +136,14 @@ class RepositorySync:
     def _rule(self, repository_id: UUID, before: RepositoryOptions, now: RepositoryOptions) -> None:
         with self.pipeline.database.read() as session:
             known = work.known_files(session, repository_id)
+        if before.path_rules != now.path_rules:
+            self._withdraw_messages(repository_id, known)
         wanted = [
             (item.document_id, now.rule_of(path))
             for path, item in known.items()
-            if item.document_id is not None and before.rule_of(path) != now.rule_of(path)
+            if item.document_id is not None
+            and not path.startswith(COMMITS)
+            and before.rule_of(path) != now.rule_of(path)
         ]
         for start in range(0, len(wanted), _RULED_TOGETHER):
             with self.pipeline.database.write() as session:
@@ -146,6 +154,22 @@ class RepositorySync:
                         moved += rules.set_by_repository(session, row, given)
             if moved:
                 self.relabel(moved)
+
+    def _withdraw_messages(self, repository_id: UUID, known: Mapping[str, KnownFile]) -> None:
+        """Delete the documents of commits: who may read which message is known once they are written anew, by the next look."""
+        found = {
+            path: item.document_id for path, item in known.items() if path.startswith(COMMITS) and item.document_id
+        }
+        if not found:
+            return
+        with self.pipeline.database.write() as session:
+            row = work.locked(session, repository_id)
+            if row is None:
+                return
+            hidden = hide_many(session, list(found.values()), _actor(row), DeletionReason.SOURCE)
+            forget_files(session, repository_id, found)
+        if hidden:
+            self.purge(hidden)
 
     def fetch(self, job: SyncJob) -> str:
         """Bring the mirror to the state of the remote; returns the commit to index, empty while there is none.
@@ -159,10 +183,42 @@ class RepositorySync:
         self._fetch(row, mirror)
         reached("repository.fetched", job.job_id)
         commit = self._resolved(row, mirror)
+        read = self._read_history(row, mirror, commit)
         with self.pipeline.database.write() as session:
             row = self._own(session, job)
             row.head, row.fetched_at = commit, utc_now()
+            if not read or row.note == HISTORY_NOT_READ:
+                row.note = "" if read else HISTORY_NOT_READ
         return commit
+
+    def _read_history(self, row: Repository, mirror: Mirror, commit: str) -> bool:
+        """Whether messages, issues and requests are up to date; the files are indexed also where they can't be read."""
+        options = RepositoryOptions.of(row.applied or row.options)
+        if not commit or not options.history.wanted:
+            return True
+        try:
+            refresh(mirror, commit, remote_of(self.settings, row.url, row.credential), options, self.settings)
+        except SeogoError as error:
+            log.warning("repository %s: its history could not be read (%s)", row.name, error.code)
+            return False
+        return True
+
+    def _history(self, row: Repository, options: RepositoryOptions, mirror: Mirror, commit: str) -> KeptHistory | None:
+        """The history in the mirror, read anew where this machine has none; None where none is wanted.
+
+        Raises:
+            SeogoError: it can't be read, and what is in the index must not be taken for gone.
+        """
+        if not options.history.wanted:
+            return None
+        found = kept_history(mirror)
+        if found is None:
+            remote = remote_of(self.settings, row.url, row.credential)
+            with self.pipeline.database.read() as session:
+                some = any(path.startswith(f"{HISTORY}/") for path in work.known_files(session, row.id))
+            if some:
+                return refresh(mirror, commit, remote, options, self.settings)
+        return found
 
     def _fetch(self, row: Repository, mirror: Mirror) -> None:
         remote = remote_of(self.settings, row.url, row.credential, name=row.name)
@@ -183,7 +239,8 @@ class RepositorySync:
         """
         with self.pipeline.database.read() as session:
             row = self._own(session, job, lock=False)
-        if not seen and commit == row.commit and row.options == row.applied and not row.error_code:
+        wanted = RepositoryOptions.of(row.options).history.wanted
+        if not seen and commit == row.commit and row.options == row.applied and not row.error_code and not wanted:
             return -1
         found = self._planned(row, job, commit, same)
         if found.left:
@@ -207,8 +264,11 @@ class RepositorySync:
             known = work.known_files(session, row.id)
         if commit:
             before = {path: _seen(item) for path, item in known.items()} if same else None
-            selected = select(self._ready(row, commit), commit, options, self.settings, seen=before)
-            taken, skipped = selected.taken, selected.skipped
+            mirror = self._ready(row, commit)
+            selected = select(mirror, commit, options, self.settings, seen=before)
+            history = self._history(row, options, mirror, commit)
+            taken = [*selected.taken, *(() if history is None else history.files)]
+            skipped = selected.skipped
         plan = planned(row.name, taken, skipped, known, frozenset(SKIPPED))
         made = _Work(commit, plan, known, list(plan.take), plan.kept)
         with self._guard:
@@ -224,8 +284,12 @@ class RepositorySync:
         ours = self._claimed(job, row, found, batch)
         reached("repository.claimed", job.job_id)
         options = RepositoryOptions.of(row.applied or row.options)
-        tasks = [FileTask(entry.path, entry.blob, entry.size, options.rule_of(entry.path)) for entry, _ in ours]
-        taken = self.lane.take(row, self._ready(row, commit), commit, tasks, self._teller(job, found.done))
+        mirror = self._ready(row, commit)
+        history = kept_history(mirror) if options.history.wanted else None
+        tasks = [
+            FileTask(entry.path, entry.blob, entry.size, rule_of(options, history, entry.path)) for entry, _ in ours
+        ]
+        taken = self.lane.take(row, mirror, commit, tasks, self._teller(job, found.done))
         reached("repository.taken", job.job_id)
         self._note(job, found, [entry for entry, _ in ours], taken)
         reached("repository.noted", job.job_id)
@@ -320,7 +384,7 @@ class RepositorySync:
             return NO_FILES
         if row.commit and row.commit != commit and not self._mirror(row).is_ancestor(row.commit, commit):
             return HISTORY_REWRITTEN
-        return ""
+        return HISTORY_NOT_READ if row.note == HISTORY_NOT_READ else ""
 
     def fail(self, job: SyncJob, code: str, params: Mapping[str, Any], seen: str) -> None:
         """Record why a try failed, and give the repository back. What is indexed stays; the next try is after a pause."""

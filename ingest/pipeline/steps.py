@@ -52,7 +52,7 @@ from rag.index.base import IndexPoint, PointTags, VectorIndex
 from rag.index.in_step import IndexWriter
 from rag.retrieval.spaces import LiveSpace
 from rag.store import chunk as chunks_table
-from rag.store import family, queue, review
+from rag.store import code_symbol, family, queue, review
 from rag.store import lifecycle as versions_lifecycle
 from rag.store import version as versions_table
 from rag.store.document import Document
@@ -310,6 +310,8 @@ class Pipeline:
             # The document before its version, as an upload of it does: chunks hold their version, and could wait crosswise.
             session.get_one(Document, version.document_id, with_for_update=True)
             chunks_table.replace_chunks(session, version.id, chunks, examined.found)
+            if parsed.outline is not None:
+                code_symbol.put_outlines(session, [(version.id, version.collection_id, parsed.outline)])
             row = session.get_one(DocumentVersion, version.id)
             row.chunk_count = len(chunks)
             note_metadata(session, row, parsed)

@@ -19,6 +19,7 @@ from rag.answering.contract_problems import Problem, ProblemKind
 from rag.domain.errors import SeogoError
 from rag.domain.fact_reading import facts_of
 from rag.domain.facts import Fact, FactKind, holds
+from rag.domain.language import Language
 from rag.reranking.base import Reranker
 from rag.text.analysis import Analyzer
 from rag.text.question import QuestionReader
@@ -127,6 +128,9 @@ def judge(claim: Claim, found: Sequence[Alignment], units: Sequence[Unit], check
         units: all of the cited passages, in which a value may belong to another subject.
     """
     quotes = [unit for item in found for unit in item.units]
+    said = [
+        unit for unit in quotes if unit.language is not Language.CODE
+    ]  # `not` in code denies nothing that is said of it
     texts = [unit.whole for unit in quotes]
     weights = weights_for(claim, units)
     words = share_held(claim, quotes, weights)
@@ -137,7 +141,7 @@ def judge(claim: Claim, found: Sequence[Alignment], units: Sequence[Unit], check
         _problem(ProblemKind.OTHER_SUBJECT, _of_other_subjects(claim, units, checker)),
         _problem(ProblemKind.NAMES, missing_names(claim.text, [f"{unit.whole}\n{unit.around}" for unit in units])),
         _problem(
-            ProblemKind.NEGATION, turned(claim.text, [(unit.lead, unit.text) for unit in quotes], checker.points_of)
+            ProblemKind.NEGATION, turned(claim.text, [(unit.lead, unit.text) for unit in said], checker.points_of)
         ),
         _problem(ProblemKind.LIMITS, turned_limits(claim.text, texts)),
         _unheld(claim, quotes, weights, words, checker),

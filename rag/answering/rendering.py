@@ -60,7 +60,7 @@ def _body(sentence: Sentence, marks: str) -> str:
     quoted = sentence.support is Support.VERBATIM  # what a model writes about code is prose, with fences of its own
     if quoted and any(item.passage.chunk.language is Language.CODE for item in sentence.citations):
         placed = all(item.passage.source.commit for item in sentence.citations)
-        blocks = [f"{_inline(item.place)}\n{_fenced(item.quote)}" for item in sentence.citations] if placed else ()
+        blocks = [f"{inline_code(item.place)}\n{_fenced(item.quote)}" for item in sentence.citations] if placed else ()
         return "\n".join((*(blocks or (_fenced(sentence.text),)), marks)).rstrip()
     text = inert(sentence.text)
     return f"{ruled(text)}{_apart(text)}{marks}".rstrip()
@@ -88,7 +88,7 @@ def _fenced(code: str) -> str:
     return f"{fence}\n{code}\n{fence}"
 
 
-def _inline(text: str) -> str:
+def inline_code(text: str) -> str:
     """Code in one line; a backtick in it, which a path may have, would end it."""
     return f"`{' '.join(visible(text).split()).replace('`', ' ')}`"
 

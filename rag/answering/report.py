@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator, Iterator, Sequence
 from contextlib import aclosing
 from dataclasses import replace
 
-from rag.answering.rendering import ruled
+from rag.answering.rendering import inline_code, ruled
 from rag.domain.answer import PARAGRAPH, Note, Sentence, Support
 from rag.domain.language import Language
 from rag.domain.messages import UiLanguage
@@ -69,7 +69,7 @@ def source_notes(sentences: Sequence[Sentence], language: Language) -> Iterator[
     for citation in (item for sentence in sentences for item in sentence.citations):
         source = citation.passage.source
         parts = (source.title or source.source_key, citation.provision, citation.anchor.label(shown))
-        place = inert(citation.place if citation.spot else ", ".join(part for part in parts if part))
+        place = inline_code(citation.place) if citation.spot else inert(", ".join(part for part in parts if part))
         known = places.setdefault(citation.number, [])
         if place not in known:
             known.append(place)

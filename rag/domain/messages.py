@@ -248,6 +248,10 @@ SKIPPED: dict[str, tuple[str, str]] = {
     "vendored": ("외부에서 가져온 코드입니다.", "Code that was copied in from others."),
     "generated": ("프로그램이 생성한 파일입니다.", "A file that a program generated."),
     "minified": ("사람이 읽을 수 없게 압축된 코드입니다.", "Code squeezed for machines, all on a few lines."),
+    "reserved": (
+        "`.history` 폴더는 저장소 이력 문서의 자리입니다.",
+        "The folder `.history` is the place of the documents of the repository's history.",
+    ),
     "lock_file": ("의존성 잠금 파일입니다.", "A lock file of a package manager."),
 }
 """Why a file of a repository is not in the index, in Korean and English, by the code in `RepositoryFile.reason`."""

@@ -202,7 +202,8 @@ class QuestionNote:
 
     Attributes:
         kind: `glossary`, `spelling`, `spacing`, `keyboard`, `number`, `date`, `provision`, `filter`, `history`, `variant`,
-            `hyde`, `code_term` and `translation` (what code was searched with for a Korean question); `model_failed` when the chat model gave nothing and the search went on without it.
+            `hyde`, `code_term` and `translation` (what code was searched with for a Korean question); `model_failed` when the
+            chat model gave nothing and the search went on without it.
         found: the words of the question that it comes from; empty when it comes from the whole question.
         added: what was searched also, or the condition that was put.
     """

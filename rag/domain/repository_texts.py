@@ -6,6 +6,10 @@ from rag.domain.errors import all_error_types
 from rag.domain.messages import SKIPPED, UiLanguage, message_for, skipped_for
 
 NOTES: dict[str, tuple[str, str]] = {
+    "history_not_read": (
+        "파일은 이 커밋과 같지만, 커밋 메시지·이슈·병합 요청을 이번에는 새로 읽지 못했습니다. 다음 동기화 때 다시 읽습니다.",
+        "The files are those of the commit; its messages, issues and requests could not be read. The next look tries again.",
+    ),
     "history_rewritten": (
         "이 커밋은 이전 커밋에서 이어지지 않습니다(강제 푸시 또는 다른 브랜치). 색인은 새 커밋과 같습니다.",
         "The commit does not continue the one before (a forced push, or another branch). The index equals the new one.",

@@ -34,6 +34,8 @@ _FIRST_SHARE = 0.35
 _QUANTITY_BONUS = 0.15
 _MIN_GAIN = 0.12
 """A further sentence must add this share of the question's weight, or come from the best passage next to the best one."""
+_OTHER_KIND_SHARE = 0.75
+"""Of the best quotation's score, what the best one of the other kind (code beside documents) needs to stand beside it."""
 _QUANTITY = re.compile(
     r"몇|얼마|언제|며칠|기간|기한|한도|금액|횟수|비율|how (?:many|much|long|often|old)|when\b"
     r"|what (?:time|date|percentage|port|version)|limit|maximum|minimum|timeout|default",
@@ -131,6 +133,11 @@ def _choose(candidates: Sequence[_Candidate], request: GenerationRequest, total:
     best = remaining.pop(0)
     chosen, covered = [best], set(best.covered)
     yield best
+    if request.max_sentences > 1 and (other := _of_other_kind(remaining, best, request)) is not None:
+        remaining.remove(other)
+        chosen.append(other)
+        covered |= other.covered
+        yield other
     while remaining and len(chosen) < request.max_sentences:
         remaining.sort(key=lambda item: -_gain(item, best, covered, request.weights, total))
         candidate = remaining.pop(0)
@@ -139,6 +146,17 @@ def _choose(candidates: Sequence[_Candidate], request: GenerationRequest, total:
         chosen.append(candidate)
         covered |= candidate.covered
         yield candidate
+
+
+def _of_other_kind(remaining: Sequence[_Candidate], best: _Candidate, request: GenerationRequest) -> _Candidate | None:
+    """What code does about something that a document rules, or the other way round: both are quoted, as they may disagree."""
+
+    def is_code(item: _Candidate) -> bool:
+        return request.passages[item.passage].chunk.language is Language.CODE
+
+    others = (item for item in remaining if is_code(item) is not is_code(best))
+    found = max(others, key=lambda item: (item.score, -item.passage), default=None)
+    return found if found is not None and found.score >= _OTHER_KIND_SHARE * best.score else None
 
 
 def _gain(item: _Candidate, best: _Candidate, covered: set[str], weights: Mapping[str, float], total: float) -> float:

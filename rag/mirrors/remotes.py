@@ -65,9 +65,18 @@ class Remote:
         opened: dict[str, str] = {"GIT_ALLOW_PROTOCOL": self.way}
         if self.way == "file":
             return opened
-        if self.credential is not None and not _allowed(self.host, self.credential.hosts, self.way):
-            raise RepositoryRefused(name=self.url, detail=f"the credential is not for the host {self.host}")
+        self.require_credential_for_host()
         return opened | (self._over_https() if self.way == "https" else self._over_ssh())
+
+    def require_credential_for_host(self, name: str = "") -> None:
+        """Refuse to go to a host with a credential that is for others.
+
+        Raises:
+            RepositoryRefused: it is.
+        """
+        if self.way == "file" or self.credential is None or _allowed(self.host, self.credential.hosts, self.way):
+            return
+        raise RepositoryRefused(name=name or self.url, detail=f"the credential is not for the host {self.host}")
 
     def _over_https(self) -> dict[str, str]:
         """The header is bound to the host: git sends it nowhere else, and follows no redirection."""
@@ -146,8 +155,7 @@ def remote_of(settings: RepositorySettings, url: str, credential: str = "", *, n
     if credential and found is None:
         raise RepositoryRefused(name=name or checked, detail=f"there is no credential {credential}")
     remote = Remote(checked, found, settings.ca_file)
-    if found is not None and remote.way != "file" and not _allowed(remote.host, found.hosts, remote.way):
-        raise RepositoryRefused(name=name or checked, detail=f"the credential is not for the host {remote.host}")
+    remote.require_credential_for_host(name)
     return remote
 
 

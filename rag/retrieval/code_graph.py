@@ -6,6 +6,7 @@ the task at hand speaks of is where the walk begins again.
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,8 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rag.domain.code import ReferenceRole
-from rag.store.code_query import FileRow, key_of
-from rag.text.code_paths import is_test_path, module_parts
+from rag.store.code_query import FileRow
+from rag.text.code_paths import import_parts, is_test_path, module_parts
 
 _DAMPING = 0.85
 _ROUNDS = 40
@@ -31,7 +32,13 @@ _WEIGHT_OF_LONG = 2.0
 _LONG = 8
 """Letters from which a name of several words hardly occurs by accident."""
 _IMPORT = ReferenceRole.IMPORT.value
-_NOTHING: tuple[frozenset[int], float] = (frozenset(), 0.0)
+_PARTS = 3
+"""Parts of a module that are compared at most."""
+_OF_IMPORT = 1.0
+_QUALIFIED = 0.5
+"""What `a.close()` counts against `close()`: it may be a method of anything."""
+_UNCONNECTED = 0.05
+"""What a use counts in a file that neither imports the one that defines the name nor lies beside it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,34 +94,71 @@ class CodeGraph:
 
 
 def graph_of(
-    files: Sequence[FileRow], definitions: Iterable[tuple[str, str]], uses: Iterable[tuple[str, str, str]]
+    files: Sequence[FileRow], definitions: Iterable[tuple[int, str]], uses: Iterable[tuple[int, str, str, str]]
 ) -> CodeGraph:
-    """The graph of these files; rows of other versions are passed over."""
-    place_of = {key_of(row.version_id): place for place, row in enumerate(files)}
+    """The graph of files.
+
+    Args:
+        definitions: place of a file among `files`, and a name that it defines.
+        uses: place of a file, and name, role and qualifier of a use in it.
+    """
     definers: dict[str, dict[int, None]] = defaultdict(dict)
-    for version, name in definitions:
-        place = place_of.get(version)
-        if place is not None:
-            definers[name][place] = None
-    stems: dict[str, list[int]] = defaultdict(list)
-    for place, row in enumerate(files):
-        stems[module_parts(row.source_key)[-1]].append(place)
-    edges: dict[tuple[int, int], float] = defaultdict(float)
+    for place, name in definitions:
+        definers[name][place] = None
+    clues, modules = _clues(definers), _Modules(files)
+    counted: dict[tuple[int, str], float] = defaultdict(float)
+    brought: set[tuple[int, int]] = set()
+    for source, name, role, qualifier in uses:
+        if role == _IMPORT:
+            brought.update((source, target) for target in modules.meant(qualifier, name))
+        elif name in clues:
+            counted[source, name] += _QUALIFIED if qualifier else 1.0
+    folders = [row.source_key.rpartition("/")[0] for row in files]
+    edges: dict[tuple[int, int], float] = dict.fromkeys(brought, _OF_IMPORT)
     used: dict[int, dict[str, float]] = defaultdict(dict)
-    clues, modules = _clues(definers), _clues(stems)
-    for version, name, role in uses:
-        source = place_of.get(version)
-        targets, weight = clues.get(name) or (modules.get(name) if role == _IMPORT else None) or _NOTHING
-        if source is None or source in targets:
+    for (source, name), times in counted.items():
+        targets, weight = clues[name]
+        if source in targets:
             continue
+        weight *= math.sqrt(times)
         for target in targets:
-            edges[source, target] += weight
-            known = used[target]
-            known[name] = known.get(name, 0.0) + weight
+            near = (source, target) in brought or folders[source] == folders[target]
+            share = weight if near else weight * _UNCONNECTED
+            edges[source, target] = edges.get((source, target), 0.0) + share
+            used[target][name] = used[target].get(name, 0.0) + share
     lower: dict[str, list[int]] = defaultdict(list)
     for name, places in definers.items():
         lower[name.lower()] += places
+    edges = {pair: weight for pair, weight in edges.items() if pair[0] != pair[1]}
     return CodeGraph(files, *_arrays(edges), used, lower)
+
+
+class _Modules:
+    """Which files an import means, by the ends of their paths."""
+
+    def __init__(self, files: Sequence[FileRow]) -> None:
+        self._ends: dict[tuple[str, ...], list[int]] = defaultdict(list)
+        for place, row in enumerate(files):
+            parts = module_parts(row.source_key)
+            for size in range(1, min(_PARTS, len(parts)) + 1):
+                self._ends[parts[-size:]].append(place)
+        self._known: dict[tuple[str, str], tuple[int, ...]] = {}
+
+    def meant(self, module: str, name: str) -> tuple[int, ...]:
+        """Places of the files; none where too many may be meant."""
+        key = (module, name)
+        if key not in self._known:
+            given = import_parts(module)
+            self._known[key] = self._at((*given, name)) or self._at(given)
+        return self._known[key]
+
+    def _at(self, parts: tuple[str, ...]) -> tuple[int, ...]:
+        """By as much of the end as any path has; a part that nothing else has is enough only where it is all that there is."""
+        for size in range(min(_PARTS, len(parts)), 0, -1):
+            if found := self._ends.get(parts[-size:]):
+                enough = size > 1 or len(parts) == 1
+                return tuple(found) if enough and len(found) <= _NAMESAKES else ()
+        return ()
 
 
 def _clues(definers: Mapping[str, Collection[int]]) -> dict[str, tuple[frozenset[int], float]]:
@@ -124,9 +168,9 @@ def _clues(definers: Mapping[str, Collection[int]]) -> dict[str, tuple[frozenset
 
 
 def _arrays(edges: Mapping[tuple[int, int], float]) -> tuple[Any, Any, Any]:
-    """Edges as arrays; several uses count less than as many times one."""
+    """Edges as arrays."""
     pairs = np.array(list(edges), dtype=np.int32).reshape(-1, 2)
-    weights = np.sqrt(np.fromiter(edges.values(), dtype=np.float64, count=len(edges)))
+    weights = np.fromiter(edges.values(), dtype=np.float64, count=len(edges))
     sources, targets = pairs[:, 0], pairs[:, 1]
     leaving = np.bincount(sources, weights) if len(edges) else np.zeros(0)
     return sources, targets, weights / leaving[sources] if len(edges) else weights

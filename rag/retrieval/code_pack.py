@@ -44,6 +44,7 @@ class PackedFile:
 
     Attributes:
         place: `payments/src/login.py@abc123def456`; the key alone outside of repositories.
+        collection: name of the one that it is in.
         lines: how many it has.
         folded: what of it stands in the pack; with nothing left out, all of it.
         tokens: of its part of the pack.
@@ -51,6 +52,7 @@ class PackedFile:
 
     file: RankedFile
     place: str
+    collection: str
     lines: int
     folded: Folded
     tokens: int
@@ -177,10 +179,12 @@ def _fitting(read: _Read, ranking: Ranking, room: int, count: Counter) -> Packed
     share = int(room * (_WHOLE_SHARE if asked_for else _TRIMMED_SHARE))
     for spans in _ways(read, ranking, asked_for):
         shown = folded(read.lines.lines, spans)
-        packed = PackedFile(read.file, _place(read.lines), max(read.lines.lines), shown, 0)
+        packed = PackedFile(
+            read.file, _place(read.lines), read.lines.source.collection_name, max(read.lines.lines), shown, 0
+        )
         tokens = count(_section(packed))
         if tokens <= share:
-            return PackedFile(packed.file, packed.place, packed.lines, shown, tokens)
+            return PackedFile(packed.file, packed.place, packed.collection, packed.lines, shown, tokens)
     return None
 
 

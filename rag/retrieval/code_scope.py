@@ -88,12 +88,14 @@ def scoped(session: Session, permit: Permit, scope: CodeScope) -> ScopedPermit:
     """The permit for what the scope means.
 
     Raises:
-        RepositoryNotFound: one of its repositories is neither a repository nor a collection of code that the permit covers.
+        RepositoryNotFound: one of its repositories is neither a repository nor a collection that the permit covers.
         PatternRefused: its glob is none.
     """
     code = permit.narrowed(code_query.code_collections(session, permit))
     rows = repository.of_permit(session, code)
-    roots, used = _roots(session, code, scope.repositories, rows)
+    named = collections_table.permitted(session, permit) if scope.repositories else ()
+    collections = {key: row.id for row in named for key in (row.name, str(row.id))}
+    roots, used = _roots(code, collections, scope.repositories, rows)
     language = scope.language.strip().lower()
     glob = scope.path.strip().removeprefix("./").lstrip("/")
     return ScopedPermit(
@@ -107,11 +109,11 @@ def scoped(session: Session, permit: Permit, scope: CodeScope) -> ScopedPermit:
 
 
 def _roots(
-    session: Session, permit: Permit, names: Sequence[str], rows: Sequence[Repository]
+    permit: Permit, collections: Mapping[str, UUID], names: Sequence[str], rows: Sequence[Repository]
 ) -> tuple[dict[UUID, tuple[str, ...]], list[Repository]]:
+    """Where what is named lies. A collection of documents has no code, so it adds nothing."""
     if not names:
         return dict.fromkeys(permit.collections, ("",)), list(rows)
-    collections = {row.name: row.id for row in collections_table.permitted(session, permit)}
     roots: dict[UUID, tuple[str, ...]] = {}
     used: list[Repository] = []
     for name in names:
@@ -120,7 +122,8 @@ def _roots(
         if not found:
             if key is None:
                 raise RepositoryNotFound(name=name)
-            roots[key] = ("",)
+            if key in permit.collections:
+                roots[key] = ("",)
             used += [row for row in rows if row.collection_id == key]
         for row in found:
             roots[row.collection_id] = (*roots.get(row.collection_id, ()), f"{row.name}/")

@@ -109,6 +109,8 @@ class CodeSearcher:
             within = scoped(session, permit, scope)
             narrowed = within.filtered(session)
             inside = _inside(session, within, symbol)
+        if not within.permit.collections:
+            return CodeMatches("words", ())
         wide = bool(symbol) or (within.narrow and narrowed is within.permit)
         context = QuestionContext(infer_filters=False)
         asked = min(_MOST, _SPARE * limit if wide else limit + 1)

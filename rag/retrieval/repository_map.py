@@ -209,7 +209,8 @@ class RepositoryMaps:
                 return known
         files = code_query.files(session, permit, within.prefixes)
         meant = [row for row in files if within.holds(row.collection_id, row.source_key)]
-        graph = graph_of(meant, code_query.every_definition(session, permit), code_query.every_use(session, permit))
+        definitions = code_query.every_definition(session, permit, meant)
+        graph = graph_of(meant, definitions, code_query.every_use(session, permit, meant))
         with self._lock:
             self._graphs[key] = graph
             while len(self._graphs) > _REMEMBERED:

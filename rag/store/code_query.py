@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, String, and_, cast, func, or_, select
+from sqlalchemy import ColumnElement, Select, String, and_, cast, func, or_, select, type_coerce
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from rag.domain.code import ReferenceRole
@@ -123,6 +123,14 @@ def code_collections(session: Session, permit: Permit) -> frozenset[UUID]:
         Collection.kind == _CODE,
     )
     return frozenset(session.scalars(query))
+
+
+def collections_with_symbols(session: Session, permit: Permit) -> frozenset[UUID]:
+    """The collections of code that the permit covers in which any definition is known."""
+    code = code_collections(session, permit)
+    return frozenset(
+        key for key in code if session.scalar(select(CodeSymbol.id).where(CodeSymbol.collection_id == key).limit(1))
+    )
 
 
 def answering(permit: Permit) -> list[ColumnElement[bool]]:
@@ -275,24 +283,31 @@ def references_in(
     return found
 
 
-def every_definition(session: Session, permit: Permit) -> Iterator[tuple[str, str]]:
-    """Version and name of every definition in the permit's collections: half a million of them have to be read at once, so the
-    caller keeps those of the versions that `files` gave it under the permit, by `key_of`."""
-    query = select(_plain(CodeSymbol.version_id), CodeSymbol.name)
-    for row in session.execute(query.where(CodeSymbol.collection_id.in_(permit.collections))):
-        yield row[0], row[1]
+def every_definition(session: Session, permit: Permit, files: Sequence[FileRow]) -> Iterator[tuple[int, str]]:
+    """Every definition in these files, which the caller has from a query under the permit: the file's place among them, and the
+    name. Half a million have to be read at once, so the rows are as small as they can be."""
+    place_of = _places(session, files)
+    query = select(_plain(session, CodeSymbol.version_id), CodeSymbol.name)
+    for version, name in session.execute(query.where(_inside_in_bulk(CodeSymbol, permit))):
+        place = place_of.get(version)
+        if place is not None:
+            yield place, name
 
 
-def every_use(session: Session, permit: Permit) -> Iterator[tuple[str, str, str]]:
-    """Version, name and role of every use in the permit's collections; the caller keeps what it may, as of definitions."""
-    query = select(_plain(CodeReference.version_id), CodeReference.name, CodeReference.role)
-    for row in session.execute(query.where(CodeReference.collection_id.in_(permit.collections))):
-        yield row[0], row[1], row[2]
-
-
-def key_of(version_id: UUID) -> str:
-    """A version as `every_definition` and `every_use` name it: a UUID object for each row would take longer than the query."""
-    return version_id.hex
+def every_use(session: Session, permit: Permit, files: Sequence[FileRow]) -> Iterator[tuple[int, str, str, str]]:
+    """Every use in these files of a name that is defined in the permit's collections, and every import: the file's place, name,
+    role and qualifier."""
+    place_of = _places(session, files)
+    defined = select(CodeSymbol.name_key).where(_inside(CodeSymbol, permit))
+    version = _plain(session, CodeReference.version_id)
+    query = select(version, CodeReference.name, CodeReference.role, CodeReference.qualifier).where(
+        _inside_in_bulk(CodeReference, permit),
+        or_(CodeReference.role == ReferenceRole.IMPORT, CodeReference.name_key.in_(defined)),
+    )
+    for key, name, role, qualifier in session.execute(query):
+        place = place_of.get(key)
+        if place is not None:
+            yield place, name, role, qualifier
 
 
 def chunk_places(session: Session, version_ids: Iterable[UUID]) -> dict[UUID, list[ChunkPlace]]:
@@ -334,6 +349,12 @@ def _inside(table: type[CodeSymbol | CodeReference], permit: Permit) -> ColumnEl
     return table.collection_id.in_(permit.collections)
 
 
+def _inside_in_bulk(table: type[CodeSymbol | CodeReference], permit: Permit) -> ColumnElement[bool]:
+    """The same for all rows of collections, past the index: most of the table is read, and in its own order that takes a third of
+    the time (337,000 rows of 4,500 files on SQLite: 0.32 s instead of 1.0 s)."""
+    return func.coalesce(table.collection_id, table.collection_id).in_(permit.collections)
+
+
 def _symbols(
     session: Session,
     permit: Permit,
@@ -362,9 +383,17 @@ def _joined(query: Select[Any], version_id: InstrumentedAttribute[UUID]) -> Sele
     )
 
 
-def _plain(column: InstrumentedAttribute[UUID]) -> ColumnElement[str]:
-    """A UUID as its 32 digits, whatever the engine stores."""
-    return func.replace(cast(column, String), "-", "", type_=String)
+def _places(session: Session, files: Sequence[FileRow]) -> dict[str, int]:
+    sqlite = session.get_bind().dialect.name == "sqlite"
+    keys = (row.version_id.hex if sqlite else str(row.version_id) for row in files)
+    return {key: place for place, key in enumerate(keys)}
+
+
+def _plain(session: Session, column: InstrumentedAttribute[UUID]) -> ColumnElement[str]:
+    """A UUID as the engine writes it: an object for each row would take longer than the query."""
+    if session.get_bind().dialect.name == "sqlite":
+        return type_coerce(column, String)
+    return cast(column, String)
 
 
 def _starting(session: Session, column: InstrumentedAttribute[str], beginning: str) -> ColumnElement[bool]:

@@ -1,7 +1,7 @@
 """Every snippet of the pages about clients, extracted from them and run as far as a client can run here.
 
 Configurations are read as their client reads them, and each address in them is called with the credential that stands beside it;
-commands and programs are executed.
+commands and programs are executed. What needs a service is for `make test-slow`; `make test` sees that the pages are whole.
 """
 
 from __future__ import annotations
@@ -142,6 +142,7 @@ def test_both_languages_have_the_same_snippets_and_their_links_lead_somewhere(na
             assert (PAGES / target).resolve().is_file(), target
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", CLIENTS)
 def test_every_address_on_a_page_is_one_of_the_service(live: Live, name: str) -> None:
     """Also those that stand in a table of fields, for clients that have no file to read."""
@@ -167,6 +168,7 @@ def test_every_address_on_a_page_is_one_of_the_service(live: Live, name: str) ->
             assert httpx.request(url=live.address + path, **DIRECT, **request).status_code == 401
 
 
+@pytest.mark.slow
 def test_vs_code_gets_tools_and_a_model(live: Live) -> None:
     tools, models = (json.loads(live.filled(item)) for item in blocks("vscode", "json"))
     [server] = tools["servers"].values()
@@ -183,6 +185,7 @@ def test_vs_code_gets_tools_and_a_model(live: Live) -> None:
         live.completes(model["url"], model["id"])
 
 
+@pytest.mark.slow
 def test_continue_gets_a_model_passages_and_tools(live: Live) -> None:
     [configuration] = (yaml.safe_load(live.filled(item)) for item in blocks("continue", "yaml"))
     [model], [context], [server] = (configuration[name] for name in ("models", "context", "mcpServers"))
@@ -195,6 +198,7 @@ def test_continue_gets_a_model_passages_and_tools(live: Live) -> None:
     live.speaks(server["url"], server["requestOptions"]["headers"])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "kind"), [("cline", "streamableHttp"), ("cursor", None)])
 def test_editors_get_tools(live: Live, name: str, kind: str | None) -> None:
     [configuration] = (json.loads(live.filled(item)) for item in blocks(name, "json"))
@@ -203,6 +207,7 @@ def test_editors_get_tools(live: Live, name: str, kind: str | None) -> None:
     live.speaks(server["url"], server["headers"])
 
 
+@pytest.mark.slow
 def test_open_webui_gets_models_and_tools_both_ways(live: Live) -> None:
     [variables] = blocks("open-webui", "dotenv")
     settings = dict(line.split("=", 1) for line in live.filled(variables).split())
@@ -218,6 +223,7 @@ def test_open_webui_gets_models_and_tools_both_ways(live: Live) -> None:
     live.speaks(protocol["url"], {"Authorization": f"Bearer {protocol['key']}"})
 
 
+@pytest.mark.slow
 def test_librechat_gets_a_model_and_tools_for_each_user(live: Live) -> None:
     [configuration] = (yaml.safe_load(live.filled(item)) for item in blocks("librechat", "yaml"))
     [endpoint] = configuration["endpoints"]["custom"]
@@ -232,6 +238,7 @@ def test_librechat_gets_a_model_and_tools_for_each_user(live: Live) -> None:
     live.speaks(server["url"], server["headers"])
 
 
+@pytest.mark.slow
 def test_chatbox_gets_a_model(live: Live) -> None:
     [provider] = (json.loads(live.filled(item)) for item in blocks("chatbox", "json"))
     settings = provider["settings"]
@@ -240,6 +247,7 @@ def test_chatbox_gets_a_model(live: Live) -> None:
         live.completes(settings["apiHost"] + settings["apiPath"], model["modelId"])
 
 
+@pytest.mark.slow
 def test_what_the_key_option_on_the_pages_is_for_works(live: Live) -> None:
     """Clients without annotations: sources as text, by the key alone."""
     made = httpx.post(
@@ -255,6 +263,7 @@ def test_what_the_key_option_on_the_pages_is_for_works(live: Live) -> None:
     assert "[1]" in said and f"{live.address}/api/v1/chunks/" in said
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["curl", "dify"])
 def test_commands_do_what_they_say(live: Live, name: str) -> None:
     shell, curl = shutil.which("bash"), shutil.which("curl")
@@ -271,6 +280,7 @@ def test_commands_do_what_they_say(live: Live, name: str) -> None:
     assert message["result"]["structuredContent"]["results"]
 
 
+@pytest.mark.slow
 def test_programs_with_the_openai_package_run(live: Live) -> None:
     program = "\n".join(live.filled(item) for item in blocks("openai-sdk", "python"))
     printed = live.run(sys.executable, "-c", program)

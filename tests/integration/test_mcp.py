@@ -37,6 +37,8 @@ LOGIN = (
 COMMIT = "abc123def4567890abc123def4567890abc12345"
 NAMES = ["search", "fetch", "search_code", "list_knowledge_bases", "ask"]
 DIRECT: Any = {"trust_env": False, "timeout": 60, "verify": PLAIN}
+BOTH = (pytest.param("legacy", marks=pytest.mark.slow), "auto")
+"""Of what needs an application of its own: the older era is for `make test-slow`."""
 LONG = "\n\n".join(f"# 제{number}장\n\n{'결재 절차를 정한다. ' * 60}{number}번째." for number in range(60))
 
 
@@ -303,7 +305,7 @@ class Slow:
             self.ended = True
 
 
-@pytest.mark.parametrize("mode", ERAS)
+@pytest.mark.parametrize("mode", BOTH)
 def test_an_answer_that_is_being_written_ends_with_the_key(world: World, mode: str) -> None:
     made = world.owner.post("/api/v1/keys", json={"name": "mid-answer", "scopes": ["read"]}).json()
     slow, services = Slow(), world.service.services
@@ -324,7 +326,7 @@ def test_an_answer_that_is_being_written_ends_with_the_key(world: World, mode: s
     assert slow.ended
 
 
-@pytest.mark.parametrize("mode", ERAS)
+@pytest.mark.parametrize("mode", BOTH)
 def test_who_hangs_up_ends_the_work(world: World, mode: str) -> None:
     slow, services = Slow(), world.service.services
     app = create_app(replace(services, rag=replace(services.rag, answerer=slow)))  # type: ignore[arg-type]
@@ -430,7 +432,7 @@ def test_a_refusal_at_the_door_is_on_the_trail(world: World) -> None:
     assert [(kind, surface) for kind, surface, _, _ in world.trail()[since:]] == [("refusal.denied", "mcp")]
 
 
-@pytest.mark.parametrize("mode", ERAS)
+@pytest.mark.parametrize("mode", BOTH)
 def test_a_call_counts_once_and_is_refused_when_the_rate_is_used_up(world: World, mode: str) -> None:
     services = world.service.services
     rates = RateSettings(key=AllowanceSettings(requests=6, concurrent=1))
@@ -457,7 +459,7 @@ def test_a_call_counts_once_and_is_refused_when_the_rate_is_used_up(world: World
         assert listing.status_code == 429 and int(listing.headers["retry-after"]) > 0
 
 
-@pytest.mark.parametrize("mode", ERAS)
+@pytest.mark.parametrize("mode", BOTH)
 def test_two_servers_behind_one_address_are_one(world: World, mode: str) -> None:
     async def talk(addresses: list[str]) -> InTurn:
         turns = InTurn(*addresses)

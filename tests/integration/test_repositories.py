@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import json
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import nullcontext
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
 from sqlalchemy import func, select
+from starlette.testclient import TestClient
+from typer.testing import CliRunner
 
+from api.cli import connection
+from api.cli.main import app
 from ingest.jobs.repositories import apart
 from ingest.pipeline import fault_points
 from rag.domain.principal import Scope
@@ -208,8 +215,6 @@ def test_what_can_not_be_fetched_ends_in_a_state_that_says_why_and_what_was_inde
 
 def _pause(repository: dict[str, Any]) -> float:
     """Seconds to the next look."""
-    from datetime import datetime
-
     return (datetime.fromisoformat(repository["due_at"]) - utc_now()).total_seconds()
 
 
@@ -532,3 +537,29 @@ def test_a_name_is_taken_once_in_a_collection_and_documents_are_no_place_for_cod
     plain = desk.caller.collection()
     wrong = desk.caller.post("/api/v1/repositories", json={"collection": plain, "url": str(source.folder)})
     assert (wrong.status_code, wrong.json()["code"]) == (422, "invalid_request")
+
+
+def test_the_commands_add_show_look_and_remove(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    source = desk.repository({"a.py": LOGIN, "big.bin": b"\x00\x01"})
+    client = TestClient(desk.running.http.app, headers=desk.caller.headers)
+    monkeypatch.setattr(connection, "connect", lambda options: nullcontext(client))
+
+    def seogo(*arguments: str, code: int = 0) -> str:
+        done = CliRunner().invoke(app, ["code", *arguments], env={"SEOGO_LANG": "en", "COLUMNS": "200"})
+        assert done.exit_code == code, done.output
+        return str(done.stdout)
+
+    name = f"new-{uuid4().hex[:8]}"
+    added = json.loads(seogo("add", str(source.folder), "-c", name, "--name", "cli", "--webhook", "--json"))
+    assert (added["state"], added["files"], added["collection"]) == ("ready", 1, name) and added["webhook_secret"]
+    table = seogo("repos")
+    assert "cli" in table and added["commit"][:12] in table
+    assert added["id"] in seogo("repo", "cli", "-c", name, "--json")
+    assert seogo("files", "cli").split() == ["a.py"]
+    assert seogo("files", "cli", "--skipped").startswith("big.bin")
+    source.folder.rename(source.folder.with_name(f"{source.folder.name}-away"))
+    assert "repository_not_read" in seogo("sync", "cli", code=1)
+    seogo("repo", "nobody", code=1)
+    receipt = json.loads(seogo("remove", added["id"]))
+    assert (receipt["kind"], receipt["documents"]) == ("repository", 1)
+    assert "cli" not in seogo("repos")

@@ -81,6 +81,18 @@ def test_a_signed_push_asks_for_a_look(place: tuple[Running, Path], hooked: dict
     assert not _wanted(service, hooked["id"])
 
 
+def test_an_issue_asks_for_a_look_where_issues_are_read(place: tuple[Running, Path], hooked: dict[str, Any]) -> None:
+    service = place[0]
+    headers = {"X-Gitlab-Token": hooked["secret"], "X-Gitlab-Event": "Issue Hook", "Content-Type": "application/json"}
+    assert service.http.post(hooked["path"], content=b"{}", headers=headers).json() == {"looked": False}
+    with service.services.rag.database.write() as session:
+        row = session.get_one(Repository, UUID(hooked["id"]))
+        row.options = {"history": {"api": "gitlab"}}
+    assert service.http.post(hooked["path"], content=b"{}", headers=headers).json() == {"looked": True}
+    assert _wanted(service, hooked["id"])
+    _forget_wish(service, hooked["id"])
+
+
 def test_what_is_not_signed_by_this_secret_is_refused_as_if_nothing_were_there(
     place: tuple[Running, Path], hooked: dict[str, Any]
 ) -> None:

@@ -56,6 +56,7 @@ ASKING = {
     "/v1/vector_stores/{store_id}/search", "/dify/retrieval", "/continue/context", "/v1/embeddings", "/v1/rerank",
     "/rerank", "/v1/score", "/score", "/api/v1/answers/{answer}/feedback",
     "/api/v1/widget-tokens",
+    "/api/v1/code/search", "/api/v1/code/map", "/api/v1/code/pack",
     "/tools/search", "/tools/fetch", "/tools/search_code", "/tools/list_knowledge_bases", "/tools/ask", "/mcp",
 }  # fmt: skip
 """Routes that a key which reads may use though they are sent by POST (see `UNSAFE_WITH_READ`)."""

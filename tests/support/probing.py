@@ -148,6 +148,13 @@ PROBED: dict[tuple[str, str, Fields], Slot] = {
     ("GET", "/api/v1/documents/{document_id}/access/explain", ("query", "subject")): Slot("account", "user:{}", filters=True),
     ("POST", f"{_COLLECTION}/documents/access", ("body", "filter", "document_ids", "[]")): Slot("document", filters=True),
     ("POST", "/continue/context", ("body", "options", "collections", "[]")): Slot("collection"),
+    **{
+        ("POST", f"/api/v1/code/{name}", ("body", where, "[]")): Slot("collection")
+        for name in ("search", "map", "pack")
+        for where in ("collections", "repositories")
+    },
+    ("GET", "/api/v1/code/symbols", ("query", "repositories")): Slot("collection"),
+    ("GET", "/api/v1/code/references", ("query", "repositories")): Slot("collection"),
     ("POST", "/tools/fetch", ("body", "id")): Slot("document"),
     ("POST", "/tools/search_code", ("body", "repo")): Slot("collection"),
 }  # fmt: skip
@@ -201,6 +208,8 @@ HARMLESS: dict[tuple[str, str, Fields], str] = {
     ("POST", "/api/v1/admin/spaces/{space_id}/switch", ("path", "space_id")): "of the installation; operators alone",
     ("POST", "/api/v1/admin/spaces/{space_id}/comparison", ("body", "collections")): "behind the operator's scope",
     ("POST", "/api/v1/admin/spaces/{space_id}/comparison", ("body", "collections", "[]")): "behind the operator's scope",
+    ("GET", "/api/v1/repositories/{repository_id}/commits/{commit}", ("path", "commit")): "of the repository before it",
+    ("GET", "/api/v1/repositories/{repository_id}/files/{path}", ("path", "path")): "a file of the repository before it",
 }  # fmt: skip
 """Fields that look like ids, and why no probe is needed."""
 
@@ -265,6 +274,7 @@ BODIES: dict[tuple[str, str], dict[str, Any]] = {
     ("POST", "/v1/vector_stores/{store_id}/files/{file_id}"): {"attributes": {"site": "mine"}},
     ("POST", "/v1/vector_stores/{store_id}"): {"name": "mine now"},
     ("POST", "/api/v1/answers/{answer}/feedback"): {"rating": "up"},
+    ("POST", "/api/v1/code/search"): {"query": "vault code"},
     ("POST", "/api/v1/repositories"): {
         "collection": "vault", "url": "https://git.vault.example/a.git", "name": "vault",
         "options": {"path_rules": [{"paths": "*", "access": {}}]},

@@ -17,6 +17,7 @@ from rag.domain.anchor import LineAnchor
 from rag.domain.document import Chunk, ElementKind, ParsedDocument
 from rag.domain.language import Language
 from tests.unit.chunking.documents import Limit, count_characters, count_words
+from tests.unit.parsing.code_samples import SAMPLES, Sample
 
 VERSION = UUID(int=7)
 PIECES = re.compile(r"[A-Za-z]+|[0-9]+|[^\sA-Za-z0-9]")
@@ -139,3 +140,66 @@ def test_chunks_keep_to_the_limit(limit: int) -> None:
     for chunk in chunked(SERVICE * 3, limit):
         [size] = count_pieces([chunk.search_text])
         assert size <= limit
+
+
+def test_a_line_over_the_limit_is_cut_and_its_parts_have_its_anchor() -> None:
+    source = "var a = 1;\n" + "b(1);" * 200 + "\nvar c = 2;\n"
+    chunks = chunked(source, 60, "a.js")
+    assert_covers(read_code(source.encode(), "a.js"), chunks)
+    parts = [chunk for chunk in chunks if chunk.anchor == LineAnchor(2, 2)]
+    assert len(parts) > 10
+    assert all(chunk.tokens <= 60 for chunk in parts)
+
+
+@pytest.mark.parametrize("name", ["page.vue", "list.jsp", "main.scala", "script.pl", "no_suffix"])
+def test_languages_without_rules_are_cut_at_lines(name: str) -> None:
+    source = "".join(f"object Part{n} {{\n  def go = {n}\n\n  def stop = {n}\n}}\n" for n in range(30))
+    chunks = chunked(source, 60, name)
+    assert_covers(read_code(source.encode(), name), chunks)
+    assert len(chunks) > 5
+    assert all(chunk.tokens <= 60 for chunk in chunks)
+
+
+@pytest.mark.parametrize("sample", SAMPLES, ids=[sample.name for sample in SAMPLES])
+def test_every_sample_is_covered_and_its_definitions_are_named(sample: Sample) -> None:
+    document = read_code(sample.source.encode(), sample.name)
+    assert document.outline is not None
+    chunks = chunked(sample.source, 40, sample.name)
+    assert_covers(document, chunks)
+    begun = {path for chunk in chunks if chunk.code for path in chunk.code.symbols}
+    assert begun == {symbol.path for symbol in document.outline.symbols}
+
+
+def test_long_signatures_leave_half_of_the_budget_to_the_text() -> None:
+    head = "class " + "Long" * 30 + "(" + ", ".join(f"Base{n}" for n in range(30)) + "):\n"
+    chunks = chunked(head + "".join(f"    def m{n}(self):\n        return {n} * {n}\n" for n in range(20)), 40)
+    for chunk in chunks:
+        [above] = count_pieces(["\n".join(chunk.heading_path)])
+        assert above <= 20
+        assert chunk.heading_path[:1] in ((), ("payments/src/a.py",))
+
+
+def test_korean_comments_of_cp949_files_are_in_the_chunks() -> None:
+    source = "# 한도 안에서 승인한다\ndef approve(amount):\n    return charge(amount)\n"
+    [chunk] = StructureChunker(Limit(100, count_pieces)).chunk(
+        read_code(source.encode("cp949"), "a.py"), VERSION, "a.py"
+    )
+    assert chunk.text == source.rstrip("\n")
+
+
+class Counting:
+    """Counts pieces, and how many characters it was asked about."""
+
+    def __init__(self) -> None:
+        self.characters = 0
+
+    def __call__(self, texts: Sequence[str]) -> list[int]:
+        self.characters += sum(map(len, texts))
+        return count_pieces(texts)
+
+
+def test_the_tokenizer_sees_about_all_characters_once() -> None:
+    source = "\n".join(SERVICE.replace("Payment", f"Payment{n}") for n in range(200))
+    counter = Counting()
+    chunked(source, 120, "a.py", counter)
+    assert counter.characters < 1.5 * len(source)

@@ -6,6 +6,7 @@ import pytest
 
 from ingest.parsing import bounds
 from ingest.parsing.bounds import ELEMENT_CHARACTERS, bounded
+from ingest.parsing.code import read_code
 from rag.domain.anchor import LineAnchor, ParagraphAnchor
 from rag.domain.document import Element, ElementKind, ParsedDocument
 from rag.domain.errors import ParseLimitExceeded
@@ -61,3 +62,9 @@ def test_too_much_is_refused(monkeypatch, name, resource):
     with pytest.raises(ParseLimitExceeded) as caught:
         bounded(document(*elements), "a.txt")
     assert caught.value.params["resource"] == resource
+
+
+def test_source_code_stays_whole_for_the_chunker_that_reads_its_syntax():
+    content = "".join(f"def f{n}():\n    return {n}\n\n\n" for n in range(1500)).encode()
+    parsed = read_code(content, "generated.py")
+    assert len(content) > ELEMENT_CHARACTERS and bounded(parsed, "generated.py") is parsed

@@ -80,6 +80,7 @@ def test_pdf_after_junk(media_type):
         ("a.md", "# Title\n", media_types.MARKDOWN),
         ("a.csv", "a,b\n1,2\n", media_types.CSV),
         ("a.py", "import os\n", media_types.SOURCE_CODE),
+        ("identify.py", '"""Readers accept junk before `%PDF-`."""\n', media_types.SOURCE_CODE),
         ("Dockerfile", "FROM scratch\n", media_types.SOURCE_CODE),
         ("src/.gitignore", "*.pyc\n", media_types.SOURCE_CODE),
         ("a.txt", "<!DOCTYPE html>\n<html><body>x</body></html>", media_types.HTML),

@@ -9,7 +9,7 @@ from rag.retrieval.code_folding import foldable, folded
 from rag.retrieval.code_graph import graph_of
 from rag.retrieval.code_pack import CodePacker
 from rag.retrieval.repository_map import RepositoryMaps
-from rag.store.code_query import FileRow, SymbolRow, key_of
+from rag.store.code_query import FileRow, SymbolRow
 from rag.store.session import Database
 from rag.text.token_estimate import estimated_tokens
 from tests.support.code_samples import PAYMENTS
@@ -81,11 +81,10 @@ def test_the_walk_follows_uses() -> None:
     rows = [
         FileRow(*(_uuid(number) for number in (number, 10, 20)), f"r/{name}.py") for number, name in enumerate("abc")
     ]
-    keys = [key_of(row.version_id) for row in rows]
     graph = graph_of(
         rows,
-        [(keys[2], "approve_payment"), (keys[0], "main"), (keys[1], "main")],
-        [(keys[0], "approve_payment", "call"), (keys[1], "approve_payment", "call"), ("0" * 32, "main", "call")],
+        [(2, "approve_payment"), (0, "main"), (1, "main")],
+        [(0, "approve_payment", "call", ""), (1, "approve_payment", "call", ""), (0, "main", "call", "")],
     )
     ranks = graph.ranks({})
     assert ranks[2] > ranks[0] and abs(ranks.sum() - 1.0) < 1e-6

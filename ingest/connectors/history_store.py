@@ -1,0 +1,124 @@
+"""Keeps the documents of a repository's history in its mirror, as a tree of git's own: what is not asked for again stays there.
+
+They are files like those of a commit from then on: the same hash while nothing changed, gone when they are gone, and read the
+same way. The ref lies outside of those that a fetch touches. A mirror that is made anew has none, so all is asked for again.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from ingest.connectors.history_commits import COMMITS
+from ingest.connectors.history_items import HistoryItem, moment
+from ingest.connectors.repository_history import commit_items, talk_items
+from ingest.connectors.repository_options import RepositoryOptions
+from rag.domain.access import GivenRule
+from rag.domain.errors import RefNotFound, RepositoryNotRead
+from rag.mirrors import git
+from rag.mirrors.fetching import Remote
+from rag.mirrors.mirror import Mirror, TreeEntry
+from rag.settings_repositories import RepositorySettings
+
+_REF = "refs/history/documents"
+_STATE = "state.json"
+
+
+@dataclass(frozen=True, slots=True)
+class KeptHistory:
+    """What is kept.
+
+    Attributes:
+        files: its documents, as files of a commit.
+        rules: who may read those that have a rule of their own.
+        state: what it was made of.
+    """
+
+    files: tuple[TreeEntry, ...] = ()
+    rules: Mapping[str, GivenRule] = field(default_factory=dict)
+    state: Mapping[str, Any] = field(default_factory=dict)
+
+
+def kept_history(mirror: Mirror) -> KeptHistory | None:
+    """The documents of the history in a mirror; None when nobody has asked for any."""
+    try:
+        tree = mirror.tree(mirror.resolve(_REF))
+    except RefNotFound:
+        return None
+    blobs = [entry.blob for entry in tree if entry.path == _STATE]
+    state: dict[str, Any] = next((json.loads(content) for _, content in mirror.read(blobs)), {})
+    rules = {path: GivenRule.from_json(given) for path, given in state.get("rules", {}).items()}
+    return KeptHistory(tuple(entry for entry in tree if entry.path != _STATE), rules, state)
+
+
+def refresh(
+    mirror: Mirror,
+    commit: str,
+    remote: Remote,
+    options: RepositoryOptions,
+    settings: RepositorySettings,
+) -> KeptHistory:
+    """Bring the kept history up to date: the messages up to `commit`, and what changed of issues and requests.
+
+    Raises:
+        SeogoError: see `repository_history`; what was kept stays as it was.
+    """
+    before = kept_history(mirror) or KeptHistory()
+    source = options.history.model_dump(mode="json", exclude={"commits"})
+    same = before.state.get("source") == source
+    old = {entry.path: entry for entry in before.files if same and not entry.path.startswith(COMMITS)}
+    since = moment(before.state.get("since")) if same else None
+    if not options.history.api:
+        old, since = {}, None  # an export is read as a whole: what it has no more is gone
+    items = {item.path: item for item in talk_items(remote, options, settings, mirror.name, since=since)}
+    newest = max((item.updated for item in items.values()), default=since)
+    items |= {item.path: item for item in commit_items(mirror, commit, options)}
+    state = {
+        "source": source,
+        "since": _later(newest, since),
+        "rules": {item.path: item.access.to_json() for item in items.values() if item.path.startswith(COMMITS) and item.access},
+    }  # fmt: skip
+    _write(mirror, {path: entry for path, entry in old.items() if path not in items}, items, state)
+    return kept_history(mirror) or KeptHistory()
+
+
+def rule_of(options: RepositoryOptions, kept: KeptHistory | None, path: str) -> GivenRule | None:
+    """Who may read a file of the repository or a document of its history; one of commits has the rule of what they touch."""
+    if not path.startswith(COMMITS):
+        return options.rule_of(path)
+    return None if kept is None else kept.rules.get(path)
+
+
+def _later(one: datetime | None, other: datetime | None) -> str | None:
+    found = [moment for moment in (one, other) if moment is not None]
+    return max(found).isoformat() if found else None
+
+
+def _write(
+    mirror: Mirror, old: Mapping[str, TreeEntry], items: Mapping[str, HistoryItem], state: Mapping[str, Any]
+) -> None:
+    """One commit without a parent, in one go: whoever reads meanwhile has the one before."""
+    with git.started(mirror.folder, "fast-import", "--quiet", "--force", reads=True) as process:
+        _, complaint = process.communicate(b"".join(_stream(old, items, state)))
+    if process.returncode != 0:
+        raise RepositoryNotRead(name=mirror.name, detail=git.said(complaint))
+
+
+def _stream(
+    old: Mapping[str, TreeEntry], items: Mapping[str, HistoryItem], state: Mapping[str, Any]
+) -> Iterator[bytes]:
+    """For `git fast-import`. The paths are made here, of numbers and months."""
+    yield f"commit {_REF}\ncommitter seogo <seogo@localhost> 0 +0000\ndata 0\n".encode()
+    for path, entry in old.items():
+        yield f"M 100644 {entry.blob} {path}\n".encode()
+    for path, item in items.items():
+        yield _file(path, item.text)
+    yield _file(_STATE, json.dumps(state, ensure_ascii=False, sort_keys=True))
+
+
+def _file(path: str, text: str) -> bytes:
+    content = text.encode("utf-8", "replace")
+    return f"M 100644 inline {path}\ndata {len(content)}\n".encode() + content + b"\n"

@@ -1,0 +1,164 @@
+"""Answers on code and on its history over HTTP: places that can be opened, and that only readers of the file can open."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+from sqlalchemy import select
+
+from rag.domain.access import AccessRule, user
+from rag.domain.principal import Scope
+from rag.mirrors.mirror import Mirror
+from rag.store import access_rule
+from rag.store.document import Document
+from rag.store.repository import Repository
+from rag.store.version import DocumentVersion
+from tests.support.running import Caller, Running
+from tests.support.tagged_repository import LOGIN_NEW, LOGIN_OLD, NEW, mirrored, working_tree
+
+RULES = "# 이체 한도 규정\n\n인터넷뱅킹의 1회 이체 한도는 5,000,000원으로 한다.\n"
+LIMITS = '"""이체 한도."""\n\n# 인터넷뱅킹의 1회 이체 한도\nTRANSFER_LIMIT = 3_000_000\n'
+QUESTION = "1.4와 1.5 사이에 로그인이 어떻게 바뀌었나요?"
+
+
+@dataclass
+class World:
+    owner: Caller
+    reader: Caller
+    repository: str
+    mirror: Mirror
+
+    def get(self, path: str, caller: Caller | None = None, **query: Any) -> Any:
+        return (caller or self.reader).get(f"/api/v1/repositories/{self.repository}/{path}", params=query)
+
+
+@pytest.fixture(scope="module")
+def world(service: Running, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    tenant = f"t-{uuid4().hex[:8]}"
+    owner = service.caller(Scope.ADMIN, tenant=tenant, language="ko")
+    reader = service.caller(Scope.READ, tenant=tenant, language="ko")
+    code = owner.collection(kind="code")
+    files = {f"payments/{path}": text for path, text in {**NEW, "src/limits.py": LIMITS}.items()}
+    documents = owner.ingest(code, {name: text.encode() for name, text in files.items()}, timeout_s=180)
+    rules = owner.collection()
+    owner.ingest(rules, {"이체한도.md": RULES.encode()}, timeout_s=180)
+    source = working_tree(tmp_path_factory.mktemp("source") / "payments")
+    rag = service.services.rag
+    identity = uuid4()
+    mirror = mirrored(rag.settings.mirror_folder(), identity, source, "payments")
+    head = mirror.resolve("v1.5")
+    with rag.database.write() as session:
+        ids = {UUID(item["id"]) for item in documents}
+        for row in session.scalars(select(DocumentVersion).where(DocumentVersion.document_id.in_(ids))):
+            row.commit = head
+        document = session.scalars(select(Document).where(Document.id.in_(ids))).first()
+        assert document is not None
+        where = {"tenant_id": document.tenant_id, "collection_id": document.collection_id}
+        session.add(
+            Repository(id=identity, name="payments", url=str(source), ref="v1.5", commit=head, head=head, **where)
+        )
+        salary = session.scalars(
+            select(Document).where(Document.source_key == "payments/hr/salary.py", Document.id.in_(ids))
+        )
+        access_rule.set_own_rule(session, salary.one(), AccessRule(allow=frozenset({user(uuid4())})))
+    yield World(owner, reader, str(identity), mirror)
+
+
+def test_changes_are_told_to_who_may_read_the_files(world: World) -> None:
+    found = world.get("changes", **{"from": "1.4", "to": "1.5"})
+    assert found.status_code == 200, found.text
+    body = found.json()
+    assert {item["path"]: (item["added"], item["removed"]) for item in body["files"]} == {
+        "src/login.py": (4, 4),
+        "src/report.py": (1, 1),
+    }
+    [login] = [item for item in body["files"] if item["path"] == "src/login.py"]
+    assert "\n-MAX_FAILURES = 5\n+MAX_FAILURES = 3\n" in login["patch"]
+    assert (body["before"]["name"], body["after"]["name"], body["more_files"]) == ("v1.4", "v1.5", False)
+    assert not any("임금" in item["message"] for item in body["commits"])
+    assert not any(item["patch"] for item in world.get("changes", **{"from": "1.4", "patches": "0"}).json()["files"])
+
+
+@pytest.mark.parametrize(
+    ("path", "query", "code"),
+    [
+        ("changes", {"from": "1.4", "to": "9.9"}, "ref_not_found"),
+        ("changes", {"from": "v1.4\0"}, "ref_not_found"),
+        ("files/hr/salary.py", {}, "document_not_found"),
+        ("files/src/none.py", {}, "document_not_found"),
+        ("files/src%00login.py", {}, "document_not_found"),
+        ("files/src/login.py", {"commit": "9.9"}, "ref_not_found"),
+        ("commits/main~1", {}, "ref_not_found"),
+    ],
+)
+def test_what_is_not_there_or_not_the_readers_is_not_found(
+    world: World, path: str, query: dict[str, str], code: str
+) -> None:
+    found = world.get(path, **query)
+    assert (found.status_code, found.json()["code"]) == (422 if code == "ref_not_found" else 404, code)
+
+
+def test_a_stranger_finds_no_repository(world: World, service: Running) -> None:
+    for path, query in (("changes", {"from": "1.4"}), ("files/src/login.py", {}), ("commits/v1.5", {})):
+        found = world.get(path, service.caller(Scope.ADMIN), **query)
+        assert (found.status_code, found.json()["code"]) == (404, "repository_not_found")
+
+
+def test_a_place_is_resolved_with_the_lines_around_it(world: World) -> None:
+    found = world.get("files/src/login.py", commit="v1.4", first=3, last=4, around=1).json()
+    lines = LOGIN_OLD.split("\n")
+    assert (found["first"], found["last"], found["marked"]) == (2, 5, [3, 4])
+    assert found["lines"] == lines[1:5]
+    assert found["place"] == f"payments/src/login.py:3-4@{world.mirror.resolve('v1.4')[:12]}"
+    assert world.get("files/src/login.py", first=500).status_code == 422
+
+
+def test_an_answer_about_changes_cites_what_can_be_opened(world: World) -> None:
+    answer = world.reader.post("/api/v1/answers", json={"question": QUESTION}).json()
+    assert answer["status"] == "answered", answer["abstention"]
+    citations = [item for sentence in answer["sentences"] for item in sentence["citations"]]
+    texts = {world.mirror.resolve("v1.4"): LOGIN_OLD, world.mirror.resolve("v1.5"): LOGIN_NEW}
+    opened = 0
+    for item in citations:
+        response = world.reader.get(item["url"].partition("testserver")[2])
+        assert response.status_code == 200, item["url"]
+        if item["path"] == "payments/src/login.py":
+            opened += 1
+            first, last = (int(number) for number in (item["lines"].split("-") * 2)[:2])
+            assert item["quote"] == "\n".join(texts[item["commit"]].split("\n")[first - 1 : last])
+            assert "\n".join(response.json()["lines"]) == item["quote"]
+            assert item["place"] == f"{item['path']}:{item['lines']}@{item['commit'][:12]}"
+            assert item["place"] in answer["text"]
+        else:
+            assert response.json()["message"].startswith(item["quote"])
+    assert opened >= 2
+    assert "RAISE" not in answer["text"] and "임금" not in answer["text"]
+
+
+def test_an_answer_about_changes_can_be_replayed(world: World) -> None:
+    answer = world.reader.post("/api/v1/answers", json={"question": QUESTION}).json()
+    replay = world.owner.get(f"/api/v1/answers/{answer['answer_id']}/replay")
+    assert replay.status_code == 200, replay.text
+    assert not [item for item in replay.json()["differences"] if item["cause"] in ("ranking", "wording")]
+
+
+def test_chat_clients_see_path_lines_and_commit(world: World) -> None:
+    body = {"model": "rag/all", "messages": [{"role": "user", "content": QUESTION}]}
+    message = world.reader.post("/v1/chat/completions", json=body).json()["choices"][0]["message"]
+    titles = [item["url_citation"]["title"] for item in message["annotations"]]
+    assert f"payments/src/login.py:7-9 ({world.mirror.resolve('v1.4')[:12]})" in titles
+
+
+def test_rules_and_code_are_cited_in_one_answer(world: World) -> None:
+    """The rule book says five million, the code three: both are shown, each with where it stands."""
+    answer = world.reader.post("/api/v1/answers", json={"question": "인터넷뱅킹 1회 이체 한도는 얼마인가요?"}).json()
+    assert answer["status"] == "answered", answer["abstention"]
+    cited = {item["source_key"]: item for sentence in answer["sentences"] for item in sentence["citations"]}
+    assert {"이체한도.md", "payments/src/limits.py"} <= cited.keys(), answer["text"]
+    assert "5,000,000원" in cited["이체한도.md"]["quote"] and cited["이체한도.md"]["place"] is None
+    assert "TRANSFER_LIMIT = 3_000_000" in cited["payments/src/limits.py"]["quote"]
+    assert cited["payments/src/limits.py"]["place"].startswith("payments/src/limits.py:")
