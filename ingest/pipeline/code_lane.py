@@ -184,7 +184,9 @@ class CodeLane:
         frame = Frame(repository, commit, policy, scan_key(policy, kind), self._pipeline.flag_from)
         return _Call(frame, collection, Screening(policy, kind), rules, len(files), progress)
 
-    def _cut_ahead(self, call: _Call, mirror: Mirror, files: Sequence[FileTask]) -> Generator[list[Drafted], None, None]:
+    def _cut_ahead(
+        self, call: _Call, mirror: Mirror, files: Sequence[FileTask]
+    ) -> Generator[list[Drafted], None, None]:
         """Files cut, in groups that are written together; the next ones are cut meanwhile."""
         in_work: deque[tuple[list[Drafted], Future[list[CutFile | SeogoError]]]] = deque()
         group: list[Drafted] = []
