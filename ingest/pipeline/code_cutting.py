@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -19,13 +19,13 @@ from ingest.chunking.structure import StructureChunker
 from ingest.parsing.bounds import MAX_CHARACTERS, bounded
 from ingest.parsing.code import read_code
 from ingest.parsing.seen import as_seen
+from ingest.pipeline.discretion import discreet
 from ingest.pipeline.suspicion import suspicion
 from rag.access.personal_data.scanning import detector_of, record_of, scan
-from rag.domain.anchor import LineAnchor
 from rag.domain.code import CodeOutline
 from rag.domain.document import Chunk, ParsedDocument
 from rag.domain.errors import EmptyFile, NoTextFound, ParseLimitExceeded
-from rag.domain.findings import IN_TEXT, ChunkFindings
+from rag.domain.findings import ChunkFindings
 from rag.domain.language import CollectionKind, Language
 from rag.domain.personal_data import PersonalDataRecord, PrivacyPolicy, policy_from_json
 from rag.domain.vectors import SparseVector
@@ -133,10 +133,7 @@ class Cutter:
             raise NoTextFound(name=name)
         found = scan(detector_of(screening.policy, screening.kind), chunks)
         record = record_of(found, screening.policy, None)
-        outline = document.outline
-        if record.hidden:
-            outline = outline and _discreet(outline, _hidden_lines(chunks, found, record))
-            chunks = [replace(chunk, code=chunk.code and chunk.code.without_prose()) for chunk in chunks]
+        chunks, outline = discreet(chunks, found, record, document.outline)
         return CutFile(
             media_type=document.media_type,
             parser=document.parser,
@@ -163,30 +160,6 @@ def shown(chunks: Sequence[Chunk], found: Sequence[ChunkFindings], record: Perso
     if not record.hidden:
         return chunks
     return [chunk.masked(one.only(record.hidden)) for chunk, one in zip(chunks, found, strict=True)]
-
-
-def _hidden_lines(
-    chunks: Sequence[Chunk], found: Sequence[ChunkFindings], record: PersonalDataRecord
-) -> frozenset[int]:
-    """Lines of the file on which something stands that readers are not to see."""
-    lines: set[int] = set()
-    for chunk, one in zip(chunks, found, strict=True):
-        for item in one.only(record.hidden).of(IN_TEXT):
-            anchor = chunk.anchor_of(item.start, item.end)
-            if isinstance(anchor, LineAnchor):
-                lines.update(range(anchor.first, anchor.last + 1))
-    return frozenset(lines)
-
-
-def _discreet(outline: CodeOutline, hidden: frozenset[int]) -> CodeOutline:
-    """The outline without the words of definitions on such lines: symbols are shown without their chunk being looked at."""
-    symbols = tuple(
-        replace(symbol, signature=symbol.name, doc="")
-        if any(symbol.first <= line <= symbol.last for line in hidden)
-        else symbol
-        for symbol in outline.symbols
-    )
-    return replace(outline, symbols=symbols)
 
 
 def recipe_of(cut: CutFile) -> str:

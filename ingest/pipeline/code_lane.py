@@ -13,8 +13,9 @@ import hashlib
 import logging
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 from uuid import UUID
@@ -166,10 +167,11 @@ class CodeLane:
             Interrupted: this process is about to end.
         """
         call = self._opened(repository, commit, files, progress)
-        for group in self._cut_ahead(call, mirror, files):
-            self._pipeline.pause()
-            self._write(call, group)
-            progress(len(call.taken), call.total)
+        with closing(self._cut_ahead(call, mirror, files)) as groups:
+            for group in groups:
+                self._pipeline.pause()
+                self._write(call, group)
+                progress(len(call.taken), call.total)
         return call.taken
 
     def _opened(self, repository: Repository, commit: str, files: Sequence[FileTask], progress: Progress) -> _Call:
@@ -182,7 +184,9 @@ class CodeLane:
         frame = Frame(repository, commit, policy, scan_key(policy, kind), self._pipeline.flag_from)
         return _Call(frame, collection, Screening(policy, kind), rules, len(files), progress)
 
-    def _cut_ahead(self, call: _Call, mirror: Mirror, files: Sequence[FileTask]) -> Iterator[list[Drafted]]:
+    def _cut_ahead(
+        self, call: _Call, mirror: Mirror, files: Sequence[FileTask]
+    ) -> Generator[list[Drafted], None, None]:
         """Files cut, in groups that are written together; the next ones are cut meanwhile."""
         in_work: deque[tuple[list[Drafted], Future[list[CutFile | SeogoError]]]] = deque()
         group: list[Drafted] = []

@@ -24,6 +24,7 @@ from ingest.parsing.sandbox import ParseSandbox
 from ingest.parsing.wire import decode_document, encode_document
 from ingest.pipeline import points as points_of
 from ingest.pipeline.children import ChildLimits, Expansion
+from ingest.pipeline.discretion import discreet
 from ingest.pipeline.fault_points import reached
 from ingest.pipeline.labels import settle_siblings, settle_written, tags_of, write_settled
 from ingest.pipeline.leftovers import remove_leftovers
@@ -304,14 +305,15 @@ class Pipeline:
         if not chunks and not self._holds_files(version):
             raise NoTextFound(name=version.filename)
         examined = examine(self.database, version, chunks)
+        chunks, outline = discreet(chunks, examined.found, examined.record, parsed.outline)
         suspect = suspicion(parsed, source_key)
         reached("chunk.cut", version.id)
         with self.database.write() as session:
             # The document before its version, as an upload of it does: chunks hold their version, and could wait crosswise.
             session.get_one(Document, version.document_id, with_for_update=True)
             chunks_table.replace_chunks(session, version.id, chunks, examined.found)
-            if parsed.outline is not None:
-                code_symbol.put_outlines(session, [(version.id, version.collection_id, parsed.outline)])
+            if outline is not None:
+                code_symbol.put_outlines(session, [(version.id, version.collection_id, outline)])
             row = session.get_one(DocumentVersion, version.id)
             row.chunk_count = len(chunks)
             note_metadata(session, row, parsed)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 from uuid import UUID
 
 from sqlalchemy import (
@@ -38,6 +38,9 @@ from rag.store.family import CHILD_MARK
 from rag.store.filtering import conditions
 from rag.store.version import DocumentVersion, VersionState, in_index
 
+if TYPE_CHECKING:
+    from sqlalchemy import Table
+
 _MAX_LABEL = 200
 _TOGETHER = 2000
 """Rows in one INSERT."""
@@ -71,6 +74,8 @@ class ChunkRow(Base):
     code: Mapped[dict[str, Any] | None]
 
 
+_TABLE = cast("Table", ChunkRow.__table__)
+"""Without the mapper, which takes as long as the database for rows that nobody reads again."""
 _PARENT = aliased(Document)
 _SOURCE_COLUMNS: tuple[ColumnElement[Any] | InstrumentedAttribute[Any], ...] = (
     Document.access_rule_id,
@@ -134,7 +139,7 @@ def insert_chunks(
     """Store the chunks of versions of which there are none, with what was found in each of them."""
     rows = [row for version in versions for row in _rows(*version)]
     for start in range(0, len(rows), _TOGETHER):
-        session.execute(insert(ChunkRow.__table__), rows[start : start + _TOGETHER])
+        session.execute(insert(_TABLE), rows[start : start + _TOGETHER])
 
 
 def _rows(version_id: UUID, chunks: Sequence[Chunk], found: Sequence[ChunkFindings] | None) -> list[dict[str, Any]]:

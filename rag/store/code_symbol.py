@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
-from sqlalchemy import BigInteger, ForeignKey, Index, Integer, String, Text, delete, insert
+from sqlalchemy import BigInteger, ForeignKey, Index, Integer, String, Table, Text, delete, insert
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from rag.domain.code import CodeOutline
@@ -67,15 +67,19 @@ class CodeReference(Base):
     lines: Mapped[list[Any]]
 
 
+_SYMBOLS, _REFERENCES = cast("Table", CodeSymbol.__table__), cast("Table", CodeReference.__table__)
+"""Without the mapper, which takes as long as the database for rows that nobody reads again."""
+
+
 def put_outlines(session: Session, outlines: Sequence[tuple[UUID, UUID, CodeOutline]]) -> None:
     """Store (version, collection, outline) in place of what was there of these versions."""
     delete_of_versions(session, [version for version, _, _ in outlines])
     symbols = [row for each in outlines for row in _symbol_rows(*each)]
     references = [row for each in outlines for row in _reference_rows(*each)]
     for start in range(0, len(symbols), _TOGETHER):
-        session.execute(insert(CodeSymbol.__table__), symbols[start : start + _TOGETHER])
+        session.execute(insert(_SYMBOLS), symbols[start : start + _TOGETHER])
     for start in range(0, len(references), _TOGETHER):
-        session.execute(insert(CodeReference.__table__), references[start : start + _TOGETHER])
+        session.execute(insert(_REFERENCES), references[start : start + _TOGETHER])
 
 
 def delete_of_versions(session: Session, version_ids: Iterable[UUID]) -> None:
