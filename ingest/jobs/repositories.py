@@ -195,6 +195,7 @@ class RepositoryJobs:
                 _own_step("repository_remove", sync.remove, job, commit, same)
             return _own_step("repository_finish", sync.finish, job, commit, seen)
         except _Over:
+            sync.forget(job)
             return False
         except _Failed as failure:
             with suppress(_Over):

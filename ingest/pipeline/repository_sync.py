@@ -373,7 +373,7 @@ class RepositorySync:
             row.failures = 0
             row.due_at = None if not row.poll_s else now + _spread(row.id, row.poll_s)
             _give_back(row, seen)
-        self._forget(job)
+        self.forget(job)
         reached("repository.finished", job.job_id)
         return waiting
 
@@ -395,7 +395,7 @@ class RepositorySync:
             pause = min(_FIRST_PAUSE_S * 2 ** min(row.failures - 1, 20), _LONGEST_PAUSE_S)
             row.due_at = utc_now() + _spread(row.id, pause)
             _give_back(row, seen)
-        self._forget(job)
+        self.forget(job)
         reached("repository.failed", job.job_id)
 
     def fill(self) -> bool:
@@ -467,7 +467,8 @@ class RepositorySync:
 
         return tell
 
-    def _forget(self, job: SyncJob) -> None:
+    def forget(self, job: SyncJob) -> None:
+        """Give up what is kept in memory of a job that is over."""
         with self._guard:
             self._works.pop(job.job_id, None)
 
