@@ -219,9 +219,9 @@ class RepositoryMaps:
 
     def _passages(self, session: Session, within: ScopedPermit, task: str) -> tuple[Passage, ...]:
         """The best passages for a task."""
-        question = task.strip()[: self.retriever.settings.max_question_chars]
-        if not question:
+        if not task.strip():
             return ()
+        question = task.strip()[: self.retriever.settings.max_question_chars]
         context = QuestionContext(infer_filters=False)
         found = self.retriever.search(within.filtered(session), question, limit=_FOUND, context=context).passages
         return tuple(item for item in found if within.holds(item.source.collection_id, item.source.source_key))
