@@ -126,12 +126,16 @@ def test_a_chat_model_translates_once_for_the_same_question(sqlite: Database) ->
     library, code = shelf(sqlite, dense=(dense := RecordingEmbedder(ENGLISH)), chat=chat)
     for _ in range(2):
         result = ask(library, "몇 번 틀리면 계정이 잠기나", code)
-        assert top(result) == "bank/login.py"
         assert ("translation", ("where is an account locked after failures",)) in [
             (note.kind, note.added) for note in result.trace.notes
         ]
     assert len(chat.calls) == 1
     assert dense.asked == ["where is an account locked after failures"] * 2
+
+
+def test_words_of_the_model_find_what_the_table_does_not_know(sqlite: Database) -> None:
+    library, code = shelf(sqlite, chat=ScriptedChat("sign in with a password"))
+    assert top(ask(library, "들어오는 절차", code)) == "bank/login.py"
 
 
 @pytest.mark.parametrize("reply", [ModelUnavailable(), "모르겠습니다", "", "12"])
