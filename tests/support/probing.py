@@ -149,7 +149,7 @@ PROBED: dict[tuple[str, str, Fields], Slot] = {
     ("POST", f"{_COLLECTION}/documents/access", ("body", "filter", "document_ids", "[]")): Slot("document", filters=True),
     ("POST", "/continue/context", ("body", "options", "collections", "[]")): Slot("collection"),
     ("POST", "/tools/fetch", ("body", "id")): Slot("document"),
-    ("POST", "/tools/search_code", ("body", "repo")): Slot("collection"),
+    ("POST", "/tools/search_code", ("body", "repo")): Slot("repository"),
 }  # fmt: skip
 """Fields that hold ids beside the path parameters."""
 
