@@ -209,7 +209,7 @@ def _furnished(service: Running, owner: Caller, name: str) -> Objects:
         "receipt": [receipt["id"]],
         "source": [source["id"]],
         "generation": [_generation(service, owner, collection_id)],
-        "repository": [_repository(service, owner, collection_id)],
+        "repository": [_repository(service, owner, f"{name}-code-{uuid4().hex[:8]}")],
         **_people(owner, name),
     }
     return Objects(known, {sort: ids[0] for sort, ids in known.items()})
@@ -287,9 +287,10 @@ def _generation(service: Running, owner: Caller, collection_id: str) -> str:
     return str(row.id)
 
 
-def _repository(service: Running, owner: Caller, collection_id: str) -> str:
-    """One that nobody looks at by itself: its remote is none that the settings allow."""
+def _repository(service: Running, owner: Caller, collection: str) -> str:
+    """One that nobody looks at by itself: its remote is none that the settings allow. In a new collection, of code."""
     rag = service.services.rag
+    collection_id = owner.get(f"/api/v1/collections/{owner.collection(collection, 'code')}").json()["id"]
     principal = rag.authenticate(_secret(owner))
     row = Repository(
         id=uuid4(), tenant_id=principal.tenant_id, collection_id=UUID(collection_id), name="vault",

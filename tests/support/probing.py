@@ -156,7 +156,7 @@ PROBED: dict[tuple[str, str, Fields], Slot] = {
     ("GET", "/api/v1/code/symbols", ("query", "repositories")): Slot("collection"),
     ("GET", "/api/v1/code/references", ("query", "repositories")): Slot("collection"),
     ("POST", "/tools/fetch", ("body", "id")): Slot("document"),
-    ("POST", "/tools/search_code", ("body", "repo")): Slot("collection"),
+    ("POST", "/tools/search_code", ("body", "repo")): Slot("repository"),
 }  # fmt: skip
 """Fields that hold ids beside the path parameters."""
 
