@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -135,7 +136,13 @@ def code_pack(
 
 def add_to(app: typer.Typer) -> None:
     """Make the commands part of `seogo code`."""
-    commands = {"search": code_search, "symbols": code_symbols, "uses": code_uses, "map": code_map, "pack": code_pack}
+    commands: dict[str, Callable[..., None]] = {
+        "search": code_search,
+        "symbols": code_symbols,
+        "uses": code_uses,
+        "map": code_map,
+        "pack": code_pack,
+    }
     for name, command in commands.items():
         app.command(name)(command)
 

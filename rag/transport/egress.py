@@ -5,8 +5,8 @@ and from every library that does so through Python's `socket`. Only a name that 
 is looked up before the event (CPython's `getsockaddrarg`), so those methods are wrapped as well.
 
 Compiled code that calls the kernel itself raises no event: libpq, gRPC and obstore here, whose addresses come from the
-settings alone, and git, whose addresses are held against `repositories.hosts` (`rag/mirrors/remotes.py`). What those do is counted on the wire by `tests/airgap/`; who wants the kernel to hold them too does it
-outside the process (docs/compliance.md).
+settings alone, and git, whose addresses are held against `repositories.hosts` (`rag/mirrors/remotes.py`). What those do is
+counted on the wire by `tests/airgap/`; who wants the kernel to hold them too does it outside the process (docs/compliance.md).
 """
 
 from __future__ import annotations
