@@ -6,10 +6,10 @@ Statements are built once and start from an index; texts are not read here.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, bindparam, select
+from sqlalchemy import ColumnElement, bindparam, select
 from sqlalchemy.orm import Session
 
 from rag.domain.anchor import LineAnchor
@@ -73,7 +73,7 @@ def definitions(
     named = _NAMED
     if path:
         named = named.where((CodeSymbol.path == path) | CodeSymbol.path.endswith(f".{path}", autoescape=True))
-    query: Select[Any] = (
+    query = (
         select(*_COLUMNS)
         .join(DocumentVersion, DocumentVersion.id == CodeSymbol.version_id)
         .join(Document, Document.id == DocumentVersion.document_id)
