@@ -49,11 +49,7 @@ def langchain(data: EvaluationSet, space: EmbeddingSpace) -> dict[str, Ranking]:
     from langchain_text_splitters import Language as SyntaxName
     from langchain_text_splitters import RecursiveCharacterTextSplitter
 
-<<<<<<< HEAD
-    class Mini(Embeddings):  # type: ignore[misc]
-=======
     class Mini(Embeddings):  # type: ignore[misc]  # the library has types, but mypy is told not to follow them
->>>>>>> coderet
         def embed_documents(self, texts: list[str]) -> list[list[float]]:
             return self._rows(texts, Role.PASSAGE)
 
