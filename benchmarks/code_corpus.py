@@ -147,7 +147,7 @@ class FileWords:
 
     def rank(self, texts: Mapping[str, str], question: str) -> Ranking:
         """Files by BM25, defaults of the library."""
-        from rank_bm25 import BM25Okapi  # type: ignore[import-untyped]
+        from rank_bm25 import BM25Okapi
 
         paths = [path for path, text in texts.items() if text]
         scores = BM25Okapi([self._of(f"{path}\n{texts[path]}") for path in paths]).get_scores(_words(question))
