@@ -98,11 +98,14 @@ def test_rules_in_english() -> None:
 
 
 def test_no_good_text_is_stopped() -> None:
-    """Samples, every other prompt of the service, numbers, codes and other words of the same make."""
+    """Samples, every other prompt of the service, numbers, codes and other words of the same make.
+
+    The rules for questions on code are much the same as those withheld here, and withheld where they are used.
+    """
     luck = random.Random(7)
     watch = LeakWatch(WITHHELD)
     texts = [path.read_text(encoding="utf-8") for path in SAMPLES.rglob("*") if path.suffix in (".md", ".py")]
-    texts += [prompt(name, "ko").parts[0] for name in CURRENT if name not in ("grounded", "canary")]
+    texts += [prompt(name, "ko").parts[0] for name in CURRENT if name not in ("grounded", "grounded_code", "canary")]
     texts += ["자료로 답할 수 없습니다. 구내식당은 오전 11시 30분에 문을 엽니다. 식권은 총무팀에서 삽니다."]
     texts += [" ".join(f"{chr(97 + row)}{row}" for row in range(26)), luck.randbytes(4000).hex()]
     texts += [base64.b64encode(luck.randbytes(4000)).decode(), " ".join(str(luck.randrange(10**9)) for _ in range(500))]
