@@ -14,9 +14,10 @@ from contextlib import suppress
 from typing import Any, ParamSpec, TypeVar, cast
 from uuid import UUID, uuid4
 
-from dbos import DBOS, SetEnqueueOptions, SetWorkflowID, StepOptions
+from dbos import DBOS, SetEnqueueOptions, SetWorkflowID
 from dbos import error as dbos_error
 
+from ingest.jobs.durable import durable_step, step_options
 from ingest.jobs.upkeep import ENDED
 from ingest.pipeline import repository_removal as removal
 from ingest.pipeline.code_filling import waiting_versions
@@ -123,25 +124,25 @@ class RepositoryJobs:
         def sync_repository(repository_id: str) -> None:
             job = SyncJob(UUID(repository_id), str(DBOS.workflow_id))
             if self._run(job):
-                DBOS.run_step(_options("repository_fill"), apart(self.submit_filling))
-            DBOS.run_step(_options("repository_follow"), apart(self._follow), job.repository_id)
+                DBOS.run_step(step_options("repository_fill"), apart(self.submit_filling))
+            DBOS.run_step(step_options("repository_follow"), apart(self._follow), job.repository_id)
 
         @DBOS.workflow(name="delete_repository")
         def delete_repository(repository_id: str) -> None:
             identity = UUID(repository_id)
-            _step("repository_hide", removal.hide_rest, self._database, identity)
-            while _step("repository_purge", removal.purge_some, sync.pipeline, identity):
+            durable_step("repository_hide", removal.hide_rest, self._database, identity)
+            while durable_step("repository_purge", removal.purge_some, sync.pipeline, identity):
                 pass
-            _step("repository_forget", self._forget, identity)
+            durable_step("repository_forget", self._forget, identity)
 
         @DBOS.workflow(name="fill_code_vectors")
         def fill_code_vectors() -> None:
-            while _step("repository_vectors", sync.fill):
+            while durable_step("repository_vectors", sync.fill):
                 pass
 
         @DBOS.workflow(name="rule_repository")
         def rule_repository(repository_id: str) -> None:
-            _step("repository_rules", sync.apply_rules, UUID(repository_id))
+            durable_step("repository_rules", sync.apply_rules, UUID(repository_id))
 
         self._workflow, self._deletion = sync_repository, delete_repository
         self._filling, self._rules = fill_code_vectors, rule_repository
@@ -270,7 +271,7 @@ def _own_step(name: str, function: Callable[..., R], *args: Any, tries: int = 5)
         _Failed: it failed for good.
     """
     try:
-        outcome = DBOS.run_step(_options(name, tries), _outcome, function, args, tries == 1)
+        outcome = DBOS.run_step(step_options(name, tries), _outcome, function, args, tries == 1)
     except dbos_error.DBOSMaxStepRetriesExceeded as error:
         found = next((item for item in reversed(error.errors) if isinstance(item, SeogoError)), Unavailable())
         raise _Failed(found.code, dict(found.params)) from error
@@ -297,29 +298,3 @@ def _outcome(function: Callable[..., object], args: Sequence[Any], last: bool) -
         if not last:
             raise Unavailable from error
         return ["failed", Unavailable.code, {}]
-
-
-def _step(name: str, function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
-    """A step of anything else; a defect of ours counts as a failure that may pass, never as done."""
-
-    def guarded() -> R:
-        try:
-            return function(*args, **kwargs)
-        except SeogoError:
-            raise
-        except Exception as error:
-            log.exception("the step %s failed unexpectedly", name)
-            raise Unavailable from error
-
-    return DBOS.run_step(_options(name), guarded)
-
-
-def _options(name: str, tries: int = 5) -> StepOptions:
-    return StepOptions(
-        name=name,
-        retries_allowed=tries > 1,
-        max_attempts=tries,
-        interval_seconds=0.5,
-        backoff_rate=3.0,
-        should_retry=lambda error: isinstance(error, Unavailable),
-    )

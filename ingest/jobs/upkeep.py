@@ -14,15 +14,15 @@ from datetime import timedelta
 from typing import ParamSpec, Protocol, TypeVar
 from uuid import UUID, uuid4
 
-from dbos import DBOS, SetEnqueueOptions, SetWorkflowID, StepOptions
+from dbos import DBOS, SetEnqueueOptions, SetWorkflowID
 from dbos import error as dbos_error
 from sqlalchemy import select
 
+from ingest.jobs.durable import durable_step
 from ingest.jobs.heap import give_memory_back
 from ingest.pipeline import labels, migration, removal, retention
 from ingest.pipeline.fault_points import reached
 from ingest.pipeline.steps import Pipeline
-from rag.domain.errors import SeogoError, Unavailable
 from rag.domain.retention import rules_from_json
 from rag.store import embedding_space, receipt
 from rag.store.base import utc_now
@@ -64,28 +64,28 @@ class UpkeepJobs:
 
         @DBOS.workflow(name="purge_document")
         def purge_document(document_id: str) -> None:
-            _step("purge", removal.purge_document, pipeline, UUID(document_id))
+            durable_step("purge", removal.purge_document, pipeline, UUID(document_id))
 
         @DBOS.workflow(name="purge_documents")
         def purge_documents(document_ids: list[str]) -> None:
             for start in range(0, len(document_ids), removal.BATCH):
                 ids = [UUID(item) for item in document_ids[start : start + removal.BATCH]]
-                _step("purge", removal.purge_documents, pipeline, ids)
+                durable_step("purge", removal.purge_documents, pipeline, ids)
 
         @DBOS.workflow(name="delete_collection")
         def delete_collection(collection_id: str) -> None:
             identity = UUID(collection_id)
-            while _step("hide", _count_hidden, pipeline, identity):
+            while durable_step("hide", _count_hidden, pipeline, identity):
                 pass
-            while _step("purge", removal.purge_next, pipeline, identity):
+            while durable_step("purge", removal.purge_next, pipeline, identity):
                 pass
-            _step("close", removal.close_collection, pipeline, identity)
+            durable_step("close", removal.close_collection, pipeline, identity)
 
         @DBOS.workflow(name="apply_retention")
         def apply_retention(collection_id: str) -> None:
             identity = UUID(collection_id)
-            while document_ids := _step("retire", _expire_next, pipeline, identity):
-                _step("purge", removal.purge_documents, pipeline, [UUID(item) for item in document_ids])
+            while document_ids := durable_step("retire", _expire_next, pipeline, identity):
+                durable_step("purge", removal.purge_documents, pipeline, [UUID(item) for item in document_ids])
 
         self._purge, self._purge_many, self._collection = purge_document, purge_documents, delete_collection
         self._retention = apply_retention
@@ -97,13 +97,13 @@ class UpkeepJobs:
 
         @DBOS.workflow(name="relabel_document")
         def relabel_document(document_id: str) -> None:
-            _step("relabel", labels.relabel_family, pipeline.database, pipeline.index, UUID(document_id))
+            durable_step("relabel", labels.relabel_family, pipeline.database, pipeline.index, UUID(document_id))
 
         @DBOS.workflow(name="relabel_documents")
         def relabel_documents(document_ids: list[str]) -> None:
             for start in range(0, len(document_ids), removal.BATCH):
                 ids = [UUID(item) for item in document_ids[start : start + removal.BATCH]]
-                _step("relabel", labels.relabel_documents, pipeline.database, pipeline.index, ids)
+                durable_step("relabel", labels.relabel_documents, pipeline.database, pipeline.index, ids)
 
         self._relabel, self._relabel_many = relabel_document, relabel_documents
 
@@ -112,7 +112,7 @@ class UpkeepJobs:
 
         @DBOS.workflow(name="build_space")
         def build_space(space_id: str) -> None:
-            while _step("build", migration.build_next, pipeline, space_id, pace):
+            while durable_step("build", migration.build_next, pipeline, space_id, pace):
                 pass
 
         self._space = build_space
@@ -295,29 +295,3 @@ def _count_hidden(pipeline: Pipeline, collection_id: UUID) -> int:
 
 def _expire_next(pipeline: Pipeline, collection_id: UUID) -> list[str]:
     return [str(item) for item in retention.expire_next(pipeline.database, collection_id)]
-
-
-def _step(name: str, function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
-    """Run a step with retries; a defect of ours counts as a failure that may pass, never as done."""
-
-    def guarded() -> R:
-        try:
-            return function(*args, **kwargs)
-        except SeogoError:
-            raise
-        except Exception as error:
-            log.exception("the step %s failed unexpectedly", name)
-            raise Unavailable from error
-
-    return DBOS.run_step(_options(name), guarded)
-
-
-def _options(name: str) -> StepOptions:
-    return StepOptions(
-        name=name,
-        retries_allowed=True,
-        max_attempts=5,
-        interval_seconds=0.5,
-        backoff_rate=3.0,
-        should_retry=lambda error: isinstance(error, Unavailable),
-    )
