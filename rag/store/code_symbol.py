@@ -86,7 +86,9 @@ def put_outlines(session: Session, outlines: Sequence[tuple[UUID, UUID, CodeOutl
 def forget_words(session: Session, version_id: UUID, lines: Collection[int]) -> None:
     """Leave of the definitions that hold one of these lines their names and places alone, as if nothing else had been read."""
     ordered = sorted(lines)
-    query = select(CodeSymbol.id, CodeSymbol.first_line, CodeSymbol.last_line).where(CodeSymbol.version_id == version_id)
+    query = select(CodeSymbol.id, CodeSymbol.first_line, CodeSymbol.last_line).where(
+        CodeSymbol.version_id == version_id
+    )
     held = [
         key
         for key, first, last in session.execute(query)

@@ -336,7 +336,8 @@ def test_a_policy_that_masks_later_takes_the_words_of_definitions_back(
     """The documentation of a class stands with each piece of it, and in the symbol index: neither is a piece that is masked."""
     someone = people(kind="code", default="tag")
     body = "\n".join(f"    def step_{n}(self) -> int:\n        return {n} + self.base\n" for n in range(120))
-    source = f'class Contact:\n    """담당자 {MOBILE}, {NUMBER}."""\n\n{body}\n\ndef apart() -> int:\n    """별개."""\n    return 1\n'
+    apart = 'def apart() -> int:\n    """별개."""\n    return 1\n'
+    source = f'class Contact:\n    """담당자 {MOBILE}, {NUMBER}."""\n\n{body}\n\n{apart}'
     [document] = someone.admin.ingest(someone.collection, {"contact.py": source})
     version = UUID(document["version"]["id"])
     assert NUMBER in _words_on_record(service, version)[0] and NUMBER in _words_on_record(service, version)[1]
