@@ -350,6 +350,33 @@ def test_a_policy_that_masks_later_takes_the_words_of_definitions_back(
     assert shown.json()["definitions"] and NUMBER not in shown.text
 
 
+def test_names_of_the_symbol_index_are_masked_as_names_of_documents_are(people: Callable[..., People]) -> None:
+    """A module, or a key of a file of settings, can be called by a number of somebody."""
+    someone = people(kind="code", default="mask")
+    pay = f'import {{ pay }} from "./people/{NUMBER}";\n\nexport function close() {{\n  return pay(3);\n}}\n'
+    limits = f'{{"people": {{"{NUMBER}": {{"transferLimit": 5000000}}}}}}\n'
+    someone.admin.ingest(someone.collection, {"close.ts": pay, "limits.json": limits})
+    code = "/api/v1/code"
+    used = someone.viewer.get(f"{code}/references", params={"name": "pay"})
+    assert used.json()["uses"]
+    told = [used.text]
+    for name in ("transferLimit", NUMBER, "close"):
+        told.append(someone.viewer.get(f"{code}/symbols", params={"name": name}).text)
+        told.append(
+            someone.viewer.get(f"{code}/references", params={"name": name}).text.replace(f'"name":"{NUMBER}"', "")
+        )
+    for body in (
+        {"query": "transferLimit"},
+        {"query": "transfer[A-Z]imit", "regex": True},
+        {"symbol": "transferLimit"},
+    ):
+        told.append(someone.viewer.post(f"{code}/search", json=body).text)
+    told.append(someone.viewer.post("/tools/search_code", json={"query": "transferLimit"}).text)
+    told.append(someone.viewer.post(f"{code}/map", json={}).text)
+    told.append(someone.viewer.post(f"{code}/pack", json={"task": "transferLimit"}).text)
+    assert not [text for text in told if NUMBER in text]
+
+
 def _words_on_record(service: Running, version_id: UUID) -> tuple[str, str]:
     """What the pieces of a version know of the definitions around them, and what the symbol index says of those."""
     with service.services.rag.database.read() as session:
