@@ -66,7 +66,8 @@ def is_sent_on(body: bytes) -> bool:
         return False
     match said.get("method"):
         case "tools/call":
-            return params.get("name") in NAMES and isinstance(params.get("arguments", {}), dict | None)
+            named = isinstance(name := params.get("name"), str) and name in NAMES
+            return named and isinstance(params.get("arguments"), dict | None)
         case "resources/read":
             return isinstance(uri := params.get("uri"), str) and uri.startswith((DOC, REPO))
     return False
