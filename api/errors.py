@@ -64,6 +64,7 @@ STATUS: dict[type[e.SeogoError], int] = {
     e.NotPermitted: 403,
     e.LabelAboveClearance: 403,
     e.NotYoursToOpen: 403,
+    e.PathRuleKept: 403,
     e.RateLimited: 429,
     e.PersonalDataHidden: 403,
     e.NotFound: 404,

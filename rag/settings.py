@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, model_validator
 
 from rag.settings_identity import IdentitySettings
 from rag.settings_repositories import RepositorySettings
@@ -279,6 +280,16 @@ class RagSettings(Section):
     audit: AuditSettings = AuditSettings()
     identity: IdentitySettings = IdentitySettings()
     repositories: RepositorySettings = RepositorySettings()
+
+    @model_validator(mode="after")
+    def _keeps_its_own_folders_apart(self) -> RagSettings:
+        """A mirror is a repository too: whoever could name one as a folder on the server would read another tenant's."""
+        own = [Path(os.path.realpath(item)) for item in (self.data_dir, self.mirror_folder())]
+        for root in self.repositories.every_root():
+            real = Path(os.path.realpath(root))
+            if any(item.is_relative_to(real) or real.is_relative_to(item) for item in own):
+                raise ValueError(f"repositories.roots: {root} and the folders of our own data lie in each other")
+        return self
 
     def cache_folder(self) -> Path:
         """Where converted models and self-tests are kept."""

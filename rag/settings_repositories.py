@@ -17,6 +17,16 @@ class GitCredential(Section):
     token_file: Path | None = Field(None, description="file that holds the password or token, for HTTPS")
     ssh_key_file: Path | None = Field(None, description="file that holds the private key, for SSH")
     known_hosts_file: Path | None = Field(None, description="host keys that are trusted, for SSH")
+    tenants: tuple[str, ...] = Field(
+        (), description="tenants whose administrators may name it; none means every tenant of the installation"
+    )
+
+
+class TenantSources(Section):
+    """Where one tenant alone may take repositories from, beside what every tenant may."""
+
+    hosts: tuple[str, ...] = ()
+    roots: tuple[Path, ...] = ()
 
 
 class RepositorySettings(Section):
@@ -26,9 +36,23 @@ class RepositorySettings(Section):
     hosts: tuple[str, ...] = Field((), description="hosts that repositories may come from; a port where it is unusual")
     roots: tuple[Path, ...] = Field((), description="folders on the server below which repositories may lie")
     credentials: dict[str, GitCredential] = Field(default_factory=dict)
+    tenants: dict[str, TenantSources] = Field(
+        default_factory=dict, description="by tenant, hosts and roots that are for it alone"
+    )
     ca_file: Path | None = Field(None, description="certificates of a private authority, for HTTPS")
     poll_s: int = Field(300, ge=0, le=604_800, description="seconds between two looks at a remote; 0: on demand alone")
     fetch_timeout_s: int = Field(900, ge=5, le=86_400, description="longest fetch of one repository")
     mirror_mb: int = Field(20_480, ge=1, le=10_000_000, description="largest mirror of one repository")
     max_files: int = Field(200_000, ge=1, le=10_000_000, description="files of one repository")
     max_file_kb: int = Field(1024, ge=1, le=1_000_000, description="largest file that is indexed")
+
+    def of_tenant(self, tenant: str) -> RepositorySettings:
+        """These settings as they are for one tenant: with its own hosts and roots, and without what is for others."""
+        own = self.tenants.get(tenant, TenantSources())
+        known = {name: item for name, item in self.credentials.items() if not item.tenants or tenant in item.tenants}
+        changed = {"hosts": (*self.hosts, *own.hosts), "roots": (*self.roots, *own.roots), "credentials": known}
+        return self.model_copy(update=changed | {"tenants": {}})
+
+    def every_root(self) -> tuple[Path, ...]:
+        """The roots of all tenants."""
+        return (*self.roots, *(root for item in self.tenants.values() for root in item.roots))

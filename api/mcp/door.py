@@ -20,15 +20,15 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from api.audit import SURFACE
 from api.deps import PROBLEMS, Caller, Guard
 from api.hardening.admission import admit
+from api.mcp.tools import NAMES
 from api.request_ids import HEADER, request_id
 from rag.access.policy import Action
 from rag.domain.errors import Unavailable
 from rag.domain.principal import Principal
+from rag.retrieval.opening import DOC, REPO
 
 router = APIRouter(tags=["tools"], responses=PROBLEMS)
 
-SENT_ON = frozenset({"tools/call", "resources/read"})
-"""Methods that read something."""
 _ASIDE = frozenset({b"content-length", b"content-type", b"transfer-encoding", b"accept", b"expect", b"connection"})
 _LIKE = ("type", "asgi", "http_version", "scheme", "server", "client", "root_path")
 
@@ -50,17 +50,27 @@ async def message(request: Request, caller: Annotated[Caller, Depends(Door())]) 
     if manager is None:  # the application was not started, or is about to end
         raise Unavailable
     body = await request.body()
-    if _method_of(body) not in SENT_ON:
+    if not is_sent_on(body):
         await run_sync(admit, request, caller.principal, caller.action)
     return _Conversation(manager, body)
 
 
-def _method_of(body: bytes) -> object:
+def is_sent_on(body: bytes) -> bool:
+    """Whether a message leads to a request of a route, which counts it: so that no other goes uncounted, it has to have all that
+    such a message must have."""
     try:
         said = json.loads(body)
     except (ValueError, RecursionError):
-        return None
-    return said.get("method") if isinstance(said, dict) else None
+        return False
+    if not isinstance(said, dict) or "id" not in said or not isinstance(params := said.get("params"), dict):
+        return False
+    match said.get("method"):
+        case "tools/call":
+            named = isinstance(name := params.get("name"), str) and name in NAMES
+            return named and isinstance(params.get("arguments"), dict | None)
+        case "resources/read":
+            return isinstance(uri := params.get("uri"), str) and uri.startswith((DOC, REPO))
+    return False
 
 
 class _Conversation(Response):

@@ -38,7 +38,7 @@ from starlette.types import ASGIApp
 from api.errors import MAX_JSON_BYTES
 from api.hardening.settings import BrowserSettings
 from api.mcp.door import Reply, sent_on
-from api.mcp.tools import TOOLS
+from api.mcp.tools import NAMES, TOOLS
 from rag.retrieval.opening import DOC, REPO
 
 _INSTRUCTIONS = (
@@ -115,7 +115,6 @@ _LISTED = [
     )
     for item in TOOLS
 ]
-_NAMES = frozenset(item.name for item in TOOLS)
 _TEMPLATES = [
     ResourceTemplate(
         name="repository-file",
@@ -149,7 +148,7 @@ async def _list_templates(
 
 
 async def _call_tool(ctx: ServerRequestContext[Any], params: CallToolRequestParams) -> CallToolResult:
-    if params.name not in _NAMES:
+    if params.name not in NAMES:
         raise MCPError(INVALID_PARAMS, f"There is no tool {params.name[:100]!r}.")
     reply = await sent_on(_request_of(ctx), f"/tools/{params.name}", params.arguments or {})
     if reply.status >= 400:

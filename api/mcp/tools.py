@@ -104,6 +104,7 @@ TOOLS = (
         Answered,
     ),
 )
+NAMES = frozenset(item.name for item in TOOLS)
 
 
 @router.post("/search", operation_id="search")

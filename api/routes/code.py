@@ -33,9 +33,13 @@ from rag.domain.code_places import Callee, CodeScope, Definition, Use
 router = APIRouter(prefix="/code", tags=["code"], responses=PROBLEMS)
 
 Searcher = Annotated[Caller, Depends(guarded(Action.SEARCH))]
-Name = Annotated[str, Query(min_length=1, max_length=300, description="with what encloses it where that is known")]
+_TEXT = r"^[^\x00]*$"
+"""PostgreSQL takes no zero in a text."""
+Name = Annotated[
+    str, Query(min_length=1, max_length=300, pattern=_TEXT, description="with what encloses it where that is known")
+]
 Repositories = Annotated[list[Words], Query(max_length=20, description=REPOSITORIES)]
-Path = Annotated[str, Query(max_length=500, description=PATH)]
+Path = Annotated[str, Query(max_length=500, pattern=_TEXT, description=PATH)]
 Language = Annotated[str, Query(max_length=30, description=LANGUAGE)]
 Limit = Annotated[int, Query(ge=1, le=200)]
 Wanted = Literal["uses", "callers", "callees", "tests", "importers"]

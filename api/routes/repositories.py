@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 from api.deps import PROBLEMS, Caller, guarded
 from api.schemas.receipts import ReceiptOut
 from api.schemas.repositories import (
+    FileCounts,
     RepositoryAdded,
     RepositoryChange,
     RepositoryFileOut,
@@ -26,12 +27,14 @@ from ingest.connectors.repository_options import RepositoryOptions
 from rag.access import rules
 from rag.access.personal_data.reading import names_masked
 from rag.access.policy import Action
+from rag.access.rules import PathDecision
 from rag.domain.errors import InvalidRequest, NotPermitted
 from rag.domain.language import CollectionKind
 from rag.domain.principal import Permit
 from rag.mirrors.fetching import remote_of
-from rag.store import collection, repository, repository_work
-from rag.store.repository import Repository
+from rag.settings_repositories import RepositorySettings
+from rag.store import collection, repository, repository_work, tenant
+from rag.store.repository import Repository, RepositoryFile
 from rag.store.session import naming
 
 router = APIRouter(prefix="/repositories", tags=["repositories"], responses=PROBLEMS)
@@ -48,7 +51,7 @@ def add_repository(body: RepositoryIn, caller: Tender) -> RepositoryAdded:
     permit = caller.permit([body.collection])
     (collection_id,) = permit.collections
     services = caller.services
-    settings = services.rag.settings.repositories
+    settings = _settings_of(caller, permit)
     options = RepositoryOptions.of(body.options.to_json())
     name = body.name or _name_in(body.url)
     remote = remote_of(settings, body.url, body.credential, name=name)
@@ -70,7 +73,7 @@ def add_repository(body: RepositoryIn, caller: Tender) -> RepositoryAdded:
         (into,) = collection.permitted(session, permit)
         if into.kind != CollectionKind.CODE:
             raise InvalidRequest(detail=f"collection: {into.name} is no collection of code")
-        _require_rules(session, permit, options)
+        rules.require_paths_decidable(session, permit, row, (), _decisions(options))
         session.add(row)
     services.ingest.repositories.wish(row.id)
     return _added(caller, permit, row.id, secret)
@@ -98,20 +101,21 @@ def change_repository(repository_id: UUID, body: RepositoryChange, caller: Tende
     """Change a repository; what is left out stays. Rules of paths hold for what is indexed a moment later, the rest after
     the next look, which is at once."""
     permit = caller.permit()
-    services = caller.services
+    services, settings = caller.services, _settings_of(caller, permit)
     secret: str | None = None
     with services.rag.database.write() as session:
         found = repository.get_permitted(session, permit, repository_id)
         row = session.get_one(Repository, found.id, with_for_update=True, populate_existing=True)
         narrowed = permit.narrowed([row.collection_id])
         url, credential = body.url or row.url, row.credential if body.credential is None else body.credential
-        row.url = remote_of(services.rag.settings.repositories, url, credential, name=row.name).url
+        row.url = remote_of(settings, url, credential, name=row.name).url
         row.credential = credential
         row.ref = row.ref if body.ref is None else body.ref
         row.poll_s = row.poll_s if body.poll_s is None else body.poll_s
         if body.options is not None:
             options = RepositoryOptions.of(body.options.to_json())
-            _require_rules(session, narrowed, options)
+            before = _decisions(RepositoryOptions.of(row.options))
+            rules.require_paths_decidable(session, narrowed, row, before, _decisions(options))
             row.options = options.to_json()
         if body.webhook is not None:
             secret = secrets.token_urlsafe(_SECRET_BYTES) if body.webhook else ""
@@ -164,10 +168,13 @@ def list_files(
             raise NotPermitted
         rows = repository.page_of_files(session, permit, row.id, after=cursor, limit=limit + 1, skipped=skipped)
         page = rows[:limit]
+        last = page[-1].path if len(rows) > limit else None
+        if skipped:
+            page = _readable(session, permit, row, page)
         caller.audit.saw(item.document_id for item in page if not item.reason)
         names = names_masked(session, permit, [(row.collection_id, item.path) for item in page])
     files = [RepositoryFileOut.of(item, name, caller.language) for item, name in zip(page, names, strict=True)]
-    return RepositoryFilePage(files=files, next_cursor=page[-1].path if len(rows) > limit else None)
+    return RepositoryFilePage(files=files, next_cursor=last)
 
 
 def _tended(caller: Caller) -> frozenset[UUID]:
@@ -178,27 +185,39 @@ def _tended(caller: Caller) -> frozenset[UUID]:
         return frozenset()
 
 
-def _require_rules(session: Session, permit: Permit, options: RepositoryOptions) -> None:
-    """Refuse rules that the caller may not give, before any file gets one."""
-    for rule in options.path_rules:
-        rules.require_decidable(session, permit, rule.given)
+def _readable(
+    session: Session, permit: Permit, row: Repository, files: Sequence[RepositoryFile]
+) -> list[RepositoryFile]:
+    """Those of files without a document whose path rule lets the caller read them: a name tells something, too."""
+    options = RepositoryOptions.of(row.options)
+    given = [options.rule_of(item.path) for item in files]
+    open_ones = {item for item in set(given) if rules.path_readable(session, permit, row, item)}
+    return [item for item, rule in zip(files, given, strict=True) if rule in open_ones]
+
+
+def _settings_of(caller: Caller, permit: Permit) -> RepositorySettings:
+    """Where the caller's tenant may take repositories from, and with which credentials."""
+    with caller.services.rag.database.read() as session:
+        return caller.services.rag.settings.repositories.of_tenant(tenant.name_of(session, permit.tenant_id))
+
+
+def _decisions(options: RepositoryOptions) -> list[PathDecision]:
+    return [PathDecision(item.paths, item.given) for item in options.path_rules]
 
 
 def _shown(session: Session, caller: Caller, permit: Permit, rows: Sequence[Repository]) -> list[RepositoryOut]:
     tended = _tended(caller)
     names = {item.id: item.name for item in collection.permitted(session, permit)}
-    counts = repository_work.counts(session, [row.id for row in rows])
-    return [
-        RepositoryOut.of(
-            row,
-            names[row.collection_id],
-            counts.get(row.id, (0, 0)),
-            repository_work.waiting_for_vectors(session, row.id),
-            caller.language,
-            tends=row.collection_id in tended,
-        )
-        for row in rows
-    ]
+    ids = [row.id for row in rows]
+    counts, readable = repository_work.counts(session, ids), repository_work.readable(session, permit, ids)
+    shown = []
+    for row in rows:
+        tends = row.collection_id in tended
+        counted = FileCounts(*counts.get(row.id, (0, 0)), row.done, row.total)
+        counted = counted if tends else counted.scaled_to(readable.get(row.id, 0))
+        pending = repository_work.waiting_for_vectors(session, row.id, None if tends else permit)
+        shown.append(RepositoryOut.of(row, names[row.collection_id], counted, pending, caller.language, tends=tends))
+    return shown
 
 
 def _added(caller: Caller, permit: Permit, repository_id: UUID, secret: str | None) -> RepositoryAdded:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, NamedTuple
 from uuid import UUID
 
 from pydantic import BaseModel, Field
@@ -130,6 +130,19 @@ class Note(BaseModel):
     message: str
 
 
+class FileCounts(NamedTuple):
+    """How many files are in the index, how many are not, and how far a look has got."""
+
+    files: int
+    skipped: int
+    done: int
+    total: int
+
+    def scaled_to(self, files: int) -> FileCounts:
+        """The same as somebody sees it who may read so many of the files: how many there are beside them is not told."""
+        return FileCounts(files, 0, files * self.done // self.total if self.total else 0, files)
+
+
 class RepositoryOut(BaseModel):
     """A repository. What was indexed goes on answering while it is fetched, and when that fails."""
 
@@ -142,8 +155,10 @@ class RepositoryOut(BaseModel):
     state: str = Field(examples=["waiting", "fetching", "indexing", "filling", "ready", "failed"])
     looking: bool = Field(description="whether a look at the remote is wanted or at work")
     done: int = Field(description="files that are as in the commit, while it is being indexed")
-    total: int
-    files: int = Field(description="files in the index")
+    total: int = Field(
+        description="all of them; for who may only read, those that it may read, and `done` in proportion"
+    )
+    files: int = Field(description="files in the index; for who may only read, those that it may read")
     vectors_pending: int = Field(description="files found by words already, and by meaning a little later")
     head: str = Field(description="commit of the branch or tag when it was last fetched")
     commit: str = Field(description="commit that the index holds; empty while it holds none")
@@ -161,13 +176,13 @@ class RepositoryOut(BaseModel):
         cls,
         row: Repository,
         collection: str,
-        counts: tuple[int, int],
+        counts: FileCounts,
         pending: int,
         language: UiLanguage,
         *,
         tends: bool,
     ) -> RepositoryOut:
-        """The repository as JSON; `counts`: files in the index, and files that are not."""
+        """The repository as JSON."""
         return cls(
             id=row.id,
             collection_id=row.collection_id,
@@ -177,9 +192,9 @@ class RepositoryOut(BaseModel):
             ref=row.ref,
             state=row.state,
             looking=bool(row.job_id) or row.wanted_at is not None,
-            done=row.done,
-            total=row.total,
-            files=counts[0],
+            done=counts.done,
+            total=counts.total,
+            files=counts.files,
             vectors_pending=pending,
             head=row.head,
             commit=row.commit,
@@ -190,7 +205,7 @@ class RepositoryOut(BaseModel):
             fetched_at=row.fetched_at,
             indexed_at=row.indexed_at,
             due_at=row.due_at,
-            tended=_tended(row, counts[1]) if tends else None,
+            tended=_tended(row, counts.skipped) if tends else None,
         )
 
 

@@ -8,12 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from uuid import UUID
+
+from sqlalchemy.orm import Session
 
 from rag.domain.anchor import LineAnchor
 from rag.domain.code import CodeOutline
 from rag.domain.document import Chunk
 from rag.domain.findings import IN_TEXT, ChunkFindings
 from rag.domain.personal_data import PersonalDataRecord
+from rag.store import chunk as chunks_table
+from rag.store import code_symbol
 
 
 def discreet(
@@ -23,8 +28,25 @@ def discreet(
     hidden; both as they are where nothing is."""
     if not record.hidden:
         return list(chunks), outline
-    plain = [replace(chunk, code=None if chunk.code is None else chunk.code.without_prose()) for chunk in chunks]
+    plain = [chunk.without_prose() for chunk in chunks]
     return plain, None if outline is None else _discreet(outline, _hidden_lines(chunks, found, record))
+
+
+def withdraw_words(
+    session: Session,
+    version_id: UUID,
+    chunks: Sequence[Chunk],
+    found: Sequence[ChunkFindings],
+    record: PersonalDataRecord,
+) -> None:
+    """Take from the record of a version what `discreet` leaves out of a new one; what was taken is not made again here, as it is
+    no text that anybody cites."""
+    if not record.hidden:
+        return
+    contexts = {chunk.id: chunk.code for chunk in chunks if chunk.code is not None}
+    prose = {key: plain for key, code in contexts.items() if (plain := code.without_prose()) != code}
+    chunks_table.set_contexts(session, prose)
+    code_symbol.forget_words(session, version_id, _hidden_lines(chunks, found, record))
 
 
 def _hidden_lines(

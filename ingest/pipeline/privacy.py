@@ -15,6 +15,7 @@ from sqlalchemy import exists, or_, select
 from sqlalchemy.orm import Session
 
 from ingest.pipeline import vectors as vector_file
+from ingest.pipeline.discretion import withdraw_words
 from ingest.pipeline.labels import write_settled
 from rag.access.personal_data.scanning import detector_of, record_of, scan, scan_key
 from rag.domain.document import Chunk
@@ -178,6 +179,7 @@ def _look_again(pipeline: Pipeline, version: DocumentVersion) -> None:
         row = session.get_one(DocumentVersion, version.id, with_for_update=True)
         before = record_from_json(row.personal_data)
         chunks_table.set_findings(session, dict(zip([c.id for c in chunks], examined.found, strict=True)))
+        withdraw_words(session, version.id, chunks, examined.found, examined.record)
         row.personal_data, row.privacy_key = examined.record.to_json(), None
     hidden = before.hidden if before is not None else ()
     again = before is not None and version.privacy_key is None and bool(examined.record.hidden)

@@ -38,6 +38,7 @@ from rag.mirrors.fetching import fetch, keep, remote_of
 from rag.mirrors.mirror import Mirror, TreeEntry, mirror_at
 from rag.settings_repositories import RepositorySettings
 from rag.store import repository_work as work
+from rag.store import tenant
 from rag.store.base import utc_now
 from rag.store.document import Document
 from rag.store.receipt import Actor, DeletionReason
@@ -197,7 +198,7 @@ class RepositorySync:
         if not commit or not options.history.wanted:
             return True
         try:
-            refresh(mirror, commit, remote_of(self.settings, row.url, row.credential), options, self.settings)
+            self._refresh(row, mirror, commit, options)
         except SeogoError as error:
             log.warning("repository %s: its history could not be read (%s)", row.name, error.code)
             return False
@@ -213,15 +214,23 @@ class RepositorySync:
             return None
         found = kept_history(mirror)
         if found is None:
-            remote = remote_of(self.settings, row.url, row.credential)
             with self.pipeline.database.read() as session:
                 some = any(path.startswith(f"{HISTORY}/") for path in work.known_files(session, row.id))
             if some:
-                return refresh(mirror, commit, remote, options, self.settings)
+                return self._refresh(row, mirror, commit, options)
         return found
 
+    def _refresh(self, row: Repository, mirror: Mirror, commit: str, options: RepositoryOptions) -> KeptHistory:
+        allowed = self._allowed(row)
+        return refresh(mirror, commit, remote_of(allowed, row.url, row.credential), options, allowed)
+
+    def _allowed(self, row: Repository) -> RepositorySettings:
+        """The settings as they are for the tenant that a repository belongs to."""
+        with self.pipeline.database.read() as session:
+            return self.settings.of_tenant(tenant.name_of(session, row.tenant_id))
+
     def _fetch(self, row: Repository, mirror: Mirror) -> None:
-        remote = remote_of(self.settings, row.url, row.credential, name=row.name)
+        remote = remote_of(self._allowed(row), row.url, row.credential, name=row.name)
         fetch(mirror, remote, timeout_s=self.settings.fetch_timeout_s, mirror_mb=self.settings.mirror_mb)
 
     def _resolved(self, row: Repository, mirror: Mirror) -> str:

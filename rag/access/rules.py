@@ -6,18 +6,29 @@ What is decided here is written in the caller's transaction and counts from its 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
 from uuid import UUID
 
 from sqlalchemy.orm import Session
 
-from rag.access.subjects import resolved
+from rag.access.subjects import resolved, resolved_one
 from rag.domain.access import AccessRule, EffectiveRule, GivenRule, Reader, Subject, user
-from rag.domain.errors import DocumentNotFound, LabelAboveClearance, NameTaken, NotYoursToOpen, WouldLockOut
+from rag.domain.errors import (
+    DocumentNotFound,
+    InvalidRequest,
+    LabelAboveClearance,
+    NameTaken,
+    NotYoursToOpen,
+    PathRuleKept,
+    WouldLockOut,
+)
 from rag.domain.principal import Permit
 from rag.store import access_rule, family
 from rag.store.collection import Collection
 from rag.store.connector import ConnectorSource
 from rag.store.document import Document
+from rag.store.repository import Repository
 
 
 def set_by_curator(
@@ -81,7 +92,7 @@ def set_by_source(session: Session, permit: Permit, document: Document, given: G
 
 def set_by_repository(session: Session, document: Document, given: GivenRule | None) -> list[UUID]:
     """Put the rule that the options of a repository have for a file on its document; returns the documents whose points have
-    to follow. Whoever set the options was allowed to (`require_decidable`).
+    to follow. Whoever set the options was allowed to (`require_paths_decidable`).
 
     Raises:
         InvalidRequest: the rule names somebody who is not there any more.
@@ -99,17 +110,76 @@ def of_repository(session: Session, document: Document, given: GivenRule | None)
     before = AccessRule.from_json(document.own_rule)
     owner = frozenset[Subject]() if document.owner_id is None else frozenset({user(document.owner_id)})
     rule = resolved(session, document.tenant_id, given or GivenRule(), before.allow | before.deny | owner)
-    return AccessRule(rule.allow | owner, rule.deny, rule.label) if rule.allow else rule
+    return _with_owner(rule, document.owner_id)
 
 
-def require_decidable(session: Session, permit: Permit, given: GivenRule) -> None:
-    """Refuse a rule that the caller may not give, before anything gets it.
+@dataclass(frozen=True, slots=True)
+class PathDecision:
+    """Who may read what lies at some paths of a repository, as its options say it."""
+
+    paths: str
+    given: GivenRule
+
+
+def require_paths_decidable(
+    session: Session, permit: Permit, row: Repository, before: Sequence[PathDecision], after: Sequence[PathDecision]
+) -> None:
+    """Refuse path rules that the caller may not give, before any file gets one.
+
+    The last rule that means a path counts. So from the first rule on that holds the caller back, the rules have to stay as they
+    are, at the end: whatever else is put before them opens nothing that the caller may not read.
+
+    Args:
+        row: the repository; its owner reads what has a list of readers.
 
     Raises:
-        InvalidRequest: it names somebody who is not there.
+        InvalidRequest: a new rule names somebody who is not there.
         LabelAboveClearance: its label is above the caller's clearance.
+        WouldLockOut: the caller could not read by it, and so never take it back.
+        PathRuleKept: a rule that holds the caller back would be gone or passed over.
     """
-    _require_clearance(permit, resolved(session, permit.tenant_id, given, frozenset({user(permit.principal.id)})))
+    reader = _reader(permit, row.collection_id)
+    closed = [not _settled(session, permit, item.given, row.owner_id).permits(reader) for item in before]
+    kept = list(before[closed.index(True) :]) if True in closed else []
+    if kept and list(after[-len(kept) :]) != kept:
+        raise PathRuleKept(name=row.name, paths=kept[0].paths)
+    for item in after[: len(after) - len(kept)]:
+        if item in before:
+            continue
+        rule = resolved(session, permit.tenant_id, item.given, frozenset({user(permit.principal.id)}))
+        _require_clearance(permit, rule)
+        if not _with_owner(rule, row.owner_id).permits(reader):
+            raise WouldLockOut(name=row.name)
+
+
+def path_readable(session: Session, permit: Permit, row: Repository, given: GivenRule | None) -> bool:
+    """Whether the caller may read what a path rule is about, where there is no document to ask."""
+    if given is None:
+        return True
+    return _settled(session, permit, given, row.owner_id).permits(_reader(permit, row.collection_id))
+
+
+def _settled(session: Session, permit: Permit, given: GivenRule, owner_id: UUID | None) -> AccessRule:
+    """A rule that is on record already, without those of its subjects that are gone meanwhile."""
+    there: set[str] = set()
+    for text in {*given.allow, *given.deny}:
+        with suppress(InvalidRequest):
+            resolved_one(session, permit.tenant_id, text)
+            there.add(text)
+    left = GivenRule(
+        tuple(item for item in given.allow if item in there),
+        tuple(item for item in given.deny if item in there),
+        given.label,
+    )
+    rule = resolved(session, permit.tenant_id, left)
+    if given.allow and not rule.allow:  # all of its readers are gone: it holds back whoever does not curate
+        rule = AccessRule(frozenset({user(permit.tenant_id)}), rule.deny, rule.label)
+    return _with_owner(rule, owner_id)
+
+
+def _with_owner(rule: AccessRule, owner_id: UUID | None) -> AccessRule:
+    owner = frozenset[Subject]() if owner_id is None else frozenset({user(owner_id)})
+    return AccessRule(rule.allow | owner, rule.deny, rule.label) if rule.allow else rule
 
 
 def set_on_source(session: Session, permit: Permit, row: ConnectorSource, given: GivenRule) -> None:

@@ -197,10 +197,9 @@ def _states(reading: ChangeQuestion, refs: Mapping[str, str], indexed: str, mirr
 def _told(history: History, comparison: Comparison) -> list[_Told]:
     """The newest commits of a comparison, with the paths that they touch."""
     mirror = history.mirror(comparison.repository_id, comparison.repository)
-    return [
-        _Told(commit, comparison, frozenset(comparing.touched(mirror, commit.hash)))
-        for commit in comparison.commits[:_COMMITS_READ]
-    ]
+    commits = comparison.commits[:_COMMITS_READ]
+    touched = comparing.touched(mirror, [item.hash for item in commits])
+    return [_Told(item, comparison, frozenset(touched.get(item.hash, ()))) for item in commits]
 
 
 def _touches(one: _Told, piece: Piece) -> bool:

@@ -2,7 +2,8 @@
 
 The permit is asked of documents, of which a repository has one for each path. A file's lines are told only where the permit
 covers the document at its path (and at the path that it was moved from); of all other files nothing is told, not even that there
-are any, and of commits only those that touch a file that may be told of.
+are any, and of commits only those that touch a file that may be told of, and none that is kept from the reader: the message of a
+commit tells of all that it touches.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from rag.mirrors import comparing
 from rag.mirrors.mirror import Commit, Mirror, mirror_at
 from rag.store import repository as repositories
 from rag.store.repository import Repository
-from rag.store.repository_documents import PathDocument, at_paths
+from rag.store.repository_documents import PathDocument, at_paths, held_back
 from rag.store.session import Database
 
 MOST_FILES = 2000
@@ -158,7 +159,7 @@ class History:
             told = [item for item in changes if all(p in named for p in _paths(item))]
         files = [ChangedFile(item, documents[item.path]) for item in told[:MOST_FILES]]
         files = self._with_patches(opened, first, last, files, patches)
-        commits = self._commits(opened, first, last, [p for item in files for p in _paths(item.change)])
+        commits = self._commits(permit, opened, first, last, [p for item in files for p in _paths(item.change)])
         return Comparison(
             opened.row.id,
             opened.row.name,
@@ -201,8 +202,8 @@ class History:
         if document is None:
             raise DocumentNotFound(name=path)
         at = State(*comparing.state(opened.mirror, commit or opened.row.commit))
-        content = opened.mirror.file(at.commit, path)
-        text = None if content is None or len(content) > _MOST_BYTES else opened.view.text(decoded(content))
+        content = opened.mirror.file(at.commit, path, most=_MOST_BYTES)
+        text = None if content is None else opened.view.text(decoded(content))
         if text is None:
             raise DocumentNotFound(name=path)
         lines = text.removesuffix("\n").split("\n")
@@ -217,14 +218,16 @@ class History:
         """A commit, if it touches a file that the permit covers.
 
         Raises:
-            RepositoryNotFound, RefNotFound: as in `compare`; a commit that touches nothing that the permit covers is not there.
+            RepositoryNotFound, RefNotFound: as in `compare`; a commit that touches nothing that the permit covers, or anything
+                that it keeps from the reader, is not there.
         """
         with self.database.read() as session:
             opened = self._opened(session, permit, repository_id)
             _, found = comparing.state(opened.mirror, commit)
-            paths = comparing.touched(opened.mirror, found)
+            paths = comparing.touched(opened.mirror, [found]).get(found, ())
             documents = at_paths(session, permit, opened.row, paths)
-        told = next(iter(self._shown(opened, opened.mirror.log(found, limit=1))), None) if documents else None
+            whole = bool(documents) and not held_back(session, permit, opened.row, paths)
+        told = next(iter(self._shown(opened, opened.mirror.log(found, limit=1))), None) if whole else None
         if told is None:
             raise comparing.unknown(opened.mirror, commit)
         shown = tuple(path for path in paths if path in documents)
@@ -265,11 +268,18 @@ class History:
             shown[change.path] = change.with_patch(text or "", cut=change.cut or text is None)
         return [ChangedFile(shown.get(item.change.path, item.change), item.document) for item in files]
 
-    def _commits(self, opened: _Opened, first: State, last: State, paths: Sequence[str]) -> list[Commit]:
+    def _commits(
+        self, permit: Permit, opened: _Opened, first: State, last: State, paths: Sequence[str]
+    ) -> list[Commit]:
         if not paths:
             return []
         found = opened.mirror.log(last.commit, since=first.commit, limit=_MOST_COMMITS + 1, paths=paths)
-        return self._shown(opened, found)
+        touched = comparing.touched(opened.mirror, [item.hash for item in found])
+        with self.database.read() as session:
+            every = dict.fromkeys(path for paths in touched.values() for path in paths)
+            held = held_back(session, permit, opened.row, every)
+        whole = [item for item in found if item.hash in touched and held.isdisjoint(touched[item.hash])]
+        return self._shown(opened, whole)
 
     def _shown(self, opened: _Opened, commits: Sequence[Commit]) -> list[Commit]:
         """Commits as the principal may see them; one whose message the policy holds back is left out."""

@@ -132,8 +132,11 @@ class Chunk:
         if not findings.found:
             return self
         headings = tuple(masked(text, findings.of(place)) for place, text in enumerate(self.heading_path))
-        code = None if self.code is None else self.code.without_prose()
-        return replace(self, text=masked(self.text, findings.of(IN_TEXT)), heading_path=headings, code=code)
+        return replace(self.without_prose(), text=masked(self.text, findings.of(IN_TEXT)), heading_path=headings)
+
+    def without_prose(self) -> Chunk:
+        """The same without the words of the definition around it, which stand in another piece and are masked there alone."""
+        return self if self.code is None else replace(self, code=self.code.without_prose())
 
     def identified(self, identity: UUID) -> Chunk:
         """The same under another id."""

@@ -50,6 +50,7 @@ SeogoError
 ├── NotPermitted                   not_permitted
 │   ├── LabelAboveClearance        label_above_clearance
 │   ├── NotYoursToOpen             not_yours_to_open
+│   ├── PathRuleKept               path_rule_kept
 │   └── PersonalDataHidden         personal_data_hidden
 ├── RateLimited                    rate_limited
 ├── NotFound                       not_found
@@ -423,6 +424,12 @@ class NotYoursToOpen(NotPermitted):
     """Who may read {name} is for a curator of the collection to say; its owner can only restrict it further."""
 
     code = "not_yours_to_open"
+
+
+class PathRuleKept(NotPermitted):
+    """The path rule {paths} of {name} holds you back: it and all after it stay as they are, at the end of the rules."""
+
+    code = "path_rule_kept"
 
 
 class PersonalDataHidden(NotPermitted):

@@ -53,6 +53,9 @@ KOREAN: dict[str, str] = {
     "would_lock_out": "이렇게 바꾸면 본인도 {name}을(를) 볼 수 없게 됩니다. 그래도 바꾸려면 `force`를 지정하세요.",
     "label_above_clearance": "등급 {label}은(는) 보안 인가 등급 {clearance}보다 높습니다.",
     "not_yours_to_open": "{name}의 열람 범위는 컬렉션 관리자가 정합니다. 소유자는 범위를 더 좁힐 수만 있습니다.",
+    "path_rule_kept": (
+        "{name}의 경로 규칙 {paths}은(는) 본인의 열람도 막습니다. 이 규칙과 그 뒤의 규칙은 바꾸지 말고 그대로 맨 뒤에 두세요."
+    ),
     "access_ended": "보내는 동안 열람 권한이 끝났습니다. 키나 세션, 계정이 더 이상 유효하지 않습니다.",
     "directory_stopped": (
         "디렉터리 {name}을(를) 반영하면 계정 {active}개 중 {count}개가 정지됩니다. 변경하지 않았습니다. 필터를 먼저 확인하세요."

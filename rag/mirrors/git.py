@@ -12,12 +12,15 @@ import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from threading import Thread
 from typing import IO
 
 from rag.domain.errors import RepositoryNotRead, RepositoryUnreachable
 
 TEXT_LIMIT = 64 << 20
 """Bytes of output that one command may print."""
+_CLOSING_S = 10.0
+"""Seconds for the rest of what an ended command has said."""
 _LOCAL = {
     "GIT_CONFIG_NOSYSTEM": "1",
     "GIT_CONFIG_GLOBAL": os.devnull,
@@ -32,7 +35,10 @@ _LOCAL = {
 _SAFE = (
     "core.hooksPath=/dev/null", "core.fsmonitor=false", "core.attributesFile=/dev/null", "diff.external=",
     "core.quotePath=false", "gc.auto=0", "maintenance.auto=false", "safe.directory=*", "uploadpack.packObjectsHook=",
+    "core.bigFileThreshold=16m",
 )  # fmt: skip
+"""A file above the last of these is streamed when it is fetched, and binary to a diff: nobody reads a patch of it, and comparing
+its lines takes gigabytes."""
 
 
 def command(folder: Path, *arguments: str) -> list[str]:
@@ -59,15 +65,51 @@ def run(
         RepositoryUnreachable: it took longer than `timeout_s`.
     """
     with started(folder, *arguments, more=more) as process:
+        out, errors = _Heard(process, process.stdout, ends=True), _Heard(process, process.stderr)
         try:
-            out, errors = process.communicate(timeout=timeout_s)
+            process.wait(timeout_s)
         except subprocess.TimeoutExpired:
             raise RepositoryUnreachable(name=name) from None
-    if process.returncode != 0:
-        raise RepositoryNotRead(name=name, detail=said(errors))
-    if len(out) > TEXT_LIMIT:
+        printed, complaint = out.all(), errors.all()
+    if out.too_much:
         raise RepositoryNotRead(name=name, detail=f"more than {TEXT_LIMIT >> 20} MB of output")
-    return out
+    if process.returncode != 0:
+        raise RepositoryNotRead(name=name, detail=said(complaint))
+    return printed
+
+
+class _Heard:
+    """Reads a pipe in a thread, as far as there is room: a hostile repository makes one command print gigabytes.
+
+    Args:
+        ends: whether the command is ended when it prints more; otherwise the rest is passed over.
+    """
+
+    def __init__(self, process: subprocess.Popen[bytes], pipe: IO[bytes] | None, *, ends: bool = False) -> None:
+        self.too_much = False
+        self._process, self._pipe, self._ends = process, pipe, ends
+        self._kept = bytearray()
+        self._thread = Thread(target=self._listen, daemon=True)
+        self._thread.start()
+
+    def all(self) -> bytes:
+        """What was printed, once the command has ended."""
+        self._thread.join(_CLOSING_S)
+        return bytes(self._kept)
+
+    def _listen(self) -> None:
+        if self._pipe is None:
+            return
+        with suppress(OSError, ValueError):  # closed: the command was ended
+            while part := self._pipe.read1(1 << 16):  # type: ignore[attr-defined]
+                if len(self._kept) + len(part) <= TEXT_LIMIT:
+                    self._kept += part
+                    continue
+                self.too_much = True
+                if self._ends:
+                    with suppress(ProcessLookupError):
+                        os.killpg(self._process.pid, signal.SIGKILL)
+                    return
 
 
 @contextmanager

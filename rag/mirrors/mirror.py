@@ -121,8 +121,8 @@ class Mirror:
                     raise RepositoryNotRead(name=self.name, detail="a blob is cut off")
                 yield parts[0].decode(), content
 
-    def file(self, commit: str, path: str) -> bytes | None:
-        """The content of one file at a commit; None when it is not there."""
+    def file(self, commit: str, path: str, *, most: int | None = None) -> bytes | None:
+        """The content of one file at a commit; None when it is not there, or larger than `most` bytes, which is not read then."""
         listed = git.run(
             self.folder,
             "--literal-pathspecs",
@@ -137,6 +137,8 @@ class Mirror:
         )
         rows = [_entry(row) for row in listed.split(b"\0") if row]
         if len(rows) != 1 or rows[0].mode not in ("100644", "100755"):
+            return None
+        if most is not None and rows[0].size > most:
             return None
         return next((content for _, content in self.read([rows[0].blob])), None)
 

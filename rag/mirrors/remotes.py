@@ -11,6 +11,7 @@ import os
 import re
 import shlex
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -191,8 +192,10 @@ def _followed(folder: Path) -> Iterator[Path]:
     yield git_folder
     common = git_folder / "commondir"
     if common.is_file():
+        yield from _links(git_folder)
         git_folder = git_folder / common.read_text("utf-8", "replace").strip()
         yield git_folder
+    yield from _links(git_folder)
     seen: set[Path] = set()
     waiting = [git_folder / "objects"]
     while waiting:
@@ -201,10 +204,23 @@ def _followed(folder: Path) -> Iterator[Path]:
             continue
         seen.add(objects)
         yield objects
+        yield from _links(objects)
         borrowed = objects / "info" / "alternates"
         if borrowed.is_file():
             lines = borrowed.read_text("utf-8", "replace").splitlines()
             waiting += [objects / line for line in lines if line and not line.startswith("#")]
+
+
+def _links(folder: Path) -> Iterator[Path]:
+    """Symbolic links below a folder of git's: refs, packs and single objects may be such, and git follows them."""
+    waiting = [folder]
+    while waiting:
+        with suppress(OSError), os.scandir(waiting.pop()) as found:
+            for entry in found:
+                if entry.is_symlink():
+                    yield Path(entry.path)
+                elif entry.is_dir(follow_symlinks=False):
+                    waiting.append(Path(entry.path))
 
 
 def _of_host(url: str, name: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_left
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -114,6 +114,16 @@ def outlined(session: Session, permit: Permit, rows: Sequence[SymbolRow]) -> lis
 def keys_shown(session: Session, permit: Permit, keys: Sequence[tuple[UUID, str]]) -> list[str]:
     """Source keys, each with its collection, as the principal may see them."""
     return names_masked(session, permit, keys)
+
+
+def spoken(session: Session, permit: Permit, names: Iterable[tuple[UUID, str]]) -> Callable[[UUID, str], str]:
+    """How to say names of the symbol index (paths of definitions, modules), each with its collection: where that hides personal
+    data, as the principal may see them, for keys of a file of settings and names of modules can hold some."""
+    wanted = {item for item in names if item[1]}
+    whole = shown_whole(session, permit, {collection_id for collection_id, _ in wanted})
+    hidden = sorted((item for item in wanted if item[0] not in whole), key=str)
+    said = dict(zip(hidden, names_masked(session, permit, hidden), strict=True)) if hidden else {}
+    return lambda collection_id, name: said.get((collection_id, name), name)
 
 
 def _defined(row: SymbolRow, lines: FileLines | None, whole: bool, around: int) -> Definition | None:

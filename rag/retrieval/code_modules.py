@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from uuid import UUID
 
 from sqlalchemy.orm import Session
@@ -12,7 +12,7 @@ from rag.access.personal_data.reading import sources_masked
 from rag.domain.code import ReferenceRole
 from rag.domain.code_places import FileOutline, Sureness, Use
 from rag.domain.principal import Permit
-from rag.retrieval.code_lines import outlined
+from rag.retrieval.code_lines import outlined, spoken
 from rag.retrieval.code_names import Asked
 from rag.retrieval.code_scope import ScopedPermit, language_of
 from rag.retrieval.code_uses import shown
@@ -48,13 +48,15 @@ def outlines(session: Session, permit: Permit, files: Sequence[FileRow]) -> tupl
     symbols = code_query.symbols_of(session, permit, [row.version_id for row in files])
     imported = _imports(session, permit, files)
     sources = sources_masked(session, permit, [row.version_id for row in files])
+    said = _said(session, permit, imported)
     found = []
     for row in files:
         mine = symbols.get(row.version_id, [])
         if row.version_id not in sources or not (mine or row.version_id in imported):
             continue
         seen = tuple(item for item in outlined(session, permit, mine) if item)
-        modules = tuple(dict.fromkeys(item.qualifier for item in imported.get(row.version_id, ())))
+        taken = (said(item.collection_id, item.qualifier) for item in imported.get(row.version_id, ()))
+        modules = tuple(dict.fromkeys(taken))
         language = mine[0].language if mine else language_of(row.source_key)
         last = max((item.last for item in seen), default=0)
         found.append(FileOutline(sources[row.version_id], language, seen, modules, last))
@@ -65,10 +67,12 @@ def outside(session: Session, permit: Permit, files: Sequence[FileRow]) -> tuple
     """Modules that these files import and that are none of them, the most imported first."""
     counted: Counter[str] = Counter()
     keys = [row.source_key for row in files]
-    for rows in _imports(session, permit, files).values():
+    imported = _imports(session, permit, files)
+    said = _said(session, permit, imported)
+    for rows in imported.values():
         for module in {item.qualifier: item for item in rows}.values():
             if not any(imports_file(module.qualifier, module.name, key) for key in keys[:200]):
-                counted[module.qualifier] += 1
+                counted[said(module.collection_id, module.qualifier)] += 1
     return tuple(name for name, _ in sorted(counted.items(), key=lambda item: (-item[1], item[0])))
 
 
@@ -113,6 +117,13 @@ def _imports(session: Session, permit: Permit, files: Sequence[FileRow]) -> dict
     for row in rows:
         found.setdefault(row.version_id, []).append(row)
     return found
+
+
+def _said(
+    session: Session, permit: Permit, imported: Mapping[UUID, Sequence[ReferenceRow]]
+) -> Callable[[UUID, str], str]:
+    """How the modules that are imported may be called."""
+    return spoken(session, permit, ((row.collection_id, row.qualifier) for rows in imported.values() for row in rows))
 
 
 def _is_file(key: str, wanted: str) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 from uuid import UUID
@@ -16,7 +16,7 @@ from rag.domain.code_places import CodeMatch, CodeMatches, CodeScope, Spot
 from rag.domain.errors import InvalidRequest, PatternRefused
 from rag.domain.passage import LocatedChunk, Passage
 from rag.domain.principal import Permit
-from rag.retrieval.code_lines import CONTEXT, FileLines, lines_of, read_files, read_lines
+from rag.retrieval.code_lines import CONTEXT, FileLines, lines_of, read_files, read_lines, spoken
 from rag.retrieval.code_names import asked_name
 from rag.retrieval.code_navigation import EVERYTHING, CodeNavigator
 from rag.retrieval.code_scope import ScopedPermit, language_of, scoped
@@ -119,9 +119,12 @@ class CodeSearcher:
         kept: list[tuple[Passage, CodeMatch]] = []
         with self.database.read() as session:
             known = code_query.symbols_of(session, within.permit, {item.source.version_id for item in found})
+            said = _said(session, within.permit, known)
         for item in found:
             source = item.source
-            match = _of_passage(item, terms, known) if within.holds(source.collection_id, source.source_key) else None
+            match = (
+                _of_passage(item, terms, known, said) if within.holds(source.collection_id, source.source_key) else None
+            )
             if match is not None and (inside is None or _within(inside, source.version_id, match.spot)):
                 kept.append((item, match))
         shown = kept[:limit]
@@ -298,13 +301,14 @@ def _shown(session: Session, permit: Permit, found: Sequence[_Found]) -> Iterato
         wanted.setdefault(item.version_id, []).append((item.first, item.last))
     read = read_lines(session, permit, wanted, around=CONTEXT)
     known = code_query.symbols_of(session, permit, wanted)
+    said = _said(session, permit, known)
     for item in found:
         lines = read.get(item.version_id)
         spot = None if lines is None else lines.spot(item.first, item.last, CONTEXT)
         if spot is not None:
             around = _innermost(known.get(item.version_id, ()), item.first)
             language = around.language if around else language_of(spot.source.source_key)
-            yield CodeMatch(spot, language, item.spans, around.path if around else "")
+            yield CodeMatch(spot, language, item.spans, said(around))
 
 
 def _innermost(rows: Sequence[SymbolRow], line: int) -> SymbolRow | None:
@@ -319,7 +323,17 @@ def _terms(text: str) -> set[str]:
     return pairs | set(identifier_terms(text))
 
 
-def _of_passage(item: Passage, terms: set[str], known: dict[UUID, list[SymbolRow]]) -> CodeMatch | None:
+def _said(
+    session: Session, permit: Permit, known: Mapping[UUID, Sequence[SymbolRow]]
+) -> Callable[[SymbolRow | None], str]:
+    """What a definition is called to the principal; nothing where there is none."""
+    said = spoken(session, permit, ((row.collection_id, row.path) for rows in known.values() for row in rows))
+    return lambda row: "" if row is None else said(row.collection_id, row.path)
+
+
+def _of_passage(
+    item: Passage, terms: set[str], known: Mapping[UUID, Sequence[SymbolRow]], said: Callable[[SymbolRow | None], str]
+) -> CodeMatch | None:
     """The line of a passage that has most of the words, with what stands around it; None of a passage without lines."""
     numbered = lines_of(LocatedChunk(item.chunk, item.source))
     if not numbered:
@@ -331,4 +345,4 @@ def _of_passage(item: Passage, terms: set[str], known: dict[UUID, list[SymbolRow
     spot = Spot(item.source, item.chunk.id, number, number, texts[best], before, after)
     around = _innermost(known.get(item.source.version_id, ()), number)
     language = around.language if around else language_of(item.source.source_key)
-    return CodeMatch(spot, language, (), around.path if around else "", item.score)
+    return CodeMatch(spot, language, (), said(around), item.score)

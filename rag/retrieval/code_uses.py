@@ -11,7 +11,7 @@ from rag.access.personal_data.reading import shown_whole
 from rag.domain.code import ReferenceRole
 from rag.domain.code_places import Callee, Sureness, Use
 from rag.domain.principal import Permit
-from rag.retrieval.code_lines import CONTEXT, defined, read_lines
+from rag.retrieval.code_lines import CONTEXT, defined, read_lines, spoken
 from rag.retrieval.code_names import Asked
 from rag.retrieval.code_resolution import (
     FileImports,
@@ -85,13 +85,17 @@ def shown(
     for row, _, line in places:
         wanted.setdefault(row.version_id, []).append((line, line))
     read = read_lines(session, permit, wanted, around=CONTEXT)
+    said = spoken(
+        session, permit, ((row.collection_id, n) for row, _, _ in places for n in (row.enclosing, row.qualifier))
+    )
     uses = []
     for row, sure, line in places:
         lines = read.get(row.version_id)
         spot = None if lines is None else lines.spot(line, line, CONTEXT)
         if spot is not None and (row.collection_id in whole or row.name in spot.text):
             role = ReferenceRole(row.role)
-            uses.append(Use(row.name, role, row.enclosing, row.qualifier, spot, sure, in_test(row, marked)))
+            around, before = said(row.collection_id, row.enclosing), said(row.collection_id, row.qualifier)
+            uses.append(Use(row.name, role, around, before, spot, sure, in_test(row, marked)))
     return uses
 
 
@@ -112,8 +116,10 @@ def callees(session: Session, permit: Permit, targets: Sequence[SymbolRow], limi
     marked = code_query.tests_in(session, {row.version_id for row in calls})
     rated = [(use, best[key][1]) for key, uses in kept.items() for use in uses]
     seen: dict[tuple[str, str], list[Use]] = {}
+    said = spoken(session, permit, ((row.collection_id, row.qualifier) for row in calls))
+    as_said = {(row.name, said(row.collection_id, row.qualifier)): (row.name, row.qualifier) for row in calls}
     for use in shown(session, permit, rated, marked, _LINES * limit):
-        seen.setdefault((use.name, use.qualifier), []).append(use)
+        seen.setdefault(as_said[use.name, use.qualifier], []).append(use)
     wanted = [row for found, _ in best.values() for row in found]
     heads = {row: item for row, item in zip(wanted, defined(session, permit, wanted), strict=True) if item}
     return tuple(

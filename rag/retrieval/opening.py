@@ -194,6 +194,8 @@ def _file_at(session: Session, permit: Permit, key: str) -> Document:
     Raises:
         DocumentNotFound: there is none that the permit covers.
     """
+    if "\0" in key:  # which a name may say as %00, and no database takes
+        raise DocumentNotFound(name=key.replace("\0", "?"))
     query = (
         select(Document)
         .join(Collection, Collection.id == Document.collection_id)

@@ -200,6 +200,13 @@ def set_findings(session: Session, found: Mapping[UUID, ChunkFindings]) -> None:
         session.execute(update(ChunkRow), rows)
 
 
+def set_contexts(session: Session, contexts: Mapping[UUID, CodeContext]) -> None:
+    """Put on record what chunks of code know of themselves."""
+    rows = [{"id": key, "code": item.to_json()} for key, item in contexts.items()]
+    if rows:
+        session.execute(update(ChunkRow), rows)
+
+
 def delete_of_versions(session: Session, version_ids: Iterable[UUID]) -> None:
     """Remove the chunks of these versions."""
     session.execute(delete(ChunkRow).where(ChunkRow.version_id.in_(list(version_ids))))

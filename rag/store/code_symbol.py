@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from bisect import bisect_left
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any, cast
 from uuid import UUID
 
-from sqlalchemy import BigInteger, ForeignKey, Index, Integer, String, Table, Text, delete, insert
+from sqlalchemy import BigInteger, ForeignKey, Index, Integer, String, Table, Text, delete, insert, select, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from rag.domain.code import CodeOutline
@@ -80,6 +81,21 @@ def put_outlines(session: Session, outlines: Sequence[tuple[UUID, UUID, CodeOutl
         session.execute(insert(_SYMBOLS), symbols[start : start + _TOGETHER])
     for start in range(0, len(references), _TOGETHER):
         session.execute(insert(_REFERENCES), references[start : start + _TOGETHER])
+
+
+def forget_words(session: Session, version_id: UUID, lines: Collection[int]) -> None:
+    """Leave of the definitions that hold one of these lines their names and places alone, as if nothing else had been read."""
+    ordered = sorted(lines)
+    query = select(CodeSymbol.id, CodeSymbol.first_line, CodeSymbol.last_line).where(
+        CodeSymbol.version_id == version_id
+    )
+    held = [
+        key
+        for key, first, last in session.execute(query)
+        if (at := bisect_left(ordered, first)) < len(ordered) and ordered[at] <= last
+    ]
+    for group in in_groups(held):
+        session.execute(update(_SYMBOLS).where(CodeSymbol.id.in_(group)).values(signature=CodeSymbol.name, doc=""))
 
 
 def delete_of_versions(session: Session, version_ids: Iterable[UUID]) -> None:

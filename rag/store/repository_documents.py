@@ -71,6 +71,17 @@ def at_paths(session: Session, permit: Permit, repository: Repository, paths: It
     return found
 
 
+def held_back(session: Session, permit: Permit, repository: Repository, paths: Iterable[str]) -> frozenset[str]:
+    """Those of these paths at which a document is, or was, that the permit does not cover."""
+    prefix = f"{repository.name}/"
+    found: set[str] = set()
+    for group in in_groups(dict.fromkeys(prefix + path for path in paths)):
+        inside = (Document.collection_id == repository.collection_id, Document.source_key.in_(group))
+        open_ones = set(session.scalars(select(Document.source_key).where(*inside, *covered(permit))))
+        found.update(set(session.scalars(select(Document.source_key).where(*inside))) - open_ones)
+    return frozenset(key.removeprefix(prefix) for key in found)
+
+
 def _in_tree(session: Session, repository_id: UUID, paths: list[str]) -> frozenset[str]:
     """Those of these paths that the repository has a file at."""
     if not paths:

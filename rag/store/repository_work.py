@@ -10,8 +10,9 @@ from uuid import UUID
 from sqlalchemy import case, delete, func, insert, or_, select, update
 from sqlalchemy.orm import Session
 
+from rag.domain.principal import Permit
 from rag.store.base import in_groups
-from rag.store.document import Document
+from rag.store.document import Document, covered
 from rag.store.repository import Repository, RepositoryFile, RepositoryState
 from rag.store.version import DocumentVersion
 
@@ -133,14 +134,15 @@ def visible_among(session: Session, document_ids: Iterable[UUID]) -> list[UUID]:
     return found
 
 
-def waiting_for_vectors(session: Session, repository_id: UUID) -> int:
-    """Files that are searched by words already and not by meaning yet."""
+def waiting_for_vectors(session: Session, repository_id: UUID, permit: Permit | None = None) -> int:
+    """Files that are searched by words already and not by meaning yet; with a permit, of those that it covers."""
     query = (
         select(func.count())
         .select_from(RepositoryFile)
         .join(Document, Document.id == RepositoryFile.document_id)
         .join(DocumentVersion, DocumentVersion.id == Document.current_version_id)
         .where(RepositoryFile.repository_id == repository_id, DocumentVersion.dense_pending)
+        .where(*([] if permit is None else covered(permit)))
     )
     return session.scalar(query) or 0
 
@@ -162,6 +164,18 @@ def counts(session: Session, repository_ids: Sequence[UUID]) -> dict[UUID, tuple
         .group_by(RepositoryFile.repository_id)
     )
     return {row[0]: (int(row[1]), row[2] - int(row[1])) for row in session.execute(query)}
+
+
+def readable(session: Session, permit: Permit, repository_ids: Sequence[UUID]) -> dict[UUID, int]:
+    """Files in the index that the permit covers, by repository."""
+    query = (
+        select(RepositoryFile.repository_id, func.count())
+        .join(Document, Document.id == RepositoryFile.document_id)
+        .where(RepositoryFile.repository_id.in_(repository_ids), RepositoryFile.reason == "", *covered(permit))
+        .where(Document.deleted_at.is_(None))
+        .group_by(RepositoryFile.repository_id)
+    )
+    return {row[0]: row[1] for row in session.execute(query)}
 
 
 def set_progress(session: Session, repository_id: UUID, job_id: str, done: int) -> bool:

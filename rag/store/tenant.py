@@ -30,6 +30,11 @@ def tenant_id_of(name: str) -> UUID:
     return uuid5(NAMESPACE, f"tenant:{name}")
 
 
+def name_of(session: Session, tenant_id: UUID) -> str:
+    """What a tenant is called in the settings."""
+    return session.get_one(Tenant, tenant_id).name
+
+
 def ensure_tenant(session: Session, name: str) -> Tenant:
     """The tenant of this name, created when it does not exist."""
     tenant_id = tenant_id_of(name)

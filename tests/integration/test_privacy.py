@@ -8,12 +8,14 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
+from sqlalchemy import select
 
 from ingest.pipeline import privacy
 from ingest.pipeline.steps import Pipeline
 from rag.domain.principal import Scope
 from rag.store import chunk as chunks_table
 from rag.store import collection as collections_table
+from rag.store.code_symbol import CodeSymbol
 from rag.store.version import DocumentVersion
 from tests.conftest import new_database
 from tests.support.running import Caller, Running, running, settings_for
@@ -326,6 +328,62 @@ def test_secrets_in_programs_are_hidden(people: Callable[..., People]) -> None:
     assert "AWS_KEY" in seen and "db.internal" in seen
     for secret in (KEY, "Tr4nsf3r", "hunter2"):
         assert secret not in seen
+
+
+def test_a_policy_that_masks_later_takes_the_words_of_definitions_back(
+    people: Callable[..., People], service: Running
+) -> None:
+    """The documentation of a class stands with each piece of it, and in the symbol index: neither is a piece that is masked."""
+    someone = people(kind="code", default="tag")
+    body = "\n".join(f"    def step_{n}(self) -> int:\n        return {n} + self.base\n" for n in range(120))
+    apart = 'def apart() -> int:\n    """별개."""\n    return 1\n'
+    source = f'class Contact:\n    """담당자 {MOBILE}, {NUMBER}."""\n\n{body}\n\n{apart}'
+    [document] = someone.admin.ingest(someone.collection, {"contact.py": source})
+    version = UUID(document["version"]["id"])
+    assert NUMBER in _words_on_record(service, version)[0] and NUMBER in _words_on_record(service, version)[1]
+    someone.policy(default="mask")
+    settled(service)
+    contexts, symbols = _words_on_record(service, version)
+    assert NUMBER not in contexts + symbols and MOBILE not in contexts + symbols
+    assert "Contact" in symbols and "def apart() -> int" in symbols and "별개." in symbols
+    shown = someone.viewer.get("/api/v1/code/symbols", params={"name": "Contact"})
+    assert shown.json()["definitions"] and NUMBER not in shown.text
+
+
+def test_names_of_the_symbol_index_are_masked_as_names_of_documents_are(people: Callable[..., People]) -> None:
+    """A module, or a key of a file of settings, can be called by a number of somebody."""
+    someone = people(kind="code", default="mask")
+    pay = f'import {{ pay }} from "./people/{NUMBER}";\n\nexport function close() {{\n  return pay(3);\n}}\n'
+    limits = f'{{"people": {{"{NUMBER}": {{"transferLimit": 5000000}}}}}}\n'
+    someone.admin.ingest(someone.collection, {"close.ts": pay, "limits.json": limits})
+    code = "/api/v1/code"
+    used = someone.viewer.get(f"{code}/references", params={"name": "pay"})
+    assert used.json()["uses"]
+    told = [used.text]
+    for name in ("transferLimit", NUMBER, "close"):
+        told.append(someone.viewer.get(f"{code}/symbols", params={"name": name}).text)
+        told.append(
+            someone.viewer.get(f"{code}/references", params={"name": name}).text.replace(f'"name":"{NUMBER}"', "")
+        )
+    for body in (
+        {"query": "transferLimit"},
+        {"query": "transfer[A-Z]imit", "regex": True},
+        {"symbol": "transferLimit"},
+    ):
+        told.append(someone.viewer.post(f"{code}/search", json=body).text)
+    told.append(someone.viewer.post("/tools/search_code", json={"query": "transferLimit"}).text)
+    told.append(someone.viewer.post(f"{code}/map", json={}).text)
+    told.append(someone.viewer.post(f"{code}/pack", json={"task": "transferLimit"}).text)
+    assert not [text for text in told if NUMBER in text]
+
+
+def _words_on_record(service: Running, version_id: UUID) -> tuple[str, str]:
+    """What the pieces of a version know of the definitions around them, and what the symbol index says of those."""
+    with service.services.rag.database.read() as session:
+        chunks = chunks_table.of_version(session, version_id)
+        symbols = session.scalars(select(CodeSymbol).where(CodeSymbol.version_id == version_id)).all()
+        told = [f"{item.name} {item.signature} {item.doc}" for item in symbols]
+    return "\n".join(str(item.code) for item in chunks), "\n".join(told)
 
 
 def test_a_vector_stores_text_is_masked_too(people: Callable[..., People]) -> None:

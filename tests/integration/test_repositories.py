@@ -40,6 +40,8 @@ def login(user: str, password: str) -> bool:
     """비밀번호가 맞으면 참."""
     return verify_password(user, password)
 '''
+BANK = f"bank-{uuid4().hex[:8]}"
+"""A tenant with sources and a credential of its own."""
 FARE = "def fare(km: int) -> int:\n    # 거리 요금은 1킬로미터마다 150원\n    return km * 150\n"
 
 
@@ -49,7 +51,13 @@ def place(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     folder: Path = tmp_path_factory.mktemp("repositories")
     (folder / "git").mkdir()
     rag: dict[str, Any] = {
-        "repositories": {"roots": [str(folder / "git")], "hosts": ["127.0.0.1:9"], "poll_s": 0},
+        "repositories": {
+            "roots": [str(folder / "git")],
+            "hosts": ["127.0.0.1:9"],
+            "credentials": {"은행": {"hosts": ["127.0.0.1:9"], "tenants": [BANK]}},
+            "tenants": {BANK: {"roots": [str(folder / "bank")]}},
+            "poll_s": 0,
+        },
         "embedding": {"dense": "none"},
     }
     overrides: dict[str, Any] = {"rag": rag}
@@ -64,9 +72,9 @@ def place(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
 class Desk:
     """Somebody who tends a collection of code, and the folder in which repositories lie."""
 
-    def __init__(self, place: tuple[Running, Path]) -> None:
+    def __init__(self, place: tuple[Running, Path], tenant: str = "") -> None:
         self.running, self.root = place
-        self.tenant = f"t-{uuid4().hex[:8]}"
+        self.tenant = tenant or f"t-{uuid4().hex[:8]}"
         self.caller = self.running.caller(tenant=self.tenant)
         self.collection = self.caller.collection(kind="code")
 
@@ -479,6 +487,123 @@ def _require_known_subjects(desk: Desk) -> None:
         json={"options": {"path_rules": [{"paths": "*", "access": {"allow": ["group:없는 팀"]}}]}},
     )
     assert (refused.status_code, refused.json()["code"]) == (422, "invalid_request"), refused.text
+
+
+def _second_admin(desk: Desk) -> tuple[Caller, str]:
+    """Another administrator of the tenant, and by what rules name it."""
+    secret, key = desk.running.services.rag.keys.create(desk.tenant, "둘째", [Scope.ADMIN])
+    return Caller(desk.running, {"Authorization": f"Bearer {secret}"}), f"user:{key.id}"
+
+
+def test_a_path_rule_is_not_lifted_by_whom_it_holds_back(desk: Desk) -> None:
+    second, name = _second_admin(desk)
+    source = desk.repository({"open.py": FARE, "hr/pay.py": LOGIN, "hr/인상안.bin": b"\x00\x01", "x.bin": b"\x00"})
+    kept = [{"paths": "hr/", "access": {"deny": [name]}}, {"paths": "*.sql", "access": {}}]
+    repository = desk.added(source, options={"path_rules": kept})
+    address = f"/api/v1/repositories/{repository['id']}"
+
+    def change(caller: Caller, rules: list[dict[str, Any]]) -> tuple[int, str]:
+        answer = caller.request("PATCH", address, json={"options": {"path_rules": rules}})
+        return answer.status_code, answer.json().get("code", "")
+
+    refused = (403, "path_rule_kept")
+    assert change(second, []) == refused
+    assert change(second, kept[:1]) == refused
+    assert change(second, [*kept, {"paths": "hr/pay.py", "access": {}}]) == refused
+    assert change(second, [kept[1], kept[0]]) == refused
+    assert change(second, [{"paths": "*.py", "access": {"label": "O"}}, *kept])[0] == 200
+    desk.settled(repository["id"])
+    assert second.search("verify_password", collections=[desk.collection]) == []
+    skipped = second.get(f"{address}/files", params={"skipped": True})
+    assert [item["path"] for item in skipped.json()["files"]] == ["x.bin"]
+    assert sorted(desk.files(repository["id"], skipped=True)) == ["hr/인상안.bin", "x.bin"]
+    assert change(desk.caller, [])[0] == 200
+    desk.settled(repository["id"])
+    assert second.search("verify_password", collections=[desk.collection])
+
+
+def test_nobody_gives_a_path_rule_that_holds_themselves_back(desk: Desk) -> None:
+    second, name = _second_admin(desk)
+    source = desk.repository({"a.py": FARE})
+    body = {"collection": desk.collection, "url": str(source.folder), "name": "pay"}
+    rules = [{"paths": "hr/", "access": {"deny": [name]}}]
+    refused = second.post("/api/v1/repositories", json={**body, "options": {"path_rules": rules}})
+    assert (refused.status_code, refused.json()["code"]) == (409, "would_lock_out")
+
+
+def test_readers_are_told_of_as_many_files_as_they_may_read(desk: Desk) -> None:
+    _, name = _second_admin(desk)
+    reader = desk.running.caller(Scope.READ, tenant=desk.tenant)
+    source = desk.repository({"open.py": FARE, "hr/pay.py": LOGIN, "hr/more.py": LOGIN})
+    rules = [{"paths": "hr/", "access": {"allow": [name]}}]
+    address = f"/api/v1/repositories/{desk.added(source, options={'path_rules': rules})['id']}"
+    assert [reader.get(address).json()[field] for field in ("files", "done", "total", "vectors_pending")] == [
+        1,
+        1,
+        1,
+        0,
+    ]
+    assert [desk.caller.get(address).json()[field] for field in ("files", "done", "total")] == [3, 3, 3]
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "given"),
+    [
+        ("POST", "/tools/fetch", {"id": "repo://pay/%00"}),
+        ("POST", "/tools/fetch", {"id": "repo://pay/a.py%00"}),
+        ("POST", "/tools/fetch", {"id": "repo://pay/%2e%2e/%2e%2e/etc/passwd"}),
+        ("POST", "/tools/fetch", {"id": "repo://../pay/a.py"}),
+        ("POST", "/tools/fetch", {"id": "repo://%ff%fe/\ufeff"}),
+        ("POST", "/tools/fetch", {"id": "doc://" + "9" * 2000}),
+        ("POST", "/tools/fetch", {"id": "doc://\0"}),
+        ("POST", "/tools/search_code", {"query": "login", "repo": "\0"}),
+        ("POST", "/tools/search_code", {"query": "login", "path": "\0/*.py"}),
+        ("POST", "/api/v1/code/search", {"query": "\0"}),
+        ("POST", "/api/v1/code/search", {"query": "\\x00", "regex": True}),
+        ("POST", "/api/v1/code/search", {"symbol": "\0"}),
+        ("POST", "/api/v1/code/search", {"query": "login", "path": "\0/*.py", "repositories": ["pay"]}),
+        ("POST", "/api/v1/code/map", {"repositories": ["\0"]}),
+        ("POST", "/api/v1/code/pack", {"task": "\0", "repositories": ["pay"]}),
+        ("GET", "/api/v1/code/symbols", {"name": "\0"}),
+        ("GET", "/api/v1/code/symbols", {"name": "login", "path": "a\0/b", "repositories": "pay"}),
+        ("GET", "/api/v1/code/references", {"name": "\0"}),
+        ("GET", "/api/v1/code/references", {"name": "\0", "of": "importers"}),
+        ("GET", "/api/v1/code/references", {"name": "\0.\0", "of": "callees"}),
+    ],
+)
+def test_odd_names_are_not_found_or_refused(odd: Desk, method: str, path: str, given: dict[str, Any]) -> None:
+    sent = {"params": given} if method == "GET" else {"json": given}
+    response = odd.caller.request(method, path, **sent)
+    assert response.status_code in (200, 404, 422), response.text
+    assert "login(user" not in response.text or given.get("task")
+
+
+@pytest.fixture(scope="module")
+def odd(place: tuple[Running, Path]) -> Desk:
+    desk = Desk(place)
+    desk.added(desk.repository({"a.py": LOGIN}))
+    return desk
+
+
+def test_what_is_for_one_tenant_is_not_for_another(place: tuple[Running, Path], desk: Desk) -> None:
+    bank = Desk(place, BANK)
+    source = GitRepository.new(place[1].parent / "bank" / uuid4().hex[:8], {"a.py": LOGIN})
+    assert bank.added(source)["state"] == "ready"
+    at = {"collection": desk.collection, "name": "pay", "url": str(source.folder)}
+    named = {**at, "url": "https://127.0.0.1:9/pay.git", "credential": "은행"}
+    for body in (at, named):
+        refused = desk.caller.post("/api/v1/repositories", json=body)
+        assert (refused.status_code, refused.json()["code"]) == (422, "repository_refused"), refused.text
+    unknown = desk.caller.post("/api/v1/repositories", json={**named, "credential": "없음"}).json()
+    assert unknown["title"].replace("없음", "은행") == refused.json()["title"]
+    repository = desk.added(desk.repository({"b.py": FARE}))
+    with desk.running.services.rag.database.write() as session:
+        session.get_one(Repository, UUID(repository["id"])).url = str(
+            source.folder
+        )  # as from before the settings said so
+    found = desk.look(repository["id"])
+    assert found["failure"]["code"] == "repository_refused"
+    assert not desk.found("verify_password")
 
 
 def test_who_may_only_read_sees_no_options_and_changes_nothing(desk: Desk) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -18,7 +19,7 @@ from rag.store.document import Document
 from rag.store.repository import Repository
 from rag.store.version import DocumentVersion
 from tests.support.running import Caller, Running
-from tests.support.tagged_repository import LOGIN_NEW, LOGIN_OLD, NEW, mirrored, working_tree
+from tests.support.tagged_repository import LOGIN_NEW, LOGIN_OLD, NEW, commit, git, mirrored, working_tree
 
 RULES = "# 이체 한도 규정\n\n인터넷뱅킹의 1회 이체 한도는 5,000,000원으로 한다.\n"
 LIMITS = '"""이체 한도."""\n\n# 인터넷뱅킹의 1회 이체 한도\nTRANSFER_LIMIT = 3_000_000\n'
@@ -100,6 +101,21 @@ def test_what_is_not_there_or_not_the_readers_is_not_found(
 ) -> None:
     found = world.get(path, **query)
     assert (found.status_code, found.json()["code"]) == (422 if code == "ref_not_found" else 404, code)
+
+
+def test_a_commit_that_touches_what_is_kept_from_the_reader_is_not_told_of(world: World, tmp_path: Path) -> None:
+    copy = tmp_path / "copy"
+    git(tmp_path, "clone", "-q", str(world.mirror.folder), str(copy))
+    both = {"src/login.py": "MAX_FAILURES = 2\n", "hr/salary.py": "RAISE = 9\n"}
+    mixed = commit(copy, both, "로그인 실패 횟수와 9% 인상안")
+    commit(copy, {"src/login.py": "MAX_FAILURES = 1\n"}, "로그인 한 번", tag="v1.6")
+    git(copy, "push", "-q", "origin", "HEAD:refs/heads/next", "v1.6")
+    found = world.get("changes", **{"from": "1.5", "to": "1.6"}).json()
+    assert [item["path"] for item in found["files"]] == ["src/login.py"]
+    assert [item["message"] for item in found["commits"]] == ["로그인 한 번"]
+    assert world.get(f"commits/{mixed}").json()["code"] == "ref_not_found"
+    told = world.get(f"commits/{mixed}", world.owner).json()
+    assert told["paths"] == ["hr/salary.py", "src/login.py"] and "9%" in told["message"]
 
 
 def test_a_stranger_finds_no_repository(world: World, service: Running) -> None:

@@ -317,8 +317,11 @@ def _chunks_shown(session: Session, view: _View, chunks: Sequence[tuple[UUID, Ch
         record, key = records.get(version_id, (None, None))
         fresh = key == view.key and chunk.id in stored
         found = stored[chunk.id] if fresh else scan_alone(detector_of(view.policy, view.kind), chunk)
-        if not _blocked(view.policy, record, found):
-            shown[chunk.id] = chunk if view.raw else chunk.masked(_hidden(view.policy, found))
+        if _blocked(view.policy, record, found):
+            continue
+        # Looked through, its words on record are such as everybody may see; until then nobody knows what stands in them.
+        plain = chunk if view.raw or fresh else chunk.without_prose()
+        shown[chunk.id] = plain if view.raw else plain.masked(_hidden(view.policy, found))
     return shown
 
 

@@ -16,6 +16,7 @@ from rag.domain.errors import (
     RepositoryNotRead,
     RepositoryTooLarge,
     RepositoryUnreachable,
+    SeogoError,
 )
 from rag.mirrors import git
 from rag.mirrors.fetching import Remote, Stage, fetch, keep, kept, let_go
@@ -151,6 +152,52 @@ def test_hooks_and_filters_of_a_remote_do_not_run(tmp_path: Path, source: GitRep
         config.write(f'[uploadpack]\n\tpackObjectsHook = "touch {mark}; cat"\n[core]\n\tfsmonitor = touch {mark}\n')
     assert fetched(mirror_in(tmp_path), bare).resolve("main")
     assert not mark.exists()
+
+
+def test_a_remote_that_lacks_objects_runs_nothing_to_get_them(tmp_path: Path, source: GitRepository) -> None:
+    """CVE-2024-32004: a partial clone names a program by which git would get what it lacks."""
+    trap = source.bare(tmp_path / "함정.git")
+    sign = tmp_path / "ran"
+    for key, value in {
+        "core.repositoryFormatVersion": "1",
+        "extensions.partialClone": "origin",
+        "remote.origin.promisor": "true",
+        "remote.origin.url": str(source.folder),
+        "remote.origin.uploadpack": f"touch {sign}; false",
+        "uploadpack.packObjectsHook": f"touch {sign}; false",
+        "core.alternateRefsCommand": f"touch {sign}; false",
+        "core.fsmonitor": f"touch {sign}; false",
+    }.items():
+        subprocess.run(["git", "--git-dir", str(trap), "config", key, value], check=True)
+    commit = source.git("rev-parse", "HEAD")
+    blob = source.git("rev-parse", f"{commit}:결제/login.py")
+    (trap / "objects" / blob[:2] / blob[2:]).unlink()
+    with pytest.raises(SeogoError):
+        fetched(mirror_in(tmp_path), trap)
+    assert not sign.exists()
+
+
+def test_what_a_command_prints_is_bounded(
+    tmp_path: Path, source: GitRepository, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source.commit("크다", {"big.txt": "x" * 5_000_000})
+    mirror = fetched(mirror_in(tmp_path), source)
+    monkeypatch.setattr(git, "TEXT_LIMIT", 1_000_000)
+    commit = mirror.resolve("main")
+    with pytest.raises(RepositoryNotRead, match="output"):
+        git.run(mirror.folder, "show", f"{commit}:big.txt", name="결제")
+    assert git.run(mirror.folder, "rev-parse", commit, name="결제").decode().strip() == commit
+    assert mirror.file(commit, "big.txt", most=4_999_999) is None
+    assert len(mirror.file(commit, "big.txt", most=5_000_000) or b"") == 5_000_000
+
+
+def test_a_huge_file_has_no_patch(tmp_path: Path, source: GitRepository) -> None:
+    line = b"x" * 1023 + b"\n"
+    before = source.commit("크다", {"big.txt": line * (17 << 10)})
+    after = source.commit("더 크다", {"big.txt": line * (17 << 10) + b"y\n", "small.txt": "a\n"})
+    mirror = fetched(mirror_in(tmp_path), source)
+    told = {item.path: item for item in mirror.patches(before, after, mirror.changes(before, after))}
+    assert (told["big.txt"].patch, told["small.txt"].patch) == ("", "@@ -0,0 +1 @@\n+a\n")
 
 
 def test_a_repository_over_its_size_is_stopped_and_leaves_nothing(tmp_path: Path, source: GitRepository) -> None:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
 
 from rag.domain.errors import RepositoryRefused
 from rag.mirrors.remotes import Remote, checked_url, folder_below, remote_of
-from rag.settings_repositories import GitCredential, RepositorySettings
+from rag.settings import RagSettings
+from rag.settings_repositories import GitCredential, RepositorySettings, TenantSources
 from tests.support.git_repository import GitRepository
 
 HOSTS = ("git.example.kr", "Gitea.Example.KR.", "git.example.kr:8443", "ssh.example.kr:2222", "[fd00::1]:3000")
@@ -102,7 +104,10 @@ def test_folders_lie_below_a_root_whatever_links_say(tmp_path: Path) -> None:
             checked_url(settings(roots), str(refused))
 
 
-@pytest.mark.parametrize("way", ["link to .git", "linked working tree", "borrowed objects", "relative alternates"])
+@pytest.mark.parametrize(
+    "way",
+    ["link to .git", "linked working tree", "borrowed objects", "relative alternates", "link to packs", "link to refs"],
+)
 def test_a_folder_that_leads_git_out_of_the_roots_is_refused(tmp_path: Path, way: str) -> None:
     roots = tmp_path / "roots"
     hidden = GitRepository.new(tmp_path / "hidden", {"secret.py": "x = 1\n"})
@@ -112,6 +117,11 @@ def test_a_folder_that_leads_git_out_of_the_roots_is_refused(tmp_path: Path, way
         (trap / ".git").symlink_to(hidden.folder / ".git")
     elif way == "linked working tree":
         (trap / ".git").write_text(f"gitdir: {hidden.folder}/.git\n")
+    elif way.startswith("link to"):
+        trap = GitRepository.new(roots / "own", {"a.py": "x = 1\n"}).bare(roots / "bare.git")
+        inner = "objects/pack" if way == "link to packs" else "refs/heads"
+        shutil.rmtree(trap / inner)
+        (trap / inner).symlink_to(hidden.folder / ".git" / inner)
     else:
         trap = GitRepository.new(roots / "own", {"a.py": "x = 1\n"}).bare(roots / "bare.git")
         lines = f"{hidden.folder}/.git/objects" if way == "borrowed objects" else "../../../hidden/.git/objects"
@@ -152,3 +162,36 @@ def test_an_export_lies_below_a_root_too(tmp_path: Path) -> None:
     assert folder_below([tmp_path / "in"], tmp_path / "in" / "export", "a") == tmp_path / "in" / "export"
     with pytest.raises(RepositoryRefused):
         folder_below([tmp_path / "in"], tmp_path / "in" / ".." / "export", "a")
+
+
+def test_a_tenant_sees_its_own_sources_and_credentials_alone(tmp_path: Path) -> None:
+    own = {"은행": TenantSources(hosts=("git.bank.kr",), roots=(tmp_path / "bank",))}
+    known = {
+        "shared": GitCredential(hosts=("git.example.kr",)),
+        "은행": GitCredential(hosts=("git.bank.kr",), tenants=("은행",)),
+    }
+    every = RepositorySettings(hosts=("git.example.kr",), credentials=known, tenants=own)
+    bank, other = every.of_tenant("은행"), every.of_tenant("병원")
+    assert checked_url(bank, "https://git.bank.kr/a") and checked_url(bank, "https://git.example.kr/a")
+    assert remote_of(bank, "https://git.bank.kr/a", "은행").credential is known["은행"]
+    assert folder_below(bank.roots, tmp_path / "bank" / "a", "a")
+    with pytest.raises(RepositoryRefused):
+        checked_url(other, "https://git.bank.kr/a")
+    with pytest.raises(RepositoryRefused):
+        remote_of(other, "https://git.example.kr/a", "은행")
+    with pytest.raises(RepositoryRefused):
+        folder_below(other.roots, tmp_path / "bank" / "a", "a")
+    assert remote_of(other, "https://git.example.kr/a", "shared").credential is known["shared"]
+
+
+@pytest.mark.parametrize("root", ["", "data", "data/repositories", "data/repositories/x", "elsewhere/.."])
+@pytest.mark.parametrize("whose", ["every tenant", "one tenant"])
+def test_our_own_folders_are_no_place_for_repositories(tmp_path: Path, root: str, whose: str) -> None:
+    roots, data = (tmp_path / root,), tmp_path / "data"
+    one = RepositorySettings(tenants={"a": TenantSources(roots=roots)})
+    given = RepositorySettings(roots=roots) if whose == "every tenant" else one
+    elsewhere = given.model_copy(update={"folder": data / "repositories"})
+    for folder, chosen in ((data, given), (tmp_path / "x", elsewhere)):
+        with pytest.raises(ValueError, match="our own data"):
+            RagSettings(data_dir=folder, repositories=chosen)
+    assert RagSettings(data_dir=data, repositories=RepositorySettings(roots=(tmp_path / "git",)))
