@@ -49,7 +49,9 @@ _HEARD = 64 << 10
 """Bytes of the end of what git says that are kept to learn from."""
 _LEFT_OUT = b"because shallow roots are not allowed to be updated"
 """What git says of a branch that it does not take since its history has been cut off."""
-_SHALLOW = "it is a shallow clone, whose history is cut off: give the whole one (`git fetch --unshallow` there makes it whole)"
+_SHALLOW = (
+    "it is a shallow clone, whose history is cut off: give the whole one (`git fetch --unshallow` there makes it whole)"
+)
 _PROGRESS = re.compile(rb"(?:remote: )?([A-Z][a-z]+ [a-z]+):\s+\d+% \((\d+)/(\d+)\)")
 _REFUSED = (
     "authentication failed", "could not read username", "could not read password", "access denied", "permission denied",
