@@ -159,6 +159,8 @@ _TEXTS: dict[str, tuple[str, str]] = {
         "웹훅 주소와 비밀값입니다. 비밀값은 다시 볼 수 없습니다",
         "Address and secret of the webhook; the secret is shown only once",
     ),
+    "repo_known": ("있는 저장소", "There are"),
+    "repo_same": ("달라진 파일이 없습니다.", "No file differs."),
     "repo_none": ("그런 저장소가 없습니다.", "there is no such repository."),
     "repo_several": (
         "이 이름의 저장소가 여럿입니다. --collection을 쓰세요.",
