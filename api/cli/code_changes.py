@@ -43,18 +43,22 @@ def _id_of(client: httpx.Client, repo: str) -> str:
         CommandFailed: there are several of that name, or none.
     """
     from api.cli.connection import CommandFailed, checked
+    from api.cli.texts import text
 
     listed = checked(client.get(_LIST))["repositories"]
     named = [str(item["id"]) for item in listed if repo in (item["name"], item["id"])]
     if len(named) != 1:
         known = ", ".join(f"{item['name']} ({item['id']})" for item in listed)
-        raise CommandFailed(f"{repo}: {known or '–'}")
+        missing = "" if named else f"{text('repo_none')} {text('repo_known')}: "
+        raise CommandFailed(f"{repo}: {missing}{known or '–'}")
     return named[0]
 
 
 def _show(found: dict[str, Any]) -> None:
     from rich.console import Console
     from rich.markup import escape
+
+    from api.cli.texts import text
 
     console = Console(highlight=False)
     before, after = (f"{state['name']} ({state['commit'][:12]})" for state in (found["before"], found["after"]))
@@ -72,5 +76,7 @@ def _show(found: dict[str, Any]) -> None:
             console.print(escape(line), style=style, soft_wrap=True)
         if file["cut"]:
             console.print("…", style="dim")
+    if not found["files"]:
+        console.print(text("repo_same"))
     if found["more_files"] or found["more_commits"]:
         console.print("…", style="dim")

@@ -13,6 +13,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from api.cli.doctor_git import git_lines
 from api.cli.doctor_models import cuda_lines, generator_lines
 from api.cli.options import Options
 from api.cli.services import silence_libraries
@@ -70,6 +71,7 @@ def _settings_and_more(options: Options) -> Iterator[Finding]:
         ("generators", _generators),
         ("parsers", _parsers),
         ("ocr", _ocr),
+        ("git", _git),
     )
     for name, check in checks:
         try:
@@ -170,6 +172,12 @@ def _ocr(settings: Settings) -> Iterator[Finding]:
     missing = [language for language in WANTED_LANGUAGES if language not in tesseract.languages]
     detail = f"{tesseract.program}, {'+'.join(tesseract.languages)}"
     yield Finding("ocr", "warning" if missing else "ok", detail, advice if missing else "")
+
+
+def _git(settings: Settings) -> Iterator[Finding]:
+    """What repositories are fetched with."""
+    for line in git_lines():
+        yield Finding(*line)
 
 
 def _egress(given: dict[str, str | None]) -> Iterator[Finding]:

@@ -249,9 +249,9 @@ def _show(found: Mapping[str, Any], as_json: bool) -> None:
         return
     at = f"{found['ref'] or 'HEAD'}@{found['commit'][:12]}" if found["commit"] else found["ref"] or "HEAD"
     counts = f"{found['files']} {text('repo_files')}"
-    if found["vectors_pending"]:
-        counts += f", {found['vectors_pending']} {text('repo_pending')}"
     typer.echo(f"{found['name']}  {at}  {found['state']}  {counts}")
+    if found["vectors_pending"]:
+        typer.echo(text("repo_filling").format(count=found["vectors_pending"]))
     if remark := _remark(found):
         typer.secho(remark, fg="red" if found["failure"] else None)
 

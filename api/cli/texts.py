@@ -151,11 +151,16 @@ _TEXTS: dict[str, tuple[str, str]] = {
     "repo_ref": ("브랜치·태그", "Branch or tag"),
     "repo_commit": ("커밋", "Commit"),
     "repo_files": ("개 파일", "files"),
-    "repo_pending": ("개 벡터 대기", "wait for vectors"),
+    "repo_filling": (
+        "검색할 수 있습니다: 단어와 심볼로는 모두 찾아지고, 뜻으로 찾는 벡터는 파일 {count}개에 뒤이어 만들어집니다.",
+        "Searchable: by words and symbols now; vectors, for search by meaning, follow for {count} files.",
+    ),
     "repo_webhook": (
         "웹훅 주소와 비밀값입니다. 비밀값은 다시 볼 수 없습니다",
         "Address and secret of the webhook; the secret is shown only once",
     ),
+    "repo_known": ("있는 저장소", "There are"),
+    "repo_same": ("달라진 파일이 없습니다.", "No file differs."),
     "repo_none": ("그런 저장소가 없습니다.", "there is no such repository."),
     "repo_several": (
         "이 이름의 저장소가 여럿입니다. --collection을 쓰세요.",

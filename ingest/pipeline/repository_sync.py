@@ -371,7 +371,8 @@ class RepositorySync:
         with self.pipeline.database.read() as session:
             row = self._own(session, job, lock=False)
             waiting = work.waiting_for_vectors(session, row.id) > 0
-        note = self._note_on(row, commit, found=row.total)
+            held, _ = work.counts(session, [row.id]).get(row.id, (0, 0))
+        note = self._note_on(row, commit, found=row.total or held)  # nothing is counted where the commit is the same
         with self.pipeline.database.write() as session:
             row = self._own(session, job)
             now = utc_now()

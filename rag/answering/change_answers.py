@@ -7,8 +7,10 @@ finds for the question among the documents: a Korean question finds English code
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 from uuid import UUID
 
 from rag.answering.change_passages import Piece, commit_passage, passages_of, pieces_of, quotes_of
@@ -43,6 +45,8 @@ _LEAST_SHARE = 0.2
 _COMMITS_READ = 30
 _COMMITS_TOLD = 2
 _HITS = 20
+_HASH = re.compile(r"[0-9a-f]{7,40}")
+"""A commit as people write it: git itself shortens to seven digits at least."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,22 +180,53 @@ class ChangeAnswerer:
 
 
 def _states(reading: ChangeQuestion, refs: Mapping[str, str], indexed: str, mirror: Mirror) -> tuple[str, str] | None:
-    """The two commits that a reading names in a repository, the earlier one first; None where it has no such refs."""
-    after = comparing.named(refs, reading.after) if reading.after else ""
-    before = comparing.named(refs, reading.before) if reading.before else ""
-    if after is None or before is None:
+    """The two states that a reading names in a repository, the earlier one first; None where it has no such refs or commits."""
+    after = _meant(reading.after, refs, mirror) if reading.after else _Meant("", indexed, "")
+    before = _meant(reading.before, refs, mirror) if reading.before else None
+    if after is None or (before is None and reading.before):
         return None
-    if not reading.before:
-        # `in main` is no question about a branch's own history
-        before = comparing.version_before(mirror, refs, after) if after.startswith("refs/tags/") else None
-        if before is None:
-            return None
-    first, last = before, after
-    if not after:
-        return comparing.short_name(first), indexed
-    if mirror.is_ancestor(refs[last], refs[first]) and refs[last] != refs[first]:
-        first, last = last, first
-    return comparing.short_name(first), comparing.short_name(last)
+    if before is None:
+        earlier = _before(after, refs, mirror)
+        return None if earlier is None else (earlier, after.name)
+    if not after.name:
+        return before.name, indexed
+    if before.commit != after.commit and mirror.is_ancestor(after.commit, before.commit):
+        before, after = after, before
+    return before.name, after.name
+
+
+class _Meant(NamedTuple):
+    """A state as it is called, its commit, and the full name of the ref; empty where it was given by its commit."""
+
+    name: str
+    commit: str
+    ref: str
+
+
+def _meant(name: str, refs: Mapping[str, str], mirror: Mirror) -> _Meant | None:
+    """The state that a word of the question names: a branch, a tag, or a commit by its hash."""
+    ref = comparing.named(refs, name)
+    if ref is not None:
+        return _Meant(comparing.short_name(ref), refs[ref], ref)
+    if not _HASH.fullmatch(name):
+        return None
+    try:
+        return _Meant(name, comparing.state(mirror, name)[1], "")
+    except (RefNotFound, RepositoryNotRead):
+        return None
+
+
+def _before(after: _Meant, refs: Mapping[str, str], mirror: Mirror) -> str | None:
+    """The state that a tag or commit followed; a question `in main` is none about a branch's own history."""
+    if after.ref.startswith("refs/tags/"):
+        tag = comparing.version_before(mirror, refs, after.ref)
+        return None if tag is None else comparing.short_name(tag)
+    if after.ref or not after.name:
+        return None
+    try:
+        return mirror.resolve(f"{after.commit}^")
+    except RefNotFound:  # the first of all
+        return None
 
 
 def _told(history: History, comparison: Comparison) -> list[_Told]:

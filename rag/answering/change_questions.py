@@ -14,7 +14,7 @@ _CHANGED = re.compile(
     r"|\bdiff|\bchang|\bcompar|what'?s new|\bnew in\b|\badded\b|\bremoved\b|\bmodif|\bfixed\b",
     re.IGNORECASE,
 )
-_KIND = r"(?:버전|태그|릴리[스즈]|브랜치|version|release|tag|branch)"
+_KIND = r"(?:버전|태그|릴리[스즈]|브랜치|커밋|version|release|tag|branch|commit)"
 _QUOTE = r"[`'\"“”‘’]?"
 
 

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from rag.access.personal_data.reading import read_masked
 from rag.answering.code_questions import CodeQuestion, Wanted, code_question
+from rag.answering.module_answers import own_words
 from rag.answering.prepared import FOUND, SYMBOLS, Prepared
 from rag.domain.anchor import LineAnchor
 from rag.domain.answer import Note
@@ -118,9 +119,14 @@ class SymbolAnswerer:
         found = self.navigator.explain(permit, asked.name, passages=passages)
         if not found.passages:
             return None
-        ordered = sorted(found.passages, key=lambda item: (item.source.source_key, item.ordinals))
         told = f"module {asked.name}: {len(found.files)}{'+' if found.more else ''} files, {len(found.importers)} importers"
-        return _Found([use.spot for use in found.importers[:_DEFINITIONS]], told, listing=False, passages=ordered)
+        with self.database.read() as session:
+            own, told_itself = own_words(session, permit, found, passages)
+        importers = [use.spot for use in found.importers[:_DEFINITIONS]]
+        if told_itself:
+            return _Found([*own, *importers], told, listing=False)
+        ordered = sorted(found.passages, key=lambda item: (item.source.source_key, item.ordinals))
+        return _Found(importers, told, listing=False, passages=ordered)
 
     def _quoted(self, permit: Permit, found: _Found, most: int) -> tuple[list[Passage], tuple[Draft, ...]]:
         """The passages that hold the places, in the order of the places, and a quotation of each."""

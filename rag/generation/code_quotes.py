@@ -16,8 +16,8 @@ WINDOW = 14
 _HEAD = 8
 """Lines of them that a head may take where what matters stands below it."""
 _COMMENT = re.compile(r"\s*(?:#|//|/\*|\*|--|;|'|@|\*>)")
-_ENDS_HEAD = re.compile(r"[{:;]\s*(?:#.*|//.*|--.*|/\*.*)?$|\b(?:IS|AS|BEGIN|then|do)\s*$")
-_DOCSTRING = re.compile(r"\s*[rRuUbB]?(\"\"\"|''')")
+ENDS_HEAD = re.compile(r"[{:;]\s*(?:#.*|//.*|--.*|/\*.*)?$|\b(?:IS|AS|BEGIN|then|do)\s*$")
+DOCSTRING = re.compile(r"\s*[rRuUbB]?(\"\"\"|''')")
 _INSIDE = (" ", "\t", "}", ")", "]")
 """How a line begins that belongs to something begun above it."""
 
@@ -54,7 +54,7 @@ def _head(lines: Sequence[str], name: str) -> int:
     while number < len(lines) and (not lines[number].strip() or _COMMENT.match(lines[number])):
         number += 1
     for end in range(number, min(len(lines), number + _HEAD)):
-        if _ENDS_HEAD.search(lines[end]):
+        if ENDS_HEAD.search(lines[end]):
             if not name or not any(name in line for line in lines[number : end + 1]):
                 return 0
             return min(_with_docstring(lines, end + 1), _HEAD)
@@ -63,7 +63,7 @@ def _head(lines: Sequence[str], name: str) -> int:
 
 def _with_docstring(lines: Sequence[str], number: int) -> int:
     """The line after the docstring that begins at a line; the line itself where none does."""
-    opened = _DOCSTRING.match(lines[number]) if number < len(lines) else None
+    opened = DOCSTRING.match(lines[number]) if number < len(lines) else None
     if opened is None:
         return number
     if opened[1] in lines[number][opened.end() :]:

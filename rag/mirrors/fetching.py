@@ -47,6 +47,11 @@ _CLOSING_S = 10.0
 """Seconds for the rest of what an ended git has said."""
 _HEARD = 64 << 10
 """Bytes of the end of what git says that are kept to learn from."""
+_LEFT_OUT = b"because shallow roots are not allowed to be updated"
+"""What git says of a branch that it does not take since its history has been cut off."""
+_SHALLOW = (
+    "it is a shallow clone, whose history is cut off: give the whole one (`git fetch --unshallow` there makes it whole)"
+)
 _PROGRESS = re.compile(rb"(?:remote: )?([A-Z][a-z]+ [a-z]+):\s+\d+% \((\d+)/(\d+)\)")
 _REFUSED = (
     "authentication failed", "could not read username", "could not read password", "access denied", "permission denied",
@@ -136,6 +141,7 @@ class _Fetch:
         self._name = mirror.name
         self._environment: dict[str, str] = {}
         self._lock = -1
+        self._shallow = False
 
     def run(self) -> None:
         """All of it, alone: two fetches of one mirror wait for each other."""
@@ -213,6 +219,8 @@ class _Fetch:
             self._git(
                 folder, "-c", "fetch.unpackLimit=1", "fetch", *flags, "--end-of-options", self._remote.url, *_REFS
             )
+            if self._shallow:  # git leaves such branches out, and ends well
+                raise RepositoryNotRead(name=self._name, detail=_SHALLOW)
         self._point(folder, head, offered)
         if len(list((folder / "objects" / "pack").glob("*.pack"))) >= _MANY_PACKS:
             git.run(
@@ -256,6 +264,7 @@ class _Fetch:
             self._watch(process, folder)
             printed, complaint = out.all(), said.all()
         if process.returncode == 0:
+            self._shallow = _LEFT_OUT in complaint
             return printed
         if b"File too large" in complaint or _size(folder) >= self._limit:
             raise self._too_large()

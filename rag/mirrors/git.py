@@ -7,6 +7,7 @@ git is a program beside ours, like a database: what it reads comes from people, 
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
@@ -39,6 +40,20 @@ _SAFE = (
 )  # fmt: skip
 """A file above the last of these is streamed when it is fetched, and binary to a diff: nobody reads a patch of it, and comparing
 its lines takes gigabytes."""
+
+
+OLDEST = (2, 32)
+"""The first git that knows `GIT_CONFIG_GLOBAL`, without which configuration of the machine would be read."""
+
+
+def version() -> tuple[int, ...] | None:
+    """The version of git that is installed; None without one."""
+    try:
+        done = subprocess.run(["git", "--version"], env=environment(), capture_output=True, timeout=10, check=True)  # noqa: S607
+    except (OSError, subprocess.SubprocessError):
+        return None
+    found = re.search(rb"\d+(?:\.\d+)+", done.stdout)
+    return tuple(map(int, found[0].split(b"."))) if found else None
 
 
 def command(folder: Path, *arguments: str) -> list[str]:

@@ -6,11 +6,10 @@ the task at hand speaks of is where the walk begins again.
 
 from __future__ import annotations
 
-import math
+from array import array
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -105,32 +104,120 @@ def graph_of(
     definers: dict[str, dict[int, None]] = defaultdict(dict)
     for place, name in definitions:
         definers[name][place] = None
-    clues, modules = _clues(definers), _Modules(files)
-    counted: dict[tuple[int, str], float] = defaultdict(float)
-    brought: set[tuple[int, int]] = set()
+    clues, modules, count = _Clues.of(definers), _Modules(files), len(files)
+    number_of, several = clues.number_of, len(clues.names)
+    told, brought = array("q"), array("q")
     for source, name, role, qualifier in uses:
         if role == _IMPORT:
-            brought.update((source, target) for target in modules.meant(qualifier, name))
-        elif name in clues:
-            counted[source, name] += _QUALIFIED if qualifier else 1.0
-    folders = [row.source_key.rpartition("/")[0] for row in files]
-    edges: dict[tuple[int, int], float] = dict.fromkeys(brought, _OF_IMPORT)
-    used: dict[int, dict[str, float]] = defaultdict(dict)
-    for (source, name), times in counted.items():
-        targets, weight = clues[name]
-        if source in targets:
-            continue
-        weight *= math.sqrt(times)
-        for target in targets:
-            near = (source, target) in brought or folders[source] == folders[target]
-            share = weight if near else weight * _UNCONNECTED
-            edges[source, target] = edges.get((source, target), 0.0) + share
-            used[target][name] = used[target].get(name, 0.0) + share
+            brought.extend(source * count + target for target in modules.meant(qualifier, name))
+        elif (clue := number_of.get(name)) is not None:
+            told.append(2 * (source * several + clue) + bool(qualifier))
+    folders: dict[str, int] = {}
+    inside = [folders.setdefault(row.source_key.rpartition("/")[0], len(folders)) for row in files]
+    shares = _shares(
+        clues, np.array(told, dtype=np.int64), np.unique(brought).astype(np.int64), np.array(inside), count
+    )
     lower: dict[str, list[int]] = defaultdict(list)
     for name, places in definers.items():
         lower[name.lower()] += places
-    edges = {pair: weight for pair, weight in edges.items() if pair[0] != pair[1]}
-    return CodeGraph(files, *_arrays(edges), used, lower)
+    return CodeGraph(files, *shares.edges(count), shares.used(clues.names), lower)
+
+
+@dataclass(frozen=True, slots=True)
+class _Clues:
+    """Names whose uses say something.
+
+    Attributes:
+        number_of: by name, its place in `names`.
+        weights: float64, shape (c,): what a use weighs.
+        targets: int64, shape (t,): the files that define the names, one name after the other.
+        starts: int64, shape (c + 1,): where in `targets` those of a name begin.
+    """
+
+    names: Sequence[str]
+    number_of: Mapping[str, int]
+    weights: NDArray[np.float64]
+    targets: NDArray[np.int64]
+    starts: NDArray[np.int64]
+
+    @classmethod
+    def of(cls, definers: Mapping[str, Collection[int]]) -> _Clues:
+        """Those among all names that are defined, with the files that define them."""
+        weighed = {name: weight for name, places in definers.items() if (weight := _weight(name, len(places))) > 0.0}
+        sizes = np.array([len(definers[name]) for name in weighed], dtype=np.int64)
+        return cls(
+            list(weighed),
+            {name: number for number, name in enumerate(weighed)},
+            np.array(list(weighed.values()), dtype=np.float64),
+            np.array([place for name in weighed for place in definers[name]], dtype=np.int64),
+            np.concatenate(([0], np.cumsum(sizes))),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Shares:
+    """What the uses of names (and, behind them, the imports) give: arrays of shape (s,), and (s + imports,) for the pairs.
+
+    Attributes:
+        pairs: source * files + target.
+        weights: what each pair gets.
+        clues, targets: which name of which file is used, for the first of the pairs.
+    """
+
+    pairs: NDArray[np.int64]
+    weights: NDArray[np.float64]
+    clues: NDArray[np.int64]
+    targets: NDArray[np.int64]
+
+    def edges(self, count: int) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.float64]]:
+        """Sources, targets and weights of the edges between different files; what leaves one adds up to 1."""
+        pairs, place = np.unique(self.pairs, return_inverse=True)
+        weights = np.bincount(place, self.weights, minlength=len(pairs))
+        sources, targets = pairs // max(1, count), pairs % max(1, count)
+        apart = sources != targets
+        sources, targets, weights = sources[apart], targets[apart], weights[apart]
+        leaving = np.bincount(sources, weights, minlength=count)
+        return sources.astype(np.int32), targets.astype(np.int32), weights / leaving[sources]
+
+    def used(self, names: Sequence[str]) -> dict[int, dict[str, float]]:
+        """Per file, how much each of the names that it defines is used by others."""
+        several = max(1, len(names))
+        keys, place = np.unique(self.targets * several + self.clues, return_inverse=True)
+        weights = np.bincount(place, self.weights[: len(place)], minlength=len(keys))
+        found: dict[int, dict[str, float]] = defaultdict(dict)
+        for key, weight in zip(keys.tolist(), weights.tolist(), strict=True):
+            found[key // several][names[key % several]] = weight
+        return found
+
+
+def _shares(
+    clues: _Clues, told: NDArray[np.int64], brought: NDArray[np.int64], folders: NDArray[np.int64], count: int
+) -> _Shares:
+    """What each use of a name gives to each of the files that define it. A name that the file defines itself gives nothing.
+
+    In arrays: a dictionary of pairs takes three times as long for 650,000 uses in 8,400 files.
+
+    Args:
+        told: int64, shape (u,): 2 * (source * names + name), and 1 more where something stands before the name.
+        brought: int64, shape (i,): source * files + target of what is imported, ascending.
+        folders: int64, shape (n,): the folder of each file.
+    """
+    several = max(1, len(clues.names))
+    keys, place = np.unique(told >> 1, return_inverse=True)
+    times = np.bincount(place, np.where(told & 1, _QUALIFIED, 1.0), minlength=len(keys))
+    sources, names = keys // several, keys % several
+    sizes = np.diff(clues.starts)[names]
+    each = np.repeat(np.arange(len(keys)), sizes)
+    within = np.arange(len(each)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
+    targets = clues.targets[clues.starts[names[each]] + within]
+    own = np.bincount(each, targets == sources[each], minlength=len(keys)) > 0
+    kept = ~own[each]
+    each, targets = each[kept], targets[kept]
+    pairs = sources[each] * count + targets
+    near = np.isin(pairs, brought) | (folders[sources[each]] == folders[targets])
+    weights = clues.weights[names[each]] * np.sqrt(times[each]) * np.where(near, 1.0, _UNCONNECTED)
+    imports = np.full(len(brought), _OF_IMPORT)
+    return _Shares(np.concatenate((pairs, brought)), np.concatenate((weights, imports)), names[each], targets)
 
 
 class _Modules:
@@ -159,21 +246,6 @@ class _Modules:
                 enough = size > 1 or len(parts) == 1
                 return tuple(found) if enough and len(found) <= _NAMESAKES else ()
         return ()
-
-
-def _clues(definers: Mapping[str, Collection[int]]) -> dict[str, tuple[frozenset[int], float]]:
-    """Of each name that says something, the files that define it and what a use of it weighs."""
-    weighed = ((name, frozenset(places), _weight(name, len(places))) for name, places in definers.items())
-    return {name: (places, weight) for name, places, weight in weighed if weight > 0.0}
-
-
-def _arrays(edges: Mapping[tuple[int, int], float]) -> tuple[Any, Any, Any]:
-    """Edges as arrays."""
-    pairs = np.array(list(edges), dtype=np.int32).reshape(-1, 2)
-    weights = np.fromiter(edges.values(), dtype=np.float64, count=len(edges))
-    sources, targets = pairs[:, 0], pairs[:, 1]
-    leaving = np.bincount(sources, weights) if len(edges) else np.zeros(0)
-    return sources, targets, weights / leaving[sources] if len(edges) else weights
 
 
 def _weight(name: str, files: int) -> float:

@@ -288,7 +288,7 @@ def every_definition(session: Session, permit: Permit, files: Sequence[FileRow])
     name. Half a million have to be read at once, so the rows are as small as they can be."""
     place_of = _places(session, files)
     query = select(_plain(session, CodeSymbol.version_id), CodeSymbol.name)
-    for version, name in session.execute(query.where(_inside_in_bulk(CodeSymbol, permit))):
+    for version, name in session.connection().execute(query.where(_inside_in_bulk(CodeSymbol, permit))):
         place = place_of.get(version)
         if place is not None:
             yield place, name
@@ -304,7 +304,9 @@ def every_use(session: Session, permit: Permit, files: Sequence[FileRow]) -> Ite
         _inside_in_bulk(CodeReference, permit),
         or_(CodeReference.role == ReferenceRole.IMPORT, CodeReference.name_key.in_(defined)),
     )
-    for key, name, role, qualifier in session.execute(query):
+    for key, name, role, qualifier in session.connection().execute(
+        query
+    ):  # the session would look at every row once more
         place = place_of.get(key)
         if place is not None:
             yield place, name, role, qualifier

@@ -15,7 +15,7 @@ _TESTS = re.compile(
 )
 """Conventions of pytest, unittest, Go, RSpec, Jest and Vitest, JUnit, NUnit, PHPUnit."""
 _MAGIC = re.compile(r"[*?\[]")
-_ENTRY = ("__init__", "index", "mod", "__main__", "lib", "main")
+ENTRY = ("__init__", "index", "mod", "__main__", "lib", "main")
 """Names of the file that stands for its folder: Python, JavaScript, Rust."""
 _SEPARATORS = re.compile(r"::|[./\\]+")
 
@@ -74,7 +74,7 @@ def module_parts(path: str) -> tuple[str, ...]:
     parts = path.split("/")
     name = parts[-1].split(".")[0] or parts[-1]
     folders = tuple(part for part in parts[:-1] if part)
-    return folders if name in _ENTRY and folders else (*folders, name)
+    return folders if name in ENTRY and folders else (*folders, name)
 
 
 @lru_cache(maxsize=16_384)

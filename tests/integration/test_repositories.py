@@ -305,6 +305,8 @@ def test_a_repository_without_a_commit_and_a_commit_without_files_are_clear_stat
     source.commit("첫 파일", {"a.py": LOGIN})
     filled = desk.look(empty["id"])
     assert (filled["files"], filled["note"]) == (1, None)
+    again = desk.look(empty["id"])
+    assert (again["files"], again["note"]) == (1, None), "a look that finds nothing new"
     source.git("rm", "-q", "a.py")
     source.commit("다시 빔")
     assert (desk.look(empty["id"])["files"], desk.documents()) == (0, [])

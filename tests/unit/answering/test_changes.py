@@ -324,6 +324,28 @@ def test_one_state_and_what_came_after_or_before(world: World) -> None:
         assert "3 files" in note.detail
 
 
+def test_states_are_named_by_commits_and_branches_too(world: World) -> None:
+    mirror = world.history.mirror(world.repository, "payments")
+    old, new = mirror.resolve("v1.4")[:10], mirror.resolve("v1.5")[:10]
+    asked = (
+        f"{old}와 {new} 사이에 로그인 흐름이 어떻게 바뀌었나?",
+        f"what changed in the login between {new} and {old}?",  # the earlier one is told first in any case
+        f"{old} 이후 로그인은 어떻게 바뀌었나?",
+        "v1.4와 main 사이에 로그인 흐름이 어떻게 바뀌었나?",
+    )
+    for question in asked:
+        outcome = world.answer(question)
+        assert outcome.abstention is None, question
+        assert "verify_otp(user, otp)" in outcome.sentences[0].text
+    [note] = [note for note in world.answer(f"{new} 커밋에서 바뀐 점은?").notes if note.kind == "changes"]
+    assert f"→ {new}" in note.detail and f"({mirror.resolve('v1.5^')[:12]})" in note.detail
+
+
+@pytest.mark.parametrize("name", ["deadbeef12", "1234567"])
+def test_a_hash_of_no_commit_is_an_ordinary_word(world: World, name: str) -> None:
+    assert world.changes.prepared(world.permit, f"{name}와 v1.5 사이에 무엇이 바뀌었나?", 8) is None
+
+
 def test_the_search_of_an_answer_can_be_replayed(world: World) -> None:
     recording = Recording(world.permit, KOREAN, Surface.NATIVE, "extractive/1", Asked(KOREAN, 8))
     recording.whole(world.answer(KOREAN))

@@ -66,6 +66,65 @@ def bonus_of_directors() -> str:
 """
 
 
+LANE = '''# Copyright 2026 Seogo
+
+"""저장소의 파일을 많이 넣는 길.
+
+한 번에 수백 개를 넣는다.
+"""
+
+import hashlib
+import logging
+import threading
+from collections import deque
+
+log = logging.getLogger(__name__)
+_SIZE = 3
+
+
+class CodeLane:
+    """파일을 한꺼번에 받는다.
+
+    스레드에 안전하다.
+    """
+
+    def __init__(self) -> None:
+        self._done = 0
+
+    def take(self, files: list[str]) -> int:
+        """파일을 받는다.
+
+        한 줄 더.
+        """
+        self._done += len(files)
+        return self._done
+
+    def _hidden(self) -> str:
+        return hashlib.sha256(b"").hexdigest()
+'''
+
+
+@pytest.fixture(scope="module")
+def lane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CodeWorld]:
+    """A file that begins with a licence and many imports, one that imports it, and a package."""
+    made = CodeWorld(migrated(f"sqlite:///{tmp_path_factory.mktemp('lane') / 'store.sqlite'}"))
+    told = {"__init__": "단계의 모음.", "c": "셋째 단계.", "b": "둘째 단계.", "a": "첫째 단계."}
+    steps = {
+        f"steps/{name}.py": f'"""{says}"""\n\nimport os\n\n\ndef run_{name}() -> str:\n    return os.sep\n'
+        for name, says in told.items()
+    }
+    made.repository(
+        "payments", {"lane.py": LANE, "uses.py": "from payments.lane import CodeLane\n\nLANE = CodeLane()\n"} | steps
+    )
+    yield made
+    made.database.close()
+
+
+def quoted(outcome: AnswerOutcome) -> list[tuple[str, str]]:
+    """Place and quotation of all that is cited."""
+    return [(str(item.spot), item.quote.strip()) for sentence in outcome.sentences for item in sentence.citations]
+
+
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CodeWorld]:
     folder: Path = tmp_path_factory.mktemp("symbols")
@@ -188,6 +247,29 @@ def test_a_module_is_explained_by_a_model_or_by_its_heads(world: CodeWorld) -> N
     )
     outcome = answer(world, "gateway 모듈을 설명해줘", model=model)
     assert [item.support for item in outcome.sentences] == [Support.SUPPORTED]
+
+
+def test_a_class_is_explained_by_its_documentation_and_what_it_offers_then_by_its_file_and_its_importers(
+    lane: CodeWorld,
+) -> None:
+    found = quoted(answer(lane, "CodeLane 모듈을 설명해줘"))
+    places = [place for place, _ in found]
+    own = [place for place in places if place.startswith("payments/lane.py")]
+    assert places == [*own, *(place for place in places if place not in own)], "importers stand behind"
+    assert any(place.startswith("payments/uses.py:1") for place in places)
+    assert places[0].startswith("payments/lane.py:17") and "파일을 한꺼번에 받는다." in found[0][1]
+    text = "\n".join(quote for place, quote in found if place in own)
+    assert "def take(self, files: list[str]) -> int:" in text and '"""파일을 받는다.' in text
+    assert "저장소의 파일을 많이 넣는 길." in text, "what the file says of itself"
+    assert not any(word in text for word in ("import", "Copyright", "_hidden", "self._done", "한 줄 더")), text
+
+
+def test_a_file_is_explained_by_its_documentation_first_and_a_folder_by_that_of_its_files(lane: CodeWorld) -> None:
+    [first, *others] = quoted(answer(lane, "Explain the module payments.lane"))
+    assert first[0].startswith("payments/lane.py:3") and "저장소의 파일을 많이 넣는 길." in first[1]
+    assert any("class CodeLane" in quote for _, quote in others)
+    folder = quoted(answer(lane, "steps 패키지를 설명해줘"))
+    assert [quote.strip('"') for _, quote in folder][:4] == ["단계의 모음.", "첫째 단계.", "둘째 단계.", "셋째 단계."]
 
 
 def test_a_plain_word_is_one_of_code_only_where_code_alone_is_asked(world: CodeWorld) -> None:

@@ -140,6 +140,24 @@ def test_a_folder_that_is_none_or_holds_no_repository(tmp_path: Path) -> None:
     assert not mirror.exists
 
 
+def test_a_shallow_clone_is_refused_in_words_and_what_was_there_stays(tmp_path: Path, source: GitRepository) -> None:
+    source.commit("둘째", {"b.py": "y = 2\n"})
+    shallow = tmp_path / "얕은"
+    clone = ["git", "clone", "-q", "--depth", "1", f"file://{source.folder}", str(shallow)]
+    subprocess.run(clone, check=True, capture_output=True)
+    mirror = mirror_in(tmp_path)
+    with pytest.raises(RepositoryNotRead, match="shallow"):
+        fetched(mirror, shallow)
+    assert not mirror.exists
+    whole = fetched(mirror, source).refs()
+    source.commit("셋째", {"c.py": "z = 3\n"})
+    subprocess.run(["git", "-C", str(shallow), "fetch", "-q", "--depth", "1"], check=True, capture_output=True)
+    subprocess.run(["git", "-C", str(shallow), "reset", "-q", "--hard", "origin/main"], check=True)
+    with pytest.raises(RepositoryNotRead, match="shallow"):
+        fetched(mirror, shallow)
+    assert mirror.refs() == whole
+
+
 def test_hooks_and_filters_of_a_remote_do_not_run(tmp_path: Path, source: GitRepository) -> None:
     bare = source.bare(tmp_path / "bare.git")
     mark = tmp_path / "ran"
