@@ -42,7 +42,7 @@ SURFACE = "surface"
 _MOST_COLLECTIONS = 100
 _CLOSED = 499
 """Status of a request whose client went away before there was one."""
-_SEARCHING = frozenset({Action.SEARCH, Action.ASK})
+_SEARCHING = frozenset({Action.SEARCH, Action.READ_CODE, Action.ASK})
 
 
 def some(name: str, values: Iterable[Any]) -> dict[str, Any]:

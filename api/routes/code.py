@@ -33,6 +33,8 @@ from rag.domain.code_places import Callee, CodeScope, Definition, Use
 router = APIRouter(prefix="/code", tags=["code"], responses=PROBLEMS)
 
 Searcher = Annotated[Caller, Depends(guarded(Action.SEARCH))]
+Reader = Annotated[Caller, Depends(guarded(Action.READ_CODE))]
+"""Navigation and whole contexts are for developers, not for a page that shows answers."""
 _TEXT = r"^[^\x00]*$"
 """PostgreSQL takes no zero in a text."""
 Name = Annotated[
@@ -65,7 +67,7 @@ def search_code(body: CodeSearchIn, request: Request, caller: Searcher) -> CodeS
 @router.get("/symbols")
 def symbols(
     request: Request,
-    caller: Searcher,
+    caller: Reader,
     name: Name,
     kind: Annotated[list[SymbolKind] | None, Query(max_length=20)] = None,
     repositories: Repositories = [],  # noqa: B006 (FastAPI copies it)
@@ -84,7 +86,7 @@ def symbols(
 @router.get("/references")
 def references(
     request: Request,
-    caller: Searcher,
+    caller: Reader,
     name: Name,
     of: Annotated[
         Wanted, Query(description="importers: of a path or module; callees: what the definition calls")
@@ -124,7 +126,7 @@ def references(
 
 
 @router.post("/map")
-def repository_map(body: CodeMapIn, caller: Searcher) -> CodeMapOut:
+def repository_map(body: CodeMapIn, caller: Reader) -> CodeMapOut:
     """The definitions that matter most, as an outline within a budget of tokens."""
     permit = caller.permit(body.collections, body.as_of)
     found = caller.services.rag.code.maps.map(permit, body.budget, scope=body.scope, task=body.task)
@@ -133,7 +135,7 @@ def repository_map(body: CodeMapIn, caller: Searcher) -> CodeMapOut:
 
 
 @router.post("/pack")
-def pack(body: CodePackIn, caller: Searcher) -> CodePackOut:
+def pack(body: CodePackIn, caller: Reader) -> CodePackOut:
     """The context for a large one-shot job: map, files whole or trimmed, and what was left out."""
     permit = caller.permit(body.collections, body.as_of)
     found = caller.services.rag.code.packer.pack(permit, body.task, body.budget, scope=body.scope)

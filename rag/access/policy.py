@@ -74,6 +74,7 @@ class Action(Enum):
     ISSUE_WIDGET_TOKENS = ("issue_widget_tokens", Scope.READ)
     READ_AUDIT = ("read_audit", Scope.ADMIN, Role.ADMIN, Reach.TENANT)
     SEARCH = ("search", Scope.READ)
+    READ_CODE = ("read_code", Scope.READ)
     ASK = ("ask", Scope.READ)
     GIVE_FEEDBACK = ("give_feedback", Scope.READ)
     READ_FEEDBACK = ("read_feedback", Scope.ADMIN)

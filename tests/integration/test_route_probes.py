@@ -392,6 +392,7 @@ def _guards(route: APIRoute) -> list[Action]:
 
 UNSAFE_WITH_READ = {
     Action.SEARCH: "a question is sent by POST",
+    Action.READ_CODE: "a task is sent by POST",
     Action.ASK: "a question is sent by POST",
     Action.GIVE_FEEDBACK: "whoever may ask may say what the answer was worth",
     Action.ISSUE_WIDGET_TOKENS: "a token never does more than the key that it is made with",

@@ -33,6 +33,11 @@ KNOWN = {
     # The jail of LibreOffice: the same two, and Landlock (tests/integration/test_converter.py).
     ("ingest/parsing/converter.py", "subprocess.Popen"),
     ("ingest/parsing/office_runner.py", "subprocess.Popen"),
+    # git, with no protocol allowed but while a mirror is fetched, and then from the hosts and folders of the settings alone
+    # (tests/unit/mirrors/test_remotes.py, test_fetching_servers.py).
+    ("rag/mirrors/git.py", "subprocess.Popen"),
+    ("rag/mirrors/git.py", "subprocess.run"),
+    ("rag/mirrors/fetching.py", "subprocess.Popen"),
     # `seogo models serve`: becomes the engine that the operator asked for; no service does.
     ("api/cli/models.py", "os.execvpe"),
 }
