@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from functools import cache
 
 from rag.text.injection_rules import SAID, WEIGHTS, Sign, is_said, may_be_said
-from rag.text.injection_sieve import sieve_of
+from rag.text.sieve import sieve_of
 from rag.text.invisible import Unseen
 from rag.text.normalize import clean_characters
 from rag.text.template_tokens import holds_template_token

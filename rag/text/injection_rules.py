@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from enum import StrEnum
 from functools import cache
 
-from rag.text.injection_sieve import sieve_of
+from rag.text.sieve import sieve_of
 
 
 class Sign(StrEnum):

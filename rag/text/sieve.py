@@ -1,7 +1,7 @@
-"""Whether a text can say anything of what the rules of injection look for: one pass of RE2 over it, in place of many of `re`.
+"""Whether any of many patterns may match in a text: one pass of RE2 over it, in place of many of `re`.
 
-The sieve is made from the rules themselves, each as a pattern that matches whatever the rule does, and more: without looking
-around, without word boundaries, with open repetitions. What it lets through is read by the rules; most texts it does not.
+The sieve is made from the patterns themselves, each as one that matches whatever it does, and more: without looking around,
+without word boundaries, with open repetitions. What it lets through is read with the patterns; most texts it does not.
 """
 
 from __future__ import annotations

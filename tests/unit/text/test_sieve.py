@@ -9,7 +9,7 @@ import pytest
 
 from benchmarks.data import FOLDER, unpacked
 from rag.text.injection_rules import SAID, is_said, may_be_said
-from rag.text.injection_sieve import sieve_of, widened
+from rag.text.sieve import sieve_of, widened
 from rag.text.normalize import clean_characters
 from tests.support.attacks import in_korean
 
