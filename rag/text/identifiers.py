@@ -100,10 +100,20 @@ def _terms(chunk: str) -> tuple[str, ...]:
     if chunk.endswith(("++", "#")):
         return (chunk.lower()[:_MAX_TERM],)
     pieces = _PIECES.findall(chunk)
-    parts = [_stem(hump.lower()[:_MAX_TERM]) for piece in pieces for hump in _HUMPS.findall(piece)]
+    parts = [part for piece in pieces for part in _parts(piece)]
     wholes = dict.fromkeys((chunk, *_SEGMENTS.split(chunk), *pieces))
-    joined = (_stem(_SEPARATORS.sub("", whole).lower()[:_MAX_TERM]) for whole in wholes)
+    joined = map(_whole, wholes)
     return (*dict.fromkeys(term for term in joined if term and term not in parts), *parts)
+
+
+@lru_cache(maxsize=_CACHE)
+def _parts(piece: str) -> tuple[str, ...]:
+    """The words in a name: `self`, `connection` come back in one name after the other."""
+    return tuple(_stem(hump.lower()[:_MAX_TERM]) for hump in _HUMPS.findall(piece))
+
+
+def _whole(name: str) -> str:
+    return _stem(_SEPARATORS.sub("", name).lower()[:_MAX_TERM])
 
 
 def identifier_terms(text: str) -> list[str]:
