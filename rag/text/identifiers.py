@@ -23,9 +23,7 @@ _ASCII_MATCHES = re.compile(
     re.ASCII,
 )
 """`_MATCHES` for a text of ASCII alone, in which no article is: program text takes two thirds of the time."""
-_PLAIN_MATCHES = re.compile(
-    _THOUSANDS + r"|\w+(?:(?:[-._/:@#+&'\\]|::|->|://)\w+)*(?:\+\+|\#(?!\w))?", re.ASCII
-)
+_PLAIN_MATCHES = re.compile(_THOUSANDS + r"|\w+(?:(?:[-._/:@#+&'\\]|::|->|://)\w+)*(?:\+\+|\#(?!\w))?", re.ASCII)
 """`_ASCII_MATCHES` where no date can be: then what was found tells of which kind it is."""
 _MAY_BE_DATE = re.compile(r"(?:19|20)\d\d[-./]", re.ASCII)
 _PIECES = re.compile(rf"{_CHARACTER}+")

@@ -16,9 +16,9 @@ from dataclasses import dataclass
 from functools import cache
 
 from rag.text.injection_rules import SAID, WEIGHTS, Sign, is_said, may_be_said
-from rag.text.sieve import sieve_of
 from rag.text.invisible import Unseen
 from rag.text.normalize import clean_characters
+from rag.text.sieve import sieve_of
 from rag.text.template_tokens import holds_template_token
 
 __all__ = ["InjectionScore", "Sign", "injection_score"]

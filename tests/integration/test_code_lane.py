@@ -128,8 +128,11 @@ def shop(service: Running, tmp_path: Path) -> Shop:
 
 
 @pytest.fixture
-def filling_held(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """The service finds nothing to fill in by itself while a test looks at what waits; what names its collections does."""
+def filling_held(service: Running, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The service finds nothing to fill in by itself while a test looks at what waits; what names its collections does.
+
+    After `service`, so that it lets go before that ends.
+    """
     over, found = threading.Event(), code_filling._next_versions
 
     def held(session: Session, collections: Sequence[UUID] | None) -> list[DocumentVersion]:

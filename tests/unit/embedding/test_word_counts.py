@@ -31,7 +31,9 @@ def _tokenizer() -> Tokenizer:
 
 def test_counts_are_those_of_the_tokenizer() -> None:
     texts = [path.read_text() for path in sorted((_ROOT / "rag" / "text").glob("*.py"))]
-    texts += [path.read_text("utf-8", "replace") for path in sorted(Path(sysconfig.get_path("stdlib")).glob("[a-c]*.py"))]
+    texts += [
+        path.read_text("utf-8", "replace") for path in sorted(Path(sysconfig.get_path("stdlib")).glob("[a-c]*.py"))
+    ]
     plain = _tokenizer()
     plain.no_truncation()
     plain.no_padding()

@@ -9,8 +9,8 @@ import pytest
 
 from benchmarks.data import FOLDER, unpacked
 from rag.text.injection_rules import SAID, is_said, may_be_said
-from rag.text.sieve import sieve_of, widened
 from rag.text.normalize import clean_characters
+from rag.text.sieve import sieve_of, widened
 from tests.support.attacks import in_korean
 
 _STRETCH = 1500
@@ -33,7 +33,9 @@ def test_a_wider_pattern(pattern: str, wide: str) -> None:
 
 def test_words_that_korean_letters_touch_are_let_through() -> None:
     sieve = sieve_of([r"\bai\b", r"도구 \w+", r"x{24}"])
-    assert [sieve(text) for text in ("지금ai에게", "ai", "도구 송금", "x" * 24, "도구 ", "x" * 23)] == [True] * 4 + [False] * 2
+    assert [sieve(text) for text in ("지금ai에게", "ai", "도구 송금", "x" * 24, "도구 ", "x" * 23)] == [True] * 4 + [
+        False
+    ] * 2
 
 
 def _texts() -> Iterator[str]:
