@@ -367,17 +367,24 @@ def activate_all(session: Session, frame: Frame, written: Sequence[Written], pen
     _retire_current(session, [known[item.draft.document_id].document for item in ready], now)
     active = [item.version_id for item in ready]
     done = update(DocumentVersion).where(DocumentVersion.id.in_(active))
-    session.execute(done.values(state=VersionState.ACTIVE, valid_from=now, finished_at=now, error_code=None))
+    values = {"state": VersionState.ACTIVE, "valid_from": now, "finished_at": now, "error_code": None}
+    session.execute(done.values(values), execution_options=_UNREAD)
     flagged = [key for key in active if key in pending]
     for group in in_groups(flagged):
-        session.execute(update(DocumentVersion).where(DocumentVersion.id.in_(group)).values(dense_pending=True))
+        waiting = update(DocumentVersion).where(DocumentVersion.id.in_(group)).values(dense_pending=True)
+        session.execute(waiting, execution_options=_UNREAD)
     documents = update(Document).where(Document.id.in_([item.draft.document_id for item in ready]))
-    session.execute(documents.values(current_version_id=Document.latest_version_id))
+    session.execute(documents.values(current_version_id=Document.latest_version_id), execution_options=_UNREAD)
+    session.expire_all()
     _retire_vanished(session, ready)
     for item in written:
         if item.version_id in running and item not in ready:
             lifecycle.activate(session, item.version_id)  # another upload was faster
     return active
+
+
+_UNREAD = {"synchronize_session": False}
+"""Rows in memory are not made to follow, one by one: they are given up afterwards."""
 
 
 def _is_newest(found: Known | None, item: Written) -> bool:

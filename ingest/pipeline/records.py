@@ -76,8 +76,11 @@ def clean_source_key(name: str) -> str:
     Raises:
         InvalidRequest: nothing is left, or it is too long.
     """
-    shown = "".join(c for c in name if unicodedata.category(c) not in _INVISIBLE and c not in _FILLERS)
-    text = unicodedata.normalize("NFC", visible(shown)).replace("\\", "/")
+    if name.isascii() and name.isprintable():
+        text = name.replace("\\", "/")
+    else:
+        shown = "".join(c for c in name if unicodedata.category(c) not in _INVISIBLE and c not in _FILLERS)
+        text = unicodedata.normalize("NFC", visible(shown)).replace("\\", "/")
     key = "/".join(part for part in (raw.strip() for raw in text.split("/")) if part not in ("", ".", ".."))
     size = len(key.encode())
     if not 0 < size <= _MAX_KEY_BYTES:

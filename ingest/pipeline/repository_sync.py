@@ -47,7 +47,7 @@ from rag.store.repository_work import KnownFile, NotedFile
 
 log = logging.getLogger(__name__)
 
-BATCH = 500
+BATCH = 2_000
 """Files that go through the lane in one step."""
 _RULED_TOGETHER = 100
 """Documents that get their rule in one transaction: others wait to write meanwhile."""

@@ -32,12 +32,16 @@ def term_id(term: str) -> int:
 
 def _vector(weights: dict[str, float]) -> SparseVector:
     """Weights by term id, ascending; terms that share an id are added up."""
+    pairs = sorted(zip(map(term_id, weights), weights.values(), strict=True))
+    if not pairs:
+        return SparseVector((), ())
+    indices, values = zip(*pairs, strict=True)
+    if len(set(indices)) == len(indices):
+        return SparseVector(indices, values)
     by_id: dict[int, float] = {}
-    for term, weight in weights.items():
-        identity = term_id(term)
-        by_id[identity] = by_id.get(identity, 0.0) + weight
-    indices = sorted(by_id)
-    return SparseVector(tuple(indices), tuple(by_id[index] for index in indices))
+    for index, value in pairs:
+        by_id[index] = by_id.get(index, 0.0) + value
+    return SparseVector(tuple(by_id), tuple(by_id.values()))
 
 
 class KiwiBm25Embedder:
@@ -100,5 +104,5 @@ class KiwiBm25Embedder:
         return Embeddings(sparse=tuple(_vector(self._passage_weights(analysis)) for analysis in analyses))
 
     def _passage_weights(self, analysis: Analysis) -> dict[str, float]:
-        norm = self._k1 * (1.0 - self._b + self._b * analysis.length / self._average_length)
-        return {term: count * (self._k1 + 1.0) / (count + norm) for term, count in analysis.counts.items()}
+        norm, most = self._k1 * (1.0 - self._b + self._b * analysis.length / self._average_length), self._k1 + 1.0
+        return {term: count * most / (count + norm) for term, count in analysis.counts.items()}

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
@@ -29,20 +29,53 @@ def word_counter(tokenizer: Tokenizer) -> Callable[[Sequence[str]], list[int]]:
     def asked(texts: Sequence[str]) -> list[int]:
         return [len(encoding.ids) for encoding in tokenizer.encode_batch_fast(list(texts))]
 
-    return _WordCounts(asked).count if _cuts_at_words(tokenizer) else asked
-
-
-def _cuts_at_words(tokenizer: Tokenizer) -> bool:
     described = json.loads(tokenizer.to_str())
+    return _WordCounts(asked, _WordPieces(described)).count if _cuts_at_words(described) else asked
+
+
+def _cuts_at_words(described: dict[str, Any]) -> bool:
     kinds = [(described.get(part) or {}).get("type") for part in ("normalizer", "pre_tokenizer", "model")]
-    return kinds == ["BertNormalizer", "BertPreTokenizer", "WordPiece"]
+    added = described.get("added_tokens") or ()
+    return kinds == ["BertNormalizer", "BertPreTokenizer", "WordPiece"] and all(
+        _SPECIAL.fullmatch(token["content"]) for token in added
+    )
+
+
+class _WordPieces:
+    """How many pieces a word of ASCII letters and digits, or a mark, has: the longest that is known, again and again. The
+    tokenizer says the same and takes ten times as long to be asked for a few words."""
+
+    def __init__(self, described: dict[str, Any]) -> None:
+        model = described["model"]
+        self._lowers = bool(described["normalizer"]["lowercase"])
+        self._most = int(model["max_input_chars_per_word"])
+        mark = model["continuing_subword_prefix"]
+        self._first = frozenset(model["vocab"])
+        self._next = frozenset(piece[len(mark) :] for piece in model["vocab"] if piece.startswith(mark))
+        self._longest = max(map(len, model["vocab"]))
+
+    def of(self, word: str) -> int:
+        """One where it is a whole piece, too long, or can't be put together."""
+        if self._lowers:
+            word = word.lower()
+        if word in self._first or len(word) > self._most:
+            return 1
+        count, start, known = 0, 0, self._first
+        while start < len(word):
+            end = min(len(word), start + self._longest)
+            while end > start and word[start:end] not in known:
+                end -= 1
+            if end == start:
+                return 1
+            count, start, known = count + 1, end, self._next
+        return count
 
 
 class _WordCounts:
     """Token counts of words that were seen before."""
 
-    def __init__(self, asked: Callable[[Sequence[str]], list[int]]) -> None:
-        self._asked = asked
+    def __init__(self, asked: Callable[[Sequence[str]], list[int]], pieces: _WordPieces) -> None:
+        self._asked, self._pieces = asked, pieces
         [self._around] = asked([""])
         self._known: dict[str, int] = {}
 
@@ -59,7 +92,7 @@ class _WordCounts:
         if len(known) > _MOST_WORDS:
             known.clear()
             new = list(dict.fromkeys(words))
-        known.update(zip(new, (count - self._around for count in self._asked(new)), strict=True))
+        known.update((word, self._pieces.of(word)) for word in new)
         return self._around + sum(map(known.__getitem__, words))
 
 

@@ -10,7 +10,7 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 from rag.text.hanja import HAN_RUN, hanja_to_hangul
-from rag.text.identifiers import identifier_terms
+from rag.text.identifiers import identifier_counts
 from rag.text.kiwi import shared_kiwi
 from rag.text.normalize import clean_characters
 
@@ -80,18 +80,18 @@ def _is_content(token: Token) -> bool:
 
 def _count(cleaned: str, read: str, morphemes: Iterable[Token]) -> Analysis:
     """Put the terms of one text together. `read` is `cleaned` with Hanja as Hangul."""
-    words = [token.form.lower() for token in morphemes if _is_content(token)]
-    words += identifier_terms(read)
-    counts: dict[str, int] = {}
-    for term in words:
-        counts[term] = counts.get(term, 0) + 1
-    runs = _HANGUL_RUN.findall(read)
-    if not cleaned.isascii():
-        runs += HAN_RUN.findall(cleaned) + _KANA_RUN.findall(cleaned)
-    for run in runs:
+    counts = identifier_counts(read)
+    for token in morphemes:
+        if _is_content(token):
+            term = token.form.lower()
+            counts[term] = counts.get(term, 0) + 1
+    length = sum(counts.values())
+    if cleaned.isascii():
+        return Analysis(counts, length)
+    for run in _HANGUL_RUN.findall(read) + HAN_RUN.findall(cleaned) + _KANA_RUN.findall(cleaned):
         for term in _bigrams(run):
             counts[term] = counts.get(term, 0) + 1
-    return Analysis(counts, len(words))
+    return Analysis(counts, length)
 
 
 @lru_cache(maxsize=1)

@@ -11,12 +11,14 @@ from __future__ import annotations
 import base64
 import binascii
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 
-from rag.text.injection_rules import SAID, WEIGHTS, Sign, is_said
+from rag.text.injection_rules import SAID, WEIGHTS, Sign, is_said, may_be_said
 from rag.text.invisible import Unseen
 from rag.text.normalize import clean_characters
+from rag.text.sieve import sieve_of
 from rag.text.template_tokens import holds_template_token
 
 __all__ = ["InjectionScore", "Sign", "injection_score"]
@@ -29,6 +31,12 @@ _BLOB = re.compile(
     r"(?<![A-Za-z0-9+/=])(?:[A-Za-z0-9+/]{4}){6,}(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?(?![A-Za-z0-9+/=])"
 )
 _HEX = re.compile(r"(?<![0-9a-fA-F])(?:[0-9a-fA-F]{2}){16,}(?![0-9a-fA-F])")
+
+
+@cache
+def _may_be_encoded() -> Callable[[str], bool]:
+    """Whether there is a run as long as either of the two needs it."""
+    return sieve_of((r"[A-Za-z0-9+/]{24}",))
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,8 +101,9 @@ def _stretches(texts: Iterable[str]) -> Iterator[str]:
 
 def _signs_of(text: str) -> Iterator[Sign]:
     plain = clean_characters(text).lower()
+    possible = may_be_said(plain)
     for sign in SAID:
-        if is_said(sign, plain) or (sign is Sign.TURNS and holds_template_token(text)):
+        if (possible and is_said(sign, plain)) or (sign is Sign.TURNS and holds_template_token(text)):
             yield sign
     if any(_gives_orders(decoded) for decoded in _decoded(text)):
         yield Sign.ENCODED
@@ -102,11 +111,13 @@ def _signs_of(text: str) -> Iterator[Sign]:
 
 def _gives_orders(text: str) -> bool:
     plain = clean_characters(text).lower()
-    return any(is_said(sign, plain) for sign in SAID) or holds_template_token(text)
+    return (may_be_said(plain) and any(is_said(sign, plain) for sign in SAID)) or holds_template_token(text)
 
 
 def _decoded(text: str) -> Iterator[str]:
     """What stands in base64 or hexadecimal, where that is text."""
+    if not _may_be_encoded()(text):
+        return
     for found in _BLOB.finditer(text):
         blob = found[0][:_LONGEST_BLOB]
         try:

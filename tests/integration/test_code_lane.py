@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
 from sqlalchemy import func, select
+from sqlalchemy.orm import Session
 
 from ingest.chunking.code_syntax import CodeChunker
 from ingest.parsing.sandbox import ParseLimits
-from ingest.pipeline import maintenance
+from ingest.pipeline import code_filling, maintenance
 from ingest.pipeline.code_batch import BatchFile
 from ingest.pipeline.code_cutting import CutFile, CutRules, Screening
 from ingest.pipeline.code_lane import CodeLane, FileTask, Taken
@@ -126,6 +127,27 @@ def shop(service: Running, tmp_path: Path) -> Shop:
     return Shop(service, tmp_path)
 
 
+@pytest.fixture
+def filling_held(service: Running, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The service finds nothing to fill in by itself while a test looks at what waits; what names its collections does.
+
+    After `service`, so that it lets go before that ends.
+    """
+    over, found = threading.Event(), code_filling._next_versions
+
+    def held(session: Session, collections: Sequence[UUID] | None) -> list[DocumentVersion]:
+        if collections is None:
+            over.wait(60)
+        return found(session, collections)
+
+    monkeypatch.setattr(code_filling, "_next_versions", held)
+    try:
+        yield
+    finally:
+        over.set()
+
+
+@pytest.mark.usefixtures("filling_held")
 def test_files_are_searchable_at_once_and_get_their_vectors_later(shop: Shop) -> None:
     taken = shop.take({"src/login.py": LOGIN, "src/gateway.py": GATEWAY})
 

@@ -31,14 +31,16 @@ def detector_of(policy: PrivacyPolicy, kind: CollectionKind) -> Detector:
 
 def scan(detector: Detector, chunks: Sequence[Chunk]) -> list[ChunkFindings]:
     """What stands in each of a document's chunks, in document order."""
+    headings: dict[str, tuple[Finding, ...]] = {}  # the chunks of a section share them
     return [
-        _scanned(detector, chunk, _before(chunks, place), _after(chunks, place)) for place, chunk in enumerate(chunks)
+        _scanned(detector, chunk, _before(chunks, place), _after(chunks, place), headings)
+        for place, chunk in enumerate(chunks)
     ]
 
 
 def scan_alone(detector: Detector, chunk: Chunk) -> ChunkFindings:
     """`scan` for a chunk whose neighbours are not at hand."""
-    return _scanned(detector, chunk, _heading(chunk), "")
+    return _scanned(detector, chunk, _heading(chunk), "", {})
 
 
 def record_of(found: Iterable[ChunkFindings], policy: PrivacyPolicy, release: Release | None) -> PersonalDataRecord:
@@ -51,10 +53,15 @@ def record_of(found: Iterable[ChunkFindings], policy: PrivacyPolicy, release: Re
     )
 
 
-def _scanned(detector: Detector, chunk: Chunk, before: str, after: str) -> ChunkFindings:
+def _scanned(
+    detector: Detector, chunk: Chunk, before: str, after: str, headings: dict[str, tuple[Finding, ...]]
+) -> ChunkFindings:
     found = [(IN_TEXT, item) for item in _within(detector, before, chunk.text, after)]
     for place, heading in enumerate(chunk.heading_path):
-        found += [(place, item) for item in detector.find(heading)]
+        known = headings.get(heading)
+        if known is None:
+            known = headings[heading] = detector.find(heading)
+        found += [(place, item) for item in known]
     return ChunkFindings(tuple(found))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sysconfig
 from pathlib import Path
 
 from tokenizers import Tokenizer
@@ -18,6 +19,7 @@ _ODD = [
     "[SEP] [MASK]",
     "a\x0bb\x00c",
     "결재 금액 approve()",
+    "antidisestablishmentarianism 3f2a" + "9c" * 60 + " " + "a" * 100 + " " + "b" * 101,
     "café __init__ 'it''s' a.b->c::d",
     "\t\n ",
 ]
@@ -29,6 +31,9 @@ def _tokenizer() -> Tokenizer:
 
 def test_counts_are_those_of_the_tokenizer() -> None:
     texts = [path.read_text() for path in sorted((_ROOT / "rag" / "text").glob("*.py"))]
+    texts += [
+        path.read_text("utf-8", "replace") for path in sorted(Path(sysconfig.get_path("stdlib")).glob("[a-c]*.py"))
+    ]
     plain = _tokenizer()
     plain.no_truncation()
     plain.no_padding()

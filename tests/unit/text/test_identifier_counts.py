@@ -1,0 +1,33 @@
+"""Counting terms of a text at once gives what counting them one by one does."""
+
+from __future__ import annotations
+
+import sysconfig
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from rag.text.identifiers import identifier_counts, identifier_terms
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "total = 1,234,567.50 + 12,34",
+        "due 2026-03-01, v1.2.3; 2026/3/1 2019-13 1.2024-01-02",
+        "self._connection.execute(getHTTPResponse2, c++, C#, a->b::c, it's, http://host/path)",
+        "제12조의2 approve_login 1,000원",
+        "x" * 300 + " " + "a.b" * 100,
+        "1,000.5 1,000,00 .1,000 10,000",
+    ],
+)
+def test_odd_texts(text: str) -> None:
+    assert identifier_counts(text) == Counter(identifier_terms(text))
+
+
+def test_program_text() -> None:
+    for path in sorted(Path(sysconfig.get_path("stdlib")).glob("[a-d]*.py")):
+        text = path.read_text("utf-8", "replace")
+        assert identifier_counts(text) == Counter(identifier_terms(text)), path
