@@ -22,8 +22,8 @@ from rag.store.session import Database
 from tests.support.stores import add_collection
 
 READ = {action for action in Action if action.label in {
-    "list_collections", "read_collection", "read_glossary", "read_documents", "read_cited", "search", "read_code", "ask", "list_models",
-    "use_models", "read_generations", "give_feedback",
+    "list_collections", "read_collection", "read_glossary", "read_documents", "read_cited", "search", "ask", "list_models",
+    "read_code", "use_models", "read_generations", "give_feedback",
     "read_own_identity", "issue_widget_tokens"}}  # fmt: skip
 WRITE = READ | {
     Action.CHANGE_GLOSSARY,
