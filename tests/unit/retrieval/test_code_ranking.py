@@ -146,12 +146,14 @@ def test_chunks_that_wait_for_vectors_are_known_and_count_like_their_equals(sqli
     code = code_collection(library)
     for number in range(25):
         put_file(library, code, f"bank/done{number}.py", f"def done{number}(x):\n    return ledger\n")
+    for number in range(3):  # the hits that stand where it stands among words, and near in meaning too
+        put_file(library, code, f"bank/like{number}.py", f"def settle{number}(ledger):\n    return overdraft\n")
     put_file(library, code, "bank/new.py", "def settle(ledger):\n    return overdraft\n", pending=True)
     lists = library.retriever.raw_lists(library.permit(code), "overdraft of the ledger")
     [waiting] = lists.waiting
     place = {hit.chunk_id: hit for hit in library.retriever.fused(lists)}[waiting]
     buried = {hit.chunk_id: hit for hit in library.retriever.fused(lists._replace(waiting=frozenset()))}[waiting]
-    assert place.legs["sparse"].rank == 1
+    assert place.legs["sparse"].rank <= 4
     assert "dense" in place.estimated
     assert place.score > buried.score
 
