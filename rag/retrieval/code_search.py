@@ -146,8 +146,9 @@ class CodeSearcher:
             if inside is not None:
                 files = [row for row in files if row.version_id in inside]
             found, partial = _looked_through(session, within.permit, files, pattern, inside, limit + 1, deadline)
-            matches = _shown(session, within.permit, found[:limit])
-        return CodeMatches("regex", tuple(matches), len(found) > limit, partial)
+            # Inside of the block: a closed session that is asked again would hold a connection that nobody gives back.
+            matches = tuple(_shown(session, within.permit, found[:limit]))
+        return CodeMatches("regex", matches, len(found) > limit, partial)
 
 
 def _checked(query: str, ignore_case: bool) -> LinearPattern:
