@@ -35,7 +35,6 @@ from rag.index.base import VectorIndex
 from rag.index.registry import IndexConfig
 from rag.reranking.registry import open_reranker
 from rag.retrieval.code_base import CodeBase
-from rag.retrieval.code_navigation import CodeNavigator
 from rag.retrieval.reranking import SecondLook
 from rag.retrieval.service import Retriever
 from rag.retrieval.spaces import Spaces
@@ -149,6 +148,7 @@ def build(
     keys, operator = Keys(database), LocalOperator(database) if local_operator else None
     audit = open_trail(settings, database)
     identities = _identities(database, keys, operator)
+    code = CodeBase.of(database, retriever)
     return Rag(
         settings=settings,
         database=database,
@@ -160,10 +160,10 @@ def build(
         federation=open_federation(settings.identity, database, identities, audit),
         policy=Policy(database),
         retriever=retriever,
-        answerer=_answerer(settings, retriever, reader, generation, _code(settings, retriever, reader, analyzer)),
+        answerer=_answerer(settings, retriever, reader, generation, _code(settings, code, retriever, reader, analyzer)),
         traffic=traffic,
         audit=audit,
-        code=CodeBase.of(database, retriever),
+        code=code,
         operator=operator,
         generation=generation,
     )
@@ -210,11 +210,13 @@ def _retriever(
     )
 
 
-def _code(settings: RagSettings, retriever: Retriever, reader: QuestionReader, analyzer: Analyzer) -> CodeAnswerer:
+def _code(
+    settings: RagSettings, code: CodeBase, retriever: Retriever, reader: QuestionReader, analyzer: Analyzer
+) -> CodeAnswerer:
     """What knows about code besides a search: its history, and its syntax."""
     database = retriever.database
     changes = ChangeAnswerer(History(database, settings.mirror_folder()), retriever, reader, analyzer)
-    symbols = SymbolAnswerer(database, CodeNavigator(database, retriever), retriever, reader)
+    symbols = SymbolAnswerer(database, code.navigator, retriever, reader)
     return CodeAnswerer(changes, symbols)
 
 

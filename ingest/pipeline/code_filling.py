@@ -67,14 +67,7 @@ def _next_versions(session: Session, collections: Sequence[UUID] | None) -> list
     answering = case((DocumentVersion.state == VersionState.ACTIVE, 0), else_=1)
     order = (answering, DocumentVersion.created_at.desc(), DocumentVersion.id)
     query = select(DocumentVersion).where(*_waiting(collections)).order_by(*order).limit(_GROUP_VERSIONS)
-    group: list[DocumentVersion] = []
-    chunks = 0
-    for version in session.scalars(query):
-        group.append(version)
-        chunks += version.chunk_count
-        if chunks >= _GROUP_CHUNKS:
-            break
-    return group
+    return points_of.first_group(session.scalars(query), _GROUP_CHUNKS)
 
 
 def _fill_group(pipeline: Pipeline, group: Sequence[DocumentVersion]) -> None:

@@ -120,14 +120,7 @@ def _next_versions(session: Session, row: EmbeddingSpaceRow) -> list[DocumentVer
         same = and_(DocumentVersion.created_at == row.cursor_at, DocumentVersion.id > row.cursor_id)
         query = query.where(or_(later, same))
     query = query.order_by(DocumentVersion.created_at, DocumentVersion.id).limit(_GROUP_VERSIONS)
-    group: list[DocumentVersion] = []
-    chunks = 0
-    for version in session.scalars(query):
-        group.append(version)
-        chunks += version.chunk_count
-        if chunks >= _GROUP_CHUNKS:
-            break
-    return group
+    return points_of.first_group(session.scalars(query), _GROUP_CHUNKS)
 
 
 def _build_group(pipeline: Pipeline, target: LiveSpace, group: Sequence[DocumentVersion], pace: Pace) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from uuid import UUID
 
 from ingest.pipeline import vectors as vector_file
@@ -15,6 +15,18 @@ from rag.store.version import DocumentVersion
 
 UPSERT_POINTS = 512
 """Points handed to the index in one call."""
+
+
+def first_group(versions: Iterable[DocumentVersion], chunks: int) -> list[DocumentVersion]:
+    """The first of these versions, until they have so many chunks together; at least one where there is any."""
+    group: list[DocumentVersion] = []
+    held = 0
+    for version in versions:
+        group.append(version)
+        held += version.chunk_count
+        if held >= chunks:
+            break
+    return group
 
 
 def stored_vectors(blobs: BlobStore, target: LiveSpace, version_id: UUID) -> list[TextVectors] | None:

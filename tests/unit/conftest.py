@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,10 +19,18 @@ settings.register_profile("unit", deadline=None, max_examples=60)
 settings.load_profile("unit")
 
 
+@pytest.fixture(scope="session")
+def migrated_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An empty store, to be copied: migrating one for each test would take longer than most of them do."""
+    file = tmp_path_factory.mktemp("store") / "seogo.sqlite"
+    migrated(f"sqlite:///{file}").close()
+    return file
+
+
 @pytest.fixture
-def sqlite(tmp_path: Path) -> Iterator[Database]:
+def sqlite(migrated_file: Path, tmp_path: Path) -> Iterator[Database]:
     """A migrated SQLite store in a folder of its own."""
-    database = migrated(f"sqlite:///{tmp_path / 'seogo.sqlite'}")
+    database = Database(f"sqlite:///{shutil.copy(migrated_file, tmp_path / 'seogo.sqlite')}")
     yield database
     database.close()
 

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import shutil
 import time
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -18,7 +15,6 @@ from rag.store.collection import Collection
 from rag.store.session import Database
 from tests.support.code_shelf import code_collection, put_file
 from tests.support.questions import Library, RecordingEmbedder, ScriptedChat
-from tests.support.stores import migrated
 
 LOGIN = '''class LoginService:
     """Counts what fails."""
@@ -42,20 +38,6 @@ LEDGER = """def close_ledger(day):
     return day.closing
 """
 ENGLISH = frozenset({Language.ENGLISH, Language.CODE})
-
-
-@pytest.fixture(scope="module")
-def migrated_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    file = tmp_path_factory.mktemp("store") / "seogo.sqlite"
-    migrated(f"sqlite:///{file}").close()
-    return file
-
-
-@pytest.fixture
-def sqlite(migrated_file: Path, tmp_path: Path) -> Iterator[Database]:
-    database = Database(f"sqlite:///{shutil.copy(migrated_file, tmp_path / 'seogo.sqlite')}")
-    yield database
-    database.close()
 
 
 def shelf(database: Database, **options: object) -> tuple[Library, Collection]:

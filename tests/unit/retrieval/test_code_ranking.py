@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Iterator
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 from sqlalchemy import update
@@ -21,7 +18,6 @@ from rag.store.session import Database
 from tests.support.code_shelf import code_collection, put_file
 from tests.support.hash_embedder import HashEmbedder
 from tests.support.questions import Library
-from tests.support.stores import migrated
 
 SERVICE = '''class PaymentService:
     """승인한다."""
@@ -40,20 +36,6 @@ CALLERS = """def nightly(service):
 def hourly(service):
     PaymentService.approve(4)
 """
-
-
-@pytest.fixture(scope="module")
-def migrated_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    file = tmp_path_factory.mktemp("store") / "seogo.sqlite"
-    migrated(f"sqlite:///{file}").close()
-    return file
-
-
-@pytest.fixture
-def sqlite(migrated_file: Path, tmp_path: Path) -> Iterator[Database]:
-    database = Database(f"sqlite:///{shutil.copy(migrated_file, tmp_path / 'seogo.sqlite')}")
-    yield database
-    database.close()
 
 
 @pytest.fixture

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import shutil
 import time
-from collections.abc import Iterator, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 
 import pytest
 from sqlalchemy import select
@@ -24,23 +22,6 @@ from rag.settings import RetrievalSettings
 from rag.store.collection import Collection
 from rag.store.session import Database
 from tests.support.questions import READER, Library, RecordingEmbedder, ScriptedChat
-from tests.support.stores import migrated
-
-
-@pytest.fixture(scope="module")
-def migrated_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An empty store, to be copied: migrating one for each of these tests would take longer than they do."""
-    file = tmp_path_factory.mktemp("store") / "seogo.sqlite"
-    migrated(f"sqlite:///{file}").close()
-    return file
-
-
-@pytest.fixture
-def sqlite(migrated_file: Path, tmp_path: Path) -> Iterator[Database]:
-    database = Database(f"sqlite:///{shutil.copy(migrated_file, tmp_path / 'seogo.sqlite')}")
-    yield database
-    database.close()
-
 
 LEAVE = {
     "연차": "제60조(연차유급휴가) 1년간 80퍼센트 이상 출근한 직원에게 15일의 연차휴가를 준다.",
