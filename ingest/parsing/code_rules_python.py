@@ -51,7 +51,8 @@ def _docstring(node: Node, read: Read) -> str:
         found = ast.literal_eval(written)
     except (ValueError, SyntaxError, MemoryError, RecursionError):
         found = written.lstrip(_PREFIX).strip("\"'")
-    return cleandoc(found) if isinstance(found, str) else ""
+    # An escape can stand for what no database takes: NUL, or half of a pair.
+    return cleandoc(found.replace("\0", "").encode("utf-8", "replace").decode()) if isinstance(found, str) else ""
 
 
 def _is_test(clue: TestClue) -> bool:

@@ -5,7 +5,6 @@ This is what a child of the code lane does for one file after the other (`code_z
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -33,10 +32,10 @@ from rag.embedding.base import Role
 from rag.embedding.bm25 import KiwiBm25Embedder
 from rag.embedding.passage_text import lexical_text
 from rag.embedding.word_counts import word_counter
+from rag.text.analysis import has_korean
 from rag.text.injection import InjectionScore
 from rag.text.token_estimate import estimated_tokens
 
-_HANGUL = re.compile("[가-힣]")
 NOBODY = UUID(int=0)
 """Stands for the version while a file is cut: the ids of its chunks are made where the version is known."""
 
@@ -148,11 +147,12 @@ class Cutter:
         )
 
     def _sparse(self, chunks: Sequence[Chunk]) -> tuple[SparseVector | None, ...]:
-        """Korean texts are left to the service: Kiwi has threads, which don't survive a fork."""
+        """Korean texts are left to the service: Kiwi has threads, which don't survive a fork, and every child would load it."""
         texts = [lexical_text(chunk) for chunk in chunks]
-        plain = [text for text in texts if not _HANGUL.search(text)]
+        korean = [has_korean(text) for text in texts]
+        plain = [text for text, left in zip(texts, korean, strict=True) if not left]
         made = iter(self._lexical.embed(plain, Role.PASSAGE).sparse or ())
-        return tuple(None if _HANGUL.search(text) else next(made) for text in texts)
+        return tuple(None if left else next(made) for left in korean)
 
 
 def shown(chunks: Sequence[Chunk], found: Sequence[ChunkFindings], record: PersonalDataRecord) -> Sequence[Chunk]:

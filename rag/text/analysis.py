@@ -72,6 +72,11 @@ def _korean_part(text: str) -> str:
     return "\n".join(_HANGUL_PHRASE.findall(text))
 
 
+def has_korean(text: str) -> bool:
+    """Whether Kiwi has to read some of it: Hangul, or Hanja, which have a reading in Hangul."""
+    return not text.isascii() and bool(_HANGUL.search(hanja_to_hangul(clean_characters(text))))
+
+
 def _is_content(token: Token) -> bool:
     """Nouns, verb and adjective stems, modifiers, roots (FACTS 2: analyzer), as far as they are Hangul."""
     tag = token.tag

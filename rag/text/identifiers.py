@@ -37,7 +37,7 @@ _SEGMENTS = re.compile(r"->|[/\\@:]+")
 _MAX_TERM = 64
 """Longer runs (base64, digests) are no words: only their first characters count, in all and of each part."""
 _MAX_CHUNK = 256
-_CACHE = 1 << 14
+_CACHE = 1 << 15
 _CACHED_CHARACTERS = 40
 """Words and usual names. Longer runs hardly come back, and 65,536 of 256 characters with their parts took 400 MB."""
 
