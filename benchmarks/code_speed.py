@@ -190,7 +190,7 @@ def run_seogo(place: Path, fill_s: float) -> dict[str, Any]:
 
 
 def settle(folder: Path) -> dict[str, Any]:
-    """The first start of a service in a folder: precisions are tried, and the choice is kept. It is the second that is measured."""
+    """A service's first start in a folder, which tries precisions and keeps the choice. It is the second that is measured."""
     from api.cli.services import retrieval_lane
     from api.settings import load_settings
 

@@ -27,14 +27,20 @@ from numpy.typing import NDArray
 
 logger = logging.getLogger(__name__)
 
-Precision = Literal["float32", "bfloat16", "float16", "openvino-float32", "openvino-bfloat16"]
-"""A number format; plain ones run on torch."""
+Precision = Literal["float32", "bfloat16", "float16", "openvino-float32", "openvino-bfloat16", "openvino-int8"]
+"""A number format; plain ones run on torch. `int8`: the feed-forward layers (`openvino_graph.py`), the rest in what is left."""
+
+_BFLOAT16_FLAGS = frozenset({"amx_bf16", "avx512_bf16", "bf16"})
+_INT8_FLAGS = frozenset({"amx_int8", "avx512_vnni", "avx_vnni"})
 
 Encode = Callable[[Precision], NDArray[np.float32]]
 """Encodes the self-test's n texts in a precision; shape (n, d), float32, rows of unit length."""
 
 MIN_COSINE = 0.999
 """Smallest cosine to the float32 vector, over all texts, at which a narrower format still counts as the same model."""
+
+MIN_COSINE_INT8 = 0.9993
+"""The same for eight bits on the few texts of the self-test: others come out further off, and have to stay above `MIN_COSINE`."""
 
 MIN_GAIN = 1.1
 """A narrower format has to be 10 % faster: less is within the noise of a two-second test."""
@@ -100,9 +106,15 @@ def candidate_precisions(
     """
     if cuda_capability is not None:
         return ("bfloat16",) if cuda_capability >= (8, 0) else ("float16",)  # bfloat16 came with Ampere, 8.0
-    if not flags & {"amx_bf16", "avx512_bf16", "bf16"}:
-        return ("openvino-float32",) if openvino else ()
-    return ("openvino-bfloat16", "bfloat16", "openvino-float32") if openvino else ("bfloat16",)
+    narrow: tuple[Precision, ...] = ("openvino-int8",) if flags & _INT8_FLAGS else ()
+    if not has_bfloat16(flags):
+        return (*narrow, "openvino-float32") if openvino else ()
+    return (*narrow, "openvino-bfloat16", "bfloat16", "openvino-float32") if openvino else ("bfloat16",)
+
+
+def has_bfloat16(flags: frozenset[str]) -> bool:
+    """Whether the processor announces bfloat16."""
+    return bool(flags & _BFLOAT16_FLAGS)
 
 
 def choose_precision(
@@ -124,9 +136,14 @@ def choose_precision(
         share = (deadline - clock()) / (len(candidates) - position)
         found = _trial(encode, candidate, clock() + share, clock)
         logger.info("precision self-test: %s gain %.2f, cosine %.5f", candidate, found.gain, found.cosine)
-        if found.cosine >= MIN_COSINE and found.gain >= max(MIN_GAIN, best.gain):
+        if found.cosine >= least_cosine(candidate) and found.gain >= max(MIN_GAIN, best.gain):
             best = found
     return best
+
+
+def least_cosine(precision: Precision) -> float:
+    """What a format has to reach in the self-test."""
+    return MIN_COSINE_INT8 if precision == "openvino-int8" else MIN_COSINE
 
 
 def _trial(encode: Encode, candidate: Precision, deadline: float, clock: Callable[[], float]) -> PrecisionChoice:
@@ -134,7 +151,7 @@ def _trial(encode: Encode, candidate: Precision, deadline: float, clock: Callabl
     reference, _ = _timed(encode, "float32", clock)
     vectors, _ = _timed(encode, candidate, clock)
     cosine = float(np.min(np.sum(reference * vectors, axis=1)))
-    if not cosine >= MIN_COSINE:  # written so that NaN fails too
+    if not cosine >= least_cosine(candidate):  # written so that NaN fails too
         return PrecisionChoice(candidate, 0.0, 0.0 if np.isnan(cosine) else cosine)
     wide: list[float] = []
     narrow: list[float] = []

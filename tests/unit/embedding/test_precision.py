@@ -1,9 +1,11 @@
 from __future__ import annotations
 
 import json
+import math
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import pytest
@@ -102,6 +104,20 @@ def test_openvino_is_a_candidate_on_cpus_only() -> None:
     assert candidate_precisions(frozenset({"avx512_bf16"}), openvino=True) == both
     assert candidate_precisions(frozenset({"avx2"}), openvino=True) == ("openvino-float32",)
     assert candidate_precisions(frozenset({"avx2"}), (9, 0), openvino=True) == ("bfloat16",)
+
+
+def test_eight_bits_are_a_candidate_where_the_processor_multiplies_them() -> None:
+    eight = "openvino-int8"
+    assert candidate_precisions(frozenset({"avx512_vnni"}), openvino=True) == (eight, "openvino-float32")
+    assert candidate_precisions(frozenset({"avx512_vnni", "avx512_bf16"}), openvino=True)[0] == eight
+    assert candidate_precisions(frozenset({"avx512_vnni"})) == ()
+
+
+def test_eight_bits_have_to_come_closer_than_other_formats() -> None:
+    for candidate, chosen in (("openvino-int8", "float32"), ("openvino-bfloat16", "openvino-bfloat16")):
+        model = FakeModel({"float32": 4.0, candidate: 1.0}, angle=math.acos(0.9992))
+        found = choose_precision(model.encode, [cast("Precision", candidate)], seconds=30, clock=model.clock)
+        assert found.precision == chosen
 
 
 def test_processor_reads_x86_and_arm(tmp_path: Path) -> None:

@@ -314,6 +314,25 @@ def test_a_converted_model_gives_the_library_s_vectors(
     assert cosines(dense(embedder, TEXTS), expected).min() > 0.999
 
 
+@pytest.mark.parametrize("pooling", ["mean", "cls"])
+def test_eight_bits_give_nearly_the_library_s_vectors_or_are_refused(tmp_path: Path, pooling: str) -> None:
+    from sentence_transformers import SentenceTransformer
+
+    folder = encoder_folder(tmp_path, pooling=pooling)
+    try:
+        embedder = load_sentence_transformer(folder, name="tiny", languages=ENGLISH, precision="openvino-int8")
+    except ConfigurationError as error:
+        assert "cosine" in str(error)
+        return
+    expected = SentenceTransformer(str(folder), device="cpu").encode(TEXTS, normalize_embeddings=True)
+    assert cosines(dense(embedder, TEXTS), expected).min() > 0.99
+
+
+def test_the_default_model_is_refused_in_eight_bits_since_single_words_come_out_differently() -> None:
+    with pytest.raises(ConfigurationError, match=r"openvino-int8: its graph gives other vectors \(cosine 0\.99"):
+        load_sentence_transformer(default_minilm_folder(), name="minilm", languages=ENGLISH, precision="openvino-int8")
+
+
 KEPT = """
 import sys
 from pathlib import Path
