@@ -6,7 +6,8 @@ One repository of real Python from FOLDER (by default the libraries of this inte
 making. Each side runs in a process of its own. Seogo: git's blobs to a service's record, originals and index, searchable by words
 and symbols; then a commit that changes ten files; then the vectors of the model behind it, for some seconds. ctags: definitions
 of the same files, and the share of them that our symbol index has. LangChain: language splitters and the same MiniLM, a sample.
-Bars: 50 times the 8.9 chunks/s of a Tabby user's log; ten files in 3 s; 1.5 GB.
+Bars: 50 times the 8.9 chunks/s of a Tabby user's log; 10,000 files in 60 s; ten files in 3 s; 1.5 GB beside pages of files,
+the models of a running service included.
 """
 
 from __future__ import annotations
@@ -36,6 +37,8 @@ if TYPE_CHECKING:
 TABBY = 8.9
 BAR = 50.0
 REINDEX_S = 3.0
+WHOLE_S = 60.0
+"""For 10,000 files."""
 MEMORY_MB = 1536.0
 _LEAST, _MOST = 700, 16_000
 """Bytes of the files that are taken: 6 KB on average."""
@@ -101,14 +104,17 @@ def commit(place: Path, files: dict[str, bytes]) -> None:
 
 
 @contextmanager
-def peak_memory() -> Iterator[list[float]]:
-    """The most that this process and all below it had at once, in MB (what they share counts once). Looked at once a
-    second: to be asked takes the kernel some time."""
-    seen, done = [0.0], threading.Event()
+def peak_memory() -> Iterator[dict[str, float]]:
+    """The most that this process and all below it had at once, in MB (what they share counts once): `Pss` in all, `Pss_File` the
+    part of it that are pages of files, which the kernel takes back when it wants them. Looked at once a second: to be asked takes
+    the kernel some time."""
+    seen, done = {"Pss": 0.0, "Pss_File": 0.0}, threading.Event()
 
     def look() -> None:
         while not done.wait(1.0):
-            seen[0] = max(seen[0], _family_mb())
+            now = _family_mb()
+            if now["Pss"] - now["Pss_File"] > seen["Pss"] - seen["Pss_File"]:
+                seen.update(now)
 
     watcher = threading.Thread(target=look, daemon=True)
     watcher.start()
@@ -119,7 +125,7 @@ def peak_memory() -> Iterator[list[float]]:
         watcher.join()
 
 
-def _family_mb() -> float:
+def _family_mb() -> dict[str, float]:
     parents: dict[int, int] = {}
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():
@@ -134,15 +140,16 @@ def _family_mb() -> float:
             if parent in family and pid not in family:
                 family.add(pid)
                 grown = True
-    return sum(map(_pss_mb, family))
+    parts = [_parts_mb(pid) for pid in family]
+    return {name: sum(part.get(name, 0.0) for part in parts) for name in ("Pss", "Pss_File")}
 
 
-def _pss_mb(pid: int) -> float:
+def _parts_mb(pid: int) -> dict[str, float]:
     try:
-        lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+        lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()[1:]
     except OSError:
-        return 0.0
-    return next((int(line.split()[1]) / 1024 for line in lines if line.startswith("Pss:")), 0.0)
+        return {}
+    return {line.partition(":")[0]: int(line.split()[1]) / 1024 for line in lines}
 
 
 def run_seogo(place: Path, fill_s: float) -> dict[str, Any]:
@@ -176,7 +183,7 @@ def run_seogo(place: Path, fill_s: float) -> dict[str, Any]:
             rag.warm_up()  # as a service does at its start
             with peak_memory() as peak:
                 first = _taken(lane, repository, mirror)
-            measured = {**first, "chunks": rag.index.count(), "peak_mb": peak[0]}
+            measured = {**first, "chunks": rag.index.count(), "peak_mb": peak["Pss"], "mapped_mb": peak["Pss_File"]}
             _change_ten(place, mirror)
             again = _taken(lane, repository, mirror, changed_only=True)
             measured |= {"reindex_s": again["wall_s"], "reindexed": again["files"]}
@@ -316,8 +323,9 @@ def report(ours: dict[str, Any], tags: dict[str, Any], peer: dict[str, Any]) -> 
     )
     print(f"searchable by words and symbols: {ours['wall_s']:.1f} s, {rate:.0f} chunks/s, {files:.0f} files/s")
     told = f"{ours['chunks'] / cpu:.0f} chunks a CPU second"
+    mapped = f"{ours['mapped_mb']:.0f} of them pages of files"
     print(
-        f"  CPU {cpu:.0f} s (children, all told, {ours['children_cpu_s']:.0f}), {told}, peak {ours['peak_mb']:.0f} MB"
+        f"  CPU {cpu:.0f} s (children, all told, {ours['children_cpu_s']:.0f}), {told}, peak {ours['peak_mb']:.0f} MB, {mapped}"
     )
     print(f"  {rate / TABBY:.0f} times the {TABBY} chunks/s of a Tabby user's log (bar: {BAR:.0f})")
     print(f"after a commit of {ours['reindexed']} files: {ours['reindex_s']:.2f} s (bar: {REINDEX_S:.0f})")
@@ -334,7 +342,13 @@ def report(ours: dict[str, Any], tags: dict[str, Any], peer: dict[str, Any]) -> 
     print(
         f"LangChain with MiniLM on {peer['files']} files: {other:.1f} chunks/s; ours to searchable: {rate / other:.0f} times"
     )
-    met = rate >= BAR * TABBY and ours["reindex_s"] <= REINDEX_S and ours["peak_mb"] <= MEMORY_MB
+    fast = ours["wall_s"] <= WHOLE_S * max(1.0, ours["files"] / 10_000)
+    met = (
+        fast
+        and rate >= BAR * TABBY
+        and ours["reindex_s"] <= REINDEX_S
+        and ours["peak_mb"] - ours["mapped_mb"] <= MEMORY_MB
+    )
     print("bars met" if met else "bars NOT met")
     return 0 if met else 1
 
