@@ -10,8 +10,9 @@ history: of each repository (this one, where none is named) what the newest comm
 commit; wanted are the files that it changed (1 to 5, of which some were there before). Recall@5 and @10 of files against
 `rank_bm25` on whole files (identifiers split), and the dense leg alone. `--body` takes only messages of several lines.
 
-korean: 60 Korean questions on this project's own code, with the files that answer (`code_questions.json`). "fused, before" is
-the search without translation. Questions with an even place are those that weights were chosen on; the others report.
+korean: 60 Korean questions on this project's own code, with the files that answer (`code_questions.json`); with `--whole` among
+all files of the project, as a company's repository is. "fused, before" is the search without translation. Questions with an even
+place are those that weights were chosen on; the others report.
 
 All with 95 % bootstrap intervals over the questions. Exit status 1 when the bar is missed.
 """
@@ -20,12 +21,13 @@ from __future__ import annotations
 
 import argparse
 import json
+import subprocess
 import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks.code_corpus import DEPTH, CodeBase, FileWords, Ranking, is_code, measured, report
+from benchmarks.code_corpus import DEPTH, LONGEST, CodeBase, FileWords, Ranking, is_code, measured, report
 from benchmarks.code_history import FixQuestion, Wanted, fix_questions, mirrored, move_to
 from benchmarks.data import DataMissing, EvaluationSet, load
 from benchmarks.workbench import workbench
@@ -145,16 +147,33 @@ def _require_no_leak(base: CodeBase, question: FixQuestion) -> None:
             raise SystemExit(f"{path} holds what {question.commit} says")
 
 
-def korean(wanted: Wanted, folder: Path = ROOT) -> None:
+def repository_texts(folder: Path = ROOT, *, whole: bool = False) -> dict[str, str]:
+    """Files of this project by path: its programs, or all that git knows but the questions themselves."""
+    if whole:
+        command = ["git", "-C", str(folder), "ls-files", "-z"]
+        listed = subprocess.run(command, capture_output=True, check=True, text=True).stdout.split("\0")
+        paths = [folder / path for path in listed if path and folder / path != QUESTIONS]
+    else:
+        paths = [path for part in ("rag", "ingest", "api") for path in sorted((folder / part).rglob("*.py"))]
+    texts = {}
+    for path in paths:
+        content = path.read_bytes()
+        if len(content) <= LONGEST and b"\0" not in content:
+            texts[str(path.relative_to(folder))] = content.decode("utf-8", "replace")
+    return texts
+
+
+def korean(wanted: Wanted, folder: Path = ROOT, *, whole: bool = False) -> None:
     """Korean questions on this project's own code: of those that are wanted, and of the files that answer."""
     rows = json.loads(QUESTIONS.read_text(encoding="utf-8"))
-    paths = [path for part in ("rag", "ingest", "api") for path in sorted((folder / part).rglob("*.py"))]
-    texts = {str(path.relative_to(folder)): path.read_text(encoding="utf-8") for path in paths}
+    texts = repository_texts(folder, whole=whole)
     with workbench(CollectionKind.CODE) as bench:
         base, words = CodeBase(bench), FileWords()
         gold = {row["question"]: row["files"] for row in rows}
         answers = {path for files in gold.values() for path in files}
-        base.put({path: text for path, text in texts.items() if text.strip() and (wanted(path) or path in answers)})
+        base.put(
+            {path: text for path, text in texts.items() if text.strip() and (whole or wanted(path) or path in answers)}
+        )
         runs: dict[str, dict[str, Ranking]] = {}
         for question in gold:
             ways = {**base.ways(question), "whole-file BM25": words.rank(base.texts, question)}
@@ -175,6 +194,9 @@ def main() -> int:
     parser.add_argument("--body", action="store_true")
     parser.add_argument("--tests", action="store_true", help="tests belong to the corpus")
     parser.add_argument("--under", default="", help="only files whose path begins so belong to the corpus")
+    parser.add_argument(
+        "--whole", action="store_true", help="Korean questions: pages, data and tests belong to the corpus"
+    )
     parser.add_argument("--no-peer", action="store_true")
     given = parser.parse_args()
 
@@ -188,7 +210,7 @@ def main() -> int:
     parts: dict[str, Callable[[], bool | None]] = {
         "cosqa": lambda: cosqa(peer=not given.no_peer),
         "history": histories,
-        "korean": lambda: korean(wanted),
+        "korean": lambda: korean(wanted, whole=given.whole),
     }
     reached = True
     for name in given.part or PARTS:

@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 from rag.answering.signals import CLOSE_RIVALS, NOTHING, QuestionTerms, Signals, read
 from rag.domain.answer import Weakness
-from rag.domain.language import Language
+from rag.domain.language import CollectionKind, Language
 from rag.domain.passage import Alternative, Passage
 
 
@@ -115,7 +115,7 @@ def weigh(question: QuestionTerms, passages: Sequence[Passage], shown: int) -> E
     those are held against."""
     found = read(question, passages, shown)
     reranked = max((passage.rerank for passage in passages if passage.rerank is not None), default=None)
-    is_code = bool(passages) and passages[0].chunk.language is Language.CODE
+    is_code = bool(passages) and _is_code(passages[0])
     confidence = confidence_of(found.signals, reranked, is_code=is_code) if passages else 0.0
     named = any(_NAME.search(word) for word in found.missing_words)
     name_missing = named and found.signals.coverage < MIN_COVERAGE_WITHOUT_NAME
@@ -123,6 +123,11 @@ def weigh(question: QuestionTerms, passages: Sequence[Passage], shown: int) -> E
     if name_missing or little:
         confidence = min(confidence, _WITHOUT_THESE)
     return Evidence(confidence, found.signals, found.missing, name_missing, little, found.relevances)
+
+
+def _is_code(passage: Passage) -> bool:
+    """Whether it stands in program text, or beside it: what is written in a repository is held against programs."""
+    return passage.chunk.language is Language.CODE or passage.source.collection_kind is CollectionKind.CODE
 
 
 def confidence_of(signals: Signals, reranked: float | None = None, *, is_code: bool = False) -> float:

@@ -1,4 +1,8 @@
-"""Definitions first: what a question names in so many words stands before what only speaks of it.
+"""Programs first, and of these definitions: what a question names in so many words stands before what only speaks of it.
+
+What is written about programs (pages, tables of messages, interface descriptions) says in the question's own words what programs
+say in names, and would stand before all of them, in Korean above all. Asked of a collection of code, it counts less, and still
+less where a place in the code is asked for (`어디에서`, `which function`). So do tests, unless they are asked for.
 
 A name that is written as code has it (`PaymentService.approve`, `parse_date()`) lifts the chunk that defines it, found or not,
 before everything else. Names that neighbouring words of the question would make lift a little.
@@ -7,6 +11,7 @@ before everything else. Names that neighbouring words of the question would make
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from uuid import UUID
@@ -18,9 +23,10 @@ from rag.domain.filters import Selection
 from rag.domain.principal import Permit
 from rag.retrieval.code_question import CodeQuestion
 from rag.retrieval.fusion import FusedHit
-from rag.store.code_lookup import Definition, defining_chunks, definitions
+from rag.store.code_lookup import Definition, Origin, defining_chunks, definitions, origins
 from rag.store.session import Database
 from rag.text.code_names import Identifier
+from rag.text.code_paths import is_test_path
 
 SYMBOL = "symbol"
 """Name under which the boost stands among those of a passage."""
@@ -31,6 +37,22 @@ _MOST = 60
 """Definitions by one name that are looked at; of more than that, none is meant."""
 _MOST_NAMED, _FEW = 200, 8
 """Definitions by names of the question's words that are looked at, and those by one of them: a frequent name tells nothing."""
+PLACE = "place"
+"""Name under which it stands among the boosts what a hit counts less for being no program; negative."""
+_ASIDE, _ASIDE_WHERE = -0.3, -0.5
+"""Of what is no program: in general, and where a place is asked for."""
+_TESTS = -0.2
+_LOOKED_AT = 400
+"""Best hits whose files are looked at."""
+_DATA = frozenset({"", "json", "yaml", "toml", "xml", "html", "css"})
+"""Languages of what is no program."""
+_WHERE = re.compile(
+    r"어디|어느|(?:하는|되는|[인은는한]) ?(?:곳|데|부분|로직|기능|위치)|코드|함수|클래스|메서드|메소드|모듈|구현|"
+    r"\bwhere\b|\bwhich (?:function|method|class|module|file)\b|\b(?:code|function|method|class|logic) (?:that|which|for|to)\b|"
+    r"\bimplement",
+    re.IGNORECASE,
+)
+_OF_TESTS = re.compile(r"테스트|시험|\btests?\b|\bspecs?\b", re.IGNORECASE)
 _SHORTEST_NAME = 2
 """Words of a name that is only made of the question's words: single ones are the words of every second question."""
 
@@ -41,10 +63,18 @@ class CodeRanking:
 
     database: Database
 
-    def lifted(self, permit: Permit, fused: Sequence[FusedHit], question: CodeQuestion | None) -> Sequence[FusedHit]:
-        """The ranking with the definitions that a question names in front."""
+    def lifted(
+        self, permit: Permit, fused: Sequence[FusedHit], question: CodeQuestion | None, asked: str
+    ) -> Sequence[FusedHit]:
+        """The ranking with programs in front, and before them the definitions that a question names.
+
+        Args:
+            question: None where no collection of code is asked.
+            asked: the question as it was put.
+        """
         if question is None:
             return fused
+        fused = self._programs_first(fused, asked)
         boosts = self._boosts(permit, question)
         if not boosts:
             return fused
@@ -54,6 +84,21 @@ class CodeRanking:
         missing = (key for key, boost in boosts.items() if key not in known and boost >= CAPITALISED_BOOST)
         raised += [_raised(FusedHit(key, last, {}), boosts[key], best) for key in missing]
         return sorted(raised, key=lambda hit: (-hit.score, hit.chunk_id))
+
+    def _programs_first(self, fused: Sequence[FusedHit], asked: str) -> Sequence[FusedHit]:
+        """The best hits of collections of code, what is no program or a test counting less."""
+        looked_at = fused[:_LOOKED_AT]
+        with self.database.read() as session:
+            files = origins(session, [hit.chunk_id for hit in looked_at])
+        if not files:
+            return fused
+        aside, of_tests = _ASIDE_WHERE if _WHERE.search(asked) else _ASIDE, _OF_TESTS.search(asked) is not None
+        shares: dict[Origin, float] = {
+            item: aside if item.language in _DATA else _TESTS if not of_tests and is_test_path(item.source_key) else 0.0
+            for item in set(files.values())
+        }
+        moved = [_moved(hit, shares[files[hit.chunk_id]]) if hit.chunk_id in files else hit for hit in looked_at]
+        return sorted((*moved, *fused[_LOOKED_AT:]), key=lambda hit: (-hit.score, hit.chunk_id))
 
     def _boosts(self, permit: Permit, question: CodeQuestion) -> dict[UUID, float]:
         """What each defining chunk is lifted by."""
@@ -123,6 +168,14 @@ def _meant(found: Sequence[Definition], identifier: Identifier) -> list[Definiti
             return whole
     exact = [item for item in named if item.name == identifier.path[-1]]
     return exact if exact or not identifier.sure else named
+
+
+def _moved(hit: FusedHit, share: float) -> FusedHit:
+    """The hit with a share of its score taken off."""
+    if not share:
+        return hit
+    score = hit.score + share * abs(hit.score)
+    return FusedHit(hit.chunk_id, score, hit.legs, hit.estimated, {**hit.boosts, PLACE: share})
 
 
 def _raised(hit: FusedHit, boost: float, best: float) -> FusedHit:

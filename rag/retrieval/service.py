@@ -138,7 +138,7 @@ class Retriever:
         reader = PassageReader(self.database, self.settings, self.second_look)
         with clock.stage("index"):
             fused = self._fused(permit, wordings, reading.language)
-            fused = CodeRanking(self.database).lifted(permit, fused, reading.code)
+            fused = CodeRanking(self.database).lifted(permit, fused, reading.code, question)
         with clock.stage("record"):
             fused = reader.provisions_first(permit, fused, reading.provisions)
             read = reader.read(permit, reading.text, fused, limit)

@@ -14,10 +14,12 @@ from sqlalchemy.orm import Session
 
 from rag.domain.anchor import LineAnchor
 from rag.domain.code import CodeContext
+from rag.domain.language import CollectionKind
 from rag.domain.principal import Permit
 from rag.store.base import in_groups
 from rag.store.chunk import ChunkRow
 from rag.store.code_symbol import CodeSymbol
+from rag.store.collection import Collection
 from rag.store.document import Document, visible
 from rag.store.filtering import conditions
 from rag.store.version import DocumentVersion, VersionState
@@ -132,6 +134,36 @@ def contexts(session: Session, chunk_ids: Iterable[UUID]) -> dict[UUID, CodeCont
         row[0]: CodeContext.from_json(row[1])
         for ids in in_groups(chunk_ids)
         for row in session.execute(_CONTEXTS, {"ids": ids})
+    }
+
+
+class Origin(NamedTuple):
+    """The file that a chunk is of.
+
+    Attributes:
+        language: in which it is written, as in `rag.domain.code.CodeOutline`; empty for what is no source code.
+    """
+
+    language: str
+    source_key: str
+
+
+_ORIGINS = (
+    select(ChunkRow.id, ChunkRow.code["language"].as_string(), Document.source_key)
+    .join(DocumentVersion, DocumentVersion.id == ChunkRow.version_id)
+    .join(Document, Document.id == DocumentVersion.document_id)
+    .join(Collection, Collection.id == Document.collection_id)
+    .where(ChunkRow.id.in_(bindparam("ids", expanding=True)), Collection.kind == CollectionKind.CODE)
+)
+
+
+def origins(session: Session, chunk_ids: Iterable[UUID]) -> dict[UUID, Origin]:
+    """The files of these chunks, as far as they lie in collections of code. The caller has the ids from a search under its
+    permit, and shows nothing of this."""
+    return {
+        row[0]: Origin(row[1] or "", row[2])
+        for ids in in_groups(chunk_ids)
+        for row in session.execute(_ORIGINS, {"ids": ids})
     }
 
 

@@ -13,7 +13,7 @@ from rag.answering import evidence as weighing
 from rag.answering.evidence import Evidence, confidence_of, weigh
 from rag.answering.signals import NOTHING, QuestionTerms, read
 from rag.domain.answer import Weakness
-from rag.domain.language import Language
+from rag.domain.language import CollectionKind, Language
 from rag.domain.passage import Alternative, Passage
 from tests.support.passages import make_passage
 
@@ -50,6 +50,15 @@ def test_a_passage_that_holds_the_question_alone_is_trusted() -> None:
     assert found.coverage == 1.0 and found.missing == ()
     assert found.confidence > 0.9 and found.weaknesses(BAR) == ()
     assert found.relevances[0] == max(found.relevances)
+
+
+def test_what_lies_in_a_repository_is_judged_as_code_whatever_it_is_written_in() -> None:
+    page = passage("연차 휴가 신청 은 settle 에서 한다.", "저장소/README.md")
+    in_repository = replace(page, source=replace(page.source, collection_kind=CollectionKind.CODE))
+    question = terms("연차 휴가 신청 기한")
+    alike = [passage(f"연차 휴가 신청 {number}", "규칙", f"제{number}조") for number in range(1, 16)]
+    assert weighed(question, [page, *alike]).confidence < 0.5
+    assert weighed(question, [in_repository, *alike]).confidence > BAR
 
 
 def test_nothing_found_is_no_confidence() -> None:

@@ -9,7 +9,7 @@ from sqlalchemy import update
 
 from rag.domain.filters import DocumentFilter
 from rag.domain.passage import SearchResult
-from rag.retrieval.code_ranking import SYMBOL
+from rag.retrieval.code_ranking import PLACE, SYMBOL
 from rag.settings import RetrievalSettings
 from rag.store.base import utc_now
 from rag.store.collection import Collection
@@ -18,6 +18,7 @@ from rag.store.session import Database
 from tests.support.code_shelf import code_collection, put_file
 from tests.support.hash_embedder import HashEmbedder
 from tests.support.questions import Library
+from tests.support.stores import add_collection
 
 SERVICE = '''class PaymentService:
     """승인한다."""
@@ -94,6 +95,48 @@ def test_a_name_that_everything_has_lifts_nothing_and_hides_no_other(bank: tuple
 def test_a_word_of_prose_leads_nowhere(bank: tuple[Library, Collection]) -> None:
     library, code = bank
     assert all(SYMBOL not in passage.boosts for passage in ask(library, "who may approve a loan", code).passages)
+
+
+SETTLE = "def settle_day(day):\n    # 정산\n    return day\n"
+TESTS = "def check_settle():\n    # 정산 정산 정산\n    return settle_day(1)\n"
+PAGE = "정산 settle: 정산은 정산 담당이 정산일에 한다. settle day 정산"
+
+
+def settling(library: Library, code: Collection) -> None:
+    put_file(library, code, "bank/settle.py", SETTLE)
+    put_file(library, code, "bank/tests/test_settle.py", TESTS)
+    library.add(code, {"bank/docs/settle.md": PAGE})
+
+
+@pytest.mark.parametrize("question", ["정산은 어디에서 하나", "정산하는 코드", "which function does settle 정산"])
+def test_a_place_is_looked_for_in_programs_before_tests_and_pages(
+    bank: tuple[Library, Collection], question: str
+) -> None:
+    library, code = bank
+    settling(library, code)
+    found = ask(library, question, code).passages
+    assert [item.source.source_key for item in found][:2] == ["bank/settle.py", "bank/tests/test_settle.py"]
+    set_aside = {item.source.source_key: item.boosts[PLACE] for item in found if PLACE in item.boosts}
+    assert set_aside["bank/docs/settle.md"] < set_aside["bank/tests/test_settle.py"] < 0.0
+    assert "bank/settle.py" not in set_aside
+
+
+def test_tests_are_found_like_programs_where_they_are_asked_for(bank: tuple[Library, Collection]) -> None:
+    library, code = bank
+    settling(library, code)
+    found = {item.source.source_key: item for item in ask(library, "정산을 시험하는 테스트 코드", code).passages}
+    assert PLACE not in found["bank/tests/test_settle.py"].boosts
+    assert found["bank/tests/test_settle.py"].rank < found["bank/docs/settle.md"].rank
+
+
+def test_pages_of_other_collections_keep_what_they_count(bank: tuple[Library, Collection]) -> None:
+    library, code = bank
+    settling(library, code)
+    rules = add_collection(library.database, "규정")
+    library.add(rules, {"rules/settle.md": "정산은 어디에서 누가 언제 하나: 정산 팀이 본점에서 한다."})
+    found = {item.source.source_key: item for item in ask(library, "정산은 어디에서 하나", code, rules).passages}
+    assert PLACE in found["bank/docs/settle.md"].boosts
+    assert PLACE not in found["rules/settle.md"].boosts
 
 
 def test_definitions_of_others_lift_nothing_and_add_nothing(bank: tuple[Library, Collection]) -> None:
