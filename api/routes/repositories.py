@@ -171,7 +171,7 @@ def list_files(
         last = page[-1].path if len(rows) > limit else None
         if skipped:
             page = _readable(session, permit, row, page)
-        caller.audit.saw(item.document_id for item in page if not item.reason)
+        caller.audit.listed((row.collection_id, None if item.reason else item.document_id) for item in page)
         names = names_masked(session, permit, [(row.collection_id, item.path) for item in page])
     files = [RepositoryFileOut.of(item, name, caller.language) for item, name in zip(page, names, strict=True)]
     return RepositoryFilePage(files=files, next_cursor=last)
