@@ -149,7 +149,7 @@ class RequestAudit:
         self._documents |= {item: None for item in documents if item is not None}
 
     def listed(self, documents: Iterable[tuple[UUID, UUID | None]]) -> None:
-        """Say which documents, each with its collection before it, the response lists: they are named, and counted by collection."""
+        """Say which documents, each behind its collection, the response lists: they are named, and counted by collection."""
         rows = list(documents)
         counts = Counter(str(collection_id) for collection_id, _ in rows)
         self._detail["listed"] = dict(sorted(counts.items())[:_MOST_COLLECTIONS])

@@ -96,13 +96,15 @@ class Intake:
         reached("delete.queued", document_id)
         return receipt
 
-    def delete_items(self, permit: Permit, source_id: UUID, keys: Sequence[str]) -> list[DeletionReceipt]:
-        """Delete the documents of items that their source has no longer; unknown keys are left out.
+    def delete_items(
+        self, permit: Permit, source_id: UUID, keys: Sequence[str], documents: Sequence[UUID] = ()
+    ) -> list[DeletionReceipt]:
+        """Delete the documents of items that their source has no longer, by key or id; unknown ones are left out.
 
         Raises:
             NotFound: the permit does not cover the source.
         """
-        receipts = hide_items(self._database, permit, source_id, keys)
+        receipts = hide_items(self._database, permit, source_id, keys, documents)
         self._jobs.upkeep.purge_many([item.document_id for item in receipts if item.document_id is not None])
         return receipts
 
