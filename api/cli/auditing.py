@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from rag.access.audit import AuditTrail
     from rag.access.audit_verification import Verification
-    from rag.domain.audit import AuditKind
+    from rag.domain.audit import AuditKind, Who, Whose
     from rag.settings import RagSettings
     from rag.store.audit_event import Wanted
     from rag.store.session import Database
@@ -281,6 +281,27 @@ def _tenant_id(database: Database, name: str | None) -> UUID:
     if wanted not in found:
         raise CommandFailed(f"{text('audit_no_tenant')}: {wanted}")
     return found[wanted]
+
+
+@contextmanager
+def noted(
+    trail: AuditTrail, kind: AuditKind, tenant_id: UUID, what: str, who: Who, whose: Whose
+) -> Iterator[dict[str, object]]:
+    """Put on the trail what the block does: before it begins, and how it ended, with what the block puts into the detail.
+
+    Raises:
+        AuditUnavailable: it can't be; nothing is done then, or what was done can't be told.
+    """
+    from rag.domain.audit import Outcome
+
+    detail: dict[str, object] = {}
+    trail.by_operator(kind, tenant_id, what, who, whose=whose, outcome=Outcome.BEGUN)
+    try:
+        yield detail
+    except BaseException:
+        trail.by_operator(kind, tenant_id, what, who, detail, whose=whose, outcome=Outcome.FAILED)
+        raise
+    trail.by_operator(kind, tenant_id, what, who, detail, whose=whose)
 
 
 def note_by_operator(trail: AuditTrail, kind: AuditKind, tenant_id: UUID, what: str, detail: dict[str, Any]) -> None:

@@ -39,7 +39,7 @@ class Wanted(NamedTuple):
 
 def answers(options: Options, wanted: Wanted, *, skip_missing: bool, as_json: bool) -> None:
     """The command."""
-    with reporting_failures(), opened_bench(options, wanted.collections) as bench:
+    with reporting_failures(), opened_bench(options, "answers", wanted.collections) as bench:
         ready = ready_questions(bench, wanted.questions, skip_missing=skip_missing)
         foreign = _foreign(wanted.foreign) if wanted.foreign is not None else []
         run = asyncio.run(_measure(bench, ready, foreign, wanted.model))
