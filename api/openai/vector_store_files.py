@@ -93,7 +93,7 @@ def _files_page(
     )
     backwards = before is not None and after is None
     caller.audit.listed((row.collection_id, row.id) for row, _, _ in (rows[-limit:] if backwards else rows[:limit]))
-    return page(files_out(session, rows, caller.language), limit, backwards=backwards)
+    return page(files_out(session, permit, rows, caller.language), limit, backwards=backwards)
 
 
 def _cursor(session: Session, permit: Permit, given: str | None) -> Cursor | None:
