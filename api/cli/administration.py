@@ -15,7 +15,7 @@ from rich.progress import Progress
 from rich.table import Column, Table
 from sqlalchemy import select
 
-from api.cli.auditing import note_by_operator, noted
+from api.cli.auditing import Told, note_by_operator, noted
 from api.cli.connection import reporting_failures
 from api.cli.options import Options
 from api.cli.services import retrieval_lane, upgrade_schema
@@ -28,7 +28,7 @@ from rag import bootstrap as rag_bootstrap
 from rag.access.audit import AuditTrail, open_trail
 from rag.access.keys import Keys
 from rag.domain.access import Label
-from rag.domain.audit import INSTALLATION, AuditKind, Who, Whose
+from rag.domain.audit import INSTALLATION, AuditKind, Who
 from rag.domain.errors import AccountNotFound, CollectionNotFound, InvalidRequest
 from rag.domain.principal import CitationStyle, PrincipalKind, Scope
 from rag.store import account, api_key, collection, schema
@@ -193,12 +193,12 @@ def _pipeline(options: Options, *, recreate_index: bool = False) -> Iterator[Pip
 
 
 @contextmanager
-def _rebuilding(options: Options) -> Iterator[tuple[Pipeline, dict[str, object]]]:
+def _rebuilding(options: Options) -> Iterator[tuple[Pipeline, Told]]:
     """The pipeline with an empty index, which is on the trail before the old one goes; the index is that of all tenants."""
     operator = Who(None, "operator", PrincipalKind.OPERATOR)
     with (
         recorded_store(options) as (_, trail),
-        noted(trail, AuditKind.INDEX_REBUILT, INSTALLATION, "seogo index rebuild", operator, Whose()) as told,
+        noted(trail, AuditKind.INDEX_REBUILT, INSTALLATION, "seogo index rebuild", operator) as told,
         _pipeline(options, recreate_index=True) as pipeline,
     ):
         yield pipeline, told
@@ -212,7 +212,7 @@ def rebuild_index(options: Options) -> None:
             written = maintenance.rebuild_index(
                 pipeline, lambda done, total: progress.update(task, completed=done, total=total)
             )
-        told["points"] = written
+        told.detail["points"] = written
         typer.echo(f"{text('rebuilt')}: {written}")
 
 

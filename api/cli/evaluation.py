@@ -16,14 +16,14 @@ from rich.progress import Progress
 from rich.table import Table
 
 from api.app import distribution_version
-from api.cli.auditing import noted
+from api.cli.auditing import Told, noted
 from api.cli.commands import print_json
 from api.cli.connection import CommandFailed, reporting_failures
 from api.cli.evaluation_texts import text
 from api.cli.options import Options
 from api.cli.services import retrieval_lane, upgrade_schema
 from api.cli.texts import ui_language
-from rag.access.audit import who_of, whose
+from rag.access.audit import who_of
 from rag.access.policy import Action
 from rag.bootstrap import Rag
 from rag.domain.audit import AuditKind
@@ -53,7 +53,7 @@ class Bench(NamedTuple):
 
     rag: Rag
     permit: Permit
-    told: dict[str, object]
+    told: Told
 
 
 class Ready(NamedTuple):
@@ -78,8 +78,8 @@ def opened_bench(
         token = options.key if rag.operator is None else rag.operator.token
         principal = rag.authenticate(token or "")
         permit = rag.policy.authorize(principal, Action.SEARCH, collections)
-        data = whose(sorted(permit.collections))
-        with noted(rag.audit, kind, permit.tenant_id, f"seogo eval {command}", who_of(principal), data) as told:
+        inside = sorted(permit.collections)
+        with noted(rag.audit, kind, permit.tenant_id, f"seogo eval {command}", who_of(principal), inside) as told:
             yield Bench(rag, permit, told)
 
 
@@ -112,7 +112,7 @@ def ready_questions(bench: Bench, path: Path, *, skip_missing: bool) -> Ready:
     left_out = [problem.text(language) for problem in problems]
     if found.left_out:
         left_out.append(f"{text('unreviewed')}: {found.left_out}")
-    bench.told["questions"] = len(judged)
+    bench.told.detail["questions"] = len(judged)
     return Ready(found.name, judged, left_out)
 
 
@@ -129,7 +129,8 @@ def run(
     with reporting_failures(), opened_bench(options, "run", collections) as bench:
         ready = ready_questions(bench, questions, skip_missing=skip_missing)
         with shown_progress(text("asking")) as progress:
-            found = run_questions(bench.rag.retriever, ready.judged, ui_language(), progress)
+            seen = bench.told.documents
+            found = run_questions(bench.rag.retriever, ready.judged, ui_language(), progress, shown=seen)
         measured = runs.Run(found, conditions(bench, ready))
     folder = out or Path(f"eval-{questions.stem}-{datetime.now():%Y%m%d-%H%M%S}")
     runs.save(measured, folder)
@@ -268,7 +269,7 @@ def tune(
         if apply and rows:
             with bench.rag.database.write() as session:
                 fusion_weight.put(session, rows)
-            bench.told["weights_stored"] = len(rows)
+            bench.told.detail["weights_stored"] = len(rows)
     if as_json:
         print_json(
             {"stored": apply and bool(rows), "of_both_kinds": mixed, "groups": [_tuned_json(item) for item in tuned]}
@@ -336,7 +337,7 @@ def show_weights(options: Options, *, reset: bool) -> None:
         space = bench.rag.retriever.space.name
         if reset:
             with bench.rag.database.write() as session:
-                bench.told["weights_forgotten"] = forgotten = fusion_weight.reset(session, space)
+                bench.told.detail["weights_forgotten"] = forgotten = fusion_weight.reset(session, space)
             typer.echo(f"{text('forgotten')}: {forgotten}")
             return
         with bench.rag.database.read() as session:
@@ -362,8 +363,11 @@ def synthesize(options: Options, out: Path, collections: list[str] | None, count
             raise CommandFailed(f"{text('sheet_name')}: {out.name}")
         chat = _chat_model(options.settings().rag.chat)
         with opened_bench(options, "synthesize", collections) as bench, shown_progress(text("drafting")) as progress:
-            drafts = draft_questions(bench.rag.database, bench.permit, chat, count, seed=seed, progress=progress)
-            bench.told["questions"] = len(drafts.rows)
+            seen = bench.told.documents
+            drafts = draft_questions(
+                bench.rag.database, bench.permit, chat, count, seed=seed, progress=progress, shown=seen
+            )
+            bench.told.detail["questions"] = len(drafts.rows)
         sheet.write(out, drafts.rows, ui_language())
     typer.echo(f"{text('drafted')}: {len(drafts.rows)} → {out}")
     if drafts.thrown:

@@ -66,7 +66,10 @@ async def _measure(bench: Bench, ready: Ready, foreign: Sequence[str], model: st
     settings, answerer, terms = rag.settings.answers, rag.answerer, QuestionReader(rag.analyzer).content_terms
     found: list[AnswerResult]
     with shown_progress(text("asking")) as progress:
-        found = await ask_all(answerer, ready.judged, terms, settings.passages, model=model, progress=progress)
+        seen = bench.told.documents
+        found = await ask_all(
+            answerer, ready.judged, terms, settings.passages, model=model, progress=progress, shown=seen
+        )
     others: list[Trial] = []
     if foreign:
         with shown_progress(text("asking")) as progress:

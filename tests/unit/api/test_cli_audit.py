@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import csv
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 from uuid import UUID
 
@@ -20,7 +23,9 @@ from rag.settings import RagSettings
 from rag.store import audit_event
 from rag.store.audit_event import Wanted
 from rag.store.session import Database
+from rag.store.tenant import tenant_id_of
 from tests.support.audit import DAY, event
+from tests.support.running import running, settings_for
 from tests.support.stores import add_collection, add_document, migrated
 
 Office = tuple[Path, UUID, UUID]
@@ -213,8 +218,11 @@ def test_who_rebuilds_the_index_is_on_the_trail(office: Office, monkeypatch: pyt
 
 def test_who_changes_the_spaces_is_on_the_trail(office: Office) -> None:
     folder, tenant_id, _ = office
-    code, output = seogo(folder, "index", "migrate", "--to", "none")
-    assert code == 1, output
+    # In a process of its own: the service that the command starts for itself keeps hold of a runner's streams.
+    command = [sys.executable, "-m", "api.cli.main", "--data-dir", str(folder), "index", "migrate", "--to", "none"]
+    environment = {**os.environ, "SEOGO_RAG__EMBEDDING__DENSE": "none"}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 1, done.stdout + done.stderr
     told = entries(folder, tenant_id, AuditKind.SPACE_CHANGED)
     assert next((what, outcome) for what, _, outcome, _, _ in told) == ("POST /api/v1/admin/spaces", "begun")
 
@@ -235,3 +243,29 @@ def test_who_evaluates_is_on_the_trail_with_the_collections(office: Office, tmp_
     for kind, detail in ((AuditKind.SETTING_READ, {}), (AuditKind.SETTING_CHANGED, {"weights_forgotten": 0})):
         begun, done = entries(folder, home, kind)
         assert (begun[0], begun[2], done[2], done[4]) == ("seogo eval weights", "begun", "done", detail)
+
+
+def test_what_an_evaluation_shows_is_named_on_the_trail(tmp_path: Path) -> None:
+    folder, tenant = tmp_path / "data", "default"
+    with running(settings_for(folder, {"rag": {"embedding": {"dense": "none"}}})) as service:
+        admin = service.caller(tenant=tenant)
+        name = admin.collection("여비")
+        files = {"여비.md": "# 여비\n\n숙박비는 하루 7만원이다.\n", "회의.md": "# 회의\n\n월요일에 모인다.\n"}
+        ids = {item["source_key"]: item["id"] for item in admin.ingest(name, files)}
+    sheet = tmp_path / "질문.csv"
+    sheet.write_text("question,document\n숙박비는 하루 얼마인가?,여비.md\n", encoding="utf-8")
+    for command, *more in (("run",), ("answers",)):
+        out = str(tmp_path / command)
+        code, output = seogo(folder, "eval", command, str(sheet), "--out", out, "-c", name, *more)
+        assert code == 0, output
+    database = Database(f"sqlite:///{folder / 'seogo.sqlite'}")
+    with database.read() as session:
+        rows = list(audit_event.oldest(session, tenant_id_of(tenant), Wanted(kinds=(AuditKind.EVALUATED.value,))))
+    database.close()
+    assert [(row.what, row.outcome) for row in rows] == [
+        (f"seogo eval {command}", outcome) for command in ("run", "answers") for outcome in ("begun", "done")
+    ]
+    for row in rows:
+        ended = row.outcome == "done"
+        assert row.documents == ([ids["여비.md"]] if ended else [])
+        assert row.detail == ({"questions": 1} if ended else {})
