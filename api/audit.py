@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from ipaddress import IPv4Network, IPv6Network, ip_address
 from typing import Any, Protocol
@@ -146,6 +147,14 @@ class RequestAudit:
     def saw(self, documents: Iterable[UUID | None]) -> None:
         """Say which documents the response tells of."""
         self._documents |= {item: None for item in documents if item is not None}
+
+    def listed(self, documents: Iterable[tuple[UUID, UUID | None]]) -> None:
+        """Say which documents, each behind its collection, the response lists: they are named, and counted by collection."""
+        rows = list(documents)
+        counts = Counter(str(collection_id) for collection_id, _ in rows)
+        self._detail["listed"] = dict(sorted(counts.items())[:_MOST_COLLECTIONS])
+        self._collections |= dict.fromkeys(sorted({collection_id for collection_id, _ in rows}))
+        self.saw(document_id for _, document_id in rows)
 
     def searched(self, question: str, documents: Iterable[UUID]) -> None:
         """Say what was found for a question."""

@@ -2,6 +2,7 @@
 
     python -m benchmarks.audit            # SQLite in a temporary folder
     python -m benchmarks.audit --postgres postgresql+psycopg://…/empty_database
+    python -m benchmarks.audit --beside   # how long a caller waits while four threads write something else
 
 Every event is committed, flushed to disk, before its caller goes on. `alone` writes each in a transaction of its own.
 """
@@ -9,12 +10,14 @@ Every event is committed, flushed to disk, before its caller goes on. `alone` wr
 from __future__ import annotations
 
 import argparse
+import random
 import statistics
 import tempfile
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from uuid import UUID, uuid4
 
@@ -23,6 +26,7 @@ from rag.access.audit_verification import verify
 from rag.domain.audit import AuditEvent, AuditKind, Origin, Who, Whose
 from rag.store import schema
 from rag.store.session import Database
+from rag.store.tenant import ensure_tenant
 
 _KEY = b"k" * 32
 _DOCUMENTS = tuple(UUID(int=number) for number in range(8))
@@ -67,6 +71,39 @@ def measure(database: Database, callers: int, events: int, *, alone: bool = Fals
     return events / took, statistics.median(waits), statistics.quantiles(waits, n=20)[18]
 
 
+def beside(database: Database, seconds: float) -> None:
+    """Print how long a caller waits while four others hold the store for 2 to 40 ms at a time, as an ingestion does."""
+    schema.upgrade(database)
+    trail, stop, waits = AuditTrail(database, _KEY), threading.Event(), list[float]()
+
+    def work(seed: int) -> int:
+        held, count = random.Random(seed), 0
+        while not stop.is_set():
+            with database.write() as session:
+                ensure_tenant(session, f"t-{seed}-{count}")
+                time.sleep(held.uniform(0.002, 0.04))
+            count += 1
+            time.sleep(0.002)
+        return count
+
+    with ThreadPoolExecutor(4) as pool:
+        others = [pool.submit(work, seed) for seed in range(4)]
+        tenant_id, end = uuid4(), time.perf_counter() + seconds
+        while time.perf_counter() < end:
+            begin = time.perf_counter()
+            trail.record(an_event(tenant_id))
+            waits.append((time.perf_counter() - begin) * 1000)
+            time.sleep(0.01)
+        stop.set()
+        written = sum(item.result() for item in others)
+    high = statistics.quantiles(waits, n=20)[18]
+    print(
+        f"{len(waits)} events beside {written} transactions: p50 {statistics.median(waits):.0f}, p95 {high:.0f}, ",
+        end="",
+    )
+    print(f"max {max(waits):.0f} ms")
+
+
 def run(database: Database, events: int) -> None:
     """Print a table, and how fast a chain is verified."""
     schema.upgrade(database)
@@ -90,15 +127,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--postgres", help="URL of an empty database; SQLite when left out")
     parser.add_argument("--events", type=int, default=2000)
+    parser.add_argument("--beside", action="store_true", help="beside writers of something else, for ten seconds")
     arguments = parser.parse_args()
+    measured = partial(beside, seconds=10.0) if arguments.beside else partial(run, events=arguments.events)
     if arguments.postgres:
         database = Database(arguments.postgres)
-        run(database, arguments.events)
+        measured(database)
         database.close()
         return
     with tempfile.TemporaryDirectory() as folder:
         database = Database(f"sqlite:///{Path(folder) / 'seogo.sqlite'}")
-        run(database, arguments.events)
+        measured(database)
         database.close()
 
 

@@ -15,7 +15,7 @@ from rich.progress import Progress
 from rich.table import Column, Table
 from sqlalchemy import select
 
-from api.cli.auditing import note_by_operator
+from api.cli.auditing import Told, note_by_operator, noted
 from api.cli.connection import reporting_failures
 from api.cli.options import Options
 from api.cli.services import retrieval_lane, upgrade_schema
@@ -28,9 +28,9 @@ from rag import bootstrap as rag_bootstrap
 from rag.access.audit import AuditTrail, open_trail
 from rag.access.keys import Keys
 from rag.domain.access import Label
-from rag.domain.audit import INSTALLATION, AuditKind
+from rag.domain.audit import INSTALLATION, AuditKind, Who
 from rag.domain.errors import AccountNotFound, CollectionNotFound, InvalidRequest
-from rag.domain.principal import CitationStyle, Scope
+from rag.domain.principal import CitationStyle, PrincipalKind, Scope
 from rag.store import account, api_key, collection, schema
 from rag.store.account import Account
 from rag.store.base import utc_now
@@ -192,14 +192,27 @@ def _pipeline(options: Options, *, recreate_index: bool = False) -> Iterator[Pip
             pipeline.sandbox.close()
 
 
+@contextmanager
+def _rebuilding(options: Options) -> Iterator[tuple[Pipeline, Told]]:
+    """The pipeline with an empty index, which is on the trail before the old one goes; the index is that of all tenants."""
+    operator = Who(None, "operator", PrincipalKind.OPERATOR)
+    with (
+        recorded_store(options) as (_, trail),
+        noted(trail, AuditKind.INDEX_REBUILT, INSTALLATION, "seogo index rebuild", operator) as told,
+        _pipeline(options, recreate_index=True) as pipeline,
+    ):
+        yield pipeline, told
+
+
 def rebuild_index(options: Options) -> None:
     """`seogo index rebuild`."""
-    with reporting_failures(), _pipeline(options, recreate_index=True) as pipeline:
+    with reporting_failures(), _rebuilding(options) as (pipeline, told):
         with Progress(console=Console(stderr=True), transient=True) as progress:
             task = progress.add_task(text("rebuilding"), total=None)
             written = maintenance.rebuild_index(
                 pipeline, lambda done, total: progress.update(task, completed=done, total=total)
             )
+        told.detail["points"] = written
         typer.echo(f"{text('rebuilt')}: {written}")
 
 

@@ -6,8 +6,9 @@ not whole, 2 where it could not be looked at.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
     from rag.access.audit import AuditTrail
     from rag.access.audit_verification import Verification
-    from rag.domain.audit import AuditKind
+    from rag.domain.audit import AuditKind, Who
     from rag.settings import RagSettings
     from rag.store.audit_event import Wanted
     from rag.store.session import Database
@@ -281,6 +282,41 @@ def _tenant_id(database: Database, name: str | None) -> UUID:
     if wanted not in found:
         raise CommandFailed(f"{text('audit_no_tenant')}: {wanted}")
     return found[wanted]
+
+
+@dataclass(slots=True)
+class Told:
+    """What a command says of itself for its entry: numbers and names, and the documents of which it shows something."""
+
+    detail: dict[str, object] = field(default_factory=dict)
+    documents: set[UUID] = field(default_factory=set)
+
+
+@contextmanager
+def noted(
+    trail: AuditTrail, kind: AuditKind, tenant_id: UUID, what: str, who: Who, collections: Sequence[UUID] = ()
+) -> Iterator[Told]:
+    """Put on the trail what the block does: before it begins, and how it ended, with what the block says of that.
+
+    Raises:
+        AuditUnavailable: it can't be; nothing is done then, or what was done can't be told.
+    """
+    from rag.access.audit import whose
+    from rag.domain.audit import Outcome
+
+    told = Told()
+
+    def note(outcome: Outcome) -> None:
+        data = whose(collections, sorted(told.documents))
+        trail.by_operator(kind, tenant_id, what, who, told.detail, whose=data, outcome=outcome)
+
+    note(Outcome.BEGUN)
+    try:
+        yield told
+    except BaseException:
+        note(Outcome.FAILED)
+        raise
+    note(Outcome.DONE)
 
 
 def note_by_operator(trail: AuditTrail, kind: AuditKind, tenant_id: UUID, what: str, detail: dict[str, Any]) -> None:

@@ -16,14 +16,17 @@ from rich.progress import Progress
 from rich.table import Table
 
 from api.app import distribution_version
+from api.cli.auditing import Told, noted
 from api.cli.commands import print_json
 from api.cli.connection import CommandFailed, reporting_failures
 from api.cli.evaluation_texts import text
 from api.cli.options import Options
 from api.cli.services import retrieval_lane, upgrade_schema
 from api.cli.texts import ui_language
+from rag.access.audit import who_of
 from rag.access.policy import Action
 from rag.bootstrap import Rag
+from rag.domain.audit import AuditKind
 from rag.domain.principal import Permit
 from rag.evaluation import comparing, sheet, tuning
 from rag.evaluation import run as runs
@@ -46,10 +49,11 @@ _SHOWN = 10
 
 
 class Bench(NamedTuple):
-    """The lane and what the caller may search."""
+    """The lane, what the caller may search, and what of it the trail is to be told."""
 
     rag: Rag
     permit: Permit
+    told: Told
 
 
 class Ready(NamedTuple):
@@ -61,14 +65,22 @@ class Ready(NamedTuple):
 
 
 @contextmanager
-def opened_bench(options: Options, collections: list[str] | None) -> Iterator[Bench]:
-    """The lane under a permit: of `--key` where one is given, else of whoever may read the data folder."""
+def opened_bench(
+    options: Options, command: str, collections: list[str] | None, kind: AuditKind = AuditKind.EVALUATED
+) -> Iterator[Bench]:
+    """The lane under a permit: of `--key` where one is given, else of whoever may read the data folder.
+
+    The command is on the trail with the collections before it begins, and when the block has ended: show nothing before.
+    """
     settings = options.settings()
     upgrade_schema(settings)
     with retrieval_lane(settings, local_operator=options.key is None) as rag:
         token = options.key if rag.operator is None else rag.operator.token
         principal = rag.authenticate(token or "")
-        yield Bench(rag, rag.policy.authorize(principal, Action.SEARCH, collections))
+        permit = rag.policy.authorize(principal, Action.SEARCH, collections)
+        inside = sorted(permit.collections)
+        with noted(rag.audit, kind, permit.tenant_id, f"seogo eval {command}", who_of(principal), inside) as told:
+            yield Bench(rag, permit, told)
 
 
 @contextmanager
@@ -100,6 +112,7 @@ def ready_questions(bench: Bench, path: Path, *, skip_missing: bool) -> Ready:
     left_out = [problem.text(language) for problem in problems]
     if found.left_out:
         left_out.append(f"{text('unreviewed')}: {found.left_out}")
+    bench.told.detail["questions"] = len(judged)
     return Ready(found.name, judged, left_out)
 
 
@@ -113,10 +126,11 @@ def run(
     as_json: bool,
 ) -> None:
     """`seogo eval run`."""
-    with reporting_failures(), opened_bench(options, collections) as bench:
+    with reporting_failures(), opened_bench(options, "run", collections) as bench:
         ready = ready_questions(bench, questions, skip_missing=skip_missing)
         with shown_progress(text("asking")) as progress:
-            found = run_questions(bench.rag.retriever, ready.judged, ui_language(), progress)
+            seen = bench.told.documents
+            found = run_questions(bench.rag.retriever, ready.judged, ui_language(), progress, shown=seen)
         measured = runs.Run(found, conditions(bench, ready))
     folder = out or Path(f"eval-{questions.stem}-{datetime.now():%Y%m%d-%H%M%S}")
     runs.save(measured, folder)
@@ -246,7 +260,7 @@ def tune(
     options: Options, questions: Path, collections: list[str] | None, *, apply: bool, skip_missing: bool, as_json: bool
 ) -> None:
     """`seogo eval tune`."""
-    with reporting_failures(), opened_bench(options, collections) as bench:
+    with reporting_failures(), opened_bench(options, "tune", collections) as bench:
         ready = ready_questions(bench, questions, skip_missing=skip_missing)
         with shown_progress(text("asking")) as progress:
             listed = tuning.fetch(bench.rag.retriever, ready.judged, progress)
@@ -255,6 +269,7 @@ def tune(
         if apply and rows:
             with bench.rag.database.write() as session:
                 fusion_weight.put(session, rows)
+            bench.told.detail["weights_stored"] = len(rows)
     if as_json:
         print_json(
             {"stored": apply and bool(rows), "of_both_kinds": mixed, "groups": [_tuned_json(item) for item in tuned]}
@@ -317,11 +332,13 @@ def _tuned_json(item: tuning.Tuned) -> dict[str, Any]:
 
 def show_weights(options: Options, *, reset: bool) -> None:
     """`seogo eval weights`."""
-    with reporting_failures(), opened_bench(options, None) as bench:
+    kind = AuditKind.SETTING_CHANGED if reset else AuditKind.SETTING_READ
+    with reporting_failures(), opened_bench(options, "weights", None, kind) as bench:
         space = bench.rag.retriever.space.name
         if reset:
             with bench.rag.database.write() as session:
-                typer.echo(f"{text('forgotten')}: {fusion_weight.reset(session, space)}")
+                bench.told.detail["weights_forgotten"] = forgotten = fusion_weight.reset(session, space)
+            typer.echo(f"{text('forgotten')}: {forgotten}")
             return
         with bench.rag.database.read() as session:
             rows = fusion_weight.all_weights(session)
@@ -345,8 +362,12 @@ def synthesize(options: Options, out: Path, collections: list[str] | None, count
         if out.suffix.lower() not in (".xlsx", ".csv"):
             raise CommandFailed(f"{text('sheet_name')}: {out.name}")
         chat = _chat_model(options.settings().rag.chat)
-        with opened_bench(options, collections) as bench, shown_progress(text("drafting")) as progress:
-            drafts = draft_questions(bench.rag.database, bench.permit, chat, count, seed=seed, progress=progress)
+        with opened_bench(options, "synthesize", collections) as bench, shown_progress(text("drafting")) as progress:
+            seen = bench.told.documents
+            drafts = draft_questions(
+                bench.rag.database, bench.permit, chat, count, seed=seed, progress=progress, shown=seen
+            )
+            bench.told.detail["questions"] = len(drafts.rows)
         sheet.write(out, drafts.rows, ui_language())
     typer.echo(f"{text('drafted')}: {len(drafts.rows)} → {out}")
     if drafts.thrown:

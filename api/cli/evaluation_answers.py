@@ -39,7 +39,7 @@ class Wanted(NamedTuple):
 
 def answers(options: Options, wanted: Wanted, *, skip_missing: bool, as_json: bool) -> None:
     """The command."""
-    with reporting_failures(), opened_bench(options, wanted.collections) as bench:
+    with reporting_failures(), opened_bench(options, "answers", wanted.collections) as bench:
         ready = ready_questions(bench, wanted.questions, skip_missing=skip_missing)
         foreign = _foreign(wanted.foreign) if wanted.foreign is not None else []
         run = asyncio.run(_measure(bench, ready, foreign, wanted.model))
@@ -66,7 +66,10 @@ async def _measure(bench: Bench, ready: Ready, foreign: Sequence[str], model: st
     settings, answerer, terms = rag.settings.answers, rag.answerer, QuestionReader(rag.analyzer).content_terms
     found: list[AnswerResult]
     with shown_progress(text("asking")) as progress:
-        found = await ask_all(answerer, ready.judged, terms, settings.passages, model=model, progress=progress)
+        seen = bench.told.documents
+        found = await ask_all(
+            answerer, ready.judged, terms, settings.passages, model=model, progress=progress, shown=seen
+        )
     others: list[Trial] = []
     if foreign:
         with shown_progress(text("asking")) as progress:

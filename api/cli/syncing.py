@@ -132,7 +132,7 @@ def synchronise(
     if wanted.access is not None and not wanted.dry_run:
         body["access"] = wanted.access
     record = checked(client.post(f"/api/v1/collections/{wanted.collection}/sources", json=body))
-    plan = plan_for(list(_known_items(client, record["id"])), listing)
+    plan = plan_for(_known_items(client, record["id"], [item.key for item in listing.items]), listing)
     report.unchanged = plan.unchanged
     round_ = _Round(client, source, wanted, record["id"], plan, report, record["access"])
     hashes = round_.take([item for item in plan.suspects if (item.key, item.fingerprint) not in hopeless])
@@ -147,13 +147,32 @@ def synchronise(
     return report
 
 
-def _known_items(client: httpx.Client, source_id: str) -> Iterator[KnownItem]:
+def _known_items(client: httpx.Client, source_id: str, keys: Sequence[str]) -> list[KnownItem]:
+    """What is known of a source, which has these `keys` now: those that are not shown whole are found by asking for them."""
+    found = list(_shown_items(client, source_id))
+    hidden = {item.document_id: item for item in found if item.hidden}
+    plain = {item.key for item in found if not item.hidden}
+    asked = [key for key in keys if key not in plain] if hidden else []
+    named: list[KnownItem] = []
+    for start in range(0, len(asked), _PAGE):
+        body = {"keys": asked[start : start + _PAGE]}
+        for item in checked(client.post(f"/api/v1/sources/{source_id}/items/known", json=body))["items"]:
+            named.append(_known(item))
+            hidden.pop(item["document_id"], None)
+    return [*(item for item in found if not item.hidden), *named, *hidden.values()]
+
+
+def _known(item: dict[str, Any], *, hidden: bool = False) -> KnownItem:
+    return KnownItem(item["key"], item["fingerprint"], item["content_hash"], item["document_id"], hidden)
+
+
+def _shown_items(client: httpx.Client, source_id: str) -> Iterator[KnownItem]:
     cursor: str | None = None
     while True:
         parameters = {"limit": str(_PAGE)} | ({"cursor": cursor} if cursor else {})
         page = checked(client.get(f"/api/v1/sources/{source_id}/items", params=parameters))
         for item in page["items"]:
-            yield KnownItem(item["key"], item["fingerprint"], item["content_hash"], item["document_id"])
+            yield _known(item, hidden=item["document_id"] in page["hidden"])
         cursor = page["next_cursor"]
         if cursor is None:
             return
@@ -202,13 +221,14 @@ class _Round:
 
     def delete(self) -> None:
         """Delete the documents of what the source has no longer, and wait a minute for their purge."""
-        keys = [item.key for item in self.plan.missing]
         receipts: list[str] = []
-        for start in range(0, len(keys), _PAGE):
-            part = keys[start : start + _PAGE]
-            body = checked(self.client.post(f"/api/v1/sources/{self.source_id}/items/delete", json={"keys": part}))
+        for start in range(0, len(self.plan.missing), _PAGE):
+            part = self.plan.missing[start : start + _PAGE]
+            hidden = [item.document_id for item in part if item.hidden]
+            gone = {"keys": [item.key for item in part if not item.hidden], "documents": hidden}
+            body = checked(self.client.post(f"/api/v1/sources/{self.source_id}/items/delete", json=gone))
             receipts += body["receipts"]
-            self.report.deleted += part
+            self.report.deleted += [item.key for item in part]
         deadline = time.monotonic() + _PURGE_S
         while receipts and time.monotonic() < deadline:
             # on a local folder the work ends with the command; what is left is done with the next one

@@ -112,6 +112,8 @@ def list_files(
         rows = client_file.page_permitted(session, permit, after=cursor, limit=limit + 1, order=order, purpose=purpose)
         states = client_file.states_of(session, permit, rows)
         masks = _masks(session, permit, rows)
+        documents = client_file.documents_of(session, rows[:limit])
+        caller.audit.listed((row.collection_id, row.id) for found in documents.values() for row in found)
     return page([file_out(row, states.get(row.id, ()), masks[row.id](row.filename)) for row in rows], limit)
 
 

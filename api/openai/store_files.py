@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 from api.deps import Caller
 from api.errors import STATUS
 from api.openai.ids import FILE, STORE, shown
+from rag.access.personal_data.reading import DocumentPrivacy
 from rag.domain.errors import InputError, error_type_of
 from rag.domain.messages import UiLanguage, message_for
 from rag.domain.principal import Permit
@@ -33,9 +34,10 @@ _STATUS = {state: status for status, states in STATES.items() for state in state
 Row = tuple[Document, DocumentVersion, UUID]
 
 
-def files_out(session: Session, rows: Sequence[Row], language: UiLanguage) -> list[dict[str, Any]]:
-    """Documents of a vector store as `vector_store.file`s, with their attributes."""
+def files_out(session: Session, permit: Permit, rows: Sequence[Row], language: UiLanguage) -> list[dict[str, Any]]:
+    """Documents of a vector store that the permit covers as `vector_store.file`s, with their attributes."""
     attributes = attribute.of_documents(session, [row.id for row, _, _ in rows])
+    privacy = DocumentPrivacy.of(session, permit, [row for row, _, _ in rows])
     return [
         {
             "id": shown(FILE, file_id),
@@ -44,7 +46,7 @@ def files_out(session: Session, rows: Sequence[Row], language: UiLanguage) -> li
             "vector_store_id": shown(STORE, row.collection_id),
             "usage_bytes": newest.size,
             "status": _STATUS[newest.state],
-            "last_error": _last_error(newest, language),
+            "last_error": _last_error(newest, language, privacy.names_of(row)),
             "attributes": {name: value.plain for name, value in attributes.get(row.id, {}).items()},
             "chunking_strategy": {"type": "other"},
         }
@@ -52,10 +54,12 @@ def files_out(session: Session, rows: Sequence[Row], language: UiLanguage) -> li
     ]
 
 
-def _last_error(newest: DocumentVersion, language: UiLanguage) -> dict[str, str] | None:
+def _last_error(newest: DocumentVersion, language: UiLanguage, name: Callable[[str], str]) -> dict[str, str] | None:
+    """Why it failed; the sentence names the file, as the reader may see it."""
     if newest.state not in RETRYABLE or newest.error_code is None:
         return None
-    return error_out(newest.error_code, newest.error_params or {}, language)
+    told = error_out(newest.error_code, newest.error_params or {}, language)
+    return {**told, "message": name(told["message"])}
 
 
 def error_out(code: str, params: dict[str, Any], language: UiLanguage) -> dict[str, str]:
@@ -91,7 +95,7 @@ def one_file(caller: Caller, permit: Permit, file_id: UUID, given: str) -> dict[
     """
     with caller.services.rag.database.read() as session:
         row = client_file.document_of(session, permit, file_id, given)
-        return files_out(session, [row], caller.language)[0]
+        return files_out(session, permit, [row], caller.language)[0]
 
 
 def poll_again(response: Response, status: str) -> None:

@@ -91,7 +91,9 @@ def _files_page(
         states=STATES[status] if status else None,
         ids=ids,
     )
-    return page(files_out(session, rows, caller.language), limit, backwards=before is not None and after is None)
+    backwards = before is not None and after is None
+    caller.audit.listed((row.collection_id, row.id) for row, _, _ in (rows[-limit:] if backwards else rows[:limit]))
+    return page(files_out(session, permit, rows, caller.language), limit, backwards=backwards)
 
 
 def _cursor(session: Session, permit: Permit, given: str | None) -> Cursor | None:

@@ -19,6 +19,7 @@ from api.schemas.collections import (
 )
 from api.schemas.receipts import ReceiptOut
 from ingest.pipeline import retention
+from rag.access.personal_data.reading import names_masked
 from rag.access.policy import Action
 from rag.domain.audit import AuditKind
 from rag.domain.retention import rules_from_json
@@ -118,13 +119,17 @@ def preview_retention(
         row = collection.permitted(session, permit)[0]
         rules = rules_from_json(row.retention)
         found = retention.due(session, row.id, rules, utc_now(), limit, permit)
+        owners = {item.id: item for item in (*found.documents, *(owner for owner, _ in found.versions))}
+        shown = names_masked(session, permit, [(row.id, item.source_key) for item in owners.values()])
+    caller.audit.listed((row.id, item) for item in owners)
+    names = dict(zip(owners, shown, strict=True))
     return RetentionPreview(
-        documents=[DueDocument(id=item.id, source_key=item.source_key) for item in found.documents],
+        documents=[DueDocument(id=item.id, source_key=names[item.id]) for item in found.documents],
         versions=[
             DueVersion(
                 id=item.id,
                 document_id=owner.id,
-                source_key=owner.source_key,
+                source_key=names[owner.id],
                 number=item.number,
                 valid_to=item.valid_to,
             )

@@ -42,7 +42,8 @@ from rag.domain.filters import DocumentFilter
 from rag.domain.messages import UiLanguage, localized
 from rag.domain.principal import Permit
 from rag.store import connector, document, document_pages, review, version
-from rag.store.version import DocumentVersion, Priority, VersionState
+from rag.store.document import Document
+from rag.store.version import UNFINISHED, DocumentVersion, Priority, VersionState
 
 router = APIRouter(tags=["documents"], responses=PROBLEMS)
 
@@ -165,6 +166,7 @@ def list_documents(
         named = {row.id for row in named_as_wanted(session, permit, [row for row, _ in rows[:limit]])}
         kept = [item for item in rows[:limit] if item[0].id in named]
         shown = documents_out(session, permit, kept, caller.language)
+    caller.audit.listed((row.collection_id, row.id) for row, _ in kept)
     return DocumentPage(documents=shown, next_cursor=str(rows[limit - 1][0].id) if len(rows) > limit else None)
 
 
@@ -186,7 +188,14 @@ def document_status(
     permit = caller.permit()
     with caller.services.rag.database.read() as session:
         rows = document.with_versions(session, permit, body.ids)
+        caller.audit.listed((row.collection_id, None if _on_its_way(row, newest) else row.id) for row, newest in rows)
         return DocumentStatus(documents=documents_out(session, permit, rows, caller.language))
+
+
+def _on_its_way(row: Document, newest: DocumentVersion | None) -> bool:
+    """Whether nothing of it was ever searched and it is still being worked on. Whoever waits for that asks several times a second
+    with ids that an upload gave; on the trail such documents are counted, and named once that has ended."""
+    return row.current_version_id is None and newest is not None and newest.state in UNFINISHED
 
 
 def _filter_of(given: str | None) -> DocumentFilter | None:

@@ -27,6 +27,7 @@ def list_receipts(
     permit = caller.permit()
     with caller.services.rag.database.read() as session:
         rows = receipt.newest_permitted(session, permit, document_id=document_id, parent_id=parent_id, limit=limit)
+        caller.audit.listed((row.collection_id, row.document_id) for row in rows)
         return ReceiptPage(receipts=receipts_out(session, permit, rows))
 
 
@@ -35,4 +36,6 @@ def get_receipt(receipt_id: UUID, caller: Annotated[Caller, Depends(guarded(Acti
     """One deletion receipt; it outlives the document and the collection that it is about."""
     permit = caller.permit()
     with caller.services.rag.database.read() as session:
-        return receipts_out(session, permit, [receipt.get_permitted(session, permit, receipt_id)])[0]
+        row = receipt.get_permitted(session, permit, receipt_id)
+        caller.audit.saw([row.document_id])
+        return receipts_out(session, permit, [row])[0]

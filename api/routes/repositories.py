@@ -11,6 +11,7 @@ from fastapi import APIRouter, Depends, Query
 from sqlalchemy.orm import Session
 
 from api.deps import PROBLEMS, Caller, guarded
+from api.document_view import receipts_out
 from api.schemas.receipts import ReceiptOut
 from api.schemas.repositories import (
     FileCounts,
@@ -129,8 +130,10 @@ def change_repository(repository_id: UUID, body: RepositoryChange, caller: Tende
 @router.delete("/{repository_id}", status_code=202)
 def delete_repository(repository_id: UUID, caller: Tender) -> ReceiptOut:
     """Delete a repository: gone with its documents for every reader at once, and purged in the background."""
-    receipt = caller.services.ingest.repositories.delete(caller.permit(), repository_id)
-    return ReceiptOut.of(receipt, receipt.source_key)
+    permit = caller.permit()
+    receipt = caller.services.ingest.repositories.delete(permit, repository_id)
+    with caller.services.rag.database.read() as session:
+        return receipts_out(session, permit, [receipt])[0]
 
 
 @router.post("/{repository_id}/sync", status_code=202)
@@ -166,15 +169,24 @@ def list_files(
         row = repository.get_permitted(session, permit, repository_id)
         if skipped and row.collection_id not in _tended(caller):
             raise NotPermitted
-        rows = repository.page_of_files(session, permit, row.id, after=cursor, limit=limit + 1, skipped=skipped)
+        after = cursor if cursor is None or skipped else _path_behind(session, permit, row, cursor)
+        rows = repository.page_of_files(session, permit, row.id, after=after, limit=limit + 1, skipped=skipped)
         page = rows[:limit]
-        last = page[-1].path if len(rows) > limit else None
+        last = (page[-1].path if skipped else str(page[-1].document_id)) if len(rows) > limit else None
         if skipped:
             page = _readable(session, permit, row, page)
-        caller.audit.saw(item.document_id for item in page if not item.reason)
+        caller.audit.listed((row.collection_id, None if item.reason else item.document_id) for item in page)
         names = names_masked(session, permit, [(row.collection_id, item.path) for item in page])
     files = [RepositoryFileOut.of(item, name, caller.language) for item, name in zip(page, names, strict=True)]
     return RepositoryFilePage(files=files, next_cursor=last)
+
+
+def _path_behind(session: Session, permit: Permit, row: Repository, cursor: str) -> str:
+    """The path that a page goes on after. A cursor is the id of a document: a path may hold what the caller may not see."""
+    try:
+        return repository.path_behind(session, permit, row, UUID(cursor))
+    except ValueError:
+        raise InvalidRequest(detail="cursor") from None
 
 
 def _tended(caller: Caller) -> frozenset[UUID]:

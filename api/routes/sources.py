@@ -14,9 +14,11 @@ from sqlalchemy.orm import Session
 
 from api.deps import PROBLEMS, Caller, guarded
 from api.schemas.sources import (
+    GoneItems,
     ItemPage,
     ItemsDeleted,
     ItemsIn,
+    ItemsKnown,
     KeysIn,
     NotedItem,
     SourceIn,
@@ -25,6 +27,7 @@ from api.schemas.sources import (
     item_state,
 )
 from rag.access import rules
+from rag.access.personal_data.reading import names_masked
 from rag.access.policy import Action
 from rag.domain.errors import DocumentNotFound
 from rag.domain.principal import Permit
@@ -47,7 +50,7 @@ def ensure_source(name: str, body: SourceIn, caller: Sync) -> SourceOut:
         row = connector.ensure_source(session, permit.tenant_id, collection_id, body.kind, body.location)
         if body.access is not None:
             rules.set_on_source(session, permit, row, body.access.to_domain())
-        return SourceOut.of(row)
+        return SourceOut.of(row, row.location)
 
 
 @router.get("/collections/{name}/sources")
@@ -55,7 +58,9 @@ def list_sources(name: str, caller: Sync) -> SourceList:
     """The sources of a collection."""
     permit = caller.permit([name])
     with caller.services.rag.database.read() as session:
-        return SourceList(sources=[SourceOut.of(row) for row in connector.of_permit(session, permit)])
+        rows = connector.of_permit(session, permit)
+        names = names_masked(session, permit, [(row.collection_id, row.location) for row in rows])
+        return SourceList(sources=[SourceOut.of(row, name) for row, name in zip(rows, names, strict=True)])
 
 
 @router.get("/sources/{source_id}/items")
@@ -69,10 +74,29 @@ def list_items(
     permit = caller.permit()
     with caller.services.rag.database.read() as session:
         source = connector.get_permitted(session, permit, source_id)
-        rows = connector.page_of_items(session, permit, source.id, after=cursor, limit=limit + 1)
-    caller.audit.saw(row.document_id for row in rows[:limit])
-    shown = [item_state(row) for row in rows[:limit]]
-    return ItemPage(items=shown, next_cursor=shown[-1].key if len(rows) > limit else None)
+        after = None if cursor is None else connector.key_at(session, permit, source.id, cursor)
+        rows = connector.page_of_items(session, permit, source.id, after=after, limit=limit + 1)
+        page = rows[:limit]
+        names = names_masked(session, permit, [(source.collection_id, row.key) for row in page])
+        behind = connector.cursor_behind(session, page[-1]) if len(rows) > limit else None
+    caller.audit.listed((source.collection_id, row.document_id) for row in page)
+    shown = list(zip(page, names, strict=True))
+    return ItemPage(
+        items=[item_state(row, name) for row, name in shown],
+        hidden=[row.document_id for row, name in shown if name != row.key],
+        next_cursor=behind,
+    )
+
+
+@router.post("/sources/{source_id}/items/known")
+def known_items(source_id: UUID, body: KeysIn, caller: Sync) -> ItemsKnown:
+    """What is known of the items with these keys, which the caller has from the source itself; unknown keys are left out."""
+    permit = caller.permit()
+    with caller.services.rag.database.read() as session:
+        source = connector.get_permitted(session, permit, source_id)
+        rows = connector.items_of(session, permit, source.id, body.keys)
+    caller.audit.listed((source.collection_id, row.document_id) for row in rows)
+    return ItemsKnown(items=[item_state(row, row.key) for row in rows])
 
 
 @router.put("/sources/{source_id}/items")
@@ -96,7 +120,8 @@ def put_items(source_id: UUID, body: ItemsIn, caller: Sync) -> SourceOut:
         ]
         connector.put_items(session, noted)
         source.synced_at = now
-        shown = SourceOut.of(source)
+        [location] = names_masked(session, permit, [(source.collection_id, source.location)])
+        shown = SourceOut.of(source, location)
     caller.services.ingest.jobs.upkeep.relabel_many(moved)
     return shown
 
@@ -119,8 +144,8 @@ def _documents(
 
 
 @router.post("/sources/{source_id}/items/delete")
-def delete_items(source_id: UUID, body: KeysIn, caller: Sync) -> ItemsDeleted:
-    """Delete the documents of items that the source has no longer; each gets a receipt. Unknown keys are left out."""
-    receipts = caller.services.ingest.intake.delete_items(caller.permit(), source_id, body.keys)
+def delete_items(source_id: UUID, body: GoneItems, caller: Sync) -> ItemsDeleted:
+    """Delete the documents of items that the source has no longer; each gets a receipt. Unknown ones are left out."""
+    receipts = caller.services.ingest.intake.delete_items(caller.permit(), source_id, body.keys, body.documents)
     caller.audit.saw(item.document_id for item in receipts)
     return ItemsDeleted(receipts=[item.id for item in receipts])

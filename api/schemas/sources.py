@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 from uuid import UUID
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, model_validator
 
 from api.schemas.access import AccessIn
 from api.schemas.common import Body
@@ -46,13 +46,13 @@ class SourceOut(BaseModel):
     synced_at: datetime | None = Field(description="when its items were last noted")
 
     @classmethod
-    def of(cls, row: ConnectorSource) -> SourceOut:
-        """The source as JSON."""
+    def of(cls, row: ConnectorSource, location: str) -> SourceOut:
+        """The source as JSON. `location`: as the caller may see it."""
         return cls(
             id=row.id,
             collection_id=row.collection_id,
             kind=row.kind,
-            location=row.location,
+            location=location,
             access=None if row.access is None else StoredRule(**row.access),
             created_at=row.created_at,
             synced_at=row.synced_at,
@@ -91,7 +91,14 @@ class ItemPage(BaseModel):
     """Known items of a source by key."""
 
     items: list[ItemState]
+    hidden: list[UUID] = Field(description="documents of those whose key is not shown whole, for personal data in it")
     next_cursor: str | None
+
+
+class ItemsKnown(BaseModel):
+    """Items of the keys that were asked for."""
+
+    items: list[ItemState]
 
 
 class KeysIn(Body):
@@ -100,16 +107,29 @@ class KeysIn(Body):
     keys: list[Key] = Field(min_length=1, max_length=500)
 
 
+class GoneItems(Body):
+    """Items that a source has no longer: by their keys, or by their documents where the keys are not known."""
+
+    keys: list[Key] = Field(default_factory=list, max_length=500)
+    documents: list[UUID] = Field(default_factory=list, max_length=500)
+
+    @model_validator(mode="after")
+    def _named(self) -> Self:
+        if not self.keys and not self.documents:
+            raise ValueError("keys or documents")
+        return self
+
+
 class ItemsDeleted(BaseModel):
     """Documents that were deleted with their items."""
 
     receipts: list[UUID]
 
 
-def item_state(row: ConnectorItem) -> ItemState:
-    """The item as JSON."""
+def item_state(row: ConnectorItem, key: str) -> ItemState:
+    """The item as JSON. `key`: as the caller may see it."""
     return ItemState(
-        key=row.key,
+        key=key,
         fingerprint=row.fingerprint,
         content_hash=row.content_hash,
         size=row.size,

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import BinaryIO, Protocol
 
 from rag.domain.access import GivenRule
+from rag.domain.findings import MASK
 
 _PIECE = 1 << 20
 _RULED = ";access="
@@ -91,12 +92,17 @@ class ItemSource(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class KnownItem:
-    """What was noted when an item was last taken."""
+    """What was noted when an item was last taken.
+
+    Attributes:
+        hidden: whether its key is not shown whole, and nothing in the source has the one that is.
+    """
 
     key: str
     fingerprint: str
     content_hash: str
     document_id: str
+    hidden: bool = False
 
     @property
     def ruled(self) -> bool:
@@ -140,12 +146,22 @@ def plan_for(known: Sequence[KnownItem], listing: Listing) -> Plan:
     suspects = tuple(
         item for item in listing.items if item.key not in by_key or by_key[item.key].fingerprint != item.fingerprint
     )
-    missing = tuple(item for item in known if item.key not in found and not _is_in_the_dark(item.key, listing.problems))
+    missing = tuple(item for item in known if item.key not in found and not _is_in_the_dark(item, listing.problems))
     return Plan(suspects, len(found) - len(suspects), missing, by_key)
 
 
-def _is_in_the_dark(key: str, problems: Sequence[Problem]) -> bool:
-    return any(key == item.key or (item.key.endswith("/") and key.startswith(item.key)) for item in problems)
+def _is_in_the_dark(known: KnownItem, problems: Sequence[Problem]) -> bool:
+    return any(
+        _begins(known, item.key) and (item.key.endswith("/") or len(known.key) == len(item.key)) for item in problems
+    )
+
+
+def _begins(known: KnownItem, start: str) -> bool:
+    """Whether the key of an item begins so, or may: any character can stand where one is hidden."""
+    if not known.hidden:
+        return known.key.startswith(start)
+    fits = (told in (wanted, MASK) for told, wanted in zip(known.key, start, strict=False))
+    return len(known.key) >= len(start) and all(fits)
 
 
 def content_hash(content: BinaryIO) -> str:

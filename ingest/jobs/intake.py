@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
+from sqlalchemy.orm import Session
+
 from ingest.connectors.upload import Received
 from ingest.jobs.workflows import IngestJobs
 from ingest.pipeline import privacy
@@ -15,6 +17,7 @@ from ingest.pipeline.fault_points import reached
 from ingest.pipeline.maintenance import drop_original
 from ingest.pipeline.records import INTERACTIVE_BYTES, INTERACTIVE_FILES, Accepted, accept
 from ingest.pipeline.removal import hide_collection, hide_document, hide_items
+from rag.access.personal_data.reading import names_masked
 from rag.blobs.store import BlobRef, BlobStore
 from rag.domain.errors import (
     DocumentNotFound,
@@ -96,13 +99,15 @@ class Intake:
         reached("delete.queued", document_id)
         return receipt
 
-    def delete_items(self, permit: Permit, source_id: UUID, keys: Sequence[str]) -> list[DeletionReceipt]:
-        """Delete the documents of items that their source has no longer; unknown keys are left out.
+    def delete_items(
+        self, permit: Permit, source_id: UUID, keys: Sequence[str], documents: Sequence[UUID] = ()
+    ) -> list[DeletionReceipt]:
+        """Delete the documents of items that their source has no longer, by key or id; unknown ones are left out.
 
         Raises:
             NotFound: the permit does not cover the source.
         """
-        receipts = hide_items(self._database, permit, source_id, keys)
+        receipts = hide_items(self._database, permit, source_id, keys, documents)
         self._jobs.upkeep.purge_many([item.document_id for item in receipts if item.document_id is not None])
         return receipts
 
@@ -147,7 +152,7 @@ class Intake:
             row = document.get_permitted(session, permit, document_id)
             newest = _newest(row, session.get(DocumentVersion, row.latest_version_id))
             if not queue.retry(session, newest, Priority.INTERACTIVE):
-                raise NothingToRetry(name=row.source_key)
+                raise NothingToRetry(name=_name(session, permit, row))
         reached("retry.row_committed", document_id)
         self._jobs.wake()
 
@@ -186,7 +191,7 @@ class Intake:
             row = document.get_permitted(session, permit, document_id)
             newest = _newest(row, session.get(DocumentVersion, row.latest_version_id))
             if not queue.cancel(session, newest):
-                raise NothingToCancel(name=row.source_key)
+                raise NothingToCancel(name=_name(session, permit, row))
             queue.cancel_brought(session, newest)
         reached("cancel.row_committed", document_id)
         if not newest.job_id and newest.cleaned_at is None:
@@ -237,6 +242,11 @@ class Intake:
 def _lane_of(files: Sequence[Received]) -> Priority:
     size = sum(item.blob.size for item in files if item.blob is not None)
     return Priority.INTERACTIVE if len(files) <= INTERACTIVE_FILES and size <= INTERACTIVE_BYTES else Priority.BULK
+
+
+def _name(session: Session, permit: Permit, row: Document) -> str:
+    """What a document is called, as whoever asks may see it."""
+    return names_masked(session, permit, [(row.collection_id, row.source_key)])[0]
 
 
 def _newest(row: Document, version: DocumentVersion | None) -> DocumentVersion:

@@ -65,15 +65,17 @@ def hide_document(database: Database, permit: Permit, document_id: UUID) -> Dele
     return made
 
 
-def hide_items(database: Database, permit: Permit, source_id: UUID, keys: Sequence[str]) -> list[DeletionReceipt]:
-    """Delete the documents of these items of a source, which has them no longer; returns the receipts, still open.
+def hide_items(
+    database: Database, permit: Permit, source_id: UUID, keys: Sequence[str], documents: Sequence[UUID] = ()
+) -> list[DeletionReceipt]:
+    """Delete these documents of items of a source, which has them no longer; returns the receipts, still open.
 
     Raises:
         NotFound: the permit does not cover the source.
     """
     with database.write() as session:
         source = connector.get_permitted(session, permit, source_id)
-        items = connector.items_of_keys(session, permit, source.id, keys)
+        items = connector.items_of(session, permit, source.id, keys, documents)
         ids = [item.document_id for item in items]
         inside = permit.narrowed([source.collection_id])
         found = document.with_versions(session, inside, ids)

@@ -83,7 +83,15 @@ class AuditTrail:
             raise AuditUnavailable from ticket.error
 
     def by_operator(
-        self, kind: AuditKind, tenant_id: UUID, what: str, who: Who, detail: dict[str, object] | None = None
+        self,
+        kind: AuditKind,
+        tenant_id: UUID,
+        what: str,
+        who: Who,
+        detail: Mapping[str, object] | None = None,
+        *,
+        whose: Whose = Whose(),  # noqa: B008 - a frozen value
+        outcome: Outcome = Outcome.DONE,
     ) -> None:
         """Record what was done at the command line, on the store itself.
 
@@ -92,7 +100,7 @@ class AuditTrail:
         """
         user = os.environ.get("SUDO_USER") or os.environ.get("USER") or str(os.getuid())
         origin = Origin("127.0.0.1", "cli", f"seogo (uid {os.getuid()}, {user})")
-        self.record(AuditEvent(kind, tenant_id, who, self.now(), origin, what=what, detail=detail or {}))
+        self.record(AuditEvent(kind, tenant_id, who, self.now(), origin, whose, what, outcome, detail or {}))
 
     def _write_waiting(self) -> None:
         with self._guard:

@@ -22,7 +22,19 @@ _CREATE, _READ, _UPDATE, _DELETE = 1, 2, 3, 4
 _ACTIVITIES = {_CREATE: "Create", _READ: "Read", _UPDATE: "Update", _DELETE: "Delete", _OTHER: "Other"}
 _DELETES = ("deleted", "revoked", "role_revoked", "cut")
 _CREATES = ("created", "uploaded", "role_granted", "written", "rated")
-_READS = ("read", "listed", "shown", "previewed", "downloaded", "watched", "searched", "asked", "given", "abstained")
+_READS = (
+    "read",
+    "listed",
+    "shown",
+    "previewed",
+    "downloaded",
+    "watched",
+    "searched",
+    "asked",
+    "evaluated",
+    "given",
+    "abstained",
+)
 _INFORMATIONAL, _LOW, _MEDIUM = 1, 2, 3
 _SEVERITIES = {_INFORMATIONAL: "Informational", _LOW: "Low", _MEDIUM: "Medium"}
 _SUCCESS, _FAILURE, _UNKNOWN = 1, 2, 0

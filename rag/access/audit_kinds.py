@@ -58,6 +58,7 @@ ROUTES: dict[tuple[str, str], AuditKind] = {
     ("GET", "/files"): AuditKind.DOCUMENTS_LISTED,
     ("GET", "/files/{file_id}/content"): AuditKind.DOCUMENT_DOWNLOADED,
     ("GET", "/vector_stores/{store_id}/files"): AuditKind.DOCUMENTS_LISTED,
+    ("POST", "/sources/{source_id}/items/known"): AuditKind.DOCUMENTS_LISTED,
     ("GET", "/audit/verification"): AuditKind.AUDIT_VERIFIED,
     ("GET", "/answers/{answer}/replay"): AuditKind.ANSWER_REPLAYED,
     ("GET", "/feedback"): AuditKind.FEEDBACK_EXPORTED,

@@ -12,6 +12,7 @@ import unicodedata
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
+from uuid import UUID
 
 from rag.answering.service import Answerer, AnswerOutcome, Asked
 from rag.domain.answer import Citation, Sentence, Support
@@ -94,6 +95,7 @@ async def ask_all(
     *,
     model: str = "",
     progress: Progress | None = None,
+    shown: set[UUID] | None = None,
 ) -> list[AnswerResult]:
     """Every question, with and without its passages.
 
@@ -101,10 +103,13 @@ async def ask_all(
         content_terms: of any text; decides what counts as a content word.
         passages: that an answer may draw on.
         model: that is to answer; the router chooses when left out.
+        shown: gets the documents that are cited.
 
     Raises: as `Answerer.complete`.
     """
-    return await _at_once([_measured(answerer, item, content_terms, passages, model) for item in questions], progress)
+    seen = set() if shown is None else shown
+    work = [_measured(answerer, item, content_terms, passages, model, seen) for item in questions]
+    return await _at_once(work, progress)
 
 
 async def ask_foreign(
@@ -149,7 +154,12 @@ async def _asked(answerer: Answerer, permit: Permit, asked: Asked) -> tuple[Answ
 
 
 async def _measured(
-    answerer: Answerer, judged: JudgedQuestion, content_terms: ContentTerms, passages: int, model: str
+    answerer: Answerer,
+    judged: JudgedQuestion,
+    content_terms: ContentTerms,
+    passages: int,
+    model: str,
+    shown: set[UUID],
 ) -> AnswerResult:
     question = judged.question
 
@@ -160,6 +170,7 @@ async def _measured(
     _, without = await _asked(answerer, judged.permit, Asked(question.text, passages, model=model, hides=hides))
     sentences = outcome.sentences
     citations = [(sentence, item) for sentence in sentences for item in sentence.citations]
+    shown.update(item.passage.source.document_id for _, item in citations)
     given = "\n".join(sentence.text for sentence in sentences)
     hits = [any(_meets(target, item.passage) for target in judged.targets) for _, item in citations]
     cited = [any(_meets(target, item.passage) for _, item in citations) for target in judged.targets]

@@ -20,26 +20,31 @@ Progress = Callable[[int, int], None]
 
 
 def run_questions(
-    retriever: Retriever, judged: Sequence[JudgedQuestion], language: UiLanguage, progress: Progress | None = None
+    retriever: Retriever,
+    judged: Sequence[JudgedQuestion],
+    language: UiLanguage,
+    progress: Progress | None = None,
+    shown: set[UUID] | None = None,
 ) -> tuple[QuestionResult, ...]:
     """What each question finds: in each leg alone, fused, and as a user gets it.
 
     Args:
         language: of the places that a report shows.
         progress: told how many of how many questions are done.
+        shown: gets the documents of which a report shows a passage.
 
     Raises:
         QuestionTooLong, IndexUnavailable, StoreUnavailable, ModelUnavailable: nothing is measured then.
     """
     found: list[QuestionResult] = []
     for number, question in enumerate(judged, start=1):
-        found.append(_asked(retriever, question, language))
+        found.append(_asked(retriever, question, language, set() if shown is None else shown))
         if progress is not None:
             progress(number, len(judged))
     return tuple(found)
 
 
-def _asked(retriever: Retriever, judged: JudgedQuestion, language: UiLanguage) -> QuestionResult:
+def _asked(retriever: Retriever, judged: JudgedQuestion, language: UiLanguage, shown: set[UUID]) -> QuestionResult:
     text, permit = judged.question.text, judged.permit
     lists = retriever.raw_lists(permit, text)
     ordered = {leg: [hit.chunk_id for hit in hits[:DEPTH]] for leg, hits in legs_of(lists).items()}
@@ -51,6 +56,7 @@ def _asked(retriever: Retriever, judged: JudgedQuestion, language: UiLanguage) -
     rankings = {name: judged.units(keys, read) for name, keys in ordered.items()}
     passages = retriever.search(permit, text, limit=DEPTH).passages
     rankings[SEARCH] = judged.units_of((passage.chunk, passage.source.document_id) for passage in passages)
+    shown.update(passage.source.document_id for passage in passages[:_SHOWN])
     return QuestionResult(
         id=judged.question.id,
         text=text,

@@ -87,8 +87,9 @@ def draft_questions(
     *,
     seed: int = SEED,
     progress: Progress | None = None,
+    shown: set[UUID] | None = None,
 ) -> Drafts:
-    """Up to `count` questions on passages of the permit, spread over its documents.
+    """Up to `count` questions on passages of the permit, spread over its documents; `shown` gets those that the model is shown.
 
     Raises:
         InvalidRequest: the permit covers no passage to ask about.
@@ -98,6 +99,8 @@ def draft_questions(
     asked = 0
     for located in sampled(database, permit, TRIES * count, seed):
         asked += 1
+        if shown is not None:
+            shown.add(located.source.document_id)
         answer = chat.complete(_messages(located), max_tokens=_MAX_TOKENS, temperature=0.3)
         row, reason = checked_draft(answer, located, [item["question"] for item in drafts.rows])
         if row is None:

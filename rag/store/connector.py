@@ -16,14 +16,16 @@ from sqlalchemy import (
     UniqueConstraint,
     delete,
     exists,
+    func,
+    or_,
     select,
 )
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from rag.domain.errors import NotFound
+from rag.domain.errors import InvalidRequest, NotFound
 from rag.domain.principal import Permit
 from rag.store.base import Base, utc_now
-from rag.store.document import Document, covered
+from rag.store.document import Document, covered, key_covered
 
 
 class ConnectorSource(Base):
@@ -115,6 +117,37 @@ def page_of_items(
     return session.scalars(query.order_by(ConnectorItem.key).limit(limit)).all()
 
 
+def cursor_behind(session: Session, row: ConnectorItem) -> str:
+    """The place behind an item, which does not tell its key: its document, and the how manieth item of that it is."""
+    before = (
+        select(func.count())
+        .select_from(ConnectorItem)
+        .where(
+            ConnectorItem.source_id == row.source_id,
+            ConnectorItem.document_id == row.document_id,
+            ConnectorItem.key < row.key,
+        )
+    )
+    return f"{row.document_id}.{session.scalar(before)}"
+
+
+def key_at(session: Session, permit: Permit, source_id: UUID, cursor: str) -> str:
+    """The key at a place that `cursor_behind` gave; of an item that went meanwhile, that of its document.
+
+    Raises:
+        InvalidRequest: it is no such place.
+        DocumentNotFound: of no document that the permit covers.
+    """
+    try:
+        named, _, number = cursor.partition(".")
+        document_id, before = UUID(named), int(number)
+    except ValueError:
+        raise InvalidRequest(detail="cursor") from None
+    of_document = ConnectorItem.source_id == source_id, ConnectorItem.document_id == document_id, _of_covered(permit)
+    keys = session.scalars(select(ConnectorItem.key).where(*of_document).order_by(ConnectorItem.key)).all()
+    return keys[before] if 0 <= before < len(keys) else key_covered(session, permit, document_id)
+
+
 def _of_covered(permit: Permit) -> ColumnElement[bool]:
     return exists().where(Document.id == ConnectorItem.document_id, *covered(permit))
 
@@ -125,11 +158,12 @@ def put_items(session: Session, items: Sequence[ConnectorItem]) -> None:
         session.merge(item)
 
 
-def items_of_keys(session: Session, permit: Permit, source_id: UUID, keys: Sequence[str]) -> Sequence[ConnectorItem]:
-    """The items with these keys; unknown ones, and those of documents that the permit does not cover, are left out."""
-    query = select(ConnectorItem).where(
-        ConnectorItem.source_id == source_id, ConnectorItem.key.in_(keys), _of_covered(permit)
-    )
+def items_of(
+    session: Session, permit: Permit, source_id: UUID, keys: Sequence[str], documents: Sequence[UUID] = ()
+) -> Sequence[ConnectorItem]:
+    """The items with these keys or documents; unknown ones, and those that the permit does not cover, are left out."""
+    named = or_(ConnectorItem.key.in_(keys), ConnectorItem.document_id.in_(documents))
+    query = select(ConnectorItem).where(ConnectorItem.source_id == source_id, named, _of_covered(permit))
     return session.scalars(query).all()
 
 

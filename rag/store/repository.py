@@ -15,7 +15,7 @@ from rag.domain.errors import RepositoryNotFound
 from rag.domain.principal import Permit
 from rag.store.base import Base, in_groups, utc_now
 from rag.store.collection import Collection
-from rag.store.document import Document, covered
+from rag.store.document import Document, covered, key_covered
 
 WAITING = "waiting"
 """Reason of a file that was begun: it is ours, whatever a killed process has made of it."""
@@ -168,6 +168,18 @@ def page_of_files(
     if after is not None:
         query = query.where(RepositoryFile.path > after)
     return session.scalars(query.order_by(RepositoryFile.path).limit(limit)).all()
+
+
+def path_behind(session: Session, permit: Permit, repository: Repository, document_id: UUID) -> str:
+    """Where a list of files that the permit covers goes on behind the one of this document, also when it went meanwhile.
+
+    Raises:
+        DocumentNotFound: the permit does not cover it.
+    """
+    key = key_covered(session, permit, document_id)
+    of_document = RepositoryFile.repository_id == repository.id, RepositoryFile.document_id == document_id
+    path = session.scalar(select(RepositoryFile.path).where(*of_document))
+    return key.removeprefix(f"{repository.name}/") if path is None else path
 
 
 def forget_files(session: Session, repository_id: UUID, paths: Iterable[str]) -> None:

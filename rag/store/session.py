@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
@@ -11,6 +11,7 @@ from sqlalchemy.exc import IntegrityError, OperationalError
 from sqlalchemy.orm import Session, sessionmaker
 
 from rag.domain.errors import NameTaken, StoreUnavailable
+from rag.store.turns import Turns
 
 _BUSY_TIMEOUT_MS = 30_000
 _WRITE = "seogo_write"
@@ -24,6 +25,7 @@ class Database:
         self.url = make_url(url)
         self.engine = _engine(url, pool_size)
         self._sessions = sessionmaker(self.engine, expire_on_commit=False)
+        self._turns = Turns()
 
     @property
     def is_sqlite(self) -> bool:
@@ -59,15 +61,21 @@ class Database:
         A committed transaction outlives the process in any case; a `durable` one outlives a loss of power on SQLite too.
 
         On SQLite the write lock is taken at once: a transaction that reads first and writes later would fail at the
-        upgrade instead of waiting its turn.
+        upgrade instead of waiting its turn. There the writers of this process come one after the other, the `durable` ones before
+        others: a reader waits for them.
 
         Raises:
             StoreUnavailable: the database can't be reached or stays locked.
         """
-        with self._guarded(), self._sessions() as session:
+        with self._turn(durable), self._guarded(), self._sessions() as session:
             session.connection(execution_options={_WRITE: True, _DURABLE: durable})
             with _committing(session):
                 yield session
+
+    def _turn(self, durable: bool) -> AbstractContextManager[None]:
+        if not self.is_sqlite:
+            return nullcontext()
+        return self._turns.turn(urgent=durable, within_s=_BUSY_TIMEOUT_MS / 1000)
 
     @contextmanager
     def connection(self) -> Iterator[Connection]:

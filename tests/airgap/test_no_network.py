@@ -6,7 +6,6 @@ import json
 import os
 import re
 import shutil
-import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from tests.support.loopback import free_port
 from tests.support.running import SAMPLES
 
 _SWITCHES = re.compile(
@@ -33,12 +33,6 @@ def _may_unshare() -> bool:
 without_routes = pytest.mark.skipif(
     not _may_unshare(), reason="user and network namespaces are not available here (unshare -rn)"
 )
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def foreign_addresses(trace: str) -> set[str]:
@@ -82,7 +76,7 @@ def without_a_route(folder: Path, *, wide: bool, unset: bool = False) -> tuple[P
         environment["AIRGAP_SWITCHES_UNSET"] = "1"
     data, trace = folder / "data", folder / "trace"
     data.mkdir()
-    ports = [str(_free_port()) for _ in range(2 if wide else 1)]
+    ports = [str(free_port()) for _ in range(2 if wide else 1)]
     command = ["sh", str(Path(__file__).with_name("flow.sh")), sys.executable, str(data), str(SAMPLES), *ports]
     if shutil.which("strace"):
         tracing = ["strace", "-f", "--seccomp-bpf", "-qq", "-s", "64", "-o", str(trace)]

@@ -178,6 +178,68 @@ def test_reading_a_document_names_it(office: Office) -> None:
         assert (entry["kind"], entry["documents"]) == (kind, [office.document_id]), path
 
 
+def lists(office: Office) -> Iterator[tuple[str, str, dict[str, Any], str]]:
+    """Every way to have documents listed: method, path, arguments, kind on the trail."""
+    collection, store = f"/api/v1/collections/{office.collection}", f"vs_{UUID(office.collection_id).hex}"
+    yield "GET", f"{collection}/documents", {}, "document.listed"
+    yield "POST", "/api/v1/documents/status", {"json": {"ids": [office.document_id]}}, "document.listed"
+    yield "GET", "/v1/files", {}, "document.listed"
+    yield "GET", f"/v1/vector_stores/{store}/files", {}, "document.listed"
+
+
+def test_a_list_names_what_it_shows_and_counts_it_by_collection(office: Office) -> None:
+    for method, path, arguments, kind in lists(office):
+        since = office.last
+        response = office.admin.request(method, path, **arguments)
+        assert response.status_code == 200, (path, response.text)
+        [entry] = office.new(since)
+        assert (entry["kind"], entry["documents"]) == (kind, [office.document_id]), path
+        assert entry["collections"] == [office.collection_id], path
+        assert entry["detail"]["listed"] == {office.collection_id: 1}, path
+
+
+def test_a_list_names_its_own_page_alone(branch: Office) -> None:
+    name = branch.admin.collection()
+    documents = branch.admin.ingest(name, {f"{letter}.md": f"# {letter}\n\n내용\n" for letter in "가나다"})
+    ids = [item["id"] for item in sorted(documents, key=lambda item: item["source_key"])]
+    store = f"vs_{UUID(documents[0]['collection_id']).hex}"
+    for path, shown in (
+        (f"/api/v1/collections/{name}/documents?limit=2", "documents"),
+        (f"/v1/vector_stores/{store}/files?limit=2", "data"),
+        (f"/v1/vector_stores/{store}/files?limit=2&before=file-{UUID(ids[0]).hex}&order=desc", "data"),
+        ("/v1/files?limit=2", "data"),
+    ):
+        since = branch.last
+        page = branch.admin.get(path).json()[shown]
+        [entry] = branch.new(since)
+        assert entry["documents"] == sorted(str(UUID(item["id"].removeprefix("file-"))) for item in page), path
+        assert 0 < sum(entry["detail"]["listed"].values()) == len(page) <= 2, path
+
+
+def test_deletions_are_listed_with_what_they_were_about(branch: Office) -> None:
+    name = branch.admin.collection()
+    [document] = branch.admin.ingest(name, {"폐기.md": "# 폐기\n\n내용\n"})
+    receipt = branch.admin.delete(f"/api/v1/documents/{document['id']}").json()
+    for path in (f"/api/v1/receipts?document_id={document['id']}", f"/api/v1/receipts/{receipt['id']}"):
+        since = branch.last
+        assert "폐기.md" in branch.admin.get(path).text
+        [entry] = branch.new(since)
+        assert (entry["kind"], entry["documents"]) == ("document.receipt_read", [document["id"]])
+
+
+def test_what_is_waited_for_is_counted_until_it_has_ended(branch: Office) -> None:
+    name = branch.admin.collection()
+    branch.admin.post(f"/api/v1/collections/{name}/ingestion/pause")
+    [taken] = branch.admin.upload(name, {"대기.md": "# 대기\n\n내용\n"}).json()["documents"]
+    ids, since = {"ids": [taken["document_id"]]}, branch.last
+    branch.admin.post("/api/v1/documents/status", json=ids)
+    [waiting] = branch.new(since)
+    assert waiting["documents"] == [] and list(waiting["detail"]["listed"].values()) == [1]
+    branch.admin.post(f"/api/v1/collections/{name}/ingestion/resume")
+    branch.admin.wait(ids["ids"])
+    assert branch.new(since)[-1]["documents"] == ids["ids"]
+
+
 def test_a_change_is_on_record_before_it_begins_and_when_it_is_done(office: Office) -> None:
     since = office.last
     made = office.admin.collection()

@@ -16,6 +16,7 @@ from rag.domain.principal import Scope
 from rag.store import chunk as chunks_table
 from rag.store import collection as collections_table
 from rag.store.code_symbol import CodeSymbol
+from rag.store.tenant import Tenant
 from rag.store.version import DocumentVersion
 from tests.conftest import new_database
 from tests.support.running import Caller, Running, running, settings_for
@@ -111,6 +112,25 @@ def test_what_is_masked_reaches_nobody_below_the_role(people: Callable[..., Peop
     assert NUMBER in raw and MOBILE in raw
     listed = someone.viewer.get(f"/api/v1/collections/{someone.collection}/documents").text
     assert NUMBER not in listed and f"김민수_{SHOWN}.md" in listed
+
+
+def test_no_error_tells_a_name_that_is_hidden(people: Callable[..., People], service: Running) -> None:
+    someone = people(kinds={"resident_number": "mask"})
+    documents = someone.admin.ingest(someone.collection, {f"{NUMBER}.pdf": b"%PDF-1.4 cut off", f"{NUMBER}.md": TEXT})
+    states = {item["source_key"]: item for item in documents}
+    failed, good = states[f"{NUMBER}.pdf"], states[f"{NUMBER}.md"]
+    assert failed["version"]["state"] == "failed" and NUMBER in failed["version"]["failure"]["message"]
+    store = f"vs_{UUID(good['collection_id']).hex}"
+    listed = someone.viewer.get(f"/v1/vector_stores/{store}/files", params={"filter": "failed"}).text
+    assert NUMBER not in listed and f"{SHOWN}.pdf" in listed
+    principal = service.services.rag.authenticate(someone.admin.headers["Authorization"].split()[1])
+    with service.services.rag.database.read() as session:
+        tenant = session.get_one(Tenant, principal.tenant_id).name
+    writer = service.caller(Scope.WRITE, tenant=tenant)
+    for deed in ("retry", "cancel"):
+        refused = writer.post(f"/api/v1/documents/{good['id']}/{deed}")
+        assert refused.status_code == 409
+        assert NUMBER not in refused.text and f"{SHOWN}.md" in refused.text
 
 
 def test_masking_moves_neither_offsets_nor_anchors(people: Callable[..., People]) -> None:

@@ -153,6 +153,27 @@ def test_a_repository_is_indexed_at_its_commit(desk: Desk) -> None:
     assert passage["source_key"] == "pay/src/login.py"
 
 
+def test_a_list_of_files_tells_no_hidden_name_by_where_it_goes_on(desk: Desk) -> None:
+    policy = {"privacy": {"kinds": {"resident_number": "mask"}}}
+    assert desk.caller.request("PATCH", f"/api/v1/collections/{desk.collection}", json=policy).status_code == 200
+    numbers = [f"90010{day}-1234567" for day in (1, 2)]
+    repository = desk.added(desk.repository({f"{number}.md": "# 기록\n" for number in numbers} | {"끝.md": "# 끝\n"}))
+    viewer = desk.running.caller(Scope.READ, tenant=desk.tenant)
+    address, seen = f"/api/v1/repositories/{repository['id']}/files", ""
+    cursor: str | None = None
+    for _ in range(3):
+        page = viewer.get(address, params={"limit": 1} | ({"cursor": cursor} if cursor else {}))
+        seen += page.text
+        cursor = page.json()["next_cursor"]
+    assert cursor is None and seen.count("90010") == 2 and "끝.md" in seen
+    assert not [number for number in numbers if number in seen]
+    assert viewer.get(address, params={"cursor": f"{numbers[0]}.md"}).status_code == 422
+    first = viewer.get(address, params={"limit": 1}).json()["next_cursor"]
+    desk.caller.delete(f"/api/v1/documents/{first}")
+    rest = viewer.get(address, params={"cursor": first}).json()["files"]
+    assert len(rest) == 2, "also behind one that went meanwhile"
+
+
 def test_a_commit_touches_what_it_changes_and_no_more(desk: Desk) -> None:
     source = desk.repository({"a.py": LOGIN, "b.py": FARE, "Case.py": "x = 1\n", "gone.py": "y = 2\n"})
     repository = desk.added(source)

@@ -11,10 +11,12 @@ import obstore
 import pytest
 from obstore.store import MemoryStore
 
+from api.cli import syncing
 from api.cli.connection import CommandFailed
 from api.cli.syncing import SyncOptions, SyncReport, source_at, synchronise
 from ingest.connectors.bucket import BucketSource
 from ingest.pipeline.records import clean_source_key
+from rag.domain.principal import Scope
 from tests.support.running import Caller, Running
 
 
@@ -197,9 +199,46 @@ def test_a_bucket_is_synchronised_the_same_way(desk: Desk) -> None:
     assert desk.caller.search("바뀐 버킷")[0]["source_key"] == "규정/1.md"
 
 
-def test_a_key_that_may_only_read_synchronises_nothing(desk: Desk) -> None:
-    from rag.domain.principal import Scope
+@pytest.fixture
+def masking(desk: Desk) -> Desk:
+    """Hides resident numbers in names from who synchronises, a contributor."""
+    tenant = desk.caller.get("/api/v1/me").json()["tenant"]
+    body = {"privacy": {"kinds": {"resident_number": "mask"}}}
+    desk.caller.collection(desk.name)
+    assert desk.caller.request("PATCH", f"/api/v1/collections/{desk.name}", json=body).status_code == 200
+    desk.client = _client(desk.service, desk.service.caller(Scope.WRITE, tenant=tenant))
+    return desk
 
+
+def test_names_of_persons_in_keys_are_hidden_and_the_source_is_followed_all_the_same(
+    masking: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(syncing, "_PAGE", 2)
+    numbers = [f"90010{day}-1234567" for day in range(1, 6)]
+    for number in numbers:
+        masking.write(f"인사/{number}.md", f"# 인사\n\n{number[5]}번 기록의 내용이다.\n")
+    assert len(masking.sync().new) == 11
+    [source] = masking.client.get(f"/api/v1/collections/{masking.name}/sources").json()["sources"]
+    seen, cursor = "", None
+    while True:
+        query = {"limit": "2"} | ({"cursor": cursor} if cursor else {})
+        page = masking.client.get(f"/api/v1/sources/{source['id']}/items", params=query)
+        seen += page.text
+        cursor = page.json()["next_cursor"]
+        if cursor is None:
+            break
+    assert not [number for number in numbers if number in seen] and "인사/900101-1******.md" in seen
+    assert masking.sync(delete_missing=True).unchanged == 11, "what it has itself, it knows by name"
+    (masking.root / f"인사/{numbers[0]}.md").unlink()
+    masking.write(f"인사/{numbers[1]}.md", "# 인사\n\n바뀐 내용이다.\n")
+    report = masking.sync(delete_missing=True)
+    assert (report.changed, report.deleted) == ([f"인사/{numbers[1]}.md"], ["인사/900101-1******.md"])
+    assert len(masking.listed()) == 10
+    again = masking.client.get(f"/api/v1/sources/{source['id']}/items", params={"cursor": "규정/0.md"})
+    assert again.status_code == 422
+
+
+def test_a_key_that_may_only_read_synchronises_nothing(desk: Desk) -> None:
     desk.client = _client(desk.service, desk.service.caller(Scope.READ))
     with pytest.raises(CommandFailed, match="not_permitted"):
         desk.sync()

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import json
-import ssl
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
-from tests.support.git_servers import certificate_in
+from tests.support.loopback import https_server
 
 TOKEN = "glpat-issues-0123"
 
@@ -45,22 +43,9 @@ class Forge:
 @contextmanager
 def serving(folder: Path) -> Iterator[Forge]:
     """A server; its certificate lies in `folder`."""
-    certificate, key = certificate_in(folder)
-    server = ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificate, key)
-    server.socket = context.wrap_socket(server.socket, server_side=True)
-    server.handle_error = lambda *_: None  # type: ignore[method-assign]  # a client that goes away is no news
-    forge = Forge(server.server_address[1], certificate)
-    server.forge = forge  # type: ignore[attr-defined]
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
-    thread.start()
-    try:
+    with https_server(folder, _Handler) as (server, port, certificate):
+        server.forge = forge = Forge(port, certificate)  # type: ignore[attr-defined]
         yield forge
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join(10)
 
 
 class _Handler(BaseHTTPRequestHandler):

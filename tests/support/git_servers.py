@@ -3,27 +3,19 @@
 from __future__ import annotations
 
 import base64
-import datetime
-import ipaddress
 import os
 import pwd
 import shutil
-import socket
-import ssl
 import subprocess
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
+from tests.support.loopback import free_port, https_server, listening
 
 SSHD = Path("/usr/sbin/sshd")
 SSHD_HINT = "sshd is not installed (Debian: apt-get install openssh-server)"
@@ -60,22 +52,10 @@ class HttpsServer:
 @contextmanager
 def https(folder: Path, served: Path) -> Iterator[HttpsServer]:
     """Serve the bare repositories in `served`; certificate and key lie in `folder`."""
-    certificate, key = certificate_in(folder)
-    server = ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificate, key)
-    server.socket = context.wrap_socket(server.socket, server_side=True)
-    state = HttpsServer(server.server_address[1], certificate)
-    server.state, server.served = state, served  # type: ignore[attr-defined]
-    server.handle_error = lambda *_: None  # type: ignore[method-assign]  # a client that goes away is no news
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
-    thread.start()
-    try:
+    with https_server(folder, _Handler) as (server, port, certificate):
+        state = HttpsServer(port, certificate)
+        server.state, server.served = state, served  # type: ignore[attr-defined]
         yield state
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join(10)
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -181,7 +161,7 @@ def sshd(folder: Path) -> Iterator[SshServer]:
     command = [str(SSHD), "-D", "-e", "-f", str(folder / "sshd_config")]
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
         try:
-            _await(port, process)
+            listening(port, process)
             host_key = " ".join((folder / "host.pub").read_text().split()[:2])
             known = ours / "known_hosts"
             known.write_text(f"[127.0.0.1]:{port} {host_key}\n")
@@ -193,46 +173,3 @@ def sshd(folder: Path) -> Iterator[SshServer]:
 
 def _user() -> str:
     return pwd.getpwuid(os.geteuid()).pw_name
-
-
-def free_port() -> int:
-    """A port of loopback that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def _await(port: int, process: subprocess.Popen[bytes]) -> None:
-    deadline = time.monotonic() + 30
-    while True:
-        assert process.poll() is None, "the server ended"
-        with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", port)) == 0:
-                return
-        assert time.monotonic() < deadline, "the server does not answer"
-        time.sleep(0.05)
-
-
-def certificate_in(folder: Path) -> tuple[Path, Path]:
-    """A certificate for 127.0.0.1 that is its own authority, and its key."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "git.example.kr")])
-    now = datetime.datetime.now(datetime.UTC)
-    made = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - datetime.timedelta(days=1))
-        .not_valid_after(now + datetime.timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    certificate, secret = folder / "certificate.pem", folder / "key.pem"
-    certificate.write_bytes(made.public_bytes(serialization.Encoding.PEM))
-    secret.write_bytes(
-        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    )
-    return certificate, secret

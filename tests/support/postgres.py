@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import shutil
-import socket
 import subprocess
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from tests.support.loopback import free_port
 
 HINT = "PostgreSQL's server programs are not installed (Debian: apt-get install postgresql)"
 
@@ -50,7 +51,7 @@ def cluster() -> Iterator[str]:
             capture_output=True,
             cwd="/",
         )
-        port = _free_port()
+        port = free_port()
         options = f"-p {port} -h 127.0.0.1 -k {folder} -c fsync=off -c max_connections=200"
         control = [*as_user, programs / "pg_ctl", "-D", folder / "data", "-w"]
         log = folder / "log"
@@ -67,9 +68,3 @@ def _switch_user(folder: Path) -> list[str]:
         return []
     shutil.chown(folder, "postgres")
     return ["runuser", "-u", "postgres", "--"]
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

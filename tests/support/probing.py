@@ -108,6 +108,7 @@ PROBED: dict[tuple[str, str, Fields], Slot] = {
     ("GET", f"{_COLLECTION}/documents", ("query", "parent")): Slot("document"),
     ("POST", "/api/v1/documents/status", ("body", "ids", "[]")): Slot("document", filters=True),
     ("PUT", "/api/v1/sources/{source_id}/items", ("body", "items", "[]", "document_id")): Slot("document"),
+    ("POST", "/api/v1/sources/{source_id}/items/delete", ("body", "documents", "[]")): Slot("document", filters=True),
     ("GET", "/api/v1/receipts", ("query", "document_id")): Slot("document", filters=True),
     ("GET", "/api/v1/receipts", ("query", "parent_id")): Slot("document", filters=True),
     ("GET", "/api/v1/search", ("query", "collections")): Slot("collection"),
@@ -164,7 +165,7 @@ _REPOSITORY = "/api/v1/repositories/{repository_id}"
 _SIGNED = "takes no key, but the signature of its own secret; tested with the webhooks"
 HARMLESS: dict[tuple[str, str, Fields], str] = {
     ("POST", f"{_REPOSITORY}/webhook", ("path", "repository_id")): _SIGNED,
-    ("GET", f"{_REPOSITORY}/files", ("query", "cursor")): "a path to continue behind, in the repository asked for",
+    ("GET", f"{_REPOSITORY}/files", ("query", "cursor")): "a place to continue behind, in the repository asked for",
     ("GET", "/api/v1/generations/{generation_id}/files/{path}", ("path", "path")): "a file of the program before it",
     ("POST", "/api/v1/answers", ("body", "model")): "the name of a configured generator, the same for everybody",
     ("POST", "/api/v1/generations", ("body", "model")): "the name of a configured generator, the same for everybody",
@@ -181,8 +182,10 @@ HARMLESS: dict[tuple[str, str, Fields], str] = {
     ("GET", "/api/v1/feedback", ("query", "cursor")): "for the whole tenant alone; a cursor of another one finds nothing",
     ("GET", "/api/v1/generations", ("query", "cursor")): "a place in time",
     ("GET", f"{_COLLECTION}/documents", ("query", "cursor")): "a key to continue behind, in the collection asked for",
-    ("GET", "/api/v1/sources/{source_id}/items", ("query", "cursor")): "a key to continue behind, in the source asked for",
+    ("GET", "/api/v1/sources/{source_id}/items", ("query", "cursor")): "a place to continue behind, in the source asked for",
     ("PUT", "/api/v1/sources/{source_id}/items", ("body", "items", "[]", "key")): "a name inside the source",
+    ("POST", "/api/v1/sources/{source_id}/items/known", ("body", "keys")): "names inside the source",
+    ("POST", "/api/v1/sources/{source_id}/items/known", ("body", "keys", "[]")): "names inside the source",
     ("POST", "/api/v1/sources/{source_id}/items/delete", ("body", "keys")): "names inside the source",
     ("POST", "/api/v1/sources/{source_id}/items/delete", ("body", "keys", "[]")): "names inside the source",
     ("POST", "/v1/vector_stores/{store_id}/search", ("body", "filters", "key")): "the name of an attribute",
@@ -270,6 +273,7 @@ BODIES: dict[tuple[str, str], dict[str, Any]] = {
     ("PUT", "/api/v1/sources/{source_id}/items"): {
         "items": [{"key": "vault.md", "fingerprint": "1", "content_hash": "0" * 64, "size": 1, "document_id": str(UUID(int=3))}]
     },
+    ("POST", "/api/v1/sources/{source_id}/items/known"): {"keys": ["vault.md"]},
     ("POST", "/api/v1/sources/{source_id}/items/delete"): {"keys": ["vault.md"]},
     ("POST", "/v1/vector_stores/{store_id}/files/{file_id}"): {"attributes": {"site": "mine"}},
     ("POST", "/v1/vector_stores/{store_id}"): {"name": "mine now"},

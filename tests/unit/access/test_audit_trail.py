@@ -13,7 +13,7 @@ from sqlalchemy import delete, insert, select, text, update
 from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.orm import Session
 
-from rag.access.audit import AuditTrail, open_seal_key, outcome_of, who_of, whose
+from rag.access.audit import AuditTrail, open_seal_key, open_trail, outcome_of, who_of, whose
 from rag.access.audit_kinds import KINDS, UNRECORDED, changes, kind_of, unrecorded
 from rag.access.policy import Action
 from rag.domain.audit import AuditKind, Outcome, Who, Whose, seal
@@ -290,6 +290,14 @@ def test_the_key_of_many_processes_is_that_of_the_settings(tmp_path: Path) -> No
         open_seal_key(settings)
     path.write_bytes(KEY)
     assert open_seal_key(settings) == KEY
+
+
+def test_the_trail_is_as_the_settings_have_it(tmp_path: Path, database: Database) -> None:
+    for required in (True, False):
+        trail = open_trail(RagSettings(data_dir=tmp_path, audit=AuditSettings(required=required)), database)
+        assert trail.seal_key == (tmp_path / "audit-seal.key").read_bytes() and trail.required is required
+    trail.record(event(AuditKind.SEARCHED))
+    assert [row.kind for row in rows(database)] == [AuditKind.SEARCHED]
 
 
 def test_the_operator_is_recorded_with_the_user_of_the_machine(database: Database) -> None:

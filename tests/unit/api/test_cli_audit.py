@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import csv
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 from uuid import UUID
 
@@ -14,12 +17,15 @@ from typer.testing import CliRunner
 from api.cli.main import app
 from rag.access.audit import AuditTrail, open_seal_key
 from rag.access.audit_anchors import Anchor, AnchorFile
-from rag.domain.audit import AuditKind, Who
+from rag.domain.audit import INSTALLATION, AuditKind, Who
+from rag.domain.errors import StoreUnavailable
 from rag.settings import RagSettings
 from rag.store import audit_event
 from rag.store.audit_event import Wanted
 from rag.store.session import Database
+from rag.store.tenant import tenant_id_of
 from tests.support.audit import DAY, event
+from tests.support.running import running, settings_for
 from tests.support.stores import add_collection, add_document, migrated
 
 Office = tuple[Path, UUID, UUID]
@@ -175,3 +181,91 @@ def test_keys_that_are_made_and_revoked_are_on_the_trail(office: Office) -> None
     assert CliRunner().invoke(app, ["--data-dir", str(folder), "keys", "revoke", prefix]).exit_code == 0
     assert kinds(folder, tenant_id)[-2:] == ["credential.created", "credential.revoked"]
     assert run(folder, "verify")[0] == 0
+
+
+def entries(folder: Path, tenant_id: UUID, kind: AuditKind) -> list[tuple[str, str, str, list[str], dict[str, object]]]:
+    """What, by whom, with which outcome, in which collections, with which detail."""
+    database = Database(f"sqlite:///{folder / 'seogo.sqlite'}")
+    with database.read() as session:
+        rows = list(audit_event.oldest(session, tenant_id, Wanted(kinds=(kind.value,))))
+    database.close()
+    return [(row.what, row.principal_name, row.outcome, row.collections, row.detail) for row in rows]
+
+
+def seogo(folder: Path, *arguments: str) -> tuple[int, str]:
+    environment = {"SEOGO_RAG__EMBEDDING__DENSE": "none", "LC_ALL": "ko_KR.UTF-8", "COLUMNS": "200"}
+    found = CliRunner().invoke(app, ["--data-dir", str(folder), *arguments], env=environment)
+    return found.exit_code, found.output
+
+
+def test_who_rebuilds_the_index_is_on_the_trail(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder, _, _ = office
+    assert seogo(folder, "index", "rebuild")[0] == 0
+    begun, done = entries(folder, INSTALLATION, AuditKind.INDEX_REBUILT)
+    assert begun == ("seogo index rebuild", "operator", "begun", [], {})
+    assert done == ("seogo index rebuild", "operator", "done", [], {"points": 0})
+
+    def refuse(self: AuditTrail, batch: object) -> None:
+        raise StoreUnavailable
+
+    index = {path: path.stat().st_ino for path in (folder / "index").rglob("*")}
+    with monkeypatch.context() as patch:
+        patch.setattr(AuditTrail, "_commit", refuse)
+        code, output = seogo(folder, "index", "rebuild")
+    assert code == 1 and "audit_unavailable" in output
+    assert {path: path.stat().st_ino for path in (folder / "index").rglob("*")} == index, "nothing was begun"
+
+
+def test_who_changes_the_spaces_is_on_the_trail(office: Office) -> None:
+    folder, tenant_id, _ = office
+    # In a process of its own: the service that the command starts for itself keeps hold of a runner's streams.
+    command = [sys.executable, "-m", "api.cli.main", "--data-dir", str(folder), "index", "migrate", "--to", "none"]
+    environment = {**os.environ, "SEOGO_RAG__EMBEDDING__DENSE": "none"}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 1, done.stdout + done.stderr
+    told = entries(folder, tenant_id, AuditKind.SPACE_CHANGED)
+    assert next((what, outcome) for what, _, outcome, _, _ in told) == ("POST /api/v1/admin/spaces", "begun")
+
+
+def test_who_evaluates_is_on_the_trail_with_the_collections(office: Office, tmp_path: Path) -> None:
+    folder, home, _ = office
+    database = Database(f"sqlite:///{folder / 'seogo.sqlite'}")
+    own, _ = add_collection(database, "여비"), add_collection(database, "남의 것", tenant="다른 은행")
+    database.close()
+    sheet = tmp_path / "질문.csv"
+    sheet.write_text("question,document\n여비는 얼마인가?,없는 문서.md\n", encoding="utf-8")
+    code, output = seogo(folder, "eval", "run", str(sheet), "--out", str(tmp_path / "out"), "-c", "여비")
+    assert code == 1 and "없는 문서.md" in output
+    told = entries(folder, home, AuditKind.EVALUATED)
+    assert [item[:3] for item in told] == [("seogo eval run", "operator", outcome) for outcome in ("begun", "failed")]
+    assert all(item[3] == [str(own.id)] for item in told)
+    assert seogo(folder, "eval", "weights")[0] == seogo(folder, "eval", "weights", "--reset")[0] == 0
+    for kind, detail in ((AuditKind.SETTING_READ, {}), (AuditKind.SETTING_CHANGED, {"weights_forgotten": 0})):
+        begun, done = entries(folder, home, kind)
+        assert (begun[0], begun[2], done[2], done[4]) == ("seogo eval weights", "begun", "done", detail)
+
+
+def test_what_an_evaluation_shows_is_named_on_the_trail(tmp_path: Path) -> None:
+    folder, tenant = tmp_path / "data", "default"
+    with running(settings_for(folder, {"rag": {"embedding": {"dense": "none"}}})) as service:
+        admin = service.caller(tenant=tenant)
+        name = admin.collection("여비")
+        files = {"여비.md": "# 여비\n\n숙박비는 하루 7만원이다.\n", "회의.md": "# 회의\n\n월요일에 모인다.\n"}
+        ids = {item["source_key"]: item["id"] for item in admin.ingest(name, files)}
+    sheet = tmp_path / "질문.csv"
+    sheet.write_text("question,document\n숙박비는 하루 얼마인가?,여비.md\n", encoding="utf-8")
+    for command, *more in (("run",), ("answers",)):
+        out = str(tmp_path / command)
+        code, output = seogo(folder, "eval", command, str(sheet), "--out", out, "-c", name, *more)
+        assert code == 0, output
+    database = Database(f"sqlite:///{folder / 'seogo.sqlite'}")
+    with database.read() as session:
+        rows = list(audit_event.oldest(session, tenant_id_of(tenant), Wanted(kinds=(AuditKind.EVALUATED.value,))))
+    database.close()
+    assert [(row.what, row.outcome) for row in rows] == [
+        (f"seogo eval {command}", outcome) for command in ("run", "answers") for outcome in ("begun", "done")
+    ]
+    for row in rows:
+        ended = row.outcome == "done"
+        assert row.documents == ([ids["여비.md"]] if ended else [])
+        assert row.detail == ({"questions": 1} if ended else {})

@@ -157,6 +157,15 @@ def test_a_plan_tells_new_changed_same_and_missing_apart() -> None:
     assert not plan.is_same(found("new"), "x")
 
 
+def test_an_item_whose_name_is_hidden_is_not_missing_where_it_may_lie_in_the_dark() -> None:
+    unreadable = (Problem("인사/900101-1234567/", "closed"), Problem("급여.md", "closed"))
+    hidden = ["인사/900101-1******/평가.md", "인사/900101-1******", "급여.md", "급여.md.bak", "재무/900101-1******.md"]
+    items = [KnownItem(key, "1:1", "x", f"document of {key}", hidden=True) for key in hidden]
+    plan = plan_for(items, Listing((), unreadable))
+    assert [item.key for item in plan.missing] == [hidden[1], hidden[3], hidden[4]]
+    assert plan_for([known("인사/900101-1******/평가.md")], Listing((), unreadable)).missing, "a name that is so"
+
+
 @pytest.mark.parametrize(
     ("kept", "lost", "renamed", "too_many"),
     [(1, 1, 0, False), (1, 2, 0, True), (0, 1, 0, True), (0, 3, 3, False), (1, 3, 1, False), (0, 0, 0, False)],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import product
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -11,8 +12,10 @@ from hypothesis import strategies as st
 
 from rag.domain.access import (
     EVERYONE,
+    MAX_SUBJECTS,
     AccessRule,
     EffectiveRule,
+    GivenRule,
     Label,
     Reader,
     Role,
@@ -128,3 +131,35 @@ def test_roles_include_those_before_them() -> None:
 def test_an_id_is_written_in_one_way() -> None:
     assert Subject.parse("user:" + "0" * 31 + "1").value == str(UUID(int=1))
     assert Subject(SubjectKind.EVERYONE).text == "everyone"
+
+
+names = st.lists(st.text(st.characters(exclude_characters="\x00"), min_size=1, max_size=20), max_size=4)
+
+
+@given(names, names, labels)
+def test_a_rule_as_somebody_states_it_comes_back(allow: list[str], deny: list[str], label: Label) -> None:
+    stated = {"allow": allow, "deny": deny, "label": label.value}
+    rule = GivenRule.from_json(stated)
+    assert rule.to_json() == stated
+    assert rule.trivial == (not allow and not deny and label is Label.OPEN)
+
+
+def test_what_is_not_stated_holds_nobody_back() -> None:
+    assert GivenRule.from_json({}) == GivenRule() and GivenRule().trivial
+    assert GivenRule.from_json({"allow": ["group:인사팀"]}).allow == ("group:인사팀",)
+
+
+@pytest.mark.parametrize(
+    ("stated", "named"),
+    [
+        (None, "access"), ([], "access"), ("allow", "access"), ({"allow": [], "role": "admin"}, "access"),
+        ({"label": "비밀"}, "access.label"), ({"label": None}, "access.label"),
+        ({"allow": "user:kim"}, "access.allow"), ({"allow": None}, "access.allow"), ({"deny": [1]}, "access.deny"),
+        ({"deny": [""]}, "access.deny"), ({"deny": ["user:a\x00"]}, "access.deny"),
+        ({"deny": ["user:" + "가" * 1000]}, "access.deny"), ({"allow": ["user:a"] * (MAX_SUBJECTS + 1)}, "access.allow"),
+    ],
+)  # fmt: skip
+def test_what_is_no_rule_is_refused_with_its_place(stated: Any, named: str) -> None:
+    with pytest.raises(InvalidRequest) as refused:
+        GivenRule.from_json(stated)
+    assert refused.value.params["detail"].startswith(f"{named}:")

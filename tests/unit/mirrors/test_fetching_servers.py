@@ -21,7 +21,7 @@ from rag.mirrors import git
 from rag.mirrors.fetching import Remote, fetch
 from rag.mirrors.mirror import Mirror
 from rag.settings_repositories import GitCredential
-from tests.support import git_servers
+from tests.support import git_servers, loopback
 from tests.support.git_repository import GitRepository
 
 
@@ -148,7 +148,7 @@ def test_a_server_that_is_busy_or_ill_is_not_reachable(
 
 
 def test_nobody_at_the_port(tmp_path: Path) -> None:
-    remote = Remote(f"https://127.0.0.1:{git_servers.free_port()}/payments.git")
+    remote = Remote(f"https://127.0.0.1:{loopback.free_port()}/payments.git")
     assert type(failed(tmp_path, remote)) is RepositoryUnreachable
 
 
@@ -226,7 +226,7 @@ def test_ssh_needs_a_key_and_known_hosts(tmp_path: Path) -> None:
 def test_nobody_at_the_port_of_ssh(tmp_path: Path) -> None:
     key, known = secret(tmp_path, "x"), tmp_path / "known"
     known.write_text("")
-    port = git_servers.free_port()
+    port = loopback.free_port()
     credential = GitCredential(hosts=(f"127.0.0.1:{port}",), ssh_key_file=key, known_hosts_file=known)
     assert stat.S_IMODE(key.stat().st_mode) == 0o600
     assert type(failed(tmp_path, Remote(f"ssh://git@127.0.0.1:{port}/a.git", credential))) is RepositoryUnreachable
