@@ -215,6 +215,9 @@ class RepositoryAdded(BaseModel):
     repository: RepositoryOut
     webhook_secret: str | None = Field(description="of a new webhook: shown this once")
     webhook_path: str | None = Field(description="where a webhook is to be sent, below the address of this service")
+    path_rules_resumed: list[str] = Field(
+        description="patterns of the path rules that hold again: those of a repository of this name that was deleted"
+    )
 
 
 class RepositoryList(BaseModel):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Annotated, Any, Literal
 
@@ -120,6 +120,14 @@ class RepositoryOptions(_Given):
     def to_json(self) -> dict[str, Any]:
         """The mirror of `of`: what `Repository.options` holds."""
         return self.model_dump(mode="json")
+
+    def with_path_rules(self, given: Sequence[Any]) -> RepositoryOptions:
+        """The same with the path rules of another repository, as its options held them.
+
+        Raises:
+            InvalidRequest: they are not valid.
+        """
+        return RepositoryOptions.of({**self.to_json(), "path_rules": list(given)})
 
     def rule_of(self, path: str) -> GivenRule | None:
         """The rule for a path inside the repository: that of the last path rule that means it; None where none does."""
