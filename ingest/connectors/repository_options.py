@@ -8,9 +8,10 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
-from ingest.connectors.path_patterns import PathPatterns, problem_of
+from rag.access.path_rules import PathRules
 from rag.domain.access import GivenRule
 from rag.domain.errors import InvalidRequest
+from rag.mirrors.path_patterns import PathPatterns, problem_of
 
 HISTORY = ".history"
 """Folder below a repository's name that holds the documents of its history."""
@@ -131,10 +132,7 @@ class RepositoryOptions(_Given):
 
     def rule_of(self, path: str) -> GivenRule | None:
         """The rule for a path inside the repository: that of the last path rule that means it; None where none does."""
-        for patterns, rule in self._ruled:
-            if patterns.matches(path):
-                return rule
-        return None
+        return self._ruled.rule_of(path)
 
     @cached_property
     def included(self) -> PathPatterns | None:
@@ -147,6 +145,5 @@ class RepositoryOptions(_Given):
         return PathPatterns(self.exclude)
 
     @cached_property
-    def _ruled(self) -> list[tuple[PathPatterns, GivenRule]]:
-        """The last one first."""
-        return [(PathPatterns([rule.paths]), rule.given) for rule in reversed(self.path_rules)]
+    def _ruled(self) -> PathRules:
+        return PathRules([(PathPatterns([rule.paths]), rule.given) for rule in reversed(self.path_rules)])

@@ -23,6 +23,7 @@ class PathDocument(NamedTuple):
     Attributes:
         version_id, version: its newest, which stands for it where what is told is in no version.
         access: id of the rule that holds for it; None when nobody is held back.
+        gone: whether it was deleted with its file: its rule is that of then.
     """
 
     document_id: UUID
@@ -31,6 +32,7 @@ class PathDocument(NamedTuple):
     media_type: str
     access: UUID | None
     flagged: bool
+    gone: bool = False
 
 
 def at_paths(session: Session, permit: Permit, repository: Repository, paths: Iterable[str]) -> dict[str, PathDocument]:
@@ -67,7 +69,9 @@ def at_paths(session: Session, permit: Permit, repository: Repository, paths: It
         for key, document_id, version_id, number, media_type, access, flagged, deleted_at in rows:
             path = key.removeprefix(prefix)
             if deleted_at is None or path not in there:
-                found[path] = PathDocument(document_id, version_id, number, media_type, access, flagged)
+                found[path] = PathDocument(
+                    document_id, version_id, number, media_type, access, flagged, gone=deleted_at is not None
+                )
     return found
 
 
