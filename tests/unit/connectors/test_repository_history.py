@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from ingest.connectors.history_api import HistoryApi
+from ingest.connectors.history_api import Crawl, HistoryApi
 from ingest.connectors.history_commits import commit_documents, strictest
 from ingest.connectors.history_items import Talk
 from ingest.connectors.repository_history import commit_items, talk_items
@@ -303,6 +304,50 @@ def test_nobody_there_and_an_unknown_authority(tmp_path: Path, forge: Forge) -> 
     with pytest.raises(RepositoryNotRead, match="certificate"):
         list(talk_items(remote, options, untrusting, "payments"))
     assert forge.asked == []
+
+
+def many_issues(forge: Forge, root: str, count: int) -> None:
+    """So many issues with a comment each, a day apart."""
+    begin = datetime(2026, 1, 1, tzinfo=UTC)
+    whens = [(begin + timedelta(days=n)).isoformat().replace("+00:00", "Z") for n in range(count)]
+    forge.lists[f"{root}/issues"] = [
+        {**GITLAB_ISSUE, "id": n, "iid": n, "user_notes_count": 1, "updated_at": whens[n - 1]}
+        for n in range(1, count + 1)
+    ]
+    forge.lists |= {f"{root}/issues/{n}/notes": NOTES for n in range(1, count + 1)}
+
+
+def test_a_crawl_ends_with_its_time_and_goes_on_from_there(tmp_path: Path, forge: Forge) -> None:
+    many_issues(forge, gitlab(forge), 12)
+    allowed, credential = settings(tmp_path, forge)
+    allowed = allowed.model_copy(update={"history_timeout_s": 60})
+    remote = Remote(f"https://{forge.host}/결제/payments.git", credential, forge.ca_file)
+    crawl, found, looks = Crawl(), list[str](), 0
+    while not looks or crawl.unfinished:
+        looks += 1
+        options = HistoryOptions(api="gitlab")
+        client = HistoryApi(options, remote, allowed, "payments", clock=lambda: 10.0 * len(forge.asked))
+        with closing(client):
+            before, forge_asked = dict(crawl.marks), len(forge.asked)
+            found += [talk.path for talk in client.talks(crawl=crawl)]
+        assert len(forge.asked) - forge_asked <= 6, "an answer takes ten seconds of sixty"
+        asked = [given.get("updated_after") for path, given, _ in forge.asked[forge_asked:] if path.endswith("/issues")]
+        assert asked == [before["issues"].isoformat() if before else None]
+    assert looks == 4  # 5 in the first, 4 more in each of those that see the last one again, then the request
+    assert set(found) == {f".history/issues/{n}.md" for n in range(1, 13)} | {".history/merge_requests/45.md"}
+
+
+def test_a_crawl_that_gets_nowhere_is_a_failure(tmp_path: Path, forge: Forge) -> None:
+    gitlab(forge)
+    allowed, credential = settings(tmp_path, forge)
+    remote = Remote(f"https://{forge.host}/결제/payments.git", credential, forge.ca_file)
+    forge.failing = [429]  # which wants seven seconds
+    short = allowed.model_copy(update={"history_timeout_s": 5})
+    client = HistoryApi(
+        HistoryOptions(api="gitlab"), remote, short, "payments", sleep=lambda _: pytest.fail("it waits")
+    )
+    with closing(client), pytest.raises(RepositoryUnreachable):
+        list(client.talks())
 
 
 @pytest.mark.parametrize("where", ["https://evil.kr/api/v4", "http://127.0.0.1/api", "ftp://x"])
