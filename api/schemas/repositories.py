@@ -41,7 +41,7 @@ class HistoryIn(Body):
     """What is read beside the files."""
 
     commits: int = Field(0, ge=0, le=200_000, description="newest commits whose messages are read; 0 for none")
-    export: str = Field("", max_length=1000, description="folder on the server with an export")
+    export: str = Field("", max_length=1000, description="folder or .tar.gz on the server with an export")
     api: Literal["", "gitlab", "github", "gitea"] = Field(
         "", description="server that is asked for requests and issues"
     )

@@ -184,7 +184,7 @@ class HistoryApi:
         for page in range(1, _MOST // size + 2):
             found = self._get(path, {**asked, **limit, "page": str(page)})
             if not isinstance(found, list):
-                raise RepositoryNotRead(name=self._name, detail="its interface answers something else than a list")
+                raise RepositoryNotRead.because("api_no_list", name=self._name)
             fresh = [item for item in found if isinstance(item, Mapping) and str(item.get("id")) not in seen]
             seen.update(str(item.get("id")) for item in fresh)
             yield from fresh
@@ -215,7 +215,7 @@ class HistoryApi:
             raise CredentialsRefused(name=self._name)
         if status == 429 or status >= 500:
             raise RepositoryUnreachable(name=self._name)
-        raise RepositoryNotRead(name=self._name, detail=f"its interface answers with status {status}")
+        raise RepositoryNotRead.because("api_status", name=self._name, status=status)
 
     def _once(self, path: str, asked: Mapping[str, str]) -> tuple[int, httpx.Headers, bytes]:
         body = bytearray()
@@ -232,8 +232,7 @@ class HistoryApi:
                 return response.status_code, response.headers, bytes(body)
         except httpx.ConnectError as error:
             if "CERTIFICATE" in str(error).upper():
-                detail = "its certificate is not valid for the authorities that are trusted"
-                raise RepositoryNotRead(name=self._name, detail=detail) from error
+                raise RepositoryNotRead.because("certificate", name=self._name) from error
             raise RepositoryUnreachable(name=self._name) from error
         except (httpx.TransportError, httpx.DecodingError) as error:
             raise RepositoryUnreachable(name=self._name) from error
@@ -242,7 +241,7 @@ class HistoryApi:
         try:
             return json.loads(body)
         except (ValueError, RecursionError):
-            raise RepositoryNotRead(name=self._name, detail="its interface answers something else than JSON") from None
+            raise RepositoryNotRead.because("api_no_json", name=self._name) from None
 
     def _token(self, credential: GitCredential | None) -> dict[str, str]:
         if credential is None or credential.token_file is None:

@@ -112,7 +112,7 @@ def _write(
     with git.started(mirror.folder, "fast-import", "--quiet", "--force", reads=True) as process:
         _, complaint = process.communicate(b"".join(_stream(old, items, state)))
     if process.returncode != 0:
-        raise RepositoryNotRead(name=mirror.name, detail=git.said(complaint))
+        raise RepositoryNotRead.because("git_said", name=mirror.name, said=git.said(complaint))
 
 
 def _stream(

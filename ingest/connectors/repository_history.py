@@ -8,6 +8,7 @@ from datetime import datetime
 from pathlib import Path
 
 from ingest.connectors.history_api import Crawl, HistoryApi
+from ingest.connectors.history_archive import Bounds
 from ingest.connectors.history_commits import commit_documents
 from ingest.connectors.history_export import exported_talks
 from ingest.connectors.history_items import HistoryItem, Talk
@@ -49,8 +50,9 @@ def _talks(
 ) -> Iterator[Talk]:
     chosen = options.history
     if chosen.export:
-        folder = folder_below(settings.roots, Path(chosen.export), name)
-        yield from exported_talks(folder, name, confidential=chosen.confidential)
+        place = folder_below(settings.roots, Path(chosen.export), name)
+        bounds = Bounds(settings.max_files, settings.mirror_mb << 20)  # an export holds the repository, too
+        yield from exported_talks(place, name, confidential=chosen.confidential, bounds=bounds)
     if chosen.api:
         with closing(HistoryApi(chosen, remote, settings, name)) as api:
             yield from api.talks(crawl=crawl)

@@ -64,7 +64,7 @@ class HistoryOptions(_Given):
 
     Attributes:
         commits: newest commits whose messages are read.
-        export: folder on the server, below one of `repositories.roots`, that holds an export.
+        export: folder or `.tar.gz` on the server, below one of `repositories.roots`, that holds an export.
         api: kind of the server that is asked for merge or pull requests and issues.
         api_url: root of its interface; empty for the usual one on the repository's host.
         project: its path there; empty for the one in the repository's address.
@@ -72,7 +72,7 @@ class HistoryOptions(_Given):
     """
 
     commits: int = Field(0, ge=0, le=200_000, description="newest commits whose messages are read; 0 for none")
-    export: str = Field("", max_length=1000, description="folder with an export of GitLab, GitHub or Gitea")
+    export: str = Field("", max_length=1000, description="folder or .tar.gz with an export of GitLab, GitHub or Gitea")
     api: Literal["", "gitlab", "github", "gitea"] = Field(
         "", description="server that is asked for requests and issues"
     )
