@@ -26,7 +26,7 @@ from rag.mirrors import comparing
 from rag.mirrors.mirror import Commit, Mirror, mirror_at
 from rag.store import repository as repositories
 from rag.store.repository import Repository
-from rag.store.repository_documents import PathDocument
+from rag.store.repository_documents import PathDocument, lies_at
 from rag.store.session import Database
 
 MOST_FILES = 2000
@@ -64,6 +64,7 @@ class Comparison:
         files: by path.
         commits: that touch one of them and are in the later state and not in the earlier one, newest first.
         more_files, more_commits: whether there are others that the permit covers.
+        paths: the files and folders that it is about; everything when empty.
     """
 
     repository_id: UUID
@@ -76,6 +77,7 @@ class Comparison:
     commits: tuple[Commit, ...] = ()
     more_files: bool = False
     more_commits: bool = False
+    paths: tuple[str, ...] = ()
 
     @property
     def documents(self) -> tuple[UUID, ...]:
@@ -139,12 +141,19 @@ class History:
     mirrors: Path
 
     def compare(
-        self, permit: Permit, repository_id: UUID, before: str, after: str, *, path: str = "", patches: int = MOST_FILES
+        self,
+        permit: Permit,
+        repository_id: UUID,
+        before: str,
+        after: str,
+        *,
+        path: str | Sequence[str] = "",
+        patches: int = MOST_FILES,
     ) -> Comparison:
         """What differs between two branches, tags or commits.
 
         Args:
-            path: a file or folder; everything when empty.
+            path: a file or folder, or several; everything when empty.
             patches: for so many files, from the most changed on, the lines that changed are read as well.
 
         Raises:
@@ -152,10 +161,11 @@ class History:
             RefNotFound: one of the two is not there.
             RepositoryNotRead: git can't read it.
         """
+        inside = tuple(item for item in ((path,) if isinstance(path, str) else path) if item.strip("/"))
         with self.database.read() as session:
             opened = self._opened(session, permit, repository_id)
             first, last = (State(*comparing.state(opened.mirror, n)) for n in (before, after or opened.row.commit))
-            changes = [item for item in opened.mirror.changes(first.commit, last.commit) if _within(item, path)]
+            changes = [item for item in opened.mirror.changes(first.commit, last.commit) if _within(item, inside)]
             documents = told_at(session, permit, opened.row, [p for item in changes for p in _paths(item)])
             named = {path for path in documents if opened.view.name(path) == path}
             told = [item for item in changes if all(p in named for p in _paths(item))]
@@ -173,7 +183,14 @@ class History:
             tuple(commits[:_MOST_COMMITS]),
             len(told) > MOST_FILES,
             len(commits) > _MOST_COMMITS,
+            inside,
         )
+
+    def is_path(self, permit: Permit, repository_id: UUID, path: str) -> bool:
+        """Whether a document that the permit covers lies at this path of a repository, or below it."""
+        with self.database.read() as session:
+            row = repositories.get_permitted(session, permit, repository_id)
+            return lies_at(session, permit, row, path)
 
     def file(
         self,
@@ -301,6 +318,8 @@ def _paths(change: FileChange) -> tuple[str, ...]:
     return (change.path, change.before) if change.before else (change.path,)
 
 
-def _within(change: FileChange, path: str) -> bool:
-    folder = path.strip("/")
-    return not folder or any(name == folder or name.startswith(f"{folder}/") for name in _paths(change))
+def _within(change: FileChange, paths: Sequence[str]) -> bool:
+    folders = [path.strip("/") for path in paths]
+    return not folders or any(
+        name == folder or name.startswith(f"{folder}/") for folder in folders for name in _paths(change)
+    )

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import NamedTuple
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
 from rag.domain.principal import Permit
@@ -73,6 +73,16 @@ def at_paths(session: Session, permit: Permit, repository: Repository, paths: It
                     document_id, version_id, number, media_type, access, flagged, gone=deleted_at is not None
                 )
     return found
+
+
+def lies_at(session: Session, permit: Permit, repository: Repository, path: str) -> bool:
+    """Whether a document that the permit covers lies at a path, or in the folder that it is."""
+    if "\0" in path:
+        return False
+    key = f"{repository.name}/{path}"
+    at = or_(Document.source_key == key, Document.source_key.startswith(f"{key}/", autoescape=True))
+    query = select(Document.id).where(Document.collection_id == repository.collection_id, at, *covered(permit))
+    return session.scalar(query.where(*conditions(permit.where)).limit(1)) is not None
 
 
 def held_back(session: Session, permit: Permit, repository: Repository, paths: Iterable[str]) -> frozenset[str]:
