@@ -17,7 +17,7 @@ from rag.domain.findings import Finding, masked
 from rag.domain.personal_data import CustomPattern
 
 VERSION = 2
-"""Goes up with every change of what is found: documents are then looked through again."""
+"""Goes up with every change of what is found, or of what is hidden with it: documents are then looked through again."""
 _SUSPICIOUS = re.compile(r"[0-9@]|[^\x00-\x7f]|-----|://|pass|secret|token|key|pwd", re.IGNORECASE)
 _MOST_ROUNDS = 8
 
