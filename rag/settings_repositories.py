@@ -42,6 +42,12 @@ class RepositorySettings(Section):
     ca_file: Path | None = Field(None, description="certificates of a private authority, for HTTPS")
     poll_s: int = Field(300, ge=0, le=604_800, description="seconds between two looks at a remote; 0: on demand alone")
     fetch_timeout_s: int = Field(900, ge=5, le=86_400, description="longest fetch of one repository")
+    history_timeout_s: int = Field(
+        900,
+        ge=1,
+        le=86_400,
+        description="longest that issues and requests are read in one look; the next goes on from there",
+    )
     mirror_mb: int = Field(20_480, ge=1, le=10_000_000, description="largest mirror of one repository")
     max_files: int = Field(200_000, ge=1, le=10_000_000, description="files of one repository")
     max_file_kb: int = Field(1024, ge=1, le=1_000_000, description="largest file that is indexed")

@@ -75,8 +75,11 @@ def code_add(
         added = checked(client.post(_ADDRESS, json=body))
         if added["webhook_secret"] and not as_json:
             typer.echo(f"{text('repo_webhook')}: {added['webhook_path']}  {added['webhook_secret']}")
+        if resumed := added["path_rules_resumed"]:
+            typer.echo(f"{text('repo_rules_resumed')}: {', '.join(resumed)}", err=True)
         found = _followed(client, added["repository"]["id"]) if wait else added["repository"]
-        _end(found | {"webhook_secret": added["webhook_secret"]} if webhook else found, as_json)
+        told = {"path_rules_resumed": resumed} | ({"webhook_secret": added["webhook_secret"]} if webhook else {})
+        _end(found | told, as_json)
 
 
 def code_repos(context: typer.Context, as_json: JsonOption = False) -> None:
@@ -152,13 +155,17 @@ def code_files(
 
 
 def code_remove(context: typer.Context, repository: Named, collection: InCollection = None) -> None:
-    """Delete a repository with all its documents; prints the receipt."""
+    """Delete a repository with all its documents; prints the receipt. Its path rules stay for the next one of its name."""
     from api.cli.commands import print_json
     from api.cli.connection import checked, connect, reporting_failures
+    from api.cli.texts import text
 
     with reporting_failures(), connect(context.obj) as client:
-        identity = _named(client, repository, collection)["id"]
-        print_json(checked(client.delete(f"{_ADDRESS}/{identity}")))
+        found = _named(client, repository, collection)
+        print_json(checked(client.delete(f"{_ADDRESS}/{found['id']}")))
+        rules = ((found["tended"] or {}).get("options") or {}).get("path_rules") or []
+        if rules:
+            typer.echo(f"{text('repo_rules_kept')}: {', '.join(item['paths'] for item in rules)}", err=True)
 
 
 def _options_in(path: Path) -> Any:

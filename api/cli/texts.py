@@ -159,6 +159,14 @@ _TEXTS: dict[str, tuple[str, str]] = {
         "웹훅 주소와 비밀값입니다. 비밀값은 다시 볼 수 없습니다",
         "Address and secret of the webhook; the secret is shown only once",
     ),
+    "repo_rules_resumed": (
+        "같은 이름의 저장소를 지울 때 있던 경로 규칙을 다시 적용합니다(원하지 않으면 옵션에 path_rules를 직접 쓰세요)",
+        "The path rules of the repository of this name that was removed hold again (say path_rules in the options for others)",
+    ),
+    "repo_rules_kept": (
+        "경로 규칙은 기록에 남습니다. 같은 이름으로 다시 추가하면 그대로 적용됩니다",
+        "Its path rules stay on record, and hold again where a repository of the same name is added",
+    ),
     "repo_known": ("있는 저장소", "There are"),
     "repo_same": ("달라진 파일이 없습니다.", "No file differs."),
     "repo_none": ("그런 저장소가 없습니다.", "there is no such repository."),

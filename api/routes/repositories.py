@@ -25,6 +25,7 @@ from api.schemas.repositories import (
     SyncIn,
 )
 from ingest.connectors.repository_options import RepositoryOptions
+from ingest.pipeline.repository_return import lift_rules
 from rag.access import rules
 from rag.access.personal_data.reading import names_masked
 from rag.access.policy import Action
@@ -34,7 +35,7 @@ from rag.domain.language import CollectionKind
 from rag.domain.principal import Permit
 from rag.mirrors.fetching import remote_of
 from rag.settings_repositories import RepositorySettings
-from rag.store import collection, repository, repository_work, tenant
+from rag.store import collection, repository, repository_rules, repository_work, tenant
 from rag.store.repository import Repository, RepositoryFile
 from rag.store.session import naming
 
@@ -48,7 +49,10 @@ _NAME = 200
 
 @router.post("", status_code=201)
 def add_repository(body: RepositoryIn, caller: Tender) -> RepositoryAdded:
-    """Add a repository to a collection of code; it is fetched and indexed in the background."""
+    """Add a repository to a collection of code; it is fetched and indexed in the background.
+
+    Where one of the same name was deleted from the collection, its path rules hold again, unless the request has `path_rules`
+    of its own (an empty list for none). The answer names them. Whom one of them holds back can't do without it."""
     permit = caller.permit([body.collection])
     (collection_id,) = permit.collections
     services = caller.services
@@ -74,10 +78,17 @@ def add_repository(body: RepositoryIn, caller: Tender) -> RepositoryAdded:
         (into,) = collection.permitted(session, permit)
         if into.kind != CollectionKind.CODE:
             raise InvalidRequest(detail=f"collection: {into.name} is no collection of code")
-        rules.require_paths_decidable(session, permit, row, (), _decisions(options))
+        kept = repository_rules.kept(session, collection_id, name)
+        resumed = kept if "path_rules" not in body.options.model_fields_set else []
+        options = options.with_path_rules(resumed) if resumed else options
+        row.options = options.to_json()
+        before = RepositoryOptions().with_path_rules(kept)
+        rules.require_paths_decidable(session, permit, row, _decisions(before), _decisions(options))
         session.add(row)
+        lift_rules(session, row, before, options)
+        repository_rules.forget(session, collection_id, name)
     services.ingest.repositories.wish(row.id)
-    return _added(caller, permit, row.id, secret)
+    return _added(caller, permit, row.id, secret, [item.paths for item in options.path_rules] if resumed else [])
 
 
 @router.get("")
@@ -232,12 +243,16 @@ def _shown(session: Session, caller: Caller, permit: Permit, rows: Sequence[Repo
     return shown
 
 
-def _added(caller: Caller, permit: Permit, repository_id: UUID, secret: str | None) -> RepositoryAdded:
+def _added(
+    caller: Caller, permit: Permit, repository_id: UUID, secret: str | None, resumed: Sequence[str] = ()
+) -> RepositoryAdded:
     with caller.services.rag.database.read() as session:
         row = repository.get_permitted(session, permit, repository_id)
         shown = _shown(session, caller, permit, [row])[0]
     path = f"/api/v1/repositories/{repository_id}/webhook" if secret else None
-    return RepositoryAdded(repository=shown, webhook_secret=secret or None, webhook_path=path)
+    return RepositoryAdded(
+        repository=shown, webhook_secret=secret or None, webhook_path=path, path_rules_resumed=list(resumed)
+    )
 
 
 def _name_in(url: str) -> str:

@@ -41,7 +41,7 @@ class HistoryIn(Body):
     """What is read beside the files."""
 
     commits: int = Field(0, ge=0, le=200_000, description="newest commits whose messages are read; 0 for none")
-    export: str = Field("", max_length=1000, description="folder on the server with an export")
+    export: str = Field("", max_length=1000, description="folder or .tar.gz on the server with an export")
     api: Literal["", "gitlab", "github", "gitea"] = Field(
         "", description="server that is asked for requests and issues"
     )
@@ -215,6 +215,9 @@ class RepositoryAdded(BaseModel):
     repository: RepositoryOut
     webhook_secret: str | None = Field(description="of a new webhook: shown this once")
     webhook_path: str | None = Field(description="where a webhook is to be sent, below the address of this service")
+    path_rules_resumed: list[str] = Field(
+        description="patterns of the path rules that hold again: those of a repository of this name that was deleted"
+    )
 
 
 class RepositoryList(BaseModel):

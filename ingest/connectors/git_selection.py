@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from ingest.connectors import git_contents, git_paths
-from ingest.connectors.path_patterns import PathPatterns
 from ingest.connectors.repository_options import HISTORY, RepositoryOptions
 from rag.domain.errors import RepositoryTooLarge
 from rag.mirrors.mirror import Mirror, TreeEntry
+from rag.mirrors.path_patterns import PathPatterns
 from rag.settings_repositories import RepositorySettings
 
 IGNORE = ".seogoignore"

@@ -7,9 +7,11 @@ redirection is followed, no proxy of the environment is used, every answer is bo
 from __future__ import annotations
 
 import json
+import math
 import ssl
 import time
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 from urllib.parse import quote, urlsplit
@@ -47,12 +49,43 @@ _LONGEST_PAUSE_S = 60.0
 _TIMEOUT = httpx.Timeout(30.0, connect=10.0)
 
 
+class _TimeUp(Exception):
+    """The time of one look is over."""
+
+
+@dataclass(slots=True)
+class Crawl:
+    """How far a server has been read. A look that ran out of time is gone on with from there.
+
+    Attributes:
+        since: only what changed since then is read; None for everything.
+        marks: by list, when the last one that was read with its comments changed; lists are read in this order.
+        unfinished: whether the time was over before everything was read.
+    """
+
+    since: datetime | None = None
+    marks: dict[str, datetime] = field(default_factory=dict)
+    unfinished: bool = False
+
+    def asked(self, place: str, name: str) -> dict[str, str]:
+        """The parameter that says from where a list is read."""
+        since = self.marks.get(place, self.since)
+        if since is None:
+            return {}
+        return {name: since.isoformat() if name == "updated_after" else since.isoformat().replace("+00:00", "Z")}
+
+    def read(self, place: str, talk: Talk) -> None:
+        """Note that one was read to its end."""
+        before = self.marks.get(place)
+        self.marks[place] = talk.updated if before is None else max(before, talk.updated)
+
+
 class HistoryApi:
     """The interface of one server, for one project. Close it.
 
     Args:
         remote: of the repository: its address tells host and project, its credential the token.
-        sleep: takes the place of the clock in tests.
+        sleep, clock: take the place of the clock's in tests.
 
     Raises:
         RepositoryRefused: the interface lies on a host that is not among those of the settings, or of the credential.
@@ -67,8 +100,10 @@ class HistoryApi:
         name: str,
         *,
         sleep: Callable[[float], None] = time.sleep,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._kind, self._name, self._sleep = options.api, name, sleep
+        self._kind, self._name, self._sleep, self._clock = options.api, name, sleep, clock
+        self._until, self._budget_s = math.inf, settings.history_timeout_s
         self._confidential = options.confidential
         self._root = _root(options, remote, settings, name)
         self._project = options.project or _project(remote.url)
@@ -82,27 +117,39 @@ class HistoryApi:
         """Close the connections."""
         self._client.close()
 
-    def talks(self, since: datetime | None = None) -> Iterator[Talk]:
-        """Issues and requests that changed since then, with their comments; all of them for None.
+    def talks(self, since: datetime | None = None, *, crawl: Crawl | None = None) -> Iterator[Talk]:
+        """Issues and requests that changed since then, with their comments; all of them for None. Within
+        `repositories.history_timeout_s`; what is not read then is read by the next look that gets the same crawl.
+
+        Args:
+            crawl: in place of `since`: from where to read; says afterwards how far that got.
 
         Raises:
             CredentialsRefused: the token is not taken, or the project does not exist for it.
-            RepositoryUnreachable: nobody answers, or the server can't just now.
+            RepositoryUnreachable: nobody answers, or the server can't just now, or got nowhere in all that time.
             RepositoryTooLarge: there are more than 100,000.
             RepositoryNotRead: it answers something else than was asked for.
         """
-        for number, talk in enumerate(self._gitlab(since) if self._kind == "gitlab" else self._github(since)):
-            if number >= _MOST:
-                raise RepositoryTooLarge(name=self._name, detail=f"more than {_MOST} issues and requests")
-            if self._confidential or not talk.confidential:
-                yield talk
+        crawl = crawl or Crawl(since)
+        before, crawl.unfinished = dict(crawl.marks), False
+        self._until = self._clock() + self._budget_s
+        try:
+            for number, talk in enumerate(self._gitlab(crawl) if self._kind == "gitlab" else self._github(crawl)):
+                if number >= _MOST:
+                    raise RepositoryTooLarge(name=self._name, detail=f"more than {_MOST} issues and requests")
+                if self._confidential or not talk.confidential:
+                    yield talk
+        except _TimeUp:
+            if crawl.marks == before:  # it would get nowhere the next time, too
+                raise RepositoryUnreachable(name=self._name) from None
+            crawl.unfinished = True
 
-    def _gitlab(self, since: datetime | None) -> Iterator[Talk]:
+    def _gitlab(self, crawl: Crawl) -> Iterator[Talk]:
         project = f"/projects/{quote(self._project, safe='')}"
         kinds: tuple[tuple[Kind, str], ...] = (("issue", "issues"), ("merge request", "merge_requests"))
         for kind, place in kinds:
             asked = {"scope": "all", "state": "all", "order_by": "updated_at", "sort": "asc"}
-            asked |= {} if since is None else {"updated_after": since.isoformat()}
+            asked |= crawl.asked(place, "updated_after")
             for data in self._pages(f"{project}/{place}", asked):
                 talk = gitlab_talk(data, kind)
                 if talk is None:
@@ -112,19 +159,21 @@ class HistoryApi:
                         f"{project}/{place}/{talk.number}/notes", {"sort": "asc", "order_by": "created_at"}
                     )
                     talk = talk.with_comments(gitlab_comments(list(notes)))
+                crawl.read(place, talk)
                 yield talk
 
-    def _github(self, since: datetime | None) -> Iterator[Talk]:
+    def _github(self, crawl: Crawl) -> Iterator[Talk]:
         """GitHub and Gitea list both as issues and hold their comments in one place."""
         issues = f"/repos/{quote(self._project)}/issues"
         asked = {"state": "all", "sort": "updated", "direction": "asc"}
-        asked |= {} if since is None else {"since": since.isoformat().replace("+00:00", "Z")}
+        asked |= crawl.asked("issues", "since")
         for data in self._pages(issues, asked):
             talk = github_talk(data)
             if talk is None:
                 continue
             if talk.answers != 0:
                 talk = talk.with_comments(github_comments(list(self._pages(f"{issues}/{talk.number}/comments", {}))))
+            crawl.read("issues", talk)
             yield talk
 
     def _pages(self, path: str, asked: Mapping[str, str]) -> Iterator[Mapping[str, Any]]:
@@ -135,7 +184,7 @@ class HistoryApi:
         for page in range(1, _MOST // size + 2):
             found = self._get(path, {**asked, **limit, "page": str(page)})
             if not isinstance(found, list):
-                raise RepositoryNotRead(name=self._name, detail="its interface answers something else than a list")
+                raise RepositoryNotRead.because("api_no_list", name=self._name)
             fresh = [item for item in found if isinstance(item, Mapping) and str(item.get("id")) not in seen]
             seen.update(str(item.get("id")) for item in fresh)
             yield from fresh
@@ -146,34 +195,44 @@ class HistoryApi:
         raise RepositoryTooLarge(name=self._name, detail=f"more than {_MOST} issues and requests")
 
     def _get(self, path: str, asked: Mapping[str, str]) -> Any:
-        """The JSON at a path, asked for again where the server is busy."""
+        """The JSON at a path, asked for again where the server is busy.
+
+        Raises:
+            _TimeUp: there is no time left for it.
+        """
         for number in range(1, _TRIES + 1):
             status, headers, body = self._once(path, asked)
             if status == 200:
                 return self._parsed(body)
             if status not in (429, 502, 503, 504) or number == _TRIES:
                 break
-            pause = retry_after(headers)
-            self._sleep(min(2.0**number if pause is None else pause, _LONGEST_PAUSE_S))
+            wanted = retry_after(headers)
+            pause = min(2.0**number if wanted is None else wanted, _LONGEST_PAUSE_S)
+            if self._clock() + pause >= self._until:
+                raise _TimeUp
+            self._sleep(pause)
         if status in (401, 403, 404):
             raise CredentialsRefused(name=self._name)
         if status == 429 or status >= 500:
             raise RepositoryUnreachable(name=self._name)
-        raise RepositoryNotRead(name=self._name, detail=f"its interface answers with status {status}")
+        raise RepositoryNotRead.because("api_status", name=self._name, status=status)
 
     def _once(self, path: str, asked: Mapping[str, str]) -> tuple[int, httpx.Headers, bytes]:
         body = bytearray()
+        if self._clock() >= self._until:
+            raise _TimeUp
         try:
             with self._client.stream("GET", self._root + path, params=dict(asked)) as response:
                 for part in response.iter_bytes():
                     body += part
+                    if self._clock() >= self._until:
+                        raise _TimeUp
                     if len(body) > _MAX_BYTES:
                         raise RepositoryTooLarge(name=self._name, detail="a page of issues of more than 32 MB")
                 return response.status_code, response.headers, bytes(body)
         except httpx.ConnectError as error:
             if "CERTIFICATE" in str(error).upper():
-                detail = "its certificate is not valid for the authorities that are trusted"
-                raise RepositoryNotRead(name=self._name, detail=detail) from error
+                raise RepositoryNotRead.because("certificate", name=self._name) from error
             raise RepositoryUnreachable(name=self._name) from error
         except (httpx.TransportError, httpx.DecodingError) as error:
             raise RepositoryUnreachable(name=self._name) from error
@@ -182,7 +241,7 @@ class HistoryApi:
         try:
             return json.loads(body)
         except (ValueError, RecursionError):
-            raise RepositoryNotRead(name=self._name, detail="its interface answers something else than JSON") from None
+            raise RepositoryNotRead.because("api_no_json", name=self._name) from None
 
     def _token(self, credential: GitCredential | None) -> dict[str, str]:
         if credential is None or credential.token_file is None:

@@ -2,6 +2,8 @@
 
 project.json-export/tree/project/issues.ndjson          GitLab: an object a line, comments inside
 issues.json, issues-2.json, pulls.json, comments.json   GitHub, Gitea: lists as `GET /repos/…/issues` and so on answer
+
+They lie in a folder, or in a `.tar.gz` as GitLab gives it, which is read in one pass and never unpacked to disk.
 """
 
 from __future__ import annotations
@@ -9,9 +11,11 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator, Mapping
-from pathlib import Path
-from typing import Any
+from dataclasses import dataclass, field
+from pathlib import Path, PurePath
+from typing import IO, Any
 
+from ingest.connectors.history_archive import Bounds, members_of
 from ingest.connectors.history_items import Comment, Kind, Talk, github_comments, github_talk, gitlab_talk
 from rag.domain.errors import RepositoryNotRead
 
@@ -21,26 +25,66 @@ _COMMENTS = ("comments", "issue_comments")
 _MAX_LINE = 32 << 20
 _MAX_FILE = 512 << 20
 _DEEPEST = 6
+_ENDINGS = (".tar.gz", ".tgz")
 
 
-def exported_talks(folder: Path, name: str, *, confidential: bool) -> Iterator[Talk]:
+@dataclass(slots=True)
+class _Read:
+    """What the files of an export hold.
+
+    Attributes:
+        talks: by the path of their file.
+        comments: of lists beside the issues, by the number of the issue or request that their address ends with.
+    """
+
+    name: str
+    talks: dict[PurePath, list[Talk]] = field(default_factory=dict)
+    comments: dict[int, list[Mapping[str, Any]]] = field(default_factory=dict)
+
+    def take(self, path: PurePath, size: int, content: IO[bytes]) -> None:
+        """Read one file; `path` is the one inside the export."""
+        if kind := _LINES.get(path.name):
+            lines = _of_lines(path, content, self.name)
+            self.talks[path] = [talk for data in lines if (talk := gitlab_talk(data, kind)) is not None]
+            return
+        items = _of_list(path, size, content, self.name)
+        if _list_name(path) in _LISTS:
+            self.talks[path] = [talk for data in items if (talk := github_talk(data)) is not None]
+            return
+        for data in items:
+            address = data.get("issue_url") or data.get("pull_request_url")
+            number = str(address or "").rpartition("/")[2]
+            if number.isdecimal():
+                self.comments.setdefault(int(number), []).append(data)
+
+
+def exported_talks(place: Path, name: str, *, confidential: bool, bounds: Bounds) -> Iterator[Talk]:
     """What an export holds, each number of a kind once.
 
     Args:
-        folder: inside the roots of the settings, by its real path.
+        place: a folder or an archive inside the roots of the settings, by its real path.
 
     Raises:
-        RepositoryNotRead: there is no export, or a file of it is not what its name says.
+        RepositoryNotRead: there is no export, or a file of it is not what its name says, or an archive is more than `bounds`.
     """
-    files = _files(folder)
-    if not files:
-        raise RepositoryNotRead(name=name, detail="the folder of history.export holds no issues and no requests")
-    comments = _comments(files, name)
+    read = _Read(name)
+    if place.is_dir():
+        for file in _files(place):
+            with file.open("rb") as content:
+                read.take(file.relative_to(place), file.stat().st_size, content)
+    elif place.name.endswith(_ENDINGS) and place.is_file():
+        for member in members_of(place, _is_known, bounds, name):
+            read.take(member.path, member.size, member.content)
+    else:
+        raise RepositoryNotRead.because("archive_kind" if place.exists() else "export_empty", name=name)
+    if not read.talks and not read.comments:
+        raise RepositoryNotRead.because("export_empty", name=name)
+    comments: dict[int, tuple[Comment, ...]] = {n: github_comments(items) for n, items in read.comments.items()}
     found: dict[str, Talk] = {}
-    for file in files:
-        for talk in _talks(file, name):
+    for path in sorted(read.talks):
+        for talk in read.talks[path]:
             if confidential or not talk.confidential:
-                own = comments.get(talk.number, ()) if file.suffix == ".json" else ()
+                own = comments.get(talk.number, ()) if path.suffix == ".json" else ()
                 found[talk.path] = talk.with_comments(own) if own else talk
     yield from found.values()
 
@@ -52,63 +96,44 @@ def _files(folder: Path) -> list[Path]:
         here = Path(path)
         if len(here.relative_to(folder).parts) >= _DEEPEST:
             folders.clear()
-        for name in names:
-            file = here / name
-            known = name in _LINES or (name.endswith(".json") and _list_name(file) in (*_LISTS, *_COMMENTS))
-            if known and not file.is_symlink() and file.is_file():
-                found.append(file)
+        files = (here / name for name in names)
+        found += [
+            file for file in files if _is_known(file.relative_to(folder)) and not file.is_symlink() and file.is_file()
+        ]
     return sorted(found)
 
 
-def _list_name(file: Path) -> str:
+def _is_known(path: PurePath) -> bool:
+    """Whether a file of an export is read, by its path inside."""
+    if len(path.parts) > _DEEPEST + 1:
+        return False
+    return path.name in _LINES or (path.suffix == ".json" and _list_name(path) in (*_LISTS, *_COMMENTS))
+
+
+def _list_name(file: PurePath) -> str:
     """`issues` for `issues-2.json`."""
     return file.stem.rstrip("0123456789").rstrip("-_.")
 
 
-def _talks(file: Path, name: str) -> Iterator[Talk]:
-    if kind := _LINES.get(file.name):
-        for data in _of_lines(file, name):
-            if (talk := gitlab_talk(data, kind)) is not None:
-                yield talk
-    elif _list_name(file) in _LISTS:
-        for data in _of_list(file, name):
-            if (talk := github_talk(data)) is not None:
-                yield talk
+def _of_lines(file: PurePath, content: IO[bytes], name: str) -> Iterator[Mapping[str, Any]]:
+    while line := content.readline(_MAX_LINE + 1):
+        if len(line) > _MAX_LINE:
+            raise RepositoryNotRead.because("export_line", name=name, file=file.name, limit_mb=_MAX_LINE >> 20)
+        if line.strip():
+            data = _parsed(line, file, name)
+            if isinstance(data, Mapping):
+                yield data
 
 
-def _comments(files: list[Path], name: str) -> dict[int, tuple[Comment, ...]]:
-    """Comments by the number of the issue or request that their address ends with."""
-    found: dict[int, list[Mapping[str, Any]]] = {}
-    for file in files:
-        if file.suffix == ".json" and _list_name(file) in _COMMENTS:
-            for data in _of_list(file, name):
-                address = data.get("issue_url") or data.get("pull_request_url")
-                number = str(address or "").rpartition("/")[2]
-                if number.isdecimal():
-                    found.setdefault(int(number), []).append(data)
-    return {number: github_comments(items) for number, items in found.items()}
-
-
-def _of_lines(file: Path, name: str) -> Iterator[Mapping[str, Any]]:
-    with file.open("rb") as content:
-        while line := content.readline(_MAX_LINE + 1):
-            if len(line) > _MAX_LINE:
-                raise RepositoryNotRead(name=name, detail=f"{file.name}: a line of more than 32 MB")
-            if line.strip():
-                data = _parsed(line, file, name)
-                if isinstance(data, Mapping):
-                    yield data
-
-
-def _of_list(file: Path, name: str) -> Iterator[Mapping[str, Any]]:
-    if file.stat().st_size > _MAX_FILE:
-        raise RepositoryNotRead(name=name, detail=f"{file.name}: more than 512 MB; cut it into several")
-    data = _parsed(file.read_bytes(), file, name)
+def _of_list(file: PurePath, size: int, content: IO[bytes], name: str) -> Iterator[Mapping[str, Any]]:
+    if size > _MAX_FILE:
+        raise RepositoryNotRead.because("export_file", name=name, file=file.name, limit_mb=_MAX_FILE >> 20)
+    data = _parsed(content.read(), file, name)
     yield from (item for item in (data if isinstance(data, list) else [data]) if isinstance(item, Mapping))
 
 
-def _parsed(raw: bytes, file: Path, name: str) -> Any:
+def _parsed(raw: bytes, file: PurePath, name: str) -> Any:
     try:
         return json.loads(raw)
     except (ValueError, RecursionError):
-        raise RepositoryNotRead(name=name, detail=f"{file.name}: not valid JSON") from None
+        raise RepositoryNotRead.because("export_json", name=name, file=file.name) from None

@@ -9,9 +9,9 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import Any
 
+from ingest.connectors.history_api import Crawl
 from ingest.connectors.history_commits import COMMITS
 from ingest.connectors.history_items import HistoryItem, moment
 from ingest.connectors.repository_history import commit_items, talk_items
@@ -40,6 +40,11 @@ class KeptHistory:
     files: tuple[TreeEntry, ...] = ()
     rules: Mapping[str, GivenRule] = field(default_factory=dict)
     state: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def unfinished(self) -> bool:
+        """Whether a server was not read to its end for lack of time: the next look goes on."""
+        return bool(self.state.get("marks"))
 
 
 def kept_history(mirror: Mirror) -> KeptHistory | None:
@@ -70,15 +75,17 @@ def refresh(
     source = options.history.model_dump(mode="json", exclude={"commits"})
     same = before.state.get("source") == source
     old = {entry.path: entry for entry in before.files if same and not entry.path.startswith(COMMITS)}
-    since = moment(before.state.get("since")) if same else None
+    crawl = _crawl(before.state) if same else Crawl()
     if not options.history.api:
-        old, since = {}, None  # an export is read as a whole: what it has no more is gone
-    items = {item.path: item for item in talk_items(remote, options, settings, mirror.name, since=since)}
-    newest = max((item.updated for item in items.values()), default=since)
+        old, crawl = {}, Crawl()  # an export is read as a whole: what it has no more is gone
+    items = {item.path: item for item in talk_items(remote, options, settings, mirror.name, crawl=crawl)}
+    found = [*(item.updated for item in items.values()), *crawl.marks.values(), crawl.since]
+    newest = crawl.since if crawl.unfinished else max((when for when in found if when is not None), default=None)
     items |= {item.path: item for item in commit_items(mirror, commit, options)}
     state = {
         "source": source,
-        "since": _later(newest, since),
+        "since": None if newest is None else newest.isoformat(),
+        "marks": {place: when.isoformat() for place, when in crawl.marks.items()} if crawl.unfinished else {},
         "rules": {item.path: item.access.to_json() for item in items.values() if item.path.startswith(COMMITS) and item.access},
     }  # fmt: skip
     _write(mirror, {path: entry for path, entry in old.items() if path not in items}, items, state)
@@ -92,9 +99,10 @@ def rule_of(options: RepositoryOptions, kept: KeptHistory | None, path: str) -> 
     return None if kept is None else kept.rules.get(path)
 
 
-def _later(one: datetime | None, other: datetime | None) -> str | None:
-    found = [moment for moment in (one, other) if moment is not None]
-    return max(found).isoformat() if found else None
+def _crawl(state: Mapping[str, Any]) -> Crawl:
+    """From where a server is read on."""
+    marks = {place: when for place, text in state.get("marks", {}).items() if (when := moment(text)) is not None}
+    return Crawl(moment(state.get("since")), marks)
 
 
 def _write(
@@ -104,7 +112,7 @@ def _write(
     with git.started(mirror.folder, "fast-import", "--quiet", "--force", reads=True) as process:
         _, complaint = process.communicate(b"".join(_stream(old, items, state)))
     if process.returncode != 0:
-        raise RepositoryNotRead(name=mirror.name, detail=git.said(complaint))
+        raise RepositoryNotRead.because("git_said", name=mirror.name, said=git.said(complaint))
 
 
 def _stream(

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
-from ingest.connectors.path_patterns import PathPatterns, problem_of
+from rag.access.path_rules import PathRules
 from rag.domain.access import GivenRule
 from rag.domain.errors import InvalidRequest
+from rag.mirrors.path_patterns import PathPatterns, problem_of
 
 HISTORY = ".history"
 """Folder below a repository's name that holds the documents of its history."""
@@ -63,7 +64,7 @@ class HistoryOptions(_Given):
 
     Attributes:
         commits: newest commits whose messages are read.
-        export: folder on the server, below one of `repositories.roots`, that holds an export.
+        export: folder or `.tar.gz` on the server, below one of `repositories.roots`, that holds an export.
         api: kind of the server that is asked for merge or pull requests and issues.
         api_url: root of its interface; empty for the usual one on the repository's host.
         project: its path there; empty for the one in the repository's address.
@@ -71,7 +72,7 @@ class HistoryOptions(_Given):
     """
 
     commits: int = Field(0, ge=0, le=200_000, description="newest commits whose messages are read; 0 for none")
-    export: str = Field("", max_length=1000, description="folder with an export of GitLab, GitHub or Gitea")
+    export: str = Field("", max_length=1000, description="folder or .tar.gz with an export of GitLab, GitHub or Gitea")
     api: Literal["", "gitlab", "github", "gitea"] = Field(
         "", description="server that is asked for requests and issues"
     )
@@ -121,12 +122,17 @@ class RepositoryOptions(_Given):
         """The mirror of `of`: what `Repository.options` holds."""
         return self.model_dump(mode="json")
 
+    def with_path_rules(self, given: Sequence[Any]) -> RepositoryOptions:
+        """The same with the path rules of another repository, as its options held them.
+
+        Raises:
+            InvalidRequest: they are not valid.
+        """
+        return RepositoryOptions.of({**self.to_json(), "path_rules": list(given)})
+
     def rule_of(self, path: str) -> GivenRule | None:
         """The rule for a path inside the repository: that of the last path rule that means it; None where none does."""
-        for patterns, rule in self._ruled:
-            if patterns.matches(path):
-                return rule
-        return None
+        return self._ruled.rule_of(path)
 
     @cached_property
     def included(self) -> PathPatterns | None:
@@ -139,6 +145,5 @@ class RepositoryOptions(_Given):
         return PathPatterns(self.exclude)
 
     @cached_property
-    def _ruled(self) -> list[tuple[PathPatterns, GivenRule]]:
-        """The last one first."""
-        return [(PathPatterns([rule.paths]), rule.given) for rule in reversed(self.path_rules)]
+    def _ruled(self) -> PathRules:
+        return PathRules([(PathPatterns([rule.paths]), rule.given) for rule in reversed(self.path_rules)])

@@ -179,11 +179,11 @@ def _look_again(pipeline: Pipeline, version: DocumentVersion) -> None:
         row = session.get_one(DocumentVersion, version.id, with_for_update=True)
         before = record_from_json(row.personal_data)
         chunks_table.set_findings(session, dict(zip([c.id for c in chunks], examined.found, strict=True)))
-        withdraw_words(session, version.id, chunks, examined.found, examined.record)
+        withdrawn = withdraw_words(session, version.id, chunks, examined.found, examined.record)
         row.personal_data, row.privacy_key = examined.record.to_json(), None
     hidden = before.hidden if before is not None else ()
     again = before is not None and version.privacy_key is None and bool(examined.record.hidden)
-    if hidden != examined.record.hidden or again:
+    if hidden != examined.record.hidden or again or withdrawn:
         _write_again(pipeline, version)
     with pipeline.database.write() as session:
         session.get_one(DocumentVersion, version.id).privacy_key = examined.key

@@ -30,6 +30,7 @@ from rag.store import (
     glossary,
     lifecycle,
     receipt,
+    repository_rules,
     repository_work,
 )
 from rag.store import version as versions_table
@@ -276,6 +277,7 @@ def hide_collection(database: Database, permit: Permit) -> DeletionReceipt:
         answer_record.remove_quotes_of_collection(session, row.id)
         glossary.clear(session, row.id)
         repository_work.hide_of_collection(session, row.id, item.deleted_at)
+        repository_rules.forget(session, row.id)
     return item
 
 

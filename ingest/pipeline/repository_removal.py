@@ -18,6 +18,7 @@ from rag.store import (
     lifecycle,
     receipt,
     repository,
+    repository_rules,
     repository_work,
 )
 from rag.store.base import in_groups, utc_now
@@ -96,6 +97,8 @@ def _hide_plain(
 def hide_repository(database: Database, permit: Permit, repository_id: UUID) -> DeletionReceipt:
     """Delete a repository with all its documents for every reader at commit; returns the receipt, still open.
 
+    Its path rules stay on record under its name: whoever adds it again is not to open by that what they kept.
+
     Raises:
         RepositoryNotFound: the permit does not cover it.
     """
@@ -120,6 +123,7 @@ def hide_repository(database: Database, permit: Permit, repository_id: UUID) -> 
         session.flush()
         item.documents = len(hide_many(session, _documents(session, row.id), actor, _WITH_IT, item.id))
         row.receipt_id = item.id
+        repository_rules.keep(session, row, now)  # before its name is free
         repository_work.hide(row, now)
     return item
 

@@ -55,6 +55,9 @@ _TELL_EVERY_S = 0.5
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 60, 21_600
 HISTORY_NOT_READ = "history_not_read"
 """Note: the documents of the history are those of an earlier look."""
+HISTORY_UNFINISHED = "history_unfinished"
+"""Note: the time for issues and requests was over before all were read; the next look goes on."""
+_HISTORY_NOTES = (HISTORY_NOT_READ, HISTORY_UNFINISHED)
 HISTORY_REWRITTEN = "history_rewritten"
 """Note: the commit is no successor of the one before, as after a forced push. What is indexed is that of the new one."""
 EMPTY, NO_FILES = "empty_repository", "no_files"
@@ -184,25 +187,25 @@ class RepositorySync:
         self._fetch(row, mirror)
         reached("repository.fetched", job.job_id)
         commit = self._resolved(row, mirror)
-        read = self._read_history(row, mirror, commit)
+        note = self._read_history(row, mirror, commit)
         with self.pipeline.database.write() as session:
             row = self._own(session, job)
             row.head, row.fetched_at = commit, utc_now()
-            if not read or row.note == HISTORY_NOT_READ:
-                row.note = "" if read else HISTORY_NOT_READ
+            if note or row.note in _HISTORY_NOTES:
+                row.note = note
         return commit
 
-    def _read_history(self, row: Repository, mirror: Mirror, commit: str) -> bool:
-        """Whether messages, issues and requests are up to date; the files are indexed also where they can't be read."""
+    def _read_history(self, row: Repository, mirror: Mirror, commit: str) -> str:
+        """Why messages, issues and requests are not up to date, as a note; files are indexed also where they can't be read."""
         options = RepositoryOptions.of(row.applied or row.options)
         if not commit or not options.history.wanted:
-            return True
+            return ""
         try:
-            self._refresh(row, mirror, commit, options)
+            kept = self._refresh(row, mirror, commit, options)
         except SeogoError as error:
             log.warning("repository %s: its history could not be read (%s)", row.name, error.code)
-            return False
-        return True
+            return HISTORY_NOT_READ
+        return HISTORY_UNFINISHED if kept.unfinished else ""
 
     def _history(self, row: Repository, options: RepositoryOptions, mirror: Mirror, commit: str) -> KeptHistory | None:
         """The history in the mirror, read anew where this machine has none; None where none is wanted.
@@ -375,13 +378,15 @@ class RepositorySync:
         note = self._note_on(row, commit, found=row.total or held)  # nothing is counted where the commit is the same
         with self.pipeline.database.write() as session:
             row = self._own(session, job)
-            now = utc_now()
+            now, unfinished = utc_now(), row.note == HISTORY_UNFINISHED
             row.state = RepositoryState.FILLING if waiting else RepositoryState.READY
             row.note = note if commit != row.commit or note or row.note != HISTORY_REWRITTEN else row.note
             row.commit, row.indexed_at, row.done = commit, now, row.total
             row.error_code = row.error_params = None
             row.failures = 0
             row.due_at = None if not row.poll_s else now + _spread(row.id, row.poll_s)
+            if unfinished:  # nobody has to ask for the rest
+                row.due_at = now + _spread(row.id, min(row.poll_s or _FIRST_PAUSE_S, _FIRST_PAUSE_S))
             _give_back(row, seen)
         self.forget(job)
         reached("repository.finished", job.job_id)
@@ -394,7 +399,7 @@ class RepositorySync:
             return NO_FILES
         if row.commit and row.commit != commit and not self._mirror(row).is_ancestor(row.commit, commit):
             return HISTORY_REWRITTEN
-        return HISTORY_NOT_READ if row.note == HISTORY_NOT_READ else ""
+        return row.note if row.note in _HISTORY_NOTES else ""
 
     def fail(self, job: SyncJob, code: str, params: Mapping[str, Any], seen: str) -> None:
         """Record why a try failed, and give the repository back. What is indexed stays; the next try is after a pause."""

@@ -14,7 +14,7 @@ from typing import NamedTuple
 from uuid import UUID
 
 from rag.answering.change_passages import Piece, commit_passage, passages_of, pieces_of, quotes_of
-from rag.answering.change_questions import WORDS_OF_CHANGE, ChangeQuestion, readings
+from rag.answering.change_questions import WORDS_OF_CHANGE, AskedPath, ChangeQuestion, asked_paths, readings
 from rag.answering.changes import Comparison, History
 from rag.answering.evidence import Evidence, weigh
 from rag.answering.prepared import CHANGES, FOUND, Prepared
@@ -102,24 +102,40 @@ class ChangeAnswerer:
 
     def _compared(self, permit: Permit, question: str) -> Iterator[tuple[ChangeQuestion, list[Comparison]]]:
         """The first reading that names states of some repositories, with what differs between them."""
-        found = list(readings(question))
+        found = [(item, asked_paths(item.rest)) for item in readings(question)]
         known = self.history.repositories(permit) if found else []
         refs = {identity: mirror.refs() for identity, _, _, mirror in known}
-        for reading in found:
+        for reading, words in found:
             comparisons: dict[tuple[str, str], Comparison] = {}
+            meant = {identity: self._paths(permit, identity, name, words) for identity, name, _, _ in known}
+            somewhere = {word for paths in meant.values() for word in paths}
             for identity, _, commit, mirror in sorted(known, key=lambda item: item[1] not in question):
+                if somewhere and not meant[identity]:  # the question is about what lies in another one
+                    continue
                 states = _states(reading, refs[identity], commit, mirror)
                 if states is None or len(comparisons) >= _REPOSITORIES:
                     continue
                 try:
-                    compared = self.history.compare(permit, identity, *states)
+                    compared = self.history.compare(permit, identity, *states, path=tuple(meant[identity].values()))
                 except (RefNotFound, RepositoryNotRead):
                     continue
                 if compared.files:  # the same history may be indexed twice, at two branches
                     comparisons.setdefault((compared.before.commit, compared.after.commit), compared)
             named = [item for item in comparisons.values() if item.repository in question]
             if comparisons:
-                yield reading, named or list(comparisons.values())
+                yield reading.within(somewhere), named or list(comparisons.values())
+
+    def _paths(
+        self, permit: Permit, repository_id: UUID, name: str, words: Sequence[AskedPath]
+    ) -> dict[AskedPath, str]:
+        """Those of these words that are paths of a repository, with or without its name before them."""
+        found: dict[AskedPath, str] = {}
+        for word in words:
+            spellings = dict.fromkeys(path for item in word.spellings for path in (item, item.removeprefix(f"{name}/")))
+            path = next((item for item in spellings if self.history.is_path(permit, repository_id, item)), None)
+            if path is not None:
+                found[word] = path
+        return found
 
     def _ranked(
         self, permit: Permit, about: str, pieces: Sequence[Piece], told: Sequence[_Told], hybrid: SearchResult
@@ -284,4 +300,5 @@ def _summary(comparison: Comparison) -> str:
     files = f"{len(comparison.files)}{'+' if comparison.more_files else ''} files"
     commits = f"{len(comparison.commits)}{'+' if comparison.more_commits else ''} commits"
     ends = f"{before.name} ({before.commit[:12]}) → {after.name} ({after.commit[:12]})"
-    return f"{comparison.repository} {ends}: {files}, {commits}"
+    where = " ".join(comparison.key_of(path) for path in comparison.paths) or comparison.repository
+    return f"{where} {ends}: {files}, {commits}"

@@ -6,7 +6,7 @@ Whether a word is the name of a branch or tag only the repositories tell, so wha
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 _CHANGED = re.compile(
@@ -45,6 +45,10 @@ _IN = tuple(
     re.compile(pattern, re.IGNORECASE)
     for pattern in (rf"\b(?:in|with|of|by)\s+{_A}", rf"{_A}\s*(?:에서|에는|에|의|은|는)(?=\s)")
 )
+_PATH = re.compile(r"(?<![\w./:-])/?(?:[\w.@+-]+/)+(?:[\w.@+-]+)?")
+"""A word with a slash; an address with `://` is none."""
+_PARTICLE = re.compile(r"(?:안|내|쪽|아래|밑)?(?:에서|에|의|은|는|이|가|을|를|와|과|으로|로|만)?(?:는|도|만|의)?$")
+_GLUED = re.compile(r"(?<=[A-Za-z0-9_/])[가-힣]+$")
 _PARTICLES = re.compile(r"^[가-힣]+")
 WORDS_OF_CHANGE = (
     "사이 사이에 바뀌다 바뀌었나 바뀐 바꾸다 변경 변경점 변경사항 변화 달라지다 달라졌나 달라진 차이 차이점 비교 수정 "
@@ -71,6 +75,36 @@ class ChangeQuestion:
     before: str
     after: str
     rest: str
+
+    def within(self, paths: Iterable[AskedPath]) -> ChangeQuestion:
+        """The same where these words are paths, and so nothing that lines are looked through for."""
+        rest = self.rest
+        for path in paths:
+            rest = rest.replace(path.written, " ")
+        return ChangeQuestion(self.before, self.after, " ".join(rest.split()))
+
+
+@dataclass(frozen=True, slots=True)
+class AskedPath:
+    """A word that may be the path of a file or folder.
+
+    Attributes:
+        written: as it stands in the question, with the particles that hang on it.
+        spellings: what may be meant, with fewer of its letters taken for particles first.
+    """
+
+    written: str
+    spellings: tuple[str, ...]
+
+
+def asked_paths(text: str) -> tuple[AskedPath, ...]:
+    """The words of a question with a slash in them. Whether they are paths only the repositories tell: `읽기/쓰기` is none."""
+    found = []
+    for written in dict.fromkeys(_PATH.findall(text)):
+        spellings = (written, _PARTICLE.sub("", written), _GLUED.sub("", written))
+        cleaned = dict.fromkeys(item.strip("/").rstrip(".") for item in spellings)
+        found.append(AskedPath(written, tuple(item for item in cleaned if item)))
+    return tuple(found)
 
 
 def readings(question: str) -> Iterator[ChangeQuestion]:

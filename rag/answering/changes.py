@@ -3,7 +3,8 @@
 The permit is asked of documents, of which a repository has one for each path. A file's lines are told only where the permit
 covers the document at its path (and at the path that it was moved from); of all other files nothing is told, not even that there
 are any, and of commits only those that touch a file that may be told of, and none that is kept from the reader: the message of a
-commit tells of all that it touches.
+commit tells of all that it touches. What never was a document, or is one no more, is kept from whom the rule of its path holds
+back.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from uuid import UUID
 
 from sqlalchemy.orm import Session
 
+from rag.access.path_rules import kept_from, told_at
 from rag.access.personal_data.reading import HistoryView, history_view
 from rag.domain.anchor import LineAnchor
 from rag.domain.code import FileChange
@@ -24,7 +26,7 @@ from rag.mirrors import comparing
 from rag.mirrors.mirror import Commit, Mirror, mirror_at
 from rag.store import repository as repositories
 from rag.store.repository import Repository
-from rag.store.repository_documents import PathDocument, at_paths, held_back
+from rag.store.repository_documents import PathDocument, lies_at
 from rag.store.session import Database
 
 MOST_FILES = 2000
@@ -62,6 +64,7 @@ class Comparison:
         files: by path.
         commits: that touch one of them and are in the later state and not in the earlier one, newest first.
         more_files, more_commits: whether there are others that the permit covers.
+        paths: the files and folders that it is about; everything when empty.
     """
 
     repository_id: UUID
@@ -74,6 +77,7 @@ class Comparison:
     commits: tuple[Commit, ...] = ()
     more_files: bool = False
     more_commits: bool = False
+    paths: tuple[str, ...] = ()
 
     @property
     def documents(self) -> tuple[UUID, ...]:
@@ -137,12 +141,19 @@ class History:
     mirrors: Path
 
     def compare(
-        self, permit: Permit, repository_id: UUID, before: str, after: str, *, path: str = "", patches: int = MOST_FILES
+        self,
+        permit: Permit,
+        repository_id: UUID,
+        before: str,
+        after: str,
+        *,
+        path: str | Sequence[str] = "",
+        patches: int = MOST_FILES,
     ) -> Comparison:
         """What differs between two branches, tags or commits.
 
         Args:
-            path: a file or folder; everything when empty.
+            path: a file or folder, or several; everything when empty.
             patches: for so many files, from the most changed on, the lines that changed are read as well.
 
         Raises:
@@ -150,11 +161,12 @@ class History:
             RefNotFound: one of the two is not there.
             RepositoryNotRead: git can't read it.
         """
+        inside = tuple(item for item in ((path,) if isinstance(path, str) else path) if item.strip("/"))
         with self.database.read() as session:
             opened = self._opened(session, permit, repository_id)
             first, last = (State(*comparing.state(opened.mirror, n)) for n in (before, after or opened.row.commit))
-            changes = [item for item in opened.mirror.changes(first.commit, last.commit) if _within(item, path)]
-            documents = at_paths(session, permit, opened.row, [p for item in changes for p in _paths(item)])
+            changes = [item for item in opened.mirror.changes(first.commit, last.commit) if _within(item, inside)]
+            documents = told_at(session, permit, opened.row, [p for item in changes for p in _paths(item)])
             named = {path for path in documents if opened.view.name(path) == path}
             told = [item for item in changes if all(p in named for p in _paths(item))]
         files = [ChangedFile(item, documents[item.path]) for item in told[:MOST_FILES]]
@@ -171,7 +183,14 @@ class History:
             tuple(commits[:_MOST_COMMITS]),
             len(told) > MOST_FILES,
             len(commits) > _MOST_COMMITS,
+            inside,
         )
+
+    def is_path(self, permit: Permit, repository_id: UUID, path: str) -> bool:
+        """Whether a document that the permit covers lies at this path of a repository, or below it."""
+        with self.database.read() as session:
+            row = repositories.get_permitted(session, permit, repository_id)
+            return lies_at(session, permit, row, path)
 
     def file(
         self,
@@ -198,7 +217,7 @@ class History:
             raise DocumentNotFound(name=path.replace("\0", "?"))
         with self.database.read() as session:
             opened = self._opened(session, permit, repository_id)
-            document = at_paths(session, permit, opened.row, [path]).get(path)
+            document = told_at(session, permit, opened.row, [path]).get(path)
         if document is None:
             raise DocumentNotFound(name=path)
         at = State(*comparing.state(opened.mirror, commit or opened.row.commit))
@@ -225,8 +244,8 @@ class History:
             opened = self._opened(session, permit, repository_id)
             _, found = comparing.state(opened.mirror, commit)
             paths = comparing.touched(opened.mirror, [found]).get(found, ())
-            documents = at_paths(session, permit, opened.row, paths)
-            whole = bool(documents) and not held_back(session, permit, opened.row, paths)
+            documents = told_at(session, permit, opened.row, paths)
+            whole = bool(documents) and not kept_from(session, permit, opened.row, paths)
         told = next(iter(self._shown(opened, opened.mirror.log(found, limit=1))), None) if whole else None
         if told is None:
             raise comparing.unknown(opened.mirror, commit)
@@ -277,7 +296,7 @@ class History:
         touched = comparing.touched(opened.mirror, [item.hash for item in found])
         with self.database.read() as session:
             every = dict.fromkeys(path for paths in touched.values() for path in paths)
-            held = held_back(session, permit, opened.row, every)
+            held = kept_from(session, permit, opened.row, list(every))
         whole = [item for item in found if item.hash in touched and held.isdisjoint(touched[item.hash])]
         return self._shown(opened, whole)
 
@@ -299,6 +318,8 @@ def _paths(change: FileChange) -> tuple[str, ...]:
     return (change.path, change.before) if change.before else (change.path,)
 
 
-def _within(change: FileChange, path: str) -> bool:
-    folder = path.strip("/")
-    return not folder or any(name == folder or name.startswith(f"{folder}/") for name in _paths(change))
+def _within(change: FileChange, paths: Sequence[str]) -> bool:
+    folders = [path.strip("/") for path in paths]
+    return not folders or any(
+        name == folder or name.startswith(f"{folder}/") for folder in folders for name in _paths(change)
+    )

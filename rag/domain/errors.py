@@ -99,6 +99,8 @@ import inspect
 from collections.abc import Iterator
 from typing import ClassVar
 
+from rag.domain.repository_reasons import READ_REASONS
+
 
 class SeogoError(Exception):
     """Something went wrong inside Seogo. The operator's log has the details."""
@@ -346,6 +348,11 @@ class RepositoryNotRead(InputError):
     """The repository {name} could not be read: {detail}"""
 
     code = "repository_not_read"
+
+    @classmethod
+    def because(cls, reason: str, **params: str | int | float) -> RepositoryNotRead:
+        """The error with one of `READ_REASONS`, which each reader is told in its own language."""
+        return cls(reason=reason, detail=fill(READ_REASONS[reason][1], params), **params)
 
 
 class CredentialsRefused(RepositoryNotRead):

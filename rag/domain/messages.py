@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Literal
 
-from rag.domain.errors import SeogoError, error_type_of, fill
+from rag.domain.errors import RepositoryNotRead, SeogoError, error_type_of, fill
+from rag.domain.repository_reasons import READ_REASONS
 
 UiLanguage = Literal["ko", "en"]
 
@@ -283,6 +284,9 @@ def message_for(code: str, params: dict[str, str | int | float], language: UiLan
     guard = params.get("guard")
     if isinstance(guard, str) and guard in GUARDS:
         params = params | {"guard": GUARDS[guard][0 if language == "ko" else 1]}
+    reason = params.get("reason")
+    if code == RepositoryNotRead.code and isinstance(reason, str) and reason in READ_REASONS:
+        params = params | {"detail": fill(READ_REASONS[reason][0 if language == "ko" else 1], params)}
     if language == "ko" and code in KOREAN:
         return fill(KOREAN[code], params)
     return fill(error_type_of(code).template_en(), params)

@@ -10,6 +10,10 @@ NOTES: dict[str, tuple[str, str]] = {
         "파일은 이 커밋과 같지만, 커밋 메시지·이슈·병합 요청을 이번에는 새로 읽지 못했습니다. 다음 동기화 때 다시 읽습니다.",
         "The files are those of the commit; its messages, issues and requests could not be read. The next look tries again.",
     ),
+    "history_unfinished": (
+        "이슈와 병합 요청이 많아 이번에는 정해진 시간 동안 읽은 데까지만 담았습니다. 다음 동기화가 그다음부터 이어서 읽습니다.",
+        "There was no time for all issues and requests: those that were read are here, and the next look goes on from there.",
+    ),
     "history_rewritten": (
         "이 커밋은 이전 커밋에서 이어지지 않습니다(강제 푸시 또는 다른 브랜치). 색인은 새 커밋과 같습니다.",
         "The commit does not continue the one before (a forced push, or another branch). The index equals the new one.",

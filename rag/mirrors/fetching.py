@@ -49,9 +49,6 @@ _HEARD = 64 << 10
 """Bytes of the end of what git says that are kept to learn from."""
 _LEFT_OUT = b"because shallow roots are not allowed to be updated"
 """What git says of a branch that it does not take since its history has been cut off."""
-_SHALLOW = (
-    "it is a shallow clone, whose history is cut off: give the whole one (`git fetch --unshallow` there makes it whole)"
-)
 _PROGRESS = re.compile(rb"(?:remote: )?([A-Z][a-z]+ [a-z]+):\s+\d+% \((\d+)/(\d+)\)")
 _REFUSED = (
     "authentication failed", "could not read username", "could not read password", "access denied", "permission denied",
@@ -65,15 +62,15 @@ _UNREACHABLE = (
     "recv failure", "send failure", "transfer closed",
 )  # fmt: skip
 _OTHER = (
-    ("host key verification failed", "its host key is not in known_hosts_file, or another than there"),
-    ("host key for", "its host key is not in known_hosts_file, or another than there"),
-    ("certificate", "its certificate is not valid for the authorities that are trusted"),
-    ("returned error: 30", "it sends on to another address: give that one"),
-    ("not valid: is this a git repository", "there is no git repository at this address"),
-    ("does not appear to be a git repository", "there is no git repository at this address"),
-    ("no space left", "no space is left for mirrors on the server"),
+    ("host key verification failed", "host_key"),
+    ("host key for", "host_key"),
+    ("certificate", "certificate"),
+    ("returned error: 30", "moved"),
+    ("not valid: is this a git repository", "no_repository"),
+    ("does not appear to be a git repository", "no_repository"),
+    ("no space left", "no_space"),
 )
-"""What git says, in lower case, and what it means. Looked for in this order: refused or broken first, then unreachable."""
+"""What git says, in lower case, and the reason that it means; looked for in this order: refused or broken, then unreachable."""
 
 
 class Stage(NamedTuple):
@@ -169,7 +166,7 @@ class _Fetch:
             yield
             return
         if not Path(self._remote.url).is_dir():
-            raise RepositoryNotRead(name=self._name, detail="there is no folder at this address")
+            raise RepositoryNotRead.because("no_folder", name=self._name)
         trust = folder.with_name(f"{folder.name}.trust")
         path = self._remote.url.replace("\\", "\\\\").replace('"', '\\"')
         trust.write_text(f'[safe]\n\tdirectory = "{path}"\n\tdirectory = "{path}/.git"\n', encoding="utf-8")
@@ -188,7 +185,7 @@ class _Fetch:
             try:
                 self._into(new.folder)
             except _GitFailed as error:
-                raise RepositoryNotRead(name=self._name, detail=str(error)) from None
+                raise RepositoryNotRead.because("git_said", name=self._name, said=str(error)) from None
             self._keep_again(new)
             shutil.rmtree(folder, ignore_errors=True)
             new.folder.rename(folder)
@@ -220,7 +217,7 @@ class _Fetch:
                 folder, "-c", "fetch.unpackLimit=1", "fetch", *flags, "--end-of-options", self._remote.url, *_REFS
             )
             if self._shallow:  # git leaves such branches out, and ends well
-                raise RepositoryNotRead(name=self._name, detail=_SHALLOW)
+                raise RepositoryNotRead.because("shallow_clone", name=self._name)
         self._point(folder, head, offered)
         if len(list((folder / "objects" / "pack").glob("*.pack"))) >= _MANY_PACKS:
             git.run(
@@ -295,9 +292,9 @@ class _Fetch:
         text = complaint.decode("utf-8", "replace").casefold()
         if self._remote.way == "ssh" and "does not appear to be a git repository" in text:
             return CredentialsRefused(name=self._name)  # as over HTTPS, where a server does not tell one from the other
-        for sign, meaning in _OTHER:
+        for sign, reason in _OTHER:
             if sign in text:
-                return RepositoryNotRead(name=self._name, detail=meaning)
+                return RepositoryNotRead.because(reason, name=self._name)
         if any(sign in text for sign in _REFUSED):
             return CredentialsRefused(name=self._name)
         if any(sign in text for sign in _UNREACHABLE):

@@ -87,9 +87,9 @@ def run(
             raise RepositoryUnreachable(name=name) from None
         printed, complaint = out.all(), errors.all()
     if out.too_much:
-        raise RepositoryNotRead(name=name, detail=f"more than {TEXT_LIMIT >> 20} MB of output")
+        raise RepositoryNotRead.because("output_too_long", name=name, limit_mb=TEXT_LIMIT >> 20)
     if process.returncode != 0:
-        raise RepositoryNotRead(name=name, detail=said(complaint))
+        raise RepositoryNotRead.because("git_said", name=name, said=said(complaint))
     return printed
 
 

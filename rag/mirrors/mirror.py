@@ -100,7 +100,7 @@ class Mirror:
         with git.started(self.folder, "cat-file", "--batch", "--buffer", reads=True) as process:
             given, out = process.stdin, process.stdout
             if given is None or out is None:
-                raise RepositoryNotRead(name=self.name, detail="git has no pipes")
+                raise RepositoryNotRead.because("git_without_pipes", name=self.name)
 
             def feed() -> None:
                 with suppress(OSError, ValueError):  # whoever reads has gone
@@ -118,7 +118,7 @@ class Mirror:
                 content = out.read(size)
                 out.read(1)
                 if len(content) < size:
-                    raise RepositoryNotRead(name=self.name, detail="a blob is cut off")
+                    raise RepositoryNotRead.because("blob_cut_off", name=self.name)
                 yield parts[0].decode(), content
 
     def file(self, commit: str, path: str, *, most: int | None = None) -> bytes | None:

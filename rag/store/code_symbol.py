@@ -83,6 +83,17 @@ def put_outlines(session: Session, outlines: Sequence[tuple[UUID, UUID, CodeOutl
         session.execute(insert(_REFERENCES), references[start : start + _TOGETHER])
 
 
+def of_version(session: Session, version_id: UUID) -> tuple[Sequence[CodeSymbol], Sequence[CodeReference]]:
+    """The definitions and uses on record of one version."""
+    symbols = session.scalars(select(CodeSymbol).where(CodeSymbol.version_id == version_id)).all()
+    return symbols, session.scalars(select(CodeReference).where(CodeReference.version_id == version_id)).all()
+
+
+def rename(row: CodeSymbol | CodeReference, name: str) -> None:
+    """Put another name in the place of that of a definition or use."""
+    row.name, row.name_key = name, name.lower()
+
+
 def forget_words(session: Session, version_id: UUID, lines: Collection[int]) -> None:
     """Leave of the definitions that hold one of these lines their names and places alone, as if nothing else had been read."""
     ordered = sorted(lines)

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import NamedTuple
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
 from rag.domain.principal import Permit
@@ -23,6 +23,7 @@ class PathDocument(NamedTuple):
     Attributes:
         version_id, version: its newest, which stands for it where what is told is in no version.
         access: id of the rule that holds for it; None when nobody is held back.
+        gone: whether it was deleted with its file: its rule is that of then.
     """
 
     document_id: UUID
@@ -31,6 +32,7 @@ class PathDocument(NamedTuple):
     media_type: str
     access: UUID | None
     flagged: bool
+    gone: bool = False
 
 
 def at_paths(session: Session, permit: Permit, repository: Repository, paths: Iterable[str]) -> dict[str, PathDocument]:
@@ -67,8 +69,20 @@ def at_paths(session: Session, permit: Permit, repository: Repository, paths: It
         for key, document_id, version_id, number, media_type, access, flagged, deleted_at in rows:
             path = key.removeprefix(prefix)
             if deleted_at is None or path not in there:
-                found[path] = PathDocument(document_id, version_id, number, media_type, access, flagged)
+                found[path] = PathDocument(
+                    document_id, version_id, number, media_type, access, flagged, gone=deleted_at is not None
+                )
     return found
+
+
+def lies_at(session: Session, permit: Permit, repository: Repository, path: str) -> bool:
+    """Whether a document that the permit covers lies at a path, or in the folder that it is."""
+    if "\0" in path:
+        return False
+    key = f"{repository.name}/{path}"
+    at = or_(Document.source_key == key, Document.source_key.startswith(f"{key}/", autoescape=True))
+    query = select(Document.id).where(Document.collection_id == repository.collection_id, at, *covered(permit))
+    return session.scalar(query.where(*conditions(permit.where)).limit(1)) is not None
 
 
 def held_back(session: Session, permit: Permit, repository: Repository, paths: Iterable[str]) -> frozenset[str]:

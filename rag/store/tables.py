@@ -23,6 +23,7 @@ from rag.store.program import Program, ProgramFile, ProgramRepository, ProgramSo
 from rag.store.rate_count import RateCount
 from rag.store.receipt import DeletionReceipt
 from rag.store.repository import Repository, RepositoryFile
+from rag.store.repository_rules import KeptPathRules
 from rag.store.role_grant import RoleGrant
 from rag.store.sign_in import AccountLink, PendingSignIn, PortalSession
 from rag.store.tenant import Tenant
@@ -73,6 +74,7 @@ TABLES = (
     DirectoryRun,
     Repository,
     RepositoryFile,
+    KeptPathRules,
     CodeSymbol,
     CodeReference,
 )

@@ -554,6 +554,54 @@ def test_nobody_gives_a_path_rule_that_holds_themselves_back(desk: Desk) -> None
     assert (refused.status_code, refused.json()["code"]) == (409, "would_lock_out")
 
 
+def _team(desk: Desk) -> str:
+    desk.caller.post("/api/v1/groups", json={"name": "인사팀"})
+    return "group:인사팀"
+
+
+def test_path_rules_outlive_their_repository_and_hold_for_the_next_of_its_name(desk: Desk) -> None:
+    source = desk.repository({"open.py": FARE, "hr/pay.py": LOGIN})
+    reader = desk.running.caller(Scope.READ, tenant=desk.tenant)
+    ruled = [{"paths": "hr/", "access": {"allow": [_team(desk)]}}]
+
+    def read() -> list[str]:
+        rows = reader.get("/api/v1/repositories").json()["repositories"]
+        found = reader.get(f"/api/v1/repositories/{rows[0]['id']}/files").json()["files"]
+        return [item["path"] for item in found]
+
+    first = desk.added(source, options={"path_rules": ruled})
+    desk.caller.delete(f"/api/v1/repositories/{first['id']}")
+    source.commit("하나 더", {"hr/bonus.py": "def bonus():\n    pass\n"})  # which never had a document
+    again = desk.add(source, options={"exclude": ["*.bin"]})
+    assert again["path_rules_resumed"] == ["hr/"]
+    assert [item["paths"] for item in again["repository"]["tended"]["options"]["path_rules"]] == ["hr/"]
+    desk.settled(again["repository"]["id"])
+    assert read() == ["open.py"]
+    assert reader.search("bonus", collections=[desk.collection]) == []
+    desk.caller.delete(f"/api/v1/repositories/{again['repository']['id']}")
+    without = desk.add(source, options={"path_rules": []})  # an administrator who says so does without them
+    assert without["path_rules_resumed"] == []
+    desk.settled(without["repository"]["id"])
+    assert read() == ["hr/bonus.py", "hr/pay.py", "open.py"]
+    desk.caller.delete(f"/api/v1/repositories/{without['repository']['id']}")
+    assert desk.add(source)["path_rules_resumed"] == []
+
+
+def test_whom_a_kept_path_rule_holds_back_adds_nothing_without_it(desk: Desk) -> None:
+    second, name = _second_admin(desk)
+    source = desk.repository({"open.py": FARE, "hr/pay.py": LOGIN})
+    first = desk.added(source, options={"path_rules": [{"paths": "hr/", "access": {"deny": [name]}}]})
+    assert second.delete(f"/api/v1/repositories/{first['id']}").status_code == 202
+    body = {"collection": desk.collection, "url": str(source.folder), "name": "pay"}
+    refused = second.post("/api/v1/repositories", json={**body, "options": {"path_rules": []}})
+    assert (refused.status_code, refused.json()["code"]) == (403, "path_rule_kept"), refused.text
+    added = second.post("/api/v1/repositories", json=body).json()
+    assert added["path_rules_resumed"] == ["hr/"]
+    desk.settled(added["repository"]["id"])
+    assert second.search("verify_password", collections=[desk.collection]) == []
+    assert desk.found("verify_password")
+
+
 def test_readers_are_told_of_as_many_files_as_they_may_read(desk: Desk) -> None:
     _, name = _second_admin(desk)
     reader = desk.running.caller(Scope.READ, tenant=desk.tenant)
@@ -708,6 +756,12 @@ def test_the_commands_add_show_look_and_remove(desk: Desk, monkeypatch: pytest.M
     source.folder.rename(source.folder.with_name(f"{source.folder.name}-away"))
     assert "repository_not_read" in seogo("sync", "cli", code=1)
     seogo("repo", "nobody", code=1)
+    rules = [{"paths": "hr/", "access": {"allow": [_team(desk)]}}]
+    changed = {"options": {"path_rules": rules}}
+    assert desk.caller.request("PATCH", f"/api/v1/repositories/{added['id']}", json=changed).status_code == 200
     receipt = json.loads(seogo("remove", added["id"]))
     assert (receipt["kind"], receipt["documents"]) == ("repository", 1)
     assert "cli" not in seogo("repos")
+    other = desk.repository({"a.py": LOGIN})
+    again = json.loads(seogo("add", str(other.folder), "-c", name, "--name", "cli", "--json"))
+    assert again["path_rules_resumed"] == ["hr/"]

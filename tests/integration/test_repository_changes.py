@@ -15,6 +15,7 @@ from rag.domain.access import AccessRule, user
 from rag.domain.principal import Scope
 from rag.mirrors.mirror import Mirror
 from rag.store import access_rule
+from rag.store.base import utc_now
 from rag.store.document import Document
 from rag.store.repository import Repository
 from rag.store.version import DocumentVersion
@@ -116,6 +117,59 @@ def test_a_commit_that_touches_what_is_kept_from_the_reader_is_not_told_of(world
     assert world.get(f"commits/{mixed}").json()["code"] == "ref_not_found"
     told = world.get(f"commits/{mixed}", world.owner).json()
     assert told["paths"] == ["hr/salary.py", "src/login.py"] and "9%" in told["message"]
+
+
+@pytest.fixture
+def ruled(world: World, service: Running) -> Iterator[World]:
+    """The same with path rules that hold the reader back from `budget/`, where no document ever was, and from a file that is
+    gone."""
+    database = service.services.rag.database
+    access = {"allow": [f"user:{uuid4()}"], "deny": [], "label": "O"}
+    rules = [{"paths": paths, "access": access} for paths in ("budget/", "src/legacy_rates.py")]
+    with database.write() as session:
+        session.get_one(Repository, UUID(world.repository)).options = {"path_rules": rules}
+    yield world
+    with database.write() as session:
+        session.get_one(Repository, UUID(world.repository)).options = {}
+
+
+def test_a_path_rule_holds_for_paths_that_never_had_a_document(ruled: World, tmp_path: Path) -> None:
+    copy = tmp_path / "copy"
+    git(tmp_path, "clone", "-q", str(ruled.mirror.folder), str(copy))
+    left_out = {"src/login.py": "MAX_FAILURES = 2\n", "budget/예산.bin": b"\x00\x01"}
+    mixed = commit(copy, left_out, "감원 예산을 넣고 로그인을 고침", tag="v2.0")
+    plain = commit(copy, {"src/login.py": "MAX_FAILURES = 1\n"}, "로그인 한 번", tag="v2.1")
+    git(copy, "push", "-q", "origin", "HEAD:refs/heads/two", "v2.0", "v2.1")
+    found = ruled.get("changes", **{"from": "1.5", "to": "2.1"}).json()
+    assert [item["message"] for item in found["commits"]] == ["로그인 한 번"]
+    assert ruled.get(f"commits/{mixed}").json()["code"] == "ref_not_found"
+    assert ruled.get(f"commits/{plain}").json()["message"] == "로그인 한 번"
+    assert "감원" in ruled.get(f"commits/{mixed}", ruled.owner).json()["message"]
+    answer = ruled.reader.post(
+        "/api/v1/answers", json={"question": "1.5와 2.1 사이에 로그인이 어떻게 바뀌었나요?"}
+    ).json()
+    assert answer["status"] == "answered" and "감원" not in str(answer)
+
+
+def test_a_path_rule_holds_for_a_file_that_was_gone_before_there_was_one(
+    ruled: World, service: Running, tmp_path: Path
+) -> None:
+    copy = tmp_path / "copy"
+    git(tmp_path, "clone", "-q", str(ruled.mirror.folder), str(copy))
+    path = "src/legacy_rates.py"
+    commit(copy, {path: "SPREAD = 7  # 우대 금리\n"}, "금리표", tag="v3.0")
+    commit(copy, {path: None}, "금리표를 지움", tag="v3.1")
+    git(copy, "push", "-q", "origin", "HEAD:refs/heads/three", "v3.0", "v3.1")
+    with service.services.rag.database.read() as session:
+        collection = session.get_one(Repository, UUID(ruled.repository)).collection_id
+    [made] = ruled.owner.ingest(str(collection), {f"payments/{path}": b"SPREAD = 7\n"}, timeout_s=180)
+    with service.services.rag.database.write() as session:  # deleted with its file, while anybody might read it
+        session.get_one(Document, UUID(made["id"])).deleted_at = utc_now()
+    asked = {"from": "3.0", "to": "3.1"}
+    assert [item["path"] for item in ruled.get("changes", ruled.owner, **asked).json()["files"]] == [path]
+    assert ruled.get("changes", **asked).json()["files"] == []
+    assert ruled.get(f"files/{path}", commit="v3.0").status_code == 404
+    assert ruled.get(f"files/{path}", ruled.owner, commit="v3.0").status_code == 200
 
 
 def test_a_stranger_finds_no_repository(world: World, service: Running) -> None:

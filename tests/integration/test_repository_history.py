@@ -177,6 +177,31 @@ def test_files_are_indexed_where_the_history_can_not_be_read(desk: Desk, forge: 
     assert desk.versions()["pay/.history/commits/2026-05.md"] == 2
 
 
+def test_what_there_was_no_time_for_is_read_by_the_next_looks(
+    desk: Desk, service: Running, forge: Forge, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk.settled()
+    numbers = range(1, 9)
+    forge.lists[f"{ROOT}/issues"] = [
+        {**ISSUE, "id": n, "iid": n, "user_notes_count": 1, "updated_at": f"2026-06-0{n}T00:00:00Z"} for n in numbers
+    ]
+    forge.lists |= {f"{ROOT}/issues/{n}/notes": [] for n in numbers}
+    monkeypatch.setattr(forge, "slow_s", 0.2)
+    sync = service.services.ingest.repositories._sync
+    monkeypatch.setattr(sync, "settings", sync.settings.model_copy(update={"history_timeout_s": 1}))
+    read: list[int] = []
+    found: dict[str, Any] = {"note": True}
+    while found["note"]:
+        found = desk.look()
+        assert found["state"] == "ready"
+        if found["note"]:
+            assert found["note"]["code"] == "history_unfinished" and found["due_at"] is not None
+        read.append(sum("/issues/" in key for key in desk.versions()))
+        assert len(read) < 12
+    assert len(read) > 1 and read == sorted(read) and read[0] < read[-1] == 9, read
+    assert found["due_at"] is None and desk.versions()["pay/src/login.py"] == 1
+
+
 def test_a_message_is_shown_to_whoever_may_read_what_its_commit_touches(desk: Desk, service: Running) -> None:
     desk.source.commit("급여 계산식을 고침", {"hr/pay.py": "def pay() -> int:\n    return 1\n"})
     desk.look()

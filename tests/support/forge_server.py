@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -24,6 +25,7 @@ class Forge:
         lists: objects by path; a page of them is answered.
         failing: statuses that the next answers have instead.
         raw: bodies by path that are answered as they are.
+        slow_s: how long each answer takes.
         asked: path, parameters and `Authorization` of each request.
     """
 
@@ -32,6 +34,7 @@ class Forge:
     lists: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     failing: list[int] = field(default_factory=list)
     raw: dict[str, bytes] = field(default_factory=dict)
+    slow_s: float = 0.0
     asked: list[tuple[str, dict[str, str], str]] = field(default_factory=list)
 
     @property
@@ -60,6 +63,7 @@ class _Handler(BaseHTTPRequestHandler):
         asked = dict(parse_qsl(parts.query))
         given = self.headers.get("Authorization", "").encode("latin-1").decode("utf-8", "replace")
         forge.asked.append((parts.path, asked, given))
+        time.sleep(forge.slow_s)
         if forge.failing:
             self._say(forge.failing.pop(0), b"{}")
         elif not given.endswith(TOKEN):

@@ -16,8 +16,8 @@ from rag.access.personal_data.tables import labels_of
 from rag.domain.findings import Finding, masked
 from rag.domain.personal_data import CustomPattern
 
-VERSION = 1
-"""Goes up with every change of what is found: documents are then looked through again."""
+VERSION = 2
+"""Goes up with every change of what is found, or of what is hidden with it: documents are then looked through again."""
 _SUSPICIOUS = re.compile(r"[0-9@]|[^\x00-\x7f]|-----|://|pass|secret|token|key|pwd", re.IGNORECASE)
 _MOST_ROUNDS = 8
 

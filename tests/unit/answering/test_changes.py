@@ -11,7 +11,7 @@ from uuid import UUID
 import pytest
 
 from rag.answering.change_answers import ChangeAnswerer
-from rag.answering.change_questions import readings
+from rag.answering.change_questions import asked_paths, readings
 from rag.answering.changes import History
 from rag.answering.code_answers import CodeAnswerer
 from rag.answering.log import Recording, Surface
@@ -311,6 +311,58 @@ def test_everything_that_changed_is_told_when_nothing_is_asked_about(world: Worl
         "payments/src/login.py",
         "payments/src/report.py",
     }
+
+
+@pytest.mark.parametrize(
+    ("text", "spelling"),
+    [
+        ("rag/answering에서 무엇이", "rag/answering"),
+        ("src/login.py는 어떻게", "src/login.py"),
+        ("문서/요금에서만 무엇이", "문서/요금"),
+        ("`payments/src/` 폴더", "payments/src"),
+        ("in /src/report.py?", "src/report.py"),
+        ("src/인증모듈의 것", "src/인증모듈"),
+    ],
+)
+def test_a_path_is_read_without_its_particles(text: str, spelling: str) -> None:
+    [found] = asked_paths(text)
+    assert spelling in found.spellings and found.written in text
+
+
+def test_words_without_a_slash_and_addresses_are_no_paths() -> None:
+    assert asked_paths("https://git.bank.kr/pay/payments 로그인이 v1.5에서 바뀐 점") == ()
+
+
+@pytest.mark.parametrize(
+    ("question", "paths"),
+    [
+        ("1.4와 1.5 사이에 src/report.py에서 무엇이 바뀌었나?", {"src/report.py"}),
+        ("1.4와 1.5 사이에 payments/src/login.py가 어떻게 바뀌었나?", {"src/login.py"}),
+        ("What changed in src/report.py between v1.4 and v1.5?", {"src/report.py"}),
+        (
+            "1.4와 1.5 사이에 src/에서 무엇이 바뀌었나?",
+            {"src/login.py", "src/report.py", "src/new_name.py", "src/old_name.py"},
+        ),
+        ("1.4와 1.5 사이에 src/report.py와 src/login.py에서 무엇이 바뀌었나?", {"src/login.py", "src/report.py"}),
+        ("1.4와 1.5 사이에 src/login.py에서 정렬이 어떻게 바뀌었나?", {"src/login.py"}),
+    ],
+)
+def test_a_path_in_the_question_limits_the_differences(world: World, question: str, paths: set[str]) -> None:
+    prepared = world.changes.prepared(world.permit, question, 8)
+    assert prepared is not None
+    keys = {item.source.source_key for item in prepared.search.passages} - {"payments"}  # which is a commit's message
+    assert keys and keys <= {f"payments/{path}" for path in paths}
+    assert prepared.notes[0].detail.startswith("payments/src")
+
+
+def test_a_path_that_did_not_change_or_is_not_the_readers_limits_or_is_a_word(world: World) -> None:
+    unchanged = world.shelf.add_code(world.collection, "payments/docs/guide.py", "GUIDE = 1")
+    assert unchanged
+    assert world.changes.prepared(world.permit, "1.4와 1.5 사이에 docs/guide.py에서 무엇이 바뀌었나?", 8) is None
+    for hidden_or_none in ("hr/salary.py", "hr/none.py", "로그인/로그아웃"):
+        prepared = world.changes.prepared(world.permit, f"1.4와 1.5 사이에 {hidden_or_none}에서 로그인이 바뀌었나?", 8)
+        assert prepared is not None
+        assert "hr/salary.py" not in str([item.source.source_key for item in prepared.search.passages])
 
 
 def test_what_did_not_change_is_no_answer(world: World) -> None:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import gzip
+import io
 import json
-from collections.abc import Iterator
-from datetime import UTC, datetime
+import tarfile
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from ingest.connectors.history_api import HistoryApi
+from ingest.connectors.history_api import Crawl, HistoryApi
 from ingest.connectors.history_commits import commit_documents, strictest
 from ingest.connectors.history_items import Talk
 from ingest.connectors.repository_history import commit_items, talk_items
@@ -24,6 +28,7 @@ from rag.domain.errors import (
     RepositoryUnreachable,
     SeogoError,
 )
+from rag.domain.messages import localized
 from rag.mirrors.fetching import Remote
 from rag.mirrors.mirror import Mirror
 from rag.settings_repositories import GitCredential, RepositorySettings
@@ -305,6 +310,50 @@ def test_nobody_there_and_an_unknown_authority(tmp_path: Path, forge: Forge) -> 
     assert forge.asked == []
 
 
+def many_issues(forge: Forge, root: str, count: int) -> None:
+    """So many issues with a comment each, a day apart."""
+    begin = datetime(2026, 1, 1, tzinfo=UTC)
+    whens = [(begin + timedelta(days=n)).isoformat().replace("+00:00", "Z") for n in range(count)]
+    forge.lists[f"{root}/issues"] = [
+        {**GITLAB_ISSUE, "id": n, "iid": n, "user_notes_count": 1, "updated_at": whens[n - 1]}
+        for n in range(1, count + 1)
+    ]
+    forge.lists |= {f"{root}/issues/{n}/notes": NOTES for n in range(1, count + 1)}
+
+
+def test_a_crawl_ends_with_its_time_and_goes_on_from_there(tmp_path: Path, forge: Forge) -> None:
+    many_issues(forge, gitlab(forge), 12)
+    allowed, credential = settings(tmp_path, forge)
+    allowed = allowed.model_copy(update={"history_timeout_s": 60})
+    remote = Remote(f"https://{forge.host}/결제/payments.git", credential, forge.ca_file)
+    crawl, found, looks = Crawl(), list[str](), 0
+    while not looks or crawl.unfinished:
+        looks += 1
+        options = HistoryOptions(api="gitlab")
+        client = HistoryApi(options, remote, allowed, "payments", clock=lambda: 10.0 * len(forge.asked))
+        with closing(client):
+            before, forge_asked = dict(crawl.marks), len(forge.asked)
+            found += [talk.path for talk in client.talks(crawl=crawl)]
+        assert len(forge.asked) - forge_asked <= 6, "an answer takes ten seconds of sixty"
+        asked = [given.get("updated_after") for path, given, _ in forge.asked[forge_asked:] if path.endswith("/issues")]
+        assert asked == [before["issues"].isoformat() if before else None]
+    assert looks == 4  # 5 in the first, 4 more in each of those that see the last one again, then the request
+    assert set(found) == {f".history/issues/{n}.md" for n in range(1, 13)} | {".history/merge_requests/45.md"}
+
+
+def test_a_crawl_that_gets_nowhere_is_a_failure(tmp_path: Path, forge: Forge) -> None:
+    gitlab(forge)
+    allowed, credential = settings(tmp_path, forge)
+    remote = Remote(f"https://{forge.host}/결제/payments.git", credential, forge.ca_file)
+    forge.failing = [429]  # which wants seven seconds
+    short = allowed.model_copy(update={"history_timeout_s": 5})
+    client = HistoryApi(
+        HistoryOptions(api="gitlab"), remote, short, "payments", sleep=lambda _: pytest.fail("it waits")
+    )
+    with closing(client), pytest.raises(RepositoryUnreachable):
+        list(client.talks())
+
+
 @pytest.mark.parametrize("where", ["https://evil.kr/api/v4", "http://127.0.0.1/api", "ftp://x"])
 def test_the_token_goes_to_no_host_that_is_not_named(tmp_path: Path, forge: Forge, where: str) -> None:
     with pytest.raises(RepositoryRefused):
@@ -351,6 +400,106 @@ def test_an_export_of_gitlab(tmp_path: Path) -> None:
     assert "## 이지원, 2026-05-02\n\n재현했습니다." in text
     assert access == GivenRule(label=Label.SENSITIVE)
     assert found[".history/merge_requests/45.md"][1] is None
+
+
+def archive(place: Path, members: Sequence[tuple[str | tarfile.TarInfo, bytes]]) -> Path:
+    """A `.tar.gz` of these files, in this order."""
+    with tarfile.open(place, "w:gz") as tar:
+        for name, content in members:
+            info = tarfile.TarInfo(name) if isinstance(name, str) else name
+            info.size = len(content)
+            tar.addfile(info, io.BytesIO(content))
+    return place
+
+
+EXPORT = (
+    ("./VERSION", b"0.2.4"),
+    ("./project.bundle", b"\0" * 100_000),
+    ("./tree/project/labels.ndjson", b"not read"),
+    ("./tree/project/merge_requests.ndjson", json.dumps(GITLAB_MR).encode() + b"\n"),
+    ("./tree/project/issues.ndjson", json.dumps({**GITLAB_ISSUE, "notes": NOTES}).encode() + b"\n"),
+    ("./pulls.json", json.dumps([GITHUB_PR]).encode()),
+    ("./comments.json", json.dumps([{**COMMENT, "issue_url": "https://git.kr/api/v3/repos/a/b/issues/8"}]).encode()),
+)
+
+
+def test_an_archive_gives_the_documents_of_its_unpacked_folder(tmp_path: Path) -> None:
+    packed = archive(tmp_path / "2026-05_payments_export.tar.gz", EXPORT)
+    with tarfile.open(packed) as tar:
+        tar.extractall(tmp_path / "unpacked", filter="data")
+    found = exported(packed, {}, (tmp_path,))
+    assert found == exported(tmp_path / "unpacked", {}, (tmp_path,))
+    assert sorted(found) == [
+        ".history/issues/12.md",
+        ".history/merge_requests/45.md",
+        ".history/pull_requests/8.md",
+    ]
+    assert "재현했습니다." in found[".history/issues/12.md"][0]
+    assert "확인했습니다." in found[".history/pull_requests/8.md"][0]
+
+
+def _link(name: str, target: str) -> tarfile.TarInfo:
+    info = tarfile.TarInfo(name)
+    info.type, info.linkname = tarfile.SYMTYPE, target
+    return info
+
+
+def _header(kind: bytes) -> tarfile.TarInfo:
+    info = tarfile.TarInfo("././@LongLink")
+    info.type = kind
+    return info
+
+
+@pytest.mark.parametrize(
+    ("members", "reason"),
+    [
+        ([("../issues.json", b"[]")], "archive_unsafe"),
+        ([("tree/../../issues.json", b"[]")], "archive_unsafe"),
+        ([("a.txt", b"x"), (_link("issues.json", "/etc/passwd"), b"")], "export_empty"),
+        ([("issues.json", b"{")], "export_json"),
+        ([("bomb.bin", b"\0" * (70 << 20))], "archive_size"),
+        ([(f"uploads/{n}", b"") for n in range(31)], "archive_members"),
+        ([(_header(tarfile.GNUTYPE_LONGNAME), b"a" * (2 << 20)), ("issues.json", b"[]")], "archive_damaged"),
+        ([(_header(tarfile.GNUTYPE_SPARSE), b""), ("issues.json", b"[]")], "archive_damaged"),
+    ],
+)
+def test_an_archive_that_is_none_or_too_much_is_refused(
+    tmp_path: Path, members: list[tuple[str | tarfile.TarInfo, bytes]], reason: str
+) -> None:
+    packed = archive(tmp_path / "export.tar.gz", members)
+    options = RepositoryOptions.of({"history": {"export": str(packed)}})
+    allowed = RepositorySettings(roots=(tmp_path,), max_files=30)
+    with pytest.raises(RepositoryNotRead) as raised:
+        list(talk_items(Remote("/srv/git/a.git"), options, allowed, "payments"))
+    assert raised.value.params["reason"] == reason
+
+
+@pytest.mark.parametrize("damage", ["short", "checksum", "inside", "plain", "other"])
+def test_a_damaged_archive_gives_nothing(tmp_path: Path, damage: str) -> None:
+    packed = archive(tmp_path / "export.tar.gz", EXPORT)
+    raw = packed.read_bytes()
+    plain = bytearray(gzip.decompress(raw))
+    plain[plain.index(b"./tree/project/issues.ndjson") + 148] ^= 1  # in the checksum of its header
+    content = {
+        "short": raw[:-200],
+        "checksum": raw[:-8] + b"\0\0\0\0" + raw[-4:],
+        "inside": gzip.compress(bytes(plain)),
+        "plain": gzip.compress(b"[]"),
+        "other": b"PK\x03\x04",
+    }
+    packed.write_bytes(content[damage])
+    with pytest.raises(RepositoryNotRead) as raised:
+        exported(packed, {}, (tmp_path,))
+    assert raised.value.params["reason"] == "archive_damaged"
+    korean = localized(raised.value, "ko")
+    assert "손상" in korean and "export.tar.gz" in korean and "damaged" not in korean
+
+
+def test_an_export_is_a_folder_or_an_archive(tmp_path: Path) -> None:
+    (tmp_path / "issues.json").write_text("[]")
+    with pytest.raises(RepositoryNotRead) as raised:
+        exported(tmp_path / "issues.json", {}, (tmp_path,))
+    assert raised.value.params["reason"] == "archive_kind"
 
 
 def test_an_export_of_github_with_comments_beside(tmp_path: Path) -> None:

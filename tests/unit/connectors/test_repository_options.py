@@ -6,10 +6,10 @@ import time
 
 import pytest
 
-from ingest.connectors.path_patterns import PathPatterns, problem_of
 from ingest.connectors.repository_options import HistoryOptions, RepositoryOptions
 from rag.domain.access import GivenRule, Label
 from rag.domain.errors import InvalidRequest
+from rag.mirrors.path_patterns import PathPatterns, problem_of
 
 
 def rules(*given: tuple[str, dict[str, object]]) -> RepositoryOptions:

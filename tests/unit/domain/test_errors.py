@@ -16,6 +16,7 @@ from api.errors import STATUS, openai_error, preferred_language, problem
 from rag.domain import errors
 from rag.domain.errors import SeogoError, all_error_types, error_type_of
 from rag.domain.messages import GUARDS, KOREAN, localized, message_for
+from rag.domain.repository_reasons import READ_REASONS
 from rag.generation.guards import ALL_GUARDS
 
 ERROR_TYPES = [kind for kind in all_error_types() if kind.__module__ == errors.__name__]
@@ -164,3 +165,26 @@ def test_guards_are_called_by_words_of_the_users_language() -> None:
     stopped = errors.GenerationStopped(name="house", guard="repetition")
     assert "같은 말의 반복" in localized(stopped, "ko") and "again and again" in localized(stopped, "en")
     assert "새 보호" in localized(errors.GenerationStopped(name="house", guard="새 보호"), "ko")
+
+
+@pytest.mark.parametrize("reason", READ_REASONS)
+def test_why_a_repository_was_not_read_is_told_in_the_language_of_the_reader(reason: str) -> None:
+    korean, english = READ_REASONS[reason]
+    values: dict[str, str | int | float] = {field: f"<{field}>" for field in placeholders(english)}
+    error = errors.RepositoryNotRead.because(reason, name="결제", **values)
+    assert placeholders(korean) == placeholders(english)
+    assert re.search("[가-힣]", korean) and not re.search("[가-힣]", english)
+    assert str(error) == localized(error, "en") and english.format(**values) in str(error)
+    told = localized(error, "ko")
+    assert korean.format(**values) in told and english.format(**values) not in told
+    assert message_for(error.code, error.params, "ko") == told
+
+
+def test_every_reason_that_is_given_is_known_and_none_is_written_out() -> None:
+    given: set[str] = set()
+    for package in (rag, ingest, api):
+        for path in Path(str(package.__file__)).parent.rglob("*.py"):
+            text = path.read_text(encoding="utf-8")
+            given |= set(re.findall(r"RepositoryNotRead\.because\(\s*\"(\w+)\"", text))
+            assert not re.search(r"RepositoryNotRead\(", text.replace("class RepositoryNotRead(", "")), path
+    assert given and given <= READ_REASONS.keys()

@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import func, select
 
 from ingest.chunking.structure import StructureChunker
-from ingest.pipeline import fault_points, maintenance
+from ingest.pipeline import fault_points, maintenance, privacy
 from ingest.pipeline.code_batch import BatchFile
 from ingest.pipeline.code_cutting import CutFile, CutRules, Cutter, Screening
 from ingest.pipeline.code_lane import CodeLane, FileTask, Taken
@@ -23,12 +23,13 @@ from rag.domain.access import GivenRule, Label
 from rag.domain.errors import CollectionNotFound, ParserCrashed, SeogoError
 from rag.domain.vectors import Embeddings
 from rag.embedding.base import Role
+from rag.embedding.bm25 import KiwiBm25Embedder
 from rag.embedding.space import EmbeddingSpace
 from rag.index.base import IndexSchema
 from rag.index.memory import MemoryIndex
 from rag.store.base import utc_now
 from rag.store.chunk import ChunkRow
-from rag.store.code_symbol import CodeSymbol
+from rag.store.code_symbol import CodeReference, CodeSymbol
 from rag.store.collection import Collection
 from rag.store.document import Document
 from rag.store.repository import Repository
@@ -65,10 +66,10 @@ class Killed(BaseException):
 
 
 class Counting(HashEmbedder):
-    """A dense model that counts what it reads."""
+    """An embedder that counts what it reads."""
 
-    def __init__(self) -> None:
-        super().__init__(dense=True)
+    def __init__(self, *, dense: bool = True) -> None:
+        super().__init__(dense=dense)
         self.read: list[str] = []
 
     def embed(self, texts: Sequence[str], role: Role) -> Embeddings:
@@ -82,6 +83,7 @@ class DirectCutting:
     def __init__(self) -> None:
         self.cutter = Cutter(CutRules())
         self.files: list[str] = []
+        self.made: list[CutFile] = []
 
     def cut(self, screening: Screening, files: Sequence[BatchFile]) -> list[CutFile | SeogoError]:
         self.files += [file.source_key for file in files]
@@ -91,7 +93,8 @@ class DirectCutting:
         if b"poison" in file.content:
             return ParserCrashed(name=file.source_key)
         try:
-            return self.cutter.cut(file.content, file.source_key, screening)
+            self.made.append(self.cutter.cut(file.content, file.source_key, screening))
+            return self.made[-1]
         except SeogoError as error:
             return error
 
@@ -105,7 +108,8 @@ class Bench:
     def __init__(self, database: Database, folder: Path) -> None:
         self.database = database
         self.model = Counting()
-        space = EmbeddingSpace(HashEmbedder(), self.model)
+        self.lexical = Counting(dense=False)
+        space = EmbeddingSpace(self.lexical, self.model)
         self.pipeline = Pipeline(
             database=database,
             blobs=BlobStore("memory:"),
@@ -327,6 +331,71 @@ def test_what_is_hidden_stands_in_no_symbol_and_in_no_other_chunk(bench: Bench) 
     assert token not in str([(symbol.signature, symbol.doc) for symbol in symbols])
     assert len(contexts) > 1 and token not in str(contexts)
     assert bench.model.read and token not in "".join(bench.model.read)
+
+
+TOKEN, OTHER, PASSWORD = (
+    "ghp_" + "0123456789abcdefghijklmnopqrstuvwxyzAB",
+    "glpat-" + "Zz9Yy8Xx7Ww6Vv5Uu4Tt",
+    "hq7Rk2vTz9Lm4Px8",
+)
+LEAKY = {
+    "access.json": f'{{"{TOKEN}": {{"담당": "김개발", "mode": "write"}}, "admin": {{"password": "admin{PASSWORD}"}}}}\n',
+    "users.yaml": f"배포:\n  {OTHER}:\n    owner: hong\nadmin:\n  password: {PASSWORD}\n",
+    "app.properties": f"db.password={PASSWORD}\nspring.name=pay\n",
+    "load.ts": f'import {{ rate }} from "https://bot:{PASSWORD}@cdn.bank.example/rate.js";\nexport const r = rate(1);\n',
+    "call.py": f"import vault\n\n\ndef pay():\n    return vault.{TOKEN}()\n",
+    "table.py": f'class {TOKEN}:\n    def pay(self):\n        return charge(self)\n\n\nadmin = "admin"\n',
+}
+
+
+def _require_no_secret(bench: Bench) -> None:
+    """No value in the symbol table, in references, in what chunks know of themselves, or in what a vector is made of."""
+    with bench.database.read() as session:
+        told = [(s.name, s.name_key, s.path, s.signature, s.doc) for s in session.scalars(select(CodeSymbol))]
+        told += [(r.name, r.name_key, r.enclosing, r.qualifier) for r in session.scalars(select(CodeReference))]
+        told += [str(item) for item in session.scalars(select(ChunkRow.code))]
+    assert bench.model.read and bench.lexical.read
+    for secret in (TOKEN, OTHER, PASSWORD):
+        for text in (str(told), "".join(bench.model.read), "".join(bench.lexical.read)):
+            assert secret.lower() not in text.lower()
+
+
+def _require_names(bench: Bench) -> None:
+    """The names beside what is hidden are there."""
+    with bench.database.read() as session:
+        names = set(session.scalars(select(CodeSymbol.name))) | set(session.scalars(select(CodeReference.name)))
+        paths = set(session.scalars(select(CodeSymbol.path)))
+    assert names >= {"admin", "password", "pay", "charge", "rate", "배포"}
+    assert "admin.password" in paths and any(path.startswith("**") and path.endswith("*.pay") for path in paths)
+    assert any("password" in text for text in bench.model.read)
+
+
+@pytest.mark.parametrize("later", [False, True])
+def test_a_name_that_is_itself_a_secret_stands_in_no_symbol_reference_or_vector(bench: Bench, later: bool) -> None:
+    hiding = {"kinds": dict.fromkeys(("token", "secret", "credentials"), "mask")}
+    if not later:
+        _treat(bench, hiding)
+    bench.take(LEAKY)
+    bench.fill()
+    if later:
+        bench.model.read.clear(), bench.lexical.read.clear()
+        _treat(bench, hiding)
+        assert privacy.settle(bench.pipeline) == len(LEAKY)
+
+    _require_no_secret(bench)
+    _require_names(bench)
+    if not later:  # the vectors that a child makes, with the terms of the language
+        lexical = KiwiBm25Embedder()
+        terms = {
+            term for item in lexical.embed([TOKEN, OTHER, PASSWORD], Role.QUERY).sparse or () for term in item.indices
+        }
+        made = {term for cut in bench.cutting.made for item in cut.sparse if item for term in item.indices}
+        assert made and terms and not terms & made
+
+
+def _treat(bench: Bench, policy: dict[str, object]) -> None:
+    with bench.database.write() as session:
+        session.get_one(Collection, bench.collection_id).privacy = policy
 
 
 def test_a_file_that_speaks_to_a_model_is_flagged(bench: Bench) -> None:
