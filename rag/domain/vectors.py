@@ -21,6 +21,10 @@ class SparseVector:
         if len(self.indices) != len(self.values):
             raise ValueError("indices and values differ in length")
 
+    def scaled(self, factor: float) -> SparseVector:
+        """The same terms, each weight times `factor`."""
+        return SparseVector(self.indices, tuple(value * factor for value in self.values))
+
 
 @dataclass(frozen=True, slots=True)
 class ModelVectors:

@@ -231,7 +231,8 @@ class Retriever:
         model = vectors.model
         if reading.code_text is not None:
             model = self.space.embed_query(reading.code_text, Language.ENGLISH).model
-        return self._asked(TextVectors(with_terms(vectors.sparse, reading.code.added), model)).legs
+        own = vectors.sparse.scaled(reading.code.own)
+        return self._asked(TextVectors(with_terms(own, reading.code.added), model)).legs
 
     def _asked(self, vectors: TextVectors) -> _Asked:
         legs = {SPARSE: LegQuery(vectors.sparse, self.settings.candidates)}

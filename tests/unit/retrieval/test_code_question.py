@@ -56,6 +56,24 @@ def top(result: SearchResult) -> str:
     return result.passages[0].source.source_key if result.passages else ""
 
 
+MESSAGES = """TEXTS = {
+    "login": "로그인 실패 횟수가 한도를 넘으면 계정 잠금: 로그인 실패 로그인 실패 계정 잠금 계정 잠금",
+}
+"""
+
+
+def test_korean_messages_do_not_stand_before_the_program_that_is_meant(sqlite: Database) -> None:
+    library, code = shelf(sqlite)
+    put_file(library, code, "bank/messages.py", MESSAGES)
+    assert top(ask(library, "로그인 실패로 계정을 잠그는 곳은 어디인가", code)) == "bank/login.py"
+
+
+def test_what_is_written_in_latin_letters_keeps_its_weight(sqlite: Database) -> None:
+    library, code = shelf(sqlite)
+    put_file(library, code, "bank/queue.py", "def drain(queue):\n    return queue.kafka_offset()\n")
+    assert top(ask(library, "kafka 에서 계정을 확인하는 곳", code)) == "bank/queue.py"
+
+
 @pytest.mark.parametrize(
     ("question", "file"),
     [
