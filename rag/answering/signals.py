@@ -119,6 +119,11 @@ class QuestionTerms:
         self._neighbour_total = sum(map(self.mass, self._neighbours))
         self.parts = _parts(normalize_text(question))
 
+    @property
+    def is_korean(self) -> bool:
+        """Whether any term is written in Hangul."""
+        return any(_HANGUL.search(term) for term in self.weights)
+
     def mask(self, terms: Iterable[str]) -> int:
         """The set of these terms, as far as they are looked for."""
         found = 0

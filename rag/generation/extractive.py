@@ -11,10 +11,11 @@ import re
 from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from uuid import UUID
 
 from rag.domain.answer import Note
-from rag.domain.language import Language
-from rag.domain.passage import Passage
+from rag.domain.language import CollectionKind, Language
+from rag.domain.passage import Passage, Source
 from rag.generation.base import Draft, GenerationRequest, Span
 from rag.generation.code_quotes import quoted_lines
 from rag.inference.computing import compute
@@ -28,6 +29,9 @@ _NEIGHBOUR_SHARE = 0.3
 """What a term elsewhere in the same section of the passage counts: it shows the subject, not the statement."""
 _RANK_SHARE = 0.35
 """Weight of the retriever's own order, falling from the first passage to the last."""
+_RANK_SHARE_OF_CODE = 1.2
+"""The same in collections of code, whose words seldom are the question's. Of 60 Korean questions on this project with all its
+files 25 are answered from the right file first, and 35 from it among three."""
 _FIRST_SHARE = 0.35
 """What a passage's relevance counts besides when the first sentence is chosen, where the evidence was weighed. Anything from 0 to
 0.7 does as well on `ko_finlaw` (right article first .81 to .82); with it in the place of the rank other answers get worse."""
@@ -36,6 +40,8 @@ _MIN_GAIN = 0.12
 """A further sentence must add this share of the question's weight, or come from the best passage next to the best one."""
 _OTHER_KIND_SHARE = 0.75
 """Of the best quotation's score, what the best one of the other kind (code beside documents) needs to stand beside it."""
+_MORE_PLACES, _PLACE_SHARE = 2, 0.6
+"""Files of a repository that are quoted beside the best one, and the share of its score that they need."""
 _QUANTITY = re.compile(
     r"몇|얼마|언제|며칠|기간|기한|한도|금액|횟수|비율|how (?:many|much|long|often|old)|when\b"
     r"|what (?:time|date|percentage|port|version)|limit|maximum|minimum|timeout|default",
@@ -98,6 +104,8 @@ class ExtractiveGenerator:
         rank = 1.0 - index / max(1, len(request.passages))
         most = max(request.relevances, default=0.0)
         first = _FIRST_SHARE * request.relevances[index] / most if most else 0.0
+        in_code = passage.source.collection_kind is CollectionKind.CODE
+        rank_share = _RANK_SHARE_OF_CODE if in_code else _RANK_SHARE
         wants_quantity = bool(_QUANTITY.search(request.question))
         for spans in _units(passage, index, weights, self._terms_of):
             text = "\n".join(passage.chunk.text[span.start : span.end] for span in spans)
@@ -106,7 +114,7 @@ class ExtractiveGenerator:
             own = (self._terms_of(text).keys() | self._terms_of(provision).keys()) & weights.keys()
             whole = next(terms for end, terms in sections if spans[-1].start < end)
             score = _mass(own, weights) + _HEADING_SHARE * _mass(heading - own, weights)
-            score = (score + _NEIGHBOUR_SHARE * _mass(whole - own - heading, weights)) / total + _RANK_SHARE * rank
+            score = (score + _NEIGHBOUR_SHARE * _mass(whole - own - heading, weights)) / total + rank_share * rank
             if wants_quantity and own and _DIGIT.search(text):
                 score += _QUANTITY_BONUS
             if own or heading:
@@ -138,6 +146,11 @@ def _choose(candidates: Sequence[_Candidate], request: GenerationRequest, total:
         chosen.append(other)
         covered |= other.covered
         yield other
+    for place in _next_places(remaining, chosen, request)[: request.max_sentences - len(chosen)]:
+        remaining.remove(place)
+        chosen.append(place)
+        covered |= place.covered
+        yield place
     while remaining and len(chosen) < request.max_sentences:
         remaining.sort(key=lambda item: -_gain(item, best, covered, request.weights, total))
         candidate = remaining.pop(0)
@@ -157,6 +170,24 @@ def _of_other_kind(remaining: Sequence[_Candidate], best: _Candidate, request: G
     others = (item for item in remaining if is_code(item) is not is_code(best))
     found = max(others, key=lambda item: (item.score, -item.passage), default=None)
     return found if found is not None and found.score >= _OTHER_KIND_SHARE * best.score else None
+
+
+def _next_places(
+    remaining: Sequence[_Candidate], chosen: Sequence[_Candidate], request: GenerationRequest
+) -> list[_Candidate]:
+    """Of a collection of code, what two more files say that are nearly as good: a developer sees which place was meant."""
+
+    def source(item: _Candidate) -> Source:
+        return request.passages[item.passage].source
+
+    if source(chosen[0]).collection_kind is not CollectionKind.CODE:
+        return []
+    seen = {source(item).document_id for item in chosen}
+    found: dict[UUID, _Candidate] = {}
+    for item in sorted(remaining, key=lambda each: (-each.score, each.passage)):
+        if source(item).document_id not in seen and item.score >= _PLACE_SHARE * chosen[0].score:
+            found.setdefault(source(item).document_id, item)
+    return list(found.values())[:_MORE_PLACES]
 
 
 def _gain(item: _Candidate, best: _Candidate, covered: set[str], weights: Mapping[str, float], total: float) -> float:

@@ -176,7 +176,22 @@ def test_code_is_judged_by_coverage_alone() -> None:
     code = [passage(f"def fetch_input_{n}(): return None", language=Language.CODE) for n in range(16)]
     found = weighed(terms("fetch input"), code)
     assert found.confidence > BAR
-    assert confidence_of(NOTHING._replace(coverage=0.5), is_code=True) == pytest.approx(0.6)
+    assert confidence_of(NOTHING._replace(coverage=0.5), code_coverage=0.5) == pytest.approx(0.6)
+
+
+def test_a_korean_question_needs_less_of_code_than_an_english_one() -> None:
+    words = [
+        Alternative(frozenset({"감사"}), frozenset({"audit"})),
+        Alternative(frozenset({"해시"}), frozenset({"hash"})),
+    ]
+    code = [passage(f"def audit_hash_{n}(row): hash audit", language=Language.CODE) for n in range(16)]
+    korean = terms("감사 해시 어디에서 어떻게 계산", *words)
+    english = terms("audit hash somewhere somehow computed")
+    assert weighed(korean, code).coverage == weighed(english, code).coverage == pytest.approx(0.4)
+    assert weighed(korean, code).weaknesses(BAR) == ()
+    assert weighed(english, code).weaknesses(BAR) != ()
+    off = weighed(terms("감사 위원회 위원 임기 연임", *words), code)
+    assert Weakness.LITTLE_COVERED in off.weaknesses(BAR)
 
 
 def test_a_reranker_has_a_say_within_bounds() -> None:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from uuid import UUID
 
 import pytest
 from hypothesis import given
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 
 from rag.domain.answer import Support
 from rag.domain.document import ElementKind
-from rag.domain.language import Language
+from rag.domain.language import CollectionKind, Language
 from rag.domain.passage import Passage
 from rag.domain.provision import ProvisionMark
 from rag.generation.base import Draft, GenerationRequest
@@ -161,6 +162,25 @@ def test_a_window_of_code_keeps_whole_lines_around_the_best_ones() -> None:
     assert {"def leave(days):", "    # 휴가 일수", "    return days"} <= set(shown)
     assert window in "\n".join(lines)
     assert set(shown) <= set(lines)
+
+
+def in_repository(number: int, text: str) -> Passage:
+    made = replace(code_passage([text]), rank=number)
+    source = replace(made.source, document_id=UUID(int=number), collection_kind=CollectionKind.CODE)
+    return replace(made, source=source)
+
+
+def test_of_a_repository_the_next_files_are_quoted_too_each_once_and_three_at_most() -> None:
+    files = [in_repository(number, f"def leave_{number}(휴가): 일수") for number in range(1, 6)]
+    twice = replace(in_repository(1, "def leave_again(휴가): 일수"), rank=2)
+    found = drafts("휴가 일수", [files[0], twice, *files[1:]], sentences=3)
+    assert [draft.spans[0].index for draft in found] == [0, 2, 3]
+    assert len(drafts("휴가 일수", files, sentences=2)) == 2
+
+
+def test_of_a_repository_a_file_that_says_much_less_is_not_quoted() -> None:
+    files = [in_repository(1, "def leave(휴가): 일수 신청 한도"), in_repository(2, "def other(휴가): pass")]
+    assert len(drafts("휴가 일수 신청 한도", files)) == 1
 
 
 def test_short_code_is_quoted_whole_without_blank_lines_around() -> None:
