@@ -138,8 +138,10 @@ def hidden_names(outline: CodeOutline, lines: FileLines) -> HiddenNames:
 
 def _followed(path: str, own: Mapping[str, str]) -> str:
     """The path of a definition, with the stars of those that it lies in and of its own."""
-    for outer in sorted(own, key=len, reverse=True):  # stars are as many as letters: lengths stay
-        if path == outer or path.startswith(f"{outer}."):
+    whole = path
+    ends = (place for place in range(len(whole) - 1, 0, -1) if whole[place] == ".")
+    for end in (len(whole), *ends):  # stars are as many as letters: lengths stay
+        if (outer := whole[:end]) in own:
             changed = [new if new != old else char for old, new, char in zip(outer, own[outer], path, strict=False)]
             path = "".join(changed) + path[len(outer) :]
     return path

@@ -22,6 +22,8 @@ def lift_rules(session: Session, row: Repository, before: RepositoryOptions, now
     A document keeps its rule when it is deleted and when it comes back, so a path rule that an administrator did without would
     hold on for the files of then. What a curator has set on a single file stays. Nothing is in the index of these documents.
     """
+    if not before.path_rules or before.path_rules == now.path_rules:
+        return
     prefix = f"{row.name}/"
     query = select(Document).where(
         Document.collection_id == row.collection_id,
@@ -30,6 +32,8 @@ def lift_rules(session: Session, row: Repository, before: RepositoryOptions, now
         Document.own_rule.is_not(None),
     )
     for document in session.scalars(query.with_for_update()):
+        if not document.source_key.startswith(prefix):  # LIKE of SQLite knows no case
+            continue
         path = document.source_key.removeprefix(prefix)
         given = before.rule_of(path)
         if path.startswith(COMMITS) or given is None or now.rule_of(path) is not None:

@@ -119,7 +119,8 @@ def weigh(question: QuestionTerms, passages: Sequence[Passage], shown: int) -> E
     found = read(question, passages, shown)
     reranked = max((passage.rerank for passage in passages if passage.rerank is not None), default=None)
     is_code = bool(passages) and _is_code(passages[0])
-    code_coverage = (_TRANSLATED_COVERAGE if question.is_korean else _CODE_COVERAGE) if is_code else None
+    translated = question.is_korean and bool(passages) and passages[0].chunk.language is Language.CODE
+    code_coverage = (_TRANSLATED_COVERAGE if translated else _CODE_COVERAGE) if is_code else None
     confidence = confidence_of(found.signals, reranked, code_coverage) if passages else 0.0
     named = any(_NAME.search(word) for word in found.missing_words)
     name_missing = named and found.signals.coverage < MIN_COVERAGE_WITHOUT_NAME

@@ -33,6 +33,8 @@ TRANSLATION_S = 3.0
 _KEPT = 512
 _MOST_ADDED = 64
 _HANGUL = re.compile("[가-힣]")
+_WRITTEN = re.compile(r"[A-Za-z0-9]+(?:[._-][A-Za-z0-9]+)*")
+"""What stands in a Korean question in other letters, and in numbers: it means itself."""
 _LATIN = re.compile(r"[A-Za-z][A-Za-z0-9]*(?:[._-][A-Za-z0-9]+)*")
 
 
@@ -137,7 +139,7 @@ class CodeReader:
 
     def _added(self, question: str, pieces: Sequence[_Piece], english: str) -> dict[str, float]:
         added: dict[str, float] = {}
-        written = [item.words[0] for item in pieces if not _HANGUL.search(question[item.start : item.end])]
+        written = _WRITTEN.findall(question)
         usual = [item.words[0] for item in pieces]
         others = [word for item in pieces for word in item.words[1:]]
         for texts, weight in ((written, 1.0), ([*usual, english], TERM_WEIGHT), (others, OTHER_TERM_WEIGHT)):

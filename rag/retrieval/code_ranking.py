@@ -1,8 +1,9 @@
 """Programs first, and of these definitions: what a question names in so many words stands before what only speaks of it.
 
-What is written about programs (pages, tables of messages, interface descriptions) says in the question's own words what programs
-say in names, and would stand before all of them, in Korean above all. Asked of a collection of code, it counts less, and still
-less where a place in the code is asked for (`어디에서`, `which function`). So do tests, unless they are asked for.
+What is written about programs (pages, tables of messages, interface descriptions) says in the question's own words what
+programs say in names, and would stand before all of them, in Korean above all. Asked of a collection of code, it counts less, and
+still less where a place in the code is asked for (`어디에서`, `which function`). So do tests, unless they are asked for. A file
+that the question names counts whole.
 
 A name that is written as code has it (`PaymentService.approve`, `parse_date()`) lifts the chunk that defines it, found or not,
 before everything else. Names that neighbouring words of the question would make lift a little.
@@ -47,7 +48,8 @@ _LOOKED_AT = 400
 _DATA = frozenset({"", "json", "yaml", "toml", "xml", "html", "css"})
 """Languages of what is no program."""
 _WHERE = re.compile(
-    r"어디|어느|(?:하는|되는|[인은는한]) ?(?:곳|데|부분|로직|기능|위치)|코드|함수|클래스|메서드|메소드|모듈|구현|"
+    r"어디|어느 ?(?:파일|함수|클래스|모듈|곳|부분|메서드|메소드)|(?:하는|되는|[인은는한]) ?(?:곳|부분|로직|기능|위치)|"
+    r"(?<=는) 데(?=[가는를이에 ?]|$)|코드(?! ?(?:규칙|번호|값|표))|함수|클래스|메서드|메소드|모듈|구현|"
     r"\bwhere\b|\bwhich (?:function|method|class|module|file)\b|\b(?:code|function|method|class|logic) (?:that|which|for|to)\b|"
     r"\bimplement",
     re.IGNORECASE,
@@ -93,8 +95,15 @@ class CodeRanking:
         if not files:
             return fused
         aside, of_tests = _ASIDE_WHERE if _WHERE.search(asked) else _ASIDE, _OF_TESTS.search(asked) is not None
+        told = asked.lower()
         shares: dict[Origin, float] = {
-            item: aside if item.language in _DATA else _TESTS if not of_tests and is_test_path(item.source_key) else 0.0
+            item: 0.0
+            if item.source_key.rpartition("/")[2].lower() in told
+            else aside
+            if item.language in _DATA
+            else _TESTS
+            if not of_tests and is_test_path(item.source_key)
+            else 0.0
             for item in set(files.values())
         }
         moved = [_moved(hit, shares[files[hit.chunk_id]]) if hit.chunk_id in files else hit for hit in looked_at]

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import NamedTuple
 from uuid import UUID
 
-from sqlalchemy import or_, select
+from sqlalchemy import func, or_, select
 from sqlalchemy.orm import Session
 
 from rag.domain.principal import Permit
@@ -80,7 +80,9 @@ def lies_at(session: Session, permit: Permit, repository: Repository, path: str)
     if "\0" in path:
         return False
     key = f"{repository.name}/{path}"
-    at = or_(Document.source_key == key, Document.source_key.startswith(f"{key}/", autoescape=True))
+    # By its first characters: LIKE of SQLite knows no case.
+    inside = func.substr(Document.source_key, 1, len(key) + 1) == f"{key}/"
+    at = or_(Document.source_key == key, inside)
     query = select(Document.id).where(Document.collection_id == repository.collection_id, at, *covered(permit))
     return session.scalar(query.where(*conditions(permit.where)).limit(1)) is not None
 

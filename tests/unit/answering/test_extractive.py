@@ -178,6 +178,18 @@ def test_of_a_repository_the_next_files_are_quoted_too_each_once_and_three_at_mo
     assert len(drafts("휴가 일수", files, sentences=2)) == 2
 
 
+def test_a_document_that_holds_the_question_stands_before_code_that_holds_less() -> None:
+    rule = make_passage("휴가 일수 신청 한도 는 15일이다.")
+    code = [in_repository(number, f"def leave_{number}(휴가): 일수") for number in range(2, 8)]
+    assert drafts("휴가 일수 신청 한도", [rule, *code])[0].spans[0].index == 0
+
+
+def test_rank_alone_adds_no_sentence_of_a_page_in_a_repository() -> None:
+    page = make_passage("휴가 일수 는 15일이다. 회의실 은 3층이다. 커피 는 탕비실 에 있다.", headings=["휴가"])
+    page = replace(page, source=replace(page.source, collection_kind=CollectionKind.CODE))
+    assert len(drafts("휴가 일수", [page], sentences=4)) == 1
+
+
 def test_of_a_repository_a_file_that_says_much_less_is_not_quoted() -> None:
     files = [in_repository(1, "def leave(휴가): 일수 신청 한도"), in_repository(2, "def other(휴가): pass")]
     assert len(drafts("휴가 일수 신청 한도", files)) == 1

@@ -68,6 +68,13 @@ def test_korean_messages_do_not_stand_before_the_program_that_is_meant(sqlite: D
     assert top(ask(library, "로그인 실패로 계정을 잠그는 곳은 어디인가", code)) == "bank/login.py"
 
 
+def test_a_number_keeps_its_weight(sqlite: Database) -> None:
+    library, code = shelf(sqlite)
+    put_file(library, code, "bank/codes.py", "def outcome(reply):\n    return reply == 40001\n")
+    put_file(library, code, "bank/errors.py", "def error(reply):\n    return reply == error\n")
+    assert top(ask(library, "오류 40001", code)) == "bank/codes.py"
+
+
 def test_what_is_written_in_latin_letters_keeps_its_weight(sqlite: Database) -> None:
     library, code = shelf(sqlite)
     put_file(library, code, "bank/queue.py", "def drain(queue):\n    return queue.kafka_offset()\n")

@@ -129,6 +129,21 @@ def test_tests_are_found_like_programs_where_they_are_asked_for(bank: tuple[Libr
     assert found["bank/tests/test_settle.py"].rank < found["bank/docs/settle.md"].rank
 
 
+@pytest.mark.parametrize("question", ["정산을 했는데 왜 늦나", "정산 코드 번호의 규칙", "정산은 어느 팀이 하나"])
+def test_not_every_question_asks_for_a_place(bank: tuple[Library, Collection], question: str) -> None:
+    library, code = bank
+    settling(library, code)
+    found = {item.source.source_key: item.boosts for item in ask(library, question, code).passages}
+    assert found["bank/docs/settle.md"][PLACE] == pytest.approx(-0.3)
+
+
+def test_a_file_that_the_question_names_is_not_set_aside(bank: tuple[Library, Collection]) -> None:
+    library, code = bank
+    settling(library, code)
+    found = {item.source.source_key: item for item in ask(library, "settle.md 어디에 정산이 나오나", code).passages}
+    assert PLACE not in found["bank/docs/settle.md"].boosts
+
+
 def test_pages_of_other_collections_keep_what_they_count(bank: tuple[Library, Collection]) -> None:
     library, code = bank
     settling(library, code)
