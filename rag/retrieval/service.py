@@ -21,6 +21,7 @@ from rag.domain.style import AnswerStyle
 from rag.domain.vectors import TextVectors
 from rag.embedding.space import EmbeddingSpace
 from rag.index.base import DENSE, LEARNED, SPARSE, LegHit, LegQuery, VectorIndex
+from rag.retrieval.code_question import OWN_WEIGHT_BESIDE_MODEL
 from rag.retrieval.code_ranking import CodeRanking
 from rag.retrieval.engine_fusion import IN_ENGINE, fused_in_engine
 from rag.retrieval.fusion import FusedHit, Weights, fuse_kinds, profile_for
@@ -231,7 +232,8 @@ class Retriever:
         model = vectors.model
         if reading.code_text is not None:
             model = self.space.embed_query(reading.code_text, Language.ENGLISH).model
-        own = vectors.sparse.scaled(reading.code.own)
+        share = reading.code.own if model is None else max(reading.code.own, OWN_WEIGHT_BESIDE_MODEL)
+        own = vectors.sparse.scaled(share)
         return self._asked(TextVectors(with_terms(own, reading.code.added), model)).legs
 
     def _asked(self, vectors: TextVectors) -> _Asked:
