@@ -26,8 +26,8 @@ OTHER_TERM_WEIGHT = 0.3
 """What the usual English word of a Korean term, and its other ones, count against the question's own."""
 OWN_WEIGHT, OWN_WEIGHT_OF_LITTLE = 0.25, 0.5
 """What a Korean question's own words count beside their translation, and where only one term of it is known, in the lexical leg
-alone: Korean in programs is messages, samples and tests more than comments. 60 questions on this project with all its files, for 1,
-.5, .25, .12: hit@10 .20, .50, .72, .77."""
+alone: Korean in programs is messages, samples and tests more than comments. 60 questions on this project with all its files:
+hit@10 .20, .50, .72, .77 for 1, .5, .25, .12."""
 OWN_WEIGHT_BESIDE_MODEL = 0.7
 """The same where a model reads the translation: less would bury what Korean comments say (a question of `seogo eval`'s gate)."""
 TRANSLATION_S = 3.0
