@@ -25,10 +25,10 @@ from rag.index.base import DENSE, SPARSE, IndexPoint, LegQuery
 from rag.retrieval.service import RawLists, question_language
 from rag.store import chunk as chunks_table
 from rag.store.code_symbol import put_outlines
-from rag.text.code import LANGUAGE_NAMES
+from rag.text.code import DATA_LANGUAGES, LANGUAGE_NAMES
 
 DEPTH = 60
-CODE = frozenset(LANGUAGE_NAMES) - {"json", "xml", "html", "css", "yaml", "yml", "toml"}
+CODE = frozenset(suffix for suffix, name in LANGUAGE_NAMES.items() if name not in DATA_LANGUAGES)
 """Suffixes of files that are indexed: programs, no data."""
 LONGEST = 200_000
 Ranking = dict[str, float]

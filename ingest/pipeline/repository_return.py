@@ -12,7 +12,7 @@ from ingest.connectors.repository_options import RepositoryOptions
 from rag.access import rules
 from rag.domain.access import AccessRule
 from rag.domain.errors import InvalidRequest
-from rag.store.document import Document
+from rag.store.document import Document, key_begins
 from rag.store.repository import Repository
 
 
@@ -27,13 +27,11 @@ def lift_rules(session: Session, row: Repository, before: RepositoryOptions, now
     prefix = f"{row.name}/"
     query = select(Document).where(
         Document.collection_id == row.collection_id,
-        Document.source_key.startswith(prefix, autoescape=True),
+        key_begins(prefix),
         Document.deleted_at.is_not(None),
         Document.own_rule.is_not(None),
     )
     for document in session.scalars(query.with_for_update()):
-        if not document.source_key.startswith(prefix):  # LIKE of SQLite knows no case
-            continue
         path = document.source_key.removeprefix(prefix)
         given = before.rule_of(path)
         if path.startswith(COMMITS) or given is None or now.rule_of(path) is not None:

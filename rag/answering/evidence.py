@@ -118,9 +118,7 @@ def weigh(question: QuestionTerms, passages: Sequence[Passage], shown: int) -> E
     those are held against."""
     found = read(question, passages, shown)
     reranked = max((passage.rerank for passage in passages if passage.rerank is not None), default=None)
-    is_code = bool(passages) and _is_code(passages[0])
-    translated = question.is_korean and bool(passages) and passages[0].chunk.language is Language.CODE
-    code_coverage = (_TRANSLATED_COVERAGE if translated else _CODE_COVERAGE) if is_code else None
+    code_coverage = _code_coverage(question, passages[0]) if passages else None
     confidence = confidence_of(found.signals, reranked, code_coverage) if passages else 0.0
     named = any(_NAME.search(word) for word in found.missing_words)
     name_missing = named and found.signals.coverage < MIN_COVERAGE_WITHOUT_NAME
@@ -131,9 +129,12 @@ def weigh(question: QuestionTerms, passages: Sequence[Passage], shown: int) -> E
     return Evidence(confidence, found.signals, found.missing, name_missing, little, found.relevances)
 
 
-def _is_code(passage: Passage) -> bool:
-    """Whether it stands in program text, or beside it: what is written in a repository is held against programs."""
-    return passage.chunk.language is Language.CODE or passage.source.collection_kind is CollectionKind.CODE
+def _code_coverage(question: QuestionTerms, best: Passage) -> float | None:
+    """What is worth a confidence of 0.6 in program text, and beside it: what is written in a repository is held against programs.
+    None for prose."""
+    if best.chunk.language is Language.CODE:
+        return _TRANSLATED_COVERAGE if question.is_korean else _CODE_COVERAGE
+    return _CODE_COVERAGE if best.source.collection_kind is CollectionKind.CODE else None
 
 
 def confidence_of(signals: Signals, reranked: float | None = None, code_coverage: float | None = None) -> float:

@@ -154,7 +154,9 @@ class OpenVinoForward:
         """
         openvino = _library()
         narrow = precision == "int8"
-        rest = "bfloat16" if narrow and has_bfloat16(processor()[1]) else "float32" if narrow else precision
+        rest = precision
+        if narrow:
+            rest = "bfloat16" if has_bfloat16(processor()[1]) else "float32"
         options = {
             "INFERENCE_PRECISION_HINT": {"bfloat16": "bf16", "float32": "f32"}[rest],
             "DYNAMIC_QUANTIZATION_GROUP_SIZE": _QUANTISED_TOGETHER if narrow else 0,

@@ -26,6 +26,7 @@ from rag.retrieval.code_question import CodeQuestion
 from rag.retrieval.fusion import FusedHit
 from rag.store.code_lookup import Definition, Origin, defining_chunks, definitions, origins
 from rag.store.session import Database
+from rag.text.code import DATA_LANGUAGES
 from rag.text.code_names import Identifier
 from rag.text.code_paths import is_test_path
 
@@ -45,7 +46,7 @@ _ASIDE, _ASIDE_WHERE = -0.3, -0.5
 _TESTS = -0.2
 _LOOKED_AT = 400
 """Best hits whose files are looked at."""
-_DATA = frozenset({"", "json", "yaml", "toml", "xml", "html", "css"})
+_NO_PROGRAM = DATA_LANGUAGES | {""}
 """Languages of what is no program."""
 _WHERE = re.compile(
     r"어디|어느 ?(?:파일|함수|클래스|모듈|곳|부분|메서드|메소드)|(?:하는|되는|[인은는한]) ?(?:곳|부분|로직|기능|위치)|"
@@ -100,7 +101,7 @@ class CodeRanking:
             item: 0.0
             if item.source_key.rpartition("/")[2].lower() in told
             else aside
-            if item.language in _DATA
+            if item.language in _NO_PROGRAM
             else _TESTS
             if not of_tests and is_test_path(item.source_key)
             else 0.0

@@ -82,6 +82,11 @@ class Document(Base):
     access_pending: Mapped[bool] = mapped_column(default=False, server_default=false())
 
 
+def key_begins(prefix: str) -> ColumnElement[bool]:
+    """That a document's key begins so, letter for letter: LIKE of SQLite knows no case."""
+    return func.substr(Document.source_key, 1, len(prefix)) == prefix
+
+
 def visible(permit: Permit) -> tuple[ColumnElement[bool], ...]:
     """That the permit covers a document and nobody deleted it; the permit's filter is not part of it."""
     return (*covered(permit), Document.deleted_at.is_(None))

@@ -6,12 +6,12 @@ from collections.abc import Iterable
 from typing import NamedTuple
 from uuid import UUID
 
-from sqlalchemy import func, or_, select
+from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
 from rag.domain.principal import Permit
 from rag.store.base import in_groups
-from rag.store.document import Document, covered
+from rag.store.document import Document, covered, key_begins
 from rag.store.filtering import conditions
 from rag.store.repository import Repository, RepositoryFile
 from rag.store.version import DocumentVersion
@@ -80,9 +80,7 @@ def lies_at(session: Session, permit: Permit, repository: Repository, path: str)
     if "\0" in path:
         return False
     key = f"{repository.name}/{path}"
-    # By its first characters: LIKE of SQLite knows no case.
-    inside = func.substr(Document.source_key, 1, len(key) + 1) == f"{key}/"
-    at = or_(Document.source_key == key, inside)
+    at = or_(Document.source_key == key, key_begins(f"{key}/"))
     query = select(Document.id).where(Document.collection_id == repository.collection_id, at, *covered(permit))
     return session.scalar(query.where(*conditions(permit.where)).limit(1)) is not None
 

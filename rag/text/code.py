@@ -18,6 +18,8 @@ LANGUAGE_NAMES: dict[str, str] = {
     for suffix in suffixes
 }
 """Name of a programming language as people write it in a question, by file suffix."""
+DATA_LANGUAGES = frozenset({"json", "yaml", "toml", "xml", "html", "css"})
+"""Those among them in which no programs are written."""
 
 _MODIFIERS = (
     r"(?:(?:export|default|public|private|protected|internal|static|final|abstract|async|override|virtual|inline"
