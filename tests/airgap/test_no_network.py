@@ -20,6 +20,8 @@ _SWITCHES = re.compile(
     r"^(HF_|TRANSFORMERS_|DO_NOT_TRACK|SCARF|VLLM_|QDRANT__|RAY_|OTEL_|TOKENIZERS|SEOGO_|.*_PROXY$)", re.I
 )
 _CALL = r"(?:connect|sendto|sendmsg|sendmmsg)\(\d+, .*?\{sa_family=AF_INET6?, .*?"
+REFUSED = "is not a host that the settings name"
+"""What the guard inside the process says when it refuses a destination (`rag/transport/egress.py`)."""
 _ADDRESS = r"(?:inet_addr\(\"([^\"]+)\"\)|inet_pton\(AF_INET6, \"([^\"]+)\")"
 _FOREIGN = re.compile(_CALL + _ADDRESS)
 
@@ -84,6 +86,7 @@ def without_a_route(folder: Path, *, wide: bool, unset: bool = False) -> tuple[P
     namespace = ["unshare", "-n"] if os.geteuid() == 0 else ["unshare", "-rn"]
     done = subprocess.run([*namespace, *command], env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-4000:] + done.stdout[-2000:]
+    assert REFUSED not in done.stderr, "the guard in the process had to refuse something"
     lookups = log.read_text().splitlines() if log.exists() else []
     return data, lookups, foreign_addresses(trace.read_text()) if trace.exists() else set()
 
