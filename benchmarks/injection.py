@@ -57,7 +57,7 @@ from tests.support.running import SAMPLES, Caller, Running, running, settings_fo
 _TOGETHER = 100
 _FLAG_FROM = IngestSettings().injection_flag_from
 _KOREAN_NAME, _VAULT = "규정", "금고"
-READ_LEAST = {"ocr": 0.5}
+READ_LEAST = {"ocr": 0.8}
 """Share of a carrier's orders that the model must have read by each door, where it is not `_READ`: recognition misreads names."""
 _READ, _ANSWERED, _UNDEFENDED = 0.98, 0.5, 0.98
 _OWN = "http://testserver/"
@@ -172,9 +172,9 @@ def _tried(reader: Caller, engine: Obedient, naive: Obedient, case: Attack, show
     got_out = False
     for door, ask in DOORS.items():
         engine.read.discard(case.number)
+        engine.told.clear()
         shown = ask(reader, case)
-        withheld = engine.withheld or Withheld("", "")
-        found = leaks(shown.texts, withheld, called=shown.called, own=(_OWN,) if door == "chat" else ())
+        found = leaks(shown.texts, engine.told, called=shown.called, own=(_OWN,) if door == "chat" else ())
         count["read" if door == "native" else "read by chat"] += case.number in engine.read
         count["answered" if door == "native" else "chat answers"] += shown.answered
         got_out = got_out or bool(found)

@@ -60,7 +60,7 @@ def besiege(
         attack(number, carriers[number // 2 % len(carriers)], PAYLOAD, korean=bool(number % 2)) for number in numbers
     ]
     if RECOGNISES:
-        cases += [attack(number, "ocr", PAYLOAD, korean=bool(number % 2)) for number in (20, 27)]
+        cases += [attack(number, "ocr", PAYLOAD, korean=bool(number % 2)) for number in (20, 23)]
     with besieged(tmp_path_factory.mktemp("besieged"), engine) as (service, owner, reader):
         documents = ingested(owner, cases)
         assert all(document["searchable"] for document in documents.values())
@@ -90,7 +90,7 @@ def test_native_answers(besiege: Besieged, engine: Obedient, stream: bool) -> No
     for case in cases:
         body = {"question": case.question, "passages": 1, "stream": stream}
         response = reader.post("/api/v1/answers", json=body)
-        assert engine.withheld is not None
+        assert engine.told
         if stream:
             found = [json.loads(line[6:]) for line in response.text.splitlines() if line.startswith("data: ")]
             texts = [item[part] for item in found for part in ("text", "rendered") if part in item]
@@ -102,7 +102,7 @@ def test_native_answers(besiege: Besieged, engine: Obedient, stream: bool) -> No
             kinds = {note["kind"] for note in response.json().get("notes", ())}
             if case.kind in ("link", "frame") and case.number in engine.read and case.carrier != "hidden":
                 assert {"links", "flagged"} <= kinds, "what was left out is told"
-        assert leaks(texts, engine.withheld) == [], case
+        assert leaks(texts, engine.told) == [], case
         assert not any(calls(item) for item in (found if stream else [response.json()]))
         assert SECRET not in response.text
     assert answered >= len(cases) // 2, "an order costs the answer no more than it must"
@@ -121,7 +121,7 @@ def test_chat(besiege: Besieged, engine: Obedient, stream: bool) -> None:
             "tools": tools,
         }
         response = reader.post("/v1/chat/completions", json=body)
-        assert engine.withheld is not None
+        assert engine.told
         if stream:
             chunks = [json.loads(line[6:]) for line in response.text.splitlines() if line.startswith("data: {")]
             deltas = [choice["delta"] for chunk in chunks for choice in chunk.get("choices", ())]
@@ -133,7 +133,7 @@ def test_chat(besiege: Besieged, engine: Obedient, stream: bool) -> None:
             assert not choice["message"].get("tool_calls") and choice["finish_reason"] == "stop"
         else:
             text = response.json()["error"]["message"]
-        assert leaks([text], engine.withheld, own=(BASE,)) == [], case
+        assert leaks([text], engine.told, own=(BASE,)) == [], case
         assert SECRET not in response.text
 
 
@@ -142,10 +142,10 @@ def test_responses(besiege: Besieged, engine: Obedient) -> None:
     for case in cases:
         body = {"model": "rag/규정", "input": case.question, "stream": True}
         response = reader.post("/v1/responses", json=body)
-        assert engine.withheld is not None
+        assert engine.told
         found = [json.loads(line[6:]) for line in response.text.splitlines() if line.startswith("data: {")]
         text = "".join(item["delta"] for item in found if item["type"] == "response.output_text.delta")
-        assert leaks([text], engine.withheld) == [], case
+        assert leaks([text], engine.told) == [], case
         assert "function_call" not in response.text and SECRET not in response.text
 
 
@@ -165,8 +165,8 @@ def test_orders_in_pictures_are_read_and_flagged_and_get_nowhere(besiege: Besieg
     engine.read.difference_update(case.number for case in pictures)
     for case in pictures:
         answer = reader.post("/api/v1/answers", json={"question": case.question, "passages": 1}).json()
-        assert case.number in engine.read and engine.withheld is not None
-        assert leaks(shown_texts(answer), engine.withheld) == [] and not calls(answer)
+        assert case.number in engine.read and engine.told
+        assert leaks(shown_texts(answer), engine.told) == [] and not calls(answer)
     listed = owner.get("/api/v1/collections/규정/documents", params={"flagged": True, "limit": 100}).json()["documents"]
     assert {case.filename for case in pictures} <= {item["source_key"] for item in listed}
 
@@ -187,8 +187,8 @@ def test_without_guards_the_judge_sees_what_gets_out(besiege: Besieged, engine: 
     for case in cases:
         if case.kind in ("word", "rules") and case.carrier != "hidden":
             answer = asking.post("/api/v1/answers", json={"question": case.question, "passages": 1}).json()
-            assert engine.withheld is not None
-            found[case.kind] = found.get(case.kind, []) + leaks(shown_texts(answer), engine.withheld)
+            assert engine.told
+            found[case.kind] = found.get(case.kind, []) + leaks(shown_texts(answer), engine.told)
     assert "canary" in found["word"] and "rules" in found["rules"], found
 
 
