@@ -26,13 +26,16 @@ from rag.domain.access import AccessRule, Label, user
 from rag.domain.principal import Scope
 from rag.settings_identity import IdentitySettings
 from rag.store import access_rule
+from rag.store.audit_event import AuditRow
 from rag.store.base import utc_now
 from rag.store.document import Document
 from rag.store.tenant import Tenant
+from tests.support.audit_kinds import UNRECORDED, written
 from tests.support.furnishing import VAULT, documents, furnished, secret_of, session_of, until
 from tests.support.oidc_provider import FakeProvider
 from tests.support.probing import (
     Objects,
+    Slot,
     Target,
     absent,
     api,
@@ -344,3 +347,43 @@ def test_the_tenant_of_the_probes_is_not_the_default_one(service: Running, world
     principal = service.services.rag.authenticate(secret_of(world.owner))
     with service.services.rag.database.read() as session:
         assert session.get_one(Tenant, principal.tenant_id).name.startswith("owner-")
+
+
+NOT_DEEDS = {"/api/v1/collections/{name}/ingestion/events": "does not end by itself"}
+
+
+def test_whatever_the_owner_does_is_on_the_trail_as_what_it_is(service: Running, world: World) -> None:
+    """Every route once, done by somebody who may, what destroys last: the entry has the kind that is written for the route."""
+    if not service.services.rag.database.is_sqlite:
+        pytest.skip("the kinds are the same on every store")
+    tenant_id = service.services.rag.authenticate(secret_of(world.owner)).tenant_id
+    kinds = {route.replace(":path", ""): kind for route, kind in written().items()}
+    order = sorted(routes(DESCRIPTION), key=lambda item: (item[0] == "DELETE", item[0] != "GET", -len(item[1])))
+    wrong, done = [], set[str]()
+    for method, path, _ in order:
+        kind = kinds.get(f"{method} {path}")
+        if kind is None or path in NOT_DEEDS:
+            continue
+        since = _entries(service, tenant_id, 0)[-1].seq
+        target = Target(method, path, ("nowhere",), Slot(""))
+        wanted = request_for(DESCRIPTION, target, "", world.open.filling)
+        response = world.owner.request(wanted.method, wanted.path, **wanted.arguments)
+        found = [(row.kind, row.outcome) for row in _entries(service, tenant_id, since)]
+        done |= {told for told, outcome in found if outcome == "done"}
+        if (kind == UNRECORDED) != (not found) or (found and kind not in [told for told, _ in found]):
+            wrong.append(f"{method} {path}: {response.status_code}, {found}, should be {kind}")
+    assert not wrong, "\n".join(wrong)
+    missing = set(kinds.values()) - done - {UNRECORDED, *REJECTED}
+    assert not missing, "kinds that no request of the owner came to the end of"
+
+
+REJECTED = {
+    "authentication.signed_out": "of a browser's session; test_sign_in.py",
+}
+"""Kinds whose deed can't be done with a key, or not in this world, and where it is done."""
+
+
+def _entries(service: Running, tenant_id: UUID, since: int) -> list[AuditRow]:
+    with service.services.rag.database.read() as session:
+        query = select(AuditRow).where(AuditRow.tenant_id == tenant_id, AuditRow.seq > since).order_by(AuditRow.seq)
+        return list(session.scalars(query))

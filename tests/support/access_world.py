@@ -32,7 +32,7 @@ from rag.embedding.bm25 import KiwiBm25Embedder
 from rag.embedding.space import EmbeddingSpace
 from rag.generation.base import Draft, GenerationRequest
 from rag.generation.extractive import ExtractiveGenerator
-from rag.index.base import IndexPoint, IndexSchema, LegHit, LegQuery, VectorIndex
+from rag.index.base import HybridQuery, IndexPoint, IndexSchema, LegHit, LegQuery, VectorIndex
 from rag.index.in_step import IndexesInStep
 from rag.index.registry import IndexConfig, open_index
 from rag.reranking.scripted import ScriptedReranker
@@ -161,8 +161,20 @@ class WatchedIndex:
         self, permit: Permit, legs: Mapping[str, LegQuery], selection: Selection | None = None
     ) -> dict[str, list[LegHit]]:
         """The hits of the index, noted."""
-        found = self._inner.search(permit, legs, selection)
-        self.hits.update(hit.chunk_id for hits in found.values() for hit in hits)
+        return self.search_batch(permit, [legs], selection)[0]
+
+    def search_batch(
+        self, permit: Permit, queries: Sequence[Mapping[str, LegQuery]], selection: Selection | None = None
+    ) -> list[dict[str, list[LegHit]]]:
+        """The same for several queries."""
+        found = self._inner.search_batch(permit, queries, selection)
+        self.hits.update(hit.chunk_id for legs in found for hits in legs.values() for hit in hits)
+        return found
+
+    def hybrid(self, permit: Permit, query: HybridQuery, selection: Selection | None = None) -> list[LegHit]:
+        """The same for legs that the engine fuses."""
+        found = self._inner.hybrid(permit, query, selection)
+        self.hits.update(hit.chunk_id for hit in found)
         return found
 
 
