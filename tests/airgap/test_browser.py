@@ -109,6 +109,7 @@ def test_the_count_bites() -> None:
 
 _OF_REPOSITORY = "/api/v1/repositories/{repository_id}"
 SHOWN_OTHERWISE = {
+    "/api/v1/me/keys": 403,  # of an account: this is a key of the tenant's
     "/auth/session": 404,  # of a browser that signed in: this one comes with a key
     "/auth/{provider}/login": 404,  # no provider is configured, and a page of one would not be ours
     "/auth/{provider}/callback": 404,

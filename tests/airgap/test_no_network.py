@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from tests.airgap.flow import SURFACES
 from tests.support.loopback import free_port
 from tests.support.running import SAMPLES
 
@@ -122,7 +123,8 @@ def test_every_surface_works_without_a_route(tmp_path: Path, switches: str) -> N
     flow = read(data, "flow")
     counts = f"{flow['files']} files, {flow['requests']} requests, {len(lookups)} lookups, {len(foreign)} foreign hosts"
     sys.stdout.write(f"no route, switches {switches}: {counts}\n")
-    assert flow["writes"] and not flow["wrong"] and flow["requests"] > 50, flow
+    assert flow["writes"] and not flow["wrong"] and flow["requests"] > 100, flow
+    assert set(flow["surfaces"]) >= SURFACES, flow["surfaces"]
     assert flow["files"] >= 35 and flow["states"]["active"] == flow["files"], flow
     assert read(data, "verify")["healthy"]
     assert "5영업일" in read(data, "ask-local")["text"]
