@@ -36,7 +36,7 @@ def in_step(client: httpx.Client, folder: Path) -> dict[str, Any]:
     source = GitRepository.new(folder / "pay", program_files())
     head = source.commit(f"둘째 {_BEACON}", {"docs/README.md": f"# 한도\n\n![그림]({_BEACON}.png)\n"})
     client.post("/api/v1/collections", json={"name": "code", "kind": "code"}).raise_for_status()
-    body = {"collection": "code", "url": str(source.folder), "name": "pay", "options": {"history": True}}
+    body = {"collection": "code", "url": str(source.folder), "name": "pay"}
     made = client.post("/api/v1/repositories", json=body)
     made.raise_for_status()
     path = f"/api/v1/repositories/{made.json()['repository']['id']}"
