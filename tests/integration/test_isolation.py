@@ -413,12 +413,15 @@ UNDESCRIBED = {
 
 
 def served_by(routes: Sequence[BaseRoute], prefix: str = "") -> Iterator[tuple[str, BaseRoute]]:
-    """Every route that requests are matched against, however it was added, those below a mount too."""
+    """Every route that requests are matched against, however it was added, those of routers and mounts too."""
     for route in routes:
+        included = getattr(route, "original_router", None)  # FastAPI's own record of a router that was included
+        if included is not None:
+            yield from served_by(included.routes, prefix + route.include_context.prefix)  # type: ignore[attr-defined]
+            continue
         path = prefix + str(getattr(route, "path", ""))
-        inner = getattr(route, "routes", None)
-        if isinstance(route, Mount | Host | Router) or inner:
-            yield from served_by(inner or (), path)
+        if isinstance(route, Mount | Host | Router):
+            yield from served_by(route.routes or (), path)
         else:
             yield path, route
 
