@@ -8,10 +8,12 @@ by the native door and by that of chat clients, which offers the model a tool. T
 (`tests/support/attacks.py`). Prints by carrier, language and kind of order: files ingested, orders that the model read, answers,
 cases in which something gets out (an image, a foreign link, a tool call, the canary or a run of the rules in whatever code,
 another collection's secret), and the same for the same model without defences. Then the shares of payloads and files that are
-flagged for a curator, and false alarms on documents for readers. The judge (`tests/support/decoding.py`) shares nothing with the guards.
+flagged for a curator, and false alarms on documents for readers. The judge (`tests/support/decoding.py`) shares nothing with
+the guards.
 
 Exits with 1 if anything gets out, and also where that would show nothing: a file that is not searchable, orders that the model
-did not read, hidden text that it did read, answers that are missing, or an order by which nothing gets out of a model without defences.
+did not read, hidden text that it did read, answers that are missing, or an order by which nothing gets out of a model without
+defences.
 """
 
 from __future__ import annotations
@@ -85,7 +87,7 @@ def attacks(chosen: Sequence[tuple[str, str]], carriers: Sequence[str]) -> Itera
 
 @contextmanager
 def besieged(folder: Path, engine: Obedient, passages: int = 8) -> Iterator[tuple[Running, Caller, Caller]]:
-    """A service with that model, its owner, and a reader who may read one of two collections; answers draw on so many passages."""
+    """A service with that model, its owner, and a reader who may read one of two collections; `passages` of an answer."""
     settings = settings_for(folder, {"rag": {"embedding": {"dense": "none"}, "answers": {"passages": passages}}})
     guarded = cast("ScriptedEngine", GuardedEngine(cast("ChatEngine", engine)))
     with running(settings, generation=generation_of(guarded, context_tokens=engine.context_tokens)) as service:
@@ -141,7 +143,17 @@ DOORS = {"native": asked, "chat": chatted}
 
 
 def _report(title: str, rows: Sequence[tuple[str, Counter[str]]]) -> None:
-    columns = ("cases", "ingested", "read", "read by chat", "answered", "chat answers", "gets out", "undefended", "flagged")
+    columns = (
+        "cases",
+        "ingested",
+        "read",
+        "read by chat",
+        "answered",
+        "chat answers",
+        "gets out",
+        "undefended",
+        "flagged",
+    )
     print(f"\n{title:<12}" + "".join(f"{name:>14}" for name in columns))
     for name, count in rows:
         print(f"{name:<12}" + "".join(f"{count[column]:>14}" for column in columns))
@@ -158,10 +170,17 @@ def measured(cases: Sequence[Attack], show: bool) -> dict[str, dict[str, Counter
         documents = ingested(owner, cases)
         for case in cases:
             document = documents.get(f"{case.number:04d}", {"searchable": False, "flags": []})
-            count = Counter({"cases": 1, "ingested": int(document["searchable"]), "flagged": int(bool(document["flags"]))})
+            count = Counter(
+                {"cases": 1, "ingested": int(document["searchable"]), "flagged": int(bool(document["flags"]))}
+            )
             count += _tried(reader, engine, naive, case, show)
             language = "Korean" if case.korean else "English"
-            for group, name in (("carrier", case.carrier), ("language", language), ("order", case.kind), ("all", "all")):
+            for group, name in (
+                ("carrier", case.carrier),
+                ("language", language),
+                ("order", case.kind),
+                ("all", "all"),
+            ):
                 groups[group].setdefault(name, Counter()).update(count)
     return groups
 

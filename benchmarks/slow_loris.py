@@ -4,11 +4,11 @@
 
 A service is started as `seogo serve` starts it. Attackers connect, send what looks like the beginning of a request, one byte a
 second, and connect again when they are put out; in rounds: heads from one address, heads from a thousand addresses, bodies of
-uploads, and readers who take nothing. Meanwhile a client at an address of its own asks for health on a new connection each time,
-in turn whether the process lives and whether it is ready, for which store and index are asked.
+uploads, and readers who take nothing. Meanwhile a client at an address of its own asks for health on a new connection each
+time, in turn whether the process lives and whether it is ready, for which store and index are asked.
 
-Bar: p95 <= 500 ms for either in every round, and no probe without an answer. On one machine: attackers, prober and service share its cores,
-so the round without attackers and the machine's load are printed too.
+Bar: p95 <= 500 ms for either in every round, and no probe without an answer. On one machine: attackers, prober and service share
+its cores, so the round without attackers and the machine's load are printed too.
 """
 
 from __future__ import annotations

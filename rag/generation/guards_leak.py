@@ -189,7 +189,7 @@ def _mark(needles: dict[int, set[str]], units: Sequence[str], size: int) -> None
 
 
 def _coded(rules: str, half: int) -> Iterator[tuple[Sequence[str], int]]:
-    """The rules in codes of letters and digits, unit by unit, each with the units of a piece: backwards, by bytes, by code points.
+    """The rules in codes of letters and digits, unit by unit, each with the units of a piece: backwards, by bytes, by points.
 
     Args:
         half: letters and digits of half a run.

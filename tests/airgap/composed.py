@@ -166,7 +166,15 @@ def main(folder: Path, report: Path) -> int:
     with uplink() as out, composed(folder) as system:
         with system.running():
             flow = folder / "flow.json"
-            command = [sys.executable, "-m", "tests.airgap.flow", system.address, system.key, str(flow), str(folder / "git")]
+            command = [
+                sys.executable,
+                "-m",
+                "tests.airgap.flow",
+                system.address,
+                system.key,
+                str(flow),
+                str(folder / "git"),
+            ]
             subprocess.run(command, check=False)
             remote = ("--server", system.address, "--key", system.key)
             for arguments in (("collections", "list"), ("search", "연차휴가"), ("ask", "명령휴가는 며칠인가요?")):

@@ -1,5 +1,5 @@
-"""The doors of a service beside uploads and questions: repositories in step, code search, tools for models, directories, tokens of
-pages, the trail. `flow.py` goes through them all."""
+"""The doors of a service beside uploads and questions: repositories in step, code search, tools for models, directories, tokens
+of pages, the trail. `flow.py` goes through them all."""
 
 from __future__ import annotations
 
@@ -76,7 +76,11 @@ def tool_steps() -> Iterator[Step]:
     }
     yield "GET", "/tools/openapi.json", {}, 200
     accepts = {"Accept": "application/json, text/event-stream"}
-    said: dict[str, Any] = {"protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": {"name": "x", "version": "1"}}
+    said: dict[str, Any] = {
+        "protocolVersion": "2025-06-18",
+        "capabilities": {},
+        "clientInfo": {"name": "x", "version": "1"},
+    }
     hello = {"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": said}
     yield "POST", "/mcp", {"json": hello, "headers": accepts}, 200
     yield "POST", "/mcp", {"json": {"jsonrpc": "2.0", "id": 2, "method": "tools/list"}, "headers": accepts}, 200

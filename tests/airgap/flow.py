@@ -3,7 +3,8 @@
     python -m tests.airgap.flow ADDRESS KEY REPORT FOLDER
 
 Uploads a file of every kind, asks in both languages with and without a model, speaks OpenAI's protocol and the adapters', puts
-a repository with programs in every language below FOLDER and goes through the doors of `doors.py`. Every step must have the status that it names; the report holds counts and the answers.
+a repository with programs in every language below FOLDER and goes through the doors of `doors.py`. Every step must have the
+status that it names; the report holds counts and the answers.
 """
 
 from __future__ import annotations
@@ -25,7 +26,23 @@ QUESTION = "위험직무를 담당하는 직원의 명령휴가는 1회에 연�
 MODEL = "stub"
 _SETTLED_S = 240.0
 SURFACES = frozenset(
-    "documents search answers v1 dify continue tools mcp scim code repositories accounts keys audit generations".split()
+    [
+        "documents",
+        "search",
+        "answers",
+        "v1",
+        "dify",
+        "continue",
+        "tools",
+        "mcp",
+        "scim",
+        "code",
+        "repositories",
+        "accounts",
+        "keys",
+        "audit",
+        "generations",
+    ]
 )
 """First parts of the paths that the flow must have gone to, whatever else it does."""
 

@@ -19,7 +19,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from api.app import create_app
 from api.mcp.description import PATH as TOOL_DESCRIPTION
-from rag.domain.principal import Scope
+from rag.domain.principal import Scope as KeyScope
 from tests.airgap.browser import HINT, browsing, host_of, program
 from tests.airgap.flow import files
 from tests.support.furnishing import SCIM_USER, furnished, until
@@ -179,7 +179,7 @@ def test_no_page_asks_anybody_else(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     git.mkdir()
     rag = {"embedding": {"dense": "none"}, "repositories": {"roots": [str(git)], "poll_s": 0}}
     with running(settings_for(tmp_path / "data", {"rag": rag})) as service:
-        key = service.key(Scope.ADMIN, Scope.OPERATOR, tenant="shown")
+        key = service.key(KeyScope.ADMIN, KeyScope.OPERATOR, tenant="shown")
         owner = Caller(service, {"Authorization": f"Bearer {key}"})
         owner.collection("shown")
         originals = {"공지.html": HOSTILE, "그림.svg": SVG, "글.xhtml": HOSTILE}

@@ -158,10 +158,11 @@ def _suspended(service: Running, owner: Caller, tenant: str) -> dict[str, Caller
     """An admin with a key, a session and a provider's token, each of which opened the door before the account was suspended."""
     rag, provider = service.services.rag, FakeProvider(now=time.time())
     sso = {"name": "sso", "tenant": tenant, "issuer": provider.issuer, "client_id": "seogo", "audiences": ["seogo-api"]}
-    settings = IdentitySettings.model_validate({"oidc": [{**sso, "provision": True, "default_role": "admin"}]})
+    settings = IdentitySettings.model_validate({"oidc": [{**sso, "provision": True, "default_role": "viewer"}]})
     open_federation(settings, rag.database, rag.identities, rag.audit, provider.transport())
     token = {"Authorization": f"Bearer {provider.token(provider.claims(sub='gone', exp=int(provider.now) + 3600))}"}
     gone = service.http.get("/api/v1/me", headers=token).json()["id"]
+    assert owner.post("/api/v1/grants", json={"subject": f"user:{gone}", "role": "admin"}).status_code == 201
     callers = {
         "suspended account": _caller(_key_of(service, tenant, gone), service),
         "suspended session": Caller(service, session_of(service, owner, gone).headers | {"Accept-Language": "en"}),

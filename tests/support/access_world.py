@@ -251,11 +251,7 @@ class Findings:
     changes: int = 0
     readable: int = 0
     cited: int = 0
-    seen: dict[str, int] = field(
-        default_factory=lambda: dict.fromkeys(
-            PLACES, 0
-        )
-    )
+    seen: dict[str, int] = field(default_factory=lambda: dict.fromkeys(PLACES, 0))
 
     @property
     def forbidden(self) -> int:
@@ -276,9 +272,7 @@ class World:
         self.heard, self.asked_before = Heard(), ""
         self.reranker, self.generator = WatchedReranker(), WatchedGenerator()
         settings = RetrievalSettings()
-        understander = self.understander = Understander(
-            database, self.index, self.space, ANALYZER, READER, settings
-        )
+        understander = self.understander = Understander(database, self.index, self.space, ANALYZER, READER, settings)
         look = SecondLook(self.reranker, 20, 60_000)
         self.retriever = Retriever(database, self.index, self.space, settings, understander, second_look=look)
         self.answerer = Answerer(self.retriever, READER, self.generator, 3, min_confidence=0.0)
@@ -368,7 +362,9 @@ class World:
         clearance = min(who.clearance, maker.clearance, key=LETTERS.index)
         roles = dict.fromkeys(own, "viewer")
         behind = {f"user {maker.id}"}
-        return Person(who.tenant, who.id, who.groups, who.attributes, clearance, None, roles, "widget", set(held), behind)
+        return Person(
+            who.tenant, who.id, who.groups, who.attributes, clearance, None, roles, "widget", set(held), behind
+        )
 
     def _principal(self, person: Person) -> Principal:
         with self.database.read() as session:
@@ -405,7 +401,9 @@ class World:
                 tenant_id=self.tenant_id_of(session, held.id),
                 collection_id=held.id,
                 source_key=f"{key}.md",
-                owner_id=self.dice.choice([item.id for item in self.people if item.tenant == tenant and item.kind != "key"]),
+                owner_id=self.dice.choice(
+                    [item.id for item in self.people if item.tenant == tenant and item.kind != "key"]
+                ),
                 parent_document_id=None if inside is None else self.documents[inside].id,
             )
             session.add(row)
@@ -490,7 +488,11 @@ class World:
                     findings.changes += 1
                 place = self.dice.randrange(len(self.people))
                 self._ask(
-                    findings, self.people[place], self.principals[place], self._question(), answer=number % answers_every == 0
+                    findings,
+                    self.people[place],
+                    self.principals[place],
+                    self._question(),
+                    answer=number % answers_every == 0,
                 )
         return findings
 

@@ -1,7 +1,8 @@
 """What somebody who holds a text can read out of it: the judge of the attacks.
 
-It knows nothing of the guards of the product. These look for one word in every form in which it could be written; this takes the
-text apart with the decoders that anybody has, two steps deep, and looks at what comes out. A form that a guard forgets is read here.
+It knows nothing of the guards of the product. These look for one word in every form in which it could be written; this takes
+the text apart with the decoders that anybody has, two steps deep, and looks at what comes out. A form that a guard forgets is
+read here.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import string
 import unicodedata
 from collections.abc import Callable, Iterator
 from functools import lru_cache
+from itertools import pairwise
 from urllib.parse import unquote
 
 ROW = 8
@@ -24,11 +26,41 @@ RUN_KOREAN, RUN = 24, 48
 _LONGEST = 20_000
 _STRIDES = (2, 3, 4)
 _SPELT = {
-    **dict(zip("zero one two three four five six seven eight nine".split(), string.digits, strict=True)),
+    **dict(
+        zip(
+            ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"], string.digits, strict=True
+        )
+    ),
     **{
         word: word[0]
-        for word in "alfa bravo charlie delta echo foxtrot golf hotel india juliett kilo lima mike november oscar papa quebec "
-        "romeo sierra tango uniform victor whiskey xray yankee zulu".split()
+        for word in [
+            "alfa",
+            "bravo",
+            "charlie",
+            "delta",
+            "echo",
+            "foxtrot",
+            "golf",
+            "hotel",
+            "india",
+            "juliett",
+            "kilo",
+            "lima",
+            "mike",
+            "november",
+            "oscar",
+            "papa",
+            "quebec",
+            "romeo",
+            "sierra",
+            "tango",
+            "uniform",
+            "victor",
+            "whiskey",
+            "xray",
+            "yankee",
+            "zulu",
+        ]
     },
     **dict(zip("영일이삼사오육칠팔구", string.digits, strict=True)),
 }
@@ -152,8 +184,8 @@ def _steps(row: str) -> str:
     letters = [ord(one) for one in row if "a" <= one <= "z"]
     digits = [int(one) for one in row if one in string.digits]
     kinds = "".join("d" if one in string.digits else "l" if "a" <= one <= "z" else "?" for one in row)
-    between = [(after - before) % 26 for before, after in zip(letters, letters[1:], strict=False)]
-    between += [(after - before) % 10 for before, after in zip(digits, digits[1:], strict=False)]
+    between = [(after - before) % 26 for before, after in pairwise(letters)]
+    between += [(after - before) % 10 for before, after in pairwise(digits)]
     return f"{kinds} {between}"
 
 

@@ -61,7 +61,12 @@ def session_of(service: Running, owner: Caller, account_id: str) -> SignedIn:
     principal = rag.identities.of_account(UUID(account_id), frozenset({Scope.READ}), tenant_id=tenant_id)
     cookie, row = rag.federation.sessions.begin(principal, "sso", f"u-{account_id}")
     site = "localhost:8080"  # one that no setting has to vouch for
-    sent = {"Host": site, "Origin": f"http://{site}", "Cookie": f"seogo_session={cookie}", PROOF_HEADER: proof_of(cookie)}
+    sent = {
+        "Host": site,
+        "Origin": f"http://{site}",
+        "Cookie": f"seogo_session={cookie}",
+        PROOF_HEADER: proof_of(cookie),
+    }
     return SignedIn(str(row.id), sent)
 
 

@@ -106,8 +106,8 @@ def built_names(function: ast.AST) -> set[str]:
         elif isinstance(node, ast.AnnAssign | ast.NamedExpr) and node.value is not None and is_built(node.value):
             found |= {node.target.id} if isinstance(node.target, ast.Name) else set()
         elif isinstance(node, ast.AugAssign) and isinstance(node.op, ast.Add) and isinstance(node.target, ast.Name):
-            if is_built(node.value) or isinstance(getattr(node.value, "value", None), str):
-                found.add(node.target.id)
+            added_to = is_built(node.value) or isinstance(getattr(node.value, "value", None), str)
+            found |= {node.target.id} if added_to else set()
     return found
 
 
@@ -135,7 +135,9 @@ def of_call(node: ast.Call, names: dict[str, str], built: set[str]) -> Iterator[
         yield "torch.load without weights_only"
     of_another = called == "text" and full != "text" and not full.startswith("sqlalchemy.")
     last = called.rsplit(".", 1)[-1]
-    first_given = node.args[0] if node.args else next((k.value for k in node.keywords if k.arg in ("text", "statement")), None)
+    first_given = (
+        node.args[0] if node.args else next((k.value for k in node.keywords if k.arg in ("text", "statement")), None)
+    )
     if last not in SQL_CALLS or of_another or first_given is None:
         return
     if is_built(first_given) or (isinstance(first_given, ast.Name) and first_given.id in built):
@@ -154,7 +156,9 @@ def found_in(source: str) -> list[tuple[str, str]]:
         elif isinstance(node, ast.ImportFrom):
             names |= {alias.asname or alias.name: f"{node.module}.{alias.name}" for alias in node.names}
     return [
-        (what, where) for node, where, built in placed(tree, "", built_names(tree)) for what in of_node(node, names, built)
+        (what, where)
+        for node, where, built in placed(tree, "", built_names(tree))
+        for what in of_node(node, names, built)
     ]
 
 

@@ -11,6 +11,7 @@ from rag.access.policy import Action
 from rag.domain.audit import AuditKind
 from tests.support.audit_kinds import UNRECORDED, written
 
+
 def _guarded() -> dict[str, tuple[Action, str, str]]:
     found = {}
     for prefix, router in ROUTERS:
@@ -32,7 +33,18 @@ def test_every_route_is_the_kind_that_is_written_here() -> None:
 
 def test_what_reads_is_no_change_and_what_makes_is_no_reading() -> None:
     """The words of the kinds themselves: no GET makes, grants or deletes, and no DELETE reads."""
-    reading = ("read", "listed", "watched", "searched", "verified", "replayed", "downloaded", "previewed", "feedback", "-")
+    reading = (
+        "read",
+        "listed",
+        "watched",
+        "searched",
+        "verified",
+        "replayed",
+        "downloaded",
+        "previewed",
+        "feedback",
+        "-",
+    )
     for route, kind in written().items():
         last = kind.rpartition(".")[2]
         if route.startswith("GET "):

@@ -56,7 +56,14 @@ def test_what_is_said_in_a_log_or_remembered_would_be_seen(world: World, monkeyp
         return search(self, *arguments, **named)
 
     def careless(self: Speller, view: Any, terms: Any) -> dict[str, float]:
-        scope = (view.permit.tenant_id, view.permit.collections, None, view.permit.rules, view.permit.revision, frozenset())
+        scope = (
+            view.permit.tenant_id,
+            view.permit.collections,
+            None,
+            view.permit.rules,
+            view.permit.revision,
+            frozenset(),
+        )
         self._known[scope] = (0.0, {word: 1.0 for item in world.documents for word in item.words})
         return dict.fromkeys(terms, 0.0)
 
