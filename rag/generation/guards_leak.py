@@ -154,8 +154,8 @@ def _needles(withheld: Withheld) -> _Needles:
     _add(plain, rules, _RUN_KOREAN if korean else _RUN)
     for length, runs in plain.items():
         folded.setdefault(length, set()).update(runs)
-    for units, size in _coded(withheld.rules, (_RUN_KOREAN if korean else _RUN) // 2):
-        _mark(folded, units, size)
+    for code, size in _coded(withheld.rules, (_RUN_KOREAN if korean else _RUN) // 2):
+        _mark(folded, code, size)
     encoded: dict[int, set[str]] = {}
     for way in (withheld.rules, withheld.rules[::-1]):
         for before in range(3):

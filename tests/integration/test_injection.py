@@ -206,8 +206,10 @@ def test_the_benchmark_passes_only_where_that_means_something() -> None:
     assert any("gets out" in line for line in verdict(_measured(**{"gets out": 1})))
     assert verdict({}) == ["nothing was measured"]
     hidden = _measured()["carrier"]["body"]
-    assert verdict({"carrier": {"hidden": hidden}, "all": {"all": hidden}}) == ["carrier hidden: 100 orders were read"]
-    hidden["read"] = hidden["read by chat"] = 0
+    assert verdict({"carrier": {"hidden": hidden}, "all": {"all": hidden}}) == [
+        "carrier hidden: 100 of 100 orders were read"
+    ]
+    hidden["read"] = hidden["read by chat"] = 25
     assert verdict({"carrier": {"hidden": hidden}, "all": {"all": hidden}}) == []
 
 
