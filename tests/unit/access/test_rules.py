@@ -224,7 +224,9 @@ def test_a_path_is_told_to_whom_its_rule_lets_read(bank: Bank) -> None:
         )
 
 
-def test_an_explanation_names_the_level_and_the_entry_that_decide(bank: Bank) -> None:
+def test_an_explanation_names_the_level_and_the_entry_that_decide(
+    bank: Bank, monkeypatch: pytest.MonkeyPatch
+) -> None:
     keys = Keys(bank.database)
     _, key = keys.create("은행", "열쇠", [Scope.READ], [bank.collection.id])
     _, other = keys.create("다른 은행", "남의 열쇠", [Scope.READ])
@@ -256,6 +258,11 @@ def test_an_explanation_names_the_level_and_the_entry_that_decide(bank: Bank) ->
         for nobody in ("group:여신팀", f"user:{other.id}", f"user:{uuid4()}", "everyone"):
             with pytest.raises(InvalidRequest):
                 asked(nobody)
+        # Who was looked up and belongs to another tenant, or is gone since, is nobody either.
+        for gone in (other.id, uuid4()):
+            monkeypatch.setattr("rag.access.explaining.resolved_one", lambda *_, who=gone: user(who))
+            with pytest.raises(InvalidRequest, match="there is no such user"):
+                asked("user:x")
 
 
 SUBJECTS = [user(UUID(int=1)), group(UUID(int=2)), attribute("dept", "A"), Subject.parse("everyone")]
