@@ -544,7 +544,7 @@ class World:
 
     def _remembered(self, permit: Permit, forbidden: Sequence[str]) -> int:
         """Forbidden words that the search remembers as words of what this permit covers."""
-        known: dict[Any, tuple[float, dict[str, float]]] = self.understander._speller._known  # type: ignore[assignment]
+        known: dict[Any, tuple[float, dict[str, float]]] = self.understander._speller._known
         mine = {
             term
             for (tenant_id, collections, _, rules, revision, _), (_, terms) in known.items()
