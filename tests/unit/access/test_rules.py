@@ -20,6 +20,8 @@ from rag.domain.errors import (
     DocumentNotFound,
     InvalidRequest,
     LabelAboveClearance,
+    NameTaken,
+    NotPermitted,
     NotYoursToOpen,
     PathRuleKept,
     WouldLockOut,
@@ -267,6 +269,52 @@ def test_an_explanation_names_the_level_and_the_entry_that_decide(bank: Bank, mo
             monkeypatch.setattr("rag.access.explaining.resolved_one", lambda *_, who=gone: user(who))
             with pytest.raises(InvalidRequest, match="there is no such user"):
                 asked("user:x")
+
+
+def test_a_collections_rule_and_a_name_that_is_taken(bank: Bank) -> None:
+    permit, viewer = bank.permit(bank.kim), bank.permit(bank.lee, Role.VIEWER)
+    with bank.database.write() as session:
+        row = session.get_one(Collection, bank.collection.id)
+        with pytest.raises(WouldLockOut):
+            rules.set_on_collection(session, permit, row, GivenRule(deny=("user:kim",)))
+        with pytest.raises(LabelAboveClearance):
+            rules.set_on_collection(session, permit, row, GivenRule(label=Label.CONFIDENTIAL))
+        rules.set_on_collection(session, permit, row, GivenRule(("group:여신팀",)))
+        assert row.access is not None
+        rules.set_on_collection(session, permit, row, GivenRule(deny=("user:kim",)), force=True)
+        rules.set_on_collection(session, permit, row, GivenRule())
+        assert row.access is None
+        closed = bank.document(session, "비밀.md")
+        rules.require_writable(viewer, closed)
+        assert not access_rule.holds_back(session, viewer) and access_rule.pending(session, viewer) == frozenset()
+        access_rule.set_own_rule(session, closed, AccessRule(deny=frozenset({user(bank.lee)}), label=Label.SENSITIVE))
+        with pytest.raises(NameTaken):
+            rules.require_writable(viewer, closed)
+        assert access_rule.holds_back(session, viewer)
+        assert closed.access_rule_id is not None
+        labels = access_rule.labels_of(session, closed.tenant_id, {closed.access_rule_id})
+        assert labels == {closed.access_rule_id: Label.SENSITIVE}
+    later = bank.permit(bank.lee, Role.VIEWER)
+    with bank.database.read() as session:
+        assert access_rule.pending(session, later) == {closed.id}
+
+
+def test_who_is_charged_who_knows_of_the_whole_tenant_and_what_a_page_may(bank: Bank) -> None:
+    kim = bank.principal(bank.kim, Role.ADMIN)
+    assert kim.charged == kim.id and kim.whole_tenant and not bank.principal(bank.kim, Role.CURATOR).whole_tenant
+    key = Principal(uuid4(), "열쇠", kim.tenant_id, frozenset({Scope.READ}), credential=UUID(int=8))
+    assert key.charged == UUID(int=8) and key.whole_tenant
+    limited = Principal(uuid4(), "열쇠", kim.tenant_id, frozenset({Scope.ADMIN}), frozenset({bank.collection.id}))
+    assert not limited.whole_tenant
+    page = Principal(
+        uuid4(), "위젯", kim.tenant_id, frozenset({Scope.READ}), frozenset({bank.collection.id}),
+        kind=PrincipalKind.WIDGET, grants=((bank.collection.id, Role.VIEWER),), issued_by=UUID(int=9),
+    )  # fmt: skip
+    assert page.charged == UUID(int=9)
+    policy = Policy(bank.database)
+    assert policy.authorize(page, Action.SEARCH).collections == {bank.collection.id}
+    with pytest.raises(NotPermitted):
+        policy.authorize(page, Action.READ_DOCUMENTS)
 
 
 SUBJECTS = [user(UUID(int=1)), group(UUID(int=2)), attribute("dept", "A"), Subject.parse("everyone")]

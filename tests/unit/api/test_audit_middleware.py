@@ -14,7 +14,7 @@ from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from api.audit import Audited, RequestAudit, _Unrecorded, audit_of, client_address, surface_of, tell_rest
+from api.audit import Audited, RequestAudit, _Unrecorded, audit_of, client_address, some, surface_of, tell_rest
 from api.hardening.settings import ConnectionSettings
 from api.refusals import Refusals
 from api.settings import ApiSettings
@@ -22,7 +22,7 @@ from rag.access.audit import AuditTrail
 from rag.access.policy import Action
 from rag.domain.audit import AuditEvent, AuditKind, Origin, Outcome
 from rag.domain.errors import AuditUnavailable, StoreUnavailable
-from rag.domain.principal import Principal
+from rag.domain.principal import Permit, Principal
 from rag.domain.principal import Scope as Right
 from rag.store.session import Database
 from tests.support.audit import TENANT
@@ -209,6 +209,37 @@ def test_whoever_knows_a_credential_made_for_somebody_else_is_named() -> None:
 
     exchange(app, trail)
     assert trail.told[0].detail["made_by"] == str(THREE)
+
+
+def test_a_list_and_a_search_name_what_they_show() -> None:
+    trail = Trail()
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        audit = begun(scope, Action.READ_DOCUMENTS, "GET")
+        audit.permitted(Permit(Principal(ONE, "김", TENANT, frozenset({Right.READ})), frozenset({THREE})), named=False)
+        audit.listed([(THREE, ONE), (THREE, None), (TWO, TWO)])
+        audit.searched("연차는?", [ONE])
+        await start(send)
+        await piece(send, b"", more=False)
+
+    exchange(app, trail)
+    [entry] = trail.told
+    assert entry.whose.documents == (ONE, TWO) and entry.whose.collections == (TWO, THREE)
+    assert entry.detail["listed"] == {str(THREE): 2, str(TWO): 1} and entry.detail["question_characters"] == 4
+    assert some("names", ["나", "가"]) == {"names": ["가", "나"], "names_count": 2}
+
+
+def test_the_collections_of_a_search_are_those_of_its_permit() -> None:
+    trail = Trail()
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        audit = begun(scope)
+        audit.permitted(Permit(Principal(ONE, "김", TENANT, frozenset({Right.READ})), frozenset({THREE})), named=False)
+        await start(send)
+        await piece(send, b"", more=False)
+
+    exchange(app, trail)
+    assert trail.told[0].whose.collections == (THREE,)
 
 
 def test_without_a_trail_there_is_nothing_to_put_on_it() -> None:
