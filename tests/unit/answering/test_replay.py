@@ -20,7 +20,7 @@ from rag.domain.language import Language
 from rag.domain.passage import LegScore, Passage, SearchResult, SearchTrace
 from rag.domain.principal import PassedRule, Permit, Principal, Scope
 from rag.generation.chat import ChatMessage
-from rag.generation.grounded_prompt import GroundedPrompt
+from rag.generation.engine import digest_of
 from rag.retrieval.understanding import QuestionContext
 from rag.store.answer_record import AnswerRecord
 from rag.store.session import Database
@@ -196,10 +196,24 @@ def test_without_what_it_needs_nothing_is_asked(sqlite: Database, missing: str) 
 
 def test_the_digest_of_a_prompt_tells_it_from_any_other() -> None:
     def digest(text: str) -> str:
-        return GroundedPrompt(({"role": "user", "content": text},), (), "v1", 1, "").digest
+        return digest_of(({"role": "user", "content": text},))
 
     assert digest("질문") == digest("질문") != digest("질문 ")
     assert len(digest(str(uuid4()))) == 64
+
+
+def test_the_hash_on_record_is_of_the_try_that_was_answered() -> None:
+    notes = [Note("prompt_sha256", "ab" * 32), Note("guard", "language: asked again"), Note("sent_again_sha256", "cd" * 32)]
+    following = [Note("prompt_sha256", "ef" * 32), Note("sent_again_sha256", "01" * 32)]
+
+    def kept(*notes: Note) -> str:
+        recording = Recording(Permit(READER, frozenset({ONE})), QUESTION, Surface.NATIVE, "grounded/1", Asked(QUESTION, 8))
+        recording.whole(AnswerOutcome(found(), "grounded/1", (), None, notes))
+        return recording.rows(content=True)[0].prompt_hash
+
+    assert kept(*notes, *following) == "cd" * 32, "of a report's first part, as it was sent at last"
+    assert kept(*following) == "01" * 32 and kept(notes[0], *following) == "ab" * 32
+    assert kept(notes[1]) == ""
 
 
 def sources_of(sentences: tuple[Sentence, ...], notes: tuple[Note, ...], passages: tuple[Passage, ...]) -> set[UUID]:
