@@ -17,7 +17,7 @@ from rag.answering.service import AnswerOutcome, Asked
 from rag.domain.answer import Citation, Note, Sentence, Support
 from rag.domain.filters import AttributeCondition, DocumentFilter, Period, Span, attribute_value
 from rag.domain.language import Language
-from rag.domain.passage import LegScore, Passage, SearchResult, SearchTrace
+from rag.domain.passage import LegScore, Passage, RerankState, RerankTrace, SearchResult, SearchTrace
 from rag.domain.principal import PassedRule, Permit, Principal, Scope
 from rag.generation.chat import ChatMessage
 from rag.generation.engine import digest_of
@@ -182,6 +182,34 @@ def test_what_differs_is_named(sqlite: Database) -> None:
     assert causes[Cause.SPACE]["now"] == {"space": "kiwi/2"}
     expected = {"gone": [], "new": [str(two.chunk.id)], "moved": [str(one.chunk.id)], "rescored": [str(one.chunk.id)]}
     assert causes[Cause.RANKING] == expected
+
+
+def test_other_files_under_the_same_names_are_another_version(sqlite: Database) -> None:
+    permit, one = Permit(READER, frozenset({ONE})), make_passage("하루 7만원까지 지급한다.")
+
+    def searched(space: str, reranker: str) -> SearchResult:
+        look = RerankTrace("flag/bge/512", RerankState.DONE, 1, 1.0, reranker)
+        trace = SearchTrace(
+            Language.KOREAN, ("sparse",), 1, 0, {}, space="kiwi/1+bge-m3", rerank=look, fingerprint=space
+        )
+        return SearchResult(QUESTION, (one,), trace, QUESTION)
+
+    def causes(row: AnswerRecord, now: SearchResult) -> list[tuple[Cause, Any]]:
+        again, _ = replayer(sqlite, now)
+        done = again.replay(row, permit)
+        assert done.identical, "the passages are the same, and still it is not the same version"
+        return [(item.cause, item.detail["now"]) for item in done.differences]
+
+    row = recorded(permit, Asked(QUESTION, 8), searched("aa", "bb"))
+    assert causes(row, searched("aa", "bb")) == []
+    assert causes(row, searched("cc", "bb")) == [
+        (Cause.SPACE, {"space": "kiwi/1+bge-m3", "space_fingerprint": "cc"})
+    ]
+    [(cause, told)] = causes(row, searched("aa", "dd"))
+    assert (cause, told["reranker_fingerprint"]) == (Cause.RERANKER, "dd")
+    old = recorded(permit, Asked(QUESTION, 8), searched("", ""))
+    assert old.stood_on is not None and "space_fingerprint" not in old.stood_on
+    assert causes(old, searched("aa", "bb")) == [], "nobody knows which files it was"
 
 
 @pytest.mark.parametrize("missing", ["permit", "asked", "stood_on", "question"])
