@@ -33,7 +33,9 @@ def downgrade() -> None:
     op.alter_column("repository", "webhook_secret", new_column_name="webhook_bytes")
     op.add_column("repository", sa.Column("webhook_secret", sa.String(64), nullable=False, server_default=""))
     if sqlite:
-        op.execute("UPDATE repository SET webhook_secret = CAST(webhook_bytes AS TEXT) WHERE length(webhook_bytes) <= 64")
+        op.execute(
+            "UPDATE repository SET webhook_secret = CAST(webhook_bytes AS TEXT) WHERE length(webhook_bytes) <= 64"
+        )
     else:
         op.execute(
             "UPDATE repository SET webhook_secret = convert_from(webhook_bytes, 'UTF8') WHERE length(webhook_bytes) <= 64"

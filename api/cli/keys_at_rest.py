@@ -1,4 +1,4 @@
-"""`seogo keys-at-rest`: the keys that blobs and stored secrets are encrypted with. On the store itself, wherever a server runs."""
+"""`seogo keys-at-rest`: the keys that blobs and stored secrets are encrypted with. On the store itself, server or none."""
 
 from __future__ import annotations
 

@@ -232,7 +232,7 @@ class Recording:
 
 
 def _prompt_hash(notes: Sequence[Note]) -> str:
-    """What the model was sent for the answer, or the first part of it, in the try that it answered; empty where none was asked."""
+    """What the model was sent for the answer, or the first part of it, in the try that it answered; empty where there is none."""
     found = ""
     for note in notes:
         if note.kind == PROMPT_HASH and found:

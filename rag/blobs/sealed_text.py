@@ -75,6 +75,7 @@ def _parts(stored: bytes, place: str) -> tuple[WrappedKey, Header, bytes]:
     start = len(MARK) + _LENGTH_BYTES
     end = start + int.from_bytes(stored[len(MARK) : start], "big")
     header = Header.decoded(stored[end : end + HEADER_BYTES])
-    if header is None:
+    wrapped = WrappedKey.decoded(stored[start:end])
+    if header is None or wrapped.place != place:
         raise BlobTampered(name=place)
-    return WrappedKey.decoded(stored[start:end]), header, stored[end + HEADER_BYTES :]
+    return wrapped, header, stored[end + HEADER_BYTES :]

@@ -30,7 +30,7 @@ class Speaker:
         self._canaries = canaries or Canaries()
 
     def as_sent(self, engine: ChatEngine, call: EngineCall) -> EngineCall:
-        """The call as this engine gets it at first: its rules with a canary, at which the guards stop it, and where it takes them."""
+        """The call as this engine gets it: its rules with a canary, at which the guards stop it, and where it takes them."""
         call = self._canaries.put_in(call)
         plain = engine.name in self._without_system
         return replace(call, messages=without_system(call.messages)) if plain else call

@@ -16,8 +16,8 @@ Listing = tuple[tuple[str, int, int], ...]
 
 
 def fingerprint(folder: Path) -> str:
-    """32 hex digits of a SHA-256 over names and sizes of a model's files, the whole of small ones (configuration, tokenizer) and the
-    first and last MiB of large ones. Files and folders that begin with a dot are none of the model's."""
+    """32 hex digits of a SHA-256 over names and sizes of a model's files, the whole of small ones (configuration, tokenizer) and
+    the first and last MiB of large ones. Files and folders that begin with a dot are none of the model's."""
     folder = folder.resolve()
     found: list[tuple[str, int, int]] = []
     for path in folder.rglob("*"):

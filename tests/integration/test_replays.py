@@ -30,8 +30,8 @@ FILES = {
     "meals.md": "# Meals\n\nMeals on a journey are paid up to twenty thousand won for each day.\n",
 }
 CODE = {
-    "gateway.py": '"""카드사 연동."""\n\n\ndef charge_card(amount: int) -> None:\n    """카드사에 청구한다."""\n    print(amount)\n',
-    "service.py": "from gateway import charge_card\n\n\ndef approve(amount: int) -> bool:\n    charge_card(amount)\n    return True\n",
+    "gateway.py": 'def charge_card(amount: int) -> None:\n    """카드사에 청구한다."""\n    print(amount)\n',
+    "service.py": "from gateway import charge_card\n\n\ndef approve(amount: int) -> bool:\n    return charge_card(amount)\n",
 }
 KOREAN = "감사팀장이 속한 부서는 외부 일에 얼마를 쓸 수 있는가?"
 SECOND = "준법지원부의 출장비 한도는 얼마인가?"
@@ -131,7 +131,10 @@ CASES: dict[str, tuple[dict[str, Any], tuple[str, ...]]] = {
         {"question": KOREAN, "mode": "deep", "passages": 1},
         (SECOND, "DONE", "출장비 한도\n소속", ANSWER, "감사팀장은 그 부서에 속합니다. [1][2]"),
     ),
-    "code": ({"question": "charge_card를 호출하는 곳은 어디인가요?", "collections": ["결제"]}, ("`approve`입니다. [1]",)),
+    "code": (
+        {"question": "charge_card를 호출하는 곳은 어디인가요?", "collections": ["결제"]},
+        ("`approve`입니다. [1]",),
+    ),
     "words of code": ({"question": "카드사에 청구하는 코드", "collections": ["결제"]}, ("카드사에 청구한다. [1]",)),
 }
 
@@ -167,6 +170,8 @@ def test_the_hash_on_record_is_of_what_the_engine_got(service: Running, admin: C
     answer = admin.post("/api/v1/answers", json={"question": KOREAN, "collections": ["규정"]}).json()["answer_id"]
     with service.services.rag.database.read() as session:
         kept = session.get_one(AnswerRecord, UUID(answer)).prompt_hash
-    told = [json.dumps([dict(item) for item in call.messages], ensure_ascii=False, sort_keys=True) for call in engine.calls]
+    told = [
+        json.dumps([dict(item) for item in call.messages], ensure_ascii=False, sort_keys=True) for call in engine.calls
+    ]
     assert kept in [sha256(item.encode()).hexdigest() for item in told]
     assert replayed(admin, answer)["answer"]["prompt_sha256"] == kept

@@ -116,7 +116,7 @@ def _tools(caller: Caller, question: str, document_id: str, chunk_id: str) -> di
 
 CODE = {
     "staff/reorganise.py": (
-        '"""구조조정."""\n\n\ndef move_staff(amount: int) -> None:\n    """구조조정 대상자는 김철수 과장이다."""\n    print(amount)\n'
+        'def move_staff(amount: int) -> None:\n    """구조조정 대상자는 김철수 과장이다."""\n    print(amount)\n'
     ),
     "staff/main.py": "from reorganise import move_staff\n\n\ndef main() -> None:\n    move_staff(1)\n",
 }

@@ -202,9 +202,7 @@ def test_other_files_under_the_same_names_are_another_version(sqlite: Database) 
 
     row = recorded(permit, Asked(QUESTION, 8), searched("aa", "bb"))
     assert causes(row, searched("aa", "bb")) == []
-    assert causes(row, searched("cc", "bb")) == [
-        (Cause.SPACE, {"space": "kiwi/1+bge-m3", "space_fingerprint": "cc"})
-    ]
+    assert causes(row, searched("cc", "bb")) == [(Cause.SPACE, {"space": "kiwi/1+bge-m3", "space_fingerprint": "cc"})]
     [(cause, told)] = causes(row, searched("aa", "dd"))
     assert (cause, told["reranker_fingerprint"]) == (Cause.RERANKER, "dd")
     old = recorded(permit, Asked(QUESTION, 8), searched("", ""))
@@ -231,11 +229,17 @@ def test_the_digest_of_a_prompt_tells_it_from_any_other() -> None:
 
 
 def test_the_hash_on_record_is_of_the_try_that_was_answered() -> None:
-    notes = [Note("prompt_sha256", "ab" * 32), Note("guard", "language: asked again"), Note("sent_again_sha256", "cd" * 32)]
+    notes = [
+        Note("prompt_sha256", "ab" * 32),
+        Note("guard", "language: asked again"),
+        Note("sent_again_sha256", "cd" * 32),
+    ]
     following = [Note("prompt_sha256", "ef" * 32), Note("sent_again_sha256", "01" * 32)]
 
     def kept(*notes: Note) -> str:
-        recording = Recording(Permit(READER, frozenset({ONE})), QUESTION, Surface.NATIVE, "grounded/1", Asked(QUESTION, 8))
+        recording = Recording(
+            Permit(READER, frozenset({ONE})), QUESTION, Surface.NATIVE, "grounded/1", Asked(QUESTION, 8)
+        )
         recording.whole(AnswerOutcome(found(), "grounded/1", (), None, notes))
         return recording.rows(content=True)[0].prompt_hash
 

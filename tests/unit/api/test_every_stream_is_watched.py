@@ -15,7 +15,10 @@ SOURCES = {path.relative_to(ROOT).as_posix(): path.read_text(encoding="utf-8") f
 IN_PIECES = {"StreamingResponse", "FileResponse", "EventSourceResponse"}
 WATCHED = {("streaming.py", "EventStream"), ("download.py", "FileStream")}
 LET_PASS = {
-    ("mcp/door.py", "_Conversation"): "a message that reads something is a request of this application, which is watched itself",
+    (
+        "mcp/door.py",
+        "_Conversation",
+    ): "a message that reads something is a request of this application, which is watched itself",
 }
 
 
