@@ -24,7 +24,8 @@ SECRET = "a-secret-of-a-webhook-of-43-characters-------"
 
 
 def with_webhook(database: Database, secrets: StoredSecrets, secret: str = SECRET) -> UUID:
-    collection, identity = add_collection(database), uuid4()
+    identity = uuid4()
+    collection = add_collection(database, f"모음 {identity}")
     row = Repository(
         id=identity, tenant_id=collection.tenant_id, collection_id=collection.id, name=str(identity), url="/srv/git/a"
     )

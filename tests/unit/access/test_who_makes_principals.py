@@ -69,6 +69,7 @@ def test_credentials_are_resolved_in_one_place() -> None:
                     found.setdefault(path, set()).add(asked)
     assert found == {
         "api/deps.py": {"services.rag.authenticate"},
+        "api/cli/evaluation.py": {"rag.authenticate"},
         "rag/bootstrap.py": {"self.identities.resolve"},
         "rag/access/identities.py": {"resolver.resolve", "self._operator.principal_of", "self._keys.authenticate"},
         "rag/access/federation_bearer.py": {"tokens.principal_of"},
