@@ -14,11 +14,9 @@ from rag.access.policy import Action
 from rag.domain.access import Label, group
 from rag.domain.language import Language
 from rag.domain.principal import Scope
-from rag.index import edge
 from rag.index.base import SPARSE, LegQuery
-from rag.index.layout import SCOPE, Conditions, NoneOf
 from tests.support.running import Caller, Running, running, settings_for
-from tests.support.tenants import Tenant, code_readings, code_world, put, readings, wait_settled, wait_until, world
+from tests.support.tenants import Tenant, deafen, put, readings, wait_settled, wait_until, world
 
 
 @pytest.fixture(scope="module")
@@ -31,14 +29,6 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
 @pytest.fixture
 def tenant(service: Running) -> Tenant:
     return Tenant(service)
-
-
-@pytest.fixture
-def deaf_index(service: Running, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The engine ignores the permit and gives out whatever it finds: what is held back now is so by the record alone."""
-    everything = Conditions(*[(NoneOf(SCOPE, ("nothing",)),)] * 2)
-    monkeypatch.setattr(edge, "conditions_of", lambda permit, selection: everything)
-    monkeypatch.setattr(edge, "impossible", lambda permit, selection: False)
 
 
 @pytest.fixture
@@ -59,8 +49,9 @@ def test_once_the_points_have_followed_it_is_found_by_whom_the_rule_permits(tena
     assert all(readings(tenant, tenant.reader, document_id, chunk_id).values())
 
 
-def test_an_index_that_ignores_the_permit_lets_nothing_out(tenant: Tenant, deaf_index: None) -> None:
+def test_an_index_that_ignores_the_permit_lets_nothing_out(tenant: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
     document_id, chunk_id = world(tenant)
+    deafen(monkeypatch)
     stranger = Tenant(tenant.service)
     rag = tenant.service.services.rag
     assert put(tenant.boss, document_id, allow=[tenant.subject(tenant.other)]).status_code == 200
@@ -76,20 +67,6 @@ def test_an_index_that_ignores_the_permit_lets_nothing_out(tenant: Tenant, deaf_
         assert "김철수" not in told and document_id not in told
     told = tenant.reader.post("/api/v1/search", json={"question": "구조조정 대상자", "explain": True}).json()
     assert told["trace"]["withheld"] > 0 and "김철수" not in json.dumps(told, ensure_ascii=False)
-
-
-def test_a_rule_on_a_file_of_code_counts_at_every_door_of_code(
-    tenant: Tenant, points_stay: None, request: pytest.FixtureRequest
-) -> None:
-    document_id = code_world(tenant)
-    before = code_readings(tenant.reader, document_id)
-    assert all(before.values()), before
-    assert put(tenant.boss, document_id, deny=[tenant.subject(tenant.reader)]).status_code == 200
-    after = code_readings(tenant.reader, document_id)
-    assert not any(after.values()), after
-    request.getfixturevalue("deaf_index")
-    deaf = code_readings(tenant.reader, document_id)
-    assert not any(deaf.values()), deaf
 
 
 def test_a_label_is_for_the_cleared_whatever_their_role(tenant: Tenant) -> None:

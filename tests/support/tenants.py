@@ -8,8 +8,12 @@ from collections.abc import Callable
 from typing import Any
 from uuid import UUID, uuid4
 
+import pytest
+
 from rag.domain.access import Label, user
 from rag.domain.principal import Principal, Scope
+from rag.index import edge
+from rag.index.layout import SCOPE, Conditions, NoneOf
 from rag.store.account import AccountGroup
 from rag.store.base import utc_now
 from tests.support.running import Caller, Running
@@ -100,10 +104,11 @@ def _tools(caller: Caller, question: str, document_id: str, chunk_id: str) -> di
     [listed] = caller.post("/tools/list_knowledge_bases", json={}).json()["knowledge_bases"]
     seen["tool_list"] = listed["documents"] == 2
     with caller.running.http:  # what answers there lives as long as the application runs
+        wanted = {"Accept": "application/json, text/event-stream", "Host": "localhost"}
 
         def told(method: str, **params: Any) -> str:
             message = {"jsonrpc": "2.0", "id": 1, "method": method, "params": params}
-            answered = caller.post("/mcp", json=message, headers={"Accept": "application/json, text/event-stream"})
+            answered = caller.post("/mcp", json=message, headers=wanted)
             assert answered.status_code == 200, answered.text
             return json.dumps(answered.json(), ensure_ascii=False)
 
@@ -151,6 +156,14 @@ def code_readings(caller: Caller, document_id: str) -> dict[str, bool]:
     seen["tool_search_code"] = "김철수" in posted("/tools/search_code", query="move_staff")
     seen["tool_search_code_words"] = "reorganise.py" in posted("/tools/search_code", query="구조조정 대상자")
     return seen
+
+
+def deafen(monkeypatch: pytest.MonkeyPatch) -> None:
+    """From now on the embedded engine ignores the permit, and gives out whatever it finds: what is held back is so by the record
+    alone."""
+    everything = Conditions(*[(NoneOf(SCOPE, ("nothing",)),)] * 2)
+    monkeypatch.setattr(edge, "conditions_of", lambda permit, selection: everything)
+    monkeypatch.setattr(edge, "impossible", lambda permit, selection: False)
 
 
 def world(tenant: Tenant) -> tuple[str, str]:
