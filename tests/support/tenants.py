@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable
 from typing import Any
@@ -110,7 +109,7 @@ def _tools(caller: Caller, question: str, document_id: str, chunk_id: str) -> di
             message = {"jsonrpc": "2.0", "id": 1, "method": method, "params": params}
             answered = caller.post("/mcp", json=message, headers=wanted)
             assert answered.status_code == 200, answered.text
-            return json.dumps(answered.json(), ensure_ascii=False)
+            return str(answered.text)
 
         seen["mcp_search"] = chunk_id in told("tools/call", name="search", arguments={"query": question})
         seen["mcp_fetch"] = "김철수" in told("tools/call", name="fetch", arguments={"id": chunk_id})
@@ -153,8 +152,8 @@ def code_readings(caller: Caller, document_id: str) -> dict[str, bool]:
     seen["code_map"] = "def move_staff" in posted("/api/v1/code/map", budget=500, task="move_staff")
     seen["code_pack"] = "김철수" in posted("/api/v1/code/pack", budget=2000, task="move_staff must log")
     seen["code_search"] = document_id in posted("/api/v1/search", question="move_staff")
-    seen["tool_search_code"] = "김철수" in posted("/tools/search_code", query="move_staff")
-    seen["tool_search_code_words"] = "reorganise.py" in posted("/tools/search_code", query="구조조정 대상자")
+    seen["tool_search_code"] = "staff/reorganise.py" in posted("/tools/search_code", query="move_staff")
+    seen["tool_search_code_words"] = "staff/reorganise.py" in posted("/tools/search_code", query="구조조정 대상자")
     return seen
 
 
