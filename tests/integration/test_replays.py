@@ -77,6 +77,7 @@ def service(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
             model = tiny_cross_encoder(folder / "cross-encoder")
             rag = {"reranking": {"backend": "cross_encoder", "folder": model, "budget_ms": 60_000, "max_tokens": 64}}
         generation = Generation(desk.router, {"scripted": desk})
+        rag["answers"] = {"min_confidence": 0.0}  # what a reranker of random weights thinks of the evidence is nothing
         settings = settings_for(folder / "data", {"rag": rag})
         yield stack.enter_context(running(settings, generation=generation))
 
@@ -167,7 +168,8 @@ def test_an_answer_is_the_same_again_while_others_search(
 
 def test_the_hash_on_record_is_of_what_the_engine_got(service: Running, admin: Caller, desk: Desk) -> None:
     engine = desk.put(ANSWER)
-    answer = admin.post("/api/v1/answers", json={"question": KOREAN, "collections": ["규정"]}).json()["answer_id"]
+    answer = admin.post("/api/v1/answers", json={"question": SECOND, "collections": ["규정"]}).json()["answer_id"]
+    assert engine.calls
     with service.services.rag.database.read() as session:
         kept = session.get_one(AnswerRecord, UUID(answer)).prompt_hash
     told = [
