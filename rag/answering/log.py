@@ -124,7 +124,7 @@ class Recording:
 
     def whole(self, outcome: AnswerOutcome) -> None:
         """Note an answer that came in one piece."""
-        for event in (outcome.search, *outcome.notes, *outcome.sentences, outcome.abstention):
+        for event in (outcome.first, outcome.search, *outcome.notes, *outcome.sentences, outcome.abstention):
             if event is not None:
                 self._note(event)
         self._end()
