@@ -7,11 +7,12 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import httpx
+import pytest
 import yaml
 
 from tests.e2e.test_cli import seogo
@@ -19,7 +20,19 @@ from tests.support.engine_server import EngineServer, engine_server, refusing, u
 
 NUMBER, CARD, PHONE, MAIL = "900101-1234568", "4539-1488-0343-6467", "010-2345-6789", "minsu.kim@bank.example"
 SECRET = "ghp_0123456789abcdefABCDEF0123456789abcd"
-RAW = (NUMBER, CARD, PHONE, MAIL, SECRET, NUMBER.replace("-", ""), CARD.replace("-", ""), "minsu.kim%40bank.example")
+OTHER = "880808-2345671"
+"""What a model says that nobody asked it; what repeats the request is withheld as a whole."""
+RAW = (
+    NUMBER,
+    OTHER,
+    CARD,
+    PHONE,
+    MAIL,
+    SECRET,
+    NUMBER.replace("-", ""),
+    CARD.replace("-", ""),
+    "minsu.kim%40bank.example",
+)
 QUESTION = f"고객 {NUMBER}, 카드 {CARD}, 전화 {PHONE}, 메일 {MAIL}의 상담 내용은 무엇인가?"
 TEXT = f"# 상담\n\n고객 {NUMBER}의 카드 {CARD}, 전화 {PHONE}, 메일 {MAIL}, 토큰 {SECRET}의 상담 내용은 한도 조정이다.\n"
 
@@ -54,7 +67,7 @@ def _until(true: Any, process: subprocess.Popen[bytes] | None = None) -> None:
 
 
 def configured(folder: Path, engine: EngineServer) -> Path:
-    """Settings with a model that refuses all that it is asked, and quotes it."""
+    """Settings with a model that refuses all that it is asked."""
     model = {"name": "house", "urls": [f"{engine.url}/v1"], "context_tokens": 8192}
     rag = {
         "data_dir": str(folder / "data"),
@@ -92,12 +105,14 @@ def lived_through(caller: httpx.Client, folder: Path) -> None:
         if blob.is_file():
             blob.unlink()
             blob.mkdir()
-    caller.get(f"/api/v1/documents/{ids[0]}/content", params={"who": NUMBER})
+    with suppress(httpx.RemoteProtocolError):  # the connection is cut, and the log says why
+        caller.get(f"/api/v1/documents/{ids[0]}/content", params={"who": NUMBER})
 
 
+@pytest.mark.slow
 def test_no_identifier_is_in_the_output_of_a_service(tmp_path: Path) -> None:
     log, address = tmp_path / "served.log", f"http://127.0.0.1:{unused_port()}"
-    with engine_server(refusing(400, f"the prompt {QUESTION} with {SECRET} is too long")) as engine:
+    with engine_server(refusing(400, f"the account {OTHER} has no right")) as engine:
         config = configured(tmp_path, engine)
         data = tmp_path / "data"
         seogo(data, "db", "upgrade")
@@ -111,4 +126,4 @@ def test_no_identifier_is_in_the_output_of_a_service(tmp_path: Path) -> None:
     found = [item for item in (*RAW, key) if item in written]
     assert found == [], written[-4000:]
     # It would be easy to hold no identifiers by writing nothing: the refusal of the model is there, without them.
-    assert "refused a request" in written and "900101-1******" in written
+    assert "the account 880808-2****** has no right" in written and "Traceback" in written
