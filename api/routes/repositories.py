@@ -61,8 +61,9 @@ def add_repository(body: RepositoryIn, caller: Tender) -> RepositoryAdded:
     name = body.name or _name_in(body.url)
     remote = remote_of(settings, body.url, body.credential, name=name)
     secret = secrets.token_urlsafe(_SECRET_BYTES) if body.webhook else ""
+    identity = uuid4()
     row = Repository(
-        id=uuid4(),
+        id=identity,
         tenant_id=permit.tenant_id,
         collection_id=collection_id,
         name=name,
@@ -71,7 +72,7 @@ def add_repository(body: RepositoryIn, caller: Tender) -> RepositoryAdded:
         credential=body.credential,
         options=options.to_json(),
         owner_id=permit.principal.id,
-        webhook_secret=secret,
+        webhook_secret=services.rag.secrets.sealed_webhook(identity, secret),
         poll_s=settings.poll_s if body.poll_s is None else body.poll_s,
     )
     with naming(services.rag.database, name) as session:
@@ -131,7 +132,7 @@ def change_repository(repository_id: UUID, body: RepositoryChange, caller: Tende
             row.options = options.to_json()
         if body.webhook is not None:
             secret = secrets.token_urlsafe(_SECRET_BYTES) if body.webhook else ""
-            row.webhook_secret = secret
+            row.webhook_secret = services.rag.secrets.sealed_webhook(row.id, secret)
     if body.options is not None:
         services.ingest.repositories.change_rules(repository_id)
     services.ingest.repositories.wish(repository_id)

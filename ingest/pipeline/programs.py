@@ -21,6 +21,7 @@ from anyio.to_thread import run_sync
 
 from ingest.pipeline.fault_points import reached
 from ingest.pipeline.program_context import context_for
+from ingest.pipeline.program_privacy import LookedThrough, looked_through
 from ingest.pipeline.program_writing import Written, written_by
 from ingest.pipeline.steps import Interrupted
 from rag.access.identities import Identities
@@ -184,20 +185,22 @@ class ProgramWriter:
         reached("program.write.end", program_id)
 
     def check(self, program_id: UUID) -> None:
-        """Read the files out of the answer and check their syntax.
+        """Read the files out of the answer, hide what may not stand in them and check their syntax.
 
         Raises:
             GenerationStopped: there is not one file in it.
         """
         row = self._enter(program_id, ProgramStage.CHECK)
-        self._permit(row)
+        permit = self._permit(row)
         answer = self._json(program_id, ANSWER)
         program = read_program(answer["text"], cut_off=answer["cut_off"], written=answer["written"])
+        seen = self._looked_through(permit, program_id, program.files)
+        rejected = [asdict(item) for item in (*program.rejected, *seen.rejected)]
         with self.database.write() as session:
-            programs_table.note(session, program_id, rejected=[asdict(item) for item in program.rejected])
-        if not program.files:
+            programs_table.note(session, program_id, rejected=rejected, masked=list(seen.masked))
+        if not seen.files:
             raise GenerationStopped(name=row.model_used, guard="no_files")
-        self._put(program_id, FILES, [_entry(item, check_syntax(item.path, item.text)) for item in program.files])
+        self._put(program_id, FILES, [_entry(item, check_syntax(item.path, item.text)) for item in seen.files])
         reached("program.check.end", program_id)
 
     def repair(self, program_id: UUID) -> None:
@@ -207,9 +210,9 @@ class ProgramWriter:
         if not broken:
             return
         row = self._enter(program_id, ProgramStage.REPAIR)
-        self._permit(row)
+        permit = self._permit(row)
         try:
-            mended = self._mended(program_id, row, broken)
+            mended = self._mended(program_id, row, permit, broken)
         except SeogoError as error:
             log.warning("the syntax of %d files could not be mended: %s", len(broken), error.code)
             with self.database.write() as session:
@@ -311,7 +314,14 @@ class ProgramWriter:
                 reasons=list(choice.reasons),
             )
 
-    def _mended(self, program_id: UUID, row: Program, broken: Sequence[dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    def _looked_through(self, permit: Permit, program_id: UUID, files: Sequence[WrittenFile]) -> LookedThrough:
+        """The files as they may be kept, by what the model was shown, as far as it may be read now."""
+        excerpts, paths = self._still_permitted(permit, program_id)
+        return looked_through(self.database, permit, [*(item.text for item in excerpts), *paths], files)
+
+    def _mended(
+        self, program_id: UUID, row: Program, permit: Permit, broken: Sequence[dict[str, Any]]
+    ) -> dict[str, dict[str, Any]]:
         language = Language(row.language)
         asked = [(WrittenFile(item["path"], item["text"]), Check(**_check_of(item))) for item in broken]
         prompt = repair_prompt(self._text(program_id, SPEC), asked, language)
@@ -322,10 +332,15 @@ class ProgramWriter:
         )
         wanted = {item["path"] for item in broken}
         mended: dict[str, dict[str, Any]] = {}
-        for item in read_program(written.text, cut_off=written.cut_off, written=prompt.written).files:
+        read = read_program(written.text, cut_off=written.cut_off, written=prompt.written)
+        seen = self._looked_through(permit, program_id, read.files)
+        for item in seen.files:
             check = check_syntax(item.path, item.text)
             if item.path in wanted and check.verdict is Verdict.OK:
                 mended[item.path] = {**_entry(item, check), "repaired": True}
+        with self.database.write() as session:
+            masked = [path for path in seen.masked if path in mended]
+            programs_table.note(session, program_id, masked=sorted({*(row.facts or {}).get("masked", []), *masked}))
         return mended
 
     def _generate(

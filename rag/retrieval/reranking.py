@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from rag.domain.errors import ModelUnavailable, SeogoError
 from rag.domain.passage import Passage, RerankState, RerankTrace
 from rag.embedding.passage_text import reranked_text
+from rag.inference.fingerprint import fingerprint
 from rag.reranking.base import Reranker
 from rag.settings import RerankingSettings
 
@@ -18,16 +19,24 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class SecondLook:
-    """A reranker with its number of candidates and its time. Without one, the fused order stands. Thread-safe."""
+    """A reranker with its number of candidates and its time. Without one, the fused order stands. Thread-safe.
+
+    Attributes:
+        fingerprint: of the model's files, where they are here.
+    """
 
     reranker: Reranker | None = None
     candidates: int = 0
     budget_ms: int = 0
+    fingerprint: str = ""
 
     @classmethod
     def of(cls, reranker: Reranker | None, settings: RerankingSettings) -> SecondLook:
         """The stage of the settings."""
-        return cls(reranker, settings.candidates, settings.budget_ms) if reranker is not None else cls()
+        if reranker is None:
+            return cls()
+        files = "" if settings.folder is None or settings.backend == "http" else fingerprint(settings.folder)
+        return cls(reranker, settings.candidates, settings.budget_ms, files)
 
     def warm_up(self) -> None:
         """Load the model, if there is one and it is not loaded. A server that is not up yet stops nobody.
@@ -53,7 +62,7 @@ class SecondLook:
         if self.reranker is None:
             return list(passages), RerankTrace()
         if not passages:
-            return [], RerankTrace(self.reranker.name, RerankState.DONE)
+            return [], RerankTrace(self.reranker.name, RerankState.DONE, fingerprint=self.fingerprint)
         read, rest = passages[: self.candidates], passages[self.candidates :]
         start = time.monotonic()
         deadline = start + self.budget_ms / 1000
@@ -72,7 +81,7 @@ class SecondLook:
             state = RerankState.UNAVAILABLE
             logger.error("the reranker %s gave %d scores for %d", self.reranker.name, len(scores), len(read))
         milliseconds = round((time.monotonic() - start) * 1000, 3)
-        trace = RerankTrace(self.reranker.name, state, len(read), milliseconds)
+        trace = RerankTrace(self.reranker.name, state, len(read), milliseconds, self.fingerprint)
         if state is not RerankState.DONE:
             return list(passages), trace
         scored = [replace(passage, rerank=score) for passage, score in zip(read, scores, strict=True)]

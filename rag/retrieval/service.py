@@ -157,6 +157,7 @@ class Retriever:
             notes=tuple(reading.notes),
             rerank=read.rerank,
             space=self.space.name,
+            fingerprint=self.space.fingerprint,
         )
         asked = reading.asked or reading.text
         return SearchResult(question, read.found.passages, trace, asked, tuple(reading.alternatives))

@@ -166,6 +166,35 @@ def test_what_is_hidden_from_some_readers_is_no_part_of_a_program(desk: Desk, se
     assert number not in prompt
 
 
+def test_what_a_model_writes_of_persons_and_secrets_by_itself_is_hidden_in_the_program(
+    desk: Desk, service: Running
+) -> None:
+    number, card, key = "900101-1234568", "4539-1488-0343-6467", "ghp_0123456789abcdefABCDEF0123456789abcd"
+    own = service.caller(Scope.ADMIN)
+    own.collection("fares", kind="code")
+    own.request("PATCH", "/api/v1/collections/fares", json={"privacy": {"default": "mask"}})
+    own.ingest("fares", CODE)
+    written = f"<<<FILE app/main.py>>>\nOWNER = '{number}'\nTOKEN = '{key}'\nprint(20_000)\n<<<END FILE>>>\n"
+    written += f"<<<FILE app/김민수_{number}.py>>>\nx = 1\n<<<END FILE>>>\n"
+    written += "<<<FILE app/broken.py>>>\ndef f(:\n<<<END FILE>>>\n"
+    mended = f"<<<FILE app/broken.py>>>\ndef f() -> str:\n    return '{card}'\n<<<END FILE>>>\n"
+    engine = desk.put(spoken(written), spoken(mended))
+    identity = order(own)["id"]
+    assert ended(own, identity)["state"] == "done" and len(engine.calls) == 2
+    address = f"/api/v1/generations/{identity}"
+    manifest = own.get(f"{address}/manifest").json()
+    assert manifest["masked"] == ["app/broken.py", "app/main.py"]
+    assert [item["reason"] for item in manifest["rejected"]] == ["personal_data"]
+    assert {item["path"]: item["syntax"] for item in manifest["files"]} == {"app/main.py": "ok", "app/broken.py": "ok"}
+    main = own.get(f"{address}/files/app/main.py").text
+    assert len(main) == len(f"OWNER = '{number}'\nTOKEN = '{key}'\nprint(20_000)\n") and "print(20_000)" in main
+    with zipfile.ZipFile(io.BytesIO(own.get(f"{address}/archive").content)) as archive:
+        everything = "".join(archive.read(name).decode() for name in archive.namelist())
+    everything += main + json.dumps(manifest, ensure_ascii=False)
+    for secret in (number, card, key):
+        assert secret not in everything, secret
+
+
 def test_broken_syntax_is_mended_once_and_what_stays_broken_is_said(desk: Desk, owner: Caller) -> None:
     broken = "<<<FILE a.py>>>\ndef f(:\n<<<END FILE>>>\n<<<FILE b.json>>>\n{\n<<<END FILE>>>\n"
     broken += "<<<FILE c.py>>>\nx = 1\n<<<END FILE>>>"

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID, uuid4, uuid5
@@ -28,6 +28,7 @@ from rag.generation.base import Draft, GenerationRequest
 from rag.generation.extractive import ExtractiveGenerator
 from rag.index.base import IndexPoint, IndexSchema, LegHit, LegQuery
 from rag.index.in_step import IndexesInStep
+from rag.index.layout import Condition
 from rag.index.memory import MemoryIndex
 from rag.reranking.scripted import ScriptedReranker
 from rag.retrieval.reranking import SecondLook
@@ -134,8 +135,10 @@ class Oracle:
 class WatchedIndex(MemoryIndex):
     """Notes what comes out of the index, before anything is asked of the record."""
 
-    def __init__(self, schema: IndexSchema) -> None:
+    def __init__(self, schema: IndexSchema, *, deaf: bool = False) -> None:
+        """`deaf`: it ignores the permit, and gives out whatever it finds."""
         super().__init__(schema)
+        self.deaf = deaf
         self.hits: set[UUID] = set()
 
     def search(
@@ -144,6 +147,12 @@ class WatchedIndex(MemoryIndex):
         found = super().search(permit, legs, selection)
         self.hits.update(hit.chunk_id for hits in found.values() for hit in hits)
         return found
+
+    def _open_scopes(self, condition: Condition) -> list[Any]:
+        return list(self._scopes.values()) if self.deaf else super()._open_scopes(condition)
+
+    def _test(self, conditions: Sequence[Condition]) -> Callable[[UUID], bool]:
+        return (lambda chunk_id: True) if self.deaf else super()._test(conditions)
 
 
 class WatchedReranker(ScriptedReranker):
@@ -197,10 +206,10 @@ class Findings:
 class World:
     """Tenants with people, groups in groups, collections and documents, all ruled at random, and the services that read them."""
 
-    def __init__(self, database: Database, seed: int) -> None:
+    def __init__(self, database: Database, seed: int, *, deaf_index: bool = False) -> None:
         self.dice, self.database = random.Random(seed), database
         self.space = EmbeddingSpace(KiwiBm25Embedder(ANALYZER), HashEmbedder(dense=True))
-        self.index = WatchedIndex(IndexSchema(self.space.name, self.space.dimensions))
+        self.index = WatchedIndex(IndexSchema(self.space.name, self.space.dimensions), deaf=deaf_index)
         self.reranker, self.generator = WatchedReranker(), WatchedGenerator()
         settings = RetrievalSettings()
         understander = Understander(database, self.index, self.space, ANALYZER, READER, settings)
