@@ -21,7 +21,11 @@ from api.cli import connection
 from api.cli.main import app
 from ingest.jobs.repositories import apart
 from ingest.pipeline import fault_points
+from rag.domain.errors import RepositoryNotRead
 from rag.domain.principal import Scope
+from rag.mirrors import git
+from rag.mirrors.keeping import kept
+from rag.mirrors.mirror import mirror_at
 from rag.store.base import utc_now
 from rag.store.chunk import ChunkRow
 from rag.store.code_symbol import CodeSymbol
@@ -217,6 +221,54 @@ def test_a_forced_push_and_another_branch_leave_the_tree_of_the_new_commit(desk:
     switched = desk.settled(repository["id"])
     assert (switched["commit"], switched["note"]) == (branch, None)
     assert desk.documents() == ["pay/a.py", "pay/c.py", "pay/d.py"]
+
+
+def test_a_forced_push_closes_what_it_took_away_and_leaves_the_places_of_what_stayed(desk: Desk) -> None:
+    source = desk.repository({"a.py": LOGIN})
+    repository = desk.added(source)
+    address = f"/api/v1/repositories/{repository['id']}"
+    mirror = mirror_at(desk.running.services.rag.settings.mirror_folder(), UUID(repository["id"]), "pay")
+    lost = source.commit("실수", {"secret.py": "PASSWORD = 'geheim'\n", "fare.py": FARE, "a.py": LOGIN + "\nX = 1\n"})
+    desk.look(repository["id"])
+    cited = {
+        item["source_key"]: item
+        for question in ("거리 요금 fare", "verify_password", "PASSWORD")
+        for item in desk.caller.search(question, collections=[desk.collection])
+    }
+    assert {key: item["commit"] for key, item in cited.items()} == dict.fromkeys(
+        ("pay/fare.py", "pay/a.py", "pay/secret.py"), lost
+    )
+    source.git("reset", "-q", "--hard", "HEAD~1")
+    source.commit("다시", {"fare.py": FARE})
+    assert desk.look(repository["id"])["note"]["code"] == "history_rewritten"
+    git.run(mirror.folder, "gc", "--quiet", "--prune=now", name="pay")
+
+    def opened(path: str, commit: str = lost) -> Any:
+        return desk.caller.get(f"{address}/files/{path}", params={"commit": commit})
+
+    def code_of(response: Any) -> str:
+        return str(response.json().get("code", response.status_code))
+
+    for path, text in (("fare.py", FARE), ("a.py", LOGIN + "\nX = 1\n")):  # one answers still, the other once did
+        passage = cited[f"pay/{path}"]
+        place = desk.caller.get(
+            f"{address}/files/{path}",
+            params={"commit": passage["place"].partition("@")[2], "first": 1, "last": text.count("\n")},
+        )
+        assert place.json()["lines"] == text.splitlines(), place.text
+        assert passage["place"].startswith(f"pay/{path}:1-{text.count(chr(10))}@")
+        assert desk.caller.get(passage["url"].partition("testserver")[2]).status_code == 200, passage["url"]
+    assert code_of(opened("secret.py")) == "ref_not_found"
+    assert code_of(desk.caller.get(f"{address}/commits/{lost}")) == "ref_not_found"
+    assert code_of(desk.caller.get(f"{address}/changes", params={"from": lost})) == "ref_not_found"
+
+    source.git("rm", "-q", "a.py", "fare.py")
+    head = source.commit("모두 지움", {"새.py": "y = 1\n"})
+    desk.look(repository["id"])
+    assert kept(mirror) == {head}
+    assert code_of(opened("fare.py")) == code_of(opened("a.py")) == "ref_not_found"
+    with pytest.raises(RepositoryNotRead):
+        mirror.tree(lost)
 
 
 def test_what_can_not_be_fetched_ends_in_a_state_that_says_why_and_what_was_indexed_goes_on_answering(

@@ -19,7 +19,8 @@ from rag.domain.errors import (
     SeogoError,
 )
 from rag.mirrors import git
-from rag.mirrors.fetching import Remote, Stage, fetch, keep, kept, let_go
+from rag.mirrors.fetching import Remote, Stage, fetch
+from rag.mirrors.keeping import keep, keep_only, kept, let_go
 from rag.mirrors.mirror import Mirror
 from tests.support.git_repository import GitRepository
 
@@ -96,6 +97,25 @@ def test_commits_that_are_kept_outlive_a_forced_push(tmp_path: Path, source: Git
     git.run(mirror.folder, "gc", "--quiet", "--prune=now", name="a")
     with pytest.raises(RepositoryNotRead):
         mirror.tree(old)
+
+
+def test_what_no_version_names_any_more_is_cleared_away_and_what_one_names_is_kept_again(
+    tmp_path: Path, source: GitRepository
+) -> None:
+    named = source.commit("판이 이름 부르는 커밋", {"a.py": "named = 1\n"})
+    secret = source.commit("실수", {"b.py": "PASSWORD = 'geheim'\n"})
+    mirror = fetched(mirror_in(tmp_path), source)
+    assert keep_only(mirror, {named, secret, "0" * 40}, timeout_s=60) == set(), "one that is not here is passed over"
+    assert kept(mirror) == {named, secret}
+    source.git("reset", "-q", "--hard", "HEAD~2")
+    source.commit("새 역사", {"a.py": "new = 1\n"})
+    fetched(mirror, source)
+    assert keep_only(mirror, {named}, timeout_s=60) == {secret}
+    assert kept(mirror) == {named} and mirror.file(named, "a.py") == b"named = 1\n"
+    with pytest.raises(RepositoryNotRead):
+        mirror.tree(secret)
+    let_go(mirror, [named])
+    assert keep_only(mirror, {named}, timeout_s=60) == set() and kept(mirror) == {named}
 
 
 def test_a_ref_that_is_nowhere_is_named(tmp_path: Path, source: GitRepository) -> None:
