@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
+import hmac
 import json
+import subprocess
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import nullcontext
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID, uuid4
 
 import pytest
@@ -21,6 +24,8 @@ from api.cli import connection
 from api.cli.main import app
 from ingest.jobs.repositories import apart
 from ingest.pipeline import fault_points
+from ingest.pipeline.fault_points import REPOSITORY_POINTS
+from rag.domain.access import Label
 from rag.domain.errors import RepositoryNotRead
 from rag.domain.principal import Scope
 from rag.mirrors import git
@@ -34,7 +39,10 @@ from rag.store.repository import Repository, RepositoryFile
 from rag.store.version import DocumentVersion
 from tests.conftest import new_database
 from tests.support.git_repository import GitRepository
-from tests.support.git_servers import PASSWORD, https
+from tests.support.git_servers import PASSWORD, SSHD, SSHD_HINT, https, sshd
+from tests.support.live import listening
+from tests.support.mcp_client import called
+from tests.support.repository_desk import Desk, repositories_with
 from tests.support.running import Caller, Running, running, settings_for
 
 LOGIN = '''"""로그인을 처리한다."""
@@ -71,73 +79,6 @@ def place(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
         overrides["ingest"] = {"queue_database_url": new_database(cluster)}
     with running(settings_for(folder / "data", overrides)) as started:
         yield started, folder / "git"
-
-
-class Desk:
-    """Somebody who tends a collection of code, and the folder in which repositories lie."""
-
-    def __init__(self, place: tuple[Running, Path], tenant: str = "") -> None:
-        self.running, self.root = place
-        self.tenant = tenant or f"t-{uuid4().hex[:8]}"
-        self.caller = self.running.caller(tenant=self.tenant)
-        self.collection = self.caller.collection(kind="code")
-
-    def repository(self, files: dict[str, str | bytes] | None = None) -> GitRepository:
-        return GitRepository.new(self.root / uuid4().hex[:8], files)
-
-    def add(self, source: GitRepository | Path | str, **body: Any) -> dict[str, Any]:
-        url = source if isinstance(source, str) else str(getattr(source, "folder", source))
-        given = {"collection": self.collection, "url": url, "name": "pay", **body}
-        response = self.caller.post("/api/v1/repositories", json=given)
-        assert response.status_code == 201, response.text
-        return dict(response.json())
-
-    def settled(self, repository_id: str, timeout_s: float = 120) -> dict[str, Any]:
-        """The repository, once nobody works on it and nobody wants that."""
-        end = time.monotonic() + timeout_s
-        while self._is_busy(repository_id):
-            assert time.monotonic() < end, self.caller.get(f"/api/v1/repositories/{repository_id}").text
-            time.sleep(0.1)
-        found: dict[str, Any] = self.caller.get(f"/api/v1/repositories/{repository_id}").json()
-        return found
-
-    def _is_busy(self, repository_id: str) -> bool:
-        with self.running.services.rag.database.read() as session:
-            row = session.get_one(Repository, UUID(repository_id))
-            return bool(row.job_id) or row.wanted_at is not None
-
-    def added(self, source: GitRepository | Path | str, **body: Any) -> dict[str, Any]:
-        return self.settled(self.add(source, **body)["repository"]["id"])
-
-    def look(self, repository_id: str, **body: Any) -> dict[str, Any]:
-        response = self.caller.post(f"/api/v1/repositories/{repository_id}/sync", json=body)
-        assert response.status_code == 202, response.text
-        return self.settled(repository_id)
-
-    def files(self, repository_id: str, *, skipped: bool = False) -> dict[str, Any]:
-        found = self.caller.get(f"/api/v1/repositories/{repository_id}/files", params={"skipped": skipped}).json()
-        return {item["path"]: item["reason"] if skipped else item["document_id"] for item in found["files"]}
-
-    def documents(self) -> list[str]:
-        found = self.caller.get(f"/api/v1/collections/{self.collection}/documents").json()["documents"]
-        return [item["source_key"] for item in found]
-
-    def versions(self) -> dict[str, tuple[int, str]]:
-        """Number and commit of the version that answers, by key."""
-        with self.running.services.rag.database.read() as session:
-            query = (
-                select(Document.source_key, DocumentVersion.number, DocumentVersion.commit)
-                .join(DocumentVersion, DocumentVersion.id == Document.current_version_id)
-                .where(Document.collection_id == self.collection_id)
-            )
-            return {key: (number, commit) for key, number, commit in session.execute(query)}
-
-    @property
-    def collection_id(self) -> UUID:
-        return UUID(self.caller.get(f"/api/v1/collections/{self.collection}").json()["id"])
-
-    def found(self, question: str) -> list[str]:
-        return [item["source_key"] for item in self.caller.search(question, collections=[self.collection])]
 
 
 @pytest.fixture
@@ -221,6 +162,27 @@ def test_a_forced_push_and_another_branch_leave_the_tree_of_the_new_commit(desk:
     switched = desk.settled(repository["id"])
     assert (switched["commit"], switched["note"]) == (branch, None)
     assert desk.documents() == ["pay/a.py", "pay/c.py", "pay/d.py"]
+
+
+def test_a_tag_is_indexed_as_it_stands_until_somebody_moves_it(desk: Desk) -> None:
+    source = desk.repository({"a.py": LOGIN, "b.py": FARE})
+    source.git("tag", "-a", "-m", "1.4", "v1.4")  # an object of its own, which leads to the commit
+    first = source.git("rev-parse", "HEAD")
+    source.git("rm", "-q", "b.py")
+    second = source.commit("둘", {"a.py": LOGIN.replace("verify_password", "check_password"), "c.py": "z = 3\n"})
+    repository = desk.added(source, ref="v1.4")
+    assert (repository["state"], repository["commit"], repository["head"]) == ("ready", first, first)
+    assert desk.versions() == {"pay/a.py": (1, first), "pay/b.py": (1, first)}
+    untouched = desk.look(repository["id"])
+    assert (untouched["commit"], untouched["files"]) == (first, 2), "main has gone on, the tag has not"
+    source.git("tag", "-f", "v1.4")
+    moved = desk.look(repository["id"])
+    assert (moved["state"], moved["commit"], moved["files"]) == ("ready", second, 2)
+    assert desk.versions() == {"pay/a.py": (2, second), "pay/c.py": (1, second)}
+    assert "check_password" in desk.caller.search("check_password", collections=[desk.collection])[0]["text"]
+    source.git("branch", "v1.4", first)  # a branch of the same name goes before
+    assert desk.look(repository["id"])["commit"] == first
+    assert desk.documents() == ["pay/a.py", "pay/b.py"]
 
 
 def test_a_forced_push_closes_what_it_took_away_and_leaves_the_places_of_what_stayed(desk: Desk) -> None:
@@ -333,39 +295,97 @@ def test_polling_looks_when_it_is_due_and_finds_what_was_pushed(desk: Desk) -> N
     assert (found["commit"], found["files"]) == (pushed, 2) and _pause(found) > 3200
 
 
+@pytest.mark.parametrize(
+    ("signature", "event"),
+    [("X-Hub-Signature-256", "X-GitHub-Event"), ("X-Gitea-Signature", "X-Gitea-Event"), ("X-Gitlab-Token", "X-Gitlab-Event")],
+)  # fmt: skip
+def test_a_push_that_is_signed_is_in_the_index_without_anybody_asking(desk: Desk, signature: str, event: str) -> None:
+    source = desk.repository({"a.py": LOGIN})
+    added = desk.add(source, webhook=True)
+    repository, secret = added["repository"]["id"], added["webhook_secret"]
+    before = desk.settled(repository)
+    pushed = source.commit("둘", {"b.py": FARE})
+    told = {"ref": "refs/heads/main", "repository": {"default_branch": "main"}, "before": before["commit"], "after": pushed}
+    body = json.dumps(told).encode()
+    digest = hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()
+    shown = {"X-Hub-Signature-256": f"sha256={digest}", "X-Gitea-Signature": digest, "X-Gitlab-Token": secret}
+    name = "Push Hook" if "Gitlab" in event else "push"
+    forged = {signature: shown[signature][:-1] + "~", event: name, "Content-Type": "application/json"}
+    assert desk.running.http.post(added["webhook_path"], content=body, headers=forged).status_code == 401
+    assert desk.settled(repository)["commit"] == before["commit"] and desk.found("거리 요금 fare") == []
+    hook = {**forged, signature: shown[signature]}
+    rung = desk.running.http.post(added["webhook_path"], content=body, headers=hook)
+    assert (rung.status_code, rung.json()) == (200, {"looked": True})
+    found = desk.settled(repository)
+    assert (found["state"], found["commit"], found["files"]) == ("ready", pushed, 2)
+    assert desk.found("거리 요금 fare") == ["pay/b.py"]
+
+
 def test_wrong_credentials_end_in_a_clear_state_and_right_ones_in_an_index(desk: Desk, tmp_path: Path) -> None:
     source = desk.repository({"a.py": LOGIN})
     served = tmp_path / "served"
     served.mkdir()
     source.bare(served / "pay.git")
-    sync = desk.running.services.ingest.repositories.sync
-    rag = desk.running.services.rag
-    before = rag.settings.repositories
     token = tmp_path / "token"
     token.write_text("wrong")
     token.chmod(0o600)
     with https(tmp_path, served) as server:
-        known = {
-            "hosts": (server.host,),
-            "ca_file": server.ca_file,
-            "credentials": {"git": {"hosts": (server.host,), "token_file": token}},
-        }
-        settings = type(before).model_validate(before.model_dump() | known)
-        sync.settings = settings
-        object.__setattr__(rag, "settings", rag.settings.model_copy(update={"repositories": settings}))
-        try:
+        credentials = {"git": {"hosts": (server.host,), "token_file": token}}
+        known = {"hosts": (server.host,), "ca_file": server.ca_file, "credentials": credentials}
+        with repositories_with(desk.running, **known):
             refused = desk.added(server.url("pay.git"), credential="git")
             assert (refused["state"], refused["failure"]["code"]) == ("failed", "credentials_refused")
             assert "wrong" not in str(refused) and desk.documents() == []
             token.write_text(PASSWORD)
             ready = desk.look(refused["id"])
             assert (ready["state"], ready["files"]) == ("ready", 1)
+            _require_the_next_push(desk, ready, source, served / "pay.git")
             unknown = {"collection": desk.collection, "url": server.url("pay.git"), "credential": "none", "name": "x"}
             response = desk.caller.post("/api/v1/repositories", json=unknown)
             assert (response.status_code, response.json()["code"]) == (422, "repository_refused")
-        finally:
-            sync.settings = before
-            object.__setattr__(rag, "settings", rag.settings.model_copy(update={"repositories": before}))
+
+
+def _require_the_next_push(desk: Desk, repository: dict[str, Any], source: GitRepository, served: Path) -> None:
+    """What is pushed to the server is fetched as what it adds, and indexed; what it did not touch stays as it is."""
+    mirror = desk.running.services.rag.settings.mirror_folder() / f"{repository['id']}.git"
+    packs = {item: item.stat().st_size for item in (mirror / "objects" / "pack").glob("*.pack")}
+    pushed = source.commit("둘", {"src/fare.py": FARE})
+    source.git("push", "-q", str(served), "main")
+    found = desk.look(repository["id"])
+    assert (found["state"], found["commit"], found["files"]) == ("ready", pushed, 2)
+    assert desk.versions() == {"pay/a.py": (1, repository["commit"]), "pay/src/fare.py": (1, pushed)}
+    assert desk.found("거리 요금 fare") == ["pay/src/fare.py"]
+    new = {item: item.stat().st_size for item in (mirror / "objects" / "pack").glob("*.pack")}
+    assert packs.items() < new.items(), "nothing was cloned anew"
+
+
+def test_a_repository_over_ssh_is_indexed_and_a_wrong_key_or_host_key_is_a_clear_state(
+    desk: Desk, tmp_path: Path
+) -> None:
+    if not SSHD.is_file():
+        pytest.skip(SSHD_HINT)
+    source = desk.repository({"a.py": LOGIN})
+    served = source.bare(tmp_path / "served.git")
+    with sshd(tmp_path) as server:
+        host = f"127.0.0.1:{server.port}"
+        right = server.key.read_bytes()
+        subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(tmp_path / "other")], check=True)
+        server.key.write_bytes((tmp_path / "other").read_bytes())
+        given = {"hosts": (host,), "ssh_key_file": server.key, "known_hosts_file": server.known_hosts}
+        with repositories_with(desk.running, hosts=(host,), credentials={"git": given}):
+            refused = desk.added(server.url(served), credential="git")
+            assert (refused["state"], refused["failure"]["code"]) == ("failed", "credentials_refused")
+            assert desk.documents() == [] and "PRIVATE KEY" not in str(refused)
+            server.key.write_bytes(right)
+            trusted = server.known_hosts.read_text()
+            host_key = " ".join((tmp_path / "other.pub").read_text().split()[:2])
+            server.known_hosts.write_text(f"[127.0.0.1]:{server.port} {host_key}\n")
+            strange = desk.look(refused["id"])
+            assert (strange["state"], strange["failure"]["code"]) == ("failed", "repository_not_read")
+            server.known_hosts.write_text(trusted)
+            ready = desk.look(refused["id"])
+            assert (ready["state"], ready["failure"], ready["files"]) == ("ready", None, 1)
+            _require_the_next_push(desk, ready, source, served)
 
 
 def test_a_repository_without_a_commit_and_a_commit_without_files_are_clear_states(desk: Desk) -> None:
@@ -463,8 +483,20 @@ def test_a_deleted_repository_is_gone_at_once_and_leaves_nothing(desk: Desk) -> 
         assert session.get(Repository, UUID(repository["id"])) is None
 
 
-def test_a_repository_that_is_deleted_while_it_is_indexed_leaves_nothing(desk: Desk) -> None:
+IN_A_LOOK = [
+    point for point in REPOSITORY_POINTS if point.partition(".")[2] not in ("hidden", "mirror_removed", "forgotten", "failed")
+]  # fmt: skip
+"""Every moment of a look at which somebody may delete the repository; the others are of the deletion itself."""
+
+
+@pytest.mark.parametrize("moment", [*IN_A_LOOK, "repository.failed"])
+def test_a_repository_that_is_deleted_while_it_is_looked_at_leaves_nothing(desk: Desk, moment: str) -> None:
     source = desk.repository({"a.py": LOGIN, "b.py": FARE})
+    repository: str | None = None
+    if moment == "repository.removed":  # what a look takes away is purged while all is deleted
+        repository = desk.added(source)["id"]
+        source.git("rm", "-q", "b.py")
+        source.commit("지움", {"c.py": FARE})
     receipts: list[dict[str, Any]] = []
 
     def ask() -> None:
@@ -472,20 +504,27 @@ def test_a_repository_that_is_deleted_while_it_is_indexed_leaves_nothing(desk: D
         receipts.append(desk.caller.delete(f"/api/v1/repositories/{row['id']}").json())
 
     def delete(point: str, subject: str) -> None:
-        if point == "repository.taken" and not receipts:
+        if point == moment and not receipts:
             thread = threading.Thread(target=ask)
             thread.start()
             thread.join()
 
     fault_points.install(delete)
     try:
-        desk.add(source)
+        if repository is not None:
+            desk.caller.post(f"/api/v1/repositories/{repository}/sync", json={})
+        elif moment == "repository.failed":
+            desk.add(source, ref="없는 가지".replace(" ", "-"))
+        else:
+            desk.add(source, options={"history": {"commits": 10}})
         _until(lambda: bool(receipts))
         desk.caller.receipt(receipts[0]["id"], timeout_s=120)
     finally:
         fault_points.install(None)
     assert desk.documents() == [] and desk.caller.get("/api/v1/repositories").json()["repositories"] == []
     _require_nothing_left(desk)
+    mirrors = desk.running.services.rag.settings.mirror_folder()
+    _until(lambda: not list(mirrors.glob(f"{receipts[0]['repository']}*")))
 
 
 def test_the_deletion_of_a_collection_takes_its_repositories_along(desk: Desk) -> None:
@@ -552,6 +591,82 @@ def test_a_rule_of_paths_holds_without_a_new_version_and_can_be_taken_back(desk:
     desk.caller.request("PATCH", address, json={"options": {}})
     desk.settled(repository["id"])
     assert len(reader.get(f"{address}/files").json()["files"]) == 3
+
+
+class _Reader(NamedTuple):
+    caller: Caller
+    subject: str
+
+
+def _reader(desk: Desk) -> _Reader:
+    """A key that may read the tenant, and by what rules name it."""
+    secret, key = desk.running.services.rag.keys.create(desk.tenant, "읽는 사람", [Scope.READ])
+    return _Reader(Caller(desk.running, {"Authorization": f"Bearer {secret}"}), f"user:{key.id}")
+
+
+def test_of_two_repositories_in_one_collection_each_has_readers_of_its_own(desk: Desk) -> None:
+    payments, drivers, neither = _reader(desk), _reader(desk), _reader(desk)
+
+    def closed(subject: str) -> dict[str, Any]:
+        return {"options": {"path_rules": [{"paths": "*", "access": {"allow": [subject]}}]}}
+
+    desk.added(desk.repository({"src/login.py": LOGIN}), name="pay", **closed(payments.subject))
+    desk.added(desk.repository({"src/fare.py": FARE}), name="taxi", **closed(drivers.subject))
+    mine = {"pay": "pay/src/login.py", "taxi": "taxi/src/fare.py"}
+    texts = {"pay": "verify_password(user", "taxi": "return km * 150"}
+    with listening(desk.running.services) as address:
+        for reader, own in ((payments, "pay"), (drivers, "taxi"), (neither, "")):
+            told = dict(_told_of(reader.caller, address))
+            for place, answer in told.items():
+                for name, text in texts.items():
+                    assert (text in answer) is (name == own), (place, own, answer)
+                    assert (mine[name] in answer) is (name == own), (place, own, answer)
+    listed = {name: desk.caller.get("/api/v1/code/symbols", params={"name": name}).json() for name in ("login", "fare")}
+    assert all(item["definitions"] for item in listed.values()), "whoever curates the collection reads both"
+
+
+def _told_of(caller: Caller, address: str) -> Iterator[tuple[str, str]]:
+    """All that a reader is told of both repositories, by where: its search, its maps and packs, its tools."""
+    questions = ("verify_password login", "거리 요금 fare")
+    yield "search", "".join(str(caller.search(item)) for item in questions)
+    words = ("verify_password", "fare")
+    yield "code search", "".join(caller.post("/api/v1/code/search", json={"query": item}).text for item in words)
+    regex = {"query": r"verify_password\(user|return km \* 150", "regex": True}
+    yield "regular expression", caller.post("/api/v1/code/search", json=regex).text
+    yield "pack", str(caller.post("/api/v1/code/pack", json={"task": " ".join(questions)}).json()["text"])
+    opened = [
+        called(f"{address}/mcp", caller.headers, "fetch", {"id": f"repo://{path}"})
+        for path in ("pay/src/login.py", "taxi/src/fare.py")
+    ]
+    yield "fetch", "".join(str(item.content) for item in opened if not item.is_error) + "".join(
+        str(item.structured_content) for item in opened if not item.is_error
+    )
+    found = [called(f"{address}/mcp", caller.headers, "search_code", {"query": item}) for item in questions]
+    assert not any(item.is_error for item in found)
+    yield "search_code", "".join(str(item.structured_content) for item in found)
+
+
+def test_a_repository_above_the_clearance_of_a_reader_tells_it_nothing(desk: Desk) -> None:
+    keys = desk.running.services.rag.keys
+
+    def cleared(scope: Scope) -> Caller:
+        secret, _ = keys.create(desk.tenant, "비밀 취급", [scope], clearance=Label.SENSITIVE)
+        return Caller(desk.running, {"Authorization": f"Bearer {secret}"})
+
+    desk.added(desk.repository({"src/fare.py": FARE}), name="taxi")
+    source = desk.repository({"src/login.py": LOGIN})
+    body = {"collection": desk.collection, "url": str(source.folder), "name": "pay"}
+    closed = {**body, "options": {"path_rules": [{"paths": "*", "access": {"label": "S"}}]}}
+    refused = desk.caller.post("/api/v1/repositories", json=closed)
+    assert (refused.status_code, refused.json()["code"]) == (403, "label_above_clearance"), refused.text
+    added = cleared(Scope.ADMIN).post("/api/v1/repositories", json=closed)
+    assert added.status_code == 201, added.text
+    assert desk.settled(added.json()["repository"]["id"])["state"] == "ready"
+    with listening(desk.running.services) as address:
+        for caller, both in ((cleared(Scope.READ), True), (_reader(desk).caller, False), (desk.caller, False)):
+            for place, answer in _told_of(caller, address):
+                assert "return km * 150" in answer, place
+                assert ("verify_password(user" in answer) is ("pay/src/login.py" in answer) is both, (place, answer)
 
 
 def _require_known_subjects(desk: Desk) -> None:
