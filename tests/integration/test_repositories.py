@@ -501,7 +501,7 @@ def test_a_repository_that_is_deleted_while_it_is_looked_at_leaves_nothing(desk:
 
     def ask() -> None:
         [row] = desk.caller.get("/api/v1/repositories").json()["repositories"]
-        receipts.append(desk.caller.delete(f"/api/v1/repositories/{row['id']}").json())
+        receipts.append(desk.caller.delete(f"/api/v1/repositories/{row['id']}").json() | {"mirror": row["id"]})
 
     def delete(point: str, subject: str) -> None:
         if point == moment and not receipts:
@@ -524,7 +524,7 @@ def test_a_repository_that_is_deleted_while_it_is_looked_at_leaves_nothing(desk:
     assert desk.documents() == [] and desk.caller.get("/api/v1/repositories").json()["repositories"] == []
     _require_nothing_left(desk)
     mirrors = desk.running.services.rag.settings.mirror_folder()
-    _until(lambda: not list(mirrors.glob(f"{receipts[0]['repository']}*")))
+    _until(lambda: not list(mirrors.glob(f"{receipts[0]['mirror']}*")))
 
 
 def test_the_deletion_of_a_collection_takes_its_repositories_along(desk: Desk) -> None:
