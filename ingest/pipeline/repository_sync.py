@@ -395,19 +395,23 @@ class RepositorySync:
         return waiting
 
     def _keep_named(self, row: Repository, commit: str) -> None:
-        """Let go of commits that no version names any more, such as those of files that a forced push took away."""
+        """Let go of what no version names any more, such as files that a forced push took away."""
         mirror = self._mirror(row)
         if not mirror.exists:
             return
+
+        def paths_of(named: str) -> frozenset[str]:
+            with self.pipeline.database.read() as session:
+                return repository_commits.paths_of(session, row.id, named)
+
         with self.pipeline.database.read() as session:
-            named = repository_commits.of_repository(session, row.id)
+            commits = repository_commits.of_repository(session, row.id)
         try:
-            gone = keep_only(mirror, named | ({commit} - {""}), timeout_s=self.settings.fetch_timeout_s)
-        except SeogoError as error:  # closed to readers they are already (`rag.answering.changes`)
-            log.warning("repository %s: commits that nothing names could not be cleared away (%s)", row.name, error.code)
-        else:
-            if gone:
-                log.info("repository %s: %d commits are kept no longer", row.name, len(gone))
+            keep_only(mirror, commits, paths_of, indexed=commit, timeout_s=self.settings.fetch_timeout_s)
+        except (
+            SeogoError
+        ) as error:  # closed to readers it is already (`rag.answering.changes`); the next look tries again
+            log.warning("repository %s: what a forced push took could not be cleared away (%s)", row.name, error.code)
 
     def _note_on(self, row: Repository, commit: str, found: int) -> str:
         if not commit:

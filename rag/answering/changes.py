@@ -23,6 +23,7 @@ from rag.domain.code import FileChange
 from rag.domain.errors import DocumentNotFound, InvalidRequest
 from rag.domain.principal import Permit
 from rag.mirrors import comparing
+from rag.mirrors.keeping import standing_for
 from rag.mirrors.mirror import Commit, Mirror, mirror_at
 from rag.store import repository as repositories
 from rag.store import repository_commits
@@ -233,7 +234,8 @@ class History:
         if document is None:
             raise DocumentNotFound(name=path)
         at = opened.state(commit or opened.row.commit, named_by=own)
-        content = opened.mirror.file(at.commit, path, most=_MOST_BYTES)
+        root = standing_for(opened.mirror, at.commit) if at.commit in own else at.commit
+        content = opened.mirror.file(root, path, most=_MOST_BYTES)
         text = None if content is None else opened.view.text(decoded(content))
         if text is None:
             raise DocumentNotFound(name=path)

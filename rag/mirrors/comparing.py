@@ -59,6 +59,7 @@ def state(mirror: Mirror, name: str, *, indexed: str = "", named_by: Collection[
     Args:
         indexed: commit that the index holds; what it leads to is found, as with a branch.
         named_by: commits that the versions of the file that is asked for name; these are found, and nothing that they lead to.
+            Read the file from what stands for them (`keeping.standing_for`).
 
     Raises:
         RefNotFound: there is none.
@@ -73,8 +74,11 @@ def state(mirror: Mirror, name: str, *, indexed: str = "", named_by: Collection[
         return short_name(ref), refs[ref]
     if not _HASH.fullmatch(name):
         raise RefNotFound(name=mirror.name, ref=name)
+    own = [commit for commit in named_by if commit.startswith(name)]
+    if len(own) == 1:  # which git may have no more, but for a part of it
+        return own[0][:12], own[0]
     commit = mirror.resolve(name)
-    if commit in named_by or _is_led_to(mirror, commit) or (indexed and mirror.is_ancestor(commit, indexed)):
+    if _is_led_to(mirror, commit) or (indexed and mirror.is_ancestor(commit, indexed)):
         return commit[:12], commit
     raise RefNotFound(name=mirror.name, ref=name)
 

@@ -176,9 +176,9 @@ class _Fetch:
             new.remove()
 
     def _keep_again(self, new: Mirror) -> None:
-        commits: set[str] = set()
+        commits: list[str] = []
         with suppress(RepositoryNotRead):
-            commits = kept(self._mirror) if self._mirror.exists else set()
+            commits = list(kept(self._mirror)) if self._mirror.exists else []
         for commit in commits:
             try:
                 keep(new, commit)

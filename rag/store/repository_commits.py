@@ -25,6 +25,17 @@ def of_repository(session: Session, repository_id: UUID) -> frozenset[str]:
     return frozenset(item for item in session.scalars(query) if item)
 
 
+def paths_of(session: Session, repository_id: UUID, commit: str) -> frozenset[str]:
+    """The files of which a version names a commit. For synchronisation, which acts for no principal."""
+    query = (
+        select(RepositoryFile.path)
+        .distinct()
+        .join(DocumentVersion, DocumentVersion.document_id == RepositoryFile.document_id)
+        .where(RepositoryFile.repository_id == repository_id, DocumentVersion.commit == commit, *_STANDING)
+    )
+    return frozenset(session.scalars(query))
+
+
 def of_path(session: Session, repository: Repository, path: str) -> frozenset[str]:
     """Those that versions of the document at a path name. Whether the caller may read that is asked elsewhere."""
     query = (

@@ -29,12 +29,11 @@ from rag.domain.access import Label
 from rag.domain.errors import RepositoryNotRead
 from rag.domain.principal import Scope
 from rag.mirrors import git
-from rag.mirrors.keeping import kept
+from rag.mirrors.keeping import kept, standing_for
 from rag.mirrors.mirror import mirror_at
 from rag.store.base import utc_now
 from rag.store.chunk import ChunkRow
 from rag.store.code_symbol import CodeSymbol
-from rag.store.document import Document
 from rag.store.repository import Repository, RepositoryFile
 from rag.store.version import DocumentVersion
 from tests.conftest import new_database
@@ -221,13 +220,15 @@ def test_a_forced_push_closes_what_it_took_away_and_leaves_the_places_of_what_st
         assert passage["place"].startswith(f"pay/{path}:1-{text.count(chr(10))}@")
         assert desk.caller.get(passage["url"].partition("testserver")[2]).status_code == 200, passage["url"]
     assert code_of(opened("secret.py")) == "ref_not_found"
+    part = standing_for(mirror, lost)
+    assert part != lost and [entry.path for entry in mirror.tree(part)] == ["a.py", "fare.py"], "the rest is gone"
     assert code_of(desk.caller.get(f"{address}/commits/{lost}")) == "ref_not_found"
     assert code_of(desk.caller.get(f"{address}/changes", params={"from": lost})) == "ref_not_found"
 
     source.git("rm", "-q", "a.py", "fare.py")
     head = source.commit("모두 지움", {"새.py": "y = 1\n"})
     desk.look(repository["id"])
-    assert kept(mirror) == {head}
+    assert kept(mirror) == {head: head}
     assert code_of(opened("fare.py")) == code_of(opened("a.py")) == "ref_not_found"
     with pytest.raises(RepositoryNotRead):
         mirror.tree(lost)
@@ -305,7 +306,12 @@ def test_a_push_that_is_signed_is_in_the_index_without_anybody_asking(desk: Desk
     repository, secret = added["repository"]["id"], added["webhook_secret"]
     before = desk.settled(repository)
     pushed = source.commit("둘", {"b.py": FARE})
-    told = {"ref": "refs/heads/main", "repository": {"default_branch": "main"}, "before": before["commit"], "after": pushed}
+    told = {
+        "ref": "refs/heads/main",
+        "repository": {"default_branch": "main"},
+        "before": before["commit"],
+        "after": pushed,
+    }
     body = json.dumps(told).encode()
     digest = hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()
     shown = {"X-Hub-Signature-256": f"sha256={digest}", "X-Gitea-Signature": digest, "X-Gitlab-Token": secret}
@@ -638,8 +644,10 @@ def _told_of(caller: Caller, address: str) -> Iterator[tuple[str, str]]:
         called(f"{address}/mcp", caller.headers, "fetch", {"id": f"repo://{path}"})
         for path in ("pay/src/login.py", "taxi/src/fare.py")
     ]
-    yield "fetch", "".join(str(item.content) for item in opened if not item.is_error) + "".join(
-        str(item.structured_content) for item in opened if not item.is_error
+    yield (
+        "fetch",
+        "".join(str(item.content) for item in opened if not item.is_error)
+        + "".join(str(item.structured_content) for item in opened if not item.is_error),
     )
     found = [called(f"{address}/mcp", caller.headers, "search_code", {"query": item}) for item in questions]
     assert not any(item.is_error for item in found)

@@ -188,7 +188,12 @@ def test_issues_and_pull_requests_of_other_servers_answer_too(
 ) -> None:
     root = {"github": "/api/v3", "gitea": "/api/v1"}[api]
     place = f"{root}/repos/pay/payments/issues"
-    told = {"id": 9, "user": {"login": "lee"}, "body": "영업점에서도 재현했습니다.", "created_at": "2026-05-03T00:00:00Z"}
+    told = {
+        "id": 9,
+        "user": {"login": "lee"},
+        "body": "영업점에서도 재현했습니다.",
+        "created_at": "2026-05-03T00:00:00Z",
+    }
     forge.lists |= {place: [PLAIN_ISSUE, PULL], f"{place}/7/comments": [told]}
     history = {"api": api, "api_url": f"https://{forge.host}{root}", "project": "pay/payments"}
     desk = Desk(service, forge, source, history)

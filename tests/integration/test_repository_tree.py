@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import pytest
 from sqlalchemy import func, select
@@ -16,6 +16,7 @@ from sqlalchemy import func, select
 from ingest.pipeline import maintenance
 from rag.blobs.store import BlobStore
 from rag.domain.principal import Scope
+from rag.mirrors.keeping import standing_for
 from rag.mirrors.mirror import mirror_at
 from rag.mirrors.path_patterns import PathPatterns
 from rag.store.chunk import ChunkRow
@@ -23,7 +24,6 @@ from rag.store.code_symbol import CodeSymbol
 from rag.store.document import Document
 from rag.store.receipt import DeletionReceipt
 from rag.store.repository import Repository, RepositoryFile
-from rag.store.tenant import Tenant
 from rag.store.version import DocumentVersion, VersionState
 from tests.support.git_repository import GitRepository
 from tests.support.running import Caller, Running, running, settings_for
@@ -247,15 +247,13 @@ class Mirrored:
 
     def __init__(self, place: tuple[Running, Path], source: GitRepository) -> None:
         self.running = place[0]
-        self.caller: Caller = self.running.caller()
+        tenant = f"t-{uuid4().hex[:8]}"
+        self.caller: Caller = self.running.caller(tenant=tenant)
+        self.reader = self.running.caller(Scope.READ, tenant=tenant)
         self.collection = self.caller.collection(kind="code")
         body = {"collection": self.collection, "url": str(source.folder), "name": NAME, "ref": "main"}
         self.id = UUID(self.caller.post("/api/v1/repositories", json=body).json()["repository"]["id"])
         self.caller.post("/api/v1/groups", json={"name": "인사팀"})
-        principal = self.running.services.rag.authenticate(self.caller.headers["Authorization"].split()[1])
-        with self.running.services.rag.database.read() as session:
-            tenant = session.get_one(Tenant, principal.tenant_id).name
-        self.reader = self.running.caller(Scope.READ, tenant=tenant)
 
     def look(self, ref: str, closed: str) -> None:
         """Look at a branch, with these paths closed to the reader."""
@@ -344,7 +342,7 @@ class Mirrored:
         assert {item.name for item in symbols if item.version_id == version.id} == wanted.defined, path
         # its anchor resolves: the commit that it names has these very bytes at this path
         mirror = mirror_at(services.rag.settings.mirror_folder(), self.id, NAME)
-        assert mirror.file(version.commit, path) == wanted.content
+        assert mirror.file(standing_for(mirror, version.commit), path) == wanted.content
 
     def check_index(self) -> None:
         """No point without a version, no version without its points, no original missing, once what is gone is purged."""
