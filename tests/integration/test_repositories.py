@@ -449,6 +449,28 @@ def test_what_is_left_out_is_named_with_its_reason(desk: Desk) -> None:
     assert desk.settled(repository["id"])["files"] == 3
 
 
+def test_fifty_megabytes_on_a_line_end_in_a_state_where_the_settings_let_them_in(desk: Desk) -> None:
+    line = b"1," * (25 << 20)
+    source = desk.repository(
+        {
+            "a.py": LOGIN,
+            "huge.py": b"X = [" + line + b"1]\n",
+            "huge.md": b"# " + line,
+            "squeezed.py": b"Y = [" + line[: 2 << 20] + b"1]\n",
+            "z.py": FARE,
+        }
+    )
+    with repositories_with(desk.running, max_file_kb=100_000):
+        repository = desk.added(source, options={"max_file_kb": 60_000, "exclude": ["!huge.py"]})
+    assert repository["state"] == "ready", repository
+    files = desk.files(repository["id"])
+    assert desk.files(repository["id"], skipped=True).items() >= {"squeezed.py": "minified"}.items()
+    assert {"a.py", "z.py"} <= files.keys() and desk.found("verify_password") == ["pay/a.py"]
+    for item in desk.caller.wait([files[path] for path in ("huge.py", "huge.md") if path in files], timeout_s=200):
+        print(item)
+    print(files, desk.files(repository["id"], skipped=True))
+
+
 def test_a_push_during_a_look_leads_to_one_more(desk: Desk) -> None:
     source = desk.repository({"a.py": LOGIN})
     repository = desk.added(source)

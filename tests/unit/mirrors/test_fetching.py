@@ -312,7 +312,7 @@ def test_what_was_kept_is_kept_in_a_mirror_made_anew(tmp_path: Path, source: Git
     source.commit("둘째", {"b.py": "y = 2\n"})
     (mirror.folder / "refs" / "heads" / "main").write_text("f" * 40 + "\n")
     fetched(mirror, source)
-    assert kept(mirror) == {first}
+    assert kept(mirror) == {first: first}
 
 
 FETCHING = """
