@@ -16,10 +16,12 @@ from typing import Any, NamedTuple
 from uuid import UUID, uuid4
 
 import pytest
+from mcp import Client
 from sqlalchemy import func, select
 from starlette.testclient import TestClient
 from typer.testing import CliRunner
 
+from api.app import create_app
 from api.cli import connection
 from api.cli.main import app
 from ingest.jobs.repositories import apart
@@ -39,8 +41,8 @@ from rag.store.version import DocumentVersion
 from tests.conftest import new_database
 from tests.support.git_repository import GitRepository
 from tests.support.git_servers import PASSWORD, SSHD, SSHD_HINT, https, sshd
-from tests.support.live import listening
-from tests.support.mcp_client import called
+from tests.support.live import served
+from tests.support.mcp_client import conversed
 from tests.support.repository_desk import Desk, repositories_with
 from tests.support.running import Caller, Running, running, settings_for
 
@@ -199,6 +201,7 @@ def test_a_forced_push_closes_what_it_took_away_and_leaves_the_places_of_what_st
     assert {key: item["commit"] for key, item in cited.items()} == dict.fromkeys(
         ("pay/fare.py", "pay/a.py", "pay/secret.py"), lost
     )
+    then = utc_now().isoformat()
     source.git("reset", "-q", "--hard", "HEAD~1")
     source.commit("다시", {"fare.py": FARE})
     assert desk.look(repository["id"])["note"]["code"] == "history_rewritten"
@@ -218,7 +221,8 @@ def test_a_forced_push_closes_what_it_took_away_and_leaves_the_places_of_what_st
         )
         assert place.json()["lines"] == text.splitlines(), place.text
         assert passage["place"].startswith(f"pay/{path}:1-{text.count(chr(10))}@")
-        assert desk.caller.get(passage["url"].partition("testserver")[2]).status_code == 200, passage["url"]
+        shown = desk.caller.get(passage["url"].partition("testserver")[2], params={"as_of": then})
+        assert shown.json()["text"].startswith(passage["text"]), shown.text
     assert code_of(opened("secret.py")) == "ref_not_found"
     part = standing_for(mirror, lost)
     assert part != lost and [entry.path for entry in mirror.tree(part)] == ["a.py", "fare.py"], "the rest is gone"
@@ -318,13 +322,13 @@ def test_a_push_that_is_signed_is_in_the_index_without_anybody_asking(desk: Desk
     name = "Push Hook" if "Gitlab" in event else "push"
     forged = {signature: shown[signature][:-1] + "~", event: name, "Content-Type": "application/json"}
     assert desk.running.http.post(added["webhook_path"], content=body, headers=forged).status_code == 401
-    assert desk.settled(repository)["commit"] == before["commit"] and desk.found("거리 요금 fare") == []
+    assert desk.settled(repository)["commit"] == before["commit"] and desk.documents() == ["pay/a.py"]
     hook = {**forged, signature: shown[signature]}
     rung = desk.running.http.post(added["webhook_path"], content=body, headers=hook)
     assert (rung.status_code, rung.json()) == (200, {"looked": True})
     found = desk.settled(repository)
     assert (found["state"], found["commit"], found["files"]) == ("ready", pushed, 2)
-    assert desk.found("거리 요금 fare") == ["pay/b.py"]
+    assert desk.found("거리 요금 fare")[0] == "pay/b.py"
 
 
 def test_wrong_credentials_end_in_a_clear_state_and_right_ones_in_an_index(desk: Desk, tmp_path: Path) -> None:
@@ -515,9 +519,17 @@ IN_A_LOOK = [
     point for point in REPOSITORY_POINTS if point.partition(".")[2] not in ("hidden", "mirror_removed", "forgotten", "failed")
 ]  # fmt: skip
 """Every moment of a look at which somebody may delete the repository; the others are of the deletion itself."""
+USUAL = ("repository.fetched", "repository.claimed", "repository.taken", "repository.finished")
+"""Those of them that are looked at every time; the others are for `make test-slow`."""
 
 
-@pytest.mark.parametrize("moment", [*IN_A_LOOK, "repository.failed"])
+@pytest.mark.parametrize(
+    "moment",
+    [
+        *(item if item in USUAL else pytest.param(item, marks=pytest.mark.slow) for item in IN_A_LOOK),
+        pytest.param("repository.failed", marks=pytest.mark.slow),
+    ],
+)
 def test_a_repository_that_is_deleted_while_it_is_looked_at_leaves_nothing(desk: Desk, moment: str) -> None:
     source = desk.repository({"a.py": LOGIN, "b.py": FARE})
     repository: str | None = None
@@ -537,14 +549,14 @@ def test_a_repository_that_is_deleted_while_it_is_looked_at_leaves_nothing(desk:
             thread.start()
             thread.join()
 
+    wanted = {"collection": desk.collection, "url": str(source.folder), "name": "pay"}
+    wanted |= {"ref": "없는-가지"} if moment == "repository.failed" else {"options": {"history": {"commits": 10}}}
     fault_points.install(delete)
     try:
         if repository is not None:
             desk.caller.post(f"/api/v1/repositories/{repository}/sync", json={})
-        elif moment == "repository.failed":
-            desk.add(source, ref="없는 가지".replace(" ", "-"))
-        else:
-            desk.add(source, options={"history": {"commits": 10}})
+        else:  # whose answer may be that it is gone already
+            desk.caller.post("/api/v1/repositories", json=wanted)
         _until(lambda: bool(receipts))
         desk.caller.receipt(receipts[0]["id"], timeout_s=120)
     finally:
@@ -621,6 +633,10 @@ def test_a_rule_of_paths_holds_without_a_new_version_and_can_be_taken_back(desk:
     assert len(reader.get(f"{address}/files").json()["files"]) == 3
 
 
+MINE = {"pay": "pay/src/login.py", "taxi": "taxi/src/fare.py"}
+"""The file of each of two repositories."""
+
+
 class _Reader(NamedTuple):
     caller: Caller
     subject: str
@@ -640,40 +656,41 @@ def test_of_two_repositories_in_one_collection_each_has_readers_of_its_own(desk:
 
     desk.added(desk.repository({"src/login.py": LOGIN}), name="pay", **closed(payments.subject))
     desk.added(desk.repository({"src/fare.py": FARE}), name="taxi", **closed(drivers.subject))
-    mine = {"pay": "pay/src/login.py", "taxi": "taxi/src/fare.py"}
     texts = {"pay": "verify_password(user", "taxi": "return km * 150"}
-    with listening(desk.running.services) as address:
+    with served(create_app(desk.running.services)) as address:
         for reader, own in ((payments, "pay"), (drivers, "taxi"), (neither, "")):
-            told = dict(_told_of(reader.caller, address))
-            for place, answer in told.items():
-                for name, text in texts.items():
+            told = dict(_told_of(reader.caller))
+            told["mcp"] = conversed(f"{address}/mcp", reader.caller.headers, _called, "auto")
+            outline = reader.caller.post("/api/v1/code/map", json={"task": "login fare"}).json()
+            for name, text in texts.items():
+                for place, answer in told.items():
                     assert (text in answer) is (name == own), (place, own, answer)
-                    assert (mine[name] in answer) is (name == own), (place, own, answer)
+                    assert (MINE[name] in answer) is (name == own), (place, own, answer)
+                assert (MINE[name] in outline["text"]) is (name == own), (own, outline)
+            assert [item["source_key"] for item in outline["files"]] == ([MINE[own]] if own else []), own
     listed = {name: desk.caller.get("/api/v1/code/symbols", params={"name": name}).json() for name in ("login", "fare")}
     assert all(item["definitions"] for item in listed.values()), "whoever curates the collection reads both"
 
 
-def _told_of(caller: Caller, address: str) -> Iterator[tuple[str, str]]:
-    """All that a reader is told of both repositories, by where: its search, its maps and packs, its tools."""
-    questions = ("verify_password login", "거리 요금 fare")
+def _told_of(caller: Caller) -> Iterator[tuple[str, str]]:
+    """All that a reader is told of both repositories over HTTP, by where: its search, its maps and packs, its tools."""
+    questions = ("verify_password", "return km")
     yield "search", "".join(str(caller.search(item)) for item in questions)
-    words = ("verify_password", "fare")
-    yield "code search", "".join(caller.post("/api/v1/code/search", json={"query": item}).text for item in words)
+    yield "code search", "".join(caller.post("/api/v1/code/search", json={"query": item}).text for item in questions)
     regex = {"query": r"verify_password\(user|return km \* 150", "regex": True}
     yield "regular expression", caller.post("/api/v1/code/search", json=regex).text
     yield "pack", str(caller.post("/api/v1/code/pack", json={"task": " ".join(questions)}).json()["text"])
-    opened = [
-        called(f"{address}/mcp", caller.headers, "fetch", {"id": f"repo://{path}"})
-        for path in ("pay/src/login.py", "taxi/src/fare.py")
-    ]
-    yield (
-        "fetch",
-        "".join(str(item.content) for item in opened if not item.is_error)
-        + "".join(str(item.structured_content) for item in opened if not item.is_error),
-    )
-    found = [called(f"{address}/mcp", caller.headers, "search_code", {"query": item}) for item in questions]
+    yield "search_code", "".join(caller.post("/tools/search_code", json={"query": item}).text for item in questions)
+    opened = [caller.post("/tools/fetch", json={"id": f"repo://{path}"}) for path in MINE.values()]
+    yield "fetch", "".join(item.text for item in opened if item.status_code == 200)
+
+
+async def _called(client: Client) -> str:
+    """What the same tools tell a client of the Model Context Protocol."""
+    found = [await client.call_tool("search_code", {"query": item}) for item in ("verify_password", "return km")]
+    opened = [await client.call_tool("fetch", {"id": f"repo://{path}"}) for path in MINE.values()]
     assert not any(item.is_error for item in found)
-    yield "search_code", "".join(str(item.structured_content) for item in found)
+    return "".join(str(item.structured_content) for item in (*found, *opened) if not item.is_error)
 
 
 def test_a_repository_above_the_clearance_of_a_reader_tells_it_nothing(desk: Desk) -> None:
@@ -692,11 +709,10 @@ def test_a_repository_above_the_clearance_of_a_reader_tells_it_nothing(desk: Des
     added = cleared(Scope.ADMIN).post("/api/v1/repositories", json=closed)
     assert added.status_code == 201, added.text
     assert desk.settled(added.json()["repository"]["id"])["state"] == "ready"
-    with listening(desk.running.services) as address:
-        for caller, both in ((cleared(Scope.READ), True), (_reader(desk).caller, False), (desk.caller, False)):
-            for place, answer in _told_of(caller, address):
-                assert "return km * 150" in answer, place
-                assert ("verify_password(user" in answer) is ("pay/src/login.py" in answer) is both, (place, answer)
+    for caller, both in ((cleared(Scope.READ), True), (_reader(desk).caller, False), (desk.caller, False)):
+        for place, answer in _told_of(caller):
+            assert "return km * 150" in answer, place
+            assert [text in answer for text in ("verify_password(user", MINE["pay"])] == [both] * 2, (place, answer)
 
 
 def _require_known_subjects(desk: Desk) -> None:
