@@ -156,7 +156,7 @@ def one_by_one(service: Running, monkeypatch: pytest.MonkeyPatch) -> Iterator[th
 
     def in_turn(session: Session, collections: Sequence[UUID] | None) -> list[DocumentVersion]:
         if collections is None:
-            turns.acquire(timeout=60)
+            turns.acquire(timeout=600)  # released in the end: the first search may load a model for a minute
         return found(session, collections)
 
     monkeypatch.setattr(code_filling, "_next_versions", in_turn)
