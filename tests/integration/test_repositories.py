@@ -448,6 +448,7 @@ def test_what_is_left_out_is_named_with_its_reason(desk: Desk) -> None:
     reasons = {"huge.json": "too_large", "empty.py": "empty", "logo.png": "binary", "secret/keys.py": "excluded"}
     assert desk.files(repository["id"], skipped=True) == reasons | {"loop": "symlink"}
     assert desk.found("로그인을 처리한다") == ["pay/cp949.py"]
+    assert desk.found("fare") == ["pay/broken.py"], "all of it that can be read"
     changed = {"options": {"exclude": []}}
     desk.caller.request("PATCH", f"/api/v1/repositories/{repository['id']}", json=changed)
     assert desk.settled(repository["id"])["files"] == 3

@@ -266,7 +266,10 @@ class Mirrored:
             assert time.monotonic() < end, self.caller.get(address).text
             time.sleep(0.05)
         assert row.state == "ready", self.caller.get(address).text
-        self.caller.wait([item["document_id"] for item in self._files(self.caller)])
+        if files := self._files(self.caller):
+            told = self.caller.wait([item["document_id"] for item in files])
+            failed = [item for item in told if item["version"]["state"] != "active"]
+            assert not failed, [(item["source_key"], item["version"]["failure"]) for item in failed]
 
     def _files(self, caller: Caller) -> list[Any]:
         found = caller.get(f"/api/v1/repositories/{self.id}/files", params={"limit": 500})
