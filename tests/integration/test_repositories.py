@@ -663,8 +663,10 @@ def test_of_two_repositories_in_one_collection_each_has_readers_of_its_own(desk:
     def closed(subject: str) -> dict[str, Any]:
         return {"options": {"path_rules": [{"paths": "*", "access": {"allow": [subject]}}]}}
 
-    desk.added(desk.repository({"src/login.py": LOGIN}), name="pay", **closed(payments.subject))
-    desk.added(desk.repository({"src/fare.py": FARE}), name="taxi", **closed(drivers.subject))
+    ids = {
+        name: desk.added(desk.repository({path.partition("/")[2]: text}), name=name, **closed(reader.subject))["id"]
+        for (name, path), text, reader in zip(MINE.items(), (LOGIN, FARE), (payments, drivers), strict=True)
+    }
     texts = {"pay": "verify_password(user", "taxi": "return km * 150"}
     with served(create_app(desk.running.services)) as address:
         for reader, own in ((payments, "pay"), (drivers, "taxi"), (neither, "")):
@@ -677,8 +679,22 @@ def test_of_two_repositories_in_one_collection_each_has_readers_of_its_own(desk:
                     assert (MINE[name] in answer) is (name == own), (place, own, answer)
                 assert (MINE[name] in outline["text"]) is (name == own), (own, outline)
             assert [item["source_key"] for item in outline["files"]] == ([MINE[own]] if own else []), own
+            known = [own] if own else []
+            assert [item["name"] for item in outline["revisions"]] == known
+            assert _names_of(reader.caller) == known
+            shown = {name: reader.caller.get(f"/api/v1/repositories/{key}").status_code for name, key in ids.items()}
+            assert shown == {name: 200 if name == own else 404 for name in ids}
+    assert _names_of(desk.caller) == sorted(MINE), "whoever tends the collection has both"
     listed = {name: desk.caller.get("/api/v1/code/symbols", params={"name": name}).json() for name in ("login", "fare")}
     assert all(item["definitions"] for item in listed.values()), "whoever curates the collection reads both"
+
+
+def _names_of(caller: Caller) -> list[str]:
+    """The repositories that a caller is told of; the list of what a model may search names the same."""
+    listed = [item["name"] for item in caller.get("/api/v1/repositories").json()["repositories"]]
+    [known] = caller.post("/tools/list_knowledge_bases", json={}).json()["knowledge_bases"]
+    assert known["repositories"] == listed
+    return listed
 
 
 def _told_of(caller: Caller) -> Iterator[tuple[str, str]]:
