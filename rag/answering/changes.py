@@ -274,7 +274,7 @@ class History:
     def repositories(self, permit: Permit) -> list[tuple[UUID, str, str, Mirror]]:
         """Id, name, commit that the index holds, and mirror of each repository that the permit covers and that was fetched."""
         with self.database.read() as session:
-            rows = repositories.of_permit(session, permit)
+            rows = repositories.of_reader(session, permit)
             found = [(row.id, row.name, row.commit, mirror_at(self.mirrors, row.id, row.name)) for row in rows]
         return [item for item in found if item[3].exists]
 

@@ -33,12 +33,16 @@ def let_go(mirror: Mirror, commits: Iterable[str]) -> None:
 
 
 def standing_for(mirror: Mirror, commit: str) -> str:
-    """The commit to read a kept file from: the one that it names, or the one that holds what is kept of that."""
+    """The commit to read a kept file from: the one that it names, or the one that holds what is kept of that.
+
+    Raises:
+        RefNotFound: the mirror has neither: it was made anew after the remote had lost the commit.
+    """
     try:
         found = git.run(mirror.folder, "rev-parse", "--verify", "--quiet", f"{_KEPT}{commit}", name=mirror.name)
     except RepositoryNotRead:
-        return commit
-    return found.decode().strip() or commit
+        return mirror.resolve(commit)
+    return found.decode().strip()
 
 
 def keep_only(
