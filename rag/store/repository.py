@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, ForeignKey, Index, LargeBinary, String, UniqueConstraint, delete, select, text
+from sqlalchemy import BigInteger, ForeignKey, Index, LargeBinary, String, UniqueConstraint, delete, or_, select, text
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from rag.domain.errors import RepositoryNotFound
@@ -133,6 +133,19 @@ def collection_name(session: Session, row: Repository) -> str:
 def of_permit(session: Session, permit: Permit) -> Sequence[Repository]:
     """The repositories of the permit's collections, by name."""
     query = select(Repository).where(*_visible(permit))
+    return session.scalars(query.order_by(Repository.name, Repository.id)).all()
+
+
+def of_reader(session: Session, permit: Permit) -> Sequence[Repository]:
+    """Those of them that hold a file which the permit covers, and those that hold none yet: one whose files are all kept from a
+    reader has neither name nor commit for it."""
+    indexed = select(RepositoryFile.path).where(
+        RepositoryFile.repository_id == Repository.id, RepositoryFile.document_id.is_not(None)
+    )
+    readable = indexed.join(Document, Document.id == RepositoryFile.document_id).where(
+        Document.deleted_at.is_(None), *covered(permit)
+    )
+    query = select(Repository).where(*_visible(permit), or_(~indexed.exists(), readable.exists()))
     return session.scalars(query.order_by(Repository.name, Repository.id)).all()
 
 
