@@ -121,8 +121,8 @@ class CodeBase:
             )  # fmt: skip
 
     def ways(self, question: str) -> dict[str, Ranking]:
-        """Files by score: of each leg alone, of both fused as if the question were prose, of the product's search, and of the same
-        with the reranker, where there is one."""
+        """Files by score: of each leg alone, of both fused as if the question were prose, of the product's search, and of
+        the same with the reranker, where there is one."""
         rag, permit = self.bench.rag, self.bench.permit()
         language = question_language(question)
         vectors = rag.space.embed_query(question, language)

@@ -103,7 +103,9 @@ def issue_questions(mirror: Mirror, talks: Iterable[Talk], most: int, *, wanted:
     for number, commits in fixes.items():
         talk = issues[number]
         text = f"{talk.title}\n\n{talk.text}".strip()
-        question = _fixed(mirror, f"#{number}", text, commits[::-1], wanted) if len(text.split()) >= _FEWEST_WORDS else None
+        question = (
+            _fixed(mirror, f"#{number}", text, commits[::-1], wanted) if len(text.split()) >= _FEWEST_WORDS else None
+        )
         if question is not None:
             found.append(question)
         if len(found) == most:

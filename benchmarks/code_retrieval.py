@@ -10,8 +10,8 @@ dense leg alone (paired mean).
 history: of each repository (this one, where none is named; a folder stands for all repositories in it) what the newest commits
 say, each asked of the tree of its parent commit; wanted are the files that it changed (1 to 5, of which some were there before).
 Recall@5 and @10 of files against `rank_bm25` on whole files (identifiers split), and the dense leg alone. `--body` takes only
-messages of several lines. Where an export of the repository's server is named (`--issues`, in the order of the repositories), what
-its issues say, too, each asked of the tree before its fix. Bar: recall@5 and @10 of the search are not below the dense leg's.
+messages of several lines. Where an export of the repository's server is named (`--issues`, in the order of the repositories),
+what its issues say, too, each asked of the tree before its fix. Bar: recall@5 and @10 are not below the dense leg's.
 
 korean: 60 Korean questions on this project's own code, with the files that answer (`code_questions.json`); with `--whole` among
 all files of the project, as a company's repository is. "fused, before" is the search without translation. Questions with an even
@@ -235,7 +235,9 @@ def reranker_of(given: str) -> Reranker | None:
     backend, _, place = given.partition("=")
     if backend not in RERANKERS or not place:
         raise SystemExit(f"--reranker: one of {', '.join(RERANKERS)}, then = and its folder or address")
-    return open_reranker(RerankingSettings.model_validate({"backend": backend, "url" if backend == "http" else "folder": place}))
+    return open_reranker(
+        RerankingSettings.model_validate({"backend": backend, "url" if backend == "http" else "folder": place})
+    )
 
 
 def main() -> int:
@@ -243,7 +245,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--part", choices=PARTS, action="append")
     parser.add_argument("--repository", type=Path, action="append")
-    parser.add_argument("--issues", type=Path, action="append", help="an export of the repository's server, one for each")
+    parser.add_argument(
+        "--issues", type=Path, action="append", help="an export of the repository's server, one for each"
+    )
     parser.add_argument("--questions", type=int, default=80, help="commits, and issues, asked of each repository")
     parser.add_argument("--reranker", default="", help="BACKEND=FOLDER_OR_URL of a cross-encoder to measure beside")
     parser.add_argument("--body", action="store_true")

@@ -23,6 +23,11 @@ from rag.text.code_paths import import_parts, imports_file, module_parts
 _MOST_FILES = 2000
 _SYMBOLS_ASKED = 400
 """Names by which the importers of files are looked up."""
+_MODULES_ASKED = 20
+_BY_ENDING = (".h", ".hh", ".hpp", ".hxx", ".js", ".mjs", ".cjs", ".ts", ".php", ".sh", ".bash", ".css", ".rb", ".sql")
+"""Files that are imported with their ending, which such imports are on record under."""
+_BY_PATH = (".rs", ".php")
+"""Files whose imports may be on record with all of their path."""
 _TOP = {"class", "interface", "struct", "enum", "trait", "type", "function", "constant", "procedure", "table", "view"}
 
 
@@ -86,6 +91,10 @@ def importers(session: Session, permit: Permit, files: Sequence[FileRow], limit:
     tops = (item.name for rows in symbols.values() for item in rows if "." not in item.path and item.kind in _TOP)
     names |= dict.fromkeys(tops)
     rows = code_query.references(session, permit, list(names)[:_SYMBOLS_ASKED], roles=(ReferenceRole.IMPORT,))
+    endings = {row.source_key.rpartition(".")[2].lower() for row in files if row.source_key.endswith(_BY_ENDING)}
+    modules = [module_parts(row.source_key)[-1] for row in files if row.source_key.endswith(_BY_PATH)][:_MODULES_ASKED]
+    rows += code_query.imports_taken_whole(session, permit, endings, modules)
+    rows.sort(key=lambda row: row.source_key)
     own = {row.version_id for row in files}
     meant = [
         row

@@ -20,7 +20,7 @@ from rag.domain.principal import Permit
 from rag.retrieval.code_lines import CONTEXT, defined
 from rag.retrieval.code_modules import files_called, files_defining, importers, outlines, outside, words
 from rag.retrieval.code_names import Asked, asked_name, hump_pieces, matches_humps
-from rag.retrieval.code_resolution import order
+from rag.retrieval.code_resolution import is_named, order
 from rag.retrieval.code_scope import ScopedPermit, scoped
 from rag.retrieval.code_uses import callees, in_test, judged, shown
 from rag.retrieval.service import Retriever
@@ -28,6 +28,7 @@ from rag.retrieval.understanding import QuestionContext
 from rag.store import code_query
 from rag.store.code_query import FileRow, SymbolRow
 from rag.store.session import Database
+from rag.text.code import CASELESS_LANGUAGES
 
 _ROLES_OF_USE = (ReferenceRole.CALL, ReferenceRole.TYPE, ReferenceRole.INHERIT, ReferenceRole.IMPORT, ReferenceRole.USE)
 _MOST_USES = 1000
@@ -191,12 +192,18 @@ class CodeNavigator:
                 session,
                 within.permit,
                 {row.name for row in targets} or {asked.name},
+                any_case={row.name for row in targets if row.language in CASELESS_LANGUAGES},
                 roles=roles,
                 prefixes=within.prefixes,
                 most=_MOST_USES,
             )
             cut = len(rows) >= _MOST_USES
-            rows = [row for row in rows if within.holds(row.collection_id, row.source_key)]
+            rows = [
+                row
+                for row in rows
+                if within.holds(row.collection_id, row.source_key)
+                and (not targets or any(is_named(row, target) for target in targets))
+            ]
             found = judged(session, within.permit, rows, targets, others, asked)
             marked = code_query.tests_in(session, {row.version_id for row, _ in found})
             if tests:

@@ -19,6 +19,7 @@ from rag.retrieval.code_resolution import (
     bases_of,
     clues_for,
     imports_by_file,
+    is_named,
     order,
     surest,
 )
@@ -50,9 +51,11 @@ def judged(
     names = clues_for(rows, (*targets, *others))
     around = code_query.references_in(session, permit, {row.version_id for row in rows}, roles=roles, names=names)
     imports, bases = imports_by_file(around), bases_of(around)
+    spaces = code_query.spaces_in(session, {row.version_id for row in (*targets, *others)})
     found = []
     for row in rows:
-        sure = surest(row, targets, others, imports.get(row.version_id, FileImports()), bases_around(row, bases))
+        known = imports.get(row.version_id, FileImports())
+        sure = surest(row, targets, others, known, bases_around(row, bases), spaces)
         if sure is not None:
             found.append((row, sure))
     return found
@@ -109,10 +112,11 @@ def callees(session: Session, permit: Permit, targets: Sequence[SymbolRow], limi
         named.setdefault((row.name, row.qualifier), []).append(row)
     kept = dict(list(named.items())[:limit])
     rows = code_query.definitions(session, permit, {name for name, _ in kept}, most=2000)
+    spaces = code_query.spaces_in(session, {row.version_id for row in rows})
     best: dict[tuple[str, str], tuple[list[SymbolRow], Sureness]] = {}
     for key, uses in kept.items():
-        candidates = [row for row in rows if row.name == key[0]]
-        best[key] = _best(uses[0], candidates, imports, bases_around(uses[0], bases))
+        candidates = [row for row in rows if is_named(uses[0], row)]
+        best[key] = _best(uses[0], candidates, imports, bases_around(uses[0], bases), spaces)
     marked = code_query.tests_in(session, {row.version_id for row in calls})
     rated = [(use, best[key][1]) for key, uses in kept.items() for use in uses]
     seen: dict[tuple[str, str], list[Use]] = {}
@@ -149,13 +153,14 @@ def _best(
     candidates: Sequence[SymbolRow],
     imports: Mapping[UUID, FileImports],
     bases: frozenset[str],
+    spaces: frozenset[tuple[UUID, str]],
 ) -> tuple[list[SymbolRow], Sureness]:
     """The definitions that something called may be, surest first."""
     known = imports.get(use.version_id, FileImports())
     rated = []
     for row in candidates:
         others = [other for other in candidates if other is not row]
-        sure = surest(use, [row], others, known, bases)
+        sure = surest(use, [row], others, known, bases, spaces)
         if sure is not None:
             rated.append((order(sure), row.source_key, row.first, row, sure))
     rated.sort(key=lambda item: item[:3])

@@ -49,9 +49,7 @@ class PassageReader:
     settings: RetrievalSettings
     second_look: SecondLook
 
-    def read(
-        self, permit: Permit, question: str, fused: Sequence[FusedHit], limit: int, of_code: str = ""
-    ) -> Read:
+    def read(self, permit: Permit, question: str, fused: Sequence[FusedHit], limit: int, of_code: str = "") -> Read:
         """The best hits that the record still permits; more are read until the limit is met or none are left.
 
         The reranker gets its candidates once, after the record has permitted every one of them; those of code with the question

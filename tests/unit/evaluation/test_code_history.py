@@ -15,7 +15,12 @@ from benchmarks.code_retrieval import not_below_dense, reranker_of
 from tests.support.git_repository import GitRepository
 from tests.support.tiny_rerankers import tiny_cross_encoder
 
-FILES = {"src/limits.py": "DAILY = 1\n", "src/login.py": "TRIES = 5\n", "src/report.py": "ROWS = 1\n", "README.md": "#\n"}
+FILES = {
+    "src/limits.py": "DAILY = 1\n",
+    "src/login.py": "TRIES = 5\n",
+    "src/report.py": "ROWS = 1\n",
+    "README.md": "#\n",
+}
 
 
 def issue(number: int, title: str, body: str = "", **more: Any) -> dict[str, Any]:

@@ -1,0 +1,69 @@
+"""References, calls and tests are joined in every language that is read by syntax, as its own grammar or rules read it."""
+
+from __future__ import annotations
+
+import pytest
+
+from ingest.parsing.code import read_code
+from rag.domain.code import CodeOutline
+from rag.domain.code_places import Use
+from rag.store.session import Database
+from tests.support.code_languages import LANGUAGES, Sample
+from tests.support.code_world import CodeWorld
+
+each_language = pytest.mark.parametrize("sample", LANGUAGES, ids=[sample.language for sample in LANGUAGES])
+
+
+def outline_of(text: str, key: str) -> CodeOutline | None:
+    return read_code(text.encode(), key).outline
+
+
+@pytest.fixture
+def world(sqlite: Database, sample: Sample) -> CodeWorld:
+    made = CodeWorld(sqlite, outline=outline_of)
+    made.repository("bank", sample.files)
+    return made
+
+
+def place(use: Use) -> str:
+    return use.spot.place.partition("@")[0].removeprefix("bank/")
+
+
+@each_language
+def test_uses_are_joined_with_the_definition_that_is_meant(world: CodeWorld, sample: Sample) -> None:
+    for name, expected in sample.uses.items():
+        found = world.navigator.uses(world.permit(), name)
+        assert found.definitions, name
+        assert {place(use): str(use.sure) for use in found.uses} == expected, name
+
+
+@each_language
+def test_callers_are_the_definitions_around_the_calls(world: CodeWorld, sample: Sample) -> None:
+    for name, expected in sample.callers.items():
+        found = world.navigator.callers(world.permit(), name)
+        assert found.definitions, name
+        assert {use.enclosing for use in found.uses} == expected, name
+
+
+@each_language
+def test_tests_touch_what_they_use(world: CodeWorld, sample: Sample) -> None:
+    for name, expected in sample.tests.items():
+        found = world.navigator.tests(world.permit(), name)
+        assert {use.enclosing for use in found.uses} == expected, name
+        assert all(use.test for use in found.uses)
+
+
+@each_language
+def test_what_is_called_is_joined_with_its_definition(world: CodeWorld, sample: Sample) -> None:
+    for name, expected in sample.callees.items():
+        found = {item.name: item for item in world.navigator.callees(world.permit(), name)}
+        for callee, where in expected.items():
+            [first, *_] = found[callee].definitions
+            assert first.spot.place.partition("@")[0] == f"bank/{where}", (name, callee)
+
+
+@each_language
+def test_files_are_found_by_the_imports_of_the_language(world: CodeWorld, sample: Sample) -> None:
+    for path, expected in sample.importers.items():
+        found = world.navigator.importers(world.permit(), path)
+        assert {place(use) for use in found} == expected, path
