@@ -18,11 +18,11 @@ from rag.domain.filters import DocumentFilter
 from rag.domain.passage import Passage
 from rag.domain.principal import Permit
 from rag.retrieval.code_lines import CONTEXT, defined
-from rag.retrieval.code_modules import files_called, files_defining, importers, outlines, outside, words
+from rag.retrieval.code_modules import BY_PATH, files_called, files_defining, importers, outlines, outside, words
 from rag.retrieval.code_names import Asked, asked_name, hump_pieces, matches_humps
 from rag.retrieval.code_resolution import is_named, order
 from rag.retrieval.code_scope import ScopedPermit, scoped
-from rag.retrieval.code_uses import callees, in_test, judged, shown
+from rag.retrieval.code_uses import callees, in_test, judged, shown, through_helpers
 from rag.retrieval.service import Retriever
 from rag.retrieval.understanding import QuestionContext
 from rag.store import code_query
@@ -100,7 +100,7 @@ class CodeNavigator:
         return self._uses(permit, name, scope, (ReferenceRole.CALL,), limit, tests=False)
 
     def tests(self, permit: Permit, name: str, *, scope: CodeScope = EVERYTHING, limit: int = 50) -> Uses:
-        """Uses of a name in tests.
+        """Uses of a name in tests, and calls by tests of helpers beside them that have such a use.
 
         Raises:
             RepositoryNotFound, PatternRefused: of the scope.
@@ -198,6 +198,9 @@ class CodeNavigator:
                 most=_MOST_USES,
             )
             cut = len(rows) >= _MOST_USES
+            if ReferenceRole.IMPORT in roles:
+                whole = [row.name for row in targets if row.source_key.endswith(BY_PATH)]
+                rows += code_query.imports_taken_whole(session, within.permit, (), list(dict.fromkeys(whole)))
             rows = [
                 row
                 for row in rows
@@ -208,6 +211,9 @@ class CodeNavigator:
             marked = code_query.tests_in(session, {row.version_id for row, _ in found})
             if tests:
                 found = [(row, sure) for row, sure in found if in_test(row, marked)]
+                hops, more = through_helpers(session, within.permit, found, marked, within.prefixes)
+                found += [item for item in hops if within.holds(item[0].collection_id, item[0].source_key)]
+                marked |= more
             found.sort(key=lambda item: (order(item[1]), item[0].source_key, item[0].lines[:1]))
             uses = shown(session, within.permit, found, marked, limit + 1)
             heads = defined(session, everywhere.permit, targets[:_DEFINITIONS], around=CONTEXT)

@@ -53,11 +53,8 @@ class FileImports:
 
     def bring_member(self, name: str, owner: str, target: SymbolRow) -> bool:
         """Whether a member comes by its own name: `import static bank.Gateway.charge`."""
-        for row in self.rows:
-            parts = import_parts(row.qualifier)
-            if row.name == name and parts[-2:] == (owner, name):
-                return imports_file(".".join(parts[:-1]), owner, target.source_key)
-        return False
+        of_member = (row for row in self.rows if row.name == name and import_parts(row.qualifier)[-2:] == (owner, name))
+        return any(imports_file(row.qualifier, name, target.source_key) for row in of_member)
 
     def bring_space(self, space: str) -> bool:
         """Whether all that a namespace holds is taken: `using Bank.Pay`."""
@@ -138,7 +135,8 @@ class _Around:
         space = holder if of_schema or (target.version_id, holder) in self.spaces else ""
         owner = "" if space else holder.rpartition(".")[2]
         if use.role == ReferenceRole.IMPORT:
-            return Sureness.SURE if imports_file(use.qualifier, use.name, target.source_key) and not owner else None
+            meant = not owner or import_parts(use.qualifier)[-2:] == (owner, use.name)
+            return Sureness.SURE if meant and imports_file(use.qualifier, use.name, target.source_key) else None
         bases = self.bases
         if is_caseless(use.source_key):
             use = use._replace(enclosing=use.enclosing.lower(), qualifier=use.qualifier.lower())
@@ -213,7 +211,7 @@ def is_caseless(source_key: str) -> bool:
 
 def is_named(use: ReferenceRow, target: SymbolRow) -> bool:
     """Whether a use has the name of a definition."""
-    if use.name == target.name:
+    if target.name == (imported_name(use.qualifier, use.name) if use.role == ReferenceRole.IMPORT else use.name):
         return True
     return is_caseless(use.source_key) and use.name.lower() == target.name.lower()
 

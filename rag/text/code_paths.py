@@ -24,6 +24,8 @@ _SOURCES = frozenset({"src", "lib", "app", "main", "kotlin", "java", "scala", "p
 """Folders at which the path of a package begins."""
 _ROOT_LEFT_OUT = re.compile(r"\.(?:rs|php|kts?|scala)$")
 """Files whose folders need not repeat the root of their package: a crate's name, the prefix of PSR-4, Kotlin's common root."""
+_MEMBERS = re.compile(r"\.(?:java|kts?|scala|groovy)$")
+"""Files of classes whose members can be imported by their own names: `import static bank.Gateway.charge`."""
 _BY_PACKAGE = re.compile(r"\.(?:kts?|scala|groovy)$")
 """Files that are called as they like: what they define is imported from the package that their folder is."""
 _SEPARATORS = re.compile(r"::|[./\\]+")
@@ -130,6 +132,8 @@ def imports_file(module: str, name: str, path: str) -> bool:
     if path.endswith((".go", ".cs")) and _ends(folder, given):
         return True
     packages = [given[:-1]] if _BY_PACKAGE.search(path) and len(given) > 1 and given[-1] == name else []
+    if _MEMBERS.search(path) and len(given) > 1 and given[-1] == name:
+        wanted.append(given[:-1])
     if any(_ends(target, parts) for parts in wanted) or any(_ends(folder, parts) for parts in packages):
         return True
     if not _ROOT_LEFT_OUT.search(path):

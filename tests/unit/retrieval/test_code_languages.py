@@ -30,31 +30,36 @@ def place(use: Use) -> str:
 
 
 @each_language
-def test_uses_are_joined_with_the_definition_that_is_meant(world: CodeWorld, sample: Sample) -> None:
+def test_uses_calls_tests_and_imports_are_joined_with_what_is_meant(world: CodeWorld, sample: Sample) -> None:
+    _require_uses(world, sample)
+    _require_callers(world, sample)
+    _require_tests(world, sample)
+    _require_callees(world, sample)
+    _require_importers(world, sample)
+
+
+def _require_uses(world: CodeWorld, sample: Sample) -> None:
     for name, expected in sample.uses.items():
         found = world.navigator.uses(world.permit(), name)
         assert found.definitions, name
         assert {place(use): str(use.sure) for use in found.uses} == expected, name
 
 
-@each_language
-def test_callers_are_the_definitions_around_the_calls(world: CodeWorld, sample: Sample) -> None:
+def _require_callers(world: CodeWorld, sample: Sample) -> None:
     for name, expected in sample.callers.items():
         found = world.navigator.callers(world.permit(), name)
         assert found.definitions, name
         assert {use.enclosing for use in found.uses} == expected, name
 
 
-@each_language
-def test_tests_touch_what_they_use(world: CodeWorld, sample: Sample) -> None:
+def _require_tests(world: CodeWorld, sample: Sample) -> None:
     for name, expected in sample.tests.items():
         found = world.navigator.tests(world.permit(), name)
         assert {use.enclosing for use in found.uses} == expected, name
         assert all(use.test for use in found.uses)
 
 
-@each_language
-def test_what_is_called_is_joined_with_its_definition(world: CodeWorld, sample: Sample) -> None:
+def _require_callees(world: CodeWorld, sample: Sample) -> None:
     for name, expected in sample.callees.items():
         found = {item.name: item for item in world.navigator.callees(world.permit(), name)}
         for callee, where in expected.items():
@@ -62,8 +67,12 @@ def test_what_is_called_is_joined_with_its_definition(world: CodeWorld, sample: 
             assert first.spot.place.partition("@")[0] == f"bank/{where}", (name, callee)
 
 
-@each_language
-def test_files_are_found_by_the_imports_of_the_language(world: CodeWorld, sample: Sample) -> None:
+def _require_importers(world: CodeWorld, sample: Sample) -> None:
     for path, expected in sample.importers.items():
         found = world.navigator.importers(world.permit(), path)
         assert {place(use) for use in found} == expected, path
+
+
+def test_a_sample_says_something_of_each_kind() -> None:
+    for kind in ("uses", "callers", "tests", "callees", "importers"):
+        assert sum(bool(getattr(sample, kind)) for sample in LANGUAGES) >= 8, kind
