@@ -18,6 +18,7 @@ from typer.testing import CliRunner, Result
 
 from api.cli.main import app
 from ingest.pipeline.program_context import questions_of
+from rag.domain.anchor import LineAnchor
 from rag.domain.errors import ModelBroken, ModelNotServed
 from rag.domain.principal import Scope
 from rag.generation.catalogue import Catalogue
@@ -150,6 +151,38 @@ def test_a_program_is_written_checked_and_fetched(desk: Desk, owner: Caller) -> 
     assert owner.get(f"/api/v1/generations/{ordered['id']}/files/../fares").status_code == 404
     listed = owner.get("/api/v1/generations").json()["generations"]
     assert ordered["id"] in [item["id"] for item in listed]
+
+
+def _long_file(rules: int = 400) -> str:
+    """One class that the specification names, behind many functions that it does not."""
+    bodies = "".join(
+        f"def rule_{number}(km: int) -> int:\n"
+        + "".join(f"    step_{step} = km * {number} + {step}\n" for step in range(6))
+        + "    return step_5\n\n\n"
+        for number in range(rules)
+    )
+    return bodies + "class FareTable:\n    def fare(self, km: int) -> int:\n        return km * 150 + rule_7(km)\n"
+
+
+def test_a_long_file_comes_as_one_place_with_the_bodies_folded_that_the_task_does_not_need(
+    desk: Desk, service: Running
+) -> None:
+    """Passages have no such place, and cut a file instead of leaving out bodies."""
+    own, text = service.caller(Scope.ADMIN), _long_file()
+    own.collection("fares", kind="code")
+    own.ingest("fares", {"fares/long.py": text})
+    engine = desk.put(spoken(WRITTEN))
+    identity = order(own)["id"]
+    assert ended(own, identity)["state"] == "done"
+    [call] = engine.calls
+    prompt = str(call.messages[1]["content"])
+    whole = LineAnchor(1, text.count("\n")).label("en")
+    assert f" fares/long.py {whole}]" in prompt
+    [included] = own.get(f"/api/v1/generations/{identity}/manifest").json()["included"]
+    assert (included["path"], included["place"]) == ("fares/long.py", whole)
+    assert "        return km * 150 + rule_7(km)" in prompt, "what is named stands there with its body"
+    assert prompt.count("def rule_") >= 300 and "    … lines 2–8\n" in prompt
+    assert "step_5 = km * 399 + 5" not in prompt
 
 
 def test_what_is_hidden_from_some_readers_is_no_part_of_a_program(desk: Desk, service: Running) -> None:
