@@ -1,4 +1,4 @@
-"""Questions out of a repository's history: which issue is joined with which fix, and what its files were before."""
+"""The benchmarks of code: questions out of a history (which issue is joined with which fix), and bars that can be missed."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import pytest
 from benchmarks.code_corpus import is_code
 from benchmarks.code_history import FixQuestion, fix_questions, issue_questions, issues_of, mirrored, repositories_at
 from benchmarks.code_retrieval import not_below_dense, reranker_of
+from benchmarks.code_search import Times, bars
 from tests.support.git_repository import GitRepository
 from tests.support.tiny_rerankers import tiny_cross_encoder
 
@@ -126,3 +127,19 @@ def test_a_reranker_is_named_by_its_backend(tmp_path: Path) -> None:
     for wrong in ("cross_encoder", "nothing=/x"):
         with pytest.raises(SystemExit):
             reranker_of(wrong)
+
+
+@pytest.mark.parametrize(
+    ("patterns", "first_map", "reached"),
+    [
+        (Times(1999.0, 1.0), Times(9000.0, 2000.0), True),
+        (Times(2000.0, 1.0), Times(1.0, 1.0), False),
+        (Times(1.0, 1.0, partial=1), Times(1.0, 1.0), False),
+        (Times(1.0, 1.0), Times(1.0, 2000.1), False),
+    ],
+)
+def test_a_missed_bar_of_the_searches_is_told(
+    patterns: Times, first_map: Times, reached: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert bars({"pattern": patterns, "map, first": first_map}) is reached
+    assert ("MISSED" in capsys.readouterr().out) is not reached
