@@ -501,6 +501,10 @@ CLASS ZCL_GATEWAY IMPLEMENTATION.
   METHOD of.
   ENDMETHOD.
   METHOD charge.
+    IF CHECK( iv_amount ) = abap_true AND VALUE of( a = 1 ) IS INITIAL.
+    ENDIF.
+  ENDMETHOD.
+  METHOD check.
   ENDMETHOD.
 ENDCLASS.
 """,
@@ -520,7 +524,7 @@ ENDFORM.
             "z_settle": {"zpayment.prog.abap:7": LIKELY},
             "approve": {"zpayment.prog.abap:4": LIKELY},
         },
-        callers={"ZCL_GATEWAY.of": {"settle"}, "settle": {"approve"}, "approve": {""}},
+        callers={"ZCL_GATEWAY.of": {"settle"}, "check": {"ZCL_GATEWAY.charge"}, "settle": {"approve"}, "approve": {""}},
         callees={"settle": {"Z_SETTLE": "z_settle.func.abap:1"}},
     ),
 )  # fmt: skip
