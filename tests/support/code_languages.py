@@ -138,6 +138,12 @@ class ApproverTest {
         callers={"dailyLimit": {"Approver.approve", "Page.shown"}, "Gateway.charge": {"Approver.approve"}},
         tests={"Approver": {"ApproverTest.approves"}},
         callees={"Approver.approve": {"dailyLimit": "app/src/main/kotlin/pay/Gateway.kt:7"}},
+        importers={
+            "app/src/main/kotlin/pay/Gateway.kt": {
+                "app/src/main/kotlin/web/Page.kt:3",
+                "app/src/main/kotlin/web/Page.kt:4",
+            }
+        },
     ),
     Sample(
         "c#",
