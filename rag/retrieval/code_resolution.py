@@ -61,14 +61,6 @@ class FileImports:
         parts = tuple(space.split("."))
         return any(import_parts(row.qualifier)[-len(parts) :] == parts for row in self.rows)
 
-    def module(self, target: SymbolRow) -> bool:
-        """Whether the file of a definition is imported as a module, under whatever name."""
-        return any(
-            row.name == row.qualifier or imported_name(row.qualifier, row.name) in module_parts(target.source_key)[-1:]
-            for row in self.rows
-            if imports_file(row.qualifier, row.name, target.source_key)
-        )
-
     def whole(self, target: SymbolRow) -> bool:
         """Whether the file of a definition is imported, under whatever name."""
         return any(imports_file(row.qualifier, row.name, target.source_key) for row in self.rows)
@@ -170,9 +162,7 @@ class _Around:
         brought = self.imports.bring(before.rpartition(".")[2], target)
         if brought or self.imports.bring(head, target):
             return Sureness.SURE
-        if brought is False and target.kind not in _PLACED:
-            return None
-        return Sureness.LIKELY if brought is None and self.imports.module(target) else Sureness.POSSIBLE
+        return None if brought is False and target.kind not in _PLACED else Sureness.POSSIBLE
 
     def _of_member(self, use: ReferenceRow, target: SymbolRow, owner: str, bases: Container[str]) -> Sureness | None:
         """A use of something that a class (or the like) has."""

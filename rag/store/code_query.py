@@ -305,7 +305,7 @@ def references_in(
     found: list[ReferenceRow] = []
     wanted = None if names is None else set(names)
     for group in in_groups(version_ids):
-        where = [CodeReference.version_id.in_(group)]
+        where: list[ColumnElement[bool]] = [CodeReference.version_id.in_(group)]
         if roles:
             where.append(CodeReference.role.in_(roles))
         if wanted is not None:
@@ -324,7 +324,7 @@ def imports_taken_whole(
         endings: endings of files (`h`, `js`) under which such modules are on record.
         modules: last parts of modules that are on record with all of their path: `gateway` of `crate::gateway`.
     """
-    meant = []
+    meant: list[ColumnElement[bool]] = []
     if endings:
         meant.append(CodeReference.name_key.in_(endings))
     for name in modules:
