@@ -28,6 +28,8 @@ _SPLIT = (".h", ".hpp", ".hh", ".hxx", ".cc", ".cpp", ".cxx", ".ipp", ".cs", ".r
 """Files of languages in which one class may stand in several of them."""
 _STATIC = (".java", ".kt", ".kts", ".scala", ".groovy")
 """Files of languages in which all members of a class may be imported at once, which reads like an import of the class."""
+_ALIASED = (".js", ".jsx", ".mjs", ".cjs", ".ts", ".tsx", ".mts", ".cts", ".vue")
+"""Files of languages in which a module that is taken whole is used by a name of the file's own, which imports do not keep."""
 _PLACED = {"class", "interface", "struct", "enum", "trait", "type", "table", "view", "module"}
 
 _ORDER = (Sureness.SURE, Sureness.LIKELY, Sureness.POSSIBLE)
@@ -60,6 +62,15 @@ class FileImports:
         """Whether all that a namespace holds is taken: `using Bank.Pay`."""
         parts = tuple(space.split("."))
         return any(import_parts(row.qualifier)[-len(parts) :] == parts for row in self.rows)
+
+    def module(self, target: SymbolRow) -> bool:
+        """Whether the file of a definition is imported as a module, under whatever name: `import * as gw from './gateway'`."""
+        last = module_parts(target.source_key)[-1:]
+        return any(
+            (imported_name(row.qualifier, row.name),) == last and import_parts(row.qualifier)[-1:] == last
+            for row in self.rows
+            if imports_file(row.qualifier, row.name, target.source_key)
+        )
 
     def whole(self, target: SymbolRow) -> bool:
         """Whether the file of a definition is imported, under whatever name."""
@@ -162,7 +173,10 @@ class _Around:
         brought = self.imports.bring(before.rpartition(".")[2], target)
         if brought or self.imports.bring(head, target):
             return Sureness.SURE
-        return None if brought is False and target.kind not in _PLACED else Sureness.POSSIBLE
+        if brought is False and target.kind not in _PLACED:
+            return None
+        aliased = brought is None and before.isidentifier() and use.source_key.endswith(_ALIASED)
+        return Sureness.LIKELY if aliased and self.imports.module(target) else Sureness.POSSIBLE
 
     def _of_member(self, use: ReferenceRow, target: SymbolRow, owner: str, bases: Container[str]) -> Sureness | None:
         """A use of something that a class (or the like) has."""
