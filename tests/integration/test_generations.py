@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import time
 import zipfile
 from collections.abc import Iterator
@@ -181,7 +182,7 @@ def test_a_long_file_comes_as_one_place_with_the_bodies_folded_that_the_task_doe
     [included] = own.get(f"/api/v1/generations/{identity}/manifest").json()["included"]
     assert (included["path"], included["place"]) == ("fares/long.py", whole)
     assert "        return km * 150 + rule_7(km)" in prompt, "what is named stands there with its body"
-    assert prompt.count("def rule_") == 150 and "    … lines 2–18\n" in prompt
+    assert prompt.count("def rule_") == 150 and len(re.findall(r"^ +… lines \d+–\d+$", prompt, re.M)) > 100
     assert "step_5 = km * 140 + 5" not in prompt
 
 

@@ -83,6 +83,12 @@ class ApproverTest {
                 "src/main/java/kr/bank/web/Page.java:3": SURE,
                 "src/main/java/kr/bank/web/Page.java:7": SURE,
             },
+            "Gateway": {
+                "src/main/java/kr/bank/pay/Approver.java:4": SURE,
+                "src/main/java/kr/bank/pay/Approver.java:6": SURE,
+                "src/main/java/kr/bank/web/Page.java:4": SURE,
+                "src/main/java/kr/bank/web/Page.java:7": SURE,
+            },
         },
         callers={"Gateway.limit": {"Gateway.charge", "Approver.approve", "Page.shown"}},
         tests={"Approver": {"ApproverTest.approves"}, "approve": {"ApproverTest.approves"}},
