@@ -48,7 +48,7 @@ class FileImports:
 
     def bring(self, name: str, target: SymbolRow) -> bool | None:
         """Whether `name` comes from the file of a definition: None where no import speaks of the name."""
-        of_name = [row for row in self.rows if row.name == name or imported_name(row.qualifier, row.name) == name]
+        of_name = [row for row in self.rows if name in (row.name, _last_of_path(row))]
         if not of_name:
             return None
         return any(imports_file(row.qualifier, row.name, target.source_key) for row in of_name)
@@ -75,6 +75,12 @@ class FileImports:
     def whole(self, target: SymbolRow) -> bool:
         """Whether the file of a definition is imported, under whatever name."""
         return any(imports_file(row.qualifier, row.name, target.source_key) for row in self.rows)
+
+
+def _last_of_path(row: ReferenceRow) -> str:
+    """What an import brings that is on record with all of its path: `Gateway` of `Bank\\Gateway`. A file that is included
+    (`gateway.h`) brings no name of its own."""
+    return imported_name(row.qualifier, row.name) if "::" in row.name or "\\" in row.name else row.name
 
 
 def imports_by_file(rows: Sequence[ReferenceRow]) -> dict[UUID, FileImports]:
@@ -190,9 +196,8 @@ class _Around:
             if owner in bases or (owner in around and use.source_key.endswith(_SPLIT)):
                 return Sureness.LIKELY
             return None if around else Sureness.POSSIBLE
-        if (
-            not use.qualifier
-        ):  # implicit `this` of a class that inherits; a bare name is no member elsewhere, unless imported
+        if not use.qualifier:
+            # Implicit `this` of a class that inherits; elsewhere a bare name is no member, unless it is imported as one.
             if owner in bases:
                 return Sureness.LIKELY
             if self.imports.bring_member(use.name, owner, target):

@@ -311,10 +311,10 @@ TEST(Approver, Approves) { EXPECT_TRUE(bank::pay::approve(1)); }
         {
             "lib.h": "int charge(int amount);\n",
             "lib.c": '#include "lib.h"\nint charge(int amount) { return amount; }\n',
-            "main.c": '#include "lib.h"\nint main(void) { return charge(1); }\n',
+            "main.c": '#include "lib.h"\n#include "charge.h"\nint main(void) { return charge(1); }\n',
             "other/tool.c": "static int charge(int card) { return 0; }\nint run(void) { return charge(2); }\n",
         },
-        uses={"charge": {"main.c:2": LIKELY, "other/tool.c:2": SURE}},
+        uses={"charge": {"main.c:3": LIKELY, "other/tool.c:2": SURE}},
         callers={"charge": {"main", "run"}},
         importers={"lib.h": {"lib.c:1", "main.c:1"}},
     ),
