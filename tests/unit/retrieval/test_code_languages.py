@@ -38,6 +38,17 @@ def test_uses_calls_tests_and_imports_are_joined_with_what_is_meant(world: CodeW
     _require_importers(world, sample)
 
 
+@pytest.mark.parametrize("language", ["php", "rust", "cobol"])
+def test_spellings_are_compared_on_both_stores(database: Database, language: str) -> None:
+    """What is asked of the database: modules with all of their path, and names in any case."""
+    [sample] = [item for item in LANGUAGES if item.language == language]
+    made = CodeWorld(database, outline=outline_of)
+    made.repository("bank", sample.files)
+    _require_uses(made, sample)
+    _require_tests(made, sample)
+    _require_importers(made, sample)
+
+
 def _require_uses(world: CodeWorld, sample: Sample) -> None:
     for name, expected in sample.uses.items():
         found = world.navigator.uses(world.permit(), name)
