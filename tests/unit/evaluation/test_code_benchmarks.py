@@ -134,7 +134,6 @@ def test_a_reranker_is_named_by_its_backend(tmp_path: Path) -> None:
     [
         (Times(1999.0, 1.0), Times(9000.0, 2000.0), True),
         (Times(2000.0, 1.0), Times(1.0, 1.0), False),
-        (Times(1.0, 1.0, partial=1), Times(1.0, 1.0), False),
         (Times(1.0, 1.0), Times(1.0, 2000.1), False),
     ],
 )
