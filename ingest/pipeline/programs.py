@@ -132,11 +132,12 @@ class ProgramWriter:
         permit = self._permit(row).masked()
         packer = CodePacker(self.database, RepositoryMaps(self.database, self.retriever))
         spec = self._text(program_id, SPEC)
-        excerpts = context_for(packer, self.retriever, permit, spec, self._room(row), self.stopping)
         with self.database.read() as session:
             paths = programs_table.paths_permitted(session, permit, _PATHS + 1)
             listed = paths[:_PATHS]
             shown = names_masked(session, permit, [(collection_id, path) for path, _, collection_id in listed])
+        room = self._room(row, fixed_tokens(spec, shown, Language(row.language)))
+        excerpts = context_for(packer, self.retriever, permit, spec, room, self.stopping)
         found = {
             "excerpts": [asdict(item) for item in excerpts],
             "paths": shown,
@@ -151,14 +152,21 @@ class ProgramWriter:
             )
         reached("program.select.end", program_id)
 
-    def _room(self, row: Program) -> int:
-        """Tokens of what is chosen of the repository: all that the model takes that is going to write. What does not fit beside
-        its answer is listed as left out."""
+    def _room(self, row: Program, fixed: int) -> int:
+        """Tokens of what is chosen of the repository: what the model takes that is going to write, beside its answer. A file that
+        is made to fit into more than that would be left out as a whole."""
         try:
-            engine = self.choice(Language(row.language), row.model, row.thinking).engine
+            choice = self.choice(Language(row.language), row.model, row.thinking, fixed)
         except SeogoError:  # said when it is time to write
             return _LEAST_ANSWER
-        return engine.context_tokens
+        room, answer = self._shared_out(choice, fixed)
+        return max(0, room - answer)
+
+    def _shared_out(self, choice: Choice, fixed: int) -> tuple[int, int]:
+        """Tokens of excerpts and answer together, and those of the answer."""
+        context = choice.engine.context_tokens
+        room = context - fixed - _MARGIN
+        return room, min(self.limits.answer_tokens, max(_LEAST_ANSWER, context // 2), room)
 
     def write(self, program_id: UUID) -> None:
         """Let the model write; its answer is kept as it is."""
@@ -168,8 +176,7 @@ class ProgramWriter:
         spec, (excerpts, paths) = self._text(program_id, SPEC), self._still_permitted(permit, program_id)
         fixed = fixed_tokens(spec, paths, language)
         choice = self.choice(language, row.model, row.thinking, fixed)
-        room = choice.engine.context_tokens - fixed - _MARGIN
-        answer = min(self.limits.answer_tokens, max(_LEAST_ANSWER, choice.engine.context_tokens // 2), room)
+        room, answer = self._shared_out(choice, fixed)
         if answer < min(_LEAST_ANSWER, choice.engine.context_tokens // 4):
             detail = f"specification: some {fixed} tokens, the model {choice.engine.name} takes "
             raise InvalidRequest(detail=f"{detail}{choice.engine.context_tokens} with its answer")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import time
 import zipfile
 from collections.abc import Iterator
@@ -18,6 +19,7 @@ from typer.testing import CliRunner, Result
 
 from api.cli.main import app
 from ingest.pipeline.program_context import questions_of
+from rag.domain.anchor import LineAnchor
 from rag.domain.errors import ModelBroken, ModelNotServed
 from rag.domain.principal import Scope
 from rag.generation.catalogue import Catalogue
@@ -150,6 +152,50 @@ def test_a_program_is_written_checked_and_fetched(desk: Desk, owner: Caller) -> 
     assert owner.get(f"/api/v1/generations/{ordered['id']}/files/../fares").status_code == 404
     listed = owner.get("/api/v1/generations").json()["generations"]
     assert ordered["id"] in [item["id"] for item in listed]
+
+
+def _long_file(rules: int, steps: int) -> str:
+    """One class that the specification names, behind many functions that it does not."""
+    bodies = "".join(
+        f"def rule_{number}(km: int) -> int:\n"
+        + "".join(f"    step_{step} = km * {number} + {step}\n" for step in range(steps))
+        + f"    return step_{steps - 1}\n\n\n"
+        for number in range(rules)
+    )
+    return bodies + "class FareTable:\n    def fare(self, km: int) -> int:\n        return km * 150 + rule_7(km)\n"
+
+
+def test_a_long_file_comes_as_one_place_with_the_bodies_folded_that_the_task_does_not_need(
+    desk: Desk, service: Running
+) -> None:
+    """Passages have no such place, and cut a file instead of leaving out bodies."""
+    own, text = service.caller(Scope.ADMIN), _long_file(150, 16)
+    own.collection("fares", kind="code")
+    own.ingest("fares", {"fares/long.py": text})
+    engine = desk.put(spoken(WRITTEN))
+    identity = order(own)["id"]
+    assert ended(own, identity)["state"] == "done"
+    [call] = engine.calls
+    prompt = str(call.messages[1]["content"])
+    whole = LineAnchor(1, text.count("\n")).label("en")
+    assert f" fares/long.py {whole}]" in prompt
+    [included] = own.get(f"/api/v1/generations/{identity}/manifest").json()["included"]
+    assert (included["path"], included["place"]) == ("fares/long.py", whole)
+    assert "        return km * 150 + rule_7(km)" in prompt, "what is named stands there with its body"
+    assert prompt.count("def rule_") == 150 and len(re.findall(r"^ +… lines \d+–\d+$", prompt, re.M)) > 100
+    assert "step_5 = km * 140 + 5" not in prompt
+
+
+def test_a_file_of_which_the_heads_alone_do_not_fit_beside_the_answer_comes_in_passages(
+    desk: Desk, service: Running
+) -> None:
+    """Made to fit into all that the model takes, it would be left out beside the answer, and its passages with it."""
+    own = service.caller(Scope.ADMIN)
+    own.collection("fares", kind="code")
+    own.ingest("fares", {"fares/long.py": _long_file(400, 6)})
+    engine = desk.put(spoken(WRITTEN))
+    assert ended(own, order(own)["id"])["state"] == "done"
+    assert "        return km * 150 + rule_7(km)" in str(engine.calls[0].messages[1]["content"])
 
 
 def test_what_is_hidden_from_some_readers_is_no_part_of_a_program(desk: Desk, service: Running) -> None:
