@@ -196,8 +196,8 @@ class RequestAudit:
         new = self._untold() if self._opened else []
         if new:
             events.append(self._event(AuditKind.DOCUMENTS_SHOWN, Outcome.DONE, new))
-        if self._answer_due():
-            events.append(self._answer_event())
+        if self._answer is not None and self._answer_due():
+            events.append(self._answer_event(self._answer))
             self._note_blocked()
         events += self._revealing(events)
         further = list(self._further)
@@ -247,10 +247,7 @@ class RequestAudit:
     def _answer_due(self) -> bool:
         return self._answer is not None and self._answer.complete and not self._answer_told
 
-    def _answer_event(self) -> AuditEvent:
-        answer = self._answer
-        if answer is None:
-            raise AssertionError("no answer is given")
+    def _answer_event(self, answer: Answering) -> AuditEvent:
         kind = AuditKind.ANSWER_REFUSED if answer.abstained else AuditKind.ANSWERED
         return self._event(kind, Outcome.DONE, answer.cited)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -44,13 +45,12 @@ def new_database(cluster: str) -> str:
 def service(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     """A running service with real models, on each store."""
     folder: Path = tmp_path_factory.mktemp("service")
-    overrides = {}
+    rag: dict[str, Any] = {"audit": {"anchor_file": str(tmp_path_factory.mktemp("outside") / "anchors.jsonl")}}
+    overrides: dict[str, Any] = {"rag": rag}
     if request.param == "postgres":
         cluster = request.getfixturevalue("postgres_cluster")
-        overrides = {
-            "rag": {"store": {"url": new_database(cluster)}},
-            "ingest": {"queue_database_url": new_database(cluster)},
-        }
+        rag["store"] = {"url": new_database(cluster)}
+        overrides["ingest"] = {"queue_database_url": new_database(cluster)}
     with running(settings_for(folder, overrides)) as started:
         yield started
 

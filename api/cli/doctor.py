@@ -72,6 +72,7 @@ def _settings_and_more(options: Options) -> Iterator[Finding]:
         ("parsers", _parsers),
         ("ocr", _ocr),
         ("git", _git),
+        ("audit anchors", _anchors),
     )
     for name, check in checks:
         try:
@@ -178,6 +179,17 @@ def _git(settings: Settings) -> Iterator[Finding]:
     """What repositories are fetched with."""
     for line in git_lines():
         yield Finding(*line)
+
+
+def _anchors(settings: Settings) -> Iterator[Finding]:
+    """Whom the ends of the audit trail's chains are told."""
+    audit = settings.rag.audit
+    told = [str(place) for place in (audit.anchor_file, audit.anchor_url) if place is not None]
+    if told:
+        yield Finding("audit anchors", "ok", f"{', '.join(told)} every {audit.anchor_every_s:.0f} s")
+        return
+    advice = "name audit.anchor_file on storage that the database's operator can't write to, or audit.anchor_url"
+    yield Finding("audit anchors", "warning", "nobody outside knows the ends of the trail's chains", advice)
 
 
 def _egress(given: dict[str, str | None]) -> Iterator[Finding]:

@@ -4,13 +4,17 @@ The canary is found plainly and backwards, with anything but letters and digits 
 digits of other scripts, in any alphabetic shift, in hexadecimal, decimal, binary, base32 and base64, spelt in words (English,
 NATO, Korean), with one to three characters between its own, as first letters of words, and in pieces. Eight of its 24
 characters in a row, or fifteen in pieces of five, are enough: what has gone out by then gives nothing away.
+
+Runs of the rules are found plainly, backwards, in ROT13, with one or two characters between their own, in hexadecimal, binary,
+base32 and base64, and as character references.
 """
 
 from __future__ import annotations
 
 import base64
+import codecs
 import unicodedata
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -25,6 +29,10 @@ _PIECE, _PIECES = 5, 15
 _RUN_KOREAN, _RUN = 24, 48
 """Letters and digits of the rules in a row that are a run of them: more than the longest sentence of their example."""
 _TAIL = 160
+_BETWEEN = (2, 3)
+"""Every so manieth character of what is written, read for the rules: those between are filling."""
+_CODED = 24
+"""Bytes of a piece of the rules in a code of bytes: whatever holds 47 in a row, fewer than a run has, holds a whole piece."""
 _STRIDES = (2, 3, 4)
 _LOOK_ALIKES = {
     **dict(zip("авекмнорстухіјѕԁԛԝɡһց", "abekmhopctyxijsdqwghg", strict=True)),
@@ -50,12 +58,14 @@ class _Needles:
     Attributes:
         folded: pieces of text by their length, in letters and digits alone, folded.
         encoded: the same in base64's characters as they are written.
+        rules: runs of the rules, in letters and digits alone.
         row: rows of the canary in every shift, forwards and backwards.
         pieces: where in the canary a piece stands.
     """
 
     folded: Mapping[int, frozenset[str]]
     encoded: Mapping[int, frozenset[str]]
+    rules: Mapping[int, frozenset[str]]
     row: frozenset[str]
     pieces: Mapping[str, int]
 
@@ -68,6 +78,8 @@ class LeakWatch:
     def __init__(self, withheld: Withheld) -> None:
         self._needles = _needles(withheld)
         self._folded = self._encoded = self._initials = ""
+        self._every = {(stride, start): "" for stride in _BETWEEN for start in range(stride)}
+        self._place = 0
         self._covered: set[int] = set()
         self._in_word = False
 
@@ -84,6 +96,11 @@ class LeakWatch:
             self._encoded = (self._encoded + character)[-_TAIL:]
             found = _ends_with(self._encoded, self._needles.encoded)
         folded = fold(character)
+        for stride in _BETWEEN:
+            kept = self._every[stride, self._place % stride] + folded
+            self._every[stride, self._place % stride] = kept = kept[-_TAIL:]
+            found = found or _ends_with(kept, self._needles.rules)
+        self._place += 1
         for one in folded:
             if not self._in_word:
                 self._initials = (self._initials + one)[-_ROW:]
@@ -133,14 +150,22 @@ def _needles(withheld: Withheld) -> _Needles:
     for units in _spellings(canary):
         _add(folded, units, _ROW)
     korean = sum("가" <= character <= "힣" for character in rules) > len(rules) // 4
-    _add(folded, rules, _RUN_KOREAN if korean else _RUN)
+    plain: dict[int, set[str]] = {}
+    _add(plain, rules, _RUN_KOREAN if korean else _RUN)
+    for length, runs in plain.items():
+        folded.setdefault(length, set()).update(runs)
+    for code, size in _coded(withheld.rules, (_RUN_KOREAN if korean else _RUN) // 2):
+        _mark(folded, code, size)
     encoded: dict[int, set[str]] = {}
+    for way in (withheld.rules, withheld.rules[::-1]):
+        for before in range(3):
+            _mark(encoded, base64.b64encode(b"\0" * before + way.encode()).decode().rstrip("=")[4:], _CODED * 4 // 3)
     for case in (canary, canary.upper()):
         for text in _base64(case):
             _add(encoded, text, 12)
     pieces = {canary[start : start + _PIECE]: start for start in range(len(canary) - _PIECE + 1)}
     row = frozenset(row for shifted in _shifts(canary) for way in (shifted, shifted[::-1]) for row in _rows(way, _ROW))
-    return _Needles(_frozen(folded), _frozen(encoded), row, pieces)
+    return _Needles(_frozen(folded), _frozen(encoded), _frozen(plain), row, pieces)
 
 
 def _frozen(needles: Mapping[int, set[str]]) -> dict[int, frozenset[str]]:
@@ -153,6 +178,34 @@ def _add(needles: dict[int, set[str]], units: str | list[str], row: int) -> None
     if rows:
         length = min(map(len, rows))
         needles.setdefault(length, set()).update(found[-length:] for found in rows)
+
+
+def _mark(needles: dict[int, set[str]], units: Sequence[str], size: int) -> None:
+    """Pieces of `size` units, one behind the other: a run twice as long holds a whole one. Cut to the shortest of them."""
+    pieces = ["".join(units[start : start + size]) for start in range(0, len(units) - size + 1, size)]
+    length = min(map(len, pieces), default=0)
+    if length:
+        needles.setdefault(length, set()).update(piece[-length:] for piece in pieces)
+
+
+def _coded(rules: str, half: int) -> Iterator[tuple[Sequence[str], int]]:
+    """The rules in codes of letters and digits, unit by unit, each with the units of a piece: backwards, by bytes, by points.
+
+    Args:
+        half: letters and digits of half a run.
+    """
+    ways = [rules, rules[::-1]]
+    if rules.isascii():
+        ways.append(codecs.encode(rules, "rot13"))
+    for way in ways:
+        if way is not rules:
+            yield fold(way), half
+        yield [f"{byte:02x}" for byte in way.encode()], _CODED
+    yield [f"{byte:08b}" for byte in rules.encode()], _CODED * 2 // 3
+    for before in range(5):
+        yield base64.b32encode(b"\0" * before + rules.encode()).decode().lower().rstrip("=")[8:], _CODED * 8 // 5
+    for shape in ("{}", "x{:x}", "u{:04x}"):
+        yield [shape.format(ord(one)) for one in rules], half
 
 
 def _rows(units: str | list[str], row: int) -> Iterator[str]:

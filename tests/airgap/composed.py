@@ -108,10 +108,12 @@ def composed(folder: Path) -> Iterator[System]:
                 "store": {"url": new_database(cluster)},
                 "blobs": {"url": (folder / "blobs").as_uri()},
                 "index": {"backend": "qdrant", "url": qdrant.url},
+                "repositories": {"roots": [str(folder / "git")]},
                 "generation": {"models": [{"name": MODEL, "urls": [f"{engine.url}/v1"], "context_tokens": 8192}]},
             },
             "ingest": {"queue_database_url": new_database(cluster), "lease_s": 5},
         }
+        (folder / "git").mkdir()
         config = folder / "seogo.yaml"
         config.write_text(yaml.safe_dump(settings, allow_unicode=True))
         system = System(folder, config, f"http://127.0.0.1:{unused_port()}")
@@ -164,7 +166,15 @@ def main(folder: Path, report: Path) -> int:
     with uplink() as out, composed(folder) as system:
         with system.running():
             flow = folder / "flow.json"
-            command = [sys.executable, "-m", "tests.airgap.flow", system.address, system.key, str(flow)]
+            command = [
+                sys.executable,
+                "-m",
+                "tests.airgap.flow",
+                system.address,
+                system.key,
+                str(flow),
+                str(folder / "git"),
+            ]
             subprocess.run(command, check=False)
             remote = ("--server", system.address, "--key", system.key)
             for arguments in (("collections", "list"), ("search", "연차휴가"), ("ask", "명령휴가는 며칠인가요?")):

@@ -1,9 +1,10 @@
 """What people and programs do with a service, all surfaces, and a report of it.
 
-    python -m tests.airgap.flow ADDRESS KEY REPORT
+    python -m tests.airgap.flow ADDRESS KEY REPORT FOLDER
 
-Uploads a file of every kind, asks in both languages with and without a model, speaks OpenAI's protocol and the adapters'.
-Every step must have the status that it names; the report holds counts and the answers.
+Uploads a file of every kind, asks in both languages with and without a model, speaks OpenAI's protocol and the adapters', puts
+a repository with programs in every language below FOLDER and goes through the doors of `doors.py`. Every step must have the
+status that it names; the report holds counts and the answers.
 """
 
 from __future__ import annotations
@@ -17,12 +18,33 @@ from typing import Any
 
 import httpx
 
+from tests.airgap.doors import steps
 from tests.hostile.corpus import real_files
 from tests.support.running import SAMPLES
 
 QUESTION = "위험직무를 담당하는 직원의 명령휴가는 1회에 연속 며칠 동안 실시하나요?"
 MODEL = "stub"
 _SETTLED_S = 240.0
+SURFACES = frozenset(
+    [
+        "documents",
+        "search",
+        "answers",
+        "v1",
+        "dify",
+        "continue",
+        "tools",
+        "mcp",
+        "scim",
+        "code",
+        "repositories",
+        "accounts",
+        "keys",
+        "audit",
+        "generations",
+    ]
+)
+"""First parts of the paths that the flow must have gone to, whatever else it does."""
 
 
 def files() -> dict[str, bytes]:
@@ -80,7 +102,7 @@ def settled_documents(client: httpx.Client) -> list[dict[str, Any]]:
         time.sleep(0.2)
 
 
-def requests(client: httpx.Client, writes: bool) -> Iterator[tuple[str, str, dict[str, Any], int]]:
+def requests(client: httpx.Client, writes: bool, folder: Path) -> Iterator[tuple[str, str, dict[str, Any], int]]:
     """Method, path, arguments and the status that it must have; `writes`: whether there is a model."""
     asked = [{"role": "user", "content": QUESTION}]
     for document in settled_documents(client):
@@ -107,21 +129,24 @@ def requests(client: httpx.Client, writes: bool) -> Iterator[tuple[str, str, dic
     dify = {"knowledge_id": "all-kinds", "query": "연차휴가", "retrieval_setting": {"top_k": 3, "score_threshold": 0}}
     yield "POST", "/dify/retrieval", {"json": dify}, 200
     yield "POST", "/continue/context", {"json": {"query": "limit", "fullInput": "limit"}}, 200
+    yield from steps(client, folder, writes)
 
 
-def main(address: str, key: str, report: str) -> int:
+def main(address: str, key: str, report: str, folder: str) -> int:
     """Do it all and write the report."""
     headers = {"Authorization": f"Bearer {key}"}
     with httpx.Client(base_url=address, headers=headers, timeout=120, trust_env=False) as client:
         states = upload(client)
         writes = any(item["id"] == f"llm/{MODEL}" for item in client.get("/v1/models").json()["data"])
-        wrong, count = [], 0
-        for method, path, arguments, expected in requests(client, writes):
+        wrong, count, surfaces = [], 0, set[str]()
+        for method, path, arguments, expected in requests(client, writes, Path(folder)):
             answer = client.request(method, path, **arguments)
             count += 1
+            surfaces.add(path.split("/")[3] if path.startswith("/api/v1/") else path.split("/")[1])
             if answer.status_code != expected:
                 wrong.append([method, path, expected, answer.status_code, answer.text[:300]])
     summary = {"files": sum(states.values()), "states": states, "requests": count, "wrong": wrong, "writes": writes}
+    summary["surfaces"] = sorted(surfaces)
     Path(report).write_text(json.dumps(summary, ensure_ascii=False))
     return 1 if wrong else 0
 

@@ -35,9 +35,11 @@ kill $SERVER && wait $SERVER || true
 # The same data, now with a model.
 "$PYTHON" -m tests.airgap.engine "$ENGINE_PORT" &
 ENGINE=$!
+export SEOGO_RAG__REPOSITORIES__ROOTS="[\"$DATA/git\"]"
+mkdir "$DATA/git"
 export SEOGO_RAG__GENERATION__MODELS="[{\"name\": \"stub\", \"context_tokens\": 8192, \"urls\": [\"http://127.0.0.1:$ENGINE_PORT/v1\"]}]"
 start
-"$PYTHON" -m tests.airgap.flow "http://127.0.0.1:$PORT" "$SEOGO_API_KEY" "$DATA/flow.json"
+"$PYTHON" -m tests.airgap.flow "http://127.0.0.1:$PORT" "$SEOGO_API_KEY" "$DATA/flow.json" "$DATA/git"
 $REMOTE collections list --json >"$DATA/collections.json"
 $REMOTE documents list samples --json >"$DATA/documents.json"
 kill $SERVER && wait $SERVER || true

@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from tests.airgap.flow import SURFACES
 from tests.airgap.uplink import NAME_SERVER, Packet, missing, packet_of
 from tests.support import postgres
 from tests.support.running import SAMPLES
@@ -75,6 +76,7 @@ def test_the_composed_system_sends_nothing_out(tmp_path: Path, switches: str) ->
         f"guarded ({quiet['refusals']} refusals logged), {open_['packets']} unguarded\n"
     )
     assert not flow["wrong"] and flow["states"]["active"] == flow["files"] >= 35, flow
+    assert set(flow["surfaces"]) >= SURFACES, flow["surfaces"]
     assert (found["packets"], found["refusals"]) == (0, 0), found["shown"]
     # The capture bites: compiled code and lookups are counted,
     assert "udp 203.0.113.9:9" in found["control"], found["control"]

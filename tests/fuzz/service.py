@@ -11,8 +11,10 @@ from pathlib import Path
 
 from rag.domain.principal import Scope
 from rag.generation.scripted import ScriptedEngine
+from tests.support.furnishing import furnished
 from tests.support.generators import generation_of
 from tests.support.live import listening
+from tests.support.probing import PATH_SORTS, Objects
 from tests.support.running import Caller, running, settings_for
 
 TEXT = "# 여신 한도 규정\n\n제1조(목적) 가맹점의 한도는 하루 300만 원이다.\n\n## Keys\n\nA signing key expires after 180 days.\n"
@@ -54,8 +56,16 @@ def fuzzed(folder: Path) -> Iterator[Fuzzed]:
             known["document_id"] += [document["id"] for document in documents]
             known["chunk_id"] += [passage["chunk_id"] for passage in caller.search("signing key")]
             known["store_id"] += [item["id"] for item in caller.get("/v1/vector_stores").json()["data"]]
+        _know(known, furnished(service, callers["admin"], "fuzzed"))
         with listening(service.services) as address:
             yield Fuzzed(address, **keys, known=known)
+
+
+def _know(known: dict[str, list[str]], objects: Objects) -> None:
+    """Add an id of everything that has one, under each name that a path parameter has for it."""
+    for name, sort in PATH_SORTS.items():
+        ids = [*objects.known[sort], *objects.known.get(f"scim {sort}", ())]
+        known[name] = [*known.get(name, ()), *ids]
 
 
 if __name__ == "__main__":

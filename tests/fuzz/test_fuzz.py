@@ -69,9 +69,18 @@ def fuzz(service: Fuzzed, folder: Path, principal: str, *options: str, timeout_s
     return done.stdout
 
 
-def test_some_operations_keep_their_word(service: Fuzzed, tmp_path: Path) -> None:
-    options = ("--phases", "examples,fuzzing", "-n", "6", "--include-path-regex", SHORT)
-    fuzz(service, tmp_path, "admin", *options, timeout_s=200)
+@pytest.mark.parametrize(("principal", "examples"), [("admin", 6), ("reader", 2)])
+def test_some_operations_keep_their_word(service: Fuzzed, tmp_path: Path, principal: str, examples: int) -> None:
+    options = ("--phases", "examples,fuzzing", "-n", str(examples), "--include-path-regex", SHORT)
+    fuzz(service, tmp_path, principal, *options, timeout_s=200)
+
+
+def test_what_has_an_id_is_known_to_the_run(service: Fuzzed) -> None:
+    """A run that only meets ids of nothing would test refusals alone."""
+    paths = json.loads(DOCUMENT.read_text(encoding="utf-8"))["paths"]
+    named = {name for path in paths for name in re.findall(r"\{(\w+)\}", path)}
+    assert named - set(service.known) == {"commit", "model", "path", "provider"}, "names of what has no id of ours"
+    assert all(service.known.values())
 
 
 def test_the_checks_bite(service: Fuzzed, tmp_path: Path) -> None:

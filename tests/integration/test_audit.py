@@ -19,13 +19,14 @@ from api.audit import tell_rest
 from api.deps import Guard
 from api.refusals import Refusals
 from rag.access.audit import AuditTrail
-from rag.access.audit_anchors import Anchoring
+from rag.access.audit_anchors import Anchoring, anchors_in
 from rag.access.audit_kinds import ROUTES, kind_of, unrecorded
 from rag.access.audit_retention import AuditRetention
 from rag.domain.access import Label
 from rag.domain.audit import INSTALLATION, AuditKind
 from rag.domain.errors import StoreUnavailable
 from rag.domain.principal import Scope
+from rag.settings import AuditSettings
 from rag.store import audit_event
 from rag.store.audit_event import Wanted
 from tests.support.running import Caller, Running
@@ -562,7 +563,15 @@ def test_upkeep_tells_ends_and_cuts_what_is_due(office: Office) -> None:
     since = office.last
     for chore in chores:
         chore()
-    assert office.last == since  # nothing is old enough, and nobody outside is to be told
+    assert office.last == since  # nothing is old enough, and whom the end was told says nothing
+    # The file that the settings name, written by the service as it runs: every five minutes where nobody says otherwise.
+    audit = office.service.services.rag.settings.audit
+    assert audit.anchor_file is not None and audit.anchor_every_s == AuditSettings().anchor_every_s == 300
+    told_ends = [anchor for anchor in anchors_in(audit.anchor_file) if anchor.tenant_id == office.tenant_id]
+    assert told_ends and 0 < told_ends[-1].seq <= since
+    with office.service.services.rag.database.read() as session:
+        hashes = {row.seq: row.hash for row in audit_event.oldest(session, office.tenant_id, Wanted())}
+    assert all(hashes[anchor.seq] == anchor.hash for anchor in told_ends)
 
 
 def test_a_stranger_cannot_tell_an_answer_from_none(office: Office) -> None:

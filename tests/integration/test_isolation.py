@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
+from fastapi import FastAPI
 from fastapi.routing import APIRoute
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Host, Mount, Router
 
 from api.app import ROUTERS, create_app
 from api.deps import Guard
+from api.mcp.description import PATH as TOOL_DESCRIPTION
+from api.mcp.metadata import RESOURCE, WELL_KNOWN
 from rag.access.policy import Action
 from rag.domain.principal import Scope
+from rag.settings_identity import IdentitySettings
 from rag.store import program
 from rag.store.program import Program, ProgramFile, ProgramState
 from tests.support.running import Caller, Running
@@ -395,6 +401,62 @@ def test_every_route_is_behind_the_policy() -> None:
             checked.add(path.replace(":path", ""))
     # What the application really serves is what was checked, and nothing beside it.
     assert set(create_app().openapi()["paths"]) == checked
+
+
+UNDESCRIBED = {
+    "/api/v1/openapi.json": "the description of the routes, the same for everybody",
+    TOOL_DESCRIPTION: "the description of the tools, the same for everybody",
+    WELL_KNOWN: "who gives tokens (RFC 9728), for clients that have none yet",
+    WELL_KNOWN + RESOURCE: "the same, for the one resource",
+}
+"""What is served beside the routers, and in no description: it says the same to everybody."""
+
+
+def served_by(routes: Sequence[BaseRoute], prefix: str = "") -> Iterator[tuple[str, BaseRoute]]:
+    """Every route that requests are matched against, however it was added, those of routers and mounts too."""
+    for route in routes:
+        included = getattr(route, "original_router", None)  # FastAPI's own record of a router that was included
+        if included is not None:
+            yield from served_by(included.routes, prefix + route.include_context.prefix)  # type: ignore[attr-defined]
+            continue
+        path = prefix + str(getattr(route, "path", ""))
+        if isinstance(route, Mount | Host | Router):
+            yield from served_by(route.routes or (), path)
+        else:
+            yield path, route
+
+
+def unguarded(app: FastAPI) -> list[str]:
+    """Routes of an application that neither the policy guards nor a list names, whether they are described or not."""
+    found = []
+    for path, route in served_by(app.routes):
+        named = path.replace(":path", "") in PUBLIC | SIGN_IN | SIGNED | set(UNDESCRIBED)
+        if not named and not (isinstance(route, APIRoute) and len(guards(route)) == 1):
+            found.append(f"{path} ({type(route).__name__}) has no policy")
+    mounted = [route for route in app.routes if isinstance(route, Mount | Host)]
+    return found + [f"{getattr(route, 'path', '?')} is mounted: nothing in it is known here" for route in mounted]
+
+
+def test_nothing_is_served_that_no_description_tells(service: Running) -> None:
+    """The routes themselves, not what the description shows of them: a hidden route, a mount and a bare one are found."""
+    sso = {"name": "sso", "tenant": "bank", "issuer": "https://sso.example", "client_id": "seogo", "audiences": ["a"]}
+    rag = service.services.rag
+    settings = rag.settings.model_copy(update={"identity": IdentitySettings.model_validate({"oidc": [sso]})})
+    services = replace(service.services, rag=replace(rag, settings=settings))
+
+    def made() -> FastAPI:
+        return create_app(services)
+
+    app = made()
+    assert unguarded(app) == []
+    paths = [path for path, _ in served_by(app.routes)]
+    assert set(UNDESCRIBED) <= set(paths) and len(paths) > 150
+    hidden, bare, mounted, websocket = made(), made(), made(), made()
+    hidden.add_api_route("/api/v1/debug", lambda: "", include_in_schema=False)
+    bare.add_route("/debug", lambda request: Response(), include_in_schema=False)
+    mounted.mount("/files", Router())
+    websocket.add_api_websocket_route("/ws", lambda socket: None)
+    assert [len(unguarded(each)) for each in (hidden, bare, mounted, websocket)] == [1, 1, 1, 1]
 
 
 def test_without_a_key_every_route_but_health_is_closed(service: Running, world: World) -> None:

@@ -20,17 +20,22 @@ from sqlalchemy import select
 
 from api.app import ROUTERS
 from api.deps import Guard
+from rag.access.federation import open_federation
 from rag.access.policy import Action
 from rag.domain.access import AccessRule, Label, user
 from rag.domain.principal import Scope
-from rag.store import access_rule, program
+from rag.settings_identity import IdentitySettings
+from rag.store import access_rule
+from rag.store.audit_event import AuditRow
 from rag.store.base import utc_now
 from rag.store.document import Document
-from rag.store.program import Program, ProgramFile, ProgramState
-from rag.store.repository import Repository
 from rag.store.tenant import Tenant
+from tests.support.audit_kinds import UNRECORDED, written
+from tests.support.furnishing import VAULT, documents, furnished, secret_of, session_of, until
+from tests.support.oidc_provider import FakeProvider
 from tests.support.probing import (
     Objects,
+    Slot,
     Target,
     absent,
     api,
@@ -42,14 +47,13 @@ from tests.support.probing import (
     shape_of,
     standing,
     targets,
+    told_by,
 )
 from tests.support.running import Caller, Running
 
 DESCRIPTION = api()
 TARGETS, UNKNOWN = targets(DESCRIPTION)
-SECRET = "4711-ZULU"
 LEAST = 1000
-SCIM_USER, SCIM_GROUP = (f"urn:ietf:params:scim:schemas:core:2.0:{sort}" for sort in ("User", "Group"))
 READING = {"GET", "HEAD"}
 ASKING = {
     "/api/v1/documents/status", "/api/v1/search", "/api/v1/answers", "/v1/chat/completions", "/v1/responses",
@@ -68,13 +72,15 @@ OUTSIDE = (
     "same tenant, other collections",
     "same tenant, no role",
     "suspended account",
+    "suspended session",
+    "suspended token",
     "revoked",
     "expired",
     "widget for other collections",
 )
 """Callers who may do nothing with any of the owner's objects."""
 
-NOBODY = {"anonymous", "suspended account", "revoked", "expired"}
+NOBODY = {"anonymous", "suspended account", "suspended session", "suspended token", "revoked", "expired"}
 """Those of them whose credential says nothing: what is aimed at is not even looked for."""
 
 WITHHELD = {
@@ -111,12 +117,10 @@ def world(service: Running) -> Iterator[World]:
 
 def _world(service: Running) -> World:
     tenant = f"owner-{uuid4().hex[:8]}"
-    owner = Caller(
-        service, {"Authorization": f"Bearer {service.key(Scope.ADMIN, tenant=tenant)}", "Accept-Language": "en"}
-    )
-    opened = _furnished(service, owner, "vault")
+    owner = _caller(service.key(Scope.ADMIN, Scope.OPERATOR, tenant=tenant), service)
+    opened = furnished(service, owner, "vault")
     # The collections themselves are open to all of the tenant: what is closed are the documents.
-    readers = AccessRule(allow=frozenset({user(service.services.rag.authenticate(_secret(owner)).id)}))
+    readers = AccessRule(allow=frozenset({user(service.services.rag.authenticate(secret_of(owner)).id)}))
     secret = AccessRule(label=Label.CONFIDENTIAL)
     if service.services.rag.database.is_sqlite:
         ruled, labelled = (
@@ -125,7 +129,7 @@ def _world(service: Running) -> World:
     else:
         ruled = labelled = _closed(service, owner, opened, "ruled", AccessRule(readers.allow, label=secret.label))
     stranger = service.caller()
-    own = _furnished(service, stranger, "mine")
+    own = furnished(service, stranger, "mine")
     other = owner.collection()
     limits = [UUID(owner.get(f"/api/v1/collections/{other}").json()["id"])]
     keys = service.services.rag.keys
@@ -133,14 +137,9 @@ def _world(service: Running) -> World:
     keys.revoke(row.prefix)
     expired, _ = keys.create(tenant, "expired", [Scope.ADMIN], expires_at=utc_now() - timedelta(seconds=1))
     bare = owner.post("/api/v1/accounts", json={"user_name": "no role"}).json()["id"]
-    gone = owner.post("/api/v1/accounts", json={"user_name": "suspended"}).json()["id"]
-    owner.post("/api/v1/grants", json={"subject": f"user:{gone}", "role": "admin"})
-    suspended = _caller(_key_of(service, tenant, gone), service)
-    assert suspended.get("/api/v1/collections").status_code == 200
-    assert owner.request("PATCH", f"/api/v1/accounts/{gone}", json={"suspended": True}).status_code == 200
     widget = owner.post("/api/v1/widget-tokens", json={"collections": [other]}).json()["token"]
     callers = {
-        "suspended account": suspended,
+        **_suspended(service, owner, tenant),
         "same tenant, no role": _caller(_key_of(service, tenant, bare), service),
         "widget for other collections": _caller(widget, service),
         "anonymous": Caller(service, {}),
@@ -155,14 +154,32 @@ def _world(service: Running) -> World:
     return World(owner, opened, ruled, labelled, own, callers)
 
 
+def _suspended(service: Running, owner: Caller, tenant: str) -> dict[str, Caller]:
+    """An admin with a key, a session and a provider's token, each of which opened the door before the account was suspended."""
+    rag, provider = service.services.rag, FakeProvider(now=time.time())
+    sso = {"name": "sso", "tenant": tenant, "issuer": provider.issuer, "client_id": "seogo", "audiences": ["seogo-api"]}
+    settings = IdentitySettings.model_validate({"oidc": [{**sso, "provision": True, "default_role": "viewer"}]})
+    open_federation(settings, rag.database, rag.identities, rag.audit, provider.transport())
+    token = {"Authorization": f"Bearer {provider.token(provider.claims(sub='gone', exp=int(provider.now) + 3600))}"}
+    gone = service.http.get("/api/v1/me", headers=token).json()["id"]
+    assert owner.post("/api/v1/grants", json={"subject": f"user:{gone}", "role": "admin"}).status_code == 201
+    callers = {
+        "suspended account": _caller(_key_of(service, tenant, gone), service),
+        "suspended session": Caller(service, session_of(service, owner, gone).headers | {"Accept-Language": "en"}),
+        "suspended token": Caller(service, token | {"Accept-Language": "en"}),
+    }
+    for name, caller in callers.items():
+        assert caller.get("/api/v1/collections").status_code == 200, name
+        made = caller.post("/api/v1/collections", json={"name": f"by {name}"})
+        assert made.status_code == (201 if "session" in name else made.status_code), (name, made.text)
+    assert owner.request("PATCH", f"/api/v1/accounts/{gone}", json={"suspended": True}).status_code == 200
+    return callers
+
+
 def _key_of(service: Running, tenant: str, account_id: str) -> str:
     """A new key of an account that may do all that its account may."""
     secret, _ = service.services.rag.keys.create(tenant, "of an account", [Scope.ADMIN], owner_id=UUID(account_id))
     return secret
-
-
-def _secret(caller: Caller) -> str:
-    return caller.headers["Authorization"].split()[1]
 
 
 def _caller(secret: str, service: Running) -> Caller:
@@ -177,7 +194,7 @@ def _close(service: Running, documents: list[str], rule: AccessRule) -> None:
             access_rule.set_own_rule(session, session.get_one(Document, UUID(identity)), rule)
     for identity in documents:
         service.services.ingest.jobs.upkeep.relabel(UUID(identity))
-    _until(lambda: not _waiting(service, documents))
+    until(lambda: not _waiting(service, documents))
 
 
 def _waiting(service: Running, documents: list[str]) -> list[UUID]:
@@ -191,114 +208,10 @@ def _waiting(service: Running, documents: list[str]) -> list[UUID]:
 
 def _closed(service: Running, owner: Caller, opened: Objects, name: str, rule: AccessRule) -> Objects:
     """Documents under a rule, and what speaks of them; the rest is that of the open ones."""
-    known = _documents(owner, name)
+    known = documents(owner, name)
     _close(service, known["document"], rule)
     filling = opened.filling | {sort: ids[0] for sort, ids in known.items()}
     return Objects({sort: known[sort] for sort in ("document", "chunk", "answer", "file")}, filling)
-
-
-def _furnished(service: Running, owner: Caller, name: str) -> Objects:
-    """One of everything, in a collection of its own."""
-    known = _documents(owner, name)
-    collection, collection_id = known["collection"]
-    [doomed] = owner.ingest(collection, {"vault-doomed.md": "# Vault\n\nNothing is written here.\n"}, timeout_s=300)
-    receipt = owner.receipt(owner.delete(f"/api/v1/documents/{doomed['id']}").json()["id"])
-    body = {"kind": "folder", "location": "/srv/vault"}
-    source = owner.post(f"/api/v1/collections/{collection}/sources", json=body).json()
-    known |= {
-        "receipt": [receipt["id"]],
-        "source": [source["id"]],
-        "generation": [_generation(service, owner, collection_id)],
-        "repository": [_repository(service, owner, f"{name}-code-{uuid4().hex[:8]}")],
-        **_people(owner, name),
-    }
-    return Objects(known, {sort: ids[0] for sort, ids in known.items()})
-
-
-def _documents(owner: Caller, name: str) -> dict[str, list[str]]:
-    """Two documents, an answer from one, and a file that is the other; each in a collection of its own."""
-    text = f"# Vault\n\nThe vault code of the northern branch is {SECRET}, says {name}.\n"
-    collection = owner.collection(f"{name}-{uuid4().hex[:8]}")
-    [document] = owner.ingest(collection, {"vault.md": text}, timeout_s=300)
-    found = owner.post("/api/v1/answers", json={"question": "What is the vault code?", "collections": [collection]})
-    answer = found.json()
-    chunk = owner.search("vault code northern branch", collections=[collection])[0]["chunk_id"]
-    uploaded = owner.post(
-        "/v1/files", files={"file": ("vault-file.md", text.encode())}, data={"purpose": "assistants"}
-    ).json()
-    store = owner.post("/v1/vector_stores", json={"name": f"{name}-store-{uuid4().hex[:8]}"}).json()
-    batch = owner.post(f"/v1/vector_stores/{store['id']}/file_batches", json={"file_ids": [uploaded["id"]]}).json()
-    placed = f"/v1/vector_stores/{store['id']}/files/{uploaded['id']}"
-    _until(lambda: owner.get(placed).json()["status"] == "completed")
-    listed = owner.get(f"/api/v1/collections/{store['name']}/documents").json()["documents"]
-    return {
-        "collection": [collection, document["collection_id"]],
-        "document": [document["id"], listed[0]["id"]],
-        "chunk": [chunk],
-        "answer": [answer["answer_id"]],
-        "file": [uploaded["id"], f"file-{UUID(document['id']).hex}"],
-        "store": [store["id"]],
-        "batch": [batch["id"]],
-    }
-
-
-def _people(owner: Caller, name: str) -> dict[str, list[str]]:
-    """An account, a group that it is in, a role of it, a key and a token; a user and a group that came by SCIM."""
-    account = owner.post("/api/v1/accounts", json={"user_name": f"{name} keeper"}).json()["id"]
-    group = owner.post("/api/v1/groups", json={"name": f"{name} keepers"}).json()["id"]
-    owner.post(f"/api/v1/groups/{group}/members", json={"members": [account]})
-    grant = owner.post("/api/v1/grants", json={"subject": f"user:{account}", "role": "viewer"}).json()["id"]
-    key = owner.post("/api/v1/keys", json={"name": name, "scopes": ["read"]}).json()["id"]
-    widget = owner.post("/api/v1/widget-tokens", json={}).json()["id"]
-    pushed = owner.post("/scim/v2/Users", json={"schemas": [SCIM_USER], "userName": f"{name} guard"}).json()["id"]
-    team = owner.post("/scim/v2/Groups", json={"schemas": [SCIM_GROUP], "displayName": f"{name} guards"}).json()["id"]
-    return {
-        "account": [account],
-        "group": [group],
-        "grant": [grant],
-        "key": [key],
-        "widget": [widget],
-        "scim account": [pushed],
-        "scim group": [team],
-    }
-
-
-def _until(done: Any, timeout_s: float = 300.0) -> None:
-    end = time.monotonic() + timeout_s
-    while not done():
-        assert time.monotonic() < end
-        time.sleep(0.05)
-
-
-def _generation(service: Running, owner: Caller, collection_id: str) -> str:
-    rag = service.services.rag
-    principal = rag.authenticate(_secret(owner))
-    row = Program(
-        id=uuid4(), tenant_id=principal.tenant_id, key_id=principal.id, key_name="owner", title="vault", language="en",
-        spec_chars=1, state=ProgramState.DONE,
-    )  # fmt: skip
-    file = ProgramFile(
-        program_id=row.id, ordinal=0, path="vault.py", sha256="0" * 64, size=5, language="python", verdict="ok"
-    )
-    with rag.database.write() as session:
-        program.add(session, row, [UUID(collection_id)])
-        session.add(file)
-    rag.blobs.put_result(row.id, "file-00000", b"4711\n")
-    return str(row.id)
-
-
-def _repository(service: Running, owner: Caller, collection: str) -> str:
-    """One that nobody looks at by itself: its remote is none that the settings allow. In a new collection, of code."""
-    rag = service.services.rag
-    collection_id = owner.get(f"/api/v1/collections/{owner.collection(collection, 'code')}").json()["id"]
-    principal = rag.authenticate(_secret(owner))
-    row = Repository(
-        id=uuid4(), tenant_id=principal.tenant_id, collection_id=UUID(collection_id), name="vault",
-        url="https://git.vault.example/a.git", ref="", credential="", options={}, owner_id=principal.id,
-    )  # fmt: skip
-    with rag.database.write() as session:
-        session.add(row)
-    return str(row.id)
 
 
 @dataclass(frozen=True)
@@ -342,9 +255,9 @@ def test_every_field_that_looks_like_an_id_is_probed_or_declared() -> None:
 
 @pytest.mark.timeout(1200)  # with all that it is aimed at, which is made first; some two minutes on a core of its own
 def test_every_probe_is_refused_as_if_nothing_were_there(service: Running, world: World, capsys: Any) -> None:
-    tenant_id = service.services.rag.authenticate(_secret(world.owner)).tenant_id
+    tenant_id = service.services.rag.authenticate(secret_of(world.owner)).tenant_id
     before, counts, failures = standing(service, tenant_id), Counter[str](), []
-    nothings: dict[tuple[Any, ...], tuple[int, str]] = {}
+    nothings: dict[tuple[Any, ...], tuple[int, str, dict[str, str]]] = {}
     # The whole on SQLite; on PostgreSQL, where only the database differs, a tenth.
     step = 1 if service.services.rag.database.is_sqlite else 10
     for probe in islice(probes(world), 0, None, step):
@@ -355,17 +268,19 @@ def test_every_probe_is_refused_as_if_nothing_were_there(service: Running, world
         if key not in nothings:
             other = absent(probe.value)
             nothing = _send(world, probe, other)
-            nothings[key] = nothing.status_code, blanked(nothing.text, other)
-        status, told = nothings[key]
+            nothings[key] = nothing.status_code, blanked(nothing.text, other), told_by(nothing.headers, other)
+        status, told, headers = nothings[key]
         if (probe.target.method, probe.target.path) in WITHHELD and probe.actor == "same tenant, no clearance":
-            assert refused.json()["answer"]["withheld"] and SECRET not in refused.text
+            assert refused.json()["answer"]["withheld"] and VAULT not in refused.text
             continue
         allowed = {401, 403, 404} | ({200, 201, 202, 422} if probe.target.slot.filters else set())
         alike = refused.status_code == status and blanked(refused.text, probe.value) == told
-        if refused.status_code not in allowed or not alike or SECRET in refused.text:
+        alike = alike and told_by(refused.headers, probe.value) == headers
+        if refused.status_code not in allowed or not alike or VAULT in refused.text:
             failures.append(
                 f"{probe.actor}: {probe.target.name} -> {refused.status_code} / {status}\n"
-                f"   {refused.text[:300]}\n   {told[:300]}"
+                f"   {refused.text[:300]}\n   {told[:300]}\n"
+                f"   {sorted(told_by(refused.headers, probe.value).items() ^ headers.items())}"
             )
     after = standing(service, tenant_id)
     with capsys.disabled():
@@ -374,6 +289,24 @@ def test_every_probe_is_refused_as_if_nothing_were_there(service: Running, world
     assert changed(before, after) == {}
     assert set(counts) == set(world.callers)
     assert sum(counts.values()) >= LEAST // step
+
+
+def test_a_side_effect_would_be_seen(service: Running, world: World) -> None:
+    """A file in the blobs, one beside the mirrors, a job and a header: none of them is in a row of the store."""
+    rag, tenant_id = service.services.rag, service.services.rag.authenticate(secret_of(world.owner)).tenant_id
+    before = standing(service, tenant_id)
+    assert changed(before, standing(service, tenant_id)) == {}
+    ref = rag.blobs.put_original(b"left behind by a refused request")
+    left = rag.settings.mirror_folder() / "left-behind"
+    left.parent.mkdir(parents=True, exist_ok=True)
+    left.write_text("x")
+    assert set(changed(before, standing(service, tenant_id))) == {"blobs", "mirrors"}
+    rag.blobs.delete_original(ref.content_hash)
+    left.unlink()
+    assert changed(before, standing(service, tenant_id)) == {} and before["jobs"], "there were jobs, and no other came"
+    refused = world.callers["anonymous"].get("/api/v1/collections")
+    assert told_by(refused.headers) != told_by({**refused.headers, "X-Documents": "2"})
+    assert told_by(refused.headers) == told_by({**refused.headers, "Date": "x", "X-Request-Id": "y"})
 
 
 _OF_A_REPOSITORY = ("ref_not_found", "document_not_found")
@@ -430,6 +363,52 @@ def test_no_route_takes_its_tenant_from_the_request() -> None:
 
 
 def test_the_tenant_of_the_probes_is_not_the_default_one(service: Running, world: World) -> None:
-    principal = service.services.rag.authenticate(_secret(world.owner))
+    principal = service.services.rag.authenticate(secret_of(world.owner))
     with service.services.rag.database.read() as session:
         assert session.get_one(Tenant, principal.tenant_id).name.startswith("owner-")
+
+
+NOT_DEEDS = {"/api/v1/collections/{name}/ingestion/events": "does not end by itself"}
+
+
+def test_whatever_the_owner_does_is_on_the_trail_as_what_it_is(service: Running, world: World) -> None:
+    """Every route once, done by somebody who may, what destroys last: the entry has the kind that is written for the route."""
+    if not service.services.rag.database.is_sqlite:
+        pytest.skip("the kinds are the same on every store")
+    tenant_id = service.services.rag.authenticate(secret_of(world.owner)).tenant_id
+    kinds = {route.replace(":path", ""): kind for route, kind in written().items()}
+    order = sorted(routes(DESCRIPTION), key=lambda item: (item[0] == "DELETE", item[0] != "GET", -len(item[1])))
+    wrong, done = [], set[str]()
+    for method, path, _ in order:
+        kind = kinds.get(f"{method} {path}")
+        if kind is None or path in NOT_DEEDS:
+            continue
+        since = _entries(service, tenant_id, 0)[-1].seq
+        target = Target(method, path, ("nowhere",), Slot(""))
+        wanted = request_for(DESCRIPTION, target, "", world.open.filling)
+        response = world.owner.request(wanted.method, wanted.path, **wanted.arguments)
+        found = [(row.kind, row.outcome) for row in _entries(service, tenant_id, since)]
+        done |= {told for told, outcome in found if outcome == "done"}
+        expected = {"refusal.denied"} if response.status_code == 403 else {kind} - {UNRECORDED}
+        if not expected <= {told for told, _ in found} or (not expected and found):
+            wrong.append(f"{method} {path}: {response.status_code}, {found}, should be {kind}")
+    assert not wrong, "\n".join(wrong)
+    assert set(kinds.values()) - done - {UNRECORDED} == set(ELSEWHERE), (
+        "kinds that no request of the owner came to the end of"
+    )
+
+
+ELSEWHERE = {
+    "authentication.signed_out": "of a browser's session: test_sign_in.py",
+    "authentication.session_ended": "of one's own account: test_sign_in.py",
+    "model.used": "there is no such model here: test_openai_models.py",
+    "repository.added": "from a host that the settings allow: test_repositories.py",
+    "setting.space_changed": "to another space: test_migration.py",
+}
+"""Kinds whose deed is put on the trail here as one that was rejected, and where it is done to its end."""
+
+
+def _entries(service: Running, tenant_id: UUID, since: int) -> list[AuditRow]:
+    with service.services.rag.database.read() as session:
+        query = select(AuditRow).where(AuditRow.tenant_id == tenant_id, AuditRow.seq > since).order_by(AuditRow.seq)
+        return list(session.scalars(query))

@@ -4,13 +4,19 @@ model alone: it knows neither `AccessRule` nor the policy."""
 from __future__ import annotations
 
 import asyncio
+import logging
 import random
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from pathlib import Path
+from typing import Any, cast
 from uuid import UUID, uuid4, uuid5
 
+from sqlalchemy import select
+
 from ingest.pipeline.labels import relabel_document
+from rag.access.personal_data.reading import read_masked
 from rag.access.policy import Action, Policy
 from rag.answering.log import Recording, Surface
 from rag.answering.service import Answerer, Asked
@@ -26,10 +32,11 @@ from rag.embedding.bm25 import KiwiBm25Embedder
 from rag.embedding.space import EmbeddingSpace
 from rag.generation.base import Draft, GenerationRequest
 from rag.generation.extractive import ExtractiveGenerator
-from rag.index.base import IndexPoint, IndexSchema, LegHit, LegQuery
+from rag.index.base import HybridQuery, IndexPoint, IndexSchema, LegHit, LegQuery, VectorIndex
 from rag.index.in_step import IndexesInStep
 from rag.index.layout import Condition
 from rag.index.memory import MemoryIndex
+from rag.index.registry import IndexConfig, open_index
 from rag.reranking.scripted import ScriptedReranker
 from rag.retrieval.reranking import SecondLook
 from rag.retrieval.service import Retriever
@@ -40,7 +47,7 @@ from rag.store import chunk as chunks_table
 from rag.store.account import Account, AccountGroup, GroupMember
 from rag.store.base import utc_now
 from rag.store.collection import Collection
-from rag.store.document import Document, counts_by_collection
+from rag.store.document import Document, counts_by_collection, covered
 from rag.store.session import Database
 from rag.store.version import DocumentVersion, VersionState
 from tests.support.hash_embedder import HashEmbedder
@@ -66,7 +73,12 @@ class Rule:
 
 @dataclass
 class Person:
-    """An account with what the directory says of it."""
+    """Somebody who asks: an account with what the directory says of it, a service, a key of the tenant, or a page's token.
+
+    Attributes:
+        only: collections that the credential is limited to.
+        behind: names of whoever made it: what denies them denies it.
+    """
 
     tenant: int
     id: UUID
@@ -75,6 +87,9 @@ class Person:
     clearance: str
     tenant_role: str | None
     roles: dict[int, str]
+    kind: str = "user"
+    only: set[int] | None = None
+    behind: set[str] = field(default_factory=set)
 
 
 @dataclass
@@ -114,6 +129,8 @@ class Oracle:
         return inside and self._passes(person, collection, held.rule)
 
     def role(self, person: Person, collection: int) -> str:
+        if person.only is not None and collection not in person.only:
+            return ""
         held = [item for item in (person.tenant_role, person.roles.get(collection)) if item]
         return max(held, key=ROLES.index) if held else ""
 
@@ -127,32 +144,79 @@ class Oracle:
             if name not in names:
                 names.add(name)
                 waiting += self.around[name]
-        if names & rule.deny:
+        if (names | person.behind) & rule.deny:
             return False
         return not rule.allow or bool(names & rule.allow) or self.role(person, collection) in ("curator", "admin")
 
 
-class WatchedIndex(MemoryIndex):
-    """Notes what comes out of the index, before anything is asked of the record."""
+class DeafIndex(MemoryIndex):
+    """Ignores the permit, and gives out whatever it finds."""
 
-    def __init__(self, schema: IndexSchema, *, deaf: bool = False) -> None:
-        """`deaf`: it ignores the permit, and gives out whatever it finds."""
-        super().__init__(schema)
-        self.deaf = deaf
+    def _open_scopes(self, condition: Condition) -> list[Any]:
+        return list(self._scopes.values())
+
+    def _test(self, conditions: Sequence[Condition]) -> Callable[[UUID], bool]:
+        return lambda chunk_id: True
+
+
+class WatchedIndex:
+    """An index that notes what comes out of it, before anything is asked of the record."""
+
+    def __init__(self, inner: VectorIndex) -> None:
+        self._inner = inner
         self.hits: set[UUID] = set()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._inner, name)
 
     def search(
         self, permit: Permit, legs: Mapping[str, LegQuery], selection: Selection | None = None
     ) -> dict[str, list[LegHit]]:
-        found = super().search(permit, legs, selection)
-        self.hits.update(hit.chunk_id for hits in found.values() for hit in hits)
+        """The hits of the index, noted."""
+        return self.search_batch(permit, [legs], selection)[0]
+
+    def search_batch(
+        self, permit: Permit, queries: Sequence[Mapping[str, LegQuery]], selection: Selection | None = None
+    ) -> list[dict[str, list[LegHit]]]:
+        """The same for several queries."""
+        found = self._inner.search_batch(permit, queries, selection)
+        self.hits.update(hit.chunk_id for legs in found for hits in legs.values() for hit in hits)
         return found
 
-    def _open_scopes(self, condition: Condition) -> list[Any]:
-        return list(self._scopes.values()) if self.deaf else super()._open_scopes(condition)
+    def hybrid(self, permit: Permit, query: HybridQuery, selection: Selection | None = None) -> list[LegHit]:
+        """The same for legs that the engine fuses."""
+        found = self._inner.hybrid(permit, query, selection)
+        self.hits.update(hit.chunk_id for hit in found)
+        return found
 
-    def _test(self, conditions: Sequence[Condition]) -> Callable[[UUID], bool]:
-        return (lambda chunk_id: True) if self.deaf else super()._test(conditions)
+
+class Heard(logging.Handler):
+    """All that the product's loggers say, as it would stand in a log, down to what is for developers alone."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.DEBUG)
+        self.text = ""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Keep it."""
+        self.text += self.format(record) + "\n"
+
+    @contextmanager
+    def listening(self) -> Iterator[None]:
+        """For the length of a block."""
+        loggers = [logging.getLogger(name) for name in ("rag", "ingest", "api")]
+        before = [(each, each.level, each.propagate) for each in loggers]
+        for each in loggers:
+            each.addHandler(self)
+            each.setLevel(logging.DEBUG)
+            each.propagate = False
+        try:
+            yield
+        finally:
+            for each, level, propagate in before:
+                each.removeHandler(self)
+                each.setLevel(level)
+                each.propagate = propagate
 
 
 class WatchedReranker(ScriptedReranker):
@@ -183,6 +247,13 @@ class WatchedGenerator:
         return await self._inner.repair(request, draft, problems)
 
 
+PLACES = (
+    "candidates", "rerank input", "prompt", "citations", "record", "log output", "corrections", "caches", "previews", "lists",
+    "counts", "permits",
+)  # fmt: skip
+"""Where something forbidden could be seen."""
+
+
 @dataclass
 class Findings:
     """Forbidden chunks by where they were seen, and what was compared."""
@@ -192,11 +263,7 @@ class Findings:
     changes: int = 0
     readable: int = 0
     cited: int = 0
-    seen: dict[str, int] = field(
-        default_factory=lambda: dict.fromkeys(
-            ("candidates", "rerank input", "prompt", "citations", "log", "corrections", "counts", "permits"), 0
-        )
-    )
+    seen: dict[str, int] = field(default_factory=lambda: dict.fromkeys(PLACES, 0))
 
     @property
     def forbidden(self) -> int:
@@ -206,13 +273,19 @@ class Findings:
 class World:
     """Tenants with people, groups in groups, collections and documents, all ruled at random, and the services that read them."""
 
-    def __init__(self, database: Database, seed: int, *, deaf_index: bool = False) -> None:
+    def __init__(self, database: Database, seed: int, folder: Path | None = None, *, deaf_index: bool = False) -> None:
+        """`folder`: where an index of Qdrant Edge is to be made; without one, the index is in memory. `deaf_index`: one that
+        ignores every permit."""
         self.dice, self.database = random.Random(seed), database
         self.space = EmbeddingSpace(KiwiBm25Embedder(ANALYZER), HashEmbedder(dense=True))
-        self.index = WatchedIndex(IndexSchema(self.space.name, self.space.dimensions), deaf=deaf_index)
+        schema = IndexSchema(self.space.name, self.space.dimensions)
+        config = IndexConfig("memory") if folder is None else IndexConfig("edge", folder)
+        self.watched = WatchedIndex(DeafIndex(schema) if deaf_index else open_index(config, schema))
+        self.index = cast("VectorIndex", self.watched)
+        self.heard, self.asked_before = Heard(), ""
         self.reranker, self.generator = WatchedReranker(), WatchedGenerator()
         settings = RetrievalSettings()
-        understander = Understander(database, self.index, self.space, ANALYZER, READER, settings)
+        understander = self.understander = Understander(database, self.index, self.space, ANALYZER, READER, settings)
         look = SecondLook(self.reranker, 20, 60_000)
         self.retriever = Retriever(database, self.index, self.space, settings, understander, second_look=look)
         self.answerer = Answerer(self.retriever, READER, self.generator, 3, min_confidence=0.0)
@@ -237,6 +310,8 @@ class World:
         self._add_groups(tenant, tenant_id)
         for number in range(PEOPLE):
             self.people.append(self._person(tenant, tenant_id, f"사람{tenant}{number}", first))
+        self.people += [self._key(tenant, first, limited=limited) for limited in (False, True)]
+        self.people.append(self._widget(self.people[-PEOPLE - 2], self.people[-1], first))
         for collection in range(first, first + COLLECTIONS):
             for number in range(DOCUMENTS):
                 self._document(tenant, collection, number)
@@ -269,13 +344,14 @@ class World:
             dice.choice("OOSC"),
             dice.choice((None, None, "viewer", "viewer", "contributor", "curator", "admin")),
             {first + number: dice.choice(ROLES) for number in range(COLLECTIONS) if dice.random() < 0.4},
+            dice.choice(("user", "user", "service")),
         )
         with self.database.write() as session:
             session.add(
                 Account(
                     id=person.id,
                     tenant_id=tenant_id,
-                    kind="user",
+                    kind=person.kind,
                     user_name=name,
                     user_key=name,
                     clearance=person.clearance,
@@ -286,21 +362,42 @@ class World:
                 session.add(GroupMember(group_id=self.groups[tenant][held], member_id=person.id))
         return person
 
+    def _key(self, tenant: int, first: int, *, limited: bool) -> Person:
+        """A key of nobody in particular: its role follows from its scope, and no group or attribute names it."""
+        role, clearance = self.dice.choice(("viewer", "contributor", "admin")), self.dice.choice("OSC")
+        only = set(self.dice.sample(range(first, first + COLLECTIONS), 2)) if limited else None
+        return Person(tenant, uuid4(), set(), set(), clearance, role, {}, "key", only)
+
+    def _widget(self, who: Person, maker: Person, first: int) -> Person:
+        """A page's token for an account, made with a key: a viewer of what both may enter, denied what either is denied."""
+        held = [key for key in range(first, first + COLLECTIONS) if maker.only is None or key in maker.only]
+        own = {key for key in held if who.tenant_role or who.roles.get(key)}
+        clearance = min(who.clearance, maker.clearance, key=LETTERS.index)
+        roles = dict.fromkeys(own, "viewer")
+        behind = {f"user {maker.id}"}
+        return Person(
+            who.tenant, who.id, who.groups, who.attributes, clearance, None, roles, "widget", set(held), behind
+        )
+
     def _principal(self, person: Person) -> Principal:
         with self.database.read() as session:
             groups = account.groups_of(session, person.id)
         pairs = [item.removeprefix("attribute ").split("=") for item in person.attributes]
+        of_key = {"viewer": Scope.READ, "contributor": Scope.WRITE, "admin": Scope.ADMIN}
+        scope = of_key[str(person.tenant_role)] if person.kind == "key" else Scope.ADMIN
         return Principal(
             person.id,
             "사람",
             self.tenant_id(person.tenant),
-            frozenset({Scope.ADMIN}),
-            kind=PrincipalKind.USER,
-            role=None if person.tenant_role is None else Role(person.tenant_role),
+            frozenset({Scope.READ if person.kind == "widget" else scope}),
+            None if person.only is None else frozenset(self.collections[key].id for key in person.only),
+            kind=PrincipalKind(person.kind),
+            role=None if person.tenant_role is None or person.kind == "key" else Role(person.tenant_role),
             grants=tuple((self.collections[key].id, Role(role)) for key, role in person.roles.items()),
             groups=groups,
             attributes=frozenset((name, value) for name, value in pairs),
             clearance=Label(person.clearance),
+            behind=frozenset(user(UUID(name.removeprefix("user "))) for name in person.behind),
         )
 
     def _document(self, tenant: int, collection: int, number: int) -> None:
@@ -317,7 +414,9 @@ class World:
                 tenant_id=self.tenant_id_of(session, held.id),
                 collection_id=held.id,
                 source_key=f"{key}.md",
-                owner_id=self.dice.choice([item.id for item in self.people if item.tenant == tenant]),
+                owner_id=self.dice.choice(
+                    [item.id for item in self.people if item.tenant == tenant and item.kind != "key"]
+                ),
                 parent_document_id=None if inside is None else self.documents[inside].id,
             )
             session.add(row)
@@ -395,40 +494,55 @@ class World:
         findings = Findings()
         for _ in range(40):
             self.change()
-        for number in range(pairs):
-            if number % changes_every == 0:
-                self.change()
-                findings.changes += 1
-            place = self.dice.randrange(len(self.people))
-            question = " ".join((*self.dice.sample(SHARED, 2), *self.dice.choice(self.documents).words))
-            self._ask(
-                findings, self.people[place], self.principals[place], question, answer=number % answers_every == 0
-            )
+        with asyncio.Runner() as self.loop, self.heard.listening():
+            for number in range(pairs):
+                if number % changes_every == 0:
+                    self.change()
+                    findings.changes += 1
+                place = self.dice.randrange(len(self.people))
+                self._ask(
+                    findings,
+                    self.people[place],
+                    self.principals[place],
+                    self._question(),
+                    answer=number % answers_every == 0,
+                )
         return findings
+
+    def _question(self) -> str:
+        """About what some document says, at times with a slip; or what somebody else has just asked, of whom caches may know."""
+        if not self.asked_before or self.dice.random() < 0.7:
+            words = list(self.dice.choice(self.documents).words)
+            if self.dice.random() < 0.3:
+                words[1] = words[1].replace("가나", "가내")
+            self.asked_before = " ".join((*self.dice.sample(SHARED, 2), *words))
+        return self.asked_before
 
     def _ask(self, findings: Findings, person: Person, principal: Principal, question: str, *, answer: bool) -> None:
         allowed = {item.chunk for item in self.documents if self.oracle.may_read(person, item)}
         findings.pairs += 1
         findings.readable += len(allowed)
-        self.index.hits, self.reranker.texts, self.generator.passages = set(), [], set()
-        permit = self.policy.authorize(principal, Action.ASK)
+        self.watched.hits, self.reranker.texts, self.generator.passages, self.heard.text = set(), [], set(), ""
+        permit = self.policy.authorize(principal, Action.ASK, as_of=utc_now() if findings.pairs % 8 == 0 else None)
         entered = {held.id for key, held in enumerate(self.collections) if self.oracle.may_enter(person, key)}
         findings.seen["permits"] += permit.collections != entered
         answered = self._answer(findings, permit, question, allowed) if answer else None
         search = answered or self.retriever.search(permit, question, limit=5)
         shown = {passage.chunk.id for passage in search.passages}
-        findings.seen["candidates"] += len(self.index.hits - allowed)
+        findings.seen["candidates"] += len(self.watched.hits - allowed)
         findings.seen["citations"] += len(shown - allowed)
         forbidden = [word for item in self.documents if item.chunk not in allowed for word in item.words]
         findings.seen["rerank input"] += sum(word in text for text in self.reranker.texts for word in forbidden)
         told = " ".join(word for note in search.trace.notes for word in note.added)
         findings.seen["corrections"] += sum(word in told for word in forbidden)
+        findings.seen["log output"] += sum(word in self.heard.text for word in forbidden)
+        findings.seen["caches"] += self._remembered(permit, forbidden)
         findings.cited += len(shown)
         if answer:
             self._count(findings, permit, allowed)
 
     def _answer(self, findings: Findings, permit: Permit, question: str, allowed: set[UUID | None]) -> SearchResult:
-        outcome = asyncio.run(self.answerer.complete(permit, Asked(question, 5)))
+        outcome = self.loop.run(self.answerer.complete(permit, Asked(question, 5)))
         recording = Recording(permit, question, Surface.NATIVE, "watched")
         recording.whole(outcome)
         record, sources = recording.rows(content=True)
@@ -437,9 +551,22 @@ class World:
         cited = {item.passage.chunk.id for sentence in outcome.sentences for item in sentence.citations}
         findings.seen["citations"] += len(cited - allowed)
         documents = {item.id for item in self.documents if item.chunk in allowed}
-        findings.seen["log"] += sum(UUID(item["chunk_id"]) not in allowed for item in record.citations)
-        findings.seen["log"] += sum(item.document_id not in documents for item in sources)
+        findings.seen["record"] += sum(UUID(item["chunk_id"]) not in allowed for item in record.citations)
+        findings.seen["record"] += sum(item.document_id not in documents for item in sources)
         return outcome.search
+
+    def _remembered(self, permit: Permit, forbidden: Sequence[str]) -> int:
+        """Forbidden words that the search remembers as words of what this permit covers."""
+        known: dict[Any, tuple[float, dict[str, float]]] = self.understander._speller._known
+        mine = {
+            term
+            for (tenant_id, collections, _, rules, revision, _), (_, terms) in known.items()
+            if (tenant_id, collections, rules, revision)
+            == (permit.tenant_id, permit.collections, permit.rules, permit.revision)
+            for term, score in terms.items()
+            if score
+        }
+        return sum(word in mine for word in forbidden)
 
     def _count(self, findings: Findings, permit: Permit, allowed: set[UUID | None]) -> None:
         wanted: dict[UUID, int] = {}
@@ -451,6 +578,11 @@ class World:
             counted = counts_by_collection(session, permit)
             active = queue.workload(session, permit).states.get(VersionState.ACTIVE, 0)
             receipts = receipt.newest_permitted(session, permit, document_id=None, parent_id=None, limit=1)
+            previewed = set(read_masked(session, permit, [item.chunk for item in self.documents if item.chunk]))
+            listed = set(session.scalars(select(Document.id).where(*covered(permit))))
+        documents = {item.id for item in self.documents if item.chunk in allowed}
+        findings.seen["previews"] += len(previewed ^ allowed)
+        findings.seen["lists"] += len(listed ^ documents)
         findings.seen["counts"] += counted != wanted
         findings.seen["counts"] += active != sum(wanted.values())
         findings.seen["counts"] += len(receipts)

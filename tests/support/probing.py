@@ -10,9 +10,13 @@ import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from hashlib import sha256
+from pathlib import Path
 from typing import Any
+from urllib.parse import unquote, urlsplit
 from uuid import UUID, uuid4
 
+from dbos import DBOS
 from sqlalchemy import select
 
 from api.app import create_app
@@ -99,6 +103,8 @@ PATH_SORTS = {
     "grant_id": "grant",
     "key_id": "key",
     "token_id": "widget",
+    "session_id": "session",
+    "space_id": "space",
 }
 """Path parameters that mean the same wherever they stand."""
 
@@ -157,6 +163,9 @@ PROBED: dict[tuple[str, str, Fields], Slot] = {
     ("GET", "/api/v1/code/symbols", ("query", "repositories")): Slot("collection"),
     ("GET", "/api/v1/code/references", ("query", "repositories")): Slot("collection"),
     ("POST", "/tools/fetch", ("body", "id")): Slot("document"),
+    ("POST", f"{_COLLECTION}/documents", ("query", "source")): Slot("source"),
+    ("POST", f"{_COLLECTION}/documents", ("form", "access")): Slot("account", '{{"deny": ["user:{}"]}}', filters=True),
+    ("POST", "/api/v1/admin/spaces/{space_id}/comparison", ("body", "collections", "[]")): Slot("collection"),
     ("POST", "/tools/search_code", ("body", "repo")): Slot("repository"),
 }  # fmt: skip
 """Fields that hold ids beside the path parameters."""
@@ -190,8 +199,6 @@ HARMLESS: dict[tuple[str, str, Fields], str] = {
     ("POST", "/api/v1/sources/{source_id}/items/delete", ("body", "keys", "[]")): "names inside the source",
     ("POST", "/v1/vector_stores/{store_id}/search", ("body", "filters", "key")): "the name of an attribute",
     ("POST", "/v1/vector_stores/{store_id}/search", ("body", "filters", "filters", "[]", "key")): "the name of an attribute",
-    ("POST", f"{_COLLECTION}/documents", ("query", "source")): "a source of the collection asked for, or refused",
-    ("POST", f"{_COLLECTION}/documents", ("form", "access")): "a rule, whose subjects are probed by JSON",
     ("POST", f"{_COLLECTION}/documents/access", ("body", "cursor")): "a key to continue behind, in the collection asked for",
     ("GET", "/api/v1/audit/events", ("query", "cursor")): "a number in the caller's own chain",
     ("POST", "/api/v1/widget-tokens", ("body", "subject")): "an object, whose fields are probed",
@@ -203,14 +210,7 @@ HARMLESS: dict[tuple[str, str, Fields], str] = {
     ("POST", "/auth/{provider}/backchannel-logout", ("path", "provider")): "the name of a provider, public like its page",
     ("GET", "/scim/v2/ResourceTypes/{name}", ("path", "name")): "of the standard, the same for everybody",
     ("GET", "/scim/v2/Schemas/{name}", ("path", "name")): "of the standard, the same for everybody",
-    ("DELETE", "/api/v1/me/sessions/{session_id}", ("path", "session_id")): "one's own alone; tested with the sessions",
     ("POST", "/api/v1/admin/spaces", ("body", "embedding", "model")): "a setting of the operator",
-    ("GET", "/api/v1/admin/spaces/{space_id}", ("path", "space_id")): "of the installation; operators alone",
-    ("DELETE", "/api/v1/admin/spaces/{space_id}", ("path", "space_id")): "of the installation; operators alone",
-    ("POST", "/api/v1/admin/spaces/{space_id}/comparison", ("path", "space_id")): "of the installation; operators alone",
-    ("POST", "/api/v1/admin/spaces/{space_id}/switch", ("path", "space_id")): "of the installation; operators alone",
-    ("POST", "/api/v1/admin/spaces/{space_id}/comparison", ("body", "collections")): "behind the operator's scope",
-    ("POST", "/api/v1/admin/spaces/{space_id}/comparison", ("body", "collections", "[]")): "behind the operator's scope",
     ("GET", "/api/v1/repositories/{repository_id}/commits/{commit}", ("path", "commit")): "of the repository before it",
     ("GET", "/api/v1/repositories/{repository_id}/files/{path}", ("path", "path")): "a file of the repository before it",
 }  # fmt: skip
@@ -405,11 +405,18 @@ def _text(schema: Mapping[str, Any]) -> str:
     return "vault"
 
 
-def request_for(description: Mapping[str, Any], target: Target, value: str, filling: Mapping[str, str]) -> Request:
+def request_for(
+    description: Mapping[str, Any],
+    target: Target,
+    value: str,
+    filling: Mapping[str, str],
+    words: Mapping[tuple[str, str], str] | None = None,
+) -> Request:
     """A valid request of the route, with `value` in the field that is aimed at.
 
     Args:
         filling: what stands in its other fields, by sort.
+        words: what stands in those that hold no id, by path and name.
     """
     operation = description["paths"][target.path][target.method.lower()]
     aimed = target.slot.shape.format(value)
@@ -420,10 +427,12 @@ def request_for(description: Mapping[str, Any], target: Target, value: str, fill
             filled: Any = aimed
         elif where[0] == "path":
             slot = PROBED.get((target.method, target.path, where)) or _slot_of_path(target.path, where)
-            filled = filling[slot.sort] if slot is not None else "vault.py"
+            word = (words or {}).get((target.path, where[1]), "vault.py")
+            filled = slot.shape.format(filling[slot.sort]) if slot is not None else word
         elif parameter.get("required"):
             known = QUERIES.get((target.method, target.path), {})
-            filled = known.get(where[1], "").format(**filling) or example(description, parameter["schema"])
+            filled = known.get(where[1], "").format(**filling) or (words or {}).get((target.path, where[1]))
+            filled = filled or example(description, parameter["schema"])
         else:
             continue
         if where[0] == "path":
@@ -439,7 +448,8 @@ def _body(description: Mapping[str, Any], operation: Mapping[str, Any], target: 
     if "multipart/form-data" in contents:
         schema = contents["multipart/form-data"]["schema"]
         name = "file" if "file" in [where[0] for where in _inside(description, schema, ())] else "files"
-        return {"files": [(name, ("x.md", b"intruder"))]}
+        fields = {target.where[1]: aimed} if target.where[0] == "form" else {}
+        return {"files": [(name, ("x.md", b"intruder"))], "data": fields}
     if "text/csv" in contents:
         return {"content": b"vault,safe", "headers": {"Content-Type": "text/csv"}}
     kind = next((kind for kind in contents if kind in ("application/json", "application/scim+json")), None)
@@ -510,8 +520,18 @@ ADDED_TO = {"answer"}
 """Tables that whoever may ask adds to: a filter that finds nothing is answered too. What stood there stays as it was."""
 
 
+PASSING = {"date", "content-length", "x-request-id", "x-process-time"}
+"""Headers that differ between any two answers."""
+
+
+def told_by(headers: Mapping[str, str], *values: str) -> dict[str, str]:
+    """The headers of an answer with ids and names blanked, without those that differ anyway."""
+    return {name.lower(): blanked(value, *values) for name, value in headers.items() if name.lower() not in PASSING}
+
+
 def standing(running: Running, tenant_id: UUID) -> dict[str, frozenset[str]]:
-    """Every row that is a tenant's or nobody's, and the size of the index: what a refused request leaves as it was."""
+    """Every row that is a tenant's or nobody's, the size of the index, every file of the blobs and mirrors by its content, and
+    every job: what a refused request leaves as it was."""
     found = {}
     with running.services.rag.database.read() as session:
         for table in METADATA.sorted_tables:
@@ -523,7 +543,17 @@ def standing(running: Running, tenant_id: UUID) -> dict[str, frozenset[str]]:
                 query = query.where(table.columns["tenant_id"] == tenant_id)
             found[table.name] = frozenset(repr(tuple(row)) for row in session.execute(query))
     found["index"] = frozenset({str(running.services.rag.index.count())})
+    settings = running.services.rag.settings
+    found["blobs"] = _files(Path(unquote(urlsplit(settings.blob_url()).path)))
+    found["mirrors"] = _files(settings.mirror_folder())
+    jobs = DBOS.list_workflows(load_input=False, load_output=False)
+    found["jobs"] = frozenset(f"{job.workflow_id} {job.name} {job.status}" for job in jobs)
     return found
+
+
+def _files(folder: Path) -> frozenset[str]:
+    files = [path for path in folder.rglob("*") if path.is_file()]
+    return frozenset(f"{path.relative_to(folder)} {sha256(path.read_bytes()).hexdigest()}" for path in files)
 
 
 def changed(before: Mapping[str, frozenset[str]], after: Mapping[str, frozenset[str]]) -> dict[str, list[str]]:

@@ -18,7 +18,11 @@ FOLDERS = ("rag", "ingest", "api", "alembic", "benchmarks")
 MODULES = {"pickle", "cPickle", "_pickle", "dill", "cloudpickle", "joblib", "marshal", "shelve", "telnetlib", "ftplib"}
 CALLS = {
     "eval", "exec", "__import__", "execfile",
+    "builtins.eval", "builtins.exec", "builtins.__import__", "code.interact", "code.InteractiveConsole",
+    "code.InteractiveInterpreter", "code.compile_command", "codeop.compile_command", "codeop.CommandCompiler",
+    "runpy.run_module", "runpy.run_path", "imp.load_source", "types.FunctionType",
     "os.system", "os.popen", "subprocess.getoutput", "subprocess.getstatusoutput", "commands.getoutput",
+    "asyncio.create_subprocess_shell", "asyncio.subprocess.create_subprocess_shell", "pty.spawn",
     "yaml.load", "yaml.load_all", "yaml.full_load", "yaml.full_load_all", "yaml.unsafe_load", "yaml.unsafe_load_all",
     "tempfile.mktemp", "os.tempnam", "os.tmpnam",
     "ssl._create_unverified_context", "ssl.wrap_socket",
@@ -34,6 +38,8 @@ KEYWORDS = {
 }
 WEAK = {"md5", "sha1", "md4"}
 SQL_CALLS = {"text", "execute", "exec_driver_sql", "executemany", "executescript", "scalar", "scalars"}
+VERBATIM = {"exec_driver_sql", "executescript"}
+"""Calls that take SQL as it is, beside SQLAlchemy's `text`: nothing but what is written out where it is called."""
 
 ALLOWED = {
     (
@@ -41,6 +47,11 @@ ALLOWED = {
         "SQL from strings",
         "_configure_sqlite",
     ): "PRAGMA takes no parameters; its words are constants",
+    (
+        "rag/store/session.py",
+        "SQL that is not written out",
+        "_begin_sqlite",
+    ): "one of two constants of the file",
     (
         "alembic/versions/0013_audit.py",
         "SQL from strings",
@@ -79,7 +90,28 @@ def is_built(node: ast.expr) -> bool:
     return False
 
 
-def of_call(node: ast.Call, names: dict[str, str]) -> Iterator[str]:
+def is_written_out(node: ast.expr) -> bool:
+    """Whether a string stands in the source as it is, or one of two does."""
+    if isinstance(node, ast.IfExp):
+        return is_written_out(node.body) and is_written_out(node.orelse)
+    return isinstance(node, ast.Constant)
+
+
+def built_names(function: ast.AST) -> set[str]:
+    """Variables that hold a string which was put together, or was added to."""
+    found = set()
+    for node in ast.walk(function):
+        if isinstance(node, ast.Assign) and is_built(node.value):
+            found |= {target.id for target in node.targets if isinstance(target, ast.Name)}
+        elif isinstance(node, ast.AnnAssign | ast.NamedExpr) and node.value is not None and is_built(node.value):
+            found |= {node.target.id} if isinstance(node.target, ast.Name) else set()
+        elif isinstance(node, ast.AugAssign) and isinstance(node.op, ast.Add) and isinstance(node.target, ast.Name):
+            added_to = is_built(node.value) or isinstance(getattr(node.value, "value", None), str)
+            found |= {node.target.id} if added_to else set()
+    return found
+
+
+def of_call(node: ast.Call, names: dict[str, str], built: set[str]) -> Iterator[str]:
     called = dotted(node.func)
     head, _, rest = called.partition(".")
     full = names.get(head, head) + (f".{rest}" if rest else "")
@@ -102,8 +134,16 @@ def of_call(node: ast.Call, names: dict[str, str]) -> Iterator[str]:
     if full in ("torch.load",) and not any(k.arg == "weights_only" for k in node.keywords):
         yield "torch.load without weights_only"
     of_another = called == "text" and full != "text" and not full.startswith("sqlalchemy.")
-    if called.rsplit(".", 1)[-1] in SQL_CALLS and not of_another and node.args and is_built(node.args[0]):
+    last = called.rsplit(".", 1)[-1]
+    first_given = (
+        node.args[0] if node.args else next((k.value for k in node.keywords if k.arg in ("text", "statement")), None)
+    )
+    if last not in SQL_CALLS or of_another or first_given is None:
+        return
+    if is_built(first_given) or (isinstance(first_given, ast.Name) and first_given.id in built):
         yield "SQL from strings"
+    elif (full in ("sqlalchemy.text", "sqlalchemy.sql.text") or last in VERBATIM) and not is_written_out(first_given):
+        yield "SQL that is not written out"
 
 
 def found_in(source: str) -> list[tuple[str, str]]:
@@ -115,23 +155,29 @@ def found_in(source: str) -> list[tuple[str, str]]:
             names |= {alias.asname or alias.name.split(".")[0]: alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
             names |= {alias.asname or alias.name: f"{node.module}.{alias.name}" for alias in node.names}
-    return [(what, where) for node, where in placed(tree, "") for what in of_node(node, names)]
+    return [
+        (what, where)
+        for node, where, built in placed(tree, "", built_names(tree))
+        for what in of_node(node, names, built)
+    ]
 
 
-def placed(node: ast.AST, where: str) -> Iterator[tuple[ast.AST, str]]:
+def placed(node: ast.AST, where: str, built: set[str]) -> Iterator[tuple[ast.AST, str, set[str]]]:
+    """Every node with the function that it stands in, and the built strings of that (outside of any, those of the module)."""
     for child in ast.iter_child_nodes(node):
-        inner = child.name if isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef) else where
-        yield child, inner
-        yield from placed(child, inner)
+        is_function = isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef)
+        inner, held = (child.name, built_names(child)) if is_function else (where, built)
+        yield child, inner, held
+        yield from placed(child, inner, held)
 
 
-def of_node(node: ast.AST, names: dict[str, str]) -> Iterator[str]:
+def of_node(node: ast.AST, names: dict[str, str], built: set[str]) -> Iterator[str]:
     if isinstance(node, ast.Import):
         yield from (f"import {alias.name}" for alias in node.names if alias.name.split(".")[0] in MODULES)
     elif isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] in MODULES:
         yield f"import {node.module}"
     elif isinstance(node, ast.Call):
-        yield from of_call(node, names)
+        yield from of_call(node, names, built)
     elif isinstance(node, ast.Attribute) and dotted(node) == "ssl.CERT_NONE":
         yield "ssl.CERT_NONE"
     elif isinstance(node, ast.Assign):
@@ -200,6 +246,21 @@ def test_no_source_holds_forbidden_code() -> None:
         "cursor.executescript(f'{script}')",
         "session.scalars(text(f'SELECT {x}'))",
         "from sqlalchemy import text as sql\nfrom sqlalchemy import text\ntext(f'SELECT {x}')",
+        "import asyncio\nasyncio.create_subprocess_shell('ls')",
+        "from asyncio import create_subprocess_shell as sh\nsh('ls')",
+        "import runpy\nrunpy.run_path('x.py')",
+        "from runpy import run_module\nrun_module('x')",
+        "import code\ncode.InteractiveInterpreter().runsource(given)",
+        "import code\ncode.interact()",
+        "import builtins\nbuiltins.eval('1')",
+        "def f(session, name):\n    query = f'SELECT {name}'\n    session.execute(query)",
+        "def f(session, name):\n    query = 'SELECT * FROM t'\n    query += ' WHERE ' + name\n    session.execute(query)",
+        "def f(cursor, name):\n    query: str = 'SELECT {}'.format(name)\n    cursor.executescript(query)",
+        "from sqlalchemy import text\ndef f(name):\n    words = 'SELECT ' + name\n    return text(words)",
+        "from sqlalchemy import text\ntext(words)",
+        "import sqlalchemy as sa\nsa.text(words)",
+        "from sqlalchemy import text\ntext(text=words)",
+        "connection.exec_driver_sql(words)",
     ],
 )
 def test_each_form_is_seen(sample: str) -> None:
@@ -220,6 +281,10 @@ def test_each_form_is_seen(sample: str) -> None:
         "import torch\ntorch.load(file, weights_only=True)",
         "log.info(f'text {x}')",
         "from api.cli.texts import text\ntext(f'state_{x}')",
+        "from api.cli.texts import text\ntext(name)",
+        "def f(session):\n    query = select(Row)\n    session.execute(query)",
+        "def f(session, name):\n    told = f'no {name}'\n    session.execute(select(Row))\n    log.info(told)",
+        "connection.exec_driver_sql('BEGIN IMMEDIATE' if writing else 'BEGIN')",
     ],
 )
 def test_what_is_fine_is_not(sample: str) -> None:

@@ -11,15 +11,17 @@ from uuid import UUID, uuid4
 
 import pytest
 from starlette.datastructures import Headers
+from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from api.audit import Audited, RequestAudit, _Unrecorded, audit_of, client_address, surface_of
+from api.audit import Audited, RequestAudit, _Unrecorded, audit_of, client_address, surface_of, tell_rest
 from api.hardening.settings import ConnectionSettings
+from api.refusals import Refusals
 from api.settings import ApiSettings
 from rag.access.audit import AuditTrail
 from rag.access.policy import Action
-from rag.domain.audit import AuditEvent, AuditKind, Outcome
-from rag.domain.errors import AuditUnavailable
+from rag.domain.audit import AuditEvent, AuditKind, Origin, Outcome
+from rag.domain.errors import AuditUnavailable, StoreUnavailable
 from rag.domain.principal import Principal
 from rag.domain.principal import Scope as Right
 from rag.store.session import Database
@@ -144,6 +146,80 @@ def test_an_answer_that_a_guard_stops_is_on_record() -> None:
 
     exchange(app, trail)
     assert trail.kinds == [(AuditKind.ASKED, Outcome.FAILED), (AuditKind.OUTPUT_BLOCKED, Outcome.DONE)]
+
+
+def test_callers_whom_nobody_knows_are_counted_and_told_of_once() -> None:
+    trail, refusals = Trail(), Refusals(clock=lambda: 0.0)
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        request = Request({**scope, "route": _Route(), "path_params": {"document_id": "no id at all"}})
+        audit_of(request).matched(Action.ASK, request)
+        await start(send, 401)
+        await piece(send, b"", more=False)
+
+    for _ in range(3):
+        exchange(app, trail, refusals=refusals)
+    assert trail.kinds == [(AuditKind.SIGN_IN_FAILED, Outcome.DENIED)]
+    assert trail.told[0].whose.documents == (), "what is no id names no document"
+    tell_rest(trail, refusals)
+    assert trail.kinds[1:] == [(AuditKind.SIGN_IN_FAILED, Outcome.DENIED)]
+    assert trail.told[1].detail == {"refused_elsewhere": 2}
+    tell_rest(trail, refusals)
+    assert len(trail.told) == 2, "nothing is left to tell"
+
+
+def test_refusals_that_can_be_put_nowhere_are_said_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    refusals = Refusals(clock=lambda: 0.0)
+    for _ in range(2):
+        refusals.told("10.9.8.7")
+    tell_rest(Trail(broken_after=0), refusals)
+    assert "1 refusals were counted" in caplog.text
+
+
+def test_raw_values_that_were_shown_are_an_entry_of_their_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        begun(scope, Action.READ_DOCUMENTS, "GET").saw([ONE, TWO])
+        await start(send)
+        await piece(send, b"", more=False)
+
+    monkeypatch.setattr("api.audit.revealed", lambda session, principal, shown: [TWO])
+    trail = Trail()
+    exchange(app, trail)
+    assert trail.kinds[1] == (AuditKind.PERSONAL_DATA_REVEALED, Outcome.DONE)
+    assert trail.told[1].whose.documents == (TWO,)
+
+    def away(*_: Any) -> list[UUID]:
+        raise StoreUnavailable
+
+    monkeypatch.setattr("api.audit.revealed", away)
+    assert exchange(app, Trail())[0]["status"] == 503, "what can't be looked up can't be put on record"
+    lenient = Trail()
+    lenient.required = False
+    assert exchange(app, lenient)[0]["status"] == 200 and len(lenient.told) == 1
+
+
+def test_whoever_knows_a_credential_made_for_somebody_else_is_named() -> None:
+    trail = Trail()
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        audit = begun(scope)
+        audit.known(Principal(ONE, "위젯", TENANT, frozenset({Right.READ}), made_by=THREE))
+        await start(send)
+        await piece(send, b"", more=False)
+
+    exchange(app, trail)
+    assert trail.told[0].detail["made_by"] == str(THREE)
+
+
+def test_without_a_trail_there_is_nothing_to_put_on_it() -> None:
+    audit = RequestAudit(None, Origin())
+    with pytest.raises(AssertionError):
+        audit.record()
+    quiet = Request({"type": "http", "method": "GET", "path": "/v1/models", "path_params": {}, "headers": []})
+    audit.matched(Action.LIST_MODELS, quiet)
+    audit.opening(200)
+    audit.record()
+    assert not audit.due()
 
 
 def test_a_stream_is_on_record_piece_by_piece() -> None:

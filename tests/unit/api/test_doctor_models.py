@@ -10,10 +10,12 @@ import pytest
 from typer.testing import CliRunner
 
 from api.cli.cuda import Cuda
+from api.cli.doctor import _anchors
 from api.cli.doctor_models import Line, cuda_lines, generator_lines
 from api.cli.main import app
 from rag.generation.catalogue_check import EngineCheck
 from rag.settings import GenerationSettings, ServedModel
+from tests.support.running import settings_for
 
 
 def lines(*models: dict[str, Any], checks: list[EngineCheck] | None = None) -> list[Line]:
@@ -68,3 +70,13 @@ def test_the_doctor_says_it(tmp_path: Path) -> None:
     assert found["licence: EXAONE-3.5-32B"]["status"] == "error"
     assert found["engine: EXAONE-3.5-32B"]["status"] == "error"
     assert "unreachable" in found["engine: EXAONE-3.5-32B"]["detail"]
+    assert found["audit anchors"]["status"] == "warning" and "anchor_file" in found["audit anchors"]["advice"]
+
+
+def test_whom_the_ends_of_the_trail_are_told_is_named(tmp_path: Path) -> None:
+    audit = {"anchor_file": tmp_path / "worm" / "anchors.jsonl", "anchor_every_s": 60}
+    told = settings_for(tmp_path, {"rag": {"audit": audit}})
+    [finding] = _anchors(told)
+    assert (finding.status, finding.detail) == ("ok", f"{audit['anchor_file']} every 60 s")
+    [finding] = _anchors(settings_for(tmp_path))
+    assert finding.status == "warning"

@@ -140,6 +140,67 @@ def test_every_field_is_in_the_hash() -> None:
     assert seal(KEY, TENANT, 1, before) != seal(KEY[::-1], TENANT, 1, before)
 
 
+Linked = list[tuple[dict[str, Any], str]]
+"""Rows of one chain in their order, each with the hash that is stored beside it."""
+
+
+def chained(details: list[Any]) -> Linked:
+    rows: Linked = []
+    for seq, detail in enumerate(details, 1):
+        row = event(kind=list(AuditKind)[seq % len(AuditKind)], detail={"x": detail}).fields()
+        rows.append((row, link(TENANT, seq, row, rows[-1][1] if rows else genesis(TENANT))))
+    return rows
+
+
+def whole(rows: Linked, sealed: str) -> bool:
+    """What a verifier computes: every link from the one before it, and the seal of the end."""
+    before = genesis(TENANT)
+    for seq, (row, stored) in enumerate(rows, 1):
+        if link(TENANT, seq, row, before) != stored:
+            return False
+        before = stored
+    return seal(KEY, TENANT, len(rows), before) == sealed
+
+
+def edited(rows: Linked, draw: Any) -> Linked:
+    """The rows after one thing that somebody who writes into the table could do, hashes of other rows at hand."""
+    found, place = list(rows), draw(st.integers(0, len(rows) - 1))
+    row, stored = found[place]
+    other = draw(st.integers(0, len(rows) - 1))
+    match draw(st.sampled_from(["edit", "delete", "swap", "repeat", "hash", "cut", "rewrite"])):
+        case "edit":
+            name = draw(st.sampled_from(["what", "kind", "principal_name", "ip", "outcome"]))
+            found[place] = (row | {name: clean_text(draw(texts))}, stored)
+        case "delete":
+            del found[place]
+        case "swap":
+            found[place], found[other] = found[other], found[place]
+        case "repeat":
+            found.insert(other, found[place])
+        case "hash":
+            found[place] = (row, rows[other][1])
+        case "cut":
+            found = found[:place]
+        case "rewrite":  # whoever can compute the links, and has no key for the seal
+            before, found = genesis(TENANT), []
+            for seq, (each, _) in enumerate(rows, 1):
+                each = each | ({"what": "지운 것"} if seq == place + 1 else {})
+                before = link(TENANT, seq, each, before)
+                found.append((each, before))
+    return found
+
+
+@given(st.lists(values.map(try_clean), min_size=1, max_size=6), st.data())
+def test_whatever_is_done_to_a_chain_it_no_longer_holds(details: list[Any], data: st.DataObject) -> None:
+    rows = chained(details)
+    sealed = seal(KEY, TENANT, len(rows), rows[-1][1])
+    assert whole(rows, sealed)
+    changed = rows
+    for _ in range(data.draw(st.integers(1, 3))):
+        changed = edited(changed, data.draw) if changed else changed
+    assert whole(changed, sealed) == (changed == rows)
+
+
 def test_an_instant_is_the_same_in_every_zone() -> None:
     seoul = event(at=datetime(2026, 11, 2, 18, 0, tzinfo=timezone(timedelta(hours=9)))).fields()
     assert seoul["at"] == datetime(2026, 11, 2, 9, 0, tzinfo=UTC)

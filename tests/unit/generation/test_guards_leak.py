@@ -18,6 +18,7 @@ from rag.generation.guards_leak import LeakWatch
 from rag.generation.prompts.files import CURRENT, prompt
 from rag.generation.saying import Speaker
 from rag.generation.scripted import ScriptedEngine, spoken
+from tests.support.attacks import WAYS
 from tests.support.running import SAMPLES
 
 RULES = prompt("grounded", "ko").filled(0, marker="0a1b2c3d")
@@ -72,6 +73,7 @@ FORMS: dict[str, Callable[[str], str]] = {
     "rules": lambda _: RULES[: len(RULES) // 2],
     "a rule": lambda _: RULES.split("\n")[5],
     "rules, spaced": lambda _: " ".join(RULES[100:400]),
+    **{f"rules, way {number}": (lambda _, way=way: way(RULES[100:400])) for number, way in enumerate(WAYS)},  # type: ignore[misc]
 }
 
 
