@@ -195,7 +195,7 @@ class Service:
     def indexed(self, repository: str, commit: str) -> dict[str, Any]:
         """The repository as soon as it is searchable at a commit."""
         while True:
-            now = self._said(self.client.get(f"/api/v1/repositories/{repository}"))
+            now: dict[str, Any] = self._said(self.client.get(f"/api/v1/repositories/{repository}"))
             if now["commit"] == commit:
                 return now
             if now["failure"]:

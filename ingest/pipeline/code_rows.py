@@ -420,13 +420,17 @@ _UNREAD = {"synchronize_session": False}
 """Rows in memory are not made to follow, one by one: they are given up afterwards."""
 
 
-def _locked_documents(session: Session, ids: Sequence[UUID]) -> Sequence[Row[Any]]:
+_Versions = Row[UUID, UUID | None, UUID | None]
+"""A document with its latest and its current version."""
+
+
+def _locked_documents(session: Session, ids: Sequence[UUID]) -> Sequence[_Versions]:
     """Which versions these documents have; nobody else changes them in this transaction."""
     columns = (Document.id, Document.latest_version_id, Document.current_version_id)
     return session.execute(select(*columns).where(Document.id.in_(ids)).order_by(Document.id).with_for_update()).all()
 
 
-def _retire_current(session: Session, documents: Sequence[Row[Any]], active: set[UUID], now: datetime) -> None:
+def _retire_current(session: Session, documents: Sequence[_Versions], active: set[UUID], now: datetime) -> None:
     """Retire what answers now in those documents whose newest version is about to."""
     current = [
         row.current_version_id
