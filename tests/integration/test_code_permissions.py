@@ -25,7 +25,7 @@ from api.cli.main import app
 from rag.access.federation import open_federation
 from rag.settings_identity import IdentitySettings
 from tests.support.live import served
-from tests.support.mcp_client import ERAS, called, conversed
+from tests.support.mcp_client import called, conversed
 from tests.support.oidc_provider import FakeProvider
 from tests.support.running import Caller, Running, running, settings_for
 from tests.support.tagged_repository import LOGIN_NEW, LOGIN_OLD, SALARY_NEW, commit, git, working_tree
@@ -37,6 +37,7 @@ CHANGED = "1.4와 1.5 사이에 로그인이 어떻게 바뀌었나요?"
 AUDIENCE = "https://seogo.bank.example/mcp"
 IN_RULES, IN_CODE, IN_SALARY = "5,000,000", "3_000_000", "RAISE"
 DEVELOPER, CLERK, PERSONNEL = "개발", "창구", "인사"
+MODES = (pytest.param("legacy", marks=pytest.mark.slow), "auto")
 SEES = {DEVELOPER: {IN_CODE}, CLERK: {IN_RULES}, PERSONNEL: {IN_RULES, IN_CODE, IN_SALARY}}
 
 
@@ -141,7 +142,7 @@ def test_an_answer_stands_on_what_the_asker_may_read_and_tells_of_nothing_else(w
     assert {words for words in expected.values() if words in asked["answer"]} == SEES[dept] & set(expected.values())
 
 
-@pytest.mark.parametrize("mode", ERAS)
+@pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("dept", SEES)
 def test_tokens_with_different_rights_find_different_things(world: World, dept: str, mode: str) -> None:
     listed = world.call(dept, "list_knowledge_bases", mode)["knowledge_bases"]
@@ -172,7 +173,7 @@ def test_what_one_token_found_the_other_can_not_fetch(world: World) -> None:
     assert "RAISE = 4" in world.call(PERSONNEL, "fetch", id=next(k for k in kinds if kinds[k] == IN_SALARY))["text"]
 
 
-@pytest.mark.parametrize("mode", ERAS)
+@pytest.mark.parametrize("mode", MODES)
 def test_a_resource_behind_a_path_rule_is_there_for_whom_the_rule_names(world: World, mode: str) -> None:
     kept, open_one = "repo://payments/hr/salary.py", "repo://payments/src/login.py#L3"
 
@@ -198,7 +199,7 @@ def test_a_resource_behind_a_path_rule_is_there_for_whom_the_rule_names(world: W
         assert "not_found" in said and "MAX_FAILURES" not in said and "RAISE" not in said
 
 
-@pytest.mark.parametrize("mode", ERAS)
+@pytest.mark.parametrize("mode", MODES)
 def test_code_is_searched_as_far_as_the_path_rule_lets(world: World, mode: str) -> None:
     asked = {"query": "로그인 임금 인상률 RAISE", "repo": "payments"}
     paths = {item["path"] for item in world.call(PERSONNEL, "search_code", mode, **asked)["results"]}
