@@ -27,7 +27,7 @@ def download(request: Request, blobs: BlobStore, content_hash: str, size: int, f
     headers["Content-Length"] = str(length)
     if wanted is not None:
         headers["Content-Range"] = f"bytes {start}-{start + length - 1}/{size}"
-    return _Download(
+    return FileStream(
         blobs.stream(content_hash, start, length if wanted is not None else None),
         status_code=200 if wanted is None else 206,
         media_type="application/octet-stream",
@@ -35,7 +35,7 @@ def download(request: Request, blobs: BlobStore, content_hash: str, size: int, f
     )
 
 
-class _Download(StreamingResponse):
+class FileStream(StreamingResponse):
     """A file on its way, as long as its reader may have it: after that the connection is cut, so nobody takes it for whole."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

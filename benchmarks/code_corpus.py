@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -22,7 +23,9 @@ from rag.domain.language import CollectionKind
 from rag.embedding.known import KnownVectors
 from rag.evaluation.intervals import bootstrap
 from rag.index.base import DENSE, SPARSE, IndexPoint, LegQuery
-from rag.retrieval.service import RawLists, question_language
+from rag.reranking.base import Reranker
+from rag.retrieval.reranking import SecondLook
+from rag.retrieval.service import RawLists, Retriever, question_language
 from rag.store import chunk as chunks_table
 from rag.store.code_symbol import put_outlines
 from rag.text.code import DATA_LANGUAGES, LANGUAGE_NAMES
@@ -32,6 +35,9 @@ CODE = frozenset(suffix for suffix, name in LANGUAGE_NAMES.items() if name not i
 """Suffixes of files that are indexed: programs, no data."""
 LONGEST = 200_000
 Ranking = dict[str, float]
+RERANKED = "search, reranked"
+_NO_HURRY_MS = 600_000
+"""What a reranker is worth is measured apart from how fast it is on this machine."""
 _GROUP = 512
 _WORD = re.compile(r"[A-Za-z]+|\d+|[가-힣]+")
 _HUMPS = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z]+|[A-Z]+")
@@ -52,6 +58,7 @@ class CodeBase:
     name: str = "repository"
     texts: dict[str, str] = field(default_factory=dict)
     known: KnownVectors = field(default_factory=KnownVectors)
+    reranker: Reranker | None = None
     _owner: dict[UUID, str] = field(default_factory=dict)
     _chunks: dict[str, list[UUID]] = field(default_factory=dict)
 
@@ -114,7 +121,8 @@ class CodeBase:
             )  # fmt: skip
 
     def ways(self, question: str) -> dict[str, Ranking]:
-        """Files by score: of each leg alone, of both fused as if the question were prose, and of the product's search."""
+        """Files by score: of each leg alone, of both fused as if the question were prose, of the product's search, and of
+        the same with the reranker, where there is one."""
         rag, permit = self.bench.rag, self.bench.permit()
         language = question_language(question)
         vectors = rag.space.embed_query(question, language)
@@ -123,13 +131,20 @@ class CodeBase:
             legs[DENSE] = LegQuery(vectors.dense, rag.settings.retrieval.candidates)
         found = rag.index.search(permit, legs)
         fused = rag.retriever.fused(RawLists(language, {CollectionKind.CODE: found}))
-        shown = rag.retriever.search(permit, question, limit=DEPTH).passages
-        return {
+        ways = {
             "dense leg": self._files([(hit.chunk_id, hit.score) for hit in found.get(DENSE, ())]),
             "lexical leg": self._files([(hit.chunk_id, hit.score) for hit in found[SPARSE]]),
             "fused, before": self._files([(hit.chunk_id, hit.score) for hit in fused]),
-            "search": self._files([(item.chunk.id, 1.0 / item.rank) for item in shown]),
+            "search": self._shown(rag.retriever, question),
         }
+        if self.reranker is not None:
+            look = SecondLook(self.reranker, DEPTH, _NO_HURRY_MS)
+            ways[RERANKED] = self._shown(dataclasses.replace(rag.retriever, second_look=look), question)
+        return ways
+
+    def _shown(self, retriever: Retriever, question: str) -> Ranking:
+        shown = retriever.search(self.bench.permit(), question, limit=DEPTH).passages
+        return self._files([(item.chunk.id, 1.0 / item.rank) for item in shown])
 
     def _files(self, hits: Sequence[tuple[UUID, float]]) -> Ranking:
         scores: Ranking = {}
@@ -197,9 +212,10 @@ def report(
             mean, low, high = bootstrap(of[rows])
             cells.append(f"{name} {mean:.3f} [{low:.3f}, {high:.3f}]")
         print(f"  {way:22} " + "   ".join(cells))
-    for other in (against, "fused, before"):
-        if other == "search" or other not in values:
+    pairs = [("search", against), ("search", "fused, before"), (RERANKED, "search")]
+    for way, other in pairs:
+        if way == other or way not in values or other not in values:
             continue
         for name in MEASURES:
-            mean, low, high = bootstrap(values["search"][name][rows] - values[other][name][rows])
-            print(f"  search - {other}: {name} {mean:+.3f} [{low:+.3f}, {high:+.3f}]")
+            mean, low, high = bootstrap(values[way][name][rows] - values[other][name][rows])
+            print(f"  {way} - {other}: {name} {mean:+.3f} [{low:+.3f}, {high:+.3f}]")

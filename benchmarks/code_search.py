@@ -4,7 +4,8 @@
 
 Real Python from FOLDER (by default the libraries of this interpreter), read by its syntax into the tables of a SQLite store; a
 store that FILE names is made once and used again. Everything is asked under the permit of a key. Wall clock and CPU, for
-machines that do something else too. Bars: p95 of patterns below the cap of 2 s, a map of 10,000 files in 2 s.
+machines that do something else too. Bars: p95 of patterns below the cap of 2 s by the wall clock, which is what ends them; the
+first map of 10,000 files in 2 s of CPU. Exit status 1 when one is missed.
 """
 
 from __future__ import annotations
@@ -14,9 +15,9 @@ import hashlib
 import sysconfig
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 from uuid import UUID, uuid5
 
 import numpy as np
@@ -55,6 +56,7 @@ _PATTERNS = (
     r"lambda \w+: \w+", r"TODO|FIXME", r"isinstance\(\w+, str\)", r"with open\(.*encoding", r"async def \w+",
 )  # fmt: skip
 _ROUNDS = 3
+_BAR_MS = 2000
 
 
 def main() -> int:
@@ -72,9 +74,9 @@ def main() -> int:
             held = session.scalar(select(func.count()).select_from(Document)) or 0
         if not held:
             fill(database, given.sources, given.files)
-        measure(database)
+        reached = bars(measure(database))
         database.close()
-    return 0
+    return 0 if reached else 1
 
 
 def fill(database: Database, sources: Path, files: int) -> None:
@@ -141,8 +143,27 @@ def _chunks(version: UUID, lines: list[str], first: int) -> Iterator[Chunk]:
         yield Chunk(key, ordinal, "\n".join(part), anchor, language=Language.CODE, kind=ElementKind.CODE)
 
 
-def measure(database: Database) -> None:
-    """Ask, and print how long it took."""
+class Times(NamedTuple):
+    """95th percentiles in milliseconds."""
+
+    wall: float
+    cpu: float
+
+
+def bars(measured: Mapping[str, Times]) -> bool:
+    """Print which bars are missed; whether none is."""
+    patterns, first_map = measured["pattern"], measured["map, first"]
+    checks = {
+        f"patterns: p95 {patterns.wall:.0f} ms, bar {_BAR_MS}": patterns.wall < _BAR_MS,
+        f"first map: p95 {first_map.cpu:.0f} ms of CPU, bar {_BAR_MS}": first_map.cpu <= _BAR_MS,
+    }
+    for name, reached in checks.items():
+        print(f"{'reached' if reached else 'MISSED '}  {name}")
+    return all(checks.values())
+
+
+def measure(database: Database) -> dict[str, Times]:
+    """Ask, and print how long it took; the times by what was asked."""
     with database.write() as session:
         tenant = ensure_tenant(session, _TENANT).id
         files = session.scalar(select(func.count()).select_from(Document))
@@ -153,21 +174,26 @@ def measure(database: Database) -> None:
     code = CodeBase.of(database, retriever)
     print(f"{files} files, {len(names)} classes asked for at random")
     asked = [names[place] for place in np.random.default_rng(1).integers(0, len(names), 30)]
-    _report("pattern", [_of(code.searcher.search, permit, pattern, regex=True) for pattern in _PATTERNS] * _ROUNDS)
-    _report("symbol", [_of(code.navigator.definitions, permit, name) for name in asked])
-    _report("uses", [_of(code.navigator.uses, permit, name) for name in asked])
-    _report("callers", [_of(code.navigator.callers, permit, name) for name in asked])
-    _report("tests", [_of(code.navigator.tests, permit, name) for name in asked])
-    _report("map, first", [_of(RepositoryMaps(database, retriever).map, permit, 4000) for _ in range(_ROUNDS)])
+    patterns = [_of(code.searcher.search, permit, pattern, regex=True) for pattern in _PATTERNS]
+    times = {
+        "pattern": _report("pattern", patterns * _ROUNDS),
+        "symbol": _report("symbol", [_of(code.navigator.definitions, permit, name) for name in asked]),
+        "uses": _report("uses", [_of(code.navigator.uses, permit, name) for name in asked]),
+        "callers": _report("callers", [_of(code.navigator.callers, permit, name) for name in asked]),
+        "tests": _report("tests", [_of(code.navigator.tests, permit, name) for name in asked]),
+    }
+    first_maps = [_of(RepositoryMaps(database, retriever).map, permit, 4000) for _ in range(_ROUNDS)]
+    times["map, first"] = _report("map, first", first_maps)
     code.maps.map(permit, 4000)
-    _report("map, again", [_of(code.maps.map, permit, 4000) for _ in range(_ROUNDS)])
+    times["map, again"] = _report("map, again", [_of(code.maps.map, permit, 4000) for _ in range(_ROUNDS)])
+    return times
 
 
 def _of(ask: Callable[..., Any], permit: Permit, *words: object, **more: object) -> Callable[[], Any]:
     return lambda: ask(permit, *words, **more)
 
 
-def _report(name: str, questions: list[Callable[[], Any]]) -> None:
+def _report(name: str, questions: list[Callable[[], Any]]) -> Times:
     wall, cpu, partial = [], [], 0
     for ask in questions:
         start, spent = time.perf_counter(), time.process_time()
@@ -181,6 +207,7 @@ def _report(name: str, questions: list[Callable[[], Any]]) -> None:
         f"  (CPU p50 {np.median(cpu):7.1f}, p95 {np.percentile(cpu, 95):7.1f}){cut}",
         flush=True,
     )
+    return Times(float(np.percentile(wall, 95)), float(np.percentile(cpu, 95)))
 
 
 if __name__ == "__main__":

@@ -3,11 +3,12 @@
     python -m benchmarks.code_speed [--files N] [--sources FOLDER] [--fill-s SECONDS] [--sample N]
 
 One repository of real Python from FOLDER (by default the libraries of this interpreter) with some Java and JavaScript of our own
-making. Each side runs in a process of its own. Seogo: git's blobs to a service's record, originals and index, searchable by words
-and symbols; then a commit that changes ten files; then the vectors of the model behind it, for some seconds. ctags: definitions
-of the same files, and the share of them that our symbol index has. LangChain: language splitters and the same MiniLM, a sample.
-Bars: 50 times the 8.9 chunks/s of a Tabby user's log; 10,000 files in 60 s; ten files in 3 s; 1.5 GB beside pages of files,
-the models of a running service included.
+making. Seogo: a running service, from the request that adds the repository until a search by words and one by a symbol have
+answered; then the vectors of the model behind it, for some seconds; then, while they are still being filled in, a commit that
+changes ten files, from the request to look until a search finds it. ctags: definitions of the same files, and the share of them
+that our symbol index has. LangChain: language splitters and the same MiniLM, a sample.
+Bars: 50 times the 8.9 chunks/s of a Tabby user's log; 10,000 files in 60 s; ten files in 3 s; 1.5 GB beside pages of files, for
+the whole service and its children over all of that, its models included.
 """
 
 from __future__ import annotations
@@ -16,8 +17,9 @@ import argparse
 import json
 import os
 import random
-import resource
 import shutil
+import socket
+import sqlite3
 import subprocess
 import sys
 import sysconfig
@@ -26,13 +28,13 @@ import threading
 import time
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-from uuid import uuid4
+from typing import Any
 
-if TYPE_CHECKING:
-    from rag.mirrors.mirror import Mirror
+import httpx
+
+from ingest.connectors import git_contents, git_paths
 
 TABBY = 8.9
 BAR = 50.0
@@ -82,9 +84,13 @@ _DEFINITIONS = {"class", "function", "member", "method", "interface", "enum"}
 def make_repository(sources: Path, files: int, place: Path) -> None:
     """A bare repository with one commit of so many files."""
     found = [p for p in sorted(sources.rglob("*.py")) if _LEAST < p.stat().st_size < _MOST]
+    random.Random(7).shuffle(found)
     ours = files // 20
-    chosen = random.Random(7).sample(found, min(files - ours, len(found)))
-    named = {str(path.relative_to(sources)): path.read_bytes() for path in sorted(chosen)}
+    named: dict[str, bytes] = {}
+    for path in found:
+        name, content = str(path.relative_to(sources)), path.read_bytes()
+        if len(named) < files - ours and not git_paths.reason_of(name) and not git_contents.reason_of(name, content):
+            named[name] = content
     for number in range(ours):
         text, folder = (_JAVA, "java/Payment{}.java") if number % 2 else (_SCRIPT, "web/basket{}.js")
         named[folder.format(number)] = text.format(n=number).encode()
@@ -103,45 +109,63 @@ def commit(place: Path, files: dict[str, bytes]) -> None:
     subprocess.run(command, input=b"".join(parts), check=True)
 
 
-@contextmanager
-def peak_memory() -> Iterator[dict[str, float]]:
-    """The most that this process and all below it had at once, in MB (what they share counts once): `Pss` in all, `Pss_File` the
-    part of it that are pages of files, which the kernel takes back when it wants them. Looked at once a second: to be asked takes
-    the kernel some time."""
-    seen, done = {"Pss": 0.0, "Pss_File": 0.0}, threading.Event()
+class Watched:
+    """What a process and all below it use, looked at once a second: to be asked takes the kernel some time.
 
-    def look() -> None:
-        while not done.wait(1.0):
-            now = _family_mb()
-            if now["Pss"] - now["Pss_File"] > seen["Pss"] - seen["Pss_File"]:
-                seen.update(now)
+    Attributes:
+        memory_mb: the most that they had at once beside pages of files, which the kernel takes back when it wants them; what they
+            share counts once.
+        mapped_mb: those pages at that moment.
+        phase: what the present moment counts for in `by_phase`, which holds `memory_mb` of each.
+    """
 
-    watcher = threading.Thread(target=look, daemon=True)
-    watcher.start()
-    try:
-        yield seen
-    finally:
-        done.set()
-        watcher.join()
+    def __init__(self, process: int) -> None:
+        self._process = process
+        self._done = threading.Event()
+        self._watcher = threading.Thread(target=self._look, daemon=True)
+        self.memory_mb = self.mapped_mb = 0.0
+        self.phase = "start"
+        self.by_phase: dict[str, float] = {}
+
+    def __enter__(self) -> Watched:
+        self._watcher.start()
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self._done.set()
+        self._watcher.join()
+
+    def cpu_s(self) -> float:
+        """CPU seconds of all of them until now, of those that have ended too."""
+        ticks = 0
+        for pid in _family(self._process):
+            with suppress(OSError):
+                fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+                ticks += sum(map(int, fields[11:15]))
+        return ticks / os.sysconf("SC_CLK_TCK")
+
+    def _look(self) -> None:
+        while not self._done.wait(1.0):
+            parts = [_parts_mb(pid) for pid in _family(self._process)]
+            whole, mapped = (sum(part.get(name, 0.0) for part in parts) for name in ("Pss", "Pss_File"))
+            own = whole - mapped
+            self.by_phase[self.phase] = max(own, self.by_phase.get(self.phase, 0.0))
+            if own > self.memory_mb:
+                self.memory_mb, self.mapped_mb = own, mapped
 
 
-def _family_mb() -> dict[str, float]:
+def _family(root: int) -> set[int]:
     parents: dict[int, int] = {}
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():
-            try:
+            with suppress(OSError):
                 parents[int(entry.name)] = int((entry / "stat").read_text().rsplit(")", 1)[1].split()[1])
-            except OSError:
-                continue
-    family, grown = {os.getpid()}, True
+    family, grown = {root}, True
     while grown:
-        grown = False
-        for pid, parent in parents.items():
-            if parent in family and pid not in family:
-                family.add(pid)
-                grown = True
-    parts = [_parts_mb(pid) for pid in family]
-    return {name: sum(part.get(name, 0.0) for part in parts) for name in ("Pss", "Pss_File")}
+        more = {pid for pid, parent in parents.items() if parent in family} - family
+        family |= more
+        grown = bool(more)
+    return family
 
 
 def _parts_mb(pid: int) -> dict[str, float]:
@@ -152,123 +176,153 @@ def _parts_mb(pid: int) -> dict[str, float]:
     return {line.partition(":")[0]: int(line.split()[1]) / 1024 for line in lines}
 
 
-def run_seogo(place: Path, fill_s: float) -> dict[str, Any]:
-    """Ours. CPU seconds count the children too."""
-    from api.cli.services import retrieval_lane, upgrade_schema
-    from api.settings import load_settings
-    from ingest import bootstrap
-    from ingest.pipeline.code_lane import CodeLane
-    from ingest.pipeline.code_sandbox import CodeSandbox
-    from rag.mirrors.mirror import Mirror
-    from rag.store.collection import Collection
-    from rag.store.repository import Repository
-    from rag.store.tenant import ensure_tenant
+class Service:
+    """A running `seogo serve` with an empty collection of code, seen by its API and, for figures, its record."""
 
-    mirror = Mirror(place, "bench")
+    def __init__(self, client: httpx.Client, data: Path) -> None:
+        self.client = client
+        self._record = f"file:{data / 'seogo.sqlite'}?mode=ro"
+
+    def add(self, place: Path) -> str:
+        """Add a repository; its id."""
+        body = {"collection": "code", "url": str(place), "name": "bench", "poll_s": 0}
+        return str(self._said(self.client.post("/api/v1/repositories", json=body))["repository"]["id"])
+
+    def look(self, repository: str) -> None:
+        """Look at its remote."""
+        self._said(self.client.post(f"/api/v1/repositories/{repository}/sync"))
+
+    def indexed(self, repository: str, commit: str) -> dict[str, Any]:
+        """The repository as soon as it is searchable at a commit."""
+        while True:
+            now: dict[str, Any] = self._said(self.client.get(f"/api/v1/repositories/{repository}"))
+            if now["commit"] == commit:
+                return now
+            if now["failure"]:
+                raise RuntimeError(str(now["failure"]))
+            time.sleep(0.1)
+
+    def finds(self, **asked: str) -> int:
+        """How many places a search in the code answers with."""
+        return len(self._said(self.client.post("/api/v1/code/search", json=asked))["matches"])
+
+    def rows(self, query: str) -> list[Any]:
+        """What the record says."""
+        with closing(sqlite3.connect(self._record, uri=True)) as connection:
+            return connection.execute(query).fetchall()
+
+    @staticmethod
+    def _said(response: httpx.Response) -> Any:
+        if response.is_error:
+            raise RuntimeError(response.text)
+        return response.json()
+
+
+@contextmanager
+def serving(roots: Path) -> Iterator[tuple[Service, Watched]]:
+    """A service that is warm: its second start in its folder, so that precisions are chosen already."""
     with tempfile.TemporaryDirectory(prefix="seogo-bench-") as folder:
-        settings = load_settings(None, Path(folder))
-        upgrade_schema(settings)
-        _side("settle", Path(folder))
-        with retrieval_lane(settings, local_operator=False) as rag:
-            with rag.database.write() as session:
-                tenant = ensure_tenant(session, "default")
-                row = Collection(id=uuid4(), tenant_id=tenant.id, name="code", kind="code")
-                session.add(row)
-                session.flush()
-                names: dict[str, Any] = {"name": "bench", "url": str(place), "options": {}}
-                repository = Repository(id=uuid4(), tenant_id=tenant.id, collection_id=row.id, **names)
-                session.add(repository)
-            pipeline = bootstrap.build_pipeline(settings.ingest, rag)
-            lane = CodeLane(pipeline, CodeSandbox(bootstrap.cut_rules(settings.ingest, rag)), lambda: None)
-            rag.warm_up()  # as a service does at its start
-            with peak_memory() as peak:
-                first = _taken(lane, repository, mirror)
-            measured = {**first, "chunks": rag.index.count(), "peak_mb": peak["Pss"], "mapped_mb": peak["Pss_File"]}
-            _change_ten(place, mirror)
-            again = _taken(lane, repository, mirror, changed_only=True)
-            measured |= {"reindex_s": again["wall_s"], "reindexed": again["files"]}
-            measured |= _filled(lane, rag.index.count(), fill_s)
-            measured["symbols"] = _symbols(rag.database)
-            lane.close()
-            pipeline.sandbox.close()
-    children = resource.getrusage(resource.RUSAGE_CHILDREN)
-    measured["children_cpu_s"] = children.ru_utime + children.ru_stime
+        data, config = Path(folder) / "data", Path(folder) / "seogo.json"
+        config.write_text(json.dumps({"rag": {"data_dir": str(data), "repositories": {"roots": [str(roots)]}}}))
+        command = [sys.executable, "-m", "api.cli.main", "--config", str(config)]
+        subprocess.run([*command, "db", "upgrade"], check=True, capture_output=True)
+        made = subprocess.run(
+            [*command, "keys", "create", "bench", "--scope", "admin"], check=True, capture_output=True, text=True
+        )
+        for measured in (False, True):
+            with socket.socket() as probe:
+                probe.bind(("127.0.0.1", 0))
+                port = probe.getsockname()[1]
+            client = httpx.Client(
+                base_url=f"http://127.0.0.1:{port}",
+                headers={"Authorization": f"Bearer {made.stdout.strip()}"},
+                timeout=120,
+                trust_env=False,
+            )
+            server = subprocess.Popen([*command, "serve", "--port", str(port)], stderr=subprocess.DEVNULL)
+            try:
+                with client, Watched(server.pid) as watched:
+                    _wait_until_warm(client, server)
+                    if measured:
+                        client.post("/api/v1/collections", json={"name": "code", "kind": "code"}).raise_for_status()
+                        yield Service(client, data), watched
+            finally:
+                server.terminate()
+                server.wait()
+
+
+def _wait_until_warm(client: httpx.Client, server: subprocess.Popen[bytes]) -> None:
+    while server.poll() is None:
+        with suppress(httpx.ConnectError):
+            # What answers here has waited for its model.
+            models = client.get("/v1/models").raise_for_status().json()["data"]
+            dense = next(model["id"] for model in models if "MiniLM" in model["id"])
+            client.post("/v1/embeddings", json={"model": dense, "input": "warm-up"}).raise_for_status()
+            client.post("/api/v1/search", json={"question": "준비"}).raise_for_status()
+            return
+        time.sleep(0.2)
+    raise RuntimeError("the service has ended")
+
+
+def run_seogo(place: Path, fill_s: float) -> dict[str, Any]:
+    """Ours, as a client sees it: from adding a repository until it is searchable by words and symbols."""
+    with serving(place.parent) as (service, watched):
+        watched.phase, before = "index", watched.cpu_s()
+        start = time.perf_counter()
+        repository = service.add(place)
+        found = service.indexed(repository, _head(place))
+        if 0 in (words := service.finds(query="gateways"), symbols := service.finds(symbol="Payment1")):
+            raise RuntimeError(f"it is not searchable: {words}, {symbols}")
+        measured = {"wall_s": time.perf_counter() - start, "cpu_s": watched.cpu_s() - before, "files": found["files"]}
+        [[chunks, size]] = service.rows(
+            "SELECT sum(chunk_count), sum(size) FROM document_version WHERE state = 'active'"
+        )
+        measured |= {"chunks": chunks, "bytes": size, "skipped": found["tended"]["skipped"]}
+        measured["symbols"] = _symbols(service)
+        watched.phase = "fill"
+        measured |= _filled(service, fill_s)
+        watched.phase = "commit"
+        _change_ten(place)
+        start = time.perf_counter()
+        service.look(repository)
+        service.indexed(repository, _head(place))
+        while not service.finds(symbol="changed_just_now"):
+            time.sleep(0.05)
+        measured |= {"reindex_s": time.perf_counter() - start, "memory_mb": watched.memory_mb}
+        measured |= {"mapped_mb": watched.mapped_mb, "by_phase": watched.by_phase}
     return measured
 
 
-def settle(folder: Path) -> dict[str, Any]:
-    """A service's first start in a folder, which tries precisions and keeps the choice. It is the second that is measured."""
-    from api.cli.services import retrieval_lane
-    from api.settings import load_settings
-
-    with retrieval_lane(load_settings(None, folder), local_operator=False) as rag:
-        rag.warm_up()
-    return {}
+def _head(place: Path) -> str:
+    command = ["git", "--git-dir", str(place), "rev-parse", "main"]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
 
 
-def _taken(lane: Any, repository: Any, mirror: Mirror, *, changed_only: bool = False) -> dict[str, Any]:
-    from ingest.pipeline.code_lane import FileTask
+def _change_ten(place: Path) -> None:
+    from rag.mirrors.mirror import Mirror
 
-    start, before = time.perf_counter(), time.process_time()
-    head = mirror.resolve("main")
-    paths = (
-        {change.path for change in mirror.changes(f"{mirror.log(head, limit=2)[1].hash}", head)}
-        if changed_only
-        else None
-    )
-    entries = [entry for entry in mirror.tree(head) if paths is None or entry.path in paths]
-    tasks = [FileTask(entry.path, entry.blob, entry.size) for entry in entries]
-    taken = lane.take(repository, mirror, head, tasks, lambda done, total: None)
-    wall, cpu = time.perf_counter() - start, time.process_time() - before
-    failed = sorted({item.reason for item in taken if item.reason})
-    size = sum(task.size for task in tasks)
-    return {"files": len(taken), "bytes": size, "wall_s": wall, "own_cpu_s": cpu, "failed": failed}
-
-
-def _change_ten(place: Path, mirror: Mirror) -> None:
+    mirror = Mirror(place, "bench")
     chosen = [entry for entry in mirror.tree(mirror.resolve("main")) if entry.path.endswith(".py")][::100][:10]
     contents = dict(mirror.read([entry.blob for entry in chosen]))
     commit(place, {e.path: contents[e.blob] + b"\n\ndef changed_just_now():\n    return 1\n" for e in chosen})
 
 
-def _filled(lane: Any, chunks: int, fill_s: float) -> dict[str, float]:
-    """Vectors of a model a second, for some seconds."""
-    from sqlalchemy import func, select
-
-    from rag.store.version import DocumentVersion
-
-    database = lane._pipeline.database
-    pending = select(func.coalesce(func.sum(DocumentVersion.chunk_count), 0)).where(DocumentVersion.dense_pending)
-    lane._pipeline.space.warm_up()
-    stop = threading.Event()
-    timer = threading.Timer(fill_s, stop.set)
-    with database.read() as session:
-        before = int(session.scalar(pending) or 0)
+def _filled(service: Service, fill_s: float) -> dict[str, float]:
+    """Vectors of a model a second, over some seconds."""
+    pending = "SELECT coalesce(sum(chunk_count), 0) FROM document_version WHERE dense_pending"
+    [[before]] = service.rows(pending)
     start = time.perf_counter()
-    timer.start()
-    lane.fill(stop, lambda done, total: None)
-    seconds = time.perf_counter() - start
-    timer.cancel()
-    with database.read() as session:
-        left = int(session.scalar(pending) or 0)
-    return {"dense_per_s": (before - left) / seconds, "waiting": before}
+    time.sleep(fill_s)
+    [[left]] = service.rows(pending)
+    return {"dense_per_s": (before - left) / (time.perf_counter() - start), "waiting": before}
 
 
-def _symbols(database: Any) -> list[tuple[str, str]]:
-    from sqlalchemy import select
-
-    from rag.store.code_symbol import CodeSymbol
-    from rag.store.document import Document
-    from rag.store.version import DocumentVersion
-
-    query = (
-        select(Document.source_key, CodeSymbol.name)
-        .join(DocumentVersion, DocumentVersion.document_id == Document.id)
-        .join(CodeSymbol, CodeSymbol.version_id == DocumentVersion.id)
-        .where(Document.current_version_id == DocumentVersion.id)
+def _symbols(service: Service) -> list[tuple[str, str]]:
+    rows = service.rows(
+        "SELECT d.source_key, s.name FROM code_symbol s JOIN document_version v ON v.id = s.version_id"
+        " JOIN document d ON d.current_version_id = v.id"
     )
-    with database.read() as session:
-        return sorted({(row[0].partition("/")[2], row[1]) for row in session.execute(query)})
+    return sorted({(key.partition("/")[2], name) for key, name in rows})
 
 
 def run_ctags(place: Path) -> dict[str, Any]:
@@ -317,18 +371,15 @@ def run_langchain(place: Path, sample: int) -> dict[str, Any]:
 def report(ours: dict[str, Any], tags: dict[str, Any], peer: dict[str, Any]) -> int:
     """Print what was measured; 0 when every bar is met."""
     rate, files = ours["chunks"] / ours["wall_s"], ours["files"] / ours["wall_s"]
-    cpu = ours["own_cpu_s"] + ours["children_cpu_s"]
-    print(
-        f"{ours['files']} files, {ours['bytes'] / 1e6:.1f} MB, {ours['chunks']} chunks; failed: {ours['failed'] or 'none'}"
-    )
+    print(f"{ours['files']} files, {ours['bytes'] / 1e6:.1f} MB, {ours['chunks']} chunks; skipped: {ours['skipped']}")
     print(f"searchable by words and symbols: {ours['wall_s']:.1f} s, {rate:.0f} chunks/s, {files:.0f} files/s")
-    told = f"{ours['chunks'] / cpu:.0f} chunks a CPU second"
-    mapped = f"{ours['mapped_mb']:.0f} of them pages of files"
+    phases = ", ".join(f"{name} {peak:.0f}" for name, peak in ours["by_phase"].items())
+    print(f"  CPU {ours['cpu_s']:.0f} s, {ours['chunks'] / ours['cpu_s']:.0f} chunks a CPU second")
     print(
-        f"  CPU {cpu:.0f} s (children, all told, {ours['children_cpu_s']:.0f}), {told}, peak {ours['peak_mb']:.0f} MB, {mapped}"
+        f"  memory at most {ours['memory_mb']:.0f} MB ({phases}; bar: {MEMORY_MB:.0f}), and {ours['mapped_mb']:.0f} of files"
     )
     print(f"  {rate / TABBY:.0f} times the {TABBY} chunks/s of a Tabby user's log (bar: {BAR:.0f})")
-    print(f"after a commit of {ours['reindexed']} files: {ours['reindex_s']:.2f} s (bar: {REINDEX_S:.0f})")
+    print(f"a commit for and found, vectors being filled in: {ours['reindex_s']:.2f} s (bar: {REINDEX_S:.0f})")
     print(f"vectors behind: {ours['dense_per_s']:.0f} chunks/s, {ours['waiting']} were waiting")
     if tags:
         known, theirs = set(map(tuple, ours["symbols"])), set(map(tuple, tags["symbols"]))
@@ -339,16 +390,12 @@ def report(ours: dict[str, Any], tags: dict[str, Any], peer: dict[str, Any]) -> 
     else:
         print("ctags is not installed here")
     other = peer["chunks"] / peer["wall_s"]
+    print(f"LangChain with MiniLM on {peer['files']} files: {other:.1f} chunks/s")
     print(
-        f"LangChain with MiniLM on {peer['files']} files: {other:.1f} chunks/s; ours to searchable: {rate / other:.0f} times"
+        f"  ours to searchable by words: {rate / other:.0f} times; vectors alone: {ours['dense_per_s'] / other:.1f} times"
     )
     fast = ours["wall_s"] <= WHOLE_S * max(1.0, ours["files"] / 10_000)
-    met = (
-        fast
-        and rate >= BAR * TABBY
-        and ours["reindex_s"] <= REINDEX_S
-        and ours["peak_mb"] - ours["mapped_mb"] <= MEMORY_MB
-    )
+    met = fast and rate >= BAR * TABBY and ours["reindex_s"] <= REINDEX_S and ours["memory_mb"] <= MEMORY_MB
     print("bars met" if met else "bars NOT met")
     return 0 if met else 1
 
@@ -367,14 +414,11 @@ def main() -> int:
     parser.add_argument("--sources", type=Path, default=Path(sysconfig.get_path("purelib")))
     parser.add_argument("--fill-s", type=float, default=20.0)
     parser.add_argument("--sample", type=int, default=100)
-    parser.add_argument("--side", choices=("seogo", "settle", "ctags", "langchain"), help=argparse.SUPPRESS)
+    parser.add_argument("--side", choices=("seogo", "ctags", "langchain"), help=argparse.SUPPRESS)
     parser.add_argument("--place", type=Path, help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.side == "seogo":
         print(json.dumps(run_seogo(given.place, given.fill_s)))
-        return 0
-    if given.side == "settle":
-        print(json.dumps(settle(given.place)))
         return 0
     if given.side:
         print(json.dumps(run_ctags(given.place) if given.side == "ctags" else run_langchain(given.place, given.sample)))

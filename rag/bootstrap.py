@@ -11,6 +11,7 @@ from rag.access.identities import CredentialKind, Identities, Presented
 from rag.access.keys import Keys
 from rag.access.operator import LocalOperator
 from rag.access.policy import Policy
+from rag.access.stored_secrets import StoredSecrets
 from rag.access.widgets import WidgetTokens
 from rag.answering.change_answers import ChangeAnswerer
 from rag.answering.changes import History
@@ -66,6 +67,7 @@ class Rag:
     traffic: Traffic
     audit: AuditTrail
     code: CodeBase
+    secrets: StoredSecrets
     operator: LocalOperator | None = None
     generation: Generation | None = None
 
@@ -164,6 +166,7 @@ def build(
         traffic=traffic,
         audit=audit,
         code=code,
+        secrets=StoredSecrets(keyring),
         operator=operator,
         generation=generation,
     )

@@ -44,7 +44,7 @@ class BlobSettings(Section):
 
 
 class EncryptionSettings(Section):
-    """Encryption of blobs at rest; off until there is a key."""
+    """Encryption of blobs and stored secrets at rest; off until there is a key."""
 
     key_files: tuple[Path, ...] = Field(
         (), description="files of keys (`seogo keys-at-rest new`), the one for new blobs first; others are read with"

@@ -1,4 +1,4 @@
-"""`seogo keys-at-rest`: the keys that blobs are encrypted with. On the store itself, wherever a server runs."""
+"""`seogo keys-at-rest`: the keys that blobs and stored secrets are encrypted with. On the store itself, server or none."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from rag.blobs.store import BlobStore
 
 keys_at_rest_app = typer.Typer(
-    help="Keys that blobs are encrypted with: new, status, rotate, encrypt.", no_args_is_help=True
+    help="Keys that blobs and secrets are encrypted with: new, status, rotate, encrypt.", no_args_is_help=True
 )
 
 
@@ -37,12 +37,14 @@ def new(file: Annotated[Path, typer.Argument(help="File to write; it must not be
 @keys_at_rest_app.command("status")
 def status(context: typer.Context) -> None:
     """What is encrypted, and with which keys."""
+    from api.cli.auditing import opened
     from api.cli.connection import reporting_failures
+    from rag.access import stored_secrets
     from rag.blobs.rotation import inventory
 
-    with reporting_failures():
+    with reporting_failures(), opened(context) as (database, _trail, _settings):
         blobs, keyring = _opened(context)
-        found = inventory(blobs)
+        found, secrets = inventory(blobs), stored_secrets.inventory(database)
     active = keyring.active.id if keyring is not None else "-"
     typer.echo(f"{text('at_rest_active'):<12}{active}")
     typer.echo(f"{text('at_rest_encrypted'):<12}{found.encrypted}")
@@ -50,6 +52,9 @@ def status(context: typer.Context) -> None:
     for key, count in sorted(found.keys.items()):
         typer.echo(f"{text('at_rest_key')} {key}  {count}")
     typer.echo(f"{text('at_rest_orphans')}  {found.orphans}")
+    for key, count in sorted(secrets.keys.items()):
+        typer.echo(f"{text('at_rest_secrets')}, {text('at_rest_key')} {key}  {count}")
+    typer.echo(f"{text('at_rest_secrets')}, {text('at_rest_plain')}  {secrets.plain}")
     for place in found.keyless:
         typer.echo(f"{text('at_rest_keyless')}  {place}")
     if found.keyless:
@@ -58,38 +63,46 @@ def status(context: typer.Context) -> None:
 
 @keys_at_rest_app.command("rotate")
 def rotate(context: typer.Context) -> None:
-    """Wrap every data key under the first key of the settings. Blobs are not written anew, and stay readable meanwhile."""
+    """Wrap every data key under the first key of the settings. Blobs are not written anew, and stay readable meanwhile.
+
+    Data keys of stored secrets, too. A key that the status names no more can go from the settings."""
     from api.cli.auditing import opened
     from api.cli.connection import reporting_failures
+    from rag.access import stored_secrets
     from rag.blobs import rotation
 
-    with reporting_failures(), opened(context) as (_, trail, _settings):
+    with reporting_failures(), opened(context) as (database, trail, _settings):
         blobs, keyring = _required(context)
         changed = rotation.rotate(blobs, keyring)
-        _tell(trail, "rotate", keyring, changed)
+        secrets = stored_secrets.rotate(database, keyring)
+        _tell(trail, "rotate", keyring, changed, secrets)
     typer.echo(f"{changed} -> {keyring.active.id}  {text('at_rest_rotated')}")
+    typer.echo(f"{secrets} -> {keyring.active.id}  {text('at_rest_secrets')}")
 
 
 @keys_at_rest_app.command("encrypt")
 def encrypt(context: typer.Context) -> None:
-    """Encrypt the blobs from before there was a key. May be broken off and repeated."""
+    """Encrypt the blobs and stored secrets from before there was a key. May be broken off and repeated."""
     from api.cli.auditing import opened
     from api.cli.connection import reporting_failures
+    from rag.access import stored_secrets
     from rag.blobs import rotation
 
-    with reporting_failures(), opened(context) as (_, trail, _settings):
+    with reporting_failures(), opened(context) as (database, trail, _settings):
         blobs, keyring = _required(context)
+        secrets = stored_secrets.encrypt(database, keyring)
         changed = rotation.encrypt(blobs)
-        _tell(trail, "encrypt", keyring, changed)
+        _tell(trail, "encrypt", keyring, changed, secrets)
     typer.echo(f"{changed} -> {keyring.active.id}  {text('at_rest_done')}")
+    typer.echo(f"{secrets} -> {keyring.active.id}  {text('at_rest_secrets')}")
 
 
-def _tell(trail: AuditTrail, command: str, keyring: Keyring, changed: int) -> None:
+def _tell(trail: AuditTrail, command: str, keyring: Keyring, changed: int, secrets: int) -> None:
     """Put on the trail of the installation, since blobs are no tenant's own, which key is in use now."""
     from api.cli.auditing import note_by_operator
     from rag.domain.audit import INSTALLATION, AuditKind
 
-    told = {"key": keyring.active.id, "blobs": changed}
+    told = {"key": keyring.active.id, "blobs": changed, "secrets": secrets}
     note_by_operator(trail, AuditKind.SETTING_CHANGED, INSTALLATION, f"seogo keys-at-rest {command}", told)
 
 

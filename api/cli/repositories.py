@@ -48,7 +48,7 @@ def code_add(
     ref: Annotated[str, typer.Option(help="Branch or tag; none takes the remote's own branch.")] = "",
     credential: Annotated[str, typer.Option(help="Name of a credential of the settings.")] = "",
     options: Annotated[
-        Path | None, typer.Option(help="JSON file: include, exclude, max_file_kb, path_rules, history.")
+        Path | None, typer.Option(help="JSON file: include, exclude, gitignore, max_file_kb, path_rules, history.")
     ] = None,
     poll: Annotated[int | None, typer.Option(min=0, help="Seconds between two looks; 0: on demand alone.")] = None,
     webhook: Annotated[bool, typer.Option("--webhook", help="Make a secret for a webhook, and show it.")] = False,

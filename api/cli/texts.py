@@ -210,6 +210,7 @@ _TEXTS: dict[str, tuple[str, str]] = {
     ),
     "at_rest_rotated": ("새 키로 다시 감싼 데이터 키", "Data keys wrapped anew"),
     "at_rest_done": ("암호화한 원본", "Blobs encrypted"),
+    "at_rest_secrets": ("웹훅 비밀값", "webhook secrets"),
     "access_which": (
         "--document와 --collection 중 하나를 지정하세요.",
         "one of --document and --collection is needed",

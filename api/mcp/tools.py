@@ -157,7 +157,7 @@ def list_knowledge_bases(
         rows = collection.permitted(session, permit)
         counts = document.counts_by_collection(session, permit)
         names: dict[UUID, list[str]] = {}
-        for item in repository.of_permit(session, permit):
+        for item in repository.of_reader(session, permit):
             names.setdefault(item.collection_id, []).append(item.name)
     return KnowledgeBaseList(
         knowledge_bases=[

@@ -13,7 +13,7 @@ from fastapi import APIRouter, Depends, Query, Response
 from fastapi.responses import StreamingResponse
 
 from api.deps import PROBLEMS, Caller, guarded
-from api.download import file_headers
+from api.download import FileStream, file_headers
 from api.schemas.generations import GenerationIn, GenerationOut, GenerationPage, Manifest
 from ingest.jobs.programs import ProgramOrder
 from ingest.pipeline.programs import blob_of
@@ -89,7 +89,7 @@ def get_archive(generation_id: UUID, caller: Reader) -> StreamingResponse:
     """All files as a zip archive."""
     _, files = _finished(caller, generation_id)
     headers = _download(f"generation-{generation_id}.zip")
-    return StreamingResponse(_zipped(caller, files), media_type="application/zip", headers=headers)
+    return FileStream(_zipped(caller, files), media_type="application/zip", headers=headers)
 
 
 @router.post("/{generation_id}/cancel")

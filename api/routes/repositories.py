@@ -30,7 +30,7 @@ from rag.access import rules
 from rag.access.personal_data.reading import names_masked
 from rag.access.policy import Action
 from rag.access.rules import PathDecision
-from rag.domain.errors import InvalidRequest, NotPermitted
+from rag.domain.errors import InvalidRequest, NotPermitted, RepositoryNotFound
 from rag.domain.language import CollectionKind
 from rag.domain.principal import Permit
 from rag.mirrors.fetching import remote_of
@@ -61,8 +61,9 @@ def add_repository(body: RepositoryIn, caller: Tender) -> RepositoryAdded:
     name = body.name or _name_in(body.url)
     remote = remote_of(settings, body.url, body.credential, name=name)
     secret = secrets.token_urlsafe(_SECRET_BYTES) if body.webhook else ""
+    identity = uuid4()
     row = Repository(
-        id=uuid4(),
+        id=identity,
         tenant_id=permit.tenant_id,
         collection_id=collection_id,
         name=name,
@@ -71,7 +72,7 @@ def add_repository(body: RepositoryIn, caller: Tender) -> RepositoryAdded:
         credential=body.credential,
         options=options.to_json(),
         owner_id=permit.principal.id,
-        webhook_secret=secret,
+        webhook_secret=services.rag.secrets.sealed_webhook(identity, secret),
         poll_s=settings.poll_s if body.poll_s is None else body.poll_s,
     )
     with naming(services.rag.database, name) as session:
@@ -93,10 +94,12 @@ def add_repository(body: RepositoryIn, caller: Tender) -> RepositoryAdded:
 
 @router.get("")
 def list_repositories(caller: Reader) -> RepositoryList:
-    """The repositories of all collections that the key may see."""
+    """The repositories of all collections that the key may see; of those that hold no file for it, the ones that it tends."""
     permit = caller.permit()
     with caller.services.rag.database.read() as session:
-        rows = repository.of_permit(session, permit)
+        read, tended = repository.of_reader(session, permit), _tended(caller)
+        known = {row.id for row in read}
+        rows = [row for row in repository.of_permit(session, permit) if row.id in known or row.collection_id in tended]
         return RepositoryList(repositories=_shown(session, caller, permit, rows))
 
 
@@ -105,7 +108,10 @@ def get_repository(repository_id: UUID, caller: Reader) -> RepositoryOut:
     """One repository: what it is doing, and why the last try failed where it did."""
     permit = caller.permit()
     with caller.services.rag.database.read() as session:
-        return _shown(session, caller, permit, [repository.get_permitted(session, permit, repository_id)])[0]
+        row = repository.get_permitted(session, permit, repository_id)
+        if row.collection_id not in _tended(caller) and row not in repository.of_reader(session, permit):
+            raise RepositoryNotFound(name=str(repository_id))
+        return _shown(session, caller, permit, [row])[0]
 
 
 @router.patch("/{repository_id}")
@@ -131,7 +137,7 @@ def change_repository(repository_id: UUID, body: RepositoryChange, caller: Tende
             row.options = options.to_json()
         if body.webhook is not None:
             secret = secrets.token_urlsafe(_SECRET_BYTES) if body.webhook else ""
-            row.webhook_secret = secret
+            row.webhook_secret = services.rag.secrets.sealed_webhook(row.id, secret)
     if body.options is not None:
         services.ingest.repositories.change_rules(repository_id)
     services.ingest.repositories.wish(repository_id)

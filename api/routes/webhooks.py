@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import secrets
 
 from anyio.to_thread import run_sync
@@ -15,8 +16,10 @@ from ingest.connectors.webhooks import verified
 from rag.access.audit import Deed, ServiceTrail
 from rag.domain.access import id_of
 from rag.domain.audit import AuditKind
-from rag.domain.errors import NotAuthenticated, PayloadTooLarge
+from rag.domain.errors import BlobTampered, KeyAtRestMissing, NotAuthenticated, PayloadTooLarge
 from rag.store.repository import Repository
+
+log = logging.getLogger(__name__)
 
 router = APIRouter(prefix="/repositories", tags=["repositories"], responses=PROBLEMS)
 _SECRET_BYTES = 32
@@ -48,7 +51,7 @@ def _rung(request: Request, services: Services, repository_id: str, body: bytes)
         row = session.get(Repository, identity) if identity is not None else None
         known = row if row is not None and row.deleted_at is None and row.webhook_secret else None
     # as long for a repository that nobody knows as for any other
-    secret = secrets.token_urlsafe(_SECRET_BYTES) if known is None else known.webhook_secret
+    secret = _secret_of(services, known) or secrets.token_urlsafe(_SECRET_BYTES)
     pushed = verified(request.headers, body, secret)
     if pushed is None or known is None:
         audit_of(request).arrived(request, None, webhook=repository_id[:100])
@@ -59,6 +62,16 @@ def _rung(request: Request, services: Services, repository_id: str, body: bytes)
     trail = ServiceTrail(services.rag.audit, known.tenant_id, "webhook", "native")
     trail.record([Deed(AuditKind.REPOSITORY_SYNCED, f"{request.method} {request.url.path}")])
     return services.ingest.repositories.wish(known.id)
+
+
+def _secret_of(services: Services, known: Repository | None) -> str:
+    """What the webhook signs with; empty where there is none, or it can't be opened, which nobody outside is told."""
+    try:
+        found = (None, None) if known is None else (known.id, known.webhook_secret)
+        return services.rag.secrets.webhook(*found)
+    except (KeyAtRestMissing, BlobTampered) as error:
+        log.error("a webhook can't be verified: %s", error)
+        return ""
 
 
 async def _body(request: Request) -> bytes:

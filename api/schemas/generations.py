@@ -131,6 +131,9 @@ class Manifest(BaseModel):
     prompt: str = Field(description="name and version of the prompt", examples=["program_write.ko.v1"])
     files: list[GeneratedFile]
     rejected: list[RejectedFile]
+    masked: list[str] = Field(
+        description="files in which the model wrote personal data or secrets by itself, which are stars now"
+    )
     cut_off: bool = Field(description="whether the model came to the end of its room before the end of the program")
     included: list[ContextPlace] = Field(description="what the model read of the repository, in that order")
     omitted: list[ContextPlace] = Field(description="what was found and did not fit, best first")
@@ -153,6 +156,7 @@ class Manifest(BaseModel):
             prompt=facts.get("prompt", ""),
             files=[file_out(item) for item in files],
             rejected=facts.get("rejected", []),
+            masked=facts.get("masked", []),
             cut_off=facts.get("cut_off", False),
             included=facts.get("included", []),
             omitted=facts.get("omitted", []),

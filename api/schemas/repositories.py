@@ -57,6 +57,10 @@ class OptionsIn(Body):
 
     include: list[Pattern] = Field([], max_length=_MOST, description="when not empty, only what one of these means")
     exclude: list[Pattern] = Field([], max_length=_MOST, description="not taken; ! takes back")
+    gitignore: bool = Field(
+        False,
+        description="leave out what a .gitignore means, though git tracks it; .seogoignore and ! in exclude take back",
+    )
     max_file_kb: int | None = Field(None, ge=1, le=1_000_000, description="largest file; none for the server's limit")
     path_rules: list[PathRuleIn] = Field(
         [], max_length=_MOST, description="who may read what; the last that means a path counts, alone"

@@ -1,6 +1,7 @@
 """Chooses the files of a commit that go into the index, and says of each other one why it does not.
 
-`.gitignore` says nothing of files that are tracked. `.seogoignore` does, in the same syntax, in any folder; so do
+`.gitignore` says nothing of files that are tracked, and a commit has no others, unless the options of a repository want it
+taken at its word. `.seogoignore` does, in the same syntax, in any folder; so do
 `linguist-generated` and `linguist-vendored` in `.gitattributes`, as on GitHub and GitLab. What somebody decided goes before
 what a name or the contents suggest.
 """
@@ -20,6 +21,7 @@ from rag.mirrors.path_patterns import PathPatterns
 from rag.settings_repositories import RepositorySettings
 
 IGNORE = ".seogoignore"
+GITIGNORE = ".gitignore"
 ATTRIBUTES = ".gitattributes"
 SUBMODULE, SYMLINK, LFS_POINTER = "submodule", "symlink", "lfs_pointer"
 NAME_UNUSABLE, SAME_NAME, EMPTY, TOO_LARGE, BINARY = "name_unusable", "same_name", "empty", "too_large", "binary"
@@ -80,7 +82,7 @@ def select(
         RepositoryNotRead: git can't read the commit.
     """
     tree = mirror.tree(commit)
-    chooser = _Chooser(_Rules(mirror, tree), options, settings)
+    chooser = _Chooser(_Rules(mirror, tree, gitignore=options.gitignore), options, settings)
     reasons: dict[str, str] = {}
     looked_into: dict[str, bool] = {}
     for entry in tree:
@@ -130,6 +132,8 @@ class _Chooser:
             return IGNORED, False
         if excluded is False or ignored is False:
             return "", True
+        if self._rules.git_ignored(path):
+            return IGNORED, False
         for reason, verdict in self._rules.marked(path):
             if verdict is not None:
                 return (reason, False) if verdict else ("", True)
@@ -150,16 +154,19 @@ class _Chooser:
 
 
 class _Rules:
-    """The `.seogoignore` and `.gitattributes` of all folders of a tree; what stands deeper weighs more."""
+    """The `.seogoignore`, `.gitattributes` and, where it is wanted, `.gitignore` of all folders of a tree; what stands deeper
+    weighs more."""
 
-    def __init__(self, mirror: Mirror, tree: Iterable[TreeEntry]) -> None:
+    def __init__(self, mirror: Mirror, tree: Iterable[TreeEntry], *, gitignore: bool) -> None:
+        names = (IGNORE, ATTRIBUTES, GITIGNORE) if gitignore else (IGNORE, ATTRIBUTES)
         ignoring: dict[str, PathPatterns] = {}
+        git_ignoring: dict[str, PathPatterns] = {}
         generated: dict[str, PathPatterns] = {}
         vendored: dict[str, PathPatterns] = {}
         found = [
             entry
             for entry in tree
-            if entry.path.rpartition("/")[2] in (IGNORE, ATTRIBUTES)
+            if entry.path.rpartition("/")[2] in names
             and entry.mode in ("100644", "100755")
             and entry.size <= _MAX_RULES_BYTES
         ]
@@ -169,15 +176,21 @@ class _Rules:
             lines = contents.get(entry.blob, b"").decode("utf-8-sig", "replace").splitlines()[:_MAX_RULES]
             if name == IGNORE:
                 ignoring[folder] = PathPatterns(lines, lenient=True)
+            elif name == GITIGNORE:
+                git_ignoring[folder] = PathPatterns(lines, lenient=True)
             else:
                 generated[folder] = PathPatterns(_attribute_lines(lines, "linguist-generated"), lenient=True)
                 vendored[folder] = PathPatterns(_attribute_lines(lines, "linguist-vendored"), lenient=True)
-        self._ignoring = _Nested(ignoring)
+        self._ignoring, self._git_ignoring = _Nested(ignoring), _Nested(git_ignoring)
         self._marks = ((GENERATED, _Nested(generated)), (VENDORED, _Nested(vendored)))
 
     def ignored(self, path: str) -> bool | None:
         """Whether `.seogoignore` means a path (True) or takes it back (False)."""
         return self._ignoring.verdict(path)
+
+    def git_ignored(self, path: str) -> bool:
+        """Whether a `.gitignore` means a path. What one takes back is as if it had not been named: a wish it is not."""
+        return bool(self._git_ignoring.verdict(path))
 
     def marked(self, path: str) -> list[tuple[str, bool | None]]:
         """What the attributes say, by reason."""

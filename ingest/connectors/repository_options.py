@@ -94,12 +94,14 @@ class RepositoryOptions(_Given):
     Attributes:
         include: when not empty, only what one of these means is taken.
         exclude: not taken; `!` takes back, also what would be skipped as vendored or generated.
+        gitignore: whether files that git tracks in spite of a `.gitignore` are left out.
         max_file_kb: largest file; None for the server's own limit, which it can't pass.
         path_rules: who may read what; the last one that means a path counts, and it counts alone.
     """
 
     include: tuple[Pattern, ...] = Field((), max_length=_MOST)
     exclude: tuple[Pattern, ...] = Field((), max_length=_MOST)
+    gitignore: bool = False
     max_file_kb: int | None = Field(None, ge=1, le=1_000_000)
     path_rules: tuple[PathRule, ...] = Field((), max_length=_MOST)
     history: HistoryOptions = HistoryOptions()

@@ -24,6 +24,7 @@ SAMPLE_BYTES = 1 << 20
 """Enough text to decide on; a UTF-8 file with CP949 lines only after its first megabyte is read with replacements."""
 
 _CONTROLS = re.compile("[\x00-\x08\x0e-\x1a\x1c-\x1f\x7f]")
+_ASCII = bytes(range(0x80))
 _CONTROL_SHARE = 0.002
 """Text has next to none; form feed, escape and the line ends are not counted."""
 
@@ -46,6 +47,12 @@ def detect_charset(sample: bytes) -> str | None:
     if _has_controls(sample.decode("latin-1")):
         return None
     return _eight_bit(sample)
+
+
+def is_mostly_plain(sample: bytes) -> bool:
+    """Whether what is in no known encoding is ASCII for the most part, with next to no controls: a program with strange bytes."""
+    strange = len(sample.translate(None, _ASCII))
+    return 2 * strange <= len(sample) and b"\0" not in sample and not _has_controls(sample.decode("latin-1"))
 
 
 def _eight_bit(sample: bytes) -> str | None:

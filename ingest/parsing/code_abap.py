@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from ingest.parsing.code_rules import words
 from ingest.parsing.code_text_outline import TextOutline
 from rag.domain.code import CodeOutline, Import, ReferenceRole, SymbolKind
 
@@ -37,6 +38,10 @@ _USES: tuple[tuple[re.Pattern[str], ReferenceRole], ...] = (
     (re.compile(r"^INTERFACES\s*:?\s*([/\w]+)", re.I), ReferenceRole.INHERIT),
 )
 _MEMBER = re.compile(r"([/\w]+)\s*(?:->|=>)\s*([\w~]+)\s*\(")
+_BARE = re.compile(r"(?:\b(\w+)\s+)?(?<![\w>~#-])([A-Za-z_]\w*)\((?=\s)")
+"""`check( iv_amount )`, a method of the class itself or a function that is built in, and the word before it."""
+_OPERATORS = words("NEW VALUE CONV COND SWITCH CORRESPONDING EXACT REF CAST REDUCE FILTER")
+"""Words behind which a type stands there."""
 _CALL_METHOD = re.compile(r"\bCALL\s+METHOD\s+(?:([/\w]+)\s*(?:->|=>)\s*)?([\w~]+)", re.I)
 _INCLUDE = re.compile(r"INCLUDE\s+(?!TYPE\b|STRUCTURE\b)([/\w]+)", re.I)
 _LITERAL = re.compile(r"'(?:[^']|'')*'|`[^`]*`|\|[^|]*\|")
@@ -118,8 +123,12 @@ class _Reader:
         if called := _CALL_METHOD.search(code):
             self.found.refer(called[2], ReferenceRole.CALL, number, called[1] or "")
             return
-        for member in _MEMBER.finditer(_LITERAL.sub("''", code)):
+        bare = _LITERAL.sub("''", code)
+        for member in _MEMBER.finditer(bare):
             self.found.refer(member[2], ReferenceRole.CALL, number, member[1])
+        for own in _BARE.finditer(bare):
+            if (own[1] or "").upper() not in _OPERATORS:
+                self.found.refer(own[2], ReferenceRole.CALL, number)
 
 
 def _without_remark(code: str) -> str:

@@ -88,6 +88,8 @@ class Rules:
         docstring: what finds the documentation inside of a definition.
         named_call: what makes a definition of a call (`describe("…", () => …)`): its name, and whether it is a test.
         ignored: names that are in every file of the language.
+        shared: whether a file sees what others of its package define, without an import, and such names begin with a capital:
+            `Gateway.charge()`, of which nothing else in the file tells that `Gateway` is a class.
         owners: nodes that are no definition, but whose names are those of another: `impl T`.
     """
 
@@ -113,6 +115,7 @@ class Rules:
     owners: Mapping[str, Callable[[Node], Node | None]] = field(default_factory=dict)
     is_test: Callable[[TestClue], bool] = never
     ignored: frozenset[str] = frozenset()
+    shared: bool = False
 
 
 def line_of(node: Node) -> int:

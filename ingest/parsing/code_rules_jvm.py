@@ -51,6 +51,7 @@ JAVA = Rules(
     opaque=words("string_literal decimal_integer_literal character_literal package_declaration"),
     imports={"import_declaration": _java_import},
     is_test=annotated(*_TESTS),
+    shared=True,
     ignored=words("String Object Integer Long Boolean Double Override super this"),
 )
 
@@ -104,6 +105,7 @@ KOTLIN = Rules(
     opaque=words("string_content number_literal character_literal package_header"),
     imports={"import": _kotlin_import},
     is_test=annotated(*_TESTS),
+    shared=True,
     ignored=words("String Int Long Boolean Double Float Any Unit List Map Set it this super"),
 )
 
@@ -150,5 +152,6 @@ CSHARP = Rules(
     opaque=words("string_literal verbatim_string_literal integer_literal modifier predefined_type"),
     imports={"using_directive": _cs_using},
     is_test=annotated("Fact", "Theory", "Test", "TestCase", "TestMethod", "DataTestMethod"),
+    shared=True,
     ignored=words("nameof base this"),
 )

@@ -206,6 +206,7 @@ GO = Rules(
     opaque=words("interpreted_string_literal raw_string_literal int_literal package_clause"),
     imports={"import_spec": _go_import},
     is_test=_go_is_test,
+    shared=True,
     ignored=words(
         "string int int8 int16 int32 int64 uint uint8 uint16 uint32 uint64 float32 float64 byte rune bool error any"
         " len cap make new append copy delete panic recover nil true false"

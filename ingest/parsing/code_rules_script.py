@@ -252,6 +252,7 @@ PHP = Rules(
         "include_once_expression": _php_required,
     },
     is_test=_php_is_test,
+    shared=True,
     ignored=words("parent self static null true false array isset empty"),
 )
 
@@ -302,7 +303,8 @@ RUBY = Rules(
     calls={"call": "method"},
     members={"call": ("method", "receiver"), "scope_resolution": ("name", "scope")},
     inherits=frozenset({"superclass"}),
-    names=words("identifier constant"),
+    types=frozenset({"constant"}),
+    names=frozenset({"identifier"}),
     opaque=words("string_content integer simple_symbol"),
     imports={"call": _rb_required},
     named_call=_rb_test,

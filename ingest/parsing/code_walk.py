@@ -22,6 +22,8 @@ _MAX_DEPTH = 40
 _MAX_NAME = 200
 _OWNING = frozenset((SymbolKind.CLASS, SymbolKind.INTERFACE, SymbolKind.STRUCT, SymbolKind.ENUM, SymbolKind.TRAIT))
 _RUNNING = frozenset((SymbolKind.FUNCTION, SymbolKind.METHOD, SymbolKind.PROCEDURE))
+_DOTTED = frozenset((SymbolKind.MODULE, SymbolKind.SECTION, SymbolKind.KEY))
+"""Definitions that are called by all of their path: `bank.pay`, `tool.ruff`. A class in one is called by its own name."""
 _BOUND = frozenset((SymbolKind.VARIABLE, SymbolKind.CONSTANT, SymbolKind.FIELD))
 _ANNOTATIONS = re.compile(r"^(?:@(?!interface\b)[\w.]+(?:\((?:[^()]|\([^()]*\))*\))?\s*|#?\[[^\]]*\]\s*)+")
 _DECORATED = frozenset({"decorated_definition"})
@@ -29,6 +31,7 @@ _ENDS = " \t{=:;"
 _NAME = re.compile(r"[^\W\d][\w:-]*$")
 _FIRST = re.compile(r"\w*")
 _LOUD = re.compile(r"[A-Z][A-Z0-9_]+$")
+_TITLE_BYTES = re.compile(rb"[A-Z]\w*[a-z]")
 _LOUD_BYTES = re.compile(rb"[A-Z][A-Z0-9_]+$")
 _NONE: frozenset[int] = frozenset()
 
@@ -205,12 +208,13 @@ class Walk:
             if not self._is_own_field(item, scope) or scope.outer is None:
                 return None
             around = scope.outer
-        name = name.replace("::", ".")
+        written = name.replace("::", ".")
+        name = written if kind in _DOTTED else name.rpartition("::")[2]
         if not name or len(name) > _MAX_NAME or "\n" in name:
             return None
         self._named.add(item.start_byte)
         owner = None if definition.owner is None else definition.owner(node)
-        path = around.inner(name)
+        path = around.inner(written)
         if owner is not None:
             path = around.inner(f"{_bare(self._text(owner))}.{name}")
         kind = _kind(kind, name, around, owner is not None)
@@ -365,7 +369,10 @@ class Walk:
             if role is not None:
                 self._refer(self._text(name), role, scope, self._qualifier(before), node)
                 return
-            self._maybe(name, self._qualifier(before), scope)
+            if name.kind_id in self._plan.types:
+                self._refer(self._text(name), ReferenceRole.TYPE, scope, self._qualifier(before), node)
+            else:
+                self._maybe(name, self._qualifier(before), scope)
         if before is not None:
             self._stack.append((before, scope, _PLAIN, None, None))
         if node.named_child_count > 2:
@@ -429,18 +436,20 @@ class Walk:
         self._uses.append((node.start_byte, node.end_byte, qualifier, scope.path))
 
     def _keep_uses(self) -> None:
-        """Of the names that stand alone, those that are known in this file from elsewhere, and those of constants."""
+        """Of the names that stand alone, those that are known in this file from elsewhere, those of constants, and, where a file
+        sees what others of its package define, those that begin like theirs."""
         fields = {item.name.encode() for item in self._symbols if item.kind in _BOUND}
         taken = {name for item in self._imports for name in item.names or (_last_part(item.module),)}
         known = {name.encode() for name in taken | {item.name for item in self._symbols if "." not in item.path}}
         ignored = {name.encode() for name in self._rules.ignored}
+        shared = self._rules.shared
         starts = [0]
         for line in self._source.split(b"\n"):
             starts.append(starts[-1] + len(line) + 1)
         for start, end, qualifier, enclosing in self._uses:
             name = self._source[start:end]
             if not qualifier:
-                wanted = name in known
+                wanted = name in known or (shared and _TITLE_BYTES.match(name) is not None)
             else:
                 first = found[0].encode() if (found := _FIRST.match(qualifier)) else b""
                 wanted = first in known or (first in (b"self", b"this") and name in fields)
@@ -471,6 +480,7 @@ class Plan:
     definitions: dict[int, Definition]
     members: dict[int, tuple[str, str]]
     leaves: frozenset[int]
+    types: frozenset[int]
     bare: frozenset[int]
     fields: dict[int, list[tuple[int, int]]]
     otherwise: dict[int, _Handler]
@@ -527,6 +537,7 @@ def _planned(language: Language, rules: Rules) -> Plan:
         {_id(language, name): each for name, each in rules.definitions.items()},
         {_id(language, name): each for name, each in rules.members.items()},
         frozenset(_ids(language, rules.names | rules.types)),
+        frozenset(_ids(language, rules.types)),
         frozenset(kind for kind, handler in handlers.items() if handler is Walk.leaf),
         fields,
         otherwise,

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from ingest.parsing import media_types
 from ingest.parsing.base import Identified
-from ingest.parsing.charset import SAMPLE_BYTES, detect_charset
+from ingest.parsing.charset import SAMPLE_BYTES, detect_charset, is_mostly_plain
 from ingest.parsing.containers import is_tar, ole_media_type, zip_media_type
 from ingest.parsing.mail_kind import mail_media_type
 from ingest.parsing.xml_data import is_prose
@@ -61,7 +61,7 @@ def identify(path: Path, name: str) -> Identified:
         media_type = ""
     if media_type:
         return Identified(media_type, extension)
-    charset = detect_charset(head)
+    charset = _charset_of(head, extension)
     if mail := mail_media_type(head, extension, is_text=charset is not None):
         return Identified(mail, extension, charset or "")
     if charset is None:
@@ -78,7 +78,7 @@ def is_source_code(content: bytes, name: str) -> bool:
     signature = "" if _only_names_pdf(head, extension) else _signature(head)
     if not head or head.startswith((*_CONTAINER_HEADS, *_DRM_HEADS)) or signature:
         return False
-    charset = detect_charset(head)
+    charset = _charset_of(head, extension)
     if charset is None or mail_media_type(head, extension, is_text=True):
         return False
     kind = _text_media_type(head[:65536].decode(charset, errors="replace").lstrip("\ufeff"), extension, name)
@@ -90,6 +90,15 @@ def extension_of(name: str) -> str:
     """Lower case, without the dot; the whole name for names such as `Dockerfile` and `.gitignore`."""
     base = name.replace("\\", "/").rsplit("/", 1)[-1].lower()
     return base.rsplit(".", 1)[-1]
+
+
+def _charset_of(head: bytes, extension: str) -> str | None:
+    """The charset of a text. A program with bytes that no encoding explains is read as UTF-8, which marks them: a wrong byte in a
+    comment is no reason to do without the rest."""
+    found = detect_charset(head)
+    if found is None and extension in media_types.CODE_EXTENSIONS and is_mostly_plain(head):
+        return "utf-8"
+    return found
 
 
 def _binary_media_type(path: Path, name: str, head: bytes) -> str:

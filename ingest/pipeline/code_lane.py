@@ -65,7 +65,6 @@ from rag.retrieval.spaces import LiveSpace
 from rag.store import version as versions_table
 from rag.store.collection import Collection
 from rag.store.repository import Repository
-from rag.store.version import VersionState
 
 __all__ = ["CodeLane", "Cutting", "FileTask", "Taken"]
 
@@ -78,7 +77,7 @@ GROUP_FILES = 256
 GROUP_CHUNKS = 4000
 """Of files that are put on record, indexed and activated together."""
 _AHEAD = 2
-"""Batches that are cut while others are written, beside the two in work: what is held in memory."""
+"""Batches that are cut while others are written, beside those in work: what is held in memory."""
 _BLOB_THREADS = 4
 _NOTHING = SparseVector((), ())
 
@@ -101,7 +100,13 @@ class Taken(NamedTuple):
 
 
 class Cutting(Protocol):
-    """Cuts source files; `ingest.pipeline.code_sandbox.CodeSandbox` in a service."""
+    """Cuts source files; `ingest.pipeline.code_sandbox.CodeSandbox` in a service.
+
+    Attributes:
+        concurrency: calls of `cut` that are worked on at once.
+    """
+
+    concurrency: int
 
     def cut(self, screening: Screening, files: Sequence[BatchFile]) -> list[CutFile | SeogoError]:
         """What was made of each file, or why nothing was."""
@@ -190,12 +195,13 @@ class CodeLane:
         """Files cut, in groups that are written together; the next ones are cut meanwhile."""
         in_work: deque[tuple[list[Drafted], Future[list[CutFile | SeogoError]]]] = deque()
         group: list[Drafted] = []
-        with ThreadPoolExecutor(2, thread_name_prefix="cut") as pool:
+        lanes = self._cutting.concurrency
+        with ThreadPoolExecutor(lanes, thread_name_prefix="cut") as pool:
             try:
                 for batch in self._batches(call, mirror, files):
                     sent = [BatchFile(item.source_key, item.content) for item in batch]
                     in_work.append((batch, pool.submit(self._cutting.cut, call.screening, sent)))
-                    if len(in_work) > 2 + _AHEAD:
+                    if len(in_work) > lanes + _AHEAD:
                         group += _drafted(*in_work.popleft())
                     if _is_full(group):
                         yield group
@@ -388,8 +394,7 @@ class CodeLane:
         """Make good what changed on record while points were written, and take from the index what answers no longer."""
         pipeline = self._pipeline
         with pipeline.database.read() as session:
-            now = versions_table.by_ids(session, version_ids)
-        deleted = [item.id for item in now if item.state == VersionState.DELETED]
+            deleted = versions_table.deleted_among(session, version_ids)
         remove_leftovers(pipeline.database, pipeline.blobs, pipeline.index, deleted)
         settle_siblings(pipeline.database, pipeline.index, version_ids)
         reached("code.settled", call.frame.repository.id)

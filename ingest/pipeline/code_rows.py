@@ -8,10 +8,11 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, bindparam, func, insert, select, text, update
+from sqlalchemy import Row, bindparam, func, insert, select, text, update
 from sqlalchemy.orm import Session
 
 from ingest.pipeline.code_cutting import CutFile, recipe_of
@@ -125,7 +126,12 @@ class Known:
 
     def holds(self, content_hash: str) -> bool:
         """Whether it answers with this content."""
-        return self._answers and self.latest is not None and self.latest.content_hash == content_hash
+        return self.is_of(content_hash) and self._answers
+
+    def is_of(self, content_hash: str) -> bool:
+        """Whether its newest version has this content, and nobody has deleted it since."""
+        latest = self.latest
+        return latest is not None and latest.content_hash == content_hash and self.document.deleted_at is None
 
     @property
     def _answers(self) -> bool:
@@ -160,17 +166,35 @@ def lock_contents(session: Session, hashes: Iterable[str]) -> None:
 def draft_documents(session: Session, collection: Collection, frame: Frame, drafts: Sequence[Drafted]) -> None:
     """Make the documents that are not there yet, with their rules; those that are there get another rule where it differs."""
     known = known_documents(session, [draft.document_id for draft in drafts], lock=True)
-    rules = {draft.rule for draft in drafts if draft.rule is not None}
-    held = {rule: access_rule.ensured(session, collection, rule) for rule in rules}
-    rows = []
+    _follow_rules(session, known, drafts)
+    _insert_documents(session, collection, frame, [draft for draft in drafts if draft.document_id not in known], {})
+
+
+def _follow_rules(session: Session, known: Mapping[UUID, Known], drafts: Sequence[Drafted]) -> None:
     for draft in drafts:
         found = known.get(draft.document_id)
-        if found is not None and found.document.parent_document_id is None:
-            if draft.rule is not None and draft.rule != AccessRule.from_json(found.document.own_rule):
-                access_rule.set_own_rule(session, found.document, draft.rule)
-        elif found is None:
-            rows.append(_document_row(collection, frame, draft, None if draft.rule is None else held[draft.rule]))
+        if found is None or found.document.parent_document_id is not None or draft.rule is None:
+            continue
+        if draft.rule != AccessRule.from_json(found.document.own_rule):
+            access_rule.set_own_rule(session, found.document, draft.rule)
+
+
+def _insert_documents(
+    session: Session,
+    collection: Collection,
+    frame: Frame,
+    drafts: Sequence[Drafted],
+    versions: Mapping[UUID, Written],
+) -> None:
+    """New documents, with what their first version says of them where there is one."""
+    rules = {draft.rule for draft in drafts if draft.rule is not None}
+    held = {rule: access_rule.ensured(session, collection, rule) for rule in rules}
     session.flush()
+    rows = []
+    for draft in drafts:
+        row = _document_row(collection, frame, draft, None if draft.rule is None else held[draft.rule])
+        version = versions.get(draft.document_id)
+        rows.append(row if version is None else row | _noted(draft, version))
     if rows:
         session.execute(insert(Document), rows)
 
@@ -188,6 +212,7 @@ def _document_row(collection: Collection, frame: Frame, draft: Drafted, rule_id:
         "owner_id": frame.repository.owner_id,
         "own_rule": own,
         "access_rule_id": rule_id,
+        "latest_version_id": None,
         "created_at": utc_now(),
     }
 
@@ -200,14 +225,14 @@ def write_drafts(
     Replaying it after a crash takes up the versions that are in work and writes the same again.
     """
     lock_contents(session, [draft.blob.content_hash for draft in drafts])
-    draft_documents(session, collection, frame, drafts)
     known = known_documents(session, [draft.document_id for draft in drafts], lock=True)
+    _follow_rules(session, known, drafts)
     numbers = _newest_numbers(session, known)
     made: list[Written | Refusal | None] = []
     fresh: list[dict[str, Any]] = []
     for draft in drafts:
-        found = known[draft.document_id]
-        if found.document.parent_document_id is not None:
+        found = known.get(draft.document_id)
+        if found is not None and found.document.parent_document_id is not None:
             made.append(Refusal(draft, NameTaken(name=draft.source_key)))
             continue
         written = _version_of(frame, found, draft, numbers.get(draft.document_id, 0))
@@ -215,17 +240,20 @@ def write_drafts(
         if written is None:
             continue
         values = _version_values(frame, written)
-        if found.latest is not None and found.latest.id == written.version_id:
+        if found is not None and found.latest is not None and found.latest.id == written.version_id:
             for name, value in values.items():
                 setattr(found.latest, name, value)
         else:
             fresh.append({**values, **_new_version(collection, frame, written)})
-        _note(found.document, written)
+        if found is not None:
+            _note(found.document, written)
+    done = [item for item in made if isinstance(item, Written)]
     # Versions name no document that is not there, and chunks no version: in this order.
+    new = [draft for draft in drafts if draft.document_id not in known]
+    _insert_documents(session, collection, frame, new, {item.draft.document_id: item for item in done})
     session.flush()
     if fresh:
         session.execute(insert(DocumentVersion), fresh)
-    done = [item for item in made if isinstance(item, Written)]
     _write_chunks(session, collection, done)
     return made
 
@@ -239,11 +267,11 @@ def _newest_numbers(session: Session, known: Mapping[UUID, Known]) -> dict[UUID,
     return {row[0]: row[1] for row in rows}
 
 
-def _version_of(frame: Frame, found: Known, draft: Drafted, newest: int) -> Written | None:
+def _version_of(frame: Frame, found: Known | None, draft: Drafted, newest: int) -> Written | None:
     """The version that a file becomes: the one in work with the same content, one that had failed, or a new one."""
-    latest, content_hash = found.latest, draft.blob.content_hash
+    latest, content_hash = None if found is None else found.latest, draft.blob.content_hash
     number = newest + 1
-    if latest is not None and latest.content_hash == content_hash and found.document.deleted_at is None:
+    if found is not None and latest is not None and found.is_of(content_hash):
         if latest.state == VersionState.ACTIVE or (latest.state in UNFINISHED and not frame.is_ours(latest)):
             return None
         if latest.state in (*UNFINISHED, *RETRYABLE):
@@ -328,10 +356,15 @@ def _new_version(collection: Collection, frame: Frame, written: Written) -> dict
 
 def _note(document: Document, written: Written) -> None:
     """What a new version changes on its document, as an upload does."""
-    document.latest_version_id = written.version_id
+    for name, value in _noted(written.draft, written).items():
+        setattr(document, name, value)
     document.deleted_at, document.purged_at = None, None
-    if isinstance(written.draft.cut, CutFile):
-        document.title = written.draft.cut.title[:500] or document.source_key[:500]
+
+
+def _noted(draft: Drafted, written: Written) -> dict[str, Any]:
+    """What a document says of its newest version."""
+    titled = {"title": draft.cut.title[:500] or draft.source_key[:500]} if isinstance(draft.cut, CutFile) else {}
+    return {"latest_version_id": written.version_id, **titled}
 
 
 def _write_chunks(session: Session, collection: Collection, written: Sequence[Written]) -> None:
@@ -357,15 +390,16 @@ def activate_all(session: Session, frame: Frame, written: Sequence[Written], pen
 
     Returns those that answer now; whatever was cancelled, deleted or given to another job meanwhile is left alone.
     """
-    known = known_documents(session, [item.draft.document_id for item in written], lock=True)
+    documents = _locked_documents(session, [item.draft.document_id for item in written])
     ids = [item.version_id for item in written]
     mine = (DocumentVersion.state == VersionState.RUNNING, DocumentVersion.job_id == frame.job_id)
     locked = select(DocumentVersion.id).where(DocumentVersion.id.in_(ids), *mine).order_by(DocumentVersion.id)
     running = set(session.scalars(locked.with_for_update()))
-    ready = [i for i in written if i.version_id in running and _is_newest(known.get(i.draft.document_id), i)]
-    now = utc_now()
-    _retire_current(session, [known[item.draft.document_id].document for item in ready], now)
+    newest = {row.latest_version_id for row in documents}
+    ready = [item for item in written if item.version_id in running and item.version_id in newest]
     active = [item.version_id for item in ready]
+    now = utc_now()
+    _retire_current(session, documents, set(active), now)
     done = update(DocumentVersion).where(DocumentVersion.id.in_(active))
     values = {"state": VersionState.ACTIVE, "valid_from": now, "finished_at": now, "error_code": None}
     session.execute(done.values(values), execution_options=_UNREAD)
@@ -373,13 +407,12 @@ def activate_all(session: Session, frame: Frame, written: Sequence[Written], pen
     for group in in_groups(flagged):
         waiting = update(DocumentVersion).where(DocumentVersion.id.in_(group)).values(dense_pending=True)
         session.execute(waiting, execution_options=_UNREAD)
-    documents = update(Document).where(Document.id.in_([item.draft.document_id for item in ready]))
-    session.execute(documents.values(current_version_id=Document.latest_version_id), execution_options=_UNREAD)
+    answering = update(Document).where(Document.id.in_([item.draft.document_id for item in ready]))
+    session.execute(answering.values(current_version_id=Document.latest_version_id), execution_options=_UNREAD)
     session.expire_all()
     _retire_vanished(session, ready)
-    for item in written:
-        if item.version_id in running and item not in ready:
-            lifecycle.activate(session, item.version_id)  # another upload was faster
+    for version in running.difference(active):
+        lifecycle.activate(session, version)  # another upload was faster
     return active
 
 
@@ -387,19 +420,26 @@ _UNREAD = {"synchronize_session": False}
 """Rows in memory are not made to follow, one by one: they are given up afterwards."""
 
 
-def _is_newest(found: Known | None, item: Written) -> bool:
-    return found is not None and found.document.latest_version_id == item.version_id
+_Versions = Row[UUID, UUID | None, UUID | None]
+"""A document with its latest and its current version."""
 
 
-def _retire_current(session: Session, documents: Sequence[Document], now: Any) -> None:
+def _locked_documents(session: Session, ids: Sequence[UUID]) -> Sequence[_Versions]:
+    """Which versions these documents have; nobody else changes them in this transaction."""
+    columns = (Document.id, Document.latest_version_id, Document.current_version_id)
+    return session.execute(select(*columns).where(Document.id.in_(ids)).order_by(Document.id).with_for_update()).all()
+
+
+def _retire_current(session: Session, documents: Sequence[_Versions], active: set[UUID], now: datetime) -> None:
+    """Retire what answers now in those documents whose newest version is about to."""
     current = [
-        item.current_version_id
-        for item in documents
-        if item.current_version_id is not None and item.current_version_id != item.latest_version_id
+        row.current_version_id
+        for row in documents
+        if row.latest_version_id in active and row.current_version_id not in (None, row.latest_version_id)
     ]
     if current:
-        retired: ColumnElement[bool] = DocumentVersion.id.in_(current)
-        session.execute(update(DocumentVersion).where(retired).values(state=VersionState.RETIRED, valid_to=now))
+        retired = update(DocumentVersion).where(DocumentVersion.id.in_(current))
+        session.execute(retired.values(state=VersionState.RETIRED, valid_to=now), execution_options=_UNREAD)
 
 
 def _retire_vanished(session: Session, ready: Sequence[Written]) -> None:

@@ -8,10 +8,13 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import time
 from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
+
+import orjson
 
 from ingest.parsing.sandbox import ParseLimits, ParseSandbox, told_error
 from ingest.parsing.wire import WireError
@@ -26,15 +29,22 @@ _TRIES = 3
 """A zygote that has just died is no fault of a file's."""
 CODE_LIMITS = ParseLimits(cpu_s=30)
 """Of one batch, which takes some two seconds; and of one file in the end."""
+MOST_CHILDREN = 6
+"""At once, on a machine that has the cores: what is behind them, rows and points, keeps one core busy with as many."""
 
 Cut = CutFile | SeogoError
 
 
 class CodeSandbox(ParseSandbox):
-    """`ParseSandbox` for batches of source files. Thread-safe; `close` when done."""
+    """`ParseSandbox` for batches of source files. Thread-safe; `close` when done.
 
-    def __init__(self, rules: CutRules, limits: ParseLimits = CODE_LIMITS, *, concurrency: int = 2) -> None:
-        super().__init__(limits, concurrency=concurrency)
+    Args:
+        concurrency: children at once; as many as the machine's cores have room for, where none is given.
+    """
+
+    def __init__(self, rules: CutRules, limits: ParseLimits = CODE_LIMITS, *, concurrency: int | None = None) -> None:
+        self.concurrency = concurrency or min(MOST_CHILDREN, max(2, len(os.sched_getaffinity(0)) - 1))
+        super().__init__(limits, concurrency=self.concurrency)
         self._rules = rules
 
     def cut(self, screening: Screening, files: Sequence[BatchFile]) -> list[Cut]:
@@ -99,7 +109,7 @@ def _answer(file: BatchFile, payload: memoryview) -> Cut:
     """One answer, checked: the child has read a file that nobody trusts."""
     name = file.source_key.rpartition("/")[2]
     try:
-        data = json.loads(bytes(payload))
+        data = orjson.loads(payload)
         return told_error(data, name) if "code" in data else decode_cut(data)
     except (WireError, ValueError, LookupError, TypeError) as wrong:
         _LOG.warning("the answer of a child of the code lane is malformed: %s", wrong)

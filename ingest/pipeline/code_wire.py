@@ -6,10 +6,11 @@ Vectors are packed numbers in base64; a chunk's place is its lines, from 1.
 from __future__ import annotations
 
 import binascii
-import json
 from array import array
 from base64 import b64decode, b64encode
 from typing import Any
+
+import orjson
 
 from ingest.parsing.wire import WireError, outline_from_list, outline_to_list
 from ingest.pipeline.code_cutting import NOBODY, CutFile
@@ -57,7 +58,7 @@ def encode_cut(cut: CutFile) -> bytes:
         "suspect": [cut.suspect.value, [sign.value for sign in cut.suspect.signs]],
         "outline": None if cut.outline is None else outline_to_list(cut.outline),
     }
-    return json.dumps(data, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
+    return orjson.dumps(data)
 
 
 def decode_cut(data: dict[str, Any]) -> CutFile:

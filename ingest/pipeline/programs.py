@@ -21,6 +21,7 @@ from anyio.to_thread import run_sync
 
 from ingest.pipeline.fault_points import reached
 from ingest.pipeline.program_context import context_for
+from ingest.pipeline.program_privacy import LookedThrough, looked_through
 from ingest.pipeline.program_writing import Written, written_by
 from ingest.pipeline.steps import Interrupted
 from rag.access.identities import Identities
@@ -131,11 +132,12 @@ class ProgramWriter:
         permit = self._permit(row).masked()
         packer = CodePacker(self.database, RepositoryMaps(self.database, self.retriever))
         spec = self._text(program_id, SPEC)
-        excerpts = context_for(packer, self.retriever, permit, spec, self._room(row), self.stopping)
         with self.database.read() as session:
             paths = programs_table.paths_permitted(session, permit, _PATHS + 1)
             listed = paths[:_PATHS]
             shown = names_masked(session, permit, [(collection_id, path) for path, _, collection_id in listed])
+        room = self._room(row, fixed_tokens(spec, shown, Language(row.language)))
+        excerpts = context_for(packer, self.retriever, permit, spec, room, self.stopping)
         found = {
             "excerpts": [asdict(item) for item in excerpts],
             "paths": shown,
@@ -150,14 +152,21 @@ class ProgramWriter:
             )
         reached("program.select.end", program_id)
 
-    def _room(self, row: Program) -> int:
-        """Tokens of what is chosen of the repository: all that the model takes that is going to write. What does not fit beside
-        its answer is listed as left out."""
+    def _room(self, row: Program, fixed: int) -> int:
+        """Tokens of what is chosen of the repository: what the model takes that is going to write, beside its answer. A file that
+        is made to fit into more than that would be left out as a whole."""
         try:
-            engine = self.choice(Language(row.language), row.model, row.thinking).engine
+            choice = self.choice(Language(row.language), row.model, row.thinking, fixed)
         except SeogoError:  # said when it is time to write
             return _LEAST_ANSWER
-        return engine.context_tokens
+        room, answer = self._shared_out(choice, fixed)
+        return max(0, room - answer)
+
+    def _shared_out(self, choice: Choice, fixed: int) -> tuple[int, int]:
+        """Tokens of excerpts and answer together, and those of the answer."""
+        context = choice.engine.context_tokens
+        room = context - fixed - _MARGIN
+        return room, min(self.limits.answer_tokens, max(_LEAST_ANSWER, context // 2), room)
 
     def write(self, program_id: UUID) -> None:
         """Let the model write; its answer is kept as it is."""
@@ -167,8 +176,7 @@ class ProgramWriter:
         spec, (excerpts, paths) = self._text(program_id, SPEC), self._still_permitted(permit, program_id)
         fixed = fixed_tokens(spec, paths, language)
         choice = self.choice(language, row.model, row.thinking, fixed)
-        room = choice.engine.context_tokens - fixed - _MARGIN
-        answer = min(self.limits.answer_tokens, max(_LEAST_ANSWER, choice.engine.context_tokens // 2), room)
+        room, answer = self._shared_out(choice, fixed)
         if answer < min(_LEAST_ANSWER, choice.engine.context_tokens // 4):
             detail = f"specification: some {fixed} tokens, the model {choice.engine.name} takes "
             raise InvalidRequest(detail=f"{detail}{choice.engine.context_tokens} with its answer")
@@ -184,20 +192,22 @@ class ProgramWriter:
         reached("program.write.end", program_id)
 
     def check(self, program_id: UUID) -> None:
-        """Read the files out of the answer and check their syntax.
+        """Read the files out of the answer, hide what may not stand in them and check their syntax.
 
         Raises:
             GenerationStopped: there is not one file in it.
         """
         row = self._enter(program_id, ProgramStage.CHECK)
-        self._permit(row)
+        permit = self._permit(row)
         answer = self._json(program_id, ANSWER)
         program = read_program(answer["text"], cut_off=answer["cut_off"], written=answer["written"])
+        seen = self._looked_through(permit, program_id, program.files)
+        rejected = [asdict(item) for item in (*program.rejected, *seen.rejected)]
         with self.database.write() as session:
-            programs_table.note(session, program_id, rejected=[asdict(item) for item in program.rejected])
-        if not program.files:
+            programs_table.note(session, program_id, rejected=rejected, masked=list(seen.masked))
+        if not seen.files:
             raise GenerationStopped(name=row.model_used, guard="no_files")
-        self._put(program_id, FILES, [_entry(item, check_syntax(item.path, item.text)) for item in program.files])
+        self._put(program_id, FILES, [_entry(item, check_syntax(item.path, item.text)) for item in seen.files])
         reached("program.check.end", program_id)
 
     def repair(self, program_id: UUID) -> None:
@@ -207,9 +217,9 @@ class ProgramWriter:
         if not broken:
             return
         row = self._enter(program_id, ProgramStage.REPAIR)
-        self._permit(row)
+        permit = self._permit(row)
         try:
-            mended = self._mended(program_id, row, broken)
+            mended = self._mended(program_id, row, permit, broken)
         except SeogoError as error:
             log.warning("the syntax of %d files could not be mended: %s", len(broken), error.code)
             with self.database.write() as session:
@@ -311,7 +321,14 @@ class ProgramWriter:
                 reasons=list(choice.reasons),
             )
 
-    def _mended(self, program_id: UUID, row: Program, broken: Sequence[dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    def _looked_through(self, permit: Permit, program_id: UUID, files: Sequence[WrittenFile]) -> LookedThrough:
+        """The files as they may be kept, by what the model was shown, as far as it may be read now."""
+        excerpts, paths = self._still_permitted(permit, program_id)
+        return looked_through(self.database, permit, [*(item.text for item in excerpts), *paths], files)
+
+    def _mended(
+        self, program_id: UUID, row: Program, permit: Permit, broken: Sequence[dict[str, Any]]
+    ) -> dict[str, dict[str, Any]]:
         language = Language(row.language)
         asked = [(WrittenFile(item["path"], item["text"]), Check(**_check_of(item))) for item in broken]
         prompt = repair_prompt(self._text(program_id, SPEC), asked, language)
@@ -322,10 +339,15 @@ class ProgramWriter:
         )
         wanted = {item["path"] for item in broken}
         mended: dict[str, dict[str, Any]] = {}
-        for item in read_program(written.text, cut_off=written.cut_off, written=prompt.written).files:
+        read = read_program(written.text, cut_off=written.cut_off, written=prompt.written)
+        seen = self._looked_through(permit, program_id, read.files)
+        for item in seen.files:
             check = check_syntax(item.path, item.text)
             if item.path in wanted and check.verdict is Verdict.OK:
                 mended[item.path] = {**_entry(item, check), "repaired": True}
+        with self.database.write() as session:
+            masked = [path for path in seen.masked if path in mended]
+            programs_table.note(session, program_id, masked=sorted({*(row.facts or {}).get("masked", []), *masked}))
         return mended
 
     def _generate(

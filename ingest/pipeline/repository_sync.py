@@ -34,11 +34,12 @@ from rag.access import rules
 from rag.domain.document import document_id
 from rag.domain.errors import RefNotFound, SeogoError
 from rag.domain.messages import SKIPPED
-from rag.mirrors.fetching import fetch, keep, remote_of
+from rag.mirrors.fetching import fetch, remote_of
+from rag.mirrors.keeping import keep, keep_only
 from rag.mirrors.mirror import Mirror, TreeEntry, mirror_at
 from rag.settings_repositories import RepositorySettings
+from rag.store import repository_commits, tenant
 from rag.store import repository_work as work
-from rag.store import tenant
 from rag.store.base import utc_now
 from rag.store.document import Document
 from rag.store.receipt import Actor, DeletionReason
@@ -376,6 +377,7 @@ class RepositorySync:
             waiting = work.waiting_for_vectors(session, row.id) > 0
             held, _ = work.counts(session, [row.id]).get(row.id, (0, 0))
         note = self._note_on(row, commit, found=row.total or held)  # nothing is counted where the commit is the same
+        self._keep_named(row, commit)
         with self.pipeline.database.write() as session:
             row = self._own(session, job)
             now, unfinished = utc_now(), row.note == HISTORY_UNFINISHED
@@ -391,6 +393,25 @@ class RepositorySync:
         self.forget(job)
         reached("repository.finished", job.job_id)
         return waiting
+
+    def _keep_named(self, row: Repository, commit: str) -> None:
+        """Let go of what no version names any more, such as files that a forced push took away."""
+        mirror = self._mirror(row)
+        if not mirror.exists:
+            return
+
+        def paths_of(named: str) -> frozenset[str]:
+            with self.pipeline.database.read() as session:
+                return repository_commits.paths_of(session, row.id, named)
+
+        with self.pipeline.database.read() as session:
+            commits = repository_commits.of_repository(session, row.id)
+        try:
+            keep_only(mirror, commits, paths_of, indexed=commit, timeout_s=self.settings.fetch_timeout_s)
+        except (
+            SeogoError
+        ) as error:  # closed to readers it is already (`rag.answering.changes`); the next look tries again
+            log.warning("repository %s: what a forced push took could not be cleared away (%s)", row.name, error.code)
 
     def _note_on(self, row: Repository, commit: str, found: int) -> str:
         if not commit:

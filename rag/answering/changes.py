@@ -9,7 +9,7 @@ back.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from uuid import UUID
@@ -23,8 +23,10 @@ from rag.domain.code import FileChange
 from rag.domain.errors import DocumentNotFound, InvalidRequest
 from rag.domain.principal import Permit
 from rag.mirrors import comparing
+from rag.mirrors.keeping import standing_for
 from rag.mirrors.mirror import Commit, Mirror, mirror_at
 from rag.store import repository as repositories
+from rag.store import repository_commits
 from rag.store.repository import Repository
 from rag.store.repository_documents import PathDocument, lies_at
 from rag.store.session import Database
@@ -128,6 +130,14 @@ class _Opened:
     view: HistoryView
     collection: str = ""
 
+    def state(self, name: str, *, named_by: Collection[str] = ()) -> State:
+        """The state of a name, as `comparing.state` finds it.
+
+        Raises:
+            RefNotFound: there is none.
+        """
+        return State(*comparing.state(self.mirror, name, indexed=self.row.commit, named_by=named_by))
+
 
 @dataclass(frozen=True, slots=True)
 class History:
@@ -164,7 +174,7 @@ class History:
         inside = tuple(item for item in ((path,) if isinstance(path, str) else path) if item.strip("/"))
         with self.database.read() as session:
             opened = self._opened(session, permit, repository_id)
-            first, last = (State(*comparing.state(opened.mirror, n)) for n in (before, after or opened.row.commit))
+            first, last = opened.state(before), opened.state(after or opened.row.commit)
             changes = [item for item in opened.mirror.changes(first.commit, last.commit) if _within(item, inside)]
             documents = told_at(session, permit, opened.row, [p for item in changes for p in _paths(item)])
             named = {path for path in documents if opened.view.name(path) == path}
@@ -205,6 +215,8 @@ class History:
     ) -> FileLines:
         """Lines of a file at a branch, tag or commit; at the commit that the index holds when none is given.
 
+        A commit that a forced push took away opens for the files alone whose versions on record name it.
+
         Args:
             around: lines before and after them that are shown, too.
 
@@ -218,10 +230,12 @@ class History:
         with self.database.read() as session:
             opened = self._opened(session, permit, repository_id)
             document = told_at(session, permit, opened.row, [path]).get(path)
+            own = repository_commits.of_path(session, opened.row, path)
         if document is None:
             raise DocumentNotFound(name=path)
-        at = State(*comparing.state(opened.mirror, commit or opened.row.commit))
-        content = opened.mirror.file(at.commit, path, most=_MOST_BYTES)
+        at = opened.state(commit or opened.row.commit, named_by=own)
+        root = standing_for(opened.mirror, at.commit) if at.commit in own else at.commit
+        content = opened.mirror.file(root, path, most=_MOST_BYTES)
         text = None if content is None else opened.view.text(decoded(content))
         if text is None:
             raise DocumentNotFound(name=path)
@@ -242,7 +256,7 @@ class History:
         """
         with self.database.read() as session:
             opened = self._opened(session, permit, repository_id)
-            _, found = comparing.state(opened.mirror, commit)
+            found = opened.state(commit).commit
             paths = comparing.touched(opened.mirror, [found]).get(found, ())
             documents = told_at(session, permit, opened.row, paths)
             whole = bool(documents) and not kept_from(session, permit, opened.row, paths)
@@ -260,7 +274,7 @@ class History:
     def repositories(self, permit: Permit) -> list[tuple[UUID, str, str, Mirror]]:
         """Id, name, commit that the index holds, and mirror of each repository that the permit covers and that was fetched."""
         with self.database.read() as session:
-            rows = repositories.of_permit(session, permit)
+            rows = repositories.of_reader(session, permit)
             found = [(row.id, row.name, row.commit, mirror_at(self.mirrors, row.id, row.name)) for row in rows]
         return [item for item in found if item[3].exists]
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -23,6 +23,7 @@ from rag.domain.answer import Abstention, Note, Sentence
 from rag.domain.errors import GenerationStopped, SeogoError
 from rag.domain.passage import SearchResult, Source, documents_of
 from rag.domain.principal import Permit
+from rag.generation.base import PROMPT_HASH, SENT_AGAIN
 from rag.generation.guards_leak import LEAK
 from rag.settings import AnswerLogSettings
 from rag.store import answer_record
@@ -33,8 +34,8 @@ from rag.store.session import Database
 log = logging.getLogger(__name__)
 
 _EXPIRED_TOGETHER = 1000
-_PROMPT, _PROMPT_HASH = "prompt", "prompt_sha256"
-"""Kinds of the notes that name the version of the prompt, and what was sent."""
+_PROMPT = "prompt"
+"""Kind of the note that names the version of the prompt."""
 
 
 def storable(text: str) -> str:
@@ -123,7 +124,7 @@ class Recording:
 
     def whole(self, outcome: AnswerOutcome) -> None:
         """Note an answer that came in one piece."""
-        for event in (outcome.search, *outcome.notes, *outcome.sentences, outcome.abstention):
+        for event in (outcome.first, outcome.search, *outcome.notes, *outcome.sentences, outcome.abstention):
             if event is not None:
                 self._note(event)
         self._end()
@@ -184,7 +185,7 @@ class Recording:
     def _stood(self, *, content: bool) -> dict[str, Any]:
         """What a replay needs; without `content`, no words of the question or of its filter, so that there can be none."""
         told = {note.kind: note.detail for note in reversed(self._notes)}
-        found: dict[str, Any] = {"asked_at": self._asked_at, "prompt_hash": told.get(_PROMPT_HASH, "")[:64]}
+        found: dict[str, Any] = {"asked_at": self._asked_at, "prompt_hash": _prompt_hash(self._notes)}
         found["permit"] = permit_on_record(self._permit) | ({} if content else {"where": None})
         if self._asked is not None:
             found["asked"] = asked_on_record(self._asked, content=content)
@@ -216,7 +217,7 @@ class Recording:
         What a model writes can hold what stood in any passage before it, cited or not.
         """
         read = {item.passage.source.version_id: item.passage.source for s in self._sentences for item in s.citations}
-        written = any(note.kind == _PROMPT_HASH or note.kind in SAID_BY_NOTES for note in self._notes)
+        written = any(note.kind == PROMPT_HASH or note.kind in SAID_BY_NOTES for note in self._notes)
         if written or not all(sentence.citations for sentence in self._sentences):
             read |= self._read
         return [
@@ -228,6 +229,17 @@ class Recording:
             )
             for source in read.values()
         ]
+
+
+def _prompt_hash(notes: Sequence[Note]) -> str:
+    """What the model was sent for the answer, or the first part of it, in the try that it answered; empty where there is none."""
+    found = ""
+    for note in notes:
+        if note.kind == PROMPT_HASH and found:
+            break
+        if note.kind == PROMPT_HASH or (note.kind == SENT_AGAIN and found):
+            found = note.detail[:64]
+    return found
 
 
 class AnswerLog:

@@ -12,12 +12,12 @@ from uuid import UUID
 from sqlalchemy.orm import Session
 
 from rag.domain.code import Symbol, SymbolKind
-from rag.domain.code_places import FileOutline, ModuleExplanation, Spot
+from rag.domain.code_places import ModuleExplanation, Spot
 from rag.domain.principal import Permit
 from rag.generation.code_quotes import DOCSTRING, ENDS_HEAD
 from rag.retrieval.code_lines import FileLines, read_files
 from rag.retrieval.code_names import asked_name
-from rag.text.code_paths import ENTRY, is_test_path, module_parts
+from rag.text.code_paths import is_entry, is_test_path, module_parts
 
 _DOC_LINES = 12
 """Lines of the documentation of what is asked for."""
@@ -50,7 +50,9 @@ def own_words(session: Session, permit: Permit, found: ModuleExplanation, most: 
     What was asked for by the name of a definition begins with that; anything else with the documentation of its files.
     """
     asked = asked_name(found.name)
-    files = sorted(found.files, key=lambda item: (is_test_path(item.source.source_key), not _is_entry(item)))
+    files = sorted(
+        found.files, key=lambda item: (is_test_path(item.source.source_key), not is_entry(item.source.source_key))
+    )
     named: dict[UUID, list[Symbol]] = {
         item.source.version_id: []
         if asked.name in module_parts(item.source.source_key)  # it is called so itself
@@ -89,11 +91,6 @@ def _within(first: Sequence[Spot], members: Sequence[Spot], most: int) -> list[S
             chunks[spot.chunk_id] = None
             kept.append(spot)
     return [*first, *kept]
-
-
-def _is_entry(item: FileOutline) -> bool:
-    """Whether a file stands for its folder."""
-    return item.source.source_key.rpartition("/")[2].split(".")[0] in ENTRY
 
 
 def _public(symbols: Sequence[Symbol]) -> list[Symbol]:

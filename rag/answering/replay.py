@@ -128,9 +128,10 @@ def _turn(turn: ChatMessage) -> dict[str, Any]:
 
 
 def stood_on(search: SearchResult, generator: str, model: str) -> dict[str, Any]:
-    """Space, models and settings that an answer stood on, as JSON."""
+    """Space, models and settings that an answer stood on, as JSON; of models whose files are here, which files these are."""
     trace = search.trace
-    return {
+    files = {"space_fingerprint": trace.fingerprint, "reranker_fingerprint": trace.rerank.fingerprint}
+    return {name: value for name, value in files.items() if value} | {
         "space": trace.space,
         "reranker": trace.rerank.model,
         "reranked": trace.rerank.state.value,
@@ -227,13 +228,15 @@ class Replayer:
     ) -> Iterator[Difference]:
         before, now = record.stood_on or {}, stood_on(search, record.generator, "")
         for cause, names in (
-            (Cause.SPACE, ("space",)),
-            (Cause.RERANKER, ("reranker", "reranked")),
+            (Cause.SPACE, ("space", "space_fingerprint")),
+            (Cause.RERANKER, ("reranker", "reranked", "reranker_fingerprint")),
             (Cause.FUSION, ("fusion", "weights")),
             (Cause.WORDING, ("asked", "notes")),
         ):
-            was = {name: before.get(name) for name in names}
-            if was != (is_now := {name: now[name] for name in names}):
+            # answers from before there were fingerprints are the same version as far as anybody knows
+            known = [name for name in names if name in before or not name.endswith("_fingerprint")]
+            was = {name: before.get(name) for name in known}
+            if was != (is_now := {name: now.get(name) for name in known}):
                 yield Difference(cause, {"then": was, "now": is_now})
         moment = record.asked_at or record.created_at
         with self.database.read() as session:

@@ -65,13 +65,19 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class AnswerOutcome:
-    """A stream at its end: sentences, or the refusal."""
+    """A stream at its end: sentences, or the refusal.
+
+    Attributes:
+        search: all that was found.
+        first: what the question itself found, where more was searched for after it.
+    """
 
     search: SearchResult
     generator: str
     sentences: tuple[Sentence, ...]
     abstention: Abstention | None
     notes: tuple[Note, ...]
+    first: SearchResult | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,13 +171,14 @@ class Answerer:
             on_search: told what was found, before a word is written: it can be shown even if writing fails.
         """
         search: SearchResult | None = None
+        first: SearchResult | None = None
         abstention: Abstention | None = None
         sentences: list[Sentence] = []
         notes: list[Note] = []
         async with aclosing(self.stream(permit, asked)) as events:
             async for event in events:
                 if isinstance(event, SearchResult):
-                    search = event
+                    search, first = event, first or event
                     if on_search is not None:
                         on_search(event)
                 elif isinstance(event, Abstention):
@@ -182,7 +189,7 @@ class Answerer:
                     notes.append(event)
         if search is None:
             raise AssertionError("a stream begins with its search")
-        return AnswerOutcome(search, self._generator.name, tuple(sentences), abstention, tuple(notes))
+        return AnswerOutcome(search, self._generator.name, tuple(sentences), abstention, tuple(notes), first)
 
     def _writing(self, read: _Read) -> Generator:
         """Who writes: what was chosen to be quoted is, unless a model can say it better."""

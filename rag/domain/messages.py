@@ -248,7 +248,10 @@ SKIPPED: dict[str, tuple[str, str]] = {
         "저장소 설정에서 포함한 경로가 아닙니다.",
         "The options of the repository do not include this path.",
     ),
-    "ignored": (".seogoignore가 제외한 경로입니다.", "A .seogoignore excludes this path."),
+    "ignored": (
+        ".seogoignore(설정했다면 .gitignore도)가 제외한 경로입니다.",
+        "A .seogoignore (or .gitignore, where that is wanted) excludes this path.",
+    ),
     "vendored": ("외부에서 가져온 코드입니다.", "Code that was copied in from others."),
     "generated": ("프로그램이 생성한 파일입니다.", "A file that a program generated."),
     "minified": ("사람이 읽을 수 없게 압축된 코드입니다.", "Code squeezed for machines, all on a few lines."),

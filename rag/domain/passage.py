@@ -188,12 +188,14 @@ class RerankTrace:
     Attributes:
         model: name of the model and its settings; empty without one.
         candidates: passages that it was given.
+        fingerprint: of the model's files, where they are on this machine.
     """
 
     model: str = ""
     state: RerankState = RerankState.OFF
     candidates: int = 0
     milliseconds: float = 0.0
+    fingerprint: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,6 +237,7 @@ class SearchTrace:
         notes: what the question was understood to mean.
         rerank: what became of the reranker's second look.
         space: name of the embedding space that was searched: models, analyzers and their versions.
+        fingerprint: of the files of its dense model, where they are on this machine.
     """
 
     language: Language
@@ -248,6 +251,7 @@ class SearchTrace:
     notes: tuple[QuestionNote, ...] = ()
     rerank: RerankTrace = RerankTrace()
     space: str = ""
+    fingerprint: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from rag.embedding.bm25 import KiwiBm25Embedder
 from rag.embedding.cached import CachedEmbedder
 from rag.embedding.lazy import LazyEmbedder
 from rag.embedding.space import EmbeddingSpace
+from rag.inference.fingerprint import fingerprint
 from rag.settings import EmbeddingSettings
 from rag.text.analysis import Analyzer
 
@@ -122,4 +123,5 @@ def build_space(settings: EmbeddingSettings, analyzer: Analyzer, cache: Path) ->
     """
     lexical = KiwiBm25Embedder(analyzer)
     dense = CachedEmbedder(DENSE[settings.dense](settings, cache)) if settings.dense != "none" else None
-    return EmbeddingSpace(lexical, dense)
+    folder = model_folder(settings)
+    return EmbeddingSpace(lexical, dense, fingerprint(folder) if folder is not None else "")

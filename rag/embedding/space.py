@@ -19,7 +19,9 @@ class EmbeddingSpace:
     docs/decisions/0003-language-gate.md), so such texts have no dense vector at all.
     """
 
-    def __init__(self, lexical: Embedder, dense: Embedder | None) -> None:
+    def __init__(self, lexical: Embedder, dense: Embedder | None, fingerprint: str = "") -> None:
+        """`fingerprint`: of the dense model's files, where they are here."""
+        self.fingerprint = fingerprint
         self._lexical = lexical
         self._dense = dense
         self.name = "+".join(item.name for item in (lexical, dense) if item is not None)

@@ -15,7 +15,20 @@ from rag.domain.passage import Passage
 from rag.domain.style import DEFAULT_STYLE, AnswerStyle
 from rag.generation.chat import ChatMessage
 
-__all__ = ["DEFAULT_STYLE", "AnswerStyle", "Draft", "GenerationRequest", "Generator", "Span"]
+__all__ = [
+    "DEFAULT_STYLE",
+    "PROMPT_HASH",
+    "SENT_AGAIN",
+    "AnswerStyle",
+    "Draft",
+    "GenerationRequest",
+    "Generator",
+    "Span",
+]
+
+PROMPT_HASH, SENT_AGAIN = "prompt_sha256", "sent_again_sha256"
+"""Kinds of the notes that tell by its digest what a model is sent for an answer, and what it was sent instead where a guard, or
+the engine, had it asked otherwise."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,8 +36,8 @@ class Canaries:
         )
 
     def put_in(self, call: EngineCall) -> EngineCall:
-        """The call with the word in its rules, and both withheld; the call as it is where it has no rules."""
-        if not call.messages or call.messages[0].get("role") != "system":
+        """The call with the word in its rules, and both withheld; as it is where it has no rules, or the word already."""
+        if call.withheld is not None or not call.messages or call.messages[0].get("role") != "system":
             return call
         rules = str(call.messages[0]["content"])
         word = self.of(call.tenant)

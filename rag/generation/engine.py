@@ -6,12 +6,20 @@ backend's to know. Closing the stream stops the engine's work.
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass, field
+from hashlib import sha256
 from typing import Any, Literal, Protocol
 
 Message = Mapping[str, Any]
 """A chat message as OpenAI's API has it: `role`, `content` (text or parts), `tool_calls`, `tool_call_id`, …"""
+
+
+def digest_of(messages: Sequence[Message]) -> str:
+    """SHA-256 of messages as JSON, in hex: what was sent can be told from anything else without being kept."""
+    said = json.dumps([dict(item) for item in messages], ensure_ascii=False, sort_keys=True)
+    return sha256(said.encode("utf-8", "replace")).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +133,7 @@ class Finished:
         guard: name of the guard that stopped it, where `reason` is `guard`: what came before is not to be trusted.
         replica: address of the engine that answered, for the trace.
         retried: names of the guards after which the call was made once more, before anything of the answer went out.
+        sent: `digest_of` the messages of the try that this ends, for calls with rules of ours; empty where nobody said it.
     """
 
     reason: FinishReason
@@ -132,6 +141,7 @@ class Finished:
     guard: str = ""
     replica: str = ""
     retried: tuple[str, ...] = ()
+    sent: str = field(default="", compare=False)
 
 
 EngineEvent = TextDelta | ReasoningDelta | ToolCallDelta | Finished

@@ -17,9 +17,9 @@ from anyio.to_thread import run_sync
 from rag.domain.answer import Note
 from rag.domain.errors import GenerationStopped, InvalidRequest, ModelBroken, ModelUnavailable
 from rag.domain.language import Language
-from rag.generation.base import Draft, GenerationRequest
+from rag.generation.base import PROMPT_HASH, SENT_AGAIN, Draft, GenerationRequest
 from rag.generation.drafting import Drafting, Piece
-from rag.generation.engine import EngineCall, Finished, TextDelta
+from rag.generation.engine import EngineCall, Finished, TextDelta, digest_of
 from rag.generation.grounded_prompt import GroundedPrompt, PromptWriter
 from rag.generation.prompts.files import prompt, prompt_language
 from rag.generation.refusals import says_nothing
@@ -137,7 +137,7 @@ class GroundedGenerator:
             tenant=request.tenant,
             affinity=written.affinity,
         )
-        return _Prepared(choice, written, call)
+        return _Prepared(choice, written, self._speaker.as_sent(choice.engine, call))
 
     def _chosen(self, request: GenerationRequest, answer_tokens: int) -> tuple[Choice, int]:
         """A model, and how long the prompt may be for it: all of it where any takes that, else less until one does."""
@@ -227,7 +227,7 @@ def _notes(prepared: _Prepared) -> Iterator[Note]:
     thinking: Mapping[bool | None, str] = {True: "on", False: "off", None: "left to the model"}
     yield Note("thinking", thinking[choice.thinking])
     yield Note("prompt", prepared.prompt.identity)
-    yield Note("prompt_sha256", prepared.prompt.digest)
+    yield Note(PROMPT_HASH, digest_of(prepared.call.messages))
     for detail in prepared.prompt.omitted:
         yield Note("omitted", detail)
 
@@ -236,6 +236,8 @@ def _last_notes(finished: Finished, drafting: Drafting, prepared: _Prepared, *, 
     """What is known after the last."""
     for guard in finished.retried:
         yield Note("guard", f"{guard}: asked again")
+    if finished.sent not in ("", digest_of(prepared.call.messages)):
+        yield Note(SENT_AGAIN, finished.sent)
     if finished.reason == "length":
         left = len(drafting.left)
         yield Note(

@@ -7,7 +7,6 @@ order of their documents), what is this question's own comes last (ranks, questi
 from __future__ import annotations
 
 import hmac
-import json
 import secrets
 from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
@@ -63,12 +62,6 @@ class GroundedPrompt:
     affinity: str
     written: Mapping[str, str] = field(default_factory=dict)
     omitted: tuple[str, ...] = ()
-
-    @property
-    def digest(self) -> str:
-        """SHA-256 of the messages as JSON, in hex: what was sent can be told from anything else without being kept."""
-        said = json.dumps([dict(item) for item in self.messages], ensure_ascii=False, sort_keys=True)
-        return sha256(said.encode("utf-8", "replace")).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)

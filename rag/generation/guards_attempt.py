@@ -8,7 +8,16 @@ from typing import Protocol
 from uuid import uuid4
 
 from rag.generation import guards_tools as tools
-from rag.generation.engine import EngineCall, EngineEvent, Finished, ReasoningDelta, TextDelta, ToolCallDelta, Usage
+from rag.generation.engine import (
+    EngineCall,
+    EngineEvent,
+    Finished,
+    ReasoningDelta,
+    TextDelta,
+    ToolCallDelta,
+    Usage,
+    digest_of,
+)
 from rag.generation.guards_gibberish import GibberishWatch
 from rag.generation.guards_language import LanguageWatch, expected_language
 from rag.generation.guards_leak import LEAK, LeakWatch
@@ -135,7 +144,9 @@ class Attempt:
 
     def finished(self) -> Finished:
         """The good end."""
-        return replace(self._end or Finished("stop"), usage=self.usage, retried=self.retried)
+        end = self._end or Finished("stop")
+        sent = end.sent or (digest_of(self.call.messages) if self.call.withheld is not None else "")
+        return replace(end, usage=self.usage, retried=self.retried, sent=sent)
 
     def _count_out(self, shown: Sequence[EngineEvent]) -> None:
         # Reasoning is no part of the answer: a second try after it is still silent.

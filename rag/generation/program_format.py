@@ -52,7 +52,7 @@ class Rejected:
     """A file that was not taken.
 
     Attributes:
-        reason: one of those of `checked_path`, or `too_large`, `too_many`, `cut_off`, `name_taken`.
+        reason: one of those of `checked_path`, or `too_large`, `too_many`, `cut_off`, `name_taken`, `personal_data`.
     """
 
     path: str

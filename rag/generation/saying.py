@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from rag.domain.errors import InvalidRequest, ModelBroken
 from rag.generation.canary import Canaries
-from rag.generation.engine import ChatEngine, EngineCall, EngineEvent, Finished, Message, TextDelta
+from rag.generation.engine import ChatEngine, EngineCall, EngineEvent, Finished, Message, TextDelta, digest_of
 from rag.generation.guards import GuardedEngine
 from rag.generation.routing import Choice
 
@@ -29,9 +29,15 @@ class Speaker:
         self._without_system: set[str] = set()
         self._canaries = canaries or Canaries()
 
-    async def stream(self, engine: ChatEngine, call: EngineCall) -> AsyncGenerator[EngineEvent, None]:
-        """What the engine says; raises what it raises. Its rules get a canary, at which the guards stop it."""
+    def as_sent(self, engine: ChatEngine, call: EngineCall) -> EngineCall:
+        """The call as this engine gets it: its rules with a canary, at which the guards stop it, and where it takes them."""
         call = self._canaries.put_in(call)
+        plain = engine.name in self._without_system
+        return replace(call, messages=without_system(call.messages)) if plain else call
+
+    async def stream(self, engine: ChatEngine, call: EngineCall) -> AsyncGenerator[EngineEvent, None]:
+        """What the engine says to the call `as_sent`; raises what it raises. Its end tells what was sent in fact."""
+        call = self.as_sent(engine, call)
         plain = replace(call, messages=without_system(call.messages))
         refused = engine.name in self._without_system
         if not refused:
@@ -40,7 +46,7 @@ class Speaker:
                 async with aclosing(engine.stream(call)) as events:
                     async for event in events:
                         begun = True
-                        yield event
+                        yield _telling(event, call)
                 return
             except InvalidRequest:
                 if begun or plain.messages == call.messages:
@@ -48,7 +54,7 @@ class Speaker:
         async with aclosing(engine.stream(plain)) as events:
             async for event in events:
                 self._without_system.add(engine.name)
-                yield event
+                yield _telling(event, plain)
 
     async def said(self, choice: Choice, system: str, user: str, *, max_tokens: int, tenant: str) -> str:
         """What the model says to `user`, without its reasoning. Where the engine is guarded, half of it is never taken.
@@ -78,6 +84,13 @@ class Speaker:
                 elif isinstance(event, Finished) and event.reason not in ("stop", "length"):
                     raise ModelBroken(name=choice.engine.name)
         return "".join(parts)[:_LONGEST]
+
+
+def _telling(event: EngineEvent, call: EngineCall) -> EngineEvent:
+    """The event; an end of an engine without guards, which change calls, with what the call was."""
+    if not isinstance(event, Finished) or event.sent:
+        return event
+    return replace(event, sent=digest_of(call.messages))
 
 
 def without_system(messages: Sequence[Message]) -> tuple[Message, ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import re
 import secrets
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from rag.domain.code import FileChange
 from rag.domain.errors import RefNotFound, RepositoryNotRead
@@ -51,10 +51,15 @@ def _between(mirror: Mirror, older: str, newer: str) -> int:
     return int(git.run(mirror.folder, "rev-list", "--count", newer, f"^{older}", name=mirror.name).decode())
 
 
-def state(mirror: Mirror, name: str) -> tuple[str, str]:
+def state(mirror: Mirror, name: str, *, indexed: str = "", named_by: Collection[str] = ()) -> tuple[str, str]:
     """How a state of a repository is called, and its commit: by the name of a branch or tag, or by the hash of a commit.
 
-    A hash that no branch, tag or version on record leads to is not found: what a forced push took away is gone.
+    A hash that no branch, no tag and not the index leads to is not found: what a forced push took away is gone.
+
+    Args:
+        indexed: commit that the index holds; what it leads to is found, as with a branch.
+        named_by: commits that the versions of the file that is asked for name; these are found, and nothing that they lead to.
+            Read the file from what stands for them (`keeping.standing_for`).
 
     Raises:
         RefNotFound: there is none.
@@ -69,10 +74,20 @@ def state(mirror: Mirror, name: str) -> tuple[str, str]:
         return short_name(ref), refs[ref]
     if not _HASH.fullmatch(name):
         raise RefNotFound(name=mirror.name, ref=name)
+    own = [commit for commit in named_by if commit.startswith(name)]
+    if len(own) == 1:  # which git may have no more, but for a part of it
+        return own[0][:12], own[0]
     commit = mirror.resolve(name)
-    if not git.run(mirror.folder, "for-each-ref", "--count=1", f"--contains={commit}", name=mirror.name).strip():
-        raise RefNotFound(name=mirror.name, ref=name)
-    return commit[:12], commit
+    if _is_led_to(mirror, commit) or (indexed and mirror.is_ancestor(commit, indexed)):
+        return commit[:12], commit
+    raise RefNotFound(name=mirror.name, ref=name)
+
+
+def _is_led_to(mirror: Mirror, commit: str) -> bool:
+    """Whether a branch or tag does. What is kept for versions (`rag.mirrors.keeping`) leads nowhere: it would open all that lay
+    beside the file."""
+    flags = ("--count=1", f"--contains={commit}", "refs/heads", "refs/tags")
+    return bool(git.run(mirror.folder, "for-each-ref", *flags, name=mirror.name).strip())
 
 
 def unknown(mirror: Mirror, name: str) -> RefNotFound:

@@ -13,7 +13,7 @@ import re
 import resource
 import shutil
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from subprocess import Popen, TimeoutExpired
@@ -28,14 +28,14 @@ from rag.domain.errors import (
     SeogoError,
 )
 from rag.mirrors import git
+from rag.mirrors.keeping import keep, kept
 from rag.mirrors.mirror import Mirror
 from rag.mirrors.remotes import Remote, checked_url, folder_below, remote_of
 
-__all__ = ["Remote", "Stage", "checked_url", "fetch", "folder_below", "keep", "kept", "let_go", "remote_of"]
+__all__ = ["Remote", "Stage", "checked_url", "fetch", "folder_below", "remote_of"]
 
 log = logging.getLogger(__name__)
 
-_KEPT = "refs/seogo"
 _REFS = ("+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*")
 _LOOK_S = 0.25
 """Seconds between two looks at the clock and at the size of what was received."""
@@ -111,23 +111,6 @@ def fetch(
     _Fetch(mirror, remote, time.monotonic() + timeout_s, mirror_mb << 20, progress or (lambda stage: None)).run()
 
 
-def keep(mirror: Mirror, commit: str) -> None:
-    """Keep a commit alive with all that belongs to it, also when a forced push takes it from every branch."""
-    git.run(mirror.folder, "update-ref", f"{_KEPT}/{commit}", commit, name=mirror.name)
-
-
-def kept(mirror: Mirror) -> set[str]:
-    """The commits that are kept alive."""
-    out = git.run(mirror.folder, "for-each-ref", "--format=%(objectname)", _KEPT, name=mirror.name)
-    return set(out.decode().split())
-
-
-def let_go(mirror: Mirror, commits: Sequence[str]) -> None:
-    """Keep these no longer: git clears them away, some time, where no branch or tag holds them."""
-    for commit in commits:
-        git.run(mirror.folder, "update-ref", "-d", f"{_KEPT}/{commit}", name=mirror.name)
-
-
 class _Fetch:
     """One fetch."""
 
@@ -193,9 +176,9 @@ class _Fetch:
             new.remove()
 
     def _keep_again(self, new: Mirror) -> None:
-        commits: set[str] = set()
+        commits: list[str] = []
         with suppress(RepositoryNotRead):
-            commits = kept(self._mirror) if self._mirror.exists else set()
+            commits = list(kept(self._mirror)) if self._mirror.exists else []
         for commit in commits:
             try:
                 keep(new, commit)

@@ -7,7 +7,7 @@ from pathlib import Path
 from rag.domain.errors import ConfigurationError
 from rag.reranking.pair_tokenizer import TemplatePrompt, serialised_tokenizer
 from rag.reranking.pairs import PairReranker
-from rag.reranking.torch_forward import ClassifierForward, token_budget
+from rag.reranking.torch_forward import ClassifierForward, mixes, token_budget
 
 
 def load_flag(folder: Path, *, name: str, max_tokens: int, budget: int | None = None) -> PairReranker:
@@ -40,6 +40,7 @@ def load_flag(folder: Path, *, name: str, max_tokens: int, budget: int | None = 
         prompt=TemplatePrompt(serialised),
         forward=ClassifierForward(model, loaded.tokenizer.pad_token_id or 0),
         token_budget=budget or token_budget(),
+        mixed=mixes(),
     )
 
 

@@ -42,12 +42,22 @@ class PairPrompt(Protocol):
 class PairReranker:
     """A `Reranker` over a forward pass for rows of tokens. Tests build it with fakes."""
 
-    def __init__(self, *, name: str, max_tokens: int, prompt: PairPrompt, forward: Forward, token_budget: int) -> None:
+    def __init__(
+        self,
+        *,
+        name: str,
+        max_tokens: int,
+        prompt: PairPrompt,
+        forward: Forward,
+        token_budget: int,
+        mixed: bool = False,
+    ) -> None:
         """Put the parts together.
 
         Args:
             forward: m rows to scores from 0 to 1, shape (m,), float32. Runs on one thread.
             token_budget: most padded tokens in one batch.
+            mixed: whether a batch may hold rows of several questions, at the price of scores whose last bits depend on that.
 
         Raises:
             ConfigurationError: the model's own prompt leaves no room in `max_tokens`.
@@ -61,7 +71,7 @@ class PairReranker:
         self.name = name
         self.max_tokens = max_tokens
         self._prompt = prompt
-        self._batches = SharedBatches(forward, token_budget)
+        self._batches = SharedBatches(forward, token_budget, mixed=mixed)
 
     def score(self, query: str, passages: Sequence[str], *, deadline: float | None = None) -> list[float]:
         """See `Reranker`."""

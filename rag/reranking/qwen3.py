@@ -7,7 +7,7 @@ from pathlib import Path
 from rag.domain.errors import ConfigurationError
 from rag.reranking.pair_tokenizer import ChatPrompt, serialised_tokenizer
 from rag.reranking.pairs import PairReranker
-from rag.reranking.torch_forward import YesNoForward, token_budget
+from rag.reranking.torch_forward import YesNoForward, mixes, token_budget
 
 
 def load_qwen3(
@@ -42,4 +42,5 @@ def load_qwen3(
         prompt=prompt,
         forward=YesNoForward(model, padding, prompt.token("yes"), prompt.token("no")),
         token_budget=budget or token_budget(),
+        mixed=mixes(),
     )

@@ -70,10 +70,11 @@ _Batch = list[tuple[_Job, list[int]]]
 class _Queue:
     """Jobs with rows to do. Each leads one batch in turn, so a long list does not hold up a short one."""
 
-    def __init__(self, budget: int) -> None:
+    def __init__(self, budget: int, *, mixed: bool) -> None:
         self.changed = threading.Condition()
         self.closed = False
         self._budget = budget
+        self._mixed = mixed
         self._jobs: deque[_Job] = deque()
 
     def put(self, job: _Job) -> None:
@@ -108,7 +109,7 @@ class _Queue:
         self._jobs = deque(job for job in self._jobs if job.waiting)
 
     def _filled(self) -> _Batch:
-        """The leader's longest rows, then rows of others that are about as long."""
+        """The leader's longest rows, then, where batches are mixed, rows of others that are about as long."""
         leader = self._jobs[0]
         self._jobs.rotate(-1)
         width = len(leader.rows[leader.waiting[0]].ids)
@@ -116,7 +117,7 @@ class _Queue:
         batch = [(leader, [leader.waiting.popleft() for _ in range(min(room, len(leader.waiting)))])]
         room -= len(batch[0][1])
         for job in self._jobs:
-            if room <= 0:
+            if room <= 0 or not self._mixed:
                 break
             alike = [i for i in job.waiting if ALIKE * width <= len(job.rows[i].ids) <= width][:room]
             if alike:
@@ -130,13 +131,15 @@ class _Queue:
 class SharedBatches:
     """A thread that runs the model on packed batches of all callers. Thread-safe."""
 
-    def __init__(self, forward: Forward, budget: int) -> None:
+    def __init__(self, forward: Forward, budget: int, *, mixed: bool = True) -> None:
         """Start the thread.
 
         Args:
             budget: most padded tokens in one batch; a single longer row still makes a batch of its own.
+            mixed: whether rows of several callers may be one batch. The last bits of a score depend on the shape of its batch:
+                without, they depend on the caller's own rows alone, and come out the same each time.
         """
-        self._queue = _Queue(budget)
+        self._queue = _Queue(budget, mixed=mixed)
         thread = threading.Thread(target=_run, args=(self._queue, forward), name="rerank", daemon=True)
         thread.start()
         # Also called at exit: a daemon thread inside native code while the interpreter goes away can crash it.

@@ -27,6 +27,14 @@ def token_budget() -> int:
     return CUDA_TOKEN_BUDGET if torch.cuda.is_available() else CPU_TOKEN_BUDGET
 
 
+def mixes() -> bool:
+    """Whether questions share batches on this machine's device: a GPU is idle in narrow ones. A processor is not, since a batch
+    of its budget is two long rows, and there an answer's search can be asked again bit for bit."""
+    import torch
+
+    return torch.cuda.is_available()
+
+
 class ClassifierForward:
     """The sigmoid of a sequence classifier with one label: 0.5 is where its training put relevant and irrelevant apart."""
 

@@ -17,12 +17,19 @@ from rag.retrieval.code_names import Asked
 from rag.retrieval.code_scope import ScopedPermit, language_of
 from rag.retrieval.code_uses import shown
 from rag.store import code_query
-from rag.store.code_query import FileRow, ReferenceRow
+from rag.store.code_query import FileRow, ReferenceRow, SymbolRow
 from rag.text.code_paths import import_parts, imports_file, module_parts
 
 _MOST_FILES = 2000
 _SYMBOLS_ASKED = 400
 """Names by which the importers of files are looked up."""
+_MODULES_ASKED = 20
+_BY_ENDING = (".h", ".hh", ".hpp", ".hxx", ".js", ".mjs", ".cjs", ".ts", ".php", ".sh", ".bash", ".css", ".rb", ".sql")
+"""Files that are imported with their ending, which such imports are on record under."""
+_BY_MEMBER = (".java", ".kt", ".groovy")
+"""Files of which an import may name a member: `import static bank.Gateway.charge`."""
+BY_PATH = (".rs", ".php")
+"""Files whose imports may be on record with all of their path."""
 _TOP = {"class", "interface", "struct", "enum", "trait", "type", "function", "constant", "procedure", "table", "view"}
 
 
@@ -83,9 +90,13 @@ def importers(session: Session, permit: Permit, files: Sequence[FileRow], limit:
     symbols = code_query.symbols_of(session, permit, [row.version_id for row in files])
     names = dict.fromkeys(module_parts(row.source_key)[-1] for row in files)
     names |= dict.fromkeys(row.source_key.split("/")[-2] for row in files if "/" in row.source_key)
-    tops = (item.name for rows in symbols.values() for item in rows if "." not in item.path and item.kind in _TOP)
+    tops = (item.name for rows in symbols.values() for item in rows if _may_be_imported(item))
     names |= dict.fromkeys(tops)
     rows = code_query.references(session, permit, list(names)[:_SYMBOLS_ASKED], roles=(ReferenceRole.IMPORT,))
+    endings = {row.source_key.rpartition(".")[2].lower() for row in files if row.source_key.endswith(_BY_ENDING)}
+    modules = [module_parts(row.source_key)[-1] for row in files if row.source_key.endswith(BY_PATH)][:_MODULES_ASKED]
+    rows += code_query.imports_taken_whole(session, permit, endings, modules)
+    rows.sort(key=lambda row: row.source_key)
     own = {row.version_id for row in files}
     meant = [
         row
@@ -99,6 +110,12 @@ def importers(session: Session, permit: Permit, files: Sequence[FileRow], limit:
     once = [row for (_, line), row in lines.items() if line == int(row.lines[0])]
     marked = code_query.tests_in(session, {row.version_id for row in once})
     return tuple(shown(session, permit, [(row, Sureness.SURE) for row in once], marked, limit))
+
+
+def _may_be_imported(row: SymbolRow) -> bool:
+    """Whether an import may name a definition: one at the top, and in some languages a member of a class."""
+    depth = row.path.count(".")
+    return (depth == 0 and row.kind in _TOP) or (depth == 1 and row.source_key.endswith(_BY_MEMBER))
 
 
 def words(name: str, files: Sequence[FileOutline]) -> str:

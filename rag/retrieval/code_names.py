@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
-_SEPARATORS = re.compile(r"::|->|\.|#|/")
+_SEPARATORS = re.compile(r"::|->|=>|\.|#|/|\\")
 _PIECES = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z][a-z0-9]*|[a-z0-9]+|[^\W\d_A-Za-z]+")
 _CALL = re.compile(r"\(.*\)\s*;?$", re.DOTALL)
 
@@ -30,7 +30,8 @@ class Asked(NamedTuple):
 
 
 def asked_name(text: str) -> Asked:
-    """A name as it is asked for: `approve()`, `PaymentService.approve`, `PaymentService::approve`, `Service#approve`."""
+    """A name as it is asked for: `approve()`, `PaymentService.approve`, `PaymentService::approve`, `Service#approve`,
+    `Bank\\Pay\\Service`."""
     plain = _CALL.sub("", text.strip()).strip("`'\" ")
     parts = [part for part in _SEPARATORS.split(plain) if part] or [plain]
     return Asked(parts[-1], ".".join(parts[:-1]))

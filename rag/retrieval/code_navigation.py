@@ -18,16 +18,17 @@ from rag.domain.filters import DocumentFilter
 from rag.domain.passage import Passage
 from rag.domain.principal import Permit
 from rag.retrieval.code_lines import CONTEXT, defined
-from rag.retrieval.code_modules import files_called, files_defining, importers, outlines, outside, words
+from rag.retrieval.code_modules import BY_PATH, files_called, files_defining, importers, outlines, outside, words
 from rag.retrieval.code_names import Asked, asked_name, hump_pieces, matches_humps
-from rag.retrieval.code_resolution import order
+from rag.retrieval.code_resolution import is_named, order
 from rag.retrieval.code_scope import ScopedPermit, scoped
-from rag.retrieval.code_uses import callees, in_test, judged, shown
+from rag.retrieval.code_uses import callees, in_test, judged, shown, through_helpers
 from rag.retrieval.service import Retriever
 from rag.retrieval.understanding import QuestionContext
 from rag.store import code_query
 from rag.store.code_query import FileRow, SymbolRow
 from rag.store.session import Database
+from rag.text.code import CASELESS_LANGUAGES
 
 _ROLES_OF_USE = (ReferenceRole.CALL, ReferenceRole.TYPE, ReferenceRole.INHERIT, ReferenceRole.IMPORT, ReferenceRole.USE)
 _MOST_USES = 1000
@@ -99,7 +100,7 @@ class CodeNavigator:
         return self._uses(permit, name, scope, (ReferenceRole.CALL,), limit, tests=False)
 
     def tests(self, permit: Permit, name: str, *, scope: CodeScope = EVERYTHING, limit: int = 50) -> Uses:
-        """Uses of a name in tests.
+        """Uses of a name in tests, and calls by tests of helpers beside them that have such a use.
 
         Raises:
             RepositoryNotFound, PatternRefused: of the scope.
@@ -191,16 +192,28 @@ class CodeNavigator:
                 session,
                 within.permit,
                 {row.name for row in targets} or {asked.name},
+                any_case={row.name for row in targets if row.language in CASELESS_LANGUAGES},
                 roles=roles,
                 prefixes=within.prefixes,
                 most=_MOST_USES,
             )
             cut = len(rows) >= _MOST_USES
-            rows = [row for row in rows if within.holds(row.collection_id, row.source_key)]
+            if ReferenceRole.IMPORT in roles:
+                whole = [row.name for row in targets if row.source_key.endswith(BY_PATH)]
+                rows += code_query.imports_taken_whole(session, within.permit, (), list(dict.fromkeys(whole)))
+            rows = [
+                row
+                for row in rows
+                if within.holds(row.collection_id, row.source_key)
+                and (not targets or any(is_named(row, target) for target in targets))
+            ]
             found = judged(session, within.permit, rows, targets, others, asked)
             marked = code_query.tests_in(session, {row.version_id for row, _ in found})
             if tests:
                 found = [(row, sure) for row, sure in found if in_test(row, marked)]
+                hops, more = through_helpers(session, within.permit, found, marked, within.prefixes)
+                found += [item for item in hops if within.holds(item[0].collection_id, item[0].source_key)]
+                marked |= more
             found.sort(key=lambda item: (order(item[1]), item[0].source_key, item[0].lines[:1]))
             uses = shown(session, within.permit, found, marked, limit + 1)
             heads = defined(session, everywhere.permit, targets[:_DEFINITIONS], around=CONTEXT)

@@ -92,7 +92,7 @@ def scoped(session: Session, permit: Permit, scope: CodeScope) -> ScopedPermit:
         PatternRefused: its glob is none.
     """
     code = permit.narrowed(code_query.code_collections(session, permit))
-    rows = repository.of_permit(session, code)
+    rows = repository.of_reader(session, code)
     named = collections_table.permitted(session, permit) if scope.repositories else ()
     collections = {key: row.id for row in named for key in (row.name, str(row.id))}
     roots, used = _roots(code, collections, scope.repositories, rows)

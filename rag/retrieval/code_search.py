@@ -42,6 +42,27 @@ _SPARE = 3
 """Passages asked for per match wanted, where not all that is found is meant."""
 
 
+class _TimeIsUp(Exception):
+    """The look through files has to end."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Deadline:
+    """The moment at which a look through files ends, on its clock."""
+
+    clock: Callable[[], float]
+    at: float
+
+    def look(self) -> None:
+        """Look at the clock.
+
+        Raises:
+            _TimeIsUp: it is later.
+        """
+        if self.clock() > self.at:
+            raise _TimeIsUp
+
+
 class _Found(NamedTuple):
     """A match in a file: lines, and what matched as offsets in them."""
 
@@ -53,12 +74,18 @@ class _Found(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class CodeSearcher:
-    """Searches code under a permit. Thread-safe."""
+    """Searches code under a permit. Thread-safe.
+
+    Attributes:
+        seconds: longest look through files for a pattern.
+        clock: what that is measured by.
+    """
 
     database: Database
     retriever: Retriever
     navigator: CodeNavigator
     seconds: float = SECONDS
+    clock: Callable[[], float] = time.monotonic
 
     def search(
         self,
@@ -134,7 +161,7 @@ class CodeSearcher:
     def _by_pattern(
         self, permit: Permit, pattern: LinearPattern, scope: CodeScope, symbol: str, limit: int
     ) -> CodeMatches:
-        deadline = time.monotonic() + self.seconds
+        deadline = _Deadline(self.clock, self.clock() + self.seconds)
         with self.database.read() as session:
             within = scoped(session, permit, scope)
             files = [
@@ -181,7 +208,7 @@ def _looked_through(
     pattern: LinearPattern,
     inside: dict[UUID, list[SymbolRow]] | None,
     most: int,
-    deadline: float,
+    deadline: _Deadline,
 ) -> tuple[list[_Found], bool]:
     """Matches in the order of files and lines until there are `most`, and whether the time was up before all was seen."""
     found: list[_Found] = []
@@ -199,17 +226,17 @@ def _looked_through(
 
 
 def _line_by_line(
-    session: Session, permit: Permit, files: Sequence[FileRow], pattern: LinearPattern, deadline: float
+    session: Session, permit: Permit, files: Sequence[FileRow], pattern: LinearPattern, deadline: _Deadline
 ) -> Iterator[_Found]:
     """Matches inside of lines: pieces are whole lines, so each is looked at alone."""
-    _look_at_clock(deadline)
+    deadline.look()
     ids = _holding(session, files, pattern)
     for start in range(0, len(ids), _CHUNKS):
         group = [chunk_id for chunk_id, _ in ids[start : start + _CHUNKS]]
         read = read_masked(session, permit, group)
         seen: set[tuple[UUID, int]] = set()
         for chunk_id in group:
-            _look_at_clock(deadline)
+            deadline.look()
             if chunk_id in read:
                 for match in _in_chunk(read[chunk_id], pattern):
                     if (match.version_id, match.first) not in seen:
@@ -225,17 +252,17 @@ def _in_chunk(located: LocatedChunk, pattern: LinearPattern) -> Iterator[_Found]
 
 
 def _over_lines(
-    session: Session, permit: Permit, files: Sequence[FileRow], pattern: LinearPattern, deadline: float
+    session: Session, permit: Permit, files: Sequence[FileRow], pattern: LinearPattern, deadline: _Deadline
 ) -> Iterator[_Found]:
     """Matches that may go over several lines, and so over several pieces: files are put together first."""
-    _look_at_clock(deadline)
+    deadline.look()
     holding = {version_id for _, version_id in _holding(session, files, pattern)}
     meant = [row for row in files if row.version_id in holding]
     for start in range(0, len(meant), _WHOLE_FILES):
         group = meant[start : start + _WHOLE_FILES]
         read = read_files(session, permit, [row.version_id for row in group])
         for row in group:
-            _look_at_clock(deadline)
+            deadline.look()
             if row.version_id in read:
                 for run in _runs(row.version_id, read[row.version_id]):
                     yield from run.found(pattern)
@@ -284,15 +311,6 @@ def _runs(version_id: UUID, lines: FileLines) -> Iterator[_Run]:
             run = numbers[begin:place]
             yield _Run(version_id, run[0], "\n".join(lines.lines[number] for number in run))
             begin = place
-
-
-class _TimeIsUp(Exception):
-    """The look through files has to end."""
-
-
-def _look_at_clock(deadline: float) -> None:
-    if time.monotonic() > deadline:
-        raise _TimeIsUp
 
 
 def _shown(session: Session, permit: Permit, found: Sequence[_Found]) -> Iterator[CodeMatch]:

@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlalchemy.orm import Session
 
 from rag.access.personal_data.reading import shown_whole
-from rag.domain.code import ReferenceRole
+from rag.domain.code import ReferenceRole, SymbolKind
 from rag.domain.code_places import Callee, Sureness, Use
 from rag.domain.principal import Permit
 from rag.retrieval.code_lines import CONTEXT, defined, read_lines, spoken
@@ -19,6 +19,7 @@ from rag.retrieval.code_resolution import (
     bases_of,
     clues_for,
     imports_by_file,
+    is_named,
     order,
     surest,
 )
@@ -28,6 +29,8 @@ from rag.text.code_paths import is_test_path
 
 _DEFINITIONS = 3
 """Definitions of something called that are shown."""
+_HELPERS = 50
+_CALLED = (SymbolKind.FUNCTION, SymbolKind.METHOD, SymbolKind.PROCEDURE)
 _LINES = 10
 """Calls of one name that are read at most, on average."""
 
@@ -50,9 +53,11 @@ def judged(
     names = clues_for(rows, (*targets, *others))
     around = code_query.references_in(session, permit, {row.version_id for row in rows}, roles=roles, names=names)
     imports, bases = imports_by_file(around), bases_of(around)
+    spaces = code_query.spaces_in(session, {row.version_id for row in (*targets, *others)})
     found = []
     for row in rows:
-        sure = surest(row, targets, others, imports.get(row.version_id, FileImports()), bases_around(row, bases))
+        known = imports.get(row.version_id, FileImports())
+        sure = surest(row, targets, others, known, bases_around(row, bases), spaces)
         if sure is not None:
             found.append((row, sure))
     return found
@@ -60,12 +65,57 @@ def judged(
 
 def in_test(row: ReferenceRow, marked: frozenset[tuple[UUID, str]]) -> bool:
     """Whether a use stands in a test: in a definition that is one, or in a file of tests."""
+    return _of_test(row, marked) or is_test_path(row.source_key)
+
+
+def through_helpers(
+    session: Session,
+    permit: Permit,
+    found: Sequence[Judged],
+    marked: frozenset[tuple[UUID, str]],
+    prefixes: Sequence[str],
+) -> tuple[list[Judged], frozenset[tuple[UUID, str]]]:
+    """What tests do through one helper: their calls of definitions in files of tests that are no tests and have one of the uses.
+
+    Returns: the calls, at most likely, for nothing tells whether a call comes as far as the use; and the tests among the
+    definitions of their files.
+    """
+    held = {
+        (row.version_id, row.enclosing)
+        for row, _ in found
+        if row.enclosing and is_test_path(row.source_key) and not _of_test(row, marked)
+    }
+    symbols = code_query.symbols_of(session, permit, {version for version, _ in held})
+    helpers = [
+        row for rows in symbols.values() for row in rows if (row.version_id, row.path) in held and row.kind in _CALLED
+    ][:_HELPERS]
+    names = {row.name for row in helpers}
+    if not names:
+        return [], frozenset()
+    rows = code_query.references(session, permit, names, roles=(ReferenceRole.CALL,), prefixes=prefixes)
+    tests = code_query.tests_in(session, {row.version_id for row in rows})
+    defined_so = code_query.definitions(session, permit, names)
+    hops: list[Judged] = []
+    for name in sorted(names):
+        mine = [row for row in helpers if row.name == name]
+        others = [row for row in defined_so if row.name == name and row not in mine]
+        calls = [row for row in rows if row.name == name and _of_test(row, tests)]
+        for row, sure in judged(session, permit, calls, mine, others, Asked(name, "")):
+            hops.append((row, Sureness.LIKELY if sure is Sureness.SURE else sure))
+    known = {(row.version_id, row.enclosing, row.name, row.qualifier) for row, _ in found}
+    return [
+        (row, sure) for row, sure in hops if (row.version_id, row.enclosing, row.name, row.qualifier) not in known
+    ], tests
+
+
+def _of_test(row: ReferenceRow, marked: frozenset[tuple[UUID, str]]) -> bool:
+    """Whether a use stands in a definition that is a test."""
     path = row.enclosing
     while path:
         if (row.version_id, path) in marked:
             return True
         path = path.rpartition(".")[0]
-    return is_test_path(row.source_key)
+    return False
 
 
 def shown(
@@ -109,10 +159,11 @@ def callees(session: Session, permit: Permit, targets: Sequence[SymbolRow], limi
         named.setdefault((row.name, row.qualifier), []).append(row)
     kept = dict(list(named.items())[:limit])
     rows = code_query.definitions(session, permit, {name for name, _ in kept}, most=2000)
+    spaces = code_query.spaces_in(session, {row.version_id for row in rows})
     best: dict[tuple[str, str], tuple[list[SymbolRow], Sureness]] = {}
     for key, uses in kept.items():
-        candidates = [row for row in rows if row.name == key[0]]
-        best[key] = _best(uses[0], candidates, imports, bases_around(uses[0], bases))
+        candidates = [row for row in rows if is_named(uses[0], row)]
+        best[key] = _best(uses[0], candidates, imports, bases_around(uses[0], bases), spaces)
     marked = code_query.tests_in(session, {row.version_id for row in calls})
     rated = [(use, best[key][1]) for key, uses in kept.items() for use in uses]
     seen: dict[tuple[str, str], list[Use]] = {}
@@ -149,13 +200,14 @@ def _best(
     candidates: Sequence[SymbolRow],
     imports: Mapping[UUID, FileImports],
     bases: frozenset[str],
+    spaces: frozenset[tuple[UUID, str]],
 ) -> tuple[list[SymbolRow], Sureness]:
     """The definitions that something called may be, surest first."""
     known = imports.get(use.version_id, FileImports())
     rated = []
     for row in candidates:
         others = [other for other in candidates if other is not row]
-        sure = surest(use, [row], others, known, bases)
+        sure = surest(use, [row], others, known, bases, spaces)
         if sure is not None:
             rated.append((order(sure), row.source_key, row.first, row, sure))
     rated.sort(key=lambda item: item[:3])

@@ -49,10 +49,11 @@ class PassageReader:
     settings: RetrievalSettings
     second_look: SecondLook
 
-    def read(self, permit: Permit, question: str, fused: Sequence[FusedHit], limit: int) -> Read:
+    def read(self, permit: Permit, question: str, fused: Sequence[FusedHit], limit: int, of_code: str = "") -> Read:
         """The best hits that the record still permits; more are read until the limit is met or none are left.
 
-        The reranker gets its candidates once, after the record has permitted every one of them.
+        The reranker gets its candidates once, after the record has permitted every one of them; those of code with the question
+        as `of_code` puts it.
         """
         rules = self.settings
         together = self._together(limit)
@@ -67,7 +68,7 @@ class PassageReader:
             if len(passages) < self.second_look.candidates and position < len(fused):
                 continue
             if not reranked.candidates:
-                passages, reranked = self.second_look.reordered(question, passages)
+                passages, reranked = self.second_look.reordered(question, passages, of_code)
             found = arranged(
                 passages, limit=limit, merge=rules.merge_neighbours, max_per_document=rules.max_per_document
             )

@@ -142,7 +142,7 @@ class Retriever:
             fused = CodeRanking(self.database).lifted(permit, fused, reading.code, question)
         with clock.stage("record"):
             fused = reader.provisions_first(permit, fused, reading.provisions)
-            read = reader.read(permit, reading.text, fused, limit)
+            read = reader.read(permit, reading.text, fused, limit, reading.reranked_code)
         clock.part("rerank", read.rerank.milliseconds, of="record")
         legs = {**(wordings[0].code_legs or {}), **wordings[0].legs}
         trace = SearchTrace(
@@ -157,6 +157,7 @@ class Retriever:
             notes=tuple(reading.notes),
             rerank=read.rerank,
             space=self.space.name,
+            fingerprint=self.space.fingerprint,
         )
         asked = reading.asked or reading.text
         return SearchResult(question, read.found.passages, trace, asked, tuple(reading.alternatives))

@@ -91,6 +91,11 @@ class Reading:
     notes: list[QuestionNote] = field(default_factory=list)
     alternatives: list[Alternative] = field(default_factory=list)
 
+    @property
+    def reranked_code(self) -> str:
+        """What a reranker reads of the question beside passages of code: its own words, and what it says in English."""
+        return f"{self.text} ({self.code.english})" if self.code is not None and self.code.english else self.text
+
     def note(self, kind: str, found: str, added: Sequence[str]) -> None:
         """Say in the trace what was done."""
         self.notes.append(QuestionNote(kind, found, tuple(added)))

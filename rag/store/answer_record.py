@@ -55,7 +55,8 @@ class AnswerRecord(Base):
         notes: per note `kind` and `detail`.
         timings_ms: of the search's stages, and `total` to the last sentence.
         permit, asked, stood_on, candidates: what a replay needs, see `rag.answering.replay`; None of answers from before.
-        prompt_hash: SHA-256 of what the model was sent, in hex; empty where none was asked.
+        prompt_hash: SHA-256 of the messages that the model was sent for the answer, or the first part of it, in hex: rules,
+            canary and all, as JSON (`rag.generation.engine.digest_of`); empty where none was asked.
         asked_at: when the question came, before the search.
         content_removed_at: when what it quotes was deleted, and the quotes with it.
     """

@@ -14,7 +14,7 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, Select, String, and_, cast, func, or_, select, type_coerce
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
-from rag.domain.code import ReferenceRole
+from rag.domain.code import ReferenceRole, SymbolKind
 from rag.domain.language import CollectionKind
 from rag.domain.principal import Permit
 from rag.store.base import in_groups
@@ -24,6 +24,7 @@ from rag.store.collection import Collection
 from rag.store.document import Document, visible
 from rag.store.filtering import conditions
 from rag.store.version import DocumentVersion, VersionState
+from rag.text.code import LANGUAGE_NAMES
 
 _LAST = "\U0010ffff"
 _HUMP_NAMES = 5000
@@ -112,6 +113,16 @@ _REFERENCE: tuple[Any, ...] = (
     CodeReference.lines,
 )
 _CODE = CollectionKind.CODE.value
+_SPACES = (SymbolKind.MODULE, SymbolKind.SECTION)
+_TAKEN_WHOLE = and_(
+    CodeReference.role == ReferenceRole.IMPORT,
+    or_(
+        CodeReference.name.in_(LANGUAGE_NAMES),
+        CodeReference.name.contains("::"),
+        CodeReference.name.contains("\\", autoescape=True),
+    ),
+)
+"""Imports of modules that are on record under an ending, or under all of their path (`rag.text.code_paths.imported_name`)."""
 
 
 def code_collections(session: Session, permit: Permit) -> frozenset[UUID]:
@@ -240,21 +251,40 @@ def tests_in(session: Session, version_ids: Iterable[UUID]) -> frozenset[tuple[U
     return frozenset(found)
 
 
+def spaces_in(session: Session, version_ids: Iterable[UUID]) -> frozenset[tuple[UUID, str]]:
+    """Version and path of what only holds definitions together: namespaces, packages, sections. The caller has these versions
+    from a query under a permit."""
+    found: set[tuple[UUID, str]] = set()
+    for group in in_groups(version_ids):
+        query = select(CodeSymbol.version_id, CodeSymbol.path)
+        query = query.where(CodeSymbol.version_id.in_(group), CodeSymbol.kind.in_(_SPACES))
+        found |= {(row[0], row[1]) for row in session.execute(query)}
+    return frozenset(found)
+
+
 def references(
     session: Session,
     permit: Permit,
     names: Iterable[str],
     *,
+    any_case: Container[str] = (),
     roles: Sequence[ReferenceRole] = (),
     prefixes: Sequence[str] = (),
     most: int = 2000,
 ) -> list[ReferenceRow]:
-    """Uses of exactly these names, by key: at most `most` rows, each of one name, role and enclosing definition."""
+    """Uses of exactly these names, by key: at most `most` rows, each of one name, role and enclosing definition.
+
+    Args:
+        any_case: those of the names that are meant in any case of letters.
+    """
     wanted = set(names)
     found: list[ReferenceRow] = []
     for group in in_groups(wanted):
         keys = {name.lower()[:200] for name in group}
-        where = [_inside(CodeReference, permit), CodeReference.name_key.in_(keys), CodeReference.name.in_(group)]
+        loose = {name.lower()[:200] for name in group if name in any_case}
+        exact = CodeReference.name.in_(group)
+        where = [_inside(CodeReference, permit), CodeReference.name_key.in_(keys)]
+        where.append(or_(exact, CodeReference.name_key.in_(loose)) if loose else exact)
         where += _beginning(session, Document.source_key, prefixes)
         if roles:
             where.append(CodeReference.role.in_(roles))
@@ -270,17 +300,39 @@ def references_in(
     roles: Sequence[ReferenceRole] = (),
     names: Iterable[str] | None = None,
 ) -> list[ReferenceRow]:
-    """What is used in these versions, as far as the permit covers them: everything, or these names."""
+    """What is used in these versions, as far as the permit covers them: everything, or these names and, where imports are asked
+    for, the modules that are on record under another name than their own."""
     found: list[ReferenceRow] = []
     wanted = None if names is None else set(names)
     for group in in_groups(version_ids):
-        where = [CodeReference.version_id.in_(group)]
+        where: list[ColumnElement[bool]] = [CodeReference.version_id.in_(group)]
         if roles:
             where.append(CodeReference.role.in_(roles))
         if wanted is not None:
-            where.append(CodeReference.name.in_(wanted))
+            named = CodeReference.name.in_(wanted)
+            where.append(or_(named, _TAKEN_WHOLE) if ReferenceRole.IMPORT in roles else named)
         found += _references(session, permit, where, None)
     return found
+
+
+def imports_taken_whole(
+    session: Session, permit: Permit, endings: Container[str], modules: Sequence[str], most: int = 2000
+) -> list[ReferenceRow]:
+    """Imports of modules that are on record under another name than their own, by key.
+
+    Args:
+        endings: endings of files (`h`, `js`) under which such modules are on record.
+        modules: last parts of modules that are on record with all of their path: `gateway` of `crate::gateway`.
+    """
+    meant: list[ColumnElement[bool]] = []
+    if endings:
+        meant.append(CodeReference.name_key.in_(endings))
+    for name in modules:
+        meant += [CodeReference.name.endswith(mark + name, autoescape=True) for mark in ("::", "\\")]
+    if not meant:
+        return []
+    where = [_inside(CodeReference, permit), CodeReference.role == ReferenceRole.IMPORT, or_(*meant)]
+    return _references(session, permit, where, most)
 
 
 def every_definition(session: Session, permit: Permit, files: Sequence[FileRow]) -> Iterator[tuple[int, str]]:

@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, ForeignKey, Index, String, UniqueConstraint, delete, select, text
+from sqlalchemy import BigInteger, ForeignKey, Index, LargeBinary, String, UniqueConstraint, delete, or_, select, text
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from rag.domain.errors import RepositoryNotFound
@@ -45,7 +45,8 @@ class Repository(Base):
         state, done, total: what it is doing, and how many files of how many.
         head: commit of `ref` when it was last fetched.
         commit: commit that the index holds; empty while it holds none.
-        webhook_secret: what a webhook signs with; empty for none. All that it lets anybody do is ask for a look.
+        webhook_secret: what a webhook signs with, as `rag.access.stored_secrets` keeps it; None for none. All that it lets
+            anybody do is ask for a look.
         error_code, error_params: why the last try failed.
         failures: tries in a row that failed.
         note: code of what is worth knowing of the last look, such as a history that was rewritten; empty for nothing.
@@ -74,7 +75,7 @@ class Repository(Base):
     total: Mapped[int] = mapped_column(default=0)
     head: Mapped[str] = mapped_column(String(64), default="")
     commit: Mapped[str] = mapped_column(String(64), default="")
-    webhook_secret: Mapped[str] = mapped_column(String(64), default="")
+    webhook_secret: Mapped[bytes | None] = mapped_column(LargeBinary)
     error_code: Mapped[str | None] = mapped_column(String(100))
     error_params: Mapped[dict[str, Any] | None]
     poll_s: Mapped[int] = mapped_column(default=0)
@@ -132,6 +133,19 @@ def collection_name(session: Session, row: Repository) -> str:
 def of_permit(session: Session, permit: Permit) -> Sequence[Repository]:
     """The repositories of the permit's collections, by name."""
     query = select(Repository).where(*_visible(permit))
+    return session.scalars(query.order_by(Repository.name, Repository.id)).all()
+
+
+def of_reader(session: Session, permit: Permit) -> Sequence[Repository]:
+    """Those of them that hold a file which the permit covers, and those that hold none yet: one whose files are all kept from a
+    reader has neither name nor commit for it."""
+    indexed = select(RepositoryFile.path).where(
+        RepositoryFile.repository_id == Repository.id, RepositoryFile.document_id.is_not(None)
+    )
+    readable = indexed.join(Document, Document.id == RepositoryFile.document_id).where(
+        Document.deleted_at.is_(None), *covered(permit)
+    )
+    query = select(Repository).where(*_visible(permit), or_(~indexed.exists(), readable.exists()))
     return session.scalars(query.order_by(Repository.name, Repository.id)).all()
 
 

@@ -199,6 +199,6 @@ def hide_of_collection(session: Session, collection_id: UUID, now: datetime) -> 
 def hide(row: Repository, now: datetime) -> None:
     """Delete a repository for everybody; its name is free from commit on, and nothing of its address stays."""
     row.deleted_at, row.state = now, RepositoryState.DELETED
-    row.name, row.url, row.credential, row.webhook_secret = str(row.id), "", "", ""
+    row.name, row.url, row.credential, row.webhook_secret = str(row.id), "", "", None
     row.wanted_at = row.due_at = None
     row.error_code = row.error_params = None

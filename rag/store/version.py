@@ -170,6 +170,13 @@ def by_ids(session: Session, ids: Iterable[UUID]) -> Sequence[DocumentVersion]:
     return sorted(found, key=lambda version: (version.created_at, version.id))
 
 
+def deleted_among(session: Session, ids: Iterable[UUID]) -> list[UUID]:
+    """Those of these versions that are deleted."""
+    deleted = DocumentVersion.state == VersionState.DELETED
+    groups = (select(DocumentVersion.id).where(DocumentVersion.id.in_(group), deleted) for group in in_groups(ids))
+    return [key for query in groups for key in session.scalars(query)]
+
+
 def in_index() -> ColumnElement[bool]:
     """The versions that the index holds: those that answer, and in its archive those that once did."""
     answered_once = DocumentVersion.valid_from < DocumentVersion.valid_to

@@ -20,6 +20,8 @@ LANGUAGE_NAMES: dict[str, str] = {
 """Name of a programming language as people write it in a question, by file suffix."""
 DATA_LANGUAGES = frozenset({"json", "yaml", "toml", "xml", "html", "css"})
 """Those among them in which no programs are written."""
+CASELESS_LANGUAGES = frozenset({"cobol", "abap", "sql"})
+"""Those in which `Z_SETTLE` and `z_settle` are one name."""
 
 _MODIFIERS = (
     r"(?:(?:export|default|public|private|protected|internal|static|final|abstract|async|override|virtual|inline"

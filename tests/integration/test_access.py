@@ -10,10 +10,13 @@ from uuid import UUID, uuid4
 
 import pytest
 
+from rag.access.policy import Action
 from rag.domain.access import Label, group
+from rag.domain.language import Language
 from rag.domain.principal import Scope
+from rag.index.base import SPARSE, LegQuery
 from tests.support.running import Caller, Running, running, settings_for
-from tests.support.tenants import Tenant, put, readings, wait_settled, wait_until, world
+from tests.support.tenants import Tenant, deafen, put, readings, wait_settled, wait_until, world
 
 
 @pytest.fixture(scope="module")
@@ -44,6 +47,26 @@ def test_once_the_points_have_followed_it_is_found_by_whom_the_rule_permits(tena
     assert lifted["access"] == {"allow": [], "deny": [], "label": "O"}
     wait_settled(tenant, document_id)
     assert all(readings(tenant, tenant.reader, document_id, chunk_id).values())
+
+
+def test_an_index_that_ignores_the_permit_lets_nothing_out(tenant: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
+    document_id, chunk_id = world(tenant)
+    deafen(monkeypatch)
+    stranger = Tenant(tenant.service)
+    rag = tenant.service.services.rag
+    assert put(tenant.boss, document_id, allow=[tenant.subject(tenant.other)]).status_code == 200
+    wait_settled(tenant, document_id)
+    permit = rag.policy.authorize(stranger.principal(stranger.reader), Action.SEARCH)
+    vectors = rag.space.embed_query("구조조정 대상자", Language.KOREAN)
+    found = rag.index.search(permit, {SPARSE: LegQuery(vectors.sparse, 50)})
+    assert UUID(chunk_id) in {hit.chunk_id for hit in found[SPARSE]}, "what the test is about: the index leaks"
+    assert all(readings(tenant, tenant.other, document_id, chunk_id).values())
+    assert not any(readings(tenant, tenant.reader, document_id, chunk_id).values())
+    for path in ("/api/v1/search", "/api/v1/answers"):
+        told = stranger.boss.post(path, json={"question": "구조조정 대상자 reorganisation Kim"}).text
+        assert "김철수" not in told and document_id not in told
+    told = tenant.reader.post("/api/v1/search", json={"question": "구조조정 대상자", "explain": True}).json()
+    assert told["trace"]["withheld"] > 0 and "김철수" not in json.dumps(told, ensure_ascii=False)
 
 
 def test_a_label_is_for_the_cleared_whatever_their_role(tenant: Tenant) -> None:

@@ -9,6 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from tests.support.running import Caller, Running
+from tests.support.tenants import Tenant, code_readings, code_world, deafen, put
 
 FILES = {
     "gateway.py": (
@@ -81,6 +82,21 @@ def test_nothing_of_it_for_others(owner: Caller, service: Running) -> None:
     assert posted(stranger, "search", query="charge_card", regex=True)["matches"] == []
     assert posted(stranger, "map", budget=500)["text"] == ""
     assert stranger.get("/api/v1/code/symbols", params={"name": "PaymentService"}).json()["definitions"] == []
+
+
+def test_a_rule_on_a_file_counts_at_every_door_also_if_the_index_ignores_it(
+    owner: Caller, service: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(type(service.services.ingest.jobs.upkeep), "relabel", lambda self, identity: None)
+    tenant = Tenant(service)
+    document_id = code_world(tenant)
+    before = code_readings(tenant.reader, document_id)
+    assert all(before.values()), before
+    assert put(tenant.boss, document_id, deny=[tenant.subject(tenant.reader)]).status_code == 200
+    after = code_readings(tenant.reader, document_id)
+    assert not any(after.values()), after
+    deafen(monkeypatch)
+    assert not any(code_readings(tenant.reader, document_id).values())
 
 
 def test_what_was_shown_is_on_the_trail(owner: Caller) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from sqlalchemy.orm import Session
 
 from ingest.chunking.code_syntax import CodeChunker
 from ingest.parsing.sandbox import ParseLimits
-from ingest.pipeline import code_filling, maintenance
+from ingest.pipeline import code_filling, fault_points, maintenance
 from ingest.pipeline.code_batch import BatchFile
 from ingest.pipeline.code_cutting import CutFile, CutRules, Screening
 from ingest.pipeline.code_lane import CodeLane, FileTask, Taken
@@ -31,6 +32,7 @@ from rag.store.document import Document
 from rag.store.repository import Repository
 from rag.store.version import DocumentVersion, VersionState
 from tests.support.git_tree import GitTree
+from tests.support.repository_desk import Desk, repositories_with
 from tests.support.running import Caller, Running
 
 LOGIN = '''"""로그인."""
@@ -145,6 +147,117 @@ def filling_held(service: Running, monkeypatch: pytest.MonkeyPatch) -> Iterator[
         yield
     finally:
         over.set()
+
+
+@pytest.fixture
+def one_by_one(service: Running, monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Semaphore]:
+    """The service fills in vectors a version at a time, each when the semaphore is released."""
+    turns, found = threading.Semaphore(0), code_filling._next_versions
+
+    def in_turn(session: Session, collections: Sequence[UUID] | None) -> list[DocumentVersion]:
+        if collections is None:
+            turns.acquire(timeout=600)  # released in the end: the first search may load a model for a minute
+        return found(session, collections)
+
+    monkeypatch.setattr(code_filling, "_next_versions", in_turn)
+    monkeypatch.setattr(code_filling, "_GROUP_VERSIONS", 1)
+    try:
+        yield turns
+    finally:
+        turns.release(1000)
+
+
+@pytest.fixture
+def desk(service: Running, tmp_path: Path) -> Iterator[Desk]:
+    """Somebody who adds repositories to the service, from a folder of this test."""
+    (tmp_path / "git").mkdir()
+    with repositories_with(service, roots=(tmp_path / "git",), poll_s=0):
+        yield Desk((service, tmp_path / "git"))
+
+
+def _until(desk: Desk, repository: str, pending: int) -> dict[str, Any]:
+    """The repository, once nobody looks at its remote and so many of its files wait for their vectors."""
+    end = time.monotonic() + 120
+    while (found := desk.settled(repository))["vectors_pending"] != pending:
+        assert time.monotonic() < end, found
+        time.sleep(0.05)
+    return found
+
+
+def test_a_repository_answers_by_words_while_vectors_are_filled_in_and_by_meaning_then(
+    desk: Desk, one_by_one: threading.Semaphore
+) -> None:
+    source = desk.repository({"src/login.py": LOGIN, "src/gateway.py": GATEWAY})
+    repository = desk.add(source)["repository"]["id"]
+
+    filling = _until(desk, repository, 2)
+    assert (filling["state"], filling["files"], filling["commit"]) == ("filling", 2, source.git("rev-parse", "HEAD"))
+    assert desk.found("잠긴 계정은 거절한다")[0] == "pay/src/login.py"
+    assert desk.found("charge_card amount")[0] == "pay/src/gateway.py"
+    [defined] = desk.caller.get("/api/v1/code/symbols", params={"name": "approve_login"}).json()["definitions"]
+    assert defined["spot"]["source_key"] == "pay/src/login.py"
+    meaning = {"question": "bill a customer's plastic", "collections": [desk.collection]}
+    assert not any("dense" in item["legs"] for item in desk.caller.search(**meaning))
+
+    one_by_one.release()
+    assert _until(desk, repository, 1)["state"] == "filling", "half of the way is told of"
+    one_by_one.release(2)  # the last, and the look that finds nothing more
+    _until(desk, repository, 0)
+    end = time.monotonic() + 60
+    while (ready := desk.settled(repository))["state"] != "ready":
+        assert time.monotonic() < end, ready
+        time.sleep(0.05)
+    best = desk.caller.search(**meaning)[0]
+    assert best["source_key"] == "pay/src/gateway.py" and "dense" in best["legs"]
+
+    source.git("mv", "src/gateway.py", "src/결제.py")
+    moved = source.commit("옮김")
+    found = desk.look(repository)  # nothing is filled in meanwhile: the vectors go with the content
+    assert (found["state"], found["commit"], found["vectors_pending"]) == ("ready", moved, 0)
+    best = desk.caller.search(**meaning)[0]
+    assert (best["source_key"], best["commit"]) == ("pay/src/결제.py", moved) and "dense" in best["legs"]
+    assert sorted(desk.versions()) == ["pay/src/login.py", "pay/src/결제.py"]
+
+
+@pytest.mark.parametrize("moment", ["code.filled", "code.fill_written"])
+def test_a_repository_that_is_deleted_while_its_vectors_are_filled_in_leaves_nothing(
+    desk: Desk, one_by_one: threading.Semaphore, moment: str
+) -> None:
+    repository = desk.add(desk.repository({"src/login.py": LOGIN, "src/gateway.py": GATEWAY}))["repository"]["id"]
+    _until(desk, repository, 2)
+    with desk.running.services.rag.database.read() as session:
+        mine = DocumentVersion.collection_id == desk.collection_id
+        versions = session.scalars(select(DocumentVersion.id).where(mine)).all()
+    receipts: list[str] = []
+
+    def ask() -> None:
+        receipts.append(desk.caller.delete(f"/api/v1/repositories/{repository}").json()["id"])
+
+    def delete(point: str, subject: str) -> None:
+        if point == moment and not receipts and UUID(subject) in versions:
+            thread = threading.Thread(target=ask)
+            thread.start()
+            thread.join()
+
+    fault_points.install(delete)
+    try:
+        one_by_one.release(10)
+        end = time.monotonic() + 60
+        while not receipts:
+            assert time.monotonic() < end
+            time.sleep(0.02)
+        done = desk.caller.receipt(receipts[0], timeout_s=120)
+    finally:
+        fault_points.install(None)
+    assert done["verified"]["documents"] == 0 and desk.found("approve_login charge_card") == []
+    pipeline = desk.running.services.ingest.pipeline
+    end = time.monotonic() + 60
+    while any(pipeline.index.count(item) for item in versions):
+        assert time.monotonic() < end, "points that nobody answers for"
+        time.sleep(0.1)
+    assert not any(pipeline.blobs.count_derived(item) for item in versions)
+    report = maintenance.verify(pipeline)
+    assert not report.orphaned and not report.missing, report
 
 
 @pytest.mark.usefixtures("filling_held")

@@ -9,20 +9,24 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import httpx
 import pytest
 import yaml
 from mcp import Client
+from typer.testing import CliRunner
 
 from api.app import create_app
+from api.cli.main import app
 from tests.support.live import served
 from tests.support.mcp_client import PLAIN, conversed
 from tests.support.running import Caller, running, settings_for
@@ -39,6 +43,8 @@ ANSWER = "30,000원"
 _BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _KEY = re.compile(r"sgk_…|\$\{input:[\w.-]+\}|\$\{env:\w+\}|\$\{\{ secrets\.\w+ \}\}|\{\{\w+\}\}|\$\{\w+\}")
 """The ways in which clients write "the key goes here"."""
+_MADE = re.compile(r"`(seogo keys create [^`]+)`")
+"""A command in a sentence that makes a key for the client of the page."""
 _URL = re.compile(rf"{re.escape(ADDRESS)}[\w/.-]*")
 _TIMEOUT_S = 120
 DIRECT: Any = {"trust_env": False, "timeout": 60, "verify": PLAIN}
@@ -60,6 +66,8 @@ class Live:
     address: str
     key: str
     folder: Path
+    data: Path
+    tenant: str
 
     def filled(self, snippet: str) -> str:
         """A snippet with the real address and key."""
@@ -116,11 +124,12 @@ def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
     folder = tmp_path_factory.mktemp("client")
     (folder / "travel-rules.md").write_text(RULES, encoding="utf-8")
     (folder / ".curlrc").write_text("fail-with-body\nmax-time = 60\n", encoding="utf-8")
-    with running(settings_for(tmp_path_factory.mktemp("service"))) as service:
-        owner: Caller = service.caller()
+    data, tenant = tmp_path_factory.mktemp("service"), f"t-{uuid4().hex[:8]}"
+    with running(settings_for(data)) as service:
+        owner: Caller = service.caller(tenant=tenant)
         owner.ingest(owner.collection("rules"), {"travel-rules.md": RULES}, timeout_s=300)
         with served(create_app(service.services)) as address:
-            yield Live(address, owner.headers["Authorization"].split()[1], folder)
+            yield Live(address, owner.headers["Authorization"].split()[1], folder, data, tenant)
 
 
 def test_there_is_a_page_for_each_client_in_both_languages_and_the_index_knows_it() -> None:
@@ -257,10 +266,49 @@ def test_what_the_key_option_on_the_pages_is_for_works(live: Live) -> None:
         **DIRECT,
     )
     assert made.status_code == 201, made.text
-    other = Live(live.address, made.json()["secret"], live.folder)
+    other = replace(live, key=made.json()["secret"])
     body = {"model": "rag/all", "messages": [{"role": "user", "content": QUESTION}]}
     said = other.post(f"{live.address}/v1/chat/completions", body)["choices"][0]["message"]["content"]
     assert "[1]" in said and f"{live.address}/api/v1/chunks/" in said
+
+
+def base_of_model(name: str) -> str:
+    """The address that a page gives for its models where nobody writes it into a file: of a table of fields, or of a sentence."""
+    [base] = {url for url in _URL.findall(text_of(name)) if url.endswith("/v1")}
+    return base
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["msty", "cline", "dify"])
+def test_fields_that_somebody_fills_in_make_a_model(live: Live, name: str) -> None:
+    for page in (name, f"{name}.ko"):
+        base, models = base_of_model(page), set(re.findall(r"`(rag/[\w-]+)`", text_of(page)))
+        assert models == {"rag/all"}
+        for model in models:
+            live.chats(live.filled(base), model)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", [name for name in CLIENTS if _MADE.search(text_of(name))])
+def test_the_command_for_a_key_makes_one_that_the_client_can_use(live: Live, name: str) -> None:
+    """The very words of the page, given to the command itself on the service's data folder."""
+    made = set(_MADE.findall(text_of(name)))
+    assert made == set(_MADE.findall(text_of(f"{name}.ko"))) and len(made) == 1
+    for command in made:
+        program, *arguments = shlex.split(command)
+        assert program == "seogo"
+        done = CliRunner().invoke(app, ["--data-dir", str(live.data), *arguments, "--tenant", live.tenant])
+        assert done.exit_code == 0, done.output
+        theirs = replace(live, key=done.stdout.split()[-1])
+        body = {"model": "rag/all", "messages": [{"role": "user", "content": QUESTION}]}
+        said = theirs.post(f"{live.address}/v1/chat/completions", body)["choices"][0]["message"]
+        assert ANSWER in said["content"] and "[1]" in said["content"]
+        footer = f"{live.address}/api/v1/chunks/" in said["content"]
+        assert footer == (name != "open-webui"), "sources under the answer, where the page promises them"
+
+
+def test_the_pages_say_how_to_make_a_key_where_a_client_shows_no_annotations() -> None:
+    assert {name for name in CLIENTS if _MADE.search(text_of(name))} == {"chatbox", "cline", "msty", "open-webui"}
 
 
 @pytest.mark.slow

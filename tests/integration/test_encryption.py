@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 from pathlib import Path
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import pytest
 from typer.testing import CliRunner
 
 from api.cli.main import app
-from rag.blobs.keyring import create_key_file
+from rag.access.stored_secrets import StoredSecrets
+from rag.blobs.keyring import create_key_file, read_keyring
 from rag.blobs.store import BlobStore
+from rag.bootstrap import open_database
+from rag.store.repository import Repository
 from tests.support.running import running, settings_for
+from tests.support.stores import add_collection
 
 RULE = "제24조(연차휴가) 연차휴가는 17일로 한다. "
+HOOK = "a-secret-of-a-webhook-of-43-characters-------"
 QUIET = {"rag": {"embedding": {"dense": "none"}}}
 
 
@@ -62,14 +67,44 @@ def test_the_commands_make_rotate_and_encrypt(tmp_path: Path) -> None:
     BlobStore(settings_for(tmp_path / "data").rag.blob_url()).put_derived(UUID(int=1), "parsed.json", RULE.encode())
     assert seogo(tmp_path, "encrypt", keys=[])[0] != 0
     assert "encrypted   0" in seogo(tmp_path, "status", keys=[old])[1]
+    hooked = _with_a_plain_webhook(tmp_path / "data")
+    assert "webhook secrets, plain  1" in seogo(tmp_path, "status", keys=[old])[1]
     code, said = seogo(tmp_path, "encrypt", keys=[old])
     assert code == 0, said
-    assert "plain       0" in seogo(tmp_path, "status", keys=[old])[1]
+    assert "1 -> " in said and said.splitlines()[1].startswith("1 -> ")
+    shown = seogo(tmp_path, "status", keys=[old])[1]
+    assert "plain       0" in shown and "webhook secrets, plain  0" in shown
+    assert _webhook(tmp_path / "data", hooked, old) == HOOK
     assert seogo(tmp_path, "rotate", keys=[new])[0] != 0  # the old one is needed to open what it wrapped
     code, said = seogo(tmp_path, "rotate", keys=[new, old])
     assert code == 0, said
-    assert said.startswith("1 ")
-    assert seogo(tmp_path, "rotate", keys=[new])[1].startswith("0 ")
+    assert [line[:2] for line in said.splitlines()] == ["1 ", "1 "]
+    assert [line[:2] for line in seogo(tmp_path, "rotate", keys=[new])[1].splitlines()] == ["0 ", "0 "]
+    assert _webhook(tmp_path / "data", hooked, new) == HOOK
+
+
+def _with_a_plain_webhook(folder: Path) -> UUID:
+    """A repository from before there was a key; the command before has made the store."""
+    database = open_database(settings_for(folder).rag)
+    try:
+        collection, identity = add_collection(database), uuid4()
+        owner = {"tenant_id": collection.tenant_id, "collection_id": collection.id}
+        stored = StoredSecrets().sealed_webhook(identity, HOOK)
+        with database.write() as session:
+            session.add(Repository(id=identity, name="결제", url="/srv/git/pay", webhook_secret=stored, **owner))
+        return identity
+    finally:
+        database.close()
+
+
+def _webhook(folder: Path, identity: UUID, key: Path) -> str:
+    database = open_database(settings_for(folder).rag)
+    try:
+        with database.read() as session:
+            stored = session.get_one(Repository, identity).webhook_secret
+        return StoredSecrets(read_keyring([key], plain_readable=False)).webhook(identity, stored)
+    finally:
+        database.close()
 
 
 @pytest.mark.parametrize("mode", [0o644, 0o604, 0o620])

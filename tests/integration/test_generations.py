@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import time
 import zipfile
 from collections.abc import Iterator
@@ -18,6 +19,7 @@ from typer.testing import CliRunner, Result
 
 from api.cli.main import app
 from ingest.pipeline.program_context import questions_of
+from rag.domain.anchor import LineAnchor
 from rag.domain.errors import ModelBroken, ModelNotServed
 from rag.domain.principal import Scope
 from rag.generation.catalogue import Catalogue
@@ -152,6 +154,50 @@ def test_a_program_is_written_checked_and_fetched(desk: Desk, owner: Caller) -> 
     assert ordered["id"] in [item["id"] for item in listed]
 
 
+def _long_file(rules: int, steps: int) -> str:
+    """One class that the specification names, behind many functions that it does not."""
+    bodies = "".join(
+        f"def rule_{number}(km: int) -> int:\n"
+        + "".join(f"    step_{step} = km * {number} + {step}\n" for step in range(steps))
+        + f"    return step_{steps - 1}\n\n\n"
+        for number in range(rules)
+    )
+    return bodies + "class FareTable:\n    def fare(self, km: int) -> int:\n        return km * 150 + rule_7(km)\n"
+
+
+def test_a_long_file_comes_as_one_place_with_the_bodies_folded_that_the_task_does_not_need(
+    desk: Desk, service: Running
+) -> None:
+    """Passages have no such place, and cut a file instead of leaving out bodies."""
+    own, text = service.caller(Scope.ADMIN), _long_file(150, 16)
+    own.collection("fares", kind="code")
+    own.ingest("fares", {"fares/long.py": text})
+    engine = desk.put(spoken(WRITTEN))
+    identity = order(own)["id"]
+    assert ended(own, identity)["state"] == "done"
+    [call] = engine.calls
+    prompt = str(call.messages[1]["content"])
+    whole = LineAnchor(1, text.count("\n")).label("en")
+    assert f" fares/long.py {whole}]" in prompt
+    [included] = own.get(f"/api/v1/generations/{identity}/manifest").json()["included"]
+    assert (included["path"], included["place"]) == ("fares/long.py", whole)
+    assert "        return km * 150 + rule_7(km)" in prompt, "what is named stands there with its body"
+    assert prompt.count("def rule_") == 150 and len(re.findall(r"^ +… lines \d+–\d+$", prompt, re.M)) > 100
+    assert "step_5 = km * 140 + 5" not in prompt
+
+
+def test_a_file_of_which_the_heads_alone_do_not_fit_beside_the_answer_comes_in_passages(
+    desk: Desk, service: Running
+) -> None:
+    """Made to fit into all that the model takes, it would be left out beside the answer, and its passages with it."""
+    own = service.caller(Scope.ADMIN)
+    own.collection("fares", kind="code")
+    own.ingest("fares", {"fares/long.py": _long_file(400, 6)})
+    engine = desk.put(spoken(WRITTEN))
+    assert ended(own, order(own)["id"])["state"] == "done"
+    assert "        return km * 150 + rule_7(km)" in str(engine.calls[0].messages[1]["content"])
+
+
 def test_what_is_hidden_from_some_readers_is_no_part_of_a_program(desk: Desk, service: Running) -> None:
     number, own = "900101-1234568", service.caller(Scope.ADMIN)
     own.collection("fares", kind="code")
@@ -164,6 +210,35 @@ def test_what_is_hidden_from_some_readers_is_no_part_of_a_program(desk: Desk, se
     prompt = "\n".join(str(message["content"]) for message in call.messages)
     assert "owner = '900101-" in prompt and "fares/김민수_900101-" in prompt
     assert number not in prompt
+
+
+def test_what_a_model_writes_of_persons_and_secrets_by_itself_is_hidden_in_the_program(
+    desk: Desk, service: Running
+) -> None:
+    number, card, key = "900101-1234568", "4539-1488-0343-6467", "ghp_0123456789abcdefABCDEF0123456789abcd"
+    own = service.caller(Scope.ADMIN)
+    own.collection("fares", kind="code")
+    own.request("PATCH", "/api/v1/collections/fares", json={"privacy": {"default": "mask"}})
+    own.ingest("fares", CODE)
+    written = f"<<<FILE app/main.py>>>\nOWNER = '{number}'\nTOKEN = '{key}'\nprint(20_000)\n<<<END FILE>>>\n"
+    written += f"<<<FILE app/김민수_{number}.py>>>\nx = 1\n<<<END FILE>>>\n"
+    written += "<<<FILE app/broken.py>>>\ndef f(:\n<<<END FILE>>>\n"
+    mended = f"<<<FILE app/broken.py>>>\ndef f() -> str:\n    return '{card}'\n<<<END FILE>>>\n"
+    engine = desk.put(spoken(written), spoken(mended))
+    identity = order(own)["id"]
+    assert ended(own, identity)["state"] == "done" and len(engine.calls) == 2
+    address = f"/api/v1/generations/{identity}"
+    manifest = own.get(f"{address}/manifest").json()
+    assert manifest["masked"] == ["app/broken.py", "app/main.py"]
+    assert [item["reason"] for item in manifest["rejected"]] == ["personal_data"]
+    assert {item["path"]: item["syntax"] for item in manifest["files"]} == {"app/main.py": "ok", "app/broken.py": "ok"}
+    main = own.get(f"{address}/files/app/main.py").text
+    assert len(main) == len(f"OWNER = '{number}'\nTOKEN = '{key}'\nprint(20_000)\n") and "print(20_000)" in main
+    with zipfile.ZipFile(io.BytesIO(own.get(f"{address}/archive").content)) as archive:
+        everything = "".join(archive.read(name).decode() for name in archive.namelist())
+    everything += main + json.dumps(manifest, ensure_ascii=False)
+    for secret in (number, card, key):
+        assert secret not in everything, secret
 
 
 def test_broken_syntax_is_mended_once_and_what_stays_broken_is_said(desk: Desk, owner: Caller) -> None:

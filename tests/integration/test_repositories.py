@@ -2,35 +2,48 @@
 
 from __future__ import annotations
 
+import hashlib
+import hmac
 import json
+import subprocess
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import nullcontext
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID, uuid4
 
 import pytest
+from mcp import Client
 from sqlalchemy import func, select
 from starlette.testclient import TestClient
 from typer.testing import CliRunner
 
+from api.app import create_app
 from api.cli import connection
 from api.cli.main import app
 from ingest.jobs.repositories import apart
 from ingest.pipeline import fault_points
+from ingest.pipeline.fault_points import REPOSITORY_POINTS
+from rag.domain.access import Label
+from rag.domain.errors import RepositoryNotRead
 from rag.domain.principal import Scope
+from rag.mirrors import git
+from rag.mirrors.keeping import kept, standing_for
+from rag.mirrors.mirror import mirror_at
 from rag.store.base import utc_now
 from rag.store.chunk import ChunkRow
 from rag.store.code_symbol import CodeSymbol
-from rag.store.document import Document
 from rag.store.repository import Repository, RepositoryFile
 from rag.store.version import DocumentVersion
 from tests.conftest import new_database
 from tests.support.git_repository import GitRepository
-from tests.support.git_servers import PASSWORD, https
+from tests.support.git_servers import PASSWORD, SSHD, SSHD_HINT, https, sshd
+from tests.support.live import served
+from tests.support.mcp_client import conversed
+from tests.support.repository_desk import Desk, repositories_with
 from tests.support.running import Caller, Running, running, settings_for
 
 LOGIN = '''"""로그인을 처리한다."""
@@ -67,73 +80,6 @@ def place(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
         overrides["ingest"] = {"queue_database_url": new_database(cluster)}
     with running(settings_for(folder / "data", overrides)) as started:
         yield started, folder / "git"
-
-
-class Desk:
-    """Somebody who tends a collection of code, and the folder in which repositories lie."""
-
-    def __init__(self, place: tuple[Running, Path], tenant: str = "") -> None:
-        self.running, self.root = place
-        self.tenant = tenant or f"t-{uuid4().hex[:8]}"
-        self.caller = self.running.caller(tenant=self.tenant)
-        self.collection = self.caller.collection(kind="code")
-
-    def repository(self, files: dict[str, str | bytes] | None = None) -> GitRepository:
-        return GitRepository.new(self.root / uuid4().hex[:8], files)
-
-    def add(self, source: GitRepository | Path | str, **body: Any) -> dict[str, Any]:
-        url = source if isinstance(source, str) else str(getattr(source, "folder", source))
-        given = {"collection": self.collection, "url": url, "name": "pay", **body}
-        response = self.caller.post("/api/v1/repositories", json=given)
-        assert response.status_code == 201, response.text
-        return dict(response.json())
-
-    def settled(self, repository_id: str, timeout_s: float = 120) -> dict[str, Any]:
-        """The repository, once nobody works on it and nobody wants that."""
-        end = time.monotonic() + timeout_s
-        while self._is_busy(repository_id):
-            assert time.monotonic() < end, self.caller.get(f"/api/v1/repositories/{repository_id}").text
-            time.sleep(0.1)
-        found: dict[str, Any] = self.caller.get(f"/api/v1/repositories/{repository_id}").json()
-        return found
-
-    def _is_busy(self, repository_id: str) -> bool:
-        with self.running.services.rag.database.read() as session:
-            row = session.get_one(Repository, UUID(repository_id))
-            return bool(row.job_id) or row.wanted_at is not None
-
-    def added(self, source: GitRepository | Path | str, **body: Any) -> dict[str, Any]:
-        return self.settled(self.add(source, **body)["repository"]["id"])
-
-    def look(self, repository_id: str, **body: Any) -> dict[str, Any]:
-        response = self.caller.post(f"/api/v1/repositories/{repository_id}/sync", json=body)
-        assert response.status_code == 202, response.text
-        return self.settled(repository_id)
-
-    def files(self, repository_id: str, *, skipped: bool = False) -> dict[str, Any]:
-        found = self.caller.get(f"/api/v1/repositories/{repository_id}/files", params={"skipped": skipped}).json()
-        return {item["path"]: item["reason"] if skipped else item["document_id"] for item in found["files"]}
-
-    def documents(self) -> list[str]:
-        found = self.caller.get(f"/api/v1/collections/{self.collection}/documents").json()["documents"]
-        return [item["source_key"] for item in found]
-
-    def versions(self) -> dict[str, tuple[int, str]]:
-        """Number and commit of the version that answers, by key."""
-        with self.running.services.rag.database.read() as session:
-            query = (
-                select(Document.source_key, DocumentVersion.number, DocumentVersion.commit)
-                .join(DocumentVersion, DocumentVersion.id == Document.current_version_id)
-                .where(Document.collection_id == self.collection_id)
-            )
-            return {key: (number, commit) for key, number, commit in session.execute(query)}
-
-    @property
-    def collection_id(self) -> UUID:
-        return UUID(self.caller.get(f"/api/v1/collections/{self.collection}").json()["id"])
-
-    def found(self, question: str) -> list[str]:
-        return [item["source_key"] for item in self.caller.search(question, collections=[self.collection])]
 
 
 @pytest.fixture
@@ -219,6 +165,79 @@ def test_a_forced_push_and_another_branch_leave_the_tree_of_the_new_commit(desk:
     assert desk.documents() == ["pay/a.py", "pay/c.py", "pay/d.py"]
 
 
+def test_a_tag_is_indexed_as_it_stands_until_somebody_moves_it(desk: Desk) -> None:
+    source = desk.repository({"a.py": LOGIN, "b.py": FARE})
+    source.git("tag", "-a", "-m", "1.4", "v1.4")  # an object of its own, which leads to the commit
+    first = source.git("rev-parse", "HEAD")
+    source.git("rm", "-q", "b.py")
+    second = source.commit("둘", {"a.py": LOGIN.replace("verify_password", "check_password"), "c.py": "z = 3\n"})
+    repository = desk.added(source, ref="v1.4")
+    assert (repository["state"], repository["commit"], repository["head"]) == ("ready", first, first)
+    assert desk.versions() == {"pay/a.py": (1, first), "pay/b.py": (1, first)}
+    untouched = desk.look(repository["id"])
+    assert (untouched["commit"], untouched["files"]) == (first, 2), "main has gone on, the tag has not"
+    source.git("tag", "-f", "v1.4")
+    moved = desk.look(repository["id"])
+    assert (moved["state"], moved["commit"], moved["files"]) == ("ready", second, 2)
+    assert desk.versions() == {"pay/a.py": (2, second), "pay/c.py": (1, second)}
+    assert "check_password" in desk.caller.search("check_password", collections=[desk.collection])[0]["text"]
+    source.git("branch", "v1.4", first)  # a branch of the same name goes before
+    assert desk.look(repository["id"])["commit"] == first
+    assert desk.documents() == ["pay/a.py", "pay/b.py"]
+
+
+def test_a_forced_push_closes_what_it_took_away_and_leaves_the_places_of_what_stayed(desk: Desk) -> None:
+    source = desk.repository({"a.py": LOGIN})
+    repository = desk.added(source)
+    address = f"/api/v1/repositories/{repository['id']}"
+    mirror = mirror_at(desk.running.services.rag.settings.mirror_folder(), UUID(repository["id"]), "pay")
+    lost = source.commit("실수", {"secret.py": "PASSWORD = 'geheim'\n", "fare.py": FARE, "a.py": LOGIN + "\nX = 1\n"})
+    desk.look(repository["id"])
+    cited = {
+        item["source_key"]: item
+        for question in ("거리 요금 fare", "verify_password", "PASSWORD")
+        for item in desk.caller.search(question, collections=[desk.collection])
+    }
+    assert {key: item["commit"] for key, item in cited.items()} == dict.fromkeys(
+        ("pay/fare.py", "pay/a.py", "pay/secret.py"), lost
+    )
+    then = utc_now().isoformat()
+    source.git("reset", "-q", "--hard", "HEAD~1")
+    source.commit("다시", {"fare.py": FARE})
+    assert desk.look(repository["id"])["note"]["code"] == "history_rewritten"
+    git.run(mirror.folder, "gc", "--quiet", "--prune=now", name="pay")
+
+    def opened(path: str, commit: str = lost) -> Any:
+        return desk.caller.get(f"{address}/files/{path}", params={"commit": commit})
+
+    def code_of(response: Any) -> str:
+        return str(response.json().get("code", response.status_code))
+
+    for path, text in (("fare.py", FARE), ("a.py", LOGIN + "\nX = 1\n")):  # one answers still, the other once did
+        passage = cited[f"pay/{path}"]
+        place = desk.caller.get(
+            f"{address}/files/{path}",
+            params={"commit": passage["place"].partition("@")[2], "first": 1, "last": text.count("\n")},
+        )
+        assert place.json()["lines"] == text.splitlines(), place.text
+        assert passage["place"].startswith(f"pay/{path}:1-{text.count(chr(10))}@")
+        shown = desk.caller.get(passage["url"].partition("testserver")[2], params={"as_of": then})
+        assert shown.json()["text"].startswith(passage["text"]), shown.text
+    assert code_of(opened("secret.py")) == "ref_not_found"
+    part = standing_for(mirror, lost)
+    assert part != lost and [entry.path for entry in mirror.tree(part)] == ["a.py", "fare.py"], "the rest is gone"
+    assert code_of(desk.caller.get(f"{address}/commits/{lost}")) == "ref_not_found"
+    assert code_of(desk.caller.get(f"{address}/changes", params={"from": lost})) == "ref_not_found"
+
+    source.git("rm", "-q", "a.py", "fare.py")
+    head = source.commit("모두 지움", {"새.py": "y = 1\n"})
+    desk.look(repository["id"])
+    assert kept(mirror) == {head: head}
+    assert code_of(opened("fare.py")) == code_of(opened("a.py")) == "ref_not_found"
+    with pytest.raises(RepositoryNotRead):
+        mirror.tree(lost)
+
+
 def test_what_can_not_be_fetched_ends_in_a_state_that_says_why_and_what_was_indexed_goes_on_answering(
     desk: Desk,
 ) -> None:
@@ -281,39 +300,102 @@ def test_polling_looks_when_it_is_due_and_finds_what_was_pushed(desk: Desk) -> N
     assert (found["commit"], found["files"]) == (pushed, 2) and _pause(found) > 3200
 
 
+@pytest.mark.parametrize(
+    ("signature", "event"),
+    [("X-Hub-Signature-256", "X-GitHub-Event"), ("X-Gitea-Signature", "X-Gitea-Event"), ("X-Gitlab-Token", "X-Gitlab-Event")],
+)  # fmt: skip
+def test_a_push_that_is_signed_is_in_the_index_without_anybody_asking(desk: Desk, signature: str, event: str) -> None:
+    source = desk.repository({"a.py": LOGIN})
+    added = desk.add(source, webhook=True)
+    repository, secret = added["repository"]["id"], added["webhook_secret"]
+    before = desk.settled(repository)
+    pushed = source.commit("둘", {"b.py": FARE})
+    told = {
+        "ref": "refs/heads/main",
+        "repository": {"default_branch": "main"},
+        "before": before["commit"],
+        "after": pushed,
+    }
+    body = json.dumps(told).encode()
+    digest = hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()
+    shown = {"X-Hub-Signature-256": f"sha256={digest}", "X-Gitea-Signature": digest, "X-Gitlab-Token": secret}
+    name = "Push Hook" if "Gitlab" in event else "push"
+    forged = {signature: shown[signature][:-1] + "~", event: name, "Content-Type": "application/json"}
+    assert desk.running.http.post(added["webhook_path"], content=body, headers=forged).status_code == 401
+    assert desk.settled(repository)["commit"] == before["commit"] and desk.documents() == ["pay/a.py"]
+    hook = {**forged, signature: shown[signature]}
+    rung = desk.running.http.post(added["webhook_path"], content=body, headers=hook)
+    assert (rung.status_code, rung.json()) == (200, {"looked": True})
+    found = desk.settled(repository)
+    assert (found["state"], found["commit"], found["files"]) == ("ready", pushed, 2)
+    assert desk.found("거리 요금 fare")[0] == "pay/b.py"
+
+
 def test_wrong_credentials_end_in_a_clear_state_and_right_ones_in_an_index(desk: Desk, tmp_path: Path) -> None:
     source = desk.repository({"a.py": LOGIN})
     served = tmp_path / "served"
     served.mkdir()
     source.bare(served / "pay.git")
-    sync = desk.running.services.ingest.repositories.sync
-    rag = desk.running.services.rag
-    before = rag.settings.repositories
     token = tmp_path / "token"
     token.write_text("wrong")
     token.chmod(0o600)
     with https(tmp_path, served) as server:
-        known = {
-            "hosts": (server.host,),
-            "ca_file": server.ca_file,
-            "credentials": {"git": {"hosts": (server.host,), "token_file": token}},
-        }
-        settings = type(before).model_validate(before.model_dump() | known)
-        sync.settings = settings
-        object.__setattr__(rag, "settings", rag.settings.model_copy(update={"repositories": settings}))
-        try:
+        credentials = {"git": {"hosts": (server.host,), "token_file": token}}
+        known = {"hosts": (server.host,), "ca_file": server.ca_file, "credentials": credentials}
+        with repositories_with(desk.running, **known):
             refused = desk.added(server.url("pay.git"), credential="git")
             assert (refused["state"], refused["failure"]["code"]) == ("failed", "credentials_refused")
             assert "wrong" not in str(refused) and desk.documents() == []
             token.write_text(PASSWORD)
             ready = desk.look(refused["id"])
             assert (ready["state"], ready["files"]) == ("ready", 1)
+            _require_the_next_push(desk, ready, source, served / "pay.git")
             unknown = {"collection": desk.collection, "url": server.url("pay.git"), "credential": "none", "name": "x"}
             response = desk.caller.post("/api/v1/repositories", json=unknown)
             assert (response.status_code, response.json()["code"]) == (422, "repository_refused")
-        finally:
-            sync.settings = before
-            object.__setattr__(rag, "settings", rag.settings.model_copy(update={"repositories": before}))
+
+
+def _require_the_next_push(desk: Desk, repository: dict[str, Any], source: GitRepository, served: Path) -> None:
+    """What is pushed to the server is fetched as what it adds, and indexed; what it did not touch stays as it is."""
+    mirror = desk.running.services.rag.settings.mirror_folder() / f"{repository['id']}.git"
+    packs = {item: item.stat().st_size for item in (mirror / "objects" / "pack").glob("*.pack")}
+    pushed = source.commit("둘", {"src/fare.py": FARE})
+    source.git("push", "-q", str(served), "main")
+    found = desk.look(repository["id"])
+    assert (found["state"], found["commit"], found["files"]) == ("ready", pushed, 2)
+    assert desk.versions() == {"pay/a.py": (1, repository["commit"]), "pay/src/fare.py": (1, pushed)}
+    assert desk.found("거리 요금 fare") == ["pay/src/fare.py"]
+    new = {item: item.stat().st_size for item in (mirror / "objects" / "pack").glob("*.pack")}
+    assert packs.items() < new.items(), "nothing was cloned anew"
+
+
+def test_a_repository_over_ssh_is_indexed_and_a_wrong_key_or_host_key_is_a_clear_state(
+    desk: Desk, tmp_path: Path
+) -> None:
+    if not SSHD.is_file():
+        pytest.skip(SSHD_HINT)
+    source = desk.repository({"a.py": LOGIN})
+    served = source.bare(tmp_path / "served.git")
+    with sshd(tmp_path) as server:
+        host = f"127.0.0.1:{server.port}"
+        right = server.key.read_bytes()
+        subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(tmp_path / "other")], check=True)
+        server.key.write_bytes((tmp_path / "other").read_bytes())
+        given = {"hosts": (host,), "ssh_key_file": server.key, "known_hosts_file": server.known_hosts}
+        with repositories_with(desk.running, hosts=(host,), credentials={"git": given}):
+            refused = desk.added(server.url(served), credential="git")
+            assert (refused["state"], refused["failure"]["code"]) == ("failed", "credentials_refused")
+            assert desk.documents() == [] and "PRIVATE KEY" not in str(refused)
+            server.key.write_bytes(right)
+            trusted = server.known_hosts.read_text()
+            host_key = " ".join((tmp_path / "other.pub").read_text().split()[:2])
+            server.known_hosts.write_text(f"[127.0.0.1]:{server.port} {host_key}\n")
+            strange = desk.look(refused["id"])
+            assert (strange["state"], strange["failure"]["code"]) == ("failed", "repository_not_read")
+            server.known_hosts.write_text(trusted)
+            ready = desk.look(refused["id"])
+            assert (ready["state"], ready["failure"], ready["files"]) == ("ready", None, 1)
+            _require_the_next_push(desk, ready, source, served)
 
 
 def test_a_repository_without_a_commit_and_a_commit_without_files_are_clear_states(desk: Desk) -> None:
@@ -366,9 +448,40 @@ def test_what_is_left_out_is_named_with_its_reason(desk: Desk) -> None:
     reasons = {"huge.json": "too_large", "empty.py": "empty", "logo.png": "binary", "secret/keys.py": "excluded"}
     assert desk.files(repository["id"], skipped=True) == reasons | {"loop": "symlink"}
     assert desk.found("로그인을 처리한다") == ["pay/cp949.py"]
+    assert desk.found("fare") == ["pay/broken.py"], "all of it that can be read"
     changed = {"options": {"exclude": []}}
     desk.caller.request("PATCH", f"/api/v1/repositories/{repository['id']}", json=changed)
     assert desk.settled(repository["id"])["files"] == 3
+
+
+@pytest.mark.slow
+def test_fifty_megabytes_on_a_line_end_in_a_state_where_the_settings_let_them_in(desk: Desk) -> None:
+    line = b"1," * (25 << 20)
+    source = desk.repository(
+        {
+            "a.py": LOGIN,
+            "huge.py": b"X = [" + line + b"1]\n",
+            "huge.md": b"# " + line,
+            "squeezed.py": b"Y = [" + line[: 2 << 20] + b"1]\n",
+            "z.py": FARE,
+        }
+    )
+    with repositories_with(desk.running, max_file_kb=100_000):
+        repository = desk.added(source, options={"max_file_kb": 60_000, "exclude": ["!huge.py"]})
+    assert repository["state"] == "ready", repository
+    files = desk.files(repository["id"])
+    assert files.keys() == {"a.py", "huge.md", "z.py"} and desk.found("verify_password") == ["pay/a.py"]
+    reasons = desk.files(repository["id"], skipped=True)
+    assert reasons == {"huge.py": "parse_limit_exceeded", "squeezed.py": "minified"}
+    [prose] = desk.caller.wait([files["huge.md"]], timeout_s=100)  # which goes the ordinary way
+    assert (prose["version"]["state"], prose["searchable"]) == ("failed", False)
+    assert prose["version"]["failure"]["code"] == "parse_limit_exceeded", prose["version"]
+    source.git("rm", "-q", "huge.py", "huge.md")
+    source.commit("지움", {"b.py": "x = 1\n"})
+    assert (desk.look(repository["id"])["state"], sorted(desk.documents())) == (
+        "ready",
+        ["pay/a.py", "pay/b.py", "pay/z.py"],
+    )
 
 
 def test_a_push_during_a_look_leads_to_one_more(desk: Desk) -> None:
@@ -411,29 +524,56 @@ def test_a_deleted_repository_is_gone_at_once_and_leaves_nothing(desk: Desk) -> 
         assert session.get(Repository, UUID(repository["id"])) is None
 
 
-def test_a_repository_that_is_deleted_while_it_is_indexed_leaves_nothing(desk: Desk) -> None:
+IN_A_LOOK = [
+    point for point in REPOSITORY_POINTS if point.partition(".")[2] not in ("hidden", "mirror_removed", "forgotten", "failed")
+]  # fmt: skip
+"""Every moment of a look at which somebody may delete the repository; the others are of the deletion itself."""
+USUAL = ("repository.fetched", "repository.claimed", "repository.taken", "repository.finished")
+"""Those of them that are looked at every time; the others are for `make test-slow`."""
+
+
+@pytest.mark.parametrize(
+    "moment",
+    [
+        *(item if item in USUAL else pytest.param(item, marks=pytest.mark.slow) for item in IN_A_LOOK),
+        pytest.param("repository.failed", marks=pytest.mark.slow),
+    ],
+)
+def test_a_repository_that_is_deleted_while_it_is_looked_at_leaves_nothing(desk: Desk, moment: str) -> None:
     source = desk.repository({"a.py": LOGIN, "b.py": FARE})
+    repository: str | None = None
+    if moment == "repository.removed":  # what a look takes away is purged while all is deleted
+        repository = desk.added(source)["id"]
+        source.git("rm", "-q", "b.py")
+        source.commit("지움", {"c.py": FARE})
     receipts: list[dict[str, Any]] = []
 
     def ask() -> None:
         [row] = desk.caller.get("/api/v1/repositories").json()["repositories"]
-        receipts.append(desk.caller.delete(f"/api/v1/repositories/{row['id']}").json())
+        receipts.append(desk.caller.delete(f"/api/v1/repositories/{row['id']}").json() | {"mirror": row["id"]})
 
     def delete(point: str, subject: str) -> None:
-        if point == "repository.taken" and not receipts:
+        if point == moment and not receipts:
             thread = threading.Thread(target=ask)
             thread.start()
             thread.join()
 
+    wanted = {"collection": desk.collection, "url": str(source.folder), "name": "pay"}
+    wanted |= {"ref": "없는-가지"} if moment == "repository.failed" else {"options": {"history": {"commits": 10}}}
     fault_points.install(delete)
     try:
-        desk.add(source)
+        if repository is not None:
+            desk.caller.post(f"/api/v1/repositories/{repository}/sync", json={})
+        else:  # whose answer may be that it is gone already
+            desk.caller.post("/api/v1/repositories", json=wanted)
         _until(lambda: bool(receipts))
         desk.caller.receipt(receipts[0]["id"], timeout_s=120)
     finally:
         fault_points.install(None)
     assert desk.documents() == [] and desk.caller.get("/api/v1/repositories").json()["repositories"] == []
     _require_nothing_left(desk)
+    mirrors = desk.running.services.rag.settings.mirror_folder()
+    _until(lambda: not list(mirrors.glob(f"{receipts[0]['mirror']}*")))
 
 
 def test_the_deletion_of_a_collection_takes_its_repositories_along(desk: Desk) -> None:
@@ -500,6 +640,104 @@ def test_a_rule_of_paths_holds_without_a_new_version_and_can_be_taken_back(desk:
     desk.caller.request("PATCH", address, json={"options": {}})
     desk.settled(repository["id"])
     assert len(reader.get(f"{address}/files").json()["files"]) == 3
+
+
+MINE = {"pay": "pay/src/login.py", "taxi": "taxi/src/fare.py"}
+"""The file of each of two repositories."""
+
+
+class _Reader(NamedTuple):
+    caller: Caller
+    subject: str
+
+
+def _reader(desk: Desk) -> _Reader:
+    """A key that may read the tenant, and by what rules name it."""
+    secret, key = desk.running.services.rag.keys.create(desk.tenant, "읽는 사람", [Scope.READ])
+    return _Reader(Caller(desk.running, {"Authorization": f"Bearer {secret}"}), f"user:{key.id}")
+
+
+def test_of_two_repositories_in_one_collection_each_has_readers_of_its_own(desk: Desk) -> None:
+    payments, drivers, neither = _reader(desk), _reader(desk), _reader(desk)
+
+    def closed(subject: str) -> dict[str, Any]:
+        return {"options": {"path_rules": [{"paths": "*", "access": {"allow": [subject]}}]}}
+
+    ids = {
+        name: desk.added(desk.repository({path.partition("/")[2]: text}), name=name, **closed(reader.subject))["id"]
+        for (name, path), text, reader in zip(MINE.items(), (LOGIN, FARE), (payments, drivers), strict=True)
+    }
+    texts = {"pay": "verify_password(user", "taxi": "return km * 150"}
+    with served(create_app(desk.running.services)) as address:
+        for reader, own in ((payments, "pay"), (drivers, "taxi"), (neither, "")):
+            told = dict(_told_of(reader.caller))
+            told["mcp"] = conversed(f"{address}/mcp", reader.caller.headers, _called, "auto")
+            outline = reader.caller.post("/api/v1/code/map", json={"task": "login fare"}).json()
+            for name, text in texts.items():
+                for place, answer in told.items():
+                    assert (text in answer) is (name == own), (place, own, answer)
+                    assert (MINE[name] in answer) is (name == own), (place, own, answer)
+                assert (MINE[name] in outline["text"]) is (name == own), (own, outline)
+            assert [item["source_key"] for item in outline["files"]] == ([MINE[own]] if own else []), own
+            known = [own] if own else []
+            assert [item["name"] for item in outline["revisions"]] == known
+            assert _names_of(reader.caller) == known
+            shown = {name: reader.caller.get(f"/api/v1/repositories/{key}").status_code for name, key in ids.items()}
+            assert shown == {name: 200 if name == own else 404 for name in ids}
+    assert _names_of(desk.caller) == sorted(MINE), "whoever tends the collection has both"
+    listed = {name: desk.caller.get("/api/v1/code/symbols", params={"name": name}).json() for name in ("login", "fare")}
+    assert all(item["definitions"] for item in listed.values()), "whoever curates the collection reads both"
+
+
+def _names_of(caller: Caller) -> list[str]:
+    """The repositories that a caller is told of; the list of what a model may search names the same."""
+    listed = [item["name"] for item in caller.get("/api/v1/repositories").json()["repositories"]]
+    [known] = caller.post("/tools/list_knowledge_bases", json={}).json()["knowledge_bases"]
+    assert known["repositories"] == listed
+    return listed
+
+
+def _told_of(caller: Caller) -> Iterator[tuple[str, str]]:
+    """All that a reader is told of both repositories over HTTP, by where: its search, its maps and packs, its tools."""
+    questions = ("verify_password", "return km")
+    yield "search", "".join(str(caller.search(item)) for item in questions)
+    yield "code search", "".join(caller.post("/api/v1/code/search", json={"query": item}).text for item in questions)
+    regex = {"query": r"verify_password\(user|return km \* 150", "regex": True}
+    yield "regular expression", caller.post("/api/v1/code/search", json=regex).text
+    yield "pack", str(caller.post("/api/v1/code/pack", json={"task": " ".join(questions)}).json()["text"])
+    yield "search_code", "".join(caller.post("/tools/search_code", json={"query": item}).text for item in questions)
+    opened = [caller.post("/tools/fetch", json={"id": f"repo://{path}"}) for path in MINE.values()]
+    yield "fetch", "".join(item.text for item in opened if item.status_code == 200)
+
+
+async def _called(client: Client) -> str:
+    """What the same tools tell a client of the Model Context Protocol."""
+    found = [await client.call_tool("search_code", {"query": item}) for item in ("verify_password", "return km")]
+    opened = [await client.call_tool("fetch", {"id": f"repo://{path}"}) for path in MINE.values()]
+    assert not any(item.is_error for item in found)
+    return "".join(str(item.structured_content) for item in (*found, *opened) if not item.is_error)
+
+
+def test_a_repository_above_the_clearance_of_a_reader_tells_it_nothing(desk: Desk) -> None:
+    keys = desk.running.services.rag.keys
+
+    def cleared(scope: Scope) -> Caller:
+        secret, _ = keys.create(desk.tenant, "비밀 취급", [scope], clearance=Label.SENSITIVE)
+        return Caller(desk.running, {"Authorization": f"Bearer {secret}"})
+
+    desk.added(desk.repository({"src/fare.py": FARE}), name="taxi")
+    source = desk.repository({"src/login.py": LOGIN})
+    body = {"collection": desk.collection, "url": str(source.folder), "name": "pay"}
+    closed = {**body, "options": {"path_rules": [{"paths": "*", "access": {"label": "S"}}]}}
+    refused = desk.caller.post("/api/v1/repositories", json=closed)
+    assert (refused.status_code, refused.json()["code"]) == (403, "label_above_clearance"), refused.text
+    added = cleared(Scope.ADMIN).post("/api/v1/repositories", json=closed)
+    assert added.status_code == 201, added.text
+    assert desk.settled(added.json()["repository"]["id"])["state"] == "ready"
+    for caller, both in ((cleared(Scope.READ), True), (_reader(desk).caller, False), (desk.caller, False)):
+        for place, answer in _told_of(caller):
+            assert "return km * 150" in answer, place
+            assert [text in answer for text in ("verify_password(user", MINE["pay"])] == [both] * 2, (place, answer)
 
 
 def _require_known_subjects(desk: Desk) -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import re
+import tarfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -28,6 +31,15 @@ ISSUE: dict[str, Any] = {
 REQUEST: dict[str, Any] = {
     "id": 2, "iid": 45, "title": "만료 시간 수정", "state": "merged", "author": {"username": "kim"}, "user_notes_count": 0,
     "created_at": "2026-05-04T00:00:00Z", "updated_at": "2026-05-05T00:00:00Z", "description": "만료를 한 시간으로 늘린다.",
+}  # fmt: skip
+PLAIN_ISSUE: dict[str, Any] = {
+    "id": 3, "number": 7, "title": "한도 오류", "state": "open", "user": {"login": "hong"}, "labels": [], "comments": 1,
+    "created_at": "2026-05-02T00:00:00Z", "updated_at": "2026-05-03T00:00:00Z", "body": "한도가 0원으로 보인다.",
+}  # fmt: skip
+PULL: dict[str, Any] = {
+    "id": 4, "number": 8, "title": "한도 수정", "state": "closed", "user": {"login": "kim"}, "comments": 0,
+    "created_at": "2026-05-03T00:00:00Z", "updated_at": "2026-05-04T00:00:00Z", "body": "한도를 다시 읽는다.",
+    "pull_request": {"merged_at": "2026-05-04T00:00:00Z", "merged": True},
 }  # fmt: skip
 MAY = 1_777_600_000
 
@@ -61,11 +73,13 @@ def service(tmp_path_factory: pytest.TempPathFactory, forge: Forge) -> Iterator[
 class Desk:
     """Somebody who tends a repository with its history."""
 
-    def __init__(self, service: Running, forge: Forge, source: GitRepository) -> None:
+    def __init__(
+        self, service: Running, forge: Forge, source: GitRepository, history: dict[str, Any] | None = None
+    ) -> None:
         self.service, self.source = service, source
         self.caller = service.caller(tenant=f"t-{source.folder.name}")
         self.collection = self.caller.collection(kind="code")
-        self.history = {
+        self.history = history or {
             "commits": 100,
             "api": "gitlab",
             "api_url": f"https://{forge.host}/api/v4",
@@ -119,14 +133,19 @@ class Desk:
 
 
 @pytest.fixture
-def desk(service: Running, forge: Forge, request: pytest.FixtureRequest) -> Desk:
+def source(service: Running, request: pytest.FixtureRequest) -> GitRepository:
+    root: Path = service.git_root  # type: ignore[attr-defined]
+    made = GitRepository.new(root / re.sub(r"[^a-z]+", "-", request.node.name)[-60:])
+    made.clock = MAY
+    made.commit("로그인 추가\n\n세션 규칙을 따른다.", {"src/login.py": "def login() -> bool:\n    return True\n"})
+    return made
+
+
+@pytest.fixture
+def desk(service: Running, forge: Forge, source: GitRepository) -> Desk:
     forge.failing.clear()
     forge.asked.clear()
     forge.lists |= {f"{ROOT}/issues": [ISSUE], f"{ROOT}/merge_requests": [REQUEST]}
-    root: Path = service.git_root  # type: ignore[attr-defined]
-    source = GitRepository.new(root / request.node.name.replace("_", "-")[-60:])
-    source.clock = MAY
-    source.commit("로그인 추가\n\n세션 규칙을 따른다.", {"src/login.py": "def login() -> bool:\n    return True\n"})
     return Desk(service, forge, source)
 
 
@@ -161,6 +180,78 @@ def test_messages_issues_and_requests_answer_beside_the_files(desk: Desk, forge:
     deleted = desk.caller.request("DELETE", desk.address)
     assert deleted.status_code in (200, 202), deleted.text
     assert desk.found("세션이 끊어진다") == []
+
+
+@pytest.mark.parametrize("api", ["github", "gitea"])
+def test_issues_and_pull_requests_of_other_servers_answer_too(
+    service: Running, forge: Forge, source: GitRepository, api: str
+) -> None:
+    root = {"github": "/api/v3", "gitea": "/api/v1"}[api]
+    place = f"{root}/repos/pay/payments/issues"
+    told = {
+        "id": 9,
+        "user": {"login": "lee"},
+        "body": "영업점에서도 재현했습니다.",
+        "created_at": "2026-05-03T00:00:00Z",
+    }
+    forge.lists |= {place: [PLAIN_ISSUE, PULL], f"{place}/7/comments": [told]}
+    history = {"api": api, "api_url": f"https://{forge.host}{root}", "project": "pay/payments"}
+    desk = Desk(service, forge, source, history)
+    ready = desk.settled()
+    assert (ready["state"], ready["note"], ready["files"]) == ("ready", None, 3)
+    assert desk.versions() == {
+        "pay/.history/issues/7.md": 1,
+        "pay/.history/pull_requests/8.md": 1,
+        "pay/src/login.py": 1,
+    }
+    assert desk.found("한도가 0원으로 보인다")[0] == desk.found("영업점에서 재현")[0] == "pay/.history/issues/7.md"
+    assert desk.found("한도를 다시 읽는다")[0] == "pay/.history/pull_requests/8.md"
+    forge.lists[place] = [{**PLAIN_ISSUE, "state": "closed", "updated_at": "2026-05-20T00:00:00Z"}]
+    desk.look()
+    assert desk.versions()["pay/.history/issues/7.md"] == 2
+    assert desk.versions()["pay/.history/pull_requests/8.md"] == 1, "what did not change is not told again, and stays"
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_an_export_answers_as_it_is_now(service: Running, forge: Forge, source: GitRepository, packed: bool) -> None:
+    folder = source.folder.with_name(f"{source.folder.name}-export")
+    place = Path(f"{folder}.tar.gz") if packed else folder
+
+    def write(issues: list[dict[str, Any]]) -> None:
+        project = folder / "tree" / "project"
+        project.mkdir(parents=True, exist_ok=True)
+        lists = {"issues": issues, "merge_requests": [REQUEST]}
+        for name, items in lists.items():
+            (project / f"{name}.ndjson").write_text("".join(f"{json.dumps(item)}\n" for item in items))
+        if packed:
+            with tarfile.open(place, "w:gz") as archive:
+                archive.add(folder, arcname="export")
+
+    note = {"author": {"username": "lee"}, "note": "영업점에서도 재현했습니다.", "created_at": "2026-05-03T00:00:00Z"}
+    write([{**ISSUE, "notes": [note]}])
+    desk = Desk(service, forge, source, {"export": str(place)})
+    ready = desk.settled()
+    assert (ready["state"], ready["note"], ready["files"]) == ("ready", None, 3)
+    assert desk.versions() == {
+        "pay/.history/issues/12.md": 1,
+        "pay/.history/merge_requests/45.md": 1,
+        "pay/src/login.py": 1,
+    }
+    assert desk.found("세션이 삼십 분 뒤에 끊어진다")[0] == "pay/.history/issues/12.md"
+    assert desk.found("영업점에서 재현")[0] == "pay/.history/issues/12.md"
+    other = {**ISSUE, "id": 3, "iid": 13, "title": "출금 오류", "description": "출금이 두 번 된다."}
+    write([other])  # an export is read as a whole: what it has no more is gone
+    desk.look()
+    assert desk.versions() == {
+        "pay/.history/issues/13.md": 1,
+        "pay/.history/merge_requests/45.md": 1,
+        "pay/src/login.py": 1,
+    }
+    assert desk.found("출금이 두 번 된다")[0] == "pay/.history/issues/13.md"
+    place.rename(place.with_name(f"{place.name}-away"))
+    lost = desk.look()
+    assert (lost["state"], lost["note"]["code"]) == ("ready", "history_not_read")
+    assert "pay/.history/issues/13.md" in desk.versions(), "what was read before stays"
 
 
 def test_files_are_indexed_where_the_history_can_not_be_read(desk: Desk, forge: Forge) -> None:

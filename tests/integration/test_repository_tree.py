@@ -7,15 +7,18 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
-from uuid import UUID
+from typing import Any, NamedTuple
+from uuid import UUID, uuid4
 
 import pytest
 from sqlalchemy import func, select
 
 from ingest.pipeline import maintenance
 from rag.blobs.store import BlobStore
+from rag.domain.principal import Scope
+from rag.mirrors.keeping import standing_for
 from rag.mirrors.mirror import mirror_at
+from rag.mirrors.path_patterns import PathPatterns
 from rag.store.chunk import ChunkRow
 from rag.store.code_symbol import CodeSymbol
 from rag.store.document import Document
@@ -28,6 +31,8 @@ from tests.support.running import Caller, Running, running, settings_for
 NAME = "무작위"
 COMMITS_PER_LOOK = 2
 LFS = "version https://git-lfs.github.com/spec/v1\noid sha256:{digest}\nsize {size}\n"
+CLOSED = ("", "src/", "/test/", "*.md", "*")
+"""Paths that a rule closes to a reader at times; none for the empty one."""
 WORDS = ("fare", "login", "limit", "branch", "ledger", "account", "settle", "report")
 
 
@@ -40,16 +45,36 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Running, P
         yield started, folder / "git"
 
 
+class File(NamedTuple):
+    """A file that is indexed.
+
+    Attributes:
+        content: its bytes.
+        text: what they say, in whatever encoding; of a program all of it stands in chunks.
+        program: whether it is source code, which the bulk lane takes; what is none goes the ordinary way.
+    """
+
+    content: bytes
+    text: str
+    program: bool = True
+
+    @property
+    def defined(self) -> set[str]:
+        """The names that it defines."""
+        heads = [line.partition("(")[0] for line in self.text.splitlines() if self.program and line.startswith("def ")]
+        return {head.removeprefix("def ") for head in heads}
+
+
 @dataclass
 class Model:
     """The working tree as it should be, by path, and what of it can't be indexed.
 
     Attributes:
-        files: texts of files that are indexed.
+        files: those that are indexed.
         named: reasons of the others.
     """
 
-    files: dict[str, str] = field(default_factory=dict)
+    files: dict[str, File] = field(default_factory=dict)
     named: dict[str, str] = field(default_factory=dict)
 
 
@@ -72,6 +97,7 @@ class Play:
         deeds = (
             *(self.add, self.add, self.add, self.edit, self.edit, self.delete, self.rename, self.rename_case),
             *(self.set_mode, self.link, self.submodule, self.pointer, self.replace_by_folder),
+            *(self.add_page, self.edit_page),
         )
         for _ in range(self.chance.randint(1, 3)):
             self.chance.choice(deeds)()
@@ -80,37 +106,57 @@ class Play:
         known = Model(dict(self.model.files), dict(self.model.named))
         self.before[self.branch].append((self.source.git("rev-parse", "HEAD"), known))
 
-    def _text(self) -> str:
+    def _file(self) -> File:
+        """A program in UTF-8, as Korean editors for Windows write it, or with a byte that no encoding explains."""
         self.count += 1
         word = self.chance.choice(WORDS)
-        return (
+        text = (
             f'"""모듈 {self.count}: {word}."""\n\n\n'
             f"def {word}_{self.count}(value: int) -> int:\n"
             f"    # 한글 주석 {self.count}\n"
             f"    return value * {self.count}\n"
         )
+        encoding = self.chance.choice(("utf-8", "utf-8", "cp949", "broken"))
+        if encoding != "broken":
+            return File(text.encode(encoding), text)
+        line = f"# {'x' * 300} "
+        return File(f"{text}{line}".encode() + b"\xff\n", f"{text}{line}\ufffd\n")
+
+    def _page(self) -> File:
+        self.count += 1
+        text = f"# 안내 {self.count}\n\n{self.chance.choice(WORDS)} 화면의 {self.count}번째 안내문이다.\n"
+        return File(text.encode(), f"{self.count}번째", program=False)
 
     def _name(self) -> str:
         folder = self.chance.choice(["", "src/", "src/깊은/", "test/"])
         self.count += 1
         return f"{folder}{self.chance.choice(WORDS)}{self.count}.py"
 
-    def _put(self, path: str, content: str) -> None:
+    def _put(self, path: str, content: str | bytes) -> None:
         self.source.write({path: content})
         self.source.git("add", "--", path)
 
-    def _any(self) -> str | None:
-        return self.chance.choice(sorted(self.model.files)) if self.model.files else None
+    def _any(self, *, program: bool = True) -> str | None:
+        found = sorted(path for path, file in self.model.files.items() if file.program is program)
+        return self.chance.choice(found) if found else None
 
     def add(self) -> None:
-        path, text = self._name(), self._text()
-        self._put(path, text)
-        self.model.files[path] = text
+        self._set(self._name(), self._file())
+
+    def add_page(self) -> None:
+        self._set(self._name().replace(".py", ".md"), self._page())
+
+    def _set(self, path: str, file: File) -> None:
+        self._put(path, file.content)
+        self.model.files[path] = file
 
     def edit(self) -> None:
         if path := self._any():
-            self.model.files[path] = self._text()
-            self._put(path, self.model.files[path])
+            self._set(path, self._file())
+
+    def edit_page(self) -> None:
+        if path := self._any(program=False):
+            self._set(path, self._page())
 
     def delete(self) -> None:
         every = sorted(self.model.files | self.model.named)
@@ -138,11 +184,10 @@ class Play:
     def _move(self, path: str, to: str) -> None:
         if to == path or to in self.model.files or to in self.model.named:
             return
-        text = self.model.files.pop(path)
+        file = self.model.files.pop(path)
         self.source.git("rm", "-q", "-f", "--cached", "--", path)
         self._clear(path)
-        self._put(to, text)
-        self.model.files[to] = text
+        self._set(to, file)
 
     def set_mode(self) -> None:
         if path := self._any():
@@ -176,9 +221,7 @@ class Play:
         self.source.git("rm", "-q", "-f", "--cached", "--", path)
         self._clear(path)
         del self.model.files[path]
-        inside, text = f"{path}/inner.py", self._text()
-        self._put(inside, text)
-        self.model.files[inside] = text
+        self._set(f"{path}/inner.py", self._file())
 
     def force(self) -> None:
         """A forced push: back to an earlier commit."""
@@ -204,19 +247,41 @@ class Mirrored:
 
     def __init__(self, place: tuple[Running, Path], source: GitRepository) -> None:
         self.running = place[0]
-        self.caller: Caller = self.running.caller()
+        tenant = f"t-{uuid4().hex[:8]}"
+        self.caller: Caller = self.running.caller(tenant=tenant)
+        self.reader = self.running.caller(Scope.READ, tenant=tenant)
         self.collection = self.caller.collection(kind="code")
         body = {"collection": self.collection, "url": str(source.folder), "name": NAME, "ref": "main"}
         self.id = UUID(self.caller.post("/api/v1/repositories", json=body).json()["repository"]["id"])
+        self.caller.post("/api/v1/groups", json={"name": "인사팀"})
 
-    def look(self, ref: str) -> None:
+    def look(self, ref: str, closed: str) -> None:
+        """Look at a branch, with these paths closed to the reader."""
         address = f"/api/v1/repositories/{self.id}"
-        self.caller.request("PATCH", address, json={"ref": ref})
+        rules = [{"paths": closed, "access": {"allow": ["group:인사팀"]}}] if closed else []
+        answer = self.caller.request("PATCH", address, json={"ref": ref, "options": {"path_rules": rules}})
+        assert answer.status_code == 200, answer.text
         end = time.monotonic() + 120
         while (row := self._row()).job_id or row.wanted_at is not None:
             assert time.monotonic() < end, self.caller.get(address).text
             time.sleep(0.05)
         assert row.state == "ready", self.caller.get(address).text
+        if files := self._files(self.caller):
+            told = self.caller.wait([item["document_id"] for item in files])
+            failed = [item for item in told if item["version"]["state"] != "active"]
+            assert not failed, [(item["source_key"], item["version"]["failure"]) for item in failed]
+
+    def _files(self, caller: Caller) -> list[Any]:
+        found = caller.get(f"/api/v1/repositories/{self.id}/files", params={"limit": 500})
+        assert found.status_code == 200, found.text
+        return list(found.json()["files"])
+
+    def check_reader(self, model: Model, closed: str) -> None:
+        """Who is held back from some paths is told of all others, and finds nothing of these."""
+        open_ones = {path for path in model.files if not (closed and PathPatterns([closed]).matches(path))}
+        assert {item["path"] for item in self._files(self.reader)} == open_ones
+        found = self.reader.search("모듈 한글 주석 안내 화면", limit=50)
+        assert {item["source_key"].removeprefix(f"{NAME}/") for item in found} <= open_ones
 
     def _row(self) -> Repository:
         with self.running.services.rag.database.read() as session:
@@ -252,29 +317,35 @@ class Mirrored:
         assert {path for path, item in files.items() if not item.reason} == model.files.keys()
         assert documents.keys() == {f"{NAME}/{path}" for path in model.files}
         assert active.keys() == {item.id for item in documents.values()}
-        for path, text in model.files.items():
-            self._check_file(path, text, files[path], active, chunks, symbols)
+        for path, wanted in model.files.items():
+            self._check_file(path, wanted, files[path], active, chunks, symbols)
         assert {item.version_id for item in chunks} >= {item.id for item in active.values()}
 
     def _check_file(
-        self, path: str, text: str, file: RepositoryFile, active: Any, chunks: list[ChunkRow], symbols: list[CodeSymbol]
+        self,
+        path: str,
+        wanted: File,
+        file: RepositoryFile,
+        active: Any,
+        chunks: list[ChunkRow],
+        symbols: list[CodeSymbol],
     ) -> None:
         services = self.running.services
         assert file.document_id is not None
         version = active[file.document_id]
         own = [item for item in chunks if item.version_id == version.id]
-        assert _original(services.rag.blobs, version.content_hash) == text
-        for item in own:
-            assert item.text in text
-        assert "".join("".join(item.text.split()) for item in sorted(own, key=lambda item: item.ordinal)) == "".join(
-            text.split()
-        ), path
+        assert _original(services.rag.blobs, version.content_hash) == wanted.content
+        told = "".join("".join(item.text.split()) for item in sorted(own, key=lambda item: item.ordinal))
+        if wanted.program:
+            assert all(item.text in wanted.text for item in own)
+            assert told == "".join(wanted.text.split()), path
+        else:
+            assert wanted.text in told, path
         assert services.ingest.pipeline.index.count(version.id) == len(own) == version.chunk_count
-        defined = [line.partition("(")[0].removeprefix("def ") for line in text.splitlines() if line.startswith("def ")]
-        assert {item.name for item in symbols if item.version_id == version.id} >= set(defined)
-        # its anchor resolves: the commit that it names has this very text at this path
+        assert {item.name for item in symbols if item.version_id == version.id} == wanted.defined, path
+        # its anchor resolves: the commit that it names has these very bytes at this path
         mirror = mirror_at(services.rag.settings.mirror_folder(), self.id, NAME)
-        assert (mirror.file(version.commit, path) or b"").decode() == text
+        assert mirror.file(standing_for(mirror, version.commit), path) == wanted.content
 
     def check_index(self) -> None:
         """No point without a version, no version without its points, no original missing, once what is gone is purged."""
@@ -291,9 +362,9 @@ class Mirrored:
             return session.scalar(open_ones) or 0
 
 
-def _original(blobs: BlobStore, content_hash: str) -> str:
+def _original(blobs: BlobStore, content_hash: str) -> bytes:
     with blobs.local_copy(content_hash) as path:
-        return path.read_text(encoding="utf-8")
+        return path.read_bytes()
 
 
 def played(place: tuple[Running, Path], seed: int, looks: int) -> None:
@@ -303,6 +374,7 @@ def played(place: tuple[Running, Path], seed: int, looks: int) -> None:
     play.add()
     play.commit()
     mirrored = Mirrored(place, source)
+    closed = ""
     for _ in range(looks):
         for _ in range(chance.randint(1, COMMITS_PER_LOOK)):
             if chance.random() < 0.15:
@@ -310,8 +382,11 @@ def played(place: tuple[Running, Path], seed: int, looks: int) -> None:
             if chance.random() < 0.2:
                 play.switch()
             play.commit()
-        mirrored.look(play.branch)
+        if chance.random() < 0.4:
+            closed = chance.choice(CLOSED)
+        mirrored.look(play.branch, closed)
         mirrored.check(play.model)
+        mirrored.check_reader(play.model, closed)
     mirrored.check_index()
 
 

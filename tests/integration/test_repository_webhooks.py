@@ -13,6 +13,7 @@ from uuid import UUID, uuid4
 import pytest
 
 from api.webhook_limit import WebhookLimit
+from rag.blobs.keyring import create_key_file
 from rag.domain.errors import RateLimited
 from rag.store.repository import Repository
 from tests.support.git_repository import GitRepository
@@ -25,7 +26,12 @@ PUSH = {"ref": "refs/heads/main", "project": {"default_branch": "main"}}
 def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Running, Path]]:
     folder = tmp_path_factory.mktemp("hooks")
     (folder / "git").mkdir()
-    rag = {"repositories": {"roots": [str(folder / "git")], "poll_s": 0}, "embedding": {"dense": "none"}}
+    create_key_file(folder / "key")
+    rag = {
+        "repositories": {"roots": [str(folder / "git")], "poll_s": 0},
+        "embedding": {"dense": "none"},
+        "encryption": {"key_files": [folder / "key"]},
+    }
     # Nobody works on the queue: what a webhook asks for stays to be seen.
     with running(settings_for(folder / "data", {"rag": rag}), listen=False) as started:
         yield started, folder / "git"
@@ -122,6 +128,31 @@ def test_what_is_not_signed_by_this_secret_is_refused_as_if_nothing_were_there(
     assert service.http.post(hooked["path"], content=body, headers=good).status_code == 401
     hooked["caller"].request("PATCH", address, json={"webhook": False})
     assert service.http.post(hooked["path"], content=body, headers=_signed(renewed, body)).status_code == 401
+
+
+def test_the_secret_lies_sealed_and_what_can_not_be_opened_is_refused_like_a_guess(
+    place: tuple[Running, Path], hooked: dict[str, Any]
+) -> None:
+    service, root = place
+    rest = (path for path in root.parent.rglob("*") if path.is_file())
+    assert not [path for path in rest if hooked["secret"].encode() in path.read_bytes()]
+    body = json.dumps(PUSH).encode()
+
+    def rung() -> tuple[int, str]:
+        answer = service.http.post(hooked["path"], content=body, headers=_signed(hooked["secret"], body))
+        return answer.status_code, answer.text
+
+    assert rung()[0] == 200
+    guessed = service.http.post(hooked["path"], content=body, headers=_signed("guess", body)).text
+    with service.services.rag.database.write() as session:
+        row = session.get_one(Repository, UUID(hooked["id"]))
+        kept = row.webhook_secret
+        row.webhook_secret = service.services.rag.secrets.sealed_webhook(uuid4(), hooked["secret"])
+    assert rung() == (401, guessed), "sealed for another row"
+    with service.services.rag.database.write() as session:
+        row = session.get_one(Repository, UUID(hooked["id"]))
+        row.webhook_secret = kept
+    assert rung()[0] == 200
 
 
 def test_a_large_body_and_a_flood_are_refused(place: tuple[Running, Path], hooked: dict[str, Any]) -> None:

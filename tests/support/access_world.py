@@ -6,7 +6,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -34,6 +34,8 @@ from rag.generation.base import Draft, GenerationRequest
 from rag.generation.extractive import ExtractiveGenerator
 from rag.index.base import HybridQuery, IndexPoint, IndexSchema, LegHit, LegQuery, VectorIndex
 from rag.index.in_step import IndexesInStep
+from rag.index.layout import Condition
+from rag.index.memory import MemoryIndex
 from rag.index.registry import IndexConfig, open_index
 from rag.reranking.scripted import ScriptedReranker
 from rag.retrieval.reranking import SecondLook
@@ -145,6 +147,16 @@ class Oracle:
         if (names | person.behind) & rule.deny:
             return False
         return not rule.allow or bool(names & rule.allow) or self.role(person, collection) in ("curator", "admin")
+
+
+class DeafIndex(MemoryIndex):
+    """Ignores the permit, and gives out whatever it finds."""
+
+    def _open_scopes(self, condition: Condition) -> list[Any]:
+        return list(self._scopes.values())
+
+    def _test(self, conditions: Sequence[Condition]) -> Callable[[UUID], bool]:
+        return lambda chunk_id: True
 
 
 class WatchedIndex:
@@ -261,13 +273,14 @@ class Findings:
 class World:
     """Tenants with people, groups in groups, collections and documents, all ruled at random, and the services that read them."""
 
-    def __init__(self, database: Database, seed: int, folder: Path | None = None) -> None:
-        """`folder`: where an index of Qdrant Edge is to be made; without one, the index is in memory."""
+    def __init__(self, database: Database, seed: int, folder: Path | None = None, *, deaf_index: bool = False) -> None:
+        """`folder`: where an index of Qdrant Edge is to be made; without one, the index is in memory. `deaf_index`: one that
+        ignores every permit."""
         self.dice, self.database = random.Random(seed), database
         self.space = EmbeddingSpace(KiwiBm25Embedder(ANALYZER), HashEmbedder(dense=True))
         schema = IndexSchema(self.space.name, self.space.dimensions)
         config = IndexConfig("memory") if folder is None else IndexConfig("edge", folder)
-        self.watched = WatchedIndex(open_index(config, schema))
+        self.watched = WatchedIndex(DeafIndex(schema) if deaf_index else open_index(config, schema))
         self.index = cast("VectorIndex", self.watched)
         self.heard, self.asked_before = Heard(), ""
         self.reranker, self.generator = WatchedReranker(), WatchedGenerator()

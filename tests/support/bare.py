@@ -11,6 +11,7 @@ from rag.access.federation import open_federation
 from rag.access.identities import Identities
 from rag.access.keys import Keys
 from rag.access.policy import Policy
+from rag.access.stored_secrets import StoredSecrets
 from rag.bootstrap import Rag
 from rag.settings import RagSettings
 from rag.store.session import Database
@@ -36,5 +37,6 @@ def bare_services(database: Database, settings: RagSettings | None = None, api: 
         traffic=missing,
         audit=audit,
         code=missing,
+        secrets=StoredSecrets(),
     )
     return Services(api or ApiSettings(), rag, missing)

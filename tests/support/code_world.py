@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from uuid import UUID, uuid4, uuid5
 
@@ -100,12 +100,21 @@ class _Reader(ast.NodeVisitor):
         self.uses.setdefault(key, set()).add(node.end_lineno or node.lineno)
 
 
+def _of_python(text: str, key: str) -> CodeOutline | None:
+    return outline_of(text) if key.endswith(".py") else None
+
+
 @dataclass
 class CodeWorld:
-    """Collections of code and the services that read them."""
+    """Collections of code and the services that read them.
+
+    Attributes:
+        outline: what is known of a file by its text and key; None where nothing is.
+    """
 
     database: Database
     versions: dict[str, UUID] = field(default_factory=dict)
+    outline: Callable[[str, str], CodeOutline | None] = _of_python
 
     def __post_init__(self) -> None:
         self.space = EmbeddingSpace(KiwiBm25Embedder(ANALYZER), None)
@@ -174,8 +183,9 @@ class CodeWorld:
             row.current_version_id = version
             chunks = chunks_of(version, text)
             chunks_table.replace_chunks(session, version, chunks)
-            if key.endswith(".py"):
-                put_outlines(session, [(version, collection_id, outline_of(text))])
+            outline = self.outline(text, key)
+            if outline is not None:
+                put_outlines(session, [(version, collection_id, outline)])
             if rule is not None:
                 access_rule.set_own_rule(session, row, rule)
         self._index(chunks, row, version)

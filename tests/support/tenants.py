@@ -7,8 +7,12 @@ from collections.abc import Callable
 from typing import Any
 from uuid import UUID, uuid4
 
+import pytest
+
 from rag.domain.access import Label, user
 from rag.domain.principal import Principal, Scope
+from rag.index import edge
+from rag.index.layout import SCOPE, Conditions, NoneOf
 from rag.store.account import AccountGroup
 from rag.store.base import utc_now
 from tests.support.running import Caller, Running
@@ -80,7 +84,85 @@ def readings(tenant: Tenant, caller: Caller, document_id: str, chunk_id: str) ->
     seen["store_file"] = caller.get(f"/v1/vector_stores/{store}/files/{file_id}/content").status_code == 200
     found = caller.post(f"/v1/vector_stores/{store}/search", json={"query": asked["question"]})
     seen["store_search"] = file_id in found.text
+    seen["explore"] = document_id in caller.get("/api/v1/search", params=asked).text
+    seen["all_ingestion"] = caller.get("/api/v1/ingestion").json()["active"] == 2
+    seen["events"] = '"active": 2' in caller.get(f"/api/v1/collections/{tenant.collection}/ingestion/events").text
+    dify = {"knowledge_id": tenant.collection, "query": asked["question"]}
+    seen["dify"] = document_id in caller.post("/dify/retrieval", json=dify).text
+    seen["continue"] = "김철수" in caller.post("/continue/context", json={"query": asked["question"]}).text
+    return seen | _tools(caller, asked["question"], document_id, chunk_id)
+
+
+def _tools(caller: Caller, question: str, document_id: str, chunk_id: str) -> dict[str, bool]:
+    """By the tools for models, called as routes and through `/mcp`."""
+    seen: dict[str, bool] = {}
+    seen["tool_search"] = chunk_id in caller.post("/tools/search", json={"query": question}).text
+    seen["tool_fetch"] = "김철수" in caller.post("/tools/fetch", json={"id": chunk_id}).text
+    seen["tool_fetch_whole"] = "김철수" in caller.post("/tools/fetch", json={"id": f"doc://{document_id}"}).text
+    seen["tool_ask"] = "김철수" in caller.post("/tools/ask", json={"question": question}).text
+    [listed] = caller.post("/tools/list_knowledge_bases", json={}).json()["knowledge_bases"]
+    seen["tool_list"] = listed["documents"] == 2
+    with caller.running.http:  # what answers there lives as long as the application runs
+        wanted = {"Accept": "application/json, text/event-stream", "Host": "localhost"}
+
+        def told(method: str, **params: Any) -> str:
+            message = {"jsonrpc": "2.0", "id": 1, "method": method, "params": params}
+            answered = caller.post("/mcp", json=message, headers=wanted)
+            assert answered.status_code == 200, answered.text
+            return str(answered.text)
+
+        seen["mcp_search"] = chunk_id in told("tools/call", name="search", arguments={"query": question})
+        seen["mcp_fetch"] = "김철수" in told("tools/call", name="fetch", arguments={"id": chunk_id})
+        seen["mcp_ask"] = "김철수" in told("tools/call", name="ask", arguments={"question": question})
+        seen["mcp_resource"] = "김철수" in told("resources/read", uri=f"doc://{document_id}")
     return seen
+
+
+CODE = {
+    "staff/reorganise.py": (
+        'def move_staff(amount: int) -> None:\n    """구조조정 대상자는 김철수 과장이다."""\n    print(amount)\n'
+    ),
+    "staff/main.py": "from reorganise import move_staff\n\n\ndef main() -> None:\n    move_staff(1)\n",
+}
+
+
+def code_world(tenant: Tenant) -> str:
+    """A file of code that rules will be put on, beside another that calls it and stays open; its id."""
+    name = tenant.boss.collection(f"code-{uuid4().hex[:8]}", kind="code")
+    documents = tenant.boss.ingest(name, CODE, timeout_s=240)
+    return next(item["id"] for item in documents if item["source_key"] == "staff/reorganise.py")
+
+
+def code_readings(caller: Caller, document_id: str) -> dict[str, bool]:
+    """By every door of code: whether anything of the file is seen."""
+    seen: dict[str, bool] = {}
+
+    def posted(path: str, **body: Any) -> str:
+        return str(caller.post(path, json=body).text)
+
+    def got(path: str, **params: Any) -> str:
+        return str(caller.get(path, params=params).text)
+
+    seen["code_words"] = document_id in posted("/api/v1/code/search", query="구조조정 대상자 move_staff")
+    seen["code_pattern"] = document_id in posted("/api/v1/code/search", query="def move_.*", regex=True)
+    seen["code_symbol"] = document_id in posted("/api/v1/code/search", symbol="move_staff")
+    seen["code_symbols"] = document_id in got("/api/v1/code/symbols", name="move_staff")
+    seen["code_uses"] = document_id in got("/api/v1/code/references", name="move_staff")
+    seen["code_callees"] = document_id in got("/api/v1/code/references", name="main", of="callees")
+    seen["code_map"] = "def move_staff" in posted("/api/v1/code/map", budget=500, task="move_staff")
+    seen["code_pack"] = "김철수" in posted("/api/v1/code/pack", budget=2000, task="move_staff must log")
+    seen["code_search"] = document_id in posted("/api/v1/search", question="move_staff")
+    seen["tool_search_code"] = "staff/reorganise.py" in posted("/tools/search_code", query="move_staff")
+    seen["tool_search_code_words"] = "staff/reorganise.py" in posted("/tools/search_code", query="구조조정 대상자")
+    return seen
+
+
+def deafen(monkeypatch: pytest.MonkeyPatch) -> None:
+    """From now on the embedded engine ignores the permit, and gives out whatever it finds: what is held back is so by the record
+    alone."""
+    everything = Conditions(*[(NoneOf(SCOPE, ("nothing",)),)] * 2)
+    monkeypatch.setattr(edge, "conditions_of", lambda permit, selection: everything)
+    monkeypatch.setattr(edge, "impossible", lambda permit, selection: False)
 
 
 def world(tenant: Tenant) -> tuple[str, str]:

@@ -256,6 +256,11 @@ def answer_filter(database: Database, permit: Permit, passages: Sequence[Passage
 
     The passages are as the principal may see them, so what stands in them may be said.
     """
+    return written_filter(database, permit, (item.chunk.search_text for item in passages))
+
+
+def written_filter(database: Database, permit: Permit, shown: Iterable[str]) -> Callable[[str], str] | None:
+    """Hides identifiers that none of the texts in `shown` holds; None where nothing is hidden from the permit's principal."""
     hiding: dict[Detector, list[PrivacyPolicy]] = {}
     with database.read() as session:
         for view in _views(session, permit, permit.collections).values():
@@ -265,7 +270,7 @@ def answer_filter(database: Database, permit: Permit, passages: Sequence[Passage
                     policies.append(view.policy)
     if not hiding:
         return None
-    told = "\n".join(item.chunk.search_text for item in passages)
+    told = "\n".join(shown)
 
     def hidden(text: str) -> str:
         found = {

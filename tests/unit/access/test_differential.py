@@ -43,6 +43,14 @@ def test_nothing_forbidden_is_seen_anywhere(world: World) -> None:
     assert 0.1 * everything < found.readable < 0.9 * everything
 
 
+def test_the_record_holds_back_what_an_index_that_ignores_the_permit_finds(tmp_path: Path) -> None:
+    world = World(migrated(f"sqlite:///{tmp_path / 'seogo.sqlite'}"), seed=20261129, deaf_index=True)
+    found = world.run(200, changes_every=5, answers_every=4)
+    assert found.seen.pop("candidates") > 200 * len(world.documents) / 10, "what the test is about: the index leaks"
+    assert found.seen == dict.fromkeys(found.seen, 0), found
+    assert found.cited > 200 and found.answers == 50
+
+
 def test_nothing_forbidden_comes_out_of_edge(on_edge: World) -> None:
     found = on_edge.run(PAIRS // 4, changes_every=5, answers_every=ANSWERS_EVERY)
     assert found.seen == dict.fromkeys(PLACES, 0) and found.cited > PAIRS // 8, found

@@ -26,6 +26,7 @@ from rag.domain.principal import Permit
 from rag.generation.extractive import ExtractiveGenerator
 from rag.mirrors import comparing
 from rag.mirrors.hunks import hunks_of
+from rag.mirrors.keeping import keep
 from rag.retrieval.code_navigation import CodeNavigator
 from rag.store import access_rule
 from rag.store.base import utc_now
@@ -186,9 +187,18 @@ def test_what_a_forced_push_took_away_is_gone(world: World, tmp_path: Path) -> N
     secret = commit(source, {"src/login.py": "PASSWORD = 'geheim'\n"}, "oops")
     mirror = mirrored(tmp_path / "mirrors", UUID(int=9), source, "payments")
     assert comparing.state(mirror, secret[:10])[1] == secret
+    keep(mirror, secret)
+    before = mirror.resolve(f"{secret}^")
     git(mirror.folder, "update-ref", "refs/heads/main", f"{secret}^")
+    for beside in ((), (before,)):  # kept for a version, which is not of the file that is asked for
+        with pytest.raises(RefNotFound):
+            comparing.state(mirror, secret, indexed=before, named_by=beside)
+    assert comparing.state(mirror, secret, named_by=(secret,))[1] == secret
+    git(mirror.folder, "update-ref", "-d", "refs/heads/main")
+    git(mirror.folder, "tag", "-d", "v1.5", "v1.4")
+    assert comparing.state(mirror, before, indexed=secret)[1] == before, "what the index holds leads there still"
     with pytest.raises(RefNotFound):
-        comparing.state(mirror, secret)
+        comparing.state(mirror, before, named_by=(secret,))
 
 
 def test_lines_of_korean_editors_are_read(world: World, tmp_path: Path) -> None:

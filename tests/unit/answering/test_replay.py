@@ -17,10 +17,10 @@ from rag.answering.service import AnswerOutcome, Asked
 from rag.domain.answer import Citation, Note, Sentence, Support
 from rag.domain.filters import AttributeCondition, DocumentFilter, Period, Span, attribute_value
 from rag.domain.language import Language
-from rag.domain.passage import LegScore, Passage, SearchResult, SearchTrace
+from rag.domain.passage import LegScore, Passage, RerankState, RerankTrace, SearchResult, SearchTrace
 from rag.domain.principal import PassedRule, Permit, Principal, Scope
 from rag.generation.chat import ChatMessage
-from rag.generation.grounded_prompt import GroundedPrompt
+from rag.generation.engine import digest_of
 from rag.retrieval.understanding import QuestionContext
 from rag.store.answer_record import AnswerRecord
 from rag.store.session import Database
@@ -184,6 +184,32 @@ def test_what_differs_is_named(sqlite: Database) -> None:
     assert causes[Cause.RANKING] == expected
 
 
+def test_other_files_under_the_same_names_are_another_version(sqlite: Database) -> None:
+    permit, one = Permit(READER, frozenset({ONE})), make_passage("하루 7만원까지 지급한다.")
+
+    def searched(space: str, reranker: str) -> SearchResult:
+        look = RerankTrace("flag/bge/512", RerankState.DONE, 1, 1.0, reranker)
+        trace = SearchTrace(
+            Language.KOREAN, ("sparse",), 1, 0, {}, space="kiwi/1+bge-m3", rerank=look, fingerprint=space
+        )
+        return SearchResult(QUESTION, (one,), trace, QUESTION)
+
+    def causes(row: AnswerRecord, now: SearchResult) -> list[tuple[Cause, Any]]:
+        again, _ = replayer(sqlite, now)
+        done = again.replay(row, permit)
+        assert done.identical, "the passages are the same, and still it is not the same version"
+        return [(item.cause, item.detail["now"]) for item in done.differences]
+
+    row = recorded(permit, Asked(QUESTION, 8), searched("aa", "bb"))
+    assert causes(row, searched("aa", "bb")) == []
+    assert causes(row, searched("cc", "bb")) == [(Cause.SPACE, {"space": "kiwi/1+bge-m3", "space_fingerprint": "cc"})]
+    [(cause, told)] = causes(row, searched("aa", "dd"))
+    assert (cause, told["reranker_fingerprint"]) == (Cause.RERANKER, "dd")
+    old = recorded(permit, Asked(QUESTION, 8), searched("", ""))
+    assert old.stood_on is not None and "space_fingerprint" not in old.stood_on
+    assert causes(old, searched("aa", "bb")) == [], "nobody knows which files it was"
+
+
 @pytest.mark.parametrize("missing", ["permit", "asked", "stood_on", "question"])
 def test_without_what_it_needs_nothing_is_asked(sqlite: Database, missing: str) -> None:
     permit = Permit(READER, frozenset({ONE}))
@@ -196,10 +222,30 @@ def test_without_what_it_needs_nothing_is_asked(sqlite: Database, missing: str) 
 
 def test_the_digest_of_a_prompt_tells_it_from_any_other() -> None:
     def digest(text: str) -> str:
-        return GroundedPrompt(({"role": "user", "content": text},), (), "v1", 1, "").digest
+        return digest_of(({"role": "user", "content": text},))
 
     assert digest("질문") == digest("질문") != digest("질문 ")
     assert len(digest(str(uuid4()))) == 64
+
+
+def test_the_hash_on_record_is_of_the_try_that_was_answered() -> None:
+    notes = [
+        Note("prompt_sha256", "ab" * 32),
+        Note("guard", "language: asked again"),
+        Note("sent_again_sha256", "cd" * 32),
+    ]
+    following = [Note("prompt_sha256", "ef" * 32), Note("sent_again_sha256", "01" * 32)]
+
+    def kept(*notes: Note) -> str:
+        recording = Recording(
+            Permit(READER, frozenset({ONE})), QUESTION, Surface.NATIVE, "grounded/1", Asked(QUESTION, 8)
+        )
+        recording.whole(AnswerOutcome(found(), "grounded/1", (), None, notes))
+        return recording.rows(content=True)[0].prompt_hash
+
+    assert kept(*notes, *following) == "cd" * 32, "of a report's first part, as it was sent at last"
+    assert kept(*following) == "01" * 32 and kept(notes[0], *following) == "ab" * 32
+    assert kept(notes[1]) == ""
 
 
 def sources_of(sentences: tuple[Sentence, ...], notes: tuple[Note, ...], passages: tuple[Passage, ...]) -> set[UUID]:

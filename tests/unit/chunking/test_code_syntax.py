@@ -160,6 +160,29 @@ def test_languages_without_rules_are_cut_at_lines(name: str) -> None:
     assert all(chunk.tokens <= 60 for chunk in chunks)
 
 
+_BODY = "  {let} fee = amount * {n}\n\n  {let} rest = amount - fee\n\n  {back} rest + {n}\n{end}\n"
+FOREIGN = {
+    "scala": ("def settle{n}(amount: Int): Int = {{\n", "val", "", "}"),
+    "swift": ("func settle{n}(amount: Int) -> Int {{\n", "let", "return", "}"),
+    "lua": ("function settle{n}(amount)\n", "local", "return", "end"),
+}
+"""Head of a function, and words of its body, in languages that only langchain's splitters know."""
+
+
+@pytest.mark.parametrize("suffix", FOREIGN)
+def test_languages_of_langchain_s_splitters_are_cut_before_definitions(suffix: str) -> None:
+    """Blank lines inside of the functions are places to cut as well, but worse ones."""
+    head, let, back, end = FOREIGN[suffix]
+    source = "".join(head.format(n=n) + _BODY.format(n=n, let=let, back=back, end=end) for n in range(30))
+    chunks = chunked(source, 50, f"main.{suffix}")
+    assert_covers(read_code(source.encode(), f"main.{suffix}"), chunks)
+    assert len(chunks) > 10
+    word = head.split("{n}")[0]
+    assert [chunk.text.lstrip().startswith(word) for chunk in chunks] == [True] * len(chunks)
+    anyhow = chunked(source, 50, "main.xyz")
+    assert not all(chunk.text.lstrip().startswith(word) for chunk in anyhow), "by blank lines alone they would not"
+
+
 @pytest.mark.parametrize("sample", SAMPLES, ids=[sample.name for sample in SAMPLES])
 def test_every_sample_is_covered_and_its_definitions_are_named(sample: Sample) -> None:
     document = read_code(sample.source.encode(), sample.name)

@@ -147,6 +147,34 @@ def test_seogoignore_counts_in_every_folder(tmp_path: Path) -> None:
     assert reasons["vendor/theirs/a.go"] == "vendored"
 
 
+def test_gitignore_counts_where_the_options_say_so(tmp_path: Path) -> None:
+    files: dict[str, str | bytes] = {
+        ".gitignore": "# 빌드\n/build/\n*.log\n!audit.log\nlocal.*\n!vendor/\n[[broken]]\n",
+        "build/gen.py": CODE,
+        "app/build/ok.py": CODE,
+        "app/a.log": "x",
+        "app/audit.log": "x",
+        "app/local.py": CODE,
+        "app/.gitignore": "!local.py\nsecret.py\n",
+        "app/secret.py": CODE,
+        "app/kept.py": CODE,
+        "conf/local.py": CODE,
+        "conf/.seogoignore": "!local.py\n",
+        "vendor/a.go": "package a",
+        "local.mk": "x = 1",
+    }
+    source = repository(tmp_path, files)
+    without = selected(source)
+    assert "ignored" not in skipped(without).values() and {"build/gen.py", "local.mk"} <= set(taken(without))
+    found = skipped(selected(source, {"gitignore": True, "exclude": ["!local.mk"]}))
+    assert {path for path, reason in found.items() if reason == "ignored"} == {
+        "build/gen.py",
+        "app/a.log",
+        "app/secret.py",
+    }
+    assert found["vendor/a.go"] == "vendored", "a .gitignore that takes something back wishes for nothing"
+
+
 def test_attributes_mark_and_take_back(tmp_path: Path) -> None:
     files: dict[str, str | bytes] = {
         ".gitattributes": (

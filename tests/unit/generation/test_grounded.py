@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
+import json
 import re
 from collections.abc import Sequence
 from contextlib import aclosing
@@ -18,7 +20,16 @@ from rag.domain.passage import Passage
 from rag.domain.style import VOCABULARY, AnswerStyle, common_style, style_from_json
 from rag.generation.base import Draft, GenerationRequest
 from rag.generation.chat import ChatMessage
-from rag.generation.engine import ChatEngine, Finished, ReasoningDelta, Sampling, TextDelta, ToolCallDelta, Usage
+from rag.generation.engine import (
+    ChatEngine,
+    EngineCall,
+    Finished,
+    ReasoningDelta,
+    Sampling,
+    TextDelta,
+    ToolCallDelta,
+    Usage,
+)
 from rag.generation.grounded import GroundedGenerator
 from rag.generation.grounded_prompt import PromptWriter, style_line
 from rag.generation.guards import GuardedEngine
@@ -51,7 +62,7 @@ def english(passages: Sequence[Passage], question: str = "How many days?", **fie
 
 
 def answered(
-    engine: ScriptedEngine, request: GenerationRequest | None = None, settings: GenerationSettings = SETTINGS
+    engine: ChatEngine, request: GenerationRequest | None = None, settings: GenerationSettings = SETTINGS
 ) -> tuple[list[Draft], list[Note]]:
     found = collected(GroundedGenerator(SingleModel(engine), settings).generate(request or asked()))
     return [item for item in found if isinstance(item, Draft)], [item for item in found if isinstance(item, Note)]
@@ -299,6 +310,34 @@ def test_a_second_try_is_told_and_the_replica_only_logged(caplog: pytest.LogCapt
     assert details(notes, "guard") == ["empty: asked again"]
     assert "qwen answered from http://gpu1:8000" in caplog.messages
     assert details(answered(ScriptedEngine.saying("연차는 15일입니다. [1]"))[1], "guard") == []
+
+
+def sent(call: EngineCall) -> str:
+    """The digest of what an engine got, made without the product's own function."""
+    told = json.dumps([dict(item) for item in call.messages], ensure_ascii=False, sort_keys=True)
+    return hashlib.sha256(told.encode()).hexdigest()
+
+
+def test_the_hash_of_the_prompt_is_that_of_what_the_engine_got() -> None:
+    engine = ScriptedEngine.saying("연차는 15일입니다. [1]")
+    both: list[ChatEngine] = [engine, GuardedEngine(engine)]
+    for guarded in both:
+        _, notes = answered(guarded)
+        assert details(notes, "prompt_sha256") == [sent(engine.calls[-1])]
+        assert details(notes, "sent_again_sha256") == []
+    assert "점검용" in str(engine.calls[-1].messages[0]["content"]), "the canary is part of it"
+
+
+def test_what_was_sent_otherwise_has_a_hash_of_its_own() -> None:
+    chinese = "年休假为十五天，员工可以在入职一年之后申请使用，并且必须提前三天提交申请。" * 3
+    retried = ScriptedEngine.saying(chinese, "연차는 15일입니다. [1]")
+    unruly = ScriptedEngine([[InvalidRequest(detail="System role not supported")], spoken("연차는 15일입니다. [1]")])
+    cases: list[tuple[ScriptedEngine, ChatEngine]] = [(retried, GuardedEngine(retried)), (unruly, unruly)]
+    for engine, asked_in in cases:
+        _, notes = answered(asked_in)
+        first, second = engine.calls
+        assert details(notes, "prompt_sha256") == [sent(first)] != [sent(second)]
+        assert details(notes, "sent_again_sha256") == [sent(second)]
 
 
 def test_no_answer_is_no_draft_and_stops_the_engine() -> None:

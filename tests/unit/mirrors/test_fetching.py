@@ -19,7 +19,8 @@ from rag.domain.errors import (
     SeogoError,
 )
 from rag.mirrors import git
-from rag.mirrors.fetching import Remote, Stage, fetch, keep, kept, let_go
+from rag.mirrors.fetching import Remote, Stage, fetch
+from rag.mirrors.keeping import keep, keep_only, kept, let_go, standing_for
 from rag.mirrors.mirror import Mirror
 from tests.support.git_repository import GitRepository
 
@@ -89,13 +90,46 @@ def test_commits_that_are_kept_outlive_a_forced_push(tmp_path: Path, source: Git
     assert not mirror.is_ancestor(old, new)
     git.run(mirror.folder, "gc", "--quiet", "--prune=now", name="a")
     assert mirror.file(old, "a.py") == b"old = 1\n"
-    assert kept(mirror) == {old}
+    assert kept(mirror) == {old: old}
     with pytest.raises(RepositoryNotRead):
         mirror.tree(gone)
     let_go(mirror, [old])
     git.run(mirror.folder, "gc", "--quiet", "--prune=now", name="a")
     with pytest.raises(RepositoryNotRead):
         mirror.tree(old)
+
+
+def test_of_what_a_forced_push_took_away_the_named_files_alone_are_kept(tmp_path: Path, source: GitRepository) -> None:
+    named = source.commit(
+        "판이 이름 부르는 커밋", {'결제/"a" b.py': "named = 1\n", "secret.py": "PASSWORD = 'geheim'\n"}
+    )
+    other = source.commit("아무도 이름 부르지 않는 커밋", {"b.py": "y = 1\n"})
+    mirror = fetched(mirror_in(tmp_path), source)
+    paths = {named: {'결제/"a" b.py', ".history/commits/2026-05.md"}}
+
+    def kept_only(*commits: str) -> bool:
+        indexed = mirror.resolve("main")
+        return keep_only(mirror, commits, lambda item: paths[item], indexed=indexed, timeout_s=60)
+
+    assert not kept_only(named, "0" * 40), "a commit that is not here is passed over"
+    assert kept(mirror) == {named: named, other: other}, "on a branch: whole, and what is indexed with it"
+    source.git("reset", "-q", "--hard", "HEAD~2")
+    new = source.commit("새 역사", {"a.py": "new = 1\n"})
+    fetched(mirror, source)
+    assert kept_only(named)
+    part = standing_for(mirror, named)
+    assert kept(mirror) == {named: part, new: new} and part != named
+    assert [(entry.path, entry.mode) for entry in mirror.tree(part)] == [('결제/"a" b.py', "100644")]
+    assert mirror.file(part, '결제/"a" b.py') == b"named = 1\n"
+    for gone in (named, other):
+        with pytest.raises(RepositoryNotRead):
+            mirror.tree(gone)
+    assert not kept_only(named) and standing_for(mirror, named) == part, "the next look changes nothing"
+    assert kept_only() and kept(mirror) == {new: new}
+    with pytest.raises(RepositoryNotRead):
+        mirror.tree(part)
+    with pytest.raises(RefNotFound):
+        standing_for(mirror, named)
 
 
 def test_a_ref_that_is_nowhere_is_named(tmp_path: Path, source: GitRepository) -> None:
@@ -279,7 +313,7 @@ def test_what_was_kept_is_kept_in_a_mirror_made_anew(tmp_path: Path, source: Git
     source.commit("둘째", {"b.py": "y = 2\n"})
     (mirror.folder / "refs" / "heads" / "main").write_text("f" * 40 + "\n")
     fetched(mirror, source)
-    assert kept(mirror) == {first}
+    assert kept(mirror) == {first: first}
 
 
 FETCHING = """

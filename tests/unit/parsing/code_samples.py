@@ -197,6 +197,43 @@ describe('결제', () => { it('승인한다', () => { const local = 1; approve(l
         ("결제", "결제.승인한다"),
     ),
     Sample(
+        "PayForm.tsx",
+        """import React, { useState } from 'react';
+import { charge } from './gateway';
+/** 결제 양식 */
+export function PayForm(props: PayProps): JSX.Element {
+  const [amount, setAmount] = useState<number>(0);
+  return (
+    <Panel title="결제">
+      <AmountField value={amount} onChange={setAmount} />
+      <button onClick={() => charge(amount as number)}>결제 {props.limit}원까지</button>
+    </Panel>
+  );
+}
+interface PayProps { limit: number; }
+export const List = <T,>(rows: T[]) => <ul>{rows.map((row) => <Row<T> key={0} row={row} />)}</ul>;
+class Old extends React.Component<PayProps> { render() { return <PayForm limit={1} />; } }
+describe('결제 양식', () => { it('그린다', () => { render(<PayForm limit={2} />); }); });
+""",
+        (
+            ("function", "PayForm"), ("interface", "PayProps"), ("field", "PayProps.limit"), ("function", "List"),
+            ("class", "Old"), ("method", "Old.render"), ("function", "결제 양식.그린다"),
+        ),
+        (
+            ("PayForm", "export function PayForm(props: PayProps): JSX.Element"),
+            ("List", "export const List = <T,>(rows: T[])"),
+        ),
+        (("PayForm", "결제 양식"),),
+        (
+            ("call", "", "useState", "PayForm"), ("call", "", "Panel", "PayForm"), ("call", "", "AmountField", "PayForm"),
+            ("call", "", "charge", "PayForm"), ("type", "", "PayProps", "PayForm"), ("call", "", "Row", "List"),
+            ("inherit", "React", "Component", "Old"), ("type", "", "PayProps", "Old"),
+            ("call", "", "PayForm", "Old.render"), ("call", "", "PayForm", "결제 양식.그린다"),
+        ),
+        (("react", ("React", "useState")), ("./gateway", ("charge",))),
+        ("결제 양식", "결제 양식.그린다"),
+    ),
+    Sample(
         "form.jsx",
         """import React from 'react';
 /* 양식 */

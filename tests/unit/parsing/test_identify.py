@@ -9,7 +9,8 @@ import pptx
 import pytest
 
 from ingest.parsing import media_types
-from ingest.parsing.identify import identify
+from ingest.parsing.code import read_code
+from ingest.parsing.identify import identify, is_source_code
 from ingest.parsing.registry import PARSERS, best, candidates
 from rag.domain.errors import EmptyFile, FileDamaged, FileEncrypted, ParseLimitExceeded, UnsupportedFormat
 from tests.unit.parsing.documents import PdfPage, pdf_bytes, zip_bytes
@@ -130,8 +131,29 @@ def test_words_that_look_like_a_signature_are_text(media_type):
 
 def test_noise_is_refused(media_type):
     noise = bytes((i * 197 + i // 7) % 256 for i in range(5000))
+    for name in ("a.txt", "a.py"):
+        with pytest.raises(UnsupportedFormat):
+            media_type(noise, name)
+        assert not is_source_code(noise, name)
+
+
+STRANGE = "def fare():\n    # 거리 요금\n    return ".encode() + b"'\xff\xfe\x80'\n"
+"""No encoding explains the last line."""
+
+
+def test_a_program_with_bytes_that_no_encoding_explains_is_read_all_the_same(tmp_path, media_type):
+    path = tmp_path / "fare.py"
+    path.write_bytes(STRANGE)
+    found = identify(path, path.name)
+    assert (found.media_type, found.charset) == (media_types.SOURCE_CODE, "utf-8")
+    assert is_source_code(STRANGE, "src/fare.py")
+    document = read_code(STRANGE, "fare.py")
+    assert "거리 요금" in document.elements[0].text and "\ufffd" in document.elements[0].text
+    assert [item.name for item in document.outline.symbols] == ["fare"] and document.warnings
     with pytest.raises(UnsupportedFormat):
-        media_type(noise, "a.txt")
+        media_type(STRANGE, "fare.txt")
+    for strange in (b"\x81\x8d" * 40 + b"x = 1\n", STRANGE + b"\0", STRANGE + b"\x01\x02" * 4):
+        assert not is_source_code(strange, "fare.py"), "most of it is strange, or it has what no program has"
 
 
 def test_empty(media_type):

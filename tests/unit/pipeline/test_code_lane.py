@@ -80,6 +80,8 @@ class Counting(HashEmbedder):
 class DirectCutting:
     """`CodeSandbox` in this process."""
 
+    concurrency = 2
+
     def __init__(self) -> None:
         self.cutter = Cutter(CutRules())
         self.files: list[str] = []

@@ -151,6 +151,19 @@ def test_a_short_list_does_not_wait_for_a_long_one_and_rows_share_batches() -> N
     }
 
 
+def test_without_mixing_a_batch_is_one_questions_whoever_waits_beside_it() -> None:
+    gate, found = Gate(), dict[int, Scores]()
+    batches = SharedBatches(gate, budget=40, mixed=False)
+    threads = [in_thread(batches, rows_of(1, 3, 10), 1, found)]
+    assert gate.entered.wait(20)
+    threads += [in_thread(batches, rows_of(mark, 3, 10), mark, found) for mark in (2, 3)]
+    gate.open.set()
+    for thread in threads:
+        thread.join(20)
+    batches.close()
+    assert [[ids[0] for ids in batch] for batch in gate.batches] == [[1] * 3, [2] * 3, [3] * 3]
+
+
 def test_work_whose_time_is_up_is_cut_between_batches() -> None:
     gate = Gate()
     batches = SharedBatches(gate, budget=10)

@@ -81,7 +81,64 @@ def test_tests_that_touch_a_symbol(world: CodeWorld) -> None:
     assert places(found.uses) == {"payments/tests/test_service.py:14": Sureness.SURE}
     assert all(use.test for use in found.uses)
     touched = world.navigator.tests(world.permit(), "PaymentService")
-    assert {"make", ""} == {use.enclosing for use in touched.uses}
+    assert {"make", "", "test_approve_within_the_limit"} == {use.enclosing for use in touched.uses}
+
+
+HELPED = """from payments.limits import LimitChecker
+from payments.service import PaymentService
+
+
+def make() -> PaymentService:
+    return PaymentService(LimitChecker())
+
+
+def twice() -> PaymentService:
+    return make()
+
+
+class TestApproval:
+    def ready(self) -> PaymentService:
+        return make()
+
+    def test_one(self) -> None:
+        assert make().approve(1)
+
+    def test_other(self) -> None:
+        assert twice()
+"""
+
+
+def test_tests_that_touch_a_symbol_through_one_helper(world: CodeWorld) -> None:
+    [collection] = world.permit().collections
+    world.file(collection, "payments/tests/test_helped.py", HELPED)
+    elsewhere = "def make() -> int:\n    return 1\n\n\ndef test_alone() -> None:\n    assert make()\n"
+    world.file(collection, "payments/tests/test_elsewhere.py", elsewhere)
+    world.file(collection, "payments/src/tool.py", "from tests.test_helped import make\n\n\ndef run():\n    make()\n")
+    found = world.navigator.tests(world.permit(), "PaymentService", scope=CodeScope(path="tests/*"))
+    of_helped = [use for use in found.uses if use.spot.source.source_key == "payments/tests/test_helped.py"]
+    assert {(use.name, use.enclosing, use.spot.first): use.sure for use in of_helped} == {
+        ("PaymentService", "", 2): Sureness.SURE,
+        ("PaymentService", "make", 6): Sureness.SURE,
+        ("make", "TestApproval.test_one", 18): Sureness.LIKELY,
+    }, "the use itself and one step, no second one, and no helper that calls a helper"
+    assert all(use.test for use in found.uses)
+    others = {use.enclosing for use in found.uses} - {use.enclosing for use in of_helped}
+    assert others == {"test_approve_within_the_limit"}, "no test of a namesake of the helper"
+    everywhere = world.navigator.tests(world.permit(), "PaymentService")
+    assert "run" not in {use.enclosing for use in everywhere.uses}, "what calls a helper and is no test"
+
+
+def test_what_a_helper_does_is_told_to_its_readers_alone(world: CodeWorld) -> None:
+    [collection] = world.permit().collections
+    secret = AccessRule(label=Label.CONFIDENTIAL)
+    world.file(collection, "payments/tests/test_helped.py", HELPED, rule=secret)
+    caller = "from tests.test_helped import make\n\n\ndef test_far() -> None:\n    assert make()\n"
+    world.file(collection, "payments/tests/test_far.py", caller)
+    touched = {use.enclosing for use in world.navigator.tests(world.permit(), "PaymentService").uses}
+    assert "test_far" not in touched and "TestApproval.test_one" not in touched
+    world.file(collection, "payments/tests/test_helped.py", HELPED, "e" * 40, rule=AccessRule())
+    touched = {use.enclosing for use in world.navigator.tests(world.permit(), "PaymentService").uses}
+    assert {"test_far", "TestApproval.test_one"} <= touched
 
 
 def test_importers_of_a_module(world: CodeWorld) -> None:

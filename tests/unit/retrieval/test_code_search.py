@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 
 from rag.domain.access import AccessRule, Label
@@ -94,6 +96,41 @@ def test_the_time_is_up(world: CodeWorld) -> None:
     late = CodeSearcher(world.database, world.retriever, world.navigator, seconds=-1.0)
     found = late.search(world.permit(), "charge", regex=True)
     assert found.partial and not found.matches
+
+
+class Ticking:
+    """A clock that stands still for so many looks, and is far ahead from then on."""
+
+    def __init__(self, looks: int) -> None:
+        self.left = looks + 1  # the first one tells when the search began
+
+    def __call__(self) -> float:
+        self.left -= 1
+        return 0.0 if self.left >= 0 else 1000.0
+
+
+@pytest.mark.parametrize("pattern", [r"amount\b", r"amount[^\n]*\n"])
+def test_what_was_found_before_the_time_was_up_is_told(world: CodeWorld, pattern: str) -> None:
+    """The clock is looked at between the pieces of one group of files, not before the group alone."""
+
+    def searched(looks: int) -> CodeMatches:
+        searcher = CodeSearcher(world.database, world.retriever, world.navigator, seconds=1.0, clock=Ticking(looks))
+        return searcher.search(world.permit(), pattern, regex=True, limit=100)
+
+    whole = searched(1000)
+    assert not whole.partial and len(whole.matches) > 8
+    counts = []
+    for looks in range(1000):
+        found = searched(looks)
+        assert places(found) == places(whole)[: len(found.matches)], "the first ones, and each once"
+        counts.append(len(found.matches))
+        if not found.partial:
+            break
+    assert found.matches == whole.matches
+    assert counts == sorted(counts) and counts[0] == 0
+    steps = [after - before for before, after in pairwise(counts)]
+    files = {match.spot.source.source_key for match in whole.matches}
+    assert sum(step > 0 for step in steps) >= len(files) > 3, "no two files between two looks"
 
 
 def test_nothing_forbidden_or_hidden_is_found(world: CodeWorld) -> None:
