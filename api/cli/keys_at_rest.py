@@ -54,7 +54,8 @@ def status(context: typer.Context) -> None:
     typer.echo(f"{text('at_rest_orphans')}  {found.orphans}")
     for key, count in sorted(secrets.keys.items()):
         typer.echo(f"{text('at_rest_secrets')}, {text('at_rest_key')} {key}  {count}")
-    typer.echo(f"{text('at_rest_secrets')}, {text('at_rest_plain')}  {secrets.plain}")
+    if secrets.keys or secrets.plain:
+        typer.echo(f"{text('at_rest_secrets')}, {text('at_rest_plain')}  {secrets.plain}")
     for place in found.keyless:
         typer.echo(f"{text('at_rest_keyless')}  {place}")
     if found.keyless:

@@ -90,7 +90,12 @@ def select(
         if not reasons[entry.path]:
             looked_into[entry.path] = forced
     if len(looked_into) > settings.max_files:
-        raise RepositoryTooLarge(name=mirror.name, detail=f"more than {settings.max_files} files (max_files)")
+        raise RepositoryTooLarge(
+            name=mirror.name,
+            detail=f"more than {settings.max_files} files (max_files)",
+            reason="max_files",
+            limit=settings.max_files,
+        )
     waiting = [entry for entry in tree if entry.path in looked_into]
     sizes = _look(mirror, waiting, looked_into, seen if seen and _same_rules(tree, seen) else {}, reasons)
     named = [entry._replace(size=sizes.get(entry.path, entry.size)) for entry in tree]

@@ -136,7 +136,9 @@ class HistoryApi:
         try:
             for number, talk in enumerate(self._gitlab(crawl) if self._kind == "gitlab" else self._github(crawl)):
                 if number >= _MOST:
-                    raise RepositoryTooLarge(name=self._name, detail=f"more than {_MOST} issues and requests")
+                    raise RepositoryTooLarge(
+                        name=self._name, detail=f"more than {_MOST} issues and requests", reason="issues", limit=_MOST
+                    )
                 if self._confidential or not talk.confidential:
                     yield talk
         except _TimeUp:
@@ -192,7 +194,9 @@ class HistoryApi:
                 len(found) < size and self._kind != "gitea"
             ):  # Gitea's operator may have made pages smaller
                 return
-        raise RepositoryTooLarge(name=self._name, detail=f"more than {_MOST} issues and requests")
+        raise RepositoryTooLarge(
+            name=self._name, detail=f"more than {_MOST} issues and requests", reason="issues", limit=_MOST
+        )
 
     def _get(self, path: str, asked: Mapping[str, str]) -> Any:
         """The JSON at a path, asked for again where the server is busy.
@@ -228,7 +232,9 @@ class HistoryApi:
                     if self._clock() >= self._until:
                         raise _TimeUp
                     if len(body) > _MAX_BYTES:
-                        raise RepositoryTooLarge(name=self._name, detail="a page of issues of more than 32 MB")
+                        raise RepositoryTooLarge(
+                            name=self._name, detail="a page of issues of more than 32 MB", reason="issue_page"
+                        )
                 return response.status_code, response.headers, bytes(body)
         except httpx.ConnectError as error:
             if "CERTIFICATE" in str(error).upper():
@@ -257,7 +263,7 @@ def _root(options: HistoryOptions, remote: Remote, settings: RepositorySettings,
     usual = _GITHUB.get(host, f"https://{at}{_ROOTS[options.api]}") if host else ""
     given = options.api_url.rstrip("/") or usual
     if not given.startswith("https://"):
-        raise RepositoryRefused(name=name, detail="history.api_url: https://… is needed")
+        raise RepositoryRefused(name=name, detail="history.api_url: https://… is needed", reason="api_url")
     checked = checked_url(settings, given if urlsplit(given).path else f"{given}/api", name=name)
     Remote(checked, remote.credential).require_credential_for_host()
     return given

@@ -128,7 +128,8 @@ def _changed(database: Database, turned: Callable[[str, bytes], bytes | None]) -
 def _with_secrets(session: Session) -> Iterator[tuple[UUID, bytes]]:
     query = select(Repository.id, Repository.webhook_secret).where(Repository.webhook_secret.is_not(None))
     for row in session.execute(query.order_by(Repository.id)):
-        yield row[0], row[1]
+        if row[1] is not None:
+            yield row[0], row[1]
 
 
 def _webhook(repository_id: UUID) -> str:

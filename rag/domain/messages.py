@@ -4,8 +4,15 @@ from __future__ import annotations
 
 from typing import Literal
 
-from rag.domain.errors import RepositoryNotRead, SeogoError, error_type_of, fill
-from rag.domain.repository_reasons import READ_REASONS
+from rag.domain.errors import (
+    RepositoryNotRead,
+    RepositoryRefused,
+    RepositoryTooLarge,
+    SeogoError,
+    error_type_of,
+    fill,
+)
+from rag.domain.repository_reasons import KOREAN_DETAILS, READ_REASONS
 
 UiLanguage = Literal["ko", "en"]
 
@@ -290,6 +297,8 @@ def message_for(code: str, params: dict[str, str | int | float], language: UiLan
     reason = params.get("reason")
     if code == RepositoryNotRead.code and isinstance(reason, str) and reason in READ_REASONS:
         params = params | {"detail": fill(READ_REASONS[reason][0 if language == "ko" else 1], params)}
+    if language == "ko" and code in (RepositoryRefused.code, RepositoryTooLarge.code) and reason in KOREAN_DETAILS:
+        params = params | {"detail": fill(KOREAN_DETAILS[str(reason)], params)}
     if language == "ko" and code in KOREAN:
         return fill(KOREAN[code], params)
     return fill(error_type_of(code).template_en(), params)

@@ -61,3 +61,23 @@ READ_REASONS: dict[str, tuple[str, str]] = {
     ),
 }
 """By the `reason` of `RepositoryNotRead`: Korean, English."""
+
+KOREAN_DETAILS: dict[str, str] = {
+    "credential_host": "이 자격 증명은 호스트 {host}용이 아닙니다",
+    "ssh_credential": "SSH에는 ssh_key_file과 known_hosts_file이 있는 자격 증명이 필요합니다",
+    "address_characters": "주소가 비어 있거나, 너무 길거나, 주소에 쓸 수 없는 문자가 있습니다",
+    "helper_programs": "git 보조 프로그램의 주소는 받지 않습니다",
+    "host": "호스트 {host}이(가) repositories.hosts에 없습니다",
+    "no_credential": "자격 증명 {credential}이(가) 없습니다",
+    "roots": "폴더가 repositories.roots 밖에 있습니다",
+    "folder": "폴더를 지정해야 합니다",
+    "scheme": "https://…, ssh://…, git@host:path 또는 폴더를 지정해야 합니다",
+    "address": "주소 형식이 올바르지 않습니다",
+    "password": "주소에 사용자와 암호를 쓰지 않습니다. 자격 증명에 넣으세요",
+    "mirror_mb": "{limit}MB를 넘습니다(mirror_mb)",
+    "issues": "이슈와 요청이 {limit}개를 넘습니다",
+    "issue_page": "이슈 한 페이지가 32MB를 넘습니다",
+    "api_url": "history.api_url: https://… 주소가 필요합니다",
+    "max_files": "파일이 {limit}개를 넘습니다(max_files)",
+}
+"""Why a repository is refused, or is too large, by `reason`; what the error says in English stands where it is raised."""

@@ -259,7 +259,12 @@ class _Fetch:
             resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (max(left, _SMALLEST), max(left, _SMALLEST)))
 
     def _too_large(self) -> RepositoryTooLarge:
-        return RepositoryTooLarge(name=self._name, detail=f"more than {self._limit >> 20} MB (mirror_mb)")
+        return RepositoryTooLarge(
+            name=self._name,
+            detail=f"more than {self._limit >> 20} MB (mirror_mb)",
+            reason="mirror_mb",
+            limit=self._limit >> 20,
+        )
 
     def _watch(self, process: Popen[bytes], folder: Path) -> None:
         while True:

@@ -77,7 +77,12 @@ class Remote:
         """
         if self.way == "file" or self.credential is None or _allowed(self.host, self.credential.hosts, self.way):
             return
-        raise RepositoryRefused(name=name or self.url, detail=f"the credential is not for the host {self.host}")
+        raise RepositoryRefused(
+            name=name or self.url,
+            detail=f"the credential is not for the host {self.host}",
+            reason="credential_host",
+            host=self.host,
+        )
 
     def _over_https(self) -> dict[str, str]:
         """The header is bound to the host: git sends it nowhere else, and follows no redirection."""
@@ -110,7 +115,9 @@ class Remote:
         key = None if self.credential is None else self.credential.ssh_key_file
         if known is None or key is None:
             raise RepositoryRefused(
-                name=self.url, detail="SSH needs a credential with ssh_key_file and known_hosts_file"
+                name=self.url,
+                detail="SSH needs a credential with ssh_key_file and known_hosts_file",
+                reason="ssh_credential",
             )
         read_secret(key)
         if not known.is_file():
@@ -134,14 +141,25 @@ def checked_url(settings: RepositorySettings, url: str, *, name: str = "") -> st
     """
     shown = name or url[:200]
     if not url or len(url) > _LONGEST or url.startswith("-") or not url.isprintable() or url != url.strip():
-        raise RepositoryRefused(name=shown, detail="the address is empty, too long, or holds characters that none has")
+        raise RepositoryRefused(
+            name=shown,
+            detail="the address is empty, too long, or holds characters that none has",
+            reason="address_characters",
+        )
     if url.startswith(("/", "file:///")):
         return str(_folder(settings.roots, Path(url.removeprefix("file://")), shown))
     if "::" in url.partition("[")[0]:
-        raise RepositoryRefused(name=shown, detail="addresses of git's helper programs are not taken")
+        raise RepositoryRefused(
+            name=shown, detail="addresses of git's helper programs are not taken", reason="helper_programs"
+        )
     found = _of_host(url, shown)
     if not _allowed(_host_of(found), settings.hosts, _way(found)):
-        raise RepositoryRefused(name=shown, detail=f"the host {_host_of(found)} is not among repositories.hosts")
+        raise RepositoryRefused(
+            name=shown,
+            detail=f"the host {_host_of(found)} is not among repositories.hosts",
+            reason="host",
+            host=_host_of(found),
+        )
     return found
 
 
@@ -154,7 +172,12 @@ def remote_of(settings: RepositorySettings, url: str, credential: str = "", *, n
     checked = checked_url(settings, url, name=name)
     found = settings.credentials.get(credential)
     if credential and found is None:
-        raise RepositoryRefused(name=name or checked, detail=f"there is no credential {credential}")
+        raise RepositoryRefused(
+            name=name or checked,
+            detail=f"there is no credential {credential}",
+            reason="no_credential",
+            credential=credential,
+        )
     remote = Remote(checked, found, settings.ca_file)
     remote.require_credential_for_host(name)
     return remote
@@ -168,7 +191,7 @@ def folder_below(roots: Iterable[Path], folder: Path, name: str) -> Path:
     """
     real = Path(os.path.realpath(folder))
     if not any(real.is_relative_to(os.path.realpath(root)) for root in roots):
-        raise RepositoryRefused(name=name, detail="the folder lies outside repositories.roots")
+        raise RepositoryRefused(name=name, detail="the folder lies outside repositories.roots", reason="roots")
     return real
 
 
@@ -177,7 +200,7 @@ def _folder(roots: Iterable[Path], folder: Path, name: str) -> Path:
     roots = tuple(roots)
     real = folder_below(roots, folder, name)
     if real.exists() and not real.is_dir():
-        raise RepositoryRefused(name=name, detail="a folder is needed")
+        raise RepositoryRefused(name=name, detail="a folder is needed", reason="folder")
     for followed in _followed(real):
         folder_below(roots, followed, name)
     return real
@@ -232,20 +255,26 @@ def _of_host(url: str, name: str) -> str:
     if "://" not in url:
         found = _SCP.fullmatch(url)
         if found is None or found["path"].startswith("-") or not _HOST.fullmatch(found["host"].strip("[]")):
-            raise RepositoryRefused(name=name, detail="https://…, ssh://…, git@host:path or a folder is needed")
+            raise RepositoryRefused(
+                name=name, detail="https://…, ssh://…, git@host:path or a folder is needed", reason="scheme"
+            )
         return url
     try:
         parts = urlsplit(url)
         host, port = parts.hostname or "", parts.port
     except ValueError:
-        raise RepositoryRefused(name=name, detail="the address is not valid") from None
+        raise RepositoryRefused(name=name, detail="the address is not valid", reason="address") from None
     if parts.scheme not in _PORTS:
-        raise RepositoryRefused(name=name, detail="https://…, ssh://…, git@host:path or a folder is needed")
+        raise RepositoryRefused(
+            name=name, detail="https://…, ssh://…, git@host:path or a folder is needed", reason="scheme"
+        )
     if parts.password is not None or (parts.scheme == "https" and parts.username is not None):
-        raise RepositoryRefused(name=name, detail="no user and password in the address: they go in a credential")
+        raise RepositoryRefused(
+            name=name, detail="no user and password in the address: they go in a credential", reason="password"
+        )
     fine = _HOST.fullmatch(host) and (parts.username is None or _USER.fullmatch(parts.username)) and port != 0
     if not fine or parts.query or parts.fragment or not parts.path.strip("/") or parts.path.startswith("/-"):
-        raise RepositoryRefused(name=name, detail="the address is not valid")
+        raise RepositoryRefused(name=name, detail="the address is not valid", reason="address")
     user = f"{parts.username}@" if parts.username else ""
     at = f"[{host}]" if ":" in host else host
     return f"{parts.scheme}://{user}{at}{'' if port in (None, _PORTS[parts.scheme]) else f':{port}'}{parts.path}"

@@ -24,7 +24,7 @@ from api.deps import Caller as ApiCaller
 from api.deps import Services, guarded
 from api.download import FileStream, download
 from api.streaming import EventStream, while_connected
-from api.watching import BLIND_S, AccessWatch
+from api.watching import BLIND_S, LOOK_EVERY_S, AccessWatch
 from rag.access.accounts import Accounts
 from rag.access.federation import open_federation
 from rag.access.identities import CredentialKind, Identities
@@ -139,6 +139,8 @@ def through_the_door(
             deadline = time.monotonic() + 20
             while not reader.sent and time.monotonic() < deadline and not task.done():
                 await asyncio.sleep(0.02)
+            await asyncio.sleep(2 * LOOK_EVERY_S)
+            assert not task.done(), "who may go on, goes on"
             began = time.monotonic()
             await asyncio.to_thread(end)
             await asyncio.wait_for(task, 20)

@@ -16,7 +16,7 @@ from api.errors import STATUS, openai_error, preferred_language, problem
 from rag.domain import errors
 from rag.domain.errors import SeogoError, all_error_types, error_type_of
 from rag.domain.messages import GUARDS, KOREAN, localized, message_for
-from rag.domain.repository_reasons import READ_REASONS
+from rag.domain.repository_reasons import KOREAN_DETAILS, READ_REASONS
 from rag.generation.guards import ALL_GUARDS
 
 ERROR_TYPES = [kind for kind in all_error_types() if kind.__module__ == errors.__name__]
@@ -188,3 +188,25 @@ def test_every_reason_that_is_given_is_known_and_none_is_written_out() -> None:
             given |= set(re.findall(r"RepositoryNotRead\.because\(\s*\"(\w+)\"", text))
             assert not re.search(r"RepositoryNotRead\(", text.replace("class RepositoryNotRead(", "")), path
     assert given and given <= READ_REASONS.keys()
+
+
+def test_why_a_repository_is_refused_or_too_large_is_told_in_korean() -> None:
+    given: dict[str, set[str]] = {}
+    for package in (rag, ingest, api):
+        for path in Path(str(package.__file__)).parent.rglob("*.py"):
+            for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+                if isinstance(node, ast.Call) and ast.unparse(node.func) in ("RepositoryRefused", "RepositoryTooLarge"):
+                    said = {item.arg: item.value for item in node.keywords if item.arg}
+                    reason = said.get("reason")
+                    assert isinstance(reason, ast.Constant), f"{path}:{node.lineno}"
+                    given.setdefault(str(reason.value), set()).update(said)
+    assert given.keys() == KOREAN_DETAILS.keys()
+    for reason, korean in KOREAN_DETAILS.items():
+        assert set(placeholders(korean)) <= given[reason] and re.search("[가-힣]", korean)
+    refused = errors.RepositoryRefused(
+        name="결제", detail="the host is none of ours", reason="host", host="evil.example"
+    )
+    assert "호스트 evil.example" in localized(refused, "ko") and "none of ours" not in localized(refused, "ko")
+    assert "none of ours" in localized(refused, "en")
+    large = errors.RepositoryTooLarge(name="결제", detail="more than 5 files", reason="max_files", limit=5)
+    assert message_for(large.code, large.params, "ko").endswith("파일이 5개를 넘습니다(max_files)")
