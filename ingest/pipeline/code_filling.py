@@ -19,12 +19,15 @@ from rag.domain.document import Chunk
 from rag.domain.vectors import TextVectors
 from rag.retrieval.spaces import LiveSpace
 from rag.store import chunk as chunks_table
+from rag.store import repository_work
 from rag.store.version import DocumentVersion, VersionState, in_index
 
 Progress = Callable[[int, int], None]
 _GROUP_CHUNKS = 512
 """Chunks of several files that are embedded together; what a killed process has to do again."""
 _GROUP_VERSIONS = 128
+_LOOK_S = 0.5
+"""Between two looks whether a repository is still being indexed."""
 
 
 def fill(
@@ -32,6 +35,7 @@ def fill(
 ) -> int:
     """Embed what waits (of these collections), until nothing does or `stop` is set; returns how many versions are done.
 
+    Stands aside while files of a repository are being indexed: words and symbols of all of them come before any file's vectors.
     Those that answer go before those that once did, later ones before earlier ones. `progress` gets versions done, and those
     in all. Repeating it is safe; two processes at once do the same work twice and no harm.
 
@@ -41,6 +45,7 @@ def fill(
     """
     done = 0
     while not stop.is_set():
+        _stand_aside(pipeline, stop)
         with pipeline.database.read() as session:
             waiting = waiting_versions(session, collections)
             group = _next_versions(session, collections)
@@ -50,6 +55,14 @@ def fill(
         _fill_group(pipeline, group)
         done += len(group)
     return done
+
+
+def _stand_aside(pipeline: Pipeline, stop: threading.Event) -> None:
+    while not stop.is_set():
+        with pipeline.database.read() as session:
+            if not repository_work.is_indexing(session):
+                return
+        stop.wait(_LOOK_S)
 
 
 def waiting_versions(session: Session, collections: Sequence[UUID] | None = None) -> int:

@@ -147,6 +147,12 @@ def waiting_for_vectors(session: Session, repository_id: UUID, permit: Permit | 
     return session.scalar(query) or 0
 
 
+def is_indexing(session: Session) -> bool:
+    """Whether a job is bringing files of some repository into the index."""
+    at_work = (Repository.state == RepositoryState.INDEXING, Repository.job_id != "", Repository.deleted_at.is_(None))
+    return session.scalar(select(Repository.id).where(*at_work).limit(1)) is not None
+
+
 def filling(session: Session) -> Sequence[UUID]:
     """Repositories whose vectors are being filled in."""
     query = select(Repository.id).where(

@@ -32,7 +32,7 @@ from rag.store.chunk import ChunkRow
 from rag.store.code_symbol import CodeReference, CodeSymbol
 from rag.store.collection import Collection
 from rag.store.document import Document
-from rag.store.repository import Repository
+from rag.store.repository import Repository, RepositoryState
 from rag.store.session import Database
 from rag.store.version import DocumentVersion, VersionState
 from tests.support.direct_sandbox import DirectSandbox
@@ -148,6 +148,12 @@ class Bench:
         assert {item.path for item in taken} == {task.path for task in tasks}
         return {item.path: item for item in taken}
 
+    def work(self, state: RepositoryState, job: str) -> None:
+        """What the repository's row says of the work on it."""
+        with self.database.write() as session:
+            row = session.get_one(Repository, self.repository.id)
+            row.state, row.job_id = state, job
+
     def fill(self) -> int:
         return self.lane.fill(GOING_ON, lambda done, total: None)
 
@@ -227,6 +233,23 @@ def test_filling_embeds_every_chunk_once(bench: Bench) -> None:
     assert not any(version.dense_pending for version in bench.versions("src/login.py"))
     assert bench.fill() == 0
     assert maintenance.verify(bench.pipeline).healthy
+
+
+def test_filling_stands_aside_while_files_are_being_indexed(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    bench.take({"src/login.py": LOGIN})
+    read_while_indexed: list[int] = []
+
+    class Waiting(threading.Event):
+        """Its first wait is the end of the indexing."""
+
+        def wait(self, timeout: float | None = None) -> bool:
+            read_while_indexed.append(len(bench.model.read))
+            bench.work(RepositoryState.FILLING, "")
+            return False
+
+    bench.work(RepositoryState.INDEXING, "repository-job")
+    assert bench.lane.fill(Waiting(), lambda done, total: None) == 1
+    assert read_while_indexed == [0] and bench.model.read
 
 
 def test_what_did_not_change_is_not_touched(bench: Bench) -> None:
