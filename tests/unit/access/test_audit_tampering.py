@@ -16,6 +16,7 @@ from uuid import UUID
 
 import pytest
 from sqlalchemy import Connection, text
+from sqlalchemy.exc import DataError
 from sqlalchemy.orm import Session
 
 from rag.access.audit import AuditTrail
@@ -34,19 +35,23 @@ SEED = 20261102
 
 
 @pytest.fixture
-def unguarded(sqlite: Database) -> Iterator[Connection]:
-    """A raw connection to a trail of twenty entries, its triggers removed; what is done there is rolled back by each test."""
-    trail = AuditTrail(sqlite, KEY)
+def unguarded(database: Database) -> Iterator[Connection]:
+    """A raw connection to a trail of twenty entries, without its triggers; what is done there is rolled back by each test."""
+    trail = AuditTrail(database, KEY)
     trail.record(*a_day(ENTRIES, SEED))
     trail.record(*a_day(10, SEED, tenant_id=OTHER))
-    with sqlite.engine.connect() as connection:
-        triggers = connection.execute(text("SELECT name FROM sqlite_master WHERE type = 'trigger'")).scalars().all()
-        assert len(triggers) == 8
-        for name in triggers:
-            connection.exec_driver_sql(f"DROP TRIGGER {name}")
-        connection.commit()
+    with database.engine.connect() as connection:
+        if database.is_sqlite:
+            triggers = connection.execute(text("SELECT name FROM sqlite_master WHERE type = 'trigger'")).scalars().all()
+            assert len(triggers) == 8
+            for name in triggers:
+                connection.exec_driver_sql(f"DROP TRIGGER {name}")
+            connection.commit()
+        else:
+            connection.exec_driver_sql("SET session_replication_role = replica")
         yield connection
         connection.rollback()
+        connection.invalidate()  # the role is the session's
 
 
 class Tampering:
@@ -61,11 +66,20 @@ class Tampering:
         assert changed.rowcount > 0, statement
 
     def edit(self) -> None:
-        """One field of one entry, to something else."""
+        """One field of one entry, to something else that the database takes."""
+        while True:
+            try:
+                with self.connection.begin_nested():
+                    self._edit()
+                return
+            except DataError:  # no date, no JSON, too long: PostgreSQL knows its types
+                continue
+
+    def _edit(self) -> None:
         seq = self.chance.randint(1, ENTRIES)
         name = self.chance.choice((*HASHED, "hash", "prev_hash", "seq", "tenant_id"))
         old = self.connection.execute(
-            text(f"SELECT {name} FROM audit_event WHERE tenant_id = :tenant AND seq = :seq"),
+            text(f"SELECT CAST({name} AS TEXT) FROM audit_event WHERE tenant_id = :tenant AND seq = :seq"),
             {"tenant": self.tenant, "seq": seq},
         ).scalar_one()
         self.run(
@@ -100,10 +114,15 @@ class Tampering:
             clean = "DELETE FROM audit_document WHERE tenant_id = :tenant AND seq BETWEEN :a AND :b"
             self.connection.execute(text(clean), {"tenant": self.tenant, "a": first, "b": last})
             if self.chance.random() < 0.5:  # close the gap
-                moved = "UPDATE {} SET seq = seq - :n WHERE tenant_id = :tenant AND seq > :b"
+                moves = (  # by way of numbers that nobody has: PostgreSQL looks at each row by itself
+                    "UPDATE {} SET seq = :n - seq WHERE tenant_id = :tenant AND seq > :b",
+                    "UPDATE {} SET seq = -seq WHERE tenant_id = :tenant AND seq < 0",
+                )
                 for table in ("audit_event", "audit_document"):
-                    values = {"tenant": self.tenant, "n": last - first + 1, "b": last}
-                    self.connection.execute(text(moved.format(table)), values)
+                    self.connection.execute(
+                        text(moves[0].format(table)), {"tenant": self.tenant, "n": last - first + 1, "b": last}
+                    )
+                    self.connection.execute(text(moves[1].format(table)), {"tenant": self.tenant})
 
     def delete_references(self) -> None:
         """What entries are found by: they would be there, and nobody would find them."""
@@ -218,12 +237,14 @@ def looked_at(connection: Connection, anchors: tuple[Anchor, ...], key: bytes | 
 
 
 def test_a_thousand_tamperings_are_found(unguarded: Connection) -> None:
+    """A thousand where whoever does it has the file; on PostgreSQL, which takes longer over each, two hundred."""
     anchors = told_of(unguarded)
     assert looked_at(unguarded, anchors) is None
     chance = random.Random(SEED)
     tampering = Tampering(unguarded, chance)
     found: Counter[tuple[str, Problem | None]] = Counter()
-    for number in range(1000):
+    on_sqlite = unguarded.dialect.name == "sqlite"
+    for number in range(1000 if on_sqlite else 200):
         kind = list(KINDS)[number % len(KINDS)]
         undo = unguarded.begin_nested()
         KINDS[kind](tampering)
@@ -231,11 +252,11 @@ def test_a_thousand_tamperings_are_found(unguarded: Connection) -> None:
         undo.rollback()
     assert [key for key in found if key[1] is None] == []
     assert {kind for kind, _ in found} == set(KINDS)
-    assert {problem for _, problem in found} >= {
+    unreadable = {Problem.UNREADABLE} if on_sqlite else set()  # what PostgreSQL lets in, it can read
+    assert {problem for _, problem in found} >= unreadable | {
         Problem.CHANGED,
         Problem.MISSING,
         Problem.MOVED,
-        Problem.UNREADABLE,
         Problem.REFERENCES,
         Problem.HEAD,
         Problem.SEAL,
@@ -296,9 +317,9 @@ def test_a_reader_of_a_document_that_was_made_up_is_found(unguarded: Connection)
     assert looked_at(unguarded, ()) is Problem.REFERENCES
 
 
-def test_a_cut_that_took_what_was_young_is_found(unguarded: Connection, sqlite: Database) -> None:
+def test_a_cut_that_took_what_was_young_is_found(unguarded: Connection, database: Database) -> None:
     """Even one that the chain tells of, written by the holder of the key."""
-    trail = AuditTrail(sqlite, KEY)
+    trail = AuditTrail(database, KEY)
     for before in ((DAY - timedelta(days=364)).isoformat(), "never", None):
         undo = unguarded.begin_nested()
         with Session(bind=unguarded, join_transaction_mode="create_savepoint") as session:
