@@ -15,15 +15,36 @@ import obstore
 from obstore.exceptions import BaseError
 from obstore.store import from_url
 
+from ingest.connectors.access_files import MAX_BYTES, RULES, ruled, told
 from ingest.connectors.folder import IGNORED
-from ingest.connectors.sync_plan import FoundItem, Listing, Problem
+from ingest.connectors.sync_plan import FoundItem, Listing, Problem, ruled_fingerprint
+from rag.domain.access import GivenRule
 from rag.domain.errors import InvalidRequest
 
 _IN_MEMORY = 8 << 20
+_UNKNOWN = GivenRule(deny=("",))
+"""Stands for a rule that can't be read: nothing below is taken without it, nor taken for gone."""
+
+
+class _Rules:
+    """Rules by folder, whose name ends with a slash; empty for the whole source."""
+
+    def __init__(self) -> None:
+        self.by_folder: dict[str, GivenRule] = {}
+
+    def of(self, path: str) -> GivenRule | None:
+        """The rule of the nearest folder around that has one."""
+        folder = path.rstrip("/")
+        while folder:
+            folder = folder[: folder.rfind("/") + 1]
+            if (found := self.by_folder.get(folder)) is not None:
+                return found
+            folder = folder.rstrip("/")
+        return self.by_folder.get("")
 
 
 class BucketSource:
-    """Objects below the prefix of `url` (`s3://bucket/prefix`).
+    """Objects below the prefix of `url` (`s3://bucket/prefix`), with the rules of `.seogoaccess` objects as in folders.
 
     Args:
         store: takes the place of the store behind `url`; its keys are relative to the prefix.
@@ -56,20 +77,48 @@ class BucketSource:
         items: dict[str, FoundItem] = {}
         problems: list[Problem] = []
         try:
-            for page in obstore.list(self._store):
-                for meta in page:
-                    self._add(meta, items, problems)
+            found = [meta for page in obstore.list(self._store) for meta in page]
+            rules = self._rules(found, problems)
         except (BaseError, OSError) as error:
             raise InvalidRequest(detail=f"{self._url}: {_first_line(error)}") from error
+        for meta in found:
+            self._add(meta, rules, items, problems)
         return Listing(tuple(items[key] for key in sorted(items)), tuple(problems))
 
-    def _add(self, meta: Any, items: dict[str, FoundItem], problems: list[Problem]) -> None:
+    def _rules(self, found: Sequence[Any], problems: list[Problem]) -> _Rules:
+        """What the objects of rules say, each with those of the folders around it.
+
+        Raises:
+            InvalidRequest: that of the whole source can't be read.
+            BaseError, OSError: the store is away.
+        """
+        rules = _Rules()
+        sizes = {str(meta["path"]): int(meta["size"]) for meta in found}
+        for folder in sorted(path[: -len(RULES)] for path in sizes if path.rpartition("/")[2] == RULES):
+            around = rules.of(folder)
+            if around is _UNKNOWN:
+                continue
+            try:
+                rules.by_folder[folder] = self._ruled(f"{folder}{RULES}", sizes[f"{folder}{RULES}"], around)
+            except (ValueError, InvalidRequest) as error:
+                if not folder:
+                    raise InvalidRequest(detail=f"{self._url}: {told(error)}") from error
+                rules.by_folder[folder] = _UNKNOWN
+                problems.append(Problem(f"{self._key(folder[:-1]) or folder[:-1]}/", told(error)))
+        return rules
+
+    def _ruled(self, path: str, size: int, around: GivenRule | None) -> GivenRule:
+        if size > MAX_BYTES:
+            raise ValueError("too long")
+        return ruled(bytes(obstore.get(self._store, path).bytes()), around)
+
+    def _add(self, meta: Any, rules: _Rules, items: dict[str, FoundItem], problems: list[Problem]) -> None:
         path = str(meta["path"])
-        if path.endswith("/") or self._is_ignored(path):
+        access = rules.of(path)
+        if path.endswith("/") or self._is_ignored(path) or access is _UNKNOWN:
             return
-        try:
-            key = self._clean(path)
-        except InvalidRequest:
+        key = self._key(path)
+        if key is None:
             problems.append(Problem(path, "the name is not valid text"))
             return
         if key in items:
@@ -77,7 +126,7 @@ class BucketSource:
             return
         etag = str(meta["e_tag"] or "").strip('"')
         stamp = etag or f"{meta['size']}:{meta['last_modified'].isoformat()}"
-        items[key] = FoundItem(key, path, int(meta["size"]), stamp[:200])
+        items[key] = FoundItem(key, path, int(meta["size"]), ruled_fingerprint(stamp[:200], access), access)
 
     def open(self, item: FoundItem) -> BinaryIO:
         """The content of an object, in memory up to 8 MiB and beyond that in a temporary file."""
@@ -90,6 +139,12 @@ class BucketSource:
             raise OSError(_first_line(error)) from error
         copy.seek(0)
         return cast(BinaryIO, copy)
+
+    def _key(self, path: str) -> str | None:
+        try:
+            return self._clean(path)
+        except InvalidRequest:
+            return None
 
     def _is_ignored(self, path: str) -> bool:
         names = path.split("/")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import stat
 import time
@@ -11,6 +10,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import BinaryIO
 
+from ingest.connectors.access_files import MAX_BYTES, RULES, ruled, told
 from ingest.connectors.sync_plan import FoundItem, Listing, Problem, ruled_fingerprint
 from rag.domain.access import GivenRule
 from rag.domain.errors import InvalidRequest
@@ -18,12 +18,6 @@ from rag.domain.errors import InvalidRequest
 IGNORED = (".*", "__pycache__", "~$*", "Thumbs.db", "desktop.ini", "*.tmp", "*.crdownload", "*.part")
 """Names that no document has: hidden files, caches, locks of office programs, half downloads."""
 _DEEPEST = 100
-RULES = ".seogoaccess"
-"""A JSON object in a folder: who may read what lies in it (`allow`, `deny`, `label`, as at an upload).
-
-The nearest list of readers counts; denials of all folders around add up, and so the highest label holds.
-"""
-_MAX_RULES_BYTES = 1 << 20
 
 
 class FolderSource:
@@ -82,14 +76,14 @@ class FolderSource:
             opened = self._opened(folder, around, problems)
             if opened is None:
                 continue
-            paths, ruled = opened
+            paths, rule = opened
             for path in paths:
                 relative = self._relative(path)
                 if self._is_ignored(path.name, relative):
                     continue
                 try:
                     state = self._state(path)
-                    access = self._followed(path, ruled) if path.is_symlink() else ruled
+                    access = self._followed(path, rule) if path.is_symlink() else rule
                 except (OSError, ValueError, InvalidRequest) as error:
                     problems.append(Problem(self._key(relative) or relative, _told(error)))
                     continue
@@ -117,11 +111,11 @@ class FolderSource:
         try:
             return sorted(folder.iterdir()), _ruled(folder, around)
         except (OSError, ValueError, InvalidRequest) as error:
-            told = _told(error)
+            reason = _told(error)
             if folder == self._root:
-                raise InvalidRequest(detail=f"{folder}: {told}") from error
+                raise InvalidRequest(detail=f"{folder}: {reason}") from error
             relative = self._relative(folder)
-            problems.append(Problem(f"{self._key(relative) or relative}/", told))
+            problems.append(Problem(f"{self._key(relative) or relative}/", reason))
             return None
 
     def _file(
@@ -169,24 +163,13 @@ def _ruled(folder: Path, around: GivenRule | None) -> GivenRule | None:
         raise ValueError("a link")
     if not path.is_file():
         return around
-    if path.stat().st_size > _MAX_RULES_BYTES:
+    if path.stat().st_size > MAX_BYTES:
         raise ValueError("too long")
-    try:
-        own = GivenRule.from_json(json.loads(path.read_text("utf-8")))
-    except RecursionError as error:
-        raise ValueError("not valid JSON") from error
-    if around is None:
-        return own
-    deny = tuple(dict.fromkeys((*around.deny, *own.deny)))
-    label = max(around.label, own.label, key=lambda item: item.rank)
-    return GivenRule(own.allow or around.allow, deny, label)
+    return ruled(path.read_bytes(), around)
 
 
 def _told(error: Exception) -> str:
-    if isinstance(error, OSError):
-        return _reason(error)
-    reason = error.message_en() if isinstance(error, InvalidRequest) else "not valid JSON in UTF-8, a link, or too long"
-    return f"{RULES}: {reason}"
+    return _reason(error) if isinstance(error, OSError) else told(error)
 
 
 def _identity(state: os.stat_result) -> tuple[int, int]:

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from ingest.connectors.folder import RULES, FolderSource
+from ingest.connectors.access_files import RULES
+from ingest.connectors.folder import FolderSource
 from ingest.connectors.sync_plan import KnownItem, Listing
 from ingest.pipeline.records import clean_source_key
 from rag.domain.access import GivenRule, Label

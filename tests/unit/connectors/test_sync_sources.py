@@ -8,10 +8,12 @@ import obstore
 import pytest
 from obstore.store import MemoryStore
 
+from ingest.connectors.access_files import MAX_BYTES, RULES
 from ingest.connectors.bucket import BucketSource
 from ingest.connectors.folder import FolderSource
 from ingest.connectors.sync_plan import FoundItem, KnownItem, Listing, Plan, Problem, content_hash, plan_for
 from ingest.pipeline.records import clean_source_key
+from rag.domain.access import GivenRule, Label
 from rag.domain.errors import InvalidRequest
 
 
@@ -201,6 +203,38 @@ def test_a_bucket_lists_objects_by_etag() -> None:
     after = source.listing()
     assert after.items[0].fingerprint != before.items[0].fingerprint
     assert after.items[1] == before.items[1]
+
+
+def test_objects_of_rules_hold_for_what_lies_below_them_in_a_bucket() -> None:
+    source, store = bucket(dict.fromkeys(("a.md", "공지/b.md", "인사/c.md", "인사/급여/2026/d.md", "인사2/e.md"), b"x"))
+    open_to_all = {item.key: item.fingerprint for item in source.listing().items}
+    obstore.put(store, f"인사/{RULES}", '{"allow": ["group:인사팀"], "deny": ["user:kim"], "label": "S"}'.encode())
+    obstore.put(store, f"인사/급여/{RULES}", '{"allow": ["group:급여팀"], "deny": ["user:lee"]}'.encode())
+    found = {item.key: item for item in source.listing().items}
+    assert {key: item.access for key, item in found.items()} == {
+        "a.md": None,
+        "공지/b.md": None,
+        "인사/c.md": GivenRule(("group:인사팀",), ("user:kim",), Label.SENSITIVE),
+        "인사/급여/2026/d.md": GivenRule(("group:급여팀",), ("user:kim", "user:lee"), Label.SENSITIVE),
+        "인사2/e.md": None,
+    }
+    changed = {key for key, item in found.items() if item.fingerprint != open_to_all[key]}
+    assert changed == {"인사/c.md", "인사/급여/2026/d.md"}
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b'{"label": "X"}', b"\xff", b"[" * 100_000, b" " * (MAX_BYTES + 1)])
+def test_what_lies_below_a_broken_rule_of_a_bucket_is_left_alone(content: bytes) -> None:
+    source, store = bucket({"공지/a.md": b"x", "인사/b.md": b"x", "인사/급여/c.md": b"x"})
+    obstore.put(store, f"인사/{RULES}", content)
+    obstore.put(store, f"인사/급여/{RULES}", b'{"label": "C"}')
+    found = source.listing()
+    assert keys(found) == ["공지/a.md"]
+    assert [item.key for item in found.problems] == ["인사/"]
+    kept = plan_for([KnownItem("인사/급여/c.md", "1:1", "h", "")], found)
+    assert not kept.missing
+    obstore.put(store, RULES, content)
+    with pytest.raises(InvalidRequest):
+        source.listing()
 
 
 def test_an_object_that_went_away_is_an_error_of_that_object() -> None:
