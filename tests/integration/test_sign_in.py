@@ -20,8 +20,6 @@ from api.app import create_app
 from api.deps import Services
 from api.settings import ApiSettings
 from rag.access.accounts import Accounts
-from rag.access.federation import open_federation
-from rag.access.identities import CredentialKind
 from rag.domain.principal import Scope
 from rag.settings import RagSettings
 from rag.settings_identity import IdentitySettings
@@ -87,13 +85,13 @@ def door(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Door]:
         )
         plain = User(sub="kim", claims={"preferred_username": "kim", "groups": []})
         with run_server_in_thread(user_claims=(person, plain), require_nonce=True) as server:
-            issuer = f"http://localhost:{server.server_port}"
-            yield from _opened(tmp_path_factory.mktemp("door"), issuer)
+            issuer, tokens = f"http://localhost:{server.server_port}", FakeProvider(now=time.time())
+            with tokens.served():
+                yield from _opened(tmp_path_factory.mktemp("door"), issuer, tokens)
 
 
-def _opened(folder: Path, issuer: str) -> Iterator[Door]:
+def _opened(folder: Path, issuer: str, tokens: FakeProvider) -> Iterator[Door]:
     tenants = (f"t-{uuid4().hex[:8]}", f"t-{uuid4().hex[:8]}")
-    tokens = FakeProvider(issuer="https://sso.bank.example", now=time.time())
     secret = folder / "client-secret"
     secret.write_text("a secret of the client\n", encoding="utf-8")
     secret.chmod(0o600)
@@ -112,31 +110,8 @@ def _opened(folder: Path, issuer: str) -> Iterator[Door]:
     database = migrated(f"sqlite:///{folder / 'seogo.sqlite'}")
     settings = RagSettings(identity=IdentitySettings.model_validate({"oidc": [provider, other]}))
     services = bare_services(database, settings)
-    _answer_for(services, tokens)
     yield Door(Running(services, TestClient(create_app(services))), issuer, tokens, tenants)
     database.close()
-
-
-def _answer_for(services: Services, tokens: FakeProvider) -> None:
-    """Let the second provider, which no network has, answer here."""
-    second = IdentitySettings(oidc=(services.rag.settings.identity.oidc[1],))
-    rag = services.rag
-    made = open_federation(second, rag.database, _Taken(rag.identities), rag.audit, tokens.transport())
-    assert made.sign_in("sso")
-
-
-class _Taken:
-    """Identities that keep the sessions that they had: only the tokens are replaced."""
-
-    def __init__(self, identities: Any) -> None:
-        self._identities = identities
-
-    def register(self, kind: CredentialKind, *resolver: Any) -> None:
-        if kind is CredentialKind.JWT:
-            self._identities.register(kind, *resolver)
-
-    def of_account(self, *arguments: Any, **named: Any) -> Any:
-        return self._identities.of_account(*arguments, **named)
 
 
 def proof_of(browser: TestClient) -> dict[str, str]:
@@ -229,6 +204,19 @@ def test_a_key_beside_the_cookie_counts_and_a_cookie_is_no_key(door: Door) -> No
     token = door.tokens.token()
     assert door.browser().get("/api/v1/me", headers={"X-API-Key": token}).status_code == 401
     assert door.browser(cookie=token).get("/api/v1/me").status_code == 401
+
+
+def test_a_token_is_verified_with_keys_that_the_provider_serves(door: Door) -> None:
+    def status(token: str) -> int:
+        return int(door.browser().get("/api/v1/me", headers={"Authorization": f"Bearer {token}"}).status_code)
+
+    good = door.tokens.claims("yoon")
+    assert status(door.tokens.token(good)) == 200
+    assert door.tokens.asked["/.well-known/openid-configuration"] >= 1 and door.tokens.asked["/keys"] >= 1
+    for wrong in ({"aud": "others"}, {"iss": "https://sso.other.example"}, {"exp": int(time.time()) - 3600}):
+        assert status(door.tokens.token(good | wrong)) == 401, wrong
+    stranger = FakeProvider(issuer=door.tokens.issuer, now=time.time())
+    assert status(stranger.token(good)) == 401, "signed by somebody else"
 
 
 def test_whoever_may_only_read_administers_nothing(door: Door) -> None:

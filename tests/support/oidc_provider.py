@@ -5,9 +5,12 @@ from __future__ import annotations
 import base64
 import json
 import secrets
+import threading
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import cycle
 from typing import Any
 from urllib.parse import parse_qs, parse_qsl, urlsplit
@@ -85,6 +88,40 @@ class FakeProvider:
     def transport(self) -> httpx.MockTransport:
         """Its endpoints."""
         return httpx.MockTransport(self._answer)
+
+    @contextmanager
+    def served(self) -> Iterator[None]:
+        """Its endpoints on a port of loopback, under which it is then the issuer."""
+        provider = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+                asked = httpx.Request(
+                    self.command, f"{provider.issuer}{self.path}", headers=dict(self.headers), content=body
+                )
+                said = provider._answer(asked)
+                self.send_response(said.status_code)
+                self.send_header("Content-Type", said.headers.get("content-type", "text/plain"))
+                self.send_header("Content-Length", str(len(said.content)))
+                self.end_headers()
+                self.wfile.write(said.content)
+
+            do_POST = do_GET
+
+            def log_message(self, *_: object) -> None:
+                """No line for each request."""
+
+        server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.issuer = f"http://localhost:{server.server_port}"
+        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            server.shutdown()
+            server.server_close()
+            thread.join()
 
     def metadata(self) -> dict[str, Any]:
         """What it says of itself."""
