@@ -78,8 +78,9 @@ def changed_key(caller: Caller, issuer: KeyIssuer, key_id: UUID, body: KeyPatch,
     """Change a key, and have the trail say what it could do before and can do now."""
     before = told(issuer.get(caller.principal, key_id, own=own))
     row = issuer.change(caller.principal, key_id, change_of(body, caller), own=own)
-    moved = {f"{name}_before": before[name] for name, value in told(row).items() if before.get(name) != value}
-    caller.audit.did(AuditKind.CREDENTIAL_CHANGED, **told(row), **moved)
+    now = told(row)
+    moved = {f"{name}_before": value for name, value in before.items() if now.get(name) != value}
+    caller.audit.did(AuditKind.CREDENTIAL_CHANGED, **now, **moved)
     return KeyOut.of(row)
 
 

@@ -534,6 +534,9 @@ def test_an_entry_says_which_rights_were_changed(office: Office) -> None:
     assert detail["limited_to"] == [office.collection_id]
     _, detail, _ = after("PATCH", f"/keys/{key['id']}", {"scopes": ["read"]})
     assert (detail["scopes_before"], detail["scopes"]) == (["write"], ["read"]) and "clearance_before" not in detail
+    _, _, whole = after("POST", "/keys", {"name": "온전한 열쇠", "scopes": ["read"]})
+    _, detail, now = after("PATCH", f"/keys/{whole['id']}", {"collections": [office.collection]})
+    assert (detail["limited_to_before"], detail["limited_to"]) == (None, [office.collection_id]) and now["collections"]
     for method, way in (("POST", "/rotate"), ("DELETE", "")):
         _, detail, _ = after(method, f"/keys/{key['id']}{way}", {} if way else None)
         assert (detail["key_id"], detail["owner_id"]) == (key["id"], None)
