@@ -121,7 +121,9 @@ def hide_repository(database: Database, permit: Permit, repository_id: UUID) -> 
         )
         session.add(item)
         session.flush()
-        item.documents = len(hide_many(session, _documents(session, row.id), actor, _WITH_IT, item.id))
+        item.documents = len(
+            hide_many(session, repository_work.own_documents(session, row.id), actor, _WITH_IT, item.id)
+        )
         row.receipt_id = item.id
         repository_rules.keep(session, row, now)  # before its name is free
         repository_work.hide(row, now)
@@ -136,7 +138,9 @@ def hide_rest(database: Database, repository_id: UUID) -> None:
             return
         parent = session.get_one(DeletionReceipt, row.receipt_id)
         actor = Actor(parent.actor_id, parent.actor_name)
-        parent.documents += len(hide_many(session, _documents(session, row.id), actor, _WITH_IT, parent.id))
+        parent.documents += len(
+            hide_many(session, repository_work.own_documents(session, row.id), actor, _WITH_IT, parent.id)
+        )
 
 
 def purge_some(pipeline: Pipeline, repository_id: UUID) -> int:
@@ -165,13 +169,8 @@ def forget_repository(database: Database, repository_id: UUID) -> bool:
         if row.receipt_id is not None:
             parent = session.get_one(DeletionReceipt, row.receipt_id)
             _, unfinished = receipt.totals_of_children(session, parent.id)
-            if unfinished or repository_work.visible_among(session, _documents(session, row.id)):
+            if unfinished or repository_work.visible_among(session, repository_work.own_documents(session, row.id)):
                 return False
             parent.verified, parent.purged_at = {"documents": 0}, utc_now()
         session.delete(row)
     return True
-
-
-def _documents(session: Session, repository_id: UUID) -> list[UUID]:
-    rows = repository_work.known_files(session, repository_id).values()
-    return [item.document_id for item in rows if item.document_id is not None]

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from uuid import UUID
 
 from sqlalchemy import case, delete, func, insert, or_, select, update
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, aliased
 
 from rag.domain.principal import Permit
 from rag.store.base import in_groups
@@ -124,6 +124,24 @@ def documents_at(session: Session, document_ids: Iterable[UUID]) -> frozenset[UU
         )
         found.update(session.scalars(query))
     return frozenset(found)
+
+
+def own_documents(session: Session, repository_id: UUID) -> list[UUID]:
+    """Documents of a repository that no other has taken up since it was deleted: one of its name makes the same again."""
+    other = aliased(RepositoryFile)
+    taken_up = (
+        select(other.path)
+        .join(Repository, Repository.id == other.repository_id)
+        .where(
+            other.document_id == RepositoryFile.document_id,
+            other.repository_id != repository_id,
+            Repository.deleted_at.is_(None),
+        )
+    )
+    query = select(RepositoryFile.document_id).where(
+        RepositoryFile.repository_id == repository_id, RepositoryFile.document_id.is_not(None), ~taken_up.exists()
+    )
+    return [item for item in session.scalars(query) if item is not None]
 
 
 def visible_among(session: Session, document_ids: Iterable[UUID]) -> list[UUID]:

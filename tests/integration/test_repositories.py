@@ -25,7 +25,7 @@ from api.app import create_app
 from api.cli import connection
 from api.cli.main import app
 from ingest.jobs.repositories import apart
-from ingest.pipeline import fault_points
+from ingest.pipeline import fault_points, repository_removal
 from ingest.pipeline.fault_points import REPOSITORY_POINTS
 from rag.domain.access import Label
 from rag.domain.errors import RepositoryNotRead
@@ -795,6 +795,28 @@ def test_nobody_gives_a_path_rule_that_holds_themselves_back(desk: Desk) -> None
 def _team(desk: Desk) -> str:
     desk.caller.post("/api/v1/groups", json={"name": "인사팀"})
     return "group:인사팀"
+
+
+def test_a_late_deletion_leaves_what_a_repository_of_its_name_has_made_since(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hide, late = repository_removal.hide_rest, threading.Event()
+
+    def hide_late(*arguments: Any) -> None:
+        assert late.wait(60)
+        hide(*arguments)
+
+    monkeypatch.setattr(repository_removal, "hide_rest", hide_late)
+    source = desk.repository({"fare.py": FARE})
+    first = desk.added(source)
+    receipt = desk.caller.delete(f"/api/v1/repositories/{first['id']}").json()
+    try:
+        again = desk.added(source)  # the same documents: their ids come from collection and name
+    finally:
+        late.set()
+    assert desk.caller.receipt(receipt["id"], timeout_s=60)["verified"]["documents"] == 0
+    assert list(desk.files(again["id"])) == ["fare.py"]
+    assert desk.found("fare") == ["pay/fare.py"]
 
 
 def test_path_rules_outlive_their_repository_and_hold_for_the_next_of_its_name(desk: Desk) -> None:
