@@ -6,10 +6,10 @@ from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query
-from pydantic import AwareDatetime
 
 from api.deps import PROBLEMS, Caller, guarded
 from api.schemas.audit import AuditEventOut, AuditPage, VerificationOut
+from api.schemas.common import Instant
 from rag.access.audit_anchors import anchors_in
 from rag.access.audit_verification import Verification, verify
 from rag.access.policy import Action
@@ -27,8 +27,8 @@ def list_events(
         list[str] | None, Query(max_length=80, description="kinds, or groups of them such as `document`")
     ] = None,
     document: Annotated[UUID | None, Query(description="entries that name this document")] = None,
-    since: Annotated[AwareDatetime | None, Query()] = None,
-    until: Annotated[AwareDatetime | None, Query(description="this instant is not in it")] = None,
+    since: Annotated[Instant | None, Query()] = None,
+    until: Annotated[Instant | None, Query(description="this instant is not in it")] = None,
     cursor: Annotated[
         int | None, Query(ge=1, le=2**53, description="number of the last entry of the page before")
     ] = None,

@@ -64,13 +64,15 @@ def _not_a_number(value: Any) -> Any:
     Raises:
         ValueError: it is one.
     """
-    if isinstance(value, str) and value.strip().replace(".", "", 1).lstrip("+-").isdigit():
+    if isinstance(value, int | float) or (
+        isinstance(value, str) and value.strip().replace(".", "", 1).lstrip("+-").isdigit()
+    ):
         raise ValueError("an instant is written as in ISO 8601")
     return value
 
 
 Instant = Annotated[AwareDatetime, BeforeValidator(_not_a_number)]
-"""A date with time and zone in a query."""
+"""A date with time and zone."""
 
 
 class Body(BaseModel):

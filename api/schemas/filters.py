@@ -9,7 +9,7 @@ from uuid import UUID
 
 from pydantic import AwareDatetime, Field, StrictFloat, StrictInt, StrictStr, model_validator
 
-from api.schemas.common import Body
+from api.schemas.common import Body, Instant
 from rag.domain.errors import InvalidRequest
 from rag.domain.filters import (
     MAX_ALTERNATIVES,
@@ -26,7 +26,7 @@ from rag.domain.filters import (
 
 Scalar = StrictStr | StrictInt | StrictFloat
 AsOf = Annotated[
-    AwareDatetime | None,
+    Instant | None,
     Field(description="read the versions that were valid at this instant (with an offset); now when left out"),
 ]
 

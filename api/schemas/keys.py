@@ -6,10 +6,10 @@ from datetime import datetime
 from typing import Annotated
 from uuid import UUID
 
-from pydantic import AwareDatetime, BaseModel, Field
+from pydantic import BaseModel, Field
 
 from api.schemas.accounts import GroupRef
-from api.schemas.common import Body, CollectionNames
+from api.schemas.common import Body, CollectionNames, Instant
 from rag.domain.access import Label, Role
 from rag.domain.principal import CitationStyle, PrincipalKind, Scope
 from rag.store.api_key import ApiKey
@@ -26,7 +26,7 @@ class OwnKeyIn(Body):
     scopes: Scopes
     description: Description = ""
     collections: CollectionNames = None
-    expires_at: AwareDatetime | None = Field(None, description="at the latest when the key ends by which it is made")
+    expires_at: Instant | None = Field(None, description="at the latest when the key ends by which it is made")
     clearance: Label = Label.OPEN
     citation_style: CitationStyle = CitationStyle.ANNOTATIONS
 
@@ -47,7 +47,7 @@ class KeyPatch(Body):
     description: Description | None = None
     scopes: Scopes | None = None
     collections: CollectionNames = None
-    expires_at: AwareDatetime | None = None
+    expires_at: Instant | None = None
     clearance: Label | None = None
 
 

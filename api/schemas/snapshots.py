@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from pydantic import AwareDatetime, Field
+from pydantic import Field
 
 from api.schemas.access import AccessIn
-from api.schemas.common import Body
+from api.schemas.common import Body, Instant
 
 
 class SnapshotIn(Body):
@@ -17,6 +17,6 @@ class SnapshotIn(Body):
         min_length=8, max_length=2000, pattern=r"^https?://[^\s]+$", examples=["https://intra/notice?id=7"]
     )
     html: str = Field(min_length=1, max_length=2 << 20)
-    fetched_at: AwareDatetime = Field(description="when the page was fetched")
+    fetched_at: Instant = Field(description="when the page was fetched")
     attributes: dict[str, Any] | None = Field(None, description="custom attributes, as at an upload")
     access: AccessIn | None = Field(None, description="who may read it, as at an upload")

@@ -57,7 +57,7 @@ def fuzzed(folder: Path) -> Iterator[Fuzzed]:
             known["chunk_id"] += [passage["chunk_id"] for passage in caller.search("signing key")]
             known["store_id"] += [item["id"] for item in caller.get("/v1/vector_stores").json()["data"]]
         _know(known, furnished(service, callers["admin"], "fuzzed"))
-        with listening(service.services) as address:
+        with listening(service.services, lifespan="on") as address:  # the tools of models answer with it alone
             yield Fuzzed(address, **keys, known=known)
 
 

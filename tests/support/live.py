@@ -38,10 +38,10 @@ def served(app: FastAPI, **options: Any) -> Iterator[str]:
             thread.join()
 
 
-def listening(services: Services) -> AbstractContextManager[str]:
+def listening(services: Services, lifespan: str = "off") -> AbstractContextManager[str]:
     """The same of a service of this process, whose engines outlive it, for clients that make connections of their own."""
     # A client may use a connection again long after, just as it would be closed.
-    return served(create_app(services), lifespan="off", timeout_keep_alive=3600)
+    return served(create_app(services), lifespan=lifespan, timeout_keep_alive=3600)
 
 
 @contextmanager
