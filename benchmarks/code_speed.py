@@ -379,7 +379,9 @@ def report(ours: dict[str, Any], tags: dict[str, Any], peer: dict[str, Any]) -> 
         f"  memory at most {ours['memory_mb']:.0f} MB ({phases}; bar: {MEMORY_MB:.0f}), and {ours['mapped_mb']:.0f} of files"
     )
     print(f"  {rate / TABBY:.0f} times the {TABBY} chunks/s of a Tabby user's log (bar: {BAR:.0f})")
-    print(f"a commit for and found, vectors being filled in: {ours['reindex_s']:.2f} s (bar: {REINDEX_S:.0f})")
+    print(
+        f"a commit of ten files, found while vectors are filled in: after {ours['reindex_s']:.2f} s (bar: {REINDEX_S:.0f})"
+    )
     print(f"vectors behind: {ours['dense_per_s']:.0f} chunks/s, {ours['waiting']} were waiting")
     if tags:
         known, theirs = set(map(tuple, ours["symbols"])), set(map(tuple, tags["symbols"]))
