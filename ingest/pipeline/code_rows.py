@@ -194,7 +194,7 @@ def _insert_documents(
     for draft in drafts:
         row = _document_row(collection, frame, draft, None if draft.rule is None else held[draft.rule])
         version = versions.get(draft.document_id)
-        rows.append(row if version is None else row | _noted(draft, version))
+        rows.append(row if version is None else row | _noted(version))
     if rows:
         session.execute(insert(Document), rows)
 
@@ -356,13 +356,14 @@ def _new_version(collection: Collection, frame: Frame, written: Written) -> dict
 
 def _note(document: Document, written: Written) -> None:
     """What a new version changes on its document, as an upload does."""
-    for name, value in _noted(written.draft, written).items():
+    for name, value in _noted(written).items():
         setattr(document, name, value)
     document.deleted_at, document.purged_at = None, None
 
 
-def _noted(draft: Drafted, written: Written) -> dict[str, Any]:
+def _noted(written: Written) -> dict[str, Any]:
     """What a document says of its newest version."""
+    draft = written.draft
     titled = {"title": draft.cut.title[:500] or draft.source_key[:500]} if isinstance(draft.cut, CutFile) else {}
     return {"latest_version_id": written.version_id, **titled}
 

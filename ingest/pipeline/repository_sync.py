@@ -409,9 +409,8 @@ class RepositorySync:
             commits = repository_commits.of_repository(session, row.id)
         try:
             keep_only(mirror, commits, paths_of, indexed=commit, timeout_s=self.settings.fetch_timeout_s)
-        except (
-            SeogoError
-        ) as error:  # closed to readers it is already (`rag.answering.changes`); the next look tries again
+        except SeogoError as error:
+            # Closed to readers it is already (`rag.answering.changes`); the next look tries again.
             log.warning("repository %s: what a forced push took could not be cleared away (%s)", row.name, error.code)
 
     def _note_on(self, row: Repository, commit: str, found: int) -> str:

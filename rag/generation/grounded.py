@@ -42,11 +42,16 @@ _SHORTER = 0.8
 
 @dataclass(frozen=True, slots=True)
 class _Prepared:
-    """What is sent, and to whom."""
+    """What is sent, and to whom.
+
+    Attributes:
+        digest: of the messages of the call.
+    """
 
     choice: Choice
     prompt: GroundedPrompt
     call: EngineCall
+    digest: str
 
 
 class GroundedGenerator:
@@ -137,7 +142,8 @@ class GroundedGenerator:
             tenant=request.tenant,
             affinity=written.affinity,
         )
-        return _Prepared(choice, written, self._speaker.as_sent(choice.engine, call))
+        sent = self._speaker.as_sent(choice.engine, call)
+        return _Prepared(choice, written, sent, digest_of(sent.messages))
 
     def _chosen(self, request: GenerationRequest, answer_tokens: int) -> tuple[Choice, int]:
         """A model, and how long the prompt may be for it: all of it where any takes that, else less until one does."""
@@ -227,7 +233,7 @@ def _notes(prepared: _Prepared) -> Iterator[Note]:
     thinking: Mapping[bool | None, str] = {True: "on", False: "off", None: "left to the model"}
     yield Note("thinking", thinking[choice.thinking])
     yield Note("prompt", prepared.prompt.identity)
-    yield Note(PROMPT_HASH, digest_of(prepared.call.messages))
+    yield Note(PROMPT_HASH, prepared.digest)
     for detail in prepared.prompt.omitted:
         yield Note("omitted", detail)
 
@@ -236,7 +242,7 @@ def _last_notes(finished: Finished, drafting: Drafting, prepared: _Prepared, *, 
     """What is known after the last."""
     for guard in finished.retried:
         yield Note("guard", f"{guard}: asked again")
-    if finished.sent not in ("", digest_of(prepared.call.messages)):
+    if finished.sent not in ("", prepared.digest):
         yield Note(SENT_AGAIN, finished.sent)
     if finished.reason == "length":
         left = len(drafting.left)

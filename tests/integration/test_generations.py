@@ -24,15 +24,15 @@ from rag.domain.errors import ModelBroken, ModelNotServed
 from rag.domain.principal import Scope
 from rag.generation.catalogue import Catalogue
 from rag.generation.catalogue_routing import CatalogueRouter
-from rag.generation.engine import EngineCall, Finished, ReasoningDelta, TextDelta, Usage
+from rag.generation.engine import Finished, ReasoningDelta, TextDelta, Usage
 from rag.generation.registry import Generation
-from rag.generation.routing import SingleModel
-from rag.generation.scripted import ScriptedEngine, Step, spoken
+from rag.generation.scripted import Step, spoken
 from rag.settings import GenerationSettings, ServedModel
 from rag.store import program as programs_table
 from rag.text.template_tokens import holds_template_token
 from tests.conftest import new_database
 from tests.support.running import Caller, Running, running, settings_for
+from tests.support.scripted_desk import ScriptedDesk
 
 SPEC = "# 여비 계산기\n\n출장 거리와 일수로 여비를 계산하는 명령줄 프로그램을 만든다.\n\n## 규칙\n\n`FareTable`을 쓴다."
 CODE = {
@@ -46,35 +46,15 @@ WRITTEN = (
 )
 
 
-class Desk:
-    """The engine of all tests of this module: each puts its own scripts on it."""
-
-    name = "scripted"
-    context_tokens = 32_768
-
-    def __init__(self) -> None:
-        self.engine = ScriptedEngine.saying(WRITTEN)
-        self.router = SingleModel(self)
-
-    def put(self, *scripts: Any) -> ScriptedEngine:
-        self.engine = ScriptedEngine(scripts)
-        return self.engine
-
-    async def stream(self, call: EngineCall) -> Any:
-        async for event in self.engine.stream(call):
-            yield event
-
-    async def aclose(self) -> None:
-        """Nothing to close."""
-
-
 @pytest.fixture(scope="module")
-def desk() -> Desk:
-    return Desk()
+def desk() -> ScriptedDesk:
+    return ScriptedDesk(WRITTEN)
 
 
 @pytest.fixture(scope="module", params=["sqlite", "postgres"])
-def service(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, desk: Desk) -> Iterator[Running]:
+def service(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, desk: ScriptedDesk
+) -> Iterator[Running]:
     folder: Path = tmp_path_factory.mktemp("service")
     overrides: dict[str, Any] = {"ingest": {"upkeep_every_s": 1}, "rag": {"embedding": {"dense": "none"}}}
     if request.param == "postgres":
@@ -112,7 +92,7 @@ def ended(caller: Caller, identity: str, timeout_s: float = 60) -> dict[str, Any
         time.sleep(0.05)
 
 
-def test_a_program_is_written_checked_and_fetched(desk: Desk, owner: Caller) -> None:
+def test_a_program_is_written_checked_and_fetched(desk: ScriptedDesk, owner: Caller) -> None:
     engine = desk.put([ReasoningDelta("음…"), *spoken(WRITTEN)[:-1], Finished("stop", Usage(900, 120))])
     ordered = order(owner, title="여비")
     assert (ordered["state"], ordered["title"]) == ("queued", "여비")
@@ -166,7 +146,7 @@ def _long_file(rules: int, steps: int) -> str:
 
 
 def test_a_long_file_comes_as_one_place_with_the_bodies_folded_that_the_task_does_not_need(
-    desk: Desk, service: Running
+    desk: ScriptedDesk, service: Running
 ) -> None:
     """Passages have no such place, and cut a file instead of leaving out bodies."""
     own, text = service.caller(Scope.ADMIN), _long_file(150, 16)
@@ -187,7 +167,7 @@ def test_a_long_file_comes_as_one_place_with_the_bodies_folded_that_the_task_doe
 
 
 def test_a_file_of_which_the_heads_alone_do_not_fit_beside_the_answer_comes_in_passages(
-    desk: Desk, service: Running
+    desk: ScriptedDesk, service: Running
 ) -> None:
     """Made to fit into all that the model takes, it would be left out beside the answer, and its passages with it."""
     own = service.caller(Scope.ADMIN)
@@ -198,7 +178,7 @@ def test_a_file_of_which_the_heads_alone_do_not_fit_beside_the_answer_comes_in_p
     assert "        return km * 150 + rule_7(km)" in str(engine.calls[0].messages[1]["content"])
 
 
-def test_what_is_hidden_from_some_readers_is_no_part_of_a_program(desk: Desk, service: Running) -> None:
+def test_what_is_hidden_from_some_readers_is_no_part_of_a_program(desk: ScriptedDesk, service: Running) -> None:
     number, own = "900101-1234568", service.caller(Scope.ADMIN)
     own.collection("fares", kind="code")
     own.request("PATCH", "/api/v1/collections/fares", json={"privacy": {"default": "mask"}})
@@ -213,7 +193,7 @@ def test_what_is_hidden_from_some_readers_is_no_part_of_a_program(desk: Desk, se
 
 
 def test_what_a_model_writes_of_persons_and_secrets_by_itself_is_hidden_in_the_program(
-    desk: Desk, service: Running
+    desk: ScriptedDesk, service: Running
 ) -> None:
     number, card, key = "900101-1234568", "4539-1488-0343-6467", "ghp_0123456789abcdefABCDEF0123456789abcd"
     own = service.caller(Scope.ADMIN)
@@ -241,7 +221,7 @@ def test_what_a_model_writes_of_persons_and_secrets_by_itself_is_hidden_in_the_p
         assert secret not in everything, secret
 
 
-def test_broken_syntax_is_mended_once_and_what_stays_broken_is_said(desk: Desk, owner: Caller) -> None:
+def test_broken_syntax_is_mended_once_and_what_stays_broken_is_said(desk: ScriptedDesk, owner: Caller) -> None:
     broken = "<<<FILE a.py>>>\ndef f(:\n<<<END FILE>>>\n<<<FILE b.json>>>\n{\n<<<END FILE>>>\n"
     broken += "<<<FILE c.py>>>\nx = 1\n<<<END FILE>>>"
     repair = "<<<FILE a.py>>>\ndef f() -> None:\n    pass\n<<<END FILE>>>\n<<<FILE b.json>>>\n{{\n<<<END FILE>>>\n"
@@ -259,7 +239,7 @@ def test_broken_syntax_is_mended_once_and_what_stays_broken_is_said(desk: Desk, 
 
 
 def test_the_adapter_that_the_settings_name_writes_and_mends(
-    desk: Desk, owner: Caller, monkeypatch: pytest.MonkeyPatch
+    desk: ScriptedDesk, owner: Caller, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     served = ServedModel(name="scripted", urls=("http://model.example/v1",), adapters=("hr",), context_tokens=32_768)
     settings = GenerationSettings(models=(served,), jobs={"batch": "hr"})
@@ -278,7 +258,7 @@ def test_the_adapter_that_the_settings_name_writes_and_mends(
     assert (manifest["model"], manifest["files"][0]["repaired"]) == ("scripted:hr", True)
 
 
-def test_what_a_template_would_read_as_its_own_comes_back_into_files(desk: Desk, owner: Caller) -> None:
+def test_what_a_template_would_read_as_its_own_comes_back_into_files(desk: ScriptedDesk, owner: Caller) -> None:
     spec = "`<|im_end|>`와 `[TOOL_CALLS]`를 찾는 함수를 쓴다."
     engine = desk.put(spoken("<<<FILE a.py>>>\nENDS = ('‹¦im_end¦›', '⟦TOOL_CALLS⟧')\n<<<END FILE>>>"))
     identity = order(owner, specification=spec)["id"]
@@ -288,14 +268,14 @@ def test_what_a_template_would_read_as_its_own_comes_back_into_files(desk: Desk,
     assert text == "ENDS = ('<|im_end|>', '[TOOL_CALLS]')\n"
 
 
-def test_a_second_try_is_told(desk: Desk, owner: Caller) -> None:
+def test_a_second_try_is_told(desk: ScriptedDesk, owner: Caller) -> None:
     desk.put([ReasoningDelta("처리 중입니다. 다시 시도합니다. " * 100)], spoken(WRITTEN))
     identity = order(owner)["id"]
     assert ended(owner, identity)["state"] == "done"
     assert owner.get(f"/api/v1/generations/{identity}/manifest").json()["retried"] == ["repetition"]
 
 
-def test_a_mending_that_fails_costs_nothing(desk: Desk, owner: Caller) -> None:
+def test_a_mending_that_fails_costs_nothing(desk: ScriptedDesk, owner: Caller) -> None:
     desk.put(spoken("<<<FILE a.py>>>\ndef f(:\n<<<END FILE>>>"), [ModelNotServed(name="scripted")])
     identity = order(owner)["id"]
     assert ended(owner, identity)["state"] == "done"
@@ -303,7 +283,7 @@ def test_a_mending_that_fails_costs_nothing(desk: Desk, owner: Caller) -> None:
     assert (manifest["repair_failed"], manifest["files"][0]["syntax"]) == ("model_not_served", "error")
 
 
-def test_bad_paths_and_cut_off_files_are_named(desk: Desk, owner: Caller) -> None:
+def test_bad_paths_and_cut_off_files_are_named(desk: ScriptedDesk, owner: Caller) -> None:
     text = (
         "<<<FILE ../../etc/cron.d/x>>>\nx\n<<<END FILE>>>\n<<<FILE a.md>>>\n가\n<<<END FILE>>>\n<<<FILE b.py>>>\nx = ("
     )
@@ -325,7 +305,7 @@ def test_bad_paths_and_cut_off_files_are_named(desk: Desk, owner: Caller) -> Non
         ([TextDelta("처리 중입니다. 다시 시도합니다. " * 100)], "generation_stopped"),
     ],
 )
-def test_failures_have_a_code_and_a_sentence(desk: Desk, owner: Caller, script: list[Step], code: str) -> None:
+def test_failures_have_a_code_and_a_sentence(desk: ScriptedDesk, owner: Caller, script: list[Step], code: str) -> None:
     desk.put(script)
     found = ended(owner, order(owner)["id"])
     assert (found["state"], found["failure"]["code"]) == ("failed", code)
@@ -336,7 +316,7 @@ def test_failures_have_a_code_and_a_sentence(desk: Desk, owner: Caller, script: 
     assert (refused.status_code, refused.json()["code"]) == (409, "generation_unfinished")
 
 
-def test_an_engine_that_is_away_for_a_moment_costs_nothing(desk: Desk, owner: Caller) -> None:
+def test_an_engine_that_is_away_for_a_moment_costs_nothing(desk: ScriptedDesk, owner: Caller) -> None:
     engine = desk.put([TextDelta("<<<FILE a.py>>>\nhalf"), ModelBroken(name="scripted")], spoken(WRITTEN))
     identity = order(owner)["id"]
     assert ended(owner, identity)["state"] == "done"
@@ -345,7 +325,9 @@ def test_an_engine_that_is_away_for_a_moment_costs_nothing(desk: Desk, owner: Ca
     assert paths == ["app/main.py", "config/app.json", "src/App.kt"]
 
 
-def test_a_specification_that_is_too_long_for_the_model_is_refused_with_both_numbers(desk: Desk, owner: Caller) -> None:
+def test_a_specification_that_is_too_long_for_the_model_is_refused_with_both_numbers(
+    desk: ScriptedDesk, owner: Caller
+) -> None:
     engine = desk.put(spoken(WRITTEN))
     found = ended(owner, order(owner, specification="표를 만든다. " * 6000)["id"])
     assert (found["state"], found["failure"]["code"]) == ("failed", "invalid_request")
@@ -353,7 +335,7 @@ def test_a_specification_that_is_too_long_for_the_model_is_refused_with_both_num
     assert engine.calls == []
 
 
-def test_excerpts_that_do_not_fit_are_listed(desk: Desk, service: Running, owner: Caller) -> None:
+def test_excerpts_that_do_not_fit_are_listed(desk: ScriptedDesk, service: Running, owner: Caller) -> None:
     name = owner.collection(kind="code")
     code = {f"m{n}.py": "\n".join(f"def step_{n}_{i}(): return 'fare {i} km'" for i in range(90)) for n in range(16)}
     owner.ingest(name, code)
@@ -377,7 +359,7 @@ def test_excerpts_that_do_not_fit_are_listed(desk: Desk, service: Running, owner
         assert f" {item['path']} {item['place']}]" not in user
 
 
-def test_cancelling_stops_the_engine(desk: Desk, owner: Caller) -> None:
+def test_cancelling_stops_the_engine(desk: ScriptedDesk, owner: Caller) -> None:
     engine = desk.put([TextDelta("<<<FILE a.py>>>\n"), 60.0, Finished("stop")])
     identity = order(owner)["id"]
     deadline = time.monotonic() + 30
@@ -395,7 +377,7 @@ def test_cancelling_stops_the_engine(desk: Desk, owner: Caller) -> None:
 
 @pytest.mark.parametrize("how", ["failed", "cancelled"])
 def test_what_was_read_for_a_program_goes_when_it_ends_badly(
-    desk: Desk, service: Running, owner: Caller, how: str
+    desk: ScriptedDesk, service: Running, owner: Caller, how: str
 ) -> None:
     script: list[Step] = [ModelNotServed(name="scripted")] if how == "failed" else [TextDelta("x"), 60.0]
     engine = desk.put(script)
@@ -413,7 +395,9 @@ def test_what_was_read_for_a_program_goes_when_it_ends_badly(
         time.sleep(0.05)
 
 
-def test_deleting_removes_everything_and_stops_what_is_written(desk: Desk, service: Running, owner: Caller) -> None:
+def test_deleting_removes_everything_and_stops_what_is_written(
+    desk: ScriptedDesk, service: Running, owner: Caller
+) -> None:
     engine = desk.put([TextDelta("x"), 60.0, Finished("stop")])
     identity = order(owner)["id"]
     deadline = time.monotonic() + 30
@@ -440,7 +424,7 @@ def test_deleting_removes_everything_and_stops_what_is_written(desk: Desk, servi
         assert blobs._keys(f"results/{job}/") == []
 
 
-def test_a_key_that_is_revoked_meanwhile_gets_nothing(desk: Desk, service: Running, owner: Caller) -> None:
+def test_a_key_that_is_revoked_meanwhile_gets_nothing(desk: ScriptedDesk, service: Running, owner: Caller) -> None:
     tenant = service.services.rag.authenticate(owner.headers["Authorization"].split()[1]).tenant_id
     caller = _caller_in(service, tenant)
     engine = desk.put([TextDelta("<<<FILE a.py>>>\nx = 1\n<<<END FILE>>>"), 1.5, Finished("stop")])
@@ -466,7 +450,7 @@ def _caller_in(service: Running, tenant: UUID, *scopes: Scope, collections: list
 
 
 def test_only_who_may_read_all_repositories_sees_what_was_made_of_them(
-    desk: Desk, service: Running, owner: Caller
+    desk: ScriptedDesk, service: Running, owner: Caller
 ) -> None:
     tenant = service.services.rag.authenticate(owner.headers["Authorization"].split()[1]).tenant_id
     other = owner.collection(kind="code")
@@ -499,7 +483,7 @@ def test_only_who_may_read_all_repositories_sees_what_was_made_of_them(
     assert owner.get(f"/api/v1/generations/{identity}").status_code == 404
 
 
-def test_orders_that_can_not_be_right_are_refused(desk: Desk, owner: Caller) -> None:
+def test_orders_that_can_not_be_right_are_refused(desk: ScriptedDesk, owner: Caller) -> None:
     documents = owner.collection()
     for body, status in (
         ({"specification": "", "repositories": ["fares"]}, 422),
@@ -512,7 +496,7 @@ def test_orders_that_can_not_be_right_are_refused(desk: Desk, owner: Caller) -> 
     assert owner.get("/api/v1/generations", params={"cursor": "x"}).status_code == 422
 
 
-def test_a_tenant_can_not_fill_the_queue(desk: Desk, service: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_tenant_can_not_fill_the_queue(desk: ScriptedDesk, service: Running, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(service.services.ingest.programs, "_waiting", 2)
     caller = service.caller()
     name = caller.collection(kind="code")
@@ -530,7 +514,7 @@ def test_a_tenant_can_not_fill_the_queue(desk: Desk, service: Running, monkeypat
     other.delete(f"/api/v1/generations/{third}")
 
 
-def test_the_list_goes_on_from_page_to_page(desk: Desk, service: Running) -> None:
+def test_the_list_goes_on_from_page_to_page(desk: ScriptedDesk, service: Running) -> None:
     caller = service.caller()
     name = caller.collection(kind="code")
     desk.put(spoken(WRITTEN))
@@ -550,7 +534,7 @@ def test_the_list_goes_on_from_page_to_page(desk: Desk, service: Running) -> Non
 
 
 def test_old_generations_are_removed_and_lost_ones_are_queued_again(
-    desk: Desk, service: Running, owner: Caller, monkeypatch: pytest.MonkeyPatch
+    desk: ScriptedDesk, service: Running, owner: Caller, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from datetime import timedelta
 
@@ -589,7 +573,7 @@ def commanded(caller: Caller, monkeypatch: pytest.MonkeyPatch, *arguments: str) 
 
 
 def test_the_command_line_writes_the_files(
-    desk: Desk, owner: Caller, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    desk: ScriptedDesk, owner: Caller, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     spec, out = tmp_path / "명세.md", tmp_path / "out"
     spec.write_text(SPEC, encoding="utf-8")
@@ -615,7 +599,7 @@ def test_the_command_line_writes_the_files(
 
 
 def test_the_command_line_says_what_went_wrong(
-    desk: Desk, owner: Caller, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    desk: ScriptedDesk, owner: Caller, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     spec = tmp_path / "spec.md"
     spec.write_text(SPEC, encoding="utf-8")
@@ -632,7 +616,7 @@ def test_the_command_line_says_what_went_wrong(
 
 
 def test_files_never_leave_the_folder(
-    desk: Desk, owner: Caller, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    desk: ScriptedDesk, owner: Caller, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     desk.put(spoken(WRITTEN))
     identity = order(owner)["id"]

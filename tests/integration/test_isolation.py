@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import UUID
 
 import pytest
 from fastapi import FastAPI
@@ -21,8 +21,7 @@ from api.mcp.metadata import RESOURCE, WELL_KNOWN
 from rag.access.policy import Action
 from rag.domain.principal import Scope
 from rag.settings_identity import IdentitySettings
-from rag.store import program
-from rag.store.program import Program, ProgramFile, ProgramState
+from tests.support.furnishing import written_program
 from tests.support.running import Caller, Running
 
 PUBLIC = {"/api/v1/health/live", "/api/v1/health/ready"}
@@ -75,33 +74,9 @@ def world(service: Running) -> World:
         passage["chunk_id"],
         receipt["id"],
         source["id"],
-        _generation(service, owner, document["collection_id"]),
+        written_program(service, owner, document["collection_id"]),
         passage["valid_from"],
     )
-
-
-def _generation(service: Running, owner: Caller, collection_id: str) -> str:
-    """A program that was written for the owner, by its id."""
-    rag = service.services.rag
-    principal = rag.authenticate(owner.headers["Authorization"].split()[1])
-    row = Program(
-        id=uuid4(),
-        tenant_id=principal.tenant_id,
-        key_id=principal.id,
-        key_name="owner",
-        title="vault 4711",
-        language="en",
-        spec_chars=1,
-        state=ProgramState.DONE,
-    )
-    file = ProgramFile(
-        program_id=row.id, ordinal=0, path="vault.py", sha256="0" * 64, size=5, language="python", verdict="ok"
-    )
-    with rag.database.write() as session:
-        program.add(session, row, [UUID(collection_id)])
-        session.add(file)
-    rag.blobs.put_result(row.id, "file-00000", b"4711\n")
-    return str(row.id)
 
 
 def requests(world: World) -> Iterator[tuple[str, str, dict[str, Any]]]:

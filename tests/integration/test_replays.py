@@ -13,13 +13,12 @@ from uuid import UUID
 
 import pytest
 
-from rag.generation.engine import EngineCall
 from rag.generation.registry import Generation
-from rag.generation.routing import SingleModel
-from rag.generation.scripted import ScriptedEngine
+from rag.generation.scripted import spoken
 from rag.store.answer_record import AnswerRecord
 from tests.contract.qdrant_stub import QdrantStub
 from tests.support.running import Caller, Running, running, settings_for
+from tests.support.scripted_desk import ScriptedDesk
 from tests.support.tiny_rerankers import tiny_cross_encoder
 
 FILES = {
@@ -39,35 +38,15 @@ ENGLISH = "How many days of annual leave are there?"
 OTHERS = 8
 
 
-class Desk:
-    """The engine of all tests of this module: each puts its own scripts on it."""
-
-    name = "scripted"
-    context_tokens = 32_768
-
-    def __init__(self) -> None:
-        self.engine = ScriptedEngine.saying("x")
-        self.router = SingleModel(self)
-
-    def put(self, *texts: str) -> ScriptedEngine:
-        self.engine = ScriptedEngine.saying(*texts)
-        return self.engine
-
-    async def stream(self, call: EngineCall) -> Any:
-        async for event in self.engine.stream(call):
-            yield event
-
-    async def aclose(self) -> None:
-        """Nothing to close."""
-
-
 @pytest.fixture(scope="module")
-def desk() -> Desk:
-    return Desk()
+def desk() -> ScriptedDesk:
+    return ScriptedDesk("x")
 
 
 @pytest.fixture(scope="module", params=["edge", "qdrant"])
-def service(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, desk: Desk) -> Iterator[Running]:
+def service(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, desk: ScriptedDesk
+) -> Iterator[Running]:
     """Embedded with a neural model and a reranker; or by words on what stands in for a server of Qdrant, whose dense products are
     numpy's, and differ in their last bits with where an array happens to lie."""
     folder: Path = tmp_path_factory.mktemp("replays")
@@ -144,10 +123,10 @@ CASES: dict[str, tuple[dict[str, Any], tuple[str, ...]]] = {
 
 @pytest.mark.parametrize("case", CASES)
 def test_an_answer_is_the_same_again_while_others_search(
-    service: Running, admin: Caller, desk: Desk, case: str
+    service: Running, admin: Caller, desk: ScriptedDesk, case: str
 ) -> None:
     body, texts = CASES[case]
-    desk.put(*texts)
+    desk.put(*map(spoken, texts))
     response = admin.post("/api/v1/answers", json=body)
     assert response.status_code == 200, response.text
     answer = response.json()["answer_id"]
@@ -169,8 +148,8 @@ def test_an_answer_is_the_same_again_while_others_search(
     assert ("dense" in legs) == (rag.space.dense is not None) or case != "english"
 
 
-def test_the_hash_on_record_is_of_what_the_engine_got(service: Running, admin: Caller, desk: Desk) -> None:
-    engine = desk.put(ANSWER)
+def test_the_hash_on_record_is_of_what_the_engine_got(service: Running, admin: Caller, desk: ScriptedDesk) -> None:
+    engine = desk.put(spoken(ANSWER))
     answer = admin.post("/api/v1/answers", json={"question": SECOND, "collections": ["규정"]}).json()["answer_id"]
     assert engine.calls
     with service.services.rag.database.read() as session:

@@ -37,7 +37,7 @@ def furnished(service: Running, owner: Caller, name: str) -> Objects:
     known |= {
         "receipt": [receipt["id"]],
         "source": [source["id"]],
-        "generation": [_generation(service, owner, collection_id)],
+        "generation": [written_program(service, owner, collection_id)],
         "repository": [_repository(service, owner, f"{name}-code-{uuid4().hex[:8]}")],
         "space": [service.services.rag.spaces.current.id],
         **_people(owner, name),
@@ -125,11 +125,12 @@ def until(done: Any, timeout_s: float = 300.0) -> None:
         time.sleep(0.05)
 
 
-def _generation(service: Running, owner: Caller, collection_id: str) -> str:
+def written_program(service: Running, owner: Caller, collection_id: str) -> str:
+    """A program that was written for the owner, by its id."""
     rag = service.services.rag
     principal = rag.authenticate(secret_of(owner))
     row = Program(
-        id=uuid4(), tenant_id=principal.tenant_id, key_id=principal.id, key_name="owner", title="vault", language="en",
+        id=uuid4(), tenant_id=principal.tenant_id, key_id=principal.id, key_name="owner", title="vault 4711", language="en",
         spec_chars=1, state=ProgramState.DONE,
     )  # fmt: skip
     file = ProgramFile(
