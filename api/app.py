@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
@@ -11,8 +10,6 @@ from importlib.metadata import PackageNotFoundError, version
 from anyio.to_thread import current_default_thread_limiter, run_sync
 from fastapi import FastAPI
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
-from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api import errors
@@ -35,7 +32,7 @@ from api.openai import (
     vector_store_files,
     vector_stores,
 )
-from api.openapi import document_of
+from api.openapi import Description
 from api.refusals import Refusals
 from api.request_ids import RequestIds
 from api.routes import (
@@ -165,9 +162,10 @@ def create_app(services: Services | None = None) -> FastAPI:
     app.state.refusals = Refusals()
     app.state.webhooks = WebhookLimit()
     app.state.limiter = open_limiter(limits.rates, services.rag.database) if services is not None else None
-    setattr(app, "openapi", lambda: document_of(app, ROUTERS))  # noqa: B010 (as FastAPI's documentation extends it)
-    app.add_route(f"{NATIVE}/openapi.json", _Description(app).response, methods=["GET"], include_in_schema=False)
-    told = description.ToolDescription(app).response
+    described = Description(app, ROUTERS)
+    setattr(app, "openapi", described.document)  # noqa: B010 (as FastAPI's documentation extends it)
+    app.add_route(f"{NATIVE}/openapi.json", described.response, methods=["GET"], include_in_schema=False)
+    told = description.ToolDescription(described).response
     app.add_route(description.PATH, told, methods=["GET"], include_in_schema=False)
     for prefix, router in ROUTERS:
         app.include_router(router, prefix=prefix)
@@ -229,19 +227,6 @@ async def _conversing(app: FastAPI) -> AsyncGenerator[None, None]:
     async with conversing(services.settings.public_url, services.settings.browsers) as app.state.mcp:
         yield
     app.state.mcp = None
-
-
-class _Description:
-    """The OpenAPI document, made once: anybody may ask for it, and making it takes some 20 ms of the event loop."""
-
-    def __init__(self, app: FastAPI) -> None:
-        self._app = app
-        self._made = b""
-
-    def response(self, request: Request) -> Response:
-        """It, as JSON."""
-        self._made = self._made or json.dumps(self._app.openapi(), ensure_ascii=False).encode()
-        return Response(self._made, media_type="application/json")
 
 
 class TidyPath:

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import json
+import threading
+from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import anyio
+from anyio import to_thread
 from fastapi import APIRouter, FastAPI
 from fastapi.openapi.utils import get_openapi
 from fastapi.routing import APIRoute
 from pydantic import BaseModel, Field
+from starlette.requests import Request
+from starlette.responses import Response, StreamingResponse
 
 from api.deps import Guard
 from api.errors import speaks_openai
@@ -22,6 +28,7 @@ SECURITY_SCHEMES: dict[str, dict[str, str]] = {
 }
 """The headers in which a key is taken; any one of them will do."""
 
+_PIECE_BYTES = 32 * 1024
 _SCHEMA = "#/components/schemas/{model}"
 _ANY = {"4XX": "refused; the error's code says why", "5XX": "failed; the error's code says why, and a retry may help"}
 
@@ -82,8 +89,51 @@ SURFACES = (NATIVE, OPENAI, DIFY, SCIM)
 _PAGE = {"text/html": {"schema": {"type": "string"}}}
 
 
-def document_of(app: FastAPI, routers: Sequence[tuple[str, APIRouter]]) -> dict[str, Any]:
-    """The OpenAPI document of the application, made once; `routers` are all that it serves, with their prefixes."""
+class Description:
+    """The OpenAPI document of an application. Making it takes a second of one core, and anybody may ask for it: it is made once,
+    beside the event loop, and a thousand who ask meanwhile hold neither a thread each nor a copy each.
+    """
+
+    def __init__(self, app: FastAPI, routers: Sequence[tuple[str, APIRouter]]) -> None:
+        """`routers` are all that it serves, with their prefixes."""
+        self._app, self._routers = app, routers
+        self._making = threading.Lock()
+        self._asking = anyio.Lock()
+        self._sent = b""
+
+    def document(self) -> dict[str, Any]:
+        """The document."""
+        with self._making:
+            return _document_of(self._app, self._routers)
+
+    async def awaited(self) -> dict[str, Any]:
+        """The document, for callers on the event loop."""
+        if self._app.openapi_schema is not None:
+            return self._app.openapi_schema
+        async with self._asking:
+            return await to_thread.run_sync(self.document)
+
+    async def response(self, request: Request) -> Response:
+        """The document as it is sent."""
+        document = await self.awaited()
+        self._sent = self._sent or json.dumps(document, ensure_ascii=False).encode()
+        return PublicPieces(self._sent, "application/json")
+
+
+class PublicPieces(StreamingResponse):
+    """What anybody may read, handed to the connection as its reader takes it: as one it would be copied for each."""
+
+    def __init__(self, body: bytes, media_type: str) -> None:
+        headers = {"Content-Length": str(len(body))}
+        super().__init__(_pieces(body), media_type=media_type, headers=headers)
+
+
+async def _pieces(body: bytes) -> AsyncIterator[bytes]:
+    for begin in range(0, len(body), _PIECE_BYTES):
+        yield body[begin : begin + _PIECE_BYTES]
+
+
+def _document_of(app: FastAPI, routers: Sequence[tuple[str, APIRouter]]) -> dict[str, Any]:
     if app.openapi_schema is None:
         made = get_openapi(title=app.title, version=app.version, routes=app.routes)
         components = made.setdefault("components", {})

@@ -1,20 +1,22 @@
 """What health costs while a thousand connections are held for nothing.
 
-    python -m benchmarks.slow_loris [--connections N] [--seconds S]
+    python -m benchmarks.slow_loris [--connections N] [--seconds S] [--only TEXT]
 
 A service is started as `seogo serve` starts it. Attackers connect, send what looks like the beginning of a request, one byte a
 second, and connect again when they are put out; in rounds: heads from one address, heads from a thousand addresses, bodies of
 uploads, and readers who take nothing. Meanwhile a client at an address of its own asks for health on a new connection each
 time, in turn whether the process lives and whether it is ready, for which store and index are asked.
 
-Bar: p95 <= 500 ms for either in every round, and no probe without an answer. On one machine: attackers, prober and service share
-its cores, so the round without attackers and the machine's load are printed too.
+Bar: p95 <= 500 ms for either in every round, and no probe without an answer. Attackers are a process of their own, or the prober
+would wait for them in place of the service. Still the three share one machine's cores, so the round without attackers and the
+machine's load are printed too, and the most memory that the service held.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
+import multiprocessing
 import os
 import resource
 import socket
@@ -24,16 +26,20 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from itertools import cycle
+from multiprocessing.connection import Connection
 from pathlib import Path
 
 BAR_MS = 500.0
 HEALTH = ("/api/v1/health/live", "/api/v1/health/ready")
 PROBER = "127.9.9.9"
 _WAIT_S = 10.0
+
+_SIP = 1024
+"""Bytes an attacker takes in a second, so that it sees being put out."""
 
 Beginning = bytes
 Source = Callable[[int], str]
@@ -71,12 +77,12 @@ class Attack:
             if self.drip:
                 writer.write(self.drip)
                 await writer.drain()
-            try:
+            begin = time.monotonic()
+            with suppress(TimeoutError):
                 async with asyncio.timeout(1):
-                    if not await reader.read(1024):
+                    if not await reader.read(_SIP):
                         return
-            except TimeoutError:
-                continue
+            await asyncio.sleep(max(0.0, begin + 1 - time.monotonic()))
 
 
 async def connected(port: int, source: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
@@ -140,32 +146,65 @@ async def probe(port: int, path: str = HEALTH[1]) -> float:
     return (time.perf_counter() - begin) * 1000
 
 
-async def round_of(attack: Attack, port: int, connections: int, seconds: float) -> tuple[dict[str, list[float]], int]:
-    """Latencies in ms by what was asked, and probes without an answer."""
-    held = 0 if attack.name == "nobody" else connections
-    attackers = [asyncio.create_task(attack.hold(port, index)) for index in range(held)]
+@contextmanager
+def under(attack: Attack, port: int, connections: int) -> Iterator[None]:
+    """While `connections` attackers hold theirs; the attack's tally is complete afterwards."""
+    context = multiprocessing.get_context("spawn")
+    ours, theirs = context.Pipe()
+    process = context.Process(target=_attack, args=(attack, port, connections, theirs), daemon=True)
+    process.start()
+    try:
+        ours.recv()
+        yield
+        ours.send(None)
+        attack.tally.update(ours.recv())
+    finally:
+        process.terminate()
+        process.join()
+
+
+def _attack(attack: Attack, port: int, connections: int, told: Connection) -> None:
+    """The process of the attackers: tells that they are on their way, and what became of them when asked."""
+    _open_files(2 * connections + 500)
+    told.send(None)
+
+    async def hold() -> None:
+        attackers = [asyncio.create_task(attack.hold(port, index)) for index in range(connections)]
+        await asyncio.to_thread(told.recv)
+        told.send(attack.tally)
+        for task in attackers:
+            task.cancel()
+
+    asyncio.run(hold())
+
+
+def _open_files(wanted: int) -> None:
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, wanted), hard))
+
+
+async def probes(port: int, seconds: float) -> tuple[dict[str, list[float]], Counter[str]]:
+    """Latencies in ms by what was asked, and what came of probes without an answer."""
     latencies: dict[str, list[float]] = {path: [] for path in HEALTH}
-    failures, turns = 0, cycle(HEALTH)
+    failures: Counter[str] = Counter()
+    turns = cycle(HEALTH)
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         path = next(turns)
         try:
             latencies[path].append(await probe(port, path))
         except (OSError, TimeoutError) as error:
-            failures += 1
-            attack.tally[f"{path}: {type(error).__name__} {error}"] += 1
+            failures[f"{path}: {type(error).__name__} {error}"] += 1
         await asyncio.sleep(0.1)
-    for task in attackers:
-        task.cancel()
-    await asyncio.gather(*attackers, return_exceptions=True)
     return latencies, failures
 
 
-async def measure(port: int, connections: int, seconds: float) -> bool:
-    """All rounds; whether each is within the bar."""
+def measure(rounds: list[Attack], pid: int, port: int, connections: int, seconds: float) -> bool:
+    """These rounds; whether each is within the bar."""
     good = True
-    for attack in attacks():
-        found, failures = await round_of(attack, port, connections, seconds)
+    for attack in rounds:
+        with under(attack, port, 0 if attack.name == "nobody" else connections):
+            found, failures = asyncio.run(probes(port, seconds))
         for path, latencies in found.items():
             p95 = statistics.quantiles(latencies, n=20)[-1] if len(latencies) > 1 else float("inf")
             good &= p95 <= BAR_MS and not failures
@@ -175,8 +214,9 @@ async def measure(port: int, connections: int, seconds: float) -> bool:
                 f"max {max(latencies, default=0):7.1f} ms  {len(latencies)} answered",
                 flush=True,
             )
-        print(f"{'':<40} {failures} not answered  {dict(attack.tally)}", flush=True)
-        await asyncio.sleep(2)
+        print(f"{'':<40} {failures.total()} not answered  {dict(failures)}  {dict(attack.tally)}", flush=True)
+        print(f"{'':<40} the service has held {_most_mb(pid)} MB at most", flush=True)
+        time.sleep(2)
     return good
 
 
@@ -199,19 +239,25 @@ def serve(data: Path) -> tuple[subprocess.Popen[bytes], int]:
     raise SystemExit("the service did not start")
 
 
+def _most_mb(pid: int) -> int:
+    status = Path(f"/proc/{pid}/status").read_text()
+    return int(status.partition("VmHWM:")[2].split()[0]) // 1024
+
+
 def main() -> None:
     """Print the figures; exit 1 past the bar."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--connections", type=int, default=1000)
     parser.add_argument("--seconds", type=float, default=20.0, help="of each round; heads are put out after 10")
+    parser.add_argument("--only", default="", help="rounds whose names have this")
     chosen = parser.parse_args()
-    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, 2 * chosen.connections + 500), hard))
+    rounds = [attack for attack in attacks() if chosen.only in attack.name or attack.name == "nobody"]
+    _open_files(2 * chosen.connections + 500)
     print(f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f} before the service starts")
     with tempfile.TemporaryDirectory() as folder:
         server, port = serve(Path(folder))
         try:
-            good = asyncio.run(measure(port, chosen.connections, chosen.seconds))
+            good = measure(rounds, server.pid, port, chosen.connections, chosen.seconds)
         finally:
             server.terminate()
             server.wait()

@@ -9,12 +9,12 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from fastapi import FastAPI
 from starlette.requests import Request
 from starlette.responses import Response
 
 from api.deps import base_url
 from api.mcp.tools import TOOLS
+from api.openapi import Description, PublicPieces
 
 PATH = "/tools/openapi.json"
 _PREFIX = "/tools"
@@ -24,16 +24,16 @@ _SCHEMAS = "#/components/schemas/"
 class ToolDescription:
     """The document, made once for each address that it is asked for by."""
 
-    def __init__(self, app: FastAPI) -> None:
-        self._app = app
+    def __init__(self, whole: Description) -> None:
+        self._whole = whole
         self._document: dict[str, Any] | None = None
 
-    def response(self, request: Request) -> Response:
+    async def response(self, request: Request) -> Response:
         """It, as JSON."""
         if self._document is None:
-            self._document = tools_document(self._app.openapi())
+            self._document = tools_document(await self._whole.awaited())
         told = self._document | {"servers": [{"url": base_url(request) + _PREFIX}]}
-        return Response(json.dumps(told, ensure_ascii=False), media_type="application/json")
+        return PublicPieces(json.dumps(told, ensure_ascii=False).encode(), "application/json")
 
 
 def tools_document(whole: dict[str, Any]) -> dict[str, Any]:
