@@ -201,29 +201,8 @@ def without_ids(text: str) -> str:
     return re.sub(r"[0-9a-f]{8}-[0-9a-f-]{27}|vault|nowhere", "ID", text)
 
 
-def test_a_stranger_gets_the_same_answer_as_for_what_does_not_exist(world: World) -> None:
-    ids = (str(UUID(int=number)) for number in range(1, 7))
-    nowhere = World(world.owner, world.stranger, "nowhere", *ids, world.valid_at)
-    for (method, path, arguments), (_, absent_path, absent_arguments) in zip(
-        requests(world), requests(nowhere), strict=True
-    ):
-        refused = world.stranger.request(method, path, **arguments)
-        absent = world.stranger.request(method, absent_path, **absent_arguments)
-        assert refused.status_code == absent.status_code == 404, (method, path)
-        assert without_ids(refused.text) == without_ids(absent.text), (method, path)
-        assert "4711" not in refused.text
-
-
-def test_a_collection_of_ones_own_is_no_way_to_another_tenants_documents(world: World) -> None:
-    own = world.stranger.collection()
-    for parent in (world.document_id, str(UUID(int=7))):
-        refused = world.stranger.get(f"/api/v1/collections/{own}/documents", params={"parent": parent})
-        assert (refused.status_code, refused.json()["code"]) == (404, "document_not_found")
-
-
-def test_a_refused_request_has_no_side_effect(world: World) -> None:
-    for method, path, arguments in requests(world):
-        world.stranger.request(method, path, **arguments)
+def nothing_was_done(world: World) -> None:
+    """What the owner sees is as it was made."""
     assert world.owner.get(f"/api/v1/documents/{world.document_id}").json()["searchable"]
     listed = world.owner.get(f"/api/v1/collections/{world.collection}/documents").json()["documents"]
     assert [item["source_key"] for item in listed] == ["vault.md"]
@@ -239,6 +218,27 @@ def test_a_refused_request_has_no_side_effect(world: World) -> None:
     assert world.owner.get(f"/api/v1/generations/{world.generation_id}/files/vault.py").text == "4711\n"
     assert listed[0]["version"]["state"] == "active"
     assert not world.owner.get(f"/api/v1/collections/{world.collection}/ingestion").json()["paused"]
+
+
+def test_a_stranger_gets_the_same_answer_as_for_what_does_not_exist_and_does_nothing(world: World) -> None:
+    ids = (str(UUID(int=number)) for number in range(1, 7))
+    nowhere = World(world.owner, world.stranger, "nowhere", *ids, world.valid_at)
+    for (method, path, arguments), (_, absent_path, absent_arguments) in zip(
+        requests(world), requests(nowhere), strict=True
+    ):
+        refused = world.stranger.request(method, path, **arguments)
+        absent = world.stranger.request(method, absent_path, **absent_arguments)
+        assert refused.status_code == absent.status_code == 404, (method, path)
+        assert without_ids(refused.text) == without_ids(absent.text), (method, path)
+        assert "4711" not in refused.text
+    nothing_was_done(world)
+
+
+def test_a_collection_of_ones_own_is_no_way_to_another_tenants_documents(world: World) -> None:
+    own = world.stranger.collection()
+    for parent in (world.document_id, str(UUID(int=7))):
+        refused = world.stranger.get(f"/api/v1/collections/{own}/documents", params={"parent": parent})
+        assert (refused.status_code, refused.json()["code"]) == (404, "document_not_found")
 
 
 def test_unscoped_questions_never_reach_another_tenant(world: World) -> None:

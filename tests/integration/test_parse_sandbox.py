@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -175,16 +176,19 @@ def test_file_that_is_already_deleted(hostile, tmp_path):
         assert texts(hostile.parse(path, "read.txt")) == ["still here"]
 
 
-def test_in_parallel(hostile, input_file):
+def test_in_parallel(input_file):
     names = ["read.txt", "segfault.txt", "sleep.txt", "read.txt", "spin.txt", "damaged.txt"] * 3
 
     def outcome(name: str) -> str:
         try:
-            return texts(hostile.parse(input_file, name))[0]
+            return texts(sandbox.parse(input_file, name))[0]
         except Exception as error:
             return type(error).__name__
 
-    with ThreadPoolExecutor(8) as pool:
+    with (
+        ParseSandbox(replace(LIMITS, wall_s=10), concurrency=4, registry=HOSTILE) as sandbox,
+        ThreadPoolExecutor(8) as pool,
+    ):
         outcomes = list(pool.map(outcome, names))
     expected = ["content", "ParserCrashed", "ParseLimitExceeded", "content", "ParseLimitExceeded", "FileDamaged"] * 3
     assert outcomes == expected
