@@ -130,6 +130,10 @@ class RequestAudit:
         self._what, self._principal = f"{request.method} {request.url.path}", principal
         self.did(AuditKind.SIGN_IN_FAILED if principal is None else AuditKind.SIGNED_IN, **detail)
 
+    def turned_away(self, request: Request) -> None:
+        """Note that the request ends before its route is looked for, since nobody known sent it."""
+        self._what, self._kind = f"{request.method} {request.url.path}", AuditKind.DENIED
+
     def did(self, kind: AuditKind, **detail: Any) -> None:
         """Say that the request is something else than its action, or more about it; no words of questions or documents."""
         self._kind = kind
@@ -231,7 +235,8 @@ class RequestAudit:
         if kind is AuditKind.SIGN_IN_FAILED:
             outcome = Outcome.DENIED
         elif outcome is Outcome.DENIED:
-            self._detail["attempted"] = kind.value
+            if kind is not AuditKind.DENIED:
+                self._detail["attempted"] = kind.value
             kind = _refusal(self._status)
         elif self._quiet:
             return []
