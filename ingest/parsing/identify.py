@@ -11,7 +11,7 @@ from pathlib import Path
 
 from ingest.parsing import media_types
 from ingest.parsing.base import Identified
-from ingest.parsing.charset import SAMPLE_BYTES, detect_charset, is_mostly_plain
+from ingest.parsing.charset import SAMPLE_BYTES, declared_in_page, detect_charset, is_mostly_plain
 from ingest.parsing.containers import is_tar, ole_media_type, zip_media_type
 from ingest.parsing.mail_kind import mail_media_type
 from ingest.parsing.xml_data import is_prose
@@ -93,9 +93,10 @@ def extension_of(name: str) -> str:
 
 
 def _charset_of(head: bytes, extension: str) -> str | None:
-    """The charset of a text. A program with bytes that no encoding explains is read as UTF-8, which marks them: a wrong byte in a
-    comment is no reason to do without the rest."""
+    """The charset of a text: what a page declares, if it is so, else what it looks like. A program with bytes that no encoding
+    explains is read as UTF-8, which marks them: a wrong byte in a comment is no reason to do without the rest."""
     found = detect_charset(head)
+    found = declared_in_page(head, found or "") or found
     if found is None and extension in media_types.CODE_EXTENSIONS and is_mostly_plain(head):
         return "utf-8"
     return found
