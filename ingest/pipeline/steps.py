@@ -19,7 +19,6 @@ from uuid import UUID
 from sqlalchemy.orm import Session
 
 from ingest.chunking.base import Chunker
-from ingest.parsing.identify import identify
 from ingest.parsing.sandbox import ParseSandbox
 from ingest.parsing.wire import decode_document, encode_document
 from ingest.pipeline import points as points_of
@@ -129,14 +128,18 @@ class Pipeline:
         return [LiveSpace("", self.space, cast("VectorIndex", self.index))]
 
     def identify(self, batch: Batch) -> list[UUID]:
-        """Note what each file is, by content."""
-        return self._each(batch, self._enter(batch, Stage.IDENTIFY), self._identify_one)
+        """Note what each file is, by content, which a sandboxed child looks at."""
+        return self._side_by_side(batch, Stage.IDENTIFY, self._identify_one)
 
     def parse(self, batch: Batch) -> list[UUID]:
         """Parse each file in a sandboxed child; the result becomes a derived blob."""
-        versions = self._enter(batch, Stage.PARSE)
-        with ThreadPoolExecutor(self.parse_concurrency, thread_name_prefix="parse") as pool:
-            outcomes = list(pool.map(lambda version: self._went_well(batch, version, self._parse_one), versions))
+        return self._side_by_side(batch, Stage.PARSE, self._parse_one)
+
+    def _side_by_side(self, batch: Batch, stage: Stage, step: Callable[[DocumentVersion], None]) -> list[UUID]:
+        """What a child of the sandbox does for each file."""
+        versions = self._enter(batch, stage)
+        with ThreadPoolExecutor(self.parse_concurrency, thread_name_prefix=str(stage)) as pool:
+            outcomes = list(pool.map(lambda version: self._went_well(batch, version, step), versions))
         return [version.id for version, went_well in zip(versions, outcomes, strict=True) if went_well]
 
     def chunk(self, batch: Batch) -> list[UUID]:
@@ -276,7 +279,7 @@ class Pipeline:
     def _identify_one(self, version: DocumentVersion) -> None:
         try:
             with self.blobs.local_copy(version.content_hash) as path:
-                media_type = identify(path, version.filename).media_type
+                media_type = self.sandbox.identify(path, version.filename)
         except FileNotFoundError:  # not yet there, or lost: three tries, then the file is set aside
             raise OriginalMissing(name=version.filename) from None
         with self.database.write() as session:

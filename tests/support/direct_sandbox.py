@@ -29,6 +29,9 @@ class DirectSandbox:
     def __init__(self, scratch: Path) -> None:
         self._scratch = scratch
 
+    def identify(self, path: Path, name: str) -> str:
+        return identify(path, name).media_type
+
     def parse(self, path: Path, name: str, first_child: int = 0) -> ParsedDocument:
         text = path.read_text(encoding="utf-8")
         if POISON in text:

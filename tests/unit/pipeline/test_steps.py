@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from uuid import UUID
 
 import pytest
 
 from ingest.chunking.structure import StructureChunker
+from ingest.parsing.sandbox import ParseLimits, ParseSandbox
 from ingest.pipeline.steps import Batch, Pipeline
 from rag.blobs.store import BlobStore
 from rag.index.base import IndexPoint, IndexSchema
@@ -16,6 +19,7 @@ from rag.index.memory import MemoryIndex
 from rag.store.base import utc_now
 from rag.store.session import Database
 from rag.store.version import DocumentVersion, VersionState
+from tests.support.compound import END, FREE, MAX_FAT_SECTORS
 from tests.support.direct_sandbox import DirectSandbox
 from tests.support.hash_embedder import hash_space
 from tests.support.stores import add_collection, add_document, add_version
@@ -47,16 +51,25 @@ def pipeline(database: Database, tmp_path: Path) -> Pipeline:
     )
 
 
-def waiting(pipeline: Pipeline, *, stored: bool = True) -> UUID:
+def waiting(pipeline: Pipeline, content: bytes = TEXT, name: str = "취업규칙.md", *, stored: bool = True) -> UUID:
     """A version of job `job`; its original is there, or not."""
     if stored:
-        writer = pipeline.blobs.writer(len(TEXT))
-        writer.write(TEXT)
-        writer.finish("취업규칙.md")
+        writer = pipeline.blobs.writer(len(content))
+        writer.write(content)
+        writer.finish(name)
     collection = add_collection(pipeline.database)
     with pipeline.database.write() as session:
-        document = add_document(session, collection, "취업규칙.md")
-        return add_version(session, document, 1, VersionState.QUEUED, TEXT)
+        document = add_document(session, collection, name)
+        return add_version(session, document, 1, VersionState.QUEUED, content)
+
+
+def round_and_round(rounds: int) -> bytes:
+    """A compound file of 2 KB whose table of tables is one sector that is its own next one; the counts in the header agree."""
+    fat_sectors = MAX_FAT_SECTORS + 127 * rounds
+    head = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(16) + struct.pack("<HHHHH", 0x3E, 3, 0xFFFE, 9, 6) + bytes(6)
+    head += struct.pack("<IIIII", 0, fat_sectors, 2, 0, 4096) + struct.pack("<IIII", END, 0, 1, rounds)
+    header = head + struct.pack(f"<{MAX_FAT_SECTORS}I", 0, *[FREE] * (MAX_FAT_SECTORS - 1))
+    return header + struct.pack("<128I", *[FREE] * 128) + struct.pack("<128I", *[0] * 127, 1) + bytes(512)
 
 
 def row(pipeline: Pipeline, version_id: UUID) -> DocumentVersion:
@@ -94,3 +107,16 @@ def test_a_version_that_retires_while_it_is_written_leaves_no_points(pipeline: P
     pipeline.tidy(batch)
     assert pipeline.index.count(version) == 0
     assert row(pipeline, version).state == VersionState.RETIRED
+
+
+def test_what_a_file_is_is_found_in_a_child_with_caps(database: Database, pipeline: Pipeline) -> None:
+    """Two kilobytes keep the reader of their directory busy for as long as they like: some four seconds here."""
+    poison = round_and_round(45)
+    assert len(poison) == 2048
+    with ParseSandbox(ParseLimits(cpu_s=1, wall_s=60)) as sandbox:
+        confined = replace(pipeline, sandbox=sandbox)
+        version = waiting(confined, poison, "급여규정.hwp")
+        assert confined.identify(Batch("job", [version])) == []
+        found = row(confined, version)
+        assert (found.state, found.error_code) == (VersionState.FAILED, "parse_limit_exceeded")
+        assert found.error_params is not None and found.error_params["resource"] == "CPU time"
