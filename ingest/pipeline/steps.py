@@ -27,7 +27,7 @@ from ingest.pipeline.discretion import discreet
 from ingest.pipeline.fault_points import reached
 from ingest.pipeline.labels import settle_siblings, settle_written, tags_of, write_settled
 from ingest.pipeline.leftovers import remove_leftovers
-from ingest.pipeline.metadata import note_metadata
+from ingest.pipeline.metadata import note_metadata, speak_for_document
 from ingest.pipeline.privacy import examine
 from ingest.pipeline.reuse import known_vectors
 from ingest.pipeline.suspicion import suspicion
@@ -178,6 +178,7 @@ class Pipeline:
         for version in self._enter(batch, Stage.ACTIVATE):
             with self.database.write() as session:
                 versions_lifecycle.activate(session, version.id)
+                speak_for_document(session, version.id)
                 reached("activate.row_written", version.id)
             reached("activate.row_committed", version.id)
         self._write_to_new_spaces(batch.version_ids)
