@@ -26,6 +26,7 @@ from typing import Any, Self
 from ingest.parsing import frames
 from ingest.parsing.converter import CONVERSIONS, CONVERTED, Converter
 from ingest.parsing.media_types import BINARY
+from ingest.parsing.slots import ParseSlots
 from ingest.parsing.wire import WireError, decode_result
 from ingest.parsing.zygote_client import ZygoteClient, ZygoteGone
 from rag.domain.document import ParsedDocument
@@ -109,7 +110,7 @@ class ParseSandbox:
     """Parses files in children of one zygote process, which starts at the first use. Thread-safe; `close` when done.
 
     Args:
-        concurrency: children at once; more calls wait.
+        concurrency: children at once; more calls wait. One more runs, so that neither urgent calls nor the others hold them all.
         registry: module whose `PARSERS` the zygote imports. A constant of the program, never a setting.
         converter: reads the old Office formats; None where there is none.
     """
@@ -125,12 +126,12 @@ class ParseSandbox:
         self._converter = converter
         self._limits = limits or ParseLimits()
         self._registry = registry
-        self._slots = threading.BoundedSemaphore(concurrency)
+        self._slots = ParseSlots(concurrency)
         self._lock = threading.Lock()
         self._client: ZygoteClient | None = None
         self._closed = False
 
-    def identify(self, path: Path, name: str) -> str:
+    def identify(self, path: Path, name: str, *, urgent: bool = False) -> str:
         """The media type of the file at `path`, which was uploaded as `name`.
 
         Raises:
@@ -140,7 +141,7 @@ class ParseSandbox:
         deadline = time.monotonic() + self._limits.wall_s
         request = {"op": "identify", "name": name, "first_child": 0, "load": [], "parser": ""}
         cpu_s = min(_IDENTIFY_CPU_S, self._limits.cpu_s)
-        with path.open("rb") as file, self._slots:
+        with path.open("rb") as file, self._slots.held(urgent=urgent):
             if os.fstat(file.fileno()).st_size == 0:
                 raise EmptyFile(name=name)
             for _ in range(_ROUNDS):
@@ -149,10 +150,13 @@ class ParseSandbox:
                     return found
         raise ParserCrashed(name=name)
 
-    def parse(self, path: Path, name: str, first_child: int = 0) -> ParsedDocument:
+    def parse(self, path: Path, name: str, first_child: int = 0, *, urgent: bool = False) -> ParsedDocument:
         """Identify the file at `path`, which was uploaded as `name`, and parse it.
 
         Files inside it come with the result from number `first_child` on, as many as the output cap has room for.
+
+        Args:
+            urgent: somebody waits for it; such a call does not wait for those that nobody waits for.
 
         Raises:
             EmptyFile, UnsupportedFormat, FileEncrypted, FileDamaged, NoTextFound: what is wrong with the file.
@@ -161,7 +165,7 @@ class ParseSandbox:
             ParserCrashed: the child died, or its parser failed in a way nobody foresaw; the log has the details.
             ConfigurationError: children can't be kept off the network here, or a parser's library is missing.
         """
-        with path.open("rb") as file, self._slots:
+        with path.open("rb") as file, self._slots.held(urgent=urgent):
             if os.fstat(file.fileno()).st_size == 0:
                 raise EmptyFile(name=name)
             try:

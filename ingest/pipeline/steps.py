@@ -58,7 +58,7 @@ from rag.store import version as versions_table
 from rag.store.document import Document
 from rag.store.queue import RetryRule
 from rag.store.session import Database
-from rag.store.version import RETRYABLE, DocumentVersion, Stage, VersionState
+from rag.store.version import RETRYABLE, DocumentVersion, Priority, Stage, VersionState
 
 log = logging.getLogger(__name__)
 
@@ -92,6 +92,11 @@ class Interrupted(BaseException):
 
 def _go_on() -> None:
     """Nobody to give way to."""
+
+
+def _is_urgent(version: DocumentVersion) -> bool:
+    """Whether somebody waits for it."""
+    return version.priority == Priority.INTERACTIVE
 
 
 @dataclass(frozen=True, slots=True)
@@ -280,7 +285,7 @@ class Pipeline:
     def _identify_one(self, version: DocumentVersion) -> None:
         try:
             with self.blobs.local_copy(version.content_hash) as path:
-                media_type = self.sandbox.identify(path, version.filename)
+                media_type = self.sandbox.identify(path, version.filename, urgent=_is_urgent(version))
         except FileNotFoundError:  # not yet there, or lost: three tries, then the file is set aside
             raise OriginalMissing(name=version.filename) from None
         with self.database.write() as session:
@@ -290,10 +295,10 @@ class Pipeline:
 
     def _parse_one(self, version: DocumentVersion) -> None:
         with self.blobs.local_copy(version.content_hash) as path:
-            parsed = self.sandbox.parse(path, version.filename)
+            parse = partial(self.sandbox.parse, path, version.filename, urgent=_is_urgent(version))
+            parsed = parse()
             reached("parse.answered", version.id)
-            more = partial(self.sandbox.parse, path, version.filename)
-            warnings = Expansion(self.database, self.blobs, self.child_limits, version, more).run(parsed)
+            warnings = Expansion(self.database, self.blobs, self.child_limits, version, parse).run(parsed)
         self.blobs.put_derived(version.id, PARSED, encode_document(parsed))
         reached("parse.blob_written", version.id)
         with self.database.write() as session:

@@ -53,11 +53,11 @@ def broken(service: Running, monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[s
     sandbox = service.services.ingest.pipeline.sandbox
     parse = sandbox.parse
 
-    def crash(path: Any, name: str) -> Any:
+    def crash(path: Any, name: str, **how: Any) -> Any:
         if left.get(name, 0) > 0:
             left[name] -= 1
             raise ParserCrashed(name=name)
-        return parse(path, name)
+        return parse(path, name, **how)
 
     monkeypatch.setattr(sandbox, "parse", crash)
     pipeline = service.services.ingest.pipeline
@@ -125,6 +125,31 @@ def test_a_few_files_do_not_wait_behind_a_bulk_upload(service: Running) -> None:
     assert document["version"]["priority"] == "interactive"
     eventually(lambda: progress(caller, bulk)["active"] == 60)
     assert ended_later(caller, bulk, document)
+
+
+def test_a_slow_file_of_one_does_not_hold_up_the_small_file_of_another(
+    service: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Both wait for their files: a scan takes minutes, a page does not."""
+    sandbox = service.services.ingest.pipeline.sandbox
+    parse, begun, gate = sandbox.parse, threading.Event(), threading.Event()
+
+    def slow(path: Any, name: str, *rest: Any, **named: Any) -> Any:
+        if name == "스캔.md":
+            begun.set()
+            gate.wait(60)
+        return parse(path, name, *rest, **named)
+
+    monkeypatch.setattr(sandbox, "parse", slow)
+    first, second = service.caller(), service.caller()
+    scan = upload(first, first.collection(), ["스캔.md"], "interactive")
+    try:
+        assert begun.wait(30)
+        [document] = second.wait(upload(second, second.collection(), ["급한.md"], "interactive"), timeout_s=15)
+        assert document["version"]["state"] == "active"
+    finally:
+        gate.set()
+    assert first.wait(scan)[0]["version"]["state"] == "active"
 
 
 def test_a_bulk_upload_does_not_starve_another_tenants(service: Running) -> None:
@@ -205,8 +230,8 @@ def test_a_document_in_work_is_cancelled_at_its_next_step_and_leaves_nothing(
     sandbox = service.services.ingest.pipeline.sandbox
     parse = sandbox.parse
 
-    def cancelled_meanwhile(path: Any, name_: str) -> Any:
-        parsed = parse(path, name_)
+    def cancelled_meanwhile(path: Any, name_: str, **how: Any) -> Any:
+        parsed = parse(path, name_, **how)
         if name_ == "멈출.md":
             [row] = caller.get(f"/api/v1/collections/{name}/documents").json()["documents"]
             assert caller.post(f"/api/v1/documents/{row['id']}/cancel").status_code == 202
@@ -256,9 +281,9 @@ def test_a_stream_of_events_says_that_it_lives_and_ends_in_time(
     parse = sandbox.parse
     told = threading.Event()
 
-    def held_up(path: Any, name_: str) -> Any:
+    def held_up(path: Any, name_: str, **how: Any) -> Any:
         assert told.wait(60)
-        return parse(path, name_)
+        return parse(path, name_, **how)
 
     monkeypatch.setattr(sandbox, "parse", held_up)
     monkeypatch.setattr(ingestion, "_KEEP_ALIVE_S", 0.6)
