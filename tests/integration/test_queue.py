@@ -205,6 +205,49 @@ def test_everything_set_aside_is_retried_at_once(service: Running, broken: dict[
     assert {item["version"]["state"] for item in caller.wait(ids)} == {"active"}
 
 
+@pytest.mark.parametrize("how", ["one", "all"])
+def test_a_searchable_document_that_was_read_in_part_is_read_anew(
+    service: Running, monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    caller = service.caller()
+    name = caller.collection()
+    sandbox = service.services.ingest.pipeline.sandbox
+    parse, gate, cut_off = sandbox.parse, threading.Event(), [True]
+
+    def hurried(path: Any, name_: str, **named: Any) -> Any:
+        parsed = parse(path, name_, **named)
+        if name_ != "스캔.md":
+            return parsed
+        if cut_off:
+            return replace(parsed, elements=parsed.elements[:2], warnings=("ocr_out_of_time:2-9",))
+        assert gate.wait(60)
+        return parsed
+
+    monkeypatch.setattr(sandbox, "parse", hurried)
+    files = {"스캔.md": note("앞쪽") + "\n## 뒤쪽\n\n맨 뒤쪽 별지.\n", "온전.md": note("온전")}
+    found = {document["source_key"]: document for document in caller.ingest(name, files)}
+    first, whole = found["스캔.md"], found["온전.md"]
+    assert [first["version"]["state"], first["version"]["warnings"][0]["code"]] == ["active", "ocr_out_of_time"]
+    cut_off.clear()
+    retried = f"/api/v1/documents/{first['id']}/retry"
+    if how == "one":
+        again = caller.post(retried)
+        assert (again.status_code, again.json()["version"]["state"]) == (202, "queued")
+    else:
+        everything = caller.post(f"/api/v1/collections/{name}/ingestion/retry", json={"states": ["in_part"]})
+        assert everything.json() == {"documents": 1}
+    assert any(
+        "앞쪽" in passage["text"] for passage in caller.search("앞쪽 알림", collections=[name])
+    )  # it goes on answering
+    assert caller.post(retried).status_code == 409
+    gate.set()
+    [now] = caller.wait([first["id"]])
+    assert (now["version"]["state"], now["version"]["number"], now["version"]["warnings"]) == ("active", 2, [])
+    assert any("별지" in passage["text"] for passage in caller.search("맨 뒤쪽 별지", collections=[name]))
+    for complete in (first, whole):
+        assert caller.post(f"/api/v1/documents/{complete['id']}/retry").json()["code"] == "nothing_to_retry"
+
+
 def test_a_waiting_document_is_cancelled_at_once(service: Running) -> None:
     caller = service.caller()
     name = caller.collection()
