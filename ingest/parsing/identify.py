@@ -1,6 +1,7 @@
 """What a file is, by its content. The extension is only asked which kind of text a text is.
 
-Container formats are looked into (`containers.py`): a DOCX and a ZIP of holiday pictures begin alike. Nothing here
+Container formats are looked into (`containers.py`): a DOCX and a ZIP of holiday pictures begin alike. That work is as long
+as a file wishes it to be, so the service asks a child of the sandbox (`ParseSandbox.identify`). Nothing here
 depends on libmagic: the library is absent on many servers, and its answers change with its version.
 """
 

@@ -75,7 +75,7 @@ class CodeSandbox(ParseSandbox):
         """Answers for the first of these files, and why the next one has none."""
         name = files[0].source_key.rpartition("/")[2]
         deadline = time.monotonic() + self._limits.wall_s
-        with self._slots, written_batch(screening, files) as descriptor:
+        with self._slots.held(), written_batch(screening, files) as descriptor:
             for _ in range(_TRIES):
                 client = self._zygote()
                 request = {"op": "cut", "name": name, "first_child": 0, "load": [], "parser": ""}

@@ -285,7 +285,7 @@ class LastAdministrator(InputError):
 
 
 class NothingToRetry(InputError):
-    """The newest version of {name} did not fail, so there is nothing to try again."""
+    """The newest version of {name} did not fail and was read in full, so there is nothing to try again."""
 
     code = "nothing_to_retry"
 

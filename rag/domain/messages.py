@@ -45,7 +45,7 @@ KOREAN: dict[str, str] = {
     "filter_too_wide": "필터의 앞부분 조건에 맞는 문서가 {limit}건을 넘습니다. 더 길게 쓰거나 속성으로 거르세요.",
     "too_many_rules": "이 컬렉션에는 열람 규칙이 {limit}가지 있습니다. 개인 대신 그룹을 쓰거나 컬렉션을 나누세요.",
     "last_administrator": "그렇게 하면 관리자가 한 명도 남지 않습니다. 먼저 다른 사람을 관리자로 지정하세요.",
-    "nothing_to_retry": "{name}의 최신 버전은 실패하지 않았으므로 다시 시도할 것이 없습니다.",
+    "nothing_to_retry": "{name}의 최신 버전은 실패하지 않았고 빠짐없이 읽었으므로 다시 시도할 것이 없습니다.",
     "nothing_to_cancel": "{name}의 처리가 이미 끝나 취소할 것이 없습니다.",
     "space_conflict": "임베딩 공간 {name}은(는) 지금 그렇게 할 수 없는 상태입니다: {detail}",
     "switch_refused": "임베딩 공간 {name}(으)로 전환하지 않았습니다: {detail}",
