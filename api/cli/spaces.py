@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,8 @@ from rag.settings import EmbeddingSettings
 
 _ADDRESS = "/api/v1/admin/spaces"
 _LOOK_S = 0.5
+_KEPT = ("max_tokens",)
+"""Settings that a space made with `--to` takes over from the current one: its chunks were cut for them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +39,8 @@ class MigrateOptions:
         settings: a YAML file with a section `embedding`, alone or below `rag`.
         questions: evaluation questions: CSV, XLSX or JSON lines.
         switch: whether to switch, or only build and compare.
+        languages: that reach the model, parted by commas; none leaves it to the settings.
+        max_tokens: longest passage, in the model's tokens; none means that of the settings, or of the space that answers now.
     """
 
     to: str | None = None
@@ -45,14 +50,17 @@ class MigrateOptions:
     max_drop: float = 0.01
     force: bool = False
     switch: bool = True
+    languages: str | None = None
+    max_tokens: int | None = None
 
 
 def migrate(options: Options, wanted: MigrateOptions) -> None:
     """Build the space, compare it, switch to it."""
     with reporting_failures():
-        embedding = wanted_settings(wanted)
+        wanted_settings(wanted)
         questions = read_questions(wanted.questions) if wanted.questions else []
         with connect(options) as client:
+            embedding = wanted_settings(wanted, _answering(client))
             body = {"embedding": embedding.model_dump(mode="json")}
             space = checked(client.post(_ADDRESS, json=body))
             space = _built(client, space)
@@ -103,24 +111,41 @@ def drop(options: Options, space_id: str) -> None:
     typer.echo(f"{text('space_dropped')}: {space['name']} ({space['id']})")
 
 
-def wanted_settings(wanted: MigrateOptions) -> EmbeddingSettings:
+def wanted_settings(wanted: MigrateOptions, current: Mapping[str, Any] | None = None) -> EmbeddingSettings:
     """The embedding section of the space to be built; paths are made absolute, since the service may stand elsewhere.
+
+    Args:
+        current: the section of the space that answers now. With `--to`, passages stay as long as they are in it.
 
     Raises:
         CommandFailed: the options name no space, or not one alone.
     """
     if (wanted.to is None) == (wanted.settings is None):
         raise CommandFailed(text("space_which"))
-    values: dict[str, Any] = {"dense": wanted.to} if wanted.settings is None else _section(wanted.settings)
+    if wanted.settings is None:
+        kept = {key: value for key, value in (current or {}).items() if key in _KEPT}
+        values: dict[str, Any] = {**kept, "dense": wanted.to}
+    else:
+        values = _section(wanted.settings)
     if wanted.folder is not None:
         values["folder"] = wanted.folder
     if values.get("folder") is not None:
         values["folder"] = str(Path(values["folder"]).absolute())
+    if wanted.languages is not None:
+        values["languages"] = [item.strip() for item in wanted.languages.split(",") if item.strip()]
+    if wanted.max_tokens is not None:
+        values["max_tokens"] = wanted.max_tokens
     try:
         return EmbeddingSettings.model_validate(values)
     except ValidationError as error:
         found = "; ".join(f"embedding.{'.'.join(map(str, item['loc']))}: {item['msg']}" for item in error.errors())
         raise CommandFailed(found) from error
+
+
+def _answering(client: httpx.Client) -> dict[str, Any]:
+    """The embedding section of the space that answers now."""
+    spaces = checked(client.get(_ADDRESS))["spaces"]
+    return next((dict(space["settings"]) for space in spaces if space["state"] == "current"), {})
 
 
 def _section(path: Path) -> dict[str, Any]:

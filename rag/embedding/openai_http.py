@@ -18,6 +18,7 @@ from rag.domain.errors import ConfigurationError, ModelUnavailable
 from rag.domain.language import Language
 from rag.domain.vectors import Embeddings, SparseVector
 from rag.embedding.base import Role
+from rag.embedding.languages import languages_of
 from rag.embedding.model_answers import (
     UnusableAnswer,
     dense_rows,
@@ -274,7 +275,7 @@ def open_openai_http(settings: EmbeddingSettings) -> OpenAiHttpEmbedder:
         settings.model,
         settings.dimensions,
         settings.max_tokens,
-        frozenset(Language(item) for item in settings.languages),
+        languages_of(settings),
         query_prompt(settings.model, settings.query_instruction),
         settings.term_weights and "bge-m3" in settings.model.lower(),
     )

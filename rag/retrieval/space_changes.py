@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from rag.domain.errors import ConfigurationError, InvalidRequest, SpaceConflict, SpaceNotFound, SwitchRefused
 from rag.embedding.identity import identity_of
 from rag.index import spaces as places
-from rag.retrieval.spaces import Spaces
+from rag.retrieval.spaces import Spaces, recorded
 from rag.settings import EmbeddingSettings
 from rag.store import chunk
 from rag.store import embedding_space as record
@@ -45,7 +45,7 @@ def begin(spaces: Spaces, settings: EmbeddingSettings) -> EmbeddingSpaceRow:
         for other in record.in_step(session)[1:]:
             raise SpaceConflict(name=space.name, detail=f"{other.name} ({other.id}) is kept in step: drop it first")
         row = row or EmbeddingSpaceRow(id=identity)
-        row.name, row.settings, row.configured = space.name, settings.model_dump(mode="json"), None
+        row.name, row.settings, row.configured = space.name, recorded(settings, space), None
         row.state, row.place, row.error = SpaceState.BUILDING, identity, ""
         row.done, row.total, row.worked_s = 0, chunk.count_active(session), 0.0
         row.cursor_at, row.cursor_id, row.comparison, row.previous, row.forced = None, None, None, None, False

@@ -14,11 +14,13 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import Any
 
 from pydantic import ValidationError
 from sqlalchemy.exc import IntegrityError
 
 from rag.domain.errors import ConfigurationError, IndexUnavailable, SeogoError
+from rag.domain.language import Language
 from rag.embedding.identity import identity_of
 from rag.embedding.space import EmbeddingSpace
 from rag.index import spaces as places
@@ -47,12 +49,14 @@ class LiveSpace:
     Attributes:
         id: the space's identity.
         weights: fusion weights that were learned for it.
+        settings: the embedding section that opened it, whatever the configuration file says by now.
     """
 
     id: str
     space: EmbeddingSpace
     index: VectorIndex
     weights: Weights = field(default_factory=dict)
+    settings: EmbeddingSettings = field(default_factory=EmbeddingSettings)
 
 
 def schema_of(space: EmbeddingSpace) -> IndexSchema:
@@ -73,15 +77,29 @@ def settings_of(row: EmbeddingSpaceRow) -> EmbeddingSettings:
         raise ConfigurationError(detail=detail) from error
 
 
+def recorded(settings: EmbeddingSettings, space: EmbeddingSpace) -> dict[str, Any]:
+    """The settings of a space as its record keeps them: with the languages that reach its model, whatever a later release
+    takes where none are named."""
+    named = settings.languages or tuple(language.value for language in Language if space.knows(language))
+    return settings.model_copy(update={"languages": named}).model_dump(mode="json")
+
+
 def _asks_for(configured: EmbeddingSettings, row: EmbeddingSpaceRow) -> bool:
-    """Whether the configuration is that of the space, or still the one that it had when the space was switched to."""
+    """Whether the configuration is that of the space, or still the one that it had when the space was switched to. Where it
+    names no languages, those on record are meant."""
     for values in (row.settings, row.configured):
         try:
-            if values is not None and EmbeddingSettings.model_validate(values) == configured:
+            if values is not None and _meant(configured, EmbeddingSettings.model_validate(values)):
                 return True
         except ValidationError:
             continue
     return False
+
+
+def _meant(configured: EmbeddingSettings, found: EmbeddingSettings) -> bool:
+    if configured.languages is None:
+        configured = configured.model_copy(update={"languages": found.languages})
+    return configured == found
 
 
 class Spaces:
@@ -198,7 +216,7 @@ class Spaces:
             raise
         if row is not None and place != row.place:
             places.drop(self.config, row.place)
-        return LiveSpace(identity, space, index, stored_weights(self.database, space.name))
+        return LiveSpace(identity, space, index, stored_weights(self.database, space.name), settings)
 
     def _note(
         self,
@@ -209,7 +227,7 @@ class Spaces:
         place: str,
     ) -> None:
         """Put what was opened on record, where it is not there already."""
-        values = settings.model_dump(mode="json")
+        values = recorded(settings, space)
         if row is not None and (row.id, row.settings) == (identity, values):
             return
         with self.database.write() as session:
@@ -233,11 +251,12 @@ class Spaces:
 
     def _opened(self, row: EmbeddingSpaceRow) -> LiveSpace:
         try:
-            space = self.open_space(settings_of(row))
+            settings = settings_of(row)
+            space = self.open_space(settings)
             if identity_of(space) != row.id:
                 raise ConfigurationError(detail=f"the embedding space {row.name} is another one here: {space.name}")
             index = open_index(places.at_place(self.config, row.place), schema_of(space))
-            return LiveSpace(row.id, space, index, stored_weights(self.database, space.name))
+            return LiveSpace(row.id, space, index, stored_weights(self.database, space.name), settings)
         except ConfigurationError as error:
             log.error("the embedding space %s can't be opened here: %s", row.name, error)
             raise IndexUnavailable from error

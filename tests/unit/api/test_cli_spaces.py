@@ -80,3 +80,14 @@ def test_only_what_works_on_the_store_itself_refuses_a_server() -> None:
         assert (refused.exit_code, f"seogo index {command}" in refused.output) == (2, True)
     asked = runner.invoke(app, ["--server", "http://127.0.0.1:9", "--key", "k", "index", "spaces"])
     assert asked.exit_code == 1  # it asked, and nobody was there
+
+
+def test_a_space_named_on_the_command_line_keeps_the_length_of_passages(tmp_path: Path) -> None:
+    current = {"dense": "minilm", "languages": ["en", "code"], "max_tokens": 512, "query_instruction": "Find it"}
+    found = wanted_settings(MigrateOptions(to="flag", folder=tmp_path), current)
+    assert (found.max_tokens, found.languages, found.query_instruction) == (512, None, "")
+    wanted = MigrateOptions(to="flag", folder=tmp_path, languages="ko, en", max_tokens=1024)
+    found = wanted_settings(wanted, current)
+    assert (found.max_tokens, found.languages) == (1024, ("ko", "en"))
+    with pytest.raises(CommandFailed, match="languages"):
+        wanted_settings(MigrateOptions(to="flag", folder=tmp_path, languages="한국어"), current)
