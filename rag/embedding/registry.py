@@ -12,7 +12,7 @@ from rag.embedding.cached import CachedEmbedder
 from rag.embedding.languages import languages_of
 from rag.embedding.lazy import LazyEmbedder
 from rag.embedding.space import EmbeddingSpace
-from rag.inference.fingerprint import fingerprint
+from rag.inference.fingerprint import computing_fingerprint, fingerprint
 from rag.settings import EmbeddingSettings
 from rag.text.analysis import Analyzer
 
@@ -120,4 +120,6 @@ def build_space(settings: EmbeddingSettings, analyzer: Analyzer, cache: Path) ->
     lexical = KiwiBm25Embedder(analyzer)
     dense = CachedEmbedder(DENSE[settings.dense](settings, cache)) if settings.dense != "none" else None
     folder = model_folder(settings)
-    return EmbeddingSpace(lexical, dense, fingerprint(folder) if folder is not None else "")
+    if folder is None:
+        return EmbeddingSpace(lexical, dense)
+    return EmbeddingSpace(lexical, dense, fingerprint(folder), computing_fingerprint(folder))
