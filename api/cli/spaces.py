@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import time
 from collections.abc import Mapping
@@ -20,7 +19,7 @@ from rich.table import Table
 
 from api.cli.connection import CommandFailed, checked, connect, reporting_failures
 from api.cli.options import Options
-from api.cli.texts import text
+from api.cli.texts import text, ui_language
 from rag.settings import EmbeddingSettings
 
 _ADDRESS = "/api/v1/admin/spaces"
@@ -161,45 +160,37 @@ def _section(path: Path) -> dict[str, Any]:
 
 
 def read_questions(path: Path) -> list[dict[str, Any]]:
-    """Questions with the documents expected, from the columns `question` and `document`; several documents by `;`.
+    """Questions with the documents expected: JSON lines, or a sheet as `seogo eval` reads it, with Korean or English columns and
+    without what nobody has reviewed. A sheet without documents tells how much results change.
 
     Raises:
         CommandFailed: the file can't be read, or holds no question.
     """
+    if path.suffix.lower() == ".jsonl":
+        return _json_lines(path)
+    from rag.evaluation import sheet
+
+    found, problems = sheet.asked(path)
+    if problems:
+        raise CommandFailed(f"{path}: {'; '.join(problem.text(ui_language()) for problem in problems)}")
+    return [{"question": question, "documents": documents} for question, documents in found]
+
+
+def _json_lines(path: Path) -> list[dict[str, Any]]:
     try:
-        rows = _rows(path)
-    except (OSError, ValueError, KeyError) as error:
+        rows = [json.loads(line) for line in path.read_text(encoding="utf-8-sig").splitlines() if line.strip()]
+    except (OSError, ValueError) as error:
         raise CommandFailed(f"{path}: {error}") from error
     found = []
     for row in rows:
-        question = str(row.get("question") or "").strip()
-        named = row.get("document", row.get("documents")) or ""
-        names = named if isinstance(named, list) else str(named).split(";")
+        question = str(row.get("question") or "").strip() if isinstance(row, dict) else ""
         if question:
+            named = row.get("document", row.get("documents")) or ""
+            names = [str(name) for name in named] if isinstance(named, list) else str(named).split(";")
             found.append({"question": question, "documents": [name.strip() for name in names if name.strip()]})
     if not found:
         raise CommandFailed(f"{path}: {text('space_no_questions')}")
     return found
-
-
-def _rows(path: Path) -> list[dict[str, Any]]:
-    if path.suffix.lower() == ".xlsx":
-        from python_calamine import CalamineError, CalamineWorkbook
-
-        try:
-            with CalamineWorkbook.from_path(str(path)) as book:
-                header, *rows = book.get_sheet_by_index(0).to_python()
-        except CalamineError as error:
-            raise ValueError(error) from error
-        names = [str(cell).strip().lower() for cell in header]
-        return [dict(zip(names, row, strict=False)) for row in rows]
-    content = path.read_text(encoding="utf-8-sig")
-    if path.suffix.lower() == ".jsonl":
-        return [dict(json.loads(line)) for line in content.splitlines() if line.strip()]
-    return [
-        {(name or "").strip().lower(): cell for name, cell in row.items()}
-        for row in csv.DictReader(content.splitlines())
-    ]
 
 
 def _built(client: httpx.Client, space: dict[str, Any]) -> dict[str, Any]:
