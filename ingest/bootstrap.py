@@ -125,7 +125,7 @@ def build_repositories(settings: IngestSettings, rag: Rag, pipeline: Pipeline, j
     """What keeps repositories in step."""
     sync = RepositorySync(
         pipeline,
-        CodeLane(pipeline, CodeSandbox(cut_rules(settings, rag)), jobs.wake),
+        CodeLane(pipeline, CodeSandbox(lambda: cut_rules(settings, rag)), jobs.wake),
         rag.settings.repositories,
         rag.settings.mirror_folder(),
         purge=apart(jobs.upkeep.purge_many),
@@ -196,10 +196,11 @@ def _sweep(pipeline: Pipeline, before: float) -> None:
 
 
 def cut_rules(settings: IngestSettings, rag: Rag) -> CutRules:
-    """`budgets_for` code, for children that do without the model itself."""
-    space = rag.space
+    """`budgets_for` code, for children that do without the model: of the space that answers, whatever is configured."""
+    live = rag.spaces.current
+    space = live.space
     tokens = min(settings.chunk_tokens, space.budget_embedder(Language.CODE).max_tokens)
-    folder = model_folder(rag.settings.embedding)
+    folder = model_folder(live.settings)
     return CutRules(tokenizer_of(folder), tokens if space.knows(Language.CODE) else 0, settings.chunk_terms)
 
 

@@ -15,6 +15,7 @@ from rich.table import Table
 
 from api.cli.doctor_git import git_lines
 from api.cli.doctor_models import cuda_lines, generator_lines
+from api.cli.doctor_spaces import language_lines
 from api.cli.options import Options
 from api.cli.services import silence_libraries
 from api.cli.texts import ui_language
@@ -110,6 +111,8 @@ def _models_and_index(settings: Settings) -> Iterator[Finding]:
     rag = rag_bootstrap.build(settings.rag)
     try:
         yield Finding("models", "ok", rag.space.name)
+        for line in language_lines(rag.space, rag.spaces.current.settings):
+            yield Finding(*line)
         reranker = rag.retriever.second_look.reranker  # its folder was looked at when it was opened
         yield Finding("reranker", "ok", reranker.name if reranker is not None else "none: the fused order stands")
         with rag.database.read() as session:

@@ -116,7 +116,7 @@ class PassageOut(CodePlace):
     url: str = Field(description="where the passage can be opened, permission checked")
     legs: dict[str, LegOut]
     boosts: dict[str, float] = Field(
-        description="what lifted it besides the question (symbol, recency, authority), or set it aside (place; negative)"
+        description="what lifted it besides the question (symbol, provision, recency, authority), or set aside (place; negative)"
     )
     members: list[UUID] = Field(description="chunks that were merged into it, in reading order; empty for a single one")
     rerank: float | None = Field(description="what the reranker gave it, 0 to 1; null where none read it")

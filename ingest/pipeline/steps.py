@@ -355,7 +355,7 @@ class Pipeline:
     def _embed_group(self, target: LiveSpace, group: Sequence[tuple[DocumentVersion, list[Chunk]]]) -> None:
         chunks = [chunk for _, own in group for chunk in own]
         versions = [version for version, _ in group]
-        known = known_vectors(self.database, self.blobs, target.space.name, versions, target.id)
+        known = known_vectors(self.database, self.blobs, target.vectors_name, versions, target.id)
         made: list[TextVectors] = []
         for start in range(0, len(chunks), EMBED_CHUNKS):
             part = chunks[start : start + EMBED_CHUNKS]

@@ -86,6 +86,7 @@ SeogoError
 ├── EgressRefused                  egress_refused
 └── ConfigurationError             configuration_invalid
     ├── KeyAtRestMissing           key_at_rest_missing
+    ├── ModelFilesChanged          model_files_changed
     ├── StoreInUse                 store_in_use
     └── SchemaOutdated             schema_outdated
 
@@ -656,6 +657,13 @@ class KeyAtRestMissing(ConfigurationError):
     """Stored content is encrypted with the key {key}, which is in none of the files of `rag.encryption.key_files`."""
 
     code = "key_at_rest_missing"
+
+
+class ModelFilesChanged(ConfigurationError):
+    """The files in {folder} are not those that made the vectors of {name}. Put them back and let `seogo index migrate`
+    change to the new ones from a folder of their own, or stop the service and run `seogo index rebuild`."""
+
+    code = "model_files_changed"
 
 
 class StoreInUse(ConfigurationError):

@@ -109,6 +109,8 @@ KOREAN: dict[str, str] = {
     "egress_refused": "호스트 {host}은(는) 설정에 없는 주소여서 이 프로세스가 접속하지 않았습니다.",
     "configuration_invalid": "설정이 올바르지 않습니다: {detail}",
     "key_at_rest_missing": "저장된 내용을 암호화한 키 {key}이(가) `rag.encryption.key_files`의 파일에 없습니다.",
+    "model_files_changed": "{folder}의 파일이 {name}의 벡터를 만든 모델과 다릅니다. 원래 파일을 되돌려 놓고 새 모델은 다른 "
+    "폴더에서 `seogo index migrate`로 바꾸거나, 서비스를 멈추고 `seogo index rebuild`를 실행하세요.",
     "store_in_use": "데이터 폴더 {path}을(를) 다른 서고 프로세스가 사용 중입니다. --server로 서버 주소를 지정하세요.",
     "schema_outdated": "데이터베이스가 {found}인데 {expected}이(가) 필요합니다. `seogo db upgrade`를 실행하세요.",
 }
