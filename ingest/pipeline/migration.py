@@ -223,6 +223,7 @@ def drop_space(pipeline: Pipeline, spaces: Spaces, space_id: str) -> EmbeddingSp
     if not spaces.is_left(space_id, _LONGEST_SEARCH_S):
         raise SpaceConflict(name=row.name, detail="a search still reads it; drop it again")
     places.drop(spaces.config, row.place)
+    spaces.announce()
     own = vector_file.file_of(space_id)
     for version_id, name in pipeline.blobs.derived_files():
         if name == own or (name == vector_file.FILE and not row.place):
