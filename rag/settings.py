@@ -108,7 +108,9 @@ class EmbeddingSettings(Section):
         ("en", "code"), description="languages that the dense model knows; texts in others never reach it"
     )
     max_tokens: int = Field(256, ge=32, le=8192, description="longest passage, in the dense model's tokens")
-    precision: Literal["auto", "float32", "bfloat16", "openvino-float32", "openvino-bfloat16", "openvino-int8"] = "auto"
+    precision: Literal[
+        "auto", "float32", "bfloat16", "float16", "openvino-float32", "openvino-bfloat16", "openvino-int8"
+    ] = "auto"
 
 
 class RerankingSettings(Section):
