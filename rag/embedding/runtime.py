@@ -27,6 +27,7 @@ from rag.domain.vectors import Embeddings
 from rag.embedding import openvino_graph
 from rag.embedding.base import Role
 from rag.embedding.local import LocalEmbedder, ModelDescription, bounds_of
+from rag.embedding.pieces import PROCESSOR_TEXTS, WIDE_TEXTS, Piece
 from rag.embedding.precision import (
     MIN_COSINE,
     SELF_TEST_TEXTS,
@@ -171,6 +172,7 @@ class Runtime:
             lanes=self.lanes,
             lacks_memory=lacks_memory,
             token_decoder=self.tokenizer.decoder,
+            piece=Piece(WIDE_TEXTS if self.cuda else PROCESSOR_TEXTS),
         )
         embedder.embed(["", SELF_TEST_TEXTS[0]], Role.PASSAGE)
         return embedder

@@ -1,8 +1,10 @@
-"""Steps of ingestion at the edges: an original that is not there, a version that retires while it is in work."""
+"""Steps of ingestion at the edges: an original that is not there, a version that retires while it is in work, wide models."""
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from uuid import UUID
 
@@ -11,13 +13,19 @@ import pytest
 from ingest.chunking.structure import StructureChunker
 from ingest.pipeline.steps import Batch, Pipeline
 from rag.blobs.store import BlobStore
+from rag.embedding.base import Role
+from rag.embedding.cached import CachedEmbedder
+from rag.embedding.openai_http import AT_ONCE, open_openai_http
+from rag.embedding.space import EmbeddingSpace
 from rag.index.base import IndexPoint, IndexSchema
 from rag.index.memory import MemoryIndex
+from rag.settings import EmbeddingSettings
 from rag.store.base import utc_now
 from rag.store.session import Database
 from rag.store.version import DocumentVersion, VersionState
 from tests.support.direct_sandbox import DirectSandbox
-from tests.support.hash_embedder import hash_space
+from tests.support.hash_embedder import HashEmbedder, hash_space
+from tests.support.model_server import Answer, Call, model_server
 from tests.support.stores import add_collection, add_document, add_version
 from tests.unit.chunking.documents import Limit
 
@@ -47,16 +55,16 @@ def pipeline(database: Database, tmp_path: Path) -> Pipeline:
     )
 
 
-def waiting(pipeline: Pipeline, *, stored: bool = True) -> UUID:
+def waiting(pipeline: Pipeline, *, stored: bool = True, text: bytes = TEXT) -> UUID:
     """A version of job `job`; its original is there, or not."""
     if stored:
-        writer = pipeline.blobs.writer(len(TEXT))
-        writer.write(TEXT)
+        writer = pipeline.blobs.writer(len(text))
+        writer.write(text)
         writer.finish("취업규칙.md")
     collection = add_collection(pipeline.database)
     with pipeline.database.write() as session:
         document = add_document(session, collection, "취업규칙.md")
-        return add_version(session, document, 1, VersionState.QUEUED, TEXT)
+        return add_version(session, document, 1, VersionState.QUEUED, text)
 
 
 def row(pipeline: Pipeline, version_id: UUID) -> DocumentVersion:
@@ -94,3 +102,38 @@ def test_a_version_that_retires_while_it_is_written_leaves_no_points(pipeline: P
     pipeline.tidy(batch)
     assert pipeline.index.count(version) == 0
     assert row(pipeline, version).state == VersionState.RETIRED
+
+
+@pytest.mark.parametrize("elsewhere", [True, False])
+def test_a_model_on_a_server_has_several_requests_in_work_and_one_elsewhere_is_not_paused_for(
+    pipeline: Pipeline, elsewhere: bool
+) -> None:
+    together = threading.Barrier(AT_ONCE[Role.PASSAGE])
+    full: list[int] = []
+
+    def respond(call: Call) -> Answer:
+        count = len(call.body["input"])
+        full.append(count)
+        if len(full) <= AT_ONCE[Role.PASSAGE]:
+            together.wait(10)  # breaks where fewer come at once
+        return Answer({"data": [{"index": i, "embedding": [1.0] + [0.0] * 7} for i in range(count)]})
+
+    ways = []
+    paragraphs = "\n\n".join(f"# 제{n}조\n\n{n}번째 휴가는 사흘 전에 신청한다." for n in range(300))
+    with model_server(respond) as scripted:
+        settings = EmbeddingSettings(
+            dense="openai_http", url=scripted.url, model="m", dimensions=8, languages=("ko", "en", "code", "other")
+        )
+        served = open_openai_http(settings)
+        served.piece = replace(served.piece, elsewhere=elsewhere)
+        space = EmbeddingSpace(HashEmbedder(), CachedEmbedder(served))
+        wide = replace(pipeline, space=space, give_way=lambda: ways.append(1))
+        version = waiting(wide, text=paragraphs.encode())
+        batch = Batch("job", [version])
+        for step in (wide.identify, wide.parse, wide.chunk):
+            assert step(batch) == [version]
+        ways.clear()
+        assert wide.embed(batch) == [version]
+        served.close()
+    assert row(wide, version).chunk_count == 300 == sum(full)
+    assert len(ways) == (0 if elsewhere else 2)
