@@ -25,6 +25,7 @@ from ingest.pipeline.children import ChildLimits
 from ingest.pipeline.code_cutting import CutRules, tokenizer_of
 from ingest.pipeline.code_lane import CodeLane
 from ingest.pipeline.code_sandbox import CodeSandbox
+from ingest.pipeline.failed_spaces import FailedSpaces
 from ingest.pipeline.programs import ProgramLimits, ProgramWriter
 from ingest.pipeline.repository_sync import RepositorySync
 from ingest.pipeline.steps import Interrupted, Pipeline
@@ -167,7 +168,9 @@ def build(settings: IngestSettings, rag: Rag, *, listen: bool) -> Ingest:
         with suppress(Interrupted):  # the process ends
             privacy.settle(pipeline)
 
-    jobs.upkeep.chores += [drop_rules, settle_privacy]
+    failed_spaces = FailedSpaces(rag.spaces)
+    jobs.upkeep.after_build = failed_spaces.drop
+    jobs.upkeep.chores += [drop_rules, settle_privacy, failed_spaces.drop]
     jobs.upkeep.chores.append(AnswerLog(rag.database, rag.settings.answer_log).expire)
     jobs.upkeep.chores.append(AuditRetention(rag.audit, rag.settings.audit).cut_due)
     jobs.upkeep.chores.append(open_anchoring(rag.settings, rag.audit).tell_due)

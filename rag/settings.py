@@ -110,7 +110,9 @@ class EmbeddingSettings(Section):
         "and folders of multilingual models (XLM-R, Qwen3), and en and code for others",
     )
     max_tokens: int = Field(256, ge=32, le=8192, description="longest passage, in the dense model's tokens")
-    precision: Literal["auto", "float32", "bfloat16", "openvino-float32", "openvino-bfloat16", "openvino-int8"] = "auto"
+    precision: Literal[
+        "auto", "float32", "bfloat16", "float16", "openvino-float32", "openvino-bfloat16", "openvino-int8"
+    ] = "auto"
 
 
 class RerankingSettings(Section):

@@ -177,7 +177,10 @@ _TEXTS: dict[str, tuple[str, str]] = {
     "code_deleted": ("생성 작업을 지웠습니다.", "The generation is deleted."),
     "code_saved": ("저장한 곳", "Saved in"),
     "code_exists": ("이미 있습니다. 덮어쓰려면 --force를 주세요.", "exists already. To write over it, give --force."),
-    "code_partial": ("시간이 다 되어 일부만 찾아보았습니다.", "The time was up before everything was looked through."),
+    "code_partial": (
+        "일부만 찾아보았습니다. 시간이 다 되었거나 범위에 파일이 너무 많습니다.",
+        "Not everything was looked through: the time was up, or too many files are in question.",
+    ),
     "code_more": ("더 있습니다.", "There are more."),
     "code_packed": ("파일", "files"),
     "code_whole": ("통째로", "whole"),

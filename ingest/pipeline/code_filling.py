@@ -11,10 +11,11 @@ from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from ingest.pipeline import code_rows
 from ingest.pipeline import points as points_of
+from ingest.pipeline.embedding_pieces import pieces_of
 from ingest.pipeline.fault_points import reached
 from ingest.pipeline.labels import write_settled
 from ingest.pipeline.reuse import known_vectors
-from ingest.pipeline.steps import EMBED_CHUNKS, Pipeline
+from ingest.pipeline.steps import Pipeline
 from rag.domain.document import Chunk
 from rag.domain.vectors import TextVectors
 from rag.retrieval.spaces import LiveSpace
@@ -112,9 +113,9 @@ def _embed(
     known = known_vectors(pipeline.database, pipeline.blobs, target.vectors_name, [item for item, _ in new], target.id)
     flat = [chunk for _, own in new for chunk in own]
     made: list[TextVectors] = []
-    for start in range(0, len(flat), EMBED_CHUNKS):
-        pipeline.pause()
-        made += target.space.embed_chunks(flat[start : start + EMBED_CHUNKS], known)
+    for part in pieces_of(flat, target.space):
+        pipeline.pause(target.space)
+        made += target.space.embed_chunks(part, known)
     start = 0
     for version, own in new:
         points_of.store_vectors(pipeline.blobs, target, version.id, made[start : start + len(own)])

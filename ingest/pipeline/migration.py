@@ -20,9 +20,10 @@ from sqlalchemy.orm import Session
 
 from ingest.pipeline import points as points_of
 from ingest.pipeline import vectors as vector_file
+from ingest.pipeline.embedding_pieces import pieces_of
 from ingest.pipeline.fault_points import reached
 from ingest.pipeline.labels import write_settled
-from ingest.pipeline.steps import EMBED_CHUNKS, Pipeline
+from ingest.pipeline.steps import Pipeline
 from rag.domain.document import Chunk
 from rag.domain.errors import SeogoError, SpaceConflict, SpaceNotFound, Unavailable
 from rag.domain.vectors import TextVectors
@@ -147,10 +148,10 @@ def _build_group(pipeline: Pipeline, target: LiveSpace, group: Sequence[Document
 def _embedded(pipeline: Pipeline, target: LiveSpace, chunks: Sequence[Chunk], pace: Pace) -> list[TextVectors]:
     """In small pieces: somebody's question waits for one of them at most, and the rest of the time is slept."""
     made: list[TextVectors] = []
-    for start in range(0, len(chunks), EMBED_CHUNKS):
-        pipeline.pause()
+    for part in pieces_of(chunks, target.space):
+        pipeline.pause(target.space)
         began = time.monotonic()
-        made += target.space.embed_chunks(chunks[start : start + EMBED_CHUNKS])
+        made += target.space.embed_chunks(part)
         pipeline.stopping.wait((time.monotonic() - began) * (1 / pace.share - 1))
     return made
 
@@ -223,6 +224,7 @@ def drop_space(pipeline: Pipeline, spaces: Spaces, space_id: str) -> EmbeddingSp
     if not spaces.is_left(space_id, _LONGEST_SEARCH_S):
         raise SpaceConflict(name=row.name, detail="a search still reads it; drop it again")
     places.drop(spaces.config, row.place)
+    spaces.announce()
     own = vector_file.file_of(space_id)
     for version_id, name in pipeline.blobs.derived_files():
         if name == own or (name == vector_file.FILE and not row.place):

@@ -24,6 +24,7 @@ from ingest.parsing.wire import decode_document, encode_document
 from ingest.pipeline import points as points_of
 from ingest.pipeline.children import ChildLimits, Expansion
 from ingest.pipeline.discretion import discreet
+from ingest.pipeline.embedding_pieces import pieces_of
 from ingest.pipeline.fault_points import reached
 from ingest.pipeline.labels import settle_siblings, settle_written, tags_of, write_settled
 from ingest.pipeline.leftovers import remove_leftovers
@@ -66,9 +67,6 @@ PARSED = "parsed.json"
 """Derived file of a parse result; gone when its version answers."""
 _GROUP_CHUNKS = 512
 """Chunks of documents that are embedded together, so that token-budget batches fill across documents."""
-EMBED_CHUNKS = 32
-"""Chunks embedded between two looks at whether somebody waits for an answer: some tenths of a second with MiniLM. Larger pieces
-are not faster (384 chunks took 10.8 s of processor time in pieces of 128 and in one)."""
 
 ENDED_BADLY = (*RETRYABLE, VersionState.DELETED)
 
@@ -272,10 +270,15 @@ class Pipeline:
             return True
         return False
 
-    def pause(self) -> None:
-        """Between two pieces of work: end where the process does, and give way to questions."""
+    def pause(self, space: EmbeddingSpace | None = None) -> None:
+        """Between two pieces of work: end where the process does, and give way to questions.
+
+        Args:
+            space: whose model does the next piece; no question waits for one that runs elsewhere.
+        """
         self._stop_if_told()
-        self.give_way()
+        if space is None or not space.piece.elsewhere:
+            self.give_way()
 
     def _stop_if_told(self) -> None:
         """Nothing that goes wrong while the service shuts down around it is the document's fault."""
@@ -357,9 +360,8 @@ class Pipeline:
         versions = [version for version, _ in group]
         known = known_vectors(self.database, self.blobs, target.vectors_name, versions, target.id)
         made: list[TextVectors] = []
-        for start in range(0, len(chunks), EMBED_CHUNKS):
-            part = chunks[start : start + EMBED_CHUNKS]
-            self.pause()
+        for part in pieces_of(chunks, target.space):
+            self.pause(target.space)
             made += target.space.embed_chunks(part, known)
             if len(group) == 1 and not self._report(group[0][0].id, len(made), len(chunks)):
                 return  # cancelled or deleted meanwhile

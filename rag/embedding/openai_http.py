@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, TypeVar
+from urllib.parse import urlsplit
 
 import numpy as np
 
@@ -29,6 +30,7 @@ from rag.embedding.model_answers import (
     token_counts,
     token_list,
 )
+from rag.embedding.pieces import WIDE_TEXTS, Piece
 from rag.settings import EmbeddingSettings
 from rag.text.grouping import grouped
 from rag.text.token_estimate import estimated_tokens
@@ -52,6 +54,8 @@ _NOT_THERE = frozenset({400, 404, 405, 415, 422, 424})
 
 _ASK_AGAIN_S = 60.0
 """So long a server counts as one without a tokenizer: while it starts, a proxy may refuse every path."""
+_HERE = frozenset({"localhost", "127.0.0.1", "::1"})
+
 _SHORTEST_LIMIT = 8
 """A shorter `max_model_len` is a mistake, and would leave nothing between the tokens around a text."""
 
@@ -67,6 +71,7 @@ class RemoteModel:
     Attributes:
         query_prompt: put before queries as it is.
         learned: whether the server is asked for term weights too.
+        elsewhere: whether it runs on another machine.
     """
 
     id: str
@@ -75,6 +80,7 @@ class RemoteModel:
     languages: frozenset[Language]
     query_prompt: str = ""
     learned: bool = False
+    elsewhere: bool = True
 
 
 class OpenAiHttpEmbedder:
@@ -96,6 +102,7 @@ class OpenAiHttpEmbedder:
         self.multi: int | None = None
         self.max_tokens = model.max_tokens
         self.languages = model.languages
+        self.piece = Piece(WIDE_TEXTS, model.elsewhere)
 
     def close(self) -> None:
         """End the queues and connections."""
@@ -287,5 +294,6 @@ def open_openai_http(settings: EmbeddingSettings) -> OpenAiHttpEmbedder:
         languages_of(settings),
         query_prompt(settings.model, settings.query_instruction),
         settings.term_weights and "bge-m3" in settings.model.lower(),
+        urlsplit(root).hostname not in _HERE,
     )
     return OpenAiHttpEmbedder(model, servers)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from rag.domain.document import Chunk
 from rag.domain.language import Language
@@ -10,6 +11,7 @@ from rag.domain.vectors import ModelVectors, SparseVector, TextVectors
 from rag.embedding.base import Embedder, Role
 from rag.embedding.known import KnownVectors, text_key
 from rag.embedding.passage_text import dense_text, lexical_text
+from rag.embedding.pieces import PROCESSOR_TEXTS, Piece, piece_of
 
 
 class EmbeddingSpace:
@@ -56,6 +58,12 @@ class EmbeddingSpace:
     def dense_name(self) -> str:
         """Name of the dense model, for what was measured about it; empty without one."""
         return self._dense.name if self._dense is not None else ""
+
+    @property
+    def piece(self) -> Piece:
+        """How many chunks are best embedded at once; few where each has a vector for every token (megabytes)."""
+        wanted = piece_of(self._dense)
+        return wanted if self.multi is None else replace(wanted, texts=PROCESSOR_TEXTS)
 
     def knows(self, language: Language) -> bool:
         """Whether texts in `language` get a dense vector."""

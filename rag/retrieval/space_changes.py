@@ -80,7 +80,7 @@ def switch(spaces: Spaces, space_id: str, *, max_drop: float, force: bool) -> Em
             raise SwitchRefused(name=row.name, detail=reason)
         _exchange(spaces, row, before, SpaceState.RETIRED)
         row.previous, row.forced = before.id, bool(reason)
-    _take_effect(spaces, row)
+    _take_effect(spaces)
     return row
 
 
@@ -110,7 +110,7 @@ def roll_back(spaces: Spaces) -> EmbeddingSpaceRow:
         if before is None or before.state not in _SWITCHABLE:
             raise SpaceConflict(name=now.name, detail="the space before it is dropped")
         _exchange(spaces, before, now, SpaceState.READY)
-    _take_effect(spaces, before)
+    _take_effect(spaces)
     return before
 
 
@@ -147,6 +147,6 @@ def _exchange(spaces: Spaces, to: EmbeddingSpaceRow, before: EmbeddingSpaceRow, 
     to.configured, to.switched_at = spaces.configured.model_dump(mode="json"), utc_now()
 
 
-def _take_effect(spaces: Spaces, row: EmbeddingSpaceRow) -> None:
+def _take_effect(spaces: Spaces) -> None:
     spaces.in_step()
-    places.announce(spaces.config, row.place)
+    spaces.announce()

@@ -155,6 +155,7 @@ class Spaces:
                 self._current = self._first_opened(recreate)
             self._live[self._current.id] = self._current
             self._looked_at = time.monotonic()
+        self.announce()
 
     @property
     def current(self) -> LiveSpace:
@@ -201,6 +202,17 @@ class Spaces:
     def writers(self) -> Sequence[IndexWriter]:
         """The indexes of `in_step`."""
         return [live.index for live in self.in_step()]
+
+    def announce(self) -> None:
+        """Tell the engine which space is current on record; where it does not listen, the record stands and the next start
+        repeats it. Nothing is told while the oldest index is kept in step: the name for it is where that one lies."""
+        rows = self._rows()
+        if not all(row.place for row in rows):
+            return
+        try:
+            places.announce(self.config, rows[0].place)
+        except SeogoError as error:
+            log.warning("the index was not told that %s is current: %s", rows[0].name, error)
 
     def close(self) -> None:
         """Close every index."""

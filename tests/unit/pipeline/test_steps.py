@@ -1,8 +1,9 @@
-"""Steps of ingestion at the edges: an original that is not there, a version that retires while it is in work."""
+"""Steps of ingestion at the edges: an original that is not there, a version that retires while it is in work, wide models."""
 
 from __future__ import annotations
 
 import struct
+import threading
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -17,15 +18,21 @@ from ingest.pipeline.labels import tags_of
 from ingest.pipeline.steps import Batch, Pipeline
 from rag.blobs.store import BlobStore
 from rag.domain.filters import DocumentFilter, Period, label_groups
+from rag.embedding.base import Role
+from rag.embedding.cached import CachedEmbedder
+from rag.embedding.openai_http import AT_ONCE, open_openai_http
+from rag.embedding.space import EmbeddingSpace
 from rag.index.base import IndexPoint, IndexSchema
 from rag.index.memory import MemoryIndex
+from rag.settings import EmbeddingSettings
 from rag.store.base import utc_now
 from rag.store.document import Document
 from rag.store.session import Database
 from rag.store.version import DocumentVersion, VersionState
 from tests.support.compound import END, FREE, MAX_FAT_SECTORS
 from tests.support.direct_sandbox import DirectSandbox
-from tests.support.hash_embedder import hash_space
+from tests.support.hash_embedder import HashEmbedder, hash_space
+from tests.support.model_server import Answer, Call, model_server
 from tests.support.stores import add_collection, add_document, add_version
 from tests.unit.chunking.documents import Limit
 
@@ -201,3 +208,38 @@ def test_a_version_says_nothing_about_the_document_before_it_answers(
     assert [[bool(carried & wanted) for wanted in asked] for carried in labels] == [[True, False], [False, True]]
     assert pipeline.activate(Batch("job", [new])) == [new]
     assert told(pipeline, document) == ("여비 규정 2024", "인사부", "2024")
+
+
+@pytest.mark.parametrize("elsewhere", [True, False])
+def test_a_model_on_a_server_has_several_requests_in_work_and_one_elsewhere_is_not_paused_for(
+    pipeline: Pipeline, elsewhere: bool
+) -> None:
+    together = threading.Barrier(AT_ONCE[Role.PASSAGE])
+    full: list[int] = []
+
+    def respond(call: Call) -> Answer:
+        count = len(call.body["input"])
+        full.append(count)
+        if len(full) <= AT_ONCE[Role.PASSAGE]:
+            together.wait(10)  # breaks where fewer come at once
+        return Answer({"data": [{"index": i, "embedding": [1.0] + [0.0] * 7} for i in range(count)]})
+
+    ways = []
+    paragraphs = "\n\n".join(f"# 제{n}조\n\n{n}번째 휴가는 사흘 전에 신청한다." for n in range(300))
+    with model_server(respond) as scripted:
+        settings = EmbeddingSettings(
+            dense="openai_http", url=scripted.url, model="m", dimensions=8, languages=("ko", "en", "code", "other")
+        )
+        served = open_openai_http(settings)
+        served.piece = replace(served.piece, elsewhere=elsewhere)
+        space = EmbeddingSpace(HashEmbedder(), CachedEmbedder(served))
+        wide = replace(pipeline, space=space, give_way=lambda: ways.append(1))
+        version = waiting(wide, content=paragraphs.encode())
+        batch = Batch("job", [version])
+        for step in (wide.identify, wide.parse, wide.chunk):
+            assert step(batch) == [version]
+        ways.clear()
+        assert wide.embed(batch) == [version]
+        served.close()
+    assert row(wide, version).chunk_count == 300 == sum(full)
+    assert len(ways) == (0 if elsewhere else 2)
