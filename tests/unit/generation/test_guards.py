@@ -373,6 +373,10 @@ def test_a_written_call_becomes_a_real_one(text: str) -> None:
         "search 함수를 실행하겠습니다.",
         "I have called the search tool. Please wait.",
         "Let me call the `search` tool now.",
+        "I just used the search tool.",
+        "I'm now running the search function.",
+        "One moment. Now calling search.",
+        "I'll quickly invoke the `search` function for you.",
     ],
 )
 def test_a_call_that_is_told_is_asked_for_once(text: str) -> None:
@@ -391,10 +395,41 @@ def test_empty_tool_calls_are_asked_for_once_and_then_an_error() -> None:
     with pytest.raises(GenerationStopped) as stopped:
         run(GuardedEngine(ScriptedEngine([[Finished("tool_calls")]])), TOOLS)
     assert stopped.value.params["guard"] == "tool_call"
-    told = ScriptedEngine([streamed("search 도구를 호출했습니다.")])
-    events = run(GuardedEngine(told), TOOLS)
-    assert (end_of(events).reason, end_of(events).guard) == ("guard", "tool_call")
-    assert text_of(events) == "search 도구를 호출했습니다."
+
+
+@pytest.mark.parametrize("whole", [False, True])
+@pytest.mark.parametrize(
+    "second",
+    [
+        streamed("search 도구를 호출했습니다."),
+        [TextDelta("네."), Finished("stop")],
+        streamed(LOOPS["lines"]),
+        [ModelBroken(name="m")],
+    ],
+)
+def test_where_no_call_follows_what_was_told_stays_as_it_was_said(second: list[Step], whole: bool) -> None:
+    told = "I will call the search tool once you tell me the name <"  # a mark may begin there
+    inner = ScriptedEngine([[*streamed(told)[:-1], Finished("stop", Usage(5, 9))], second])
+    events = run(GuardedEngine(inner, whole=whole), TOOLS)
+    if whole and second[0] == TextDelta("네."):  # nothing has gone out, and the second try is a good answer
+        assert text_of(events) == "네."
+    else:
+        assert text_of(events) == told
+    assert end_of(events) == Finished("stop", Usage(5, 9), retried=("tool_call",))
+    assert len(inner.calls) == 2
+
+
+def test_of_a_call_that_breaks_off_behind_what_was_told_nothing_goes_out() -> None:
+    loop = [
+        ToolCallDelta(0, "c1", "search", '{"query": "'),
+        *(ToolCallDelta(0, arguments="출장비 ") for _ in range(200)),
+    ]
+    events = run(GuardedEngine(ScriptedEngine([streamed("search 도구를 호출했습니다."), loop])), TOOLS)
+    assert (calls_of(events), end_of(events)) == ([], Finished("stop", retried=("tool_call",)))
+    late = replace(TOOLS, deadline=time.monotonic() - 1)
+    assert end_of(run(GuardedEngine(ScriptedEngine([streamed("search 도구를 호출했습니다.")])), late)) == Finished(
+        "stop"
+    )
 
 
 def test_a_required_call_that_is_missing_is_asked_for() -> None:
@@ -411,6 +446,11 @@ def test_a_required_call_that_is_missing_is_asked_for() -> None:
         (TOOLS, '{"answer": "5일"}'),
         (TOOLS, "a < b 이고 <tool> 은 그대로입니다."),
         (TOOLS, "이 함수를 호출하면 검색 결과가 나옵니다."),
+        (TOOLS, "I can use the following tools: search. What shall I look up?"),
+        (TOOLS, "I could use the search tool, and I would have used a function, if you had named a rule."),
+        (TOOLS, "I cannot use any tool here, and I did not call the search function."),
+        (TOOLS, "You can now run the function yourself."),
+        (TOOLS, "I use the search tool for questions about rules."),
         (KOREAN, '<tool_call>{"name": "search", "arguments": {"query": "x"}}</tool_call>'),
         (replace(TOOLS, tool_choice="none"), "search 도구를 호출했습니다."),
         (
