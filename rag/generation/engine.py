@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Any, Literal, Protocol
 
+from rag.domain.language import Language
+
 Message = Mapping[str, Any]
 """A chat message as OpenAI's API has it: `role`, `content` (text or parts), `tool_calls`, `tool_call_id`, …"""
 
@@ -72,6 +74,8 @@ class EngineCall:
         affinity: calls with the same value begin with the same text, and go to the replica that has it in its cache.
         deadline: instant of `time.monotonic` by which everything is wanted.
         withheld: what the guards stop at; None for calls that have no rules of ours.
+        language: what the answer has to be in, as far as it is Korean or English; any other value lets it be in any. None leaves
+            it to the guards to read it from the messages.
     """
 
     messages: Sequence[Message]
@@ -87,6 +91,7 @@ class EngineCall:
     affinity: str = ""
     deadline: float | None = None
     withheld: Withheld | None = None
+    language: Language | None = None
 
 
 @dataclass(frozen=True, slots=True)

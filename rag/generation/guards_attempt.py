@@ -19,7 +19,7 @@ from rag.generation.engine import (
     digest_of,
 )
 from rag.generation.guards_gibberish import GibberishWatch
-from rag.generation.guards_language import LanguageWatch, expected_language
+from rag.generation.guards_language import LanguageWatch, expected_of
 from rag.generation.guards_leak import LEAK, LeakWatch
 from rag.generation.guards_repetition import RepetitionWatch
 
@@ -271,7 +271,7 @@ def _watches(guards: frozenset[str], limit: int) -> list[Watch]:
 
 
 def _language_watch(guards: frozenset[str], call: EngineCall) -> LanguageWatch | None:
-    if LANGUAGE not in guards or expected_language(call.messages) is None:
+    if LANGUAGE not in guards or expected_of(call) is None:
         return None
     return LanguageWatch()
 

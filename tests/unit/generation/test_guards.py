@@ -15,6 +15,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from rag.domain.errors import GenerationStopped, ModelBroken
+from rag.domain.language import Language
 from rag.generation.engine import (
     EngineCall,
     EngineEvent,
@@ -263,6 +264,56 @@ def test_other_languages_that_were_asked_for_are_fine(asked: str) -> None:
     assert expected_language(call.messages) is None
     events = run(GuardedEngine(ScriptedEngine([streamed(CHINESE)])), call)
     assert text_of(events) == CHINESE
+
+
+def turns(*said: tuple[str, str]) -> list[dict[str, str]]:
+    return [{"role": role, "content": content} for role, content in said]
+
+
+@pytest.mark.parametrize(
+    "messages",
+    [
+        turns(("system", "Translate what the user writes into Japanese."), ("user", "출장비는 5일 안에 정산합니다.")),
+        turns(("system", "사용자의 글을 일본어로 옮기고 설명은 하지 마라."), ("user", "출장비는 5일 안에 정산합니다.")),
+        turns(("system", "Target: zh-CN"), ("user", "Settle within five days.")),
+        turns(("system", "请用中文回答。"), ("user", "ok")),
+        turns(("user", "差旅费什么时候报销？"), ("assistant", CHINESE), ("user", "ok")),
+        turns(("user", "hi"), ("assistant", f"{CHINESE} {GOOD_ENGLISH}"), ("user", "more")),
+        turns(("user", "이제부터 러시아어로 답해 줘."), ("assistant", RUSSIAN), ("user", "출장비는?")),
+    ],
+)
+def test_a_conversation_in_another_language_goes_on_in_it(messages: list[dict[str, str]]) -> None:
+    inner = ScriptedEngine([streamed(JAPANESE)])
+    events = run(GuardedEngine(inner), EngineCall(messages))
+    assert (text_of(events), end_of(events)) == (JAPANESE, Finished("stop"))
+
+
+@pytest.mark.parametrize(
+    "messages",
+    [
+        turns(("system", "You are a large language model. Answer in the language of the user."), ("user", "연차는?")),
+        turns(("system", "Never answer in Chinese."), ("user", "연차는?")),
+        turns(("system", "중국어나 일본어를 섞지 마라."), ("user", "연차는?")),
+        turns(
+            ("user", "大韓民國 헌법 제1조는?"), ("assistant", "제1조는 民主共和國이라고 정합니다."), ("user", "연차는?")
+        ),
+        turns(("user", "사전은?"), ("assistant", "중국어 사전이 있습니다."), ("tool", CHINESE), ("user", "연차는?")),
+    ],
+)
+def test_a_conversation_that_only_mentions_other_languages_is_still_watched(messages: list[dict[str, str]]) -> None:
+    inner = ScriptedEngine([streamed(CHINESE), spoken(GOOD_KOREAN)])
+    assert end_of(run(GuardedEngine(inner), EngineCall(messages))).retried == ("language",)
+    assert "한국어로만" in inner.calls[1].messages[-1]["content"]
+
+
+def test_who_asks_may_say_which_language_is_wanted() -> None:
+    asked = "Passages\n" + "The allowance is 50,000 won. " * 60 + "\nAnswer in the language of the question."
+    for language, instruction in ((Language.ENGLISH, "English only"), (Language.KOREAN, "한국어로만")):
+        inner = ScriptedEngine([streamed(CHINESE), spoken(GOOD_ENGLISH)])
+        run(GuardedEngine(inner), EngineCall(turns(("user", asked)), language=language))
+        assert instruction in inner.calls[1].messages[-1]["content"]
+    any_language = EngineCall(KOREAN.messages, language=Language.OTHER)
+    assert text_of(run(GuardedEngine(ScriptedEngine([streamed(CHINESE)])), any_language)) == CHINESE
 
 
 def test_the_question_is_read_in_parts_and_between_passages() -> None:
