@@ -67,6 +67,7 @@ class EngineCall:
 
     Attributes:
         max_tokens: of the answer; None leaves it to the engine.
+        may_be_cut: whether who asks wants whatever came until `max_tokens`, also where that is reasoning alone, or nothing.
         thinking: whether the model reasons before it answers; None leaves it to the model.
         tools, tool_choice, response_format: as in OpenAI's API.
         adapter: name of a LoRA adapter that the model is served with; empty means the base.
@@ -80,6 +81,7 @@ class EngineCall:
 
     messages: Sequence[Message]
     max_tokens: int | None = None
+    may_be_cut: bool = field(default=False, kw_only=True)
     sampling: Sampling = ENGINE_DEFAULTS
     thinking: bool | None = None
     tools: Sequence[Mapping[str, Any]] = ()

@@ -5,7 +5,7 @@
 - `language`: a Korean or English question answered in Chinese, Japanese or any other script.
 - `gibberish`: random tokens, broken characters.
 - `tool_call`: `tool_calls` without one, or a call that is told and not made.
-- `empty`: nothing but reasoning, or nothing.
+- `empty`: nothing but reasoning, or nothing; not where the caller's own limit ended it, who has what was asked for.
 - `leak`: the canary of its rules in any spelling, or a run of the rules themselves (`guards_leak.py`).
 
 What a guard does depends on what has gone out. Before any of the answer has, the call is made once more, changed so that the

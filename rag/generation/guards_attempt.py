@@ -218,7 +218,8 @@ class Attempt:
         if event.reason == "guard":  # the engine has guards of its own (vLLM's repetition detection)
             self.failed, self.in_reasoning = event.guard or REPETITION, self._blank
             return []
-        if self._called or event.reason == "content_filter":
+        cut_as_asked = event.reason == "length" and self.call.may_be_cut and self._blank
+        if self._called or event.reason == "content_filter" or cut_as_asked:
             return self._rest()
         if self._tools:
             kept = self._joined()

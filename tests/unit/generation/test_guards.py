@@ -358,6 +358,20 @@ def test_an_empty_answer_is_tried_again_without_thinking(script: list[Step], rea
     assert stopped.value.params["guard"] == "empty"
 
 
+def test_who_set_the_limit_gets_what_came_until_then_also_if_that_is_reasoning_alone() -> None:
+    script = [ReasoningDelta("음, 출장비라…"), TextDelta("\n"), Finished("length", Usage(10, 5))]
+    for call in (KOREAN, TOOLS, replace(TOOLS, tool_choice="required")):
+        inner = ScriptedEngine([script])
+        events = run(GuardedEngine(inner), replace(call, max_tokens=5, may_be_cut=True))
+        assert events == [script[0], script[-1]]
+    inner = ScriptedEngine([[ReasoningDelta("음"), Finished("stop")], spoken(GOOD_KOREAN)])
+    events = run(GuardedEngine(inner), replace(KOREAN, max_tokens=5, may_be_cut=True))
+    assert end_of(events).retried == ("empty",)  # it was not the limit that ended it
+    cut = ScriptedEngine([[TextDelta('<tool_call>{"name": "se'), Finished("length")]])
+    with pytest.raises(GenerationStopped):  # half a call is no answer
+        run(GuardedEngine(cut), replace(TOOLS, max_tokens=5, may_be_cut=True))
+
+
 def test_an_empty_answer_can_be_what_was_asked_for() -> None:
     call = replace(KOREAN, sampling=Sampling(stop=("\n",)))
     assert run(GuardedEngine(ScriptedEngine([[Finished("stop")]])), call) == [Finished("stop")]
