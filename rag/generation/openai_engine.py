@@ -44,6 +44,13 @@ _RETRY_WITHIN_S = 4.0
 """Tries begin, and connections are made, within this time of the call: an error reaches its reader within 5 s."""
 _PAUSE_S = 0.2
 """Before a replica that failed this call is asked again; doubled each time, drawn between a half and the whole of it."""
+_PROBE_S = 2.0
+"""How long a replica that was passed over has for its first token, while another can take the call after that."""
+_HUNG_ALONE = 0.5
+"""Share of the failures that open a breaker, which a first token that never came counts where no other replica is: the second
+in a row opens it. Where another is, the first does: a call that goes there costs little, and each that does not, a minute."""
+_TIMEOUTS_IN_WINDOW = 10
+"""The window of a breaker has room for so many first tokens that never came: with few users they come minutes apart."""
 _AFTER_THE_END_S = 2.0
 """How long the count of tokens is waited for, once an answer has ended."""
 _TOO_LONG = re.compile(
@@ -120,7 +127,7 @@ class OpenAiEngine:
             left = last_try - time.monotonic()
             try:
                 # A first connection has all the time that the settings give it.
-                await answer.begin(content, None if number == 1 else max(left, 0.1))
+                await answer.begin(content, None if number == 1 else max(left, 0.1), last=number == self._served.tries)
                 return answer
             except _Again as again:
                 await answer.aclose()
@@ -166,14 +173,21 @@ class _Answer:
         self.first: list[EngineEvent] = []
         self.ended = False
 
-    async def begin(self, content: bytes, connect_s: float | None) -> None:
+    async def begin(self, content: bytes, connect_s: float | None, *, last: bool) -> None:
         """Ask, and read as far as the first events.
+
+        Args:
+            last: no other try comes after this one.
 
         Raises:
             _Again: nothing came, and another try may do better.
             SeogoError: nothing came, and none would.
         """
-        limit = time.monotonic() + self._served.first_token_s
+        elsewhere = self._replicas.others({self._place.replica})
+        patience = self._served.first_token_s
+        if self._place.is_probe and elsewhere and not last:
+            patience = min(patience, _PROBE_S)
+        limit = time.monotonic() + patience
         try:
             async with asyncio.timeout(max(0.0, min(limit, self._end) - time.monotonic())):
                 server = self._place.replica.server
@@ -181,7 +195,11 @@ class _Answer:
                 while not self.first and not self.ended:
                     self.first = await self._read(self._stream)
         except TimeoutError as error:
-            self._late("no token in time", down=time.monotonic() >= limit, cause=error)
+            down = time.monotonic() >= limit
+            late = self._failed(ModelTimeout, "no token in time", down=down, share=1.0 if elsewhere else _HUNG_ALONE)
+            if not down:
+                raise late from error
+            raise _Again(late, None, here=False) from error
         except StreamFailed as failure:
             self._no_answer(failure)
         self._place.began()
@@ -204,7 +222,8 @@ class _Answer:
             if after_the_end:  # the answer is whole, only its count of tokens is missing
                 self.ended = True
                 return list(self._reader.finish())
-            self._late("silent in mid-answer", down=time.monotonic() >= limit, cause=error)
+            down = time.monotonic() >= limit
+            raise self._failed(ModelTimeout, "silent in mid-answer", down=down) from error
         except StreamFailed as failure:
             raise self._failed(ModelBroken, str(failure)) from failure
 
@@ -278,14 +297,13 @@ class _Answer:
             return PromptTooLong(name=name, limit=self._context_tokens)
         return ModelRefused(name=name, detail=failure.said)
 
-    def _late(self, reason: str, *, down: bool, cause: BaseException) -> NoReturn:
-        raise self._failed(ModelTimeout, reason, down=down) from cause
-
-    def _failed(self, kind: type[ModelUnavailable], reason: str, *, down: bool = True) -> ModelUnavailable:
+    def _failed(
+        self, kind: type[ModelUnavailable], reason: str, *, down: bool = True, share: float = 0.0
+    ) -> ModelUnavailable:
         name = self._served.name
         log.warning("engine %s of %s: %s", self._place.replica.server.url, name, reason)
         if down:
-            self._place.failed(lambda: kind(name=name))
+            self._place.failed(lambda: kind(name=name), share)
         return kind(name=name)
 
 
@@ -343,10 +361,12 @@ def open_engine(
         switches=switches,
     )
     roots = list(dict.fromkeys(_root(served.name, url) for url in served.urls))
+    if tolerance is None:
+        tolerance = Tolerance(window_s=max(Tolerance().window_s, _TIMEOUTS_IN_WINDOW * served.first_token_s))
     replicas = [
         Replica(
             StreamingServer(served.name, root, _PATH, key_file=served.api_key_file, connect_s=served.connect_s),
-            CircuitBreaker(tolerance or Tolerance(), time.monotonic),
+            CircuitBreaker(tolerance, time.monotonic),
         )
         for root in roots
     ]
