@@ -62,6 +62,23 @@ class Withheld:
 
 
 @dataclass(frozen=True, slots=True)
+class Patience:
+    """How long who asks will wait, in seconds: for a place on the engine, for the first token, and for the whole answer."""
+
+    queue_s: float
+    first_token_s: float
+    total_s: float
+
+    def at_least(self, other: Patience) -> Patience:
+        """The longer of each."""
+        return Patience(
+            max(self.queue_s, other.queue_s),
+            max(self.first_token_s, other.first_token_s),
+            max(self.total_s, other.total_s),
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class EngineCall:
     """One generation.
 
@@ -74,6 +91,7 @@ class EngineCall:
         tenant: whose call it is: prefix caches are never shared between tenants.
         affinity: calls with the same value begin with the same text, and go to the replica that has it in its cache.
         deadline: instant of `time.monotonic` by which everything is wanted.
+        patience: of work that nobody waits for, where it is longer than what the model's settings allow; None keeps to those.
         withheld: what the guards stop at; None for calls that have no rules of ours.
         language: what the answer has to be in, as far as it is Korean or English; any other value lets it be in any. None leaves
             it to the guards to read it from the messages.
@@ -94,6 +112,7 @@ class EngineCall:
     deadline: float | None = None
     withheld: Withheld | None = None
     language: Language | None = None
+    patience: Patience | None = None
 
 
 @dataclass(frozen=True, slots=True)

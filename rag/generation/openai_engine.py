@@ -26,7 +26,7 @@ from rag.domain.errors import (
     PromptTooLong,
     SeogoError,
 )
-from rag.generation.engine import ChatEngine, EngineCall, EngineEvent, Finished, ReasoningDelta, TextDelta
+from rag.generation.engine import ChatEngine, EngineCall, EngineEvent, Finished, Patience, ReasoningDelta, TextDelta
 from rag.generation.openai_engine_chunks import REPETITION, ChunkReader, EngineSaid, NotAChunk
 from rag.generation.openai_engine_dialects import DIALECTS
 from rag.generation.openai_engine_replicas import Place, Replica, Replicas
@@ -94,9 +94,10 @@ class OpenAiEngine:
         """
         body = self._writer.body(call)
         start = time.monotonic()
-        end = start + self._served.total_s
+        patience = self._patience_for(call)
+        end = start + patience.total_s
         end = end if call.deadline is None else min(end, call.deadline)
-        answer = await self._begun(call, body, start, end)
+        answer = await self._begun(call, body, start, end, patience)
         try:
             events: Sequence[EngineEvent] = answer.first
             while True:
@@ -116,14 +117,21 @@ class OpenAiEngine:
         for replica in self._replicas.all:
             await replica.server.aclose()
 
-    async def _begun(self, call: EngineCall, body: Mapping[str, Any], start: float, end: float) -> _Answer:
+    def _patience_for(self, call: EngineCall) -> Patience:
+        served = self._served
+        own = Patience(served.queue_s, served.first_token_s, served.total_s)
+        return own if call.patience is None else own.at_least(call.patience)
+
+    async def _begun(
+        self, call: EngineCall, body: Mapping[str, Any], start: float, end: float, patience: Patience
+    ) -> _Answer:
         """The answer of the first replica that gives one, its first events read."""
         content = json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
         last_try = min(start + _RETRY_WITHIN_S, end)
         avoided: set[Replica] = set()
         for number in range(1, self._served.tries + 1):
-            place = await self._replicas.take(call.affinity, avoided, min(start + self._served.queue_s, end))
-            answer = _Answer(self._served, self.context_tokens, self._replicas, place, body, end)
+            place = await self._replicas.take(call.affinity, avoided, min(start + patience.queue_s, end))
+            answer = _Answer(self._served, self.context_tokens, self._replicas, place, body, end, patience)
             left = last_try - time.monotonic()
             try:
                 # A first connection has all the time that the settings give it.
@@ -163,7 +171,9 @@ class _Answer:
         place: Place,
         body: Mapping[str, Any],
         end: float,
+        patience: Patience,
     ) -> None:
+        self._patience = patience
         self._served, self._context_tokens, self._body = served, context_tokens, body
         self._replicas, self._place, self._end = replicas, place, end
         self._reader = ChunkReader()
@@ -184,7 +194,7 @@ class _Answer:
             SeogoError: nothing came, and none would.
         """
         elsewhere = self._replicas.others({self._place.replica})
-        patience = self._served.first_token_s
+        patience = self._patience.first_token_s
         if self._place.is_probe and elsewhere and not last:
             patience = min(patience, _PROBE_S)
         limit = time.monotonic() + patience
