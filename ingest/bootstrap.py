@@ -37,6 +37,7 @@ from rag.bootstrap import Rag
 from rag.domain.language import Language
 from rag.embedding.registry import model_folder
 from rag.embedding.space import EmbeddingSpace
+from rag.generation.engine import Patience
 from rag.index.in_step import IndexesInStep
 from rag.settings import RagSettings
 from rag.store.queue import BatchLimits, RetryRule
@@ -109,7 +110,12 @@ def build_pipeline(settings: IngestSettings, rag: Rag) -> Pipeline:
 
 def build_writer(settings: IngestSettings, rag: Rag, stopping: threading.Event) -> ProgramWriter:
     """What writes programs, with the models of this process."""
-    limits = ProgramLimits(answer_tokens=settings.program_tokens, kept=timedelta(days=settings.program_days))
+    wait_s, total_s = settings.program_wait_s, settings.program_total_s
+    limits = ProgramLimits(
+        answer_tokens=settings.program_tokens,
+        kept=timedelta(days=settings.program_days),
+        patience=Patience(queue_s=wait_s, first_token_s=wait_s, total_s=total_s),
+    )
     return ProgramWriter(
         database=rag.database,
         blobs=rag.blobs,

@@ -636,6 +636,7 @@ class GenerationStopped(ModelUnavailable):
     """What the model {name} wrote was of no use ({guard}), so it was stopped. Please put the question differently."""
 
     code = "generation_stopped"
+    retryable = False  # two tries were stopped already
 
 
 class EgressRefused(SeogoError, ConnectionError):

@@ -286,6 +286,7 @@ GUARDS: dict[str, tuple[str, str]] = {
     "leak": ("내부 지시의 노출", "the rules that it was given"),
     "tool_call": ("말로만 한 도구 호출", "a tool call that was told and not made"),
     "empty": ("빈 답", "nothing"),
+    "too_slow": ("제한 시간 초과", "not done in its time"),
     "no_files": ("파일 없음", "no files"),
 }
 """What the guards of generations are called in messages, in Korean and English, by their stable names."""

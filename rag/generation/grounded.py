@@ -21,6 +21,7 @@ from rag.generation.base import PROMPT_HASH, SENT_AGAIN, Draft, GenerationReques
 from rag.generation.drafting import Drafting, Piece
 from rag.generation.engine import EngineCall, Finished, TextDelta, digest_of
 from rag.generation.grounded_prompt import GroundedPrompt, PromptWriter
+from rag.generation.guards_language import answer_language
 from rag.generation.prompts.files import prompt, prompt_language
 from rag.generation.refusals import says_nothing
 from rag.generation.routing import Choice, Job, ModelRouter
@@ -116,7 +117,14 @@ class GroundedGenerator:
             system = words.filled(0, marker=excerpt.marker)
             job = self._job(replace(request, thinking=False), len(system) + len(user), _REPAIR_TOKENS)
             choice = self._router.choose(job)
-            text = await self._speaker.said(choice, system, user, max_tokens=_REPAIR_TOKENS, tenant=request.tenant)
+            text = await self._speaker.said(
+                choice,
+                system,
+                user,
+                max_tokens=_REPAIR_TOKENS,
+                tenant=request.tenant,
+                language=answer_language(request),
+            )
         except (ModelUnavailable, InvalidRequest) as error:
             log.warning("a sentence was not repaired: %s", error.code)
             return None
@@ -141,6 +149,7 @@ class GroundedGenerator:
             adapter=choice.adapter,
             tenant=request.tenant,
             affinity=written.affinity,
+            language=answer_language(request),
         )
         sent = self._speaker.as_sent(choice.engine, call)
         return _Prepared(choice, written, sent, digest_of(sent.messages))
