@@ -25,8 +25,8 @@ from api.streaming import DONE, GONE, EventStream, started, while_connected
 from rag.access.policy import Action
 from rag.answering.log import Recording, Surface
 from rag.answering.service import AnswerEvent, Asked
+from rag.domain.answer import Abstention, Sentence
 from rag.domain.audit import AuditKind
-from rag.domain.passage import SearchResult
 from rag.domain.principal import CitationStyle
 from rag.retrieval.understanding import QuestionContext
 
@@ -90,8 +90,11 @@ def _shown(body: ChatRequest, request: Request, caller: Caller) -> Shown:
 
 
 def _worth_headers(item: AnswerEvent) -> bool:
-    """Whether an answer has begun: a model that is away right after the search is an error with a status still."""
-    return not isinstance(item, SearchResult)
+    """Whether an answer has begun: a model that is away right after the search is an error with a status still.
+
+    Notes are no part of it: the first of them come before the model is asked.
+    """
+    return isinstance(item, Sentence | Abstention)
 
 
 async def _raw(body: ChatRequest, request: Request, caller: Caller) -> Response:

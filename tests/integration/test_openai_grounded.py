@@ -16,10 +16,13 @@ from starlette.testclient import TestClient
 from api.app import create_app
 from rag.answering.service import Answerer
 from rag.domain.answer import Note
-from rag.domain.errors import ModelTimeout
+from rag.domain.errors import ModelBusy, ModelTimeout
 from rag.domain.principal import CitationStyle, Scope
-from rag.generation.base import Draft, GenerationRequest, Span
+from rag.generation.base import Draft, GenerationRequest, Generator, Span
+from rag.generation.grounded import GroundedGenerator
+from rag.generation.routing import SingleModel
 from rag.generation.scripted import ScriptedEngine, Step, spoken
+from rag.settings import GenerationSettings
 from rag.store.tenant import Tenant
 from rag.text.question import QuestionReader
 from tests.support.generators import generation_of
@@ -88,14 +91,25 @@ def reader(service: Running) -> Caller:
 
 
 def writing(reader: Caller, *steps: Draft | Note | Exception | float) -> tuple[Caller, Writing]:
+    """The same reader of a service with a generator that plays these steps."""
+    generator = Writing(steps)
+    return answered_by(reader, generator), generator
+
+
+def speaking(reader: Caller, engine: ScriptedEngine) -> Caller:
+    """The same reader of a service whose answers are written by this engine, in the way that the product has one write."""
+    generator = GroundedGenerator(SingleModel(engine), GenerationSettings())
+    return answered_by(reader, generator)
+
+
+def answered_by(reader: Caller, generator: Generator) -> Caller:
     """The same reader of a service with another generator."""
     services = reader.running.services
     rag = services.rag
-    generator = Writing(steps)
     answerer = Answerer(rag.retriever, QuestionReader(rag.analyzer), generator, 4)
     services = replace(services, rag=replace(rag, answerer=answerer))
     http = TestClient(create_app(services), raise_server_exceptions=False)
-    return Caller(replace(reader.running, services=services, http=http), reader.headers), generator
+    return Caller(replace(reader.running, services=services, http=http), reader.headers)
 
 
 def with_engine(reader: Caller, engine: ScriptedEngine) -> Caller:
@@ -252,6 +266,9 @@ def test_a_model_that_is_away_is_a_status_for_clients_that_retry(reader: Caller,
     refused = ask(asking, stream=stream)
     assert (refused.status_code, refused.json()["error"]["code"]) == (504, "model_timeout")
     assert refused.headers["retry-after"] == "5"
+    busy = ask(speaking(reader, ScriptedEngine([[ModelBusy(name="Qwen3-8B")]])), stream=stream)
+    assert (busy.status_code, busy.json()["error"]["code"]) == (503, "model_busy")
+    assert busy.headers["retry-after"] == "5"
 
 
 def test_a_model_that_goes_away_leaves_what_it_said(reader: Caller) -> None:
