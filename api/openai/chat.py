@@ -12,7 +12,7 @@ from fastapi.responses import JSONResponse, Response
 from starlette.background import BackgroundTask
 
 from api.answer_log import HEADER, RecordedStream, answer_log
-from api.deps import Caller, base_url, guarded
+from api.deps import Caller, guarded
 from api.generators import RAW, generator_name
 from api.openai.chat_calls import check_answerable, engine_call
 from api.openai.chat_chunks import Chunks
@@ -71,13 +71,13 @@ async def chat_completions(
     caller.audit.answering(recording)
     source = recording.listening(rag.answerer.stream(permit, asked))
     if not body.stream:
-        completion = GroundedCompletion(source, caller, body, base_url(request), shown, recording.id)
+        completion = GroundedCompletion(source, caller, body, request, shown, recording.id)
         response = await _whole(request, completion.whole())
         response.headers[HEADER] = str(recording.id)
         response.background = BackgroundTask(kept.keep, recording)
         return response
     events = await started(source, ready=_worth_headers if not shown.events else lambda _: True)
-    completion = GroundedCompletion(events, caller, body, base_url(request), shown, recording.id)
+    completion = GroundedCompletion(events, caller, body, request, shown, recording.id)
     return RecordedStream(completion.stream(), events, log=kept, recording=recording)
 
 

@@ -22,6 +22,7 @@ from api.openai.ids import permit_for_stores
 from api.openai.models import ALL, permit_for_model
 from api.openai.response_schemas import RESULTS, FileSearch, ResponseIn
 from api.openai.store_search import StoreHit, hits_of, narrowed
+from api.openai.telling import Telling
 from api.schemas.answers import abstention_message
 from api.streaming import GONE, event, started, while_connected
 from rag.access.policy import Action
@@ -68,7 +69,7 @@ async def create_response(
     recording = Recording(permit, question, Surface.RESPONSES, rag.answerer.generator_name, asked)
     caller.audit.answering(recording)
     events = await started(recording.listening(rag.answerer.stream(permit, asked)))
-    made = _Response(events, recording.id, caller, body, question, tool, base_url(request))
+    made = _Response(events, recording.id, caller, body, question, tool, request)
     if body.stream:
         return RecordedStream(made.stream(), events, log=answer_log(caller), recording=recording)
     whole = await while_connected(request, made.whole())
@@ -134,10 +135,11 @@ class _Response:
         body: ResponseIn,
         question: str,
         tool: FileSearch | None,
-        base: str,
+        request: Request,
     ) -> None:
         self._events, self._caller, self._body = events, caller, body
-        self._question, self._tool, self._base = question, tool, base
+        self._question, self._tool, self._base = question, tool, base_url(request)
+        self._telling = Telling(request, question)
         self._id = f"{RESPONSE}{identity.hex}"
         self._created = int(time.time())
         self._message = _Message(f"msg_{uuid4().hex}")
@@ -150,7 +152,7 @@ class _Response:
         """The response at its end."""
         async for _ in self._all():
             pass
-        return await self._completed()
+        return await self._ending()
 
     async def stream(self) -> AsyncGenerator[str, None]:
         """The events of the response; one that fails in mid-stream ends with `response.failed`."""
@@ -165,13 +167,14 @@ class _Response:
             log.exception("a response broke off in mid-stream")
             yield self._failed(SeogoError())
         else:
-            yield self._event("response.completed", {"response": await self._completed()})
+            yield self._event(f"response.{self._status}", {"response": await self._ending()})
 
     async def _all(self) -> AsyncGenerator[tuple[str, dict[str, Any]], None]:
         begun = False
         async with aclosing(self._events):
             async for item in self._events:
                 if isinstance(item, SearchResult):
+                    self._telling.searched(item)
                     await run_sync(self._know, item.passages)
                     if self._output:  # in steps: all that was found, before the first sentence
                         self._output[0] = self._call("completed")
@@ -186,7 +189,10 @@ class _Response:
                         await run_sync(self._know, [citation.passage for citation in item.citations])
                     for pair in self._written(item):
                         yield pair
-        for pair in self._ended() if begun else ():
+                else:
+                    self._telling.note(item)
+        rest = self._telling.rest() + self._telling.sources()
+        for pair in (*self._begun(), *self._ended(rest)) if not begun else self._ended(rest):
             yield pair
 
     def _know(self, passages: Sequence[Passage]) -> None:
@@ -237,17 +243,20 @@ class _Response:
 
     def _written(self, item: Sentence | Abstention) -> list[tuple[str, dict[str, Any]]]:
         if isinstance(item, Abstention):
-            self._message.text = abstention_message(item, self._caller.language)
-            return [("response.output_text.delta", {**self._at, "delta": self._message.text, "logprobs": []})]
-        rendered = render(item, len(self._message.text))
-        self._message.text += rendered.text
-        found = [("response.output_text.delta", {**self._at, "delta": rendered.text, "logprobs": []})]
+            return [self._added(abstention_message(item, self._telling.language))]
+        before, item = self._telling.before(item)
+        rendered = render(item, len(self._message.text) + len(before))
+        found = [self._added(before + rendered.text)]
         for annotation in self._annotations(rendered):
             place = len(self._message.annotations)
             self._message.annotations += (annotation,)
             added = {**self._at, "annotation_index": place, "annotation": annotation}
             found.append(("response.output_text.annotation.added", added))
         return found
+
+    def _added(self, text: str) -> tuple[str, dict[str, Any]]:
+        self._message.text += text
+        return ("response.output_text.delta", {**self._at, "delta": text, "logprobs": []})
 
     def _annotations(self, rendered: RenderedSentence) -> list[dict[str, Any]]:
         """A `file_citation` per cited file of the sentence, at its end; where the words can be opened is an addition."""
@@ -265,17 +274,29 @@ class _Response:
             for hit in [self._hits[item.passage.chunk.id]]
         ]
 
-    def _ended(self) -> list[tuple[str, dict[str, Any]]]:
-        at, item = self._at, self._message.item("completed")
+    def _ended(self, rest: str) -> list[tuple[str, dict[str, Any]]]:
+        """The end of the message; `rest` stands behind its last sentence."""
+        more = [self._added(rest)] if rest else []
+        at, item = self._at, self._message.item(self._status)
         self._output.append(item)
         return [
+            *more,
             ("response.output_text.done", {**at, "text": self._message.text, "logprobs": []}),
             ("response.content_part.done", {**at, "part": self._message.part()}),
             ("response.output_item.done", {"output_index": at["output_index"], "item": item}),
         ]
 
-    async def _completed(self) -> dict[str, Any]:
-        return {**self._shown("completed"), "completed_at": int(time.time()), "usage": await self._usage()}
+    @property
+    def _status(self) -> str:
+        return "incomplete" if self._telling.truncated else "completed"
+
+    async def _ending(self) -> dict[str, Any]:
+        """The response as it ended: where it wanted to, or at its longest."""
+        cut = self._telling.truncated
+        details = {"reason": "max_output_tokens"} if cut else None
+        at = None if cut else int(time.time())
+        shown = self._shown(self._status) | {"incomplete_details": details, "completed_at": at}
+        return shown | {"usage": await self._usage()}
 
     def _shown(self, status: str) -> dict[str, Any]:
         return {

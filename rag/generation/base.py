@@ -19,6 +19,7 @@ __all__ = [
     "DEFAULT_STYLE",
     "PROMPT_HASH",
     "SENT_AGAIN",
+    "TRUNCATED",
     "AnswerStyle",
     "Draft",
     "GenerationRequest",
@@ -29,6 +30,8 @@ __all__ = [
 PROMPT_HASH, SENT_AGAIN = "prompt_sha256", "sent_again_sha256"
 """Kinds of the notes that tell by its digest what a model is sent for an answer, and what it was sent instead where a guard, or
 the engine, had it asked otherwise."""
+TRUNCATED = "truncated"
+"""Kind of the note that says that an answer ended at its longest."""
 
 
 @dataclass(frozen=True, slots=True)

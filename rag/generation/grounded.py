@@ -17,7 +17,7 @@ from anyio.to_thread import run_sync
 from rag.domain.answer import Note
 from rag.domain.errors import GenerationStopped, InvalidRequest, ModelBroken, ModelUnavailable
 from rag.domain.language import Language
-from rag.generation.base import PROMPT_HASH, SENT_AGAIN, Draft, GenerationRequest
+from rag.generation.base import PROMPT_HASH, SENT_AGAIN, TRUNCATED, Draft, GenerationRequest
 from rag.generation.drafting import Drafting, Piece
 from rag.generation.engine import EngineCall, Finished, TextDelta, digest_of
 from rag.generation.grounded_prompt import GroundedPrompt, PromptWriter
@@ -247,7 +247,7 @@ def _last_notes(finished: Finished, drafting: Drafting, prepared: _Prepared, *, 
     if finished.reason == "length":
         left = len(drafting.left)
         yield Note(
-            "truncated", f"ended after {prepared.call.max_tokens} tokens; {left} characters of a last sentence left out"
+            TRUNCATED, f"ended after {prepared.call.max_tokens} tokens; {left} characters of a last sentence left out"
         )
     if refused:
         yield Note("no_answer", "the model found no answer in the passages")

@@ -187,6 +187,80 @@ def test_a_list_of_sources_for_clients_that_show_none(reader: Caller) -> None:
     assert len(whole["annotations"]) == 2
 
 
+def finishes(found: list[dict[str, Any]]) -> list[str]:
+    return [choice["finish_reason"] for item in found for choice in item["choices"] if choice["finish_reason"]]
+
+
+def test_an_answer_that_was_cut_short_says_so(reader: Caller) -> None:
+    asking, _ = writing(reader, Draft((Span(0, 0, 6),)), Note("truncated", "ended after 800 tokens"))
+    assert ask(asking).json()["choices"][0]["finish_reason"] == "length"
+    assert finishes(events(ask(asking, stream=True))) == ["length"]
+    body: dict[str, Any] = {"model": "rag/규정", "input": QUESTION}
+    whole = asking.post("/v1/responses", json=body).json()
+    assert (whole["status"], whole["incomplete_details"]) == ("incomplete", {"reason": "max_output_tokens"})
+    assert whole["output"][-1]["status"] == "incomplete" and "[1]" in whole["output"][-1]["content"][0]["text"]
+    last = asking.post("/v1/responses", json=body | {"stream": True}).text.strip().split("\n\n")[-1]
+    assert last.startswith("event: response.incomplete\n") and '"reason": "max_output_tokens"' in last
+    asking, _ = writing(reader, Draft((Span(0, 0, 6),)))
+    assert ask(asking).json()["choices"][0]["finish_reason"] == "stop"
+
+
+def test_a_document_that_says_otherwise_is_called_that(reader: Caller) -> None:
+    notes = (Note("contradiction", "[1] [2]"), Draft((Span(1, 0, 6),)))
+    asking, _ = writing(reader, Draft((Span(0, 0, 6),)), *notes, Draft((Span(0, 0, 6),), gap=" "))
+    message = ask(asking).json()["choices"][0]["message"]
+    first, label, others = message["content"].split("\n\n")
+    assert label == "⚠ 문서끼리 내용이 다릅니다: [1] [2]"
+    places = [item["url_citation"] for item in message["annotations"]]
+    shown = [message["content"][item["start_index"] : item["end_index"]] for item in places]
+    assert shown[0] == first and " ".join(shown[1:]) == others
+    assert first.endswith("[1]") and shown[1].endswith("[2]")
+    assert text_of(events(ask(asking, stream=True))) == message["content"]
+    english = ask(asking, {"Accept-Language": "en"}).json()["choices"][0]["message"]["content"]
+    assert "\n\n⚠ The documents disagree: [1] [2]\n\n" in english
+    made = asking.post("/v1/responses", json={"model": "rag/규정", "input": QUESTION}).json()["output"][-1]["content"][
+        0
+    ]
+    assert made["text"] == message["content"]
+    assert [item["index"] for item in made["annotations"]] == [item["end_index"] for item in places]
+    # One that is shown already is named behind the sentence; one that is not, because it was cut off, is no mark.
+    known, _ = writing(
+        reader, Draft((Span(0, 0, 6),)), Draft((Span(1, 0, 6),)), notes[0], Note("contradiction", "[1] [3]")
+    )
+    content = ask(known).json()["choices"][0]["message"]["content"]
+    assert content.endswith("\n\n⚠ 문서끼리 내용이 다릅니다: [1] [2]") and "[3]" not in content
+
+
+def test_who_says_no_language_is_answered_in_that_of_the_question(reader: Caller) -> None:
+    silent = Caller(reader.running, {"Authorization": reader.headers["Authorization"]})
+    unknown = {"en": "What is the boiling point of tungsten hexafluoride?", "ko": "육불화텅스텐의 끓는점은?"}
+    for named, question, english in ((None, "en", True), (None, "ko", False), ("*", "en", True), ("ko", "en", False)):
+        headers = {"Accept-Language": named} if named else {}
+        messages = [{"role": "user", "content": unknown[question]}]
+        whole = ask(silent, headers, messages=messages).json()["choices"][0]["message"]["content"]
+        assert ("찾아본 컬렉션" not in whole) is english, (named, question)
+        assert text_of(events(ask(silent, headers, messages=messages, stream=True))) == whole
+        body = {"model": "rag/규정", "input": unknown[question]}
+        made = silent.post("/v1/responses", json=body, headers=headers).json()
+        assert made["output"][-1]["content"][0]["text"] == whole
+    listing = ask(silent, citation_style="inline+footer").json()["choices"][0]["message"]["content"]
+    assert "**출처**" in listing
+
+
+def test_a_reports_sources_stand_behind_it_once(reader: Caller) -> None:
+    steps = (Draft((Span(0, 0, 6),)), Note("source", "[1] 취업규칙, 1쪽"))
+    asking, _ = writing(reader, *steps)
+    whole = ask(asking).json()["choices"][0]["message"]["content"]
+    assert whole.endswith("\n\n---\n**출처**\n\n- [1] 취업규칙, 1쪽")
+    assert text_of(events(ask(asking, stream=True))) == whole
+    made = asking.post("/v1/responses", json={"model": "rag/규정", "input": QUESTION}).json()["output"][-1]["content"][
+        0
+    ]
+    assert made["text"] == whole
+    linked = ask(asking, citation_style="inline+footer").json()["choices"][0]["message"]["content"]
+    assert linked.count("**출처**") == 1 and "/api/v1/chunks/" in linked
+
+
 def test_a_key_is_made_for_a_client_and_a_request_may_say_otherwise(reader: Caller) -> None:
     rag = reader.running.services.rag
     tenant = rag.authenticate(reader.headers["Authorization"].split()[1]).tenant_id
