@@ -23,6 +23,7 @@ from api.openai.models import permit_for_model, writer_for
 from api.openai.schemas import ChatRequest
 from api.streaming import DONE, GONE, EventStream, started, while_connected
 from rag.access.policy import Action
+from rag.answering.limits import limited
 from rag.answering.log import Recording, Surface
 from rag.answering.service import AnswerEvent, Asked
 from rag.domain.answer import Abstention, Sentence
@@ -64,12 +65,15 @@ async def chat_completions(
         model=generator_name(caller, body.generator),
         thinking=body.thinking(),
         mode=body.mode,
+        most_tokens=body.most_tokens(),
+        temperature=body.temperature,
     )
     shown = _shown(body, request, caller)
     kept = answer_log(caller)
     recording = Recording(permit, asked.question, Surface.CHAT, rag.answerer.generator_name, asked)
     caller.audit.answering(recording)
-    source = recording.listening(rag.answerer.stream(permit, asked))
+    answer = rag.answerer.stream(permit, asked)
+    source = recording.listening(limited(answer, rag.count_tokens, most_tokens=body.most_tokens(), stop=body.stops()))
     if not body.stream:
         completion = GroundedCompletion(source, caller, body, request, shown, recording.id)
         response = await _whole(request, completion.whole())

@@ -65,7 +65,7 @@ def engine_call(body: ChatRequest, writer: Writer, tenant: str, router: ModelRou
     beginning = json.dumps(messages[:2], ensure_ascii=False)[:_AFFINE_CHARACTERS]
     return EngineCall(
         messages=messages,
-        max_tokens=body.max_completion_tokens or body.max_tokens,
+        max_tokens=body.most_tokens(),
         sampling=_sampling(body, _template_arguments(body, writer, router) if router is not None else {}),
         thinking=body.thinking(),
         tools=body.tools or (),
@@ -117,7 +117,7 @@ def _sampling(body: ChatRequest, template: Mapping[str, Any]) -> Sampling:
         frequency_penalty=body.frequency_penalty,
         repetition_penalty=body.repetition_penalty,
         seed=body.seed,
-        stop=(body.stop,) if isinstance(body.stop, str) else tuple(body.stop or ()),
+        stop=body.stops(),
         extra=extra,
     )
 

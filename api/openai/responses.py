@@ -26,6 +26,7 @@ from api.openai.telling import Telling
 from api.schemas.answers import abstention_message
 from api.streaming import GONE, event, started, while_connected
 from rag.access.policy import Action
+from rag.answering.limits import limited
 from rag.answering.log import Recording, Surface
 from rag.answering.rendering import RenderedSentence, render
 from rag.answering.service import AnswerEvent, Asked
@@ -65,10 +66,13 @@ async def create_response(
         model=generator_name(caller, body.generator),
         thinking=body.thinking(),
         mode=body.mode,
+        most_tokens=body.max_output_tokens,
+        temperature=body.temperature,
     )
     recording = Recording(permit, question, Surface.RESPONSES, rag.answerer.generator_name, asked)
     caller.audit.answering(recording)
-    events = await started(recording.listening(rag.answerer.stream(permit, asked)))
+    answer = limited(rag.answerer.stream(permit, asked), rag.count_tokens, most_tokens=body.max_output_tokens)
+    events = await started(recording.listening(answer))
     made = _Response(events, recording.id, caller, body, question, tool, request)
     if body.stream:
         return RecordedStream(made.stream(), events, log=answer_log(caller), recording=recording)

@@ -73,6 +73,8 @@ class GenerationRequest:
         tenant: whose question it is, for what engines must keep apart.
         multi_step: whether the question was taken apart before, and needs more thought than one that was not.
         relevances: of each passage, where the evidence was weighed; empty leaves it to their order.
+        most_tokens: that the caller wants at most; None leaves it to the settings.
+        temperature: that the caller wants; None leaves it to the router.
     """
 
     question: str
@@ -87,6 +89,8 @@ class GenerationRequest:
     tenant: str = ""
     multi_step: bool = False
     relevances: Sequence[float] = ()
+    most_tokens: int | None = None
+    temperature: float | None = None
 
     def over(self, passages: Sequence[Passage]) -> GenerationRequest:
         """The same on other passages."""

@@ -19,7 +19,7 @@ from rag.domain.errors import GenerationStopped, InvalidRequest, ModelBroken, Mo
 from rag.domain.language import Language
 from rag.generation.base import PROMPT_HASH, SENT_AGAIN, TRUNCATED, Draft, GenerationRequest
 from rag.generation.drafting import Drafting, Piece
-from rag.generation.engine import EngineCall, Finished, TextDelta, digest_of
+from rag.generation.engine import EngineCall, Finished, Sampling, TextDelta, digest_of
 from rag.generation.grounded_prompt import GroundedPrompt, PromptWriter
 from rag.generation.prompts.files import prompt, prompt_language
 from rag.generation.refusals import says_nothing
@@ -36,6 +36,8 @@ _REPAIR_TOKENS = 400
 _REPAIR_PASSAGES = 3
 _REPAIR_CONTEXT = 6000
 _LEAST_CONTEXT_LEFT = 256
+_HOTTEST = 1.0
+"""Of the temperatures that callers may want, for words that have to stand on passages."""
 _SHORTER = 0.8
 """Of a prompt that is too long for every model, what is tried next."""
 
@@ -126,7 +128,7 @@ class GroundedGenerator:
         return _Reading(len(request.passages), shown).draft(pieces[0])
 
     async def _prepared(self, request: GenerationRequest) -> _Prepared:
-        answer = self._settings.max_answer_tokens
+        answer = min(self._settings.max_answer_tokens, request.most_tokens or self._settings.max_answer_tokens)
         choice, longest = self._chosen(request, answer)
         context = choice.engine.context_tokens
         answer = min(answer, context // 4)
@@ -136,7 +138,7 @@ class GroundedGenerator:
         call = EngineCall(
             written.messages,
             max_tokens=answer + reasoning,
-            sampling=choice.sampling,
+            sampling=asked_for(choice, request.temperature),
             thinking=choice.thinking,
             adapter=choice.adapter,
             tenant=request.tenant,
@@ -177,6 +179,16 @@ class GroundedGenerator:
             raise GenerationStopped(name=name, guard=finished.guard)
         if not drafting.wrote or finished.reason in ("tool_calls", "content_filter"):
             raise ModelBroken(name=name)
+
+
+def asked_for(choice: Choice, temperature: float | None) -> Sampling:
+    """The sampling of a choice at a caller's temperature, as far as an answer can be had at it.
+
+    A model that reasons keeps its vendor's: at 0, which many clients send with every request, such models go round in circles.
+    """
+    if temperature is None or choice.thinking:
+        return choice.sampling
+    return replace(choice.sampling, temperature=min(temperature, _HOTTEST))
 
 
 class _Reading:

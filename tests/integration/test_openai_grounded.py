@@ -19,8 +19,8 @@ from rag.domain.answer import Note
 from rag.domain.errors import ModelBusy, ModelTimeout
 from rag.domain.principal import CitationStyle, Scope
 from rag.generation.base import Draft, GenerationRequest, Generator, Span
-from rag.generation.grounded import GroundedGenerator
-from rag.generation.routing import SingleModel
+from rag.generation.grounded import GroundedGenerator, asked_for
+from rag.generation.routing import Job, SingleModel
 from rag.generation.scripted import ScriptedEngine, Step, spoken
 from rag.settings import GenerationSettings
 from rag.store.tenant import Tenant
@@ -203,6 +203,60 @@ def test_an_answer_that_was_cut_short_says_so(reader: Caller) -> None:
     assert last.startswith("event: response.incomplete\n") and '"reason": "max_output_tokens"' in last
     asking, _ = writing(reader, Draft((Span(0, 0, 6),)))
     assert ask(asking).json()["choices"][0]["finish_reason"] == "stop"
+
+
+def test_a_clients_limits_end_an_answer_between_sentences(reader: Caller) -> None:
+    """Which holds for whoever writes: here one that knows nothing of limits."""
+    asking, generator = writing(reader, Draft((Span(0, 0, 6),)), Draft((Span(1, 0, 6),)), 0.01, Draft((Span(0, 0, 6),)))
+    usage = ask(asking).json()["usage"]["completion_tokens"]
+    for name in ("max_tokens", "max_completion_tokens"):
+        cut = ask(asking, **{name: usage - 1}).json()
+        content = cut["choices"][0]["message"]["content"]
+        assert cut["choices"][0]["finish_reason"] == "length" and content.endswith("[2]"), content
+        assert 0 < cut["usage"]["completion_tokens"] < usage and len(cut["choices"][0]["message"]["annotations"]) == 2
+        streamed = events(ask(asking, stream=True, **{name: usage - 1}))
+        assert (text_of(streamed), finishes(streamed)) == (content, ["length"])
+    none = ask(asking, max_tokens=1).json()["choices"][0]
+    assert (none["message"]["content"], none["finish_reason"]) == ("", "length")
+    assert finishes(events(ask(asking, max_tokens=usage, stream=True))) == ["stop"]
+    for stop, left in (("[2]", "[1]"), (["없는 말", "급여"], None), ("\n\n", "[1]"), ([], None)):
+        choice = ask(asking, stop=stop).json()["choices"][0]
+        assert choice["finish_reason"] == "stop"
+        assert (
+            choice["message"]["content"].endswith(left or "[1]") and ("[2]" in choice["message"]["content"]) is not left
+        )
+    body: dict[str, Any] = {"model": "rag/규정", "input": QUESTION, "max_output_tokens": usage - 1}
+    made = asking.post("/v1/responses", json=body).json()
+    assert (made["status"], made["output"][-1]["content"][0]["text"]) == ("incomplete", content)
+    refusal = ask(asking, messages=[{"role": "user", "content": "육불화텅스텐의 끓는점은?"}], max_tokens=1).json()[
+        "choices"
+    ][0]
+    assert refusal["finish_reason"] == "stop" and "찾아본 컬렉션" in refusal["message"]["content"]
+    assert generator.closed == len(generator.requests), "who is stopped stops"
+
+
+def test_a_model_is_told_of_a_clients_limits(reader: Caller) -> None:
+    engine = ScriptedEngine.saying("연차휴가는 15일이다. [1][2]")
+    asking = speaking(reader, engine)
+    fields: list[dict[str, Any]] = [
+        {},
+        {"max_tokens": 100, "temperature": 0},
+        {"max_tokens": 10**6, "temperature": 1.9},
+    ]
+    for more in fields:
+        assert ask(asking, reasoning_effort="none", **more).json()["choices"][0]["message"]["annotations"]
+    body = {"model": "rag/규정", "input": QUESTION, "max_output_tokens": 100, "temperature": 0.2}
+    assert asking.post("/v1/responses", json=body | {"reasoning": {"effort": "none"}}).status_code == 200
+    usual = engine.calls[0].max_tokens
+    assert usual is not None
+    assert [call.max_tokens for call in engine.calls] == [usual, 100, usual, 100]
+    assert [call.sampling.temperature for call in engine.calls[1:]] == [0, 1.0, 0.2]
+    # One that reasons is left its vendor's: at 0 such models go round in circles.
+    thinking = with_engine(reader, ScriptedEngine.saying("연차휴가는 15일이다. [1]", name="Qwen3-8B"))
+    assert thinking.running.services.rag.generation is not None
+    router = thinking.running.services.rag.generation.router
+    choice = router.choose(Job("interactive", thinking=True))
+    assert asked_for(choice, 0.0).temperature == choice.sampling.temperature
 
 
 def test_a_document_that_says_otherwise_is_called_that(reader: Caller) -> None:
