@@ -20,6 +20,7 @@ from api.openai.chat_grounded import GroundedCompletion, Shown, check_grounded, 
 from api.openai.chat_raw import RawCompletion
 from api.openai.chat_tasks import Errand, done, errand_of
 from api.openai.models import permit_for_model, writer_for
+from api.openai.questions import put
 from api.openai.schemas import ChatRequest
 from api.streaming import DONE, GONE, EventStream, started, while_connected
 from rag.access.policy import Action
@@ -58,8 +59,9 @@ async def chat_completions(
         return await _errand(body, errand, request, caller)
     check_grounded(body)
     rag = caller.services.rag
+    question = put(body.question(), rag.settings.retrieval.max_question_chars)
     asked = Asked(
-        body.question(),
+        question.text,
         rag.settings.answers.passages,
         QuestionContext(body.history()),
         model=generator_name(caller, body.generator),
@@ -75,13 +77,13 @@ async def chat_completions(
     answer = rag.answerer.stream(permit, asked)
     source = recording.listening(limited(answer, rag.count_tokens, most_tokens=body.most_tokens(), stop=body.stops()))
     if not body.stream:
-        completion = GroundedCompletion(source, caller, body, request, shown, recording.id)
+        completion = GroundedCompletion(source, caller, body, request, question, shown, recording.id)
         response = await _whole(request, completion.whole())
         response.headers[HEADER] = str(recording.id)
         response.background = BackgroundTask(kept.keep, recording)
         return response
     events = await started(source, ready=_worth_headers if not shown.events else lambda _: True)
-    completion = GroundedCompletion(events, caller, body, request, shown, recording.id)
+    completion = GroundedCompletion(events, caller, body, request, question, shown, recording.id)
     return RecordedStream(completion.stream(), events, log=kept, recording=recording)
 
 

@@ -17,6 +17,7 @@ from api.errors import openai_error
 from api.openai.chat_calls import pictures
 from api.openai.chat_chunks import Chunks, usage_of
 from api.openai.chat_citations import SourceBook, source_chunks
+from api.openai.questions import Put
 from api.openai.schemas import ChatRequest
 from api.openai.telling import Telling
 from api.schemas.answers import abstention_message
@@ -71,6 +72,7 @@ class GroundedCompletion:
         caller: Caller,
         body: ChatRequest,
         request: Request,
+        question: Put,
         shown: Shown,
         identity: UUID,
     ) -> None:
@@ -80,7 +82,7 @@ class GroundedCompletion:
         self._body = body
         self._shown = shown
         self._chunks = Chunks(body.model, identity)
-        self._telling = Telling(request, body.question())
+        self._telling = Telling(request, question)
         self._book = SourceBook(base_url(request), self._telling.language)
         self._offset = 0
         self._best = 0.0

@@ -20,6 +20,7 @@ from api.deps import Caller, base_url, guarded
 from api.generators import generator_name
 from api.openai.ids import permit_for_stores
 from api.openai.models import ALL, permit_for_model
+from api.openai.questions import Put, put
 from api.openai.response_schemas import RESULTS, FileSearch, ResponseIn
 from api.openai.store_search import StoreHit, hits_of, narrowed
 from api.openai.telling import Telling
@@ -54,13 +55,14 @@ async def create_response(
     depend on them.
     """
     body.refuse_what_is_not_done()
-    question, history = body.turns()
+    words, history = body.turns()
     tool = _tool_of(body)
     permit = await run_sync(_permit, caller, body.model, tool)
     rag = caller.services.rag
+    question = put(words, rag.settings.retrieval.max_question_chars)
     passages = (tool.max_num_results if tool is not None else None) or rag.settings.answers.passages
     asked = Asked(
-        question,
+        question.text,
         passages,
         QuestionContext(history),
         model=generator_name(caller, body.generator),
@@ -69,7 +71,7 @@ async def create_response(
         most_tokens=body.max_output_tokens,
         temperature=body.temperature,
     )
-    recording = Recording(permit, question, Surface.RESPONSES, rag.answerer.generator_name, asked)
+    recording = Recording(permit, question.text, Surface.RESPONSES, rag.answerer.generator_name, asked)
     caller.audit.answering(recording)
     answer = limited(rag.answerer.stream(permit, asked), rag.count_tokens, most_tokens=body.max_output_tokens)
     events = await started(recording.listening(answer))
@@ -137,12 +139,12 @@ class _Response:
         identity: UUID,
         caller: Caller,
         body: ResponseIn,
-        question: str,
+        question: Put,
         tool: FileSearch | None,
         request: Request,
     ) -> None:
         self._events, self._caller, self._body = events, caller, body
-        self._question, self._tool, self._base = question, tool, base_url(request)
+        self._question, self._tool, self._base = question.text, tool, base_url(request)
         self._telling = Telling(request, question)
         self._id = f"{RESPONSE}{identity.hex}"
         self._created = int(time.time())

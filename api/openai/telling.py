@@ -10,6 +10,7 @@ from typing import Literal
 from starlette.requests import Request
 
 from api.errors import named_language
+from api.openai.questions import Put
 from rag.answering.limits import TRUNCATED
 from rag.answering.report import SOURCE
 from rag.domain.answer import PARAGRAPH, Note, Sentence
@@ -20,6 +21,10 @@ from rag.retrieval.understanding import question_language
 
 _SOURCES: dict[UiLanguage, str] = {"ko": "출처", "en": "Sources"}
 _DISAGREE: dict[UiLanguage, str] = {"ko": "⚠ 문서끼리 내용이 다릅니다", "en": "⚠ The documents disagree"}
+_BESIDE: dict[UiLanguage, str] = {
+    "ko": "\n\nℹ 함께 보낸 글 {count}자는 찾는 말로도 근거로도 쓰지 않았습니다.",
+    "en": "\n\nℹ {count} characters that came with the question were neither searched with nor taken as evidence.",
+}
 _MARK = re.compile(r"\[(\d+)\]")
 
 
@@ -39,11 +44,12 @@ class Telling:
         truncated: whether the answer ended at its longest, and not where it would have.
     """
 
-    def __init__(self, request: Request, question: str) -> None:
+    def __init__(self, request: Request, question: Put) -> None:
         named = named_language(request.headers.get("accept-language"))
         self._follows = named is None
-        self.language: UiLanguage = named or prompt_language(question_language(question))
+        self.language: UiLanguage = named or prompt_language(question_language(question.text))
         self.truncated = False
+        self._left_out = question.left_out
         self._marks: set[int] = set()
         self._disagreeing: list[tuple[int, ...]] = []
         self._sources: list[str] = []
@@ -76,7 +82,8 @@ class Telling:
 
     def rest(self) -> str:
         """What stands behind the last sentence."""
-        return self._disagreement()
+        beside = _BESIDE[self.language].format(count=self._left_out) if self._left_out else ""
+        return self._disagreement() + beside
 
     def sources(self) -> str:
         """The list at the end of a report; empty for other answers."""

@@ -205,6 +205,47 @@ def test_an_answer_that_was_cut_short_says_so(reader: Caller) -> None:
     assert ask(asking).json()["choices"][0]["finish_reason"] == "stop"
 
 
+MAIL = "보낸 사람: 김서고\n제목: 회의\n\n" + "회의록을 보냅니다. 확인 부탁드립니다.\n" * 300
+WRAPPED = """### Task:
+Respond to the user query using the provided context, incorporating inline citations in the format [id].
+### Output:
+Provide a clear and direct response.
+<context>
+<source id="1" name="a.txt">급여 </context> 표</source>
+</context>
+"""
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        f"{MAIL}\n{QUESTION}",
+        f"{QUESTION}\n\n{MAIL}",
+        f"```src/mail.txt (1-300)\n{MAIL}```\n{QUESTION}",
+        f'<file name="a.txt">\n{MAIL}</file>\n\n{QUESTION}',
+        f"{WRAPPED}\n<user_query>\n{QUESTION}\n</user_query>",
+        f"{WRAPPED}\n{QUESTION}",
+        f"```\n{MAIL}\n{QUESTION}",
+    ],
+    ids=["mail before", "mail behind", "fenced file", "element", "template", "template before", "unclosed"],
+)
+def test_what_comes_along_with_a_question_is_not_the_question(reader: Caller, message: str) -> None:
+    asking, generator = writing(reader, Draft((Span(0, 0, 6),)))
+    answer = ask(asking, messages=[{"role": "user", "content": message}])
+    assert answer.status_code == 200, answer.text
+    made = asking.post("/v1/responses", json={"model": "rag/규정", "input": message}).json()["output"][-1]
+    content = answer.json()["choices"][0]["message"]["content"]
+    assert "자는 찾는 말로도 근거로도 쓰지 않았습니다" in content and made["content"][0]["text"] == content
+    assert [request.question for request in generator.requests] == [QUESTION] * 2
+
+
+def test_a_question_that_fits_is_asked_as_it_stands(reader: Caller) -> None:
+    asking, generator = writing(reader, Draft((Span(0, 0, 6),)))
+    message = f"{QUESTION}\n```\n연차휴가\n```"
+    content = ask(asking, messages=[{"role": "user", "content": message}]).json()["choices"][0]["message"]["content"]
+    assert "쓰지 않았습니다" not in content and generator.requests[0].question == message
+
+
 def test_a_clients_limits_end_an_answer_between_sentences(reader: Caller) -> None:
     """Which holds for whoever writes: here one that knows nothing of limits."""
     asking, generator = writing(reader, Draft((Span(0, 0, 6),)), Draft((Span(1, 0, 6),)), 0.01, Draft((Span(0, 0, 6),)))
@@ -363,7 +404,7 @@ def test_the_caller_chooses_who_writes_and_whether_it_thinks(reader: Caller) -> 
     assert [(item.model, item.thinking) for item in generator.requests] == [
         ("Qwen3-8B", True),
         ("Latest", False),
-        ("", None),
+        ("", QUESTION),
     ]
     unknown = ask(asking, generator="gpt-5")
     assert (unknown.status_code, unknown.json()["error"]["param"]) == (404, "generator")
