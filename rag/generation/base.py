@@ -122,4 +122,7 @@ class Generator(Protocol):
 
         Args:
             problems: what is wrong with it, in the language of the request.
+
+        Raises:
+            ModelBusy: the model has no room for it now; it may have when it has written the answer.
         """

@@ -15,7 +15,7 @@ from functools import partial
 from anyio.to_thread import run_sync
 
 from rag.domain.answer import Note
-from rag.domain.errors import GenerationStopped, InvalidRequest, ModelBroken, ModelUnavailable
+from rag.domain.errors import GenerationStopped, InvalidRequest, ModelBroken, ModelBusy, ModelUnavailable
 from rag.domain.language import Language
 from rag.generation.base import PROMPT_HASH, SENT_AGAIN, TRUNCATED, Draft, GenerationRequest
 from rag.generation.drafting import Drafting, Piece
@@ -99,7 +99,11 @@ class GroundedGenerator:
             yield note
 
     async def repair(self, request: GenerationRequest, draft: Draft, problems: Sequence[str]) -> Draft | None:
-        """One other wording of a sentence, asked for in one short call with the passages that it cites; None without one."""
+        """One other wording of a sentence, asked for in one short call with the passages that it cites; None without one.
+
+        Raises:
+            ModelBusy: there is no room for it now.
+        """
         if not draft.text or not request.passages:
             return None
         known = range(len(request.passages))
@@ -119,6 +123,8 @@ class GroundedGenerator:
             job = self._job(replace(request, thinking=False), len(system) + len(user), _REPAIR_TOKENS)
             choice = self._router.choose(job)
             text = await self._speaker.said(choice, system, user, max_tokens=_REPAIR_TOKENS, tenant=request.tenant)
+        except ModelBusy:
+            raise
         except (ModelUnavailable, InvalidRequest) as error:
             log.warning("a sentence was not repaired: %s", error.code)
             return None
