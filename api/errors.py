@@ -130,7 +130,12 @@ _DIFY_CODES: dict[type[e.SeogoError], int] = {e.NotAuthenticated: 1002, e.Collec
 
 def preferred_language(header: str | None) -> UiLanguage:
     """Korean or English by `Accept-Language`; Korean when the header names neither, since most users read it."""
-    best: tuple[float, UiLanguage] = (0.0, "ko")
+    return named_language(header) or "ko"
+
+
+def named_language(header: str | None) -> UiLanguage | None:
+    """Korean or English by `Accept-Language`; None when the header names neither."""
+    best: tuple[float, UiLanguage | None] = (0.0, None)
     for part in (header or "").split(","):
         tag, _, parameters = part.partition(";")
         name = tag.strip().lower().split("-")[0]

@@ -14,7 +14,7 @@ from uuid import UUID
 import pytest
 
 from rag.domain.answer import Note
-from rag.domain.errors import GenerationStopped, InvalidRequest, ModelBroken, ModelTimeout
+from rag.domain.errors import GenerationStopped, InvalidRequest, ModelBroken, ModelBusy, ModelTimeout
 from rag.domain.language import Language
 from rag.domain.passage import Passage
 from rag.domain.style import VOCABULARY, AnswerStyle, common_style, style_from_json
@@ -535,6 +535,10 @@ def test_a_repair_that_fails_costs_no_answer() -> None:
         asked(), Draft(text="연차는 16일.", cites=(0,)), []
     )
     assert asyncio.run(repair) is None
+    engine = ScriptedEngine([[ModelBusy(name="scripted")]])
+    generator = GroundedGenerator(SingleModel(engine), SETTINGS)
+    with pytest.raises(ModelBusy):  # which is not the same as no other wording: there may be room later
+        asyncio.run(generator.repair(asked(), Draft(text="연차는 16일.", cites=(0,)), []))
 
 
 def test_a_guard_in_the_middle_of_a_repair_has_it_asked_for_again() -> None:
