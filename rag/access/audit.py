@@ -231,12 +231,14 @@ class ServiceTrail:
     Attributes:
         name: of the service, such as that of the directory in the settings.
         surface: the door, such as ldap.
+        origin: from where it was made to, where somebody did that.
     """
 
     trail: AuditTrail
     tenant_id: UUID
     name: str
     surface: str
+    origin: Origin | None = None
 
     def record(self, deeds: Iterable[Deed], outcome: Outcome = Outcome.DONE) -> None:
         """Put these on record, in this order.
@@ -244,7 +246,11 @@ class ServiceTrail:
         Raises:
             AuditUnavailable: see `AuditTrail.record`.
         """
-        who, origin, now = Who(None, self.name, "service"), Origin(surface=self.surface), self.trail.now()
+        who, origin, now = (
+            Who(None, self.name, "service"),
+            self.origin or Origin(surface=self.surface),
+            self.trail.now(),
+        )
         self.trail.record(
             *(
                 AuditEvent(item.kind, self.tenant_id, who, now, origin, item.whose, item.what, outcome, item.detail)
