@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TextIO
 
 import typer
 
@@ -423,14 +423,26 @@ def _lines_to(path: Path | None) -> Iterator[Any]:
     if path is None:
         yield typer.echo
         return
-    with path.open("w", encoding="utf-8") as file:
+    with _private(path, encoding="utf-8") as file:
         yield lambda line: file.write(f"{line}\n")
+
+
+def _private(path: Path, *, encoding: str, newline: str | None = None) -> TextIO:
+    """A file that nobody else can read, whatever the umask says and whatever was there: it names who did what."""
+    import os
+    import stat
+
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    if stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.fchmod(descriptor, 0o600)
+        os.ftruncate(descriptor, 0)
+    return os.fdopen(descriptor, "w", encoding=encoding, newline=newline)
 
 
 def _write_csv(path: Path, head: list[str], rows: list[list[str]]) -> None:
     import csv
 
-    with path.open("w", encoding="utf-8-sig", newline="") as file:
+    with _private(path, encoding="utf-8-sig", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(head)
         writer.writerows([_harmless(item) for item in row] for row in rows)

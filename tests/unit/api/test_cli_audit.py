@@ -136,6 +136,7 @@ def test_an_export_needs_a_reason_and_is_on_record(office: Office, tmp_path: Pat
         folder, "export", "--reason", "정기 점검", "-o", str(target), "--who", "Lee", "--document", str(document_id)
     )
     assert (code, err.strip()) == (0, "Entries exported: 3")
+    assert target.stat().st_mode & 0o777 == 0o600
     lines = [json.loads(line) for line in target.read_text(encoding="utf-8").splitlines()]
     assert {(line["principal_name"], line["kind"]) for line in lines} == {("Lee", "question.searched")}
     database = Database(f"sqlite:///{folder / 'seogo.sqlite'}")
@@ -158,10 +159,13 @@ def test_who_saw_what_as_a_table_and_as_a_sheet(office: Office, tmp_path: Path) 
     assert code == 0
     assert "김민준" in out and "document.downloaded" in out and "사람" in out
     sheet = tmp_path / "report.csv"
+    sheet.write_text("something longer than the report will be " * 40)
+    sheet.chmod(0o644)
     period = ("--since", "2026-11-01", "--until", "2026-11-03")
     assert run(folder, "report", "--csv", str(sheet), "--who", "김민", *period)[0] == 0
     [head, row] = list(csv.reader(sheet.read_text(encoding="utf-8-sig").splitlines()))
     assert head[:2] == ["Who", "Principal id"]
+    assert sheet.stat().st_mode & 0o777 == 0o600
     assert row[:6] == ["김민준", str(UUID(int=1)), "'=급여.xlsx", str(document_id), "document.downloaded", "3"]
     assert run(folder, "report", "--csv", str(sheet), "--since", "2026-12-01")[0] == 0
     assert len(sheet.read_text(encoding="utf-8-sig").splitlines()) == 1
