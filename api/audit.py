@@ -110,6 +110,11 @@ class RequestAudit:
         self._further: list[tuple[AuditKind, dict[str, Any], list[UUID]]] = []
         self._opened = self._answer_told = False
 
+    @property
+    def origin(self) -> Origin:
+        """From where it comes."""
+        return self._origin
+
     def matched(self, action: Action, request: Request) -> None:
         """Note the route: what it does, and the ids in its path."""
         path = getattr(request.scope.get("route"), "path", request.url.path)
@@ -147,6 +152,11 @@ class RequestAudit:
         """Note the collections of a permit, where they were named or all of them are searched."""
         if named or self._action in _SEARCHING:
             self._collections |= dict.fromkeys(sorted(permit.collections))
+
+    def about(self, collection_id: UUID, **detail: Any) -> None:
+        """Say in which collection, where no permit names it, and more about what was done."""
+        self._collections[collection_id] = None
+        self._detail |= detail
 
     def saw(self, documents: Iterable[UUID | None]) -> None:
         """Say which documents the response tells of."""

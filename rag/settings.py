@@ -256,6 +256,9 @@ class AuditSettings(Section):
         description="key that seals the end of every chain, the same for all processes; none means one in the data folder "
         "beside an embedded store, and no seal elsewhere",
     )
+    older_seal_key_files: tuple[Path, ...] = Field(
+        (), description="keys of seals from before; keep them: cuts that they vouch for are checked with them"
+    )
     anchor_file: Path | None = Field(None, description="file outside the data folder that ends of chains are added to")
     anchor_url: str | None = Field(None, description="address inside the network that ends of chains are posted to")
     anchor_key_file: Path | None = Field(None, description="file that holds the bearer token for that address")
