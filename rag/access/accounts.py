@@ -6,7 +6,7 @@ account is remembered between requests.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -106,12 +106,26 @@ class Accounts:
             LastAdministrator: it would leave the tenant without one.
             InvalidRequest: a value is not fit to be stored.
         """
-        with (
-            naming(self._database, change.user_name or "") as session,
-            administrators.kept(session, tenant_id, source),
-        ):
+        return self.change_by(tenant_id, account_id, lambda session, row: change, source, change.user_name or "")
+
+    def change_by(
+        self,
+        tenant_id: UUID,
+        account_id: UUID,
+        decide: Callable[[Session, Account], AccountChange],
+        source: Source = Source.LOCAL,
+        name: str = "",
+    ) -> Account:
+        """Change an account as `decide` says of what it is now: nobody else changes it in between.
+
+        Args:
+            name: the user name that it may get, for the error.
+
+        Raises: as `change`, and whatever `decide` raises.
+        """
+        with naming(self._database, name) as session, administrators.kept(session, tenant_id, source):
             row = _found(session, tenant_id, account_id)
-            _apply(row, change, source)
+            _apply(row, decide(session, row), source)
         return row
 
     def suspend(self, tenant_id: UUID, account_id: UUID, source: Source = Source.LOCAL) -> Account:

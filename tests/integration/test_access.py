@@ -76,7 +76,11 @@ def test_an_index_that_ignores_the_permit_lets_nothing_out(tenant: Tenant, monke
 def test_while_more_are_on_their_way_than_a_search_can_leave_out_a_reader_learns_nothing(
     tenant: Tenant, points_stay: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    said = ("징계 대상자는 홍길동 대리이다", "감사실은 징계 대상자를 소환하였다", "징계위원회가 다음 주 대상자를 심의한다")
+    said = (
+        "징계 대상자는 홍길동 대리이다",
+        "감사실은 징계 대상자를 소환하였다",
+        "징계위원회가 다음 주 대상자를 심의한다",
+    )
     texts = {f"{number}.md": f"# 문서 {number}\n\n{text}.\n".encode() for number, text in enumerate(said)}
     documents = tenant.boss.ingest(tenant.collection, texts)
     monkeypatch.setattr("rag.store.access_rule.MAX_PENDING", 2)
