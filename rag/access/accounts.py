@@ -7,7 +7,7 @@ account is remembered between requests.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID, uuid4
@@ -50,6 +50,10 @@ class AccountChange:
     clearance: Label | None = None
     external_id: str | None = None
     suspended: bool | None = None
+
+    def resuming(self) -> AccountChange:
+        """The same, and the account is resumed."""
+        return replace(self, suspended=False)
 
 
 class Accounts:
