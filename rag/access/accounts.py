@@ -189,9 +189,17 @@ class Accounts:
             return account.page(session, tenant_id, None if after is None else account.user_key(after), limit, query)
 
     def set_groups(
-        self, tenant_id: UUID, account_id: UUID, groups: Iterable[UUID], source: Source = Source.LOCAL
+        self,
+        tenant_id: UUID,
+        account_id: UUID,
+        groups: Iterable[UUID],
+        source: Source = Source.LOCAL,
+        called: str = "",
     ) -> None:
         """Put an account into exactly these of the groups that `source` keeps; groups of other sources stay as they are.
+
+        Args:
+            called: how the external ids of the groups begin that this is about, where several directories are one source.
 
         Raises:
             AccountNotFound: the tenant has no such account.
@@ -199,7 +207,8 @@ class Accounts:
         """
         with self._database.write() as session, administrators.kept(session, tenant_id, source):
             row = _found(session, tenant_id, account_id)
-            kept = {item.id for item in account.groups_of_tenant(session, tenant_id, source)}
+            rows = account.groups_of_tenant(session, tenant_id, source)
+            kept = {item.id for item in rows if (item.external_id or "").startswith(called)}
             held = set(session.scalars(select(GroupMember.group_id).where(GroupMember.member_id == row.id)))
             wanted = set(groups) & kept
             gone = (GroupMember.member_id == row.id, GroupMember.group_id.in_(kept & held - wanted))

@@ -22,6 +22,7 @@ from rag.store.role_grant import RoleGrant
 from rag.store.session import Database, naming
 
 _MAX_NAME = 200
+_MAX_EXTERNAL_ID = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +52,10 @@ class Groups:
 
         Raises:
             NameTaken: another one of the tenant has the name, or the directory's id.
-            InvalidRequest: the name is not fit to be stored.
+            InvalidRequest: the name, or the directory's id, is not fit to be stored.
         """
+        if external_id is not None and len(external_id) > _MAX_EXTERNAL_ID:
+            raise InvalidRequest(detail=f"external_id: up to {_MAX_EXTERNAL_ID} characters")
         row = AccountGroup(id=uuid4(), tenant_id=tenant_id, source=source.value, external_id=external_id)
         row.name = _checked(name)
         with naming(self._database, name) as session:
