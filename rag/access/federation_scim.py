@@ -27,8 +27,8 @@ from rag.access.federation_scim_models import (
     Person,
 )
 from rag.access.groups import GroupChange, Groups
-from rag.domain.access import id_of
-from rag.domain.errors import AccountNotFound, GroupNotFound, NameTaken
+from rag.domain.access import Label, id_of
+from rag.domain.errors import AccountNotFound, GroupNotFound, NameTaken, NotPermitted
 from rag.store import account
 from rag.store.account import Account, AccountGroup, GroupMember, Source
 from rag.store.base import in_groups
@@ -49,8 +49,10 @@ class ScimDirectory:
     Errors are those of SCIM, ready to be shown to a directory.
     """
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, cleared: Label = Label.CONFIDENTIAL) -> None:
+        """`cleared`: up to where the directory's key is; accounts of a higher clearance keep their name and address."""
         self._database = database
+        self._cleared = cleared
         self._accounts = Accounts(database)
         self._groups = Groups(database)
 
@@ -105,11 +107,19 @@ class ScimDirectory:
         """Put a user in place of the one before; one that is not said to be active or not stays as it is.
 
         Only whom the directory suspended itself is resumed by it.
+
+        Raises:
+            NotPermitted: it has another name or address, by which providers may know whose it is, and a higher clearance
+                than the directory's key.
         """
         return self._changed(tenant_id, identity, lambda before: person)
 
     def patch_user(self, tenant_id: UUID, identity: str, body: Mapping[str, Any]) -> Person:
-        """Change a user. Whom nothing of it says to be active or not stays as it is, whoever changes that meanwhile."""
+        """Change a user. Whom nothing of it says to be active or not stays as it is, whoever changes that meanwhile.
+
+        Raises:
+            NotPermitted: as `replace_user`.
+        """
         operations = PatchOp[Person].model_validate(body, scim_ctx=Context.RESOURCE_PATCH_REQUEST, scim_policy=LENIENT)
 
         def patched(before: Person) -> Person:
@@ -129,7 +139,11 @@ class ScimDirectory:
                 raise NotFoundException(detail=_NO_USER)
             person = _person(row)
             _join(session, [person])
-            return _change(wanted(person), row)
+            change = _change(wanted(person), row)
+            told = (row.user_name, row.email) == (change.user_name, change.email)
+            if not told and not self._cleared.covers(Label(row.clearance)):
+                raise NotPermitted
+            return change
 
         try:
             self._accounts.change_by(tenant_id, _key(identity, _NO_USER), decide, Source.SCIM)
