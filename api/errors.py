@@ -93,6 +93,7 @@ STATUS: dict[type[e.SeogoError], int] = {
     e.KeyAtRestMissing: 500,
     e.Unavailable: 503,
     e.IndexUnavailable: 503,
+    e.AccessSettling: 503,
     e.StoreUnavailable: 503,
     e.IndexWriteMismatch: 503,
     e.PurgeIncomplete: 503,

@@ -308,7 +308,7 @@ def _noted(caller: Caller, before: Person, after: Person) -> Person:
 
 def _directory(caller: Caller) -> ScimDirectory:
     caller.require_whole_tenant()
-    return ScimDirectory(caller.services.rag.database)
+    return ScimDirectory(caller.services.rag.database, caller.principal.clearance)
 
 
 def _users(

@@ -184,7 +184,9 @@ class TraceOut(BaseModel):
     language: str
     legs: list[str]
     candidates: int
-    withheld: int = Field(description="hits that the record does not permit")
+    withheld: int = Field(
+        description="hits that the record does not permit, told to who curates all that was searched; 0 for others"
+    )
     timings_ms: dict[str, float]
     fusion: str = Field(description="how the legs became one ranking: scores, rrf or dbsf")
     notes: list[NoteOut] = Field(description="what the question was understood to mean")
@@ -196,8 +198,8 @@ class TraceOut(BaseModel):
         return cls(
             language=trace.language,
             legs=list(trace.legs),
-            candidates=trace.candidates,
-            withheld=trace.withheld,
+            candidates=trace.candidates if trace.curated else trace.candidates - trace.withheld,
+            withheld=trace.withheld if trace.curated else 0,
             timings_ms=trace.timings_ms,
             fusion=trace.fusion,
             notes=[NoteOut.of(note) for note in trace.notes],

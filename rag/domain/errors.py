@@ -71,6 +71,7 @@ SeogoError
 ├── BlobTampered                   blob_tampered
 ├── Unavailable                    the service can't do it now; a retry can help
 │   ├── IndexUnavailable           index_unavailable
+│   ├── AccessSettling             access_settling
 │   ├── StoreUnavailable           store_unavailable
 │   ├── IndexWriteMismatch         index_write_mismatch
 │   ├── PurgeIncomplete            purge_incomplete
@@ -563,6 +564,12 @@ class IndexUnavailable(Unavailable):
     """The search index is not available at the moment. Please try again shortly."""
 
     code = "index_unavailable"
+
+
+class AccessSettling(Unavailable):
+    """Who may read many documents was just changed, and the search index is following. Please try again in a few minutes."""
+
+    code = "access_settling"
 
 
 class StoreUnavailable(Unavailable):

@@ -95,6 +95,7 @@ KOREAN: dict[str, str] = {
     "worker_lost": "{name}을(를) 처리하던 프로세스가 여러 번 비정상 종료되어 이 파일을 격리했습니다.",
     "unavailable": "서비스 일부를 잠시 사용할 수 없습니다. 잠시 뒤 다시 시도해 주세요.",
     "index_unavailable": "검색 색인을 잠시 사용할 수 없습니다. 잠시 뒤 다시 시도해 주세요.",
+    "access_settling": "많은 문서의 열람 규칙이 바뀌어 검색 색인에 반영하는 중입니다. 몇 분 뒤 다시 시도해 주세요.",
     "store_unavailable": "데이터베이스를 잠시 사용할 수 없습니다. 잠시 뒤 다시 시도해 주세요.",
     "index_write_mismatch": "기록 후 색인에 청크 {expected}개 중 {found}개만 있습니다. 문서를 다시 처리합니다.",
     "purge_incomplete": "삭제한 {name}의 일부가 남아 있습니다. 지우기를 다시 시도합니다.",

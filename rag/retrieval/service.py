@@ -102,7 +102,7 @@ class Retriever:
 
         Raises:
             InvalidRequest, QuestionTooLong, FilterTooWide: the question can't be asked.
-            IndexUnavailable, StoreUnavailable, ModelUnavailable: nothing is returned then.
+            IndexUnavailable, AccessSettling, StoreUnavailable, ModelUnavailable: nothing is returned then.
         """
         with self.traffic.question(), self._held() as held:
             return held._search(permit, held._checked(question), limit, context or QuestionContext())
@@ -159,6 +159,7 @@ class Retriever:
             rerank=read.rerank,
             space=self.space.name,
             fingerprint=self.space.fingerprint,
+            curated=permit.curates,
         )
         asked = reading.asked or reading.text
         return SearchResult(question, read.found.passages, trace, asked, tuple(reading.alternatives))

@@ -13,10 +13,10 @@ from scim2_tester import Status, check_server
 from starlette.testclient import TestClient
 
 from api.app import create_app
-from rag.access.accounts import Accounts
+from rag.access.accounts import AccountChange, Accounts
 from rag.access.groups import Groups
 from rag.access.identities import Identities
-from rag.domain.access import Role, group
+from rag.domain.access import Label, Role, group
 from rag.domain.audit import AuditKind
 from rag.domain.errors import NotAuthenticated
 from rag.domain.principal import Scope
@@ -402,6 +402,28 @@ def test_errors_have_scims_shape(directory: Directory) -> None:
     ]
     for operations in spoilt:
         assert directory.patch(f"{USERS}/{user['id']}", *operations).status_code == 400, operations
+
+
+def test_nobody_is_renamed_who_may_read_more_than_the_directorys_key(service: Running, directory: Directory) -> None:
+    """Whose it is, a provider may know by name or address: the renamed account would be its reader's."""
+    user = directory.user("비서", emails=[{"value": "secretary@bank.example", "primary": True}])
+    path, accounts = f"{USERS}/{user['id']}", Accounts(service.services.rag.database)
+    accounts.change(directory.tenant_id, UUID(user["id"]), AccountChange(clearance=Label.CONFIDENTIAL))
+    put = {"schemas": [USER_SCHEMA], "userName": "intruder", "emails": user["emails"]}
+    mail = {"op": "replace", "path": 'emails[type eq "work"].value', "value": "intruder@bank.example"}
+    for refused in (
+        directory.call("PUT", path, put),
+        directory.patch(path, {"op": "replace", "path": "userName", "value": "intruder"}),
+        directory.patch(path, mail),
+    ):
+        assert (refused.status_code, refused.json()["status"]) == (403, "403"), refused.text
+    changed = directory.patch(path, {"op": "replace", "path": "active", "value": False})
+    assert (changed.status_code, changed.json()["active"], changed.json()["userName"]) == (200, False, "비서")
+    cleared = service.services.rag.keys.create(
+        directory.tenant, "디렉터리", [Scope.ADMIN], clearance=Label.CONFIDENTIAL
+    )
+    high = Directory(service, directory.tenant, cleared[0])
+    assert high.patch(path, {"op": "replace", "path": "userName", "value": "비서실"}).json()["userName"] == "비서실"
 
 
 def probes(directory: Directory, user_id: str, group_id: str) -> Iterator[tuple[str, str, Any]]:
