@@ -317,7 +317,7 @@ def test_the_doctor_says_that_a_shared_trail_has_no_seal(tmp_path: Path, anchore
     audit = AuditSettings(anchor_file=tmp_path / "anchors" if anchored else None)
     for store, expected in ((StoreSettings(), "ok"), (StoreSettings(url="postgresql+psycopg://db/seogo"), status)):
         rag = RagSettings(data_dir=tmp_path, store=store, audit=audit)
-        [found] = doctor._seal(Settings(rag=rag))
+        [found] = doctor._seal(Settings().model_copy(update={"rag": rag}))
         assert (found.status, "seal_key_file" in found.advice) == (expected, expected != "ok")
 
 
