@@ -283,6 +283,14 @@ def test_change_tracking_leaves_out_what_was_deleted(read):
     assert texts(document) == ["일비는 2만5천원으로 한다."]
 
 
+def test_an_equation_in_a_floating_table_leaves_the_table_where_it_is(read):
+    cells = (Cell(0, 0, (Paragraph("아래", Equation("x")),)), Cell(0, 1, paragraphs("값")))
+    floating = [replace(Table(1, 2, cells), offset=9000), replace(table([["위", "값"], ["다", "라"]]), offset=100)]
+    document = read([Paragraph("앞 글", *floating, "뒤 글")])
+    shown = [element.text.split("\n")[0] for element in document.elements if element.kind is ElementKind.TABLE]
+    assert [text.split()[1] for text in shown] == ["위", "아래"]
+
+
 def test_links_memos_ruby_and_equations(read):
     document = read(
         [
