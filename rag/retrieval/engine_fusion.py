@@ -7,13 +7,15 @@ languages; reciprocal ranks lost 10 points to it on code (figures there).
 
 from __future__ import annotations
 
-from collections.abc import Container, Mapping
+from collections.abc import Callable, Container, Mapping, Sequence
 from typing import TYPE_CHECKING
+from uuid import UUID
 
 from rag.domain.filters import Selection
 from rag.domain.passage import LegScore
 from rag.domain.principal import Permit
-from rag.index.base import DENSE, LEARNED, RRF, SPARSE, HybridQuery, LegQuery, VectorIndex
+from rag.index.base import DENSE, LEARNED, RRF, SPARSE, HybridQuery, LegHit, LegQuery, VectorIndex
+from rag.index.hybrid import RRF_K, best_first
 from rag.retrieval.fusion import PROSE, FusedHit, FusionProfile
 from rag.settings import RetrievalSettings
 
@@ -60,17 +62,32 @@ def fused_in_engine(
     multi: NDArray[np.float32] | None = None,
     selection: Selection | None = None,
     profile: FusionProfile | None = None,
+    without_dense: Callable[[Sequence[UUID]], Container[UUID]] | None = None,
 ) -> list[FusedHit]:
     """Hits as the engine fuses them, best first. The engine doesn't say where a hit stood in each leg, only in the whole.
 
     Args:
         multi: the question's token vectors, shape (t, m), float32, where the space has them.
         profile: what the legs weigh, for the fusion that knows weights; none leaves them alike.
+        without_dense: tells which of these hits the model has made nothing of; they count as `_whole` says.
     """
     weights = rank_weights(profile, legs) if profile is not None and settings.fusion == RRF else {}
     query = HybridQuery(legs, settings.fusion, settings.candidates, weights, multi)
     hits = index.hybrid(permit, query, selection)
+    if without_dense is not None and DENSE in legs:
+        lexical_only = without_dense([hit.chunk_id for hit in hits])
+        hits = best_first([_whole(hit, query) if hit.chunk_id in lexical_only else hit for hit in hits])
     return [
         FusedHit(hit.chunk_id, hit.score, {settings.fusion: LegScore(rank, hit.score)})
         for rank, hit in enumerate(hits, start=1)
     ]
+
+
+def _whole(hit: LegHit, query: HybridQuery) -> LegHit:
+    """A hit that only the lexical leg can have found, as if the model's legs had it at the same place: without a vector its place
+    there is unknown, not the last (`rag.retrieval.fusion`)."""
+    if query.method != RRF:
+        return LegHit(hit.chunk_id, hit.score * len(query.legs))
+    rank = max(1.0, query.weights.get(SPARSE, 1.0) * (1.0 / hit.score - (RRF_K - 1)))
+    places = (rank / query.weights.get(leg, 1.0) for leg in query.legs if leg != SPARSE)
+    return LegHit(hit.chunk_id, hit.score + sum(1.0 / (place + RRF_K - 1) for place in places))

@@ -272,6 +272,7 @@ class Retriever:
                     multi=item.vectors.multi,
                     selection=selection,
                     profile=profile_for(language, kind, self.space.dense_name, self.weights),
+                    without_dense=lambda hits: self._without_dense(permit, hits),
                 )
 
         return [sorted(ranked(item), key=lambda hit: -hit.score) for item in wordings]
@@ -299,15 +300,19 @@ class Retriever:
     ) -> frozenset[UUID]:
         """The hits without a dense vector, where others have some: of code, those for which it is still to be made; of all, those
         in a language that the gate keeps from the model."""
-        lacking = {
-            kind: [hit.chunk_id for hit in legs.get(SPARSE, ()) if hit.chunk_id not in dense]
-            for kind, legs in found.items()
+        lacking = [
+            hit.chunk_id
+            for legs in found.values()
             if (dense := {hit.chunk_id for hit in legs.get(DENSE, ())})
-        }
+            for hit in legs.get(SPARSE, ())
+            if hit.chunk_id not in dense
+        ]
+        return self._without_dense(permit, lacking)
+
+    def _without_dense(self, permit: Permit, hits: Sequence[UUID]) -> frozenset[UUID]:
         kept = [language for language in Language if not self.space.knows(language)]
         with self.database.read() as session:
-            waiting = without_vectors(session, permit, lacking.get(CollectionKind.CODE, []))
-            return waiting | of_languages(session, [key for keys in lacking.values() for key in keys], kept)
+            return without_vectors(session, permit, hits) | of_languages(session, hits, kept)
 
 
 def _best_of(rankings: Sequence[Sequence[FusedHit]]) -> list[FusedHit]:

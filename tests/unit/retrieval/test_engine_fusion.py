@@ -1,5 +1,8 @@
 """The fusion inside the engine as search sees it."""
 
+from typing import Any
+from uuid import UUID
+
 import pytest
 
 from rag.domain.filters import Selection
@@ -71,6 +74,21 @@ def test_a_search_asks_the_engine_with_the_weights_that_were_learned(sqlite: Dat
 
     learned = {(Language.ENGLISH, CollectionKind.DOCUMENTS): LearnedWeights(0.5, 0.0)}
     assert len(scores({})) == 4 and scores({}) != scores(learned)
+
+
+@pytest.mark.parametrize("method", IN_ENGINE)
+def test_a_hit_without_a_vector_counts_like_its_lexical_equals(method: str) -> None:
+    index = open_memory(SCHEMA)
+    index.upsert([point(n, {7: 10.0 - n}, dense(1, n), version=n) for n in (1, 3, 4)] + [point(2, {7: 8.0}, version=2)])
+    settings = RetrievalSettings.model_validate({"fusion": method})
+    legs = {SPARSE: words(7)[SPARSE], DENSE: meaning(1)[DENSE]}
+    waiting = {UUID(int=2)}
+
+    def order(**known: Any) -> list[int]:
+        return [hit.chunk_id.int for hit in fused_in_engine(index, permit(), legs, settings, **known)]
+
+    assert order()[-1] == 2  # half of the others' score, whatever it says
+    assert order(without_dense=waiting.intersection) == [1, 2, 3, 4]
 
 
 def test_every_value_of_the_setting_is_answered_for() -> None:
