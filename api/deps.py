@@ -63,6 +63,16 @@ class Caller:
         self.audit.permitted(permit, named=collections is not None)
         return permit
 
+    def anew(self, request: Request) -> Caller:
+        """The same caller as it is on record now, for what is done long after the request began.
+
+        Raises:
+            NotAuthenticated, NotPermitted: what it came with is not in force any more, or not good for the action.
+        """
+        principal = self.services.rag.authenticate(presented(request))
+        self.services.rag.policy.require(principal, self.action)
+        return Caller(principal, self.action, self.language, self.services, self.audit)
+
     def require_whole_tenant(self) -> None:
         """Refuse a key that is limited to some collections: what concerns the others is not its to do, nor to learn.
 

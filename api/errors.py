@@ -93,6 +93,7 @@ STATUS: dict[type[e.SeogoError], int] = {
     e.KeyAtRestMissing: 500,
     e.Unavailable: 503,
     e.IndexUnavailable: 503,
+    e.AccessSettling: 503,
     e.StoreUnavailable: 503,
     e.IndexWriteMismatch: 503,
     e.PurgeIncomplete: 503,
@@ -106,6 +107,7 @@ STATUS: dict[type[e.SeogoError], int] = {
     e.GenerationStopped: 502,
     e.EgressRefused: 500,
     e.ConfigurationError: 500,
+    e.ModelFilesChanged: 500,
     e.StoreInUse: 503,
     e.SchemaOutdated: 500,
 }
@@ -129,7 +131,12 @@ _DIFY_CODES: dict[type[e.SeogoError], int] = {e.NotAuthenticated: 1002, e.Collec
 
 def preferred_language(header: str | None) -> UiLanguage:
     """Korean or English by `Accept-Language`; Korean when the header names neither, since most users read it."""
-    best: tuple[float, UiLanguage] = (0.0, "ko")
+    return named_language(header) or "ko"
+
+
+def named_language(header: str | None) -> UiLanguage | None:
+    """Korean or English by `Accept-Language`; None when the header names neither."""
+    best: tuple[float, UiLanguage | None] = (0.0, None)
     for part in (header or "").split(","):
         tag, _, parameters = part.partition(";")
         name = tag.strip().lower().split("-")[0]

@@ -7,10 +7,12 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable
 
+from api.refusals import network_of
 from rag.domain.errors import RateLimited
 
 A_MINUTE = 120
-"""Calls of one address. A server that pushes for hundreds of repositories sends fewer, and may send again."""
+"""Calls of one address, or of one IPv6 network of 64 bits. A server that pushes for hundreds of repositories sends fewer, and may
+send again."""
 _MINUTE_S = 60.0
 _MOST = 10_000
 """Addresses that are remembered; of more, those unseen for the longest are forgotten."""
@@ -34,7 +36,7 @@ class WebhookLimit:
         Raises:
             RateLimited: the address has used up what comes back evenly over a minute.
         """
-        now, rate = self._clock(), self._a_minute / _MINUTE_S
+        now, rate, address = self._clock(), self._a_minute / _MINUTE_S, network_of(address)
         with self._lock:
             left, before = self._seen.pop(address, (float(self._a_minute), now))
             left = min(self._a_minute, left + (now - before) * rate)

@@ -104,8 +104,10 @@ class EmbeddingSettings(Section):
     url: str | None = Field(None, description="OpenAI-compatible pooling server (vLLM, TEI), for dense: openai_http")
     model: str = Field("", max_length=500, description="name of the model on that server")
     api_key_file: Path | None = Field(None, description="file that holds that server's key")
-    languages: tuple[Literal["ko", "en", "code", "other"], ...] = Field(
-        ("en", "code"), description="languages that the dense model knows; texts in others never reach it"
+    languages: tuple[Literal["ko", "en", "code", "other"], ...] | None = Field(
+        None,
+        description="languages that the dense model knows; texts in others never reach it. None means all for flag, openai_http "
+        "and folders of multilingual models (XLM-R, Qwen3), and en and code for others",
     )
     max_tokens: int = Field(256, ge=32, le=8192, description="longest passage, in the dense model's tokens")
     precision: Literal[
@@ -256,6 +258,9 @@ class AuditSettings(Section):
         None,
         description="key that seals the end of every chain, the same for all processes; none means one in the data folder "
         "beside an embedded store, and no seal elsewhere",
+    )
+    older_seal_key_files: tuple[Path, ...] = Field(
+        (), description="keys of seals from before; keep them: cuts that they vouch for are checked with them"
     )
     anchor_file: Path | None = Field(None, description="file outside the data folder that ends of chains are added to")
     anchor_url: str | None = Field(None, description="address inside the network that ends of chains are posted to")

@@ -105,11 +105,18 @@ async def upload_documents(
     ] = None,
 ) -> UploadResult:
     """Upload one file or many (parts with a file name). The answer comes when all are stored; ingestion goes on."""
-    permit = await anyio.to_thread.run_sync(caller.permit, [name])
-    ruled = None if source is None else await anyio.to_thread.run_sync(_default_rule, caller, permit, source)
-    files, _ = await receive(request, caller)
-    if ruled is not None:
-        files = [item.ruled_by(ruled) for item in files]
+    ruled: list[GivenRule] = []
+
+    def permitted(caller: Caller) -> Permit:
+        permit = caller.permit([name])
+        rule = None if source is None else _default_rule(caller, permit, source)
+        ruled[:] = [] if rule is None else [rule]
+        return permit
+
+    await anyio.to_thread.run_sync(permitted, caller)  # whoever may not is refused before the body is taken
+    permit, files, _ = await receive(request, caller, permitted)
+    for rule in ruled:
+        files = [item.ruled_by(rule) for item in files]
     reached("upload.received", name)
     lane = None if priority is None else Priority[priority.upper()]
     taken = await anyio.to_thread.run_sync(caller.services.ingest.intake.take, permit, files, lane)

@@ -116,7 +116,7 @@ class PassageOut(CodePlace):
     url: str = Field(description="where the passage can be opened, permission checked")
     legs: dict[str, LegOut]
     boosts: dict[str, float] = Field(
-        description="what lifted it besides the question (symbol, recency, authority), or set it aside (place; negative)"
+        description="what lifted it besides the question (symbol, provision, recency, authority), or set aside (place; negative)"
     )
     members: list[UUID] = Field(description="chunks that were merged into it, in reading order; empty for a single one")
     rerank: float | None = Field(description="what the reranker gave it, 0 to 1; null where none read it")
@@ -184,7 +184,9 @@ class TraceOut(BaseModel):
     language: str
     legs: list[str]
     candidates: int
-    withheld: int = Field(description="hits that the record does not permit")
+    withheld: int = Field(
+        description="hits that the record does not permit, told to who curates all that was searched; 0 for others"
+    )
     timings_ms: dict[str, float]
     fusion: str = Field(description="how the legs became one ranking: scores, rrf or dbsf")
     notes: list[NoteOut] = Field(description="what the question was understood to mean")
@@ -196,8 +198,8 @@ class TraceOut(BaseModel):
         return cls(
             language=trace.language,
             legs=list(trace.legs),
-            candidates=trace.candidates,
-            withheld=trace.withheld,
+            candidates=trace.candidates if trace.curated else trace.candidates - trace.withheld,
+            withheld=trace.withheld if trace.curated else 0,
             timings_ms=trace.timings_ms,
             fusion=trace.fusion,
             notes=[NoteOut.of(note) for note in trace.notes],

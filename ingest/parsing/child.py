@@ -47,6 +47,7 @@ class Job:
         output_bytes: the most that the frame may have.
         first_child: number of the first file inside that is wanted.
         parser: key of the one parser to use, after another has failed; empty for the best one.
+        only_identify: whether nothing is wanted but the media type.
     """
 
     name: str
@@ -58,6 +59,7 @@ class Job:
     output_bytes: int
     first_child: int = 0
     parser: str = ""
+    only_identify: bool = False
 
 
 def run(job: Job, zygote: int, parsers: Mapping[str, ParserEntry], loaded: Mapping[str, Parser]) -> None:
@@ -88,7 +90,7 @@ def _let_go(job: Job, zygote: int) -> PageReader | None:
         os.dup2(null, standard)
     confine.close_other_descriptors({job.input, job.output})
     reader = None
-    if may_need_ocr(job.input):
+    if not job.only_identify and may_need_ocr(job.input):
         reader = open_lanes(job.wall_s, {job.input, job.output}, lambda: _confine_lane(job))
     confine_process(job.input)
     confine.limit_resources(job.memory_bytes, job.cpu_s)
@@ -148,6 +150,8 @@ def _parse(
 ) -> bytes:
     path = Path(f"/proc/self/fd/{job.input}")
     identified = identify(path, job.name)
+    if job.only_identify:
+        return frames.pack_json("M", {"media_type": identified.media_type})
     keys = (job.parser,) if job.parser else candidates(identified, job.name, parsers)
     missing = [key for key in keys if key not in loaded]
     if missing:

@@ -14,8 +14,8 @@ import pypdfium2.raw as pdfium_c
 
 from ingest.parsing import media_types
 from ingest.parsing.base import Identified, SourceFile
-from ingest.parsing.ocr_queue import PAGES_WITHOUT_TEXT, OcrQueue, page_ranges
-from ingest.parsing.pdf_elements import Page, letters_of, page_elements, unmapped_share
+from ingest.parsing.ocr_queue import PAGES_WITHOUT_TEXT, OcrQueue, ReadPage, page_ranges
+from ingest.parsing.pdf_elements import Page, letters_of, on_sheet, page_elements, unmapped_share
 from ingest.parsing.pdf_extras import Extras, attachments, metadata_of, outline_of, page_extras, with_fields
 from ingest.parsing.pdf_objects import page_objects
 from ingest.parsing.pdf_page import Line, Turn, page_text, page_transform, turn_of
@@ -134,13 +134,16 @@ def _read_pages(document: pdfium.PdfDocument, queue: OcrQueue, warnings: set[str
     return [_laid_out(page, read.get(page.number)) for page in pages]
 
 
-def _laid_out(page: _RawPage, read: list[Line] | None) -> Page:
+def _laid_out(page: _RawPage, read: ReadPage | None) -> Page:
     """What OCR read replaces a text layer that is worse."""
-    lines, turn, rules = page.lines, page.turn, page.rules
-    if read is not None and (page.noise > _NOISE or letters_of(read) >= letters_of(lines)):
-        lines, turn, rules = read, None, Rules() if turn else rules
+    lines, turn, rules, height = page.lines, page.turn, page.rules, page.height
+    comments = page.extras.comments
+    if read is not None and (page.noise > _NOISE or letters_of(read.lines) >= letters_of(lines)):
+        comments = tuple(on_sheet(item, page.number, turn, read.turn) for item in comments)
+        lines, rules, height = read.lines, Rules() if turn or read.turn else rules, read.height
+        turn = read.turn
     lines = with_fields(lines, page.extras.lines)
-    return Page.laid_out(page.number, page.height, lines, rules, page.extras.comments, turn)
+    return Page.laid_out(page.number, height, lines, rules, comments, turn)
 
 
 def _read_text(page: pdfium.PdfPage, number: int, warnings: set[str], turn: Turn | None = None) -> _RawPage:

@@ -78,12 +78,17 @@ class PictureParser:
 
 def _document(queue: OcrQueue, heights: list[float], source: SourceFile, date: str) -> ParsedDocument:
     read = queue.results()
-    if not any(read.values()):
+    if not any(page.lines for page in read.values()):
         raise nothing_read(queue, source.name)
     warnings = queue.warnings()
     if queue.unread:
         warnings.add(f"{PAGES_WITHOUT_TEXT}:{page_ranges(queue.unread)}")
-    pages = [Page.laid_out(n, height, read.get(n, []), Rules()) for n, height in enumerate(heights, start=1)]
+    pages = [
+        Page.laid_out(n, found.height, found.lines, Rules(), turn=found.turn)
+        if (found := read.get(n)) is not None
+        else Page.laid_out(n, height, [], Rules())
+        for n, height in enumerate(heights, start=1)
+    ]
     elements = page_elements(pages)
     return ParsedDocument(
         document_title("", elements),

@@ -110,7 +110,7 @@ def _embed(
         for version, own in zip(group, chunks, strict=True)
         if points_of.fitting(target, own, points_of.stored_vectors(pipeline.blobs, target, version.id)) is None
     ]
-    known = known_vectors(pipeline.database, pipeline.blobs, target.space.name, [item for item, _ in new], target.id)
+    known = known_vectors(pipeline.database, pipeline.blobs, target.vectors_name, [item for item, _ in new], target.id)
     flat = [chunk for _, own in new for chunk in own]
     made: list[TextVectors] = []
     for part in pieces_of(flat, target.space):

@@ -339,7 +339,7 @@ class CodeLane:
         pending: set[UUID] = set()
         for target in pipeline.targets():
             known = known_vectors(
-                pipeline.database, pipeline.blobs, target.space.name, list(versions.values()), target.id
+                pipeline.database, pipeline.blobs, target.vectors_name, list(versions.values()), target.id
             )
             points: list[IndexPoint] = []
             for item in written:

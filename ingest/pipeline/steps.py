@@ -19,7 +19,6 @@ from uuid import UUID
 from sqlalchemy.orm import Session
 
 from ingest.chunking.base import Chunker
-from ingest.parsing.identify import identify
 from ingest.parsing.sandbox import ParseSandbox
 from ingest.parsing.wire import decode_document, encode_document
 from ingest.pipeline import points as points_of
@@ -29,7 +28,7 @@ from ingest.pipeline.embedding_pieces import pieces_of
 from ingest.pipeline.fault_points import reached
 from ingest.pipeline.labels import settle_siblings, settle_written, tags_of, write_settled
 from ingest.pipeline.leftovers import remove_leftovers
-from ingest.pipeline.metadata import note_metadata
+from ingest.pipeline.metadata import note_metadata, speak_for_document
 from ingest.pipeline.privacy import examine
 from ingest.pipeline.reuse import known_vectors
 from ingest.pipeline.suspicion import suspicion
@@ -60,7 +59,7 @@ from rag.store import version as versions_table
 from rag.store.document import Document
 from rag.store.queue import RetryRule
 from rag.store.session import Database
-from rag.store.version import RETRYABLE, DocumentVersion, Stage, VersionState
+from rag.store.version import RETRYABLE, DocumentVersion, Priority, Stage, VersionState
 
 log = logging.getLogger(__name__)
 
@@ -91,6 +90,11 @@ class Interrupted(BaseException):
 
 def _go_on() -> None:
     """Nobody to give way to."""
+
+
+def _is_urgent(version: DocumentVersion) -> bool:
+    """Whether somebody waits for it."""
+    return version.priority == Priority.INTERACTIVE
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,14 +131,18 @@ class Pipeline:
         return [LiveSpace("", self.space, cast("VectorIndex", self.index))]
 
     def identify(self, batch: Batch) -> list[UUID]:
-        """Note what each file is, by content."""
-        return self._each(batch, self._enter(batch, Stage.IDENTIFY), self._identify_one)
+        """Note what each file is, by content, which a sandboxed child looks at."""
+        return self._side_by_side(batch, Stage.IDENTIFY, self._identify_one)
 
     def parse(self, batch: Batch) -> list[UUID]:
         """Parse each file in a sandboxed child; the result becomes a derived blob."""
-        versions = self._enter(batch, Stage.PARSE)
-        with ThreadPoolExecutor(self.parse_concurrency, thread_name_prefix="parse") as pool:
-            outcomes = list(pool.map(lambda version: self._went_well(batch, version, self._parse_one), versions))
+        return self._side_by_side(batch, Stage.PARSE, self._parse_one)
+
+    def _side_by_side(self, batch: Batch, stage: Stage, step: Callable[[DocumentVersion], None]) -> list[UUID]:
+        """What a child of the sandbox does for each file."""
+        versions = self._enter(batch, stage)
+        with ThreadPoolExecutor(self.parse_concurrency, thread_name_prefix=str(stage)) as pool:
+            outcomes = list(pool.map(lambda version: self._went_well(batch, version, step), versions))
         return [version.id for version, went_well in zip(versions, outcomes, strict=True) if went_well]
 
     def chunk(self, batch: Batch) -> list[UUID]:
@@ -173,6 +181,7 @@ class Pipeline:
         for version in self._enter(batch, Stage.ACTIVATE):
             with self.database.write() as session:
                 versions_lifecycle.activate(session, version.id)
+                speak_for_document(session, version.id)
                 reached("activate.row_written", version.id)
             reached("activate.row_committed", version.id)
         self._write_to_new_spaces(batch.version_ids)
@@ -279,7 +288,7 @@ class Pipeline:
     def _identify_one(self, version: DocumentVersion) -> None:
         try:
             with self.blobs.local_copy(version.content_hash) as path:
-                media_type = identify(path, version.filename).media_type
+                media_type = self.sandbox.identify(path, version.filename, urgent=_is_urgent(version))
         except FileNotFoundError:  # not yet there, or lost: three tries, then the file is set aside
             raise OriginalMissing(name=version.filename) from None
         with self.database.write() as session:
@@ -289,10 +298,10 @@ class Pipeline:
 
     def _parse_one(self, version: DocumentVersion) -> None:
         with self.blobs.local_copy(version.content_hash) as path:
-            parsed = self.sandbox.parse(path, version.filename)
+            parse = partial(self.sandbox.parse, path, version.filename, urgent=_is_urgent(version))
+            parsed = parse()
             reached("parse.answered", version.id)
-            more = partial(self.sandbox.parse, path, version.filename)
-            warnings = Expansion(self.database, self.blobs, self.child_limits, version, more).run(parsed)
+            warnings = Expansion(self.database, self.blobs, self.child_limits, version, parse).run(parsed)
         self.blobs.put_derived(version.id, PARSED, encode_document(parsed))
         reached("parse.blob_written", version.id)
         with self.database.write() as session:
@@ -349,7 +358,7 @@ class Pipeline:
     def _embed_group(self, target: LiveSpace, group: Sequence[tuple[DocumentVersion, list[Chunk]]]) -> None:
         chunks = [chunk for _, own in group for chunk in own]
         versions = [version for version, _ in group]
-        known = known_vectors(self.database, self.blobs, target.space.name, versions, target.id)
+        known = known_vectors(self.database, self.blobs, target.vectors_name, versions, target.id)
         made: list[TextVectors] = []
         for part in pieces_of(chunks, target.space):
             self.pause(target.space)

@@ -6,8 +6,8 @@ account is remembered between requests.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID, uuid4
@@ -50,6 +50,10 @@ class AccountChange:
     clearance: Label | None = None
     external_id: str | None = None
     suspended: bool | None = None
+
+    def resuming(self) -> AccountChange:
+        """The same, and the account is resumed."""
+        return replace(self, suspended=False)
 
 
 class Accounts:
@@ -106,12 +110,26 @@ class Accounts:
             LastAdministrator: it would leave the tenant without one.
             InvalidRequest: a value is not fit to be stored.
         """
-        with (
-            naming(self._database, change.user_name or "") as session,
-            administrators.kept(session, tenant_id, source),
-        ):
+        return self.change_by(tenant_id, account_id, lambda session, row: change, source, change.user_name or "")
+
+    def change_by(
+        self,
+        tenant_id: UUID,
+        account_id: UUID,
+        decide: Callable[[Session, Account], AccountChange],
+        source: Source = Source.LOCAL,
+        name: str = "",
+    ) -> Account:
+        """Change an account as `decide` says of what it is now: nobody else changes it in between.
+
+        Args:
+            name: the user name that it may get, for the error.
+
+        Raises: as `change`, and whatever `decide` raises.
+        """
+        with naming(self._database, name) as session, administrators.kept(session, tenant_id, source):
             row = _found(session, tenant_id, account_id)
-            _apply(row, change, source)
+            _apply(row, decide(session, row), source)
         return row
 
     def suspend(self, tenant_id: UUID, account_id: UUID, source: Source = Source.LOCAL) -> Account:
@@ -171,9 +189,17 @@ class Accounts:
             return account.page(session, tenant_id, None if after is None else account.user_key(after), limit, query)
 
     def set_groups(
-        self, tenant_id: UUID, account_id: UUID, groups: Iterable[UUID], source: Source = Source.LOCAL
+        self,
+        tenant_id: UUID,
+        account_id: UUID,
+        groups: Iterable[UUID],
+        source: Source = Source.LOCAL,
+        called: str = "",
     ) -> None:
         """Put an account into exactly these of the groups that `source` keeps; groups of other sources stay as they are.
+
+        Args:
+            called: how the external ids of the groups begin that this is about, where several directories are one source.
 
         Raises:
             AccountNotFound: the tenant has no such account.
@@ -181,7 +207,8 @@ class Accounts:
         """
         with self._database.write() as session, administrators.kept(session, tenant_id, source):
             row = _found(session, tenant_id, account_id)
-            kept = {item.id for item in account.groups_of_tenant(session, tenant_id, source)}
+            rows = account.groups_of_tenant(session, tenant_id, source)
+            kept = {item.id for item in rows if (item.external_id or "").startswith(called)}
             held = set(session.scalars(select(GroupMember.group_id).where(GroupMember.member_id == row.id)))
             wanted = set(groups) & kept
             gone = (GroupMember.member_id == row.id, GroupMember.group_id.in_(kept & held - wanted))

@@ -65,6 +65,7 @@ def _any_key(session: Session, tenant_id: UUID) -> bool:
         and row.collections is None
         and row.revoked_at is None
         and (row.expires_at is None or row.expires_at > now)
+        and not api_key.forsaken(session, row)
         for row in api_key.list_keys(session, tenant_id)
     )
 

@@ -19,7 +19,7 @@ from sqlalchemy.orm import Session
 
 from rag.access.accounts import AccountChange, Accounts
 from rag.access.audit import AuditTrail, Deed, ServiceTrail
-from rag.access.federation_claims import Person
+from rag.access.federation_claims import Person, external_id_of
 from rag.access.groups import Groups
 from rag.domain.access import Role, highest, user
 from rag.domain.audit import AuditKind, Outcome
@@ -165,7 +165,7 @@ class FederatedAccounts:
                 change = {"before": row.clearance, "after": person.clearance.value}
                 found.append(Deed(AuditKind.CLEARANCE_CHANGED, "take over a clearance", who | change))
         with self._database.read() as session:
-            groups = set(session.scalars(self._held_groups(row.id)))
+            groups = {self._name_in(item) for item in session.scalars(self._held_groups(row.id))}
             roles = {item.role for item in session.scalars(select(RoleGrant).where(*self._own_grants(row.id)))}
         if person.groups is not None and groups != set(person.groups):
             added, removed = sorted(set(person.groups) - groups), sorted(groups - set(person.groups))
@@ -181,14 +181,23 @@ class FederatedAccounts:
         ]
         return found
 
-    def _held_groups(self, account_id: UUID) -> Select[str]:
-        """Names of the groups from sign-ins that an account is in."""
-        query = select(AccountGroup.name).join(GroupMember, GroupMember.group_id == AccountGroup.id)
+    def _held_groups(self, account_id: UUID) -> Select[str | None]:
+        """What this provider's groups are called in the store that an account is in."""
+        query = select(AccountGroup.external_id).join(GroupMember, GroupMember.group_id == AccountGroup.id)
         return query.where(
             AccountGroup.tenant_id == self.tenant_id,
             AccountGroup.source == Source.OIDC,
+            AccountGroup.external_id.startswith(self._of_issuer, autoescape=True),
             GroupMember.member_id == account_id,
         )
+
+    @property
+    def _of_issuer(self) -> str:
+        """How the external ids of this provider's groups begin. Each provider has its own, whatever others call theirs."""
+        return external_id_of(self._settings.issuer, "")
+
+    def _name_in(self, external_id: str | None) -> str:
+        return (external_id or "").removeprefix(self._of_issuer)
 
     def _change(self, row: Account, person: Person) -> None:
         if row.source == Source.OIDC:  # another directory's word on its own accounts stays
@@ -204,7 +213,7 @@ class FederatedAccounts:
                 raise NotAuthenticated from error
         if person.groups is not None:
             groups = list(self._group_ids(person.groups))
-            self._accounts.set_groups(self.tenant_id, row.id, groups, Source.OIDC)
+            self._accounts.set_groups(self.tenant_id, row.id, groups, Source.OIDC, self._of_issuer)
         self._grant(row.id, highest(person.roles))
 
     def _attributes(self, row: Account, person: Person) -> dict[str, Sequence[str]] | None:
@@ -217,16 +226,22 @@ class FederatedAccounts:
         return {**held, **dict(person.attributes)}
 
     def _group_ids(self, names: Iterable[str]) -> Iterable[UUID]:
-        """Ids of the groups of these names that come from sign-ins; those that are missing are made."""
-        held = {group.name: group.id for group in self._groups.list(self.tenant_id, Source.OIDC)}
+        """Ids of this provider's groups of these names; those that are missing are made.
+
+        Where another provider's group has the name, this one's says of whom it is.
+        """
+        groups = self._groups.list(self.tenant_id, Source.OIDC)
+        held, taken = {group.external_id: group.id for group in groups}, {group.name for group in groups}
         for name in names:
-            if name not in held:
+            external_id = external_id_of(self._settings.issuer, name)
+            if external_id not in held:
+                called = f"{name} ({self._settings.name})" if name in taken else name
                 try:
-                    held[name] = self._groups.create(self.tenant_id, name, Source.OIDC).id
+                    held[external_id] = self._groups.create(self.tenant_id, called, Source.OIDC, external_id).id
                 except (NameTaken, InvalidRequest):
                     log.warning("sign-in provider %s: a group's name is taken here, or unfit", self._settings.name)
                     continue
-            yield held[name]
+            yield held[external_id]
 
     def _grant(self, account_id: UUID, role: Role | None) -> None:
         """Have exactly this role among the grants to the account that come from this provider."""

@@ -14,6 +14,8 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
+from sqlalchemy.orm import Session
+
 from rag.access.accounts import AccountChange, Accounts
 from rag.access.audit import AuditTrail, Deed, ServiceTrail
 from rag.access.federation_listing import DirectoryGroup, DirectoryPerson, Listing
@@ -161,7 +163,7 @@ class DirectorySync:
     def _change(self, person: DirectoryPerson, row: Account, outcome: Outcome, *, dry_run: bool) -> None:
         held = dict(row.attributes or {})
         by_us = held.pop(STATUS, None) is not None
-        resumed = row.suspended_at is not None and by_us and not person.disabled
+        resumed = by_us and _suspended_here(row) and not person.disabled
         said = {name: list(values) for name, values in person.attributes.items()}
         told = (person.user_name, person.display_name, person.email, said)
         changed = told != (row.user_name, row.display_name, row.email, held)
@@ -174,15 +176,29 @@ class DirectorySync:
                 person.display_name,
                 person.email,
                 {**said, **keeps},
-                suspended=False if resumed else None,
             )
-            self._accounts.change(self._tenant_id, row.id, change, Source.LDAP)
+            if resumed:
+                resumed = self._resume(row.id, change)
+            else:
+                self._accounts.change(self._tenant_id, row.id, change, Source.LDAP)
             if changed:
                 self._did(AuditKind.ACCOUNT_CHANGED, "change an account", account=str(row.id))
             if resumed:
                 self._did(AuditKind.ACCOUNT_RESUMED, "resume an account", account=str(row.id))
         outcome.changed += changed
         outcome.resumed += resumed
+
+    def _resume(self, account_id: UUID, change: AccountChange) -> bool:
+        """Change an account and resume it, unless an administrator has suspended it since it was read; whether it was."""
+        resumed = False
+
+        def decide(session: Session, row: Account) -> AccountChange:
+            nonlocal resumed
+            resumed = _suspended_here(row)
+            return change.resuming() if resumed else change
+
+        self._accounts.change_by(self._tenant_id, account_id, decide, Source.LDAP, change.user_name or "")
+        return resumed
 
     def _memberships(
         self, listing: Listing, people: Mapping[str, UUID | None], outcome: Outcome, *, dry_run: bool
@@ -232,6 +248,11 @@ class DirectorySync:
                 self._did(AuditKind.GROUP_CHANGED, "rename a group", group=str(row.id), name=group.name)
             outcome.groups_renamed += 1
         return row
+
+
+def _suspended_here(row: Account) -> bool:
+    """Whether it is the directory's word alone that suspends an account: an administrator's outlasts it."""
+    return row.suspended_at is not None and row.suspended_by == Source.LDAP
 
 
 def _members_of(listing: Listing, ids: Mapping[str, UUID | None]) -> dict[UUID, frozenset[UUID]]:

@@ -6,7 +6,7 @@ line can't be taken away by it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -26,9 +26,9 @@ from rag.access.federation_scim_models import (
     Member,
     Person,
 )
-from rag.access.groups import Groups
-from rag.domain.access import id_of
-from rag.domain.errors import NameTaken
+from rag.access.groups import GroupChange, Groups
+from rag.domain.access import Label, id_of
+from rag.domain.errors import AccountNotFound, GroupNotFound, NameTaken, NotPermitted
 from rag.store import account
 from rag.store.account import Account, AccountGroup, GroupMember, Source
 from rag.store.base import in_groups
@@ -40,14 +40,19 @@ MANAGED = frozenset({*_CORE.values(), *_WORK})
 """Attributes of accounts that SCIM keeps; others of an account stay as they are."""
 
 
+_NO_USER, _NO_GROUP = "there is no such user", "there is no such group"
+
+
 class ScimDirectory:
     """The users and groups of all tenants that came by SCIM; every method is about one tenant.
 
     Errors are those of SCIM, ready to be shown to a directory.
     """
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, cleared: Label = Label.CONFIDENTIAL) -> None:
+        """`cleared`: up to where the directory's key is; accounts of a higher clearance keep their name and address."""
         self._database = database
+        self._cleared = cleared
         self._accounts = Accounts(database)
         self._groups = Groups(database)
 
@@ -102,21 +107,51 @@ class ScimDirectory:
         """Put a user in place of the one before; one that is not said to be active or not stays as it is.
 
         Only whom the directory suspended itself is resumed by it.
+
+        Raises:
+            NotPermitted: it has another name or address, by which providers may know whose it is, and a higher clearance
+                than the directory's key.
         """
-        with self._database.read() as session:
-            row = self._account(session, tenant_id, identity)
+        return self._changed(tenant_id, identity, lambda before: person)
+
+    def patch_user(self, tenant_id: UUID, identity: str, body: Mapping[str, Any]) -> Person:
+        """Change a user. Whom nothing of it says to be active or not stays as it is, whoever changes that meanwhile.
+
+        Raises:
+            NotPermitted: as `replace_user`.
+        """
+        operations = PatchOp[Person].model_validate(body, scim_ctx=Context.RESOURCE_PATCH_REQUEST, scim_policy=LENIENT)
+
+        def patched(before: Person) -> Person:
+            active = before.active
+            operations.patch(before, LENIENT)
+            if before.active == active:
+                before.active = None
+            return before
+
+        return self._changed(tenant_id, identity, patched)
+
+    def _changed(self, tenant_id: UUID, identity: str, wanted: Callable[[Person], Person]) -> Person:
+        """A user after it was made what `wanted` makes of it; between reading and writing it nobody else changes it."""
+
+        def decide(session: Session, row: Account) -> AccountChange:
+            if row.source != Source.SCIM:
+                raise NotFoundException(detail=_NO_USER)
+            person = _person(row)
+            _join(session, [person])
+            change = _change(wanted(person), row)
+            told = (row.user_name, row.email) == (change.user_name, change.email)
+            if not told and not self._cleared.covers(Label(row.clearance)):
+                raise NotPermitted
+            return change
+
         try:
-            self._accounts.change(tenant_id, row.id, _change(person, row), Source.SCIM)
+            self._accounts.change_by(tenant_id, _key(identity, _NO_USER), decide, Source.SCIM)
+        except AccountNotFound:
+            raise NotFoundException(detail=_NO_USER) from None
         except NameTaken as error:
             raise UniquenessException(detail="userName or externalId is taken") from error
         return self.user(tenant_id, identity)
-
-    def patch_user(self, tenant_id: UUID, identity: str, body: Mapping[str, Any]) -> Person:
-        """Change a user."""
-        person = self.user(tenant_id, identity)
-        operations = PatchOp[Person].model_validate(body, scim_ctx=Context.RESOURCE_PATCH_REQUEST, scim_policy=LENIENT)
-        operations.patch(person, LENIENT)
-        return self.replace_user(tenant_id, identity, person)
 
     def delete_user(self, tenant_id: UUID, identity: str) -> None:
         """Delete a user, with every access that it had."""
@@ -168,21 +203,36 @@ class ScimDirectory:
 
     def replace_group(self, tenant_id: UUID, identity: str, group: Group) -> Group:
         """Put a group in place of the one before; grants to it stay."""
-        with self._database.read() as session:
-            row = self._account_group(session, tenant_id, identity)
-        try:
-            self._groups.change(tenant_id, row.id, group.display_name, group.external_id or "")
-        except NameTaken as error:
-            raise UniquenessException(detail="displayName or externalId is taken") from error
-        self._groups.set_members(tenant_id, row.id, _ids(group), Source.SCIM)
-        return self.group(tenant_id, identity)
+        return self._changed_group(tenant_id, identity, lambda before: group)
 
     def patch_group(self, tenant_id: UUID, identity: str, body: Mapping[str, Any]) -> Group:
         """Change a group."""
-        group = self.group(tenant_id, identity)
         operations = PatchOp[Group].model_validate(body, scim_ctx=Context.RESOURCE_PATCH_REQUEST, scim_policy=LENIENT)
-        operations.patch(group, LENIENT)
-        return self.replace_group(tenant_id, identity, group)
+
+        def patched(before: Group) -> Group:
+            operations.patch(before, LENIENT)
+            return before
+
+        return self._changed_group(tenant_id, identity, patched)
+
+    def _changed_group(self, tenant_id: UUID, identity: str, wanted: Callable[[Group], Group]) -> Group:
+        """As `_changed`: of two directories' threads that put somebody in and take somebody out, both are obeyed."""
+
+        def decide(session: Session, row: AccountGroup) -> GroupChange:
+            if row.source != Source.SCIM:
+                raise NotFoundException(detail=_NO_GROUP)
+            before = _group(row)
+            _fill(session, [before])
+            group = wanted(before)
+            return GroupChange(group.display_name, group.external_id or "", frozenset(_ids(group)))
+
+        try:
+            self._groups.change_by(tenant_id, _key(identity, _NO_GROUP), decide, Source.SCIM)
+        except GroupNotFound:
+            raise NotFoundException(detail=_NO_GROUP) from None
+        except NameTaken as error:
+            raise UniquenessException(detail="displayName or externalId is taken") from error
+        return self.group(tenant_id, identity)
 
     def delete_group(self, tenant_id: UUID, identity: str) -> None:
         """Delete a group. Who was in it stays."""
@@ -194,15 +244,22 @@ class ScimDirectory:
         key = id_of(identity)
         row = None if key is None else account.get(session, tenant_id, key)
         if row is None or row.source != Source.SCIM:
-            raise NotFoundException(detail="there is no such user")
+            raise NotFoundException(detail=_NO_USER)
         return row
 
     def _account_group(self, session: Session, tenant_id: UUID, identity: str) -> AccountGroup:
         key = id_of(identity)
         row = None if key is None else account.get_group(session, tenant_id, key)
         if row is None or row.source != Source.SCIM:
-            raise NotFoundException(detail="there is no such group")
+            raise NotFoundException(detail=_NO_GROUP)
         return row
+
+
+def _key(identity: str, absent: str) -> UUID:
+    key = id_of(identity)
+    if key is None:
+        raise NotFoundException(detail=absent)
+    return key
 
 
 def _few(session: Session, tenant_id: UUID, chosen: ScimFilter[Person] | None) -> Sequence[Account] | None:

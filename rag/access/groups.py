@@ -5,7 +5,8 @@ A group may be in another one. Circles do no harm: who is in one of them is in a
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from uuid import UUID, uuid4
 
 from sqlalchemy import delete
@@ -21,6 +22,21 @@ from rag.store.role_grant import RoleGrant
 from rag.store.session import Database, naming
 
 _MAX_NAME = 200
+_MAX_EXTERNAL_ID = 500
+
+
+@dataclass(frozen=True, slots=True)
+class GroupChange:
+    """What is to change about a group; what is None stays.
+
+    Attributes:
+        external_id: what the directory calls it.
+        members: exactly these accounts and groups.
+    """
+
+    name: str | None = None
+    external_id: str | None = None
+    members: frozenset[UUID] | None = None
 
 
 class Groups:
@@ -36,8 +52,10 @@ class Groups:
 
         Raises:
             NameTaken: another one of the tenant has the name, or the directory's id.
-            InvalidRequest: the name is not fit to be stored.
+            InvalidRequest: the name, or the directory's id, is not fit to be stored.
         """
+        if external_id is not None and len(external_id) > _MAX_EXTERNAL_ID:
+            raise InvalidRequest(detail=f"external_id: up to {_MAX_EXTERNAL_ID} characters")
         row = AccountGroup(id=uuid4(), tenant_id=tenant_id, source=source.value, external_id=external_id)
         row.name = _checked(name)
         with naming(self._database, name) as session:
@@ -55,11 +73,7 @@ class Groups:
         """
         with naming(self._database, name or "") as session:
             row = _found(session, tenant_id, group_id)
-            if name is not None:
-                row.name = _checked(name)
-            if external_id is not None:
-                row.external_id = external_id or None
-            row.changed_at = utc_now()
+            _rename(row, name, external_id)
         return row
 
     def delete(self, tenant_id: UUID, group_id: UUID, source: Source = Source.LOCAL) -> None:
@@ -111,12 +125,29 @@ class Groups:
             LastAdministrator: it would leave the tenant without one.
         """
         wanted = frozenset(members)
-        with self._database.write() as session, administrators.kept(session, tenant_id, source):
-            row = _found(session, tenant_id, group_id)
-            held = account.direct_members(session, row.id)
-            _put(session, row, wanted - held)
-            _take(session, row, held - wanted)
+        self.change_by(tenant_id, group_id, lambda session, row: GroupChange(members=wanted), source)
         return wanted
+
+    def change_by(
+        self,
+        tenant_id: UUID,
+        group_id: UUID,
+        decide: Callable[[Session, AccountGroup], GroupChange],
+        source: Source = Source.LOCAL,
+    ) -> AccountGroup:
+        """Change a group as `decide` says of what it is now: nobody else changes it in between.
+
+        Raises: as `change` and `set_members`, and whatever `decide` raises.
+        """
+        with naming(self._database, "") as session, administrators.kept(session, tenant_id, source):
+            row = _found(session, tenant_id, group_id)
+            change = decide(session, row)
+            _rename(row, change.name, change.external_id)
+            if change.members is not None:
+                held = account.direct_members(session, row.id)
+                _put(session, row, change.members - held)
+                _take(session, row, held - change.members)
+        return row
 
     def add_members(self, tenant_id: UUID, group_id: UUID, members: Iterable[UUID]) -> None:
         """Put accounts and groups into a group; those that are in it already are no mistake.
@@ -140,6 +171,14 @@ class Groups:
         """
         with self._database.write() as session, administrators.kept(session, tenant_id, source):
             _take(session, _found(session, tenant_id, group_id), frozenset(members))
+
+
+def _rename(row: AccountGroup, name: str | None, external_id: str | None) -> None:
+    if name is not None:
+        row.name = _checked(name)
+    if external_id is not None:
+        row.external_id = external_id or None
+    row.changed_at = utc_now()
 
 
 def _put(session: Session, row: AccountGroup, members: frozenset[UUID]) -> None:

@@ -135,7 +135,7 @@ class KeyIssuer:
         return row
 
     def rotate(self, maker: Principal, key_id: UUID, grace: timedelta, *, own: bool) -> tuple[str, ApiKey]:
-        """Give a key another secret; the one before opens for the grace too.
+        """Give a key another secret; the one before opens for the grace too, unless who knows it is not in force any more.
 
         Raises:
             KeyNotFound: there is none in force.
@@ -147,8 +147,9 @@ class KeyIssuer:
             if row.revoked_at is not None:
                 raise KeyNotFound(name=str(key_id))
             _require_own_or_service(session, maker, row)
+            grace = timedelta() if api_key.forsaken(session, row) else min(grace, MAX_GRACE)
             row.made_by = _known_to(maker, row)
-            return rotated(row, min(grace, MAX_GRACE)), row
+            return rotated(row, grace), row
 
     def revoke(self, maker: Principal, key_id: UUID, *, own: bool) -> None:
         """Put a key out of force, however wide it is; again is no mistake.

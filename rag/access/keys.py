@@ -113,11 +113,16 @@ class Keys:
             return list(api_key.list_keys(session))
 
     def rotate(self, prefix: str, grace: timedelta) -> str | None:
-        """Give a key a new secret, which is returned; the one before opens for the grace too. None when there is no such key."""
+        """Give a key a new secret, which is returned; the one before opens for the grace too. None when there is no such key.
+
+        Nobody else knows the new one. One that somebody knows who is not in force any more has no grace.
+        """
         with self._database.write() as session:
             row = api_key.by_prefix(session, prefix)
             if row is None or row.revoked_at is not None:
                 return None
+            grace = timedelta() if api_key.forsaken(session, row) else grace
+            row.made_by = None
             return rotated(row, grace)
 
     def revoke(self, prefix: str) -> bool:
@@ -197,8 +202,10 @@ def principal_of(session: Session, row: ApiKey) -> Principal:
     """The principal of a key: the tenant's own, or its account narrowed to what the key is for.
 
     Raises:
-        NotAuthenticated: its account is suspended or deleted.
+        NotAuthenticated: its account is suspended or deleted, or whoever made it and knows its secret.
     """
+    if api_key.forsaken(session, row):
+        raise NotAuthenticated
     limited = None if row.collections is None else frozenset(UUID(item) for item in row.collections)
     scopes = frozenset(Scope(item) for item in row.scopes)
     style, clearance = CitationStyle(row.citation_style), Label(row.clearance)

@@ -238,6 +238,7 @@ class SearchTrace:
         rerank: what became of the reranker's second look.
         space: name of the embedding space that was searched: models, analyzers and their versions.
         fingerprint: of the files of its dense model, where they are on this machine.
+        curated: whether whoever searched curates all that was searched, and so may know how much is there that was withheld.
     """
 
     language: Language
@@ -252,6 +253,7 @@ class SearchTrace:
     rerank: RerankTrace = RerankTrace()
     space: str = ""
     fingerprint: str = ""
+    curated: bool = False
 
 
 @dataclass(frozen=True, slots=True)

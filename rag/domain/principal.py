@@ -178,6 +178,11 @@ class Permit:
         return replace(self, rules=self.rules & frozenset(rules))
 
     @property
+    def curates(self) -> bool:
+        """Whether its principal curates all of its collections."""
+        return all(self.principal.reader_of(item).curates for item in self.collections)
+
+    @property
     def rule_ids(self) -> frozenset[UUID]:
         """Ids of the rules that let the principal pass in the collections of the permit."""
         return frozenset(item.rule_id for item in self.rules if item.collection_id in self.collections)

@@ -21,9 +21,10 @@ class EmbeddingSpace:
     docs/decisions/0003-language-gate.md), so such texts have no dense vector at all.
     """
 
-    def __init__(self, lexical: Embedder, dense: Embedder | None, fingerprint: str = "") -> None:
-        """`fingerprint`: of the dense model's files, where they are here."""
+    def __init__(self, lexical: Embedder, dense: Embedder | None, fingerprint: str = "", model_files: str = "") -> None:
+        """`fingerprint`: of the dense model's folder, where it is here; `model_files`: of what it computes with alone."""
         self.fingerprint = fingerprint
+        self.model_files = model_files
         self._lexical = lexical
         self._dense = dense
         self.name = "+".join(item.name for item in (lexical, dense) if item is not None)

@@ -15,12 +15,13 @@ from functools import partial
 from anyio.to_thread import run_sync
 
 from rag.domain.answer import Note
-from rag.domain.errors import GenerationStopped, InvalidRequest, ModelBroken, ModelUnavailable
+from rag.domain.errors import GenerationStopped, InvalidRequest, ModelBroken, ModelBusy, ModelUnavailable
 from rag.domain.language import Language
-from rag.generation.base import PROMPT_HASH, SENT_AGAIN, Draft, GenerationRequest
+from rag.generation.base import PROMPT_HASH, SENT_AGAIN, TRUNCATED, Draft, GenerationRequest
 from rag.generation.drafting import Drafting, Piece
-from rag.generation.engine import EngineCall, Finished, TextDelta, digest_of
+from rag.generation.engine import EngineCall, Finished, Sampling, TextDelta, digest_of
 from rag.generation.grounded_prompt import GroundedPrompt, PromptWriter
+from rag.generation.guards_language import answer_language
 from rag.generation.prompts.files import prompt, prompt_language
 from rag.generation.refusals import says_nothing
 from rag.generation.routing import Choice, Job, ModelRouter
@@ -36,6 +37,8 @@ _REPAIR_TOKENS = 400
 _REPAIR_PASSAGES = 3
 _REPAIR_CONTEXT = 6000
 _LEAST_CONTEXT_LEFT = 256
+_HOTTEST = 1.0
+"""Of the temperatures that callers may want, for words that have to stand on passages."""
 _SHORTER = 0.8
 """Of a prompt that is too long for every model, what is tried next."""
 
@@ -97,7 +100,11 @@ class GroundedGenerator:
             yield note
 
     async def repair(self, request: GenerationRequest, draft: Draft, problems: Sequence[str]) -> Draft | None:
-        """One other wording of a sentence, asked for in one short call with the passages that it cites; None without one."""
+        """One other wording of a sentence, asked for in one short call with the passages that it cites; None without one.
+
+        Raises:
+            ModelBusy: there is no room for it now.
+        """
         if not draft.text or not request.passages:
             return None
         known = range(len(request.passages))
@@ -116,7 +123,16 @@ class GroundedGenerator:
             system = words.filled(0, marker=excerpt.marker)
             job = self._job(replace(request, thinking=False), len(system) + len(user), _REPAIR_TOKENS)
             choice = self._router.choose(job)
-            text = await self._speaker.said(choice, system, user, max_tokens=_REPAIR_TOKENS, tenant=request.tenant)
+            text = await self._speaker.said(
+                choice,
+                system,
+                user,
+                max_tokens=_REPAIR_TOKENS,
+                tenant=request.tenant,
+                language=answer_language(request),
+            )
+        except ModelBusy:
+            raise
         except (ModelUnavailable, InvalidRequest) as error:
             log.warning("a sentence was not repaired: %s", error.code)
             return None
@@ -126,7 +142,7 @@ class GroundedGenerator:
         return _Reading(len(request.passages), shown).draft(pieces[0])
 
     async def _prepared(self, request: GenerationRequest) -> _Prepared:
-        answer = self._settings.max_answer_tokens
+        answer = min(self._settings.max_answer_tokens, request.most_tokens or self._settings.max_answer_tokens)
         choice, longest = self._chosen(request, answer)
         context = choice.engine.context_tokens
         answer = min(answer, context // 4)
@@ -136,11 +152,12 @@ class GroundedGenerator:
         call = EngineCall(
             written.messages,
             max_tokens=answer + reasoning,
-            sampling=choice.sampling,
+            sampling=asked_for(choice, request.temperature),
             thinking=choice.thinking,
             adapter=choice.adapter,
             tenant=request.tenant,
             affinity=written.affinity,
+            language=answer_language(request),
         )
         sent = self._speaker.as_sent(choice.engine, call)
         return _Prepared(choice, written, sent, digest_of(sent.messages))
@@ -177,6 +194,16 @@ class GroundedGenerator:
             raise GenerationStopped(name=name, guard=finished.guard)
         if not drafting.wrote or finished.reason in ("tool_calls", "content_filter"):
             raise ModelBroken(name=name)
+
+
+def asked_for(choice: Choice, temperature: float | None) -> Sampling:
+    """The sampling of a choice at a caller's temperature, as far as an answer can be had at it.
+
+    A model that reasons keeps its vendor's: at 0, which many clients send with every request, such models go round in circles.
+    """
+    if temperature is None or choice.thinking:
+        return choice.sampling
+    return replace(choice.sampling, temperature=min(temperature, _HOTTEST))
 
 
 class _Reading:
@@ -247,7 +274,7 @@ def _last_notes(finished: Finished, drafting: Drafting, prepared: _Prepared, *, 
     if finished.reason == "length":
         left = len(drafting.left)
         yield Note(
-            "truncated", f"ended after {prepared.call.max_tokens} tokens; {left} characters of a last sentence left out"
+            TRUNCATED, f"ended after {prepared.call.max_tokens} tokens; {left} characters of a last sentence left out"
         )
     if refused:
         yield Note("no_answer", "the model found no answer in the passages")

@@ -7,6 +7,7 @@ from contextlib import aclosing
 from dataclasses import replace
 
 from rag.domain.errors import InvalidRequest, ModelBroken
+from rag.domain.language import Language
 from rag.generation.canary import Canaries
 from rag.generation.engine import ChatEngine, EngineCall, EngineEvent, Finished, Message, TextDelta, digest_of
 from rag.generation.guards import GuardedEngine
@@ -56,11 +57,21 @@ class Speaker:
                 self._without_system.add(engine.name)
                 yield _telling(event, plain)
 
-    async def said(self, choice: Choice, system: str, user: str, *, max_tokens: int, tenant: str) -> str:
+    async def said(
+        self,
+        choice: Choice,
+        system: str,
+        user: str,
+        *,
+        max_tokens: int,
+        tenant: str,
+        language: Language | None = None,
+    ) -> str:
         """What the model says to `user`, without its reasoning. Where the engine is guarded, half of it is never taken.
 
         Args:
             max_tokens: of what it says; reasoning comes on top, where the model does not go without.
+            language: what it has to be in, as in `EngineCall`.
 
         Raises:
             GenerationStopped: a guard has stopped both tries.
@@ -74,6 +85,7 @@ class Speaker:
             thinking=choice.thinking,
             adapter=choice.adapter,
             tenant=tenant,
+            language=language,
         )
         engine = choice.engine.whole() if isinstance(choice.engine, GuardedEngine) else choice.engine
         parts: list[str] = []

@@ -33,6 +33,7 @@ from rag.retrieval.traffic import Traffic
 from rag.retrieval.understanding import QuestionContext, Reading, Understander, question_language, with_terms
 from rag.settings import RetrievalSettings
 from rag.store import collection as collections_table
+from rag.store.chunk import of_languages
 from rag.store.code_lookup import without_vectors
 from rag.store.session import Database
 
@@ -48,7 +49,7 @@ class RawLists(NamedTuple):
     """What the legs found for one question, each list best first, by kind of collection and leg.
 
     Attributes:
-        waiting: hits whose dense vectors are still to be made.
+        waiting: hits without a dense vector: theirs is still to be made, or the model does not know their language.
     """
 
     language: Language
@@ -101,7 +102,7 @@ class Retriever:
 
         Raises:
             InvalidRequest, QuestionTooLong, FilterTooWide: the question can't be asked.
-            IndexUnavailable, StoreUnavailable, ModelUnavailable: nothing is returned then.
+            IndexUnavailable, AccessSettling, StoreUnavailable, ModelUnavailable: nothing is returned then.
         """
         with self.traffic.question(), self._held() as held:
             return held._search(permit, held._checked(question), limit, context or QuestionContext())
@@ -158,6 +159,7 @@ class Retriever:
             rerank=read.rerank,
             space=self.space.name,
             fingerprint=self.space.fingerprint,
+            curated=permit.curates,
         )
         asked = reading.asked or reading.text
         return SearchResult(question, read.found.passages, trace, asked, tuple(reading.alternatives))
@@ -296,15 +298,17 @@ class Retriever:
     def _waiting(
         self, permit: Permit, found: Mapping[CollectionKind, Mapping[str, Sequence[LegHit]]]
     ) -> frozenset[UUID]:
-        """The hits of code whose dense vectors are still to be made, where others have some."""
-        legs = found.get(CollectionKind.CODE, {})
-        if not legs.get(DENSE):
-            return frozenset()
-        dense = {hit.chunk_id for hit in legs[DENSE]}
+        """The hits without a dense vector, where others have some: of code, those for which it is still to be made; of all, those
+        in a language that the gate keeps from the model."""
+        lacking = {
+            kind: [hit.chunk_id for hit in legs.get(SPARSE, ()) if hit.chunk_id not in dense]
+            for kind, legs in found.items()
+            if (dense := {hit.chunk_id for hit in legs.get(DENSE, ())})
+        }
+        kept = [language for language in Language if not self.space.knows(language)]
         with self.database.read() as session:
-            return without_vectors(
-                session, permit, [h.chunk_id for h in legs.get(SPARSE, ()) if h.chunk_id not in dense]
-            )
+            waiting = without_vectors(session, permit, lacking.get(CollectionKind.CODE, []))
+            return waiting | of_languages(session, [key for keys in lacking.values() for key in keys], kept)
 
 
 def _best_of(rankings: Sequence[Sequence[FusedHit]]) -> list[FusedHit]:

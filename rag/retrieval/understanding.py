@@ -154,6 +154,7 @@ class Understander:
 
         Raises:
             StoreUnavailable, IndexUnavailable: a part of the service is away. A chat model that fails raises nothing.
+            AccessSettling: too many documents are on their way to another rule.
         """
         deadline = time.monotonic() + self._model_s
         reading = Reading(permit, question, question_language(question))

@@ -12,7 +12,7 @@ from sqlalchemy import ForeignKey, Integer, Text, Uuid, bindparam, delete, exist
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from rag.domain.access import AccessRule, EffectiveRule, Label
-from rag.domain.errors import TooManyRules
+from rag.domain.errors import AccessSettling, TooManyRules
 from rag.domain.principal import Permit
 from rag.store import family
 from rag.store.base import Base, in_groups, utc_now
@@ -21,8 +21,10 @@ from rag.store.document import Document
 
 MAX_RULES = 2000
 """Different rules in one collection: each is a value in the condition of every search."""
-MAX_PENDING = 1000
-"""Documents on their way to another rule that a search leaves out by id; with more, the record alone holds them back."""
+MAX_PENDING = 10_000
+"""Documents on their way to another rule that a search leaves out by id, as many as one call gives a rule to. With more that the
+principal may not read, nothing is searched: the index would count their words, and say of what it found how much was withheld.
+A search that leaves out so many costs what one of so many documents does (`rag.store.filtering.MAX_DOCUMENTS`)."""
 
 
 class AccessRuleRow(Base):
@@ -173,17 +175,30 @@ _PENDING = (
     .limit(bindparam("most", type_=Integer()))
 )
 """Built once, as every search runs it."""
+_BARRED = _PENDING.where(
+    Document.access_rule_id.not_in(bindparam("passed", type_=Uuid(), expanding=True)),
+    Document.access_rule_id.is_not(None),
+)
 
 
 def pending(session: Session, permit: Permit) -> frozenset[UUID]:
-    """Documents in the permit's collections whose points do not know their rule yet, at most `MAX_PENDING`.
+    """Documents in the permit's collections whose points do not know their rule yet.
 
-    A search leaves them out: where their points lie says nothing about who may read them now.
+    A search leaves them out: where their points lie says nothing about who may read them now. Of more than `MAX_PENDING` only
+    those that the permit does not cover are left out; what it covers may be found wherever it lies.
+
+    Raises:
+        AccessSettling: there are more than that of these too.
     """
     if not permit.revision:
         return frozenset()  # there is no rule in these collections, nor was there one of late
-    named = {"tenant": permit.tenant_id, "collections": list(permit.collections), "most": MAX_PENDING}
-    return frozenset(session.scalars(_PENDING, named))
+    named = {"tenant": permit.tenant_id, "collections": list(permit.collections), "most": MAX_PENDING + 1}
+    found = frozenset(session.scalars(_PENDING, named))
+    if len(found) > MAX_PENDING:
+        found = frozenset(session.scalars(_BARRED, named | {"passed": list(permit.rule_ids)}))
+    if len(found) > MAX_PENDING:
+        raise AccessSettling
+    return found
 
 
 def drop_unused(session: Session, before: datetime) -> int:

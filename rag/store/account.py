@@ -80,7 +80,11 @@ class Account(Base):
 
 
 class AccountGroup(Base):
-    """A named group of accounts and groups of one tenant."""
+    """A named group of accounts and groups of one tenant.
+
+    Attributes:
+        external_id: what the directory calls it: OIDC `issuer|name`, SCIM externalId, LDAP entryUUID or DN.
+    """
 
     __tablename__ = "account_group"
     __table_args__ = (

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from rag.domain.access import Label
 from rag.domain.principal import CitationStyle
+from rag.store.account import Account
 from rag.store.base import Base, utc_now
 
 MARK = "sgk"
@@ -63,9 +64,22 @@ def by_prefix(session: Session, prefix: str) -> ApiKey | None:
 
 
 def in_force(ids: Collection[UUID], now: datetime) -> Select[Any]:
-    """A statement for those of these ids whose key can be used at this moment."""
+    """A statement for those of these ids whose key can be used at this moment: so may whoever else knows it."""
     lasting = or_(ApiKey.expires_at.is_(None), ApiKey.expires_at > now)
-    return select(ApiKey.id).where(ApiKey.id.in_(ids), ApiKey.revoked_at.is_(None), lasting)
+    known = select(ApiKey.id).outerjoin(Account, Account.id == ApiKey.made_by)
+    return known.where(
+        ApiKey.id.in_(ids),
+        ApiKey.revoked_at.is_(None),
+        lasting,
+        Account.suspended_at.is_(None),
+        Account.deleted_at.is_(None),
+    )
+
+
+def forsaken(session: Session, row: ApiKey) -> bool:
+    """Whether the account that made or rotated a key last, and so knows its secret, is suspended or deleted."""
+    maker = None if row.made_by is None else session.get(Account, row.made_by)
+    return maker is not None and (maker.suspended_at is not None or maker.deleted_at is not None)
 
 
 def get(session: Session, tenant_id: UUID, key_id: UUID, owner_id: UUID | None = None) -> ApiKey | None:

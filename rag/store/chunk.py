@@ -184,6 +184,22 @@ def for_index(session: Session, version_id: UUID) -> list[Chunk]:
     return [chunk.masked(found[chunk.id].only(record.hidden)) for chunk in chunks]
 
 
+_OF_LANGUAGES = select(ChunkRow.id).where(
+    ChunkRow.id.in_(bindparam("ids", expanding=True)), ChunkRow.language.in_(bindparam("languages", expanding=True))
+)
+
+
+def of_languages(session: Session, chunk_ids: Iterable[UUID], languages: Sequence[Language]) -> frozenset[UUID]:
+    """Those of these chunks that are in one of the languages. The caller has the ids from a search under its permit."""
+    if not languages:
+        return frozenset()
+    return frozenset(
+        key
+        for ids in in_groups(chunk_ids)
+        for key in session.scalars(_OF_LANGUAGES, {"ids": ids, "languages": list(languages)})
+    )
+
+
 def findings_of(session: Session, chunk_ids: Iterable[UUID]) -> dict[UUID, ChunkFindings]:
     """What was found in these chunks; those that nobody looked through are left out."""
     found: dict[UUID, ChunkFindings] = {}

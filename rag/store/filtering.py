@@ -86,6 +86,7 @@ def selection_of(session: Session, permit: Permit) -> Selection | None:
 
     Raises:
         FilterTooWide: the prefixes hold for more than `MAX_DOCUMENTS` documents.
+        AccessSettling: too many documents are on their way to another rule.
     """
     where, excluded = permit.where, access_rule.pending(session, permit)
     if where is None:

@@ -70,12 +70,14 @@ def of_key(session: Session, key_id: UUID, now: datetime) -> Sequence[WidgetToke
 
 
 def in_force(ids: Collection[UUID], now: datetime) -> Select[Any]:
-    """A statement for those of these ids whose token can be used: so can its key, the key's owner, and whose token it is."""
-    owner, holder = aliased(Account), aliased(Account)
+    """A statement for those of these ids whose token can be used: so can its key, the key's owner and whoever made it, and whose
+    token it is."""
+    owner, maker, holder = aliased(Account), aliased(Account), aliased(Account)
     return (
         select(WidgetToken.id)
         .join(ApiKey, ApiKey.id == WidgetToken.key_id)
         .outerjoin(owner, owner.id == ApiKey.owner_id)
+        .outerjoin(maker, maker.id == ApiKey.made_by)
         .outerjoin(holder, holder.id == WidgetToken.account_id)
         .where(
             WidgetToken.id.in_(ids),
@@ -83,8 +85,8 @@ def in_force(ids: Collection[UUID], now: datetime) -> Select[Any]:
             WidgetToken.expires_at > now,
             ApiKey.revoked_at.is_(None),
             or_(ApiKey.expires_at.is_(None), ApiKey.expires_at > now),
-            *(someone.suspended_at.is_(None) for someone in (owner, holder)),
-            *(someone.deleted_at.is_(None) for someone in (owner, holder)),
+            *(someone.suspended_at.is_(None) for someone in (owner, maker, holder)),
+            *(someone.deleted_at.is_(None) for someone in (owner, maker, holder)),
         )
     )
 

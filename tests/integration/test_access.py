@@ -66,7 +66,38 @@ def test_an_index_that_ignores_the_permit_lets_nothing_out(tenant: Tenant, monke
         told = stranger.boss.post(path, json={"question": "구조조정 대상자 reorganisation Kim"}).text
         assert "김철수" not in told and document_id not in told
     told = tenant.reader.post("/api/v1/search", json={"question": "구조조정 대상자", "explain": True}).json()
-    assert told["trace"]["withheld"] > 0 and "김철수" not in json.dumps(told, ensure_ascii=False)
+    permit = rag.policy.authorize(tenant.principal(tenant.reader), Action.SEARCH)
+    trace = rag.retriever.search(permit, "구조조정 대상자", limit=10).trace
+    assert trace.withheld > 0 and "김철수" not in json.dumps(told, ensure_ascii=False)
+    assert told["trace"]["withheld"] == 0, "how much was held back tells a reader what words are in there"
+    assert told["trace"]["candidates"] == trace.candidates - trace.withheld
+
+
+def test_while_more_are_on_their_way_than_a_search_can_leave_out_a_reader_learns_nothing(
+    tenant: Tenant, points_stay: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said = (
+        "징계 대상자는 홍길동 대리이다",
+        "감사실은 징계 대상자를 소환하였다",
+        "징계위원회가 다음 주 대상자를 심의한다",
+    )
+    texts = {f"{number}.md": f"# 문서 {number}\n\n{text}.\n".encode() for number, text in enumerate(said)}
+    documents = tenant.boss.ingest(tenant.collection, texts)
+    monkeypatch.setattr("rag.store.access_rule.MAX_PENDING", 2)
+    for item in documents[:2]:
+        put(tenant.boss, item["id"], allow=[tenant.subject(tenant.other)])
+    question = {"question": "징계 대상자는 누구인가?"}
+
+    def found(caller: Caller) -> set[str]:
+        return {item["document_id"] for item in caller.post("/api/v1/search", json=question).json()["passages"]}
+
+    assert found(tenant.reader) == {documents[2]["id"]}
+    put(tenant.boss, documents[2]["id"], allow=[tenant.subject(tenant.other)])
+    for path in ("/api/v1/search", "/api/v1/answers"):
+        refused = tenant.reader.post(path, json=question)
+        assert (refused.status_code, refused.json()["code"]) == (503, "access_settling"), refused.text
+        assert int(refused.headers["Retry-After"]) > 0 and "trace" not in refused.json()
+    assert found(tenant.other) == found(tenant.boss) == {item["id"] for item in documents}, "who may read them goes on"
 
 
 def test_a_label_is_for_the_cleared_whatever_their_role(tenant: Tenant) -> None:
@@ -261,15 +292,15 @@ def test_an_admin_who_is_not_cleared_reads_no_quote_on_record(tenant: Tenant) ->
     given = {"rating": "down", "comment": "김철수는 아니다", "corrected_answer": "이영희"}
     assert tenant.boss.post(f"/api/v1/answers/{asked['answer_id']}/feedback", json=given).status_code == 200
     admin = tenant.key(Scope.ADMIN)
-    [before] = admin.get("/api/v1/feedback").json()["feedback"]
+    [before] = admin.get("/api/v1/feedback?purpose=정기 점검").json()["feedback"]
     assert "김철수" in before["answer"]["text"] and not before["answer"]["content_withheld"]
     put(tenant.boss, document_id, label="S")
-    [after] = admin.get("/api/v1/feedback").json()["feedback"]
+    [after] = admin.get("/api/v1/feedback?purpose=정기 점검").json()["feedback"]
     assert after["answer"]["content_withheld"]
     assert "김철수" not in json.dumps(after, ensure_ascii=False) and "이영희" not in json.dumps(
         after, ensure_ascii=False
     )
-    [full] = tenant.boss.get("/api/v1/feedback").json()["feedback"]
+    [full] = tenant.boss.get("/api/v1/feedback?purpose=정기 점검").json()["feedback"]
     assert full["feedback"]["corrected_answer"] == "이영희"
 
 

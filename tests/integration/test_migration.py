@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from ingest.bootstrap import cut_rules
 from ingest.pipeline import maintenance, migration
 from ingest.pipeline import vectors as vector_file
 from rag import bootstrap as rag_bootstrap
@@ -191,8 +192,11 @@ def test_the_space_on_record_is_opened_again(tmp_path: Path) -> None:
     with serving(tmp_path) as service:
         caller = operator(service)
         caller.ingest(caller.collection(), {"a.md": text_of(1)})
+        rag, rules = service.services.rag, service.services.ingest.settings
+        assert cut_rules(rules, rag).tokenizer
         space = build(caller, OTHER)
         assert caller.post(f"{SPACES}/{space['id']}/switch", json={"force": True}).json()["forced"]
+        assert not cut_rules(rules, rag).tokenizer  # that of the file's model would count for another one
     with serving(tmp_path) as service:  # the configuration file is the old one still
         assert service.services.rag.spaces.current.id == space["id"]
         assert service.services.rag.index.count() == 1

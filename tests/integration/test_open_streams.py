@@ -27,12 +27,14 @@ from api.streaming import EventStream, while_connected
 from api.watching import BLIND_S, LOOK_EVERY_S, AccessWatch
 from rag.access.accounts import Accounts
 from rag.access.federation import open_federation
+from rag.access.grants import Grants
 from rag.access.identities import CredentialKind, Identities
 from rag.access.keys import Keys
 from rag.access.operator import LocalOperator
 from rag.access.policy import Action
 from rag.access.widgets import WidgetTokens, WidgetWish
 from rag.blobs.store import BlobStore
+from rag.domain.access import Role, user
 from rag.domain.errors import AccessEnded, StoreUnavailable
 from rag.domain.principal import Principal, Scope
 from rag.settings_identity import IdentitySettings
@@ -40,6 +42,7 @@ from rag.store import widget_token
 from rag.store.account import Account
 from rag.store.api_key import ApiKey
 from rag.store.base import utc_now
+from rag.store.client_file import ClientFile
 from rag.store.collection import Collection
 from rag.store.session import Database
 from rag.store.sign_in import PortalSession
@@ -606,3 +609,95 @@ def test_progress_of_an_ingestion_ends_for_a_revoked_key(service: Running) -> No
     assert time.monotonic() - revoked[0] < END_S + SLACK_S
     assert "event: done" not in said
     assert said.rstrip().split("\n\n")[-1].startswith("event: error") and "access_ended" in said
+
+
+BOUNDARY = "seogo"
+
+
+class Sender:
+    """A client that sends one file in two pieces; the second once `end` is done, or never."""
+
+    def __init__(self, end: Callable[[], object], *, hangs: bool) -> None:
+        head = f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="file"; filename="규정.md"\r\n\r\n# 규정\n'
+        purpose = f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="purpose"\r\n\r\nassistants\r\n'
+        self.pieces = [f"{purpose}{head}".encode(), f"끝\r\n--{BOUNDARY}--\r\n".encode()]
+        self.end, self.hangs, self.status, self.told = end, hangs, 0, b""
+        self.ended_at = 0.0
+
+    async def receive(self) -> Any:
+        if len(self.pieces) == 1:
+            await asyncio.to_thread(self.end)
+            self.ended_at = time.monotonic()
+            if self.hangs:
+                await asyncio.Event().wait()
+        return {"type": "http.request", "body": self.pieces.pop(0), "more_body": bool(self.pieces)}
+
+    async def send(self, message: Any) -> None:
+        self.status = message.get("status", self.status)
+        self.told += message.get("body", b"")
+
+
+def uploaded(world: World, path: str, secret: str, sender: Sender) -> float:
+    """Seconds from the end of an access to the answer to what is being uploaded with it."""
+    app = create_app(world.services)
+    headers = {
+        "host": "localhost:8080",
+        "authorization": f"Bearer {secret}",
+        "content-type": f"multipart/form-data; boundary={BOUNDARY}",
+    }
+    scope = scope_of(app, None, path) | {
+        "method": "POST",
+        "http_version": "1.1",
+        "scheme": "http",
+        "raw_path": path.encode(),
+        "root_path": "",
+        "query_string": b"",
+        "headers": [(name.encode(), value.encode()) for name, value in headers.items()],
+        "client": ("127.0.0.1", 50_000),
+        "server": ("localhost", 8080),
+    }
+
+    async def run() -> float:
+        app.state.watch = AccessWatch.of(world.services)
+        try:
+            await asyncio.wait_for(app(scope, sender.receive, sender.send), 20)
+            return time.monotonic() - sender.ended_at
+        finally:
+            await app.state.watch.aclose()
+
+    return asyncio.run(run())
+
+
+@pytest.mark.parametrize("door", ["documents", "files"])
+def test_what_is_being_uploaded_is_taken_of_nobody_whose_right_has_ended(service: Running, door: str) -> None:
+    world = World(service)
+    name = service.caller(tenant=world.tenant).collection()
+    path = f"/api/v1/collections/{name}/documents" if door == "documents" else "/v1/files"
+    held = Grants(world.database)
+
+    def writer() -> tuple[Account, str, UUID]:
+        kim = world.account()
+        grant = held.add(None, world.tenant_id, user(kim.id), Role.CONTRIBUTOR, None)
+        return kim, world.keys.create(world.tenant, "열쇠", [Scope.WRITE], owner_id=kim.id)[0], grant.id
+
+    def left() -> list[str]:
+        reader = service.caller(tenant=world.tenant)
+        rows = reader.get(f"/api/v1/collections/{name}/documents").json()["documents"]
+        with world.database.read() as session:
+            kept = session.scalars(select(ClientFile.filename).where(ClientFile.tenant_id == world.tenant_id))
+            return [*(row["source_key"] for row in rows), *kept]
+
+    kim, secret, _ = writer()
+    slow = Sender(lambda: world.accounts.suspend(world.tenant_id, kim.id), hangs=True)
+    assert uploaded(world, path, secret, slow) < END_S + SLACK_S
+    assert (slow.status, b"access_ended" in slow.told) == (401, True), slow.told
+    _, secret, grant_id = writer()
+    demoted = Sender(lambda: held.remove(None, world.tenant_id, grant_id), hangs=False)
+    uploaded(world, path, secret, demoted)
+    if door == "documents":
+        assert demoted.status == 404, demoted.told
+        assert left() == []
+    _, secret, _ = writer()
+    good = Sender(lambda: None, hangs=False)
+    uploaded(world, path, secret, good)
+    assert good.status in (200, 202), good.told

@@ -194,6 +194,23 @@ def test_in_parallel(input_file):
     assert outcomes == expected
 
 
+def test_a_file_that_somebody_waits_for_does_not_wait_for_others(input_file):
+    with (
+        ParseSandbox(replace(LIMITS, wall_s=30), concurrency=2, registry=HOSTILE) as sandbox,
+        ThreadPoolExecutor(3) as pool,
+    ):
+        sandbox.warm_up("hostile")
+        pid = sandbox._zygote().pid
+        others = [pool.submit(sandbox.parse, input_file, "sleep.txt") for _ in range(3)]
+        assert wait_for(lambda: len(children_of(pid)) == 2)
+        assert texts(sandbox.parse(input_file, "read.txt", urgent=True)) == ["content"]
+        assert sandbox.identify(input_file, "read.txt", urgent=True) == "text/plain"
+        assert not any(other.done() for other in others)
+        sandbox.close()
+        # Two die with the zygote, the third finds the sandbox closed.
+        assert {type(other.exception()) for other in others} == {ParserCrashed, RuntimeError}
+
+
 def test_sleeping_child_is_stopped_and_reaped(impatient, input_file):
     with pytest.raises(ParseLimitExceeded) as caught:
         impatient.parse(input_file, "sleep.txt")

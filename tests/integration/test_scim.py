@@ -13,10 +13,10 @@ from scim2_tester import Status, check_server
 from starlette.testclient import TestClient
 
 from api.app import create_app
-from rag.access.accounts import Accounts
+from rag.access.accounts import AccountChange, Accounts
 from rag.access.groups import Groups
 from rag.access.identities import Identities
-from rag.domain.access import Role, group
+from rag.domain.access import Label, Role, group
 from rag.domain.audit import AuditKind
 from rag.domain.errors import NotAuthenticated
 from rag.domain.principal import Scope
@@ -118,6 +118,42 @@ def test_a_user_that_loses_or_gets_back_access_is_on_the_trail_as_that(directory
     told = [row for row in rows if row.kind in (AuditKind.ACCOUNT_SUSPENDED, AuditKind.ACCOUNT_RESUMED)]
     assert [row.kind for row in told] == ["account.suspended", "account.resumed", "account.suspended"]
     assert {(row.detail["account"], row.surface) for row in told} == {(made["id"], "scim")}
+
+
+def test_what_a_directory_changes_is_on_the_trail_with_its_content(directory: Directory) -> None:
+    """Rules go by names, attributes and groups: who was put where, and what somebody was called before."""
+    one, other = (directory.user(f"{name}@bank.example", title="대리")["id"] for name in ("kim", "lee"))
+    work = {"op": "replace", "path": f"{ENTERPRISE}:department", "value": "여신"}
+    rename = {"op": "replace", "path": "userName", "value": "park@bank.example"}
+    assert directory.patch(f"{USERS}/{one}", work, rename).status_code == 200
+    made = directory.group(one, displayName="심사역")["id"]
+    add = {"op": "add", "path": "members", "value": [{"value": other}]}
+    drop = {"op": "remove", "path": f'members[value eq "{one}"]'}
+    assert directory.patch(f"{GROUPS}/{made}", add).status_code == 200
+    assert directory.patch(f"{GROUPS}/{made}", drop).status_code == 200
+    body = {"schemas": [GROUP_SCHEMA], "displayName": "여신심사역", "members": [{"value": one}]}
+    assert directory.call("PUT", f"{GROUPS}/{made}", body).status_code == 200
+    assert directory.call("DELETE", f"{USERS}/{one}").status_code == 204
+    assert directory.call("DELETE", f"{GROUPS}/{made}").status_code == 204
+    with directory.service.services.rag.database.read() as session:
+        rows = [row for row in audit_event.oldest(session, directory.tenant_id, Wanted()) if row.outcome == "done"]
+    created, _, changed, *groups = [row.detail for row in rows if row.kind.startswith(("account.", "group."))]
+    assert (created["account"], created["said"]) == (one, {"user_name": "kim@bank.example", "title": "대리"})
+    assert changed["account"] == one
+    renamed = ["kim@bank.example", "park@bank.example"]
+    assert changed["changed"] == {"department": ["", "여신"], "user_name": renamed}
+    told = [(item.get("members_added"), item.get("members_removed"), item.get("group")) for item in groups]
+    assert told == [
+        ([one], [], "심사역"),
+        ([other], [], "심사역"),
+        ([], [one], "심사역"),
+        ([one], [other], "여신심사역"),
+        (None, None, None),
+        (None, [], "여신심사역"),
+    ]
+    assert {item["group_id"] for item in groups if "group_id" in item} == {made}
+    assert groups[3]["group_before"] == "심사역"
+    assert (groups[4]["account"], groups[4]["groups_left"]) == (one, [made])
 
 
 def test_a_user_comes_with_what_the_directory_says(directory: Directory) -> None:
@@ -366,6 +402,28 @@ def test_errors_have_scims_shape(directory: Directory) -> None:
     ]
     for operations in spoilt:
         assert directory.patch(f"{USERS}/{user['id']}", *operations).status_code == 400, operations
+
+
+def test_nobody_is_renamed_who_may_read_more_than_the_directorys_key(service: Running, directory: Directory) -> None:
+    """Whose it is, a provider may know by name or address: the renamed account would be its reader's."""
+    user = directory.user("비서", emails=[{"value": "secretary@bank.example", "primary": True}])
+    path, accounts = f"{USERS}/{user['id']}", Accounts(service.services.rag.database)
+    accounts.change(directory.tenant_id, UUID(user["id"]), AccountChange(clearance=Label.CONFIDENTIAL))
+    put = {"schemas": [USER_SCHEMA], "userName": "intruder", "emails": user["emails"]}
+    mail = {"op": "replace", "path": 'emails[type eq "work"].value', "value": "intruder@bank.example"}
+    for refused in (
+        directory.call("PUT", path, put),
+        directory.patch(path, {"op": "replace", "path": "userName", "value": "intruder"}),
+        directory.patch(path, mail),
+    ):
+        assert (refused.status_code, refused.json()["status"]) == (403, "403"), refused.text
+    changed = directory.patch(path, {"op": "replace", "path": "active", "value": False})
+    assert (changed.status_code, changed.json()["active"], changed.json()["userName"]) == (200, False, "비서")
+    cleared = service.services.rag.keys.create(
+        directory.tenant, "디렉터리", [Scope.ADMIN], clearance=Label.CONFIDENTIAL
+    )
+    high = Directory(service, directory.tenant, cleared[0])
+    assert high.patch(path, {"op": "replace", "path": "userName", "value": "비서실"}).json()["userName"] == "비서실"
 
 
 def probes(directory: Directory, user_id: str, group_id: str) -> Iterator[tuple[str, str, Any]]:

@@ -29,7 +29,10 @@ class DirectSandbox:
     def __init__(self, scratch: Path) -> None:
         self._scratch = scratch
 
-    def parse(self, path: Path, name: str, first_child: int = 0) -> ParsedDocument:
+    def identify(self, path: Path, name: str, *, urgent: bool = False) -> str:
+        return identify(path, name).media_type
+
+    def parse(self, path: Path, name: str, first_child: int = 0, *, urgent: bool = False) -> ParsedDocument:
         text = path.read_text(encoding="utf-8")
         if POISON in text:
             os.kill(os.getpid(), signal.SIGKILL)

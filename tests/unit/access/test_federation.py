@@ -108,8 +108,8 @@ def anywhere(request: pytest.FixtureRequest) -> Build:
 
 
 def builder(database: Database) -> Build:
-    def built(**settings: Any) -> House:
-        fake = FakeProvider(now=time.time())
+    def built(issuer: str = FakeProvider.issuer, **settings: Any) -> House:
+        fake = FakeProvider(issuer, now=time.time())
         values = {"name": "sso", "tenant": "bank", "issuer": fake.issuer, "client_id": "seogo", "provision": True}
         provider = {**values, "audiences": ("seogo-api",), **settings}
         identities = Identities(database, Keys(database))
@@ -164,6 +164,22 @@ def test_a_newer_token_takes_away_and_an_older_one_brings_nothing_back(anywhere:
     for text in (new, old, old):
         principal = house.bearer(text)
         assert (principal.role, principal.clearance, len(principal.groups)) == (Role.VIEWER, Label.OPEN, 1)
+
+
+def test_each_provider_has_groups_of_its_own(anywhere: Build) -> None:
+    house = anywhere(**RICH)
+    partner = anywhere("https://sso.partner.example", name="partner", link="user_name", **RICH)
+    first = house.bearer(house.token("u-1", realm={"groups": ["여신팀", "파견"]}))
+    stranger = partner.bearer(partner.token("x-9", realm={"groups": ["여신팀", "협력사"]}))
+    assert not stranger.groups & first.groups, (
+        "a word of another provider opens nothing that was shared with this one's"
+    )
+    named = house.accounts.groups_of(stranger.tenant_id, stranger.id)
+    assert [item.name for item in named] == ["여신팀 (partner)", "협력사"]
+    again = partner.bearer(partner.token("x-9", iat=int(partner.fake.now) + 5, realm={"groups": ["협력사"]}))
+    assert len(again.groups) == 1
+    both = partner.bearer(partner.token("u-1", realm={"groups": ["협력사"]}))
+    assert both.id == first.id and both.groups == first.groups | again.groups, "no way out of what denies somebody"
 
 
 def test_what_a_token_leaves_out_takes_nobody_out_of_what_denies_them(anywhere: Build) -> None:
@@ -560,21 +576,21 @@ def test_the_provider_ends_the_sessions_that_it_names_and_no_others(anywhere: Bu
     house.fake.people["u-1"] = {"sid": "s-2"}
     second, other = house.signed_in(), house.signed_in("u-2")
     now = house.fake.now = time.time()
-    assert house.sign_in.dismissed(order(sid="s-1")) == 1
+    assert house.sign_in.obey(house.sign_in.order_of(order(sid="s-1"))) == 1
     with pytest.raises(NotAuthenticated):
         house.cookie(first)
     assert house.cookie(second)
-    assert house.sign_in.dismissed(order(sid="s-9")) == 0
-    assert house.sign_in.dismissed(order(sid="s-2", sub="u-2")) == 0  # both must fit
+    assert house.sign_in.obey(house.sign_in.order_of(order(sid="s-9"))) == 0
+    assert house.sign_in.obey(house.sign_in.order_of(order(sid="s-2", sub="u-2"))) == 0  # both must fit
     house.fake.now = now - 300
-    assert house.sign_in.dismissed(order(sub="u-1")) == 0  # an order from before the sign-in
+    assert house.sign_in.obey(house.sign_in.order_of(order(sub="u-1"))) == 0  # an order from before the sign-in
     house.fake.now = now
-    assert house.sign_in.dismissed(order(sub="u-1")) == 1
+    assert house.sign_in.obey(house.sign_in.order_of(order(sub="u-1"))) == 1
     with pytest.raises(NotAuthenticated):
         house.cookie(second)
     assert house.cookie(other)
     with pytest.raises(NotAuthenticated):
-        house.sign_in.dismissed(house.token())
+        house.sign_in.order_of(house.token())
 
 
 class Time:

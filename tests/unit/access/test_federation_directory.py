@@ -162,6 +162,24 @@ def test_who_was_suspended_by_hand_stays_so(sync: DirectorySync, sqlite: Databas
     assert Accounts(sqlite).get(TENANT, account.id).suspended_at is not None
 
 
+def test_whom_an_administrator_suspended_too_is_not_let_in_by_the_directory(
+    sync: DirectorySync, sqlite: Database
+) -> None:
+    accounts, everybody = Accounts(sqlite), Listing(people(*TEN), GROUPS)
+    sync.run(everybody)
+    account = accounts.by_user_name(TENANT, "p0")
+    assert account is not None
+    disabled = Listing([*people("p0", disabled=True), *people(*TEN[1:])], GROUPS)
+    assert counts(sync.run(disabled)) == {"suspended": 1}
+    accounts.suspend(TENANT, account.id)
+    assert counts(sync.run(everybody)) == {}
+    kept = accounts.get(TENANT, account.id)
+    assert kept.suspended_at is not None and kept.suspended_by == Source.LOCAL
+    accounts.resume(TENANT, account.id)
+    assert counts(sync.run(disabled)) == {"suspended": 1}
+    assert counts(sync.run(everybody)) == {"resumed": 1}, "its own word it takes back as before"
+
+
 @pytest.mark.parametrize("left", [[], people(*TEN[:8]), people(*TEN, disabled=True)])
 def test_a_run_that_would_suspend_too_many_changes_nothing(
     sync: DirectorySync, sqlite: Database, left: list[DirectoryPerson]

@@ -14,6 +14,7 @@ from rag.access.accounts import AccountChange, Accounts
 from rag.access.grants import Grants
 from rag.access.groups import Groups
 from rag.access.identities import Carrier, CredentialKind, Identities, Presented, lifelines_of
+from rag.access.issuing import KeyIssuer, KeyWish
 from rag.access.keys import Keys
 from rag.access.operator import LocalOperator
 from rag.access.policy import Action, Policy
@@ -339,3 +340,42 @@ def test_a_widget_may_of_all_actions_four(sqlite: Database) -> None:
             continue
         allowed.add(action)
     assert allowed == {Action.SEARCH, Action.ASK, Action.GIVE_FEEDBACK, Action.READ_CITED}
+
+
+@pytest.mark.parametrize("end", ["suspend", "delete"])
+def test_what_an_administrator_made_for_others_opens_nothing_once_they_may_not(database: Database, end: str) -> None:
+    """They know its secret. Whoever goes on in their place gives it another one."""
+    tenant_id, accounts = tenant_of(database), Accounts(database)
+    kim, robot = accounts.create(tenant_id, "김"), accounts.create(tenant_id, "로봇", kind=AccountKind.SERVICE)
+    for item in (kim, robot):
+        Grants(database).add(None, tenant_id, user(item.id), Role.ADMIN, None)
+    keys, issuer, identities = Keys(database), KeyIssuer(database), identities_of(database)
+    chief = identities.of_account(kim.id, [Scope.ADMIN])
+    made = [
+        issuer.create(chief, KeyWish("열쇠", frozenset({Scope.ADMIN}), owner_id=owner), own=False)
+        for owner in (None, robot.id)
+    ]
+    watched = [keys.authenticate(secret) for secret, _ in made]
+    token, _ = WidgetTokens(database).create(watched[0], WidgetWish(frozenset(), timedelta(minutes=5)))
+    watched.append(identities.resolve(Presented(token)))
+    assert identities.ended(watched) == frozenset()
+    with pytest.raises(LastAdministrator):  # the key of the tenant would be none any more
+        accounts.suspend(tenant_id, robot.id)
+        getattr(accounts, end)(tenant_id, kim.id)
+    accounts.resume(tenant_id, robot.id)
+    other = identities.of_account(robot.id, [Scope.ADMIN])
+    own, _ = issuer.create(other, KeyWish("다른 열쇠", frozenset({Scope.ADMIN})), own=False)
+    getattr(accounts, end)(tenant_id, kim.id)
+    assert identities.ended(watched) == {*watched}, "what they are at ends"
+    for secret in (*(secret for secret, _ in made), token):
+        with pytest.raises(NotAuthenticated):
+            identities.resolve(Presented(secret))
+    fresh, _ = issuer.rotate(keys.authenticate(own), made[0][1].id, timedelta(days=1), own=False)
+    assert keys.authenticate(fresh).id == made[0][1].id
+    with pytest.raises(NotAuthenticated):  # no grace for what somebody knows who has left
+        keys.authenticate(made[0][0])
+    prefix = made[1][1].prefix
+    assert (by_hand := keys.rotate(prefix, timedelta(days=1))) is not None
+    assert keys.authenticate(by_hand).id == robot.id
+    with pytest.raises(NotAuthenticated):
+        keys.authenticate(made[1][0])

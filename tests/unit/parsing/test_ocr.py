@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import time
+from difflib import SequenceMatcher
 from pathlib import Path
 
 import pypdf
@@ -14,6 +15,7 @@ from ingest.parsing.base import SourceFile
 from ingest.parsing.identify import identify
 from ingest.parsing.ocr import GrayImage, find_tesseract
 from ingest.parsing.ocr_queue import page_ranges
+from ingest.parsing.ocr_upright import read_upright
 from ingest.parsing.ocr_words import words_of
 from ingest.parsing.pdf import PdfParser
 from ingest.parsing.picture import PictureParser
@@ -58,6 +60,50 @@ def saved(image: Image.Image, kind: str, **options) -> bytes:
     out = io.BytesIO()
     image.save(out, kind, **options)
     return out.getvalue()
+
+
+KOREAN = ["모든 임직원은 이 규정을 지켜야 한다.", "출장 숙박비는 하루 7만원까지 지급한다.", "연차 유급휴가는 15일이다."]
+
+
+@needs_korean
+@pytest.mark.parametrize("kind", ["pdf", "png"])
+@pytest.mark.parametrize("turned", [90, 180, 270])
+def test_a_page_that_lay_otherwise_is_read_as_if_it_were_upright(tmp_path, turned, kind) -> None:
+    image = picture(KOREAN, korean=True)
+    upright = read(tmp_path, scanned(image) if kind == "pdf" else saved(image, "PNG", dpi=(150, 150)), f"a.{kind}")
+    lying = image.rotate(turned, expand=True)
+    found = read(tmp_path, scanned(lying) if kind == "pdf" else saved(lying, "PNG", dpi=(150, 150)), f"b.{kind}")
+    # A picture is enlarged to the width that it has, so one lying on its side is read at another size.
+    assert SequenceMatcher(None, "".join(texts(found)), "".join(texts(upright))).ratio() > 0.9
+    # The boxes are those of the page as it lies: ink is where they say, and nowhere else.
+    scale = 150 / 72
+    for element in found.elements:
+        for _, (left, top, right, bottom) in element.anchor.boxes:
+            cut = lying.crop((left * scale, top * scale, right * scale, bottom * scale))
+            assert cut.getextrema()[0] < 100
+            ImageDraw.Draw(lying).rectangle(
+                (left * scale - 8, top * scale - 8, right * scale + 8, bottom * scale + 8), fill=255
+            )
+    assert lying.getextrema()[0] > 100
+
+
+def test_a_page_with_nothing_on_it_is_looked_at_once() -> None:
+    asked = []
+
+    class Counting(Slow):
+        def read(self, image: GrayImage) -> bytes:
+            asked.append((image.width, image.height))
+            return b""
+
+    blank = GrayImage(300, 200, 150, b"\xff" * 60_000)
+    assert read_upright(Counting(0, 60), blank) is not None
+    assert asked == [(300, 200)]
+    asked.clear()
+    read_upright(Counting(0, 60), GrayImage(300, 200, 150, b"\x00" * 60_000))
+    assert asked == [(300, 200), (200, 300), (200, 300), (300, 200)]
+    asked.clear()
+    read_upright(Counting(0, -1), GrayImage(300, 200, 150, b"\x00" * 60_000))
+    assert asked == [(300, 200)]  # no time for more
 
 
 class Slow:

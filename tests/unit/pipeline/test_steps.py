@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import struct
 import threading
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from uuid import UUID
 
 import pytest
 
 from ingest.chunking.structure import StructureChunker
+from ingest.parsing.sandbox import ParseLimits, ParseSandbox
+from ingest.pipeline.labels import tags_of
 from ingest.pipeline.steps import Batch, Pipeline
 from rag.blobs.store import BlobStore
+from rag.domain.filters import DocumentFilter, Period, label_groups
 from rag.embedding.base import Role
 from rag.embedding.cached import CachedEmbedder
 from rag.embedding.openai_http import AT_ONCE, open_openai_http
@@ -21,8 +26,10 @@ from rag.index.base import IndexPoint, IndexSchema
 from rag.index.memory import MemoryIndex
 from rag.settings import EmbeddingSettings
 from rag.store.base import utc_now
+from rag.store.document import Document
 from rag.store.session import Database
 from rag.store.version import DocumentVersion, VersionState
+from tests.support.compound import END, FREE, MAX_FAT_SECTORS
 from tests.support.direct_sandbox import DirectSandbox
 from tests.support.hash_embedder import HashEmbedder, hash_space
 from tests.support.model_server import Answer, Call, model_server
@@ -55,16 +62,25 @@ def pipeline(database: Database, tmp_path: Path) -> Pipeline:
     )
 
 
-def waiting(pipeline: Pipeline, *, stored: bool = True, text: bytes = TEXT) -> UUID:
+def waiting(pipeline: Pipeline, content: bytes = TEXT, name: str = "취업규칙.md", *, stored: bool = True) -> UUID:
     """A version of job `job`; its original is there, or not."""
     if stored:
-        writer = pipeline.blobs.writer(len(text))
-        writer.write(text)
-        writer.finish("취업규칙.md")
+        writer = pipeline.blobs.writer(len(content))
+        writer.write(content)
+        writer.finish(name)
     collection = add_collection(pipeline.database)
     with pipeline.database.write() as session:
-        document = add_document(session, collection, "취업규칙.md")
-        return add_version(session, document, 1, VersionState.QUEUED, text)
+        document = add_document(session, collection, name)
+        return add_version(session, document, 1, VersionState.QUEUED, content)
+
+
+def round_and_round(rounds: int) -> bytes:
+    """A compound file of 2 KB whose table of tables is one sector that is its own next one; the counts in the header agree."""
+    fat_sectors = MAX_FAT_SECTORS + 127 * rounds
+    head = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(16) + struct.pack("<HHHHH", 0x3E, 3, 0xFFFE, 9, 6) + bytes(6)
+    head += struct.pack("<IIIII", 0, fat_sectors, 2, 0, 4096) + struct.pack("<IIII", END, 0, 1, rounds)
+    header = head + struct.pack(f"<{MAX_FAT_SECTORS}I", 0, *[FREE] * (MAX_FAT_SECTORS - 1))
+    return header + struct.pack("<128I", *[FREE] * 128) + struct.pack("<128I", *[0] * 127, 1) + bytes(512)
 
 
 def row(pipeline: Pipeline, version_id: UUID) -> DocumentVersion:
@@ -104,6 +120,96 @@ def test_a_version_that_retires_while_it_is_written_leaves_no_points(pipeline: P
     assert row(pipeline, version).state == VersionState.RETIRED
 
 
+def test_what_a_file_is_is_found_in_a_child_with_caps(database: Database, pipeline: Pipeline) -> None:
+    """Two kilobytes keep the reader of their directory busy for as long as they like: some four seconds here."""
+    poison = round_and_round(45)
+    assert len(poison) == 2048
+    with ParseSandbox(ParseLimits(cpu_s=1, wall_s=60)) as sandbox:
+        confined = replace(pipeline, sandbox=sandbox)
+        version = waiting(confined, poison, "급여규정.hwp")
+        assert confined.identify(Batch("job", [version])) == []
+        found = row(confined, version)
+        assert (found.state, found.error_code) == (VersionState.FAILED, "parse_limit_exceeded")
+        assert found.error_params is not None and found.error_params["resource"] == "CPU time"
+
+
+def page(title: str, author: str, date: str) -> bytes:
+    """A page that says who wrote it, and when."""
+    head = (
+        f'<title>{title}</title><meta name="author" content="{author}"><meta name="dcterms.created" content="{date}">'
+    )
+    return (
+        f"<!doctype html><html><head>{head}</head><body><h1>{title}</h1><p>숙박비는 7만 원.</p></body></html>".encode()
+    )
+
+
+DAY_OLD, DAY_NEW = datetime(2023, 1, 2, tzinfo=UTC), datetime(2024, 3, 4, tzinfo=UTC)
+OLD, NEW = page("여비 규정 2023", "총무부", "2023-01-02"), page("여비 규정 2024", "인사부", "2024-03-04")
+
+
+@pytest.fixture
+def two_versions(pipeline: Pipeline) -> tuple[UUID, UUID, UUID]:
+    """A document with an older and a newer version, both of which wait; their ids after its own."""
+    for content in (OLD, NEW):
+        writer = pipeline.blobs.writer(len(content))
+        writer.write(content)
+        writer.finish("여비규정.html")
+    collection = add_collection(pipeline.database)
+    with pipeline.database.write() as session:
+        document = add_document(session, collection, "여비규정.html")
+        return document.id, *(
+            add_version(session, document, number, VersionState.QUEUED, content)
+            for number, content in ((1, OLD), (2, NEW))
+        )
+
+
+def ingest(pipeline: Pipeline, version: UUID, *, until: str = "activate") -> None:
+    """Run the steps of one version, the last of them `until`."""
+    batch = Batch("job", [version])
+    for step in (
+        pipeline.identify, pipeline.parse, pipeline.chunk, pipeline.embed, pipeline.index_points, pipeline.activate
+    ):  # fmt: skip
+        assert step(batch) == [version]
+        if step.__name__ == until:
+            return
+
+
+def told(pipeline: Pipeline, document_id: UUID) -> tuple[str, str, str]:
+    """Title, author and year of a document, as the record has them."""
+    with pipeline.database.read() as session:
+        found = session.get_one(Document, document_id)
+        return found.title, found.author, str(found.authored_at)[:4]
+
+
+def test_an_older_version_that_comes_later_says_nothing_about_the_document(
+    pipeline: Pipeline, two_versions: tuple[UUID, UUID, UUID]
+) -> None:
+    document, old, new = two_versions
+    ingest(pipeline, new)
+    assert told(pipeline, document) == ("여비 규정 2024", "인사부", "2024")
+    ingest(pipeline, old)
+    assert told(pipeline, document) == ("여비 규정 2024", "인사부", "2024")
+    with pipeline.database.read() as session:
+        assert not session.get_one(Document, document).labels_pending
+        assert row(pipeline, old).state == VersionState.RETIRED
+
+
+def test_a_version_says_nothing_about_the_document_before_it_answers(
+    pipeline: Pipeline, two_versions: tuple[UUID, UUID, UUID]
+) -> None:
+    """It may be refused, or fail, and then the older one goes on answering under its own title and dates."""
+    document, old, new = two_versions
+    ingest(pipeline, old)
+    ingest(pipeline, new, until="index_points")
+    assert told(pipeline, document) == ("여비 규정 2023", "총무부", "2023")
+    with pipeline.database.read() as session:
+        labels = [set(tags_of(session, session.get_one(DocumentVersion, version)).labels) for version in (old, new)]
+    asked = [set(label_groups(DocumentFilter(created=Period(day, day)))[0]) for day in (DAY_OLD, DAY_NEW)]
+    assert [[bool(carried & wanted) for wanted in asked] for carried in labels] == [[True, False], [False, True]]
+    assert pipeline.activate(Batch("job", [new])) == [new]
+    assert told(pipeline, document) == ("여비 규정 2024", "인사부", "2024")
+
+
 @pytest.mark.parametrize("elsewhere", [True, False])
 def test_a_model_on_a_server_has_several_requests_in_work_and_one_elsewhere_is_not_paused_for(
     pipeline: Pipeline, elsewhere: bool
@@ -128,7 +234,7 @@ def test_a_model_on_a_server_has_several_requests_in_work_and_one_elsewhere_is_n
         served.piece = replace(served.piece, elsewhere=elsewhere)
         space = EmbeddingSpace(HashEmbedder(), CachedEmbedder(served))
         wide = replace(pipeline, space=space, give_way=lambda: ways.append(1))
-        version = waiting(wide, text=paragraphs.encode())
+        version = waiting(wide, content=paragraphs.encode())
         batch = Batch("job", [version])
         for step in (wide.identify, wide.parse, wide.chunk):
             assert step(batch) == [version]

@@ -10,7 +10,7 @@ from sqlalchemy import select
 
 from rag.access.policy import Action, Policy
 from rag.domain.access import AccessRule, EffectiveRule, Label, group, user
-from rag.domain.errors import TooManyRules
+from rag.domain.errors import AccessSettling, TooManyRules
 from rag.domain.principal import Principal, Scope
 from rag.store import access_rule
 from rag.store.access_rule import AccessRuleRow
@@ -84,6 +84,27 @@ def test_documents_on_their_way_are_left_out_of_searches(database: Database) -> 
     permit = Policy(database).authorize(reader, Action.SEARCH)
     with database.read() as session:
         assert access_rule.pending(session, permit) == {document}
+        assert access_rule.pending(session, permit.narrowed([])) == frozenset()
+
+
+def test_of_more_than_a_search_can_leave_out_those_stay_that_may_be_read_and_with_more_it_is_refused(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(access_rule, "MAX_PENDING", 2)
+    collection = add_collection(database)
+    documents = [add_document(database, collection.id, collection.tenant_id, f"{item}.md") for item in "가나다라"]
+    reader = Principal(uuid4(), "나", collection.tenant_id, frozenset({Scope.READ}))
+    give(database, documents[0], AccessRule(frozenset({user(reader.id)})))
+    for item in documents[1:3]:
+        give(database, item, AccessRule(frozenset({user(uuid4())})))
+    policy = Policy(database)
+    with database.read() as session:
+        assert access_rule.pending(session, policy.authorize(reader, Action.SEARCH)) == {*documents[1:3]}
+    give(database, documents[3], AccessRule(frozenset({user(uuid4())})))
+    with database.read() as session:
+        permit = policy.authorize(reader, Action.SEARCH)
+        with pytest.raises(AccessSettling):
+            access_rule.pending(session, permit)
         assert access_rule.pending(session, permit.narrowed([])) == frozenset()
 
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -16,10 +17,13 @@ from sqlalchemy import event, inspect, select
 from rag.access.policy import Action, Policy
 from rag.domain.errors import SchemaOutdated
 from rag.domain.principal import Principal, Scope
-from rag.store import schema
+from rag.store import account, schema
+from rag.store.account import Account, AccountGroup, GroupMember, Source
+from rag.store.base import utc_now
 from rag.store.chunk import ChunkRow
 from rag.store.document import Document, counts_by_collection
 from rag.store.session import Database
+from rag.store.sign_in import AccountLink
 from rag.store.tables import METADATA, TABLES
 from tests.conftest import new_database
 from tests.support.stores import add_collection, add_document, add_version
@@ -134,6 +138,39 @@ def test_the_step_from_the_first_schema_keeps_every_row(empty: Database) -> None
     command.downgrade(config, "0001")
     with empty.engine.connect() as connection:
         assert connection.exec_driver_sql("SELECT text FROM chunk").scalar() == "본문"
+
+
+def test_a_group_that_two_providers_shared_is_that_of_the_first_from_then_on(empty: Database) -> None:
+    schema.upgrade(empty)
+    tenant_id, now = add_collection(empty).tenant_id, utc_now()
+    people = {name: uuid4() for name in ("ours", "theirs", "both", "by hand")}
+    ours, theirs = "https://sso.bank.example", "https://sso.partner.example"
+    links = [("ours", ours), ("theirs", theirs), ("both", theirs), ("both", ours)]
+    group = AccountGroup(id=uuid4(), tenant_id=tenant_id, name="여신팀", source=Source.OIDC)
+    kept = AccountGroup(id=uuid4(), tenant_id=tenant_id, name="우리 모임")
+    with empty.write() as session:
+        session.add_all([group, kept])
+        for name, key in people.items():
+            session.add(Account(id=key, tenant_id=tenant_id, user_name=name, user_key=name, kind="user"))
+        session.flush()
+        session.add_all(
+            GroupMember(group_id=item.id, member_id=key) for key in people.values() for item in (group, kept)
+        )
+        for number, (name, issuer) in enumerate(links):
+            at = {"created_at": now + timedelta(seconds=number), "said_at": now, "said_hash": bytes(32)}
+            link = {"issuer": issuer, "subject": f"{name}-{number}", "account_id": people[name]}
+            session.add(AccountLink(id=uuid4(), tenant_id=tenant_id, **link, **at))
+    config = Config()
+    config.set_main_option("script_location", str(schema.migrations_folder()).replace("%", "%%"))
+    config.attributes["engine"] = empty.engine
+    command.downgrade(config, "0021_secrets")
+    command.upgrade(config, "head")
+    with empty.read() as session:
+        rows = {row.name: row.external_id for row in session.scalars(select(AccountGroup))}
+        assert rows == {"여신팀": f"{ours}|여신팀", "우리 모임": None}
+        assert account.direct_members(session, group.id) == {people[name] for name in ("ours", "both", "by hand")}
+        assert account.direct_members(session, kept.id) == {*people.values()}
+        assert {*session.scalars(select(AccountLink.said_hash))} == {None}, "all are taken over anew"
 
 
 def test_documents_are_counted_from_an_index_alone(sqlite: Database) -> None:
