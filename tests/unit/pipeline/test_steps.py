@@ -10,22 +10,29 @@ from datetime import UTC, datetime
 from pathlib import Path
 from uuid import UUID
 
+import numpy as np
 import pytest
 
 from ingest.chunking.structure import StructureChunker
 from ingest.parsing.sandbox import ParseLimits, ParseSandbox
+from ingest.pipeline import embedding_pieces
 from ingest.pipeline.labels import tags_of
+from ingest.pipeline.reuse import known_vectors
 from ingest.pipeline.steps import Batch, Pipeline
 from rag.blobs.store import BlobStore
 from rag.domain.filters import DocumentFilter, Period, label_groups
+from rag.domain.language import Language
+from rag.domain.vectors import Embeddings
 from rag.embedding.base import Role
 from rag.embedding.cached import CachedEmbedder
 from rag.embedding.openai_http import AT_ONCE, open_openai_http
 from rag.embedding.space import EmbeddingSpace
 from rag.index.base import IndexPoint, IndexSchema
 from rag.index.memory import MemoryIndex
-from rag.settings import EmbeddingSettings
+from rag.retrieval.engine_fusion import warn_of_unread
+from rag.settings import EmbeddingSettings, RetrievalSettings
 from rag.store.base import utc_now
+from rag.store.collection import Collection
 from rag.store.document import Document
 from rag.store.session import Database
 from rag.store.version import DocumentVersion, VersionState
@@ -62,13 +69,20 @@ def pipeline(database: Database, tmp_path: Path) -> Pipeline:
     )
 
 
-def waiting(pipeline: Pipeline, content: bytes = TEXT, name: str = "취업규칙.md", *, stored: bool = True) -> UUID:
+def waiting(
+    pipeline: Pipeline,
+    content: bytes = TEXT,
+    name: str = "취업규칙.md",
+    *,
+    stored: bool = True,
+    collection: Collection | None = None,
+) -> UUID:
     """A version of job `job`; its original is there, or not."""
     if stored:
         writer = pipeline.blobs.writer(len(content))
         writer.write(content)
         writer.finish(name)
-    collection = add_collection(pipeline.database)
+    collection = collection or add_collection(pipeline.database)
     with pipeline.database.write() as session:
         document = add_document(session, collection, name)
         return add_version(session, document, 1, VersionState.QUEUED, content)
@@ -243,3 +257,58 @@ def test_a_model_on_a_server_has_several_requests_in_work_and_one_elsewhere_is_n
         served.close()
     assert row(wide, version).chunk_count == 300 == sum(full)
     assert len(ways) == (0 if elsewhere else 2)
+
+
+class TokenEmbedder(HashEmbedder):
+    """Gives every chunk a vector for each of its tokens, and counts the chunks whose vectors were asked for at once."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.name, self.dimensions, self.multi, self.max_tokens = "tokens", 8, 1024, 256
+        self.languages = frozenset(Language)
+        self.asked: list[int] = []
+
+    def embed(self, texts: Sequence[str], role: Role) -> Embeddings:
+        self.asked.append(len(texts))
+        dense = np.tile(np.eye(1, 8, dtype=np.float32), (len(texts), 1))
+        return Embeddings(dense=dense, multi=tuple(np.ones((2, 1024), dtype=np.float32) for _ in texts))
+
+
+def test_documents_whose_token_vectors_do_not_fit_in_memory_together_are_embedded_apart(
+    pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(embedding_pieces, "GROUP_BYTES", 3 * 2**20)
+    model = TokenEmbedder()
+    heavy = replace(pipeline, space=EmbeddingSpace(HashEmbedder(), model))
+    collection = add_collection(pipeline.database)
+    texts = [f"# 규정 {n}\n\n휴가는 {n}일 전에 신청한다.\n".encode() for n in range(6)]
+    versions = [waiting(heavy, text, f"{n}.md", collection=collection) for n, text in enumerate(texts)]
+    batch = Batch("job", versions)
+    for step in (heavy.identify, heavy.parse, heavy.chunk, heavy.embed):
+        assert step(batch) == versions
+    assert model.asked == [2, 2, 2]  # a megabyte each
+    with heavy.database.write() as session:  # the next version of one of them: what it looks through is bounded too
+        for version in versions:
+            session.get_one(DocumentVersion, version).state = VersionState.ACTIVE
+    known = known_vectors(heavy.database, heavy.blobs, heavy.space.name, again(heavy, versions), most=2)
+    assert len(known.model) == 2
+
+
+def again(pipeline: Pipeline, versions: Sequence[UUID]) -> list[DocumentVersion]:
+    """Second versions of their documents."""
+    found = []
+    with pipeline.database.write() as session:
+        for version in versions:
+            document = session.get_one(Document, session.get_one(DocumentVersion, version).document_id)
+            found.append(
+                session.get_one(DocumentVersion, add_version(session, document, 2, VersionState.RUNNING, b"2"))
+            )
+    return found
+
+
+def test_token_vectors_that_no_search_reads_are_told_of(caplog: pytest.LogCaptureFixture) -> None:
+    for multi, fusion in ((None, "scores"), (1024, "rrf"), (1024, "dbsf")):
+        warn_of_unread(multi, RetrievalSettings(fusion=fusion))
+    assert not caplog.records
+    warn_of_unread(1024, RetrievalSettings())
+    assert "token_vectors" in caplog.text
