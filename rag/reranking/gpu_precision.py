@@ -81,10 +81,9 @@ def narrowed(model: torch.nn.Module, precision: Precision) -> torch.nn.Module:
     import torch
 
     if precision != "float32":
-        body: torch.nn.Module = model.base_model
-        body.to(getattr(torch, precision))
+        model.base_model.to(getattr(torch, precision))
         for child in model.children():
-            if child is not body:
+            if child is not model.base_model:
                 child.register_forward_pre_hook(_in_float32)
     return model
 

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import struct
 import threading
-from collections.abc import Sequence
+import tracemalloc
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from uuid import UUID
+from uuid import UUID, uuid4, uuid5
 
 import numpy as np
 import pytest
 
 from ingest.chunking.structure import StructureChunker
 from ingest.parsing.sandbox import ParseLimits, ParseSandbox
-from ingest.pipeline import embedding_pieces
+from ingest.pipeline import embedding_pieces, maintenance
 from ingest.pipeline.labels import tags_of
 from ingest.pipeline.reuse import known_vectors
 from ingest.pipeline.steps import Batch, Pipeline
@@ -31,6 +32,7 @@ from rag.index.base import IndexPoint, IndexSchema
 from rag.index.memory import MemoryIndex
 from rag.retrieval.engine_fusion import warn_of_unread
 from rag.settings import EmbeddingSettings, RetrievalSettings
+from rag.store import chunk as chunks_table
 from rag.store.base import utc_now
 from rag.store.collection import Collection
 from rag.store.document import Document
@@ -312,3 +314,44 @@ def test_token_vectors_that_no_search_reads_are_told_of(caplog: pytest.LogCaptur
     assert not caplog.records
     warn_of_unread(1024, RetrievalSettings())
     assert "token_vectors" in caplog.text
+
+
+class Listed(MemoryIndex):
+    """Says of more points than anybody would write in a test that they are there."""
+
+    pairs: Sequence[tuple[UUID, int]] = ()
+
+    def versions_of(self) -> Iterator[tuple[UUID, UUID]]:
+        for version, count in self.pairs:
+            yield from ((uuid5(version, str(number)), version) for number in range(count))
+
+
+def test_a_comparison_of_record_and_index_holds_no_list_of_all_chunks(
+    pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    index = Listed(IndexSchema(pipeline.space.name, pipeline.space.dimensions))
+    index.pairs = [(uuid4(), 10_000) for _ in range(3)]
+    monkeypatch.setattr(chunks_table, "active_ids", lambda session: index.versions_of())
+    tracemalloc.start()
+    try:
+        report = maintenance.verify(replace(pipeline, index=index))
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert (report.chunks, report.points, report.missing, report.orphaned) == (30_000, 30_000, [], [])
+    assert most < 2 * 2**20  # two lists of all are 12 MB
+
+
+def test_a_chunk_in_the_place_of_another_is_seen_though_the_count_is_right(pipeline: Pipeline) -> None:
+    version = waiting(pipeline)
+    batch = Batch("job", [version])
+    for step in (pipeline.identify, pipeline.parse, pipeline.chunk, pipeline.embed, pipeline.index_points):
+        assert step(batch) == [version]
+    with pipeline.database.write() as session:
+        session.get_one(DocumentVersion, version).state = VersionState.ACTIVE
+    [own] = [chunk for chunk, _ in pipeline.index.versions_of()]
+    index = Listed(IndexSchema(pipeline.space.name, pipeline.space.dimensions))
+    index.pairs = [(version, 1)]
+    report = maintenance.verify(replace(pipeline, index=index), timedelta(0))
+    assert (report.chunks, report.points) == (1, 1)
+    assert (report.missing, report.orphaned) == ([own], [uuid5(version, "0")])
