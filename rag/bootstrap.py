@@ -36,6 +36,7 @@ from rag.index.base import VectorIndex
 from rag.index.registry import IndexConfig
 from rag.reranking.registry import open_reranker
 from rag.retrieval.code_base import CodeBase
+from rag.retrieval.engine_fusion import warn_of_unread
 from rag.retrieval.reranking import SecondLook
 from rag.retrieval.service import Retriever
 from rag.retrieval.spaces import Spaces
@@ -144,6 +145,7 @@ def build(
     encryption = settings.encryption
     keyring = read_keyring(encryption.key_files, plain_readable=encryption.plain_readable)
     spaces.open(recreate=recreate_index)
+    warn_of_unread(spaces.current.space.multi, settings.retrieval)
     traffic = Traffic()
     generation = generation or open_generation(settings.generation)
     retriever = _retriever(settings, database, spaces, analyzer, reader, _open_chat(settings, generation), traffic)

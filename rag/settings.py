@@ -126,6 +126,9 @@ class RerankingSettings(Section):
     api_key_file: Path | None = Field(None, description="file that holds that server's key")
     candidates: int = Field(50, ge=1, le=500, description="fused hits that are read again")
     max_tokens: int = Field(1024, ge=64, le=32_768, description="longest question and passage together")
+    precision: Literal["auto", "float32", "bfloat16", "float16"] = Field(
+        "auto", description="number format on a GPU; `auto` lets a self-test of the order decide"
+    )
     budget_ms: int = Field(2000, ge=50, le=60_000, description="time it may take; beyond it the fused order stands")
     instruction: str = Field("", max_length=2000, description="task told to rerankers that take one (Qwen3-Reranker)")
 

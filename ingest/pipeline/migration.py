@@ -20,7 +20,7 @@ from sqlalchemy.orm import Session
 
 from ingest.pipeline import points as points_of
 from ingest.pipeline import vectors as vector_file
-from ingest.pipeline.embedding_pieces import pieces_of
+from ingest.pipeline.embedding_pieces import chunks_in_memory, pieces_of
 from ingest.pipeline.fault_points import reached
 from ingest.pipeline.labels import write_settled
 from ingest.pipeline.steps import Pipeline
@@ -95,7 +95,7 @@ def _build_next(pipeline: Pipeline, space_id: str, pace: Pace) -> bool:
             row = session.get_one(EmbeddingSpaceRow, space_id)
             if row.state != SpaceState.BUILDING:
                 return False
-            group = _next_versions(session, row)
+            group = _next_versions(session, row, min(_GROUP_CHUNKS, chunks_in_memory(target.space)))
         if not group:
             return not _finish(pipeline, target)
         _build_group(pipeline, target, group, pace)
@@ -114,14 +114,14 @@ def _note_total(session: Session, space_id: str) -> None:
     row.total = max(chunks_table.count_active(session), row.done)
 
 
-def _next_versions(session: Session, row: EmbeddingSpaceRow) -> list[DocumentVersion]:
+def _next_versions(session: Session, row: EmbeddingSpaceRow, chunks: int) -> list[DocumentVersion]:
     query = select(DocumentVersion).where(in_index())
     if row.cursor_at is not None:
         later = DocumentVersion.created_at > row.cursor_at
         same = and_(DocumentVersion.created_at == row.cursor_at, DocumentVersion.id > row.cursor_id)
         query = query.where(or_(later, same))
     query = query.order_by(DocumentVersion.created_at, DocumentVersion.id).limit(_GROUP_VERSIONS)
-    return points_of.first_group(session.scalars(query), _GROUP_CHUNKS)
+    return points_of.first_group(session.scalars(query), chunks)
 
 
 def _build_group(pipeline: Pipeline, target: LiveSpace, group: Sequence[DocumentVersion], pace: Pace) -> None:

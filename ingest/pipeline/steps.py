@@ -24,7 +24,7 @@ from ingest.parsing.wire import decode_document, encode_document
 from ingest.pipeline import points as points_of
 from ingest.pipeline.children import ChildLimits, Expansion
 from ingest.pipeline.discretion import discreet
-from ingest.pipeline.embedding_pieces import pieces_of
+from ingest.pipeline.embedding_pieces import chunks_in_memory, pieces_of
 from ingest.pipeline.fault_points import reached
 from ingest.pipeline.labels import settle_siblings, settle_written, tags_of, write_settled
 from ingest.pipeline.leftovers import remove_leftovers
@@ -164,7 +164,7 @@ class Pipeline:
                 continue
             with self.database.read() as session:
                 group.append((version, chunks_table.for_index(session, version.id)))
-            if sum(len(chunks) for _, chunks in group) >= _GROUP_CHUNKS:
+            if sum(len(chunks) for _, chunks in group) >= min(_GROUP_CHUNKS, chunks_in_memory(target.space)):
                 self._embed_group(target, group)
                 group = []
         self._embed_group(target, group)
@@ -369,7 +369,8 @@ class Pipeline:
     def _embed_group(self, target: LiveSpace, group: Sequence[tuple[DocumentVersion, list[Chunk]]]) -> None:
         chunks = [chunk for _, own in group for chunk in own]
         versions = [version for version, _ in group]
-        known = known_vectors(self.database, self.blobs, target.vectors_name, versions, target.id)
+        most = chunks_in_memory(target.space)
+        known = known_vectors(self.database, self.blobs, target.vectors_name, versions, target.id, most)
         made: list[TextVectors] = []
         for part in pieces_of(chunks, target.space):
             self.pause(target.space)

@@ -13,6 +13,9 @@ from rag.embedding.known import KnownVectors, text_key
 from rag.embedding.passage_text import dense_text, lexical_text
 from rag.embedding.pieces import PROCESSOR_TEXTS, Piece, piece_of
 
+_SPARSE_BYTES = 10_000
+"""Of a chunk's terms: some 120, each an id and a weight as objects in tuples."""
+
 
 class EmbeddingSpace:
     """A lexical embedder for every language, and optionally a dense one for the languages that it knows.
@@ -53,6 +56,12 @@ class EmbeddingSpace:
     def multi(self) -> int | None:
         """Width of the model's token vectors; None where there are none."""
         return self._dense.multi if self._dense is not None else None
+
+    @property
+    def chunk_bytes(self) -> int:
+        """The most that the vectors of one chunk take in memory, roughly: a megabyte where every token has one."""
+        tokens = (self.multi or 0) * (self._dense.max_tokens if self._dense is not None else 0)
+        return _SPARSE_BYTES * (1 + self.learned) + 4 * ((self.dimensions or 0) + tokens)
 
     @property
     def dense_name(self) -> str:

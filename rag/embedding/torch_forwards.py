@@ -59,8 +59,7 @@ def narrowed(module: torch.nn.Module, precision: Precision) -> torch.nn.Module:
     import torch
 
     if precision != "float32":
-        body: torch.nn.Module = module.body
-        body.to(getattr(torch, precision))
+        module.body.to(getattr(torch, precision))
     return module
 
 

@@ -142,7 +142,8 @@ class CodeSearcher:
         if not within.permit.collections:
             return CodeMatches("words", ())
         wide = bool(symbol) or (within.narrow and narrowed is within.permit)
-        asked, kept, whole = min(_MOST, _SPARE * limit if wide else limit + 1), [], False
+        asked, whole = min(_MOST, _SPARE * limit if wide else limit + 1), False
+        kept: list[tuple[Passage, CodeMatch]] = []
         while not whole and len(kept) <= limit:
             found = self.retriever.search(narrowed, query, limit=asked, context=_AS_SAID).passages
             kept = self._meant(found, query, within, inside)

@@ -7,6 +7,7 @@ languages; reciprocal ranks lost 10 points to it on code (figures there).
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Container, Mapping, Sequence
 from typing import TYPE_CHECKING
 from uuid import UUID
@@ -22,6 +23,8 @@ from rag.settings import RetrievalSettings
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+
+log = logging.getLogger(__name__)
 
 IN_ENGINE = ("rrf", "dbsf")
 """Values of `retrieval.fusion` that this module answers for."""
@@ -51,6 +54,16 @@ def rank_weights(profile: FusionProfile, legs: Container[str]) -> dict[str, floa
 def _rank_weight(less: float) -> float:
     """The weight of a leg that is worth so many times less than the dense one."""
     return min(max(less**_STEEPNESS, 1.0 / _LARGEST), _LARGEST)
+
+
+def warn_of_unread(multi: int | None, settings: RetrievalSettings) -> None:
+    """Say it where vectors of every token are made and kept, and no search reads them."""
+    if multi is not None and settings.fusion not in IN_ENGINE:
+        log.warning(
+            "embedding.token_vectors takes some 200 times the space, and retrieval.fusion %s never reads them: "
+            "set it to rrf or dbsf, or migrate to a space without",
+            settings.fusion,
+        )
 
 
 def fused_in_engine(

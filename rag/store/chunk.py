@@ -335,6 +335,13 @@ def active_ids(session: Session) -> Iterator[tuple[UUID, UUID]]:
         yield row[0], row[1]
 
 
+def active_ids_of(session: Session, version_ids: Iterable[UUID]) -> Iterator[UUID]:
+    """The chunk ids among `active_ids` that are of these versions."""
+    for group in in_groups(version_ids):
+        query = select(ChunkRow.id).join(DocumentVersion, DocumentVersion.id == ChunkRow.version_id)
+        yield from session.scalars(query.where(in_index(), ChunkRow.version_id.in_(group)))
+
+
 def count_active(session: Session) -> int:
     """Number of chunks that the index must hold."""
     query = select(func.coalesce(func.sum(DocumentVersion.chunk_count), 0)).where(in_index())

@@ -4,28 +4,37 @@ from __future__ import annotations
 
 import struct
 import threading
-from collections.abc import Sequence
+import tracemalloc
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from uuid import UUID
+from uuid import UUID, uuid4, uuid5
 
+import numpy as np
 import pytest
 
 from ingest.chunking.structure import StructureChunker
 from ingest.parsing.sandbox import ParseLimits, ParseSandbox
+from ingest.pipeline import embedding_pieces, maintenance
 from ingest.pipeline.labels import tags_of
+from ingest.pipeline.reuse import known_vectors
 from ingest.pipeline.steps import Batch, Pipeline
 from rag.blobs.store import BlobStore
 from rag.domain.filters import DocumentFilter, Period, label_groups
+from rag.domain.language import Language
+from rag.domain.vectors import Embeddings
 from rag.embedding.base import Role
 from rag.embedding.cached import CachedEmbedder
 from rag.embedding.openai_http import AT_ONCE, open_openai_http
 from rag.embedding.space import EmbeddingSpace
 from rag.index.base import IndexPoint, IndexSchema
 from rag.index.memory import MemoryIndex
-from rag.settings import EmbeddingSettings
+from rag.retrieval.engine_fusion import warn_of_unread
+from rag.settings import EmbeddingSettings, RetrievalSettings
+from rag.store import chunk as chunks_table
 from rag.store.base import utc_now
+from rag.store.collection import Collection
 from rag.store.document import Document
 from rag.store.session import Database
 from rag.store.version import DocumentVersion, VersionState
@@ -62,13 +71,20 @@ def pipeline(database: Database, tmp_path: Path) -> Pipeline:
     )
 
 
-def waiting(pipeline: Pipeline, content: bytes = TEXT, name: str = "취업규칙.md", *, stored: bool = True) -> UUID:
+def waiting(
+    pipeline: Pipeline,
+    content: bytes = TEXT,
+    name: str = "취업규칙.md",
+    *,
+    stored: bool = True,
+    collection: Collection | None = None,
+) -> UUID:
     """A version of job `job`; its original is there, or not."""
     if stored:
         writer = pipeline.blobs.writer(len(content))
         writer.write(content)
         writer.finish(name)
-    collection = add_collection(pipeline.database)
+    collection = collection or add_collection(pipeline.database)
     with pipeline.database.write() as session:
         document = add_document(session, collection, name)
         return add_version(session, document, 1, VersionState.QUEUED, content)
@@ -243,3 +259,99 @@ def test_a_model_on_a_server_has_several_requests_in_work_and_one_elsewhere_is_n
         served.close()
     assert row(wide, version).chunk_count == 300 == sum(full)
     assert len(ways) == (0 if elsewhere else 2)
+
+
+class TokenEmbedder(HashEmbedder):
+    """Gives every chunk a vector for each of its tokens, and counts the chunks whose vectors were asked for at once."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.name, self.dimensions, self.multi, self.max_tokens = "tokens", 8, 1024, 256
+        self.languages = frozenset(Language)
+        self.asked: list[int] = []
+
+    def embed(self, texts: Sequence[str], role: Role) -> Embeddings:
+        self.asked.append(len(texts))
+        dense = np.tile(np.eye(1, 8, dtype=np.float32), (len(texts), 1))
+        return Embeddings(dense=dense, multi=tuple(np.ones((2, 1024), dtype=np.float32) for _ in texts))
+
+
+def test_documents_whose_token_vectors_do_not_fit_in_memory_together_are_embedded_apart(
+    pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(embedding_pieces, "GROUP_BYTES", 3 * 2**20)
+    model = TokenEmbedder()
+    heavy = replace(pipeline, space=EmbeddingSpace(HashEmbedder(), model))
+    collection = add_collection(pipeline.database)
+    texts = [f"# 규정 {n}\n\n휴가는 {n}일 전에 신청한다.\n".encode() for n in range(6)]
+    versions = [waiting(heavy, text, f"{n}.md", collection=collection) for n, text in enumerate(texts)]
+    batch = Batch("job", versions)
+    for step in (heavy.identify, heavy.parse, heavy.chunk, heavy.embed):
+        assert step(batch) == versions
+    assert model.asked == [2, 2, 2]  # a megabyte each
+    with heavy.database.write() as session:  # the next version of one of them: what it looks through is bounded too
+        for version in versions:
+            session.get_one(DocumentVersion, version).state = VersionState.ACTIVE
+    known = known_vectors(heavy.database, heavy.blobs, heavy.space.name, again(heavy, versions), most=2)
+    assert len(known.model) == 2
+
+
+def again(pipeline: Pipeline, versions: Sequence[UUID]) -> list[DocumentVersion]:
+    """Second versions of their documents."""
+    found = []
+    with pipeline.database.write() as session:
+        for version in versions:
+            document = session.get_one(Document, session.get_one(DocumentVersion, version).document_id)
+            found.append(
+                session.get_one(DocumentVersion, add_version(session, document, 2, VersionState.RUNNING, b"2"))
+            )
+    return found
+
+
+def test_token_vectors_that_no_search_reads_are_told_of(caplog: pytest.LogCaptureFixture) -> None:
+    for multi, fusion in ((None, "scores"), (1024, "rrf"), (1024, "dbsf")):
+        warn_of_unread(multi, RetrievalSettings(fusion=fusion))
+    assert not caplog.records
+    warn_of_unread(1024, RetrievalSettings())
+    assert "token_vectors" in caplog.text
+
+
+class Listed(MemoryIndex):
+    """Says of more points than anybody would write in a test that they are there."""
+
+    pairs: Sequence[tuple[UUID, int]] = ()
+
+    def versions_of(self) -> Iterator[tuple[UUID, UUID]]:
+        for version, count in self.pairs:
+            yield from ((uuid5(version, str(number)), version) for number in range(count))
+
+
+def test_a_comparison_of_record_and_index_holds_no_list_of_all_chunks(
+    pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    index = Listed(IndexSchema(pipeline.space.name, pipeline.space.dimensions))
+    index.pairs = [(uuid4(), 10_000) for _ in range(3)]
+    monkeypatch.setattr(chunks_table, "active_ids", lambda session: index.versions_of())
+    tracemalloc.start()
+    try:
+        report = maintenance.verify(replace(pipeline, index=index))
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert (report.chunks, report.points, report.missing, report.orphaned) == (30_000, 30_000, [], [])
+    assert most < 2 * 2**20  # two lists of all are 12 MB
+
+
+def test_a_chunk_in_the_place_of_another_is_seen_though_the_count_is_right(pipeline: Pipeline) -> None:
+    version = waiting(pipeline)
+    batch = Batch("job", [version])
+    for step in (pipeline.identify, pipeline.parse, pipeline.chunk, pipeline.embed, pipeline.index_points):
+        assert step(batch) == [version]
+    with pipeline.database.write() as session:
+        session.get_one(DocumentVersion, version).state = VersionState.ACTIVE
+    [own] = [chunk for chunk, _ in pipeline.index.versions_of()]
+    index = Listed(IndexSchema(pipeline.space.name, pipeline.space.dimensions))
+    index.pairs = [(version, 1)]
+    report = maintenance.verify(replace(pipeline, index=index), timedelta(0))
+    assert (report.chunks, report.points) == (1, 1)
+    assert (report.missing, report.orphaned) == ([own], [uuid5(version, "0")])
