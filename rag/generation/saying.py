@@ -87,14 +87,18 @@ class Speaker:
             tenant=tenant,
             language=language,
         )
-        engine = choice.engine.whole() if isinstance(choice.engine, GuardedEngine) else choice.engine
+        return await self.answer(choice.engine, call)
+
+    async def answer(self, engine: ChatEngine, call: EngineCall) -> str:
+        """The text that the engine says to `call`; raises what `said` raises."""
+        engine = engine.whole() if isinstance(engine, GuardedEngine) else engine
         parts: list[str] = []
         async with aclosing(self.stream(engine, call)) as events:
             async for event in events:
                 if isinstance(event, TextDelta):
                     parts.append(event.text)
                 elif isinstance(event, Finished) and event.reason not in ("stop", "length"):
-                    raise ModelBroken(name=choice.engine.name)
+                    raise ModelBroken(name=engine.name)
         return "".join(parts)[:_LONGEST]
 
 

@@ -10,7 +10,7 @@ import time
 import pytest
 from anyio.to_thread import run_sync
 
-from rag.inference.computing import compute
+from rag.inference.computing import compute, waiting
 
 
 class Work:
@@ -55,6 +55,31 @@ def test_who_waits_for_computing_leaves_the_other_threads_free() -> None:
         return found
 
     assert asyncio.run(asyncio.wait_for(check(), 30)) == "not held up"
+
+
+def test_who_waits_for_another_machine_gives_its_place_to_others() -> None:
+    few = 4 * (os.cpu_count() or 1)
+    answered, work = threading.Event(), Work()
+
+    def ask() -> bool:
+        with waiting():
+            answered.wait(30)
+        return work.do() == "done"
+
+    async def check() -> list[str]:
+        crowd = [asyncio.create_task(compute(ask)) for _ in range(2 * few)]
+        await asyncio.sleep(0)
+        found = await _many(work, 2)  # while all of the crowd wait
+        assert not answered.is_set()
+        answered.set()
+        assert all(await asyncio.gather(*crowd))
+        await _many(work, 3 * few)
+        return found
+
+    assert asyncio.run(asyncio.wait_for(check(), 25)) == ["done", "done"]
+    assert 1 <= work.most <= few  # with its answer, each waits for a place again
+    with waiting():  # elsewhere there is no place to give
+        pass
 
 
 def test_an_error_is_the_callers() -> None:
