@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from dataclasses import replace
 
-from rag.domain.errors import InvalidRequest, ModelBroken
+from rag.domain.errors import InvalidRequest, ModelBroken, PromptTooLong
 from rag.domain.language import Language
 from rag.generation.canary import Canaries
 from rag.generation.engine import ChatEngine, EngineCall, EngineEvent, Finished, Message, TextDelta, digest_of
@@ -49,6 +49,8 @@ class Speaker:
                         begun = True
                         yield _telling(event, call)
                 return
+            except PromptTooLong:
+                raise  # and would be as long without a system message
             except InvalidRequest:
                 if begun or plain.messages == call.messages:
                     raise
