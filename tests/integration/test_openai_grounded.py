@@ -442,7 +442,10 @@ def test_a_model_that_is_away_is_a_status_for_clients_that_retry(reader: Caller,
 
 def test_a_model_that_goes_away_leaves_what_it_said(reader: Caller) -> None:
     asking, _ = writing(reader, Draft((Span(0, 0, 6),)), ModelTimeout(name="Qwen3-8B"))
-    found = events(ask(asking, stream=True))
+    streamed = ask(asking, stream=True)
+    found = events(streamed)
+    answer = streamed.headers["x-answer-id"]
+    assert asking.post(f"/api/v1/answers/{answer}/feedback", json={"rating": "down"}).status_code == 200
     assert "[1]" in text_of(found) and found[-1]["error"]["code"] == "model_timeout"
     assert not any(choice["finish_reason"] for item in found for choice in item.get("choices", ()))
     shown = events(ask(writing(reader, ModelTimeout(name="Qwen3-8B"))[0], OPEN_WEBUI, stream=True))
