@@ -93,6 +93,11 @@ class Recording:
         return self._abstention is not None
 
     @property
+    def search(self) -> SearchResult | None:
+        """What was found for it, the last time that was told."""
+        return self._search
+
+    @property
     def found(self) -> list[UUID]:
         """Documents whose passages were found for it, as far as it has come."""
         return list(self._found)

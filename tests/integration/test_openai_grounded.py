@@ -435,6 +435,15 @@ def test_a_model_that_is_away_is_a_status_for_clients_that_retry(reader: Caller,
     refused = ask(asking, stream=stream)
     assert (refused.status_code, refused.json()["error"]["code"]) == (504, "model_timeout")
     assert refused.headers["retry-after"] == "5"
+    found = [item["chunk_id"] for item in reader.search(QUESTION)]
+    assert found and [item["chunk_id"] for item in refused.json()["error"]["passages"]] == found
+    response = asking.post("/v1/responses", json={"model": "rag/규정", "input": QUESTION, "stream": stream})
+    if stream:  # it has begun with the search
+        failed = json.loads(response.text.strip().split("data: ")[-1])["response"]
+        assert failed["status"] == "failed"
+    else:
+        failed = response.json()
+    assert [item["chunk_id"] for item in failed["error"]["passages"]] == found
     busy = ask(speaking(reader, ScriptedEngine([[ModelBusy(name="Qwen3-8B")]])), stream=stream)
     assert (busy.status_code, busy.json()["error"]["code"]) == (503, "model_busy")
     assert busy.headers["retry-after"] == "5"
@@ -447,6 +456,7 @@ def test_a_model_that_goes_away_leaves_what_it_said(reader: Caller) -> None:
     answer = streamed.headers["x-answer-id"]
     assert asking.post(f"/api/v1/answers/{answer}/feedback", json={"rating": "down"}).status_code == 200
     assert "[1]" in text_of(found) and found[-1]["error"]["code"] == "model_timeout"
+    assert len(found[-1]["error"]["passages"]) == len(reader.search(QUESTION))
     assert not any(choice["finish_reason"] for item in found for choice in item.get("choices", ()))
     shown = events(ask(writing(reader, ModelTimeout(name="Qwen3-8B"))[0], OPEN_WEBUI, stream=True))
     assert [item["event"]["type"] for item in shown if "event" in item] == ["status", "status"]
