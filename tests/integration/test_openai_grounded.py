@@ -512,6 +512,49 @@ def test_other_errands_without_a_model(reader: Caller, form: str, expected: dict
     assert json.loads(errand(reader, prompt)) == expected
 
 
+AUTOCOMPLETE = """### Task:
+You are an autocompletion system. Continue the text in `<text>` based on the **completion type** in `<type>`.
+### **Output Rules**:
+- Respond only in JSON format: `{ "text": "<your_completion>" }`.
+### **Examples**:
+#### Example 1:
+<type>General</type>
+<text>The sun was setting</text>
+### Context:
+<chat_history>
+USER: 연차휴가는 며칠인가요?
+</chat_history>
+<type>search query</type>
+<text>경조휴가는</text>
+#### Output:
+"""
+PLAIN_TITLES = [
+    "Provide a concise, 5-word-or-less title for the conversation, using title case conventions. Only return the title "
+    f"itself.\n\nConversation:\nUser: {QUESTION}\nAI: 15일입니다.",
+    "Please generate a concise title (max 40 characters) for a conversation that starts with:\n"
+    f"User: {QUESTION}\nAssistant: 15일입니다.\nTitle:",
+    "Based on the chat history, give this conversation a name.\nKeep it short - 10 characters max, no quotes.\nUse 한국어.\n"
+    f"Just provide the name, nothing else.\n\nHere's the conversation:\n\n```\nuser: {QUESTION}\n\nassistant: 15일입니다.\n```",
+]
+
+
+def test_other_errands_of_clients_are_no_questions_either(reader: Caller) -> None:
+    asking, generator = writing(reader, Draft((Span(0, 0, 6),)))
+    assert json.loads(errand(asking, AUTOCOMPLETE)) == {"text": ""}
+    image = TITLE.replace('"title": "your concise title here"', '\n    "prompt": "Your detailed description here."\n')
+    assert json.loads(errand(asking, image)) == {"prompt": "연차휴가 수당도 있나요?"}
+    for prompt in PLAIN_TITLES:
+        assert errand(asking, prompt) == QUESTION
+    turns = [*ASKED, {"role": "assistant", "content": "15일입니다."}]
+    bare = {"role": "user", "content": PLAIN_TITLES[0].partition("Conversation:")[0]}
+    assert ask(asking, messages=[*turns, bare]).json()["choices"][0]["message"]["content"] == QUESTION
+    assert generator.requests == []
+    modelled = with_engine(reader, ScriptedEngine.saying('"**연차휴가 일수**"\n장미는 붉다'))
+    assert [errand(modelled, prompt) for prompt in PLAIN_TITLES] == ["연차휴가 일수"] * 3
+    # A question about titles is a question.
+    assert "찾아본 컬렉션" in errand(reader, f"{QUESTION} Provide a concise, 5-word-or-less title for the conversation.")
+
+
 def test_a_model_runs_errands_but_says_nothing_else(reader: Caller) -> None:
     poem = "Roses are red"
     scripts: list[list[Step]] = [
