@@ -47,7 +47,7 @@ class Refusals:
     def told(self, address: str) -> dict[str, int] | None:
         """What the entry of a refusal says of those before it; None where it is only counted."""
         with self._guard:
-            now, key = self.clock(), _network(address)
+            now, key = self.clock(), network_of(address)
             known = self._addresses.get(key)
             quiet = known is None or now - known.told_at >= _EVERY_S
             if not (quiet and self._room(now)):
@@ -90,7 +90,7 @@ class Refusals:
             del self._addresses[key]
 
 
-def _network(address: str) -> str:
+def network_of(address: str) -> str:
     """What callers are told apart by."""
     try:
         found = ip_address(address)

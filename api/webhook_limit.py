@@ -7,10 +7,12 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable
 
+from api.refusals import network_of
 from rag.domain.errors import RateLimited
 
 A_MINUTE = 120
-"""Calls of one address. A server that pushes for hundreds of repositories sends fewer, and may send again."""
+"""Calls of one address, or of one IPv6 network of 64 bits. A server that pushes for hundreds of repositories sends fewer, and may
+send again."""
 _MINUTE_S = 60.0
 _MOST = 10_000
 """Addresses that are remembered; of more, those unseen for the longest are forgotten."""
@@ -21,10 +23,13 @@ class WebhookLimit:
 
     Args:
         clock: seconds that never go back.
+        who: what calls, for the error.
     """
 
-    def __init__(self, a_minute: int = A_MINUTE, clock: Callable[[], float] = time.monotonic) -> None:
-        self._a_minute, self._clock = a_minute, clock
+    def __init__(
+        self, a_minute: int = A_MINUTE, clock: Callable[[], float] = time.monotonic, who: str = "webhook"
+    ) -> None:
+        self._a_minute, self._clock, self._who = a_minute, clock, who
         self._lock = threading.Lock()
         self._seen: OrderedDict[str, tuple[float, float]] = OrderedDict()
 
@@ -34,7 +39,7 @@ class WebhookLimit:
         Raises:
             RateLimited: the address has used up what comes back evenly over a minute.
         """
-        now, rate = self._clock(), self._a_minute / _MINUTE_S
+        now, rate, address = self._clock(), self._a_minute / _MINUTE_S, network_of(address)
         with self._lock:
             left, before = self._seen.pop(address, (float(self._a_minute), now))
             left = min(self._a_minute, left + (now - before) * rate)
@@ -44,5 +49,5 @@ class WebhookLimit:
                 self._seen.popitem(last=False)
         if refused:
             raise RateLimited(
-                who="webhook", what="requests", limit=self._a_minute, retry_after_s=int((1 - left) / rate) + 1
+                who=self._who, what="requests", limit=self._a_minute, retry_after_s=int((1 - left) / rate) + 1
             )
