@@ -64,6 +64,7 @@ async def chat_completions(
         model=generator_name(caller, body.generator),
         thinking=body.thinking(),
         mode=body.mode,
+        anew=lambda: permit_for_model(caller.anew(request), body.model),
     )
     shown = _shown(body, request, caller)
     kept = answer_log(caller)

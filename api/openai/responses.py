@@ -64,6 +64,7 @@ async def create_response(
         model=generator_name(caller, body.generator),
         thinking=body.thinking(),
         mode=body.mode,
+        anew=lambda: _permit(caller.anew(request), body.model, tool),
     )
     recording = Recording(permit, question, Surface.RESPONSES, rag.answerer.generator_name, asked)
     caller.audit.answering(recording)

@@ -51,6 +51,7 @@ class Asked:
         thinking: None leaves it to the router.
         mode: other than `answer` only where a model writes.
         hides: passages that are to be as if they were not in the store; for evaluation only, no caller's wish.
+        anew: the permit of the caller at another moment; without, that of the beginning holds to the end.
     """
 
     question: str
@@ -61,6 +62,7 @@ class Asked:
     thinking: bool | None = None
     mode: AnswerMode = "answer"
     hides: Callable[[Passage], bool] | None = None
+    anew: Callable[[], Permit] | None = None
 
 
 @dataclass(frozen=True, slots=True)
