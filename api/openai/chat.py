@@ -72,6 +72,7 @@ async def chat_completions(
         mode=body.mode,
         most_tokens=body.most_tokens(),
         temperature=body.temperature,
+        anew=lambda: permit_for_model(caller.anew(request), body.model),
     )
     shown = _shown(body, request, caller)
     kept = answer_log(caller)

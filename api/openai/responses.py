@@ -71,6 +71,7 @@ async def create_response(
         mode=body.mode,
         most_tokens=body.max_output_tokens,
         temperature=body.temperature,
+        anew=lambda: _permit(caller.anew(request), body.model, tool),
     )
     recording = Recording(permit, question.text, Surface.RESPONSES, rag.answerer.generator_name, asked)
     caller.audit.answering(recording)

@@ -54,7 +54,8 @@ async def ask(
     In the modes `steps` and `deep`, each search is a `note` as it happens, and a second `passages` comes before the first
     sentence: all that the answer may cite. A report's headings are notes too; its sources stand at the end of its text.
     """
-    permit = await run_sync(caller.permit, body.collections, body.as_of, filter_of(body.filter))
+    where = filter_of(body.filter)
+    permit = await run_sync(caller.permit, body.collections, body.as_of, where)
     rag = caller.services.rag
     context = context_of(body.history, body.infer_filters)
     asked = Asked(
@@ -64,6 +65,7 @@ async def ask(
         model=generator_name(caller, body.model, "model"),
         thinking=body.thinking,
         mode=body.mode,
+        anew=lambda: caller.anew(request).permit(body.collections, body.as_of, where),
     )
     recording = Recording(permit, body.question, Surface.NATIVE, rag.answerer.generator_name, asked)
     caller.audit.answering(recording)

@@ -12,10 +12,10 @@ from uuid import UUID
 
 from sqlalchemy.orm import Session
 
-from rag.access.personal_data.reading import selection_masked
+from rag.access.personal_data.reading import read_masked, selection_masked
 from rag.domain.errors import InvalidRequest, QuestionTooLong
 from rag.domain.language import CollectionKind, Language
-from rag.domain.passage import SearchResult, SearchTrace
+from rag.domain.passage import Passage, SearchResult, SearchTrace
 from rag.domain.principal import Permit
 from rag.domain.style import AnswerStyle
 from rag.domain.vectors import TextVectors
@@ -191,6 +191,13 @@ class Retriever:
             selection = selection_masked(session, permit)
         with self._held() as held:
             return rarities(held.index, permit, sorted(terms), selection)
+
+    def readable(self, permit: Permit, passages: Sequence[Passage]) -> tuple[Passage, ...]:
+        """Those of these passages that the permit covers now, ranked as they were."""
+        with self.database.read() as session:
+            held = read_masked(session, permit, [passage.chunk.id for passage in passages])
+        kept = [passage for passage in passages if passage.chunk.id in held]
+        return tuple(passage.at(rank) for rank, passage in enumerate(kept, 1))
 
     def collection_names(self, permit: Permit) -> tuple[str, ...]:
         """Names of the collections of the permit."""
