@@ -204,6 +204,8 @@ def _placed(value: int | float | Decimal, section: Section) -> str:
         exact = exact.quantize(Decimal(1).scaleb(-len(decimals)), rounding=ROUND_HALF_UP)
     except InvalidOperation:
         return _general(value)
+    if not exact.is_finite():
+        return _general(value)
     whole, _, fraction = f"{abs(exact):f}".partition(".")
     least = len(integers) - integers.index("0") if "0" in integers else 0
     whole = whole.lstrip("0").rjust(least, "0")

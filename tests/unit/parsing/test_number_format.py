@@ -72,6 +72,8 @@ from ingest.parsing.number_format import shown
         (1234567, "#,##0", "1,234,567"),
         (12.5, ".00", "12.50"),
         (0, "#,###", ""),
+        (float("nan"), "0.0", ""),
+        (float("inf"), "[>1]0.0;0", ""),
         (date(2026, 3, 1), '[=0]"-";yyyy-mm-dd', "2026-03-01"),
         (datetime(2026, 3, 1), "yyyy/m/d", "2026/3/1"),
         (True, "General", "TRUE"),
