@@ -217,7 +217,7 @@ def test_the_provision_asked_for_leads_its_equals_and_the_trace_says_so(sqlite: 
     }
     opened.add(rules, texts, provisions=marks)
     plain = search(opened, "휴가 신청 승인")
-    assert all("provision" not in passage.legs for passage in plain.passages)
+    assert all("provision" not in passage.boosts for passage in plain.passages)
     for question, best in (
         ("12조의2 제2항 휴가 신청", "다"),
         ("제12조의2제1항의 휴가 신청", "나"),
@@ -225,7 +225,7 @@ def test_the_provision_asked_for_leads_its_equals_and_the_trace_says_so(sqlite: 
     ):
         result = search(opened, question)
         assert keys(result)[0] == best, question
-        assert result.passages[0].legs["provision"].score == pytest.approx(0.1)
+        assert result.passages[0].boosts["provision"] == pytest.approx(0.1)
         assert "provision" in notes(result)
 
 
