@@ -86,6 +86,7 @@ STATUS: dict[type[e.SeogoError], int] = {
     e.PatternRefused: 422,
     e.RepositoryUnreachable: 503,
     e.ParseLimitExceeded: 422,
+    e.TooMuchText: 422,
     e.ParserCrashed: 422,
     e.WorkerLost: 500,
     e.OriginalMissing: 500,

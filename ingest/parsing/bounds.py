@@ -10,10 +10,11 @@ from dataclasses import replace
 
 from rag.domain.anchor import merge_anchors
 from rag.domain.document import Element, ElementKind, ParsedDocument
-from rag.domain.errors import ParseLimitExceeded
+from rag.domain.errors import ParseLimitExceeded, TooMuchText
 
-MAX_CHARACTERS = 12_000_000
-"""Of all texts: 6,000 pages of Korean, or a table of 300,000 short rows."""
+MAX_CHARACTERS = 24_000_000
+"""Of all texts: 12,000 pages of Korean, or a table of 500,000 short rows. The usual cap on a child's output (50 MB) has room for
+so much in ASCII, with an anchor a line, and for two thirds of it in Hangul; the service took 0.3 GB for 15 million."""
 
 MAX_ELEMENTS = 300_000
 ELEMENT_CHARACTERS = 20_000
@@ -27,17 +28,33 @@ def bounded(document: ParsedDocument, name: str) -> ParsedDocument:
     """The document with over-long elements cut, at line ends or blanks; tables repeat their header.
 
     Raises:
-        ParseLimitExceeded: it holds more than a service can work on without harm to others.
+        ParseLimitExceeded, TooMuchText: it holds more than a service can work on without harm to others.
     """
     if len(document.elements) > MAX_ELEMENTS:
         raise ParseLimitExceeded(name=name, resource="elements")
-    if sum(len(element.text) for element in document.elements) > MAX_CHARACTERS:
-        raise ParseLimitExceeded(name=name, resource="text")
+    require_readable(characters_of(document), name)
     if document.outline is not None:  # cut by syntax, which needs the whole file, and tokenised in small pieces
         return document
     if all(len(element.text) <= ELEMENT_CHARACTERS for element in document.elements):
         return document
     return replace(document, elements=tuple(part for element in document.elements for part in _parts(element)))
+
+
+def characters_of(document: ParsedDocument) -> int:
+    """Of all texts together."""
+    return sum(len(element.text) for element in document.elements)
+
+
+def require_readable(characters: int, name: str, most: int | None = None) -> None:
+    """Refuse a text of more `characters` than `most`; by default, than one document may hold.
+
+    Raises:
+        TooMuchText: it has more.
+    """
+    most = MAX_CHARACTERS if most is None else most
+    if characters > most:
+        millions = (f"{number / 1e6:.1f}" for number in (characters, most))
+        raise TooMuchText(name=name, resource="text", found=next(millions), most=next(millions))
 
 
 def _parts(element: Element) -> Iterator[Element]:

@@ -15,7 +15,7 @@ from typing import Any
 
 from ingest.parsing import confine, frames
 from ingest.parsing.base import Identified, Parser, SourceFile
-from ingest.parsing.bounds import bounded
+from ingest.parsing.bounds import bounded, characters_of, require_readable
 from ingest.parsing.identify import identify
 from ingest.parsing.landlock import restrict_files
 from ingest.parsing.ocr import PageReader
@@ -24,6 +24,7 @@ from ingest.parsing.registry import ParserEntry, best, candidates, second_reader
 from ingest.parsing.seccomp import install_filter
 from ingest.parsing.seen import as_seen
 from ingest.parsing.wire import encode_result
+from rag.domain.document import ParsedDocument
 from rag.domain.errors import FileDamaged, ParseLimitExceeded, ParserCrashed, SeogoError
 
 _DETAIL_CHARACTERS = 4000
@@ -32,6 +33,9 @@ _TEXT_BYTES = 8 << 20
 
 _CPU_SHARE = 0.5
 """Of the CPU time for looking at pages; the other half is for what is then made of them."""
+
+_TEXT_SHARE = 0.2
+"""An answer of which characters are this share of its bytes is text: Hangul is a third, short rows with anchors are a half."""
 
 _NEAR_THE_LIMIT = 0.9
 """An error raised with this share of the address space once in use is taken for the lack of more."""
@@ -178,11 +182,24 @@ def _parse(
     )
     try:
         parsed = as_seen(lambda: parser.parse(path, source))
-        return frames.pack("R", encode_result(bounded(parsed, job.name)))
+        return _document_frame(job, bounded(parsed, job.name))
     except Exception as error:
         if (second := _to_read_again(job, identified, parsers, error)) is None:
             raise
         return second
+
+
+def _document_frame(job: Job, document: ParsedDocument) -> bytes:
+    """The frame of the document.
+
+    Raises:
+        TooMuchText: it is larger than the service takes, for its text.
+    """
+    frame = frames.pack("R", encode_result(document))
+    characters = characters_of(document)
+    if len(frame) > job.output_bytes and characters > len(frame) * _TEXT_SHARE:
+        require_readable(characters, job.name, characters * job.output_bytes // len(frame))
+    return frame
 
 
 def _to_read_again(

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from ingest.parsing import media_types
 from ingest.parsing.base import Identified, SourceFile
+from ingest.parsing.bounds import require_readable
 from ingest.parsing.cell_ranges import cell_range
 from ingest.parsing.characters import one_line
 from ingest.parsing.tables import table_element
@@ -48,6 +49,7 @@ class CsvParser:
     def parse(self, path: Path, source: SourceFile) -> ParsedDocument:
         """See `Parser.parse`."""
         lines, warnings = read_lines(path, source)
+        require_readable(sum(map(len, lines)), source.name)  # before the work: what is read of it will not be less
         csv.field_size_limit(_FIELD_CHARACTERS)
         try:
             delimiter = "\t" if source.media_type == media_types.TSV else sniff_delimiter(lines)

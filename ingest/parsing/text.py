@@ -7,6 +7,7 @@ from pathlib import Path
 
 from ingest.parsing import media_types
 from ingest.parsing.base import Identified, SourceFile
+from ingest.parsing.bounds import require_readable
 from ingest.parsing.characters import clean
 from ingest.parsing.charset import decode, detect_charset
 from ingest.parsing.headings import numbered_heading
@@ -54,6 +55,7 @@ class TextParser:
     def parse(self, path: Path, source: SourceFile) -> ParsedDocument:
         """See `Parser.parse`."""
         lines, warnings = read_lines(path, source)
+        require_readable(sum(len(line.strip()) for line in lines), source.name)  # before the work
         elements = text_elements(lines)
         title = document_title("", elements)
         return ParsedDocument(title, source.media_type, self.name, tuple(elements), warnings=warnings)

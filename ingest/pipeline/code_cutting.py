@@ -15,7 +15,7 @@ from uuid import UUID
 from ingest.chunking.base import Budget, TokenCounter
 from ingest.chunking.code_syntax import CodeChunker
 from ingest.chunking.structure import StructureChunker
-from ingest.parsing.bounds import MAX_CHARACTERS, bounded
+from ingest.parsing.bounds import bounded, characters_of, require_readable
 from ingest.parsing.code import read_code
 from ingest.parsing.seen import as_seen
 from ingest.pipeline.discretion import discreet
@@ -23,7 +23,7 @@ from ingest.pipeline.suspicion import suspicion
 from rag.access.personal_data.scanning import detector_of, record_of, scan
 from rag.domain.code import CodeOutline
 from rag.domain.document import Chunk, ParsedDocument
-from rag.domain.errors import EmptyFile, NoTextFound, ParseLimitExceeded
+from rag.domain.errors import EmptyFile, NoTextFound
 from rag.domain.findings import ChunkFindings
 from rag.domain.language import CollectionKind, Language
 from rag.domain.personal_data import PersonalDataRecord, PrivacyPolicy, policy_from_json
@@ -179,6 +179,5 @@ def _read(content: bytes, name: str) -> ParsedDocument:
     document = as_seen(lambda: read_code(content, name))
     if document.outline is None:
         return bounded(document, name)
-    if sum(len(element.text) for element in document.elements) > MAX_CHARACTERS:
-        raise ParseLimitExceeded(name=name, resource="text")
+    require_readable(characters_of(document), name)
     return document

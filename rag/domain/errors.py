@@ -65,6 +65,7 @@ SeogoError
 │   ├── SymbolNotFound             symbol_not_found
 │   └── KeyNotFound                key_not_found
 ├── ParseLimitExceeded             parse_limit_exceeded
+│   └── TooMuchText                too_much_text
 ├── ParserCrashed                  parser_crashed
 ├── WorkerLost                     worker_lost
 ├── OriginalMissing                original_missing
@@ -524,6 +525,13 @@ class ParseLimitExceeded(SeogoError):
     """Reading {name} took more than its share of {resource} and was stopped."""
 
     code = "parse_limit_exceeded"
+
+
+class TooMuchText(ParseLimitExceeded):
+    """{name} holds {found} million characters of text, more than are read of one file (about {most} million). Divide it into
+    several files."""
+
+    code = "too_much_text"
 
 
 class ParserCrashed(SeogoError):

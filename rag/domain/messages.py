@@ -89,6 +89,7 @@ KOREAN: dict[str, str] = {
     "grant_not_found": "볼 수 있는 권한 부여 {name}이(가) 없습니다.",
     "key_not_found": "볼 수 있는 키 {name}이(가) 없습니다.",
     "parse_limit_exceeded": "{name}을(를) 읽는 데 {resource} 한도를 넘어 중단했습니다.",
+    "too_much_text": "{name}의 글({found}백만 자)이 파일 하나의 한도(약 {most}백만 자)를 넘습니다. 파일을 나누어 주세요.",
     "parser_crashed": "{name}을(를) 읽던 파서가 결과 없이 종료되었습니다. 서비스에는 영향이 없습니다.",
     "original_missing": "{name}의 저장된 원본을 찾지 못했습니다. 계속 그러면 파일을 다시 올려 주십시오.",
     "blob_tampered": "저장된 내용({name})이 서비스 밖에서 변경되었거나 손상되어 내보내지 않습니다.",

@@ -23,6 +23,7 @@ from rag.domain.errors import (
     NoTextFound,
     ParseLimitExceeded,
     ParserCrashed,
+    TooMuchText,
     UnsupportedFormat,
 )
 from tests.unit.parsing.documents import PdfPage, pdf_bytes, texts, zip_bytes
@@ -209,6 +210,40 @@ def test_a_file_that_somebody_waits_for_does_not_wait_for_others(input_file):
         sandbox.close()
         # Two die with the zygote, the third finds the sandbox closed.
         assert {type(other.exception()) for other in others} == {ParserCrashed, RuntimeError}
+
+
+def row(number: int) -> str:
+    return f"2024-03-{number % 28 + 1:02},강남지점,110-{number:07},{number * 37},급여이체\n"
+
+
+@pytest.mark.slow
+def test_a_ledger_of_twenty_megabytes_is_read(sandbox, tmp_path):
+    path = tmp_path / "ledger"
+    path.write_text("date,branch,account,amount,memo\n" + "".join(map(row, range(340_000))), encoding="utf-8")
+    assert path.stat().st_size > 17 << 20
+    document = sandbox.parse(path, "원장.csv")
+    assert sum(element.text.count("110-") for element in document.elements) == 340_000
+
+
+@pytest.mark.parametrize("name", ["원장.csv", "원장.txt"])
+def test_a_file_with_too_much_text_is_refused_with_the_number(sandbox, tmp_path, name):
+    path = tmp_path / "ledger"
+    line = "110-234-567890,12345,transfer\n"
+    path.write_text(line * (60_000_000 // len(line)), encoding="utf-8")
+    with pytest.raises(TooMuchText) as caught:
+        sandbox.parse(path, name)
+    assert float(str(caught.value.params["found"])) == pytest.approx(60, rel=0.1)
+    assert float(str(caught.value.params["most"])) > 20
+
+
+def test_text_that_is_more_than_the_answer_may_have_is_refused_with_the_number(tmp_path):
+    """Hangul takes three bytes a letter: the answer is full before the number of letters is reached."""
+    path = tmp_path / "law"
+    path.write_text("금융기관의 임직원은 이 규정을 지켜야 한다\n" * 40_000, encoding="utf-8")
+    with ParseSandbox(ParseLimits(output_bytes=2 << 20)) as sandbox, pytest.raises(TooMuchText) as caught:
+        sandbox.parse(path, "규정.txt")
+    found, most = (float(str(caught.value.params[name])) for name in ("found", "most"))
+    assert 0.8 < found < 1 and 0.3 < most < 0.8
 
 
 def test_pages_are_read_by_as_many_children_as_it_takes(hostile, input_file):

@@ -21,6 +21,11 @@ def test_an_ordinary_document_is_left_alone():
     assert bounded(parsed, "a.txt") is parsed
 
 
+def test_a_ledger_of_some_hundred_thousand_rows_is_no_harm():
+    parsed = document(*[Element(ElementKind.TABLE, "| 1 |" * 4000, ParagraphAnchor(1, 1))] * 1100)
+    assert bounded(parsed, "원장.csv") is parsed
+
+
 def test_a_long_text_is_cut_at_blanks_and_loses_nothing():
     text = "한도 규정 " * 20_000
     parts = bounded(document(Element(ElementKind.TEXT, text, ParagraphAnchor(3, 3))), "a.txt").elements
