@@ -67,6 +67,7 @@ from api.routes import (
     widget_tokens,
 )
 from api.settings import ApiSettings
+from api.sign_in_limit import sign_in_limit
 from api.watching import AccessWatch
 from api.webhook_limit import WebhookLimit
 
@@ -163,6 +164,7 @@ def create_app(services: Services | None = None) -> FastAPI:
     app.state.services, app.state.browsers = services, limits.browsers
     app.state.refusals = Refusals()
     app.state.webhooks = WebhookLimit()
+    app.state.sign_ins = sign_in_limit(None if services is None else services.rag.settings.identity.sessions)
     app.state.limiter = open_limiter(limits.rates, services.rag.database) if services is not None else None
     described = Description(app, ROUTERS)
     setattr(app, "openapi", described.document)  # noqa: B010 (as FastAPI's documentation extends it)

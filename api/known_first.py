@@ -11,7 +11,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api import errors
 from api.audit import audit_of
-from api.deps import presented, services_of
+from api.deps import authenticated
 from rag.domain.errors import SeogoError
 
 UNKNOWN_BYTES = 64 << 10
@@ -56,7 +56,7 @@ async def _beginning(scope: Scope, receive: Receive) -> tuple[list[Message], boo
 
 def _refusal(request: Request) -> SeogoError | None:
     try:
-        services_of(request).rag.authenticate(presented(request))
+        authenticated(request)
     except SeogoError as error:
         audit_of(request).turned_away(request)
         return error

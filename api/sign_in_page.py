@@ -56,4 +56,5 @@ def failed(request: Request, error: SeogoError, provider: str | None) -> Respons
         again=link,
     )
     status = 403 if refused else STATUS[type(error)]
-    return HTMLResponse(page, status, {**HEADERS, "Content-Language": language})
+    again = {"Retry-After": str(error.params["retry_after_s"])} if "retry_after_s" in error.params else {}
+    return HTMLResponse(page, status, {**HEADERS, **again, "Content-Language": language})

@@ -23,10 +23,13 @@ class WebhookLimit:
 
     Args:
         clock: seconds that never go back.
+        who: what calls, for the error.
     """
 
-    def __init__(self, a_minute: int = A_MINUTE, clock: Callable[[], float] = time.monotonic) -> None:
-        self._a_minute, self._clock = a_minute, clock
+    def __init__(
+        self, a_minute: int = A_MINUTE, clock: Callable[[], float] = time.monotonic, who: str = "webhook"
+    ) -> None:
+        self._a_minute, self._clock, self._who = a_minute, clock, who
         self._lock = threading.Lock()
         self._seen: OrderedDict[str, tuple[float, float]] = OrderedDict()
 
@@ -46,5 +49,5 @@ class WebhookLimit:
                 self._seen.popitem(last=False)
         if refused:
             raise RateLimited(
-                who="webhook", what="requests", limit=self._a_minute, retry_after_s=int((1 - left) / rate) + 1
+                who=self._who, what="requests", limit=self._a_minute, retry_after_s=int((1 - left) / rate) + 1
             )

@@ -135,7 +135,8 @@ def verified(
     found: list[Verification] = []
     with database.read() as session:
         names = _names(session)
-        chains = {*audit_event.tenants(session), *(item.tenant_id for item in told)}
+        # A tenant whose chain is not there is looked at too: it never had one, or it was emptied.
+        chains = {*names, *audit_event.tenants(session), *(item.tenant_id for item in told)}
     for chain in sorted(chains) if tenant_id is None else [tenant_id]:
         with database.snapshot() as session:
             found.append(verify(session, chain, key=trail.seal_key, older_keys=trail.older_keys, anchors=told))

@@ -121,6 +121,8 @@ _TEXTS: dict[str, tuple[str, str]] = {
     "sync_refused": ("거절됨", "refused"),
     "sync_failed": ("실패", "failed"),
     "sync_unreadable": ("읽지 못함", "not readable"),
+    "sync_waiting": ("처리가 일시 중지되어 기다림", "waits, as ingestion is paused"),
+    "sync_again": ("다시 이어서 맞춥니다.", "Going on again."),
     "sync_dry": ("시험 실행이라 아무것도 바꾸지 않았습니다.", "A dry run: nothing was changed."),
     "sync_held_back": (
         "알려진 파일의 절반이 넘게 사라져 삭제하지 않았습니다. 맞다면 --force를 주세요.",

@@ -48,14 +48,14 @@ class Allowances:
     def __init__(self, settings: RateSettings, database: Database) -> None:
         self._key = settings.key.allowance()
         self._tenant = settings.tenant.allowance()
-        self._keys = {prefix: own.allowance() for prefix, own in settings.keys.items()}
+        self._keys = {prefix: own.allowance(apart=True) for prefix, own in settings.keys.items()}
         self._tenants = {tenant_id_of(name): own.allowance() for name, own in settings.tenants.items()}
         self._database = database
         self._known: dict[UUID, Allowance] = {}
 
     def of(self, principal: Principal) -> tuple[Allowance, Allowance]:
         """What its key may use, and what its tenant. Reads the store once for each key, where single keys have their own."""
-        key = self._of_key(principal.charged) if self._keys else self._key
+        key = self._of_key(principal.key) if self._keys else self._key
         return key, self._tenants.get(principal.tenant_id, self._tenant)
 
     def _of_key(self, key_id: UUID) -> Allowance:

@@ -97,13 +97,14 @@ class AllowanceSettings(_Section):
     concurrent: int | None = Field(None, ge=1, description="requests at once, in each process")
     streams: int | None = Field(None, ge=1, description="answers that are being written at once, in each process")
 
-    def allowance(self) -> Allowance:
+    def allowance(self, *, apart: bool = False) -> Allowance:
         """The same for the limiter."""
-        return Allowance(**self.model_dump())
+        return Allowance(**self.model_dump(), apart=apart)
 
 
 class RateSettings(_Section):
-    """How much keys and tenants may ask for. Counts per minute hold for all processes on PostgreSQL, the others for each."""
+    """How much keys and tenants may ask for. All keys and sessions of an account count as one key, but for keys with an entry of
+    their own in `keys`. Counts per minute hold for all processes on PostgreSQL, the others for each."""
 
     key: AllowanceSettings = AllowanceSettings()
     tenant: AllowanceSettings = AllowanceSettings()

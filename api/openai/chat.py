@@ -13,6 +13,7 @@ from starlette.background import BackgroundTask
 
 from api.answer_log import HEADER, RecordedStream, answer_log
 from api.deps import Caller, guarded
+from api.errors import respond
 from api.generators import RAW, generator_name
 from api.openai.chat_calls import check_answerable, engine_call
 from api.openai.chat_chunks import Chunks
@@ -22,6 +23,7 @@ from api.openai.chat_tasks import Errand, done, errand_of
 from api.openai.models import permit_for_model, writer_for
 from api.openai.questions import put
 from api.openai.schemas import ChatRequest
+from api.openai.telling import with_found
 from api.streaming import DONE, GONE, EventStream, started, while_connected
 from rag.access.policy import Action
 from rag.answering.limits import limited
@@ -29,6 +31,7 @@ from rag.answering.log import Recording, Surface
 from rag.answering.service import AnswerEvent, Asked
 from rag.domain.answer import Abstention, Sentence
 from rag.domain.audit import AuditKind
+from rag.domain.errors import SeogoError
 from rag.domain.principal import CitationStyle
 from rag.retrieval.understanding import QuestionContext
 
@@ -69,6 +72,7 @@ async def chat_completions(
         mode=body.mode,
         most_tokens=body.most_tokens(),
         temperature=body.temperature,
+        anew=lambda: permit_for_model(caller.anew(request), body.model),
     )
     shown = _shown(body, request, caller)
     kept = answer_log(caller)
@@ -77,13 +81,19 @@ async def chat_completions(
     answer = rag.answerer.stream(permit, asked)
     source = recording.listening(limited(answer, rag.count_tokens, most_tokens=body.most_tokens(), stop=body.stops()))
     if not body.stream:
-        completion = GroundedCompletion(source, caller, body, request, question, shown, recording.id)
-        response = await _whole(request, completion.whole())
+        completion = GroundedCompletion(source, caller, body, request, question, shown, recording)
+        try:
+            response = await _whole(request, completion.whole())
+        except SeogoError as error:
+            return respond(request, error, with_found(recording, caller, request))
         response.headers[HEADER] = str(recording.id)
         response.background = BackgroundTask(kept.keep, recording)
         return response
-    events = await started(source, ready=_worth_headers if not shown.events else lambda _: True)
-    completion = GroundedCompletion(events, caller, body, request, question, shown, recording.id)
+    try:
+        events = await started(source, ready=_worth_headers if not shown.events else lambda _: True)
+    except SeogoError as error:
+        return respond(request, error, with_found(recording, caller, request))
+    completion = GroundedCompletion(events, caller, body, request, question, shown, recording)
     return RecordedStream(completion.stream(), events, log=kept, recording=recording)
 
 

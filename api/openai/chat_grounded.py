@@ -7,7 +7,6 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any
-from uuid import UUID
 
 from anyio.to_thread import run_sync
 from starlette.requests import Request
@@ -19,9 +18,10 @@ from api.openai.chat_chunks import Chunks, usage_of
 from api.openai.chat_citations import SourceBook, source_chunks
 from api.openai.questions import Put
 from api.openai.schemas import ChatRequest
-from api.openai.telling import Telling
+from api.openai.telling import Telling, with_found
 from api.schemas.answers import abstention_message
 from api.streaming import DONE, event
+from rag.answering.log import Recording
 from rag.answering.rendering import render
 from rag.answering.report import STEP
 from rag.answering.service import AnswerEvent
@@ -74,14 +74,14 @@ class GroundedCompletion:
         request: Request,
         question: Put,
         shown: Shown,
-        identity: UUID,
+        recording: Recording,
     ) -> None:
-        """`identity`: by which feedback finds the answer."""
+        """`recording`: of the answer, by whose id feedback finds it."""
         self._events = events
-        self._caller = caller
+        self._caller, self._request, self._recording = caller, request, recording
         self._body = body
         self._shown = shown
-        self._chunks = Chunks(body.model, identity)
+        self._chunks = Chunks(body.model, recording.id)
         self._telling = Telling(request, question)
         self._book = SourceBook(base_url(request), self._telling.language)
         self._offset = 0
@@ -118,10 +118,10 @@ class GroundedCompletion:
                     if text := self._written(item, written):
                         yield text
         except SeogoError as error:
-            yield event(openai_error(error, self._caller.language))
+            yield self._broken(error)
         except Exception:
             log.exception("an answer broke off in mid-stream")
-            yield event(openai_error(SeogoError(), self._caller.language))
+            yield self._broken(SeogoError())
         else:
             if rest := self._rest():
                 written.append(rest)
@@ -130,6 +130,10 @@ class GroundedCompletion:
             if self._body.stream_options and self._body.stream_options.include_usage:
                 yield self._chunks.beside(usage=await usage(self._caller, self._body, "".join(written)))
         yield DONE
+
+    def _broken(self, error: SeogoError) -> str:
+        found = with_found(self._recording, self._caller, self._request)
+        return event(openai_error(error, self._caller.language, found))
 
     def _written(self, item: AnswerEvent, written: list[str]) -> str:
         """What the stream says of an event; its part of the answer's text is added to `written`."""

@@ -17,13 +17,14 @@ from pydantic import ValidationError
 
 from api.answer_log import HEADER, RESPONSE, RecordedStream, answer_log
 from api.deps import Caller, base_url, guarded
+from api.errors import respond
 from api.generators import generator_name
 from api.openai.ids import permit_for_stores
 from api.openai.models import ALL, permit_for_model
 from api.openai.questions import Put, put
 from api.openai.response_schemas import RESULTS, FileSearch, ResponseIn
 from api.openai.store_search import StoreHit, hits_of, narrowed
-from api.openai.telling import Telling
+from api.openai.telling import Telling, with_found
 from api.schemas.answers import abstention_message
 from api.streaming import GONE, event, started, while_connected
 from rag.access.policy import Action
@@ -70,15 +71,19 @@ async def create_response(
         mode=body.mode,
         most_tokens=body.max_output_tokens,
         temperature=body.temperature,
+        anew=lambda: _permit(caller.anew(request), body.model, tool),
     )
     recording = Recording(permit, question.text, Surface.RESPONSES, rag.answerer.generator_name, asked)
     caller.audit.answering(recording)
     answer = limited(rag.answerer.stream(permit, asked), rag.count_tokens, most_tokens=body.max_output_tokens)
     events = await started(recording.listening(answer))
-    made = _Response(events, recording.id, caller, body, question, tool, request)
+    made = _Response(events, recording, caller, body, question, tool, request)
     if body.stream:
         return RecordedStream(made.stream(), events, log=answer_log(caller), recording=recording)
-    whole = await while_connected(request, made.whole())
+    try:
+        whole = await while_connected(request, made.whole())
+    except SeogoError as error:
+        return respond(request, error, with_found(recording, caller, request))
     if whole is None:
         return Response(status_code=GONE)
     later.add_task(answer_log(caller).keep, recording)
@@ -136,7 +141,7 @@ class _Response:
     def __init__(
         self,
         events: AsyncGenerator[AnswerEvent, None],
-        identity: UUID,
+        recording: Recording,
         caller: Caller,
         body: ResponseIn,
         question: Put,
@@ -146,7 +151,8 @@ class _Response:
         self._events, self._caller, self._body = events, caller, body
         self._question, self._tool, self._base = question.text, tool, base_url(request)
         self._telling = Telling(request, question)
-        self._id = f"{RESPONSE}{identity.hex}"
+        self._id = f"{RESPONSE}{recording.id.hex}"
+        self._request, self._recording = request, recording
         self._created = int(time.time())
         self._message = _Message(f"msg_{uuid4().hex}")
         self._search_id = f"fs_{uuid4().hex}"
@@ -324,7 +330,11 @@ class _Response:
         }
 
     def _failed(self, error: SeogoError) -> str:
-        said = {"code": "server_error", "message": f"{localized(error, self._caller.language)} ({error.code})"}
+        said: dict[str, Any] = {
+            "code": "server_error",
+            "message": f"{localized(error, self._caller.language)} ({error.code})",
+        }
+        said |= with_found(self._recording, self._caller, self._request)
         return self._event("response.failed", {"response": {**self._shown("failed"), "error": said}})
 
     def _event(self, kind: str, data: dict[str, Any]) -> str:

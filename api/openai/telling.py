@@ -5,13 +5,16 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Literal
+from typing import Any, Literal
 
 from starlette.requests import Request
 
+from api.deps import Caller, base_url
 from api.errors import named_language
 from api.openai.questions import Put
+from api.schemas.search import found_out
 from rag.answering.limits import TRUNCATED
+from rag.answering.log import Recording
 from rag.answering.report import SOURCE
 from rag.domain.answer import PARAGRAPH, Note, Sentence
 from rag.domain.messages import UiLanguage
@@ -33,6 +36,12 @@ def listed(lines: Sequence[str], language: UiLanguage) -> str:
     if not lines:
         return ""
     return "\n".join(["\n\n---", f"**{_SOURCES[language]}**", "", *(f"- {line}" for line in lines)])
+
+
+def with_found(recording: Recording, caller: Caller, request: Request) -> dict[str, Any]:
+    """Members of an error that ends an answer: what was found can be shown though nothing is written; none before a search."""
+    search = recording.search
+    return {} if search is None else found_out(search, caller.language, base_url(request))
 
 
 class Telling:

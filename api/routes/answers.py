@@ -19,7 +19,7 @@ from api.generators import generator_name
 from api.schemas.answers import AbstentionOut, AnswerOut, AnswerProblem, AskIn, NoteOut, SentenceOut
 from api.schemas.conversation import context_of
 from api.schemas.filters import filter_of
-from api.schemas.search import PassageOut, TraceOut
+from api.schemas.search import PassageOut, TraceOut, found_out
 from api.streaming import DOCUMENTED, GONE, event, started, while_connected
 from rag.access.policy import Action
 from rag.answering.log import Recording, Surface
@@ -54,7 +54,8 @@ async def ask(
     In the modes `steps` and `deep`, each search is a `note` as it happens, and a second `passages` comes before the first
     sentence: all that the answer may cite. A report's headings are notes too; its sources stand at the end of its text.
     """
-    permit = await run_sync(caller.permit, body.collections, body.as_of, filter_of(body.filter))
+    where = filter_of(body.filter)
+    permit = await run_sync(caller.permit, body.collections, body.as_of, where)
     rag = caller.services.rag
     context = context_of(body.history, body.infer_filters)
     asked = Asked(
@@ -64,6 +65,7 @@ async def ask(
         model=generator_name(caller, body.model, "model"),
         thinking=body.thinking,
         mode=body.mode,
+        anew=lambda: caller.anew(request).permit(body.collections, body.as_of, where),
     )
     recording = Recording(permit, body.question, Surface.NATIVE, rag.answerer.generator_name, asked)
     caller.audit.answering(recording)
@@ -164,5 +166,4 @@ async def _events(
 
 
 def _found(search: SearchResult, caller: Caller, base: str) -> dict[str, Any]:
-    passages = [PassageOut.of(item, caller.language, base).model_dump(mode="json") for item in search.passages]
-    return {"passages": passages, "trace": TraceOut.of(search.trace).model_dump(mode="json")}
+    return found_out(search, caller.language, base)

@@ -10,7 +10,7 @@ from fastapi import APIRouter, Depends, Form, Query, Request, Response
 from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse
 
 from api import sign_in_page
-from api.audit import audit_of
+from api.audit import audit_of, client_address
 from api.deps import PROBLEMS, Caller, guarded, services_of, site_of
 from api.errors import language_of
 from api.schemas.sign_in import CurrentSessionOut, LogoutOut, ProviderOut, ProvidersOut, SessionOut, SessionsOut
@@ -31,7 +31,7 @@ _UNSTORED = {"Cache-Control": "no-store"}
 _PAGE: dict[str, Any] = {"content": {"text/html": {"schema": {"type": "string"}}}}
 _PAGES: dict[int | str, dict[str, Any]] = {
     303: {"description": "on to the next page"},
-    **{status: {**_PAGE, "description": "a page that says why not"} for status in (400, 403, 404, 422, 500, 503)},
+    **{status: {**_PAGE, "description": "a page that says why not"} for status in (400, 403, 404, 422, 429, 500, 503)},
 }
 _OWN = Depends(guarded(Action.READ_OWN_IDENTITY))
 
@@ -72,6 +72,7 @@ def login(
     site = site_of(request)
     try:
         known = federation_of(request).sign_in(provider)
+        request.app.state.sign_ins.enter(_address(request))
         before = site.shown(request, "sign_in")
         departure = known.depart(f"{site.origin()}/auth/{provider}/callback", return_to, before, language_of(request))
     except SeogoError as error:
@@ -170,6 +171,10 @@ def end_session(request: Request, session_id: UUID, caller: Annotated[Caller, _O
 
 def _session_id(principal: Principal) -> UUID | None:
     return principal.credential
+
+
+def _address(request: Request) -> str:
+    return client_address(request.scope, request.headers, services_of(request).settings.connections.proxies())
 
 
 def _failed(request: Request, error: SeogoError, known: SignIn | None) -> Response:

@@ -49,7 +49,7 @@ class BulkAccessIn(AccessChange):
     """The rule for every document that a filter holds for."""
 
     filter: FilterIn | None = None
-    cursor: str | None = Field(None, max_length=2000)
+    cursor: UUID | None = Field(None, description="`next_cursor` of the call before")
     limit: int = Field(1000, ge=1, le=10_000, description="documents of one call")
 
 
@@ -122,7 +122,7 @@ class BulkAccess(BaseModel):
 
     documents: int = Field(description="documents of this call, which all have the rule now")
     changed: int = Field(description="documents for which something else holds now, files inside them included")
-    next_cursor: str | None = Field(description="give it as `cursor` for the next ones; none when all are done")
+    next_cursor: UUID | None = Field(description="give it as `cursor` for the next ones; none when all are done")
 
 
 class DecisionOut(BaseModel):

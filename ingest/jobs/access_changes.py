@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from ingest.jobs.workflows import IngestJobs
 from rag.access import rules
+from rag.access.personal_data.reading import named_as_wanted
 from rag.domain.access import AccessRule, GivenRule
 from rag.domain.principal import Permit
 from rag.store import access_rule, collection, document, document_pages
@@ -33,12 +34,12 @@ class BulkChange:
     Attributes:
         ids: documents that the filter holds for and that have the rule now.
         changed: documents for which something else holds than before, files inside them included.
-        next_cursor: where the next call goes on; None when all are done.
+        next_cursor: the document after which the next call goes on; None when all are done.
     """
 
     ids: tuple[UUID, ...]
     changed: int
-    next_cursor: str | None
+    next_cursor: UUID | None
 
 
 def drop_unused_rules(database: Database) -> int:
@@ -70,32 +71,34 @@ class AccessChanges:
         return rule
 
     def set_documents(
-        self, permit: Permit, given: GivenRule, *, force: bool, after: str | None, limit: int
+        self, permit: Permit, given: GivenRule, *, force: bool, after: UUID | None, limit: int
     ) -> BulkChange:
-        """Put a rule on the documents of the permit's one collection that its filter holds for, `limit` of them by key after
-        `after`. Each hundred is a transaction of its own: after an error, those before it have the rule.
+        """Put a rule on the documents of the permit's one collection that its filter holds for, `limit` of them by key after that
+        of the document `after`. Each hundred is a transaction of its own: after an error, those before it have the rule.
 
         Raises: as `set_document`.
         """
         ids: list[UUID] = []
-        changed = 0
-        while len(ids) < limit:
-            together = min(_TOGETHER, limit - len(ids))
+        looked = changed = 0
+        while looked < limit:
+            together = min(_TOGETHER, limit - looked)
             with self._database.write() as session:
-                rows = self._next(session, permit, after, together)
+                found = self._next(session, permit, after, together)
+                rows = named_as_wanted(session, permit, found)
                 moved = [
                     item for row in rows for item in rules.set_by_curator(session, permit, row, given, force=force)
                 ]
             self._jobs.upkeep.relabel_many(moved)
             ids += [row.id for row in rows]
-            changed += len(moved)
-            if len(rows) < together:
+            looked, changed = looked + len(found), changed + len(moved)
+            if len(found) < together:
                 return BulkChange(tuple(ids), changed, None)
-            after = rows[-1].source_key
+            after = found[-1].id
         return BulkChange(tuple(ids), changed, after)
 
-    def _next(self, session: Session, permit: Permit, after: str | None, limit: int) -> Sequence[Document]:
-        rows = document_pages.page_permitted(session, permit, after=after, limit=limit)
+    def _next(self, session: Session, permit: Permit, after: UUID | None, limit: int) -> Sequence[Document]:
+        key = None if after is None else document.key_in(session, permit, after)
+        rows = document_pages.page_permitted(session, permit, after=key, limit=limit)
         return [row for row, _ in rows]
 
     def set_collection(self, permit: Permit, given: GivenRule, *, force: bool) -> None:

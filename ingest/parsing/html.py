@@ -22,8 +22,9 @@ from ingest.parsing.headings import numbered_heading
 from ingest.parsing.hidden_text import HIDDEN_TEXT, has_hidden_characters
 from ingest.parsing.html_metadata import page_metadata
 from ingest.parsing.html_style import Look, read_sheets
-from ingest.parsing.html_tables import is_layout, rows_of
+from ingest.parsing.html_tables import heading_rows, is_layout, rows_of
 from ingest.parsing.html_text import BLOCKS, SKIPPED, Sight, is_navigation, list_number
+from ingest.parsing.table_heads import one_heading
 from ingest.parsing.tables import Row, table_element
 from ingest.parsing.text import CHARSET_WARNING
 from ingest.parsing.titles import document_title
@@ -197,6 +198,7 @@ class _Walker:
                 self.sight.note_hidden(caption)
         first = self.count + 1
         rows: list[Row] = [(cells, self._next()) for cells in rows_of(node, look, self.sight)]
+        rows = one_heading(rows, heading_rows(node))
         element = table_element(rows, ParagraphAnchor(first, max(first, self.count)))
         if element:
             yield element

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as NotInTime
 from dataclasses import dataclass, field
@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from ingest.parsing.ocr import GrayImage, PageReader
 from ingest.parsing.ocr_upright import Reading, read_upright
 from ingest.parsing.ocr_words import words_of
+from ingest.parsing.page_numbers import page_ranges
 from ingest.parsing.pdf_page import Line, Turn
 
 OCR = "ocr"
@@ -86,6 +87,18 @@ class OcrQueue:
             self._pool.shutdown(wait=False, cancel_futures=True)
         return self._pages
 
+    def stop(self, first: int) -> int:
+        """The page at which another parser should go on, which began at `first`: the first that this one had no time for; 0
+        where it had for all. One page is read in any case, or given up. What is left to the other is forgotten."""
+        later = [number for number in self.left_out if number > first]
+        if not later:
+            return 0
+        end = min(later)
+        self.left_out = [number for number in self.left_out if number < end]
+        self.unread = [number for number in self.unread if number < end]
+        self.read = [number for number in self.read if number < end]
+        return end
+
     def warnings(self) -> set[str]:
         """What to tell the user, pages named."""
         found = set()
@@ -116,14 +129,3 @@ class OcrQueue:
             return
         self.read.append(number)
         self._pages[number] = ReadPage(words_of(reading.tsv, reading.image), reading.height, reading.turn)
-
-
-def page_ranges(numbers: Iterable[int]) -> str:
-    """`1-3, 7`."""
-    ranges: list[list[int]] = []
-    for number in sorted(set(numbers)):
-        if ranges and number == ranges[-1][1] + 1:
-            ranges[-1][1] = number
-        else:
-            ranges.append([number, number])
-    return ", ".join(str(first) if first == last else f"{first}-{last}" for first, last in ranges)

@@ -18,6 +18,7 @@ import select
 import signal
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import TracebackType
@@ -26,6 +27,7 @@ from typing import Any, Self
 from ingest.parsing import frames
 from ingest.parsing.converter import CONVERSIONS, CONVERTED, Converter
 from ingest.parsing.media_types import BINARY
+from ingest.parsing.parts import MOST_PARTS, joined
 from ingest.parsing.slots import ParseSlots
 from ingest.parsing.wire import WireError, decode_result
 from ingest.parsing.zygote_client import ZygoteClient, ZygoteGone
@@ -89,6 +91,25 @@ class _Wanted:
     after: SeogoError | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class _Wish:
+    """Which part of a file one child is to read; `first_page` 0: none, all of it has been read."""
+
+    first_child: int = 0
+    first_page: int = 1
+    may_stop: bool = True
+
+    def after(self, part: ParsedDocument, *, last: bool) -> _Wish:
+        """What is left after a part of it. A child that nobody trusts can't ask for the same pages again."""
+        going_on = self.may_stop and self.first_page < part.next_page <= part.pages
+        return _Wish(self.first_child, part.next_page if going_on else 0, may_stop=not last)
+
+    def request(self) -> dict[str, Any]:
+        """It in the words of the zygote, for the best parser."""
+        pages = {"first_page": self.first_page, "may_stop": self.may_stop}
+        return {"first_child": self.first_child, "load": [], "parser": "", **pages}
+
+
 @dataclass
 class _Outcome:
     """What came back for one request."""
@@ -150,13 +171,24 @@ class ParseSandbox:
                     return found
         raise ParserCrashed(name=name)
 
-    def parse(self, path: Path, name: str, first_child: int = 0, *, urgent: bool = False) -> ParsedDocument:
+    def parse(
+        self,
+        path: Path,
+        name: str,
+        first_child: int = 0,
+        *,
+        urgent: bool = False,
+        told: Callable[[int, int], None] | None = None,
+    ) -> ParsedDocument:
         """Identify the file at `path`, which was uploaded as `name`, and parse it.
 
-        Files inside it come with the result from number `first_child` on, as many as the output cap has room for.
+        Files inside it come with the result from number `first_child` on, as many as the output cap has room for. Pages for which
+        one child has no time are read by further ones, each with all the time that a child has.
 
         Args:
             urgent: somebody waits for it; such a call does not wait for those that nobody waits for.
+            told: is called between two parts of a long file with the pages that were read, and with all that there are; what it
+                raises ends the work.
 
         Raises:
             EmptyFile, UnsupportedFormat, FileEncrypted, FileDamaged, NoTextFound: what is wrong with the file.
@@ -165,15 +197,26 @@ class ParseSandbox:
             ParserCrashed: the child died, or its parser failed in a way nobody foresaw; the log has the details.
             ConfigurationError: children can't be kept off the network here, or a parser's library is missing.
         """
-        with path.open("rb") as file, self._slots.held(urgent=urgent):
+        with path.open("rb") as file:
             if os.fstat(file.fileno()).st_size == 0:
                 raise EmptyFile(name=name)
-            try:
-                return self._parse(file.fileno(), name, first_child)
-            except ConverterMissing as missing:
-                if self._converter is None:
-                    raise
-                return self._parse_converted(self._converter, file.fileno(), name, missing)
+            wanted = _Wish(first_child)
+            parts: list[ParsedDocument] = []
+            while wanted.first_page:
+                with self._slots.held(urgent=urgent):  # between two parts, others have their turn
+                    parts.append(self._parse_part(file.fileno(), name, wanted))
+                wanted = wanted.after(parts[-1], last=len(parts) + 1 >= MOST_PARTS)
+                if told is not None and wanted.first_page:
+                    told(wanted.first_page - 1, parts[0].pages)
+        return joined(parts, name)
+
+    def _parse_part(self, descriptor: int, name: str, wanted: _Wish) -> ParsedDocument:
+        try:
+            return self._parse(descriptor, name, wanted)
+        except ConverterMissing as missing:
+            if self._converter is None:
+                raise
+            return self._parse_converted(self._converter, descriptor, name, missing)
 
     def _parse_converted(
         self, converter: Converter, descriptor: int, name: str, missing: ConverterMissing
@@ -183,7 +226,7 @@ class ParseSandbox:
         if media_type not in CONVERSIONS:
             raise ParserCrashed(name=name)
         with converter.converted(descriptor, media_type, name) as path, path.open("rb") as file:
-            document = self._parse(file.fileno(), name)
+            document = self._parse(file.fileno(), name, _Wish(may_stop=False))
         own = {code for code in str(missing.params.get("warnings", "")).split() if code in WARNINGS}
         return replace(
             document,
@@ -244,14 +287,14 @@ class ParseSandbox:
                 self._client = None
         client.kill()
 
-    def _parse(self, descriptor: int, name: str, first_child: int = 0) -> ParsedDocument:
+    def _parse(self, descriptor: int, name: str, wanted: _Wish) -> ParsedDocument:
         """Parse; a file that its parser fails on goes to the second reader, which may fail without a word."""
         deadline = time.monotonic() + self._limits.wall_s
-        answer = self._rounds(descriptor, name, {"first_child": first_child, "load": [], "parser": ""}, deadline)
+        answer = self._rounds(descriptor, name, wanted.request(), deadline)
         if isinstance(answer, ParsedDocument):
             return answer
         failed = answer.after or ParserCrashed(name=name)
-        second = {"first_child": first_child, "load": answer.parsers, "parser": answer.parsers[0]}
+        second = wanted.request() | {"load": answer.parsers, "parser": answer.parsers[0]}
         try:
             read_again = self._rounds(descriptor, name, second, deadline)
         except SeogoError as error:

@@ -38,6 +38,7 @@ from rag.blobs.store import BlobStore
 from rag.domain.audit import AuditKind
 from rag.domain.document import Chunk, ParsedDocument
 from rag.domain.errors import (
+    DocumentNotFound,
     IndexUnavailable,
     IndexWriteMismatch,
     NoTextFound,
@@ -299,7 +300,7 @@ class Pipeline:
     def _parse_one(self, version: DocumentVersion) -> None:
         with self.blobs.local_copy(version.content_hash) as path:
             parse = partial(self.sandbox.parse, path, version.filename, urgent=_is_urgent(version))
-            parsed = parse()
+            parsed = parse(told=partial(self._read_so_far, version))
             reached("parse.answered", version.id)
             warnings = Expansion(self.database, self.blobs, self.child_limits, version, parse).run(parsed)
         self.blobs.put_derived(version.id, PARSED, encode_document(parsed))
@@ -308,6 +309,16 @@ class Pipeline:
             row = session.get_one(DocumentVersion, version.id)
             row.parser, row.pages, row.warnings = parsed.parser, parsed.pages, warnings
         reached("parse.row_committed", version.id)
+
+    def _read_so_far(self, version: DocumentVersion, done: int, total: int) -> None:
+        """Between two parts of a long scan.
+
+        Raises:
+            DocumentNotFound: it is not in work any more, and nobody waits for the rest.
+        """
+        self.pause()
+        if not self._report(version.id, done, total):
+            raise DocumentNotFound(name=str(version.document_id))
 
     def _chunk_one(self, version: DocumentVersion) -> None:
         parsed = self._parsed(version.id)

@@ -147,9 +147,8 @@ class AuditTrail:
                     broken.add(tenant_id)
                 self.append(session, head, by_tenant[tenant_id])
                 ends[tenant_id] = head.seq
-        for tenant_id, seq in ends.items():
-            self._seen[tenant_id] = max(seq, self._seen.get(tenant_id, 0))
-        self._told_broken |= broken
+        self._seen |= ends
+        self._told_broken = (self._told_broken - ends.keys()) | broken
 
     def append(self, session: Session, head: AuditHead, events: Sequence[AuditEvent]) -> None:
         """Add entries behind the locked head, and seal the new end with the key that the present seal bears.
@@ -188,10 +187,6 @@ class AuditTrail:
         if not self.keys:
             return True
         return self.key_of(head) is not None and head.seq >= self._seen.get(head.tenant_id, 0)
-
-    def forgive(self, tenant_id: UUID) -> None:
-        """Say it again should the seal of this chain, which was sealed anew, not hold once more."""
-        self._told_broken.discard(tenant_id)
 
     def sealed(self, tenant_id: UUID, seq: int, last_hash: str) -> str:
         """The seal of a chain's end; empty without a key."""

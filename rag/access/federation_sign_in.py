@@ -216,6 +216,10 @@ class SignIn:
     def _pending(self, state: str, browser: str) -> PendingSignIn:
         if not 0 < len(state) <= _PARAMETER or len(browser) != _COOKIE_CHARS:
             raise SignInFailed(detail="state")
+        with self._database.read() as session:  # a guess must not make anybody wait who writes
+            known = sign_in.begun(session, digest(state))
+        if not known:
+            raise SignInFailed(detail="state")
         with self._database.write() as session:
             pending = sign_in.taken(session, digest(state), self._clock())
         if pending is None or pending.provider != self.settings.name:

@@ -13,7 +13,7 @@ from rag.access import administrators
 from rag.access.keys import equip, rotated
 from rag.access.policy import covers
 from rag.domain.access import Label
-from rag.domain.errors import AccountNotFound, KeyNotFound, NotPermitted
+from rag.domain.errors import AccountNotFound, InvalidRequest, KeyNotFound, NotPermitted
 from rag.domain.principal import CitationStyle, Principal, PrincipalKind, Scope
 from rag.store import account, api_key
 from rag.store.account import AccountKind
@@ -23,6 +23,8 @@ from rag.store.session import Database
 
 MAX_GRACE = timedelta(days=7)
 """So long at most the secret before a rotation opens."""
+MAX_OWN_KEYS = 20
+"""Of one account that its holder made: each lets pages in browsers ask, with an allowance of its own."""
 _ACCOUNTS = frozenset({PrincipalKind.USER, PrincipalKind.SERVICE})
 
 
@@ -76,6 +78,7 @@ class KeyIssuer:
         Raises:
             NotPermitted: it would be wider than its maker, the maker has no account, or the owner is another person.
             AccountNotFound: the tenant has no such owner.
+            InvalidRequest: the account has as many keys in force as its holder may make.
         """
         owner_id = _account_of(maker) if own else wish.owner_id
         row = ApiKey(
@@ -96,6 +99,8 @@ class KeyIssuer:
             row.expires_at = _no_longer(session, maker, row.expires_at)
             _require_within(maker, row)
             _require_own_or_service(session, maker, row)
+            if own and _in_force(session, maker) >= MAX_OWN_KEYS:
+                raise InvalidRequest(detail=f"keys: {MAX_OWN_KEYS} of one account can be in force; revoke one")
             session.add(row)
         return secret, row
 
@@ -172,6 +177,12 @@ def _account_of(maker: Principal) -> UUID:
     if maker.kind not in _ACCOUNTS:
         raise NotPermitted
     return maker.id
+
+
+def _in_force(session: Session, maker: Principal) -> int:
+    """How many keys of the maker's account can be used."""
+    ids = [row.id for row in api_key.list_keys(session, maker.tenant_id, maker.id)]
+    return len(session.scalars(api_key.in_force(ids, utc_now())).all())
 
 
 def _found(session: Session, maker: Principal, key_id: UUID, *, own: bool) -> ApiKey:

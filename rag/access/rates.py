@@ -47,6 +47,7 @@ class Allowance:
         requests, tokens_in, tokens_out: a minute.
         concurrent: requests at once, in one process.
         streams: answers that are being written at once, in one process; of the requests above.
+        apart: it is of one key alone, which is counted apart from its account.
     """
 
     requests: int | None = None
@@ -54,6 +55,7 @@ class Allowance:
     tokens_out: int | None = None
     concurrent: int | None = None
     streams: int | None = None
+    apart: bool = False
 
     def of(self, measure: Measure) -> int | None:
         """The limit of a measure, a minute."""
@@ -173,7 +175,8 @@ class RateLimiter:
     def subjects_of(self, principal: Principal) -> tuple[Subject, ...]:
         """Who is charged for what a principal asks."""
         key, tenant = self._allowance_of(principal)
-        return Subject("key", principal.charged, key), Subject("tenant", principal.tenant_id, tenant)
+        charged = principal.key if key.apart else principal.charged
+        return Subject("key", charged, key), Subject("tenant", principal.tenant_id, tenant)
 
     def enter(self, subjects: tuple[Subject, ...], *, stream: bool) -> Ticket:
         """Admit a request; `stream` says that an answer will be written. A refused one is not counted.

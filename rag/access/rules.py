@@ -12,6 +12,7 @@ from uuid import UUID
 
 from sqlalchemy.orm import Session
 
+from rag.access.personal_data.reading import names_masked
 from rag.access.subjects import resolved, resolved_one
 from rag.domain.access import AccessRule, EffectiveRule, GivenRule, Reader, Subject, user
 from rag.domain.errors import (
@@ -50,7 +51,8 @@ def set_by_curator(
         raise DocumentNotFound(name=str(document.id))
     rule = _decided(session, permit, document, given)
     if not force and not _readable(session, permit, document, rule):
-        raise WouldLockOut(name=document.source_key)
+        [name] = names_masked(session, permit, [(document.collection_id, document.source_key)])
+        raise WouldLockOut(name=name)
     return access_rule.set_own_rule(session, document, rule)
 
 

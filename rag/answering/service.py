@@ -52,6 +52,7 @@ class Asked:
         most_tokens, temperature: what the caller wants of whoever writes, where a model does; None leaves it to the settings.
         mode: other than `answer` only where a model writes.
         hides: passages that are to be as if they were not in the store; for evaluation only, no caller's wish.
+        anew: the permit of the caller at another moment; without, that of the beginning holds to the end.
     """
 
     question: str
@@ -64,6 +65,7 @@ class Asked:
     most_tokens: int | None = None
     temperature: float | None = None
     hides: Callable[[Passage], bool] | None = None
+    anew: Callable[[], Permit] | None = None
 
 
 @dataclass(frozen=True, slots=True)

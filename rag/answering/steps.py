@@ -1,6 +1,7 @@
 """Answers that need several searches: plan, search, read, until the passages are enough or the steps are used up.
 
-Every search runs under the permit of the question, and what is written stands under the same contract as any answer. With a
+Every search runs under the permit that whoever asks has at that moment, as what takes minutes outlasts many a right; what may not
+be read any more by then is not written from. What is written stands under the same contract as any answer. With a
 planner that reads perfectly, both documents that a question of `en_hotpotqa200` needs are among its passages in 94 of 100
 cases, 81 with one search, 89 with one search for as many passages (`benchmarks/steps.py`).
 """
@@ -91,7 +92,7 @@ class StepwiseAnswerer(Answerer):
         async with aclosing(self._further(permit, asked, request, gathered)) as notes:
             async for note in notes:
                 yield note
-        passages = gathered.passages()
+        permit, passages = await run_sync(self._readable, permit, asked, gathered.passages())
         if gathered.weak or not passages:
             yield await run_sync(self._abstention, permit, read)
             return
@@ -123,10 +124,19 @@ class StepwiseAnswerer(Answerer):
             for question in wanted:
                 infer = asked.context.infer_filters if asked.context is not None else True
                 part = Asked(question, asked.passages, QuestionContext(infer_filters=infer))
-                read = await run_sync(self._read, permit, part)
+                read = await run_sync(lambda asking=part: self._read(_permit_now(permit, asked), asking))
                 gathered.add(question, () if read.weak else read.search.passages, read.weak)
                 yield gathered.told(request.language)
         yield _note(request.language, "stopped", rounds=self._settings.steps)
+
+    def _readable(
+        self, permit: Permit, asked: Asked, passages: Sequence[Passage]
+    ) -> tuple[Permit, tuple[Passage, ...]]:
+        """The permit as it is now, and those of the passages that it covers."""
+        if asked.anew is None:
+            return permit, tuple(passages)
+        now = asked.anew()
+        return now, self._retriever.readable(now, passages)
 
     async def _written(
         self, permit: Permit, request: GenerationRequest, asked: Asked
@@ -153,6 +163,10 @@ class StepwiseAnswerer(Answerer):
         if asked.mode == "deep":
             for note in source_notes(sentences, request.language):
                 yield note
+
+
+def _permit_now(permit: Permit, asked: Asked) -> Permit:
+    return permit if asked.anew is None else asked.anew()
 
 
 def _note(language: Language, key: str, /, **values: object) -> Note:

@@ -205,6 +205,10 @@ WARNINGS: dict[str, tuple[str, str]] = {
     ),
     "embedded_not_read": ("파일에 포함된 다른 파일은 읽지 않았습니다.", "Files embedded in this file were not read."),
     "external_content": ("외부에 연결된 내용은 가져오지 않았습니다.", "Content linked from elsewhere was not fetched."),
+    "quote_not_closed": (
+        "따옴표가 닫히지 않은 칸이 있어 그 줄만 따로 읽었습니다.",
+        "A quotation mark is never closed; its line was read on its own.",
+    ),
     "cells_left_out": ("표가 너무 넓어 일부 열을 읽지 않았습니다.", "A sheet is too wide; some columns were not read."),
     "converted": (
         "LibreOffice로 변환해 읽었습니다. 위치는 변환된 문서 기준입니다.",

@@ -101,7 +101,13 @@ class Principal:
 
     @property
     def charged(self) -> UUID:
-        """Whose allowance it uses: that of the key that it came with, or that its token was made with."""
+        """Whose allowance it uses: the account's, with whichever of its keys and sessions it came; else that of the key that it
+        came with, or that its token was made with."""
+        return self.id if self.kind in (PrincipalKind.USER, PrincipalKind.SERVICE) else self.key
+
+    @property
+    def key(self) -> UUID:
+        """The key that it came with, or that its token was made with; what it is charged for where there is none."""
         return self.issued_by or self.credential or self.id
 
     @property

@@ -15,7 +15,14 @@ from functools import partial
 from anyio.to_thread import run_sync
 
 from rag.domain.answer import Note
-from rag.domain.errors import GenerationStopped, InvalidRequest, ModelBroken, ModelBusy, ModelUnavailable
+from rag.domain.errors import (
+    GenerationStopped,
+    InvalidRequest,
+    ModelBroken,
+    ModelBusy,
+    ModelUnavailable,
+    PromptTooLong,
+)
 from rag.domain.language import Language
 from rag.generation.base import PROMPT_HASH, SENT_AGAIN, TRUNCATED, Draft, GenerationRequest
 from rag.generation.drafting import Drafting, Piece
@@ -41,6 +48,10 @@ _HOTTEST = 1.0
 """Of the temperatures that callers may want, for words that have to stand on passages."""
 _SHORTER = 0.8
 """Of a prompt that is too long for every model, what is tried next."""
+_TOO_LONG_FOR_ENGINE = 0.6
+"""Of a prompt that an engine found too long, what is written next. Llama 2's vocabulary, which SOLAR has, takes up to three
+tokens for a Hangul syllable, and one is reckoned with."""
+_SHORTENINGS = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,9 +89,28 @@ class GroundedGenerator:
         """
         if not request.passages:
             return
-        prepared = await self._prepared(request)
+        first = prepared = await self._prepared(request)
         for note in _notes(prepared):
             yield note
+        for tries_left in range(_SHORTENINGS, -1, -1):
+            begun = False
+            try:
+                async with aclosing(self._written(request, prepared, first)) as items:
+                    async for item in items:
+                        begun = True
+                        yield item
+                return
+            except PromptTooLong as error:
+                if begun or not tries_left:
+                    raise
+                prepared = await self._shorter(request, prepared, error)
+            for note in _shortened(prepared):
+                yield note
+
+    async def _written(
+        self, request: GenerationRequest, prepared: _Prepared, first: _Prepared
+    ) -> AsyncGenerator[Draft | Note, None]:
+        """What comes of one prompt; `first` is the one that the notes before it told of."""
         drafting = Drafting(_split)
         reading = _Reading(len(request.passages), prepared.prompt)
         finished = Finished("stop")
@@ -96,7 +126,7 @@ class GroundedGenerator:
         self._check(prepared, finished, drafting)
         for draft in reading.drafts(await run_sync(partial(drafting.finish, complete=finished.reason != "length"))):
             yield draft
-        for note in _last_notes(finished, drafting, prepared, refused=drafting.refused or reading.withheld):
+        for note in _last_notes(finished, drafting, first, refused=drafting.refused or reading.withheld):
             yield note
 
     async def repair(self, request: GenerationRequest, draft: Draft, problems: Sequence[str]) -> Draft | None:
@@ -141,13 +171,26 @@ class GroundedGenerator:
             return None
         return _Reading(len(request.passages), shown).draft(pieces[0])
 
-    async def _prepared(self, request: GenerationRequest) -> _Prepared:
+    async def _shorter(self, request: GenerationRequest, prepared: _Prepared, error: PromptTooLong) -> _Prepared:
+        """The same in fewer tokens, after an engine said that it is too long: its tokenizer needs more than is estimated."""
+        written = prepared.prompt.tokens
+        log.warning("%s took no prompt of some %d tokens", prepared.choice.engine.name, written)
+        least = self._writer.least(request) + _LEAST_CONTEXT_LEFT  # something of a passage, with its labels
+        shorter = max(int(written * _TOO_LONG_FOR_ENGINE), least)
+        if shorter >= written:
+            raise error
+        try:
+            return await self._prepared(request, shorter)
+        except InvalidRequest:
+            raise error from None
+
+    async def _prepared(self, request: GenerationRequest, most: int | None = None) -> _Prepared:
         answer = min(self._settings.max_answer_tokens, request.most_tokens or self._settings.max_answer_tokens)
         choice, longest = self._chosen(request, answer)
         context = choice.engine.context_tokens
         answer = min(answer, context // 4)
         reasoning = reasoning_tokens(choice)
-        budget = max(min(context - answer - reasoning, longest), _LEAST_CONTEXT_LEFT)
+        budget = max(min(context - answer - reasoning, longest, most or longest), _LEAST_CONTEXT_LEFT)
         written = await run_sync(self._writer.write, request, budget)
         call = EngineCall(
             written.messages,
@@ -261,6 +304,15 @@ def _notes(prepared: _Prepared) -> Iterator[Note]:
     yield Note("thinking", thinking[choice.thinking])
     yield Note("prompt", prepared.prompt.identity)
     yield Note(PROMPT_HASH, prepared.digest)
+    for detail in prepared.prompt.omitted:
+        yield Note("omitted", detail)
+
+
+def _shortened(prepared: _Prepared) -> Iterator[Note]:
+    """What is left out of a prompt that was written again."""
+    yield Note(
+        "omitted", f"prompt: too long for {prepared.choice.engine.name}, written in {prepared.prompt.tokens} tokens"
+    )
     for detail in prepared.prompt.omitted:
         yield Note("omitted", detail)
 

@@ -197,7 +197,8 @@ class _Answer:
         patience = self._patience.first_token_s
         if self._place.is_probe and elsewhere and not last:
             patience = min(patience, _PROBE_S)
-        limit = time.monotonic() + patience
+        begun = time.monotonic()
+        limit = begun + patience
         try:
             async with asyncio.timeout(max(0.0, min(limit, self._end) - time.monotonic())):
                 server = self._place.replica.server
@@ -206,7 +207,10 @@ class _Answer:
                     self.first = await self._read(self._stream)
         except TimeoutError as error:
             down = time.monotonic() >= limit
-            late = self._failed(ModelTimeout, "no token in time", down=down, share=1.0 if elsewhere else _HUNG_ALONE)
+            # While it writes for others it does not hang, but has much to read.
+            hangs = self._place.replica.heard < begun
+            share = (1.0 if elsewhere else _HUNG_ALONE) if hangs else 0.0
+            late = self._failed(ModelTimeout, "no token in time", down=down, share=share)
             if not down:
                 raise late from error
             raise _Again(late, None, here=False) from error
@@ -274,6 +278,8 @@ class _Answer:
             self._broken = error
         if self._broken is not None and not events:
             raise self._broken
+        if events:
+            self._place.replica.heard = time.monotonic()
         return _together(events)
 
     def _at_the_end(self) -> Iterator[EngineEvent]:

@@ -27,12 +27,14 @@ class Replica:
     Attributes:
         open: generations that it has now.
         failure: what the last one that failed would have told its caller, while the breaker keeps others away.
+        heard: instant of `time.monotonic` at which it wrote something last, to whomever.
     """
 
     server: StreamingServer
     breaker: CircuitBreaker
     open: int = 0
     failure: Callable[[], ModelUnavailable] | None = None
+    heard: float = 0.0
 
 
 @dataclass(eq=False, slots=True)

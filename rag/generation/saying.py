@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from dataclasses import replace
 
-from rag.domain.errors import InvalidRequest, ModelBroken
+from rag.domain.errors import InvalidRequest, ModelBroken, PromptTooLong
 from rag.domain.language import Language
 from rag.generation.canary import Canaries
 from rag.generation.engine import ChatEngine, EngineCall, EngineEvent, Finished, Message, TextDelta, digest_of
@@ -49,6 +49,8 @@ class Speaker:
                         begun = True
                         yield _telling(event, call)
                 return
+            except PromptTooLong:
+                raise  # and would be as long without a system message
             except InvalidRequest:
                 if begun or plain.messages == call.messages:
                     raise
@@ -87,14 +89,18 @@ class Speaker:
             tenant=tenant,
             language=language,
         )
-        engine = choice.engine.whole() if isinstance(choice.engine, GuardedEngine) else choice.engine
+        return await self.answer(choice.engine, call)
+
+    async def answer(self, engine: ChatEngine, call: EngineCall) -> str:
+        """The text that the engine says to `call`; raises what `said` raises."""
+        engine = engine.whole() if isinstance(engine, GuardedEngine) else engine
         parts: list[str] = []
         async with aclosing(self.stream(engine, call)) as events:
             async for event in events:
                 if isinstance(event, TextDelta):
                     parts.append(event.text)
                 elif isinstance(event, Finished) and event.reason not in ("stop", "length"):
-                    raise ModelBroken(name=choice.engine.name)
+                    raise ModelBroken(name=engine.name)
         return "".join(parts)[:_LONGEST]
 
 

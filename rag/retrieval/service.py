@@ -12,10 +12,10 @@ from uuid import UUID
 
 from sqlalchemy.orm import Session
 
-from rag.access.personal_data.reading import selection_masked
+from rag.access.personal_data.reading import read_masked, selection_masked
 from rag.domain.errors import InvalidRequest, QuestionTooLong
 from rag.domain.language import CollectionKind, Language
-from rag.domain.passage import SearchResult, SearchTrace
+from rag.domain.passage import Passage, SearchResult, SearchTrace
 from rag.domain.principal import Permit
 from rag.domain.style import AnswerStyle
 from rag.domain.vectors import TextVectors
@@ -192,6 +192,13 @@ class Retriever:
         with self._held() as held:
             return rarities(held.index, permit, sorted(terms), selection)
 
+    def readable(self, permit: Permit, passages: Sequence[Passage]) -> tuple[Passage, ...]:
+        """Those of these passages that the permit covers now, ranked as they were."""
+        with self.database.read() as session:
+            held = read_masked(session, permit, [passage.chunk.id for passage in passages])
+        kept = [passage for passage in passages if passage.chunk.id in held]
+        return tuple(passage.at(rank) for rank, passage in enumerate(kept, 1))
+
     def collection_names(self, permit: Permit) -> tuple[str, ...]:
         """Names of the collections of the permit."""
         with self.database.read() as session:
@@ -250,32 +257,33 @@ class Retriever:
     def _fused(self, permit: Permit, wordings: Sequence[_Asked], language: Language) -> Sequence[FusedHit]:
         """Hits of all collections and wordings, best first."""
         if self.settings.fusion in IN_ENGINE:
-            rankings = self._fused_in_engine(permit, wordings)
+            rankings = self._fused_in_engine(permit, wordings, language)
         else:
             rankings = [self.fused(lists) for lists in self._found(permit, wordings, language)]
         return rankings[0] if len(rankings) == 1 else _best_of(rankings)
 
-    def _fused_in_engine(self, permit: Permit, wordings: Sequence[_Asked]) -> list[list[FusedHit]]:
+    def _fused_in_engine(self, permit: Permit, wordings: Sequence[_Asked], language: Language) -> list[list[FusedHit]]:
         with self.database.read() as session:
             selection = selection_masked(session, permit)
-            parts = (
-                self._parts(session, permit)
-                if wordings[0].code_legs is not None
-                else [(CollectionKind.DOCUMENTS, permit)]
-            )
-        return [
-            sorted(
-                (
-                    hit
-                    for kind, part in parts
-                    for hit in fused_in_engine(
-                        self.index, part, item.of(kind), self.settings, multi=item.vectors.multi, selection=selection
-                    )
-                ),
-                key=lambda hit: -hit.score,
-            )
-            for item in wordings
-        ]
+            parts = self._parts(session, permit)
+        if len(parts) > 1 and wordings[0].code_legs is None:
+            # ranks of two queries say nothing about each other: where both kinds are asked the same, one query ranks them
+            parts = [(CollectionKind.DOCUMENTS, permit)]
+
+        def ranked(item: _Asked) -> Iterator[FusedHit]:
+            for kind, part in parts:
+                yield from fused_in_engine(
+                    self.index,
+                    part,
+                    item.of(kind),
+                    self.settings,
+                    multi=item.vectors.multi,
+                    selection=selection,
+                    profile=profile_for(language, kind, self.space.dense_name, self.weights),
+                    without_dense=lambda hits: self._without_dense(permit, hits),
+                )
+
+        return [sorted(ranked(item), key=lambda hit: -hit.score) for item in wordings]
 
     def _found(self, permit: Permit, queries: Sequence[_Asked], language: Language) -> list[RawLists]:
         """The legs' hits of every query in each kind of collection, which are fused with weights of their own."""
@@ -300,15 +308,19 @@ class Retriever:
     ) -> frozenset[UUID]:
         """The hits without a dense vector, where others have some: of code, those for which it is still to be made; of all, those
         in a language that the gate keeps from the model."""
-        lacking = {
-            kind: [hit.chunk_id for hit in legs.get(SPARSE, ()) if hit.chunk_id not in dense]
-            for kind, legs in found.items()
+        lacking = [
+            hit.chunk_id
+            for legs in found.values()
             if (dense := {hit.chunk_id for hit in legs.get(DENSE, ())})
-        }
+            for hit in legs.get(SPARSE, ())
+            if hit.chunk_id not in dense
+        ]
+        return self._without_dense(permit, lacking)
+
+    def _without_dense(self, permit: Permit, hits: Sequence[UUID]) -> frozenset[UUID]:
         kept = [language for language in Language if not self.space.knows(language)]
         with self.database.read() as session:
-            waiting = without_vectors(session, permit, lacking.get(CollectionKind.CODE, []))
-            return waiting | of_languages(session, [key for keys in lacking.values() for key in keys], kept)
+            return without_vectors(session, permit, hits) | of_languages(session, hits, kept)
 
 
 def _best_of(rankings: Sequence[Sequence[FusedHit]]) -> list[FusedHit]:

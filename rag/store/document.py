@@ -122,6 +122,19 @@ def get_permitted(session: Session, permit: Permit, document_id: UUID) -> Docume
     return found
 
 
+def key_in(session: Session, permit: Permit, document_id: UUID) -> str:
+    """The source key of a document of the permit's collections, whatever holds for it by now: a list goes on after it.
+
+    Raises:
+        DocumentNotFound: it lies in none of them, or there is none.
+    """
+    within = (Document.tenant_id == permit.tenant_id, Document.collection_id.in_(permit.collections))
+    found = session.scalar(select(Document.source_key).where(Document.id == document_id, *within))
+    if found is None:
+        raise DocumentNotFound(name=str(document_id))
+    return found
+
+
 def key_covered(session: Session, permit: Permit, document_id: UUID) -> str:
     """The source key of a document that the permit covers, deleted or not.
 

@@ -123,6 +123,11 @@ def begin(session: Session, pending: PendingSignIn, now: datetime) -> None:
     session.add(pending)
 
 
+def begun(session: Session, state_hash: bytes) -> bool:
+    """Whether this state began a sign-in that nobody has ended."""
+    return session.scalar(select(PendingSignIn.id).where(PendingSignIn.state_hash == state_hash)) is not None
+
+
 def taken(session: Session, state_hash: bytes, now: datetime) -> PendingSignIn | None:
     """The sign-in that this state began; it is gone with this, so the state counts once. None when it is too late."""
     found = session.scalar(delete(PendingSignIn).where(PendingSignIn.state_hash == state_hash).returning(PendingSignIn))

@@ -11,10 +11,13 @@ from uuid import UUID, uuid4
 
 import pytest
 
+from rag.access.accounts import Accounts
+from rag.access.grants import Grants
+from rag.domain.access import Role, user
 from rag.domain.principal import Scope
 from rag.store import program
 from rag.store.program import Program, ProgramState
-from tests.support.running import Running
+from tests.support.running import Caller, Running
 from tests.support.tenants import Tenant, put, readings, wait_until, world
 
 
@@ -49,7 +52,9 @@ def test_many_at_once_by_a_filter(tenant: Tenant) -> None:
     address = f"/api/v1/collections/{tenant.collection}/documents/access"
     body = {"deny": [tenant.subject(tenant.reader)], "filter": {"source_key": "가/"}, "limit": 2}
     first = tenant.boss.post(address, json=body).json()
-    assert (first["documents"], first["changed"], first["next_cursor"]) == (2, 2, "가/1.md")
+    listed = tenant.boss.get(f"/api/v1/collections/{tenant.collection}/documents").json()["documents"]
+    assert (first["documents"], first["changed"]) == (2, 2)
+    assert [item["source_key"] for item in listed if item["id"] == first["next_cursor"]] == ["가/1.md"]
     second = tenant.boss.post(address, json={**body, "cursor": first["next_cursor"]}).json()
     assert (second["documents"], second["changed"], second["next_cursor"]) == (1, 1, None)
     assert {item["source_key"][:1] for item in tenant.reader.search("거북이")} == {"나"}
@@ -230,6 +235,33 @@ def test_names_are_masked_wherever_they_are_told(tenant: Tenant) -> None:
     receipts = (gone, tenant.writer.get("/api/v1/receipts"), tenant.writer.get(f"/api/v1/receipts/{gone.json()['id']}"))
     assert all("김민수_900101-" in item.text and NUMBER not in item.text for item in receipts)
     assert NUMBER in tenant.boss.get("/api/v1/receipts").text
+
+
+def test_a_curator_who_changes_rules_is_told_no_name_that_is_hidden_from_them(tenant: Tenant) -> None:
+    body = {"privacy": {"default": "mask", "raw_from": "admin"}}
+    assert tenant.boss.request("PATCH", f"/api/v1/collections/{tenant.collection}", json=body).status_code == 200
+    texts = {f"김민수_{NUMBER}.md": "# 접수\n\n내용 하나\n", "하.md": "# 접수\n\n내용 둘\n"}
+    documents = {item["source_key"]: item["id"] for item in tenant.boss.ingest(tenant.collection, texts)}
+    hidden, rag = documents[f"김민수_{NUMBER}.md"], tenant.service.services.rag
+    tenant_id = tenant.principal(tenant.boss).tenant_id
+    kim = Accounts(rag.database).create(tenant_id, f"김-{uuid4().hex[:6]}")
+    Grants(rag.database).add(None, tenant_id, user(kim.id), Role.CURATOR, None)
+    secret, _ = rag.keys.create(tenant.name, "열쇠", [Scope.WRITE], owner_id=kim.id)
+    curator = Caller(tenant.service, {"Authorization": f"Bearer {secret}", "Accept-Language": "en"})
+    locked = put(curator, hidden, deny=[f"user:{kim.id}"])
+    assert (locked.status_code, locked.json()["code"]) == (409, "would_lock_out")
+    assert NUMBER not in locked.text and "김민수_" in locked.text
+    bulk = f"/api/v1/collections/{tenant.collection}/documents/access"
+    first = curator.post(bulk, json={"label": "O", "limit": 1})
+    assert first.status_code == 200 and NUMBER not in first.text, first.text
+    assert (first.json()["documents"], first.json()["next_cursor"]) == (1, hidden)
+    second = curator.post(bulk, json={"label": "O", "limit": 5, "cursor": hidden}).json()
+    assert (second["documents"], second["next_cursor"]) == (1, None)
+    for prefix, found in (("김민수_", 1), ("김민수_900101-12", 0), ("김민수_900101-13", 0)):
+        done = curator.post(bulk, json={"label": "O", "filter": {"source_key": prefix}}).json()
+        assert done["documents"] == found, prefix
+    assert curator.post(bulk, json={"label": "O", "cursor": "하.md"}).status_code == 422
+    assert curator.post(bulk, json={"label": "O", "cursor": str(uuid4())}).status_code == 404
 
 
 def test_what_is_read_of_documents_is_on_their_trail(tenant: Tenant) -> None:

@@ -6,8 +6,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
+from uuid import uuid4
 
 import pytest
+from anyio.to_thread import run_sync
 from starlette.testclient import TestClient
 from typer.testing import CliRunner
 
@@ -15,7 +18,11 @@ from api.app import create_app
 from api.cli import commands
 from api.cli.main import app
 from api.cli.options import Options
+from rag.access.accounts import Accounts
+from rag.access.grants import Grants
 from rag.answering.steps import StepwiseAnswerer
+from rag.domain.access import Role, user
+from rag.domain.principal import Scope
 from rag.generation.grounded import GroundedGenerator
 from rag.generation.planning import ModelPlanner
 from rag.generation.routing import SingleModel
@@ -101,6 +108,37 @@ def test_a_report_ends_with_its_sources_only_where_it_cites(alone: Running, owne
     listed = "\n".join(f"- {source}" for source in sources)
     for text in (chat["message"]["content"], response["content"][0]["text"]):
         assert text.startswith("## 출장비 한도\n\n") and text.endswith(f"**Sources**\n\n{listed}")
+
+
+@pytest.mark.parametrize("path", ["/api/v1/answers", "/v1/responses", "/v1/chat/completions"])
+def test_a_right_that_ends_between_two_steps_ends_the_answer(
+    alone: Running, owner: Caller, monkeypatch: pytest.MonkeyPatch, path: str
+) -> None:
+    """A grant, which no watch over credentials looks for."""
+    rag, name = alone.services.rag, owner.get("/api/v1/me").json()["tenant"]
+    tenant = rag.authenticate(owner.headers["Authorization"].split()[1]).tenant_id
+    kim = Accounts(rag.database).create(tenant, f"김-{uuid4().hex[:6]}")
+    Grants(rag.database).add(None, tenant, user(kim.id), Role.VIEWER, None)
+    secret, _ = rag.keys.create(name, "열쇠", [Scope.READ], owner_id=kim.id)
+    further = ModelPlanner.further
+
+    async def revoked(self: ModelPlanner, *given: Any) -> tuple[str, ...]:
+        for held in await run_sync(Grants(rag.database).list, None, tenant):
+            await run_sync(Grants(rag.database).remove, None, tenant, held.id)
+        return await further(self, *given)
+
+    served = with_model(alone, owner, SECOND, "DONE", "준법지원부의 한도는 하루 70,000원입니다. [1][2]").running
+    caller = Caller(served, {**owner.headers, "Authorization": f"Bearer {secret}"})
+    monkeypatch.setattr(ModelPlanner, "further", revoked)
+    body: dict[str, Any] = {"mode": "steps"}
+    if path == "/api/v1/answers":
+        body |= {"question": QUESTION, "passages": 1}
+    elif path == "/v1/responses":
+        body |= {"model": "rag/all", "input": QUESTION}
+    else:
+        body |= {"model": "rag/all", "messages": [{"role": "user", "content": QUESTION}]}
+    told = caller.post(path, json=body)
+    assert "70,000" not in told.text and told.status_code in (200, 403, 404), told.text
 
 
 @pytest.mark.parametrize("mode", ["steps", "deep"])

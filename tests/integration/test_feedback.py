@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Iterator
+from contextlib import aclosing
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -17,9 +18,8 @@ from typer.testing import CliRunner
 from api.cli.feedback import question_rows
 from ingest.pipeline import retention
 from rag.answering.log import AnswerLog, Recording, Surface
-from rag.domain.answer import Note
-from rag.domain.errors import StoreUnavailable
-from rag.domain.passage import SearchResult
+from rag.domain.answer import Note, Sentence
+from rag.domain.errors import ModelTimeout, StoreUnavailable
 from rag.domain.principal import Scope
 from rag.evaluation import sheet
 from rag.settings import AnswerLogSettings
@@ -276,13 +276,55 @@ def test_retention_removes_answers_with_what_was_said(service: Running, admin: C
     assert any(chore.__name__ == "expire" for chore in service.services.ingest.jobs.upkeep.chores)  # type: ignore[attr-defined]
 
 
-def test_an_answer_that_broke_off_leaves_no_record(service: Running, admin: Caller) -> None:
+@pytest.mark.parametrize("error", [None, ModelTimeout(name="m"), RuntimeError("a fault of ours")])
+def test_an_answer_that_broke_off_is_on_record_as_that(
+    service: Running, admin: Caller, error: Exception | None
+) -> None:
+    """Its reader left, or what failed came after its first words: these were shown, and feedback may be given on them."""
+    import asyncio
+
+    from rag.answering.service import Asked
+
+    rag = service.services.rag
+    recording = Recording(recording_of(service, admin)._permit, QUESTION, Surface.NATIVE, "x")
+
+    async def breaking() -> Any:
+        async with aclosing(rag.answerer.stream(recording._permit, Asked(QUESTION, 8))) as events:
+            async for event in events:
+                yield event
+                if isinstance(event, Sentence) and error is not None:
+                    raise error
+
+    async def read() -> None:
+        async with aclosing(recording.listening(breaking())) as events:
+            async for event in events:
+                if isinstance(event, Sentence) and error is None:
+                    return
+
+    if error is None:
+        asyncio.run(read())
+    else:
+        with pytest.raises(type(error)):
+            asyncio.run(read())
+    AnswerLog(rag.database, AnswerLogSettings()).keep(recording)
+    row = kept(service, str(recording.id))
+    assert row is not None and "5일" in row.text and row.citations and row.timings_ms["total"] > 0
+    reasons = {None: "left", "model_timeout": "model_timeout", "": "internal_error"}
+    reason = reasons[None if error is None else getattr(error, "code", "")]
+    assert [note["detail"] for note in row.notes if note["kind"] == "incomplete"] == [reason]
+    assert give(admin, str(recording.id)).status_code == 200
+    whole = kept(service, ask(admin)["answer_id"])
+    assert whole is not None and "incomplete" not in {note["kind"] for note in whole.notes}
+
+
+def test_an_answer_that_found_nothing_before_it_broke_off_leaves_no_record(service: Running, admin: Caller) -> None:
     import asyncio
 
     recording = Recording(recording_of(service, admin)._permit, QUESTION, Surface.NATIVE, "x")
 
     async def broken() -> Any:
-        yield SearchResult(QUESTION, (), None)  # type: ignore[arg-type]
+        for event in list[Note]():
+            yield event
         raise StoreUnavailable
 
     async def read() -> None:

@@ -435,6 +435,15 @@ def test_a_model_that_is_away_is_a_status_for_clients_that_retry(reader: Caller,
     refused = ask(asking, stream=stream)
     assert (refused.status_code, refused.json()["error"]["code"]) == (504, "model_timeout")
     assert refused.headers["retry-after"] == "5"
+    found = [item["chunk_id"] for item in reader.search(QUESTION)]
+    assert found and [item["chunk_id"] for item in refused.json()["error"]["passages"]] == found
+    response = asking.post("/v1/responses", json={"model": "rag/규정", "input": QUESTION, "stream": stream})
+    if stream:  # it has begun with the search
+        failed = json.loads(response.text.strip().split("data: ")[-1])["response"]
+        assert failed["status"] == "failed"
+    else:
+        failed = response.json()
+    assert [item["chunk_id"] for item in failed["error"]["passages"]] == found
     busy = ask(speaking(reader, ScriptedEngine([[ModelBusy(name="Qwen3-8B")]])), stream=stream)
     assert (busy.status_code, busy.json()["error"]["code"]) == (503, "model_busy")
     assert busy.headers["retry-after"] == "5"
@@ -442,8 +451,12 @@ def test_a_model_that_is_away_is_a_status_for_clients_that_retry(reader: Caller,
 
 def test_a_model_that_goes_away_leaves_what_it_said(reader: Caller) -> None:
     asking, _ = writing(reader, Draft((Span(0, 0, 6),)), ModelTimeout(name="Qwen3-8B"))
-    found = events(ask(asking, stream=True))
+    streamed = ask(asking, stream=True)
+    found = events(streamed)
+    answer = streamed.headers["x-answer-id"]
+    assert asking.post(f"/api/v1/answers/{answer}/feedback", json={"rating": "down"}).status_code == 200
     assert "[1]" in text_of(found) and found[-1]["error"]["code"] == "model_timeout"
+    assert len(found[-1]["error"]["passages"]) == len(reader.search(QUESTION))
     assert not any(choice["finish_reason"] for item in found for choice in item.get("choices", ()))
     shown = events(ask(writing(reader, ModelTimeout(name="Qwen3-8B"))[0], OPEN_WEBUI, stream=True))
     assert [item["event"]["type"] for item in shown if "event" in item] == ["status", "status"]
@@ -497,6 +510,51 @@ def test_a_title_is_no_question(reader: Caller) -> None:
 def test_other_errands_without_a_model(reader: Caller, form: str, expected: dict[str, Any]) -> None:
     prompt = TITLE.replace('"title": "your concise title here"', form)
     assert json.loads(errand(reader, prompt)) == expected
+
+
+AUTOCOMPLETE = """### Task:
+You are an autocompletion system. Continue the text in `<text>` based on the **completion type** in `<type>`.
+### **Output Rules**:
+- Respond only in JSON format: `{ "text": "<your_completion>" }`.
+### **Examples**:
+#### Example 1:
+<type>General</type>
+<text>The sun was setting</text>
+### Context:
+<chat_history>
+USER: 연차휴가는 며칠인가요?
+</chat_history>
+<type>search query</type>
+<text>경조휴가는</text>
+#### Output:
+"""
+PLAIN_TITLES = [
+    "Provide a concise, 5-word-or-less title for the conversation, using title case conventions. Only return the title "
+    f"itself.\n\nConversation:\nUser: {QUESTION}\nAI: 15일입니다.",
+    "Please generate a concise title (max 40 characters) for a conversation that starts with:\n"
+    f"User: {QUESTION}\nAssistant: 15일입니다.\nTitle:",
+    "Based on the chat history, give this conversation a name.\nKeep it short - 10 characters max, no quotes.\nUse 한국어.\n"
+    f"Just provide the name, nothing else.\n\nHere's the conversation:\n\n```\nuser: {QUESTION}\n\nassistant: 15일입니다.\n```",
+]
+
+
+def test_other_errands_of_clients_are_no_questions_either(reader: Caller) -> None:
+    asking, generator = writing(reader, Draft((Span(0, 0, 6),)))
+    assert json.loads(errand(asking, AUTOCOMPLETE)) == {"text": ""}
+    image = TITLE.replace('"title": "your concise title here"', '\n    "prompt": "Your detailed description here."\n')
+    assert json.loads(errand(asking, image)) == {"prompt": "연차휴가 수당도 있나요?"}
+    for prompt in PLAIN_TITLES:
+        assert errand(asking, prompt) == QUESTION
+    turns = [*ASKED, {"role": "assistant", "content": "15일입니다."}]
+    bare = {"role": "user", "content": PLAIN_TITLES[0].partition("Conversation:")[0]}
+    assert ask(asking, messages=[*turns, bare]).json()["choices"][0]["message"]["content"] == QUESTION
+    assert generator.requests == []
+    modelled = with_engine(reader, ScriptedEngine.saying('"**연차휴가 일수**"\n장미는 붉다'))
+    assert [errand(modelled, prompt) for prompt in PLAIN_TITLES] == ["연차휴가 일수"] * 3
+    # A question about titles is a question.
+    assert "찾아본 컬렉션" in errand(
+        reader, f"{QUESTION} Provide a concise, 5-word-or-less title for the conversation."
+    )
 
 
 def test_a_model_runs_errands_but_says_nothing_else(reader: Caller) -> None:

@@ -14,19 +14,24 @@ from uuid import UUID, uuid4
 
 import httpx
 import pytest
+from sqlalchemy import select
 from starlette.testclient import TestClient
 
 from api.app import create_app
 from api.deps import Services
 from api.settings import ApiSettings
+from api.sign_in_limit import sign_in_limit
+from api.webhook_limit import WebhookLimit
 from rag.access.accounts import Accounts
 from rag.access.federation_tokens import LOGOUT_EVENT
 from rag.domain.audit import INSTALLATION
+from rag.domain.errors import RateLimited
 from rag.domain.principal import Scope
 from rag.settings import RagSettings
-from rag.settings_identity import IdentitySettings
+from rag.settings_identity import IdentitySettings, SessionSettings
 from rag.store import audit_event
 from rag.store.audit_event import AuditRow, Wanted
+from rag.store.sign_in import MAX_PENDING, PendingSignIn
 from rag.store.tenant import tenant_id_of
 from tests.support.bare import bare_services
 from tests.support.oidc_provider import FakeProvider
@@ -372,3 +377,29 @@ def test_a_key_has_no_session(door: Door) -> None:
     assert browser.get("/auth/session", headers=key).status_code == 404
     assert browser.post("/auth/mock/logout", headers=key).status_code == 404
     assert browser.get("/api/v1/me/sessions", headers=key).json() == {"sessions": []}
+
+
+def test_a_flood_of_sign_ins_from_one_network_is_refused_and_hinders_no_other(door: Door) -> None:
+    app: Any = door.running.http.app
+    database, before = door.running.services.rag.database, app.state.sign_ins
+
+    def browser(address: str) -> TestClient:
+        return TestClient(app, ORIGIN, client=(address, 50_000), follow_redirects=False)
+
+    def begun() -> int:
+        with database.read() as session:
+            return len(session.scalars(select(PendingSignIn.id)).all())
+
+    app.state.sign_ins, rows = WebhookLimit(3, who="sign-in"), begun()
+    try:
+        told = [browser(f"2001:db8::{number}").get("/auth/mock/login") for number in range(1, 6)]
+        assert [item.status_code for item in told] == [303, 303, 303, 429, 429]
+        assert int(told[-1].headers["retry-after"]) > 0 and "sign-in" in told[-1].text
+        assert begun() == rows + 3, "nothing is kept of what is refused"
+        assert browser("2001:db8:1::1").get("/auth/mock/login").status_code == 303
+    finally:
+        app.state.sign_ins = before
+    patient = sign_in_limit(SessionSettings(sign_in_s=3600))
+    with pytest.raises(RateLimited):  # all that an address can begin until the first is too late, at once
+        for _ in range(MAX_PENDING // 2):
+            patient.enter("10.0.0.1")

@@ -395,9 +395,9 @@ def rewritten(connection: Connection) -> None:
     connection.commit()
 
 
-def kinds_of(connection: Connection) -> list[tuple[str, str]]:
+def kinds_of(connection: Connection, after: int = ENTRIES) -> list[tuple[str, str]]:
     query = text("SELECT kind, outcome FROM audit_event WHERE tenant_id = :tenant AND seq > :seq ORDER BY seq")
-    return [(row.kind, row.outcome) for row in connection.execute(query, {"tenant": TENANT.hex, "seq": ENTRIES})]
+    return [(row.kind, row.outcome) for row in connection.execute(query, {"tenant": TENANT.hex, "seq": after})]
 
 
 def test_nothing_that_is_added_makes_good_a_seal_that_did_not_hold(unguarded: Connection, database: Database) -> None:
@@ -440,11 +440,20 @@ def test_a_chain_that_got_shorter_is_not_gone_on_with(unguarded: Connection, dat
     unguarded.rollback()
     trail.record(event())
     assert looked_at(unguarded, ()) is Problem.SEAL
+    unguarded.rollback()
+    elsewhere = AuditTrail(database, KEY, now=lambda: DAY)
+    assert (
+        reseal(elsewhere, TENANT, Who(None, "operator"), Origin(), "조사를 마침", accept=True).problem is Problem.SEAL
+    )
+    trail.record(event())
+    assert looked_at(unguarded, ()) is None  # who went on with the shorter chain goes on with the seal that it got
     for table in ("audit_event", "audit_document", "audit_head"):
         unguarded.execute(text(f"DELETE FROM {table}"))
     unguarded.commit()
     trail.record(event())
     assert looked_at(unguarded, ()) is Problem.SEAL
+    unguarded.rollback()
+    assert [kind for kind, _ in kinds_of(unguarded, 0)] == ["audit.seal_broken", "document.read"]
 
 
 def test_a_chain_that_was_altered_is_sealed_anew_by_who_accepts_it_and_says_so(

@@ -379,3 +379,16 @@ def test_what_an_administrator_made_for_others_opens_nothing_once_they_may_not(d
     assert keys.authenticate(by_hand).id == robot.id
     with pytest.raises(NotAuthenticated):
         keys.authenticate(made[1][0])
+
+
+def test_nobody_makes_keys_of_their_own_without_end(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("rag.access.issuing.MAX_OWN_KEYS", 2)
+    tenant_id, issuer = tenant_of(database), KeyIssuer(database)
+    kim, other = (Accounts(database).create(tenant_id, name) for name in ("김", "이"))
+    maker, wish = identities_of(database).of_account(kim.id, [Scope.READ]), KeyWish("열쇠", frozenset({Scope.READ}))
+    first, _ = (issuer.create(maker, wish, own=True)[1] for _ in range(2))
+    with pytest.raises(InvalidRequest, match="revoke one"):
+        issuer.create(maker, wish, own=True)
+    issuer.revoke(maker, first.id, own=True)
+    issuer.create(maker, wish, own=True)
+    issuer.create(identities_of(database).of_account(other.id, [Scope.READ]), wish, own=True)

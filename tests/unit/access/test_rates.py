@@ -186,15 +186,16 @@ def test_what_is_left_is_told() -> None:
 
 
 def test_an_allowance_is_counted_where_it_is_held() -> None:
-    """By the key that an account came with, and of a page in a browser by the key that its token was made with."""
+    """By the account, whichever of its keys it came with, and of a page in a browser by the key that its token was made with."""
     limits, kim, second = Limits(Allowance(requests=1)), UUID(int=91), UUID(int=92)
 
-    def subject(**came_with: UUID) -> UUID:
-        principal = Principal(kim, "김", TENANT, frozenset({Scope.READ}), kind=PrincipalKind.USER, **came_with)  # type: ignore[arg-type]
+    def subject(kind: PrincipalKind = PrincipalKind.USER, **came_with: UUID) -> UUID:
+        principal = Principal(kim, "김", TENANT, frozenset({Scope.READ}), kind=kind, **came_with)  # type: ignore[arg-type]
         return limits.limiter.subjects_of(principal)[0].id
 
-    assert (subject(), subject(credential=KEY), subject(credential=second)) == (kim, KEY, second)
-    assert subject(credential=second, issued_by=KEY) == KEY
+    assert {subject(), subject(credential=KEY), subject(PrincipalKind.SERVICE, credential=second)} == {kim}
+    assert subject(PrincipalKind.KEY) == kim and subject(PrincipalKind.KEY, credential=KEY) == KEY
+    assert subject(PrincipalKind.WIDGET, credential=second, issued_by=KEY) == KEY
 
 
 def test_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -142,6 +142,29 @@ def test_no_step_reads_beyond_the_permit(rules: Shelf) -> None:
     assert found and {passage.source.collection_name for passage in found} == {"규정"}
 
 
+def test_a_step_reads_what_may_be_read_by_then_and_nothing_is_written_from_what_may_not(rules: Shelf) -> None:
+    """The right to the rules ends after the first search, and once more after the second."""
+    whole, quoting, asks = readable(rules), Quoting(), list[int]()
+
+    def question(left: int) -> Asked:
+        def anew() -> Permit:
+            asks.append(left)
+            return whole if len(asks) <= left else whole.narrowed([])
+
+        return Asked(QUESTION, 1, mode="steps", anew=anew)
+
+    events = collected(stepwise(rules, Planned([SECOND], []), quoting).stream(whole, question(0)))
+    assert steps_of(events)[1] == f"검색 2: {SECOND}: 구절 0개, 새 구절 0개"
+    assert isinstance(events[-1], Abstention) and texts_of(events) == [] and quoting.requests == []
+    asks.clear()
+    events = collected(stepwise(rules, Planned([SECOND], []), quoting).stream(whole, question(1)))
+    assert steps_of(events)[1] == f"검색 2: {SECOND}: 구절 1개, 새 구절 1개"
+    assert isinstance(events[-1], Abstention) and texts_of(events) == [] and quoting.requests == []
+    asks.clear()
+    events = collected(stepwise(rules, Planned([SECOND], []), quoting).stream(whole, question(99)))
+    assert LIMIT in texts_of(events) and len(quoting.requests[0].passages) == 2
+
+
 def test_rounds_questions_and_passages_are_bounded(rules: Shelf) -> None:
     planner = Planned(*[[f"{SECOND} {round_}{number}" for number in range(5)] for round_ in range(9)])
     quoting = Quoting()

@@ -14,7 +14,8 @@ from api.hardening.settings import RateSettings
 from rag.access.keys import Keys
 from rag.access.policy import Action
 from rag.access.rates import Allowance, RateLimiter, Standing
-from rag.domain.principal import Principal, Scope
+from rag.domain.errors import RateLimited
+from rag.domain.principal import Principal, PrincipalKind, Scope
 from rag.store.session import Database
 
 
@@ -45,6 +46,28 @@ def test_a_key_has_its_own_by_prefix_and_a_tenant_by_name(database: Database, mo
     for _ in range(10):
         allowances.of(Principal(uuid4(), "x", other.tenant_id, scopes))
     assert len(allowances._known) <= 3
+
+
+def test_all_keys_and_sessions_of_an_account_share_one_allowance(database: Database) -> None:
+    """Or whoever makes a second key has twice as much. A key with an entry of its own is counted apart."""
+    rows = [Keys(database).create("은행", name, [Scope.READ])[1] for name in ("하나", "둘", "따로")]
+    settings = RateSettings.model_validate({"key": {"requests": 3}, "keys": {rows[2].prefix: {"requests": 5}}})
+    limiter = RateLimiter(Allowances(settings, database).of, places=99, stream_places=99)
+    kim, lee = uuid4(), uuid4()
+
+    def admitted(account: UUID, credential: UUID | None, kind: PrincipalKind = PrincipalKind.USER) -> bool:
+        scopes = frozenset({Scope.READ})
+        principal = Principal(account, "김", rows[0].tenant_id, scopes, kind=kind, credential=credential)
+        try:
+            limiter.enter(limiter.subjects_of(principal), stream=False).leave()
+        except RateLimited:
+            return False
+        return True
+
+    ways = [rows[0].id, rows[1].id, None, rows[0].id, rows[1].id, uuid4()]
+    assert [admitted(kim, credential) for credential in ways] == [True] * 3 + [False] * 3
+    assert [admitted(kim, rows[2].id) for _ in range(6)] == [True] * 5 + [False]
+    assert admitted(lee, None, PrincipalKind.SERVICE), "another's allowance is another's"
 
 
 def test_a_guard_that_comes_late_takes_no_place() -> None:

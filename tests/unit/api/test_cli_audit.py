@@ -15,14 +15,15 @@ import pytest
 from sqlalchemy import text
 from typer.testing import CliRunner
 
-from api.cli import auditing
+from api.cli import auditing, doctor
 from api.cli.main import app
+from api.settings import Settings
 from rag.access.audit import AuditTrail, open_seal_key
 from rag.access.audit_anchors import Anchor, AnchorFile
 from rag.access.audit_verification import Verification
 from rag.domain.audit import INSTALLATION, AuditKind, Who
 from rag.domain.errors import StoreUnavailable
-from rag.settings import RagSettings, StoreSettings
+from rag.settings import AuditSettings, RagSettings, StoreSettings
 from rag.store import audit_event
 from rag.store.audit_event import Wanted
 from rag.store.session import Database
@@ -298,6 +299,26 @@ def test_what_nothing_outside_the_database_speaks_for_is_not_said_to_be_whole(of
     for form, expected in ((), "UNPROVEN"), (("--json",), '"proven": false'):
         done = CliRunner().invoke(app, ["--data-dir", str(plain), "audit", "verify", *form], env=environment)
         assert (done.exit_code, expected in done.stdout) == (3, True), done.output
+    database = Database(shared.store.url or "")
+    with database.engine.begin() as connection:
+        for trigger in (
+            connection.execute(text("SELECT name FROM sqlite_master WHERE type = 'trigger'")).scalars().all()
+        ):
+            connection.exec_driver_sql(f"DROP TRIGGER {trigger}")
+        for table in ("audit_event", "audit_document", "audit_head"):
+            connection.execute(text(f"DELETE FROM {table}"))
+    database.close()
+    emptied = CliRunner().invoke(app, ["--data-dir", str(plain), "audit", "verify"], env=environment)
+    assert (emptied.exit_code, "default: UNPROVEN" in emptied.stdout) == (3, True), emptied.output
+
+
+@pytest.mark.parametrize(("anchored", "status"), [(False, "error"), (True, "warning")])
+def test_the_doctor_says_that_a_shared_trail_has_no_seal(tmp_path: Path, anchored: bool, status: str) -> None:
+    audit = AuditSettings(anchor_file=tmp_path / "anchors" if anchored else None)
+    for store, expected in ((StoreSettings(), "ok"), (StoreSettings(url="postgresql+psycopg://db/seogo"), status)):
+        rag = RagSettings(data_dir=tmp_path, store=store, audit=audit)
+        [found] = doctor._seal(Settings().model_copy(update={"rag": rag}))
+        assert (found.status, "seal_key_file" in found.advice) == (expected, expected != "ok")
 
 
 def test_the_key_of_seals_is_exchanged_and_the_reason_is_on_the_trail(office: Office, tmp_path: Path) -> None:

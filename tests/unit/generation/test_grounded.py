@@ -4,7 +4,7 @@ import asyncio
 import hashlib
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -14,7 +14,7 @@ from uuid import UUID
 import pytest
 
 from rag.domain.answer import Note
-from rag.domain.errors import GenerationStopped, InvalidRequest, ModelBroken, ModelBusy, ModelTimeout
+from rag.domain.errors import GenerationStopped, InvalidRequest, ModelBroken, ModelBusy, ModelTimeout, PromptTooLong
 from rag.domain.language import Language
 from rag.domain.passage import Passage
 from rag.domain.style import VOCABULARY, AnswerStyle, common_style, style_from_json
@@ -23,6 +23,7 @@ from rag.generation.chat import ChatMessage
 from rag.generation.engine import (
     ChatEngine,
     EngineCall,
+    EngineEvent,
     Finished,
     ReasoningDelta,
     Sampling,
@@ -444,6 +445,61 @@ def test_reasoning_is_never_an_answer() -> None:
 def test_a_model_that_fails_is_an_error_and_not_an_answer(script: list[Any], error: type[Exception]) -> None:
     with pytest.raises(error):
         answered(ScriptedEngine([script]))
+
+
+class Narrow:
+    """An engine whose tokenizer needs more for Korean than is estimated: it refuses what is too long for it."""
+
+    name, context_tokens = "SOLAR-10.7B", 4096
+
+    def __init__(self, per_character: float) -> None:
+        self.calls: list[EngineCall] = []
+        self._per_character = per_character
+
+    async def stream(self, call: EngineCall) -> AsyncGenerator[EngineEvent, None]:
+        self.calls.append(call)
+        length = sum(len(str(item["content"])) for item in call.messages) * self._per_character
+        if length + (call.max_tokens or 0) > self.context_tokens:
+            raise PromptTooLong(name=self.name, limit=self.context_tokens)
+        yield TextDelta("문장이 이어진다. [1]")
+        yield Finished("stop")
+
+    async def aclose(self) -> None:
+        pass
+
+
+def of_narrow(engine: ChatEngine) -> Recording:
+    return Recording(Choice(GuardedEngine(engine), thinking=False))
+
+
+@pytest.mark.parametrize(("per_character", "calls"), [(0.8, 1), (1.3, 2), (1.8, 3)])
+def test_a_prompt_that_is_too_long_for_a_tokenizer_is_written_shorter(per_character: float, calls: int) -> None:
+    long = [make_passage("문장이 이어진다. " * 300, rank=number) for number in range(1, 9)]
+    engine = Narrow(per_character)
+    found = collected(GroundedGenerator(of_narrow(engine), SETTINGS).generate(asked(long)))
+    drafts, notes = (
+        [item for item in found if isinstance(item, Draft)],
+        [item for item in found if isinstance(item, Note)],
+    )
+    assert [draft.cites for draft in drafts] == [(0,)]
+    assert len(engine.calls) == calls, "and not once more without the rules"
+    assert all(call.messages[0]["role"] == "system" for call in engine.calls)
+    told = [item for item in details(notes, "omitted") if "SOLAR" in item]
+    assert len(told) == calls - 1
+    digests = details(notes, "sent_again_sha256") or details(notes, "prompt_sha256")
+    assert digests == [sent(engine.calls[-1])]
+
+
+def test_what_stays_too_long_is_said_to_be() -> None:
+    long = [make_passage("문장이 이어진다. " * 300)]
+    engine = Narrow(9.0)
+    with pytest.raises(PromptTooLong):
+        collected(GroundedGenerator(of_narrow(engine), SETTINGS).generate(asked(long)))
+    assert len(engine.calls) == 3
+    with pytest.raises(PromptTooLong):  # what has been shown is not begun anew
+        answered(
+            ScriptedEngine([[TextDelta("연차는 15일입니다. [1]\n\n병"), PromptTooLong(name="m", limit=9)]]), asked(long)
+        )
 
 
 def test_what_the_limit_cut_off_is_said() -> None:

@@ -215,6 +215,37 @@ def test_a_lone_replica_is_given_up_after_two_calls_in_a_row_that_hang() -> None
         assert len(stub.exchanges) == 4
 
 
+async def dripping(exchange: Exchange) -> None:
+    await exchange.head()
+    while True:
+        await exchange.delta(content="가")
+        await asyncio.sleep(0.02)
+
+
+def test_a_replica_that_writes_for_others_does_not_hang() -> None:
+    with engine_server(in_turn(dripping, silent, silent, saying("예"))) as stub:
+        engine = opened(stub.url, first_token_s=0.4)
+
+        async def check() -> None:
+            async with aclosing(engine.stream(CALL)) as events:
+
+                async def read() -> None:
+                    async for _ in events:
+                        pass
+
+                await anext(events)
+                reading = asyncio.create_task(read())
+                for _ in range(2):  # as where a prompt is so long that it takes more than a minute to be read
+                    with pytest.raises(ModelTimeout):
+                        await all_of(engine)
+                assert (await all_of(engine))[0] == TextDelta("예")
+                reading.cancel()
+                with pytest.raises(asyncio.CancelledError):
+                    await reading
+
+        asyncio.run(check())
+
+
 def test_where_the_others_are_passed_over_the_last_one_is_asked_again() -> None:
     with engines(refusing(500), saying("예")) as (broken, well):
         engine = opened(broken.url, well.url, tolerance=Tolerance(failures=2, rest_s=60))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import random
 import time
 from difflib import SequenceMatcher
 from pathlib import Path
@@ -14,9 +15,10 @@ from PIL import Image, ImageDraw, ImageFont
 from ingest.parsing.base import SourceFile
 from ingest.parsing.identify import identify
 from ingest.parsing.ocr import GrayImage, find_tesseract
-from ingest.parsing.ocr_queue import page_ranges
 from ingest.parsing.ocr_upright import read_upright
 from ingest.parsing.ocr_words import words_of
+from ingest.parsing.page_numbers import joined_ranges, page_ranges
+from ingest.parsing.parts import joined
 from ingest.parsing.pdf import PdfParser
 from ingest.parsing.picture import PictureParser
 from ingest.parsing.sandbox import ParseLimits, ParseSandbox
@@ -49,11 +51,11 @@ def scanned(*pages: Image.Image) -> bytes:
     return out.getvalue()
 
 
-def read(tmp_path, data: bytes, name: str, reader=TESSERACT):
+def read(tmp_path, data: bytes, name: str, reader=TESSERACT, **asked):
     path = tmp_path / name
     path.write_bytes(data)
     parser = PdfParser() if name.endswith(".pdf") else PictureParser()
-    return parser.parse(path, SourceFile(name, identify(path, name).media_type, reader=reader))
+    return parser.parse(path, SourceFile(name, identify(path, name).media_type, reader=reader, **asked))
 
 
 def saved(image: Image.Image, kind: str, **options) -> bytes:
@@ -229,6 +231,39 @@ def test_what_was_read_in_time_is_kept_and_the_rest_is_named(tmp_path):
     assert set(document.warnings) == {f"ocr:{page_ranges(done)}", f"ocr_out_of_time:{page_ranges(left_out)}"}
 
 
+@pytest.mark.parametrize("name", ["a.pdf", "a.tif"])
+def test_what_there_is_no_time_for_is_left_to_the_next_process(tmp_path, name):
+    pages = [picture(["page"], size=(400, 200))] * 8
+    more = {"save_all": True, "append_images": pages[1:]}
+    data = scanned(*pages) if name.endswith(".pdf") else saved(pages[0], "TIFF", **more)
+    parts, first = [], 1
+    while first:
+        parts.append(read(tmp_path, data, name, Slow(0.2, 0.7), first_page=first, may_stop=True))
+        assert parts[-1].next_page > first or not parts[-1].next_page
+        assert parts[-1].pages == 8
+        first = parts[-1].next_page
+    assert len(parts) > 1
+    document = joined(parts, name)
+    assert sorted({element.anchor.page for element in document.elements}) == list(range(1, 9))
+    assert (document.warnings, document.pages, document.next_page) == (("ocr:1-8",), 8, 0)
+
+
+def test_a_page_that_takes_all_the_time_is_named_and_the_next_process_begins_behind_it(tmp_path):
+    data = scanned(*[picture(["page"], size=(400, 200))] * 3)
+    document = read(tmp_path, data, "a.pdf", Slow(0.5, 0.1), first_page=2, may_stop=True)
+    assert (document.elements, document.warnings, document.next_page) == ((), ("ocr_out_of_time:2",), 3)
+    with pytest.raises(NoTextFound):
+        joined([document, document], "a.pdf")
+
+
+def test_pages_that_take_too_much_of_the_processor_are_left_to_the_next_process(tmp_path):
+    data = pdf_bytes([PdfPage().text(60, 60, f"This is page number {n}.") for n in range(1, 5)])
+    parts = [read(tmp_path, data, "a.pdf", None, first_page=first, may_stop=True, cpu_s=0) for first in range(1, 5)]
+    assert [part.next_page for part in parts] == [2, 3, 4, 0]
+    expected = [f"This is page number {n}." for n in range(1, 5)]
+    assert texts(joined(parts, "a.pdf")) == expected
+
+
 @pytest.mark.parametrize(
     ("layer", "kept"),
     [("Every employee is bound by this policy of the bank", True), ("\x7f{}|~`^\\\\#@ {}|~ `^#@ {}|~", False)],
@@ -253,6 +288,7 @@ def test_crumbs_are_no_language():
 
 def test_page_ranges():
     assert page_ranges([3, 1, 2, 7]) == "1-3, 7"
+    assert joined_ranges(["1-3, 7", "8", "10-12", "13-20, 30"]) == "1-3, 7-8, 10-20, 30"
 
 
 @needs_tesseract
@@ -264,3 +300,20 @@ def test_in_the_sandbox(tmp_path):
         assert "Every employee is bound by this policy." in "\n".join(texts(document))
         path.write_bytes(saved(picture(ENGLISH), "PNG"))
         assert "Every employee" in "\n".join(texts(sandbox.parse(path, "a.png")))
+
+
+@needs_tesseract
+@pytest.mark.slow
+def test_a_long_scan_is_read_to_its_end_by_several_children(tmp_path):
+    path = tmp_path / "a"
+    words = " ".join(ENGLISH).replace(".", "").split()
+    pages = [
+        " ".join(random.Random(n).sample(words, 8)) for n in range(1, 31)
+    ]  # the same line on all would be a running one
+    path.write_bytes(scanned(*[picture([line]) for line in pages]))
+    # Six of the sixteen seconds are kept for what follows the last page; a page takes about one, on two to four lanes.
+    with ParseSandbox(ParseLimits(wall_s=16)) as sandbox:
+        sandbox.warm_up("pdf")
+        document = sandbox.parse(path, "a.pdf")
+    assert sorted({element.anchor.page for element in document.elements}) == list(range(1, 31))
+    assert document.warnings == ("ocr:1-30",)

@@ -10,6 +10,7 @@ from rag.domain.language import CollectionKind, Language
 from rag.domain.principal import Permit
 from rag.embedding.space import EmbeddingSpace
 from rag.index.base import DENSE
+from rag.retrieval.engine_fusion import IN_ENGINE
 from rag.retrieval.service import Retriever
 from rag.settings import RetrievalSettings
 from rag.store.session import Database
@@ -50,6 +51,15 @@ def test_a_korean_passage_is_not_given_the_lowest_cosine_of_a_full_list(desk: De
     buried = {hit.chunk_id: hit for hit in desk.retriever.fused(lists._replace(waiting=frozenset()))}[kept]
     assert DENSE in named.estimated and named.score > buried.score
     found = desk.retriever.search(desk.permit, QUESTION, limit=5).passages
+    assert "ko.md" in [item.source.source_key for item in found]
+
+
+@pytest.mark.parametrize("fusion", IN_ENGINE)
+def test_nor_is_it_halved_where_the_engine_fuses(desk: Desk, fusion: str) -> None:
+    kept = desk.retriever
+    settings = RetrievalSettings.model_validate({"candidates": CANDIDATES, "merge_neighbours": False, "fusion": fusion})
+    retriever = Retriever(kept.database, kept.index, kept.space, settings, kept.understander)
+    found = retriever.search(desk.permit, QUESTION, limit=5).passages
     assert "ko.md" in [item.source.source_key for item in found]
 
 

@@ -12,6 +12,7 @@ import pytest
 from ingest.pipeline import points
 from rag.blobs.store import BlobStore
 from rag.domain.errors import IndexUnavailable, ModelFilesChanged
+from rag.domain.language import Language
 from rag.domain.vectors import SparseVector, TextVectors
 from rag.embedding.identity import identity_of
 from rag.embedding.registry import build_space
@@ -93,13 +94,15 @@ def test_retrained_weights_in_the_same_folder_are_refused_until_a_rebuild(models
 
 def test_a_space_from_before_fingerprints_keeps_its_vectors_and_gets_one(models: Models, tmp_path: Path) -> None:
     settings = models.save("v1", b"one")
-    space = models.space(settings)
-    old, held = identity_of(space, ""), settings.model_copy(update={"languages": ("ko", "en", "code", "other")})
+    held = settings.model_copy(update={"languages": ("en", "code")})  # as that release took where none were named
+    space = models.space(held)
+    old = identity_of(space, "")
     with models.database.write() as session:
         values = {"name": space.name, "settings": held.model_dump(mode="json"), "place": old}
         session.add(EmbeddingSpaceRow(id=old, state=SpaceState.CURRENT, **values))
     with models.opened(settings) as spaces:
         assert spaces.current.id == old != identity_of(space)
+        assert not spaces.current.space.knows(Language.KOREAN)  # an upgrade alone makes no other space of it
         assert spaces.current.vectors_name == space.name  # as the files of the release before name it
         assert models.row(old).fingerprint == space.model_files != ""
         assert LiveSpace(identity_of(space), space, spaces.current.index).vectors_name != space.name
