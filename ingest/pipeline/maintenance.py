@@ -126,7 +126,7 @@ class Verification:
 class _Tally(NamedTuple):
     """The chunks of a version without a list of them: how many, and their ids in one number that no order changes."""
 
-    count: int = 0
+    chunks: int = 0
     digest: int = 0
 
 
@@ -134,8 +134,8 @@ def _tallied(pairs: Iterable[tuple[UUID, UUID]]) -> dict[UUID, _Tally]:
     """Tallies by version, of pairs of chunk and version."""
     found: dict[UUID, _Tally] = {}
     for chunk, version in pairs:
-        count, digest = found.get(version, _Tally())
-        found[version] = _Tally(count + 1, digest ^ chunk.int)
+        chunks, digest = found.get(version, _Tally())
+        found[version] = _Tally(chunks + 1, digest ^ chunk.int)
     return found
 
 
@@ -177,8 +177,8 @@ def verify(pipeline: Pipeline, tidied_after: timedelta = _TIDIED_AFTER) -> Verif
     missing, orphaned = _differences(pipeline, wanted, found, set(unfinished))
     originals |= kept
     return Verification(
-        chunks=sum(item.count for item in wanted.values()),
-        points=sum(item.count for item in found.values()),
+        chunks=sum(item.chunks for item in wanted.values()),
+        points=sum(item.chunks for item in found.values()),
         missing=missing,
         orphaned=orphaned,
         lost_originals=sorted(one for one, digest in originals.items() if digest not in stored),
