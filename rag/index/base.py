@@ -112,10 +112,15 @@ class Retirement:
 
 @dataclass(frozen=True, slots=True)
 class LegQuery:
-    """The query's vector in one leg, and how many hits to fetch from it."""
+    """The query's vector in one leg, and how many hits to fetch from it.
+
+    Attributes:
+        scores_alone: only scores are read, so that it is of no matter which of equally good hits come.
+    """
 
     vector: NDArray[np.float32] | SparseVector
     limit: int
+    scores_alone: bool = False
 
 
 @dataclass(frozen=True, slots=True)

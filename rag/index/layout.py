@@ -310,8 +310,8 @@ def answered(
     """Run `queries` through `ask`, all legs of all queries in one call, and rank what comes back.
 
     With `nothing`, queries are checked, but nothing is asked (`impossible`). A leg whose limit cuts through equal scores
-    is asked again,
-    deeper, so that the same question gives the same hits on every engine and every day.
+    is asked again, deeper, so that the same question gives the same hits on every engine and every day; one of which
+    scores alone are read is not.
 
     Raises:
         ValueError: a query doesn't fit the schema.
@@ -322,15 +322,15 @@ def answered(
         for leg, wanted in query.items():
             check_leg(schema, leg, wanted)
             if not nothing and wanted.limit > 0 and _asks_something(wanted):
-                depth[number, leg] = wanted.limit + TIE_MARGIN
+                depth[number, leg] = wanted.limit + (0 if wanted.scores_alone else TIE_MARGIN)
     while depth:
         slots = list(depth.items())
         found = ask([EngineQuery(leg, queries[number][leg].vector, fetch) for (number, leg), fetch in slots])
         depth = {}
         for ((number, leg), fetch), hits in zip(slots, found, strict=True):
-            limit = queries[number][leg].limit
+            limit, scores_alone = queries[number][leg].limit, queries[number][leg].scores_alone
             answers[number][leg] = ranked(leg, hits, limit)
-            if fetch < TIE_CAP and _cut_through_tie(hits, limit, fetch):
+            if not scores_alone and fetch < TIE_CAP and _cut_through_tie(hits, limit, fetch):
                 depth[number, leg] = min(fetch * 8, TIE_CAP)
     return answers
 

@@ -31,6 +31,6 @@ def term_scores(
     index: VectorIndex, permit: Permit, terms: Sequence[str], selection: Selection | None = None
 ) -> dict[str, float]:
     """Best score of each term alone; 0 for one that occurs nowhere in what the permit covers."""
-    queries = [{SPARSE: LegQuery(SparseVector((term_id(term),), (1.0,)), limit=1)} for term in terms]
+    queries = [{SPARSE: LegQuery(SparseVector((term_id(term),), (1.0,)), limit=1, scores_alone=True)} for term in terms]
     found = index.search_batch(permit, queries, selection)
     return {term: legs[SPARSE][0].score if legs[SPARSE] else 0.0 for term, legs in zip(terms, found, strict=True)}

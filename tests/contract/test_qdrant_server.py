@@ -18,6 +18,7 @@ from qdrant_client.conversions.conversion import GrpcToRest, RestToGrpc
 from qdrant_client.grpc.points_service_pb2_grpc import PointsServicer, add_PointsServicer_to_server
 
 from rag.domain.errors import ConfigurationError, IndexUnavailable
+from rag.embedding.bm25 import term_id
 from rag.index import qdrant, qdrant_requests
 from rag.index.base import DBSF, DENSE, RRF, SPARSE, HybridQuery, IndexSchema, LegQuery
 from rag.index.layout import schema_record, space_identity
@@ -26,6 +27,7 @@ from rag.index.qdrant_collections import behind_alias, drop_space, physical_name
 from rag.index.qdrant_connection import Tries
 from rag.index.qdrant_requests import batches
 from rag.index.registry import IndexConfig, open_index
+from rag.retrieval.rarity import term_scores
 from rag.settings import QdrantSettings
 from tests.contract.index_contract import SCHEMA, dense, idf, meaning, numbers, permit, point, sparse, words
 from tests.contract.qdrant_stub import QdrantStub
@@ -203,6 +205,18 @@ class TestRequests:
         for part in (fused, rescored, inner, *fused["prefetch"], *inner["prefetch"]):
             assert part["filter"] == PERMITTED
         assert plain["searches"][0]["query"] == {"fusion": "dbsf"}
+        index.close()
+
+    def test_how_rare_a_term_is_costs_one_hit_however_many_score_the_same(self, stub: QdrantStub) -> None:
+        """Forms and rows of tables repeat a word as often in every chunk: which of them comes is of no matter here."""
+        index = open_qdrant(stub.url, SCHEMA)
+        term = term_id("휴가")
+        index.upsert([point(number, {term: 1.0}) for number in range(1, 41)])
+        stub.recorded.clear()
+        scores = term_scores(index, permit(), ["휴가", "없는낱말"])
+        assert scores["휴가"] > 0 == scores["없는낱말"]
+        [body] = sent(stub, "POST", f"/collections/{physical_name('seogo', SCHEMA)}/points/query/batch")
+        assert [search["limit"] for search in body["searches"]] == [1, 1]
         index.close()
 
     def test_switching_moves_the_alias_in_one_request(self, stub: QdrantStub) -> None:
