@@ -404,7 +404,7 @@ def test_the_caller_chooses_who_writes_and_whether_it_thinks(reader: Caller) -> 
     assert [(item.model, item.thinking) for item in generator.requests] == [
         ("Qwen3-8B", True),
         ("Latest", False),
-        ("", QUESTION),
+        ("", None),
     ]
     unknown = ask(asking, generator="gpt-5")
     assert (unknown.status_code, unknown.json()["error"]["param"]) == (404, "generator")
