@@ -19,6 +19,7 @@ from api.deps import Services
 from api.hardening.admission import Admissions, exchanging, open_limiter
 from api.hardening.headers import guarded_against_browsers
 from api.hardening.shape import RequestShape
+from api.known_first import KnownFirst
 from api.literal_paths import LiteralPaths
 from api.mcp import description, door, tools
 from api.mcp.metadata import RESOURCE, WELL_KNOWN, Challenges, ProtectedResource
@@ -74,6 +75,7 @@ NATIVE = "/api/v1"
 OPENAI = "/v1"
 _UPLOADS = re.compile(rf"{OPENAI}/files|{NATIVE}/collections/[^/]+/documents")
 """The routes that take files."""
+_WEBHOOKS = re.compile(rf"{NATIVE}/repositories/[^/]+/webhook")
 _JOINED = ("/dify/", "/continue/", "/tools/")
 ROUTERS = (
     *(
@@ -177,6 +179,8 @@ def create_app(services: Services | None = None) -> FastAPI:
         _tell_of_tokens(app, services)
     app.add_middleware(Admissions, limiter=lambda: app.state.limiter)
     app.add_middleware(RequestShape, settings=limits.requests)
+    if services is not None:
+        app.add_middleware(KnownFirst, apart=lambda scope: _is_upload(scope) or _is_webhook(scope))
     app.add_middleware(JsonLimit)
     app.add_middleware(LiteralPaths, routers=ROUTERS)
     app.add_middleware(TidyPath)
@@ -269,6 +273,11 @@ class JsonLimit:
             return message
 
         await self._app(scope, counted, send)
+
+
+def _is_webhook(scope: Scope) -> bool:
+    """Whether the body proves who sent it; its route counts calls, and takes little."""
+    return scope["method"] == "POST" and _WEBHOOKS.fullmatch(scope["path"]) is not None
 
 
 def _is_upload(scope: Scope) -> bool:

@@ -110,6 +110,11 @@ class RequestAudit:
         self._further: list[tuple[AuditKind, dict[str, Any], list[UUID]]] = []
         self._opened = self._answer_told = False
 
+    @property
+    def origin(self) -> Origin:
+        """From where it comes."""
+        return self._origin
+
     def matched(self, action: Action, request: Request) -> None:
         """Note the route: what it does, and the ids in its path."""
         path = getattr(request.scope.get("route"), "path", request.url.path)
@@ -130,6 +135,10 @@ class RequestAudit:
         self._what, self._principal = f"{request.method} {request.url.path}", principal
         self.did(AuditKind.SIGN_IN_FAILED if principal is None else AuditKind.SIGNED_IN, **detail)
 
+    def turned_away(self, request: Request) -> None:
+        """Note that the request ends before its route is looked for, since nobody known sent it."""
+        self._what, self._kind = f"{request.method} {request.url.path}", AuditKind.DENIED
+
     def did(self, kind: AuditKind, **detail: Any) -> None:
         """Say that the request is something else than its action, or more about it; no words of questions or documents."""
         self._kind = kind
@@ -143,6 +152,11 @@ class RequestAudit:
         """Note the collections of a permit, where they were named or all of them are searched."""
         if named or self._action in _SEARCHING:
             self._collections |= dict.fromkeys(sorted(permit.collections))
+
+    def about(self, collection_id: UUID, **detail: Any) -> None:
+        """Say in which collection, where no permit names it, and more about what was done."""
+        self._collections[collection_id] = None
+        self._detail |= detail
 
     def saw(self, documents: Iterable[UUID | None]) -> None:
         """Say which documents the response tells of."""
@@ -231,7 +245,8 @@ class RequestAudit:
         if kind is AuditKind.SIGN_IN_FAILED:
             outcome = Outcome.DENIED
         elif outcome is Outcome.DENIED:
-            self._detail["attempted"] = kind.value
+            if kind is not AuditKind.DENIED:
+                self._detail["attempted"] = kind.value
             kind = _refusal(self._status)
         elif self._quiet:
             return []

@@ -69,7 +69,7 @@ class Caller:
         Raises:
             NotAuthenticated, NotPermitted: what it came with is not in force any more, or not good for the action.
         """
-        principal = self.services.rag.authenticate(presented(request))
+        principal = authenticated(request)
         self.services.rag.policy.require(principal, self.action)
         return Caller(principal, self.action, self.language, self.services, self.audit)
 
@@ -104,6 +104,16 @@ def presented(request: Request) -> Presented:
     return session
 
 
+def authenticated(request: Request) -> Principal:
+    """Who sent a request, as the record says now.
+
+    Raises:
+        NotAuthenticated, NotPermitted: see `presented`; or the credential is none, or not in force.
+    """
+    services = services_of(request)
+    return services.rag.authenticate(presented(request))
+
+
 class Guard:
     """The dependency that every route but the public ones has: authenticates, and binds the route to one action."""
 
@@ -115,7 +125,7 @@ class Guard:
         services = services_of(request)
         audit = audit_of(request)
         audit.matched(self.action, request)
-        principal = services.rag.authenticate(presented(request))
+        principal = authenticated(request)
         audit.known(principal)
         self.admit(request, principal)
         services.rag.policy.require(principal, self.action)

@@ -107,6 +107,7 @@ STATUS: dict[type[e.SeogoError], int] = {
     e.GenerationStopped: 502,
     e.EgressRefused: 500,
     e.ConfigurationError: 500,
+    e.ModelFilesChanged: 500,
     e.StoreInUse: 503,
     e.SchemaOutdated: 500,
 }
@@ -130,7 +131,12 @@ _DIFY_CODES: dict[type[e.SeogoError], int] = {e.NotAuthenticated: 1002, e.Collec
 
 def preferred_language(header: str | None) -> UiLanguage:
     """Korean or English by `Accept-Language`; Korean when the header names neither, since most users read it."""
-    best: tuple[float, UiLanguage] = (0.0, "ko")
+    return named_language(header) or "ko"
+
+
+def named_language(header: str | None) -> UiLanguage | None:
+    """Korean or English by `Accept-Language`; None when the header names neither."""
+    best: tuple[float, UiLanguage | None] = (0.0, None)
     for part in (header or "").split(","):
         tag, _, parameters = part.partition(";")
         name = tag.strip().lower().split("-")[0]
@@ -166,13 +172,14 @@ def problem(error: e.SeogoError, language: UiLanguage) -> dict[str, Any]:
     }
 
 
-def openai_error(error: e.SeogoError, language: UiLanguage) -> dict[str, Any]:
-    """OpenAI's error body of `error`; `param` names the field, where one is to blame."""
+def openai_error(error: e.SeogoError, language: UiLanguage, more: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """OpenAI's error body of `error`; `param` names the field, where one is to blame; `more` are further members of the error."""
     status = STATUS[type(error)]
     fallback = "server_error" if status >= 500 else "invalid_request_error"
     kind = _OPENAI_TYPES.get(status, fallback)
     param = error.params.get("param", "model" if isinstance(error, e.UnknownModel) else None)
-    return {"error": {"message": localized(error, language), "type": kind, "param": param, "code": error.code}}
+    told = {"message": localized(error, language), "type": kind, "param": param, "code": error.code}
+    return {"error": told | dict(more or {})}
 
 
 def json_limit(path: str) -> int:
@@ -206,7 +213,7 @@ def scim_error(error: e.SeogoError, language: UiLanguage) -> dict[str, Any]:
 
 
 def respond(request: Request, error: e.SeogoError, more: Mapping[str, Any] | None = None) -> JSONResponse:
-    """`error` in the shape of the surface that the request came by; `more` are extension members of the native one."""
+    """`error` in the shape of the surface that it came by; `more` are extension members of the native one and of OpenAI's."""
     status = STATUS[type(error)]
     headers = {"Retry-After": str(error.params.get("retry_after_s", _RETRY_AFTER_S))} if error.retryable else {}
     if status == 401:
@@ -216,7 +223,7 @@ def respond(request: Request, error: e.SeogoError, more: Mapping[str, Any] | Non
     if speaks_openai(request.url.path):
         if not error.retryable:
             headers["X-Should-Retry"] = "false"  # OpenAI's clients would ask again after any 409 and 5xx
-        return JSONResponse(openai_error(error, language), status, headers)
+        return JSONResponse(openai_error(error, language, more), status, headers)
     if request.url.path.startswith("/dify/"):
         return JSONResponse(dify_error(request, error, language), status, headers)
     if request.url.path.startswith("/scim/"):

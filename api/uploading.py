@@ -11,6 +11,7 @@ from fastapi import Request
 from api.deps import Caller
 from api.watching import watched_over
 from ingest.connectors.upload import DOCUMENT_FIELDS, Received, UploadReceiver
+from ingest.parsing.members import decode_name
 from ingest.pipeline.records import clean_source_key
 from rag.domain.errors import PayloadTooLarge
 from rag.domain.principal import Permit
@@ -51,8 +52,9 @@ async def receive(
     limit = ingest.settings.max_upload_mb << 20
     if int(request.headers.get("content-length") or 0) > limit:
         raise PayloadTooLarge(limit_mb=ingest.settings.max_upload_mb)
+    content_type = request.headers.get("content-type", "")
     receiver = UploadReceiver(
-        caller.services.rag.blobs, request.headers.get("content-type", ""), limit, clean_source_key, fields
+        caller.services.rag.blobs, content_type, limit, clean_source_key, fields, lambda raw: decode_name(raw, "utf-8")
     )
     try:
         await watched_over(request, _feed(receiver, request.stream(), limit, ingest.settings.max_upload_mb))

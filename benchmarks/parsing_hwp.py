@@ -242,12 +242,18 @@ def _plain(text: str) -> str:
 def compare(expected: Sequence[Grid], found: Sequence[Grid]) -> tuple[int, int]:
     """Cells with text, and how many of them our table of the same number has in the same row and column."""
     total = sum(len(grid) for grid in expected)
-    right = sum(
-        _holds(theirs.get(place, ""), text)
-        for grid, theirs in zip(expected, found, strict=False)
-        for place, text in grid.items()
-    )
+    right = sum(_right(grid, theirs) for grid, theirs in zip(expected, found, strict=False))
     return total, right
+
+
+def _right(grid: Grid, found: Grid) -> int:
+    """How many cells stand where they should. By as many rows as ours is shorter, its first row is a heading put together."""
+    together = max((row for row, _ in grid), default=0) - max((row for row, _ in found), default=0)
+    right = 0
+    for (row, column), text in grid.items():
+        ours = found.get((max(row - together, 0), column), "")
+        right += text in ours if together > 0 and row <= together else _holds(ours, text)
+    return right
 
 
 def _holds(found: str, expected: str) -> bool:

@@ -25,6 +25,7 @@ from ingest.pipeline.children import ChildLimits
 from ingest.pipeline.code_cutting import CutRules, tokenizer_of
 from ingest.pipeline.code_lane import CodeLane
 from ingest.pipeline.code_sandbox import CodeSandbox
+from ingest.pipeline.failed_spaces import FailedSpaces
 from ingest.pipeline.programs import ProgramLimits, ProgramWriter
 from ingest.pipeline.repository_sync import RepositorySync
 from ingest.pipeline.steps import Interrupted, Pipeline
@@ -36,6 +37,7 @@ from rag.bootstrap import Rag
 from rag.domain.language import Language
 from rag.embedding.registry import model_folder
 from rag.embedding.space import EmbeddingSpace
+from rag.generation.engine import Patience
 from rag.index.in_step import IndexesInStep
 from rag.settings import RagSettings
 from rag.store.queue import BatchLimits, RetryRule
@@ -108,7 +110,12 @@ def build_pipeline(settings: IngestSettings, rag: Rag) -> Pipeline:
 
 def build_writer(settings: IngestSettings, rag: Rag, stopping: threading.Event) -> ProgramWriter:
     """What writes programs, with the models of this process."""
-    limits = ProgramLimits(answer_tokens=settings.program_tokens, kept=timedelta(days=settings.program_days))
+    wait_s, total_s = settings.program_wait_s, settings.program_total_s
+    limits = ProgramLimits(
+        answer_tokens=settings.program_tokens,
+        kept=timedelta(days=settings.program_days),
+        patience=Patience(queue_s=wait_s, first_token_s=wait_s, total_s=total_s),
+    )
     return ProgramWriter(
         database=rag.database,
         blobs=rag.blobs,
@@ -125,7 +132,7 @@ def build_repositories(settings: IngestSettings, rag: Rag, pipeline: Pipeline, j
     """What keeps repositories in step."""
     sync = RepositorySync(
         pipeline,
-        CodeLane(pipeline, CodeSandbox(cut_rules(settings, rag)), jobs.wake),
+        CodeLane(pipeline, CodeSandbox(lambda: cut_rules(settings, rag)), jobs.wake),
         rag.settings.repositories,
         rag.settings.mirror_folder(),
         purge=apart(jobs.upkeep.purge_many),
@@ -167,7 +174,9 @@ def build(settings: IngestSettings, rag: Rag, *, listen: bool) -> Ingest:
         with suppress(Interrupted):  # the process ends
             privacy.settle(pipeline)
 
-    jobs.upkeep.chores += [drop_rules, settle_privacy]
+    failed_spaces = FailedSpaces(rag.spaces)
+    jobs.upkeep.after_build = failed_spaces.drop
+    jobs.upkeep.chores += [drop_rules, settle_privacy, failed_spaces.drop]
     jobs.upkeep.chores.append(AnswerLog(rag.database, rag.settings.answer_log).expire)
     jobs.upkeep.chores.append(AuditRetention(rag.audit, rag.settings.audit).cut_due)
     jobs.upkeep.chores.append(open_anchoring(rag.settings, rag.audit).tell_due)
@@ -196,10 +205,11 @@ def _sweep(pipeline: Pipeline, before: float) -> None:
 
 
 def cut_rules(settings: IngestSettings, rag: Rag) -> CutRules:
-    """`budgets_for` code, for children that do without the model itself."""
-    space = rag.space
+    """`budgets_for` code, for children that do without the model: of the space that answers, whatever is configured."""
+    live = rag.spaces.current
+    space = live.space
     tokens = min(settings.chunk_tokens, space.budget_embedder(Language.CODE).max_tokens)
-    folder = model_folder(rag.settings.embedding)
+    folder = model_folder(live.settings)
     return CutRules(tokenizer_of(folder), tokens if space.knows(Language.CODE) else 0, settings.chunk_terms)
 
 

@@ -59,6 +59,15 @@ class IngestSettings(BaseModel):
     program_tokens: int = Field(
         32_768, ge=256, le=1_000_000, description="longest program, reasoning included, in the model's tokens"
     )
+    program_wait_s: float = Field(
+        600.0,
+        gt=0,
+        le=86_400,
+        description="longest wait of a program for a place on the engine, and for the first token",
+    )
+    program_total_s: float = Field(
+        7200.0, gt=0, le=604_800, description="longest time that a program may be written for; then it has failed"
+    )
     program_waiting: int = Field(20, ge=1, le=10_000, description="programs of one tenant that wait or are written")
     program_days: int = Field(30, ge=1, le=3650, description="days that a program that was written is kept")
     migration_share: float = Field(

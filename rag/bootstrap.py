@@ -26,16 +26,17 @@ from rag.domain.principal import Principal
 from rag.embedding.registry import build_space
 from rag.embedding.space import EmbeddingSpace
 from rag.generation.chat import ChatModel
+from rag.generation.engine_chat import EngineChat
 from rag.generation.extractive import ExtractiveGenerator
 from rag.generation.grounded import GroundedGenerator
 from rag.generation.grounded_prompt import PromptWriter
-from rag.generation.openai_engine_dialects import DIALECTS
 from rag.generation.planning import ModelPlanner
 from rag.generation.registry import Generation, open_generation
 from rag.index.base import VectorIndex
 from rag.index.registry import IndexConfig
 from rag.reranking.registry import open_reranker
 from rag.retrieval.code_base import CodeBase
+from rag.retrieval.engine_fusion import warn_of_unread
 from rag.retrieval.reranking import SecondLook
 from rag.retrieval.service import Retriever
 from rag.retrieval.spaces import Spaces
@@ -144,6 +145,7 @@ def build(
     encryption = settings.encryption
     keyring = read_keyring(encryption.key_files, plain_readable=encryption.plain_readable)
     spaces.open(recreate=recreate_index)
+    warn_of_unread(spaces.current.space.multi, settings.retrieval)
     traffic = Traffic()
     generation = generation or open_generation(settings.generation)
     retriever = _retriever(settings, database, spaces, analyzer, reader, _open_chat(settings, generation), traffic)
@@ -244,20 +246,11 @@ def _answerer(
 
 def _open_chat(settings: RagSettings, generation: Generation | None) -> ChatModel | None:
     """The chat model for work around the question: the one that is named for it, else the generator of quick answers."""
-    chat = settings.chat
-    if chat.url is None and settings.generation.models:
-        wanted = settings.generation.jobs.get("interactive", "")
-        found = generation.router.named(wanted) if generation is not None else None
-        name, adapter = (found[0].name, found[1]) if found is not None else ("", "")
-        models = {served.name: served for served in settings.generation.models}
-        served = models.get(name, settings.generation.models[0])
-        model = DIALECTS[served.engine].model(served.served_as or served.name, adapter)
-        chat = chat.model_copy(update={"url": served.urls[0], "model": model, "api_key_file": served.api_key_file})
-    if chat.url is None:
-        return None
+    if settings.chat.url is None:
+        return EngineChat(generation.router) if generation is not None and settings.generation.models else None
     from rag.generation.openai_chat import open_chat
 
-    return open_chat(chat)
+    return open_chat(settings.chat)
 
 
 def _index_config(settings: RagSettings) -> IndexConfig:

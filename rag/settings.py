@@ -104,11 +104,15 @@ class EmbeddingSettings(Section):
     url: str | None = Field(None, description="OpenAI-compatible pooling server (vLLM, TEI), for dense: openai_http")
     model: str = Field("", max_length=500, description="name of the model on that server")
     api_key_file: Path | None = Field(None, description="file that holds that server's key")
-    languages: tuple[Literal["ko", "en", "code", "other"], ...] = Field(
-        ("en", "code"), description="languages that the dense model knows; texts in others never reach it"
+    languages: tuple[Literal["ko", "en", "code", "other"], ...] | None = Field(
+        None,
+        description="languages that the dense model knows; texts in others never reach it. None means all for flag, openai_http "
+        "and folders of multilingual models (XLM-R, Qwen3), and en and code for others",
     )
     max_tokens: int = Field(256, ge=32, le=8192, description="longest passage, in the dense model's tokens")
-    precision: Literal["auto", "float32", "bfloat16", "openvino-float32", "openvino-bfloat16", "openvino-int8"] = "auto"
+    precision: Literal[
+        "auto", "float32", "bfloat16", "float16", "openvino-float32", "openvino-bfloat16", "openvino-int8"
+    ] = "auto"
 
 
 class RerankingSettings(Section):
@@ -122,6 +126,9 @@ class RerankingSettings(Section):
     api_key_file: Path | None = Field(None, description="file that holds that server's key")
     candidates: int = Field(50, ge=1, le=500, description="fused hits that are read again")
     max_tokens: int = Field(1024, ge=64, le=32_768, description="longest question and passage together")
+    precision: Literal["auto", "float32", "bfloat16", "float16"] = Field(
+        "auto", description="number format on a GPU; `auto` lets a self-test of the order decide"
+    )
     budget_ms: int = Field(2000, ge=50, le=60_000, description="time it may take; beyond it the fused order stands")
     instruction: str = Field("", max_length=2000, description="task told to rerankers that take one (Qwen3-Reranker)")
 
@@ -251,6 +258,9 @@ class AuditSettings(Section):
         None,
         description="key that seals the end of every chain, the same for all processes; none means one in the data folder "
         "beside an embedded store, and no seal elsewhere",
+    )
+    older_seal_key_files: tuple[Path, ...] = Field(
+        (), description="keys of seals from before; keep them: cuts that they vouch for are checked with them"
     )
     anchor_file: Path | None = Field(None, description="file outside the data folder that ends of chains are added to")
     anchor_url: str | None = Field(None, description="address inside the network that ends of chains are posted to")

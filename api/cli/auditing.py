@@ -1,7 +1,7 @@
-"""`seogo audit`: verify, export, report, replay.
+"""`seogo audit`: verify, reseal, export, report, replay.
 
 Verify, export and report work on the store itself, so that they need no service; the exit code of verify is 1 where a chain is
-not whole, 2 where it could not be looked at.
+not whole, 2 where it could not be looked at, 3 where nothing outside the database speaks for it.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TextIO
 
 import typer
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from rag.store.audit_event import Wanted
     from rag.store.session import Database
 
-audit_app = typer.Typer(help="The audit trail: verify, export, report, replay.", no_args_is_help=True)
+audit_app = typer.Typer(help="The audit trail: verify, reseal, export, report, replay.", no_args_is_help=True)
 
 TenantOption = Annotated[str | None, typer.Option("--tenant", help="Name of the tenant; `default` when left out.")]
 WhoOption = Annotated[str, typer.Option("--who", help="Id of a principal or credential, or part of a name.")]
@@ -38,6 +38,7 @@ KindOption = Annotated[
     list[str] | None, typer.Option("--kind", help="Kind, or group such as document; may be repeated.")
 ]
 _CANNOT_LOOK = 2
+_UNPROVEN = 3
 
 
 @audit_app.command("verify")
@@ -49,7 +50,8 @@ def audit_verify(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Follow every chain to its end; name the first entry that does not hold. Exit code 1 when one does not."""
+    """Follow every chain to its end; name the first entry that does not hold. Exit code 1 when one does not, 3 when one holds in
+    itself and neither a seal nor an anchor speaks for it."""
     import json
     from dataclasses import asdict
 
@@ -60,9 +62,56 @@ def audit_verify(
             for item in found:
                 typer.echo(_sentence(item, names.get(item.tenant_id, "-"), outside=outside))
         else:
-            shown = [asdict(item) | {"tenant": names.get(item.tenant_id), "whole": item.whole} for item in found]
+            shown = [
+                asdict(item) | {"tenant": names.get(item.tenant_id), "whole": item.whole, "proven": item.proven}
+                for item in found
+            ]
             typer.echo(json.dumps({"chains": shown}, default=str, ensure_ascii=False, indent=2))
     if not all(item.whole for item in found):
+        raise typer.Exit(1)
+    if not all(item.proven for item in found):
+        raise typer.Exit(_UNPROVEN)
+
+
+@audit_app.command("reseal")
+def audit_reseal(
+    context: typer.Context,
+    reason: Annotated[str, typer.Option("--reason", help="Why; it is put on the trail.")],
+    tenant: Annotated[str | None, typer.Option("--tenant", help="Name of one tenant; all when left out.")] = None,
+    accept: Annotated[
+        bool,
+        typer.Option("--accept", help="Also chains that bear no seal that holds, or a cut that nobody vouches for."),
+    ] = False,
+) -> None:
+    """Seal chains of audit.older_seal_key_files with the key of audit.seal_key_file. Each is looked at first, and
+    locked meanwhile. Exit code 1 when one is not sealed."""
+    from api.cli.connection import CommandFailed
+    from api.cli.texts import text
+    from rag.access.audit import at_the_machine
+    from rag.access.audit_anchors import anchors_in
+    from rag.access.audit_sealing import reseal
+    from rag.domain.audit import Who
+    from rag.domain.principal import PrincipalKind
+    from rag.store import audit_event
+
+    bad = False
+    with opened(context) as (database, trail, settings):
+        if not reason.strip():
+            raise CommandFailed(text("audit_reason"))
+        told = anchors_in(settings.audit.anchor_file)
+        with database.read() as session:
+            names, chains = _names(session), [head.tenant_id for head in audit_event.chains(session)]
+        who, why = Who(None, "operator", PrincipalKind.OPERATOR), reason.strip()[:1000]
+        for chain in chains if tenant is None else [_tenant_id(database, tenant)]:
+            found = reseal(trail, chain, who, at_the_machine(), why, anchors=told, accept=accept)
+            name = names.get(chain, "-")
+            if not found.whole:
+                typer.echo(_sentence(found, name, outside=bool(told)))
+            if found.whole or (accept and found.problem in ("seal", "cut_unsealed")):
+                typer.echo(f"{name}: {text('audit_resealed')}")
+            else:
+                bad = True
+    if bad:
         raise typer.Exit(1)
 
 
@@ -86,12 +135,19 @@ def verified(
     found: list[Verification] = []
     with database.read() as session:
         names = _names(session)
-        chains = {*audit_event.tenants(session), *(item.tenant_id for item in told)}
+        # A tenant whose chain is not there is looked at too: it never had one, or it was emptied.
+        chains = {*names, *audit_event.tenants(session), *(item.tenant_id for item in told)}
     for chain in sorted(chains) if tenant_id is None else [tenant_id]:
         with database.snapshot() as session:
-            found.append(verify(session, chain, key=trail.seal_key, anchors=told))
+            found.append(verify(session, chain, key=trail.seal_key, older_keys=trail.older_keys, anchors=told))
     for item in found:
-        detail = {"whole": item.whole, "problem": item.problem or "", "at": item.at, "entries": item.entries}
+        detail = {
+            "whole": item.whole,
+            "proven": item.proven,
+            "problem": item.problem or "",
+            "at": item.at,
+            "entries": item.entries,
+        }
         note_by_operator(trail, AuditKind.AUDIT_VERIFIED, item.tenant_id or INSTALLATION, "seogo audit verify", detail)
     return found, names, bool(told)
 
@@ -368,14 +424,26 @@ def _lines_to(path: Path | None) -> Iterator[Any]:
     if path is None:
         yield typer.echo
         return
-    with path.open("w", encoding="utf-8") as file:
+    with _private(path, encoding="utf-8") as file:
         yield lambda line: file.write(f"{line}\n")
+
+
+def _private(path: Path, *, encoding: str, newline: str | None = None) -> TextIO:
+    """A file that nobody else can read, whatever the umask says and whatever was there: it names who did what."""
+    import os
+    import stat
+
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    if stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.fchmod(descriptor, 0o600)
+        os.ftruncate(descriptor, 0)
+    return os.fdopen(descriptor, "w", encoding=encoding, newline=newline)
 
 
 def _write_csv(path: Path, head: list[str], rows: list[list[str]]) -> None:
     import csv
 
-    with path.open("w", encoding="utf-8-sig", newline="") as file:
+    with _private(path, encoding="utf-8-sig", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(head)
         writer.writerows([_harmless(item) for item in row] for row in rows)
@@ -393,5 +461,6 @@ def _sentence(found: Verification, name: str, *, outside: bool) -> str:
         held = text("audit_sealed") if found.sealed else text("audit_unsealed")
         told = f"{text('audit_anchored')} {found.anchored}" if outside else text("audit_unanchored")
         cut = f", {text('audit_cut_through')} {found.cut_through}" if found.cut_through else ""
-        return f"{name}: {text('audit_whole')} ({found.entries}, {found.last_hash[:12]}…{cut}; {held}; {told})"
+        whole = text("audit_whole" if found.proven else "audit_unproven")
+        return f"{name}: {whole} ({found.entries}, {found.last_hash[:12]}…{cut}; {held}; {told})"
     return f"{name}: {text('audit_broken')} {found.at}: {text(f'audit_{found.problem.value}')} ({found.problem.value})"

@@ -58,5 +58,8 @@ def _store(database: Database, trail: AuditTrail, settings: RagSettings) -> dict
     from rag.store import schema
 
     found, names, outside = verified(database, trail, settings)
-    chains = [asdict(item) | {"tenant": names.get(item.tenant_id), "whole": item.whole} for item in found]
+    chains = [
+        asdict(item) | {"tenant": names.get(item.tenant_id), "whole": item.whole, "proven": item.proven}
+        for item in found
+    ]
     return {"schema": schema.current(database), "audit": {"chains": chains, "compared_with_anchors": outside}}

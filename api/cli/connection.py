@@ -100,7 +100,7 @@ def checked(response: httpx.Response) -> Any:
         CommandFailed: with the service's own sentence.
     """
     if response.is_success:
-        return response.json()
+        return said(response)
     try:
         body = response.json()
         raise CommandFailed(f"{body['title']} ({body['code']})")
@@ -108,20 +108,35 @@ def checked(response: httpx.Response) -> Any:
         raise CommandFailed(f"HTTP {response.status_code}") from None
 
 
+def said(response: httpx.Response) -> Any:
+    """The JSON of a response, good or not.
+
+    Raises:
+        CommandFailed: it is none; a proxy in front of a server that restarts answers so.
+    """
+    try:
+        return response.json()
+    except ValueError:
+        raise CommandFailed(f"HTTP {response.status_code}") from None
+
+
 @contextmanager
 def reporting_failures() -> Iterator[None]:
     """Turn the failures that a user can understand into a message on stderr and exit code 1."""
     from rag.domain.errors import SeogoError
-    from rag.domain.messages import localized
 
     try:
         yield
-    except CommandFailed as error:
-        typer.secho(str(error), fg="red", err=True)
+    except (CommandFailed, SeogoError, httpx.TransportError) as error:
+        typer.secho(failure_text(error), fg="red", err=True)
         raise typer.Exit(1) from None
-    except SeogoError as error:
-        typer.secho(f"{localized(error, ui_language())} ({error.code})", fg="red", err=True)
-        raise typer.Exit(1) from None
-    except httpx.TransportError as error:
-        typer.secho(f"{text('unreachable')}: {error}", fg="red", err=True)
-        raise typer.Exit(1) from None
+
+
+def failure_text(error: Exception) -> str:
+    """What to tell the user of a failure."""
+    from rag.domain.errors import SeogoError
+    from rag.domain.messages import localized
+
+    if isinstance(error, SeogoError):
+        return f"{localized(error, ui_language())} ({error.code})"
+    return f"{text('unreachable')}: {error}" if isinstance(error, httpx.HTTPError) else str(error)

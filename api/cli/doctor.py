@@ -15,6 +15,7 @@ from rich.table import Table
 
 from api.cli.doctor_git import git_lines
 from api.cli.doctor_models import cuda_lines, generator_lines
+from api.cli.doctor_spaces import language_lines
 from api.cli.options import Options
 from api.cli.services import silence_libraries
 from api.cli.texts import ui_language
@@ -72,6 +73,7 @@ def _settings_and_more(options: Options) -> Iterator[Finding]:
         ("parsers", _parsers),
         ("ocr", _ocr),
         ("git", _git),
+        ("audit seal", _seal),
         ("audit anchors", _anchors),
     )
     for name, check in checks:
@@ -110,6 +112,8 @@ def _models_and_index(settings: Settings) -> Iterator[Finding]:
     rag = rag_bootstrap.build(settings.rag)
     try:
         yield Finding("models", "ok", rag.space.name)
+        for line in language_lines(rag.space, rag.spaces.current.settings):
+            yield Finding(*line)
         reranker = rag.retriever.second_look.reranker  # its folder was looked at when it was opened
         yield Finding("reranker", "ok", reranker.name if reranker is not None else "none: the fused order stands")
         with rag.database.read() as session:
@@ -179,6 +183,22 @@ def _git(settings: Settings) -> Iterator[Finding]:
     """What repositories are fetched with."""
     for line in git_lines():
         yield Finding(*line)
+
+
+def _seal(settings: Settings) -> Iterator[Finding]:
+    """Whether the ends of the audit trail's chains are ones that the database alone can't make."""
+    audit, shared = settings.rag.audit, settings.rag.store.url is not None
+    if audit.seal_key_file is not None or not shared:
+        yield Finding("audit seal", "ok", str(audit.seal_key_file or settings.rag.data_dir / "audit-seal.key"))
+        return
+    told = audit.anchor_file is not None or audit.anchor_url is not None
+    advice = (
+        "name audit.seal_key_file, the same for all processes; a trail that is there: `seogo audit reseal --accept`"
+    )
+    detail = "whoever holds the database can rewrite the trail" + (
+        " behind its last anchor" if told else ", and nothing shows it"
+    )
+    yield Finding("audit seal", "warning" if told else "error", detail, advice)
 
 
 def _anchors(settings: Settings) -> Iterator[Finding]:

@@ -79,7 +79,7 @@ def documents_receipt(context: typer.Context, receipt_id: str) -> None:
 
 @documents_app.command("retry")
 def documents_retry(context: typer.Context, document_id: str) -> None:
-    """Try a document again that failed, was set aside or was cancelled."""
+    """Try a document again that failed, was set aside or was cancelled, or was read only in part."""
     from api.cli.queueing import act_on_document
 
     act_on_document(context.obj, document_id, "retry")

@@ -11,6 +11,7 @@ import typer
 feedback_app = typer.Typer(help="Feedback on answers: list, export as evaluation questions.", no_args_is_help=True)
 
 RatingOption = Annotated[str | None, typer.Option("--rating", help="up or down; both when left out.")]
+ReasonOption = Annotated[str, typer.Option("--reason", help="Why; it is put on the trail.")]
 SinceOption = Annotated[str | None, typer.Option("--since", help="Given since: an instant with offset (ISO 8601).")]
 _PAGE = 500
 _YES = {"ko": "예", "en": "yes"}
@@ -19,6 +20,7 @@ _YES = {"ko": "예", "en": "yes"}
 @feedback_app.command("list")
 def feedback_list(
     context: typer.Context,
+    reason: ReasonOption,
     rating: RatingOption = None,
     since: SinceOption = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
@@ -28,7 +30,7 @@ def feedback_list(
     from api.cli.connection import connect, reporting_failures
 
     with reporting_failures(), connect(context.obj) as client:
-        items = list(_all_of(client, rating, since))
+        items = list(_all_of(client, reason, rating, since))
     if as_json:
         print_json({"feedback": items})
         return
@@ -43,6 +45,7 @@ def feedback_list(
 def feedback_export(
     context: typer.Context,
     file: Annotated[Path, typer.Argument(help="Sheet to write: .xlsx or .csv.")],
+    reason: ReasonOption,
     rating: RatingOption = None,
     since: SinceOption = None,
 ) -> None:
@@ -56,7 +59,7 @@ def feedback_export(
 
     language = ui_language()
     with reporting_failures(), connect(context.obj) as client:
-        rows = question_rows(_all_of(client, rating, since), _YES[language])
+        rows = question_rows(_all_of(client, reason, rating, since), _YES[language])
         sheet.write(file, rows, language)
     typer.echo(f"{text('questions_written')}: {len(rows)} ({file})")
 
@@ -87,12 +90,12 @@ def question_rows(items: Iterator[Mapping[str, Any]], yes: str) -> list[dict[str
     return list(rows.values())
 
 
-def _all_of(client: Any, rating: str | None, since: str | None) -> Iterator[dict[str, Any]]:
+def _all_of(client: Any, reason: str, rating: str | None, since: str | None) -> Iterator[dict[str, Any]]:
     from api.cli.connection import checked
 
     cursor: str | None = None
     while True:
-        wanted = {"rating": rating, "since": since, "cursor": cursor, "limit": _PAGE}
+        wanted = {"purpose": reason, "rating": rating, "since": since, "cursor": cursor, "limit": _PAGE}
         params = {name: value for name, value in wanted.items() if value is not None}
         found = checked(client.get("/api/v1/feedback", params=params))
         yield from found["feedback"]

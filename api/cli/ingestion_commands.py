@@ -41,10 +41,11 @@ def ingestion_retry(
     context: typer.Context,
     collection: str,
     states: Annotated[
-        list[str] | None, typer.Option("--state", help="quarantined (default), failed, cancelled; may be repeated.")
+        list[str] | None,
+        typer.Option("--state", help="quarantined (default), failed, cancelled, in_part; may be repeated."),
     ] = None,
 ) -> None:
-    """Try everything again that was set aside."""
+    """Try everything again that was set aside; with `in_part`, read anew what was read only in part."""
     from api.cli.queueing import retry_collection
 
     retry_collection(context.obj, collection, states)

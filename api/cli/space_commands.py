@@ -27,12 +27,20 @@ def migrate(
     max_drop: Annotated[float, typer.Option(min=0, max=1, help="How much lower nDCG@10 may be.")] = 0.01,
     force: Annotated[bool, typer.Option("--force", help="Switch in any case; the record says so.")] = False,
     switch: Annotated[bool, typer.Option("--switch/--no-switch", help="Whether to switch, or only build.")] = True,
+    languages: Annotated[
+        str | None,
+        typer.Option(help="Languages that reach the model, such as ko,en,code,other; without it, those that it knows."),
+    ] = None,
+    max_tokens: Annotated[
+        int | None, typer.Option(min=32, max=8192, help="Longest passage, in the model's tokens.")
+    ] = None,
 ) -> None:
     """Change the embedding model while the service answers: build, compare, switch. Can be interrupted and repeated."""
     from api.cli.spaces import MigrateOptions
     from api.cli.spaces import migrate as run_migrate
 
-    run_migrate(context.obj, MigrateOptions(to, folder, settings, questions, max_drop, force, switch))
+    wanted = MigrateOptions(to, folder, settings, questions, max_drop, force, switch, languages, max_tokens)
+    run_migrate(context.obj, wanted)
 
 
 def rollback(context: typer.Context) -> None:

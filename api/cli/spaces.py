@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,11 +19,13 @@ from rich.table import Table
 
 from api.cli.connection import CommandFailed, checked, connect, reporting_failures
 from api.cli.options import Options
-from api.cli.texts import text
+from api.cli.texts import text, ui_language
 from rag.settings import EmbeddingSettings
 
 _ADDRESS = "/api/v1/admin/spaces"
 _LOOK_S = 0.5
+_KEPT = ("max_tokens",)
+"""Settings that a space made with `--to` takes over from the current one: its chunks were cut for them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +38,8 @@ class MigrateOptions:
         settings: a YAML file with a section `embedding`, alone or below `rag`.
         questions: evaluation questions: CSV, XLSX or JSON lines.
         switch: whether to switch, or only build and compare.
+        languages: that reach the model, parted by commas; none leaves it to the settings.
+        max_tokens: longest passage, in the model's tokens; none means that of the settings, or of the space that answers now.
     """
 
     to: str | None = None
@@ -45,14 +49,17 @@ class MigrateOptions:
     max_drop: float = 0.01
     force: bool = False
     switch: bool = True
+    languages: str | None = None
+    max_tokens: int | None = None
 
 
 def migrate(options: Options, wanted: MigrateOptions) -> None:
     """Build the space, compare it, switch to it."""
     with reporting_failures():
-        embedding = wanted_settings(wanted)
+        wanted_settings(wanted)
         questions = read_questions(wanted.questions) if wanted.questions else []
         with connect(options) as client:
+            embedding = wanted_settings(wanted, _answering(client))
             body = {"embedding": embedding.model_dump(mode="json")}
             space = checked(client.post(_ADDRESS, json=body))
             space = _built(client, space)
@@ -103,24 +110,41 @@ def drop(options: Options, space_id: str) -> None:
     typer.echo(f"{text('space_dropped')}: {space['name']} ({space['id']})")
 
 
-def wanted_settings(wanted: MigrateOptions) -> EmbeddingSettings:
+def wanted_settings(wanted: MigrateOptions, current: Mapping[str, Any] | None = None) -> EmbeddingSettings:
     """The embedding section of the space to be built; paths are made absolute, since the service may stand elsewhere.
+
+    Args:
+        current: the section of the space that answers now. With `--to`, passages stay as long as they are in it.
 
     Raises:
         CommandFailed: the options name no space, or not one alone.
     """
     if (wanted.to is None) == (wanted.settings is None):
         raise CommandFailed(text("space_which"))
-    values: dict[str, Any] = {"dense": wanted.to} if wanted.settings is None else _section(wanted.settings)
+    if wanted.settings is None:
+        kept = {key: value for key, value in (current or {}).items() if key in _KEPT}
+        values: dict[str, Any] = {**kept, "dense": wanted.to}
+    else:
+        values = _section(wanted.settings)
     if wanted.folder is not None:
         values["folder"] = wanted.folder
     if values.get("folder") is not None:
         values["folder"] = str(Path(values["folder"]).absolute())
+    if wanted.languages is not None:
+        values["languages"] = [item.strip() for item in wanted.languages.split(",") if item.strip()]
+    if wanted.max_tokens is not None:
+        values["max_tokens"] = wanted.max_tokens
     try:
         return EmbeddingSettings.model_validate(values)
     except ValidationError as error:
         found = "; ".join(f"embedding.{'.'.join(map(str, item['loc']))}: {item['msg']}" for item in error.errors())
         raise CommandFailed(found) from error
+
+
+def _answering(client: httpx.Client) -> dict[str, Any]:
+    """The embedding section of the space that answers now."""
+    spaces = checked(client.get(_ADDRESS))["spaces"]
+    return next((dict(space["settings"]) for space in spaces if space["state"] == "current"), {})
 
 
 def _section(path: Path) -> dict[str, Any]:
@@ -136,45 +160,37 @@ def _section(path: Path) -> dict[str, Any]:
 
 
 def read_questions(path: Path) -> list[dict[str, Any]]:
-    """Questions with the documents expected, from the columns `question` and `document`; several documents by `;`.
+    """Questions with the documents expected: JSON lines, or a sheet as `seogo eval` reads it, with Korean or English columns and
+    without what nobody has reviewed. A sheet without documents tells how much results change.
 
     Raises:
         CommandFailed: the file can't be read, or holds no question.
     """
+    if path.suffix.lower() == ".jsonl":
+        return _json_lines(path)
+    from rag.evaluation import sheet
+
+    found, problems = sheet.asked(path)
+    if problems:
+        raise CommandFailed(f"{path}: {'; '.join(problem.text(ui_language()) for problem in problems)}")
+    return [{"question": question, "documents": documents} for question, documents in found]
+
+
+def _json_lines(path: Path) -> list[dict[str, Any]]:
     try:
-        rows = _rows(path)
-    except (OSError, ValueError, KeyError) as error:
+        rows = [json.loads(line) for line in path.read_text(encoding="utf-8-sig").splitlines() if line.strip()]
+    except (OSError, ValueError) as error:
         raise CommandFailed(f"{path}: {error}") from error
     found = []
     for row in rows:
-        question = str(row.get("question") or "").strip()
-        named = row.get("document", row.get("documents")) or ""
-        names = named if isinstance(named, list) else str(named).split(";")
+        question = str(row.get("question") or "").strip() if isinstance(row, dict) else ""
         if question:
+            named = row.get("document", row.get("documents")) or ""
+            names = [str(name) for name in named] if isinstance(named, list) else str(named).split(";")
             found.append({"question": question, "documents": [name.strip() for name in names if name.strip()]})
     if not found:
         raise CommandFailed(f"{path}: {text('space_no_questions')}")
     return found
-
-
-def _rows(path: Path) -> list[dict[str, Any]]:
-    if path.suffix.lower() == ".xlsx":
-        from python_calamine import CalamineError, CalamineWorkbook
-
-        try:
-            with CalamineWorkbook.from_path(str(path)) as book:
-                header, *rows = book.get_sheet_by_index(0).to_python()
-        except CalamineError as error:
-            raise ValueError(error) from error
-        names = [str(cell).strip().lower() for cell in header]
-        return [dict(zip(names, row, strict=False)) for row in rows]
-    content = path.read_text(encoding="utf-8-sig")
-    if path.suffix.lower() == ".jsonl":
-        return [dict(json.loads(line)) for line in content.splitlines() if line.strip()]
-    return [
-        {(name or "").strip().lower(): cell for name, cell in row.items()}
-        for row in csv.DictReader(content.splitlines())
-    ]
 
 
 def _built(client: httpx.Client, space: dict[str, Any]) -> dict[str, Any]:

@@ -18,18 +18,20 @@ import httpx
 import typer
 from rich.console import Console
 
-from api.cli.connection import checked, connect, reporting_failures
+from api.cli.connection import CommandFailed, checked, connect, failure_text, reporting_failures, said
 from api.cli.ingesting import ensure_collection
 from api.cli.options import Options
 from api.cli.texts import text
 from ingest.connectors.sync_plan import FoundItem, ItemSource, KnownItem, Plan, content_hash, plan_for
 from rag.domain.access import GivenRule
-from rag.domain.errors import InvalidRequest
+from rag.domain.errors import InvalidRequest, SeogoError
 
 _BATCH_FILES = 32
 _BATCH_BYTES = 32 << 20
 _PAGE = 500
 _POLL_S = 0.25
+_LOOKS_PER_QUESTION = 8
+"""Looks at what waits between two questions whether it is paused: two seconds."""
 _QUIET_S = 2.0
 _PURGE_S = 60.0
 
@@ -51,7 +53,11 @@ class SyncOptions:
 
 @dataclass(slots=True)
 class SyncReport:
-    """What one round did, or with `dry_run` would do; lists of keys."""
+    """What one round did, or with `dry_run` would do; lists of keys.
+
+    Attributes:
+        waiting: was taken, and will be searchable once somebody ends the pause of its ingestion.
+    """
 
     new: list[str] = field(default_factory=list)
     changed: list[str] = field(default_factory=list)
@@ -62,17 +68,19 @@ class SyncReport:
     refused: list[dict[str, str]] = field(default_factory=list)
     failed: list[dict[str, str]] = field(default_factory=list)
     unreadable: list[dict[str, str]] = field(default_factory=list)
+    waiting: list[str] = field(default_factory=list)
     held_back: bool = False
 
     @property
     def did_something(self) -> bool:
         """Whether the round changed anything or met a difficulty."""
-        return bool(self.new or self.changed or self.deleted or self.refused or self.failed or self.held_back)
+        happened = self.new or self.changed or self.deleted or self.refused or self.failed or self.waiting
+        return bool(happened or self.held_back)
 
     @property
     def clean(self) -> bool:
         """Whether everything in the source is in the collection now."""
-        return not (self.refused or self.failed or self.unreadable or self.held_back)
+        return not (self.refused or self.failed or self.unreadable or self.waiting or self.held_back)
 
 
 def sync(options: Options, location: str, wanted: SyncOptions, as_json: bool) -> None:
@@ -80,15 +88,35 @@ def sync(options: Options, location: str, wanted: SyncOptions, as_json: bool) ->
     with reporting_failures(), connect(options) as client:
         source = source_at(location, wanted)
         hopeless: set[tuple[str, str]] = set()
-        while True:
-            report = synchronise(client, source, wanted, hopeless)
-            if not wanted.watch or report.did_something:
-                show(report, wanted, as_json)
-            if not wanted.watch:
-                break
+        report = synchronise(client, source, wanted, hopeless)
+        show(report, wanted, as_json)
+        while wanted.watch:
             time.sleep(wanted.interval_s)
+            report = _next_round(client, source, wanted, hopeless)
+            if report.did_something:
+                show(report, wanted, as_json)
     if not report.clean:
         raise typer.Exit(1)
+
+
+def _next_round(
+    client: httpx.Client, source: ItemSource, wanted: SyncOptions, hopeless: set[tuple[str, str]]
+) -> SyncReport:
+    """The next round of many: a server that restarts and a share that is away come back. What is in the way is told once."""
+    trouble = ""
+    while True:
+        try:
+            report = synchronise(client, source, wanted, hopeless)
+        except (CommandFailed, SeogoError, httpx.HTTPError, OSError) as error:
+            told = failure_text(error)
+            if told != trouble:
+                typer.secho(told, fg="red", err=True)
+            trouble = told
+            time.sleep(wanted.interval_s)
+            continue
+        if trouble:
+            typer.secho(text("sync_again"), err=True)
+        return report
 
 
 def rule_of(given: str | None) -> dict[str, Any] | None:
@@ -198,6 +226,8 @@ class _Round:
     plan: Plan
     report: SyncReport
     default: dict[str, Any] | None
+    _looks: int = 0
+    _running: int = 0
 
     def take(self, suspects: Sequence[FoundItem]) -> set[str]:
         """Upload what is new or changed, batch by batch; returns the hashes of what was looked at."""
@@ -262,7 +292,7 @@ class _Round:
             files=parts,
             data={"file_access": json.dumps(rules)} if rules else None,
         )
-        body = response.json()
+        body = said(response)
         if "documents" not in body:
             if len(fresh) > 1 and response.status_code == 413:  # together too large: one by one
                 return {key: value for item in fresh for key, value in self._upload([item]).items()}
@@ -302,21 +332,35 @@ class _Round:
             checked(self.client.put(f"/api/v1/sources/{self.source_id}/items", json={"items": items}))
 
     def _wait(self, waiting: dict[str, str]) -> None:
-        """Until every uploaded document is searchable or has failed."""
+        """Until every uploaded document is searchable or has failed, or its ingestion is paused and nothing of it in work."""
         ids = list(waiting)
         while ids:
+            paused = self._is_paused()  # before the look at the documents, which then tells what this pause found
             open_ones: list[str] = []
             for start in range(0, len(ids), _PAGE):
                 body = checked(self.client.post("/api/v1/documents/status", json={"ids": ids[start : start + _PAGE]}))
                 for document in body["documents"]:
                     self._note_state(document, waiting, open_ones)
             ids = open_ones
+            if ids and paused and not self._running:
+                self.report.waiting += sorted(waiting[document_id] for document_id in ids)
+                return
+            self._running = 0
             if ids:
                 time.sleep(_POLL_S)
+
+    def _is_paused(self) -> bool:
+        """Whether ingestion stands still until somebody says otherwise; asked now and then. A key that may not know goes on."""
+        self._looks += 1
+        if self._looks % _LOOKS_PER_QUESTION:
+            return False
+        response = self.client.get(f"/api/v1/collections/{self.wanted.collection}/ingestion")
+        return bool(response.is_success and response.json()["paused"])
 
     def _note_state(self, document: dict[str, Any], waiting: dict[str, str], open_ones: list[str]) -> None:
         version = document["version"]
         if version["state"] in ("queued", "running"):
+            self._running += version["state"] == "running"
             open_ones.append(document["id"])
         elif version["failure"]:
             self.report.failed.append({"key": waiting[document["id"]], "reason": version["failure"]["message"]})
@@ -344,6 +388,8 @@ def show(report: SyncReport, wanted: SyncOptions, as_json: bool) -> None:
     for name in ("new", "changed", "deleted"):
         for key in getattr(report, name):
             console.print(f"{text(f'sync_{name}')}: {key}", markup=False, highlight=False)
+    for key in report.waiting:
+        console.print(f"{text('sync_waiting')}: {key}", style="yellow", markup=False, highlight=False)
     for name in ("refused", "failed", "unreadable"):
         for item in getattr(report, name):
             line = f"{text(f'sync_{name}')}: {item['key']} ({item['reason']})"

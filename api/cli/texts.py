@@ -59,6 +59,11 @@ _TEXTS: dict[str, tuple[str, str]] = {
     "space_no_questions": ("question 열에 질문이 없습니다.", "there is no question in a column `question`."),
     "space_drop": ("하락", "drop"),
     "audit_whole": ("온전합니다", "whole"),
+    "audit_unproven": (
+        "그 자체로는 맞지만 봉인도 외부 확인점도 없습니다: 데이터베이스를 가진 사람이 새로 썼을 수 있습니다",
+        "UNPROVEN: it holds in itself, and neither a seal nor an anchor shows that the database's holder did not rewrite it",
+    ),
+    "audit_resealed": ("새 열쇠로 봉인했습니다", "sealed anew"),
     "audit_broken": ("온전하지 않습니다. 처음 어긋난 기록", "NOT whole. First entry that does not hold:"),
     "audit_changed": ("내용이 바뀌었습니다", "it was changed"),
     "audit_missing": ("기록이 빠졌습니다", "it is missing"),
@@ -69,6 +74,10 @@ _TEXTS: dict[str, tuple[str, str]] = {
     "audit_seal": ("끝의 봉인이 맞지 않습니다", "the seal of the end does not fit"),
     "audit_anchor": ("외부에 알린 끝과 다릅니다", "it is not what the outside was told"),
     "audit_cut": ("사슬에 적지 않고, 또는 보존 기간 전에 지웠습니다", "entries left untold, or before their time"),
+    "audit_cut_unsealed": (
+        "봉인 열쇠가 보증하지 않는 삭제입니다",
+        "entries left by a cut that no key of seals vouches for",
+    ),
     "audit_cut_through": ("보존 기간이 지나 지운 기록", "cut through"),
     "audit_sealed": ("봉인 확인", "seal checked"),
     "audit_unsealed": ("봉인 없음", "no seal"),
@@ -112,6 +121,8 @@ _TEXTS: dict[str, tuple[str, str]] = {
     "sync_refused": ("거절됨", "refused"),
     "sync_failed": ("실패", "failed"),
     "sync_unreadable": ("읽지 못함", "not readable"),
+    "sync_waiting": ("처리가 일시 중지되어 기다림", "waits, as ingestion is paused"),
+    "sync_again": ("다시 이어서 맞춥니다.", "Going on again."),
     "sync_dry": ("시험 실행이라 아무것도 바꾸지 않았습니다.", "A dry run: nothing was changed."),
     "sync_held_back": (
         "알려진 파일의 절반이 넘게 사라져 삭제하지 않았습니다. 맞다면 --force를 주세요.",
@@ -177,7 +188,10 @@ _TEXTS: dict[str, tuple[str, str]] = {
     "code_deleted": ("생성 작업을 지웠습니다.", "The generation is deleted."),
     "code_saved": ("저장한 곳", "Saved in"),
     "code_exists": ("이미 있습니다. 덮어쓰려면 --force를 주세요.", "exists already. To write over it, give --force."),
-    "code_partial": ("시간이 다 되어 일부만 찾아보았습니다.", "The time was up before everything was looked through."),
+    "code_partial": (
+        "일부만 찾아보았습니다. 시간이 다 되었거나 범위에 파일이 너무 많습니다.",
+        "Not everything was looked through: the time was up, or too many files are in question.",
+    ),
     "code_more": ("더 있습니다.", "There are more."),
     "code_packed": ("파일", "files"),
     "code_whole": ("통째로", "whole"),

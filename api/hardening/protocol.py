@@ -174,6 +174,7 @@ class GuardedProtocol(H11Protocol):
         self._stall: asyncio.TimerHandle | None = None
         self._refused = False
         self._credit = 0.0
+        self._body_began = 0.0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Count the connection, and wait for its request."""
@@ -252,7 +253,7 @@ class GuardedProtocol(H11Protocol):
             # Uvicorn's own timer is gone where the rest of a body came after the answer.
             self._timer = self.loop.call_later(self._settings.idle_s, self.transport.close)
         elif phase is _Phase.BODY:
-            self._credit = self._most_credit()
+            self._credit, self._body_began = self._most_credit(), self.loop.time()
             self._timer = self.loop.call_later(_TICK_S, self._look_at_body)
 
     def _head_is_late(self) -> None:
@@ -262,8 +263,14 @@ class GuardedProtocol(H11Protocol):
             self.transport.close()  # it never said anything
 
     def _look_at_body(self) -> None:
-        """A body may stand still for the grace, and what it sent faster than it must buys no longer pause."""
+        """A body may stand still for the grace, and what it sent faster than it must buys no longer pause.
+
+        It has an end in time too: at the slowest pace a large file would hold its caller's rights for a day.
+        """
         self._timer = self.loop.call_later(_TICK_S, self._look_at_body)
+        if self.loop.time() - self._body_began > self._settings.body_s:
+            self.transport.abort()
+            return
         if self.flow.read_paused or (self.cycle is not None and self.cycle.waiting_for_100_continue):
             return  # it is we who are not reading
         credit = min(self._credit, self._most_credit()) - self._settings.body_bytes_per_s * _TICK_S

@@ -30,6 +30,7 @@ class ConnectionSettings(_Section):
     idle_s: float = Field(15.0, gt=0, le=3600, description="a connection without a request is kept so long")
     body_grace_s: float = Field(10.0, gt=0, le=600, description="a body may stand still so long")
     body_bytes_per_s: int = Field(1024, ge=1, le=1 << 30, description="slowest body; counted while the server reads")
+    body_s: float = Field(3600.0, gt=0, le=86_400, description="within it a body is there, however even its pace")
     stalled_s: float = Field(60.0, gt=0, le=3600, description="a reader that takes nothing of its answer loses it")
     head_bytes: int = Field(32_768, ge=1024, le=1 << 20, description="request line and headers together")
     target_bytes: int = Field(8192, ge=256, le=1 << 16, description="address with its query")

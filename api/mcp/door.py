@@ -23,7 +23,7 @@ from api.hardening.admission import admit
 from api.mcp.tools import NAMES
 from api.request_ids import HEADER, request_id
 from rag.access.policy import Action
-from rag.domain.errors import Unavailable
+from rag.domain.errors import InvalidRequest, Unavailable
 from rag.domain.principal import Principal
 from rag.retrieval.opening import DOC, REPO
 
@@ -49,6 +49,8 @@ async def message(request: Request, caller: Annotated[Caller, Depends(Door())]) 
     manager = getattr(request.app.state, "mcp", None)
     if manager is None:  # the application was not started, or is about to end
         raise Unavailable
+    if not request.headers.get("content-type", "").lower().startswith("application/json"):
+        raise InvalidRequest(detail="Content-Type: application/json is needed")  # the kit would say so in plain text
     body = await request.body()
     if not is_sent_on(body):
         await run_sync(admit, request, caller.principal, caller.action)

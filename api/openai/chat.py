@@ -12,7 +12,8 @@ from fastapi.responses import JSONResponse, Response
 from starlette.background import BackgroundTask
 
 from api.answer_log import HEADER, RecordedStream, answer_log
-from api.deps import Caller, base_url, guarded
+from api.deps import Caller, guarded
+from api.errors import respond
 from api.generators import RAW, generator_name
 from api.openai.chat_calls import check_answerable, engine_call
 from api.openai.chat_chunks import Chunks
@@ -20,13 +21,17 @@ from api.openai.chat_grounded import GroundedCompletion, Shown, check_grounded, 
 from api.openai.chat_raw import RawCompletion
 from api.openai.chat_tasks import Errand, done, errand_of
 from api.openai.models import permit_for_model, writer_for
+from api.openai.questions import put
 from api.openai.schemas import ChatRequest
+from api.openai.telling import with_found
 from api.streaming import DONE, GONE, EventStream, started, while_connected
 from rag.access.policy import Action
+from rag.answering.limits import limited
 from rag.answering.log import Recording, Surface
 from rag.answering.service import AnswerEvent, Asked
+from rag.domain.answer import Abstention, Sentence
 from rag.domain.audit import AuditKind
-from rag.domain.passage import SearchResult
+from rag.domain.errors import SeogoError
 from rag.domain.principal import CitationStyle
 from rag.retrieval.understanding import QuestionContext
 
@@ -57,28 +62,38 @@ async def chat_completions(
         return await _errand(body, errand, request, caller)
     check_grounded(body)
     rag = caller.services.rag
+    question = put(body.question(), rag.settings.retrieval.max_question_chars)
     asked = Asked(
-        body.question(),
+        question.text,
         rag.settings.answers.passages,
         QuestionContext(body.history()),
         model=generator_name(caller, body.generator),
         thinking=body.thinking(),
         mode=body.mode,
+        most_tokens=body.most_tokens(),
+        temperature=body.temperature,
         anew=lambda: permit_for_model(caller.anew(request), body.model),
     )
     shown = _shown(body, request, caller)
     kept = answer_log(caller)
     recording = Recording(permit, asked.question, Surface.CHAT, rag.answerer.generator_name, asked)
     caller.audit.answering(recording)
-    source = recording.listening(rag.answerer.stream(permit, asked))
+    answer = rag.answerer.stream(permit, asked)
+    source = recording.listening(limited(answer, rag.count_tokens, most_tokens=body.most_tokens(), stop=body.stops()))
     if not body.stream:
-        completion = GroundedCompletion(source, caller, body, base_url(request), shown, recording.id)
-        response = await _whole(request, completion.whole())
+        completion = GroundedCompletion(source, caller, body, request, question, shown, recording)
+        try:
+            response = await _whole(request, completion.whole())
+        except SeogoError as error:
+            return respond(request, error, with_found(recording, caller, request))
         response.headers[HEADER] = str(recording.id)
         response.background = BackgroundTask(kept.keep, recording)
         return response
-    events = await started(source, ready=_worth_headers if not shown.events else lambda _: True)
-    completion = GroundedCompletion(events, caller, body, base_url(request), shown, recording.id)
+    try:
+        events = await started(source, ready=_worth_headers if not shown.events else lambda _: True)
+    except SeogoError as error:
+        return respond(request, error, with_found(recording, caller, request))
+    completion = GroundedCompletion(events, caller, body, request, question, shown, recording)
     return RecordedStream(completion.stream(), events, log=kept, recording=recording)
 
 
@@ -91,8 +106,11 @@ def _shown(body: ChatRequest, request: Request, caller: Caller) -> Shown:
 
 
 def _worth_headers(item: AnswerEvent) -> bool:
-    """Whether an answer has begun: a model that is away right after the search is an error with a status still."""
-    return not isinstance(item, SearchResult)
+    """Whether an answer has begun: a model that is away right after the search is an error with a status still.
+
+    Notes are no part of it: the first of them come before the model is asked.
+    """
+    return isinstance(item, Sentence | Abstention)
 
 
 async def _raw(body: ChatRequest, request: Request, caller: Caller) -> Response:

@@ -63,9 +63,11 @@ def engine_call(body: ChatRequest, writer: Writer, tenant: str, router: ModelRou
     """
     messages = [_message(message, f"messages[{i}]") for i, message in enumerate(body.messages)]
     beginning = json.dumps(messages[:2], ensure_ascii=False)[:_AFFINE_CHARACTERS]
+    limit = body.most_tokens()
     return EngineCall(
         messages=messages,
-        max_tokens=body.max_completion_tokens or body.max_tokens,
+        max_tokens=limit,
+        may_be_cut=limit is not None,
         sampling=_sampling(body, _template_arguments(body, writer, router) if router is not None else {}),
         thinking=body.thinking(),
         tools=body.tools or (),
@@ -117,7 +119,7 @@ def _sampling(body: ChatRequest, template: Mapping[str, Any]) -> Sampling:
         frequency_penalty=body.frequency_penalty,
         repetition_penalty=body.repetition_penalty,
         seed=body.seed,
-        stop=(body.stop,) if isinstance(body.stop, str) else tuple(body.stop or ()),
+        stop=body.stops(),
         extra=extra,
     )
 

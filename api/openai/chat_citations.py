@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from api.openai.chat_chunks import Chunks
+from api.openai.telling import listed
 from api.schemas.search import passage_url
 from rag.answering.rendering import RenderedSentence
 from rag.domain.answer import Citation
@@ -18,7 +19,6 @@ from rag.domain.passage import Source
 from rag.text.inert import addresses_as_code
 from rag.text.invisible import visible
 
-_SOURCES: dict[UiLanguage, str] = {"ko": "출처", "en": "Sources"}
 _FLAGGED: dict[UiLanguage, str] = {"ko": "검토 대기", "en": "waits for a review"}
 _STATUS: dict[tuple[str, UiLanguage], str] = {
     ("searching", "ko"): "문서를 찾는 중입니다",
@@ -36,7 +36,7 @@ class SourceBook:
 
     def __init__(self, base_url: str, language: UiLanguage) -> None:
         self._base_url = base_url
-        self._language = language
+        self.language = language
         self._shown: dict[int, Citation] = {}
 
     def new(self, rendered: RenderedSentence) -> list[Citation]:
@@ -62,14 +62,12 @@ class SourceBook:
 
     def footer(self) -> str:
         """The list of all that was cited, as Markdown; empty where nothing was."""
-        if not self._shown:
-            return ""
         # Titles are words of documents: nothing in them may become markup, or a link to elsewhere.
         lines = [
-            f"- [{number}] {_plain(self._title(item))} <{self._url(item)}>"
+            f"[{number}] {_plain(self._title(item))} <{self._url(item)}>"
             for number, item in sorted(self._shown.items())
         ]
-        return "\n".join(["\n\n---", f"**{_SOURCES[self._language]}**", "", *lines])
+        return listed(lines, self.language)
 
     def source_event(self, item: Citation, best: float) -> dict[str, Any]:
         """Open WebUI's `source` event: it numbers sources as they come, and joins those of one `source`; ours is the passage."""
@@ -87,7 +85,7 @@ class SourceBook:
 
     def status_event(self, name: str, *, done: bool = False, **values: Any) -> dict[str, Any]:
         """Open WebUI's `status` event."""
-        description = _STATUS[name, self._language].format(**values)
+        description = _STATUS[name, self.language].format(**values)
         return {"type": "status", "data": {"description": description, "done": done}}
 
     def _url(self, item: Citation) -> str:
@@ -96,12 +94,12 @@ class SourceBook:
     def _title(self, item: Citation) -> str:
         """Title of the document, the provision where there is one, and the place: `취업규칙 제24조제1항 (3쪽)`; of source code
         path and lines, with the commit where there is one: `payments/src/login.py:10-24 (abc123def456)`."""
-        flag = f" ⚠ {_FLAGGED[self._language]}" if item.passage.source.flagged else ""
+        flag = f" ⚠ {_FLAGGED[self.language]}" if item.passage.source.flagged else ""
         if item.spot:
             commit = item.passage.source.commit[:12]
             return f"{item.spot} ({commit}){flag}" if commit else f"{item.spot}{flag}"
         named = f"{_with_parent(item.passage.source)} {item.provision}".rstrip()
-        return f"{named} ({item.anchor.label(self._language)}){flag}"
+        return f"{named} ({item.anchor.label(self.language)}){flag}"
 
 
 def source_chunks(book: SourceBook, chunks: Chunks, cited: Iterable[Citation], best: float) -> str:

@@ -7,18 +7,21 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any
-from uuid import UUID
 
 from anyio.to_thread import run_sync
+from starlette.requests import Request
 
-from api.deps import Caller
+from api.deps import Caller, base_url
 from api.errors import openai_error
 from api.openai.chat_calls import pictures
 from api.openai.chat_chunks import Chunks, usage_of
 from api.openai.chat_citations import SourceBook, source_chunks
+from api.openai.questions import Put
 from api.openai.schemas import ChatRequest
+from api.openai.telling import Telling, with_found
 from api.schemas.answers import abstention_message
 from api.streaming import DONE, event
+from rag.answering.log import Recording
 from rag.answering.rendering import render
 from rag.answering.report import STEP
 from rag.answering.service import AnswerEvent
@@ -68,17 +71,19 @@ class GroundedCompletion:
         events: AsyncGenerator[AnswerEvent, None],
         caller: Caller,
         body: ChatRequest,
-        base: str,
+        request: Request,
+        question: Put,
         shown: Shown,
-        identity: UUID,
+        recording: Recording,
     ) -> None:
-        """`identity`: by which feedback finds the answer."""
+        """`recording`: of the answer, by whose id feedback finds it."""
         self._events = events
-        self._caller = caller
+        self._caller, self._request, self._recording = caller, request, recording
         self._body = body
         self._shown = shown
-        self._chunks = Chunks(body.model, identity)
-        self._book = SourceBook(base, caller.language)
+        self._chunks = Chunks(body.model, recording.id)
+        self._telling = Telling(request, question)
+        self._book = SourceBook(base_url(request), self._telling.language)
         self._offset = 0
         self._best = 0.0
 
@@ -93,10 +98,15 @@ class GroundedCompletion:
                     texts.append(text)
                     annotations += found
                 elif isinstance(item, Abstention):
-                    texts.append(abstention_message(item, self._caller.language))
-        content = "".join([*texts, self._footer()])
+                    texts.append(abstention_message(item, self._telling.language))
+                elif isinstance(item, Note):
+                    self._telling.note(item)
+                else:
+                    self._searched(item)
+        content = "".join([*texts, self._rest()])
         message = {"content": content, "annotations": annotations}
-        return self._chunks.whole(message, "stop", await usage(self._caller, self._body, content))
+        used = await usage(self._caller, self._body, content)
+        return self._chunks.whole(message, self._telling.finish_reason, used)
 
     async def stream(self) -> AsyncGenerator[str, None]:
         """`chat.completion.chunk` events, ended by `[DONE]`; an error in mid-stream is an event too."""
@@ -108,29 +118,34 @@ class GroundedCompletion:
                     if text := self._written(item, written):
                         yield text
         except SeogoError as error:
-            yield event(openai_error(error, self._caller.language))
+            yield self._broken(error)
         except Exception:
             log.exception("an answer broke off in mid-stream")
-            yield event(openai_error(SeogoError(), self._caller.language))
+            yield self._broken(SeogoError())
         else:
-            if footer := self._footer():
-                written.append(footer)
-                yield self._chunks.delta({"content": footer})
-            yield self._status("done", done=True) + self._chunks.delta({}, "stop")
+            if rest := self._rest():
+                written.append(rest)
+                yield self._chunks.delta({"content": rest})
+            yield self._status("done", done=True) + self._chunks.delta({}, self._telling.finish_reason)
             if self._body.stream_options and self._body.stream_options.include_usage:
                 yield self._chunks.beside(usage=await usage(self._caller, self._body, "".join(written)))
         yield DONE
+
+    def _broken(self, error: SeogoError) -> str:
+        found = with_found(self._recording, self._caller, self._request)
+        return event(openai_error(error, self._caller.language, found))
 
     def _written(self, item: AnswerEvent, written: list[str]) -> str:
         """What the stream says of an event; its part of the answer's text is added to `written`."""
         match item:
             case SearchResult():
-                self._best = item.passages[0].score if item.passages else 0.0
+                self._searched(item)
                 return self._status("found", count=len(item.passages))
             case Note():
+                self._telling.note(item)
                 return self._step(item)
             case Abstention():
-                message = abstention_message(item, self._caller.language)
+                message = abstention_message(item, self._telling.language)
                 written.append(message)
                 return self._chunks.delta({"content": message})
             case Sentence():
@@ -141,14 +156,21 @@ class GroundedCompletion:
 
     def _sentence(self, item: Sentence) -> tuple[str, list[dict[str, Any]], str]:
         """Its text, its annotations, and the events of sources that it is the first to cite."""
-        rendered = render(item, self._offset)
+        before, item = self._telling.before(item)
+        rendered = render(item, self._offset + len(before))
         self._offset = rendered.end
         cited = self._book.new(rendered)
         sources = source_chunks(self._book, self._chunks, cited, self._best) if self._shown.events else ""
-        return rendered.text, self._book.annotations(rendered), sources
+        return before + rendered.text, self._book.annotations(rendered), sources
 
-    def _footer(self) -> str:
-        return self._book.footer() if self._shown.footer else ""
+    def _searched(self, found: SearchResult) -> None:
+        self._best = found.passages[0].score if found.passages else 0.0
+        self._telling.searched(found)
+        self._book.language = self._telling.language
+
+    def _rest(self) -> str:
+        """What stands behind the last sentence; a report's own list of sources only where there is none with addresses."""
+        return self._telling.rest() + (self._book.footer() if self._shown.footer else self._telling.sources())
 
     def _status(self, name: str, *, done: bool = False, **values: Any) -> str:
         if not self._shown.events:

@@ -6,19 +6,22 @@ A score is a probability from 0 to 1 in every shape. Open WebUI's external reran
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from functools import partial
 from typing import Annotated, Any
 from uuid import uuid4
 
 from anyio.to_thread import run_sync
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter, Depends, Request
+from fastapi.responses import Response
 from pydantic import Field
 
 from api.deps import Caller, guarded
 from api.openai.models import RERANK, reranker_of
 from api.openai.schemas import Lenient
+from api.streaming import GONE, while_connected
 from rag.access.policy import Action
-from rag.domain.errors import InvalidRequest, RerankerMissing, UnknownModel, UnsupportedRequest
+from rag.domain.errors import InvalidRequest, ModelTimeout, RerankerMissing, UnknownModel, UnsupportedRequest
 from rag.reranking.base import Reranker
 
 router = APIRouter(tags=["openai"])
@@ -83,19 +86,21 @@ async def rerank(
     return {"id": f"rerank-{uuid4().hex}", "model": f"{RERANK}{reranker.name}", "results": results}
 
 
-@bare_router.post("/score")
-@router.post("/score")
-async def score(body: ScoreRequest, caller: Annotated[Caller, Depends(guarded(Action.USE_MODELS))]) -> dict[str, Any]:
+@bare_router.post("/score", response_model=None)
+@router.post("/score", response_model=None)
+async def score(
+    body: ScoreRequest, request: Request, caller: Annotated[Caller, Depends(guarded(Action.USE_MODELS))]
+) -> dict[str, Any] | Response:
     """How relevant texts are to a text, in the order given."""
     reranker = _reranker(caller, body.model)
     second = [body.text_2] if isinstance(body.text_2, str) else body.text_2
     first = [body.text_1] if isinstance(body.text_1, str) else body.text_1
     if len(first) not in (1, len(second)):
         raise InvalidRequest(detail="text_1: one text, or as many as text_2", param="text_1")
-    if len(first) == 1:
-        scores = await _scores(reranker, first[0], second)
-    else:
-        scores = [(await _scores(reranker, *pair))[0] for pair in zip(first, ([item] for item in second), strict=True)]
+    pairs = list(zip(first * len(second) if len(first) == 1 else first, second, strict=True))
+    scores = await while_connected(request, _paired(reranker, pairs))
+    if scores is None:
+        return Response(status_code=GONE)
     return {
         "id": f"score-{uuid4().hex}",
         "object": "list",
@@ -120,8 +125,24 @@ def _reranker(caller: Caller, model: str | None) -> Reranker:
     return reranker
 
 
-async def _scores(reranker: Reranker, query: str, texts: list[str]) -> list[float]:
-    return await run_sync(partial(reranker.score, query, texts, deadline=time.monotonic() + _PATIENCE_S))
+async def _scores(reranker: Reranker, query: str, texts: list[str], until: float | None = None) -> list[float]:
+    until = time.monotonic() + _PATIENCE_S if until is None else until
+    return await run_sync(partial(reranker.score, query, texts, deadline=until))
+
+
+async def _paired(reranker: Reranker, pairs: Sequence[tuple[str, str]]) -> list[float]:
+    """Scores of pairs in their order; those with the same first text go together, and all of them have one time."""
+    until = time.monotonic() + _PATIENCE_S
+    places: dict[str, list[int]] = {}
+    for place, (query, _) in enumerate(pairs):
+        places.setdefault(query, []).append(place)
+    found: dict[int, float] = {}
+    for query, own in places.items():
+        if time.monotonic() >= until:
+            raise ModelTimeout(name=reranker.name)
+        scores = await _scores(reranker, query, [pairs[place][1] for place in own], until)
+        found.update(zip(own, scores, strict=True))
+    return [found[place] for place in range(len(pairs))]
 
 
 async def _ranked(reranker: Reranker, query: str, texts: list[str]) -> list[tuple[int, float]]:

@@ -89,6 +89,8 @@ class ResponseIn(_Lenient):
     text: dict[str, Any] | None = None
     metadata: dict[str, str] | None = None
     reasoning: Reasoning | None = None
+    max_output_tokens: int | None = Field(None, ge=1, le=10_000_000)
+    temperature: float | None = Field(None, ge=0, le=10)
 
     generator: str = Field("", max_length=300, description="extension: which configured model writes")
     mode: AnswerMode = Field("answer", description="extension: as in `POST /api/v1/answers`")

@@ -17,14 +17,18 @@ from pydantic import ValidationError
 
 from api.answer_log import HEADER, RESPONSE, RecordedStream, answer_log
 from api.deps import Caller, base_url, guarded
+from api.errors import respond
 from api.generators import generator_name
 from api.openai.ids import permit_for_stores
 from api.openai.models import ALL, permit_for_model
+from api.openai.questions import Put, put
 from api.openai.response_schemas import RESULTS, FileSearch, ResponseIn
 from api.openai.store_search import StoreHit, hits_of, narrowed
+from api.openai.telling import Telling, with_found
 from api.schemas.answers import abstention_message
 from api.streaming import GONE, event, started, while_connected
 from rag.access.policy import Action
+from rag.answering.limits import limited
 from rag.answering.log import Recording, Surface
 from rag.answering.rendering import RenderedSentence, render
 from rag.answering.service import AnswerEvent, Asked
@@ -52,27 +56,34 @@ async def create_response(
     depend on them.
     """
     body.refuse_what_is_not_done()
-    question, history = body.turns()
+    words, history = body.turns()
     tool = _tool_of(body)
     permit = await run_sync(_permit, caller, body.model, tool)
     rag = caller.services.rag
+    question = put(words, rag.settings.retrieval.max_question_chars)
     passages = (tool.max_num_results if tool is not None else None) or rag.settings.answers.passages
     asked = Asked(
-        question,
+        question.text,
         passages,
         QuestionContext(history),
         model=generator_name(caller, body.generator),
         thinking=body.thinking(),
         mode=body.mode,
+        most_tokens=body.max_output_tokens,
+        temperature=body.temperature,
         anew=lambda: _permit(caller.anew(request), body.model, tool),
     )
-    recording = Recording(permit, question, Surface.RESPONSES, rag.answerer.generator_name, asked)
+    recording = Recording(permit, question.text, Surface.RESPONSES, rag.answerer.generator_name, asked)
     caller.audit.answering(recording)
-    events = await started(recording.listening(rag.answerer.stream(permit, asked)))
-    made = _Response(events, recording.id, caller, body, question, tool, base_url(request))
+    answer = limited(rag.answerer.stream(permit, asked), rag.count_tokens, most_tokens=body.max_output_tokens)
+    events = await started(recording.listening(answer))
+    made = _Response(events, recording, caller, body, question, tool, request)
     if body.stream:
         return RecordedStream(made.stream(), events, log=answer_log(caller), recording=recording)
-    whole = await while_connected(request, made.whole())
+    try:
+        whole = await while_connected(request, made.whole())
+    except SeogoError as error:
+        return respond(request, error, with_found(recording, caller, request))
     if whole is None:
         return Response(status_code=GONE)
     later.add_task(answer_log(caller).keep, recording)
@@ -130,16 +141,18 @@ class _Response:
     def __init__(
         self,
         events: AsyncGenerator[AnswerEvent, None],
-        identity: UUID,
+        recording: Recording,
         caller: Caller,
         body: ResponseIn,
-        question: str,
+        question: Put,
         tool: FileSearch | None,
-        base: str,
+        request: Request,
     ) -> None:
         self._events, self._caller, self._body = events, caller, body
-        self._question, self._tool, self._base = question, tool, base
-        self._id = f"{RESPONSE}{identity.hex}"
+        self._question, self._tool, self._base = question.text, tool, base_url(request)
+        self._telling = Telling(request, question)
+        self._id = f"{RESPONSE}{recording.id.hex}"
+        self._request, self._recording = request, recording
         self._created = int(time.time())
         self._message = _Message(f"msg_{uuid4().hex}")
         self._search_id = f"fs_{uuid4().hex}"
@@ -151,7 +164,7 @@ class _Response:
         """The response at its end."""
         async for _ in self._all():
             pass
-        return await self._completed()
+        return await self._ending()
 
     async def stream(self) -> AsyncGenerator[str, None]:
         """The events of the response; one that fails in mid-stream ends with `response.failed`."""
@@ -166,13 +179,14 @@ class _Response:
             log.exception("a response broke off in mid-stream")
             yield self._failed(SeogoError())
         else:
-            yield self._event("response.completed", {"response": await self._completed()})
+            yield self._event(f"response.{self._status}", {"response": await self._ending()})
 
     async def _all(self) -> AsyncGenerator[tuple[str, dict[str, Any]], None]:
         begun = False
         async with aclosing(self._events):
             async for item in self._events:
                 if isinstance(item, SearchResult):
+                    self._telling.searched(item)
                     await run_sync(self._know, item.passages)
                     if self._output:  # in steps: all that was found, before the first sentence
                         self._output[0] = self._call("completed")
@@ -187,7 +201,10 @@ class _Response:
                         await run_sync(self._know, [citation.passage for citation in item.citations])
                     for pair in self._written(item):
                         yield pair
-        for pair in self._ended() if begun else ():
+                else:
+                    self._telling.note(item)
+        rest = self._telling.rest() + self._telling.sources()
+        for pair in (*self._begun(), *self._ended(rest)) if not begun else self._ended(rest):
             yield pair
 
     def _know(self, passages: Sequence[Passage]) -> None:
@@ -238,17 +255,20 @@ class _Response:
 
     def _written(self, item: Sentence | Abstention) -> list[tuple[str, dict[str, Any]]]:
         if isinstance(item, Abstention):
-            self._message.text = abstention_message(item, self._caller.language)
-            return [("response.output_text.delta", {**self._at, "delta": self._message.text, "logprobs": []})]
-        rendered = render(item, len(self._message.text))
-        self._message.text += rendered.text
-        found = [("response.output_text.delta", {**self._at, "delta": rendered.text, "logprobs": []})]
+            return [self._added(abstention_message(item, self._telling.language))]
+        before, item = self._telling.before(item)
+        rendered = render(item, len(self._message.text) + len(before))
+        found = [self._added(before + rendered.text)]
         for annotation in self._annotations(rendered):
             place = len(self._message.annotations)
             self._message.annotations += (annotation,)
             added = {**self._at, "annotation_index": place, "annotation": annotation}
             found.append(("response.output_text.annotation.added", added))
         return found
+
+    def _added(self, text: str) -> tuple[str, dict[str, Any]]:
+        self._message.text += text
+        return ("response.output_text.delta", {**self._at, "delta": text, "logprobs": []})
 
     def _annotations(self, rendered: RenderedSentence) -> list[dict[str, Any]]:
         """A `file_citation` per cited file of the sentence, at its end; where the words can be opened is an addition."""
@@ -266,17 +286,29 @@ class _Response:
             for hit in [self._hits[item.passage.chunk.id]]
         ]
 
-    def _ended(self) -> list[tuple[str, dict[str, Any]]]:
-        at, item = self._at, self._message.item("completed")
+    def _ended(self, rest: str) -> list[tuple[str, dict[str, Any]]]:
+        """The end of the message; `rest` stands behind its last sentence."""
+        more = [self._added(rest)] if rest else []
+        at, item = self._at, self._message.item(self._status)
         self._output.append(item)
         return [
+            *more,
             ("response.output_text.done", {**at, "text": self._message.text, "logprobs": []}),
             ("response.content_part.done", {**at, "part": self._message.part()}),
             ("response.output_item.done", {"output_index": at["output_index"], "item": item}),
         ]
 
-    async def _completed(self) -> dict[str, Any]:
-        return {**self._shown("completed"), "completed_at": int(time.time()), "usage": await self._usage()}
+    @property
+    def _status(self) -> str:
+        return "incomplete" if self._telling.truncated else "completed"
+
+    async def _ending(self) -> dict[str, Any]:
+        """The response as it ended: where it wanted to, or at its longest."""
+        cut = self._telling.truncated
+        details = {"reason": "max_output_tokens"} if cut else None
+        at = None if cut else int(time.time())
+        shown = self._shown(self._status) | {"incomplete_details": details, "completed_at": at}
+        return shown | {"usage": await self._usage()}
 
     def _shown(self, status: str) -> dict[str, Any]:
         return {
@@ -298,7 +330,11 @@ class _Response:
         }
 
     def _failed(self, error: SeogoError) -> str:
-        said = {"code": "server_error", "message": f"{localized(error, self._caller.language)} ({error.code})"}
+        said: dict[str, Any] = {
+            "code": "server_error",
+            "message": f"{localized(error, self._caller.language)} ({error.code})",
+        }
+        said |= with_found(self._recording, self._caller, self._request)
         return self._event("response.failed", {"response": {**self._shown("failed"), "error": said}})
 
     def _event(self, kind: str, data: dict[str, Any]) -> str:

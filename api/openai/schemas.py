@@ -120,6 +120,14 @@ class ChatRequest(Lenient):
         None, description="extension, for rag/*: how sources are shown; the default is the key's"
     )
 
+    def most_tokens(self) -> int | None:
+        """How long the answer may be, by either name; None where the client does not say."""
+        return self.max_completion_tokens or self.max_tokens
+
+    def stops(self) -> tuple[str, ...]:
+        """Words at which the answer ends."""
+        return (self.stop,) if isinstance(self.stop, str) else tuple(self.stop or ())
+
     def question(self) -> str:
         """The last user message: what has to be answered.
 

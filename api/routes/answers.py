@@ -19,7 +19,7 @@ from api.generators import generator_name
 from api.schemas.answers import AbstentionOut, AnswerOut, AnswerProblem, AskIn, NoteOut, SentenceOut
 from api.schemas.conversation import context_of
 from api.schemas.filters import filter_of
-from api.schemas.search import PassageOut, TraceOut
+from api.schemas.search import PassageOut, TraceOut, found_out
 from api.streaming import DOCUMENTED, GONE, event, started, while_connected
 from rag.access.policy import Action
 from rag.answering.log import Recording, Surface
@@ -166,5 +166,4 @@ async def _events(
 
 
 def _found(search: SearchResult, caller: Caller, base: str) -> dict[str, Any]:
-    passages = [PassageOut.of(item, caller.language, base).model_dump(mode="json") for item in search.passages]
-    return {"passages": passages, "trace": TraceOut.of(search.trace).model_dump(mode="json")}
+    return found_out(search, caller.language, base)

@@ -54,6 +54,6 @@ def verify_trail(caller: Annotated[Caller, Depends(guarded(Action.READ_AUDIT))])
     def look() -> Verification:
         told = anchors_in(rag.settings.audit.anchor_file)
         with rag.database.snapshot() as session:
-            return verify(session, tenant_id, key=rag.audit.seal_key, anchors=told)
+            return verify(session, tenant_id, key=rag.audit.seal_key, older_keys=rag.audit.older_keys, anchors=told)
 
     return VerificationOut.of(rag.audit.looks.of(tenant_id, look))

@@ -47,6 +47,7 @@ def create_collection(
     )
     with naming(caller.services.rag.database, body.name) as session:
         session.add(row)
+    caller.audit.about(row.id, name=row.name, made_as=row.kind)
     return CollectionOut.of(row, 0)
 
 

@@ -22,7 +22,8 @@ from api.schemas.feedback import (
     KeptNote,
 )
 from rag.access.policy import Action
-from rag.domain.errors import NotFound
+from rag.domain.audit import AuditKind
+from rag.domain.errors import InvalidRequest, NotFound
 from rag.domain.principal import Permit
 from rag.store import answer_record, collection, document
 from rag.store.answer_record import SAID_BY_NOTES, AnswerRecord, Feedback, FeedbackReason, Rating
@@ -69,6 +70,10 @@ def _hidden(session: Session, permit: Permit, answer: AnswerRecord) -> bool:
 @router.get("/feedback")
 def list_feedback(
     caller: Annotated[Caller, Depends(guarded(Action.READ_FEEDBACK))],
+    purpose: Annotated[
+        str,
+        Query(min_length=2, max_length=1000, description="why it is read; it is put on the trail with what is shown"),
+    ],
     rating: Annotated[Rating | None, Query()] = None,
     reason: Annotated[FeedbackReason | None, Query()] = None,
     since: Annotated[Instant | None, Query(description="given or changed at this instant or later")] = None,
@@ -77,6 +82,9 @@ def list_feedback(
 ) -> FeedbackPage:
     """What was said of answers in the tenant, with the answers. Not for a key that is limited to some collections."""
     caller.require_whole_tenant()
+    if not purpose.strip():
+        raise InvalidRequest(detail="purpose")
+    caller.audit.did(AuditKind.FEEDBACK_EXPORTED, purpose=purpose.strip())
     permit = caller.permit()
     with caller.services.rag.database.read() as session:
         rows = answer_record.feedback_page(
@@ -91,6 +99,7 @@ def list_feedback(
         )
         shown = _with_answers(session, permit, rows[:limit])
     caller.audit.saw(item.document_id for one in shown for item in one.answer.citations)
+    caller.audit.did(AuditKind.FEEDBACK_EXPORTED, answers=len(shown))
     return FeedbackPage(feedback=shown, next_cursor=shown[-1].feedback.id if len(rows) > limit else None)
 
 

@@ -125,8 +125,10 @@ def retry_collection(
     name: str, body: RetryIn, caller: Annotated[Caller, Depends(guarded(Action.CONTROL_INGESTION))]
 ) -> Affected:
     """Try everything again that ended in one of these states."""
-    states = [VersionState(state) for state in body.states]
-    return Affected(documents=caller.services.ingest.intake.retry_all(caller.permit([name]), states))
+    states = [VersionState(state) for state in body.states if state != "in_part"]
+    in_part = "in_part" in body.states
+    retried = caller.services.ingest.intake.retry_all(caller.permit([name]), states, in_part=in_part)
+    return Affected(documents=retried)
 
 
 @router.post("/collections/{name}/ingestion/cancel", status_code=202)
@@ -139,7 +141,8 @@ def cancel_collection(name: str, caller: Annotated[Caller, Depends(guarded(Actio
 def retry_document(
     document_id: UUID, caller: Annotated[Caller, Depends(guarded(Action.CONTROL_INGESTION))]
 ) -> DocumentOut:
-    """Try the newest version again, which failed, was set aside or was cancelled."""
+    """Try the newest version again, which failed, was set aside or was cancelled; or read a searchable one anew, as another
+    version, of which pages were left out for want of time or of Tesseract."""
     permit = caller.permit()
     caller.services.ingest.intake.retry(permit, document_id)
     with caller.services.rag.database.read() as session:

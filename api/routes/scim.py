@@ -23,15 +23,26 @@ from scim2_models import (
 )
 from starlette.responses import JSONResponse
 
+from api.audit import some
 from api.deps import Caller, base_url, guarded
 from rag.access.federation_scim import ScimDirectory
-from rag.access.federation_scim_models import CONFIG, LENIENT, MAX_RESULTS, PROVIDER, Group, Person
+from rag.access.federation_scim_models import (
+    CONFIG,
+    LENIENT,
+    MAX_RESULTS,
+    PROVIDER,
+    EnterpriseUser,
+    Group,
+    Person,
+)
 from rag.access.policy import Action
 from rag.domain.audit import AuditKind
 
 PREFIX = "/scim/v2"
 MEDIA_TYPE = "application/scim+json"
 _DEFAULT_COUNT = 100
+_TOLD_CHARACTERS = 200
+"""Of a value of an account, in an entry of the trail."""
 
 
 class ScimRoute(APIRoute):
@@ -137,6 +148,7 @@ def create_user(request: Request, body: Payload, caller: People) -> Response:
     directory = _directory(caller)
     person = Person.model_validate(body, scim_ctx=Context.RESOURCE_CREATION_REQUEST, scim_policy=LENIENT)
     made = directory.create_user(caller.principal.tenant_id, person)
+    caller.audit.did(AuditKind.ACCOUNT_CREATED, account=str(made.id), said=_said(made))
     return _shown(request, made, status=201, context=Context.RESOURCE_CREATION_RESPONSE)
 
 
@@ -171,7 +183,11 @@ def patch_user(request: Request, user_id: str, body: Payload, caller: People) ->
 @router.delete("/Users/{user_id}", status_code=204)
 def delete_user(user_id: str, caller: People) -> Response:
     """Delete a user, with every access that it had."""
-    _directory(caller).delete_user(caller.principal.tenant_id, user_id)
+    directory = _directory(caller)
+    before = directory.user(caller.principal.tenant_id, user_id)
+    directory.delete_user(caller.principal.tenant_id, user_id)
+    groups = some("groups_left", (item.value for item in before.groups or []))
+    caller.audit.did(AuditKind.ACCOUNT_DELETED, account=str(before.id), said=_said(before), **groups)
     return Response(None, 204)
 
 
@@ -203,6 +219,7 @@ def create_group(request: Request, body: Payload, caller: People) -> Response:
     directory = _directory(caller)
     group = Group.model_validate(body, scim_ctx=Context.RESOURCE_CREATION_REQUEST, scim_policy=LENIENT)
     made = directory.create_group(caller.principal.tenant_id, group)
+    _moved(caller, Group(), made)
     return _shown(request, made, status=201, context=Context.RESOURCE_CREATION_RESPONSE)
 
 
@@ -221,24 +238,68 @@ def replace_group(request: Request, group_id: str, body: Payload, caller: People
     """Put a group in place of the one before."""
     directory = _directory(caller)
     group = Group.model_validate(body, scim_ctx=Context.RESOURCE_REPLACEMENT_REQUEST, scim_policy=LENIENT)
-    return _shown(request, directory.replace_group(caller.principal.tenant_id, group_id, group))
+    before = directory.group(caller.principal.tenant_id, group_id)
+    after = directory.replace_group(caller.principal.tenant_id, group_id, group)
+    return _shown(request, _moved(caller, before, after))
 
 
 @router.patch("/Groups/{group_id}")
 def patch_group(request: Request, group_id: str, body: Payload, caller: People) -> Response:
     """Change a group, as when somebody comes in or leaves."""
-    return _shown(request, _directory(caller).patch_group(caller.principal.tenant_id, group_id, body))
+    directory = _directory(caller)
+    before = directory.group(caller.principal.tenant_id, group_id)
+    after = directory.patch_group(caller.principal.tenant_id, group_id, body)
+    return _shown(request, _moved(caller, before, after))
 
 
 @router.delete("/Groups/{group_id}", status_code=204)
 def delete_group(group_id: str, caller: People) -> Response:
     """Delete a group. Who was in it stays."""
-    _directory(caller).delete_group(caller.principal.tenant_id, group_id)
+    directory = _directory(caller)
+    before = directory.group(caller.principal.tenant_id, group_id)
+    directory.delete_group(caller.principal.tenant_id, group_id)
+    told = {"group_id": str(before.id), "group": _short(before.display_name)}
+    caller.audit.did(AuditKind.GROUP_DELETED, **told, **some("members_removed", _ids(before)))
     return Response(None, 204)
 
 
+def _moved(caller: Caller, before: Group, after: Group) -> Group:
+    """`after`, with who was put into it and who was taken out on record, and the name that it had."""
+    told = {"group_id": str(after.id), "group": _short(after.display_name)}
+    if before.display_name is not None and before.display_name != after.display_name:
+        told["group_before"] = _short(before.display_name)
+    moved = some("members_added", _ids(after) - _ids(before)) | some("members_removed", _ids(before) - _ids(after))
+    caller.audit.did(AuditKind.GROUP_CHANGED, **told, **moved)
+    return after
+
+
+def _ids(group: Group) -> set[str]:
+    return {str(member.value) for member in group.members or []}
+
+
+def _said(person: Person) -> dict[str, str]:
+    """What a directory says of a user: names, by which it signs in, and what rules go by."""
+    emails = [item.value for item in person.emails or [] if item.value]
+    found = {name: getattr(person, name) for name in ("user_name", "external_id", "display_name", "title", "user_type")}
+    found["email"] = emails[0] if emails else None
+    if EnterpriseUser in person.get_extension_models().values() and (work := person[EnterpriseUser]) is not None:
+        found |= {name: getattr(work, name) for name in type(work).model_fields}
+    return {name: _short(value) for name, value in found.items() if isinstance(value, str) and value}
+
+
+def _short(text: object) -> str:
+    return str(text or "")[:_TOLD_CHARACTERS]
+
+
 def _noted(caller: Caller, before: Person, after: Person) -> Person:
-    """`after`, with what became of its access on record."""
+    """`after`, with what was changed and what became of its access on record."""
+    was, said = _said(before), _said(after)
+    changed = {
+        name: [was.get(name, ""), said.get(name, "")]
+        for name in sorted({*was, *said})
+        if was.get(name) != said.get(name)
+    }
+    caller.audit.did(AuditKind.ACCOUNT_CHANGED, account=str(after.id), changed=changed)
     if before.active != after.active:
         kind = AuditKind.ACCOUNT_RESUMED if after.active else AuditKind.ACCOUNT_SUSPENDED
         caller.audit.also(kind, account=str(after.id))

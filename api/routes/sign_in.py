@@ -14,10 +14,12 @@ from api.audit import audit_of, client_address
 from api.deps import PROBLEMS, Caller, guarded, services_of, site_of
 from api.errors import language_of
 from api.schemas.sign_in import CurrentSessionOut, LogoutOut, ProviderOut, ProvidersOut, SessionOut, SessionsOut
+from rag.access.audit import Deed, ServiceTrail
 from rag.access.federation import Federation
 from rag.access.federation_sessions import proof_of
 from rag.access.federation_sign_in import SignIn
 from rag.access.policy import Action
+from rag.domain.audit import AuditKind, Outcome
 from rag.domain.errors import NotAuthenticated, NotFound, SeogoError
 from rag.domain.principal import Principal
 
@@ -135,10 +137,21 @@ _NO_ORDER: dict[int | str, dict[str, Any]] = {
 @router.post("/auth/{provider}/backchannel-logout", responses=_NO_ORDER)
 def backchannel_logout(request: Request, provider: str, logout_token: Annotated[str, Form()] = "") -> Response:
     """Take the provider's own order to end somebody's sessions (OpenID Connect Back-Channel Logout 1.0)."""
+    audit = audit_of(request)
     try:
-        federation_of(request).sign_in(provider).dismissed(logout_token)
-    except (NotAuthenticated, NotFound):
+        known = federation_of(request).sign_in(provider)
+        order = known.order_of(logout_token)
+    except SeogoError as error:
+        audit.arrived(request, None, provider=provider[:100], code=error.code, attempted="end sessions")
+        if not isinstance(error, NotAuthenticated | NotFound):
+            raise
         return JSONResponse({"error": "invalid_request"}, 400, _UNSTORED)
+    trail = ServiceTrail(services_of(request).rag.audit, known.tenant_id, provider, "auth", audit.origin)
+    told = {"issuer": known.settings.issuer, "sub": order.subject, "sid": order.session}
+    what = f"{request.method} {request.url.path}"
+    trail.record([Deed(AuditKind.SESSION_ENDED, what, told)], Outcome.BEGUN)
+    ended = known.obey(order)
+    trail.record([Deed(AuditKind.SESSION_ENDED, what, {**told, "ended": ended})])
     return Response(None, 200, _UNSTORED)
 
 

@@ -13,7 +13,7 @@ from api.deps import PROBLEMS, Services, services_of
 from api.schemas.repositories import WebhookTaken
 from ingest.connectors.repository_options import RepositoryOptions
 from ingest.connectors.webhooks import verified
-from rag.access.audit import Deed, ServiceTrail
+from rag.access.audit import Deed, ServiceTrail, whose
 from rag.domain.access import id_of
 from rag.domain.audit import AuditKind
 from rag.domain.errors import BlobTampered, KeyAtRestMissing, NotAuthenticated, PayloadTooLarge
@@ -59,8 +59,9 @@ def _rung(request: Request, services: Services, repository_id: str, body: bytes)
     talked = pushed.talk and bool(RepositoryOptions.of(known.options).history.api)
     if not talked and not pushed.concerns(known.ref):
         return False
-    trail = ServiceTrail(services.rag.audit, known.tenant_id, "webhook", "native")
-    trail.record([Deed(AuditKind.REPOSITORY_SYNCED, f"{request.method} {request.url.path}")])
+    trail = ServiceTrail(services.rag.audit, known.tenant_id, "webhook", "native", audit_of(request).origin)
+    said, data = f"{request.method} {request.url.path}", whose((known.collection_id,))
+    trail.record([Deed(AuditKind.REPOSITORY_SYNCED, said, {"repository": str(known.id)}, data)])
     return services.ingest.repositories.wish(known.id)
 
 

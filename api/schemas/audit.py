@@ -92,6 +92,9 @@ class VerificationOut(BaseModel):
     anchors: int = Field(description="ends that the outside was told, and that were compared")
     anchored: int = Field(description="the last of them")
     sealed: bool
+    proven: bool = Field(
+        description="whether a seal or an anchor speaks for it: else whoever holds the database can have written it anew"
+    )
     problem: str | None
     at: int | None = Field(description="the first entry with which something is wrong")
 
@@ -108,6 +111,7 @@ class VerificationOut(BaseModel):
             anchors=found.anchors,
             anchored=found.anchored,
             sealed=found.sealed,
+            proven=found.proven,
             problem=None if found.problem is None else found.problem.value,
             at=None if found.problem is None else found.at,
         )

@@ -172,7 +172,9 @@ class CodeSearchOut(BaseModel):
     how: str = Field(examples=["words", "regex", "symbol"])
     matches: list[MatchOut]
     more: bool = Field(description="there are others")
-    partial: bool = Field(description="the time was up before everything was looked through")
+    partial: bool = Field(
+        description="not everything was looked through: the time was up, or too many files are in question"
+    )
     milliseconds: float
 
     @classmethod

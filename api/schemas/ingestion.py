@@ -47,7 +47,12 @@ class IngestionOut(BaseModel):
 class RetryIn(Body):
     """What to try again."""
 
-    states: list[Literal["failed", "quarantined", "cancelled"]] = Field(["quarantined"], min_length=1, max_length=3)
+    states: list[Literal["failed", "quarantined", "cancelled", "in_part"]] = Field(
+        ["quarantined"],
+        min_length=1,
+        max_length=4,
+        description="`in_part`: searchable, but pages were left out; they are read anew, and answer as they are until then",
+    )
 
 
 class Affected(BaseModel):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 from urllib.parse import quote
 from uuid import UUID
 
@@ -116,7 +117,7 @@ class PassageOut(CodePlace):
     url: str = Field(description="where the passage can be opened, permission checked")
     legs: dict[str, LegOut]
     boosts: dict[str, float] = Field(
-        description="what lifted it besides the question (symbol, recency, authority), or set it aside (place; negative)"
+        description="what lifted it besides the question (symbol, provision, recency, authority), or set aside (place; negative)"
     )
     members: list[UUID] = Field(description="chunks that were merged into it, in reading order; empty for a single one")
     rerank: float | None = Field(description="what the reranker gave it, 0 to 1; null where none read it")
@@ -270,6 +271,12 @@ class ChunkOut(CodePlace):
     anchor: AnchorOut
     before: list[str]
     after: list[str]
+
+
+def found_out(search: SearchResult, language: UiLanguage, base_url: str) -> dict[str, Any]:
+    """What a search found, as JSON: all that there is to be shown where no answer is written from it."""
+    passages = [PassageOut.of(item, language, base_url).model_dump(mode="json") for item in search.passages]
+    return {"passages": passages, "trace": TraceOut.of(search.trace).model_dump(mode="json")}
 
 
 def passage_url(base_url: str, chunk_id: UUID, source: Source, anchor: Anchor | None = None) -> str:

@@ -28,6 +28,9 @@ _MAX_PARTS = 1100
 """Files and fields together; headers of a part are bounded by its parser, to 8 of 4 KiB."""
 _MAX_FIELD_BYTES = 1 << 20
 """Of all fields beside the files together."""
+_SHOWN = 200
+"""Characters of a refused name that the refusal repeats."""
+
 DOCUMENT_FIELDS = (b"attributes", b"file_attributes", b"access", b"file_access")
 
 
@@ -71,6 +74,7 @@ class UploadReceiver:
     Args:
         clean: turns a file name into the name that the document is kept under.
         fields: names of the fields beside the files that are kept; others are passed over.
+        decode: reads a file name whose encoding nobody states, with U+FFFD for what can't be read.
     """
 
     def __init__(
@@ -80,8 +84,10 @@ class UploadReceiver:
         limit: int,
         clean: Callable[[str], str],
         fields: tuple[bytes, ...] = DOCUMENT_FIELDS,
+        decode: Callable[[bytes], str] = lambda raw: raw.decode("utf-8", errors="replace"),
     ) -> None:
         self._blobs = blobs
+        self._decode = decode
         self._limit = limit
         self._clean = clean
         self._kept = fields
@@ -209,8 +215,11 @@ class UploadReceiver:
             return
         if len(self.received) >= _MAX_FILES:
             raise InvalidRequest(detail=f"more than {_MAX_FILES} files in one upload")
-        given = filename.decode("utf-8", errors="replace")
+        given = self._decode(filename)
         try:
+            # The name is the document's identity: two that can't be read would be versions of one document.
+            if "\ufffd" in given:
+                raise InvalidRequest(detail=f"file name {given[:_SHOWN]!r}: neither in UTF-8 nor in CP949")
             self._name = self._clean(given)
         except InvalidRequest as error:
             self.received.append(Received(given, error=error))

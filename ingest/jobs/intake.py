@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy.orm import Session
@@ -15,6 +17,7 @@ from ingest.pipeline import privacy
 from ingest.pipeline.custom_attributes import change_attributes
 from ingest.pipeline.fault_points import reached
 from ingest.pipeline.maintenance import drop_original
+from ingest.pipeline.read_in_part import read_again, read_all_again
 from ingest.pipeline.records import INTERACTIVE_BYTES, INTERACTIVE_FILES, Accepted, accept
 from ingest.pipeline.removal import hide_collection, hide_document, hide_items
 from rag.access.personal_data.reading import names_masked
@@ -142,16 +145,17 @@ class Intake:
         return receipt
 
     def retry(self, permit: Permit, document_id: UUID) -> None:
-        """Try the newest version again, which failed, was set aside or was cancelled.
+        """Try the newest version again, which failed, was set aside or was cancelled; one that was read in part is read anew.
 
         Raises:
             DocumentNotFound: the permit does not cover it.
-            NothingToRetry: it did none of that.
+            NothingToRetry: nothing of that is so.
         """
         with self._database.write() as session:
             row = document.get_permitted(session, permit, document_id)
             newest = _newest(row, session.get(DocumentVersion, row.latest_version_id))
-            if not queue.retry(session, newest, Priority.INTERACTIVE):
+            retried = queue.retry(session, newest, Priority.INTERACTIVE)
+            if not retried and not read_again(session, newest, Priority.INTERACTIVE):
                 raise NothingToRetry(name=_name(session, permit, row))
         reached("retry.row_committed", document_id)
         self._jobs.wake()
@@ -167,18 +171,31 @@ class Intake:
             privacy.release(session, permit, document_id, reason)
         self._jobs.wake()
 
-    def retry_all(self, permit: Permit, states: Sequence[VersionState]) -> int:
-        """Try everything in the permit's collections again that ended in one of `states`; returns how many."""
+    def retry_all(self, permit: Permit, states: Sequence[VersionState], *, in_part: bool = False) -> int:
+        """Try everything in the permit's collections again that ended in one of `states`; returns how many.
+
+        Args:
+            in_part: what answers, but was read only in part, is read anew too.
+        """
         total = 0
         for collection_id in sorted(permit.collections):
-            while True:
-                with self._database.write() as session:
-                    retried = queue.retry_all(session, collection_id, states, _RETRIED_TOGETHER, permit)
-                total += retried
-                if retried < _RETRIED_TOGETHER:
-                    break
+            where: dict[str, Any] = {"collection_id": collection_id, "limit": _RETRIED_TOGETHER, "permit": permit}
+            if states:
+                total += self._until_few_are_left(partial(queue.retry_all, states=states, **where))
+            if in_part:
+                total += self._until_few_are_left(partial(read_all_again, **where))
         self._jobs.wake()
         return total
+
+    def _until_few_are_left(self, some: Callable[[Session], int]) -> int:
+        """Call `some` in transactions of its own until it finds few; returns how many it found in all."""
+        total = 0
+        while True:
+            with self._database.write() as session:
+                found = some(session)
+            total += found
+            if found < _RETRIED_TOGETHER:
+                return total
 
     def cancel(self, permit: Permit, document_id: UUID) -> None:
         """Stop the ingestion of the newest version, and of the files that it brought; the one before it goes on answering.

@@ -13,7 +13,7 @@ from dbos import error as dbos_error
 
 from ingest.pipeline.fault_points import reached
 from ingest.pipeline.programs import SPEC, Cancelled, ProgramWriter
-from rag.domain.errors import GenerationStopped, InvalidRequest, ModelBusy, SeogoError, Unavailable
+from rag.domain.errors import InvalidRequest, ModelBusy, SeogoError, Unavailable
 from rag.domain.language import CollectionKind, Language
 from rag.domain.principal import Permit
 from rag.store import collection
@@ -197,7 +197,7 @@ def _run_step(writer: ProgramWriter, step: Callable[[UUID], None], program_id: s
 
 def _may_pass(error: BaseException) -> bool:
     """Whether another try can help; a guard has made its second one already."""
-    return isinstance(error, Unavailable) and error.retryable and not isinstance(error, GenerationStopped)
+    return isinstance(error, Unavailable) and error.retryable
 
 
 def _fail(writer: ProgramWriter, program_id: str, error: SeogoError) -> None:

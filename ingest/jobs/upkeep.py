@@ -57,6 +57,8 @@ class UpkeepJobs:
     pace: migration.Pace = field(default_factory=migration.Pace)
     chores: list[Callable[[], object]] = field(default_factory=list)
     """What else is to be done every so often (`Upkeep`); each is safe to repeat and bounded by itself."""
+    after_build: Callable[[], object] | None = None
+    """What follows when a build of an embedding space has ended, well or not; safe to repeat."""
 
     def register(self) -> None:
         """Make the workflows known; before the queue is launched."""
@@ -114,6 +116,7 @@ class UpkeepJobs:
         def build_space(space_id: str) -> None:
             while durable_step("build", migration.build_next, pipeline, space_id, pace):
                 pass
+            durable_step("after_build", self._after_build)
 
         self._space = build_space
 
@@ -171,6 +174,10 @@ class UpkeepJobs:
                 DBOS.enqueue_workflow(SPACE_QUEUE, self._space, space_id)
         except dbos_error.DBOSQueueDeduplicatedError:
             log.debug("the embedding space %s is being built already", space_id)
+
+    def _after_build(self) -> None:
+        if self.after_build is not None:
+            self.after_build()
 
     def relabel(self, document_id: UUID) -> None:
         """Queue the labelling of a document's points."""

@@ -37,6 +37,8 @@ QUEUES = {Priority.INTERACTIVE: "ingest_interactive", Priority.BULK: "ingest", P
 WORKFLOW_VERSION = "2"
 """Raise when the order or the meaning of steps changes: DBOS recovers a workflow only under the version it began with."""
 
+_INTERACTIVE_JOBS = 2
+"""At least: with one, a scan of somebody's would hold up whoever else waits for a file."""
 _POLL_S = 0.1
 _GRACE_S = 5
 _OPEN = ("ENQUEUED", "PENDING", "DELAYED")
@@ -183,7 +185,8 @@ class IngestJobs:
         return {QUEUES[lane]: slots for lane, slots in self._dispatch_settings().slots.items()}
 
     def _dispatch_settings(self) -> DispatchSettings:
-        slots = {Priority.INTERACTIVE: 1, Priority.BULK: self._settings.concurrency, Priority.SUSPECT: 1}
+        at_once = self._settings.concurrency
+        slots = {Priority.INTERACTIVE: max(_INTERACTIVE_JOBS, at_once), Priority.BULK: at_once, Priority.SUSPECT: 1}
         return DispatchSettings(
             worker=self._executor_id,
             version=WORKFLOW_VERSION,

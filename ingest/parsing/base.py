@@ -7,6 +7,8 @@ for what the user can understand (`FileDamaged`, `FileEncrypted`, `NoTextFound`)
 
 from __future__ import annotations
 
+import math
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -42,6 +44,9 @@ class SourceFile:
         reader: reads pictures of pages; None where no pixels are to be read.
         children_bytes: the most bytes of files inside that may be handed over together.
         first_child: number of the first file inside that is wanted; those before were handed over already.
+        first_page: number of the first page that is wanted, from 1.
+        may_stop: whether a parser that runs out of time may leave the last pages to another one (`ParsedDocument.next_page`).
+        cpu_s: CPU seconds of this process by which it should, at the latest.
     """
 
     name: str
@@ -50,6 +55,13 @@ class SourceFile:
     reader: PageReader | None = None
     children_bytes: int = 42 << 20
     first_child: int = 0
+    first_page: int = 1
+    may_stop: bool = False
+    cpu_s: float = math.inf
+
+    def is_spent(self) -> bool:
+        """Whether it is time to leave the rest to another process."""
+        return self.may_stop and time.process_time() > self.cpu_s
 
 
 class Parser(Protocol):

@@ -5,6 +5,8 @@ from __future__ import annotations
 import codecs
 import re
 
+from ingest.parsing.korean_bytes import frequent_share, is_korean_cp949, is_korean_johab
+
 _BOMS = (
     (codecs.BOM_UTF8, "utf-8-sig"),
     (codecs.BOM_UTF32_LE, "utf-32"),
@@ -17,6 +19,18 @@ _NO_CHARSETS = frozenset(
     {"idna", "punycode", "unicode_escape", "raw_unicode_escape", "utf-7", "undefined", "mbcs", "oem"}
 )
 """Codecs of Python that no page is written in, and UTF-7, which has only ever smuggled scripts."""
+
+_DECLARED = re.compile(
+    rb"<meta[^>]{0,200}?charset\s*=\s*[\"']?\s*([a-zA-Z0-9_.:-]+)"
+    rb"|^\s*<\?xml[^>]{0,200}?encoding\s*=\s*[\"']?\s*([a-zA-Z0-9_.:-]+)",
+    re.I,
+)
+_DECLARED_WITHIN = 4096
+_KOREAN_NAMES = frozenset(
+    {"euc-kr", "euckr", "ks_c_5601-1987", "ksc5601", "ks_c_5601", "ms949", "cp949", "windows-949"}
+)
+_UNASKED = frozenset({"iso8859-1", "iso8859-15", "cp1252", "ascii"})
+"""What programs declare without looking at the text, and what any bytes decode as."""
 
 _MIXED = {"utf-8": "cp949", "cp949": "utf-8"}
 
@@ -31,6 +45,13 @@ _CONTROL_SHARE = 0.002
 _BROKEN_SHARE = 0.01
 """A text with up to one wrong byte in a hundred is still that text (a file cut in the middle, one pasted line)."""
 
+_SURE = 0.5
+"""Share of everyday syllables in a text that is Korean beyond doubt."""
+
+_CLEARLY_BETTER = 0.4
+"""By how much more of it Johab must show where the bytes may be CP949."""
+
+_HANGUL = re.compile("[가-힣]")
 _PLAUSIBLE = re.compile(
     "[\t\n\r -~\u00a0-\u00ff\u2010-\u2027\u2030-\u203b\u2190-\u2193\u2460-\u24ff\u2500-\u25ff"
     "\u3000-\u303f\u3130-\u318f\u4e00-\u9fff\uac00-\ud7a3\uff01-\uff5e]"
@@ -44,7 +65,7 @@ def detect_charset(sample: bytes) -> str | None:
             return name if _mostly_decodes(sample, name) else None
     if wide := _utf16_without_bom(sample):
         return wide
-    if _has_controls(sample.decode("latin-1")):
+    if not _is_printable(sample):
         return None
     return _eight_bit(sample)
 
@@ -52,24 +73,34 @@ def detect_charset(sample: bytes) -> str | None:
 def is_mostly_plain(sample: bytes) -> bool:
     """Whether what is in no known encoding is ASCII for the most part, with next to no controls: a program with strange bytes."""
     strange = len(sample.translate(None, _ASCII))
-    return 2 * strange <= len(sample) and b"\0" not in sample and not _has_controls(sample.decode("latin-1"))
+    return 2 * strange <= len(sample) and b"\0" not in sample and _is_printable(sample)
 
 
 def _eight_bit(sample: bytes) -> str | None:
     """The charset of a text without NULs and controls."""
     if _decodes(sample, "utf-8"):
         return "utf-8"
-    if _decodes(sample, "cp949") and _is_korean_cp949(sample):
-        return "cp949"
-    if _is_korean_johab(sample):
-        return "johab"
+    if korean := _korean(sample):
+        return korean
     if _mostly_decodes(sample, "utf-8"):
         return "utf-8"
-    if _is_korean_cp949(sample) and _mostly_decodes(sample, "cp949"):
+    if is_korean_cp949(sample) and _mostly_decodes(sample, "cp949"):
         return "cp949"
     if _is_mixed_by_line(sample):
         return "utf-8"
     return "cp1252" if _is_western(sample) else None
+
+
+def _korean(sample: bytes) -> str:
+    """CP949 where the bytes bear it out; Johab where only that does, or CP949 would be unlike Korean and Johab is like it."""
+    windows = _decodes(sample, "cp949") and is_korean_cp949(sample)
+    seen = sample.decode("cp949", errors="ignore") if windows else ""
+    share = frequent_share(seen)
+    if share < _SURE and (not windows or _HANGUL.search(seen)) and _decodes(sample, "johab"):
+        text = sample.decode("johab", errors="ignore")
+        if is_korean_johab(text) and (not windows or share <= frequent_share(text) - _CLEARLY_BETTER):
+            return "johab"
+    return "cp949" if windows else ""
 
 
 def declared(name: str) -> str:
@@ -80,6 +111,20 @@ def declared(name: str) -> str:
     except (LookupError, ValueError, TypeError):
         return ""
     return "" if codec in _NO_CHARSETS else codec
+
+
+def declared_in_page(data: bytes, detected: str) -> str:
+    """The codec that an HTML or XML text declares at its head, if it decodes so; empty otherwise, and where `detected` is better.
+
+    Whoever can read the declaration can't be in UTF-16, and Latin-1 is what programs declare unasked.
+    """
+    found = _DECLARED.search(data[:_DECLARED_WITHIN])
+    if found is None or detected.startswith("utf") or not (detected or _is_printable(data[:SAMPLE_BYTES])):
+        return ""
+    name = (found[1] or found[2]).decode("ascii").lower()
+    codec = "cp949" if name in _KOREAN_NAMES else declared(name)
+    doubtful = codec.startswith(("utf-16", "utf-32")) or (codec in _UNASKED and detected)
+    return codec if codec and not doubtful and _mostly_decodes(data[:SAMPLE_BYTES], codec) else ""
 
 
 def decode(data: bytes, charset: str) -> tuple[str, bool]:
@@ -108,7 +153,7 @@ def _line_in(line: bytes, charset: str) -> str | None:
         text = line.decode(charset)
     except UnicodeDecodeError:
         return None
-    return text if charset == "utf-8" or line.isascii() or _is_korean_cp949(line) else None
+    return text if charset == "utf-8" or line.isascii() or is_korean_cp949(line) else None
 
 
 def _is_mixed_by_line(sample: bytes) -> bool:
@@ -135,6 +180,10 @@ def _mostly_decodes(sample: bytes, charset: str) -> bool:
     return not _has_controls(text) and broken <= 1 + len(text) * _BROKEN_SHARE and broken * 10 <= non_ascii
 
 
+def _is_printable(sample: bytes) -> bool:
+    return not _has_controls(sample.decode("latin-1"))
+
+
 def _has_controls(text: str) -> bool:
     return len(_CONTROLS.findall(text)) > len(text) * _CONTROL_SHARE
 
@@ -158,40 +207,6 @@ def _has_wide_hangul(sample: bytes) -> bool:
     if len(sample) % 2 or _decodes(sample, "utf-8") or _decodes(sample, "cp949"):
         return False
     return any(all(0xAC <= byte <= 0xD7 for byte in sample[side:65536:2]) for side in (0, 1))
-
-
-def _is_korean_cp949(sample: bytes) -> bool:
-    """At least half of the double-byte characters are in KS X 1001's Hangul rows (lead B0..C8, trail A1..FE)."""
-    pairs = hangul = index = 0
-    while index < len(sample) - 1:
-        if sample[index] < 0x80:
-            index += 1
-            continue
-        pairs += 1
-        hangul += 0xB0 <= sample[index] <= 0xC8 and sample[index + 1] >= 0xA1
-        index += 2
-    return pairs > 0 and hangul * 2 >= pairs
-
-
-def _is_korean_johab(sample: bytes) -> bool:
-    """Decodes as Johab (KS X 1001 annex 3), to Hangul of which nearly all is in everyday use.
-
-    Any two bytes above 0x84 may be Johab, so the 2,350 syllables of KS X 1001 decide: others hardly occur in real text.
-    """
-    if sample.isascii() or not _decodes(sample, "johab"):
-        return False
-    letters = [character for character in sample.decode("johab", errors="ignore") if character > "\x7f"]
-    hangul = [character for character in letters if "가" <= character <= "힣"]
-    common = sum(_is_common(character) for character in hangul)
-    return len(hangul) >= 4 and len(hangul) * 2 >= len(letters) and common >= 0.95 * len(hangul)
-
-
-def _is_common(syllable: str) -> bool:
-    try:
-        syllable.encode("euc_kr")
-    except UnicodeEncodeError:
-        return False
-    return True
 
 
 def _is_western(sample: bytes) -> bool:

@@ -30,6 +30,9 @@ _DETAIL_CHARACTERS = 4000
 _TEXT_BYTES = 8 << 20
 """Share of the output kept free for text; children get the rest. The text of the longest mail is a tenth of it."""
 
+_CPU_SHARE = 0.5
+"""Of the CPU time for looking at pages; the other half is for what is then made of them."""
+
 _NEAR_THE_LIMIT = 0.9
 """An error raised with this share of the address space once in use is taken for the lack of more."""
 
@@ -47,6 +50,9 @@ class Job:
         output_bytes: the most that the frame may have.
         first_child: number of the first file inside that is wanted.
         parser: key of the one parser to use, after another has failed; empty for the best one.
+        only_identify: whether nothing is wanted but the media type.
+        first_page: number of the first page that is wanted, from 1.
+        may_stop: whether the pages that there is no time for may be left to another child.
     """
 
     name: str
@@ -58,6 +64,9 @@ class Job:
     output_bytes: int
     first_child: int = 0
     parser: str = ""
+    only_identify: bool = False
+    first_page: int = 1
+    may_stop: bool = False
 
 
 def run(job: Job, zygote: int, parsers: Mapping[str, ParserEntry], loaded: Mapping[str, Parser]) -> None:
@@ -88,7 +97,7 @@ def _let_go(job: Job, zygote: int) -> PageReader | None:
         os.dup2(null, standard)
     confine.close_other_descriptors({job.input, job.output})
     reader = None
-    if may_need_ocr(job.input):
+    if not job.only_identify and may_need_ocr(job.input):
         reader = open_lanes(job.wall_s, {job.input, job.output}, lambda: _confine_lane(job))
     confine_process(job.input)
     confine.limit_resources(job.memory_bytes, job.cpu_s)
@@ -148,13 +157,25 @@ def _parse(
 ) -> bytes:
     path = Path(f"/proc/self/fd/{job.input}")
     identified = identify(path, job.name)
+    if job.only_identify:
+        return frames.pack_json("M", {"media_type": identified.media_type})
     keys = (job.parser,) if job.parser else candidates(identified, job.name, parsers)
     missing = [key for key in keys if key not in loaded]
     if missing:
         return frames.pack_json("N", {"parsers": missing})
     parser = best(identified, job.name, {key: loaded[key] for key in keys})
     room = max(job.output_bytes // 2, job.output_bytes - _TEXT_BYTES)
-    source = SourceFile(job.name, identified.media_type, identified.charset, reader, room, job.first_child)
+    source = SourceFile(
+        job.name,
+        identified.media_type,
+        identified.charset,
+        reader,
+        room,
+        job.first_child,
+        job.first_page,
+        job.may_stop,
+        job.cpu_s * _CPU_SHARE,
+    )
     try:
         parsed = as_seen(lambda: parser.parse(path, source))
         return frames.pack("R", encode_result(bounded(parsed, job.name)))

@@ -182,7 +182,7 @@ def ole_media_type(path: Path, name: str) -> str:
     import olefile
 
     try:
-        with olefile.OleFileIO(path.read_bytes()) as ole:
+        with path.open("rb") as file, olefile.OleFileIO(file) as ole:
             streams = {"/".join(parts).lower() for parts in ole.listdir()}
             if "encryptedpackage" in streams:
                 raise FileEncrypted(name=name)

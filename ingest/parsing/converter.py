@@ -26,6 +26,7 @@ _LOG = logging.getLogger(__name__)
 
 CONVERSIONS: dict[str, tuple[str, str]] = {
     media_types.DOC: ("docx", "MS Word 2007 XML"),
+    media_types.DOC_XML: ("docx", "MS Word 2007 XML"),
     media_types.RTF: ("docx", "MS Word 2007 XML"),
     media_types.PPT: ("pptx", "Impress MS PowerPoint 2007 XML"),
     media_types.XLSB: ("xlsx", "Calc MS Excel 2007 XML"),

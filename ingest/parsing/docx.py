@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ from ingest.parsing.headings import numbered_heading
 from ingest.parsing.merged import Merge, spread
 from ingest.parsing.ooxml import EMBEDDED_NOT_READ, MC, Package, W
 from ingest.parsing.remarks import comment_text
+from ingest.parsing.table_heads import MAX_HEAD_ROWS, head_depth, one_heading
 from ingest.parsing.tables import Row, table_element
 from ingest.parsing.titles import document_title
 from rag.domain.anchor import ParagraphAnchor
@@ -35,6 +37,7 @@ HIDDEN_TEXT = "hidden_text"
 """Text in hidden format, white on a white page, or too small to be seen was left out."""
 
 _R = "{http://schemas.openxmlformats.org/officeDocument/2006/relationships}"
+_OFF = frozenset({"0", "false", "off"})
 _WRAPPERS = frozenset({f"{W}{name}" for name in ("sdt", "sdtContent", "customXml", "ins", "moveTo", "smartTag")})
 _PAGE_NUMBER = re.compile(r"[\W\d]*(?:page|쪽|페이지|of|p)?[\W\d]*(?:of|중)?[\W\d]*(?:쪽|페이지)?\W*", re.I)
 """Headers and footers that hold nothing but the number of the page."""
@@ -219,6 +222,7 @@ class _Reader:
         anchors: list[ParagraphAnchor] = []
         open_merges: dict[int, Merge] = {}
         merges: list[Merge] = []
+        placed: list[tuple[int, int, int]] = []
         for number, (row, cells) in enumerate(rows):
             first = self._count + 1
             line = [""] * min(integer(value_of(row.find(f"{W}trPr"), "gridBefore")), _MAX_COLUMNS)
@@ -233,14 +237,19 @@ class _Reader:
                 else:
                     merges += [above] if above else []
                     open_merges[column] = Merge(number, column, 1, width)
+                    placed += [(number, column, width)] if number < MAX_HEAD_ROWS else []
                 line += [text, *[""] * (width - 1)]
             texts.append(line[:_MAX_COLUMNS])
             anchors.append(ParagraphAnchor(first, max(first, self._count)))
         width = max(map(len, texts), default=0)
         for line in texts:
             line += [""] * (width - len(line))
-        spread(texts, (merge for merge in (*merges, *open_merges.values()) if merge.height > 1 or merge.width > 1))
-        return [(tuple(line), anchor) for line, anchor in zip(texts, anchors, strict=True)]
+        merges = [merge for merge in (*merges, *open_merges.values()) if merge.height > 1 or merge.width > 1]
+        spread(texts, merges)
+        heights = {(merge.row, merge.column): merge.height for merge in merges if merge.row < MAX_HEAD_ROWS}
+        cells_above = (Merge(at, column, heights.get((at, column), 1), width) for at, column, width in placed)
+        depth = head_depth(cells_above, len(rows), _named_heads([row for row, _ in rows]))
+        return one_heading([(tuple(line), anchor) for line, anchor in zip(texts, anchors, strict=True)], depth)
 
     def _cell_texts(self, cell: Any, nesting: int, remarks: list[Element]) -> Iterator[str]:
         for element in self.blocks(cell, nesting + 1):
@@ -279,6 +288,14 @@ def _rows(table: Any) -> Iterator[Any]:
                 yield child
         elif child.tag in _WRAPPERS:
             yield from _rows(child)
+
+
+def _named_heads(rows: list[Any]) -> int:
+    """How many of the first rows Word repeats on every page."""
+    named = (
+        head is not None and head.get(f"{W}val") not in _OFF for head in (r.find(f"{W}trPr/{W}tblHeader") for r in rows)
+    )
+    return sum(1 for _ in takewhile(bool, named))
 
 
 def _cells(row: Any) -> Iterator[Any]:

@@ -9,12 +9,12 @@ import json
 import os
 from typing import Any, Literal
 
-Tag = Literal["R", "E", "N"]
+Tag = Literal["R", "E", "N", "M"]
 """R: the document with its children (`wire.py`).
 
-E: `{"code", "params", "detail"}` of an error. N: `{"parsers"}` to load first."""
+E: `{"code", "params", "detail"}` of an error. N: `{"parsers"}` to load first. M: `{"media_type"}`, where only that was asked."""
 
-_TAGS: dict[int, Tag] = {ord("R"): "R", ord("E"): "E", ord("N"): "N"}
+_TAGS: dict[int, Tag] = {ord("R"): "R", ord("E"): "E", ord("N"): "N", ord("M"): "M"}
 HEADER_BYTES = 5
 
 

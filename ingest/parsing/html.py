@@ -17,13 +17,14 @@ from lxml import html as lxml_html
 from ingest.parsing import media_types
 from ingest.parsing.base import Identified, SourceFile
 from ingest.parsing.characters import clean, one_line
-from ingest.parsing.charset import declared, decode, detect_charset
+from ingest.parsing.charset import declared_in_page, decode, detect_charset
 from ingest.parsing.headings import numbered_heading
 from ingest.parsing.hidden_text import HIDDEN_TEXT, has_hidden_characters
 from ingest.parsing.html_metadata import page_metadata
 from ingest.parsing.html_style import Look, read_sheets
-from ingest.parsing.html_tables import is_layout, rows_of
+from ingest.parsing.html_tables import heading_rows, is_layout, rows_of
 from ingest.parsing.html_text import BLOCKS, SKIPPED, Sight, is_navigation, list_number
+from ingest.parsing.table_heads import one_heading
 from ingest.parsing.tables import Row, table_element
 from ingest.parsing.text import CHARSET_WARNING
 from ingest.parsing.titles import document_title
@@ -31,11 +32,6 @@ from rag.domain.anchor import ParagraphAnchor
 from rag.domain.document import DocumentMetadata, Element, ElementKind, ParsedDocument
 from rag.domain.errors import FileDamaged, NoTextFound
 
-_META_CHARSET = re.compile(rb"<meta[^>]{0,200}?charset\s*=\s*[\"']?\s*([a-zA-Z0-9_.:-]+)", re.I)
-_META_WITHIN = 4096
-_KOREAN_NAMES = frozenset(
-    {"euc-kr", "euckr", "ks_c_5601-1987", "ksc5601", "ks_c_5601", "ms949", "cp949", "windows-949"}
-)
 _XML_DECLARATION = re.compile(r"^\s*<\?xml[^>]*\?>")
 _EMPTY_XML_ELEMENT = re.compile(r"<([a-zA-Z][\w.-]*)((?:\s[^<>]*)?)/>")
 _VOID = frozenset(
@@ -124,12 +120,8 @@ def _closed(found: re.Match[str]) -> str:
 
 def declared_charset(data: bytes, detected: str = "") -> str:
     """What the page declares, if the bytes agree; else what they look like."""
-    detected = detected or detect_charset(data) or "utf-8"
-    found = _META_CHARSET.search(data[:_META_WITHIN])
-    if found is None or detected.startswith("utf"):
-        return detected
-    name = found[1].decode("ascii").lower()
-    return "cp949" if name in _KOREAN_NAMES else declared(name) or detected
+    detected = detected or detect_charset(data) or ""
+    return declared_in_page(data, detected) or detected or "utf-8"
 
 
 class _Walker:
@@ -206,6 +198,7 @@ class _Walker:
                 self.sight.note_hidden(caption)
         first = self.count + 1
         rows: list[Row] = [(cells, self._next()) for cells in rows_of(node, look, self.sight)]
+        rows = one_heading(rows, heading_rows(node))
         element = table_element(rows, ParagraphAnchor(first, max(first, self.count)))
         if element:
             yield element

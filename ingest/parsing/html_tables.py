@@ -8,6 +8,8 @@ from typing import Any
 from ingest.parsing.characters import squeeze
 from ingest.parsing.html_style import Look
 from ingest.parsing.html_text import SKIPPED, Sight
+from ingest.parsing.merged import Merge
+from ingest.parsing.table_heads import MAX_HEAD_ROWS, head_depth
 
 _MAX_SPAN = 200
 _MAX_COLUMNS = 1_000
@@ -64,6 +66,30 @@ def rows_of(table: Any, look: Look, sight: Sight) -> Iterator[tuple[str, ...]]:
                     pending[column + offset] = (left, across if offset else again)
         _take_pending(texts, pending)
         yield tuple(texts)
+
+
+def heading_rows(table: Any) -> int:
+    """How many of the first rows are the heading: those in `thead`, those of `th` alone, or by the cells that they share."""
+    rows = [(row, _cells(row)) for row in _own_rows(table)]
+    named = 0
+    for row, cells in rows[: MAX_HEAD_ROWS + 1]:
+        if row.getparent().tag != "thead" and not (cells and all(cell.tag == "th" for cell in cells)):
+            break
+        named += 1
+    placed: list[Merge] = []
+    taken: set[tuple[int, int]] = set()
+    for number, (_, cells) in enumerate(rows[:MAX_HEAD_ROWS]):
+        column = 0
+        for cell in cells:
+            while (number, column) in taken:
+                column += 1
+            if column >= _MAX_COLUMNS:
+                break
+            height, width = min(_span(cell, "rowspan"), MAX_HEAD_ROWS + 1), _span(cell, "colspan")
+            placed.append(Merge(number, column, height, width))
+            taken.update((number + down, column + across) for down in range(height) for across in range(width))
+            column += width
+    return head_depth(placed, len(rows), named)
 
 
 def _look_of_row(row: Any, table: Any, look: Look) -> Look | None:

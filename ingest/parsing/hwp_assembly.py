@@ -4,12 +4,14 @@
 - Page headers and footers stand once, before the text of the section that defines them; one that repeats is left out.
 - Notes and memos follow the paragraph that they hang on. What a reader does not see is left out and flagged.
 - A table is Markdown. A cell that covers several rows is repeated in each of them, so that every row can stand alone; of
-  several columns it fills the first. A table inside a cell is written on one line. One cell alone is a frame around text.
+  several columns it fills the first, in the heading all. A heading of several rows becomes one. A table inside a cell is written
+  on one line. One cell alone is a frame around text.
 """
 
 from __future__ import annotations
 
 import re
+from bisect import bisect_left, bisect_right
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
@@ -29,6 +31,8 @@ from ingest.parsing.hwp_model import (
     Table,
 )
 from ingest.parsing.hwp_numbering import Counters, bullet_text
+from ingest.parsing.merged import MAX_SPREAD, Merge
+from ingest.parsing.table_heads import MAX_HEAD_ROWS, head_depth, one_heading
 from ingest.parsing.tables import Row, table_element
 from rag.domain.anchor import ParagraphAnchor
 from rag.domain.document import Element, ElementKind
@@ -52,6 +56,9 @@ _ZERO_WIDTH = re.compile("[\u200b-\u200d\u2060-\u2064\ufeff]{4}|[\U000e0000-\U00
 _TAGS = re.compile("[\U000e0000-\U000e007f]+")
 _ZERO_WIDTH_PIECE = re.compile("[\u200b-\u200d\u2060-\u2064\ufeff]{4,}")
 _HEADING_NUMBER = re.compile(r"(?:제\s?\d{1,2}\s?장|[Ⅰ-Ⅻ]|[IVX]{1,4}|(?P<small>\d{1,2}|[가-하]))\.?")
+_REPEATED_CHARACTERS = 200
+"""A longer text is no column's heading."""
+
 _HAN = "\uf53a"
 """How Hangul writes the first syllable of its own name, in the private area."""
 
@@ -274,7 +281,7 @@ class Assembler:
             yield from self._list(table.cells[0].paragraphs)
         else:
             first = self._count + 1
-            rows = list(self._rows(table.cells))
+            rows = one_heading(list(self._rows(table.cells)), _heading_rows(table.cells))
             anchor = ParagraphAnchor(first, max(first, self._count))
             if heading := _heading_in_a_table(rows, anchor):
                 yield heading
@@ -301,6 +308,7 @@ class Assembler:
         for cell, text in below:
             self._repeat(cell, text, texts, last_row)
         columns = sorted({column for row in texts.values() for column, text in row.items() if text})
+        _name_columns(cells, texts, columns)
         if len(columns) * len(texts) > _MAX_GRID:
             raise ParseLimitExceeded(name=self._name, resource="table size")
         for number in sorted(texts):
@@ -331,6 +339,35 @@ def _from_the_top(objects: list[Table | Box]) -> list[Table | Box]:
     if len({piece.origin for piece in objects}) != 1:
         return objects
     return sorted(objects, key=lambda piece: piece.offset)
+
+
+def _heading_rows(cells: Sequence[Cell]) -> int:
+    """How many of a table's rows are its heading."""
+    numbers = sorted({cell.row for cell in cells})
+    # Rows that cells from above cover whole have no cell of their own; there is no such row in a heading.
+    if numbers[:MAX_HEAD_ROWS] != list(range(min(len(numbers), MAX_HEAD_ROWS))):
+        return 1
+    above = (Merge(c.row, c.column, c.rows, c.columns) for c in cells if c.row < MAX_HEAD_ROWS)
+    return head_depth(above, len(numbers))
+
+
+def _name_columns(cells: Sequence[Cell], texts: dict[int, dict[int, str]], columns: Sequence[int]) -> None:
+    """Put a heading over several columns above each of them, unless it is one over the whole table."""
+    depth = _heading_rows(cells)
+    left = MAX_SPREAD
+    for cell in cells:
+        text = texts[cell.row].get(cell.column, "") if cell.row < depth and cell.columns > 1 else ""
+        covered = (
+            columns[bisect_right(columns, cell.column) : bisect_left(columns, cell.column + cell.columns)]
+            if text
+            else ()
+        )
+        left -= len(covered)
+        if left < 0:
+            return
+        if len(covered) + 1 < len(columns) and len(text) <= _REPEATED_CHARACTERS:
+            for column in covered:
+                texts[cell.row].setdefault(column, text)
 
 
 def _heading_in_a_table(rows: Sequence[Row], anchor: ParagraphAnchor) -> Element | None:

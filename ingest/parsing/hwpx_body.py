@@ -38,6 +38,9 @@ _OBJECTS = frozenset(
     }
 )  # fmt: skip
 _FORMS = frozenset({"btn", "radioBtn", "checkBtn", "comboBox", "edit", "listBox", "scrollBar"})
+_STRANGERS = _FORMS | {"equation"}
+"""Objects in the line that are kept as text: what they say of their own place is not the table's or box's around them."""
+
 _MARKS = {"tab": "\t", "lineBreak": "\n", "hyphen": "-", "nbSpace": " ", "fwSpace": " "}
 _KEPT = frozenset({"script", "shapeComment", "mainText", "subText", "text"})
 """Elements other than `t` whose characters are kept."""
@@ -62,6 +65,7 @@ class BodyHandler:
         self._lists: list[list[Paragraph]] = [self._ready]
         self._open: list[Paragraph] = []
         self._owners: list[Table | Box] = []
+        self._strangers = 0
         self._cells: list[Cell] = []
         self._asides: list[Aside] = []
         self._filled: list[bool] = [False]
@@ -82,6 +86,7 @@ class BodyHandler:
 
     def start(self, name: str, attributes: Mapping[str, str]) -> None:
         """See `Handler`."""
+        self._strangers += name in _STRANGERS
         if handle := _STARTS.get(name):
             handle(self, attributes)
         elif name in _MARKS:
@@ -98,6 +103,7 @@ class BodyHandler:
 
     def end(self, name: str) -> None:
         """See `Handler`."""
+        self._strangers -= name in _STRANGERS
         if handle := _ENDS.get(name):
             handle(self)
         elif name in _ASIDES:
@@ -137,24 +143,24 @@ class BodyHandler:
             self._cells[-1].columns = max(1, _within(attributes.get("colSpan"), 1))
 
     def _position(self, attributes: Mapping[str, str]) -> None:
-        if self._owners:
+        if self._owners and not self._strangers:
             self._owners[-1].inline = attributes.get("treatAsChar") == "1"
             self._owners[-1].origin = attributes.get("vertRelTo", "")
             self._owners[-1].offset = _signed(attributes.get("vertOffset"))
 
     def _start_caption(self, attributes: Mapping[str, str]) -> None:
-        if self._owners:
+        if self._owners and not self._strangers:
             self._owners[-1].caption_after = attributes.get("side") in _CAPTION_AFTER
             self._push(self._owners[-1].caption, self._filled[-1])
 
     def _start_drawn_text(self, _: Mapping[str, str]) -> None:
-        if self._owners:
+        if self._owners and not self._strangers:
             owner = self._owners[-1]
             # Shapes may have any fill, so text in them counts as seen.
             self._push(owner.paragraphs if isinstance(owner, Box) else owner.caption, True)
 
     def _end_owned(self) -> None:
-        if self._owners:
+        if self._owners and not self._strangers:
             self._pop()
 
     def _start_field(self, attributes: Mapping[str, str]) -> None:
@@ -303,7 +309,7 @@ class BodyHandler:
             self._add(f"{self._ruby}({text})" if text.strip() else self._ruby)
         elif name == "text":
             self._add(f" {text} ")
-        elif self._owners and isinstance(self._owners[-1], Box):
+        elif self._owners and isinstance(self._owners[-1], Box) and not self._strangers:
             self._owners[-1].description = text
 
     def _end_number(self) -> None:

@@ -1,6 +1,7 @@
 """What a file is, by its content. The extension is only asked which kind of text a text is.
 
-Container formats are looked into (`containers.py`): a DOCX and a ZIP of holiday pictures begin alike. Nothing here
+Container formats are looked into (`containers.py`): a DOCX and a ZIP of holiday pictures begin alike. That work is as long
+as a file wishes it to be, so the service asks a child of the sandbox (`ParseSandbox.identify`). Nothing here
 depends on libmagic: the library is absent on many servers, and its answers change with its version.
 """
 
@@ -11,7 +12,7 @@ from pathlib import Path
 
 from ingest.parsing import media_types
 from ingest.parsing.base import Identified
-from ingest.parsing.charset import SAMPLE_BYTES, detect_charset, is_mostly_plain
+from ingest.parsing.charset import SAMPLE_BYTES, declared_in_page, detect_charset, is_mostly_plain
 from ingest.parsing.containers import is_tar, ole_media_type, zip_media_type
 from ingest.parsing.mail_kind import mail_media_type
 from ingest.parsing.xml_data import is_prose
@@ -30,6 +31,23 @@ _IN_REPOSITORIES = frozenset({media_types.HTML, media_types.JSON, media_types.JS
 """Kinds of text that are documents where somebody uploads them, and source code in a repository."""
 
 _HTML_START = re.compile(r"<(?:!doctype\s+html|html[\s>]|head[\s>]|body[\s>])", re.I)
+_FRAGMENT_START = re.compile(
+    r"<(?:!doctype\s+html|(?:html|head|body|meta|title|style|script|link|table|thead|tbody|tr|td|div|span|p|br|center|font|h[1-6])"
+    r"[\s>/])",
+    re.I,
+)
+"""How the pages begin that a program calls `.xls` or `.doc`."""
+
+_OFFICE_2003 = (
+    (re.compile(r"<(?:\w{1,20}:)?Workbook\s"), "urn:schemas-microsoft-com:office:spreadsheet", media_types.XLS_XML),
+    (
+        re.compile(r"<\w{1,20}:wordDocument\s"),
+        "http://schemas.microsoft.com/office/word/2003/wordml",
+        media_types.DOC_XML,
+    ),
+)
+_SEPARATED = {"csv": media_types.CSV, "tsv": media_types.TSV, "tab": media_types.TSV}
+_FIRST_LINES = 50
 _MAIL_HEADER = re.compile(
     r"(?:^|\n)(from|to|cc|subject|date|message-id|received|mime-version|content-type|return-path):", re.I
 )
@@ -93,9 +111,10 @@ def extension_of(name: str) -> str:
 
 
 def _charset_of(head: bytes, extension: str) -> str | None:
-    """The charset of a text. A program with bytes that no encoding explains is read as UTF-8, which marks them: a wrong byte in a
-    comment is no reason to do without the rest."""
+    """The charset of a text: what a page declares, if it is so, else what it looks like. A program with bytes that no encoding
+    explains is read as UTF-8, which marks them: a wrong byte in a comment is no reason to do without the rest."""
     found = detect_charset(head)
+    found = declared_in_page(head, found or "") or found
     if found is None and extension in media_types.CODE_EXTENSIONS and is_mostly_plain(head):
         return "utf-8"
     return found
@@ -137,6 +156,8 @@ def _text_media_type(text: str, extension: str, name: str) -> str:
         return media_types.VTT
     if mail := _mail_media_type(text, extension):
         return mail
+    if office := _office_text(text, extension):
+        return office
     if _begins_html(text) and extension not in media_types.TEMPLATE_EXTENSIONS:
         return media_types.HTML
     if (kind := media_types.TEXT_EXTENSIONS.get(extension)) and not _is_settings(kind, text, name):
@@ -147,26 +168,43 @@ def _text_media_type(text: str, extension: str, name: str) -> str:
         return media_types.MARKDOWN
     if extension in media_types.HTML_EXTENSIONS:
         return media_types.HTML
-    if extension == "csv":
-        return media_types.CSV
-    if extension in ("tsv", "tab"):
-        return media_types.TSV
-    return media_types.TEXT
+    return _SEPARATED.get(extension, media_types.TEXT)
+
+
+def _office_text(text: str, extension: str) -> str:
+    """The media type of what a program wrote as text for Office to open; empty for anything else."""
+    at = _first_tag(text)
+    for root, namespace, media_type in _OFFICE_2003:
+        is_theirs = root.match(text, at) and namespace in text[at : text.find(">", at)]
+        if is_theirs and (media_type == media_types.XLS_XML or extension in media_types.OFFICE_EXTENSIONS):
+            return media_type
+    if extension not in media_types.OFFICE_EXTENSIONS:
+        return ""
+    if _FRAGMENT_START.match(text, at):
+        return media_types.HTML
+    lines = [line for line in text.split("\n", _FIRST_LINES)[:_FIRST_LINES] if line.strip()]
+    tabs = sum("\t" in line.strip() for line in lines)
+    return media_types.TSV if extension.startswith("xl") and 2 * tabs >= max(len(lines), 1) else ""
 
 
 def _begins_html(text: str) -> bool:
-    """Whether a page begins, after an XML declaration and comments.
+    """Whether a page begins, after an XML declaration and comments."""
+    return _HTML_START.match(text, _first_tag(text)) is not None
+
+
+def _first_tag(text: str) -> int:
+    """Where the text begins after an XML declaration, what it says to Office, and comments; the end if they never end.
 
     One look at each: a pattern for all of it tries every way to part a row of comments, on a text that nobody trusts.
     """
     at = _after_blanks(text, 0)
-    for opening, closing in (("<?xml", "?>"), *[("<!--", "-->")] * _MAX_COMMENTS):
+    for opening, closing in (("<?xml", "?>"), ("<?mso-", "?>"), *[("<!--", "-->")] * _MAX_COMMENTS):
         if text.startswith(opening, at):
             end = text.find(closing, at)
             if end < 0:
-                return False
+                return len(text)
             at = _after_blanks(text, end + len(closing))
-    return _HTML_START.match(text, at) is not None
+    return at
 
 
 def _after_blanks(text: str, at: int) -> int:

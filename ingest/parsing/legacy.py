@@ -20,7 +20,7 @@ _LAST_RESORT = 10
 
 
 class LegacyParser:
-    """DOC, PPT, RTF and XLSB."""
+    """DOC, PPT, RTF, XLSB and the XML of Word 2003."""
 
     name = "legacy/1"
     media_types = tuple(CONVERSIONS)

@@ -8,6 +8,8 @@ PPTX = "application/vnd.openxmlformats-officedocument.presentationml.presentatio
 XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 DOC = "application/msword"
 XLS = "application/vnd.ms-excel"
+XLS_XML = "application/vnd.ms-excel+xml"
+DOC_XML = "application/msword+xml"
 PPT = "application/vnd.ms-powerpoint"
 XLSB = "application/vnd.ms-excel.sheet.binary.macroenabled.12"
 RTF = "application/rtf"
@@ -81,6 +83,8 @@ NAMES = {
     BINARY: "binary data",
     DOC: "Word 97-2003 (.doc)",
     XLS: "Excel 97-2003 (.xls)",
+    XLS_XML: "Excel 2003 XML",
+    DOC_XML: "Word 2003 XML",
     PPT: "PowerPoint 97-2003 (.ppt)",
     XLSB: "Excel (.xlsb)",
     "application/x-ole-storage": "OLE",
@@ -143,6 +147,9 @@ TEMPLATE_EXTENSIONS = frozenset({"cshtml", "ejs", "erb", "jsp", "php", "svelte",
 
 MARKDOWN_EXTENSIONS = frozenset({"md", "markdown", "mdown", "mkd", "mdx", "qmd", "rmd"})
 HTML_EXTENSIONS = frozenset({"html", "htm", "xhtml"})
+OFFICE_EXTENSIONS = frozenset({"xls", "xlsx", "xlt", "doc", "docx", "dot", "ppt", "pptx", "hwp"})
+"""Programs write web pages and separated values under these names, for Office to open them."""
+
 MHTML_EXTENSIONS = frozenset({"mht", "mhtml"})
 
 TEXT_EXTENSIONS = {

@@ -1,31 +1,39 @@
 """Spreadsheet values as the sheet shows them: 1234567 with `#,##0` is `1,234,567`, a date is `2026년 3월`.
 
 What users search for and what a citation must quote is what they see. Covers the format codes of ECMA-376 part 1,
-18.8.31, except fractions and conditions other than the sign; those values are shown plain.
+18.8.31, except fractions; those values are shown plain, and so is one that no condition of its format holds for.
 """
 
 from __future__ import annotations
 
+import operator
 import re
+from collections.abc import Callable
 from datetime import date, datetime, time, timedelta
 from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
 from functools import lru_cache
+from typing import Any
 
 CellValue = str | bool | int | float | Decimal | datetime | date | time | timedelta | None
 
 _TOKENS = re.compile(
-    r'"([^"]*)"'  # 1 quoted
-    r"|\\(.)"  # 2 escaped
+    r'"(?P<quoted>[^"]*)"'
+    r"|\\(?P<escaped>.)"
     r"|_."  # space as wide as a character
     r"|\*."  # filler
-    r"|\[\$([^\]-]*)(?:-([^\]]*))?\]"  # 3 currency, 4 locale
-    r"|(\[(?:h+|m+|s+)\])"  # 5 elapsed time
-    r"|\[[^\]]*\]"  # colour, condition
-    r"|(AM/PM|A/P|오전/오후)"  # 6
-    r"|([yY]+|[mM]+|[dD]+|[hH]+|[sS]+(?:\.0+)?|[aA]{3,4}|e(?![+-]))"  # 7 date part
-    r"|([0#?][0#?,]*(?:\.[0#?]*)?|\.[0#?]+)"  # 8 digits
-    r"|([eE][+-]0+)"  # 9 exponent
-    r"|(.)",  # 9 anything else
+    r"|\[\$(?P<currency>[^\]-]*)(?:-(?P<locale>[^\]]*))?\]"
+    r"|\[(?P<elapsed>h+|m+|s+)\]"
+    r"|\[(?P<condition>[<>=]{1,2} ?[+-]?[0-9]+(?:\.[0-9]*)?(?:E[+-]?[0-9]{1,3})?)\]"
+    r"|\[[^\]]*\]"  # colour
+    r"|(?P<general>[Gg][Ee][Nn][Ee][Rr][Aa][Ll]|G/표준)"
+    r"|(?P<noon>AM/PM|A/P|오전/오후)"
+    r"|(?P<date>[yY]+|[mM]+|[dD]+|[hH]+|[sS]+(?:\.0+)?|[aA]{3,4}|e(?![+-]))"
+    r"|(?P<digits>[0#?][0#?,]*(?:\.[0#?]*)?,*|\.[0#?]+,*)"
+    r"|(?P<exponent>[eE][+-]0+)"
+    r"|(?P<percent>%)"
+    r"|(?P<slash>/)"
+    r"|(?P<end>;)"
+    r"|(?P<other>.)",
     re.S,
 )
 _WEEKDAYS_KO = "월화수목금토일"
@@ -50,7 +58,19 @@ _MONTHS = (
 )
 
 Token = tuple[str, str]
-"""Kind (`literal`, `date`, `elapsed`, `noon`, `digits`, `exponent`, `locale`) and text."""
+"""Kind and text: `literal`, or the name of a group of `_TOKENS`."""
+
+Section = tuple[Token, ...]
+_SAID = ("literal", "percent", "slash")
+_SHOWN = (*_SAID, "digits")
+_LITERALS = frozenset({"quoted", "escaped", "currency", "other"})
+_OPERATORS: dict[str, Callable[[Any, Any], bool]] = {
+    "=": operator.eq, "<>": operator.ne, "<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge,
+}  # fmt: skip
+_MAX_CODES = 255
+"""Excel takes no longer format."""
+
+_CONDITION = re.compile(r"([<>=]+) ?(.+)")
 
 
 def shown(value: CellValue, number_format: str = "General") -> str:
@@ -85,51 +105,55 @@ def is_elapsed(number_format: str) -> bool:
 
 
 @lru_cache(maxsize=512)
-def _sections(number_format: str) -> tuple[tuple[Token, ...], ...]:
+def _sections(number_format: str) -> tuple[Section, ...]:
     """Tokens of each part between semicolons (quoted ones don't count)."""
     sections: list[list[Token]] = [[]]
     for found in _TOKENS.finditer(number_format):
-        quoted, escaped, currency, locale, elapsed, noon, moment, digits, exponent, other = found.groups()
-        if other == ";":
+        kind = found.lastgroup or "other"
+        if kind == "end":
             sections.append([])
-        elif elapsed:
-            sections[-1].append(("elapsed", elapsed.strip("[]").lower()))
-        elif noon:
-            sections[-1].append(("noon", noon))
-        elif moment:
-            sections[-1].append(("date", moment.lower()))
-        elif digits:
-            sections[-1].append(("digits", digits))
-        elif exponent:
-            sections[-1].append(("exponent", exponent))
-        elif locale and not currency:
-            sections[-1].append(("locale", locale.lower()))
+        elif kind in _LITERALS:
+            sections[-1].append(("literal", found["currency"] or found[kind] or ""))
+        elif kind == "locale" and found["currency"]:
+            sections[-1].append(("literal", found["currency"]))
+        elif kind in ("elapsed", "date", "locale"):
+            sections[-1].append((kind, found[kind].lower()))
         else:
-            literal = next((text for text in (quoted, escaped, currency, other) if text), "")
-            sections[-1].append(("literal", literal))
+            sections[-1].append((kind, found[kind]))
     return tuple(tuple(section) for section in sections)
 
 
 def _number(value: int | float | Decimal, number_format: str) -> str:
     if number_format in _PLAIN:
         return _general(value)
-    sections = _sections(number_format)
-    section, value = _section_for(value, sections)
+    section, value = _section_for(value, _sections(number_format))
+    kinds = {kind for kind, _ in section}
     digits = [text for kind, text in section if kind == "digits"]
-    literals = "".join(text for kind, text in section if kind == "literal")
-    if ("/" in literals and len(digits) > 1) or any(kind == "date" for kind, _ in section):
+    if ("slash" in kinds and len(digits) > 1) or "date" in kinds or not section:
         return _general(value)
-    if not digits:
-        return literals.replace("General", _general(value)).strip() if section else _general(value)
-    if any(kind == "exponent" for kind, _ in section):
+    if "exponent" in kinds and digits:
         return _scientific(value, digits[0])
-    return _placed(value, section, digits)
+    if digits:
+        return _placed(value, section)
+    if "general" in kinds and value < 0:
+        return "-" + _said(section, _general(-value))
+    return _said(section, _general(value))
 
 
-def _section_for(
-    value: int | float | Decimal, sections: tuple[tuple[Token, ...], ...]
-) -> tuple[tuple[Token, ...], int | float | Decimal]:
-    """Positive; negative (shown without its sign, the section has its own mark); zero."""
+def _said(section: Section, general: str) -> str:
+    """The literals of a section without digit codes, with the number where the section says `General`."""
+    texts = {"general": general}
+    return "".join(text if kind in _SAID else texts.get(kind, "") for kind, text in section).strip()
+
+
+def _section_for(value: int | float | Decimal, sections: tuple[Section, ...]) -> tuple[Section, int | float | Decimal]:
+    """The section for a value: by its conditions, or positive; negative; zero. An empty one where no condition holds.
+
+    A section that only negative values reach has its own mark for them: they come without their sign.
+    """
+    conditions = [_condition(section) for section in sections[:3]]
+    if any(conditions[:2]):
+        return _conditional(value, sections[:3], conditions)
     if value < 0 and len(sections) > 1:
         return sections[1], -value
     if value == 0 and len(sections) > 2:
@@ -137,39 +161,95 @@ def _section_for(
     return sections[0], value
 
 
-def _placed(value: int | float | Decimal, section: tuple[Token, ...], digits: list[str]) -> str:
-    """The number in the place of its digit codes, among the literals."""
-    percent = sum(text.count("%") for kind, text in section if kind == "literal")
-    integers, point, decimals = digits[0].partition(".")
-    thousands = "," in integers.rstrip(",")
-    scale = len(integers) - len(integers.rstrip(","))
+def _condition(section: Section) -> tuple[str, float] | None:
+    """Operator and bound of `[>=100]`, None for a section without."""
+    for kind, text in section:
+        if kind == "condition" and (found := _CONDITION.fullmatch(text)) and found[1] in _OPERATORS:
+            return found[1], float(found[2])
+    return None
+
+
+def _conditional(
+    value: int | float | Decimal, sections: tuple[Section, ...], conditions: list[tuple[str, float] | None]
+) -> tuple[Section, int | float | Decimal]:
+    for place, (section, condition) in enumerate(zip(sections, conditions, strict=True)):
+        if condition is None:
+            # One without a condition is for the rest: the last, or the second for negative values as ever.
+            if place == len(sections) - 1 or (place == 1 and value < 0) or (place == 0 and value > 0):
+                return section, -value if value < 0 and _rest_is_negative(conditions[:place]) else value
+        elif _OPERATORS[condition[0]](value, condition[1]):
+            sign, bound = condition
+            negative = bound <= 0 if sign == "<" else sign in ("<=", "=") and bound < 0
+            return section, -value if negative else value
+    return (), value
+
+
+def _rest_is_negative(taken: list[tuple[str, float] | None]) -> bool:
+    """Whether the conditions before leave negative values alone (or zero)."""
+    return any(condition is None or (condition[0] in (">", ">=") and condition[1] <= 0) for condition in taken)
+
+
+def _placed(value: int | float | Decimal, section: Section) -> str:
+    """The number's digits in the places of its codes, among the literals: `000-00-00000` parts them as it parts the places."""
+    percent = sum(kind == "percent" for kind, _ in section)
+    codes = "".join(text for kind, text in section if kind == "digits")
+    if len(codes) > _MAX_CODES:
+        return _general(value)
+    integers, _, decimals = codes.rstrip(",").partition(".")
+    scale = len(codes) - len(codes.rstrip(",")) + len(integers) - len(integers.rstrip(","))
+    integers, thousands = integers.replace(",", ""), "," in integers.rstrip(",")
+    decimals = decimals.replace(".", "").replace(",", "")
     try:
         exact = Decimal(str(value)) * 100**percent / Decimal(1000) ** scale
         exact = exact.quantize(Decimal(1).scaleb(-len(decimals)), rounding=ROUND_HALF_UP)
     except InvalidOperation:
         return _general(value)
-    text = f"{abs(exact):,f}" if thousands else f"{abs(exact):f}"
-    whole, _, fraction = text.partition(".")
-    least = integers.replace(",", "").count("0")
-    whole = whole.rjust(least, "0") if whole != "0" or least else ""
-    while (
-        fraction
-        and len(fraction) > decimals.count("0")
-        and fraction.endswith("0")
-        and decimals[len(fraction) - 1] != "0"
-    ):
+    whole, _, fraction = f"{abs(exact):f}".partition(".")
+    least = len(integers) - integers.index("0") if "0" in integers else 0
+    whole = whole.lstrip("0").rjust(least, "0")
+    while fraction.endswith("0") and decimals[len(fraction) - 1] != "0":
         fraction = fraction[:-1]
-    number = whole + (point and fraction and "." + fraction)
-    sign = "-" if exact < 0 else ""
-    placed = False
-    result = ""
-    for kind, token in section:
-        if kind == "literal":
-            result += token
-        elif kind == "digits" and not placed:
-            result += number
-            placed = True
-    return sign + result.strip()
+    places = _Places(whole, fraction, len(integers), thousands)
+    result = "".join(places.filled(text) if kind == "digits" else text for kind, text in section if kind in _SHOWN)
+    return ("-" if exact < 0 else "") + result.strip()
+
+
+class _Places:
+    """Deals out the digits of a number to the places of a format, from the left; what is too long stands in the first."""
+
+    def __init__(self, whole: str, fraction: str, places: int, thousands: bool) -> None:
+        self._whole = whole
+        self._fraction = fraction
+        self._left = places
+        self._thousands = thousands
+        self._decimals: int | None = None
+
+    def filled(self, codes: str) -> str:
+        """The digits that stand for one run of codes."""
+        result = ""
+        for code in codes:
+            if code == "." and self._decimals is None:
+                self._decimals = 0
+                result += self._digits(0) + ("." if self._fraction else "")
+            elif code in "0#?":
+                result += self._next(code)
+        return result
+
+    def _next(self, code: str) -> str:
+        if self._decimals is not None:
+            self._decimals += 1
+            return self._fraction[self._decimals - 1 : self._decimals]
+        self._left -= 1
+        return self._digits(self._left) or (" " if code == "?" else "")
+
+    def _digits(self, left: int) -> str:
+        """The digits not dealt out, but for the last `left`."""
+        end = max(len(self._whole) - left, 0)
+        dealt, self._whole = self._whole[:end], self._whole[end:]
+        if not self._thousands:
+            return dealt
+        places = range(len(dealt) + left - 1, left - 1, -1)
+        return "".join(digit + "," * (place > 0 and place % 3 == 0) for digit, place in zip(dealt, places, strict=True))
 
 
 def _scientific(value: int | float | Decimal, digits: str) -> str:
@@ -187,7 +267,7 @@ def _general(value: int | float | Decimal) -> str:
 
 
 def _moment(value: datetime | date | time | timedelta, number_format: str) -> str:
-    section = _sections(number_format)[0] if number_format not in _PLAIN else ()
+    section = _moment_section(number_format) if number_format not in _PLAIN else ()
     if isinstance(value, timedelta):
         return _elapsed(value, section)
     if not any(kind == "date" for kind, _ in section):
@@ -206,9 +286,17 @@ def _moment(value: datetime | date | time | timedelta, number_format: str) -> st
             hour = getattr(value, "hour", 0)
             in_korean = korean or token.startswith("오전")
             result += ("오후" if hour >= 12 else "오전") if in_korean else ("PM" if hour >= 12 else "AM")
-        elif kind == "literal":
+        elif kind in _SAID:
             result += token
     return result.strip()
+
+
+def _moment_section(number_format: str) -> Section:
+    """The first that shows a date or time: `[=0]"-";yyyy-mm-dd` has another before it."""
+    sections = _sections(number_format)
+    return next(
+        (section for section in sections if any(kind in ("date", "elapsed") for kind, _ in section)), sections[0]
+    )
 
 
 def _korean(code: str) -> str:

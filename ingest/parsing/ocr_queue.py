@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as NotInTime
 from dataclasses import dataclass, field
 
 from ingest.parsing.ocr import GrayImage, PageReader
+from ingest.parsing.ocr_upright import Reading, read_upright
 from ingest.parsing.ocr_words import words_of
-from ingest.parsing.pdf_page import Line
+from ingest.parsing.page_numbers import page_ranges
+from ingest.parsing.pdf_page import Line, Turn
 
 OCR = "ocr"
 """Pages whose text was read from a picture: expect wrong characters."""
@@ -23,6 +25,21 @@ OCR_OUT_OF_TIME = "ocr_out_of_time"
 
 PAGES_WITHOUT_TEXT = "pages_without_text"
 """Some pages have no text layer (scans) and were not read; the others were."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReadPage:
+    """A page that was read.
+
+    Attributes:
+        lines: in points of the sheet as it was read.
+        height: of that sheet.
+        turn: how it lies on the page as shown.
+    """
+
+    lines: list[Line]
+    height: float
+    turn: Turn | None
 
 
 @dataclass(slots=True)
@@ -38,8 +55,8 @@ class OcrQueue:
     left_out: list[int] = field(default_factory=list)
     unread: list[int] = field(default_factory=list)
     read: list[int] = field(default_factory=list)
-    _waiting: list[tuple[int, GrayImage, Future[bytes | None]]] = field(default_factory=list)
-    _lines: dict[int, list[Line]] = field(default_factory=dict)
+    _waiting: list[tuple[int, Future[Reading | None]]] = field(default_factory=list)
+    _pages: dict[int, ReadPage] = field(default_factory=dict)
     _pool: ThreadPoolExecutor | None = None
     _begin: float = field(default_factory=time.monotonic)
 
@@ -60,16 +77,27 @@ class OcrQueue:
         if time.monotonic() + self._usual_s() > self.reader.deadline:
             self.left_out.append(number)
             return
-        image = picture()
-        self._waiting.append((number, image, self._pool.submit(self.reader.read, image)))
+        self._waiting.append((number, self._pool.submit(read_upright, self.reader, picture())))
 
-    def results(self) -> dict[int, list[Line]]:
-        """Lines of every page that was read, in points."""
+    def results(self) -> dict[int, ReadPage]:
+        """Every page that was read."""
         while self._waiting:
             self._collect_oldest()
         if self._pool:
             self._pool.shutdown(wait=False, cancel_futures=True)
-        return self._lines
+        return self._pages
+
+    def stop(self, first: int) -> int:
+        """The page at which another parser should go on, which began at `first`: the first that this one had no time for; 0
+        where it had for all. One page is read in any case, or given up. What is left to the other is forgotten."""
+        later = [number for number in self.left_out if number > first]
+        if not later:
+            return 0
+        end = min(later)
+        self.left_out = [number for number in self.left_out if number < end]
+        self.unread = [number for number in self.unread if number < end]
+        self.read = [number for number in self.read if number < end]
+        return end
 
     def warnings(self) -> set[str]:
         """What to tell the user, pages named."""
@@ -89,26 +117,15 @@ class OcrQueue:
         return (time.monotonic() - self._begin) / done * min(lanes, done) if done else 0.0
 
     def _collect_oldest(self) -> None:
-        number, image, future = self._waiting.pop(0)
+        number, future = self._waiting.pop(0)
         deadline = self.reader.deadline if self.reader else 0.0
         try:
-            tsv = future.result(timeout=max(0.0, deadline - time.monotonic()))
+            reading = future.result(timeout=max(0.0, deadline - time.monotonic()))
         except NotInTime:
             self.left_out.append(number)
             return
-        if tsv is None:
+        if reading is None:
             self.unread.append(number)
             return
         self.read.append(number)
-        self._lines[number] = words_of(tsv, image)
-
-
-def page_ranges(numbers: Iterable[int]) -> str:
-    """`1-3, 7`."""
-    ranges: list[list[int]] = []
-    for number in sorted(set(numbers)):
-        if ranges and number == ranges[-1][1] + 1:
-            ranges[-1][1] = number
-        else:
-            ranges.append([number, number])
-    return ", ".join(str(first) if first == last else f"{first}-{last}" for first, last in ranges)
+        self._pages[number] = ReadPage(words_of(reading.tsv, reading.image), reading.height, reading.turn)

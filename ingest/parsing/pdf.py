@@ -14,8 +14,9 @@ import pypdfium2.raw as pdfium_c
 
 from ingest.parsing import media_types
 from ingest.parsing.base import Identified, SourceFile
-from ingest.parsing.ocr_queue import PAGES_WITHOUT_TEXT, OcrQueue, page_ranges
-from ingest.parsing.pdf_elements import Page, letters_of, page_elements, unmapped_share
+from ingest.parsing.ocr_queue import PAGES_WITHOUT_TEXT, OcrQueue, ReadPage
+from ingest.parsing.page_numbers import page_ranges
+from ingest.parsing.pdf_elements import Page, letters_of, on_sheet, page_elements, unmapped_share
 from ingest.parsing.pdf_extras import Extras, attachments, metadata_of, outline_of, page_extras, with_fields
 from ingest.parsing.pdf_objects import page_objects
 from ingest.parsing.pdf_page import Line, Turn, page_text, page_transform, turn_of
@@ -81,9 +82,9 @@ class PdfParser:
             raise NoTextFound(name=source.name)
         warnings: set[str] = set()
         queue = OcrQueue(source.reader)
-        pages = _read_pages(document, queue, warnings)
+        pages, next_page = _read_pages(document, queue, warnings, source)
         empty = [page.lines.number for page in pages if not (page.lines.lines or page.tables)]
-        if len(empty) == len(pages):
+        if len(empty) == len(pages) and source.first_page == 1 and not next_page:
             raise nothing_read(queue, source.name)
         warnings |= queue.warnings()
         if unread := set(empty) - set(queue.read) - set(queue.left_out):
@@ -102,6 +103,7 @@ class PdfParser:
             len(document),
             tuple(sorted(warnings)),
             metadata_of(document),
+            next_page=next_page,
         )
 
 
@@ -118,9 +120,16 @@ def _open(path: Path, name: str) -> pdfium.PdfDocument:
         raise FileDamaged(name=name, detail="PDF") from error
 
 
-def _read_pages(document: pdfium.PdfDocument, queue: OcrQueue, warnings: set[str]) -> list[Page]:
+def _read_pages(
+    document: pdfium.PdfDocument, queue: OcrQueue, warnings: set[str], source: SourceFile
+) -> tuple[list[Page], int]:
+    """The pages from `source.first_page` on, and the number of the first that was left to another process; 0 for none."""
     pages: list[_RawPage] = []
-    for index in range(len(document)):
+    next_page = 0
+    for index in range(source.first_page - 1, len(document)):
+        if source.may_stop and (queue.left_out or (pages and source.is_spent())):
+            next_page = index + 1
+            break
         try:
             page = document[index]
         except pdfium.PdfiumError:
@@ -131,16 +140,22 @@ def _read_pages(document: pdfium.PdfDocument, queue: OcrQueue, warnings: set[str
             queue.add(index + 1, functools.partial(page_picture, page))
         page.close()  # a long document must not hold all its pages
     read = queue.results()
-    return [_laid_out(page, read.get(page.number)) for page in pages]
+    if source.may_stop:
+        next_page = queue.stop(source.first_page) or next_page
+    looked_at = [page for page in pages if not next_page or page.number < next_page]
+    return [_laid_out(page, read.get(page.number)) for page in looked_at], next_page
 
 
-def _laid_out(page: _RawPage, read: list[Line] | None) -> Page:
+def _laid_out(page: _RawPage, read: ReadPage | None) -> Page:
     """What OCR read replaces a text layer that is worse."""
-    lines, turn, rules = page.lines, page.turn, page.rules
-    if read is not None and (page.noise > _NOISE or letters_of(read) >= letters_of(lines)):
-        lines, turn, rules = read, None, Rules() if turn else rules
+    lines, turn, rules, height = page.lines, page.turn, page.rules, page.height
+    comments = page.extras.comments
+    if read is not None and (page.noise > _NOISE or letters_of(read.lines) >= letters_of(lines)):
+        comments = tuple(on_sheet(item, page.number, turn, read.turn) for item in comments)
+        lines, rules, height = read.lines, Rules() if turn or read.turn else rules, read.height
+        turn = read.turn
     lines = with_fields(lines, page.extras.lines)
-    return Page.laid_out(page.number, page.height, lines, rules, page.extras.comments, turn)
+    return Page.laid_out(page.number, height, lines, rules, comments, turn)
 
 
 def _read_text(page: pdfium.PdfPage, number: int, warnings: set[str], turn: Turn | None = None) -> _RawPage:

@@ -104,6 +104,13 @@ def page_elements(pages: Sequence[Page], outline: Outline | None = None) -> list
     return nested(_by_outline(elements, outline or {}))
 
 
+def on_sheet(element: Element, page: int, before: Turn | None, after: Turn | None) -> Element:
+    """An element of a sheet that lay turned so, on the same page's sheet as it lies now."""
+    for turn in (before, after.inverse() if after else None):
+        element = _turned_back(element, {page: turn}) if turn else element
+    return element
+
+
 def _turned_back(element: Element, turns: Mapping[int, Turn]) -> Element:
     """Anchors on the pages as they are shown."""
     anchors = tuple(_shown(anchor, turns) for anchor in element.line_anchors)

@@ -47,7 +47,7 @@ _HYPHENS = "\x02\u00ad\ufffe"
 """How PDFium reports a hyphen that it takes for the mark of a divided word."""
 
 
-UP, DOWN = 1, -1
+UP, DOWN, OVER = 1, -1, 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +128,7 @@ class Turn:
     """A page whose text runs up or down is laid out as if the sheet were turned; anchors stay those of the page as shown.
 
     Attributes:
-        direction: `UP` or `DOWN`, how the text runs on the page as shown.
+        direction: `UP` or `DOWN`, how the text runs on the page as shown; `OVER`: it stands on its head.
         width, height: of the page as shown.
     """
 
@@ -141,6 +141,8 @@ class Turn:
 
         def turned(x: float, y: float) -> tuple[float, float]:
             across, down = transform(x, y)
+            if self.direction == OVER:
+                return self.width - across, self.height - down
             return (self.height - down, across) if self.direction == UP else (down, self.width - across)
 
         return turned
@@ -148,9 +150,17 @@ class Turn:
     def back(self, box: Box) -> Box:
         """From the turned sheet to the page as shown."""
         left, top, right, bottom = box
+        if self.direction == OVER:
+            return (self.width - right, self.height - bottom, self.width - left, self.height - top)
         if self.direction == UP:
             return (top, self.height - right, bottom, self.height - left)
         return (self.width - bottom, left, self.width - top, right)
+
+    def inverse(self) -> Turn:
+        """From the page as shown to the turned sheet."""
+        if self.direction == OVER:
+            return self
+        return Turn(DOWN if self.direction == UP else UP, self.height, self.width)
 
 
 def turn_of(lines: list[Line], width: float, height: float) -> Turn | None:

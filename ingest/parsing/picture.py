@@ -7,7 +7,7 @@ own memory limit besides.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from PIL import Image, ImageOps, ImageSequence, UnidentifiedImageError
@@ -15,7 +15,8 @@ from PIL import Image, ImageOps, ImageSequence, UnidentifiedImageError
 from ingest.parsing import media_types
 from ingest.parsing.base import Identified, SourceFile
 from ingest.parsing.ocr import MAX_PIXELS, GrayImage
-from ingest.parsing.ocr_queue import PAGES_WITHOUT_TEXT, OcrQueue, page_ranges
+from ingest.parsing.ocr_queue import PAGES_WITHOUT_TEXT, OcrQueue
+from ingest.parsing.page_numbers import page_ranges
 from ingest.parsing.pdf_elements import Page, page_elements
 from ingest.parsing.pdf_tables import Rules
 from ingest.parsing.scans import nothing_read
@@ -60,39 +61,58 @@ class PictureParser:
     def parse(self, path: Path, source: SourceFile) -> ParsedDocument:
         """See `Parser.parse`. Anchors are in points at the picture's own resolution."""
         queue = OcrQueue(source.reader)
-        heights: list[float] = []
+        heights: dict[int, float] = {}
+        pages = next_page = 0
         with path.open("rb") as file:
             try:
                 with Image.open(file, formats=[_FORMATS[source.media_type]]) as picture:
                     date = _date(picture)
-                    for frame in _frames(picture, source.name):
+                    for pages, frame in enumerate(_frames(picture, source.name), start=1):
+                        if pages < source.first_page or next_page:
+                            continue
+                        if source.may_stop and (queue.left_out or (heights and source.is_spent())):
+                            next_page = pages
+                            continue
                         gray = _gray(frame)
-                        heights.append(gray.height * _POINTS / gray.dpi)
-                        queue.add(len(heights), lambda gray=gray: gray)  # type: ignore[misc]
+                        heights[pages] = gray.height * _POINTS / gray.dpi
+                        queue.add(pages, lambda gray=gray: gray)  # type: ignore[misc]
             except (UnidentifiedImageError, OSError, SyntaxError, ValueError, EOFError) as error:
                 raise FileDamaged(name=source.name, detail=_FORMATS[source.media_type]) from error
             except Image.DecompressionBombError as error:
                 raise ParseLimitExceeded(name=source.name, resource="pixels") from error
-        return _document(queue, heights, source, date)
+        return _document(queue, heights, source, date, (pages, next_page))
 
 
-def _document(queue: OcrQueue, heights: list[float], source: SourceFile, date: str) -> ParsedDocument:
+def _document(
+    queue: OcrQueue, heights: Mapping[int, float], source: SourceFile, date: str, counted: tuple[int, int]
+) -> ParsedDocument:
+    """The document of the pages in `heights`; `counted` is how many there are, and which is the next one if not all were read."""
     read = queue.results()
-    if not any(read.values()):
+    count, next_page = counted
+    if source.may_stop:
+        next_page = queue.stop(source.first_page) or next_page
+    if not any(page.lines for page in read.values()) and source.first_page == 1 and not next_page:
         raise nothing_read(queue, source.name)
     warnings = queue.warnings()
     if queue.unread:
         warnings.add(f"{PAGES_WITHOUT_TEXT}:{page_ranges(queue.unread)}")
-    pages = [Page.laid_out(n, height, read.get(n, []), Rules()) for n, height in enumerate(heights, start=1)]
+    pages = [
+        Page.laid_out(n, found.height, found.lines, Rules(), turn=found.turn)
+        if (found := read.get(n)) is not None
+        else Page.laid_out(n, height, [], Rules())
+        for n, height in heights.items()
+        if not next_page or n < next_page
+    ]
     elements = page_elements(pages)
     return ParsedDocument(
         document_title("", elements),
         source.media_type,
         PictureParser.name,
         tuple(elements),
-        len(heights),
+        count,
         tuple(sorted(warnings)),
         DocumentMetadata(created_at=date),
+        next_page=next_page,
     )
 
 

@@ -30,6 +30,7 @@ from ingest.parsing.pptx_shapes import (
 )
 from ingest.parsing.remarks import comment_text, picture_text
 from ingest.parsing.slides import HIDDEN_SLIDES, deck_title, with_heading
+from ingest.parsing.table_heads import one_heading
 from ingest.parsing.tables import table_element
 from rag.domain.anchor import SlideAnchor
 from rag.domain.document import Element, ElementKind, ParsedDocument
@@ -148,7 +149,8 @@ class _Reader:
 
     def _graphic(self, frame: Any, part: str, anchor: SlideAnchor) -> Iterator[Element]:
         for table in frame.iter(f"{A}tbl"):
-            element = table_element([(row, anchor) for row in table_rows(table)], anchor)
+            rows, depth = table_rows(table)
+            element = table_element(one_heading([(row, anchor) for row in rows], depth), anchor)
             if element:
                 yield element
         targets = self._package.relationships(part)

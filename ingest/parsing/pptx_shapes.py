@@ -11,6 +11,7 @@ from ingest.parsing.docx_numbering import integer, number_text
 from ingest.parsing.merged import Merge, spread
 from ingest.parsing.omml import M, equation_text
 from ingest.parsing.ooxml import MC
+from ingest.parsing.table_heads import head_depth
 
 P = "{http://schemas.openxmlformats.org/presentationml/2006/main}"
 A = "{http://schemas.openxmlformats.org/drawingml/2006/main}"
@@ -279,10 +280,10 @@ def _is_white(properties: Any | None) -> bool:
     return color is not None and color.get("val", "") in ("FFFFFF", "ffffff", "bg1", "lt1") and not len(color)
 
 
-def table_rows(table: Any) -> list[tuple[str, ...]]:
-    """Cell texts of an `a:tbl`, merged cells repeated over all that they cover."""
+def table_rows(table: Any) -> tuple[list[tuple[str, ...]], int]:
+    """Cell texts of an `a:tbl`, merged cells repeated over all that they cover, and how many rows are its heading."""
     rows: list[list[str]] = []
-    merges: list[Merge] = []
+    cells: list[Merge] = []
     for number, row in enumerate(table.iterfind(f"{A}tr")):
         line: list[str] = []
         for cell in list(row.iterfind(f"{A}tc"))[:_MAX_COLUMNS]:
@@ -290,12 +291,12 @@ def table_rows(table: Any) -> list[tuple[str, ...]]:
             covered = cell.get("hMerge") in ("1", "true") or cell.get("vMerge") in ("1", "true")
             text = "" if covered or body is None else " ".join(item.text for item in paragraphs(body, listed=False))
             height, width = integer(cell.get("rowSpan"), 1), integer(cell.get("gridSpan"), 1)
-            if max(height, width) > 1 and not covered:
-                merges.append(Merge(number, len(line), height, width))
+            if not covered:
+                cells.append(Merge(number, len(line), max(height, 1), max(width, 1)))
             line.append(text)
         rows.append(line)
     width = max(map(len, rows), default=0)
     for line in rows:
         line += [""] * (width - len(line))
-    spread(rows, merges)
-    return [tuple(line) for line in rows]
+    spread(rows, (cell for cell in cells if max(cell.height, cell.width) > 1))
+    return [tuple(line) for line in rows], head_depth(cells, len(rows))

@@ -120,6 +120,12 @@ def _xls() -> Parser:
     return XlsParser()
 
 
+def _spreadsheet_xml() -> Parser:
+    from ingest.parsing.spreadsheet_xml import SpreadsheetXmlParser
+
+    return SpreadsheetXmlParser()
+
+
 def _xlsb() -> Parser:
     from ingest.parsing.xlsb import XlsbParser
 
@@ -285,9 +291,12 @@ PARSERS: dict[str, ParserEntry] = {
     "hwp5": ParserEntry((media_types.HWP,), _hwp5),
     "hwpx": ParserEntry((media_types.HWPX,), _hwpx),
     "xls": ParserEntry((media_types.XLS,), _xls),
+    "spreadsheet_xml": ParserEntry((media_types.XLS_XML,), _spreadsheet_xml),
     "xlsb": ParserEntry((media_types.XLSB,), _xlsb),
     "rtf": ParserEntry((media_types.RTF,), _rtf),
-    "legacy": ParserEntry((media_types.DOC, media_types.RTF, media_types.PPT, media_types.XLSB), _legacy),
+    "legacy": ParserEntry(
+        (media_types.DOC, media_types.DOC_XML, media_types.RTF, media_types.PPT, media_types.XLSB), _legacy
+    ),
     "odt": ParserEntry((media_types.ODT,), _odt),
     "ods": ParserEntry((media_types.ODS,), _ods),
     "odp": ParserEntry((media_types.ODP,), _odp),

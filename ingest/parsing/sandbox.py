@@ -13,10 +13,12 @@ import contextlib
 import json
 import logging
 import os
+import re
 import select
 import signal
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import TracebackType
@@ -24,6 +26,9 @@ from typing import Any, Self
 
 from ingest.parsing import frames
 from ingest.parsing.converter import CONVERSIONS, CONVERTED, Converter
+from ingest.parsing.media_types import BINARY
+from ingest.parsing.parts import MOST_PARTS, joined
+from ingest.parsing.slots import ParseSlots
 from ingest.parsing.wire import WireError, decode_result
 from ingest.parsing.zygote_client import ZygoteClient, ZygoteGone
 from rag.domain.document import ParsedDocument
@@ -47,6 +52,11 @@ _PARAM_CHARACTERS = 300
 _STATUS_BYTES = 4096
 _MEMORY_SHARE = 0.75
 """A child that died without a word and had this share of its memory resident died of the lack of more."""
+
+_IDENTIFY_CPU_S = 10
+"""Of CPU time for saying what a file is: the directory of the largest ZIP that is let in takes less than one."""
+_MEDIA_TYPE = re.compile(r"[!-~]{1,200}")
+"""As long as the record has room for. Of a ZIP it may be what the file itself claims to be."""
 
 _ROUNDS = 3
 """For each reader: the first may ask for a parser to be loaded, one may meet a zygote that has just died."""
@@ -81,6 +91,25 @@ class _Wanted:
     after: SeogoError | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class _Wish:
+    """Which part of a file one child is to read; `first_page` 0: none, all of it has been read."""
+
+    first_child: int = 0
+    first_page: int = 1
+    may_stop: bool = True
+
+    def after(self, part: ParsedDocument, *, last: bool) -> _Wish:
+        """What is left after a part of it. A child that nobody trusts can't ask for the same pages again."""
+        going_on = self.may_stop and self.first_page < part.next_page <= part.pages
+        return _Wish(self.first_child, part.next_page if going_on else 0, may_stop=not last)
+
+    def request(self) -> dict[str, Any]:
+        """It in the words of the zygote, for the best parser."""
+        pages = {"first_page": self.first_page, "may_stop": self.may_stop}
+        return {"first_child": self.first_child, "load": [], "parser": "", **pages}
+
+
 @dataclass
 class _Outcome:
     """What came back for one request."""
@@ -102,7 +131,7 @@ class ParseSandbox:
     """Parses files in children of one zygote process, which starts at the first use. Thread-safe; `close` when done.
 
     Args:
-        concurrency: children at once; more calls wait.
+        concurrency: children at once; more calls wait. One more runs, so that neither urgent calls nor the others hold them all.
         registry: module whose `PARSERS` the zygote imports. A constant of the program, never a setting.
         converter: reads the old Office formats; None where there is none.
     """
@@ -118,15 +147,48 @@ class ParseSandbox:
         self._converter = converter
         self._limits = limits or ParseLimits()
         self._registry = registry
-        self._slots = threading.BoundedSemaphore(concurrency)
+        self._slots = ParseSlots(concurrency)
         self._lock = threading.Lock()
         self._client: ZygoteClient | None = None
         self._closed = False
 
-    def parse(self, path: Path, name: str, first_child: int = 0) -> ParsedDocument:
+    def identify(self, path: Path, name: str, *, urgent: bool = False) -> str:
+        """The media type of the file at `path`, which was uploaded as `name`.
+
+        Raises:
+            EmptyFile, FileEncrypted, FileDamaged, UnsupportedFormat, ParseLimitExceeded, ParserCrashed, ConfigurationError:
+                as of `parse`; that no parser reads such a file is not among them.
+        """
+        deadline = time.monotonic() + self._limits.wall_s
+        request = {"op": "identify", "name": name, "first_child": 0, "load": [], "parser": ""}
+        cpu_s = min(_IDENTIFY_CPU_S, self._limits.cpu_s)
+        with path.open("rb") as file, self._slots.held(urgent=urgent):
+            if os.fstat(file.fileno()).st_size == 0:
+                raise EmptyFile(name=name)
+            for _ in range(_ROUNDS):
+                outcome = self._settled(file.fileno(), name, request | {"cpu_s": cpu_s}, deadline)
+                if outcome is not None and isinstance(found := self._result(outcome, name), str):
+                    return found
+        raise ParserCrashed(name=name)
+
+    def parse(
+        self,
+        path: Path,
+        name: str,
+        first_child: int = 0,
+        *,
+        urgent: bool = False,
+        told: Callable[[int, int], None] | None = None,
+    ) -> ParsedDocument:
         """Identify the file at `path`, which was uploaded as `name`, and parse it.
 
-        Files inside it come with the result from number `first_child` on, as many as the output cap has room for.
+        Files inside it come with the result from number `first_child` on, as many as the output cap has room for. Pages for which
+        one child has no time are read by further ones, each with all the time that a child has.
+
+        Args:
+            urgent: somebody waits for it; such a call does not wait for those that nobody waits for.
+            told: is called between two parts of a long file with the pages that were read, and with all that there are; what it
+                raises ends the work.
 
         Raises:
             EmptyFile, UnsupportedFormat, FileEncrypted, FileDamaged, NoTextFound: what is wrong with the file.
@@ -135,15 +197,26 @@ class ParseSandbox:
             ParserCrashed: the child died, or its parser failed in a way nobody foresaw; the log has the details.
             ConfigurationError: children can't be kept off the network here, or a parser's library is missing.
         """
-        with path.open("rb") as file, self._slots:
+        with path.open("rb") as file:
             if os.fstat(file.fileno()).st_size == 0:
                 raise EmptyFile(name=name)
-            try:
-                return self._parse(file.fileno(), name, first_child)
-            except ConverterMissing as missing:
-                if self._converter is None:
-                    raise
-                return self._parse_converted(self._converter, file.fileno(), name, missing)
+            wanted = _Wish(first_child)
+            parts: list[ParsedDocument] = []
+            while wanted.first_page:
+                with self._slots.held(urgent=urgent):  # between two parts, others have their turn
+                    parts.append(self._parse_part(file.fileno(), name, wanted))
+                wanted = wanted.after(parts[-1], last=len(parts) + 1 >= MOST_PARTS)
+                if told is not None and wanted.first_page:
+                    told(wanted.first_page - 1, parts[0].pages)
+        return joined(parts, name)
+
+    def _parse_part(self, descriptor: int, name: str, wanted: _Wish) -> ParsedDocument:
+        try:
+            return self._parse(descriptor, name, wanted)
+        except ConverterMissing as missing:
+            if self._converter is None:
+                raise
+            return self._parse_converted(self._converter, descriptor, name, missing)
 
     def _parse_converted(
         self, converter: Converter, descriptor: int, name: str, missing: ConverterMissing
@@ -153,7 +226,7 @@ class ParseSandbox:
         if media_type not in CONVERSIONS:
             raise ParserCrashed(name=name)
         with converter.converted(descriptor, media_type, name) as path, path.open("rb") as file:
-            document = self._parse(file.fileno(), name)
+            document = self._parse(file.fileno(), name, _Wish(may_stop=False))
         own = {code for code in str(missing.params.get("warnings", "")).split() if code in WARNINGS}
         return replace(
             document,
@@ -214,14 +287,14 @@ class ParseSandbox:
                 self._client = None
         client.kill()
 
-    def _parse(self, descriptor: int, name: str, first_child: int = 0) -> ParsedDocument:
+    def _parse(self, descriptor: int, name: str, wanted: _Wish) -> ParsedDocument:
         """Parse; a file that its parser fails on goes to the second reader, which may fail without a word."""
         deadline = time.monotonic() + self._limits.wall_s
-        answer = self._rounds(descriptor, name, {"first_child": first_child, "load": [], "parser": ""}, deadline)
+        answer = self._rounds(descriptor, name, wanted.request(), deadline)
         if isinstance(answer, ParsedDocument):
             return answer
         failed = answer.after or ParserCrashed(name=name)
-        second = {"first_child": first_child, "load": answer.parsers, "parser": answer.parsers[0]}
+        second = wanted.request() | {"load": answer.parsers, "parser": answer.parsers[0]}
         try:
             read_again = self._rounds(descriptor, name, second, deadline)
         except SeogoError as error:
@@ -235,28 +308,36 @@ class ParseSandbox:
         """The document, or what is wanted after a parser has failed."""
         request |= {"op": "parse", "name": name}
         for _ in range(_ROUNDS):
-            client = self._zygote()
-            try:
-                outcome = self._exchange(client, descriptor, dict(request), deadline)
-            except ZygoteGone:
-                self._forget(client)
+            outcome = self._settled(descriptor, name, request, deadline)
+            if outcome is None:
                 continue
-            status = outcome.status
-            if not status.keys() & {"pid", "refused"}:
-                self._forget(client)  # it died, or had all the time and did not even fork
-                if not outcome.exceeded:
-                    continue
-            elif not outcome.exceeded and not status.keys() & {"status", "refused"}:
-                self._forget(client)
-                raise ParserCrashed(name=name)
             result = self._result(outcome, name)
+            if isinstance(result, str):
+                break
             if isinstance(result, ParsedDocument) or result.after:
                 return result
             request["load"] = result.parsers
         raise ParserCrashed(name=name)
 
+    def _settled(self, descriptor: int, name: str, request: dict[str, Any], deadline: float) -> _Outcome | None:
+        """What came back for one request; None where the zygote had just died, and another one may be asked."""
+        client = self._zygote()
+        try:
+            outcome = self._exchange(client, descriptor, request, deadline)
+        except ZygoteGone:
+            self._forget(client)
+            return None
+        status = outcome.status
+        if not status.keys() & {"pid", "refused"}:
+            self._forget(client)  # it died, or had all the time and did not even fork
+            return outcome if outcome.exceeded else None
+        if not outcome.exceeded and not status.keys() & {"status", "refused"}:
+            self._forget(client)
+            raise ParserCrashed(name=name)
+        return outcome
+
     def _exchange(self, client: ZygoteClient, descriptor: int, request: dict[str, Any], deadline: float) -> _Outcome:
-        request |= {
+        limits = {
             "memory_bytes": self._limits.memory_bytes,
             "cpu_s": self._limits.cpu_s,
             "wall_s": max(0.0, deadline - time.monotonic()),
@@ -268,7 +349,7 @@ class ParseSandbox:
             status, status_writer = os.pipe()
             open_pipes.callback(os.close, status)
             try:
-                client.send(request, [descriptor, result_writer, status_writer])
+                client.send(limits | request, [descriptor, result_writer, status_writer])
             finally:
                 os.close(result_writer)
                 os.close(status_writer)
@@ -300,8 +381,8 @@ class ParseSandbox:
                     del sinks[descriptor]
         return outcome
 
-    def _result(self, outcome: _Outcome, name: str) -> ParsedDocument | _Wanted:
-        """The document, or what the child needs first."""
+    def _result(self, outcome: _Outcome, name: str) -> ParsedDocument | _Wanted | str:
+        """The document, what the child needs first, or the media type where only that was asked."""
         if outcome.exceeded:
             raise ParseLimitExceeded(name=name, resource=outcome.exceeded)
         if refused := outcome.status.get("refused"):
@@ -314,6 +395,9 @@ class ParseSandbox:
             if tag == "R":
                 return decode_result(payload)
             data = json.loads(bytes(payload))
+            if tag == "M":
+                claimed = str(data["media_type"])
+                return claimed if _MEDIA_TYPE.fullmatch(claimed) else BINARY
             if tag == "N":
                 after = told_error(data["after"], name) if "after" in data else None
                 return _Wanted([str(data["parsers"][0]), *map(str, data["parsers"][1:])], after)

@@ -33,7 +33,11 @@ class WireError(ValueError):
 
 def encode_result(document: ParsedDocument) -> bytes:
     """The document with its children: two blocks of JSON, each after its length, then the children's bytes in order."""
-    names = {"children": [[item.name, len(item.content)] for item in document.children], "next": document.next_child}
+    names = {
+        "children": [[item.name, len(item.content)] for item in document.children],
+        "next": document.next_child,
+        "next_page": document.next_page,
+    }
     blocks = (encode_document(document), json.dumps(names).encode())
     lengths = [len(block).to_bytes(_LENGTH_BYTES, "big") for block in blocks]
     contents = (child.content for child in document.children)
@@ -52,7 +56,7 @@ def decode_result(payload: memoryview) -> ParsedDocument:
     try:
         data = json.loads(names)
         sizes = [(_text(name), _integer(size)) for name, size in data["children"]]
-        next_child = _integer(data["next"])
+        next_child, next_page = _integer(data["next"]), _integer(data["next_page"])
     except (KeyError, IndexError, TypeError, ValueError, RecursionError) as error:
         raise WireError(f"not a list of children: {type(error).__name__}") from error
     if sum(size for _, size in sizes) != len(contents):
@@ -61,7 +65,7 @@ def decode_result(payload: memoryview) -> ParsedDocument:
     for name, size in sizes:
         children.append(ChildFile(name, bytes(contents[start : start + size])))
         start += size
-    return replace(document, children=tuple(children), next_child=next_child)
+    return replace(document, children=tuple(children), next_child=next_child, next_page=next_page)
 
 
 def _block(payload: memoryview) -> tuple[bytes, memoryview]:

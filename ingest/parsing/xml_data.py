@@ -37,7 +37,7 @@ _PIECE_CHARACTERS = 1 << 20
 def is_prose(text: str) -> bool:
     """Whether the XML that begins with `text` is written for readers: much of it stands between the tags.
 
-    No regular expression: this runs on untrusted text outside of the sandbox, and has to be linear.
+    No regular expression: this looks at untrusted text, and has to be linear.
     """
     sections = text.replace("<![CDATA[", " ").replace("]]>", " ").split("<")
     content = " ".join([sections[0], *(section.partition(">")[2] for section in sections[1:])])

@@ -11,10 +11,11 @@ from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from ingest.pipeline import code_rows
 from ingest.pipeline import points as points_of
+from ingest.pipeline.embedding_pieces import chunks_in_memory, pieces_of
 from ingest.pipeline.fault_points import reached
 from ingest.pipeline.labels import write_settled
 from ingest.pipeline.reuse import known_vectors
-from ingest.pipeline.steps import EMBED_CHUNKS, Pipeline
+from ingest.pipeline.steps import Pipeline
 from rag.domain.document import Chunk
 from rag.domain.vectors import TextVectors
 from rag.retrieval.spaces import LiveSpace
@@ -46,9 +47,10 @@ def fill(
     done = 0
     while not stop.is_set():
         _stand_aside(pipeline, stop)
+        most = min(_GROUP_CHUNKS, *(chunks_in_memory(target.space) for target in pipeline.targets()))
         with pipeline.database.read() as session:
             waiting = waiting_versions(session, collections)
-            group = _next_versions(session, collections)
+            group = _next_versions(session, collections, most)
         progress(done, done + waiting)
         if not group:
             break
@@ -76,11 +78,11 @@ def _waiting(collections: Sequence[UUID] | None) -> tuple[ColumnElement[bool] | 
     return (DocumentVersion.dense_pending, in_index(), *mine)
 
 
-def _next_versions(session: Session, collections: Sequence[UUID] | None) -> list[DocumentVersion]:
+def _next_versions(session: Session, collections: Sequence[UUID] | None, chunks: int) -> list[DocumentVersion]:
     answering = case((DocumentVersion.state == VersionState.ACTIVE, 0), else_=1)
     order = (answering, DocumentVersion.created_at.desc(), DocumentVersion.id)
     query = select(DocumentVersion).where(*_waiting(collections)).order_by(*order).limit(_GROUP_VERSIONS)
-    return points_of.first_group(session.scalars(query), _GROUP_CHUNKS)
+    return points_of.first_group(session.scalars(query), chunks)
 
 
 def _fill_group(pipeline: Pipeline, group: Sequence[DocumentVersion]) -> None:
@@ -109,12 +111,14 @@ def _embed(
         for version, own in zip(group, chunks, strict=True)
         if points_of.fitting(target, own, points_of.stored_vectors(pipeline.blobs, target, version.id)) is None
     ]
-    known = known_vectors(pipeline.database, pipeline.blobs, target.space.name, [item for item, _ in new], target.id)
+    most = chunks_in_memory(target.space)
+    versions = [item for item, _ in new]
+    known = known_vectors(pipeline.database, pipeline.blobs, target.vectors_name, versions, target.id, most)
     flat = [chunk for _, own in new for chunk in own]
     made: list[TextVectors] = []
-    for start in range(0, len(flat), EMBED_CHUNKS):
-        pipeline.pause()
-        made += target.space.embed_chunks(flat[start : start + EMBED_CHUNKS], known)
+    for part in pieces_of(flat, target.space):
+        pipeline.pause(target.space)
+        made += target.space.embed_chunks(part, known)
     start = 0
     for version, own in new:
         points_of.store_vectors(pipeline.blobs, target, version.id, made[start : start + len(own)])

@@ -30,6 +30,7 @@ from ingest.pipeline.code_batch import BatchFile
 from ingest.pipeline.code_cutting import CutFile, Screening, shown
 from ingest.pipeline.code_filling import fill
 from ingest.pipeline.code_rows import Drafted, FileTask, Frame, Known, Refusal, Written
+from ingest.pipeline.embedding_pieces import chunks_in_memory
 from ingest.pipeline.fault_points import reached
 from ingest.pipeline.labels import settle_siblings, tags_of_many
 from ingest.pipeline.leftovers import remove_leftovers
@@ -338,8 +339,9 @@ class CodeLane:
             tags = tags_of_many(session, list(versions.values()))
         pending: set[UUID] = set()
         for target in pipeline.targets():
+            most = chunks_in_memory(target.space)
             known = known_vectors(
-                pipeline.database, pipeline.blobs, target.space.name, list(versions.values()), target.id
+                pipeline.database, pipeline.blobs, target.vectors_name, list(versions.values()), target.id, most
             )
             points: list[IndexPoint] = []
             for item in written:

@@ -10,7 +10,7 @@ import json
 import logging
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -39,13 +39,17 @@ class CodeSandbox(ParseSandbox):
     """`ParseSandbox` for batches of source files. Thread-safe; `close` when done.
 
     Args:
+        rules: how files are cut, asked for with every batch: another space may have become the current one.
         concurrency: children at once; as many as the machine's cores have room for, where none is given.
     """
 
-    def __init__(self, rules: CutRules, limits: ParseLimits = CODE_LIMITS, *, concurrency: int | None = None) -> None:
+    def __init__(
+        self, rules: Callable[[], CutRules], limits: ParseLimits = CODE_LIMITS, *, concurrency: int | None = None
+    ) -> None:
         self.concurrency = concurrency or min(MOST_CHILDREN, max(2, len(os.sched_getaffinity(0)) - 1))
         super().__init__(limits, concurrency=self.concurrency)
         self._rules = rules
+        self._followed: CutRules | None = None
 
     def cut(self, screening: Screening, files: Sequence[BatchFile]) -> list[Cut]:
         """What was made of each file, or why nothing was.
@@ -68,14 +72,25 @@ class CodeSandbox(ParseSandbox):
                 alone = True
         return answers
 
+    def _zygote(self) -> ZygoteClient:
+        """The zygote of the rules in force. Whoever still waits for one of others begins again, as after its death."""
+        rules = self._rules()
+        with self._lock:
+            old = self._client if self._followed not in (None, rules) else None
+            self._followed = rules
+        if old is not None:
+            self._forget(old)
+        return super()._zygote()
+
     def _started(self) -> ZygoteClient:
-        return ZygoteClient(json.dumps(asdict(self._rules)), "ingest.pipeline.code_zygote")
+        rules = self._followed or self._rules()
+        return ZygoteClient(json.dumps(asdict(rules)), "ingest.pipeline.code_zygote")
 
     def _attempt(self, screening: Screening, files: Sequence[BatchFile]) -> tuple[list[Cut], SeogoError]:
         """Answers for the first of these files, and why the next one has none."""
         name = files[0].source_key.rpartition("/")[2]
         deadline = time.monotonic() + self._limits.wall_s
-        with self._slots, written_batch(screening, files) as descriptor:
+        with self._slots.held(), written_batch(screening, files) as descriptor:
             for _ in range(_TRIES):
                 client = self._zygote()
                 request = {"op": "cut", "name": name, "first_child": 0, "load": [], "parser": ""}

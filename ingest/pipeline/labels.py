@@ -8,6 +8,7 @@ from uuid import UUID
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
+from ingest.pipeline.metadata import own_dates, own_words
 from rag.domain.document import Chunk
 from rag.domain.filters import AttributeValue, document_labels
 from rag.index.base import Placement, PointTags, Retirement
@@ -17,7 +18,7 @@ from rag.store import attribute, family, lifecycle
 from rag.store import chunk as chunks_table
 from rag.store.document import Document
 from rag.store.session import Database
-from rag.store.version import DocumentVersion, VersionState
+from rag.store.version import UNFINISHED, DocumentVersion, VersionState
 
 _CARRIES_POINTS = (VersionState.RUNNING, VersionState.ACTIVE, VersionState.RETIRED)
 
@@ -43,9 +44,10 @@ def _tags(session: Session, document: Document, version: DocumentVersion) -> Poi
 
 
 def _made(document: Document, version: DocumentVersion, attributes: Mapping[str, AttributeValue]) -> PointTags:
-    labels = document_labels(
-        attributes, version.media_type, document.created_at, document.authored_at, document.revised_at
-    )
+    dates = document.authored_at, document.revised_at
+    if version.state in UNFINISHED and (said := own_words(version)) is not None:
+        dates = own_dates(said)  # its document has another version's until this one answers
+    labels = document_labels(attributes, version.media_type, document.created_at, *dates)
     return PointTags(labels, document.access_rule_id)
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import timedelta
+from typing import NamedTuple
 from uuid import UUID
 
 from sqlalchemy import select
@@ -122,6 +123,37 @@ class Verification:
         return self.healthy and not left
 
 
+class _Tally(NamedTuple):
+    """The chunks of a version without a list of them: how many, and their ids in one number that no order changes."""
+
+    chunks: int = 0
+    digest: int = 0
+
+
+def _tallied(pairs: Iterable[tuple[UUID, UUID]]) -> dict[UUID, _Tally]:
+    """Tallies by version, of pairs of chunk and version."""
+    found: dict[UUID, _Tally] = {}
+    for chunk, version in pairs:
+        chunks, digest = found.get(version, _Tally())
+        found[version] = _Tally(chunks + 1, digest ^ chunk.int)
+    return found
+
+
+def _differences(
+    pipeline: Pipeline, wanted: dict[UUID, _Tally], found: dict[UUID, _Tally], in_work: set[UUID]
+) -> tuple[list[UUID], list[UUID]]:
+    """Chunks that are missing, and those that are there for no reason: read one by one for versions that differ alone."""
+    differing = {version for version in wanted.keys() | found.keys() if wanted.get(version) != found.get(version)}
+    differing -= in_work - wanted.keys()
+    if not differing:
+        return [], []
+    with pipeline.database.read() as session:
+        meant = set(chunks_table.active_ids_of(session, differing))
+    there = {chunk: version for chunk, version in pipeline.index.versions_of() if version in differing}
+    orphaned = [chunk for chunk, version in there.items() if chunk not in meant and version not in in_work]
+    return sorted(meant - there.keys()), sorted(orphaned)
+
+
 def verify(pipeline: Pipeline, tidied_after: timedelta = _TIDIED_AFTER) -> Verification:
     """Compare record, index and blobs as sets. What the durable queue holds, `ingest.jobs.audit` adds.
 
@@ -129,7 +161,7 @@ def verify(pipeline: Pipeline, tidied_after: timedelta = _TIDIED_AFTER) -> Verif
         tidied_after: a version that ended more recently may still have derived files that its job is about to remove.
     """
     with pipeline.database.read() as session:
-        wanted = dict(chunks_table.active_ids(session))
+        wanted = _tallied(chunks_table.active_ids(session))
         query = select(
             DocumentVersion.id, DocumentVersion.content_hash, DocumentVersion.state, DocumentVersion.finished_at
         )
@@ -139,16 +171,16 @@ def verify(pipeline: Pipeline, tidied_after: timedelta = _TIDIED_AFTER) -> Verif
         unfinished = list(lifecycle.unfinished(session))
         uncleaned = list(queue.uncleaned(session, utc_now(), _VERIFIED_DOCUMENTS))
         kept = client_file.originals(session)
-    found = dict(pipeline.index.versions_of())
+    found = _tallied(pipeline.index.versions_of())
     stored = set(pipeline.blobs.original_hashes())
     originals = {key: digest for key, (digest, state) in versions.items() if state != VersionState.DELETED}
-    in_work = set(unfinished)
+    missing, orphaned = _differences(pipeline, wanted, found, set(unfinished))
     originals |= kept
     return Verification(
-        chunks=len(wanted),
-        points=len(found),
-        missing=sorted(wanted.keys() - found.keys()),
-        orphaned=sorted(chunk for chunk, version in found.items() if chunk not in wanted and version not in in_work),
+        chunks=sum(item.chunks for item in wanted.values()),
+        points=sum(item.chunks for item in found.values()),
+        missing=missing,
+        orphaned=orphaned,
         lost_originals=sorted(one for one, digest in originals.items() if digest not in stored),
         stray_originals=sorted(stored - set(originals.values())),
         stray_derived=sorted(

@@ -20,9 +20,10 @@ from sqlalchemy.orm import Session
 
 from ingest.pipeline import points as points_of
 from ingest.pipeline import vectors as vector_file
+from ingest.pipeline.embedding_pieces import chunks_in_memory, pieces_of
 from ingest.pipeline.fault_points import reached
 from ingest.pipeline.labels import write_settled
-from ingest.pipeline.steps import EMBED_CHUNKS, Pipeline
+from ingest.pipeline.steps import Pipeline
 from rag.domain.document import Chunk
 from rag.domain.errors import SeogoError, SpaceConflict, SpaceNotFound, Unavailable
 from rag.domain.vectors import TextVectors
@@ -94,7 +95,7 @@ def _build_next(pipeline: Pipeline, space_id: str, pace: Pace) -> bool:
             row = session.get_one(EmbeddingSpaceRow, space_id)
             if row.state != SpaceState.BUILDING:
                 return False
-            group = _next_versions(session, row)
+            group = _next_versions(session, row, min(_GROUP_CHUNKS, chunks_in_memory(target.space)))
         if not group:
             return not _finish(pipeline, target)
         _build_group(pipeline, target, group, pace)
@@ -113,14 +114,14 @@ def _note_total(session: Session, space_id: str) -> None:
     row.total = max(chunks_table.count_active(session), row.done)
 
 
-def _next_versions(session: Session, row: EmbeddingSpaceRow) -> list[DocumentVersion]:
+def _next_versions(session: Session, row: EmbeddingSpaceRow, chunks: int) -> list[DocumentVersion]:
     query = select(DocumentVersion).where(in_index())
     if row.cursor_at is not None:
         later = DocumentVersion.created_at > row.cursor_at
         same = and_(DocumentVersion.created_at == row.cursor_at, DocumentVersion.id > row.cursor_id)
         query = query.where(or_(later, same))
     query = query.order_by(DocumentVersion.created_at, DocumentVersion.id).limit(_GROUP_VERSIONS)
-    return points_of.first_group(session.scalars(query), _GROUP_CHUNKS)
+    return points_of.first_group(session.scalars(query), chunks)
 
 
 def _build_group(pipeline: Pipeline, target: LiveSpace, group: Sequence[DocumentVersion], pace: Pace) -> None:
@@ -147,10 +148,10 @@ def _build_group(pipeline: Pipeline, target: LiveSpace, group: Sequence[Document
 def _embedded(pipeline: Pipeline, target: LiveSpace, chunks: Sequence[Chunk], pace: Pace) -> list[TextVectors]:
     """In small pieces: somebody's question waits for one of them at most, and the rest of the time is slept."""
     made: list[TextVectors] = []
-    for start in range(0, len(chunks), EMBED_CHUNKS):
-        pipeline.pause()
+    for part in pieces_of(chunks, target.space):
+        pipeline.pause(target.space)
         began = time.monotonic()
-        made += target.space.embed_chunks(chunks[start : start + EMBED_CHUNKS])
+        made += target.space.embed_chunks(part)
         pipeline.stopping.wait((time.monotonic() - began) * (1 / pace.share - 1))
     return made
 
@@ -223,6 +224,7 @@ def drop_space(pipeline: Pipeline, spaces: Spaces, space_id: str) -> EmbeddingSp
     if not spaces.is_left(space_id, _LONGEST_SEARCH_S):
         raise SpaceConflict(name=row.name, detail="a search still reads it; drop it again")
     places.drop(spaces.config, row.place)
+    spaces.announce()
     own = vector_file.file_of(space_id)
     for version_id, name in pipeline.blobs.derived_files():
         if name == own or (name == vector_file.FILE and not row.place):

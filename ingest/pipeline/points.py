@@ -31,12 +31,12 @@ def first_group(versions: Iterable[DocumentVersion], chunks: int) -> list[Docume
 
 def stored_vectors(blobs: BlobStore, target: LiveSpace, version_id: UUID) -> list[TextVectors] | None:
     """The vectors of a version in this space; None when they are not stored."""
-    return vector_file.load(blobs, version_id, target.space.name, target.id)
+    return vector_file.load(blobs, version_id, target.vectors_name, target.id)
 
 
 def store_vectors(blobs: BlobStore, target: LiveSpace, version_id: UUID, vectors: Sequence[TextVectors]) -> None:
     """Keep the vectors of a version in this space."""
-    blobs.put_derived(version_id, vector_file.file_of(target.id), vector_file.pack(target.space.name, vectors))
+    blobs.put_derived(version_id, vector_file.file_of(target.id), vector_file.pack(target.vectors_name, vectors))
 
 
 def fitting(target: LiveSpace, chunks: Sequence[Chunk], stored: list[TextVectors] | None) -> list[TextVectors] | None:

@@ -9,6 +9,7 @@ from contextlib import aclosing, suppress
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from rag.domain.errors import GenerationStopped, ModelTimeout
 from rag.generation.engine import ChatEngine, EngineCall, EngineEvent, Finished, ReasoningDelta, TextDelta
 from rag.generation.guards import stopped_by_guard
 from rag.text.token_estimate import estimated_tokens
@@ -65,18 +66,28 @@ class Written:
 async def written_by(
     engine: ChatEngine, call: EngineCall, look: Callable[[Written], Awaitable[None]], every_s: float
 ) -> Written:
-    """The answer; `look` may end it by an error, which closes the engine's stream."""
-    written = Written()
+    """The answer; `look` may end it by an error, which closes the engine's stream.
+
+    Raises:
+        GenerationStopped: a guard stopped it, or it took all the time that it had: it would do so again.
+        ModelUnavailable, or another of its kinds: as the engine says.
+    """
+    written, begun = Written(), time.monotonic()
 
     async def look_now() -> None:
         await look(written)
 
-    async with (
-        aclosing(engine.stream(call)) as stream,
-        aclosing(watched(stream, look_now, every_s)) as events,
-    ):
-        async for event in events:
-            written.take(event, engine.name)
+    try:
+        async with (
+            aclosing(engine.stream(call)) as stream,
+            aclosing(watched(stream, look_now, every_s)) as events,
+        ):
+            async for event in events:
+                written.take(event, engine.name)
+    except ModelTimeout as error:
+        if call.patience is None or time.monotonic() - begun < call.patience.total_s:
+            raise
+        raise GenerationStopped(name=engine.name, guard="too_slow") from error
     return written
 
 

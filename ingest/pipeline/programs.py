@@ -31,7 +31,7 @@ from rag.blobs.store import BlobStore
 from rag.domain.errors import GenerationStopped, InvalidRequest, NotFound, SeogoError, UnknownModel
 from rag.domain.language import Language
 from rag.domain.principal import Permit
-from rag.generation.engine import ChatEngine, EngineCall
+from rag.generation.engine import ChatEngine, EngineCall, Patience
 from rag.generation.guards import GuardedEngine
 from rag.generation.program_checks import Check, Verdict, check_syntax
 from rag.generation.program_format import WrittenFile, read_program
@@ -66,6 +66,7 @@ _PATHS = 400
 _LEAST_ANSWER = 4096
 """Tokens that must be left for the program, where the model's context is not smaller still."""
 _MARGIN = 256
+UNHURRIED = Patience(queue_s=600.0, first_token_s=600.0, total_s=7200.0)
 _DETAIL = 500
 
 
@@ -80,11 +81,13 @@ class ProgramLimits:
     Attributes:
         answer_tokens: of one program, reasoning included.
         kept: how long it is kept after its end.
+        patience: how long one generation may take: 32,768 tokens take 18 minutes at 30 a second, on small machines an hour.
         look_s: seconds between two looks at whether it was cancelled, and two notes of how far it is.
     """
 
     answer_tokens: int = 32_768
     kept: timedelta = timedelta(days=30)
+    patience: Patience = UNHURRIED
     look_s: float = 1.0
 
 
@@ -375,6 +378,7 @@ class ProgramWriter:
             thinking=thinking,
             adapter=choice.adapter,
             tenant=str(row.tenant_id),
+            patience=self.limits.patience,
         )
         before = row.written
 

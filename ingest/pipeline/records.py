@@ -123,7 +123,7 @@ def accept(
                 if not blobs.exists(blob.content_hash):
                     raise StoreUnavailable
                 taken = _repeat(session, document, blob, job_id, priority)
-                taken = taken or _new_version(session, document, blob, job_id, priority)
+                taken = taken or new_version(session, document, blob, job_id, priority)
                 taken = _described(session, document, taken, details)
                 taken = taken.moved(relabel=moved)
                 reached("intake.row_written", taken.version_id)
@@ -175,7 +175,7 @@ def accept_child(
         if version.content_hash == blob.content_hash:
             accepted = Accepted(document.id, version.id, version.number, source_key, Outcome.UNCHANGED)
     document.parent_version_id = parent_version_id
-    accepted = accepted or _new_version(session, document, blob, job_id, priority)
+    accepted = accepted or new_version(session, document, blob, job_id, priority)
     if accepted.queued:
         session.flush()
         session.get_one(DocumentVersion, accepted.version_id).claimed_at = utc_now()
@@ -241,7 +241,8 @@ def _repeat(session: Session, document: Document, blob: BlobRef, job_id: str, pr
     return Accepted(document.id, latest.id, latest.number, document.source_key, outcome)
 
 
-def _new_version(session: Session, document: Document, blob: BlobRef, job_id: str, priority: Priority) -> Accepted:
+def new_version(session: Session, document: Document, blob: BlobRef, job_id: str, priority: Priority) -> Accepted:
+    """The next version of a document, which is locked, with this original; it waits for `job_id`, or for any job."""
     taken = session.scalar(select(func.max(DocumentVersion.number)).where(DocumentVersion.document_id == document.id))
     number = (taken or 0) + 1
     version = DocumentVersion(

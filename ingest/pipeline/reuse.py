@@ -26,13 +26,22 @@ _WITH_VECTORS = (VersionState.ACTIVE, VersionState.RETIRED)
 
 
 def known_vectors(
-    database: Database, blobs: BlobStore, space: str, versions: Sequence[DocumentVersion], identity: str = ""
+    database: Database,
+    blobs: BlobStore,
+    space: str,
+    versions: Sequence[DocumentVersion],
+    identity: str = "",
+    most: int = _MOST_CHUNKS,
 ) -> KnownVectors:
-    """What may be known already of the chunks of `versions`, in the embedding space with this name and identity."""
+    """What may be known already of the chunks of `versions`, in the embedding space with this name and identity.
+
+    Args:
+        most: chunks of earlier versions whose vectors are read; see `chunks_in_memory`.
+    """
     known = KnownVectors()
     with database.read() as session:
         sources = _sources(session, versions)
-    left = _MOST_CHUNKS
+    left = min(most, _MOST_CHUNKS)
     for source_id, chunk_count in sources:
         left -= chunk_count
         if left < 0:

@@ -19,16 +19,16 @@ from uuid import UUID
 from sqlalchemy.orm import Session
 
 from ingest.chunking.base import Chunker
-from ingest.parsing.identify import identify
 from ingest.parsing.sandbox import ParseSandbox
 from ingest.parsing.wire import decode_document, encode_document
 from ingest.pipeline import points as points_of
 from ingest.pipeline.children import ChildLimits, Expansion
 from ingest.pipeline.discretion import discreet
+from ingest.pipeline.embedding_pieces import chunks_in_memory, pieces_of
 from ingest.pipeline.fault_points import reached
 from ingest.pipeline.labels import settle_siblings, settle_written, tags_of, write_settled
 from ingest.pipeline.leftovers import remove_leftovers
-from ingest.pipeline.metadata import note_metadata
+from ingest.pipeline.metadata import note_metadata, speak_for_document
 from ingest.pipeline.privacy import examine
 from ingest.pipeline.reuse import known_vectors
 from ingest.pipeline.suspicion import suspicion
@@ -38,6 +38,7 @@ from rag.blobs.store import BlobStore
 from rag.domain.audit import AuditKind
 from rag.domain.document import Chunk, ParsedDocument
 from rag.domain.errors import (
+    DocumentNotFound,
     IndexUnavailable,
     IndexWriteMismatch,
     NoTextFound,
@@ -59,7 +60,7 @@ from rag.store import version as versions_table
 from rag.store.document import Document
 from rag.store.queue import RetryRule
 from rag.store.session import Database
-from rag.store.version import RETRYABLE, DocumentVersion, Stage, VersionState
+from rag.store.version import RETRYABLE, DocumentVersion, Priority, Stage, VersionState
 
 log = logging.getLogger(__name__)
 
@@ -67,9 +68,6 @@ PARSED = "parsed.json"
 """Derived file of a parse result; gone when its version answers."""
 _GROUP_CHUNKS = 512
 """Chunks of documents that are embedded together, so that token-budget batches fill across documents."""
-EMBED_CHUNKS = 32
-"""Chunks embedded between two looks at whether somebody waits for an answer: some tenths of a second with MiniLM. Larger pieces
-are not faster (384 chunks took 10.8 s of processor time in pieces of 128 and in one)."""
 
 ENDED_BADLY = (*RETRYABLE, VersionState.DELETED)
 
@@ -93,6 +91,11 @@ class Interrupted(BaseException):
 
 def _go_on() -> None:
     """Nobody to give way to."""
+
+
+def _is_urgent(version: DocumentVersion) -> bool:
+    """Whether somebody waits for it."""
+    return version.priority == Priority.INTERACTIVE
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,14 +132,18 @@ class Pipeline:
         return [LiveSpace("", self.space, cast("VectorIndex", self.index))]
 
     def identify(self, batch: Batch) -> list[UUID]:
-        """Note what each file is, by content."""
-        return self._each(batch, self._enter(batch, Stage.IDENTIFY), self._identify_one)
+        """Note what each file is, by content, which a sandboxed child looks at."""
+        return self._side_by_side(batch, Stage.IDENTIFY, self._identify_one)
 
     def parse(self, batch: Batch) -> list[UUID]:
         """Parse each file in a sandboxed child; the result becomes a derived blob."""
-        versions = self._enter(batch, Stage.PARSE)
-        with ThreadPoolExecutor(self.parse_concurrency, thread_name_prefix="parse") as pool:
-            outcomes = list(pool.map(lambda version: self._went_well(batch, version, self._parse_one), versions))
+        return self._side_by_side(batch, Stage.PARSE, self._parse_one)
+
+    def _side_by_side(self, batch: Batch, stage: Stage, step: Callable[[DocumentVersion], None]) -> list[UUID]:
+        """What a child of the sandbox does for each file."""
+        versions = self._enter(batch, stage)
+        with ThreadPoolExecutor(self.parse_concurrency, thread_name_prefix=str(stage)) as pool:
+            outcomes = list(pool.map(lambda version: self._went_well(batch, version, step), versions))
         return [version.id for version, went_well in zip(versions, outcomes, strict=True) if went_well]
 
     def chunk(self, batch: Batch) -> list[UUID]:
@@ -157,7 +164,7 @@ class Pipeline:
                 continue
             with self.database.read() as session:
                 group.append((version, chunks_table.for_index(session, version.id)))
-            if sum(len(chunks) for _, chunks in group) >= _GROUP_CHUNKS:
+            if sum(len(chunks) for _, chunks in group) >= min(_GROUP_CHUNKS, chunks_in_memory(target.space)):
                 self._embed_group(target, group)
                 group = []
         self._embed_group(target, group)
@@ -175,6 +182,7 @@ class Pipeline:
         for version in self._enter(batch, Stage.ACTIVATE):
             with self.database.write() as session:
                 versions_lifecycle.activate(session, version.id)
+                speak_for_document(session, version.id)
                 reached("activate.row_written", version.id)
             reached("activate.row_committed", version.id)
         self._write_to_new_spaces(batch.version_ids)
@@ -263,10 +271,15 @@ class Pipeline:
             return True
         return False
 
-    def pause(self) -> None:
-        """Between two pieces of work: end where the process does, and give way to questions."""
+    def pause(self, space: EmbeddingSpace | None = None) -> None:
+        """Between two pieces of work: end where the process does, and give way to questions.
+
+        Args:
+            space: whose model does the next piece; no question waits for one that runs elsewhere.
+        """
         self._stop_if_told()
-        self.give_way()
+        if space is None or not space.piece.elsewhere:
+            self.give_way()
 
     def _stop_if_told(self) -> None:
         """Nothing that goes wrong while the service shuts down around it is the document's fault."""
@@ -276,7 +289,7 @@ class Pipeline:
     def _identify_one(self, version: DocumentVersion) -> None:
         try:
             with self.blobs.local_copy(version.content_hash) as path:
-                media_type = identify(path, version.filename).media_type
+                media_type = self.sandbox.identify(path, version.filename, urgent=_is_urgent(version))
         except FileNotFoundError:  # not yet there, or lost: three tries, then the file is set aside
             raise OriginalMissing(name=version.filename) from None
         with self.database.write() as session:
@@ -286,16 +299,26 @@ class Pipeline:
 
     def _parse_one(self, version: DocumentVersion) -> None:
         with self.blobs.local_copy(version.content_hash) as path:
-            parsed = self.sandbox.parse(path, version.filename)
+            parse = partial(self.sandbox.parse, path, version.filename, urgent=_is_urgent(version))
+            parsed = parse(told=partial(self._read_so_far, version))
             reached("parse.answered", version.id)
-            more = partial(self.sandbox.parse, path, version.filename)
-            warnings = Expansion(self.database, self.blobs, self.child_limits, version, more).run(parsed)
+            warnings = Expansion(self.database, self.blobs, self.child_limits, version, parse).run(parsed)
         self.blobs.put_derived(version.id, PARSED, encode_document(parsed))
         reached("parse.blob_written", version.id)
         with self.database.write() as session:
             row = session.get_one(DocumentVersion, version.id)
             row.parser, row.pages, row.warnings = parsed.parser, parsed.pages, warnings
         reached("parse.row_committed", version.id)
+
+    def _read_so_far(self, version: DocumentVersion, done: int, total: int) -> None:
+        """Between two parts of a long scan.
+
+        Raises:
+            DocumentNotFound: it is not in work any more, and nobody waits for the rest.
+        """
+        self.pause()
+        if not self._report(version.id, done, total):
+            raise DocumentNotFound(name=str(version.document_id))
 
     def _chunk_one(self, version: DocumentVersion) -> None:
         parsed = self._parsed(version.id)
@@ -346,11 +369,11 @@ class Pipeline:
     def _embed_group(self, target: LiveSpace, group: Sequence[tuple[DocumentVersion, list[Chunk]]]) -> None:
         chunks = [chunk for _, own in group for chunk in own]
         versions = [version for version, _ in group]
-        known = known_vectors(self.database, self.blobs, target.space.name, versions, target.id)
+        most = chunks_in_memory(target.space)
+        known = known_vectors(self.database, self.blobs, target.vectors_name, versions, target.id, most)
         made: list[TextVectors] = []
-        for start in range(0, len(chunks), EMBED_CHUNKS):
-            part = chunks[start : start + EMBED_CHUNKS]
-            self.pause()
+        for part in pieces_of(chunks, target.space):
+            self.pause(target.space)
             made += target.space.embed_chunks(part, known)
             if len(group) == 1 and not self._report(group[0][0].id, len(made), len(chunks)):
                 return  # cancelled or deleted meanwhile

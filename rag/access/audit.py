@@ -13,12 +13,15 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+from sqlalchemy.orm import Session
+
 from rag.access.audit_looks import Looks
-from rag.domain.audit import AuditEvent, AuditKind, Origin, Outcome, Who, Whose, in_parts, seal
+from rag.domain.audit import AuditEvent, AuditKind, Origin, Outcome, Who, Whose, in_parts, seal, seal_holds
 from rag.domain.errors import AuditUnavailable, ConfigurationError, StoreUnavailable
 from rag.domain.principal import Principal
 from rag.settings import RagSettings
 from rag.store import audit_event
+from rag.store.audit_event import AuditHead
 from rag.store.base import utc_now
 from rag.store.session import Database
 from rag.transport.secret_files import read_secret
@@ -48,6 +51,7 @@ class AuditTrail:
 
     Attributes:
         seal_key: makes the end of a chain one that only its holder can write; None where there is no key.
+        older_keys: those whose seals count too, until a chain is sealed with `seal_key` anew (`seogo audit reseal`).
         required: whether what can't be put on record is refused.
         looks: what was found when chains were last looked at over the API.
     """
@@ -57,6 +61,10 @@ class AuditTrail:
     required: bool = True
     now: Callable[[], datetime] = utc_now
     looks: Looks = field(default_factory=Looks)
+    older_keys: tuple[bytes, ...] = ()
+    _seen: dict[UUID, int] = field(default_factory=dict)
+    """How long the chains were when they were last added to here: they never get shorter."""
+    _told_broken: set[UUID] = field(default_factory=set)
     _waiting: list[_Ticket] = field(default_factory=list)
     _guard: threading.Lock = field(default_factory=threading.Lock)
     _writing: threading.Lock = field(default_factory=threading.Lock)
@@ -98,9 +106,7 @@ class AuditTrail:
         Raises:
             AuditUnavailable: see `record`.
         """
-        user = os.environ.get("SUDO_USER") or os.environ.get("USER") or str(os.getuid())
-        origin = Origin("127.0.0.1", "cli", f"seogo (uid {os.getuid()}, {user})")
-        self.record(AuditEvent(kind, tenant_id, who, self.now(), origin, whose, what, outcome, detail or {}))
+        self.record(AuditEvent(kind, tenant_id, who, self.now(), at_the_machine(), whose, what, outcome, detail or {}))
 
     def _write_waiting(self) -> None:
         with self._guard:
@@ -132,15 +138,71 @@ class AuditTrail:
         for ticket in batch:
             for event in ticket.events:
                 by_tenant.setdefault(event.tenant_id, []).append(event)
+        ends: dict[UUID, int] = {}
+        broken: set[UUID] = set()
         with self.database.write(durable=True) as session:
             for tenant_id in sorted(by_tenant):  # the same order everywhere: two processes never wait for each other
                 head = audit_event.locked_head(session, tenant_id)
-                audit_event.append(session, head, by_tenant[tenant_id])
-                head.seal = self.sealed(tenant_id, head.seq, head.hash)
+                if not self.holds(head):
+                    broken.add(tenant_id)
+                self.append(session, head, by_tenant[tenant_id])
+                ends[tenant_id] = head.seq
+        self._seen |= ends
+        self._told_broken = (self._told_broken - ends.keys()) | broken
+
+    def append(self, session: Session, head: AuditHead, events: Sequence[AuditEvent]) -> None:
+        """Add entries behind the locked head, and seal the new end with the key that the present seal bears.
+
+        Where that seal does not hold, nothing is sealed: a valid seal would make good whatever was done to the chain. What comes
+        is put on record all the same, behind an entry that says so, once for each process and tenant.
+
+        Raises:
+            ConfigurationError: the chain is sealed, and there is no key here.
+        """
+        if not self.keys and head.seal:
+            log.error("an audit chain is sealed, and this process has no key: name it in audit.seal_key_file")
+            raise ConfigurationError(detail="audit.seal_key_file: the trail is sealed, and this process has no key")
+        key, whole = self.key_of(head), self.holds(head)
+        if not whole and head.tenant_id not in self._told_broken:
+            log.error("the seal of an audit chain does not hold: it was altered, or its key is another")
+            events = [self._seal_broken(head), *events]
+        audit_event.append(session, head, events)
+        if whole and key is not None:
+            head.seal = seal(key, head.tenant_id, head.seq, head.hash)
+
+    @property
+    def keys(self) -> tuple[bytes, ...]:
+        """All keys whose seals count, that for new chains first."""
+        return () if self.seal_key is None else (self.seal_key, *self.older_keys)
+
+    def key_of(self, head: AuditHead) -> bytes | None:
+        """The key whose seal the end bears; that for new chains where nothing was written yet."""
+        if head.seq == 0:
+            return self.seal_key
+        found = (key for key in self.keys if seal_holds(key, head.tenant_id, head.seq, head.hash, head.seal))
+        return next(found, None)
+
+    def holds(self, head: AuditHead) -> bool:
+        """Whether the end is one that a holder of a key left, and not before one that was seen here; always without a key."""
+        if not self.keys:
+            return True
+        return self.key_of(head) is not None and head.seq >= self._seen.get(head.tenant_id, 0)
 
     def sealed(self, tenant_id: UUID, seq: int, last_hash: str) -> str:
         """The seal of a chain's end; empty without a key."""
         return "" if self.seal_key is None else seal(self.seal_key, tenant_id, seq, last_hash)
+
+    def _seal_broken(self, head: AuditHead) -> AuditEvent:
+        return AuditEvent(
+            AuditKind.SEAL_BROKEN,
+            head.tenant_id,
+            Who(None, "trail", "service"),
+            self.now(),
+            Origin(surface="upkeep"),
+            what="add to a chain whose seal does not hold",
+            outcome=Outcome.FAILED,
+            detail={"seq": head.seq, "hash": head.hash, "seal": head.seal, "seen": self._seen.get(head.tenant_id, 0)},
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,12 +226,14 @@ class ServiceTrail:
     Attributes:
         name: of the service, such as that of the directory in the settings.
         surface: the door, such as ldap.
+        origin: from where it was made to, where somebody did that.
     """
 
     trail: AuditTrail
     tenant_id: UUID
     name: str
     surface: str
+    origin: Origin | None = None
 
     def record(self, deeds: Iterable[Deed], outcome: Outcome = Outcome.DONE) -> None:
         """Put these on record, in this order.
@@ -177,13 +241,23 @@ class ServiceTrail:
         Raises:
             AuditUnavailable: see `AuditTrail.record`.
         """
-        who, origin, now = Who(None, self.name, "service"), Origin(surface=self.surface), self.trail.now()
+        who, origin, now = (
+            Who(None, self.name, "service"),
+            self.origin or Origin(surface=self.surface),
+            self.trail.now(),
+        )
         self.trail.record(
             *(
                 AuditEvent(item.kind, self.tenant_id, who, now, origin, item.whose, item.what, outcome, item.detail)
                 for item in deeds
             )
         )
+
+
+def at_the_machine() -> Origin:
+    """From where the command line is used: which user of the machine it is."""
+    user = os.environ.get("SUDO_USER") or os.environ.get("USER") or str(os.getuid())
+    return Origin("127.0.0.1", "cli", f"seogo (uid {os.getuid()}, {user})")
 
 
 def who_of(principal: Principal) -> Who:
@@ -219,10 +293,16 @@ def open_seal_key(settings: RagSettings) -> bytes | None:
             return None
         path = settings.data_dir / "audit-seal.key"
         _make_key(path)
-    key = read_secret(path).encode()
-    if len(key) < _KEY_BYTES:
-        raise ConfigurationError(detail=f"audit.seal_key_file: a key has at least {_KEY_BYTES} bytes")
-    return key
+    return _read_key("seal_key_file", path)
+
+
+def open_older_keys(settings: RagSettings) -> tuple[bytes, ...]:
+    """The keys of seals from before, that chains may still bear.
+
+    Raises:
+        ConfigurationError: see `open_seal_key`.
+    """
+    return tuple(_read_key("older_seal_key_files", path) for path in settings.audit.older_seal_key_files)
 
 
 def open_trail(settings: RagSettings, database: Database) -> AuditTrail:
@@ -231,7 +311,15 @@ def open_trail(settings: RagSettings, database: Database) -> AuditTrail:
     Raises:
         ConfigurationError: see `open_seal_key`.
     """
-    return AuditTrail(database, open_seal_key(settings), settings.audit.required)
+    key, older = open_seal_key(settings), open_older_keys(settings)
+    return AuditTrail(database, key, settings.audit.required, older_keys=older)
+
+
+def _read_key(setting: str, path: Path) -> bytes:
+    key = read_secret(path).encode()
+    if len(key) < _KEY_BYTES:
+        raise ConfigurationError(detail=f"audit.{setting}: a key has at least {_KEY_BYTES} bytes")
+    return key
 
 
 def _make_key(path: Path) -> None:

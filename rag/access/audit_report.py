@@ -23,6 +23,9 @@ SHOWING = (
     AuditKind.DOCUMENT_READ,
     AuditKind.DOCUMENT_PREVIEWED,
     AuditKind.DOCUMENT_DOWNLOADED,
+    AuditKind.PROGRAM_READ,
+    AuditKind.FEEDBACK_EXPORTED,
+    AuditKind.EVALUATED,
     AuditKind.PERSONAL_DATA_REVEALED,
 )
 """Kinds by which somebody gets to see something of a document."""

@@ -8,7 +8,7 @@ from datetime import datetime
 from uuid import UUID
 
 from rag.access.audit import AuditTrail
-from rag.domain.audit import AuditEvent, AuditKind, Origin, Who, Whose
+from rag.domain.audit import AuditEvent, AuditKind, Origin, Who, Whose, vouch
 from rag.settings import AuditSettings
 from rag.store import audit_event
 from rag.store.base import utc_now
@@ -44,10 +44,16 @@ class AuditRetention:
                 return 0
         with self.trail.database.write(durable=True) as session:
             head = audit_event.locked_head(session, tenant_id)
+            if not self.trail.holds(head):  # what was altered is kept for whoever looks into it
+                return 0
             through = audit_event.due_for_cut(session, tenant_id, before)
             if through is None:  # another process was faster
                 return 0
-            told = AuditEvent(
+            detail = {"through": through.seq, "hash": through.hash, "before": before.isoformat(), "years": years}
+            key = self.trail.key_of(head)
+            if key is not None:
+                detail["seal"] = vouch(key, tenant_id, "cut", through.seq, through.hash, before.isoformat())
+            entry = AuditEvent(
                 AuditKind.AUDIT_CUT,
                 tenant_id,
                 Who(None, "retention", "service"),
@@ -55,10 +61,9 @@ class AuditRetention:
                 Origin(surface="upkeep"),
                 Whose(),
                 what="cut the audit trail",
-                detail={"through": through.seq, "hash": through.hash, "before": before.isoformat(), "years": years},
+                detail=detail,
             )
-            audit_event.append(session, head, [told])
-            head.seal = self.trail.sealed(tenant_id, head.seq, head.hash)
+            self.trail.append(session, head, [entry])
             return audit_event.cut(session, through, head.seq)
 
 

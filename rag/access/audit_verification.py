@@ -2,28 +2,30 @@
 outside was told of.
 
 What each kind of evidence shows: the hashes, that nothing before an entry was changed; the seal, that the end was written by a
-holder of the key and not from the database alone; the anchors, that an end that was once told was not taken back.
+holder of the key and not from the database alone; the anchors, that an end that was once told was not taken back. Of what left
+by a cut only they are there to speak: the key vouches for the cut, and what was told later than it reaches was not old enough.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
-from hmac import compare_digest
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy.orm import Session
 
 from rag.access.audit_anchors import Anchor
-from rag.domain.audit import AuditKind, genesis, link, seal
+from rag.domain.audit import AuditKind, genesis, link, seal_holds, vouched
 from rag.store import audit_event
 from rag.store.audit_event import AuditCut, AuditHead, AuditRow, Unreadable, fields_of
 
 LEAST_KEPT = timedelta(days=365)
 """No cut takes what is younger."""
+_LATE = timedelta(hours=1)
+"""How much later than it happened an event may be added to its chain."""
 
 
 class Problem(StrEnum):
@@ -41,6 +43,8 @@ class Problem(StrEnum):
     ANCHOR = "anchor"
     CUT = "cut"
     """Entries left without a cut that the chain tells of, or before their time."""
+    CUT_UNSEALED = "cut_unsealed"
+    """Entries left by a cut that no holder of a key of seals vouches for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +77,11 @@ class Verification:
         """Whether nothing is wrong."""
         return self.problem is None
 
+    @property
+    def proven(self) -> bool:
+        """Whether something outside the database speaks for the chain: else who holds that can have written it anew."""
+        return self.whole and (self.sealed or self.anchors > 0)
+
 
 class _Broken(Exception):
     """The first thing that is wrong."""
@@ -88,8 +97,9 @@ class _Walk:
 
     tenant_id: UUID
     anchors: Mapping[int, tuple[str, ...]]
+    told_at: Sequence[tuple[int, datetime]]
     cut: AuditCut | None
-    key: bytes | None
+    keys: tuple[bytes, ...]
     head: AuditHead | None
     entries: int = 0
     first: int = 0
@@ -98,6 +108,7 @@ class _Walk:
     anchored: int = 0
     last_hash: str = ""
     cut_told: bool = False
+    cut_vouched: bool = False
 
     def follow(self, session: Session) -> None:
         """Walk to the end; raises _Broken at the first thing that is wrong."""
@@ -124,6 +135,8 @@ class _Walk:
         self._compare(row.seq)
         if row.kind == AuditKind.AUDIT_CUT:
             self._check_cut(row)
+        elif row.kind == AuditKind.RESEALED:  # whoever sealed it looked at what was before
+            self.cut_vouched |= self._vouched(row, "resealed", row.seq, row.prev_hash)
         self.entries += 1
         self.first = self.first or row.seq
 
@@ -135,11 +148,16 @@ class _Walk:
         self.anchored = seq if told else self.anchored
 
     def _check_cut(self, row: AuditRow) -> None:
-        if _time_not_come(row):
+        told: dict[str, Any] = row.detail
+        if _time_not_come(row, self.told_at):
             raise _Broken(Problem.CUT, row.seq)
         if self.cut is not None and row.seq == self.cut.event_seq:
-            told: dict[str, Any] = row.detail
             self.cut_told = (told.get("through"), told.get("hash")) == (self.cut.through_seq, self.cut.hash)
+            self.cut_vouched = self._vouched(row, "cut", told["through"], told.get("hash"), told["before"])
+
+    def _vouched(self, row: AuditRow, *told: object) -> bool:
+        given: dict[str, Any] = row.detail if isinstance(row.detail, dict) else {}
+        return any(vouched(key, given.get("seal"), self.tenant_id, *told) for key in self.keys)
 
     def _check_end(self, session: Session) -> None:
         later = [seq for seq in self.anchors if seq > self.last]
@@ -152,10 +170,13 @@ class _Walk:
             raise _Broken(Problem.HEAD, self.last + 1)
         if audit_event.named_beside(session, self.tenant_id):
             raise _Broken(Problem.REFERENCES, self.last + 1)
-        if self.key is None or self.head is None:
+        if not self.keys or self.head is None:
             return
-        if not compare_digest(seal(self.key, self.tenant_id, self.last, self.last_hash), self.head.seal):
+        given = self.head.seal
+        if not any(seal_holds(key, self.tenant_id, self.last, self.last_hash, given) for key in self.keys):
             raise _Broken(Problem.SEAL, self.last)
+        if self.cut is not None and not self.cut_vouched:
+            raise _Broken(Problem.CUT_UNSEALED, self.cut.through_seq)
 
     def result(self, problem: Problem | None = None, at: int = 0) -> Verification:
         """What was found."""
@@ -168,28 +189,37 @@ class _Walk:
             self.last_hash,
             self.compared,
             self.anchored,
-            problem is None and self.key is not None and self.head is not None,
+            problem is None and bool(self.keys) and self.head is not None,
             problem,
             at,
         )
 
 
 def verify(
-    session: Session, tenant_id: UUID, *, key: bytes | None = None, anchors: Iterable[Anchor] = ()
+    session: Session,
+    tenant_id: UUID,
+    *,
+    key: bytes | None = None,
+    older_keys: tuple[bytes, ...] = (),
+    anchors: Iterable[Anchor] = (),
 ) -> Verification:
     """Follow a chain from its beginning, or from its cut, to its end; memory is bounded by a batch.
 
     Args:
         session: of one snapshot (`Database.snapshot`), since entries are added meanwhile.
-        key: of the seals; without it they are not looked at.
+        key: of the seals; without it they are not looked at. `older_keys` are those whose seals count too.
         anchors: what the outside was told, of any tenant.
     """
     told: dict[int, tuple[str, ...]] = {}
+    told_at: list[tuple[int, datetime]] = []
     cut = audit_event.last_cut(session, tenant_id)
     for item in anchors:
+        if item.tenant_id == tenant_id:
+            told_at.append((item.seq, item.at))
         if item.tenant_id == tenant_id and (cut is None or item.seq >= cut.through_seq):
             told[item.seq] = (*told.get(item.seq, ()), item.hash)
-    walk = _Walk(tenant_id, told, cut, key, audit_event.head_of(session, tenant_id))
+    keys = () if key is None else (key, *older_keys)
+    walk = _Walk(tenant_id, told, told_at, cut, keys, audit_event.head_of(session, tenant_id))
     try:
         walk.follow(session)
     except _Broken as broken:
@@ -204,9 +234,16 @@ def _holds(row: AuditRow) -> bool:
         return False
 
 
-def _time_not_come(row: AuditRow) -> bool:
-    """Whether a cut says itself that it took what was younger than the least that is kept, or does not say."""
+def _time_not_come(row: AuditRow, told_at: Iterable[tuple[int, datetime]]) -> bool:
+    """Whether a cut took what was younger than the least that is kept, or does not say.
+
+    It says itself how far it reaches, and may lie. What was told to the outside does not: entries behind an end that was told are
+    no older than that, and the cut itself is no younger than an end that was told with it.
+    """
     try:
-        return row.at - datetime.fromisoformat(row.detail["before"]) < LEAST_KEPT
+        before, through = datetime.fromisoformat(row.detail["before"]), int(row.detail["through"])
+        young = any(seq < through and at > before + _LATE for seq, at in told_at)
+        ahead = any(seq >= row.seq and at < row.at - _LATE for seq, at in told_at)
+        return row.at - before < LEAST_KEPT or young or ahead
     except (ValueError, KeyError, TypeError):
         return True

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import quote_plus, urlencode, urlsplit
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import httpx
 from authlib.oauth2.rfc6749.parameters import prepare_grant_uri, prepare_token_request
@@ -43,6 +43,20 @@ class Departure:
 
     url: str
     browser: str
+
+
+@dataclass(frozen=True, slots=True)
+class LogoutOrder:
+    """A provider's order to end sessions.
+
+    Attributes:
+        subject, session: whose, and which of the provider's; empty where it does not say.
+        before: sessions that began later are not meant.
+    """
+
+    subject: str
+    session: str
+    before: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,8 +190,13 @@ class SignIn:
         told = {"client_id": self.settings.client_id, "post_logout_redirect_uri": return_to}
         return f"{page}{joint}{urlencode(told)}"
 
-    def dismissed(self, logout_token: str) -> int:
-        """Obey the provider's order to end sessions; how many ended.
+    @property
+    def tenant_id(self) -> UUID:
+        """Whose people sign in with it."""
+        return self._accounts.tenant_id
+
+    def order_of(self, logout_token: str) -> LogoutOrder:
+        """The provider's order to end sessions.
 
         Raises:
             NotAuthenticated: it is no order of the provider.
@@ -186,8 +205,13 @@ class SignIn:
         claims = self._verifier.logout(logout_token)
         # By the provider's clock, which may be behind ours; ended once too often does less harm than once too few.
         before = datetime.fromtimestamp(claims["iat"] + 1 + self.settings.skew_s, UTC)
-        subject, named = str(claims.get("sub") or ""), str(claims.get("sid") or "")
-        return self._sessions.end_those_of(self._accounts.tenant_id, self.settings.name, subject, named, before)
+        return LogoutOrder(str(claims.get("sub") or ""), str(claims.get("sid") or ""), before)
+
+    def obey(self, order: LogoutOrder) -> int:
+        """End the sessions that an order names; how many ended."""
+        return self._sessions.end_those_of(
+            self._accounts.tenant_id, self.settings.name, order.subject, order.session, order.before
+        )
 
     def _pending(self, state: str, browser: str) -> PendingSignIn:
         if not 0 < len(state) <= _PARAMETER or len(browser) != _COOKIE_CHARS:

@@ -20,6 +20,7 @@ from rag.answering.contract_citations import CitationBook
 from rag.answering.contract_code import code_names, missing_code, telling_lines
 from rag.answering.contract_conflicts import Conflict, conflicts_of
 from rag.answering.contract_problems import Problem, ProblemKind
+from rag.answering.contract_repairs import ReadAhead, Repairs
 from rag.answering.contract_support import OTHER_PASSAGE_MARGIN, SURE_WORDS, Judgement, SupportChecker, judge
 from rag.domain.answer import Note, Sentence, Support
 from rag.domain.errors import ModelUnavailable
@@ -254,8 +255,9 @@ async def verified(
     Raises:
         What the generator raises.
     """
-    lane = _Lane(generator, request, checker or SupportChecker.lexical(), rules)
-    async with aclosing(generator.generate(request)) as proposals:
+    ahead = ReadAhead(generator.generate(request))
+    lane = _Lane(Repairs(generator, request, ahead), request, checker or SupportChecker.lexical(), rules)
+    async with aclosing(ahead.items()) as proposals:
         async for item in proposals:
             if isinstance(item, Note):
                 yield item
@@ -265,12 +267,12 @@ async def verified(
 
 
 class _Lane:
-    """One answer on its way: its generator, its examiner, its marks."""
+    """One answer on its way: its repairs, its examiner, its marks."""
 
     def __init__(
-        self, generator: Generator, request: GenerationRequest, checker: SupportChecker, rules: ContractRules
+        self, repairs: Repairs, request: GenerationRequest, checker: SupportChecker, rules: ContractRules
     ) -> None:
-        self._generator, self._request, self._rules = generator, request, rules
+        self._repairs, self._request, self._rules = repairs, request, rules
         self._examiner = Examiner(request.passages, checker, rules)
         self._book = CitationBook(request.passages)
         self._dated: set[int] = set()
@@ -309,7 +311,7 @@ class _Lane:
         for _ in range(self._rules.repairs):
             problems = [problem.said(self._request.language) for problem in best.problems]
             try:
-                draft = await self._generator.repair(self._request, best.draft, problems)
+                draft = await self._repairs.asked(best.draft, problems)
             except ModelUnavailable as error:
                 log.warning("a sentence was not written anew: %s", error)
                 break

@@ -34,6 +34,9 @@ from rag.store.session import Database
 log = logging.getLogger(__name__)
 
 _EXPIRED_TOGETHER = 1000
+INCOMPLETE = "incomplete"
+"""Kind of the note that only the record has: the answer broke off, because its reader left or for the error that it names."""
+_LEFT = "left"
 _PROMPT = "prompt"
 """Kind of the note that names the version of the prompt."""
 
@@ -77,6 +80,7 @@ class Recording:
         self._found: dict[UUID, None] = {}
         self._read: dict[UUID, Source] = {}
         self._stopped = ""
+        self._broke = _LEFT
 
     @property
     def question(self) -> str:
@@ -87,6 +91,11 @@ class Recording:
     def abstained(self) -> bool:
         """Whether the answer is a refusal."""
         return self._abstention is not None
+
+    @property
+    def search(self) -> SearchResult | None:
+        """What was found for it, the last time that was told."""
+        return self._search
 
     @property
     def found(self) -> list[UUID]:
@@ -107,6 +116,7 @@ class Recording:
 
     def failed(self, error: SeogoError) -> None:
         """Note what ended it before its end."""
+        self._broke = error.code
         if isinstance(error, GenerationStopped):
             self._stopped = str(error.params.get("guard", ""))
 
@@ -120,6 +130,9 @@ class Recording:
             except SeogoError as error:
                 self.failed(error)
                 raise
+            except Exception:
+                self._broke = SeogoError.code
+                raise
         self._end()
 
     def whole(self, outcome: AnswerOutcome) -> None:
@@ -128,6 +141,11 @@ class Recording:
             if event is not None:
                 self._note(event)
         self._end()
+
+    @property
+    def shown(self) -> bool:
+        """Whether there was anything to be seen of it: all of it, or what had come when it broke off."""
+        return self.complete or self._search is not None
 
     def _note(self, event: AnswerEvent) -> None:
         if isinstance(event, SearchResult):
@@ -143,14 +161,18 @@ class Recording:
             self._notes.append(event)
 
     def _end(self) -> None:
-        self._took_ms = (time.perf_counter() - self._began) * 1000
+        self._took_ms = self._took()
         self.complete = True
+
+    def _took(self) -> float:
+        return self._took_ms or (time.perf_counter() - self._began) * 1000
 
     def _told(self, *, content: bool) -> list[dict[str, Any]]:
         """The notes; without `content`, none that holds words of the question, of the answer or of a document's title."""
+        ending = () if self.complete else (Note(INCOMPLETE, self._broke),)
         return [
             {"kind": note.kind, "detail": storable(note.detail)}
-            for note in self._notes
+            for note in (*self._notes, *ending)
             if content or note.kind not in SAID_BY_NOTES
         ]
 
@@ -177,7 +199,7 @@ class Recording:
             generator=self._generator[:200],
             prompt_version=next((note.detail[:100] for note in self._notes if note.kind == _PROMPT), ""),
             **self._stood(content=content),
-            timings_ms={**(trace.timings_ms if trace is not None else {}), "total": round(self._took_ms, 3)},
+            timings_ms={**(trace.timings_ms if trace is not None else {}), "total": round(self._took(), 3)},
             created_at=utc_now(),
         )
         return record, self._sources()
@@ -257,8 +279,8 @@ class AnswerLog:
         return None if days is None else self._now() - timedelta(days=days)
 
     def keep(self, recording: Recording) -> None:
-        """Write a complete answer down; one that broke off leaves no record. Never raises: the answer is out already."""
-        if not recording.complete:
+        """Write an answer down, one that broke off as that. Never raises: the answer is out already."""
+        if not recording.shown:
             return
         try:
             record, sources = recording.rows(content=self._settings.content)

@@ -49,6 +49,7 @@ class Asked:
         style: takes the place of that of the collections where it is not the default.
         model: name of a configured generator; empty leaves the choice to the router.
         thinking: None leaves it to the router.
+        most_tokens, temperature: what the caller wants of whoever writes, where a model does; None leaves it to the settings.
         mode: other than `answer` only where a model writes.
         hides: passages that are to be as if they were not in the store; for evaluation only, no caller's wish.
         anew: the permit of the caller at another moment; without, that of the beginning holds to the end.
@@ -61,6 +62,8 @@ class Asked:
     model: str = ""
     thinking: bool | None = None
     mode: AnswerMode = "answer"
+    most_tokens: int | None = None
+    temperature: float | None = None
     hides: Callable[[Passage], bool] | None = None
     anew: Callable[[], Permit] | None = None
 
@@ -265,6 +268,8 @@ class Answerer:
             thinking=asked.thinking,
             tenant=str(permit.tenant_id),
             relevances=read.evidence.relevances[: len(search.passages)],
+            most_tokens=asked.most_tokens,
+            temperature=asked.temperature,
         )
 
     def _abstention(self, permit: Permit, read: _Read) -> Abstention:

@@ -17,7 +17,7 @@ from anyio.to_thread import run_sync
 from rag.answering.code_answers import CodeAnswerer
 from rag.answering.contract import DEFAULT_RULES, ContractRules
 from rag.answering.report import SECTION, STEP, SectionedGenerator, headed, source_notes
-from rag.answering.service import Answerer, AnswerEvent, Asked
+from rag.answering.service import Answerer, AnswerEvent, Asked, _Read
 from rag.domain.answer import Abstention, AbstentionReason, Note, Sentence
 from rag.domain.errors import InvalidRequest, ModelUnavailable
 from rag.domain.language import Language
@@ -124,10 +124,13 @@ class StepwiseAnswerer(Answerer):
             for question in wanted:
                 infer = asked.context.infer_filters if asked.context is not None else True
                 part = Asked(question, asked.passages, QuestionContext(infer_filters=infer))
-                read = await run_sync(lambda asking=part: self._read(_permit_now(permit, asked), asking))
+                read = await run_sync(self._read_now, permit, asked, part)
                 gathered.add(question, () if read.weak else read.search.passages, read.weak)
                 yield gathered.told(request.language)
         yield _note(request.language, "stopped", rounds=self._settings.steps)
+
+    def _read_now(self, permit: Permit, asked: Asked, part: Asked) -> _Read:
+        return self._read(_permit_now(permit, asked), part)
 
     def _readable(
         self, permit: Permit, asked: Asked, passages: Sequence[Passage]

@@ -102,6 +102,8 @@ class AuditKind(StrEnum):
     AUDIT_REPORTED = "audit.reported"
     AUDIT_CUT = "audit.cut"
     ANCHOR_FAILED = "audit.anchor_failed"
+    SEAL_BROKEN = "audit.seal_broken"
+    RESEALED = "audit.resealed"
     PERSONAL_DATA_REVEALED = "privacy.revealed"
     PERSONAL_DATA_POLICY_CHANGED = "privacy.policy_changed"
     OUTPUT_BLOCKED = "security.output_blocked"
@@ -300,6 +302,28 @@ def link(tenant_id: UUID, seq: int, fields: Mapping[str, Any], previous: str) ->
 def seal(key: bytes, tenant_id: UUID, seq: int, last_hash: str) -> str:
     """What only the holder of `key` can write of a chain's end: HMAC-SHA256 in hex."""
     return hmac.new(key, canonical([str(tenant_id), seq, last_hash]), hashlib.sha256).hexdigest()
+
+
+def seal_holds(key: bytes, tenant_id: UUID, seq: int, last_hash: str, given: str) -> bool:
+    """Whether `given` is the seal of a chain's end by this key."""
+    return hmac.compare_digest(seal(key, tenant_id, seq, clean_text(last_hash)).encode(), given.encode())
+
+
+def vouch(key: bytes, tenant_id: UUID, *told: str | int) -> str:
+    """What only the holder of `key` can write of something that an entry tells: HMAC-SHA256 in hex, never that of an end."""
+    return hmac.new(key, canonical(["vouched", str(tenant_id), *told]), hashlib.sha256).hexdigest()
+
+
+def vouched(key: bytes, given: object, tenant_id: UUID, *told: object) -> bool:
+    """Whether `given` is what the holder of the key writes of this."""
+    if not isinstance(given, str) or not all(isinstance(item, str | int) for item in told):
+        return False
+    return hmac.compare_digest(vouch(key, tenant_id, *told).encode(), given.encode())  # type: ignore[arg-type]
+
+
+def key_name(key: bytes) -> str:
+    """By which a key of seals is named where it must not be shown."""
+    return hashlib.sha256(b"seogo audit seal key\n" + key).hexdigest()[:16]
 
 
 def _plain(value: Any) -> Any:

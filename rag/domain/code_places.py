@@ -202,7 +202,8 @@ class CodeMatches:
     Attributes:
         how: `words`, `regex` or `symbol`.
         more: whether there are others that are not listed.
-        partial: the time was up before everything was looked through.
+        partial: not everything was looked through: the time was up, or more was found outside of the scope than one question
+            can look past.
         passages: what hybrid retrieval found, for `words` alone, in the order of `matches`.
         definitions: for `symbol` alone, in the order of `matches`.
     """

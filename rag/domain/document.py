@@ -82,6 +82,7 @@ class ParsedDocument:
         children: files found inside, which become documents of their own.
         next_child: number of the first file inside that did not fit into this result; 0 when all are here.
         outline: what is defined and used in source code; None for everything else.
+        next_page: number of the first page that was not looked at, for want of time; 0 when all were.
     """
 
     title: str
@@ -94,6 +95,7 @@ class ParsedDocument:
     children: tuple[ChildFile, ...] = ()
     next_child: int = 0
     outline: CodeOutline | None = None
+    next_page: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -87,6 +87,7 @@ SeogoError
 ├── EgressRefused                  egress_refused
 └── ConfigurationError             configuration_invalid
     ├── KeyAtRestMissing           key_at_rest_missing
+    ├── ModelFilesChanged          model_files_changed
     ├── StoreInUse                 store_in_use
     └── SchemaOutdated             schema_outdated
 
@@ -286,7 +287,7 @@ class LastAdministrator(InputError):
 
 
 class NothingToRetry(InputError):
-    """The newest version of {name} did not fail, so there is nothing to try again."""
+    """The newest version of {name} did not fail and was read in full, so there is nothing to try again."""
 
     code = "nothing_to_retry"
 
@@ -642,6 +643,7 @@ class GenerationStopped(ModelUnavailable):
     """What the model {name} wrote was of no use ({guard}), so it was stopped. Please put the question differently."""
 
     code = "generation_stopped"
+    retryable = False  # two tries were stopped already
 
 
 class EgressRefused(SeogoError, ConnectionError):
@@ -663,6 +665,13 @@ class KeyAtRestMissing(ConfigurationError):
     """Stored content is encrypted with the key {key}, which is in none of the files of `rag.encryption.key_files`."""
 
     code = "key_at_rest_missing"
+
+
+class ModelFilesChanged(ConfigurationError):
+    """The files in {folder} are not those that made the vectors of {name}. Put them back and let `seogo index migrate`
+    change to the new ones from a folder of their own, or stop the service and run `seogo index rebuild`."""
+
+    code = "model_files_changed"
 
 
 class StoreInUse(ConfigurationError):

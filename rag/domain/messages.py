@@ -45,7 +45,7 @@ KOREAN: dict[str, str] = {
     "filter_too_wide": "필터의 앞부분 조건에 맞는 문서가 {limit}건을 넘습니다. 더 길게 쓰거나 속성으로 거르세요.",
     "too_many_rules": "이 컬렉션에는 열람 규칙이 {limit}가지 있습니다. 개인 대신 그룹을 쓰거나 컬렉션을 나누세요.",
     "last_administrator": "그렇게 하면 관리자가 한 명도 남지 않습니다. 먼저 다른 사람을 관리자로 지정하세요.",
-    "nothing_to_retry": "{name}의 최신 버전은 실패하지 않았으므로 다시 시도할 것이 없습니다.",
+    "nothing_to_retry": "{name}의 최신 버전은 실패하지 않았고 빠짐없이 읽었으므로 다시 시도할 것이 없습니다.",
     "nothing_to_cancel": "{name}의 처리가 이미 끝나 취소할 것이 없습니다.",
     "space_conflict": "임베딩 공간 {name}은(는) 지금 그렇게 할 수 없는 상태입니다: {detail}",
     "switch_refused": "임베딩 공간 {name}(으)로 전환하지 않았습니다: {detail}",
@@ -110,6 +110,8 @@ KOREAN: dict[str, str] = {
     "egress_refused": "호스트 {host}은(는) 설정에 없는 주소여서 이 프로세스가 접속하지 않았습니다.",
     "configuration_invalid": "설정이 올바르지 않습니다: {detail}",
     "key_at_rest_missing": "저장된 내용을 암호화한 키 {key}이(가) `rag.encryption.key_files`의 파일에 없습니다.",
+    "model_files_changed": "{folder}의 파일이 {name}의 벡터를 만든 모델과 다릅니다. 원래 파일을 되돌려 놓고 새 모델은 다른 "
+    "폴더에서 `seogo index migrate`로 바꾸거나, 서비스를 멈추고 `seogo index rebuild`를 실행하세요.",
     "store_in_use": "데이터 폴더 {path}을(를) 다른 서고 프로세스가 사용 중입니다. --server로 서버 주소를 지정하세요.",
     "schema_outdated": "데이터베이스가 {found}인데 {expected}이(가) 필요합니다. `seogo db upgrade`를 실행하세요.",
 }
@@ -203,6 +205,10 @@ WARNINGS: dict[str, tuple[str, str]] = {
     ),
     "embedded_not_read": ("파일에 포함된 다른 파일은 읽지 않았습니다.", "Files embedded in this file were not read."),
     "external_content": ("외부에 연결된 내용은 가져오지 않았습니다.", "Content linked from elsewhere was not fetched."),
+    "quote_not_closed": (
+        "따옴표가 닫히지 않은 칸이 있어 그 줄만 따로 읽었습니다.",
+        "A quotation mark is never closed; its line was read on its own.",
+    ),
     "cells_left_out": ("표가 너무 넓어 일부 열을 읽지 않았습니다.", "A sheet is too wide; some columns were not read."),
     "converted": (
         "LibreOffice로 변환해 읽었습니다. 위치는 변환된 문서 기준입니다.",
@@ -285,6 +291,7 @@ GUARDS: dict[str, tuple[str, str]] = {
     "leak": ("내부 지시의 노출", "the rules that it was given"),
     "tool_call": ("말로만 한 도구 호출", "a tool call that was told and not made"),
     "empty": ("빈 답", "nothing"),
+    "too_slow": ("제한 시간 초과", "not done in its time"),
     "no_files": ("파일 없음", "no files"),
 }
 """What the guards of generations are called in messages, in Korean and English, by their stable names."""

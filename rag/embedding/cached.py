@@ -15,6 +15,7 @@ from rag.domain.vectors import Embeddings
 from rag.embedding.base import Embedder, Role
 from rag.embedding.decoding import Decode, decoder_of
 from rag.embedding.outputs import take
+from rag.embedding.pieces import Piece, piece_of
 
 QUERY_CACHE_BYTES = 64 * 2**20
 """Some 11,000 questions of bge-m3 with term weights, or 500 with token vectors too."""
@@ -68,6 +69,11 @@ class CachedEmbedder:
     def languages(self) -> frozenset[Language]:
         """See `Embedder`."""
         return self._embedder.languages
+
+    @property
+    def piece(self) -> Piece:
+        """See `piece_of`."""
+        return piece_of(self._embedder)
 
     @property
     def size_bytes(self) -> int:

@@ -9,6 +9,7 @@ from rag.domain.language import Language
 from rag.domain.vectors import Embeddings
 from rag.embedding.base import Embedder, Role
 from rag.embedding.decoding import Decode, decoder_of
+from rag.embedding.pieces import Piece, piece_of
 
 
 class LazyEmbedder:
@@ -34,6 +35,11 @@ class LazyEmbedder:
         self._load = load
         self._loaded: Embedder | None = None
         self._lock = Lock()
+
+    @property
+    def piece(self) -> Piece:
+        """See `piece_of`; before the model is loaded, nobody knows on what it will run."""
+        return piece_of(self._loaded)
 
     def count_tokens(self, texts: Sequence[str]) -> list[int]:
         """See `Embedder`."""

@@ -18,6 +18,7 @@ from rag.domain.vectors import Embeddings
 from rag.embedding.base import Role
 from rag.embedding.decoding import Decode
 from rag.embedding.outputs import Outputs, take
+from rag.embedding.pieces import Piece
 from rag.embedding.precision import Precision
 from rag.inference.batcher import Batcher
 from rag.inference.batches import MOST_PADDING, Bounds, TokenIds, pack
@@ -67,6 +68,7 @@ class LocalEmbedder:
         lanes: Lanes,
         lacks_memory: Callable[[Exception], bool] = no_error_is_of_memory,
         token_decoder: Callable[[], Decode] | None = None,
+        piece: Piece = Piece(),  # noqa: B008 - it is frozen
     ) -> None:
         """Put the parts together.
 
@@ -87,6 +89,7 @@ class LocalEmbedder:
         self.max_tokens = description.max_tokens
         self.precision = description.precision
         self.bounds = bounds
+        self.piece = piece
         self._outputs = description.outputs
         self._tokenize = tokenize
         self._count_tokens = count_tokens

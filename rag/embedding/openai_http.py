@@ -6,11 +6,13 @@ waits here for an upload's requests.
 
 from __future__ import annotations
 
+import time
 import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, TypeVar
+from urllib.parse import urlsplit
 
 import numpy as np
 
@@ -18,6 +20,7 @@ from rag.domain.errors import ConfigurationError, ModelUnavailable
 from rag.domain.language import Language
 from rag.domain.vectors import Embeddings, SparseVector
 from rag.embedding.base import Role
+from rag.embedding.languages import languages_of
 from rag.embedding.model_answers import (
     UnusableAnswer,
     dense_rows,
@@ -27,6 +30,7 @@ from rag.embedding.model_answers import (
     token_counts,
     token_list,
 )
+from rag.embedding.pieces import WIDE_TEXTS, Piece
 from rag.settings import EmbeddingSettings
 from rag.text.grouping import grouped
 from rag.text.token_estimate import estimated_tokens
@@ -48,6 +52,10 @@ INSTRUCTION_TEMPLATE = "Instruct: {task}\nQuery:"
 _NOT_THERE = frozenset({400, 404, 405, 415, 422, 424})
 """How servers refuse a path or a field that they don't know; 424 is TEI's for a model that can't do it."""
 
+_ASK_AGAIN_S = 60.0
+"""So long a server counts as one without a tokenizer: while it starts, a proxy may refuse every path."""
+_HERE = frozenset({"localhost", "127.0.0.1", "::1"})
+
 _SHORTEST_LIMIT = 8
 """A shorter `max_model_len` is a mistake, and would leave nothing between the tokens around a text."""
 
@@ -63,6 +71,7 @@ class RemoteModel:
     Attributes:
         query_prompt: put before queries as it is.
         learned: whether the server is asked for term weights too.
+        elsewhere: whether it runs on another machine.
     """
 
     id: str
@@ -71,6 +80,7 @@ class RemoteModel:
     languages: frozenset[Language]
     query_prompt: str = ""
     learned: bool = False
+    elsewhere: bool = True
 
 
 class OpenAiHttpEmbedder:
@@ -82,6 +92,7 @@ class OpenAiHttpEmbedder:
         self._queues = {role: ThreadPoolExecutor(AT_ONCE[role], f"embed-http-{role}") for role in Role}
         self._base64 = True
         self._tokenizer: str | None = None
+        self._asked_again_at = 0.0
         self._terms: str | None = None
         self._limit = model.max_tokens
         self._stop = weakref.finalize(self, _stop, list(self._queues.values()), list(servers.values()))
@@ -91,6 +102,7 @@ class OpenAiHttpEmbedder:
         self.multi: int | None = None
         self.max_tokens = model.max_tokens
         self.languages = model.languages
+        self.piece = Piece(WIDE_TEXTS, model.elsewhere)
 
     def close(self) -> None:
         """End the queues and connections."""
@@ -172,13 +184,16 @@ class OpenAiHttpEmbedder:
     # ---- term weights
 
     def _terms_kind(self, role: Role) -> str:
-        """Which of the two ways to term weights the server has; remembered, so asked once."""
-        if self._terms is None:  # without a lock, in which a question could wait for an upload's call
+        """Which of the two ways to term weights the server has. One that was found is remembered; that there is none is not,
+        since a proxy refuses every path for a moment while the server behind it starts."""
+        kind = self._terms
+        if kind is None:  # without a lock, in which a question could wait for an upload's call
             ways = {"vllm": ("/pooling", self._pooling_body([[0, 5, 2]])), "tei": ("/embed_sparse", _inputs(["a"]))}
-            self._terms = self._first(role, ways)
-        if self._terms == "none":
-            raise self._servers[role].refused("/pooling", "no term weights; set embedding.term_weights to false")
-        return self._terms
+            kind = self._first(role, ways)
+            if kind == "none":
+                raise self._servers[role].refused("/pooling", "no term weights; set embedding.term_weights to false")
+            self._terms = kind
+        return kind
 
     def _pooling_body(self, ids: Sequence[list[int]]) -> dict[str, Any]:
         return {"model": self._model.id, "task": "token_classify", "input": list(ids)}
@@ -195,10 +210,12 @@ class OpenAiHttpEmbedder:
     # ---- tokens
 
     def _tokenizer_kind(self) -> str:
+        """Which of the two ways to count tokens the server has; where it has none, it is asked again after a while."""
         kind = self._tokenizer
-        if kind is None:
+        if kind is None or (kind == "none" and time.monotonic() >= self._asked_again_at):
             ways = {"vllm": ("/tokenize", self._tokenize_body("a")), "tei": ("/tokenize", _inputs(["a"]))}
-            self._tokenizer = kind = self._first(Role.PASSAGE, ways)
+            kind = self._first(Role.PASSAGE, ways)
+            self._tokenizer, self._asked_again_at = kind, time.monotonic() + _ASK_AGAIN_S
         return kind
 
     def _first(self, role: Role, ways: Mapping[str, tuple[str, dict[str, Any]]]) -> str:
@@ -274,8 +291,9 @@ def open_openai_http(settings: EmbeddingSettings) -> OpenAiHttpEmbedder:
         settings.model,
         settings.dimensions,
         settings.max_tokens,
-        frozenset(Language(item) for item in settings.languages),
+        languages_of(settings),
         query_prompt(settings.model, settings.query_instruction),
         settings.term_weights and "bge-m3" in settings.model.lower(),
+        urlsplit(root).hostname not in _HERE,
     )
     return OpenAiHttpEmbedder(model, servers)

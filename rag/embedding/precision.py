@@ -105,7 +105,7 @@ def candidate_precisions(
         openvino: whether that library is installed; on CPUs only.
     """
     if cuda_capability is not None:
-        return ("bfloat16",) if cuda_capability >= (8, 0) else ("float16",)  # bfloat16 came with Ampere, 8.0
+        return ("bfloat16", "float16") if cuda_capability >= (8, 0) else ("float16",)  # bfloat16 came with Ampere, 8.0
     narrow: tuple[Precision, ...] = ("openvino-int8",) if flags & _INT8_FLAGS else ()
     if not has_bfloat16(flags):
         return (*narrow, "openvino-float32") if openvino else ()
@@ -126,6 +126,8 @@ def choose_precision(
 ) -> PrecisionChoice:
     """Time float32 against each candidate in alternation, and take the fastest that gives the same vectors.
 
+    float16 is as wide as bfloat16 and overflows sooner, so it is tried only where bfloat16 is not taken.
+
     Args:
         encode: runs the model; its first call per precision may be slow (it converts weights) and is not counted.
         seconds: aim for the whole test; every candidate gets at least one counted round.
@@ -133,6 +135,8 @@ def choose_precision(
     best = PrecisionChoice("float32")
     deadline = clock() + seconds
     for position, candidate in enumerate(candidates):
+        if (best.precision, candidate) == ("bfloat16", "float16"):
+            continue
         share = (deadline - clock()) / (len(candidates) - position)
         found = _trial(encode, candidate, clock() + share, clock)
         logger.info("precision self-test: %s gain %.2f, cosine %.5f", candidate, found.gain, found.cosine)

@@ -6,13 +6,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 from rag.domain.errors import ConfigurationError
-from rag.domain.language import Language
 from rag.embedding.base import Embedder
 from rag.embedding.bm25 import KiwiBm25Embedder
 from rag.embedding.cached import CachedEmbedder
+from rag.embedding.languages import languages_of
 from rag.embedding.lazy import LazyEmbedder
 from rag.embedding.space import EmbeddingSpace
-from rag.inference.fingerprint import fingerprint
+from rag.inference.fingerprint import computing_fingerprint, fingerprint
 from rag.settings import EmbeddingSettings
 from rag.text.analysis import Analyzer
 
@@ -39,7 +39,7 @@ def _sentence_transformer(settings: EmbeddingSettings, cache: Path, folder: Path
         if settings.dimensions > width:
             raise ConfigurationError(detail=f"embedding.dimensions: the model in {folder} has {width}")
         width, name = settings.dimensions, f"{name}@{settings.dimensions}"
-    languages = _languages(settings)
+    languages = languages_of(settings)
 
     def load() -> Embedder:
         return load_sentence_transformer(
@@ -66,7 +66,7 @@ def _flag(settings: EmbeddingSettings, cache: Path) -> Embedder:
     width, token_width = widths(folder)
     # The parts are in the name, for vectors that lack one can't be taken over.
     name = folder.name + "/terms" * settings.term_weights + "/tokens" * settings.token_vectors
-    languages = _languages(settings)
+    languages = languages_of(settings)
 
     def load() -> Embedder:
         return load_flag(
@@ -98,10 +98,6 @@ def _openai_http(settings: EmbeddingSettings, cache: Path) -> Embedder:
     return open_openai_http(settings)
 
 
-def _languages(settings: EmbeddingSettings) -> frozenset[Language]:
-    return frozenset(Language(item) for item in settings.languages)
-
-
 DENSE: dict[str, DenseFactory] = {"minilm": _minilm, "folder": _folder, "flag": _flag, "openai_http": _openai_http}
 """Value of `embedding.dense` to factory; `none` means a lexical leg alone."""
 
@@ -124,4 +120,6 @@ def build_space(settings: EmbeddingSettings, analyzer: Analyzer, cache: Path) ->
     lexical = KiwiBm25Embedder(analyzer)
     dense = CachedEmbedder(DENSE[settings.dense](settings, cache)) if settings.dense != "none" else None
     folder = model_folder(settings)
-    return EmbeddingSpace(lexical, dense, fingerprint(folder) if folder is not None else "")
+    if folder is None:
+        return EmbeddingSpace(lexical, dense)
+    return EmbeddingSpace(lexical, dense, fingerprint(folder), computing_fingerprint(folder))

@@ -5,7 +5,6 @@ A backend file loads a model with its own library and hands it over as a `Loaded
 
 from __future__ import annotations
 
-import copy
 import hashlib
 import json
 import logging
@@ -28,6 +27,7 @@ from rag.domain.vectors import Embeddings
 from rag.embedding import openvino_graph
 from rag.embedding.base import Role
 from rag.embedding.local import LocalEmbedder, ModelDescription, bounds_of
+from rag.embedding.pieces import PROCESSOR_TEXTS, WIDE_TEXTS, Piece
 from rag.embedding.precision import (
     MIN_COSINE,
     SELF_TEST_TEXTS,
@@ -40,8 +40,10 @@ from rag.embedding.precision import (
     stored_choice,
 )
 from rag.embedding.tokenizing import TokenizerSpec
-from rag.inference.batches import Arrays, Bounds, Forward, Padding, TokenIds
+from rag.embedding.torch_forwards import GpuForwards, TorchForward, choose_on_gpu
+from rag.inference.batches import Arrays, Bounds, Forward, TokenIds
 from rag.inference.lanes import Lanes
+from rag.inference.memory import lacks_memory
 
 if TYPE_CHECKING:
     import torch
@@ -170,21 +172,10 @@ class Runtime:
             lanes=self.lanes,
             lacks_memory=lacks_memory,
             token_decoder=self.tokenizer.decoder,
+            piece=Piece(WIDE_TEXTS if self.cuda else PROCESSOR_TEXTS),
         )
         embedder.embed(["", SELF_TEST_TEXTS[0]], Role.PASSAGE)
         return embedder
-
-
-def lacks_memory(error: Exception) -> bool:
-    """Whether a framework's error says that a batch was too large.
-
-    By its words, since torch has several classes for it and the kept graph runs without torch: `CUDA out of memory`,
-    `CUBLAS_STATUS_ALLOC_FAILED`, `DefaultCPUAllocator: can't allocate memory`, OpenVINO's `std::bad_alloc`.
-    """
-    words = str(error).lower()
-    return isinstance(error, MemoryError) or (
-        isinstance(error, RuntimeError) and ("alloc" in words or "out of memory" in words)
-    )
 
 
 def start(request: ModelRequest, precision: Precision | Literal["auto"]) -> Runtime:
@@ -224,18 +215,67 @@ def _torch_runtime(request: ModelRequest, precision: Precision | Literal["auto"]
     import torch
 
     model = request.load()
-    cuda = torch.cuda.is_available()
+    cuda = torch.cuda.is_available() and not precision.startswith(_OPENVINO)
     lanes, lane_threads = _start_lanes(model.module, cuda)
+    if cuda:
+        return _gpu_runtime(request, model, lanes, precision)
+    if precision == "float16":
+        raise ConfigurationError(
+            detail="embedding.precision float16: there is no GPU, and a processor gains nothing by it"
+        )
     tokenize, _ = model.tokenizer.functions()
-    plain = TorchForward(model.module, model.tokenizer.padding, "cuda" if cuda else "cpu")
+    plain = TorchForward(model.module, model.tokenizer.padding, "cpu")
     width = lanes.submit(partial(plain, tokenize(["width"])), urgent=True).result()[0].shape[1]
     spec = openvino_graph.GraphSpec(model.tokenizer, width, lanes.count, lane_threads)
     probe = tokenize(["", "word", SELF_TEST_TEXTS[0], SELF_TEST_TEXTS[-1][:60]])
     forwards = _Forwards(plain, partial(_graph_forward, request, model.module, spec), probe, request.compare)
     if precision == "auto":
         sample = [ids[:SELF_TEST_TOKENS] for ids in tokenize(SELF_TEST_TEXTS)]
-        precision = _tested_precision(forwards, sample, lanes, request, cuda)
-    return Runtime(forwards.keep(precision), lanes, model.tokenizer, width, precision, cuda)
+        precision = _tested_precision(forwards, sample, lanes, request)
+    return Runtime(forwards.keep(precision), lanes, model.tokenizer, width, precision)
+
+
+def _gpu_runtime(
+    request: ModelRequest, model: LoadedModel, lanes: Lanes, precision: Precision | Literal["auto"]
+) -> Runtime:
+    """The same on a GPU.
+
+    Raises:
+        ConfigurationError: it has no room for the model.
+    """
+    tokenize, _ = model.tokenizer.functions()
+    forwards = GpuForwards(model.module, model.tokenizer.padding)
+    try:
+        if precision == "auto":
+            precision = _tested_on_gpu(
+                forwards, [ids[:SELF_TEST_TOKENS] for ids in tokenize(SELF_TEST_TEXTS)], lanes, request
+            )
+        forward = forwards.keep(precision)
+        width = lanes.submit(partial(forward, tokenize(["width"])), urgent=True).result()[0].shape[1]
+    except (RuntimeError, MemoryError) as error:
+        if not lacks_memory(error):
+            raise
+        detail = (
+            f"the model in {request.folder} has no room on the GPU in {precision}; "
+            "name a narrower embedding.precision, or a smaller model"
+        )
+        raise ConfigurationError(detail=detail) from error
+    return Runtime(forward, lanes, model.tokenizer, width, precision, cuda=True)
+
+
+def _tested_on_gpu(forwards: GpuForwards, sample: list[TokenIds], lanes: Lanes, request: ModelRequest) -> Precision:
+    """The stored or freshly tested precision of a GPU."""
+    import torch
+
+    candidates = candidate_precisions(frozenset(), torch.cuda.get_device_capability())
+
+    def run(forward: Forward) -> NDArray[np.float32]:
+        return request.compare(sample, lanes.submit(partial(forward, sample), urgent=False).result())
+
+    # A choice among others, of an earlier release, is none for these.
+    key = request.key(f"{torch.cuda.get_device_name()}: {' '.join(candidates)}")
+    choice = remembered_choice(request.cache_dir, key, lambda: choose_on_gpu(forwards, run, candidates)).precision
+    return choice if choice in ("float32", *candidates) else "float32"
 
 
 def _graph_forward(
@@ -284,18 +324,10 @@ def _start_lanes(module: torch.nn.Module, cuda: bool) -> tuple[Lanes, int]:
     return lanes, width
 
 
-def _tested_precision(
-    forwards: _Forwards, sample: list[TokenIds], lanes: Lanes, request: ModelRequest, cuda: bool
-) -> Precision:
+def _tested_precision(forwards: _Forwards, sample: list[TokenIds], lanes: Lanes, request: ModelRequest) -> Precision:
     """The stored or freshly tested precision; the test runs on a lane, as the real work will."""
-    import torch
-
     candidates = forwards.possible(
-        candidate_precisions(
-            processor()[1],
-            torch.cuda.get_device_capability() if cuda else None,
-            openvino=openvino_graph.installed_version() is not None,
-        )
+        candidate_precisions(processor()[1], openvino=openvino_graph.installed_version() is not None)
     )
     if not candidates:
         return "float32"
@@ -303,11 +335,9 @@ def _tested_precision(
     def encode(precision: Precision) -> NDArray[np.float32]:
         return request.compare(sample, lanes.submit(partial(forwards.of(precision), sample), urgent=False).result())
 
-    key = request.key(torch.cuda.get_device_name() if cuda else "cpu")
-    # On a CPU the process's own seconds are what counts: neighbours on a shared machine disturb the wall clock.
-    clock = time.perf_counter if cuda else time.process_time
+    # The process's own seconds are what counts: neighbours on a shared machine disturb the wall clock.
     choice = remembered_choice(
-        request.cache_dir, key, lambda: choose_precision(encode, candidates, clock=clock)
+        request.cache_dir, request.key("cpu"), lambda: choose_precision(encode, candidates, clock=time.process_time)
     ).precision
     return choice if choice in ("float32", *candidates) else "float32"
 
@@ -369,29 +399,3 @@ class _Forwards:
             logger.info("%s is left out of the self-test: %s", precision, error)
             return False
         return True
-
-
-class TorchForward:
-    """A model's module on torch, for one batch."""
-
-    def __init__(self, module: torch.nn.Module, padding: Padding, device: str) -> None:
-        import torch
-
-        self._torch = torch
-        self._module = module.to(device).eval()
-        self._padding = padding
-        self._device = device
-
-    def narrowed(self, precision: Precision) -> TorchForward:
-        """The same with a copy of the weights whose `body` has this number format."""
-        module = copy.deepcopy(self._module)
-        module.body.to(getattr(self._torch, precision))
-        return TorchForward(module, self._padding, self._device)
-
-    def __call__(self, token_ids: list[TokenIds]) -> Arrays:
-        """The module's outputs for m token id lists, of which an empty one counts as one padding token."""
-        torch = self._torch
-        ids, mask = self._padding.arrays(token_ids)
-        with torch.inference_mode():
-            outputs = self._module(torch.from_numpy(ids).to(self._device), torch.from_numpy(mask).to(self._device))
-            return tuple(output.cpu().numpy() for output in outputs)

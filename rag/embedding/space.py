@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from rag.domain.document import Chunk
 from rag.domain.language import Language
@@ -10,6 +11,10 @@ from rag.domain.vectors import ModelVectors, SparseVector, TextVectors
 from rag.embedding.base import Embedder, Role
 from rag.embedding.known import KnownVectors, text_key
 from rag.embedding.passage_text import dense_text, lexical_text
+from rag.embedding.pieces import PROCESSOR_TEXTS, Piece, piece_of
+
+_SPARSE_BYTES = 10_000
+"""Of a chunk's terms: some 120, each an id and a weight as objects in tuples."""
 
 
 class EmbeddingSpace:
@@ -19,9 +24,10 @@ class EmbeddingSpace:
     docs/decisions/0003-language-gate.md), so such texts have no dense vector at all.
     """
 
-    def __init__(self, lexical: Embedder, dense: Embedder | None, fingerprint: str = "") -> None:
-        """`fingerprint`: of the dense model's files, where they are here."""
+    def __init__(self, lexical: Embedder, dense: Embedder | None, fingerprint: str = "", model_files: str = "") -> None:
+        """`fingerprint`: of the dense model's folder, where it is here; `model_files`: of what it computes with alone."""
         self.fingerprint = fingerprint
+        self.model_files = model_files
         self._lexical = lexical
         self._dense = dense
         self.name = "+".join(item.name for item in (lexical, dense) if item is not None)
@@ -52,9 +58,21 @@ class EmbeddingSpace:
         return self._dense.multi if self._dense is not None else None
 
     @property
+    def chunk_bytes(self) -> int:
+        """The most that the vectors of one chunk take in memory, roughly: a megabyte where every token has one."""
+        tokens = (self.multi or 0) * (self._dense.max_tokens if self._dense is not None else 0)
+        return _SPARSE_BYTES * (1 + self.learned) + 4 * ((self.dimensions or 0) + tokens)
+
+    @property
     def dense_name(self) -> str:
         """Name of the dense model, for what was measured about it; empty without one."""
         return self._dense.name if self._dense is not None else ""
+
+    @property
+    def piece(self) -> Piece:
+        """How many chunks are best embedded at once; few where each has a vector for every token (megabytes)."""
+        wanted = piece_of(self._dense)
+        return wanted if self.multi is None else replace(wanted, texts=PROCESSOR_TEXTS)
 
     def knows(self, language: Language) -> bool:
         """Whether texts in `language` get a dense vector."""

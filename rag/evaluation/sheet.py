@@ -7,6 +7,7 @@ import io
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
 from zipfile import BadZipFile
 
 from rag.domain.messages import UiLanguage
@@ -44,31 +45,55 @@ _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 _WIDTHS = {"question": 60, "document": 30, "quote": 80, "note": 60}
 
 
+class _Table(NamedTuple):
+    """Rows that are filled in and, where somebody has to review them, reviewed: number and cells by column."""
+
+    rows: list[tuple[int, dict[str, str]]]
+    left_out: int
+    problems: list[Problem]
+
+
 def read(path: Path) -> tuple[QuestionSet, list[Problem]]:
     """The questions of a sheet, and what is wrong with its rows. Blank rows are passed over."""
+    table = _table(path, "question", "document")
+    problems = table.problems
+    questions: list[Question] = []
+    seen: set[str] = set()
+    for number, row in table.rows:
+        question, found = _question(row, number, seen)
+        problems += found
+        questions += [question] if question is not None else []
+    return QuestionSet(path.name, tuple(questions), table.left_out), problems
+
+
+def asked(path: Path) -> tuple[list[tuple[str, list[str]]], list[Problem]]:
+    """Questions with the documents that they name, if any, and what is wrong with the sheet: for who compares two rankings, to
+    whom a question without an answer says something too."""
+    table = _table(path, "question")
+    found = [(row["question"], _parts(row.get("document", ""))) for _, row in table.rows if row.get("question")]
+    if not found and not table.problems:
+        return [], [Problem(None, "not_reviewed" if table.left_out else "no_rows")]
+    return found, table.problems
+
+
+def _table(path: Path, *needed: str) -> _Table:
     try:
         rows = _xlsx(path) if path.suffix.lower() in (".xlsx", ".xlsm") else _csv(path)
     except (OSError, ValueError, KeyError, BadZipFile, csv.Error) as error:
-        return QuestionSet(path.name, ()), [Problem(None, "unreadable", str(error))]
+        return _Table([], 0, [Problem(None, "unreadable", str(error))])
     if len(rows) > MAX_ROWS + 1:
-        return QuestionSet(path.name, ()), [Problem(None, "too_many_rows", str(MAX_ROWS))]
-    columns, problems = _header(rows[0] if rows else ())
-    if problems:
-        return QuestionSet(path.name, ()), problems
-    questions: list[Question] = []
-    left_out = 0
-    seen: set[str] = set()
-    for number, cells in enumerate(rows[1:], start=2):
+        return _Table([], 0, [Problem(None, "too_many_rows", str(MAX_ROWS))])
+    columns, problems = _header(rows[0] if rows else (), needed)
+    found = _Table([], 0, problems)
+    for number, cells in enumerate([] if problems else rows[1:], start=2):
         row = {name: cells[i].strip() for name, i in columns.items() if i < len(cells)}
         if not any(row.values()):
             continue
         if "reviewed" in columns and row.get("reviewed", "").lower() not in _YES:
-            left_out += 1
+            found = found._replace(left_out=found.left_out + 1)
             continue
-        question, found = _question(row, number, seen)
-        problems += found
-        questions += [question] if question is not None else []
-    return QuestionSet(path.name, tuple(questions), left_out), problems
+        found.rows.append((number, row))
+    return found
 
 
 def write(path: Path, rows: Sequence[Mapping[str, str]], language: UiLanguage) -> None:
@@ -107,7 +132,7 @@ def _harmless(value: str) -> str:
     return f"'{value}" if value.startswith(_FORMULA) else value
 
 
-def _header(cells: Sequence[str]) -> tuple[dict[str, int], list[Problem]]:
+def _header(cells: Sequence[str], needed: Sequence[str]) -> tuple[dict[str, int], list[Problem]]:
     columns: dict[str, int] = {}
     problems: list[Problem] = []
     for position, cell in enumerate(cells):
@@ -116,7 +141,7 @@ def _header(cells: Sequence[str]) -> tuple[dict[str, int], list[Problem]]:
             problems.append(Problem(1, "column_twice", cell))
         elif name is not None:
             columns[name] = position
-    if not problems and not {"question", "document"} <= columns.keys():
+    if not problems and not set(needed) <= columns.keys():
         problems.append(Problem(1, "no_header"))
     return columns, problems
 

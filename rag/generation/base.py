@@ -19,6 +19,7 @@ __all__ = [
     "DEFAULT_STYLE",
     "PROMPT_HASH",
     "SENT_AGAIN",
+    "TRUNCATED",
     "AnswerStyle",
     "Draft",
     "GenerationRequest",
@@ -29,6 +30,8 @@ __all__ = [
 PROMPT_HASH, SENT_AGAIN = "prompt_sha256", "sent_again_sha256"
 """Kinds of the notes that tell by its digest what a model is sent for an answer, and what it was sent instead where a guard, or
 the engine, had it asked otherwise."""
+TRUNCATED = "truncated"
+"""Kind of the note that says that an answer ended at its longest."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +73,8 @@ class GenerationRequest:
         tenant: whose question it is, for what engines must keep apart.
         multi_step: whether the question was taken apart before, and needs more thought than one that was not.
         relevances: of each passage, where the evidence was weighed; empty leaves it to their order.
+        most_tokens: that the caller wants at most; None leaves it to the settings.
+        temperature: that the caller wants; None leaves it to the router.
     """
 
     question: str
@@ -84,6 +89,8 @@ class GenerationRequest:
     tenant: str = ""
     multi_step: bool = False
     relevances: Sequence[float] = ()
+    most_tokens: int | None = None
+    temperature: float | None = None
 
     def over(self, passages: Sequence[Passage]) -> GenerationRequest:
         """The same on other passages."""
@@ -115,4 +122,7 @@ class Generator(Protocol):
 
         Args:
             problems: what is wrong with it, in the language of the request.
+
+        Raises:
+            ModelBusy: the model has no room for it now; it may have when it has written the answer.
         """

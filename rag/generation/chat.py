@@ -29,11 +29,13 @@ class ChatModel(Protocol):
         max_tokens: int,
         temperature: float = 0.0,
         deadline: float | None = None,
+        tenant: str = "",
     ) -> str:
         """The model's next turn, without its reasoning, stripped. Thread-safe.
 
         Args:
             deadline: instant of `time.monotonic` by which the text is wanted.
+            tenant: whose conversation it is: prefix caches are never shared between tenants.
 
         Raises:
             ModelUnavailable: the server can't be reached, refuses, or is too late.

@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Any, Literal, Protocol
 
+from rag.domain.language import Language
+
 Message = Mapping[str, Any]
 """A chat message as OpenAI's API has it: `role`, `content` (text or parts), `tool_calls`, `tool_call_id`, …"""
 
@@ -60,22 +62,44 @@ class Withheld:
 
 
 @dataclass(frozen=True, slots=True)
+class Patience:
+    """How long who asks will wait, in seconds: for a place on the engine, for the first token, and for the whole answer."""
+
+    queue_s: float
+    first_token_s: float
+    total_s: float
+
+    def at_least(self, other: Patience) -> Patience:
+        """The longer of each."""
+        return Patience(
+            max(self.queue_s, other.queue_s),
+            max(self.first_token_s, other.first_token_s),
+            max(self.total_s, other.total_s),
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class EngineCall:
     """One generation.
 
     Attributes:
         max_tokens: of the answer; None leaves it to the engine.
+        may_be_cut: whether who asks wants whatever came until `max_tokens`, also where that is reasoning alone, or nothing.
         thinking: whether the model reasons before it answers; None leaves it to the model.
         tools, tool_choice, response_format: as in OpenAI's API.
         adapter: name of a LoRA adapter that the model is served with; empty means the base.
         tenant: whose call it is: prefix caches are never shared between tenants.
         affinity: calls with the same value begin with the same text, and go to the replica that has it in its cache.
         deadline: instant of `time.monotonic` by which everything is wanted.
+        patience: of work that nobody waits for, where it is longer than what the model's settings allow; None keeps to those.
         withheld: what the guards stop at; None for calls that have no rules of ours.
+        language: what the answer has to be in, as far as it is Korean or English; any other value lets it be in any. None leaves
+            it to the guards to read it from the messages.
     """
 
     messages: Sequence[Message]
     max_tokens: int | None = None
+    may_be_cut: bool = field(default=False, kw_only=True)
     sampling: Sampling = ENGINE_DEFAULTS
     thinking: bool | None = None
     tools: Sequence[Mapping[str, Any]] = ()
@@ -87,6 +111,8 @@ class EngineCall:
     affinity: str = ""
     deadline: float | None = None
     withheld: Withheld | None = None
+    language: Language | None = None
+    patience: Patience | None = None
 
 
 @dataclass(frozen=True, slots=True)

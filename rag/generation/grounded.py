@@ -15,12 +15,20 @@ from functools import partial
 from anyio.to_thread import run_sync
 
 from rag.domain.answer import Note
-from rag.domain.errors import GenerationStopped, InvalidRequest, ModelBroken, ModelUnavailable
+from rag.domain.errors import (
+    GenerationStopped,
+    InvalidRequest,
+    ModelBroken,
+    ModelBusy,
+    ModelUnavailable,
+    PromptTooLong,
+)
 from rag.domain.language import Language
-from rag.generation.base import PROMPT_HASH, SENT_AGAIN, Draft, GenerationRequest
+from rag.generation.base import PROMPT_HASH, SENT_AGAIN, TRUNCATED, Draft, GenerationRequest
 from rag.generation.drafting import Drafting, Piece
-from rag.generation.engine import EngineCall, Finished, TextDelta, digest_of
+from rag.generation.engine import EngineCall, Finished, Sampling, TextDelta, digest_of
 from rag.generation.grounded_prompt import GroundedPrompt, PromptWriter
+from rag.generation.guards_language import answer_language
 from rag.generation.prompts.files import prompt, prompt_language
 from rag.generation.refusals import says_nothing
 from rag.generation.routing import Choice, Job, ModelRouter
@@ -36,8 +44,14 @@ _REPAIR_TOKENS = 400
 _REPAIR_PASSAGES = 3
 _REPAIR_CONTEXT = 6000
 _LEAST_CONTEXT_LEFT = 256
+_HOTTEST = 1.0
+"""Of the temperatures that callers may want, for words that have to stand on passages."""
 _SHORTER = 0.8
 """Of a prompt that is too long for every model, what is tried next."""
+_TOO_LONG_FOR_ENGINE = 0.6
+"""Of a prompt that an engine found too long, what is written next. Llama 2's vocabulary, which SOLAR has, takes up to three
+tokens for a Hangul syllable, and one is reckoned with."""
+_SHORTENINGS = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,9 +89,28 @@ class GroundedGenerator:
         """
         if not request.passages:
             return
-        prepared = await self._prepared(request)
+        first = prepared = await self._prepared(request)
         for note in _notes(prepared):
             yield note
+        for tries_left in range(_SHORTENINGS, -1, -1):
+            begun = False
+            try:
+                async with aclosing(self._written(request, prepared, first)) as items:
+                    async for item in items:
+                        begun = True
+                        yield item
+                return
+            except PromptTooLong as error:
+                if begun or not tries_left:
+                    raise
+                prepared = await self._shorter(request, prepared, error)
+            for note in _shortened(prepared):
+                yield note
+
+    async def _written(
+        self, request: GenerationRequest, prepared: _Prepared, first: _Prepared
+    ) -> AsyncGenerator[Draft | Note, None]:
+        """What comes of one prompt; `first` is the one that the notes before it told of."""
         drafting = Drafting(_split)
         reading = _Reading(len(request.passages), prepared.prompt)
         finished = Finished("stop")
@@ -93,11 +126,15 @@ class GroundedGenerator:
         self._check(prepared, finished, drafting)
         for draft in reading.drafts(await run_sync(partial(drafting.finish, complete=finished.reason != "length"))):
             yield draft
-        for note in _last_notes(finished, drafting, prepared, refused=drafting.refused or reading.withheld):
+        for note in _last_notes(finished, drafting, first, refused=drafting.refused or reading.withheld):
             yield note
 
     async def repair(self, request: GenerationRequest, draft: Draft, problems: Sequence[str]) -> Draft | None:
-        """One other wording of a sentence, asked for in one short call with the passages that it cites; None without one."""
+        """One other wording of a sentence, asked for in one short call with the passages that it cites; None without one.
+
+        Raises:
+            ModelBusy: there is no room for it now.
+        """
         if not draft.text or not request.passages:
             return None
         known = range(len(request.passages))
@@ -116,7 +153,16 @@ class GroundedGenerator:
             system = words.filled(0, marker=excerpt.marker)
             job = self._job(replace(request, thinking=False), len(system) + len(user), _REPAIR_TOKENS)
             choice = self._router.choose(job)
-            text = await self._speaker.said(choice, system, user, max_tokens=_REPAIR_TOKENS, tenant=request.tenant)
+            text = await self._speaker.said(
+                choice,
+                system,
+                user,
+                max_tokens=_REPAIR_TOKENS,
+                tenant=request.tenant,
+                language=answer_language(request),
+            )
+        except ModelBusy:
+            raise
         except (ModelUnavailable, InvalidRequest) as error:
             log.warning("a sentence was not repaired: %s", error.code)
             return None
@@ -125,22 +171,36 @@ class GroundedGenerator:
             return None
         return _Reading(len(request.passages), shown).draft(pieces[0])
 
-    async def _prepared(self, request: GenerationRequest) -> _Prepared:
-        answer = self._settings.max_answer_tokens
+    async def _shorter(self, request: GenerationRequest, prepared: _Prepared, error: PromptTooLong) -> _Prepared:
+        """The same in fewer tokens, after an engine said that it is too long: its tokenizer needs more than is estimated."""
+        written = prepared.prompt.tokens
+        log.warning("%s took no prompt of some %d tokens", prepared.choice.engine.name, written)
+        least = self._writer.least(request) + _LEAST_CONTEXT_LEFT  # something of a passage, with its labels
+        shorter = max(int(written * _TOO_LONG_FOR_ENGINE), least)
+        if shorter >= written:
+            raise error
+        try:
+            return await self._prepared(request, shorter)
+        except InvalidRequest:
+            raise error from None
+
+    async def _prepared(self, request: GenerationRequest, most: int | None = None) -> _Prepared:
+        answer = min(self._settings.max_answer_tokens, request.most_tokens or self._settings.max_answer_tokens)
         choice, longest = self._chosen(request, answer)
         context = choice.engine.context_tokens
         answer = min(answer, context // 4)
         reasoning = reasoning_tokens(choice)
-        budget = max(min(context - answer - reasoning, longest), _LEAST_CONTEXT_LEFT)
+        budget = max(min(context - answer - reasoning, longest, most or longest), _LEAST_CONTEXT_LEFT)
         written = await run_sync(self._writer.write, request, budget)
         call = EngineCall(
             written.messages,
             max_tokens=answer + reasoning,
-            sampling=choice.sampling,
+            sampling=asked_for(choice, request.temperature),
             thinking=choice.thinking,
             adapter=choice.adapter,
             tenant=request.tenant,
             affinity=written.affinity,
+            language=answer_language(request),
         )
         sent = self._speaker.as_sent(choice.engine, call)
         return _Prepared(choice, written, sent, digest_of(sent.messages))
@@ -177,6 +237,16 @@ class GroundedGenerator:
             raise GenerationStopped(name=name, guard=finished.guard)
         if not drafting.wrote or finished.reason in ("tool_calls", "content_filter"):
             raise ModelBroken(name=name)
+
+
+def asked_for(choice: Choice, temperature: float | None) -> Sampling:
+    """The sampling of a choice at a caller's temperature, as far as an answer can be had at it.
+
+    A model that reasons keeps its vendor's: at 0, which many clients send with every request, such models go round in circles.
+    """
+    if temperature is None or choice.thinking:
+        return choice.sampling
+    return replace(choice.sampling, temperature=min(temperature, _HOTTEST))
 
 
 class _Reading:
@@ -238,6 +308,15 @@ def _notes(prepared: _Prepared) -> Iterator[Note]:
         yield Note("omitted", detail)
 
 
+def _shortened(prepared: _Prepared) -> Iterator[Note]:
+    """What is left out of a prompt that was written again."""
+    yield Note(
+        "omitted", f"prompt: too long for {prepared.choice.engine.name}, written in {prepared.prompt.tokens} tokens"
+    )
+    for detail in prepared.prompt.omitted:
+        yield Note("omitted", detail)
+
+
 def _last_notes(finished: Finished, drafting: Drafting, prepared: _Prepared, *, refused: bool) -> Iterator[Note]:
     """What is known after the last."""
     for guard in finished.retried:
@@ -247,7 +326,7 @@ def _last_notes(finished: Finished, drafting: Drafting, prepared: _Prepared, *, 
     if finished.reason == "length":
         left = len(drafting.left)
         yield Note(
-            "truncated", f"ended after {prepared.call.max_tokens} tokens; {left} characters of a last sentence left out"
+            TRUNCATED, f"ended after {prepared.call.max_tokens} tokens; {left} characters of a last sentence left out"
         )
     if refused:
         yield Note("no_answer", "the model found no answer in the passages")

@@ -5,14 +5,15 @@
 - `language`: a Korean or English question answered in Chinese, Japanese or any other script.
 - `gibberish`: random tokens, broken characters.
 - `tool_call`: `tool_calls` without one, or a call that is told and not made.
-- `empty`: nothing but reasoning, or nothing.
+- `empty`: nothing but reasoning, or nothing; not where the caller's own limit ended it, who has what was asked for.
 - `leak`: the canary of its rules in any spelling, or a run of the rules themselves (`guards_leak.py`).
 
 What a guard does depends on what has gone out. Before any of the answer has, the call is made once more, changed so that the
 same need not happen again, and `Finished.retried` names the guard. After that the engine is stopped, and the stream ends with
 `Finished("guard", guard=…)`; what came before is not to be trusted. A second failure before anything has gone out is
 `GenerationStopped`. A call written into the text is made a real one where it can mean only one thing; where a call was told
-after text has gone out, the second try gives its calls alone.
+after text has gone out, the second try gives its calls alone. Where no call comes of it, what was told was an answer after all,
+and ends as one.
 
 The guards judge each character in turn: how the text is cut into pieces changes nothing.
 """
@@ -23,8 +24,9 @@ import logging
 import time
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
+from dataclasses import replace
 
-from rag.domain.errors import GenerationStopped
+from rag.domain.errors import GenerationStopped, SeogoError
 from rag.generation.engine import ChatEngine, EngineCall, EngineEvent, Finished
 from rag.generation.guards_attempt import ALL_GUARDS, TOOL_CALL, Attempt, Limits
 from rag.generation.guards_retry import changed
@@ -91,14 +93,24 @@ class GuardedEngine:
         log.warning("guard %s stopped %s%s", first.failed, self.name, " in mid-answer" if first.is_out else "")
         only_calls = first.is_out and first.failed == TOOL_CALL
         if (first.is_out and not only_calls) or (call.deadline is not None and time.monotonic() >= call.deadline):
-            yield self._stopped(first)
+            for event in self._ended(first, first):
+                yield event
             return
         again = changed(call, first.failed, in_reasoning=first.in_reasoning)
-        second = Attempt(self._guards, self._limits, again, held=self._whole, only_calls=only_calls, before=first)
-        async with aclosing(self._run(second)) as events:
-            async for event in events:
-                yield event
-        yield self._stopped(second) if second.failed else second.finished()
+        # Where the second try comes to nothing, what was told is shown: nothing of the other may stand before it.
+        held = self._whole or first.told
+        second = Attempt(self._guards, self._limits, again, held=held, only_calls=only_calls, before=first)
+        try:
+            async with aclosing(self._run(second)) as events:
+                async for event in events:
+                    yield event
+        except SeogoError as error:
+            if not first.told:
+                raise
+            log.warning("%s was not asked for a call again: %s", self.name, error.code)
+            second.failed = TOOL_CALL
+        for event in self._ended(first, second):
+            yield event
 
     async def aclose(self) -> None:
         """Close the engine."""
@@ -116,6 +128,15 @@ class GuardedEngine:
             # An engine that ends without a word raised no error either: what came is what there is.
             for shown in attempt.take(Finished("stop")):
                 yield shown
+
+    def _ended(self, first: Attempt, last: Attempt) -> list[EngineEvent]:
+        """The end of the last try, with what goes out before it."""
+        if not last.failed:
+            return [last.finished()]
+        if not first.told:
+            return [self._stopped(last)]
+        end = first.finished()
+        return [*first.as_told(), replace(end, usage=last.usage, retried=last.retried)]
 
     def _stopped(self, attempt: Attempt) -> Finished:
         if self._whole or not attempt.is_out:

@@ -19,7 +19,7 @@ from rag.generation.engine import (
     digest_of,
 )
 from rag.generation.guards_gibberish import GibberishWatch
-from rag.generation.guards_language import LanguageWatch, expected_language
+from rag.generation.guards_language import LanguageWatch, expected_of
 from rag.generation.guards_leak import LEAK, LeakWatch
 from rag.generation.guards_repetition import RepetitionWatch
 
@@ -89,6 +89,8 @@ class Attempt:
     ) -> None:
         self.call = call
         self.failed = ""
+        self.told = False
+        """Whether all that is wrong is that a call was told, and none made: as an answer it may well be good."""
         self.in_reasoning = False
         self.is_out = only_calls
         self.usage: Usage | None = before.usage if before else None
@@ -141,6 +143,11 @@ class Attempt:
     def ended(self) -> bool:
         """Whether the engine has said that it is done."""
         return self._end is not None
+
+    def as_told(self) -> list[EngineEvent]:
+        """What has not gone out of an answer that only told a call."""
+        rest = self._rest()
+        return rest if self._held is None else [*self._held, *rest]
 
     def finished(self) -> Finished:
         """The good end."""
@@ -211,7 +218,8 @@ class Attempt:
         if event.reason == "guard":  # the engine has guards of its own (vLLM's repetition detection)
             self.failed, self.in_reasoning = event.guard or REPETITION, self._blank
             return []
-        if self._called or event.reason == "content_filter":
+        cut_as_asked = event.reason == "length" and self.call.may_be_cut and self._blank
+        if self._called or event.reason == "content_filter" or cut_as_asked:
             return self._rest()
         if self._tools:
             kept = self._joined()
@@ -220,10 +228,12 @@ class Attempt:
                 self._called = True
                 self._end = replace(event, reason="tool_calls")
                 return self._as_calls(kept, written)
-            if self._lacks_call(event):
+            self._kept = [kept]
+            lacking = self._lacks_call(event)
+            self.told = not lacking and self._tells_call(event)
+            if lacking or self.told:
                 self.failed = TOOL_CALL
                 return []
-            self._kept = [kept]
         if self._blank and EMPTY in self._guards and not self.call.sampling.stop:
             self.failed = EMPTY
             return []
@@ -238,8 +248,9 @@ class Attempt:
         return [*text, *tools.deltas_of(written, ids)]
 
     def _lacks_call(self, event: Finished) -> bool:
-        if event.reason == "tool_calls" or self._only_calls or self._is_call or tools.is_required(self.call):
-            return True
+        return event.reason == "tool_calls" or self._only_calls or self._is_call or tools.is_required(self.call)
+
+    def _tells_call(self, event: Finished) -> bool:
         if event.reason != "stop" or self._short is None or tools.has_results(self.call.messages):
             return False
         return tools.tells_a_call(self._short, self._tools)
@@ -261,7 +272,7 @@ def _watches(guards: frozenset[str], limit: int) -> list[Watch]:
 
 
 def _language_watch(guards: frozenset[str], call: EngineCall) -> LanguageWatch | None:
-    if LANGUAGE not in guards or expected_language(call.messages) is None:
+    if LANGUAGE not in guards or expected_of(call) is None:
         return None
     return LanguageWatch()
 

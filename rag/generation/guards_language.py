@@ -10,6 +10,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rag.domain.language import Language
+from rag.generation.base import GenerationRequest
+from rag.generation.engine import EngineCall
 from rag.generation.guards_scripts import Script, script_of
 
 _LETTERS = 32
@@ -47,28 +49,88 @@ _CLOSING = {
 }
 _CJK = frozenset({Script.HAN, Script.HIRAGANA, Script.KATAKANA})
 _FOREIGN = _CJK | {Script.CYRILLIC, Script.ARABIC, Script.THAI, Script.OTHER}
-_OTHER_LANGUAGE = re.compile(
-    r"(?:중국|일본|러시아|아랍|태국|베트남|몽골|힌디|외국|다국|우크라이나)어|중문|일문|한자|한문|漢字|번역"
-    r"|\b(?:chinese|japanese|russian|arabic|thai|hindi|mongolian|hebrew|ukrainian|cyrillic|kanji|hanja|translat\w*|languages?)\b",
+_NAMES_KO = r"(?:중국|일본|러시아|아랍|태국|베트남|몽골|힌디|외국|다국|우크라이나)어|중문|일문|한자|한문|漢字|번역"
+_NAMES_EN = r"chinese|japanese|russian|arabic|thai|hindi|mongolian|hebrew|ukrainian|cyrillic|kanji|hanja|translat\w*"
+_OTHER_LANGUAGE = re.compile(rf"{_NAMES_KO}|\b(?:{_NAMES_EN}|languages?)\b", re.IGNORECASE)
+_NAMED_BEFORE = re.compile(
+    rf"{_NAMES_KO}|中文|汉语|漢語|日本語|русск|\b(?:{_NAMES_EN}|(?:zh|ja|ru|ar|th|uk)-[a-z]{{2,4}}"
+    r"|(?:other|another|foreign|target|multiple|different) languages?)\b",
     re.IGNORECASE,
 )
+"""The same for what stands before the question, where `language` alone tells nothing: "You are a large language model"."""
+_FORBIDDEN_KO = re.compile(r"[^.,\n고며]{0,20}?(?:지\s?(?:마|말|않)|금지|안\s?[되돼된됩]|없이|제외|말고|대신)")
+_FORBIDDEN_EN = re.compile(
+    r"\b(?:not|never|no|without|avoid\w*|instead of)\b[^.,;:\n]{0,40}\Z|n't\b[^.,;:\n]{0,40}\Z", re.IGNORECASE
+)
+_NEAR = 60
+"""Characters around the name of a language in which it may be forbidden."""
+_TURNS_BEFORE = 20
+"""Latest messages that are looked at, besides the first."""
+
+
+def expected_of(call: EngineCall) -> Language | None:
+    """The language that the answer to a call has to be in: as it says itself, else as its messages tell; None for any."""
+    if call.language is None:
+        return expected_language(call.messages)
+    return call.language if call.language in (Language.KOREAN, Language.ENGLISH) else None
 
 
 def expected_language(messages: Sequence[Mapping[str, Any]]) -> Language | None:
     """The language that an answer to the last message of the user has to be in; None where any may be right.
 
     That is so where the message is itself in another script in part, or speaks of other languages where the request stands:
-    at its beginning or its end.
+    at its beginning or its end. And where anything before it asks for another language, or has been in one: a system prompt
+    that wants translations, a conversation in Chinese that goes on with "ok".
     """
     asked = last_of_user(messages)
-    ends = asked if len(asked) <= 2 * _LOOKED_AT else f"{asked[:_LOOKED_AT]}\n{asked[-_LOOKED_AT:]}"
-    scripts = [script_of(char) for char in asked[-8 * _LOOKED_AT :]]
-    foreign = sum(script in _FOREIGN for script in scripts)
-    hangul = sum(script is Script.HANGUL for script in scripts)
-    latin = sum(script is Script.LATIN for script in scripts)
-    if foreign > _FOREIGN_SHARE * (hangul + latin) or not hangul + latin or _OTHER_LANGUAGE.search(ends):
+    hangul, latin, foreign = _letters(asked[-8 * _LOOKED_AT :])
+    if not hangul + latin or _is_foreign(hangul, latin, foreign) or _OTHER_LANGUAGE.search(_ends(asked)):
+        return None
+    if any(map(_leaves_open, (*messages[:1], *messages[1:][-_TURNS_BEFORE:]))):
         return None
     return Language.KOREAN if hangul else Language.ENGLISH
+
+
+def answer_language(request: GenerationRequest) -> Language:
+    """What an answer to the question has to be in, for `EngineCall.language`: any where passages are in another script."""
+    quoted = _letters("".join(passage.chunk.text[:_LOOKED_AT] for passage in request.passages))
+    asked = expected_language([{"role": "user", "content": request.question}])
+    if request.language is Language.OTHER or asked is None or _is_foreign(*quoted):
+        return Language.OTHER
+    return Language.KOREAN if request.language is Language.KOREAN else Language.ENGLISH
+
+
+def _leaves_open(message: Mapping[str, Any]) -> bool:
+    """Whether a message before the question lets the answer be in another language."""
+    role = message.get("role")
+    if role not in ("system", "user", "assistant"):
+        return False
+    ends = _ends(text_of(message))
+    hangul, latin, foreign = _letters(ends)
+    if 2 * foreign > hangul + latin + foreign or (foreign >= _LETTERS and _is_foreign(hangul, latin, foreign)):
+        return True
+    return role != "assistant" and any(not _forbidden(ends, match) for match in _NAMED_BEFORE.finditer(ends))
+
+
+def _forbidden(text: str, named: re.Match[str]) -> bool:
+    """Whether the language that is named is one that must not be used."""
+    before, after = text[max(0, named.start() - _NEAR) : named.start()], text[named.end() : named.end() + _NEAR]
+    return _FORBIDDEN_KO.match(after) is not None or _FORBIDDEN_EN.search(before) is not None
+
+
+def _letters(text: str) -> tuple[int, int, int]:
+    """Hangul, Latin and foreign letters."""
+    scripts = [script_of(char) for char in text]
+    foreign = sum(script in _FOREIGN for script in scripts)
+    return scripts.count(Script.HANGUL), scripts.count(Script.LATIN), foreign
+
+
+def _is_foreign(hangul: int, latin: int, foreign: int) -> bool:
+    return foreign > _FOREIGN_SHARE * (hangul + latin)
+
+
+def _ends(text: str) -> str:
+    return text if len(text) <= 2 * _LOOKED_AT else f"{text[:_LOOKED_AT]}\n{text[-_LOOKED_AT:]}"
 
 
 def last_of_user(messages: Sequence[Mapping[str, Any]]) -> str:

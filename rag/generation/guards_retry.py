@@ -9,7 +9,7 @@ from typing import Any
 from rag.domain.language import Language
 from rag.generation.engine import EngineCall, Message
 from rag.generation.guards_attempt import EMPTY, GIBBERISH, LANGUAGE, REPETITION, TOOL_CALL
-from rag.generation.guards_language import expected_language, last_of_user
+from rag.generation.guards_language import expected_of, last_of_user
 from rag.text.language import detect_language
 
 _PENALTY = 1.1
@@ -29,14 +29,14 @@ _CALL_ENGLISH = "If a tool is needed, do not just say that you call it: make the
 
 def changed(call: EngineCall, guard: str, *, in_reasoning: bool) -> EngineCall:
     """The call of the second try."""
-    korean = expected_language(call.messages) is not Language.ENGLISH
+    korean = expected_of(call) is not Language.ENGLISH
     if in_reasoning or guard == EMPTY:
         call = replace(call, thinking=False)
     if guard == REPETITION:
         penalty = max(_PENALTY, call.sampling.repetition_penalty or 0.0)
         return replace(call, sampling=replace(call.sampling, repetition_penalty=penalty))
     if guard == LANGUAGE:
-        return replace(call, messages=_instructed(call.messages, _language_wanted(call.messages)))
+        return replace(call, messages=_instructed(call.messages, _language_wanted(call)))
     if guard == TOOL_CALL:
         return replace(call, messages=_instructed(call.messages, _CALL_KOREAN if korean else _CALL_ENGLISH))
     if guard == GIBBERISH:
@@ -45,9 +45,9 @@ def changed(call: EngineCall, guard: str, *, in_reasoning: bool) -> EngineCall:
     return call
 
 
-def _language_wanted(messages: Sequence[Message]) -> str:
-    asked = last_of_user(messages)
-    language = detect_language(asked) if len(asked) <= _QUESTION else None
+def _language_wanted(call: EngineCall) -> str:
+    asked = last_of_user(call.messages)
+    language = call.language or (detect_language(asked) if len(asked) <= _QUESTION else None)
     return _IN_KOREAN if language is Language.KOREAN else _IN_ENGLISH if language is Language.ENGLISH else _AS_ASKED
 
 

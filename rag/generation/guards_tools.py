@@ -29,9 +29,13 @@ _KOREAN_DONE = (
     r"(?:(?:호출|실행)(?:했습니다|하였습니다|했어요|(?:을 )?완료했습니다|하겠습니다|할게요|해\s?보겠습니다|(?:하는 )?중입니다)"
     r"|(?:사용|이용)(?:했습니다|하였습니다|하겠습니다|할게요|해\s?보겠습니다))"
 )
+_BETWEEN = r"\s+(?:(?!(?:can|could|may|might|must|would|should|shall|cannot|not|never|no|if|how)\b)\w+\s+){0,2}"
+"""Up to two words before the verb; what only may be, or is not, is no call."""
 _ENGLISH_DONE = (
-    r"\b(?:I(?:'ve| have| just)?|I(?:'ll| will| am going to| am|'m)|let me|now)\s+(?:\w+\s+){0,2}"
-    r"(?:call(?:ed|ing)?|invok(?:ed?|ing)|us(?:ed?|ing)|r(?:an|un|unning)|execut(?:ed?|ing))\b"
+    rf"(?:\bI(?:'ve| have)?{_BETWEEN}(?:called|invoked|used|ran|executed)"
+    rf"|\bI(?:'ve| have){_BETWEEN}run"
+    rf"|\b(?:I(?:'ll| will|'m going to| am going to)|let me){_BETWEEN}(?:call|invoke|use|run|execute)"
+    rf"|(?:\bI(?: am|'m)|(?:\A|[.!?:\n])\s*now){_BETWEEN}(?:calling|invoking|using|running|executing))\b"
 )
 
 

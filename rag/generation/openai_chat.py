@@ -7,6 +7,7 @@ from typing import Any
 
 from rag.domain.errors import ConfigurationError
 from rag.generation.chat import ChatMessage, ChatModel
+from rag.generation.openai_engine_request import salt_of
 from rag.settings import ChatSettings
 from rag.text.reasoning import without_reasoning
 from rag.transport.server import ModelServer, Patience, checked_url
@@ -22,7 +23,7 @@ class OpenAiChat:
 
     def __init__(self, model: str, server: ModelServer) -> None:
         self._model, self._server = model, server
-        self._takes_kwargs = True
+        self._takes_more = True
         self.name = f"{model} at {server.url}"
 
     def close(self) -> None:
@@ -36,11 +37,13 @@ class OpenAiChat:
         max_tokens: int,
         temperature: float = 0.0,
         deadline: float | None = None,
+        tenant: str = "",
     ) -> str:
         """The model's next turn, without its reasoning, stripped.
 
         Args:
             deadline: instant of `time.monotonic` by which the text is wanted.
+            tenant: whose conversation it is; to servers that know the field, it goes as the salt of their prefix cache.
 
         Raises:
             ModelUnavailable: the server can't be reached, refuses, is too late, or gave reasoning and no text.
@@ -52,21 +55,22 @@ class OpenAiChat:
             "temperature": temperature,
             "stream": False,
         }
-        text = spoken(self._answer(body, deadline))
+        more = _NO_THINKING | ({"cache_salt": salt_of(tenant)} if tenant else {})
+        text = spoken(self._answer(body, more, deadline))
         if not text:
             raise self._server.refused(_PATH, "an answer without text")
         return text
 
-    def _answer(self, body: dict[str, Any], deadline: float | None) -> Any:
-        if not self._takes_kwargs:
+    def _answer(self, body: dict[str, Any], more: dict[str, Any], deadline: float | None) -> Any:
+        if not self._takes_more:
             return self._server.post(_PATH, body, deadline=deadline)
-        reply = self._server.exchange(_PATH, body | _NO_THINKING, deadline=deadline)
+        reply = self._server.exchange(_PATH, body | more, deadline=deadline)
         if reply.ok:
             return reply.body
         if reply.status not in (400, 422):
             raise self._server.refused(_PATH, f"status {reply.status}")
         answer = self._server.post(_PATH, body, deadline=deadline)
-        self._takes_kwargs = False  # it was the field that was refused, not the messages
+        self._takes_more = False  # it was a field that was refused, not the messages
         return answer
 
 

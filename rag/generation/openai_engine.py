@@ -26,7 +26,7 @@ from rag.domain.errors import (
     PromptTooLong,
     SeogoError,
 )
-from rag.generation.engine import ChatEngine, EngineCall, EngineEvent, Finished, ReasoningDelta, TextDelta
+from rag.generation.engine import ChatEngine, EngineCall, EngineEvent, Finished, Patience, ReasoningDelta, TextDelta
 from rag.generation.openai_engine_chunks import REPETITION, ChunkReader, EngineSaid, NotAChunk
 from rag.generation.openai_engine_dialects import DIALECTS
 from rag.generation.openai_engine_replicas import Place, Replica, Replicas
@@ -44,6 +44,13 @@ _RETRY_WITHIN_S = 4.0
 """Tries begin, and connections are made, within this time of the call: an error reaches its reader within 5 s."""
 _PAUSE_S = 0.2
 """Before a replica that failed this call is asked again; doubled each time, drawn between a half and the whole of it."""
+_PROBE_S = 2.0
+"""How long a replica that was passed over has for its first token, while another can take the call after that."""
+_HUNG_ALONE = 0.5
+"""Share of the failures that open a breaker, which a first token that never came counts where no other replica is: the second
+in a row opens it. Where another is, the first does: a call that goes there costs little, and each that does not, a minute."""
+_TIMEOUTS_IN_WINDOW = 10
+"""The window of a breaker has room for so many first tokens that never came: with few users they come minutes apart."""
 _AFTER_THE_END_S = 2.0
 """How long the count of tokens is waited for, once an answer has ended."""
 _TOO_LONG = re.compile(
@@ -87,9 +94,10 @@ class OpenAiEngine:
         """
         body = self._writer.body(call)
         start = time.monotonic()
-        end = start + self._served.total_s
+        patience = self._patience_for(call)
+        end = start + patience.total_s
         end = end if call.deadline is None else min(end, call.deadline)
-        answer = await self._begun(call, body, start, end)
+        answer = await self._begun(call, body, start, end, patience)
         try:
             events: Sequence[EngineEvent] = answer.first
             while True:
@@ -109,18 +117,25 @@ class OpenAiEngine:
         for replica in self._replicas.all:
             await replica.server.aclose()
 
-    async def _begun(self, call: EngineCall, body: Mapping[str, Any], start: float, end: float) -> _Answer:
+    def _patience_for(self, call: EngineCall) -> Patience:
+        served = self._served
+        own = Patience(served.queue_s, served.first_token_s, served.total_s)
+        return own if call.patience is None else own.at_least(call.patience)
+
+    async def _begun(
+        self, call: EngineCall, body: Mapping[str, Any], start: float, end: float, patience: Patience
+    ) -> _Answer:
         """The answer of the first replica that gives one, its first events read."""
         content = json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
         last_try = min(start + _RETRY_WITHIN_S, end)
         avoided: set[Replica] = set()
         for number in range(1, self._served.tries + 1):
-            place = await self._replicas.take(call.affinity, avoided, min(start + self._served.queue_s, end))
-            answer = _Answer(self._served, self.context_tokens, self._replicas, place, body, end)
+            place = await self._replicas.take(call.affinity, avoided, min(start + patience.queue_s, end))
+            answer = _Answer(self._served, self.context_tokens, self._replicas, place, body, end, patience)
             left = last_try - time.monotonic()
             try:
                 # A first connection has all the time that the settings give it.
-                await answer.begin(content, None if number == 1 else max(left, 0.1))
+                await answer.begin(content, None if number == 1 else max(left, 0.1), last=number == self._served.tries)
                 return answer
             except _Again as again:
                 await answer.aclose()
@@ -156,7 +171,9 @@ class _Answer:
         place: Place,
         body: Mapping[str, Any],
         end: float,
+        patience: Patience,
     ) -> None:
+        self._patience = patience
         self._served, self._context_tokens, self._body = served, context_tokens, body
         self._replicas, self._place, self._end = replicas, place, end
         self._reader = ChunkReader()
@@ -166,14 +183,22 @@ class _Answer:
         self.first: list[EngineEvent] = []
         self.ended = False
 
-    async def begin(self, content: bytes, connect_s: float | None) -> None:
+    async def begin(self, content: bytes, connect_s: float | None, *, last: bool) -> None:
         """Ask, and read as far as the first events.
+
+        Args:
+            last: no other try comes after this one.
 
         Raises:
             _Again: nothing came, and another try may do better.
             SeogoError: nothing came, and none would.
         """
-        limit = time.monotonic() + self._served.first_token_s
+        elsewhere = self._replicas.others({self._place.replica})
+        patience = self._patience.first_token_s
+        if self._place.is_probe and elsewhere and not last:
+            patience = min(patience, _PROBE_S)
+        begun = time.monotonic()
+        limit = begun + patience
         try:
             async with asyncio.timeout(max(0.0, min(limit, self._end) - time.monotonic())):
                 server = self._place.replica.server
@@ -181,7 +206,14 @@ class _Answer:
                 while not self.first and not self.ended:
                     self.first = await self._read(self._stream)
         except TimeoutError as error:
-            self._late("no token in time", down=time.monotonic() >= limit, cause=error)
+            down = time.monotonic() >= limit
+            # While it writes for others it does not hang, but has much to read.
+            hangs = self._place.replica.heard < begun
+            share = (1.0 if elsewhere else _HUNG_ALONE) if hangs else 0.0
+            late = self._failed(ModelTimeout, "no token in time", down=down, share=share)
+            if not down:
+                raise late from error
+            raise _Again(late, None, here=False) from error
         except StreamFailed as failure:
             self._no_answer(failure)
         self._place.began()
@@ -204,7 +236,8 @@ class _Answer:
             if after_the_end:  # the answer is whole, only its count of tokens is missing
                 self.ended = True
                 return list(self._reader.finish())
-            self._late("silent in mid-answer", down=time.monotonic() >= limit, cause=error)
+            down = time.monotonic() >= limit
+            raise self._failed(ModelTimeout, "silent in mid-answer", down=down) from error
         except StreamFailed as failure:
             raise self._failed(ModelBroken, str(failure)) from failure
 
@@ -245,6 +278,8 @@ class _Answer:
             self._broken = error
         if self._broken is not None and not events:
             raise self._broken
+        if events:
+            self._place.replica.heard = time.monotonic()
         return _together(events)
 
     def _at_the_end(self) -> Iterator[EngineEvent]:
@@ -278,14 +313,13 @@ class _Answer:
             return PromptTooLong(name=name, limit=self._context_tokens)
         return ModelRefused(name=name, detail=failure.said)
 
-    def _late(self, reason: str, *, down: bool, cause: BaseException) -> NoReturn:
-        raise self._failed(ModelTimeout, reason, down=down) from cause
-
-    def _failed(self, kind: type[ModelUnavailable], reason: str, *, down: bool = True) -> ModelUnavailable:
+    def _failed(
+        self, kind: type[ModelUnavailable], reason: str, *, down: bool = True, share: float = 0.0
+    ) -> ModelUnavailable:
         name = self._served.name
         log.warning("engine %s of %s: %s", self._place.replica.server.url, name, reason)
         if down:
-            self._place.failed(lambda: kind(name=name))
+            self._place.failed(lambda: kind(name=name), share)
         return kind(name=name)
 
 
@@ -343,10 +377,12 @@ def open_engine(
         switches=switches,
     )
     roots = list(dict.fromkeys(_root(served.name, url) for url in served.urls))
+    if tolerance is None:
+        tolerance = Tolerance(window_s=max(Tolerance().window_s, _TIMEOUTS_IN_WINDOW * served.first_token_s))
     replicas = [
         Replica(
             StreamingServer(served.name, root, _PATH, key_file=served.api_key_file, connect_s=served.connect_s),
-            CircuitBreaker(tolerance or Tolerance(), time.monotonic),
+            CircuitBreaker(tolerance, time.monotonic),
         )
         for root in roots
     ]

@@ -27,12 +27,14 @@ class Replica:
     Attributes:
         open: generations that it has now.
         failure: what the last one that failed would have told its caller, while the breaker keeps others away.
+        heard: instant of `time.monotonic` at which it wrote something last, to whomever.
     """
 
     server: StreamingServer
     breaker: CircuitBreaker
     open: int = 0
     failure: Callable[[], ModelUnavailable] | None = None
+    heard: float = 0.0
 
 
 @dataclass(eq=False, slots=True)
@@ -54,11 +56,16 @@ class Place:
         self._told = True
         self.replica.breaker.succeeded()
 
-    def failed(self, failure: Callable[[], ModelUnavailable]) -> None:
-        """The engine is to blame."""
+    @property
+    def is_probe(self) -> bool:
+        """Whether the replica was passed over until now, and this generation tells whether it is well again."""
+        return self._probe
+
+    def failed(self, failure: Callable[[], ModelUnavailable], share: float = 0.0) -> None:
+        """The engine is to blame; `share` is for its breaker."""
         self._told = True
         self.replica.failure = failure
-        self.replica.breaker.failed()
+        self.replica.breaker.failed(share)
 
     def settle(self) -> None:
         """Whatever was not told: the caller gave up, or the request was at fault."""

@@ -14,6 +14,7 @@ from anyio.to_thread import run_sync
 
 from rag.generation.base import GenerationRequest
 from rag.generation.grounded_prompt import PromptWriter
+from rag.generation.guards_language import answer_language
 from rag.generation.prompts.files import prompt, prompt_language
 from rag.generation.routing import Job, ModelRouter
 from rag.generation.saying import Speaker
@@ -89,7 +90,10 @@ class ModelPlanner:
             grounded=True,
         )
         choice = self._router.choose(job)
-        text = await self._speaker.said(choice, system, user, max_tokens=_TOKENS, tenant=request.tenant)
+        language = answer_language(request)
+        text = await self._speaker.said(
+            choice, system, user, max_tokens=_TOKENS, tenant=request.tenant, language=language
+        )
         return list(_cleaned(text))
 
 

@@ -6,7 +6,8 @@ from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from dataclasses import replace
 
-from rag.domain.errors import InvalidRequest, ModelBroken
+from rag.domain.errors import InvalidRequest, ModelBroken, PromptTooLong
+from rag.domain.language import Language
 from rag.generation.canary import Canaries
 from rag.generation.engine import ChatEngine, EngineCall, EngineEvent, Finished, Message, TextDelta, digest_of
 from rag.generation.guards import GuardedEngine
@@ -48,6 +49,8 @@ class Speaker:
                         begun = True
                         yield _telling(event, call)
                 return
+            except PromptTooLong:
+                raise  # and would be as long without a system message
             except InvalidRequest:
                 if begun or plain.messages == call.messages:
                     raise
@@ -56,11 +59,21 @@ class Speaker:
                 self._without_system.add(engine.name)
                 yield _telling(event, plain)
 
-    async def said(self, choice: Choice, system: str, user: str, *, max_tokens: int, tenant: str) -> str:
+    async def said(
+        self,
+        choice: Choice,
+        system: str,
+        user: str,
+        *,
+        max_tokens: int,
+        tenant: str,
+        language: Language | None = None,
+    ) -> str:
         """What the model says to `user`, without its reasoning. Where the engine is guarded, half of it is never taken.
 
         Args:
             max_tokens: of what it says; reasoning comes on top, where the model does not go without.
+            language: what it has to be in, as in `EngineCall`.
 
         Raises:
             GenerationStopped: a guard has stopped both tries.
@@ -74,15 +87,20 @@ class Speaker:
             thinking=choice.thinking,
             adapter=choice.adapter,
             tenant=tenant,
+            language=language,
         )
-        engine = choice.engine.whole() if isinstance(choice.engine, GuardedEngine) else choice.engine
+        return await self.answer(choice.engine, call)
+
+    async def answer(self, engine: ChatEngine, call: EngineCall) -> str:
+        """The text that the engine says to `call`; raises what `said` raises."""
+        engine = engine.whole() if isinstance(engine, GuardedEngine) else engine
         parts: list[str] = []
         async with aclosing(self.stream(engine, call)) as events:
             async for event in events:
                 if isinstance(event, TextDelta):
                     parts.append(event.text)
                 elif isinstance(event, Finished) and event.reason not in ("stop", "length"):
-                    raise ModelBroken(name=choice.engine.name)
+                    raise ModelBroken(name=engine.name)
         return "".join(parts)[:_LONGEST]
 
 

@@ -15,17 +15,36 @@ Listing = tuple[tuple[str, int, int], ...]
 """Name below the folder, bytes and time of the last change of each file, sorted."""
 
 
+_ABOUT = frozenset({".md", ".pdf", ".png", ".jpg", ".jpeg", ".gif", ".svg", ".webp"})
+_ABOUT_NAMES = frozenset({"license", "notice", "readme"})
+"""Files that tell people of a model, by ending and by name without one: it computes the same with others, or with none."""
+
+
 def fingerprint(folder: Path) -> str:
     """32 hex digits of a SHA-256 over names and sizes of a model's files, the whole of small ones (configuration, tokenizer) and
     the first and last MiB of large ones. Files and folders that begin with a dot are none of the model's."""
     folder = folder.resolve()
+    return _digest(folder, _listing(folder))
+
+
+def computing_fingerprint(folder: Path) -> str:
+    """The same over what a model computes with alone: a new model card does not make another model of it."""
+    folder = folder.resolve()
+    return _digest(folder, tuple(item for item in _listing(folder) if not _is_about(Path(item[0]))))
+
+
+def _is_about(name: Path) -> bool:
+    return name.suffix.lower() in _ABOUT or name.stem.lower() in _ABOUT_NAMES
+
+
+def _listing(folder: Path) -> Listing:
     found: list[tuple[str, int, int]] = []
     for path in folder.rglob("*"):
         name = path.relative_to(folder)
         if not any(part.startswith(".") for part in name.parts) and path.is_file():
             stat = path.stat()
             found.append((name.as_posix(), stat.st_size, stat.st_mtime_ns))
-    return _digest(folder, tuple(sorted(found)))
+    return tuple(sorted(found))
 
 
 @lru_cache(64)

@@ -3,20 +3,30 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 from rag.domain.errors import ConfigurationError
+from rag.reranking.gpu_precision import Precision, forward_on
 from rag.reranking.pair_tokenizer import TemplatePrompt, serialised_tokenizer
 from rag.reranking.pairs import PairReranker
 from rag.reranking.torch_forward import ClassifierForward, mixes, token_budget
 
 
-def load_cross_encoder(folder: Path, *, name: str, max_tokens: int, budget: int | None = None) -> PairReranker:
-    """Load from a local folder; never from a hub, and no code from the folder is run. float32.
+def load_cross_encoder(
+    folder: Path,
+    *,
+    name: str,
+    max_tokens: int,
+    precision: Precision | Literal["auto"] = "auto",
+    budget: int | None = None,
+) -> PairReranker:
+    """Load from a local folder; never from a hub, and no code from the folder is run.
 
     Scores are those of `CrossEncoder.predict` with its default for one label, the sigmoid. It is taken of models, too, that
     are saved with another activation (those of the ms-marco family give raw logits), so that scores are always 0 to 1.
 
     Args:
+        precision: of the transformer on a GPU; `auto` lets a self-test decide.
         budget: padded tokens a batch; by default by device.
 
     Raises:
@@ -40,11 +50,13 @@ def load_cross_encoder(folder: Path, *, name: str, max_tokens: int, budget: int 
         raise ConfigurationError(detail=f"the reranker in {folder} is not a sequence classifier")
     if loaded.num_labels != 1:
         raise ConfigurationError(detail=f"the reranker in {folder} has {loaded.num_labels} labels instead of one")
+    prompt = TemplatePrompt(serialised)
+    padding = loaded.tokenizer.pad_token_id or 0
     return PairReranker(
         name=name,
         max_tokens=min(max_tokens, loaded.max_seq_length or max_tokens),
-        prompt=TemplatePrompt(serialised),
-        forward=ClassifierForward(model, loaded.tokenizer.pad_token_id or 0),
+        prompt=prompt,
+        forward=forward_on(model, lambda moved, device: ClassifierForward(moved, padding, device), prompt, precision),
         token_budget=budget or token_budget(),
         mixed=mixes(),
     )

@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 from rag.domain.errors import ConfigurationError
+from rag.reranking.gpu_precision import Precision, forward_on
 from rag.reranking.pair_tokenizer import TemplatePrompt, serialised_tokenizer
 from rag.reranking.pairs import PairReranker
 from rag.reranking.torch_forward import ClassifierForward, mixes, token_budget
 
 
-def load_flag(folder: Path, *, name: str, max_tokens: int, budget: int | None = None) -> PairReranker:
-    """Load from a local folder; never from a hub. float32.
+def load_flag(
+    folder: Path,
+    *,
+    name: str,
+    max_tokens: int,
+    precision: Precision | Literal["auto"] = "auto",
+    budget: int | None = None,
+) -> PairReranker:
+    """Load from a local folder; never from a hub.
 
     Scores are those of `FlagReranker.compute_score(normalize=True)`, but for texts with characters that the vocabulary lacks:
     with transformers 5 the library turns its token ids into text and back, which makes other rows of those. Half is where the
@@ -19,6 +28,7 @@ def load_flag(folder: Path, *, name: str, max_tokens: int, budget: int | None = 
     passages at .5 are right, only labelled questions of theirs can say.
 
     Args:
+        precision: of the transformer on a GPU; `auto` lets a self-test decide.
         budget: padded tokens a batch; by default by device.
 
     Raises:
@@ -34,11 +44,13 @@ def load_flag(folder: Path, *, name: str, max_tokens: int, budget: int | None = 
     model = loaded.model.float()
     if model.config.num_labels != 1:
         raise ConfigurationError(detail=f"the reranker in {folder} has {model.config.num_labels} labels instead of one")
+    prompt = TemplatePrompt(serialised)
+    padding = loaded.tokenizer.pad_token_id or 0
     return PairReranker(
         name=name,
         max_tokens=min(max_tokens, position_limit(model.config)),
-        prompt=TemplatePrompt(serialised),
-        forward=ClassifierForward(model, loaded.tokenizer.pad_token_id or 0),
+        prompt=prompt,
+        forward=forward_on(model, lambda moved, device: ClassifierForward(moved, padding, device), prompt, precision),
         token_budget=budget or token_budget(),
         mixed=mixes(),
     )

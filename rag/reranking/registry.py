@@ -17,7 +17,7 @@ def _flag(settings: RerankingSettings) -> Reranker:
     def load(folder: Path, name: str) -> Reranker:
         from rag.reranking.flag import load_flag
 
-        return load_flag(folder, name=name, max_tokens=settings.max_tokens)
+        return load_flag(folder, name=name, max_tokens=settings.max_tokens, precision=settings.precision)
 
     return _lazy(settings, load)
 
@@ -26,7 +26,13 @@ def _qwen3(settings: RerankingSettings) -> Reranker:
     def load(folder: Path, name: str) -> Reranker:
         from rag.reranking.qwen3 import load_qwen3
 
-        return load_qwen3(folder, name=name, max_tokens=settings.max_tokens, instruction=settings.instruction)
+        return load_qwen3(
+            folder,
+            name=name,
+            max_tokens=settings.max_tokens,
+            instruction=settings.instruction,
+            precision=settings.precision,
+        )
 
     return _lazy(settings, load)
 
@@ -35,7 +41,7 @@ def _cross_encoder(settings: RerankingSettings) -> Reranker:
     def load(folder: Path, name: str) -> Reranker:
         from rag.reranking.cross_encoder import load_cross_encoder
 
-        return load_cross_encoder(folder, name=name, max_tokens=settings.max_tokens)
+        return load_cross_encoder(folder, name=name, max_tokens=settings.max_tokens, precision=settings.precision)
 
     return _lazy(settings, load)
 

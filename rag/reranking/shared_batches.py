@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 import weakref
@@ -12,6 +13,10 @@ from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
+
+from rag.inference.memory import lacks_memory
+
+log = logging.getLogger(__name__)
 
 Scores = NDArray[np.float32]
 ALIKE = 0.8
@@ -171,7 +176,7 @@ def _run(queue: _Queue, forward: Forward) -> None:
     """The thread's life. It holds no reference to its `SharedBatches`, so that dropping the reranker ends it."""
     while (batch := queue.next_batch()) is not None:
         try:
-            scores = forward([job.rows[i] for job, positions in batch for i in positions])
+            scores = _scored(forward, [job.rows[i] for job, positions in batch for i in positions])
             start = 0
             for job, positions in batch:
                 job.done(positions, scores[start : start + len(positions)])
@@ -181,6 +186,19 @@ def _run(queue: _Queue, forward: Forward) -> None:
                 for job, _ in batch:
                     job.fail(error)
         del batch  # an idle thread must not keep the last rows alive
+
+
+def _scored(forward: Forward, rows: Sequence[Row]) -> Scores:
+    """Scores of a batch; one for which there is no memory is halved, until a single row has none."""
+    try:
+        return forward(rows)
+    except (RuntimeError, MemoryError) as error:
+        if len(rows) == 1 or not lacks_memory(error):
+            raise
+    # behind the block: the error's frames held the batch's arrays
+    middle = len(rows) // 2
+    log.warning("a batch of %d rows is too large for the reranker's memory and is halved", len(rows))
+    return np.concatenate([_scored(forward, rows[:middle]), _scored(forward, rows[middle:])])
 
 
 def _stop(queue: _Queue, thread: threading.Thread) -> None:

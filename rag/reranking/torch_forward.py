@@ -38,40 +38,50 @@ def mixes() -> bool:
 class ClassifierForward:
     """The sigmoid of a sequence classifier with one label: 0.5 is where its training put relevant and irrelevant apart."""
 
-    def __init__(self, model: torch.nn.Module, padding_token: int) -> None:
-        self._runner = _Runner(model, padding_token, left=False)
+    def __init__(self, model: torch.nn.Module, padding_token: int, device: str) -> None:
+        self._runner = _Runner(model, padding_token, device, left=False)
 
     def __call__(self, rows: Sequence[Row]) -> Scores:
         """See `Forward`."""
         return self._runner.run(rows, lambda output: output.logits.view(-1).float().sigmoid())
 
 
+def keep_words(model: Any, tokens: Sequence[int]) -> None:
+    """Leave a causal model the logits of these tokens alone, in this order, in float32: nobody reads those of 150,000 words."""
+    import torch
+
+    weights = model.get_output_embeddings().weight[list(tokens)].detach().float().clone()
+    head = torch.nn.Linear(weights.shape[1], len(tokens), bias=False)
+    head.weight = torch.nn.Parameter(weights)
+    model.set_output_embeddings(head)
+
+
 class YesNoForward:
     """The share of "yes" in a causal model's next token, against "no": 0.5 is where it finds both as likely."""
 
-    def __init__(self, model: torch.nn.Module, padding_token: int, yes: int, no: int) -> None:
-        self._runner = _Runner(model, padding_token, left=True)
-        self._no_yes = [no, yes]
+    def __init__(self, model: torch.nn.Module, padding_token: int, device: str) -> None:
+        """`model` has the logits of "no" and "yes" alone (`keep_words`)."""
+        self._runner = _Runner(model, padding_token, device, left=True)
 
     def __call__(self, rows: Sequence[Row]) -> Scores:
         """See `Forward`."""
 
         def share(output: Any) -> torch.Tensor:
-            chosen: torch.Tensor = output.logits[:, -1, self._no_yes].float().softmax(dim=-1)[:, 1]
+            chosen: torch.Tensor = output.logits[:, -1].float().softmax(dim=-1)[:, 1]
             return chosen
 
-        # One position's logits: those of all would be rows x tokens x 150,000 words.
+        # One position's logits are read.
         return self._runner.run(rows, share, logits_to_keep=1, use_cache=False)
 
 
 class _Runner:
     """A model on its device, and rows as tensors."""
 
-    def __init__(self, model: torch.nn.Module, padding_token: int, *, left: bool) -> None:
+    def __init__(self, model: torch.nn.Module, padding_token: int, device: str, *, left: bool) -> None:
         import torch
 
         self._torch = torch
-        self._device = "cuda" if torch.cuda.is_available() else "cpu"
+        self._device = device
         self._model = model.to(self._device).eval()
         self._padding_token = padding_token
         self._left = left

@@ -89,19 +89,20 @@ class CodeReader:
         self._kept: OrderedDict[tuple[str, ...], str] = OrderedDict()
         self._guard = Lock()
 
-    def read(self, question: str, glossary: Sequence[GlossaryMatch], deadline: float) -> CodeQuestion:
+    def read(self, question: str, glossary: Sequence[GlossaryMatch], deadline: float, tenant: str = "") -> CodeQuestion:
         """The question for code.
 
         Args:
             glossary: what the glossaries of the collections say of it.
             deadline: instant of `time.monotonic` until which a chat model may take.
+            tenant: whose question it is.
         """
         question = " ".join(question.split())
         identifiers = tuple(written_identifiers(question))
         if not _HANGUL.search(question):
             return CodeQuestion(identifiers=identifiers, names=names_of_words(question))
         pieces = _pieces(question, glossary)
-        english, notes = self._english(question, pieces, deadline)
+        english, notes = self._english(question, pieces, deadline, tenant)
         return CodeQuestion(
             english,
             self._added(question, pieces, english),
@@ -112,7 +113,9 @@ class CodeReader:
             tuple(self._alternatives(question, pieces)),
         )
 
-    def _english(self, question: str, pieces: Sequence[_Piece], deadline: float) -> tuple[str, list[QuestionNote]]:
+    def _english(
+        self, question: str, pieces: Sequence[_Piece], deadline: float, tenant: str
+    ) -> tuple[str, list[QuestionNote]]:
         korean = [item for item in pieces if _HANGUL.search(question[item.start : item.end])]
         notes = [QuestionNote("code_term", question[item.start : item.end], item.words) for item in korean]
         by_table = " ".join(item.words[0] for item in pieces) if korean else ""
@@ -120,7 +123,7 @@ class CodeReader:
             return by_table, notes
         known = {question[item.start : item.end]: item.words[0] for item in korean}
         try:
-            told = self._told(self._rewriter, question, known, deadline)
+            told = self._told(self._rewriter.of(tenant), question, known, deadline)
         except ModelFailed:
             return by_table, [*notes, QuestionNote("model_failed", "", ("translation",))]
         return told, [*notes, QuestionNote("translation", "", (told,))]

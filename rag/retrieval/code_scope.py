@@ -23,6 +23,10 @@ from rag.text.linear_pattern import LinearPattern
 _SPELLINGS = {"js": "javascript", "ts": "typescript", "py": "python", "cpp": "c++", "csharp": "c#", "sh": "shell"}
 
 
+_MOST_FILES = 100_000
+"""Keys that are looked at for a filter: some tenths of a second."""
+
+
 def language_of(path: str) -> str:
     """Name of the language of a file by its suffix; empty when it is none that is known."""
     return LANGUAGE_NAMES.get(path.rpartition(".")[2].lower(), "")
@@ -65,19 +69,24 @@ class ScopedPermit:
         return self.glob.holds(key) or self.glob.holds(key.partition("/")[2])
 
     @property
+    def _suffixes(self) -> tuple[str, ...]:
+        """Ends of the names of files that `holds` takes for the language."""
+        return tuple(suffix for suffix, name in LANGUAGE_NAMES.items() if name == self.language)
+
+    @property
     def narrow(self) -> bool:
         """Whether less is meant than all files of the collections."""
         return bool(self.language or self.glob is not None or self.prefixes)
 
     def filtered(self, session: Session) -> Permit:
         """The permit for search, which may find more than is meant: where a filter would name too many documents, or the permit
-        has one already, it stays as it is."""
+        has one already, it stays as it is. What counts is how many are meant, not among how many they are."""
         if not self.narrow:
             return self.permit
-        found = code_query.files(session, self.permit, self.prefixes, MAX_DOCUMENTS + 1)
-        if len(found) > MAX_DOCUMENTS:
-            return self.permit
+        found = code_query.files(session, self.permit, self.prefixes, _MOST_FILES + 1, self._suffixes)
         meant = tuple(row.document_id for row in found if self.holds(row.collection_id, row.source_key))
+        if len(found) > _MOST_FILES or len(meant) > MAX_DOCUMENTS:
+            return self.permit
         try:
             return self.permit.filtered(DocumentFilter(document_ids=meant))
         except ValueError:

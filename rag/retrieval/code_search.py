@@ -40,6 +40,9 @@ _HANGUL = re.compile("[가-힣]{2,}")
 _MOST = 100
 _SPARE = 3
 """Passages asked for per match wanted, where not all that is found is meant."""
+_DEEPER = 4
+"""So many times as many are asked for next, where too few of them were meant."""
+_AS_SAID = QuestionContext(infer_filters=False)
 
 
 class _TimeIsUp(Exception):
@@ -139,14 +142,33 @@ class CodeSearcher:
         if not within.permit.collections:
             return CodeMatches("words", ())
         wide = bool(symbol) or (within.narrow and narrowed is within.permit)
-        context = QuestionContext(infer_filters=False)
-        asked = min(_MOST, _SPARE * limit if wide else limit + 1)
-        found = self.retriever.search(narrowed, query, limit=asked, context=context).passages
-        terms = _terms(query)
+        asked, whole = min(_MOST, _SPARE * limit if wide else limit + 1), False
         kept: list[tuple[Passage, CodeMatch]] = []
+        while not whole and len(kept) <= limit:
+            found = self.retriever.search(narrowed, query, limit=asked, context=_AS_SAID).passages
+            kept = self._meant(found, query, within, inside)
+            deepest = self.retriever.settings.candidates
+            whole = not wide or len(found) < asked or asked >= deepest
+            asked = min(_DEEPER * asked, deepest)
+        # What retrieval keeps of one question is bounded: behind that may be more of what is meant.
+        partial = wide and len(kept) < limit and len(found) >= self.retriever.settings.candidates
+        shown = kept[:limit]
+        matches = tuple(match for _, match in shown)
+        return CodeMatches("words", matches, len(kept) > limit, partial, passages=tuple(item for item, _ in shown))
+
+    def _meant(
+        self,
+        found: Sequence[Passage],
+        query: str,
+        within: ScopedPermit,
+        inside: dict[UUID, list[SymbolRow]] | None,
+    ) -> list[tuple[Passage, CodeMatch]]:
+        """Those passages that lie in the scope, and in the definitions asked for."""
+        terms = _terms(query)
         with self.database.read() as session:
             known = code_query.symbols_of(session, within.permit, {item.source.version_id for item in found})
             said = _said(session, within.permit, known)
+        kept = []
         for item in found:
             source = item.source
             match = (
@@ -154,9 +176,7 @@ class CodeSearcher:
             )
             if match is not None and (inside is None or _within(inside, source.version_id, match.spot)):
                 kept.append((item, match))
-        shown = kept[:limit]
-        matches = tuple(match for _, match in shown)
-        return CodeMatches("words", matches, len(kept) > limit, passages=tuple(item for item, _ in shown))
+        return kept
 
     def _by_pattern(
         self, permit: Permit, pattern: LinearPattern, scope: CodeScope, symbol: str, limit: int

@@ -22,12 +22,15 @@ vector fell to .487, where the lexical leg alone has .721. They get what hits of
 by a line fitted through the hits in both lists: .713 (the other questions pay .039 for it), and over all questions .723
 against .617 with the last score and .709 for the lexical leg alone. Callers name these hits; unnamed, every hit missing
 from a dense list that is not full is one.
+
+A model's own term weights go the same way: 0 where their list holds everything, the last score of a full list, and for hits
+that have no vectors of the model what goes with their lexical standing.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import NamedTuple
@@ -164,32 +167,22 @@ class _Lists:
     learned: dict[UUID, LegScore]
     dense_full: bool
     sparse_full: bool
+    learned_full: bool
 
     @classmethod
     def of(cls, legs: Legs, limit: int | None) -> _Lists:
-        dense, sparse = _ranked(legs.get(DENSE, ())), _ranked(legs.get(SPARSE, ()))
+        dense, sparse, learned = (_ranked(legs.get(leg, ())) for leg in (DENSE, SPARSE, LEARNED))
         full = limit or max(len(dense), len(sparse))
-        return cls(dense, sparse, _ranked(legs.get(LEARNED, ())), len(dense) >= full, len(sparse) >= full)
+        return cls(dense, sparse, learned, len(dense) >= full, len(sparse) >= full, len(learned) >= full)
 
 
-class _Standing:
-    """What the lists of one search have in common: the best BM25 score, and which cosine goes with which lexical standing.
+class _Line:
+    """Which score of the model goes with which lexical standing: a line fitted by least squares through the hits that are in both
+    lists, within the range of the model's."""
 
-    The latter is a line fitted by least squares through the hits that are in both lists.
-    """
-
-    def __init__(self, lists: Sequence[_Lists]) -> None:
-        self.best = max((hit.score for part in lists for hit in part.sparse.values()), default=0.0) or 1.0
-        self.best_learned = max((hit.score for part in lists for hit in part.learned.values()), default=0.0)
-        cosines = [hit.score for part in lists for hit in part.dense.values()]
-        self.has_dense = bool(cosines)
-        self._lowest, self._highest = min(cosines, default=0.0), max(cosines, default=0.0)
-        both = [
-            (part.sparse[key].score / self.best, hit.score)
-            for part in lists
-            for key, hit in part.dense.items()
-            if key in part.sparse
-        ]
+    def __init__(self, both: Sequence[tuple[float, float]], scores: Sequence[float]) -> None:
+        """`both`: lexical standing and the model's score of a hit; `scores`: all of the model's."""
+        self._lowest, self._highest = min(scores, default=0.0), max(scores, default=0.0)
         count = len(both) or 1
         self._x = sum(x for x, _ in both) / count
         self._y = sum(y for _, y in both) / count if both else self._lowest
@@ -197,13 +190,32 @@ class _Standing:
         product = sum((x - self._x) * (y - self._y) for x, y in both)
         self._slope = product / square if count >= _MIN_FOR_LINE and square > 0.0 else 0.0
 
+    def at(self, lexical: float) -> float:
+        """The score to expect at this lexical standing."""
+        return min(max(self._y + self._slope * (lexical - self._x), self._lowest), self._highest)
+
+
+class _Standing:
+    """What the lists of one search have in common: the best scores, and what of the model's goes with which lexical standing."""
+
+    def __init__(self, lists: Sequence[_Lists]) -> None:
+        self.best = max((hit.score for part in lists for hit in part.sparse.values()), default=0.0) or 1.0
+        self.best_learned = max((hit.score for part in lists for hit in part.learned.values()), default=0.0)
+        self.has_dense = any(part.dense for part in lists)
+        self.cosine = self._line((part.sparse, part.dense) for part in lists)
+        self.term_weight = self._line((part.sparse, part.learned) for part in lists)
+
+    def _line(self, pairs: Iterable[tuple[Mapping[UUID, LegScore], Mapping[UUID, LegScore]]]) -> _Line:
+        both: list[tuple[float, float]] = []
+        scores: list[float] = []
+        for sparse, model in pairs:
+            scores += [hit.score for hit in model.values()]
+            both += [(sparse[key].score / self.best, hit.score) for key, hit in model.items() if key in sparse]
+        return _Line(both, scores)
+
     def lexical(self, score: float) -> float:
         """A BM25 score as a share of the best one."""
         return score / self.best
-
-    def cosine(self, lexical: float) -> float:
-        """The cosine to expect at this lexical standing, within the range seen."""
-        return min(max(self._y + self._slope * (lexical - self._x), self._lowest), self._highest)
 
 
 def _fused(
@@ -238,6 +250,7 @@ class _Mix:
         self._without_dense = without_dense
         self._floor = standing.lexical(_last(found.sparse)) if found.sparse_full else 0.0
         self._lowest = _last(found.dense)
+        self._least_weight = _last(found.learned) if found.learned_full else 0.0
         self._dense_full = found.dense_full
         spread = profile.spread or _LIST_TO_CORPUS * _deviation([hit.score for hit in found.dense.values()])
         self._lexical = profile.lexical * spread
@@ -250,15 +263,20 @@ class _Mix:
         lexical = self._standing.lexical(legs[SPARSE].score) if SPARSE in legs else self._floor
         if not self._standing.has_dense:
             return lexical
-        learned = self._learned * legs[LEARNED].score if LEARNED in legs else 0.0
-        return (self._semantic(key, legs, lexical) + self._lexical * lexical + learned) / self._total
+        unknown = DENSE not in legs and (not self._dense_full or key in self._without_dense)
+        cosine, weight = self._of_model(legs, lexical, unknown=unknown)
+        return (cosine + self._lexical * lexical + self._learned * weight) / self._total
 
-    def _semantic(self, key: UUID, legs: Mapping[str, LegScore], lexical: float) -> float:
+    def _of_model(self, legs: Mapping[str, LegScore], lexical: float, *, unknown: bool) -> tuple[float, float]:
+        """Cosine and term weights; expected ones for a hit of which the model has made nothing."""
+        cosine, weight = self._lowest, self._least_weight
+        if unknown:
+            cosine, weight = self._standing.cosine.at(lexical), self._standing.term_weight.at(lexical)
         if DENSE in legs:
-            return legs[DENSE].score
-        if not self._dense_full or key in self._without_dense:
-            return self._standing.cosine(lexical)
-        return self._lowest
+            cosine = legs[DENSE].score
+        if LEARNED in legs:
+            weight = legs[LEARNED].score
+        return cosine, weight
 
 
 def _last(ranked: Mapping[UUID, LegScore]) -> float:

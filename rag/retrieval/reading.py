@@ -10,7 +10,7 @@ from uuid import UUID
 from sqlalchemy.orm import Session
 
 from rag.access.personal_data.reading import read_masked
-from rag.domain.passage import LegScore, LocatedChunk, Passage, RerankTrace
+from rag.domain.passage import LocatedChunk, Passage, RerankTrace
 from rag.domain.principal import Permit
 from rag.domain.provision import Path
 from rag.retrieval.figures import exactness
@@ -29,7 +29,7 @@ PROVISION_BOOST = 0.1
 """Added to the fused score of a passage that belongs to the provision asked for: enough to lead its equals, not to lift what has
 nothing else of the question over what has. An article without the paragraph asked for gets its share."""
 PROVISION = "provision"
-"""Name under which the boost stands among a passage's legs."""
+"""Name under which it stands among a passage's boosts. So it counts for a reranker too, which reads past numbers of articles."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,11 +115,10 @@ class PassageReader:
 
 
 def _raised(hit: FusedHit, boost: float) -> FusedHit:
-    """The hit with a boost, which is shown among its legs."""
+    """The hit with a boost, which is shown among its others."""
     if boost <= 0.0:
         return hit
-    legs = {**hit.legs, PROVISION: LegScore(1, boost)}
-    return FusedHit(hit.chunk_id, hit.score + boost, legs, hit.estimated, hit.boosts)
+    return FusedHit(hit.chunk_id, hit.score + boost, hit.legs, hit.estimated, {**hit.boosts, PROVISION: boost})
 
 
 def _passages(hits: Sequence[FusedHit], found: Mapping[UUID, LocatedChunk]) -> Iterator[Passage]:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 from rag.domain.errors import ModelUnavailable
 from rag.generation.chat import ChatMessage, ChatModel
+from rag.inference.computing import waiting
 
 TURNS = 6
 """Latest turns of a conversation that are looked at."""
@@ -117,11 +118,16 @@ def standing_alone(question: str, carried: Sequence[Carried]) -> str:
 
 
 class Rewriter:
-    """Asks a chat model for wordings. Stateless; `terms_of` gives the content terms of a text."""
+    """Asks a chat model for wordings. Stateless; `terms_of` gives the content terms of a text, `tenant` is whose they are."""
 
-    def __init__(self, chat: ChatModel, terms_of: Callable[[str], Collection[str]]) -> None:
+    def __init__(self, chat: ChatModel, terms_of: Callable[[str], Collection[str]], tenant: str = "") -> None:
         self._chat = chat
         self._terms_of = terms_of
+        self._tenant = tenant
+
+    def of(self, tenant: str) -> Rewriter:
+        """The same for a tenant."""
+        return Rewriter(self._chat, self._terms_of, tenant)
 
     def condensed(self, history: Sequence[ChatMessage], question: str, deadline: float) -> str:
         """The question as it stands alone.
@@ -181,7 +187,8 @@ class Rewriter:
     def _lines(self, system: str, data: object, max_tokens: int, deadline: float, longest: int) -> Iterator[str]:
         messages = (ChatMessage("system", system), ChatMessage("user", json.dumps(data, ensure_ascii=False)))
         try:
-            text = self._chat.complete(messages, max_tokens=max_tokens, deadline=deadline)
+            with waiting():
+                text = self._chat.complete(messages, max_tokens=max_tokens, deadline=deadline, tenant=self._tenant)
         except ModelUnavailable as error:
             raise ModelFailed from error
         cleaned = (_BULLET.sub("", _CONTROL.sub(" ", line)).strip(" \t\"'“”`") for line in text[:20_000].splitlines())

@@ -33,6 +33,7 @@ from rag.retrieval.traffic import Traffic
 from rag.retrieval.understanding import QuestionContext, Reading, Understander, question_language, with_terms
 from rag.settings import RetrievalSettings
 from rag.store import collection as collections_table
+from rag.store.chunk import of_languages
 from rag.store.code_lookup import without_vectors
 from rag.store.session import Database
 
@@ -48,7 +49,7 @@ class RawLists(NamedTuple):
     """What the legs found for one question, each list best first, by kind of collection and leg.
 
     Attributes:
-        waiting: hits whose dense vectors are still to be made.
+        waiting: hits without a dense vector: theirs is still to be made, or the model does not know their language.
     """
 
     language: Language
@@ -256,32 +257,33 @@ class Retriever:
     def _fused(self, permit: Permit, wordings: Sequence[_Asked], language: Language) -> Sequence[FusedHit]:
         """Hits of all collections and wordings, best first."""
         if self.settings.fusion in IN_ENGINE:
-            rankings = self._fused_in_engine(permit, wordings)
+            rankings = self._fused_in_engine(permit, wordings, language)
         else:
             rankings = [self.fused(lists) for lists in self._found(permit, wordings, language)]
         return rankings[0] if len(rankings) == 1 else _best_of(rankings)
 
-    def _fused_in_engine(self, permit: Permit, wordings: Sequence[_Asked]) -> list[list[FusedHit]]:
+    def _fused_in_engine(self, permit: Permit, wordings: Sequence[_Asked], language: Language) -> list[list[FusedHit]]:
         with self.database.read() as session:
             selection = selection_masked(session, permit)
-            parts = (
-                self._parts(session, permit)
-                if wordings[0].code_legs is not None
-                else [(CollectionKind.DOCUMENTS, permit)]
-            )
-        return [
-            sorted(
-                (
-                    hit
-                    for kind, part in parts
-                    for hit in fused_in_engine(
-                        self.index, part, item.of(kind), self.settings, multi=item.vectors.multi, selection=selection
-                    )
-                ),
-                key=lambda hit: -hit.score,
-            )
-            for item in wordings
-        ]
+            parts = self._parts(session, permit)
+        if len(parts) > 1 and wordings[0].code_legs is None:
+            # ranks of two queries say nothing about each other: where both kinds are asked the same, one query ranks them
+            parts = [(CollectionKind.DOCUMENTS, permit)]
+
+        def ranked(item: _Asked) -> Iterator[FusedHit]:
+            for kind, part in parts:
+                yield from fused_in_engine(
+                    self.index,
+                    part,
+                    item.of(kind),
+                    self.settings,
+                    multi=item.vectors.multi,
+                    selection=selection,
+                    profile=profile_for(language, kind, self.space.dense_name, self.weights),
+                    without_dense=lambda hits: self._without_dense(permit, hits),
+                )
+
+        return [sorted(ranked(item), key=lambda hit: -hit.score) for item in wordings]
 
     def _found(self, permit: Permit, queries: Sequence[_Asked], language: Language) -> list[RawLists]:
         """The legs' hits of every query in each kind of collection, which are fused with weights of their own."""
@@ -304,15 +306,21 @@ class Retriever:
     def _waiting(
         self, permit: Permit, found: Mapping[CollectionKind, Mapping[str, Sequence[LegHit]]]
     ) -> frozenset[UUID]:
-        """The hits of code whose dense vectors are still to be made, where others have some."""
-        legs = found.get(CollectionKind.CODE, {})
-        if not legs.get(DENSE):
-            return frozenset()
-        dense = {hit.chunk_id for hit in legs[DENSE]}
+        """The hits without a dense vector, where others have some: of code, those for which it is still to be made; of all, those
+        in a language that the gate keeps from the model."""
+        lacking = [
+            hit.chunk_id
+            for legs in found.values()
+            if (dense := {hit.chunk_id for hit in legs.get(DENSE, ())})
+            for hit in legs.get(SPARSE, ())
+            if hit.chunk_id not in dense
+        ]
+        return self._without_dense(permit, lacking)
+
+    def _without_dense(self, permit: Permit, hits: Sequence[UUID]) -> frozenset[UUID]:
+        kept = [language for language in Language if not self.space.knows(language)]
         with self.database.read() as session:
-            return without_vectors(
-                session, permit, [h.chunk_id for h in legs.get(SPARSE, ()) if h.chunk_id not in dense]
-            )
+            return without_vectors(session, permit, hits) | of_languages(session, hits, kept)
 
 
 def _best_of(rankings: Sequence[Sequence[FusedHit]]) -> list[FusedHit]:

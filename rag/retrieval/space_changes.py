@@ -9,8 +9,9 @@ from sqlalchemy.orm import Session
 
 from rag.domain.errors import ConfigurationError, InvalidRequest, SpaceConflict, SpaceNotFound, SwitchRefused
 from rag.embedding.identity import identity_of
+from rag.embedding.space import EmbeddingSpace
 from rag.index import spaces as places
-from rag.retrieval.spaces import Spaces
+from rag.retrieval.spaces import Spaces, is_of, recorded
 from rag.settings import EmbeddingSettings
 from rag.store import chunk
 from rag.store import embedding_space as record
@@ -31,7 +32,7 @@ def begin(spaces: Spaces, settings: EmbeddingSettings) -> EmbeddingSpaceRow:
         space = spaces.open_space(settings)
     except ConfigurationError as error:
         raise InvalidRequest(detail=str(error.params.get("detail", error))) from error
-    identity = identity_of(space)
+    identity = _known_as(spaces, space)
     with spaces.database.read() as session:
         known = session.get(EmbeddingSpaceRow, identity)
     if known is None or known.state in (SpaceState.FAILED, SpaceState.DROPPED):
@@ -45,13 +46,20 @@ def begin(spaces: Spaces, settings: EmbeddingSettings) -> EmbeddingSpaceRow:
         for other in record.in_step(session)[1:]:
             raise SpaceConflict(name=space.name, detail=f"{other.name} ({other.id}) is kept in step: drop it first")
         row = row or EmbeddingSpaceRow(id=identity)
-        row.name, row.settings, row.configured = space.name, settings.model_dump(mode="json"), None
+        row.name, row.settings, row.configured = space.name, recorded(settings, space), None
+        row.fingerprint = space.model_files
         row.state, row.place, row.error = SpaceState.BUILDING, identity, ""
         row.done, row.total, row.worked_s = 0, chunk.count_active(session), 0.0
         row.cursor_at, row.cursor_id, row.comparison, row.previous, row.forced = None, None, None, None, False
         row.created_at, row.ready_at, row.switched_at = utc_now(), None, None
         session.add(row)
     return row
+
+
+def _known_as(spaces: Spaces, space: EmbeddingSpace) -> str:
+    """What the record calls the space: spaces in step from before fingerprints go by their names."""
+    with spaces.database.read() as session:
+        return next((row.id for row in record.in_step(session) if is_of(row, space)), identity_of(space))
 
 
 def switch(spaces: Spaces, space_id: str, *, max_drop: float, force: bool) -> EmbeddingSpaceRow:
@@ -72,7 +80,7 @@ def switch(spaces: Spaces, space_id: str, *, max_drop: float, force: bool) -> Em
             raise SwitchRefused(name=row.name, detail=reason)
         _exchange(spaces, row, before, SpaceState.RETIRED)
         row.previous, row.forced = before.id, bool(reason)
-    _take_effect(spaces, row)
+    _take_effect(spaces)
     return row
 
 
@@ -102,7 +110,7 @@ def roll_back(spaces: Spaces) -> EmbeddingSpaceRow:
         if before is None or before.state not in _SWITCHABLE:
             raise SpaceConflict(name=now.name, detail="the space before it is dropped")
         _exchange(spaces, before, now, SpaceState.READY)
-    _take_effect(spaces, before)
+    _take_effect(spaces)
     return before
 
 
@@ -139,6 +147,6 @@ def _exchange(spaces: Spaces, to: EmbeddingSpaceRow, before: EmbeddingSpaceRow, 
     to.configured, to.switched_at = spaces.configured.model_dump(mode="json"), utc_now()
 
 
-def _take_effect(spaces: Spaces, row: EmbeddingSpaceRow) -> None:
+def _take_effect(spaces: Spaces) -> None:
     spaces.in_step()
-    places.announce(spaces.config, row.place)
+    spaces.announce()

@@ -14,11 +14,13 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import Any
 
 from pydantic import ValidationError
 from sqlalchemy.exc import IntegrityError
 
-from rag.domain.errors import ConfigurationError, IndexUnavailable, SeogoError
+from rag.domain.errors import ConfigurationError, IndexUnavailable, ModelFilesChanged, SeogoError
+from rag.domain.language import Language
 from rag.embedding.identity import identity_of
 from rag.embedding.space import EmbeddingSpace
 from rag.index import spaces as places
@@ -47,12 +49,20 @@ class LiveSpace:
     Attributes:
         id: the space's identity.
         weights: fusion weights that were learned for it.
+        settings: the embedding section that opened it, whatever the configuration file says by now.
     """
 
     id: str
     space: EmbeddingSpace
     index: VectorIndex
     weights: Weights = field(default_factory=dict)
+    settings: EmbeddingSettings = field(default_factory=EmbeddingSettings)
+
+    @property
+    def vectors_name(self) -> str:
+        """Whose its stored vectors are, as their files say. Files from before fingerprints name the space alone."""
+        before = self.id in ("", identity_of(self.space, ""))
+        return self.space.name if before else f"{self.space.name} {self.id}"
 
 
 def schema_of(space: EmbeddingSpace) -> IndexSchema:
@@ -73,15 +83,39 @@ def settings_of(row: EmbeddingSpaceRow) -> EmbeddingSettings:
         raise ConfigurationError(detail=detail) from error
 
 
+def is_of(row: EmbeddingSpaceRow, space: EmbeddingSpace) -> bool:
+    """Whether a space on record is this one, by its model's files too where the record knows them."""
+    return is_named_like(row, space) and row.fingerprint in ("", space.model_files)
+
+
+def is_named_like(row: EmbeddingSpaceRow, space: EmbeddingSpace) -> bool:
+    """The same whatever the files."""
+    return row.id in (identity_of(space, row.fingerprint), identity_of(space, ""))
+
+
+def recorded(settings: EmbeddingSettings, space: EmbeddingSpace) -> dict[str, Any]:
+    """The settings of a space as its record keeps them: with the languages that reach its model, whatever a later release
+    takes where none are named."""
+    named = settings.languages or tuple(language.value for language in Language if space.knows(language))
+    return settings.model_copy(update={"languages": named}).model_dump(mode="json")
+
+
 def _asks_for(configured: EmbeddingSettings, row: EmbeddingSpaceRow) -> bool:
-    """Whether the configuration is that of the space, or still the one that it had when the space was switched to."""
+    """Whether the configuration is that of the space, or still the one that it had when the space was switched to. Where it
+    names no languages, those on record are meant."""
     for values in (row.settings, row.configured):
         try:
-            if values is not None and EmbeddingSettings.model_validate(values) == configured:
+            if values is not None and _meant(configured, EmbeddingSettings.model_validate(values)):
                 return True
         except ValidationError:
             continue
     return False
+
+
+def _meant(configured: EmbeddingSettings, found: EmbeddingSettings) -> bool:
+    if configured.languages is None:
+        configured = configured.model_copy(update={"languages": found.languages})
+    return configured == found
 
 
 class Spaces:
@@ -121,6 +155,7 @@ class Spaces:
                 self._current = self._first_opened(recreate)
             self._live[self._current.id] = self._current
             self._looked_at = time.monotonic()
+        self.announce()
 
     @property
     def current(self) -> LiveSpace:
@@ -168,6 +203,17 @@ class Spaces:
         """The indexes of `in_step`."""
         return [live.index for live in self.in_step()]
 
+    def announce(self) -> None:
+        """Tell the engine which space is current on record; where it does not listen, the record stands and the next start
+        repeats it. Nothing is told while the oldest index is kept in step: the name for it is where that one lies."""
+        rows = self._rows()
+        if not all(row.place for row in rows):
+            return
+        try:
+            places.announce(self.config, rows[0].place)
+        except SeogoError as error:
+            log.warning("the index was not told that %s is current: %s", rows[0].name, error)
+
     def close(self) -> None:
         """Close every index."""
         with self._guard, self._lease:
@@ -181,14 +227,14 @@ class Spaces:
             row = record.current(session)
         settings = settings_of(row) if row is not None and _asks_for(self.configured, row) else self.configured
         space = self.open_space(settings)
-        identity = identity_of(space)
-        if row is not None and row.id != identity and not recreate:
-            raise ConfigurationError(detail=_differs(row, space))
-        place = identity
+        identity = place = identity_of(space)
         if row is None:
             place = places.first_place(self.config, identity)
-        elif row.id == identity:
-            place = row.place
+            identity = identity if place else identity_of(space, "")  # its index is from before there were fingerprints
+        elif is_of(row, space):
+            identity, place = row.id, row.place
+        elif not recreate:
+            raise _differs(row, space, settings)
         config = places.at_place(self.config, place)
         index = open_index(config, schema_of(space), recreate=recreate)
         try:
@@ -198,7 +244,7 @@ class Spaces:
             raise
         if row is not None and place != row.place:
             places.drop(self.config, row.place)
-        return LiveSpace(identity, space, index, stored_weights(self.database, space.name))
+        return LiveSpace(identity, space, index, stored_weights(self.database, space.name), settings)
 
     def _note(
         self,
@@ -209,8 +255,8 @@ class Spaces:
         place: str,
     ) -> None:
         """Put what was opened on record, where it is not there already."""
-        values = settings.model_dump(mode="json")
-        if row is not None and (row.id, row.settings) == (identity, values):
+        values = recorded(settings, space)
+        if row is not None and (row.id, row.settings, row.fingerprint) == (identity, values, space.model_files):
             return
         with self.database.write() as session:
             if row is not None and row.id != identity:
@@ -221,6 +267,7 @@ class Spaces:
                 stored = EmbeddingSpaceRow(id=identity)
                 session.add(stored)
             stored.name, stored.settings, stored.place = space.name, values, place
+            stored.fingerprint = space.model_files
             stored.state = SpaceState.CURRENT
 
     def _rows(self) -> Sequence[EmbeddingSpaceRow]:
@@ -233,14 +280,24 @@ class Spaces:
 
     def _opened(self, row: EmbeddingSpaceRow) -> LiveSpace:
         try:
-            space = self.open_space(settings_of(row))
-            if identity_of(space) != row.id:
+            settings = settings_of(row)
+            space = self.open_space(settings)
+            if not is_of(row, space):
+                if is_named_like(row, space):
+                    raise ModelFilesChanged(folder=str(settings.folder), name=row.name)
                 raise ConfigurationError(detail=f"the embedding space {row.name} is another one here: {space.name}")
+            self._note_files(row, space)
             index = open_index(places.at_place(self.config, row.place), schema_of(space))
-            return LiveSpace(row.id, space, index, stored_weights(self.database, space.name))
+            return LiveSpace(row.id, space, index, stored_weights(self.database, space.name), settings)
         except ConfigurationError as error:
             log.error("the embedding space %s can't be opened here: %s", row.name, error)
             raise IndexUnavailable from error
+
+    def _note_files(self, row: EmbeddingSpaceRow, space: EmbeddingSpace) -> None:
+        """Put on record which files a space from before fingerprints goes by from now on."""
+        if row.fingerprint != space.model_files:
+            with self.database.write() as session:
+                session.get_one(EmbeddingSpaceRow, row.id).fingerprint = space.model_files
 
     def _follow(self, rows: Sequence[EmbeddingSpaceRow]) -> None:
         """Make current what is current on record, in one assignment, and let go of what is not in step any more."""
@@ -295,9 +352,12 @@ class Spaces:
         self._opening.start()
 
 
-def _differs(row: EmbeddingSpaceRow, space: EmbeddingSpace) -> str:
-    return (
+def _differs(row: EmbeddingSpaceRow, space: EmbeddingSpace, settings: EmbeddingSettings) -> ConfigurationError:
+    if is_named_like(row, space) and row.settings.get("folder") == settings.model_dump(mode="json")["folder"]:
+        return ModelFilesChanged(folder=str(settings.folder or settings.dense), name=row.name)
+    detail = (
         f"the settings ask for the embedding space {space.name} ({identity_of(space)}), on record is {row.name} ({row.id}). "
         "Set `embedding` back and change the model with `seogo index migrate` while the service answers, or run "
         "`seogo index rebuild` while it does not"
     )
+    return ConfigurationError(detail=detail)

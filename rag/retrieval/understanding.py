@@ -176,7 +176,8 @@ class Understander:
             return ""
         if self._rewriter is not None:
             try:
-                condensed = self._rewriter.condensed(history, reading.text, deadline)
+                rewriter = self._rewriter.of(str(reading.permit.tenant_id))
+                condensed = rewriter.condensed(history, reading.text, deadline)
             except ModelFailed:
                 reading.note("model_failed", "", ("condense",))
             else:
@@ -223,7 +224,8 @@ class Understander:
         if not any(kind is CollectionKind.CODE for _, kind in kinds):
             return
         asked = " ".join(item for item in (carried, reading.text) if item)
-        code = self._code_reader.read(asked, glossary, min(deadline, time.monotonic() + TRANSLATION_S))
+        until = min(deadline, time.monotonic() + TRANSLATION_S)
+        code = self._code_reader.read(asked, glossary, until, str(reading.permit.tenant_id))
         reading.code = code
         reading.notes += code.notes
         reading.alternatives += code.alternatives
@@ -303,13 +305,14 @@ class Understander:
     def _asked_of_model(self, reading: Reading, deadline: float) -> Iterator[tuple[str, list[str]]]:
         if self._rewriter is None:
             return
+        rewriter = self._rewriter.of(str(reading.permit.tenant_id))
         if self._settings.multi_query:
             try:
-                yield "variant", self._rewriter.variants(reading.text, self._settings.multi_query, deadline)
+                yield "variant", rewriter.variants(reading.text, self._settings.multi_query, deadline)
             except ModelFailed:
                 yield "model_failed", ["multi_query"]
         if self._settings.hyde:
             try:
-                yield "hyde", [self._rewriter.draft(reading.text, deadline)]
+                yield "hyde", [rewriter.draft(reading.text, deadline)]
             except ModelFailed:
                 yield "model_failed", ["hyde"]

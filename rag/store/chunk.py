@@ -184,6 +184,22 @@ def for_index(session: Session, version_id: UUID) -> list[Chunk]:
     return [chunk.masked(found[chunk.id].only(record.hidden)) for chunk in chunks]
 
 
+_OF_LANGUAGES = select(ChunkRow.id).where(
+    ChunkRow.id.in_(bindparam("ids", expanding=True)), ChunkRow.language.in_(bindparam("languages", expanding=True))
+)
+
+
+def of_languages(session: Session, chunk_ids: Iterable[UUID], languages: Sequence[Language]) -> frozenset[UUID]:
+    """Those of these chunks that are in one of the languages. The caller has the ids from a search under its permit."""
+    if not languages:
+        return frozenset()
+    return frozenset(
+        key
+        for ids in in_groups(chunk_ids)
+        for key in session.scalars(_OF_LANGUAGES, {"ids": ids, "languages": list(languages)})
+    )
+
+
 def findings_of(session: Session, chunk_ids: Iterable[UUID]) -> dict[UUID, ChunkFindings]:
     """What was found in these chunks; those that nobody looked through are left out."""
     found: dict[UUID, ChunkFindings] = {}
@@ -317,6 +333,13 @@ def active_ids(session: Session) -> Iterator[tuple[UUID, UUID]]:
     )
     for row in session.execute(query):
         yield row[0], row[1]
+
+
+def active_ids_of(session: Session, version_ids: Iterable[UUID]) -> Iterator[UUID]:
+    """The chunk ids among `active_ids` that are of these versions."""
+    for group in in_groups(version_ids):
+        query = select(ChunkRow.id).join(DocumentVersion, DocumentVersion.id == ChunkRow.version_id)
+        yield from session.scalars(query.where(in_index(), ChunkRow.version_id.in_(group)))
 
 
 def count_active(session: Session) -> int:

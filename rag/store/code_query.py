@@ -157,12 +157,22 @@ def answering(permit: Permit) -> list[ColumnElement[bool]]:
     ]
 
 
-def files(session: Session, permit: Permit, prefixes: Sequence[str] = (), most: int | None = None) -> list[FileRow]:
-    """The files of the permit's collections whose source keys begin with one of `prefixes` (all without any), by key."""
+def files(
+    session: Session,
+    permit: Permit,
+    prefixes: Sequence[str] = (),
+    most: int | None = None,
+    suffixes: Sequence[str] = (),
+) -> list[FileRow]:
+    """The files of the permit's collections whose source keys begin with one of `prefixes` (all without any), by key.
+
+    Args:
+        suffixes: ends of their names behind a dot, in small letters and any case there; all without any.
+    """
     query = (
         select(DocumentVersion.id, Document.id, Document.collection_id, Document.source_key)
         .join(Document, Document.id == DocumentVersion.document_id)
-        .where(*answering(permit), *_beginning(session, Document.source_key, prefixes))
+        .where(*answering(permit), *_beginning(session, Document.source_key, prefixes), *_ending(suffixes))
         .order_by(Document.source_key, Document.id)
     )
     return [FileRow(*row) for row in session.execute(query if most is None else query.limit(most))]
@@ -455,6 +465,11 @@ def _starting(session: Session, column: InstrumentedAttribute[str], beginning: s
     if session.get_bind().dialect.name == "sqlite":
         return and_(column >= beginning, column < beginning + _LAST)
     return column.startswith(beginning, autoescape=True)
+
+
+def _ending(suffixes: Sequence[str]) -> list[ColumnElement[bool]]:
+    key = func.lower(Document.source_key)
+    return [or_(*(key.endswith(f".{suffix}", autoescape=True) for suffix in suffixes))] if suffixes else []
 
 
 def _beginning(

@@ -41,7 +41,7 @@ class Document(Base):
         current_version_id: the version that answers questions; None until the first one is active.
         deleted_at: set at once when the document is deleted; from then on nobody sees it.
         purged_at: set when index, chunks and blobs are gone too.
-        author, authored_at, revised_at: what the newest file says about itself.
+        title, author, authored_at, revised_at: what the file of the version that answers says about itself.
         source_url: address of the web page that this is a snapshot of; empty for everything else.
         labels_pending: its labels changed on record, and its points may not know yet.
         parent_document_id: the document that this one lies in (a mail, an archive); None for what was uploaded.

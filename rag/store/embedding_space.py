@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Double, String, Text, select, update
+from sqlalchemy import Double, String, Text, select, text, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from rag.store.base import Base, utc_now
@@ -37,6 +37,7 @@ class EmbeddingSpaceRow(Base):
 
     Attributes:
         id: its identity, 12 hex digits (`rag.embedding.identity`).
+        fingerprint: of the files that its model computes with; empty where they are on a server, or not known yet.
         name: of models and analyzers, for people.
         settings: the embedding section that opens it.
         configured: the embedding section of the configuration when it became current by a switch: until the file changes,
@@ -54,6 +55,7 @@ class EmbeddingSpaceRow(Base):
 
     id: Mapped[str] = mapped_column(String(12), primary_key=True)
     name: Mapped[str] = mapped_column(Text)
+    fingerprint: Mapped[str] = mapped_column(String(32), default="", server_default=text("''"))
     settings: Mapped[dict[str, Any]]
     configured: Mapped[dict[str, Any] | None]
     state: Mapped[str] = mapped_column(String(20))

@@ -88,7 +88,7 @@ class DocumentVersion(Base):
         done, total: progress inside `stage`: chunks for embed and index, otherwise the document itself.
         error_code, error_params: why the version failed; `rag.domain.messages` turns them into a sentence.
         valid_from, valid_to: when this version answered questions.
-        file_metadata: what the file says about itself (`DocumentMetadata` as JSON); None until it is parsed.
+        file_metadata: what the file says about itself (title and `DocumentMetadata` as JSON); None until it is parsed.
         fetched_at: when a web page was fetched, by the word of whoever sent its snapshot.
         personal_data: `PersonalDataRecord` as JSON; None while nobody looked for any.
         privacy_key: for which policy and detector it was looked through, and its points made; None while for none.

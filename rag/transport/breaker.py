@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from collections import deque
 from collections.abc import Callable
@@ -74,8 +75,12 @@ class CircuitBreaker:
             self._opened = None
             self._failures.clear()
 
-    def failed(self) -> None:
-        """The server did not answer, or with nothing of use."""
+    def failed(self, share: float = 0.0) -> None:
+        """The server did not answer, or with nothing of use.
+
+        Args:
+            share: of the failures that open it, what this one counts, where it took so long that others will not come in time.
+        """
         with self._guard:
             now = self._clock()
             if self._opened is not None:  # the probe failed, or a request that went out before the others did
@@ -83,7 +88,7 @@ class CircuitBreaker:
                     self._opened = now
                 self._probing = False
                 return
-            self._failures.append(now)
+            self._failures.extend([now] * max(1, math.ceil(share * self._tolerance.failures)))
             while now - self._failures[0] > self._tolerance.window_s:
                 self._failures.popleft()
             if len(self._failures) >= self._tolerance.failures:

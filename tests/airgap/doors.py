@@ -114,7 +114,7 @@ def people_steps() -> Iterator[Step]:
     yield "GET", "/auth/nobody/login", {}, 404
     yield "GET", "/api/v1/audit/events", {"params": {"limit": 100}}, 200
     yield "GET", "/api/v1/audit/verification", {}, 200
-    yield "GET", "/api/v1/feedback", {}, 200
+    yield "GET", "/api/v1/feedback", {"params": {"purpose": "정기 점검"}}, 200
     yield "GET", "/api/v1/receipts", {}, 200
 
 

@@ -178,6 +178,8 @@ class _Handler(BaseHTTPRequestHandler):
                     result = ROUTES[self.command, route](self.stub, name, body)
             except FileExistsError:
                 self._send(409, {"status": {"error": "exists"}})
+            except ValueError as error:
+                self._send(404, {"status": {"error": str(error)}})
             else:
                 self._send(200, {"time": 0.0, "status": "ok", "result": result})
 

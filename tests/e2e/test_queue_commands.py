@@ -68,6 +68,7 @@ def test_retry_and_cancel_say_what_became_of_it(seogo: Seogo) -> None:
     assert refused.returncode == 1 and "nothing_to_cancel" in refused.stderr
     seogo("documents", "list", "규정", "--watch")
     assert seogo("ingestion", "retry", "규정", "--state", "failed").stdout == "Documents: 1\n"
+    assert seogo("ingestion", "retry", "규정", "--state", "in_part").stdout == "Documents: 0\n"
     assert seogo("ingestion", "cancel", "규정").stdout.startswith("Documents: ")
 
 

@@ -292,15 +292,15 @@ def test_an_admin_who_is_not_cleared_reads_no_quote_on_record(tenant: Tenant) ->
     given = {"rating": "down", "comment": "김철수는 아니다", "corrected_answer": "이영희"}
     assert tenant.boss.post(f"/api/v1/answers/{asked['answer_id']}/feedback", json=given).status_code == 200
     admin = tenant.key(Scope.ADMIN)
-    [before] = admin.get("/api/v1/feedback").json()["feedback"]
+    [before] = admin.get("/api/v1/feedback?purpose=정기 점검").json()["feedback"]
     assert "김철수" in before["answer"]["text"] and not before["answer"]["content_withheld"]
     put(tenant.boss, document_id, label="S")
-    [after] = admin.get("/api/v1/feedback").json()["feedback"]
+    [after] = admin.get("/api/v1/feedback?purpose=정기 점검").json()["feedback"]
     assert after["answer"]["content_withheld"]
     assert "김철수" not in json.dumps(after, ensure_ascii=False) and "이영희" not in json.dumps(
         after, ensure_ascii=False
     )
-    [full] = tenant.boss.get("/api/v1/feedback").json()["feedback"]
+    [full] = tenant.boss.get("/api/v1/feedback?purpose=정기 점검").json()["feedback"]
     assert full["feedback"]["corrected_answer"] == "이영희"
 
 

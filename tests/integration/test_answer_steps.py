@@ -101,6 +101,13 @@ def test_a_report_ends_with_its_sources_only_where_it_cites(alone: Running, owne
     cited = {citation["number"] for sentence in answer["sentences"] for citation in sentence["citations"]}
     assert len(sources) == len(cited)
     assert all(answer["text"].rstrip().endswith(f"- {source}") for source in sources[-1:])
+    said = (SECOND, "DONE", "출장비 한도\n소속", section, "감사팀장은 그 부서에 속합니다. [1][2]")
+    body = {"mode": "deep", "model": "rag/규정", "messages": [{"role": "user", "content": QUESTION}], "input": QUESTION}
+    chat = with_model(alone, owner, *said).post("/v1/chat/completions", json=body).json()["choices"][0]
+    response = with_model(alone, owner, *said).post("/v1/responses", json=body).json()["output"][-1]
+    listed = "\n".join(f"- {source}" for source in sources)
+    for text in (chat["message"]["content"], response["content"][0]["text"]):
+        assert text.startswith("## 출장비 한도\n\n") and text.endswith(f"**Sources**\n\n{listed}")
 
 
 @pytest.mark.parametrize("path", ["/api/v1/answers", "/v1/responses", "/v1/chat/completions"])

@@ -252,6 +252,9 @@ def test_a_change_is_on_record_before_it_begins_and_when_it_is_done(office: Offi
     kinds = ["collection.created", "document.uploaded", "document.changed", "document.deleted", "collection.deleted"]
     assert told(entries) == [(kind, outcome) for kind in kinds for outcome in ("begun", "done")]
     assert entries[3]["documents"] == entries[6]["documents"] == [document["id"]]
+    [collection] = entries[3]["collections"]
+    assert entries[1]["collections"] == [collection]
+    assert (entries[1]["detail"]["name"], entries[1]["detail"]["made_as"]) == (made, "documents")
 
 
 def cleared(branch: Office) -> Caller:

@@ -229,3 +229,22 @@ def test_a_file_name_is_a_label_and_never_a_path(service: Running, name: str) ->
     [document] = caller.ingest(caller.collection(), {name: "harmless words\n"})
     key = document["source_key"]
     assert not key.startswith("/") and ".." not in key.split("/") and key.isprintable()
+
+
+def test_file_names_of_old_clients_are_documents_of_their_own(service: Running) -> None:
+    caller = service.caller()
+    collection = caller.collection()
+    names = [name.encode("cp949") for name in ("급여규정.txt", "보고서.txt")] + ["就業規則.txt".encode("shift_jis")]
+    heads = [b'--x\r\nContent-Disposition: form-data; name="files"; filename="' + name + b'"\r\n\r\n' for name in names]
+    response = caller.post(
+        f"/api/v1/collections/{collection}/documents",
+        content=b"".join(head + b"text %d\r\n" % number for number, head in enumerate(heads)) + b"--x--\r\n",
+        headers={"Content-Type": "multipart/form-data; boundary=x", "Accept-Language": "en"},
+    )
+    found = response.json()["documents"]
+    assert [(item["source_key"], item["outcome"]) for item in found[:2]] == [
+        ("급여규정.txt", "created"),
+        ("보고서.txt", "created"),
+    ]
+    assert (found[2]["outcome"], found[2]["failure"]["code"]) == ("refused", "invalid_request")
+    assert "CP949" in found[2]["failure"]["message"]

@@ -315,6 +315,18 @@ def test_a_file_is_the_same_in_the_bulk_and_in_the_ordinary_way(shop: Shop) -> N
     assert ids == [chunk_id(ordinary.id, f"{bulk.parser}+{CodeChunker.name}", 0)]
 
 
+def test_files_are_cut_by_the_rules_of_the_space_that_answers_by_now() -> None:
+    screening = Screening(PrivacyPolicy(), CollectionKind.CODE)
+    files = [BatchFile("r/결제.py", (GATEWAY + "\n\n" + LOGIN).encode())]
+    rules = [CutRules(tokens=240)]
+    with CodeSandbox(lambda: rules[-1], concurrency=1) as sandbox:
+        [wide] = sandbox.cut(screening, files)
+        rules.append(CutRules(tokens=32))  # as after a switch to a model with shorter texts
+        [narrow] = sandbox.cut(screening, files)
+    assert isinstance(wide, CutFile) and isinstance(narrow, CutFile)
+    assert max(chunk.tokens for chunk in wide.chunks) > 32 >= max(chunk.tokens for chunk in narrow.chunks)
+
+
 def test_a_file_that_no_child_survives_costs_itself_alone() -> None:
     screening = Screening(PrivacyPolicy(), CollectionKind.CODE)
     huge = "x = 'to call it a program would be too much'\n" * 400_000
@@ -324,7 +336,7 @@ def test_a_file_that_no_child_survives_costs_itself_alone() -> None:
         BatchFile("r/b.py", GATEWAY.encode()),
     ]
 
-    with CodeSandbox(CutRules(), ParseLimits(memory_bytes=96 << 20, cpu_s=20)) as sandbox:
+    with CodeSandbox(CutRules, ParseLimits(memory_bytes=96 << 20, cpu_s=20)) as sandbox:
         first, second, third = sandbox.cut(screening, files)
 
     assert isinstance(first, CutFile) and isinstance(third, CutFile)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Iterator
+from contextlib import aclosing
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -17,9 +18,8 @@ from typer.testing import CliRunner
 from api.cli.feedback import question_rows
 from ingest.pipeline import retention
 from rag.answering.log import AnswerLog, Recording, Surface
-from rag.domain.answer import Note
-from rag.domain.errors import StoreUnavailable
-from rag.domain.passage import SearchResult
+from rag.domain.answer import Note, Sentence
+from rag.domain.errors import ModelTimeout, StoreUnavailable
 from rag.domain.principal import Scope
 from rag.evaluation import sheet
 from rag.settings import AnswerLogSettings
@@ -31,6 +31,7 @@ from tests.unit.parsing.documents import zip_bytes
 
 RULES = "# 휴가\n\n경조휴가는 5일이다.\n\n# 급여\n\n급여는 매월 25일에 지급한다.\n"
 QUESTION = "경조휴가는 며칠인가요?"
+FEEDBACK = "/api/v1/feedback?purpose=분기 점검"
 
 
 @pytest.fixture(scope="module")
@@ -110,14 +111,14 @@ def test_feedback_is_given_once_per_caller_and_may_be_changed(service: Running, 
     assert changed["changed_at"] > first.json()["changed_at"]
     other = give(admin, answer["answer_id"], rating="down", corrected_answer="결혼하는 직원에게 5일을 준다.").json()
     assert other["id"] != changed["id"]
-    listed = admin.get("/api/v1/feedback").json()["feedback"]
+    listed = admin.get(FEEDBACK).json()["feedback"]
     mine = [item for item in listed if item["answer"]["id"] == answer["answer_id"]]
     assert {item["feedback"]["rating"] for item in mine} == {"up", "down"}
     assert mine[0]["answer"]["question"] == QUESTION
     citation = mine[0]["answer"]["citations"][0]
     assert (citation["source_key"], citation["collection"]) == ("휴가.md", "사규")
-    assert {item["feedback"]["rating"] for item in admin.get("/api/v1/feedback?rating=up").json()["feedback"]} == {"up"}
-    by_reason = admin.get("/api/v1/feedback?reason=helpful").json()["feedback"]
+    assert {item["feedback"]["rating"] for item in admin.get(f"{FEEDBACK}&rating=up").json()["feedback"]} == {"up"}
+    by_reason = admin.get(f"{FEEDBACK}&reason=helpful").json()["feedback"]
     assert [item["feedback"]["id"] for item in by_reason] == [changed["id"]]
 
 
@@ -125,8 +126,8 @@ def test_feedback_is_paged_newest_first(service: Running) -> None:
     own = service.caller()
     own.ingest(own.collection(), {"a.md": RULES})
     given = [give(own, ask(own)["answer_id"]).json()["id"] for _ in range(3)]
-    first = own.get("/api/v1/feedback?limit=2").json()
-    second = own.get("/api/v1/feedback", params={"limit": 2, "cursor": first["next_cursor"]}).json()
+    first = own.get(f"{FEEDBACK}&limit=2").json()
+    second = own.get(f"{FEEDBACK}&limit=2&cursor={first['next_cursor']}").json()
     assert [item["feedback"]["id"] for item in first["feedback"] + second["feedback"]] == given[::-1]
     assert second["next_cursor"] is None
 
@@ -159,15 +160,17 @@ def test_others_learn_nothing(service: Running, tenant: str, admin: Caller) -> N
         nonsense = give(somebody, "resp_nonsense")
         assert refused.status_code == absent.status_code == nonsense.status_code == 404
         assert refused.text == absent.text == nonsense.text
-    assert stranger.get("/api/v1/feedback").json() == {"feedback": [], "next_cursor": None}
-    theirs = admin.get("/api/v1/feedback?limit=1").json()["feedback"][0]["feedback"]["id"]
-    assert stranger.get(f"/api/v1/feedback?cursor={theirs}").json()["feedback"] == []
-    assert limited.get("/api/v1/feedback").status_code == 403
+    assert stranger.get(FEEDBACK).json() == {"feedback": [], "next_cursor": None}
+    theirs = admin.get(f"{FEEDBACK}&limit=1").json()["feedback"][0]["feedback"]["id"]
+    assert stranger.get(f"{FEEDBACK}&cursor={theirs}").json()["feedback"] == []
+    assert limited.get(FEEDBACK).status_code == 403
+    for purpose in ("", "?purpose=", "?purpose=%20%20%20"):  # nobody exports without a reason
+        assert admin.get(f"/api/v1/feedback{purpose}").status_code == 422
     own = ask(limited)
     assert give(limited, own["answer_id"]).status_code == 200, "of its own answer it may speak"
     reader = service.caller(Scope.READ, tenant=tenant)
-    assert reader.get("/api/v1/feedback").status_code == 403
-    assert service.http.get("/api/v1/feedback").status_code == 401
+    assert reader.get(FEEDBACK).status_code == 403
+    assert service.http.get(FEEDBACK).status_code == 401
     assert service.http.post(f"/api/v1/answers/{answer['answer_id']}/feedback", json={}).status_code == 401
 
 
@@ -187,7 +190,7 @@ def test_quotes_go_with_what_they_quote(service: Running, what: str) -> None:
     row = kept(service, answer["answer_id"])
     assert row is not None and row.content_removed_at is not None
     assert (row.text, row.citations, row.question) == ("", [], QUESTION)
-    [item] = own.get("/api/v1/feedback").json()["feedback"]
+    [item] = own.get(FEEDBACK).json()["feedback"]
     assert (item["answer"]["citations"], item["feedback"]["comment"]) == ([], "좋다")
 
 
@@ -273,13 +276,55 @@ def test_retention_removes_answers_with_what_was_said(service: Running, admin: C
     assert any(chore.__name__ == "expire" for chore in service.services.ingest.jobs.upkeep.chores)  # type: ignore[attr-defined]
 
 
-def test_an_answer_that_broke_off_leaves_no_record(service: Running, admin: Caller) -> None:
+@pytest.mark.parametrize("error", [None, ModelTimeout(name="m"), RuntimeError("a fault of ours")])
+def test_an_answer_that_broke_off_is_on_record_as_that(
+    service: Running, admin: Caller, error: Exception | None
+) -> None:
+    """Its reader left, or what failed came after its first words: these were shown, and feedback may be given on them."""
+    import asyncio
+
+    from rag.answering.service import Asked
+
+    rag = service.services.rag
+    recording = Recording(recording_of(service, admin)._permit, QUESTION, Surface.NATIVE, "x")
+
+    async def breaking() -> Any:
+        async with aclosing(rag.answerer.stream(recording._permit, Asked(QUESTION, 8))) as events:
+            async for event in events:
+                yield event
+                if isinstance(event, Sentence) and error is not None:
+                    raise error
+
+    async def read() -> None:
+        async with aclosing(recording.listening(breaking())) as events:
+            async for event in events:
+                if isinstance(event, Sentence) and error is None:
+                    return
+
+    if error is None:
+        asyncio.run(read())
+    else:
+        with pytest.raises(type(error)):
+            asyncio.run(read())
+    AnswerLog(rag.database, AnswerLogSettings()).keep(recording)
+    row = kept(service, str(recording.id))
+    assert row is not None and "5일" in row.text and row.citations and row.timings_ms["total"] > 0
+    reasons = {None: "left", "model_timeout": "model_timeout", "": "internal_error"}
+    reason = reasons[None if error is None else getattr(error, "code", "")]
+    assert [note["detail"] for note in row.notes if note["kind"] == "incomplete"] == [reason]
+    assert give(admin, str(recording.id)).status_code == 200
+    whole = kept(service, ask(admin)["answer_id"])
+    assert whole is not None and "incomplete" not in {note["kind"] for note in whole.notes}
+
+
+def test_an_answer_that_found_nothing_before_it_broke_off_leaves_no_record(service: Running, admin: Caller) -> None:
     import asyncio
 
     recording = Recording(recording_of(service, admin)._permit, QUESTION, Surface.NATIVE, "x")
 
     async def broken() -> Any:
-        yield SearchResult(QUESTION, (), None)  # type: ignore[arg-type]
+        for event in list[Note]():
+            yield event
         raise StoreUnavailable
 
     async def read() -> None:
@@ -342,10 +387,13 @@ def test_the_command_line_lists_and_exports(
     with listening(service.services) as address:
         runner = CliRunner()
         shared = ["--server", address, "--key", key, "feedback"]
-        listed = runner.invoke(app, [*shared, "list", "--rating", "up"])
+        listed = runner.invoke(app, [*shared, "list", "--reason", "분기 점검", "--rating", "up"])
         assert listed.exit_code == 0 and "명령줄에서 보인다" in listed.output
         path = tmp_path / "questions.csv"
-        exported = runner.invoke(app, [*shared, "export", str(path)])
+        exported = runner.invoke(app, [*shared, "export", str(path), "--reason", "분기 점검"])
         assert exported.exit_code == 0, exported.output
+        assert runner.invoke(app, [*shared, "export", str(path)]).exit_code == 2  # without a reason
+    told = admin.get("/api/v1/audit/events", params={"kind": "export.feedback"}).json()["events"]
+    assert [item["detail"]["purpose"] for item in told[:2]] == ["분기 점검"] * 2 and told[0]["detail"]["answers"] > 0
     found, problems = sheet.read(path)
     assert problems == [] and any(item.text == QUESTION for item in found.questions)

@@ -102,6 +102,7 @@ def test_a_program_is_written_checked_and_fetched(desk: ScriptedDesk, owner: Cal
 
     [call] = engine.calls
     assert call.thinking is True
+    assert call.patience is not None and call.patience.total_s == 7200
     assert call.max_tokens is not None and 4096 <= call.max_tokens <= 32_768
     system, user = (str(message["content"]) for message in call.messages)
     assert "<<<END FILE>>>" in system and "명세" in system

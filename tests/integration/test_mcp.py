@@ -379,6 +379,9 @@ def test_what_is_no_message_is_refused(world: World) -> None:
     assert _sent(world, b" " * (3 << 20) + whole).status_code == 413
     assert _sent(world, b"[" * 500 + b"]" * 500).status_code in (400, 422)
     assert _sent(world, whole, **{"MCP-Protocol-Version": "2031-01-01"}).status_code == 400
+    for kind in ("", "text/plain", "application/xml"):
+        untold = _sent(world, whole, **{"Content-Type": kind})
+        assert (untold.status_code, untold.json()["code"]) == (422, "invalid_request")
     assert _sent(world, whole, Accept="text/html").status_code == 406
     for method in ("GET", "DELETE", "PUT"):
         refused = httpx.request(method, world.mcp, headers=world.headers(), **DIRECT)

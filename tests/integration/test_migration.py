@@ -4,22 +4,28 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from ingest.bootstrap import cut_rules
 from ingest.pipeline import maintenance, migration
 from ingest.pipeline import vectors as vector_file
 from rag import bootstrap as rag_bootstrap
+from rag.domain.document import Chunk
 from rag.domain.errors import ConfigurationError
 from rag.domain.principal import Scope
+from rag.domain.vectors import TextVectors
+from rag.embedding.known import KnownVectors
+from rag.embedding.space import EmbeddingSpace
 from rag.index import edge as edge_backend
 from rag.index import memory as memory_backend
 from rag.retrieval.spaces import LiveSpace
+from rag.settings import EmbeddingSettings
 from tests.support.running import Caller, Running, running, settings_for
 from tests.support.tagged_spaces import ASKED, MIXED, tagged_space, watched
 
@@ -186,8 +192,11 @@ def test_the_space_on_record_is_opened_again(tmp_path: Path) -> None:
     with serving(tmp_path) as service:
         caller = operator(service)
         caller.ingest(caller.collection(), {"a.md": text_of(1)})
+        rag, rules = service.services.rag, service.services.ingest.settings
+        assert cut_rules(rules, rag).tokenizer
         space = build(caller, OTHER)
         assert caller.post(f"{SPACES}/{space['id']}/switch", json={"force": True}).json()["forced"]
+        assert not cut_rules(rules, rag).tokenizer  # that of the file's model would count for another one
     with serving(tmp_path) as service:  # the configuration file is the old one still
         assert service.services.rag.spaces.current.id == space["id"]
         assert service.services.rag.index.count() == 1
@@ -262,6 +271,59 @@ def test_a_space_that_is_dropped_is_read_to_the_end(tmp_path: Path) -> None:
         assert not (tmp_path / "index" / first.id).exists()
         assert spaces.current.id == space["id"]
         assert caller.post(f"{SPACES}/rollback").status_code == 409
+
+
+@contextmanager
+def refusing(space: EmbeddingSpace, after: int) -> Iterator[None]:
+    """While the block runs, this space embeds so many pieces and then refuses for good."""
+    plain, asked = space.embed_chunks, iter(range(10**6))
+
+    def embed(chunks: Sequence[Chunk], known: KnownVectors | None = None) -> list[TextVectors]:
+        if next(asked) >= after:
+            raise ConfigurationError(detail="the weights are gone")
+        return plain(chunks, known)
+
+    space.embed_chunks = embed  # type: ignore[method-assign]
+    try:
+        yield
+    finally:
+        del space.embed_chunks
+
+
+def test_a_build_that_fails_leaves_no_index_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A deletion reaches the spaces that are kept in step; a failed build is not, so nothing of it may stay."""
+    monkeypatch.setattr(migration, "_GROUP_CHUNKS", 2)
+    with serving(tmp_path) as service:
+        caller, spaces = operator(service), service.services.rag.spaces
+        caller.ingest(caller.collection(), {f"{n}.md": text_of(n) for n in range(4)})
+        opened = spaces.open_space
+
+        def failing(settings: EmbeddingSettings) -> EmbeddingSpace:
+            made = opened(settings)
+            stack.enter_context(refusing(made, after=1))
+            return made
+
+        with ExitStack() as stack:
+            spaces.open_space = failing
+            failed = build(caller, OTHER)
+        spaces.open_space = opened
+        assert failed["state"] == "failed" and failed["done"] > 0, failed
+        place = tmp_path / "index" / failed["id"]
+        wait_until(lambda: not place.exists())
+        assert caller.get(f"{SPACES}/{failed['id']}").json()["state"] == "failed"
+        assert build(caller, OTHER)["state"] == "ready"
+        assert place.exists() and [found[1:] for found in differences(service)] == [([], []), ([], [])]
+    with rag_bootstrap.open_database(settings_for(tmp_path).rag).engine.begin() as connection:
+        connection.exec_driver_sql("UPDATE embedding_space SET state = 'failed' WHERE state = 'ready'")
+    with serving(tmp_path):  # killed between the record and the index
+        wait_until(lambda: not place.exists())
+
+
+def wait_until(true: Callable[[], bool], within_s: float = 20) -> None:
+    deadline = time.monotonic() + within_s
+    while not true():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
 
 
 class TestOneService:

@@ -16,10 +16,13 @@ from starlette.testclient import TestClient
 from api.app import create_app
 from rag.answering.service import Answerer
 from rag.domain.answer import Note
-from rag.domain.errors import ModelTimeout
+from rag.domain.errors import ModelBusy, ModelTimeout
 from rag.domain.principal import CitationStyle, Scope
-from rag.generation.base import Draft, GenerationRequest, Span
+from rag.generation.base import Draft, GenerationRequest, Generator, Span
+from rag.generation.grounded import GroundedGenerator, asked_for
+from rag.generation.routing import Job, SingleModel
 from rag.generation.scripted import ScriptedEngine, Step, spoken
+from rag.settings import GenerationSettings
 from rag.store.tenant import Tenant
 from rag.text.question import QuestionReader
 from tests.support.generators import generation_of
@@ -88,14 +91,25 @@ def reader(service: Running) -> Caller:
 
 
 def writing(reader: Caller, *steps: Draft | Note | Exception | float) -> tuple[Caller, Writing]:
+    """The same reader of a service with a generator that plays these steps."""
+    generator = Writing(steps)
+    return answered_by(reader, generator), generator
+
+
+def speaking(reader: Caller, engine: ScriptedEngine) -> Caller:
+    """The same reader of a service whose answers are written by this engine, in the way that the product has one write."""
+    generator = GroundedGenerator(SingleModel(engine), GenerationSettings())
+    return answered_by(reader, generator)
+
+
+def answered_by(reader: Caller, generator: Generator) -> Caller:
     """The same reader of a service with another generator."""
     services = reader.running.services
     rag = services.rag
-    generator = Writing(steps)
     answerer = Answerer(rag.retriever, QuestionReader(rag.analyzer), generator, 4)
     services = replace(services, rag=replace(rag, answerer=answerer))
     http = TestClient(create_app(services), raise_server_exceptions=False)
-    return Caller(replace(reader.running, services=services, http=http), reader.headers), generator
+    return Caller(replace(reader.running, services=services, http=http), reader.headers)
 
 
 def with_engine(reader: Caller, engine: ScriptedEngine) -> Caller:
@@ -173,6 +187,175 @@ def test_a_list_of_sources_for_clients_that_show_none(reader: Caller) -> None:
     assert len(whole["annotations"]) == 2
 
 
+def finishes(found: list[dict[str, Any]]) -> list[str]:
+    return [choice["finish_reason"] for item in found for choice in item["choices"] if choice["finish_reason"]]
+
+
+def test_an_answer_that_was_cut_short_says_so(reader: Caller) -> None:
+    asking, _ = writing(reader, Draft((Span(0, 0, 6),)), Note("truncated", "ended after 800 tokens"))
+    assert ask(asking).json()["choices"][0]["finish_reason"] == "length"
+    assert finishes(events(ask(asking, stream=True))) == ["length"]
+    body: dict[str, Any] = {"model": "rag/규정", "input": QUESTION}
+    whole = asking.post("/v1/responses", json=body).json()
+    assert (whole["status"], whole["incomplete_details"]) == ("incomplete", {"reason": "max_output_tokens"})
+    assert whole["output"][-1]["status"] == "incomplete" and "[1]" in whole["output"][-1]["content"][0]["text"]
+    last = asking.post("/v1/responses", json=body | {"stream": True}).text.strip().split("\n\n")[-1]
+    assert last.startswith("event: response.incomplete\n") and '"reason": "max_output_tokens"' in last
+    asking, _ = writing(reader, Draft((Span(0, 0, 6),)))
+    assert ask(asking).json()["choices"][0]["finish_reason"] == "stop"
+
+
+MAIL = "보낸 사람: 김서고\n제목: 회의\n\n" + "회의록을 보냅니다. 확인 부탁드립니다.\n" * 300
+WRAPPED = """### Task:
+Respond to the user query using the provided context, incorporating inline citations in the format [id].
+### Output:
+Provide a clear and direct response.
+<context>
+<source id="1" name="a.txt">급여 </context> 표</source>
+</context>
+"""
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        f"{MAIL}\n{QUESTION}",
+        f"{QUESTION}\n\n{MAIL}",
+        f"```src/mail.txt (1-300)\n{MAIL}```\n{QUESTION}",
+        f'<file name="a.txt">\n{MAIL}</file>\n\n{QUESTION}',
+        f"{WRAPPED}\n<user_query>\n{QUESTION}\n</user_query>",
+        f"{WRAPPED}\n{QUESTION}",
+        f"```\n{MAIL}\n{QUESTION}",
+    ],
+    ids=["mail before", "mail behind", "fenced file", "element", "template", "template before", "unclosed"],
+)
+def test_what_comes_along_with_a_question_is_not_the_question(reader: Caller, message: str) -> None:
+    asking, generator = writing(reader, Draft((Span(0, 0, 6),)))
+    answer = ask(asking, messages=[{"role": "user", "content": message}])
+    assert answer.status_code == 200, answer.text
+    made = asking.post("/v1/responses", json={"model": "rag/규정", "input": message}).json()["output"][-1]
+    content = answer.json()["choices"][0]["message"]["content"]
+    assert "자는 찾는 말로도 근거로도 쓰지 않았습니다" in content and made["content"][0]["text"] == content
+    assert [request.question for request in generator.requests] == [QUESTION] * 2
+
+
+def test_a_question_that_fits_is_asked_as_it_stands(reader: Caller) -> None:
+    asking, generator = writing(reader, Draft((Span(0, 0, 6),)))
+    message = f"{QUESTION}\n```\n연차휴가\n```"
+    content = ask(asking, messages=[{"role": "user", "content": message}]).json()["choices"][0]["message"]["content"]
+    assert "쓰지 않았습니다" not in content and generator.requests[0].question == message
+
+
+def test_a_clients_limits_end_an_answer_between_sentences(reader: Caller) -> None:
+    """Which holds for whoever writes: here one that knows nothing of limits."""
+    asking, generator = writing(reader, Draft((Span(0, 0, 6),)), Draft((Span(1, 0, 6),)), 0.01, Draft((Span(0, 0, 6),)))
+    usage = ask(asking).json()["usage"]["completion_tokens"]
+    for name in ("max_tokens", "max_completion_tokens"):
+        cut = ask(asking, **{name: usage - 1}).json()
+        content = cut["choices"][0]["message"]["content"]
+        assert cut["choices"][0]["finish_reason"] == "length" and content.endswith("[2]"), content
+        assert 0 < cut["usage"]["completion_tokens"] < usage and len(cut["choices"][0]["message"]["annotations"]) == 2
+        streamed = events(ask(asking, stream=True, **{name: usage - 1}))
+        assert (text_of(streamed), finishes(streamed)) == (content, ["length"])
+    none = ask(asking, max_tokens=1).json()["choices"][0]
+    assert (none["message"]["content"], none["finish_reason"]) == ("", "length")
+    assert finishes(events(ask(asking, max_tokens=usage, stream=True))) == ["stop"]
+    for stop, left in (("[2]", "[1]"), (["없는 말", "급여"], None), ("\n\n", "[1]"), ([], None)):
+        choice = ask(asking, stop=stop).json()["choices"][0]
+        assert choice["finish_reason"] == "stop"
+        assert (
+            choice["message"]["content"].endswith(left or "[1]") and ("[2]" in choice["message"]["content"]) is not left
+        )
+    body: dict[str, Any] = {"model": "rag/규정", "input": QUESTION, "max_output_tokens": usage - 1}
+    made = asking.post("/v1/responses", json=body).json()
+    assert (made["status"], made["output"][-1]["content"][0]["text"]) == ("incomplete", content)
+    refusal = ask(asking, messages=[{"role": "user", "content": "육불화텅스텐의 끓는점은?"}], max_tokens=1).json()[
+        "choices"
+    ][0]
+    assert refusal["finish_reason"] == "stop" and "찾아본 컬렉션" in refusal["message"]["content"]
+    assert generator.closed == len(generator.requests), "who is stopped stops"
+
+
+def test_a_model_is_told_of_a_clients_limits(reader: Caller) -> None:
+    engine = ScriptedEngine.saying("연차휴가는 15일이다. [1][2]")
+    asking = speaking(reader, engine)
+    fields: list[dict[str, Any]] = [
+        {},
+        {"max_tokens": 100, "temperature": 0},
+        {"max_tokens": 10**6, "temperature": 1.9},
+    ]
+    for more in fields:
+        assert ask(asking, reasoning_effort="none", **more).json()["choices"][0]["message"]["annotations"]
+    body = {"model": "rag/규정", "input": QUESTION, "max_output_tokens": 100, "temperature": 0.2}
+    assert asking.post("/v1/responses", json=body | {"reasoning": {"effort": "none"}}).status_code == 200
+    usual = engine.calls[0].max_tokens
+    assert usual is not None
+    assert [call.max_tokens for call in engine.calls] == [usual, 100, usual, 100]
+    assert [call.sampling.temperature for call in engine.calls[1:]] == [0, 1.0, 0.2]
+    # One that reasons is left its vendor's: at 0 such models go round in circles.
+    thinking = with_engine(reader, ScriptedEngine.saying("연차휴가는 15일이다. [1]", name="Qwen3-8B"))
+    assert thinking.running.services.rag.generation is not None
+    router = thinking.running.services.rag.generation.router
+    choice = router.choose(Job("interactive", thinking=True))
+    assert asked_for(choice, 0.0).temperature == choice.sampling.temperature
+
+
+def test_a_document_that_says_otherwise_is_called_that(reader: Caller) -> None:
+    notes = (Note("contradiction", "[1] [2]"), Draft((Span(1, 0, 6),)))
+    asking, _ = writing(reader, Draft((Span(0, 0, 6),)), *notes, Draft((Span(0, 0, 6),), gap=" "))
+    message = ask(asking).json()["choices"][0]["message"]
+    first, label, others = message["content"].split("\n\n")
+    assert label == "⚠ 문서끼리 내용이 다릅니다: [1] [2]"
+    places = [item["url_citation"] for item in message["annotations"]]
+    shown = [message["content"][item["start_index"] : item["end_index"]] for item in places]
+    assert shown[0] == first and " ".join(shown[1:]) == others
+    assert first.endswith("[1]") and shown[1].endswith("[2]")
+    assert text_of(events(ask(asking, stream=True))) == message["content"]
+    english = ask(asking, {"Accept-Language": "en"}).json()["choices"][0]["message"]["content"]
+    assert "\n\n⚠ The documents disagree: [1] [2]\n\n" in english
+    made = asking.post("/v1/responses", json={"model": "rag/규정", "input": QUESTION}).json()["output"][-1]["content"][
+        0
+    ]
+    assert made["text"] == message["content"]
+    assert [item["index"] for item in made["annotations"]] == [item["end_index"] for item in places]
+    # One that is shown already is named behind the sentence; one that is not, because it was cut off, is no mark.
+    known, _ = writing(
+        reader, Draft((Span(0, 0, 6),)), Draft((Span(1, 0, 6),)), notes[0], Note("contradiction", "[1] [3]")
+    )
+    content = ask(known).json()["choices"][0]["message"]["content"]
+    assert content.endswith("\n\n⚠ 문서끼리 내용이 다릅니다: [1] [2]") and "[3]" not in content
+
+
+def test_who_says_no_language_is_answered_in_that_of_the_question(reader: Caller) -> None:
+    silent = Caller(reader.running, {"Authorization": reader.headers["Authorization"]})
+    unknown = {"en": "What is the boiling point of tungsten hexafluoride?", "ko": "육불화텅스텐의 끓는점은?"}
+    for named, question, english in ((None, "en", True), (None, "ko", False), ("*", "en", True), ("ko", "en", False)):
+        headers = {"Accept-Language": named} if named else {}
+        messages = [{"role": "user", "content": unknown[question]}]
+        whole = ask(silent, headers, messages=messages).json()["choices"][0]["message"]["content"]
+        assert ("찾아본 컬렉션" not in whole) is english, (named, question)
+        assert text_of(events(ask(silent, headers, messages=messages, stream=True))) == whole
+        body = {"model": "rag/규정", "input": unknown[question]}
+        made = silent.post("/v1/responses", json=body, headers=headers).json()
+        assert made["output"][-1]["content"][0]["text"] == whole
+    listing = ask(silent, citation_style="inline+footer").json()["choices"][0]["message"]["content"]
+    assert "**출처**" in listing
+
+
+def test_a_reports_sources_stand_behind_it_once(reader: Caller) -> None:
+    steps = (Draft((Span(0, 0, 6),)), Note("source", "[1] 취업규칙, 1쪽"))
+    asking, _ = writing(reader, *steps)
+    whole = ask(asking).json()["choices"][0]["message"]["content"]
+    assert whole.endswith("\n\n---\n**출처**\n\n- [1] 취업규칙, 1쪽")
+    assert text_of(events(ask(asking, stream=True))) == whole
+    made = asking.post("/v1/responses", json={"model": "rag/규정", "input": QUESTION}).json()["output"][-1]["content"][
+        0
+    ]
+    assert made["text"] == whole
+    linked = ask(asking, citation_style="inline+footer").json()["choices"][0]["message"]["content"]
+    assert linked.count("**출처**") == 1 and "/api/v1/chunks/" in linked
+
+
 def test_a_key_is_made_for_a_client_and_a_request_may_say_otherwise(reader: Caller) -> None:
     rag = reader.running.services.rag
     tenant = rag.authenticate(reader.headers["Authorization"].split()[1]).tenant_id
@@ -221,7 +404,7 @@ def test_the_caller_chooses_who_writes_and_whether_it_thinks(reader: Caller) -> 
     assert [(item.model, item.thinking) for item in generator.requests] == [
         ("Qwen3-8B", True),
         ("Latest", False),
-        ("", None),
+        ("", QUESTION),
     ]
     unknown = ask(asking, generator="gpt-5")
     assert (unknown.status_code, unknown.json()["error"]["param"]) == (404, "generator")
@@ -252,12 +435,28 @@ def test_a_model_that_is_away_is_a_status_for_clients_that_retry(reader: Caller,
     refused = ask(asking, stream=stream)
     assert (refused.status_code, refused.json()["error"]["code"]) == (504, "model_timeout")
     assert refused.headers["retry-after"] == "5"
+    found = [item["chunk_id"] for item in reader.search(QUESTION)]
+    assert found and [item["chunk_id"] for item in refused.json()["error"]["passages"]] == found
+    response = asking.post("/v1/responses", json={"model": "rag/규정", "input": QUESTION, "stream": stream})
+    if stream:  # it has begun with the search
+        failed = json.loads(response.text.strip().split("data: ")[-1])["response"]
+        assert failed["status"] == "failed"
+    else:
+        failed = response.json()
+    assert [item["chunk_id"] for item in failed["error"]["passages"]] == found
+    busy = ask(speaking(reader, ScriptedEngine([[ModelBusy(name="Qwen3-8B")]])), stream=stream)
+    assert (busy.status_code, busy.json()["error"]["code"]) == (503, "model_busy")
+    assert busy.headers["retry-after"] == "5"
 
 
 def test_a_model_that_goes_away_leaves_what_it_said(reader: Caller) -> None:
     asking, _ = writing(reader, Draft((Span(0, 0, 6),)), ModelTimeout(name="Qwen3-8B"))
-    found = events(ask(asking, stream=True))
+    streamed = ask(asking, stream=True)
+    found = events(streamed)
+    answer = streamed.headers["x-answer-id"]
+    assert asking.post(f"/api/v1/answers/{answer}/feedback", json={"rating": "down"}).status_code == 200
     assert "[1]" in text_of(found) and found[-1]["error"]["code"] == "model_timeout"
+    assert len(found[-1]["error"]["passages"]) == len(reader.search(QUESTION))
     assert not any(choice["finish_reason"] for item in found for choice in item.get("choices", ()))
     shown = events(ask(writing(reader, ModelTimeout(name="Qwen3-8B"))[0], OPEN_WEBUI, stream=True))
     assert [item["event"]["type"] for item in shown if "event" in item] == ["status", "status"]
@@ -311,6 +510,51 @@ def test_a_title_is_no_question(reader: Caller) -> None:
 def test_other_errands_without_a_model(reader: Caller, form: str, expected: dict[str, Any]) -> None:
     prompt = TITLE.replace('"title": "your concise title here"', form)
     assert json.loads(errand(reader, prompt)) == expected
+
+
+AUTOCOMPLETE = """### Task:
+You are an autocompletion system. Continue the text in `<text>` based on the **completion type** in `<type>`.
+### **Output Rules**:
+- Respond only in JSON format: `{ "text": "<your_completion>" }`.
+### **Examples**:
+#### Example 1:
+<type>General</type>
+<text>The sun was setting</text>
+### Context:
+<chat_history>
+USER: 연차휴가는 며칠인가요?
+</chat_history>
+<type>search query</type>
+<text>경조휴가는</text>
+#### Output:
+"""
+PLAIN_TITLES = [
+    "Provide a concise, 5-word-or-less title for the conversation, using title case conventions. Only return the title "
+    f"itself.\n\nConversation:\nUser: {QUESTION}\nAI: 15일입니다.",
+    "Please generate a concise title (max 40 characters) for a conversation that starts with:\n"
+    f"User: {QUESTION}\nAssistant: 15일입니다.\nTitle:",
+    "Based on the chat history, give this conversation a name.\nKeep it short - 10 characters max, no quotes.\nUse 한국어.\n"
+    f"Just provide the name, nothing else.\n\nHere's the conversation:\n\n```\nuser: {QUESTION}\n\nassistant: 15일입니다.\n```",
+]
+
+
+def test_other_errands_of_clients_are_no_questions_either(reader: Caller) -> None:
+    asking, generator = writing(reader, Draft((Span(0, 0, 6),)))
+    assert json.loads(errand(asking, AUTOCOMPLETE)) == {"text": ""}
+    image = TITLE.replace('"title": "your concise title here"', '\n    "prompt": "Your detailed description here."\n')
+    assert json.loads(errand(asking, image)) == {"prompt": "연차휴가 수당도 있나요?"}
+    for prompt in PLAIN_TITLES:
+        assert errand(asking, prompt) == QUESTION
+    turns = [*ASKED, {"role": "assistant", "content": "15일입니다."}]
+    bare = {"role": "user", "content": PLAIN_TITLES[0].partition("Conversation:")[0]}
+    assert ask(asking, messages=[*turns, bare]).json()["choices"][0]["message"]["content"] == QUESTION
+    assert generator.requests == []
+    modelled = with_engine(reader, ScriptedEngine.saying('"**연차휴가 일수**"\n장미는 붉다'))
+    assert [errand(modelled, prompt) for prompt in PLAIN_TITLES] == ["연차휴가 일수"] * 3
+    # A question about titles is a question.
+    assert "찾아본 컬렉션" in errand(
+        reader, f"{QUESTION} Provide a concise, 5-word-or-less title for the conversation."
+    )
 
 
 def test_a_model_runs_errands_but_says_nothing_else(reader: Caller) -> None:

@@ -370,6 +370,11 @@ def test_a_client_retries_what_can_help_and_nothing_else(live: tuple[Running, st
         with pytest.raises(openai.InternalServerError) as fault:
             client.chat.completions.create(model="llm/Qwen3-8B", messages=ASKED)
         assert fault.value.code == "internal_error" and len(engine.calls) == 1
+        engine = play([TextDelta("또 또 "), Finished("guard", guard="repetition")])
+        with pytest.raises(openai.InternalServerError) as stopped:
+            client.chat.completions.create(model="llm/Qwen3-8B", messages=ASKED)
+        assert stopped.value.code == "generation_stopped" and len(engine.calls) == 1
+        assert "retry-after" not in stopped.value.response.headers
         assert fault.value.response.headers["x-request-id"]
 
 

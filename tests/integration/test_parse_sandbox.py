@@ -194,6 +194,45 @@ def test_in_parallel(input_file):
     assert outcomes == expected
 
 
+def test_a_file_that_somebody_waits_for_does_not_wait_for_others(input_file):
+    with (
+        ParseSandbox(replace(LIMITS, wall_s=30), concurrency=2, registry=HOSTILE) as sandbox,
+        ThreadPoolExecutor(3) as pool,
+    ):
+        sandbox.warm_up("hostile")
+        pid = sandbox._zygote().pid
+        others = [pool.submit(sandbox.parse, input_file, "sleep.txt") for _ in range(3)]
+        assert wait_for(lambda: len(children_of(pid)) == 2)
+        assert texts(sandbox.parse(input_file, "read.txt", urgent=True)) == ["content"]
+        assert sandbox.identify(input_file, "read.txt", urgent=True) == "text/plain"
+        assert not any(other.done() for other in others)
+        sandbox.close()
+        # Two die with the zygote, the third finds the sandbox closed.
+        assert {type(other.exception()) for other in others} == {ParserCrashed, RuntimeError}
+
+
+def test_pages_are_read_by_as_many_children_as_it_takes(hostile, input_file):
+    told = []
+    document = hostile.parse(input_file, "pages.txt", told=lambda *pages: told.append(pages))
+    numbers, children = zip(*(text.split(" of ") for text in texts(document)), strict=True)
+    assert (numbers, len(set(children))) == (("1", "2", "3", "4"), 4)
+    assert (document.warnings, document.pages, document.next_page) == (("ocr:1-4",), 4, 0)
+    assert told == [(1, 4), (2, 4), (3, 4)]
+
+
+def test_a_child_that_never_comes_to_the_end_is_left(hostile, input_file):
+    assert [text[0] for text in texts(hostile.parse(input_file, "pages_without_end.txt"))] == ["1", "2"]
+
+
+def test_nobody_has_to_wait_for_the_rest_of_the_pages(hostile, input_file):
+    def gone(done: int, total: int) -> None:
+        raise NoTextFound(name=f"{done} of {total}")
+
+    with pytest.raises(NoTextFound) as caught:
+        hostile.parse(input_file, "pages_that_wait.txt", told=gone)
+    assert caught.value.params["name"] == "1 of 4"
+
+
 def test_sleeping_child_is_stopped_and_reaped(impatient, input_file):
     with pytest.raises(ParseLimitExceeded) as caught:
         impatient.parse(input_file, "sleep.txt")

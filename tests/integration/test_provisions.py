@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
 
 from api.cli.commands import place
+from rag.retrieval.reranking import SecondLook
 from tests.support.running import SAMPLES, Caller, Running
 
 STATUTE = """제1장 총칙
@@ -64,6 +66,29 @@ def test_a_sentence_is_cited_by_its_paragraph(caller: Caller, question: str, sou
 def test_a_question_that_names_an_article_finds_it(caller: Caller, question: str, source: str, provision: str) -> None:
     first = caller.search(question)[0]
     assert (first["source_key"], first["provision"]) == (source, provision)
+
+
+class BlindToNumbers:
+    """A reranker as cross-encoders are: all articles are alike to it, the one that was asked for by its number a little less."""
+
+    name = "blind"
+    max_tokens = 1000
+
+    def score(self, query: str, passages: Sequence[str], *, deadline: float | None = None) -> list[float]:
+        return [0.78 if "미성년자" in passage else 0.8 for passage in passages]
+
+
+def test_an_article_keeps_its_lead_when_a_reranker_has_read_it(caller: Caller, service: Running) -> None:
+    retriever = service.services.rag.retriever
+    before = retriever.second_look
+    object.__setattr__(retriever, "second_look", SecondLook(BlindToNumbers(), 50, 5000))
+    try:
+        first, *others = caller.search("제12조의2에서 등록할 수 없는 자는 누구인가요?")
+    finally:
+        object.__setattr__(retriever, "second_look", before)
+    assert (first["provision"], first["rerank"]) == ("제12조의2제1항–제2항", 0.78)
+    assert first["boosts"] == {"provision": 0.1} and "provision" not in first["legs"]
+    assert {item["rerank"] for item in others} == {0.8}
 
 
 def test_an_answer_about_an_article_quotes_that_article(caller: Caller) -> None:

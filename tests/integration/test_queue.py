@@ -53,11 +53,11 @@ def broken(service: Running, monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[s
     sandbox = service.services.ingest.pipeline.sandbox
     parse = sandbox.parse
 
-    def crash(path: Any, name: str) -> Any:
+    def crash(path: Any, name: str, **how: Any) -> Any:
         if left.get(name, 0) > 0:
             left[name] -= 1
             raise ParserCrashed(name=name)
-        return parse(path, name)
+        return parse(path, name, **how)
 
     monkeypatch.setattr(sandbox, "parse", crash)
     pipeline = service.services.ingest.pipeline
@@ -127,6 +127,31 @@ def test_a_few_files_do_not_wait_behind_a_bulk_upload(service: Running) -> None:
     assert ended_later(caller, bulk, document)
 
 
+def test_a_slow_file_of_one_does_not_hold_up_the_small_file_of_another(
+    service: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Both wait for their files: a scan takes minutes, a page does not."""
+    sandbox = service.services.ingest.pipeline.sandbox
+    parse, begun, gate = sandbox.parse, threading.Event(), threading.Event()
+
+    def slow(path: Any, name: str, *rest: Any, **named: Any) -> Any:
+        if name == "스캔.md":
+            begun.set()
+            gate.wait(60)
+        return parse(path, name, *rest, **named)
+
+    monkeypatch.setattr(sandbox, "parse", slow)
+    first, second = service.caller(), service.caller()
+    scan = upload(first, first.collection(), ["스캔.md"], "interactive")
+    try:
+        assert begun.wait(30)
+        [document] = second.wait(upload(second, second.collection(), ["급한.md"], "interactive"), timeout_s=15)
+        assert document["version"]["state"] == "active"
+    finally:
+        gate.set()
+    assert first.wait(scan)[0]["version"]["state"] == "active"
+
+
 def test_a_bulk_upload_does_not_starve_another_tenants(service: Running) -> None:
     loud, quiet = service.caller(), service.caller()
     crowded, lonely = loud.collection(), quiet.collection()
@@ -180,6 +205,49 @@ def test_everything_set_aside_is_retried_at_once(service: Running, broken: dict[
     assert {item["version"]["state"] for item in caller.wait(ids)} == {"active"}
 
 
+@pytest.mark.parametrize("how", ["one", "all"])
+def test_a_searchable_document_that_was_read_in_part_is_read_anew(
+    service: Running, monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    caller = service.caller()
+    name = caller.collection()
+    sandbox = service.services.ingest.pipeline.sandbox
+    parse, gate, cut_off = sandbox.parse, threading.Event(), [True]
+
+    def hurried(path: Any, name_: str, **named: Any) -> Any:
+        parsed = parse(path, name_, **named)
+        if name_ != "스캔.md":
+            return parsed
+        if cut_off:
+            return replace(parsed, elements=parsed.elements[:2], warnings=("ocr_out_of_time:2-9",))
+        assert gate.wait(60)
+        return parsed
+
+    monkeypatch.setattr(sandbox, "parse", hurried)
+    files = {"스캔.md": note("앞쪽") + "\n## 뒤쪽\n\n맨 뒤쪽 별지.\n", "온전.md": note("온전")}
+    found = {document["source_key"]: document for document in caller.ingest(name, files)}
+    first, whole = found["스캔.md"], found["온전.md"]
+    assert [first["version"]["state"], first["version"]["warnings"][0]["code"]] == ["active", "ocr_out_of_time"]
+    cut_off.clear()
+    retried = f"/api/v1/documents/{first['id']}/retry"
+    if how == "one":
+        again = caller.post(retried)
+        assert (again.status_code, again.json()["version"]["state"]) == (202, "queued")
+    else:
+        everything = caller.post(f"/api/v1/collections/{name}/ingestion/retry", json={"states": ["in_part"]})
+        assert everything.json() == {"documents": 1}
+    assert any(
+        "앞쪽" in passage["text"] for passage in caller.search("앞쪽 알림", collections=[name])
+    )  # it goes on answering
+    assert caller.post(retried).status_code == 409
+    gate.set()
+    [now] = caller.wait([first["id"]])
+    assert (now["version"]["state"], now["version"]["number"], now["version"]["warnings"]) == ("active", 2, [])
+    assert any("별지" in passage["text"] for passage in caller.search("맨 뒤쪽 별지", collections=[name]))
+    for complete in (first, whole):
+        assert caller.post(f"/api/v1/documents/{complete['id']}/retry").json()["code"] == "nothing_to_retry"
+
+
 def test_a_waiting_document_is_cancelled_at_once(service: Running) -> None:
     caller = service.caller()
     name = caller.collection()
@@ -205,8 +273,8 @@ def test_a_document_in_work_is_cancelled_at_its_next_step_and_leaves_nothing(
     sandbox = service.services.ingest.pipeline.sandbox
     parse = sandbox.parse
 
-    def cancelled_meanwhile(path: Any, name_: str) -> Any:
-        parsed = parse(path, name_)
+    def cancelled_meanwhile(path: Any, name_: str, **how: Any) -> Any:
+        parsed = parse(path, name_, **how)
         if name_ == "멈출.md":
             [row] = caller.get(f"/api/v1/collections/{name}/documents").json()["documents"]
             assert caller.post(f"/api/v1/documents/{row['id']}/cancel").status_code == 202
@@ -256,9 +324,9 @@ def test_a_stream_of_events_says_that_it_lives_and_ends_in_time(
     parse = sandbox.parse
     told = threading.Event()
 
-    def held_up(path: Any, name_: str) -> Any:
+    def held_up(path: Any, name_: str, **how: Any) -> Any:
         assert told.wait(60)
-        return parse(path, name_)
+        return parse(path, name_, **how)
 
     monkeypatch.setattr(sandbox, "parse", held_up)
     monkeypatch.setattr(ingestion, "_KEEP_ALIVE_S", 0.6)

@@ -170,6 +170,11 @@ def test_a_large_body_and_a_flood_are_refused(place: tuple[Running, Path], hooke
     limit.enter("10.0.0.2")
     now[0] = 21.0
     limit.enter("10.0.0.1")
+    for host in range(3):
+        limit.enter(f"2001:db8::{host}")
+    with pytest.raises(RateLimited):  # the rest of such an address is the caller's to choose
+        limit.enter("2001:db8::ffff")
+    limit.enter("2001:db8:0:1::1")
 
 
 def test_a_webhook_leaves_an_entry_in_the_tenants_trail(place: tuple[Running, Path], hooked: dict[str, Any]) -> None:
@@ -179,3 +184,9 @@ def test_a_webhook_leaves_an_entry_in_the_tenants_trail(place: tuple[Running, Pa
     events = caller.get("/api/v1/audit/events").json()["events"]
     kinds = [item["kind"] for item in events]
     assert "repository.added" in kinds and "repository.synced" in kinds
+    synced = next(item for item in events if item["kind"] == "repository.synced")
+    with service.services.rag.database.read() as session:
+        row = session.get_one(Repository, UUID(hooked["id"]))
+    assert synced["whose"]["collections"] == [str(row.collection_id)]
+    assert synced["detail"] == {"repository": hooked["id"]}
+    assert synced["origin"]["ip"] and synced["origin"]["request_id"] and synced["origin"]["surface"] == "native"

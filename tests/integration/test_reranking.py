@@ -12,6 +12,7 @@ from uuid import UUID
 import pytest
 from sqlalchemy import update
 
+from api.app import create_app
 from rag.domain.errors import ConfigurationError, ModelUnavailable
 from rag.reranking.registry import open_reranker
 from rag.reranking.scripted import ScriptedReranker
@@ -19,6 +20,7 @@ from rag.retrieval.reranking import SecondLook
 from rag.settings import RerankingSettings
 from rag.store.base import utc_now
 from rag.store.document import Document
+from tests.support.live import asked_and_left, served
 from tests.support.running import Caller, Running, running, settings_for
 from tests.support.tiny_rerankers import tiny_cross_encoder
 
@@ -213,3 +215,38 @@ def test_boosts_count_in_the_reranked_order() -> None:
     plain, lifted = make_passage("가나다라"), replace(make_passage("가나다라마"), boosts={"authority": 0.5})
     found, _ = SecondLook(RecordingReranker(), 10, 1000).reordered("질문", [plain, lifted])
     assert found[0].boosts == {"authority": 0.5}
+
+
+class PairReranker(RecordingReranker):
+    """Takes a moment for each question, and remembers these and how long it was given."""
+
+    def __init__(self, moment_s: float = 0.0) -> None:
+        super().__init__()
+        self.moment_s = moment_s
+        self.calls: list[tuple[str, float | None]] = []
+
+    def score(self, query: str, passages: Sequence[str], *, deadline: float | None = None) -> list[float]:
+        self.calls.append((query, deadline))
+        time.sleep(self.moment_s)
+        return [len(query) / (len(query) + len(passage)) for passage in passages]
+
+
+def test_pairs_are_scored_in_one_go_until_one_deadline(caller: Caller, second_look: Any) -> None:
+    reranker = second_look(PairReranker())
+    body = {"text_1": ["휴가", "급여일", "휴가"], "text_2": ["가나", "가나다", "가나다라마바"]}
+    scores = [item["score"] for item in caller.post("/v1/score", json=body).json()["data"]]
+    assert scores == [0.5, 0.5, 0.25], "in the order given"
+    assert [query for query, _ in reranker.calls] == ["휴가", "급여일"]
+    assert len({deadline for _, deadline in reranker.calls}) == 1
+
+
+def test_a_client_that_goes_away_has_no_more_pairs_scored(caller: Caller, second_look: Any) -> None:
+    reranker = second_look(PairReranker(0.05))
+    body = {"text_1": [f"질문 {number}" for number in range(200)], "text_2": ["가나다"] * 200}
+    with served(create_app(caller.running.services)) as address:
+        asked_and_left(f"{address}/v1/score", body, caller.headers, lambda: bool(reranker.calls))
+        scored = -1
+        while scored != len(reranker.calls):
+            scored = len(reranker.calls)
+            time.sleep(0.5)
+        assert scored < 200

@@ -120,6 +120,42 @@ def test_a_user_that_loses_or_gets_back_access_is_on_the_trail_as_that(directory
     assert {(row.detail["account"], row.surface) for row in told} == {(made["id"], "scim")}
 
 
+def test_what_a_directory_changes_is_on_the_trail_with_its_content(directory: Directory) -> None:
+    """Rules go by names, attributes and groups: who was put where, and what somebody was called before."""
+    one, other = (directory.user(f"{name}@bank.example", title="대리")["id"] for name in ("kim", "lee"))
+    work = {"op": "replace", "path": f"{ENTERPRISE}:department", "value": "여신"}
+    rename = {"op": "replace", "path": "userName", "value": "park@bank.example"}
+    assert directory.patch(f"{USERS}/{one}", work, rename).status_code == 200
+    made = directory.group(one, displayName="심사역")["id"]
+    add = {"op": "add", "path": "members", "value": [{"value": other}]}
+    drop = {"op": "remove", "path": f'members[value eq "{one}"]'}
+    assert directory.patch(f"{GROUPS}/{made}", add).status_code == 200
+    assert directory.patch(f"{GROUPS}/{made}", drop).status_code == 200
+    body = {"schemas": [GROUP_SCHEMA], "displayName": "여신심사역", "members": [{"value": one}]}
+    assert directory.call("PUT", f"{GROUPS}/{made}", body).status_code == 200
+    assert directory.call("DELETE", f"{USERS}/{one}").status_code == 204
+    assert directory.call("DELETE", f"{GROUPS}/{made}").status_code == 204
+    with directory.service.services.rag.database.read() as session:
+        rows = [row for row in audit_event.oldest(session, directory.tenant_id, Wanted()) if row.outcome == "done"]
+    created, _, changed, *groups = [row.detail for row in rows if row.kind.startswith(("account.", "group."))]
+    assert (created["account"], created["said"]) == (one, {"user_name": "kim@bank.example", "title": "대리"})
+    assert changed["account"] == one
+    renamed = ["kim@bank.example", "park@bank.example"]
+    assert changed["changed"] == {"department": ["", "여신"], "user_name": renamed}
+    told = [(item.get("members_added"), item.get("members_removed"), item.get("group")) for item in groups]
+    assert told == [
+        ([one], [], "심사역"),
+        ([other], [], "심사역"),
+        ([], [one], "심사역"),
+        ([one], [other], "여신심사역"),
+        (None, None, None),
+        (None, [], "여신심사역"),
+    ]
+    assert {item["group_id"] for item in groups if "group_id" in item} == {made}
+    assert groups[3]["group_before"] == "심사역"
+    assert (groups[4]["account"], groups[4]["groups_left"]) == (one, [made])
+
+
 def test_a_user_comes_with_what_the_directory_says(directory: Directory) -> None:
     made = directory.user(
         "Hong@bank.example",

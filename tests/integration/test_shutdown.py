@@ -46,8 +46,8 @@ def slow(sandbox: Any) -> None:
     """Parsing takes its time, so that the service ends in the middle of it."""
     parse = sandbox.parse
 
-    def slowly(path: Path, name: str) -> Any:
+    def slowly(path: Path, name: str, **how: Any) -> Any:
         time.sleep(0.15)
-        return parse(path, name)
+        return parse(path, name, **how)
 
     sandbox.parse = slowly

@@ -23,11 +23,16 @@ from api.settings import ApiSettings
 from api.sign_in_limit import sign_in_limit
 from api.webhook_limit import WebhookLimit
 from rag.access.accounts import Accounts
+from rag.access.federation_tokens import LOGOUT_EVENT
+from rag.domain.audit import INSTALLATION
 from rag.domain.errors import RateLimited
 from rag.domain.principal import Scope
 from rag.settings import RagSettings
 from rag.settings_identity import IdentitySettings, SessionSettings
+from rag.store import audit_event
+from rag.store.audit_event import AuditRow, Wanted
 from rag.store.sign_in import MAX_PENDING, PendingSignIn
+from rag.store.tenant import tenant_id_of
 from tests.support.bare import bare_services
 from tests.support.oidc_provider import FakeProvider
 from tests.support.running import Running
@@ -333,6 +338,32 @@ def test_an_order_to_log_out_that_is_none_is_refused(door: Door) -> None:
         assert answered.status_code == 400
     assert outside.post("/auth/nobody/backchannel-logout", data={"logout_token": "x"}).status_code == 400
     assert browser.get("/api/v1/me").status_code == 200
+    told = [row for row in entries(door, INSTALLATION) if row.detail.get("attempted") == "end sessions"]
+    assert told[0].kind == "authentication.failed" and told[0].outcome == "denied"
+    assert told[0].detail["provider"] == "mock"  # those that follow are counted
+
+
+def test_an_order_to_log_out_is_on_the_trail_before_and_after(door: Door) -> None:
+    claims = {"aud": "seogo", "azp": None, "sub": "u-1", "events": {LOGOUT_EVENT: {}}}
+    door.tokens.now = time.time()
+    order = door.tokens.token(door.tokens.claims(**claims), {"typ": "logout+jwt"})
+    answered = door.browser().post("/auth/sso/backchannel-logout", data={"logout_token": order})
+    assert answered.status_code == 200
+    begun, done = [row for row in entries(door, tenant_id_of(door.tenants[1])) if row.surface == "auth"]
+    told = {"issuer": door.tokens.issuer, "sub": "u-1", "sid": ""}
+    assert (begun.kind, begun.outcome, begun.detail) == ("authentication.session_ended", "begun", told)
+    assert (done.kind, done.outcome, done.detail) == (begun.kind, "done", {**told, "ended": 0})
+    assert (done.principal_name, done.principal_kind, done.what) == (
+        "sso",
+        "service",
+        "POST /auth/sso/backchannel-logout",
+    )
+    assert done.ip and done.request_id
+
+
+def entries(door: Door, tenant_id: UUID) -> list[AuditRow]:
+    with door.running.services.rag.database.read() as session:
+        return list(audit_event.oldest(session, tenant_id, Wanted()))
 
 
 def test_the_first_page_knows_the_providers(door: Door) -> None:

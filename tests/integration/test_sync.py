@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 import httpx
 import obstore
 import pytest
+import typer
 from obstore.store import MemoryStore
 
 from api.cli import syncing
 from api.cli.connection import CommandFailed
+from api.cli.options import Options
 from api.cli.syncing import SyncOptions, SyncReport, source_at, synchronise
 from ingest.connectors.bucket import BucketSource
 from ingest.pipeline.records import clean_source_key
@@ -72,6 +75,67 @@ def test_a_second_round_has_nothing_to_do(desk: Desk) -> None:
     second = desk.sync()
     assert (second.new, second.changed, second.touched, second.unchanged) == ([], [], [], 6)
     assert not second.did_something
+
+
+def test_watching_outlives_a_restart_of_the_server_and_a_share_that_is_away(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    away = desk.root.with_name(f"{desk.root.name}-빠짐")
+    send = desk.client.request
+
+    def refuse(*_: Any, **__: Any) -> Any:
+        raise httpx.ConnectError("connection refused")
+
+    def gateway(*_: Any, **__: Any) -> httpx.Response:
+        return httpx.Response(502, text="<html>Bad Gateway</html>")
+
+    def restart() -> None:
+        monkeypatch.setattr(desk.client, "request", refuse)
+
+    def starts() -> None:
+        desk.write("그새.md", "# 그새\n\n서버가 없는 사이에 쓴 문서이다.\n")
+        monkeypatch.setattr(desk.client, "request", gateway)
+
+    def unmounted() -> None:
+        monkeypatch.setattr(desk.client, "request", send)
+        desk.root.rename(away)
+
+    def over() -> None:
+        raise KeyboardInterrupt
+
+    events = iter([restart, lambda: None, starts, unmounted, lambda: away.rename(desk.root), lambda: None, over])
+    monkeypatch.setattr(syncing.time, "sleep", lambda seconds: next(events)() if seconds == 77 else None)
+    monkeypatch.setattr(syncing, "connect", lambda _: nullcontext(desk.client))
+    monkeypatch.setattr(syncing, "_QUIET_S", 0.0)
+    with pytest.raises(KeyboardInterrupt):
+        syncing.sync(Options(), str(desk.root), SyncOptions(desk.name, watch=True, interval_s=77), as_json=True)
+    told = capsys.readouterr()
+    assert [json.loads(line)["new"] for line in told.out.splitlines()][1:] == [["그새.md"]]
+    assert "그새.md" in desk.listed()
+    complaints = [line for line in told.err.splitlines() if line]
+    assert len(complaints) == 4, "the same trouble is told once, and its end"
+    assert "connection refused" in complaints[0] and "502" in complaints[1] and desk.root.name in complaints[2]
+
+
+def test_what_is_wrong_from_the_beginning_ends_watching(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(syncing, "connect", lambda _: nullcontext(desk.client))
+    with pytest.raises(typer.Exit):
+        syncing.sync(Options(), str(desk.root / "없음"), SyncOptions(desk.name, watch=True), as_json=True)
+    assert "없음" in capsys.readouterr().err
+
+
+def test_a_round_does_not_wait_for_a_collection_that_is_paused(desk: Desk) -> None:
+    desk.caller.collection(desk.name)
+    desk.caller.post(f"/api/v1/collections/{desk.name}/ingestion/pause")
+    report = desk.sync()
+    assert len(report.new) == 6 and not report.clean
+    assert sorted(report.waiting) == [f"규정/{number}.md" for number in range(6)]
+    assert not desk.sync().waiting, "it is taken, and not offered again"
+    desk.caller.post(f"/api/v1/collections/{desk.name}/ingestion/resume")
+    rows = desk.caller.get(f"/api/v1/collections/{desk.name}/documents").json()["documents"]
+    assert {row["version"]["state"] for row in desk.caller.wait([row["id"] for row in rows])} == {"active"}
 
 
 def test_only_what_changed_is_uploaded(desk: Desk) -> None:

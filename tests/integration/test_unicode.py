@@ -134,7 +134,7 @@ def test_no_text_in_an_address_is_an_error_of_ours(owner: Caller, kind: str) -> 
         f"/api/v1/generations/{text}/files/{text}",
         f"/api/v1/search?question={text}&collections={text}&as_of={text}",
         f"/api/v1/receipts?document_id={text}&cursor={text}",
-        f"/api/v1/feedback?cursor={text}&since={text}",
+        f"/api/v1/feedback?purpose={text}&cursor={text}&since={text}",
         f"/api/v1/collections/{quote('선반')}/documents?cursor={text}&filter={text}&q={text}",
         f"/v1/models/{text}",
         f"/v1/vector_stores/{text}",

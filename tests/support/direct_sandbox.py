@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -29,7 +30,18 @@ class DirectSandbox:
     def __init__(self, scratch: Path) -> None:
         self._scratch = scratch
 
-    def parse(self, path: Path, name: str, first_child: int = 0) -> ParsedDocument:
+    def identify(self, path: Path, name: str, *, urgent: bool = False) -> str:
+        return identify(path, name).media_type
+
+    def parse(
+        self,
+        path: Path,
+        name: str,
+        first_child: int = 0,
+        *,
+        urgent: bool = False,
+        told: Callable[[int, int], None] | None = None,
+    ) -> ParsedDocument:
         text = path.read_text(encoding="utf-8")
         if POISON in text:
             os.kill(os.getpid(), signal.SIGKILL)

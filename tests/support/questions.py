@@ -58,6 +58,7 @@ class ScriptedChat:
         self.replies = list(replies)
         self.calls: list[Sequence[ChatMessage]] = []
         self.deadlines: list[float | None] = []
+        self.tenants: list[str] = []
 
     def complete(
         self,
@@ -66,8 +67,10 @@ class ScriptedChat:
         max_tokens: int,
         temperature: float = 0.0,
         deadline: float | None = None,
+        tenant: str = "",
     ) -> str:
         self.calls.append(messages)
+        self.tenants.append(tenant)
         self.deadlines.append(deadline)
         reply = self.replies.pop(0)
         if isinstance(reply, Exception):

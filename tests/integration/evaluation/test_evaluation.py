@@ -199,6 +199,7 @@ class _Chat:
         max_tokens: int,
         temperature: float = 0.0,
         deadline: float | None = None,
+        tenant: str = "",
     ) -> str:
         passage = messages[-1].content.split("\n", 1)[1]
         return json.dumps({"question": f"어느 규정이 {hash(passage)}번 사례에 맞나요?", "quote": passage[:50]})

@@ -147,6 +147,8 @@ def test_who_saw_what(database: Database) -> None:
         event(AuditKind.SEARCHED, tenant_id=OTHER, documents=(seen,), at=next(at)),
         event(AuditKind.SIGN_IN_FAILED, tenant_id=tenant, who=Who(), documents=(), at=next(at)),
         event(AuditKind.DOCUMENT_READ, tenant_id=tenant, who=Who(), documents=(seen,), at=next(at)),
+        event(AuditKind.FEEDBACK_EXPORTED, tenant_id=tenant, documents=(seen,), at=next(at), who=other),
+        event(AuditKind.PROGRAM_READ, tenant_id=tenant, documents=(seen,), at=next(at), who=other),
     )
 
     def report(**wanted: Any) -> list[tuple[str, str, str, int]]:
@@ -159,9 +161,11 @@ def test_who_saw_what(database: Database) -> None:
         ("김민준", "", "question.searched", 1),
         ("김민준", "취업규칙.docx", "question.searched", 2),
         ("이서연", "취업규칙.docx", "document.downloaded", 1),
+        ("이서연", "취업규칙.docx", "export.feedback", 1),
+        ("이서연", "취업규칙.docx", "program.read", 1),
     ]
     assert report(document_id=gone) == [("김민준", "", "question.searched", 1)]
-    assert report(who="이서연") == [("이서연", "취업규칙.docx", "document.downloaded", 1)]
+    assert report(who="이서연", kinds=("document",)) == [("이서연", "취업규칙.docx", "document.downloaded", 1)]
     assert report(until=DAY) == []
     with database.snapshot() as session:
         [twice] = sights(session, tenant, Wanted(who="김민준", document_id=seen))

@@ -249,6 +249,14 @@ def test_what_was_kept_long_enough_leaves_by_a_cut_that_is_an_entry(database: Da
         session.execute(delete(AuditRow).where(AuditRow.tenant_id == tenant_id))
 
 
+def test_without_a_key_nobody_vouches_for_a_cut(database: Database) -> None:
+    now = datetime(2026, 11, 28, tzinfo=UTC)
+    AuditTrail(database).record(event(at=now - timedelta(days=3 * 366)))
+    assert AuditRetention(AuditTrail(database), AuditSettings(), lambda: now).cut_due() == 1
+    [told] = entries(database)
+    assert "seal" not in told.detail and checked(database).whole
+
+
 def test_a_chain_is_cut_again_and_can_become_empty_but_for_its_cut(database: Database) -> None:
     trail, tenant_id, now = an_old_trail(database)
     for later in (0, 1, 20):

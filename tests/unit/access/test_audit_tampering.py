@@ -10,7 +10,7 @@ import json
 import random
 from collections import Counter
 from collections.abc import Callable, Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -21,12 +21,16 @@ from sqlalchemy.orm import Session
 
 from rag.access.audit import AuditTrail
 from rag.access.audit_anchors import Anchor
+from rag.access.audit_retention import AuditRetention
+from rag.access.audit_sealing import reseal
 from rag.access.audit_verification import Problem
-from rag.domain.audit import AuditKind, genesis, link, seal
+from rag.domain.audit import AuditKind, Origin, Who, genesis, key_name, link, seal, vouch, vouched
+from rag.domain.errors import AuditUnavailable, ConfigurationError
+from rag.settings import AuditSettings
 from rag.store import audit_event
 from rag.store.audit_event import HASHED, AuditHead, AuditRow, fields_of
 from rag.store.session import Database
-from tests.support.audit import DAY, KEY, OTHER, TENANT, a_day, event, verified
+from tests.support.audit import DAY, KEY, OTHER, TENANT, a_day, checked, event, verified
 
 ENTRIES = 20
 TOLD = 14
@@ -332,3 +336,187 @@ def test_a_cut_that_took_what_was_young_is_found(unguarded: Connection, database
             session.commit()
         assert looked_at(unguarded, ()) is Problem.CUT
         undo.rollback()
+
+
+def test_a_forged_cut_is_found_by_what_was_told_before_it(unguarded: Connection) -> None:
+    """It says of itself that what it took was old. The outside was told of those entries this year."""
+    anchors = told_of(unguarded)
+    forged(unguarded, ENTRIES)
+    assert looked_at(unguarded, anchors, key=None) is Problem.CUT
+    assert looked_at(unguarded, (), key=KEY) is Problem.SEAL
+    assert looked_at(unguarded, (), key=None) is None
+
+
+def test_a_cut_that_is_dated_into_the_future_is_found_by_what_was_told_with_it(unguarded: Connection) -> None:
+    anchors = told_of(unguarded)
+    forged(unguarded, ENTRIES, at=DAY + timedelta(days=400))
+    assert (
+        looked_at(unguarded, anchors, key=None) is None
+    )  # nothing was told since: an end that is not there can't be compared
+    with Session(bind=unguarded, join_transaction_mode="create_savepoint") as session:
+        head = session.get_one(AuditHead, TENANT)
+        later = Anchor(TENANT, head.seq, head.hash, DAY + timedelta(minutes=5), 1)
+    assert looked_at(unguarded, (*anchors, later), key=None) is Problem.CUT
+
+
+def test_a_cut_that_nobody_vouches_for_is_found_under_a_seal_that_holds(
+    unguarded: Connection, database: Database
+) -> None:
+    """As one that was made before there was a key, or whose chain was sealed anew; whoever does that looks at it."""
+    forged(unguarded, ENTRIES)
+    unguarded.commit()
+    trail = AuditTrail(database, KEY, now=lambda: DAY)
+    found = reseal(trail, TENANT, Who(None, "operator"), Origin(), "점검")
+    assert found.problem is Problem.SEAL
+    with database.write() as session:
+        head = audit_event.locked_head(session, TENANT)
+        head.seal = trail.sealed(TENANT, head.seq, head.hash)
+    assert looked_at(unguarded, ()) is Problem.CUT_UNSEALED
+    assert reseal(trail, TENANT, Who(None, "operator"), Origin(), "점검").problem is Problem.CUT_UNSEALED
+    assert reseal(trail, TENANT, Who(None, "operator"), Origin(), "점검", accept=True).problem is Problem.CUT_UNSEALED
+    unguarded.rollback()
+    assert looked_at(unguarded, ()) is None
+
+
+def forged(connection: Connection, through: int, at: datetime = DAY) -> None:
+    """Everything up to `through` is gone, by a cut that the database's holder wrote; the seal is what it was."""
+    with Session(bind=connection, join_transaction_mode="create_savepoint") as session:
+        last = session.get_one(AuditRow, (TENANT, through))
+        detail = {"through": through, "hash": last.hash, "before": (at - timedelta(days=366)).isoformat(), "years": 1}
+        head = audit_event.locked_head(session, TENANT)
+        audit_event.append(session, head, [event(AuditKind.AUDIT_CUT, at=at, detail=detail)])
+        assert audit_event.cut(session, last, head.seq) == through
+        session.commit()
+
+
+def rewritten(connection: Connection) -> None:
+    """The last entry, with the hashes that go with it; kept by the database, unlike what other tests do."""
+    Tampering(connection, FixedChoice(ENTRIES)).rewrite()
+    connection.commit()
+
+
+def kinds_of(connection: Connection, after: int = ENTRIES) -> list[tuple[str, str]]:
+    query = text("SELECT kind, outcome FROM audit_event WHERE tenant_id = :tenant AND seq > :seq ORDER BY seq")
+    return [(row.kind, row.outcome) for row in connection.execute(query, {"tenant": TENANT.hex, "seq": after})]
+
+
+def test_nothing_that_is_added_makes_good_a_seal_that_did_not_hold(unguarded: Connection, database: Database) -> None:
+    """An altered chain stays one, however much comes behind it, and says so itself, once for each process."""
+    rewritten(unguarded)
+    trail = AuditTrail(database, KEY, now=lambda: DAY)
+    trail.record(event())
+    trail.record(event(), event(tenant_id=OTHER))
+    with database.read() as session:
+        assert audit_event.head_of(session, OTHER) is not None
+    assert looked_at(unguarded, ()) is Problem.SEAL
+    unguarded.rollback()
+    read = ("document.read", "done")
+    assert kinds_of(unguarded) == [("audit.seal_broken", "failed"), read, read]
+    unguarded.rollback()
+    AuditTrail(database, KEY).record(event())
+    assert looked_at(unguarded, ()) is Problem.SEAL
+    later = DAY + timedelta(days=5 * 366)
+    with database.read() as session:
+        assert audit_event.due_for_cut(session, TENANT, later - timedelta(days=365)) is not None
+    AuditRetention(AuditTrail(database, KEY), AuditSettings(retention_years=1), lambda: later).cut_due()
+    with database.read() as session:
+        assert audit_event.last_cut(session, TENANT) is None  # what was altered is kept
+        assert audit_event.last_cut(session, OTHER) is not None
+
+
+def test_a_chain_that_got_shorter_is_not_gone_on_with(unguarded: Connection, database: Database) -> None:
+    """With its old end and the seal that was right then; and with nothing at all."""
+    trail = AuditTrail(database, KEY, now=lambda: DAY)
+    with database.read() as session:
+        head = audit_event.head_of(session, TENANT)
+        assert head is not None
+    trail.record(event())
+    back = "UPDATE audit_head SET seq = :seq, hash = :hash, seal = :seal WHERE tenant_id = :tenant"
+    unguarded.execute(text("DELETE FROM audit_event WHERE seq > :seq"), {"seq": head.seq})
+    told = {"seq": head.seq, "hash": head.hash, "seal": head.seal, "tenant": TENANT.hex}
+    unguarded.execute(text(back), told)
+    unguarded.commit()
+    assert looked_at(unguarded, ()) is None
+    unguarded.rollback()
+    trail.record(event())
+    assert looked_at(unguarded, ()) is Problem.SEAL
+    unguarded.rollback()
+    elsewhere = AuditTrail(database, KEY, now=lambda: DAY)
+    assert (
+        reseal(elsewhere, TENANT, Who(None, "operator"), Origin(), "조사를 마침", accept=True).problem is Problem.SEAL
+    )
+    trail.record(event())
+    assert looked_at(unguarded, ()) is None  # who went on with the shorter chain goes on with the seal that it got
+    for table in ("audit_event", "audit_document", "audit_head"):
+        unguarded.execute(text(f"DELETE FROM {table}"))
+    unguarded.commit()
+    trail.record(event())
+    assert looked_at(unguarded, ()) is Problem.SEAL
+    unguarded.rollback()
+    assert [kind for kind, _ in kinds_of(unguarded, 0)] == ["audit.seal_broken", "document.read"]
+
+
+def test_a_chain_that_was_altered_is_sealed_anew_by_who_accepts_it_and_says_so(
+    unguarded: Connection, database: Database
+) -> None:
+    rewritten(unguarded)
+    trail = AuditTrail(database, KEY, now=lambda: DAY)
+    who, origin = Who(None, "operator"), Origin(surface="cli")
+    trail.record(event())
+    assert reseal(trail, TENANT, who, origin, "조사를 마침").problem is Problem.SEAL
+    assert reseal(trail, TENANT, who, origin, "조사를 마침", accept=True).problem is Problem.SEAL
+    trail.record(event())
+    assert looked_at(unguarded, ()) is None
+    unguarded.rollback()
+    assert [kind for kind, _ in kinds_of(unguarded)][-2:] == ["audit.resealed", "document.read"]
+    unguarded.execute(
+        text("UPDATE audit_event SET what = 'x' WHERE seq = 3 AND tenant_id = :tenant"), {"tenant": TENANT.hex}
+    )
+    unguarded.commit()
+    assert reseal(trail, TENANT, who, origin, "조사를 마침", accept=True).problem is Problem.CHANGED
+    assert looked_at(unguarded, ()) is Problem.CHANGED
+
+
+def test_the_key_of_seals_is_exchanged_while_processes_know_both(database: Database) -> None:
+    """Who knows the old key alone goes on until the chain is sealed with the new one."""
+    new = b"fedcba9876543210fedcba9876543210"
+    old, both = AuditTrail(database, KEY), AuditTrail(database, new, older_keys=(KEY,), now=lambda: DAY)
+    old.record(event())
+    both.record(event())
+    old.record(event())
+    assert checked(database, key=KEY).whole
+    assert checked(database, key=new).problem is Problem.SEAL
+    found = reseal(both, TENANT, Who(None, "operator"), Origin(), "해마다")
+    assert (found.whole, found.entries, found.proven) == (True, 3, True)
+    both.record(event())
+    assert checked(database, key=new).whole and checked(database, key=KEY).problem is Problem.SEAL
+    with database.read() as session:
+        row = session.get_one(AuditRow, (TENANT, 4))
+        assert (row.detail["before"], row.detail["key"]) == (key_name(KEY), key_name(new))
+    with pytest.raises(ConfigurationError, match="no key"):
+        reseal(AuditTrail(database), TENANT, Who(None, "operator"), Origin(), "해마다")
+
+
+def test_a_sealed_chain_takes_nothing_from_who_has_no_key(database: Database) -> None:
+    AuditTrail(database, KEY).record(event())
+    with pytest.raises(AuditUnavailable):
+        AuditTrail(database).record(event())
+    assert checked(database, key=KEY).entries == 1
+
+
+def test_a_chain_without_a_seal_gets_one_from_who_accepts_it(database: Database) -> None:
+    AuditTrail(database).record(event())
+    assert not checked(database).proven
+    trail = AuditTrail(database, KEY, now=lambda: DAY)
+    who = Who(None, "operator")
+    assert reseal(trail, TENANT, who, Origin(), "열쇠를 둠").problem is Problem.SEAL
+    reseal(trail, TENANT, who, Origin(), "열쇠를 둠", accept=True)
+    trail.record(event())
+    assert checked(database, key=KEY).proven
+
+
+def test_what_is_no_sign_of_a_key_vouches_for_nothing() -> None:
+    sign = vouch(KEY, TENANT, "cut", 3)
+    assert vouched(KEY, sign, TENANT, "cut", 3)
+    for given, told in ((sign, 4), (None, 3), (sign, None), ("é", 3)):
+        assert not vouched(KEY, given, TENANT, "cut", told)

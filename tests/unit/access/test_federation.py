@@ -576,21 +576,21 @@ def test_the_provider_ends_the_sessions_that_it_names_and_no_others(anywhere: Bu
     house.fake.people["u-1"] = {"sid": "s-2"}
     second, other = house.signed_in(), house.signed_in("u-2")
     now = house.fake.now = time.time()
-    assert house.sign_in.dismissed(order(sid="s-1")) == 1
+    assert house.sign_in.obey(house.sign_in.order_of(order(sid="s-1"))) == 1
     with pytest.raises(NotAuthenticated):
         house.cookie(first)
     assert house.cookie(second)
-    assert house.sign_in.dismissed(order(sid="s-9")) == 0
-    assert house.sign_in.dismissed(order(sid="s-2", sub="u-2")) == 0  # both must fit
+    assert house.sign_in.obey(house.sign_in.order_of(order(sid="s-9"))) == 0
+    assert house.sign_in.obey(house.sign_in.order_of(order(sid="s-2", sub="u-2"))) == 0  # both must fit
     house.fake.now = now - 300
-    assert house.sign_in.dismissed(order(sub="u-1")) == 0  # an order from before the sign-in
+    assert house.sign_in.obey(house.sign_in.order_of(order(sub="u-1"))) == 0  # an order from before the sign-in
     house.fake.now = now
-    assert house.sign_in.dismissed(order(sub="u-1")) == 1
+    assert house.sign_in.obey(house.sign_in.order_of(order(sub="u-1"))) == 1
     with pytest.raises(NotAuthenticated):
         house.cookie(second)
     assert house.cookie(other)
     with pytest.raises(NotAuthenticated):
-        house.sign_in.dismissed(house.token())
+        house.sign_in.order_of(house.token())
 
 
 class Time:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import AsyncGenerator, Iterator, Sequence
 from contextlib import aclosing
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -11,10 +11,11 @@ from uuid import UUID
 
 import pytest
 
+from rag.answering import contract_repairs
 from rag.answering.contract import DEFAULT_RULES, ContractRules, standing, verified
 from rag.answering.contract_support import SupportChecker
 from rag.domain.answer import Note, Sentence, Support
-from rag.domain.errors import ModelUnavailable
+from rag.domain.errors import ModelBusy, ModelUnavailable
 from rag.domain.language import Language
 from rag.domain.passage import Passage
 from rag.generation.base import Draft, GenerationRequest, Span
@@ -209,6 +210,65 @@ def test_a_model_that_goes_away_before_the_repair_ends_no_answer() -> None:
     found = collected(verified(_Away(drafts), request_for(PASSAGES), checker=CHECKER))
     supports = [item.support for item in found if isinstance(item, Sentence)]
     assert supports == [Support.UNSUPPORTED, Support.SUPPORTED]
+
+
+class _OnePlace(Proposing):
+    """A model that takes one generation at a time: none beside the answer that it writes."""
+
+    writing = False
+
+    async def generate(self, request: GenerationRequest) -> AsyncGenerator[Draft | Note, None]:
+        self.writing = True
+        try:
+            async with aclosing(super().generate(request)) as drafts:
+                async for draft in drafts:
+                    yield draft
+                    await asyncio.sleep(0)
+        finally:
+            self.writing = False
+
+    async def repair(self, request: GenerationRequest, draft: Draft, problems: Sequence[str]) -> Draft | None:
+        if self.writing:
+            raise ModelBusy(name="writer")
+        return await super().repair(request, draft, problems)
+
+
+def test_a_model_with_one_place_repairs_when_it_has_written_the_answer() -> None:
+    wrong, right = (Draft(text=f"겸직 허가는 {years}년간 유효합니다.", cites=(1,)) for years in (3, 1))
+    other = Draft(text="수습기간 중에는 기본급의 90퍼센트를 지급합니다.", cites=(0,))
+    generator = _OnePlace([wrong, other], [right])
+    found = collected(verified(generator, request_for(PASSAGES), checker=CHECKER))
+    assert [item.text for item in found if isinstance(item, Sentence)] == [right.text, other.text]
+    assert ("repaired", "facts") in notes(found)
+
+
+def test_a_reader_who_leaves_while_the_answer_is_read_ahead_ends_it() -> None:
+    generator = _OnePlace([Draft(text="겸직 허가는 3년간 유효합니다.", cites=(1,))] * 5_000)
+
+    async def read() -> bool:
+        async with aclosing(verified(generator, request_for(PASSAGES), checker=CHECKER)) as stream:
+            await anext(stream)
+            return generator.writing
+
+    assert asyncio.run(read()) and not generator.writing
+
+
+def test_an_answer_full_of_errors_is_not_written_anew_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    wrong = Draft(text="겸직 허가는 3년간 유효합니다.", cites=(1,))
+    generator = Proposing([wrong] * 40)
+    found = collected(verified(generator, request_for(PASSAGES), checker=CHECKER))
+    assert len(generator.problems) == contract_repairs.MOST_REPAIRS
+    assert len([item for item in found if isinstance(item, Sentence)]) == 40, "what is not repaired is marked still"
+
+    class Slow(Proposing):
+        async def repair(self, request: GenerationRequest, draft: Draft, problems: Sequence[str]) -> Draft | None:
+            await super().repair(request, draft, problems)
+            await asyncio.sleep(60)
+            return None
+
+    monkeypatch.setattr(contract_repairs, "REPAIRS_S", 0.05)
+    slow = Slow([wrong] * 3)
+    assert len(collected(verified(slow, request_for(PASSAGES), checker=CHECKER))) == 6 and len(slow.problems) == 1
 
 
 def test_marks_in_the_models_words_are_not_shown() -> None:

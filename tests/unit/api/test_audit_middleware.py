@@ -229,6 +229,22 @@ def test_a_list_and_a_search_name_what_they_show() -> None:
     assert some("names", ["나", "가"]) == {"names": ["가", "나"], "names_count": 2}
 
 
+def test_what_is_made_is_named_though_no_permit_knows_it_yet() -> None:
+    trail = Trail()
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        audit = begun(scope, Action.CREATE_COLLECTION)
+        audit.about(THREE, name="사규")
+        assert audit.origin.ip == "10.9.8.7"
+        await start(send, 201)
+        await piece(send, b"", more=False)
+
+    exchange(app, trail)
+    before, entry = trail.told
+    assert (before.outcome, before.whose.collections) == (Outcome.BEGUN, ())
+    assert (entry.whose.collections, entry.detail["name"]) == ((THREE,), "사규")
+
+
 def test_the_collections_of_a_search_are_those_of_its_permit() -> None:
     trail = Trail()
 

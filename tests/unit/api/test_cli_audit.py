@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -14,12 +15,15 @@ import pytest
 from sqlalchemy import text
 from typer.testing import CliRunner
 
+from api.cli import auditing, doctor
 from api.cli.main import app
+from api.settings import Settings
 from rag.access.audit import AuditTrail, open_seal_key
 from rag.access.audit_anchors import Anchor, AnchorFile
+from rag.access.audit_verification import Verification
 from rag.domain.audit import INSTALLATION, AuditKind, Who
 from rag.domain.errors import StoreUnavailable
-from rag.settings import RagSettings
+from rag.settings import AuditSettings, RagSettings, StoreSettings
 from rag.store import audit_event
 from rag.store.audit_event import Wanted
 from rag.store.session import Database
@@ -133,6 +137,7 @@ def test_an_export_needs_a_reason_and_is_on_record(office: Office, tmp_path: Pat
         folder, "export", "--reason", "정기 점검", "-o", str(target), "--who", "Lee", "--document", str(document_id)
     )
     assert (code, err.strip()) == (0, "Entries exported: 3")
+    assert target.stat().st_mode & 0o777 == 0o600
     lines = [json.loads(line) for line in target.read_text(encoding="utf-8").splitlines()]
     assert {(line["principal_name"], line["kind"]) for line in lines} == {("Lee", "question.searched")}
     database = Database(f"sqlite:///{folder / 'seogo.sqlite'}")
@@ -155,10 +160,13 @@ def test_who_saw_what_as_a_table_and_as_a_sheet(office: Office, tmp_path: Path) 
     assert code == 0
     assert "김민준" in out and "document.downloaded" in out and "사람" in out
     sheet = tmp_path / "report.csv"
+    sheet.write_text("something longer than the report will be " * 40)
+    sheet.chmod(0o644)
     period = ("--since", "2026-11-01", "--until", "2026-11-03")
     assert run(folder, "report", "--csv", str(sheet), "--who", "김민", *period)[0] == 0
     [head, row] = list(csv.reader(sheet.read_text(encoding="utf-8-sig").splitlines()))
     assert head[:2] == ["Who", "Principal id"]
+    assert sheet.stat().st_mode & 0o777 == 0o600
     assert row[:6] == ["김민준", str(UUID(int=1)), "'=급여.xlsx", str(document_id), "document.downloaded", "3"]
     assert run(folder, "report", "--csv", str(sheet), "--since", "2026-12-01")[0] == 0
     assert len(sheet.read_text(encoding="utf-8-sig").splitlines()) == 1
@@ -269,3 +277,70 @@ def test_what_an_evaluation_shows_is_named_on_the_trail(tmp_path: Path) -> None:
         ended = row.outcome == "done"
         assert row.documents == ([ids["여비.md"]] if ended else [])
         assert row.detail == ({"questions": 1} if ended else {})
+
+
+def test_what_nothing_outside_the_database_speaks_for_is_not_said_to_be_whole(office: Office, tmp_path: Path) -> None:
+    """As on a shared database without a key and without anchors: an emptied or rewritten trail holds in itself."""
+    folder, tenant_id, _ = office
+    found = Verification(tenant_id, 3, 1, 3, 0, "ab" * 32, 0, 0, sealed=False)
+    assert found.whole and not found.proven
+    assert auditing._sentence(found, "은행", outside=False).startswith("은행: UNPROVEN: it holds in itself")
+    plain = tmp_path / "plain"
+    plain.mkdir()
+    shutil.copy(folder / "seogo.sqlite", plain)
+    shared = RagSettings(data_dir=plain, store=StoreSettings(url=f"sqlite:///{plain / 'seogo.sqlite'}"))
+    assert open_seal_key(shared) is None
+    database = Database(shared.store.url or "")
+    with database.write() as session:
+        head = audit_event.locked_head(session, tenant_id)
+        head.seal = ""
+    database.close()
+    environment = {"SEOGO_RAG__STORE__URL": f"sqlite:///{plain / 'seogo.sqlite'}", "LC_ALL": "en_US.UTF-8"}
+    for form, expected in ((), "UNPROVEN"), (("--json",), '"proven": false'):
+        done = CliRunner().invoke(app, ["--data-dir", str(plain), "audit", "verify", *form], env=environment)
+        assert (done.exit_code, expected in done.stdout) == (3, True), done.output
+    database = Database(shared.store.url or "")
+    with database.engine.begin() as connection:
+        for trigger in (
+            connection.execute(text("SELECT name FROM sqlite_master WHERE type = 'trigger'")).scalars().all()
+        ):
+            connection.exec_driver_sql(f"DROP TRIGGER {trigger}")
+        for table in ("audit_event", "audit_document", "audit_head"):
+            connection.execute(text(f"DELETE FROM {table}"))
+    database.close()
+    emptied = CliRunner().invoke(app, ["--data-dir", str(plain), "audit", "verify"], env=environment)
+    assert (emptied.exit_code, "default: UNPROVEN" in emptied.stdout) == (3, True), emptied.output
+
+
+@pytest.mark.parametrize(("anchored", "status"), [(False, "error"), (True, "warning")])
+def test_the_doctor_says_that_a_shared_trail_has_no_seal(tmp_path: Path, anchored: bool, status: str) -> None:
+    audit = AuditSettings(anchor_file=tmp_path / "anchors" if anchored else None)
+    for store, expected in ((StoreSettings(), "ok"), (StoreSettings(url="postgresql+psycopg://db/seogo"), status)):
+        rag = RagSettings(data_dir=tmp_path, store=store, audit=audit)
+        [found] = doctor._seal(Settings().model_copy(update={"rag": rag}))
+        assert (found.status, "seal_key_file" in found.advice) == (expected, expected != "ok")
+
+
+def test_the_key_of_seals_is_exchanged_and_the_reason_is_on_the_trail(office: Office, tmp_path: Path) -> None:
+    folder, tenant_id, _ = office
+    old, new = folder / "audit-seal.key", tmp_path / "new.key"
+    new.write_text("n" * 40)
+    new.chmod(0o600)
+    environment = {"SEOGO_RAG__AUDIT__SEAL_KEY_FILE": str(new), "LC_ALL": "en_US.UTF-8"}
+    command = ["--data-dir", str(folder), "audit", "reseal", "--reason"]
+    refused = CliRunner().invoke(app, [*command, "새 열쇠"], env=environment)
+    assert (refused.exit_code, "the seal of the end does not fit" in refused.stdout) == (1, True)
+    assert CliRunner().invoke(app, [*command, " "], env=environment).exit_code == 1
+    environment["SEOGO_RAG__AUDIT__OLDER_SEAL_KEY_FILES"] = json.dumps([str(old)])
+    done = CliRunner().invoke(app, [*command, "새 열쇠"], env=environment)
+    assert (done.exit_code, done.stdout.strip()) == (0, "default: sealed anew")
+    [told] = entries(folder, tenant_id, AuditKind.RESEALED)
+    assert (told[0], told[1], told[4]["reason"], told[4]["problem"]) == (
+        "seogo audit reseal",
+        "operator",
+        "새 열쇠",
+        "",
+    )
+    del environment["SEOGO_RAG__AUDIT__OLDER_SEAL_KEY_FILES"]
+    verified = CliRunner().invoke(app, ["--data-dir", str(folder), "audit", "verify"], env=environment)
+    assert (verified.exit_code, "seal checked" in verified.stdout) == (0, True)

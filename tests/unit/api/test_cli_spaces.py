@@ -11,6 +11,8 @@ from typer.testing import CliRunner
 from api.cli.connection import CommandFailed
 from api.cli.main import app
 from api.cli.spaces import MigrateOptions, read_questions, wanted_settings
+from rag.domain.messages import UiLanguage
+from rag.evaluation import sheet
 
 ROWS = [("휴가는 언제 신청하나?", "취업규칙.hwpx; 휴가 지침.pdf"), ("한도는?", ""), ("", "아무도 묻지 않은 것.pdf")]
 EXPECTED = [
@@ -32,6 +34,24 @@ def test_a_sheet_as_xlsx(tmp_path: Path) -> None:
         book.active.append(row)
     book.save(tmp_path / "질문.xlsx")
     assert read_questions(tmp_path / "질문.xlsx") == EXPECTED
+
+
+@pytest.mark.parametrize("name", ["초안.xlsx", "초안.csv"])
+@pytest.mark.parametrize("language", ["ko", "en"])
+def test_a_sheet_that_was_drafted_for_an_evaluation(tmp_path: Path, name: str, language: UiLanguage) -> None:
+    drafted = {
+        "question": "경조휴가는 며칠인가?",
+        "document": "취업규칙.hwpx\n휴가 지침.pdf",
+        "quote": "닷새",
+        "reviewed": "예",
+    }
+    refused = {"question": "구내식당은 어디인가?", "document": "안내.md", "quote": "지하 1층", "reviewed": ""}
+    sheet.write(tmp_path / name, [drafted, refused], language)
+    expected = [{"question": "경조휴가는 며칠인가?", "documents": ["취업규칙.hwpx", "휴가 지침.pdf"]}]
+    assert read_questions(tmp_path / name) == expected
+    sheet.write(tmp_path / name, [refused], language)
+    with pytest.raises(CommandFailed, match=name):
+        read_questions(tmp_path / name)
 
 
 def test_a_sheet_as_json_lines(tmp_path: Path) -> None:
@@ -80,3 +100,14 @@ def test_only_what_works_on_the_store_itself_refuses_a_server() -> None:
         assert (refused.exit_code, f"seogo index {command}" in refused.output) == (2, True)
     asked = runner.invoke(app, ["--server", "http://127.0.0.1:9", "--key", "k", "index", "spaces"])
     assert asked.exit_code == 1  # it asked, and nobody was there
+
+
+def test_a_space_named_on_the_command_line_keeps_the_length_of_passages(tmp_path: Path) -> None:
+    current = {"dense": "minilm", "languages": ["en", "code"], "max_tokens": 512, "query_instruction": "Find it"}
+    found = wanted_settings(MigrateOptions(to="flag", folder=tmp_path), current)
+    assert (found.max_tokens, found.languages, found.query_instruction) == (512, None, "")
+    wanted = MigrateOptions(to="flag", folder=tmp_path, languages="ko, en", max_tokens=1024)
+    found = wanted_settings(wanted, current)
+    assert (found.max_tokens, found.languages) == (1024, ("ko", "en"))
+    with pytest.raises(CommandFailed, match="languages"):
+        wanted_settings(MigrateOptions(to="flag", folder=tmp_path, languages="한국어"), current)

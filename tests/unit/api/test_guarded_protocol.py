@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 
 import httpx
 import pytest
@@ -163,6 +163,17 @@ def test_a_body_at_its_pace_arrives() -> None:
             connection.sendall(bytes(200))
             time.sleep(0.25)
         assert b'{"size":2000}' in read_all(connection)
+
+
+def test_a_body_that_keeps_its_pace_for_too_long_ends() -> None:
+    with serving(body_grace_s=60.0, body_bytes_per_s=1, body_s=2.0) as (address, gone):
+        connection = connect(address, b"POST /body HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000\r\n\r\n")
+        with suppress(OSError), connection:
+            for _ in range(200):
+                connection.sendall(b"x")
+                time.sleep(0.05)
+            pytest.fail("it was heard out")
+        assert told(gone)
 
 
 def test_a_reader_who_takes_nothing_loses_the_answer() -> None:

@@ -48,6 +48,13 @@ def test_a_reasoning_effort_goes_to_engines_that_know_degrees() -> None:
     assert engine_call(body(reasoning_effort="none"), WRITER, "t").sampling.extra == {}
 
 
+def test_a_limit_that_the_caller_sets_is_the_callers() -> None:
+    for limited in (body(max_tokens=5), body(max_completion_tokens=5)):
+        call = engine_call(limited, WRITER, "t")
+        assert (call.max_tokens, call.may_be_cut) == (5, True)
+    assert not engine_call(body(), WRITER, "t").may_be_cut
+
+
 def test_calls_that_begin_alike_are_alike_to_the_router_but_not_between_tenants() -> None:
     long = [{"role": "system", "content": "규정 " * 3000}, *ASKED]
     first = engine_call(body(messages=long), WRITER, "a").affinity

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ingest.connectors.upload import Received, UploadReceiver
+from ingest.parsing.members import decode_name
 from ingest.pipeline.records import clean_source_key
 from rag.blobs.store import BlobRef, BlobStore, BlobWriter
 from rag.domain.errors import InvalidRequest, PayloadTooLarge
@@ -26,7 +27,8 @@ def part(name: str, content: bytes, *, field: str = "files") -> bytes:
 
 
 def receiver(blobs: BlobStore | None = None, content_type: str = TYPE, limit: int = LIMIT) -> UploadReceiver:
-    return UploadReceiver(blobs or BlobStore("memory:"), content_type, limit, clean_source_key)
+    blobs = blobs or BlobStore("memory:")
+    return UploadReceiver(blobs, content_type, limit, clean_source_key, decode=lambda raw: decode_name(raw, "utf-8"))
 
 
 def receive(pieces: Iterable[bytes], blobs: BlobStore | None = None, limit: int = LIMIT) -> list[Received]:
@@ -134,11 +136,19 @@ def test_names_are_cleaned(name: str) -> None:
     assert [item.name for item in receive([part(name, b"1") + END])] == [clean_source_key(name)]
 
 
-def test_a_name_that_is_not_utf8_is_taken_with_what_can_be_read() -> None:
-    body = part("NAME.hwp", b"1").replace(b"NAME", "규정".encode("cp949")) + END
-    [found] = receive([body])
-    assert found.name.endswith(".hwp")
-    assert "\ufffd" in found.name
+def test_names_in_cp949_are_read_and_stay_apart() -> None:
+    names = ["급여규정.hwp", "보고서.hwp", "견적서.hwp", "大韓民國.hwp", "【공지】①.hwp"]
+    body = b"".join(part("NAME", b"1").replace(b"NAME", name.encode("cp949")) for name in names) + END
+    assert [(item.name, item.error) for item in receive([body])] == [(name, None) for name in names]
+
+
+@pytest.mark.parametrize("raw", ["就業規則".encode("shift_jis"), b"\xff\xfe\xff", "\ufffd\ufffd".encode()])
+def test_a_name_that_cannot_be_read_is_refused_and_the_others_are_taken(raw: bytes) -> None:
+    body = part("NAME.hwp", b"1").replace(b"NAME", raw) + part("규정.hwp", b"2") + END
+    refused, taken = receive([body])
+    assert isinstance(refused.error, InvalidRequest)
+    assert refused.blob is None
+    assert (taken.name, taken.blob) == ("규정.hwp", stored(b"2"))
 
 
 def test_an_empty_file_is_refused_and_the_others_are_taken() -> None:

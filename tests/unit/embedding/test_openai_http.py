@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 from rag.domain.errors import ConfigurationError, ModelUnavailable
 from rag.domain.language import Language
+from rag.embedding import openai_http
 from rag.embedding.base import Embedder, Role
 from rag.embedding.model_answers import UnusableAnswer, dense_rows, listed_terms, pooled_terms
 from rag.embedding.openai_http import (
@@ -361,6 +362,32 @@ def test_without_a_tokenizer_tokens_are_estimated_and_the_server_asked_once() ->
         for _ in range(2):
             assert embedder.count_tokens(["가나다", "hello world"]) == [5, 7]
         assert len(scripted.calls) == 2
+
+
+def starting(seen: list[Call]) -> Respond:
+    """A server behind a proxy that knows no path for the first two requests."""
+
+    def respond(call: Call) -> Answer:
+        seen.append(call)
+        return NOT_FOUND if len(seen) <= 2 else vllm(call)
+
+    return respond
+
+
+def test_a_proxy_that_refuses_for_a_moment_takes_no_term_weights_for_good() -> None:
+    with embedding(starting([]), term_weights=True) as (embedder, _):
+        with pytest.raises(ModelUnavailable):
+            embedder.embed(["연차 휴가"], Role.PASSAGE)
+        [terms] = embedder.embed(["연차 휴가"], Role.PASSAGE).sparse or ()
+        assert terms.indices
+
+
+def test_a_server_is_asked_again_for_its_tokenizer_after_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
+    with embedding(starting([])) as (embedder, _):
+        assert embedder.count_tokens(["hello world"]) == [7]  # estimated
+        monkeypatch.setattr(openai_http, "_ASK_AGAIN_S", 0.0)
+        embedder._asked_again_at = 0.0
+        assert embedder.count_tokens(["hello world"]) == [13]
 
 
 @given(st.text(max_size=200), st.text(max_size=200))

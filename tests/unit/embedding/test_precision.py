@@ -91,7 +91,7 @@ def test_a_hopeless_candidate_is_tried_once() -> None:
         ({"avx2"}, None, ()),
         ({"avx512_bf16"}, None, ("bfloat16",)),
         ({"amx_bf16"}, None, ("bfloat16",)),
-        ({"avx2"}, (9, 0), ("bfloat16",)),
+        ({"avx2"}, (9, 0), ("bfloat16", "float16")),
         ({"amx_bf16"}, (7, 5), ("float16",)),
     ],
 )
@@ -103,7 +103,7 @@ def test_openvino_is_a_candidate_on_cpus_only() -> None:
     both = ("openvino-bfloat16", "bfloat16", "openvino-float32")
     assert candidate_precisions(frozenset({"avx512_bf16"}), openvino=True) == both
     assert candidate_precisions(frozenset({"avx2"}), openvino=True) == ("openvino-float32",)
-    assert candidate_precisions(frozenset({"avx2"}), (9, 0), openvino=True) == ("bfloat16",)
+    assert candidate_precisions(frozenset({"avx2"}), (9, 0), openvino=True) == ("bfloat16", "float16")
 
 
 def test_eight_bits_are_a_candidate_where_the_processor_multiplies_them() -> None:
@@ -118,6 +118,21 @@ def test_eight_bits_have_to_come_closer_than_other_formats() -> None:
         model = FakeModel({"float32": 4.0, candidate: 1.0}, angle=math.acos(0.9992))
         found = choose_precision(model.encode, [cast("Precision", candidate)], seconds=30, clock=model.clock)
         assert found.precision == chosen
+
+
+@pytest.mark.parametrize(("angle", "chosen"), [(0.0, "bfloat16"), (0.1, "float16")])
+def test_float16_is_tried_where_bfloat16_gives_other_vectors(angle: float, chosen: str) -> None:
+    """Its three more bits of mantissa keep what term weights lose in bfloat16."""
+
+    class Coarse(FakeModel):
+        def encode(self, precision: Precision) -> NDArray[np.float32]:
+            vectors = super().encode(precision)
+            return np.array([[1, 0]], dtype=np.float32) if precision == "float16" else vectors
+
+    model = Coarse({"float32": 0.2, "bfloat16": 0.1, "float16": 0.09}, angle)
+    found = choose_precision(model.encode, candidate_precisions(frozenset(), (8, 0)), clock=model.clock)
+    assert found.precision == chosen
+    assert ("float16" in model.calls) == (chosen == "float16")
 
 
 def test_processor_reads_x86_and_arm(tmp_path: Path) -> None:

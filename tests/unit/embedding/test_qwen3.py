@@ -17,8 +17,8 @@ from rag.embedding.base import Role
 from rag.embedding.local import LocalEmbedder
 from rag.embedding.precision import Precision
 from rag.embedding.registry import build_space
-from rag.embedding.runtime import TorchForward
 from rag.embedding.sentence_transformer import _load, load_sentence_transformer, prompts_of
+from rag.embedding.torch_forwards import TorchForward
 from rag.inference.batches import Padding
 from rag.settings import EmbeddingSettings
 from rag.text.analysis import Analyzer

@@ -35,6 +35,7 @@ class ScriptedChat:
         max_tokens: int,
         temperature: float = 0.0,
         deadline: float | None = None,
+        tenant: str = "",
     ) -> str:
         self.told.append(messages)
         answer = self.answers[min(len(self.told), len(self.answers)) - 1]

@@ -4,7 +4,7 @@ import asyncio
 import hashlib
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -14,7 +14,7 @@ from uuid import UUID
 import pytest
 
 from rag.domain.answer import Note
-from rag.domain.errors import GenerationStopped, InvalidRequest, ModelBroken, ModelTimeout
+from rag.domain.errors import GenerationStopped, InvalidRequest, ModelBroken, ModelBusy, ModelTimeout, PromptTooLong
 from rag.domain.language import Language
 from rag.domain.passage import Passage
 from rag.domain.style import VOCABULARY, AnswerStyle, common_style, style_from_json
@@ -23,6 +23,7 @@ from rag.generation.chat import ChatMessage
 from rag.generation.engine import (
     ChatEngine,
     EngineCall,
+    EngineEvent,
     Finished,
     ReasoningDelta,
     Sampling,
@@ -294,6 +295,45 @@ def test_other_questions_leave_thinking_to_the_router() -> None:
         assert [(job.kind, job.thinking, job.multi_step) for job in router.jobs] == [(kind, None, False)]
 
 
+CHINESE = (
+    "员工应当在出差结束之日起五日以内办理报销手续，并且需要提交相关的发票和凭证。逾期不办理的，公司可以不予报销。 [1]"
+)
+
+
+@pytest.mark.parametrize("ask", [asked, english])
+@pytest.mark.parametrize("code", [False, True])
+def test_an_answer_in_another_language_than_the_question_is_not_taken(ask: Any, code: bool) -> None:
+    kept = [make_passage("def limit(): return 50000", language=Language.CODE)] if code else PASSAGES
+    good = "The limit is 50,000 won. [1]" if ask is english else "한도는 50,000원입니다. [1]"
+    engine = ScriptedEngine([spoken(CHINESE), spoken(good)])
+    drafts, notes = answered(GuardedEngine(engine), ask(kept))
+    assert [draft.text for draft in drafts] == [good.removesuffix(" [1]")]
+    assert details(notes, "guard") == ["language: asked again"]
+    instruction = "Answer in English only." if ask is english else "반드시 한국어로만 답하십시오."
+    assert str(engine.calls[1].messages[-1]["content"]).endswith(instruction)
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        asked(question="제24조를 중국어로 번역해 주세요."),
+        replace(asked(question="差旅费什么时候报销？"), language=Language.OTHER),
+        english([make_passage("员工应当在出差结束之日起五日以内办理报销手续。")], "When is it settled?"),
+    ],
+)
+def test_where_another_language_may_be_right_it_is_taken(request_: GenerationRequest) -> None:
+    engine = ScriptedEngine([spoken(CHINESE)])
+    drafts, _ = answered(GuardedEngine(engine), request_)
+    assert drafts and len(engine.calls) == 1
+
+
+def test_a_sentence_is_not_mended_in_another_language() -> None:
+    engine = ScriptedEngine([spoken(CHINESE), spoken("Sick leave lasts 60 days. [1]")])
+    generator = GroundedGenerator(SingleModel(GuardedEngine(engine)), SETTINGS)
+    draft = asyncio.run(generator.repair(english(PASSAGES), Draft(text="It lasts 61 days.", cites=(1,)), ["61"]))
+    assert draft is not None and draft.text == "Sick leave lasts 60 days."
+
+
 def test_the_notes_tell_model_prompt_and_tokens() -> None:
     script = [TextDelta("연차는 15일입니다. [1]"), Finished("stop", Usage(812, 93, 512), replica="http://gpu1:8000")]
     _, notes = answered(ScriptedEngine([script], name="qwen"))
@@ -407,6 +447,61 @@ def test_a_model_that_fails_is_an_error_and_not_an_answer(script: list[Any], err
         answered(ScriptedEngine([script]))
 
 
+class Narrow:
+    """An engine whose tokenizer needs more for Korean than is estimated: it refuses what is too long for it."""
+
+    name, context_tokens = "SOLAR-10.7B", 4096
+
+    def __init__(self, per_character: float) -> None:
+        self.calls: list[EngineCall] = []
+        self._per_character = per_character
+
+    async def stream(self, call: EngineCall) -> AsyncGenerator[EngineEvent, None]:
+        self.calls.append(call)
+        length = sum(len(str(item["content"])) for item in call.messages) * self._per_character
+        if length + (call.max_tokens or 0) > self.context_tokens:
+            raise PromptTooLong(name=self.name, limit=self.context_tokens)
+        yield TextDelta("문장이 이어진다. [1]")
+        yield Finished("stop")
+
+    async def aclose(self) -> None:
+        pass
+
+
+def of_narrow(engine: ChatEngine) -> Recording:
+    return Recording(Choice(GuardedEngine(engine), thinking=False))
+
+
+@pytest.mark.parametrize(("per_character", "calls"), [(0.8, 1), (1.3, 2), (1.8, 3)])
+def test_a_prompt_that_is_too_long_for_a_tokenizer_is_written_shorter(per_character: float, calls: int) -> None:
+    long = [make_passage("문장이 이어진다. " * 300, rank=number) for number in range(1, 9)]
+    engine = Narrow(per_character)
+    found = collected(GroundedGenerator(of_narrow(engine), SETTINGS).generate(asked(long)))
+    drafts, notes = (
+        [item for item in found if isinstance(item, Draft)],
+        [item for item in found if isinstance(item, Note)],
+    )
+    assert [draft.cites for draft in drafts] == [(0,)]
+    assert len(engine.calls) == calls, "and not once more without the rules"
+    assert all(call.messages[0]["role"] == "system" for call in engine.calls)
+    told = [item for item in details(notes, "omitted") if "SOLAR" in item]
+    assert len(told) == calls - 1
+    digests = details(notes, "sent_again_sha256") or details(notes, "prompt_sha256")
+    assert digests == [sent(engine.calls[-1])]
+
+
+def test_what_stays_too_long_is_said_to_be() -> None:
+    long = [make_passage("문장이 이어진다. " * 300)]
+    engine = Narrow(9.0)
+    with pytest.raises(PromptTooLong):
+        collected(GroundedGenerator(of_narrow(engine), SETTINGS).generate(asked(long)))
+    assert len(engine.calls) == 3
+    with pytest.raises(PromptTooLong):  # what has been shown is not begun anew
+        answered(
+            ScriptedEngine([[TextDelta("연차는 15일입니다. [1]\n\n병"), PromptTooLong(name="m", limit=9)]]), asked(long)
+        )
+
+
 def test_what_the_limit_cut_off_is_said() -> None:
     script = [TextDelta("연차는 15일입니다. [1] 병가는 60일까지 쓸 수 있으며 그"), Finished("length")]
     drafts, notes = answered(ScriptedEngine([script]))
@@ -496,6 +591,10 @@ def test_a_repair_that_fails_costs_no_answer() -> None:
         asked(), Draft(text="연차는 16일.", cites=(0,)), []
     )
     assert asyncio.run(repair) is None
+    engine = ScriptedEngine([[ModelBusy(name="scripted")]])
+    generator = GroundedGenerator(SingleModel(engine), SETTINGS)
+    with pytest.raises(ModelBusy):  # which is not the same as no other wording: there may be room later
+        asyncio.run(generator.repair(asked(), Draft(text="연차는 16일.", cites=(0,)), []))
 
 
 def test_a_guard_in_the_middle_of_a_repair_has_it_asked_for_again() -> None:

@@ -15,6 +15,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from rag.domain.errors import GenerationStopped, ModelBroken
+from rag.domain.language import Language
 from rag.generation.engine import (
     EngineCall,
     EngineEvent,
@@ -265,6 +266,56 @@ def test_other_languages_that_were_asked_for_are_fine(asked: str) -> None:
     assert text_of(events) == CHINESE
 
 
+def turns(*said: tuple[str, str]) -> list[dict[str, str]]:
+    return [{"role": role, "content": content} for role, content in said]
+
+
+@pytest.mark.parametrize(
+    "messages",
+    [
+        turns(("system", "Translate what the user writes into Japanese."), ("user", "출장비는 5일 안에 정산합니다.")),
+        turns(("system", "사용자의 글을 일본어로 옮기고 설명은 하지 마라."), ("user", "출장비는 5일 안에 정산합니다.")),
+        turns(("system", "Target: zh-CN"), ("user", "Settle within five days.")),
+        turns(("system", "请用中文回答。"), ("user", "ok")),
+        turns(("user", "差旅费什么时候报销？"), ("assistant", CHINESE), ("user", "ok")),
+        turns(("user", "hi"), ("assistant", f"{CHINESE} {GOOD_ENGLISH}"), ("user", "more")),
+        turns(("user", "이제부터 러시아어로 답해 줘."), ("assistant", RUSSIAN), ("user", "출장비는?")),
+    ],
+)
+def test_a_conversation_in_another_language_goes_on_in_it(messages: list[dict[str, str]]) -> None:
+    inner = ScriptedEngine([streamed(JAPANESE)])
+    events = run(GuardedEngine(inner), EngineCall(messages))
+    assert (text_of(events), end_of(events)) == (JAPANESE, Finished("stop"))
+
+
+@pytest.mark.parametrize(
+    "messages",
+    [
+        turns(("system", "You are a large language model. Answer in the language of the user."), ("user", "연차는?")),
+        turns(("system", "Never answer in Chinese."), ("user", "연차는?")),
+        turns(("system", "중국어나 일본어를 섞지 마라."), ("user", "연차는?")),
+        turns(
+            ("user", "大韓民國 헌법 제1조는?"), ("assistant", "제1조는 民主共和國이라고 정합니다."), ("user", "연차는?")
+        ),
+        turns(("user", "사전은?"), ("assistant", "중국어 사전이 있습니다."), ("tool", CHINESE), ("user", "연차는?")),
+    ],
+)
+def test_a_conversation_that_only_mentions_other_languages_is_still_watched(messages: list[dict[str, str]]) -> None:
+    inner = ScriptedEngine([streamed(CHINESE), spoken(GOOD_KOREAN)])
+    assert end_of(run(GuardedEngine(inner), EngineCall(messages))).retried == ("language",)
+    assert "한국어로만" in inner.calls[1].messages[-1]["content"]
+
+
+def test_who_asks_may_say_which_language_is_wanted() -> None:
+    asked = "Passages\n" + "The allowance is 50,000 won. " * 60 + "\nAnswer in the language of the question."
+    for language, instruction in ((Language.ENGLISH, "English only"), (Language.KOREAN, "한국어로만")):
+        inner = ScriptedEngine([streamed(CHINESE), spoken(GOOD_ENGLISH)])
+        run(GuardedEngine(inner), EngineCall(turns(("user", asked)), language=language))
+        assert instruction in inner.calls[1].messages[-1]["content"]
+    any_language = EngineCall(KOREAN.messages, language=Language.OTHER)
+    assert text_of(run(GuardedEngine(ScriptedEngine([streamed(CHINESE)])), any_language)) == CHINESE
+
+
 def test_the_question_is_read_in_parts_and_between_passages() -> None:
     parts = [{"type": "image_url", "image_url": {"url": "data:"}}, {"type": "text", "text": "이 그림은 무엇입니까?"}]
     inner = ScriptedEngine([streamed(CHINESE), spoken(GOOD_KOREAN)])
@@ -305,6 +356,20 @@ def test_an_empty_answer_is_tried_again_without_thinking(script: list[Step], rea
     with pytest.raises(GenerationStopped) as stopped:
         run(GuardedEngine(ScriptedEngine([[*script, used]])))
     assert stopped.value.params["guard"] == "empty"
+
+
+def test_who_set_the_limit_gets_what_came_until_then_also_if_that_is_reasoning_alone() -> None:
+    script = [ReasoningDelta("음, 출장비라…"), TextDelta("\n"), Finished("length", Usage(10, 5))]
+    for call in (KOREAN, TOOLS, replace(TOOLS, tool_choice="required")):
+        inner = ScriptedEngine([script])
+        events = run(GuardedEngine(inner), replace(call, max_tokens=5, may_be_cut=True))
+        assert events == [script[0], script[-1]]
+    inner = ScriptedEngine([[ReasoningDelta("음"), Finished("stop")], spoken(GOOD_KOREAN)])
+    events = run(GuardedEngine(inner), replace(KOREAN, max_tokens=5, may_be_cut=True))
+    assert end_of(events).retried == ("empty",)  # it was not the limit that ended it
+    cut = ScriptedEngine([[TextDelta('<tool_call>{"name": "se'), Finished("length")]])
+    with pytest.raises(GenerationStopped):  # half a call is no answer
+        run(GuardedEngine(cut), replace(TOOLS, max_tokens=5, may_be_cut=True))
 
 
 def test_an_empty_answer_can_be_what_was_asked_for() -> None:
@@ -373,6 +438,10 @@ def test_a_written_call_becomes_a_real_one(text: str) -> None:
         "search 함수를 실행하겠습니다.",
         "I have called the search tool. Please wait.",
         "Let me call the `search` tool now.",
+        "I just used the search tool.",
+        "I'm now running the search function.",
+        "One moment. Now calling search.",
+        "I'll quickly invoke the `search` function for you.",
     ],
 )
 def test_a_call_that_is_told_is_asked_for_once(text: str) -> None:
@@ -391,10 +460,41 @@ def test_empty_tool_calls_are_asked_for_once_and_then_an_error() -> None:
     with pytest.raises(GenerationStopped) as stopped:
         run(GuardedEngine(ScriptedEngine([[Finished("tool_calls")]])), TOOLS)
     assert stopped.value.params["guard"] == "tool_call"
-    told = ScriptedEngine([streamed("search 도구를 호출했습니다.")])
-    events = run(GuardedEngine(told), TOOLS)
-    assert (end_of(events).reason, end_of(events).guard) == ("guard", "tool_call")
-    assert text_of(events) == "search 도구를 호출했습니다."
+
+
+@pytest.mark.parametrize("whole", [False, True])
+@pytest.mark.parametrize(
+    "second",
+    [
+        streamed("search 도구를 호출했습니다."),
+        [TextDelta("네."), Finished("stop")],
+        streamed(LOOPS["lines"]),
+        [ModelBroken(name="m")],
+    ],
+)
+def test_where_no_call_follows_what_was_told_stays_as_it_was_said(second: list[Step], whole: bool) -> None:
+    told = "I will call the search tool once you tell me the name <"  # a mark may begin there
+    inner = ScriptedEngine([[*streamed(told)[:-1], Finished("stop", Usage(5, 9))], second])
+    events = run(GuardedEngine(inner, whole=whole), TOOLS)
+    if whole and second[0] == TextDelta("네."):  # nothing has gone out, and the second try is a good answer
+        assert text_of(events) == "네."
+    else:
+        assert text_of(events) == told
+    assert end_of(events) == Finished("stop", Usage(5, 9), retried=("tool_call",))
+    assert len(inner.calls) == 2
+
+
+def test_of_a_call_that_breaks_off_behind_what_was_told_nothing_goes_out() -> None:
+    loop = [
+        ToolCallDelta(0, "c1", "search", '{"query": "'),
+        *(ToolCallDelta(0, arguments="출장비 ") for _ in range(200)),
+    ]
+    events = run(GuardedEngine(ScriptedEngine([streamed("search 도구를 호출했습니다."), loop])), TOOLS)
+    assert (calls_of(events), end_of(events)) == ([], Finished("stop", retried=("tool_call",)))
+    late = replace(TOOLS, deadline=time.monotonic() - 1)
+    assert end_of(run(GuardedEngine(ScriptedEngine([streamed("search 도구를 호출했습니다.")])), late)) == Finished(
+        "stop"
+    )
 
 
 def test_a_required_call_that_is_missing_is_asked_for() -> None:
@@ -411,6 +511,11 @@ def test_a_required_call_that_is_missing_is_asked_for() -> None:
         (TOOLS, '{"answer": "5일"}'),
         (TOOLS, "a < b 이고 <tool> 은 그대로입니다."),
         (TOOLS, "이 함수를 호출하면 검색 결과가 나옵니다."),
+        (TOOLS, "I can use the following tools: search. What shall I look up?"),
+        (TOOLS, "I could use the search tool, and I would have used a function, if you had named a rule."),
+        (TOOLS, "I cannot use any tool here, and I did not call the search function."),
+        (TOOLS, "You can now run the function yourself."),
+        (TOOLS, "I use the search tool for questions about rules."),
         (KOREAN, '<tool_call>{"name": "search", "arguments": {"query": "x"}}</tool_call>'),
         (replace(TOOLS, tool_choice="none"), "search 도구를 호출했습니다."),
         (

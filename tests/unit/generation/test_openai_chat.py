@@ -51,6 +51,20 @@ def test_the_conversation_goes_out_and_the_turn_comes_back() -> None:
         }
 
 
+def test_tenants_do_not_share_the_prefix_cache_of_a_server_that_keeps_them_apart() -> None:
+    def picky(call: Call) -> Answer:
+        return Answer(said("예")) if "cache_salt" not in call.body else Answer({"error": "cache_salt"}, status=400)
+
+    with chatting(lambda call: Answer(said("예"))) as (chat, scripted):
+        for tenant in ("은행", "병원", "은행"):
+            chat.complete(TURNS, max_tokens=8, tenant=tenant)
+        salts = [call.body["cache_salt"] for call in scripted.calls]
+        assert salts[0] == salts[2] != salts[1] and "은행" not in salts
+    with chatting(picky) as (chat, scripted):
+        assert chat.complete(TURNS, max_tokens=8, tenant="은행") == "예"
+        assert len(scripted.calls) == 2
+
+
 @pytest.mark.parametrize(("path", "asked"), [("", "/v1"), ("/v1/", "/v1"), ("/llm/api/v3", "/llm/api/v3")])
 def test_any_address_will_do(path: str, asked: str) -> None:
     with chatting(lambda call: Answer(said("예")), path) as (chat, scripted):

@@ -26,7 +26,7 @@ from rag.domain.errors import (
     SeogoError,
 )
 from rag.domain.messages import localized
-from rag.generation.engine import ChatEngine, EngineCall, EngineEvent, Finished, ReasoningDelta, TextDelta
+from rag.generation.engine import ChatEngine, EngineCall, EngineEvent, Finished, Patience, ReasoningDelta, TextDelta
 from rag.generation.openai_engine import open_engine
 from rag.settings import ServedModel
 from tests.support.engine_server import DONE, Behaviour, Exchange, engine_server, refusing, saying, unused_port
@@ -253,6 +253,32 @@ def test_a_caller_s_deadline_is_kept_and_not_held_against_the_engine() -> None:
             assert time.monotonic() - start < 3
         stub.behaviour = saying("예")
         assert outcome(engine)[1] is None
+
+
+def test_what_nobody_waits_for_has_times_of_its_own() -> None:
+    async def slow(exchange: Exchange) -> None:
+        await exchange.head()
+        await asyncio.sleep(0.6)
+        for _ in range(5):
+            await exchange.raw(TOKENS[0])
+            await asyncio.sleep(0.1)
+        await exchange.raw(b'data: {"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]}\n\n')
+
+    times: dict[str, object] = {"first_token_s": 0.3, "total_s": 0.8, "queue_s": 0.1, "concurrency": 1}
+    with engine_server(slow) as stub:
+        assert type(outcome(opened(stub.url, **times))[1]) is ModelTimeout
+        engine, call = opened(stub.url, **times), EngineCall(CALL.messages, patience=Patience(20, 20, 60))
+
+        async def both() -> list[str]:
+            async def one() -> str:
+                async with aclosing(engine.stream(call)) as events:
+                    return text_of([event async for event in events])
+
+            return list(await asyncio.gather(one(), one()))
+
+        assert asyncio.run(both()) == ["가" * 5, "가" * 5]
+        longer = opened(stub.url, first_token_s=20)  # what the settings allow is never made less
+        assert outcome(longer, EngineCall(CALL.messages, patience=Patience(0.1, 0.1, 0.1)))[1] is None
 
 
 def test_an_answer_is_whole_once_its_reason_has_come() -> None:

@@ -10,7 +10,7 @@ from contextlib import ExitStack, aclosing, contextmanager
 
 import pytest
 
-from rag.domain.errors import ModelBusy, ModelNotServed, ModelUnavailable, SeogoError
+from rag.domain.errors import ModelBusy, ModelNotServed, ModelTimeout, ModelUnavailable, SeogoError
 from rag.generation.engine import ChatEngine, EngineCall, EngineEvent, Finished, TextDelta
 from rag.generation.openai_engine import open_engine
 from rag.settings import ServedModel
@@ -172,6 +172,78 @@ def test_a_broken_replica_is_passed_over_and_comes_back_by_a_probe() -> None:
         broken.behaviour = saying("예")
         time.sleep(rest)
         assert {answered_by(engine) for _ in range(6)} == {f"{broken.url}/v1", f"{well.url}/v1"}
+
+
+async def silent(exchange: Exchange) -> None:
+    await exchange.head()
+    await asyncio.sleep(LONG)
+
+
+def test_a_replica_that_takes_calls_and_hangs_is_passed_over_after_the_first() -> None:
+    with engines(silent, saying("예")) as (hung, well):
+        engine = opened(hung.url, well.url, first_token_s=0.3)
+        for _ in range(6):
+            assert answered_by(engine) == f"{well.url}/v1"
+        assert len(hung.exchanges) == 1
+
+
+def test_while_others_are_there_a_probe_does_not_wait_long_for_its_first_token() -> None:
+    with engines(in_turn(refusing(503), silent), saying("예")) as (hung, well):
+        engine = opened(hung.url, well.url, tolerance=Tolerance(failures=1, rest_s=0.1))
+        start = time.monotonic()
+        while len(hung.exchanges) < 2:  # refused, then the probe
+            assert answered_by(engine) == f"{well.url}/v1"
+            time.sleep(0.05)
+        assert time.monotonic() - start < 20  # not for the whole of `first_token_s`
+        hung.behaviour = saying("예")
+        time.sleep(0.2)
+        assert f"{hung.url}/v1" in {answered_by(engine) for _ in range(4)}
+
+
+def test_a_lone_replica_is_given_up_after_two_calls_in_a_row_that_hang() -> None:
+    with engines(in_turn(silent, saying("예"), silent)) as (stub,):
+        engine = opened(stub.url, first_token_s=0.3)
+        for asked, error in enumerate((ModelTimeout, None, ModelTimeout, ModelTimeout), 1):
+            if error is None:
+                answered_by(engine)
+            else:
+                with pytest.raises(error):
+                    answered_by(engine)
+            assert len(stub.exchanges) == asked
+        with pytest.raises(ModelTimeout):
+            answered_by(engine)
+        assert len(stub.exchanges) == 4
+
+
+async def dripping(exchange: Exchange) -> None:
+    await exchange.head()
+    while True:
+        await exchange.delta(content="가")
+        await asyncio.sleep(0.02)
+
+
+def test_a_replica_that_writes_for_others_does_not_hang() -> None:
+    with engine_server(in_turn(dripping, silent, silent, saying("예"))) as stub:
+        engine = opened(stub.url, first_token_s=0.4)
+
+        async def check() -> None:
+            async with aclosing(engine.stream(CALL)) as events:
+
+                async def read() -> None:
+                    async for _ in events:
+                        pass
+
+                await anext(events)
+                reading = asyncio.create_task(read())
+                for _ in range(2):  # as where a prompt is so long that it takes more than a minute to be read
+                    with pytest.raises(ModelTimeout):
+                        await all_of(engine)
+                assert (await all_of(engine))[0] == TextDelta("예")
+                reading.cancel()
+                with pytest.raises(asyncio.CancelledError):
+                    await reading
+
+        asyncio.run(check())
 
 
 def test_where_the_others_are_passed_over_the_last_one_is_asked_again() -> None:

@@ -14,10 +14,10 @@ from rag.domain.vectors import Embeddings, SparseVector
 from rag.embedding.base import Role
 from rag.embedding.local import bounds_of
 from rag.embedding.outputs import Outputs
-from rag.embedding.runtime import lacks_memory
 from rag.inference.batcher import Batcher
 from rag.inference.batches import Bounds, pack, padding_factor
 from rag.inference.lanes import Lanes
+from rag.inference.memory import lacks_memory
 
 BOUNDS = Bounds(64, 8, 1.2)
 

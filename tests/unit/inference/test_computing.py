@@ -8,9 +8,10 @@ import threading
 import time
 
 import pytest
+from anyio import create_task_group, move_on_after
 from anyio.to_thread import run_sync
 
-from rag.inference.computing import compute
+from rag.inference.computing import compute, waiting
 
 
 class Work:
@@ -55,6 +56,53 @@ def test_who_waits_for_computing_leaves_the_other_threads_free() -> None:
         return found
 
     assert asyncio.run(asyncio.wait_for(check(), 30)) == "not held up"
+
+
+def test_who_waits_for_another_machine_gives_its_place_to_others() -> None:
+    few = 4 * (os.cpu_count() or 1)
+    answered, work = threading.Event(), Work()
+
+    def ask() -> bool:
+        with waiting():
+            answered.wait(30)
+        return work.do() == "done"
+
+    async def check() -> list[str]:
+        crowd = [asyncio.create_task(compute(ask)) for _ in range(2 * few)]
+        await asyncio.sleep(0)
+        found = await _many(work, 2)  # while all of the crowd wait
+        assert not answered.is_set()
+        answered.set()
+        assert all(await asyncio.gather(*crowd))
+        await _many(work, 3 * few)
+        return found
+
+    assert asyncio.run(asyncio.wait_for(check(), 25)) == ["done", "done"]
+    assert 1 <= work.most <= few  # with its answer, each waits for a place again
+    with waiting():  # elsewhere there is no place to give
+        pass
+
+
+def test_who_is_cancelled_while_it_waits_loses_no_place() -> None:
+    few = 4 * (os.cpu_count() or 1)
+
+    def ask() -> None:
+        with waiting():
+            time.sleep(0.3)
+
+    async def check() -> list[str]:
+        for _ in range(2):
+            with move_on_after(0.1) as scope:
+                async with create_task_group() as crowd:
+                    for _ in range(2 * few):
+                        crowd.start_soon(compute, ask)
+            assert scope.cancelled_caught
+        work = Work()
+        found = await _many(work, 2 * few)
+        assert 1 <= work.most <= few
+        return found
+
+    assert asyncio.run(asyncio.wait_for(check(), 25)) == ["done"] * (2 * few)
 
 
 def test_an_error_is_the_callers() -> None:

@@ -31,10 +31,21 @@ class HostileParser:
         return 100
 
     def parse(self, path: Path, source: SourceFile) -> ParsedDocument:
+        if source.name.startswith("pages"):
+            return self.pages(source)
         text = str(getattr(self, source.name.removesuffix(".txt"))(path))
         element = Element(ElementKind.TEXT, text, LineAnchor(1, 1))
         title = "t" * (9 << 20) if source.name == "entitle_much.txt" else ""
         return ParsedDocument(title, source.media_type, self.name, (element,))
+
+    def pages(self, source: SourceFile) -> ParsedDocument:
+        """One of four pages, `pages_without_end` always the same one; `pages_that_wait` waits at the second."""
+        page = source.first_page
+        if page == 2 and source.name == "pages_that_wait.txt":
+            time.sleep(600)
+        next_page = 2 if source.name == "pages_without_end.txt" else page + 1 if page < 4 else 0
+        element = Element(ElementKind.TEXT, f"{page} of {os.getpid()}", LineAnchor(1, 1))
+        return ParsedDocument("", source.media_type, self.name, (element,), 4, (f"ocr:{page}",), next_page=next_page)
 
     def read(self, path):
         return path.read_text()

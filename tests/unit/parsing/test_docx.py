@@ -59,12 +59,42 @@ def test_merged_cells_stand_in_every_row_and_column_that_they_cover(parsed):
     table.cell(3, 0).merge(table.cell(3, 3))
     (element,) = parsed(document).elements
     assert element.text.split("\n") == [
-        "| 구분 | 매출 | 매출 | 비고 |",
+        "| 구분 | 매출 / 1분기 | 매출 / 2분기 | 비고 |",
         "| --- | --- | --- | --- |",
-        "| 구분 | 1분기 | 2분기 | 비고 |",
         "| 개인 | 10 | 20 | 가 |",
         "| 합계 없음 |  |  |  |",  # a row that is one cell is said once
     ]
+    assert element.line_anchors[0] == ParagraphAnchor(1, 10)
+    assert element.line_anchors[2] == ParagraphAnchor(11, 14)
+
+
+@pytest.mark.parametrize(
+    ("named", "first"),
+    [((), "| 2024년 | 계 |"), ((0, 1), "| 2024년 / 상반기 | 계 / 건 |"), ((1,), "| 2024년 | 계 |")],
+)
+def test_rows_that_word_repeats_on_every_page_are_the_heading(parsed, named, first):
+    document = docx.Document()
+    table = document.add_table(3, 2)
+    for row, cells in enumerate((("2024년", "계"), ("상반기", "건"), ("10", "20"))):
+        for column, text in enumerate(cells):
+            table.cell(row, column).text = text
+    for row in named:
+        table.rows[row]._tr.get_or_add_trPr().append(parse_xml(f"<w:tblHeader {W}/>"))
+    assert parsed(document).elements[0].text.split("\n")[0] == first
+
+
+def test_a_form_with_a_photograph_in_its_corner_keeps_its_rows(parsed):
+    document = docx.Document()
+    table = document.add_table(4, 4)
+    for row, cells in enumerate(("사진,성명,홍길동,", ",생년월일,1990,", ",주소,서울,", "비고,없음,,")):
+        for column, text in enumerate(cells.split(",")):
+            table.cell(row, column).text = text
+    table.cell(0, 0).merge(table.cell(2, 0))
+    for row in range(3):
+        table.cell(row, 2).merge(table.cell(row, 3))
+    (element,) = parsed(document).elements
+    assert element.text.split("\n")[0] == "| 사진 | 성명 | 홍길동 | 홍길동 |"
+    assert len(element.text.split("\n")) == 5
 
 
 def test_cells_that_begin_late_stay_in_their_columns(parsed):

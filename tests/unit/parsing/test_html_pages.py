@@ -140,13 +140,35 @@ def test_merged_cells_and_tables_in_tables(tmp_path):
     )
     (table,) = document.elements
     assert table.text.split("\n") == [
-        "| 구분 | 2026년 | 2026년 |",
+        "| 구분 | 2026년 / 상반기 | 2026년 / 하반기 |",
         "| --- | --- | --- |",
-        "| 구분 | 상반기 | 하반기 |",
         "| 한도 | 10억 | 본점 7억 지점 3억 |",
         "| 단위: 원 |  |  |",
     ]
+    assert table.line_anchors[0] == ParagraphAnchor(1, 2)
     assert table.line_anchors[-1] == ParagraphAnchor(4, 4)
+
+
+@pytest.mark.parametrize(
+    ("rows", "first"),
+    [
+        (
+            "<tr><td rowspan=2>구분<td colspan=2>매출<tr><td>1분기<td>2분기<tr><td>가<td>1<td>2",
+            "구분 | 매출 / 1분기 | 매출 / 2분기",
+        ),
+        ("<tr><th>구분<th>매출<tr><th>이름<th>금액<tr><td>가<td>1", "구분 / 이름 | 매출 / 금액"),
+        ("<thead><tr><td>구분<td>매출<tr><td>이름<td>금액</thead><tr><td>가<td>1", "구분 / 이름 | 매출 / 금액"),
+        ("<tr><th>구분<td>매출<tr><th>이름<td>금액<tr><th>가<td>1", "구분 | 매출"),
+        ("<tr><th>구분<th>매출<tr><th>이름<th>금액", "구분 | 매출"),
+        (
+            "<tr><td rowspan=3>사진<td colspan=2>성명<tr><td colspan=2>주소<tr><td colspan=2>전화<tr><td>가<td>1<td>2",
+            "사진 | 성명 | 성명",
+        ),
+    ],
+)
+def test_headings_of_several_rows(tmp_path, rows, first):
+    (table,) = page(tmp_path, f"<table border=1>{rows}</table>").elements
+    assert table.text.split("\n")[0] == f"| {first} |"
 
 
 def test_lists_in_cells_keep_their_numbers(tmp_path):

@@ -169,15 +169,27 @@ def test_table_with_merged_cells(read):
     found = document.elements[2]
     assert found.kind is ElementKind.TABLE
     assert found.text.split("\n") == [
-        "| 구분 | 일비 |  |",
+        "| 구분 | 일비 / 국내 | 일비 / 국외 |",
         "| --- | --- | --- |",
-        "| 구분 | 국내 | 국외 |",
         "| 임원 | 50,000 | 실비 |",
         "| 직원 | 25,000 | 실비 |",
     ]
     rows = [(anchor.first, anchor.last) for anchor in found.line_anchors]
-    assert rows == [(4, 5), (4, 5), (6, 7), (8, 10), (11, 12)]
+    assert rows == [(4, 7), (4, 7), (8, 10), (11, 12)]
     assert (found.anchor.first, found.anchor.last) == (4, 12)
+
+
+@pytest.mark.parametrize(
+    ("cells", "lines"),
+    [
+        ([(0, 0, 1, 1, "구분"), (0, 1, 1, 2, "매출")], ["| 구분 | 매출 | 매출 |", "| 가 | 1 | 2 |"]),
+        ([(0, 0, 1, 3, "매출 현황")], ["| 매출 현황 |  |  |", "| 가 | 1 | 2 |"]),
+    ],
+)
+def test_a_heading_over_several_columns_names_each_of_them(read, cells, lines):
+    body = [(1, 0, 1, 1, "가"), (1, 1, 1, 1, "1"), (1, 2, 1, 1, "2")]
+    document = read([Paragraph(merged_table([*cells, *body]))])
+    assert document.elements[0].text.split("\n")[::2] == lines
 
 
 def test_caption_below_comes_after_its_table(read):
@@ -269,6 +281,14 @@ def test_page_headers_and_footers_stand_once_before_their_section(read):
 def test_change_tracking_leaves_out_what_was_deleted(read):
     document = read([Paragraph("일비는 ", Deleted("2만원"), Inserted("2만5천원"), "으로 한다.")])
     assert texts(document) == ["일비는 2만5천원으로 한다."]
+
+
+def test_an_equation_in_a_floating_table_leaves_the_table_where_it_is(read):
+    cells = (Cell(0, 0, (Paragraph("아래", Equation("x")),)), Cell(0, 1, paragraphs("값")))
+    floating = [replace(Table(1, 2, cells), offset=9000), replace(table([["위", "값"], ["다", "라"]]), offset=100)]
+    document = read([Paragraph("앞 글", *floating, "뒤 글")])
+    shown = [element.text.split("\n")[0] for element in document.elements if element.kind is ElementKind.TABLE]
+    assert [text.split()[1] for text in shown] == ["위", "아래"]
 
 
 def test_links_memos_ruby_and_equations(read):

@@ -89,6 +89,16 @@ def test_pdf_after_junk(media_type):
         ("view.jsp", "<html><body><%= x %></body></html>", media_types.SOURCE_CODE),
         ("a.log", "2026-01-01 start\n", media_types.TEXT),
         ("mail", "From: a@b.kr\nTo: c@d.kr\nSubject: x\n\nbody", media_types.EMAIL),
+        ("매출.xls", "<table border=1><tr><td>구분</td></tr></table>", media_types.HTML),
+        ("매출.xls", "\ufeff<meta http-equiv='Content-Type' content='text/html'>\n<table>", media_types.HTML),
+        ("매출.xls", "<style>td{mso-number-format:'\\@'}</style><table>", media_types.HTML),
+        ("매출.xls", "부서별 매출\n\n구분\t매출\n여신\t100\n", media_types.TSV),
+        ("매출.xls", "부서별 매출\n구분 없음\n", media_types.TEXT),
+        ("공문.doc", "<!-- 그룹웨어 --><div class='a'>시행 문서</div>", media_types.HTML),
+        ("공문.doc", "<p>시행 문서</p>", media_types.HTML),
+        ("공문.hwp", "<표 1> 현황\n", media_types.TEXT),
+        ("a.txt", "<table> 태그를 쓴다\n", media_types.TEXT),
+        ("a.vbs", "<table>\n", media_types.SOURCE_CODE),
         ("note.txt", "Note: remember\nDate: never\n", media_types.TEXT),
     ],
 )
@@ -242,3 +252,13 @@ def test_best_bid_wins():
     assert best(Identified("x/y"), "f", {"a": low, "b": high, "c": other}) is high
     with pytest.raises(UnsupportedFormat):
         best(Identified("x/y"), "f", {"a": Bidder("none", 0)})
+
+
+def test_word_2003_xml_under_a_name_of_office_is_for_the_converter(tmp_path):
+    path = tmp_path / "공문.doc"
+    path.write_text(
+        '<?xml version="1.0" encoding="UTF-8" standalone="yes"?>\n<?mso-application progid="Word.Document"?>\n'
+        '<w:wordDocument xmlns:w="http://schemas.microsoft.com/office/word/2003/wordml"><w:body/></w:wordDocument>'
+    )
+    assert candidates(identify(path, path.name), path.name, PARSERS) == ("legacy",)
+    assert identify(path, "공문.xml").media_type in (media_types.XML, media_types.SOURCE_CODE)

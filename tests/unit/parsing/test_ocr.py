@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+import random
 import time
+from difflib import SequenceMatcher
 from pathlib import Path
 
 import pypdf
@@ -13,8 +15,10 @@ from PIL import Image, ImageDraw, ImageFont
 from ingest.parsing.base import SourceFile
 from ingest.parsing.identify import identify
 from ingest.parsing.ocr import GrayImage, find_tesseract
-from ingest.parsing.ocr_queue import page_ranges
+from ingest.parsing.ocr_upright import read_upright
 from ingest.parsing.ocr_words import words_of
+from ingest.parsing.page_numbers import joined_ranges, page_ranges
+from ingest.parsing.parts import joined
 from ingest.parsing.pdf import PdfParser
 from ingest.parsing.picture import PictureParser
 from ingest.parsing.sandbox import ParseLimits, ParseSandbox
@@ -47,17 +51,61 @@ def scanned(*pages: Image.Image) -> bytes:
     return out.getvalue()
 
 
-def read(tmp_path, data: bytes, name: str, reader=TESSERACT):
+def read(tmp_path, data: bytes, name: str, reader=TESSERACT, **asked):
     path = tmp_path / name
     path.write_bytes(data)
     parser = PdfParser() if name.endswith(".pdf") else PictureParser()
-    return parser.parse(path, SourceFile(name, identify(path, name).media_type, reader=reader))
+    return parser.parse(path, SourceFile(name, identify(path, name).media_type, reader=reader, **asked))
 
 
 def saved(image: Image.Image, kind: str, **options) -> bytes:
     out = io.BytesIO()
     image.save(out, kind, **options)
     return out.getvalue()
+
+
+KOREAN = ["모든 임직원은 이 규정을 지켜야 한다.", "출장 숙박비는 하루 7만원까지 지급한다.", "연차 유급휴가는 15일이다."]
+
+
+@needs_korean
+@pytest.mark.parametrize("kind", ["pdf", "png"])
+@pytest.mark.parametrize("turned", [90, 180, 270])
+def test_a_page_that_lay_otherwise_is_read_as_if_it_were_upright(tmp_path, turned, kind) -> None:
+    image = picture(KOREAN, korean=True)
+    upright = read(tmp_path, scanned(image) if kind == "pdf" else saved(image, "PNG", dpi=(150, 150)), f"a.{kind}")
+    lying = image.rotate(turned, expand=True)
+    found = read(tmp_path, scanned(lying) if kind == "pdf" else saved(lying, "PNG", dpi=(150, 150)), f"b.{kind}")
+    # A picture is enlarged to the width that it has, so one lying on its side is read at another size.
+    assert SequenceMatcher(None, "".join(texts(found)), "".join(texts(upright))).ratio() > 0.9
+    # The boxes are those of the page as it lies: ink is where they say, and nowhere else.
+    scale = 150 / 72
+    for element in found.elements:
+        for _, (left, top, right, bottom) in element.anchor.boxes:
+            cut = lying.crop((left * scale, top * scale, right * scale, bottom * scale))
+            assert cut.getextrema()[0] < 100
+            ImageDraw.Draw(lying).rectangle(
+                (left * scale - 8, top * scale - 8, right * scale + 8, bottom * scale + 8), fill=255
+            )
+    assert lying.getextrema()[0] > 100
+
+
+def test_a_page_with_nothing_on_it_is_looked_at_once() -> None:
+    asked = []
+
+    class Counting(Slow):
+        def read(self, image: GrayImage) -> bytes:
+            asked.append((image.width, image.height))
+            return b""
+
+    blank = GrayImage(300, 200, 150, b"\xff" * 60_000)
+    assert read_upright(Counting(0, 60), blank) is not None
+    assert asked == [(300, 200)]
+    asked.clear()
+    read_upright(Counting(0, 60), GrayImage(300, 200, 150, b"\x00" * 60_000))
+    assert asked == [(300, 200), (200, 300), (200, 300), (300, 200)]
+    asked.clear()
+    read_upright(Counting(0, -1), GrayImage(300, 200, 150, b"\x00" * 60_000))
+    assert asked == [(300, 200)]  # no time for more
 
 
 class Slow:
@@ -183,6 +231,39 @@ def test_what_was_read_in_time_is_kept_and_the_rest_is_named(tmp_path):
     assert set(document.warnings) == {f"ocr:{page_ranges(done)}", f"ocr_out_of_time:{page_ranges(left_out)}"}
 
 
+@pytest.mark.parametrize("name", ["a.pdf", "a.tif"])
+def test_what_there_is_no_time_for_is_left_to_the_next_process(tmp_path, name):
+    pages = [picture(["page"], size=(400, 200))] * 8
+    more = {"save_all": True, "append_images": pages[1:]}
+    data = scanned(*pages) if name.endswith(".pdf") else saved(pages[0], "TIFF", **more)
+    parts, first = [], 1
+    while first:
+        parts.append(read(tmp_path, data, name, Slow(0.2, 0.7), first_page=first, may_stop=True))
+        assert parts[-1].next_page > first or not parts[-1].next_page
+        assert parts[-1].pages == 8
+        first = parts[-1].next_page
+    assert len(parts) > 1
+    document = joined(parts, name)
+    assert sorted({element.anchor.page for element in document.elements}) == list(range(1, 9))
+    assert (document.warnings, document.pages, document.next_page) == (("ocr:1-8",), 8, 0)
+
+
+def test_a_page_that_takes_all_the_time_is_named_and_the_next_process_begins_behind_it(tmp_path):
+    data = scanned(*[picture(["page"], size=(400, 200))] * 3)
+    document = read(tmp_path, data, "a.pdf", Slow(0.5, 0.1), first_page=2, may_stop=True)
+    assert (document.elements, document.warnings, document.next_page) == ((), ("ocr_out_of_time:2",), 3)
+    with pytest.raises(NoTextFound):
+        joined([document, document], "a.pdf")
+
+
+def test_pages_that_take_too_much_of_the_processor_are_left_to_the_next_process(tmp_path):
+    data = pdf_bytes([PdfPage().text(60, 60, f"This is page number {n}.") for n in range(1, 5)])
+    parts = [read(tmp_path, data, "a.pdf", None, first_page=first, may_stop=True, cpu_s=0) for first in range(1, 5)]
+    assert [part.next_page for part in parts] == [2, 3, 4, 0]
+    expected = [f"This is page number {n}." for n in range(1, 5)]
+    assert texts(joined(parts, "a.pdf")) == expected
+
+
 @pytest.mark.parametrize(
     ("layer", "kept"),
     [("Every employee is bound by this policy of the bank", True), ("\x7f{}|~`^\\\\#@ {}|~ `^#@ {}|~", False)],
@@ -207,6 +288,7 @@ def test_crumbs_are_no_language():
 
 def test_page_ranges():
     assert page_ranges([3, 1, 2, 7]) == "1-3, 7"
+    assert joined_ranges(["1-3, 7", "8", "10-12", "13-20, 30"]) == "1-3, 7-8, 10-20, 30"
 
 
 @needs_tesseract
@@ -218,3 +300,20 @@ def test_in_the_sandbox(tmp_path):
         assert "Every employee is bound by this policy." in "\n".join(texts(document))
         path.write_bytes(saved(picture(ENGLISH), "PNG"))
         assert "Every employee" in "\n".join(texts(sandbox.parse(path, "a.png")))
+
+
+@needs_tesseract
+@pytest.mark.slow
+def test_a_long_scan_is_read_to_its_end_by_several_children(tmp_path):
+    path = tmp_path / "a"
+    words = " ".join(ENGLISH).replace(".", "").split()
+    pages = [
+        " ".join(random.Random(n).sample(words, 8)) for n in range(1, 31)
+    ]  # the same line on all would be a running one
+    path.write_bytes(scanned(*[picture([line]) for line in pages]))
+    # Six of the sixteen seconds are kept for what follows the last page; a page takes about one, on two to four lanes.
+    with ParseSandbox(ParseLimits(wall_s=16)) as sandbox:
+        sandbox.warm_up("pdf")
+        document = sandbox.parse(path, "a.pdf")
+    assert sorted({element.anchor.page for element in document.elements}) == list(range(1, 31))
+    assert document.warnings == ("ocr:1-30",)

@@ -132,9 +132,8 @@ def test_merged_cells(parsed, deck):
     table.cell(0, 0).merge(table.cell(1, 0))
     table.cell(0, 1).merge(table.cell(0, 2))
     assert shown(parsed(deck))[0].split("\n") == [
-        "| 구분 | 매출 | 매출 |",
+        "| 구분 | 매출 / 1분기 | 매출 / 2분기 |",
         "| --- | --- | --- |",
-        "| 구분 | 1분기 | 2분기 |",
         "| 개인 | 10 | 20 |",
     ]
 

@@ -14,7 +14,10 @@ from openpyxl.comments import Comment
 from openpyxl.styles import Font, PatternFill
 from openpyxl.worksheet.table import Table
 
+from ingest.parsing import media_types
+from ingest.parsing.base import SourceFile
 from ingest.parsing.sheets import MAX_COLUMNS
+from ingest.parsing.spreadsheet_xml import SpreadsheetXmlParser
 from rag.domain.anchor import SheetAnchor
 from rag.domain.document import ElementKind
 from rag.domain.errors import FileDamaged, FileEncrypted, ParseLimitExceeded
@@ -76,6 +79,9 @@ def book():
         (0.1234, "0.0%", "12.3%"),
         (1500000, "[$₩-412]#,##0", "₩1,500,000"),
         (0.1 + 0.2, "General", "0.3"),
+        (15000, 'General"원"', "15000원"),
+        (2, '[=1]"남";[=2]"여"', "여"),
+        (1234567890, "000-00-00000", "123-45-67890"),
         (True, "General", "TRUE"),
         ("00123", "@", "00123"),
         ("줄\n바꿈", "General", "줄 바꿈"),
@@ -342,3 +348,62 @@ def test_xls_that_is_damaged(parsed):
     start = data.index(b"\x09\x08")
     with pytest.raises(FileDamaged):
         parsed(data[: start + 4] + bytes(400) + data[start + 404 :], "a.xls")
+
+
+SPREADSHEET_XML = """<?xml version="1.0" encoding="utf-8"?>
+<?mso-application progid="Excel.Sheet"?>
+<Workbook xmlns="urn:schemas-microsoft-com:office:spreadsheet" xmlns:o="urn:schemas-microsoft-com:office:office"
+ xmlns:x="urn:schemas-microsoft-com:office:excel" xmlns:ss="urn:schemas-microsoft-com:office:spreadsheet"
+ xmlns:html="http://www.w3.org/TR/REC-html40">
+<DocumentProperties xmlns="urn:schemas-microsoft-com:office:office"><Title>부서별 매출 현황</Title></DocumentProperties>
+<Styles><Style ss:ID="Default" ss:Name="Normal"><NumberFormat/></Style>
+<Style ss:ID="s1"><NumberFormat ss:Format="#,##0&quot;원&quot;"/></Style>
+<Style ss:ID="s2"><NumberFormat ss:Format="Short Date"/></Style>
+<Style ss:ID="s3"><NumberFormat ss:Format="Percent"/></Style></Styles>
+<Worksheet ss:Name="매출"><Table>
+<Row><Cell ss:MergeDown="1"><Data ss:Type="String">구분</Data></Cell>
+<Cell ss:MergeAcross="1"><Data ss:Type="String">매출</Data></Cell><Cell><Data ss:Type="String">비율</Data></Cell></Row>
+<Row><Cell ss:Index="2"><Data ss:Type="String">1분기</Data></Cell><Cell><Data ss:Type="String">2분기</Data></Cell></Row>
+<Row><Cell><Data ss:Type="String">여신 &amp; 수신</Data></Cell><Cell ss:StyleID="s1"><Data ss:Type="Number">1200000</Data></Cell>
+<Cell ss:StyleID="s2"><Data ss:Type="DateTime">2026-03-01T00:00:00.000</Data></Cell>
+<Cell ss:StyleID="s3"><Data ss:Type="Number">0.125</Data></Cell></Row>
+<Row ss:Index="6"><Cell><ss:Data ss:Type="String" xmlns="http://www.w3.org/TR/REC-html40"><B>작성</B>: 김과장</ss:Data>
+<Comment ss:Author="감사"><ss:Data>근거 확인</ss:Data></Comment></Cell></Row>
+</Table><WorksheetOptions xmlns="urn:schemas-microsoft-com:office:excel"/></Worksheet>
+<Worksheet ss:Name="숨김"><Table><Row><Cell><Data ss:Type="String">비밀</Data></Cell></Row></Table>
+<WorksheetOptions xmlns="urn:schemas-microsoft-com:office:excel"><Visible>SheetHidden</Visible></WorksheetOptions></Worksheet>
+</Workbook>"""
+
+
+@pytest.mark.parametrize("charset", ["utf-8", "cp949"])
+@pytest.mark.parametrize("name", ["매출.xls", "매출.xml"])
+def test_xml_spreadsheet_2003(parsed, name, charset):
+    document = parsed(SPREADSHEET_XML.replace("utf-8", charset).encode(charset), name)
+    assert (document.title, document.warnings) == ("부서별 매출 현황", ("hidden_sheets",))
+    [table] = [element for element in document.elements if element.kind is ElementKind.TABLE]
+    assert table.text.splitlines() == [
+        "| 구분 | 매출 / 1분기 | 매출 / 2분기 | 비율 |",
+        "| --- | --- | --- | --- |",
+        "| 여신 & 수신 | 1,200,000원 | 2026-03-01 | 12.50% |",
+    ]
+    assert table.line_anchors[2] == SheetAnchor("매출", "A3:D3")
+    assert [(element.text, element.anchor) for element in document.elements[-2:]] == [
+        ("작성: 김과장", SheetAnchor("매출", "A6")),
+        ("[메모: 감사] 근거 확인", SheetAnchor("매출", "A6")),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [("</Workbook>", ""), ('ss:Index="6"', 'ss:Index="x"'), ('ss:Index="6"', 'ss:Index="-1"'), ("<Table>", "</Table>")],
+)
+def test_xml_spreadsheet_2003_that_is_damaged(parsed, old, new):
+    with pytest.raises(FileDamaged):
+        parsed(SPREADSHEET_XML.replace(old, new).encode(), "매출.xls")
+
+
+def test_entities_of_an_xml_spreadsheet_are_not_expanded(tmp_path):
+    path = tmp_path / "매출.xls"
+    path.write_text('<!DOCTYPE x [<!ENTITY a "펼침">]>' + SPREADSHEET_XML.partition("?>")[2].replace("김과장", "&a;"))
+    document = SpreadsheetXmlParser().parse(path, SourceFile(path.name, media_types.XLS_XML))
+    assert document.elements[-2].text == "작성:"

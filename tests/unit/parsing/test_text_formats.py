@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+import csv
+
 import pytest
 
 from rag.domain.anchor import LineAnchor, ParagraphAnchor, SheetAnchor
 from rag.domain.document import ElementKind
-from rag.domain.errors import NoTextFound
+from rag.domain.errors import FileDamaged, NoTextFound
 from tests.unit.parsing.documents import outline, parse, texts
 
 
@@ -279,6 +281,86 @@ def test_csv(tmp_path):
     assert table.anchor == SheetAnchor("한도", "A1:C4")
     assert table.line_anchors[2] == SheetAnchor("한도", "A2:C2")
     assert table.line_anchors[3] == SheetAnchor("한도", "A4:C4")
+
+
+@pytest.mark.parametrize("blank", ["", "\n", ",,,\n"])
+def test_lines_above_the_header_of_a_csv_are_its_captions(tmp_path, blank):
+    path = tmp_path / "통계.csv"
+    above = f"제목: 2024년 매출 현황,,,\n단위: 백만원\n{blank}"
+    path.write_text(above + "지역,1분기,2분기,계\n" + "".join(f"지역{n},{n},{n},{2 * n}\n" for n in range(1, 700)))
+    first, second, *parts = parse(path).elements
+    assert [(first.kind, first.text), (second.kind, second.text)] == [
+        (ElementKind.TEXT, "제목: 2024년 매출 현황"),
+        (ElementKind.TEXT, "단위: 백만원"),
+    ]
+    assert first.anchor == SheetAnchor("통계", "A1:D1")
+    assert second.anchor == SheetAnchor("통계", "A2")
+    assert [part.text.splitlines()[0] for part in parts] == ["| 지역 | 1분기 | 2분기 | 계 |"] * 2
+    header = 3 + bool(blank)
+    assert parts[0].line_anchors[0] == SheetAnchor("통계", f"A{header}:D{header}")
+
+
+def test_what_is_asked_for_above_a_wide_csv_is_a_caption_too(tmp_path):
+    path = tmp_path / "a.csv"
+    path.write_text("조회 기간,2024년\n지역,1월,2월,3월,4월\n서울,1,2,3,4\n부산,1,2,3,4\n")
+    caption, table = parse(path).elements
+    assert caption.text == "조회 기간 2024년"
+    assert table.text.startswith("| 지역 | 1월 |")
+
+
+@pytest.mark.parametrize(
+    ("content", "rows"),
+    [
+        ("이름\n가\n나\n", ["| 이름 |", "| --- |", "| 가 |", "| 나 |"]),
+        ("이름,값\n가,\n나,\n", ["| 이름 | 값 |", "| --- | --- |", "| 가 |  |", "| 나 |  |"]),
+        ("이름,값\n가,1\n", ["| 이름 | 값 |", "| --- | --- |", "| 가 | 1 |"]),
+    ],
+)
+def test_a_csv_without_captions(tmp_path, content, rows):
+    path = tmp_path / "a.csv"
+    path.write_text(content)
+    (table,) = parse(path).elements
+    assert table.text.splitlines() == rows
+
+
+@pytest.mark.parametrize(
+    ("content", "rows", "warnings"),
+    [
+        ('이름,값\n"가,1\n나,2\n다,3\n', ['| "가 | 1 |', "| 나 | 2 |", "| 다 | 3 |"], ("quote_not_closed",)),
+        ('이름,값\n"가,1\n나,2\n"다",3\n', ['| "가 | 1 |', "| 나 | 2 |", "| 다 | 3 |"], ("quote_not_closed",)),
+        ('이름,값\n가,"1\n나,2\n"다\n라",3\n', ['| 가 | "1 |', "| 나 | 2 |", "| 다 라 | 3 |"], ("quote_not_closed",)),
+        ('이름,값\n가,1\n나,"2', ["| 가 | 1 |", '| 나 | "2 |'], ("quote_not_closed",)),
+        ('이름,값\n"24" 모니터",3\n나,2\n', ['| 24 모니터" | 3 |', "| 나 | 2 |"], ()),
+        ('이름,값\n"줄\n\n바꿈 ""인용""",3\n나,2\n', ['| 줄 바꿈 "인용" | 3 |', "| 나 | 2 |"], ()),
+    ],
+)
+def test_a_quotation_mark_that_nothing_closes_costs_its_line_at_most(tmp_path, content, rows, warnings):
+    path = tmp_path / "a.csv"
+    path.write_text(content)
+    document = parse(path)
+    (table,) = document.elements
+    assert table.text.splitlines()[2:] == rows
+    assert document.warnings == warnings
+
+
+def test_a_cell_longer_than_any_is_damage(tmp_path, monkeypatch):
+    monkeypatch.setattr("ingest.parsing.csv._FIELD_CHARACTERS", 1000)
+    path = tmp_path / "a.csv"
+    path.write_text("a,b\n" + "가" * 1001 + ",1\n")
+    before = csv.field_size_limit()
+    try:
+        with pytest.raises(FileDamaged):
+            parse(path)
+    finally:
+        csv.field_size_limit(before)
+
+
+def test_quotation_marks_that_look_for_their_end_over_and_over_take_no_longer(tmp_path):
+    path = tmp_path / "a.csv"
+    path.write_text("a,b,c\n" + 'x",y,"\n' * 60_000)
+    document = parse(path)
+    assert document.warnings == ("quote_not_closed",)
+    assert sum(part.text.count('| x" | y |') for part in document.elements) == 60_000
 
 
 def test_long_csv_repeats_its_header(tmp_path):

@@ -102,6 +102,29 @@ def test_a_model_that_fails_is_said_and_the_next_question_is_served() -> None:
     assert len(one.score("q", ["a"])) == 1
 
 
+def test_a_batch_without_memory_is_halved() -> None:
+    sizes: list[int] = []
+
+    def forward(rows: Sequence[Row]) -> Scores:
+        sizes.append(len(rows))
+        if len(rows) > 3:
+            raise RuntimeError("CUDA out of memory. Tried to allocate 2.00 GiB")
+        return share_of_x(rows)
+
+    texts = ["x" * n for n in range(1, 9)]
+    found = reranker(forward, budget=1000).score("q", texts)
+    assert found == reranker().score("q", texts)
+    assert sizes == [8, 4, 2, 2, 4, 2, 2]
+
+    def broken(rows: Sequence[Row]) -> Scores:
+        if len(rows) > 3:
+            raise RuntimeError("device-side assert triggered")
+        return share_of_x(rows)
+
+    with pytest.raises(ModelUnavailable):  # another error says nothing about the batch's size
+        reranker(broken, budget=1000).score("q", texts)
+
+
 class Gate:
     """A model that waits until it is let go, and remembers its batches."""
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
@@ -7,7 +8,9 @@ import pytest
 from rag.domain.access import AccessRule, Label
 from rag.domain.code_places import CodeMatches, CodeScope
 from rag.domain.errors import InvalidRequest, PatternRefused
+from rag.retrieval import code_scope
 from rag.retrieval.code_search import CodeSearcher
+from rag.settings import RetrievalSettings
 from rag.store.collection import Collection
 from rag.store.session import Database
 from tests.support.code_samples import PAYMENTS
@@ -80,6 +83,35 @@ def test_words_find_the_best_line(world: CodeWorld) -> None:
     assert len(found.passages) == len(found.matches) and found.matches[0].score > 0
     narrow = world.searcher.search(world.permit(), "카드사 청구 charge", scope=CodeScope(path="src/billing/*"))
     assert {item.spot.source.source_key for item in narrow.matches} == {"payments/src/billing/gateway.py"}
+
+
+MANY = {f"src/job_{n}.py": f"def settle_{n}():\n    return settle_account({n})\n" for n in range(90)}
+RARE = {f"native/part_{n}.rs": f"fn settle_account_{n}() {{ settle_account({n}); }}\n" for n in range(12)}
+
+
+def test_a_filter_holds_however_many_files_are_in_scope(world: CodeWorld, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A filter names so many documents at most. A rare language among many files is still few documents."""
+    monkeypatch.setattr(code_scope, "MAX_DOCUMENTS", 20)
+    world.repository("settlement", MANY | RARE)
+    found = world.searcher.search(
+        world.permit(), "def settle_account return", scope=CodeScope(language="rust"), limit=10
+    )
+    assert len(found.matches) == 10 and found.more and not found.partial
+    assert {item.language for item in found.matches} == {"rust"}
+
+
+def test_without_a_filter_what_is_meant_is_looked_for_further_down(
+    world: CodeWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(code_scope, "MAX_DOCUMENTS", 5)
+    world.repository("settlement", MANY | RARE)
+    search = world.searcher.search
+    found = search(world.permit(), "settle_account", scope=CodeScope(path="native/*"), limit=10)
+    assert len(found.matches) == 10 and found.more and not found.partial
+    few = replace(world.retriever, settings=RetrievalSettings(candidates=40))
+    shallow = CodeSearcher(world.database, few, world.navigator)
+    found = shallow.search(world.permit(), "def settle_account return", scope=CodeScope(path="native/*"), limit=10)
+    assert len(found.matches) < 10 and found.partial  # nobody takes it for all there is
 
 
 def test_what_can_not_be_searched_is_refused(world: CodeWorld) -> None:

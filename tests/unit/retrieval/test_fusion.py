@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from rag.domain.language import CollectionKind, Language
 from rag.domain.passage import LegScore
-from rag.index.base import DENSE, SPARSE, LegHit
+from rag.index.base import DENSE, LEARNED, SPARSE, LegHit
 from rag.retrieval.fusion import SPREADS, FusedHit, FusionProfile, fuse, fuse_kinds, profile_for
 
 PROSE = profile_for(Language.ENGLISH, CollectionKind.DOCUMENTS)
@@ -104,6 +104,28 @@ def test_an_estimate_never_leaves_the_range_of_the_dense_scores() -> None:
     legs = dense_and_lexical()
     legs[SPARSE] = leg(c99=1000.0, **{f"c{n}": float(n) for n in range(1, 11)})
     assert by_chunk(fuse(legs, PROSE, limit=11))[99].score <= (0.6 + 0.5) / 1.5 + 1e-9
+
+
+def with_term_weights() -> dict[str, list[LegHit]]:
+    """The same hits, with term weights that rise as the cosines do."""
+    return dense_and_lexical() | {LEARNED: leg(**{f"c{n}": 0.03 * n for n in range(1, 11)})}
+
+
+def test_a_hit_of_which_the_model_has_made_nothing_is_not_buried_by_its_term_weights() -> None:
+    legs = with_term_weights()
+    named = fuse(legs, PROSE, limit=10, without_dense={chunk(99)})
+    assert order(named)[0] == 99
+    assert by_chunk(named)[99].estimated == (DENSE, LEARNED)
+    assert order(fuse(legs, PROSE, limit=11)) == order(fuse(legs, PROSE, limit=11, without_dense={chunk(99)}))
+
+
+def test_what_a_full_list_of_term_weights_lacks_stands_below_its_last_hit_and_not_at_nothing() -> None:
+    profile = FusionProfile(lexical=1.0, spread=0.1, learned=2.0)
+    dense = {DENSE: leg(c1=0.6, c2=0.5, c3=0.5), SPARSE: leg(c1=9.0, c2=9.0, c3=9.0)}
+    full = by_chunk(fuse({**dense, LEARNED: leg(c1=0.4, c2=0.3, c9=0.3)}, profile, limit=3))
+    assert full[2].score == pytest.approx(full[3].score)
+    open_list = by_chunk(fuse({**dense, LEARNED: leg(c1=0.4, c2=0.3)}, profile, limit=3))
+    assert open_list[2].score - open_list[3].score == pytest.approx(0.2 * (0.3 / 0.4) / 1.3)
 
 
 def test_kinds_share_one_lexical_scale() -> None:

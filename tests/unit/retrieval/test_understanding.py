@@ -299,6 +299,13 @@ def test_other_wordings_and_a_draft_are_searched_in_one_batch(sqlite: Database) 
     assert keys(result)[0] == "경조"
 
 
+def test_the_model_is_told_whose_question_it_is(sqlite: Database) -> None:
+    chat = ScriptedChat("연차휴가는 며칠인가요?", "쉬는 날", "15일이다.")
+    opened = library(sqlite, None, chat, RetrievalSettings(multi_query=1, hyde=True))
+    search(opened, "그건 며칠?", [("user", "연차휴가는?")])
+    assert len(set(chat.tenants)) == 1 and len(chat.tenants) == 3 and chat.tenants[0]
+
+
 def test_hostile_wordings_are_cut(sqlite: Database) -> None:
     chat = ScriptedChat("\n".join("나" * 9000 for _ in range(3)), "다 " * 50_000)
     opened = library(sqlite, None, chat, RetrievalSettings(multi_query=5, hyde=True))

@@ -31,6 +31,15 @@ def test_it_opens_at_the_nth_failure_and_lets_nothing_through() -> None:
     assert not one.admit()
 
 
+def test_a_failure_may_count_for_several() -> None:
+    for share, times in ((0.0, 5), (0.5, 2), (1.0, 1)):
+        one, _ = breaker(5)
+        for _ in range(times):
+            assert one.state is State.CLOSED and one.admit()
+            one.failed(share)
+        assert one.state is State.OPEN
+
+
 def test_failures_outside_the_window_are_forgotten() -> None:
     one, clock = breaker()
     fail(one, 2)

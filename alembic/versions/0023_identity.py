@@ -2,8 +2,8 @@
 
 A provider that was shared so far puts its people into groups of its own with their next sign-in, which is taken over anew.
 
-Revision ID: 0022_identity
-Revises: 0021_secrets
+Revision ID: 0023_identity
+Revises: 0022_fingerprints
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from typing import Any
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0022_identity"
-down_revision = "0021_secrets"
+revision = "0023_identity"
+down_revision = "0022_fingerprints"
 branch_labels = None
 depends_on = None
 

@@ -1,0 +1,55 @@
+"""Headings of tables over several rows, `매출` above `1분기` and `2분기`: every part of a long table repeats one line of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from ingest.parsing.characters import one_line
+from ingest.parsing.merged import Merge
+from ingest.parsing.tables import Row
+from rag.domain.anchor import Anchor, ParagraphAnchor
+
+MAX_HEAD_ROWS = 4
+
+
+def head_depth(cells: Iterable[Merge], rows: int, named: int = 0) -> int:
+    """How many of a table's rows are its heading.
+
+    Args:
+        cells: every cell of the first rows, also one of a single place.
+        rows: of the whole table; one at least stays below the heading.
+        named: how many first rows the file itself calls the heading.
+    """
+    depth = named if named > 1 else _tied(list(cells))
+    return depth if 1 < depth <= min(MAX_HEAD_ROWS, rows - 1) else 1
+
+
+def _tied(cells: Sequence[Merge]) -> int:
+    """Rows of a heading whose first row has nothing but cells over all of it, beside wide ones that are parted below.
+
+    A form with a photograph in a corner has such a tall cell too, and plain cells beside it.
+    """
+    first = [cell for cell in cells if cell.row == 0]
+    depth = max((cell.height for cell in first), default=1)
+    wide = [cell for cell in first if cell.height < depth]
+    if depth < 2 or not wide or any(cell.width < 2 for cell in wide):
+        return 1
+    parted = ({c.column for c in cells if 0 < c.row < depth and 0 <= c.column - w.column < w.width} for w in wide)
+    return depth if all(len(columns) > 1 for columns in parted) else 1
+
+
+def one_heading(rows: Sequence[Row], depth: int) -> list[Row]:
+    """The rows with the first `depth` put together: a column's heading is all of its texts, `매출 / 1분기`."""
+    if depth < 2:
+        return list(rows)
+    heads = [cells for cells, _ in rows[:depth]]
+    width = max(map(len, heads))
+    columns = ([one_line(cells[at]) for cells in heads if at < len(cells)] for at in range(width))
+    joined = tuple(" / ".join(dict.fromkeys(filter(None, texts))) for texts in columns)
+    return [(joined, _over(rows[0][1], rows[depth - 1][1])), *rows[depth:]]
+
+
+def _over(first: Anchor, last: Anchor) -> Anchor:
+    if isinstance(first, ParagraphAnchor) and isinstance(last, ParagraphAnchor):
+        return ParagraphAnchor(first.first, max(first.last, last.last))
+    return first

@@ -1,0 +1,28 @@
+"""Chunks in pieces: between two of them a step looks whether somebody waits for an answer, or the process ends.
+
+And in groups, whose vectors are in memory together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from rag.domain.document import Chunk
+from rag.embedding.space import EmbeddingSpace
+
+GROUP_BYTES = 512 * 2**20
+"""What the vectors of several documents may take together; a single document's are held whole, as they are stored."""
+
+
+def pieces_of(chunks: Sequence[Chunk], space: EmbeddingSpace) -> Iterator[Sequence[Chunk]]:
+    """`chunks` in order, as many at once as the model of `space` wants; asked each time, for the first one may load it."""
+    start = 0
+    while start < len(chunks):
+        end = start + space.piece.texts
+        yield chunks[start:end]
+        start = end
+
+
+def chunks_in_memory(space: EmbeddingSpace) -> int:
+    """How many chunks `GROUP_BYTES` holds the vectors of."""
+    return max(1, GROUP_BYTES // space.chunk_bytes)

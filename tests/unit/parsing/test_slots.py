@@ -1,0 +1,85 @@
+"""Slots of the sandbox: urgent work and other work, each with a share that the other can't take."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from contextlib import ExitStack
+
+import pytest
+
+from ingest.parsing.slots import ParseSlots
+
+
+class Waiting:
+    """Somebody in a thread who takes a slot and keeps it until `leave`."""
+
+    def __init__(self, slots: ParseSlots, *, urgent: bool) -> None:
+        self.entered, self._left = threading.Event(), threading.Event()
+        self._thread = threading.Thread(target=self._run, args=(slots, urgent), daemon=True)
+        self._thread.start()
+
+    def _run(self, slots: ParseSlots, urgent: bool) -> None:
+        with slots.held(urgent=urgent):
+            self.entered.set()
+            self._left.wait(30)
+
+    @property
+    def waits(self) -> bool:
+        return not self.entered.wait(0.05)
+
+    def leave(self) -> None:
+        self._left.set()
+        self._thread.join(30)
+
+
+@pytest.fixture
+def somebody():
+    """Makes people who wait; sends them home in the end."""
+    with ExitStack() as home:
+
+        def come(slots: ParseSlots, *, urgent: bool = False) -> Waiting:
+            person = Waiting(slots, urgent=urgent)
+            home.callback(person.leave)
+            return person
+
+        yield come
+
+
+Come = Callable[..., Waiting]
+
+
+@pytest.mark.parametrize("urgent", [True, False])
+@pytest.mark.parametrize("count", [1, 2, 4])
+def test_each_kind_holds_so_many_and_leaves_one_to_the_other(somebody: Come, count: int, urgent: bool) -> None:
+    slots = ParseSlots(count)
+    crowd = [somebody(slots, urgent=urgent) for _ in range(count)]
+    assert all(person.entered.wait(10) for person in crowd)
+    late = somebody(slots, urgent=urgent)
+    assert late.waits
+    assert somebody(slots, urgent=not urgent).entered.wait(10)
+    assert late.waits
+    crowd[0].leave()
+    assert late.entered.wait(10)
+
+
+def test_the_next_free_slot_is_for_urgent_work_and_the_one_after_it_for_whoever_stood_back(somebody: Come) -> None:
+    slots = ParseSlots(2)
+    plain = [somebody(slots), somebody(slots)]
+    urgent = somebody(slots, urgent=True)
+    assert all(person.entered.wait(10) for person in (*plain, urgent))
+    stood_back, hurried = somebody(slots), somebody(slots, urgent=True)
+    assert stood_back.waits
+    assert hurried.waits
+    plain[0].leave()
+    assert hurried.entered.wait(10)
+    assert stood_back.waits
+    urgent.leave()
+    assert stood_back.entered.wait(10)
+
+
+def test_a_slot_is_free_again_after_a_failure() -> None:
+    slots = ParseSlots(1)
+    for _ in range(3):
+        with pytest.raises(ZeroDivisionError), slots.held(urgent=True):
+            raise ZeroDivisionError

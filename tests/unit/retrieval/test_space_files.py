@@ -1,0 +1,121 @@
+"""Other weights under the same name are another embedding space: their vectors never meet those of the old ones."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+
+from ingest.pipeline import points
+from rag.blobs.store import BlobStore
+from rag.domain.errors import IndexUnavailable, ModelFilesChanged
+from rag.domain.language import Language
+from rag.domain.vectors import SparseVector, TextVectors
+from rag.embedding.identity import identity_of
+from rag.embedding.registry import build_space
+from rag.embedding.space import EmbeddingSpace
+from rag.index.registry import IndexConfig
+from rag.retrieval import space_changes
+from rag.retrieval.spaces import LiveSpace, Spaces
+from rag.settings import EmbeddingSettings
+from rag.store.embedding_space import EmbeddingSpaceRow, SpaceState
+from rag.store.session import Database
+from rag.text.analysis import Analyzer
+
+
+class Models:
+    """A folder of models that share the name `bge-m3`, and a data folder whose space reads one of them."""
+
+    def __init__(self, database: Database, folder: Path) -> None:
+        self.database = database
+        self.folder = folder
+
+    def save(self, edition: str, weights: bytes) -> EmbeddingSettings:
+        model = self.folder / edition / "bge-m3"
+        model.mkdir(parents=True, exist_ok=True)
+        (model / "config.json").write_text('{"model_type": "xlm-roberta", "hidden_size": 32}')
+        (model / "model.safetensors").write_bytes(weights)
+        return EmbeddingSettings(dense="folder", folder=model)
+
+    def space(self, settings: EmbeddingSettings) -> EmbeddingSpace:
+        return build_space(settings, Analyzer(), self.folder / "cache")
+
+    @contextmanager
+    def opened(self, settings: EmbeddingSettings, *, recreate: bool = False) -> Iterator[Spaces]:
+        spaces = Spaces(self.database, IndexConfig("edge", self.folder / "index"), self.space, settings)
+        spaces.open(recreate=recreate)
+        yield spaces
+        spaces.close()
+
+    def row(self, space_id: str) -> EmbeddingSpaceRow:
+        with self.database.read() as session:
+            return session.get_one(EmbeddingSpaceRow, space_id)
+
+
+@pytest.fixture
+def models(sqlite: Database, tmp_path: Path) -> Models:
+    (tmp_path / "index").mkdir()
+    return Models(sqlite, tmp_path)
+
+
+def test_a_migration_to_a_model_of_the_same_name_is_one(models: Models) -> None:
+    first, second = models.save("v1", b"one"), models.save("v2", b"two")
+    with models.opened(first) as spaces:
+        before = spaces.current
+        row = space_changes.begin(spaces, second)
+        assert (row.state, row.id != before.id, row.place) == (SpaceState.BUILDING, True, row.id)
+        assert space_changes.begin(spaces, second).id == row.id
+        assert [live.id for live in spaces.in_step()] == [before.id, row.id]
+
+
+def test_retrained_weights_in_the_same_folder_are_refused_until_a_rebuild(models: Models, tmp_path: Path) -> None:
+    settings = models.save("v1", b"one")
+    blobs, version = BlobStore((tmp_path / "blobs").as_uri()), uuid4()
+    with models.opened(settings) as spaces:
+        old = spaces.current
+        points.store_vectors(blobs, old, version, [TextVectors(SparseVector((1,), (1.0,)), None)])
+        assert points.stored_vectors(blobs, old, version)
+    (models.folder / "v1" / "bge-m3" / "README.md").write_text("모델 카드")  # it computes the same
+    with models.opened(settings) as spaces:
+        assert spaces.current.id == old.id
+    models.save("v1", b"two")
+    with pytest.raises(ModelFilesChanged) as refused, models.opened(settings):
+        pass
+    assert str(settings.folder) in str(refused.value) and "seogo index rebuild" in str(refused.value)
+    with models.opened(settings, recreate=True) as spaces:
+        assert spaces.current.id != old.id and models.row(old.id).state == SpaceState.DROPPED
+        assert points.stored_vectors(blobs, spaces.current, version) is None
+    with models.opened(settings) as spaces:
+        assert spaces.current.space.name == old.space.name
+
+
+def test_a_space_from_before_fingerprints_keeps_its_vectors_and_gets_one(models: Models, tmp_path: Path) -> None:
+    settings = models.save("v1", b"one")
+    held = settings.model_copy(update={"languages": ("en", "code")})  # as that release took where none were named
+    space = models.space(held)
+    old = identity_of(space, "")
+    with models.database.write() as session:
+        values = {"name": space.name, "settings": held.model_dump(mode="json"), "place": old}
+        session.add(EmbeddingSpaceRow(id=old, state=SpaceState.CURRENT, **values))
+    with models.opened(settings) as spaces:
+        assert spaces.current.id == old != identity_of(space)
+        assert not spaces.current.space.knows(Language.KOREAN)  # an upgrade alone makes no other space of it
+        assert spaces.current.vectors_name == space.name  # as the files of the release before name it
+        assert models.row(old).fingerprint == space.model_files != ""
+        assert LiveSpace(identity_of(space), space, spaces.current.index).vectors_name != space.name
+    models.save("v1", b"two")
+    with pytest.raises(ModelFilesChanged), models.opened(settings):
+        pass
+
+
+def test_a_space_kept_in_step_is_not_written_to_by_other_weights(models: Models) -> None:
+    first, second = models.save("v1", b"one"), models.save("v2", b"two")
+    with models.opened(first) as spaces:
+        space_changes.begin(spaces, second)
+    models.save("v2", b"three")
+    with models.opened(first) as spaces, pytest.raises(IndexUnavailable) as error:
+        spaces.in_step()
+    assert isinstance(error.value.__cause__, ModelFilesChanged)
