@@ -163,6 +163,7 @@ def create_app(services: Services | None = None) -> FastAPI:
     limits = services.settings if services is not None else ApiSettings()
     app.state.services, app.state.browsers = services, limits.browsers
     app.state.refusals = Refusals()
+    app.state.readiness = health.Readiness()
     app.state.webhooks = WebhookLimit()
     app.state.sign_ins = sign_in_limit(None if services is None else services.rag.settings.identity.sessions)
     app.state.limiter = open_limiter(limits.rates, services.rag.database) if services is not None else None

@@ -2,18 +2,66 @@
 
 from __future__ import annotations
 
+import threading
+import time
+from collections.abc import Callable
+
 from fastapi import APIRouter, Request
 from pydantic import BaseModel
 
 from api.deps import services_of
+from rag.bootstrap import Rag
+from rag.domain.errors import SeogoError
 
 router = APIRouter(prefix="/health", tags=["health"])
+_REMEMBERED_S = 1.0
+"""Anybody can ask, and the embedded index does not search while it counts."""
 
 
 class Health(BaseModel):
     """State of the process."""
 
     status: str
+
+
+class Readiness:
+    """Whether a process can take questions, as of the last look, which is a second old at most. Thread-safe.
+
+    Args:
+        clock: seconds that never go back.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._looking = threading.Lock()
+        self._looked_at: float | None = None
+        self._failed: SeogoError | None = None
+
+    def require(self, rag: Rag) -> None:
+        """Look, unless that was just done; while somebody else looks, what they saw before counts.
+
+        Raises:
+            StoreUnavailable, IndexUnavailable: one of them does not answer.
+        """
+        if self._looking.acquire(blocking=self._looked_at is None):
+            try:
+                self._look(rag)
+            finally:
+                self._looking.release()
+        if self._failed is not None:
+            raise type(self._failed)(**self._failed.params)
+
+    def _look(self, rag: Rag) -> None:
+        now = self._clock()
+        if self._looked_at is not None and now - self._looked_at < _REMEMBERED_S:
+            return
+        failed: SeogoError | None = None
+        try:
+            rag.database.ping()
+            rag.index.count()
+        except SeogoError as error:
+            failed = error
+        self._failed, self._looked_at = failed, self._clock()
 
 
 @router.get("/live")
@@ -24,8 +72,7 @@ def live() -> Health:
 
 @router.get("/ready")
 def ready(request: Request) -> Health:
-    """Store and index answer: the process can take questions. 503 when one does not."""
-    rag = services_of(request).rag
-    rag.database.ping()
-    rag.index.count()
+    """Store and index answer: the process can take questions. 503 when one does not. Looked at once a second at most."""
+    readiness = request.app.state.readiness
+    readiness.require(services_of(request).rag)
     return Health(status="ok")

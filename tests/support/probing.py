@@ -199,7 +199,7 @@ HARMLESS: dict[tuple[str, str, Fields], str] = {
     ("POST", "/api/v1/sources/{source_id}/items/delete", ("body", "keys", "[]")): "names inside the source",
     ("POST", "/v1/vector_stores/{store_id}/search", ("body", "filters", "key")): "the name of an attribute",
     ("POST", "/v1/vector_stores/{store_id}/search", ("body", "filters", "filters", "[]", "key")): "the name of an attribute",
-    ("POST", f"{_COLLECTION}/documents/access", ("body", "cursor")): "a key to continue behind, in the collection asked for",
+    ("POST", f"{_COLLECTION}/documents/access", ("body", "cursor")): "a document of the collection asked for, or a 404",
     ("GET", "/api/v1/audit/events", ("query", "cursor")): "a number in the caller's own chain",
     ("POST", "/api/v1/widget-tokens", ("body", "subject")): "an object, whose fields are probed",
     ("POST", "/api/v1/accounts", ("body", "user_name")): "a name to be given, in the caller's own tenant",
