@@ -552,7 +552,9 @@ def test_other_errands_of_clients_are_no_questions_either(reader: Caller) -> Non
     modelled = with_engine(reader, ScriptedEngine.saying('"**연차휴가 일수**"\n장미는 붉다'))
     assert [errand(modelled, prompt) for prompt in PLAIN_TITLES] == ["연차휴가 일수"] * 3
     # A question about titles is a question.
-    assert "찾아본 컬렉션" in errand(reader, f"{QUESTION} Provide a concise, 5-word-or-less title for the conversation.")
+    assert "찾아본 컬렉션" in errand(
+        reader, f"{QUESTION} Provide a concise, 5-word-or-less title for the conversation."
+    )
 
 
 def test_a_model_runs_errands_but_says_nothing_else(reader: Caller) -> None:
