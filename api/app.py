@@ -179,9 +179,9 @@ def create_app(services: Services | None = None) -> FastAPI:
         _tell_of_tokens(app, services)
     app.add_middleware(Admissions, limiter=lambda: app.state.limiter)
     app.add_middleware(RequestShape, settings=limits.requests)
+    app.add_middleware(JsonLimit)
     if services is not None:
         app.add_middleware(KnownFirst, apart=lambda scope: _is_upload(scope) or _is_webhook(scope))
-    app.add_middleware(JsonLimit)
     app.add_middleware(LiteralPaths, routers=ROUTERS)
     app.add_middleware(TidyPath)
     if services is not None:

@@ -22,7 +22,7 @@ from rag.bootstrap import Rag
 from rag.domain.errors import NotAuthenticated, NotPermitted
 from rag.domain.filters import DocumentFilter
 from rag.domain.messages import UiLanguage
-from rag.domain.principal import Permit, Principal
+from rag.domain.principal import Permit, Principal, PrincipalKind
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,9 +69,23 @@ class Caller:
         Raises:
             NotAuthenticated, NotPermitted: what it came with is not in force any more, or not good for the action.
         """
-        principal = authenticated(request)
+        principal = self._principal_now(request)
         self.services.rag.policy.require(principal, self.action)
         return Caller(principal, self.action, self.language, self.services, self.audit)
+
+    def _principal_now(self, request: Request) -> Principal:
+        before = self.principal
+        if before.kind not in (PrincipalKind.USER, PrincipalKind.SERVICE) or before.credential is not None:
+            return authenticated(request)
+        # A provider's token, which has no record here: it was good when the request began, and may have run out since.
+        return self.services.rag.identities.of_account(
+            before.id,
+            before.scopes,
+            tenant_id=before.tenant_id,
+            collections=before.collections,
+            clearance=before.clearance,
+            citation_style=before.citation_style,
+        )
 
     def require_whole_tenant(self) -> None:
         """Refuse a key that is limited to some collections: what concerns the others is not its to do, nor to learn.

@@ -233,6 +233,11 @@ def respond(request: Request, error: e.SeogoError, more: Mapping[str, Any] | Non
     return JSONResponse(body, status, headers, media_type="application/problem+json")
 
 
+def may_tell(error: e.SeogoError) -> bool:
+    """Whether what was found may stand beside an error: not where it says that the caller may read nothing, or no more."""
+    return STATUS[type(error)] not in (401, 403, 404)
+
+
 def _from_http(request: Request, error: HTTPException) -> e.SeogoError:
     """What the framework itself refuses, as an error of ours."""
     match error.status_code:

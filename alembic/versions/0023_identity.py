@@ -58,9 +58,10 @@ def upgrade() -> None:
 
 
 def _issuers(bind: Any, tenant_id: Any, group_id: Any) -> list[str]:
-    """Providers that can have made a group, the one whose people were first in it before others; of an empty one, all."""
+    """The provider that made a group, as far as can be told: whose people were first in it; of an empty one, the first of all."""
     inside = sa.select(_member.c.member_id).where(_member.c.group_id == group_id)
-    query = sa.select(_link.c.issuer).where(_link.c.tenant_id == tenant_id).order_by(_link.c.created_at, _link.c.issuer)
+    query = sa.select(_link.c.issuer).where(_link.c.tenant_id == tenant_id)
+    query = query.order_by(_link.c.created_at, _link.c.issuer).limit(1)
     found = bind.execute(query.where(_link.c.account_id.in_(inside))).scalars().all()
     return list(found or bind.execute(query).scalars().all())
 

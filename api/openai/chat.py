@@ -85,14 +85,14 @@ async def chat_completions(
         try:
             response = await _whole(request, completion.whole())
         except SeogoError as error:
-            return respond(request, error, with_found(recording, caller, request))
+            return respond(request, error, with_found(error, recording, caller, request))
         response.headers[HEADER] = str(recording.id)
         response.background = BackgroundTask(kept.keep, recording)
         return response
     try:
         events = await started(source, ready=_worth_headers if not shown.events else lambda _: True)
     except SeogoError as error:
-        return respond(request, error, with_found(recording, caller, request))
+        return respond(request, error, with_found(error, recording, caller, request))
     completion = GroundedCompletion(events, caller, body, request, question, shown, recording)
     return RecordedStream(completion.stream(), events, log=kept, recording=recording)
 

@@ -132,7 +132,7 @@ class GroundedCompletion:
         yield DONE
 
     def _broken(self, error: SeogoError) -> str:
-        found = with_found(self._recording, self._caller, self._request)
+        found = with_found(error, self._recording, self._caller, self._request)
         return event(openai_error(error, self._caller.language, found))
 
     def _written(self, item: AnswerEvent, written: list[str]) -> str:

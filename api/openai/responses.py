@@ -83,7 +83,7 @@ async def create_response(
     try:
         whole = await while_connected(request, made.whole())
     except SeogoError as error:
-        return respond(request, error, with_found(recording, caller, request))
+        return respond(request, error, with_found(error, recording, caller, request))
     if whole is None:
         return Response(status_code=GONE)
     later.add_task(answer_log(caller).keep, recording)
@@ -334,7 +334,7 @@ class _Response:
             "code": "server_error",
             "message": f"{localized(error, self._caller.language)} ({error.code})",
         }
-        said |= with_found(self._recording, self._caller, self._request)
+        said |= with_found(error, self._recording, self._caller, self._request)
         return self._event("response.failed", {"response": {**self._shown("failed"), "error": said}})
 
     def _event(self, kind: str, data: dict[str, Any]) -> str:

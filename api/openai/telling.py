@@ -10,13 +10,14 @@ from typing import Any, Literal
 from starlette.requests import Request
 
 from api.deps import Caller, base_url
-from api.errors import named_language
+from api.errors import may_tell, named_language
 from api.openai.questions import Put
 from api.schemas.search import found_out
 from rag.answering.limits import TRUNCATED
 from rag.answering.log import Recording
 from rag.answering.report import SOURCE
 from rag.domain.answer import PARAGRAPH, Note, Sentence
+from rag.domain.errors import SeogoError
 from rag.domain.messages import UiLanguage
 from rag.domain.passage import SearchResult
 from rag.generation.prompts.files import prompt_language
@@ -38,10 +39,11 @@ def listed(lines: Sequence[str], language: UiLanguage) -> str:
     return "\n".join(["\n\n---", f"**{_SOURCES[language]}**", "", *(f"- {line}" for line in lines)])
 
 
-def with_found(recording: Recording, caller: Caller, request: Request) -> dict[str, Any]:
-    """Members of an error that ends an answer: what was found can be shown though nothing is written; none before a search."""
+def with_found(error: SeogoError, recording: Recording, caller: Caller, request: Request) -> dict[str, Any]:
+    """Members of an error that ends an answer: what was found can be shown though nothing is written; none before a search, nor
+    to whom it may not be shown any more."""
     search = recording.search
-    return {} if search is None else found_out(search, caller.language, base_url(request))
+    return {} if search is None or not may_tell(error) else found_out(search, caller.language, base_url(request))
 
 
 class Telling:

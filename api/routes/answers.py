@@ -14,7 +14,7 @@ from fastapi.responses import Response
 
 from api.answer_log import RecordedStream, answer_log
 from api.deps import PROBLEMS, Caller, base_url, guarded
-from api.errors import problem, respond
+from api.errors import may_tell, problem, respond
 from api.generators import generator_name
 from api.schemas.answers import AbstentionOut, AnswerOut, AnswerProblem, AskIn, NoteOut, SentenceOut
 from api.schemas.conversation import context_of
@@ -88,7 +88,7 @@ async def _in_one_piece(
         recording.failed(error)
         if not found:
             raise
-        return respond(request, error, _found(found[0], caller, base))
+        return respond(request, error, _found(found[0], caller, base) if may_tell(error) else None)
     if outcome is None:
         return Response(status_code=GONE)
     recording.whole(outcome)

@@ -11,11 +11,13 @@ from pydantic import BaseModel
 
 from api.deps import services_of
 from rag.bootstrap import Rag
-from rag.domain.errors import SeogoError
+from rag.domain.errors import SeogoError, StoreUnavailable
 
 router = APIRouter(prefix="/health", tags=["health"])
 _REMEMBERED_S = 1.0
 """Anybody can ask, and the embedded index does not search while it counts."""
+_LONGEST_LOOK_S = 5.0
+"""A look that takes longer says by itself that something does not answer."""
 
 
 class Health(BaseModel):
@@ -25,7 +27,7 @@ class Health(BaseModel):
 
 
 class Readiness:
-    """Whether a process can take questions, as of the last look, which is a second old at most. Thread-safe.
+    """Whether a process can take questions, as of the last look: a second old, or as old as a look takes. Thread-safe.
 
     Args:
         clock: seconds that never go back.
@@ -48,6 +50,8 @@ class Readiness:
                 self._look(rag)
             finally:
                 self._looking.release()
+        elif self._looked_at is not None and self._clock() - self._looked_at > _LONGEST_LOOK_S:
+            raise StoreUnavailable
         if self._failed is not None:
             raise type(self._failed)(**self._failed.params)
 

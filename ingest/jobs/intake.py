@@ -155,7 +155,7 @@ class Intake:
             row = document.get_permitted(session, permit, document_id)
             newest = _newest(row, session.get(DocumentVersion, row.latest_version_id))
             retried = queue.retry(session, newest, Priority.INTERACTIVE)
-            if not retried and not read_again(session, newest, Priority.INTERACTIVE):
+            if not retried and not read_again(session, newest, Priority.BULK):
                 raise NothingToRetry(name=_name(session, permit, row))
         reached("retry.row_committed", document_id)
         self._jobs.wake()

@@ -16,7 +16,7 @@ from ingest.parsing import media_types
 from ingest.parsing.base import Identified, SourceFile
 from ingest.parsing.ocr_queue import PAGES_WITHOUT_TEXT, OcrQueue, ReadPage
 from ingest.parsing.page_numbers import page_ranges
-from ingest.parsing.pdf_elements import Page, letters_of, on_sheet, page_elements, unmapped_share
+from ingest.parsing.pdf_elements import Page, letters_of, lines_on_sheet, on_sheet, page_elements, unmapped_share
 from ingest.parsing.pdf_extras import Extras, attachments, metadata_of, outline_of, page_extras, with_fields
 from ingest.parsing.pdf_objects import page_objects
 from ingest.parsing.pdf_page import Line, Turn, page_text, page_transform, turn_of
@@ -149,12 +149,13 @@ def _read_pages(
 def _laid_out(page: _RawPage, read: ReadPage | None) -> Page:
     """What OCR read replaces a text layer that is worse."""
     lines, turn, rules, height = page.lines, page.turn, page.rules, page.height
-    comments = page.extras.comments
+    comments, fields = page.extras.comments, page.extras.lines
     if read is not None and (page.noise > _NOISE or letters_of(read.lines) >= letters_of(lines)):
         comments = tuple(on_sheet(item, page.number, turn, read.turn) for item in comments)
+        fields = lines_on_sheet(fields, turn, read.turn)
         lines, rules, height = read.lines, Rules() if turn or read.turn else rules, read.height
         turn = read.turn
-    lines = with_fields(lines, page.extras.lines)
+    lines = with_fields(lines, fields)
     return Page.laid_out(page.number, height, lines, rules, comments, turn)
 
 

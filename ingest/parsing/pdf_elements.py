@@ -111,6 +111,21 @@ def on_sheet(element: Element, page: int, before: Turn | None, after: Turn | Non
     return element
 
 
+def lines_on_sheet(lines: Sequence[Line], before: Turn | None, after: Turn | None) -> tuple[Line, ...]:
+    """As `on_sheet`, for lines."""
+    turns = [turn for turn in (before, after.inverse() if after else None) if turn]
+
+    def box_of(box: Box) -> Box:
+        for turn in turns:
+            box = turn.back(box)
+        return box
+
+    return tuple(
+        replace(line, words=tuple(replace(word, box=box_of(word.box)) for word in line.words), box=box_of(line.box))
+        for line in lines
+    )
+
+
 def _turned_back(element: Element, turns: Mapping[int, Turn]) -> Element:
     """Anchors on the pages as they are shown."""
     anchors = tuple(_shown(anchor, turns) for anchor in element.line_anchors)

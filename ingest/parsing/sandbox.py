@@ -159,12 +159,12 @@ class ParseSandbox:
             EmptyFile, FileEncrypted, FileDamaged, UnsupportedFormat, ParseLimitExceeded, ParserCrashed, ConfigurationError:
                 as of `parse`; that no parser reads such a file is not among them.
         """
-        deadline = time.monotonic() + self._limits.wall_s
         request = {"op": "identify", "name": name, "first_child": 0, "load": [], "parser": ""}
         cpu_s = min(_IDENTIFY_CPU_S, self._limits.cpu_s)
         with path.open("rb") as file, self._slots.held(urgent=urgent):
             if os.fstat(file.fileno()).st_size == 0:
                 raise EmptyFile(name=name)
+            deadline = time.monotonic() + self._limits.wall_s  # the wait for a slot is not its
             for _ in range(_ROUNDS):
                 outcome = self._settled(file.fileno(), name, request | {"cpu_s": cpu_s}, deadline)
                 if outcome is not None and isinstance(found := self._result(outcome, name), str):

@@ -16,8 +16,9 @@ from rag.domain.principal import Permit
 from rag.store.document import Document, visible
 from rag.store.version import DocumentVersion, Priority, VersionState
 
-MENDABLE = ("ocr_out_of_time", "ocr_unavailable", "pages_without_text")
-"""Warnings of pages that another reading may get: on a quieter machine, or once Tesseract is installed."""
+MENDABLE = ("ocr_out_of_time", "ocr_unavailable")
+"""Warnings of pages that another reading may get: on a quieter machine, or once Tesseract is installed. Pages without text are
+not among them: a blank one stays blank however often it is read."""
 
 _V = DocumentVersion
 

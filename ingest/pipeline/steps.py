@@ -317,7 +317,11 @@ class Pipeline:
             DocumentNotFound: it is not in work any more, and nobody waits for the rest.
         """
         self.pause()
-        if not self._report(version.id, done, total):
+        try:
+            goes_on = self._report(version.id, done, total)
+        except StoreUnavailable:  # what was read so far is worth more than that somebody sees how much
+            return
+        if not goes_on:
             raise DocumentNotFound(name=str(version.document_id))
 
     def _chunk_one(self, version: DocumentVersion) -> None:

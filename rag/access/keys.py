@@ -103,8 +103,8 @@ class Keys:
         now = utc_now()
         with self._database.read() as session:
             keys = api_key.list_keys(session)
-            return any(Scope.ADMIN in row.scopes and _in_force(row, now) for row in keys) or (
-                role_grant.any_administrator(session)
+            return role_grant.any_administrator(session) or any(
+                Scope.ADMIN in row.scopes and _in_force(row, now) and not api_key.forsaken(session, row) for row in keys
             )
 
     def list(self) -> list[ApiKey]:

@@ -19,7 +19,15 @@ from rag.answering.contract import DEFAULT_RULES, ContractRules
 from rag.answering.report import SECTION, STEP, SectionedGenerator, headed, source_notes
 from rag.answering.service import Answerer, AnswerEvent, Asked, _Read
 from rag.domain.answer import Abstention, AbstentionReason, Note, Sentence
-from rag.domain.errors import InvalidRequest, ModelUnavailable
+from rag.domain.errors import (
+    AccessEnded,
+    InputError,
+    InvalidRequest,
+    ModelUnavailable,
+    NotAuthenticated,
+    NotFound,
+    NotPermitted,
+)
 from rag.domain.language import Language
 from rag.domain.passage import Passage
 from rag.domain.principal import Permit
@@ -138,7 +146,7 @@ class StepwiseAnswerer(Answerer):
         """The permit as it is now, and those of the passages that it covers."""
         if asked.anew is None:
             return permit, tuple(passages)
-        now = asked.anew()
+        now = _permit_now(permit, asked)
         return now, self._retriever.readable(now, passages)
 
     async def _written(
@@ -169,7 +177,15 @@ class StepwiseAnswerer(Answerer):
 
 
 def _permit_now(permit: Permit, asked: Asked) -> Permit:
-    return permit if asked.anew is None else asked.anew()
+    """What whoever asks may read at this moment.
+
+    Raises:
+        AccessEnded: nothing of what was asked for any more, whichever way that is found out.
+    """
+    try:
+        return permit if asked.anew is None else asked.anew()
+    except (NotAuthenticated, NotPermitted, NotFound, InputError) as error:
+        raise AccessEnded from error
 
 
 def _note(language: Language, key: str, /, **values: object) -> Note:

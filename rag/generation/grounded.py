@@ -244,7 +244,7 @@ def asked_for(choice: Choice, temperature: float | None) -> Sampling:
 
     A model that reasons keeps its vendor's: at 0, which many clients send with every request, such models go round in circles.
     """
-    if temperature is None or choice.thinking:
+    if temperature is None or choice.thinking is not False:
         return choice.sampling
     return replace(choice.sampling, temperature=min(temperature, _HOTTEST))
 

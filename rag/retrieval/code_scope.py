@@ -84,8 +84,10 @@ class ScopedPermit:
         if not self.narrow:
             return self.permit
         found = code_query.files(session, self.permit, self.prefixes, _MOST_FILES + 1, self._suffixes)
+        if len(found) > _MOST_FILES:
+            return self.permit
         meant = tuple(row.document_id for row in found if self.holds(row.collection_id, row.source_key))
-        if len(found) > _MOST_FILES or len(meant) > MAX_DOCUMENTS:
+        if len(meant) > MAX_DOCUMENTS:
             return self.permit
         try:
             return self.permit.filtered(DocumentFilter(document_ids=meant))

@@ -33,12 +33,20 @@ _FORMATS = (
     (
         "워드|word",
         "word",
-        ("application/vnd.openxmlformats-officedocument.wordprocessingml.document", "application/msword"),
+        (
+            "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
+            "application/msword",
+            "application/msword+xml",
+        ),
     ),
     (
         "엑셀|excel",
         "excel",
-        ("application/vnd.openxmlformats-officedocument.spreadsheetml.sheet", "application/vnd.ms-excel"),
+        (
+            "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+            "application/vnd.ms-excel",
+            "application/vnd.ms-excel+xml",
+        ),
     ),
     ("xlsx", "xlsx", ("application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",)),
     (

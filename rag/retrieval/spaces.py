@@ -225,8 +225,7 @@ class Spaces:
     def _first_opened(self, recreate: bool) -> LiveSpace:
         with self.database.read() as session:
             row = record.current(session)
-        settings = settings_of(row) if row is not None and _asks_for(self.configured, row) else self.configured
-        space = self.open_space(settings)
+        settings, space = self._configured_space(row)
         identity = place = identity_of(space)
         if row is None:
             place = places.first_place(self.config, identity)
@@ -245,6 +244,23 @@ class Spaces:
         if row is not None and place != row.place:
             places.drop(self.config, row.place)
         return LiveSpace(identity, space, index, stored_weights(self.database, space.name), settings)
+
+    def _configured_space(self, row: EmbeddingSpaceRow | None) -> tuple[EmbeddingSettings, EmbeddingSpace]:
+        """What the configuration means beside what is on record, and the space of it. Where it names no languages, those on
+        record hold, also if an address or a precision has changed, which make no other space."""
+        if row is None:
+            return self.configured, self.open_space(self.configured)
+        if _asks_for(self.configured, row):
+            known = settings_of(row)
+            return known, self.open_space(known)
+        if self.configured.languages is None and "languages" in row.settings:
+            kept = EmbeddingSettings.model_validate(
+                self.configured.model_dump() | {"languages": row.settings["languages"]}
+            )
+            space = self.open_space(kept)
+            if is_named_like(row, space):
+                return kept, space
+        return self.configured, self.open_space(self.configured)
 
     def _note(
         self,

@@ -630,9 +630,9 @@ def test_a_wrong_method_and_a_wrong_path_are_openais_errors(caller: Caller) -> N
 @pytest.mark.parametrize(
     "path", ["/v1/chat/completions", "/api/v1/answers", "/v1/vector_stores", "/api/v1/collections"]
 )
-def test_a_form_where_none_is_taken_has_the_limit_of_any_body(service: Running, caller: Caller, path: str) -> None:
+def test_a_form_where_none_is_taken_has_the_limit_of_any_body(service: Running, path: str) -> None:
     headers = {"Content-Type": "multipart/form-data; boundary=x"}
-    for who, status in ((caller.headers, 413), ({}, 401)):
+    for who, status in ((service.caller().headers, 413), ({}, 401)):
         body = (b"x" * (1 << 20) for _ in range(40))
         assert service.http.post(path, content=body, headers=headers | dict(who)).status_code == status
 
