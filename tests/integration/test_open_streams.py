@@ -20,6 +20,7 @@ from starlette.requests import Request
 from starlette.responses import StreamingResponse
 
 from api.app import create_app
+from api.audit import RequestAudit
 from api.deps import Caller as ApiCaller
 from api.deps import Services, guarded
 from api.download import FileStream, download
@@ -34,8 +35,9 @@ from rag.access.operator import LocalOperator
 from rag.access.policy import Action
 from rag.access.widgets import WidgetTokens, WidgetWish
 from rag.blobs.store import BlobStore
-from rag.domain.access import Role, user
-from rag.domain.errors import AccessEnded, StoreUnavailable
+from rag.domain.access import Label, Role, user
+from rag.domain.audit import Origin
+from rag.domain.errors import AccessEnded, NotAuthenticated, StoreUnavailable
 from rag.domain.principal import Principal, Scope
 from rag.settings_identity import IdentitySettings
 from rag.store import widget_token
@@ -701,3 +703,17 @@ def test_what_is_being_uploaded_is_taken_of_nobody_whose_right_has_ended(service
     good = Sender(lambda: None, hangs=False)
     uploaded(world, path, secret, good)
     assert good.status in (200, 202), good.told
+
+
+def test_a_providers_token_may_run_out_while_its_request_goes_on_and_its_account_may_not(service: Running) -> None:
+    world = World(service)
+    kim = world.account()
+    identities = service.services.rag.identities
+    principal = identities.of_account(kim.id, [Scope.READ], tenant_id=world.tenant_id, clearance=Label.OPEN)
+    assert principal.credential is None
+    request = Request({"type": "http", "headers": [(b"authorization", b"Bearer ran.out.since")], "app": world.app()})
+    caller = ApiCaller(principal, Action.SEARCH, "ko", service.services, RequestAudit(None, Origin()))
+    assert caller.anew(request).principal == principal
+    world.accounts.suspend(world.tenant_id, kim.id)
+    with pytest.raises(NotAuthenticated):
+        caller.anew(request)

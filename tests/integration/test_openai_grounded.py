@@ -16,7 +16,7 @@ from starlette.testclient import TestClient
 from api.app import create_app
 from rag.answering.service import Answerer
 from rag.domain.answer import Note
-from rag.domain.errors import ModelBusy, ModelTimeout
+from rag.domain.errors import AccessEnded, CollectionNotFound, ModelBusy, ModelTimeout, NotPermitted, SeogoError
 from rag.domain.principal import CitationStyle, Scope
 from rag.generation.base import Draft, GenerationRequest, Generator, Span
 from rag.generation.grounded import GroundedGenerator, asked_for
@@ -447,6 +447,27 @@ def test_a_model_that_is_away_is_a_status_for_clients_that_retry(reader: Caller,
     busy = ask(speaking(reader, ScriptedEngine([[ModelBusy(name="Qwen3-8B")]])), stream=stream)
     assert (busy.status_code, busy.json()["error"]["code"]) == (503, "model_busy")
     assert busy.headers["retry-after"] == "5"
+
+
+@pytest.mark.parametrize("stream", [True, False])
+@pytest.mark.parametrize(
+    "error", [AccessEnded(), NotPermitted(), CollectionNotFound(name="규정")], ids=lambda item: item.code
+)
+def test_nothing_that_was_found_is_told_to_whom_it_may_not_be_shown_any_more(
+    reader: Caller, error: SeogoError, stream: bool
+) -> None:
+    for drafts in ((error,), (Draft((Span(0, 0, 6),)), error)):
+        asking, _ = writing(reader, *drafts)
+        native = {"question": QUESTION, "stream": stream}
+        replies = [
+            ask(asking, stream=stream),
+            asking.post("/v1/responses", json={"model": "rag/규정", "input": QUESTION, "stream": stream}),
+            *([] if stream else [asking.post("/api/v1/answers", json=native)]),
+        ]
+        for reply in replies:
+            assert error.code in reply.text
+            last = reply.text.strip().split("data: ")[-1 if "[DONE]" not in reply.text else -2]
+            assert '"passages"' not in last
 
 
 def test_a_model_that_goes_away_leaves_what_it_said(reader: Caller) -> None:

@@ -9,7 +9,7 @@ from typing import Any, cast
 import pytest
 
 from api.routes.health import Readiness
-from rag.domain.errors import IndexUnavailable
+from rag.domain.errors import IndexUnavailable, StoreUnavailable
 
 
 class Lane:
@@ -39,6 +39,25 @@ class Lane:
         if self.away:
             raise IndexUnavailable
         return 1
+
+
+def test_a_look_that_hangs_is_no_answer_for_those_who_ask_meanwhile() -> None:
+    now, lane = [100.0], Lane()
+    readiness, rag = Readiness(lambda: now[0]), cast(Any, lane)
+    readiness.require(rag)
+    lane.go_on.clear()
+    lane.counting.clear()
+    now[0] += 2.0
+    with ThreadPoolExecutor(1) as pool:
+        hanging = pool.submit(readiness.require, rag)
+        assert lane.counting.wait(20)
+        readiness.require(rag)  # what was seen a moment ago
+        now[0] += 10.0
+        with pytest.raises(StoreUnavailable):
+            readiness.require(rag)
+        lane.go_on.set()
+        hanging.result(20)
+    readiness.require(rag)
 
 
 def test_the_index_is_counted_once_a_second_however_many_ask() -> None:

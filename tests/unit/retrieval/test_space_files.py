@@ -119,3 +119,15 @@ def test_a_space_kept_in_step_is_not_written_to_by_other_weights(models: Models)
     with models.opened(first) as spaces, pytest.raises(IndexUnavailable) as error:
         spaces.in_step()
     assert isinstance(error.value.__cause__, ModelFilesChanged)
+
+
+def test_where_no_languages_are_named_those_on_record_hold_whatever_else_changed(models: Models) -> None:
+    """Before multilingual models got Korean untold, a space was English and code; another precision makes no other space."""
+    first = models.save("v1", b"one").model_copy(update={"languages": ("en", "code")})
+    with models.opened(first) as spaces:
+        before = spaces.current.id
+    untold = first.model_copy(update={"languages": None})
+    for configured in (untold, untold.model_copy(update={"precision": "float32"})):
+        with models.opened(configured) as spaces:
+            assert spaces.current.id == before
+            assert spaces.current.space.knows(Language.ENGLISH) and not spaces.current.space.knows(Language.KOREAN)
