@@ -575,3 +575,19 @@ def test_a_sign_in_is_on_record_though_no_guard_stands_before_it(status: int, ou
     assert (event.who.id, event.who.credential) == ((ONE, TWO) if status == 303 else (None, None))
     assert event.detail["provider"] == "사내"
     assert "attempted" not in event.detail
+
+
+def test_who_is_turned_away_before_a_route_was_looked_for_is_on_record() -> None:
+    from starlette.requests import Request
+
+    trail = Trail()
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        audit_of(Request(scope)).turned_away(Request(scope))
+        await start(send, 401)
+        await piece(send, b"", more=False)
+
+    exchange(app, trail)
+    [entry] = trail.told
+    assert (entry.kind, entry.outcome) == (AuditKind.SIGN_IN_FAILED, Outcome.DENIED)
+    assert (entry.what, entry.detail) == ("POST /api/v1/answers", {"status": 401})
