@@ -137,10 +137,10 @@ def filling_held(service: Running, monkeypatch: pytest.MonkeyPatch) -> Iterator[
     """
     over, found = threading.Event(), code_filling._next_versions
 
-    def held(session: Session, collections: Sequence[UUID] | None) -> list[DocumentVersion]:
+    def held(session: Session, collections: Sequence[UUID] | None, chunks: int) -> list[DocumentVersion]:
         if collections is None:
             over.wait(60)
-        return found(session, collections)
+        return found(session, collections, chunks)
 
     monkeypatch.setattr(code_filling, "_next_versions", held)
     try:
@@ -154,10 +154,10 @@ def one_by_one(service: Running, monkeypatch: pytest.MonkeyPatch) -> Iterator[th
     """The service fills in vectors a version at a time, each when the semaphore is released."""
     turns, found = threading.Semaphore(0), code_filling._next_versions
 
-    def in_turn(session: Session, collections: Sequence[UUID] | None) -> list[DocumentVersion]:
+    def in_turn(session: Session, collections: Sequence[UUID] | None, chunks: int) -> list[DocumentVersion]:
         if collections is None:
             turns.acquire(timeout=600)  # released in the end: the first search may load a model for a minute
-        return found(session, collections)
+        return found(session, collections, chunks)
 
     monkeypatch.setattr(code_filling, "_next_versions", in_turn)
     monkeypatch.setattr(code_filling, "_GROUP_VERSIONS", 1)
