@@ -22,6 +22,7 @@ from rag.domain.principal import Permit
 from rag.store import client_file, lifecycle, version
 from rag.store.base import utc_now
 from rag.store.client_file import ClientFile, FileBatch, KnownFile, StoredFile
+from rag.store.collection import Collection
 from rag.store.document import Document
 from rag.store.session import Database
 
@@ -162,6 +163,8 @@ class ClientFiles:
 
 
 def _reserve(session: Session, permit: Permit, collection_id: UUID, file: KnownFile) -> str | None:
+    # One after the other in a collection: of many of one name at once, each would find the same name free, time and again.
+    session.get(Collection, collection_id, with_for_update={"key_share": True})
     if file.document_id is not None:
         row = session.get(Document, file.document_id)
         if row is not None and row.collection_id == collection_id:
