@@ -8,7 +8,6 @@ from pathlib import PurePosixPath
 from uuid import UUID, uuid4
 
 from sqlalchemy import select
-from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from ingest.connectors.upload import Details, Received
@@ -26,7 +25,6 @@ from rag.store.collection import Collection
 from rag.store.document import Document
 from rag.store.session import Database
 
-_TRIES = 3
 _SAME_NAMES = 1000
 """Files of one name in a collection; beyond that the name counts as taken."""
 
@@ -152,18 +150,12 @@ class ClientFiles:
     def _key_in(self, permit: Permit, file: KnownFile) -> str | None:
         """The key of the file's document in the permit's collection, held for it from now on; None where all are taken."""
         (collection_id,) = permit.collections
-        for attempt in range(1, _TRIES + 1):
-            try:
-                with self._database.write() as session:
-                    return _reserve(session, permit, collection_id, file)
-            except IntegrityError:  # two of one name at once: the second finds what the first holds
-                if attempt == _TRIES:
-                    raise
-        raise AssertionError("unreachable")
+        with self._database.write() as session:
+            return _reserve(session, permit, collection_id, file)
 
 
 def _reserve(session: Session, permit: Permit, collection_id: UUID, file: KnownFile) -> str | None:
-    # One after the other in a collection: of many of one name at once, each would find the same name free, time and again.
+    # One after the other in a collection: of two of one name at once, the second has to find what the first holds.
     session.get(Collection, collection_id, with_for_update={"key_share": True})
     if file.document_id is not None:
         row = session.get(Document, file.document_id)
