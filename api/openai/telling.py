@@ -13,13 +13,13 @@ from api.deps import Caller, base_url
 from api.errors import may_tell, named_language
 from api.openai.questions import Put
 from api.schemas.search import found_out
-from rag.answering.limits import TRUNCATED
 from rag.answering.log import Recording
 from rag.answering.report import SOURCE
 from rag.domain.answer import PARAGRAPH, Note, Sentence
 from rag.domain.errors import SeogoError
 from rag.domain.messages import UiLanguage
 from rag.domain.passage import SearchResult
+from rag.generation.base import TRUNCATED
 from rag.generation.prompts.files import prompt_language
 from rag.retrieval.understanding import question_language
 

@@ -15,8 +15,6 @@ from rag.answering.service import AnswerEvent
 from rag.domain.answer import Abstention, Note, Sentence
 from rag.generation.base import TRUNCATED
 
-__all__ = ["TRUNCATED", "limited"]
-
 
 async def limited(
     events: AsyncGenerator[AnswerEvent, None],

@@ -113,9 +113,14 @@ def _asks_for(configured: EmbeddingSettings, row: EmbeddingSpaceRow) -> bool:
 
 
 def _meant(configured: EmbeddingSettings, found: EmbeddingSettings) -> bool:
-    if configured.languages is None:
-        configured = configured.model_copy(update={"languages": found.languages})
-    return configured == found
+    return _with_languages(configured, found.languages) == found
+
+
+def _with_languages(configured: EmbeddingSettings, known: Sequence[str] | None) -> EmbeddingSettings:
+    """The configuration, with these languages where it names none."""
+    if configured.languages is not None or known is None:
+        return configured
+    return configured.model_copy(update={"languages": tuple(known)})
 
 
 class Spaces:
@@ -253,10 +258,8 @@ class Spaces:
         if _asks_for(self.configured, row):
             known = settings_of(row)
             return known, self.open_space(known)
-        if self.configured.languages is None and "languages" in row.settings:
-            kept = EmbeddingSettings.model_validate(
-                self.configured.model_dump() | {"languages": row.settings["languages"]}
-            )
+        kept = _with_languages(self.configured, row.settings.get("languages"))
+        if kept is not self.configured:
             space = self.open_space(kept)
             if is_named_like(row, space):
                 return kept, space
