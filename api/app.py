@@ -14,6 +14,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api import errors
 from api.adapters import continue_ide, dify
+from api.address_limit import sign_in_limit, webhook_limit
 from api.audit import Audited, tell_rest
 from api.deps import Services
 from api.hardening.admission import Admissions, exchanging, open_limiter
@@ -67,9 +68,7 @@ from api.routes import (
     widget_tokens,
 )
 from api.settings import ApiSettings
-from api.sign_in_limit import sign_in_limit
 from api.watching import AccessWatch
-from api.webhook_limit import WebhookLimit
 
 NATIVE = "/api/v1"
 OPENAI = "/v1"
@@ -164,7 +163,7 @@ def create_app(services: Services | None = None) -> FastAPI:
     app.state.services, app.state.browsers = services, limits.browsers
     app.state.refusals = Refusals()
     app.state.readiness = health.Readiness()
-    app.state.webhooks = WebhookLimit()
+    app.state.webhooks = webhook_limit()
     app.state.sign_ins = sign_in_limit(None if services is None else services.rag.settings.identity.sessions)
     app.state.limiter = open_limiter(limits.rates, services.rag.database) if services is not None else None
     described = Description(app, ROUTERS)

@@ -9,7 +9,7 @@ from typing import Any
 
 from fastapi import Request
 
-from api.audit import RequestAudit, audit_of
+from api.audit import RequestAudit, audit_of, client_address
 from api.errors import language_of
 from api.hardening.admission import admit
 from api.schemas.common import Problem
@@ -179,6 +179,11 @@ def base_url(request: Request) -> str:
     """Address of the service for links: the configured one, else the one that the request came to."""
     configured = services_of(request).settings.public_url
     return (configured or str(request.base_url)).rstrip("/")
+
+
+def address_of(request: Request) -> str:
+    """Where a request comes from; whoever is no proxy of ours can't say otherwise."""
+    return client_address(request.scope, request.headers, services_of(request).settings.connections.proxies())
 
 
 def site_of(request: Request) -> Site:

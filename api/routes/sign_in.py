@@ -10,8 +10,8 @@ from fastapi import APIRouter, Depends, Form, Query, Request, Response
 from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse
 
 from api import sign_in_page
-from api.audit import audit_of, client_address
-from api.deps import PROBLEMS, Caller, guarded, services_of, site_of
+from api.audit import audit_of
+from api.deps import PROBLEMS, Caller, address_of, guarded, services_of, site_of
 from api.errors import language_of
 from api.schemas.sign_in import CurrentSessionOut, LogoutOut, ProviderOut, ProvidersOut, SessionOut, SessionsOut
 from rag.access.audit import Deed, ServiceTrail
@@ -72,7 +72,7 @@ def login(
     site = site_of(request)
     try:
         known = federation_of(request).sign_in(provider)
-        request.app.state.sign_ins.enter(_address(request))
+        request.app.state.sign_ins.enter(address_of(request))
         before = site.shown(request, "sign_in")
         departure = known.depart(f"{site.origin()}/auth/{provider}/callback", return_to, before, language_of(request))
     except SeogoError as error:
@@ -171,10 +171,6 @@ def end_session(request: Request, session_id: UUID, caller: Annotated[Caller, _O
 
 def _session_id(principal: Principal) -> UUID | None:
     return principal.credential
-
-
-def _address(request: Request) -> str:
-    return client_address(request.scope, request.headers, services_of(request).settings.connections.proxies())
 
 
 def _failed(request: Request, error: SeogoError, known: SignIn | None) -> Response:

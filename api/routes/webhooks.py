@@ -8,8 +8,8 @@ import secrets
 from anyio.to_thread import run_sync
 from fastapi import APIRouter, Request
 
-from api.audit import audit_of, client_address
-from api.deps import PROBLEMS, Services, services_of
+from api.audit import audit_of
+from api.deps import PROBLEMS, Services, address_of, services_of
 from api.schemas.repositories import WebhookTaken
 from ingest.connectors.repository_options import RepositoryOptions
 from ingest.connectors.webhooks import verified
@@ -34,7 +34,7 @@ async def take_webhook(repository_id: str, request: Request) -> WebhookTaken:
 
     No key is needed. A wrong signature, an unknown repository and one without a webhook are refused alike.
     """
-    request.app.state.webhooks.enter(_address(request))
+    request.app.state.webhooks.enter(address_of(request))
     body = await _body(request)
     looked = await run_sync(_rung, request, services_of(request), repository_id, body)
     return WebhookTaken(looked=looked)
@@ -87,7 +87,3 @@ async def _body(request: Request) -> bytes:
         if len(body) > _WEBHOOK_BYTES:
             raise PayloadTooLarge(limit_mb=_WEBHOOK_BYTES >> 20)
     return bytes(body)
-
-
-def _address(request: Request) -> str:
-    return client_address(request.scope, request.headers, services_of(request).settings.connections.proxies())

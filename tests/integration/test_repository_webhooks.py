@@ -12,7 +12,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from api.webhook_limit import WebhookLimit
+from api.address_limit import AddressLimit
 from rag.blobs.keyring import create_key_file
 from rag.domain.errors import RateLimited
 from rag.store.repository import Repository
@@ -161,7 +161,7 @@ def test_a_large_body_and_a_flood_are_refused(place: tuple[Running, Path], hooke
     refused = service.http.post(hooked["path"], content=large, headers=_signed(hooked["secret"], large))
     assert (refused.status_code, refused.json()["code"]) == (413, "payload_too_large")
     now = [0.0]
-    limit = WebhookLimit(3, clock=lambda: now[0])
+    limit = AddressLimit(3, "webhook", clock=lambda: now[0])
     for _ in range(3):
         limit.enter("10.0.0.1")
     with pytest.raises(RateLimited) as flooded:

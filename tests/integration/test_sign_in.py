@@ -17,11 +17,10 @@ import pytest
 from sqlalchemy import select
 from starlette.testclient import TestClient
 
+from api.address_limit import AddressLimit, sign_in_limit
 from api.app import create_app
 from api.deps import Services
 from api.settings import ApiSettings
-from api.sign_in_limit import sign_in_limit
-from api.webhook_limit import WebhookLimit
 from rag.access.accounts import Accounts
 from rag.access.federation_tokens import LOGOUT_EVENT
 from rag.domain.audit import INSTALLATION
@@ -391,7 +390,7 @@ def test_a_flood_of_sign_ins_from_one_network_is_refused_and_hinders_no_other(do
         with database.read() as session:
             return len(session.scalars(select(PendingSignIn.id)).all())
 
-    app.state.sign_ins, rows = WebhookLimit(3, who="sign-in"), begun()
+    app.state.sign_ins, rows = AddressLimit(3, "sign-in"), begun()
     try:
         told = [browser(f"2001:db8::{number}").get("/auth/mock/login") for number in range(1, 6)]
         assert [item.status_code for item in told] == [303, 303, 303, 429, 429]
