@@ -179,6 +179,7 @@ def _parse(
         job.first_page,
         job.may_stop,
         job.cpu_s * _CPU_SHARE,
+        lambda read, total: frames.write_all(job.output, frames.pack_pages(read, total)),
     )
     try:
         parsed = as_seen(lambda: parser.parse(path, source))

@@ -6,6 +6,7 @@ own memory limit besides.
 
 from __future__ import annotations
 
+import contextlib
 import math
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -60,13 +61,14 @@ class PictureParser:
 
     def parse(self, path: Path, source: SourceFile) -> ParsedDocument:
         """See `Parser.parse`. Anchors are in points at the picture's own resolution."""
-        queue = OcrQueue(source.reader)
         heights: dict[int, float] = {}
-        pages = next_page = 0
+        count = pages = next_page = 0
+        queue = OcrQueue(source.reader, lambda number: source.has_read(number, count))
         with path.open("rb") as file:
             try:
                 with Image.open(file, formats=[_FORMATS[source.media_type]]) as picture:
                     date = _date(picture)
+                    count = _count(picture)
                     for pages, frame in enumerate(_frames(picture, source.name), start=1):
                         if pages < source.first_page or next_page:
                             continue
@@ -114,6 +116,19 @@ def _document(
         DocumentMetadata(created_at=date),
         next_page=next_page,
     )
+
+
+def _count(picture: Image.Image) -> int:
+    """Pages of the file, at most one more than are read. The other formats say it in their head."""
+    if picture.format != _FORMATS[media_types.TIFF]:
+        return int(getattr(picture, "n_frames", 1))
+    count = 1
+    with contextlib.suppress(EOFError):
+        while count <= _MAX_FRAMES:
+            picture.seek(count)
+            count += 1
+    picture.seek(0)
+    return count
 
 
 def _frames(picture: Image.Image, name: str) -> Iterator[Image.Image]:
