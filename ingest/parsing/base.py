@@ -47,6 +47,7 @@ class SourceFile:
         first_child: number of the first file inside that is wanted; those before were handed over already.
         first_page: number of the first page that is wanted, from 1.
         may_stop: whether a parser that runs out of time may leave the last pages to another one (`ParsedDocument.next_page`).
+        seam: what the part before said of the pages that follow it (`ParsedDocument.seam`); empty for the first one.
         cpu_s: CPU seconds of this process by which it should, at the latest.
         told: is called with the pages that were read and with all that there are; None where nobody listens.
     """
@@ -61,6 +62,7 @@ class SourceFile:
     may_stop: bool = False
     cpu_s: float = math.inf
     told: Callable[[int, int], None] | None = None
+    seam: str = ""
 
     def has_read(self, page: int, total: int) -> None:
         """Say that `page` was read and all before it."""

@@ -20,6 +20,7 @@ from ingest.parsing.pdf_elements import Page, letters_of, lines_on_sheet, on_she
 from ingest.parsing.pdf_extras import Extras, attachments, metadata_of, outline_of, page_extras, with_fields
 from ingest.parsing.pdf_objects import page_objects
 from ingest.parsing.pdf_page import Line, Turn, page_text, page_transform, turn_of
+from ingest.parsing.pdf_seam import Seam
 from ingest.parsing.pdf_tables import Rules, page_rules
 from ingest.parsing.scans import is_language, nothing_read, page_picture
 from ingest.parsing.titles import document_title
@@ -93,7 +94,8 @@ class PdfParser:
             warnings.add(UNMAPPED_CHARACTERS)
         if count := attachments(document):
             warnings.add(f"{ATTACHMENTS}:{count}")
-        elements = page_elements(pages, outline_of(document))
+        seam = Seam.read(source.seam)
+        elements = page_elements(pages, outline_of(document), seam)
         title = document_title(document.get_metadata_value("Title"), elements)
         return ParsedDocument(
             title,
@@ -104,6 +106,7 @@ class PdfParser:
             tuple(sorted(warnings)),
             metadata_of(document),
             next_page=next_page,
+            seam=seam.written() if next_page else "",
         )
 
 

@@ -19,6 +19,7 @@ from ingest.parsing.ocr import MAX_PIXELS, GrayImage
 from ingest.parsing.ocr_queue import PAGES_WITHOUT_TEXT, OcrQueue
 from ingest.parsing.page_numbers import page_ranges
 from ingest.parsing.pdf_elements import Page, page_elements
+from ingest.parsing.pdf_seam import Seam
 from ingest.parsing.pdf_tables import Rules
 from ingest.parsing.scans import nothing_read
 from ingest.parsing.titles import document_title
@@ -105,7 +106,8 @@ def _document(
         for n, height in heights.items()
         if not next_page or n < next_page
     ]
-    elements = page_elements(pages)
+    seam = Seam.read(source.seam)
+    elements = page_elements(pages, seam=seam)
     return ParsedDocument(
         document_title("", elements),
         source.media_type,
@@ -115,6 +117,7 @@ def _document(
         tuple(sorted(warnings)),
         DocumentMetadata(created_at=date),
         next_page=next_page,
+        seam=seam.written() if next_page else "",
     )
 
 

@@ -57,6 +57,9 @@ _IDENTIFY_CPU_S = 10
 _MEDIA_TYPE = re.compile(r"[!-~]{1,200}")
 """As long as the record has room for. Of a ZIP it may be what the file itself claims to be."""
 
+_SEAM_BYTES = 48_000
+"""Of what one child says for the next, as it stands in a message to the zygote, which takes 64 KiB."""
+
 _ROUNDS = 3
 """For each reader: the first may ask for a parser to be loaded, one may meet a zygote that has just died."""
 
@@ -97,15 +100,17 @@ class _Wish:
     first_child: int = 0
     first_page: int = 1
     may_stop: bool = True
+    seam: str = ""
 
     def after(self, part: ParsedDocument, *, last: bool) -> _Wish:
         """What is left after a part of it. A child that nobody trusts can't ask for the same pages again."""
         going_on = self.may_stop and self.first_page < part.next_page <= part.pages
-        return _Wish(self.first_child, part.next_page if going_on else 0, may_stop=not last)
+        seam = part.seam if len(json.dumps(part.seam)) <= _SEAM_BYTES else ""
+        return _Wish(self.first_child, part.next_page if going_on else 0, may_stop=not last, seam=seam)
 
     def request(self) -> dict[str, Any]:
         """It in the words of the zygote, for the best parser."""
-        pages = {"first_page": self.first_page, "may_stop": self.may_stop}
+        pages = {"first_page": self.first_page, "may_stop": self.may_stop, "seam": self.seam}
         return {"op": "parse", "first_child": self.first_child, "load": [], "parser": "", **pages}
 
 

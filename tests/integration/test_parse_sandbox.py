@@ -270,6 +270,12 @@ def test_pages_are_read_by_as_many_children_as_it_takes(hostile, input_file):
     assert told == [(1, 4), (2, 4), (3, 4)]
 
 
+def test_what_a_child_says_for_the_next_one_reaches_it(hostile, input_file):
+    document = hostile.parse(input_file, "pages_that_say.txt")
+    assert texts(document) == ["", " 쪽 1", " 쪽 1 쪽 2", " 쪽 1 쪽 2 쪽 3"]
+    assert document.seam == ""
+
+
 def test_a_child_that_never_comes_to_the_end_is_left(hostile, input_file):
     assert [text[0] for text in texts(hostile.parse(input_file, "pages_without_end.txt"))] == ["1", "2"]
 

@@ -46,8 +46,11 @@ class HostileParser:
         if page == 2 and source.name == "pages_that_wait.txt":
             time.sleep(600)
         next_page = 2 if source.name == "pages_without_end.txt" else page + 1 if page < 4 else 0
-        element = Element(ElementKind.TEXT, f"{page} of {os.getpid()}", LineAnchor(1, 1))
-        return ParsedDocument("", source.media_type, self.name, (element,), 4, (f"ocr:{page}",), next_page=next_page)
+        text = source.seam if source.name == "pages_that_say.txt" else f"{page} of {os.getpid()}"
+        element = Element(ElementKind.TEXT, text, LineAnchor(1, 1))
+        seam = f"{source.seam} 쪽 {page}"
+        warnings = (f"ocr:{page}",)
+        return ParsedDocument("", source.media_type, self.name, (element,), 4, warnings, next_page=next_page, seam=seam)
 
     def tell(self, source: SourceFile) -> ParsedDocument:
         """Says how far it is: `tell_nonsense` what can't be, `tell_much` much; `tell_and_wait` comes to no end."""
