@@ -85,7 +85,7 @@ class VersionOut(BaseModel):
     id: UUID
     number: int
     state: str = Field(examples=["queued", "running", "active", "retired", "failed", "quarantined", "cancelled"])
-    priority: str = Field(description="lane of its ingestion", examples=["interactive", "bulk", "suspect"])
+    priority: str = Field(description="lane of its ingestion", examples=["interactive", "bulk", "long", "suspect"])
     tries: int = Field(description="tries that went wrong; after the last one it is quarantined")
     next_try_at: datetime | None = Field(description="while it waits for its next try")
     size: int = Field(description="bytes")

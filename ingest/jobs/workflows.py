@@ -32,8 +32,13 @@ from rag.store.version import Priority
 
 log = logging.getLogger(__name__)
 
-QUEUES = {Priority.INTERACTIVE: "ingest_interactive", Priority.BULK: "ingest", Priority.SUSPECT: "ingest_suspect"}
-"""A queue per lane, each with workers of its own: a few files never wait behind a thousand."""
+QUEUES = {
+    Priority.INTERACTIVE: "ingest_interactive",
+    Priority.BULK: "ingest",
+    Priority.LONG: "ingest_long",
+    Priority.SUSPECT: "ingest_suspect",
+}
+"""A queue per lane, each with workers of its own: a few files never wait behind a thousand, nor anything behind a long scan."""
 WORKFLOW_VERSION = "2"
 """Raise when the order or the meaning of steps changes: DBOS recovers a workflow only under the version it began with."""
 
@@ -186,7 +191,12 @@ class IngestJobs:
 
     def _dispatch_settings(self) -> DispatchSettings:
         at_once = self._settings.concurrency
-        slots = {Priority.INTERACTIVE: max(_INTERACTIVE_JOBS, at_once), Priority.BULK: at_once, Priority.SUSPECT: 1}
+        slots = {
+            Priority.INTERACTIVE: max(_INTERACTIVE_JOBS, at_once),
+            Priority.BULK: at_once,
+            Priority.LONG: max(1, self._pipeline.parse_concurrency // 2),
+            Priority.SUSPECT: 1,
+        }
         return DispatchSettings(
             worker=self._executor_id,
             version=WORKFLOW_VERSION,

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -46,7 +47,9 @@ class SourceFile:
         first_child: number of the first file inside that is wanted; those before were handed over already.
         first_page: number of the first page that is wanted, from 1.
         may_stop: whether a parser that runs out of time may leave the last pages to another one (`ParsedDocument.next_page`).
+        seam: what the part before said of the pages that follow it (`ParsedDocument.seam`); empty for the first one.
         cpu_s: CPU seconds of this process by which it should, at the latest.
+        told: is called with the pages that were read and with all that there are; None where nobody listens.
     """
 
     name: str
@@ -58,6 +61,13 @@ class SourceFile:
     first_page: int = 1
     may_stop: bool = False
     cpu_s: float = math.inf
+    told: Callable[[int, int], None] | None = None
+    seam: str = ""
+
+    def has_read(self, page: int, total: int) -> None:
+        """Say that `page` was read and all before it."""
+        if self.told is not None:
+            self.told(page, total)
 
     def is_spent(self) -> bool:
         """Whether it is time to leave the rest to another process."""

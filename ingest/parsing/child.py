@@ -57,6 +57,7 @@ class Job:
         only_identify: whether nothing is wanted but the media type.
         first_page: number of the first page that is wanted, from 1.
         may_stop: whether the pages that there is no time for may be left to another child.
+        seam: what the child before said of them.
     """
 
     name: str
@@ -71,6 +72,7 @@ class Job:
     only_identify: bool = False
     first_page: int = 1
     may_stop: bool = False
+    seam: str = ""
 
 
 def run(job: Job, zygote: int, parsers: Mapping[str, ParserEntry], loaded: Mapping[str, Parser]) -> None:
@@ -179,6 +181,8 @@ def _parse(
         job.first_page,
         job.may_stop,
         job.cpu_s * _CPU_SHARE,
+        lambda read, total: frames.write_all(job.output, frames.pack_pages(read, total)),
+        job.seam,
     )
     try:
         parsed = as_seen(lambda: parser.parse(path, source))

@@ -42,16 +42,22 @@ class ReadPage:
     turn: Turn | None
 
 
+def _nobody_listens(_page: int) -> None:
+    """Nobody wants to know."""
+
+
 @dataclass(slots=True)
 class OcrQueue:
     """Give it pages in order, then take `results`.
 
     Attributes:
+        has_read: is called with a page when it and all before it were read, or given up.
         left_out: pages for which no time was left.
         unread: pages that Tesseract failed on, or all of them where there is none.
     """
 
     reader: PageReader | None
+    has_read: Callable[[int], None] = _nobody_listens
     left_out: list[int] = field(default_factory=list)
     unread: list[int] = field(default_factory=list)
     read: list[int] = field(default_factory=list)
@@ -78,6 +84,11 @@ class OcrQueue:
             self.left_out.append(number)
             return
         self._waiting.append((number, self._pool.submit(read_upright, self.reader, picture())))
+
+    @property
+    def is_idle(self) -> bool:
+        """No page is on its way."""
+        return not self._waiting
 
     def results(self) -> dict[int, ReadPage]:
         """Every page that was read."""
@@ -126,6 +137,7 @@ class OcrQueue:
             return
         if reading is None:
             self.unread.append(number)
-            return
-        self.read.append(number)
-        self._pages[number] = ReadPage(words_of(reading.tsv, reading.image), reading.height, reading.turn)
+        else:
+            self.read.append(number)
+            self._pages[number] = ReadPage(words_of(reading.tsv, reading.image), reading.height, reading.turn)
+        self.has_read(number)

@@ -1,4 +1,7 @@
-"""One document from several children of the sandbox, of which each read some of its pages: a long scan takes longer than one."""
+"""One document from several children of the sandbox, of which each read some of its pages: a long scan takes longer than one.
+
+What the layout of a part has to know of those before it, `pdf_seam.py` hands on.
+"""
 
 from __future__ import annotations
 
@@ -36,6 +39,7 @@ def joined(parts: Sequence[ParsedDocument], name: str) -> ParsedDocument:
             elements=elements,
             warnings=tuple(sorted(_warnings(parts))),
             next_page=0,
+            seam="",
         ),
         name,
     )

@@ -20,6 +20,7 @@ from ingest.parsing.pdf_elements import Page, letters_of, lines_on_sheet, on_she
 from ingest.parsing.pdf_extras import Extras, attachments, metadata_of, outline_of, page_extras, with_fields
 from ingest.parsing.pdf_objects import page_objects
 from ingest.parsing.pdf_page import Line, Turn, page_text, page_transform, turn_of
+from ingest.parsing.pdf_seam import Seam
 from ingest.parsing.pdf_tables import Rules, page_rules
 from ingest.parsing.scans import is_language, nothing_read, page_picture
 from ingest.parsing.titles import document_title
@@ -81,7 +82,7 @@ class PdfParser:
         if len(document) == 0:
             raise NoTextFound(name=source.name)
         warnings: set[str] = set()
-        queue = OcrQueue(source.reader)
+        queue = OcrQueue(source.reader, lambda number: source.has_read(number, len(document)))
         pages, next_page = _read_pages(document, queue, warnings, source)
         empty = [page.lines.number for page in pages if not (page.lines.lines or page.tables)]
         if len(empty) == len(pages) and source.first_page == 1 and not next_page:
@@ -93,7 +94,8 @@ class PdfParser:
             warnings.add(UNMAPPED_CHARACTERS)
         if count := attachments(document):
             warnings.add(f"{ATTACHMENTS}:{count}")
-        elements = page_elements(pages, outline_of(document))
+        seam = Seam.read(source.seam)
+        elements = page_elements(pages, outline_of(document), seam)
         title = document_title(document.get_metadata_value("Title"), elements)
         return ParsedDocument(
             title,
@@ -104,6 +106,7 @@ class PdfParser:
             tuple(sorted(warnings)),
             metadata_of(document),
             next_page=next_page,
+            seam=seam.written() if next_page else "",
         )
 
 
@@ -138,6 +141,8 @@ def _read_pages(
         pages.append(_read_text(page, index + 1, warnings))
         if pages[-1].is_picture:
             queue.add(index + 1, functools.partial(page_picture, page))
+        elif queue.is_idle:
+            source.has_read(index + 1, len(document))
         page.close()  # a long document must not hold all its pages
     read = queue.results()
     if source.may_stop:

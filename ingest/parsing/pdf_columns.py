@@ -1,13 +1,14 @@
-"""Running text in two columns: where the gutter is, and what is read first."""
+"""Running text in columns: where the gutters are, and what is read first."""
 
 from __future__ import annotations
 
+import bisect
 import itertools
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from ingest.parsing.pdf_page import Line, union
-from ingest.parsing.pdf_rows import Row
+from ingest.parsing.pdf_page import Line, Word, union
+from ingest.parsing.pdf_rows import Cell, Row
 from rag.domain.anchor import Box
 
 _MIN_ROWS = 6
@@ -15,7 +16,25 @@ _MIN_ROWS = 6
 
 _MIN_BAND_ROWS = 3
 _CENTRE = (0.3, 0.7)
-"""Shares of the text's width between which a gutter lies."""
+"""Shares of the text's width between which the gutter of two columns lies, which may be of two widths."""
+
+_IN_GAP = 0.85
+"""Of the rows that have a gap where a gutter may be, so many have it there; some lines reach over."""
+
+_RIVAL = 0.8
+"""Where so many of them have another gap, there are more columns than that."""
+
+_MOST_COLUMNS = 4
+_SLACK = 0.08
+"""How far from its place the gutter of three columns or more may lie, in shares of the text's width: those are of one width."""
+
+_NARROWEST = 8.0
+"""Width of one of three columns or more, in line heights: lists of names and of codes are narrower."""
+
+_MIN_WORDS = 2.0
+"""In a line of such a column, on average."""
+
+_SAME_WIDTH = 1.3
 
 _FULL = 0.8
 """A line of a column reaches this far across it, unless it ends a paragraph."""
@@ -27,18 +46,18 @@ _MIN_GUTTER = 0.8
 
 @dataclass(frozen=True, slots=True)
 class Columns:
-    """Bands of a page that are set in two columns: top, bottom, middle of the gutter."""
+    """Bands of a page that are set in columns: top, bottom, middles of the gutters from left to right."""
 
-    bands: tuple[tuple[float, float, float], ...] = ()
+    bands: tuple[tuple[float, float, tuple[float, ...]], ...] = ()
 
     def key(self, box: Box) -> tuple[int, int, float]:
         """Sorts boxes as they are read."""
         middle = (box[1] + box[3]) / 2
-        for number, (top, bottom, gutter) in enumerate(self.bands):
+        for number, (top, bottom, gutters) in enumerate(self.bands):
             if middle < top:
                 return (2 * number, 0, box[1])
             if middle <= bottom:
-                return (2 * number + 1, int((box[0] + box[2]) / 2 > gutter), box[1])
+                return (2 * number + 1, bisect.bisect_left(gutters, (box[0] + box[2]) / 2), box[1])
         return (2 * len(self.bands), 0, box[1])
 
     def parts(self, lines: Iterable[Line]) -> list[list[Line]]:
@@ -51,12 +70,15 @@ class Columns:
 
     def _cut(self, line: Line) -> list[Line]:
         middle = (line.box[1] + line.box[3]) / 2
-        for top, bottom, gutter in self.bands:
-            if top <= middle <= bottom and line.box[0] < gutter < line.box[2]:
-                left = tuple(word for word in line.words if word.box[2] <= gutter + 1)
-                right = tuple(word for word in line.words if word.box[2] > gutter + 1)
-                halves = [words for words in (left, right) if words]
-                return [replace(line, words=words, box=union([word.box for word in words])) for words in halves]
+        for top, bottom, gutters in self.bands:
+            crossed = [gutter for gutter in gutters if line.box[0] < gutter < line.box[2]]
+            if top <= middle <= bottom and crossed:
+                # A word that reaches a little over a gutter ends the column before it.
+                pieces: dict[int, list[Word]] = {}
+                for word in line.words:
+                    pieces.setdefault(bisect.bisect_left(gutters, word.box[2] - 1), []).append(word)
+                boxes = [(tuple(words), union([word.box for word in words])) for _, words in sorted(pieces.items())]
+                return [replace(line, words=words, box=box) for words, box in boxes]
         return [line]
 
 
@@ -65,57 +87,91 @@ def find_columns(rows: Sequence[Row]) -> Columns:
     split = [row for row in rows if len(row.cells) >= 2 and not row.has_data]
     if len(split) < _MIN_ROWS:
         return Columns()
-    left, right = min(row.box[0] for row in rows), max(row.box[2] for row in rows)
-    gutter = _gutter(split, left, right)
-    if gutter is None:
-        return Columns()
-    bands = [band for band in _bands(rows, gutter) if len(band) >= _MIN_BAND_ROWS]
-    both = [row for band in bands for row in band if row.box[0] < gutter < row.box[2]]
-    if len(both) < _MIN_ROWS or not _is_prose(both, gutter):
-        return Columns()
-    return Columns(tuple((band[0].box[1], band[-1].box[3], gutter) for band in bands))
+    for count in range(_MOST_COLUMNS, 1, -1):
+        if (gutters := _gutters(split, rows, count)) and (found := _columns(rows, gutters)):
+            return found
+    return Columns()
 
 
-def _gutter(rows: Sequence[Row], left: float, right: float) -> float | None:
-    """The x that lies in a gap of most rows."""
-    low, high = (left + share * (right - left) for share in _CENTRE)
-    gaps = [
-        (before.box[2], after.box[0])
-        for row in rows
-        for before, after in itertools.pairwise(row.cells)
-        if after.box[0] - before.box[2] >= _MIN_GUTTER * row.height and before.box[2] < high and after.box[0] > low
-    ]
-    if len(gaps) < _MIN_ROWS:
+def _columns(rows: Sequence[Row], gutters: tuple[float, ...]) -> Columns | None:
+    """The bands with these gutters, where what stands between them is running text."""
+    bands = [band for band in _bands(rows, gutters) if len(band) >= _MIN_BAND_ROWS]
+    beside = [row for band in bands for row in band if _spans(row, gutters)]
+    if len(beside) < _MIN_ROWS or not _is_prose(beside, gutters):
         return None
-    # The rows' longest lines bound the gutter: nine in ten may not reach into it.
-    ends, starts = sorted(end for end, _ in gaps), sorted(start for _, start in gaps)
-    end, start = ends[int(0.9 * (len(ends) - 1))], starts[int(0.1 * len(starts))]
-    return (end + start) / 2 if start > end else None
+    return Columns(tuple((band[0].box[1], band[-1].box[3], gutters) for band in bands))
 
 
-def _bands(rows: Sequence[Row], gutter: float) -> list[list[Row]]:
-    """Runs of rows that nothing crosses the gutter in, one-sided rows at their ends included."""
+def _gutters(split: Sequence[Row], rows: Sequence[Row], count: int) -> tuple[float, ...]:
+    """The gutters of so many columns; none where one of them is missing."""
+    left, right = min(row.box[0] for row in rows), max(row.box[2] for row in rows)
+    places = [number / count for number in range(1, count)]
+    zones = [_CENTRE] if count == 2 else [(place - _SLACK, place + _SLACK) for place in places]
+    found = [_gutter(split, left + low * (right - left), left + high * (right - left)) for low, high in zones]
+    return tuple(gutter for gutter in found if gutter is not None) if None not in found else ()
+
+
+def _gutter(rows: Sequence[Row], low: float, high: float) -> float | None:
+    """The x between these two that lies in a gap of most rows that reach over both and have one there."""
+    gaps_of_rows = [
+        [
+            (before.box[2], after.box[0])
+            for before, after in itertools.pairwise(row.cells)
+            if after.box[0] - before.box[2] >= _MIN_GUTTER * row.height and before.box[2] < high and after.box[0] > low
+        ]
+        for row in rows
+        if row.box[0] < low and row.box[2] > high
+    ]
+    having = sum(bool(gaps) for gaps in gaps_of_rows)
+    if having < _MIN_ROWS:
+        return None
+    gaps = [gap for gaps in gaps_of_rows for gap in gaps]
+    # Justified lines have wide gaps elsewhere too, but not above each other: the gutter is where most lie.
+    deepest = {start: sum(begin <= start < end for begin, end in gaps) for start, _ in gaps}
+    start = max(deepest, key=lambda x: (deepest[x], x))
+    end = min(end for begin, end in gaps if begin <= start < end)
+    rivals = (deepest[other] for other, stop in gaps if other >= end or stop <= start)
+    if deepest[start] < _IN_GAP * having or max(rivals, default=0) >= _RIVAL * having:
+        return None
+    return (start + end) / 2
+
+
+def _spans(row: Row, gutters: Sequence[float]) -> bool:
+    """It has text on both sides of a gutter."""
+    return any(row.box[0] < gutter < row.box[2] for gutter in gutters)
+
+
+def _bands(rows: Sequence[Row], gutters: Sequence[float]) -> list[list[Row]]:
+    """Runs of rows that nothing crosses a gutter in, one-sided rows at their ends included."""
     bands: list[list[Row]] = [[]]
     for row in rows:
-        if any(cell.box[0] < gutter - 1 and cell.box[2] > gutter + 1 for cell in row.cells):
+        if any(cell.box[0] < gutter - 1 and cell.box[2] > gutter + 1 for cell in row.cells for gutter in gutters):
             bands.append([])
         else:
             bands[-1].append(row)
-    return [band for band in bands if any(row.box[0] < gutter < row.box[2] for row in band)]
+    return [band for band in bands if any(_spans(row, gutters) for row in band)]
 
 
-def _is_prose(rows: Sequence[Row], gutter: float) -> bool:
-    """Lines of both sides are as long as their column; a table's cells are not."""
-    for side in (-1, 1):
-        halves = [
-            union([cell.box for cell in row.cells if (cell.centre > gutter) == (side > 0)])
-            for row in rows
-            if any((cell.centre > gutter) == (side > 0) for cell in row.cells)
-        ]
-        if not halves:
+def _is_prose(rows: Sequence[Row], gutters: Sequence[float]) -> bool:
+    """Lines of every column are as long as it; a table's cells are not. More than two columns are of one width, and wide."""
+    columns: list[list[tuple[Cell, ...]]] = [[] for _ in range(len(gutters) + 1)]
+    for row in rows:
+        for column, cells in itertools.groupby(row.cells, key=lambda cell: bisect.bisect_left(gutters, cell.centre)):
+            columns[column].append(tuple(cells))
+    widths = []
+    for lines in columns:
+        boxes = [union([cell.box for cell in cells]) for cells in lines]
+        if not boxes:
             return False
-        left, right = min(box[0] for box in halves), max(box[2] for box in halves)
-        full = sum(box[2] - box[0] >= _FULL * (right - left) for box in halves)
-        if full < _FULL_SHARE * len(halves):
+        widths.append(max(box[2] for box in boxes) - min(box[0] for box in boxes))
+        full = sum(box[2] - box[0] >= _FULL * widths[-1] for box in boxes)
+        if full < _FULL_SHARE * len(boxes):
             return False
-    return True
+    if len(columns) == 2:
+        return True
+    words = [sum(len(cell.words) for cell in cells) for lines in columns for cells in lines]
+    return (
+        max(widths) <= _SAME_WIDTH * min(widths)
+        and min(widths) >= _NARROWEST * max(row.height for row in rows)
+        and sum(words) >= _MIN_WORDS * len(words)
+    )

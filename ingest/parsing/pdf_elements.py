@@ -10,15 +10,16 @@ from ingest.parsing.pdf_columns import Columns, find_columns
 from ingest.parsing.pdf_extras import Outline, bookmark_key
 from ingest.parsing.pdf_layout import (
     PageLines,
-    body_height,
     group_elements,
     heading_sizes,
+    line_heights,
     nested,
     paragraphs,
     without_running_lines,
 )
 from ingest.parsing.pdf_page import Line, Turn, rounded
 from ingest.parsing.pdf_rows import visual_rows
+from ingest.parsing.pdf_seam import Seam
 from ingest.parsing.pdf_tables import FoundTable, Rules, find_grids, grid_table, without
 from ingest.parsing.pdf_unruled import find_unruled
 from ingest.parsing.pdf_words import Spelling
@@ -81,27 +82,34 @@ def letters_of(lines: Sequence[Line]) -> int:
     return sum(len(word.text) for line in lines for word in line.words)
 
 
-def page_elements(pages: Sequence[Page], outline: Outline | None = None) -> list[Element]:
-    """Elements of a document in reading order: running lines out, paragraphs, headings, tables in their places."""
-    kept = without_running_lines([page.lines for page in pages])
-    every_line = [line for page in kept for line in page.lines]
-    body = body_height(every_line)
+def page_elements(pages: Sequence[Page], outline: Outline | None = None, seam: Seam | None = None) -> list[Element]:
+    """Elements of a document in reading order: running lines out, paragraphs, headings, tables in their places.
+
+    Args:
+        seam: what is known of the pages before, where these are a part of a document; afterwards, what these tell of the next.
+    """
+    seam = seam or Seam()
+    kept = without_running_lines([page.lines for page in pages], seam)
+    seam.heights += line_heights(line for page in kept for line in page.lines)
+    body = seam.body
     raw_groups = [paragraphs(lines.lines, body) for lines in kept]
     spelling = Spelling.of([group for groups in raw_groups for group in groups])
     groups_of_page = [[spelling.mended(group) for group in groups] for groups in raw_groups]
-    sizes = heading_sizes((group for groups in groups_of_page for group in groups), body)
+    seam.levels = heading_sizes((group for groups in groups_of_page for group in groups), body, seam.levels)
     elements: list[Element] = []
-    tables = _continued(pages, kept)
+    tables = _continued(pages, kept, seam)
     for page, groups in zip(pages, groups_of_page, strict=True):
         number = page.lines.number
         placed = [
-            (page.columns.key(group[0].box), group_elements(group, number, sizes, body)) for group in groups if group
+            (page.columns.key(group[0].box), group_elements(group, number, seam.levels, body))
+            for group in groups
+            if group
         ]
         elements += [*_with_tables(placed, tables[number], page.columns), *page.comments]
     turns = {page.lines.number: page.turn for page in pages if page.turn}
     if turns:
         elements = [_turned_back(element, turns) for element in elements]
-    return nested(_by_outline(elements, outline or {}))
+    return nested(_by_outline(elements, outline or {}, seam), seam.chapters)
 
 
 def on_sheet(element: Element, page: int, before: Turn | None, after: Turn | None) -> Element:
@@ -139,19 +147,18 @@ def _shown(anchor: Anchor, turns: Mapping[int, Turn]) -> Anchor:
     return replace(anchor, boxes=boxes)
 
 
-def _by_outline(elements: Sequence[Element], outline: Outline) -> list[Element]:
+def _by_outline(elements: Sequence[Element], outline: Outline, seam: Seam) -> list[Element]:
     """Headings that have a bookmark get its level, the others stand below the last of them."""
     result: list[Element] = []
     deepest = max((level for titles in outline.values() for level in titles.values()), default=0)
-    begun = False
     for element in elements:
         anchor = element.anchor
         page = anchor.page if isinstance(anchor, PageAnchor) else 0
         level = outline.get(page, {}).get(bookmark_key(element.text)) if _may_be_heading(element) else None
         if level is not None:
-            begun = True
+            seam.below_bookmark = True
             result.append(Element(ElementKind.HEADING, " ".join(element.text.split()), anchor, level=level))
-        elif begun and element.kind is ElementKind.HEADING:
+        elif seam.below_bookmark and element.kind is ElementKind.HEADING:
             result.append(replace(element, level=element.level + deepest))
         else:
             result.append(element)
@@ -162,23 +169,24 @@ def _may_be_heading(element: Element) -> bool:
     return element.kind is not ElementKind.TABLE and len(element.text) <= _MAX_BOOKMARK
 
 
-def _continued(pages: Sequence[Page], kept: Sequence[PageLines]) -> dict[int, list[Element]]:
+def _continued(pages: Sequence[Page], kept: Sequence[PageLines], seam: Seam) -> dict[int, list[Element]]:
     """Tables by page. One that begins a page goes on with the one that ended the page before."""
     result: dict[int, list[Element]] = {}
-    last: FoundTable | None = None
     for page, lines in zip(pages, kept, strict=True):
+        number = page.lines.number
         found: list[Element] = []
         for position, table in enumerate(page.tables):
             above = any(line.box[3] <= table.box[1] for line in lines.lines)
-            if position == 0 and last and last.page == page.lines.number - 1 and not above:
-                table = table.continued(last)
+            if position == 0 and seam.table and seam.table_page == number - 1 and not above:
+                table = table.continued(seam.table)
             element = table.element()
             found += [item for item in (table.caption, element) if item]
             ends_page = not any(line.box[1] >= table.box[3] for line in lines.lines)
-            last = table if ends_page and position == len(page.tables) - 1 else None
+            seam.table = table if ends_page and position == len(page.tables) - 1 else None
+            seam.table_page = number
         if not page.tables and lines.lines:
-            last = None
-        result[page.lines.number] = found
+            seam.table = None
+        result[number] = found
     return result
 
 

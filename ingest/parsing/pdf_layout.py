@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from ingest.parsing.headings import MAX_HEADING_CHARACTERS, NumberedHeading, numbered_heading
 from ingest.parsing.pdf_page import Line, rounded, union
+from ingest.parsing.pdf_seam import Seam
 from rag.domain.anchor import PageAnchor
 from rag.domain.document import Element, ElementKind
 
@@ -38,6 +39,7 @@ _CELL_LINES = 4
 _SIZE_STEP = 1.12
 """A line this much taller than the body is a heading; the smallest step in word processors' themes is 12 to 13.5 pt."""
 
+_SIZE_LEVELS = 3
 _SAME_SIZE = 0.12
 _SHORT_OF_MARGIN = 4.0
 """A line that ends this many line heights before the right margin ends its paragraph."""
@@ -60,21 +62,22 @@ class PageLines:
     lines: tuple[Line, ...]
 
 
-def without_running_lines(pages: Sequence[PageLines]) -> list[PageLines]:
+def without_running_lines(pages: Sequence[PageLines], seam: Seam) -> list[PageLines]:
     """Pages without headers, footers and page numbers. The first copy of a header stays: it may be the only title."""
     edges = [_edge_lines(page) for page in pages]
     counts = Counter(pattern for lines in edges for pattern in {_pattern(line) for line in lines})
     needed = max(_REPEATED_PAGES, _REPEATED_SHARE * len(pages))
-    repeated = {pattern for pattern, count in counts.items() if count >= needed}
+    seen = set(seam.running)
+    seam.running |= {pattern for pattern, count in counts.items() if count >= needed}
     offsets = Counter(
         offset
         for page, lines in zip(pages, edges, strict=True)
         for offset in {_number_offset(line, page) for line in lines} - {None}
     )
     offset, count = offsets.most_common(1)[0] if offsets else (None, 0)
-    numbering = offset if count >= min(needed, len(pages)) and len(pages) > 1 else None
-    seen: set[str] = set()
-    return [_without(page, set(lines), repeated, numbering, seen) for page, lines in zip(pages, edges, strict=True)]
+    if count >= min(needed, len(pages)) and len(pages) > 1:
+        seam.numbering = offset
+    return [_without(page, set(lines), seam, seen) for page, lines in zip(pages, edges, strict=True)]
 
 
 def _edge_lines(page: PageLines) -> list[Line]:
@@ -93,15 +96,15 @@ def _number_offset(line: Line, page: PageLines) -> int | None:
     return int(found[1]) - page.number if found else None
 
 
-def _without(page: PageLines, edge: set[Line], repeated: set[str], numbering: int | None, seen: set[str]) -> PageLines:
+def _without(page: PageLines, edge: set[Line], seam: Seam, seen: set[str]) -> PageLines:
     kept = []
     middle = page.height / 2
     for line in page.lines:
         if line in edge:
-            if numbering is not None and _number_offset(line, page) == numbering:
+            if seam.numbering is not None and _number_offset(line, page) == seam.numbering:
                 continue
             pattern = _pattern(line)
-            if pattern in repeated:
+            if pattern in seam.running:
                 letters = sum(map(str.isalpha, pattern))
                 is_first = pattern not in seen and letters >= _MIN_TITLE_LETTERS and line.box[1] < middle
                 seen.add(pattern)
@@ -111,12 +114,12 @@ def _without(page: PageLines, edge: set[Line], repeated: set[str], numbering: in
     return replace(page, lines=tuple(kept))
 
 
-def body_height(lines: Iterable[Line]) -> float:
-    """The height that most characters have."""
+def line_heights(lines: Iterable[Line]) -> Counter[float]:
+    """Characters by the height of their line, in half points."""
     heights: Counter[float] = Counter()
     for line in lines:
         heights[round(line.height * 2) / 2] += len(line.text)
-    return heights.most_common(1)[0][0] if heights else 10.0
+    return heights
 
 
 def paragraphs(lines: Sequence[Line], body: float) -> list[list[Line]]:
@@ -167,10 +170,19 @@ def _is_next_cell(before: Line, line: Line) -> bool:
     return before.height < back_up <= _CELL_LINES * before.height and line.box[0] >= before.box[2]
 
 
-def heading_sizes(groups: Iterable[Sequence[Line]], body: float) -> dict[float, int]:
-    """Levels of the heights that headings have, tallest first; at most three."""
+def heading_sizes(groups: Iterable[Sequence[Line]], body: float, known: Mapping[float, int]) -> dict[float, int]:
+    """Levels of the heights that headings have, tallest first; at most three.
+
+    Args:
+        known: of the pages before; those stay.
+    """
+    levels = dict(known)
     heights = {_size(group) for group in groups if _looks_like_heading(group, body)}
-    return {height: level for level, height in enumerate(sorted(heights, reverse=True)[:3], start=1)}
+    for height in sorted(heights - levels.keys(), reverse=True):
+        level = 1 + max((levels[other] for other in levels if other > height), default=0)
+        if level <= _SIZE_LEVELS:
+            levels[height] = level
+    return levels
 
 
 def _size(group: Sequence[Line]) -> float:
@@ -204,7 +216,7 @@ def group_elements(group: Sequence[Line], page: int, sizes: dict[float, int], bo
     if _looks_like_heading(group, body) and _size(group) in sizes:
         return [Element(ElementKind.HEADING, text.replace("\n", " "), anchor, level=sizes[_size(group)])]
     if _is_bold_heading(group):
-        return [Element(ElementKind.HEADING, text, anchor, level=len(sizes) + 1)]
+        return [Element(ElementKind.HEADING, text, anchor, level=max(sizes.values(), default=0) + 1)]
     kind = ElementKind.LIST_ITEM if _BULLET.match(text) else ElementKind.TEXT
     return [Element(kind, text, anchor, line_anchors=anchors)]
 
@@ -240,9 +252,12 @@ def _line_anchor(line: Line, page: int) -> PageAnchor:
     return PageAnchor(page, page, ((page, rounded(line.box)),))
 
 
-def nested(elements: Sequence[Element]) -> list[Element]:
-    """Headings such as 1.2 put below the chapter 1 they belong to, at whatever level its size has given that."""
-    chapters: dict[str, int] = {}
+def nested(elements: Sequence[Element], chapters: dict[str, int]) -> list[Element]:
+    """Headings such as 1.2 put below the chapter 1 they belong to, at whatever level its size has given that.
+
+    Args:
+        chapters: levels by number, of the pages before; those of these are added.
+    """
     result = []
     for element in elements:
         if element.kind is ElementKind.HEADING and (found := _OUTLINE_NUMBER.match(element.text)):

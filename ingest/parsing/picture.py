@@ -6,6 +6,7 @@ own memory limit besides.
 
 from __future__ import annotations
 
+import contextlib
 import math
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -18,6 +19,7 @@ from ingest.parsing.ocr import MAX_PIXELS, GrayImage
 from ingest.parsing.ocr_queue import PAGES_WITHOUT_TEXT, OcrQueue
 from ingest.parsing.page_numbers import page_ranges
 from ingest.parsing.pdf_elements import Page, page_elements
+from ingest.parsing.pdf_seam import Seam
 from ingest.parsing.pdf_tables import Rules
 from ingest.parsing.scans import nothing_read
 from ingest.parsing.titles import document_title
@@ -60,13 +62,14 @@ class PictureParser:
 
     def parse(self, path: Path, source: SourceFile) -> ParsedDocument:
         """See `Parser.parse`. Anchors are in points at the picture's own resolution."""
-        queue = OcrQueue(source.reader)
         heights: dict[int, float] = {}
-        pages = next_page = 0
+        count = pages = next_page = 0
+        queue = OcrQueue(source.reader, lambda number: source.has_read(number, count))
         with path.open("rb") as file:
             try:
                 with Image.open(file, formats=[_FORMATS[source.media_type]]) as picture:
                     date = _date(picture)
+                    count = _count(picture)
                     for pages, frame in enumerate(_frames(picture, source.name), start=1):
                         if pages < source.first_page or next_page:
                             continue
@@ -103,7 +106,8 @@ def _document(
         for n, height in heights.items()
         if not next_page or n < next_page
     ]
-    elements = page_elements(pages)
+    seam = Seam.read(source.seam)
+    elements = page_elements(pages, seam=seam)
     return ParsedDocument(
         document_title("", elements),
         source.media_type,
@@ -113,7 +117,21 @@ def _document(
         tuple(sorted(warnings)),
         DocumentMetadata(created_at=date),
         next_page=next_page,
+        seam=seam.written() if next_page else "",
     )
+
+
+def _count(picture: Image.Image) -> int:
+    """Pages of the file, at most one more than are read. The other formats say it in their head."""
+    if picture.format != _FORMATS[media_types.TIFF]:
+        return int(getattr(picture, "n_frames", 1))
+    count = 1
+    with contextlib.suppress(EOFError):
+        while count <= _MAX_FRAMES:
+            picture.seek(count)
+            count += 1
+    picture.seek(0)
+    return count
 
 
 def _frames(picture: Image.Image, name: str) -> Iterator[Image.Image]:

@@ -14,12 +14,11 @@ import json
 import logging
 import os
 import re
-import select
 import signal
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -27,7 +26,9 @@ from typing import Any, Self
 from ingest.parsing import frames
 from ingest.parsing.converter import CONVERSIONS, CONVERTED, Converter
 from ingest.parsing.media_types import BINARY
+from ingest.parsing.outcome import Outcome, Told
 from ingest.parsing.parts import MOST_PARTS, joined
+from ingest.parsing.read_so_far import Listener, ReadSoFar
 from ingest.parsing.slots import ParseSlots
 from ingest.parsing.wire import WireError, decode_result
 from ingest.parsing.zygote_client import ZygoteClient, ZygoteGone
@@ -46,10 +47,8 @@ from rag.domain.errors import (
 from rag.domain.messages import WARNINGS
 
 _LOG = logging.getLogger(__name__)
-_CHUNK_BYTES = 1 << 18
 _IMPORT_S = 120.0
 _PARAM_CHARACTERS = 300
-_STATUS_BYTES = 4096
 _MEMORY_SHARE = 0.75
 """A child that died without a word and had this share of its memory resident died of the lack of more."""
 
@@ -57,6 +56,9 @@ _IDENTIFY_CPU_S = 10
 """Of CPU time for saying what a file is: the directory of the largest ZIP that is let in takes less than one."""
 _MEDIA_TYPE = re.compile(r"[!-~]{1,200}")
 """As long as the record has room for. Of a ZIP it may be what the file itself claims to be."""
+
+_SEAM_BYTES = 48_000
+"""Of what one child says for the next, as it stands in a message to the zygote, which takes 64 KiB."""
 
 _ROUNDS = 3
 """For each reader: the first may ask for a parser to be loaded, one may meet a zygote that has just died."""
@@ -98,33 +100,33 @@ class _Wish:
     first_child: int = 0
     first_page: int = 1
     may_stop: bool = True
+    seam: str = ""
 
     def after(self, part: ParsedDocument, *, last: bool) -> _Wish:
         """What is left after a part of it. A child that nobody trusts can't ask for the same pages again."""
         going_on = self.may_stop and self.first_page < part.next_page <= part.pages
-        return _Wish(self.first_child, part.next_page if going_on else 0, may_stop=not last)
+        seam = part.seam if len(json.dumps(part.seam)) <= _SEAM_BYTES else ""
+        return _Wish(self.first_child, part.next_page if going_on else 0, may_stop=not last, seam=seam)
 
     def request(self) -> dict[str, Any]:
         """It in the words of the zygote, for the best parser."""
-        pages = {"first_page": self.first_page, "may_stop": self.may_stop}
-        return {"first_child": self.first_child, "load": [], "parser": "", **pages}
+        pages = {"first_page": self.first_page, "may_stop": self.may_stop, "seam": self.seam}
+        return {"op": "parse", "first_child": self.first_child, "load": [], "parser": "", **pages}
 
 
-@dataclass
-class _Outcome:
-    """What came back for one request."""
+@dataclass(frozen=True, slots=True)
+class _Turn:
+    """One child's turn with an open file.
 
-    frame: bytearray = field(default_factory=bytearray)
-    status_lines: bytearray = field(default_factory=bytearray)
-    exceeded: str = ""
+    Attributes:
+        deadline: of `time.monotonic`.
+        told: is called now and then with the pages that were read, and all that there are.
+    """
 
-    @property
-    def status(self) -> dict[str, Any]:
-        """All that the zygote said about the child, in one."""
-        merged: dict[str, Any] = {}
-        for line in bytes(self.status_lines).splitlines():
-            merged |= json.loads(line)
-        return merged
+    descriptor: int
+    name: str
+    deadline: float
+    told: Told | None = None
 
 
 class ParseSandbox:
@@ -159,16 +161,14 @@ class ParseSandbox:
             EmptyFile, FileEncrypted, FileDamaged, UnsupportedFormat, ParseLimitExceeded, ParserCrashed, ConfigurationError:
                 as of `parse`; that no parser reads such a file is not among them.
         """
-        request = {"op": "identify", "name": name, "first_child": 0, "load": [], "parser": ""}
         cpu_s = min(_IDENTIFY_CPU_S, self._limits.cpu_s)
+        request = {"op": "identify", "first_child": 0, "load": [], "parser": "", "cpu_s": cpu_s}
         with path.open("rb") as file, self._slots.held(urgent=urgent):
             if os.fstat(file.fileno()).st_size == 0:
                 raise EmptyFile(name=name)
-            deadline = time.monotonic() + self._limits.wall_s  # the wait for a slot is not its
-            for _ in range(_ROUNDS):
-                outcome = self._settled(file.fileno(), name, request | {"cpu_s": cpu_s}, deadline)
-                if outcome is not None and isinstance(found := self._result(outcome, name), str):
-                    return found
+            found = self._rounds(self._turn(file.fileno(), name), request)
+        if isinstance(found, str):
+            return found
         raise ParserCrashed(name=name)
 
     def parse(
@@ -178,7 +178,7 @@ class ParseSandbox:
         first_child: int = 0,
         *,
         urgent: bool = False,
-        told: Callable[[int, int], None] | None = None,
+        told: Callable[[ReadSoFar], None] | None = None,
     ) -> ParsedDocument:
         """Identify the file at `path`, which was uploaded as `name`, and parse it.
 
@@ -187,8 +187,8 @@ class ParseSandbox:
 
         Args:
             urgent: somebody waits for it; such a call does not wait for those that nobody waits for.
-            told: is called between two parts of a long file with the pages that were read, and with all that there are; what it
-                raises ends the work.
+            told: is called now and then while the pages of a file are read, and between two parts of a long one; what it raises
+                ends the work.
 
         Raises:
             EmptyFile, UnsupportedFormat, FileEncrypted, FileDamaged, NoTextFound: what is wrong with the file.
@@ -202,31 +202,34 @@ class ParseSandbox:
                 raise EmptyFile(name=name)
             wanted = _Wish(first_child)
             parts: list[ParsedDocument] = []
+            listener = Listener(told)
             while wanted.first_page:
-                with self._slots.held(urgent=urgent):  # between two parts, others have their turn
-                    parts.append(self._parse_part(file.fileno(), name, wanted))
+                with self._slots.held(urgent=urgent), listener.at_work():  # between two parts, others have their turn
+                    parts.append(self._parse_part(self._turn(file.fileno(), name, listener.has_read), wanted))
                 wanted = wanted.after(parts[-1], last=len(parts) + 1 >= MOST_PARTS)
-                if told is not None and wanted.first_page:
-                    told(wanted.first_page - 1, parts[0].pages)
+                if wanted.first_page:
+                    listener.has_read(wanted.first_page - 1, parts[0].pages)
         return joined(parts, name)
 
-    def _parse_part(self, descriptor: int, name: str, wanted: _Wish) -> ParsedDocument:
+    def _turn(self, descriptor: int, name: str, told: Told | None = None) -> _Turn:
+        """That begins now."""
+        return _Turn(descriptor, name, time.monotonic() + self._limits.wall_s, told)
+
+    def _parse_part(self, turn: _Turn, wanted: _Wish) -> ParsedDocument:
         try:
-            return self._parse(descriptor, name, wanted)
+            return self._parse(turn, wanted)
         except ConverterMissing as missing:
             if self._converter is None:
                 raise
-            return self._parse_converted(self._converter, descriptor, name, missing)
+            return self._parse_converted(self._converter, turn, missing)
 
-    def _parse_converted(
-        self, converter: Converter, descriptor: int, name: str, missing: ConverterMissing
-    ) -> ParsedDocument:
+    def _parse_converted(self, converter: Converter, turn: _Turn, missing: ConverterMissing) -> ParsedDocument:
         """Parse what LibreOffice makes of the file. What the child said of it is checked: it has read the file."""
         media_type = str(missing.params.get("media_type", ""))
         if media_type not in CONVERSIONS:
-            raise ParserCrashed(name=name)
-        with converter.converted(descriptor, media_type, name) as path, path.open("rb") as file:
-            document = self._parse(file.fileno(), name, _Wish(may_stop=False))
+            raise ParserCrashed(name=turn.name)
+        with converter.converted(turn.descriptor, media_type, turn.name) as path, path.open("rb") as file:
+            document = self._parse(self._turn(file.fileno(), turn.name), _Wish(may_stop=False))
         own = {code for code in str(missing.params.get("warnings", "")).split() if code in WARNINGS}
         return replace(
             document,
@@ -287,16 +290,17 @@ class ParseSandbox:
                 self._client = None
         client.kill()
 
-    def _parse(self, descriptor: int, name: str, wanted: _Wish) -> ParsedDocument:
+    def _parse(self, turn: _Turn, wanted: _Wish) -> ParsedDocument:
         """Parse; a file that its parser fails on goes to the second reader, which may fail without a word."""
-        deadline = time.monotonic() + self._limits.wall_s
-        answer = self._rounds(descriptor, name, wanted.request(), deadline)
+        answer = self._rounds(turn, wanted.request())
         if isinstance(answer, ParsedDocument):
             return answer
-        failed = answer.after or ParserCrashed(name=name)
+        if not isinstance(answer, _Wanted):
+            raise ParserCrashed(name=turn.name)
+        failed = answer.after or ParserCrashed(name=turn.name)
         second = wanted.request() | {"load": answer.parsers, "parser": answer.parsers[0]}
         try:
-            read_again = self._rounds(descriptor, name, second, deadline)
+            read_again = self._rounds(replace(turn, told=None), second)
         except SeogoError as error:
             _LOG.warning("the second reader can't read the file either: %s", error)
             raise failed from error
@@ -304,26 +308,23 @@ class ParseSandbox:
             return read_again
         raise failed
 
-    def _rounds(self, descriptor: int, name: str, request: dict[str, Any], deadline: float) -> ParsedDocument | _Wanted:
-        """The document, or what is wanted after a parser has failed."""
-        request |= {"op": "parse", "name": name}
+    def _rounds(self, turn: _Turn, request: dict[str, Any]) -> ParsedDocument | _Wanted | str:
+        """The document, its media type where only that is asked, or what is wanted after a parser has failed."""
         for _ in range(_ROUNDS):
-            outcome = self._settled(descriptor, name, request, deadline)
+            outcome = self._settled(turn, request)
             if outcome is None:
                 continue
-            result = self._result(outcome, name)
-            if isinstance(result, str):
-                break
-            if isinstance(result, ParsedDocument) or result.after:
+            result = self._result(outcome, turn.name)
+            if not isinstance(result, _Wanted) or result.after:
                 return result
-            request["load"] = result.parsers
-        raise ParserCrashed(name=name)
+            request = request | {"load": result.parsers}
+        raise ParserCrashed(name=turn.name)
 
-    def _settled(self, descriptor: int, name: str, request: dict[str, Any], deadline: float) -> _Outcome | None:
+    def _settled(self, turn: _Turn, request: dict[str, Any]) -> Outcome | None:
         """What came back for one request; None where the zygote had just died, and another one may be asked."""
         client = self._zygote()
         try:
-            outcome = self._exchange(client, descriptor, request, deadline)
+            outcome = self._exchange(client, turn.descriptor, request | {"name": turn.name}, turn.deadline, turn.told)
         except ZygoteGone:
             self._forget(client)
             return None
@@ -333,10 +334,12 @@ class ParseSandbox:
             return outcome if outcome.exceeded else None
         if not outcome.exceeded and not status.keys() & {"status", "refused"}:
             self._forget(client)
-            raise ParserCrashed(name=name)
+            raise ParserCrashed(name=turn.name)
         return outcome
 
-    def _exchange(self, client: ZygoteClient, descriptor: int, request: dict[str, Any], deadline: float) -> _Outcome:
+    def _exchange(
+        self, client: ZygoteClient, descriptor: int, request: dict[str, Any], deadline: float, told: Told | None = None
+    ) -> Outcome:
         limits = {
             "memory_bytes": self._limits.memory_bytes,
             "cpu_s": self._limits.cpu_s,
@@ -354,34 +357,11 @@ class ParseSandbox:
                 os.close(result_writer)
                 os.close(status_writer)
             # Leaving this block hangs up: whatever the child is still doing, the zygote kills it.
-            return self._collect(result, status, deadline)
+            outcome = Outcome()
+            outcome.collect(result, status, deadline, self._limits.output_bytes, told)
+            return outcome
 
-    def _collect(self, result: int, status: int, deadline: float) -> _Outcome:
-        """Read both pipes until the zygote and the child have closed them, or a limit is passed."""
-        outcome = _Outcome()
-        poll = select.poll()
-        sinks = {result: (outcome.frame, self._limits.output_bytes), status: (outcome.status_lines, _STATUS_BYTES)}
-        for descriptor in sinks:
-            poll.register(descriptor, select.POLLIN)
-        while sinks:
-            left_s = deadline - time.monotonic()
-            ready = poll.poll(max(0.0, left_s) * 1000)
-            if not ready:
-                outcome.exceeded = "time"
-                return outcome
-            for descriptor, _ in ready:
-                sink, cap = sinks[descriptor]
-                chunk = os.read(descriptor, _CHUNK_BYTES)
-                sink += chunk
-                if len(sink) > cap:
-                    outcome.exceeded = "output"
-                    return outcome
-                if not chunk:
-                    poll.unregister(descriptor)
-                    del sinks[descriptor]
-        return outcome
-
-    def _result(self, outcome: _Outcome, name: str) -> ParsedDocument | _Wanted | str:
+    def _result(self, outcome: Outcome, name: str) -> ParsedDocument | _Wanted | str:
         """The document, what the child needs first, or the media type where only that was asked."""
         if outcome.exceeded:
             raise ParseLimitExceeded(name=name, resource=outcome.exceeded)

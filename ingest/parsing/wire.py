@@ -37,6 +37,7 @@ def encode_result(document: ParsedDocument) -> bytes:
         "children": [[item.name, len(item.content)] for item in document.children],
         "next": document.next_child,
         "next_page": document.next_page,
+        "seam": document.seam,
     }
     blocks = (encode_document(document), json.dumps(names).encode())
     lengths = [len(block).to_bytes(_LENGTH_BYTES, "big") for block in blocks]
@@ -56,7 +57,7 @@ def decode_result(payload: memoryview) -> ParsedDocument:
     try:
         data = json.loads(names)
         sizes = [(_text(name), _integer(size)) for name, size in data["children"]]
-        next_child, next_page = _integer(data["next"]), _integer(data["next_page"])
+        next_child, next_page, seam = _integer(data["next"]), _integer(data["next_page"]), _text(data["seam"])
     except (KeyError, IndexError, TypeError, ValueError, RecursionError) as error:
         raise WireError(f"not a list of children: {type(error).__name__}") from error
     if sum(size for _, size in sizes) != len(contents):
@@ -65,7 +66,7 @@ def decode_result(payload: memoryview) -> ParsedDocument:
     for name, size in sizes:
         children.append(ChildFile(name, bytes(contents[start : start + size])))
         start += size
-    return replace(document, children=tuple(children), next_child=next_child, next_page=next_page)
+    return replace(document, children=tuple(children), next_child=next_child, next_page=next_page, seam=seam)
 
 
 def _block(payload: memoryview) -> tuple[bytes, memoryview]:

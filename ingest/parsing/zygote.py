@@ -5,7 +5,7 @@ REGISTRY the module whose `PARSERS` are used. Each message is one JSON object wi
 
 - `{"op": "parse", "name", "load", "memory_bytes", "cpu_s", "wall_s", "output_bytes", "first_child", "parser"}` with the input
   file, the result pipe and the status pipe. `parser` names the only one to use, or is empty. With the op `identify` the
-  child only says what the file is. `first_page` and `may_stop` are about pages (`SourceFile`), and may be missing.
+  child only says what the file is. `first_page`, `may_stop` and `seam` are about pages (`SourceFile`), and may be missing.
   `load` names parsers to import here first: trusted code, and no byte of the file is looked at in this process. The
   child writes one frame to the result pipe. This process writes to the status pipe `{"pid", "base_rss_kb"}` at the fork
   and, after the child's death, `{"status", "max_rss_kb", "cpu_s"}`; or `{"refused"}` if it could not start one.
@@ -107,7 +107,7 @@ class Zygote:
         if pid == 0:
             limits = request["memory_bytes"], request["cpu_s"], request["wall_s"], request["output_bytes"]
             asked = request["first_child"], request["parser"], request["op"] == "identify"
-            pages = request.get("first_page", 1), request.get("may_stop", False)
+            pages = request.get("first_page", 1), request.get("may_stop", False), request.get("seam", "")
             job = child.Job(request["name"], source, result, *limits, *asked, *pages)
             self.work(job, zygote)
         self.running[pid] = status

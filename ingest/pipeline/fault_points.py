@@ -29,6 +29,8 @@ _EFFECTS = {
     "identify.row_written": "the media type is written, not committed",
     "identify.row_committed": "one document is identified, others are not",
     "parse.answered": "the parser's answer is in memory only",
+    "parse.row_set_apart": "a document that takes long waits for a job of its own, not committed",
+    "parse.set_apart": "committed; its batch still has a child at work for it",
     "parse.blob_written": "the parse result is stored, no row says so",
     "parse.row_committed": "one document is parsed, others are not",
     "children.rows_written": "files inside a document are written, not committed",

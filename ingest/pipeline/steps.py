@@ -19,6 +19,7 @@ from uuid import UUID
 from sqlalchemy.orm import Session
 
 from ingest.chunking.base import Chunker
+from ingest.parsing.read_so_far import ReadSoFar, is_long
 from ingest.parsing.sandbox import ParseSandbox
 from ingest.parsing.wire import decode_document, encode_document
 from ingest.pipeline import points as points_of
@@ -85,6 +86,10 @@ class Batch:
     again: bool = False
 
 
+class _SetApart(Exception):
+    """A document takes so long that it goes on in a job of its own. No failure: nothing is recorded but that."""
+
+
 class Interrupted(BaseException):
     """This process is about to end. No error: what is in work is resumed by the next one."""
 
@@ -137,7 +142,7 @@ class Pipeline:
 
     def parse(self, batch: Batch) -> list[UUID]:
         """Parse each file in a sandboxed child; the result becomes a derived blob."""
-        return self._side_by_side(batch, Stage.PARSE, self._parse_one)
+        return self._side_by_side(batch, Stage.PARSE, partial(self._parse_one, batch))
 
     def _side_by_side(self, batch: Batch, stage: Stage, step: Callable[[DocumentVersion], None]) -> list[UUID]:
         """What a child of the sandbox does for each file."""
@@ -259,6 +264,8 @@ class Pipeline:
             step(version)
         except Unavailable:
             raise
+        except _SetApart:
+            log.info("version %s takes long to read; it goes on in a job of its own", version.id)
         except SeogoError as error:
             self._stop_if_told()
             log.info("ingestion of version %s failed: %s", version.id, error.code)
@@ -297,10 +304,10 @@ class Pipeline:
             reached("identify.row_written", version.id)
         reached("identify.row_committed", version.id)
 
-    def _parse_one(self, version: DocumentVersion) -> None:
+    def _parse_one(self, batch: Batch, version: DocumentVersion) -> None:
         with self.blobs.local_copy(version.content_hash) as path:
             parse = partial(self.sandbox.parse, path, version.filename, urgent=_is_urgent(version))
-            parsed = parse(told=partial(self._read_so_far, version))
+            parsed = parse(told=partial(self._read_so_far, batch, version))
             reached("parse.answered", version.id)
             warnings = Expansion(self.database, self.blobs, self.child_limits, version, parse).run(parsed)
         self.blobs.put_derived(version.id, PARSED, encode_document(parsed))
@@ -310,19 +317,30 @@ class Pipeline:
             row.parser, row.pages, row.warnings = parsed.parser, parsed.pages, warnings
         reached("parse.row_committed", version.id)
 
-    def _read_so_far(self, version: DocumentVersion, done: int, total: int) -> None:
-        """Between two parts of a long scan.
+    def _read_so_far(self, batch: Batch, version: DocumentVersion, read: ReadSoFar) -> None:
+        """While the pages of a document are read. One that turns out to be long leaves its batch, which goes on without it.
 
         Raises:
             DocumentNotFound: it is not in work any more, and nobody waits for the rest.
+            _SetApart: it waits for a job of its own.
         """
-        self.pause()
+        self._stop_if_told()
         try:
-            goes_on = self._report(version.id, done, total)
+            goes_on = self._report(version.id, read.pages, read.total)
+            if goes_on and is_long(read):
+                self._set_apart(batch, version)
         except StoreUnavailable:  # what was read so far is worth more than that somebody sees how much
             return
         if not goes_on:
             raise DocumentNotFound(name=str(version.document_id))
+
+    def _set_apart(self, batch: Batch, version: DocumentVersion) -> None:
+        with self.database.write() as session:
+            is_apart = queue.set_apart(session, batch.job_id, version.id)
+            reached("parse.row_set_apart", version.id)
+        if is_apart:
+            reached("parse.set_apart", version.id)
+            raise _SetApart
 
     def _chunk_one(self, version: DocumentVersion) -> None:
         parsed = self._parsed(version.id)

@@ -83,6 +83,7 @@ class ParsedDocument:
         next_child: number of the first file inside that did not fit into this result; 0 when all are here.
         outline: what is defined and used in source code; None for everything else.
         next_page: number of the first page that was not looked at, for want of time; 0 when all were.
+        seam: what whoever reads on from there has to know of the pages before, in the parser's own words; empty for nothing.
     """
 
     title: str
@@ -96,6 +97,7 @@ class ParsedDocument:
     next_child: int = 0
     outline: CodeOutline | None = None
     next_page: int = 0
+    seam: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,6 +31,8 @@ _IS_NEWEST = and_(Document.id == _V.document_id, Document.latest_version_id == _
 """By the primary key first: `latest_version_id` has no index."""
 HELD = "held-"
 """A version under a job of such a name waits for its original, not for a worker. No job is called so."""
+_ALONE = (Priority.LONG, Priority.SUSPECT)
+"""Lanes in which a job has one version."""
 SUSPICIOUS_CRASHES = 2
 """After so many deaths of workers around it, a version is ingested alone."""
 
@@ -79,7 +81,7 @@ def claim(
         select(_V.id, _V.size, _V.tries)
         .where(*_waiting(lane), _V.collection_id == collection_id)
         .order_by(_V.created_at, _V.id)
-        .limit(1 if lane is Priority.SUSPECT else limits.documents)
+        .limit(1 if lane in _ALONE else limits.documents)
         .with_for_update(skip_locked=True)
     )
     chosen: list[UUID] = []
@@ -185,6 +187,18 @@ def isolate(session: Session, ids: Sequence[UUID]) -> Sequence[UUID]:
         .returning(_V.id)
     )
     return session.scalars(change).all()
+
+
+def set_apart(session: Session, job_id: str, version_id: UUID) -> bool:
+    """Let a version of this job, which is found to take long, wait for a job of its own in the lane of such; False when it was
+    alone in such a lane already, or is not in work any more. What is known of its progress stays."""
+    change = (
+        update(_V)
+        .where(_V.id == version_id, _V.job_id == job_id, _V.state == VersionState.RUNNING, _V.priority.not_in(_ALONE))
+        .values(state=VersionState.QUEUED, job_id="", priority=Priority.LONG, stage_started_at=None)
+        .returning(_V.id)
+    )
+    return session.execute(change).first() is not None
 
 
 def crashed_out(session: Session, ids: Sequence[UUID], crashes: int) -> Sequence[DocumentVersion]:

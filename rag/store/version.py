@@ -55,6 +55,8 @@ class Priority(IntEnum):
 
     INTERACTIVE = 1
     BULK = 5
+    LONG = 7
+    """Takes minutes to read: it goes alone, so that no other document waits for it."""
     SUSPECT = 9
     """Was in work when a worker died, twice: it goes alone, so that the next death names the culprit."""
 

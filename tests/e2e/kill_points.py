@@ -41,7 +41,7 @@ from rag import bootstrap as rag_bootstrap
 from rag.store.document import Document
 from rag.store.family import CHILD_MARK
 from rag.store.version import DocumentVersion
-from tests.support.direct_sandbox import BROKEN, FLAKY, HOLDS, DirectSandbox
+from tests.support.direct_sandbox import BROKEN, FLAKY, HOLDS, LASTING, DirectSandbox
 from tests.support.hash_embedder import hash_space
 from tests.support.running import settings_for
 
@@ -131,6 +131,7 @@ def workload(client: Client, turn: int) -> None:
             f"{turn}-빈.md": " \n\t\n" * (turn + 1),
             f"{turn}-가끔.md": f"# 가끔 {turn}\n\n{FLAKY} {turn}\n",
             f"{turn}-늘.md": f"# 늘 {turn}\n\n{BROKEN} {turn}\n",
+            f"{turn}-긴.md": f"# 긴 {turn}\n\n{LASTING} 쪽{turn}\n",
             f"{turn}-꾸러미.md": f"# 꾸러미 {turn}\n\n{HOLDS} 한 벌{turn}\n",
             f"{turn}-헌꾸러미.md": f"# 헌 꾸러미 {turn}\n\n{HOLDS} 헌 벌{turn}\n",
         }

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from ingest.parsing.read_so_far import ReadSoFar
 from ingest.parsing.sandbox import ParseLimits, ParseSandbox
 from rag.domain.errors import (
     ConfigurationError,
@@ -35,6 +36,13 @@ LIMITS = ParseLimits(memory_bytes=512 << 20, cpu_s=1, wall_s=60, output_bytes=8 
 @pytest.fixture(scope="module")
 def hostile():
     with ParseSandbox(LIMITS, concurrency=4, registry=HOSTILE) as sandbox:
+        sandbox.warm_up("hostile")
+        yield sandbox
+
+
+@pytest.fixture(scope="module")
+def patient():
+    with ParseSandbox(replace(LIMITS, cpu_s=60), concurrency=4, registry=HOSTILE) as sandbox:
         sandbox.warm_up("hostile")
         yield sandbox
 
@@ -81,11 +89,17 @@ def test_parses(hostile, input_file):
     assert texts(hostile.parse(input_file, "read.txt")) == ["content"]
 
 
+@pytest.mark.parametrize("name", ["allocate", "allocate_slowly"])
+def test_limit_of_memory(patient, input_file, name):
+    """With CPU time to spare: to fill memory page by page takes the better part of a second of it on a busy machine."""
+    with pytest.raises(ParseLimitExceeded) as caught:
+        patient.parse(input_file, f"{name}.txt")
+    assert caught.value.params == {"name": f"{name}.txt", "resource": "memory"}
+
+
 @pytest.mark.parametrize(
     ("name", "resource"),
     [
-        ("allocate", "memory"),
-        ("allocate_slowly", "memory"),
         ("spin", "CPU time"),
         ("spin_handled", "CPU time"),
         ("answer_much", "text"),
@@ -249,11 +263,17 @@ def test_text_that_is_more_than_the_answer_may_have_is_refused_with_the_number(t
 
 def test_pages_are_read_by_as_many_children_as_it_takes(hostile, input_file):
     told = []
-    document = hostile.parse(input_file, "pages.txt", told=lambda *pages: told.append(pages))
+    document = hostile.parse(input_file, "pages.txt", told=lambda read: told.append((read.pages, read.total)))
     numbers, children = zip(*(text.split(" of ") for text in texts(document)), strict=True)
     assert (numbers, len(set(children))) == (("1", "2", "3", "4"), 4)
     assert (document.warnings, document.pages, document.next_page) == (("ocr:1-4",), 4, 0)
     assert told == [(1, 4), (2, 4), (3, 4)]
+
+
+def test_what_a_child_says_for_the_next_one_reaches_it(hostile, input_file):
+    document = hostile.parse(input_file, "pages_that_say.txt")
+    assert texts(document) == ["", " 쪽 1", " 쪽 1 쪽 2", " 쪽 1 쪽 2 쪽 3"]
+    assert document.seam == ""
 
 
 def test_a_child_that_never_comes_to_the_end_is_left(hostile, input_file):
@@ -261,12 +281,41 @@ def test_a_child_that_never_comes_to_the_end_is_left(hostile, input_file):
 
 
 def test_nobody_has_to_wait_for_the_rest_of_the_pages(hostile, input_file):
-    def gone(done: int, total: int) -> None:
-        raise NoTextFound(name=f"{done} of {total}")
+    def gone(read: ReadSoFar) -> None:
+        raise NoTextFound(name=f"{read.pages} of {read.total}")
 
     with pytest.raises(NoTextFound) as caught:
         hostile.parse(input_file, "pages_that_wait.txt", told=gone)
     assert caught.value.params["name"] == "1 of 4"
+
+
+def test_a_child_is_listened_to_while_it_works(hostile, input_file):
+    told = []
+    assert texts(hostile.parse(input_file, "tell.txt", told=told.append)) == ["told"]
+    assert [(read.pages, read.total) for read in told] == [(1, 4)]
+    assert 0 < told[0].seconds < 60 and told[0].left_s == pytest.approx(3 * told[0].seconds)
+    assert texts(hostile.parse(input_file, "tell.txt")) == ["told"]  # nobody has to
+
+
+def test_what_can_not_be_is_not_passed_on(hostile, input_file):
+    told = []
+    assert texts(hostile.parse(input_file, "tell_nonsense.txt", told=told.append)) == ["told"]
+    assert told == []
+
+
+def test_what_a_child_says_counts_as_output(patient, input_file):
+    with pytest.raises(ParseLimitExceeded) as caught:
+        patient.parse(input_file, "tell_much.txt")
+    assert caught.value.params["resource"] == "output"
+
+
+def test_whoever_listens_can_end_it(hostile, input_file):
+    def gone(read: ReadSoFar) -> None:
+        raise NoTextFound(name="gone")
+
+    with pytest.raises(NoTextFound):
+        hostile.parse(input_file, "tell_and_wait.txt", told=gone)
+    assert wait_for(lambda: not children_of(hostile._zygote().pid))
 
 
 def test_sleeping_child_is_stopped_and_reaped(impatient, input_file):
@@ -335,6 +384,7 @@ def test_close_leaves_nothing_behind(input_file):
 SERVICE = """
 import sys, threading
 from pathlib import Path
+from ingest.parsing.read_so_far import ReadSoFar
 from ingest.parsing.sandbox import ParseSandbox
 sandbox = ParseSandbox(registry=sys.argv[2])
 sandbox.warm_up("hostile")

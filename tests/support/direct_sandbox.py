@@ -10,6 +10,7 @@ from pathlib import Path
 
 from ingest.parsing.base import SourceFile
 from ingest.parsing.identify import identify
+from ingest.parsing.read_so_far import ReadSoFar
 from ingest.parsing.registry import PARSERS, best, candidates
 from rag.domain.document import ChildFile, ParsedDocument
 from rag.domain.errors import ParserCrashed
@@ -20,6 +21,8 @@ BROKEN = "이 파일은 늘 실패한다"
 """A file with this text crashes its parser every time."""
 HOLDS = "이 파일 안에 파일이 둘 있다"
 """A file with this text holds two files, made of its own text."""
+LASTING = "이 파일은 오래 읽는다"
+"""A file with this text takes an hour to read, as its parser says once."""
 POISON = "이 파일은 작업자를 죽인다"
 """A file with this text kills the whole process."""
 
@@ -40,7 +43,7 @@ class DirectSandbox:
         first_child: int = 0,
         *,
         urgent: bool = False,
-        told: Callable[[int, int], None] | None = None,
+        told: Callable[[ReadSoFar], None] | None = None,
     ) -> ParsedDocument:
         text = path.read_text(encoding="utf-8")
         if POISON in text:
@@ -49,6 +52,8 @@ class DirectSandbox:
         if BROKEN in text or (FLAKY in text and not marker.exists()):
             marker.touch()
             raise ParserCrashed(name=name)
+        if LASTING in text and told is not None:
+            told(ReadSoFar(pages=3, total=1200, seconds=9.0))
         identified = identify(path, name)
         parsers = {key: PARSERS[key].factory() for key in candidates(identified, name, PARSERS)}
         parser = best(identified, name, parsers)

@@ -33,6 +33,8 @@ class HostileParser:
     def parse(self, path: Path, source: SourceFile) -> ParsedDocument:
         if source.name.startswith("pages"):
             return self.pages(source)
+        if source.name.startswith("tell"):
+            return self.tell(source)
         text = str(getattr(self, source.name.removesuffix(".txt"))(path))
         element = Element(ElementKind.TEXT, text, LineAnchor(1, 1))
         title = "t" * (9 << 20) if source.name == "entitle_much.txt" else ""
@@ -44,8 +46,21 @@ class HostileParser:
         if page == 2 and source.name == "pages_that_wait.txt":
             time.sleep(600)
         next_page = 2 if source.name == "pages_without_end.txt" else page + 1 if page < 4 else 0
-        element = Element(ElementKind.TEXT, f"{page} of {os.getpid()}", LineAnchor(1, 1))
-        return ParsedDocument("", source.media_type, self.name, (element,), 4, (f"ocr:{page}",), next_page=next_page)
+        text = source.seam if source.name == "pages_that_say.txt" else f"{page} of {os.getpid()}"
+        element = Element(ElementKind.TEXT, text, LineAnchor(1, 1))
+        seam = f"{source.seam} 쪽 {page}"
+        warnings = (f"ocr:{page}",)
+        return ParsedDocument("", source.media_type, self.name, (element,), 4, warnings, next_page=next_page, seam=seam)
+
+    def tell(self, source: SourceFile) -> ParsedDocument:
+        """Says how far it is: `tell_nonsense` what can't be, `tell_much` much; `tell_and_wait` comes to no end."""
+        says = {"tell_nonsense.txt": [(0, 3), (5, 3), (2**32 - 1, 2**32 - 1)], "tell_much.txt": [(1, 2)] * 1_000_000}
+        for pages in says.get(source.name, [(1, 4)]):
+            source.has_read(*pages)
+        if source.name == "tell_and_wait.txt":
+            time.sleep(600)
+        element = Element(ElementKind.TEXT, "told", LineAnchor(1, 1))
+        return ParsedDocument("", source.media_type, self.name, (element,))
 
     def read(self, path):
         return path.read_text()

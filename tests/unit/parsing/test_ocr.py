@@ -303,6 +303,34 @@ def test_in_the_sandbox(tmp_path):
 
 
 @needs_tesseract
+@pytest.mark.parametrize("name", ["a.pdf", "a.tif"])
+def test_a_scan_says_page_by_page_how_far_it_is(tmp_path, name):
+    pages = [picture([f"This is page number {n}"], size=(600, 200)) for n in range(1, 4)]
+    more = {"save_all": True, "append_images": pages[1:]}
+    data = scanned(*pages) if name.endswith(".pdf") else saved(pages[0], "TIFF", **more)
+    said = []
+    read(tmp_path, data, name, told=lambda page, total: said.append((page, total)))
+    assert said == [(1, 3), (2, 3), (3, 3)]
+    (tmp_path / "a").write_bytes(data)
+    told = []
+    with ParseSandbox() as sandbox:
+        sandbox.parse(tmp_path / "a", name, told=told.append)
+    assert (told[0].pages, told[0].total) == (1, 3)
+
+
+def test_pages_with_text_are_told_of_where_no_picture_is_on_its_way(tmp_path):
+    data = pdf_bytes([PdfPage().text(60, 60, f"This is page number {n}.") for n in range(1, 4)])
+    writer = pypdf.PdfWriter(io.BytesIO(data))
+    writer.append(io.BytesIO(scanned(picture(ENGLISH, size=(600, 300)))))
+    writer.append(io.BytesIO(data))
+    out = io.BytesIO()
+    writer.write(out)
+    said = []
+    read(tmp_path, out.getvalue(), "a.pdf", Slow(0.1, 60), told=lambda page, total: said.append((page, total)))
+    assert said == [(1, 7), (2, 7), (3, 7), (4, 7)]
+
+
+@needs_tesseract
 @pytest.mark.slow
 def test_a_long_scan_is_read_to_its_end_by_several_children(tmp_path):
     path = tmp_path / "a"

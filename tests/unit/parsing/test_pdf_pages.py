@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import random
 
 import pypdf
 import pytest
@@ -37,6 +38,78 @@ def test_columns_that_are_written_line_by_line(parse_pages):
     assert found[0] == "A title over both columns of this page"
     assert found[1:3] == ["\n".join(left), "\n".join(right)]
     assert found[3].startswith("And a last line")
+
+
+TITLE = "여러 단으로 짠 소식지의 큰 제목"
+LAST = "아래에는 온 폭을 쓰는 마지막 문장이 다시 한 줄로 이어지고 이 소식지의 첫 쪽이 끝난다"
+WORDS = (
+    "회사는 개인정보 보호법에 따라 고객의 개인정보를 안전하게 관리하여야 하고 임직원은 업무상 알게 된 비밀을 누설하여서는 "
+    "아니 된다 지점 대출 한도 심사 금고 규정 출장 여비 결재"
+)
+
+
+def korean_column(mark: str, width: float, size: float, seed: int) -> list[list[str]]:
+    """Lines of a column, each with a mark of its own, as full as words allow."""
+    chance = random.Random(f"{mark}{seed}")
+    words, lines = WORDS.split(), []
+    for number in range(24):
+        line, used = [f"{mark}{number:02}"], 3 * size
+        while used + size * (len(word := chance.choice(words)) + 0.3) <= width:
+            line.append(word)
+            used += size * (len(word) + 0.3)
+        lines.append(line)
+    return lines
+
+
+def put(page: PdfPage, x: float, top: float, words: list[str], size: float, width: float = 0) -> None:
+    """Words on a line, as wide as the column where it is justified."""
+    spare = width - size * sum(map(len, words))
+    gap = spare / (len(words) - 1) if width and len(words) > 1 else 0.3 * size
+    for word in words:
+        page.text(x, top, word, size)
+        x += len(word) * size + gap
+
+
+@pytest.mark.parametrize("last", [24, 9])
+@pytest.mark.parametrize("justified", [False, True])
+@pytest.mark.parametrize(("count", "size"), [(2, 10), (3, 10), (3, 9), (4, 8)])
+@pytest.mark.parametrize("seed", range(3))
+def test_korean_columns_that_are_written_line_by_line(parse_pages, count, size, justified, last, seed):
+    width = (515 - 18 * (count - 1)) / count
+    columns = [korean_column(mark, width, size, seed) for mark in "가나다라"[:count]]
+    lengths = [*[24] * (count - 1), last]
+    page = PdfPage()
+    put(page, 40, 60, TITLE.split(), 18)
+    for number in range(24):
+        for place, (column, length) in enumerate(zip(columns, lengths, strict=True)):
+            if number < length:
+                left = 40 + place * (width + 18)
+                put(page, left, 110 + 14 * number, column[number], size, width if justified else 0)
+    put(
+        page,
+        40,
+        480,
+        LAST.split(),
+        10,
+    )
+    title, *found, end = texts(parse_pages(page))
+    expected = [
+        word for column, length in zip(columns, lengths, strict=True) for line in column[:length] for word in line
+    ]
+    assert (title, end) == (TITLE, LAST)
+    assert "\n".join(found).split() == expected
+
+
+@pytest.mark.parametrize(
+    "row",
+    [("홍길동", "과장", "인사부"), ("가나-01-4", "나다-22-7", "다라-35-1"), ("서울 본점", "강남 지점", "부산 지점")],
+)
+def test_three_columns_of_a_list_are_read_row_by_row(parse_pages, row):
+    page = PdfPage()
+    for number in range(14):
+        for x, cell in zip((60, 240, 420), row, strict=True):
+            put(page, x, 100 + 16 * number, cell.split(), 10)
+    assert "".join(texts(parse_pages(page))).replace("\n", " ").count(" ".join(row)) == 14
 
 
 def test_a_table_in_a_column_stays_in_it(parse_pages):

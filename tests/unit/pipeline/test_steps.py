@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 
 from ingest.chunking.structure import StructureChunker
+from ingest.parsing.read_so_far import ReadSoFar, is_long
 from ingest.parsing.sandbox import ParseLimits, ParseSandbox
 from ingest.pipeline import embedding_pieces, maintenance
 from ingest.pipeline.labels import tags_of
@@ -37,9 +38,9 @@ from rag.store.base import utc_now
 from rag.store.collection import Collection
 from rag.store.document import Document
 from rag.store.session import Database
-from rag.store.version import DocumentVersion, VersionState
+from rag.store.version import DocumentVersion, Priority, VersionState
 from tests.support.compound import END, FREE, MAX_FAT_SECTORS
-from tests.support.direct_sandbox import DirectSandbox
+from tests.support.direct_sandbox import LASTING, DirectSandbox
 from tests.support.hash_embedder import HashEmbedder, hash_space
 from tests.support.model_server import Answer, Call, model_server
 from tests.support.stores import add_collection, add_document, add_version
@@ -115,6 +116,31 @@ def test_an_original_that_is_not_there_is_looked_for_three_times(pipeline: Pipel
         states.append((found.state, found.error_code, found.retryable))
     assert [state for state, _, _ in states] == ["queued", "queued", "quarantined"]
     assert {(code, retryable) for _, code, retryable in states} == {("original_missing", True)}
+
+
+def test_a_document_that_takes_long_leaves_its_batch_and_the_others_go_on(pipeline: Pipeline) -> None:
+    collection = add_collection(pipeline.database)
+    long = waiting(pipeline, f"# 대장\n\n{LASTING}\n".encode(), "대장.md", collection=collection)
+    others = [waiting(pipeline, TEXT + f"{n}조\n".encode(), f"{n}.md", collection=collection) for n in range(2)]
+    batch = Batch("job", [long, *others])
+    assert pipeline.identify(batch) == [long, *others]
+    assert pipeline.parse(batch) == others
+    found = row(pipeline, long)
+    assert (found.state, found.job_id, found.priority) == (VersionState.QUEUED, "", Priority.LONG)
+    assert (found.done, found.total, found.tries, found.crashes) == (3, 1200, 0, 0)
+    assert pipeline.parse(batch) == others  # a replay of the step brings it back to no batch
+    with pipeline.database.write() as session:
+        session.get_one(DocumentVersion, long).job_id = "its own"
+    assert pipeline.identify(Batch("its own", [long])) == [long]
+    assert pipeline.parse(Batch("its own", [long])) == [long]
+
+
+@pytest.mark.parametrize(
+    ("pages", "total", "seconds", "long"),
+    [(1, 500, 2.0, False), (4, 40, 6.0, True), (30, 40, 60.0, False), (400, 500, 6.0, False), (3, 4, 90.0, True)],
+)
+def test_what_is_long_is_known_by_its_pace(pages: int, total: int, seconds: float, long: bool) -> None:
+    assert is_long(ReadSoFar(pages, total, seconds)) is long
 
 
 def test_a_version_that_retires_while_it_is_written_leaves_no_points(pipeline: Pipeline) -> None:

@@ -186,6 +186,39 @@ def test_only_whoever_was_alone_when_a_worker_died_is_blamed(backlog: Backlog) -
         assert [row.id for row in queue.crashed_out(session, alone, 3)] == alone
 
 
+def test_what_takes_long_goes_on_alone_and_says_how_far_it_is(backlog: Backlog) -> None:
+    backlog.collection("규정", 3, priority=Priority.INTERACTIVE)
+    first, second, third = backlog.claim(Priority.INTERACTIVE)[1]
+    with backlog.database.write() as session:
+        versions.enter_stage(session, [first, second, third], Stage.PARSE, "job-1")
+        versions.report_progress(session, first, 3, 900)
+        assert queue.set_apart(session, "job-1", first)
+        assert queue.set_apart(session, "job-1", second)
+        assert not queue.set_apart(session, "job-1", second)  # it is gone already
+        assert not queue.set_apart(session, "job-2", third)  # it is another job's
+    row = backlog.row(first)
+    assert (row.state, row.job_id, row.priority) == (VersionState.QUEUED, "", Priority.LONG)
+    assert (row.stage, row.done, row.total, row.stage_started_at) == (Stage.PARSE, 3, 900, None)
+    assert backlog.row(third).state == VersionState.RUNNING
+    assert backlog.claim(Priority.BULK)[1] == []
+    [alone] = backlog.claim(Priority.LONG)[1]
+    with backlog.database.write() as session:
+        versions.enter_stage(session, [alone], Stage.PARSE, "job-3")
+        assert not queue.set_apart(session, "job-3", alone)  # there is nowhere else to go
+    assert backlog.row(alone).state == VersionState.RUNNING
+    assert len(backlog.claim(Priority.LONG)[1]) == 1
+
+
+def test_what_was_cancelled_is_not_set_apart(backlog: Backlog) -> None:
+    backlog.collection("규정", 1)
+    [version] = backlog.claim()[1]
+    with backlog.database.write() as session:
+        versions.enter_stage(session, [version], Stage.PARSE, "job-1")
+        assert queue.cancel(session, session.get_one(DocumentVersion, version))
+        assert not queue.set_apart(session, "job-1", version)
+    assert backlog.row(version).state == VersionState.CANCELLED
+
+
 def test_work_that_was_laid_down_in_good_order_is_no_crash(backlog: Backlog) -> None:
     backlog.collection("규정", 1)
     ids = backlog.claim()[1]
