@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.table import Table
 
 from api.cli.doctor_git import git_lines
+from api.cli.doctor_keys import key_lines
 from api.cli.doctor_models import cuda_lines, generator_lines
 from api.cli.doctor_spaces import language_lines
 from api.cli.options import Options
@@ -68,6 +69,7 @@ def _settings_and_more(options: Options) -> Iterator[Finding]:
     checks: tuple[tuple[str, Callable[[Settings], Iterator[Finding]]], ...] = (
         ("data folder", _data_folder),
         ("store", _store),
+        ("keys", _keys),
         ("models and index", _models_and_index),
         ("generators", _generators),
         ("parsers", _parsers),
@@ -104,6 +106,19 @@ def _store(settings: Settings) -> Iterator[Finding]:
             yield Finding("store", "ok", f"{where} at {found}")
         else:
             yield Finding("store", "error", f"{where} at {found}, needed {needed}", "run `seogo db upgrade`")
+    finally:
+        database.close()
+
+
+def _keys(settings: Settings) -> Iterator[Finding]:
+    """Keys that somebody waits for in vain."""
+    database = rag_bootstrap.open_database(settings.rag)
+    try:
+        if schema.current(database) != schema.head(database):
+            return  # the store's line says so
+        with database.read() as session:
+            for line in key_lines(session):
+                yield Finding(*line)
     finally:
         database.close()
 
