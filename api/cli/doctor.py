@@ -16,7 +16,7 @@ from rich.table import Table
 from api.cli.doctor_git import git_lines
 from api.cli.doctor_keys import key_lines
 from api.cli.doctor_models import cuda_lines, generator_lines
-from api.cli.doctor_spaces import language_lines
+from api.cli.doctor_spaces import beside_lines, language_lines
 from api.cli.options import Options
 from api.cli.services import silence_libraries
 from api.cli.texts import ui_language
@@ -127,7 +127,7 @@ def _models_and_index(settings: Settings) -> Iterator[Finding]:
     rag = rag_bootstrap.build(settings.rag)
     try:
         yield Finding("models", "ok", rag.space.name)
-        for line in language_lines(rag.space, rag.spaces.current.settings):
+        for line in (*language_lines(rag.space, rag.spaces.current.settings), *beside_lines(rag.spaces)):
             yield Finding(*line)
         reranker = rag.retriever.second_look.reranker  # its folder was looked at when it was opened
         yield Finding("reranker", "ok", reranker.name if reranker is not None else "none: the fused order stands")

@@ -38,6 +38,20 @@ _TEXTS: dict[str, tuple[str, str]] = {
     "loading_samples": ("예제 문서를 넣는 중", "Ingesting the sample documents"),
     "revoked": ("키를 폐기했습니다.", "The key is revoked."),
     "no_such_key": ("사용 중인 키가 아닙니다.", "There is no such key in force."),
+    "doctor_space_changed": (
+        "{space}: {folder}의 파일이 벡터를 만든 모델과 다릅니다. 다음에 쓸 때 이 공간을 포기합니다",
+        "{space}: the files in {folder} are not those that made its vectors; the next write gives it up",
+    ),
+    "doctor_space_failed": (
+        "원래 파일을 되돌려 놓거나 새 모델을 다른 폴더에 두고 `seogo index migrate`를 다시 실행하세요. "
+        "필요 없으면 `seogo index drop {id}`",
+        "put the files back, or the new model into a folder of its own, and run `seogo index migrate` again; "
+        "or `seogo index drop {id}`",
+    ),
+    "doctor_space_away": (
+        "되돌려 놓기 전에는 문서가 처리되지 않습니다. 필요 없으면 `seogo index drop {id}`",
+        "nothing is ingested until it is back; where it is not needed: `seogo index drop {id}`",
+    ),
     "doctor_keys_none": (
         "정지되거나 삭제된 계정 때문에 거절되는 키가 없습니다",
         "no key in force is refused for an account that is suspended or deleted",
