@@ -83,8 +83,8 @@ def audit_reseal(
         typer.Option("--accept", help="Also chains that bear no seal that holds, or a cut that nobody vouches for."),
     ] = False,
 ) -> None:
-    """Seal chains of audit.older_seal_key_files with the key of audit.seal_key_file. Each is looked at first, and
-    locked meanwhile. Exit code 1 when one is not sealed."""
+    """Seal chains of audit.older_seal_key_files with the key of audit.seal_key_file. Each is looked at first,
+    and takes entries meanwhile. Exit code 1 when one is not sealed."""
     from api.cli.connection import CommandFailed
     from api.cli.texts import text
     from rag.access.audit import at_the_machine

@@ -14,8 +14,9 @@ from rich.console import Console
 from rich.table import Table
 
 from api.cli.doctor_git import git_lines
+from api.cli.doctor_keys import key_lines
 from api.cli.doctor_models import cuda_lines, generator_lines
-from api.cli.doctor_spaces import language_lines
+from api.cli.doctor_spaces import beside_lines, language_lines
 from api.cli.options import Options
 from api.cli.services import silence_libraries
 from api.cli.texts import ui_language
@@ -68,6 +69,7 @@ def _settings_and_more(options: Options) -> Iterator[Finding]:
     checks: tuple[tuple[str, Callable[[Settings], Iterator[Finding]]], ...] = (
         ("data folder", _data_folder),
         ("store", _store),
+        ("keys", _keys),
         ("models and index", _models_and_index),
         ("generators", _generators),
         ("parsers", _parsers),
@@ -108,11 +110,24 @@ def _store(settings: Settings) -> Iterator[Finding]:
         database.close()
 
 
+def _keys(settings: Settings) -> Iterator[Finding]:
+    """Keys that somebody waits for in vain."""
+    database = rag_bootstrap.open_database(settings.rag)
+    try:
+        if schema.current(database) != schema.head(database):
+            return  # the store's line says so
+        with database.read() as session:
+            for line in key_lines(session):
+                yield Finding(*line)
+    finally:
+        database.close()
+
+
 def _models_and_index(settings: Settings) -> Iterator[Finding]:
     rag = rag_bootstrap.build(settings.rag)
     try:
         yield Finding("models", "ok", rag.space.name)
-        for line in language_lines(rag.space, rag.spaces.current.settings):
+        for line in (*language_lines(rag.space, rag.spaces.current.settings), *beside_lines(rag.spaces)):
             yield Finding(*line)
         reranker = rag.retriever.second_look.reranker  # its folder was looked at when it was opened
         yield Finding("reranker", "ok", reranker.name if reranker is not None else "none: the fused order stands")

@@ -1,14 +1,20 @@
-"""What `seogo doctor` looks at around the embedding space that answers. Lines are check, status, detail, advice."""
+"""What `seogo doctor` looks at around and beside the embedding space that answers. Lines are check, status, detail, advice."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
 from api.cli.doctor_models import Line
+from api.cli.texts import text, ui_language
+from rag.domain.errors import ConfigurationError, ModelFilesChanged
 from rag.domain.language import Language
+from rag.domain.messages import localized
 from rag.embedding.languages import languages_of
 from rag.embedding.space import EmbeddingSpace
+from rag.retrieval.spaces import Spaces
 from rag.settings import EmbeddingSettings
+from rag.store import embedding_space as record
+from rag.store.embedding_space import BESIDE, EmbeddingSpaceRow, SpaceState
 
 
 def language_lines(space: EmbeddingSpace, settings: EmbeddingSettings) -> Iterator[Line]:
@@ -33,3 +39,29 @@ def language_lines(space: EmbeddingSpace, settings: EmbeddingSettings) -> Iterat
         else ""
     )
     yield "model languages", "warning" if kept else "ok", detail, advice
+
+
+def beside_lines(spaces: Spaces) -> Iterator[Line]:
+    """Spaces that are kept in step without answering, whether their models are what they were; and those that failed."""
+    with spaces.database.read() as session:
+        rows = [row for row in record.all_spaces(session) if row.state in (*BESIDE, SpaceState.FAILED)]
+    for row in rows:
+        yield _failed(row) if row.state == SpaceState.FAILED else _kept(spaces, row)
+
+
+def _failed(row: EmbeddingSpaceRow) -> Line:
+    detail = f"{row.name} ({row.id}), {row.state}: {row.error}"
+    return "space beside", "warning", detail, text("doctor_space_failed").format(id=row.id)
+
+
+def _kept(spaces: Spaces, row: EmbeddingSpaceRow) -> Line:
+    detail = f"{row.name} ({row.id}), {row.state}"
+    try:
+        spaces.of_record(row)
+    except ModelFilesChanged as error:
+        advice = text("doctor_space_failed").format(id=row.id)
+        return "space beside", "warning", text("doctor_space_changed").format(space=detail, **error.params), advice
+    except ConfigurationError as error:  # then nothing is ingested until it is back, or given up
+        advice = text("doctor_space_away").format(id=row.id)
+        return "space beside", "error", f"{detail}: {localized(error, ui_language())}", advice
+    return "space beside", "ok", detail, ""

@@ -101,4 +101,7 @@ def _built(caller: Caller, space_id: str) -> LiveSpace:
         row = _found(session, space_id)
     if row.state not in (SpaceState.READY, SpaceState.RETIRED):
         raise SpaceConflict(name=row.name, detail=f"it is {row.state}")
-    return next(live for live in rag.spaces.in_step() if live.id == space_id)
+    found = next((live for live in rag.spaces.in_step() if live.id == space_id), None)
+    if found is None:  # its model was changed: the look at it made it fail
+        raise SpaceConflict(name=row.name, detail=f"it is {SpaceState.FAILED}")
+    return found

@@ -207,9 +207,7 @@ def _is_unwanted(database: Database, version_id: UUID) -> bool:
 
 def _fail(database: Database, space_id: str, reason: str) -> None:
     with database.write() as session:
-        row = record.locked(session, space_id)
-        if row is not None and row.state == SpaceState.BUILDING:
-            row.state, row.error = SpaceState.FAILED, reason
+        record.fail(session, space_id, reason, (SpaceState.BUILDING,))
 
 
 def drop_space(pipeline: Pipeline, spaces: Spaces, space_id: str) -> EmbeddingSpaceRow:

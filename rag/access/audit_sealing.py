@@ -11,7 +11,7 @@ from uuid import UUID
 
 from rag.access.audit import AuditTrail
 from rag.access.audit_anchors import Anchor
-from rag.access.audit_verification import Problem, Verification, verify
+from rag.access.audit_verification import Problem, Verification, Walk
 from rag.domain.audit import AuditEvent, AuditKind, Origin, Who, key_name, vouch
 from rag.domain.errors import ConfigurationError
 from rag.store import audit_event
@@ -32,7 +32,8 @@ def reseal(
 ) -> Verification:
     """Seal the end of a chain with the key of the settings; returns what was found before, and seals nothing where that is bad.
 
-    The chain is locked while it is looked at: who wants to add to it waits.
+    The whole chain is looked at while others add to it. It is locked only for what was added meanwhile, and for the seal; where
+    its beginning was cut meanwhile (once a day at most), for all of it.
 
     Args:
         accept: also seal a chain without a seal that holds, or with a cut that nobody vouches for. Nothing else is ever accepted.
@@ -42,10 +43,15 @@ def reseal(
     """
     if trail.seal_key is None:
         raise ConfigurationError(detail="audit.seal_key_file: there is no key to seal with")
+    walk = Walk(tenant_id, anchors, (trail.seal_key, *trail.older_keys))
+    with trail.database.snapshot() as session:
+        found = walk.to_end(session)
+    if not _may_be_sealed(found, accept):
+        return found
     with trail.database.write(durable=True) as session:
         bears = trail.key_of(audit_event.locked_head(session, tenant_id))
-        found = verify(session, tenant_id, key=trail.seal_key, older_keys=trail.older_keys, anchors=anchors)
-        if found.problem is not None and not (accept and found.problem in ACCEPTABLE):
+        found = walk.to_end(session)
+        if not _may_be_sealed(found, accept):
             return found
         head = audit_event.locked_head(session, tenant_id)
         detail = {
@@ -60,3 +66,7 @@ def reseal(
         audit_event.append(session, head, [told])
         head.seal = trail.sealed(tenant_id, head.seq, head.hash)
     return found
+
+
+def _may_be_sealed(found: Verification, accept: bool) -> bool:
+    return found.problem is None or (accept and found.problem in ACCEPTABLE)

@@ -9,7 +9,7 @@ by a cut only they are there to speak: the key vouches for the cut, and what was
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
@@ -92,15 +92,22 @@ class _Broken(Exception):
 
 
 @dataclass(slots=True)
-class _Walk:
-    """How far a chain was followed."""
+class Walk:
+    """A look at one chain, which can be taken up again where it ended: what was added meanwhile is then all that is read.
+
+    Attributes:
+        told: what the outside was told, of any tenant.
+        keys: of the seals, the one of today first; without any they are not looked at.
+    """
 
     tenant_id: UUID
-    anchors: Mapping[int, tuple[str, ...]]
-    told_at: Sequence[tuple[int, datetime]]
-    cut: AuditCut | None
-    keys: tuple[bytes, ...]
-    head: AuditHead | None
+    told: Sequence[Anchor] = ()
+    keys: tuple[bytes, ...] = ()
+    anchors: Mapping[int, tuple[str, ...]] = field(default_factory=dict)
+    told_at: Sequence[tuple[int, datetime]] = ()
+    cut: AuditCut | None = None
+    head: AuditHead | None = None
+    begun: bool = False
     entries: int = 0
     first: int = 0
     last: int = 0
@@ -110,17 +117,47 @@ class _Walk:
     cut_told: bool = False
     cut_vouched: bool = False
 
-    def follow(self, session: Session) -> None:
-        """Walk to the end; raises _Broken at the first thing that is wrong."""
-        self.last = self.cut.through_seq if self.cut is not None else 0
-        self.last_hash = self.cut.hash if self.cut is not None else genesis(self.tenant_id)
-        self._compare(self.last)
+    def to_end(self, session: Session) -> Verification:
+        """Follow the chain to its end: from its beginning or its cut, at another time from behind the entry that this came to.
+
+        What was read before is not read again. It can't have been replaced unseen: the next entry, or the end on record where
+        there is none, bears the hash that this came to. After another cut it begins anew.
+
+        Args:
+            session: sees the chain as it stands (`Database.snapshot`), or holds it.
+        """
         try:
-            for row, documents in audit_event.walk(session, self.tenant_id):
+            self._follow(session)
+        except _Broken as broken:
+            return self._result(broken.problem, broken.at)
+        return self._result()
+
+    def _follow(self, session: Session) -> None:
+        cut = audit_event.last_cut(session, self.tenant_id)
+        self.head = audit_event.head_of(session, self.tenant_id)
+        behind = self.last if self.begun and _same(cut, self.cut) else None
+        if behind is None:
+            self._begin(cut)
+        try:
+            for row, documents in audit_event.walk(session, self.tenant_id, behind):
                 self._step(row, documents)
         except Unreadable as error:
             raise _Broken(Problem.UNREADABLE, error.seq) from error
-        self._check_end(session)
+        self._check_end(session, behind)
+
+    def _begin(self, cut: AuditCut | None) -> None:
+        """Stand before the first entry."""
+        own = [item for item in self.told if item.tenant_id == self.tenant_id]
+        there = [item for item in own if cut is None or item.seq >= cut.through_seq]
+        told: dict[int, tuple[str, ...]] = {}
+        for item in there:
+            told[item.seq] = (*told.get(item.seq, ()), item.hash)
+        self.anchors, self.told_at = told, [(item.seq, item.at) for item in own]
+        self.begun, self.cut, self.cut_told, self.cut_vouched = True, cut, False, False
+        self.entries = self.first = self.compared = self.anchored = 0
+        self.last = cut.through_seq if cut is not None else 0
+        self.last_hash = cut.hash if cut is not None else genesis(self.tenant_id)
+        self._compare(self.last)
 
     def _step(self, row: AuditRow, documents: frozenset[UUID]) -> None:
         if row.seq != self.last + 1:
@@ -159,7 +196,7 @@ class _Walk:
         given: dict[str, Any] = row.detail if isinstance(row.detail, dict) else {}
         return any(vouched(key, given.get("seal"), self.tenant_id, *told) for key in self.keys)
 
-    def _check_end(self, session: Session) -> None:
+    def _check_end(self, session: Session, behind: int | None) -> None:
         later = [seq for seq in self.anchors if seq > self.last]
         if later:
             raise _Broken(Problem.ANCHOR, min(later))
@@ -168,7 +205,7 @@ class _Walk:
         found = (self.head.seq, self.head.hash) if self.head is not None else (0, genesis(self.tenant_id))
         if found != (self.last, self.last_hash):
             raise _Broken(Problem.HEAD, self.last + 1)
-        if audit_event.named_beside(session, self.tenant_id):
+        if audit_event.named_beside(session, self.tenant_id, behind):
             raise _Broken(Problem.REFERENCES, self.last + 1)
         if not self.keys or self.head is None:
             return
@@ -178,7 +215,7 @@ class _Walk:
         if self.cut is not None and not self.cut_vouched:
             raise _Broken(Problem.CUT_UNSEALED, self.cut.through_seq)
 
-    def result(self, problem: Problem | None = None, at: int = 0) -> Verification:
+    def _result(self, problem: Problem | None = None, at: int = 0) -> Verification:
         """What was found."""
         return Verification(
             self.tenant_id,
@@ -210,21 +247,14 @@ def verify(
         key: of the seals; without it they are not looked at. `older_keys` are those whose seals count too.
         anchors: what the outside was told, of any tenant.
     """
-    told: dict[int, tuple[str, ...]] = {}
-    told_at: list[tuple[int, datetime]] = []
-    cut = audit_event.last_cut(session, tenant_id)
-    for item in anchors:
-        if item.tenant_id == tenant_id:
-            told_at.append((item.seq, item.at))
-        if item.tenant_id == tenant_id and (cut is None or item.seq >= cut.through_seq):
-            told[item.seq] = (*told.get(item.seq, ()), item.hash)
-    keys = () if key is None else (key, *older_keys)
-    walk = _Walk(tenant_id, told, told_at, cut, keys, audit_event.head_of(session, tenant_id))
-    try:
-        walk.follow(session)
-    except _Broken as broken:
-        return walk.result(broken.problem, broken.at)
-    return walk.result()
+    return Walk(tenant_id, tuple(anchors), () if key is None else (key, *older_keys)).to_end(session)
+
+
+def _same(one: AuditCut | None, other: AuditCut | None) -> bool:
+    """Whether a chain begins with the same cut."""
+    if one is None or other is None:
+        return one is other
+    return (one.through_seq, one.hash, one.event_seq) == (other.through_seq, other.hash, other.event_seq)
 
 
 def _holds(row: AuditRow) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection as Container
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
@@ -78,15 +79,22 @@ class ScopedPermit:
         """Whether less is meant than all files of the collections."""
         return bool(self.language or self.glob is not None or self.prefixes)
 
-    def filtered(self, session: Session) -> Permit:
+    def filtered(self, session: Session, versions: Container[UUID] | None = None) -> Permit:
         """The permit for search, which may find more than is meant: where a filter would name too many documents, or the permit
-        has one already, it stays as it is. What counts is how many are meant, not among how many they are."""
-        if not self.narrow:
+        has one already, it stays as it is. What counts is how many are meant, not among how many they are.
+
+        Args:
+            versions: of files of the scope, where these alone are meant.
+        """
+        if versions is not None:
+            meant = code_query.documents_of(session, versions)
+        elif self.narrow:
+            found = code_query.files(session, self.permit, self.prefixes, _MOST_FILES + 1, self._suffixes)
+            if len(found) > _MOST_FILES:
+                return self.permit
+            meant = tuple(row.document_id for row in found if self.holds(row.collection_id, row.source_key))
+        else:
             return self.permit
-        found = code_query.files(session, self.permit, self.prefixes, _MOST_FILES + 1, self._suffixes)
-        if len(found) > _MOST_FILES:
-            return self.permit
-        meant = tuple(row.document_id for row in found if self.holds(row.collection_id, row.source_key))
         if len(meant) > MAX_DOCUMENTS:
             return self.permit
         try:

@@ -37,11 +37,6 @@ _CHUNKS = 200
 _WHOLE_FILES = 20
 """Files that are in memory at once, where a match may go over several pieces."""
 _HANGUL = re.compile("[가-힣]{2,}")
-_MOST = 100
-_SPARE = 3
-"""Passages asked for per match wanted, where not all that is found is meant."""
-_DEEPER = 4
-"""So many times as many are asked for next, where too few of them were meant."""
 _AS_SAID = QuestionContext(infer_filters=False)
 
 
@@ -137,21 +132,19 @@ class CodeSearcher:
     def _by_words(self, permit: Permit, query: str, scope: CodeScope, symbol: str, limit: int) -> CodeMatches:
         with self.database.read() as session:
             within = scoped(session, permit, scope)
-            narrowed = within.filtered(session)
             inside = _inside(session, within, symbol)
-        if not within.permit.collections:
+            narrowed = within.filtered(session, inside)
+        if not within.permit.collections or inside == {}:
             return CodeMatches("words", ())
-        wide = bool(symbol) or (within.narrow and narrowed is within.permit)
-        asked, whole = min(_MOST, _SPARE * limit if wide else limit + 1), False
-        kept: list[tuple[Passage, CodeMatch]] = []
-        while not whole and len(kept) <= limit:
-            found = self.retriever.search(narrowed, query, limit=asked, context=_AS_SAID).passages
-            kept = self._meant(found, query, within, inside)
-            deepest = self.retriever.settings.candidates
-            whole = not wide or len(found) < asked or asked >= deepest
-            asked = min(_DEEPER * asked, deepest)
+        # Where not all that is found is meant, all that one question can find is asked for at once: each search more would
+        # have the reranker read again.
+        wide = inside is not None or (within.narrow and narrowed is within.permit)
+        deepest = self.retriever.settings.candidates
+        asked = max(deepest, limit + 1) if wide else limit + 1
+        found = self.retriever.search(narrowed, query, limit=asked, context=_AS_SAID).passages
+        kept = self._meant(found, query, within, inside)
         # What retrieval keeps of one question is bounded: behind that may be more of what is meant.
-        partial = wide and len(kept) < limit and len(found) >= self.retriever.settings.candidates
+        partial = wide and len(kept) < limit and len(found) >= deepest
         shown = kept[:limit]
         matches = tuple(match for _, match in shown)
         return CodeMatches("words", matches, len(kept) > limit, partial, passages=tuple(item for item, _ in shown))

@@ -23,7 +23,7 @@ from rag.embedding.space import EmbeddingSpace
 from rag.index.base import DENSE, LEARNED, SPARSE, LegHit, LegQuery, VectorIndex
 from rag.retrieval.code_question import OWN_WEIGHT_BESIDE_MODEL
 from rag.retrieval.code_ranking import CodeRanking
-from rag.retrieval.engine_fusion import IN_ENGINE, fused_in_engine
+from rag.retrieval.engine_fusion import IN_ENGINE, Asked, fused_in_engine, fused_kinds
 from rag.retrieval.fusion import FusedHit, Weights, fuse_kinds, profile_for
 from rag.retrieval.rarity import rarities
 from rag.retrieval.reading import PassageReader
@@ -266,24 +266,29 @@ class Retriever:
         with self.database.read() as session:
             selection = selection_masked(session, permit)
             parts = self._parts(session, permit)
-        if len(parts) > 1 and wordings[0].code_legs is None:
-            # ranks of two queries say nothing about each other: where both kinds are asked the same, one query ranks them
-            parts = [(CollectionKind.DOCUMENTS, permit)]
 
-        def ranked(item: _Asked) -> Iterator[FusedHit]:
-            for kind, part in parts:
-                yield from fused_in_engine(
+        def asked(item: _Asked, kind: CollectionKind, part: Permit) -> Asked:
+            return Asked(part, item.of(kind), profile_for(language, kind, self.space.dense_name, self.weights))
+
+        def ranked(item: _Asked) -> list[FusedHit]:
+            def fuse(wanted: Asked, method: str) -> Sequence[FusedHit]:
+                return fused_in_engine(
                     self.index,
-                    part,
-                    item.of(kind),
+                    wanted.permit,
+                    wanted.legs,
                     self.settings,
-                    multi=item.vectors.multi,
+                    method=method,
+                    multi=item.vectors.multi if method == self.settings.fusion else None,  # for order, not for turns
                     selection=selection,
-                    profile=profile_for(language, kind, self.space.dense_name, self.weights),
+                    profile=wanted.profile,
                     without_dense=lambda hits: self._without_dense(permit, hits),
                 )
 
-        return [sorted(ranked(item), key=lambda hit: -hit.score) for item in wordings]
+            whole = asked(item, CollectionKind.DOCUMENTS, permit) if item.code_legs is None else None
+            kinds = [asked(item, kind, part) for kind, part in parts]
+            return fused_kinds(fuse, kinds, whole, self.settings.fusion) if kinds else []
+
+        return [ranked(item) for item in wordings]
 
     def _found(self, permit: Permit, queries: Sequence[_Asked], language: Language) -> list[RawLists]:
         """The legs' hits of every query in each kind of collection, which are fused with weights of their own."""

@@ -11,7 +11,8 @@ from rag.domain.errors import ConfigurationError, InvalidRequest, SpaceConflict,
 from rag.embedding.identity import identity_of
 from rag.embedding.space import EmbeddingSpace
 from rag.index import spaces as places
-from rag.retrieval.spaces import Spaces, is_of, recorded
+from rag.retrieval.space_records import is_of, recorded
+from rag.retrieval.spaces import Spaces
 from rag.settings import EmbeddingSettings
 from rag.store import chunk
 from rag.store import embedding_space as record
@@ -100,18 +101,31 @@ def roll_back(spaces: Spaces) -> EmbeddingSpaceRow:
     """Let the space that was current before answer again, at once: it was kept in step.
 
     Raises:
-        SpaceConflict: there is none, or it was dropped.
+        SpaceConflict: there is none, it was dropped, or its model's files are not what they were.
     """
+    _look_at_previous(spaces)
     with spaces.database.write() as session:
         now = record.current(session)
         if now is None or now.previous is None:
             raise SpaceConflict(name=now.name if now else "", detail="there is none to go back to")
         before = record.locked(session, now.previous)
         if before is None or before.state not in _SWITCHABLE:
-            raise SpaceConflict(name=now.name, detail="the space before it is dropped")
+            detail = (
+                f"the space before it is {before.state} {before.error}".rstrip() if before else "it is not on record"
+            )
+            raise SpaceConflict(name=now.name, detail=detail)
         _exchange(spaces, before, now, SpaceState.READY)
     _take_effect(spaces)
     return before
+
+
+def _look_at_previous(spaces: Spaces) -> None:
+    """Whether there is something to go back to: other weights in its folder must not answer with its vectors."""
+    with spaces.database.read() as session:
+        now = record.current(session)
+        before = None if now is None or now.previous is None else session.get(EmbeddingSpaceRow, now.previous)
+    if before is not None and before.state in _SWITCHABLE:
+        spaces.is_kept(before)
 
 
 def give_up(spaces: Spaces, space_id: str) -> EmbeddingSpaceRow:

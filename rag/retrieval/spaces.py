@@ -14,13 +14,10 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
 
-from pydantic import ValidationError
 from sqlalchemy.exc import IntegrityError
 
 from rag.domain.errors import ConfigurationError, IndexUnavailable, ModelFilesChanged, SeogoError
-from rag.domain.language import Language
 from rag.embedding.identity import identity_of
 from rag.embedding.space import EmbeddingSpace
 from rag.index import spaces as places
@@ -28,6 +25,7 @@ from rag.index.base import IndexSchema, VectorIndex
 from rag.index.in_step import IndexWriter
 from rag.index.registry import IndexConfig, open_index
 from rag.retrieval.fusion import Weights
+from rag.retrieval.space_records import asks_for, is_named_like, is_of, recorded, settings_of, with_languages
 from rag.retrieval.weights import stored_weights
 from rag.settings import EmbeddingSettings
 from rag.store import embedding_space as record
@@ -38,6 +36,12 @@ log = logging.getLogger(__name__)
 
 LOOK_S = 0.5
 """Searches look at the record so often at most: a switch made by another process is noticed within a second."""
+
+_CHANGED = (
+    "the files in {folder} are not those that made its vectors, so that nothing is written to it any more. Put them back, or "
+    "take a folder of their own for the new ones, and run `seogo index migrate` again"
+)
+"""Why a space failed that was beside the one that answers."""
 
 SpaceFactory = Callable[[EmbeddingSettings], EmbeddingSpace]
 
@@ -68,59 +72,6 @@ class LiveSpace:
 def schema_of(space: EmbeddingSpace) -> IndexSchema:
     """What an index for the vectors of `space` has to hold."""
     return IndexSchema(space.name, space.dimensions, space.learned, space.multi)
-
-
-def settings_of(row: EmbeddingSpaceRow) -> EmbeddingSettings:
-    """The embedding section that opens a space on record.
-
-    Raises:
-        ConfigurationError: another release wrote what this one does not know.
-    """
-    try:
-        return EmbeddingSettings.model_validate(row.settings)
-    except ValidationError as error:
-        detail = f"the embedding space {row.name} is of another release. Run `seogo index rebuild`"
-        raise ConfigurationError(detail=detail) from error
-
-
-def is_of(row: EmbeddingSpaceRow, space: EmbeddingSpace) -> bool:
-    """Whether a space on record is this one, by its model's files too where the record knows them."""
-    return is_named_like(row, space) and row.fingerprint in ("", space.model_files)
-
-
-def is_named_like(row: EmbeddingSpaceRow, space: EmbeddingSpace) -> bool:
-    """The same whatever the files."""
-    return row.id in (identity_of(space, row.fingerprint), identity_of(space, ""))
-
-
-def recorded(settings: EmbeddingSettings, space: EmbeddingSpace) -> dict[str, Any]:
-    """The settings of a space as its record keeps them: with the languages that reach its model, whatever a later release
-    takes where none are named."""
-    named = settings.languages or tuple(language.value for language in Language if space.knows(language))
-    return settings.model_copy(update={"languages": named}).model_dump(mode="json")
-
-
-def _asks_for(configured: EmbeddingSettings, row: EmbeddingSpaceRow) -> bool:
-    """Whether the configuration is that of the space, or still the one that it had when the space was switched to. Where it
-    names no languages, those on record are meant."""
-    for values in (row.settings, row.configured):
-        try:
-            if values is not None and _meant(configured, EmbeddingSettings.model_validate(values)):
-                return True
-        except ValidationError:
-            continue
-    return False
-
-
-def _meant(configured: EmbeddingSettings, found: EmbeddingSettings) -> bool:
-    return _with_languages(configured, found.languages) == found
-
-
-def _with_languages(configured: EmbeddingSettings, known: Sequence[str] | None) -> EmbeddingSettings:
-    """The configuration, with these languages where it names none."""
-    if configured.languages is not None or known is None:
-        return configured
-    return configured.model_copy(update={"languages": tuple(known)})
 
 
 class Spaces:
@@ -194,15 +145,40 @@ class Spaces:
     def in_step(self) -> tuple[LiveSpace, ...]:
         """Every space that a write must reach by the record of this moment, the current one first.
 
+        One beside it whose model's files were changed in place can't be kept in step: it fails, on record, and stops nobody.
+
         Raises:
             IndexUnavailable: one can't be opened here.
         """
         with self._guard:
-            rows = self._rows()
-            for row in rows:
-                self._open_if_new(row)
+            rows = [row for row in self._rows() if self._is_open(row)]
             self._follow(rows)
             return tuple(self._live[row.id] for row in rows)
+
+    def is_kept(self, row: EmbeddingSpaceRow) -> bool:
+        """Whether a space is still of its model's files; one that is not, and does not answer, has failed from now on."""
+        try:
+            self.of_record(row)
+        except ModelFilesChanged as error:
+            return not self._given_up(row, error)
+        except ConfigurationError:
+            pass  # such as a folder that is away for a while: opening it says so
+        return True
+
+    def of_record(self, row: EmbeddingSpaceRow) -> EmbeddingSpace:
+        """The models of a space on record, as they lie here.
+
+        Raises:
+            ModelFilesChanged: they are not those that made its vectors.
+            ConfigurationError: they can't be opened here.
+        """
+        settings = settings_of(row)
+        space = self.open_space(settings)
+        if not is_of(row, space):
+            if is_named_like(row, space):
+                raise ModelFilesChanged(folder=str(settings.folder), name=row.name)
+            raise ConfigurationError(detail=f"the embedding space {row.name} is another one here: {space.name}")
+        return space
 
     def writers(self) -> Sequence[IndexWriter]:
         """The indexes of `in_step`."""
@@ -255,10 +231,10 @@ class Spaces:
         record hold, also if an address or a precision has changed, which make no other space."""
         if row is None:
             return self.configured, self.open_space(self.configured)
-        if _asks_for(self.configured, row):
+        if asks_for(self.configured, row):
             known = settings_of(row)
             return known, self.open_space(known)
-        kept = _with_languages(self.configured, row.settings.get("languages"))
+        kept = with_languages(self.configured, row.settings.get("languages"))
         if kept is not self.configured:
             space = self.open_space(kept)
             if is_named_like(row, space):
@@ -297,17 +273,30 @@ class Spaces:
         if row.id not in self._live:
             self._live[row.id] = self._opened(row)
 
+    def _is_open(self, row: EmbeddingSpaceRow) -> bool:
+        """Open a space where it is not; False where it had to be given up."""
+        try:
+            self._open_if_new(row)
+        except IndexUnavailable as error:
+            if isinstance(error.__cause__, ModelFilesChanged) and self._given_up(row, error.__cause__):
+                return False
+            raise
+        return True
+
+    def _given_up(self, row: EmbeddingSpaceRow, error: ModelFilesChanged) -> bool:
+        """Whether a space whose model's files were changed has failed on record; the one that answers never does so."""
+        with self.database.write() as session:
+            failed = record.fail(session, row.id, _CHANGED.format(folder=error.params["folder"]))
+        if failed:
+            log.error("the embedding space %s is given up: its model's files were changed", row.name)
+        return failed
+
     def _opened(self, row: EmbeddingSpaceRow) -> LiveSpace:
         try:
-            settings = settings_of(row)
-            space = self.open_space(settings)
-            if not is_of(row, space):
-                if is_named_like(row, space):
-                    raise ModelFilesChanged(folder=str(settings.folder), name=row.name)
-                raise ConfigurationError(detail=f"the embedding space {row.name} is another one here: {space.name}")
+            space = self.of_record(row)
             self._note_files(row, space)
             index = open_index(places.at_place(self.config, row.place), schema_of(space))
-            return LiveSpace(row.id, space, index, stored_weights(self.database, space.name), settings)
+            return LiveSpace(row.id, space, index, stored_weights(self.database, space.name), settings_of(row))
         except ConfigurationError as error:
             log.error("the embedding space %s can't be opened here: %s", row.name, error)
             raise IndexUnavailable from error

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from sqlalchemy import ForeignKey, LargeBinary, Select, String, or_, select, text, update
-from sqlalchemy.orm import Mapped, Session, mapped_column
+from sqlalchemy.orm import Mapped, Session, aliased, mapped_column
 
 from rag.domain.access import Label
 from rag.domain.principal import CitationStyle
@@ -80,6 +80,35 @@ def forsaken(session: Session, row: ApiKey) -> bool:
     """Whether the account that made or rotated a key last, and so knows its secret, is suspended or deleted."""
     maker = None if row.made_by is None else session.get(Account, row.made_by)
     return maker is not None and (maker.suspended_at is not None or maker.deleted_at is not None)
+
+
+class Refused(NamedTuple):
+    """A key that is in force and yet opens nothing.
+
+    Attributes:
+        known: whether an account knows its secret that is suspended or deleted; else it is its owner's who is.
+    """
+
+    prefix: str
+    known: bool
+
+
+def refused(session: Session, now: datetime) -> list[Refused]:
+    """The keys of all tenants that are neither revoked nor expired, and belong to or are known to an account that is suspended or
+    deleted; oldest first."""
+    maker, owner = aliased(Account), aliased(Account)
+    known = or_(maker.suspended_at.is_not(None), maker.deleted_at.is_not(None))
+    owned = or_(owner.suspended_at.is_not(None), owner.deleted_at.is_not(None))
+    query = (
+        select(ApiKey.prefix, known)
+        .outerjoin(maker, maker.id == ApiKey.made_by)
+        .outerjoin(owner, owner.id == ApiKey.owner_id)
+        .where(
+            ApiKey.revoked_at.is_(None), or_(ApiKey.expires_at.is_(None), ApiKey.expires_at > now), or_(known, owned)
+        )
+        .order_by(ApiKey.created_at, ApiKey.id)
+    )
+    return [Refused(prefix, bool(of_maker)) for prefix, of_maker in session.execute(query)]
 
 
 def get(session: Session, tenant_id: UUID, key_id: UUID, owner_id: UUID | None = None) -> ApiKey | None:

@@ -195,13 +195,16 @@ class Unreadable(Exception):
         self.seq = seq
 
 
-def walk(session: Session, tenant_id: UUID) -> Iterator[tuple[AuditRow, frozenset[UUID]]]:
-    """All entries of a chain in their order, each with the documents that it can be found by, a batch in memory.
+def walk(session: Session, tenant_id: UUID, behind: int | None = None) -> Iterator[tuple[AuditRow, frozenset[UUID]]]:
+    """The entries of a chain in their order, each with the documents that it can be found by, a batch in memory.
+
+    Args:
+        behind: the number of an entry that is known; only those after it come. None: all.
 
     Raises:
         Unreadable: an entry can't be read; those before it were given.
     """
-    last: int | None = None
+    last = behind
     while rows := _after(session, tenant_id, last):
         named = _named(session, tenant_id, rows[0].seq, rows[-1].seq)
         for row in rows:
@@ -239,10 +242,12 @@ def _named(session: Session, tenant_id: UUID, first: int, last: int) -> Mapping[
     return found
 
 
-def named_beside(session: Session, tenant_id: UUID) -> int:
-    """How many documents are said to be named by entries that are not there."""
+def named_beside(session: Session, tenant_id: UUID, behind: int | None = None) -> int:
+    """How many documents are said to be named by entries that are not there; of those after `behind` alone where it is given."""
     there = exists().where(AuditRow.tenant_id == AuditedDocument.tenant_id, AuditRow.seq == AuditedDocument.seq)
     query = select(func.count()).select_from(AuditedDocument).where(AuditedDocument.tenant_id == tenant_id, ~there)
+    if behind is not None:
+        query = query.where(AuditedDocument.seq > behind)
     return session.scalar(query) or 0
 
 

@@ -252,6 +252,14 @@ def symbols_of(session: Session, permit: Permit, version_ids: Iterable[UUID]) ->
     return found
 
 
+def documents_of(session: Session, version_ids: Iterable[UUID]) -> tuple[UUID, ...]:
+    """The documents of these versions. The caller has them from a query under a permit."""
+    found: set[UUID] = set()
+    for group in in_groups(version_ids):
+        found.update(session.scalars(select(DocumentVersion.document_id).where(DocumentVersion.id.in_(group))))
+    return tuple(sorted(found))
+
+
 def tests_in(session: Session, version_ids: Iterable[UUID]) -> frozenset[tuple[UUID, str]]:
     """Version and path of the definitions that are tests. The caller has these versions from a query under a permit."""
     found: set[tuple[UUID, str]] = set()

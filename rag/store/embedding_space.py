@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
@@ -17,7 +17,8 @@ from rag.store.base import Base, utc_now
 class SpaceState(StrEnum):
     """Life of a space. BUILDING → READY → CURRENT → RETIRED → DROPPED.
 
-    Going back makes a RETIRED space CURRENT again and the one that it replaces READY. FAILED is a build that can't go on.
+    Going back makes a RETIRED space CURRENT again and the one that it replaces READY. FAILED is a build that can't go on, or a
+    space beside the current one that can't be written to any more, since the files of its model were changed.
     """
 
     BUILDING = "building"
@@ -94,6 +95,19 @@ def current(session: Session) -> EmbeddingSpaceRow | None:
 def locked(session: Session, space_id: str) -> EmbeddingSpaceRow | None:
     """A space, held until the end of the transaction."""
     return session.get(EmbeddingSpaceRow, space_id, with_for_update=True, populate_existing=True)
+
+
+BESIDE = (SpaceState.BUILDING, SpaceState.READY, SpaceState.RETIRED)
+"""States of a space that is kept in step and does not answer."""
+
+
+def fail(session: Session, space_id: str, reason: str, of: Container[SpaceState] = BESIDE) -> bool:
+    """Give up a space that is in one of these states, for good; False where it is in none of them any more."""
+    row = locked(session, space_id)
+    if row is None or SpaceState(row.state) not in of:
+        return False
+    row.state, row.error = SpaceState.FAILED, reason
+    return True
 
 
 def advance(

@@ -273,6 +273,30 @@ def test_a_space_that_is_dropped_is_read_to_the_end(tmp_path: Path) -> None:
         assert caller.post(f"{SPACES}/rollback").status_code == 409
 
 
+def test_a_space_to_go_back_to_whose_model_was_changed_stops_no_document(tmp_path: Path) -> None:
+    """It fails, is said to have, and its index goes; documents go into the space that answers."""
+    with serving(tmp_path) as service:
+        caller = operator(service)
+        caller.ingest(caller.collection(), {"a.md": text_of(1)})
+        first, space = service.services.rag.spaces.current.id, build(caller, OTHER)
+        assert caller.post(f"{SPACES}/{space['id']}/switch", json={"force": True}).status_code == 200
+    with rag_bootstrap.open_database(settings_for(tmp_path).rag).engine.begin() as connection:
+        connection.exec_driver_sql("UPDATE embedding_space SET fingerprint = 'of other weights' WHERE state = 'retired'")
+    with serving(tmp_path) as service:
+        caller = operator(service)
+        caller.ingest(caller.collection("다음"), {"b.md": text_of(2)})
+        found = {item["id"]: item for item in caller.get(SPACES).json()["spaces"]}
+        assert (found[first]["state"], found[space["id"]]["state"]) == ("failed", "current")
+        assert "seogo index migrate" in found[first]["error"]
+        assert caller.post(f"{SPACES}/rollback").status_code == 409
+        assert caller.post(f"{SPACES}/{first}/switch", json={"force": True}).status_code == 409
+        assert differences(service) == [(space["id"], [], [])]
+        deadline = time.monotonic() + 30
+        while (tmp_path / "index" / first).exists():
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+
+
 @contextmanager
 def refusing(space: EmbeddingSpace, after: int) -> Iterator[None]:
     """While the block runs, this space embeds so many pieces and then refuses for good."""

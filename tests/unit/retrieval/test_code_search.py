@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from itertools import pairwise
+from typing import Any
 
 import pytest
 
@@ -10,6 +12,7 @@ from rag.domain.code_places import CodeMatches, CodeScope
 from rag.domain.errors import InvalidRequest, PatternRefused
 from rag.retrieval import code_scope
 from rag.retrieval.code_search import CodeSearcher
+from rag.retrieval.reranking import SecondLook
 from rag.settings import RetrievalSettings
 from rag.store.collection import Collection
 from rag.store.session import Database
@@ -112,6 +115,50 @@ def test_without_a_filter_what_is_meant_is_looked_for_further_down(
     shallow = CodeSearcher(world.database, few, world.navigator)
     found = shallow.search(world.permit(), "def settle_account return", scope=CodeScope(path="native/*"), limit=10)
     assert len(found.matches) < 10 and found.partial  # nobody takes it for all there is
+
+
+class Counting:
+    """A reranker that finds all alike, and knows what it was given."""
+
+    name, max_tokens = "counting", 512
+
+    def __init__(self) -> None:
+        self.given: list[list[str]] = []
+
+    def score(self, query: str, texts: Sequence[str], *, deadline: float | None = None) -> list[float]:
+        self.given.append(list(texts))
+        return [0.5] * len(texts)
+
+
+def reranking(world: CodeWorld, **settings: Any) -> tuple[CodeSearcher, Counting]:
+    reranker = Counting()
+    look = SecondLook(reranker, candidates=20, budget_ms=60_000)
+    retriever = replace(world.retriever, settings=RetrievalSettings(**settings), second_look=look)
+    return CodeSearcher(world.database, retriever, world.navigator), reranker
+
+
+def test_a_definition_is_searched_once_and_nothing_else_is_reranked(world: CodeWorld) -> None:
+    """However far down its file stands among all that say the same."""
+    world.repository("settlement", MANY)
+    searcher, reranker = reranking(world)
+    found = searcher.search(world.permit(), "def return settle_account", symbol="settle_77", limit=5)
+    assert places(found) == ["settlement/src/job_77.py:2"] and not (found.more or found.partial)
+    [texts] = reranker.given
+    assert len(texts) == 1 and "settle_77" in texts[0]
+    scope = CodeScope(path="src/job_7*")
+    assert places(searcher.search(world.permit(), "settle_account", symbol="settle_77", scope=scope)) == places(found)
+    assert not searcher.search(world.permit(), "settle_account", symbol="settle_88", scope=scope).matches
+    assert not searcher.search(world.permit(), "settle_account", symbol="nowhere").matches
+    assert len(reranker.given) == 2  # nothing is searched for what is defined nowhere
+
+
+def test_a_search_that_no_filter_narrows_goes_down_once(world: CodeWorld, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(code_scope, "MAX_DOCUMENTS", 5)
+    world.repository("settlement", MANY | RARE)
+    searcher, reranker = reranking(world)
+    words = "def settle_account return"
+    found = searcher.search(world.permit(), words, scope=CodeScope(path="native/*"), limit=10)
+    assert len(found.matches) == 10 and found.more and len(reranker.given) == 1
 
 
 def test_what_can_not_be_searched_is_refused(world: CodeWorld) -> None:

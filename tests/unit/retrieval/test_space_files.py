@@ -9,9 +9,10 @@ from uuid import uuid4
 
 import pytest
 
+from api.cli.doctor_spaces import beside_lines
 from ingest.pipeline import points
 from rag.blobs.store import BlobStore
-from rag.domain.errors import IndexUnavailable, ModelFilesChanged
+from rag.domain.errors import IndexUnavailable, ModelFilesChanged, SpaceConflict
 from rag.domain.language import Language
 from rag.domain.vectors import SparseVector, TextVectors
 from rag.embedding.identity import identity_of
@@ -111,14 +112,90 @@ def test_a_space_from_before_fingerprints_keeps_its_vectors_and_gets_one(models:
         pass
 
 
-def test_a_space_kept_in_step_is_not_written_to_by_other_weights(models: Models) -> None:
+@pytest.mark.parametrize("state", [SpaceState.BUILDING, SpaceState.READY, SpaceState.RETIRED])
+def test_a_space_beside_whose_weights_were_changed_fails_and_stops_no_write(models: Models, state: SpaceState) -> None:
     first, second = models.save("v1", b"one"), models.save("v2", b"two")
     with models.opened(first) as spaces:
-        space_changes.begin(spaces, second)
+        beside = space_changes.begin(spaces, second)
+    with models.database.write() as session:
+        session.get_one(EmbeddingSpaceRow, beside.id).state = state
     models.save("v2", b"three")
-    with models.opened(first) as spaces, pytest.raises(IndexUnavailable) as error:
+    with models.opened(first) as spaces:
+        assert [live.id for live in spaces.in_step()] == [spaces.current.id]
+        row = models.row(beside.id)
+        assert row.state == SpaceState.FAILED and str(second.folder) in row.error
+        assert len(spaces.writers()) == 1
+        models.save("v2", b"two")  # once they are back, it can be built again, with the vectors that are there
+        assert space_changes.begin(spaces, second).id == beside.id
+        assert [live.id for live in spaces.in_step()] == [spaces.current.id, beside.id]
+
+
+def test_nothing_answers_again_whose_weights_were_changed(models: Models) -> None:
+    """Neither in this process, which still holds the old ones, nor in one that is started."""
+    first, second = models.save("v1", b"one"), models.save("v2", b"two")
+    with models.opened(first) as spaces:
+        before, beside = spaces.current.id, space_changes.begin(spaces, second)
+        with models.database.write() as session:
+            session.get_one(EmbeddingSpaceRow, beside.id).state = SpaceState.READY
+        space_changes.switch(spaces, beside.id, max_drop=0.0, force=True)
+        models.save("v1", b"three")
+        with pytest.raises(SpaceConflict, match="failed"):
+            space_changes.roll_back(spaces)
+        assert models.row(before).state == SpaceState.FAILED and spaces.current.id == beside.id
+        assert [live.id for live in spaces.in_step()] == [beside.id]
+
+
+def test_the_space_that_answers_never_fails_by_itself(models: Models) -> None:
+    """Another process has switched to it; here its folder holds something else."""
+    first, second = models.save("v1", b"one"), models.save("v2", b"two")
+    with models.opened(first) as spaces:
+        beside = space_changes.begin(spaces, second)
+        with models.database.write() as session:
+            session.get_one(EmbeddingSpaceRow, spaces.current.id).state = SpaceState.RETIRED
+            session.flush()
+            session.get_one(EmbeddingSpaceRow, beside.id).state = SpaceState.CURRENT
+        models.save("v2", b"three")
+        with pytest.raises(IndexUnavailable) as error:
+            spaces.in_step()
+        assert isinstance(error.value.__cause__, ModelFilesChanged)
+        assert models.row(beside.id).state == SpaceState.CURRENT
+
+
+def test_a_folder_that_is_away_is_waited_for(models: Models) -> None:
+    first, second = models.save("v1", b"one"), models.save("v2", b"two")
+    with models.opened(first) as spaces:
+        beside = space_changes.begin(spaces, second)
+    (models.folder / "v2").rename(models.folder / "away")
+    with models.opened(first) as spaces:
+        with pytest.raises(IndexUnavailable):
+            spaces.in_step()
+        assert models.row(beside.id).state == SpaceState.BUILDING
+        (models.folder / "away").rename(models.folder / "v2")
+        assert len(spaces.in_step()) == 2
+
+
+def test_the_doctor_says_what_is_beside(models: Models, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SEOGO_LANG", "en")
+    first, second = models.save("v1", b"one"), models.save("v2", b"two")
+    with models.opened(first) as spaces:
+        assert list(beside_lines(spaces)) == []
+        beside = space_changes.begin(spaces, second)
+        [line] = beside_lines(spaces)
+        assert line[:2] == ("space beside", "ok") and beside.id in line[2] and "building" in line[2]
+        models.save("v2", b"three")
+        [line] = beside_lines(spaces)  # before any write has met it; and the look alone changes nothing
+        assert line[1] == "warning" and str(second.folder) in line[2] and "seogo index migrate" in line[3]
+        assert models.row(beside.id).state == SpaceState.BUILDING
+    with models.opened(first) as spaces:
         spaces.in_step()
-    assert isinstance(error.value.__cause__, ModelFilesChanged)
+        [line] = beside_lines(spaces)
+        assert line[1] == "warning" and "failed" in line[2] and str(second.folder) in line[2]
+        assert f"seogo index drop {beside.id}" in line[3]
+        monkeypatch.setenv("SEOGO_LANG", "ko")
+        [line] = beside_lines(spaces)
+        assert "다시" in line[3]
+        space_changes.give_up(spaces, beside.id)
+        assert list(beside_lines(spaces)) == []
 
 
 def test_where_no_languages_are_named_those_on_record_hold_whatever_else_changed(models: Models) -> None:
