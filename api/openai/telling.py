@@ -15,9 +15,10 @@ from api.openai.questions import Put
 from api.schemas.search import found_out
 from rag.answering.log import Recording
 from rag.answering.report import SOURCE
+from rag.answering.waiting import SLOW
 from rag.domain.answer import PARAGRAPH, Note, Sentence
 from rag.domain.errors import SeogoError
-from rag.domain.messages import UiLanguage
+from rag.domain.messages import UiLanguage, waiting_for
 from rag.domain.passage import SearchResult
 from rag.generation.base import TRUNCATED
 from rag.generation.prompts.files import prompt_language
@@ -95,6 +96,10 @@ class Telling:
         """What stands behind the last sentence."""
         beside = _BESIDE[self.language].format(count=self._left_out) if self._left_out else ""
         return self._disagreement() + beside
+
+    def slow(self) -> str:
+        """That the model takes long: for clients that show progress, and for the comments of a stream."""
+        return waiting_for(SLOW, self.language)
 
     def sources(self) -> str:
         """The list at the end of a report; empty for other answers."""

@@ -75,6 +75,7 @@ class GenerationRequest:
         relevances: of each passage, where the evidence was weighed; empty leaves it to their order.
         most_tokens: that the caller wants at most; None leaves it to the settings.
         temperature: that the caller wants; None leaves it to the router.
+        unseen: whether nobody sees anything of the answer before it is complete.
     """
 
     question: str
@@ -91,6 +92,7 @@ class GenerationRequest:
     relevances: Sequence[float] = ()
     most_tokens: int | None = None
     temperature: float | None = None
+    unseen: bool = False
 
     def over(self, passages: Sequence[Passage]) -> GenerationRequest:
         """The same on other passages."""

@@ -200,6 +200,7 @@ class GroundedGenerator:
             adapter=choice.adapter,
             tenant=request.tenant,
             affinity=written.affinity,
+            unseen=request.unseen and not request.multi_step,
             language=answer_language(request),
         )
         sent = self._speaker.as_sent(choice.engine, call)
