@@ -163,6 +163,9 @@ def print_answer(
                     console.print(escape(data["message"]), style="dim", highlight=False)
                 case "note" if data["kind"] == "step":
                     console.print(escape(data["detail"]), style="dim", highlight=False)
+                case "note" if data["kind"] == "section_truncated":
+                    cut = text("section_cut").format(heading=data["detail"])
+                    console.print(f"\n{escape(cut)}", style="yellow", highlight=False)
                 case "sentence":
                     console.print(escape(data["rendered"]), highlight=False, end="")
                     _note_places(places, data["citations"])

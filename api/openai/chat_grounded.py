@@ -99,6 +99,7 @@ class GroundedCompletion:
                     texts.append(text)
                     annotations += found
                 elif isinstance(item, Abstention):
+                    self._telling.refused()
                     texts.append(abstention_message(item, self._telling.language))
                 elif isinstance(item, Note):
                     self._telling.note(item)
@@ -146,6 +147,7 @@ class GroundedCompletion:
                 self._telling.note(item)
                 return self._step(item)
             case Abstention():
+                self._telling.refused()
                 message = abstention_message(item, self._telling.language)
                 written.append(message)
                 return self._chunks.delta({"content": message})

@@ -266,6 +266,7 @@ class _Response:
 
     def _written(self, item: Sentence | Abstention) -> list[tuple[str, dict[str, Any]]]:
         if isinstance(item, Abstention):
+            self._telling.refused()
             return [self._added(abstention_message(item, self._telling.language))]
         before, item = self._telling.before(item)
         rendered = render(item, len(self._message.text) + len(before))

@@ -24,7 +24,7 @@ from api.streaming import DOCUMENTED, GONE, event, started, while_connected
 from rag.access.policy import Action
 from rag.answering.log import Recording, Surface
 from rag.answering.rendering import render
-from rag.answering.report import SECTION, SOURCE, STEP
+from rag.answering.report import SECTION, SECTION_TRUNCATED, SOURCE, STEP
 from rag.answering.service import AnswerEvent, AnswerOutcome, Asked
 from rag.answering.waiting import SLOW
 from rag.domain.answer import Abstention, Sentence
@@ -158,7 +158,7 @@ async def _events(
                     notes.append(NoteOut.of(item).model_dump())
                     if item.kind == SLOW:
                         yield event({"code": SLOW, "message": waiting_for(SLOW, caller.language)}, "waiting")
-                    elif item.kind in (STEP, SECTION):
+                    elif item.kind in (STEP, SECTION, SECTION_TRUNCATED):
                         yield event(notes[-1], "note")
     except SeogoError as error:
         yield event(problem(error, caller.language), "error")

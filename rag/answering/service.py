@@ -252,11 +252,11 @@ class Answerer:
         return search.showing(left[:limit])
 
     def _verified(
-        self, permit: Permit, generator: Generator, request: GenerationRequest
+        self, permit: Permit, generator: Generator, request: GenerationRequest, sections: int = 1
     ) -> AsyncGenerator[Sentence | Note, None]:
         """What `generator` proposes, under the contract that all answers stand under."""
         rules = self._rules.for_question(permit.as_of)
-        events = standing(verified(generator, request, checker=self._checker, rules=rules))
+        events = standing(verified(generator, request, checker=self._checker, rules=rules, sections=sections))
         return without_hidden(events, self._retriever.database, permit, request.passages)
 
     def _request(self, permit: Permit, asked: Asked, read: _Read) -> GenerationRequest:

@@ -161,7 +161,7 @@ class StepwiseAnswerer(Answerer):
         self, permit: Permit, request: GenerationRequest, asked: Asked
     ) -> AsyncGenerator[Sentence | Note, None]:
         """The answer to what was gathered, verified; in the mode `deep` in sections, with its sources at the end."""
-        generator = self._generator
+        generator, sections = self._generator, 1
         if asked.mode == "deep":
             headings: tuple[str, ...] = ()
             try:
@@ -174,10 +174,11 @@ class StepwiseAnswerer(Answerer):
                             headings = item
             except (ModelUnavailable, InvalidRequest) as error:
                 yield _note(request.language, "no_outline", code=error.code)
-            generator = SectionedGenerator(self._generator, headings)
+            generator, sections = SectionedGenerator(self._generator, headings), max(1, len(headings))
         sentences: list[Sentence] = []
         heading = ""
-        async with aclosing(telling_of_silence(self._verified(permit, generator, request))) as events:
+        verified = self._verified(permit, generator, request, sections)
+        async with aclosing(telling_of_silence(verified)) as events:
             async for event in events:
                 if isinstance(event, Sentence):
                     event, heading = headed(event, heading), ""

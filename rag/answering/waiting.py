@@ -26,7 +26,9 @@ _END: Any = object()
 async def telling_of_silence(
     events: AsyncGenerator[Item, None], after_s: float | None = None
 ) -> AsyncGenerator[Item | Note, None]:
-    """The events; once in each silence of `after_s` seconds a note that tells of it. Closing it closes `events`.
+    """The events, and a note where `after_s` seconds pass before the first of them that is none. Closing it closes `events`.
+
+    Later silences are not told of: what a slow model writes comes slowly, and its reader sees that.
 
     Args:
         after_s: None means `SLOW_AFTER_S`.
@@ -34,15 +36,20 @@ async def telling_of_silence(
     after_s = SLOW_AFTER_S if after_s is None else after_s
     coming: asyncio.Task[Item] | None = None
     try:
-        while True:
+        nothing_yet = True
+        while nothing_yet:
             coming = asyncio.create_task(_next(events))
             await asyncio.wait({coming}, timeout=after_s)
             if not coming.done():
+                nothing_yet = False
                 yield Note(SLOW, f"nothing of the model for {after_s:g} s")
             item = await coming
             coming = None
             if item is _END:
                 return
+            nothing_yet = nothing_yet and isinstance(item, Note)
+            yield item
+        async for item in events:
             yield item
     finally:
         with CancelScope(shield=True):

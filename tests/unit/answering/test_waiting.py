@@ -16,11 +16,11 @@ from rag.domain.errors import ModelTimeout
 class Source:
     """Plays texts and pauses; says whether it was closed."""
 
-    def __init__(self, *steps: str | float | Exception) -> None:
+    def __init__(self, *steps: str | Note | float | Exception) -> None:
         self._steps = steps
         self.closed = False
 
-    async def play(self) -> AsyncGenerator[str, None]:
+    async def play(self) -> AsyncGenerator[str | Note, None]:
         try:
             for step in self._steps:
                 if isinstance(step, Exception):
@@ -48,10 +48,16 @@ def told(source: Source, after_s: float, *, most: int = 99) -> list[str]:
     return found
 
 
-def test_each_silence_is_told_of_once() -> None:
-    source = Source("가", 0.5, "나", 0.5, "다")
-    assert told(source, 0.05) == ["가", SLOW, "나", SLOW, "다"]
+def test_a_silence_is_told_of_once_until_something_comes() -> None:
+    source = Source(0.5, "가", 0.5, "나")
+    assert told(source, 0.05) == [SLOW, "가", "나"]
     assert source.closed
+    assert told(Source("가", 0.5, "나"), 0.05) == ["가", "나"], "a slow model's reader sees that it writes"
+
+
+def test_notes_are_nothing_that_was_waited_for() -> None:
+    model = Note("model", "m")
+    assert told(Source(model, 0.5, model, 0.5, "가"), 0.05) == ["model", SLOW, "model", "가"]
 
 
 def test_what_comes_in_time_is_given_as_it_is() -> None:
