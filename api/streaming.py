@@ -28,11 +28,13 @@ HEADERS = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
 DONE = "data: [DONE]\n\n"
 """End of a stream in OpenAI's protocol."""
 
-FIRST_EVENT_S = 10.0
-"""So long a stream waits for its first event, and what fails until then has an HTTP status. Then the headers go out."""
+FIRST_EVENT_S = 4.5
+"""So long a stream waits for its first event, and what fails until then has an HTTP status. Then the headers go out. An engine
+that is away has been tried often enough within 4 s, and a reader is to see something within 5."""
 
-KEEP_ALIVE_S = 10.0
-"""Silence after which a comment goes out. Proxies cut a silent connection after 30 to 60 s (nginx `proxy_read_timeout`: 60)."""
+KEEP_ALIVE_S = 4.5
+"""Silence after which a comment goes out: no reader is left without a sign for 5 s, and no proxy for the 30 to 60 s after which
+it cuts a silent connection (nginx `proxy_read_timeout`: 60)."""
 
 GONE = 499
 """Status of a request whose client did not wait for the answer (nginx's); nobody sees it but the log."""
@@ -45,6 +47,11 @@ def event(data: dict[str, Any], name: str | None = None) -> str:
     """One event; without a name it is a plain message, as OpenAI's are."""
     head = f"event: {name}\n" if name else ""
     return f"{head}data: {json.dumps(data, ensure_ascii=False)}\n\n"
+
+
+def comment(text: str) -> str:
+    """What every client of a stream passes over, and people who look at it read."""
+    return f": {' '.join(text.split())}\n\n"
 
 
 def _any(item: object) -> bool:

@@ -163,6 +163,9 @@ class ServedModel(Section):
     queue_s: float = Field(4.0, ge=0, le=3600, description="longest wait for a free place on a replica")
     connect_s: float = Field(3.0, gt=0, le=60)
     first_token_s: float = Field(60.0, gt=0, le=3600, description="longest wait for the first token")
+    first_token_unseen_s: float = Field(
+        20.0, gt=0, le=3600, description="the same for an answer from passages that is not streamed, where it is less"
+    )
     silence_s: float = Field(30.0, gt=0, le=3600, description="longest pause between two tokens")
     total_s: float = Field(900.0, gt=0, le=86_400, description="longest generation")
     tries: int = Field(3, ge=1, le=10, description="of a generation of which no token has come")

@@ -149,6 +149,7 @@ def print_answer(
     """Stream an answer to the terminal, then its sources; whether there was an answer."""
     body = {"question": question, "collections": collections, "stream": True, **(narrowing or {})}
     places: dict[int, list[str]] = {}
+    found: list[dict[str, Any]] = []
     answered = False
     with client.stream("POST", "/api/v1/answers", json=body) as response:
         if not response.is_success:
@@ -156,12 +157,20 @@ def print_answer(
             checked(response)
         for event, data in events(response):
             match event:
+                case "passages":
+                    found = data["passages"]
+                case "waiting":
+                    console.print(escape(data["message"]), style="dim", highlight=False)
                 case "note" if data["kind"] == "step":
                     console.print(escape(data["detail"]), style="dim", highlight=False)
+                case "note" if data["kind"] == "section_truncated":
+                    cut = text("section_cut").format(heading=data["detail"])
+                    console.print(f"\n{escape(cut)}", style="yellow", highlight=False)
                 case "sentence":
                     console.print(escape(data["rendered"]), highlight=False, end="")
                     _note_places(places, data["citations"])
                 case "error":
+                    _print_found(found, console)
                     raise CommandFailed(f"{data['title']} ({data['code']})")
                 case "done":
                     answered = data["status"] == "answered"
@@ -169,6 +178,14 @@ def print_answer(
                     console.print(escape(refusal), style="yellow")
     _print_sources(places, console)
     return answered
+
+
+def _print_found(found: Sequence[dict[str, Any]], console: Console) -> None:
+    """Where the passages stand that an answer was to be written from, when it was not."""
+    if found:
+        console.print(f"\n[bold]{text('found')}[/bold]")
+    for passage in found:
+        console.print(escape(place(passage)), style="cyan", highlight=False)
 
 
 def _note_places(places: dict[int, list[str]], citations: Sequence[dict[str, Any]]) -> None:

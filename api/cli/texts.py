@@ -23,6 +23,8 @@ _TEXTS: dict[str, tuple[str, str]] = {
     "questions_written": ("쓴 문항", "Questions written"),
     "no_files": ("처리할 파일이 없습니다.", "There are no files to ingest."),
     "sources": ("출처", "Sources"),
+    "found": ("찾은 문단", "Found"),
+    "section_cut": ("‘{heading}’ 절은 길이 한도에서 끊겼습니다.", "The section ‘{heading}’ ended at its longest."),
     "question": ("질문", "Question"),
     "nothing": ("찾은 문단이 없습니다.", "Nothing was found."),
     "admin_key": (

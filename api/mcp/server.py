@@ -152,7 +152,8 @@ async def _call_tool(ctx: ServerRequestContext[Any], params: CallToolRequestPara
         raise MCPError(INVALID_PARAMS, f"There is no tool {params.name[:100]!r}.")
     reply = await sent_on(_request_of(ctx), f"/tools/{params.name}", params.arguments or {})
     if reply.status >= 400:
-        return CallToolResult(content=[TextContent(text=_sentence(reply))], is_error=True)
+        said = [_sentence(reply), *(f"{item['id']} {item['title']}" for item in reply.body.get("results", ()))]
+        return CallToolResult(content=[TextContent(text="\n".join(said))], is_error=True)
     text = json.dumps(reply.body, ensure_ascii=False)
     return CallToolResult(content=[TextContent(text=text)], structured_content=reply.body)
 

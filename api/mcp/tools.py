@@ -14,6 +14,7 @@ from pydantic import BaseModel
 
 from api.answer_log import answer_log
 from api.deps import PROBLEMS, Caller, base_url, guarded
+from api.errors import may_tell, respond
 from api.mcp.schemas import (
     Answered,
     CodeList,
@@ -183,14 +184,17 @@ async def ask(
     """Get an answer in which every sentence cites its source, or a refusal where the evidence is too weak."""
     permit = await run_sync(caller.permit)
     rag = caller.services.rag
-    asked = Asked(body.question, rag.settings.answers.passages)
+    asked = Asked(body.question, rag.settings.answers.passages, unseen=True)
     recording = Recording(permit, body.question, Surface.TOOLS, rag.answerer.generator_name, asked)
     caller.audit.answering(recording)
     try:
-        outcome = await while_connected(request, rag.answerer.complete(permit, asked))
+        outcome = await while_connected(request, rag.answerer.complete(permit, asked, recording.searched))
     except SeogoError as error:
         recording.failed(error)
-        raise
+        if recording.search is None or not may_tell(error):
+            raise
+        found = [_found(item, caller.language, base_url(request)) for item in recording.search.passages]
+        return respond(request, error, FoundList(results=found).model_dump())
     if outcome is None:
         return Response(status_code=GONE)
     recording.whole(outcome)

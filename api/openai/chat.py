@@ -73,6 +73,7 @@ async def chat_completions(
         most_tokens=body.most_tokens(),
         temperature=body.temperature,
         anew=lambda: permit_for_model(caller.anew(request), body.model),
+        unseen=not body.stream,
     )
     shown = _shown(body, request, caller)
     kept = answer_log(caller)

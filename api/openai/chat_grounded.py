@@ -20,11 +20,12 @@ from api.openai.questions import Put
 from api.openai.schemas import ChatRequest
 from api.openai.telling import Telling, with_found
 from api.schemas.answers import abstention_message
-from api.streaming import DONE, event
+from api.streaming import DONE, comment, event
 from rag.answering.log import Recording
 from rag.answering.rendering import render
 from rag.answering.report import STEP
 from rag.answering.service import AnswerEvent
+from rag.answering.waiting import SLOW
 from rag.domain.answer import Abstention, Note, Sentence
 from rag.domain.errors import SeogoError, UnsupportedRequest
 from rag.domain.passage import SearchResult
@@ -98,6 +99,7 @@ class GroundedCompletion:
                     texts.append(text)
                     annotations += found
                 elif isinstance(item, Abstention):
+                    self._telling.refused()
                     texts.append(abstention_message(item, self._telling.language))
                 elif isinstance(item, Note):
                     self._telling.note(item)
@@ -145,6 +147,7 @@ class GroundedCompletion:
                 self._telling.note(item)
                 return self._step(item)
             case Abstention():
+                self._telling.refused()
                 message = abstention_message(item, self._telling.language)
                 written.append(message)
                 return self._chunks.delta({"content": message})
@@ -178,9 +181,12 @@ class GroundedCompletion:
         return self._chunks.beside(event=self._book.status_event(name, done=done, **values))
 
     def _step(self, note: Note) -> str:
-        if not self._shown.events or note.kind != STEP:
+        if note.kind not in (STEP, SLOW):
             return ""
-        return self._chunks.beside(event={"type": "status", "data": {"description": note.detail, "done": False}})
+        said = self._telling.slow() if note.kind == SLOW else note.detail
+        if self._shown.events:
+            return self._chunks.beside(event={"type": "status", "data": {"description": said, "done": False}})
+        return comment(f"{SLOW}: {said}") if note.kind == SLOW else ""
 
 
 async def usage(caller: Caller, body: ChatRequest, text: str) -> dict[str, Any]:

@@ -26,13 +26,14 @@ from api.openai.response_schemas import RESULTS, FileSearch, ResponseIn
 from api.openai.store_search import StoreHit, hits_of, narrowed
 from api.openai.telling import Telling, with_found
 from api.schemas.answers import abstention_message
-from api.streaming import GONE, event, started, while_connected
+from api.streaming import GONE, comment, event, started, while_connected
 from rag.access.policy import Action
 from rag.answering.limits import limited
 from rag.answering.log import Recording, Surface
 from rag.answering.rendering import RenderedSentence, render
 from rag.answering.service import AnswerEvent, Asked
-from rag.domain.answer import Abstention, Sentence
+from rag.answering.waiting import SLOW
+from rag.domain.answer import Abstention, Note, Sentence
 from rag.domain.errors import InvalidRequest, SeogoError, UnsupportedRequest
 from rag.domain.messages import localized
 from rag.domain.passage import Passage, SearchResult
@@ -72,6 +73,7 @@ async def create_response(
         most_tokens=body.max_output_tokens,
         temperature=body.temperature,
         anew=lambda: _permit(caller.anew(request), body.model, tool),
+        unseen=not body.stream,
     )
     recording = Recording(permit, question.text, Surface.RESPONSES, rag.answerer.generator_name, asked)
     caller.audit.answering(recording)
@@ -172,7 +174,7 @@ class _Response:
         yield self._event("response.in_progress", {"response": self._shown("in_progress")})
         try:
             async for kind, data in self._all():
-                yield self._event(kind, data)
+                yield comment(f"{SLOW}: {data['message']}") if kind == SLOW else self._event(kind, data)
         except SeogoError as error:
             yield self._failed(error)
         except Exception:
@@ -186,12 +188,7 @@ class _Response:
         async with aclosing(self._events):
             async for item in self._events:
                 if isinstance(item, SearchResult):
-                    self._telling.searched(item)
-                    await run_sync(self._know, item.passages)
-                    if self._output:  # in steps: all that was found, before the first sentence
-                        self._output[0] = self._call("completed")
-                        continue
-                    for pair in self._searched() if self._tool is not None else ():
+                    for pair in await self._found(item):
                         yield pair
                 elif isinstance(item, Sentence | Abstention):
                     for pair in () if begun else self._begun():
@@ -202,10 +199,19 @@ class _Response:
                     for pair in self._written(item):
                         yield pair
                 else:
-                    self._telling.note(item)
+                    for pair in self._noted(item):
+                        yield pair
         rest = self._telling.rest() + self._telling.sources()
         for pair in (*self._begun(), *self._ended(rest)) if not begun else self._ended(rest):
             yield pair
+
+    async def _found(self, search: SearchResult) -> list[tuple[str, dict[str, Any]]]:
+        self._telling.searched(search)
+        await run_sync(self._know, search.passages)
+        if self._output:  # in steps: all that was found, before the first sentence
+            self._output[0] = self._call("completed")
+            return []
+        return self._searched() if self._tool is not None else []
 
     def _know(self, passages: Sequence[Passage]) -> None:
         new = [item for item in passages if item.chunk.id not in self._hits]
@@ -246,6 +252,11 @@ class _Response:
     def _at(self) -> dict[str, Any]:
         return {"item_id": self._message.id, "output_index": len(self._output), "content_index": 0}
 
+    def _noted(self, note: Note) -> list[tuple[str, dict[str, Any]]]:
+        self._telling.note(note)
+        # No event of OpenAI's says that a model takes long.
+        return [(SLOW, {"message": self._telling.slow()})] if note.kind == SLOW else []
+
     def _begun(self) -> list[tuple[str, dict[str, Any]]]:
         added = {"output_index": len(self._output), "item": self._message.item("in_progress")}
         return [
@@ -255,6 +266,7 @@ class _Response:
 
     def _written(self, item: Sentence | Abstention) -> list[tuple[str, dict[str, Any]]]:
         if isinstance(item, Abstention):
+            self._telling.refused()
             return [self._added(abstention_message(item, self._telling.language))]
         before, item = self._telling.before(item)
         rendered = render(item, len(self._message.text) + len(before))

@@ -14,20 +14,26 @@ from api.errors import may_tell, named_language
 from api.openai.questions import Put
 from api.schemas.search import found_out
 from rag.answering.log import Recording
-from rag.answering.report import SOURCE
+from rag.answering.report import SECTION_TRUNCATED, SOURCE
+from rag.answering.waiting import SLOW
 from rag.domain.answer import PARAGRAPH, Note, Sentence
 from rag.domain.errors import SeogoError
-from rag.domain.messages import UiLanguage
+from rag.domain.messages import UiLanguage, waiting_for
 from rag.domain.passage import SearchResult
 from rag.generation.base import TRUNCATED
 from rag.generation.prompts.files import prompt_language
 from rag.retrieval.understanding import question_language
+from rag.text.inert import inert
 
 _SOURCES: dict[UiLanguage, str] = {"ko": "출처", "en": "Sources"}
 _DISAGREE: dict[UiLanguage, str] = {"ko": "⚠ 문서끼리 내용이 다릅니다", "en": "⚠ The documents disagree"}
 _BESIDE: dict[UiLanguage, str] = {
     "ko": "\n\nℹ 함께 보낸 글 {count}자는 찾는 말로도 근거로도 쓰지 않았습니다.",
     "en": "\n\nℹ {count} characters that came with the question were neither searched with nor taken as evidence.",
+}
+_SECTION: dict[UiLanguage, str] = {
+    "ko": "\n\nℹ ‘{heading}’ 절은 길이 한도에서 끊겼습니다.",
+    "en": "\n\nℹ The section ‘{heading}’ ended at its longest.",
 }
 _MARK = re.compile(r"\[(\d+)\]")
 
@@ -64,6 +70,7 @@ class Telling:
         self._marks: set[int] = set()
         self._disagreeing: list[tuple[int, ...]] = []
         self._sources: list[str] = []
+        self._cut: list[str] = []
 
     @property
     def finish_reason(self) -> Literal["stop", "length"]:
@@ -79,26 +86,40 @@ class Telling:
         """Take a note in."""
         if note.kind == TRUNCATED:
             self.truncated = True
+        elif note.kind == SECTION_TRUNCATED:
+            self._cut.append(note.detail)
         elif note.kind == SOURCE:
             self._sources.append(note.detail)
         elif note.kind == "contradiction":
             self._disagreeing.append(tuple(int(number) for number in _MARK.findall(note.detail)))
 
+    def refused(self) -> None:
+        """The answer is a refusal, which is whole however far the model came."""
+        self.truncated = False
+
     def before(self, sentence: Sentence) -> tuple[str, Sentence]:
         """What stands before the sentence, as a paragraph of its own, and the sentence as it follows that."""
         said = bool(self._marks)
         self._marks |= {item.number for item in sentence.citations}
-        text = self._disagreement() if said else ""
+        text = self._disagreement() + self._sections() if said else self._sections().lstrip()
         return text, replace(sentence, gap=PARAGRAPH) if text else sentence
 
     def rest(self) -> str:
         """What stands behind the last sentence."""
         beside = _BESIDE[self.language].format(count=self._left_out) if self._left_out else ""
-        return self._disagreement() + beside
+        return self._disagreement() + self._sections() + beside
+
+    def slow(self) -> str:
+        """That the model takes long: for clients that show progress, and for the comments of a stream."""
+        return waiting_for(SLOW, self.language)
 
     def sources(self) -> str:
         """The list at the end of a report; empty for other answers."""
         return listed(self._sources, self.language)
+
+    def _sections(self) -> str:
+        cut, self._cut = self._cut, []
+        return "".join(_SECTION[self.language].format(heading=inert(heading)) for heading in cut)
 
     def _disagreement(self) -> str:
         """Of the passages that are shown by now: a mark that leads nowhere would tell nothing."""

@@ -24,10 +24,12 @@ from api.streaming import DOCUMENTED, GONE, event, started, while_connected
 from rag.access.policy import Action
 from rag.answering.log import Recording, Surface
 from rag.answering.rendering import render
-from rag.answering.report import SECTION, SOURCE, STEP
+from rag.answering.report import SECTION, SECTION_TRUNCATED, SOURCE, STEP
 from rag.answering.service import AnswerEvent, AnswerOutcome, Asked
+from rag.answering.waiting import SLOW
 from rag.domain.answer import Abstention, Sentence
 from rag.domain.errors import SeogoError
+from rag.domain.messages import waiting_for
 from rag.domain.passage import SearchResult
 from rag.domain.principal import Permit
 
@@ -53,6 +55,7 @@ async def ask(
 
     In the modes `steps` and `deep`, each search is a `note` as it happens, and a second `passages` comes before the first
     sentence: all that the answer may cite. A report's headings are notes too; its sources stand at the end of its text.
+    Where a model takes long, a `waiting` says so within seconds, with `code` and `message`; the answer may still come.
     """
     where = filter_of(body.filter)
     permit = await run_sync(caller.permit, body.collections, body.as_of, where)
@@ -66,6 +69,7 @@ async def ask(
         thinking=body.thinking,
         mode=body.mode,
         anew=lambda: caller.anew(request).permit(body.collections, body.as_of, where),
+        unseen=not body.stream,
     )
     recording = Recording(permit, body.question, Surface.NATIVE, rag.answerer.generator_name, asked)
     caller.audit.answering(recording)
@@ -80,15 +84,15 @@ async def _in_one_piece(
     asked: Asked, permit: Permit, recording: Recording, later: BackgroundTasks, request: Request, caller: Caller
 ) -> AnswerOut | Response:
     """The answer; when writing fails, the error with what was found as extension members."""
-    base, found = base_url(request), list[SearchResult]()
+    base = base_url(request)
     try:
-        writing = caller.services.rag.answerer.complete(permit, asked, found.append)
+        writing = caller.services.rag.answerer.complete(permit, asked, recording.searched)
         outcome = await while_connected(request, writing)
     except SeogoError as error:
         recording.failed(error)
-        if not found:
+        if recording.search is None:
             raise
-        return respond(request, error, _found(found[0], caller, base) if may_tell(error) else None)
+        return respond(request, error, _found(recording.search, caller, base) if may_tell(error) else None)
     if outcome is None:
         return Response(status_code=GONE)
     recording.whole(outcome)
@@ -152,7 +156,9 @@ async def _events(
                     abstention = AbstentionOut.of(item, caller.language)
                 else:
                     notes.append(NoteOut.of(item).model_dump())
-                    if item.kind in (STEP, SECTION):
+                    if item.kind == SLOW:
+                        yield event({"code": SLOW, "message": waiting_for(SLOW, caller.language)}, "waiting")
+                    elif item.kind in (STEP, SECTION, SECTION_TRUNCATED):
                         yield event(notes[-1], "note")
     except SeogoError as error:
         yield event(problem(error, caller.language), "error")

@@ -1,6 +1,7 @@
 """Documents that answer though they were read only in part, for want of time or of Tesseract: reading them once more.
 
-The original is queued again as a new version. What was read so far answers until that one does, and stays if it fails.
+The original is queued again as a new version. What was read so far answers until that one does, and stays if it fails. What a
+curator decided about it was decided about the original, byte for byte, and goes with it; another original is asked about anew.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from sqlalchemy.orm import Session
 
 from ingest.pipeline.records import new_version
 from rag.blobs.store import BlobRef
+from rag.domain.personal_data import record_from_json
 from rag.domain.principal import Permit
 from rag.store.document import Document, visible
 from rag.store.version import DocumentVersion, Priority, VersionState
@@ -40,7 +42,17 @@ def read_again(session: Session, version: DocumentVersion, priority: Priority) -
     session.flush()
     again = session.get_one(DocumentVersion, taken.version_id)
     again.commit, again.fetched_at = version.commit, version.fetched_at
+    _decided(version, again)
     return True
+
+
+def _decided(before: DocumentVersion, again: DocumentVersion) -> None:
+    """Let what was released and cleared stay so; the text itself is looked through like any other."""
+    record = record_from_json(before.personal_data)
+    if record is not None and record.release is not None:
+        again.personal_data = before.personal_data
+    again.reviewed_at, again.reviewed_by = before.reviewed_at, before.reviewed_by
+    again.review_reason = before.review_reason
 
 
 def read_all_again(session: Session, collection_id: UUID, limit: int, permit: Permit) -> int:

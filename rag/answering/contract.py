@@ -19,9 +19,10 @@ from rag.answering.citing import Alignment, Claim, Unit, aligned, claim_of, sque
 from rag.answering.contract_citations import CitationBook
 from rag.answering.contract_code import code_names, missing_code, telling_lines
 from rag.answering.contract_conflicts import Conflict, conflicts_of
-from rag.answering.contract_problems import Problem, ProblemKind
+from rag.answering.contract_problems import REMOVED, UNSUPPORTED, Problem, ProblemKind
 from rag.answering.contract_repairs import ReadAhead, Repairs
 from rag.answering.contract_support import OTHER_PASSAGE_MARGIN, SURE_WORDS, Judgement, SupportChecker, judge
+from rag.answering.report import SECTION
 from rag.domain.answer import Note, Sentence, Support
 from rag.domain.errors import ModelUnavailable
 from rag.domain.language import Language
@@ -244,6 +245,7 @@ async def verified(
     *,
     checker: SupportChecker | None = None,
     rules: ContractRules = DEFAULT_RULES,
+    sections: int = 1,
 ) -> AsyncGenerator[Sentence | Note, None]:
     """What the generator proposes, as sentences, each examined as it comes.
 
@@ -251,15 +253,19 @@ async def verified(
 
     Args:
         checker: None goes by words alone.
+        sections: how many the answer has; each may have its share of sentences written anew.
 
     Raises:
         What the generator raises.
     """
     ahead = ReadAhead(generator.generate(request))
-    lane = _Lane(Repairs(generator, request, ahead), request, checker or SupportChecker.lexical(), rules)
+    repairs = Repairs(generator, request, ahead, sections)
+    lane = _Lane(repairs, request, checker or SupportChecker.lexical(), rules)
     async with aclosing(ahead.items()) as proposals:
         async for item in proposals:
             if isinstance(item, Note):
+                if item.kind == SECTION:
+                    repairs.next_section()
                 yield item
                 continue
             for event in await lane.settle(item):
@@ -293,16 +299,16 @@ class _Lane:
         shown = finding.stands or self._rules.unsupported == "mark"
         sentence = self._book.sentence(finding.draft, stands=finding.stands) if shown else None
         if sentence is None:
-            return [*notes, Note("removed", f"1 sentence: {_kinds(finding) or 'broken spans'}")]
+            return [*notes, Note(REMOVED, f"1 sentence: {_kinds(finding) or 'broken spans'}")]
         if sentence.support is Support.UNSUPPORTED:
-            unsupported = Note("unsupported", _kinds(finding) or ProblemKind.FACTS.value)
+            unsupported = Note(UNSUPPORTED, _kinds(finding) or ProblemKind.FACTS.value)
             return [*notes, unsupported, sentence, *self._versions(sentence)]
         return [*notes, sentence, *self._versions(sentence), *await self._contradicted(sentence)]
 
     def _quotation(self, draft: Draft) -> list[Sentence | Note]:
         sentence = self._book.sentence(draft)
         if sentence is None:
-            return [Note("removed", "1 quotation: broken spans")]
+            return [Note(REMOVED, "1 quotation: broken spans")]
         return [sentence, *self._versions(sentence)]
 
     async def _repaired(self, finding: Finding) -> tuple[Finding, list[Note]]:
@@ -371,7 +377,7 @@ def _dropped(finding: Finding) -> list[Note]:
         (finding.superseded, "superseded version"),
         (finding.idle, "holds nothing of the sentence"),
     )
-    return [Note("removed", f"{count} citation{'s' if count > 1 else ''}: {why}") for count, why in counts if count]
+    return [Note(REMOVED, f"{count} citation{'s' if count > 1 else ''}: {why}") for count, why in counts if count]
 
 
 def _defused(draft: Draft) -> list[Note]:

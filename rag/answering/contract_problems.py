@@ -7,6 +7,9 @@ from enum import StrEnum
 
 from rag.domain.language import Language
 
+REMOVED, UNSUPPORTED = "removed", "unsupported"
+"""Kinds of the notes that say that something of an answer did not hold and was left out, or is shown with a mark."""
+
 
 class ProblemKind(StrEnum):
     """A check that a sentence did not pass."""

@@ -7,6 +7,7 @@ ahead, and a repair for which there is no room waits for the end of that.
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections.abc import AsyncGenerator, Sequence
 from typing import Any, Generic, TypeVar
@@ -22,6 +23,8 @@ MOST_REPAIRS = 8
 """Of one answer: one that needs more is no better for them."""
 REPAIRS_S = 30.0
 """Together, for one answer, with the wait for a place: its reader sees nothing meanwhile."""
+_MOST_SHARES = 3
+"""Of these a report in sections has so many at most, one a section at most."""
 _AHEAD = 500
 """Items that are read ahead; an answer of so many sentences has other faults."""
 _END: Any = object()
@@ -82,11 +85,24 @@ class ReadAhead(Generic[Item]):
 
 
 class Repairs:
-    """Asks for other wordings, within what one answer may cost."""
+    """Asks for other wordings, within what one answer may cost; of a report, each section within an equal part of it."""
 
-    def __init__(self, generator: Generator, request: GenerationRequest, ahead: ReadAhead[Any]) -> None:
+    def __init__(
+        self, generator: Generator, request: GenerationRequest, ahead: ReadAhead[Any], sections: int = 1
+    ) -> None:
+        """`sections`: how many times `next_section` will be called, at most; an answer without any is one."""
         self._generator, self._request, self._ahead = generator, request, ahead
-        self._left, self._seconds = MOST_REPAIRS, REPAIRS_S
+        shares = min(sections, _MOST_SHARES)
+        self._part = (math.ceil(MOST_REPAIRS * shares / sections), REPAIRS_S * shares / sections)
+        self._begun = 0
+        self._left, self._seconds = self._part
+
+    def next_section(self) -> None:
+        """From here on another section is read. What those before have left is its own too."""
+        if self._begun:
+            self._left += self._part[0]
+            self._seconds = max(0.0, self._seconds) + self._part[1]
+        self._begun += 1
 
     async def asked(self, draft: Draft, problems: Sequence[str]) -> Draft | None:
         """Another wording; None where there is none, or none any more.

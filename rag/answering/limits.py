@@ -10,10 +10,11 @@ from contextlib import aclosing
 
 from anyio.to_thread import run_sync
 
+from rag.answering.contract_problems import REMOVED, UNSUPPORTED
 from rag.answering.rendering import render
 from rag.answering.service import AnswerEvent
 from rag.domain.answer import Abstention, Note, Sentence
-from rag.generation.base import TRUNCATED
+from rag.generation.base import LIMITED, NO_ANSWER, TRUNCATED
 
 
 async def limited(
@@ -26,12 +27,13 @@ async def limited(
     """The events up to the sentence that would make the answer longer than `most_tokens`, or that holds one of `stop`.
 
     What comes after is not waited for: the model is stopped. A refusal stands for no model's words, and is given whole; but an
-    answer that ends before its first sentence for these limits alone is no refusal.
+    answer that the caller's limit alone ended before its first sentence is no refusal. One that the limit of the settings
+    ended, in which the model said that it had none, or of which no sentence held, is.
 
     Args:
         count: tokens of a text, in the terms in which the caller is told what it used.
     """
-    offset, tokens, cut = 0, 0, False
+    offset, tokens, limited, refused = 0, 0, False, False
     async with aclosing(events):
         async for event in events:
             if isinstance(event, Sentence):
@@ -44,7 +46,8 @@ async def limited(
                     yield Note(TRUNCATED, f"ended before it was longer than {most_tokens} tokens, as the caller wishes")
                     return
             elif isinstance(event, Note):
-                cut = cut or event.kind == TRUNCATED
-            elif isinstance(event, Abstention) and cut and most_tokens is not None:
+                limited = limited or event.kind == LIMITED
+                refused = refused or event.kind in (NO_ANSWER, REMOVED, UNSUPPORTED)
+            elif isinstance(event, Abstention) and limited and not refused:
                 return
             yield event

@@ -135,6 +135,10 @@ class Recording:
                 raise
         self._end()
 
+    def searched(self, search: SearchResult) -> None:
+        """Note what was found for an answer that comes in one piece: it may be all that is told, should writing fail."""
+        self._note(search)
+
     def whole(self, outcome: AnswerOutcome) -> None:
         """Note an answer that came in one piece."""
         for event in (outcome.first, outcome.search, *outcome.notes, *outcome.sentences, outcome.abstention):

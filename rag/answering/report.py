@@ -10,12 +10,14 @@ from rag.answering.rendering import inline_code, ruled
 from rag.domain.answer import PARAGRAPH, Note, Sentence, Support
 from rag.domain.language import Language
 from rag.domain.messages import UiLanguage
-from rag.generation.base import Draft, GenerationRequest, Generator
+from rag.generation.base import LIMITED, TRUNCATED, Draft, GenerationRequest, Generator
 from rag.generation.prompts.files import prompt, prompt_language
 from rag.text.inert import inert
 
 STEP, SECTION, SOURCE = "step", "section", "source"
 """Kinds of the notes that tell of a search as it happens, that hold a heading, before its sentences, and a source, at the end."""
+SECTION_TRUNCATED = "section_truncated"
+"""Kind of the note that holds the heading of a section which ended at its longest: the report goes on behind it."""
 
 
 class SectionedGenerator:
@@ -33,14 +35,20 @@ class SectionedGenerator:
         return self._generator.name
 
     async def generate(self, request: GenerationRequest) -> AsyncGenerator[Draft | Note, None]:
-        """A note with each heading, then its sentences; one text without headings where there are none."""
+        """A note with each heading, then its sentences; one text without headings where there are none.
+
+        A section that ends at its longest is cut, and not the report; but a caller's limit is one of the whole.
+        """
         for heading in self._headings or ("",):
             if heading:
                 yield Note(SECTION, heading)
             part = replace(request, question=self._question(request, heading)) if heading else request
+            limited = not heading
             async with aclosing(self._generator.generate(part)) as proposals:
                 async for item in proposals:
-                    yield item
+                    kind = item.kind if isinstance(item, Note) else ""
+                    limited = limited or kind == LIMITED
+                    yield Note(SECTION_TRUNCATED, heading) if kind == TRUNCATED and not limited else item
 
     async def repair(self, request: GenerationRequest, draft: Draft, problems: Sequence[str]) -> Draft | None:
         """As the generator does it."""

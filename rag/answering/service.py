@@ -18,6 +18,7 @@ from rag.answering.prepared import Prepared
 from rag.answering.privacy import without_hidden
 from rag.answering.quoted import Quoting
 from rag.answering.signals import RIVALS, QuestionTerms
+from rag.answering.waiting import telling_of_silence
 from rag.domain.answer import Abstention, AbstentionReason, Note, Sentence, Weakness
 from rag.domain.errors import GeneratorMissing
 from rag.domain.passage import Passage, SearchResult
@@ -53,6 +54,7 @@ class Asked:
         mode: other than `answer` only where a model writes.
         hides: passages that are to be as if they were not in the store; for evaluation only, no caller's wish.
         anew: the permit of the caller at another moment; without, that of the beginning holds to the end.
+        unseen: whether the caller sees nothing before the answer is complete, and waits less long for its first token.
     """
 
     question: str
@@ -66,6 +68,7 @@ class Asked:
     temperature: float | None = None
     hides: Callable[[Passage], bool] | None = None
     anew: Callable[[], Permit] | None = None
+    unseen: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,8 +162,10 @@ class Answerer:
         for note in read.prepared.notes if read.prepared is not None else ():
             yield note
         shown = 0
-        generator = self._writing(read)
-        async with aclosing(self._verified(permit, generator, self._request(permit, asked, read))) as events:
+        writer = self._writing(read)
+        written = self._verified(permit, writer, self._request(permit, asked, read))
+        quotes = isinstance(writer, ExtractiveGenerator | Quoting)  # and no model is waited for
+        async with aclosing(written if quotes else telling_of_silence(written)) as events:
             async for event in events:
                 shown += isinstance(event, Sentence)
                 yield event
@@ -247,11 +252,11 @@ class Answerer:
         return search.showing(left[:limit])
 
     def _verified(
-        self, permit: Permit, generator: Generator, request: GenerationRequest
+        self, permit: Permit, generator: Generator, request: GenerationRequest, sections: int = 1
     ) -> AsyncGenerator[Sentence | Note, None]:
         """What `generator` proposes, under the contract that all answers stand under."""
         rules = self._rules.for_question(permit.as_of)
-        events = standing(verified(generator, request, checker=self._checker, rules=rules))
+        events = standing(verified(generator, request, checker=self._checker, rules=rules, sections=sections))
         return without_hidden(events, self._retriever.database, permit, request.passages)
 
     def _request(self, permit: Permit, asked: Asked, read: _Read) -> GenerationRequest:
@@ -270,6 +275,7 @@ class Answerer:
             relevances=read.evidence.relevances[: len(search.passages)],
             most_tokens=asked.most_tokens,
             temperature=asked.temperature,
+            unseen=asked.unseen,
         )
 
     def _abstention(self, permit: Permit, read: _Read) -> Abstention:

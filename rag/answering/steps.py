@@ -8,7 +8,7 @@ cases, 81 with one search, 89 with one search for as many passages (`benchmarks/
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Mapping, Sequence
 from contextlib import aclosing
 from itertools import zip_longest
 
@@ -18,6 +18,7 @@ from rag.answering.code_answers import CodeAnswerer
 from rag.answering.contract import DEFAULT_RULES, ContractRules
 from rag.answering.report import SECTION, STEP, SectionedGenerator, headed, source_notes
 from rag.answering.service import Answerer, AnswerEvent, Asked, _Read
+from rag.answering.waiting import telling_of_silence
 from rag.domain.answer import Abstention, AbstentionReason, Note, Sentence
 from rag.domain.errors import (
     AccessEnded,
@@ -121,8 +122,15 @@ class StepwiseAnswerer(Answerer):
         yield gathered.told(request.language)
         for _ in range(self._settings.steps):
             request = request.over(gathered.passages())
+            wanted: tuple[str, ...] = ()
             try:
-                wanted = await self._planner.further(request, gathered.questions, self._settings.step_questions)
+                planning = self._planner.further(request, gathered.questions, self._settings.step_questions)
+                async with aclosing(_planned(planning)) as coming:
+                    async for item in coming:
+                        if isinstance(item, Note):
+                            yield item
+                        else:
+                            wanted = item
             except (ModelUnavailable, InvalidRequest) as error:
                 yield _note(request.language, "unplanned", code=error.code)
                 return
@@ -153,17 +161,24 @@ class StepwiseAnswerer(Answerer):
         self, permit: Permit, request: GenerationRequest, asked: Asked
     ) -> AsyncGenerator[Sentence | Note, None]:
         """The answer to what was gathered, verified; in the mode `deep` in sections, with its sources at the end."""
-        generator = self._generator
+        generator, sections = self._generator, 1
         if asked.mode == "deep":
+            headings: tuple[str, ...] = ()
             try:
-                headings = await self._planner.outline(request, self._settings.report_sections)
+                outlining = self._planner.outline(request, self._settings.report_sections)
+                async with aclosing(_planned(outlining)) as coming:
+                    async for item in coming:
+                        if isinstance(item, Note):
+                            yield item
+                        else:
+                            headings = item
             except (ModelUnavailable, InvalidRequest) as error:
-                headings = ()
                 yield _note(request.language, "no_outline", code=error.code)
-            generator = SectionedGenerator(self._generator, headings)
+            generator, sections = SectionedGenerator(self._generator, headings), max(1, len(headings))
         sentences: list[Sentence] = []
         heading = ""
-        async with aclosing(self._verified(permit, generator, request)) as events:
+        verified = self._verified(permit, generator, request, sections)
+        async with aclosing(telling_of_silence(verified)) as events:
             async for event in events:
                 if isinstance(event, Sentence):
                     event, heading = headed(event, heading), ""
@@ -186,6 +201,15 @@ def _permit_now(permit: Permit, asked: Asked) -> Permit:
         return permit if asked.anew is None else asked.anew()
     except (NotAuthenticated, NotPermitted, NotFound, InputError) as error:
         raise AccessEnded from error
+
+
+def _planned(work: Awaitable[tuple[str, ...]]) -> AsyncGenerator[tuple[str, ...] | Note, None]:
+    """What a planner says, at its end; before that a note where it takes long."""
+
+    async def said() -> AsyncGenerator[tuple[str, ...], None]:
+        yield await work
+
+    return telling_of_silence(said())
 
 
 def _note(language: Language, key: str, /, **values: object) -> Note:

@@ -298,6 +298,20 @@ GUARDS: dict[str, tuple[str, str]] = {
 """What the guards of generations are called in messages, in Korean and English, by their stable names."""
 
 
+WAITING: dict[str, tuple[str, str]] = {
+    "engine_slow": (
+        "모델이 아직 답하지 않아 기다리고 있습니다. 찾은 문단은 이미 볼 수 있습니다.",
+        "The model has not answered yet; still waiting. What was found can be seen already.",
+    ),
+}
+"""What is said while an answer is waited for, in Korean and English, by its stable code."""
+
+
+def waiting_for(code: str, language: UiLanguage) -> str:
+    """The user-facing sentence of a code in `WAITING`, in `language`."""
+    return WAITING[code][0 if language == "ko" else 1]
+
+
 def message_for(code: str, params: dict[str, str | int | float], language: UiLanguage) -> str:
     """The user-facing sentence of the error with this code, in `language`."""
     guard = params.get("guard")

@@ -17,6 +17,8 @@ from rag.generation.chat import ChatMessage
 
 __all__ = [
     "DEFAULT_STYLE",
+    "LIMITED",
+    "NO_ANSWER",
     "PROMPT_HASH",
     "SENT_AGAIN",
     "TRUNCATED",
@@ -30,8 +32,10 @@ __all__ = [
 PROMPT_HASH, SENT_AGAIN = "prompt_sha256", "sent_again_sha256"
 """Kinds of the notes that tell by its digest what a model is sent for an answer, and what it was sent instead where a guard, or
 the engine, had it asked otherwise."""
-TRUNCATED = "truncated"
-"""Kind of the note that says that an answer ended at its longest."""
+TRUNCATED, LIMITED = "truncated", "limited"
+"""Kinds of the notes that say that an answer ended at its longest, and, before that one, that it was the caller's wish."""
+NO_ANSWER = "no_answer"
+"""Kind of the note that says that the model found no answer, to the question or a part of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +79,7 @@ class GenerationRequest:
         relevances: of each passage, where the evidence was weighed; empty leaves it to their order.
         most_tokens: that the caller wants at most; None leaves it to the settings.
         temperature: that the caller wants; None leaves it to the router.
+        unseen: whether nobody sees anything of the answer before it is complete.
     """
 
     question: str
@@ -91,6 +96,7 @@ class GenerationRequest:
     relevances: Sequence[float] = ()
     most_tokens: int | None = None
     temperature: float | None = None
+    unseen: bool = False
 
     def over(self, passages: Sequence[Passage]) -> GenerationRequest:
         """The same on other passages."""

@@ -24,7 +24,7 @@ from rag.domain.errors import (
     PromptTooLong,
 )
 from rag.domain.language import Language
-from rag.generation.base import PROMPT_HASH, SENT_AGAIN, TRUNCATED, Draft, GenerationRequest
+from rag.generation.base import LIMITED, NO_ANSWER, PROMPT_HASH, SENT_AGAIN, TRUNCATED, Draft, GenerationRequest
 from rag.generation.drafting import Drafting, Piece
 from rag.generation.engine import EngineCall, Finished, Sampling, TextDelta, digest_of
 from rag.generation.grounded_prompt import GroundedPrompt, PromptWriter
@@ -60,12 +60,14 @@ class _Prepared:
 
     Attributes:
         digest: of the messages of the call.
+        limited: whether it is the caller that wants no longer answer.
     """
 
     choice: Choice
     prompt: GroundedPrompt
     call: EngineCall
     digest: str
+    limited: bool
 
 
 class GroundedGenerator:
@@ -185,9 +187,11 @@ class GroundedGenerator:
             raise error from None
 
     async def _prepared(self, request: GenerationRequest, most: int | None = None) -> _Prepared:
-        answer = min(self._settings.max_answer_tokens, request.most_tokens or self._settings.max_answer_tokens)
+        own = self._settings.max_answer_tokens
+        answer = min(own, request.most_tokens or own)
         choice, longest = self._chosen(request, answer)
         context = choice.engine.context_tokens
+        limited = answer < min(own, context // 4)
         answer = min(answer, context // 4)
         reasoning = reasoning_tokens(choice)
         budget = max(min(context - answer - reasoning, longest, most or longest), _LEAST_CONTEXT_LEFT)
@@ -200,10 +204,11 @@ class GroundedGenerator:
             adapter=choice.adapter,
             tenant=request.tenant,
             affinity=written.affinity,
+            unseen=request.unseen and not request.multi_step,
             language=answer_language(request),
         )
         sent = self._speaker.as_sent(choice.engine, call)
-        return _Prepared(choice, written, sent, digest_of(sent.messages))
+        return _Prepared(choice, written, sent, digest_of(sent.messages), limited)
 
     def _chosen(self, request: GenerationRequest, answer_tokens: int) -> tuple[Choice, int]:
         """A model, and how long the prompt may be for it: all of it where any takes that, else less until one does."""
@@ -325,13 +330,15 @@ def _last_notes(finished: Finished, drafting: Drafting, prepared: _Prepared, *, 
         yield Note(SENT_AGAIN, finished.sent)
     if finished.reason == "length":
         left = len(drafting.left)
+        if prepared.limited:
+            yield Note(LIMITED, f"the caller wants {prepared.call.max_tokens} tokens at most, reasoning included")
         yield Note(
             TRUNCATED, f"ended after {prepared.call.max_tokens} tokens; {left} characters of a last sentence left out"
         )
     if refused:
-        yield Note("no_answer", "the model found no answer in the passages")
+        yield Note(NO_ANSWER, "the model found no answer in the passages")
     elif drafting.refused_in_part:
-        yield Note("no_answer", "the model found no answer in the passages to a part of the question")
+        yield Note(NO_ANSWER, "the model found no answer in the passages to a part of the question")
     if finished.usage is not None:
         usage = finished.usage
         yield Note("usage", f"prompt {usage.prompt} tokens, {usage.cached} of them cached; answer {usage.completion}")

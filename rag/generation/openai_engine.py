@@ -119,7 +119,8 @@ class OpenAiEngine:
 
     def _patience_for(self, call: EngineCall) -> Patience:
         served = self._served
-        own = Patience(served.queue_s, served.first_token_s, served.total_s)
+        first_token_s = min(served.first_token_s, served.first_token_unseen_s) if call.unseen else served.first_token_s
+        own = Patience(served.queue_s, first_token_s, served.total_s)
         return own if call.patience is None else own.at_least(call.patience)
 
     async def _begun(
@@ -206,10 +207,13 @@ class _Answer:
                 while not self.first and not self.ended:
                     self.first = await self._read(self._stream)
         except TimeoutError as error:
-            down = time.monotonic() >= limit
+            # Whoever streams may wait longer than this call: for their sake it is not held against the only replica.
+            brief = self._patience.first_token_s < self._served.first_token_s
+            down = time.monotonic() >= limit and (elsewhere or not brief)
             # While it writes for others it does not hang, but has much to read.
             hangs = self._place.replica.heard < begun
             share = (1.0 if elsewhere else _HUNG_ALONE) if hangs else 0.0
+            share *= min(1.0, self._patience.first_token_s / self._served.first_token_s)
             late = self._failed(ModelTimeout, "no token in time", down=down, share=share)
             if not down:
                 raise late from error

@@ -17,7 +17,7 @@ from rag.store.collection import Collection
 from rag.store.document import Document, covered
 from rag.store.version import DocumentVersion, VersionState
 
-SAID_BY_NOTES = frozenset({"step", "section", "source"})
+SAID_BY_NOTES = frozenset({"step", "section", "section_truncated", "source"})
 """Kinds of notes that hold words of questions, headings or titles: content as much as the answer itself."""
 
 

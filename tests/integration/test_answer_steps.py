@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from asyncio import sleep
+from collections.abc import AsyncGenerator, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -20,9 +21,13 @@ from api.cli.main import app
 from api.cli.options import Options
 from rag.access.accounts import Accounts
 from rag.access.grants import Grants
+from rag.answering import waiting
 from rag.answering.steps import StepwiseAnswerer
 from rag.domain.access import Role, user
+from rag.domain.answer import Note
+from rag.domain.errors import ModelTimeout
 from rag.domain.principal import Scope
+from rag.generation.base import Draft
 from rag.generation.grounded import GroundedGenerator
 from rag.generation.planning import ModelPlanner
 from rag.generation.routing import SingleModel
@@ -162,3 +167,44 @@ def test_the_command_line_asks_in_steps(alone: Running, owner: Caller, monkeypat
     shown = CliRunner().invoke(app, ["ask", "--steps", QUESTION], env={"COLUMNS": "200"})
     assert shown.exit_code == 0, shown.output
     assert f"검색 2: {SECOND}" in shown.output and "70,000원입니다." in shown.output
+
+
+def test_a_planner_that_takes_long_is_told_of(alone: Running, owner: Caller, monkeypatch: pytest.MonkeyPatch) -> None:
+    further = ModelPlanner.further
+
+    async def slow(self: ModelPlanner, *given: Any) -> tuple[str, ...]:
+        await sleep(0.5)
+        return await further(self, *given)
+
+    monkeypatch.setattr(ModelPlanner, "further", slow)
+    monkeypatch.setattr(waiting, "SLOW_AFTER_S", 0.1)
+    caller = with_model(alone, owner, "DONE", "감사팀장은 준법지원부 부서에 속한다. [1]")
+    body = {"question": "감사팀장은 어느 부서에 속하는가?", "mode": "steps", "stream": True}
+    streamed = events(caller.post("/api/v1/answers", json=body, headers={"Accept-Language": "en"}).text)
+    assert [name for name, _ in streamed] == ["passages", "note", "waiting", "note", "passages", "sentence", "done"]
+    [told] = [data for name, data in streamed if name == "waiting"]
+    assert (told["code"], told["message"].split(";")[0]) == ("engine_slow", "The model has not answered yet")
+
+
+def test_the_command_line_says_that_a_model_takes_long_and_what_was_found(
+    alone: Running, owner: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def silent(self: GroundedGenerator, request: Any) -> AsyncGenerator[Draft | Note, None]:
+        await sleep(0.5)
+        raise ModelTimeout(name="m")
+        yield Draft()
+
+    monkeypatch.setattr(GroundedGenerator, "generate", silent)
+    monkeypatch.setattr(waiting, "SLOW_AFTER_S", 0.1)
+    caller = with_model(alone, owner, "")
+
+    @contextmanager
+    def connected(_: Options) -> Iterator[TestClient]:
+        yield TestClient(caller.running.http.app, headers=owner.headers)
+
+    monkeypatch.setattr(commands, "connect", connected)
+    question = "감사팀장은 어느 부서에 속하는가?"
+    shown = CliRunner().invoke(app, ["ask", question], env={"COLUMNS": "200"})
+    assert shown.exit_code == 1
+    assert "The model has not answered yet" in shown.output or "모델이 아직 답하지 않아" in shown.output
+    assert "조직.md" in shown.output and "model_timeout" in shown.output

@@ -7,6 +7,7 @@ import time
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from dataclasses import replace
+from itertools import pairwise
 from typing import Any
 
 import httpx
@@ -20,6 +21,8 @@ from rag.generation.base import Draft, GenerationRequest
 from rag.generation.engine import ChatEngine, EngineCall, TextDelta
 from rag.generation.openai_engine import open_engine
 from rag.settings import GenerationSettings, ServedModel
+from rag.store import audit_event
+from rag.store.audit_event import Wanted
 from rag.text.question import QuestionReader
 from rag.text.sentences import split_sentences
 from tests.integration.test_answers import events
@@ -30,6 +33,7 @@ from tests.support.running import Caller, Running
 QUESTION = "가산 금리는 언제 바뀌나요?"
 TEXT = "가산 금리는 매월 1일에 바뀐다. 바뀐 금리는 영업점에 게시한다."
 SOON_S = 5.0
+LATE_S = 9.0
 
 
 class Repeating:
@@ -42,7 +46,8 @@ class Repeating:
 
     async def generate(self, request: GenerationRequest) -> AsyncGenerator[Draft | Note, None]:
         text = ""
-        call = EngineCall([{"role": "user", "content": request.question}], tenant=request.tenant)
+        messages = [{"role": "user", "content": request.question}]
+        call = EngineCall(messages, tenant=request.tenant, unseen=request.unseen)
         async with aclosing(self._engine.stream(call)) as stream:
             async for event in stream:
                 text += event.text if isinstance(event, TextDelta) else ""
@@ -56,10 +61,10 @@ class Repeating:
         return None
 
 
-def asking(service: Running, url: str, *, patient: bool = False) -> Running:
+def asking(service: Running, url: str, *, patient: bool = False, **more: float) -> Running:
     """The service with the engine at `url` as its configured model."""
     limits: dict[str, Any] = {} if patient else {"first_token_s": 1.5, "silence_s": 1.5, "total_s": 2}
-    model = ServedModel(name="Qwen3.6-27B", urls=(url,), context_tokens=8192, **limits)
+    model = ServedModel(name="Qwen3.6-27B", urls=(url,), context_tokens=8192, **limits | more)
     generation = GenerationSettings(models=(model,))
     rag = service.services.rag
     settings = rag.settings.model_copy(update={"generation": generation})
@@ -84,6 +89,12 @@ async def half(exchange: Exchange) -> None:
 
 async def never(exchange: Exchange) -> None:
     await asyncio.sleep(60)
+
+
+async def late(exchange: Exchange) -> None:
+    await asyncio.sleep(LATE_S)
+    await exchange.head()
+    await exchange.say(TEXT)
 
 
 async def garbage(exchange: Exchange) -> None:
@@ -142,6 +153,77 @@ def test_a_typed_error_with_what_was_found_and_no_answer(
         assert told[-1][1]["code"] == code
         assert "모델" in told[-1][1]["title"]
         assert all(TEXT.startswith(item["text"]) for name, item in told if name == "sentence")
+
+
+SURFACES: dict[str, dict[str, Any]] = {
+    "/api/v1/answers": {"question": QUESTION},
+    "/v1/chat/completions": {"model": "rag/all", "messages": [{"role": "user", "content": QUESTION}]},
+    "/v1/responses": {"model": "rag/all", "input": QUESTION},
+}
+SAID = "모델이 아직 답하지 않아"
+
+
+async def lines_of(url: str, headers: dict[str, str], path: str) -> list[tuple[float, str]]:
+    """The lines of a stream that are not empty, each with the seconds after which it came."""
+    start, found = time.monotonic(), list[tuple[float, str]]()
+    async with httpx.AsyncClient(trust_env=False, timeout=60) as client:
+        body = SURFACES[path] | {"stream": True}
+        async with client.stream("POST", f"{url}{path}", json=body, headers=headers) as reply:
+            assert reply.status_code == 200
+            async for line in reply.aiter_lines():
+                found += [(time.monotonic() - start, line)] if line else []
+    return found
+
+
+def test_a_slow_engine_is_told_of_while_it_is_waited_for(service: Running, caller: Caller) -> None:
+    with engine_server(late) as stub, listening(asking(service, stub.url, patient=True).services) as url:
+        headers = {**caller.headers, "X-RAG-Client": "other"}
+
+        async def ask() -> list[list[tuple[float, str]]]:
+            webui = {**headers, "X-RAG-Client": "open-webui"}
+            asked = [lines_of(url, headers, path) for path in SURFACES]
+            return await asyncio.gather(*asked, lines_of(url, webui, "/v1/chat/completions"))
+
+        native, chat, responses, webui = asyncio.run(ask())
+    for lines in (native, chat, responses, webui):
+        told = [at for at, line in lines if SAID in line]
+        answered = [at for at, line in lines if "영업점에" in line and '"passages"' not in line]
+        assert len(told) == 1 and answered and told[0] < answered[0], lines
+        gaps = [after[0] - before[0] for before, after in pairwise([(0.0, ""), *lines])]
+        assert max(gaps) < SOON_S + 2  # nobody is left without a sign, on a machine that has other work too
+    names = [line.removeprefix("event: ") for _, line in native if line.startswith("event: ")]
+    assert names[:2] == ["passages", "waiting"] and names[-1] == "done"
+    assert any('"code": "engine_slow"' in line for _, line in native)
+    assert any(line.startswith(": engine_slow: ") for _, line in chat)
+    assert any(line.startswith(": engine_slow: ") for _, line in responses)
+    assert any('"type": "status"' in line and SAID in line for _, line in webui)
+
+
+@pytest.mark.parametrize("path", [*SURFACES, "/tools/ask"])
+def test_who_sees_nothing_before_the_end_waits_less(service: Running, caller: Caller, path: str) -> None:
+    with engine_server(never) as stub:
+        asked = Caller(asking(service, stub.url, patient=True, first_token_unseen_s=0.5), caller.headers)
+        start = time.monotonic()
+        reply = asked.post(path, json=SURFACES.get(path, {"question": QUESTION}))
+        assert time.monotonic() - start < SOON_S
+        assert reply.status_code == 504
+        assert reply.headers["Retry-After"]
+        body = reply.json()
+        error = body.get("error", body)
+        assert error["code"] == "model_timeout"
+        assert error.get("passages") or error["results"]
+
+
+def test_what_an_error_tells_of_is_on_the_trail(service: Running, caller: Caller) -> None:
+    with engine_server(never) as stub:
+        asked = Caller(asking(service, stub.url, first_token_unseen_s=0.5), caller.headers)
+        reply = asked.post("/api/v1/answers", json=SURFACES["/api/v1/answers"])
+        shown = {item["document_id"] for item in reply.json()["passages"]}
+    rag = service.services.rag
+    tenant = rag.authenticate(caller.headers["Authorization"].split()[1]).tenant_id
+    with rag.database.read() as session:
+        last = [row.documents for row in audit_event.oldest(session, tenant, Wanted())][-1]
+    assert shown and shown <= set(last)
 
 
 @pytest.mark.parametrize("stream", [True, False])

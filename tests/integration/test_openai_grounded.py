@@ -19,6 +19,7 @@ from rag.domain.answer import Note
 from rag.domain.errors import AccessEnded, CollectionNotFound, ModelBusy, ModelTimeout, NotPermitted, SeogoError
 from rag.domain.principal import CitationStyle, Scope
 from rag.generation.base import Draft, GenerationRequest, Generator, Span
+from rag.generation.engine import Finished, TextDelta
 from rag.generation.grounded import GroundedGenerator, asked_for
 from rag.generation.routing import Job, SingleModel
 from rag.generation.scripted import ScriptedEngine, Step, spoken
@@ -274,6 +275,43 @@ def test_a_clients_limits_end_an_answer_between_sentences(reader: Caller) -> Non
     ][0]
     assert refusal["finish_reason"] == "stop" and "찾아본 컬렉션" in refusal["message"]["content"]
     assert generator.closed == len(generator.requests), "who is stopped stops"
+
+
+@pytest.mark.parametrize(
+    ("text", "most", "refused"),
+    [
+        ("연차휴가는 취업규칙에 따라", 10**6, True),
+        ("연차휴가는 취업규칙에 따라", 20, False),
+        ("제공된 자료에는 해당 내용이 없습니다. 다만 그", 20, True),
+        ("연차휴가는 99일이다. [1] 그리고 그", 20, True),
+    ],
+    ids=["our limit", "the client's", "it had no answer", "no sentence held"],
+)
+def test_a_refusal_stays_one_where_the_model_was_cut_short(reader: Caller, text: str, most: int, refused: bool) -> None:
+    asking = speaking(reader, ScriptedEngine([[TextDelta(text), Finished("length")]]))
+    fields: dict[str, Any] = {"max_tokens": most, "reasoning_effort": "none"}
+    whole = ask(asking, **fields).json()["choices"][0]
+    streamed = events(ask(asking, stream=True, **fields))
+    body = {"model": "rag/규정", "input": QUESTION, "max_output_tokens": max(most, 16), "reasoning": {"effort": "none"}}
+    made = asking.post("/v1/responses", json=body).json()
+    assert whole["finish_reason"] == ("stop" if refused else "length")
+    assert ("찾아본 컬렉션" in whole["message"]["content"]) is refused
+    assert (text_of(streamed), finishes(streamed)) == (whole["message"]["content"], [whole["finish_reason"]])
+    assert made["status"] == ("completed" if refused else "incomplete")
+    assert made["output"][-1]["content"][0]["text"] == whole["message"]["content"]
+
+
+def test_a_section_that_was_cut_is_named_and_the_report_is_whole(reader: Caller) -> None:
+    drafts = [Draft((Span(0, 0, 6),)), Note("section_truncated", "휴가"), Draft((Span(1, 0, 6),))]
+    asking, _ = writing(reader, *drafts, Note("section_truncated", "수당"))
+    for answer in (ask(asking).json()["choices"][0], None):
+        streamed = events(ask(asking, stream=True))
+        content = answer["message"]["content"] if answer is not None else text_of(streamed)
+        assert (answer["finish_reason"] if answer is not None else finishes(streamed)[0]) == "stop"
+        first, second = (content.index(f"ℹ ‘{heading}’ 절은 길이 한도에서 끊겼습니다.") for heading in ("휴가", "수당"))
+        assert content.index("[1]") < first < content.index("[2]") < second
+    made = asking.post("/v1/responses", json={"model": "rag/규정", "input": QUESTION}).json()
+    assert made["status"] == "completed" and "‘수당’ 절은" in made["output"][-1]["content"][0]["text"]
 
 
 def test_a_model_is_told_of_a_clients_limits(reader: Caller) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -95,3 +96,39 @@ def test_reading_does_not_clear(curator: Caller, documents: dict[str, Any], serv
     path = f"/api/v1/documents/{documents['smuggled.md']['id']}/review"
     assert reader.post(path, json={"reason": "x"}).status_code == 403
     assert flagged(curator, True) == {"smuggled.md"}
+
+
+def test_what_was_decided_holds_where_the_same_original_is_read_anew(
+    service: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And is asked about anew where it is another."""
+    caller = service.caller()
+    name = caller.collection()
+    policy = {"privacy": {"kinds": {"resident_number": "block"}}}
+    assert caller.request("PATCH", f"/api/v1/collections/{name}", json=policy).status_code == 200
+    sandbox = service.services.ingest.pipeline.sandbox
+    parse, in_part = sandbox.parse, [True]
+
+    def hurried(path: Any, name_: str, **named: Any) -> Any:
+        parsed = parse(path, name_, **named)
+        return replace(parsed, warnings=("ocr_out_of_time:2-9",)) if in_part else parsed
+
+    monkeypatch.setattr(sandbox, "parse", hurried)
+    text = EVIL + "\n상담 고객 홍길동, 주민등록번호 900101-1234567\n"
+    [held] = caller.ingest(name, {"상담.md": text})
+    assert held["version"]["failure"]["code"] == "personal_data_blocked"
+    path = f"/api/v1/documents/{held['id']}"
+    assert caller.post(f"{path}/release", json={"reason": "승인 2026-11"}).status_code == 202
+    [first] = caller.wait([held["id"]])
+    assert first["version"]["state"] == "active" and first["flags"]
+    assert caller.post(f"{path}/review", json={"reason": "교육 자료"}).json()["flags"] == []
+
+    in_part.clear()
+    assert caller.post(f"{path}/retry").status_code == 202
+    [again] = caller.wait([held["id"]])
+    assert (again["version"]["state"], again["version"]["number"]) == ("active", 2), again["version"]["failure"]
+    assert again["version"]["personal_data"]["released"]["reason"] == "승인 2026-11"
+    assert again["flags"] == [] and again["version"]["review"]["reason"] == "교육 자료"
+    [other] = caller.ingest(name, {"상담.md": text + "\n상담 기록을 더 적었다.\n"})
+    assert other["version"]["failure"]["code"] == "personal_data_blocked"
+    assert other["version"]["personal_data"]["released"] is None and other["version"]["review"] is None

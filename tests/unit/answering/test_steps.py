@@ -256,6 +256,93 @@ def test_a_heading_does_not_break_a_table() -> None:
     assert headed(table, "") is table
 
 
+class Cut(Quoting):
+    """Ends the sections whose numbers it is told at their longest; where the caller wants no more, it says so."""
+
+    def __init__(self, *cut: int, limited: bool = False) -> None:
+        super().__init__(most=1)
+        self._cut, self._limited = cut, limited
+
+    async def generate(self, request: GenerationRequest) -> AsyncGenerator[Draft | Note, None]:
+        async for item in super().generate(request):
+            yield item
+        if len(self.requests) in self._cut:
+            if self._limited:
+                yield Note("limited", "20 tokens")
+            yield Note("truncated", "ended after 1500 tokens")
+
+
+@pytest.mark.parametrize(
+    ("headings", "cut", "limited", "kinds"),
+    [
+        (("소속", "출장비 한도"), (1,), False, [("section_truncated", "소속")]),
+        (("소속", "출장비 한도"), (2,), False, [("section_truncated", "출장비 한도")]),
+        (("소속", "출장비 한도"), (1,), True, [("truncated", "ended after 1500 tokens")]),
+        ((), (1,), False, [("truncated", "ended after 1500 tokens")]),
+    ],
+    ids=["first section", "last section", "the caller's limit", "no sections"],
+)
+def test_a_section_that_is_cut_is_named_and_is_not_the_report(
+    rules: Shelf, headings: tuple[str, ...], cut: tuple[int, ...], limited: bool, kinds: list[tuple[str, str]]
+) -> None:
+    answerer = stepwise(rules, Planned(outline=headings), Cut(*cut, limited=limited))
+    events = collected(answerer.stream(readable(rules), asked("deep", SECOND)))
+    assert [(item.kind, item.detail) for item in events if isinstance(item, Note) and "trunc" in item.kind] == kinds
+    assert len(texts_of(events)) == max(1, len(headings)), "it goes on"
+
+
+class Failing(Quoting):
+    """Writes sentences that do not hold, and writes them anew no better. Remembers which section it was asked for each time."""
+
+    def __init__(self, sentences: int) -> None:
+        super().__init__()
+        self._sentences = sentences
+        self.repairs: list[int] = []
+
+    async def generate(self, request: GenerationRequest) -> AsyncGenerator[Draft | Note, None]:
+        self.requests.append(request)
+        yield Draft((Span(0, 0, 5),))
+        for _ in range(self._sentences):
+            yield Draft(text=f"{len(self.requests)}절: 출장비 한도는 하루 99,000원이다.", cites=(0,))
+
+    async def repair(self, request: GenerationRequest, draft: Draft, problems: Sequence[str]) -> Draft | None:
+        self.repairs.append(int((draft.text or "0")[0]))
+        return None
+
+
+def repaired(rules: Shelf, sections: int, sentences: int) -> list[int]:
+    """How many sentences of each section were asked for anew."""
+    failing = Failing(sentences)
+    headings = [f"{letter} 한도" for letter in "가나다라마바사아자차"[:sections]]
+    answerer = stepwise(rules, Planned(outline=headings), failing, report_sections=max(1, sections))
+    collected(answerer.stream(readable(rules), asked("deep", SECOND)))
+    return [failing.repairs.count(number) for number in range(1, max(1, sections) + 1)]
+
+
+def test_each_section_may_have_its_share_of_sentences_written_anew(rules: Shelf) -> None:
+    assert repaired(rules, 6, 20) == [4] * 6, "and not eight of the first and none of the others"
+    assert repaired(rules, 2, 20) == [8, 8]
+    assert repaired(rules, 9, 20) == [3] * 9
+    assert repaired(rules, 0, 20) == [8]
+    assert repaired(rules, 6, 2) == [2] * 6
+
+
+class Unequal(Failing):
+    """The first section is good."""
+
+    async def generate(self, request: GenerationRequest) -> AsyncGenerator[Draft | Note, None]:
+        async for item in super().generate(request):
+            if len(self.requests) > 1 or (isinstance(item, Draft) and item.spans):
+                yield item
+
+
+def test_what_a_section_leaves_of_its_share_is_the_next_ones(rules: Shelf) -> None:
+    unequal = Unequal(20)
+    answerer = stepwise(rules, Planned(outline=("가 한도", "나 한도", "다 한도")), unequal)
+    collected(answerer.stream(readable(rules), asked("deep", SECOND)))
+    assert [unequal.repairs.count(number) for number in (1, 2, 3)] == [0, 16, 8]
+
+
 def test_closing_a_report_stops_its_engine() -> None:
     class Endless(Quoting):
         closed = False

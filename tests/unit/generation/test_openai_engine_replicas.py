@@ -379,3 +379,34 @@ def test_places_are_shared_between_event_loops() -> None:
             await other
 
         asyncio.run(here())
+
+
+UNSEEN = EngineCall([{"role": "user", "content": "금리는?"}], unseen=True)
+
+
+def test_who_sees_nothing_waits_less_and_closes_the_only_replica_to_nobody() -> None:
+    with engines(silent) as (stub,):
+        engine = opened(stub.url, first_token_s=30, first_token_unseen_s=0.2)
+        for asked in range(1, 8):  # more than the failures that open a breaker
+            with pytest.raises(ModelTimeout):
+                answered_by(engine, UNSEEN)
+            assert len(stub.exchanges) == asked
+        stub.behaviour = saying("예")
+        assert answered_by(engine) == f"{stub.url}/v1"
+
+
+def test_who_sees_nothing_waits_no_longer_than_others() -> None:
+    with engines(silent) as (stub,):
+        engine = opened(stub.url, first_token_s=0.2, first_token_unseen_s=30)
+        start = time.monotonic()
+        with pytest.raises(ModelTimeout):
+            answered_by(engine, UNSEEN)
+        assert time.monotonic() - start < 20
+
+
+def test_where_others_are_short_waits_that_were_in_vain_count_too() -> None:
+    with engines(silent, saying("예")) as (hung, well):
+        engine = opened(hung.url, well.url, first_token_s=1, first_token_unseen_s=0.3)
+        for _ in range(12):
+            assert answered_by(engine, UNSEEN) == f"{well.url}/v1"
+        assert len(hung.exchanges) == 3  # 0.3 of what opens the breaker each, rounded up to two of five

@@ -1,0 +1,63 @@
+"""Says that nothing comes, to whoever waits: a model can be slow without being broken.
+
+An engine may take a minute to its first token, where it has a queue or a long prompt to read, and a model that reasons much
+longer to its first word. Its reader is told soon, and goes on waiting as long as the settings allow.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator
+from typing import Any, TypeVar
+
+from anyio import CancelScope
+
+from rag.domain.answer import Note
+
+Item = TypeVar("Item")
+
+SLOW = "engine_slow"
+"""Kind of the note that says that a model which is asked has given nothing for a while."""
+SLOW_AFTER_S = 3.5
+"""Silence after which that is said: its reader is to know within 5 s of the question, and the search comes before it."""
+_END: Any = object()
+
+
+async def telling_of_silence(
+    events: AsyncGenerator[Item, None], after_s: float | None = None
+) -> AsyncGenerator[Item | Note, None]:
+    """The events, and a note where `after_s` seconds pass before the first of them that is none. Closing it closes `events`.
+
+    Later silences are not told of: what a slow model writes comes slowly, and its reader sees that.
+
+    Args:
+        after_s: None means `SLOW_AFTER_S`.
+    """
+    after_s = SLOW_AFTER_S if after_s is None else after_s
+    coming: asyncio.Task[Item] | None = None
+    try:
+        nothing_yet = True
+        while nothing_yet:
+            coming = asyncio.create_task(_next(events))
+            await asyncio.wait({coming}, timeout=after_s)
+            if not coming.done():
+                nothing_yet = False
+                yield Note(SLOW, f"nothing of the model for {after_s:g} s")
+            item = await coming
+            coming = None
+            if item is _END:
+                return
+            nothing_yet = nothing_yet and isinstance(item, Note)
+            yield item
+        async for item in events:
+            yield item
+    finally:
+        with CancelScope(shield=True):
+            if coming is not None:
+                coming.cancel()
+                await asyncio.gather(coming, return_exceptions=True)
+            await events.aclose()
+
+
+async def _next(events: AsyncGenerator[Item, None]) -> Item:
+    return await anext(events, _END)

@@ -1,0 +1,78 @@
+"""Who waits for a model is told that nothing comes."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+
+import pytest
+
+from rag.answering.waiting import SLOW, telling_of_silence
+from rag.domain.answer import Note
+from rag.domain.errors import ModelTimeout
+
+
+class Source:
+    """Plays texts and pauses; says whether it was closed."""
+
+    def __init__(self, *steps: str | Note | float | Exception) -> None:
+        self._steps = steps
+        self.closed = False
+
+    async def play(self) -> AsyncGenerator[str | Note, None]:
+        try:
+            for step in self._steps:
+                if isinstance(step, Exception):
+                    raise step
+                if isinstance(step, float):
+                    await asyncio.sleep(step)
+                else:
+                    yield step
+        finally:
+            self.closed = True
+
+
+def told(source: Source, after_s: float, *, most: int = 99) -> list[str]:
+    """What comes, notes by their kind; given up after `most`."""
+    found: list[str] = []
+
+    async def read() -> None:
+        async with aclosing(telling_of_silence(source.play(), after_s)) as events:
+            async for event in events:
+                found.append(event.kind if isinstance(event, Note) else event)
+                if len(found) == most:
+                    return
+
+    asyncio.run(read())
+    return found
+
+
+def test_a_silence_is_told_of_once_until_something_comes() -> None:
+    source = Source(0.5, "가", 0.5, "나")
+    assert told(source, 0.05) == [SLOW, "가", "나"]
+    assert source.closed
+    assert told(Source("가", 0.5, "나"), 0.05) == ["가", "나"], "a slow model's reader sees that it writes"
+
+
+def test_notes_are_nothing_that_was_waited_for() -> None:
+    model = Note("model", "m")
+    assert told(Source(model, 0.5, model, 0.5, "가"), 0.05) == ["model", SLOW, "model", "가"]
+
+
+def test_what_comes_in_time_is_given_as_it_is() -> None:
+    assert told(Source("가", "나"), 30.0) == ["가", "나"]
+    assert told(Source(), 30.0) == []
+
+
+def test_who_gives_up_while_nothing_comes_closes_the_source() -> None:
+    source = Source(3600.0, "가")
+    assert told(source, 0.02, most=1) == [SLOW]
+    assert source.closed
+
+
+def test_what_fails_after_a_silence_fails() -> None:
+    source = Source(0.3, ModelTimeout(name="m"))
+    with pytest.raises(ModelTimeout):
+        told(source, 0.02)
+    assert source.closed
