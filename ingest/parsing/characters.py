@@ -6,6 +6,7 @@ import re
 import unicodedata
 
 from rag.text.invisible import visible
+from rag.text.plain import is_plain
 
 _LINE_ENDS = re.compile("\r\n?")
 _BREAKS_AND_SPACES = re.compile("[\x0b\x0c\x1c\x1d\x1e\x85\u2028\u2029\u00a0\u2007\u202f]")
@@ -23,6 +24,8 @@ _RUNS = re.compile(r"[ \t]+")
 
 def clean(text: str) -> str:
     """NFC text without unseen characters (`rag.text.invisible`), whose only line break is `\\n`; the number of lines is kept."""
+    if is_plain(text) and "\r" not in text:
+        return text
     if _SUSPECT.search(text) is None:
         return unicodedata.normalize("NFC", text)
     text = _LINE_ENDS.sub("\n", text)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from pathlib import Path
 
 from ingest.parsing import media_types
@@ -55,9 +56,15 @@ def read_code(content: bytes, name: str, charset: str = "") -> ParsedDocument:
     )
 
 
+@lru_cache(maxsize=1 << 14)
+def _line(number: int) -> LineAnchor:
+    """One for all files: most are shorter."""
+    return LineAnchor(number, number)
+
+
 def code_element(lines: Sequence[str]) -> Element:
     """The file's lines, of which some are not empty, as one element with an anchor for each of them."""
     first = next(number for number, line in enumerate(lines, start=1) if line.strip())
     last = next(number for number in range(len(lines), 0, -1) if lines[number - 1].strip())
-    anchors = tuple(LineAnchor(number, number) for number in range(first, last + 1))
+    anchors = tuple(map(_line, range(first, last + 1)))
     return Element(ElementKind.CODE, "\n".join(lines[first - 1 : last]), LineAnchor(first, last), line_anchors=anchors)

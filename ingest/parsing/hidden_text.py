@@ -25,6 +25,6 @@ _FLAG_SEQUENCE = re.compile("\U0001f3f4[\U000e0020-\U000e007f]+")
 
 def has_hidden_characters(text: str) -> bool:
     """Whether raw `text`, before `characters.clean`, holds characters that hide or reorder some of it."""
-    if _SUSPECT.search(text, 1) is None:  # a byte order mark may come first
+    if text.isascii() or _SUSPECT.search(text, 1) is None:  # a byte order mark may come first
         return False
     return _HIDING.search(_FLAG_SEQUENCE.sub("", text), 1) is not None

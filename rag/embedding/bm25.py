@@ -32,16 +32,13 @@ def term_id(term: str) -> int:
 
 def _vector(weights: dict[str, float]) -> SparseVector:
     """Weights by term id, ascending; terms that share an id are added up."""
-    pairs = sorted(zip(map(term_id, weights), weights.values(), strict=True))
-    if not pairs:
-        return SparseVector((), ())
-    indices, values = zip(*pairs, strict=True)
-    if len(set(indices)) == len(indices):
-        return SparseVector(indices, values)
-    by_id: dict[int, float] = {}
-    for index, value in pairs:
-        by_id[index] = by_id.get(index, 0.0) + value
-    return SparseVector(tuple(by_id), tuple(by_id.values()))
+    by_id = dict(zip(map(term_id, weights), weights.values(), strict=True))
+    if len(by_id) < len(weights):
+        by_id = {}
+        for index, value in sorted(zip(map(term_id, weights), weights.values(), strict=True)):
+            by_id[index] = by_id.get(index, 0.0) + value
+    indices = tuple(sorted(by_id))
+    return SparseVector(indices, tuple(map(by_id.__getitem__, indices)))
 
 
 class KiwiBm25Embedder:
@@ -105,4 +102,5 @@ class KiwiBm25Embedder:
 
     def _passage_weights(self, analysis: Analysis) -> dict[str, float]:
         norm, most = self._k1 * (1.0 - self._b + self._b * analysis.length / self._average_length), self._k1 + 1.0
-        return {term: count * most / (count + norm) for term, count in analysis.counts.items()}
+        of_count = {count: count * most / (count + norm) for count in set(analysis.counts.values())}
+        return {term: of_count[count] for term, count in analysis.counts.items()}

@@ -10,7 +10,6 @@ documentation stand above it, too, wherever they are not in its text: for both l
 
 from __future__ import annotations
 
-from rag.domain.code import CodeContext
 from rag.domain.document import Chunk
 from rag.domain.language import Language
 from rag.text.code import LANGUAGE_NAMES, defined_words
@@ -58,7 +57,9 @@ def _names(chunk: Chunk) -> str:
 
 def _head(chunk: Chunk, shown: str) -> list[str]:
     """Signature and first sentence of the documentation, as far as what is shown anyway does not have them."""
-    code = chunk.code or CodeContext("")
+    code = chunk.code
+    if code is None or not (code.signature or code.doc):
+        return []
     text = " ".join(shown.split())
     doc = code.doc.strip().split("\n", 1)[0]
     heads = (" ".join(part.split())[:_LONGEST_HEAD] for part in (code.signature, doc))

@@ -11,11 +11,14 @@ import re
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
+from rag.text.plain import is_plain
+
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
 _WORDS = re.compile(r"[A-Za-z0-9]+|[!-/:-@\[-`{-~]")
-_PLAIN = re.compile(r"[\t\n\r -~]*")
+_FIELDS = re.compile(r"[^\t\n\r ]+")
+"""What white space is around; other white space is left to the tokenizer."""
 _SPECIAL = re.compile(r"\[[A-Z0-9_ ]{1,20}\]")
 """`[SEP]` in a text is one token, whatever stands around it."""
 _MOST_WORDS = 1 << 18
@@ -81,20 +84,35 @@ class _WordCounts:
 
     def count(self, texts: Sequence[str]) -> list[int]:
         """Lengths of n texts."""
-        return [self._of_words(text) if _is_plain(text) else self._asked([text])[0] for text in texts]
+        return [self._of_text(text) for text in texts]
+
+    def _of_text(self, text: str) -> int:
+        if _SPECIAL.search(text) is not None:
+            return self._asked([text])[0]
+        return self._of_words(text) if is_plain(text) else self._of_fields(text)
+
+    def _of_fields(self, text: str) -> int:
+        """Where some words hold other characters, such as Hangul, those alone are asked for, each once."""
+        plain: list[str] = []
+        others: list[str] = []
+        for field in _FIELDS.findall(text):
+            (plain if is_plain(field) else others).append(field)
+        self._make_room()
+        known = self._known
+        new = [field for field in dict.fromkeys(others) if field not in known]
+        if new:
+            known.update((field, count - self._around) for field, count in zip(new, self._asked(new), strict=True))
+        return sum(map(known.__getitem__, others)) + self._of_words(" ".join(plain))
 
     def _of_words(self, text: str) -> int:
         words, known = _WORDS.findall(text), self._known
         try:
             return self._around + sum(map(known.__getitem__, words))
         except KeyError:
-            new = [word for word in dict.fromkeys(words) if word not in known]
-        if len(known) > _MOST_WORDS:
-            known.clear()
-            new = list(dict.fromkeys(words))
-        known.update((word, self._pieces.of(word)) for word in new)
+            self._make_room()
+        known.update((word, self._pieces.of(word)) for word in dict.fromkeys(words) if word not in known)
         return self._around + sum(map(known.__getitem__, words))
 
-
-def _is_plain(text: str) -> bool:
-    return text.isascii() and _PLAIN.fullmatch(text) is not None and _SPECIAL.search(text) is None
+    def _make_room(self) -> None:
+        if len(self._known) > _MOST_WORDS:
+            self._known.clear()

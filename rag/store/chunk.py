@@ -16,7 +16,6 @@ from sqlalchemy import (
     bindparam,
     delete,
     func,
-    insert,
     select,
     update,
 )
@@ -32,6 +31,7 @@ from rag.domain.personal_data import record_from_json
 from rag.domain.principal import Permit
 from rag.domain.provision import ProvisionMark
 from rag.store.base import Base, in_groups
+from rag.store.bulk_insert import insert_all
 from rag.store.collection import Collection
 from rag.store.document import Document
 from rag.store.family import CHILD_MARK
@@ -42,8 +42,6 @@ if TYPE_CHECKING:
     from sqlalchemy import Table
 
 _MAX_LABEL = 200
-_TOGETHER = 2000
-"""Rows in one INSERT."""
 
 
 class ChunkRow(Base):
@@ -75,7 +73,10 @@ class ChunkRow(Base):
 
 
 _TABLE = cast("Table", ChunkRow.__table__)
-"""Without the mapper, which takes as long as the database for rows that nobody reads again."""
+_COLUMNS = (
+    *("id", "version_id", "ordinal", "text", "heading_path", "anchor", "line_anchors", "language", "kind", "tokens"),
+    *("provision", "provisions", "cross_references", "code", "findings"),
+)
 _PARENT = aliased(Document)
 _SOURCE_COLUMNS: tuple[ColumnElement[Any] | InstrumentedAttribute[Any], ...] = (
     Document.access_rule_id,
@@ -137,30 +138,29 @@ def insert_chunks(
     session: Session, versions: Iterable[tuple[UUID, Sequence[Chunk], Sequence[ChunkFindings] | None]]
 ) -> None:
     """Store the chunks of versions of which there are none, with what was found in each of them."""
-    rows = [row for version in versions for row in _rows(*version)]
-    for start in range(0, len(rows), _TOGETHER):
-        session.execute(insert(_TABLE), rows[start : start + _TOGETHER])
+    insert_all(session, _TABLE, _COLUMNS, [row for version in versions for row in _rows(*version)])
 
 
-def _rows(version_id: UUID, chunks: Sequence[Chunk], found: Sequence[ChunkFindings] | None) -> list[dict[str, Any]]:
+def _rows(version_id: UUID, chunks: Sequence[Chunk], found: Sequence[ChunkFindings] | None) -> list[tuple[Any, ...]]:
+    """Values of `_COLUMNS`."""
     return [
-        {
-            "id": chunk.id,
-            "version_id": version_id,
-            "ordinal": chunk.ordinal,
-            "text": chunk.text,
-            "heading_path": list(chunk.heading_path),
-            "anchor": anchor_to_json(chunk.anchor),
-            "line_anchors": _line_anchors_json(chunk.line_anchors),
-            "language": chunk.language,
-            "kind": chunk.kind,
-            "tokens": chunk.tokens,
-            "provision": chunk.provision[:_MAX_LABEL],
-            "provisions": [[mark.start, list(mark.path)] for mark in chunk.provisions],
-            "cross_references": list(chunk.references),
-            "code": None if chunk.code is None else chunk.code.to_json(),
-            "findings": None if found is None else found[place].to_json(),
-        }
+        (
+            chunk.id,
+            version_id,
+            chunk.ordinal,
+            chunk.text,
+            chunk.heading_path,
+            anchor_to_json(chunk.anchor),
+            _line_anchors_json(chunk.line_anchors),
+            chunk.language,
+            chunk.kind,
+            chunk.tokens,
+            chunk.provision[:_MAX_LABEL],
+            [(mark.start, mark.path) for mark in chunk.provisions],
+            chunk.references,
+            None if chunk.code is None else chunk.code.to_json(),
+            None if found is None else found[place].to_json(),
+        )
         for place, chunk in enumerate(chunks)
     ]
 

@@ -7,17 +7,16 @@ from collections.abc import Collection, Iterable, Sequence
 from typing import Any, cast
 from uuid import UUID
 
-from sqlalchemy import BigInteger, ForeignKey, Index, Integer, String, Table, Text, delete, insert, select, update
+from sqlalchemy import BigInteger, ForeignKey, Index, Integer, String, Table, Text, delete, select, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from rag.domain.code import CodeOutline
 from rag.store.base import Base, in_groups
+from rag.store.bulk_insert import insert_all
 
 _MAX_NAME = 200
 _MAX_PATH = 500
 _MAX_SIGNATURE = 1000
-_TOGETHER = 2000
-"""Rows in one INSERT."""
 _KEY = BigInteger().with_variant(Integer, "sqlite")
 
 
@@ -69,18 +68,18 @@ class CodeReference(Base):
 
 
 _SYMBOLS, _REFERENCES = cast("Table", CodeSymbol.__table__), cast("Table", CodeReference.__table__)
-"""Without the mapper, which takes as long as the database for rows that nobody reads again."""
+_SYMBOL_COLUMNS = (
+    *("version_id", "collection_id", "name", "name_key", "path", "kind", "language", "signature", "doc"),
+    *("first_line", "last_line", "test"),
+)
+_REFERENCE_COLUMNS = ("version_id", "collection_id", "name", "name_key", "role", "enclosing", "qualifier", "lines")
 
 
 def put_outlines(session: Session, outlines: Sequence[tuple[UUID, UUID, CodeOutline]]) -> None:
     """Store (version, collection, outline) in place of what was there of these versions."""
     delete_of_versions(session, [version for version, _, _ in outlines])
-    symbols = [row for each in outlines for row in _symbol_rows(*each)]
-    references = [row for each in outlines for row in _reference_rows(*each)]
-    for start in range(0, len(symbols), _TOGETHER):
-        session.execute(insert(_SYMBOLS), symbols[start : start + _TOGETHER])
-    for start in range(0, len(references), _TOGETHER):
-        session.execute(insert(_REFERENCES), references[start : start + _TOGETHER])
+    insert_all(session, _SYMBOLS, _SYMBOL_COLUMNS, [row for each in outlines for row in _symbol_rows(*each)])
+    insert_all(session, _REFERENCES, _REFERENCE_COLUMNS, [row for each in outlines for row in _reference_rows(*each)])
 
 
 def of_version(session: Session, version_id: UUID) -> tuple[Sequence[CodeSymbol], Sequence[CodeReference]]:
@@ -116,41 +115,43 @@ def delete_of_versions(session: Session, version_ids: Iterable[UUID]) -> None:
         session.execute(delete(CodeReference).where(CodeReference.version_id.in_(group)))
 
 
-def _symbol_rows(version_id: UUID, collection_id: UUID, outline: CodeOutline) -> list[dict[str, Any]]:
+def _symbol_rows(version_id: UUID, collection_id: UUID, outline: CodeOutline) -> list[tuple[Any, ...]]:
+    """Values of `_SYMBOL_COLUMNS`."""
     return [
-        {
-            "version_id": version_id,
-            "collection_id": collection_id,
-            "name": item.name[:_MAX_NAME],
-            "name_key": item.name[:_MAX_NAME].lower(),
-            "path": item.path[-_MAX_PATH:],
-            "kind": item.kind.value,
-            "language": outline.language,
-            "signature": item.signature[:_MAX_SIGNATURE],
-            "doc": item.doc,
-            "first_line": item.first,
-            "last_line": item.last,
-            "test": item.test,
-        }
+        (
+            version_id,
+            collection_id,
+            item.name[:_MAX_NAME],
+            item.name[:_MAX_NAME].lower(),
+            item.path[-_MAX_PATH:],
+            item.kind.value,
+            outline.language,
+            item.signature[:_MAX_SIGNATURE],
+            item.doc,
+            item.first,
+            item.last,
+            item.test,
+        )
         for item in outline.symbols
     ]
 
 
-def _reference_rows(version_id: UUID, collection_id: UUID, outline: CodeOutline) -> list[dict[str, Any]]:
-    uses = [(r.name, r.role.value, r.enclosing, r.qualifier, list(r.lines)) for r in outline.references]
+def _reference_rows(version_id: UUID, collection_id: UUID, outline: CodeOutline) -> list[tuple[Any, ...]]:
+    """Values of `_REFERENCE_COLUMNS`."""
+    uses = [(r.name, r.role.value, r.enclosing, r.qualifier, r.lines) for r in outline.references]
     for item in outline.imports:
         last = item.module.replace("/", ".").rstrip(".").rpartition(".")[2] or item.module
-        uses += [(name, "import", "", item.module, [item.line]) for name in item.names or (last,)]
+        uses += [(name, "import", "", item.module, (item.line,)) for name in item.names or (last,)]
     return [
-        {
-            "version_id": version_id,
-            "collection_id": collection_id,
-            "name": name[:_MAX_NAME],
-            "name_key": name[:_MAX_NAME].lower(),
-            "role": role,
-            "enclosing": enclosing[-_MAX_PATH:],
-            "qualifier": qualifier[-_MAX_NAME:],
-            "lines": lines,
-        }
+        (
+            version_id,
+            collection_id,
+            name[:_MAX_NAME],
+            name[:_MAX_NAME].lower(),
+            role,
+            enclosing[-_MAX_PATH:],
+            qualifier[-_MAX_NAME:],
+            lines,
+        )
         for name, role, enclosing, qualifier, lines in uses
     ]

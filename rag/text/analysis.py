@@ -64,7 +64,7 @@ def _bigrams(run: str) -> Iterator[str]:
 
 def _korean_part(text: str) -> str:
     """What Kiwi has to read of `text`; empty when there is no Hangul in it."""
-    hangul = len(_HANGUL.findall(text))
+    hangul = 0 if text.isascii() else len(_HANGUL.findall(text))
     if not hangul:
         return ""
     if hangul >= _MOSTLY_FOREIGN * len(text):

@@ -103,6 +103,6 @@ def read_hanja(run: str, before: str = "") -> str:
 
 def hanja_to_hangul(text: str) -> str:
     """Replace every run of Hanja by its reading. Japanese text (any kana in it) is left alone: there they are kanji."""
-    if not HAN_RUN.search(text) or _KANA.search(text):
+    if text.isascii() or not HAN_RUN.search(text) or _KANA.search(text):
         return text
     return HAN_RUN.sub(lambda match: read_hanja(match[0], text[max(match.start() - 1, 0) : match.start()]), text)

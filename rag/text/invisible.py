@@ -27,6 +27,8 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from enum import StrEnum
 
+from rag.text.plain import is_plain
+
 _MOST_VARIANTS = 8
 """Ideographic variation selectors of one text (an element, a title) that are kept."""
 
@@ -82,7 +84,7 @@ def counting() -> Iterator[Counter[Unseen]]:
 
 def visible(text: str) -> str:
     """`text` without what nobody sees. Lines stay lines; doing it twice does no more than once."""
-    if text.isascii() and text.isprintable():
+    if is_plain(text):
         return text
     if _ANY.search(text) is None:
         return text

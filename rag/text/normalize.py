@@ -5,6 +5,7 @@ from __future__ import annotations
 import unicodedata
 
 from rag.text.hanja import hanja_to_hangul
+from rag.text.plain import is_plain
 
 _MIDDLE_DOTS = "\u00b7\u119e\u2022\u2027\u2219\u22c5\u30fb\u318d"
 """Korean statutes separate words with U+318D (a letter!), word processors with any of the others."""
@@ -75,8 +76,10 @@ def clean_characters(text: str) -> str:
     ideographs as their plain characters, one kind of blank, dash, quote and middle dot; without zero-width characters,
     soft hyphens, variation selectors, direction marks. Case and Hanja stay. Idempotent.
     """
+    if is_plain(text):
+        return text
     if text.isascii():
-        return text.translate(_SPELLINGS) if not text.isprintable() else text
+        return text.translate(_SPELLINGS)
     cleaned = unicodedata.normalize("NFC", text).translate(_SPELLINGS)
     return unicodedata.normalize("NFC", cleaned)
 

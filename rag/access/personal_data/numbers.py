@@ -26,6 +26,9 @@ _REGION = "서울|부산|경기|강원|충북|충남|전북|전남|경북|경남
 _HANGUL_DIGITS = {digit: str(value % 10) for value, digit in enumerate("영일이삼사오육칠팔구")} | {"공": "0"}
 _K = "[0-9공영일이삼사오육칠팔구]"
 _CLUSTER = re.compile(r"[0-9][-0-9./() \t\n]{4,}[0-9]")
+_FEWEST_DIGITS = 8
+"""Of what any rule scores: a nationwide number; the other forms have nine and more."""
+_NOT_DIGITS = re.compile("[^0-9]+")
 _LEAD = 5
 """Characters before the first digit that belong to a number: `+`, `(`, a region."""
 _NATIONWIDE = r"1(?:5(?:22|33|44|66|77|88|99)|6(?:00|44|61|66|68|70|88)|8(?:00|11|33|55|66|77|99))"
@@ -150,12 +153,16 @@ _SPOKEN = re.compile(rf"(?<!{_K})[0공영][1일][0공영](?:[ -]?{_K}){{8}}(?!{_
 def numbers(text: str, labels: Labels) -> Iterator[Candidate]:
     """What in `text` may be an identifier of digits, scored with what stands around it."""
     for cluster in _CLUSTER.finditer(text):
+        if len(_NOT_DIGITS.sub("", cluster.group())) < _FEWEST_DIGITS:
+            continue
         low, high = max(0, cluster.start() - _LEAD), min(len(text), cluster.end() + 1)
         for rule in RULES:
             for found in rule.pattern.finditer(text, low, high):
                 candidate = _scored(text, found, rule, labels)
                 if candidate is not None:
                     yield candidate
+    if text.isascii():
+        return  # no region, and no digit is spelled: a score of nothing
     for found in _OLD_LICENCE.finditer(text):
         yield Candidate(found.start(), found.end(), Kind.DRIVER, 0.8)
     for found in _SPOKEN.finditer(text):

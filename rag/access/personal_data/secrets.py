@@ -53,6 +53,7 @@ _NEEDED: tuple[tuple[str, ...], ...] = tuple(
     )
 )
 """Of which every token of each pattern holds one: most texts hold none, and looking for it is quick."""
+_PARTS = [(part, place) for place, (_, needed) in enumerate(zip(_TOKENS, _NEEDED, strict=True)) for part in needed]
 _SETTINGS = ("assword=", "ASSWORD=", "wd=", "WD=")
 _NAMES = ("pass", "pwd", "secret", "token", "key", "credential", "비밀번호", "패스워드")
 _ADDRESS = re.compile(r"://[^\s:/@'\"<>]{0,64}:([^\s@/'\"<>]{1,128})@(?=[A-Za-z0-9\[])")
@@ -92,16 +93,16 @@ def secrets(text: str, *, code: bool) -> Iterator[Candidate]:
 
 
 def _tokens(text: str) -> Iterator[Candidate]:
-    for (kind, pattern), needed in zip(_TOKENS, _NEEDED, strict=True):
-        if any(part in text for part in needed):
-            for found in pattern.finditer(text):
-                yield Candidate(*found.span(), kind, 1.0)
+    for place in dict.fromkeys([place for part, place in _PARTS if part in text]):
+        kind, pattern = _TOKENS[place]
+        for found in pattern.finditer(text):
+            yield Candidate(*found.span(), kind, 1.0)
 
 
 def _holds_name(text: str) -> bool:
     """Whether anything can be assigned to a name of `_ASSIGNED`; folded as its pattern reads it."""
     plain = text.lower() if text.isascii() else text.casefold()
-    return any(name in plain for name in _NAMES)
+    return bool([name for name in _NAMES if name in plain])  # a generator takes longer than looking for all of them
 
 
 def _private_keys(text: str) -> Iterator[Candidate]:

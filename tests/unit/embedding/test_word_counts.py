@@ -22,6 +22,8 @@ _ODD = [
     "antidisestablishmentarianism 3f2a" + "9c" * 60 + " " + "a" * 100 + " " + "b" * 101,
     "café __init__ 'it''s' a.b->c::d",
     "\t\n ",
+    "한도 limit\n한도를\u3000넘는 Ⅳ é e\u0301 \u0301x ΣΑΣ ß ﬁ 漢字kana 你好\u200bz",
+    "a\x1cb\u00a0c\x0cd [sep] [ SEP] 결재[MASK] x",
 ]
 
 
