@@ -96,6 +96,7 @@ STATUS: dict[type[e.SeogoError], int] = {
     e.IndexUnavailable: 503,
     e.AccessSettling: 503,
     e.StoreUnavailable: 503,
+    e.StoreFull: 507,
     e.IndexWriteMismatch: 503,
     e.PurgeIncomplete: 503,
     e.AuditUnavailable: 503,
@@ -110,6 +111,8 @@ STATUS: dict[type[e.SeogoError], int] = {
     e.ConfigurationError: 500,
     e.ModelFilesChanged: 500,
     e.StoreInUse: 503,
+    e.StoreDamaged: 500,
+    e.DataFolderRefused: 500,
     e.SchemaOutdated: 500,
 }
 MAX_JSON_BYTES = 2 << 20

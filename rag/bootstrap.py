@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from pathlib import Path
 
 from rag.access.audit import AuditTrail, open_trail
 from rag.access.federation import Federation, open_federation
@@ -22,6 +25,7 @@ from rag.answering.steps import StepwiseAnswerer
 from rag.answering.symbol_answers import SymbolAnswerer
 from rag.blobs.keyring import read_keyring
 from rag.blobs.store import BlobStore
+from rag.domain.errors import DataFolderRefused
 from rag.domain.principal import Principal
 from rag.embedding.registry import build_space
 from rag.embedding.space import EmbeddingSpace
@@ -108,10 +112,29 @@ class Rag:
         self.database.close()
 
 
+def make_data_folder(settings: RagSettings) -> Path:
+    """The data folder, made where it is not there yet; nobody else may read it, as whoever may is its operator.
+
+    Raises:
+        DataFolderRefused: it can't be made, is no folder, or is not writable where the embedded store lies in it.
+    """
+    folder = settings.data_dir
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise DataFolderRefused(path=str(error.filename or folder), detail=error.strerror or str(error)) from error
+    if settings.store.url is None and not os.access(folder, os.W_OK | os.X_OK):
+        raise DataFolderRefused(path=str(folder), detail=os.strerror(errno.EACCES))
+    return folder
+
+
 def open_database(settings: RagSettings) -> Database:
-    """The store alone: what key and migration commands need."""
-    # Whoever may read the data folder is its operator, so nobody else may.
-    settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    """The store alone: what key and migration commands need.
+
+    Raises:
+        DataFolderRefused: the data folder can't be made, or the embedded store in it not be written to.
+    """
+    make_data_folder(settings)
     return Database(with_password(settings.store_url(), settings.store.password_file), settings.store.pool_size)
 
 

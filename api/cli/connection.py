@@ -127,7 +127,9 @@ def reporting_failures() -> Iterator[None]:
 
     try:
         yield
-    except (CommandFailed, SeogoError, httpx.TransportError) as error:
+    except BrokenPipeError:  # whoever read the output has gone, which is no failure: `seogo documents list x | head`
+        raise
+    except (CommandFailed, SeogoError, httpx.HTTPError, httpx.InvalidURL, OSError) as error:
         typer.secho(failure_text(error), fg="red", err=True)
         raise typer.Exit(1) from None
 
@@ -139,4 +141,19 @@ def failure_text(error: Exception) -> str:
 
     if isinstance(error, SeogoError):
         return f"{localized(error, ui_language())} ({error.code})"
-    return f"{text('unreachable')}: {error}" if isinstance(error, httpx.HTTPError) else str(error)
+    if isinstance(error, httpx.UnsupportedProtocol | httpx.InvalidURL):
+        return text("address_unread")
+    if isinstance(error, httpx.HTTPError):
+        return f"{text('unreachable')}: {_asked(error)}{error}"
+    if isinstance(error, OSError):
+        return f"{text('system_refused')}: {': '.join(str(part) for part in (error.filename, error.strerror) if part)}"
+    return str(error)
+
+
+def _asked(error: httpx.HTTPError) -> str:
+    """The address that was asked, where the error knows it."""
+    try:
+        url = error.request.url
+    except RuntimeError:
+        return ""
+    return f"{url.scheme}://{url.netloc.decode()} "

@@ -13,6 +13,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from api.cli.connection import failure_text
 from api.cli.doctor_git import git_lines
 from api.cli.doctor_keys import key_lines
 from api.cli.doctor_models import cuda_lines, generator_lines
@@ -33,6 +34,8 @@ from rag.store import chunk, schema
 _EDGE_COMFORT_CHUNKS = 200_000
 """Beyond this the embedded index's exact search passes 20 ms (docs/decisions/0002-embedded-index.md)."""
 _MIN_FREE_BYTES = 2 << 30
+_NO_ROOM_BYTES = 96 << 20
+"""What a data folder with little more than the samples takes, write-ahead logs included."""
 _SWITCHES = ("HF_HUB_OFFLINE", "DO_NOT_TRACK")
 
 
@@ -78,23 +81,27 @@ def _settings_and_more(options: Options) -> Iterator[Finding]:
         ("audit seal", _seal),
         ("audit anchors", _anchors),
     )
+    told: set[str] = set()
     for name, check in checks:
         try:
             yield from check(settings)
         except StoreInUse:
             advice = "stop it for a full check, or ask its /api/v1/health/ready"
             yield Finding(name, "warning", "a Seogo process is running on this data folder", advice)
-        except SeogoError as error:
-            yield Finding(name, "error", localized(error, ui_language()))
+        except (SeogoError, OSError) as error:
+            message = failure_text(error)
+            if message not in told:  # a folder that can't be used fails every check that needs it
+                yield Finding(name, "error", message)
+            told.add(message)
 
 
 def _data_folder(settings: Settings) -> Iterator[Finding]:
-    folder = settings.rag.data_dir
-    folder.mkdir(parents=True, exist_ok=True)
+    folder = rag_bootstrap.make_data_folder(settings.rag)
     free = shutil.disk_usage(folder).free
-    status = "ok" if free >= _MIN_FREE_BYTES else "warning"
+    status = "ok" if free >= _MIN_FREE_BYTES else "warning" if free >= _NO_ROOM_BYTES else "error"
     advice = "" if status == "ok" else "make room or point --data-dir to a larger disk"
-    yield Finding("data folder", status, f"{folder} ({free >> 30} GiB free)", advice)
+    shown = f"{free >> 30} GiB" if free >> 30 else f"{free >> 20} MiB"
+    yield Finding("data folder", status, f"{folder} ({shown} free)", advice)
 
 
 def _store(settings: Settings) -> Iterator[Finding]:

@@ -148,6 +148,11 @@ _TEXTS: dict[str, tuple[str, str]] = {
     "audit_column_origins": ("어디서", "From where"),
     "upgraded": ("데이터베이스 리비전", "Database revision"),
     "unreachable": ("서버에 연결할 수 없습니다", "The server can't be reached"),
+    "address_unread": (
+        "--server에는 http:// 또는 https://로 시작하는 서버 주소를 적으세요. 예: http://127.0.0.1:8080",
+        "--server takes the address of a server, which begins with http:// or https://, such as http://127.0.0.1:8080.",
+    ),
+    "system_refused": ("운영 체제가 거절했습니다", "The system refused"),
     "sync_new": ("새 파일", "new"),
     "sync_changed": ("바뀜", "changed"),
     "sync_touched": ("내용 같음", "same content"),

@@ -74,6 +74,7 @@ SeogoError
 │   ├── IndexUnavailable           index_unavailable
 │   ├── AccessSettling             access_settling
 │   ├── StoreUnavailable           store_unavailable
+│   │   └── StoreFull              store_full
 │   ├── IndexWriteMismatch         index_write_mismatch
 │   ├── PurgeIncomplete            purge_incomplete
 │   ├── AuditUnavailable           audit_unavailable
@@ -90,6 +91,8 @@ SeogoError
     ├── KeyAtRestMissing           key_at_rest_missing
     ├── ModelFilesChanged          model_files_changed
     ├── StoreInUse                 store_in_use
+    ├── StoreDamaged               store_damaged
+    ├── DataFolderRefused          data_folder_refused
     └── SchemaOutdated             schema_outdated
 
 The first line of a class's docstring is its message in English; `messages.py` holds the Korean one under the same code.
@@ -586,6 +589,12 @@ class StoreUnavailable(Unavailable):
     code = "store_unavailable"
 
 
+class StoreFull(StoreUnavailable):
+    """The disk that holds the database is full. Nothing of this was kept; make room and try again."""
+
+    code = "store_full"
+
+
 class IndexWriteMismatch(Unavailable):
     """The index holds {found} of {expected} chunks after writing. The document will be tried again."""
 
@@ -683,9 +692,22 @@ class ModelFilesChanged(ConfigurationError):
 
 
 class StoreInUse(ConfigurationError):
-    """The data folder {path} is in use by another Seogo process. Give that server's address with --server."""
+    """The data folder {path} is in use by another Seogo process. Give that server's address with --server; a command that works
+    on the store itself needs it stopped."""
 
     code = "store_in_use"
+
+
+class StoreDamaged(ConfigurationError):
+    """The database {path} is damaged, or is no database. Stop Seogo and put a backup in its place; `seogo doctor` looks at it."""
+
+    code = "store_damaged"
+
+
+class DataFolderRefused(ConfigurationError):
+    """{path} can't be written to: {detail}. Let this user write there, or name another data folder with --data-dir."""
+
+    code = "data_folder_refused"
 
 
 class SchemaOutdated(ConfigurationError):

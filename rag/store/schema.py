@@ -30,9 +30,14 @@ def _config(database: Database) -> Config:
 
 
 def upgrade(database: Database) -> str:
-    """Bring the schema to this version's revision and return it."""
+    """Bring the schema to this version's revision and return it.
+
+    Raises:
+        StoreFull, StoreDamaged, DataFolderRefused, StoreUnavailable: the database can't be used.
+    """
     database.ping()
-    command.upgrade(_config(database), "head")
+    with database.guarded():
+        command.upgrade(_config(database), "head")
     return head(database)
 
 

@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
 import orjson
 from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
-from sqlalchemy.exc import IntegrityError, OperationalError
+from sqlalchemy.exc import DatabaseError, IntegrityError, OperationalError
 from sqlalchemy.orm import Session, sessionmaker
 
-from rag.domain.errors import NameTaken, StoreUnavailable
+from rag.domain.errors import DataFolderRefused, NameTaken, SeogoError, StoreDamaged, StoreFull, StoreUnavailable
 from rag.store.turns import Turns
 
 _BUSY_TIMEOUT_MS = 30_000
 _WRITE = "seogo_write"
 _DURABLE = "seogo_durable"
+_PRIMARY = 0xFF
+"""Bits of an SQLite error that name its kind; those above tell more of it (https://sqlite.org/rescode.html)."""
 
 
 class Database:
@@ -41,7 +44,7 @@ class Database:
         Raises:
             StoreUnavailable: the database can't be reached.
         """
-        with self._guarded(), self._sessions() as session:
+        with self.guarded(), self._sessions() as session:
             yield session
 
     @contextmanager
@@ -51,7 +54,7 @@ class Database:
         Raises:
             StoreUnavailable: the database can't be reached.
         """
-        with self._guarded(), self._sessions() as session:
+        with self.guarded(), self._sessions() as session:
             if not self.is_sqlite:  # which reads so by itself
                 session.connection(execution_options={"isolation_level": "REPEATABLE READ"})
             yield session
@@ -69,7 +72,7 @@ class Database:
         Raises:
             StoreUnavailable: the database can't be reached or stays locked.
         """
-        with self._turn(durable), self._guarded(), self._sessions() as session:
+        with self._turn(durable), self.guarded(), self._sessions() as session:
             session.connection(execution_options={_WRITE: True, _DURABLE: durable})
             with _committing(session):
                 yield session
@@ -86,7 +89,7 @@ class Database:
         Raises:
             StoreUnavailable: the database can't be reached.
         """
-        with self._guarded(), self.engine.connect() as connection:
+        with self.guarded(), self.engine.connect() as connection:
             yield connection
 
     def ping(self) -> None:
@@ -99,11 +102,35 @@ class Database:
         self.engine.dispose()
 
     @contextmanager
-    def _guarded(self) -> Iterator[None]:
+    def guarded(self) -> Iterator[None]:
+        """What goes wrong with the database itself in the block, as errors of ours.
+
+        Raises:
+            StoreFull: the disk is full.
+            StoreDamaged: the file is damaged, or no database.
+            DataFolderRefused: the file can't be written to.
+            StoreUnavailable: anything else by which it can't be reached.
+        """
         try:
             yield
-        except OperationalError as error:
-            raise StoreUnavailable from error
+        except DatabaseError as error:
+            told = self._told(error)
+            if told is None:
+                raise
+            raise told from error
+
+    def _told(self, error: DatabaseError) -> SeogoError | None:
+        """The error that `error` is to a user; None for what the caller did, such as a name that is taken."""
+        path = self.url.database or ""
+        match getattr(error.orig, "sqlite_errorcode", 0) & _PRIMARY:
+            case sqlite3.SQLITE_FULL:
+                return StoreFull()
+            case sqlite3.SQLITE_CORRUPT | sqlite3.SQLITE_NOTADB:
+                return StoreDamaged(path=path)
+            case sqlite3.SQLITE_READONLY | sqlite3.SQLITE_PERM:
+                return DataFolderRefused(path=path, detail=str(error.orig))
+            case _:
+                return StoreUnavailable() if isinstance(error, OperationalError) else None
 
 
 @contextmanager

@@ -13,7 +13,7 @@ from sqlalchemy import func, select, text
 from sqlalchemy.dialects import sqlite as sqlite_dialect
 from sqlalchemy.exc import IntegrityError, StatementError
 
-from rag.domain.errors import StoreUnavailable
+from rag.domain.errors import DataFolderRefused, StoreDamaged, StoreFull, StoreUnavailable
 from rag.store.base import UtcDateTime
 from rag.store.collection import Collection
 from rag.store.session import Database
@@ -178,3 +178,31 @@ def test_a_tenant_is_made_once(database: Database) -> None:
             ids.add(ensure_tenant(session, "은행").id)
     assert len(ids) == 1
     assert names(database) == ["은행"]
+
+
+def test_a_full_disk_is_told_from_a_store_that_is_away(sqlite: Database) -> None:
+    with pytest.raises(StoreFull), sqlite.write() as session:
+        session.execute(text("PRAGMA max_page_count=1"))  # no page more than there are now: what a full disk does
+        session.add_all([tenant(f"은행 {number} {'가' * 500}") for number in range(500)])
+        session.flush()
+    assert names(sqlite) == []
+
+
+@pytest.mark.parametrize("spoiled", ["no database", "torn"])
+def test_a_damaged_store_says_so(migrated_file: Path, tmp_path: Path, spoiled: str) -> None:
+    file = tmp_path / "seogo.sqlite"
+    whole = migrated_file.read_bytes()
+    file.write_bytes(b"not a database, but a text" * 100 if spoiled == "no database" else whole[:4096] + b"\xff" * 40_000)
+    database = Database(f"sqlite:///{file}")
+    with pytest.raises(StoreDamaged, match=str(file)):
+        names(database)
+    database.close()
+
+
+def test_a_store_that_may_not_be_written_says_where(migrated_file: Path, tmp_path: Path) -> None:
+    file = tmp_path / "seogo.sqlite"
+    file.write_bytes(migrated_file.read_bytes())
+    database = Database(f"sqlite:///file:{file}?mode=ro&uri=true")
+    with pytest.raises(DataFolderRefused, match=str(file)), database.write() as session:
+        session.add(tenant("은행"))
+    database.close()
