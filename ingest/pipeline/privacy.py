@@ -66,14 +66,21 @@ class Examined:
             raise PersonalDataBlocked(name=version.filename, kinds=", ".join(self.blocked))
 
 
-def examine(database: Database, version: DocumentVersion, chunks: Sequence[Chunk]) -> Examined:
-    """Look through the chunks of a version, as its collection's policy of this moment wants it."""
+def examine(database: Database, version: DocumentVersion, chunks: Sequence[Chunk], *, read_anew: bool) -> Examined:
+    """Look through the chunks of a version, as its collection's policy of this moment wants it.
+
+    Args:
+        read_anew: whether the original has just been parsed. A release is for what somebody was shown: it ends where there is
+            more now than on record, of any kind, as when pages are read that were left out.
+    """
     with database.read() as session:
         policy, kind = _policy(session, version.collection_id)
         now = session.get_one(DocumentVersion, version.id)
         before = record_from_json(now.personal_data)
     found = scan(detector_of(policy, kind), chunks)
     record = record_of(found, policy, before.release if before is not None else None)
+    if read_anew and before is not None and not record.is_within(before):
+        record = record.held()
     return Examined(found, record, scan_key(policy, kind), record.blocked_by(policy))
 
 
@@ -172,7 +179,7 @@ def _look_again(pipeline: Pipeline, version: DocumentVersion) -> None:
     """
     with pipeline.database.read() as session:
         chunks = chunks_table.of_version(session, version.id)
-    examined = examine(pipeline.database, version, chunks)
+    examined = examine(pipeline.database, version, chunks, read_anew=False)
     with pipeline.database.write() as session:
         # Documents first, as everywhere: whoever places one again could wait crosswise.
         session.get_one(Document, version.document_id, with_for_update=True)

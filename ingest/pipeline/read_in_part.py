@@ -1,7 +1,8 @@
 """Documents that answer though they were read only in part, for want of time or of Tesseract: reading them once more.
 
 The original is queued again as a new version. What was read so far answers until that one does, and stays if it fails. What a
-curator decided about it was decided about the original, byte for byte, and goes with it; another original is asked about anew.
+curator decided about it goes with it, for as much as the curator was shown: where the pages that are read now hold more, it is
+asked about anew (`privacy.examine`, `review.note_score`), and so is another original.
 """
 
 from __future__ import annotations
@@ -47,12 +48,13 @@ def read_again(session: Session, version: DocumentVersion, priority: Priority) -
 
 
 def _decided(before: DocumentVersion, again: DocumentVersion) -> None:
-    """Let what was released and cleared stay so; the text itself is looked through like any other."""
+    """Hand on what was released and cleared, with what was known then; the text itself is looked through like any other."""
     record = record_from_json(before.personal_data)
     if record is not None and record.release is not None:
         again.personal_data = before.personal_data
     again.reviewed_at, again.reviewed_by = before.reviewed_at, before.reviewed_by
     again.review_reason = before.review_reason
+    again.injection_score, again.injection_signs = before.injection_score, before.injection_signs
 
 
 def read_all_again(session: Session, collection_id: UUID, limit: int, permit: Permit) -> int:

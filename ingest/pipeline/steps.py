@@ -349,7 +349,7 @@ class Pipeline:
         chunks = self.chunker.chunk(parsed, version.id, source_key)
         if not chunks and not self._holds_files(version):
             raise NoTextFound(name=version.filename)
-        examined = examine(self.database, version, chunks)
+        examined = examine(self.database, version, chunks, read_anew=True)
         chunks, outline = discreet(chunks, examined.found, examined.record, parsed.outline)
         suspect = suspicion(parsed, source_key)
         reached("chunk.cut", version.id)

@@ -160,6 +160,14 @@ class PersonalDataRecord:
         """The same, released."""
         return replace(self, release=release)
 
+    def held(self) -> PersonalDataRecord:
+        """The same, as long as nobody releases it."""
+        return replace(self, release=None)
+
+    def is_within(self, other: PersonalDataRecord) -> bool:
+        """Whether it has no more of any kind than the other."""
+        return all(number <= other.counts.get(kind, 0) for kind, number in self.counts.items())
+
     def blocked_by(self, policy: PrivacyPolicy) -> tuple[str, ...]:
         """Kinds in it for which the policy blocks it; none once it is released."""
         return () if self.release is not None else policy.blocked(self.counts)

@@ -15,11 +15,16 @@ from rag.store.version import DocumentVersion
 
 
 def note_score(session: Session, version_id: UUID, score: float, signs: Sequence[str], *, flag_from: float) -> bool:
-    """Put the score of a version on record, and flag it from `flag_from` on; what a curator has cleared stays cleared.
+    """Put the score of a version on record, and flag it from `flag_from` on.
+
+    What a curator has cleared stays cleared, unless it was read once more and says more now than the curator was shown.
 
     Returns whether it is flagged.
     """
     row = session.get_one(DocumentVersion, version_id)
+    shown = row.injection_score is not None and score <= row.injection_score and set(signs) <= set(row.injection_signs)
+    if not shown:
+        row.reviewed_at = row.reviewed_by = row.review_reason = None
     row.injection_score, row.injection_signs = score, list(signs)
     row.flagged = score >= flag_from and row.reviewed_at is None
     return row.flagged

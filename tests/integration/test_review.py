@@ -132,3 +132,37 @@ def test_what_was_decided_holds_where_the_same_original_is_read_anew(
     [other] = caller.ingest(name, {"상담.md": text + "\n상담 기록을 더 적었다.\n"})
     assert other["version"]["failure"]["code"] == "personal_data_blocked"
     assert other["version"]["personal_data"]["released"] is None and other["version"]["review"] is None
+
+
+def test_what_was_decided_does_not_hold_for_pages_that_nobody_was_shown(
+    service: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    caller = service.caller()
+    name = caller.collection()
+    policy = {"privacy": {"kinds": {"resident_number": "block"}}}
+    assert caller.request("PATCH", f"/api/v1/collections/{name}", json=policy).status_code == 200
+    sandbox = service.services.ingest.pipeline.sandbox
+    parse, in_part = sandbox.parse, [True]
+
+    def hurried(path: Any, name_: str, **named: Any) -> Any:
+        parsed = parse(path, name_, **named)
+        half = parsed.elements[: len(parsed.elements) // 2]
+        return replace(parsed, elements=half, warnings=("ocr_out_of_time:2-9",)) if in_part else parsed
+
+    monkeypatch.setattr(sandbox, "parse", hurried)
+    said = "상담 고객 홍길동, 주민등록번호 900101-1234567"
+    [held] = caller.ingest(name, {"상담.md": f"{said}\n\n상담을 마쳤다.\n\n{EVIL}\n\n{said.replace('7', '8')}\n"})
+    path = f"/api/v1/documents/{held['id']}"
+    assert caller.post(f"{path}/release", json={"reason": "승인 2026-11"}).status_code == 202
+    [first] = caller.wait([held["id"]])
+    assert first["version"]["personal_data"]["counts"] == {"resident_number": 1}
+
+    in_part.clear()
+    assert caller.post(f"{path}/retry").status_code == 202
+    [again] = caller.wait([held["id"]])
+    assert again["version"]["failure"]["code"] == "personal_data_blocked"
+    assert again["version"]["personal_data"]["counts"] == {"resident_number": 2}
+    assert caller.search("상담을 마쳤다", collections=[name]), "what was released goes on answering"
+    assert caller.post(f"{path}/release", json={"reason": "승인 2026-12"}).status_code == 202
+    [shown] = caller.wait([held["id"]])
+    assert shown["version"]["state"] == "active" and shown["flags"], "nobody cleared what was not there"
