@@ -11,12 +11,12 @@ from dataclasses import asdict, dataclass
 
 import typer
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
+from api.cli.connection import failure_text
 from api.cli.doctor_git import git_lines
 from api.cli.doctor_models import cuda_lines, generator_lines
 from api.cli.doctor_spaces import language_lines
-from api.cli.connection import failure_text
 from api.cli.options import Options
 from api.cli.services import silence_libraries
 from api.cli.texts import ui_language
@@ -229,7 +229,7 @@ def _egress(given: dict[str, str | None]) -> Iterator[Finding]:
 
 
 def _print(findings: list[Finding]) -> None:
-    table = Table("", "check", "detail", "what to do")
+    table = Table("", *(Column(head, overflow="fold") for head in ("check", "detail", "what to do")))
     marks = {"ok": "[green]ok[/green]", "warning": "[yellow]!![/yellow]", "error": "[red]XX[/red]"}
     for item in findings:
         table.add_row(marks[item.status], item.check, item.detail, item.advice)

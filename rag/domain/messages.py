@@ -118,7 +118,8 @@ KOREAN: dict[str, str] = {
     "저장소를 직접 다루는 명령은 그 프로세스를 멈추고 실행해야 합니다.",
     "store_damaged": "데이터베이스 {path}이(가) 손상되었거나 데이터베이스가 아닙니다. 서고를 멈추고 백업으로 바꾸세요. "
     "`seogo doctor`로 확인할 수 있습니다.",
-    "data_folder_refused": "{path}에 쓸 수 없습니다: {detail}. 이 사용자에게 쓰기 권한을 주거나 --data-dir로 다른 데이터 폴더를 지정하세요.",
+    "data_folder_refused": "{path}에 쓸 수 없습니다: {detail}. 이 사용자에게 쓰기 권한을 주거나 "
+    "--data-dir로 다른 데이터 폴더를 지정하세요.",
     "schema_outdated": "데이터베이스가 {found}인데 {expected}이(가) 필요합니다. `seogo db upgrade`를 실행하세요.",
 }
 
