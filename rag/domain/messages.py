@@ -56,7 +56,8 @@ KOREAN: dict[str, str] = {
     "licence_forbids": '{name}의 라이선스({licence})는 상업적 이용을 금지합니다. 이용 근거를 적으세요: {option} "사유".',
     "unsupported_request": "이 서버에서는 요청하신 내용을 처리하지 않습니다: {detail}",
     "reranker_missing": "이 서버에 설정된 리랭커가 없습니다. 운영자가 `rag.reranking`에 지정할 수 있습니다.",
-    "generator_missing": "이 방식의 답변은 언어 모델이 작성하는데, 여기에는 설정된 모델이 없습니다.",
+    "generator_missing": "이 방식의 답변은 언어 모델이 작성하는데, 여기에는 설정된 모델이 없습니다. "
+    "운영자가 `rag.generation.models`에 지정할 수 있습니다.",
     "not_authenticated": "API 키가 없거나 올바르지 않습니다. `Authorization: Bearer …` 헤더로 보내 주세요.",
     "would_lock_out": "이렇게 바꾸면 본인도 {name}을(를) 볼 수 없게 됩니다. 그래도 바꾸려면 `force`를 지정하세요.",
     "label_above_clearance": "등급 {label}은(는) 보안 인가 등급 {clearance}보다 높습니다.",
@@ -314,6 +315,8 @@ def message_for(code: str, params: dict[str, str | int | float], language: UiLan
         params = params | {"detail": fill(READ_REASONS[reason][0 if language == "ko" else 1], params)}
     if language == "ko" and code in (RepositoryRefused.code, RepositoryTooLarge.code) and reason in KOREAN_DETAILS:
         params = params | {"detail": fill(KOREAN_DETAILS[str(reason)], params)}
+    if language == "ko" and "detail_ko" in params:
+        params = params | {"detail": params["detail_ko"]}
     if language == "ko" and code in KOREAN:
         return fill(KOREAN[code], params)
     return fill(error_type_of(code).template_en(), params)
