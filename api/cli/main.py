@@ -169,7 +169,7 @@ def _refuse_server(context: typer.Context) -> None:
 def serve(
     context: typer.Context,
     host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
-    port: Annotated[int | None, typer.Option(help="Port to listen on.")] = None,
+    port: Annotated[int | None, typer.Option(min=0, max=65535, help="Port to listen on.")] = None,
     ingest: Annotated[bool, typer.Option("--ingest/--no-ingest", help="Whether this process ingests too.")] = True,
     init: Annotated[
         bool, typer.Option("--init", help="First start: migrate, make an admin key, ingest the samples if empty.")

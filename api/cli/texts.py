@@ -129,6 +129,10 @@ _TEXTS: dict[str, tuple[str, str]] = {
     "audit_column_last": ("마지막", "Last"),
     "audit_column_origins": ("어디서", "From where"),
     "upgraded": ("데이터베이스 리비전", "Database revision"),
+    "address_taken": (
+        "{host}:{port}에서 서비스할 수 없습니다: {reason}. --port나 --host로 다른 주소를 지정하세요.",
+        "{host}:{port} can't be listened on: {reason}. Name another address with --port or --host.",
+    ),
     "unreachable": ("서버에 연결할 수 없습니다", "The server can't be reached"),
     "address_unread": (
         "--server에는 http:// 또는 https://로 시작하는 서버 주소를 적으세요. 예: http://127.0.0.1:8080",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from pathlib import Path
 
 import httpx
@@ -146,3 +147,22 @@ def test_an_answer_that_is_no_json_is_told_by_its_status(tmp_path: Path) -> None
     proxy = httpx.MockTransport(lambda request: httpx.Response(200 if request.method == "GET" else 502, text="<html>"))
     with httpx.Client(transport=proxy, base_url="http://seogo") as client, pytest.raises(CommandFailed, match="502"):
         ingest_files(client, [(good, "good.md")], "c", "documents", Console(quiet=True))
+
+
+@pytest.mark.parametrize("init", [(), ("--init",)], ids=["", "init"])
+def test_an_address_that_is_taken_is_told_before_anything_is_made(tmp_path: Path, init: tuple[str, ...]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = str(other.getsockname()[1])
+        for language, expected in (("ko", "서비스할 수 없습니다"), ("en", "can't be listened on")):
+            code, output = said(language, "--data-dir", str(tmp_path / "data"), "serve", "--port", port, *init)
+            assert code == 1 and expected in output and port in output, output
+    assert not (tmp_path / "data").exists()
+
+
+@pytest.mark.parametrize(
+    ("host", "port", "code"), [("192.0.2.1", "0", 1), ("no such host", "0", 1), ("127.0.0.1", "99999", 2)]
+)
+def test_an_address_of_another_machine_is_told(tmp_path: Path, host: str, port: str, code: int) -> None:
+    got, output = said("en", "--data-dir", str(tmp_path / "data"), "serve", "--host", host, "--port", port)
+    assert got == code and "Serving" not in output, output
+    assert not (tmp_path / "data").exists()
