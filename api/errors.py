@@ -16,6 +16,7 @@ from starlette.routing import Match
 from api.request_ids import HEADER, request_id
 from rag.domain import errors as e
 from rag.domain.messages import UiLanguage, localized
+from rag.domain.refused_values import refused_values
 
 log = logging.getLogger(__name__)
 
@@ -281,8 +282,9 @@ def install(app: FastAPI) -> None:
             raise error
         # Only where and what, never the value: it may be personal data.
         problems = error.errors()
-        found = "; ".join(f"{'.'.join(str(p) for p in item['loc'])}: {item['msg']}" for item in problems[:5])
-        return respond(request, e.InvalidRequest(detail=found, param=_field(problems[0]["loc"]) if problems else ""))
+        named = bool(problems) and problems[0]["type"] != "json_invalid"
+        param = _field(problems[0]["loc"]) if named else ""
+        return respond(request, e.InvalidRequest(**refused_values(problems), param=param))
 
     async def on_http(request: Request, error: Exception) -> JSONResponse:
         if not isinstance(error, HTTPException):

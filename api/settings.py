@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +14,10 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from api.hardening.settings import BrowserSettings, ConnectionSettings, RateSettings, RequestSettings
 from ingest.settings import IngestSettings
 from rag.domain.errors import ConfigurationError
+from rag.domain.refused_values import refused_values
 from rag.settings import RagSettings
+
+_SECTIONS = frozenset({"rag", "ingest", "api"})
 
 
 class ApiSettings(BaseModel):
@@ -67,17 +72,25 @@ def load_settings(config: Path | None = None, data_dir: Path | None = None) -> S
     """Read `config` (YAML) and the environment.
 
     Raises:
-        ConfigurationError: the file is missing, is not YAML, or a value is not valid.
+        ConfigurationError: the file is missing, is not YAML, a value is not valid, or a variable names no section.
     """
     values = _read_yaml(config) if config else {}
+    _refuse_misspelt(os.environ)
     try:
         settings = Settings(**values)
     except ValidationError as error:
-        detail = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
-        raise ConfigurationError(detail=detail) from error
+        raise ConfigurationError(**refused_values(error.errors())) from error
     if data_dir is None:
         return settings
     return settings.model_copy(update={"rag": settings.rag.model_copy(update={"data_dir": data_dir})})
+
+
+def _refuse_misspelt(environment: Mapping[str, str]) -> None:
+    """Refuse `SEOGO_RGA__INDEX__BACKEND`: what has two underlines is the path of a setting, and begins with a section."""
+    for name in environment:
+        section, mark, _ = name.upper().removeprefix("SEOGO_").partition("__")
+        if name.upper().startswith("SEOGO_") and mark and section.lower() not in _SECTIONS:
+            raise ConfigurationError(detail=f"{name}: unknown section {section.lower()}; there are rag, ingest, api")
 
 
 def _read_yaml(path: Path) -> dict[str, Any]:
@@ -89,6 +102,6 @@ def _read_yaml(path: Path) -> dict[str, Any]:
         raise ConfigurationError(
             detail=f"{path}: expected the sections rag, ingest, api; found {type(loaded).__name__}"
         )
-    if unknown := set(loaded) - {"rag", "ingest", "api"}:
+    if unknown := set(loaded) - _SECTIONS:
         raise ConfigurationError(detail=f"{path}: unknown sections: {', '.join(sorted(map(str, unknown)))}")
     return loaded

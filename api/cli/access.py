@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from typing import Annotated, Any
-from urllib.parse import quote
 
 import typer
 
+from api.cli.addresses import at
 from api.cli.texts import text
 
 access_app = typer.Typer(help="Who may read: show, set, explain.", no_args_is_help=True)
@@ -19,8 +19,8 @@ def _address(document: str | None, collection: str | None) -> str:
     if (document is None) == (collection is None):
         raise typer.BadParameter(text("access_which"))
     if document is not None:
-        return f"/api/v1/documents/{quote(document, safe='')}/access"
-    return f"/api/v1/collections/{quote(str(collection), safe='')}/access"
+        return at("documents", document, "access")
+    return at("collections", str(collection), "access")
 
 
 @access_app.command("show")

@@ -253,14 +253,13 @@ def audit_replay(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Ask again what an answer was searched for. Exit code 1 when passages or scores differ; what differs is named."""
-    from urllib.parse import quote
-
+    from api.cli.addresses import at
     from api.cli.commands import print_json
     from api.cli.connection import checked, connect, reporting_failures
     from api.cli.texts import text
 
     with reporting_failures(), connect(context.obj) as client:
-        path = f"/api/v1/answers/{quote(answer, safe='')}/replay"
+        path = at("answers", answer, "replay")
         found = checked(client.get(path, params={"as_of_then": "true"} if as_of_then else {}))
     if as_json:
         print_json(found)

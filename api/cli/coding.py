@@ -65,7 +65,7 @@ def code_generate(
 def code_list(context: typer.Context, as_json: JsonOption = False) -> None:
     """Show the newest generations."""
     from rich.console import Console
-    from rich.table import Table
+    from rich.table import Column, Table
 
     from api.cli.commands import print_json
     from api.cli.connection import checked, connect, reporting_failures
@@ -76,7 +76,8 @@ def code_list(context: typer.Context, as_json: JsonOption = False) -> None:
     if as_json:
         print_json(found)
         return
-    table = Table("id", text("code_title"), text("state"), text("code_model"), text("code_tokens"))
+    heads = (text("code_title"), text("state"), text("code_model"), text("code_tokens"))
+    table = Table(Column("id", no_wrap=True), *(Column(head, overflow="fold") for head in heads))
     for item in found["generations"]:
         table.add_row(item["id"], item["title"], item["state"], item["model"], str(item["written_tokens"]))
     Console().print(table)

@@ -9,14 +9,14 @@ from datetime import date, datetime, timedelta
 from datetime import time as clock
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 import httpx
 import typer
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
+from rich.table import Column, Table
 
+from api.cli.addresses import at
 from api.cli.connection import CommandFailed, checked, connect, reporting_failures
 from api.cli.ingesting import find_files, ingest_files, outcome_table, outcomes_json
 from api.cli.options import Options
@@ -127,9 +127,9 @@ def instant_of(given: str) -> str:
             next_day = date.fromisoformat(given) + timedelta(days=1)
             return (datetime.combine(next_day, clock()).astimezone() - timedelta(microseconds=1)).isoformat()
         instant = datetime.fromisoformat(given)
-    except ValueError:
+        return instant.astimezone().isoformat()
+    except (ValueError, OverflowError):  # the last day and the first have no neighbour
         raise CommandFailed(f"--as-of: {given}: YYYY-MM-DD, YYYY-MM-DDThh:mm:ss+09:00") from None
-    return instant.astimezone().isoformat()
 
 
 def _json_option(name: str, given: str) -> Any:
@@ -231,7 +231,8 @@ def list_collections(options: Options, as_json: bool) -> None:
     if as_json:
         print_json(found)
         return
-    table = Table("id", "name", "kind", "documents")
+    heads = (text("name"), text("kind"), text("documents"))
+    table = Table(Column("id", no_wrap=True), *(Column(head, overflow="fold") for head in heads))
     for row in found["collections"]:
         table.add_row(row["id"], row["name"], row["kind"], str(row["documents"]))
     Console().print(table)
@@ -247,13 +248,13 @@ def create_collection(options: Options, name: str, kind: str, description: str) 
 def delete_collection(options: Options, name: str) -> None:
     """`seogo collections delete`."""
     with reporting_failures(), connect(options) as client:
-        receipt = checked(client.delete(f"/api/v1/collections/{quote(name, safe='')}"))
+        receipt = checked(client.delete(at("collections", name)))
         print_json(_settled(client, receipt))
 
 
 def collection_retention(options: Options, name: str, rules: str | None) -> None:
     """`seogo collections retention`."""
-    path = f"/api/v1/collections/{quote(name, safe='')}"
+    path = at("collections", name)
     with reporting_failures(), connect(options) as client:
         if rules is not None:
             checked(client.patch(path, json={"retention": _json_option("--set", rules)}))
@@ -263,7 +264,7 @@ def collection_retention(options: Options, name: str, rules: str | None) -> None
 
 def collection_style(options: Options, name: str, fields: Mapping[str, str | None]) -> None:
     """`seogo collections style`."""
-    path = f"/api/v1/collections/{quote(name, safe='')}"
+    path = at("collections", name)
     changes = {field: value for field, value in fields.items() if value is not None}
     with reporting_failures(), connect(options) as client:
         style = checked(client.get(path))["answer_style"]
@@ -276,7 +277,7 @@ def collection_style(options: Options, name: str, fields: Mapping[str, str | Non
 def show_versions(options: Options, document_id: str) -> None:
     """`seogo documents versions`."""
     with reporting_failures(), connect(options) as client:
-        print_json(checked(client.get(f"/api/v1/documents/{document_id}/versions")))
+        print_json(checked(client.get(at("documents", document_id, "versions"))))
 
 
 def set_attributes(options: Options, document_id: str, pairs: Sequence[str]) -> None:
@@ -284,7 +285,7 @@ def set_attributes(options: Options, document_id: str, pairs: Sequence[str]) -> 
     with reporting_failures(), connect(options) as client:
         given = parsed_attributes(pairs)
         changes = {name: None if value == "" else value for name, value in given.items()}
-        print_json(checked(client.patch(f"/api/v1/documents/{document_id}", json={"attributes": changes})))
+        print_json(checked(client.patch(at("documents", document_id), json={"attributes": changes})))
 
 
 def parsed_attributes(pairs: Sequence[str]) -> dict[str, Any]:
@@ -309,7 +310,7 @@ def parsed_attributes(pairs: Sequence[str]) -> dict[str, Any]:
 def show_receipt(options: Options, receipt_id: str) -> None:
     """`seogo documents receipt`."""
     with reporting_failures(), connect(options) as client:
-        print_json(checked(client.get(f"/api/v1/receipts/{receipt_id}")))
+        print_json(checked(client.get(at("receipts", receipt_id))))
 
 
 def _settled(client: httpx.Client, receipt: dict[str, Any]) -> dict[str, Any]:
@@ -317,7 +318,7 @@ def _settled(client: httpx.Client, receipt: dict[str, Any]) -> dict[str, Any]:
     deadline = time.monotonic() + _PURGE_S
     while receipt["purged_at"] is None and time.monotonic() < deadline:
         time.sleep(_POLL_S)
-        receipt = checked(client.get(f"/api/v1/receipts/{receipt['id']}"))
+        receipt = checked(client.get(at("receipts", receipt["id"])))
     return receipt
 
 
@@ -328,7 +329,7 @@ def list_documents(options: Options, collection: str, as_json: bool) -> None:
         cursor: str | None = None
         while True:
             parameters = {"limit": "500"} | ({"cursor": cursor} if cursor else {})
-            page = checked(client.get(f"/api/v1/collections/{collection}/documents", params=parameters))
+            page = checked(client.get(at("collections", collection, "documents"), params=parameters))
             rows += page["documents"]
             cursor = page["next_cursor"]
             if cursor is None:
@@ -336,7 +337,8 @@ def list_documents(options: Options, collection: str, as_json: bool) -> None:
     if as_json:
         print_json({"documents": rows})
         return
-    table = Table("id", text("file"), text("state"), text("chunks"), text("note"))
+    heads = (text("file"), text("state"), text("chunks"), text("note"))
+    table = Table(Column("id", no_wrap=True), *(Column(head, overflow="fold") for head in heads))
     for row in rows:
         version = row["version"]
         note = version["failure"]["message"] if version["failure"] else (version["progress"] or {}).get("stage", "")
@@ -347,13 +349,13 @@ def list_documents(options: Options, collection: str, as_json: bool) -> None:
 def show_document(options: Options, document_id: str) -> None:
     """`seogo documents show`."""
     with reporting_failures(), connect(options) as client:
-        print_json(checked(client.get(f"/api/v1/documents/{document_id}")))
+        print_json(checked(client.get(at("documents", document_id))))
 
 
 def delete_document(options: Options, document_id: str) -> None:
     """`seogo documents delete`."""
     with reporting_failures(), connect(options) as client:
-        print_json(_settled(client, checked(client.delete(f"/api/v1/documents/{document_id}"))))
+        print_json(_settled(client, checked(client.delete(at("documents", document_id)))))
 
 
 def print_json(data: Any) -> None:

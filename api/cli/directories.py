@@ -15,7 +15,7 @@ ldap_app = typer.Typer(help="Directories (LDAP, Active Directory): sync.", no_ar
 def ldap_common(context: typer.Context) -> None:
     """Directories of the settings. They are read by who has the store, not by a server that is asked to."""
     if context.obj is not None and context.obj.server:
-        typer.secho(text("ldap_no_server"), fg="red", err=True)
+        typer.secho(text("store_itself").format(command="ldap"), fg="red", err=True)
         raise typer.Exit(2)
 
 

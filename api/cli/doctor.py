@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 
 import typer
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from api.cli.connection import failure_text
 from api.cli.doctor_git import git_lines
@@ -244,7 +244,7 @@ def _egress(given: dict[str, str | None]) -> Iterator[Finding]:
 
 
 def _print(findings: list[Finding]) -> None:
-    table = Table("", "check", "detail", "what to do")
+    table = Table("", *(Column(head, overflow="fold") for head in ("check", "detail", "what to do")))
     marks = {"ok": "[green]ok[/green]", "warning": "[yellow]!![/yellow]", "error": "[red]XX[/red]"}
     for item in findings:
         table.add_row(marks[item.status], item.check, item.detail, item.advice)

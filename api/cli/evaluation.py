@@ -100,7 +100,7 @@ def ready_questions(bench: Bench, path: Path, *, skip_missing: bool) -> Ready:
     """
     language = ui_language()
     if not path.exists():
-        raise CommandFailed(f"{path}: no such file")
+        raise CommandFailed(f"{path}: {text('no_such_file')}")
     found = read_questions(path, language)
     judge = Judge(bench.rag.database, bench.rag.policy, bench.permit)
     judged, problems = judge.judge(found.questions)

@@ -92,7 +92,7 @@ def _foreign(path: Path) -> list[str]:
     elif path.is_file():
         found = [line.strip() for line in path.read_text(encoding="utf-8-sig").splitlines() if line.strip()]
     else:
-        raise CommandFailed(f"{path}: no such file")
+        raise CommandFailed(f"{path}: {text('no_such_file')}")
     if not found:
         raise CommandFailed(f"{text('no_foreign')}: {path}")
     return found

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import Annotated
-from urllib.parse import quote
 
 import typer
+
+from api.cli.addresses import at
 
 glossary_app = typer.Typer(help="Glossaries of collections: show, import, clear.", no_args_is_help=True)
 
@@ -14,7 +15,7 @@ CollectionArgument = Annotated[str, typer.Argument(help="Name or id of the colle
 
 
 def _address(collection: str) -> str:
-    return f"/api/v1/collections/{quote(collection, safe='')}/glossary"
+    return at("collections", collection, "glossary")
 
 
 @glossary_app.command("show")

@@ -8,14 +8,15 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import httpx
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from api.cli.connection import CommandFailed, checked
+from api.cli.addresses import at
+from api.cli.connection import CommandFailed, checked, said
 from api.cli.texts import text
 
 _BATCH_FILES = 32
@@ -48,19 +49,28 @@ def find_files(paths: Sequence[Path]) -> list[tuple[Path, str]]:
     """Files below `paths` with the names that they are kept under, relative to what was given; hidden ones are left out.
 
     Raises:
-        CommandFailed: a path does not exist.
+        CommandFailed: a path does not exist, or two files would have one name: the second would replace the first.
     """
-    found: list[tuple[Path, str]] = []
+    named: dict[str, Path] = {}
     for path in paths:
-        if path.is_file():
-            found.append((path, path.name))
-        elif path.is_dir():
-            found += [
-                (item, str(item.relative_to(path.parent))) for item in sorted(path.rglob("*")) if _wanted(item, path)
-            ]
-        else:
-            raise CommandFailed(f"{path}: no such file")
-    return found
+        for item, name in _found_at(path):
+            other = named.setdefault(name, item)
+            if not other.samefile(item):
+                raise CommandFailed(text("same_name").format(name=name, first=other, second=item))
+    return [(item, name) for name, item in named.items()]
+
+
+def _found_at(path: Path) -> Iterator[tuple[Path, str]]:
+    """Files at or below a path, with their names."""
+    if path.is_file():
+        yield path, path.name
+    elif path.is_dir():
+        root = path.resolve() if path.name == ".." else path  # a name never begins with `..`
+        yield from (
+            (item, str(item.relative_to(root.parent))) for item in sorted(root.rglob("*")) if _wanted(item, root)
+        )
+    else:
+        raise CommandFailed(f"{path}: {text('no_such_file')}")
 
 
 def _wanted(item: Path, root: Path) -> bool:
@@ -111,13 +121,13 @@ def _whereabouts(client: httpx.Client, outcomes: Sequence[FileOutcome], collecti
     running = next((item for item in outcomes if item.state == "running"), None)
     if running is not None:
         return f" ({running.stage})"
-    paused = checked(client.get(f"/api/v1/collections/{collection}/ingestion"))["paused"]
+    paused = checked(client.get(at("collections", collection, "ingestion")))["paused"]
     return f" ({text('paused')})" if paused else ""
 
 
 def ensure_collection(client: httpx.Client, name: str, kind: str) -> None:
     """Make the collection where it does not exist."""
-    if client.get(f"/api/v1/collections/{name}").status_code == 404:
+    if client.get(at("collections", name)).status_code == 404:
         checked(client.post("/api/v1/collections", json={"name": name, "kind": kind}))
 
 
@@ -125,7 +135,7 @@ def _batches(files: Sequence[tuple[Path, str]]) -> Iterator[list[tuple[Path, str
     batch: list[tuple[Path, str]] = []
     size = 0
     for path, name in files:
-        weight = path.stat().st_size
+        weight = path.stat().st_size if path.is_file() else 0
         if batch and (len(batch) == _BATCH_FILES or size + weight > _BATCH_BYTES):
             yield batch
             batch, size = [], 0
@@ -138,15 +148,24 @@ def _batches(files: Sequence[tuple[Path, str]]) -> Iterator[list[tuple[Path, str
 def _upload(
     client: httpx.Client, batch: Sequence[tuple[Path, str]], collection: str, priority: str | None
 ) -> list[FileOutcome]:
+    parts: list[tuple[str, tuple[str, BinaryIO]]] = []
+    unread: list[FileOutcome] = []
     with ExitStack() as stack:
-        parts = [("files", (name, stack.enter_context(path.open("rb")))) for path, name in batch]
+        for path, name in batch:
+            try:
+                parts.append(("files", (name, stack.enter_context(path.open("rb")))))
+            except OSError as error:  # the others go in all the same
+                message = error.strerror or str(error)
+                unread.append(FileOutcome(name, "refused", code="not_readable", message=message))
+        if not parts:
+            return unread
         parameters = {"priority": priority} if priority else {}
-        response = client.post(f"/api/v1/collections/{collection}/documents", files=parts, params=parameters)
-    body = response.json()
+        response = client.post(at("collections", collection, "documents"), files=parts, params=parameters)
+    body = said(response)
     if len(batch) == 1 and not response.is_success and "code" in body:
         return [FileOutcome(batch[0][1], "refused", code=body["code"], message=body["title"])]
     documents = body["documents"] if "documents" in body else checked(response)["documents"]
-    return [_outcome(item) for item in documents]
+    return [_outcome(item) for item in documents] + unread
 
 
 def _outcome(item: dict[str, Any]) -> FileOutcome:
@@ -180,7 +199,7 @@ def _inside(client: httpx.Client, collection: str, document_id: str) -> Iterator
     cursor: str | None = None
     while True:
         query = {"parent": document_id, "limit": str(_STATUS_IDS)} | ({"cursor": cursor} if cursor else {})
-        page = checked(client.get(f"/api/v1/collections/{collection}/documents", params=query))
+        page = checked(client.get(at("collections", collection, "documents"), params=query))
         for document in page["documents"]:
             if document["version"]["state"] != "retired":
                 yield FileOutcome(document["source_key"], "inside", document["id"], state="queued")

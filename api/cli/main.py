@@ -25,6 +25,7 @@ from api.cli.models import models_app
 from api.cli.options import Options
 from api.cli.people_commands import accounts_app, grants_app, groups_app
 from api.cli.sizing import sizing
+from api.cli.texts import text
 
 app = typer.Typer(
     name="seogo",
@@ -85,6 +86,17 @@ FilterOption = Annotated[
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import PackageNotFoundError, version
+
+        try:
+            typer.echo(f"seogo {version('seogo')}")
+        except PackageNotFoundError:
+            typer.echo("seogo 0")
+        raise typer.Exit
+
+
 @app.callback()
 def common(
     context: typer.Context,
@@ -102,14 +114,24 @@ def common(
     key_file: Annotated[
         Path | None, typer.Option(envvar="SEOGO_API_KEY_FILE", help="File that holds the API key for --server.")
     ] = None,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
 ) -> None:
     """Options of every command."""
-    key = key or _key_in(key_file)
+    if key is None or (_typed(context, "key_file") and not _typed(context, "key")):
+        key = _key_in(key_file)
     context.obj = Options(config, data_dir, server, key)
     _refuse_server(context)
     if server and not key and context.invoked_subcommand:
-        typer.secho("--server needs a key: --key-file, --key, SEOGO_API_KEY_FILE or SEOGO_API_KEY.", fg="red", err=True)
+        typer.secho(text("server_needs_key"), fg="red", err=True)
         raise typer.Exit(2)
+
+
+def _typed(context: typer.Context, option: str) -> bool:
+    """Whether an option stands on the command line, which goes before the environment."""
+    source = context.get_parameter_source(option)
+    return source is not None and source.name == "COMMANDLINE"
 
 
 def _key_in(file: Path | None) -> str | None:
@@ -139,7 +161,7 @@ def _refuse_server(context: typer.Context) -> None:
     if context.obj.server and context.invoked_subcommand in _LOCAL_ONLY:
         name = context.command_path.split()[1:]
         command = " ".join([*name, str(context.invoked_subcommand)])
-        typer.secho(f"`seogo {command}` works on the local store; leave out --server.", fg="red", err=True)
+        typer.secho(text("store_itself").format(command=command), fg="red", err=True)
         raise typer.Exit(2)
 
 
@@ -147,7 +169,7 @@ def _refuse_server(context: typer.Context) -> None:
 def serve(
     context: typer.Context,
     host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
-    port: Annotated[int | None, typer.Option(help="Port to listen on.")] = None,
+    port: Annotated[int | None, typer.Option(min=0, max=65535, help="Port to listen on.")] = None,
     ingest: Annotated[bool, typer.Option("--ingest/--no-ingest", help="Whether this process ingests too.")] = True,
     init: Annotated[
         bool, typer.Option("--init", help="First start: migrate, make an admin key, ingest the samples if empty.")

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
-from urllib.parse import quote
 
+from api.cli.addresses import at
 from api.cli.commands import print_json
 from api.cli.connection import CommandFailed, checked, connect, reporting_failures
 from api.cli.options import Options
@@ -20,7 +20,7 @@ def collection_privacy(
     patterns: Sequence[str],
 ) -> None:
     """Show a collection's policy; what is given is changed first, the rest stays. An empty value takes a name away."""
-    path = f"/api/v1/collections/{quote(name, safe='')}"
+    path = at("collections", name)
     with reporting_failures(), connect(options) as client:
         policy: dict[str, Any] = checked(client.get(path))["privacy"]
         before = {**policy, "kinds": dict(policy["kinds"])}
@@ -39,7 +39,7 @@ def collection_privacy(
 def release_document(options: Options, document_id: str, reason: str) -> None:
     """Release a document that is held back, with the reason."""
     with reporting_failures(), connect(options) as client:
-        print_json(checked(client.post(f"/api/v1/documents/{document_id}/release", json={"reason": reason})))
+        print_json(checked(client.post(at("documents", document_id, "release"), json={"reason": reason})))
 
 
 def _changed(known: dict[str, str], pairs: Sequence[str]) -> dict[str, str]:

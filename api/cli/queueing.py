@@ -9,6 +9,7 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn
 
+from api.cli.addresses import at
 from api.cli.commands import events, print_json
 from api.cli.connection import CommandFailed, checked, connect, reporting_failures
 from api.cli.options import Options
@@ -20,7 +21,7 @@ _ENDS = ("done", "timeout")
 def act_on_document(options: Options, document_id: str, action: str) -> None:
     """`seogo documents retry` and `cancel`."""
     with reporting_failures(), connect(options) as client:
-        print_json(checked(client.post(f"/api/v1/documents/{document_id}/{action}")))
+        print_json(checked(client.post(at("documents", document_id, action))))
 
 
 def show_status(options: Options, collection: str | None, as_json: bool) -> None:
@@ -98,4 +99,4 @@ def described(found: dict[str, Any]) -> str:
 
 
 def _address(collection: str | None) -> str:
-    return "/api/v1/ingestion" if collection is None else f"/api/v1/collections/{collection}/ingestion"
+    return "/api/v1/ingestion" if collection is None else at("collections", collection, "ingestion")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import signal
+import socket
 import threading
 
 import typer
@@ -12,7 +13,7 @@ from rich.console import Console
 
 from api.app import create_app
 from api.cli.auditing import note_by_operator
-from api.cli.connection import connect, reporting_failures
+from api.cli.connection import CommandFailed, connect, reporting_failures
 from api.cli.options import Options
 from api.cli.samples import ingest_samples, store_is_empty
 from api.cli.services import both_lanes, guarded_egress, upgrade_schema
@@ -38,9 +39,10 @@ def serve(options: Options, host: str | None, port: int | None, *, listen: bool,
     logs.install()
     with reporting_failures():
         settings = options.settings()
+        address = (host or settings.api.host, settings.api.port if port is None else port)
+        require_free(*address)
         if init:
             _prepare(options, settings)
-        address = (host or settings.api.host, settings.api.port if port is None else port)
         typer.echo(text("loading"), err=True)
         with guarded_egress(settings), both_lanes(settings, listen=listen, local_operator=False) as services:
             make_room_for(settings.api.connections.total)
@@ -62,6 +64,22 @@ def serve(options: Options, host: str | None, port: int | None, *, listen: bool,
             typer.echo(f"{text('serving')}: http://{address[0]}:{address[1]}", err=True)
             _outlive_signals()
             uvicorn.Server(config).run()
+
+
+def require_free(host: str, port: int) -> None:
+    """Find out before models are loaded and samples ingested whether the address can be listened on.
+
+    Raises:
+        CommandFailed: somebody else listens there, or it is none of this machine's.
+    """
+    try:
+        kind, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
+        with socket.socket(kind, socket.SOCK_STREAM) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as the server does
+            probe.bind(address)
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise CommandFailed(text("address_taken").format(host=host, port=port, reason=reason)) from error
 
 
 def warm_up(rag: Rag) -> None:

@@ -15,7 +15,7 @@ import yaml
 from pydantic import ValidationError
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn
-from rich.table import Table
+from rich.table import Column, Table
 
 from api.cli.connection import CommandFailed, checked, connect, reporting_failures
 from api.cli.options import Options
@@ -91,7 +91,8 @@ def list_spaces(options: Options, as_json: bool) -> None:
     if as_json:
         typer.echo(json.dumps(spaces, ensure_ascii=False, indent=2))
         return
-    table = Table("id", text("state"), text("chunks"), "nDCG@10", "name")
+    heads = (text("state"), text("chunks"), "nDCG@10", text("name"))
+    table = Table(Column("id", no_wrap=True), *(Column(head, overflow="fold") for head in heads))
     for item in spaces:
         measured = item["comparison"]
         quality = f"{measured['ndcg_before']:.3f} → {measured['ndcg_after']:.3f}" if measured else ""

@@ -18,6 +18,7 @@ import httpx
 import typer
 from rich.console import Console
 
+from api.cli.addresses import at
 from api.cli.connection import CommandFailed, checked, connect, failure_text, reporting_failures, said
 from api.cli.ingesting import ensure_collection
 from api.cli.options import Options
@@ -152,14 +153,14 @@ def synchronise(
     hopeless = set() if hopeless is None else hopeless
     listing = source.listing()
     report = SyncReport(unreadable=[{"key": item.key, "reason": item.reason} for item in listing.problems])
-    if wanted.dry_run and client.get(f"/api/v1/collections/{wanted.collection}").status_code == 404:
+    if wanted.dry_run and client.get(at("collections", wanted.collection)).status_code == 404:
         report.new = [item.key for item in listing.items]
         return report
     ensure_collection(client, wanted.collection, wanted.kind)
     body: dict[str, Any] = {"kind": source.kind, "location": source.location}
     if wanted.access is not None and not wanted.dry_run:
         body["access"] = wanted.access
-    record = checked(client.post(f"/api/v1/collections/{wanted.collection}/sources", json=body))
+    record = checked(client.post(at("collections", wanted.collection, "sources"), json=body))
     plan = plan_for(_known_items(client, record["id"], [item.key for item in listing.items]), listing)
     report.unchanged = plan.unchanged
     round_ = _Round(client, source, wanted, record["id"], plan, report, record["access"])
@@ -184,7 +185,7 @@ def _known_items(client: httpx.Client, source_id: str, keys: Sequence[str]) -> l
     named: list[KnownItem] = []
     for start in range(0, len(asked), _PAGE):
         body = {"keys": asked[start : start + _PAGE]}
-        for item in checked(client.post(f"/api/v1/sources/{source_id}/items/known", json=body))["items"]:
+        for item in checked(client.post(at("sources", source_id, "items", "known"), json=body))["items"]:
             named.append(_known(item))
             hidden.pop(item["document_id"], None)
     return [*(item for item in found if not item.hidden), *named, *hidden.values()]
@@ -198,7 +199,7 @@ def _shown_items(client: httpx.Client, source_id: str) -> Iterator[KnownItem]:
     cursor: str | None = None
     while True:
         parameters = {"limit": str(_PAGE)} | ({"cursor": cursor} if cursor else {})
-        page = checked(client.get(f"/api/v1/sources/{source_id}/items", params=parameters))
+        page = checked(client.get(at("sources", source_id, "items"), params=parameters))
         for item in page["items"]:
             yield _known(item, hidden=item["document_id"] in page["hidden"])
         cursor = page["next_cursor"]
@@ -256,13 +257,13 @@ class _Round:
             part = self.plan.missing[start : start + _PAGE]
             hidden = [item.document_id for item in part if item.hidden]
             gone = {"keys": [item.key for item in part if not item.hidden], "documents": hidden}
-            body = checked(self.client.post(f"/api/v1/sources/{self.source_id}/items/delete", json=gone))
+            body = checked(self.client.post(at("sources", self.source_id, "items", "delete"), json=gone))
             receipts += body["receipts"]
             self.report.deleted += [item.key for item in part]
         deadline = time.monotonic() + _PURGE_S
         while receipts and time.monotonic() < deadline:
             # on a local folder the work ends with the command; what is left is done with the next one
-            if checked(self.client.get(f"/api/v1/receipts/{receipts[-1]}"))["purged_at"] is None:
+            if checked(self.client.get(at("receipts", receipts[-1])))["purged_at"] is None:
                 time.sleep(_POLL_S)
             else:
                 receipts.pop()
@@ -287,7 +288,7 @@ class _Round:
         parts = [("files", (item.item.key, item.content)) for item in fresh]
         rules = {item.item.key: rule for item in fresh if (rule := self._rule(item.item)) is not None}
         response = self.client.post(
-            f"/api/v1/collections/{self.wanted.collection}/documents",
+            at("collections", self.wanted.collection, "documents"),
             params={"source": self.source_id},
             files=parts,
             data={"file_access": json.dumps(rules)} if rules else None,
@@ -329,7 +330,7 @@ class _Round:
             if item.item.key in documents
         ]
         if items:
-            checked(self.client.put(f"/api/v1/sources/{self.source_id}/items", json={"items": items}))
+            checked(self.client.put(at("sources", self.source_id, "items"), json={"items": items}))
 
     def _wait(self, waiting: dict[str, str]) -> None:
         """Until every uploaded document is searchable or has failed, or its ingestion is paused and nothing of it in work."""
@@ -354,7 +355,7 @@ class _Round:
         self._looks += 1
         if self._looks % _LOOKS_PER_QUESTION:
             return False
-        response = self.client.get(f"/api/v1/collections/{self.wanted.collection}/ingestion")
+        response = self.client.get(at("collections", self.wanted.collection, "ingestion"))
         return bool(response.is_success and response.json()["paused"])
 
     def _note_state(self, document: dict[str, Any], waiting: dict[str, str], open_ones: list[str]) -> None:

@@ -8,6 +8,9 @@ from rag.domain.messages import UiLanguage
 
 _TEXTS: dict[str, tuple[str, str]] = {
     "file": ("파일", "File"),
+    "name": ("이름", "Name"),
+    "kind": ("종류", "Kind"),
+    "documents": ("문서", "Documents"),
     "outcome": ("접수", "Upload"),
     "state": ("상태", "State"),
     "chunks": ("청크", "Chunks"),
@@ -21,6 +24,21 @@ _TEXTS: dict[str, tuple[str, str]] = {
     "seconds_left": ("초 남음", "s left"),
     "affected": ("문서 수", "Documents"),
     "questions_written": ("쓴 문항", "Questions written"),
+    "no_such_file": ("그런 파일이나 폴더가 없습니다.", "no such file or folder"),
+    "same_name": (
+        "{first}와(과) {second}의 이름이 모두 {name}이 되어, 뒤의 것이 앞의 것의 새 버전이 됩니다. "
+        "다른 컬렉션에 넣거나 상위 폴더를 지정하세요.",
+        "{first} and {second} would both be called {name}, and the second would replace the first. Ingest them into collections "
+        "of their own, or name the folder that holds both.",
+    ),
+    "server_needs_key": (
+        "--server에는 키가 필요합니다. --key-file, SEOGO_API_KEY_FILE, SEOGO_API_KEY, --key 가운데 하나로 주세요.",
+        "--server needs a key: --key-file, SEOGO_API_KEY_FILE, SEOGO_API_KEY or --key.",
+    ),
+    "store_itself": (
+        "`seogo {command}` 명령은 설정에 적힌 저장소를 직접 다룹니다. --server를 빼세요(환경 변수 SEOGO_SERVER도).",
+        "`seogo {command}` works on the local store; leave out --server, and SEOGO_SERVER.",
+    ),
     "no_files": ("처리할 파일이 없습니다.", "There are no files to ingest."),
     "sources": ("출처", "Sources"),
     "found": ("찾은 문단", "Found"),
@@ -147,6 +165,10 @@ _TEXTS: dict[str, tuple[str, str]] = {
     "audit_column_last": ("마지막", "Last"),
     "audit_column_origins": ("어디서", "From where"),
     "upgraded": ("데이터베이스 리비전", "Database revision"),
+    "address_taken": (
+        "{host}:{port}에서 서비스할 수 없습니다: {reason}. --port나 --host로 다른 주소를 지정하세요.",
+        "{host}:{port} can't be listened on: {reason}. Name another address with --port or --host.",
+    ),
     "unreachable": ("서버에 연결할 수 없습니다", "The server can't be reached"),
     "address_unread": (
         "--server에는 http:// 또는 https://로 시작하는 서버 주소를 적으세요. 예: http://127.0.0.1:8080",
@@ -238,10 +260,6 @@ _TEXTS: dict[str, tuple[str, str]] = {
     "code_whole": ("통째로", "whole"),
     "code_left_out": ("개 파일은 뺐습니다", "left out"),
     "code_outside": ("폴더 밖으로 나가는 경로입니다.", "leads out of the folder."),
-    "ldap_no_server": (
-        "`seogo ldap`은 설정에 적힌 저장소를 직접 다룹니다. --server를 빼세요.",
-        "`seogo ldap` works on the local store; leave out --server.",
-    ),
     "ldap_unknown": ("rag.identity.ldap에 그런 디렉터리가 없습니다.", "no such directory under rag.identity.ldap"),
     "ldap_people": ("사람", "people"),
     "ldap_groups": ("그룹", "groups"),

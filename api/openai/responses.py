@@ -38,6 +38,7 @@ from rag.domain.errors import InvalidRequest, SeogoError, UnsupportedRequest
 from rag.domain.messages import localized
 from rag.domain.passage import Passage, SearchResult
 from rag.domain.principal import Permit
+from rag.domain.refused_values import refused_values
 from rag.retrieval.understanding import QuestionContext
 
 log = logging.getLogger(__name__)
@@ -98,8 +99,7 @@ def _tool_of(body: ResponseIn) -> FileSearch | None:
     try:
         tool = FileSearch.model_validate(body.tools[0])
     except ValidationError as error:
-        where = "; ".join(f"{'.'.join(map(str, item['loc']))}: {item['msg']}" for item in error.errors()[:5])
-        raise InvalidRequest(detail=f"tools: {where}") from error
+        raise InvalidRequest(**refused_values(error.errors(), "tools")) from error
     if tool.ranking_options.score_threshold > 0:
         raise UnsupportedRequest(
             detail="ranking_options.score_threshold: weak evidence is refused by itself; use search for it",

@@ -41,6 +41,7 @@ from rag.domain.errors import DocumentNotFound, InvalidRequest
 from rag.domain.filters import DocumentFilter
 from rag.domain.messages import UiLanguage, localized
 from rag.domain.principal import Permit
+from rag.domain.refused_values import refused_values
 from rag.store import connector, document, document_pages, review, version
 from rag.store.document import Document
 from rag.store.version import UNFINISHED, DocumentVersion, Priority, VersionState
@@ -211,8 +212,7 @@ def _filter_of(given: str | None) -> DocumentFilter | None:
     try:
         return FilterIn.model_validate_json(given).to_domain()
     except ValidationError as error:
-        where = "; ".join(f"{'.'.join(map(str, item['loc']))}: {item['msg']}" for item in error.errors()[:5])
-        raise InvalidRequest(detail=f"filter: {where}") from error
+        raise InvalidRequest(**refused_values(error.errors(), "filter")) from error
 
 
 @router.get("/documents/{document_id}")

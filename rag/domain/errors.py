@@ -392,7 +392,8 @@ class RerankerMissing(InputError):
 
 
 class GeneratorMissing(InputError):
-    """This kind of answer is written by a language model, and none is configured here."""
+    """This kind of answer is written by a language model, and none is configured here. The operator may name one under
+    `rag.generation.models`."""
 
     code = "generator_missing"
 

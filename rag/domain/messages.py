@@ -56,7 +56,8 @@ KOREAN: dict[str, str] = {
     "licence_forbids": '{name}의 라이선스({licence})는 상업적 이용을 금지합니다. 이용 근거를 적으세요: {option} "사유".',
     "unsupported_request": "이 서버에서는 요청하신 내용을 처리하지 않습니다: {detail}",
     "reranker_missing": "이 서버에 설정된 리랭커가 없습니다. 운영자가 `rag.reranking`에 지정할 수 있습니다.",
-    "generator_missing": "이 방식의 답변은 언어 모델이 작성하는데, 여기에는 설정된 모델이 없습니다.",
+    "generator_missing": "이 방식의 답변은 언어 모델이 작성하는데, 여기에는 설정된 모델이 없습니다. "
+    "운영자가 `rag.generation.models`에 지정할 수 있습니다.",
     "not_authenticated": "API 키가 없거나 올바르지 않습니다. `Authorization: Bearer …` 헤더로 보내 주세요.",
     "would_lock_out": "이렇게 바꾸면 본인도 {name}을(를) 볼 수 없게 됩니다. 그래도 바꾸려면 `force`를 지정하세요.",
     "label_above_clearance": "등급 {label}은(는) 보안 인가 등급 {clearance}보다 높습니다.",
@@ -118,7 +119,8 @@ KOREAN: dict[str, str] = {
     "저장소를 직접 다루는 명령은 그 프로세스를 멈추고 실행해야 합니다.",
     "store_damaged": "데이터베이스 {path}이(가) 손상되었거나 데이터베이스가 아닙니다. 서고를 멈추고 백업으로 바꾸세요. "
     "`seogo doctor`로 확인할 수 있습니다.",
-    "data_folder_refused": "{path}에 쓸 수 없습니다: {detail}. 이 사용자에게 쓰기 권한을 주거나 --data-dir로 다른 데이터 폴더를 지정하세요.",
+    "data_folder_refused": "{path}에 쓸 수 없습니다: {detail}. 이 사용자에게 쓰기 권한을 주거나 "
+    "--data-dir로 다른 데이터 폴더를 지정하세요.",
     "schema_outdated": "데이터베이스가 {found}인데 {expected}이(가) 필요합니다. `seogo db upgrade`를 실행하세요.",
 }
 
@@ -327,6 +329,8 @@ def message_for(code: str, params: dict[str, str | int | float], language: UiLan
         params = params | {"detail": fill(READ_REASONS[reason][0 if language == "ko" else 1], params)}
     if language == "ko" and code in (RepositoryRefused.code, RepositoryTooLarge.code) and reason in KOREAN_DETAILS:
         params = params | {"detail": fill(KOREAN_DETAILS[str(reason)], params)}
+    if language == "ko" and "detail_ko" in params:
+        params = params | {"detail": params["detail_ko"]}
     if language == "ko" and code in KOREAN:
         return fill(KOREAN[code], params)
     return fill(error_type_of(code).template_en(), params)

@@ -15,9 +15,9 @@ import pytest
 from tests.support.running import SAMPLES
 
 
-def seogo(data: Path, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+def seogo(data: Path, *arguments: str, check: bool = True, columns: int = 160) -> subprocess.CompletedProcess[str]:
     """Run a command on a data folder."""
-    environment = {**os.environ, "SEOGO_LANG": "en", "COLUMNS": "160"}
+    environment = {**os.environ, "SEOGO_LANG": "en", "COLUMNS": str(columns)}
     command = [sys.executable, "-m", "api.cli.main", "--data-dir", str(data), *arguments]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert not check or done.returncode == 0, done.stderr + done.stdout
@@ -186,3 +186,18 @@ def _wait_for_stage(store: Path, stage: str, victim: subprocess.Popen[bytes]) ->
             time.sleep(0.005)
     finally:
         connection.close()
+
+
+def test_an_id_is_never_cut_short_and_a_collection_keeps_its_whole_name(filled: Path, tmp_path: Path) -> None:
+    file = tmp_path / "아주_긴_이름의_취업_규칙_문서_2026년_개정판_최종본_진짜_최종.md"
+    file.write_text("# 규칙\n\n제1조 연차는 15일이다.\n")
+    seogo(filled, "ingest", str(file), "-c", "docs#1?")
+    for words, key in ((("documents", "list", "docs#1?"), "documents"), (("collections", "list"), "collections")):
+        found = [item["id"] for item in json.loads(seogo(filled, *words, "--json").stdout)[key]]
+        shown = seogo(filled, *words, columns=60).stdout
+        assert found and all(identity in shown for identity in found), shown
+    assert not [
+        item
+        for item in json.loads(seogo(filled, "documents", "list", "docs", "--json").stdout)["documents"]
+        if item["source_key"] == file.name
+    ]

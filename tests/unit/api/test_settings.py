@@ -8,6 +8,7 @@ import pytest
 import api
 from api.settings import load_settings
 from rag.domain.errors import ConfigurationError
+from rag.domain.messages import localized
 
 CONFIGS = Path(api.__path__[0]).parent / "configs"
 
@@ -142,3 +143,18 @@ def test_settings_cannot_be_changed() -> None:
     ):
         with pytest.raises(ValueError, match="frozen"):
             setattr(section, name, None)
+
+
+@pytest.mark.parametrize("name", ["SEOGO_RGA__INDEX__BACKEND", "SEOGO_RAG_INDEX__BACKEND", "SEOGO___INDEX"])
+def test_a_variable_of_no_section_is_refused(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.setenv(name, "qdrant")
+    with pytest.raises(ConfigurationError, match=name):
+        load_settings()
+
+
+def test_a_misspelt_setting_is_told_in_korean_too(config: Path) -> None:
+    config.write_text("rag: {indx: {backend: edge}}\n")
+    with pytest.raises(ConfigurationError) as refusal:
+        load_settings(config)
+    assert "rag.indx: 이런 항목은 없습니다" in localized(refusal.value, "ko")
+    assert "rag.indx: there is no such field" in localized(refusal.value, "en")

@@ -192,7 +192,9 @@ def test_a_full_disk_is_told_from_a_store_that_is_away(sqlite: Database) -> None
 def test_a_damaged_store_says_so(migrated_file: Path, tmp_path: Path, spoiled: str) -> None:
     file = tmp_path / "seogo.sqlite"
     whole = migrated_file.read_bytes()
-    file.write_bytes(b"not a database, but a text" * 100 if spoiled == "no database" else whole[:4096] + b"\xff" * 40_000)
+    file.write_bytes(
+        b"not a database, but a text" * 100 if spoiled == "no database" else whole[:4096] + b"\xff" * 40_000
+    )
     database = Database(f"sqlite:///{file}")
     with pytest.raises(StoreDamaged, match=str(file)):
         names(database)

@@ -1,0 +1,88 @@
+"""What a schema refuses is told in the caller's language, without what was given."""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime
+from typing import Annotated, Literal
+from uuid import UUID
+
+import pytest
+from fastapi import FastAPI
+from fastapi.testclient import TestClient
+from pydantic import BaseModel, ConfigDict, Field
+
+from api import errors
+
+
+class Body(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    question: Annotated[str, Field(min_length=2, max_length=5, pattern=r"^[^/]*$")] = "ok"
+    limit: Annotated[int, Field(ge=1, le=100)] = 1
+    share: Annotated[float, Field(gt=0, lt=1)] = 0.5
+    kind: Literal["documents", "code"] = "code"
+    names: Annotated[list[str], Field(min_length=1, max_length=2)] = ["x"]
+    at: datetime | None = None
+    flag: bool = True
+    inner: dict[str, str] = {}
+
+
+@pytest.fixture(scope="module")
+def client() -> TestClient:
+    app = FastAPI()
+    errors.install(app)
+
+    @app.post("/api/v1/things/{identity}")
+    def things(identity: UUID, body: Body) -> None: ...
+
+    @app.post("/v1/things")
+    def openai_things(body: Body) -> None: ...
+
+    return TestClient(app, raise_server_exceptions=False)
+
+
+REFUSED = [
+    ('{"question": "1"}', "body.question: 2자 이상이어야 합니다"),
+    ('{"question": "123456"}', "body.question: 5자 이하여야 합니다"),
+    ('{"question": "a/b"}', "쓸 수 없는 글자"),
+    ('{"question": 3}', "문자열이어야 합니다"),
+    ('{"limit": 0}', "1 이상이어야 합니다"),
+    ('{"limit": 101}', "100 이하여야 합니다"),
+    ('{"limit": "secret"}', "정수여야 합니다"),
+    ('{"share": 0}', "0.0보다 커야 합니다"),
+    ('{"share": 1}', "1.0보다 작아야 합니다"),
+    ('{"kind": "secret"}', "'documents', 'code' 가운데 하나여야 합니다"),
+    ('{"names": []}', "1개 이상이어야 합니다"),
+    ('{"names": ["a", "b", "c"]}', "2개 이하여야 합니다"),
+    ('{"names": "secret"}', "목록이어야 합니다"),
+    ('{"at": "secret"}', "시각이 아닙니다"),
+    ('{"flag": "secret"}', "true 또는 false여야 합니다"),
+    ('{"inner": "secret"}', "JSON 객체여야 합니다"),
+    ('{"secret_field_of_mine": 1}', "이런 항목은 없습니다"),
+    ("{bad", "body: JSON이 아닙니다"),
+    ("[]", "body: JSON 객체여야 합니다"),
+]
+
+
+@pytest.mark.parametrize(("body", "korean"), REFUSED, ids=[body for body, _ in REFUSED])
+def test_a_refusal_speaks_the_language_that_was_asked_for(client: TestClient, body: str, korean: str) -> None:
+    path, sent = f"/api/v1/things/{UUID(int=1)}", {"Content-Type": "application/json"}
+    told = {
+        language: client.post(path, content=body, headers=sent | {"Accept-Language": language}).json()["title"]
+        for language in ("ko", "en")
+    }
+    assert korean in told["ko"], told
+    assert not re.search("[A-Z][a-z]+ [a-z]+ [a-z]+", told["ko"]), told  # no English sentence in it
+    assert not re.search("[가-힣]", told["en"]) and told["en"].startswith("The request is not valid: body"), told
+    assert '"secret"' not in told["ko"] + told["en"]
+
+
+def test_what_stands_in_the_address_is_told_so_too(client: TestClient) -> None:
+    refused = client.post("/api/v1/things/nope", json={}, headers={"Accept-Language": "ko"}).json()
+    assert "path.identity: ID(UUID)가 아닙니다" in refused["title"]
+
+
+def test_no_field_is_named_where_nothing_could_be_read(client: TestClient) -> None:
+    error = client.post("/v1/things", content="{bad", headers={"Content-Type": "application/json"}).json()["error"]
+    assert not error["param"] and "JSON이 아닙니다" in error["message"]
