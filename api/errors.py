@@ -98,6 +98,8 @@ STATUS: dict[type[e.SeogoError], int] = {
     e.AccessSettling: 503,
     e.StoreUnavailable: 503,
     e.StoreFull: 507,
+    e.StoreDamaged: 500,
+    e.StoreReadOnly: 503,
     e.IndexWriteMismatch: 503,
     e.PurgeIncomplete: 503,
     e.AuditUnavailable: 503,
@@ -112,7 +114,6 @@ STATUS: dict[type[e.SeogoError], int] = {
     e.ConfigurationError: 500,
     e.ModelFilesChanged: 500,
     e.StoreInUse: 503,
-    e.StoreDamaged: 500,
     e.DataFolderRefused: 500,
     e.SchemaOutdated: 500,
 }
@@ -269,12 +270,19 @@ def _field(location: Sequence[str | int]) -> str:
     return named.removeprefix(".body").removeprefix(".")
 
 
+def _log_for_the_operator(error: e.SeogoError) -> None:
+    """What a caller can't mend and isn't told: which file it is about."""
+    if isinstance(error, e.StoreDamaged | e.StoreReadOnly):
+        log.error("%s: %s", error.code, error.params.get("path"), exc_info=error)
+
+
 def install(app: FastAPI) -> None:
     """Register the handlers: typed errors, request validation, unknown routes, and the unexpected."""
 
     async def on_seogo_error(request: Request, error: Exception) -> JSONResponse:
         if not isinstance(error, e.SeogoError):
             raise error
+        _log_for_the_operator(error)
         return respond(request, error)
 
     async def on_invalid(request: Request, error: Exception) -> JSONResponse:

@@ -136,11 +136,12 @@ def reporting_failures() -> Iterator[None]:
 
 def failure_text(error: Exception) -> str:
     """What to tell the user of a failure."""
-    from rag.domain.errors import SeogoError
+    from rag.domain.errors import SeogoError, StoreUnavailable
     from rag.domain.messages import localized
 
     if isinstance(error, SeogoError):
-        return f"{localized(error, ui_language())} ({error.code})"
+        where = f": {error.params['path']}" if isinstance(error, StoreUnavailable) and "path" in error.params else ""
+        return f"{localized(error, ui_language())} ({error.code}){where}"
     if isinstance(error, httpx.UnsupportedProtocol | httpx.InvalidURL):
         return text("address_unread")
     if isinstance(error, httpx.HTTPError):

@@ -74,7 +74,9 @@ SeogoError
 │   ├── IndexUnavailable           index_unavailable
 │   ├── AccessSettling             access_settling
 │   ├── StoreUnavailable           store_unavailable
-│   │   └── StoreFull              store_full
+│   │   ├── StoreFull              store_full
+│   │   ├── StoreDamaged           store_damaged
+│   │   └── StoreReadOnly          store_read_only
 │   ├── IndexWriteMismatch         index_write_mismatch
 │   ├── PurgeIncomplete            purge_incomplete
 │   ├── AuditUnavailable           audit_unavailable
@@ -91,7 +93,6 @@ SeogoError
     ├── KeyAtRestMissing           key_at_rest_missing
     ├── ModelFilesChanged          model_files_changed
     ├── StoreInUse                 store_in_use
-    ├── StoreDamaged               store_damaged
     ├── DataFolderRefused          data_folder_refused
     └── SchemaOutdated             schema_outdated
 
@@ -596,6 +597,19 @@ class StoreFull(StoreUnavailable):
     code = "store_full"
 
 
+class StoreDamaged(StoreUnavailable):
+    """The database is damaged, or is no database. Stop Seogo and put a backup in its place; `seogo doctor` looks at it."""
+
+    code = "store_damaged"
+    retryable = False
+
+
+class StoreReadOnly(StoreUnavailable):
+    """The database can't be written to. Let the user that Seogo runs as write there; `seogo doctor` looks at it."""
+
+    code = "store_read_only"
+
+
 class IndexWriteMismatch(Unavailable):
     """The index holds {found} of {expected} chunks after writing. The document will be tried again."""
 
@@ -697,12 +711,6 @@ class StoreInUse(ConfigurationError):
     on the store itself needs it stopped."""
 
     code = "store_in_use"
-
-
-class StoreDamaged(ConfigurationError):
-    """The database {path} is damaged, or is no database. Stop Seogo and put a backup in its place; `seogo doctor` looks at it."""
-
-    code = "store_damaged"
 
 
 class DataFolderRefused(ConfigurationError):

@@ -100,6 +100,10 @@ KOREAN: dict[str, str] = {
     "access_settling": "많은 문서의 열람 규칙이 바뀌어 검색 색인에 반영하는 중입니다. 몇 분 뒤 다시 시도해 주세요.",
     "store_unavailable": "데이터베이스를 잠시 사용할 수 없습니다. 잠시 뒤 다시 시도해 주세요.",
     "store_full": "데이터베이스가 있는 디스크가 가득 찼습니다. 저장된 것은 없으니, 자리를 만든 뒤 다시 시도해 주세요.",
+    "store_damaged": "데이터베이스가 손상되었거나 데이터베이스가 아닙니다. 서고를 멈추고 백업으로 바꾸세요. "
+    "`seogo doctor`로 확인할 수 있습니다.",
+    "store_read_only": "데이터베이스에 쓸 수 없습니다. 서고를 실행하는 사용자에게 쓰기 권한을 주세요. "
+    "`seogo doctor`로 확인할 수 있습니다.",
     "index_write_mismatch": "기록 후 색인에 청크 {expected}개 중 {found}개만 있습니다. 문서를 다시 처리합니다.",
     "purge_incomplete": "삭제한 {name}의 일부가 남아 있습니다. 지우기를 다시 시도합니다.",
     "audit_unavailable": "감사 기록을 남길 수 없어 요청을 거절했습니다.",
@@ -117,8 +121,6 @@ KOREAN: dict[str, str] = {
     "폴더에서 `seogo index migrate`로 바꾸거나, 서비스를 멈추고 `seogo index rebuild`를 실행하세요.",
     "store_in_use": "데이터 폴더 {path}을(를) 다른 서고 프로세스가 사용 중입니다. --server로 서버 주소를 지정하세요. "
     "저장소를 직접 다루는 명령은 그 프로세스를 멈추고 실행해야 합니다.",
-    "store_damaged": "데이터베이스 {path}이(가) 손상되었거나 데이터베이스가 아닙니다. 서고를 멈추고 백업으로 바꾸세요. "
-    "`seogo doctor`로 확인할 수 있습니다.",
     "data_folder_refused": "{path}에 쓸 수 없습니다: {detail}. 이 사용자에게 쓰기 권한을 주거나 "
     "--data-dir로 다른 데이터 폴더를 지정하세요.",
     "schema_outdated": "데이터베이스가 {found}인데 {expected}이(가) 필요합니다. `seogo db upgrade`를 실행하세요.",

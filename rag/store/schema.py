@@ -33,7 +33,7 @@ def upgrade(database: Database) -> str:
     """Bring the schema to this version's revision and return it.
 
     Raises:
-        StoreFull, StoreDamaged, DataFolderRefused, StoreUnavailable: the database can't be used.
+        StoreFull, StoreDamaged, StoreReadOnly, StoreUnavailable: the database can't be used.
     """
     database.ping()
     with database.guarded():

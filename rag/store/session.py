@@ -13,7 +13,7 @@ from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
 from sqlalchemy.exc import DatabaseError, IntegrityError, OperationalError
 from sqlalchemy.orm import Session, sessionmaker
 
-from rag.domain.errors import DataFolderRefused, NameTaken, SeogoError, StoreDamaged, StoreFull, StoreUnavailable
+from rag.domain.errors import NameTaken, SeogoError, StoreDamaged, StoreFull, StoreReadOnly, StoreUnavailable
 from rag.store.turns import Turns
 
 _BUSY_TIMEOUT_MS = 30_000
@@ -107,8 +107,8 @@ class Database:
 
         Raises:
             StoreFull: the disk is full.
-            StoreDamaged: the file is damaged, or no database.
-            DataFolderRefused: the file can't be written to.
+            StoreDamaged: the file is damaged, or no database. Its path is in `params`, not in the message, which callers are shown.
+            StoreReadOnly: the file can't be written to; its path as before.
             StoreUnavailable: anything else by which it can't be reached.
         """
         try:
@@ -128,7 +128,7 @@ class Database:
             case sqlite3.SQLITE_CORRUPT | sqlite3.SQLITE_NOTADB:
                 return StoreDamaged(path=path)
             case sqlite3.SQLITE_READONLY | sqlite3.SQLITE_PERM:
-                return DataFolderRefused(path=path, detail=str(error.orig))
+                return StoreReadOnly(path=path)
             case _:
                 return StoreUnavailable() if isinstance(error, OperationalError) else None
 

@@ -13,7 +13,7 @@ from sqlalchemy import func, select, text
 from sqlalchemy.dialects import sqlite as sqlite_dialect
 from sqlalchemy.exc import IntegrityError, StatementError
 
-from rag.domain.errors import DataFolderRefused, StoreDamaged, StoreFull, StoreUnavailable
+from rag.domain.errors import StoreDamaged, StoreFull, StoreReadOnly, StoreUnavailable
 from rag.store.base import UtcDateTime
 from rag.store.collection import Collection
 from rag.store.session import Database
@@ -196,8 +196,9 @@ def test_a_damaged_store_says_so(migrated_file: Path, tmp_path: Path, spoiled: s
         b"not a database, but a text" * 100 if spoiled == "no database" else whole[:4096] + b"\xff" * 40_000
     )
     database = Database(f"sqlite:///{file}")
-    with pytest.raises(StoreDamaged, match=str(file)):
+    with pytest.raises(StoreDamaged) as told:
         names(database)
+    assert told.value.params["path"] == str(file) and str(file) not in str(told.value), "callers are shown the message"
     database.close()
 
 
@@ -205,6 +206,8 @@ def test_a_store_that_may_not_be_written_says_where(migrated_file: Path, tmp_pat
     file = tmp_path / "seogo.sqlite"
     file.write_bytes(migrated_file.read_bytes())
     database = Database(f"sqlite:///file:{file}?mode=ro&uri=true")
-    with pytest.raises(DataFolderRefused, match=str(file)), database.write() as session:
+    with pytest.raises(StoreReadOnly) as told, database.write() as session:
         session.add(tenant("은행"))
+    assert isinstance(told.value, StoreUnavailable), "an outage, which is waited for, and nobody's fault"
+    assert str(file) in told.value.params["path"] and str(file) not in str(told.value)
     database.close()
