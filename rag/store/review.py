@@ -22,7 +22,11 @@ def note_score(session: Session, version_id: UUID, score: float, signs: Sequence
     Returns whether it is flagged.
     """
     row = session.get_one(DocumentVersion, version_id)
-    shown = row.injection_score is not None and score <= row.injection_score and set(signs) <= set(row.injection_signs or ())
+    shown = (
+        row.injection_score is not None
+        and score <= row.injection_score
+        and set(signs) <= set(row.injection_signs or ())
+    )
     if not shown:
         row.reviewed_at = row.reviewed_by = row.review_reason = None
     row.injection_score, row.injection_signs = score, list(signs)

@@ -107,7 +107,7 @@ class Database:
 
         Raises:
             StoreFull: the disk is full.
-            StoreDamaged: the file is damaged, or no database. Its path is in `params`, not in the message, which callers are shown.
+            StoreDamaged: the file is damaged, or no database. Its path is in `params`, not in what callers are shown.
             StoreReadOnly: the file can't be written to; its path as before.
             StoreUnavailable: anything else by which it can't be reached.
         """
