@@ -388,18 +388,3 @@ def _defused(draft: Draft) -> list[Note]:
 
 def _kinds(finding: Finding) -> str:
     return ", ".join(problem.kind.value for problem in finding.problems)
-
-
-async def standing(events: AsyncGenerator[Sentence | Note, None]) -> AsyncGenerator[Sentence | Note, None]:
-    """The events, marked sentences held back until one that is held comes: a page of marks alone is no answer."""
-    waiting: list[Sentence] | None = []
-    async with aclosing(events):
-        async for event in events:
-            if waiting is not None and isinstance(event, Sentence):
-                if event.support is Support.UNSUPPORTED:
-                    waiting.append(event)
-                    continue
-                for held in waiting:
-                    yield held
-                waiting = None
-            yield event

@@ -32,6 +32,12 @@ _NEGATION = re.compile(
 )
 _PREDICATE = re.compile(r"(?:[다요까음함됨임]|[a-z])\W*$")
 """How a statement ends; an item of a list that is repeated as it stands is none."""
+_WITHOUT = {
+    "무급": re.compile("급여|임금|보수|봉급|월급|급료|[유무]급|paid"),
+    "무료": re.compile("요금|비용|수수료|값|[유무]료|fee|free"),
+    "무효": re.compile("효력|[유무]효|valid"),
+}
+"""Words that negate one thing; before a noun they negate nothing else: `무급 생리휴가를 준다` gives a leave."""
 _FINAL = 9
 """Characters after a Korean negation in which its sentence ends: it then negates what is said, else a word of it."""
 _SUBORDINATE = re.compile(r"\b(?:when|while|because|since|that|which|if|unless)\b", re.IGNORECASE)
@@ -86,6 +92,12 @@ _OPPOSITES = (
     "above|upper <> below|lower\\b",
     "first <> last",
     "이전|전까지|사전 <> 이후|사후",
+    "다음 ?(?:달|월|날|해|주|분기|학기|연도|회계|영업일)|익(?:월|일|년|영업일)|이듬해|이튿날|next"
+    "|following (?:\\w+ )?(?:day|week|month|quarter|year|release|version) <> 직전|바로 앞|지난 ?(?:달|해|주|분기|학기)"
+    "|전 ?(?:월|날|해|주|년|년도|분기|학기|회계연도|영업일)(?![가-힣]{2})|전달 ?(?=\\d|말|초|급여일)|previous|preceding",
+    "재직(?! ?(?:기간|증명|연수|일수)) <> 퇴직(?! ?(?:금|급여|연금|소득|예정|사유|원서))|퇴사|퇴임",
+    "전액|전부 <> 일부",
+    "정기(?![가-힣]) <> 수시",
 )
 _SIDES = tuple(
     tuple(re.compile(rf"(?:(?<![A-Za-z])(?:{side}))", re.IGNORECASE) for side in pair.split(" <> "))
@@ -180,6 +192,8 @@ class Clause:
 def _concerns(match: re.Match[str], text: str, other: Clause) -> bool:
     """Whether a negation is the statement's own, or is of a word that the other clause has too."""
     korean = match["korean"] is not None
+    if (about := _WITHOUT.get(match[0])) is not None and re.match(r"\s[가-힣]", text[match.end() :]):
+        return bool(about.search(other.text) or _NEGATION.search(other.text))
     rest = _SUBORDINATE.split(text[match.end() :], maxsplit=1)[0].strip(" .\n")
     if len(rest) <= _FINAL and (korean or match.end() + len(rest) + _FINAL >= len(text)):
         return True

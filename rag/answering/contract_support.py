@@ -13,6 +13,7 @@ from fractions import Fraction
 from functools import lru_cache
 
 from rag.answering.citing import Alignment, Claim, Unit, claim_of, squeeze, weights_for, word_share, words_in
+from rag.answering.contract_exchanged import dimension, exchanged
 from rag.answering.contract_names import is_korean, missing_names
 from rag.answering.contract_polarity import Clause, clauses_of, turned, turned_limits
 from rag.answering.contract_problems import Problem, ProblemKind
@@ -48,6 +49,8 @@ _HEADER_STEM = 6
 """Characters that forms of a header's word share: `Recommended`, `recommend`."""
 FACT_SHARE = 1.5
 """What a fact counts among words, which weigh 1 to 3: that 90 % is said of the same thing is half of the matter."""
+_DAYS = {"영업일": "일"}
+"""Units of which each is written for the other by mistake: a limit of days and one of working days are rivals."""
 _BUDGET_S = 2.0
 _REMEMBERED = 2_048
 """Texts whose words are kept: the clauses of a passage are read again for every sentence that cites it."""
@@ -55,7 +58,7 @@ _REMEMBERED = 2_048
 _CONNECT = (
     "설명 명시 다음 같 문서 자료 출처 제공 아래 위 즉 또한 한편 따라서 그러므로 그리고 다만 단 경우 해당 사항 대상 정도 현재 "
     "안 내 동안 간 이후 이전 전 후 때 이상 이하 미만 초과 이내 아니하 않 못하 말 없 있 가능 불가 불가능 금지 원칙 "
-    "받 주 가지 두 보 나오 들 매 약 바로 모두 "
+    "받 주 가지 두 보 나오 들 매 약 바로 모두 못 한 번 "
     "accord document passage sourc state provid section follow below note also therefor howev must shall requir need "
     "includ more less than least most up within no not never only per each every both all"
 )
@@ -138,7 +141,7 @@ def judge(claim: Claim, found: Sequence[Alignment], units: Sequence[Unit], check
         _problem(
             ProblemKind.FACTS, [fact.written for fact in claim.facts if not any(u.holds_fact(fact) for u in quotes)]
         ),
-        _problem(ProblemKind.OTHER_SUBJECT, _of_other_subjects(claim, units, checker)),
+        _problem(ProblemKind.OTHER_SUBJECT, _of_other_subjects(claim, units, checker) or exchanged(claim.text, texts)),
         _problem(ProblemKind.NAMES, missing_names(claim.text, [f"{unit.whole}\n{unit.around}" for unit in units])),
         _problem(
             ProblemKind.NEGATION, turned(claim.text, [(unit.lead, unit.text) for unit in said], checker.points_of)
@@ -229,7 +232,10 @@ def _of_other_subjects(claim: Claim, units: Sequence[Unit], checker: SupportChec
         others = tuple(item for item in about.facts if (item.kind, item.number, item.parts) != _value(fact))
         pool = units if clause is None else narrow
         holding = [unit for unit in pool if unit.holds_fact(fact)]
-        rivals = [unit for unit in pool if not unit.holds_fact(fact) and _has_other_value(unit, fact, claim.facts)]
+        said = claim.facts if clause is None else about.facts
+        rivals = [
+            unit for unit in pool if not unit.holds_fact(fact) and _has_other_value(unit, fact, said, claim.facts)
+        ]
         # By its words alone, as of a table's row, and by the words and values that stand with it.
         subjects = [Claim(about.text, about.terms, facts, ()) for facts in ((), others)]
         in_other_column = any(_in_other_column(unit, fact, about) for unit in holding)
@@ -281,17 +287,29 @@ def _names(header: str, claim: Claim) -> bool:
 
 def _by_clauses(unit: Unit, checker: SupportChecker) -> list[Unit]:
     """A sentence that gives several values of one unit, cut into its clauses; everything else as it is."""
-    kinds = [(fact.kind, fact.unit) for fact in facts_of(unit.text) if fact.unit or fact.kind is not FactKind.NUMBER]
+    kinds = [
+        (fact.kind, dimension(fact)) for fact in facts_of(unit.text) if fact.unit or fact.kind is not FactKind.NUMBER
+    ]
     if len(unit.spans) > 1 + bool(unit.lead) or len(kinds) == len(set(kinds)):
         return [unit]
     return [replace(unit, text=clause.text) for clause in clauses_of(unit.text, checker.words_of)]
 
 
-def _has_other_value(unit: Unit, fact: Fact, stated: Sequence[Fact]) -> bool:
-    """Whether a unit has a value of the fact's kind and unit that the claim does not state."""
-    return any(
-        other.kind is fact.kind and other.unit == fact.unit and not _states(other, stated) for other in unit.facts
-    )
+def _has_other_value(unit: Unit, fact: Fact, said: Sequence[Fact], stated: Sequence[Fact]) -> bool:
+    """Whether a unit has a value in the fact's place that the claim does not have there.
+
+    Args:
+        said: what the claim says together with the fact; a value of the same kind and unit is another if it is none of these.
+        stated: all that it says; one of these that is not `said`, also in another unit, has changed places with the fact.
+    """
+    for other in unit.facts:
+        if other.kind is not fact.kind or _states(other, said):
+            continue
+        if _DAYS.get(other.unit, other.unit) == _DAYS.get(fact.unit, fact.unit) or (
+            dimension(other) == dimension(fact) and _states(other, stated)
+        ):
+            return True
+    return False
 
 
 def _states(fact: Fact, stated: Sequence[Fact]) -> bool:

@@ -11,7 +11,8 @@ from typing import Literal
 from anyio.to_thread import run_sync
 
 from rag.answering.code_answers import CodeAnswerer
-from rag.answering.contract import DEFAULT_RULES, ContractRules, standing, verified
+from rag.answering.contract import DEFAULT_RULES, ContractRules, verified
+from rag.answering.contract_standing import standing
 from rag.answering.contract_support import SupportChecker
 from rag.answering.evidence import Evidence, weigh, with_alternatives
 from rag.answering.prepared import Prepared

@@ -302,7 +302,7 @@ def test_a_refusal_stays_one_where_the_model_was_cut_short(reader: Caller, text:
 
 
 def test_a_section_that_was_cut_is_named_and_the_report_is_whole(reader: Caller) -> None:
-    drafts = [Draft((Span(0, 0, 6),)), Note("section_truncated", "휴가"), Draft((Span(1, 0, 6),))]
+    drafts: list[Draft | Note] = [Draft((Span(0, 0, 6),)), Note("section_truncated", "휴가"), Draft((Span(1, 0, 6),))]
     asking, _ = writing(reader, *drafts, Note("section_truncated", "수당"))
     for answer in (ask(asking).json()["choices"][0], None):
         streamed = events(ask(asking, stream=True))

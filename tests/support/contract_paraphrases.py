@@ -318,5 +318,52 @@ HELD_OUT = (
     (GATEWAY, "may change; programs", "Programs should rely on the code, since messages may change.", True),
     (GATEWAY, "may change; programs", "Programs should look at the message only.", False),
 )
-"""The same, written last. At first sight 12 of the 14 that hold were kept and 5 of the 11 others caught; two misses have since
-become a rule (a value of another clause of the same sentence), so these are no longer unseen either."""
+"""The same, written last. At first sight 12 of the 14 that hold were kept and 5 of the 11 others caught; misses have since
+become rules (a value of another clause of the same sentence; 직전 and 다음, 재직 and 퇴직, values that changed places), so these
+are no longer unseen either."""
+
+UNSEEN = (
+    (RULES, "전월 25일까지", "시차출퇴근은 이용하려는 달의 다음 달 25일까지 신청합니다.", False),
+    (RULES, "전월 25일까지", "시차출퇴근을 쓰려면 쓰려는 달의 전달 25일까지 신청합니다.", True),
+    (RULES, "야간근로는 오후 10시부터", "야간근로는 오후 10시부터 전날 오전 6시까지의 근로입니다.", False),
+    (RULES, "야간근로는 오후 10시부터", "야간근로는 오후 10시부터 이튿날 오전 6시까지의 근로입니다.", True),
+    (RULES, "다음 달 급여일에 임금으로", "쓰지 못한 보상휴가는 기간이 끝난 다음 달 급여일에 임금으로 줍니다.", True),
+    (
+        RULES,
+        "다음 달 급여일에 임금으로",
+        "쓰지 못한 보상휴가는 기간이 끝나는 달의 전달 급여일에 임금으로 줍니다.",
+        False,
+    ),
+    (RULES, "피크 직전 기본급을", "임금피크제의 기본급 지급률은 피크 직전 기본급을 기준으로 합니다.", True),
+    (RULES, "이의가 있는 직원은", "이의는 20일 이내에 신청하고 인사부는 10일 이내에 재검토합니다.", False),
+    (RULES, "이의가 있는 직원은", "이의는 10일 이내에 신청하고 인사부는 20일 이내에 재검토합니다.", True),
+    (RULES, "신고를 접수한 날부터 3영업일", "신고를 접수한 날부터 20일 이내에 조사를 시작합니다.", False),
+    (RULES, "회사에 재직하는 모든 직원", "이 규칙은 퇴직한 직원에게 적용합니다.", False),
+    (RULES, "회사의 영업비밀과 고객", "직원은 퇴직한 뒤에도 회사의 영업비밀을 누설할 수 없습니다.", True),
+    (SECURITY, "60일 동안 사용하지 않은 계정", "60일 동안 쓰지 않은 계정은 자동으로 잠깁니다.", True),
+    (SECURITY, "60일 동안 사용하지 않은 계정", "30일 동안 사용하지 않은 계정은 자동으로 잠급니다.", False),
+    (SECURITY, "다음 해의 정보보호 계획", "CISO는 매년 11월 말까지 지난해의 정보보호 계획을 세웁니다.", False),
+    (
+        GATEWAY,
+        "recovery point objective",
+        "The recovery time objective is 5 minutes and the recovery point objective is 3 hours.",
+        False,
+    ),
+    (
+        GATEWAY,
+        "06:00 on the next business day",
+        "The final state is decided by 06:00 on the previous business day.",
+        False,
+    ),
+    (
+        GATEWAY,
+        "06:00 on the next business day",
+        "The final state is decided by 06:00 on the following business day.",
+        True,
+    ),
+    (GATEWAY, "To roll back, point", "To roll back, point the `current` link at the next release.", False),
+    (GATEWAY, "Keys expire 180 days", "Keys expire 30 days after they are issued.", False),
+)
+"""The same, written before the rules on what comes before and after, on roles, and on values that changed places. All 8
+that hold were kept before these and after; of the 12 others 2 were caught before, 10 after, and 11 since lengths of time in
+unlike units are taken for one another too, which one of the two misses showed."""

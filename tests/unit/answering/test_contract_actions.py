@@ -12,7 +12,8 @@ from uuid import UUID
 import pytest
 
 from rag.answering import contract_repairs
-from rag.answering.contract import DEFAULT_RULES, ContractRules, standing, verified
+from rag.answering.contract import DEFAULT_RULES, ContractRules, verified
+from rag.answering.contract_standing import standing
 from rag.answering.contract_support import SupportChecker
 from rag.domain.answer import Note, Sentence, Support
 from rag.domain.errors import ModelBusy, ModelUnavailable
