@@ -152,11 +152,11 @@ class _Cutter:
                 *(head if len(head) <= _MAX_HEADING else head[: _MAX_HEADING - 1] + "…" for head in heads),
             ]
             options = [(names[0], *names[dropped:]) for dropped in range(1, len(names) + 1)] + [()]
-            counted = self._room.counts(["\n".join(option) for option in options])
             half = self._room.limit // 2 - self._room.special
-            found = next(
-                ((option, tokens) for option, tokens in zip(options, counted, strict=True) if tokens <= half), ((), 0)
-            )
+            counted = (
+                (option, self._room.counts(["\n".join(option)])[0]) for option in options
+            )  # mostly the first fits
+            found = next(((option, tokens) for option, tokens in counted if tokens <= half), ((), 0))
             self._paths[heads] = found
         return found
 
@@ -294,6 +294,7 @@ class _Cutter:
 def _grouped(atoms: Sequence[_Atom], space: float) -> Iterator[Sequence[_Atom]]:
     """Neighbours in groups under the limit, with the least sum of costs: what the cuts cost, and room left unused."""
     costs, begins = [0.0], [0]
+    much = _SMALL * space
     for stop in range(1, len(atoms) + 1):
         best, begin, tokens, definitions = float("inf"), stop - 1, 0.0, 0
         for first in range(stop - 1, max(-1, stop - 1 - _WINDOW), -1):
@@ -302,8 +303,9 @@ def _grouped(atoms: Sequence[_Atom], space: float) -> Iterator[Sequence[_Atom]]:
             definitions += atom.whole
             if tokens > space and first < stop - 1:
                 break
-            cost = costs[first] + (1 - min(1.0, tokens / space)) ** 2 + (atom.cut if first else 0.0)
-            if definitions > 1 and tokens > _SMALL * space:
+            used = tokens / space
+            cost = costs[first] + (0.0 if used >= 1.0 else (1 - used) ** 2) + (atom.cut if first else 0.0)
+            if definitions > 1 and tokens > much:
                 cost += _MIXED
             if cost < best:
                 best, begin = cost, first

@@ -6,6 +6,7 @@ import codecs
 import re
 
 from ingest.parsing.korean_bytes import frequent_share, is_korean_cp949, is_korean_johab
+from rag.text.plain import is_plain
 
 _BOMS = (
     (codecs.BOM_UTF8, "utf-8-sig"),
@@ -60,6 +61,8 @@ _PLAUSIBLE = re.compile(
 
 def detect_charset(sample: bytes) -> str | None:
     """Python codec name of the text that `sample` (the file's first `SAMPLE_BYTES`) begins, None if it is not text."""
+    if sample.isascii() and is_plain(sample.decode("ascii")):
+        return "utf-8"  # as below, without the looks at what it might be else
     for bom, name in _BOMS:
         if sample.startswith(bom):
             return name if _mostly_decodes(sample, name) else None
@@ -118,8 +121,10 @@ def declared_in_page(data: bytes, detected: str) -> str:
 
     Whoever can read the declaration can't be in UTF-16, and Latin-1 is what programs declare unasked.
     """
+    if detected.startswith("utf"):
+        return ""
     found = _DECLARED.search(data[:_DECLARED_WITHIN])
-    if found is None or detected.startswith("utf") or not (detected or _is_printable(data[:SAMPLE_BYTES])):
+    if found is None or not (detected or _is_printable(data[:SAMPLE_BYTES])):
         return ""
     name = (found[1] or found[2]).decode("ascii").lower()
     codec = "cp949" if name in _KOREAN_NAMES else declared(name)

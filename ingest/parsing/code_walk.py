@@ -7,6 +7,7 @@ from bisect import bisect_right
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import NamedTuple
 
 from ingest.parsing.code_comments import plain_comment
 from ingest.parsing.code_grammars import Language, Node, Tree, grammar
@@ -36,8 +37,7 @@ _LOUD_BYTES = re.compile(rb"[A-Z][A-Z0-9_]+$")
 _NONE: frozenset[int] = frozenset()
 
 
-@dataclass(frozen=True, slots=True)
-class Scope:
+class Scope(NamedTuple):
     """The innermost definition around a node; at the top of the file a scope without a name."""
 
     path: str = ""

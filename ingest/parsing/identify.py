@@ -93,7 +93,9 @@ def is_source_code(content: bytes, name: str) -> bool:
     data, which elsewhere are documents."""
     head = content[:SAMPLE_BYTES]
     extension = extension_of(name)
-    signature = "" if _only_names_pdf(head, extension) else _signature(head)
+    signature = _signature(head)
+    if signature and _only_names_pdf(head, extension):
+        signature = ""
     if not head or head.startswith((*_CONTAINER_HEADS, *_DRM_HEADS)) or signature:
         return False
     charset = _charset_of(head, extension)

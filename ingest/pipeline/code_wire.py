@@ -135,7 +135,8 @@ def _vector_to_list(vector: SparseVector) -> list[str]:
 
 def _vector_from_list(item: Any) -> SparseVector:
     indices, values = array("I", b64decode(item[0])), array("f", b64decode(item[1]))
-    if not all(0.0 < value < 1e6 for value in values):  # a number that is none would spoil the index
+    # A number that is none would spoil the index. It hides from min and max, but not from the sum.
+    if values and not (min(values) > 0.0 and max(values) < 1e6 and sum(values) > 0.0):
         raise ValueError("not a weight")
     return SparseVector(tuple(indices), tuple(values))
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import lru_cache
 from hashlib import blake2b
 
 from rag.domain.language import Language
@@ -22,17 +21,30 @@ Only short code suffers (code_cosqa_dev, mean 49: .364, .340, .326, .393), and t
 _CHARACTERS_PER_TERM = 32
 """Prose has 2 to 7. A run of a million letters is one term, and a chunk of 400 such would be 400 MB."""
 _UNLIMITED = 2**31 - 1
+_MOST_IDS = 1 << 15
 
 
-@lru_cache(maxsize=1 << 15)
 def term_id(term: str) -> int:
     """Unsigned 32-bit id of a term, the same on every machine and for ever (BLAKE2b, big-endian)."""
     return int.from_bytes(blake2b(term.encode(), digest_size=4).digest())
 
 
+class _Ids(dict[str, int]):
+    """`term_id` of terms that were met: a text has some fifty, most of them not for the first time."""
+
+    def __missing__(self, term: str) -> int:
+        if len(self) >= _MOST_IDS:
+            self.clear()
+        found = self[term] = term_id(term)
+        return found
+
+
+_IDS = _Ids()
+
+
 def _vector(weights: dict[str, float]) -> SparseVector:
     """Weights by term id, ascending; terms that share an id are added up."""
-    by_id = dict(zip(map(term_id, weights), weights.values(), strict=True))
+    by_id = dict(zip(map(_IDS.__getitem__, weights), weights.values(), strict=True))
     if len(by_id) < len(weights):
         by_id = {}
         for index, value in sorted(zip(map(term_id, weights), weights.values(), strict=True)):

@@ -160,7 +160,7 @@ def identifier_terms(text: str) -> list[str]:
 
 def identifier_counts(text: str) -> dict[str, int]:
     """How often each of `identifier_terms` occurs, in the order of their first ones."""
-    if not text.isascii() or _MAY_BE_DATE.search(text) is not None:
+    if not text.isascii() or (("19" in text or "20" in text) and _MAY_BE_DATE.search(text) is not None):
         return Counter(identifier_terms(text))
     matches = _PLAIN_MATCHES if _MAY_BE_THOUSANDS.search(text) is not None else _NAMES
     return Counter(chain.from_iterable(map(_TERMS.__getitem__, matches.findall(text))))

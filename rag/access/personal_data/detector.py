@@ -19,7 +19,7 @@ from rag.domain.personal_data import CustomPattern
 VERSION = 2
 """Goes up with every change of what is found, or of what is hidden with it: documents are then looked through again."""
 _MARKS = re.compile("[0-9@]")
-_SUSPICIOUS = re.compile(r"[^\x00-\x7f]|-----|://|pass|secret|token|key|pwd", re.IGNORECASE)
+_SUSPICIOUS = ("-----", "://", "pass", "secret", "token", "key", "pwd")
 _MOST_ROUNDS = 8
 
 
@@ -70,7 +70,10 @@ class Detector:
 
 def _is_suspicious(text: str) -> bool:
     """False where nothing can be found. Most texts that can hold something have a digit."""
-    return _MARKS.search(text) is not None or _SUSPICIOUS.search(text) is not None
+    if _MARKS.search(text) is not None or not text.isascii():
+        return True
+    plain = text.lower()
+    return bool([sign for sign in _SUSPICIOUS if sign in plain])
 
 
 def _hides(text: str, item: Finding) -> bool:
