@@ -281,7 +281,9 @@ def test_a_space_to_go_back_to_whose_model_was_changed_stops_no_document(tmp_pat
         first, space = service.services.rag.spaces.current.id, build(caller, OTHER)
         assert caller.post(f"{SPACES}/{space['id']}/switch", json={"force": True}).status_code == 200
     with rag_bootstrap.open_database(settings_for(tmp_path).rag).engine.begin() as connection:
-        connection.exec_driver_sql("UPDATE embedding_space SET fingerprint = 'of other weights' WHERE state = 'retired'")
+        connection.exec_driver_sql(
+            "UPDATE embedding_space SET fingerprint = 'of other weights' WHERE state = 'retired'"
+        )
     with serving(tmp_path) as service:
         caller = operator(service)
         caller.ingest(caller.collection("다음"), {"b.md": text_of(2)})
