@@ -146,8 +146,12 @@ def distribution_version() -> str:
         return "0"
 
 
-def create_app(services: Services | None = None) -> FastAPI:
-    """The application. Without services it has routes and schemas only, which is what the OpenAPI check needs."""
+def create_app(services: Services | None = None, *, tools: bool = True) -> FastAPI:
+    """The application. Without services it has routes and schemas only, which is what the OpenAPI check needs.
+
+    Args:
+        tools: whether `/mcp` answers. A command on the local folder asks nothing there, and its kit takes half a second of CPU.
+    """
 
     # The interactive documentation pages load scripts from foreign hosts, so they are off.
     app = _Application(
@@ -161,6 +165,7 @@ def create_app(services: Services | None = None) -> FastAPI:
     )
     limits = services.settings if services is not None else ApiSettings()
     app.state.services, app.state.browsers = services, limits.browsers
+    app.state.tools = tools
     app.state.refusals = Refusals()
     app.state.readiness = health.Readiness()
     app.state.webhooks = webhook_limit()
@@ -225,7 +230,7 @@ async def _lifespan(app: FastAPI) -> AsyncGenerator[None, None]:
 async def _conversing(app: FastAPI) -> AsyncGenerator[None, None]:
     """What answers at `/mcp`. Its kit takes a second to load, which only a process that serves has to spend."""
     services = app.state.services
-    if services is None:
+    if services is None or not app.state.tools:
         yield
         return
     from api.mcp.server import conversing

@@ -198,7 +198,9 @@ class RetrievalSettings(Section):
 
     candidates: int = Field(200, ge=20, le=1000, description="hits fetched from each leg before fusion")
     fusion: Literal["scores", "rrf", "dbsf"] = Field(
-        "scores", description="scores: here, from the legs' scores; rrf and dbsf: inside the engine, in one query"
+        "scores",
+        description="scores: here, from the legs' scores; rrf and dbsf: inside the engine, in one query "
+        "(a few, where code and documents are asked together)",
     )
     max_per_document: int = Field(0, ge=0, le=100, description="passages of one document in a result; 0 is no limit")
     merge_neighbours: bool = Field(True, description="show passages that follow each other in a document as one")

@@ -66,7 +66,7 @@ def _local_service(options: Options) -> Iterator[tuple[str, str]]:
             raise RuntimeError("a local service has an operator")
         uds = str(Path(folder) / "api.sock")
         config = uvicorn.Config(
-            create_app(services),
+            create_app(services, tools=False),
             uds=uds,
             log_level="warning",
             lifespan="on",
