@@ -19,6 +19,7 @@ _TEXTS: dict[str, tuple[str, str]] = {
     "quarantine": ("격리", "quarantined"),
     "failures": ("실패", "failed"),
     "seconds_left": ("초 남음", "s left"),
+    "pages": ("쪽", "pages"),
     "affected": ("문서 수", "Documents"),
     "questions_written": ("쓴 문항", "Questions written"),
     "no_files": ("처리할 파일이 없습니다.", "There are no files to ingest."),
