@@ -18,7 +18,7 @@ from rich.table import Column, Table
 
 from api.cli.addresses import at
 from api.cli.connection import CommandFailed, checked, connect, reporting_failures
-from api.cli.ingesting import find_files, ingest_files, outcome_table, outcomes_json
+from api.cli.ingesting import find_files, ingest_files, outcome_table, outcomes_json, stage_of
 from api.cli.options import Options
 from api.cli.texts import text
 
@@ -341,7 +341,7 @@ def list_documents(options: Options, collection: str, as_json: bool) -> None:
     table = Table(Column("id", no_wrap=True), *(Column(head, overflow="fold") for head in heads))
     for row in rows:
         version = row["version"]
-        note = version["failure"]["message"] if version["failure"] else (version["progress"] or {}).get("stage", "")
+        note = version["failure"]["message"] if version["failure"] else stage_of(version)
         table.add_row(row["id"], row["source_key"], version["state"], str(version["chunks"]), note)
     Console().print(table)
 

@@ -210,9 +210,15 @@ def _inside(client: httpx.Client, collection: str, document_id: str) -> Iterator
 
 def _note(item: FileOutcome, version: dict[str, Any]) -> None:
     item.state, item.chunks = version["state"], version["chunks"]
-    item.stage = version["progress"]["stage"] if version["progress"] else ""
+    item.stage = stage_of(version)
     if version["failure"]:
         item.code, item.message = version["failure"]["code"], version["failure"]["message"]
+
+
+def stage_of(version: dict[str, Any]) -> str:
+    """Where the ingestion of a version is, such as `parse 12/340`; empty where it has ended."""
+    progress = version["progress"] or {"stage": "", "done": 0}
+    return f"{progress['stage']} {progress['done']}/{progress['total']}" if progress["done"] else str(progress["stage"])
 
 
 def outcome_table(outcomes: Sequence[FileOutcome]) -> Table:

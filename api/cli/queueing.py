@@ -88,7 +88,8 @@ def _follow(client: httpx.Client, collection: str, progress: Progress, task: Any
 def described(found: dict[str, Any]) -> str:
     """What goes on, in a line."""
     parts = [f"{text('queue')} {found['queued']}"]
-    parts += [f"{stage} {count}" for stage, count in sorted(found["stages"].items())]
+    pages = f" ({text('pages')} {found['pages_read']}/{found['pages']})" if found["pages"] else ""
+    parts += [f"{stage} {count}{pages if stage == 'parse' else ''}" for stage, count in sorted(found["stages"].items())]
     parts += [f"active {found['active']}", f"{text('failures')} {found['failed']}"]
     parts += [f"{text('quarantine')} {found['quarantined']}"]
     if found["paused"]:

@@ -22,6 +22,7 @@ _TEXTS: dict[str, tuple[str, str]] = {
     "quarantine": ("격리", "quarantined"),
     "failures": ("실패", "failed"),
     "seconds_left": ("초 남음", "s left"),
+    "pages": ("쪽", "pages"),
     "affected": ("문서 수", "Documents"),
     "questions_written": ("쓴 문항", "Questions written"),
     "no_such_file": ("그런 파일이나 폴더가 없습니다.", "no such file or folder"),

@@ -41,7 +41,7 @@ class ProgressOut(BaseModel):
     stage: str = Field(examples=["identify", "parse", "chunk", "embed", "index", "activate"])
     stage_number: int = Field(description="from 1")
     stages: int
-    done: int = Field(description="inside the stage: chunks for embed and index")
+    done: int = Field(description="inside the stage: pages for parse, chunks for embed and index")
     total: int
     eta_s: float | None = Field(description="seconds that the stage may still take, at its speed so far")
 

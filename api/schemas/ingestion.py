@@ -22,6 +22,8 @@ class IngestionOut(BaseModel):
     quarantined: int = Field(description="went wrong three times and were set aside; a retry can help")
     cancelled: int
     stages: dict[str, int] = Field(description="of those running, by stage", examples=[{"parse": 20, "embed": 12}])
+    pages_read: int = Field(description="of the files in the stage `parse` whose pages are being read")
+    pages: int = Field(description="that those files have")
     per_minute: float = Field(description="uploads that ended in the last minute")
     eta_s: float | None = Field(
         description="seconds until nothing is left, at the pace of late; none while nothing is known, or when paused"
@@ -39,6 +41,8 @@ class IngestionOut(BaseModel):
             quarantined=found.states.get(VersionState.QUARANTINED, 0),
             cancelled=found.states.get(VersionState.CANCELLED, 0),
             stages=dict(found.stages),
+            pages_read=found.pages_read,
+            pages=found.pages,
             per_minute=round(found.per_minute, 1),
             eta_s=found.eta_s,
         )

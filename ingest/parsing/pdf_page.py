@@ -19,6 +19,7 @@ import pypdfium2.raw as pdfium_c
 
 from ingest.parsing.characters import clean
 from ingest.parsing.hidden_text import has_hidden_characters
+from ingest.parsing.pdf_letter_spacing import whole_words
 from ingest.parsing.pdf_objects import WHITE, PageObjects, Transform
 from rag.domain.anchor import Box
 
@@ -250,7 +251,7 @@ class _CharacterReader:
             self.characters += code == 0
             spaced = spaced or code in (_SPACE, 0xA0)
             if code in (_LINE_END, _CARRIAGE_RETURN) and words:
-                lines += self._lines(words, spaced)
+                lines += self._lines(whole_words(words, self._character_box), spaced)
                 words, spaced = [], False
         return lines
 

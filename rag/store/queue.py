@@ -367,6 +367,8 @@ class Workload:
     Attributes:
         states: number of versions by state; of those that went wrong only the newest of their documents.
         stages: of those in work, by stage.
+        pages_read: of those whose pages are being read, as far as their parsers have said.
+        pages: that those have.
         finished: versions that ended in the last `window_s` seconds.
         elsewhere: collections of the tenant beside these in which versions wait or are in work; none for a key that
             is limited to some collections.
@@ -380,6 +382,8 @@ class Workload:
     elsewhere: int
     finished_elsewhere: int
     paused: bool
+    pages_read: int = 0
+    pages: int = 0
 
     @property
     def unfinished(self) -> int:
@@ -430,7 +434,10 @@ def workload(session: Session, permit: Permit, window: timedelta = timedelta(sec
     )
     counted = [*session.execute(good.group_by(_V.state)), *session.execute(bad.group_by(_V.state))]
     states = {row[0]: row[1] for row in counted}
-    running = select(_V.stage, func.count()).where(inside, _V.state == VersionState.RUNNING)
+    counted_pages = (func.sum(_V.done), func.sum(case((_V.done > 0, _V.total), else_=0)))
+    running = select(_V.stage, func.count(), *counted_pages).where(inside, _V.state == VersionState.RUNNING)
+    stages = {row[0]: row for row in session.execute(running.group_by(_V.stage))}
+    _, _, pages_read, pages = stages.get(Stage.PARSE, (Stage.PARSE, 0, 0, 0))
     recent = select(func.count()).where(_V.state.in_(_ENDED), _V.finished_at > utc_now() - window)
     finished = session.scalar(recent.where(inside)) or 0
     elsewhere = finished_elsewhere = 0
@@ -448,10 +455,12 @@ def workload(session: Session, permit: Permit, window: timedelta = timedelta(sec
     )
     return Workload(
         states=states,
-        stages={row[0]: row[1] for row in session.execute(running.group_by(_V.stage))},
+        stages={stage: row[1] for stage, row in stages.items()},
         finished=finished,
         window_s=window.total_seconds(),
         elsewhere=elsewhere,
         finished_elsewhere=finished_elsewhere,
         paused=bool(permit.collections) and not session.scalar(unpaused),
+        pages_read=int(pages_read),
+        pages=int(pages),
     )

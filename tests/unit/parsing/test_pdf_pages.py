@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import random
+from collections.abc import Sequence
 
 import pypdf
 import pytest
@@ -110,6 +111,39 @@ def test_three_columns_of_a_list_are_read_row_by_row(parse_pages, row):
         for x, cell in zip((60, 240, 420), row, strict=True):
             put(page, x, 100 + 16 * number, cell.split(), 10)
     assert "".join(texts(parse_pages(page))).replace("\n", " ").count(" ".join(row)) == 14
+
+
+def spaced_out(page: PdfPage, top: float, words: Sequence[str], between_letters: float, between_words: float) -> None:
+    left = 60.0
+    for word in words:
+        for letter in word:
+            page.text(left, top, letter)
+            left += 10 + between_letters
+        left += between_words - between_letters
+
+
+@pytest.mark.parametrize(
+    ("between_letters", "between_words"), [(2.0, 7.1), (2.4, 7.7), (3.1, 9.3), (1.6, 6.2), (2.0, 3.9)]
+)
+def test_letters_that_were_moved_apart_to_fill_a_line_are_words(parse_pages, between_letters, between_words):
+    words = ["보호법에", "하고", "따라", "아니", "여비"]
+    page = PdfPage()
+    spaced_out(page, 100, words, between_letters, between_words)
+    assert texts(parse_pages(page)) == ["보호법에 하고 따라 아니 여비"]
+
+
+@pytest.mark.parametrize(
+    ("words", "between_letters", "between_words"),
+    [
+        (["월화수목금토일"], 3.0, 0.0),
+        (["남여", "남여", "남여"], 6.0, 20.0),
+        (["가", "나", "다", "라", "마", "바"], 0.0, 4.0),
+    ],
+)
+def test_letters_that_stand_alone_stay_alone(parse_pages, words, between_letters, between_words):
+    page = PdfPage()
+    spaced_out(page, 100, words, between_letters, between_words)
+    assert "".join(texts(parse_pages(page))).replace("|", " ").split()[:4] == list("".join(words))[:4]
 
 
 def test_a_table_in_a_column_stays_in_it(parse_pages):

@@ -275,3 +275,21 @@ def test_the_pace_elsewhere_is_that_of_the_tenant_and_nothing_for_a_limited_key(
             session.get_one(DocumentVersion, ended).finished_at = utc_now()
     assert seen() == (1, 1)
     assert seen(frozenset({own.id})) == (0, 0)
+
+
+def test_the_workload_says_how_many_pages_of_those_in_work_were_read(backlog: Backlog) -> None:
+    row = backlog.collection("규정", 3)
+    first, second, third = backlog.claim()[1]
+    principal = Principal(row.tenant_id, "담당자", row.tenant_id, frozenset({Scope.READ}))
+    permit = Policy(backlog.database).authorize(principal, Action.READ_DOCUMENTS, ["규정"])
+    with backlog.database.write() as session:
+        versions.enter_stage(session, [first, second, third], Stage.PARSE, "job-1")
+        session.get_one(DocumentVersion, third).total = 70  # of its stage before
+        versions.report_progress(session, first, 3, 900)
+        versions.report_progress(session, second, 8, 40)
+        found = queue.workload(session, permit)
+        assert (found.pages_read, found.pages, found.stages) == (11, 940, {"parse": 3})
+        versions.enter_stage(session, [first, second, third], Stage.EMBED, "job-1")
+        versions.report_progress(session, first, 3, 900)
+        found = queue.workload(session, permit)
+        assert (found.pages_read, found.pages, found.stages) == (0, 0, {"embed": 3})
