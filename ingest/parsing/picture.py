@@ -53,7 +53,7 @@ Image.MAX_IMAGE_PIXELS = _MAX_DECODED
 class PictureParser:
     """PNG, JPEG, TIFF, WEBP and BMP."""
 
-    name = "picture/1"
+    name = "picture/2"
     media_types = tuple(_FORMATS)
 
     def bid(self, identified: Identified) -> int:
@@ -64,7 +64,7 @@ class PictureParser:
         """See `Parser.parse`. Anchors are in points at the picture's own resolution."""
         heights: dict[int, float] = {}
         count = pages = next_page = 0
-        queue = OcrQueue(source.reader, lambda number: source.has_read(number, count))
+        queue = OcrQueue(source.reader, lambda pages_read: source.has_read(pages_read, count))
         with path.open("rb") as file:
             try:
                 with Image.open(file, formats=[_FORMATS[source.media_type]]) as picture:

@@ -160,6 +160,11 @@ NONSENSE = [
     '{"heights":[["a",1]]}',
     "[" * 100_000,
     '{"heights":{"a":1}}',
+    *(
+        f'{{"heights":[[{height},9]],"levels":[],"chapters":[],"below_bookmark":false,"running":[],"numbering":{number},'
+        '"table":null,"table_page":0}'
+        for height, number in [("10.0", "Infinity"), ("NaN", "1"), ("1e999", "1"), ("9" * 400, "1")]
+    ),
 ]
 
 
@@ -171,8 +176,8 @@ def test_what_another_child_says_may_be_anything(text: str) -> None:
 def test_a_seam_fits_into_a_message() -> None:
     seam = Seam(running={f"머리글 {n} " + "가" * 100 for n in range(1000)}, chapters={str(n): 1 for n in range(5000)})
     seam.heights.update({n / 2: n + 1 for n in range(1000)})
-    part = ParsedDocument("", media_types.PDF, "pdf/2", (), 9, next_page=5, seam=seam.written())
+    part = ParsedDocument("", media_types.PDF, "pdf/3", (), 9, next_page=5, seam=seam.written())
     assert _Wish().after(part, last=False).seam == seam.written()
     assert len(Seam.read(seam.written()).running) >= 10
-    long = ParsedDocument("", media_types.PDF, "pdf/2", (), 9, next_page=5, seam="\x01" * _SEAM_BYTES)
+    long = ParsedDocument("", media_types.PDF, "pdf/3", (), 9, next_page=5, seam="\x01" * _SEAM_BYTES)
     assert _Wish().after(long, last=False).seam == ""

@@ -136,11 +136,12 @@ def test_a_document_that_takes_long_leaves_its_batch_and_the_others_go_on(pipeli
 
 
 @pytest.mark.parametrize(
-    ("pages", "total", "seconds", "long"),
-    [(1, 500, 2.0, False), (4, 40, 6.0, True), (30, 40, 60.0, False), (400, 500, 6.0, False), (3, 4, 90.0, True)],
+    ("pages", "total", "seconds", "page_s", "long"),
+    [(1, 500, 2.0, 2, False), (4, 40, 6.0, 1.5, True), (30, 40, 60.0, 2, False), (400, 500, 6.0, 0.01, False)]
+    + [(3, 4, 90.0, 30, True), (1, 40, 60.0, 0, False)],
 )
-def test_what_is_long_is_known_by_its_pace(pages: int, total: int, seconds: float, long: bool) -> None:
-    assert is_long(ReadSoFar(pages, total, seconds)) is long
+def test_what_is_long_is_known_by_its_pace(pages: int, total: int, seconds: float, page_s: float, long: bool) -> None:
+    assert is_long(ReadSoFar(pages, total, seconds, page_s)) is long
 
 
 def test_a_version_that_retires_while_it_is_written_leaves_no_points(pipeline: Pipeline) -> None:
