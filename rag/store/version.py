@@ -74,6 +74,7 @@ class Priority(IntEnum):
 
 IN_LONG = (Priority.LONG_AWAITED, Priority.LONG)
 """What the lane LONG holds, first things first."""
+_CAME_WITH: dict[int, int] = {Priority.LONG_AWAITED: Priority.INTERACTIVE, Priority.LONG: Priority.BULK}
 
 
 class Stage(StrEnum):
@@ -181,12 +182,12 @@ class DocumentVersion(Base):
     @property
     def priority_at_end(self) -> int:
         """`at_end` for a row in memory."""
-        return Priority.BULK if self.priority in IN_LONG else self.priority
+        return _CAME_WITH.get(self.priority, self.priority)
 
 
 def at_end() -> ColumnElement[int]:
-    """The priority of a version that ends, in an update: what took long is like any other file then."""
-    return case((DocumentVersion.priority.in_(IN_LONG), Priority.BULK), else_=DocumentVersion.priority)
+    """The priority of a version that ends, in an update: that with which it came, for what took long."""
+    return case(_CAME_WITH, value=DocumentVersion.priority, else_=DocumentVersion.priority)
 
 
 def by_ids(session: Session, ids: Iterable[UUID]) -> Sequence[DocumentVersion]:
