@@ -149,7 +149,7 @@ def jobs_not_begun(session: Session, lane: Priority) -> int:
 
 
 def stands_still(session: Session, lane: Priority, patience: timedelta) -> bool:
-    """Whether a version of a lane was given to a job longer than `patience` ago, and nothing has looked at its file yet: no worker
+    """Whether a version of a lane was given to a job longer than `patience` ago and nothing has looked at its file yet: no worker
     is free for it, or no child. What is paused or waits for its next try has no job."""
     unseen = or_(_V.state == VersionState.QUEUED, and_(_V.state == VersionState.RUNNING, _V.stage == Stage.IDENTIFY))
     of_lane = (_V.job_id > "", _V.priority.in_(_priorities(lane)), _V.claimed_at < utc_now() - patience)
