@@ -12,7 +12,7 @@ import pypdf
 import pytest
 from PIL import Image, ImageDraw, ImageFont
 
-from ingest.parsing import outcome
+from ingest.parsing import outcome, read_so_far
 from ingest.parsing.base import SourceFile
 from ingest.parsing.identify import identify
 from ingest.parsing.ocr import GrayImage, find_tesseract
@@ -22,6 +22,7 @@ from ingest.parsing.page_numbers import joined_ranges, page_ranges
 from ingest.parsing.parts import joined
 from ingest.parsing.pdf import PdfParser
 from ingest.parsing.picture import PictureParser
+from ingest.parsing.read_so_far import Listener
 from ingest.parsing.sandbox import ParseLimits, ParseSandbox
 from ingest.parsing.scans import is_language
 from rag.domain.errors import FileDamaged, NoTextFound, OcrUnavailable, ParseLimitExceeded
@@ -330,6 +331,22 @@ def test_pages_with_text_count_while_a_picture_before_them_is_read(tmp_path):
     said = []
     read(tmp_path, out.getvalue(), "a.pdf", Slow(0.1, 60), told=lambda page, total: said.append((page, total)))
     assert said == [(n, 7) for n in range(1, 8)]
+
+
+def test_many_pages_of_text_behind_two_scanned_ones_are_not_left_to_read(tmp_path, monkeypatch):
+    writer = pypdf.PdfWriter(io.BytesIO(scanned(*[picture(ENGLISH, size=(600, 300))] * 2)))
+    writer.append(io.BytesIO(pdf_bytes([PdfPage().text(60, 60, f"This is page number {n}.") for n in range(3, 31)])))
+    out = io.BytesIO()
+    writer.write(out)
+    monkeypatch.setattr(read_so_far, "_KNOWN_AFTER_S", 0.5)
+    said = []
+    listener = Listener(said.append)
+    with listener.at_work():
+        read(tmp_path, out.getvalue(), "a.pdf", Slow(1.0, 60), told=listener.has_read)
+    assert (said[-1].pages, said[-1].total) == (30, 30)
+    assert (
+        max(item.left_s for item in said if item.seconds >= 0.5) < 5
+    )  # it was 28 s after the first scan, all read in two
 
 
 @needs_tesseract
