@@ -114,7 +114,7 @@ class VersionOut(BaseModel):
             id=row.id,
             number=row.number,
             state=row.state,
-            priority=Priority(row.priority).name.lower(),
+            priority=Priority(row.priority).lane.name.lower(),
             tries=row.tries + row.crashes,
             next_try_at=row.retry_at if row.state == VersionState.QUEUED else None,
             size=row.size,

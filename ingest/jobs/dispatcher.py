@@ -29,7 +29,7 @@ log = logging.getLogger(__name__)
 
 _LOOK_S = 0.1
 _IDLE_LOOK_S = 0.5
-_LANES = tuple(Priority)
+_LANES = tuple(dict.fromkeys(priority.lane for priority in Priority))
 _CLEANINGS = 100
 _CLEANING_GRACE = timedelta(seconds=30)
 """A batch cleans up behind itself; what is older than this was left behind."""

@@ -191,6 +191,8 @@ class IngestJobs:
 
     def _dispatch_settings(self) -> DispatchSettings:
         at_once = self._settings.concurrency
+        # Half of the children, so that bulk has the other half. With one child for what nobody waits for, a long document and
+        # bulk take turns, a part of some pages each (`ParseSandbox.parse`).
         slots = {
             Priority.INTERACTIVE: max(_INTERACTIVE_JOBS, at_once),
             Priority.BULK: at_once,

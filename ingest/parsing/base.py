@@ -64,10 +64,10 @@ class SourceFile:
     told: Callable[[int, int], None] | None = None
     seam: str = ""
 
-    def has_read(self, page: int, total: int) -> None:
-        """Say that `page` was read and all before it."""
+    def has_read(self, pages: int, total: int) -> None:
+        """Say that so many pages of the whole file are done, those before `first_page` among them."""
         if self.told is not None:
-            self.told(page, total)
+            self.told(pages, total)
 
     def is_spent(self) -> bool:
         """Whether it is time to leave the rest to another process."""

@@ -48,10 +48,10 @@ class Job:
     Attributes:
         name: file name as uploaded, for messages only.
         input: descriptor of the file, open for reading.
-        output: descriptor of the pipe that takes the one frame.
+        output: descriptor of the pipe that takes the frames: how far it is, then the answer.
         memory_bytes: address space on top of the zygote's own.
         wall_s: seconds that the parse has from now on.
-        output_bytes: the most that the frame may have.
+        output_bytes: the most that all of them may have.
         first_child: number of the first file inside that is wanted.
         parser: key of the one parser to use, after another has failed; empty for the best one.
         only_identify: whether nothing is wanted but the media type.

@@ -42,7 +42,7 @@ class ReadPage:
     turn: Turn | None
 
 
-def _nobody_listens(_page: int) -> None:
+def _nobody_listens(_pages: int) -> None:
     """Nobody wants to know."""
 
 
@@ -51,7 +51,8 @@ class OcrQueue:
     """Give it pages in order, then take `results`.
 
     Attributes:
-        has_read: is called with a page when it and all before it were read, or given up.
+        has_read: is called with the number of pages that are done, those without pictures and those before the first among
+            them; pages for which no time was left are not.
         left_out: pages for which no time was left.
         unread: pages that Tesseract failed on, or all of them where there is none.
     """
@@ -63,6 +64,7 @@ class OcrQueue:
     read: list[int] = field(default_factory=list)
     _waiting: list[tuple[int, Future[Reading | None]]] = field(default_factory=list)
     _pages: dict[int, ReadPage] = field(default_factory=dict)
+    _last: int = 0
     _pool: ThreadPoolExecutor | None = None
     _begin: float = field(default_factory=time.monotonic)
 
@@ -75,6 +77,7 @@ class OcrQueue:
         """Queue a page; its picture is made when its turn comes, and only if there is time."""
         if self.reader is None or not self.usable:
             self.unread.append(number)
+            self.pass_by(number)
             return
         if self._pool is None:
             self._pool = ThreadPoolExecutor(self.reader.lanes)
@@ -82,13 +85,15 @@ class OcrQueue:
             self._collect_oldest()
         if time.monotonic() + self._usual_s() > self.reader.deadline:
             self.left_out.append(number)
-            return
-        self._waiting.append((number, self._pool.submit(read_upright, self.reader, picture())))
+        else:
+            self._waiting.append((number, self._pool.submit(read_upright, self.reader, picture())))
+        self._last = number
 
-    @property
-    def is_idle(self) -> bool:
-        """No page is on its way."""
-        return not self._waiting
+    def pass_by(self, number: int) -> None:
+        """A page that needs no reading. It counts at once, also where pictures before it are on their way: many pages of text
+        behind a few pictures are not left to read."""
+        self._last = number
+        self._tell()
 
     def results(self) -> dict[int, ReadPage]:
         """Every page that was read."""
@@ -140,4 +145,7 @@ class OcrQueue:
         else:
             self.read.append(number)
             self._pages[number] = ReadPage(words_of(reading.tsv, reading.image), reading.height, reading.turn)
-        self.has_read(number)
+        self._tell()
+
+    def _tell(self) -> None:
+        self.has_read(self._last - len(self._waiting) - len(self.left_out))

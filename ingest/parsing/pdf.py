@@ -82,7 +82,7 @@ class PdfParser:
         if len(document) == 0:
             raise NoTextFound(name=source.name)
         warnings: set[str] = set()
-        queue = OcrQueue(source.reader, lambda number: source.has_read(number, len(document)))
+        queue = OcrQueue(source.reader, lambda pages: source.has_read(pages, len(document)))
         pages, next_page = _read_pages(document, queue, warnings, source)
         empty = [page.lines.number for page in pages if not (page.lines.lines or page.tables)]
         if len(empty) == len(pages) and source.first_page == 1 and not next_page:
@@ -141,8 +141,8 @@ def _read_pages(
         pages.append(_read_text(page, index + 1, warnings))
         if pages[-1].is_picture:
             queue.add(index + 1, functools.partial(page_picture, page))
-        elif queue.is_idle:
-            source.has_read(index + 1, len(document))
+        else:
+            queue.pass_by(index + 1)
         page.close()  # a long document must not hold all its pages
     read = queue.results()
     if source.may_stop:

@@ -7,6 +7,7 @@ own: the level of a heading, the running lines and the head of a table that goes
 from __future__ import annotations
 
 import json
+import math
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -49,9 +50,9 @@ class Seam:
     def read(cls, text: str) -> Self:
         """The inverse of `written`. What can't be read tells nothing: another child wrote it, which had read the file."""
         try:
-            data = json.loads(text) if text else {}
+            data = json.loads(text, parse_float=_finite, parse_constant=_finite) if text else {}
             return cls._of(data) if data else cls()
-        except (AttributeError, LookupError, TypeError, ValueError, RecursionError):
+        except (AttributeError, LookupError, OverflowError, TypeError, ValueError, RecursionError):
             return cls()
 
     @classmethod
@@ -85,6 +86,14 @@ class Seam:
     def body(self) -> float:
         """The height that most characters have."""
         return self.heights.most_common(1)[0][0] if self.heights else 10.0
+
+
+def _finite(number: str) -> float:
+    """JSON as Python reads it has `NaN` and `Infinity`, and `1e999` is one."""
+    value = float(number)
+    if not math.isfinite(value):
+        raise ValueError("not a finite number")
+    return value
 
 
 def _within(texts: Iterable[str]) -> Iterable[str]:

@@ -64,7 +64,7 @@ class PictureParser:
         """See `Parser.parse`. Anchors are in points at the picture's own resolution."""
         heights: dict[int, float] = {}
         count = pages = next_page = 0
-        queue = OcrQueue(source.reader, lambda number: source.has_read(number, count))
+        queue = OcrQueue(source.reader, lambda pages_read: source.has_read(pages_read, count))
         with path.open("rb") as file:
             try:
                 with Image.open(file, formats=[_FORMATS[source.media_type]]) as picture:

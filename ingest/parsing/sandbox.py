@@ -1,10 +1,11 @@
 """Parsing in a disposable child process, from the service's side: send a file to the zygote, collect the answer.
 
 ```
-service ── request + open file, result pipe, status pipe ──► zygote ── fork ──► child ── one frame ──► result pipe
+service ── request + open file, result pipe, status pipe ──► zygote ── fork ──► child ── frames ──► result pipe
 ```
 Whatever a file does to its parser, the service gets a `ParsedDocument` or a `SeogoError`: never a hang, a crash, or
-more memory than the output cap. The child's bytes are JSON and are checked (`frames.py`, `wire.py`).
+more memory than the output cap. A child may say how far it is, and answers once; all of that counts as output. What it
+writes is checked (`frames.py`), its answer is JSON (`wire.py`).
 """
 
 from __future__ import annotations

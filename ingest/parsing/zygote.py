@@ -7,8 +7,9 @@ REGISTRY the module whose `PARSERS` are used. Each message is one JSON object wi
   file, the result pipe and the status pipe. `parser` names the only one to use, or is empty. With the op `identify` the
   child only says what the file is. `first_page`, `may_stop` and `seam` are about pages (`SourceFile`), and may be missing.
   `load` names parsers to import here first: trusted code, and no byte of the file is looked at in this process. The
-  child writes one frame to the result pipe. This process writes to the status pipe `{"pid", "base_rss_kb"}` at the fork
-  and, after the child's death, `{"status", "max_rss_kb", "cpu_s"}`; or `{"refused"}` if it could not start one.
+  child writes its frames (`frames.py`) to the result pipe: how far it is, then one answer. This process writes to the
+  status pipe `{"pid", "base_rss_kb"}` at the fork and, after the child's death, `{"status", "max_rss_kb", "cpu_s"}`; or
+  `{"refused"}` if it could not start one.
 - `{"op": "hello"}` with a status pipe: `{"capabilities", "rss_kb"}`.
 - `{"op": "load", "load"}` with a status pipe: `{"loaded"}` once these parsers are imported.
 

@@ -12,6 +12,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from datetime import timedelta
 from functools import partial
 from typing import cast
 from uuid import UUID
@@ -69,6 +70,9 @@ PARSED = "parsed.json"
 """Derived file of a parse result; gone when its version answers."""
 _GROUP_CHUNKS = 512
 """Chunks of documents that are embedded together, so that token-budget batches fill across documents."""
+
+_PATIENCE = timedelta(seconds=3)
+"""A job that is given out begins in a tenth of a second where a worker is free, and looks at its files in less than a second."""
 
 ENDED_BADLY = (*RETRYABLE, VersionState.DELETED)
 
@@ -327,12 +331,20 @@ class Pipeline:
         self._stop_if_told()
         try:
             goes_on = self._report(version.id, read.pages, read.total)
-            if goes_on and is_long(read):
+            if goes_on and is_long(read) and self._is_in_the_way(batch, version):
                 self._set_apart(batch, version)
         except StoreUnavailable:  # what was read so far is worth more than that somebody sees how much
             return
         if not goes_on:
             raise DocumentNotFound(name=str(version.document_id))
+
+    def _is_in_the_way(self, batch: Batch, version: DocumentVersion) -> bool:
+        """Whether anything else has to wait for this document. One that somebody waits for, and that is alone in its job, stays
+        there until another one finds no job of its own, or no child: it would only be read anew, behind other long ones."""
+        if len(batch.version_ids) > 1 or not _is_urgent(version):
+            return True
+        with self.database.read() as session:
+            return queue.stands_still(session, Priority.INTERACTIVE, _PATIENCE)
 
     def _set_apart(self, batch: Batch, version: DocumentVersion) -> None:
         with self.database.write() as session:

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session, aliased
 from rag.domain.principal import Permit
 from rag.store.base import in_groups, utc_now
 from rag.store.document import Document, visible
-from rag.store.version import RETRYABLE, DocumentVersion, VersionState
+from rag.store.version import RETRYABLE, DocumentVersion, VersionState, at_end
 
 CHILD_MARK = "!/"
 """Between the key of a document and the name of a file inside it, as in `자료.zip!/규정/취업규칙.docx`."""
@@ -129,7 +129,7 @@ def _retire(session: Session, document_ids: Sequence[UUID], now: datetime) -> No
     session.execute(
         update(DocumentVersion)
         .where(of_these, DocumentVersion.state.in_((*_LIVE, *RETRYABLE)))
-        .values(state=VersionState.RETIRED, finished_at=now, retryable=False)
+        .values(state=VersionState.RETIRED, finished_at=now, retryable=False, priority=at_end())
     )
     session.execute(update(Document).where(Document.id.in_(document_ids)).values(current_version_id=None))
 

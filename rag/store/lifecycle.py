@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from rag.store import client_file, family
 from rag.store.base import in_groups, utc_now
 from rag.store.document import Document
-from rag.store.version import RETRYABLE, DocumentVersion, VersionState, in_index
+from rag.store.version import RETRYABLE, DocumentVersion, VersionState, at_end, in_index
 
 _V = DocumentVersion
 _NOT_SEARCHED = (VersionState.RETIRED, VersionState.DELETED, *RETRYABLE)
@@ -32,6 +32,7 @@ def activate(session: Session, version_id: UUID) -> None:
     now = utc_now()
     current = session.get(DocumentVersion, document.current_version_id) if document.current_version_id else None
     version.finished_at, version.error_code, version.error_params = now, None, None
+    version.priority = version.priority_at_end
     if current is not None and current.number > version.number:
         version.state = VersionState.RETIRED
         return
@@ -114,7 +115,7 @@ def _hide(session: Session, document_ids: Sequence[UUID], now: datetime) -> int:
     change = (
         update(DocumentVersion)
         .where(DocumentVersion.document_id.in_(document_ids), DocumentVersion.state != VersionState.DELETED)
-        .values(state=VersionState.DELETED, valid_to=_end_of_validity(now), cleaned_at=None)
+        .values(state=VersionState.DELETED, valid_to=_end_of_validity(now), cleaned_at=None, priority=at_end())
         .returning(DocumentVersion.id)
     )
     return len(session.execute(change).all())

@@ -21,7 +21,7 @@ from rag.store.base import in_groups, utc_now
 from rag.store.collection import Collection
 from rag.store.document import Document, covered
 from rag.store.tenant import Tenant
-from rag.store.version import RETRYABLE, UNFINISHED, DocumentVersion, Priority, Stage, VersionState
+from rag.store.version import IN_LONG, RETRYABLE, UNFINISHED, DocumentVersion, Priority, Stage, VersionState, at_end
 
 _V = DocumentVersion
 _DEEPEST = 64
@@ -31,8 +31,8 @@ _IS_NEWEST = and_(Document.id == _V.document_id, Document.latest_version_id == _
 """By the primary key first: `latest_version_id` has no index."""
 HELD = "held-"
 """A version under a job of such a name waits for its original, not for a worker. No job is called so."""
-_ALONE = (Priority.LONG, Priority.SUSPECT)
-"""Lanes in which a job has one version."""
+_ALONE = (*IN_LONG, Priority.SUSPECT)
+"""Of lanes in which a job has one version."""
 SUSPICIOUS_CRASHES = 2
 """After so many deaths of workers around it, a version is ingested alone."""
 
@@ -62,7 +62,7 @@ class RetryRule:
 
 def anything_waits(session: Session, lane: Priority) -> bool:
     """Whether a version of this lane waits. Asked before `claim`, which takes the lock for writing."""
-    return bool(session.scalar(select(exists().where(*_waiting(lane)))))
+    return bool(session.scalar(select(exists().where(*_waiting(*_priorities(lane))))))
 
 
 def claim(
@@ -73,15 +73,28 @@ def claim(
     The next collection is that of the tenant with the least in work, of its collections the one with the least in work,
     then the one served longest ago (`served`: a growing number per collection). A hundred thousand files of one tenant
     so never hold up the single file of another. A version that failed before goes alone: what ails it then ails nobody else.
+    In the lane LONG all this holds first among what somebody waits for, then among the others.
     """
-    collection_id = _next_collection(session, lane, served)
-    if collection_id is None:
-        return None, []
+    for priority in _priorities(lane):
+        collection_id = _next_collection(session, lane, priority, served)
+        if collection_id is not None:
+            return collection_id, _claim_of(session, collection_id, priority, job_id, limits)
+    return None, []
+
+
+def _priorities(lane: Priority) -> tuple[Priority, ...]:
+    """What a lane holds, first things first."""
+    return IN_LONG if lane == Priority.LONG else (lane,)
+
+
+def _claim_of(
+    session: Session, collection_id: UUID, priority: Priority, job_id: str, limits: BatchLimits
+) -> list[UUID]:
     query = (
         select(_V.id, _V.size, _V.tries)
-        .where(*_waiting(lane), _V.collection_id == collection_id)
+        .where(*_waiting(priority), _V.collection_id == collection_id)
         .order_by(_V.created_at, _V.id)
-        .limit(1 if lane in _ALONE else limits.documents)
+        .limit(1 if priority in _ALONE else limits.documents)
         .with_for_update(skip_locked=True)
     )
     chosen: list[UUID] = []
@@ -94,24 +107,24 @@ def claim(
         if tries:
             break
     session.execute(update(_V).where(_V.id.in_(chosen)).values(job_id=job_id, claimed_at=utc_now()))
-    return collection_id, chosen
+    return chosen
 
 
-def _waiting(lane: Priority) -> tuple[ColumnElement[bool], ...]:
+def _waiting(*priorities: Priority) -> tuple[ColumnElement[bool], ...]:
     return (
         _V.state == VersionState.QUEUED,
         _V.job_id == "",
-        _V.priority == lane,
+        _V.priority.in_(priorities),
         or_(_V.retry_at.is_(None), _V.retry_at <= utc_now()),
     )
 
 
-def _next_collection(session: Session, lane: Priority, served: Mapping[UUID, int]) -> UUID | None:
+def _next_collection(session: Session, lane: Priority, priority: Priority, served: Mapping[UUID, int]) -> UUID | None:
     query = (
         select(Collection.id, Collection.tenant_id)
         .join(Tenant, Tenant.id == Collection.tenant_id)
         .where(Collection.paused_at.is_(None), Tenant.paused_at.is_(None))
-        .where(exists().where(*_waiting(lane), _V.collection_id == Collection.id))
+        .where(exists().where(*_waiting(priority), _V.collection_id == Collection.id))
     )
     found = [(row[0], row[1]) for row in session.execute(query)]
     if not found:
@@ -119,7 +132,7 @@ def _next_collection(session: Session, lane: Priority, served: Mapping[UUID, int
     in_work: dict[UUID, int] = {}
     for tenant_id, collection_id, count in session.execute(
         select(_V.tenant_id, _V.collection_id, func.count())
-        .where(_V.state.in_(UNFINISHED), _V.job_id > "", _V.priority == lane)
+        .where(_V.state.in_(UNFINISHED), _V.job_id > "", _V.priority.in_(_priorities(lane)))
         .group_by(_V.tenant_id, _V.collection_id)
     ):
         in_work[tenant_id] = in_work.get(tenant_id, 0) + count
@@ -130,9 +143,17 @@ def _next_collection(session: Session, lane: Priority, served: Mapping[UUID, int
 def jobs_not_begun(session: Session, lane: Priority) -> int:
     """Jobs of a lane that are queued and that no worker has begun."""
     query = select(func.count(func.distinct(_V.job_id))).where(
-        _V.state == VersionState.QUEUED, _V.job_id > "", _V.priority == lane
+        _V.state == VersionState.QUEUED, _V.job_id > "", _V.priority.in_(_priorities(lane))
     )
     return session.scalar(query) or 0
+
+
+def stands_still(session: Session, lane: Priority, patience: timedelta) -> bool:
+    """Whether a version of a lane was given to a job longer than `patience` ago and nothing has looked at its file yet: no worker
+    is free for it, or no child. What is paused or waits for its next try has no job."""
+    unseen = or_(_V.state == VersionState.QUEUED, and_(_V.state == VersionState.RUNNING, _V.stage == Stage.IDENTIFY))
+    of_lane = (_V.job_id > "", _V.priority.in_(_priorities(lane)), _V.claimed_at < utc_now() - patience)
+    return bool(session.scalar(select(exists().where(_V.state.in_(UNFINISHED), unseen, *of_lane))))
 
 
 def open_jobs(session: Session) -> dict[str, datetime | None]:
@@ -191,11 +212,12 @@ def isolate(session: Session, ids: Sequence[UUID]) -> Sequence[UUID]:
 
 def set_apart(session: Session, job_id: str, version_id: UUID) -> bool:
     """Let a version of this job, which is found to take long, wait for a job of its own in the lane of such; False when it was
-    alone in such a lane already, or is not in work any more. What is known of its progress stays."""
+    alone in such a lane already, or is not in work any more. What is known of its progress stays, and whether somebody waits."""
+    priority = case((_V.priority == Priority.INTERACTIVE, Priority.LONG_AWAITED), else_=Priority.LONG)
     change = (
         update(_V)
         .where(_V.id == version_id, _V.job_id == job_id, _V.state == VersionState.RUNNING, _V.priority.not_in(_ALONE))
-        .values(state=VersionState.QUEUED, job_id="", priority=Priority.LONG, stage_started_at=None)
+        .values(state=VersionState.QUEUED, job_id="", priority=priority, stage_started_at=None)
         .returning(_V.id)
     )
     return session.execute(change).first() is not None
@@ -221,9 +243,9 @@ def record_failure(
     version.error_code, version.error_params, version.retryable = error.code, dict(error.params), error.retryable
     version.tries += counts
     if not error.retryable:
-        version.state, version.finished_at = VersionState.FAILED, utc_now()
+        _end(version, VersionState.FAILED)
     elif version.tries >= rule.tries:
-        version.state, version.finished_at = VersionState.QUARANTINED, utc_now()
+        _end(version, VersionState.QUARANTINED)
     else:
         version.state, version.job_id = VersionState.QUEUED, ""
         version.retry_at = utc_now() + (rule.pause * 4 ** (version.tries - 1) if counts else rule.outage)
@@ -234,7 +256,12 @@ def quarantine(session: Session, job_id: str, version_id: UUID, error: SeogoErro
     version = _in_work(session, job_id, version_id)
     if version is not None:
         version.error_code, version.error_params, version.retryable = error.code, dict(error.params), error.retryable
-        version.state, version.finished_at = VersionState.QUARANTINED, utc_now()
+        _end(version, VersionState.QUARANTINED)
+
+
+def _end(version: DocumentVersion, state: VersionState) -> None:
+    """Without answering, at least until somebody retries it."""
+    version.state, version.finished_at, version.priority = state, utc_now(), version.priority_at_end
 
 
 def _in_work(session: Session, job_id: str, version_id: UUID) -> DocumentVersion | None:
@@ -291,7 +318,7 @@ def cancel(session: Session, version: DocumentVersion) -> bool:
     _lock(session, version)
     if version.state not in UNFINISHED:
         return False
-    version.state, version.finished_at = VersionState.CANCELLED, utc_now()
+    _end(version, VersionState.CANCELLED)
     version.error_code, version.error_params = None, None
     if version.started_at is None:
         version.cleaned_at = version.finished_at  # it left nothing; what was begun, its job cleans up or a purge
@@ -336,6 +363,7 @@ def _cancel_where(session: Session, *conditions: ColumnElement[bool]) -> int:
         .values(
             state=VersionState.CANCELLED,
             finished_at=now,
+            priority=at_end(),
             error_code=None,
             error_params=None,
             cleaned_at=case((_V.started_at.is_(None), now), else_=None),

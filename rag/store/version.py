@@ -16,6 +16,7 @@ from sqlalchemy import (
     SmallInteger,
     String,
     UniqueConstraint,
+    case,
     false,
     func,
     select,
@@ -51,14 +52,29 @@ RETRYABLE = (VersionState.FAILED, VersionState.QUARANTINED, VersionState.CANCELL
 
 
 class Priority(IntEnum):
-    """Lane of a version in the queue; every lane has workers of its own. The values are kept in the database."""
+    """Lane of a version in the queue; every lane has workers of its own. The values are kept in the database.
+
+    A release that does not know 6 and 7 can't show such a version: `at_end` lets none keep them.
+    """
 
     INTERACTIVE = 1
     BULK = 5
+    LONG_AWAITED = 6
+    """In the lane LONG, in which it goes first: it came in interactively."""
     LONG = 7
     """Takes minutes to read: it goes alone, so that no other document waits for it."""
     SUSPECT = 9
     """Was in work when a worker died, twice: it goes alone, so that the next death names the culprit."""
+
+    @property
+    def lane(self) -> Priority:
+        """Whose workers take it."""
+        return Priority.LONG if self is Priority.LONG_AWAITED else self
+
+
+IN_LONG = (Priority.LONG_AWAITED, Priority.LONG)
+"""What the lane LONG holds, first things first."""
+_CAME_WITH: dict[int, int] = {Priority.LONG_AWAITED: Priority.INTERACTIVE, Priority.LONG: Priority.BULK}
 
 
 class Stage(StrEnum):
@@ -162,6 +178,16 @@ class DocumentVersion(Base):
     review_reason: Mapped[str | None] = mapped_column(String(1000))
     commit: Mapped[str | None] = mapped_column(String(64))
     dense_pending: Mapped[bool] = mapped_column(default=False, server_default=false())
+
+    @property
+    def priority_at_end(self) -> int:
+        """`at_end` for a row in memory."""
+        return _CAME_WITH.get(self.priority, self.priority)
+
+
+def at_end() -> ColumnElement[int]:
+    """The priority of a version that ends, in an update: that with which it came, for what took long."""
+    return case(_CAME_WITH, value=DocumentVersion.priority, else_=DocumentVersion.priority)
 
 
 def by_ids(session: Session, ids: Iterable[UUID]) -> Sequence[DocumentVersion]:

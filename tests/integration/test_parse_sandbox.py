@@ -293,7 +293,7 @@ def test_a_child_is_listened_to_while_it_works(hostile, input_file):
     told = []
     assert texts(hostile.parse(input_file, "tell.txt", told=told.append)) == ["told"]
     assert [(read.pages, read.total) for read in told] == [(1, 4)]
-    assert 0 < told[0].seconds < 60 and told[0].left_s == pytest.approx(3 * told[0].seconds)
+    assert (told[0].seconds, told[0].left_s) == (0, 0)  # the first word of its pages tells nothing of their pace
     assert texts(hostile.parse(input_file, "tell.txt")) == ["told"]  # nobody has to
 
 

@@ -53,7 +53,7 @@ class DirectSandbox:
             marker.touch()
             raise ParserCrashed(name=name)
         if LASTING in text and told is not None:
-            told(ReadSoFar(pages=3, total=1200, seconds=9.0))
+            told(ReadSoFar(pages=3, total=1200, seconds=9.0, page_s=3.0))
         identified = identify(path, name)
         parsers = {key: PARSERS[key].factory() for key in candidates(identified, name, PARSERS)}
         parser = best(identified, name, parsers)

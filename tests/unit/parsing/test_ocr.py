@@ -12,6 +12,7 @@ import pypdf
 import pytest
 from PIL import Image, ImageDraw, ImageFont
 
+from ingest.parsing import outcome, read_so_far
 from ingest.parsing.base import SourceFile
 from ingest.parsing.identify import identify
 from ingest.parsing.ocr import GrayImage, find_tesseract
@@ -21,6 +22,7 @@ from ingest.parsing.page_numbers import joined_ranges, page_ranges
 from ingest.parsing.parts import joined
 from ingest.parsing.pdf import PdfParser
 from ingest.parsing.picture import PictureParser
+from ingest.parsing.read_so_far import Listener
 from ingest.parsing.sandbox import ParseLimits, ParseSandbox
 from ingest.parsing.scans import is_language
 from rag.domain.errors import FileDamaged, NoTextFound, OcrUnavailable, ParseLimitExceeded
@@ -304,7 +306,7 @@ def test_in_the_sandbox(tmp_path):
 
 @needs_tesseract
 @pytest.mark.parametrize("name", ["a.pdf", "a.tif"])
-def test_a_scan_says_page_by_page_how_far_it_is(tmp_path, name):
+def test_a_scan_says_page_by_page_how_far_it_is(tmp_path, name, monkeypatch):
     pages = [picture([f"This is page number {n}"], size=(600, 200)) for n in range(1, 4)]
     more = {"save_all": True, "append_images": pages[1:]}
     data = scanned(*pages) if name.endswith(".pdf") else saved(pages[0], "TIFF", **more)
@@ -313,12 +315,13 @@ def test_a_scan_says_page_by_page_how_far_it_is(tmp_path, name):
     assert said == [(1, 3), (2, 3), (3, 3)]
     (tmp_path / "a").write_bytes(data)
     told = []
+    monkeypatch.setattr(outcome, "_TOLD_EVERY_S", 0.0)
     with ParseSandbox() as sandbox:
         sandbox.parse(tmp_path / "a", name, told=told.append)
-    assert (told[0].pages, told[0].total) == (1, 3)
+    assert told and all(1 <= read.pages <= 3 == read.total for read in told)
 
 
-def test_pages_with_text_are_told_of_where_no_picture_is_on_its_way(tmp_path):
+def test_pages_with_text_count_while_a_picture_before_them_is_read(tmp_path):
     data = pdf_bytes([PdfPage().text(60, 60, f"This is page number {n}.") for n in range(1, 4)])
     writer = pypdf.PdfWriter(io.BytesIO(data))
     writer.append(io.BytesIO(scanned(picture(ENGLISH, size=(600, 300)))))
@@ -327,7 +330,23 @@ def test_pages_with_text_are_told_of_where_no_picture_is_on_its_way(tmp_path):
     writer.write(out)
     said = []
     read(tmp_path, out.getvalue(), "a.pdf", Slow(0.1, 60), told=lambda page, total: said.append((page, total)))
-    assert said == [(1, 7), (2, 7), (3, 7), (4, 7)]
+    assert said == [(n, 7) for n in range(1, 8)]
+
+
+def test_many_pages_of_text_behind_two_scanned_ones_are_not_left_to_read(tmp_path, monkeypatch):
+    writer = pypdf.PdfWriter(io.BytesIO(scanned(*[picture(ENGLISH, size=(600, 300))] * 2)))
+    writer.append(io.BytesIO(pdf_bytes([PdfPage().text(60, 60, f"This is page number {n}.") for n in range(3, 31)])))
+    out = io.BytesIO()
+    writer.write(out)
+    monkeypatch.setattr(read_so_far, "_KNOWN_AFTER_S", 0.5)
+    said = []
+    listener = Listener(said.append)
+    with listener.at_work():
+        read(tmp_path, out.getvalue(), "a.pdf", Slow(1.0, 60), told=listener.has_read)
+    assert (said[-1].pages, said[-1].total) == (30, 30)
+    assert (
+        max(item.left_s for item in said if item.seconds >= 0.5) < 5
+    )  # it was 28 s after the first scan, all read in two
 
 
 @needs_tesseract

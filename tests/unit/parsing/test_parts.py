@@ -160,6 +160,11 @@ NONSENSE = [
     '{"heights":[["a",1]]}',
     "[" * 100_000,
     '{"heights":{"a":1}}',
+    *(
+        f'{{"heights":[[{height},9]],"levels":[],"chapters":[],"below_bookmark":false,"running":[],"numbering":{number},'
+        '"table":null,"table_page":0}'
+        for height, number in [("10.0", "Infinity"), ("NaN", "1"), ("1e999", "1"), ("9" * 400, "1")]
+    ),
 ]
 
 

@@ -38,7 +38,7 @@ from rag.store.base import utc_now
 from rag.store.collection import Collection
 from rag.store.document import Document
 from rag.store.session import Database
-from rag.store.version import DocumentVersion, Priority, VersionState
+from rag.store.version import DocumentVersion, Priority, Stage, VersionState
 from tests.support.compound import END, FREE, MAX_FAT_SECTORS
 from tests.support.direct_sandbox import LASTING, DirectSandbox
 from tests.support.hash_embedder import HashEmbedder, hash_space
@@ -135,12 +135,43 @@ def test_a_document_that_takes_long_leaves_its_batch_and_the_others_go_on(pipeli
     assert pipeline.parse(Batch("its own", [long])) == [long]
 
 
+def test_what_is_alone_and_awaited_stays_until_something_else_waits_for_such_a_job(pipeline: Pipeline) -> None:
+    collection = add_collection(pipeline.database)
+    long = waiting(pipeline, f"# 대장\n\n{LASTING}\n".encode(), "대장.md", collection=collection)
+    other = waiting(pipeline, collection=collection)
+    now = utc_now()
+
+    def read_with(claimed_at: datetime, **changes: object) -> list[UUID]:
+        with pipeline.database.write() as session:
+            session.get_one(DocumentVersion, long).priority = Priority.INTERACTIVE
+            found = session.get_one(DocumentVersion, other)
+            found.job_id, found.priority, found.claimed_at = "other", Priority.INTERACTIVE, claimed_at
+            for name, value in changes.items():
+                setattr(found, name, value)
+        return pipeline.parse(Batch("job", [long], again=True))
+
+    assert read_with(now) == [long], "it will begin at once"
+    long_ago = now - timedelta(minutes=1)
+    assert read_with(long_ago, state=VersionState.RUNNING, stage=Stage.PARSE) == [long], "it is being read"
+    assert read_with(long_ago, stage=Stage.IDENTIFY, priority=Priority.BULK) == [long], "nobody waits for it"
+    assert read_with(long_ago, state=VersionState.QUEUED, job_id="") == [long], "its collection is paused"
+    assert read_with(long_ago, state=VersionState.RUNNING) == [], "no child is free for it"
+    assert row(pipeline, long).priority == Priority.LONG_AWAITED
+
+
 @pytest.mark.parametrize(
-    ("pages", "total", "seconds", "long"),
-    [(1, 500, 2.0, False), (4, 40, 6.0, True), (30, 40, 60.0, False), (400, 500, 6.0, False), (3, 4, 90.0, True)],
+    ("pages", "total", "seconds", "page_s", "long"),
+    [
+        (1, 500, 2.0, 2, False),
+        (4, 40, 6.0, 1.5, True),
+        (30, 40, 60.0, 2, False),
+        (400, 500, 6.0, 0.01, False),
+        (3, 4, 90.0, 30, True),
+        (1, 40, 60.0, 0, False),
+    ],
 )
-def test_what_is_long_is_known_by_its_pace(pages: int, total: int, seconds: float, long: bool) -> None:
-    assert is_long(ReadSoFar(pages, total, seconds)) is long
+def test_what_is_long_is_known_by_its_pace(pages: int, total: int, seconds: float, page_s: float, long: bool) -> None:
+    assert is_long(ReadSoFar(pages, total, seconds, page_s)) is long
 
 
 def test_a_version_that_retires_while_it_is_written_leaves_no_points(pipeline: Pipeline) -> None:

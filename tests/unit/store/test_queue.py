@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from uuid import UUID
 
 import pytest
+from sqlalchemy.orm import Session
 
 from rag.access.policy import Action, Policy
-from rag.domain.errors import FileDamaged, IndexUnavailable, ParserCrashed
-from rag.domain.principal import Principal, Scope
-from rag.store import queue, worker
+from rag.domain.errors import FileDamaged, IndexUnavailable, ParserCrashed, WorkerLost
+from rag.domain.principal import Permit, Principal, Scope
+from rag.store import lifecycle, queue, worker
 from rag.store import version as versions
 from rag.store.base import utc_now
 from rag.store.collection import Collection
+from rag.store.document import Document
 from rag.store.queue import BatchLimits, RetryRule
 from rag.store.session import Database
 from rag.store.version import DocumentVersion, Priority, Stage, VersionState
@@ -197,7 +199,7 @@ def test_what_takes_long_goes_on_alone_and_says_how_far_it_is(backlog: Backlog) 
         assert not queue.set_apart(session, "job-1", second)  # it is gone already
         assert not queue.set_apart(session, "job-2", third)  # it is another job's
     row = backlog.row(first)
-    assert (row.state, row.job_id, row.priority) == (VersionState.QUEUED, "", Priority.LONG)
+    assert (row.state, row.job_id, row.priority) == (VersionState.QUEUED, "", Priority.LONG_AWAITED)
     assert (row.stage, row.done, row.total, row.stage_started_at) == (Stage.PARSE, 3, 900, None)
     assert backlog.row(third).state == VersionState.RUNNING
     assert backlog.claim(Priority.BULK)[1] == []
@@ -207,6 +209,88 @@ def test_what_takes_long_goes_on_alone_and_says_how_far_it_is(backlog: Backlog) 
         assert not queue.set_apart(session, "job-3", alone)  # there is nowhere else to go
     assert backlog.row(alone).state == VersionState.RUNNING
     assert len(backlog.claim(Priority.LONG)[1]) == 1
+
+
+def test_of_what_takes_long_that_goes_first_which_somebody_waits_for(backlog: Backlog) -> None:
+    backlog.collection("보관", 4, priority=Priority.LONG)
+    awaited = backlog.collection("규정", 1, priority=Priority.LONG_AWAITED)
+    with backlog.database.read() as session:
+        assert queue.anything_waits(session, Priority.LONG)
+    assert backlog.claim(Priority.LONG)[0] == awaited.id
+    same = backlog.collection("함께", 2, priority=Priority.LONG)
+    with backlog.database.write() as session:
+        late = add_version(session, add_document(session, same, "늦게.pdf"), 1, VersionState.QUEUED, job_id="")
+        session.get_one(DocumentVersion, late).priority = Priority.LONG_AWAITED
+    assert backlog.claim(Priority.LONG) == (same.id, [late])
+    with backlog.database.read() as session:
+        assert queue.jobs_not_begun(session, Priority.LONG) == 2
+    assert len(backlog.claim(Priority.LONG)[1]) == 1
+    with backlog.database.read() as session:
+        assert not queue.anything_waits(session, Priority.INTERACTIVE)
+        assert not queue.anything_waits(session, Priority.BULK)
+
+
+def end_by_activation(session: Session, version: DocumentVersion, permit: Permit) -> None:
+    version.state = VersionState.RUNNING
+    session.flush()
+    lifecycle.activate(session, version.id)
+
+
+def end_by_failure(session: Session, version: DocumentVersion, permit: Permit) -> None:
+    queue.record_failure(session, version.job_id, version.id, FileDamaged(name="a", detail="PDF"), RULE)
+
+
+def end_by_tries(session: Session, version: DocumentVersion, permit: Permit) -> None:
+    version.tries = RULE.tries
+    queue.record_failure(session, version.job_id, version.id, ParserCrashed(name="a"), RULE)
+
+
+def end_by_quarantine(session: Session, version: DocumentVersion, permit: Permit) -> None:
+    queue.quarantine(session, version.job_id, version.id, WorkerLost(name="a"))
+
+
+def end_by_cancel(session: Session, version: DocumentVersion, permit: Permit) -> None:
+    queue.cancel(session, version)
+
+
+def end_with_the_others(session: Session, version: DocumentVersion, permit: Permit) -> None:
+    version.job_id = ""
+    session.flush()
+    queue.cancel_waiting(session, permit)
+
+
+def end_by_deletion(session: Session, version: DocumentVersion, permit: Permit) -> None:
+    lifecycle.hide(session, session.get_one(Document, version.document_id))
+
+
+ENDINGS = [
+    end_by_activation,
+    end_by_failure,
+    end_by_tries,
+    end_by_quarantine,
+    end_by_cancel,
+    end_with_the_others,
+    end_by_deletion,
+]
+
+
+@pytest.mark.parametrize("end", ENDINGS, ids=lambda end: end.__name__)
+@pytest.mark.parametrize(
+    "priority", [Priority.LONG_AWAITED, Priority.LONG, Priority.SUSPECT], ids=lambda item: item.name
+)
+def test_a_release_that_knows_no_long_documents_can_read_what_has_ended(
+    backlog: Backlog, end: Callable[[Session, DocumentVersion, Permit], None], priority: Priority
+) -> None:
+    tenant = backlog.collection("규정", 1, priority=priority).tenant_id
+    principal = Principal(tenant, "운영자", tenant, frozenset({Scope.WRITE}))
+    permit = Policy(backlog.database).authorize(principal, Action.CONTROL_INGESTION)
+    [version] = backlog.claim(Priority.SUSPECT if priority == Priority.SUSPECT else Priority.LONG)[1]
+    with backlog.database.write() as session:
+        end(session, session.get_one(DocumentVersion, version), permit)
+    row = backlog.row(version)
+    assert row.state not in (VersionState.QUEUED, VersionState.RUNNING)
+    came_with = {Priority.LONG_AWAITED: Priority.INTERACTIVE, Priority.LONG: Priority.BULK}
+    assert row.priority == came_with.get(priority, priority)
 
 
 def test_what_was_cancelled_is_not_set_apart(backlog: Backlog) -> None:
