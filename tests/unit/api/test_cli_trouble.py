@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from api.cli.connection import failure_text
 from api.cli.main import app
 
 
@@ -15,6 +16,17 @@ def said(language: str, *words: str, **environment: str) -> tuple[int, str]:
     done = CliRunner().invoke(app, list(words), env={"SEOGO_LANG": language, "COLUMNS": "200", **environment})
     assert done.exception is None or isinstance(done.exception, SystemExit), done.exception
     return done.exit_code, done.output
+
+
+@pytest.mark.parametrize(
+    ("error", "said_of_it"),
+    [
+        (OSError("no disk is left"), "no disk is left"),
+        (FileNotFoundError(2, "No such file", "a.txt"), "a.txt: No such file"),
+    ],
+)
+def test_what_the_system_says_is_passed_on(error: OSError, said_of_it: str) -> None:
+    assert failure_text(error).endswith(f": {said_of_it}")
 
 
 def _file(tmp_path: Path) -> Path:
@@ -32,7 +44,9 @@ def _no_database(tmp_path: Path) -> Path:
     return tmp_path
 
 
-@pytest.mark.parametrize("command", ["doctor --json", "keys list", "ask x", "serve --init --port 0", "db upgrade", "db current"])
+@pytest.mark.parametrize(
+    "command", ["doctor --json", "keys list", "ask x", "serve --init --port 0", "db upgrade", "db current"]
+)
 @pytest.mark.parametrize(
     ("spoiled", "korean", "english"),
     [
