@@ -515,7 +515,7 @@ def test_a_limit_of_the_caller_is_told_of_in_its_own_number() -> None:
     always = Choice(engine, Sampling(), thinking=True)
     found = collected(GroundedGenerator(Recording(always), SETTINGS).generate(asked(most_tokens=57)))
     [told] = details([item for item in found if isinstance(item, Note)], "limited")
-    more = engine.calls[0].max_tokens - 57
+    more = (engine.calls[0].max_tokens or 0) - 57
     assert more > 0, "the budget of its reasoning is ours"
     assert re.findall(r"\d+", told) == ["57"]
 
