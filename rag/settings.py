@@ -133,13 +133,20 @@ class RerankingSettings(Section):
     instruction: str = Field("", max_length=2000, description="task told to rerankers that take one (Qwen3-Reranker)")
 
 
+CHAT_TIMEOUT_S = 4.0
+"""A chat model's time for all that it is asked about one question, in seconds. What was found is to be seen within 5 s, however
+slow the model is; a model that needs longer costs that, so it is for the installation to give it more."""
+
+
 class ChatSettings(Section):
     """A local chat model for work around the answer; none until a URL is named."""
 
     url: str | None = Field(None, description="OpenAI-compatible server, such as http://vllm:8000/v1")
     model: str = Field("", max_length=500, description="name of the model on that server")
     api_key_file: Path | None = Field(None, description="file that holds that server's key")
-    timeout_s: float = Field(30.0, ge=1, le=600)
+    timeout_s: float = Field(
+        CHAT_TIMEOUT_S, ge=1, le=600, description="for all that it is asked about one question, before the search"
+    )
 
 
 class ServedModel(Section):

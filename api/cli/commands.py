@@ -149,7 +149,7 @@ def print_answer(
     """Stream an answer to the terminal, then its sources; whether there was an answer."""
     body = {"question": question, "collections": collections, "stream": True, **(narrowing or {})}
     places: dict[int, list[str]] = {}
-    found: list[dict[str, Any]] = []
+    found = _Found(console)
     answered = False
     with client.stream("POST", "/api/v1/answers", json=body) as response:
         if not response.is_success:
@@ -158,9 +158,10 @@ def print_answer(
         for event, data in events(response):
             match event:
                 case "passages":
-                    found = data["passages"]
+                    found.passages = data["passages"]
                 case "waiting":
                     console.print(escape(data["message"]), style="dim", highlight=False)
+                    found.show()
                 case "note" if data["kind"] == "step":
                     console.print(escape(data["detail"]), style="dim", highlight=False)
                 case "note" if data["kind"] == "section_truncated":
@@ -170,7 +171,7 @@ def print_answer(
                     console.print(escape(data["rendered"]), highlight=False, end="")
                     _note_places(places, data["citations"])
                 case "error":
-                    _print_found(found, console)
+                    found.show()
                     raise CommandFailed(f"{data['title']} ({data['code']})")
                 case "done":
                     answered = data["status"] == "answered"
@@ -180,12 +181,26 @@ def print_answer(
     return answered
 
 
-def _print_found(found: Sequence[dict[str, Any]], console: Console) -> None:
-    """Where the passages stand that an answer was to be written from, when it was not."""
-    if found:
-        console.print(f"\n[bold]{text('found')}[/bold]")
-    for passage in found:
-        console.print(escape(place(passage)), style="cyan", highlight=False)
+class _Found:
+    """Where the passages stand that an answer is to be written from: for who waits long for it, and where it is not written.
+
+    Attributes:
+        passages: of the last search result.
+    """
+
+    def __init__(self, console: Console) -> None:
+        self.passages: Sequence[dict[str, Any]] = ()
+        self._console = console
+        self._shown: set[str] = set()
+
+    def show(self) -> None:
+        """Print the places, each once however often this is called."""
+        new = [found for found in dict.fromkeys(map(place, self.passages)) if found not in self._shown]
+        if new:
+            self._console.print(f"\n[bold]{text('found')}[/bold]")
+        for found in new:
+            self._console.print(escape(found), style="cyan", highlight=False)
+        self._shown.update(new)
 
 
 def _note_places(places: dict[int, list[str]], citations: Sequence[dict[str, Any]]) -> None:

@@ -147,7 +147,7 @@ def failure_text(error: Exception) -> str:
     if isinstance(error, httpx.HTTPError):
         return f"{text('unreachable')}: {_asked(error)}{error}"
     if isinstance(error, OSError):
-        return f"{text('system_refused')}: {': '.join(str(part) for part in (error.filename, error.strerror) if part)}"
+        return f"{text('system_refused')}: {': '.join(str(part) for part in (error.filename, error.strerror) if part) or error}"
     return str(error)
 
 

@@ -45,6 +45,8 @@ from rag.store.base import utc_now
 from rag.store.fusion_weight import FusionWeight
 
 REPORT = "report.html"
+_DRAFT_S = 30.0
+"""A chat model's time for one draft, where the settings do not give it longer: nobody waits for it as for an answer."""
 _SHOWN = 10
 
 
@@ -381,7 +383,8 @@ def _chat_model(settings: ChatSettings) -> ChatModel:
         raise CommandFailed(text("no_chat"))
     from rag.generation.openai_chat import open_chat
 
-    chat: ChatModel | None = open_chat(settings)
+    longest = max(settings.timeout_s, _DRAFT_S)
+    chat: ChatModel | None = open_chat(settings.model_copy(update={"timeout_s": longest}))
     if chat is None:
         raise CommandFailed(text("no_chat"))
     return chat

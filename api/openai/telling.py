@@ -96,6 +96,7 @@ class Telling:
     def refused(self) -> None:
         """The answer is a refusal, which is whole however far the model came."""
         self.truncated = False
+        self._cut.clear()
 
     def before(self, sentence: Sentence) -> tuple[str, Sentence]:
         """What stands before the sentence, as a paragraph of its own, and the sentence as it follows that."""

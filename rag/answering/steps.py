@@ -18,7 +18,7 @@ from rag.answering.code_answers import CodeAnswerer
 from rag.answering.contract import DEFAULT_RULES, ContractRules
 from rag.answering.report import SECTION, STEP, SectionedGenerator, headed, source_notes
 from rag.answering.service import Answerer, AnswerEvent, Asked, _Read
-from rag.answering.waiting import telling_of_silence
+from rag.answering.waiting import Silence, telling_of_silence
 from rag.domain.answer import Abstention, AbstentionReason, Note, Sentence
 from rag.domain.errors import (
     AccessEnded,
@@ -98,7 +98,8 @@ class StepwiseAnswerer(Answerer):
         gathered = _Gathered(self._settings.step_passages)
         # What one passage holds of a question that needs several is little: the first search is read all the same.
         gathered.add(request.question, read.search.passages, read.weak)
-        async with aclosing(self._further(permit, asked, request, gathered)) as notes:
+        silence = Silence()
+        async with aclosing(self._further(permit, asked, request, gathered, silence)) as notes:
             async for note in notes:
                 yield note
         permit, passages = await run_sync(self._readable, permit, asked, gathered.passages())
@@ -107,7 +108,7 @@ class StepwiseAnswerer(Answerer):
             return
         yield read.search.showing(passages)
         shown = 0
-        async with aclosing(self._written(permit, request.over(passages), asked)) as events:
+        async with aclosing(self._written(permit, request.over(passages), asked, silence)) as events:
             async for event in events:
                 shown += isinstance(event, Sentence)
                 yield event
@@ -116,7 +117,7 @@ class StepwiseAnswerer(Answerer):
             yield Abstention(AbstentionReason.WEAK_EVIDENCE, names, read.missing)
 
     async def _further(
-        self, permit: Permit, asked: Asked, request: GenerationRequest, gathered: _Gathered
+        self, permit: Permit, asked: Asked, request: GenerationRequest, gathered: _Gathered, silence: Silence
     ) -> AsyncGenerator[Note, None]:
         """Search for what the planner wants, round by round; each search is a note as it happens."""
         yield gathered.told(request.language)
@@ -125,7 +126,7 @@ class StepwiseAnswerer(Answerer):
             wanted: tuple[str, ...] = ()
             try:
                 planning = self._planner.further(request, gathered.questions, self._settings.step_questions)
-                async with aclosing(_planned(planning)) as coming:
+                async with aclosing(_planned(planning, silence)) as coming:
                     async for item in coming:
                         if isinstance(item, Note):
                             yield item
@@ -158,7 +159,7 @@ class StepwiseAnswerer(Answerer):
         return now, self._retriever.readable(now, passages)
 
     async def _written(
-        self, permit: Permit, request: GenerationRequest, asked: Asked
+        self, permit: Permit, request: GenerationRequest, asked: Asked, silence: Silence
     ) -> AsyncGenerator[Sentence | Note, None]:
         """The answer to what was gathered, verified; in the mode `deep` in sections, with its sources at the end."""
         generator, sections = self._generator, 1
@@ -166,7 +167,7 @@ class StepwiseAnswerer(Answerer):
             headings: tuple[str, ...] = ()
             try:
                 outlining = self._planner.outline(request, self._settings.report_sections)
-                async with aclosing(_planned(outlining)) as coming:
+                async with aclosing(_planned(outlining, silence)) as coming:
                     async for item in coming:
                         if isinstance(item, Note):
                             yield item
@@ -178,7 +179,7 @@ class StepwiseAnswerer(Answerer):
         sentences: list[Sentence] = []
         heading = ""
         verified = self._verified(permit, generator, request, sections)
-        async with aclosing(telling_of_silence(verified)) as events:
+        async with aclosing(telling_of_silence(verified, silence=silence)) as events:
             async for event in events:
                 if isinstance(event, Sentence):
                     event, heading = headed(event, heading), ""
@@ -203,13 +204,13 @@ def _permit_now(permit: Permit, asked: Asked) -> Permit:
         raise AccessEnded from error
 
 
-def _planned(work: Awaitable[tuple[str, ...]]) -> AsyncGenerator[tuple[str, ...] | Note, None]:
-    """What a planner says, at its end; before that a note where it takes long."""
+def _planned(work: Awaitable[tuple[str, ...]], silence: Silence) -> AsyncGenerator[tuple[str, ...] | Note, None]:
+    """What a planner says, at its end; before that a note where it takes long and that was not told yet."""
 
     async def said() -> AsyncGenerator[tuple[str, ...], None]:
         yield await work
 
-    return telling_of_silence(said())
+    return telling_of_silence(said(), silence=silence)
 
 
 def _note(language: Language, key: str, /, **values: object) -> Note:

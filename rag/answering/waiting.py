@@ -7,6 +7,7 @@ longer to its first word. Its reader is told soon, and goes on waiting as long a
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncGenerator
 from typing import Any, TypeVar
 
@@ -23,25 +24,39 @@ SLOW_AFTER_S = 3.5
 _END: Any = object()
 
 
+class Silence:
+    """What the reader of one answer was told of its silences.
+
+    Attributes:
+        told: whether it was said that a model takes long, which is said once, however many calls an answer takes.
+    """
+
+    def __init__(self) -> None:
+        self.told = False
+
+
 async def telling_of_silence(
-    events: AsyncGenerator[Item, None], after_s: float | None = None
+    events: AsyncGenerator[Item, None], after_s: float | None = None, silence: Silence | None = None
 ) -> AsyncGenerator[Item | Note, None]:
     """The events, and a note where `after_s` seconds pass before the first of them that is none. Closing it closes `events`.
 
-    Later silences are not told of: what a slow model writes comes slowly, and its reader sees that.
+    Notes do not put that off. Later silences are not told of: what a slow model writes comes slowly, and its reader sees that.
 
     Args:
-        after_s: None means `SLOW_AFTER_S`.
+        after_s: seconds; None means `SLOW_AFTER_S`.
+        silence: shared by all that is waited for in one answer; None where that is these events alone.
     """
     after_s = SLOW_AFTER_S if after_s is None else after_s
+    silence = Silence() if silence is None else silence
     coming: asyncio.Task[Item] | None = None
     try:
-        nothing_yet = True
+        deadline = time.monotonic() + after_s
+        nothing_yet = not silence.told
         while nothing_yet:
             coming = asyncio.create_task(_next(events))
-            await asyncio.wait({coming}, timeout=after_s)
+            await asyncio.wait({coming}, timeout=max(0.0, deadline - time.monotonic()))
             if not coming.done():
-                nothing_yet = False
+                nothing_yet, silence.told = False, True
                 yield Note(SLOW, f"nothing of the model for {after_s:g} s")
             item = await coming
             coming = None

@@ -309,8 +309,8 @@ GUARDS: dict[str, tuple[str, str]] = {
 
 WAITING: dict[str, tuple[str, str]] = {
     "engine_slow": (
-        "모델이 아직 답하지 않아 기다리고 있습니다. 찾은 문단은 이미 볼 수 있습니다.",
-        "The model has not answered yet; still waiting. What was found can be seen already.",
+        "모델이 아직 답하지 않아 기다리고 있습니다.",
+        "The model has not answered yet; still waiting.",
     ),
 }
 """What is said while an answer is waited for, in Korean and English, by its stable code."""

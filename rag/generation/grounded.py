@@ -60,14 +60,14 @@ class _Prepared:
 
     Attributes:
         digest: of the messages of the call.
-        limited: whether it is the caller that wants no longer answer.
+        limit: tokens of an answer that the caller wants at most, where that is less than it would have; reasoning is beside it.
     """
 
     choice: Choice
     prompt: GroundedPrompt
     call: EngineCall
     digest: str
-    limited: bool
+    limit: int | None
 
 
 class GroundedGenerator:
@@ -191,7 +191,7 @@ class GroundedGenerator:
         answer = min(own, request.most_tokens or own)
         choice, longest = self._chosen(request, answer)
         context = choice.engine.context_tokens
-        limited = answer < min(own, context // 4)
+        limit = answer if answer < min(own, context // 4) else None
         answer = min(answer, context // 4)
         reasoning = reasoning_tokens(choice)
         budget = max(min(context - answer - reasoning, longest, most or longest), _LEAST_CONTEXT_LEFT)
@@ -208,7 +208,7 @@ class GroundedGenerator:
             language=answer_language(request),
         )
         sent = self._speaker.as_sent(choice.engine, call)
-        return _Prepared(choice, written, sent, digest_of(sent.messages), limited)
+        return _Prepared(choice, written, sent, digest_of(sent.messages), limit)
 
     def _chosen(self, request: GenerationRequest, answer_tokens: int) -> tuple[Choice, int]:
         """A model, and how long the prompt may be for it: all of it where any takes that, else less until one does."""
@@ -330,8 +330,8 @@ def _last_notes(finished: Finished, drafting: Drafting, prepared: _Prepared, *, 
         yield Note(SENT_AGAIN, finished.sent)
     if finished.reason == "length":
         left = len(drafting.left)
-        if prepared.limited:
-            yield Note(LIMITED, f"the caller wants {prepared.call.max_tokens} tokens at most, reasoning included")
+        if prepared.limit is not None:
+            yield Note(LIMITED, f"the caller wants {prepared.limit} tokens at most")
         yield Note(
             TRUNCATED, f"ended after {prepared.call.max_tokens} tokens; {left} characters of a last sentence left out"
         )

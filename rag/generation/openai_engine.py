@@ -46,9 +46,6 @@ _PAUSE_S = 0.2
 """Before a replica that failed this call is asked again; doubled each time, drawn between a half and the whole of it."""
 _PROBE_S = 2.0
 """How long a replica that was passed over has for its first token, while another can take the call after that."""
-_HUNG_ALONE = 0.5
-"""Share of the failures that open a breaker, which a first token that never came counts where no other replica is: the second
-in a row opens it. Where another is, the first does: a call that goes there costs little, and each that does not, a minute."""
 _TIMEOUTS_IN_WINDOW = 10
 """The window of a breaker has room for so many first tokens that never came: with few users they come minutes apart."""
 _AFTER_THE_END_S = 2.0
@@ -207,13 +204,10 @@ class _Answer:
                 while not self.first and not self.ended:
                     self.first = await self._read(self._stream)
         except TimeoutError as error:
-            # Whoever streams may wait longer than this call: for their sake it is not held against the only replica.
-            brief = self._patience.first_token_s < self._served.first_token_s
-            down = time.monotonic() >= limit and (elsewhere or not brief)
-            # While it writes for others it does not hang, but has much to read.
-            hangs = self._place.replica.heard < begun
-            share = (1.0 if elsewhere else _HUNG_ALONE) if hangs else 0.0
-            share *= min(1.0, self._patience.first_token_s / self._served.first_token_s)
+            down, share = False, 0.0
+            if time.monotonic() >= limit:
+                waited, longest = self._patience.first_token_s, self._served.first_token_s
+                down, share = self._place.replica.blamed(begun, min(1.0, waited / longest), elsewhere=elsewhere)
             late = self._failed(ModelTimeout, "no token in time", down=down, share=share)
             if not down:
                 raise late from error
@@ -283,7 +277,7 @@ class _Answer:
         if self._broken is not None and not events:
             raise self._broken
         if events:
-            self._place.replica.heard = time.monotonic()
+            self._place.replica.wrote()
         return _together(events)
 
     def _at_the_end(self) -> Iterator[EngineEvent]:

@@ -18,6 +18,13 @@ _SLACK_SHARE = 8
 _LEAST_SLACK = 2
 """How many more generations the replica with the right cache may have than the idlest: an eighth of what one takes. A cached
 prefix saves a prefill of seconds at most, while every further generation slows all of a replica's."""
+_HUNG_ALONE = 0.5
+"""Share of the failures that open a breaker, which a first token that never came counts where no other replica is: the second
+in a row opens it. Where another is, the first does: a call that goes there costs little, and each that does not, a minute."""
+_UNHEARD_IN_A_ROW = 5
+"""Waits shorter than a stream's, one after the other, in which the only replica wrote nothing to anybody, until they are held
+against it, and together: where nobody streams, nothing else would tell that it hangs. By default they are 100 s, which is
+about what it takes two streams to find out."""
 
 
 @dataclass(eq=False, slots=True)
@@ -28,6 +35,8 @@ class Replica:
         open: generations that it has now.
         failure: what the last one that failed would have told its caller, while the breaker keeps others away.
         heard: instant of `time.monotonic` at which it wrote something last, to whomever.
+        unheard: waits, one after the other, in which it wrote nothing to anybody.
+        unheard_until: instant of `time.monotonic` at which the last of them ended.
     """
 
     server: StreamingServer
@@ -35,6 +44,37 @@ class Replica:
     open: int = 0
     failure: Callable[[], ModelUnavailable] | None = None
     heard: float = 0.0
+    unheard: int = 0
+    unheard_until: float = 0.0
+
+    def wrote(self) -> None:
+        """It wrote something just now."""
+        self.heard, self.unheard = time.monotonic(), 0
+
+    def blamed(self, begun: float, portion: float, *, elsewhere: bool) -> tuple[bool, float]:
+        """Whether a first token that did not come is held against it, and for which share of the failures that open its breaker.
+
+        Args:
+            begun: instant of `time.monotonic` since when it was waited for.
+            portion: of a stream's wait for it; below 1 whoever streams may still be served.
+            elsewhere: whether another replica can take the calls.
+        """
+        # While it writes for others it does not hang, but has much to read.
+        hangs = self.heard < begun
+        in_a_row = self._in_vain(begun) if hangs else 0
+        share = (1.0 if elsewhere else _HUNG_ALONE) * portion if hangs else 0.0
+        if elsewhere or portion >= 1.0:
+            return True, share
+        # For the sake of whoever streams, a short wait for the only replica counts as one of many alone.
+        return in_a_row >= _UNHEARD_IN_A_ROW, min(1.0, in_a_row * share)
+
+    def _in_vain(self, begun: float) -> int:
+        """How many waits in vain there were in a row with this one; 0 where it began before the last of them had ended: it says
+        no more of how long nothing came."""
+        if begun < self.unheard_until:
+            return 0
+        self.unheard, self.unheard_until = self.unheard + 1, time.monotonic()
+        return self.unheard
 
 
 @dataclass(eq=False, slots=True)

@@ -27,7 +27,7 @@ from rag.retrieval.glossary import Glossaries, GlossaryMatch, matches
 from rag.retrieval.intent_filters import stated_filters
 from rag.retrieval.rewriting import ModelFailed, Rewriter, carried_over, standing_alone
 from rag.retrieval.spelling import Speller
-from rag.settings import RetrievalSettings
+from rag.settings import CHAT_TIMEOUT_S, RetrievalSettings
 from rag.store import access_rule
 from rag.store import collection as collections_table
 from rag.store.session import Database
@@ -43,9 +43,6 @@ SPACING_WEIGHT = 0.5
 WRITING_WEIGHT = 0.7
 """Another writing of the same date or amount is the same thing, but may be met by chance in part."""
 _MAX_ADDED = 64
-_MODEL_S = 4.0
-"""The chat model's time for everything it is asked about one question; the setting `chat.timeout_s` where that is less. What was
-found is to be seen within 5 s, however slow the model."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +127,7 @@ class Understander:
         reader: QuestionReader,
         settings: RetrievalSettings,
         chat: ChatModel | None = None,
-        chat_timeout_s: float = _MODEL_S,
+        chat_timeout_s: float = CHAT_TIMEOUT_S,
     ) -> None:
         self._database = database
         self._space = space
@@ -140,7 +137,7 @@ class Understander:
         self._glossaries = Glossaries(database)
         self._speller = Speller(index, analyzer)
         self._rewriter = Rewriter(chat, reader.content_terms) if chat is not None else None
-        self._model_s = min(_MODEL_S, chat_timeout_s)
+        self._model_s = chat_timeout_s
         translator = self._rewriter if settings.translate_for_code else None
         self._code_reader = CodeReader(self._weighted, lambda text: reader.terms_of(text), translator)
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from rag.answering import waiting
 from rag.answering.rendering import render
 from rag.answering.report import SectionedGenerator, headed
 from rag.answering.service import Answerer, Asked
@@ -173,6 +174,37 @@ def test_rounds_questions_and_passages_are_bounded(rules: Shelf) -> None:
     assert len(planner.asked) == 2 and steps_of(events)[-1] == "2차례 찾고 멈춤"
     assert sum(step.startswith("검색") for step in steps_of(events)) == 1 + 2 * 3
     assert len(quoting.requests[0].passages) == 2
+
+
+class Slowly(Planned):
+    """Takes its time for every round and for the outline."""
+
+    async def further(self, request: GenerationRequest, asked: Sequence[str], count: int) -> tuple[str, ...]:
+        await asyncio.sleep(0.2)
+        return await super().further(request, asked, count)
+
+    async def outline(self, request: GenerationRequest, count: int) -> tuple[str, ...]:
+        await asyncio.sleep(0.2)
+        return await super().outline(request, count)
+
+
+class WritingSlowly(Quoting):
+    """Takes its time before it quotes."""
+
+    async def generate(self, request: GenerationRequest) -> AsyncGenerator[Draft | Note, None]:
+        await asyncio.sleep(0.2)
+        async for item in super().generate(request):
+            yield item
+
+
+@pytest.mark.parametrize("mode", ["steps", "deep"])
+def test_a_reader_is_told_once_that_models_take_long(rules: Shelf, mode: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(waiting, "SLOW_AFTER_S", 0.02)
+    planner = Slowly([SECOND], [f"{SECOND} 2"], outline=("소속", "출장비 한도"))
+    answerer = stepwise(rules, planner, WritingSlowly(), steps=3)
+    events = collected(answerer.stream(readable(rules), asked(mode)))
+    assert len(planner.asked) == 3 and LIMIT in " ".join(texts_of(events))
+    assert [item.kind for item in events if isinstance(item, Note)].count(waiting.SLOW) == 1
 
 
 @pytest.mark.parametrize("error", [ModelTimeout(name="x"), InvalidRequest(detail="x")])

@@ -8,7 +8,7 @@ from contextlib import aclosing
 
 import pytest
 
-from rag.answering.waiting import SLOW, telling_of_silence
+from rag.answering.waiting import SLOW, Silence, telling_of_silence
 from rag.domain.answer import Note
 from rag.domain.errors import ModelTimeout
 
@@ -33,12 +33,12 @@ class Source:
             self.closed = True
 
 
-def told(source: Source, after_s: float, *, most: int = 99) -> list[str]:
+def told(source: Source, after_s: float, *, most: int = 99, silence: Silence | None = None) -> list[str]:
     """What comes, notes by their kind; given up after `most`."""
     found: list[str] = []
 
     async def read() -> None:
-        async with aclosing(telling_of_silence(source.play(), after_s)) as events:
+        async with aclosing(telling_of_silence(source.play(), after_s, silence)) as events:
             async for event in events:
                 found.append(event.kind if isinstance(event, Note) else event)
                 if len(found) == most:
@@ -58,6 +58,20 @@ def test_a_silence_is_told_of_once_until_something_comes() -> None:
 def test_notes_are_nothing_that_was_waited_for() -> None:
     model = Note("model", "m")
     assert told(Source(model, 0.5, model, 0.5, "가"), 0.05) == ["model", SLOW, "model", "가"]
+
+
+def test_notes_do_not_put_off_what_is_said_of_a_silence() -> None:
+    removed = Note("removed", "a sentence")
+    kinds = told(Source(0.3, removed, 0.3, removed, 0.3, removed, 0.3, "가"), 0.6)
+    assert kinds.count(SLOW) == 1 and kinds[-1] == "가"
+
+
+def test_one_answer_tells_of_one_silence_however_many_models_it_asks() -> None:
+    silence = Silence()
+    assert told(Source(0.5, "가"), 0.05, silence=silence) == [SLOW, "가"]
+    later = Source(0.5, "나")
+    assert told(later, 0.05, silence=silence) == ["나"]
+    assert later.closed
 
 
 def test_what_comes_in_time_is_given_as_it_is() -> None:

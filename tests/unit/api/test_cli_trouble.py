@@ -11,7 +11,7 @@ from rich.console import Console
 from typer.testing import CliRunner
 
 from api.cli.addresses import at
-from api.cli.connection import CommandFailed
+from api.cli.connection import CommandFailed, failure_text
 from api.cli.ingesting import find_files, ingest_files
 from api.cli.main import app
 
@@ -21,6 +21,17 @@ def said(language: str, *words: str, **environment: str) -> tuple[int, str]:
     done = CliRunner().invoke(app, list(words), env={"SEOGO_LANG": language, "COLUMNS": "200", **environment})
     assert done.exception is None or isinstance(done.exception, SystemExit), done.exception
     return done.exit_code, done.output
+
+
+@pytest.mark.parametrize(
+    ("error", "said_of_it"),
+    [
+        (OSError("no disk is left"), "no disk is left"),
+        (FileNotFoundError(2, "No such file", "a.txt"), "a.txt: No such file"),
+    ],
+)
+def test_what_the_system_says_is_passed_on(error: OSError, said_of_it: str) -> None:
+    assert failure_text(error).endswith(f": {said_of_it}")
 
 
 def _file(tmp_path: Path) -> Path:

@@ -509,6 +509,17 @@ def test_what_the_limit_cut_off_is_said() -> None:
     assert "characters of a last sentence" in details(notes, "truncated")[0]
 
 
+def test_a_limit_of_the_caller_is_told_of_in_its_own_number() -> None:
+    script = [TextDelta("연차는 15일입니다. [1] 병가는 60일까지 쓸 수 있으며 그"), Finished("length")]
+    engine = ScriptedEngine([script])
+    always = Choice(engine, Sampling(), thinking=True)
+    found = collected(GroundedGenerator(Recording(always), SETTINGS).generate(asked(most_tokens=57)))
+    [told] = details([item for item in found if isinstance(item, Note)], "limited")
+    more = (engine.calls[0].max_tokens or 0) - 57
+    assert more > 0, "the budget of its reasoning is ours"
+    assert re.findall(r"\d+", told) == ["57"]
+
+
 def test_a_model_without_system_messages_gets_the_rules_from_the_user() -> None:
     answer = spoken("연차는 15일입니다. [1]")
     engine = ScriptedEngine([[InvalidRequest(detail="System role not supported")], answer])

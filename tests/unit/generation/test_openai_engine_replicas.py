@@ -395,6 +395,36 @@ def test_who_sees_nothing_waits_less_and_closes_the_only_replica_to_nobody() -> 
         assert answered_by(engine) == f"{stub.url}/v1"
 
 
+def test_an_only_replica_that_nobody_hears_from_is_passed_over_after_five_waits_in_a_row() -> None:
+    with engines(silent) as (stub,):
+        engine = opened(stub.url, first_token_s=0.6, first_token_unseen_s=0.2)  # a third of it, as by default
+        for asked in range(1, 6):
+            with pytest.raises(ModelTimeout):
+                answered_by(engine, UNSEEN)
+            assert len(stub.exchanges) == asked
+        start = time.monotonic()
+        with pytest.raises(ModelTimeout):
+            answered_by(engine, UNSEEN)
+        assert len(stub.exchanges) == 5, "who asks now is told at once"
+        assert time.monotonic() - start < 0.2
+
+
+def test_waits_at_the_same_time_and_waits_beside_an_answer_are_none_in_a_row() -> None:
+    async def at_once(engine: ChatEngine) -> None:
+        failed = await asyncio.gather(*(all_of(engine, UNSEEN) for _ in range(12)), return_exceptions=True)
+        assert [type(error) for error in failed] == [ModelTimeout] * 12
+
+    with engines(silent) as (stub,):
+        engine = opened(stub.url, first_token_s=0.6, first_token_unseen_s=0.2)
+        for _ in range(3):
+            asyncio.run(at_once(engine))
+            with pytest.raises(ModelTimeout):
+                answered_by(engine, UNSEEN)
+            stub.behaviour = saying("예")
+            assert answered_by(engine, UNSEEN) == f"{stub.url}/v1"
+            stub.behaviour = silent
+
+
 def test_who_sees_nothing_waits_no_longer_than_others() -> None:
     with engines(silent) as (stub,):
         engine = opened(stub.url, first_token_s=0.2, first_token_unseen_s=30)

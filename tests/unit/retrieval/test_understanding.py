@@ -17,11 +17,12 @@ from rag.domain.provision import ProvisionMark
 from rag.generation.chat import ChatMessage
 from rag.generation.extractive import ExtractiveGenerator
 from rag.index.base import DENSE, SPARSE
-from rag.retrieval.understanding import QuestionContext
-from rag.settings import RetrievalSettings
+from rag.retrieval.understanding import QuestionContext, Understander
+from rag.settings import ChatSettings, RetrievalSettings
 from rag.store.collection import Collection
 from rag.store.session import Database
-from tests.support.questions import READER, Library, RecordingEmbedder, ScriptedChat
+from tests.support.questions import ANALYZER, READER, Library, RecordingEmbedder, ScriptedChat
+from tests.support.shelf import shelf
 
 LEAVE = {
     "연차": "제60조(연차유급휴가) 1년간 80퍼센트 이상 출근한 직원에게 15일의 연차휴가를 준다.",
@@ -281,6 +282,21 @@ def test_a_model_that_fails_or_says_something_else_leaves_the_rules(sqlite: Data
     result = search(opened, "그건 몇 퍼센트 이상?", [("user", "연차휴가는 며칠인가요?")])
     assert keys(result)[0] == "연차"
     assert [note.kind for note in result.trace.notes][:2] == ["model_failed", "history"]
+
+
+@pytest.mark.parametrize("given", [{}, {"timeout_s": 15}], ids=["as shipped", "as set"])
+def test_a_chat_model_has_the_time_of_its_setting(sqlite: Database, given: dict[str, int]) -> None:
+    chat, made = ScriptedChat("경조휴가는 며칠인가요?"), shelf(sqlite)
+    own = RetrievalSettings()
+    timeout_s = ChatSettings(**given).timeout_s
+    understander = Understander(sqlite, made.index, made.space, ANALYZER, READER, own, chat, timeout_s)
+    before = time.monotonic()
+    history = (ChatMessage("user", "경조휴가가 있나요?"), ChatMessage("assistant", "네."))
+    understander.read(made.permit(made.collection("규정")), "그건 며칠?", QuestionContext(history))
+    [deadline] = chat.deadlines
+    assert deadline is not None
+    expected = given.get("timeout_s", 4)
+    assert before + expected <= deadline <= time.monotonic() + expected
 
 
 def test_without_history_no_model_is_asked(sqlite: Database) -> None:
