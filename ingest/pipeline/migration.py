@@ -26,6 +26,7 @@ from ingest.pipeline.labels import write_settled
 from ingest.pipeline.steps import Pipeline
 from rag.domain.document import Chunk
 from rag.domain.errors import SeogoError, SpaceConflict, SpaceNotFound, Unavailable
+from rag.domain.space_failure import SpaceFailure
 from rag.domain.vectors import TextVectors
 from rag.index import spaces as places
 from rag.retrieval import space_changes
@@ -79,10 +80,10 @@ def build_next(pipeline: Pipeline, space_id: str, pace: Pace) -> bool:
     except Unavailable:
         raise
     except SeogoError as error:
-        _fail(pipeline.database, space_id, error.message_en())
+        _fail(pipeline.database, space_id, error)
     except Exception:
         log.exception("building the embedding space %s failed unexpectedly", space_id)
-        _fail(pipeline.database, space_id, SeogoError().message_en())
+        _fail(pipeline.database, space_id, SeogoError())
     return False
 
 
@@ -205,9 +206,9 @@ def _is_unwanted(database: Database, version_id: UUID) -> bool:
         return not session.scalar(select(func.count()).where(DocumentVersion.id == version_id, wanted))
 
 
-def _fail(database: Database, space_id: str, reason: str) -> None:
+def _fail(database: Database, space_id: str, error: SeogoError) -> None:
     with database.write() as session:
-        record.fail(session, space_id, reason, (SpaceState.BUILDING,))
+        record.fail(session, space_id, SpaceFailure(error.code, error.params), (SpaceState.BUILDING,))
 
 
 def drop_space(pipeline: Pipeline, spaces: Spaces, space_id: str) -> EmbeddingSpaceRow:
