@@ -176,7 +176,7 @@ class Spaces:
         space = self.open_space(settings)
         if not is_of(row, space):
             if is_named_like(row, space):
-                raise ModelFilesChanged(folder=str(settings.folder), name=row.name)
+                raise ModelFilesChanged(folder=str(settings.folder or settings.dense), name=row.name)
             raise ConfigurationError(detail=f"the embedding space {row.name} is another one here: {space.name}")
         return space
 
