@@ -25,11 +25,12 @@ from ingest.pipeline.fault_points import reached
 from ingest.pipeline.labels import write_settled
 from ingest.pipeline.steps import Pipeline
 from rag.domain.document import Chunk
-from rag.domain.errors import SeogoError, SpaceConflict, SpaceNotFound, Unavailable
+from rag.domain.errors import SeogoError, SpaceNotFound, Unavailable
 from rag.domain.space_failure import SpaceFailure
 from rag.domain.vectors import TextVectors
 from rag.index import spaces as places
 from rag.retrieval import space_changes
+from rag.retrieval.space_conflicts import conflict
 from rag.retrieval.spaces import LOOK_S, LiveSpace, Spaces
 from rag.store import chunk as chunks_table
 from rag.store import embedding_space as record
@@ -221,7 +222,7 @@ def drop_space(pipeline: Pipeline, spaces: Spaces, space_id: str) -> EmbeddingSp
     if spaces.config.backend == "qdrant":
         time.sleep(2 * LOOK_S)  # other processes may still ask it, and look at the record by then
     if not spaces.is_left(space_id, _LONGEST_SEARCH_S):
-        raise SpaceConflict(name=row.name, detail="a search still reads it; drop it again")
+        raise conflict(row.name, "read")
     places.drop(spaces.config, row.place)
     spaces.announce()
     own = vector_file.file_of(space_id)
@@ -247,5 +248,5 @@ def require_complete(pipeline: Pipeline, space_id: str) -> None:
         if held >= wanted:
             return
         if not left:
-            raise SpaceConflict(name=target.space.name, detail=f"its index holds {held} of {wanted} chunks")
+            raise conflict(target.space.name, "incomplete", held=held, wanted=wanted)
         time.sleep(LOOK_S)

@@ -27,6 +27,11 @@ SPACE_REASONS: dict[str, tuple[str, str]] = {
         "지금 답하는 공간입니다. 먼저 다른 공간으로 전환하세요",
         "it answers; switch to another one first",
     ),
+    "read": ("아직 읽고 있는 검색이 있습니다. 다시 지우세요", "a search still reads it; drop it again"),
+    "incomplete": (
+        "색인에 청크 {wanted}개 중 {held}개만 있습니다",
+        "its index holds {held} of {wanted} chunks",
+    ),
     "other_beside": (
         "공간 {space}({id})이(가) 함께 유지되고 있습니다. 먼저 지우세요",
         "{space} ({id}) is kept in step: drop it first",
