@@ -8,7 +8,7 @@ from api.cli.doctor_models import Line
 from api.cli.texts import text, ui_language
 from rag.domain.errors import ConfigurationError, ModelFilesChanged
 from rag.domain.language import Language
-from rag.domain.messages import localized
+from rag.domain.messages import localized, space_failure_for
 from rag.embedding.languages import languages_of
 from rag.embedding.space import EmbeddingSpace
 from rag.retrieval.spaces import Spaces
@@ -46,12 +46,20 @@ def beside_lines(spaces: Spaces) -> Iterator[Line]:
     with spaces.database.read() as session:
         rows = [row for row in record.all_spaces(session) if row.state in (*BESIDE, SpaceState.FAILED)]
     for row in rows:
-        yield _failed(row) if row.state == SpaceState.FAILED else _kept(spaces, row)
+        yield _failed(spaces, row) if row.state == SpaceState.FAILED else _kept(spaces, row)
 
 
-def _failed(row: EmbeddingSpaceRow) -> Line:
-    detail = f"{row.name} ({row.id}), {row.state}: {row.error}"
-    return "space beside", "warning", detail, text("doctor_space_failed").format(id=row.id)
+def _failed(spaces: Spaces, row: EmbeddingSpaceRow) -> Line:
+    """Files are to be put back only where others lie there now: a build may fail of anything, and they may be back."""
+    advice = "doctor_space_again"
+    try:
+        spaces.of_record(row)
+    except ModelFilesChanged:
+        advice = "doctor_space_failed"
+    except ConfigurationError:
+        pass  # it answers nothing and takes no vectors, so that nobody waits for it
+    detail = f"{row.name} ({row.id}), {row.state}: {space_failure_for(row.error, ui_language())}"
+    return "space beside", "warning", detail, text(advice).format(id=row.id)
 
 
 def _kept(spaces: Spaces, row: EmbeddingSpaceRow) -> Line:

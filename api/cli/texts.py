@@ -69,6 +69,10 @@ _TEXTS: dict[str, tuple[str, str]] = {
         "put the files back, or the new model into a folder of its own, and run `seogo index migrate` again; "
         "or `seogo index drop {id}`",
     ),
+    "doctor_space_again": (
+        "`seogo index migrate`를 다시 실행하세요. 필요 없으면 `seogo index drop {id}`",
+        "run `seogo index migrate` again; or `seogo index drop {id}`",
+    ),
     "doctor_space_away": (
         "되돌려 놓기 전에는 문서가 처리되지 않습니다. 필요 없으면 `seogo index drop {id}`",
         "nothing is ingested until it is back; where it is not needed: `seogo index drop {id}`",

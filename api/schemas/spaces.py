@@ -8,6 +8,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, Field
 
 from api.schemas.common import Body, CollectionNames
+from rag.domain.messages import UiLanguage, space_failure_for
 from rag.settings import EmbeddingSettings
 from rag.store.embedding_space import EmbeddingSpaceRow, SpaceState
 
@@ -46,8 +47,8 @@ class SpaceOut(BaseModel):
     switched_at: datetime | None
 
     @classmethod
-    def of(cls, row: EmbeddingSpaceRow) -> SpaceOut:
-        """The row as JSON."""
+    def of(cls, row: EmbeddingSpaceRow, language: UiLanguage) -> SpaceOut:
+        """The row as JSON, its sentence in `language`."""
         building = row.state == SpaceState.BUILDING and row.done > 0
         return cls(
             id=row.id,
@@ -60,7 +61,7 @@ class SpaceOut(BaseModel):
             comparison=None if row.comparison is None else ComparisonOut(**row.comparison),
             previous=row.previous,
             forced=row.forced,
-            error=row.error,
+            error=space_failure_for(row.error, language),
             created_at=row.created_at,
             ready_at=row.ready_at,
             switched_at=row.switched_at,

@@ -25,10 +25,12 @@ from ingest.pipeline.fault_points import reached
 from ingest.pipeline.labels import write_settled
 from ingest.pipeline.steps import Pipeline
 from rag.domain.document import Chunk
-from rag.domain.errors import SeogoError, SpaceConflict, SpaceNotFound, Unavailable
+from rag.domain.errors import SeogoError, SpaceNotFound, Unavailable
+from rag.domain.space_failure import SpaceFailure
 from rag.domain.vectors import TextVectors
 from rag.index import spaces as places
 from rag.retrieval import space_changes
+from rag.retrieval.space_conflicts import conflict
 from rag.retrieval.spaces import LOOK_S, LiveSpace, Spaces
 from rag.store import chunk as chunks_table
 from rag.store import embedding_space as record
@@ -79,10 +81,10 @@ def build_next(pipeline: Pipeline, space_id: str, pace: Pace) -> bool:
     except Unavailable:
         raise
     except SeogoError as error:
-        _fail(pipeline.database, space_id, error.message_en())
+        _fail(pipeline.database, space_id, error)
     except Exception:
         log.exception("building the embedding space %s failed unexpectedly", space_id)
-        _fail(pipeline.database, space_id, SeogoError().message_en())
+        _fail(pipeline.database, space_id, SeogoError())
     return False
 
 
@@ -205,9 +207,9 @@ def _is_unwanted(database: Database, version_id: UUID) -> bool:
         return not session.scalar(select(func.count()).where(DocumentVersion.id == version_id, wanted))
 
 
-def _fail(database: Database, space_id: str, reason: str) -> None:
+def _fail(database: Database, space_id: str, error: SeogoError) -> None:
     with database.write() as session:
-        record.fail(session, space_id, reason, (SpaceState.BUILDING,))
+        record.fail(session, space_id, SpaceFailure(error.code, error.params), (SpaceState.BUILDING,))
 
 
 def drop_space(pipeline: Pipeline, spaces: Spaces, space_id: str) -> EmbeddingSpaceRow:
@@ -220,7 +222,7 @@ def drop_space(pipeline: Pipeline, spaces: Spaces, space_id: str) -> EmbeddingSp
     if spaces.config.backend == "qdrant":
         time.sleep(2 * LOOK_S)  # other processes may still ask it, and look at the record by then
     if not spaces.is_left(space_id, _LONGEST_SEARCH_S):
-        raise SpaceConflict(name=row.name, detail="a search still reads it; drop it again")
+        raise conflict(row.name, "read")
     places.drop(spaces.config, row.place)
     spaces.announce()
     own = vector_file.file_of(space_id)
@@ -246,5 +248,5 @@ def require_complete(pipeline: Pipeline, space_id: str) -> None:
         if held >= wanted:
             return
         if not left:
-            raise SpaceConflict(name=target.space.name, detail=f"its index holds {held} of {wanted} chunks")
+            raise conflict(target.space.name, "incomplete", held=held, wanted=wanted)
         time.sleep(LOOK_S)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Literal
 
 from rag.domain.errors import (
@@ -9,10 +10,12 @@ from rag.domain.errors import (
     RepositoryRefused,
     RepositoryTooLarge,
     SeogoError,
+    SpaceConflict,
     error_type_of,
     fill,
 )
 from rag.domain.repository_reasons import KOREAN_DETAILS, READ_REASONS
+from rag.domain.space_failure import SPACE_REASONS, SpaceFailure
 
 UiLanguage = Literal["ko", "en"]
 
@@ -321,6 +324,28 @@ def waiting_for(code: str, language: UiLanguage) -> str:
     return WAITING[code][0 if language == "ko" else 1]
 
 
+def space_failure_for(recorded: str, language: UiLanguage) -> str:
+    """Why an embedding space failed, from `embedding_space.error`; a sentence of an earlier release stays as it is."""
+    failure = SpaceFailure.read(recorded)
+    if failure is None:
+        return recorded
+    if failure.code in SPACE_REASONS:
+        return fill(SPACE_REASONS[failure.code][0 if language == "ko" else 1], dict(failure.params))
+    return message_for(failure.code, dict(failure.params), language)
+
+
+def space_conflict_detail(params: Mapping[str, str | int | float], language: UiLanguage) -> str:
+    """Why an embedding space is not in a state for what is asked.
+
+    Args:
+        params: `reason`, a key of `SPACE_REASONS`, and what its sentence takes; `failure` on record becomes its `{why}`.
+    """
+    values = dict(params)
+    if "failure" in values:
+        values["why"] = space_failure_for(str(values["failure"]), language)
+    return fill(SPACE_REASONS[str(values["reason"])][0 if language == "ko" else 1], values)
+
+
 def message_for(code: str, params: dict[str, str | int | float], language: UiLanguage) -> str:
     """The user-facing sentence of the error with this code, in `language`."""
     guard = params.get("guard")
@@ -329,6 +354,8 @@ def message_for(code: str, params: dict[str, str | int | float], language: UiLan
     reason = params.get("reason")
     if code == RepositoryNotRead.code and isinstance(reason, str) and reason in READ_REASONS:
         params = params | {"detail": fill(READ_REASONS[reason][0 if language == "ko" else 1], params)}
+    if code == SpaceConflict.code and reason in SPACE_REASONS:
+        params = params | {"detail": space_conflict_detail(params, language)}
     if language == "ko" and code in (RepositoryRefused.code, RepositoryTooLarge.code) and reason in KOREAN_DETAILS:
         params = params | {"detail": fill(KOREAN_DETAILS[str(reason)], params)}
     if language == "ko" and "detail_ko" in params:

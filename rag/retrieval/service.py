@@ -271,6 +271,8 @@ class Retriever:
             return Asked(part, item.of(kind), profile_for(language, kind, self.space.dense_name, self.weights))
 
         def ranked(item: _Asked) -> list[FusedHit]:
+            multi = item.vectors.multi
+
             def fuse(wanted: Asked, method: str) -> Sequence[FusedHit]:
                 return fused_in_engine(
                     self.index,
@@ -278,7 +280,7 @@ class Retriever:
                     wanted.legs,
                     self.settings,
                     method=method,
-                    multi=item.vectors.multi if method == self.settings.fusion else None,  # for order, not for turns
+                    multi=multi if method == self.settings.fusion else None,  # turns by deviations go by the legs
                     selection=selection,
                     profile=wanted.profile,
                     without_dense=lambda hits: self._without_dense(permit, hits),

@@ -7,10 +7,11 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from rag.domain.errors import ConfigurationError, InvalidRequest, SpaceConflict, SpaceNotFound, SwitchRefused
+from rag.domain.errors import ConfigurationError, InvalidRequest, SpaceNotFound, SwitchRefused
 from rag.embedding.identity import identity_of
 from rag.embedding.space import EmbeddingSpace
-from rag.index import spaces as places
+from rag.retrieval import space_conflicts
+from rag.retrieval.space_conflicts import conflict
 from rag.retrieval.space_records import is_of, recorded
 from rag.retrieval.spaces import Spaces
 from rag.settings import EmbeddingSettings
@@ -37,15 +38,16 @@ def begin(spaces: Spaces, settings: EmbeddingSettings) -> EmbeddingSpaceRow:
     with spaces.database.read() as session:
         known = session.get(EmbeddingSpaceRow, identity)
     if known is None or known.state in (SpaceState.FAILED, SpaceState.DROPPED):
-        places.drop(spaces.config, identity)  # what an earlier try left
+        kept = known is not None and record.schema_kept(known) is not None
+        spaces.drop_unused(known.place if known and kept else identity)  # what an earlier try left
     with spaces.database.write() as session:
         row = record.locked(session, identity)
         if row is not None and row.state == SpaceState.CURRENT:
-            raise SpaceConflict(name=row.name, detail="it answers already")
+            raise conflict(row.name, "answers")
         if row is not None and row.state in record.IN_STEP:
             return row
         for other in record.in_step(session)[1:]:
-            raise SpaceConflict(name=space.name, detail=f"{other.name} ({other.id}) is kept in step: drop it first")
+            raise conflict(space.name, "other_beside", space=other.name, id=other.id)
         row = row or EmbeddingSpaceRow(id=identity)
         row.name, row.settings, row.configured = space.name, recorded(settings, space), None
         row.fingerprint = space.model_files
@@ -71,9 +73,13 @@ def switch(spaces: Spaces, space_id: str, *, max_drop: float, force: bool) -> Em
         force: switch in any case; the record says so.
 
     Raises:
-        SpaceNotFound, SpaceConflict: there is no such space that is built.
+        SpaceNotFound, SpaceConflict: there is no such space that is built, or its model's files are not what they were.
         SwitchRefused: quality drops beyond the bound, or nobody has looked.
     """
+    with spaces.database.read() as session:
+        wanted = session.get(EmbeddingSpaceRow, space_id)
+    if wanted is not None and wanted.state in _SWITCHABLE:
+        _look_at_model(spaces, wanted, wanted.name)
     with spaces.database.write() as session:
         row, before = _both(session, space_id)
         reason = refusal(row.comparison, before.id, max_drop)
@@ -107,13 +113,12 @@ def roll_back(spaces: Spaces) -> EmbeddingSpaceRow:
     with spaces.database.write() as session:
         now = record.current(session)
         if now is None or now.previous is None:
-            raise SpaceConflict(name=now.name if now else "", detail="there is none to go back to")
+            raise conflict(now.name if now else "", "no_previous")
         before = record.locked(session, now.previous)
-        if before is None or before.state not in _SWITCHABLE:
-            detail = (
-                f"the space before it is {before.state} {before.error}".rstrip() if before else "it is not on record"
-            )
-            raise SpaceConflict(name=now.name, detail=detail)
+        if before is None:
+            raise conflict(now.name, "previous_unknown")
+        if before.state not in _SWITCHABLE:
+            raise space_conflicts.of_previous(now.name, before)
         _exchange(spaces, before, now, SpaceState.READY)
     _take_effect(spaces)
     return before
@@ -124,8 +129,20 @@ def _look_at_previous(spaces: Spaces) -> None:
     with spaces.database.read() as session:
         now = record.current(session)
         before = None if now is None or now.previous is None else session.get(EmbeddingSpaceRow, now.previous)
-    if before is not None and before.state in _SWITCHABLE:
-        spaces.is_kept(before)
+    if now is not None and before is not None and before.state in _SWITCHABLE:
+        _look_at_model(spaces, before, now.name)
+
+
+def _look_at_model(spaces: Spaces, row: EmbeddingSpaceRow, asked: str) -> None:
+    """Let a space fail whose model's files were changed: the lock on its row, later on, finds it so.
+
+    Raises:
+        SpaceConflict: they can't be looked at, so that the next start couldn't open them either. Nothing fails by that.
+    """
+    try:
+        spaces.is_kept(row)
+    except ConfigurationError as error:
+        raise space_conflicts.not_opened(asked, row, error) from error
 
 
 def give_up(spaces: Spaces, space_id: str) -> EmbeddingSpaceRow:
@@ -139,7 +156,7 @@ def give_up(spaces: Spaces, space_id: str) -> EmbeddingSpaceRow:
         if row is None:
             raise SpaceNotFound(name=space_id)
         if row.state == SpaceState.CURRENT:
-            raise SpaceConflict(name=row.name, detail="it answers; switch to another one first")
+            raise conflict(row.name, "answers_now")
         row.state = SpaceState.DROPPED
     spaces.in_step()
     return row
@@ -152,7 +169,7 @@ def _both(session: Session, space_id: str) -> tuple[EmbeddingSpaceRow, Embedding
         raise SpaceNotFound(name=space_id)
     before = record.locked(session, current.id)
     if before is None or before.state != SpaceState.CURRENT or row.state not in _SWITCHABLE:
-        raise SpaceConflict(name=row.name, detail=f"it is {row.state}")
+        raise space_conflicts.of_state(row)
     return row, before
 
 

@@ -13,11 +13,12 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 
 from sqlalchemy.exc import IntegrityError
 
 from rag.domain.errors import ConfigurationError, IndexUnavailable, ModelFilesChanged, SeogoError
+from rag.domain.space_failure import SpaceFailure
 from rag.embedding.identity import identity_of
 from rag.embedding.space import EmbeddingSpace
 from rag.index import spaces as places
@@ -25,6 +26,7 @@ from rag.index.base import IndexSchema, VectorIndex
 from rag.index.in_step import IndexWriter
 from rag.index.registry import IndexConfig, open_index
 from rag.retrieval.fusion import Weights
+from rag.retrieval.kept_indexes import KeptIndexes
 from rag.retrieval.space_records import asks_for, is_named_like, is_of, recorded, settings_of, with_languages
 from rag.retrieval.weights import stored_weights
 from rag.settings import EmbeddingSettings
@@ -36,12 +38,6 @@ log = logging.getLogger(__name__)
 
 LOOK_S = 0.5
 """Searches look at the record so often at most: a switch made by another process is noticed within a second."""
-
-_CHANGED = (
-    "the files in {folder} are not those that made its vectors, so that nothing is written to it any more. Put them back, or "
-    "take a folder of their own for the new ones, and run `seogo index migrate` again"
-)
-"""Why a space failed that was beside the one that answers."""
 
 SpaceFactory = Callable[[EmbeddingSettings], EmbeddingSpace]
 
@@ -93,6 +89,7 @@ class Spaces:
         self._current: LiveSpace | None = None
         self._looked_at = 0.0
         self._opening: threading.Thread | None = None
+        self._kept = KeptIndexes(database, config)
 
     def open(self, *, recreate: bool = False) -> None:
         """Open the space on record; the first start puts that of the settings on record.
@@ -151,18 +148,21 @@ class Spaces:
             IndexUnavailable: one can't be opened here.
         """
         with self._guard:
+            self._kept.let_go()
             rows = [row for row in self._rows() if self._is_open(row)]
             self._follow(rows)
             return tuple(self._live[row.id] for row in rows)
 
     def is_kept(self, row: EmbeddingSpaceRow) -> bool:
-        """Whether a space is still of its model's files; one that is not, and does not answer, has failed from now on."""
+        """Whether a space is still of its model's files; one that is not, and does not answer, has failed from now on.
+
+        Raises:
+            ConfigurationError: they can't be looked at, such as in a folder that is away for a while.
+        """
         try:
             self.of_record(row)
         except ModelFilesChanged as error:
             return not self._given_up(row, error)
-        except ConfigurationError:
-            pass  # such as a folder that is away for a while: opening it says so
         return True
 
     def of_record(self, row: EmbeddingSpaceRow) -> EmbeddingSpace:
@@ -176,13 +176,20 @@ class Spaces:
         space = self.open_space(settings)
         if not is_of(row, space):
             if is_named_like(row, space):
-                raise ModelFilesChanged(folder=str(settings.folder), name=row.name)
+                raise ModelFilesChanged(folder=str(settings.folder or settings.dense), name=row.name)
             raise ConfigurationError(detail=f"the embedding space {row.name} is another one here: {space.name}")
         return space
 
     def writers(self) -> Sequence[IndexWriter]:
-        """The indexes of `in_step`."""
-        return [live.index for live in self.in_step()]
+        """The indexes of `in_step`, and after them those that failed spaces keep: what is deleted goes from these too."""
+        with self._guard:
+            return [*(live.index for live in self.in_step()), *self._kept.indexes()]
+
+    def drop_unused(self, place: str) -> None:
+        """Remove what lies at the place of a space that is in none of the states of `in_step`."""
+        with self._guard:
+            self._kept.close()
+            places.drop(self.config, place)
 
     def announce(self) -> None:
         """Tell the engine which space is current on record; where it does not listen, the record stands and the next start
@@ -198,6 +205,7 @@ class Spaces:
     def close(self) -> None:
         """Close every index."""
         with self._guard, self._lease:
+            self._kept.close()
             for live in (*self._live.values(), *self._leaving.values()):
                 live.index.close()
             self._live.clear()
@@ -285,8 +293,10 @@ class Spaces:
 
     def _given_up(self, row: EmbeddingSpaceRow, error: ModelFilesChanged) -> bool:
         """Whether a space whose model's files were changed has failed on record; the one that answers never does so."""
+        schema = schema_of(self.open_space(settings_of(row)))  # by its name, that of the vectors that are there
+        failure = SpaceFailure("files_changed", {"folder": error.params["folder"]}, asdict(schema))
         with self.database.write() as session:
-            failed = record.fail(session, row.id, _CHANGED.format(folder=error.params["folder"]))
+            failed = record.fail(session, row.id, failure)
         if failed:
             log.error("the embedding space %s is given up: its model's files were changed", row.name)
         return failed

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Sequence
+from collections.abc import Container, Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
@@ -11,6 +11,7 @@ from uuid import UUID
 from sqlalchemy import Double, String, Text, select, text, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
+from rag.domain.space_failure import SpaceFailure
 from rag.store.base import Base, utc_now
 
 
@@ -18,7 +19,8 @@ class SpaceState(StrEnum):
     """Life of a space. BUILDING → READY → CURRENT → RETIRED → DROPPED.
 
     Going back makes a RETIRED space CURRENT again and the one that it replaces READY. FAILED is a build that can't go on, or a
-    space beside the current one that can't be written to any more, since the files of its model were changed.
+    space beside the current one that gets no vectors any more, since the files of its model were changed: READY and RETIRED ones
+    keep their index (`kept_indexes`), and are BUILDING again when somebody migrates to them.
     """
 
     BUILDING = "building"
@@ -50,6 +52,7 @@ class EmbeddingSpaceRow(Base):
         comparison: what it found on the evaluation questions, against the space that was current then.
         previous: the space that it replaced, to which `seogo index rollback` goes back.
         forced: whether it was switched to against what the comparison said, or without one.
+        error: why it failed, a `rag.domain.space_failure.SpaceFailure`; a sentence where an earlier release wrote it.
     """
 
     __tablename__ = "embedding_space"
@@ -87,6 +90,19 @@ def in_step(session: Session) -> Sequence[EmbeddingSpaceRow]:
     return sorted(rows, key=lambda row: row.state != SpaceState.CURRENT)
 
 
+def kept_indexes(session: Session) -> dict[str, tuple[str, Mapping[str, Any]]]:
+    """Place and schema of the index of every space that failed when it was built already, by its id: what is deleted, or gets
+    other labels, must change there too, until somebody drops the space or builds it anew."""
+    failed = session.scalars(select(EmbeddingSpaceRow).where(EmbeddingSpaceRow.state == SpaceState.FAILED))
+    return {row.id: (row.place, schema) for row in failed if (schema := schema_kept(row)) is not None}
+
+
+def schema_kept(row: EmbeddingSpaceRow) -> Mapping[str, Any] | None:
+    """The schema of the index that a failed space keeps; None where it keeps none."""
+    failure = SpaceFailure.read(row.error) if row.state == SpaceState.FAILED else None
+    return None if failure is None else failure.schema
+
+
 def current(session: Session) -> EmbeddingSpaceRow | None:
     """The space that answers; None before the first start."""
     return session.scalars(select(EmbeddingSpaceRow).where(EmbeddingSpaceRow.state == SpaceState.CURRENT)).one_or_none()
@@ -101,12 +117,14 @@ BESIDE = (SpaceState.BUILDING, SpaceState.READY, SpaceState.RETIRED)
 """States of a space that is kept in step and does not answer."""
 
 
-def fail(session: Session, space_id: str, reason: str, of: Container[SpaceState] = BESIDE) -> bool:
-    """Give up a space that is in one of these states, for good; False where it is in none of them any more."""
+def fail(session: Session, space_id: str, failure: SpaceFailure, of: Container[SpaceState] = BESIDE) -> bool:
+    """Give up a space that is in one of these states; False where it is in none of them any more. A build keeps no index."""
     row = locked(session, space_id)
     if row is None or SpaceState(row.state) not in of:
         return False
-    row.state, row.error = SpaceState.FAILED, reason
+    if row.state == SpaceState.BUILDING:
+        failure = SpaceFailure(failure.code, failure.params)
+    row.state, row.error = SpaceState.FAILED, failure.text()
     return True
 
 

@@ -2,27 +2,33 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 
 from api.cli.doctor_spaces import beside_lines
 from ingest.pipeline import points
+from ingest.pipeline.failed_spaces import FailedSpaces
 from rag.blobs.store import BlobStore
-from rag.domain.errors import IndexUnavailable, ModelFilesChanged, SpaceConflict
+from rag.domain.errors import IndexUnavailable, ModelFilesChanged, ModelRefused, SpaceConflict
 from rag.domain.language import Language
+from rag.domain.messages import localized, space_failure_for
+from rag.domain.space_failure import SPACE_REASONS, SpaceFailure
 from rag.domain.vectors import SparseVector, TextVectors
 from rag.embedding.identity import identity_of
 from rag.embedding.registry import build_space
 from rag.embedding.space import EmbeddingSpace
+from rag.index.base import IndexPoint
+from rag.index.in_step import IndexesInStep
 from rag.index.registry import IndexConfig
 from rag.retrieval import space_changes
 from rag.retrieval.spaces import LiveSpace, Spaces
 from rag.settings import EmbeddingSettings
-from rag.store.embedding_space import EmbeddingSpaceRow, SpaceState
+from rag.store.embedding_space import EmbeddingSpaceRow, SpaceState, fail
 from rag.store.session import Database
 from rag.text.analysis import Analyzer
 
@@ -123,11 +129,53 @@ def test_a_space_beside_whose_weights_were_changed_fails_and_stops_no_write(mode
     with models.opened(first) as spaces:
         assert [live.id for live in spaces.in_step()] == [spaces.current.id]
         row = models.row(beside.id)
-        assert row.state == SpaceState.FAILED and str(second.folder) in row.error
-        assert len(spaces.writers()) == 1
+        assert row.state == SpaceState.FAILED and str(second.folder) in space_failure_for(row.error, "en")
+        assert len(spaces.writers()) == (1 if state == SpaceState.BUILDING else 2)  # deletions reach what is kept
         models.save("v2", b"two")  # once they are back, it can be built again, with the vectors that are there
         assert space_changes.begin(spaces, second).id == beside.id
         assert [live.id for live in spaces.in_step()] == [spaces.current.id, beside.id]
+
+
+def point(version: UUID) -> IndexPoint:
+    return IndexPoint(uuid4(), uuid4(), uuid4(), uuid4(), version, SparseVector((1,), (1.0,)))
+
+
+def test_a_host_with_other_files_takes_no_index_from_the_others(models: Models) -> None:
+    """The index of a space to go back to stays until somebody drops or builds it; what is deleted goes from it as well."""
+    first, second = models.save("v1", b"one"), models.save("v2", b"two")
+    deleted, kept = point(uuid4()), point(uuid4())
+    with models.opened(first) as spaces:
+        beside = ready(models, spaces, second)
+        spaces.in_step()[1].index.upsert([deleted, kept])
+    models.save("v2", b"three")
+    with models.opened(first) as spaces:
+        spaces.in_step()
+        assert models.row(beside.id).state == SpaceState.FAILED
+        FailedSpaces(spaces).drop()
+        both = IndexesInStep(spaces.writers)
+        assert (both.count(deleted.version_id), both.count(kept.version_id)) == (1, 1)
+        both.delete_versions([deleted.version_id])
+        assert (both.count(deleted.version_id), both.count(kept.version_id)) == (0, 1)
+        models.save("v2", b"two")
+        assert space_changes.begin(spaces, second).state == SpaceState.BUILDING
+        assert [live.index.count() for live in spaces.in_step()] == [
+            0,
+            0,
+        ]  # built anew, from the vectors that are stored
+        assert len(spaces.writers()) == 2
+
+
+def test_what_is_kept_of_a_failed_space_goes_with_it(models: Models) -> None:
+    """Also where its folder is gone for good, which holds nobody up."""
+    first, second = models.save("v1", b"one"), models.save("v2", b"two")
+    with models.opened(first) as spaces:
+        beside = ready(models, spaces, second)
+        models.save("v2", b"three")
+        assert not spaces.is_kept(models.row(beside.id))
+        (models.folder / "v2").rename(models.folder / "away")
+        assert len(spaces.writers()) == 2
+        space_changes.give_up(spaces, beside.id)
+        assert len(spaces.writers()) == 1
 
 
 def test_nothing_answers_again_whose_weights_were_changed(models: Models) -> None:
@@ -143,6 +191,48 @@ def test_nothing_answers_again_whose_weights_were_changed(models: Models) -> Non
             space_changes.roll_back(spaces)
         assert models.row(before).state == SpaceState.FAILED and spaces.current.id == beside.id
         assert [live.id for live in spaces.in_step()] == [beside.id]
+
+
+def ready(models: Models, spaces: Spaces, settings: EmbeddingSettings) -> EmbeddingSpaceRow:
+    """A space beside that counts as built."""
+    row = space_changes.begin(spaces, settings)
+    spaces.in_step()
+    with models.database.write() as session:
+        session.get_one(EmbeddingSpaceRow, row.id).state = SpaceState.READY
+    return models.row(row.id)
+
+
+def test_nothing_is_switched_to_whose_weights_were_changed(models: Models) -> None:
+    """This process still holds the old ones; the next start would be refused."""
+    first, second = models.save("v1", b"one"), models.save("v2", b"two")
+    with models.opened(first) as spaces:
+        before, beside = spaces.current.id, ready(models, spaces, second)
+        models.save("v2", b"three")
+        with pytest.raises(SpaceConflict) as refused:
+            space_changes.switch(spaces, beside.id, max_drop=0.0, force=True)
+        assert str(second.folder) in str(refused.value)
+        assert models.row(beside.id).state == SpaceState.FAILED and spaces.current.id == before
+    with models.opened(first) as spaces:
+        assert spaces.current.id == before
+
+
+def test_nothing_answers_whose_folder_is_away(models: Models) -> None:
+    """Neither by a switch nor by a rollback: the next start would be refused. Once it is back, both go."""
+    first, second = models.save("v1", b"one"), models.save("v2", b"two")
+    with models.opened(first) as spaces:
+        before, beside = spaces.current.id, ready(models, spaces, second)
+        (models.folder / "v2").rename(models.folder / "away")
+        with pytest.raises(SpaceConflict, match="is not a folder"):
+            space_changes.switch(spaces, beside.id, max_drop=0.0, force=True)
+        assert (models.row(beside.id).state, spaces.current.id) == (SpaceState.READY, before)
+        (models.folder / "away").rename(models.folder / "v2")
+        space_changes.switch(spaces, beside.id, max_drop=0.0, force=True)
+        (models.folder / "v1").rename(models.folder / "away")
+        with pytest.raises(SpaceConflict, match="is not a folder"):
+            space_changes.roll_back(spaces)
+        assert (models.row(before).state, spaces.current.id) == (SpaceState.RETIRED, beside.id)
+        (models.folder / "away").rename(models.folder / "v1")
+        assert space_changes.roll_back(spaces).id == before
 
 
 def test_the_space_that_answers_never_fails_by_itself(models: Models) -> None:
@@ -193,9 +283,52 @@ def test_the_doctor_says_what_is_beside(models: Models, monkeypatch: pytest.Monk
         assert f"seogo index drop {beside.id}" in line[3]
         monkeypatch.setenv("SEOGO_LANG", "ko")
         [line] = beside_lines(spaces)
-        assert "다시" in line[3]
+        assert "되돌려" in line[2] and "the files" not in line[2] and "되돌려" in line[3]
         space_changes.give_up(spaces, beside.id)
         assert list(beside_lines(spaces)) == []
+
+
+def test_the_doctor_asks_for_files_only_where_others_lie_there(models: Models, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SEOGO_LANG", "en")
+    first, second = models.save("v1", b"one"), models.save("v2", b"two")
+    error = ModelRefused(name="bge-m3", detail="too long")
+    with models.opened(first) as spaces:
+        beside = space_changes.begin(spaces, second)
+        with models.database.write() as session:
+            fail(session, beside.id, SpaceFailure(error.code, error.params))
+        [line] = beside_lines(spaces)
+        assert error.message_en() in line[2]
+        assert "put the files back" not in line[3] and f"seogo index drop {beside.id}" in line[3]
+        monkeypatch.setenv("SEOGO_LANG", "ko")
+        [line] = beside_lines(spaces)
+        assert localized(error, "ko") in line[2] and "되돌려" not in line[3] and "seogo index migrate" in line[3]
+        models.save("v2", b"three")
+        [line] = beside_lines(spaces)
+        assert "되돌려" in line[3]
+        with models.database.write() as session:  # as the release before wrote it
+            session.get_one(EmbeddingSpaceRow, beside.id).error = "The model is gone."
+        [line] = beside_lines(spaces)
+        assert line[2].endswith(": The model is gone.")
+
+
+@pytest.mark.parametrize("reason", SPACE_REASONS)
+def test_every_reason_is_said_in_both_languages_with_the_same_values(reason: str) -> None:
+    korean, english = SPACE_REASONS[reason]
+    assert set(re.findall(r"{(\w+)}", korean)) == set(re.findall(r"{(\w+)}", english))
+    assert re.search("[가-힣]", korean) and not re.search("[가-힣]", english)
+
+
+def test_a_refusal_names_the_failure_in_the_readers_language(models: Models) -> None:
+    first, second = models.save("v1", b"one"), models.save("v2", b"two")
+    with models.opened(first) as spaces:
+        beside = ready(models, spaces, second)
+        models.save("v2", b"three")
+        with pytest.raises(SpaceConflict) as refused:
+            space_changes.switch(spaces, beside.id, max_drop=0.0, force=True)
+    row = models.row(beside.id)
+    for language in ("en", "ko"):
+        assert space_failure_for(row.error, language) in localized(refused.value, language)
+    assert "failed" not in localized(refused.value, "ko") and "the files" not in localized(refused.value, "ko")
 
 
 def test_where_no_languages_are_named_those_on_record_hold_whatever_else_changed(models: Models) -> None:
