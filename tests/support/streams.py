@@ -42,7 +42,9 @@ def good_texts() -> Iterator[tuple[str, str]]:
 def _parts(path: Path, size: int = 4000) -> Iterator[tuple[str, str]]:
     text = path.read_text(encoding="utf-8")
     for start in range(0, len(text), size):
-        if part := text[start : start + size].strip():  # a last part of nothing but a line's end is what the guards do stop
+        if part := text[
+            start : start + size
+        ].strip():  # a last part of nothing but a line's end is what the guards do stop
             yield f"{path.relative_to(ROOT)}:{start}", part
 
 
