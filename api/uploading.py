@@ -10,7 +10,7 @@ from fastapi import Request
 
 from api.deps import Caller
 from api.watching import watched_over
-from ingest.connectors.upload import DOCUMENT_FIELDS, Received, UploadReceiver
+from ingest.connectors.upload import DOCUMENT_FIELDS, DOCUMENT_FILES, Received, UploadReceiver
 from ingest.parsing.members import decode_name
 from ingest.pipeline.records import clean_source_key
 from rag.domain.errors import PayloadTooLarge
@@ -38,14 +38,17 @@ async def receive(
     caller: Caller,
     permitted: Callable[[Caller], Permit],
     fields: tuple[bytes, ...] = DOCUMENT_FIELDS,
+    file_field: bytes = DOCUMENT_FILES,
 ) -> Reception:
     """Stream the body into the blob store: its files in order, and those of `fields` that it has.
 
     Args:
         permitted: the permit of the caller, which is asked for again once everything is there.
+        file_field: name of the field that holds the files.
 
     Raises:
         AccessEnded: the caller's access ended meanwhile; no more is taken from then on.
+        InvalidRequest: the body is no such form, or a file is in another field: then no more of it is read.
         NotAuthenticated, NotPermitted, CollectionNotFound: it may not do this any more.
     """
     ingest = caller.services.ingest
@@ -54,7 +57,13 @@ async def receive(
         raise PayloadTooLarge(limit_mb=ingest.settings.max_upload_mb)
     content_type = request.headers.get("content-type", "")
     receiver = UploadReceiver(
-        caller.services.rag.blobs, content_type, limit, clean_source_key, fields, lambda raw: decode_name(raw, "utf-8")
+        caller.services.rag.blobs,
+        content_type,
+        limit,
+        clean_source_key,
+        fields,
+        lambda raw: decode_name(raw, "utf-8"),
+        file_field,
     )
     try:
         await watched_over(request, _feed(receiver, request.stream(), limit, ingest.settings.max_upload_mb))

@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Column, Table
 
 from api.cli.connection import failure_text
@@ -18,6 +19,7 @@ from api.cli.doctor_git import git_lines
 from api.cli.doctor_keys import key_lines
 from api.cli.doctor_models import cuda_lines, generator_lines
 from api.cli.doctor_spaces import beside_lines, language_lines
+from api.cli.doctor_texts import check_name, text
 from api.cli.options import Options
 from api.cli.services import silence_libraries
 from api.cli.texts import ui_language
@@ -41,7 +43,13 @@ _SWITCHES = ("HF_HUB_OFFLINE", "DO_NOT_TRACK")
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One check. `status` is ok, warning or error; `advice` says what to do."""
+    """One check.
+
+    Attributes:
+        check: its code, the same in every language; programs that read `--json` go by it.
+        status: ok, warning or error.
+        detail, advice: what was found and what to do, in the terminal's language.
+    """
 
     check: str
     status: str
@@ -68,7 +76,7 @@ def _settings_and_more(options: Options) -> Iterator[Finding]:
     except SeogoError as error:
         yield Finding("configuration", "error", localized(error, ui_language()))
         return
-    yield Finding("configuration", "ok", str(options.config or "defaults"))
+    yield Finding("configuration", "ok", str(options.config or text("defaults")))
     checks: tuple[tuple[str, Callable[[Settings], Iterator[Finding]]], ...] = (
         ("data folder", _data_folder),
         ("store", _store),
@@ -86,8 +94,7 @@ def _settings_and_more(options: Options) -> Iterator[Finding]:
         try:
             yield from check(settings)
         except StoreInUse:
-            advice = "stop it for a full check, or ask its /api/v1/health/ready"
-            yield Finding(name, "warning", "a Seogo process is running on this data folder", advice)
+            yield Finding(name, "warning", text("in_use"), text("in_use_advice"))
         except (SeogoError, OSError) as error:
             message = failure_text(error)
             if message not in told:  # a folder that can't be used fails every check that needs it
@@ -99,9 +106,9 @@ def _data_folder(settings: Settings) -> Iterator[Finding]:
     folder = rag_bootstrap.make_data_folder(settings.rag)
     free = shutil.disk_usage(folder).free
     status = "ok" if free >= _MIN_FREE_BYTES else "warning" if free >= _NO_ROOM_BYTES else "error"
-    advice = "" if status == "ok" else "make room or point --data-dir to a larger disk"
+    advice = "" if status == "ok" else text("free_advice")
     shown = f"{free >> 30} GiB" if free >> 30 else f"{free >> 20} MiB"
-    yield Finding("data folder", status, f"{folder} ({shown} free)", advice)
+    yield Finding("data folder", status, text("free", folder=folder, free=shown), advice)
 
 
 def _store(settings: Settings) -> Iterator[Finding]:
@@ -110,9 +117,10 @@ def _store(settings: Settings) -> Iterator[Finding]:
         found, needed = schema.current(database), schema.head(database)
         where = database.url.render_as_string(hide_password=True)
         if found == needed:
-            yield Finding("store", "ok", f"{where} at {found}")
+            yield Finding("store", "ok", text("revision", where=where, found=found))
         else:
-            yield Finding("store", "error", f"{where} at {found}, needed {needed}", "run `seogo db upgrade`")
+            detail = text("revision_needed", where=where, found=found, needed=needed)
+            yield Finding("store", "error", detail, text("revision_advice"))
     finally:
         database.close()
 
@@ -137,7 +145,7 @@ def _models_and_index(settings: Settings) -> Iterator[Finding]:
         for line in (*language_lines(rag.space, rag.spaces.current.settings), *beside_lines(rag.spaces)):
             yield Finding(*line)
         reranker = rag.retriever.second_look.reranker  # its folder was looked at when it was opened
-        yield Finding("reranker", "ok", reranker.name if reranker is not None else "none: the fused order stands")
+        yield Finding("reranker", "ok", reranker.name if reranker is not None else text("no_reranker"))
         with rag.database.read() as session:
             wanted = chunk.count_active(session)
         held = rag.index.count()
@@ -145,16 +153,14 @@ def _models_and_index(settings: Settings) -> Iterator[Finding]:
         yield Finding(
             "index",
             "ok" if agree else "error",
-            f"{settings.rag.index.backend}: {held} points for {wanted} chunks",
-            "" if agree else "run `seogo index verify`, then `seogo index rebuild`",
+            text("points", backend=settings.rag.index.backend, held=held, wanted=wanted),
+            "" if agree else text("points_advice"),
         )
         for difference in rag.index.differences if isinstance(rag.index, QdrantIndex) else ():
-            advice = "docs/cluster.md tells how to change the collection; or change the setting"
-            yield Finding("index settings", "warning", difference, advice)
+            detail = text("index_differs", difference=difference)
+            yield Finding("index settings", "warning", detail, text("index_differs_advice"))
         if settings.rag.index.backend == "edge" and wanted > _EDGE_COMFORT_CHUNKS:
-            yield Finding(
-                "index size", "warning", f"{wanted} chunks", "move to a Qdrant server (index.backend: qdrant)"
-            )
+            yield Finding("index size", "warning", text("index_size", wanted=wanted), text("index_size_advice"))
     finally:
         rag.close()
 
@@ -172,29 +178,30 @@ def _parsers(settings: Settings) -> Iterator[Finding]:
     finally:
         sandbox.close()
     for name, value in capabilities.items():
-        yield Finding(f"parser sandbox: {name}", "ok" if value else "warning", str(value))
+        detail = text("layer_holds" if value else "layer_missing")
+        yield Finding(f"parser sandbox: {name}", "ok" if value else "warning", detail)
     yield _converter()
     missing = [name for name in ("pypdfium2", "unstructured") if importlib.util.find_spec(name) is None]
-    yield Finding("parsers", "error" if missing else "ok", f"missing: {missing}" if missing else "installed")
+    detail = text("parsers_missing", names=", ".join(missing)) if missing else text("parsers_installed")
+    yield Finding("parsers", "error" if missing else "ok", detail)
 
 
 def _converter() -> Finding:
     program = find_program()
     if not program:
-        advice = "to read DOC and PPT, install libreoffice-writer-nogui and libreoffice-impress-nogui"
-        return Finding("LibreOffice", "warning", "not installed: DOC and PPT files are refused with a message", advice)
+        return Finding("LibreOffice", "warning", text("office_missing"), text("office_missing_advice"))
     if find_converter() is None:
-        advice = "a kernel with Landlock (Linux 5.13 or newer) is needed"
-        return Finding("LibreOffice", "warning", f"{program} can't be confined here and is not used", advice)
+        detail = text("office_unconfined", program=program)
+        return Finding("LibreOffice", "warning", detail, text("office_unconfined_advice"))
     return Finding("LibreOffice", "ok", program)
 
 
 def _ocr(settings: Settings) -> Iterator[Finding]:
     """What scans and pictures are read with."""
     tesseract = find_tesseract()
-    advice = "install tesseract-ocr and tesseract-ocr-kor; until then pages that are pictures are not read"
+    advice = text("ocr_advice")
     if tesseract is None:
-        yield Finding("ocr", "warning", "Tesseract or its language data is missing", advice)
+        yield Finding("ocr", "warning", text("ocr_missing"), advice)
         return
     missing = [language for language in WANTED_LANGUAGES if language not in tesseract.languages]
     detail = f"{tesseract.program}, {'+'.join(tesseract.languages)}"
@@ -214,13 +221,8 @@ def _seal(settings: Settings) -> Iterator[Finding]:
         yield Finding("audit seal", "ok", str(audit.seal_key_file or settings.rag.data_dir / "audit-seal.key"))
         return
     told = audit.anchor_file is not None or audit.anchor_url is not None
-    advice = (
-        "name audit.seal_key_file, the same for all processes; a trail that is there: `seogo audit reseal --accept`"
-    )
-    detail = "whoever holds the database can rewrite the trail" + (
-        " behind its last anchor" if told else ", and nothing shows it"
-    )
-    yield Finding("audit seal", "warning" if told else "error", detail, advice)
+    detail = text("seal_told" if told else "seal_untold")
+    yield Finding("audit seal", "warning" if told else "error", detail, text("seal_advice"))
 
 
 def _anchors(settings: Settings) -> Iterator[Finding]:
@@ -228,24 +230,25 @@ def _anchors(settings: Settings) -> Iterator[Finding]:
     audit = settings.rag.audit
     told = [str(place) for place in (audit.anchor_file, audit.anchor_url) if place is not None]
     if told:
-        yield Finding("audit anchors", "ok", f"{', '.join(told)} every {audit.anchor_every_s:.0f} s")
+        detail = text("anchored", places=", ".join(told), seconds=audit.anchor_every_s)
+        yield Finding("audit anchors", "ok", detail)
         return
-    advice = "name audit.anchor_file on storage that the database's operator can't write to, or audit.anchor_url"
-    yield Finding("audit anchors", "warning", "nobody outside knows the ends of the trail's chains", advice)
+    yield Finding("audit anchors", "warning", text("unanchored"), text("unanchored_advice"))
 
 
 def _egress(given: dict[str, str | None]) -> Iterator[Finding]:
     for name, value in given.items():
-        detail = "set by Seogo itself" if value is None else f"{value} in the environment"
+        detail = text("switch_own") if value is None else text("switch_given", value=value)
         yield Finding(f"egress: {name}", "ok", detail)
     proxies = [name for name in os.environ if name.lower() in ("http_proxy", "https_proxy", "all_proxy")]
     if proxies:
-        yield Finding("egress: proxy", "warning", ", ".join(sorted(proxies)), "Seogo ignores it; unset it to be sure")
+        yield Finding("egress: proxy", "warning", ", ".join(sorted(proxies)), text("proxy_advice"))
 
 
 def _print(findings: list[Finding]) -> None:
-    table = Table("", *(Column(head, overflow="fold") for head in ("check", "detail", "what to do")))
-    marks = {"ok": "[green]ok[/green]", "warning": "[yellow]!![/yellow]", "error": "[red]XX[/red]"}
+    heads = ("head_check", "head_detail", "head_advice")
+    table = Table("", *(Column(text(head), overflow="fold") for head in heads))
+    marks = {"ok": f"[green]{text('mark_ok')}[/green]", "warning": "[yellow]!![/yellow]", "error": "[red]XX[/red]"}
     for item in findings:
-        table.add_row(marks[item.status], item.check, item.detail, item.advice)
+        table.add_row(marks[item.status], *map(escape, (check_name(item.check), item.detail, item.advice)))
     Console().print(table)

@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Callable, Iterator
 
 from api.cli.doctor_models import Line
+from api.cli.doctor_texts import text
 from rag.mirrors import git
 
 Version = Callable[[], tuple[int, ...] | None]
@@ -15,11 +16,10 @@ def git_lines(version: Version = git.version, find: Callable[[str], str | None] 
     """Whether repositories can be fetched, and over SSH too."""
     found, oldest = version(), ".".join(map(str, git.OLDEST))
     if found is None:
-        yield "git", "warning", "not installed: no repository can be read", f"install git {oldest} or newer"
+        yield "git", "warning", text("git_missing"), text("git_missing_advice", oldest=oldest)
     else:
         old = found < git.OLDEST
-        advice = f"install git {oldest} or newer: an older one reads configuration of this machine" if old else ""
+        advice = text("git_old_advice", oldest=oldest) if old else ""
         yield "git", "warning" if old else "ok", ".".join(map(str, found)), advice
     ssh = find("ssh")
-    missing = "not installed: repositories are fetched over HTTPS or from folders alone"
-    yield "ssh", "ok" if ssh else "warning", ssh or missing, "" if ssh else "for SSH, install openssh-client"
+    yield "ssh", "ok" if ssh else "warning", ssh or text("ssh_missing"), "" if ssh else text("ssh_advice")

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from sqlalchemy.orm import Session
 
 from api.cli.doctor_models import Line
-from api.cli.texts import text
+from api.cli.doctor_texts import text
 from rag.store import api_key
 from rag.store.base import utc_now
 
@@ -21,13 +21,13 @@ def key_lines(session: Session) -> Iterator[Line]:
     known = [item.prefix for item in found if item.known]
     owned = [item.prefix for item in found if not item.known]
     if not found:
-        yield "keys", "ok", text("doctor_keys_none"), ""
+        yield "keys", "ok", text("keys_none"), ""
     if known:
-        detail = text("doctor_keys_known").format(count=len(known), prefixes=_shown(known))
-        yield "keys", "warning", detail, text("doctor_keys_rotate")
+        detail = text("keys_known", count=len(known), prefixes=_shown(known))
+        yield "keys", "warning", detail, text("keys_rotate")
     if owned:
-        detail = text("doctor_keys_owned").format(count=len(owned), prefixes=_shown(owned))
-        yield "keys", "warning", detail, text("doctor_keys_revoke")
+        detail = text("keys_owned", count=len(owned), prefixes=_shown(owned))
+        yield "keys", "warning", detail, text("keys_revoke")
 
 
 def _shown(prefixes: Sequence[str]) -> str:

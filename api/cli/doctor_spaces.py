@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from api.cli.doctor_models import Line
-from api.cli.texts import text, ui_language
+from api.cli.doctor_texts import text
+from api.cli.texts import ui_language
 from rag.domain.errors import ConfigurationError, ModelFilesChanged
 from rag.domain.language import Language
 from rag.domain.messages import localized, space_failure_for
@@ -24,21 +25,17 @@ def language_lines(space: EmbeddingSpace, settings: EmbeddingSettings) -> Iterat
         settings: the embedding section that opened the space.
     """
     if space.dense is None:
-        yield "model languages", "ok", "no dense model: texts of every language are found by their words alone", ""
+        yield "model languages", "ok", text("no_dense"), ""
         return
     known = [language for language in Language if space.knows(language)]
     able = languages_of(settings.model_copy(update={"languages": None}))
     kept = sorted(able - set(known))
-    detail = f"{', '.join(known) or 'none'} reach {space.dense_name}"
+    named = ", ".join(known) or text("languages_none")
+    detail = text("languages_reach", languages=named, model=space.dense_name)
     others = sorted(set(Language) - set(known))
     if others:
-        detail += f"; {', '.join(others)}: found by words alone"
-    advice = (
-        "the model reads them too: `seogo index migrate` with `--languages ko,en,code,other` lets them through to it"
-        if kept
-        else ""
-    )
-    yield "model languages", "warning" if kept else "ok", detail, advice
+        detail += text("languages_words", languages=", ".join(others))
+    yield "model languages", "warning" if kept else "ok", detail, text("languages_advice") if kept else ""
 
 
 def beside_lines(spaces: Spaces) -> Iterator[Line]:
@@ -51,15 +48,15 @@ def beside_lines(spaces: Spaces) -> Iterator[Line]:
 
 def _failed(spaces: Spaces, row: EmbeddingSpaceRow) -> Line:
     """Files are to be put back only where others lie there now: a build may fail of anything, and they may be back."""
-    advice = "doctor_space_again"
+    advice = "space_again"
     try:
         spaces.of_record(row)
     except ModelFilesChanged:
-        advice = "doctor_space_failed"
+        advice = "space_failed"
     except ConfigurationError:
         pass  # it answers nothing and takes no vectors, so that nobody waits for it
     detail = f"{row.name} ({row.id}), {row.state}: {space_failure_for(row.error, ui_language())}"
-    return "space beside", "warning", detail, text(advice).format(id=row.id)
+    return "space beside", "warning", detail, text(advice, id=row.id)
 
 
 def _kept(spaces: Spaces, row: EmbeddingSpaceRow) -> Line:
@@ -67,9 +64,9 @@ def _kept(spaces: Spaces, row: EmbeddingSpaceRow) -> Line:
     try:
         spaces.of_record(row)
     except ModelFilesChanged as error:
-        advice = text("doctor_space_failed").format(id=row.id)
-        return "space beside", "warning", text("doctor_space_changed").format(space=detail, **error.params), advice
+        advice = text("space_failed", id=row.id)
+        return "space beside", "warning", text("space_changed", space=detail, **error.params), advice
     except ConfigurationError as error:  # then nothing is ingested until it is back, or given up
-        advice = text("doctor_space_away").format(id=row.id)
+        advice = text("space_away", id=row.id)
         return "space beside", "error", f"{detail}: {localized(error, ui_language())}", advice
     return "space beside", "ok", detail, ""

@@ -59,44 +59,6 @@ _TEXTS: dict[str, tuple[str, str]] = {
     "loading_samples": ("예제 문서를 넣는 중", "Ingesting the sample documents"),
     "revoked": ("키를 폐기했습니다.", "The key is revoked."),
     "no_such_key": ("사용 중인 키가 아닙니다.", "There is no such key in force."),
-    "doctor_space_changed": (
-        "{space}: {folder}의 파일이 벡터를 만든 모델과 다릅니다. 다음에 쓸 때 이 공간을 포기합니다",
-        "{space}: the files in {folder} are not those that made its vectors; the next write gives it up",
-    ),
-    "doctor_space_failed": (
-        "원래 파일을 되돌려 놓거나 새 모델을 다른 폴더에 두고 `seogo index migrate`를 다시 실행하세요. "
-        "필요 없으면 `seogo index drop {id}`",
-        "put the files back, or the new model into a folder of its own, and run `seogo index migrate` again; "
-        "or `seogo index drop {id}`",
-    ),
-    "doctor_space_again": (
-        "`seogo index migrate`를 다시 실행하세요. 필요 없으면 `seogo index drop {id}`",
-        "run `seogo index migrate` again; or `seogo index drop {id}`",
-    ),
-    "doctor_space_away": (
-        "되돌려 놓기 전에는 문서가 처리되지 않습니다. 필요 없으면 `seogo index drop {id}`",
-        "nothing is ingested until it is back; where it is not needed: `seogo index drop {id}`",
-    ),
-    "doctor_keys_none": (
-        "정지되거나 삭제된 계정 때문에 거절되는 키가 없습니다",
-        "no key in force is refused for an account that is suspended or deleted",
-    ),
-    "doctor_keys_known": (
-        "비밀값을 아는 계정이 정지되거나 삭제되어 거절되는 키 {count}개: {prefixes}",
-        "{count} in force and refused, since the account that knows the secret is suspended or deleted: {prefixes}",
-    ),
-    "doctor_keys_rotate": (
-        "아직 쓰는 키면 `seogo keys rotate PREFIX`로 새 비밀값을 주고, 아니면 `seogo keys revoke PREFIX`로 폐기하세요",
-        "give those that are needed a new secret (`seogo keys rotate PREFIX`), end the others (`seogo keys revoke PREFIX`)",
-    ),
-    "doctor_keys_owned": (
-        "주인 계정이 정지되거나 삭제되어 거절되는 키 {count}개: {prefixes}",
-        "{count} in force and refused, since the account that owns them is suspended or deleted: {prefixes}",
-    ),
-    "doctor_keys_revoke": (
-        "계정을 다시 쓸 것이면 `seogo accounts resume`, 아니면 `seogo keys revoke PREFIX`로 폐기하세요",
-        "`seogo accounts resume` opens them again; where nobody comes back, `seogo keys revoke PREFIX`",
-    ),
     "deleted": ("문서를 삭제했습니다", "The document is deleted"),
     "rebuilding": ("색인을 다시 만드는 중", "Rebuilding the index"),
     "rebuilt": ("다시 만든 색인의 청크", "Chunks in the rebuilt index"),

@@ -57,7 +57,12 @@ _UPLOAD_BODY = {
                     "type": "object",
                     "required": ["files"],
                     "properties": {
-                        "files": {"type": "array", "items": {"type": "string", "format": "binary"}},
+                        "files": {
+                            "type": "array",
+                            "items": {"type": "string", "format": "binary"},
+                            "description": "The files, each a part of this name with a file name. A file in a part of another "
+                            "name is refused.",
+                        },
                         "attributes": {
                             "type": "string",
                             "description": "JSON object of custom attributes for every file of the request: at most 16, "
@@ -105,7 +110,7 @@ async def upload_documents(
         Query(description="the source of this collection that they are from: new ones get its default rule"),
     ] = None,
 ) -> UploadResult:
-    """Upload one file or many (parts with a file name). The answer comes when all are stored; ingestion goes on."""
+    """Upload one file or many (parts named `files`). The answer comes when all are stored; ingestion goes on."""
     ruled: list[GivenRule] = []
 
     def permitted(caller: Caller) -> Permit:

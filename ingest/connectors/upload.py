@@ -31,6 +31,7 @@ _MAX_FIELD_BYTES = 1 << 20
 _SHOWN = 200
 """Characters of a refused name that the refusal repeats."""
 
+DOCUMENT_FILES = b"files"
 DOCUMENT_FIELDS = (b"attributes", b"file_attributes", b"access", b"file_access")
 
 
@@ -74,6 +75,8 @@ class UploadReceiver:
     Args:
         clean: turns a file name into the name that the document is kept under.
         fields: names of the fields beside the files that are kept; others are passed over.
+        file_field: name of the field that holds the files. A file in another one is refused before it is taken: it may be
+            meant for something that would then be left undone.
         decode: reads a file name whose encoding nobody states, with U+FFFD for what can't be read.
     """
 
@@ -85,12 +88,14 @@ class UploadReceiver:
         clean: Callable[[str], str],
         fields: tuple[bytes, ...] = DOCUMENT_FIELDS,
         decode: Callable[[bytes], str] = lambda raw: raw.decode("utf-8", errors="replace"),
+        file_field: bytes = DOCUMENT_FILES,
     ) -> None:
         self._blobs = blobs
         self._decode = decode
         self._limit = limit
         self._clean = clean
         self._kept = fields
+        self._file_field = file_field
         self._writer: BlobWriter | None = None
         self._headers: dict[bytes, bytes] = {}
         self._parts = 0
@@ -108,7 +113,7 @@ class UploadReceiver:
 
         Raises:
             PayloadTooLarge: a file passes the limit.
-            InvalidRequest: the body is not what its content type says.
+            InvalidRequest: the body is not what its content type says, or a file is in a field that takes none.
         """
         try:
             self._parser.write(data)
@@ -124,7 +129,7 @@ class UploadReceiver:
         if not self._ended:
             raise InvalidRequest(detail="multipart body ends early")
         if not self.received:
-            raise InvalidRequest(detail="no part with a file name")
+            raise InvalidRequest(detail=f"{self._file_field.decode()}: there is no file (a part with a file name)")
         return self._with_details()
 
     def _with_details(self) -> list[Received]:
@@ -208,11 +213,13 @@ class UploadReceiver:
 
     def _on_headers_finished(self) -> None:
         _, options = parse_options_header(self._headers.get(b"content-disposition", b""))
-        filename = options.get(b"filename")
+        filename, name = options.get(b"filename"), options.get(b"name", b"")
         if filename is None:
-            name = options.get(b"name", b"")
             self._field = name if name in self._kept else b""
             return
+        if name != self._file_field:
+            shown, wanted = name.decode("utf-8", errors="replace")[:_SHOWN], self._file_field.decode()
+            raise InvalidRequest(detail=f"{shown!r}: a file goes into the field {wanted!r}")
         if len(self.received) >= _MAX_FILES:
             raise InvalidRequest(detail=f"more than {_MAX_FILES} files in one upload")
         given = self._decode(filename)

@@ -223,6 +223,25 @@ def test_a_multipart_body_that_breaks_off_leaves_nothing(service: Running) -> No
     assert set(service.services.rag.blobs.original_hashes()) == before
 
 
+@pytest.mark.parametrize(
+    ("path", "field", "wanted"), [("/api/v1/collections/{}/documents", "file", "files"), ("/v1/files", "files", "file")]
+)
+def test_a_file_in_a_field_that_takes_none_is_refused_with_the_right_one(
+    service: Running, path: str, field: str, wanted: str
+) -> None:
+    caller = service.caller()
+    address = path.format(caller.collection())
+    before = set(service.services.rag.blobs.original_hashes())
+    for language in ("en", "ko"):
+        parts = [(wanted, ("a.txt", b"kept by nobody")), (field, ("b.txt", b"nor this"))]
+        response = caller.post(address, files=parts, headers={"Accept-Language": language})
+        answer = response.json()
+        told = answer.get("error", answer)
+        assert (response.status_code, told["code"]) == (422, "invalid_request"), answer
+        assert repr(field) in str(answer) and repr(wanted) in str(answer), answer
+    assert set(service.services.rag.blobs.original_hashes()) == before
+
+
 @pytest.mark.parametrize("name", ["../../etc/passwd", "/etc/passwd", "..\\..\\boot.ini", "a\x00b.txt", "줄\n바꿈.txt"])
 def test_a_file_name_is_a_label_and_never_a_path(service: Running, name: str) -> None:
     caller: Caller = service.caller()

@@ -619,8 +619,8 @@ BOUNDARY = "seogo"
 class Sender:
     """A client that sends one file in two pieces; the second once `end` is done, or never."""
 
-    def __init__(self, end: Callable[[], object], *, hangs: bool) -> None:
-        head = f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="file"; filename="규정.md"\r\n\r\n# 규정\n'
+    def __init__(self, field: str, end: Callable[[], object], *, hangs: bool) -> None:
+        head = f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="{field}"; filename="규정.md"\r\n\r\n# 규정\n'
         purpose = f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="purpose"\r\n\r\nassistants\r\n'
         self.pieces = [f"{purpose}{head}".encode(), f"끝\r\n--{BOUNDARY}--\r\n".encode()]
         self.end, self.hangs, self.status, self.told = end, hangs, 0, b""
@@ -675,6 +675,7 @@ def test_what_is_being_uploaded_is_taken_of_nobody_whose_right_has_ended(service
     world = World(service)
     name = service.caller(tenant=world.tenant).collection()
     path = f"/api/v1/collections/{name}/documents" if door == "documents" else "/v1/files"
+    field = "files" if door == "documents" else "file"
     held = Grants(world.database)
 
     def writer() -> tuple[Account, str, UUID]:
@@ -690,17 +691,17 @@ def test_what_is_being_uploaded_is_taken_of_nobody_whose_right_has_ended(service
             return [*(row["source_key"] for row in rows), *kept]
 
     kim, secret, _ = writer()
-    slow = Sender(lambda: world.accounts.suspend(world.tenant_id, kim.id), hangs=True)
+    slow = Sender(field, lambda: world.accounts.suspend(world.tenant_id, kim.id), hangs=True)
     assert uploaded(world, path, secret, slow) < END_S + SLACK_S
     assert (slow.status, b"access_ended" in slow.told) == (401, True), slow.told
     _, secret, grant_id = writer()
-    demoted = Sender(lambda: held.remove(None, world.tenant_id, grant_id), hangs=False)
+    demoted = Sender(field, lambda: held.remove(None, world.tenant_id, grant_id), hangs=False)
     uploaded(world, path, secret, demoted)
     if door == "documents":
         assert demoted.status == 404, demoted.told
         assert left() == []
     _, secret, _ = writer()
-    good = Sender(lambda: None, hangs=False)
+    good = Sender(field, lambda: None, hangs=False)
     uploaded(world, path, secret, good)
     assert good.status in (200, 202), good.told
 

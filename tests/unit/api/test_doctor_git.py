@@ -11,6 +11,12 @@ from api.cli.doctor_git import git_lines
 from rag.mirrors import git
 
 
+@pytest.fixture(autouse=True)
+def english(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The language in which the tests read the lines, whatever the locale."""
+    monkeypatch.setenv("SEOGO_LANG", "en")
+
+
 def test_what_is_there_is_named() -> None:
     found = list(git_lines(lambda: (2, 39, 5), lambda name: f"/usr/bin/{name}"))
     assert found == [("git", "ok", "2.39.5", ""), ("ssh", "ok", "/usr/bin/ssh", "")]

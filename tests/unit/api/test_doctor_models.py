@@ -18,6 +18,12 @@ from rag.settings import GenerationSettings, ServedModel
 from tests.support.running import settings_for
 
 
+@pytest.fixture(autouse=True)
+def english(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The language in which the tests read the lines, whatever the locale."""
+    monkeypatch.setenv("SEOGO_LANG", "en")
+
+
 def lines(*models: dict[str, Any], checks: list[EngineCheck] | None = None) -> list[Line]:
     served = tuple(ServedModel(**({"urls": ("http://gpu1:8000/v1",)} | one)) for one in models)
     return list(generator_lines(GenerationSettings(models=served), lambda settings, catalogue: checks or []))
@@ -69,7 +75,7 @@ def test_the_doctor_says_it(tmp_path: Path) -> None:
     found = {item["check"]: item for item in json.loads(result.stdout)}
     assert found["licence: EXAONE-3.5-32B"]["status"] == "error"
     assert found["engine: EXAONE-3.5-32B"]["status"] == "error"
-    assert "unreachable" in found["engine: EXAONE-3.5-32B"]["detail"]
+    assert "not reachable" in found["engine: EXAONE-3.5-32B"]["detail"]
     assert found["audit anchors"]["status"] == "warning" and "anchor_file" in found["audit anchors"]["advice"]
 
 

@@ -50,7 +50,9 @@ def test_languages_that_are_named_are_meant(tmp_path: Path, values: dict[str, An
     assert known(space_of(tmp_path, **values, languages=("ko", "other"))) == {Language.KOREAN, Language.OTHER}
 
 
-def test_the_doctor_says_which_languages_reach_the_model(tmp_path: Path) -> None:
+def test_the_doctor_says_which_languages_reach_the_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SEOGO_LANG", "en")
+
     def line(**values: Any) -> tuple[str, str, str, str]:
         [found] = language_lines(space_of(tmp_path, **values), EmbeddingSettings(**values))
         return found
