@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, datetime, timedelta
@@ -23,6 +24,7 @@ from api.cli.options import Options
 from api.cli.texts import text
 
 _EXCERPT = 240
+_FENCE = re.compile(r"`{3,}|~{3,}")
 _PURGE_S = 60.0
 _POLL_S = 0.1
 
@@ -173,7 +175,7 @@ def print_answer(
                     cut = text("section_cut").format(heading=data["detail"])
                     console.print(f"\n{escape(cut)}", style="yellow", highlight=False)
                 case "sentence":
-                    console.print(escape(data["rendered"]), highlight=False, end="")
+                    _print_rendered(data["rendered"], console)
                     _note_places(places, data["citations"])
                 case "error":
                     _print_found(found, console)
@@ -184,6 +186,17 @@ def print_answer(
                     console.print(escape(refusal), style="yellow")
     _print_sources(places, console)
     return answered
+
+
+def _print_rendered(rendered: str, console: Console) -> None:
+    """Print Markdown as it is; lines of code are not wrapped, since what is copied has to be the code."""
+    fence = ""
+    for line in rendered.splitlines(keepends=True):
+        mark = _FENCE.match(line)
+        code = bool(fence or mark)
+        if mark and (not fence or line.strip() == fence):
+            fence = "" if fence else mark[0]
+        console.print(escape(line), highlight=False, end="", soft_wrap=code)
 
 
 def _print_found(found: Sequence[dict[str, Any]], console: Console) -> None:

@@ -12,7 +12,11 @@ from rich.console import Console
 
 from api.cli.commands import print_answer
 
-CODE = "```python\ndef fare(kilometres: int, nights: int) -> int:\n    return kilometres * 150 + nights * 70000  # 실비와 숙박\n```\n"
+CODE = """```python
+def fare(kilometres: int, nights: int) -> int:
+    return kilometres * 150 + nights * 70000  # 실비와 숙박
+```
+"""
 
 
 def cited(provision: str, label: str, number: int = 1, place: str | None = None) -> dict[str, Any]:
