@@ -34,7 +34,9 @@ def cited(provision: str, label: str, number: int = 1, place: str | None = None)
 def shown(monkeypatch: pytest.MonkeyPatch, width: int, *sentences: tuple[str, list[dict[str, Any]]]) -> str:
     """What the terminal shows of an answer of these sentences."""
     monkeypatch.setenv("SEOGO_LANG", "ko")
-    told = [("sentence", {"rendered": rendered, "citations": citations}) for rendered, citations in sentences]
+    told: list[tuple[str, dict[str, Any]]] = [
+        ("sentence", {"rendered": rendered, "citations": citations}) for rendered, citations in sentences
+    ]
     told.append(("done", {"status": "answered", "abstention": None}))
     body = "".join(f"event: {name}\ndata: {json.dumps(data)}\n\n" for name, data in told)
     out = io.StringIO()
