@@ -11,6 +11,7 @@ from uuid import UUID
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import Progress
 from rich.table import Column, Table
 from sqlalchemy import select
@@ -20,6 +21,7 @@ from api.cli.connection import reporting_failures
 from api.cli.options import Options
 from api.cli.services import retrieval_lane, upgrade_schema
 from api.cli.texts import text
+from api.schemas.keys import KeyOut
 from ingest import bootstrap as ingest_bootstrap
 from ingest.jobs.audit import verify_queue
 from ingest.pipeline import maintenance
@@ -33,6 +35,7 @@ from rag.domain.errors import AccountNotFound, CollectionNotFound, InvalidReques
 from rag.domain.principal import CitationStyle, PrincipalKind, Scope
 from rag.store import account, api_key, collection, schema
 from rag.store.account import Account
+from rag.store.api_key import ApiKey
 from rag.store.base import utc_now
 from rag.store.session import Database
 from rag.store.tenant import tenant_id_of
@@ -130,21 +133,37 @@ def _owner(database: Database, tenant: str, owner: str | None) -> UUID | None:
     return row.id
 
 
-def list_keys(options: Options) -> None:
-    """`seogo keys list`."""
+def list_keys(options: Options, as_json: bool) -> None:
+    """`seogo keys list`. In a terminal of 80 columns prefix and instants stay in one piece."""
     with reporting_failures(), open_store(options) as database:
         rows = Keys(database).list()
         with database.read() as session:
             owners = {row.id: row.user_name for row in session.scalars(select(Account))}
-    heads = ("name", "owner", "scopes", "label", "expires", "used", "from", "revoked")
-    table = Table(Column("prefix", no_wrap=True), *(Column(head, overflow="fold") for head in heads))
+    if as_json:
+        shown = [KeyOut.of(row).model_dump(mode="json") for row in rows]
+        typer.echo(json.dumps({"keys": shown}, ensure_ascii=False, indent=2))
+        return
+    table = Table(Column(text("key_prefix"), no_wrap=True), Column(text("name"), overflow="fold"))
+    table.add_column(text("key_scopes"), overflow="fold")
+    table.add_column(text("state"), no_wrap=True)  # instants in one piece; addresses, which may be long, are folded
     for row in rows:
-        instants = (row.expires_at, row.last_used_at, row.revoked_at)
-        ends, used, revoked = (item.strftime("%Y-%m-%d %H:%M") if item else "" for item in instants)
         owner = owners.get(row.owner_id, str(row.owner_id)) if row.owner_id else ""
-        scopes, address = ", ".join(row.scopes), row.last_address or ""
-        table.add_row(row.prefix, row.name, owner, scopes, row.clearance, ends, used, address, revoked)
+        address = f"{text('key_from')} {row.last_address}" if row.last_address else ""
+        name = "\n".join(part for part in (row.name, owner and f"({owner})", address) if part)
+        rights = f"{', '.join(row.scopes)} ({row.clearance})"
+        table.add_row(row.prefix, escape(name), rights, "\n".join(_state_of(row)))
     Console().print(table)
+
+
+def _state_of(key: ApiKey) -> Iterator[str]:
+    """When a key ends, was was used and was revoked, a line for each that is so."""
+    for name, instant in (
+        ("key_revoked", key.revoked_at),
+        ("key_expires", key.expires_at),
+        ("key_used", key.last_used_at),
+    ):
+        if instant is not None:
+            yield f"{text(name)} {instant:%Y-%m-%d %H:%M}"
 
 
 def rotate_key(options: Options, prefix: str, grace_minutes: int) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, datetime, timedelta
@@ -18,17 +19,31 @@ from rich.table import Column, Table
 
 from api.cli.addresses import at
 from api.cli.connection import CommandFailed, checked, connect, reporting_failures
-from api.cli.ingesting import find_files, ingest_files, outcome_table, outcomes_json, stage_of
+from api.cli.ingesting import (
+    NEW_KIND,
+    find_files,
+    ingest_files,
+    outcome_table,
+    outcomes_json,
+    stage_of,
+    tell_other_kind,
+)
 from api.cli.options import Options
 from api.cli.texts import text
 
 _EXCERPT = 240
+_FENCE = re.compile(r"`{3,}|~{3,}")
 _PURGE_S = 60.0
 _POLL_S = 0.1
 
 
 def ingest(
-    options: Options, paths: Sequence[Path], collection: str, kind: str, as_json: bool, priority: str | None = None
+    options: Options,
+    paths: Sequence[Path],
+    collection: str,
+    kind: str | None,
+    as_json: bool,
+    priority: str | None = None,
 ) -> None:
     """`seogo ingest`."""
     with reporting_failures():
@@ -36,7 +51,8 @@ def ingest(
         if not files:
             raise CommandFailed(text("no_files"))
         with connect(options) as client:
-            outcomes = ingest_files(client, files, collection, kind, Console(stderr=True), priority)
+            tell_other_kind(client, collection, kind)
+            outcomes = ingest_files(client, files, collection, kind or NEW_KIND, Console(stderr=True), priority)
     if as_json:
         typer.echo(outcomes_json(outcomes))
     else:
@@ -148,7 +164,7 @@ def print_answer(
 ) -> bool:
     """Stream an answer to the terminal, then its sources; whether there was an answer."""
     body = {"question": question, "collections": collections, "stream": True, **(narrowing or {})}
-    places: dict[int, list[str]] = {}
+    places: dict[int, list[dict[str, Any]]] = {}
     found = _Found(console)
     answered = False
     with client.stream("POST", "/api/v1/answers", json=body) as response:
@@ -168,7 +184,7 @@ def print_answer(
                     cut = text("section_cut").format(heading=data["detail"])
                     console.print(f"\n{escape(cut)}", style="yellow", highlight=False)
                 case "sentence":
-                    console.print(escape(data["rendered"]), highlight=False, end="")
+                    _print_rendered(data["rendered"], console)
                     _note_places(places, data["citations"])
                 case "error":
                     found.show()
@@ -203,20 +219,44 @@ class _Found:
         self._shown.update(new)
 
 
-def _note_places(places: dict[int, list[str]], citations: Sequence[dict[str, Any]]) -> None:
+def _print_rendered(rendered: str, console: Console) -> None:
+    """Print Markdown as it is; lines of code are not wrapped, since what is copied has to be the code."""
+    fence = ""
+    for line in rendered.splitlines(keepends=True):
+        mark = _FENCE.match(line)
+        code = bool(fence or mark)
+        if mark and (not fence or line.strip() == fence):
+            fence = "" if fence else mark[0]
+        console.print(escape(line), highlight=False, end="", soft_wrap=code)
+
+
+def _note_places(places: dict[int, list[dict[str, Any]]], citations: Sequence[dict[str, Any]]) -> None:
     """All places of a passage that an answer cites, each once."""
     for item in citations:
         known = places.setdefault(item["number"], [])
-        if place(item) not in known:
-            known.append(place(item))
+        if place(item) not in map(place, known):
+            known.append(item)
 
 
-def _print_sources(places: dict[int, list[str]], console: Console) -> None:
+def _joined(cited: Sequence[dict[str, Any]]) -> str:
+    """The places of one passage in a line: its file once, then provisions, positions and headings, each once."""
+    if len(cited) == 1:
+        return place(cited[0])
+    if any(item.get("place") for item in cited):
+        return "; ".join(place(item) for item in cited)
+    provisions = ", ".join(dict.fromkeys(item["provision"] for item in cited if item["provision"]))
+    positions = ", ".join(dict.fromkeys(item["anchor"]["label"] for item in cited))
+    headings = dict.fromkeys(" › ".join(item["heading_path"][1:]) for item in cited)
+    named = f"{cited[0]['source_key']} {provisions}".rstrip()
+    shown = "; ".join(path for path in headings if path)
+    return f"{named}, {positions}" + (f" ({shown})" if shown else "")
+
+
+def _print_sources(places: dict[int, list[dict[str, Any]]], console: Console) -> None:
     if places:
         console.print(f"\n[bold]{text('sources')}[/bold]")
-    for number, shown in sorted(places.items()):
-        for line in shown:
-            console.print(f"[cyan]\\[{number}][/cyan] {escape(line)}", highlight=False)
+    for number, cited in sorted(places.items()):
+        console.print(f"[cyan]\\[{number}][/cyan] {escape(_joined(cited))}", highlight=False)
 
 
 def events(response: httpx.Response) -> Iterator[tuple[str, dict[str, Any]]]:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 import httpx
+import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
 from rich.table import Table
@@ -19,6 +20,8 @@ from api.cli.addresses import at
 from api.cli.connection import CommandFailed, checked, said
 from api.cli.texts import text
 
+NEW_KIND = "documents"
+"""Kind of a collection that is made without one being named."""
 _BATCH_FILES = 32
 _BATCH_BYTES = 32 << 20
 _STATUS_IDS = 500
@@ -129,6 +132,15 @@ def ensure_collection(client: httpx.Client, name: str, kind: str) -> None:
     """Make the collection where it does not exist."""
     if client.get(at("collections", name)).status_code == 404:
         checked(client.post("/api/v1/collections", json={"name": name, "kind": kind}))
+
+
+def tell_other_kind(client: httpx.Client, name: str, kind: str | None) -> None:
+    """Say on stderr that the collection exists and is not of the kind that was named, which is that of a new one."""
+    if kind is None:
+        return
+    response = client.get(at("collections", name))
+    if response.is_success and (found := said(response)["kind"]) != kind:
+        typer.secho(text("other_kind").format(name=name, found=found, kind=kind), fg="yellow", err=True)
 
 
 def _batches(files: Sequence[tuple[Path, str]]) -> Iterator[list[tuple[Path, str]]]:

@@ -37,11 +37,13 @@ def keys_create(
 
 
 @keys_app.command("list")
-def keys_list(context: typer.Context) -> None:
+def keys_list(
+    context: typer.Context, as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False
+) -> None:
     """Show the keys; never their secrets."""
     from api.cli.administration import list_keys
 
-    list_keys(context.obj)
+    list_keys(context.obj, as_json)
 
 
 @keys_app.command("rotate")

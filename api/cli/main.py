@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -75,6 +75,9 @@ _LOCAL_ONLY = (
 
 CollectionsOption = Annotated[
     list[str] | None, typer.Option("--collection", "-c", help="Name or id; may be repeated. All when left out.")
+]
+KindOption = Annotated[
+    Literal["documents", "code"] | None, typer.Option(help="Kind of a new collection; documents when left out.")
 ]
 AsOfOption = Annotated[
     str | None,
@@ -194,7 +197,7 @@ def ingest(
     context: typer.Context,
     paths: Annotated[list[Path], typer.Argument(help="Files or folders.", exists=False)],
     collection: Annotated[str, typer.Option("--collection", "-c", help="Collection, made when it does not exist.")],
-    kind: Annotated[str, typer.Option(help="Kind of a new collection: documents or code.")] = "documents",
+    kind: KindOption = None,
     priority: Annotated[
         str | None, typer.Option(help="interactive or bulk; by default interactive for a few small files.")
     ] = None,
@@ -211,7 +214,7 @@ def sync(
     context: typer.Context,
     location: Annotated[str, typer.Argument(help="A folder, or s3://bucket/prefix (AWS_* in the environment).")],
     collection: Annotated[str, typer.Option("--collection", "-c", help="Collection, made when it does not exist.")],
-    kind: Annotated[str, typer.Option(help="Kind of a new collection: documents or code.")] = "documents",
+    kind: KindOption = None,
     watch: Annotated[bool, typer.Option("--watch", help="Go on, looking again and again.")] = False,
     interval: Annotated[float, typer.Option(min=0.1, help="Seconds between two looks.")] = 10.0,
     delete_missing: Annotated[

@@ -20,7 +20,7 @@ from rich.console import Console
 
 from api.cli.addresses import at
 from api.cli.connection import CommandFailed, checked, connect, failure_text, reporting_failures, said
-from api.cli.ingesting import ensure_collection
+from api.cli.ingesting import NEW_KIND, ensure_collection, tell_other_kind
 from api.cli.options import Options
 from api.cli.texts import text
 from ingest.connectors.sync_plan import FoundItem, ItemSource, KnownItem, Plan, content_hash, plan_for
@@ -42,7 +42,7 @@ class SyncOptions:
     """How to synchronise."""
 
     collection: str
-    kind: str = "documents"
+    kind: str | None = None
     ignore: Sequence[str] = ()
     delete_missing: bool = False
     dry_run: bool = False
@@ -88,6 +88,7 @@ def sync(options: Options, location: str, wanted: SyncOptions, as_json: bool) ->
     """`seogo sync`."""
     with reporting_failures(), connect(options) as client:
         source = source_at(location, wanted)
+        tell_other_kind(client, wanted.collection, wanted.kind)
         hopeless: set[tuple[str, str]] = set()
         report = synchronise(client, source, wanted, hopeless)
         show(report, wanted, as_json)
@@ -156,7 +157,7 @@ def synchronise(
     if wanted.dry_run and client.get(at("collections", wanted.collection)).status_code == 404:
         report.new = [item.key for item in listing.items]
         return report
-    ensure_collection(client, wanted.collection, wanted.kind)
+    ensure_collection(client, wanted.collection, wanted.kind or NEW_KIND)
     body: dict[str, Any] = {"kind": source.kind, "location": source.location}
     if wanted.access is not None and not wanted.dry_run:
         body["access"] = wanted.access

@@ -53,7 +53,7 @@ def test_search_shows_file_and_place(filled: Path) -> None:
 def test_ask_prints_the_answer_and_its_sources(filled: Path) -> None:
     shown = seogo(filled, "ask", "How long after it is issued does a gateway signing key expire?").stdout
     assert "180 days" in shown
-    assert "hanbit-gateway-manual.md, lines" in shown
+    assert shown.count("\n[1] hanbit-gateway-manual.md, line") == 1
 
 
 def test_a_failed_file_makes_the_exit_code_1_and_the_others_go_in(filled: Path, tmp_path: Path) -> None:
