@@ -39,16 +39,19 @@ async def receive(
     permitted: Callable[[Caller], Permit],
     fields: tuple[bytes, ...] = DOCUMENT_FIELDS,
     file_field: bytes = DOCUMENT_FILES,
+    *,
+    others: bool = False,
 ) -> Reception:
     """Stream the body into the blob store: its files in order, and those of `fields` that it has.
 
     Args:
         permitted: the permit of the caller, which is asked for again once everything is there.
         file_field: name of the field that holds the files.
+        others: whether fields of other names are passed over; else they are refused.
 
     Raises:
         AccessEnded: the caller's access ended meanwhile; no more is taken from then on.
-        InvalidRequest: the body is no such form, or a file is in another field: then no more of it is read.
+        InvalidRequest: the body is no such form, or has a field that is not known: then no more of it is read.
         NotAuthenticated, NotPermitted, CollectionNotFound: it may not do this any more.
     """
     ingest = caller.services.ingest
@@ -64,6 +67,7 @@ async def receive(
         fields,
         lambda raw: decode_name(raw, "utf-8"),
         file_field,
+        others,
     )
     try:
         await watched_over(request, _feed(receiver, request.stream(), limit, ingest.settings.max_upload_mb))

@@ -58,7 +58,7 @@ def find_files(paths: Sequence[Path]) -> list[tuple[Path, str]]:
     for path in paths:
         for item, name in _found_at(path):
             other = named.setdefault(name, item)
-            if not other.samefile(item):
+            if other is not item and not other.samefile(item):
                 raise CommandFailed(text("same_name").format(name=name, first=other, second=item))
     return [(item, name) for name, item in named.items()]
 
@@ -174,8 +174,8 @@ def _upload(
         parameters = {"priority": priority} if priority else {}
         response = client.post(at("collections", collection, "documents"), files=parts, params=parameters)
     body = said(response)
-    if len(batch) == 1 and not response.is_success and "code" in body:
-        return [FileOutcome(batch[0][1], "refused", code=body["code"], message=body["title"])]
+    if len(parts) == 1 and not response.is_success and "code" in body:
+        return [FileOutcome(parts[0][1][0], "refused", code=body["code"], message=body["title"]), *unread]
     documents = body["documents"] if "documents" in body else checked(response)["documents"]
     return [_outcome(item) for item in documents] + unread
 

@@ -6,6 +6,8 @@ import gc
 import signal
 import socket
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import typer
 import uvicorn
@@ -73,13 +75,28 @@ def require_free(host: str, port: int) -> None:
         CommandFailed: somebody else listens there, or it is none of this machine's.
     """
     try:
-        kind, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
-        with socket.socket(kind, socket.SOCK_STREAM) as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as the server does
-            probe.bind(address)
+        for kind, _, _, _, address in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE):
+            with _probe(kind) as probe:
+                if probe is not None:
+                    probe.bind(address)
     except OSError as error:
         reason = error.strerror or str(error)
         raise CommandFailed(text("address_taken").format(host=host, port=port, reason=reason)) from error
+
+
+@contextmanager
+def _probe(kind: int) -> Iterator[socket.socket | None]:
+    """A socket that binds as the server's do; None where this machine has no such family: the server passes it over, too."""
+    try:
+        probe = socket.socket(kind, socket.SOCK_STREAM)
+    except OSError:
+        yield None
+        return
+    with probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if kind == socket.AF_INET6:
+            probe.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        yield probe
 
 
 def warm_up(rag: Rag) -> None:

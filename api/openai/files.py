@@ -66,7 +66,8 @@ async def create_file(
     request: Request, caller: Annotated[Caller, Depends(guarded(Action.UPLOAD_DOCUMENTS))]
 ) -> dict[str, Any]:
     """Keep a file. It is searched once it is put into a vector store; whether it can be read shows there."""
-    permit, received, fields = await receive(request, caller, lambda now: now.permit(), _FIELDS, b"file")
+    # Clients send what newer versions of the protocol know.
+    permit, received, fields = await receive(request, caller, lambda now: now.permit(), _FIELDS, b"file", others=True)
     try:
         [item] = _checked(received, fields)
         if item.blob is None:

@@ -74,7 +74,9 @@ class UploadReceiver:
 
     Args:
         clean: turns a file name into the name that the document is kept under.
-        fields: names of the fields beside the files that are kept; others are passed over.
+        fields: names of the fields beside the files that are kept.
+        others: whether fields of other names are passed over. Else they are refused: with `acces` passed over, a document
+            would be open to everybody whom its rule was to keep out.
         file_field: name of the field that holds the files. A file in another one is refused before it is taken: it may be
             meant for something that would then be left undone.
         decode: reads a file name whose encoding nobody states, with U+FFFD for what can't be read.
@@ -89,8 +91,10 @@ class UploadReceiver:
         fields: tuple[bytes, ...] = DOCUMENT_FIELDS,
         decode: Callable[[bytes], str] = lambda raw: raw.decode("utf-8", errors="replace"),
         file_field: bytes = DOCUMENT_FILES,
+        others: bool = False,
     ) -> None:
         self._blobs = blobs
+        self._others = others
         self._decode = decode
         self._limit = limit
         self._clean = clean
@@ -211,11 +215,20 @@ class UploadReceiver:
         self._header_name.clear()
         self._header_value.clear()
 
+    def _known(self, name: bytes) -> bytes:
+        """The name of a field that is kept, nothing for one that is passed over."""
+        if name in self._kept or self._others:
+            return name if name in self._kept else b""
+        shown = name.decode("utf-8", errors="replace")[:_SHOWN]
+        known = ", ".join(field.decode() for field in (self._file_field, *self._kept))
+        english = f"{shown!r}: there is no such field; known are {known}"
+        raise InvalidRequest(detail=english, detail_ko=f"{shown!r}: 없는 필드입니다. 쓸 수 있는 필드는 {known}입니다")
+
     def _on_headers_finished(self) -> None:
         _, options = parse_options_header(self._headers.get(b"content-disposition", b""))
         filename, name = options.get(b"filename"), options.get(b"name", b"")
         if filename is None:
-            self._field = name if name in self._kept else b""
+            self._field = self._known(name)
             return
         if name != self._file_field:
             shown, wanted = name.decode("utf-8", errors="replace")[:_SHOWN], self._file_field.decode()

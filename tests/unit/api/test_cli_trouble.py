@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -14,6 +15,7 @@ from api.cli.addresses import at
 from api.cli.connection import CommandFailed, failure_text
 from api.cli.ingesting import find_files, ingest_files
 from api.cli.main import app
+from api.cli.serving import require_free
 
 
 def said(language: str, *words: str, **environment: str) -> tuple[int, str]:
@@ -158,6 +160,52 @@ def test_an_answer_that_is_no_json_is_told_by_its_status(tmp_path: Path) -> None
     proxy = httpx.MockTransport(lambda request: httpx.Response(200 if request.method == "GET" else 502, text="<html>"))
     with httpx.Client(transport=proxy, base_url="http://seogo") as client, pytest.raises(CommandFailed, match="502"):
         ingest_files(client, [(good, "good.md")], "c", "documents", Console(quiet=True))
+
+
+def test_one_file_that_is_refused_beside_one_that_can_not_be_read_ends_nothing(tmp_path: Path) -> None:
+    good, gone = tmp_path / "good.md", tmp_path / "gone.md"
+    good.write_text("x")
+    told = {"code": "payload_too_large", "title": "too large"}
+    server = httpx.MockTransport(lambda asked: httpx.Response(200 if asked.method == "GET" else 413, json=told))
+    with httpx.Client(transport=server, base_url="http://seogo") as client:
+        files = [(gone, "gone.md"), (good, "good.md")]
+        outcomes = ingest_files(client, files, "c", "documents", Console(quiet=True))
+    assert {item.source_key: item.code for item in outcomes} == {
+        "good.md": "payload_too_large",
+        "gone.md": "not_readable",
+    }
+
+
+def test_a_file_that_vanishes_while_names_are_collected_fails_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "rules.md"
+    file.write_text("x")
+    stat, seen = Path.stat, []
+
+    def vanishing(self: Path, **named: Any) -> Any:
+        if self == file and seen:
+            raise FileNotFoundError(2, "No such file or directory", str(file))
+        if self == file:
+            seen.append(self)
+        return stat(self, **named)
+
+    monkeypatch.setattr(Path, "stat", vanishing)
+    assert find_files([file]) == [(file, "rules.md")]
+
+
+def test_every_address_of_a_name_is_looked_at(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One family that this machine does not have is passed over, as the server does; one that is taken is told."""
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        found = [
+            (kind, socket.SOCK_STREAM, 0, "", ("127.0.0.1", at)) for kind, at in ((9999, 0), (socket.AF_INET, port))
+        ]
+        monkeypatch.setattr(socket, "getaddrinfo", lambda *given, **named: found)
+        with pytest.raises(CommandFailed):
+            require_free("localhost", port)
+        monkeypatch.setattr(socket, "getaddrinfo", lambda *given, **named: found[:1])
+        require_free("localhost", port)
 
 
 @pytest.mark.parametrize("init", [(), ("--init",)], ids=["", "init"])

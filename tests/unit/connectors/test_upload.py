@@ -14,6 +14,7 @@ from ingest.parsing.members import decode_name
 from ingest.pipeline.records import clean_source_key
 from rag.blobs.store import BlobRef, BlobStore, BlobWriter
 from rag.domain.errors import InvalidRequest, PayloadTooLarge
+from rag.domain.messages import localized
 
 BOUNDARY = "경계".encode().hex()
 TYPE = f"multipart/form-data; boundary={BOUNDARY}"
@@ -26,9 +27,13 @@ def part(name: str, content: bytes, *, field: str = "files") -> bytes:
     return f"--{BOUNDARY}\r\n{disposition}\r\nContent-Type: x/y\r\n\r\n".encode() + content + b"\r\n"
 
 
-def receiver(blobs: BlobStore | None = None, content_type: str = TYPE, limit: int = LIMIT) -> UploadReceiver:
+def receiver(
+    blobs: BlobStore | None = None, content_type: str = TYPE, limit: int = LIMIT, *, others: bool = False
+) -> UploadReceiver:
     blobs = blobs or BlobStore("memory:")
-    return UploadReceiver(blobs, content_type, limit, clean_source_key, decode=lambda raw: decode_name(raw, "utf-8"))
+    return UploadReceiver(
+        blobs, content_type, limit, clean_source_key, decode=lambda raw: decode_name(raw, "utf-8"), others=others
+    )
 
 
 def receive(pieces: Iterable[bytes], blobs: BlobStore | None = None, limit: int = LIMIT) -> list[Received]:
@@ -118,11 +123,28 @@ def test_more_files_than_allowed_are_refused() -> None:
     assert len(receive([b"".join(part(f"{number}.txt", b"x") for number in range(1000)) + END])) == 1000
 
 
-def test_fields_without_a_file_name_are_passed_over() -> None:
-    field = f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="memo"\r\n\r\n메모\r\n'.encode()
-    assert receive([field + part("규정.hwp", b"1") + field + END]) == [Received("규정.hwp", stored(b"1"))]
+def written(name: str, value: str) -> bytes:
+    return f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n'.encode()
+
+
+def test_fields_of_other_names_are_passed_over_where_clients_may_know_more() -> None:
+    found = receiver(others=True)
+    found.feed(written("memo", "메모") + part("규정.hwp", b"1") + written("memo", "메모") + END)
+    assert found.finish() == [Received("규정.hwp", stored(b"1"))]
+    found = receiver(others=True)
+    found.feed(written("memo", "메모") + END)
     with pytest.raises(InvalidRequest, match="files: there is no file"):
-        receive([field + END])
+        found.finish()
+
+
+@pytest.mark.parametrize("name", ["acces", "Access", "attribute", ""])
+def test_a_field_that_is_not_known_is_refused_and_not_left_undone(tmp_path: Path, name: str) -> None:
+    """A rule that is passed over leaves a document open to those whom it was to keep out."""
+    found = receiver(WatchedBlobs(tmp_path))
+    with pytest.raises(InvalidRequest, match="there is no such field; known are files, attributes") as told:
+        found.feed(part("급여.hwp", b"1") + written(name, '{"deny": []}'))
+    assert "없는 필드" in localized(told.value, "ko")
+    assert found.abort() == [stored(b"1")]
 
 
 @pytest.mark.parametrize("field", ["file", "attributes", "Files", ""])
