@@ -30,7 +30,7 @@ FACT_WEIGHT = 3.0
 _HEADING_SHARE = 0.5
 """What a word counts that only the heading above the unit holds."""
 _MIN_GAIN = 0.2
-"""Share of the sentence's weight that a further unit must add."""
+"""Share of the sentence's weight that a further unit must add, unless it alone states a fact of it and of whom it is said."""
 _BESIDE = 0.2
 """What a unit loses, at most, by what it says beside the claim: of equal ones the narrower is the one meant."""
 _MAX_UNITS = 4
@@ -282,12 +282,25 @@ def aligned(claim: Claim, index: int, units: Sequence[Unit], weights: dict[str, 
             sum(map(mul, shares, left)) - _far(number, chosen) - beside[number] for number, shares in enumerate(held)
         ]
         number = max(range(len(units)), key=lambda item: (gains[item], -item), default=-1)
-        if number < 0 or gains[number] <= 0.0 or (chosen and gains[number] < _MIN_GAIN * total):
+        if number < 0 or gains[number] <= 0.0:
+            break
+        others = [units[item] for item in chosen]
+        if others and gains[number] < _MIN_GAIN * total and not _adds_a_statement(units[number], others, claim):
             break
         score += sum(map(mul, held[number], left))
         left = [rest * (1.0 - share) for rest, share in zip(left, held[number], strict=True)]
         chosen.append(number)
     return Alignment(index, tuple(units[number] for number in sorted(chosen)), score / total)
+
+
+def _adds_a_statement(unit: Unit, chosen: Sequence[Unit], claim: Claim) -> bool:
+    """Whether a unit states a fact of the claim that none of the chosen does, and of something that none of them names.
+
+    The second of two rules in one sentence: a small share of a long one, but nothing else holds it.
+    """
+    return any(
+        unit.holds_fact(fact) and not any(other.holds_fact(fact) for other in chosen) for fact in claim.facts
+    ) and any(unit.holds_term(term) and not any(other.holds_term(term) for other in chosen) for term in claim.terms)
 
 
 def _parts(claim: Claim, weights: dict[str, float]) -> list[tuple[float, Callable[[Unit], float]]]:

@@ -141,7 +141,9 @@ def judge(claim: Claim, found: Sequence[Alignment], units: Sequence[Unit], check
         _problem(
             ProblemKind.FACTS, [fact.written for fact in claim.facts if not any(u.holds_fact(fact) for u in quotes)]
         ),
-        _problem(ProblemKind.OTHER_SUBJECT, _of_other_subjects(claim, units, checker) or exchanged(claim.text, texts)),
+        _problem(
+            ProblemKind.OTHER_SUBJECT, _of_other_subjects(claim, units, checker) or _exchanged(claim, quotes, units)
+        ),
         _problem(ProblemKind.NAMES, missing_names(claim.text, [f"{unit.whole}\n{unit.around}" for unit in units])),
         _problem(
             ProblemKind.NEGATION, turned(claim.text, [(unit.lead, unit.text) for unit in said], checker.points_of)
@@ -150,6 +152,11 @@ def judge(claim: Claim, found: Sequence[Alignment], units: Sequence[Unit], check
         _unheld(claim, quotes, weights, words, checker),
     ]
     return Judgement(tuple(item for item in problems if item is not None), words)
+
+
+def _exchanged(claim: Claim, quotes: Sequence[Unit], units: Sequence[Unit]) -> list[str]:
+    """Values that changed places; the second of two rules may stand in a sentence that is not quoted, for it adds no word."""
+    return exchanged(claim.text, [unit.whole for unit in quotes], [unit.whole for unit in units])
 
 
 def share_held(claim: Claim, quotes: Sequence[Unit], weights: dict[str, float]) -> float:

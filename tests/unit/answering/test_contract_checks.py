@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
+import sys
 from collections.abc import Sequence
+from types import FrameType
 
 import pytest
 
@@ -120,6 +123,75 @@ EXCHANGED = [
 @pytest.mark.parametrize(("claim", "source", "wrong"), EXCHANGED)
 def test_values_that_changed_places(claim: str, source: str, wrong: list[str]) -> None:
     assert exchanged(claim, [source]) == wrong
+
+
+OPPOSITE_RULES = {
+    "requests": (
+        "내부 시스템은 10분 이내 1,000회를 넘으면 30분 동안 차단",
+        "외부 시스템은 30분 이내 500회를 넘으면 10분 동안 차단",
+        "하고, ",
+        "한다.",
+    ),
+    "leave": (
+        "연차는 3일 전까지 신청하고 5일 이내에 승인",
+        "병가는 5일 전까지 신청하고 3일 이내에 승인",
+        "하며, ",
+        "한다.",
+    ),
+    "blocks": (
+        "The internal system blocks a client for 30 minutes after 1,000 requests within 10 minutes",
+        "The external system blocks a client for 10 minutes after 500 requests within 30 minutes",
+        ", and ",
+        ".",
+    ),
+}
+
+
+@pytest.mark.parametrize("together", [False, True], ids=["two passages", "one passage"])
+@pytest.mark.parametrize("rules", OPPOSITE_RULES.values(), ids=list(OPPOSITE_RULES))
+def test_two_rules_with_each_others_values_may_be_joined(rules: tuple[str, str, str, str], together: bool) -> None:
+    one, other, link, end = rules
+    language = Language.ENGLISH if one.isascii() else Language.KOREAN
+    sources = [f"{one}{end}", f"{other}{end}"]
+    passages = [make_passage(text, language=language) for text in ([" ".join(sources)] if together else sources)]
+    examiner = Examiner(passages, CHECKER, DEFAULT_RULES)
+
+    def problems_of(text: str) -> list[Problem]:
+        return list(examiner.examine(Draft(text=text, cites=tuple(range(len(passages))))).problems)
+
+    assert problems_of(f"{one}{link}{other}{end}") == []
+    for value in re.findall(r"\d+(?=분|일| minutes)", f"{one}{end}"):
+        assert value in other, "each has the other's values"
+    for spoiled in (_swapped(one), f"{_swapped(one)}{link}{_swapped(other)}"):
+        assert ProblemKind.OTHER_SUBJECT in [problem.kind for problem in problems_of(f"{spoiled}{end}")]
+
+
+def _swapped(rule: str) -> str:
+    """A rule whose two lengths of time have changed places."""
+    first, second = re.findall(r"\d+(?=분|일| minutes)", rule)
+    return re.sub(r"\d+(?=분|일| minutes)", lambda match: second if match[0] == first else first, rule)
+
+
+def test_looking_for_exchanged_values_costs_no_more_than_reading_them() -> None:
+    def calls(values: int) -> int:
+        claim = " ".join(f"{number}분 {('동안', '이내')[number % 2]}" for number in range(1, values + 1))
+        evidence = [" ".join(f"{number}분 {('이내', '마다')[number % 2]}" for number in range(1, values + 1))] * 5
+        counted = 0
+
+        def count(frame: FrameType, event: str, _: object) -> None:
+            nonlocal counted
+            counted += event == "call" and frame.f_code.co_filename == exchanged.__code__.co_filename
+            assert counted < 20_000
+
+        before = sys.getprofile()
+        sys.setprofile(count)
+        try:
+            exchanged(claim, evidence)
+        finally:
+            sys.setprofile(before)
+        return counted
+
+    assert calls(200) < 3 * calls(100), "in step with the values, not with their pairs"
 
 
 SUBJECTS = [

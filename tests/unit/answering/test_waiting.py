@@ -33,8 +33,10 @@ class Source:
             self.closed = True
 
 
-def told(source: Source, after_s: float, *, most: int = 99, silence: Silence | None = None) -> list[str]:
-    """What comes, notes by their kind; given up after `most`."""
+def told(
+    source: Source, after_s: float, *, most: int = 99, silence: Silence | None = None, reads_s: float = 0.0
+) -> list[str]:
+    """What comes, notes by their kind; given up after `most`. Its reader takes `reads_s` for each."""
     found: list[str] = []
 
     async def read() -> None:
@@ -43,6 +45,7 @@ def told(source: Source, after_s: float, *, most: int = 99, silence: Silence | N
                 found.append(event.kind if isinstance(event, Note) else event)
                 if len(found) == most:
                     return
+                await asyncio.sleep(reads_s)
 
     asyncio.run(read())
     return found
@@ -64,6 +67,12 @@ def test_notes_do_not_put_off_what_is_said_of_a_silence() -> None:
     removed = Note("removed", "a sentence")
     kinds = told(Source(0.3, removed, 0.3, removed, 0.3, removed, 0.3, "가"), 0.6)
     assert kinds.count(SLOW) == 1 and kinds[-1] == "가"
+
+
+def test_a_slow_reader_is_no_slow_model() -> None:
+    model = Note("model", "m")
+    assert told(Source(model, 0.05, "가"), 1.0, reads_s=1.2) == ["model", "가"]
+    assert told(Source(0.6, model, 0.9, "가"), 1.0, reads_s=1.2) == ["model", SLOW, "가"], "its silences add up"
 
 
 def test_one_answer_tells_of_one_silence_however_many_models_it_asks() -> None:
