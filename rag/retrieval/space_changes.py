@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 from rag.domain.errors import ConfigurationError, InvalidRequest, SpaceNotFound, SwitchRefused
 from rag.embedding.identity import identity_of
 from rag.embedding.space import EmbeddingSpace
+from rag.index import spaces as places
 from rag.retrieval import space_conflicts
 from rag.retrieval.space_conflicts import conflict
 from rag.retrieval.space_records import is_of, recorded
@@ -35,11 +36,7 @@ def begin(spaces: Spaces, settings: EmbeddingSettings) -> EmbeddingSpaceRow:
     except ConfigurationError as error:
         raise InvalidRequest(detail=str(error.params.get("detail", error))) from error
     identity = _known_as(spaces, space)
-    with spaces.database.read() as session:
-        known = session.get(EmbeddingSpaceRow, identity)
-    if known is None or known.state in (SpaceState.FAILED, SpaceState.DROPPED):
-        kept = known is not None and record.schema_kept(known) is not None
-        spaces.drop_unused(known.place if known and kept else identity)  # what an earlier try left
+    spaces.let_go()  # what is dropped below may still be open here
     with spaces.database.write() as session:
         row = record.locked(session, identity)
         if row is not None and row.state == SpaceState.CURRENT:
@@ -56,6 +53,8 @@ def begin(spaces: Spaces, settings: EmbeddingSettings) -> EmbeddingSpaceRow:
         row.cursor_at, row.cursor_id, row.comparison, row.previous, row.forced = None, None, None, None, False
         row.created_at, row.ready_at, row.switched_at = utc_now(), None, None
         session.add(row)
+        session.flush()  # a row of its own where two begin at once: what the other one builds is not dropped
+        places.drop(spaces.config, identity)  # what an earlier try left
     return row
 
 
