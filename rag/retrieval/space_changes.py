@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from rag.domain.errors import ConfigurationError, InvalidRequest, SpaceNotFound, SwitchRefused
+from rag.domain.messages import detail_of
 from rag.embedding.identity import identity_of
 from rag.embedding.space import EmbeddingSpace
 from rag.index import spaces as places
@@ -34,7 +35,7 @@ def begin(spaces: Spaces, settings: EmbeddingSettings) -> EmbeddingSpaceRow:
     try:
         space = spaces.open_space(settings)
     except ConfigurationError as error:
-        raise InvalidRequest(detail=str(error.params.get("detail", error))) from error
+        raise InvalidRequest(detail=detail_of(error, "en"), detail_ko=detail_of(error, "ko")) from error
     identity = _known_as(spaces, space)
     spaces.let_go()  # what is dropped below may still be open here
     with spaces.database.write() as session:
@@ -83,23 +84,33 @@ def switch(spaces: Spaces, space_id: str, *, max_drop: float, force: bool) -> Em
         row, before = _both(session, space_id)
         reason = refusal(row.comparison, before.id, max_drop)
         if reason and not force:
-            raise SwitchRefused(name=row.name, detail=reason)
+            raise SwitchRefused(name=row.name, **reason)
         _exchange(spaces, row, before, SpaceState.RETIRED)
         row.previous, row.forced = before.id, bool(reason)
     _take_effect(spaces)
     return row
 
 
-def refusal(comparison: dict[str, Any] | None, current_id: str, max_drop: float) -> str:
-    """Why a switch is not advisable by the comparison on record; empty when it is."""
+def refusal(comparison: dict[str, Any] | None, current_id: str, max_drop: float) -> dict[str, str]:
+    """Why a switch is not advisable by the comparison on record, as `detail` and `detail_ko` of an error; empty when it is."""
     if comparison is None or comparison["against"] != current_id:
-        return "it was not compared with the space that answers now (--questions), and --force was not given"
-    if not comparison["labelled"]:
-        return "the questions name no documents, so they tell how much results change, not whether for the better"
+        return {
+            "detail": "it was not compared with the space that answers now (--questions), and --force was not given",
+            "detail_ko": "지금 답하는 공간과 비교하지 않았고(--questions) --force도 주지 않았습니다",
+        }
+    labelled = comparison["labelled"]
+    if not labelled:
+        return {
+            "detail": "the questions name no documents, so they tell how much results change, not whether for the better",
+            "detail_ko": "질문에 문서가 적혀 있지 않아, 결과가 얼마나 달라지는지는 알 수 있어도 나아지는지는 알 수 없습니다",
+        }
     drop = float(comparison["drop"])
     if math.isnan(drop) or drop > max_drop:
-        return f"nDCG@10 drops by {drop:.4f} on {comparison['labelled']} questions, {max_drop:.4f} is allowed"
-    return ""
+        return {
+            "detail": f"nDCG@10 drops by {drop:.4f} on {labelled} questions, {max_drop:.4f} is allowed",
+            "detail_ko": f"질문 {labelled}개에서 nDCG@10이 {drop:.4f} 떨어집니다. {max_drop:.4f}까지 허용됩니다",
+        }
+    return {}
 
 
 def roll_back(spaces: Spaces) -> EmbeddingSpaceRow:

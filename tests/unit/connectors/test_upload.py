@@ -14,6 +14,7 @@ from ingest.parsing.members import decode_name
 from ingest.pipeline.records import clean_source_key
 from rag.blobs.store import BlobRef, BlobStore, BlobWriter
 from rag.domain.errors import InvalidRequest, PayloadTooLarge
+from rag.domain.messages import localized
 
 BOUNDARY = "경계".encode().hex()
 TYPE = f"multipart/form-data; boundary={BOUNDARY}"
@@ -121,16 +122,20 @@ def test_more_files_than_allowed_are_refused() -> None:
 def test_fields_without_a_file_name_are_passed_over() -> None:
     field = f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="memo"\r\n\r\n메모\r\n'.encode()
     assert receive([field + part("규정.hwp", b"1") + field + END]) == [Received("규정.hwp", stored(b"1"))]
-    with pytest.raises(InvalidRequest, match="files: there is no file"):
+    with pytest.raises(InvalidRequest, match="files: there is no file") as refused:
         receive([field + END])
+    assert "files: 파일이 없습니다" in localized(refused.value, "ko") and "no file" not in localized(
+        refused.value, "ko"
+    )
 
 
 @pytest.mark.parametrize("field", ["file", "attributes", "Files", ""])
 def test_a_file_in_another_field_is_refused_before_it_is_taken(tmp_path: Path, field: str) -> None:
     blobs = WatchedBlobs(tmp_path)
     found = receiver(blobs)
-    with pytest.raises(InvalidRequest, match="a file goes into the field 'files'"):
+    with pytest.raises(InvalidRequest, match="a file goes into the field 'files'") as refused:
         found.feed(part("가.txt", b"1") + part("나.txt", b"2", field=field))  # the end of the body is not waited for
+    assert f"{field!r}: 파일은 'files' 필드에 넣으세요" in localized(refused.value, "ko")
     assert found.abort() == [stored(b"1")] and len(blobs.writers) == 1
 
 

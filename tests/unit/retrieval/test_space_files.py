@@ -15,7 +15,14 @@ from api.cli.doctor_spaces import beside_lines
 from ingest.pipeline import points
 from ingest.pipeline.failed_spaces import FailedSpaces
 from rag.blobs.store import BlobStore
-from rag.domain.errors import IndexUnavailable, ModelFilesChanged, ModelRefused, SpaceConflict
+from rag.domain.errors import (
+    DataFolderRefused,
+    IndexUnavailable,
+    InvalidRequest,
+    ModelFilesChanged,
+    ModelRefused,
+    SpaceConflict,
+)
 from rag.domain.language import Language
 from rag.domain.messages import localized, space_failure_for
 from rag.domain.space_failure import SPACE_REASONS, SpaceFailure
@@ -272,6 +279,42 @@ def test_nothing_answers_whose_folder_is_away(models: Models) -> None:
         assert (models.row(before).state, spaces.current.id) == (SpaceState.RETIRED, beside.id)
         (models.folder / "away").rename(models.folder / "v1")
         assert space_changes.roll_back(spaces).id == before
+
+
+def test_a_folder_that_is_no_folder_is_said_in_the_readers_language(models: Models) -> None:
+    """Where a space is begun, switched to, gone back to."""
+    first, second = models.save("v1", b"one"), models.save("v2", b"two")
+    with models.opened(first) as spaces:
+        beside = ready(models, spaces, second)
+        (models.folder / "v2").rename(models.folder / "away")
+        with pytest.raises(InvalidRequest, match="is not a folder") as begun:
+            space_changes.begin(spaces, second)
+        with pytest.raises(SpaceConflict, match="is not a folder") as switched:
+            space_changes.switch(spaces, beside.id, max_drop=0.0, force=True)
+    for error in (begun.value, switched.value):
+        korean = localized(error, "ko")
+        assert f"{second.folder}은(는) 폴더가 아닙니다" in korean and "is not" not in korean
+        assert f"{second.folder} is not a folder" in localized(error, "en")
+
+
+def test_a_model_that_is_refused_without_a_detail_is_said_in_the_readers_language(models: Models) -> None:
+    """The sentence of the error itself, then."""
+    first, second = models.save("v1", b"one"), models.save("v2", b"two")
+    error = DataFolderRefused(path="/models", detail="EROFS")
+    with models.opened(first) as spaces:
+        beside = ready(models, spaces, second)
+
+        def refuse(settings: EmbeddingSettings) -> EmbeddingSpace:
+            raise error
+
+        spaces.open_space = refuse
+        with pytest.raises(SpaceConflict) as switched:
+            space_changes.switch(spaces, beside.id, max_drop=0.0, force=True)
+        with pytest.raises(InvalidRequest) as begun:
+            space_changes.begin(spaces, second)
+    for language in ("en", "ko"):
+        assert localized(error, language) in localized(switched.value, language)
+        assert localized(error, language) in localized(begun.value, language)
 
 
 def test_the_space_that_answers_never_fails_by_itself(models: Models) -> None:
