@@ -90,7 +90,10 @@ def _refuse_misspelt(environment: Mapping[str, str]) -> None:
     for name in environment:
         section, mark, _ = name.upper().removeprefix("SEOGO_").partition("__")
         if name.upper().startswith("SEOGO_") and mark and section.lower() not in _SECTIONS:
-            raise ConfigurationError(detail=f"{name}: unknown section {section.lower()}; there are rag, ingest, api")
+            raise ConfigurationError(
+                detail=f"{name}: unknown section {section.lower()}; there are rag, ingest, api",
+                detail_ko=f"{name}: {section.lower()}(이)라는 구역은 없습니다. rag, ingest, api가 있습니다",
+            )
 
 
 def _read_yaml(path: Path) -> dict[str, Any]:

@@ -133,7 +133,11 @@ class UploadReceiver:
         if not self._ended:
             raise InvalidRequest(detail="multipart body ends early")
         if not self.received:
-            raise InvalidRequest(detail=f"{self._file_field.decode()}: there is no file (a part with a file name)")
+            field = self._file_field.decode()
+            raise InvalidRequest(
+                detail=f"{field}: there is no file (a part with a file name)",
+                detail_ko=f"{field}: 파일이 없습니다(파일 이름이 있는 부분)",
+            )
         return self._with_details()
 
     def _with_details(self) -> list[Received]:
@@ -232,7 +236,10 @@ class UploadReceiver:
             return
         if name != self._file_field:
             shown, wanted = name.decode("utf-8", errors="replace")[:_SHOWN], self._file_field.decode()
-            raise InvalidRequest(detail=f"{shown!r}: a file goes into the field {wanted!r}")
+            raise InvalidRequest(
+                detail=f"{shown!r}: a file goes into the field {wanted!r}",
+                detail_ko=f"{shown!r}: 파일은 {wanted!r} 필드에 넣으세요",
+            )
         if len(self.received) >= _MAX_FILES:
             raise InvalidRequest(detail=f"more than {_MAX_FILES} files in one upload")
         given = self._decode(filename)

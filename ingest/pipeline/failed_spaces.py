@@ -1,6 +1,6 @@
-"""Builds of embedding spaces that can't go on leave no index behind: no deletion would reach it any more.
+"""Embedding spaces that failed leave no index behind: no deletion would reach it any more. A build that can't go on is one, and
+one that was built, the files of whose model were changed.
 
-One that failed when it was built already is kept (`rag.retrieval.kept_indexes`), and deletions reach it.
 The files of vectors stay: they lie with their versions and go with them, and another try takes them over.
 """
 
@@ -21,7 +21,8 @@ log = logging.getLogger(__name__)
 
 
 class FailedSpaces:
-    """Drops the indexes of failed builds: at once when one fails, and once more after a start, where a crash came between."""
+    """Drops the indexes of failed spaces: at once when a build fails, otherwise with the chores, and once more after a start,
+    where a crash came between."""
 
     def __init__(self, spaces: Spaces) -> None:
         self._spaces = spaces
@@ -37,7 +38,7 @@ class FailedSpaces:
         with self._guard:
             with self._spaces.database.read() as session:
                 query = select(EmbeddingSpaceRow).where(EmbeddingSpaceRow.state == SpaceState.FAILED)
-                failed = [(row.id, row.created_at) for row in session.scalars(query) if not record.schema_kept(row)]
+                failed = [(row.id, row.created_at) for row in session.scalars(query)]
             new = [item for item in failed if item not in self._dropped]
             if new:
                 self._spaces.in_step()  # lets go of what is open here
@@ -49,7 +50,7 @@ class FailedSpaces:
         """With its row held: it may be begun anew at any moment, in the same place."""
         with self._spaces.database.write() as session:
             row = record.locked(session, space_id)
-            if row is None or row.state != SpaceState.FAILED or record.schema_kept(row):
+            if row is None or row.state != SpaceState.FAILED:
                 return
             places.drop(self._spaces.config, row.place)
-        log.info("the index of the embedding space %s, whose build failed, is removed", row.name)
+        log.info("the index of the embedding space %s, which failed, is removed", row.name)

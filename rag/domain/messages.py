@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Literal
 
 from rag.domain.errors import (
+    ConfigurationError,
     RepositoryNotRead,
     RepositoryRefused,
     RepositoryTooLarge,
@@ -338,11 +339,14 @@ def space_conflict_detail(params: Mapping[str, str | int | float], language: UiL
     """Why an embedding space is not in a state for what is asked.
 
     Args:
-        params: `reason`, a key of `SPACE_REASONS`, and what its sentence takes; `failure` on record becomes its `{why}`.
+        params: `reason`, a key of `SPACE_REASONS`, and what its sentence takes; `failure` on record becomes its `{why}`, as
+            `why_ko` does in Korean.
     """
     values = dict(params)
     if "failure" in values:
         values["why"] = space_failure_for(str(values["failure"]), language)
+    if language == "ko" and "why_ko" in values:
+        values["why"] = values["why_ko"]
     return fill(SPACE_REASONS[str(values["reason"])][0 if language == "ko" else 1], values)
 
 
@@ -363,6 +367,15 @@ def message_for(code: str, params: dict[str, str | int | float], language: UiLan
     if language == "ko" and code in KOREAN:
         return fill(KOREAN[code], params)
     return fill(error_type_of(code).template_en(), params)
+
+
+def detail_of(error: ConfigurationError, language: UiLanguage) -> str:
+    """What is not right in the configuration, for the middle of another message: the detail alone where the sentence says no more
+    than that something is wrong, in Korean where there is one."""
+    if error.code != ConfigurationError.code or "detail" not in error.params:
+        return localized(error, language)
+    korean = language == "ko" and "detail_ko" in error.params
+    return str(error.params["detail_ko" if korean else "detail"])
 
 
 def localized(error: SeogoError, language: UiLanguage) -> str:

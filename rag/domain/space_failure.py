@@ -6,7 +6,6 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 SPACE_REASONS: dict[str, tuple[str, str]] = {
     "files_changed": (
@@ -47,26 +46,20 @@ class SpaceFailure:
     Attributes:
         code: a key of `SPACE_REASONS`, or an error's code.
         params: of its sentence.
-        schema: of the index that is kept, whose model may be opened no more: fields of `rag.index.base.IndexSchema`. None where
-            the index is to go, as that of a build.
     """
 
     code: str
     params: Mapping[str, str | int | float] = field(default_factory=dict)
-    schema: Mapping[str, Any] | None = None
 
     def text(self) -> str:
         """For the record; `read` takes it."""
-        values = {"code": self.code, "params": dict(self.params)}
-        if self.schema is not None:
-            values["schema"] = dict(self.schema)
-        return json.dumps(values, ensure_ascii=False)
+        return json.dumps({"code": self.code, "params": dict(self.params)}, ensure_ascii=False)
 
     @classmethod
     def read(cls, text: str) -> SpaceFailure | None:
         """What is on record; None where it is a sentence, as a release before this one wrote it, or empty."""
         try:
             values = json.loads(text)
-            return cls(values["code"], values["params"], values.get("schema"))
+            return cls(values["code"], values["params"])
         except (ValueError, TypeError, KeyError):
             return None

@@ -27,7 +27,10 @@ def _minilm(settings: EmbeddingSettings, cache: Path) -> Embedder:
 
 def _folder(settings: EmbeddingSettings, cache: Path) -> Embedder:
     if settings.folder is None or not settings.folder.is_dir():
-        raise ConfigurationError(detail=f"embedding.folder: {settings.folder} is not a folder")
+        raise ConfigurationError(
+            detail=f"embedding.folder: {settings.folder} is not a folder",
+            detail_ko=f"embedding.folder: {settings.folder}은(는) 폴더가 아닙니다",
+        )
     return _sentence_transformer(settings, cache, settings.folder, settings.folder.name)
 
 

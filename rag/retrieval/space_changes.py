@@ -8,8 +8,10 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from rag.domain.errors import ConfigurationError, InvalidRequest, SpaceNotFound, SwitchRefused
+from rag.domain.messages import detail_of
 from rag.embedding.identity import identity_of
 from rag.embedding.space import EmbeddingSpace
+from rag.index import spaces as places
 from rag.retrieval import space_conflicts
 from rag.retrieval.space_conflicts import conflict
 from rag.retrieval.space_records import is_of, recorded
@@ -33,13 +35,9 @@ def begin(spaces: Spaces, settings: EmbeddingSettings) -> EmbeddingSpaceRow:
     try:
         space = spaces.open_space(settings)
     except ConfigurationError as error:
-        raise InvalidRequest(detail=str(error.params.get("detail", error))) from error
+        raise InvalidRequest(detail=detail_of(error, "en"), detail_ko=detail_of(error, "ko")) from error
     identity = _known_as(spaces, space)
-    with spaces.database.read() as session:
-        known = session.get(EmbeddingSpaceRow, identity)
-    if known is None or known.state in (SpaceState.FAILED, SpaceState.DROPPED):
-        kept = known is not None and record.schema_kept(known) is not None
-        spaces.drop_unused(known.place if known and kept else identity)  # what an earlier try left
+    spaces.let_go()  # what is dropped below may still be open here
     with spaces.database.write() as session:
         row = record.locked(session, identity)
         if row is not None and row.state == SpaceState.CURRENT:
@@ -56,6 +54,8 @@ def begin(spaces: Spaces, settings: EmbeddingSettings) -> EmbeddingSpaceRow:
         row.cursor_at, row.cursor_id, row.comparison, row.previous, row.forced = None, None, None, None, False
         row.created_at, row.ready_at, row.switched_at = utc_now(), None, None
         session.add(row)
+        session.flush()  # a row of its own where two begin at once: what the other one builds is not dropped
+        places.drop(spaces.config, identity)  # what an earlier try left
     return row
 
 
@@ -84,23 +84,33 @@ def switch(spaces: Spaces, space_id: str, *, max_drop: float, force: bool) -> Em
         row, before = _both(session, space_id)
         reason = refusal(row.comparison, before.id, max_drop)
         if reason and not force:
-            raise SwitchRefused(name=row.name, detail=reason)
+            raise SwitchRefused(name=row.name, **reason)
         _exchange(spaces, row, before, SpaceState.RETIRED)
         row.previous, row.forced = before.id, bool(reason)
     _take_effect(spaces)
     return row
 
 
-def refusal(comparison: dict[str, Any] | None, current_id: str, max_drop: float) -> str:
-    """Why a switch is not advisable by the comparison on record; empty when it is."""
+def refusal(comparison: dict[str, Any] | None, current_id: str, max_drop: float) -> dict[str, str]:
+    """Why a switch is not advisable by the comparison on record, as `detail` and `detail_ko` of an error; empty when it is."""
     if comparison is None or comparison["against"] != current_id:
-        return "it was not compared with the space that answers now (--questions), and --force was not given"
-    if not comparison["labelled"]:
-        return "the questions name no documents, so they tell how much results change, not whether for the better"
+        return {
+            "detail": "it was not compared with the space that answers now (--questions), and --force was not given",
+            "detail_ko": "지금 답하는 공간과 비교하지 않았고(--questions) --force도 주지 않았습니다",
+        }
+    labelled = comparison["labelled"]
+    if not labelled:
+        return {
+            "detail": "the questions name no documents, so they tell how much results change, not whether for the better",
+            "detail_ko": "질문에 문서가 적혀 있지 않아, 결과가 얼마나 달라지는지는 알 수 있어도 나아지는지는 알 수 없습니다",
+        }
     drop = float(comparison["drop"])
     if math.isnan(drop) or drop > max_drop:
-        return f"nDCG@10 drops by {drop:.4f} on {comparison['labelled']} questions, {max_drop:.4f} is allowed"
-    return ""
+        return {
+            "detail": f"nDCG@10 drops by {drop:.4f} on {labelled} questions, {max_drop:.4f} is allowed",
+            "detail_ko": f"질문 {labelled}개에서 nDCG@10이 {drop:.4f} 떨어집니다. {max_drop:.4f}까지 허용됩니다",
+        }
+    return {}
 
 
 def roll_back(spaces: Spaces) -> EmbeddingSpaceRow:

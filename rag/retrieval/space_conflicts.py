@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from rag.domain.errors import ConfigurationError, SpaceConflict
-from rag.domain.messages import space_conflict_detail
+from rag.domain.messages import detail_of, space_conflict_detail
 from rag.store.embedding_space import EmbeddingSpaceRow, SpaceState
 
 
@@ -36,5 +36,5 @@ def of_previous(name: str, before: EmbeddingSpaceRow) -> SpaceConflict:
 def not_opened(name: str, row: EmbeddingSpaceRow, error: ConfigurationError) -> SpaceConflict:
     """The error for `row` whose model can't be opened here, such as a folder that is away; `name` is of the space that is asked
     to do something."""
-    why = str(error.params.get("detail") or error.message_en())
-    return conflict(name, "not_opened", space=row.name, why=why)
+    why, why_ko = detail_of(error, "en"), detail_of(error, "ko")
+    return conflict(name, "not_opened", space=row.name, why=why, why_ko=why_ko)

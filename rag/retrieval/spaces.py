@@ -13,7 +13,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 
 from sqlalchemy.exc import IntegrityError
 
@@ -26,7 +26,6 @@ from rag.index.base import IndexSchema, VectorIndex
 from rag.index.in_step import IndexWriter
 from rag.index.registry import IndexConfig, open_index
 from rag.retrieval.fusion import Weights
-from rag.retrieval.kept_indexes import KeptIndexes
 from rag.retrieval.space_records import asks_for, is_named_like, is_of, recorded, settings_of, with_languages
 from rag.retrieval.weights import stored_weights
 from rag.settings import EmbeddingSettings
@@ -89,7 +88,6 @@ class Spaces:
         self._current: LiveSpace | None = None
         self._looked_at = 0.0
         self._opening: threading.Thread | None = None
-        self._kept = KeptIndexes(database, config)
 
     def open(self, *, recreate: bool = False) -> None:
         """Open the space on record; the first start puts that of the settings on record.
@@ -148,7 +146,6 @@ class Spaces:
             IndexUnavailable: one can't be opened here.
         """
         with self._guard:
-            self._kept.let_go()
             rows = [row for row in self._rows() if self._is_open(row)]
             self._follow(rows)
             return tuple(self._live[row.id] for row in rows)
@@ -181,15 +178,13 @@ class Spaces:
         return space
 
     def writers(self) -> Sequence[IndexWriter]:
-        """The indexes of `in_step`, and after them those that failed spaces keep: what is deleted goes from these too."""
-        with self._guard:
-            return [*(live.index for live in self.in_step()), *self._kept.indexes()]
+        """The indexes of `in_step`."""
+        return [live.index for live in self.in_step()]
 
-    def drop_unused(self, place: str) -> None:
-        """Remove what lies at the place of a space that is in none of the states of `in_step`."""
+    def let_go(self) -> None:
+        """Close what is not in step any more by the record of this moment; nothing is opened, so that no folder is waited for."""
         with self._guard:
-            self._kept.close()
-            places.drop(self.config, place)
+            self._follow(self._rows())
 
     def announce(self) -> None:
         """Tell the engine which space is current on record; where it does not listen, the record stands and the next start
@@ -205,7 +200,6 @@ class Spaces:
     def close(self) -> None:
         """Close every index."""
         with self._guard, self._lease:
-            self._kept.close()
             for live in (*self._live.values(), *self._leaving.values()):
                 live.index.close()
             self._live.clear()
@@ -293,8 +287,7 @@ class Spaces:
 
     def _given_up(self, row: EmbeddingSpaceRow, error: ModelFilesChanged) -> bool:
         """Whether a space whose model's files were changed has failed on record; the one that answers never does so."""
-        schema = schema_of(self.open_space(settings_of(row)))  # by its name, that of the vectors that are there
-        failure = SpaceFailure("files_changed", {"folder": error.params["folder"]}, asdict(schema))
+        failure = SpaceFailure("files_changed", {"folder": error.params["folder"]})
         with self.database.write() as session:
             failed = record.fail(session, row.id, failure)
         if failed:

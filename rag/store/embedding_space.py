@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Container, Sequence
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
@@ -19,8 +19,8 @@ class SpaceState(StrEnum):
     """Life of a space. BUILDING → READY → CURRENT → RETIRED → DROPPED.
 
     Going back makes a RETIRED space CURRENT again and the one that it replaces READY. FAILED is a build that can't go on, or a
-    space beside the current one that gets no vectors any more, since the files of its model were changed: READY and RETIRED ones
-    keep their index (`kept_indexes`), and are BUILDING again when somebody migrates to them.
+    space beside the current one that can't be written to any more, since the files of its model were changed. It loses its index,
+    and is BUILDING again when somebody migrates to it.
     """
 
     BUILDING = "building"
@@ -90,19 +90,6 @@ def in_step(session: Session) -> Sequence[EmbeddingSpaceRow]:
     return sorted(rows, key=lambda row: row.state != SpaceState.CURRENT)
 
 
-def kept_indexes(session: Session) -> dict[str, tuple[str, Mapping[str, Any]]]:
-    """Place and schema of the index of every space that failed when it was built already, by its id: what is deleted, or gets
-    other labels, must change there too, until somebody drops the space or builds it anew."""
-    failed = session.scalars(select(EmbeddingSpaceRow).where(EmbeddingSpaceRow.state == SpaceState.FAILED))
-    return {row.id: (row.place, schema) for row in failed if (schema := schema_kept(row)) is not None}
-
-
-def schema_kept(row: EmbeddingSpaceRow) -> Mapping[str, Any] | None:
-    """The schema of the index that a failed space keeps; None where it keeps none."""
-    failure = SpaceFailure.read(row.error) if row.state == SpaceState.FAILED else None
-    return None if failure is None else failure.schema
-
-
 def current(session: Session) -> EmbeddingSpaceRow | None:
     """The space that answers; None before the first start."""
     return session.scalars(select(EmbeddingSpaceRow).where(EmbeddingSpaceRow.state == SpaceState.CURRENT)).one_or_none()
@@ -118,12 +105,10 @@ BESIDE = (SpaceState.BUILDING, SpaceState.READY, SpaceState.RETIRED)
 
 
 def fail(session: Session, space_id: str, failure: SpaceFailure, of: Container[SpaceState] = BESIDE) -> bool:
-    """Give up a space that is in one of these states; False where it is in none of them any more. A build keeps no index."""
+    """Give up a space that is in one of these states; False where it is in none of them any more."""
     row = locked(session, space_id)
     if row is None or SpaceState(row.state) not in of:
         return False
-    if row.state == SpaceState.BUILDING:
-        failure = SpaceFailure(failure.code, failure.params)
     row.state, row.error = SpaceState.FAILED, failure.text()
     return True
 

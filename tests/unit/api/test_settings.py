@@ -158,3 +158,12 @@ def test_a_misspelt_setting_is_told_in_korean_too(config: Path) -> None:
         load_settings(config)
     assert "rag.indx: 이런 항목은 없습니다" in localized(refusal.value, "ko")
     assert "rag.indx: there is no such field" in localized(refusal.value, "en")
+
+
+def test_a_variable_of_an_unknown_section_is_named_in_both_languages(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SEOGO_RGA__INDEX__BACKEND", "qdrant")
+    with pytest.raises(ConfigurationError) as refusal:
+        load_settings()
+    english, korean = localized(refusal.value, "en"), localized(refusal.value, "ko")
+    assert "SEOGO_RGA__INDEX__BACKEND: unknown section rga; there are rag, ingest, api" in english
+    assert "SEOGO_RGA__INDEX__BACKEND: rga(이)라는 구역은 없습니다" in korean and "unknown" not in korean

@@ -133,8 +133,9 @@ def test_fields_of_other_names_are_passed_over_where_clients_may_know_more() -> 
     assert found.finish() == [Received("규정.hwp", stored(b"1"))]
     found = receiver(others=True)
     found.feed(written("memo", "메모") + END)
-    with pytest.raises(InvalidRequest, match="files: there is no file"):
+    with pytest.raises(InvalidRequest, match="files: there is no file") as told:
         found.finish()
+    assert "files: 파일이 없습니다" in localized(told.value, "ko")
 
 
 @pytest.mark.parametrize("name", ["acces", "Access", "attribute", ""])
@@ -151,8 +152,9 @@ def test_a_field_that_is_not_known_is_refused_and_not_left_undone(tmp_path: Path
 def test_a_file_in_another_field_is_refused_before_it_is_taken(tmp_path: Path, field: str) -> None:
     blobs = WatchedBlobs(tmp_path)
     found = receiver(blobs)
-    with pytest.raises(InvalidRequest, match="a file goes into the field 'files'"):
+    with pytest.raises(InvalidRequest, match="a file goes into the field 'files'") as refused:
         found.feed(part("가.txt", b"1") + part("나.txt", b"2", field=field))  # the end of the body is not waited for
+    assert f"{field!r}: 파일은 'files' 필드에 넣으세요" in localized(refused.value, "ko")
     assert found.abort() == [stored(b"1")] and len(blobs.writers) == 1
 
 

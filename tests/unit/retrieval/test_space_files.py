@@ -9,12 +9,20 @@ from pathlib import Path
 from uuid import UUID, uuid4
 
 import pytest
+from sqlalchemy import event
 
 from api.cli.doctor_spaces import beside_lines
 from ingest.pipeline import points
 from ingest.pipeline.failed_spaces import FailedSpaces
 from rag.blobs.store import BlobStore
-from rag.domain.errors import IndexUnavailable, ModelFilesChanged, ModelRefused, SpaceConflict
+from rag.domain.errors import (
+    DataFolderRefused,
+    IndexUnavailable,
+    InvalidRequest,
+    ModelFilesChanged,
+    ModelRefused,
+    SpaceConflict,
+)
 from rag.domain.language import Language
 from rag.domain.messages import localized, space_failure_for
 from rag.domain.space_failure import SPACE_REASONS, SpaceFailure
@@ -23,7 +31,6 @@ from rag.embedding.identity import identity_of
 from rag.embedding.registry import build_space
 from rag.embedding.space import EmbeddingSpace
 from rag.index.base import IndexPoint
-from rag.index.in_step import IndexesInStep
 from rag.index.registry import IndexConfig
 from rag.retrieval import space_changes
 from rag.retrieval.spaces import LiveSpace, Spaces
@@ -60,6 +67,9 @@ class Models:
     def row(self, space_id: str) -> EmbeddingSpaceRow:
         with self.database.read() as session:
             return session.get_one(EmbeddingSpaceRow, space_id)
+
+    def has_index(self, row: EmbeddingSpaceRow) -> bool:
+        return (self.folder / "index" / row.place).is_dir()
 
 
 @pytest.fixture
@@ -130,7 +140,7 @@ def test_a_space_beside_whose_weights_were_changed_fails_and_stops_no_write(mode
         assert [live.id for live in spaces.in_step()] == [spaces.current.id]
         row = models.row(beside.id)
         assert row.state == SpaceState.FAILED and str(second.folder) in space_failure_for(row.error, "en")
-        assert len(spaces.writers()) == (1 if state == SpaceState.BUILDING else 2)  # deletions reach what is kept
+        assert len(spaces.writers()) == 1
         models.save("v2", b"two")  # once they are back, it can be built again, with the vectors that are there
         assert space_changes.begin(spaces, second).id == beside.id
         assert [live.id for live in spaces.in_step()] == [spaces.current.id, beside.id]
@@ -140,42 +150,78 @@ def point(version: UUID) -> IndexPoint:
     return IndexPoint(uuid4(), uuid4(), uuid4(), uuid4(), version, SparseVector((1,), (1.0,)))
 
 
-def test_a_host_with_other_files_takes_no_index_from_the_others(models: Models) -> None:
-    """The index of a space to go back to stays until somebody drops or builds it; what is deleted goes from it as well."""
+def test_the_index_of_a_space_whose_weights_were_changed_goes_and_is_built_anew(models: Models) -> None:
+    """As that of a failed build: no deletion would reach it any more."""
     first, second = models.save("v1", b"one"), models.save("v2", b"two")
-    deleted, kept = point(uuid4()), point(uuid4())
     with models.opened(first) as spaces:
         beside = ready(models, spaces, second)
-        spaces.in_step()[1].index.upsert([deleted, kept])
+        spaces.in_step()[1].index.upsert([point(uuid4())])
     models.save("v2", b"three")
     with models.opened(first) as spaces:
         spaces.in_step()
-        assert models.row(beside.id).state == SpaceState.FAILED
+        assert models.row(beside.id).state == SpaceState.FAILED and models.has_index(beside)
         FailedSpaces(spaces).drop()
-        both = IndexesInStep(spaces.writers)
-        assert (both.count(deleted.version_id), both.count(kept.version_id)) == (1, 1)
-        both.delete_versions([deleted.version_id])
-        assert (both.count(deleted.version_id), both.count(kept.version_id)) == (0, 1)
+        assert not models.has_index(beside)
         models.save("v2", b"two")
         assert space_changes.begin(spaces, second).state == SpaceState.BUILDING
-        assert [live.index.count() for live in spaces.in_step()] == [
-            0,
-            0,
-        ]  # built anew, from the vectors that are stored
-        assert len(spaces.writers()) == 2
+        assert [live.index.count() for live in spaces.in_step()] == [0, 0]
 
 
-def test_what_is_kept_of_a_failed_space_goes_with_it(models: Models) -> None:
-    """Also where its folder is gone for good, which holds nobody up."""
+def test_a_failed_space_that_is_begun_anew_is_not_written_to_where_it_was(models: Models) -> None:
+    """This process had it open still: neither a write nor a search came between."""
+    first, second = models.save("v1", b"one"), models.save("v2", b"two")
+    with models.opened(first) as spaces:
+        beside = ready(models, spaces, second)
+        spaces.in_step()[1].index.upsert([point(uuid4())])
+        models.save("v2", b"three")
+        with pytest.raises(SpaceConflict):
+            space_changes.switch(spaces, beside.id, max_drop=0.0, force=True)
+        models.save("v2", b"two")
+        assert space_changes.begin(spaces, second).state == SpaceState.BUILDING
+        assert spaces.in_step()[1].index.count() == 0
+
+
+def test_a_migration_that_is_refused_drops_nothing(models: Models) -> None:
+    first, second, third = (models.save(f"v{number}", b"weights" * number) for number in (1, 2, 3))
+    with models.opened(first) as spaces:
+        failed = ready(models, spaces, second)
+        models.save("v2", b"three")
+        assert not spaces.is_kept(models.row(failed.id))
+        space_changes.begin(spaces, third)
+        models.save("v2", b"weights" * 2)
+        with pytest.raises(SpaceConflict, match="is kept in step"):
+            space_changes.begin(spaces, second)
+        assert models.row(failed.id).state == SpaceState.FAILED and models.has_index(failed)
+
+
+def test_a_failed_space_whose_folder_is_gone_holds_nobody_up(models: Models) -> None:
     first, second = models.save("v1", b"one"), models.save("v2", b"two")
     with models.opened(first) as spaces:
         beside = ready(models, spaces, second)
         models.save("v2", b"three")
         assert not spaces.is_kept(models.row(beside.id))
         (models.folder / "v2").rename(models.folder / "away")
-        assert len(spaces.writers()) == 2
+        assert len(spaces.writers()) == 1
+        FailedSpaces(spaces).drop()
         space_changes.give_up(spaces, beside.id)
         assert len(spaces.writers()) == 1
+
+
+def test_a_write_asks_the_record_once(models: Models) -> None:
+    """Every write of ingestion asks which spaces are in step."""
+    first, second = models.save("v1", b"one"), models.save("v2", b"two")
+    asked: list[str] = []
+
+    def note(connection: object, cursor: object, statement: str, *_: object) -> None:
+        asked.append(statement)
+
+    with models.opened(first) as spaces:
+        ready(models, spaces, second)
+        assert len(spaces.writers()) == 2  # opened from now on
+        event.listen(models.database.engine, "before_cursor_execute", note)
+        spaces.writers()
+        event.remove(models.database.engine, "before_cursor_execute", note)
+    assert len([statement for statement in asked if statement.startswith("SELECT")]) == 1, asked
 
 
 def test_nothing_answers_again_whose_weights_were_changed(models: Models) -> None:
@@ -233,6 +279,42 @@ def test_nothing_answers_whose_folder_is_away(models: Models) -> None:
         assert (models.row(before).state, spaces.current.id) == (SpaceState.RETIRED, beside.id)
         (models.folder / "away").rename(models.folder / "v1")
         assert space_changes.roll_back(spaces).id == before
+
+
+def test_a_folder_that_is_no_folder_is_said_in_the_readers_language(models: Models) -> None:
+    """Where a space is begun, switched to, gone back to."""
+    first, second = models.save("v1", b"one"), models.save("v2", b"two")
+    with models.opened(first) as spaces:
+        beside = ready(models, spaces, second)
+        (models.folder / "v2").rename(models.folder / "away")
+        with pytest.raises(InvalidRequest, match="is not a folder") as begun:
+            space_changes.begin(spaces, second)
+        with pytest.raises(SpaceConflict, match="is not a folder") as switched:
+            space_changes.switch(spaces, beside.id, max_drop=0.0, force=True)
+    for error in (begun.value, switched.value):
+        korean = localized(error, "ko")
+        assert f"{second.folder}은(는) 폴더가 아닙니다" in korean and "is not" not in korean
+        assert f"{second.folder} is not a folder" in localized(error, "en")
+
+
+def test_a_model_that_is_refused_without_a_detail_is_said_in_the_readers_language(models: Models) -> None:
+    """The sentence of the error itself, then."""
+    first, second = models.save("v1", b"one"), models.save("v2", b"two")
+    error = DataFolderRefused(path="/models", detail="EROFS")
+    with models.opened(first) as spaces:
+        beside = ready(models, spaces, second)
+
+        def refuse(settings: EmbeddingSettings) -> EmbeddingSpace:
+            raise error
+
+        spaces.open_space = refuse
+        with pytest.raises(SpaceConflict) as switched:
+            space_changes.switch(spaces, beside.id, max_drop=0.0, force=True)
+        with pytest.raises(InvalidRequest) as begun:
+            space_changes.begin(spaces, second)
+    for language in ("en", "ko"):
+        assert localized(error, language) in localized(switched.value, language)
+        assert localized(error, language) in localized(begun.value, language)
 
 
 def test_the_space_that_answers_never_fails_by_itself(models: Models) -> None:
