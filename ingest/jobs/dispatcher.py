@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import itertools
 import logging
+import math
 import threading
 import time
 from collections.abc import Container, Iterable, Mapping, Sequence
@@ -18,7 +19,7 @@ from typing import Protocol
 from uuid import UUID, uuid4
 
 from ingest.pipeline.fault_points import reached
-from rag.domain.errors import StoreUnavailable
+from rag.domain.errors import StoreDamaged, StoreFull, StoreReadOnly, StoreUnavailable
 from rag.store import queue, worker
 from rag.store.base import utc_now
 from rag.store.queue import BatchLimits
@@ -27,6 +28,8 @@ from rag.store.version import Priority
 
 log = logging.getLogger(__name__)
 
+_TOLD_EVERY_S = 60.0
+"""A cause that keeps the queue waiting is told so often, though the queue looks twice a second."""
 _LOOK_S = 0.1
 _IDLE_LOOK_S = 0.5
 _LANES = tuple(dict.fromkeys(priority.lane for priority in Priority))
@@ -90,6 +93,12 @@ class DurableQueue(Protocol):
         """Forget a job that nobody can run."""
 
 
+def _cause(error: StoreUnavailable) -> str:
+    """Why the database can't be used, for the operator: the file is in no message that callers are shown."""
+    path = error.params.get("path")
+    return f"{error.code}: {path}" if path else error.code
+
+
 class Dispatcher:
     """One worker's thread. `start` looks after what was left first, so that a restart loses no time."""
 
@@ -98,6 +107,8 @@ class Dispatcher:
         self._jobs = jobs
         self._settings = settings
         self._served: dict[UUID, int] = {}
+        self._told: dict[str, float] = {}
+        """Causes for which the queue waited, and when that was last told, by `time.monotonic`."""
         self._turn = itertools.count(1)
         self._wake = threading.Event()
         self._stopping = threading.Event()
@@ -120,8 +131,8 @@ class Dispatcher:
         try:
             with self._database.write() as session:
                 worker.forget(session, [self._settings.worker])
-        except StoreUnavailable:
-            log.warning("the lease of this worker could not be given back; it runs out by itself")
+        except StoreUnavailable as error:
+            log.warning("the lease of this worker could not be given back (%s); it runs out by itself", _cause(error))
 
     def renew_lease(self) -> None:
         """Say that this worker lives."""
@@ -148,12 +159,21 @@ class Dispatcher:
                     young = self._settings.lease
                     look_after_at = now + lease_s / 3
                 queued = self.dispatch() > 0
-            except StoreUnavailable:
-                log.warning("the database is away; the queue waits")
+            except StoreUnavailable as error:
+                self._tell(error)
             except Exception:  # a thread that dies would stop ingestion without a word
                 log.exception("the dispatcher failed; it tries again")
             self._wake.wait(_LOOK_S if queued else _IDLE_LOOK_S)
             self._wake.clear()
+
+    def _tell(self, error: StoreUnavailable) -> None:
+        """Say why the queue waits. What does not pass by itself is an error: somebody has to do something."""
+        cause, now = _cause(error), time.monotonic()
+        if now < self._told.get(cause, -math.inf) + _TOLD_EVERY_S:
+            return
+        self._told[cause] = now
+        level = logging.ERROR if isinstance(error, (StoreDamaged, StoreFull, StoreReadOnly)) else logging.WARNING
+        log.log(level, "the database can't be used (%s); the queue waits", cause)
 
     def dispatch(self) -> int:
         """Queue the batches that the workers can begin soon; returns how many."""

@@ -239,6 +239,10 @@ class ParseSandbox:
             warnings=tuple(sorted({*document.warnings, *own, CONVERTED})),
         )
 
+    def urgent_waits_s(self) -> float:
+        """Seconds for which an urgent call has waited for a child, the longest of them; 0 where none waits."""
+        return self._slots.urgent_waits_s()
+
     def capabilities(self) -> dict[str, bool]:
         """Which layers of confinement hold: `network_namespace`, `seccomp`, `landlock`."""
         return dict(self._zygote().capabilities)

@@ -277,7 +277,8 @@ def _version_of(frame: Frame, found: Known | None, draft: Drafted, newest: int) 
         if latest.state in (*UNFINISHED, *RETRYABLE):
             number = latest.number
     elif latest is not None and latest.state in UNFINISHED and latest.job_id and frame.is_ours(latest):
-        latest.state, latest.finished_at = VersionState.CANCELLED, utc_now()  # what it left is cleaned up by upkeep
+        # What it left is cleaned up by upkeep.
+        latest.state, latest.finished_at, latest.priority = VersionState.CANCELLED, utc_now(), latest.priority_at_end
     identity = version_id(draft.document_id, number, content_hash)
     if not isinstance(draft.cut, CutFile):
         return Written(draft, identity, number, failed=draft.cut or SeogoError())

@@ -71,7 +71,8 @@ def examine(database: Database, version: DocumentVersion, chunks: Sequence[Chunk
 
     Args:
         read_anew: whether the original has just been parsed. A release is for what somebody was shown: it ends where there is
-            more now than on record, of any kind, as when pages are read that were left out.
+            more now than on record, of any kind, as when pages are read that were left out. By number, not by value, since no
+            value is kept: where another value has taken the place of one that was shown, the release goes on.
     """
     with database.read() as session:
         policy, kind = _policy(session, version.collection_id)

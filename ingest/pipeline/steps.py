@@ -72,7 +72,7 @@ _GROUP_CHUNKS = 512
 """Chunks of documents that are embedded together, so that token-budget batches fill across documents."""
 
 _PATIENCE = timedelta(seconds=3)
-"""A job that is given out begins in a tenth of a second where a worker is free, and looks at its files in less than a second."""
+"""A job that is given out begins in a tenth of a second where a worker is free, and a child looks at its files in a second."""
 
 ENDED_BADLY = (*RETRYABLE, VersionState.DELETED)
 
@@ -331,24 +331,29 @@ class Pipeline:
         self._stop_if_told()
         try:
             goes_on = self._report(version.id, read.pages, read.total)
-            if goes_on and is_long(read) and self._is_in_the_way(batch, version):
-                self._set_apart(batch, version)
+            if goes_on and is_long(read):
+                self._set_apart(batch, version, read)
         except StoreUnavailable:  # what was read so far is worth more than that somebody sees how much
             return
         if not goes_on:
             raise DocumentNotFound(name=str(version.document_id))
 
-    def _is_in_the_way(self, batch: Batch, version: DocumentVersion) -> bool:
+    def _is_in_the_way(self, session: Session, batch: Batch, version: DocumentVersion, read: ReadSoFar) -> bool:
         """Whether anything else has to wait for this document. One that somebody waits for, and that is alone in its job, stays
-        there until another one finds no job of its own, or no child: it would only be read anew, behind other long ones."""
+        there until another one finds no job of its own, or no child of this worker: it would only be read anew, behind other long
+        ones. Then one such leaves that has more before it than is thrown away: asked where it is written, so that no two do."""
         if len(batch.version_ids) > 1 or not _is_urgent(version):
             return True
-        with self.database.read() as session:
-            return queue.stands_still(session, Priority.INTERACTIVE, _PATIENCE)
+        if read.left_s < read.seconds:
+            return False
+        no_child = self.sandbox.urgent_waits_s() >= _PATIENCE.total_seconds()
+        no_job = no_child or queue.stands_still(session, Priority.INTERACTIVE, _PATIENCE)
+        return no_job and queue.may_leave(session, _PATIENCE)
 
-    def _set_apart(self, batch: Batch, version: DocumentVersion) -> None:
+    def _set_apart(self, batch: Batch, version: DocumentVersion, read: ReadSoFar) -> None:
         with self.database.write() as session:
-            is_apart = queue.set_apart(session, batch.job_id, version.id)
+            in_the_way = self._is_in_the_way(session, batch, version, read)
+            is_apart = in_the_way and queue.set_apart(session, batch.job_id, version.id)
             reached("parse.row_set_apart", version.id)
         if is_apart:
             reached("parse.set_apart", version.id)

@@ -165,7 +165,8 @@ class PersonalDataRecord:
         return replace(self, release=None)
 
     def is_within(self, other: PersonalDataRecord) -> bool:
-        """Whether it has no more of any kind than the other."""
+        """Whether it has no more of any kind than the other, by number alone: no value is kept, so another one in the place
+        of one that was known is not seen."""
         return all(number <= other.counts.get(kind, 0) for kind, number in self.counts.items())
 
     def blocked_by(self, policy: PrivacyPolicy) -> tuple[str, ...]:

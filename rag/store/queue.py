@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, and_, case, exists, func, or_, select, true, update
+from sqlalchemy import ColumnElement, and_, case, exists, func, not_, or_, select, true, update
 from sqlalchemy.orm import Session
 
 from rag.domain.errors import SeogoError
@@ -33,6 +33,8 @@ HELD = "held-"
 """A version under a job of such a name waits for its original, not for a worker. No job is called so."""
 _ALONE = (*IN_LONG, Priority.SUSPECT)
 """Of lanes in which a job has one version."""
+_LEAVING = 0x5E06_0050
+"""Names a lock in PostgreSQL; those of contents and collections are named by long hashes."""
 SUSPICIOUS_CRASHES = 2
 """After so many deaths of workers around it, a version is ingested alone."""
 
@@ -149,11 +151,25 @@ def jobs_not_begun(session: Session, lane: Priority) -> int:
 
 
 def stands_still(session: Session, lane: Priority, patience: timedelta) -> bool:
-    """Whether a version of a lane was given to a job longer than `patience` ago and nothing has looked at its file yet: no worker
-    is free for it, or no child. What is paused or waits for its next try has no job."""
-    unseen = or_(_V.state == VersionState.QUEUED, and_(_V.state == VersionState.RUNNING, _V.stage == Stage.IDENTIFY))
-    of_lane = (_V.job_id > "", _V.priority.in_(_priorities(lane)), _V.claimed_at < utc_now() - patience)
-    return bool(session.scalar(select(exists().where(_V.state.in_(UNFINISHED), unseen, *of_lane))))
+    """Whether a version of a lane was given to a job longer than `patience` ago that no worker has begun: none is free for it.
+
+    What is paused or waits for its next try has no job, and what waits for its original no real one.
+    """
+    not_begun = (_V.state == VersionState.QUEUED, _V.job_id > "", not_(_V.job_id.startswith(HELD)))
+    return bool(
+        session.scalar(
+            select(exists().where(*not_begun, _V.priority.in_(_priorities(lane)), _V.claimed_at < utc_now() - patience))
+        )
+    )
+
+
+def may_leave(session: Session, patience: timedelta) -> bool:
+    """Whether no awaited version has gone to the lane of long ones, or begun there, within `patience`: it made room for whoever
+    waits. Holds until the end of this transaction: no other one is told so before. SQLite has one writer at a time anyway."""
+    if session.get_bind().dialect.name == "postgresql":
+        session.execute(select(func.pg_advisory_xact_lock(_LEAVING)))
+    of_late = (_V.priority == Priority.LONG_AWAITED, _V.claimed_at > utc_now() - patience)
+    return not session.scalar(select(exists().where(_V.state.in_(UNFINISHED), *of_late)))
 
 
 def open_jobs(session: Session) -> dict[str, datetime | None]:
@@ -212,12 +228,13 @@ def isolate(session: Session, ids: Sequence[UUID]) -> Sequence[UUID]:
 
 def set_apart(session: Session, job_id: str, version_id: UUID) -> bool:
     """Let a version of this job, which is found to take long, wait for a job of its own in the lane of such; False when it was
-    alone in such a lane already, or is not in work any more. What is known of its progress stays, and whether somebody waits."""
+    alone in such a lane already, or is not in work any more. What is known of its progress stays, and whether somebody waits.
+    As with a job, it is on record since when it waits there (`may_leave`)."""
     priority = case((_V.priority == Priority.INTERACTIVE, Priority.LONG_AWAITED), else_=Priority.LONG)
     change = (
         update(_V)
         .where(_V.id == version_id, _V.job_id == job_id, _V.state == VersionState.RUNNING, _V.priority.not_in(_ALONE))
-        .values(state=VersionState.QUEUED, job_id="", priority=priority, stage_started_at=None)
+        .values(state=VersionState.QUEUED, job_id="", priority=priority, stage_started_at=None, claimed_at=utc_now())
         .returning(_V.id)
     )
     return session.execute(change).first() is not None

@@ -100,7 +100,7 @@ class DocumentVersion(Base):
         tries: how often its ingestion ended in an error that a retry can mend.
         crashes: how often a worker died while it was in work.
         retry_at: not to be tried before.
-        claimed_at: when it was given to its job.
+        claimed_at: when it was given to its job, or began to wait for one in the lane LONG.
         content_hash: SHA-256 of the original, in hex; names its blob.
         size: bytes of the original.
         done, total: progress inside `stage`: chunks for embed and index, otherwise the document itself.

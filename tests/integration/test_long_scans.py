@@ -12,6 +12,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from ingest.parsing import outcome, read_so_far
 from ingest.parsing.ocr import find_tesseract
+from ingest.parsing.slots import ParseSlots
 from tests.support.running import Caller, Running
 
 pytestmark = pytest.mark.skipif(find_tesseract() is None, reason="no Tesseract here: apt-get install tesseract-ocr")
@@ -85,6 +86,45 @@ def test_small_files_do_not_wait_for_long_scans(service: Running) -> None:
         assert caller.post(f"/api/v1/documents/{key}/cancel").status_code in (200, 202)
     ended = caller.wait(list(scans.values()), timeout_s=20)
     assert {item["version"]["state"] for item in ended} == {"cancelled"}
+
+
+@pytest.mark.timeout(180)
+def test_a_scan_alone_makes_room_for_a_file_that_is_known_and_finds_no_child(
+    service: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With one child for what somebody waits for, both have a job and were looked at when the scan takes that child."""
+    sandbox = service.services.ingest.pipeline.sandbox
+    monkeypatch.setattr(sandbox, "_slots", ParseSlots(1))
+    identify, parse = sandbox.identify, sandbox.parse
+    known, is_read = threading.Barrier(2), threading.Event()
+
+    def identified(*file: Any, **named: Any) -> Any:
+        found = identify(*file, **named)
+        known.wait(30)
+        return found
+
+    def parsed(path: Any, file_name: str, *rest: Any, told: Any = None, **named: Any) -> Any:
+        def heard(read: Any) -> None:
+            is_read.set()
+            told(read)
+
+        if file_name == "known.md":
+            assert is_read.wait(60)
+        return parse(path, file_name, *rest, told=heard, **named)
+
+    monkeypatch.setattr(sandbox, "identify", identified)
+    monkeypatch.setattr(sandbox, "parse", parsed)
+    caller = service.caller()
+    [long] = upload(caller, caller.collection(), {"alone.pdf": scan(PAGES, "alone")}).values()
+    [small] = upload(caller, caller.collection(), {"known.md": note("known")}).values()
+    assert is_read.wait(60)
+    monkeypatch.setattr(sandbox, "identify", identify)  # the scan is looked at once more
+    [ready] = caller.wait([small], timeout_s=25)
+    assert ready["version"]["state"] == "active"
+    found = version(caller, long)
+    assert (found["state"] in ("queued", "running"), found["priority"]) == (True, "long")
+    assert caller.post(f"/api/v1/documents/{long}/cancel").status_code in (200, 202)
+    assert caller.wait([long], timeout_s=20)[0]["version"]["state"] == "cancelled"
 
 
 @pytest.mark.timeout(180)

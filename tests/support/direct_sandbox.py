@@ -21,6 +21,8 @@ BROKEN = "이 파일은 늘 실패한다"
 """A file with this text crashes its parser every time."""
 HOLDS = "이 파일 안에 파일이 둘 있다"
 """A file with this text holds two files, made of its own text."""
+HALF_READ = "이 파일은 반 넘게 읽었다"
+"""A file with this text has been read for a minute when its parser first says so, and takes half of one more."""
 LASTING = "이 파일은 오래 읽는다"
 """A file with this text takes an hour to read, as its parser says once."""
 POISON = "이 파일은 작업자를 죽인다"
@@ -28,10 +30,18 @@ POISON = "이 파일은 작업자를 죽인다"
 
 
 class DirectSandbox:
-    """`ParseSandbox` in this process. `scratch` remembers which flaky files have failed, over restarts too."""
+    """`ParseSandbox` in this process. `scratch` remembers which flaky files have failed, over restarts too.
+
+    Attributes:
+        waits_s: for how many seconds an urgent call is said to wait.
+    """
 
     def __init__(self, scratch: Path) -> None:
         self._scratch = scratch
+        self.waits_s = 0.0
+
+    def urgent_waits_s(self) -> float:
+        return self.waits_s
 
     def identify(self, path: Path, name: str, *, urgent: bool = False) -> str:
         return identify(path, name).media_type
@@ -54,6 +64,8 @@ class DirectSandbox:
             raise ParserCrashed(name=name)
         if LASTING in text and told is not None:
             told(ReadSoFar(pages=3, total=1200, seconds=9.0, page_s=3.0))
+        if HALF_READ in text and told is not None:
+            told(ReadSoFar(pages=60, total=91, seconds=60.0, page_s=1.0))
         identified = identify(path, name)
         parsers = {key: PARSERS[key].factory() for key in candidates(identified, name, PARSERS)}
         parser = best(identified, name, parsers)

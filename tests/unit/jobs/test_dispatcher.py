@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import logging
+import threading
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import timedelta
+from pathlib import Path
 from uuid import UUID
 
 import pytest
 
+from ingest.jobs import dispatcher as dispatcher_module
 from ingest.jobs.dispatcher import Dispatcher, DispatchSettings, JobState
-from rag.domain.errors import StoreUnavailable
+from rag.domain.errors import StoreDamaged, StoreReadOnly, StoreUnavailable
 from rag.store import lifecycle, worker
 from rag.store.base import utc_now
 from rag.store.document import Document
@@ -186,3 +191,60 @@ def test_a_worker_that_ends_gives_its_lease_back(database: Database) -> None:
     feeding.stop()
     with database.read() as session:
         assert list(worker.living(session, LEASE)) == []
+
+
+class Unusable(Database):
+    """A database that nobody can read or write."""
+
+    def __init__(self, url: str, error: StoreUnavailable) -> None:
+        super().__init__(url)
+        self.error = error
+        self.asked = threading.Semaphore(0)
+
+    @contextmanager
+    def guarded(self) -> Iterator[None]:
+        self.asked.release()
+        raise self.error
+        yield
+
+
+@pytest.mark.parametrize(
+    ("error", "level", "told"),
+    [
+        (StoreDamaged(path="/srv/seogo/seogo.db"), logging.ERROR, "store_damaged: /srv/seogo/seogo.db"),
+        (StoreReadOnly(path="/srv/seogo/seogo.db"), logging.ERROR, "store_read_only: /srv/seogo/seogo.db"),
+        (StoreUnavailable(), logging.WARNING, "store_unavailable"),
+    ],
+    ids=["damaged", "read-only", "away"],
+)
+def test_why_the_database_can_not_be_used_is_told_once_a_minute(
+    error: StoreUnavailable,
+    level: int,
+    told: str,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    unusable = Unusable(f"sqlite:///{tmp_path / 'seogo.db'}", error)
+    settings = DispatchSettings("ich", "2", dict.fromkeys(Priority, 1), BatchLimits(4, 1 << 20), LEASE, alone=False)
+    feeding = Dispatcher(unusable, MemoryQueue(), settings)
+
+    def look(times: int) -> None:
+        for _ in range(times):
+            assert unusable.asked.acquire(timeout=20)
+            feeding.wake()
+
+    with caplog.at_level(logging.WARNING, "ingest.jobs.dispatcher"):
+        feeding.start()
+        look(5)
+        monkeypatch.setattr(dispatcher_module, "_TOLD_EVERY_S", 0.0, raising=False)
+        look(3)
+        monkeypatch.setattr(dispatcher_module, "_TOLD_EVERY_S", 60.0, raising=False)
+        look(1)
+        first = [record for record in caplog.records if "queue waits" in record.getMessage()]
+        feeding.stop()
+    unusable.close()
+    assert 3 <= len(first) <= 5
+    assert {record.levelno for record in first} == {level}
+    assert {record.getMessage() for record in first} == {f"the database can't be used ({told}); the queue waits"}
+    assert told in caplog.messages[-1], "the lease could not be given back"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 from contextlib import ExitStack
 
@@ -83,3 +84,20 @@ def test_a_slot_is_free_again_after_a_failure() -> None:
     for _ in range(3):
         with pytest.raises(ZeroDivisionError), slots.held(urgent=True):
             raise ZeroDivisionError
+
+
+def test_how_long_urgent_work_has_waited_is_known_while_it_waits(somebody: Come) -> None:
+    slots = ParseSlots(1)
+    holder, plain = somebody(slots, urgent=True), somebody(slots)
+    assert holder.entered.wait(10)
+    assert plain.entered.wait(10)
+    assert somebody(slots).waits
+    assert slots.urgent_waits_s() == 0, "only what nobody waits for has to wait"
+    first, before = somebody(slots, urgent=True), time.monotonic()
+    assert first.waits
+    second = somebody(slots, urgent=True)
+    assert second.waits
+    assert 0.05 < slots.urgent_waits_s() < time.monotonic() - before + 1, "the first of them"
+    for person in (holder, first, second):
+        person.leave()
+    assert slots.urgent_waits_s() == 0

@@ -34,7 +34,7 @@ from rag.store.collection import Collection
 from rag.store.document import Document
 from rag.store.repository import Repository, RepositoryState
 from rag.store.session import Database
-from rag.store.version import DocumentVersion, VersionState
+from rag.store.version import DocumentVersion, Priority, VersionState
 from tests.support.direct_sandbox import DirectSandbox
 from tests.support.git_tree import GitTree
 from tests.support.hash_embedder import HashEmbedder
@@ -505,6 +505,24 @@ def test_dying_before_a_later_commit_leaves_nothing_behind(bench: Bench, killing
     assert (lost.state, active.state) == (VersionState.CANCELLED, VersionState.ACTIVE)
     bench.pipeline.clean([lost])
     assert maintenance.verify(bench.pipeline).healthy
+
+
+def test_what_took_long_and_a_later_commit_overtakes_ends_as_it_came(
+    bench: Bench, killing: Callable[[str], None]
+) -> None:
+    commit = bench.tree.commit({"a.py": LOGIN})
+    killing("code.points_written")
+    with pytest.raises(Killed):
+        bench.take_tree(commit)
+    [reading] = bench.versions("a.py")
+    with bench.database.write() as session:
+        session.get_one(DocumentVersion, reading.id).priority = Priority.LONG
+
+    bench.take({"a.py": GATEWAY})
+
+    lost, active = bench.versions("a.py")
+    assert (lost.state, active.state) == (VersionState.CANCELLED, VersionState.ACTIVE)
+    assert lost.priority == Priority.BULK
 
 
 @pytest.mark.parametrize("point", ["code.filled", "code.fill_written"])

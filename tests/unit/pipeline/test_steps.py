@@ -40,7 +40,7 @@ from rag.store.document import Document
 from rag.store.session import Database
 from rag.store.version import DocumentVersion, Priority, Stage, VersionState
 from tests.support.compound import END, FREE, MAX_FAT_SECTORS
-from tests.support.direct_sandbox import LASTING, DirectSandbox
+from tests.support.direct_sandbox import HALF_READ, LASTING, DirectSandbox
 from tests.support.hash_embedder import HashEmbedder, hash_space
 from tests.support.model_server import Answer, Call, model_server
 from tests.support.stores import add_collection, add_document, add_version
@@ -135,28 +135,81 @@ def test_a_document_that_takes_long_leaves_its_batch_and_the_others_go_on(pipeli
     assert pipeline.parse(Batch("its own", [long])) == [long]
 
 
-def test_what_is_alone_and_awaited_stays_until_something_else_waits_for_such_a_job(pipeline: Pipeline) -> None:
-    collection = add_collection(pipeline.database)
-    long = waiting(pipeline, f"# 대장\n\n{LASTING}\n".encode(), "대장.md", collection=collection)
-    other = waiting(pipeline, collection=collection)
-    now = utc_now()
+LONG_AGO = timedelta(minutes=1)
 
-    def read_with(claimed_at: datetime, **changes: object) -> list[UUID]:
-        with pipeline.database.write() as session:
-            session.get_one(DocumentVersion, long).priority = Priority.INTERACTIVE
-            found = session.get_one(DocumentVersion, other)
-            found.job_id, found.priority, found.claimed_at = "other", Priority.INTERACTIVE, claimed_at
+
+class Awaited:
+    """Long documents, each alone in an interactive job, and a small one that came after them."""
+
+    def __init__(self, pipeline: Pipeline, scans: int = 1, lasting: str = LASTING) -> None:
+        self.pipeline = pipeline
+        collection = add_collection(pipeline.database)
+        texts = [f"# 대장 {n}\n\n{lasting}\n".encode() for n in range(scans)]
+        self.scans = [waiting(pipeline, item, f"{n}.md", collection=collection) for n, item in enumerate(texts)]
+        self.note = waiting(pipeline, collection=collection)
+        for number, scan in enumerate(self.scans):
+            self._change(scan, job_id=f"job-{number}", priority=Priority.INTERACTIVE)
+        self.note_is(job_id="other", priority=Priority.INTERACTIVE, claimed_at=utc_now() - LONG_AGO)
+
+    def _change(self, version_id: UUID, **changes: object) -> None:
+        with self.pipeline.database.write() as session:
             for name, value in changes.items():
-                setattr(found, name, value)
-        return pipeline.parse(Batch("job", [long], again=True))
+                setattr(session.get_one(DocumentVersion, version_id), name, value)
 
-    assert read_with(now) == [long], "it will begin at once"
-    long_ago = now - timedelta(minutes=1)
-    assert read_with(long_ago, state=VersionState.RUNNING, stage=Stage.PARSE) == [long], "it is being read"
-    assert read_with(long_ago, stage=Stage.IDENTIFY, priority=Priority.BULK) == [long], "nobody waits for it"
-    assert read_with(long_ago, state=VersionState.QUEUED, job_id="") == [long], "its collection is paused"
-    assert read_with(long_ago, state=VersionState.RUNNING) == [], "no child is free for it"
-    assert row(pipeline, long).priority == Priority.LONG_AWAITED
+    def note_is(self, **changes: object) -> None:
+        self._change(self.note, **changes)
+
+    def read(self, number: int = 0) -> bool:
+        """Whether a scan is read to its end where it is."""
+        return self.pipeline.parse(Batch(f"job-{number}", [self.scans[number]], again=True)) == [self.scans[number]]
+
+    def read_with(self, **changes: object) -> bool:
+        self.note_is(**changes)
+        return self.read()
+
+
+def sandbox_of(pipeline: Pipeline) -> DirectSandbox:
+    assert isinstance(pipeline.sandbox, DirectSandbox)
+    return pipeline.sandbox
+
+
+def test_what_is_alone_and_awaited_stays_until_something_else_finds_no_job(pipeline: Pipeline) -> None:
+    awaited = Awaited(pipeline)
+    assert awaited.read_with(claimed_at=utc_now()), "it will begin at once"
+    long_ago = utc_now() - LONG_AGO
+    assert awaited.read_with(claimed_at=long_ago, priority=Priority.BULK), "nobody waits for it"
+    assert awaited.read_with(priority=Priority.INTERACTIVE, job_id=""), "its collection is paused"
+    assert awaited.read_with(job_id="held-a-zip-0"), "its original is still being stored"
+    assert awaited.read_with(job_id="other", state=VersionState.RUNNING), "it has a job"
+    assert not awaited.read_with(state=VersionState.QUEUED), "no worker is free for it"
+    assert row(pipeline, awaited.scans[0]).priority == Priority.LONG_AWAITED
+
+
+@pytest.mark.parametrize("stage", [Stage.IDENTIFY, Stage.PARSE])
+def test_what_is_alone_and_awaited_stays_until_something_else_finds_no_child(pipeline: Pipeline, stage: Stage) -> None:
+    awaited = Awaited(pipeline)
+    awaited.note_is(state=VersionState.RUNNING, stage=stage, stage_started_at=utc_now() - LONG_AGO)
+    sandbox_of(pipeline).waits_s = 2.9
+    assert awaited.read(), "it will have one at once, or has one"
+    sandbox_of(pipeline).waits_s = 3.0
+    assert not awaited.read(), "no child is free for it"
+    assert row(pipeline, awaited.scans[0]).priority == Priority.LONG_AWAITED
+
+
+def test_one_document_that_waits_sends_one_long_one_away(pipeline: Pipeline) -> None:
+    awaited = Awaited(pipeline, scans=3)
+    assert not awaited.read(0)
+    sandbox_of(pipeline).waits_s = 3.0
+    assert awaited.read(1), "the first has just made room"
+    with pipeline.database.write() as session:
+        session.get_one(DocumentVersion, awaited.scans[0]).claimed_at = utc_now() - LONG_AGO
+    assert not awaited.read(1), "the note waits nevertheless"
+    assert awaited.read(2), "and so once more"
+
+
+def test_of_what_is_alone_and_awaited_no_more_is_thrown_away_than_is_left(pipeline: Pipeline) -> None:
+    awaited = Awaited(pipeline, lasting=HALF_READ)
+    assert awaited.read(), "it has been read for longer than the rest will take"
 
 
 @pytest.mark.parametrize(

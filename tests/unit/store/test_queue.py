@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from uuid import UUID
@@ -209,6 +210,29 @@ def test_what_takes_long_goes_on_alone_and_says_how_far_it_is(backlog: Backlog) 
         assert not queue.set_apart(session, "job-3", alone)  # there is nowhere else to go
     assert backlog.row(alone).state == VersionState.RUNNING
     assert len(backlog.claim(Priority.LONG)[1]) == 1
+
+
+def test_while_one_leaves_no_other_may(backlog: Backlog) -> None:
+    backlog.collection("규정", 1, priority=Priority.INTERACTIVE)
+    [version] = backlog.claim(Priority.INTERACTIVE)[1]
+    second: list[bool] = []
+
+    def ask() -> None:
+        with backlog.database.write() as session:
+            second.append(queue.may_leave(session, timedelta(minutes=1)))
+
+    with backlog.database.write() as session:
+        versions.enter_stage(session, [version], Stage.PARSE, "job-1")
+        assert queue.may_leave(session, timedelta(minutes=1))
+        assert queue.set_apart(session, "job-1", version)
+        other = threading.Thread(target=ask)
+        other.start()
+        other.join(0.5)
+        assert not second, "it is not known yet whether the first one leaves"
+    other.join(20)
+    assert second == [False]
+    with backlog.database.read() as session:
+        assert queue.may_leave(session, timedelta(0)), "that was long ago"
 
 
 def test_of_what_takes_long_that_goes_first_which_somebody_waits_for(backlog: Backlog) -> None:
