@@ -74,6 +74,9 @@ _GROUP_CHUNKS = 512
 _PATIENCE = timedelta(seconds=3)
 """A job that is given out begins in a tenth of a second where a worker is free, and a child looks at its files in a second."""
 
+_SOON_S = 120.0
+"""Seconds for which others may be kept waiting by what has been read for longer than that: as long as a part may take at most."""
+
 ENDED_BADLY = (*RETRYABLE, VersionState.DELETED)
 
 
@@ -344,7 +347,7 @@ class Pipeline:
         ones. Then one such leaves that has more before it than is thrown away: asked where it is written, so that no two do."""
         if len(batch.version_ids) > 1 or not _is_urgent(version):
             return True
-        if read.left_s < read.seconds:
+        if read.left_s < min(read.seconds, _SOON_S):
             return False
         no_child = self.sandbox.urgent_waits_s() >= _PATIENCE.total_seconds()
         no_job = no_child or queue.stands_still(session, Priority.INTERACTIVE, _PATIENCE)

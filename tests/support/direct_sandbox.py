@@ -23,6 +23,8 @@ HOLDS = "이 파일 안에 파일이 둘 있다"
 """A file with this text holds two files, made of its own text."""
 HALF_READ = "이 파일은 반 넘게 읽었다"
 """A file with this text has been read for a minute when its parser first says so, and takes half of one more."""
+LONG_AND_HALF_READ = "이 긴 파일은 반 넘게 읽었다"
+"""One that has been read for ten minutes and takes five more."""
 LASTING = "이 파일은 오래 읽는다"
 """A file with this text takes an hour to read, as its parser says once."""
 POISON = "이 파일은 작업자를 죽인다"
@@ -66,6 +68,8 @@ class DirectSandbox:
             told(ReadSoFar(pages=3, total=1200, seconds=9.0, page_s=3.0))
         if HALF_READ in text and told is not None:
             told(ReadSoFar(pages=60, total=91, seconds=60.0, page_s=1.0))
+        if LONG_AND_HALF_READ in text and told is not None:
+            told(ReadSoFar(pages=600, total=900, seconds=600.0, page_s=1.0))
         identified = identify(path, name)
         parsers = {key: PARSERS[key].factory() for key in candidates(identified, name, PARSERS)}
         parser = best(identified, name, parsers)

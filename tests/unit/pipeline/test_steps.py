@@ -40,7 +40,7 @@ from rag.store.document import Document
 from rag.store.session import Database
 from rag.store.version import DocumentVersion, Priority, Stage, VersionState
 from tests.support.compound import END, FREE, MAX_FAT_SECTORS
-from tests.support.direct_sandbox import HALF_READ, LASTING, DirectSandbox
+from tests.support.direct_sandbox import HALF_READ, LASTING, LONG_AND_HALF_READ, DirectSandbox
 from tests.support.hash_embedder import HashEmbedder, hash_space
 from tests.support.model_server import Answer, Call, model_server
 from tests.support.stores import add_collection, add_document, add_version
@@ -210,6 +210,10 @@ def test_one_document_that_waits_sends_one_long_one_away(pipeline: Pipeline) -> 
 def test_of_what_is_alone_and_awaited_no_more_is_thrown_away_than_is_left(pipeline: Pipeline) -> None:
     awaited = Awaited(pipeline, lasting=HALF_READ)
     assert awaited.read(), "it has been read for longer than the rest will take"
+
+
+def test_nobody_waits_for_minutes_however_much_of_a_document_has_been_read(pipeline: Pipeline) -> None:
+    assert not Awaited(pipeline, lasting=LONG_AND_HALF_READ).read()
 
 
 @pytest.mark.parametrize(
