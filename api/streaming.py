@@ -16,6 +16,7 @@ from starlette.types import Receive, Scope, Send
 
 from api.errors import openai_error, preferred_language, problem, speaks_openai
 from api.watching import watched, watched_over
+from rag.answering.upcoming import END, Upcoming
 from rag.domain.errors import AccessEnded
 from rag.domain.messages import localized
 
@@ -40,7 +41,6 @@ GONE = 499
 """Status of a request whose client did not wait for the answer (nginx's); nobody sees it but the log."""
 
 _COMMENT = b": keep-alive\n\n"
-_END: Any = object()
 
 
 def event(data: dict[str, Any], name: str | None = None) -> str:
@@ -81,34 +81,21 @@ async def _primed(
     """None as soon as the stream may begin, then all events. Begun once, it closes `events` however it ends."""
     end = time.monotonic() + patience_s
     held: list[Item] = []
-    coming: asyncio.Task[Item] | None = None
+    upcoming = Upcoming(events)
     try:
         while not (held and ready(held[-1])):
-            coming = asyncio.create_task(_next(events))
-            await asyncio.wait({coming}, timeout=max(0.0, end - time.monotonic()))
-            if not coming.done():
+            if not await upcoming.comes_within(end - time.monotonic()):
                 break
-            if (item := coming.result()) is _END:
+            if (item := await anext(upcoming, END)) is END:
                 break
             held.append(item)
-            coming = None
         yield None
         for item in held:
             yield item
-        if coming is not None and (item := await coming) is not _END:
-            yield item
-        async for item in events:
+        async for item in upcoming:
             yield item
     finally:
-        with CancelScope(shield=True):
-            if coming is not None:
-                coming.cancel()
-                await asyncio.gather(coming, return_exceptions=True)
-            await events.aclose()
-
-
-async def _next(events: AsyncGenerator[Item, None]) -> Item:
-    return await anext(events, _END)
+        await upcoming.aclose()
 
 
 DOCUMENTED: dict[int | str, dict[str, Any]] = {

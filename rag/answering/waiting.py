@@ -6,13 +6,11 @@ longer to its first word. Its reader is told soon, and goes on waiting as long a
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import AsyncGenerator
-from typing import Any, TypeVar
+from typing import TypeVar
 
-from anyio import CancelScope
-
+from rag.answering.upcoming import END, Upcoming
 from rag.domain.answer import Note
 
 Item = TypeVar("Item")
@@ -21,7 +19,6 @@ SLOW = "engine_slow"
 """Kind of the note that says that a model which is asked has given nothing for a while."""
 SLOW_AFTER_S = 3.5
 """Silence after which that is said: its reader is to know within 5 s of the question, and the search comes before it."""
-_END: Any = object()
 
 
 class Silence:
@@ -48,33 +45,21 @@ async def telling_of_silence(
     """
     after_s = SLOW_AFTER_S if after_s is None else after_s
     silence = Silence() if silence is None else silence
-    coming: asyncio.Task[Item] | None = None
+    upcoming = Upcoming(events)
     try:
         deadline = time.monotonic() + after_s
         nothing_yet = not silence.told
         while nothing_yet:
-            coming = asyncio.create_task(_next(events))
-            await asyncio.wait({coming}, timeout=max(0.0, deadline - time.monotonic()))
-            if not coming.done():
+            if not await upcoming.comes_within(deadline - time.monotonic()):
                 nothing_yet, silence.told = False, True
                 yield Note(SLOW, f"nothing of the model for {after_s:g} s")
-            item = await coming
-            coming = None
-            if item is _END:
+            if (item := await anext(upcoming, END)) is END:
                 return
             nothing_yet = nothing_yet and isinstance(item, Note)
             given = time.monotonic()
             yield item
             deadline += time.monotonic() - given  # the reader's own time is no silence of the model
-        async for item in events:
+        async for item in upcoming:
             yield item
     finally:
-        with CancelScope(shield=True):
-            if coming is not None:
-                coming.cancel()
-                await asyncio.gather(coming, return_exceptions=True)
-            await events.aclose()
-
-
-async def _next(events: AsyncGenerator[Item, None]) -> Item:
-    return await anext(events, _END)
+        await upcoming.aclose()

@@ -622,7 +622,8 @@ class Sender:
     def __init__(self, field: str, end: Callable[[], object], *, hangs: bool) -> None:
         head = f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="{field}"; filename="규정.md"\r\n\r\n# 규정\n'
         purpose = f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="purpose"\r\n\r\nassistants\r\n'
-        self.pieces = [f"{purpose}{head}".encode(), f"끝\r\n--{BOUNDARY}--\r\n".encode()]
+        before = purpose if field == "file" else ""  # OpenAI's field; our own door refuses what it does not know
+        self.pieces = [f"{before}{head}".encode(), f"끝\r\n--{BOUNDARY}--\r\n".encode()]
         self.end, self.hangs, self.status, self.told = end, hangs, 0, b""
         self.ended_at = 0.0
 
