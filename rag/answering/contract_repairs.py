@@ -14,6 +14,7 @@ from typing import Any, Generic, TypeVar
 
 from anyio import CancelScope
 
+from rag.answering.upcoming import END
 from rag.domain.errors import ModelBusy
 from rag.generation.base import Draft, GenerationRequest, Generator
 
@@ -27,7 +28,6 @@ _MOST_SHARES = 3
 """Of these a report in sections has so many at most, one a section at most."""
 _AHEAD = 500
 """Items that are read ahead; an answer of so many sentences has other faults."""
-_END: Any = object()
 
 
 class ReadAhead(Generic[Item]):
@@ -42,7 +42,7 @@ class ReadAhead(Generic[Item]):
     async def items(self) -> AsyncGenerator[Item, None]:
         """The items, and what the generator raises behind them. Closing it closes the generator."""
         try:
-            while (item := await self._next()) is not _END:
+            while (item := await self._next()) is not END:
                 yield item
             if self._reader is not None:
                 await self._reader
@@ -70,7 +70,7 @@ class ReadAhead(Generic[Item]):
 
     async def _next(self) -> Item:
         if self._reader is None:
-            return await anext(self._source, _END)
+            return await anext(self._source, END)
         item = await self._items.get()
         self._room.release()
         return item
@@ -81,7 +81,7 @@ class ReadAhead(Generic[Item]):
                 await self._room.acquire()
                 self._items.put_nowait(item)
         finally:
-            self._items.put_nowait(_END)
+            self._items.put_nowait(END)
 
 
 class Repairs:

@@ -123,22 +123,19 @@ class StepwiseAnswerer(Answerer):
         yield gathered.told(request.language)
         for _ in range(self._settings.steps):
             request = request.over(gathered.passages())
-            wanted: tuple[str, ...] = ()
+            further = self._planner.further(request, gathered.questions, self._settings.step_questions)
+            planned = _Planned(further, silence)
             try:
-                planning = self._planner.further(request, gathered.questions, self._settings.step_questions)
-                async with aclosing(_planned(planning, silence)) as coming:
-                    async for item in coming:
-                        if isinstance(item, Note):
-                            yield item
-                        else:
-                            wanted = item
+                async with aclosing(planned.notes()) as notes:
+                    async for note in notes:
+                        yield note
             except (ModelUnavailable, InvalidRequest) as error:
                 yield _note(request.language, "unplanned", code=error.code)
                 return
-            if not wanted:
+            if not planned.said:
                 yield _note(request.language, "enough")
                 return
-            for question in wanted:
+            for question in planned.said:
                 infer = asked.context.infer_filters if asked.context is not None else True
                 part = Asked(question, asked.passages, QuestionContext(infer_filters=infer))
                 read = await run_sync(self._read_now, permit, asked, part)
@@ -164,18 +161,14 @@ class StepwiseAnswerer(Answerer):
         """The answer to what was gathered, verified; in the mode `deep` in sections, with its sources at the end."""
         generator, sections = self._generator, 1
         if asked.mode == "deep":
-            headings: tuple[str, ...] = ()
+            planned = _Planned(self._planner.outline(request, self._settings.report_sections), silence)
             try:
-                outlining = self._planner.outline(request, self._settings.report_sections)
-                async with aclosing(_planned(outlining, silence)) as coming:
-                    async for item in coming:
-                        if isinstance(item, Note):
-                            yield item
-                        else:
-                            headings = item
+                async with aclosing(planned.notes()) as notes:
+                    async for note in notes:
+                        yield note
             except (ModelUnavailable, InvalidRequest) as error:
                 yield _note(request.language, "no_outline", code=error.code)
-            generator, sections = SectionedGenerator(self._generator, headings), max(1, len(headings))
+            generator, sections = SectionedGenerator(self._generator, planned.said), max(1, len(planned.said))
         sentences: list[Sentence] = []
         heading = ""
         verified = self._verified(permit, generator, request, sections)
@@ -204,13 +197,29 @@ def _permit_now(permit: Permit, asked: Asked) -> Permit:
         raise AccessEnded from error
 
 
-def _planned(work: Awaitable[tuple[str, ...]], silence: Silence) -> AsyncGenerator[tuple[str, ...] | Note, None]:
-    """What a planner says, at its end; before that a note where it takes long and that was not told yet."""
+class _Planned:
+    """What a planner is asked for.
 
-    async def said() -> AsyncGenerator[tuple[str, ...], None]:
-        yield await work
+    Attributes:
+        said: once `notes` have come to their end; nothing where it fails.
+    """
 
-    return telling_of_silence(said(), silence=silence)
+    def __init__(self, work: Awaitable[tuple[str, ...]], silence: Silence) -> None:
+        self.said: tuple[str, ...] = ()
+        self._work = work
+        self._silence = silence
+
+    async def notes(self) -> AsyncGenerator[Note, None]:
+        """Wait for it: a note where it takes long and that was not told yet. Raises what the planner raises."""
+        async with aclosing(telling_of_silence(self._asked(), silence=self._silence)) as coming:
+            async for item in coming:
+                if isinstance(item, Note):
+                    yield item
+                else:
+                    self.said = item
+
+    async def _asked(self) -> AsyncGenerator[tuple[str, ...], None]:
+        yield await self._work
 
 
 def _note(language: Language, key: str, /, **values: object) -> Note:

@@ -98,22 +98,35 @@ def test_reading_does_not_clear(curator: Caller, documents: dict[str, Any], serv
     assert flagged(curator, True) == {"smuggled.md"}
 
 
+def blocking(caller: Caller) -> str:
+    """A collection that holds back what has a resident number."""
+    name = caller.collection()
+    policy = {"privacy": {"kinds": {"resident_number": "block"}}}
+    assert caller.request("PATCH", f"/api/v1/collections/{name}", json=policy).status_code == 200
+    return name
+
+
+def reading_in_part(service: Running, monkeypatch: pytest.MonkeyPatch, *, share: float) -> list[bool]:
+    """Whether files are read in part, as when there is no time for all pages: so much of them, until the list is cleared."""
+    sandbox = service.services.ingest.pipeline.sandbox
+    parse, in_part = sandbox.parse, [True]
+
+    def hurried(path: Any, name: str, **named: Any) -> Any:
+        parsed = parse(path, name, **named)
+        elements = parsed.elements[: int(share * len(parsed.elements))]
+        return replace(parsed, elements=elements, warnings=("ocr_out_of_time:2-9",)) if in_part else parsed
+
+    monkeypatch.setattr(sandbox, "parse", hurried)
+    return in_part
+
+
 def test_what_was_decided_holds_where_the_same_original_is_read_anew(
     service: Running, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """And is asked about anew where it is another."""
     caller = service.caller()
-    name = caller.collection()
-    policy = {"privacy": {"kinds": {"resident_number": "block"}}}
-    assert caller.request("PATCH", f"/api/v1/collections/{name}", json=policy).status_code == 200
-    sandbox = service.services.ingest.pipeline.sandbox
-    parse, in_part = sandbox.parse, [True]
-
-    def hurried(path: Any, name_: str, **named: Any) -> Any:
-        parsed = parse(path, name_, **named)
-        return replace(parsed, warnings=("ocr_out_of_time:2-9",)) if in_part else parsed
-
-    monkeypatch.setattr(sandbox, "parse", hurried)
+    name = blocking(caller)
+    in_part = reading_in_part(service, monkeypatch, share=1.0)
     text = EVIL + "\n상담 고객 홍길동, 주민등록번호 900101-1234567\n"
     [held] = caller.ingest(name, {"상담.md": text})
     assert held["version"]["failure"]["code"] == "personal_data_blocked"
@@ -138,18 +151,8 @@ def test_what_was_decided_does_not_hold_for_pages_that_nobody_was_shown(
     service: Running, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     caller = service.caller()
-    name = caller.collection()
-    policy = {"privacy": {"kinds": {"resident_number": "block"}}}
-    assert caller.request("PATCH", f"/api/v1/collections/{name}", json=policy).status_code == 200
-    sandbox = service.services.ingest.pipeline.sandbox
-    parse, in_part = sandbox.parse, [True]
-
-    def hurried(path: Any, name_: str, **named: Any) -> Any:
-        parsed = parse(path, name_, **named)
-        half = parsed.elements[: len(parsed.elements) // 2]
-        return replace(parsed, elements=half, warnings=("ocr_out_of_time:2-9",)) if in_part else parsed
-
-    monkeypatch.setattr(sandbox, "parse", hurried)
+    name = blocking(caller)
+    in_part = reading_in_part(service, monkeypatch, share=0.5)
     said = "상담 고객 홍길동, 주민등록번호 900101-1234567"
     [held] = caller.ingest(name, {"상담.md": f"{said}\n\n상담을 마쳤다.\n\n{EVIL}\n\n{said.replace('7', '8')}\n"})
     path = f"/api/v1/documents/{held['id']}"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
 import pytest
@@ -11,30 +10,11 @@ import pytest
 from rag.answering.waiting import SLOW, Silence, telling_of_silence
 from rag.domain.answer import Note
 from rag.domain.errors import ModelTimeout
-
-
-class Source:
-    """Plays texts and pauses; says whether it was closed."""
-
-    def __init__(self, *steps: str | Note | float | Exception) -> None:
-        self._steps = steps
-        self.closed = False
-
-    async def play(self) -> AsyncGenerator[str | Note, None]:
-        try:
-            for step in self._steps:
-                if isinstance(step, Exception):
-                    raise step
-                if isinstance(step, float):
-                    await asyncio.sleep(step)
-                else:
-                    yield step
-        finally:
-            self.closed = True
+from tests.support.played import Played
 
 
 def told(
-    source: Source, after_s: float, *, most: int = 99, silence: Silence | None = None, reads_s: float = 0.0
+    source: Played[str | Note], after_s: float, *, most: int = 99, silence: Silence | None = None, reads_s: float = 0.0
 ) -> list[str]:
     """What comes, notes by their kind; given up after `most`. Its reader takes `reads_s` for each."""
     found: list[str] = []
@@ -52,50 +32,50 @@ def told(
 
 
 def test_a_silence_is_told_of_once_until_something_comes() -> None:
-    source = Source(0.5, "가", 0.5, "나")
+    source = Played(0.5, "가", 0.5, "나")
     assert told(source, 0.05) == [SLOW, "가", "나"]
     assert source.closed
-    assert told(Source("가", 0.5, "나"), 0.05) == ["가", "나"], "a slow model's reader sees that it writes"
+    assert told(Played("가", 0.5, "나"), 0.05) == ["가", "나"], "a slow model's reader sees that it writes"
 
 
 def test_notes_are_nothing_that_was_waited_for() -> None:
     model = Note("model", "m")
-    assert told(Source(model, 0.5, model, 0.5, "가"), 0.05) == ["model", SLOW, "model", "가"]
+    assert told(Played(model, 0.5, model, 0.5, "가"), 0.05) == ["model", SLOW, "model", "가"]
 
 
 def test_notes_do_not_put_off_what_is_said_of_a_silence() -> None:
     removed = Note("removed", "a sentence")
-    kinds = told(Source(0.3, removed, 0.3, removed, 0.3, removed, 0.3, "가"), 0.6)
+    kinds = told(Played(0.3, removed, 0.3, removed, 0.3, removed, 0.3, "가"), 0.6)
     assert kinds.count(SLOW) == 1 and kinds[-1] == "가"
 
 
 def test_a_slow_reader_is_no_slow_model() -> None:
     model = Note("model", "m")
-    assert told(Source(model, 0.05, "가"), 1.0, reads_s=1.2) == ["model", "가"]
-    assert told(Source(0.6, model, 0.9, "가"), 1.0, reads_s=1.2) == ["model", SLOW, "가"], "its silences add up"
+    assert told(Played(model, 0.05, "가"), 1.0, reads_s=1.2) == ["model", "가"]
+    assert told(Played(0.6, model, 0.9, "가"), 1.0, reads_s=1.2) == ["model", SLOW, "가"], "its silences add up"
 
 
 def test_one_answer_tells_of_one_silence_however_many_models_it_asks() -> None:
     silence = Silence()
-    assert told(Source(0.5, "가"), 0.05, silence=silence) == [SLOW, "가"]
-    later = Source(0.5, "나")
+    assert told(Played(0.5, "가"), 0.05, silence=silence) == [SLOW, "가"]
+    later = Played(0.5, "나")
     assert told(later, 0.05, silence=silence) == ["나"]
     assert later.closed
 
 
 def test_what_comes_in_time_is_given_as_it_is() -> None:
-    assert told(Source("가", "나"), 30.0) == ["가", "나"]
-    assert told(Source(), 30.0) == []
+    assert told(Played("가", "나"), 30.0) == ["가", "나"]
+    assert told(Played(), 30.0) == []
 
 
 def test_who_gives_up_while_nothing_comes_closes_the_source() -> None:
-    source = Source(3600.0, "가")
+    source = Played(3600.0, "가")
     assert told(source, 0.02, most=1) == [SLOW]
     assert source.closed
 
 
 def test_what_fails_after_a_silence_fails() -> None:
-    source = Source(0.3, ModelTimeout(name="m"))
+    source = Played(0.3, ModelTimeout(name="m"))
     with pytest.raises(ModelTimeout):
         told(source, 0.02)
     assert source.closed

@@ -12,26 +12,7 @@ from starlette.requests import Request
 
 from api.streaming import EventStream, started, while_connected
 from rag.domain.errors import ModelBusy
-
-
-class Source:
-    """Plays items and pauses; says whether it was closed."""
-
-    def __init__(self, *steps: str | float | Exception) -> None:
-        self.steps = steps
-        self.closed = False
-
-    async def play(self) -> AsyncGenerator[str, None]:
-        try:
-            for step in self.steps:
-                if isinstance(step, Exception):
-                    raise step
-                if isinstance(step, float):
-                    await asyncio.sleep(step)
-                else:
-                    yield step
-        finally:
-            self.closed = True
+from tests.support.played import Played
 
 
 async def read(events: AsyncGenerator[str, None]) -> list[str]:
@@ -41,20 +22,20 @@ async def read(events: AsyncGenerator[str, None]) -> list[str]:
 
 def test_a_stream_begins_with_its_first_event() -> None:
     async def check() -> list[str]:
-        return await read(await started(Source("가", "나").play()))
+        return await read(await started(Played("가", "나").play()))
 
     assert asyncio.run(check()) == ["가", "나"]
 
 
 def test_a_stream_of_nothing_begins_too() -> None:
     async def check() -> list[str]:
-        return await read(await started(Source().play()))
+        return await read(await started(Played().play()))
 
     assert asyncio.run(check()) == []
 
 
 def test_what_fails_before_the_first_event_is_raised_at_once() -> None:
-    source = Source(ModelBusy(name="m"))
+    source = Played(ModelBusy(name="m"))
     with pytest.raises(ModelBusy):
         asyncio.run(started(source.play()))
     assert source.closed
@@ -63,16 +44,16 @@ def test_what_fails_before_the_first_event_is_raised_at_once() -> None:
 def test_an_event_that_is_not_worth_the_headers_is_held_back() -> None:
     async def check() -> list[str]:
         return await read(
-            await started(Source("search", "search", "text", "more").play(), ready=lambda item: item != "search")
+            await started(Played("search", "search", "text", "more").play(), ready=lambda item: item != "search")
         )
 
     assert asyncio.run(check()) == ["search", "search", "text", "more"]
     with pytest.raises(ModelBusy):
-        asyncio.run(started(Source("search", ModelBusy(name="m")).play(), ready=lambda item: item != "search"))
+        asyncio.run(started(Played("search", ModelBusy(name="m")).play(), ready=lambda item: item != "search"))
 
 
 def test_a_slow_stream_begins_without_its_first_event() -> None:
-    source = Source("search", 0.05, "text", ModelBusy(name="m"))
+    source = Played("search", 0.05, "text", ModelBusy(name="m"))
 
     async def check() -> list[str]:
         events = await started(source.play(), ready=lambda item: item == "text", patience_s=0.01)
@@ -88,7 +69,7 @@ def test_a_slow_stream_begins_without_its_first_event() -> None:
 
 
 def test_a_stream_that_nobody_reads_is_closed_with_what_it_waits_for() -> None:
-    source = Source(60.0, "never")
+    source = Played(60.0, "never")
 
     async def check() -> None:
         events = await started(source.play(), patience_s=0.01)
@@ -99,7 +80,7 @@ def test_a_stream_that_nobody_reads_is_closed_with_what_it_waits_for() -> None:
 
 
 def test_a_request_that_is_given_up_while_it_waits_leaves_nothing_running() -> None:
-    source = Source(60.0)
+    source = Played(60.0)
 
     async def check() -> None:
         waiting = asyncio.create_task(started(source.play()))
@@ -142,7 +123,7 @@ async def respond(response: EventStream, wire: Wire, version: str = "2.3") -> No
 
 @pytest.mark.parametrize("version", ["2.3", "2.4"])
 def test_events_go_out_as_they_come_and_no_proxy_may_hold_them(version: str) -> None:
-    source = Source("data: 가\n\n", "data: \ud800\n\n")
+    source = Played("data: 가\n\n", "data: \ud800\n\n")
 
     async def check() -> Wire:
         wire = Wire()
@@ -156,7 +137,7 @@ def test_events_go_out_as_they_come_and_no_proxy_may_hold_them(version: str) -> 
 
 
 def test_silence_is_bridged_by_comments() -> None:
-    source = Source("a", 0.2, "b")
+    source = Played("a", 0.2, "b")
 
     async def check() -> Wire:
         wire = Wire()
@@ -169,7 +150,7 @@ def test_silence_is_bridged_by_comments() -> None:
 
 
 def test_a_reader_who_leaves_ends_the_work() -> None:
-    source = Source("a", 60.0, "b")
+    source = Played("a", 60.0, "b")
 
     async def check() -> None:
         await respond(EventStream(source.play()), Wire(leaves_after=1))
@@ -179,7 +160,7 @@ def test_a_reader_who_leaves_ends_the_work() -> None:
 
 
 def test_a_response_that_never_began_closes_its_source() -> None:
-    source = Source("a", 60.0)
+    source = Played("a", 60.0)
 
     async def rendered(events: AsyncGenerator[str, None]) -> AsyncGenerator[str, None]:
         async for item in events:
