@@ -15,6 +15,16 @@ log = logging.getLogger(__name__)
 P = ParamSpec("P")
 R = TypeVar("R")
 
+AT_ONCE_S = 0.1
+"""Seconds between two looks at a queue for whose jobs somebody sits and waits.
+
+Each look is three statements, and each queue has a thread that looks: with eight of twelve at this pace, an idle service
+took 16 % of a processor for ever; with each at its own it takes 9 %."""
+SOON_S = 0.5
+"""The same where a few tenths of a second are nothing beside the work."""
+UNHURRIED_S = 1.0
+"""The same for what takes minutes or nobody waits for."""
+
 
 def durable_step(name: str, function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
     """Run a step with retries; a defect of ours counts as a failure that may pass, never as done."""

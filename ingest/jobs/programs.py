@@ -11,6 +11,7 @@ from uuid import UUID, uuid4
 from dbos import DBOS, SetWorkflowID, StepOptions
 from dbos import error as dbos_error
 
+from ingest.jobs.durable import SOON_S
 from ingest.pipeline.fault_points import reached
 from ingest.pipeline.programs import SPEC, Cancelled, ProgramWriter
 from rag.domain.errors import InvalidRequest, ModelBusy, SeogoError, Unavailable
@@ -151,9 +152,9 @@ class ProgramJobs:
 
         self._workflow = write_program
 
-    def register_queue(self, polling_s: float) -> None:
+    def register_queue(self) -> None:
         """Make the queue known; once it is launched."""
-        DBOS.register_queue(QUEUE, worker_concurrency=self._at_once, polling_interval_sec=polling_s)
+        DBOS.register_queue(QUEUE, worker_concurrency=self._at_once, polling_interval_sec=SOON_S)
 
     def look_around(self) -> None:
         """Queue again what no job knows, and remove what is due."""

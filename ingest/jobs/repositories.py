@@ -17,7 +17,7 @@ from uuid import UUID, uuid4
 from dbos import DBOS, SetEnqueueOptions, SetWorkflowID
 from dbos import error as dbos_error
 
-from ingest.jobs.durable import durable_step, step_options
+from ingest.jobs.durable import AT_ONCE_S, SOON_S, durable_step, step_options
 from ingest.jobs.upkeep import ENDED
 from ingest.pipeline import repository_removal as removal
 from ingest.pipeline.code_filling import waiting_versions
@@ -147,11 +147,13 @@ class RepositoryJobs:
         self._workflow, self._deletion = sync_repository, delete_repository
         self._filling, self._rules = fill_code_vectors, rule_repository
 
-    def register_queues(self, polling_s: float) -> None:
+    def register_queues(self) -> None:
         """Make the queues known; once they are launched."""
-        DBOS.register_queue(QUEUE, worker_concurrency=_AT_ONCE, polling_interval_sec=polling_s)
-        DBOS.register_queue(RULES_QUEUE, worker_concurrency=1, polling_interval_sec=5 * polling_s)
-        DBOS.register_queue(FILL_QUEUE, global_concurrency=1, polling_interval_sec=5 * polling_s)
+        DBOS.register_queue(
+            QUEUE, worker_concurrency=_AT_ONCE, polling_interval_sec=2 * AT_ONCE_S
+        )  # ten files take two seconds
+        DBOS.register_queue(RULES_QUEUE, worker_concurrency=1, polling_interval_sec=SOON_S)
+        DBOS.register_queue(FILL_QUEUE, global_concurrency=1, polling_interval_sec=SOON_S)
 
     def look_around(self) -> None:
         """Look at the remotes that are due, and do again what nobody will finish."""

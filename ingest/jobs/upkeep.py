@@ -18,7 +18,7 @@ from dbos import DBOS, SetEnqueueOptions, SetWorkflowID
 from dbos import error as dbos_error
 from sqlalchemy import select
 
-from ingest.jobs.durable import durable_step
+from ingest.jobs.durable import SOON_S, UNHURRIED_S, durable_step
 from ingest.jobs.heap import give_memory_back
 from ingest.pipeline import labels, migration, removal, retention
 from ingest.pipeline.fault_points import reached
@@ -128,11 +128,11 @@ class UpkeepJobs:
     _retention: Callable[[str], None] | None = None
     _space: Callable[[str], None] | None = None
 
-    def register_queues(self, polling_s: float) -> None:
+    def register_queues(self) -> None:
         """Make the queues known; once the queue is launched."""
-        DBOS.register_queue(QUEUE, worker_concurrency=2, polling_interval_sec=polling_s)
-        DBOS.register_queue(LONG_QUEUE, worker_concurrency=2, polling_interval_sec=polling_s)
-        DBOS.register_queue(SPACE_QUEUE, global_concurrency=1, polling_interval_sec=5 * polling_s)
+        DBOS.register_queue(QUEUE, worker_concurrency=2, polling_interval_sec=SOON_S)
+        DBOS.register_queue(LONG_QUEUE, worker_concurrency=2, polling_interval_sec=SOON_S)
+        DBOS.register_queue(SPACE_QUEUE, global_concurrency=1, polling_interval_sec=UNHURRIED_S)
 
     def purge(self, document_id: UUID) -> None:
         """Queue the removal of what a document left in index, chunks and blobs, unless that is queued already."""

@@ -20,6 +20,7 @@ from dbos import DBOS, DBOSConfig, DBOSPortableJSONSerializer, SetWorkflowID, St
 from dbos import error as dbos_error
 
 from ingest.jobs.dispatcher import Dispatcher, DispatchSettings, JobState
+from ingest.jobs.durable import AT_ONCE_S, UNHURRIED_S
 from ingest.jobs.programs import ProgramJobs
 from ingest.jobs.upkeep import UpkeepJobs
 from ingest.pipeline.fault_points import reached
@@ -39,12 +40,17 @@ QUEUES = {
     Priority.SUSPECT: "ingest_suspect",
 }
 """A queue per lane, each with workers of its own: a few files never wait behind a thousand, nor anything behind a long scan."""
+_LOOK_S = {
+    Priority.INTERACTIVE: AT_ONCE_S,
+    Priority.BULK: 2 * AT_ONCE_S,  # a batch takes about a second, and the next one waits in the queue already
+    Priority.LONG: UNHURRIED_S,
+    Priority.SUSPECT: UNHURRIED_S,
+}
 WORKFLOW_VERSION = "2"
 """Raise when the order or the meaning of steps changes: DBOS recovers a workflow only under the version it began with."""
 
 _INTERACTIVE_JOBS = 2
 """At least: with one, a scan of somebody's would hold up whoever else waits for a file."""
-_POLL_S = 0.1
 _GRACE_S = 5
 _OPEN = ("ENQUEUED", "PENDING", "DELAYED")
 _INGEST = "ingest_batch"
@@ -88,7 +94,7 @@ class FurtherJobs(Protocol):
     def register(self) -> None:
         """Make the workflows known; before the queue is launched."""
 
-    def register_queues(self, polling_s: float) -> None:
+    def register_queues(self) -> None:
         """Make the queues known; once it is launched."""
 
 
@@ -127,13 +133,13 @@ class IngestJobs:
             self._dispatcher = Dispatcher(self._pipeline.database, self, self._dispatch_settings())
             self._dispatcher.renew_lease()
         DBOS.launch()
-        for name, slots in self._slots().items():
-            DBOS.register_queue(name, worker_concurrency=slots, polling_interval_sec=_POLL_S)
-        self.upkeep.register_queues(_POLL_S)
+        for lane, slots in self._dispatch_settings().slots.items():
+            DBOS.register_queue(QUEUES[lane], worker_concurrency=slots, polling_interval_sec=_LOOK_S[lane])
+        self.upkeep.register_queues()
         if self.programs is not None:
-            self.programs.register_queue(_POLL_S)
+            self.programs.register_queue()
         for jobs in self.further:
-            jobs.register_queues(_POLL_S)
+            jobs.register_queues()
         if self._dispatcher is not None:
             self._dispatcher.start()
 
@@ -185,9 +191,6 @@ class IngestJobs:
         if left:
             with self._pipeline.database.write() as session:
                 queue.interrupted(session, left)
-
-    def _slots(self) -> dict[str, int]:
-        return {QUEUES[lane]: slots for lane, slots in self._dispatch_settings().slots.items()}
 
     def _dispatch_settings(self) -> DispatchSettings:
         at_once = self._settings.concurrency
