@@ -12,6 +12,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from dbos import DBOS
 
 from api.routes import ingestion
 from rag.domain.errors import ParserCrashed
@@ -65,6 +66,14 @@ def broken(service: Running, monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[s
     object.__setattr__(pipeline, "retries", replace(patient, pause=patient.pause / 100))
     yield left
     object.__setattr__(pipeline, "retries", patient)
+
+
+def test_an_idle_service_looks_at_its_queues_seldom(service: Running) -> None:
+    """A look is some statements in a thread of its own: eight queues at ten looks a second took 16 % of a processor for ever."""
+    assert service.services.ingest is not None
+    looks = {queue.name: 1 / queue.polling_interval_sec for queue in DBOS.list_queues()}
+    assert {"ingest", "ingest_interactive", "ingest_long", "purge", "repositories", "spaces"} <= set(looks)
+    assert sum(looks.values()) <= 40
 
 
 def test_a_paused_collection_takes_uploads_and_begins_nothing(service: Running) -> None:
