@@ -93,7 +93,10 @@ def compare(
 def _answers(
     retriever: Retriever, permit: Permit, questions: Sequence[EvaluationQuestion]
 ) -> list[tuple[Passage, ...]]:
-    return [retriever.search(permit, item.question, limit=_PASSAGES).passages for item in questions]
+    # A question that stands in the sheet with each of its documents is asked once.
+    asked = dict.fromkeys(item.question for item in questions)
+    found = {question: retriever.search(permit, question, limit=_PASSAGES).passages for question in asked}
+    return [found[item.question] for item in questions]
 
 
 def _overlap(before: Sequence[Passage], after: Sequence[Passage]) -> float:
