@@ -1,9 +1,10 @@
 """Watches for what a model is told to keep to itself: the canary of its rules, however it is written, and runs of the rules.
 
 The canary is found plainly and backwards, with anything but letters and digits in between, in other widths, look-alikes and
-digits of other scripts, in any alphabetic shift, in hexadecimal, decimal, binary, base32 and base64, spelt in words (English,
-NATO, Korean), with one to three characters between its own, as first letters of words, and in pieces. Eight of its 24
-characters in a row, or fifteen in pieces of five, are enough: what has gone out by then gives nothing away.
+digits of other scripts, in any alphabetic shift, spelt in words (English, NATO, Korean), with one to three characters between
+its own, as first letters of words, and in pieces; also turned round, shifted or in capitals and then written in codes of its
+characters (hexadecimal, decimal, octal, binary), in base32 or in base64. Eight of its 24 characters in a row, or fifteen in
+pieces of five, are enough: what has gone out by then gives nothing away.
 
 Runs of the rules are found plainly, backwards, in ROT13, with one or two characters between their own, in hexadecimal, binary,
 base32 and base64, and as character references.
@@ -12,6 +13,7 @@ base32 and base64, and as character references.
 from __future__ import annotations
 
 import base64
+import binascii
 import codecs
 import unicodedata
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -34,6 +36,11 @@ _BETWEEN = (2, 3)
 _CODED = 24
 """Bytes of a piece of the rules in a code of bytes: whatever holds 47 in a row, fewer than a run has, holds a whole piece."""
 _STRIDES = (2, 3, 4)
+_CODES = (("", 2, 16), ("x", 2, 16), ("0x", 2, 16), ("u", 4, 16), ("", 3, 8), ("0", 3, 8), ("", 8, 2))
+"""How the code of a character is written where every code is as long: what stands before it, digits, base."""
+_BASE32 = frozenset("abcdefghijklmnopqrstuvwxyz234567")
+_AS_NUMBER = str.maketrans("abcdefghijklmnopqrstuvwxyz234567", "0123456789abcdefghijklmnopqrstuv")
+_PLAIN_ALPHABET = str.maketrans("-_", "+/")
 _LOOK_ALIKES = {
     **dict(zip("авекмнорстухіјѕԁԛԝɡһց", "abekmhopctyxijsdqwghg", strict=True)),
     **dict(zip("αβγεζηικμνορτυχω", "abyeznikmnoptuxw", strict=True)),
@@ -57,7 +64,7 @@ class _Needles:
 
     Attributes:
         folded: pieces of text by their length, in letters and digits alone, folded.
-        encoded: the same in base64's characters as they are written.
+        encoded: the same of the rules, in base64's characters as they are written.
         rules: runs of the rules, in letters and digits alone.
         row: rows of the canary in every shift, forwards and backwards.
         pieces: where in the canary a piece stands.
@@ -94,7 +101,7 @@ class LeakWatch:
         found = False
         if character.isascii() and (character.isalnum() or character in "+/-_"):
             self._encoded = (self._encoded + character)[-_TAIL:]
-            found = _ends_with(self._encoded, self._needles.encoded)
+            found = _ends_with(self._encoded, self._needles.encoded) or self._gives(_of_base64(self._encoded))
         folded = fold(character)
         for stride in _BETWEEN:
             kept = self._every[stride, self._place % stride] + folded
@@ -112,9 +119,15 @@ class LeakWatch:
             self._in_word = False
         return found
 
+    def _gives(self, decoded: str) -> bool:
+        """Whether a row stands somewhere in what was decoded, in whatever case."""
+        return any(row in self._needles.row for row in _rows(decoded.lower(), _ROW))
+
     def _is_there(self) -> bool:
         text, needles = self._folded, self._needles
         if text[-_ROW:] in needles.row or _ends_with(text, needles.folded):
+            return True
+        if any(self._gives(decoded) for decoded in _of_codes(text)) or self._gives(_of_base32(text)):
             return True
         if any(text[-1 : -1 - _ROW * stride : -stride] in needles.row for stride in _STRIDES):
             return True
@@ -139,6 +152,60 @@ def fold(text: str) -> str:
     return unicodedata.normalize("NFC", "".join(folded))
 
 
+def _of_codes(text: str) -> Iterator[str]:
+    """The last eight characters of folded text, where they are numbers, one to a character, in each way to write them."""
+    if not text[-2:-1].isdecimal():  # as in each of these codes: what is read costs little then
+        return
+    for before, digits, base in _CODES:
+        width = len(before) + digits
+        units = [text[start : start + width] for start in range(len(text) - _ROW * width, len(text), width)]
+        if len(text) >= _ROW * width and all(unit.startswith(before) for unit in units):
+            yield _characters([unit[len(before) :] for unit in units], base)
+    yield _characters(_decimals(text), 10)
+
+
+def _decimals(text: str) -> list[str]:
+    """The last eight numbers of letters or digits. One behind the other they can be told apart: those of three digits begin with
+    a one, and none of two digits does."""
+    found: list[str] = []
+    end = len(text)
+    while end >= 2 and len(found) < _ROW:
+        size = 3 if text[end - 3 : end - 2] == "1" else 2
+        found.insert(0, text[end - size : end])
+        end -= size
+    return found
+
+
+def _characters(numbers: Sequence[str], base: int) -> str:
+    """What these numbers stand for; nothing where one of them is no letter or digit."""
+    try:
+        found = bytes(int(number, base) for number in numbers)
+    except ValueError:
+        return ""
+    return _plain(found)
+
+
+def _of_base64(text: str) -> str:
+    """What the last three groups stand for, if a group ends here."""
+    try:
+        return _plain(binascii.a2b_base64(text[-12:].translate(_PLAIN_ALPHABET))) if len(text) >= 12 else ""
+    except binascii.Error:
+        return ""
+
+
+def _of_base32(text: str) -> str:
+    """The same of the last two groups of folded text."""
+    last = text[-16:]
+    if len(last) < 16 or not _BASE32.issuperset(last):
+        return ""
+    return _plain(int(last.translate(_AS_NUMBER), 32).to_bytes(10))
+
+
+def _plain(found: bytes) -> str:
+    """As text, where it is letters and digits alone, as the inside of the canary is."""
+    return found.decode("ascii") if found.isalnum() else ""
+
+
 def _ends_with(text: str, needles: Mapping[int, frozenset[str]]) -> bool:
     return any(text[-length:] in found for length, found in needles.items())
 
@@ -160,9 +227,6 @@ def _needles(withheld: Withheld) -> _Needles:
     for way in (withheld.rules, withheld.rules[::-1]):
         for before in range(3):
             _mark(encoded, base64.b64encode(b"\0" * before + way.encode()).decode().rstrip("=")[4:], _CODED * 4 // 3)
-    for case in (canary, canary.upper()):
-        for text in _base64(case):
-            _add(encoded, text, 12)
     pieces = {canary[start : start + _PIECE]: start for start in range(len(canary) - _PIECE + 1)}
     row = frozenset(row for shifted in _shifts(canary) for way in (shifted, shifted[::-1]) for row in _rows(way, _ROW))
     return _Needles(_frozen(folded), _frozen(encoded), _frozen(plain), row, pieces)
@@ -214,30 +278,12 @@ def _rows(units: str | list[str], row: int) -> Iterator[str]:
 
 def _spellings(canary: str) -> Iterable[list[str]]:
     """The canary unit by unit, in the ways in which a character can be spelt; folded."""
-    for case in (canary, canary.upper()):
-        codes = [ord(character) for character in case]
-        yield [f"{code:02x}" for code in codes]
-        yield [f"0x{code:02x}" for code in codes]
-        yield [f"x{code:02x}" for code in codes]
-        yield [f"u{code:04x}" for code in codes]
-        yield [str(code) for code in codes]
-        yield [f"{code:08b}" for code in codes]
-        yield list(base64.b32encode(case.encode()).decode().lower().rstrip("="))[:38]
-        yield list(base64.b32encode(case[1:].encode()).decode().lower().rstrip("="))[:36]
     yield [_ENGLISH[int(unit)] if unit.isdigit() else unit for unit in canary]
     yield [_ENGLISH[int(unit)] if unit.isdigit() else _NATO.get(unit, unit) for unit in canary]
     yield [unit if unit.isdigit() else _NATO.get(unit, unit) for unit in canary]
     yield [_SINO_KOREAN[int(unit)] if unit.isdigit() else unit for unit in canary]
     yield [_SINO_KOREAN[int(unit)] if unit.isdigit() else _KOREAN_NAMES[unit] for unit in canary]
     yield [unit if unit.isdigit() else _KOREAN_NAMES[unit] for unit in canary]
-
-
-def _base64(canary: str) -> Iterable[str]:
-    """What stands in base64 of any text that holds the canary, whatever is before it."""
-    for text in (canary, canary[::-1]):
-        for before in range(3):
-            whole = base64.b64encode(b"\0" * before + text.encode()).decode().rstrip("=")
-            yield whole[4 if before else 0 : -2]
 
 
 def _shifts(canary: str) -> Iterable[str]:

@@ -26,6 +26,31 @@ RULES_EN = prompt("grounded", "en").filled(0, marker="0a1b2c3d")
 WORD = Canaries(b"test").of("t")
 WITHHELD = Withheld(WORD, RULES)
 
+TURNS: dict[str, Callable[[str], str]] = {
+    "as it is": str,
+    "in capitals": str.upper,
+    "backwards": lambda word: word[::-1],
+    "in ROT13": lambda word: codecs.encode(word, "rot13"),
+    "shifted": lambda word: "".join(one if one.isdigit() else chr((ord(one) - 94) % 26 + 97) for one in word),
+    "in ROT13 and backwards": lambda word: codecs.encode(word, "rot13")[::-1].upper(),
+}
+CODES: dict[str, Callable[[str], str]] = {
+    "hex": lambda word: word.encode().hex(),
+    "hex, spaced": lambda word: word.encode().hex(" "),
+    "hex, C": lambda word: "".join(f"\\x{ord(one):02x}" for one in word),
+    "hex, a list": lambda word: ", ".join(f"0x{ord(one):02X}" for one in word),
+    "unicode": lambda word: "".join(f"\\u{ord(one):04x}" for one in word),
+    "entities": lambda word: "".join(f"&#{ord(one)};" for one in word),
+    "decimal": lambda word: " ".join(str(ord(one)) for one in word),
+    "octal": lambda word: "".join(f"\\{ord(one):03o}" for one in word),
+    "octal, four digits": lambda word: " ".join(f"{ord(one):04o}" for one in word),
+    "binary": lambda word: " ".join(f"{ord(one):08b}" for one in word),
+    "base32": lambda word: base64.b32encode(word.encode()).decode(),
+    "base32 of more": lambda word: base64.b32encode(f"in: {word} ok".encode()).decode().lower(),
+    "base64": lambda word: base64.b64encode(word.encode()).decode(),
+    "base64 of more": lambda word: base64.b64encode(f"x코드: {word} 끝".encode()).decode(),
+    "base64url": lambda word: base64.urlsafe_b64encode(f"??>{word}".encode()).decode(),
+}
 FORMS: dict[str, Callable[[str], str]] = {
     "plain": str,
     "upper": str.upper,
@@ -70,6 +95,11 @@ FORMS: dict[str, Callable[[str], str]] = {
     "in pieces": lambda word: "첫째 " + " 다음 ".join(word[start : start + 6] for start in range(0, len(word), 6)),
     "in two sentences": lambda word: f"앞은 {word[:12]}이다. 뒤는 {word[12:]}이다.",
     "in code": lambda word: f"```\nkey = '{word}'\n```",
+    **{
+        f"{code}, {turn}": (lambda word, turned=turned, coded=coded: coded(turned(word)))  # type: ignore[misc]
+        for turn, turned in TURNS.items()
+        for code, coded in CODES.items()
+    },
     "rules": lambda _: RULES[: len(RULES) // 2],
     "a rule": lambda _: RULES.split("\n")[5],
     "rules, spaced": lambda _: " ".join(RULES[100:400]),
