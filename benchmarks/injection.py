@@ -21,6 +21,7 @@ from __future__ import annotations
 import argparse
 import json
 import logging
+import math
 import sys
 import tempfile
 import time
@@ -223,7 +224,7 @@ def verdict(total: dict[str, dict[str, Counter[str]]]) -> list[str]:
             if count["gets out"]:
                 wrong.append(f"{group} {name}: something gets out in {count['gets out']} of {cases}")
             read = max(count["read"], count["read by chat"])
-            if group == "carrier" and name == UNSEEN and read > _READ_HIDDEN * cases:
+            if group == "carrier" and name == UNSEEN and read > math.ceil(_READ_HIDDEN * cases):
                 wrong.append(f"{group} {name}: {read} of {cases} orders were read")
     if not total.get("all"):
         wrong.append("nothing was measured")
