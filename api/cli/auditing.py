@@ -1,7 +1,7 @@
 """`seogo audit`: verify, reseal, export, report, replay.
 
 Verify, export and report work on the store itself, so that they need no service; the exit code of verify is 1 where a chain is
-not whole, 2 where it could not be looked at, 3 where nothing outside the database speaks for it.
+not whole, 2 where it could not be looked at, 3 where nothing outside the database speaks for it, or ends that did are lost.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def audit_verify(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Follow every chain to its end; name the first entry that does not hold. Exit code 1 when one does not, 3 when one holds in
-    itself and neither a seal nor an anchor speaks for it."""
+    itself and neither a seal nor an anchor speaks for it, or the anchors end before the last that was told."""
     import json
     from dataclasses import asdict
 
@@ -127,11 +127,12 @@ def verified(
     That it was looked at is put on the trail.
     """
     from rag.access.audit_anchors import anchors_in
-    from rag.access.audit_verification import verify
+    from rag.access.audit_verification import told_meanwhile, verify
     from rag.domain.audit import INSTALLATION, AuditKind
     from rag.store import audit_event
 
-    told = anchors_in(anchors or settings.audit.anchor_file)
+    path = anchors or settings.audit.anchor_file
+    told, key, older_keys = anchors_in(path), trail.seal_key, trail.older_keys
     found: list[Verification] = []
     with database.read() as session:
         names = _names(session)
@@ -139,7 +140,8 @@ def verified(
         chains = {*names, *audit_event.tenants(session), *(item.tenant_id for item in told)}
     for chain in sorted(chains) if tenant_id is None else [tenant_id]:
         with database.snapshot() as session:
-            found.append(verify(session, chain, key=trail.seal_key, older_keys=trail.older_keys, anchors=told))
+            one = verify(session, chain, key=key, older_keys=older_keys, anchors=told, all_told=path is not None)
+        found.append(told_meanwhile(one, path))
     for item in found:
         detail = {
             "whole": item.whole,
@@ -147,6 +149,7 @@ def verified(
             "problem": item.problem or "",
             "at": item.at,
             "entries": item.entries,
+            "lost": item.lost,
         }
         note_by_operator(trail, AuditKind.AUDIT_VERIFIED, item.tenant_id or INSTALLATION, "seogo audit verify", detail)
     return found, names, bool(told)
@@ -460,6 +463,7 @@ def _sentence(found: Verification, name: str, *, outside: bool) -> str:
         held = text("audit_sealed") if found.sealed else text("audit_unsealed")
         told = f"{text('audit_anchored')} {found.anchored}" if outside else text("audit_unanchored")
         cut = f", {text('audit_cut_through')} {found.cut_through}" if found.cut_through else ""
-        whole = text("audit_whole" if found.proven else "audit_unproven")
+        told += f"; {text('audit_lost')} {found.lost}" if found.lost else ""
+        whole = text("audit_whole" if found.sealed or found.anchors else "audit_unproven")
         return f"{name}: {whole} ({found.entries}, {found.last_hash[:12]}…{cut}; {held}; {told})"
     return f"{name}: {text('audit_broken')} {found.at}: {text(f'audit_{found.problem.value}')} ({found.problem.value})"

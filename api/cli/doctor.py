@@ -28,10 +28,11 @@ from ingest.parsing.converter import find_converter, find_program
 from ingest.parsing.ocr import WANTED_LANGUAGES, find_tesseract
 from ingest.parsing.sandbox import ParseSandbox
 from rag import bootstrap as rag_bootstrap
+from rag.access.audit_anchors import untold_since
 from rag.domain.errors import SeogoError, StoreInUse
 from rag.domain.messages import localized
 from rag.index.qdrant import QdrantIndex
-from rag.store import chunk, schema
+from rag.store import audit_event, chunk, schema
 
 _EDGE_COMFORT_CHUNKS = 200_000
 """Beyond this the embedded index's exact search passes 20 ms (docs/decisions/0002-embedded-index.md)."""
@@ -229,11 +230,31 @@ def _anchors(settings: Settings) -> Iterator[Finding]:
     """Whom the ends of the audit trail's chains are told."""
     audit = settings.rag.audit
     told = [str(place) for place in (audit.anchor_file, audit.anchor_url) if place is not None]
-    if told:
-        detail = text("anchored", places=", ".join(told), seconds=audit.anchor_every_s)
-        yield Finding("audit anchors", "ok", detail)
+    if not told:
+        yield Finding("audit anchors", "warning", text("unanchored"), text("unanchored_advice"))
         return
-    yield Finding("audit anchors", "warning", text("unanchored"), text("unanchored_advice"))
+    detail = text("anchored", places=", ".join(told), seconds=audit.anchor_every_s)
+    if untold := _untold(settings):
+        yield Finding("audit anchors", "error", f"{detail}; {untold}", text("untold_advice"))
+    else:
+        yield Finding("audit anchors", "ok", detail)
+
+
+def _untold(settings: Settings) -> str:
+    """What keeps the ends of chains from being told; empty where the newest could be."""
+    database = rag_bootstrap.open_database(settings.rag)
+    try:
+        if schema.current(database) != schema.head(database):
+            return ""  # the store's line says so
+        with database.read() as session:
+            failures = [row for head in audit_event.chains(session) if (row := untold_since(session, head)) is not None]
+    finally:
+        database.close()
+    if not failures:
+        return ""
+    places = sorted({str(place) for row in failures for place in row.detail["to"]})
+    last = max(row.at for row in failures).astimezone().isoformat(timespec="seconds")
+    return text("untold", count=len(failures), places=", ".join(places), last=last)
 
 
 def _egress(given: dict[str, str | None]) -> Iterator[Finding]:

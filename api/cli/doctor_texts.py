@@ -109,6 +109,14 @@ _TEXTS: dict[str, tuple[str, str]] = {
         "name audit.seal_key_file, the same for all processes; a trail that is there: `seogo audit reseal --accept`",
     ),
     "anchored": ("{places}, {seconds:.0f}초마다", "{places} every {seconds:.0f} s"),
+    "untold": (
+        "사슬 {count}개의 끝을 알리지 못했습니다({places}; 마지막 시도 {last})",
+        "the ends of {count} chains could not be told ({places}; last try {last})",
+    ),
+    "untold_advice": (
+        "그곳에 쓸 수 있는지, anchor_key_file을 읽을 수 있는지 보세요. 까닭은 서비스의 로그에 있습니다",
+        "see that it can be written to, and anchor_key_file be read; the service's log says why not",
+    ),
     "unanchored": (
         "감사 기록 사슬의 끝을 외부에 알리지 않습니다",
         "nobody outside knows the ends of the trail's chains",

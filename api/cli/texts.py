@@ -126,6 +126,10 @@ _TEXTS: dict[str, tuple[str, str]] = {
         "외부 확인점 없음: 끝을 되돌린 흔적은 알 수 없습니다",
         "nothing told to the outside to compare with",
     ),
+    "audit_lost": (
+        "외부 확인점 파일에 없음(기록으로는 알린 끝):",
+        "NOT among the anchors, though it was told:",
+    ),
     "audit_exported": ("내보낸 기록", "Entries exported"),
     "audit_reported": ("보고서의 행", "Rows in the report"),
     "audit_reason": ("내보내는 까닭이 필요합니다(--reason).", "A reason is needed (--reason)."),

@@ -11,7 +11,7 @@ from api.deps import PROBLEMS, Caller, guarded
 from api.schemas.audit import AuditEventOut, AuditPage, VerificationOut
 from api.schemas.common import Instant
 from rag.access.audit_anchors import anchors_in
-from rag.access.audit_verification import Verification, verify
+from rag.access.audit_verification import Verification, told_meanwhile, verify
 from rag.access.policy import Action
 from rag.store import audit_event
 from rag.store.audit_event import Wanted
@@ -52,8 +52,10 @@ def verify_trail(caller: Annotated[Caller, Depends(guarded(Action.READ_AUDIT))])
     rag, tenant_id = caller.services.rag, caller.permit().tenant_id
 
     def look() -> Verification:
-        told = anchors_in(rag.settings.audit.anchor_file)
+        path, key, older_keys = rag.settings.audit.anchor_file, rag.audit.seal_key, rag.audit.older_keys
+        told, all_told = anchors_in(path), path is not None
         with rag.database.snapshot() as session:
-            return verify(session, tenant_id, key=rag.audit.seal_key, older_keys=rag.audit.older_keys, anchors=told)
+            found = verify(session, tenant_id, key=key, older_keys=older_keys, anchors=told, all_told=all_told)
+        return told_meanwhile(found, path)
 
     return VerificationOut.of(rag.audit.looks.of(tenant_id, look))

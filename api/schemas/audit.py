@@ -93,8 +93,10 @@ class VerificationOut(BaseModel):
     anchored: int = Field(description="the last of them")
     sealed: bool
     proven: bool = Field(
-        description="whether a seal or an anchor speaks for it: else whoever holds the database can have written it anew"
+        description="whether a seal or an anchor speaks for it, and no anchor is lost: else whoever holds the database can have "
+        "written it anew"
     )
+    lost: int = Field(description="the last end that was told, where the file that keeps them ends before; else 0")
     problem: str | None
     at: int | None = Field(description="the first entry with which something is wrong")
 
@@ -112,6 +114,7 @@ class VerificationOut(BaseModel):
             anchored=found.anchored,
             sealed=found.sealed,
             proven=found.proven,
+            lost=found.lost,
             problem=None if found.problem is None else found.problem.value,
             at=None if found.problem is None else found.at,
         )

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import json
 import logging
+import mmap
 import os
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
@@ -17,11 +18,14 @@ from pathlib import Path
 from typing import Protocol
 from uuid import UUID
 
+from sqlalchemy.orm import Session
+
 from rag.access.audit import AuditTrail
 from rag.domain.audit import AuditEvent, AuditKind, Origin, Outcome, Who
 from rag.domain.errors import AuditUnavailable, ConfigurationError
 from rag.settings import RagSettings
 from rag.store import audit_event
+from rag.store.audit_event import AuditHead, AuditRow, Wanted
 from rag.store.base import utc_now
 from rag.transport.server import checked_url, read_key
 
@@ -30,6 +34,8 @@ log = logging.getLogger(__name__)
 _TIMEOUT_S = 10.0
 _PAUSES_S = (0.2, 1.0)
 """Before the second and the third try; the next time that the chain is due is a fourth."""
+_FAILURES = 10
+"""Newest entries of failures that are looked at: beside the last that failed there may be some of ends that are lost."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +81,9 @@ class AnchorSink(Protocol):
             OSError: it could not.
         """
 
+    def holds(self, tenant_id: UUID, seq: int) -> bool:
+        """Whether it still has this end, which it was told; True where nobody can look."""
+
 
 @dataclass(frozen=True, slots=True)
 class AnchorFile:
@@ -96,6 +105,17 @@ class AnchorFile:
             file.flush()
             os.fsync(file.fileno())
 
+    def holds(self, tenant_id: UUID, seq: int) -> bool:
+        """Whether one of its lines is this end; the newest are looked at first."""
+        wanted = f'"tenant": "{tenant_id}", "seq": {seq}, '.encode()
+        try:
+            with self.path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as lines:
+                return lines.rfind(wanted) >= 0
+        except (FileNotFoundError, ValueError):  # an empty file is not mapped
+            return False
+        except OSError:
+            return True  # whether it can be written to, telling it will show
+
 
 @dataclass(frozen=True, slots=True)
 class AnchorAddress:
@@ -111,6 +131,10 @@ class AnchorAddress:
     def tell(self, anchors: Sequence[Anchor]) -> None:
         """Post these."""
         self.post({"anchors": [json.loads(item.line()) for item in anchors]})
+
+    def holds(self, tenant_id: UUID, seq: int) -> bool:
+        """What it keeps, it alone knows."""
+        return True
 
 
 @dataclass(slots=True)
@@ -128,6 +152,7 @@ class Anchoring:
         """Tell the ends of chains that have grown since they were told last; returns how many."""
         now, told = self.now(), 0
         for anchor in self._due(now) if self.sinks else ():
+            self._look_for_what_was_told(anchor)
             failed = [sink.name for sink in self.sinks if not _told(sink, anchor)]
             if failed:
                 self._failed[anchor.tenant_id] = now
@@ -135,7 +160,7 @@ class Anchoring:
                 continue
             with self.trail.database.write() as session:
                 head = audit_event.locked_head(session, anchor.tenant_id)
-                head.anchored_seq, head.anchored_at = max(anchor.seq, head.anchored_seq), now
+                head.anchored_seq, head.anchored_at = max(anchor.seq, _told_before(head)), now
             told += 1
         return told
 
@@ -143,40 +168,65 @@ class Anchoring:
         with self.trail.database.read() as session:
             heads = audit_event.chains(session)
         return [
-            Anchor(head.tenant_id, head.seq, head.hash, now, head.seq - head.anchored_seq)
+            Anchor(head.tenant_id, head.seq, head.hash, now, head.seq - _told_before(head))
             for head in heads
-            if head.seq > head.anchored_seq and self._is_due(now, head.anchored_at, self._failed.get(head.tenant_id))
+            if head.seq > _told_before(head) and self._is_due(now, head.anchored_at, self._failed.get(head.tenant_id))
         ]
 
     def _is_due(self, now: datetime, *before: datetime | None) -> bool:
-        return all(instant is None or now - instant >= self.every for instant in before)
+        # An instant that has not come is that of a clock that was ahead: to wait for it could take years.
+        return all(instant is None or instant > now or now - instant >= self.every for instant in before)
+
+    def _look_for_what_was_told(self, anchor: Anchor) -> None:
+        """Put on record that an end that was told is not there any more: whoever compares would not miss it."""
+        before = anchor.seq - anchor.count
+        lost = [sink.name for sink in self.sinks if before and not sink.holds(anchor.tenant_id, before)]
+        if lost:
+            log.error("ends of an audit chain that were told are not in %s any more", ", ".join(lost))
+            self._say(anchor.tenant_id, "find the end of the chain that was told", {"seq": before, "not_in": lost})
 
     def _say_failed(self, anchor: Anchor, failed: Sequence[str]) -> None:
+        detail = {"seq": anchor.seq, "hash": anchor.hash, "to": list(failed)}
+        self._say(anchor.tenant_id, "tell the end of the chain", detail)
+
+    def _say(self, tenant_id: UUID, what: str, detail: Mapping[str, object]) -> None:
         who, origin = Who(None, "anchoring", "service"), Origin(surface="upkeep")
         try:
             self.trail.record(
                 AuditEvent(
                     AuditKind.ANCHOR_FAILED,
-                    anchor.tenant_id,
+                    tenant_id,
                     who,
                     self.now(),
                     origin,
-                    what="tell the end of the chain",
+                    what=what,
                     outcome=Outcome.FAILED,
-                    detail={"seq": anchor.seq, "hash": anchor.hash, "to": list(failed)},
+                    detail=detail,
                 )
             )
         except AuditUnavailable:
-            log.error("an end of a chain could be neither told nor put on record as untold")
+            log.error("an end of a chain was not told, or is lost, and that could not be put on record")
 
 
 def _told(sink: AnchorSink, anchor: Anchor) -> bool:
     try:
         sink.tell([anchor])
-    except OSError as error:
+    except (OSError, ConfigurationError) as error:  # such as a token whose file is gone
         log.error("the end of an audit chain could not be told to %s: %s", sink.name, type(error).__name__)
         return False
     return True
+
+
+def _told_before(head: AuditHead) -> int:
+    """The end that was told last, as the record says; 0 where it says what can't be: an end that is not there yet."""
+    return head.anchored_seq if head.anchored_seq <= head.seq else 0
+
+
+def untold_since(session: Session, head: AuditHead) -> AuditRow | None:
+    """The entry that says that telling the end of a chain failed last, where none could be told since."""
+    wanted = Wanted(kinds=(AuditKind.ANCHOR_FAILED.value,))
+    rows = audit_event.newest(session, head.tenant_id, wanted, before=None, limit=_FAILURES)
+    return next((row for row in rows if row.seq > _told_before(head) and "to" in row.detail), None)
 
 
 def read_anchors(lines: Iterable[str]) -> Iterator[Anchor]:

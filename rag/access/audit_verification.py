@@ -9,15 +9,16 @@ by a cut only they are there to speak: the key vouches for the cut, and what was
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy.orm import Session
 
-from rag.access.audit_anchors import Anchor
+from rag.access.audit_anchors import Anchor, anchors_in
 from rag.domain.audit import AuditKind, genesis, link, seal_holds, vouched
 from rag.store import audit_event
 from rag.store.audit_event import AuditCut, AuditHead, AuditRow, Unreadable, fields_of
@@ -57,6 +58,7 @@ class Verification:
         cut_through: entries up to this one left when their time had come; 0 for none.
         anchors: how many told ends were compared; `anchored` is the last of them.
         sealed: whether the end bears a seal that was checked.
+        lost: the last end that was told, as the record says, where what should be all that was told ends before; else 0.
         problem, at: what is wrong, and with which entry; None where all holds.
     """
 
@@ -71,6 +73,7 @@ class Verification:
     sealed: bool
     problem: Problem | None = None
     at: int = 0
+    lost: int = 0
 
     @property
     def whole(self) -> bool:
@@ -79,8 +82,9 @@ class Verification:
 
     @property
     def proven(self) -> bool:
-        """Whether something outside the database speaks for the chain: else who holds that can have written it anew."""
-        return self.whole and (self.sealed or self.anchors > 0)
+        """Whether something outside the database speaks for the chain, and nothing that did is lost: else who holds that can have
+        written it anew."""
+        return self.whole and (self.sealed or self.anchors > 0) and not self.lost
 
 
 class _Broken(Exception):
@@ -97,12 +101,14 @@ class Walk:
 
     Attributes:
         told: what the outside was told, of any tenant.
+        all_told: whether that is meant to be all that was told.
         keys: of the seals, the one of today first; without any they are not looked at.
     """
 
     tenant_id: UUID
     told: Sequence[Anchor] = ()
     keys: tuple[bytes, ...] = ()
+    all_told: bool = False
     anchors: Mapping[int, tuple[str, ...]] = field(default_factory=dict)
     told_at: Sequence[tuple[int, datetime]] = ()
     cut: AuditCut | None = None
@@ -203,7 +209,8 @@ class Walk:
         if self.cut is not None and not self.cut_told:
             raise _Broken(Problem.CUT, self.cut.through_seq)
         found = (self.head.seq, self.head.hash) if self.head is not None else (0, genesis(self.tenant_id))
-        if found != (self.last, self.last_hash):
+        beyond = self.head is not None and self.head.anchored_seq > self.last  # nobody tells what is not there
+        if found != (self.last, self.last_hash) or beyond:
             raise _Broken(Problem.HEAD, self.last + 1)
         if audit_event.named_beside(session, self.tenant_id, behind):
             raise _Broken(Problem.REFERENCES, self.last + 1)
@@ -229,7 +236,13 @@ class Walk:
             problem is None and bool(self.keys) and self.head is not None,
             problem,
             at,
+            self._lost(),
         )
+
+    def _lost(self) -> int:
+        last = 0 if self.head is None else self.head.anchored_seq
+        there = any(item.tenant_id == self.tenant_id and item.seq >= last for item in self.told)
+        return last if self.all_told and not there else 0
 
 
 def verify(
@@ -239,6 +252,7 @@ def verify(
     key: bytes | None = None,
     older_keys: tuple[bytes, ...] = (),
     anchors: Iterable[Anchor] = (),
+    all_told: bool = False,
 ) -> Verification:
     """Follow a chain from its beginning, or from its cut, to its end; memory is bounded by a batch.
 
@@ -246,8 +260,17 @@ def verify(
         session: of one snapshot (`Database.snapshot`), since entries are added meanwhile.
         key: of the seals; without it they are not looked at. `older_keys` are those whose seals count too.
         anchors: what the outside was told, of any tenant.
+        all_told: whether these are meant to be all that was told, so that one that is lost is missed.
     """
-    return Walk(tenant_id, tuple(anchors), () if key is None else (key, *older_keys)).to_end(session)
+    return Walk(tenant_id, tuple(anchors), () if key is None else (key, *older_keys), all_told).to_end(session)
+
+
+def told_meanwhile(found: Verification, path: Path | None) -> Verification:
+    """`found`, without an end that seemed lost since it was told while the chain was looked at."""
+    if not found.lost:
+        return found
+    there = any(item.tenant_id == found.tenant_id and item.seq >= found.lost for item in anchors_in(path))
+    return replace(found, lost=0) if there else found
 
 
 def _same(one: AuditCut | None, other: AuditCut | None) -> bool:

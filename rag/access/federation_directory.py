@@ -126,14 +126,18 @@ class DirectorySync:
     def _people(
         self, people: Iterable[DirectoryPerson], held: Mapping[str, Account], outcome: Outcome, *, dry_run: bool
     ) -> dict[str, UUID | None]:
-        """Ids of accounts by the DNs of people; None for those that would be made."""
+        """Ids of accounts by the DNs of people; None for those that would be made.
+
+        One that can't be changed, such as to a name that is taken, is the account that it was: it stays in its groups, of which
+        one may be denied something.
+        """
         ids: dict[str, UUID | None] = {}
         for person in people:
             row = held.get(person.external_id)
             try:
                 if row is not None:
-                    self._change(person, row, outcome, dry_run=dry_run)
                     ids[person.dn] = row.id
+                    self._change(person, row, outcome, dry_run=dry_run)
                 elif not person.disabled:
                     ids[person.dn] = self._create(person, outcome, dry_run=dry_run)
             except (NameTaken, InvalidRequest):

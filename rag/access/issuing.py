@@ -144,11 +144,13 @@ class KeyIssuer:
 
         Raises:
             KeyNotFound: there is none in force.
-            NotPermitted: it is wider than the maker, who would get its secret, or another person's.
+            NotPermitted: it is wider than the maker, who would get its secret, or lasts longer, or is another person's.
         """
         with self._database.write() as session:
             row = _found(session, maker, key_id, own=own)
             _require_within(maker, row)
+            if row.expires_at != _no_longer(session, maker, row.expires_at):
+                raise NotPermitted
             if row.revoked_at is not None:
                 raise KeyNotFound(name=str(key_id))
             _require_own_or_service(session, maker, row)

@@ -293,6 +293,25 @@ def test_a_key_ends_with_the_one_that_made_it_at_the_latest(service: Running) ->
         assert (refused.status_code, refused.json()["code"]) == (422, "invalid_request"), wrong
 
 
+def test_a_key_that_ends_soon_gets_no_secret_of_one_that_lasts(service: Running) -> None:
+    """Or whoever finds a key of an hour would have one for good, which outlives its revocation too."""
+    admin = service.caller()
+    kim = new_account(admin, kind="service")
+    soon, sooner = (utc_now() + timedelta(hours=hours) for hours in (2, 1))
+    for owner, keys, scope in ((None, "/api/v1/keys", "admin"), (kim, "/api/v1/me/keys", "write")):
+        brief, sooner_still, lasting = (
+            key_of(admin, owner, scope, expires_at=None if end is None else end.isoformat()).json()
+            for end in (soon, sooner, None)
+        )
+        holder = as_key(service, brief["secret"])
+        for wanted, status in ((lasting, 403), (brief, 200), (sooner_still, 200)):
+            rotated = holder.post(f"{keys}/{wanted['id']}/rotate", json={})
+            assert (rotated.status_code, "secret" in rotated.json()) == (status, status == 200), rotated.text
+            holder = as_key(service, rotated.json()["secret"]) if wanted is brief else holder
+        assert as_key(service, lasting["secret"]).get("/api/v1/me").status_code == 200, "its own secret stays"
+        assert admin.post(f"/api/v1/keys/{lasting['id']}/rotate", json={}).status_code == 200
+
+
 def test_an_administrator_gets_no_secret_with_which_to_be_another_person(service: Running) -> None:
     admin = service.caller()
     kim, lee, robot = new_account(admin), new_account(admin), new_account(admin, kind="service")

@@ -47,6 +47,9 @@ class Outside:
             raise ConnectionError("away")
         self.told += anchors
 
+    def holds(self, tenant_id: UUID, seq: int) -> bool:
+        return any((item.tenant_id, item.seq) == (tenant_id, seq) for item in self.told)
+
 
 @dataclass
 class Clock:
@@ -102,6 +105,66 @@ def test_an_outside_that_is_away_is_on_record_and_told_later(database: Database)
     assert anchoring.tell_due() == 1
     assert there.told[-1].seq == 2
     assert checked(database, anchors=(*here.told, *there.told)).whole
+
+
+def test_what_was_told_and_is_lost_is_on_record(database: Database, tmp_path: Path) -> None:
+    clock, path = Clock(), tmp_path / "anchors.jsonl"
+    trail = AuditTrail(database, KEY, now=clock)
+    anchoring = Anchoring(trail, [AnchorFile(path), Outside()], timedelta(minutes=5), clock)
+
+    def told_again() -> list[Any]:
+        trail.record(event())
+        clock.at += timedelta(minutes=5)
+        assert anchoring.tell_due() == 1
+        return [row.detail for row in entries(database) if row.kind == AuditKind.ANCHOR_FAILED]
+
+    assert told_again() == told_again() == [], "nothing is missing"
+    for loss in (path.unlink, lambda: path.write_bytes(b""), lambda: path.write_text(path.read_text()[:-200])):
+        before = anchors_in(path)[-1].seq
+        loss()
+        *_, newest = told_again()
+        assert newest == {"seq": before, "not_in": [str(path)]}
+    assert len(told_again()) == 3, "said once for each loss"
+    path.unlink()
+    path.mkdir()
+    trail.record(event())
+    clock.at += timedelta(minutes=5)
+    assert anchoring.tell_due() == 0, "what can't be looked at can't be told either, which is on record"
+    assert entries(database)[-1].detail["to"] == [str(path)]
+
+
+def test_a_token_that_is_gone_is_an_outside_that_is_away(database: Database, tmp_path: Path) -> None:
+    key, file = tmp_path / "token", tmp_path / "anchors.jsonl"
+    key.write_text("secret")
+    key.chmod(0o600)
+    audit = AuditSettings(anchor_url="http://127.0.0.1:9/", anchor_key_file=key, anchor_file=file)
+    trail = AuditTrail(database, KEY)
+    anchoring = open_anchoring(RagSettings(data_dir=tmp_path / "data", audit=audit), trail)
+    key.unlink()
+    trail.record(event(), event(tenant_id=OTHER))
+    assert anchoring.tell_due() == 0
+    for tenant_id in (TENANT, OTHER):
+        failed = entries(database, tenant_id)[-1]
+        assert (failed.kind, failed.detail["to"]) == (AuditKind.ANCHOR_FAILED, ["http://127.0.0.1:9/"])
+    assert {item.tenant_id for item in anchors_in(file)} == {TENANT, OTHER}, "the others are told all the same"
+
+
+def test_neither_a_clock_nor_a_row_puts_off_what_is_to_be_told(database: Database) -> None:
+    """The clock was years ahead and is put right; or whoever holds the database says that the future was told."""
+    trail, outside, clock = AuditTrail(database, KEY), Outside(), Clock(DAY + timedelta(days=900))
+    anchoring = Anchoring(trail, [outside], timedelta(minutes=5), clock)
+    trail.record(event())
+    assert anchoring.tell_due() == 1
+    trail.record(event())
+    clock.at = DAY
+    assert anchoring.tell_due() == 1, "not in 900 days"
+    with database.write() as session:
+        audit_event.locked_head(session, TENANT).anchored_seq = 10**9
+    assert checked(database, key=KEY).problem is Problem.HEAD, "what is not there can't have been told"
+    trail.record(event())
+    clock.at += timedelta(minutes=5)
+    assert anchoring.tell_due() == 1
+    assert (outside.told[-1].seq, checked(database, key=KEY).problem) == (3, None)
 
 
 def test_an_end_that_can_be_neither_told_nor_recorded_is_told_later(

@@ -205,6 +205,16 @@ def test_accounts_and_groups_of_others_are_not_the_directorys(sync: DirectorySyn
         assert Accounts(sqlite).get(TENANT, row.id).suspended_at is None
 
 
+def test_a_name_that_is_taken_takes_nobody_out_of_what_denies_them(sync: DirectorySync, sqlite: Database) -> None:
+    sync.run(Listing(people(*TEN), GROUPS))
+    Accounts(sqlite).create(TENANT, "김민준")
+    renamed = [replace(people("p0")[0], user_name="김민준"), *people(*TEN[1:])]
+    assert counts(sync.run(Listing(renamed, GROUPS))) == {"conflicts": 1}
+    account = Accounts(sqlite).by_external_id(TENANT, Source.LDAP, "id-p0")
+    assert account is not None and account.user_name == "p0"
+    assert len(Identities(sqlite, Keys(sqlite)).of_account(account.id, ()).groups) == 2
+
+
 def test_a_group_that_is_gone_is_left_empty_with_its_grants(sync: DirectorySync, sqlite: Database) -> None:
     sync.run(Listing(people(*TEN), GROUPS))
     assert counts(sync.run(Listing(people(*TEN), GROUPS[1:]))) == {"memberships_changed": 2}

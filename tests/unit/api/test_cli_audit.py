@@ -8,6 +8,7 @@ import os
 import shutil
 import subprocess
 import sys
+from datetime import timedelta
 from pathlib import Path
 from uuid import UUID
 
@@ -19,13 +20,14 @@ from api.cli import auditing, doctor
 from api.cli.main import app
 from api.settings import Settings
 from rag.access.audit import AuditTrail, open_seal_key
-from rag.access.audit_anchors import Anchor, AnchorFile
+from rag.access.audit_anchors import Anchor, AnchorFile, Anchoring
 from rag.access.audit_verification import Verification
 from rag.domain.audit import INSTALLATION, AuditKind, Who
 from rag.domain.errors import StoreUnavailable
 from rag.settings import AuditSettings, RagSettings, StoreSettings
 from rag.store import audit_event
 from rag.store.audit_event import Wanted
+from rag.store.base import utc_now
 from rag.store.session import Database
 from rag.store.tenant import tenant_id_of
 from tests.support.audit import DAY, event
@@ -310,6 +312,58 @@ def test_what_nothing_outside_the_database_speaks_for_is_not_said_to_be_whole(of
     database.close()
     emptied = CliRunner().invoke(app, ["--data-dir", str(plain), "audit", "verify"], env=environment)
     assert (emptied.exit_code, "default: UNPROVEN" in emptied.stdout) == (3, True), emptied.output
+
+
+def test_an_end_that_was_told_is_missed_where_its_file_is_lost_or_cut_short(office: Office, tmp_path: Path) -> None:
+    folder, tenant_id, _ = office
+    anchors = tmp_path / "anchors.jsonl"
+    environment = {"SEOGO_RAG__AUDIT__ANCHOR_FILE": str(anchors), "LC_ALL": "en_US.UTF-8"}
+
+    def verified(*more: str) -> tuple[int, str]:
+        done = CliRunner().invoke(app, ["--data-dir", str(folder), "audit", "verify", *more], env=environment)
+        return done.exit_code, done.output
+
+    database = Database(f"sqlite:///{folder / 'seogo.sqlite'}")
+    trail = AuditTrail(database, open_seal_key(RagSettings(data_dir=folder)))
+    clock = iter(utc_now() + timedelta(hours=hours) for hours in range(9))
+    anchoring = Anchoring(trail, [AnchorFile(anchors)], timedelta(minutes=5), lambda: next(clock))
+    anchoring.tell_due()
+    assert verified()[0] == 0
+    anchoring.tell_due()
+    with database.read() as session:
+        told = audit_event.locked_head(session, tenant_id).anchored_seq
+    lines = anchors.read_text().splitlines(keepends=True)
+    assert json.loads(lines[-1])["seq"] == told > json.loads(lines[0])["seq"]
+    for kept in ("".join(lines[:-1]), None):
+        anchors.unlink() if kept is None else anchors.write_text(kept)
+        code, output = verified()
+        assert (code, f"NOT among the anchors, though it was told: {told}" in output) == (3, True), output
+        code, output = verified("--json")
+        [chain] = [item for item in json.loads(output)["chains"] if item["tenant_id"] == str(tenant_id)]
+        assert (code, chain["whole"], chain["proven"], chain["lost"]) == (3, True, False, told)
+    anchors.write_text("".join(lines))
+    assert verified()[0] == 0
+    database.close()
+
+
+def test_the_doctor_says_that_ends_can_not_be_told(office: Office, tmp_path: Path) -> None:
+    folder, _, _ = office
+    taken = tmp_path / "anchors"
+    rag = RagSettings(data_dir=folder, audit=AuditSettings(anchor_file=taken))
+    settings = Settings().model_copy(update={"rag": rag})
+    assert [item.status for item in doctor._anchors(settings)] == ["ok"]
+    database = Database(f"sqlite:///{folder / 'seogo.sqlite'}")
+    clock = iter(utc_now() + timedelta(hours=hours) for hours in range(9))
+    trail = AuditTrail(database, open_seal_key(RagSettings(data_dir=folder)))
+    anchoring = Anchoring(trail, [AnchorFile(taken)], timedelta(minutes=5), lambda: next(clock))
+    taken.mkdir()
+    anchoring.tell_due()
+    [found] = doctor._anchors(settings)
+    assert (found.status, str(taken) in found.detail) == ("error", True)
+    taken.rmdir()
+    anchoring.tell_due()
+    assert [item.status for item in doctor._anchors(settings)] == ["ok"], "they were told since"
+    database.close()
 
 
 @pytest.mark.parametrize(("anchored", "status"), [(False, "error"), (True, "warning")])
