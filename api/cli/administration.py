@@ -11,7 +11,6 @@ from uuid import UUID
 
 import typer
 from rich.console import Console
-from rich.markup import escape
 from rich.progress import Progress
 from rich.table import Column, Table
 from sqlalchemy import select
@@ -20,6 +19,7 @@ from api.cli.auditing import Told, note_by_operator, noted
 from api.cli.connection import reporting_failures
 from api.cli.options import Options
 from api.cli.services import retrieval_lane, upgrade_schema
+from api.cli.terminal import shown
 from api.cli.texts import text
 from api.schemas.keys import KeyOut
 from ingest import bootstrap as ingest_bootstrap
@@ -140,8 +140,8 @@ def list_keys(options: Options, as_json: bool) -> None:
         with database.read() as session:
             owners = {row.id: row.user_name for row in session.scalars(select(Account))}
     if as_json:
-        shown = [KeyOut.of(row).model_dump(mode="json") for row in rows]
-        typer.echo(json.dumps({"keys": shown}, ensure_ascii=False, indent=2))
+        rows_json = [KeyOut.of(row).model_dump(mode="json") for row in rows]
+        typer.echo(json.dumps({"keys": rows_json}, ensure_ascii=False, indent=2))
         return
     table = Table(Column(text("key_prefix"), no_wrap=True), Column(text("name"), overflow="fold"))
     table.add_column(text("key_scopes"), overflow="fold")
@@ -151,7 +151,7 @@ def list_keys(options: Options, as_json: bool) -> None:
         address = f"{text('key_from')} {row.last_address}" if row.last_address else ""
         name = "\n".join(part for part in (row.name, owner and f"({owner})", address) if part)
         rights = f"{', '.join(row.scopes)} ({row.clearance})"
-        table.add_row(row.prefix, escape(name), rights, "\n".join(_state_of(row)))
+        table.add_row(row.prefix, shown(name), rights, "\n".join(_state_of(row)))
     Console().print(table)
 
 

@@ -236,14 +236,15 @@ def audit_report(
         typer.echo(f"{text('audit_reported')}: {len(rows)} ({csv_file})", err=True)
         return
     from rich.console import Console
-    from rich.markup import escape
     from rich.table import Column, Table
 
+    from api.cli.terminal import shown
+
     columns = (Column(item, overflow="fold") for number, item in enumerate(head) if number not in _IDS)
-    shown = Table(*columns)
+    table = Table(*columns)
     for row in rows:
-        shown.add_row(*(escape(item) for number, item in enumerate(row) if number not in _IDS))
-    Console().print(shown)
+        table.add_row(*(shown(item) for number, item in enumerate(row) if number not in _IDS))
+    Console().print(table)
 
 
 @audit_app.command("replay")

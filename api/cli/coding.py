@@ -69,6 +69,7 @@ def code_list(context: typer.Context, as_json: JsonOption = False) -> None:
 
     from api.cli.commands import print_json
     from api.cli.connection import checked, connect, reporting_failures
+    from api.cli.terminal import shown
     from api.cli.texts import text
 
     with reporting_failures(), connect(context.obj) as client:
@@ -79,7 +80,8 @@ def code_list(context: typer.Context, as_json: JsonOption = False) -> None:
     heads = (text("code_title"), text("state"), text("code_model"), text("code_tokens"))
     table = Table(Column("id", no_wrap=True), *(Column(head, overflow="fold") for head in heads))
     for item in found["generations"]:
-        table.add_row(item["id"], item["title"], item["state"], item["model"], str(item["written_tokens"]))
+        row = (item["title"], item["state"], item["model"], item["written_tokens"])
+        table.add_row(item["id"], *map(shown, row))
     Console().print(table)
 
 
@@ -174,13 +176,15 @@ def _show(manifest: dict[str, Any]) -> None:
     from rich.console import Console
     from rich.table import Table
 
+    from api.cli.terminal import shown
     from api.cli.texts import text
 
     console = Console()
     table = Table(text("file"), text("code_size"), text("code_language"), text("code_syntax"), text("note"))
     for item in manifest["files"]:
         note = item["detail"] or (text("code_repaired") if item["repaired"] else "")
-        table.add_row(item["path"], f"{item['size']:,}", item["language"], text(f"code_{item['syntax']}"), note)
+        row = (item["path"], f"{item['size']:,}", item["language"], text(f"code_{item['syntax']}"), note)
+        table.add_row(*map(shown, row))
     console.print(table)
     for item in manifest["rejected"]:
         line = f"{text('code_rejected')}: {item['path']} ({item['reason']})"

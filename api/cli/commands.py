@@ -29,6 +29,7 @@ from api.cli.ingesting import (
     tell_other_kind,
 )
 from api.cli.options import Options
+from api.cli.terminal import heard, shown
 from api.cli.texts import text
 
 _EXCERPT = 240
@@ -267,7 +268,7 @@ def events(response: httpx.Response) -> Iterator[tuple[str, dict[str, Any]]]:
         if field == "event":
             name = value.strip()
         elif field == "data":
-            yield name, json.loads(value)
+            yield name, heard(json.loads(value))
 
 
 def place(item: dict[str, Any]) -> str:
@@ -289,7 +290,7 @@ def list_collections(options: Options, as_json: bool) -> None:
     heads = (text("name"), text("kind"), text("documents"))
     table = Table(Column("id", no_wrap=True), *(Column(head, overflow="fold") for head in heads))
     for row in found["collections"]:
-        table.add_row(row["id"], row["name"], row["kind"], str(row["documents"]))
+        table.add_row(row["id"], shown(row["name"]), row["kind"], str(row["documents"]))
     Console().print(table)
 
 
@@ -397,7 +398,7 @@ def list_documents(options: Options, collection: str, as_json: bool) -> None:
     for row in rows:
         version = row["version"]
         note = version["failure"]["message"] if version["failure"] else stage_of(version)
-        table.add_row(row["id"], row["source_key"], version["state"], str(version["chunks"]), note)
+        table.add_row(row["id"], shown(row["source_key"]), version["state"], str(version["chunks"]), shown(note))
     Console().print(table)
 
 

@@ -17,6 +17,7 @@ import httpx
 import typer
 
 from api.cli.options import Options
+from api.cli.terminal import heard
 from api.cli.texts import text, ui_language
 
 _START_S = 60.0
@@ -93,29 +94,32 @@ def _wait_started(server: Any, thread: threading.Thread) -> None:
         time.sleep(0.01)
 
 
-def checked(response: httpx.Response) -> Any:
-    """The JSON of a good response.
+def checked(response: httpx.Response, *, verbatim: bool = False) -> Any:
+    """The JSON of a good response, as `said` gives it.
 
     Raises:
         CommandFailed: with the service's own sentence.
     """
     if response.is_success:
-        return said(response)
+        return said(response, verbatim=verbatim)
     try:
-        body = response.json()
+        body = heard(response.json())
         raise CommandFailed(f"{body['title']} ({body['code']})")
     except (ValueError, KeyError, TypeError):
         raise CommandFailed(f"HTTP {response.status_code}") from None
 
 
-def said(response: httpx.Response) -> Any:
-    """The JSON of a response, good or not.
+def said(response: httpx.Response, *, verbatim: bool = False) -> Any:
+    """The JSON of a response, good or not, its texts fit for a terminal.
+
+    Args:
+        verbatim: its texts as they are, for what is compared and not shown.
 
     Raises:
         CommandFailed: it is none; a proxy in front of a server that restarts answers so.
     """
     try:
-        return response.json()
+        return response.json() if verbatim else heard(response.json())
     except ValueError:
         raise CommandFailed(f"HTTP {response.status_code}") from None
 

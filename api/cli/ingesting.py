@@ -18,6 +18,7 @@ from rich.table import Table
 
 from api.cli.addresses import at
 from api.cli.connection import CommandFailed, checked, said
+from api.cli.terminal import shown
 from api.cli.texts import text
 
 NEW_KIND = "documents"
@@ -241,7 +242,9 @@ def outcome_table(outcomes: Sequence[FileOutcome]) -> Table:
     for item in outcomes:
         style = "red" if item.failed else None
         note = f"{item.message} ({item.code})" if item.code else ""
-        table.add_row(item.source_key, item.outcome, item.state, str(item.chunks or ""), note, style=style)
+        table.add_row(
+            shown(item.source_key), item.outcome, item.state, str(item.chunks or ""), shown(note), style=style
+        )
     return table
 
 

@@ -66,7 +66,8 @@ def status(context: typer.Context) -> None:
 def rotate(context: typer.Context) -> None:
     """Wrap every data key under the first key of the settings. Blobs are not written anew, and stay readable meanwhile.
 
-    Data keys of stored secrets, too. A key that the status names no more can go from the settings."""
+    Data keys of stored secrets, too. Restart what serves and works with the new settings first: until then it wraps under the
+    old key. A key that the status names no more can go from the settings."""
     from api.cli.auditing import opened
     from api.cli.connection import reporting_failures
     from rag.access import stored_secrets

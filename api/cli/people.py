@@ -11,13 +11,13 @@ from uuid import UUID
 
 import typer
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Column, Table
 
 from api.cli.administration import collection_ids, recorded_store
 from api.cli.auditing import note_by_operator
 from api.cli.connection import reporting_failures
 from api.cli.options import Options
+from api.cli.terminal import shown
 from api.cli.texts import text as told
 from api.schemas.accounts import AccountDetail, AccountOut
 from api.schemas.grants import GrantOut
@@ -301,5 +301,5 @@ def _print(rows: Sequence[dict[str, Any]], columns: Sequence[str], as_json: bool
     heads = ("id" if name == "id" else told(f"list_{name}") for name in columns)
     table = Table(*(Column(head, no_wrap=head == "id", overflow="fold") for head in heads))
     for row in rows:
-        table.add_row(*("" if row[column] is None else escape(str(row[column])) for column in columns))
+        table.add_row(*("" if row[column] is None else shown(row[column]) for column in columns))
     Console().print(table)

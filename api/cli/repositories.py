@@ -89,6 +89,7 @@ def code_repos(context: typer.Context, as_json: JsonOption = False) -> None:
 
     from api.cli.commands import print_json
     from api.cli.connection import checked, connect, reporting_failures
+    from api.cli.terminal import shown
     from api.cli.texts import text
 
     with reporting_failures(), connect(context.obj) as client:
@@ -100,7 +101,7 @@ def code_repos(context: typer.Context, as_json: JsonOption = False) -> None:
     table = Table(*(text(name) for name in names))
     for item in found["repositories"]:
         row = (item["name"], item["collection"], item["ref"] or "HEAD", item["state"], item["commit"][:12])
-        table.add_row(*row, str(item["files"]), _remark(item), style="red" if item["failure"] else None)
+        table.add_row(*map(shown, (*row, item["files"], _remark(item))), style="red" if item["failure"] else None)
     Console().print(table)
 
 

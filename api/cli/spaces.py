@@ -19,6 +19,7 @@ from rich.table import Column, Table
 
 from api.cli.connection import CommandFailed, checked, connect, reporting_failures
 from api.cli.options import Options
+from api.cli.terminal import shown
 from api.cli.texts import text, ui_language
 from rag.settings import EmbeddingSettings
 
@@ -100,7 +101,7 @@ def list_spaces(options: Options, as_json: bool) -> None:
             item["state"] + (" (forced)" if item["forced"] else "") + (f": {item['error']}" if item["error"] else "")
         )
         built = f"{item['done']}/{item['total']}" if item["total"] else ""
-        table.add_row(item["id"], state, built, quality, item["name"])
+        table.add_row(item["id"], shown(state), built, quality, shown(item["name"]))
     Console().print(table)
 
 

@@ -26,6 +26,7 @@ from api.cli.texts import text
 from ingest.connectors.sync_plan import FoundItem, ItemSource, KnownItem, Plan, content_hash, plan_for
 from rag.domain.access import GivenRule
 from rag.domain.errors import InvalidRequest, SeogoError
+from rag.text.invisible import visible
 
 _BATCH_FILES = 32
 _BATCH_BYTES = 32 << 20
@@ -186,7 +187,7 @@ def _known_items(client: httpx.Client, source_id: str, keys: Sequence[str]) -> l
     named: list[KnownItem] = []
     for start in range(0, len(asked), _PAGE):
         body = {"keys": asked[start : start + _PAGE]}
-        for item in checked(client.post(at("sources", source_id, "items", "known"), json=body))["items"]:
+        for item in checked(client.post(at("sources", source_id, "items", "known"), json=body), verbatim=True)["items"]:
             named.append(_known(item))
             hidden.pop(item["document_id"], None)
     return [*(item for item in found if not item.hidden), *named, *hidden.values()]
@@ -200,7 +201,7 @@ def _shown_items(client: httpx.Client, source_id: str) -> Iterator[KnownItem]:
     cursor: str | None = None
     while True:
         parameters = {"limit": str(_PAGE)} | ({"cursor": cursor} if cursor else {})
-        page = checked(client.get(at("sources", source_id, "items"), params=parameters))
+        page = checked(client.get(at("sources", source_id, "items"), params=parameters), verbatim=True)
         for item in page["items"]:
             yield _known(item, hidden=item["document_id"] in page["hidden"])
         cursor = page["next_cursor"]
@@ -294,7 +295,7 @@ class _Round:
             files=parts,
             data={"file_access": json.dumps(rules)} if rules else None,
         )
-        body = said(response)
+        body = said(response, verbatim=True)
         if "documents" not in body:
             if len(fresh) > 1 and response.status_code == 413:  # together too large: one by one
                 return {key: value for item in fresh for key, value in self._upload([item]).items()}
@@ -389,13 +390,13 @@ def show(report: SyncReport, wanted: SyncOptions, as_json: bool) -> None:
     console = Console()
     for name in ("new", "changed", "deleted"):
         for key in getattr(report, name):
-            console.print(f"{text(f'sync_{name}')}: {key}", markup=False, highlight=False)
+            console.print(visible(f"{text(f'sync_{name}')}: {key}"), markup=False, highlight=False)
     for key in report.waiting:
-        console.print(f"{text('sync_waiting')}: {key}", style="yellow", markup=False, highlight=False)
+        console.print(visible(f"{text('sync_waiting')}: {key}"), style="yellow", markup=False, highlight=False)
     for name in ("refused", "failed", "unreadable"):
         for item in getattr(report, name):
             line = f"{text(f'sync_{name}')}: {item['key']} ({item['reason']})"
-            console.print(line, style="red", markup=False, highlight=False)
+            console.print(visible(line), style="red", markup=False, highlight=False)
     counts = {name: len(getattr(report, name)) for name in ("new", "changed", "touched", "missing", "deleted")}
     shown = ", ".join(f"{text(f'sync_{name}')} {count}" for name, count in counts.items())
     console.print(f"{shown}, {text('sync_unchanged')} {report.unchanged}", highlight=False)

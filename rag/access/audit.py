@@ -16,6 +16,7 @@ from uuid import UUID
 from sqlalchemy.orm import Session
 
 from rag.access.audit_looks import Looks
+from rag.access.audit_words import without_identifiers
 from rag.domain.audit import AuditEvent, AuditKind, Origin, Outcome, Who, Whose, in_parts, seal, seal_holds
 from rag.domain.errors import AuditUnavailable, ConfigurationError, StoreUnavailable
 from rag.domain.principal import Principal
@@ -75,7 +76,7 @@ class AuditTrail:
         Raises:
             AuditUnavailable: they could not be, and the settings require it.
         """
-        ticket = _Ticket([part for event in events for part in in_parts(event)])
+        ticket = _Ticket([part for event in events for part in in_parts(without_identifiers(event))])
         if not ticket.events:
             return
         with self._guard:

@@ -36,18 +36,18 @@ class Inventory:
 
 
 def inventory(blobs: BlobStore) -> Inventory:
-    """Look at every object's header and every data key."""
+    """Look at every object's header and every data key; what is stored and deleted meanwhile is no alarm."""
     found, used = Inventory(), set[bytes]()
     known = {identity: wrapped.key_id for identity, wrapped in blobs.vault.wrapped_keys()}
     found.keys.update(known.values())
     for place in places(blobs):
         identity = blobs.vault.identity_of(place)
         if identity is None:
-            found.plain += 1
-        elif identity in known:
+            found.plain += blobs.vault.is_there(place)
+        elif identity in known or blobs.vault.is_encrypted(place):  # or stored since the keys were listed
             found.encrypted += 1
             used.add(identity)
-        else:
+        elif blobs.vault.identity_of(place) == identity:  # else it was deleted meanwhile
             found.keyless.append(place)
     found.orphans = len(known.keys() - used)
     return found
@@ -64,7 +64,8 @@ def places(blobs: BlobStore) -> Iterator[str]:
 def rotate(blobs: BlobStore, keyring: Keyring) -> int:
     """Wrap every data key under the active key; returns how many were not. Objects stay as they are, and readable meanwhile.
 
-    Safe to repeat, and to break off.
+    Safe to repeat, to break off, and beside writers and deletions. A process that still runs with the old settings goes on
+    wrapping under their first key.
 
     Raises:
         KeyAtRestMissing: a data key is wrapped with a key that no file holds.

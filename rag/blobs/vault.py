@@ -113,18 +113,31 @@ class Vault:
         self.forget(identity)
 
     def wrapped_keys(self) -> Iterator[tuple[bytes, WrappedKey]]:
-        """Every data key of the store, by identity."""
+        """Every data key of the store, by identity; one that goes with its object meanwhile is passed over."""
         for page in obstore.list(self._store, prefix=KEYS):
             for meta in page:
                 identity = bytes.fromhex(str(meta["path"]).rsplit("/", 1)[-1])
-                yield identity, self._wrapped(identity)
+                try:
+                    stored = bytes(obstore.get(self._store, _key_of(identity)).bytes())
+                except FileNotFoundError:
+                    continue
+                yield identity, WrappedKey.decoded(stored)
 
     def rewrap(self, identity: bytes, wrapped: WrappedKey) -> None:
-        """Wrap a data key under the active key; its object is not touched."""
+        """Wrap a data key under the active key; its object is not touched.
+
+        A key whose object is deleted meanwhile goes as well: written anew, it would open copies of what was deleted.
+        """
         if self._keyring is None:
             raise TypeError("there is no keyring")
         data_key = self._keyring.unwrap(wrapped, identity, wrapped.place)
+        # The object of an upload under way comes after its key, so that it is not there says nothing by itself.
+        was_there = self.identity_of(wrapped.place) == identity
+        if not was_there and not self._has_key(identity):
+            return
         obstore.put(self._store, _key_of(identity), self._keyring.wrap(data_key, identity, wrapped.place).encoded())
+        if was_there and self.identity_of(wrapped.place) != identity:
+            self.forget(identity)
 
     def encrypt(self, place: str) -> None:
         """Put an encrypted object in the place of a plain one; memory stays at one buffer whatever the size."""
@@ -163,12 +176,16 @@ class Vault:
             raise BlobTampered(name=place)  # it was put there by somebody who has no key
         return None
 
-    def _has_key(self, identity: bytes) -> bool:
+    def is_there(self, place: str) -> bool:
+        """Whether an object lies there."""
         try:
-            obstore.head(self._store, _key_of(identity))
+            obstore.head(self._store, place)
         except FileNotFoundError:
             return False
         return True
+
+    def _has_key(self, identity: bytes) -> bool:
+        return self.is_there(_key_of(identity))
 
     def _wrapped(self, identity: bytes) -> WrappedKey:
         try:

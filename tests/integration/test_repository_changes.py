@@ -119,6 +119,38 @@ def test_a_commit_that_touches_what_is_kept_from_the_reader_is_not_told_of(world
     assert told["paths"] == ["hr/salary.py", "src/login.py"] and "9%" in told["message"]
 
 
+def test_nothing_of_the_history_is_seen_otherwise_than_it_is(world: World, tmp_path: Path) -> None:
+    """Turned text makes a line read as another one (CVE-2021-42574), escapes steer the terminal that prints a patch."""
+    copy = tmp_path / "copy"
+    git(tmp_path, "clone", "-q", str(world.mirror.folder), str(copy))
+    git(copy, "checkout", "-q", "v1.5")
+    line = 'if level != "user\u202e \u2066// admins only\u2069 \u2066":  # \x1b[2J\u200b\U000e0041'
+    turned = commit(copy, {"src/login.py": f"{line}\n    pass\n"}, "로그인\u202e \x1b]0;x\x07 고침", tag="v1.9")
+    git(copy, "push", "-q", "origin", "HEAD:refs/heads/turned", "v1.9")
+    answers = (
+        world.get("changes", **{"from": "1.5", "to": "1.9"}),
+        world.get(f"commits/{turned}"),
+        world.get("files/src/login.py", commit="v1.9"),
+    )
+    shown = 'if level != "user // admins only ":  # [2J'
+    for answer in answers:
+        assert answer.status_code == 200, answer.text
+        assert not {"\u202e", "\u2066", "\u2069", "\x1b", "\u200b", "\U000e0041"} & set(
+            "".join(texts_of(answer.json()))
+        )
+    assert f"+{shown}\n" in answers[0].json()["files"][0]["patch"]
+    assert answers[0].json()["commits"][0]["message"] == "로그인 ]0;x 고침"
+    assert shown in answers[2].text.replace("\\", "")
+
+
+def texts_of(value: Any) -> Iterator[str]:
+    if isinstance(value, dict | list):
+        for item in value.values() if isinstance(value, dict) else value:
+            yield from texts_of(item)
+    elif isinstance(value, str):
+        yield value
+
+
 @pytest.fixture
 def ruled(world: World, service: Running) -> Iterator[World]:
     """The same with path rules that hold the reader back from `budget/`, where no document ever was, and from a file that is

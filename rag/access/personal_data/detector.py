@@ -8,9 +8,10 @@ from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
 
 from rag.access.personal_data.custom import CompiledPatterns
+from rag.access.personal_data.escaped import EscapedLine, unescaped
 from rag.access.personal_data.names import named
 from rag.access.personal_data.numbers import THRESHOLD, Candidate, numbers
-from rag.access.personal_data.readable import Readable, readable, readable_address
+from rag.access.personal_data.readable import Readable, readable
 from rag.access.personal_data.secrets import secrets
 from rag.access.personal_data.tables import labels_of
 from rag.domain.findings import Finding, masked
@@ -41,10 +42,13 @@ class Detector:
         return self._until_clean(text, readable)
 
     def find_in_line(self, text: str) -> tuple[Finding, ...]:
-        """`find` for a line of a log, in which addresses have their characters escaped."""
-        return self._until_clean(text, readable_address)
+        """`find` for a line of a log, in which addresses and literals have their characters escaped, and blanks are a `+`."""
+        found = self._until_clean(text, unescaped)
+        if "+" in text:
+            found += self._until_clean(masked(text, found), lambda line: unescaped(line, plus_is_blank=True))
+        return tuple(sorted(found))
 
-    def _until_clean(self, text: str, read: Callable[[str], Readable]) -> tuple[Finding, ...]:
+    def _until_clean(self, text: str, read: Callable[[str], Readable | EscapedLine]) -> tuple[Finding, ...]:
         """Hiding one thing can uncover another, which a longer one had covered: look again until nothing is left."""
         found: list[Finding] = []
         left = text
@@ -56,7 +60,7 @@ class Detector:
             found += new
         return tuple(sorted(found))
 
-    def _round(self, plain: Readable) -> Iterable[Finding]:
+    def _round(self, plain: Readable | EscapedLine) -> Iterable[Finding]:
         if self._custom is None and not _is_suspicious(plain.text):
             return []
         labels = labels_of(plain.text)

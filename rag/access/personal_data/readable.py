@@ -16,9 +16,7 @@ from itertools import accumulate, chain
 _DASHES = "‐‑‒–—―−﹘﹣ーㅡᅳ─━⁃˗ｰ"
 _BLANKS = "\u00a0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u202f\u205f\u3000"
 _INVISIBLE = "\u00ad\u180e\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u2069\ufe00-\ufe0f\ufeff"
-_LEFT_OUT = re.compile(f"[{_INVISIBLE}]+")
-_ESCAPED = re.compile(r"%(?:2[0-9A-Fa-f]|3[0-9A-Fa-f]|40|5[BDbdFf]|7[CEce])")
-"""Escapes of ASCII punctuation and digits in addresses, as `%40` for `@`."""
+LEFT_OUT = re.compile(f"[{_INVISIBLE}]+")
 
 
 @lru_cache(maxsize=1)
@@ -65,17 +63,15 @@ class Readable:
 
 def readable(text: str) -> Readable:
     """`text` as detection reads it."""
-    plain = text if text.isascii() else text.translate(_table())
-    if plain.isascii() or _LEFT_OUT.search(plain) is None:
+    plain = plain_characters(text)
+    if plain.isascii() or LEFT_OUT.search(plain) is None:
         return Readable(plain)
-    return _cut(plain, [(found.start(), found.end(), "") for found in _LEFT_OUT.finditer(plain)])
+    return _cut(plain, [(found.start(), found.end(), "") for found in LEFT_OUT.finditer(plain)])
 
 
-def readable_address(text: str) -> Readable:
-    """A line that holds addresses, with their escapes of ASCII characters undone: `%40` is an `@`."""
-    plain = text.translate(_table())
-    cuts = [(m.start(), m.end(), chr(int(m.group()[1:], 16))) for m in _ESCAPED.finditer(plain)]
-    return _cut(plain, cuts) if cuts else Readable(plain)
+def plain_characters(text: str) -> str:
+    """`text` with digits, dashes and blanks of every script as ASCII's; its length stays."""
+    return text if text.isascii() else text.translate(_table())
 
 
 def _cut(text: str, cuts: list[tuple[int, int, str]]) -> Readable:

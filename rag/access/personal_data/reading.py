@@ -33,6 +33,7 @@ from rag.store.collection import Collection
 from rag.store.document import Document, covered
 from rag.store.session import Database
 from rag.store.version import DocumentVersion, looked_through
+from rag.text.invisible import visible
 
 log = logging.getLogger(__name__)
 
@@ -105,13 +106,15 @@ def version_masked(session: Session, permit: Permit, collection_id: UUID, versio
 class HistoryView:
     """How a principal sees texts of a repository's history, which are no chunks, and so were never put on record.
 
-    Each is looked through as it is read, with what stands around it at hand, so give it whole files or hunks and no single lines.
+    They were never read at ingestion either, so what nobody sees goes here: a patch must not look like another one
+    (CVE-2021-42574), and no message may steer a terminal. Lines stay lines. Each is looked through as it is read, with what stands around it at hand, so give it whole files or hunks and no single lines.
     """
 
     view: _View
 
     def text(self, text: str) -> str | None:
-        """A text of a file with what is hidden masked, of the same length; None where the policy holds it back."""
+        """A text of a file as it is seen, with what is hidden masked; None where the policy holds it back."""
+        text = visible(text)
         if not self.view.policy.hides_any:
             return text
         found = detector_of(self.view.policy, self.view.kind).find(text)
@@ -121,7 +124,7 @@ class HistoryView:
 
     def name(self, text: str) -> str:
         """A path, an author or another name."""
-        return _name_shown(self.view, text)
+        return _name_shown(self.view, visible(text))
 
 
 def history_view(session: Session, permit: Permit, collection_id: UUID) -> HistoryView:

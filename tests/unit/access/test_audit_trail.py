@@ -4,17 +4,21 @@ import os
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 import pytest
+from hypothesis import given as generated
+from hypothesis import strategies as st
 from sqlalchemy import delete, insert, select, text, update
 from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.orm import Session
 
 from rag.access.audit import AuditTrail, open_seal_key, open_trail, outcome_of, who_of, whose
 from rag.access.audit_kinds import KINDS, UNRECORDED, changes, kind_of, unrecorded
+from rag.access.audit_words import without_identifiers
 from rag.access.policy import Action
 from rag.domain.audit import AuditKind, Outcome, Who, Whose, seal
 from rag.domain.errors import AuditUnavailable, ConfigurationError, StoreUnavailable
@@ -45,6 +49,40 @@ def test_entries_are_chained_per_tenant(database: Database) -> None:
         assert (head.seq, head.hash) == (6, found.last_hash)
         assert head.seal == seal(KEY, TENANT, 6, found.last_hash)
         assert audit_event.tenants(session) == [TENANT, OTHER]
+
+
+def test_words_of_callers_tell_no_identifiers(database: Database) -> None:
+    """Callers write addresses, names of programs and reasons; an entry can't be taken back, and goes to other systems."""
+    told = {
+        "reason": "고객 900101-1234567 요청",
+        "nested": {"list": ["010-2345-6789", 3, True, None]},
+        "key": "sgk_0123456789ab_" + "x" * 43,
+        "account": "minji.kim@bank.co.kr",
+        "digest": "112233445566",
+        "id": str(UUID(int=10**38)),
+    }
+    given = event(what="GET /api/v1/collections/홍길동900101-1234567", detail=told)
+    given = replace(given, origin=replace(given.origin, client="bot 900101-1234567", request_id="900101-1234567"))
+    AuditTrail(database, KEY).record(given)
+    [row] = rows(database)
+    assert row.what == "GET /api/v1/collections/홍길동900101-1******"
+    assert row.client == "bot 900101-1******" and row.request_id == "900101-1******"
+    assert row.detail["reason"] == "고객 900101-1****** 요청"
+    assert row.detail["nested"] == {"list": ["010-****-6789", 3, True, None]}
+    assert "x" * 43 not in row.detail["key"]
+    # Who it was, and which, stays: that is what the trail is for.
+    assert {name: row.detail[name] for name in ("account", "digest", "id")} == {
+        name: told[name] for name in ("account", "digest", "id")
+    }
+    assert row.principal_name == "김민준"
+    assert checked(database, key=KEY).whole
+
+
+@generated(st.lists(st.uuids(), max_size=20))
+def test_ids_in_addresses_stay(ids: list[UUID]) -> None:
+    for one in ids:
+        given = event(what=f"DELETE /api/v1/documents/{one}", detail={"key_id": str(one), "hash": one.hex})
+        assert without_identifiers(given) == given
 
 
 def test_nothing_is_recorded_as_nothing(database: Database) -> None:

@@ -1,10 +1,13 @@
 from __future__ import annotations
 
 import io
+import json
 import logging
+import re
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from urllib.parse import quote, quote_plus, unquote_plus
 
 import pytest
 from uvicorn.logging import AccessFormatter, DefaultFormatter
@@ -101,6 +104,55 @@ def test_the_access_log_of_uvicorn_holds_no_identifiers(path: str, gone: str) ->
     assert text.startswith('127.0.0.1:51234 - "GET /api/v1/documents?') and "200" in text
     assert gone not in text and "*" in text
     assert gone not in written("uvicorn.error", DefaultFormatter("%(message)s"), ("%s", path))
+
+
+WRITINGS: dict[str, Callable[[str], str]] = {
+    "plain": str,
+    "address": quote,
+    "form": quote_plus,
+    "address in an address": lambda text: quote(quote(text)),
+    "JSON": json.dumps,
+    "repr": repr,
+    "ascii": ascii,
+    "bytes": lambda text: repr(text.encode()),
+}
+
+
+@pytest.mark.usefixtures("masking")
+@pytest.mark.parametrize("writing", WRITINGS)
+@pytest.mark.parametrize(
+    ("text", "gone"),
+    [
+        ("900101-1234567", "1234567"),
+        ("홍길동900101-1234567", "1234567"),  # `%99900101` has no digit of the name before the number
+        ("홍길동 010-2345-6789", "2345"),
+        ("９００１０１－１２３４５６７", "１２３４５６"),
+        ("900101\u200b-1234567", "1234567"),
+        ("9\u200d00101-1234567", "1234567"),
+        ("900101\u20131234567", "1234567"),
+        ("카드 4539 1488 0343 6467", "1488 0343"),
+        ("홍hong@bank.co.kr", "ong@"),
+        ("hong\u200b@bank.co.kr", "ong"),
+        ("사번20231234", "0231234"),
+        ("여권M12345678", "12345678"),
+    ],
+    ids=["number", "name before", "phone", "wide", "split", "split inside", "dash", "card", "mail", "mail split",
+         "employee", "passport"],
+)  # fmt: skip
+def test_no_way_of_writing_it_tells_an_identifier(text: str, gone: str, writing: str) -> None:
+    written_so = WRITINGS[writing](text)
+    line = written("seogo.test", logging.Formatter("%(message)s"), ("GET %s 404", f"/api/v1/files?name={written_so}"))
+    assert "*" in line and line.endswith(" 404\n")
+    for shown in (line, _read_back(line)):
+        assert gone not in shown and gone not in shown.replace("\u200b", "").replace("\u200d", "")
+
+
+def _read_back(line: str) -> str:
+    text = unquote_plus(unquote_plus(line))
+    text = re.sub(r"\\u([0-9a-f]{4})", lambda found: chr(int(found[1], 16)), text)
+    return re.sub(
+        r"(?:\\x[0-9a-f]{2})+", lambda found: bytes.fromhex(found[0].replace("\\x", "")).decode(errors="replace"), text
+    )
 
 
 @pytest.mark.usefixtures("masking")

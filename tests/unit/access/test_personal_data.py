@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from itertools import pairwise
 
 import pytest
 from hypothesis import given, settings
@@ -11,7 +12,8 @@ from benchmarks.data import DataMissing
 from benchmarks.personal_data import LEAST_RECALL, MOST_FALSE, dataset, ours, tally
 from benchmarks.personal_data_cases import KINDS, lookalikes, positives
 from rag.access.personal_data.detector import Detector
-from rag.access.personal_data.readable import readable, readable_address
+from rag.access.personal_data.escaped import unescaped
+from rag.access.personal_data.readable import readable
 from rag.domain.findings import MASK, Finding, Kind, masked
 from rag.domain.personal_data import CustomPattern
 
@@ -229,12 +231,14 @@ def test_masking_keeps_length_and_places_and_is_done_once(text: str) -> None:
 @settings(max_examples=200, deadline=None)
 @given(st.text(alphabet=st.sampled_from("09a가\u200b\u00adー０%4@2D "), max_size=30))
 def test_what_detection_reads_lies_where_it_says(text: str) -> None:
-    for read in (readable(text), readable_address(text)):
-        places = [read.place(offset) for offset in range(len(read.text))]
-        assert places == sorted(set(places))
-        for offset, place in enumerate(places):
-            char, original = read.text[offset], text[place]
+    for read in (readable(text), unescaped(text)):
+        places = [read.span(offset, offset + 1) for offset in range(len(read.text))]
+        assert [start for start, _ in places] == sorted({start for start, _ in places})
+        assert all(one[1] <= following[0] for one, following in pairwise(places))
+        for offset, (start, end) in enumerate(places):
+            char, original = read.text[offset], text[start]
             assert original in (char, "%") or not original.isascii()
+            assert (end - start) % 3 == 0 if original == "%" and char != "%" else end - start == 1
 
 
 GROWING: dict[str, Callable[[int], str]] = {

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import tracemalloc
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from uuid import UUID
 
@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from rag.blobs import rotation
 from rag.blobs.cipher import KEY_BYTES, NONCE_BYTES, TAG_BYTES, AesGcm, Cipher, WrongKeyOrChanged
 from rag.blobs.envelope import CHUNK_BYTES, HEADER_BYTES, MARK, Header, Sealer, opened, plain_size, span_of
 from rag.blobs.keyring import KeyAtRest, Keyring, WrappedKey, create_key_file, read_keyring
@@ -310,6 +311,81 @@ def test_rotation_writes_keys_and_no_blobs(folder: Path) -> None:
     with pytest.raises(KeyAtRestMissing, match=SECOND.id):
         list(old.stream(refs[0].content_hash))
     assert inventory(new).keys == {SECOND.id: 5}
+
+
+class Meanwhile(Keyring):
+    """A keyring that lets something happen whenever a data key is unwrapped: between the reading and the writing of it."""
+
+    happens: Callable[[WrappedKey], None]
+
+    def unwrap(self, wrapped: WrappedKey, identity: bytes, place: str) -> bytes:
+        data_key = super().unwrap(wrapped, identity, place)
+        self.happens(wrapped)
+        return data_key
+
+
+def test_rotation_that_is_killed_leaves_all_readable_and_goes_on(folder: Path) -> None:
+    old = BlobStore(folder.as_uri(), Keyring([FIRST]))
+    refs = [put(old, f"{RULE} {number}".encode()) for number in range(6)]
+    dying, seen = Meanwhile([SECOND, FIRST]), list[str]()
+
+    def die(wrapped: WrappedKey) -> None:
+        seen.append(wrapped.place)
+        if len(seen) == 4:
+            raise KeyboardInterrupt
+
+    dying.happens = die
+    with pytest.raises(KeyboardInterrupt):
+        rotate(BlobStore(folder.as_uri(), dying), dying)
+    both = BlobStore(folder.as_uri(), Keyring([SECOND, FIRST]))
+    assert inventory(both).keys == {SECOND.id: 3, FIRST.id: 3}
+    late = put(old, b"by a process that still has the old settings")
+    for ref in (*refs, late):
+        assert b"".join(both.stream(ref.content_hash))
+    assert _rotated(folder) == 4
+    new = BlobStore(folder.as_uri(), Keyring([SECOND]))
+    for ref in (*refs, late):
+        assert b"".join(new.stream(ref.content_hash))
+
+
+def test_what_is_deleted_while_keys_turn_is_no_damage_and_its_key_does_not_come_back(folder: Path) -> None:
+    old = BlobStore(folder.as_uri(), Keyring([FIRST]))
+    refs = [put(old, f"{RULE} {number}".encode()) for number in range(6)]
+    keyring, deleted = Meanwhile([SECOND, FIRST]), list[str]()
+
+    def delete(wrapped: WrappedKey) -> None:
+        """The object whose key is being turned, and one whose key is listed and was not read yet."""
+        if not deleted:
+            own = wrapped.place.rsplit("/", 1)[-1]
+            deleted.extend((own, next(ref.content_hash for ref in reversed(refs) if ref.content_hash != own)))
+            for content_hash in deleted:
+                old.delete_original(content_hash)
+
+    keyring.happens = delete
+    assert rotate(BlobStore(folder.as_uri(), keyring), keyring) >= 4
+    new = BlobStore(folder.as_uri(), Keyring([SECOND]))
+    found = inventory(new)
+    assert (found.encrypted, found.orphans, found.keys) == (4, 0, {SECOND.id: 4})
+    assert all(b"".join(new.stream(ref.content_hash)) for ref in refs if ref.content_hash not in deleted)
+
+
+def test_a_look_at_a_store_at_work_gives_no_false_alarm(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = BlobStore(folder.as_uri(), Keyring([FIRST]))
+    put(store, b"stays")
+    goes = put(store, b"goes")
+    listed = rotation.places
+
+    def busy(blobs: BlobStore) -> Iterator[str]:
+        """What is stored when the keys were listed, what is deleted when the objects were."""
+        put(store, b"comes")
+        for place in list(listed(blobs)):
+            if place.endswith(goes.content_hash):
+                store.delete_original(goes.content_hash)
+            yield place
+
+    monkeypatch.setattr(rotation, "places", busy)
+    found = inventory(store)
+    assert (found.keyless, found.plain, found.encrypted) == ([], 0, 2)
 
 
 def test_a_store_from_before_is_read_and_encrypted_in_place(folder: Path) -> None:
