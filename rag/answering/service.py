@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing
 from copy import copy
@@ -19,7 +20,7 @@ from rag.answering.prepared import Prepared
 from rag.answering.privacy import without_hidden
 from rag.answering.quoted import Quoting
 from rag.answering.signals import RIVALS, QuestionTerms
-from rag.answering.waiting import telling_of_silence
+from rag.answering.waiting import Silence, telling_of_silence
 from rag.domain.answer import Abstention, AbstentionReason, Note, Sentence, Weakness
 from rag.domain.errors import GeneratorMissing
 from rag.domain.passage import Passage, SearchResult
@@ -155,7 +156,9 @@ class Answerer:
         """
         if asked.mode != "answer":
             raise GeneratorMissing
+        begun = time.monotonic()
         read = await compute(lambda: self._read(permit, asked))
+        silence = Silence(waited=time.monotonic() - begun)
         yield read.search
         if read.weak:
             yield await run_sync(self._abstention, permit, read)
@@ -166,7 +169,7 @@ class Answerer:
         writer = self._writing(read)
         written = self._verified(permit, writer, self._request(permit, asked, read))
         quotes = isinstance(writer, ExtractiveGenerator | Quoting)  # and no model is waited for
-        async with aclosing(written if quotes else telling_of_silence(written)) as events:
+        async with aclosing(written if quotes else telling_of_silence(written, silence=silence)) as events:
             async for event in events:
                 shown += isinstance(event, Sentence)
                 yield event

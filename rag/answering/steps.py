@@ -8,6 +8,7 @@ cases, 81 with one search, 89 with one search for as many passages (`benchmarks/
 
 from __future__ import annotations
 
+import time
 from collections.abc import AsyncGenerator, Awaitable, Mapping, Sequence
 from contextlib import aclosing
 from itertools import zip_longest
@@ -92,13 +93,14 @@ class StepwiseAnswerer(Answerer):
                 yield event
 
     async def _stepwise(self, permit: Permit, asked: Asked) -> AsyncGenerator[AnswerEvent, None]:
+        begun = time.monotonic()
         read = await compute(lambda: self._read(permit, asked))
+        silence = Silence(waited=time.monotonic() - begun)
         yield read.search
         request = self._request(permit, asked, read).in_steps()
         gathered = _Gathered(self._settings.step_passages)
         # What one passage holds of a question that needs several is little: the first search is read all the same.
         gathered.add(request.question, read.search.passages, read.weak)
-        silence = Silence()
         async with aclosing(self._further(permit, asked, request, gathered, silence)) as notes:
             async for note in notes:
                 yield note

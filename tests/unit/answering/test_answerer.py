@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import AsyncGenerator, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from rag.answering import waiting
 from rag.answering.contract import ContractRules
 from rag.answering.service import Answerer, AnswerOutcome, Asked
-from rag.domain.answer import AbstentionReason, Support
+from rag.domain.answer import AbstentionReason, Note, Support
 from rag.domain.language import Language
-from rag.generation.base import Draft
+from rag.domain.passage import SearchResult
+from rag.generation.base import Draft, GenerationRequest
 from rag.reranking.base import Reranker
 from rag.retrieval.reranking import SecondLook
+from rag.retrieval.service import Retriever
 from rag.store.session import Database
 from tests.support.proposals import Proposing
 from tests.support.questions import READER
@@ -66,6 +71,31 @@ def test_an_answer_of_marks_alone_is_an_abstention(shelf: Shelf, text: str) -> N
     assert outcome.sentences == ()
     assert outcome.abstention is not None and outcome.abstention.reason is AbstentionReason.WEAK_EVIDENCE
     assert {note.kind for note in outcome.notes} == {"unsupported"}
+
+
+class _Slow(Proposing):
+    async def generate(self, request: GenerationRequest) -> AsyncGenerator[Draft | Note, None]:
+        await asyncio.sleep(0.3)
+        async for item in super().generate(request):
+            yield item
+
+
+@pytest.mark.parametrize(("search_s", "told"), [(0.0, False), (1.0, True)])
+def test_a_search_that_waited_for_a_model_is_a_part_of_the_readers_wait(
+    shelf: Shelf, monkeypatch: pytest.MonkeyPatch, search_s: float, told: bool
+) -> None:
+    search = Retriever.search
+
+    def slow(self: Retriever, *given: Any, **more: Any) -> SearchResult:
+        time.sleep(search_s)
+        return search(self, *given, **more)
+
+    monkeypatch.setattr(Retriever, "search", slow)
+    monkeypatch.setattr(waiting, "SLOW_AFTER_S", 1.1)
+    monkeypatch.setattr(waiting, "_LEAST_S", 0.05)
+    answerer = Answerer(shelf.retriever, READER, _Slow([Draft(text="연차휴가는 15일입니다.", cites=(0,))]), 5)
+    outcome = asyncio.run(answerer.complete(shelf.permit(), Asked(QUESTION, 5)))
+    assert (waiting.SLOW in [note.kind for note in outcome.notes]) is told
 
 
 def test_what_is_removed_leaves_an_abstention(shelf: Shelf) -> None:
