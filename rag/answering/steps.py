@@ -18,9 +18,9 @@ from anyio.to_thread import run_sync
 from rag.answering.code_answers import CodeAnswerer
 from rag.answering.contract import DEFAULT_RULES, ContractRules
 from rag.answering.report import SECTION, STEP, SectionedGenerator, headed, source_notes
-from rag.answering.service import Answerer, AnswerEvent, Asked, _Read
+from rag.answering.service import Answerer, AnswerEvent, Asked, _Read, why_unanswered
 from rag.answering.waiting import Silence, telling_of_silence
-from rag.domain.answer import Abstention, AbstentionReason, Note, Sentence
+from rag.domain.answer import Abstention, Note, Sentence
 from rag.domain.errors import (
     AccessEnded,
     InputError,
@@ -109,14 +109,15 @@ class StepwiseAnswerer(Answerer):
             yield await run_sync(self._abstention, permit, read)
             return
         yield read.search.showing(passages)
-        shown = 0
+        shown, kinds = 0, set[str]()
         async with aclosing(self._written(permit, request.over(passages), asked, silence)) as events:
             async for event in events:
                 shown += isinstance(event, Sentence)
+                kinds |= {event.kind} if isinstance(event, Note) else set()
                 yield event
         if not shown:
             names = await run_sync(self._retriever.collection_names, permit)
-            yield Abstention(AbstentionReason.WEAK_EVIDENCE, names, read.missing)
+            yield Abstention(why_unanswered(kinds), names, read.missing)
 
     async def _further(
         self, permit: Permit, asked: Asked, request: GenerationRequest, gathered: _Gathered, silence: Silence
