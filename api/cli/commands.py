@@ -29,6 +29,7 @@ from api.cli.ingesting import (
     tell_other_kind,
 )
 from api.cli.options import Options
+from api.cli.sources import note_places, place, print_sources
 from api.cli.terminal import heard, shown
 from api.cli.texts import text
 
@@ -186,7 +187,7 @@ def print_answer(
                     console.print(f"\n{escape(cut)}", style="yellow", highlight=False)
                 case "sentence":
                     _print_rendered(data["rendered"], console)
-                    _note_places(places, data["citations"])
+                    note_places(places, data["citations"])
                 case "error":
                     found.show()
                     raise CommandFailed(f"{data['title']} ({data['code']})")
@@ -194,7 +195,7 @@ def print_answer(
                     answered = data["status"] == "answered"
                     refusal = data["abstention"]["message"] if data["abstention"] else ""
                     console.print(escape(refusal), style="yellow")
-    _print_sources(places, console)
+    print_sources(places, console)
     return answered
 
 
@@ -231,35 +232,6 @@ def _print_rendered(rendered: str, console: Console) -> None:
         console.print(escape(line), highlight=False, end="", soft_wrap=code)
 
 
-def _note_places(places: dict[int, list[dict[str, Any]]], citations: Sequence[dict[str, Any]]) -> None:
-    """All places of a passage that an answer cites, each once."""
-    for item in citations:
-        known = places.setdefault(item["number"], [])
-        if place(item) not in map(place, known):
-            known.append(item)
-
-
-def _joined(cited: Sequence[dict[str, Any]]) -> str:
-    """The places of one passage in a line: its file once, then provisions, positions and headings, each once."""
-    if len(cited) == 1:
-        return place(cited[0])
-    if any(item.get("place") for item in cited):
-        return "; ".join(place(item) for item in cited)
-    provisions = ", ".join(dict.fromkeys(item["provision"] for item in cited if item["provision"]))
-    positions = ", ".join(dict.fromkeys(item["anchor"]["label"] for item in cited))
-    headings = dict.fromkeys(" › ".join(item["heading_path"][1:]) for item in cited)
-    named = f"{cited[0]['source_key']} {provisions}".rstrip()
-    shown = "; ".join(path for path in headings if path)
-    return f"{named}, {positions}" + (f" ({shown})" if shown else "")
-
-
-def _print_sources(places: dict[int, list[dict[str, Any]]], console: Console) -> None:
-    if places:
-        console.print(f"\n[bold]{text('sources')}[/bold]")
-    for number, cited in sorted(places.items()):
-        console.print(f"[cyan]\\[{number}][/cyan] {escape(_joined(cited))}", highlight=False)
-
-
 def events(response: httpx.Response) -> Iterator[tuple[str, dict[str, Any]]]:
     """Name and data of each server-sent event, as they arrive."""
     name = ""
@@ -269,15 +241,6 @@ def events(response: httpx.Response) -> Iterator[tuple[str, dict[str, Any]]]:
             name = value.strip()
         elif field == "data":
             yield name, heard(json.loads(value))
-
-
-def place(item: dict[str, Any]) -> str:
-    """Where a passage or citation stands: file, provision of a rule, position, headings; of code path, lines, commit."""
-    if item.get("place"):
-        return str(item["place"])
-    headings = " › ".join(item["heading_path"][1:])
-    named = f"{item['source_key']} {item['provision']}".rstrip()
-    return f"{named}, {item['anchor']['label']}" + (f" ({headings})" if headings else "")
 
 
 def list_collections(options: Options, as_json: bool) -> None:

@@ -29,6 +29,19 @@ _ABSTENTION: dict[tuple[AbstentionReason, UiLanguage], str] = {
     (AbstentionReason.WEAK_EVIDENCE, "en"): (
         "Nothing in the collections searched ({collections}) is enough to answer from."
     ),
+    (AbstentionReason.NOT_HELD, "ko"): (
+        "모델이 쓴 답을 찾아본 컬렉션({collections})의 내용으로 확인할 수 없어 보여 드리지 않습니다."
+    ),
+    (AbstentionReason.NOT_HELD, "en"): (
+        "What the model wrote is not shown: what was found in the collections searched ({collections}) does not confirm it."
+    ),
+    (AbstentionReason.CUT_SHORT, "ko"): (
+        "모델의 답이 길이 한도에 걸려 한 문장도 끝맺지 못했습니다. 질문을 나누어 물어 주세요. 찾아본 컬렉션: {collections}."
+    ),
+    (AbstentionReason.CUT_SHORT, "en"): (
+        "The model's answer reached its longest before a sentence of it was whole. Please ask for less at a time. "
+        "Collections searched: {collections}."
+    ),
 }
 _MISSING: dict[UiLanguage, str] = {"ko": " 근거에 없는 말: {terms}", "en": " Not found in the evidence: {terms}"}
 _BECAUSE: dict[Weakness, tuple[str, str]] = {
@@ -148,7 +161,7 @@ class SentenceOut(BaseModel):
 class AbstentionOut(BaseModel):
     """Why there is no answer."""
 
-    reason: str
+    reason: str = Field(examples=["nothing_found", "weak_evidence", "not_held", "cut_short"])
     message: str
     collections: list[str]
     missing_terms: list[str]

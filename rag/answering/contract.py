@@ -20,7 +20,7 @@ from rag.answering.contract_citations import CitationBook
 from rag.answering.contract_code import code_names, missing_code, telling_lines
 from rag.answering.contract_conflicts import Conflict, conflicts_of
 from rag.answering.contract_problems import REMOVED, UNSUPPORTED, Problem, ProblemKind
-from rag.answering.contract_repairs import ReadAhead, Repairs
+from rag.answering.contract_repairs import ReadAhead, Repairs, Said
 from rag.answering.contract_support import OTHER_PASSAGE_MARGIN, SURE_WORDS, Judgement, SupportChecker, judge
 from rag.answering.report import SECTION
 from rag.domain.answer import Note, Sentence, Support
@@ -81,6 +81,7 @@ class Finding:
         invented, superseded, idle: citations that were dropped: of passages that were not retrieved, of replaced versions, of
             passages that hold nothing of the sentence.
         words: share of its words that the quotes hold.
+        anew: whether it was written in the place of another.
     """
 
     draft: Draft
@@ -89,6 +90,7 @@ class Finding:
     invented: int = 0
     superseded: int = 0
     idle: int = 0
+    anew: bool = False
 
     @property
     def stands(self) -> bool:
@@ -266,6 +268,7 @@ async def verified(
             if isinstance(item, Note):
                 if item.kind == SECTION:
                     repairs.next_section()
+                    lane.said = Said()
                 yield item
                 continue
             for event in await lane.settle(item):
@@ -284,6 +287,7 @@ class _Lane:
         self._dated: set[int] = set()
         self._flagged: set[int] = set()
         self._shown: set[tuple[int, int, int]] = set()
+        self.said = Said()
 
     async def settle(self, draft: Draft) -> list[Sentence | Note]:
         """What a reader sees of a draft."""
@@ -296,6 +300,8 @@ class _Lane:
             notes += more
         if not (finding.draft.text or "").strip():
             return list(notes)
+        if finding.stands and self.said.again(finding.draft.text or "", anew=finding.anew):
+            return [*notes, Note(REMOVED, "1 sentence: said already")]
         shown = finding.stands or self._rules.unsupported == "mark"
         sentence = self._book.sentence(finding.draft, stands=finding.stands) if shown else None
         if sentence is None:
@@ -325,7 +331,7 @@ class _Lane:
                 break
             again = await run_sync(self._examiner.examine, replace(draft, gap=finding.draft.gap))
             if again.stands and again.draft.text:
-                return again, [*_dropped(again), Note("repaired", _kinds(finding))]
+                return replace(again, anew=True), [*_dropped(again), Note("repaired", _kinds(finding))]
             if again.draft.text and len(again.problems) < len(best.problems):
                 best = again
         return best, []

@@ -14,6 +14,7 @@ from typing import Any, Generic, TypeVar
 
 from anyio import CancelScope
 
+from rag.answering.citing import squeeze
 from rag.answering.upcoming import END
 from rag.domain.errors import ModelBusy
 from rag.generation.base import Draft, GenerationRequest, Generator
@@ -132,3 +133,25 @@ class Repairs:
                 raise
         await self._ahead.ended()
         return await self._generator.repair(self._request, draft, problems)
+
+
+class Said:
+    """What an answer, or a section of a report, says by now in sentences that stand."""
+
+    def __init__(self) -> None:
+        self._words: set[str] = set()
+        self._anew: set[str] = set()
+
+    def again(self, text: str, *, anew: bool) -> bool:
+        """Whether a sentence that was written anew has become one that is there, or one is now that another has become: asked for
+        a sentence that holds, models like to give the next one. What a model says twice by itself is its own.
+
+        Args:
+            anew: whether this one was written in the place of another.
+        """
+        words = squeeze(text).rstrip(".。")
+        again = words in (self._words if anew else self._anew)
+        self._words.add(words)
+        if anew:
+            self._anew.add(words)
+        return again

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable, Mapping
+import time
+from collections.abc import AsyncGenerator, Callable, Collection, Mapping
 from contextlib import aclosing
 from copy import copy
 from dataclasses import dataclass
@@ -12,19 +13,21 @@ from anyio.to_thread import run_sync
 
 from rag.answering.code_answers import CodeAnswerer
 from rag.answering.contract import DEFAULT_RULES, ContractRules, verified
+from rag.answering.contract_problems import REMOVED, UNSUPPORTED
 from rag.answering.contract_standing import standing
 from rag.answering.contract_support import SupportChecker
 from rag.answering.evidence import Evidence, weigh, with_alternatives
 from rag.answering.prepared import Prepared
 from rag.answering.privacy import without_hidden
 from rag.answering.quoted import Quoting
+from rag.answering.report import SECTION_TRUNCATED
 from rag.answering.signals import RIVALS, QuestionTerms
-from rag.answering.waiting import telling_of_silence
+from rag.answering.waiting import Silence, telling_of_silence
 from rag.domain.answer import Abstention, AbstentionReason, Note, Sentence, Weakness
 from rag.domain.errors import GeneratorMissing
 from rag.domain.passage import Passage, SearchResult
 from rag.domain.principal import Permit
-from rag.generation.base import DEFAULT_STYLE, AnswerStyle, GenerationRequest, Generator
+from rag.generation.base import DEFAULT_STYLE, NO_ANSWER, TRUNCATED, AnswerStyle, GenerationRequest, Generator
 from rag.generation.extractive import ExtractiveGenerator
 from rag.inference.computing import compute
 from rag.retrieval.service import Retriever
@@ -40,6 +43,8 @@ AnswerEvent = SearchResult | Note | Sentence | Abstention
 
 In steps, a second search result before the sentences holds the passages of all searches.
 """
+_NOT_HELD = frozenset({REMOVED, UNSUPPORTED})
+_CUT = frozenset({TRUNCATED, SECTION_TRUNCATED})
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,23 +160,27 @@ class Answerer:
         """
         if asked.mode != "answer":
             raise GeneratorMissing
+        begun = time.monotonic()
         read = await compute(lambda: self._read(permit, asked))
+        silence = Silence(waited=time.monotonic() - begun)
         yield read.search
         if read.weak:
             yield await run_sync(self._abstention, permit, read)
             return
+        kinds: set[str] = set()
         for note in read.prepared.notes if read.prepared is not None else ():
             yield note
         shown = 0
         writer = self._writing(read)
         written = self._verified(permit, writer, self._request(permit, asked, read))
         quotes = isinstance(writer, ExtractiveGenerator | Quoting)  # and no model is waited for
-        async with aclosing(written if quotes else telling_of_silence(written)) as events:
+        async with aclosing(written if quotes else telling_of_silence(written, silence=silence)) as events:
             async for event in events:
                 shown += isinstance(event, Sentence)
+                kinds |= {event.kind} if isinstance(event, Note) else set()
                 yield event
         if not shown:  # nothing that was proposed is held: that is no answer
-            yield await run_sync(self._abstention, permit, read)
+            yield await run_sync(self._abstention, permit, read, kinds)
 
     async def complete(
         self, permit: Permit, asked: Asked, on_search: Callable[[SearchResult], None] | None = None
@@ -279,8 +288,21 @@ class Answerer:
             unseen=asked.unseen,
         )
 
-    def _abstention(self, permit: Permit, read: _Read) -> Abstention:
-        reason = AbstentionReason.WEAK_EVIDENCE if read.search.passages else AbstentionReason.NOTHING_FOUND
+    def _abstention(self, permit: Permit, read: _Read, kinds: Collection[str] = ()) -> Abstention:
+        """The refusal; `kinds` are those of the notes of a model that wrote nothing to be shown."""
+        reason = why_unanswered(kinds) if read.search.passages else AbstentionReason.NOTHING_FOUND
         names = self._retriever.collection_names(permit)
         because = read.weaknesses if read.search.passages else ()
         return Abstention(reason, names, read.missing, because, read.evidence.confidence)
+
+
+def why_unanswered(kinds: Collection[str]) -> AbstentionReason:
+    """Why a generator that was asked has given no sentence to be shown, by the kinds of its notes.
+
+    That it found no answer counts most: then what is not there, or is cut off, is no loss.
+    """
+    if NO_ANSWER in kinds:
+        return AbstentionReason.WEAK_EVIDENCE
+    if not _NOT_HELD.isdisjoint(kinds):
+        return AbstentionReason.NOT_HELD
+    return AbstentionReason.WEAK_EVIDENCE if _CUT.isdisjoint(kinds) else AbstentionReason.CUT_SHORT

@@ -8,6 +8,7 @@ cases, 81 with one search, 89 with one search for as many passages (`benchmarks/
 
 from __future__ import annotations
 
+import time
 from collections.abc import AsyncGenerator, Awaitable, Mapping, Sequence
 from contextlib import aclosing
 from itertools import zip_longest
@@ -17,9 +18,9 @@ from anyio.to_thread import run_sync
 from rag.answering.code_answers import CodeAnswerer
 from rag.answering.contract import DEFAULT_RULES, ContractRules
 from rag.answering.report import SECTION, STEP, SectionedGenerator, headed, source_notes
-from rag.answering.service import Answerer, AnswerEvent, Asked, _Read
+from rag.answering.service import Answerer, AnswerEvent, Asked, _Read, why_unanswered
 from rag.answering.waiting import Silence, telling_of_silence
-from rag.domain.answer import Abstention, AbstentionReason, Note, Sentence
+from rag.domain.answer import Abstention, Note, Sentence
 from rag.domain.errors import (
     AccessEnded,
     InputError,
@@ -92,13 +93,14 @@ class StepwiseAnswerer(Answerer):
                 yield event
 
     async def _stepwise(self, permit: Permit, asked: Asked) -> AsyncGenerator[AnswerEvent, None]:
+        begun = time.monotonic()
         read = await compute(lambda: self._read(permit, asked))
+        silence = Silence(waited=time.monotonic() - begun)
         yield read.search
         request = self._request(permit, asked, read).in_steps()
         gathered = _Gathered(self._settings.step_passages)
         # What one passage holds of a question that needs several is little: the first search is read all the same.
         gathered.add(request.question, read.search.passages, read.weak)
-        silence = Silence()
         async with aclosing(self._further(permit, asked, request, gathered, silence)) as notes:
             async for note in notes:
                 yield note
@@ -107,14 +109,15 @@ class StepwiseAnswerer(Answerer):
             yield await run_sync(self._abstention, permit, read)
             return
         yield read.search.showing(passages)
-        shown = 0
+        shown, kinds = 0, set[str]()
         async with aclosing(self._written(permit, request.over(passages), asked, silence)) as events:
             async for event in events:
                 shown += isinstance(event, Sentence)
+                kinds |= {event.kind} if isinstance(event, Note) else set()
                 yield event
         if not shown:
             names = await run_sync(self._retriever.collection_names, permit)
-            yield Abstention(AbstentionReason.WEAK_EVIDENCE, names, read.missing)
+            yield Abstention(why_unanswered(kinds), names, read.missing)
 
     async def _further(
         self, permit: Permit, asked: Asked, request: GenerationRequest, gathered: _Gathered, silence: Silence

@@ -18,7 +18,9 @@ Item = TypeVar("Item")
 SLOW = "engine_slow"
 """Kind of the note that says that a model which is asked has given nothing for a while."""
 SLOW_AFTER_S = 3.5
-"""Silence after which that is said: its reader is to know within 5 s of the question, and the search comes before it."""
+"""Wait after which that is said: its reader is to know within 5 s of the question."""
+_LEAST_S = 0.5
+"""Of that wait, what is the model's own at least: a search that itself waited for one may have taken 4 s (`chat.timeout_s`)."""
 
 
 class Silence:
@@ -26,16 +28,25 @@ class Silence:
 
     Attributes:
         told: whether it was said that a model takes long, which is said once, however many calls an answer takes.
+        waited: seconds that its reader had waited before the first model of the answer was asked.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, waited: float = 0.0) -> None:
         self.told = False
+        self.waited = waited
+
+    def left_of(self, after_s: float) -> float:
+        """How much of `after_s` is left for the model that is asked next; what was waited before counts once."""
+        waited, self.waited = self.waited, 0.0
+        return max(after_s - waited, min(_LEAST_S, after_s))
 
 
 async def telling_of_silence(
     events: AsyncGenerator[Item, None], after_s: float | None = None, silence: Silence | None = None
 ) -> AsyncGenerator[Item | Note, None]:
     """The events, and a note where `after_s` seconds pass before the first of them that is none. Closing it closes `events`.
+
+    What the reader waited before that (`Silence.waited`) is a part of them.
 
     Notes do not put that off. Later silences are not told of: what a slow model writes comes slowly, and its reader sees that.
 
@@ -47,7 +58,7 @@ async def telling_of_silence(
     silence = Silence() if silence is None else silence
     upcoming = Upcoming(events)
     try:
-        deadline = time.monotonic() + after_s
+        deadline = time.monotonic() + silence.left_of(after_s)
         nothing_yet = not silence.told
         while nothing_yet:
             if not await upcoming.comes_within(deadline - time.monotonic()):

@@ -181,6 +181,39 @@ def merge_anchors(anchors: Sequence[Anchor]) -> Anchor:
     return type(first)(min(low for low, _ in spans), max(high for _, high in spans))
 
 
+def reading_order(anchor: Anchor) -> tuple[str, str, tuple[int, ...], tuple[int, ...]]:
+    """Sorts anchors as a reader meets them, of two that begin alike the wider first; sheets and parts by name."""
+    first, last = _extent(anchor)
+    return anchor.kind, _within(anchor), first, tuple(-number for number in last)
+
+
+def lies_in(inner: Anchor, outer: Anchor) -> bool:
+    """Whether all places that `inner` names are among those of `outer`; where on a page they are does not count."""
+    if not mergeable(inner, outer):
+        return False
+    (first, last), (low, high) = _extent(inner), _extent(outer)
+    return all(a <= b for a, b in zip(low, first, strict=True)) and all(a <= b for a, b in zip(last, high, strict=True))
+
+
+def _within(anchor: Anchor) -> str:
+    """The sheet, or the part of a mail, whose head comes first."""
+    if isinstance(anchor, MessageAnchor):
+        return "" if anchor.part == "header" else anchor.part
+    return anchor.sheet if isinstance(anchor, SheetAnchor) else ""
+
+
+def _extent(anchor: Anchor) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Where it begins and ends: in numbers of pages, paragraphs, slides or lines, in row and column of a sheet."""
+    if isinstance(anchor, PageAnchor):
+        return (anchor.page,), (anchor.last_page,)
+    if isinstance(anchor, SlideAnchor):
+        return (anchor.slide,), (anchor.last_slide,)
+    if isinstance(anchor, SheetAnchor):
+        corners = [_cell(cell)[::-1] for cell in anchor.cells.split(":")]
+        return corners[0], corners[-1]
+    return (anchor.first,), (anchor.last,)
+
+
 def _spans(anchors: Sequence[Anchor]) -> list[ParagraphAnchor | LineAnchor | SlideAnchor]:
     return [item for item in anchors if isinstance(item, ParagraphAnchor | LineAnchor | SlideAnchor)]
 

@@ -186,10 +186,12 @@ class Answer:
 
 
 class AbstentionReason(StrEnum):
-    """Why there is no answer."""
+    """Why there is no answer: what was found does not give it, what a model wrote does not stand on that, or it was cut off."""
 
     NOTHING_FOUND = "nothing_found"
     WEAK_EVIDENCE = "weak_evidence"
+    NOT_HELD = "not_held"
+    CUT_SHORT = "cut_short"
 
 
 class Weakness(StrEnum):

@@ -91,14 +91,15 @@ class Drafting:
         return self._pieces(final=False)
 
     def finish(self, *, complete: bool = True) -> list[Piece]:
-        """The pieces that are left at the end of the text; without the last one where it broke off (not `complete`)."""
+        """The pieces that are left at the end of the text; where it broke off (not `complete`) without the last one, or the last
+        row of a table."""
         pieces = self._pieces(final=False)
         end = self._raw.rstrip()
         pieces += self._pieces(final=True)
         if complete and self._before and not self.refused:
             pieces.append(Piece(self._before))
         elif not complete and end and pieces and not (pieces[-1].numbers and end.endswith(_MARK_ENDS)):
-            self.left = pieces.pop().text
+            pieces[-1:], self.left = _broken_off(pieces[-1])
         self._before = ""
         return pieces
 
@@ -310,6 +311,16 @@ class Drafting:
 
 def _numbers_in(text: str) -> tuple[int, ...]:
     return tuple(dict.fromkeys(number for _, numbers in unmarked(text).marks for number in numbers))
+
+
+def _broken_off(piece: Piece) -> tuple[list[Piece], str]:
+    """What stays of a piece in which the text ended, and what is left out: a table with a whole row says something without its
+    last, a sentence without its end may say anything."""
+    *lines, last = piece.text.split("\n")
+    rows = [line for line in lines if _ROW.match(line) and not _RULE.match(line)]
+    if not _ROW.match(last) or len(rows) <= 1:  # one is the header
+        return [], piece.text
+    return [replace(piece, text="\n".join(lines))], last
 
 
 def _marked(piece: Piece, numbers: Sequence[int]) -> Piece:

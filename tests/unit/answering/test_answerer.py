@@ -3,19 +3,28 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import AsyncGenerator, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any, get_args
 
 import pytest
 
+from api.schemas.answers import abstention_message
+from rag.answering import waiting
 from rag.answering.contract import ContractRules
+from rag.answering.contract_problems import REMOVED
+from rag.answering.report import SECTION_TRUNCATED
 from rag.answering.service import Answerer, AnswerOutcome, Asked
-from rag.domain.answer import AbstentionReason, Support
+from rag.domain.answer import Abstention, AbstentionReason, Note, Support
 from rag.domain.language import Language
-from rag.generation.base import Draft
+from rag.domain.messages import UiLanguage
+from rag.domain.passage import SearchResult
+from rag.generation.base import NO_ANSWER, TRUNCATED, Draft, GenerationRequest
 from rag.reranking.base import Reranker
 from rag.retrieval.reranking import SecondLook
+from rag.retrieval.service import Retriever
 from rag.store.session import Database
 from tests.support.proposals import Proposing
 from tests.support.questions import READER
@@ -64,15 +73,70 @@ def test_what_holds_is_the_answer(shelf: Shelf) -> None:
 def test_an_answer_of_marks_alone_is_an_abstention(shelf: Shelf, text: str) -> None:
     outcome = answered(shelf, [Draft(text=text, cites=cites(shelf, "연차휴가"))] * 3)
     assert outcome.sentences == ()
-    assert outcome.abstention is not None and outcome.abstention.reason is AbstentionReason.WEAK_EVIDENCE
+    assert outcome.abstention is not None and outcome.abstention.reason is AbstentionReason.NOT_HELD
     assert {note.kind for note in outcome.notes} == {"unsupported"}
+
+
+class _Slow(Proposing):
+    async def generate(self, request: GenerationRequest) -> AsyncGenerator[Draft | Note, None]:
+        await asyncio.sleep(0.3)
+        async for item in super().generate(request):
+            yield item
+
+
+@pytest.mark.parametrize(("search_s", "told"), [(0.0, False), (1.0, True)])
+def test_a_search_that_waited_for_a_model_is_a_part_of_the_readers_wait(
+    shelf: Shelf, monkeypatch: pytest.MonkeyPatch, search_s: float, told: bool
+) -> None:
+    search = Retriever.search
+
+    def slow(self: Retriever, *given: Any, **more: Any) -> SearchResult:
+        time.sleep(search_s)
+        return search(self, *given, **more)
+
+    monkeypatch.setattr(Retriever, "search", slow)
+    monkeypatch.setattr(waiting, "SLOW_AFTER_S", 1.1)
+    monkeypatch.setattr(waiting, "_LEAST_S", 0.05)
+    answerer = Answerer(shelf.retriever, READER, _Slow([Draft(text="연차휴가는 15일입니다.", cites=(0,))]), 5)
+    outcome = asyncio.run(answerer.complete(shelf.permit(), Asked(QUESTION, 5)))
+    assert (waiting.SLOW in [note.kind for note in outcome.notes]) is told
 
 
 def test_what_is_removed_leaves_an_abstention(shelf: Shelf) -> None:
     rules = ContractRules(repairs=0, unsupported="remove")
     outcome = answered(shelf, [Draft(text="연차휴가는 16일입니다.", cites=cites(shelf, "연차휴가"))], rules)
     assert outcome.sentences == () and outcome.abstention is not None
+    assert outcome.abstention.reason is AbstentionReason.NOT_HELD
     assert [(note.kind, note.detail) for note in outcome.notes] == [("removed", "1 sentence: facts")]
+
+
+@pytest.mark.parametrize(
+    ("notes", "reason"),
+    [
+        ([], AbstentionReason.WEAK_EVIDENCE),
+        ([Note(NO_ANSWER, "none")], AbstentionReason.WEAK_EVIDENCE),
+        ([Note(TRUNCATED, "cut"), Note(NO_ANSWER, "none")], AbstentionReason.WEAK_EVIDENCE),
+        ([Note(TRUNCATED, "cut")], AbstentionReason.CUT_SHORT),
+        ([Note(SECTION_TRUNCATED, "절")], AbstentionReason.CUT_SHORT),
+        ([Note(REMOVED, "1 sentence"), Note(TRUNCATED, "cut")], AbstentionReason.NOT_HELD),
+    ],
+)
+def test_a_refusal_says_whose_fault_it_is(shelf: Shelf, notes: list[Note], reason: AbstentionReason) -> None:
+    outcome = asyncio.run(
+        Answerer(shelf.retriever, READER, Proposing(notes), 5).complete(shelf.permit(), Asked(QUESTION, 5))
+    )
+    assert outcome.abstention is not None and outcome.abstention.reason is reason
+
+
+@pytest.mark.parametrize("language", get_args(UiLanguage))
+@pytest.mark.parametrize("reason", AbstentionReason)
+def test_every_reason_for_a_refusal_is_said_in_both_languages(reason: AbstentionReason, language: UiLanguage) -> None:
+    said = abstention_message(Abstention(reason, ("규정",), ("말",)), language)
+    others = [abstention_message(Abstention(other, ("규정",), ("말",)), language) for other in AbstentionReason]
+    assert "규정" in said and others.count(said) == 1
+    assert any("가" <= character <= "힣" for character in said.replace("규정", "").replace("말", "")) is (
+        language == "ko"
+    )
 
 
 class _Vouching(Reranker):

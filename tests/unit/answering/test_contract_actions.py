@@ -171,6 +171,35 @@ def test_a_sentence_is_written_anew_with_its_problems_told() -> None:
     assert generator.problems == [["인용한 문서에 없는 숫자·날짜·금액·조항입니다: 3년간"]]
 
 
+@pytest.mark.parametrize("said_first", [True, False])
+def test_a_sentence_that_is_written_anew_is_not_said_twice(said_first: bool) -> None:
+    true, false = "수습기간에는 기본급의 90%를 받습니다.", "수습기간의 급여는 다음과 같이 기본급의 80%입니다."
+    drafts = [
+        Draft(text=true, cites=(0,)),
+        Draft(text=false, cites=(0,)),
+        Draft(text="겸직 허가는 1년간 유효합니다.", cites=(1,)),
+    ]
+    if not said_first:
+        drafts[:2] = drafts[1::-1]
+    found = events(drafts, repairs=[Draft(text=true.rstrip("."), cites=(0,))])
+    texts = [item.text.rstrip(".") for item in found if isinstance(item, Sentence)]
+    assert texts == [true.rstrip("."), "겸직 허가는 1년간 유효합니다"]
+    assert ("removed", "1 sentence: said already") in notes(found)
+
+
+def test_what_two_sections_say_alike_stays() -> None:
+    true, false = "수습기간에는 기본급의 90%를 받습니다.", "수습기간에는 기본급의 80%를 받습니다."
+    drafts = [
+        Note("section", "하나"),
+        Draft(text=false, cites=(0,)),
+        Note("section", "둘"),
+        Draft(text=true, cites=(0,)),
+    ]
+    proposing = Proposing(drafts, [Draft(text=true, cites=(0,))])
+    found = collected(verified(proposing, request_for(PASSAGES), checker=CHECKER, sections=2))
+    assert [item.text for item in found if isinstance(item, Sentence)] == [true, true]
+
+
 def test_problems_are_told_in_the_language_of_the_question() -> None:
     generator = Proposing([Draft(text="It is rejected after 73 hours for approval.", cites=(5,))])
     request = replace(request_for(PASSAGES), language=Language.ENGLISH)

@@ -12,12 +12,12 @@ from rag.answering.rendering import render
 from rag.answering.report import SectionedGenerator, headed
 from rag.answering.service import Answerer, Asked
 from rag.answering.steps import StepwiseAnswerer
-from rag.domain.answer import Abstention, Citation, Note, Sentence, Support
+from rag.domain.answer import Abstention, AbstentionReason, Citation, Note, Sentence, Support
 from rag.domain.errors import GeneratorMissing, InvalidRequest, ModelTimeout, SeogoError
 from rag.domain.language import Language
 from rag.domain.passage import SearchResult
 from rag.domain.principal import Permit
-from rag.generation.base import Draft, GenerationRequest, Span
+from rag.generation.base import TRUNCATED, Draft, GenerationRequest, Span
 from rag.generation.planning import ModelPlanner
 from rag.generation.routing import SingleModel
 from rag.generation.scripted import ScriptedEngine
@@ -25,7 +25,7 @@ from rag.settings import AnswerSettings
 from rag.store.session import Database
 from rag.text.template_tokens import holds_template_token
 from tests.support.passages import make_passage
-from tests.support.proposals import collected, request_for
+from tests.support.proposals import Proposing, collected, request_for
 from tests.support.questions import READER
 from tests.support.shelf import Shelf, shelf
 
@@ -242,6 +242,13 @@ def test_weak_evidence_in_every_step_is_an_abstention(rules: Shelf) -> None:
 def test_a_generator_that_finds_no_answer_is_an_abstention(rules: Shelf) -> None:
     events = collected(stepwise(rules, Planned(), Quoting(most=0)).stream(readable(rules), asked(question=SECOND)))
     assert isinstance(events[-1], Abstention) and events[-1].collections == ("규정",)
+
+
+@pytest.mark.parametrize("mode", ["steps", "deep"])
+def test_a_refusal_of_steps_says_that_the_answer_was_cut_short(rules: Shelf, mode: str) -> None:
+    cut = Proposing([Note(TRUNCATED, "ended after 16 tokens")])
+    events = collected(stepwise(rules, Planned(), cut).stream(readable(rules), asked(mode, question=SECOND)))
+    assert isinstance(events[-1], Abstention) and events[-1].reason is AbstentionReason.CUT_SHORT
 
 
 def test_an_answer_at_once_is_what_it_was(rules: Shelf) -> None:

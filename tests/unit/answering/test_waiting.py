@@ -63,6 +63,20 @@ def test_one_answer_tells_of_one_silence_however_many_models_it_asks() -> None:
     assert later.closed
 
 
+def test_what_was_waited_for_the_search_is_a_part_of_the_wait() -> None:
+    assert told(Played(0.9, "가"), 3.5, silence=Silence(waited=4.0)) == [SLOW, "가"], (
+        "0.5 s of the model's own are enough"
+    )
+    assert told(Played(0.9, "가"), 3.5, silence=Silence(waited=0.2)) == ["가"]
+    assert told(Played(0.1, "가"), 3.5, silence=Silence(waited=60.0)) == ["가"], "and as much as that it always has"
+
+
+def test_the_search_counts_for_the_first_model_alone() -> None:
+    silence = Silence(waited=4.0)
+    assert told(Played("가"), 3.5, silence=silence) == ["가"]
+    assert told(Played(0.9, "나"), 3.5, silence=silence) == ["나"]
+
+
 def test_what_comes_in_time_is_given_as_it_is() -> None:
     assert told(Played("가", "나"), 30.0) == ["가", "나"]
     assert told(Played(), 30.0) == []

@@ -11,6 +11,8 @@ import pytest
 from rich.console import Console
 
 from api.cli.commands import print_answer
+from api.schemas.common import AnchorOut
+from rag.domain.anchor import Anchor, LineAnchor
 
 CODE = """```python
 def fare(kilometres: int, nights: int) -> int:
@@ -19,13 +21,13 @@ def fare(kilometres: int, nights: int) -> int:
 """
 
 
-def cited(provision: str, label: str, number: int = 1, place: str | None = None) -> dict[str, Any]:
+def cited(provision: str, anchor: Anchor, number: int = 1, place: str | None = None) -> dict[str, Any]:
     headings = ["여비 규정", "제2장 국내 출장"]
     return {
         "number": number,
         "source_key": "여비.md",
         "provision": provision,
-        "anchor": {"label": label},
+        "anchor": AnchorOut.of(anchor, "ko").model_dump(),
         "heading_path": headings,
         "place": place,
     }
@@ -49,20 +51,34 @@ def shown(monkeypatch: pytest.MonkeyPatch, width: int, *sentences: tuple[str, li
 
 def test_a_passage_that_is_cited_at_several_provisions_is_one_source(monkeypatch: pytest.MonkeyPatch) -> None:
     sentences = [
-        ("철도운임은 실비이다. [1]", [cited("제5조제1항", "3–4행")]),
-        (" 항공운임도 그렇다. [1][2]", [cited("제5조제2항", "5행"), cited("", "9행", 2)]),
-        (" 다시 철도이다. [1]", [cited("제5조제1항", "3–4행")]),
+        ("철도운임은 실비이다. [1]", [cited("제5조제1항", LineAnchor(3, 4))]),
+        (" 항공운임도 그렇다. [1][2]", [cited("제5조제2항", LineAnchor(5, 5)), cited("", LineAnchor(9, 9), 2)]),
+        (" 다시 철도이다. [1]", [cited("제5조제1항", LineAnchor(3, 4))]),
     ]
     lines = shown(monkeypatch, 200, *sentences).splitlines()
     sources = [line for line in lines if line.startswith("[")]
     assert sources == [
-        "[1] 여비.md 제5조제1항, 제5조제2항, 3–4행, 5행 (제2장 국내 출장)",
+        "[1] 여비.md 제5조제1항, 제5조제2항, 3-4행, 5행 (제2장 국내 출장)",
         "[2] 여비.md, 9행 (제2장 국내 출장)",
     ]
 
 
+def test_places_of_a_source_stand_in_the_order_of_its_text_and_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    sentences = [
+        ("뒤 [1]", [cited("제9조", LineAnchor(231, 231))]),
+        (" 앞 [1]", [cited("제8조", LineAnchor(229, 229))]),
+        (" 뒤와 그다음 [1]", [cited("제9조", LineAnchor(231, 232)), cited("제11조", LineAnchor(1040, 1040))]),
+    ]
+    assert "[1] 여비.md 제8조, 제9조, 제11조, 229행, 231-232행, 1040행 (제2장 국내 출장)\n" in shown(
+        monkeypatch, 200, *sentences
+    )
+
+
 def test_places_of_code_are_joined_whole(monkeypatch: pytest.MonkeyPatch) -> None:
-    places = [cited("", "", 1, "pay/fare.py:1-2@abc"), cited("", "", 1, "pay/fare.py:8-9@abc")]
+    places = [
+        cited("", LineAnchor(1, 2), 1, "pay/fare.py:1-2@abc"),
+        cited("", LineAnchor(8, 9), 1, "pay/fare.py:8-9@abc"),
+    ]
     assert "[1] pay/fare.py:1-2@abc; pay/fare.py:8-9@abc\n" in shown(monkeypatch, 200, ("코드 [1]", places))
 
 

@@ -262,6 +262,24 @@ def test_what_broke_off_is_left_out_and_known() -> None:
     assert drafting.left.startswith("병가는 진단서가")
 
 
+@pytest.mark.parametrize("end", ["| 병가 | 60", "| 병가 | 60일 |\n"])
+def test_rows_before_the_one_in_which_a_table_broke_off_stay(end: str) -> None:
+    drafting = Drafting(split)
+    drafting.push(
+        "휴가는 다음과 같습니다:\n\n| 휴가 | 일수 |\n|---|---|\n| 연차 [1] | 15일 |\n| 경조 [2] | 5일 |\n" + end
+    )
+    [piece] = drafting.finish(complete=False)
+    assert piece.text.endswith("| 연차 | 15일 |\n| 경조 | 5일 |") and piece.numbers == (1, 2)
+    assert drafting.left == end.strip()
+
+
+@pytest.mark.parametrize("text", ["| 휴가 | 일", "| 휴가 | 일수 |\n|---|---|\n| 연차 | 1", "| 휴가 | 일수 |\n|---|-"])
+def test_of_a_table_without_a_whole_row_nothing_stays(text: str) -> None:
+    drafting = Drafting(split)
+    drafting.push(text)
+    assert drafting.finish(complete=False) == [] and drafting.left
+
+
 def test_nothing_gives_nothing() -> None:
     assert read("") == read(" \n\n ") == []
     assert read("---\n") == []
