@@ -132,7 +132,7 @@ class UpkeepJobs:
         """Make the queues known; once the queue is launched."""
         DBOS.register_queue(QUEUE, worker_concurrency=2, polling_interval_sec=polling_s)
         DBOS.register_queue(LONG_QUEUE, worker_concurrency=2, polling_interval_sec=polling_s)
-        DBOS.register_queue(SPACE_QUEUE, global_concurrency=1, polling_interval_sec=5 * polling_s)
+        DBOS.register_queue(SPACE_QUEUE, global_concurrency=1, polling_interval_sec=polling_s)
 
     def purge(self, document_id: UUID) -> None:
         """Queue the removal of what a document left in index, chunks and blobs, unless that is queued already."""

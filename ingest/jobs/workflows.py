@@ -44,7 +44,10 @@ WORKFLOW_VERSION = "2"
 
 _INTERACTIVE_JOBS = 2
 """At least: with one, a scan of somebody's would hold up whoever else waits for a file."""
-_POLL_S = 0.1
+_POLL_S, _CALM_POLL_S = 0.1, 0.5
+"""Between two looks into a queue that somebody waits for, and into one that nobody does. A look takes 1 ms and more of the
+service's one core for Python, whatever it finds: nine queues at a tenth of a second took a tenth of that core for ever."""
+_AWAITED = frozenset((QUEUES[Priority.INTERACTIVE], QUEUES[Priority.BULK]))
 _GRACE_S = 5
 _OPEN = ("ENQUEUED", "PENDING", "DELAYED")
 _INGEST = "ingest_batch"
@@ -128,10 +131,11 @@ class IngestJobs:
             self._dispatcher.renew_lease()
         DBOS.launch()
         for name, slots in self._slots().items():
-            DBOS.register_queue(name, worker_concurrency=slots, polling_interval_sec=_POLL_S)
-        self.upkeep.register_queues(_POLL_S)
+            polling_s = _POLL_S if name in _AWAITED else _CALM_POLL_S
+            DBOS.register_queue(name, worker_concurrency=slots, polling_interval_sec=polling_s)
+        self.upkeep.register_queues(_CALM_POLL_S)
         if self.programs is not None:
-            self.programs.register_queue(_POLL_S)
+            self.programs.register_queue(_CALM_POLL_S)
         for jobs in self.further:
             jobs.register_queues(_POLL_S)
         if self._dispatcher is not None:

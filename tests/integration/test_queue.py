@@ -12,6 +12,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from dbos import DBOS
 
 from api.routes import ingestion
 from rag.domain.errors import ParserCrashed
@@ -26,6 +27,12 @@ def eventually(condition: Callable[[], Any], timeout_s: float = 60) -> Any:
         assert time.monotonic() < deadline
         time.sleep(0.05)
     return found
+
+
+def test_an_idle_service_seldom_looks_into_queues_that_nobody_waits_for(service: Running) -> None:
+    often = {queue.name for queue in DBOS.list_queues() if queue.polling_interval_sec < 0.5}
+    assert often == {"ingest_interactive", "ingest", "repositories"}
+    assert sum(1 / queue.polling_interval_sec for queue in DBOS.list_queues()) <= 50
 
 
 def note(text: str) -> str:
