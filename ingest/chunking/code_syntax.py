@@ -293,6 +293,9 @@ class _Cutter:
 
 def _grouped(atoms: Sequence[_Atom], space: float) -> Iterator[Sequence[_Atom]]:
     """Neighbours in groups under the limit, with the least sum of costs: what the cuts cost, and room left unused."""
+    if len(atoms) == 1:
+        yield atoms
+        return
     costs, begins = [0.0], [0]
     much = _SMALL * space
     for stop in range(1, len(atoms) + 1):

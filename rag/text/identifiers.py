@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Iterable
 from functools import lru_cache
 from itertools import chain
 from threading import Lock
@@ -109,17 +110,24 @@ def _terms(chunk: str) -> tuple[str, ...]:
     if chunk.isascii() and chunk.isidentifier():  # as below, for the most frequent kind
         whole, parts = _named(chunk)
         return parts if whole in parts or not whole else (whole, *parts)
-    if "." in chunk and (version := _VERSION.match(chunk)):
-        return tuple(_version_terms(version[1]))
+    if "." in chunk:
+        if chunk[-1].isdigit() and (version := _VERSION.match(chunk)):
+            return tuple(_version_terms(version[1]))
+        joined = chunk.replace(".", "").replace("_", "")
+        if joined.isascii() and joined.isalnum():  # `self.name`, as below
+            return _of_pieces(chunk.split("."), (_stem(joined.lower()[:_MAX_TERM]),))
     if chunk.endswith(("++", "#")):
         return (chunk.lower()[:_MAX_TERM],)
-    pieces = _PIECES.findall(chunk)
-    named = [_named(piece) for piece in pieces]
-    parts = tuple(chain.from_iterable(parts for _, parts in named))
     segments = _SEGMENTS.split(chunk)
-    wholes = map(_whole, (chunk, *segments) if len(segments) > 1 else (chunk,))
-    joined = dict.fromkeys((*wholes, *(whole for whole, _ in named)))
-    return (*[term for term in joined if term and term not in parts], *parts)
+    return _of_pieces(_PIECES.findall(chunk), map(_whole, (chunk, *segments) if len(segments) > 1 else (chunk,)))
+
+
+def _of_pieces(pieces: Iterable[str], wholes: Iterable[str]) -> tuple[str, ...]:
+    """Terms of a run: it as a whole, and its segments, before the names in it."""
+    named = [_named(piece) for piece in pieces]
+    parts = [part for _, parts in named for part in parts]
+    terms = dict.fromkeys((*wholes, *[whole for whole, _ in named]))
+    return (*[term for term in terms if term and term not in parts], *parts)
 
 
 @lru_cache(maxsize=_CACHE)

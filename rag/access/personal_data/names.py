@@ -36,6 +36,8 @@ _NEEDED = {
     ),
 }
 """Of which every label holds one; looking for it is quick."""
+FORMS = tuple(f"(?i:{words.replace('(?<![가-힣])', '')})" for words in _LABELS.values())
+"""The labels, for `rag.text.sieve`."""
 _THREE_DIGITS = re.compile("[0-9]{3}")
 _HEADS = {kind: re.compile(words, re.IGNORECASE | re.ASCII) for kind, words in _LABELS.items()}
 _AFTER_LABEL = re.compile(rf"{_FILL}({_TOKEN})(?![0-9A-Za-z*])", re.IGNORECASE | re.ASCII)
@@ -45,11 +47,17 @@ _CELL = re.compile(rf"\s{{0,9}}({_TOKEN})\s{{0,9}}(?=\||\n|$)")
 _FEWEST_DIGITS = 4
 
 
-def named(text: str, labels: Labels) -> Iterator[Candidate]:
-    """What in `text` may be an address, a passport, or a number that only its label tells."""
+def named(text: str, labels: Labels, *, labelled: bool = True) -> Iterator[Candidate]:
+    """What in `text` may be an address, a passport, or a number that only its label tells.
+
+    Args:
+        labelled: whether one of the labels may stand in it.
+    """
     yield from _addresses(text)
     if _THREE_DIGITS.search(text):
         yield from _passports(text, labels)
+    if not labelled:
+        return
     plain = text.lower()  # the labels ignore the case of ASCII letters alone
     for kind in _LABELS:
         if [part for part in _NEEDED[kind] if part in plain]:  # any() of a generator takes longer

@@ -64,6 +64,14 @@ _ASSIGNED = re.compile(
     r"(?:[rbuf]?\"([^\"\n]{6,200})\"|[rbuf]?'([^'\n]{6,200})'|([^\s\"'`,;(){}\[\]<>$]{8,200})(?=\s{0,3}(?:$|\n|#)))",
     re.IGNORECASE,
 )
+FORMS = (
+    *(re.escape(part) for part, _ in _PARTS),
+    "-----BEGIN",
+    _ADDRESS.pattern,
+    _SETTING.pattern,
+    f"(?i:{_ASSIGNED.pattern})",
+)
+"""Of which every secret in plain text holds one, for `rag.text.sieve`."""
 _PLACEHOLDER = re.compile(
     r"\$\{|\{\{|%\(|<|\.\.\.|your[_-]|example|placeholder|dummy|sample|todo|none$|null$|env[.\[(]|os\.|getenv|process\.|"
     r"config\.|settings\.|^self\.|\{[a-z_]{1,40}\}|입력|예시",
