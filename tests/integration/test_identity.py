@@ -279,6 +279,16 @@ def test_a_key_is_never_wider_than_who_makes_it(service: Running) -> None:
         assert admin.request(method, path, json=wish).status_code == 403, "a key of the tenant has no account"
 
 
+@pytest.mark.parametrize("name", ["\x1b[2J\x1b]0;x\x07", "김\u202e민준", "\u200b", "a\nb"])
+def test_a_name_that_a_terminal_obeys_or_nobody_sees_is_none_of_a_key(service: Running, name: str) -> None:
+    admin = service.caller()
+    refused = key_of(admin, None, name=name)
+    assert (refused.status_code, refused.json()["code"]) == (422, "invalid_request")
+    held = key_of(admin, None).json()["id"]
+    assert admin.request("PATCH", f"/api/v1/keys/{held}", json={"name": name}).status_code == 422
+    assert admin.get(f"/api/v1/keys/{held}").json()["name"] == "열쇠"
+
+
 def test_a_key_ends_with_the_one_that_made_it_at_the_latest(service: Running) -> None:
     admin = service.caller()
     kim = new_account(admin, kind="service")
