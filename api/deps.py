@@ -104,7 +104,7 @@ def presented(request: Request) -> Presented:
         NotAuthenticated: there is none.
         NotPermitted: a cookie alone, and nothing proves that a page of ours sent the request.
     """
-    address = request.client.host if request.client is not None else ""
+    address = audit_of(request).origin.ip  # the client's, behind proxies of ours too, as the trail has it
     origin = request.headers.get("origin")
     scheme, _, token = request.headers.get("authorization", "").partition(" ")
     if scheme.lower() == "bearer" and token.strip():

@@ -230,6 +230,7 @@ def audit_report(
         ]
         for item in found
     ]
+    rows = [[_visible(cell) for cell in row] for row in rows]
     head = [text(f"audit_column_{name}") for name in _COLUMNS]
     if csv_file is not None:
         _write_csv(csv_file, head, rows)
@@ -450,6 +451,11 @@ def _write_csv(path: Path, head: list[str], rows: list[list[str]]) -> None:
         writer = csv.writer(file)
         writer.writerow(head)
         writer.writerows([_harmless(item) for item in row] for row in rows)
+
+
+def _visible(cell: str) -> str:
+    """A text that others chose, with what a terminal would obey and what nobody sees written out (CWE-150)."""
+    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in cell)
 
 
 def _harmless(cell: str) -> str:

@@ -36,7 +36,8 @@ def list_events(
 ) -> AuditPage:
     """Entries of the tenant, the newest first. Not for a key that is limited to some collections."""
     caller.require_whole_tenant()
-    wanted = Wanted(who.replace("\0", ""), tuple(kind or ()), document, since, until)
+    kinds = tuple(item.replace("\0", "") for item in kind or ())
+    wanted = Wanted(who.replace("\0", ""), kinds, document, since, until)
     tenant_id = caller.permit().tenant_id
     with caller.services.rag.database.read() as session:
         rows = audit_event.newest(session, tenant_id, wanted, before=cursor, limit=limit + 1)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import UTC, date, datetime
 from typing import Annotated, Any
 
 from pydantic import (
+    AfterValidator,
     AwareDatetime,
     BaseModel,
     BeforeValidator,
@@ -71,7 +72,20 @@ def _not_a_number(value: Any) -> Any:
     return value
 
 
-Instant = Annotated[AwareDatetime, BeforeValidator(_not_a_number)]
+def _in_utc(value: datetime) -> datetime:
+    """`value`, which is a date in UTC too: so it is stored and compared.
+
+    Raises:
+        ValueError: there it lies before the first year, or after the last.
+    """
+    try:
+        value.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("an instant between the years 1 and 9999 (UTC) is needed") from None
+    return value
+
+
+Instant = Annotated[AwareDatetime, BeforeValidator(_not_a_number), AfterValidator(_in_utc)]
 """A date with time and zone."""
 
 

@@ -195,10 +195,9 @@ class ScimDirectory:
             UniquenessException: the name or the directory's id is taken.
         """
         try:
-            row = self._groups.create(tenant_id, group.display_name or "", Source.SCIM, group.external_id)
+            row = self._groups.create(tenant_id, group.display_name or "", Source.SCIM, group.external_id, _ids(group))
         except NameTaken as error:
             raise UniquenessException(detail="displayName or externalId is taken") from error
-        self._groups.set_members(tenant_id, row.id, _ids(group), Source.SCIM)
         return self.group(tenant_id, str(row.id))
 
     def replace_group(self, tenant_id: UUID, identity: str, group: Group) -> Group:
@@ -270,6 +269,8 @@ def _few(session: Session, tenant_id: UUID, chosen: ScimFilter[Person] | None) -
     value = asked.value
     if not isinstance(value, str):
         return None
+    if not value.isprintable():
+        return []  # no name or id that is kept here, and not every database takes such text
     match asked.attr_path.attr.casefold():
         case "username":
             found = account.by_user_name(session, tenant_id, value)

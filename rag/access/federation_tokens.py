@@ -170,7 +170,8 @@ class TokenVerifier:
 
 
 def _number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 1 << 53
+    """Whether it is a moment, in seconds since 1970; before that nobody signed tokens, and not every such number is a date."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < 1 << 53
 
 
 def _name(value: object) -> bool:

@@ -46,20 +46,26 @@ class Groups:
         self._database = database
 
     def create(
-        self, tenant_id: UUID, name: str, source: Source = Source.LOCAL, external_id: str | None = None
+        self,
+        tenant_id: UUID,
+        name: str,
+        source: Source = Source.LOCAL,
+        external_id: str | None = None,
+        members: Iterable[UUID] = (),
     ) -> AccountGroup:
-        """Make a group.
+        """Make a group with these accounts and groups in it, or nothing.
 
         Raises:
             NameTaken: another one of the tenant has the name, or the directory's id.
-            InvalidRequest: the name, or the directory's id, is not fit to be stored.
+            InvalidRequest: the name, or the directory's id, is not fit to be stored; or one of `members` is no account and no
+                group of the tenant.
         """
-        if external_id is not None and len(external_id) > _MAX_EXTERNAL_ID:
-            raise InvalidRequest(detail=f"external_id: up to {_MAX_EXTERNAL_ID} characters")
-        row = AccountGroup(id=uuid4(), tenant_id=tenant_id, source=source.value, external_id=external_id)
-        row.name = _checked(name)
+        row = AccountGroup(id=uuid4(), tenant_id=tenant_id, source=source.value, external_id=None)
+        _rename(row, name, external_id)
         with naming(self._database, name) as session:
             session.add(row)
+            session.flush()
+            _put(session, row, frozenset(members))
         return row
 
     def change(
@@ -70,6 +76,7 @@ class Groups:
         Raises:
             GroupNotFound: the tenant has no such group.
             NameTaken: another one has the name, or the directory's id.
+            InvalidRequest: one of them is not fit to be stored.
         """
         with naming(self._database, name or "") as session:
             row = _found(session, tenant_id, group_id)
@@ -177,6 +184,8 @@ def _rename(row: AccountGroup, name: str | None, external_id: str | None) -> Non
     if name is not None:
         row.name = _checked(name)
     if external_id is not None:
+        if len(external_id) > _MAX_EXTERNAL_ID or not external_id.isprintable():
+            raise InvalidRequest(detail=f"external_id: up to {_MAX_EXTERNAL_ID} printable characters")
         row.external_id = external_id or None
     row.changed_at = utc_now()
 

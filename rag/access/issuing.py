@@ -78,13 +78,13 @@ class KeyIssuer:
         Raises:
             NotPermitted: it would be wider than its maker, the maker has no account, or the owner is another person.
             AccountNotFound: the tenant has no such owner.
-            InvalidRequest: the account has as many keys in force as its holder may make.
+            InvalidRequest: the account has as many keys in force as its holder may make, or the name is not printable.
         """
         owner_id = _account_of(maker) if own else wish.owner_id
         row = ApiKey(
             id=uuid4(),
             tenant_id=maker.tenant_id,
-            name=wish.name,
+            name=_printable(wish.name),
             scopes=sorted(wish.scopes),
             collections=_listed(maker.collections if wish.collections is None else wish.collections),
             expires_at=wish.expires_at,
@@ -124,12 +124,13 @@ class KeyIssuer:
         Raises:
             KeyNotFound: there is none.
             NotPermitted: it is, or would be, wider than the maker.
+            InvalidRequest: the name is not printable.
             LastAdministrator: nobody could administer the tenant afterwards.
         """
         with self._database.write() as session, administrators.kept(session, maker.tenant_id):
             row = _found(session, maker, key_id, own=own)
             _require_within(maker, row)
-            row.name = change.name or row.name
+            row.name = row.name if change.name is None else _printable(change.name)
             row.description = row.description if change.description is None else change.description
             row.scopes = row.scopes if change.scopes is None else sorted(change.scopes)
             row.collections = row.collections if change.collections is None else _listed(change.collections)
@@ -168,6 +169,17 @@ class KeyIssuer:
         with self._database.write() as session, administrators.kept(session, maker.tenant_id):
             row = _found(session, maker, key_id, own=own)
             row.revoked_at = row.revoked_at or utc_now()
+
+
+def _printable(name: str) -> str:
+    """A key's name, which is who did something on the trail: whoever looks at that in a terminal must see all of it.
+
+    Raises:
+        InvalidRequest: it holds what a terminal obeys, or what nobody sees.
+    """
+    if not name.strip() or not name.isprintable():
+        raise InvalidRequest(detail="name: printable characters are needed")
+    return name
 
 
 def _account_of(maker: Principal) -> UUID:

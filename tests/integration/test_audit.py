@@ -467,6 +467,15 @@ def test_the_trail_is_read_by_its_administrators_a_page_at_a_time(office: Office
     assert office.last == since + 1  # whoever looks is on record, too
 
 
+def test_what_can_not_be_a_kind_or_an_instant_is_no_fault_of_the_service(office: Office) -> None:
+    admin = office.admin
+    assert admin.get("/api/v1/audit/events", params={"kind": "\0"}).json()["events"] == []
+    for name in ("since", "until"):
+        for instant in ("0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00"):
+            refused = admin.get("/api/v1/audit/events", params={name: instant})
+            assert (refused.status_code, refused.json()["code"]) == (422, "invalid_request"), "in UTC it is no date"
+
+
 def test_the_trail_of_a_tenant_is_for_nobody_else(office: Office) -> None:
     service = office.service
     stranger = service.caller()

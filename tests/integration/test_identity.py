@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
+from starlette.testclient import TestClient
 
+from api.app import create_app
+from api.settings import ConnectionSettings
 from rag.access.identities import CredentialKind
 from rag.domain.access import EVERYONE, Label, Role, Subject, user
 from rag.domain.principal import Scope
@@ -276,6 +279,16 @@ def test_a_key_is_never_wider_than_who_makes_it(service: Running) -> None:
         assert admin.request(method, path, json=wish).status_code == 403, "a key of the tenant has no account"
 
 
+@pytest.mark.parametrize("name", ["\x1b[2J\x1b]0;x\x07", "김\u202e민준", "\u200b", "a\nb"])
+def test_a_name_that_a_terminal_obeys_or_nobody_sees_is_none_of_a_key(service: Running, name: str) -> None:
+    admin = service.caller()
+    refused = key_of(admin, None, name=name)
+    assert (refused.status_code, refused.json()["code"]) == (422, "invalid_request")
+    held = key_of(admin, None).json()["id"]
+    assert admin.request("PATCH", f"/api/v1/keys/{held}", json={"name": name}).status_code == 422
+    assert admin.get(f"/api/v1/keys/{held}").json()["name"] == "열쇠"
+
+
 def test_a_key_ends_with_the_one_that_made_it_at_the_latest(service: Running) -> None:
     admin = service.caller()
     kim = new_account(admin, kind="service")
@@ -364,6 +377,17 @@ def test_what_denies_the_maker_denies_the_keys_that_they_made(service: Running) 
     assert set(told.values()) == {None, kim}, told
     [searched] = {item["detail"]["made_by"] for item in events if item["who"]["kind"] == "widget"}
     assert searched == kim
+
+
+def test_a_key_was_used_last_where_its_client_is_and_not_where_a_proxy_of_ours_is(service: Running) -> None:
+    admin = service.caller()
+    made = key_of(admin, None).json()
+    connections = ConnectionSettings(trusted_proxies=("10.0.0.0/8",))
+    settings = service.services.settings.model_copy(update={"connections": connections})
+    behind = TestClient(create_app(replace(service.services, settings=settings)), client=("10.1.2.3", 4000))
+    headers = {"Authorization": f"Bearer {made['secret']}", "X-Forwarded-For": "198.51.100.7, 203.0.113.9"}
+    assert behind.get("/api/v1/me", headers=headers).status_code == 200
+    assert admin.get(f"/api/v1/keys/{made['id']}").json()["last_address"] == "203.0.113.9"
 
 
 def test_a_rotated_key_opens_with_the_new_secret_and_for_the_grace_with_the_old(service: Running) -> None:

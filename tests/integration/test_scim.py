@@ -404,6 +404,35 @@ def test_errors_have_scims_shape(directory: Directory) -> None:
         assert directory.patch(f"{USERS}/{user['id']}", *operations).status_code == 400, operations
 
 
+def test_a_group_that_is_refused_is_not_there(directory: Directory) -> None:
+    """Or the directory, which sends it again once it is mended, would be told that its name is taken."""
+    user = directory.user()
+    body = {"schemas": [GROUP_SCHEMA], "displayName": "심사팀", "members": [{"value": user["id"]}]}
+    for wrong in (str(uuid4()), "no-id"):
+        refused = directory.call("POST", GROUPS, body | {"members": [*body["members"], {"value": wrong}]})
+        assert (refused.status_code, refused.json()["scimType"]) == (422, "invalidValue")
+        assert directory.call("GET", GROUPS).json()["totalResults"] == 0
+    made = directory.call("POST", GROUPS, body)
+    assert (made.status_code, [item["value"] for item in made.json()["members"]]) == (201, [user["id"]])
+
+
+@pytest.mark.parametrize("unfit", ["\\ud800", "\\u0000"])
+def test_text_that_no_database_keeps_is_refused_or_found_nowhere(directory: Directory, unfit: str) -> None:
+    group = directory.group()
+    headers = {"Authorization": f"Bearer {directory.key}", "Content-Type": "application/scim+json"}
+    change = '{"schemas": ["%s"], "Operations": [{"op": "replace", "path": "externalId", "value": "%s"}]}'
+    for method, path, body in (
+        ("POST", GROUPS, f'{{"schemas": ["{GROUP_SCHEMA}"], "displayName": "g", "externalId": "{unfit}"}}'),
+        ("PATCH", f"{GROUPS}/{group['id']}", change % (PATCH, unfit)),
+        ("PATCH", f"{GROUPS}/{group['id']}", change % (PATCH, "x" * 501)),
+        ("POST", USERS, f'{{"schemas": ["{USER_SCHEMA}"], "userName": "u", "externalId": "{unfit}"}}'),
+    ):
+        refused = directory.service.http.request(method, path, content=body, headers=headers)
+        assert (refused.status_code, refused.json()["scimType"]) == (422, "invalidValue"), refused.text
+    for name in ("userName", "externalId", "id"):
+        assert directory.call("GET", USERS, filter=f'{name} eq "{unfit}"').json()["totalResults"] == 0
+
+
 def test_nobody_is_renamed_who_may_read_more_than_the_directorys_key(service: Running, directory: Directory) -> None:
     """Whose it is, a provider may know by name or address: the renamed account would be its reader's."""
     user = directory.user("비서", emails=[{"value": "secretary@bank.example", "primary": True}])

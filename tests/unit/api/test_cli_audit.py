@@ -314,6 +314,22 @@ def test_what_nothing_outside_the_database_speaks_for_is_not_said_to_be_whole(of
     assert (emptied.exit_code, "default: UNPROVEN" in emptied.stdout) == (3, True), emptied.output
 
 
+def test_nobody_speaks_to_the_terminal_of_an_auditor(office: Office, tmp_path: Path) -> None:
+    """A key from before its name was looked at, or what else others may call themselves."""
+    folder, tenant_id, document_id = office
+    database = Database(f"sqlite:///{folder / 'seogo.sqlite'}")
+    trail = AuditTrail(database, open_seal_key(RagSettings(data_dir=folder)))
+    who = Who(UUID(int=3), "Eve\x1b[2J\u202e", "key")
+    trail.record(event(AuditKind.DOCUMENT_READ, tenant_id=tenant_id, who=who, documents=(document_id,), at=DAY))
+    database.close()
+    sheet = tmp_path / "report.csv"
+    shown = run(folder, "report", "--who", "Eve")[1]
+    assert run(folder, "report", "--who", "Eve", "--csv", str(sheet))[0] == 0
+    for text_shown in (shown, sheet.read_text(encoding="utf-8-sig")):
+        assert not {"\x1b", "\u202e"} & set(text_shown) and "Eve" in text_shown
+    assert "Eve\\x1b[2J\\u202e" in sheet.read_text(encoding="utf-8-sig")
+
+
 def test_an_end_that_was_told_is_missed_where_its_file_is_lost_or_cut_short(office: Office, tmp_path: Path) -> None:
     folder, tenant_id, _ = office
     anchors = tmp_path / "anchors.jsonl"
