@@ -17,7 +17,7 @@ from rag.access.personal_data.tables import labels_of
 from rag.domain.findings import Finding, masked
 from rag.domain.personal_data import CustomPattern
 
-VERSION = 2
+VERSION = 3
 """Goes up with every change of what is found, or of what is hidden with it: documents are then looked through again."""
 _MARKS = re.compile("[0-9@]")
 _SUSPICIOUS = ("-----", "://", "pass", "secret", "token", "key", "pwd")
