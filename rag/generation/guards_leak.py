@@ -1,10 +1,10 @@
 """Watches for what a model is told to keep to itself: the canary of its rules, however it is written, and runs of the rules.
 
 The canary is found plainly and backwards, with anything but letters and digits in between, in other widths, look-alikes and
-digits of other scripts, in any alphabetic shift, spelt in words (English, NATO, Korean), with one to three characters between
-its own, as first letters of words, and in pieces; also turned round, shifted or in capitals and then written in codes of its
-characters (hexadecimal, decimal, octal, binary), in base32 or in base64. Eight of its 24 characters in a row, or fifteen in
-pieces of five, are enough: what has gone out by then gives nothing away.
+digits of other scripts, in any alphabetic shift, spelt in words (English, NATO, Korean; its digits in Japanese, German, French
+and Spanish as well), with one to three characters between its own, as first letters of words, and in pieces; also turned round,
+shifted or in capitals and then written in codes of its characters (hexadecimal, decimal, octal, binary), in base32 or in base64.
+Eight of its 24 characters in a row, or fifteen in pieces of five, are enough: what has gone out by then gives nothing away.
 
 Runs of the rules are found plainly, backwards, in ROT13, with one or two characters between their own, in hexadecimal, binary,
 base32 and base64, and as character references.
@@ -49,6 +49,18 @@ _LOOK_ALIKES = {
 }  # fmt: skip
 _ENGLISH = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 _SINO_KOREAN = "영일이삼사오육칠팔구"
+_OTHER_DIGITS = tuple(
+    tuple(words.split())
+    for words in (
+        "공 일 이 삼 사 오 육 칠 팔 구",
+        "영 하나 둘 셋 넷 다섯 여섯 일곱 여덟 아홉",
+        "れい いち に さん よん ご ろく なな はち きゅう",
+        "null eins zwei drei vier fünf sechs sieben acht neun",
+        "zéro un deux trois quatre cinq six sept huit neuf",
+        "cero uno dos tres cuatro cinco seis siete ocho nueve",
+    )
+)
+"""Digits as other languages say them, and as Korean counts and reads numbers of telephones; Hanja are look-alikes."""
 _NATO_WORDS = (
     "bravo charlie delta foxtrot golf hotel juliett kilo mike november papa quebec romeo sierra tango victor "
     "whiskey xray zulu"
@@ -284,6 +296,10 @@ def _spellings(canary: str) -> Iterable[list[str]]:
     yield [_SINO_KOREAN[int(unit)] if unit.isdigit() else unit for unit in canary]
     yield [_SINO_KOREAN[int(unit)] if unit.isdigit() else _KOREAN_NAMES[unit] for unit in canary]
     yield [unit if unit.isdigit() else _KOREAN_NAMES[unit] for unit in canary]
+    for words in _OTHER_DIGITS:
+        digits = [fold(word) for word in words]
+        yield [digits[int(unit)] if unit.isdigit() else unit for unit in canary]
+        yield [digits[int(unit)] if unit.isdigit() else _KOREAN_NAMES[unit] for unit in canary]
 
 
 def _shifts(canary: str) -> Iterable[str]:

@@ -21,7 +21,7 @@ from rag.domain.personal_data import CustomPattern
 from rag.text.plain import is_plain
 from rag.text.sieve import sieve_of
 
-VERSION = 2
+VERSION = 3
 """Goes up with every change of what is found, or of what is hidden with it: documents are then looked through again."""
 _MARKS = re.compile("[0-9@]")
 _SUSPICIOUS = ("-----", "://", "pass", "secret", "token", "key", "pwd")

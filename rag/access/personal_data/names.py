@@ -27,13 +27,16 @@ _EMPLOYEE = (
     r"(?<![가-힣])사번(?!호)|(?:직원|임직원|사원|행원|교직원|공무원)\s?(?:번호|사번|id\b)|(?<![가-힣])(?:행번|교번|군번)(?!호)|"
     r"(?:employee|emp|staff|personnel|badge)\.?\s?(?:no\b\.?|number|id\b|#)"
 )
-_LABELS = {Kind.PATIENT: _PATIENT, Kind.EMPLOYEE: _EMPLOYEE}
+_PASSPORT_LABEL = r"여권\s?(?:번호|no\b\.?|#)|passport\s?(?:no\b\.?|number|num\b|#)"
+"""Other countries number theirs in their own ways, so the label alone tells those."""
+_LABELS = {Kind.PATIENT: _PATIENT, Kind.EMPLOYEE: _EMPLOYEE, Kind.PASSPORT: _PASSPORT_LABEL}
 _NEEDED = {
     Kind.PATIENT: ("환자", "병록", "차트", "진찰권", "mrn", "medical record", "patient", "chart", "hospital"),
     Kind.EMPLOYEE: (
         *("사번", "직원", "사원", "행원", "공무원", "행번", "교번", "군번"),
         *("employee", "emp", "staff", "personnel", "badge"),
     ),
+    Kind.PASSPORT: ("여권", "passport"),
 }
 """Of which every label holds one; looking for it is quick."""
 FORMS = tuple(f"(?i:{words.replace('(?<![가-힣])', '')})" for words in _LABELS.values())
@@ -44,7 +47,7 @@ _AFTER_LABEL = re.compile(rf"{_FILL}({_TOKEN})(?![0-9A-Za-z*])", re.IGNORECASE |
 _BEFORE_LABEL = re.compile(rf"(?<![0-9A-Za-z*-])({_TOKEN})\s?\(\s?$", re.IGNORECASE | re.ASCII)
 _LONGEST_TOKEN = 40
 _CELL = re.compile(rf"\s{{0,9}}({_TOKEN})\s{{0,9}}(?=\||\n|$)")
-_FEWEST_DIGITS = 4
+_FEWEST_DIGITS = {Kind.PATIENT: 4, Kind.EMPLOYEE: 4, Kind.PASSPORT: 6}
 
 
 def named(text: str, labels: Labels, *, labelled: bool = True) -> Iterator[Candidate]:
@@ -83,7 +86,7 @@ def _beside(text: str, label: re.Match[str]) -> Iterator[re.Match[str]]:
 
 
 def _token(found: re.Match[str], kind: str) -> Iterator[Candidate]:
-    if sum(char.isdigit() for char in found.group(1)) >= _FEWEST_DIGITS:
+    if sum(char.isdigit() for char in found.group(1)) >= _FEWEST_DIGITS[Kind(kind)]:
         yield Candidate(*found.span(1), kind, 0.95)
 
 

@@ -69,6 +69,7 @@ _MOBILE = _by_shape(0.7, 0.85, 0.75, 0.75)
 _LANDLINE = _by_shape(0.25, 0.65, 0.35, 0.5)
 _INTERNET = _by_shape(0.45, 0.7, 0.5, 0.55)
 _ABROAD = _by_shape(0.8, 0.85, 0.85, 0.8)
+_FOREIGN = _by_shape(0.25, 0.5, 0.5, 0.25)
 _SHORT = _by_shape(0.2, 0.5, 0.2, 0.2)
 _ACCOUNT = _by_shape(0.22, 0.25, 0.22)
 _CHECK = 0.2
@@ -104,6 +105,14 @@ def _mobile(digits: str, shape: Shape) -> float:
     return _MOBILE[shape] if len(digits) == 11 or digits[:3] != "010" else 0.0
 
 
+def _foreign(digits: str, shape: Shape) -> float:
+    """A number abroad, `+` and all: of 9 to 15 digits (ITU-T E.164), in America of ten behind the 1."""
+    american = len(digits) == 11 and digits[1] >= "2" and digits[4] >= "2"
+    if not 9 <= len(digits) <= 15 or (digits[0] == "1" and not american) or digits[:2] == "70":
+        return 0.0
+    return _FOREIGN[shape]
+
+
 def _short(digits: str, shape: Shape) -> float:
     return 0.2 if checks.years(digits[:4], digits[4:]) else _SHORT[shape]
 
@@ -121,6 +130,11 @@ def _rule(kind: str, pattern: str, score: Callable[[str, Shape], float]) -> Rule
     return Rule(kind, re.compile(f"(?<![0-9*])(?:{pattern})(?![0-9*])"), score)
 
 
+_COUNTRY = (
+    "1|7|2(?:[07]|[1-69][0-9])|3(?:[0-469]|[578][0-9])|4(?:[013-9]|2[0-9])|5(?:[1-8]|[09][0-9])|6(?:[0-6]|[789][0-9])|"
+    "8(?:[146]|[0578][0-9])|9(?:[0-58]|[679][0-9])"
+)
+"""Codes of countries (ITU-T E.164, list of 2016) but Korea's own."""
 _THIRTEEN = rf"[0-9]{{6}}{_H}?[0-9]{{7}}|[0-9](?: [0-9]){{5}} ?-? ?[0-9](?: [0-9]){{6}}"
 RULES = (
     _rule(Kind.RESIDENT, _THIRTEEN, lambda digits, shape: _resident(digits, shape, Kind.RESIDENT)),
@@ -141,6 +155,11 @@ RULES = (
         Kind.PHONE,
         rf"(?:\+|\(\+|00)82\)?{_J}?(?:\(0\){_J}?|0)?(?:1[016789]|2|[3-6][1-5]|70|50[0-9])\)?{_J}?[0-9]{{3,4}}{_J}?[0-9]{{4}}",
         _shaped(_ABROAD),
+    ),
+    _rule(
+        Kind.PHONE,
+        rf"\(?\+(?:{_COUNTRY})\)?{_J}?(?:\([0-9]{{1,4}}\){_J}?)?[0-9]{{1,12}}(?:{_J}[0-9]{{2,8}}){{0,4}}",
+        _foreign,
     ),
     _rule(Kind.PHONE, rf"{_NATIONWIDE}{_H}?[0-9]{{4}}", _short),
     _rule(Kind.ACCOUNT, r"[0-9]{2,6}(?:[- ][0-9]{1,7}){1,4}|[0-9]{10,14}", _account),

@@ -107,7 +107,9 @@ class HistoryView:
     """How a principal sees texts of a repository's history, which are no chunks, and so were never put on record.
 
     They were never read at ingestion either, so what nobody sees goes here: a patch must not look like another one
-    (CVE-2021-42574), and no message may steer a terminal. Lines stay lines. Each is looked through as it is read, with what stands around it at hand, so give it whole files or hunks and no single lines.
+    (CVE-2021-42574), and no message may steer a terminal. Lines stay lines.
+
+    Each is looked through as it is read, with what stands around it at hand, so give it whole files or hunks and no single lines.
     """
 
     view: _View

@@ -196,6 +196,43 @@ def test_patterns_of_a_collection_win_over_nothing_but_themselves() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("+1 (415) 555-2671", "+1 (41*) ***-2671"),
+        ("전화번호 +44 20 7946 0958", "전화번호 +44 2* **** 0958"),
+        ("Tel. +14155552671 (office)", "Tel. +141****2671 (office)"),
+        ("연락처: +81-3-1234-5678.", "연락처: +81-3-****-5678."),
+        ("여권번호: X1234567", "여권번호: X*******"),
+        ("Passport No. EA1234567", "Passport No. E********"),
+        (
+            "| 성명 | 여권번호 |\n| --- | --- |\n| Li | TK1234567 |",
+            "| 성명 | 여권번호 |\n| --- | --- |\n| Li | T******** |",
+        ),
+    ],
+)
+def test_numbers_of_other_countries(text: str, shown: str) -> None:
+    assert masked(text, DETECTOR.find(text)) == shown
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "+12345678901",  # a line that was added to a file
+        "+1234567890 줄",
+        "diff +20240101120000",
+        "온도 +20.5 30.25 40.125",
+        "@@ -100,20 +200,30 @@",
+        "가격 +7 000 000 000원",
+        "+3 1000 2000 3000",
+        "여권번호 발급일 2024-01-01",
+        "여권 사본 2부, 20240101까지",
+    ],
+)
+def test_what_looks_like_numbers_of_other_countries(text: str) -> None:
+    assert DETECTOR.find(text) == ()
+
+
 PIECES = st.sampled_from(
     [
         *"0123456789-. @,*|\n()가ａ０９ㅡ",
@@ -244,6 +281,7 @@ def test_what_detection_reads_lies_where_it_says(text: str) -> None:
 GROWING: dict[str, Callable[[int], str]] = {
     "digits": lambda n: "1" * n,
     "digits and blanks": lambda n: "9 " * (n // 2),
+    "numbers abroad": lambda n: "+44 20 79 " * (n // 10),
     "hyphens": lambda n: "1-" * (n // 2),
     "blanks behind": lambda n: "12345" + " " * n,
     "brackets": lambda n: "(" * n,

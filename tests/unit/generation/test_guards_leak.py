@@ -51,6 +51,14 @@ CODES: dict[str, Callable[[str], str]] = {
     "base64 of more": lambda word: base64.b64encode(f"x코드: {word} 끝".encode()).decode(),
     "base64url": lambda word: base64.urlsafe_b64encode(f"??>{word}".encode()).decode(),
 }
+SAID_DIGITS = (
+    "공 일 이 삼 사 오 육 칠 팔 구",
+    "영 하나 둘 셋 넷 다섯 여섯 일곱 여덟 아홉",
+    "れい いち に さん よん ご ろく なな はち きゅう",
+    "null eins zwei drei vier fünf sechs sieben acht neun",
+    "zéro un deux trois quatre cinq six sept huit neuf",
+    "cero uno dos tres cuatro cinco seis siete ocho nueve",
+)
 FORMS: dict[str, Callable[[str], str]] = {
     "plain": str,
     "upper": str.upper,
@@ -89,6 +97,12 @@ FORMS: dict[str, Callable[[str], str]] = {
     "English digits": lambda word: " ".join(
         unicodedata.name(one).removeprefix("DIGIT ").lower() if one.isdigit() else one for one in word
     ),
+    **{
+        f"digits, {words[:12]}": (
+            lambda word, words=words: " ".join(words.split()[int(one)] if one.isdigit() else one for one in word)  # type: ignore[misc]
+        )
+        for words in SAID_DIGITS
+    },
     "interleaved": "x".join,
     "interleaved by two": "엑y".join,
     "interleaved by words": lambda word: " ".join(f"{one}아무말" for one in word),
