@@ -18,6 +18,11 @@ from rag.generation.catalogue_memory import GB, kv_bytes_per_token, weight_bytes
 from rag.settings import GenerationSettings
 
 _KIB = 1024
+_COLUMNS = ("name", "kind", "developer", "size", "context", "licence", "commercial", "configured")
+_SHOWN_APART = frozenset({"kind", "developer", "licence"})
+_IN_A_LINE = frozenset({"name", "size", "commercial"})
+_WIDE = 120
+"""Characters of a terminal in which all columns can be read."""
 _MARKS = {"free": "green", "conditions": "yellow", "forbidden": "red"}
 
 
@@ -44,23 +49,28 @@ def listed(entry: Entry, catalogue: Catalogue, settings: GenerationSettings) -> 
 
 
 def print_list(rows: Sequence[Mapping[str, Any]]) -> None:
-    """As a table, family by family."""
+    """As a table, family by family; in a narrow terminal without what `seogo models show` tells as well."""
+    console = Console()
+    names = [name for name in _COLUMNS if console.width >= _WIDE or name not in _SHOWN_APART]
     table = Table()
-    for name in ("name", "kind", "developer", "size", "context", "licence", "commercial", "configured"):
-        table.add_column(text(name), overflow="fold", no_wrap=name == "name")
+    for name in names:
+        table.add_column(text(name), overflow="fold", no_wrap=name in _IN_A_LINE)
     for row in rows:
         commercial = row["commercial"] or "unverified"
-        table.add_row(
-            row["name"],
-            text(row["kind"]),
-            row["developer"],
-            _size(row["parameters"]),
-            _context(row["context"]),
-            row["licence"],
-            f"[{_MARKS.get(commercial, 'yellow')}]{text(commercial)}[/]",
-            ", ".join(row["configured"]),
-        )
-    Console().print(table)
+        cells = {
+            "name": row["name"],
+            "kind": text(row["kind"]),
+            "developer": row["developer"],
+            "size": _size(row["parameters"]),
+            "context": _context(row["context"]),
+            "licence": row["licence"],
+            "commercial": f"[{_MARKS.get(commercial, 'yellow')}]{text(commercial)}[/]",
+            "configured": ", ".join(row["configured"]),
+        }
+        table.add_row(*(cells[name] for name in names))
+    console.print(table)
+    if len(names) < len(_COLUMNS):
+        console.print(text("narrow"), style="dim")
 
 
 def shown(found: Resolved, catalogue: Catalogue, settings: GenerationSettings) -> dict[str, Any]:

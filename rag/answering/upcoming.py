@@ -32,8 +32,13 @@ class Upcoming(Generic[Item]):
         return self
 
     async def __anext__(self) -> Item:
-        item = await (_next(self._events) if self._coming is None else self._coming)
-        self._coming = None
+        if self._coming is None:
+            item = await _next(self._events)
+        else:
+            # Waited for, not awaited: a scope of anyio cancels whoever awaits again and again, and each time would cut short how
+            # the events end: they are in a task of their own, which their shields do not cover. `aclose` cancels it once.
+            await asyncio.wait({self._coming})
+            item, self._coming = self._coming.result(), None
         if item is END:
             raise StopAsyncIteration
         return item

@@ -15,6 +15,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from api.app import create_app
+from rag.answering import waiting
 from rag.answering.service import Answerer
 from rag.domain.answer import Note
 from rag.generation.base import Draft, GenerationRequest
@@ -228,7 +229,13 @@ def test_what_an_error_tells_of_is_on_the_trail(service: Running, caller: Caller
 
 @pytest.mark.parametrize("stream", [True, False])
 @pytest.mark.parametrize("begun", [True, False])
-def test_a_reader_who_leaves_stops_the_engine(service: Running, caller: Caller, stream: bool, begun: bool) -> None:
+@pytest.mark.parametrize("told", [True, False])
+def test_a_reader_who_leaves_stops_the_engine(
+    service: Running, caller: Caller, monkeypatch: pytest.MonkeyPatch, stream: bool, begun: bool, told: bool
+) -> None:
+    if told:  # that the model takes long, before the reader leaves
+        monkeypatch.setattr(waiting, "SLOW_AFTER_S", 0.1)
+
     async def writing(exchange: Exchange) -> None:
         await exchange.head()
         if begun:
@@ -242,7 +249,7 @@ def test_a_reader_who_leaves_stops_the_engine(service: Running, caller: Caller, 
                 body = {"question": QUESTION, "stream": stream}
                 task = asyncio.create_task(client.post(f"{url}/api/v1/answers", json=body, headers=caller.headers))
                 await asyncio.to_thread(stub.wait_for, lambda: bool(stub.exchanges), 20.0)
-                await asyncio.sleep(0.2)
+                await asyncio.sleep(1.0 if told else 0.2)
                 assert not task.done()
                 task.cancel()
                 await asyncio.gather(task, return_exceptions=True)

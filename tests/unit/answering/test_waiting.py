@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
+import anyio
 import pytest
 
 from rag.answering.waiting import SLOW, Silence, telling_of_silence
@@ -86,6 +88,40 @@ def test_who_gives_up_while_nothing_comes_closes_the_source() -> None:
     source = Played(3600.0, "가")
     assert told(source, 0.02, most=1) == [SLOW]
     assert source.closed
+
+
+@pytest.mark.parametrize("after_s", [0.02, 30.0])
+def test_who_is_cancelled_by_a_scope_lets_the_source_end_in_peace(after_s: float) -> None:
+    """A scope of anyio, in which responses are sent, cancels whoever waits in it again and again until they are gone."""
+    ended: list[bool] = []
+
+    async def source() -> AsyncGenerator[str, None]:
+        try:
+            yield "가"
+            await asyncio.sleep(3600)
+        finally:
+            with anyio.CancelScope(shield=True):
+                await asyncio.sleep(0.05)  # a connection is closed
+                ended.append(True)
+
+    async def read() -> None:
+        async with aclosing(telling_of_silence(late(), after_s)) as events:
+            async for _ in events:
+                pass
+
+    async def late() -> AsyncGenerator[str, None]:
+        async with aclosing(source()) as events:
+            await anext(events)
+            yield await anext(events)
+
+    async def leave() -> None:
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(read)
+            await asyncio.sleep(0.3)
+            tasks.cancel_scope.cancel()
+
+    asyncio.run(leave())
+    assert ended == [True]
 
 
 def test_what_fails_after_a_silence_fails() -> None:

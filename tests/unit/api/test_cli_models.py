@@ -46,6 +46,20 @@ def test_list(tmp_path: Path) -> None:
     assert "bge-reranker-v2-m3" in shown and "Qwen3-32B" not in shown
 
 
+@pytest.mark.parametrize(("width", "whole"), [(80, False), (120, True)])
+def test_words_of_the_list_are_not_cut_up(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, width: int, whole: bool
+) -> None:
+    monkeypatch.setenv("COLUMNS", str(width))
+    shown = seogo("list", config=configured(tmp_path)).stdout
+    assert all(
+        word in shown
+        for word in ("Qwen3.6-27B", "262,144", "forbidden", "unverified", "671B-A37B", "Served as", "house")
+    )
+    assert ("seogo models show" in shown) is not whole and ("Developer" in shown) is whole
+    assert "unverified │" in shown and max(map(len, shown.splitlines())) <= width
+
+
 def test_list_in_korean(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SEOGO_LANG", "ko")
     shown = seogo("list").stdout
