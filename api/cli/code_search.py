@@ -157,11 +157,13 @@ def _tokens(given: str) -> int:
     Raises:
         BadParameter: it is none.
     """
-    text = given.strip().lower()
-    factor = {"k": 1000, "m": 1_000_000}.get(text[-1:], 1)
-    digits = text[:-1] if factor > 1 else text
+    from api.cli.texts import text
+
+    written = given.strip().lower()
+    factor = {"k": 1000, "m": 1_000_000}.get(written[-1:], 1)
+    digits = written[:-1] if factor > 1 else written
     if not digits.isdecimal():
-        raise typer.BadParameter(f"{given}: 4000, 100k")
+        raise typer.BadParameter(text("not_tokens").format(given=given))
     return int(digits) * factor
 
 

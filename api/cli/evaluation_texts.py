@@ -5,6 +5,7 @@ from __future__ import annotations
 from api.cli.texts import ui_language
 
 _TEXTS: dict[str, tuple[str, str]] = {
+    "no_such_file": ("그런 파일이나 폴더가 없습니다.", "no such file or folder"),
     "asking": ("질문하는 중", "Asking"),
     "ranking": ("순위", "Ranking"),
     "questions": ("문항", "Questions"),

@@ -25,10 +25,12 @@ from api.cli.models import models_app
 from api.cli.options import Options
 from api.cli.people_commands import accounts_app, grants_app, groups_app
 from api.cli.sizing import sizing
+from api.cli.speaking import SpokenGroup
 from api.cli.texts import text
 
 app = typer.Typer(
     name="seogo",
+    cls=SpokenGroup,
     help="서고 Seogo: on-premise RAG. Upload documents and code, ask, check the citations.",
     no_args_is_help=True,
     add_completion=False,

@@ -8,6 +8,8 @@ from typing import Annotated, Literal
 
 import typer
 
+from api.cli.texts import text
+
 Quantisation = Literal["none", "scalar", "turbo"]
 
 
@@ -65,12 +67,12 @@ def sizing(
     typer.echo(f"settings: index.server.shards: {found.shards}, index.server.replicas: {workload.replicas}")
 
 
-def _whole(text: str) -> int:
+def _whole(given: str) -> int:
     """A whole number, also as 1e9 or 1_000_000."""
     try:
-        number = float(text.replace(",", ""))
+        number = float(given.replace(",", ""))
         if number != int(number) or not 1 <= number <= 1e12:
             raise ValueError
     except (ValueError, OverflowError):
-        raise typer.BadParameter(f"{text} is no whole number from 1 to 1e12", param_hint="--chunks") from None
+        raise typer.BadParameter(text("not_whole").format(given=given), param_hint="--chunks") from None
     return int(number)

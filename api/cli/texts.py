@@ -40,6 +40,14 @@ _TEXTS: dict[str, tuple[str, str]] = {
         "`seogo {command}` 명령은 설정에 적힌 저장소를 직접 다룹니다. --server를 빼세요(환경 변수 SEOGO_SERVER도).",
         "`seogo {command}` works on the local store; leave out --server, and SEOGO_SERVER.",
     ),
+    "not_whole": (
+        "'{given}'은(는) 1부터 1e12까지의 정수가 아닙니다.",
+        "'{given}' is no whole number from 1 to 1e12.",
+    ),
+    "not_tokens": (
+        "{given}은(는) 토큰 수가 아닙니다. 예: 4000, 100k",
+        "{given} is no number of tokens, such as 4000 or 100k.",
+    ),
     "no_files": ("처리할 파일이 없습니다.", "There are no files to ingest."),
     "list_user_name": ("이름", "user name"),
     "list_name": ("이름", "name"),
