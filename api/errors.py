@@ -61,6 +61,7 @@ STATUS: dict[type[e.SeogoError], int] = {
     e.NotAuthenticated: 401,
     e.AccessEnded: 401,
     e.DirectoryStopped: 409,
+    e.DirectoryGroupsGone: 409,
     e.SignInFailed: 400,
     e.NotPermitted: 403,
     e.LabelAboveClearance: 403,

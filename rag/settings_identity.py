@@ -113,7 +113,8 @@ class LdapSettings(Section):
         10.0,
         ge=0,
         le=100,
-        description="a run that would suspend more of the accounts than this stops before it changes any",
+        description="a run that would suspend more of the accounts than this stops before it changes any; below 100, so does one "
+        "that finds none of the groups any more that it filled",
     )
     every_s: int | None = Field(None, ge=60, le=604_800, description="how often; none means only by `seogo ldap sync`")
     timeout_s: float = Field(30.0, gt=0, le=600)

@@ -22,7 +22,14 @@ from rag.access.federation_listing import DirectoryGroup, DirectoryPerson, Listi
 from rag.access.groups import Groups
 from rag.domain.audit import MOST_NAMED, AuditKind
 from rag.domain.audit import Outcome as Ending
-from rag.domain.errors import AuditUnavailable, DirectoryStopped, InvalidRequest, NameTaken, SeogoError
+from rag.domain.errors import (
+    AuditUnavailable,
+    DirectoryGroupsGone,
+    DirectoryStopped,
+    InvalidRequest,
+    NameTaken,
+    SeogoError,
+)
 from rag.settings_identity import IdentitySettings, LdapSettings
 from rag.store import directory_run
 from rag.store.account import Account, AccountGroup, AccountKind, Source
@@ -82,6 +89,7 @@ class DirectorySync:
 
         Raises:
             DirectoryStopped: it would suspend more accounts than the settings allow; nothing was changed.
+            DirectoryGroupsGone: it has none of the groups any more that it filled here; nothing was changed.
             AuditUnavailable: what was changed could not be put on record.
         """
         try:
@@ -99,6 +107,7 @@ class DirectorySync:
         active = sum(row.suspended_at is None for row in held.values())
         if leaving and 100 * len(leaving) > self._settings.max_suspended_percent * active:
             raise DirectoryStopped(name=self._settings.name, count=len(leaving), active=active)
+        self._require_groups(listing)
         for row in leaving:  # first of all: access ends even if something else fails
             outcome.suspended += 1
             if not dry_run:
@@ -109,6 +118,21 @@ class DirectorySync:
         ids = self._people(listing.people, held, outcome, dry_run=dry_run)
         self._memberships(listing, ids, outcome, dry_run=dry_run)
         return outcome
+
+    def _require_groups(self, listing: Listing) -> None:
+        """Refuse a listing that would empty every group: whom a rule denies by one would read. A wrong filter looks so, too.
+
+        Raises:
+            DirectoryGroupsGone: see `run`.
+        """
+        if not self._settings.group_base or self._settings.max_suspended_percent >= 100:
+            return
+        held = {row.external_id: row.id for row in self._groups.list(self._tenant_id, Source.LDAP) if row.external_id}
+        if not held.keys().isdisjoint(group.external_id for group in listing.groups):
+            return
+        filled = sum(bool(self._groups.members(self._tenant_id, identity)) for identity in held.values())
+        if filled > 1:
+            raise DirectoryGroupsGone(name=self._settings.name, count=filled)
 
     def _did(self, kind: AuditKind, what: str, **detail: Any) -> None:
         self._deeds.append(Deed(kind, what, detail))
@@ -305,7 +329,7 @@ class Directories:
 
         Raises:
             ProviderUnavailable: it does not answer.
-            DirectoryStopped: it would suspend too many.
+            DirectoryStopped, DirectoryGroupsGone: it would suspend too many, or empty every group.
             ConfigurationError: it refuses us.
             AuditUnavailable: it can't be put on record.
         """

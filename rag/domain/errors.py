@@ -46,6 +46,7 @@ SeogoError
 ├── NotAuthenticated               not_authenticated
 │   └── AccessEnded                access_ended
 ├── DirectoryStopped               directory_stopped
+├── DirectoryGroupsGone            directory_groups_gone
 ├── SignInFailed                   sign_in_failed
 ├── NotPermitted                   not_permitted
 │   ├── LabelAboveClearance        label_above_clearance
@@ -415,6 +416,13 @@ class DirectoryStopped(SeogoError):
     """The directory {name} would suspend {count} of {active} accounts. Nothing was changed; look at its filters first."""
 
     code = "directory_stopped"
+
+
+class DirectoryGroupsGone(SeogoError):
+    """The directory {name} has none of the {count} groups any more that it filled here, and some may deny somebody something.
+    Nothing was changed; look at its group_base and group_filter first."""
+
+    code = "directory_groups_gone"
 
 
 class SignInFailed(SeogoError):

@@ -73,6 +73,10 @@ KOREAN: dict[str, str] = {
     "directory_stopped": (
         "디렉터리 {name}을(를) 반영하면 계정 {active}개 중 {count}개가 정지됩니다. 변경하지 않았습니다. 필터를 먼저 확인하세요."
     ),
+    "directory_groups_gone": (
+        "디렉터리 {name}에 그 디렉터리가 채운 그룹 {count}개가 하나도 없습니다. 그 그룹으로 열람을 막은 문서가 있을 수 있습니다. "
+        "변경하지 않았습니다. group_base와 group_filter를 먼저 확인하세요."
+    ),
     "sign_in_failed": "로그인이 완료되지 않았습니다. 포털에서 다시 시작해 주세요.",
     "not_permitted": "이 키에는 해당 작업의 권한이 없습니다.",
     "rate_limited": "한 번에 요청이 너무 많습니다({who}: {what} {limit}). {retry_after_s}초 뒤 다시 시도해 주세요.",

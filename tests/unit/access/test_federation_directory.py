@@ -18,7 +18,13 @@ from rag.access.groups import Groups
 from rag.access.identities import Identities
 from rag.access.keys import Keys
 from rag.domain.audit import AuditKind
-from rag.domain.errors import AuditUnavailable, DirectoryStopped, NotAuthenticated, ProviderUnavailable
+from rag.domain.errors import (
+    AuditUnavailable,
+    DirectoryGroupsGone,
+    DirectoryStopped,
+    NotAuthenticated,
+    ProviderUnavailable,
+)
 from rag.settings_identity import IdentitySettings, LdapSettings
 from rag.store import audit_event
 from rag.store.account import Source
@@ -203,6 +209,23 @@ def test_accounts_and_groups_of_others_are_not_the_directorys(sync: DirectorySyn
     assert Groups(sqlite).members(TENANT, mine.id) == frozenset()
     for row in (local, scim):
         assert Accounts(sqlite).get(TENANT, row.id).suspended_at is None
+
+
+def test_a_run_that_finds_none_of_its_groups_takes_nobody_out_of_what_denies_them(sqlite: Database) -> None:
+    trail, groups = AuditTrail(sqlite), Groups(sqlite)
+    sync = DirectorySync(sqlite, settings(group_base="ou=groups"), trail)
+    sync.run(Listing(people(*TEN), GROUPS))
+    before = {row.id: groups.members(TENANT, row.id) for row in groups.list(TENANT)}
+    renamed = [replace(people("p0")[0], user_name="홍길동"), *people(*TEN[1:])]
+    for dry_run in (True, False):
+        for left in ([], [DirectoryGroup("g-9", "cn=다른", "다른", ("uid=p0",))]):
+            with pytest.raises(DirectoryGroupsGone):
+                sync.run(Listing(renamed, left), dry_run=dry_run)
+    assert {row.id: groups.members(TENANT, row.id) for row in groups.list(TENANT)} == before
+    assert Accounts(sqlite).by_user_name(TENANT, "홍길동") is None, "nothing was changed"
+    meant = DirectorySync(sqlite, settings(group_base="ou=groups", max_suspended_percent=100), trail)
+    assert counts(meant.run(Listing(people(*TEN), []))) == {"memberships_changed": 2}
+    assert counts(sync.run(Listing(people(*TEN), []))) == {}, "empty ones may go"
 
 
 def test_a_name_that_is_taken_takes_nobody_out_of_what_denies_them(sync: DirectorySync, sqlite: Database) -> None:
