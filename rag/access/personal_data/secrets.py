@@ -33,6 +33,11 @@ _TOKENS: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
         (Kind.TOKEN, r"sk-(?:proj-|svcacct-|ant-)?[A-Za-z0-9_-]{20,200}|pypi-AgEIcHlwaS5vcmc[A-Za-z0-9_-]{50,400}"),
         (Kind.TOKEN, r"SG\.[A-Za-z0-9_-]{22}\.[A-Za-z0-9_-]{43}|sgk_[0-9a-f]{12}_[A-Za-z0-9_-]{43}"),
         (Kind.TOKEN, r"(?<=[Bb]earer )[A-Za-z0-9._~+/-]{20,1000}"),
+        (
+            Kind.CREDENTIALS,
+            r"(?:(?<=uthorization: Basic )|(?<=uthorization\": \"Basic )|(?<=uthorization': 'Basic ))[A-Za-z0-9+/]{8,400}={0,2}",
+        ),
+        (Kind.TOKEN, r"dckr_(?:pat|oat)_[A-Za-z0-9_-]{20,60}"),
     )
 )
 _NEEDED: tuple[tuple[str, ...], ...] = tuple(
@@ -50,6 +55,8 @@ _NEEDED: tuple[tuple[str, ...], ...] = tuple(
         "sk- pypi-",
         "SG. sgk_",
         "earer",
+        "asic ",
+        "dckr_",
     )
 )
 """Of which every token of each pattern holds one: most texts hold none, and looking for it is quick."""
@@ -58,18 +65,29 @@ _SETTINGS = ("assword=", "ASSWORD=", "wd=", "WD=")
 _NAMES = ("pass", "pwd", "secret", "token", "key", "credential", "비밀번호", "패스워드")
 _ADDRESS = re.compile(r"://[^\s:/@'\"<>]{0,64}:([^\s@/'\"<>]{1,128})@(?=[A-Za-z0-9\[])")
 _SETTING = re.compile(r"(?:;|\?|&|[Uu]id=\w{1,40};)\s?(?:[Pp]assword|PASSWORD|[Pp]wd|PWD)=([^;&\s\"'<>]{1,128})")
-_ASSIGNED = re.compile(
+_NAME = (
     r"(pass(?:word|wd|phrase)|pwd|secret|token|api_?key|apikey|access_?key|private_?key|auth_?key|encryption_?key|credential|"
     r"비밀번호|패스워드)[a-z0-9_]{0,20}[\"']?\s{0,3}(?::=|=>|[:=])\s{0,3}"
-    r"(?:[rbuf]?\"([^\"\n]{6,200})\"|[rbuf]?'([^'\n]{6,200})'|([^\s\"'`,;(){}\[\]<>$]{8,200})(?=\s{0,3}(?:$|\n|#)))",
+)
+_ASSIGNED = re.compile(
+    _NAME + r"(?:[rbuf]?\"([^\"\n]{6,200})\"|[rbuf]?'([^'\n]{6,200})'|`([^`\n]{6,200})`|"
+    r"([^\s\"'`,;(){}\[\]<>$]{8,200})(?=\s{0,3}(?:$|\n|#)))",
     re.IGNORECASE,
 )
+_ELEMENT = re.compile(
+    r"<[A-Za-z0-9_.:-]{0,40}?(pass(?:word|wd|phrase)|pwd|secret|token|api_?key|access_?key|private_?key|credential)"
+    r"[A-Za-z0-9_-]{0,20}>([^<>\s]{6,200})</",
+    re.IGNORECASE,
+)
+"""An element of XML, in which Java's servers and build tools keep theirs."""
 FORMS = (
     *(re.escape(part) for part, _ in _PARTS),
     "-----BEGIN",
     _ADDRESS.pattern,
     _SETTING.pattern,
-    f"(?i:{_ASSIGNED.pattern})",
+    # How `_ASSIGNED` begins.
+    rf"(?i:{_NAME}(?:[rbuf]?(?:\"[^\"\n]{{6}}|'[^'\n]{{6}})|`[^`\n]{{6}}|[^\s\"'`,;(){{}}\[\]<>$]{{8}}))",
+    f"(?i:{_ELEMENT.pattern})",
 )
 """Of which every secret in plain text holds one, for `rag.text.sieve`."""
 _PLACEHOLDER = re.compile(
@@ -95,9 +113,12 @@ def secrets(text: str, *, code: bool) -> Iterator[Candidate]:
                     yield Candidate(*found.span(1), Kind.CREDENTIALS, 1.1)
     if code and _holds_name(text):
         for found in _ASSIGNED.finditer(text):
-            group = next(number for number in (2, 3, 4) if found.group(number) is not None)
+            group = next(number for number in (2, 3, 4, 5) if found.group(number) is not None)
             if _is_secret(found.group(1).lower(), found.group(group)):
                 yield Candidate(*found.span(group), Kind.SECRET, 0.9)
+        for found in _ELEMENT.finditer(text) if "</" in text else ():
+            if _is_secret(found.group(1).lower(), found.group(2)):
+                yield Candidate(*found.span(2), Kind.SECRET, 0.9)
 
 
 def _tokens(text: str) -> Iterator[Candidate]:

@@ -136,6 +136,9 @@ SECRET_TEXTS = [
     ("glpat-" + "x1Y2z3" * 4, "glpat-" + "x1Y2z3" * 4, Kind.TOKEN),
     ("xoxb-" + "123456789012-abcdefghij", "xoxb-" + "123456789012-abcdefghij", Kind.TOKEN),
     ("eyJhbGciOiJI.eyJzdWIiOiIx.c2lnbmF0dXJl", "eyJhbGciOiJI.eyJzdWIiOiIx.c2lnbmF0dXJl", Kind.TOKEN),
+    ("Authorization: Basic bWluamk6aHVudGVyMi1pbnRlcm5hbA==", "bWluamk6aHVudGVyMi1pbnRlcm5hbA==", Kind.CREDENTIALS),
+    ('{"Authorization": "Basic bWluamk6aHVudGVyMi1p"}', "bWluamk6aHVudGVyMi1p", Kind.CREDENTIALS),
+    ("dckr_pat_" + "a1B2c3" * 5, "dckr_pat_" + "a1B2c3" * 5, Kind.TOKEN),
     ("postgresql://seogo:s3cr3t-pw@db:5432/seogo", "s3cr3t-pw", Kind.CREDENTIALS),
     ("Server=db;Uid=sa;Password=Qw3rty!x;", "Qw3rty!x", Kind.CREDENTIALS),
 ]
@@ -164,6 +167,9 @@ def test_a_private_key_is_hidden_whole() -> None:
         ('"client_secret": "Zx8-Qm2_Lp5vRt7yWk3n"', "Zx8-Qm2_Lp5vRt7yWk3n"),
         ("AWS_SECRET_ACCESS_KEY=wJalrXUtnFEMI/K7MDENG/bPxRfiCYzzzzzzKEY1", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYzzzzzzKEY1"),
         ('비밀번호 = "한빛은행-2024!"', "한빛은행-2024!"),
+        ("const token = `Zx8-Qm2_Lp5vRt7yWk3n`;", "Zx8-Qm2_Lp5vRt7yWk3n"),
+        ("<password>hunter2-internal</password>", "hunter2-internal"),
+        ("<bean:dbPassword>hunter2-internal</bean:dbPassword>", "hunter2-internal"),
     ],
 )
 def test_programs_say_by_a_name_that_its_value_is_secret(line: str, secret: str) -> None:
@@ -178,6 +184,9 @@ def test_programs_say_by_a_name_that_its_value_is_secret(line: str, secret: str)
         'token = "your-token-here"',
         "secret_name = 'transfer_gateway_secret'",
         'api_key = ""',
+        "<password>${DB_PASSWORD}</password>",
+        "<passwordPolicy>at least ten characters</passwordPolicy>",
+        "<token>integer</token>",
         'def reset_password(user: str, password: str = "") -> None:',
         "max_tokens = 4096",
         'password = "********"',
