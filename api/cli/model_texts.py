@@ -12,7 +12,7 @@ _TEXTS: dict[str, tuple[str, str]] = {
     "context": ("문맥(토큰)", "Context (tokens)"),
     "licence": ("라이선스", "Licence"),
     "commercial": ("상업적 이용", "Commercial use"),
-    "configured": ("설정됨", "Served as"),
+    "configured": ("설정됨", "Served"),
     "narrow": (
         "종류, 개발사, 라이선스는 더 넓은 화면(120자)이나 `seogo models show 이름`에서 보입니다.",
         "Kind, developer and licence are shown in a wider terminal (120 characters), or by `seogo models show NAME`.",

@@ -20,7 +20,8 @@ from rag.settings import GenerationSettings
 _KIB = 1024
 _COLUMNS = ("name", "kind", "developer", "size", "context", "licence", "commercial", "configured")
 _SHOWN_APART = frozenset({"kind", "developer", "licence"})
-_IN_A_LINE = frozenset({"name", "size", "commercial"})
+_LEAST_WIDTHS = {"size": 9, "context": 9, "commercial": 10}
+"""Characters of the longest word or figure in a column, but for a few: with these a table has room in 80."""
 _WIDE = 120
 """Characters of a terminal in which all columns can be read."""
 _MARKS = {"free": "green", "conditions": "yellow", "forbidden": "red"}
@@ -54,7 +55,7 @@ def print_list(rows: Sequence[Mapping[str, Any]]) -> None:
     names = [name for name in _COLUMNS if console.width >= _WIDE or name not in _SHOWN_APART]
     table = Table()
     for name in names:
-        table.add_column(text(name), overflow="fold", no_wrap=name in _IN_A_LINE)
+        table.add_column(text(name), overflow="fold", no_wrap=name == "name", min_width=_LEAST_WIDTHS.get(name))
     for row in rows:
         commercial = row["commercial"] or "unverified"
         cells = {

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
+from api.generators import RAW
 from api.openai.attribute_filters import Filters
 from api.openai.file_schemas import RankingOptions
 from api.openai.schemas import thinks
@@ -131,6 +132,11 @@ class ResponseIn(_Lenient):
         Raises:
             UnsupportedRequest: such a field is set.
         """
+        if self.model.startswith(RAW):
+            raise UnsupportedRequest(
+                detail="model: responses are answers from documents, by rag/*; llm/* is for chat completions",
+                param="model",
+            )
         for field, given in (
             ("previous_response_id", self.previous_response_id),
             ("conversation", self.conversation),

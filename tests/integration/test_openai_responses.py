@@ -159,6 +159,7 @@ def test_no_evidence_is_a_refusal_in_words(client: openai.OpenAI, caller: Caller
 @pytest.mark.parametrize(
     ("body", "param"),
     [
+        ({"model": "llm/house"}, "model"),
         ({"previous_response_id": "resp_1"}, "previous_response_id"),
         ({"conversation": "conv_1"}, "conversation"),
         ({"background": True}, "background"),

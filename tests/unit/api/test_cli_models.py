@@ -53,11 +53,12 @@ def test_words_of_the_list_are_not_cut_up(
     monkeypatch.setenv("COLUMNS", str(width))
     shown = seogo("list", config=configured(tmp_path)).stdout
     assert all(
-        word in shown
-        for word in ("Qwen3.6-27B", "262,144", "forbidden", "unverified", "671B-A37B", "Served as", "house")
+        word in shown for word in ("Qwen3.6-27B", "262,144", "forbidden", "unverified", "671B-A37B", "Served", "house")
     )
     assert ("seogo models show" in shown) is not whole and ("Developer" in shown) is whole
-    assert "unverified │" in shown and max(map(len, shown.splitlines())) <= width
+    assert (
+        "unverified │" in shown and shown.splitlines()[0].endswith("┓") and max(map(len, shown.splitlines())) <= width
+    )
 
 
 def test_list_in_korean(monkeypatch: pytest.MonkeyPatch) -> None:
