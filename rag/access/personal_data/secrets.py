@@ -58,10 +58,13 @@ _SETTINGS = ("assword=", "ASSWORD=", "wd=", "WD=")
 _NAMES = ("pass", "pwd", "secret", "token", "key", "credential", "비밀번호", "패스워드")
 _ADDRESS = re.compile(r"://[^\s:/@'\"<>]{0,64}:([^\s@/'\"<>]{1,128})@(?=[A-Za-z0-9\[])")
 _SETTING = re.compile(r"(?:;|\?|&|[Uu]id=\w{1,40};)\s?(?:[Pp]assword|PASSWORD|[Pp]wd|PWD)=([^;&\s\"'<>]{1,128})")
-_ASSIGNED = re.compile(
+_NAME = (
     r"(pass(?:word|wd|phrase)|pwd|secret|token|api_?key|apikey|access_?key|private_?key|auth_?key|encryption_?key|credential|"
     r"비밀번호|패스워드)[a-z0-9_]{0,20}[\"']?\s{0,3}(?::=|=>|[:=])\s{0,3}"
-    r"(?:[rbuf]?\"([^\"\n]{6,200})\"|[rbuf]?'([^'\n]{6,200})'|([^\s\"'`,;(){}\[\]<>$]{8,200})(?=\s{0,3}(?:$|\n|#)))",
+)
+_ASSIGNED = re.compile(
+    _NAME
+    + r"(?:[rbuf]?\"([^\"\n]{6,200})\"|[rbuf]?'([^'\n]{6,200})'|([^\s\"'`,;(){}\[\]<>$]{8,200})(?=\s{0,3}(?:$|\n|#)))",
     re.IGNORECASE,
 )
 FORMS = (
@@ -69,7 +72,7 @@ FORMS = (
     "-----BEGIN",
     _ADDRESS.pattern,
     _SETTING.pattern,
-    f"(?i:{_ASSIGNED.pattern})",
+    rf"(?i:{_NAME}(?:[rbuf]?(?:\"[^\"\n]{{6}}|'[^'\n]{{6}})|[^\s\"'`,;(){{}}\[\]<>$]{{8}}))",  # how `_ASSIGNED` begins
 )
 """Of which every secret in plain text holds one, for `rag.text.sieve`."""
 _PLACEHOLDER = re.compile(

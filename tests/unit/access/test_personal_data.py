@@ -65,7 +65,7 @@ def test_nothing_that_is_a_secret_or_has_a_label_is_held_back_from_programs() ->
             found = [*secrets(part, code=True), *(set(named(part, labels)) - set(named(part, labels, labelled=False)))]
             assert detector_module._sieve()(part) or not found, part
             held, let_through = held + (not detector_module._sieve()(part)), let_through + bool(found)
-    assert held > 1000 and let_through > 50, (held, let_through)
+    assert held > 1000 and let_through > 30, (held, let_through)
 
 
 def test_a_program_without_either_is_not_looked_through_for_each(monkeypatch: pytest.MonkeyPatch) -> None:
