@@ -112,6 +112,9 @@ class Cutting(Protocol):
     def cut(self, screening: Screening, files: Sequence[BatchFile]) -> list[CutFile | SeogoError]:
         """What was made of each file, or why nothing was."""
 
+    def get_ready(self) -> None:
+        """Files will come soon."""
+
     def close(self) -> None:
         """End every child."""
 
@@ -154,6 +157,10 @@ class CodeLane:
     def close(self) -> None:
         """End every child."""
         self._cutting.close()
+
+    def get_ready(self) -> None:
+        """Files will come soon: what takes a second to start is started behind."""
+        self._cutting.get_ready()
 
     def fill(self, stop: threading.Event, progress: Progress, collections: Sequence[UUID] | None = None) -> int:
         """See `ingest.pipeline.code_filling.fill`."""

@@ -11,7 +11,9 @@ import logging
 import os
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import asdict
+from threading import Thread
 from typing import Any
 
 import orjson
@@ -71,6 +73,14 @@ class CodeSandbox(ParseSandbox):
             else:
                 alone = True
         return answers
+
+    def get_ready(self) -> None:
+        """Have children to fork ready soon; what is wrong with that is told by `cut`."""
+        Thread(target=self._get_ready, name="code-zygote", daemon=True).start()
+
+    def _get_ready(self) -> None:
+        with suppress(SeogoError, RuntimeError):  # closed meanwhile
+            self._zygote()
 
     def _zygote(self) -> ZygoteClient:
         """The zygote of the rules in force. Whoever still waits for one of others begins again, as after its death."""

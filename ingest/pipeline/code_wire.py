@@ -68,7 +68,8 @@ def decode_cut(data: dict[str, Any]) -> CutFile:
         WireError: whatever is wrong with it.
     """
     try:
-        chunks = tuple(_chunk_from_list(place, item) for place, item in enumerate(data["chunks"]))
+        contexts = _Contexts()
+        chunks = tuple([_chunk_from_list(place, item, contexts) for place, item in enumerate(data["chunks"])])
         counts, hidden = data["record"]
         score, signs = data["suspect"]
         cut = CutFile(
@@ -105,7 +106,7 @@ def _lines(anchor: Anchor) -> tuple[int, int]:
     return anchor.first, anchor.last
 
 
-def _chunk_from_list(ordinal: int, item: Any) -> Chunk:
+def _chunk_from_list(ordinal: int, item: Any, contexts: _Contexts) -> Chunk:
     text, headings, first, last, lines, language, kind, tokens, code = item
     return Chunk(
         id=NOBODY,
@@ -117,15 +118,31 @@ def _chunk_from_list(ordinal: int, item: Any) -> Chunk:
         kind=ElementKind(kind),
         tokens=_count(tokens),
         line_anchors=tuple(LineAnchor(_count(low), _count(high)) for low, high in lines),
-        code=None if code is None else _context(code),
+        code=None if code is None else contexts.of(code),
     )
 
 
-def _context(data: Any) -> CodeContext:
-    code = CodeContext.from_json(data)
-    for text in (code.language, code.symbol, code.kind, code.signature, code.doc, *code.symbols, *code.imports):
-        _text(text)
-    return code
+class _Contexts:
+    """The contexts of a file's chunks: all of them name its imports, which are looked at once."""
+
+    def __init__(self) -> None:
+        self._imports: list[Any] = []
+        self._checked: tuple[str, ...] = ()
+
+    def of(self, data: Any) -> CodeContext:
+        """One of them, from its JSON."""
+        if data["imports"] != self._imports:
+            self._imports = data["imports"]
+            self._checked = tuple(map(_text, self._imports))
+        return CodeContext(
+            language=_text(data["language"]),
+            symbol=_text(data["symbol"]),
+            kind=_text(data["kind"]),
+            signature=_text(data["signature"]),
+            doc=_text(data["doc"]),
+            symbols=tuple(map(_text, data["symbols"])),
+            imports=self._checked,
+        )
 
 
 def _vector_to_list(vector: SparseVector) -> list[str]:
@@ -134,11 +151,11 @@ def _vector_to_list(vector: SparseVector) -> list[str]:
 
 
 def _vector_from_list(item: Any) -> SparseVector:
-    indices, values = array("I", b64decode(item[0])), array("f", b64decode(item[1]))
+    indices, values = tuple(array("I", b64decode(item[0]))), tuple(array("f", b64decode(item[1])))
     # A number that is none would spoil the index. It hides from min and max, but not from the sum.
     if values and not (min(values) > 0.0 and max(values) < 1e6 and sum(values) > 0.0):
         raise ValueError("not a weight")
-    return SparseVector(tuple(indices), tuple(values))
+    return SparseVector(indices, values)
 
 
 def _findings(item: Any, chunk: Chunk) -> ChunkFindings:
@@ -155,7 +172,8 @@ def _text(value: Any) -> str:
     """A string that can be stored; see `ingest.parsing.wire`."""
     if not isinstance(value, str) or "\0" in value:
         raise TypeError("not a text")
-    value.encode()
+    if not value.isascii():
+        value.encode()
     return value
 
 

@@ -256,6 +256,8 @@ class RepositorySync:
         wanted = RepositoryOptions.of(row.options).history.wanted
         if not seen and commit == row.commit and row.options == row.applied and not row.error_code and not wanted:
             return -1
+        if commit != row.commit:
+            self.lane.get_ready()
         found = self._planned(row, job, commit, same)
         if found.left:
             keep(self._mirror(row), commit)

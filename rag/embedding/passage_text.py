@@ -60,10 +60,14 @@ def _head(chunk: Chunk, shown: str) -> list[str]:
     code = chunk.code
     if code is None or not (code.signature or code.doc):
         return []
-    text = " ".join(shown.split())
     doc = code.doc.strip().split("\n", 1)[0]
-    heads = (" ".join(part.split())[:_LONGEST_HEAD] for part in (code.signature, doc))
-    return [head for head in heads if head and head[:_LOOKED_AT] not in text]
+    heads = [" ".join(part.split())[:_LONGEST_HEAD] for part in (code.signature, doc)]
+    # Most stand there as they are; a text has its blanks put together only for those that do not.
+    missing = [head for head in heads if head and (head[:_LOOKED_AT] not in shown or head[:_LOOKED_AT].endswith(" "))]
+    if not missing:
+        return []
+    text = " ".join(shown.split())
+    return [head for head in missing if head[:_LOOKED_AT] not in text]
 
 
 def _joined(*lines: str) -> str:

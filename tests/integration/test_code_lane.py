@@ -327,6 +327,16 @@ def test_files_are_cut_by_the_rules_of_the_space_that_answers_by_now() -> None:
     assert max(chunk.tokens for chunk in wide.chunks) > 32 >= max(chunk.tokens for chunk in narrow.chunks)
 
 
+def test_children_are_made_ready_before_the_first_file_comes() -> None:
+    with CodeSandbox(CutRules, concurrency=1) as sandbox:
+        sandbox.get_ready()
+        deadline = time.monotonic() + 60
+        while sandbox._client is None:
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+    sandbox.get_ready()  # closed: nothing comes of it, and nobody is told
+
+
 def test_a_file_that_no_child_survives_costs_itself_alone() -> None:
     screening = Screening(PrivacyPolicy(), CollectionKind.CODE)
     huge = "x = 'to call it a program would be too much'\n" * 400_000

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ingest.chunking.base import TokenCounter
+from ingest.chunking.code_layout import Layout
 from ingest.chunking.structure import StructureChunker
 from ingest.parsing.code import read_code
 from rag.domain.anchor import LineAnchor
@@ -21,6 +22,14 @@ from tests.unit.parsing.code_samples import SAMPLES, Sample
 
 VERSION = UUID(int=7)
 PIECES = re.compile(r"[A-Za-z]+|[0-9]+|[^\sA-Za-z0-9]")
+
+
+@given(st.text(st.sampled_from("aZ09_.+ \t\n\r(é가\u00a0\x0b\x1c")))
+def test_lines_weigh_what_their_pieces_do(text: str) -> None:
+    lines = text.split("\n")
+    layout = Layout(lines)
+    for number, line in enumerate(lines):
+        assert layout.weight(number, number) == len(PIECES.findall(line)) * 1.25
 
 
 def count_pieces(texts: Sequence[str]) -> list[int]:

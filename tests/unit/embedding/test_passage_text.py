@@ -26,6 +26,16 @@ def context(**changes: object) -> CodeContext:
     return CodeContext("python", **{**values, **changes})  # type: ignore[arg-type]
 
 
+def test_a_head_that_is_looked_for_up_to_a_blank_has_to_have_it() -> None:
+    begins = f"def approve({'a' * 65},"  # what is looked for ends with the blank behind it
+    code = context(signature=f"{begins} second_argument)", doc="")
+    assert len(begins) == 78 and f"{begins} "[:80] == code.signature[:79]
+
+    glued, spread = (piece(f"{begins}{blank}second_argument)", (), code) for blank in ("x", " \n\t "))
+    assert code.signature in dense_text(glued)
+    assert code.signature not in dense_text(spread)
+
+
 def test_a_definition_has_its_names_as_words_and_its_head_once() -> None:
     chunk = piece(f"{SIGNATURE}:\n    '''{DOC}'''", ("pay/service.py",), context(symbols=("PaymentService.approve",)))
     assert dense_text(chunk) == f"payment service approve\n{chunk.text}"

@@ -47,6 +47,29 @@ def test_counts_are_those_of_the_tokenizer() -> None:
     assert count([*texts, *_ODD]) == expected  # from memory
 
 
+def test_words_of_other_scripts_are_asked_for_once_for_all_texts() -> None:
+    asked: list[list[str]] = []
+
+    class Watched:
+        """A tokenizer that notes what it is asked."""
+
+        def __init__(self, inner: Tokenizer) -> None:
+            self._inner = inner
+
+        def encode_batch_fast(self, texts: list[str]) -> list[object]:
+            asked.append(texts)
+            return list(self._inner.encode_batch_fast(texts))
+
+        def __getattr__(self, name: str) -> object:
+            return getattr(self._inner, name)
+
+    count = word_counter(Watched(_tokenizer()))  # type: ignore[arg-type]
+    asked.clear()
+
+    count(["결재 a", "승인 b 결재", "c"])
+    assert asked == [["결재", "승인"]]
+
+
 def test_another_tokenizer_is_asked_itself() -> None:
     tokenizer = Tokenizer(WordLevel({"[UNK]": 0}, unk_token="[UNK]"))
 

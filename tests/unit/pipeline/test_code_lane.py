@@ -87,6 +87,9 @@ class DirectCutting:
         self.files: list[str] = []
         self.made: list[CutFile] = []
 
+    def get_ready(self) -> None:
+        """Nothing to start."""
+
     def cut(self, screening: Screening, files: Sequence[BatchFile]) -> list[CutFile | SeogoError]:
         self.files += [file.source_key for file in files]
         return [self._one(file, screening) for file in files]

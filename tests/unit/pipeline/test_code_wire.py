@@ -56,6 +56,9 @@ def _weight(value: float) -> list[str]:
     [
         lambda data: data.pop("chunks"),
         lambda data: data.update(sparse=[]),
+        lambda data: data["chunks"][0][8].update(imports=["os", "a\0"]),
+        lambda data: data["chunks"][0][8].update(imports=["\ud800"]),
+        lambda data: data["chunks"][-1][8].update(symbol=7),
         lambda data: data.update(sparse=[_weight(float("nan")) for _ in data["chunks"]]),
         lambda data: data.update(sparse=[_weight(-1.0) for _ in data["chunks"]]),
         lambda data: data.update(found=[[[-1, 0, 10**6, "token"]] for _ in data["chunks"]]),

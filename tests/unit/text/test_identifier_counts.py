@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from rag.text.identifiers import identifier_counts, identifier_terms
+from rag.text.identifiers import chunk_terms, identifier_counts, identifier_terms
 
 
 @pytest.mark.parametrize(
@@ -25,6 +25,23 @@ from rag.text.identifiers import identifier_counts, identifier_terms
 )
 def test_odd_texts(text: str) -> None:
     assert identifier_counts(text) == Counter(identifier_terms(text))
+
+
+@pytest.mark.parametrize(
+    ("run", "terms"),
+    [
+        ("self.name_of.x2", "selfnameofx2 nameof x2 self name of x 2"),
+        ("v1.2.3", "1.2.3 1.2"),
+        ("x.1.2", "x12 x 1 2"),
+        ("__a.__b__", "ab a b"),
+        ("self.getHTTPResponse2", "selfgethttpresponse2 gethttpresponse2 self get http respons 2"),
+        ("foo.café", "foocafé café foo caf é"),
+        ("self.self", "selfself self self"),
+        ("_._", ""),
+    ],
+)
+def test_dotted_names(run: str, terms: str) -> None:
+    assert chunk_terms(run) == tuple(terms.split())
 
 
 def test_program_text() -> None:
