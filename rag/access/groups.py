@@ -55,7 +55,10 @@ class Groups:
             InvalidRequest: the name, or the directory's id, is not fit to be stored.
         """
         if external_id is not None and len(external_id) > _MAX_EXTERNAL_ID:
-            raise InvalidRequest(detail=f"external_id: up to {_MAX_EXTERNAL_ID} characters")
+            raise InvalidRequest(
+                detail=f"external_id: up to {_MAX_EXTERNAL_ID} characters",
+                detail_ko=f"external_id: {_MAX_EXTERNAL_ID}자까지 됩니다",
+            )
         row = AccountGroup(id=uuid4(), tenant_id=tenant_id, source=source.value, external_id=external_id)
         row.name = _checked(name)
         with naming(self._database, name) as session:
@@ -183,7 +186,10 @@ def _rename(row: AccountGroup, name: str | None, external_id: str | None) -> Non
 
 def _put(session: Session, row: AccountGroup, members: frozenset[UUID]) -> None:
     if members - account.own_of(session, row.tenant_id, members) or row.id in members:
-        raise InvalidRequest(detail="members: ids of accounts and of other groups are needed")
+        raise InvalidRequest(
+            detail="members: ids of accounts and of other groups are needed",
+            detail_ko="members: 계정이나 다른 그룹의 ID를 적으세요",
+        )
     session.add_all(GroupMember(group_id=row.id, member_id=item) for item in sorted(members))
     row.changed_at = utc_now()
 
@@ -205,5 +211,8 @@ def _found(session: Session, tenant_id: UUID, group_id: UUID, *, lock: bool = Tr
 def _checked(name: str) -> str:
     kept = name.strip()
     if not kept or len(kept) > _MAX_NAME or not kept.isprintable():
-        raise InvalidRequest(detail=f"name: 1 to {_MAX_NAME} printable characters")
+        raise InvalidRequest(
+            detail=f"name: 1 to {_MAX_NAME} printable characters",
+            detail_ko=f"name: 보이는 글자로 1~{_MAX_NAME}자여야 합니다",
+        )
     return kept

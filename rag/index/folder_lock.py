@@ -1,4 +1,4 @@
-"""The lock of a folder that holds an embedded index: one process at a time. Says whether it is taken without loading an engine."""
+"""The lock of a folder that holds an embedded index: one process at a time. Says whether it is taken without any engine."""
 
 from __future__ import annotations
 
