@@ -254,7 +254,7 @@ def _from_http(request: Request, error: HTTPException) -> e.SeogoError:
         case 413:
             return e.PayloadTooLarge(limit_mb=json_limit(request.url.path) >> 20)
         case _:
-            return e.InvalidRequest(detail=str(error.detail))
+            return e.InvalidRequest(detail=str(error.detail), detail_ko="본문을 읽을 수 없습니다")
 
 
 def _methods_of(request: Request) -> list[str]:

@@ -100,11 +100,32 @@ def _read_yaml(path: Path) -> dict[str, Any]:
     try:
         loaded = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise ConfigurationError(detail=f"{path}: {error}") from error
+        raise ConfigurationError(detail=f"{path}: {error}", detail_ko=f"{path}: {_unread_ko(error)}") from error
     if not isinstance(loaded, dict):
         raise ConfigurationError(
-            detail=f"{path}: expected the sections rag, ingest, api; found {type(loaded).__name__}"
+            detail=f"{path}: expected the sections rag, ingest, api; found {type(loaded).__name__}",
+            detail_ko=f"{path}: rag, ingest, api 구역이 있어야 하는데 {type(loaded).__name__}이(가) 있습니다",
         )
     if unknown := set(loaded) - _SECTIONS:
-        raise ConfigurationError(detail=f"{path}: unknown sections: {', '.join(sorted(map(str, unknown)))}")
+        names = ", ".join(sorted(map(str, unknown)))
+        raise ConfigurationError(
+            detail=f"{path}: unknown sections: {names}",
+            detail_ko=f"{path}: 없는 구역입니다: {names}. rag, ingest, api가 있습니다",
+        )
     return loaded
+
+
+def _unread_ko(error: OSError | UnicodeDecodeError | yaml.YAMLError) -> str:
+    """Why a file of settings can't be read, in Korean: what to do where we know it, and the place in the file."""
+    if isinstance(error, FileNotFoundError):
+        return "설정 파일이 없습니다"
+    if isinstance(error, IsADirectoryError):
+        return "파일이 아니라 폴더입니다"
+    if isinstance(error, OSError):
+        return f"설정 파일을 읽을 수 없습니다({error.strerror})"
+    if isinstance(error, UnicodeDecodeError):
+        return "UTF-8이 아닙니다. 파일을 UTF-8로 저장하세요"
+    if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark is not None:
+        mark = error.problem_mark
+        return f"{mark.line + 1}번째 줄 {mark.column + 1}번째 글자의 YAML 문법이 맞지 않습니다({error.problem})"
+    return f"YAML 문법이 맞지 않습니다({error})"

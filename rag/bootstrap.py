@@ -280,7 +280,7 @@ def _index_config(settings: RagSettings) -> IndexConfig:
     key_file = settings.index.api_key_file
     return IndexConfig(
         backend=settings.index.backend,
-        folder=settings.data_dir / "index",
+        folder=settings.index_folder(),
         url=settings.index.url,
         api_key=read_secret(key_file) if key_file is not None else None,
         collection=settings.index.collection,

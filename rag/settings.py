@@ -317,6 +317,10 @@ class RagSettings(Section):
         """Where converted models and self-tests are kept."""
         return self.cache_dir or self.data_dir / "cache"
 
+    def index_folder(self) -> Path:
+        """Where the embedded index lies; a folder below it for every embedding space."""
+        return self.data_dir / "index"
+
     def mirror_folder(self) -> Path:
         """Where the mirrors of repositories are kept."""
         return self.repositories.folder or self.data_dir / "repositories"

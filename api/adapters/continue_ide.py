@@ -54,7 +54,10 @@ def context(
     options = body.options or ContextOptions()
     question = body.query.strip() or body.fullInput.strip()
     if not question:
-        raise InvalidRequest(detail="query, fullInput: both are empty")
+        raise InvalidRequest(
+            detail="query, fullInput: both are empty",
+            detail_ko="query, fullInput: 둘 다 비어 있습니다. 질문을 적으세요",
+        )
     permit = caller.permit(options.collections)
     found = caller.services.rag.retriever.search(permit, question, limit=options.limit)
     caller.audit.searched(question, documents_of(found.passages))

@@ -122,9 +122,15 @@ def _condition(given: Condition) -> Filters:
     kind = _NUMERIC.get(operator) or _OTHERS.get(operator)
     if kind is None:
         known = ", ".join((*_OTHERS, *_NUMERIC))
-        raise InvalidRequest(detail=f"metadata_condition: {operator!r} can't be asked here; known are {known}")
+        raise InvalidRequest(
+            detail=f"metadata_condition: {operator!r} can't be asked here; known are {known}",
+            detail_ko=f"metadata_condition: {operator!r} 조건은 쓸 수 없습니다. 쓸 수 있는 조건: {known}",
+        )
     if given.value is None:
-        raise InvalidRequest(detail=f"metadata_condition: {operator!r} needs a value")
+        raise InvalidRequest(
+            detail=f"metadata_condition: {operator!r} needs a value",
+            detail_ko=f"metadata_condition: {operator!r}에는 값이 필요합니다",
+        )
     plain: Callable[[Any], Any] = _number if operator in _NUMERIC else _same
     value = [plain(item) for item in given.value] if isinstance(given.value, list) else plain(given.value)
     names = [given.name] if isinstance(given.name, str) else given.name
@@ -133,7 +139,10 @@ def _condition(given: Condition) -> Filters:
             Comparison.model_validate({"type": kind, "key": name, "value": value}) for name in names
         ]
     except ValidationError:
-        raise InvalidRequest(detail="metadata_condition: a name or a value is not valid") from None
+        raise InvalidRequest(
+            detail="metadata_condition: a name or a value is not valid",
+            detail_ko="metadata_condition: 쓸 수 없는 이름이나 값이 있습니다",
+        ) from None
     return parts[0] if len(parts) == 1 else Compound(type="or", filters=parts)
 
 
@@ -148,4 +157,7 @@ def _number(value: Any) -> Any:
     try:
         return float(value)
     except ValueError:
-        raise InvalidRequest(detail=f"metadata_condition: {value!r} is no number") from None
+        raise InvalidRequest(
+            detail=f"metadata_condition: {value!r} is no number",
+            detail_ko=f"metadata_condition: {value!r}은(는) 숫자가 아닙니다",
+        ) from None

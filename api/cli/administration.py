@@ -77,11 +77,20 @@ def create_key(
     """`seogo keys create`."""
     with reporting_failures(), recorded_store(options) as (database, trail):
         if scope not in set(Scope):
-            raise InvalidRequest(detail=f"scope: one of {', '.join(Scope)}")
+            raise InvalidRequest(
+                detail=f"scope: one of {', '.join(Scope)}",
+                detail_ko=f"scope: {', '.join(Scope)} 가운데 하나여야 합니다",
+            )
         if citations not in set(CitationStyle):
-            raise InvalidRequest(detail=f"citations: one of {', '.join(CitationStyle)}")
+            raise InvalidRequest(
+                detail=f"citations: one of {', '.join(CitationStyle)}",
+                detail_ko=f"citations: {', '.join(CitationStyle)} 가운데 하나여야 합니다",
+            )
         if clearance not in set(Label):
-            raise InvalidRequest(detail=f"clearance: one of {', '.join(Label)}")
+            raise InvalidRequest(
+                detail=f"clearance: one of {', '.join(Label)}",
+                detail_ko=f"clearance: {', '.join(Label)} 가운데 하나여야 합니다",
+            )
         expires = utc_now() + timedelta(days=days) if days else None
         limited = collection_ids(database, tenant, collections)
         secret, key = Keys(database).create(

@@ -53,6 +53,7 @@ def _client(address: str, key: str, uds: str | None) -> httpx.Client:
 
 @contextmanager
 def _local_service(options: Options) -> Iterator[tuple[str, str]]:
+    _require_free(options)
     import uvicorn
 
     from api.app import create_app
@@ -84,6 +85,19 @@ def _local_service(options: Options) -> Iterator[tuple[str, str]]:
         finally:
             server.should_exit = True
             thread.join()
+
+
+def _require_free(options: Options) -> None:
+    """Say that a server has the data folder before anything heavy is loaded, and before its schema is touched.
+
+    Raises:
+        StoreInUse: a process has it open.
+    """
+    from rag.index.folder_lock import require_free
+
+    settings = options.settings().rag
+    if settings.index.backend == "edge":
+        require_free(settings.index_folder())
 
 
 def _wait_started(server: Any, thread: threading.Thread) -> None:

@@ -64,7 +64,9 @@ class People:
             if make:
                 ensure_tenant(session, tenant)
             elif session.get(Tenant, self.tenant_id) is None:
-                raise InvalidRequest(detail=f"there is no tenant {tenant!r}")
+                raise InvalidRequest(
+                    detail=f"there is no tenant {tenant!r}", detail_ko=f"테넌트 {tenant!r}이(가) 없습니다"
+                )
         self.tenant = tenant
         self.database = database
         self.accounts, self.groups, self.grants = Accounts(database), Groups(database), Grants(database)
@@ -226,7 +228,9 @@ def change_members(options: Options, tenant: str, named: str, member: str, *, pu
     with _people(options, tenant) as people:
         subject = people.subject(member)
         if subject.kind not in (SubjectKind.USER, SubjectKind.GROUP):
-            raise InvalidRequest(detail="user:NAME or group:NAME is needed")
+            raise InvalidRequest(
+                detail="user:NAME or group:NAME is needed", detail_ko="user:이름 또는 group:이름으로 적으세요"
+            )
         group, members = people.group(named).id, [UUID(subject.value)]
         (people.groups.add_members if put else people.groups.remove_members)(people.tenant_id, group, members)
         command = f"groups {'add' if put else 'remove'}"
@@ -245,7 +249,9 @@ def add_grant(options: Options, tenant: str, subject: str, role: str, where: str
     """`seogo grants add`."""
     with _people(options, tenant) as people:
         if role not in set(Role):
-            raise InvalidRequest(detail=f"role: one of {', '.join(Role)}")
+            raise InvalidRequest(
+                detail=f"role: one of {', '.join(Role)}", detail_ko=f"role: {', '.join(Role)} 가운데 하나여야 합니다"
+            )
         ids = collection_ids(people.database, tenant, None if where is None else [where])
         row = people.grants.add(
             None, people.tenant_id, people.subject(subject), Role(role), None if ids is None else ids[0]
@@ -280,7 +286,10 @@ def remove_grant(options: Options, tenant: str, grant: str) -> None:
 
 def _clearance(text: str | None) -> Label | None:
     if text is not None and text not in set(Label):
-        raise InvalidRequest(detail=f"clearance: one of {', '.join(Label)}")
+        raise InvalidRequest(
+            detail=f"clearance: one of {', '.join(Label)}",
+            detail_ko=f"clearance: {', '.join(Label)} 가운데 하나여야 합니다",
+        )
     return None if text is None else Label(text)
 
 
@@ -289,7 +298,7 @@ def _attributes(given: Sequence[str]) -> dict[str, list[str]]:
     for item in given:
         name, equals, value = item.partition("=")
         if not (name and equals and value):
-            raise InvalidRequest(detail="attribute: name=value is needed")
+            raise InvalidRequest(detail="attribute: name=value is needed", detail_ko="attribute: name=value로 적으세요")
         kept.setdefault(name, []).append(value)
     return kept
 

@@ -26,7 +26,10 @@ def check_shape(text: bytes, *, depth: int, members: int) -> None:
     structure = _STRINGS.sub(b"", text).translate(None, _OTHERS)
     opened = structure.count(b"[") + structure.count(b"{")
     if structure.count(b",") + opened > members:
-        raise InvalidRequest(detail=f"JSON with more than {members} values")
+        raise InvalidRequest(
+            detail=f"JSON with more than {members} values",
+            detail_ko=f"JSON에 든 값이 {members}개를 넘습니다. 여러 요청으로 나누세요",
+        )
     if opened <= depth:
         return
     brackets = structure.translate(None, b",")
@@ -34,5 +37,7 @@ def check_shape(text: bytes, *, depth: int, members: int) -> None:
     for start in range(0, len(brackets), _PIECE):
         levels = list(accumulate((_STEP[byte] for byte in brackets[start : start + _PIECE]), initial=level))
         if max(levels) > depth:
-            raise InvalidRequest(detail=f"JSON nested deeper than {depth} levels")
+            raise InvalidRequest(
+                detail=f"JSON nested deeper than {depth} levels", detail_ko=f"JSON이 {depth}단계보다 깊습니다"
+            )
         level = levels[-1]

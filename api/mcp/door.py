@@ -50,7 +50,10 @@ async def message(request: Request, caller: Annotated[Caller, Depends(Door())]) 
     if manager is None:  # the application was not started, or is about to end
         raise Unavailable
     if not request.headers.get("content-type", "").lower().startswith("application/json"):
-        raise InvalidRequest(detail="Content-Type: application/json is needed")  # the kit would say so in plain text
+        raise InvalidRequest(
+            detail="Content-Type: application/json is needed",
+            detail_ko="Content-Type: application/json 헤더가 필요합니다",
+        )  # the kit would say so in plain text
     body = await request.body()
     if not is_sent_on(body):
         await run_sync(admit, request, caller.principal, caller.action)

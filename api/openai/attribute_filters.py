@@ -48,7 +48,9 @@ def logic_of(given: Filters, depth: int = 0) -> AttributeLogic:
     if isinstance(given, Comparison):
         return _comparison(given)
     if depth >= _MAX_DEPTH:
-        raise InvalidRequest(detail=f"filters: more than {_MAX_DEPTH} levels")
+        raise InvalidRequest(
+            detail=f"filters: more than {_MAX_DEPTH} levels", detail_ko=f"filters: {_MAX_DEPTH}단계보다 깊습니다"
+        )
     parts = tuple(logic_of(item, depth + 1) for item in given.filters)
     return AllOf(parts) if given.type == "and" else AnyOf(parts)
 
@@ -56,13 +58,19 @@ def logic_of(given: Filters, depth: int = 0) -> AttributeLogic:
 def _comparison(given: Comparison) -> AttributeLogic:
     several = isinstance(given.value, list)
     if several != (given.type in ("in", "nin")):
-        raise InvalidRequest(detail=f"filters: {given.type} takes {'one value' if several else 'a list of values'}")
+        raise InvalidRequest(
+            detail=f"filters: {given.type} takes {'one value' if several else 'a list of values'}",
+            detail_ko=f"filters: {given.type}에는 {'값 하나가' if several else '값의 목록이'} 필요합니다",
+        )
     if given.type in ("ne", "nin"):
         return Not(_condition(given.key, _plain(given.value)))
     if given.type in ("eq", "in"):
         return _condition(given.key, _plain(given.value))
     if isinstance(given.value, bool | list):
-        raise InvalidRequest(detail=f"filters: {given.type} needs a number or a date (YYYY-MM-DD)")
+        raise InvalidRequest(
+            detail=f"filters: {given.type} needs a number or a date (YYYY-MM-DD)",
+            detail_ko=f"filters: {given.type}에는 숫자나 날짜(YYYY-MM-DD)가 필요합니다",
+        )
     return _condition(given.key, RangeIn.model_validate({given.type: given.value}))
 
 

@@ -44,11 +44,17 @@ def check_answerable(body: ChatRequest) -> None:
         InvalidRequest, UnsupportedRequest: the body asks for it.
     """
     if body.n not in (None, 1):
-        raise InvalidRequest(detail="n: only 1 answer per request", param="n")
+        raise InvalidRequest(
+            detail="n: only 1 answer per request", detail_ko="n: 한 요청에 답변은 하나입니다", param="n"
+        )
     if body.functions:
-        raise UnsupportedRequest(detail="functions: superseded by tools", param="functions")
+        raise UnsupportedRequest(
+            detail="functions: superseded by tools", detail_ko="functions: 대신 tools를 쓰세요", param="functions"
+        )
     if body.logprobs:
-        raise UnsupportedRequest(detail="logprobs: not given here", param="logprobs")
+        raise UnsupportedRequest(
+            detail="logprobs: not given here", detail_ko="logprobs: 여기서는 주지 않습니다", param="logprobs"
+        )
 
 
 def engine_call(body: ChatRequest, writer: Writer, tenant: str, router: ModelRouter | None = None) -> EngineCall:
@@ -126,7 +132,11 @@ def _sampling(body: ChatRequest, template: Mapping[str, Any]) -> Sampling:
 
 def _message(message: Message, place: str) -> dict[str, Any]:
     if message.role == "function":
-        raise UnsupportedRequest(detail=f"{place}.role: function is superseded by tool", param=f"{place}.role")
+        raise UnsupportedRequest(
+            detail=f"{place}.role: function is superseded by tool",
+            detail_ko=f"{place}.role: function 대신 tool을 쓰세요",
+            param=f"{place}.role",
+        )
     # Few chat templates know OpenAI's newer name for it, and some refuse it.
     role = "system" if message.role == "developer" else message.role
     made: dict[str, Any] = {"role": role, "content": _content(message, place)}
@@ -159,7 +169,9 @@ def _part(part: ContentPart, place: str) -> dict[str, Any]:
             if not isinstance(url, str) or not _DATA_URL.match(url):
                 where = f"{place}.{part.type}.url"
                 raise UnsupportedRequest(
-                    detail=f"{where}: only data: URLs with base64; nothing is fetched", param=where
+                    detail=f"{where}: only data: URLs with base64; nothing is fetched",
+                    detail_ko=f"{where}: base64로 된 data: URL만 받습니다. 다른 주소의 내용은 가져오지 않습니다",
+                    param=where,
                 )
             detail = {"detail": given["detail"]} if isinstance(given, dict) and given.get("detail") else {}
             return {"type": part.type, part.type: {"url": url, **detail}}
@@ -167,7 +179,11 @@ def _part(part: ContentPart, place: str) -> dict[str, Any]:
             audio = part.input_audio if isinstance(part.input_audio, dict) else {}
             return {"type": part.type, part.type: {name: str(audio.get(name, "")) for name in ("data", "format")}}
         case _:
-            raise UnsupportedRequest(detail=f"{place}.type: {part.type}", param=f"{place}.type")
+            raise UnsupportedRequest(
+                detail=f"{place}.type: {part.type}",
+                detail_ko=f"{place}.type: {part.type}은(는) 받지 않습니다",
+                param=f"{place}.type",
+            )
 
 
 def pictures(message: Message) -> Iterator[int]:

@@ -57,11 +57,23 @@ def check_grounded(body: ChatRequest) -> None:
         InvalidRequest, UnsupportedRequest: the body asks for it.
     """
     if any(True for _ in pictures(body.asked())):
-        raise UnsupportedRequest(detail="messages: pictures and sound go to llm/* models only", param="messages")
+        raise UnsupportedRequest(
+            detail="messages: pictures and sound go to llm/* models only",
+            detail_ko="messages: 그림과 소리는 llm/* 모델만 받습니다",
+            param="messages",
+        )
     if body.response_format is not None and body.response_format.get("type") != "text":
-        raise UnsupportedRequest(detail="response_format: for llm/* models only", param="response_format")
+        raise UnsupportedRequest(
+            detail="response_format: for llm/* models only",
+            detail_ko="response_format: llm/* 모델에만 쓸 수 있습니다",
+            param="response_format",
+        )
     if body.tool_choice == "required" or isinstance(body.tool_choice, dict):
-        raise UnsupportedRequest(detail="tool_choice: for llm/* models only", param="tool_choice")
+        raise UnsupportedRequest(
+            detail="tool_choice: for llm/* models only",
+            detail_ko="tool_choice: llm/* 모델에만 쓸 수 있습니다",
+            param="tool_choice",
+        )
 
 
 class GroundedCompletion:

@@ -111,11 +111,15 @@ def _texts(body: EmbeddingsRequest, dense: Embedder) -> list[str]:
     if given and isinstance(given[0], int):
         given = [given]
     if not given:
-        raise InvalidRequest(detail="input: nothing to embed", param="input")
+        raise InvalidRequest(
+            detail="input: nothing to embed", detail_ko="input: 임베딩할 내용이 없습니다", param="input"
+        )
     texts = [item if isinstance(item, str) else _decoded(item, dense, i) for i, item in enumerate(given)]
     for i, text in enumerate(texts):
         if not text:
-            raise InvalidRequest(detail=f"input[{i}]: an empty text", param=f"input[{i}]")
+            raise InvalidRequest(
+                detail=f"input[{i}]: an empty text", detail_ko=f"input[{i}]: 빈 텍스트입니다", param=f"input[{i}]"
+            )
     return texts
 
 
@@ -126,8 +130,16 @@ def _decoded(token_ids: Any, dense: Embedder, index: int) -> str:
         known = (
             "token ids that are not this model's" if decode is not None else "token ids, and the tokenizer is not here"
         )
-        hint = "send texts (LangChain: check_embedding_ctx_length=False)"
-        raise UnsupportedRequest(detail=f"input[{index}]: {known}; {hint}", param=f"input[{index}]")
+        known_ko = (
+            "이 모델의 것이 아닌 토큰 번호입니다"
+            if decode is not None
+            else "토큰 번호인데 토크나이저가 여기에 없습니다"
+        )
+        raise UnsupportedRequest(
+            detail=f"input[{index}]: {known}; send texts (LangChain: check_embedding_ctx_length=False)",
+            detail_ko=f"input[{index}]: {known_ko}. 텍스트를 보내세요(LangChain: check_embedding_ctx_length=False)",
+            param=f"input[{index}]",
+        )
     return text
 
 
@@ -137,10 +149,15 @@ def _check_dimensions(body: EmbeddingsRequest, dense: Embedder) -> None:
     if wanted is None or wanted == own:
         return
     if wanted > own:
-        raise UnsupportedRequest(detail=f"dimensions: the model has {own}", param="dimensions")
+        raise UnsupportedRequest(
+            detail=f"dimensions: the model has {own}",
+            detail_ko=f"dimensions: 이 모델의 차원은 {own}입니다",
+            param="dimensions",
+        )
     if not can_be_shortened(dense.name):
         detail = f"dimensions: the model's {own} can't be cut, as it was not trained for that (Matryoshka)"
-        raise UnsupportedRequest(detail=detail, param="dimensions")
+        detail_ko = f"dimensions: 이 모델의 차원은 {own}이며, 줄여 쓰도록 학습되지 않아 자를 수 없습니다(Matryoshka)"
+        raise UnsupportedRequest(detail=detail, detail_ko=detail_ko, param="dimensions")
 
 
 def _check_lengths(counts: Sequence[int], limit: int) -> None:
@@ -148,4 +165,5 @@ def _check_lengths(counts: Sequence[int], limit: int) -> None:
     for i, count in enumerate(counts):
         if count > limit:
             detail = f"input[{i}]: {count} tokens; the model reads {limit}. Send less, or `truncate: true`"
-            raise UnsupportedRequest(detail=detail, param=f"input[{i}]")
+            detail_ko = f"input[{i}]: {count}토큰입니다. 모델은 {limit}토큰까지 읽습니다. 줄여 보내거나 `truncate: true`를 주세요"
+            raise UnsupportedRequest(detail=detail, detail_ko=detail_ko, param=f"input[{i}]")

@@ -44,6 +44,7 @@ def refuse_chunking(given: ChunkingStrategy | None) -> None:
     if given is not None and given.type != "auto":
         raise UnsupportedRequest(
             detail="chunking_strategy: only auto; documents are cut by their structure, so that citations find their place",
+            detail_ko="chunking_strategy: auto만 됩니다. 인용이 자리를 찾도록 문서를 구조에 따라 나눕니다",
             param="chunking_strategy",
         )
 
@@ -56,7 +57,9 @@ def refuse_expiry(given: object) -> None:
     """
     if given is not None:
         raise UnsupportedRequest(
-            detail="expires_after: not supported; use the retention rules of the collection", param="expires_after"
+            detail="expires_after: not supported; use the retention rules of the collection",
+            detail_ko="expires_after: 지원하지 않습니다. 컬렉션의 보존 규칙을 쓰세요",
+            param="expires_after",
         )
 
 
@@ -108,7 +111,9 @@ class BatchIn(_Lenient):
             InvalidRequest: none of the two lists is given, or both are.
         """
         if (self.file_ids is None) == (self.files is None):
-            raise InvalidRequest(detail="file_ids, files: one of the two is needed")
+            raise InvalidRequest(
+                detail="file_ids, files: one of the two is needed", detail_ko="file_ids, files: 둘 중 하나를 적으세요"
+            )
         refuse_chunking(self.chunking_strategy)
         if self.files is not None:
             for item in self.files:

@@ -85,11 +85,17 @@ async def create_file(
 
 def _checked(received: Sequence[Received], fields: dict[str, str]) -> list[Received]:
     if len(received) != 1:
-        raise InvalidRequest(detail="file: one file per request")
+        raise InvalidRequest(detail="file: one file per request", detail_ko="file: 한 요청에 파일 하나를 보내세요")
     if fields.get("purpose", "").strip() not in PURPOSES:
-        raise InvalidRequest(detail=f"purpose: one of {', '.join(PURPOSES)}")
+        raise InvalidRequest(
+            detail=f"purpose: one of {', '.join(PURPOSES)}",
+            detail_ko=f"purpose: {', '.join(PURPOSES)} 가운데 하나여야 합니다",
+        )
     if len(received[0].name.encode()) > _MAX_NAME_BYTES:
-        raise InvalidRequest(detail=f"file: a name of more than {_MAX_NAME_BYTES} bytes")
+        raise InvalidRequest(
+            detail=f"file: a name of more than {_MAX_NAME_BYTES} bytes",
+            detail_ko=f"file: 이름이 {_MAX_NAME_BYTES}바이트를 넘습니다",
+        )
     refuse_expiry(next((name for name in fields if name.startswith("expires_after")), None))
     return list(received)
 

@@ -73,9 +73,17 @@ async def rerank(
     """Passages in the order of their relevance to a question."""
     reranker = _reranker(caller, body.model)
     if body.raw_scores:
-        raise UnsupportedRequest(detail="raw_scores: there are probabilities only", param="raw_scores")
+        raise UnsupportedRequest(
+            detail="raw_scores: there are probabilities only",
+            detail_ko="raw_scores: 확률만 드립니다",
+            param="raw_scores",
+        )
     if (body.documents is None) == (body.texts is None):
-        raise InvalidRequest(detail="documents: give either documents or texts", param="documents")
+        raise InvalidRequest(
+            detail="documents: give either documents or texts",
+            detail_ko="documents: documents와 texts 중 하나를 적으세요",
+            param="documents",
+        )
     if body.texts is not None:
         return _as_tei(body, body.texts, await _ranked(reranker, body.query, body.texts))
     texts = [item if isinstance(item, str) else item.text for item in body.documents or ()]
@@ -96,7 +104,11 @@ async def score(
     second = [body.text_2] if isinstance(body.text_2, str) else body.text_2
     first = [body.text_1] if isinstance(body.text_1, str) else body.text_1
     if len(first) not in (1, len(second)):
-        raise InvalidRequest(detail="text_1: one text, or as many as text_2", param="text_1")
+        raise InvalidRequest(
+            detail="text_1: one text, or as many as text_2",
+            detail_ko="text_1: 하나이거나 text_2와 개수가 같아야 합니다",
+            param="text_1",
+        )
     pairs = list(zip(first * len(second) if len(first) == 1 else first, second, strict=True))
     scores = await while_connected(request, _paired(reranker, pairs))
     if scores is None:

@@ -52,7 +52,11 @@ class Item(_Lenient):
             return self.content.strip()
         for part in self.content:
             if part.type not in _TEXT_PARTS:
-                raise UnsupportedRequest(detail=f"input: {part.type} can't be read here, only text", param="input")
+                raise UnsupportedRequest(
+                    detail=f"input: {part.type} can't be read here, only text",
+                    detail_ko=f"input: {part.type}은(는) 여기서 읽지 못합니다. 텍스트만 받습니다",
+                    param="input",
+                )
         return "\n".join(part.text for part in self.content if part.text).strip()
 
 
@@ -114,16 +118,28 @@ class ResponseIn(_Lenient):
             if item.type in _PASSED_OVER:
                 continue
             if item.type != "message":
-                raise UnsupportedRequest(detail=f"input: an item of type {item.type} can't be read here", param="input")
+                raise UnsupportedRequest(
+                    detail=f"input: an item of type {item.type} can't be read here",
+                    detail_ko=f"input: {item.type} 종류의 항목은 여기서 읽지 못합니다",
+                    param="input",
+                )
             if item.role is None:
-                raise InvalidRequest(detail="input: a message without a role", param="input")
+                raise InvalidRequest(
+                    detail="input: a message without a role",
+                    detail_ko="input: role이 없는 메시지가 있습니다",
+                    param="input",
+                )
             words = item.words()
             if words and item.role in ("user", "assistant"):
                 said.append(ChatMessage("user" if item.role == "user" else "assistant", words))
         while said and said[-1].role != "user":
             said.pop()
         if not said:
-            raise InvalidRequest(detail="input: no turn of the user with text", param="input")
+            raise InvalidRequest(
+                detail="input: no turn of the user with text",
+                detail_ko="input: 텍스트가 있는 사용자 차례가 없습니다",
+                param="input",
+            )
         return said[-1].content, tuple(said[:-1][-TURNS:])
 
     def refuse_what_is_not_done(self) -> None:
@@ -143,19 +159,33 @@ class ResponseIn(_Lenient):
         ):
             if given is not None:
                 raise UnsupportedRequest(
-                    detail=f"{field}: conversations are not stored here; send the turns as input", param=field
+                    detail=f"{field}: conversations are not stored here; send the turns as input",
+                    detail_ko=f"{field}: 여기에는 대화를 저장하지 않습니다. 지난 차례를 input으로 보내세요",
+                    param=field,
                 )
         if self.background:
-            raise UnsupportedRequest(detail="background: not supported; use stream", param="background")
+            raise UnsupportedRequest(
+                detail="background: not supported; use stream",
+                detail_ko="background: 지원하지 않습니다. stream을 쓰세요",
+                param="background",
+            )
         wanted = (self.text or {}).get("format") or {}
         if isinstance(wanted, dict) and wanted.get("type", "text") != "text":
             raise UnsupportedRequest(
-                detail="text.format: only text; a cited answer has no other form", param="text.format"
+                detail="text.format: only text; a cited answer has no other form",
+                detail_ko="text.format: text만 됩니다. 인용이 있는 답변에는 다른 형식이 없습니다",
+                param="text.format",
             )
         for tool in self.tools:
             if tool.get("type") != "file_search":
                 raise UnsupportedRequest(
-                    detail=f"tools: {tool.get('type')} is not done here, only file_search", param="tools"
+                    detail=f"tools: {tool.get('type')} is not done here, only file_search",
+                    detail_ko=f"tools: {tool.get('type')}은(는) 여기서 하지 않습니다. file_search만 됩니다",
+                    param="tools",
                 )
         if len(self.tools) > 1:
-            raise UnsupportedRequest(detail="tools: file_search once; it takes several vector stores", param="tools")
+            raise UnsupportedRequest(
+                detail="tools: file_search once; it takes several vector stores",
+                detail_ko="tools: file_search는 한 번만 적으세요. 벡터 저장소는 여러 개를 적을 수 있습니다",
+                param="tools",
+            )

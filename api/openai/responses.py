@@ -103,6 +103,7 @@ def _tool_of(body: ResponseIn) -> FileSearch | None:
     if tool.ranking_options.score_threshold > 0:
         raise UnsupportedRequest(
             detail="ranking_options.score_threshold: weak evidence is refused by itself; use search for it",
+            detail_ko="ranking_options.score_threshold: 약한 근거는 스스로 거릅니다. 점수로 거르려면 검색을 쓰세요",
             param="tools",
         )
     return tool
@@ -117,7 +118,10 @@ def _permit(caller: Caller, model: str, tool: FileSearch | None) -> Permit:
     if model != ALL:
         inside = inside.narrowed(behind.collections)
         if not inside.collections:
-            raise InvalidRequest(detail=f"tools: none of the vector stores belongs to the model {model}; use {ALL}")
+            raise InvalidRequest(
+                detail=f"tools: none of the vector stores belongs to the model {model}; use {ALL}",
+                detail_ko=f"tools: 벡터 저장소 가운데 모델 {model}에 속한 것이 없습니다. {ALL}을(를) 쓰세요",
+            )
     return narrowed(caller, inside, tool.filters)
 
 

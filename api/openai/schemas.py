@@ -170,4 +170,8 @@ class ChatRequest(Lenient):
         for index in range(len(self.messages) - 1, -1, -1):
             if self.messages[index].role == "user" and self.messages[index].text().strip():
                 return index
-        raise InvalidRequest(detail="messages: no user message with text", param="messages")
+        raise InvalidRequest(
+            detail="messages: no user message with text",
+            detail_ko="messages: 텍스트가 있는 사용자 메시지가 없습니다",
+            param="messages",
+        )

@@ -190,7 +190,9 @@ def _after(session: Session, permit: Permit, cursor: str | None) -> str | None:
     try:
         return document.key_covered(session, permit, UUID(cursor))
     except ValueError:
-        raise InvalidRequest(detail="cursor") from None
+        raise InvalidRequest(
+            detail="cursor", detail_ko="cursor: 목록이 알려 준 값이 아닙니다. 첫 쪽부터 다시 요청하세요"
+        ) from None
 
 
 @router.post("/documents/status")

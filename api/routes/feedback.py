@@ -83,7 +83,7 @@ def list_feedback(
     """What was said of answers in the tenant, with the answers. Not for a key that is limited to some collections."""
     caller.require_whole_tenant()
     if not purpose.strip():
-        raise InvalidRequest(detail="purpose")
+        raise InvalidRequest(detail="purpose", detail_ko="purpose: 쓸 수 없는 값입니다")
     caller.audit.did(AuditKind.FEEDBACK_EXPORTED, purpose=purpose.strip())
     permit = caller.permit()
     with caller.services.rag.database.read() as session:

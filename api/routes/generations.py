@@ -170,7 +170,11 @@ def _read_cursor(cursor: str) -> tuple[datetime, UUID]:
     try:
         read = datetime.fromisoformat(moment), UUID(identity)
     except ValueError:
-        raise InvalidRequest(detail="cursor") from None
+        raise InvalidRequest(
+            detail="cursor", detail_ko="cursor: 목록이 알려 준 값이 아닙니다. 첫 쪽부터 다시 요청하세요"
+        ) from None
     if read[0].tzinfo is None:
-        raise InvalidRequest(detail="cursor")
+        raise InvalidRequest(
+            detail="cursor", detail_ko="cursor: 목록이 알려 준 값이 아닙니다. 첫 쪽부터 다시 요청하세요"
+        )
     return read

@@ -131,5 +131,9 @@ def _collections(names: Sequence[str] | None, caller: Caller) -> frozenset[UUID]
 def _future(wanted: datetime | None) -> datetime | None:
     now = utc_now()
     if wanted is not None and not now < wanted < now + _LATEST:
-        raise InvalidRequest(detail="expires_at: an instant in the next hundred years is needed", param="expires_at")
+        raise InvalidRequest(
+            detail="expires_at: an instant in the next hundred years is needed",
+            detail_ko="expires_at: 앞으로 백 년 안의 시각이어야 합니다",
+            param="expires_at",
+        )
     return wanted

@@ -78,7 +78,10 @@ def add_repository(body: RepositoryIn, caller: Tender) -> RepositoryAdded:
     with naming(services.rag.database, name) as session:
         (into,) = collection.permitted(session, permit)
         if into.kind != CollectionKind.CODE:
-            raise InvalidRequest(detail=f"collection: {into.name} is no collection of code")
+            raise InvalidRequest(
+                detail=f"collection: {into.name} is no collection of code",
+                detail_ko=f"collection: {into.name}은(는) 코드 컬렉션이 아닙니다",
+            )
         kept = repository_rules.kept(session, collection_id, name)
         resumed = kept if "path_rules" not in body.options.model_fields_set else []
         options = options.with_path_rules(resumed) if resumed else options
@@ -203,7 +206,9 @@ def _path_behind(session: Session, permit: Permit, row: Repository, cursor: str)
     try:
         return repository.path_behind(session, permit, row, UUID(cursor))
     except ValueError:
-        raise InvalidRequest(detail="cursor") from None
+        raise InvalidRequest(
+            detail="cursor", detail_ko="cursor: 목록이 알려 준 값이 아닙니다. 첫 쪽부터 다시 요청하세요"
+        ) from None
 
 
 def _tended(caller: Caller) -> frozenset[UUID]:
@@ -269,5 +274,8 @@ def _name_in(url: str) -> str:
     """
     last = url.rstrip("/").removesuffix("/.git").replace(":", "/").rpartition("/")[2].removesuffix(".git").strip()
     if not last or last.startswith(".") or not last.isprintable():
-        raise InvalidRequest(detail="name: the address has none; say one")
+        raise InvalidRequest(
+            detail="name: the address has none; say one",
+            detail_ko="name: 주소에서 이름을 알 수 없습니다. 이름을 적으세요",
+        )
     return last[:_NAME]

@@ -126,7 +126,10 @@ def _range(name: str, given: RangeIn) -> AttributeCondition:
     }
     kind = _one_kind(name, tuple(bounds.values()))
     if kind == "text":
-        raise InvalidRequest(detail=f"filter.attributes.{name}: a range needs numbers or dates (YYYY-MM-DD)")
+        raise InvalidRequest(
+            detail=f"filter.attributes.{name}: a range needs numbers or dates (YYYY-MM-DD)",
+            detail_ko=f"filter.attributes.{name}: 범위에는 숫자나 날짜(YYYY-MM-DD)가 필요합니다",
+        )
     step: Literal["day", "float"] = "day" if kind == "date" else "float"
     lows = [_bound(bounds.get("gte"), 0, step), _bound(bounds.get("gt"), 1, step)]
     highs = [_bound(bounds.get("lte"), 0, step), _bound(bounds.get("lt"), -1, step)]
@@ -149,7 +152,10 @@ def _one_kind(name: str, values: tuple[AttributeValue, ...]) -> Kind:
     if kinds == {"text", "date"}:
         return "text"  # a list of texts, one of which happens to look like a date
     if len(kinds) != 1:
-        raise InvalidRequest(detail=f"filter.attributes.{name}: texts and numbers can't be mixed")
+        raise InvalidRequest(
+            detail=f"filter.attributes.{name}: texts and numbers can't be mixed",
+            detail_ko=f"filter.attributes.{name}: 텍스트와 숫자를 함께 쓸 수 없습니다",
+        )
     return kinds.pop()
 
 

@@ -64,7 +64,9 @@ class Privacy(Body):
         own = {item.kind for item in patterns}
         for kind in self.kinds:
             if kind not in _KINDS and kind not in own:
-                raise InvalidRequest(detail=f"kinds: {kind}: unknown")
+                raise InvalidRequest(
+                    detail=f"kinds: {kind}: unknown", detail_ko=f"kinds: {kind}(이)라는 종류는 없습니다"
+                )
         return PrivacyPolicy(self.default, dict(self.kinds), self.raw_from, patterns)
 
     @classmethod

@@ -61,7 +61,9 @@ class BucketSource:
         try:
             self._store = from_url(self._url) if store is None else store
         except (BaseError, ValueError) as error:
-            raise InvalidRequest(detail=f"{url}: {_first_line(error)}") from error
+            raise InvalidRequest(
+                detail=f"{url}: {_first_line(error)}", detail_ko=f"{url}: 열 수 없습니다: {_first_line(error)}"
+            ) from error
 
     @property
     def location(self) -> str:
@@ -80,7 +82,10 @@ class BucketSource:
             found = [meta for page in obstore.list(self._store) for meta in page]
             rules = self._rules(found, problems)
         except (BaseError, OSError) as error:
-            raise InvalidRequest(detail=f"{self._url}: {_first_line(error)}") from error
+            raise InvalidRequest(
+                detail=f"{self._url}: {_first_line(error)}",
+                detail_ko=f"{self._url}: 목록을 읽을 수 없습니다: {_first_line(error)}",
+            ) from error
         for meta in found:
             self._add(meta, rules, items, problems)
         return Listing(tuple(items[key] for key in sorted(items)), tuple(problems))
@@ -102,7 +107,9 @@ class BucketSource:
                 rules.by_folder[folder] = self._ruled(f"{folder}{RULES}", sizes[f"{folder}{RULES}"], around)
             except (ValueError, InvalidRequest) as error:
                 if not folder:
-                    raise InvalidRequest(detail=f"{self._url}: {told(error)}") from error
+                    raise InvalidRequest(
+                        detail=f"{self._url}: {told(error)}", detail_ko=f"{self._url}: 읽을 수 없습니다: {told(error)}"
+                    ) from error
                 rules.by_folder[folder] = _UNKNOWN
                 problems.append(Problem(f"{self._key(folder[:-1]) or folder[:-1]}/", told(error)))
         return rules

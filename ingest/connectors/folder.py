@@ -51,7 +51,9 @@ class FolderSource:
             InvalidRequest: the folder is not there.
         """
         if not self._root.is_dir():
-            raise InvalidRequest(detail=f"{self._root}: no such folder")
+            raise InvalidRequest(
+                detail=f"{self._root}: no such folder", detail_ko=f"{self._root}: 그런 폴더가 없습니다"
+            )
         items: dict[str, FoundItem] = {}
         problems: list[Problem] = []
         for found in self._walk(problems):
@@ -113,7 +115,9 @@ class FolderSource:
         except (OSError, ValueError, InvalidRequest) as error:
             reason = _told(error)
             if folder == self._root:
-                raise InvalidRequest(detail=f"{folder}: {reason}") from error
+                raise InvalidRequest(
+                    detail=f"{folder}: {reason}", detail_ko=f"{folder}: 읽을 수 없습니다: {reason}"
+                ) from error
             relative = self._relative(folder)
             problems.append(Problem(f"{self._key(relative) or relative}/", reason))
             return None

@@ -118,7 +118,10 @@ class RepositoryOptions(_Given):
         except ValidationError as error:
             first = error.errors(include_url=False, include_context=False)[0]
             place = ".".join(str(part) for part in ("options", *first["loc"]))
-            raise InvalidRequest(detail=f"{place}: {first['msg'].removeprefix('Value error, ')}") from None
+            raise InvalidRequest(
+                detail=f"{place}: {first['msg'].removeprefix('Value error, ')}",
+                detail_ko=f"{place}: 값이 올바르지 않습니다: {first['msg'].removeprefix('Value error, ')}",
+            ) from None
 
     def to_json(self) -> dict[str, Any]:
         """The mirror of `of`: what `Repository.options` holds."""

@@ -38,7 +38,7 @@ def received_snapshot(
     try:
         data = _BOM + html.removeprefix("\ufeff").encode()
     except UnicodeEncodeError as error:
-        raise InvalidRequest(detail="html: not valid Unicode") from error
+        raise InvalidRequest(detail="html: not valid Unicode", detail_ko="html: 올바른 유니코드가 아닙니다") from error
     writer = blobs.writer(limit)
     try:
         writer.write(data)
@@ -58,9 +58,9 @@ def snapshot_key(url: str) -> str:
         parts = urlsplit(url)
         host, port = parts.hostname, parts.port
     except ValueError as error:
-        raise InvalidRequest(detail="url: not an address") from error
+        raise InvalidRequest(detail="url: not an address", detail_ko="url: 주소가 아닙니다") from error
     if not host:
-        raise InvalidRequest(detail="url: no host")
+        raise InvalidRequest(detail="url: no host", detail_ko="url: 호스트가 없습니다")
     place = host if port is None else f"{host}:{port}"
     path = unquote(parts.path).strip("/") or "index"
     name = f"{place}/{path}" + (f"?{unquote(parts.query)}" if parts.query else "")

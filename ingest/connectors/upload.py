@@ -122,7 +122,7 @@ class UploadReceiver:
         try:
             self._parser.write(data)
         except FormParserError as error:
-            raise InvalidRequest(detail="multipart body") from error
+            raise InvalidRequest(detail="multipart body", detail_ko="multipart 본문의 형식이 맞지 않습니다") from error
 
     def finish(self) -> list[Received]:
         """The files, once the whole body was fed.
@@ -131,7 +131,10 @@ class UploadReceiver:
             InvalidRequest: the body ends early or holds no file, or its attributes are not valid.
         """
         if not self._ended:
-            raise InvalidRequest(detail="multipart body ends early")
+            raise InvalidRequest(
+                detail="multipart body ends early",
+                detail_ko="multipart 본문이 끝나기 전에 끊겼습니다. 다시 올려 주세요",
+            )
         if not self.received:
             field = self._file_field.decode()
             raise InvalidRequest(
@@ -160,9 +163,14 @@ class UploadReceiver:
         found = {self._clean(name): own for name, own in _json_object(self._fields, field).items()}
         name = field.decode()
         if unknown := found.keys() - {item.name for item in self.received}:
-            raise InvalidRequest(detail=f"{name}: there is no file {min(unknown)!r} in this upload")
+            raise InvalidRequest(
+                detail=f"{name}: there is no file {min(unknown)!r} in this upload",
+                detail_ko=f"{name}: 이번에 올린 파일 가운데 {min(unknown)!r}이(가) 없습니다",
+            )
         if not all(isinstance(own, dict) for own in found.values()):
-            raise InvalidRequest(detail=f"{name}: an object of objects is needed")
+            raise InvalidRequest(
+                detail=f"{name}: an object of objects is needed", detail_ko=f"{name}: 파일마다 JSON 객체여야 합니다"
+            )
         return found
 
     def fields(self) -> dict[str, str]:
@@ -180,7 +188,10 @@ class UploadReceiver:
         kind, options = parse_options_header(content_type)
         boundary = options.get(b"boundary")
         if kind != b"multipart/form-data" or not boundary:
-            raise InvalidRequest(detail="expected multipart/form-data with a boundary")
+            raise InvalidRequest(
+                detail="expected multipart/form-data with a boundary",
+                detail_ko="multipart/form-data로, boundary와 함께 보내세요",
+            )
         callbacks: MultipartCallbacks = {
             "on_part_begin": self._on_part_begin,
             "on_header_field": self._on_header_field,
@@ -194,13 +205,18 @@ class UploadReceiver:
         try:
             return MultipartParser(boundary, callbacks)
         except FormParserError as error:
-            raise InvalidRequest(detail="multipart boundary") from error
+            raise InvalidRequest(
+                detail="multipart boundary", detail_ko="multipart의 boundary가 올바르지 않습니다"
+            ) from error
 
     def _on_part_begin(self) -> None:
         self._headers = {}
         self._parts += 1
         if self._parts > _MAX_PARTS:
-            raise InvalidRequest(detail=f"more than {_MAX_PARTS} parts in one upload")
+            raise InvalidRequest(
+                detail=f"more than {_MAX_PARTS} parts in one upload",
+                detail_ko=f"한 번에 올릴 수 있는 부분은 {_MAX_PARTS}개입니다. 나누어 올리세요",
+            )
 
     def _on_header_field(self, data: bytes, start: int, end: int) -> None:
         self._header_name += data[start:end]
@@ -212,7 +228,9 @@ class UploadReceiver:
 
     def _check_header(self) -> None:
         if len(self._header_name) + len(self._header_value) > _MAX_HEADER_BYTES:
-            raise InvalidRequest(detail="part header too long")
+            raise InvalidRequest(
+                detail="part header too long", detail_ko=f"부분의 헤더가 {_MAX_HEADER_BYTES}바이트를 넘습니다"
+            )
 
     def _on_header_end(self) -> None:
         self._headers[bytes(self._header_name).lower()] = bytes(self._header_value)
@@ -241,12 +259,18 @@ class UploadReceiver:
                 detail_ko=f"{shown!r}: 파일은 {wanted!r} 필드에 넣으세요",
             )
         if len(self.received) >= _MAX_FILES:
-            raise InvalidRequest(detail=f"more than {_MAX_FILES} files in one upload")
+            raise InvalidRequest(
+                detail=f"more than {_MAX_FILES} files in one upload",
+                detail_ko=f"한 번에 올릴 수 있는 파일은 {_MAX_FILES}개입니다. 나누어 올리세요",
+            )
         given = self._decode(filename)
         try:
             # The name is the document's identity: two that can't be read would be versions of one document.
             if "\ufffd" in given:
-                raise InvalidRequest(detail=f"file name {given[:_SHOWN]!r}: neither in UTF-8 nor in CP949")
+                raise InvalidRequest(
+                    detail=f"file name {given[:_SHOWN]!r}: neither in UTF-8 nor in CP949",
+                    detail_ko=f"파일 이름 {given[:_SHOWN]!r}: UTF-8도 CP949도 아닙니다",
+                )
             self._name = self._clean(given)
         except InvalidRequest as error:
             self.received.append(Received(given, error=error))
@@ -259,7 +283,9 @@ class UploadReceiver:
         elif self._field:
             self._fields.setdefault(self._field, bytearray()).extend(data[start:end])
             if sum(map(len, self._fields.values())) > _MAX_FIELD_BYTES:
-                raise InvalidRequest(detail="fields: more than 1 MiB")
+                raise InvalidRequest(
+                    detail="fields: more than 1 MiB", detail_ko="파일 이외의 필드가 모두 합해 1MiB를 넘습니다"
+                )
 
     def _on_part_end(self) -> None:
         self._field = b""
@@ -282,7 +308,11 @@ def _json_object(fields: Mapping[bytes, bytearray], name: bytes) -> dict[str, An
     try:
         found = json.loads(fields[name])
     except (ValueError, RecursionError) as error:
-        raise InvalidRequest(detail=f"{name.decode()}: not valid JSON") from error
+        raise InvalidRequest(
+            detail=f"{name.decode()}: not valid JSON", detail_ko=f"{name.decode()}: JSON이 아닙니다"
+        ) from error
     if not isinstance(found, dict):
-        raise InvalidRequest(detail=f"{name.decode()}: an object is needed")
+        raise InvalidRequest(
+            detail=f"{name.decode()}: an object is needed", detail_ko=f"{name.decode()}: JSON 객체여야 합니다"
+        )
     return found

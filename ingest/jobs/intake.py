@@ -129,7 +129,10 @@ class Intake:
             merged = {**attribute.of_documents(session, [row.id]).get(row.id, {}), **changes}
             kept = {name: value for name, value in merged.items() if value is not None}
             if len(kept) > MAX_ATTRIBUTES:
-                raise InvalidRequest(detail=f"attributes: {len(kept)} in all, {MAX_ATTRIBUTES} allowed")
+                raise InvalidRequest(
+                    detail=f"attributes: {len(kept)} in all, {MAX_ATTRIBUTES} allowed",
+                    detail_ko=f"attributes: 모두 {len(kept)}개입니다. {MAX_ATTRIBUTES}개까지 됩니다",
+                )
             pending = change_attributes(session, row, kept)
         if pending:
             self._jobs.upkeep.relabel(document_id)

@@ -86,7 +86,10 @@ class ProgramJobs:
         with self._database.read() as session:
             for row in collection.permitted(session, permit):
                 if row.kind != CollectionKind.CODE:
-                    raise InvalidRequest(detail=f"repositories: {row.name} is no collection of code")
+                    raise InvalidRequest(
+                        detail=f"repositories: {row.name} is no collection of code",
+                        detail_ko=f"repositories: {row.name}은(는) 코드 컬렉션이 아닙니다",
+                    )
             if programs_table.count_unfinished(session, permit.tenant_id) >= self._waiting:
                 raise ModelBusy(name=choice.engine.name)
         program = Program(

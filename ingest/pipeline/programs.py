@@ -181,8 +181,11 @@ class ProgramWriter:
         choice = self.choice(language, row.model, row.thinking, fixed)
         room, answer = self._shared_out(choice, fixed)
         if answer < min(_LEAST_ANSWER, choice.engine.context_tokens // 4):
-            detail = f"specification: some {fixed} tokens, the model {choice.engine.name} takes "
-            raise InvalidRequest(detail=f"{detail}{choice.engine.context_tokens} with its answer")
+            name, context = choice.engine.name, choice.engine.context_tokens
+            raise InvalidRequest(
+                detail=f"specification: some {fixed} tokens, the model {name} takes {context} with its answer",
+                detail_ko=f"specification: 약 {fixed}토큰입니다. 모델 {name}은(는) 답까지 합해 {context}토큰을 받습니다",
+            )
         packed = pack(excerpts, room - answer)
         prompt = writing_prompt(spec, packed.included, paths, language)
         self._note_packing(program_id, prompt, packed, choice, answer)

@@ -84,7 +84,10 @@ def clean_source_key(name: str) -> str:
     key = "/".join(part for part in (raw.strip() for raw in text.split("/")) if part not in ("", ".", ".."))
     size = len(key.encode())
     if not 0 < size <= _MAX_KEY_BYTES:
-        raise InvalidRequest(detail=f"file name of {size} bytes (1 to {_MAX_KEY_BYTES} allowed)")
+        raise InvalidRequest(
+            detail=f"file name of {size} bytes (1 to {_MAX_KEY_BYTES} allowed)",
+            detail_ko=f"파일 이름이 {size}바이트입니다(1~{_MAX_KEY_BYTES}바이트까지 됩니다)",
+        )
     return key
 
 

@@ -235,7 +235,9 @@ def _apply(row: Account, change: AccountChange, source: Source) -> None:
         row.user_name = _checked("user_name", change.user_name)
         row.user_key = account.user_key(row.user_name)
         if not row.user_key or len(row.user_key) > _MAX_TEXT or row.user_key.startswith(_DELETED):
-            raise InvalidRequest(detail="user_name: not a name that can be used")
+            raise InvalidRequest(
+                detail="user_name: not a name that can be used", detail_ko="user_name: 쓸 수 없는 이름입니다"
+            )
     if change.display_name is not None:
         row.display_name = _checked("display_name", change.display_name)
     if change.email is not None:
@@ -262,7 +264,10 @@ def _suspend(row: Account, since: datetime | None, source: Source) -> None:
 
 def _checked(field: str, value: str, limit: int = _MAX_TEXT) -> str:
     if len(value) > limit or not all(character.isprintable() for character in value):
-        raise InvalidRequest(detail=f"{field}: up to {limit} printable characters")
+        raise InvalidRequest(
+            detail=f"{field}: up to {limit} printable characters",
+            detail_ko=f"{field}: 보이는 글자로 {limit}자까지 됩니다",
+        )
     return value.strip()
 
 
@@ -277,9 +282,14 @@ def _attributes(given: Attributes) -> dict[str, Any] | None:
         listed = [values] if isinstance(values, str | int | float) else list(values)
         texts = [_checked(f"attributes.{name}", str(value)) for value in listed]
         if not name or "=" in name or len(_checked("attributes", name)) > _MAX_TEXT or len(texts) > MAX_VALUES:
-            raise InvalidRequest(detail=f"attributes: a name without =, with up to {MAX_VALUES} values")
+            raise InvalidRequest(
+                detail=f"attributes: a name without =, with up to {MAX_VALUES} values",
+                detail_ko=f"attributes: 이름에는 =을 쓸 수 없고, 값은 {MAX_VALUES}개까지 됩니다",
+            )
         if texts := [value for value in texts if value]:
             kept[name] = texts
     if len(kept) > MAX_ATTRIBUTES:
-        raise InvalidRequest(detail=f"attributes: up to {MAX_ATTRIBUTES}")
+        raise InvalidRequest(
+            detail=f"attributes: up to {MAX_ATTRIBUTES}", detail_ko=f"attributes: {MAX_ATTRIBUTES}개까지 됩니다"
+        )
     return kept or None

@@ -113,7 +113,9 @@ def explain(session: Session, document: Document, collection: Collection, subjec
     """
     found = resolved_one(session, document.tenant_id, subject)
     if found.kind is not SubjectKind.USER:
-        raise InvalidRequest(detail="subject: user:<name or id> is needed")
+        raise InvalidRequest(
+            detail="subject: user:<name or id> is needed", detail_ko="subject: user:<이름 또는 ID>로 적으세요"
+        )
     principal, suspended = _principal(session, document.tenant_id, UUID(found.value))
     role = principal.role_on(collection.id)
     reader = principal.reader_of(collection.id)
@@ -151,7 +153,7 @@ def _principal(session: Session, tenant_id: UUID, identity: UUID) -> tuple[Princ
         return _of_account(session, row), row.suspended_at is not None
     key = session.get(ApiKey, identity)
     if key is None or key.tenant_id != tenant_id:
-        raise InvalidRequest(detail="subject: there is no such user")
+        raise InvalidRequest(detail="subject: there is no such user", detail_ko="subject: 그런 사용자가 없습니다")
     limits = None if key.collections is None else frozenset(UUID(item) for item in key.collections)
     scopes = frozenset(Scope(item) for item in key.scopes)
     principal = Principal(key.id, key.name, tenant_id, scopes, limits, clearance=Label(key.clearance))

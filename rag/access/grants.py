@@ -46,7 +46,10 @@ class Grants:
             granted_by=None if by is None else by.id,
         )
         if subject == EVERYONE and role is Role.ADMIN:
-            raise InvalidRequest(detail="subject: not everyone can be an administrator")
+            raise InvalidRequest(
+                detail="subject: not everyone can be an administrator",
+                detail_ko="subject: 모두를 관리자로 지정할 수는 없습니다",
+            )
         with self._database.write() as session:
             _require_known(session, tenant_id, subject)
             if (before := role_grant.same_as(session, wanted)) is not None:
@@ -95,4 +98,8 @@ def _require_known(session: Session, tenant_id: UUID, subject: Subject) -> None:
     elif subject.kind is SubjectKind.GROUP:
         known = account.get_group(session, tenant_id, UUID(subject.value))
     if not known:
-        raise InvalidRequest(detail=f"subject: there is no {subject.kind.value} {subject.value}", param="subject")
+        raise InvalidRequest(
+            detail=f"subject: there is no {subject.kind.value} {subject.value}",
+            detail_ko=f"subject: {subject.kind.value} {subject.value}이(가) 없습니다",
+            param="subject",
+        )

@@ -185,14 +185,20 @@ def _rename(row: AccountGroup, name: str | None, external_id: str | None) -> Non
         row.name = _checked(name)
     if external_id is not None:
         if len(external_id) > _MAX_EXTERNAL_ID or not external_id.isprintable():
-            raise InvalidRequest(detail=f"external_id: up to {_MAX_EXTERNAL_ID} printable characters")
+            raise InvalidRequest(
+                detail=f"external_id: up to {_MAX_EXTERNAL_ID} printable characters",
+                detail_ko=f"external_id: 보이는 글자로 {_MAX_EXTERNAL_ID}자까지 됩니다",
+            )
         row.external_id = external_id or None
     row.changed_at = utc_now()
 
 
 def _put(session: Session, row: AccountGroup, members: frozenset[UUID]) -> None:
     if members - account.own_of(session, row.tenant_id, members) or row.id in members:
-        raise InvalidRequest(detail="members: ids of accounts and of other groups are needed")
+        raise InvalidRequest(
+            detail="members: ids of accounts and of other groups are needed",
+            detail_ko="members: 계정이나 다른 그룹의 ID를 적으세요",
+        )
     session.add_all(GroupMember(group_id=row.id, member_id=item) for item in sorted(members))
     row.changed_at = utc_now()
 
@@ -214,5 +220,8 @@ def _found(session: Session, tenant_id: UUID, group_id: UUID, *, lock: bool = Tr
 def _checked(name: str) -> str:
     kept = name.strip()
     if not kept or len(kept) > _MAX_NAME or not kept.isprintable():
-        raise InvalidRequest(detail=f"name: 1 to {_MAX_NAME} printable characters")
+        raise InvalidRequest(
+            detail=f"name: 1 to {_MAX_NAME} printable characters",
+            detail_ko=f"name: 보이는 글자로 1~{_MAX_NAME}자여야 합니다",
+        )
     return kept

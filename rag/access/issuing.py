@@ -100,7 +100,10 @@ class KeyIssuer:
             _require_within(maker, row)
             _require_own_or_service(session, maker, row)
             if own and _in_force(session, maker) >= MAX_OWN_KEYS:
-                raise InvalidRequest(detail=f"keys: {MAX_OWN_KEYS} of one account can be in force; revoke one")
+                raise InvalidRequest(
+                    detail=f"keys: {MAX_OWN_KEYS} of one account can be in force; revoke one",
+                    detail_ko=f"keys: 한 계정이 쓸 수 있는 키는 {MAX_OWN_KEYS}개입니다. 하나를 폐기하세요",
+                )
             session.add(row)
         return secret, row
 
@@ -178,7 +181,7 @@ def _printable(name: str) -> str:
         InvalidRequest: it holds what a terminal obeys, or what nobody sees.
     """
     if not name.strip() or not name.isprintable():
-        raise InvalidRequest(detail="name: printable characters are needed")
+        raise InvalidRequest(detail="name: printable characters are needed", detail_ko="name: 보이는 글자로 적으세요")
     return name
 
 

@@ -29,7 +29,10 @@ def resolved(
     named = _found(session, tenant_id, (*given.allow, *given.deny), known)
     deny = frozenset(named[item] for item in given.deny)
     if EVERYONE in deny:
-        raise InvalidRequest(detail="access.deny: everyone would lock it for good; delete it instead")
+        raise InvalidRequest(
+            detail="access.deny: everyone would lock it for good; delete it instead",
+            detail_ko="access.deny: 모두를 거부하면 영영 잠깁니다. 대신 삭제하세요",
+        )
     return AccessRule(frozenset(named[item] for item in given.allow), deny, given.label)
 
 
@@ -60,7 +63,10 @@ def _found(session: Session, tenant_id: UUID, texts: Iterable[str], known: froze
         value = user_key(item.value) if item.kind is SubjectKind.USER else item.value
         identity = item.identity if item.identity in ids else by.get(value)
         if identity is None:
-            raise InvalidRequest(detail=f"access: there is no {item.kind.value} {item.value!r}")
+            raise InvalidRequest(
+                detail=f"access: there is no {item.kind.value} {item.value!r}",
+                detail_ko=f"access: {item.kind.value} {item.value!r}이(가) 없습니다",
+            )
         found[text] = Subject(item.kind, str(identity))
     return found
 

@@ -154,7 +154,9 @@ def _require_known(session: Session, tenant_id: UUID, vouched: Vouched) -> None:
         if found is None or found.suspended_at is not None:
             raise AccountNotFound(name=str(vouched.account_id))
     if len(account.named_groups(session, tenant_id, vouched.groups)) < len(vouched.groups):
-        raise InvalidRequest(detail="subject.groups: ids of groups are needed")
+        raise InvalidRequest(
+            detail="subject.groups: ids of groups are needed", detail_ko="subject.groups: 그룹의 ID를 적으세요"
+        )
 
 
 def _principal(session: Session, row: WidgetToken, maker: Principal) -> Principal:

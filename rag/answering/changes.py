@@ -242,7 +242,10 @@ class History:
         lines = text.removesuffix("\n").split("\n")
         end = len(lines) if last is None else last
         if not 1 <= first <= end <= len(lines):
-            raise InvalidRequest(detail=f"first, last: it has lines 1-{len(lines)}")
+            raise InvalidRequest(
+                detail=f"first, last: it has lines 1-{len(lines)}",
+                detail_ko=f"first, last: 이 파일의 줄은 1-{len(lines)}입니다",
+            )
         shown = LineAnchor(max(1, first - around), min(len(lines), end + around))
         told = tuple(lines[shown.first - 1 : shown.last])
         return FileLines(opened.row.name, path, at, LineAnchor(first, end), shown, told, len(lines), document)

@@ -111,11 +111,14 @@ class Subject:
             kind = SubjectKind(name)
         except ValueError:
             raise InvalidRequest(
-                detail="subject: user:…, group:…, attribute:name=value or everyone is needed"
+                detail="subject: user:…, group:…, attribute:name=value or everyone is needed",
+                detail_ko="subject: user:…, group:…, attribute:name=value 또는 everyone으로 적으세요",
             ) from None
         if kind is SubjectKind.EVERYONE:
             if colon:
-                raise InvalidRequest(detail="subject: everyone takes no value")
+                raise InvalidRequest(
+                    detail="subject: everyone takes no value", detail_ko="subject: everyone에는 값을 붙이지 않습니다"
+                )
             return cls(kind)
         return cls(kind, _checked(kind, value))
 
@@ -150,12 +153,16 @@ def _checked(kind: SubjectKind, value: str) -> str:
     if kind is SubjectKind.ATTRIBUTE:
         name, equals, rest = value.partition("=")
         if not (name and equals and rest) or len(value) > _MAX_VALUE or "\x00" in value:
-            raise InvalidRequest(detail="subject: attribute:name=value is needed")
+            raise InvalidRequest(
+                detail="subject: attribute:name=value is needed", detail_ko="subject: attribute:name=value로 적으세요"
+            )
         return value
     try:
         return str(UUID(value))
     except ValueError:
-        raise InvalidRequest(detail=f"subject: {kind.value}:<id> is needed") from None
+        raise InvalidRequest(
+            detail=f"subject: {kind.value}:<id> is needed", detail_ko=f"subject: {kind.value}:<ID>로 적으세요"
+        ) from None
 
 
 @dataclass(frozen=True, slots=True)
@@ -277,11 +284,16 @@ class GivenRule:
             InvalidRequest: it is none.
         """
         if not isinstance(given, Mapping) or not given.keys() <= {"allow", "deny", "label"}:
-            raise InvalidRequest(detail="access: an object with allow, deny and label is needed")
+            raise InvalidRequest(
+                detail="access: an object with allow, deny and label is needed",
+                detail_ko="access: allow, deny, label만 담은 JSON 객체여야 합니다",
+            )
         try:
             label = Label(given.get("label", Label.OPEN))
         except ValueError:
-            raise InvalidRequest(detail="access.label: C, S or O is needed") from None
+            raise InvalidRequest(
+                detail="access.label: C, S or O is needed", detail_ko="access.label: C, S, O 가운데 하나여야 합니다"
+            ) from None
         return cls(_listed(given, "allow"), _listed(given, "deny"), label)
 
     @property
@@ -297,7 +309,10 @@ class GivenRule:
 def _listed(given: Mapping[str, object], name: str) -> tuple[str, ...]:
     found = given.get(name, [])
     if not isinstance(found, list) or len(found) > MAX_SUBJECTS or not all(_is_subject(item) for item in found):
-        raise InvalidRequest(detail=f"access.{name}: a list of at most {MAX_SUBJECTS} subjects is needed")
+        raise InvalidRequest(
+            detail=f"access.{name}: a list of at most {MAX_SUBJECTS} subjects is needed",
+            detail_ko=f"access.{name}: 주체의 목록이어야 하며 {MAX_SUBJECTS}개까지 됩니다",
+        )
     return tuple(found)
 
 

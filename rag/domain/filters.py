@@ -59,12 +59,18 @@ def attribute_value(name: str, value: object) -> AttributeValue:
         InvalidRequest: it is none of these, or too long.
     """
     if isinstance(value, bool) or not isinstance(value, str | int | float):
-        raise InvalidRequest(detail=f"attribute {name}: a text, a number or a date (YYYY-MM-DD) is needed")
+        raise InvalidRequest(
+            detail=f"attribute {name}: a text, a number or a date (YYYY-MM-DD) is needed",
+            detail_ko=f"속성 {name}: 텍스트, 숫자 또는 날짜(YYYY-MM-DD)여야 합니다",
+        )
     if not isinstance(value, str):
         return AttributeValue("number", _shown(name, value), _finite(name, value))
     text = value.strip()
     if not 0 < len(text) <= MAX_VALUE_CHARACTERS or "\x00" in text:
-        raise InvalidRequest(detail=f"attribute {name}: 1 to {MAX_VALUE_CHARACTERS} characters are allowed")
+        raise InvalidRequest(
+            detail=f"attribute {name}: 1 to {MAX_VALUE_CHARACTERS} characters are allowed",
+            detail_ko=f"속성 {name}: 1~{MAX_VALUE_CHARACTERS}자까지 됩니다",
+        )
     if _DAY.fullmatch(text):
         try:
             return AttributeValue("date", text, float(date.fromisoformat(text).toordinal()))
@@ -79,7 +85,9 @@ def _finite(name: str, value: int | float) -> float:
     except OverflowError:
         number = math.inf
     if not math.isfinite(number):
-        raise InvalidRequest(detail=f"attribute {name}: the number is too large")
+        raise InvalidRequest(
+            detail=f"attribute {name}: the number is too large", detail_ko=f"속성 {name}: 수가 너무 큽니다"
+        )
     return number + 0.0  # -0.0 becomes 0.0: the two are equal, so their labels must be
 
 
@@ -95,7 +103,10 @@ def checked_name(name: str) -> str:
         InvalidRequest: it can't.
     """
     if not _NAME.fullmatch(name):
-        raise InvalidRequest(detail=f"attribute name {name[:50]!r}: 1 to 40 of a-z, 0-9 and _ are allowed")
+        raise InvalidRequest(
+            detail=f"attribute name {name[:50]!r}: 1 to 40 of a-z, 0-9 and _ are allowed",
+            detail_ko=f"속성 이름 {name[:50]!r}: a-z, 0-9, _로 1~40자여야 합니다",
+        )
     return name
 
 
@@ -106,9 +117,15 @@ def checked_attributes(given: object) -> dict[str, AttributeValue]:
         InvalidRequest: not an object, too many, a bad name or a bad value.
     """
     if not isinstance(given, Mapping):
-        raise InvalidRequest(detail="attributes: an object of names and values is needed")
+        raise InvalidRequest(
+            detail="attributes: an object of names and values is needed",
+            detail_ko="attributes: 이름과 값을 담은 JSON 객체여야 합니다",
+        )
     if len(given) > MAX_ATTRIBUTES:
-        raise InvalidRequest(detail=f"attributes: {len(given)} given, {MAX_ATTRIBUTES} allowed")
+        raise InvalidRequest(
+            detail=f"attributes: {len(given)} given, {MAX_ATTRIBUTES} allowed",
+            detail_ko=f"attributes: {len(given)}개입니다. {MAX_ATTRIBUTES}개까지 됩니다",
+        )
     return {checked_name(str(name)): attribute_value(str(name), value) for name, value in given.items()}
 
 

@@ -37,10 +37,15 @@ def checked_entries(given: Iterable[GlossaryEntry]) -> list[GlossaryEntry]:
     found: dict[str, GlossaryEntry] = {}
     for number, entry in enumerate(given, start=1):
         if number > MAX_TERMS:
-            raise InvalidRequest(detail=f"glossary: {MAX_TERMS:,} terms are allowed")
+            raise InvalidRequest(
+                detail=f"glossary: {MAX_TERMS:,} terms are allowed",
+                detail_ko=f"용어집: 용어는 {MAX_TERMS:,}개까지 됩니다",
+            )
         item = _checked(entry, number)
         if item.term.casefold() in found:
-            raise InvalidRequest(detail=f"glossary: {item.term} is given twice")
+            raise InvalidRequest(
+                detail=f"glossary: {item.term} is given twice", detail_ko=f"용어집: {item.term}이(가) 두 번 있습니다"
+            )
         found[item.term.casefold()] = item
     return list(found.values())
 
@@ -50,14 +55,21 @@ def _checked(entry: GlossaryEntry, number: int) -> GlossaryEntry:
     expansions = tuple(dict.fromkeys(text for item in entry.expansions if (text := " ".join(item.split()))))
     where = f"glossary, term {number}"
     if not expansions or len(expansions) > MAX_EXPANSIONS:
-        raise InvalidRequest(detail=f"{where}: 1 to {MAX_EXPANSIONS} expansions are needed")
+        raise InvalidRequest(
+            detail=f"{where}: 1 to {MAX_EXPANSIONS} expansions are needed",
+            detail_ko=f"{where}: 펼친 말이 1~{MAX_EXPANSIONS}개 있어야 합니다",
+        )
     for text in (term, *expansions):
         if not MIN_TERM_CHARACTERS <= len(text) <= MAX_TERM_CHARACTERS or "\x00" in text:
             raise InvalidRequest(
-                detail=f"{where}: {MIN_TERM_CHARACTERS} to {MAX_TERM_CHARACTERS} characters are allowed"
+                detail=f"{where}: {MIN_TERM_CHARACTERS} to {MAX_TERM_CHARACTERS} characters are allowed",
+                detail_ko=f"{where}: {MIN_TERM_CHARACTERS}~{MAX_TERM_CHARACTERS}자여야 합니다",
             )
     if len(entry.note) > MAX_NOTE_CHARACTERS or "\x00" in entry.note:
-        raise InvalidRequest(detail=f"{where}: the note may have {MAX_NOTE_CHARACTERS} characters")
+        raise InvalidRequest(
+            detail=f"{where}: the note may have {MAX_NOTE_CHARACTERS} characters",
+            detail_ko=f"{where}: 비고는 {MAX_NOTE_CHARACTERS}자까지 됩니다",
+        )
     return GlossaryEntry(term, expansions, entry.note.strip())
 
 
@@ -78,7 +90,9 @@ def _decoded(content: bytes) -> str:
             return content.decode(encoding)
         except UnicodeDecodeError:
             continue
-    raise InvalidRequest(detail="glossary: the file is neither UTF-8 nor CP949")
+    raise InvalidRequest(
+        detail="glossary: the file is neither UTF-8 nor CP949", detail_ko="용어집: 파일이 UTF-8도 CP949도 아닙니다"
+    )
 
 
 def _rows(text: str) -> Iterable[GlossaryEntry]:
@@ -88,10 +102,15 @@ def _rows(text: str) -> Iterable[GlossaryEntry]:
             if not any(cells) or (number == 1 and cells[0].casefold() in _HEADER):
                 continue
             if not 2 <= len(cells) <= 3:
-                raise InvalidRequest(detail=f"glossary, line {number}: term, expansions and note are needed")
+                raise InvalidRequest(
+                    detail=f"glossary, line {number}: term, expansions and note are needed",
+                    detail_ko=f"용어집 {number}번째 줄: 용어, 펼친 말, 비고가 있어야 합니다",
+                )
             yield GlossaryEntry(cells[0], tuple(cells[1].split(_SEPARATOR)), cells[2] if len(cells) == 3 else "")
     except csv.Error as error:
-        raise InvalidRequest(detail=f"glossary: not a CSV file ({error})") from error
+        raise InvalidRequest(
+            detail=f"glossary: not a CSV file ({error})", detail_ko=f"용어집: CSV 파일이 아닙니다({error})"
+        ) from error
 
 
 def entries_to_csv(entries: Sequence[GlossaryEntry]) -> str:

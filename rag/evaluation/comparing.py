@@ -65,11 +65,16 @@ def compare(first: Run, second: Run, ranking: str = SEARCH, against: str | None 
     other = against or ranking
     for run, name in ((first, ranking), (second, other)):
         if name not in run.rankings:
-            raise InvalidRequest(detail=f"ranking {name}: one of {', '.join(run.rankings)}")
+            raise InvalidRequest(
+                detail=f"ranking {name}: one of {', '.join(run.rankings)}",
+                detail_ko=f"순위 {name}: {', '.join(run.rankings)} 가운데 하나여야 합니다",
+            )
     rows = {_key(question): row for row, question in enumerate(second.questions)}
     pairs = [(row, rows[_key(q)]) for row, q in enumerate(first.questions) if _key(q) in rows]
     if not pairs:
-        raise InvalidRequest(detail="the two runs have no question in common")
+        raise InvalidRequest(
+            detail="the two runs have no question in common", detail_ko="두 실행 결과에 함께 있는 문항이 없습니다"
+        )
     left, right = np.array(pairs).T
     before, after = first.values(ranking), second.values(other)
     changes = {}
@@ -119,12 +124,16 @@ def gate(run: Run, baseline: Mapping[str, Any]) -> list[Fallen]:
     """
     if baseline["questions"] != len(run.questions):
         raise InvalidRequest(
-            detail=f"the baseline was made on {baseline['questions']} questions, the run has {len(run.questions)}"
+            detail=f"the baseline was made on {baseline['questions']} questions, the run has {len(run.questions)}",
+            detail_ko=f"기준은 문항 {baseline['questions']}개로 만들었는데, 이 실행 결과에는 {len(run.questions)}개가 있습니다",
         )
     fallen: list[Fallen] = []
     for ranking, means in baseline["measures"].items():
         if ranking not in run.rankings:
-            raise InvalidRequest(detail=f"the run has no ranking {ranking}: {', '.join(run.rankings)}")
+            raise InvalidRequest(
+                detail=f"the run has no ranking {ranking}: {', '.join(run.rankings)}",
+                detail_ko=f"실행 결과에 {ranking} 순위가 없습니다: {', '.join(run.rankings)}",
+            )
         values = run.values(ranking)
         for name, before in means.items():
             bound = float(baseline.get("bounds", {}).get(name, baseline["bound"]))
@@ -149,5 +158,8 @@ def load_baseline(path: Path) -> dict[str, Any]:
         if unknown or not all(isinstance(value, int | float) for value in (body["bound"], body["questions"], *numbers)):
             raise ValueError(", ".join(sorted(unknown)) or "numbers")
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise InvalidRequest(detail=f"{path}: not a baseline of `seogo eval gate --write` ({error})") from None
+        raise InvalidRequest(
+            detail=f"{path}: not a baseline of `seogo eval gate --write` ({error})",
+            detail_ko=f"{path}: `seogo eval gate --write`가 만든 기준이 아닙니다({error})",
+        ) from None
     return dict(body)

@@ -162,7 +162,10 @@ def load(path: Path) -> Run:
             raise ValueError(body["format"])
         return Run(tuple(_question(item) for item in body["questions"]), body["about"])
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise InvalidRequest(detail=f"{file}: not a run of `seogo eval run` ({error})") from None
+        raise InvalidRequest(
+            detail=f"{file}: not a run of `seogo eval run` ({error})",
+            detail_ko=f"{file}: `seogo eval run`의 실행 결과가 아닙니다({error})",
+        ) from None
 
 
 def _question(item: Mapping[str, Any]) -> QuestionResult:

@@ -112,7 +112,10 @@ def draft_questions(
         if len(drafts.rows) == count:
             break
     if not asked:
-        raise InvalidRequest(detail="no document here has a passage to ask about")
+        raise InvalidRequest(
+            detail="no document here has a passage to ask about",
+            detail_ko="질문을 만들 만한 문단이 있는 문서가 없습니다",
+        )
     return drafts
 
 

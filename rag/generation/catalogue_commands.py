@@ -47,16 +47,20 @@ def _check_engine(entry: Entry, engine: ServingEngine) -> None:
         able = [name for name in SERVING_ENGINES if entry.support(name).works]
         note = f" ({support.note})" if support.note else ""
         raise InvalidRequest(
-            detail=f"{engine} does not run {entry.name}{note}; known to run it: {', '.join(able) or 'none'}"
+            detail=f"{engine} does not run {entry.name}{note}; known to run it: {', '.join(able) or 'none'}",
+            detail_ko=f"{engine}은(는) {entry.name}을(를) 실행하지 못합니다. 실행할 수 있는 엔진: {', '.join(able) or '없음'}",
         )
 
 
 def _check_names(options: LaunchOptions) -> None:
     for name in (*options.lora, *([options.served_name] if options.served_name else [])):
         if not _NAME.match(name):
-            raise InvalidRequest(detail=f"{name!r} is no name for a model: letters, digits, dots, lines; 100 at most")
+            raise InvalidRequest(
+                detail=f"{name!r} is no name for a model: letters, digits, dots, lines; 100 at most",
+                detail_ko=f"{name!r}은(는) 모델 이름으로 쓸 수 없습니다: 영문자, 숫자, 점, 줄표로 100자까지 됩니다",
+            )
     if options.gpus < 1:
-        raise InvalidRequest(detail="a model needs one GPU or more")
+        raise InvalidRequest(detail="a model needs one GPU or more", detail_ko="모델에는 GPU가 하나 이상 필요합니다")
 
 
 def _first(entry: Entry, engine: ServingEngine) -> Quantisation:
@@ -70,10 +74,16 @@ def _first(entry: Entry, engine: ServingEngine) -> Quantisation:
 def _check_quantisation(entry: Entry, engine: ServingEngine, quantisation: Quantisation) -> None:
     if quantisation.startswith("GGUF") != (engine in ("llamacpp", "ollama")):
         other = "llamacpp or ollama" if quantisation.startswith("GGUF") else "vllm or sglang"
-        raise InvalidRequest(detail=f"{quantisation} is not what {engine} reads; take --engine {other}")
+        raise InvalidRequest(
+            detail=f"{quantisation} is not what {engine} reads; take --engine {other}",
+            detail_ko=f"{engine}은(는) {quantisation}을(를) 읽지 못합니다. --engine {other}을(를) 쓰세요",
+        )
     known = entry.quantisations or {}
     if known and quantisation not in known and not quantisation.startswith("GGUF"):
-        raise InvalidRequest(detail=f"{entry.name} is not known as {quantisation}; known: {', '.join(known)}")
+        raise InvalidRequest(
+            detail=f"{entry.name} is not known as {quantisation}; known: {', '.join(known)}",
+            detail_ko=f"{entry.name}에는 {quantisation}이(가) 없습니다. 있는 것: {', '.join(known)}",
+        )
 
 
 def _context(entry: Entry, options: LaunchOptions) -> int | None:
@@ -88,10 +98,15 @@ def _context(entry: Entry, options: LaunchOptions) -> int | None:
     wanted = options.context or known.native
     longest = known.extended or known.native
     if wanted > longest:
-        raise InvalidRequest(detail=f"{entry.name} has a context of {longest:,} tokens at most, not {wanted:,}")
+        raise InvalidRequest(
+            detail=f"{entry.name} has a context of {longest:,} tokens at most, not {wanted:,}",
+            detail_ko=f"{entry.name}의 문맥은 {longest:,}토큰까지입니다. {wanted:,}토큰은 쓸 수 없습니다",
+        )
     if wanted > known.native and not options.yarn:
         raise InvalidRequest(
             detail=f"{wanted:,} tokens are above the native {known.native:,} of {entry.name}: give --yarn, which costs "
-            "quality on short inputs, or a smaller --context"
+            "quality on short inputs, or a smaller --context",
+            detail_ko=f"{wanted:,}토큰은 {entry.name}의 원래 길이 {known.native:,}토큰보다 깁니다. "
+            f"--yarn을 주거나(짧은 입력에서 품질이 떨어집니다) --context를 줄이세요",
         )
     return wanted

@@ -167,9 +167,15 @@ def _llamacpp(plan: Plan) -> Launch:
 
 def _ollama(plan: Plan) -> Launch:
     if plan.options.lora:
-        raise InvalidRequest(detail="Ollama does not serve adapters by name; use vLLM")
+        raise InvalidRequest(
+            detail="Ollama does not serve adapters by name; use vLLM",
+            detail_ko="Ollama는 어댑터를 이름으로 서비스하지 않습니다. vLLM을 쓰세요",
+        )
     if plan.factor is not None:
-        raise InvalidRequest(detail="Ollama has no setting for YaRN; use vLLM or llama.cpp")
+        raise InvalidRequest(
+            detail="Ollama has no setting for YaRN; use vLLM or llama.cpp",
+            detail_ko="Ollama에는 YaRN 설정이 없습니다. vLLM이나 llama.cpp를 쓰세요",
+        )
     file = plan.gguf()
     environment = {"OLLAMA_HOST": f"{plan.options.host}:{plan.port}", "OLLAMA_NO_CLOUD": "1", "DO_NOT_TRACK": "1"}
     if plan.context is not None:

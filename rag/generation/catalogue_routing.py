@@ -104,7 +104,10 @@ class CatalogueRouter:
         wanted = self._asked(job, kind, reasons)
         if wanted is not None and (obstacle := _obstacle(wanted.candidate, job)):
             if wanted.adapter:
-                raise InvalidRequest(detail=f"{obstacle}, and no other model has the adapter {wanted.adapter}")
+                raise InvalidRequest(
+                    detail=f"{obstacle}, and no other model has the adapter {wanted.adapter}",
+                    detail_ko=f"이 요청을 할 수 있는 모델 가운데 어댑터 {wanted.adapter}이(가) 있는 것이 없습니다({obstacle})",
+                )
             reasons.append(obstacle)
             wanted = None
         if wanted is None:
@@ -169,7 +172,7 @@ class CatalogueRouter:
         """The first of those that can do it, in the order of `_order`."""
         able = [one for one in self._candidates if not _obstacle(one, job)]
         if not able:
-            raise InvalidRequest(detail=_impossible(self._candidates, job))
+            raise InvalidRequest(**_impossible(self._candidates, job))
         passed = [text for one in self._candidates if (text := _obstacle(one, job)) and text not in reasons]
         reasons += passed
         best = min(able, key=lambda one: _order(one, job, kind))
@@ -223,17 +226,30 @@ def _obstacle(candidate: _Candidate, job: Job) -> str:
     return ""
 
 
-def _impossible(candidates: Sequence[_Candidate], job: Job) -> str:
+def _impossible(candidates: Sequence[_Candidate], job: Job) -> dict[str, str]:
+    """Why no model can do it, as `detail` and `detail_ko` of an error."""
     if job.needs_vision and not any(one.vision for one in candidates):
-        return "none of the configured models takes images"
+        return {
+            "detail": "none of the configured models takes images",
+            "detail_ko": "설정된 모델 가운데 그림을 받는 것이 없습니다",
+        }
     if job.needs_tools and all(one.tools is False for one in candidates):
-        return "none of the configured models calls tools"
+        return {
+            "detail": "none of the configured models calls tools",
+            "detail_ko": "설정된 모델 가운데 도구를 부르는 것이 없습니다",
+        }
     needed = job.prompt_tokens + job.answer_tokens
     able = [one for one in candidates if not _obstacle(one, _short(job))]
     longest = max((one.usable_tokens for one in able), default=0)
     if not longest:
-        return "none of the configured models takes images and calls tools"
-    return f"prompt and answer need {needed:,} tokens, and the longest context of the models for it is {longest:,}"
+        return {
+            "detail": "none of the configured models takes images and calls tools",
+            "detail_ko": "설정된 모델 가운데 그림을 받으면서 도구를 부르는 것이 없습니다",
+        }
+    return {
+        "detail": f"prompt and answer need {needed:,} tokens, and the longest context of the models for it is {longest:,}",
+        "detail_ko": f"입력과 답에 {needed:,}토큰이 필요한데, 쓸 수 있는 모델의 가장 긴 문맥은 {longest:,}토큰입니다",
+    }
 
 
 def _short(job: Job) -> Job:

@@ -126,7 +126,10 @@ class PromptWriter:
         room = budget - self._fixed(request, memory)
         blocks, omitted = _packed(_blocks(request.passages, words, language), room, words.entries(2)["cut"])
         if not blocks:
-            raise InvalidRequest(detail=f"question: it leaves no room for passages in {budget} tokens")
+            raise InvalidRequest(
+                detail=f"question: it leaves no room for passages in {budget} tokens",
+                detail_ko=f"question: {budget}토큰 안에 문단을 넣을 자리가 남지 않습니다. 질문을 줄이세요",
+            )
         if memory.forgotten or memory.older:
             omitted = (*omitted, f"history: {2 * len(memory.older)} turns condensed, {memory.forgotten} left out")
         return self._written(request, words, memory, blocks, omitted)

@@ -15,7 +15,6 @@ Folder: `lock`, `index.json` (the schema), `shard/` (the engine's own files).
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import shutil
@@ -26,7 +25,7 @@ from threading import RLock
 from typing import TYPE_CHECKING
 from uuid import UUID
 
-from rag.domain.errors import ConfigurationError, IndexUnavailable, StoreInUse
+from rag.domain.errors import ConfigurationError, IndexUnavailable
 from rag.domain.filters import Selection
 from rag.domain.principal import Permit
 from rag.index.base import (
@@ -43,6 +42,7 @@ from rag.index.base import (
     Retirement,
 )
 from rag.index.edge_requests import engine_point, engine_query, field_is_any_of, filter_of, hybrid_requests, uuid
+from rag.index.folder_lock import locked
 from rag.index.hybrid import Legs, answered_hybrid
 from rag.index.layout import (
     COLLECTION,
@@ -261,7 +261,7 @@ def open_edge(folder: Path, schema: IndexSchema, *, recreate: bool = False) -> E
         ConfigurationError: the folder was built for another schema, or can't be read.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    lock = _locked(folder)
+    lock = locked(folder)
     try:
         if recreate:
             _discard(folder)
@@ -272,17 +272,6 @@ def open_edge(folder: Path, schema: IndexSchema, *, recreate: bool = False) -> E
     except BaseException:
         os.close(lock)
         raise
-
-
-def _locked(folder: Path) -> int:
-    """A descriptor that holds the folder until it is closed or the process ends, however it ends."""
-    lock = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as error:
-        os.close(lock)
-        raise StoreInUse(path=str(folder)) from error
-    return lock
 
 
 def _check_record(folder: Path, schema: IndexSchema) -> None:

@@ -125,9 +125,12 @@ class CodePacker:
             IndexUnavailable, StoreUnavailable, ModelUnavailable: the task can't be searched for.
         """
         if not task.strip():
-            raise InvalidRequest(detail="task: empty")
+            raise InvalidRequest(detail="task: empty", detail_ko="task: 비어 있습니다")
         if not LEAST_BUDGET <= budget <= MOST_BUDGET:
-            raise InvalidRequest(detail=f"budget: {LEAST_BUDGET} to {MOST_BUDGET} tokens")
+            raise InvalidRequest(
+                detail=f"budget: {LEAST_BUDGET} to {MOST_BUDGET} tokens",
+                detail_ko=f"budget: {LEAST_BUDGET}~{MOST_BUDGET}토큰이어야 합니다",
+            )
         ranking = self.maps.ranked(permit, scope=scope, task=task)
         with self.database.read() as session:
             shown = outline(session, ranking, min(_MOST_OF_MAP, int(budget * _MAP_SHARE)), count)
@@ -228,7 +231,10 @@ def _fitted(
         dropped = files.pop()
         left_out.append(LeftOut(dropped.file.key, "budget"))
     if tokens > budget:
-        raise InvalidRequest(detail=f"budget: the task alone takes {tokens} tokens")
+        raise InvalidRequest(
+            detail=f"budget: the task alone takes {tokens} tokens",
+            detail_ko=f"budget: 할 일의 설명만으로 {tokens}토큰입니다",
+        )
     ordered = tuple(sorted(files, key=lambda item: item.file.key))
     return CodePack(text, tokens, budget, task, shown, ordered, tuple(left_out), rest, ranking.revisions)
 

@@ -118,7 +118,9 @@ class CodeSearcher:
         elif symbol.strip():
             found = self._by_symbol(permit, symbol, scope, limit)
         else:
-            raise InvalidRequest(detail="query, symbol: one of them is needed")
+            raise InvalidRequest(
+                detail="query, symbol: one of them is needed", detail_ko="query, symbol: 둘 중 하나를 적으세요"
+            )
         taken = round((time.perf_counter() - start) * 1000, 3)
         return CodeMatches(
             found.how, found.matches, found.more, found.partial, taken, found.passages, found.definitions
@@ -194,7 +196,10 @@ class CodeSearcher:
 def _checked(query: str, ignore_case: bool) -> LinearPattern:
     pattern = LinearPattern.of(query, ignore_case=ignore_case)
     if pattern.matches_empty:
-        raise PatternRefused(detail="it matches the empty text, so it matches everywhere")
+        raise PatternRefused(
+            detail="it matches the empty text, so it matches everywhere",
+            detail_ko="빈 텍스트에도 맞아 모든 곳이 맞게 됩니다",
+        )
     return pattern
 
 

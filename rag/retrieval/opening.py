@@ -174,11 +174,14 @@ def _file(session: Session, permit: Permit, name: str) -> Opened:
         return _part_of(whole, f"{REPO}{path}", part)
     wanted = _LINES.fullmatch(fragment)
     if wanted is None:
-        raise InvalidRequest(detail="the lines of a file are written #L10 or #L10-L20")
+        raise InvalidRequest(
+            detail="the lines of a file are written #L10 or #L10-L20",
+            detail_ko="파일의 줄은 #L10 또는 #L10-L20으로 적으세요",
+        )
     first, last = int(wanted[1]), int(wanted[2] or wanted[1])
     numbered = _numbered(whole.chunks)
     if numbered is None:
-        raise InvalidRequest(detail="this document has no lines")
+        raise InvalidRequest(detail="this document has no lines", detail_ko="이 문서에는 줄이 없습니다")
     inside = {number: text for number, text in numbered.items() if first <= number <= last}
     if not inside:
         raise NotFound

@@ -212,7 +212,7 @@ class Retriever:
     def _checked(self, question: str) -> str:
         question = question.strip()
         if not question:
-            raise InvalidRequest(detail="question: empty")
+            raise InvalidRequest(detail="question: empty", detail_ko="question: 질문이 비어 있습니다")
         if len(question) > self.settings.max_question_chars:
             raise QuestionTooLong(length=len(question), limit=self.settings.max_question_chars)
         return question

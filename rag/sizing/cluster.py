@@ -213,6 +213,12 @@ def _shards(workload: Workload, nodes: int) -> int:
 def _check(load: Workload, node: Node) -> None:
     least_zero = (load.dimensions, load.hnsw_m, load.terms, load.learned_terms, load.tokens, load.token_dimensions)
     if load.chunks < 1 or load.replicas < 1 or min(least_zero) < 0:
-        raise InvalidRequest(detail="sizing: chunks and replicas are at least 1, and nothing is negative")
+        raise InvalidRequest(
+            detail="sizing: chunks and replicas are at least 1, and nothing is negative",
+            detail_ko="규모 계산: 청크와 복제본은 1 이상이고, 음수는 쓸 수 없습니다",
+        )
     if node.memory < GIB or node.disk < GIB:
-        raise InvalidRequest(detail="sizing: a node has at least 1 GiB of memory and of disk")
+        raise InvalidRequest(
+            detail="sizing: a node has at least 1 GiB of memory and of disk",
+            detail_ko="규모 계산: 노드의 메모리와 디스크는 각각 1GiB 이상이어야 합니다",
+        )

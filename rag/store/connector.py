@@ -142,7 +142,9 @@ def key_at(session: Session, permit: Permit, source_id: UUID, cursor: str) -> st
         named, _, number = cursor.partition(".")
         document_id, before = UUID(named), int(number)
     except ValueError:
-        raise InvalidRequest(detail="cursor") from None
+        raise InvalidRequest(
+            detail="cursor", detail_ko="cursor: 목록이 알려 준 값이 아닙니다. 첫 쪽부터 다시 요청하세요"
+        ) from None
     of_document = ConnectorItem.source_id == source_id, ConnectorItem.document_id == document_id, _of_covered(permit)
     keys = session.scalars(select(ConnectorItem.key).where(*of_document).order_by(ConnectorItem.key)).all()
     return keys[before] if 0 <= before < len(keys) else key_covered(session, permit, document_id)

@@ -49,7 +49,9 @@ class LinearPattern:
         import re2
 
         if not 0 < len(pattern) <= MAX_PATTERN:
-            raise PatternRefused(detail=f"1 to {MAX_PATTERN} characters are allowed")
+            raise PatternRefused(
+                detail=f"1 to {MAX_PATTERN} characters are allowed", detail_ko=f"1~{MAX_PATTERN}자여야 합니다"
+            )
         spans = _SPANS_LINES.search(pattern) is not None
         options = re2.Options()
         options.max_mem, options.log_errors = _MOST_MEMORY, False
@@ -57,7 +59,7 @@ class LinearPattern:
         try:
             compiled = re2.compile(f"(?m:{pattern})", options)
         except re2.error as error:
-            raise PatternRefused(detail=_said(error)) from error
+            raise PatternRefused(detail=_said(error), detail_ko=f"RE2 패턴이 아닙니다: {_said(error)}") from error
         ignores = ignore_case or _IGNORES_CASE.search(pattern) is not None
         return cls(pattern, spans, ignores, required_literals(pattern, ignores), compiled)
 

@@ -36,12 +36,21 @@ def checked_patterns(patterns: Sequence[CustomPattern]) -> tuple[CustomPattern, 
         InvalidRequest: too many, a name or a pattern that is none, or one that matches nothing at all places.
     """
     if len(patterns) > MAX_PATTERNS or len({item.name for item in patterns}) != len(patterns):
-        raise InvalidRequest(detail=f"patterns: at most {MAX_PATTERNS}, each name once")
+        raise InvalidRequest(
+            detail=f"patterns: at most {MAX_PATTERNS}, each name once",
+            detail_ko=f"patterns: {MAX_PATTERNS}개까지이며, 이름이 겹치면 안 됩니다",
+        )
     for item in patterns:
         if PATTERN_NAME.fullmatch(item.name) is None or not 0 < len(item.pattern) <= MAX_PATTERN_LENGTH:
-            raise InvalidRequest(detail=f"patterns: {item.name[:40]}: name or length is not valid")
+            raise InvalidRequest(
+                detail=f"patterns: {item.name[:40]}: name or length is not valid",
+                detail_ko=f"patterns: {item.name[:40]}: 이름이나 길이가 올바르지 않습니다",
+            )
         if _compiled(item.pattern).fullmatch("") is not None:
-            raise InvalidRequest(detail=f"patterns: {item.name}: matches the empty text")
+            raise InvalidRequest(
+                detail=f"patterns: {item.name}: matches the empty text",
+                detail_ko=f"patterns: {item.name}: 빈 텍스트에도 맞는 패턴입니다",
+            )
     return tuple(patterns)
 
 
@@ -53,4 +62,6 @@ def _compiled(pattern: str):  # type: ignore[no-untyped-def]  # noqa: ANN202 - R
     try:
         return re2.compile(pattern, options)
     except re2.error as error:
-        raise InvalidRequest(detail=f"patterns: {error}") from error
+        raise InvalidRequest(
+            detail=f"patterns: {error}", detail_ko=f"patterns: 패턴이 올바르지 않습니다: {error}"
+        ) from error

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+from rag.index.folder_lock import locked, require_free
 
 _HEAVY = (
     "alembic",
@@ -64,3 +67,41 @@ def test_a_command_on_a_local_folder_loads_no_kit_of_tools(tmp_path: Path) -> No
     modules, said = loaded(_ASK_HERE, str(tmp_path))
     assert "sqlalchemy" in modules and "mcp" not in modules
     assert said.split()[-1] == "503"  # nobody asks there
+
+
+_BESIDE_A_SERVER = """
+import json, sys
+sys.argv = ["seogo", "--data-dir", sys.argv[1], *json.loads(sys.argv[2])]
+from api.cli.main import run
+try:
+    run()
+except SystemExit as end:
+    print(json.dumps({"code": end.code, "loaded": sorted(sys.modules)}))
+"""
+
+
+@pytest.mark.parametrize("place", ["", "0123456789ab"], ids=["first", "of-a-space"])
+@pytest.mark.parametrize("words", [["ask", "x"], ["search", "x"], ["collections", "list"]], ids=" ".join)
+def test_a_store_in_use_is_said_before_anything_is_loaded(tmp_path: Path, words: list[str], place: str) -> None:
+    folder = tmp_path / "index" / place
+    folder.mkdir(parents=True)
+    held = locked(folder)
+    try:
+        command = [sys.executable, "-c", _BESIDE_A_SERVER, str(tmp_path), json.dumps(words)]
+        environment = {**os.environ, "SEOGO_LANG": "ko"}
+        done = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)
+        assert "store_in_use" in done.stderr and "--server" in done.stderr
+        found = json.loads(done.stdout)
+        assert found["code"] == 1
+        assert not {"alembic", "dbos", "fastapi", "kiwipiepy", "numpy", "uvicorn", "qdrant_edge"} & set(found["loaded"])
+        assert not (tmp_path / "seogo.sqlite").exists(), "the store of a server is left alone"
+    finally:
+        os.close(held)
+    require_free(tmp_path / "index")
+
+
+def test_a_look_keeps_nothing(tmp_path: Path) -> None:
+    require_free(tmp_path / "none")
+    os.close(locked(tmp_path))
+    require_free(tmp_path)
+    os.close(locked(tmp_path))
