@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
+from hypothesis import example, given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
 
 from rag.domain.errors import RepositoryRefused
 from rag.mirrors.remotes import Remote, checked_url, folder_below, remote_of
@@ -195,3 +199,35 @@ def test_our_own_folders_are_no_place_for_repositories(tmp_path: Path, root: str
         with pytest.raises(ValueError, match="our own data"):
             RagSettings(data_dir=folder, repositories=chosen)
     assert RagSettings(data_dir=data, repositories=RepositorySettings(roots=(tmp_path / "git",)))
+
+
+PIECES = st.sampled_from(
+    ["https://", "ssh://", "http://", "file://", "ext::", "git.example.kr", "GIT.EXAMPLE.KR.", "evil.example", "[fd00::1]:3000",
+     ":8443", ":22", ":", "/", "//", "\\", "@", "git@", "u:p@", "?", "#", "%2f", "%00", "%40", "..", "-", "--upload-pack=x",
+     "a.git", "~", " ", "\t", "\n", "\0", "\u3002", "\uff0f", "\u200b", "。", "[", "]", "가", "x"]
+)  # fmt: skip
+_ALLOWED = {"git.example.kr", "gitea.example.kr", "ssh.example.kr", "fd00::1"}
+
+
+@hypothesis_settings(max_examples=500, deadline=None)
+@given(st.lists(PIECES, min_size=1, max_size=7).map("".join))
+@example("https://git.example.kr@evil.example/a")
+@example("ssh://git.example.kr@evil.example/a")
+@example("https://evil.example/git.example.kr/a")
+@example("https://git.example.kr/a/b.git")
+@example("git@git.example.kr:a/b.git")
+def test_whatever_address_is_given_git_goes_to_allowed_hosts_alone(given_url: str) -> None:
+    """What is taken lies on a host of the settings by every reading of it, is no option, and is taken again as it is."""
+    try:
+        url = checked_url(settings(), given_url)
+    except RepositoryRefused:
+        return
+    assert checked_url(settings(), url) == url
+    assert not url.startswith("-") and url.isprintable()
+    if "://" in url:
+        parts = urlsplit(url)
+        assert parts.scheme in ("https", "ssh") and parts.password is None and not {"?", "#"} & set(url)
+        assert parts.hostname is not None and parts.hostname.rstrip(".") in _ALLOWED
+        assert url.partition("://")[2].partition("/")[0].rpartition("@")[2].startswith((parts.hostname, "["))
+    else:
+        assert url.partition(":")[0].rpartition("@")[2].casefold().rstrip(".") in _ALLOWED
