@@ -151,6 +151,7 @@ class ResponseIn(_Lenient):
         if self.model.startswith(RAW):
             raise UnsupportedRequest(
                 detail="model: responses are answers from documents, by rag/*; llm/* is for chat completions",
+                detail_ko="model: responses는 문서에 근거한 답변(rag/*)에만 됩니다. llm/*은 chat completions로 부르세요",
                 param="model",
             )
         for field, given in (
