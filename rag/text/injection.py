@@ -15,12 +15,11 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 
-from rag.text.injection_rules import FORMS, SAID, WEIGHTS, Sign, is_said, may_be_said
+from rag.text.injection_rules import SAID, WEIGHTS, Sign, is_said, may_be_said
 from rag.text.invisible import Unseen
 from rag.text.normalize import clean_characters
-from rag.text.plain import is_plain
 from rag.text.sieve import sieve_of
-from rag.text.template_tokens import FORM, holds_template_token
+from rag.text.template_tokens import holds_template_token
 
 __all__ = ["InjectionScore", "Sign", "injection_score"]
 
@@ -43,12 +42,6 @@ def _may_be_encoded() -> Callable[[str], bool]:
 @cache
 def _may_be_hexadecimal() -> Callable[[str], bool]:
     return sieve_of((r"[0-9a-fA-F]{32}",))
-
-
-@cache
-def _may_speak() -> Callable[[str], bool]:
-    """Whether a plain text, in small letters, may say anything or hold a token of a template: of program text, one in forty."""
-    return sieve_of((*FORMS, FORM))
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,11 +106,10 @@ def _stretches(texts: Iterable[str]) -> Iterator[str]:
 
 def _signs_of(text: str) -> Iterator[Sign]:
     plain = clean_characters(text).lower()
-    if not is_plain(text) or _may_speak()(plain):
-        possible = may_be_said(plain)
-        for sign in SAID:
-            if (possible and is_said(sign, plain)) or (sign is Sign.TURNS and holds_template_token(text)):
-                yield sign
+    possible = may_be_said(plain)
+    for sign in SAID:
+        if (possible and is_said(sign, plain)) or (sign is Sign.TURNS and holds_template_token(text)):
+            yield sign
     if any(_gives_orders(decoded) for decoded in _decoded(text)):
         yield Sign.ENCODED
 

@@ -181,13 +181,9 @@ SAID = (*_COMPILED, Sign.CODE)
 """What a text can say by its words."""
 
 
-FORMS = (*(one for found in _PATTERNS.values() for one in found), _CODE_ASKED.pattern)
-"""Of which everything that is said has one, for `rag.text.sieve`."""
-
-
 @cache
 def _sieve() -> Callable[[str], bool]:
-    return sieve_of(FORMS)
+    return sieve_of((*(one for found in _PATTERNS.values() for one in found), _CODE_ASKED.pattern))
 
 
 def may_be_said(plain: str) -> bool:

@@ -186,8 +186,6 @@ def _pattern() -> re.Pattern[str]:
 
 
 _TOKEN = _pattern()
-FORM = f"(?i:{_TOKEN.pattern})"
-"""Of every token, for `rag.text.sieve`."""
 _BEGINNING = re.compile(r"[<＜﹤\[［\]］|｜]")
 """What all of them begin with. Looking for that first makes the search ten times faster: 0.1 ms for a passage."""
 

@@ -8,12 +8,9 @@ from pathlib import Path
 import pytest
 
 from benchmarks.data import FOLDER, unpacked
-from rag.text import injection
 from rag.text.injection_rules import SAID, is_said, may_be_said
 from rag.text.normalize import clean_characters
-from rag.text.plain import is_plain
 from rag.text.sieve import sieve_of, widened
-from rag.text.template_tokens import TEMPLATE_TOKENS, holds_template_token
 from tests.support.attacks import in_korean
 
 _STRETCH = 1500
@@ -53,24 +50,6 @@ def _texts() -> Iterator[str]:
         for row in rows:
             yield row["text"]
             yield in_korean(row["text"], row["metadata"]["category"])
-
-
-def test_no_token_of_a_template_is_held_back() -> None:
-    tokens = [token for family in TEMPLATE_TOKENS.values() for token in family]
-    made = [f"a{token.swapcase()}b" for token in tokens] + ["x <|turn> y", "x <turn|> y", "[|user|]", "<|", "|>"]
-    stretches = [text[i : i + _STRETCH] for text in _texts() for i in range(0, len(text), _STRETCH)]
-    held = [text for text in (*made, *stretches) if is_plain(text) and not injection._may_speak()(text.lower())]
-    assert len(held) > 100
-    assert not [text for text in held if holds_template_token(text)]
-
-
-def test_a_program_is_read_once_for_all_signs(monkeypatch: pytest.MonkeyPatch) -> None:
-    def read(text: str) -> bool:
-        raise AssertionError(text)
-
-    monkeypatch.setattr(injection, "may_be_said", read)
-    monkeypatch.setattr(injection, "holds_template_token", read)
-    assert injection.injection_score(["rows[0] = {key: value for key, value in pairs if key < limit}"]).value == 0.0
 
 
 def test_nothing_that_a_rule_finds_is_held_back() -> None:
