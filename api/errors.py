@@ -245,7 +245,9 @@ def may_tell(error: e.SeogoError) -> bool:
 
 
 def _from_http(request: Request, error: HTTPException) -> e.SeogoError:
-    """What the framework itself refuses, as an error of ours."""
+    """What the framework itself refuses, as an error of ours; where it wrapped one of ours, such as of too deep a JSON, that."""
+    if isinstance(error.__cause__, e.SeogoError):
+        return error.__cause__
     match error.status_code:
         case 404:
             return e.NotFound()

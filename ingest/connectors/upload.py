@@ -122,7 +122,10 @@ class UploadReceiver:
         try:
             self._parser.write(data)
         except FormParserError as error:
-            raise InvalidRequest(detail="multipart body", detail_ko="multipart 본문의 형식이 맞지 않습니다") from error
+            raise InvalidRequest(
+                detail="multipart body",
+                detail_ko="multipart 본문의 형식이 맞지 않거나, 한 부분의 헤더가 너무 많거나 깁니다",
+            ) from error
 
     def finish(self) -> list[Received]:
         """The files, once the whole body was fed.
