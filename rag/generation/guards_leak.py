@@ -169,32 +169,38 @@ def _of_codes(text: str) -> Iterator[str]:
     if not text[-2:-1].isdecimal():  # as in each of these codes: what is read costs little then
         return
     for before, digits, base in _CODES:
-        width = len(before) + digits
-        units = [text[start : start + width] for start in range(len(text) - _ROW * width, len(text), width)]
-        if len(text) >= _ROW * width and all(unit.startswith(before) for unit in units):
-            yield _characters([unit[len(before) :] for unit in units], base)
-    yield _characters(_decimals(text), 10)
+        yield _read_back(text, before, digits, base)
+    yield _read_back(text, "", 0, 10)
 
 
-def _decimals(text: str) -> list[str]:
-    """The last eight numbers of letters or digits. One behind the other they can be told apart: those of three digits begin with
-    a one, and none of two digits does."""
-    found: list[str] = []
-    end = len(text)
-    while end >= 2 and len(found) < _ROW:
-        size = 3 if text[end - 3 : end - 2] == "1" else 2
-        found.insert(0, text[end - size : end])
-        end -= size
+def _read_back(text: str, before: str, digits: int, base: int) -> str:
+    """Up to eight characters whose codes end a text, from its end on, as long as letters and digits take turns, as in the canary.
+
+    Args:
+        before: what stands before each code.
+        digits: of each code; 0 for decimal ones of two or three. One behind the other those can be told apart: three have
+            those that begin with a one, and none of two does.
+    """
+    found, end = "", len(text)
+    while len(found) < _ROW:
+        size = digits or (3 if text[end - 3 : end - 2] == "1" else 2)
+        start = end - size - len(before)
+        if start < 0 or not text.startswith(before, start):
+            return ""
+        character = _character(text[end - size : end], base)
+        if not character or (found and character.isdecimal() == found[0].isdecimal()):
+            return ""
+        found, end = character + found, start
     return found
 
 
-def _characters(numbers: Sequence[str], base: int) -> str:
-    """What these numbers stand for; nothing where one of them is no letter or digit."""
+def _character(number: str, base: int) -> str:
+    """What this number stands for, if that is a letter or digit of ASCII."""
     try:
-        found = bytes(int(number, base) for number in numbers)
-    except ValueError:
+        character = chr(int(number, base))
+    except (ValueError, OverflowError):
         return ""
-    return _plain(found)
+    return character if character.isascii() and character.isalnum() else ""
 
 
 def _of_base64(text: str) -> str:
