@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from functools import cache, lru_cache
+from functools import cache, lru_cache, partial
 
 from rag.access.personal_data.custom import CompiledPatterns
 from rag.access.personal_data.escaped import EscapedLine, unescaped
@@ -46,11 +46,20 @@ class Detector:
         return self._until_clean(text, readable)
 
     def find_in_line(self, text: str) -> tuple[Finding, ...]:
-        """`find` for a line of a log, in which addresses and literals have their characters escaped, and blanks are a `+`."""
-        found = self._until_clean(text, unescaped)
+        """`find` for a line of a log, in which addresses and literals have their characters escaped, and blanks are a `+`.
+
+        What is found stands in the order of the text. Findings may overlap: each depth of escapes is a reading of its own, and
+        what any of them shows is hidden.
+        """
+        depth = len(unescaped(text).rounds)
+        found = self._at_all_depths(text, depth)
         if "+" in text:
-            found += self._until_clean(masked(text, found), lambda line: unescaped(line, plus_is_blank=True))
+            found |= self._at_all_depths(masked(text, found), depth, plus_is_blank=True)
         return tuple(sorted(found))
+
+    def _at_all_depths(self, text: str, depth: int, *, plus_is_blank: bool = False) -> set[Finding]:
+        reads = [partial(unescaped, rounds=rounds, plus_is_blank=plus_is_blank) for rounds in range(depth + 1)]
+        return {item for read in reads for item in self._until_clean(text, read)}
 
     def _until_clean(self, text: str, read: Callable[[str], Readable | EscapedLine]) -> tuple[Finding, ...]:
         """Hiding one thing can uncover another, which a longer one had covered: look again until nothing is left."""
