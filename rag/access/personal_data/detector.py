@@ -48,18 +48,15 @@ class Detector:
     def find_in_line(self, text: str) -> tuple[Finding, ...]:
         """`find` for a line of a log, in which addresses and literals have their characters escaped, and blanks are a `+`.
 
-        What is found stands in the order of the text. Findings may overlap: each depth of escapes is a reading of its own, and
-        what any of them shows is hidden.
+        What is found stands in the order of the text. Findings may overlap: a `%` need not escape anything, and nothing says how
+        often a line was escaped, so that there are several readings, and what any of them shows is hidden.
         """
-        depth = len(unescaped(text).rounds)
-        found = self._at_all_depths(text, depth)
+        reads = _readings(text)
+        found = {item for read in reads for item in self._until_clean(text, read)}
         if "+" in text:
-            found |= self._at_all_depths(masked(text, found), depth, plus_is_blank=True)
+            left = masked(text, found)
+            found |= {item for read in reads for item in self._until_clean(left, partial(read, plus_is_blank=True))}
         return tuple(sorted(found))
-
-    def _at_all_depths(self, text: str, depth: int, *, plus_is_blank: bool = False) -> set[Finding]:
-        reads = [partial(unescaped, rounds=rounds, plus_is_blank=plus_is_blank) for rounds in range(depth + 1)]
-        return {item for read in reads for item in self._until_clean(text, read)}
 
     def _until_clean(self, text: str, read: Callable[[str], Readable | EscapedLine]) -> tuple[Finding, ...]:
         """Hiding one thing can uncover another, which a longer one had covered: look again until nothing is left."""
@@ -85,6 +82,15 @@ class Detector:
         if self._custom is not None:
             candidates += self._custom.find(plain.text)
         return [Finding(*plain.span(one.start, one.end), one.kind) for one in _apart(candidates)]
+
+
+def _readings(text: str) -> list[partial[EscapedLine]]:
+    """The ways to read a line of a log: most have one, as they escape nothing."""
+    depths = {per_cent: len(unescaped(text, per_cent=per_cent).rounds) for per_cent in (True, False)}
+    if "%" not in text:  # both are the same
+        depths[True] = 0
+    reads = [(0, False), *((rounds, sign) for sign, depth in depths.items() for rounds in range(1, depth + 1))]
+    return [partial(unescaped, rounds=rounds, per_cent=sign) for rounds, sign in reads]
 
 
 @cache

@@ -17,10 +17,9 @@ from rag.access.personal_data.readable import Readable, readable
 
 _MOST_ROUNDS = 3
 """Times that an escape is looked for in what escapes stood for: `%25ED` is `%ED`."""
-_ESCAPE = re.compile(
-    r"(?P<bytes>(?:%[0-9A-Fa-f]{2})+|(?:\\x[0-9A-Fa-f]{2})+)|\\u(?P<short>[0-9A-Fa-f]{4})|\\U(?P<long>000[0-9A-Fa-f]{5})"
-    r"|\\(?P<blank>[nrt])"
-)
+_SHORT_ESCAPES = r"\\u(?P<short>[0-9A-Fa-f]{4})|\\U(?P<long>000[0-9A-Fa-f]{5})|\\(?P<blank>[nrt])"
+_LITERAL = re.compile(rf"(?P<bytes>(?:\\x[0-9A-Fa-f]{{2}})+)|{_SHORT_ESCAPES}")
+_ESCAPE = re.compile(rf"(?P<bytes>(?:%[0-9A-Fa-f]{{2}})+|(?:\\x[0-9A-Fa-f]{{2}})+)|{_SHORT_ESCAPES}")
 _LONGEST_CHARACTER = 4
 """Bytes of a character in UTF-8."""
 
@@ -55,48 +54,54 @@ class EscapedLine:
     """A line with its escapes undone, as detection reads it.
 
     Attributes:
+        read: what is left when all rounds are undone.
         rounds: what was undone, the first one first.
     """
 
-    _read: Readable
+    read: Readable
     rounds: tuple[_Round, ...] = ()
-    plus_is_blank: bool = False
 
     @property
     def text(self) -> str:
         """Plain text, without what nobody sees."""
-        return self._read.text.replace("+", " ") if self.plus_is_blank else self._read.text
+        return self.read.text
 
     def span(self, start: int, end: int) -> tuple[int, int]:
         """The line's characters behind `start`..`end` of `text`; escapes whole."""
-        start, end = self._read.span(start, end)
+        start, end = self.read.span(start, end)
         for undone in reversed(self.rounds):
             start, end = undone.span(start, end)
         return start, end
 
 
-def unescaped(line: str, *, rounds: int = _MOST_ROUNDS, plus_is_blank: bool = False) -> EscapedLine:
+def unescaped(
+    line: str, *, rounds: int = _MOST_ROUNDS, per_cent: bool = True, plus_is_blank: bool = False
+) -> EscapedLine:
     """`line` with its escapes undone, without what nobody sees.
 
     Args:
         rounds: times that they are undone; 0 reads the line as it stands.
+        per_cent: whether `%` escapes too, or only what literals of programs escape with.
         plus_is_blank: read `+` as the blank that it stands for in what a form sends.
     """
     done: list[_Round] = []
-    while len(done) < rounds and ("%" in line or "\\" in line):
-        line, undone = _undone(line)
+    while len(done) < rounds and ("\\" in line or (per_cent and "%" in line)):
+        line, undone = _undone(line, _ESCAPE if per_cent else _LITERAL)
         if not undone.places:
             break
         done.append(undone)
-    return EscapedLine(readable(line), tuple(done), plus_is_blank)
+    read = readable(line)
+    if plus_is_blank:
+        read = Readable(read.text.replace("+", " "), read.starts, read.shifts)
+    return EscapedLine(read, tuple(done))
 
 
-def _undone(text: str) -> tuple[str, _Round]:
+def _undone(text: str, escapes: re.Pattern[str]) -> tuple[str, _Round]:
     """`text` with its escapes undone once."""
     parts: list[str] = []
     undone = _Round([], [], [])
     last = length = 0
-    for escape in _ESCAPE.finditer(text):
+    for escape in escapes.finditer(text):
         plain = text[last : escape.start()]
         last = escape.end()
         parts.append(plain)

@@ -136,9 +136,11 @@ WRITINGS: dict[str, Callable[[str], str]] = {
         ("hong\u200b@bank.co.kr", "ong"),
         ("사번20231234", "0231234"),
         ("여권M12345678", "12345678"),
+        ("%900101\u20131234567", "1234567"),  # a sign that escapes nothing beside one that is escaped
+        ("5%홍 010\u20132345\u20136789", "2345"),
     ],
     ids=["number", "name before", "phone", "wide", "split", "split inside", "dash", "card", "mail", "mail split",
-         "employee", "passport"],
+         "employee", "passport", "per cent", "per cent before a name"],
 )  # fmt: skip
 def test_no_way_of_writing_it_tells_an_identifier(text: str, gone: str, writing: str) -> None:
     written_so = WRITINGS[writing](text)
