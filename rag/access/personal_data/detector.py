@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 from functools import cache, lru_cache, partial
 
 from rag.access.personal_data.custom import CompiledPatterns
-from rag.access.personal_data.escaped import EscapedLine, unescaped
+from rag.access.personal_data.escaped import EscapedLine, depth, unescaped
 from rag.access.personal_data.names import FORMS as LABELS
 from rag.access.personal_data.names import named
 from rag.access.personal_data.numbers import THRESHOLD, Candidate, numbers
@@ -86,11 +86,12 @@ class Detector:
 
 def _readings(text: str) -> list[partial[EscapedLine]]:
     """The ways to read a line of a log: most have one, as they escape nothing."""
-    depths = {per_cent: len(unescaped(text, per_cent=per_cent).rounds) for per_cent in (True, False)}
-    if "%" not in text:  # both are the same
-        depths[True] = 0
-    reads = [(0, False), *((rounds, sign) for sign, depth in depths.items() for rounds in range(1, depth + 1))]
-    return [partial(unescaped, rounds=rounds, per_cent=sign) for rounds, sign in reads]
+    reads = [partial(unescaped, rounds=0)]
+    if "\\" in text:
+        reads += [partial(unescaped, rounds=times + 1, per_cent=False) for times in range(depth(text, per_cent=False))]
+    if "%" in text:
+        reads += [partial(unescaped, rounds=times + 1) for times in range(depth(text, per_cent=True))]
+    return reads
 
 
 @cache

@@ -84,16 +84,26 @@ def unescaped(
         per_cent: whether `%` escapes too, or only what literals of programs escape with.
         plus_is_blank: read `+` as the blank that it stands for in what a form sends.
     """
+    line, done = _without_escapes(line, rounds, per_cent=per_cent)
+    read = readable(line)
+    if plus_is_blank:
+        read = Readable(read.text.replace("+", " "), read.starts, read.shifts)
+    return EscapedLine(read, tuple(done))
+
+
+def depth(line: str, *, per_cent: bool) -> int:
+    """How many times escapes of `line` can be undone, up to three."""
+    return len(_without_escapes(line, _MOST_ROUNDS, per_cent=per_cent)[1])
+
+
+def _without_escapes(line: str, rounds: int, *, per_cent: bool) -> tuple[str, list[_Round]]:
     done: list[_Round] = []
     while len(done) < rounds and ("\\" in line or (per_cent and "%" in line)):
         line, undone = _undone(line, _ESCAPE if per_cent else _LITERAL)
         if not undone.places:
             break
         done.append(undone)
-    read = readable(line)
-    if plus_is_blank:
-        read = Readable(read.text.replace("+", " "), read.starts, read.shifts)
-    return EscapedLine(read, tuple(done))
+    return line, done
 
 
 def _undone(text: str, escapes: re.Pattern[str]) -> tuple[str, _Round]:
