@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 _DAYS = (31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
@@ -9,6 +10,29 @@ _LATEST_YEAR = 40
 """Born in 2041 or later: no number of today."""
 _RESIDENT_WEIGHTS = (2, 3, 4, 5, 6, 7, 8, 9, 2, 3, 4, 5)
 _BUSINESS_WEIGHTS = (1, 3, 7, 1, 3, 7, 1, 3, 5)
+
+_YEAR, _MONTH, _DAY = "(?:19|20)[0-9]{2}", "(?:0[1-9]|1[0-2])", "(?:0[1-9]|[12][0-9]|3[01])"
+_SHORT_MONTH, _SHORT_DAY = "(?:0?[1-9]|1[0-2])", "(?:0?[1-9]|[12][0-9]|3[01])"
+_DATE = (
+    rf"{_YEAR}(?P<sign>[-. ]){_SHORT_MONTH}(?P=sign){_SHORT_DAY}|{_YEAR}[-.]{_MONTH}|{_YEAR}{_MONTH}{_DAY}|{_YEAR}[- ]{_YEAR}|"
+    rf"{_DAY}(?P<dash>[-.]){_MONTH}(?P=dash){_YEAR}|{_MONTH}(?P<line>[-.]){_DAY}(?P=line){_YEAR}"
+)
+"""A day, a month or a span of years as it is written in figures."""
+_DATED = re.compile(rf"(?<![0-9A-Za-z])(?:{_DATE})(?![0-9])")
+_STAMPED = re.compile(
+    rf"[0-9]{{2}}-{_MONTH}-{_DAY}|{_SHORT_DAY}-?(?:jan|feb|mar|apr|may|june?|july?|aug|sept?|oct|nov|dec)-?{_YEAR}",
+    re.IGNORECASE,
+)
+
+
+def dated(value: str) -> bool:
+    """Whether digit groups of `value` are a date rather than parts of a number: `2024-01-15`, `20240115`, `2023-2024`."""
+    return _DATED.search(value) is not None
+
+
+def stamped(value: str) -> bool:
+    """Whether `value` is a date as it stands beside a number in a paper: also `24-01-15` and `15-JAN-2024`."""
+    return dated(value) or _STAMPED.fullmatch(value) is not None
 
 
 def _weighed(digits: str, weights: Sequence[int]) -> int:

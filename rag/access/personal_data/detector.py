@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from functools import cache, lru_cache
+from functools import cache, lru_cache, partial
 
 from rag.access.personal_data.custom import CompiledPatterns
-from rag.access.personal_data.escaped import EscapedLine, unescaped
+from rag.access.personal_data.escaped import EscapedLine, depth, unescaped
 from rag.access.personal_data.names import FORMS as LABELS
 from rag.access.personal_data.names import named
 from rag.access.personal_data.numbers import THRESHOLD, Candidate, numbers
@@ -46,10 +46,16 @@ class Detector:
         return self._until_clean(text, readable)
 
     def find_in_line(self, text: str) -> tuple[Finding, ...]:
-        """`find` for a line of a log, in which addresses and literals have their characters escaped, and blanks are a `+`."""
-        found = self._until_clean(text, unescaped)
+        """`find` for a line of a log, in which addresses and literals have their characters escaped, and blanks are a `+`.
+
+        What is found stands in the order of the text. Findings may overlap: a `%` need not escape anything, and nothing says how
+        often a line was escaped, so that there are several readings, and what any of them shows is hidden.
+        """
+        reads = _readings(text)
+        found = {item for read in reads for item in self._until_clean(text, read)}
         if "+" in text:
-            found += self._until_clean(masked(text, found), lambda line: unescaped(line, plus_is_blank=True))
+            left = masked(text, found)
+            found |= {item for read in reads for item in self._until_clean(left, partial(read, plus_is_blank=True))}
         return tuple(sorted(found))
 
     def _until_clean(self, text: str, read: Callable[[str], Readable | EscapedLine]) -> tuple[Finding, ...]:
@@ -76,6 +82,16 @@ class Detector:
         if self._custom is not None:
             candidates += self._custom.find(plain.text)
         return [Finding(*plain.span(one.start, one.end), one.kind) for one in _apart(candidates)]
+
+
+def _readings(text: str) -> list[partial[EscapedLine]]:
+    """The ways to read a line of a log: most have one, as they escape nothing."""
+    reads = [partial(unescaped, rounds=0)]
+    if "\\" in text:
+        reads += [partial(unescaped, rounds=times + 1, per_cent=False) for times in range(depth(text, per_cent=False))]
+    if "%" in text:
+        reads += [partial(unescaped, rounds=times + 1) for times in range(depth(text, per_cent=True))]
+    return reads
 
 
 @cache

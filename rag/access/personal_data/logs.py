@@ -11,7 +11,7 @@ import logging
 import sys
 import threading
 import traceback
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import TracebackType
 from typing import Any
 
@@ -20,11 +20,23 @@ from rag.domain.findings import masked
 
 _WITHHELD = "(message withheld: it could not be looked through)"
 _FORMATTER = logging.Formatter()
+_ACCESS = "uvicorn.access"
+_MOST_SHOWN = 4_000
+"""Characters of what anybody may send that are looked through and shown: a request without a key must not cost much."""
+_READ_ALONG = 1_000
+"""Characters behind them that are read too, so that half of an identifier is known for one."""
 
 
 def loggable(text: str) -> str:
     """`text` with personal data and secrets hidden, also where it is escaped as in addresses."""
     return masked(text, detector_for(code=True).find_in_line(text))
+
+
+def loggable_start(text: str) -> str:
+    """`loggable` of an address, or of how a program calls itself: of the first 4,000 characters, with `…` for the rest."""
+    if len(text) <= _MOST_SHOWN:
+        return loggable(text)
+    return loggable(text[: _MOST_SHOWN + _READ_ALONG])[:_MOST_SHOWN] + "…"
 
 
 class MaskingFactory:
@@ -45,22 +57,23 @@ class MaskingFactory:
 
 
 def _mask(record: logging.LogRecord) -> None:
+    shown = loggable_start if record.name == _ACCESS else loggable
     if isinstance(record.args, tuple):
-        record.args = tuple(_argument(item) for item in record.args)
+        record.args = tuple(_argument(item, shown) for item in record.args)
     elif isinstance(record.args, Mapping):
-        record.args = {name: _argument(item) for name, item in record.args.items()}
+        record.args = {name: _argument(item, shown) for name, item in record.args.items()}
     message = record.getMessage()
-    shown = loggable(message)
-    if shown != message:  # across arguments, or in the text of an object
-        record.msg, record.args = shown, ()
+    masked_message = loggable(message)
+    if masked_message != message:  # across arguments, or in the text of an object
+        record.msg, record.args = masked_message, ()
     if record.exc_info and record.exc_info[0] is not None:
         record.exc_text = loggable(_FORMATTER.formatException(record.exc_info))
     if record.stack_info:
         record.stack_info = loggable(record.stack_info)
 
 
-def _argument(item: object) -> Any:
-    return loggable(item) if isinstance(item, str) else item
+def _argument(item: object, shown: Callable[[str], str]) -> Any:
+    return shown(item) if isinstance(item, str) else item
 
 
 def install() -> None:

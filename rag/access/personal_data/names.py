@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from rag.access.personal_data import context
+from rag.access.personal_data import checks, context
 from rag.access.personal_data.numbers import ALONE, Candidate, alone
 from rag.access.personal_data.tables import Labels
 from rag.domain.findings import Kind
@@ -86,6 +86,8 @@ def _beside(text: str, label: re.Match[str]) -> Iterator[re.Match[str]]:
 
 
 def _token(found: re.Match[str], kind: str) -> Iterator[Candidate]:
+    if kind == Kind.PASSPORT and checks.stamped(found.group(1)):
+        return  # the day of issue behind a label of its own line
     if sum(char.isdigit() for char in found.group(1)) >= _FEWEST_DIGITS[Kind(kind)]:
         yield Candidate(*found.span(1), kind, 0.95)
 

@@ -21,6 +21,8 @@ ALONE = 0.2
 Shape = Literal["bare", "hyphen", "blank", "dotted"]
 _J = r"(?:[ \t\n]{0,3}[-.][ \t\n]{0,3}|[ \t]{1,2}|[ \t]?\n[ \t]{0,2})"
 """What joins the groups of one number: a hyphen or dot, blanks, the end of a line, or a hyphen at it."""
+_G = r"(?:[-.]|[ \t]{1,2})"
+"""What joins the groups of a number abroad, on one line: `+20` begins many a figure of a table, and added lines of a patch."""
 _H = r"(?:[ \t\n]{0,3}-[ \t\n]{0,3}|[ \t]{1,2}|[ \t]?\n[ \t]{0,2})"
 _REGION = "서울|부산|경기|강원|충북|충남|전북|전남|경북|경남|제주|대구|인천|광주|대전|울산"
 _HANGUL_DIGITS = {digit: str(value % 10) for value, digit in enumerate("영일이삼사오육칠팔구")} | {"공": "0"}
@@ -49,11 +51,13 @@ class Rule:
 
     Attributes:
         score: of the digits and the way they are grouped, from 0 (is none) to 1.
+        unless: what the characters may not be.
     """
 
     kind: str
     pattern: re.Pattern[str]
     score: Callable[[str, Shape], float]
+    unless: Callable[[str], bool] | None = None
 
 
 def _by_shape(bare: float, hyphen: float, blank: float, dotted: float = 0.0) -> dict[Shape, float]:
@@ -69,7 +73,8 @@ _MOBILE = _by_shape(0.7, 0.85, 0.75, 0.75)
 _LANDLINE = _by_shape(0.25, 0.65, 0.35, 0.5)
 _INTERNET = _by_shape(0.45, 0.7, 0.5, 0.55)
 _ABROAD = _by_shape(0.8, 0.85, 0.85, 0.8)
-_FOREIGN = _by_shape(0.25, 0.5, 0.5, 0.25)
+_FOREIGN = _by_shape(0.25, 0.5, 0.25, 0.25)
+"""Blanks alone join the figures of a table too, and standing alone on a line is no sign: a label, brackets or a hyphen is."""
 _SHORT = _by_shape(0.2, 0.5, 0.2, 0.2)
 _ACCOUNT = _by_shape(0.22, 0.25, 0.22)
 _CHECK = 0.2
@@ -106,11 +111,14 @@ def _mobile(digits: str, shape: Shape) -> float:
 
 
 def _foreign(digits: str, shape: Shape) -> float:
-    """A number abroad, `+` and all: of 9 to 15 digits (ITU-T E.164), in America of ten behind the 1."""
+    """A number abroad, `+` and all: of 9 to 15 digits (ITU-T E.164), in America of ten behind the 1.
+
+    Nine are few enough to be two figures (`+31 100-2000`), so that they need a label.
+    """
     american = len(digits) == 11 and digits[1] >= "2" and digits[4] >= "2"
     if not 9 <= len(digits) <= 15 or (digits[0] == "1" and not american) or digits[:2] == "70":
         return 0.0
-    return _FOREIGN[shape]
+    return _FOREIGN["bare" if len(digits) < 10 else shape]
 
 
 def _short(digits: str, shape: Shape) -> float:
@@ -126,8 +134,10 @@ def _shaped(table: dict[Shape, float]) -> Callable[[str, Shape], float]:
     return lambda digits, shape: table[shape]
 
 
-def _rule(kind: str, pattern: str, score: Callable[[str, Shape], float]) -> Rule:
-    return Rule(kind, re.compile(f"(?<![0-9*])(?:{pattern})(?![0-9*])"), score)
+def _rule(
+    kind: str, pattern: str, score: Callable[[str, Shape], float], unless: Callable[[str], bool] | None = None
+) -> Rule:
+    return Rule(kind, re.compile(f"(?<![0-9*])(?:{pattern})(?![0-9*])"), score, unless)
 
 
 _COUNTRY = (
@@ -158,8 +168,9 @@ RULES = (
     ),
     _rule(
         Kind.PHONE,
-        rf"\(?\+(?:{_COUNTRY})\)?{_J}?(?:\([0-9]{{1,4}}\){_J}?)?[0-9]{{1,12}}(?:{_J}[0-9]{{2,8}}){{0,4}}",
+        rf"\(?\+(?:{_COUNTRY})\)?{_G}?(?:\([0-9]{{1,4}}\){_G}?)?[0-9]{{1,12}}(?:{_G}[0-9]{{2,8}}){{0,4}}",
         _foreign,
+        checks.dated,
     ),
     _rule(Kind.PHONE, rf"{_NATIONWIDE}{_H}?[0-9]{{4}}", _short),
     _rule(Kind.ACCOUNT, r"[0-9]{2,6}(?:[- ][0-9]{1,7}){1,4}|[0-9]{10,14}", _account),
@@ -195,7 +206,7 @@ def _scored(text: str, found: re.Match[str], rule: Rule, labels: Labels) -> Cand
     digits = "".join(char for char in value if char.isdigit())
     shape = _shape(value)
     score = rule.score(digits, shape)
-    if score <= 0.0 or glued(text, start, end):
+    if score <= 0.0 or glued(text, start, end) or (rule.unless is not None and rule.unless(value)):
         return None
     before = labels.of(start) + text[max(0, start - context.BEFORE) : start]
     after = text[end : end + context.AFTER]

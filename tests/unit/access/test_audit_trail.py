@@ -58,7 +58,7 @@ def test_words_of_callers_tell_no_identifiers(database: Database) -> None:
         "nested": {"list": ["010-2345-6789", 3, True, None]},
         "key": "sgk_0123456789ab_" + "x" * 43,
         "account": "minji.kim@bank.co.kr",
-        "digest": "112233445566",
+        "digest": "11223344556f",
         "id": str(UUID(int=10**38)),
     }
     given = event(what="GET /api/v1/collections/홍길동900101-1234567", detail=told)
@@ -76,6 +76,46 @@ def test_words_of_callers_tell_no_identifiers(database: Database) -> None:
     }
     assert row.principal_name == "김민준"
     assert checked(database, key=KEY).whole
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        ("9001011234567", "9001011******"),
+        ("01012345678", "010****5678"),
+        ("4539148803436467", "453914******6467"),
+        ("112233445566", "1122********"),  # a licence has twelve digits; beginnings of keys stand behind `sgk_`
+        ("d12345678", "d********"),
+    ],
+)
+def test_an_identifier_alone_is_no_digest(database: Database, value: str, shown: str) -> None:
+    given = event(detail={"reason": value, "list": [value, {value: 1, "of": value}]})
+    AuditTrail(database, KEY).record(replace(given, origin=replace(given.origin, request_id=value)))
+    [row] = rows(database)
+    assert row.detail == {"reason": shown, "list": [shown, {shown: 1, "of": shown}]}
+    assert row.request_id == shown
+    assert checked(database, key=KEY).whole
+
+
+def test_digests_and_beginnings_of_keys_say_which_one_it_was() -> None:
+    told = {"sha": "1a" + "9001011234567"[:10], "long": "9001011234567" + "a" * 51, "key": "sgk_010123456789"}
+    given = event(detail=told)
+    assert without_identifiers(given) == given
+
+
+def test_hidden_names_do_not_take_each_other_s_place() -> None:
+    detail = {"kinds": {"900101-1234567": "mask", "900101-1234568": "tag"}}
+    assert without_identifiers(event(detail=detail)).detail["kinds"] == {
+        "900101-1******": "mask",
+        "900101-1*******": "tag",
+    }
+
+
+def test_what_callers_send_is_read_as_far_as_it_may_be_shown() -> None:
+    long = event(what="GET /" + "%41" * 20_000)
+    long = replace(long, origin=replace(long.origin, client="bot/" + "a" * 60_000))
+    shown = without_identifiers(long)
+    assert shown.what == long.what[:4_000] + "…" and shown.origin.client == long.origin.client[:4_000] + "…"
 
 
 @generated(st.lists(st.uuids(), max_size=20))

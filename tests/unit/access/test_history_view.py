@@ -32,3 +32,9 @@ def test_a_patch_is_shown_as_it_is(policy: PrivacyPolicy, raw: bool, number: str
 
 def test_what_a_policy_holds_back_is_not_shown() -> None:
     assert view(PrivacyPolicy(Treatment.BLOCK)).text(TURNED) is None
+
+
+def test_figures_of_added_lines_are_no_telephones() -> None:
+    patch = "@@ -1,2 +1,4 @@\n+20 2024-01-01\n+31 20240115 5000\n+255 1024 2048\n+20\n+3400\n+2800\n 3000\n"
+    assert view(PrivacyPolicy(Treatment.MASK)).text(patch) == patch
+    assert view(PrivacyPolicy(Treatment.BLOCK)).text(patch) == patch

@@ -6,6 +6,7 @@ import logging
 import re
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from urllib.parse import quote, quote_plus, unquote_plus
 
@@ -135,9 +136,11 @@ WRITINGS: dict[str, Callable[[str], str]] = {
         ("hong\u200b@bank.co.kr", "ong"),
         ("사번20231234", "0231234"),
         ("여권M12345678", "12345678"),
+        ("%900101\u20131234567", "1234567"),  # a sign that escapes nothing beside one that is escaped
+        ("5%홍 010\u20132345\u20136789", "2345"),
     ],
     ids=["number", "name before", "phone", "wide", "split", "split inside", "dash", "card", "mail", "mail split",
-         "employee", "passport"],
+         "employee", "passport", "per cent", "per cent before a name"],
 )  # fmt: skip
 def test_no_way_of_writing_it_tells_an_identifier(text: str, gone: str, writing: str) -> None:
     written_so = WRITINGS[writing](text)
@@ -145,6 +148,59 @@ def test_no_way_of_writing_it_tells_an_identifier(text: str, gone: str, writing:
     assert "*" in line and line.endswith(" 404\n")
     for shown in (line, _read_back(line)):
         assert gone not in shown and gone not in shown.replace("\u200b", "").replace("\u200d", "")
+
+
+@pytest.mark.parametrize(
+    ("line", "shown"),
+    [
+        ("LIKE '%900101-1234567%'", "LIKE '%900101-1******%'"),
+        ("5%900101-1234567", "5%900101-1******"),
+        ("%010-2345-6789", "%010-****-6789"),
+        ("ef%fe@bank.co.kr", "e*%**@bank.co.kr"),
+        ("GET /api/v1/documents?title=%25900101-1234567%25", "GET /api/v1/documents?title=%25900101-1******%25"),
+        ("title=%2525900101-1234567", "title=%2525900101-1******"),
+        ("C:\\x90\\900101-1234567", "C:\\x90\\900101-1******"),
+        ("name=%010+2345+6789", "name=%010+****+6789"),
+        ("rrn=900101%252D1234567", "rrn=900101%2**********"),
+        ("홍길동%EA%B8%B8900101-1234567", "홍길동%EA%B8%B8900101-1******"),
+        ("100%2C 010-2345-6789", "100%2C 010-****-6789"),
+    ],
+)
+def test_a_sign_that_escapes_nothing_hides_nothing_of_a_number(line: str, shown: str) -> None:
+    assert logs.loggable(line) == shown
+
+
+FLOODS = {
+    "escapes": "/" + "%41" * 20_000,
+    "one escape": "/" + "a" * 59_000 + "%41",
+    "digits": "/" + "1234%20" * 8_000,
+    "escapes of escapes": "/" + "%25252541" * 6_000,
+}
+
+
+@pytest.mark.usefixtures("masking")
+@pytest.mark.parametrize("flood", FLOODS)
+def test_an_address_that_nobody_needs_whole_is_read_and_shown_in_part(flood: str) -> None:
+    arguments = ('%s - "%s %s HTTP/%s" %d', "127.0.0.1:51234", "GET")
+    formatter = AccessFormatter("%(request_line)s", use_colors=False)
+    began = time.process_time()
+    text = written("uvicorn.access", formatter, (*arguments, FLOODS[flood], "1.1", 200))
+    assert text.endswith("… HTTP/1.1\n") and len(text) < 4_050
+    assert time.process_time() - began < 0.2  # .02 to .06 s
+
+
+@pytest.mark.usefixtures("masking")
+@pytest.mark.parametrize("before", [3_986, 3_990, 3_995, 3_999])
+def test_no_half_of_a_number_is_left_at_the_end_of_what_is_shown(before: int) -> None:
+    formatter = AccessFormatter("%(request_line)s", use_colors=False)
+    path = "/" + "a" * (before - 2) + " " + NUMBER + " " + "b" * 5_000
+    text = written("uvicorn.access", formatter, ('%s - "%s %s HTTP/%s" %d', "127.0.0.1:1", "GET", path, "1.1", 200))
+    assert (SHOWN[: 4_000 - before] + "…") in text
+
+
+def test_messages_and_tracebacks_are_told_whole() -> None:
+    assert logs.loggable("a" * 9_000) == "a" * 9_000
+    assert logs.loggable_start("a" * 9_000) == "a" * 4_000 + "…"
 
 
 def _read_back(line: str) -> str:
