@@ -132,6 +132,7 @@ def verified(
     from rag.store import audit_event
 
     path = anchors or settings.audit.anchor_file
+    all_told = anchors is None and path is not None  # somebody's own copy may be older than what was told last
     told, key, older_keys = anchors_in(path), trail.seal_key, trail.older_keys
     found: list[Verification] = []
     with database.read() as session:
@@ -140,7 +141,7 @@ def verified(
         chains = {*names, *audit_event.tenants(session), *(item.tenant_id for item in told)}
     for chain in sorted(chains) if tenant_id is None else [tenant_id]:
         with database.snapshot() as session:
-            one = verify(session, chain, key=key, older_keys=older_keys, anchors=told, all_told=path is not None)
+            one = verify(session, chain, key=key, older_keys=older_keys, anchors=told, all_told=all_told)
         found.append(told_meanwhile(one, path))
     for item in found:
         detail = {
