@@ -210,6 +210,7 @@ def audit_report(
     from api.cli.texts import text
     from rag.access.audit_report import sights
     from rag.domain.audit import AuditKind
+    from rag.text.invisible import written_out
 
     with opened(context) as (database, trail, _settings):
         tenant_id = _tenant_id(database, tenant)
@@ -231,7 +232,7 @@ def audit_report(
         ]
         for item in found
     ]
-    rows = [[_visible(cell) for cell in row] for row in rows]
+    rows = [[written_out(cell) for cell in row] for row in rows]
     head = [text(f"audit_column_{name}") for name in _COLUMNS]
     if csv_file is not None:
         _write_csv(csv_file, head, rows)
@@ -452,11 +453,6 @@ def _write_csv(path: Path, head: list[str], rows: list[list[str]]) -> None:
         writer = csv.writer(file)
         writer.writerow(head)
         writer.writerows([_harmless(item) for item in row] for row in rows)
-
-
-def _visible(cell: str) -> str:
-    """A text that others chose, with what a terminal would obey and what nobody sees written out (CWE-150)."""
-    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in cell)
 
 
 def _harmless(cell: str) -> str:
