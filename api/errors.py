@@ -113,6 +113,7 @@ STATUS: dict[type[e.SeogoError], int] = {
     e.GenerationStopped: 502,
     e.EgressRefused: 500,
     e.ConfigurationError: 500,
+    e.AnchorsUnreadable: 500,
     e.ModelFilesChanged: 500,
     e.StoreInUse: 503,
     e.DataFolderRefused: 500,

@@ -132,6 +132,7 @@ def verified(
     from rag.store import audit_event
 
     path = anchors or settings.audit.anchor_file
+    all_told = anchors is None and path is not None  # somebody's own copy may be older than what was told last
     told, key, older_keys = anchors_in(path), trail.seal_key, trail.older_keys
     found: list[Verification] = []
     with database.read() as session:
@@ -140,7 +141,7 @@ def verified(
         chains = {*names, *audit_event.tenants(session), *(item.tenant_id for item in told)}
     for chain in sorted(chains) if tenant_id is None else [tenant_id]:
         with database.snapshot() as session:
-            one = verify(session, chain, key=key, older_keys=older_keys, anchors=told, all_told=path is not None)
+            one = verify(session, chain, key=key, older_keys=older_keys, anchors=told, all_told=all_told)
         found.append(told_meanwhile(one, path))
     for item in found:
         detail = {
@@ -209,6 +210,7 @@ def audit_report(
     from api.cli.texts import text
     from rag.access.audit_report import sights
     from rag.domain.audit import AuditKind
+    from rag.text.invisible import written_out
 
     with opened(context) as (database, trail, _settings):
         tenant_id = _tenant_id(database, tenant)
@@ -230,7 +232,7 @@ def audit_report(
         ]
         for item in found
     ]
-    rows = [[_visible(cell) for cell in row] for row in rows]
+    rows = [[written_out(cell) for cell in row] for row in rows]
     head = [text(f"audit_column_{name}") for name in _COLUMNS]
     if csv_file is not None:
         _write_csv(csv_file, head, rows)
@@ -451,11 +453,6 @@ def _write_csv(path: Path, head: list[str], rows: list[list[str]]) -> None:
         writer = csv.writer(file)
         writer.writerow(head)
         writer.writerows([_harmless(item) for item in row] for row in rows)
-
-
-def _visible(cell: str) -> str:
-    """A text that others chose, with what a terminal would obey and what nobody sees written out (CWE-150)."""
-    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in cell)
 
 
 def _harmless(cell: str) -> str:

@@ -20,7 +20,7 @@ def keys_create(
     scope: Annotated[str, typer.Option(help="read, write, admin, or operator (embedding spaces)")] = "read",
     tenant: Annotated[str, typer.Option(help="Tenant, made when it does not exist.")] = "default",
     collections: CollectionsOption = None,
-    days: Annotated[int | None, typer.Option(min=1, help="Days until it expires.")] = None,
+    days: Annotated[int | None, typer.Option(min=1, max=36_525, help="Days until it expires.")] = None,
     citations: Annotated[
         str, typer.Option(help="What its chat client shows: annotations, open-webui, or inline+footer.")
     ] = "annotations",

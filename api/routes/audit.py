@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Annotated
 from uuid import UUID
 
@@ -13,9 +14,12 @@ from api.schemas.common import Instant
 from rag.access.audit_anchors import anchors_in
 from rag.access.audit_verification import Verification, told_meanwhile, verify
 from rag.access.policy import Action
+from rag.domain.errors import AnchorsUnreadable, ConfigurationError
+from rag.domain.messages import localized
 from rag.store import audit_event
 from rag.store.audit_event import Wanted
 
+log = logging.getLogger(__name__)
 router = APIRouter(prefix="/audit", tags=["audit"], responses=PROBLEMS)
 
 
@@ -59,4 +63,8 @@ def verify_trail(caller: Annotated[Caller, Depends(guarded(Action.READ_AUDIT))])
             found = verify(session, tenant_id, key=key, older_keys=older_keys, anchors=told, all_told=all_told)
         return told_meanwhile(found, path)
 
-    return VerificationOut.of(rag.audit.looks.of(tenant_id, look))
+    try:
+        return VerificationOut.of(rag.audit.looks.of(tenant_id, look))
+    except ConfigurationError as error:  # it names the file, and who administers a tenant may not run the service
+        log.error("%s", localized(error, "en"))
+        raise AnchorsUnreadable from None

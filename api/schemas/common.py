@@ -89,6 +89,21 @@ Instant = Annotated[AwareDatetime, BeforeValidator(_not_a_number), AfterValidato
 """A date with time and zone."""
 
 
+def _without_a_time(value: Any) -> Any:
+    """`value`, unless it is a day with a time: midnight with an offset is an instant, and no day of UTC.
+
+    Raises:
+        ValueError: it is.
+    """
+    if isinstance(value, str) and len(value.strip()) > len("2024-03-01"):
+        raise ValueError("a day is written as in ISO 8601")
+    return value
+
+
+Day = Annotated[date, BeforeValidator(_without_a_time), BeforeValidator(_not_a_number)]
+"""A date alone."""
+
+
 class Body(BaseModel):
     """A request body: unknown fields are refused, so that a misspelt one is noticed."""
 

@@ -7,9 +7,9 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Annotated, Literal
 from uuid import UUID
 
-from pydantic import AwareDatetime, Field, StrictFloat, StrictInt, StrictStr, model_validator
+from pydantic import Field, StrictFloat, StrictInt, StrictStr, model_validator
 
-from api.schemas.common import Body, Instant
+from api.schemas.common import Body, Day, Instant
 from rag.domain.errors import InvalidRequest
 from rag.domain.filters import (
     MAX_ALTERNATIVES,
@@ -49,14 +49,23 @@ class RangeIn(Body):
 class PeriodIn(Body):
     """A range of dates (whole days, UTC) or instants."""
 
-    gte: date | AwareDatetime | None = None
-    gt: date | AwareDatetime | None = None
-    lte: date | AwareDatetime | None = None
-    lt: date | AwareDatetime | None = None
+    gte: Day | Instant | None = None
+    gt: Day | Instant | None = None
+    lte: Day | Instant | None = None
+    lt: Day | Instant | None = None
 
     def to_domain(self) -> Period:
-        """The period; a day counts from its beginning to its end."""
+        """The period; a day counts from its beginning to its end, and up to the last day that a calendar has is without an end.
+
+        Raises:
+            InvalidRequest: it begins after that day.
+        """
         starts = [_begin(self.gte), _after(self.gt)]
+        if self.gt is not None and starts[-1] is None:
+            raise InvalidRequest(
+                detail=f"filter: gt: nothing comes after {self.gt.isoformat()}",
+                detail_ko=f"filter: gt: {self.gt.isoformat()}보다 늦은 때는 없습니다",
+            )
         ends = [_begin(self.lt), _after(self.lte)]
         return Period(
             max((item for item in starts if item is not None), default=None),
@@ -166,8 +175,9 @@ def _begin(given: date | datetime | None) -> datetime | None:
 
 
 def _after(given: date | datetime | None) -> datetime | None:
-    """The first instant beyond `given`."""
-    if isinstance(given, datetime):
-        return given + timedelta(microseconds=1)
-    begin = _begin(given)
-    return None if begin is None else begin + timedelta(days=1)
+    """The first instant beyond `given`; None where time ends with it."""
+    begin, step = _begin(given), timedelta(microseconds=1) if isinstance(given, datetime) else timedelta(days=1)
+    try:
+        return None if begin is None else begin.astimezone(UTC) + step
+    except OverflowError:
+        return None

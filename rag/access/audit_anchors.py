@@ -9,11 +9,13 @@ import json
 import logging
 import mmap
 import os
+import stat
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
+from io import FileIO
 from pathlib import Path
 from typing import Protocol
 from uuid import UUID
@@ -34,6 +36,10 @@ log = logging.getLogger(__name__)
 _TIMEOUT_S = 10.0
 _PAUSES_S = (0.2, 1.0)
 """Before the second and the third try; the next time that the chain is due is a fourth."""
+_CUT_SHORT = " (cut short)"
+"""Ends a line that was left half written, such as on a full disk: lines are only ever added."""
+_BEGINNING = '{"tenant": "'
+"""Of every line."""
 _FAILURES = 10
 """Newest entries of failures that are looked at: beside the last that failed there may be some of ends that are lost."""
 
@@ -99,22 +105,38 @@ class AnchorFile:
     def tell(self, anchors: Sequence[Anchor]) -> None:
         """Add lines, and wait until they are on the medium."""
         lines = "".join(f"{item.line()}\n" for item in anchors)
-        descriptor = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o640)
+        flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NONBLOCK  # nobody may be reading what is no file
+        descriptor = os.open(self.path, flags, 0o640)
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            file.write(lines)
+            file.write(f"{_CUT_SHORT}\n{lines}" if self._ends_within_a_line() else lines)
             file.flush()
             os.fsync(file.fileno())
 
     def holds(self, tenant_id: UUID, seq: int) -> bool:
         """Whether one of its lines is this end; the newest are looked at first."""
-        wanted = f'"tenant": "{tenant_id}", "seq": {seq}, '.encode()
+        wanted = f'{_BEGINNING}{tenant_id}", "seq": {seq}, '.encode()
         try:
-            with self.path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as lines:
-                return lines.rfind(wanted) >= 0
+            with self._opened() as file:
+                if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                    return True
+                with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as lines:
+                    return lines.rfind(wanted) >= 0
         except (FileNotFoundError, ValueError):  # an empty file is not mapped
             return False
         except OSError:
             return True  # whether it can be written to, telling it will show
+
+    def _ends_within_a_line(self) -> bool:
+        try:
+            with self._opened() as file:
+                size = file.seek(0, os.SEEK_END)
+                return size > 0 and os.pread(file.fileno(), 1, size - 1) != b"\n"
+        except OSError:  # such as one that may be written to and not read, or a pipe
+            return False
+
+    def _opened(self) -> FileIO:
+        """It for reading, without waiting for a writer, as a pipe would have it."""
+        return open(self.path, "rb", buffering=0, opener=lambda path, flags: os.open(path, flags | os.O_NONBLOCK))
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,13 +169,19 @@ class Anchoring:
     now: Callable[[], datetime] = utc_now
     _failed: dict[UUID, datetime] = field(default_factory=dict)
     """When telling the chain of a tenant failed last: each failure makes that chain longer by an entry."""
+    _looked: dict[UUID, datetime] = field(default_factory=dict)
+    """When it was looked last whether the sinks hold the end of a chain that has not grown."""
+    _missed: dict[tuple[UUID, str], int] = field(default_factory=dict)
+    """The end of a tenant's chain that was said last not to be in the sink of this name."""
 
     def tell_due(self) -> int:
-        """Tell the ends of chains that have grown since they were told last; returns how many."""
+        """Tell the ends of chains that have grown since they were told last, and again those that are not held any more, or
+        not yet: a file may be new. Returns how many."""
         now, told = self.now(), 0
         for anchor in self._due(now) if self.sinks else ():
-            self._look_for_what_was_told(anchor)
-            failed = [sink.name for sink in self.sinks if not _told(sink, anchor)]
+            lacking = self._look_for_what_was_told(anchor)
+            sinks = self.sinks if anchor.count else lacking
+            failed = [sink.name for sink in sinks if not _told(sink, anchor)]
             if failed:
                 self._failed[anchor.tenant_id] = now
                 self._say_failed(anchor, failed)
@@ -170,20 +198,37 @@ class Anchoring:
         return [
             Anchor(head.tenant_id, head.seq, head.hash, now, head.seq - _told_before(head))
             for head in heads
-            if head.seq > _told_before(head) and self._is_due(now, head.anchored_at, self._failed.get(head.tenant_id))
+            if self._is_due(now, head.anchored_at, self._failed.get(head.tenant_id))
+            and (head.seq > _told_before(head) or self._is_lacking(head, now))
         ]
+
+    def _is_lacking(self, head: AuditHead, now: datetime) -> bool:
+        """Whether somewhere the end that was told last is not held; it is looked as seldom as ends are told."""
+        if not self._is_due(now, self._looked.get(head.tenant_id)):
+            return False
+        self._looked[head.tenant_id] = now
+        return bool(self._lacking(head.tenant_id, head.anchored_seq))
+
+    def _lacking(self, tenant_id: UUID, before: int) -> list[AnchorSink]:
+        return [sink for sink in self.sinks if before and not sink.holds(tenant_id, before)]
 
     def _is_due(self, now: datetime, *before: datetime | None) -> bool:
         # An instant that has not come is that of a clock that was ahead: to wait for it could take years.
         return all(instant is None or instant > now or now - instant >= self.every for instant in before)
 
-    def _look_for_what_was_told(self, anchor: Anchor) -> None:
-        """Put on record that an end that was told is not there any more: whoever compares would not miss it."""
+    def _look_for_what_was_told(self, anchor: Anchor) -> list[AnchorSink]:
+        """Where the end that was told last is not held; put on record once: whoever compares would not miss it.
+
+        A sink that is new never had it, and one that was lost holds later ends soon: neither is said again.
+        """
         before = anchor.seq - anchor.count
-        lost = [sink.name for sink in self.sinks if before and not sink.holds(anchor.tenant_id, before)]
-        if lost:
-            log.error("ends of an audit chain that were told are not in %s any more", ", ".join(lost))
-            self._say(anchor.tenant_id, "find the end of the chain that was told", {"seq": before, "not_in": lost})
+        lacking = self._lacking(anchor.tenant_id, before)
+        missed = [sink.name for sink in lacking if self._missed.get((anchor.tenant_id, sink.name)) != before]
+        if missed:
+            log.error("%s: does not have the end of an audit chain that was told last", ", ".join(missed))
+            self._missed |= {(anchor.tenant_id, name): before for name in missed}
+            self._say(anchor.tenant_id, "find the end of the chain that was told", {"seq": before, "not_in": missed})
+        return lacking
 
     def _say_failed(self, anchor: Anchor, failed: Sequence[str]) -> None:
         detail = {"seq": anchor.seq, "hash": anchor.hash, "to": list(failed)}
@@ -229,8 +274,11 @@ def untold_since(session: Session, head: AuditHead) -> AuditRow | None:
     return next((row for row in rows if row.seq > _told_before(head) and "to" in row.detail), None)
 
 
-def read_anchors(lines: Iterable[str]) -> Iterator[Anchor]:
-    """What was told, from lines of an anchor file.
+def read_anchors(lines: Iterable[str], place: str) -> Iterator[Anchor]:
+    """What was told, from lines of an anchor file; one that was left half written was never told, and is left out.
+
+    Args:
+        place: what the file is called in messages.
 
     Raises:
         ConfigurationError: a line is no anchor.
@@ -248,7 +296,22 @@ def read_anchors(lines: Iterable[str]) -> Iterator[Anchor]:
                 int(given["count"]),
             )
         except (ValueError, KeyError, TypeError) as error:
-            raise ConfigurationError(detail=f"anchors, line {number}: not an anchor") from error
+            if not _half_written(line):
+                raise ConfigurationError(
+                    detail=f"anchors, {place}, line {number}: not an anchor",
+                    detail_ko=f"외부 확인점 파일 {place}의 {number}째 줄은 확인점이 아닙니다",
+                ) from error
+            log.warning("anchors, %s, line %d: half written, and left out", place, number)
+
+
+def _half_written(line: str) -> bool:
+    """Whether it is the beginning of one that did not come to its end: the last of a file, or one that was ended for it."""
+    begun, cut_short = line.removesuffix("\n"), f"{_CUT_SHORT}\n"
+    if line.endswith(cut_short):
+        begun = line.removesuffix(cut_short)
+    elif line.endswith("\n"):
+        return False
+    return begun.startswith(_BEGINNING) or _BEGINNING.startswith(begun)
 
 
 def anchors_in(path: Path | None) -> list[Anchor]:
@@ -261,11 +324,13 @@ def anchors_in(path: Path | None) -> list[Anchor]:
         return []
     try:
         with path.open(encoding="utf-8") as file:
-            return list(read_anchors(file))
+            return list(read_anchors(file, str(path)))
     except FileNotFoundError:
         return []
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigurationError(detail=f"anchors, {path}: {error}") from error
+        raise ConfigurationError(
+            detail=f"anchors, {path}: {error}", detail_ko=f"외부 확인점 파일 {path}을(를) 읽을 수 없습니다: {error}"
+        ) from error
 
 
 def open_anchoring(settings: RagSettings, trail: AuditTrail) -> Anchoring:

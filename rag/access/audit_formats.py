@@ -7,6 +7,7 @@ test holds every kind against the published schema. CEF: ArcSight Common Event F
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from ipaddress import ip_address
 from typing import Any
@@ -14,6 +15,7 @@ from uuid import UUID
 
 from rag.domain.audit import AuditKind, Outcome, clean_text
 from rag.store.audit_event import AuditRow, fields_of
+from rag.text.invisible import written_out
 
 OCSF_VERSION = "1.5.0"
 _AUTHENTICATION, _API_ACTIVITY = 3002, 6003
@@ -38,6 +40,8 @@ _READS = (
 _INFORMATIONAL, _LOW, _MEDIUM = 1, 2, 3
 _SEVERITIES = {_INFORMATIONAL: "Informational", _LOW: "Low", _MEDIUM: "Medium"}
 _SUCCESS, _FAILURE, _UNKNOWN = 1, 2, 0
+_LINE_ENDS = re.compile("([\\r\\n])")
+_CEF_LINE_ENDS = {"\r": "\\r", "\n": "\\n"}
 _CEF_SEVERITY = {_INFORMATIONAL: 2, _LOW: 4, _MEDIUM: 6}
 
 
@@ -196,9 +200,13 @@ def _is_ip(text: str) -> bool:
 
 
 def _cef_head(text: str) -> str:
-    return clean_text(text).replace("\\", "\\\\").replace("|", "\\|").replace("\n", " ").replace("\r", " ")
+    plain = clean_text(text).replace("\n", " ").replace("\r", " ")
+    return written_out(plain).replace("\\", "\\\\").replace("|", "\\|")
 
 
 def _cef_value(text: str) -> str:
-    escaped = clean_text(text).replace("\\", "\\\\").replace("=", "\\=")
-    return escaped.replace("\r", "\\r").replace("\n", "\\n")
+    """A value on one line: ends of lines as CEF writes them, and other characters that nobody sees written out."""
+    parts = _LINE_ENDS.split(clean_text(text))
+    return "".join(
+        _CEF_LINE_ENDS.get(part) or written_out(part).replace("\\", "\\\\").replace("=", "\\=") for part in parts
+    )

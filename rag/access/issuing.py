@@ -10,7 +10,7 @@ from uuid import UUID, uuid4
 from sqlalchemy.orm import Session
 
 from rag.access import administrators
-from rag.access.keys import equip, rotated
+from rag.access.keys import equip, printable_name, rotated
 from rag.access.policy import covers
 from rag.domain.access import Label
 from rag.domain.errors import AccountNotFound, InvalidRequest, KeyNotFound, NotPermitted
@@ -84,7 +84,7 @@ class KeyIssuer:
         row = ApiKey(
             id=uuid4(),
             tenant_id=maker.tenant_id,
-            name=_printable(wish.name),
+            name=printable_name(wish.name),
             scopes=sorted(wish.scopes),
             collections=_listed(maker.collections if wish.collections is None else wish.collections),
             expires_at=wish.expires_at,
@@ -133,7 +133,7 @@ class KeyIssuer:
         with self._database.write() as session, administrators.kept(session, maker.tenant_id):
             row = _found(session, maker, key_id, own=own)
             _require_within(maker, row)
-            row.name = row.name if change.name is None else _printable(change.name)
+            row.name = row.name if change.name is None else printable_name(change.name)
             row.description = row.description if change.description is None else change.description
             row.scopes = row.scopes if change.scopes is None else sorted(change.scopes)
             row.collections = row.collections if change.collections is None else _listed(change.collections)
@@ -172,17 +172,6 @@ class KeyIssuer:
         with self._database.write() as session, administrators.kept(session, maker.tenant_id):
             row = _found(session, maker, key_id, own=own)
             row.revoked_at = row.revoked_at or utc_now()
-
-
-def _printable(name: str) -> str:
-    """A key's name, which is who did something on the trail: whoever looks at that in a terminal must see all of it.
-
-    Raises:
-        InvalidRequest: it holds what a terminal obeys, or what nobody sees.
-    """
-    if not name.strip() or not name.isprintable():
-        raise InvalidRequest(detail="name: printable characters are needed", detail_ko="name: 보이는 글자로 적으세요")
-    return name
 
 
 def _account_of(maker: Principal) -> UUID:

@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 
 from rag.access.holding import behind, holder_of
 from rag.domain.access import Label
-from rag.domain.errors import NotAuthenticated
+from rag.domain.errors import InvalidRequest, NotAuthenticated
 from rag.domain.principal import CitationStyle, Principal, Scope
 from rag.store import api_key, role_grant
 from rag.store.api_key import ApiKey
@@ -22,6 +22,7 @@ from rag.store.base import utc_now
 from rag.store.session import Database
 from rag.store.tenant import ensure_tenant
 
+_MAX_NAME = 200
 _SECRET_BYTES = 32  # 256 bit
 _PREFIX_BYTES = 6
 _USE_NOTED_EVERY = timedelta(minutes=1)
@@ -51,10 +52,13 @@ class Keys:
 
         Args:
             owner_id: the account whose roles count; without, the key is the tenant's.
+
+        Raises:
+            InvalidRequest: the name is not printable, or too long.
         """
         row = ApiKey(
             id=uuid4(),
-            name=name,
+            name=printable_name(name),
             scopes=sorted(scopes),
             collections=None if collections is None else [str(item) for item in collections],
             expires_at=expires_at,
@@ -147,6 +151,20 @@ def equip(row: ApiKey) -> str:
     secret = new_secret(row.prefix)
     row.secret_hash = digest(secret)
     return secret
+
+
+def printable_name(name: str) -> str:
+    """A key's name, which is who did something on the trail: whoever looks at that in a terminal must see all of it.
+
+    Raises:
+        InvalidRequest: it holds what a terminal obeys, or what nobody sees; or it is too long.
+    """
+    if not name.strip() or not name.isprintable() or len(name) > _MAX_NAME:
+        raise InvalidRequest(
+            detail=f"name: 1 to {_MAX_NAME} printable characters are needed",
+            detail_ko=f"name: 보이는 글자로 {_MAX_NAME}자까지 적으세요",
+        )
+    return name
 
 
 def rotated(row: ApiKey, grace: timedelta) -> str:

@@ -92,6 +92,7 @@ SeogoError
 ├── EgressRefused                  egress_refused
 └── ConfigurationError             configuration_invalid
     ├── KeyAtRestMissing           key_at_rest_missing
+    ├── AnchorsUnreadable          anchors_unreadable
     ├── ModelFilesChanged          model_files_changed
     ├── StoreInUse                 store_in_use
     ├── DataFolderRefused          data_folder_refused
@@ -705,6 +706,12 @@ class KeyAtRestMissing(ConfigurationError):
     """Stored content is encrypted with the key {key}, which is in none of the files of `rag.encryption.key_files`."""
 
     code = "key_at_rest_missing"
+
+
+class AnchorsUnreadable(ConfigurationError):
+    """The file of what the outside was told of the audit trail can't be read; which it is, the service's log says."""
+
+    code = "anchors_unreadable"
 
 
 class ModelFilesChanged(ConfigurationError):

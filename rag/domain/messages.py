@@ -124,6 +124,7 @@ KOREAN: dict[str, str] = {
     "generation_stopped": "모델 {name}이(가) 쓴 글을 쓸 수 없어({guard}) 중단했습니다. 질문을 바꾸어 다시 물어 주세요.",
     "egress_refused": "호스트 {host}은(는) 설정에 없는 주소여서 이 프로세스가 접속하지 않았습니다.",
     "configuration_invalid": "설정이 올바르지 않습니다: {detail}",
+    "anchors_unreadable": "감사 기록의 외부 확인점 파일을 읽을 수 없습니다. 어느 파일인지는 서비스의 로그에 있습니다.",
     "key_at_rest_missing": "저장된 내용을 암호화한 키 {key}이(가) `rag.encryption.key_files`의 파일에 없습니다.",
     "model_files_changed": "{folder}의 파일이 {name}의 벡터를 만든 모델과 다릅니다. 원래 파일을 되돌려 놓고 새 모델은 다른 "
     "폴더에서 `seogo index migrate`로 바꾸거나, 서비스를 멈추고 `seogo index rebuild`를 실행하세요.",

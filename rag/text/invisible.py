@@ -97,6 +97,11 @@ def visible(text: str) -> str:
     return shown
 
 
+def written_out(text: str) -> str:
+    """`text` with what a terminal would obey and what nobody sees as escapes, for who has to see that it is there (CWE-150)."""
+    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
+
+
 def _shown(text: str, *, keep_variants: bool) -> tuple[str, Counter[Unseen]]:
     taken: Counter[Unseen] = Counter()
     parts: list[str] = []

@@ -589,6 +589,24 @@ def test_upkeep_tells_ends_and_cuts_what_is_due(office: Office) -> None:
     assert all(hashes[anchor.seq] == anchor.hash for anchor in told_ends)
 
 
+def test_who_administers_a_tenant_is_not_told_where_the_file_of_anchors_lies(
+    service: Running, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = service.services.rag.settings.audit.anchor_file
+    assert path is not None
+    held, caller = path.read_bytes() if path.exists() else b"", service.caller()
+    path.write_bytes(b"nonsense\n")
+    try:
+        answers = [caller.get("/api/v1/audit/verification", headers={"Accept-Language": name}) for name in ("ko", "en")]
+    finally:
+        path.write_bytes(held)
+    for answer in answers:
+        assert (answer.status_code, answer.json()["code"]) == (500, "anchors_unreadable")
+        assert str(path) not in answer.text and path.name not in answer.text
+    assert f"anchors, {path}, line 1" in caplog.text
+    assert caller.get("/api/v1/audit/verification").json()["whole"]
+
+
 def test_a_stranger_cannot_tell_an_answer_from_none(office: Office) -> None:
     answer = office.admin.post("/api/v1/answers", json={"question": QUESTION}).json()["answer_id"]
     stranger = office.service.caller()

@@ -74,6 +74,7 @@ CASES: list[tuple[dict[str, Any], list[str]]] = [
     ({"media_type": ["application/pdf"]}, []),
     ({"uploaded": {"gte": "2020-01-01"}}, [PAY, LEAVE, GOODS, CARS]),
     ({"uploaded": {"lt": "2020-01-01"}}, []),
+    ({"uploaded": {"lte": "9999-12-31"}}, [PAY, LEAVE, GOODS, CARS]),
     ({"created": {"gte": "1900-01-01"}}, []),
     ({"document_ids": [str(UUID(int=1))]}, []),
 ]
@@ -119,6 +120,8 @@ def test_an_answer_stays_inside_the_filter(shelf: tuple[Caller, str]) -> None:
         {"owner": "x"},
         {"created": {"gte": "gestern"}},
         {"created": {"gte": "2024-01-01T10:00:00"}},
+        {"uploaded": {"gt": "9999-12-31"}},
+        {"uploaded": {"lt": "9999-12-31T23:59:59-14:00"}},
         {"document_ids": []},
         {"document_ids": ["x"]},
     ],

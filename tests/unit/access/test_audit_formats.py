@@ -107,12 +107,22 @@ def test_an_event_of_cef() -> None:
     assert extension["rt"] == str(int(DAY.timestamp() * 1000))
 
 
+def test_nothing_of_an_entry_speaks_to_the_terminal_that_shows_it() -> None:
+    row = row_of(AuditKind.ASKED, what="a\x1b]0;x\x07\r\nb", who=Who(UUID(int=1), "Eve\x1b[2J\u202e=\x9b", "user"))
+    for write in FORMATS.values():
+        assert not {"\x1b", "\x07"} & set(write(row, "1"))
+    _, extension = parsed_cef(as_cef(row, "1\x1b[2J"))
+    assert extension["suser"] == "Eve\\\\x1b[2J\\\\u202e\\=\\\\x9b"
+    assert extension["request"] == "a\\\\x1b]0;x\\\\x07\\r\\nb"
+
+
 @given(st.text(max_size=40))
 def test_no_text_breaks_out_of_its_line_or_field(text: str) -> None:
     row = row_of(AuditKind.ASKED, what=text, who=Who(UUID(int=1), text, "user"))
     for write in FORMATS.values():
         assert len(write(row, "1").splitlines()) == 1 or not text.isprintable()
         assert "\n" not in write(row, "1")
+    assert as_cef(row, "1").isprintable()
     head, extension = parsed_cef(as_cef(row, "1"))
     assert head[4] == "question.asked"
     assert "outcome" in extension

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -133,6 +134,82 @@ def test_what_was_told_and_is_lost_is_on_record(database: Database, tmp_path: Pa
     assert entries(database)[-1].detail["to"] == [str(path)]
 
 
+def test_a_sink_that_is_new_or_emptied_is_filled_at_once_and_said_once(database: Database, tmp_path: Path) -> None:
+    clock, path, url = Clock(), tmp_path / "anchors.jsonl", Outside("http://siem")
+    trail = AuditTrail(database, KEY, now=clock)
+    trail.record(event())
+    assert Anchoring(trail, [url], timedelta(minutes=5), clock).tell_due() == 1
+    anchoring = Anchoring(trail, [AnchorFile(path), url], timedelta(minutes=5), clock)
+
+    def later() -> int:
+        clock.at += timedelta(minutes=5)
+        return anchoring.tell_due()
+
+    def said() -> list[Any]:
+        return [row.detail for row in entries(database) if row.kind == AuditKind.ANCHOR_FAILED]
+
+    assert later() == 1, "the file was added, and the chain has not grown"
+    assert [(item.seq, item.count) for item in anchors_in(path)] == [(1, 0)]
+    assert [item.seq for item in url.told] == [1], "who has it is not told again"
+    assert said() == [{"seq": 1, "not_in": [str(path)]}]
+    assert later() == 1, "that the file did not have it is an entry"
+    assert [later() for _ in range(3)] == [0, 0, 0], "nothing is lacking, and nothing new"
+    path.write_bytes(b"")
+    assert anchoring.tell_due() == 0, "not yet"
+    assert later() == 1
+    assert [item.seq for item in anchors_in(path)] == [2]
+    assert said()[1:] == [{"seq": 2, "not_in": [str(path)]}]
+
+
+def test_a_loss_is_said_once_while_another_sink_is_away(database: Database, tmp_path: Path) -> None:
+    clock, path, url = Clock(), tmp_path / "anchors.jsonl", Outside("http://siem")
+    trail = AuditTrail(database, KEY, now=clock)
+    anchoring = Anchoring(trail, [AnchorFile(path), url], timedelta(minutes=5), clock)
+    trail.record(event())
+    assert anchoring.tell_due() == 1
+    path.unlink()
+    url.away = True
+    for _ in range(6):
+        trail.record(event())
+        clock.at += timedelta(minutes=5)
+        assert anchoring.tell_due() == 0
+    lost = [row.detail for row in entries(database) if "not_in" in row.detail]
+    assert lost == [{"seq": 1, "not_in": [str(path)]}]
+
+
+def test_nobody_waits_for_whoever_may_read_a_pipe(tmp_path: Path) -> None:
+    path, found = tmp_path / "pipe", list[object]()
+    os.mkfifo(path)
+
+    def look_and_tell() -> None:
+        found.append(AnchorFile(path).holds(TENANT, 1))
+        with pytest.raises(OSError, match="No such device"):
+            AnchorFile(path).tell([Anchor(TENANT, 1, "ab", DAY, 1)])
+        found.append("told that nobody reads")
+
+    thread = threading.Thread(target=look_and_tell, daemon=True)
+    thread.start()
+    thread.join(10)
+    assert found == [True, "told that nobody reads"]
+
+
+def test_a_line_that_was_left_half_written_is_left_out(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    path = tmp_path / "anchors"
+    first, second = Anchor(TENANT, 3, "ab" * 32, DAY, 3), Anchor(TENANT, 5, "cd" * 32, DAY, 2)
+    half = second.line()[:-20]
+    for cut in range(1, len(second.line())):
+        path.write_text(f"{first.line()}\n{second.line()[:cut]}", encoding="utf-8")
+        assert anchors_in(path) == [first], cut
+    path.write_text(f"{first.line()}\n{half}", encoding="utf-8")
+    caplog.clear()
+    AnchorFile(path).tell([second])
+    assert anchors_in(path) == [first, second], "what is told next is no part of it"
+    assert "line 2: half written" in caplog.text
+    path.write_text(f"{first.line()}\n{half}\n", encoding="utf-8")
+    with pytest.raises(ConfigurationError, match="line 2"):
+        anchors_in(path)
+
+
 def test_a_token_that_is_gone_is_an_outside_that_is_away(database: Database, tmp_path: Path) -> None:
     key, file = tmp_path / "token", tmp_path / "anchors.jsonl"
     key.write_text("secret")
@@ -194,7 +271,7 @@ def test_what_a_file_was_told_can_be_read_again(tmp_path: Path) -> None:
     assert anchors_in(path) == told
     assert AnchorFile(path).name == str(path)
     assert anchors_in(None) == anchors_in(tmp_path / "not yet") == []
-    assert list(read_anchors(["\n"])) == []
+    assert list(read_anchors(["\n"], "a file")) == []
 
 
 @pytest.mark.parametrize("line", ["{}", "x", '{"tenant": "x", "seq": 1, "hash": "", "time": "", "count": 1}', "[]"])

@@ -127,7 +127,9 @@ def test_what_was_told_to_the_outside_is_compared(office: Office, tmp_path: Path
     code, out, _ = run(folder, "verify", "--anchors", str(told))
     assert (code, "90: it is not what the outside was told" in out) == (1, True)
     told.write_text("nonsense")
-    assert run(folder, "verify", "--anchors", str(told))[0] == 2
+    for language, sentence in ("en", f"anchors, {told}, line 1: not an anchor"), ("ko", f"{told}의 1째 줄"):
+        code, _, err = run(folder, "verify", "--anchors", str(told), language=language)
+        assert (code, sentence in err) == (2, True), err
 
 
 def test_an_export_needs_a_reason_and_is_on_record(office: Office, tmp_path: Path) -> None:
@@ -330,7 +332,9 @@ def test_nobody_speaks_to_the_terminal_of_an_auditor(office: Office, tmp_path: P
     assert "Eve\\x1b[2J\\u202e" in sheet.read_text(encoding="utf-8-sig")
 
 
-def test_an_end_that_was_told_is_missed_where_its_file_is_lost_or_cut_short(office: Office, tmp_path: Path) -> None:
+def test_an_end_that_was_told_is_missed_where_its_file_is_lost_or_cut_short(
+    office: Office, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     folder, tenant_id, _ = office
     anchors = tmp_path / "anchors.jsonl"
     environment = {"SEOGO_RAG__AUDIT__ANCHOR_FILE": str(anchors), "LC_ALL": "en_US.UTF-8"}
@@ -359,6 +363,13 @@ def test_an_end_that_was_told_is_missed_where_its_file_is_lost_or_cut_short(offi
         assert (code, chain["whole"], chain["proven"], chain["lost"]) == (3, True, False, told)
     anchors.write_text("".join(lines))
     assert verified()[0] == 0
+    copy = tmp_path / "copy.jsonl"
+    copy.write_text(lines[0])
+    code, output = verified("--anchors", str(copy))
+    assert (code, "NOT among" in output) == (0, False), "somebody's own copy is not all that was told"
+    anchors.write_text("".join(lines) + lines[-1][:-30])
+    code, output = verified()
+    assert (code, f"line {len(lines) + 1}: half written" in caplog.text) == (0, True), output
     database.close()
 
 

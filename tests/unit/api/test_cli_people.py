@@ -172,9 +172,15 @@ WRONG = (
     (("accounts", "create", "김", "--clearance", "X"), "invalid_request"),
     (("accounts", "create", "김", "-a", "dept"), "invalid_request"),
     (("keys", "create", "x", "--owner", "없는사람"), "account_not_found"),
+    (("keys", "create", "Eve\x1b[2J"), "invalid_request"),
+    (("keys", "create", "Eve\u202e"), "invalid_request"),
+    (("keys", "create", " "), "invalid_request"),
+    (("keys", "create", "가" * 201), "invalid_request"),
 )
 
 
 def test_what_is_not_there_is_said_in_a_sentence(operator: Operator) -> None:
     for words, says in WRONG:
         assert says in operator.run(*words, code=1), words
+    assert "36525" in operator.run("keys", "create", "x", "--days", "99999999999", code=2)
+    assert json.loads(operator.run("keys", "list", "--json")) == {"keys": []}
