@@ -35,6 +35,11 @@ _ITEM = re.compile(r"[ \t]*(?:[-*+•▪·※○●□■]|\(?\d{1,3}[.)]|\(?[�
 _PERHAPS_ITEM = re.compile(r"[ \t]*(?:[-*+•▪·※○●□■]|\(?\d{1,3}[.)]?|\(?[가-하][.)]?|[①-⑳])?[ \t]*\Z")
 _HEADING = re.compile(r"[ \t]*(?:#{1,6}[ \t]+\S.*|\*\*[^*\n]+\*\*:?)[ \t]*\Z")
 _BOLD_WORDS = re.compile(r"[ \t]*\*\*[^*\n]+\*\*:?[ \t]*[^\s:*]")
+_LISTED = re.compile(
+    r"(?:[-*+•·▪※○●□■][ \t]+)?"
+    r"(?:(?:\(\d{1,3}\)|\d{1,3}\)|\d{1,3}\.(?![ \t]+\d{1,2}\.)|\(?[가-하][.)])[ \t]+|[①-⑳][ \t]*)?"
+)
+"""Marks of a list before a statement; `12. 31.` is a date."""
 _LINE = re.compile(r"[^\n]*\n|[^\n]+")
 _RULER = re.compile(r"[ \t]*(?:-{3,}|\*{3,}|_{3,}|={3,})[ \t]*\Z")
 _MARK_ENDS = ("]", "】", "］")
@@ -314,6 +319,15 @@ class Drafting:
         """The first sentence of a line: the marks up to the next one are its own."""
         length = sentence_start(line, unmarked(line).raw(following))
         return self._hold(worded(line[:length]).strip(), _numbers_in(line[:length]), length)
+
+
+def statement_of(text: str) -> str:
+    """What a piece states, without the headings above and the mark of a list; what is not one line of prose as it is."""
+    lines = [line for line in text.split("\n") if line.strip()]
+    stated = [line.strip() for number, line in enumerate(lines) if not all(map(_HEADING.match, lines[: number + 1]))]
+    if len(stated) != 1 or _ROW.match(stated[0]):
+        return text
+    return _LISTED.sub("", stated[0], count=1)
 
 
 def _numbers_in(text: str) -> tuple[int, ...]:
