@@ -34,7 +34,6 @@ from tests.support.audit import DAY, event
 from tests.support.running import running, settings_for
 from tests.support.stores import add_collection, add_document, migrated
 
-
 Office = tuple[Path, UUID, UUID]
 
 
