@@ -263,6 +263,7 @@ def audit_replay(
     from api.cli.addresses import at
     from api.cli.commands import print_json
     from api.cli.connection import checked, connect, reporting_failures
+    from api.cli.terminal import one_line
     from api.cli.texts import text
 
     with reporting_failures(), connect(context.obj) as client:
@@ -272,7 +273,8 @@ def audit_replay(
         print_json(found)
     else:
         kept = found["answer"]
-        typer.echo(f"{kept['asked_at'] or kept['created_at']}  {kept['asked_by_name']}  {kept['question']}")
+        asker, question = one_line(kept["asked_by_name"]), one_line(kept["question"])
+        typer.echo(f"{kept['asked_at'] or kept['created_at']}  {asker}  {question}")
         for item in found["then"]:
             typer.echo(f"  {item['rank']:>3}  {item['score']!r:<22}  {item['chunk_id']}")
         typer.echo(text("audit_replay_same" if found["identical"] else "audit_replay_differs"))

@@ -58,19 +58,22 @@ def _show(found: dict[str, Any]) -> None:
     from rich.console import Console
     from rich.markup import escape
 
+    from api.cli.terminal import one_line
     from api.cli.texts import text
 
     console = Console(highlight=False)
     before, after = (f"{state['name']} ({state['commit'][:12]})" for state in (found["before"], found["after"]))
-    console.print(f"[bold]{escape(found['repository'])}[/bold] {escape(before)} → {escape(after)}")
+    console.print(
+        f"[bold]{escape(one_line(found['repository']))}[/bold] {escape(one_line(before))} → {escape(one_line(after))}"
+    )
     for commit in found["commits"]:
         subject = commit["message"].partition("\n")[0]
         console.print(
-            f"[yellow]{commit['commit'][:12]}[/yellow] {escape(subject)} [dim]({escape(commit['author'])})[/dim]"
+            f"[yellow]{commit['commit'][:12]}[/yellow] {escape(subject)} [dim]({escape(one_line(commit['author']))})[/dim]"
         )
     for file in found["files"]:
         name = f"{file['before']} → {file['path']}" if file["before"] else file["path"]
-        console.print(f"\n[cyan]{escape(name)}[/cyan] +{file['added']} -{file['removed']}")
+        console.print(f"\n[cyan]{escape(one_line(name))}[/cyan] +{file['added']} -{file['removed']}")
         for line in (file["patch"] or "").splitlines():
             style = {"+": "green", "-": "red", "@": "dim"}.get(line[:1], "")
             console.print(escape(line), style=style, soft_wrap=True)

@@ -106,8 +106,10 @@ def code_map(
     as_json: JsonOption = False,
 ) -> None:
     """Print the outline of repositories: the definitions that matter most."""
+    from api.cli.terminal import put_out
+
     body = {"task": task, "budget": _tokens(budget), **_scope(repo, path, lang)}
-    found = _posted(context, "map", body)
+    found = put_out(_posted(context, "map", body, verbatim=True))
     _print_json(found) if as_json else typer.echo(found["text"])
 
 
@@ -124,8 +126,11 @@ def code_pack(
     """Write the context for a large one-shot job: the map, the files that matter whole or trimmed, and what was left out."""
     import json
 
+    from api.cli.terminal import put_out
+
     body = {"task": _task(task), "budget": _tokens(budget), **_scope(repo, path, lang)}
-    found = _posted(context, "pack", body)
+    found = _posted(context, "pack", body, verbatim=True)
+    found = put_out(found) if output is None else found
     text = json.dumps(found, ensure_ascii=False, indent=2) + "\n" if as_json else found["text"]
     if output is None:
         typer.echo(text, nl=False)
@@ -190,11 +195,11 @@ def _write(output: Path, text: str) -> None:
             raise CommandFailed(f"{output}: {error.strerror}") from error
 
 
-def _posted(context: typer.Context, name: str, body: dict[str, Any]) -> Any:
+def _posted(context: typer.Context, name: str, body: dict[str, Any], *, verbatim: bool = False) -> Any:
     from api.cli.connection import checked, connect, reporting_failures
 
     with reporting_failures(), connect(context.obj) as client:
-        return checked(client.post(f"{_ADDRESS}/{name}", json=body))
+        return checked(client.post(f"{_ADDRESS}/{name}", json=body), verbatim=verbatim)
 
 
 def _got(context: typer.Context, name: str, asked: dict[str, Any]) -> Any:
@@ -212,19 +217,27 @@ def _print_json(found: Any) -> None:
 
 def _show_spot(spot: dict[str, Any], around: str) -> None:
     """A line as grep shows it, with the lines around it."""
-    typer.secho(f"{spot['place']}  {around}".rstrip(), fg="cyan")
-    for text in (*spot["before"], *spot["text"].split("\n"), *spot["after"]):
+    from api.cli.terminal import one_line
+
+    typer.secho(one_line(f"{spot['place']}  {around}"), fg="cyan")
+    for text in "\n".join((*spot["before"], spot["text"], *spot["after"])).split("\n"):
         typer.echo(f"  {text}")
 
 
 def _show_definition(item: dict[str, Any]) -> None:
+    from api.cli.terminal import one_line
+
     symbol = item["symbol"]
-    typer.secho(f"{item['spot']['place']}  {symbol['kind']} {symbol['path']}", fg="green")
-    typer.echo(f"  {symbol['signature']}")
+    place, path = one_line(item["spot"]["place"]), one_line(symbol["path"])
+    typer.secho(f"{place}  {symbol['kind']} {path}", fg="green")
+    typer.echo(f"  {one_line(symbol['signature'])}")
 
 
 def _show_use(item: dict[str, Any]) -> None:
-    typer.echo(f"{item['spot']['place']}  [{item['sure']}] {item['enclosing'] or '-'}: {item['spot']['text'].strip()}")
+    from api.cli.terminal import one_line
+
+    place, inside, words = map(one_line, (item["spot"]["place"], item["enclosing"] or "-", item["spot"]["text"]))
+    typer.echo(f"{place}  [{item['sure']}] {inside}: {words}")
 
 
 def _note(holds: bool, name: str) -> None:

@@ -30,7 +30,7 @@ from api.cli.ingesting import (
 )
 from api.cli.options import Options
 from api.cli.sources import note_places, place, print_sources
-from api.cli.terminal import heard, shown
+from api.cli.terminal import heard, one_line, put_out, shown
 from api.cli.texts import text
 
 _EXCERPT = 240
@@ -190,7 +190,7 @@ def print_answer(
                     note_places(places, data["citations"])
                 case "error":
                     found.show()
-                    raise CommandFailed(f"{data['title']} ({data['code']})")
+                    raise CommandFailed(one_line(f"{data['title']} ({data['code']})"))
                 case "done":
                     answered = data["status"] == "answered"
                     refusal = data["abstention"]["message"] if data["abstention"] else ""
@@ -286,11 +286,11 @@ def collection_style(options: Options, name: str, fields: Mapping[str, str | Non
     path = at("collections", name)
     changes = {field: value for field, value in fields.items() if value is not None}
     with reporting_failures(), connect(options) as client:
-        style = checked(client.get(path))["answer_style"]
+        style = checked(client.get(path), verbatim=True)["answer_style"]
         if changes:
             style |= {field: None if value == "default" else value for field, value in changes.items()}
-            style = checked(client.patch(path, json={"answer_style": style}))["answer_style"]
-        print_json(style)
+            style = checked(client.patch(path, json={"answer_style": style}), verbatim=True)["answer_style"]
+        print_json(put_out(style))
 
 
 def show_versions(options: Options, document_id: str) -> None:

@@ -17,7 +17,7 @@ import httpx
 import typer
 
 from api.cli.options import Options
-from api.cli.terminal import heard
+from api.cli.terminal import heard, one_line
 from api.cli.texts import text, ui_language
 
 _START_S = 60.0
@@ -118,7 +118,7 @@ def checked(response: httpx.Response, *, verbatim: bool = False) -> Any:
         return said(response, verbatim=verbatim)
     try:
         body = heard(response.json())
-        raise CommandFailed(f"{body['title']} ({body['code']})")
+        raise CommandFailed(one_line(f"{body['title']} ({body['code']})"))
     except (ValueError, KeyError, TypeError):
         raise CommandFailed(f"HTTP {response.status_code}") from None
 

@@ -28,6 +28,7 @@ def feedback_list(
     """Show what was said, the newest first."""
     from api.cli.commands import print_json
     from api.cli.connection import connect, reporting_failures
+    from api.cli.terminal import one_line
 
     with reporting_failures(), connect(context.obj) as client:
         items = list(_all_of(client, reason, rating, since))
@@ -38,7 +39,8 @@ def feedback_list(
         given, answer = item["feedback"], item["answer"]
         mark = "+" if given["rating"] == "up" else "-"
         said = " · ".join(part for part in (given["reason"], given["comment"]) if part)
-        typer.echo(f"{mark} {given['changed_at'][:10]} {answer['question'] or answer['id']}  {said}".rstrip())
+        asked = one_line(answer["question"] or answer["id"])
+        typer.echo(f"{mark} {given['changed_at'][:10]} {asked}  {one_line(said)}".rstrip())
 
 
 @feedback_app.command("export")

@@ -27,10 +27,11 @@ def glossary_show(
     """Print the glossary, as the CSV file that import reads."""
     from api.cli.commands import print_json
     from api.cli.connection import checked, connect, reporting_failures
+    from api.cli.terminal import put_out
     from rag.domain.glossary import GlossaryEntry, entries_to_csv
 
     with reporting_failures(), connect(context.obj) as client:
-        found = checked(client.get(_address(collection)))
+        found = put_out(checked(client.get(_address(collection)), verbatim=True))
     if as_json:
         print_json(found)
         return

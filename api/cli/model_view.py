@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -22,8 +23,14 @@ _COLUMNS = ("name", "kind", "developer", "size", "context", "licence", "commerci
 _SHOWN_APART = frozenset({"kind", "developer", "licence"})
 _LEAST_WIDTHS = {"size": 9, "context": 9, "commercial": 10}
 """Characters of the longest word or figure in a column, but for a few: with these a table has room in 80."""
+_LEAST_WIDTH = 6
+"""Of the others: a column that Rich is free to make smaller it may make none."""
+_NARROW = 80
+"""Under so many characters of a terminal names are cut up too."""
 _WIDE = 120
 """Characters of a terminal in which all columns can be read."""
+_ENDLESS = 1_000
+"""Characters of a line of what no terminal shows: more than a row has."""
 _MARKS = {"free": "green", "conditions": "yellow", "forbidden": "red"}
 
 
@@ -50,12 +57,21 @@ def listed(entry: Entry, catalogue: Catalogue, settings: GenerationSettings) -> 
 
 
 def print_list(rows: Sequence[Mapping[str, Any]]) -> None:
-    """As a table, family by family; in a narrow terminal without what `seogo models show` tells as well."""
+    """As a table, family by family; in a narrow terminal without what `seogo models show` tells as well.
+
+    Where there is no terminal, and nobody has said how wide a line is, nothing is left out or cut up.
+    """
     console = Console()
+    if not console.is_terminal and "COLUMNS" not in os.environ:
+        console = Console(width=_ENDLESS)
     names = [name for name in _COLUMNS if console.width >= _WIDE or name not in _SHOWN_APART]
     table = Table()
+    frame = 3 * len(names) + 1  # a line and two blanks a column
+    room = max(1, (console.width - frame) // len(names))
     for name in names:
-        table.add_column(text(name), overflow="fold", no_wrap=name == "name", min_width=_LEAST_WIDTHS.get(name))
+        least = min(_LEAST_WIDTHS.get(name, _LEAST_WIDTH), room)
+        whole = name == "name" and console.width >= _NARROW
+        table.add_column(text(name), overflow="fold", no_wrap=whole, min_width=least)
     for row in rows:
         commercial = row["commercial"] or "unverified"
         cells = {

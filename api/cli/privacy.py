@@ -9,6 +9,7 @@ from api.cli.addresses import at
 from api.cli.commands import print_json
 from api.cli.connection import CommandFailed, checked, connect, reporting_failures
 from api.cli.options import Options
+from api.cli.terminal import put_out
 
 
 def collection_privacy(
@@ -22,7 +23,7 @@ def collection_privacy(
     """Show a collection's policy; what is given is changed first, the rest stays. An empty value takes a name away."""
     path = at("collections", name)
     with reporting_failures(), connect(options) as client:
-        policy: dict[str, Any] = checked(client.get(path))["privacy"]
+        policy: dict[str, Any] = checked(client.get(path), verbatim=True)["privacy"]
         before = {**policy, "kinds": dict(policy["kinds"])}
         if default is not None:
             policy["default"] = default
@@ -32,8 +33,8 @@ def collection_privacy(
         known = {item["name"]: item["pattern"] for item in policy["patterns"]}
         policy["patterns"] = [{"name": key, "pattern": value} for key, value in _changed(known, patterns).items()]
         if policy != before:
-            policy = checked(client.patch(path, json={"privacy": policy}))["privacy"]
-        print_json(policy)
+            policy = checked(client.patch(path, json={"privacy": policy}), verbatim=True)["privacy"]
+        print_json(put_out(policy))
 
 
 def release_document(options: Options, document_id: str, reason: str) -> None:

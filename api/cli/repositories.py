@@ -58,6 +58,7 @@ def code_add(
     """Index a git repository and keep it in step; the exit code is 1 when it could not be read."""
     from api.cli.connection import checked, connect, reporting_failures
     from api.cli.ingesting import ensure_collection
+    from api.cli.terminal import one_line
     from api.cli.texts import text
 
     with reporting_failures(), connect(context.obj) as client:
@@ -76,7 +77,7 @@ def code_add(
         if added["webhook_secret"] and not as_json:
             typer.echo(f"{text('repo_webhook')}: {added['webhook_path']}  {added['webhook_secret']}")
         if resumed := added["path_rules_resumed"]:
-            typer.echo(f"{text('repo_rules_resumed')}: {', '.join(resumed)}", err=True)
+            typer.echo(f"{text('repo_rules_resumed')}: {', '.join(map(one_line, resumed))}", err=True)
         found = _followed(client, added["repository"]["id"]) if wait else added["repository"]
         told = {"path_rules_resumed": resumed} | ({"webhook_secret": added["webhook_secret"]} if webhook else {})
         _end(found | told, as_json)
@@ -145,6 +146,7 @@ def code_files(
     """List the files of a repository."""
     from api.cli.commands import print_json
     from api.cli.connection import connect, reporting_failures
+    from api.cli.terminal import one_line
 
     with reporting_failures(), connect(context.obj) as client:
         found = list(_files(client, _named(client, repository, collection)["id"], skipped))
@@ -152,13 +154,15 @@ def code_files(
         print_json({"files": found})
         return
     for item in found:
-        typer.echo(f"{item['path']}  {item['message']}" if skipped else item["path"])
+        path = one_line(item["path"])
+        typer.echo(f"{path}  {one_line(item['message'])}" if skipped else path)
 
 
 def code_remove(context: typer.Context, repository: Named, collection: InCollection = None) -> None:
     """Delete a repository with all its documents; prints the receipt. Its path rules stay for the next one of its name."""
     from api.cli.commands import print_json
     from api.cli.connection import checked, connect, reporting_failures
+    from api.cli.terminal import one_line
     from api.cli.texts import text
 
     with reporting_failures(), connect(context.obj) as client:
@@ -166,7 +170,7 @@ def code_remove(context: typer.Context, repository: Named, collection: InCollect
         print_json(checked(client.delete(f"{_ADDRESS}/{found['id']}")))
         rules = ((found["tended"] or {}).get("options") or {}).get("path_rules") or []
         if rules:
-            typer.echo(f"{text('repo_rules_kept')}: {', '.join(item['paths'] for item in rules)}", err=True)
+            typer.echo(f"{text('repo_rules_kept')}: {', '.join(one_line(item['paths']) for item in rules)}", err=True)
 
 
 def _options_in(path: Path) -> Any:
@@ -250,6 +254,7 @@ def _end(found: Mapping[str, Any], as_json: bool) -> None:
 
 def _show(found: Mapping[str, Any], as_json: bool) -> None:
     from api.cli.commands import print_json
+    from api.cli.terminal import one_line
     from api.cli.texts import text
 
     if as_json:
@@ -257,11 +262,11 @@ def _show(found: Mapping[str, Any], as_json: bool) -> None:
         return
     at = f"{found['ref'] or 'HEAD'}@{found['commit'][:12]}" if found["commit"] else found["ref"] or "HEAD"
     counts = f"{found['files']} {text('repo_files')}"
-    typer.echo(f"{found['name']}  {at}  {found['state']}  {counts}")
+    typer.echo(f"{one_line(found['name'])}  {one_line(at)}  {found['state']}  {counts}")
     if found["vectors_pending"]:
         typer.echo(text("repo_filling").format(count=found["vectors_pending"]))
     if remark := _remark(found):
-        typer.secho(remark, fg="red" if found["failure"] else None)
+        typer.secho(one_line(remark), fg="red" if found["failure"] else None)
 
 
 def _remark(found: Mapping[str, Any]) -> str:

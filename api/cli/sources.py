@@ -8,6 +8,7 @@ from typing import Any
 from rich.console import Console
 from rich.markup import escape
 
+from api.cli.terminal import one_line
 from api.cli.texts import text
 from rag.domain.anchor import Anchor, anchor_from_json, lies_in, reading_order
 
@@ -15,10 +16,10 @@ from rag.domain.anchor import Anchor, anchor_from_json, lies_in, reading_order
 def place(item: dict[str, Any]) -> str:
     """Where a passage or citation stands: file, provision of a rule, position, headings; of code path, lines, commit."""
     if item.get("place"):
-        return str(item["place"])
+        return one_line(item["place"])
     headings = " › ".join(item["heading_path"][1:])
     named = f"{item['source_key']} {item['provision']}".rstrip()
-    return f"{named}, {item['anchor']['label']}" + (f" ({headings})" if headings else "")
+    return one_line(f"{named}, {item['anchor']['label']}" + (f" ({headings})" if headings else ""))
 
 
 def note_places(places: dict[int, list[dict[str, Any]]], citations: Sequence[dict[str, Any]]) -> None:

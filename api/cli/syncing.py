@@ -22,11 +22,11 @@ from api.cli.addresses import at
 from api.cli.connection import CommandFailed, checked, connect, failure_text, reporting_failures, said
 from api.cli.ingesting import NEW_KIND, ensure_collection, tell_other_kind
 from api.cli.options import Options
+from api.cli.terminal import one_line
 from api.cli.texts import text
 from ingest.connectors.sync_plan import FoundItem, ItemSource, KnownItem, Plan, content_hash, plan_for
 from rag.domain.access import GivenRule
 from rag.domain.errors import InvalidRequest, SeogoError
-from rag.text.invisible import visible
 
 _BATCH_FILES = 32
 _BATCH_BYTES = 32 << 20
@@ -390,13 +390,13 @@ def show(report: SyncReport, wanted: SyncOptions, as_json: bool) -> None:
     console = Console()
     for name in ("new", "changed", "deleted"):
         for key in getattr(report, name):
-            console.print(visible(f"{text(f'sync_{name}')}: {key}"), markup=False, highlight=False)
+            console.print(one_line(f"{text(f'sync_{name}')}: {key}"), markup=False, highlight=False)
     for key in report.waiting:
-        console.print(visible(f"{text('sync_waiting')}: {key}"), style="yellow", markup=False, highlight=False)
+        console.print(one_line(f"{text('sync_waiting')}: {key}"), style="yellow", markup=False, highlight=False)
     for name in ("refused", "failed", "unreadable"):
         for item in getattr(report, name):
             line = f"{text(f'sync_{name}')}: {item['key']} ({item['reason']})"
-            console.print(visible(line), style="red", markup=False, highlight=False)
+            console.print(one_line(line), style="red", markup=False, highlight=False)
     counts = {name: len(getattr(report, name)) for name in ("new", "changed", "touched", "missing", "deleted")}
     shown = ", ".join(f"{text(f'sync_{name}')} {count}" for name, count in counts.items())
     console.print(f"{shown}, {text('sync_unchanged')} {report.unchanged}", highlight=False)

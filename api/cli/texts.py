@@ -135,7 +135,7 @@ _TEXTS: dict[str, tuple[str, str]] = {
         "nothing told to the outside to compare with",
     ),
     "audit_lost": (
-        "외부 확인점 파일에 없음(기록으로는 알린 끝):",
+        "알렸으나 외부 확인점 파일에 없는 끝:",
         "NOT among the anchors, though it was told:",
     ),
     "audit_exported": ("내보낸 기록", "Entries exported"),

@@ -209,8 +209,10 @@ class AnswerOut(BaseModel):
 
 
 def abstention_message(item: Abstention, language: UiLanguage) -> str:
-    """The refusal as a sentence for the reader."""
+    """The refusal as a sentence for the reader; where the model's answer broke off, nothing is wrong with the evidence."""
     message = _ABSTENTION[item.reason, language].format(collections=", ".join(item.collections) or "–")
+    if item.reason is AbstentionReason.CUT_SHORT:
+        return message
     if item.missing_terms:
         message += _MISSING[language].format(terms=", ".join(item.missing_terms[:_SHOWN_TERMS]))
         message += "" if message.endswith(".") or not item.because else "."

@@ -18,6 +18,7 @@ from rag.answering.citing import squeeze
 from rag.answering.upcoming import END
 from rag.domain.errors import ModelBusy
 from rag.generation.base import Draft, GenerationRequest, Generator
+from rag.generation.drafting import statement_of
 
 Item = TypeVar("Item")
 
@@ -149,7 +150,7 @@ class Said:
         Args:
             anew: whether this one was written in the place of another.
         """
-        words = squeeze(text).rstrip(".。")
+        words = squeeze(statement_of(text)).rstrip(".。")
         again = words in (self._words if anew else self._anew)
         self._words.add(words)
         if anew:

@@ -35,6 +35,11 @@ _ITEM = re.compile(r"[ \t]*(?:[-*+•▪·※○●□■]|\(?\d{1,3}[.)]|\(?[�
 _PERHAPS_ITEM = re.compile(r"[ \t]*(?:[-*+•▪·※○●□■]|\(?\d{1,3}[.)]?|\(?[가-하][.)]?|[①-⑳])?[ \t]*\Z")
 _HEADING = re.compile(r"[ \t]*(?:#{1,6}[ \t]+\S.*|\*\*[^*\n]+\*\*:?)[ \t]*\Z")
 _BOLD_WORDS = re.compile(r"[ \t]*\*\*[^*\n]+\*\*:?[ \t]*[^\s:*]")
+_LISTED = re.compile(
+    r"(?:[-*+•·▪※○●□■][ \t]+)?"
+    r"(?:(?:\(\d{1,3}\)|\d{1,3}\)|\d{1,3}\.(?![ \t]+\d{1,2}\.)|\(?[가-하][.)])[ \t]+|[①-⑳][ \t]*)?"
+)
+"""Marks of a list before a statement; `12. 31.` is a date."""
 _LINE = re.compile(r"[^\n]*\n|[^\n]+")
 _RULER = re.compile(r"[ \t]*(?:-{3,}|\*{3,}|_{3,}|={3,})[ \t]*\Z")
 _MARK_ENDS = ("]", "】", "］")
@@ -47,11 +52,13 @@ class Piece:
 
     Attributes:
         gap: white space between it and the piece before: a blank, an end of line, or that of a paragraph.
+        rows: of a table, the numbers that each of its lines cites.
     """
 
     text: str
     numbers: tuple[int, ...] = ()
     gap: str = field(default=PARAGRAPH, compare=False)
+    rows: tuple[tuple[int, ...], ...] = field(default=(), compare=False)
 
 
 class Drafting:
@@ -98,7 +105,9 @@ class Drafting:
         pieces += self._pieces(final=True)
         if complete and self._before and not self.refused:
             pieces.append(Piece(self._before))
-        elif not complete and end and pieces and not (pieces[-1].numbers and end.endswith(_MARK_ENDS)):
+        elif not complete and self._before:
+            self.left = self._before.strip()
+        elif not complete and end and pieces and not (pieces[-1].numbers and _ends_in_a_mark(end)):
             pieces[-1:], self.left = _broken_off(pieces[-1])
         self._before = ""
         return pieces
@@ -242,8 +251,11 @@ class Drafting:
             return False
         rows = [unmarked(line.strip()) for line in lines]
         # The form that tables of passages have: one line a row, the header first, no rule under it.
-        texts = [row.text for row in rows if self._before or not _RULE.match(row.text)]
-        return self._hold("\n".join(texts), [n for row in rows for _, numbers in row.marks for n in numbers], length)
+        rows = [row for row in rows if self._before or not _RULE.match(row.text)]
+        cited = tuple(tuple(number for _, numbers in row.marks for number in numbers) for row in rows)
+        held = self._hold("\n".join(row.text for row in rows), [number for row in cited for number in row], length)
+        self._held = [replace(piece, rows=cited) for piece in self._held]
+        return held
 
     def _read_item(self, final: bool) -> bool:
         """A list item, with the indented lines that go on with it, sentence by sentence."""
@@ -309,18 +321,35 @@ class Drafting:
         return self._hold(worded(line[:length]).strip(), _numbers_in(line[:length]), length)
 
 
+def statement_of(text: str) -> str:
+    """What a piece states, without the headings above and the mark of a list; what is not one line of prose as it is."""
+    lines = [line for line in text.split("\n") if line.strip()]
+    stated = [line.strip() for number, line in enumerate(lines) if not all(map(_HEADING.match, lines[: number + 1]))]
+    if len(stated) != 1 or _ROW.match(stated[0]):
+        return text
+    return _LISTED.sub("", stated[0], count=1)
+
+
 def _numbers_in(text: str) -> tuple[int, ...]:
     return tuple(dict.fromkeys(number for _, numbers in unmarked(text).marks for number in numbers))
 
 
+def _ends_in_a_mark(text: str) -> bool:
+    """Whether its last sentence is complete with its marks; a row of a table goes on behind them."""
+    return text.endswith(_MARK_ENDS) and not _ROW.match(text.rpartition("\n")[2])
+
+
 def _broken_off(piece: Piece) -> tuple[list[Piece], str]:
     """What stays of a piece in which the text ended, and what is left out: a table with a whole row says something without its
-    last, a sentence without its end may say anything."""
+    last, and cites what the rows that stay cite; a sentence without its end may say anything."""
     *lines, last = piece.text.split("\n")
     rows = [line for line in lines if _ROW.match(line) and not _RULE.match(line)]
     if not _ROW.match(last) or len(rows) <= 1:  # one is the header
         return [], piece.text
-    return [replace(piece, text="\n".join(lines))], last
+    *kept, lost = piece.rows or ((),)
+    gone = set(lost).difference(*kept)
+    numbers = tuple(number for number in piece.numbers if number not in gone)
+    return [replace(piece, text="\n".join(lines), numbers=numbers, rows=tuple(kept))], last
 
 
 def _marked(piece: Piece, numbers: Sequence[int]) -> Piece:

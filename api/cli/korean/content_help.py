@@ -34,7 +34,7 @@ HELP: dict[str, str] = {
     ),
     "Keep a collection in step with a folder or bucket; the exit code is 1 when anything could not be taken.\n\n"
     "A file `.seogoaccess` in a folder says who may read what lies in it: a JSON object with allow, deny and label.": (
-        "컬렉션을 폴더나 버킷과 같게 유지합니다. 받지 못한 것이 있으면 종료 코드가 1입니다.\n\n"
+        "컬렉션을 폴더나 버킷과 동기화합니다. 받지 못한 것이 있으면 종료 코드가 1입니다.\n\n"
         "폴더 안의 파일 `.seogoaccess`에 그 폴더를 누가 읽을 수 있는지 적습니다: allow, deny, label을 담은 JSON 객체입니다."
     ),
     "A folder, or s3://bucket/prefix (AWS_* in the environment).": "폴더 또는 s3://bucket/prefix(환경 변수 AWS_* 사용)",

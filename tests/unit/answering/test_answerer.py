@@ -17,7 +17,7 @@ from rag.answering.contract import ContractRules
 from rag.answering.contract_problems import REMOVED
 from rag.answering.report import SECTION_TRUNCATED
 from rag.answering.service import Answerer, AnswerOutcome, Asked
-from rag.domain.answer import Abstention, AbstentionReason, Note, Support
+from rag.domain.answer import Abstention, AbstentionReason, Note, Support, Weakness
 from rag.domain.language import Language
 from rag.domain.messages import UiLanguage
 from rag.domain.passage import SearchResult
@@ -136,6 +136,16 @@ def test_every_reason_for_a_refusal_is_said_in_both_languages(reason: Abstention
     assert "규정" in said and others.count(said) == 1
     assert any("가" <= character <= "힣" for character in said.replace("규정", "").replace("말", "")) is (
         language == "ko"
+    )
+
+
+@pytest.mark.parametrize("language", get_args(UiLanguage))
+def test_an_answer_that_broke_off_is_no_fault_of_the_evidence(language: UiLanguage) -> None:
+    refused = Abstention(AbstentionReason.CUT_SHORT, ("규정",), ("가산율",), because=tuple(Weakness))
+    said = abstention_message(refused, language)
+    assert said == abstention_message(replace(refused, missing_terms=(), because=()), language)
+    assert "가산율" not in said and "가산율" in abstention_message(
+        replace(refused, reason=AbstentionReason.WEAK_EVIDENCE), language
     )
 
 

@@ -13,6 +13,7 @@ import pytest
 
 from rag.answering import contract_repairs
 from rag.answering.contract import DEFAULT_RULES, ContractRules, verified
+from rag.answering.contract_repairs import Said
 from rag.answering.contract_standing import standing
 from rag.answering.contract_support import SupportChecker
 from rag.domain.answer import Note, Sentence, Support
@@ -185,6 +186,67 @@ def test_a_sentence_that_is_written_anew_is_not_said_twice(said_first: bool) -> 
     texts = [item.text.rstrip(".") for item in found if isinstance(item, Sentence)]
     assert texts == [true.rstrip("."), "겸직 허가는 1년간 유효합니다"]
     assert ("removed", "1 sentence: said already") in notes(found)
+
+
+_TRUE = "수습기간에는 기본급의 90%를 받습니다."
+
+
+def _said(first: str, anew: str) -> list[str]:
+    """What is shown of `first`, and of a sentence that `anew` was written in the place of."""
+    drafts = [Draft(text=first, cites=(0,)), Draft(text="수습기간의 급여는 기본급의 80%입니다.", cites=(0,))]
+    found = events(drafts, repairs=[Draft(text=anew, cites=(0,))])
+    return [item.text for item in found if isinstance(item, Sentence)]
+
+
+@pytest.mark.parametrize("form", ["1. {}", "- {}", "## 급여\n{}"], ids=["number", "dash", "heading"])
+def test_an_item_that_is_written_anew_is_not_said_twice(form: str) -> None:
+    listed = form.format(_TRUE)
+    assert _said(_TRUE, listed) == [_TRUE]
+    assert _said(listed, _TRUE) == [listed]
+    assert _said(listed, f"2. {_TRUE}") == [listed]
+
+
+_FORMS = {
+    "dot": "1. {}",
+    "round": "12) {}",
+    "rounds": "(1) {}",
+    "dash": "- {}",
+    "star": "* {}",
+    "bullet": "• {}",
+    "middle": "· {}",
+    "two": "- 1. {}",
+    "ga": "가. {}",
+    "ring": "① {}",
+    "rung": "①{}",
+    "heading": "## 급여\n{}",
+    "bold": "## 급여\n**수습**\n- {}",
+}
+
+
+@pytest.mark.parametrize("form", _FORMS.values(), ids=_FORMS.keys())
+def test_marks_of_lists_and_headings_make_no_other_statement(form: str) -> None:
+    said = Said()
+    assert not said.again(_TRUE, anew=False)
+    assert said.again(form.format(_TRUE), anew=True)
+    assert said.again(f"다. {_TRUE}", anew=False)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("3. 1. 시행합니다.", "4. 1. 시행합니다."),
+        ("1.5배를 줍니다.", "2.5배를 줍니다."),
+        ("| 급여 | 90% |", "| 급여 | 90% |\n| 기간 | 3월 |"),
+        ("## 급여", "## 기간"),
+        ("```\n- a\n```", "```\na\n```"),
+    ],
+    ids=["date", "decimal", "table", "heading", "code"],
+)
+def test_statements_that_only_begin_alike_are_not_taken_for_one(one: str, other: str) -> None:
+    said = Said()
+    assert not said.again(one, anew=False)
+    assert not said.again(other, anew=True)
+    assert said.again(one, anew=True)
 
 
 def test_what_two_sections_say_alike_stays() -> None:

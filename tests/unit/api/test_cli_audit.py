@@ -425,3 +425,15 @@ def test_the_key_of_seals_is_exchanged_and_the_reason_is_on_the_trail(office: Of
     del environment["SEOGO_RAG__AUDIT__OLDER_SEAL_KEY_FILES"]
     verified = CliRunner().invoke(app, ["--data-dir", str(folder), "audit", "verify"], env=environment)
     assert (verified.exit_code, "seal checked" in verified.stdout) == (0, True)
+
+
+@pytest.mark.parametrize(
+    ("language", "words"),
+    [("ko", "알렸으나 외부 확인점 파일에 없는 끝: 9"), ("en", "NOT among the anchors, though it was told: 9")],
+)
+def test_an_end_that_is_not_among_the_anchors_is_told(
+    monkeypatch: pytest.MonkeyPatch, language: str, words: str
+) -> None:
+    monkeypatch.setenv("SEOGO_LANG", language)
+    found = Verification(INSTALLATION, 3, 1, 3, 0, "0" * 64, anchors=1, anchored=3, sealed=True, lost=9)
+    assert words in auditing._sentence(found, "x", outside=True)

@@ -34,6 +34,11 @@ def commands(
         yield from commands(below, *path, name)
 
 
+def test_keeping_in_step_has_one_word() -> None:
+    told = [korean for english, korean in HELP.items() if re.search(r"(?i)\b(keep|kept)\b.* in step", english)]
+    assert len(told) == 4 and not [korean for korean in told if "동기화" not in korean]
+
+
 def tree() -> TyperGroup:
     root = typer.main.get_command(app)
     assert isinstance(root, TyperGroup)

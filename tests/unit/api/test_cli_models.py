@@ -61,6 +61,23 @@ def test_words_of_the_list_are_not_cut_up(
     )
 
 
+@pytest.mark.parametrize("width", [40, 60, 72])
+def test_no_column_of_the_list_vanishes(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, width: int) -> None:
+    monkeypatch.setenv("COLUMNS", str(width))
+    shown = seogo("list", config=configured(tmp_path)).stdout
+    rows = [line.strip("┃│").split("│") for line in shown.splitlines() if line.startswith("│")]
+    assert all(len(row) == 5 and min(map(len, row)) >= 6 for row in rows), shown
+    assert "".join(row[-1].strip() for row in rows) == "house"
+
+
+def test_a_list_for_a_program_has_all_columns(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.delenv("COLUMNS")
+    shown = seogo("list", config=configured(tmp_path)).stdout
+    assert "Developer" in shown and "seogo models show" not in shown
+    names = [line.split("│")[1].strip() for line in shown.splitlines() if line.startswith("│")]
+    assert all(names), shown
+
+
 def test_list_in_korean(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SEOGO_LANG", "ko")
     shown = seogo("list").stdout

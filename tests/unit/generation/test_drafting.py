@@ -280,6 +280,38 @@ def test_of_a_table_without_a_whole_row_nothing_stays(text: str) -> None:
     assert drafting.finish(complete=False) == [] and drafting.left
 
 
+_ROWS = "| 휴가 | 일수 |\n|---|---|\n| 연차 [1] | 15일 |\n| 경조 [2] | 5일 |\n"
+
+
+@pytest.mark.parametrize(
+    ("end", "left", "numbers"),
+    [
+        ("| 병가 [3] | 6", "| 병가 | 6", (1, 2)),
+        ("| 병가 [2] | 6", "| 병가 | 6", (1, 2)),
+        ("| 병가 [3]", "| 병가", (1, 2)),
+        ("| 병가 | 60일 [3][4]", "| 병가 | 60일", (1, 2)),
+    ],
+    ids=["other", "same", "mark", "marks"],
+)
+def test_the_citations_of_a_row_that_broke_off_go_with_it(end: str, left: str, numbers: tuple[int, ...]) -> None:
+    drafting = Drafting(split)
+    drafting.push(_ROWS + end)
+    [piece] = drafting.finish(complete=False)
+    assert piece.text.endswith("| 경조 | 5일 |") and piece.numbers == numbers
+    assert drafting.left == left
+
+
+@pytest.mark.parametrize(
+    ("whole", "last"), [(_ROWS, "| 경조 | 5일 |"), ("연차는 15일입니다. [1]\n", "연차는 15일입니다.")]
+)
+@pytest.mark.parametrize("end", ["## 다", "그 밖의 휴가는 다음과 같습니다:"])
+def test_a_heading_that_breaks_off_takes_nothing_with_it(whole: str, last: str, end: str) -> None:
+    drafting = Drafting(split)
+    drafting.push(f"{whole}\n{end}")
+    [piece] = drafting.finish(complete=False)
+    assert piece.text.endswith(last) and drafting.left == end
+
+
 def test_nothing_gives_nothing() -> None:
     assert read("") == read(" \n\n ") == []
     assert read("---\n") == []
