@@ -15,10 +15,10 @@ from benchmarks.personal_data import LEAST_RECALL, MOST_FALSE, dataset, ours, ta
 from benchmarks.personal_data_cases import KINDS, lookalikes, positives
 from rag.access.personal_data import detector as detector_module
 from rag.access.personal_data.detector import Detector
-from rag.access.personal_data.escaped import unescaped
+from rag.access.personal_data.escaped import EscapedLine, unescaped
 from rag.access.personal_data.names import named
 from rag.access.personal_data.numbers import Candidate
-from rag.access.personal_data.readable import readable
+from rag.access.personal_data.readable import Readable, readable
 from rag.access.personal_data.secrets import secrets
 from rag.access.personal_data.tables import labels_of
 from rag.domain.findings import MASK, Finding, Kind, masked
@@ -345,7 +345,8 @@ def test_masking_keeps_length_and_places_and_is_done_once(text: str) -> None:
 @settings(max_examples=200, deadline=None)
 @given(st.text(alphabet=st.sampled_from("09a가\u200b\u00adー０%4@2D "), max_size=30))
 def test_what_detection_reads_lies_where_it_says(text: str) -> None:
-    for read in (readable(text), *(unescaped(text, rounds=rounds) for rounds in range(4))):
+    reads: list[Readable | EscapedLine] = [readable(text), *(unescaped(text, rounds=rounds) for rounds in range(4))]
+    for read in reads:
         places = [read.span(offset, offset + 1) for offset in range(len(read.text))]
         assert [start for start, _ in places] == sorted({start for start, _ in places})
         assert all(one[1] <= following[0] for one, following in pairwise(places))
