@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 HELP: dict[str, str] = {
-    "Repositories that are kept in step, and programs that a model writes.": "같게 유지하는 저장소와, 모델이 쓰는 프로그램",
+    "Repositories that are kept in step, and programs that a model writes.": "원격에 맞춰 갱신하는 저장소와, 모델이 쓰는 프로그램",
     "Let a model write the program of a specification; the exit code is 1 when it failed or a file's syntax is broken.": (
         "명세에 맞는 프로그램을 모델이 쓰게 합니다. 실패했거나 문법이 깨진 파일이 있으면 종료 코드가 1입니다."
     ),
@@ -71,7 +71,7 @@ HELP: dict[str, str] = {
     "Only this file or folder.": "이 파일이나 폴더만 봅니다.",
     "Show the lines that changed.": "바뀐 줄을 보여 줍니다.",
     "Index a git repository and keep it in step; the exit code is 1 when it could not be read.": (
-        "git 저장소를 색인하고 같게 유지합니다. 읽지 못하면 종료 코드가 1입니다."
+        "git 저장소를 색인하고 원격에 맞춰 갱신합니다. 읽지 못하면 종료 코드가 1입니다."
     ),
     "https://…, ssh://…, git@host:path, or a folder on the server.": "https://…, ssh://…, git@host:path 또는 서버의 폴더",
     "Collection of code; made when it is missing.": "코드 컬렉션. 없으면 만듭니다.",
@@ -84,7 +84,7 @@ HELP: dict[str, str] = {
     "Seconds between two looks; 0: on demand alone.": "다시 살필 때까지의 간격(초). 0이면 요청할 때만 살핍니다.",
     "Make a secret for a webhook, and show it.": "웹훅 비밀값을 만들어 보여 줍니다.",
     "Wait until files are searchable.": "파일을 검색할 수 있을 때까지 기다립니다.",
-    "Show the repositories that are kept in step.": "같게 유지하는 저장소를 보여 줍니다.",
+    "Show the repositories that are kept in step.": "원격에 맞춰 갱신하는 저장소를 보여 줍니다.",
     "Show one repository: what it is doing, and why the last look failed where it did.": (
         "저장소 하나를 보여 줍니다: 지금 하는 일과, 마지막 확인이 실패했다면 그 까닭입니다."
     ),

@@ -139,6 +139,11 @@ def test_every_reason_for_a_refusal_is_said_in_both_languages(reason: Abstention
     )
 
 
+def test_what_was_searched_is_not_what_the_model_wrote() -> None:
+    said = abstention_message(Abstention(AbstentionReason.NOT_HELD, ("규정",), ()), "ko")
+    assert said == "찾아본 컬렉션(규정)의 내용으로는 모델이 쓴 답을 확인할 수 없어 보여 드리지 않습니다."
+
+
 class _Vouching(Reranker):
     name, max_tokens = "vouching", 512
 
