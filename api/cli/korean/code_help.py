@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 HELP: dict[str, str] = {
-    "Repositories that are kept in step, and programs that a model writes.": "원격에 맞춰 갱신하는 저장소와, 모델이 쓰는 프로그램",
+    "Repositories that are kept in step, and programs that a model writes.": "원격에 맞춰 갱신하는 저장소, 모델이 쓰는 프로그램",
     "Let a model write the program of a specification; the exit code is 1 when it failed or a file's syntax is broken.": (
         "명세에 맞는 프로그램을 모델이 쓰게 합니다. 실패했거나 문법이 깨진 파일이 있으면 종료 코드가 1입니다."
     ),
