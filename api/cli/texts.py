@@ -140,7 +140,7 @@ _TEXTS: dict[str, tuple[str, str]] = {
     ),
     "audit_exported": ("내보낸 기록", "Entries exported"),
     "audit_reported": ("보고서의 행", "Rows in the report"),
-    "audit_reason": ("내보내는 까닭이 필요합니다(--reason).", "A reason is needed (--reason)."),
+    "audit_reason": ("까닭을 적어야 합니다(--reason).", "A reason is needed (--reason)."),
     "audit_no_tenant": ("그런 테넌트가 없습니다", "There is no such tenant"),
     "audit_replay_same": ("같은 검색 결과입니다(순위와 점수까지).", "The same search result, scores included."),
     "audit_replay_differs": ("검색 결과가 다릅니다.", "The search result differs."),

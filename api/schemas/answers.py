@@ -30,7 +30,7 @@ _ABSTENTION: dict[tuple[AbstentionReason, UiLanguage], str] = {
         "Nothing in the collections searched ({collections}) is enough to answer from."
     ),
     (AbstentionReason.NOT_HELD, "ko"): (
-        "모델이 쓴 답을 찾아본 컬렉션({collections})의 내용으로 확인할 수 없어 보여 드리지 않습니다."
+        "찾아본 컬렉션({collections})의 내용으로는 모델이 쓴 답을 확인할 수 없어 보여 드리지 않습니다."
     ),
     (AbstentionReason.NOT_HELD, "en"): (
         "What the model wrote is not shown: what was found in the collections searched ({collections}) does not confirm it."

@@ -149,6 +149,11 @@ def test_an_answer_that_broke_off_is_no_fault_of_the_evidence(language: UiLangua
     )
 
 
+def test_what_was_searched_is_not_what_the_model_wrote() -> None:
+    said = abstention_message(Abstention(AbstentionReason.NOT_HELD, ("규정",), ()), "ko")
+    assert said == "찾아본 컬렉션(규정)의 내용으로는 모델이 쓴 답을 확인할 수 없어 보여 드리지 않습니다."
+
+
 class _Vouching(Reranker):
     name, max_tokens = "vouching", 512
 
