@@ -98,9 +98,11 @@ HELP: dict[str, str] = {
     "File to write; it must not be there.": "쓸 파일. 이미 있으면 안 됩니다.",
     "What is encrypted, and with which keys.": "무엇을 어떤 키로 암호화했는지 보여 줍니다.",
     "Wrap every data key under the first key of the settings. Blobs are not written anew, and stay readable meanwhile.\n\n"
-    "Data keys of stored secrets, too. A key that the status names no more can go from the settings.": (
+    "Data keys of stored secrets, too. Restart what serves and works with the new settings first: until then it wraps under the\n"
+    "old key. A key that the status names no more can go from the settings.": (
         "모든 데이터 키를 설정의 첫 번째 키로 다시 감쌉니다. 원본은 다시 쓰지 않으며, 그동안에도 읽을 수 있습니다.\n\n"
-        "저장된 비밀값의 데이터 키도 다시 감쌉니다. status에 더는 나오지 않는 키는 설정에서 빼도 됩니다."
+        "저장된 비밀값의 데이터 키도 다시 감쌉니다. 먼저 서비스와 작업 프로세스를 새 설정으로 다시 시작하세요. "
+        "그때까지는 이전 키로 감쌉니다. status에 더는 나오지 않는 키는 설정에서 빼도 됩니다."
     ),
     "Encrypt the blobs and stored secrets from before there was a key. May be broken off and repeated.": (
         "키가 생기기 전의 원본과 비밀값을 암호화합니다. 중단했다가 다시 실행해도 됩니다."
@@ -194,9 +196,9 @@ HELP: dict[str, str] = {
     "Another number samples other passages.": "난수 씨앗. 수를 바꾸면 다른 문단을 고릅니다.",
     "The audit trail: verify, reseal, export, report, replay.": "감사 기록: verify, reseal, export, report, replay",
     "Follow every chain to its end; name the first entry that does not hold. Exit code 1 when one does not, 3 when one holds in\n"
-    "itself and neither a seal nor an anchor speaks for it.": (
+    "itself and neither a seal nor an anchor speaks for it, or the anchors end before the last that was told.": (
         "모든 사슬을 끝까지 따라가며 처음 어긋난 기록을 알려 줍니다. 어긋나면 종료 코드가 1이고, "
-        "그 자체로는 맞지만 봉인도 외부 확인점도 없는 사슬이 있으면 3입니다."
+        "그 자체로는 맞지만 봉인도 외부 확인점도 없거나, 확인점 파일에 마지막으로 알린 끝이 없는 사슬이 있으면 3입니다."
     ),
     "Name of one tenant; all when left out.": "테넌트 하나의 이름. 생략하면 모두입니다.",
     "File of anchors; that of the settings when left out.": "외부 확인점 파일. 생략하면 설정에 적힌 파일입니다.",
