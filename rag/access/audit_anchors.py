@@ -110,7 +110,8 @@ class AnchorFile:
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:
             file.write(f"{_CUT_SHORT}\n{lines}" if self._ends_within_a_line() else lines)
             file.flush()
-            os.fsync(file.fileno())
+            if stat.S_ISREG(os.fstat(descriptor).st_mode):  # a pipe keeps nothing, so that it can't be waited for
+                os.fsync(descriptor)
 
     def holds(self, tenant_id: UUID, seq: int) -> bool:
         """Whether one of its lines is this end; the newest are looked at first."""

@@ -21,10 +21,18 @@ from sqlalchemy.exc import DBAPIError
 
 from rag.access import audit_anchors
 from rag.access.audit import AuditTrail
-from rag.access.audit_anchors import Anchor, AnchorFile, Anchoring, anchors_in, open_anchoring, read_anchors
+from rag.access.audit_anchors import (
+    Anchor,
+    AnchorFile,
+    Anchoring,
+    anchors_in,
+    open_anchoring,
+    read_anchors,
+    untold_since,
+)
 from rag.access.audit_looks import KEPT_S, Looks
 from rag.access.audit_retention import AuditRetention, years_before
-from rag.access.audit_verification import Problem, Verification
+from rag.access.audit_verification import Problem, Verification, told_meanwhile, verify
 from rag.domain.audit import AuditKind
 from rag.domain.errors import AuditUnavailable, ConfigurationError, RateLimited, StoreUnavailable
 from rag.settings import AuditSettings, RagSettings
@@ -193,6 +201,52 @@ def test_nobody_waits_for_whoever_may_read_a_pipe(tmp_path: Path) -> None:
     assert found == [True, "told that nobody reads"]
 
 
+def test_whoever_reads_a_pipe_is_told(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    reader = os.open(tmp_path / "pipe", os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        AnchorFile(tmp_path / "pipe").tell([Anchor(TENANT, 3, "ab", DAY, 3)])
+        assert json.loads(os.read(reader, 4096))["seq"] == 3
+    finally:
+        os.close(reader)
+
+
+def test_what_could_not_be_told_is_known_until_an_end_was_told(database: Database) -> None:
+    clock, outside = Clock(), Outside(away=True)
+    trail = AuditTrail(database, KEY, now=clock)
+    anchoring = Anchoring(trail, [outside], timedelta(minutes=5), clock)
+
+    def untold() -> list[str] | None:
+        with database.read() as session:
+            [head] = audit_event.chains(session)
+            row = untold_since(session, head)
+            return None if row is None else list(row.detail["to"])
+
+    trail.record(event())
+    assert untold() is None
+    anchoring.tell_due()
+    assert untold() == ["outside"]
+    clock.at += timedelta(minutes=5)
+    outside.away = False
+    assert anchoring.tell_due() == 1
+    assert untold() is None
+
+
+def test_an_end_that_was_told_while_the_chain_was_looked_at_is_not_lost(database: Database, tmp_path: Path) -> None:
+    path = tmp_path / "anchors.jsonl"
+    trail = AuditTrail(database, KEY)
+    anchoring = Anchoring(trail, [AnchorFile(path)], timedelta(0))
+    trail.record(event())
+    before = anchors_in(path)
+    anchoring.tell_due()
+    with database.snapshot() as session:
+        found = verify(session, TENANT, key=KEY, anchors=before, all_told=True)
+    assert found.lost == 1
+    assert told_meanwhile(found, path).lost == 0
+    path.unlink()
+    assert told_meanwhile(found, path).lost == 1
+
+
 def test_a_line_that_was_left_half_written_is_left_out(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     path = tmp_path / "anchors"
     first, second = Anchor(TENANT, 3, "ab" * 32, DAY, 3), Anchor(TENANT, 5, "cd" * 32, DAY, 2)
@@ -330,6 +384,7 @@ def test_an_address_is_posted_to_with_its_token_until_it_answers(
         audit = AuditSettings(anchor_url=url, anchor_key_file=tmp_path / "token")
         [sink] = open_anchoring(RagSettings(data_dir=tmp_path, audit=audit), AuditTrail(sqlite)).sinks
         sink.tell([Anchor(TENANT, 3, "ab", DAY, 3)])
+        assert sink.holds(TENANT, 3), "nobody can look there"
         seen = server.seen  # type: ignore[attr-defined]
         assert len(seen) == 3
         headers, body = seen[-1]
