@@ -18,7 +18,7 @@ from rag.answering.citing import squeeze
 from rag.answering.upcoming import END
 from rag.domain.errors import ModelBusy
 from rag.generation.base import Draft, GenerationRequest, Generator
-from rag.generation.drafting import statement_of
+from rag.generation.drafting import begins_section, statement_of
 
 Item = TypeVar("Item")
 
@@ -137,7 +137,8 @@ class Repairs:
 
 
 class Said:
-    """What an answer, or a section of a report, says by now in sentences that stand."""
+    """What an answer, or a section of it, says by now in sentences that stand: the same words under another heading say another
+    thing."""
 
     def __init__(self) -> None:
         self._words: set[str] = set()
@@ -150,6 +151,8 @@ class Said:
         Args:
             anew: whether this one was written in the place of another.
         """
+        if begins_section(text):
+            self._words, self._anew = set(), set()
         words = squeeze(statement_of(text)).rstrip(".。")
         again = words in (self._words if anew else self._anew)
         self._words.add(words)

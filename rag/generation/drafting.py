@@ -37,9 +37,9 @@ _HEADING = re.compile(r"[ \t]*(?:#{1,6}[ \t]+\S.*|\*\*[^*\n]+\*\*:?)[ \t]*\Z")
 _BOLD_WORDS = re.compile(r"[ \t]*\*\*[^*\n]+\*\*:?[ \t]*[^\s:*]")
 _LISTED = re.compile(
     r"(?:[-*+•·▪※○●□■][ \t]+)?"
-    r"(?:(?:\(\d{1,3}\)|\d{1,3}\)|\d{1,3}\.(?![ \t]+\d{1,2}\.)|\(?[가-하][.)])[ \t]+|[①-⑳][ \t]*)?"
+    r"(?:(?:\(\d{1,3}\)|\d{1,3}\)|\d{1,3}\.(?![ \t]+\d{1,2}\.)|\(?[가나다라마바사아자차카타파하][.)])[ \t]+|[①-⑳][ \t]*)?"
 )
-"""Marks of a list before a statement; `12. 31.` is a date."""
+"""Marks of a list before a statement; `12. 31.` is a date, and `(갑)` a party."""
 _LINE = re.compile(r"[^\n]*\n|[^\n]+")
 _RULER = re.compile(r"[ \t]*(?:-{3,}|\*{3,}|_{3,}|={3,})[ \t]*\Z")
 _MARK_ENDS = ("]", "】", "］")
@@ -319,6 +319,11 @@ class Drafting:
         """The first sentence of a line: the marks up to the next one are its own."""
         length = sentence_start(line, unmarked(line).raw(following))
         return self._hold(worded(line[:length]).strip(), _numbers_in(line[:length]), length)
+
+
+def begins_section(text: str) -> bool:
+    """Whether a piece stands under a heading of its own: what it says is said of that, as is what follows it."""
+    return any(map(_HEADING.match, text.split("\n"))) and not _FENCE.match(text)
 
 
 def statement_of(text: str) -> str:

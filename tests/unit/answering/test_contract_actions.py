@@ -198,12 +198,25 @@ def _said(first: str, anew: str) -> list[str]:
     return [item.text for item in found if isinstance(item, Sentence)]
 
 
-@pytest.mark.parametrize("form", ["1. {}", "- {}", "## 급여\n{}"], ids=["number", "dash", "heading"])
+@pytest.mark.parametrize("form", ["1. {}", "- {}"], ids=["number", "dash"])
 def test_an_item_that_is_written_anew_is_not_said_twice(form: str) -> None:
     listed = form.format(_TRUE)
     assert _said(_TRUE, listed) == [_TRUE]
     assert _said(listed, _TRUE) == [listed]
     assert _said(listed, f"2. {_TRUE}") == [listed]
+
+
+def test_under_a_heading_of_its_own_the_same_is_said_of_another_thing() -> None:
+    assert _said(f"## 급여\n{_TRUE}", f"- {_TRUE}") == [f"## 급여\n{_TRUE}"]
+    assert _said(_TRUE, f"## 급여\n{_TRUE}") == [_TRUE, f"## 급여\n{_TRUE}"]
+    drafts = [
+        Draft(text="## 정규직\n수습기간의 급여는 기본급의 80%입니다.", cites=(0,)),
+        Draft(text=f"## 계약직\n{_TRUE}", cites=(0,)),
+        Draft(text="겸직 허가는 1년간 유효합니다.", cites=(1,)),
+    ]
+    found = events(drafts, repairs=[Draft(text=f"## 정규직\n{_TRUE}", cites=(0,))])
+    texts = [item.text for item in found if isinstance(item, Sentence)]
+    assert texts == [f"## 정규직\n{_TRUE}", f"## 계약직\n{_TRUE}", "겸직 허가는 1년간 유효합니다."]
 
 
 _FORMS = {
@@ -218,13 +231,11 @@ _FORMS = {
     "ga": "가. {}",
     "ring": "① {}",
     "rung": "①{}",
-    "heading": "## 급여\n{}",
-    "bold": "## 급여\n**수습**\n- {}",
 }
 
 
 @pytest.mark.parametrize("form", _FORMS.values(), ids=_FORMS.keys())
-def test_marks_of_lists_and_headings_make_no_other_statement(form: str) -> None:
+def test_marks_of_lists_make_no_other_statement(form: str) -> None:
     said = Said()
     assert not said.again(_TRUE, anew=False)
     assert said.again(form.format(_TRUE), anew=True)
@@ -237,10 +248,10 @@ def test_marks_of_lists_and_headings_make_no_other_statement(form: str) -> None:
         ("3. 1. 시행합니다.", "4. 1. 시행합니다."),
         ("1.5배를 줍니다.", "2.5배를 줍니다."),
         ("| 급여 | 90% |", "| 급여 | 90% |\n| 기간 | 3월 |"),
-        ("## 급여", "## 기간"),
+        ("(갑) 수수료는 1,000원입니다.", "(을) 수수료는 1,000원입니다."),
         ("```\n- a\n```", "```\na\n```"),
     ],
-    ids=["date", "decimal", "table", "heading", "code"],
+    ids=["date", "decimal", "table", "party", "code"],
 )
 def test_statements_that_only_begin_alike_are_not_taken_for_one(one: str, other: str) -> None:
     said = Said()
