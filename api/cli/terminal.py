@@ -19,6 +19,8 @@ from rag.text.invisible import visible
 _ENDS_OF_LINE = re.compile("\r\n|[\r\x85\u2028\u2029]")
 """Those that are not `\\n`, which a terminal obeys otherwise or shows as nothing."""
 
+_BETWEEN_LINES = re.compile("[\t\n\v\f\r\x1c-\x1e\x85\u2028\u2029]+")
+
 
 def heard(value: Any) -> Any:
     """JSON of a service with its texts as a reader sees them; keys of objects are ours and stay."""
@@ -32,8 +34,8 @@ def heard(value: Any) -> Any:
 
 
 def one_line(text: object) -> str:
-    """A name or a remark as a part of a line: whatever ends a line in it is a blank."""
-    return " ".join(visible(str(text)).split())
+    """A name or a remark as a part of a line: whatever ends a line in it is a blank, and the other blanks are its own."""
+    return _BETWEEN_LINES.sub(" ", visible(str(text)))
 
 
 def shown(text: object) -> str:

@@ -243,8 +243,17 @@ def test_an_end_that_was_told_while_the_chain_was_looked_at_is_not_lost(database
         found = verify(session, TENANT, key=KEY, anchors=before, all_told=True)
     assert found.lost == 1
     assert told_meanwhile(found, path).lost == 0
+    assert told_meanwhile(told_meanwhile(found, path), None).lost == 0
     path.unlink()
     assert told_meanwhile(found, path).lost == 1
+
+
+def test_a_line_that_lacks_but_its_end_is_told_all_the_same(tmp_path: Path) -> None:
+    sink = AnchorFile(tmp_path / "anchors.jsonl")
+    sink.tell([Anchor(TENANT, 7, "ab", DAY, 7)])
+    sink.path.write_text(sink.path.read_text().rstrip("\n"))
+    sink.tell([Anchor(OTHER, 3, "cd", DAY, 3)])
+    assert [item.seq for item in anchors_in(sink.path)] == [7, 3]
 
 
 def test_a_line_that_was_left_half_written_is_left_out(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

@@ -15,7 +15,7 @@ import pytest
 from typer.testing import CliRunner
 
 from api.cli.main import app
-from api.cli.terminal import heard, shown
+from api.cli.terminal import heard, one_line, shown
 
 LITERAL = "[link=https://evil.example]click[/link] [/red]"
 FORGED = "+ 2026-11-28 forged"
@@ -235,3 +235,8 @@ def test_a_context_in_a_file_is_as_it_is(tmp_path: Path) -> None:
         words = ["--data-dir", str(tmp_path), "--server", address, "--key", "sgk_x"]
         done = CliRunner().invoke(app, [*words, "code", "pack", "c", "--task", "x", "--output", str(out)])
     assert done.exit_code == 0 and out.read_text(encoding="utf-8") == _PACK["text"], done.output
+
+
+def test_the_blanks_of_a_name_are_its_own() -> None:
+    assert one_line("월간  보고서  (최종).pdf") == "월간  보고서  (최종).pdf"
+    assert one_line("a\r\nb\x85c\u2028d") == "a b c d"
