@@ -12,9 +12,11 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    Tag,
     ValidatorFunctionWrapHandler,
     field_validator,
 )
+from pydantic_core import PydanticCustomError
 
 from rag.domain.anchor import Anchor, anchor_to_json
 from rag.domain.messages import UiLanguage
@@ -56,19 +58,24 @@ def _require_same_kind(value: Any, found: Any) -> None:
     elif isinstance(found, int | float) and isinstance(value, str):
         raise ValueError("a number is not written as a text")
     elif isinstance(found, date) and isinstance(value, int | float):
-        raise ValueError("a date is written as in ISO 8601")
+        raise PydanticCustomError("date_parsing", "a date is written as in ISO 8601")
 
 
-def _not_a_number(value: Any) -> Any:
-    """`value`, unless it is a number, which would be read as seconds since 1970.
+def _is_number(value: Any) -> bool:
+    """Whether `value` would be read as seconds since 1970."""
+    return isinstance(value, int | float) or (
+        isinstance(value, str) and value.strip().replace(".", "", 1).lstrip("+-").isdigit()
+    )
+
+
+def _an_instant(value: Any) -> Any:
+    """`value`, unless it is a number.
 
     Raises:
-        ValueError: it is one.
+        PydanticCustomError: it is one.
     """
-    if isinstance(value, int | float) or (
-        isinstance(value, str) and value.strip().replace(".", "", 1).lstrip("+-").isdigit()
-    ):
-        raise ValueError("an instant is written as in ISO 8601")
+    if _is_number(value):
+        raise PydanticCustomError("datetime_parsing", "an instant is written as in ISO 8601")
     return value
 
 
@@ -76,31 +83,31 @@ def _in_utc(value: datetime) -> datetime:
     """`value`, which is a date in UTC too: so it is stored and compared.
 
     Raises:
-        ValueError: there it lies before the first year, or after the last.
+        PydanticCustomError: there it lies before the first year, or after the last.
     """
     try:
         value.astimezone(UTC)
     except OverflowError:
-        raise ValueError("an instant between the years 1 and 9999 (UTC) is needed") from None
+        raise PydanticCustomError("instant_range", "an instant between the years 1 and 9999 (UTC) is needed") from None
     return value
 
 
-Instant = Annotated[AwareDatetime, BeforeValidator(_not_a_number), AfterValidator(_in_utc)]
-"""A date with time and zone."""
+Instant = Annotated[AwareDatetime, BeforeValidator(_an_instant), AfterValidator(_in_utc), Tag("datetime")]
+"""A date with time and zone. The tag is what a refusal calls it where a day may stand too, instead of these functions."""
 
 
-def _without_a_time(value: Any) -> Any:
-    """`value`, unless it is a day with a time: midnight with an offset is an instant, and no day of UTC.
+def _a_day(value: Any) -> Any:
+    """`value`, unless it is a number, or a day with a time: midnight with an offset is an instant, and no day of UTC.
 
     Raises:
-        ValueError: it is.
+        PydanticCustomError: it is.
     """
-    if isinstance(value, str) and len(value.strip()) > len("2024-03-01"):
-        raise ValueError("a day is written as in ISO 8601")
+    if _is_number(value) or (isinstance(value, str) and len(value.strip()) > len("2024-03-01")):
+        raise PydanticCustomError("date_parsing", "a day is written as in ISO 8601")
     return value
 
 
-Day = Annotated[date, BeforeValidator(_without_a_time), BeforeValidator(_not_a_number)]
+Day = Annotated[date, BeforeValidator(_a_day), Tag("date")]
 """A date alone."""
 
 

@@ -36,6 +36,7 @@ _TEXTS: dict[str, tuple[str, str]] = {
     "choice": ("{expected} 가운데 하나여야 합니다", ""),
     "uuid": ("ID(UUID)가 아닙니다", "this is no id (a UUID)"),
     "datetime": ("시각이 아닙니다(ISO 8601, 예: 2026-07-25T09:00:00+09:00)", ""),
+    "instant_range": ("UTC로 1년부터 9999년 사이의 시각이어야 합니다", ""),
     "date": ("날짜가 아닙니다(ISO 8601, 예: 2026-07-25)", ""),
 }
 _KINDS = {

@@ -8,6 +8,7 @@ log of uvicorn formats them by itself; so are tracebacks, and what ends a thread
 from __future__ import annotations
 
 import logging
+import string
 import sys
 import threading
 import traceback
@@ -25,6 +26,8 @@ _MOST_SHOWN = 4_000
 """Characters of what anybody may send that are looked through and shown: a request without a key must not cost much."""
 _READ_ALONG = 1_000
 """Characters behind them that are read too, so that half of an identifier is known for one."""
+_UNBROKEN = string.ascii_letters + string.digits + "._~+/=%-\\"
+"""What tokens are made of, escaped or not: one that goes on beyond what is read can't be known for one."""
 
 
 def loggable(text: str) -> str:
@@ -33,10 +36,17 @@ def loggable(text: str) -> str:
 
 
 def loggable_start(text: str) -> str:
-    """`loggable` of an address, or of how a program calls itself: of the first 4,000 characters, with `…` for the rest."""
+    """`loggable` of an address, or of how a program calls itself: of the first 4,000 characters, with `…` for the rest.
+
+    What has no break up to the end of what is read may be a token, which is known by its end too: it is left to the rest.
+    """
     if len(text) <= _MOST_SHOWN:
         return loggable(text)
-    return loggable(text[: _MOST_SHOWN + _READ_ALONG])[:_MOST_SHOWN] + "…"
+    read, rest = text[: _MOST_SHOWN + _READ_ALONG], text[_MOST_SHOWN + _READ_ALONG :]
+    shown = _MOST_SHOWN
+    if rest and rest[0] in _UNBROKEN:
+        shown = min(shown, len(read.rstrip(_UNBROKEN)))
+    return loggable(read)[:shown] + "…"
 
 
 class MaskingFactory:

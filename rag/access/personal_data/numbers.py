@@ -51,7 +51,7 @@ class Rule:
 
     Attributes:
         score: of the digits and the way they are grouped, from 0 (is none) to 1.
-        unless: what the characters may not be.
+        unless: what the characters may not be without a label of the kind.
     """
 
     kind: str
@@ -145,6 +145,8 @@ _COUNTRY = (
     "8(?:[146]|[0578][0-9])|9(?:[0-58]|[679][0-9])"
 )
 """Codes of countries (ITU-T E.164, list of 2016) but Korea's own."""
+_SUBSCRIBER = rf"{_G}?(?:\([0-9]{{1,4}}\){_G}?)?[0-9]{{1,12}}(?:{_G}[0-9]{{2,8}}){{0,4}}"
+"""What stands behind them: an area, maybe in brackets, and groups of digits."""
 _THIRTEEN = rf"[0-9]{{6}}{_H}?[0-9]{{7}}|[0-9](?: [0-9]){{5}} ?-? ?[0-9](?: [0-9]){{6}}"
 RULES = (
     _rule(Kind.RESIDENT, _THIRTEEN, lambda digits, shape: _resident(digits, shape, Kind.RESIDENT)),
@@ -168,7 +170,7 @@ RULES = (
     ),
     _rule(
         Kind.PHONE,
-        rf"\(?\+(?:{_COUNTRY})\)?{_G}?(?:\([0-9]{{1,4}}\){_G}?)?[0-9]{{1,12}}(?:{_G}[0-9]{{2,8}}){{0,4}}",
+        rf"\(\+(?:{_COUNTRY}){_SUBSCRIBER}\)|\(?\+(?:{_COUNTRY})\)?{_SUBSCRIBER}",
         _foreign,
         checks.dated,
     ),
@@ -206,12 +208,15 @@ def _scored(text: str, found: re.Match[str], rule: Rule, labels: Labels) -> Cand
     digits = "".join(char for char in value if char.isdigit())
     shape = _shape(value)
     score = rule.score(digits, shape)
-    if score <= 0.0 or glued(text, start, end) or (rule.unless is not None and rule.unless(value)):
+    if score <= 0.0 or glued(text, start, end):
         return None
     before = labels.of(start) + text[max(0, start - context.BEFORE) : start]
     after = text[end : end + context.AFTER]
-    score += context.weight(rule.kind, before, after)
-    if shape == "bare" and context.quantity(before, after):
+    weight = context.weight(rule.kind, before, after)
+    if weight <= 0.0 and rule.unless is not None and rule.unless(value):
+        return None
+    score += weight
+    if (shape == "bare" or value.strip("(+)").isdigit()) and context.quantity(before, after):
         score += context.LOWERED
     if alone(text, start, end):
         score += ALONE

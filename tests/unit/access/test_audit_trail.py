@@ -112,10 +112,17 @@ def test_hidden_names_do_not_take_each_other_s_place() -> None:
 
 
 def test_what_callers_send_is_read_as_far_as_it_may_be_shown() -> None:
-    long = event(what="GET /" + "%41" * 20_000)
-    long = replace(long, origin=replace(long.origin, client="bot/" + "a" * 60_000))
+    long = event(what="GET /" + "%41&" * 20_000)
+    long = replace(long, origin=replace(long.origin, client="bot/1 " + "word " * 20_000))
     shown = without_identifiers(long)
     assert shown.what == long.what[:4_000] + "…" and shown.origin.client == long.origin.client[:4_000] + "…"
+
+
+def test_of_what_callers_send_nothing_is_shown_that_may_be_the_beginning_of_a_token() -> None:
+    long = event(what="GET /api/v1/search?limit=5&token=" + "eyJh" * 2_000)
+    long = replace(long, origin=replace(long.origin, client="portal/2.1 (batch) " + "eyJh" * 2_000))
+    shown = without_identifiers(long)
+    assert (shown.what, shown.origin.client) == ("GET /api/v1/search?limit=5&…", "portal/2.1 (batch) …")
 
 
 @generated(st.lists(st.uuids(), max_size=20))

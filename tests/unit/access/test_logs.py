@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import base64
 import io
 import json
 import logging
@@ -200,7 +201,32 @@ def test_no_half_of_a_number_is_left_at_the_end_of_what_is_shown(before: int) ->
 
 def test_messages_and_tracebacks_are_told_whole() -> None:
     assert logs.loggable("a" * 9_000) == "a" * 9_000
-    assert logs.loggable_start("a" * 9_000) == "a" * 4_000 + "…"
+    assert logs.loggable_start("word " * 1_800) == "word " * 800 + "…"
+
+
+def _long_token() -> str:
+    """A token as identity providers make them for a member of many groups."""
+    claims = {"name": "홍길동", "rrn": NUMBER, "groups": [f"g{number}" for number in range(600)]}
+    parts = (json.dumps({"alg": "HS256"}), json.dumps(claims), "x" * 32)
+    return ".".join(base64.urlsafe_b64encode(part.encode()).decode().rstrip("=") for part in parts)
+
+
+@pytest.mark.usefixtures("masking")
+@pytest.mark.parametrize("before", [0, 500, 3_960])
+@pytest.mark.parametrize("escaped", [False, True])
+def test_nothing_is_shown_of_a_token_that_goes_on_beyond_what_is_read(before: int, escaped: bool) -> None:
+    token = _long_token()
+    assert len(token) > 5_000
+    path = "/x?q=1&" + "ab+%20&" * (before // 7) + "t=" + (token.replace(".", "%2E") if escaped else token)
+    formatter = AccessFormatter("%(request_line)s", use_colors=False)
+    text = written("uvicorn.access", formatter, ('%s - "%s %s HTTP/%s" %d', "127.0.0.1:1", "GET", path, "1.1", 200))
+    assert text == "GET /x?q=1&" + "ab+%20&" * (before // 7) + "… HTTP/1.1\n"
+
+
+def test_of_an_agent_what_stands_before_such_a_token_is_shown() -> None:
+    agent, token = "portal/2.1 (batch) ", _long_token()
+    assert logs.loggable_start(agent + token) == agent + "…"
+    assert logs.loggable_start(agent + "word " * 790 + token) == agent + "word " * 790 + "…"
 
 
 def _read_back(line: str) -> str:
