@@ -18,7 +18,7 @@ from dbos import DBOS, SetEnqueueOptions, SetWorkflowID
 from dbos import error as dbos_error
 from sqlalchemy import select
 
-from ingest.jobs.durable import SOON_S, UNHURRIED_S, durable_step
+from ingest.jobs.durable import AT_ONCE_S, SOON_S, UNHURRIED_S, durable_step
 from ingest.jobs.heap import give_memory_back
 from ingest.pipeline import labels, migration, removal, retention
 from ingest.pipeline.fault_points import reached
@@ -130,7 +130,8 @@ class UpkeepJobs:
 
     def register_queues(self) -> None:
         """Make the queues known; once the queue is launched."""
-        DBOS.register_queue(QUEUE, worker_concurrency=2, polling_interval_sec=SOON_S)
+        # New labels, too, are given to points by it: what a change of rights opens is found when they have them.
+        DBOS.register_queue(QUEUE, worker_concurrency=2, polling_interval_sec=AT_ONCE_S)
         DBOS.register_queue(LONG_QUEUE, worker_concurrency=2, polling_interval_sec=SOON_S)
         DBOS.register_queue(SPACE_QUEUE, global_concurrency=1, polling_interval_sec=UNHURRIED_S)
 
