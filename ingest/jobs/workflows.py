@@ -42,7 +42,7 @@ QUEUES = {
 """A queue per lane, each with workers of its own: a few files never wait behind a thousand, nor anything behind a long scan."""
 _LOOK_S = {
     Priority.INTERACTIVE: AT_ONCE_S,
-    Priority.BULK: 2 * AT_ONCE_S,  # a batch takes about a second, and the next one waits in the queue already
+    Priority.BULK: AT_ONCE_S,  # a batch takes about a second: a slot that waits for the next one is lost time
     Priority.LONG: UNHURRIED_S,
     Priority.SUSPECT: UNHURRIED_S,
 }
