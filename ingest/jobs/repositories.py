@@ -149,9 +149,8 @@ class RepositoryJobs:
 
     def register_queues(self) -> None:
         """Make the queues known; once they are launched."""
-        DBOS.register_queue(
-            QUEUE, worker_concurrency=_AT_ONCE, polling_interval_sec=2 * AT_ONCE_S
-        )  # ten files take two seconds
+        # A commit of ten files takes two seconds.
+        DBOS.register_queue(QUEUE, worker_concurrency=_AT_ONCE, polling_interval_sec=2 * AT_ONCE_S)
         DBOS.register_queue(RULES_QUEUE, worker_concurrency=1, polling_interval_sec=SOON_S)
         DBOS.register_queue(FILL_QUEUE, global_concurrency=1, polling_interval_sec=SOON_S)
 

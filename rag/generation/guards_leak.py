@@ -178,8 +178,8 @@ def _read_back(text: str, before: str, digits: int, base: int) -> str:
 
     Args:
         before: what stands before each code.
-        digits: of each code; 0 for decimal ones of two or three. One behind the other those can be told apart: three have
-            those that begin with a one, and none of two does.
+        digits: of each code; 0 for decimal ones of two or three. One behind the other those can be told apart: each of three
+            begins with a one, and none of two does.
     """
     found, end = "", len(text)
     while len(found) < _ROW:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import AsyncGenerator, Iterator, Sequence
+from contextlib import aclosing
 from dataclasses import replace
 from typing import Any
 
@@ -28,6 +29,7 @@ from rag.store.tenant import Tenant
 from rag.text.question import QuestionReader
 from tests.support.generators import generation_of
 from tests.support.live import asked_and_left, openai_client, served
+from tests.support.played import Played
 from tests.support.running import Caller, Running, running, settings_for
 
 LEAVE = "# 취업규칙 `[개정](http://evil.example)`\n\n## 휴가\n\n연차휴가는 15일이다. 경조휴가는 5일이다.\n"
@@ -58,16 +60,10 @@ class Writing:
         self.closed = 0
 
     async def generate(self, request: GenerationRequest) -> AsyncGenerator[Draft | Note, None]:
-        import asyncio
-
         self.requests.append(request)
         try:
-            for step in self.steps:
-                if isinstance(step, Exception):
-                    raise step
-                if isinstance(step, float):
-                    await asyncio.sleep(step)
-                else:
+            async with aclosing(Played(*self.steps).play()) as played:
+                async for step in played:
                     yield step
         finally:
             self.closed += 1
