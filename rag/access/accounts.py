@@ -16,6 +16,7 @@ from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
 from rag.access import administrators
+from rag.access.printable import require_printable
 from rag.domain.access import Label, user
 from rag.domain.errors import AccountNotFound, InvalidRequest
 from rag.store import account
@@ -263,11 +264,7 @@ def _suspend(row: Account, since: datetime | None, source: Source) -> None:
 
 
 def _checked(field: str, value: str, limit: int = _MAX_TEXT) -> str:
-    if len(value) > limit or not all(character.isprintable() for character in value):
-        raise InvalidRequest(
-            detail=f"{field}: up to {limit} printable characters",
-            detail_ko=f"{field}: 보이는 글자로 {limit}자까지 됩니다",
-        )
+    require_printable(field, value, limit)
     return value.strip()
 
 

@@ -13,6 +13,7 @@ from sqlalchemy import delete
 from sqlalchemy.orm import Session
 
 from rag.access import administrators
+from rag.access.printable import require_name, require_printable
 from rag.domain.access import group
 from rag.domain.errors import GroupNotFound, InvalidRequest
 from rag.store import account
@@ -184,11 +185,7 @@ def _rename(row: AccountGroup, name: str | None, external_id: str | None) -> Non
     if name is not None:
         row.name = _checked(name)
     if external_id is not None:
-        if len(external_id) > _MAX_EXTERNAL_ID or not external_id.isprintable():
-            raise InvalidRequest(
-                detail=f"external_id: up to {_MAX_EXTERNAL_ID} printable characters",
-                detail_ko=f"external_id: 보이는 글자로 {_MAX_EXTERNAL_ID}자까지 됩니다",
-            )
+        require_printable("external_id", external_id, _MAX_EXTERNAL_ID)
         row.external_id = external_id or None
     row.changed_at = utc_now()
 
@@ -219,9 +216,5 @@ def _found(session: Session, tenant_id: UUID, group_id: UUID, *, lock: bool = Tr
 
 def _checked(name: str) -> str:
     kept = name.strip()
-    if not kept or len(kept) > _MAX_NAME or not kept.isprintable():
-        raise InvalidRequest(
-            detail=f"name: 1 to {_MAX_NAME} printable characters",
-            detail_ko=f"name: 보이는 글자로 1~{_MAX_NAME}자여야 합니다",
-        )
+    require_name(kept, _MAX_NAME)
     return kept

@@ -13,8 +13,9 @@ from sqlalchemy import update
 from sqlalchemy.orm import Session
 
 from rag.access.holding import behind, holder_of
+from rag.access.printable import require_name
 from rag.domain.access import Label
-from rag.domain.errors import InvalidRequest, NotAuthenticated
+from rag.domain.errors import NotAuthenticated
 from rag.domain.principal import CitationStyle, Principal, Scope
 from rag.store import api_key, role_grant
 from rag.store.api_key import ApiKey
@@ -159,11 +160,7 @@ def printable_name(name: str) -> str:
     Raises:
         InvalidRequest: it holds what a terminal obeys, or what nobody sees; or it is too long.
     """
-    if not name.strip() or not name.isprintable() or len(name) > _MAX_NAME:
-        raise InvalidRequest(
-            detail=f"name: 1 to {_MAX_NAME} printable characters are needed",
-            detail_ko=f"name: 보이는 글자로 {_MAX_NAME}자까지 적으세요",
-        )
+    require_name(name, _MAX_NAME)
     return name
 
 
