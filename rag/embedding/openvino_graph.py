@@ -19,13 +19,15 @@ import sys
 import tempfile
 import threading
 import warnings
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from rag.embedding.precision import has_bfloat16, processor
+from rag.embedding.openvino_narrow import GROUP, narrow
+from rag.embedding.precision import SELF_TEST_TEXTS, has_bfloat16, processor
 from rag.embedding.tokenizing import TokenizerSpec
 from rag.inference.batches import Arrays, Padding, TokenIds
 
@@ -37,10 +39,9 @@ WIDTH_MULTIPLE = 8
 KEPT_SHAPES = 256
 """Preparations kept. The library's own 5,000 are hundreds of megabytes after a day of texts of every length."""
 
-_QUANTISED_TOGETHER = 64
-"""Numbers of an activation that share a scale."""
-_FIRST_BLOCK = 2
-"""Feed-forward matrices of the first block."""
+_WORDS = 60
+"""Words that are run by themselves before a graph is narrowed: they are the shortest questions."""
+_NARROW = "int8"
 
 _MODEL = "model.xml"
 _MANIFEST = "manifest.json"
@@ -153,13 +154,13 @@ class OpenVinoForward:
             ConversionFailed: the graph can't be read or compiled.
         """
         openvino = _library()
-        narrow = precision == "int8"
+        eight_bits = precision == "int8"
         rest = precision
-        if narrow:
+        if eight_bits:
             rest = "bfloat16" if has_bfloat16(processor()[1]) else "float32"
         options = {
             "INFERENCE_PRECISION_HINT": {"bfloat16": "bf16", "float32": "f32"}[rest],
-            "DYNAMIC_QUANTIZATION_GROUP_SIZE": _QUANTISED_TOGETHER if narrow else 0,
+            "DYNAMIC_QUANTIZATION_GROUP_SIZE": GROUP if eight_bits else 0,
             "NUM_STREAMS": spec.lanes,
             "INFERENCE_NUM_THREADS": spec.lanes * spec.lane_threads,
             # Bound to cores, the lanes would share theirs with a parser while others stand idle.
@@ -168,9 +169,7 @@ class OpenVinoForward:
         }
         try:
             core = openvino.Core()
-            model = core.read_model(str(folder / _MODEL))
-            if narrow:
-                _narrow(model)
+            model = core.read_model(str(_narrowed(folder, spec) if eight_bits else folder / _MODEL))
             self._compiled = core.compile_model(model, "CPU", options)
         except RuntimeError as error:
             raise ConversionFailed(str(error)) from error
@@ -189,39 +188,28 @@ class OpenVinoForward:
         return tuple(np.array(output, dtype=np.float32) for output in request.infer([ids, mask]).values())
 
 
-def _narrow(model: Any) -> None:
-    """Give the feed-forward layers weights of eight bits, a scale to each output; all but the first block, which costs the most
-    digits. The library then multiplies eight bits by eight, scaling what comes in as it comes.
-
-    MiniLM against bfloat16: 1.15 times as fast, smallest cosine .9994 of 400 abstracts (with the first block .9992, with the
-    attention's projections too .9986), but .9967 of single words: there the check before the self-test refuses it.
+def _narrowed(folder: Path, spec: GraphSpec) -> Path:
+    """Where the graph lies that has matrices of eight bits; made at the first call, from what the self-test's texts do in it.
 
     Raises:
         ConversionFailed: there is nothing to narrow.
     """
-    from openvino import opset13
-
-    layers = [node for node in model.get_ordered_ops() if _is_feed_forward(node)][_FIRST_BLOCK:]
-    if not layers:
-        raise ConversionFailed("it has no feed-forward layers that could be narrowed")
-    for node in layers:
-        weights = node.input_value(1).get_node().get_data().astype(np.float32)
-        inputs = 1 if node.get_attributes()["transpose_b"] else 0
-        scale = np.maximum(np.abs(weights).max(axis=inputs, keepdims=True) / 127.0, np.finfo(np.float32).tiny)
-        # Unsigned with its middle at 128: some kernels for signed weights are slower.
-        stored = opset13.constant((np.clip(np.round(weights / scale), -127, 127) + 128).astype(np.uint8))
-        middle = opset13.convert(opset13.constant(np.full(scale.shape, 128, np.uint8)), np.float32)
-        wide = opset13.multiply(opset13.subtract(opset13.convert(stored, np.float32), middle), opset13.constant(scale))
-        node.input(1).replace_source_output(wide.output(0))
-    model.validate_nodes_and_infer_types()
-
-
-def _is_feed_forward(node: Any) -> bool:
-    """Whether it multiplies by a constant matrix that widens or narrows; those of attention are square."""
-    if node.get_type_name() != "MatMul" or node.input_value(1).get_node().get_type_name() != "Constant":
-        return False
-    shape = list(node.input_value(1).get_shape())
-    return len(shape) == 2 and shape[0] != shape[1]
+    kept = folder / _NARROW
+    if (kept / _MODEL).is_file():
+        return kept / _MODEL
+    openvino = _library()
+    model = openvino.Core().read_model(str(folder / _MODEL))
+    words = list(dict.fromkeys(word for text in SELF_TEST_TEXTS for word in text.split()))[:_WORDS]
+    if not narrow(model, spec.tokenizer.functions()[0]([*SELF_TEST_TEXTS, *words])):
+        raise ConversionFailed("it has no matrices that could be narrowed")
+    aside = Path(tempfile.mkdtemp(dir=folder, prefix=f"{_NARROW}.", suffix=".part"))
+    try:
+        openvino.save_model(model, str(aside / _MODEL), compress_to_fp16=False)
+        with suppress(OSError):  # another process has just made the same one
+            aside.rename(kept)
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
+    return kept / _MODEL
 
 
 def _library() -> Any:

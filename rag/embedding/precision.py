@@ -28,7 +28,7 @@ from numpy.typing import NDArray
 logger = logging.getLogger(__name__)
 
 Precision = Literal["float32", "bfloat16", "float16", "openvino-float32", "openvino-bfloat16", "openvino-int8"]
-"""A number format; plain ones run on torch. `int8`: the feed-forward layers (`openvino_graph.py`), the rest in what is left."""
+"""A number format; plain ones run on torch. `int8`: most matrices (`openvino_narrow.py`), the rest in what is left."""
 
 _BFLOAT16_FLAGS = frozenset({"amx_bf16", "avx512_bf16", "bf16"})
 _INT8_FLAGS = frozenset({"amx_int8", "avx512_vnni", "avx_vnni"})
@@ -39,8 +39,9 @@ Encode = Callable[[Precision], NDArray[np.float32]]
 MIN_COSINE = 0.999
 """Smallest cosine to the float32 vector, over all texts, at which a narrower format still counts as the same model."""
 
-MIN_COSINE_INT8 = 0.9993
-"""The same for eight bits on the few texts of the self-test: others come out further off, and have to stay above `MIN_COSINE`."""
+MIN_COSINE_INT8 = 0.9992
+"""The same for eight bits on the few texts of the self-test, as others come out further off. MiniLM has .9993 there: abstracts, pages,
+code and questions have .9995 and more, ninety-nine of a hundred single words .9993, two of 3,000 .9987."""
 
 MIN_GAIN = 1.1
 """A narrower format has to be 10 % faster: less is within the noise of a two-second test."""

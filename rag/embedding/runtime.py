@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 
 from rag.domain.errors import ConfigurationError
 from rag.domain.vectors import Embeddings
-from rag.embedding import openvino_graph
+from rag.embedding import openvino_graph, openvino_narrow
 from rag.embedding.base import Role
 from rag.embedding.local import LocalEmbedder, ModelDescription, bounds_of
 from rag.embedding.pieces import PROCESSOR_TEXTS, WIDE_TEXTS, Piece
@@ -110,7 +110,8 @@ class ModelRequest:
 
     def key(self, device: str) -> dict[str, str]:
         """What a stored choice depends on."""
-        framework = f"torch {version('torch')}, openvino {openvino_graph.installed_version()}"
+        library = f"openvino {openvino_graph.installed_version()}, narrowed {openvino_narrow.VERSION}"
+        framework = f"torch {version('torch')}, {library}"
         return machine_key(self.name, framework, device)
 
     def graph_folder(self, parent: Path) -> Path:

@@ -21,8 +21,9 @@ from rag.domain.language import Language
 from rag.domain.vectors import Embeddings
 from rag.embedding.base import Embedder, Role
 from rag.embedding.local import LocalEmbedder, ModelDescription, bounds_of
+from rag.embedding.openvino_narrow import narrow
 from rag.embedding.outputs import Outputs
-from rag.embedding.precision import Precision
+from rag.embedding.precision import SELF_TEST_TEXTS, Precision
 from rag.embedding.sentence_transformer import (
     default_minilm_folder,
     load_sentence_transformer,
@@ -328,9 +329,38 @@ def test_eight_bits_give_nearly_the_library_s_vectors_or_are_refused(tmp_path: P
     assert cosines(dense(embedder, TEXTS), expected).min() > 0.99
 
 
-def test_the_default_model_is_refused_in_eight_bits_since_single_words_come_out_differently() -> None:
-    with pytest.raises(ConfigurationError, match=r"openvino-int8: its graph gives other vectors \(cosine 0\.99"):
-        load_sentence_transformer(default_minilm_folder(), name="minilm", languages=ENGLISH, precision="openvino-int8")
+def test_the_default_model_keeps_its_vectors_in_eight_bits() -> None:
+    eight = load_sentence_transformer(
+        default_minilm_folder(), name="minilm", languages=ENGLISH, precision="openvino-int8"
+    )
+    wide = load_sentence_transformer(
+        default_minilm_folder(), name="minilm", languages=ENGLISH, precision="openvino-float32"
+    )
+    prose = [text * repeat for text in TEXTS if text for repeat in (1, 5)]
+    assert cosines(dense(eight, prose), dense(wide, prose)).min() > 0.999
+    words = sorted({word for text in TEXTS for word in text.split()})
+    assert cosines(dense(eight, words), dense(wide, words)).min() > 0.998
+
+
+def test_a_narrowed_graph_is_made_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[int] = []
+
+    def counted(model: Any, texts: Any) -> bool:
+        made.append(len(texts))
+        return narrow(model, texts)
+
+    monkeypatch.setattr("rag.embedding.openvino_graph.narrow", counted)
+    folder = default_minilm_folder()
+    first, second = (
+        load_sentence_transformer(
+            folder, name="minilm", languages=ENGLISH, precision="openvino-int8", cache_dir=tmp_path
+        )
+        for _ in range(2)
+    )
+    assert len(made) == 1
+    assert made[0] > len(SELF_TEST_TEXTS)  # short ones too
+    assert cosines(dense(first, TEXTS), dense(second, TEXTS)).min() > 0.9999
+    assert [path.name for path in tmp_path.glob("graph-*/*.part")] == []
 
 
 KEPT = """
