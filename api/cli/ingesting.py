@@ -27,6 +27,9 @@ _BATCH_FILES = 32
 _BATCH_BYTES = 32 << 20
 _STATUS_IDS = 500
 _POLL_S = 0.25
+"""Least pause between two looks."""
+_PAUSE = 9.0
+"""Pauses are this many times as long as a look took: to be asked about hundreds of files keeps the service from reading them."""
 _RUNNING = ("queued", "running")
 
 
@@ -111,11 +114,14 @@ def ingest_files(
             outcomes += _upload(client, batch, collection, lane)
             progress.update(task, completed=len(outcomes))
         progress.update(task, completed=0, description=text("ingesting"))
-        while _refresh(client, outcomes, collection):
+        while True:
+            began = time.monotonic()
+            if not _refresh(client, outcomes, collection):
+                break
             finished = sum(item.state not in _RUNNING for item in outcomes)
             shown = f"{text('ingesting')}{_whereabouts(client, outcomes, collection)}"
             progress.update(task, completed=finished, total=len(outcomes), description=shown)
-            time.sleep(_POLL_S)
+            time.sleep(max(_POLL_S, _PAUSE * (time.monotonic() - began)))
         progress.update(task, completed=len(outcomes))
     return outcomes
 

@@ -40,8 +40,8 @@ MIN_COSINE = 0.999
 """Smallest cosine to the float32 vector, over all texts, at which a narrower format still counts as the same model."""
 
 MIN_COSINE_INT8 = 0.9992
-"""The same for eight bits on the few texts of the self-test, as others come out further off. MiniLM has .9993 there: abstracts, pages,
-code and questions have .9995 and more, ninety-nine of a hundred single words .9993, two of 3,000 .9987."""
+"""The same for eight bits on the few texts of the self-test, as others come out further off. MiniLM has .9993 there: abstracts,
+pages, code and questions have .9995 and more, ninety-nine of a hundred single words .9993, two of 3,000 .9987."""
 
 MIN_GAIN = 1.1
 """A narrower format has to be 10 % faster: less is within the noise of a two-second test."""
