@@ -12,6 +12,7 @@ from rag.generation.engine import (
     EngineCall,
     EngineEvent,
     Finished,
+    ReasoningClosed,
     ReasoningDelta,
     TextDelta,
     ToolCallDelta,
@@ -101,14 +102,13 @@ class Attempt:
         self._tools = tools.names_of_tools(call) if TOOL_CALL in guards else frozenset[str]()
         self._only_calls = only_calls
         self._held: list[EngineEvent] | None = [] if held else None
-        self._language = _language_watch(guards, call)
-        self._answer = _watches(guards, _answer_limit(limits, call))
-        if self._language is not None:
-            self._answer.append(self._language)
+        self._limits = limits
+        self._language: LanguageWatch | None = None
+        self._answer: list[Watch] = []
+        self._watch_answer()
         self._reasoning = _watches(guards, limits.reasoning)
         self._arguments = _watches(guards - {GIBBERISH}, limits.answer)
         if call.withheld is not None:  # whichever guards a model needs: what is withheld is withheld
-            self._answer.append(LeakWatch(call.withheld))
             self._arguments.append(LeakWatch(call.withheld))
         self._text = 0
         self._short: str | None = ""
@@ -127,6 +127,8 @@ class Attempt:
             good = self._watched(self._reasoning, event.text)
             self.in_reasoning = bool(self.failed)
             shown = [ReasoningDelta(good)] if good else []
+        elif isinstance(event, ReasoningClosed):
+            shown = self._take_closing()
         elif isinstance(event, ToolCallDelta):
             shown = self._take_call(event)
         else:
@@ -154,6 +156,27 @@ class Attempt:
         end = self._end or Finished("stop")
         sent = end.sent or (digest_of(self.call.messages) if self.call.withheld is not None else "")
         return replace(end, usage=self.usage, retried=self.retried, sent=sent)
+
+    def _watch_answer(self) -> None:
+        """Begin to watch an answer."""
+        self._language = _language_watch(self._guards, self.call)
+        self._answer = _watches(self._guards, _answer_limit(self._limits, self.call))
+        if self._language is not None:
+            self._answer.append(self._language)
+        if self.call.withheld is not None:  # whichever guards a model needs: what is withheld is withheld
+            self._answer.append(LeakWatch(self.call.withheld))
+
+    def _take_closing(self) -> list[EngineEvent]:
+        """The text so far was reasoning: the answer begins only now. Who has been given some of it is told."""
+        kept = self._joined()
+        self._watch_answer()
+        self._text, self._short, self._last = 0, "", ""
+        self._blank, self._is_call, self._bare = True, False, False
+        if self._held is not None:
+            self._held = [ReasoningDelta(item.text) if isinstance(item, TextDelta) else item for item in self._held]
+        elif self.is_out:
+            return [ReasoningClosed(), *_thought(kept)]
+        return _thought(kept)
 
     def _count_out(self, shown: Sequence[EngineEvent]) -> None:
         # Reasoning is no part of the answer: a second try after it is still silent.
@@ -258,6 +281,10 @@ class Attempt:
     def _rest(self) -> list[EngineEvent]:
         kept = self._joined()
         return [TextDelta(kept)] if kept.strip() and not self._only_calls else []
+
+
+def _thought(text: str) -> list[EngineEvent]:
+    return [ReasoningDelta(text)] if text else []
 
 
 def _watches(guards: frozenset[str], limit: int) -> list[Watch]:
