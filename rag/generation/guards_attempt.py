@@ -31,8 +31,11 @@ GIBBERISH = "gibberish"
 TOOL_CALL = "tool_call"
 EMPTY = "empty"
 ALL_GUARDS = (REPETITION, RUNAWAY, LANGUAGE, GIBBERISH, TOOL_CALL, EMPTY, LEAK)
-_CHARS_PER_TOKEN = 16
-"""More than any tokeniser gives on average: English has 4 to 5, Korean 1 to 2."""
+_UNITS_PER_TOKEN = 16
+_LETTER, _HANGUL = 2, 4
+"""Units of a letter or digit of ASCII, and of a character beyond it; blanks and punctuation, which come in runs, have one. A
+token so has 8 letters or 4 syllables at most: more than any tokeniser gives on average, which is 4 to 5 in English, 1 to 2 in
+Korean."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +43,7 @@ class Limits:
     """Lengths from which a generation has run away, in characters.
 
     Attributes:
-        answer: unless `max_tokens` of the call asks for less.
+        answer: whatever `max_tokens` of the call is; what can't be within that ends as an obedient engine would have ended it.
         reasoning: Qwen3's model card recommends room for 32,768 tokens, some 4 characters each.
     """
 
@@ -72,6 +75,26 @@ class LengthWatch:
         if len(text) > self._left:
             return self._left + 1
         self._left -= len(text)
+        return None
+
+
+class TokenWatch:
+    """Counts what the tokens of an answer can hold at most: one that holds more is of an engine that knows no `max_tokens`."""
+
+    name = RUNAWAY
+
+    def __init__(self, tokens: int) -> None:
+        self._left = tokens * _UNITS_PER_TOKEN
+
+    def feed(self, text: str) -> int | None:
+        """Characters up to the last one within the limit, when there are more."""
+        if len(text) * _HANGUL <= self._left:  # sure without a look at each
+            self._left -= sum(map(_units, text))
+            return None
+        for at, character in enumerate(text):
+            self._left -= _units(character)
+            if self._left < 0:
+                return at
         return None
 
 
@@ -160,7 +183,9 @@ class Attempt:
     def _watch_answer(self) -> None:
         """Begin to watch an answer."""
         self._language = _language_watch(self._guards, self.call)
-        self._answer = _watches(self._guards, _answer_limit(self._limits, self.call))
+        self._answer = _watches(self._guards, self._limits.answer)
+        limited = RUNAWAY in self._guards and self.call.max_tokens is not None
+        self._room = TokenWatch(self.call.max_tokens or 0) if limited else None
         if self._language is not None:
             self._answer.append(self._language)
         if self.call.withheld is not None:  # whichever guards a model needs: what is withheld is withheld
@@ -191,7 +216,12 @@ class Attempt:
         return text[:end]
 
     def _take_text(self, text: str) -> list[EngineEvent]:
-        good = self._watched(self._answer, text)
+        full = self._room.feed(text) if self._room is not None else None
+        good = self._watched(self._answer, text if full is None else text[:full])
+        shown = self._take_good(good)
+        return shown if full is None or self.failed else [*shown, *self._take_end(Finished("length"))]
+
+    def _take_good(self, good: str) -> list[EngineEvent]:
         self._blank = self._blank and not good.strip()
         self._text += len(good)
         if self._short is not None:
@@ -283,6 +313,10 @@ class Attempt:
         return [TextDelta(kept)] if kept.strip() and not self._only_calls else []
 
 
+def _units(character: str) -> int:
+    return _HANGUL if character > "\x7f" else _LETTER if character.isalnum() else 1
+
+
 def _thought(text: str) -> list[EngineEvent]:
     return [ReasoningDelta(text)] if text else []
 
@@ -302,12 +336,6 @@ def _language_watch(guards: frozenset[str], call: EngineCall) -> LanguageWatch |
     if LANGUAGE not in guards or expected_of(call) is None:
         return None
     return LanguageWatch()
-
-
-def _answer_limit(limits: Limits, call: EngineCall) -> int:
-    if call.max_tokens is None:
-        return limits.answer
-    return min(limits.answer, call.max_tokens * _CHARS_PER_TOKEN)
 
 
 def _sum(one: Usage | None, other: Usage | None) -> Usage | None:

@@ -51,6 +51,8 @@ _TIMEOUTS_IN_WINDOW = 10
 """The window of a breaker has room for so many first tokens that never came: with few users they come minutes apart."""
 _AFTER_THE_END_S = 2.0
 """How long the count of tokens is waited for, once an answer has ended."""
+_SENDS_TOKENS = frozenset({"vllm", "sglang", "llamacpp", "ollama"})
+"""Engines of which each piece of a stream is a token, or several. A gateway may cut them up in letters."""
 _TOO_LONG = re.compile(
     r"context[ _-]?(?:length|size|window)|exceed_context_size|longer than the model|max_model_len|prompt is too long"
     r"|maximum (?:sequence|input) length",
@@ -125,6 +127,9 @@ class OpenAiEngine:
         own = Patience(served.queue_s, first_token_s, served.total_s)
         return own if call.patience is None else own.at_least(call.patience)
 
+    def _most_pieces(self, call: EngineCall) -> int | None:
+        return call.max_tokens if self._served.engine in _SENDS_TOKENS else None
+
     async def _begun(
         self, call: EngineCall, body: Mapping[str, Any], start: float, end: float, patience: Patience
     ) -> _Answer:
@@ -134,7 +139,7 @@ class OpenAiEngine:
         avoided: set[Replica] = set()
         for number in range(1, self._served.tries + 1):
             place = await self._replicas.take(call.affinity, avoided, min(start + patience.queue_s, end))
-            reader = ChunkReader(leads=self._leads.expected(call.thinking))
+            reader = ChunkReader(leads=self._leads.expected(call.thinking), most_pieces=self._most_pieces(call))
             answer = _Answer(self._served, self.context_tokens, self._replicas, place, body, end, patience, reader)
             left = last_try - time.monotonic()
             try:
@@ -273,6 +278,8 @@ class _Answer:
             payloads = await stream.next()
             for payload in payloads:
                 events.extend(self.reader.read(payload))
+                if self.reader.done:
+                    break
             if not payloads or self.reader.done:
                 events.extend(self._at_the_end())
         except NotAChunk as error:

@@ -41,11 +41,18 @@ class ChunkReader:
         apart: whether the engine gives reasoning in a field of its own.
     """
 
-    def __init__(self, *, leads: bool = False) -> None:
-        """`leads`: whether the content is expected to begin with reasoning, as `ReasoningSplitter` has it."""
+    def __init__(self, *, leads: bool = False, most_pieces: int | None = None) -> None:
+        """Prepare.
+
+        Args:
+            leads: whether the content is expected to begin with reasoning, as `ReasoningSplitter` has it.
+            most_pieces: pieces of text after which it ends for its length, as each is one token at least: an engine that sends
+                more takes no notice of `max_tokens`.
+        """
         self.reason: FinishReason | None = None
         self.usage: Usage | None = None
         self.done = self.apart = False
+        self._pieces, self._most_pieces = 0, most_pieces
         self._splitter = ReasoningSplitter(leads=leads)
 
     def read(self, payload: bytes) -> Iterator[EngineEvent]:
@@ -86,11 +93,15 @@ class ChunkReader:
         if not isinstance(delta, dict):
             raise NotAChunk("a delta that is no object")
         # vLLM renamed `reasoning_content` to `reasoning`, and some servers send both.
-        if reasoning := _text(delta.get("reasoning") or delta.get("reasoning_content")):
+        reasoning = _text(delta.get("reasoning") or delta.get("reasoning_content"))
+        content = _text(delta.get("content"))
+        if (reasoning or content) and self._is_full():
+            return
+        if reasoning:
             self.apart = True
             yield from self._splitter.apart()
             yield ReasoningDelta(reasoning)
-        if content := _text(delta.get("content")):
+        if content:
             yield from self._splitter.feed(content)
         if calls := delta.get("tool_calls"):
             yield from _tool_calls(calls)
@@ -98,6 +109,14 @@ class ChunkReader:
             if reason in _BROKEN_OFF:
                 raise EngineSaid(f"the generation was given up ({reason})")
             self.reason = _REASONS.get(str(reason), "stop")
+
+    def _is_full(self) -> bool:
+        """Count one more piece; whether it is one too many, and nothing more is read."""
+        self._pieces += 1
+        if self._most_pieces is None or self._pieces <= self._most_pieces:
+            return False
+        self.reason, self.done = "length", True
+        return True
 
 
 def _object(payload: bytes) -> dict[str, Any]:

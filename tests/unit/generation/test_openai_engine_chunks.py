@@ -160,6 +160,14 @@ def test_a_field_for_reasoning_leaves_nothing_to_guess() -> None:
     assert reader.apart and reader.led is None
 
 
+def test_more_pieces_than_tokens_end_for_their_length() -> None:
+    reader = ChunkReader(most_pieces=3)
+    deltas = [{"content": ""}, {"reasoning": "음"}, {"content": "하나"}, {"content": "둘"}, {"content": "셋"}]
+    events = [event for delta in deltas for event in reader.read(json.dumps(chunk(delta)).encode())]
+    assert events == [ReasoningDelta("음"), TextDelta("하나"), TextDelta("둘")]
+    assert (reader.reason, reader.done) == ("length", True)
+
+
 def test_both_names_of_reasoning_are_one() -> None:
     assert read(chunk({"reasoning": "음", "reasoning_content": "음"}))[0] == [ReasoningDelta("음")]
 
